@@ -1,0 +1,257 @@
+package image
+
+import (
+	"fmt"
+	"io"
+	"iter"
+	"slices"
+	"sort"
+	"strings"
+)
+
+// A Map is the bytes that an image will hold: a size, and extents that say where
+// bytes come from. What no extent covers is zero. A Map does not change once it is
+// made, and may be used by several goroutines.
+//
+// A Map is a [Blob], so an extent of one Map may take its bytes from another: a
+// disk is a Map of a few extents, one of which is the Map of a whole file system.
+type Map struct {
+	size    int64
+	extents []Extent // sorted, not empty, not overlapping
+}
+
+var _ Blob = (*Map)(nil)
+
+// An Extent is a run of Len bytes at Off that are the bytes of Src from SrcOff on.
+type Extent struct {
+	Off, Len int64
+	Src      Blob
+	SrcOff   int64
+	Owner    *Owner // whose bytes these are; nil if nobody said
+}
+
+// End returns the offset of the first byte after the extent.
+func (e Extent) End() int64 { return e.Off + e.Len }
+
+// Owner names whose bytes an extent holds, for people: "superblock", or the path
+// of a file. Paths are kept as a chain, since files of one directory share it.
+type Owner struct {
+	Parent *Owner
+	Name   string
+}
+
+// String returns the names from the outermost on, joined by slashes.
+func (o *Owner) String() string {
+	if o == nil {
+		return ""
+	}
+	if o.Parent == nil {
+		return o.Name
+	}
+	var names []string
+	for p := o; p != nil; p = p.Parent {
+		names = append(names, p.Name)
+	}
+	slices.Reverse(names)
+	return strings.Join(names, "/")
+}
+
+// A Builder collects the extents of a Map, in any order. The zero value is ready.
+type Builder struct{ extents []Extent }
+
+// Grow makes room for n more extents.
+func (b *Builder) Grow(n int) { b.extents = slices.Grow(b.extents, n) }
+
+// Add places all of src at off. An empty src adds nothing.
+func (b *Builder) Add(off int64, src Blob, owner *Owner) {
+	if n := src.Size(); n > 0 {
+		b.AddExtent(Extent{Off: off, Len: n, Src: src, Owner: owner})
+	}
+}
+
+// AddExtent places an extent; Len must be positive and lie within Src.
+func (b *Builder) AddExtent(e Extent) {
+	if s, ok := e.Src.(section); ok {
+		e.Src, e.SrcOff = s.src, e.SrcOff+s.off
+	}
+	b.extents = append(b.extents, e)
+}
+
+// Map returns the Map of all that was added. It refuses extents that overlap, that
+// reach beyond size, or that ask a Blob for more than it has. The Builder must not
+// be used again.
+func (b *Builder) Map(size int64) (*Map, error) {
+	less := func(x, y Extent) int {
+		switch {
+		case x.Off < y.Off:
+			return -1
+		case x.Off > y.Off:
+			return 1
+		}
+		return 0
+	}
+	if !slices.IsSortedFunc(b.extents, less) {
+		slices.SortFunc(b.extents, less)
+	}
+	end := int64(0)
+	for i, e := range b.extents {
+		switch {
+		case e.Len <= 0 || e.SrcOff < 0 || e.SrcOff > e.Src.Size()-e.Len:
+			return nil, fmt.Errorf("extent %s: %d bytes from %d of a source of %d", e.describe(), e.Len, e.SrcOff, e.Src.Size())
+		case e.Off < end && i > 0:
+			return nil, fmt.Errorf("extent %s overlaps extent %s", e.describe(), b.extents[i-1].describe())
+		case e.Off < 0 || e.Off > size-e.Len:
+			return nil, fmt.Errorf("extent %s reaches beyond the %d bytes of the map", e.describe(), size)
+		}
+		end = e.End()
+	}
+	return &Map{size: size, extents: b.extents}, nil
+}
+
+func (e Extent) describe() string {
+	s := fmt.Sprintf("[%d, %d)", e.Off, e.End())
+	if e.Owner != nil {
+		s += " of " + e.Owner.String()
+	}
+	return s
+}
+
+// Size returns the number of bytes, zeros included.
+func (m *Map) Size() int64 { return m.size }
+
+// Extents returns the Map's own extents, those of nested Maps not resolved. The
+// slice must not be changed.
+func (m *Map) Extents() []Extent { return m.extents }
+
+// Overlay returns m with the bytes of src laid over it at off; what was there gives
+// way. src must lie within m.
+func (m *Map) Overlay(off int64, src Blob, owner *Owner) (*Map, error) {
+	end := off + src.Size()
+	b := Builder{extents: make([]Extent, 0, len(m.extents)+2)}
+	for _, e := range m.extents {
+		if e.Off < off {
+			head := e
+			head.Len = min(e.End(), off) - e.Off
+			b.extents = append(b.extents, head)
+		}
+		if e.End() > end {
+			tail := e
+			skip := max(end-e.Off, 0)
+			tail.Off, tail.SrcOff, tail.Len = e.Off+skip, e.SrcOff+skip, e.Len-skip
+			b.extents = append(b.extents, tail)
+		}
+	}
+	b.Add(off, src, owner)
+	return b.Map(m.size)
+}
+
+// A Leaf is an extent that no longer points to a Map: its bytes lie in memory, in a
+// file of the host, or are computed.
+type Leaf struct {
+	Extent
+	// Within names what the extent lies in, outermost first: the partition, say, when
+	// the Map is a disk and Owner is a file.
+	Within []*Owner
+}
+
+// Describe names whose bytes the leaf holds, outermost first.
+func (l Leaf) Describe() string {
+	var s []string
+	for _, o := range l.Within {
+		if o != nil {
+			s = append(s, o.String())
+		}
+	}
+	if l.Owner != nil {
+		s = append(s, l.Owner.String())
+	}
+	return strings.Join(s, ": ")
+}
+
+// Leaves yields, in order of their offsets, all leaf extents that touch the n bytes
+// at off, cut to them. Nested Maps are resolved, and so are holes within them:
+// what lies between two leaves is zero.
+func (m *Map) Leaves(off, n int64) iter.Seq[Leaf] {
+	return func(yield func(Leaf) bool) {
+		m.leaves(off, n, 0, nil, yield)
+	}
+}
+
+// leaves yields the leaves of [off, off+n), with shift added to their offsets.
+func (m *Map) leaves(off, n, shift int64, within []*Owner, yield func(Leaf) bool) bool {
+	i := m.search(off)
+	for ; i < len(m.extents) && m.extents[i].Off < off+n; i++ {
+		e := m.extents[i]
+		if cut := off - e.Off; cut > 0 {
+			e.Off, e.SrcOff, e.Len = e.Off+cut, e.SrcOff+cut, e.Len-cut
+		}
+		e.Len = min(e.Len, off+n-e.Off)
+		src, srcOff := e.Src, e.SrcOff
+		if s, ok := src.(section); ok {
+			src, srcOff = s.src, srcOff+s.off
+		}
+		if inner, ok := src.(*Map); ok {
+			in := append(within[:len(within):len(within)], e.Owner)
+			if !inner.leaves(srcOff, e.Len, shift+e.Off-srcOff, in, yield) {
+				return false
+			}
+			continue
+		}
+		e.Src, e.SrcOff = src, srcOff
+		e.Off += shift
+		if !yield(Leaf{e, within}) {
+			return false
+		}
+	}
+	return true
+}
+
+// search returns the first extent that ends after off.
+func (m *Map) search(off int64) int {
+	return sort.Search(len(m.extents), func(i int) bool { return m.extents[i].End() > off })
+}
+
+// ReadAt implements [io.ReaderAt].
+func (m *Map) ReadAt(p []byte, off int64) (int, error) {
+	if off < 0 {
+		return 0, fmt.Errorf("read at negative offset %d", off)
+	}
+	if off >= m.size {
+		return 0, io.EOF
+	}
+	short := int64(len(p)) > m.size-off
+	if short {
+		p = p[:m.size-off]
+	}
+	at := off
+	for l := range m.Leaves(off, int64(len(p))) {
+		clear(p[at-off : l.Off-off])
+		if n, err := l.Src.ReadAt(p[l.Off-off:l.End()-off], l.SrcOff); int64(n) < l.Len {
+			if err == nil || err == io.EOF {
+				err = io.ErrUnexpectedEOF
+			}
+			return int(l.Off - off), fmt.Errorf("%s: %w", l.Describe(), err)
+		}
+		at = l.End()
+	}
+	clear(p[at-off:])
+	if short {
+		return len(p), io.EOF
+	}
+	return len(p), nil
+}
+
+// Allocated returns how many bytes the extents of m cover, each rounded out to
+// whole blocks of the given size; it is what a sparse copy takes on a disk of such
+// blocks.
+func (m *Map) Allocated(block int64) int64 {
+	total, end := int64(0), int64(0)
+	for l := range m.Leaves(0, m.size) {
+		from, to := max(l.Off/block*block, end), (l.End()+block-1)/block*block
+		if to > from {
+			total += to - from
+			end = to
+		}
+	}
+	return total
+}

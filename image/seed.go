@@ -1,0 +1,32 @@
+package image
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+
+	"github.com/google/uuid"
+)
+
+// A Seed is what the identifiers of an image are derived from: UUIDs, serial
+// numbers, hash seeds, disk signatures. The same Seed and name give the same
+// identifier everywhere; another name gives an unrelated one.
+type Seed uuid.UUID
+
+// namespace is ingot's own, of RFC 9562 section 5.5: the UUIDv5 of the name "ingot"
+// in the namespace of names without one (the nil UUID).
+var namespace = uuid.NewSHA1(uuid.Nil, []byte("ingot"))
+
+// NewSeed derives a Seed from what makes an image that image and no other.
+func NewSeed(of []byte) Seed { return Seed(uuid.NewSHA1(namespace, of)) }
+
+// UUID returns the version 5 UUID (RFC 9562, section 5.5) of name under s.
+func (s Seed) UUID(name string) uuid.UUID { return uuid.NewSHA1(uuid.UUID(s), []byte(name)) }
+
+// Uint32 returns a number for name that is never 0, since formats read 0 as "none".
+func (s Seed) Uint32(name string) uint32 {
+	sum := sha256.Sum256(append(s[:len(s):len(s)], name...))
+	return max(binary.BigEndian.Uint32(sum[:]), 1)
+}
+
+// Sub returns the Seed for a part of the image that has names of its own.
+func (s Seed) Sub(name string) Seed { return Seed(s.UUID(name)) }

@@ -1,0 +1,40 @@
+package image
+
+import "fmt"
+
+// Volume is what is asked of one file system, in the terms that all of them share.
+type Volume struct {
+	// Size is how large the file system is to be.
+	Size Size
+	// Label is the volume's name; which characters and how many is the file system's rule.
+	Label string
+	// UUID is the volume's identifier as blkid prints it ("xxxxxxxx-xxxx-…" for ext4,
+	// "ABCD-1234" for FAT); one is derived from Seed where it is empty.
+	UUID string
+	// Seed is what all other identifiers are derived from.
+	Seed Seed
+}
+
+// Size is the size of a volume: exactly Bytes, or, with Fit, the smallest that
+// holds its Tree and still has Bytes free for more file data. The zero value is
+// nothing at all, and refused by writers; Size{Fit: true} is the tightest fit.
+type Size struct {
+	Bytes int64
+	Fit   bool
+}
+
+// Exactly is the Size of n bytes.
+func Exactly(n int64) Size { return Size{Bytes: n} }
+
+// Fit is the smallest Size that leaves free bytes for more file data.
+func Fit(free int64) Size { return Size{Bytes: free, Fit: true} }
+
+// A TooSmallError says that a Tree does not fit into a volume of a given size.
+type TooSmallError struct {
+	What       string // what ran out: "bytes", "inodes", "root directory entries"
+	Need, Have int64
+}
+
+func (e *TooSmallError) Error() string {
+	return fmt.Sprintf("needs %d %s, has %d", e.Need, e.What, e.Have)
+}
