@@ -27,10 +27,10 @@ func (s Sum) String() string { return hex.EncodeToString(s[:]) }
 // would, and can be taken by as many processors as there are.
 type Pieces struct {
 	size int64
-	data []piece // pieces that are not all zeros, in order
+	data []pieceSum // pieces that are not all zeros, in order
 }
 
-type piece struct {
+type pieceSum struct {
 	index int64
 	sum   Sum
 }
@@ -93,7 +93,7 @@ func hashPieces(ctx context.Context, r io.ReaderAt, size int64, occupied func(of
 			}
 			sum := sha256.Sum256(buf[:n])
 			mu.Lock()
-			p.data = append(p.data, piece{i, sum})
+			p.data = append(p.data, pieceSum{i, sum})
 			mu.Unlock()
 		}
 	}
@@ -113,7 +113,7 @@ func hashPieces(ctx context.Context, r io.ReaderAt, size int64, occupied func(of
 	if err := context.Cause(ctx); err != nil {
 		return nil, err
 	}
-	slices.SortFunc(p.data, func(a, b piece) int { return int(a.index - b.index) })
+	slices.SortFunc(p.data, func(a, b pieceSum) int { return int(a.index - b.index) })
 	return p, nil
 }
 
@@ -135,7 +135,7 @@ func (p *Pieces) Part(off, n int64) (Sum, bool) {
 	}
 	h := sha256.New()
 	empty := sha256.Sum256(zeros)
-	i, _ := slices.BinarySearchFunc(p.data, off/PieceSize, func(x piece, at int64) int { return int(x.index - at) })
+	i, _ := slices.BinarySearchFunc(p.data, off/PieceSize, func(x pieceSum, at int64) int { return int(x.index - at) })
 	for at := off / PieceSize; at*PieceSize < off+n; at++ {
 		switch length := min(PieceSize, off+n-at*PieceSize); {
 		case i < len(p.data) && p.data[i].index == at:
