@@ -1,0 +1,137 @@
+package kernel
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// A Module is a module of a kernel that lies in a file.
+type Module struct {
+	Name string // as lsmod prints it, with underscores
+	Path string // of the file
+	Rel  string // the same below the kernel's ModulesDir, such as kernel/fs/fat/fat.ko.xz
+}
+
+// Read returns the module's object, decompressed: what init_module(2) takes.
+func (m Module) Read() ([]byte, error) {
+	data, err := os.ReadFile(m.Path)
+	if err != nil {
+		return nil, err
+	}
+	object, err := decompress(m.Path, data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", m.Path, err)
+	}
+	return object, nil
+}
+
+// Closure returns the modules with these names or aliases and all that they depend
+// on, each once, in an order in which they can be loaded: the given order, but each
+// module after its dependencies, with its soft dependencies around it. Names of
+// built-in modules are fine and add nothing.
+func (k *Kernel) Closure(names ...string) ([]Module, error) {
+	x, err := k.index()
+	if err != nil {
+		return nil, fmt.Errorf("modules of kernel %s: %w", k.Release, err)
+	}
+	w := walker{kernel: k, index: x, seen: map[string]bool{}}
+	for _, name := range names {
+		if err := w.want(name, ""); err != nil {
+			return nil, err
+		}
+	}
+	return w.order, nil
+}
+
+// Modules returns all modules of the kernel that lie in files, by name.
+func (k *Kernel) Modules() ([]Module, error) {
+	x, err := k.index()
+	if err != nil {
+		return nil, fmt.Errorf("modules of kernel %s: %w", k.Release, err)
+	}
+	modules := make([]Module, 0, len(x.files))
+	for name := range x.files {
+		modules = append(modules, x.module(name))
+	}
+	slices.SortFunc(modules, func(a, b Module) int { return strings.Compare(a.Name, b.Name) })
+	return modules, nil
+}
+
+// Info returns what a module of the kernel says of itself.
+func (k *Kernel) Info(m Module) (Info, error) {
+	x, err := k.index()
+	if err != nil {
+		return Info{}, err
+	}
+	return x.info(m.Name)
+}
+
+func (x *index) module(name string) Module {
+	rel := x.files[name]
+	return Module{Name: name, Path: filepath.Join(x.dir, rel), Rel: rel}
+}
+
+// walker visits modules depth first.
+type walker struct {
+	kernel *Kernel
+	index  *index
+	seen   map[string]bool
+	order  []Module
+}
+
+// want visits what a name or alias stands for; parent is the module that needs it.
+func (w *walker) want(name, parent string) error {
+	modules, built, err := w.index.resolve(name)
+	if err != nil {
+		return err
+	}
+	if len(modules) == 0 && !built {
+		return &UnknownModuleError{name, parent, w.kernel.Release, w.kernel.ModulesDir}
+	}
+	for _, m := range modules {
+		if err := w.visit(m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// wish visits what is there of soft dependencies.
+func (w *walker) wish(names []string) error {
+	for _, name := range names {
+		modules, _, err := w.index.resolve(name)
+		if err != nil {
+			return err
+		}
+		for _, m := range modules {
+			if err := w.visit(m); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (w *walker) visit(name string) error {
+	if w.seen[name] {
+		return nil // also ends cycles, which soft dependencies may have
+	}
+	w.seen[name] = true
+	info, err := w.index.info(name)
+	if err != nil {
+		return err
+	}
+	if err := w.wish(info.Pre); err != nil {
+		return err
+	}
+	for _, dep := range info.Depends {
+		if err := w.want(dep, name); err != nil {
+			return err
+		}
+	}
+	w.order = append(w.order, w.index.module(name))
+	return w.wish(info.Post)
+}
