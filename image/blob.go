@@ -79,7 +79,7 @@ func (s section) ReadAt(p []byte, off int64) (int, error) {
 		p = p[:s.n-off]
 	}
 	n, err := s.src.ReadAt(p, s.off+off)
-	if n == len(p) {
+	if n == len(p) && (err == nil || err == io.EOF) {
 		err = nil
 		if short {
 			err = io.EOF
@@ -136,7 +136,7 @@ func ReadAll(b Blob) ([]byte, error) {
 		return p, nil
 	}
 	n, err := b.ReadAt(p, 0)
-	if n == len(p) {
+	if n == len(p) && (err == nil || err == io.EOF) {
 		return p, nil
 	}
 	if err == nil || err == io.EOF {

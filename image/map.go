@@ -206,6 +206,27 @@ func (m *Map) leaves(off, n, shift int64, within []*Owner, yield func(Leaf) bool
 	return true
 }
 
+// read fills p, which is as long as l, with its bytes.
+func (l Leaf) read(p []byte) error {
+	n, err := l.Src.ReadAt(p, l.SrcOff)
+	if n == len(p) && (err == nil || err == io.EOF) {
+		return nil
+	}
+	if err == nil || err == io.EOF {
+		err = io.ErrUnexpectedEOF
+	}
+	return l.wrap(err)
+}
+
+// wrap says in which part of the Map an error came up.
+func (l Leaf) wrap(err error) error {
+	what := l.Describe()
+	if what == "" {
+		what = fmt.Sprintf("bytes [%d, %d)", l.Off, l.End())
+	}
+	return fmt.Errorf("%s: %w", what, err)
+}
+
 // search returns the first extent that ends after off.
 func (m *Map) search(off int64) int {
 	return sort.Search(len(m.extents), func(i int) bool { return m.extents[i].End() > off })
@@ -226,11 +247,8 @@ func (m *Map) ReadAt(p []byte, off int64) (int, error) {
 	at := off
 	for l := range m.Leaves(off, int64(len(p))) {
 		clear(p[at-off : l.Off-off])
-		if n, err := l.Src.ReadAt(p[l.Off-off:l.End()-off], l.SrcOff); int64(n) < l.Len {
-			if err == nil || err == io.EOF {
-				err = io.ErrUnexpectedEOF
-			}
-			return int(l.Off - off), fmt.Errorf("%s: %w", l.Describe(), err)
+		if err := l.read(p[l.Off-off : l.End()-off]); err != nil {
+			return int(l.Off - off), err
 		}
 		at = l.End()
 	}

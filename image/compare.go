@@ -1,0 +1,153 @@
+package image
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// A Difference is a place where bytes are not what a Map says: one owner's, or those
+// of a hole.
+type Difference struct {
+	Off   int64  // of the first byte that differs
+	Count int64  // how many bytes differ
+	Owner string // whose bytes they are; empty in a hole
+	// Want and Got are the first byte that differs, as planned and as found.
+	Want, Got byte
+	// Missing says that the image ends here: the bytes were not found at all.
+	Missing bool
+	// Beyond says that the image goes on where the Map ends.
+	Beyond bool
+}
+
+func (d Difference) String() string {
+	owner := d.Owner
+	if owner == "" {
+		owner = "unused space"
+	}
+	switch {
+	case d.Beyond:
+		return fmt.Sprintf("byte %d: the image goes on where it should end", d.Off)
+	case d.Missing:
+		return fmt.Sprintf("byte %d: the image ends %d bytes too early", d.Off, d.Count)
+	case d.Count == 1:
+		return fmt.Sprintf("byte %d: %s: is %#02x, not %#02x", d.Off, owner, d.Got, d.Want)
+	}
+	return fmt.Sprintf("byte %d: %s: %d bytes differ, the first is %#02x, not %#02x", d.Off, owner, d.Count, d.Got, d.Want)
+}
+
+// CompareLimit is how many differences [Compare] looks for.
+const CompareLimit = 100
+
+// Compare returns the first differences between the bytes of m and those of r, in
+// order, [CompareLimit] at most: none means that r holds exactly m. Differing bytes of one
+// owner are one Difference for each run of the owner's bytes, and at least one for
+// each MiB of the image in which they lie.
+//
+// Where r is a file, its holes are not read; its offset may be moved.
+func Compare(ctx context.Context, m *Map, r io.ReaderAt, o WriteOptions) ([]Difference, error) {
+	var diffs []Difference
+	fill := func(c *chunk) (err error) {
+		c.diffs, err = m.compare(c, r)
+		return err
+	}
+	emit := func(c *chunk) error {
+		o.progress(c.n)
+		diffs = append(diffs, c.diffs...)
+		if len(diffs) >= CompareLimit || len(diffs) > 0 && diffs[len(diffs)-1].Missing {
+			return errStop
+		}
+		return nil
+	}
+	next, short := dataOf(r)
+	if err := inOrder(ctx, o, m.chunks(next), fill, emit); err != nil {
+		return nil, err
+	}
+	if len(diffs) >= CompareLimit {
+		return diffs[:CompareLimit], nil
+	}
+	if len(diffs) > 0 && diffs[len(diffs)-1].Missing {
+		return diffs, nil
+	}
+	if short >= 0 && short < m.size {
+		return append(diffs, Difference{Off: short, Count: m.size - short, Missing: true}), nil
+	}
+	if n, err := r.ReadAt(make([]byte, 1), m.size); n > 0 {
+		diffs = append(diffs, Difference{Off: m.size, Beyond: true})
+	} else if err != nil && err != io.EOF {
+		return nil, err
+	}
+	return diffs, nil
+}
+
+// dataOf returns how to find the data of r, if r is a file with holes, and how long it
+// then is (else -1).
+func dataOf(r io.ReaderAt) (next func(off int64) int64, size int64) {
+	f, ok := r.(*os.File)
+	if !ok {
+		return nil, -1
+	}
+	st, err := f.Stat()
+	if err != nil || !st.Mode().IsRegular() {
+		return nil, -1
+	}
+	return func(off int64) int64 {
+		at, err := unix.Seek(int(f.Fd()), off, unix.SEEK_DATA)
+		if err == unix.ENXIO {
+			return 1<<63 - 1
+		}
+		if err != nil {
+			return off
+		}
+		return at
+	}, st.Size()
+}
+
+// compare returns the differences within one chunk.
+func (m *Map) compare(c *chunk, r io.ReaderAt) ([]Difference, error) {
+	if _, err := m.ReadAt(c.buf, c.off); err != nil && err != io.EOF {
+		return nil, err
+	}
+	got := make([]byte, c.n)
+	n, err := r.ReadAt(got, c.off)
+	if err != nil && err != io.EOF {
+		return nil, err
+	}
+	var diffs []Difference
+	if want := c.buf[:n]; !bytes.Equal(want, got[:n]) {
+		at := int64(0)
+		for l := range m.Leaves(c.off, int64(n)) {
+			from, to := l.Off-c.off, l.End()-c.off
+			diffs = differ(diffs, c.off, at, want[at:from], got[at:from], "")
+			diffs = differ(diffs, c.off, from, want[from:to], got[from:to], l.Describe())
+			at = to
+		}
+		diffs = differ(diffs, c.off, at, want[at:], got[at:n], "")
+	}
+	if int64(n) < c.n {
+		diffs = append(diffs, Difference{Off: c.off + int64(n), Count: m.size - c.off - int64(n), Missing: true})
+	}
+	return diffs, nil
+}
+
+// differ appends what differs between want and got, which lie at base+at.
+func differ(diffs []Difference, base, at int64, want, got []byte, owner string) []Difference {
+	if bytes.Equal(want, got) {
+		return diffs
+	}
+	d := Difference{Owner: owner}
+	for i := range want {
+		if want[i] == got[i] {
+			continue
+		}
+		if d.Count == 0 {
+			d.Off, d.Want, d.Got = base+at+int64(i), want[i], got[i]
+		}
+		d.Count++
+	}
+	return append(diffs, d)
+}

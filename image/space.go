@@ -1,0 +1,40 @@
+package image
+
+import (
+	"fmt"
+	"path/filepath"
+
+	"github.com/dustin/go-humanize"
+	"golang.org/x/sys/unix"
+)
+
+// A SpaceError says that a file system has too little room for an output. It is
+// found before anything is written.
+type SpaceError struct {
+	Path       string // of the output
+	Need, Have int64  // bytes
+}
+
+func (e *SpaceError) Error() string {
+	return fmt.Sprintf("%s: needs %s, %s has %s", e.Path, iec(e.Need), filepath.Dir(e.Path), iec(e.Have))
+}
+
+// Unwrap makes a SpaceError an ENOSPC.
+func (e *SpaceError) Unwrap() error { return unix.ENOSPC }
+
+func iec(n int64) string { return humanize.IBytes(uint64(n)) }
+
+// CheckSpace refuses with a [*SpaceError] if the file system of the output has less
+// than need bytes free for this user. A file that the output will replace does not
+// count as free, since it stands until the end. Quotas are not seen here: they come
+// up as EDQUOT while writing.
+func (o *Output) CheckSpace(need int64) error {
+	var st unix.Statfs_t
+	if err := unix.Fstatfs(int(o.Fd()), &st); err != nil || st.Blocks == 0 {
+		return nil // a file system that does not tell, such as a tmpfs without a limit
+	}
+	if have := int64(st.Bavail) * st.Frsize; have < need {
+		return &SpaceError{Path: o.target, Need: need, Have: have}
+	}
+	return nil
+}

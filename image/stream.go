@@ -1,0 +1,182 @@
+package image
+
+import (
+	"context"
+	"errors"
+	"io"
+	"iter"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// Stream writes all bytes of m to w in order, zeros included: to a pipe, a registry,
+// a block device. What comes next is read ahead by several goroutines while w takes
+// what came before; memory stays at a few MiB, whatever the size of m.
+//
+// A cancelled ctx ends it at the next write; a write that blocks for good is ended by
+// closing w.
+func Stream(ctx context.Context, m *Map, w io.Writer, o WriteOptions) error {
+	read := func(c *chunk) error {
+		_, err := m.ReadAt(c.buf, c.off)
+		return eofIsFine(err)
+	}
+	write := func(c *chunk) error {
+		for c.n > 0 {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			p := c.buf
+			if p == nil {
+				p = zeroRun[:min(c.n, gather)]
+			}
+			n, err := w.Write(p)
+			if err == nil && n < len(p) {
+				err = io.ErrShortWrite
+			}
+			if err != nil {
+				return err
+			}
+			c.n -= int64(n)
+			o.progress(int64(n))
+		}
+		return nil
+	}
+	return inOrder(ctx, o, m.chunks(nil), read, write)
+}
+
+func eofIsFine(err error) error {
+	if err == io.EOF {
+		return nil
+	}
+	return err
+}
+
+var zeroRun [gather]byte
+
+// chunk is a run of bytes on its way through inOrder.
+type chunk struct {
+	off, n int64
+	zero   bool
+	buf    []byte // n bytes, unless zero
+	diffs  []Difference
+	done   chan struct{}
+	err    error
+}
+
+// chunks cuts m into runs of at most one write, which may hold data, and runs of any
+// length that are zero. nextData may be given to say where some other source has its
+// next data: only what is zero in both is then a zero run.
+func (m *Map) chunks(nextData func(off int64) int64) iter.Seq[*chunk] {
+	return func(yield func(*chunk) bool) {
+		for off := int64(0); off < m.size; {
+			data := m.nextData(off)
+			if nextData != nil {
+				data = min(data, nextData(off))
+			}
+			data = data / gather * gather
+			c := &chunk{off: off, n: data - off, zero: true}
+			if data <= off {
+				c.n, c.zero = min(gather-off%gather, m.size-off), false
+			} else {
+				c.n = min(c.n, m.size-off)
+			}
+			if !yield(c) {
+				return
+			}
+			off += c.n
+		}
+	}
+}
+
+// nextData returns where the first leaf at or after off begins, and where there is
+// none an offset beyond any.
+func (m *Map) nextData(off int64) int64 {
+	for l := range m.Leaves(off, m.size-off) {
+		return l.Off
+	}
+	return 1<<63 - 1
+}
+
+// errStop is what an emit returns that wants no more.
+var errStop = errors.New("stop")
+
+// inOrder calls fill for the chunks that are not zero, in several goroutines, and
+// emit for all of them, in order, in one. A few chunks are under way at once, each
+// with a buffer of its own.
+func inOrder(ctx context.Context, o WriteOptions, chunks iter.Seq[*chunk], fill, emit func(*chunk) error) error {
+	workers := o.workers()
+	ahead := 2*workers + 2
+	free := make(chan []byte, ahead)
+	for range ahead {
+		free <- nil
+	}
+	work, queue := make(chan *chunk, ahead), make(chan *chunk, ahead)
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		defer close(work)
+		defer close(queue)
+		return feed(ctx, chunks, free, work, queue)
+	})
+	for range workers {
+		g.Go(func() error {
+			for c := range work {
+				if c.err = ctx.Err(); c.err == nil {
+					c.err = fill(c)
+				}
+				close(c.done)
+			}
+			return nil
+		})
+	}
+	g.Go(func() error { return drain(ctx, free, queue, emit) })
+	if err := g.Wait(); err != errStop {
+		return err
+	}
+	return nil
+}
+
+// feed sends each chunk to the queue, and to the workers if it is not zero.
+func feed(ctx context.Context, chunks iter.Seq[*chunk], free chan []byte, work, queue chan<- *chunk) error {
+	for c := range chunks {
+		if !c.zero {
+			select {
+			case buf := <-free:
+				if buf == nil {
+					buf = make([]byte, gather)
+				}
+				c.buf, c.done = buf[:c.n], make(chan struct{})
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+			work <- c // has room for as many as there are buffers
+		}
+		select {
+		case queue <- c:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// drain takes the chunks from the queue, waits for each, and gives its buffer back.
+func drain(ctx context.Context, free chan<- []byte, queue <-chan *chunk, emit func(*chunk) error) error {
+	for c := range queue {
+		if !c.zero {
+			<-c.done
+			if c.err != nil {
+				return c.err
+			}
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := emit(c); err != nil {
+			return err
+		}
+		if !c.zero {
+			free <- c.buf[:gather]
+		}
+	}
+	return nil
+}
