@@ -1,0 +1,53 @@
+# ingot's commands. Each can be run in a fresh clone; what is there already is not
+# done again.
+
+STATICCHECK = go run honnef.co/go/tools/cmd/staticcheck@v0.8.2 # 2026.2.2
+
+# SQLite is the one part in C. The binary is static all the same, since it is also
+# the /init of ingot's own guests; the tags leave out what would need a libc at run
+# time. No time, path or user name of the build gets into it.
+TAGS = osusergo netgo sqlite_omit_load_extension
+BUILD = CGO_ENABLED=1 go build -trimpath -buildvcs=false -tags '$(TAGS)' \
+	-ldflags '-s -w -buildid= -linkmode external -extldflags -static'
+
+.PHONY: help build test check race bench fuzz demo clean
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+
+build: ## the program, static, at bin/ingot
+	$(BUILD) -o bin/ingot ./cmd/ingot
+
+test: ## all tests, with what they need installed first
+	tests/setup/debian judges
+	test -z "$$(gofmt -l $$(git ls-files '*.go') | tee /dev/stderr)"
+	go vet ./...
+	go test -timeout 25m ./...
+
+check: ## gofmt, go vet and staticcheck
+	test -z "$$(gofmt -l $$(git ls-files '*.go') | tee /dev/stderr)"
+	go vet ./...
+	$(STATICCHECK) ./...
+
+race: ## the packages that work in parallel, under the race detector
+	go test -race -short ./image/... ./storedb/... ./partition/...
+
+bench: ## the numbers of the README: make bench, make bench BENCH='raw nar'
+	tests/setup/debian judges
+	go run ./tests/bench $(BENCH)
+
+FUZZTIME = 30s
+fuzz: ## every fuzz target for FUZZTIME (30s)
+	@git grep -l '^func Fuzz' -- '*_test.go' | while read -r file; do \
+		for target in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' $$file); do \
+			echo "$$file $$target"; \
+			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) ./$$(dirname $$file) || exit 1; \
+		done; \
+	done
+
+demo: ## installs what is missing, builds a rescue disk, boots it in BIOS and in UEFI
+	tests/setup/debian demo
+	go run ./tests/demo
+
+clean: ## removes what was built; the unpacked kernel stays
+	find bin -mindepth 1 -maxdepth 1 ! -name kernel -exec rm -rf {} +
