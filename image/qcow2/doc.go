@@ -1,0 +1,21 @@
+// Package qcow2 writes and reads QEMU's disk format.
+//
+// A qcow2 file is itself an [image.Map]: [Layout] makes the header and the tables,
+// which are small or computed when they are read, and extents that take their bytes
+// from the disk. So whatever consumes a Map writes a qcow2 file, as a sparse file, or
+// in order down a pipe, sharing or copying the same files as a raw image would; and
+// it holds the same bytes every time by construction.
+//
+//	err := qcow2.Write(ctx, disk, "web.qcow2", image.WriteOptions{})
+//
+// What is written is version 3 with clusters of 64 KiB and 16-bit reference counts,
+// as qemu-img makes it by default, all metadata in front. Clusters without data are
+// not allocated. Nothing is compressed, there are no snapshots, and no backing file.
+// A disk is at most 2 PiB large; its size is rounded up to whole sectors of 512 bytes.
+//
+// [Open] reads versions 2 and 3 with clusters of any size, compressed by zlib or
+// zstd or not at all. It refuses what it could only read wrongly: backing files,
+// encryption, external data files and extended L2 entries.
+//
+// The specification is https://www.qemu.org/docs/master/interop/qcow2.html.
+package qcow2

@@ -1,0 +1,179 @@
+package qcow2
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"sort"
+
+	"ingot/image"
+)
+
+// Write writes m as a qcow2 file, under the same guarantees as [image.WriteRaw].
+func Write(ctx context.Context, m *image.Map, path string, o image.WriteOptions) error {
+	file, err := Layout(m)
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return image.WriteRaw(ctx, file, path, o)
+}
+
+// run is a row of clusters that hold data: count clusters of the disk from guest on
+// are the clusters of the file from host on.
+type run struct{ guest, host, count int64 }
+
+// layout says where everything lies, in clusters of the file. The header is cluster 0.
+type layout struct {
+	size     int64   // of the disk, bytes
+	runs     []run   // sorted; host is relative to data
+	clusters int64   // that hold data
+	l1Size   int64   // entries
+	l2Index  []int64 // which L1 entries have an L2 table, sorted
+
+	refcountTable, refcountTableClusters int64
+	refcountBlocks, refcountBlockCount   int64
+	l1, l2, data, total                  int64
+}
+
+// Layout returns the bytes of the qcow2 file that holds m.
+func Layout(m *image.Map) (*image.Map, error) {
+	if m.Size() > maxSize {
+		return nil, fmt.Errorf("a disk of %d bytes is too large for qcow2 with clusters of %d bytes, which holds %d", m.Size(), clusterSize, int64(maxSize))
+	}
+	l := &layout{size: ceilDiv(m.Size(), sectorSize) * sectorSize}
+	l.l1Size = ceilDiv(l.size, l2Span)
+	l.findRuns(m)
+	l.place()
+	return l.file(m)
+}
+
+func ceilDiv(a, b int64) int64 { return (a + b - 1) / b }
+
+// findRuns finds the clusters that hold data.
+func (l *layout) findRuns(m *image.Map) {
+	for leaf := range m.Leaves(0, m.Size()) {
+		from, to := leaf.Off/clusterSize, ceilDiv(leaf.End(), clusterSize)
+		if n := len(l.runs); n > 0 {
+			last := &l.runs[n-1]
+			if end := last.guest + last.count; from <= end {
+				if to > end {
+					last.count, l.clusters = to-last.guest, l.clusters+to-end
+				}
+				continue
+			}
+		}
+		l.runs = append(l.runs, run{guest: from, host: l.clusters, count: to - from})
+		l.clusters += to - from
+	}
+	for _, r := range l.runs {
+		for i := r.guest / l2Entries; i <= (r.guest+r.count-1)/l2Entries; i++ {
+			if n := len(l.l2Index); n == 0 || l.l2Index[n-1] < i {
+				l.l2Index = append(l.l2Index, i)
+			}
+		}
+	}
+}
+
+// place lays out the file: header, refcount table, refcount blocks, L1 table, L2
+// tables, data. The reference counts count the clusters that they lie in themselves,
+// so that their number is the first that is enough.
+func (l *layout) place() {
+	l1Clusters := ceilDiv(l.l1Size*entrySize, clusterSize)
+	rest := 1 + l1Clusters + int64(len(l.l2Index)) + l.clusters
+	for {
+		l.total = rest + l.refcountTableClusters + l.refcountBlockCount
+		blocks := ceilDiv(l.total, refcountsPerBlk)
+		table := ceilDiv(blocks*entrySize, clusterSize)
+		if blocks == l.refcountBlockCount && table == l.refcountTableClusters {
+			break
+		}
+		l.refcountBlockCount, l.refcountTableClusters = blocks, table
+	}
+	l.refcountTable = 1
+	l.refcountBlocks = l.refcountTable + l.refcountTableClusters
+	l.l1 = l.refcountBlocks + l.refcountBlockCount
+	l.l2 = l.l1 + l1Clusters
+	l.data = l.l2 + int64(len(l.l2Index))
+}
+
+func (l *layout) file(m *image.Map) (*image.Map, error) {
+	var b image.Builder
+	b.Grow(5 + len(l.runs))
+	add := func(cluster int64, src image.Blob, name string) {
+		b.Add(cluster*clusterSize, src, &image.Owner{Name: "qcow2 " + name})
+	}
+	add(0, image.Bytes(l.header()), "header")
+	add(l.refcountTable, table(l.refcountBlockCount, func(i int64) uint64 {
+		return uint64(l.refcountBlocks+i) * clusterSize
+	}), "refcount table")
+	add(l.refcountBlocks, l.refcounts(), "refcount blocks")
+	add(l.l1, table(l.l1Size, l.l1Entry), "L1 table")
+	add(l.l2, table(int64(len(l.l2Index))*l2Entries, l.l2Entry), "L2 tables")
+	for _, r := range l.runs {
+		guest := r.guest * clusterSize
+		b.AddExtent(image.Extent{
+			Off: (l.data + r.host) * clusterSize, Len: min(r.count*clusterSize, m.Size()-guest),
+			Src: m, SrcOff: guest,
+		})
+	}
+	return b.Map(l.total * clusterSize)
+}
+
+func (l *layout) header() []byte {
+	var buf bytes.Buffer
+	binary.Write(&buf, binary.BigEndian, header{ // a bytes.Buffer takes everything
+		Magic: magic, Version: 3, ClusterBits: clusterBits, Size: uint64(l.size),
+		L1Size: uint32(l.l1Size), L1TableOffset: uint64(l.l1) * clusterSize,
+		RefcountTableOffset:   uint64(l.refcountTable) * clusterSize,
+		RefcountTableClusters: uint32(l.refcountTableClusters),
+		RefcountOrder:         refcountOrder, HeaderLength: headerLengthV3,
+	})
+	// The header extensions that follow are ended by a type of 0: the zeros after it.
+	return buf.Bytes()
+}
+
+// table is n entries that are computed when they are read.
+func table(n int64, entry func(i int64) uint64) image.Blob {
+	return numbers(n*entrySize, entrySize, func(p []byte, i int64) { binary.BigEndian.PutUint64(p, entry(i)) })
+}
+
+// refcounts are the refcount blocks: one for each cluster of the file.
+func (l *layout) refcounts() image.Blob {
+	return numbers(l.total*refcountSize, refcountSize, func(p []byte, _ int64) { binary.BigEndian.PutUint16(p, 1) })
+}
+
+// numbers is a Blob of numbers that take width bytes each, put by put.
+func numbers(size int64, width int, put func(p []byte, i int64)) image.Blob {
+	return image.Computed(size, func(p []byte, off int64) error {
+		w := int64(width)
+		var one [entrySize]byte
+		for len(p) > 0 {
+			put(one[:width], off/w)
+			n := copy(p, one[off%w:width])
+			p, off = p[n:], off+int64(n)
+		}
+		return nil
+	})
+}
+
+// l1Entry returns where the L2 table of the i-th 512 MiB of the disk lies, if any.
+func (l *layout) l1Entry(i int64) uint64 {
+	at := sort.Search(len(l.l2Index), func(k int) bool { return l.l2Index[k] >= i })
+	if at == len(l.l2Index) || l.l2Index[at] != i {
+		return 0
+	}
+	return uint64(l.l2+int64(at))*clusterSize | oflagCopied
+}
+
+// l2Entry returns where the cluster lies that the i-th entry of all L2 tables maps, if
+// it holds data.
+func (l *layout) l2Entry(i int64) uint64 {
+	guest := l.l2Index[i/l2Entries]*l2Entries + i%l2Entries
+	at := sort.Search(len(l.runs), func(k int) bool { return l.runs[k].guest+l.runs[k].count > guest })
+	if at == len(l.runs) || l.runs[at].guest > guest {
+		return 0
+	}
+	r := l.runs[at]
+	return uint64(l.data+r.host+guest-r.guest)*clusterSize | oflagCopied
+}

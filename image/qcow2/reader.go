@@ -1,0 +1,265 @@
+package qcow2
+
+import (
+	"bytes"
+	"compress/flate"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"sync"
+
+	"github.com/klauspost/compress/zstd"
+)
+
+// A Reader reads the disk in a qcow2 file. It may be used by several goroutines.
+type Reader struct {
+	file        io.ReaderAt
+	size        int64
+	version     uint32
+	clusterBits uint
+	compression byte
+	l1          []uint64
+
+	mu    sync.Mutex
+	cache map[int64][]byte // L2 tables and decompressed clusters, by where they lie
+}
+
+var _ io.ReaderAt = (*Reader)(nil)
+
+// cacheSize is how many bytes of tables and decompressed clusters a Reader keeps.
+const cacheSize = 16 << 20
+
+// Open reads the header and the L1 table of a qcow2 file.
+func Open(file io.ReaderAt) (*Reader, error) {
+	h, compression, err := readHeader(file)
+	if err != nil {
+		return nil, err
+	}
+	r := &Reader{
+		file: file, size: int64(h.Size), version: h.Version, clusterBits: uint(h.ClusterBits),
+		compression: compression, cache: map[int64][]byte{},
+	}
+	if need := ceilDiv(r.size, r.l2Span()); int64(h.L1Size) < need {
+		return nil, fmt.Errorf("qcow2 file has %d entries in its L1 table and needs %d for a disk of %d bytes", h.L1Size, need, h.Size)
+	}
+	table := make([]byte, int64(h.L1Size)*entrySize)
+	if err := readFull(file, table, int64(h.L1TableOffset)); err != nil {
+		return nil, fmt.Errorf("reading the L1 table of %d entries at %d: %w", h.L1Size, h.L1TableOffset, err)
+	}
+	r.l1 = make([]uint64, h.L1Size)
+	for i := range r.l1 {
+		r.l1[i] = binary.BigEndian.Uint64(table[i*entrySize:])
+	}
+	return r, nil
+}
+
+// Size returns the size of the disk in bytes.
+func (r *Reader) Size() int64 { return r.size }
+
+func (r *Reader) clusterSize() int64 { return 1 << r.clusterBits }
+
+// l2Span is how many bytes of the disk one L2 table maps.
+func (r *Reader) l2Span() int64 { return r.clusterSize() / entrySize << r.clusterBits }
+
+// readHeader reads the header and refuses what this package cannot read.
+func readHeader(file io.ReaderAt) (h header, compression byte, err error) {
+	var raw [compressionTypeOffset + 1]byte
+	n, err := file.ReadAt(raw[:], 0)
+	if err != nil && err != io.EOF {
+		return h, 0, err
+	}
+	if n < headerLengthV2 || binary.BigEndian.Uint32(raw[:]) != magic {
+		return h, 0, fmt.Errorf("not a qcow2 file")
+	}
+	binary.Read(bytes.NewReader(raw[:]), binary.BigEndian, &h) // there are enough bytes
+	switch {
+	case h.Version == 2:
+		h.IncompatibleFeatures, h.HeaderLength = 0, headerLengthV2
+	case h.Version != 3:
+		return h, 0, fmt.Errorf("qcow2 file is of version %d, not 2 or 3", h.Version)
+	case n < headerLengthV3 || h.HeaderLength < headerLengthV3:
+		return h, 0, fmt.Errorf("qcow2 file has a header of %d bytes, not the %d of version 3", min(n, int(h.HeaderLength)), headerLengthV3)
+	}
+	if h.HeaderLength > compressionTypeOffset && n > compressionTypeOffset {
+		compression = raw[compressionTypeOffset]
+	}
+	return h, compression, h.check(compression)
+}
+
+func (h *header) check(compression byte) error {
+	const known = incompatDirty | incompatCorrupt | incompatCompressionType
+	clusterSize := uint64(1) << min(h.ClusterBits, 63)
+	switch f := h.IncompatibleFeatures; {
+	case h.BackingFileOffset != 0:
+		return fmt.Errorf("qcow2 file has a backing file, which is not supported: flatten it with qemu-img convert")
+	case h.CryptMethod != 0:
+		return fmt.Errorf("qcow2 file is encrypted (method %d), which is not supported", h.CryptMethod)
+	case f&incompatExternalData != 0:
+		return fmt.Errorf("qcow2 file keeps its data in an external file, which is not supported")
+	case f&incompatExtendedL2 != 0:
+		return fmt.Errorf("qcow2 file has extended L2 entries, which are not supported")
+	case f&^known != 0:
+		return fmt.Errorf("qcow2 file has unknown incompatible features %#x", f&^known)
+	case compression > compressionZstd:
+		return fmt.Errorf("qcow2 file is compressed by the unknown type %d", compression)
+	case h.ClusterBits < minClusterBits || h.ClusterBits > maxClusterBits:
+		return fmt.Errorf("qcow2 file has cluster_bits %d, not %d to %d", h.ClusterBits, minClusterBits, maxClusterBits)
+	case uint64(h.L1Size)*entrySize > maxL1Bytes:
+		return fmt.Errorf("qcow2 file has %d entries in its L1 table, more than %d", h.L1Size, maxL1Bytes/entrySize)
+	case h.Size > uint64(maxL1Bytes/entrySize)*(clusterSize/entrySize)*clusterSize || int64(h.Size) < 0:
+		return fmt.Errorf("qcow2 file has a disk of %d bytes, more than its L1 table may map", h.Size)
+	case h.L1TableOffset%clusterSize != 0 || int64(h.L1TableOffset) < 0:
+		return fmt.Errorf("qcow2 file has its L1 table at %d, not at the start of a cluster", h.L1TableOffset)
+	}
+	return nil
+}
+
+// ReadAt implements [io.ReaderAt] for the disk.
+func (r *Reader) ReadAt(p []byte, off int64) (int, error) {
+	if off < 0 {
+		return 0, fmt.Errorf("read at negative offset %d", off)
+	}
+	done := 0
+	for done < len(p) {
+		at := off + int64(done)
+		if at >= r.size {
+			return done, io.EOF
+		}
+		in := at % r.clusterSize()
+		n := min(int64(len(p)-done), r.clusterSize()-in, r.size-at)
+		if err := r.readCluster(p[done:done+int(n)], at-in, in); err != nil {
+			return done, fmt.Errorf("qcow2 cluster of byte %d: %w", at-in, err)
+		}
+		done += int(n)
+	}
+	return done, nil
+}
+
+// readCluster reads p, which lies in bytes into the cluster at the disk's byte guest.
+func (r *Reader) readCluster(p []byte, guest, in int64) error {
+	entry, err := r.l2Entry(guest)
+	if err != nil {
+		return err
+	}
+	if entry&oflagCompressed != 0 {
+		data, err := r.cached(int64(entry), func() ([]byte, error) { return r.decompress(entry) })
+		if err != nil {
+			return err
+		}
+		copy(p, data[in:])
+		return nil
+	}
+	host := int64(entry & offsetMask)
+	if host == 0 || r.version >= 3 && entry&oflagZero != 0 {
+		clear(p)
+		return nil
+	}
+	if host%r.clusterSize() != 0 {
+		return fmt.Errorf("lies at %d, not at the start of a cluster", host)
+	}
+	return r.readData(p, host, in)
+}
+
+// readData reads p, which lies in bytes into the cluster at host. The last cluster of
+// a file need not be whole: what is missing of it is zero.
+func (r *Reader) readData(p []byte, host, in int64) error {
+	n, err := r.file.ReadAt(p, host+in)
+	if err == nil || n == len(p) && err == io.EOF {
+		return nil
+	}
+	if err != io.EOF {
+		return err
+	}
+	var first [1]byte
+	if err := readFull(r.file, first[:], host); err != nil {
+		return err
+	}
+	clear(p[n:])
+	return nil
+}
+
+// l2Entry returns the L2 entry of the disk's byte guest, 0 where there is no table.
+func (r *Reader) l2Entry(guest int64) (uint64, error) {
+	offset := int64(r.l1[guest/r.l2Span()] & offsetMask)
+	if offset == 0 {
+		return 0, nil
+	}
+	if offset%r.clusterSize() != 0 {
+		return 0, fmt.Errorf("L2 table lies at %d, not at the start of a cluster", offset)
+	}
+	table, err := r.cached(offset, func() ([]byte, error) {
+		table := make([]byte, r.clusterSize())
+		return table, readFull(r.file, table, offset)
+	})
+	if err != nil {
+		return 0, fmt.Errorf("L2 table at %d: %w", offset, err)
+	}
+	return binary.BigEndian.Uint64(table[guest%r.l2Span()>>r.clusterBits*entrySize:]), nil
+}
+
+// decompress returns the cluster that a compressed entry describes: an offset in the
+// low bits, and above it how many sectors follow the one in which it lies.
+func (r *Reader) decompress(entry uint64) ([]byte, error) {
+	shift := 62 - (r.clusterBits - 8)
+	offset := int64(entry & (1<<shift - 1))
+	sectors := int64(entry&(oflagCompressed-1)>>shift) + 1
+	raw := make([]byte, sectors*sectorSize-offset%sectorSize)
+	n, err := r.file.ReadAt(raw, offset)
+	if err != nil && err != io.EOF { // the last sector need not be whole
+		return nil, err
+	}
+	z, err := r.decompressor(bytes.NewReader(raw[:n]))
+	if err != nil {
+		return nil, err
+	}
+	defer z.Close()
+	cluster := make([]byte, r.clusterSize())
+	if _, err := io.ReadFull(z, cluster); err != nil {
+		return nil, fmt.Errorf("decompressing %d bytes at %d: %w", n, offset, err)
+	}
+	return cluster, nil
+}
+
+func (r *Reader) decompressor(raw io.Reader) (io.ReadCloser, error) {
+	if r.compression == compressionZlib {
+		return flate.NewReader(raw), nil
+	}
+	z, err := zstd.NewReader(raw, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(64<<20))
+	if err != nil {
+		return nil, err
+	}
+	return z.IOReadCloser(), nil
+}
+
+// cached returns what lies under key, made by make if it is not there.
+func (r *Reader) cached(key int64, make func() ([]byte, error)) ([]byte, error) {
+	r.mu.Lock()
+	p, ok := r.cache[key]
+	r.mu.Unlock()
+	if ok {
+		return p, nil
+	}
+	p, err := make()
+	if err != nil {
+		return nil, err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if int64(len(r.cache)) >= max(cacheSize/r.clusterSize(), 1) {
+		clear(r.cache) // reading goes forward mostly: what is old is not worth ordering
+	}
+	r.cache[key] = p
+	return p, nil
+}
+
+// readFull reads p; what lies beyond the end of the file is an error.
+func readFull(r io.ReaderAt, p []byte, off int64) error {
+	n, err := r.ReadAt(p, off)
+	if n == len(p) && (err == nil || err == io.EOF) {
+		return nil
+	}
+	if err == nil || err == io.EOF {
+		err = io.ErrUnexpectedEOF
+	}
+	return err
+}
