@@ -1,0 +1,174 @@
+package partition
+
+import "fmt"
+
+// Placement is first fit in order: partitions with a position of their own stand
+// where they were told to, and each of the others comes after the one before it in
+// the list, past whatever is in its way.
+
+// span is what a partition takes of the disk, its extended boot record included.
+type span struct {
+	start, end int64
+	part       int // index into layout.parts
+}
+
+// head returns the bytes before the first partition that the table needs, tail
+// those after the last.
+func (l *layout) head() int64 {
+	if l.Kind == MBR {
+		return l.SectorSize
+	}
+	return 2*l.SectorSize + gptArraySize
+}
+
+func (l *layout) tail() int64 {
+	if l.Kind == MBR {
+		return 0
+	}
+	return gptArraySize + l.SectorSize
+}
+
+// place gives every partition its position.
+func (l *layout) place() error {
+	l.ebr = make([]int64, len(l.parts))
+	var taken []span
+	for i := range l.parts {
+		if l.parts[i].Partition.Start == 0 {
+			continue
+		}
+		s, err := l.fix(i)
+		if err != nil {
+			return err
+		}
+		for _, t := range taken {
+			if s.start < t.end && t.start < s.end {
+				return l.overlap(t, s)
+			}
+		}
+		taken = append(taken, s)
+	}
+	cursor := l.head()
+	for i := range l.parts {
+		p := &l.parts[i]
+		if p.Partition.Start != 0 {
+			cursor = p.End()
+			continue
+		}
+		s := l.next(i, cursor, taken)
+		if s.end > maxBytes {
+			return p.fail("ends beyond %s, the most that is supported", FormatBytes(maxBytes))
+		}
+		taken = append(taken, s)
+		cursor = s.end
+	}
+	return l.checkExtended()
+}
+
+// fix takes the position that partition i was given.
+func (l *layout) fix(i int) (span, error) {
+	p := &l.parts[i]
+	p.Start = p.Partition.Start
+	first, own := p.Start, l.Partitions[i].Align
+	if p.Logical {
+		first -= l.SectorSize
+		l.ebr[i] = first
+	}
+	switch {
+	case p.Start < 0 || p.Start > maxBytes || p.Start%l.SectorSize != 0:
+		return span{}, p.fail("start at byte %d: it must be a multiple of the sector size %d, and at most %s", p.Start, l.SectorSize, FormatBytes(maxBytes))
+	case own != 0 && p.Start%own != 0:
+		return span{}, p.fail("start at byte %d is not a multiple of its own alignment, %s", p.Start, FormatBytes(own))
+	case first < l.head():
+		return span{}, p.fail("start at byte %d: the %s table needs the first %d bytes", p.Start, l.Kind, l.head()+p.Start-first)
+	}
+	return span{first, p.End(), i}, nil
+}
+
+// next places partition i at or after cursor, clear of all that is taken.
+func (l *layout) next(i int, cursor int64, taken []span) span {
+	p := &l.parts[i]
+	lead := int64(0)
+	if p.Logical {
+		lead = p.Align
+	}
+	at := roundUp(cursor, p.Align)
+	for moved := true; moved; {
+		moved = false
+		for _, t := range taken {
+			if at < t.end && t.start < at+lead+p.Size {
+				at, moved = roundUp(t.end, p.Align), true
+			}
+		}
+	}
+	p.Start, l.ebr[i] = at+lead, at
+	return span{at, p.End(), i}
+}
+
+func (l *layout) overlap(a, b span) error {
+	if a.start > b.start {
+		a, b = b, a
+	}
+	p, q := l.parts[a.part], l.parts[b.part]
+	return fmt.Errorf("partitions %s (bytes %d to %d) and %s (bytes %d to %d) overlap by %s: move one, or leave out its start",
+		p.title(), a.start, a.end-1, q.title(), b.start, b.end-1, exactly(min(a.end, b.end)-b.start))
+}
+
+// settleSize makes the disk as large as it must be, or checks that it is.
+func (l *layout) settleSize() error {
+	need, last := l.head(), Placed{}
+	for _, p := range l.parts {
+		if p.End() > need {
+			need, last = p.End(), p
+		}
+	}
+	need += l.tail()
+	if l.Size == 0 {
+		l.Size = roundUp(need, l.Align)
+		return nil
+	}
+	switch {
+	case need <= l.Size:
+		return nil
+	case last.Number == 0:
+		return fmt.Errorf("disk size %s: the %s table alone needs %s", exactly(l.Size), l.Kind, exactly(need))
+	}
+	return fmt.Errorf("partitions do not fit: the last one, %s, ends %s beyond the disk's size of %s: raise the disk's size, or leave it out for the smallest that fits",
+		last.title(), exactly(need-l.Size), exactly(l.Size))
+}
+
+// checkReach refuses what 32-bit sector numbers cannot say.
+func (l *layout) checkReach() error {
+	reach := int64(mbrMaxLBA) * l.SectorSize
+	if l.Kind == MBR && l.Size > reach {
+		return fmt.Errorf("disk of %s: an mbr table reaches %s with sectors of %d bytes; use table gpt", exactly(l.Size), exactly(reach), l.SectorSize)
+	}
+	for _, p := range l.parts {
+		if p.InMBR && p.End() > reach {
+			return p.fail("ends at byte %d, and the MBR of a hybrid table reaches %s: place it further to the front", p.End(), exactly(reach))
+		}
+	}
+	return nil
+}
+
+// embedding returns where a boot loader's core image for BIOS can lie.
+func (l *layout) embedding() Region {
+	if l.Kind != MBR {
+		for _, p := range l.parts {
+			if p.TypeGUID == biosBootGUID {
+				return Region{p.Start, p.Size, "partition " + p.title()}
+			}
+		}
+		return Region{}
+	}
+	first, before := l.Size, "the disk's end"
+	for i, p := range l.parts {
+		start := p.Start
+		if p.Logical {
+			start = l.ebr[i]
+		}
+		if start < first {
+			first, before = start, "partition "+p.title()
+		}
+	}
+	return Region{l.SectorSize, first - l.SectorSize, "the gap before " + before}
+}

@@ -1,0 +1,350 @@
+package partition
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"math"
+	"strings"
+	"unicode/utf16"
+
+	"github.com/google/uuid"
+)
+
+// ErrNoTable says that a disk does not start with a partition table. A disk that is
+// one file system as a whole has none.
+var ErrNoTable = errors.New("no partition table")
+
+// A Listing is a partition table as it was found on a disk.
+type Listing struct {
+	Kind Kind
+	// GUID is the disk's GUID in upper case; empty for an MBR.
+	GUID string
+	// Signature is the disk signature in the MBR; 0 is none.
+	Signature uint32
+	// Size is that of the disk, SectorSize that of its sectors, in bytes. Nothing in an
+	// MBR tells the sector size: it is taken for 512.
+	Size, SectorSize int64
+	// Partitions stand in the order of their numbers; extended partitions are not
+	// listed, the logical ones in them are.
+	Partitions []Placed
+	// Problems are what is wrong with the table though it can be read: a damaged
+	// backup, or a partition that ends beyond the disk.
+	Problems []string
+}
+
+func (l *Listing) problem(format string, args ...any) {
+	l.Problems = append(l.Problems, fmt.Sprintf(format, args...))
+}
+
+// Read reads the partition table of a disk of size bytes. A GPT whose primary header
+// or array is damaged is read from its backup. The error is [ErrNoTable], one of
+// reading, or says what is wrong with both copies of a GPT.
+func Read(r io.ReaderAt, size int64) (*Listing, error) {
+	if size < mbrSize {
+		return nil, ErrNoTable
+	}
+	sector := make([]byte, mbrSize)
+	if err := readFull(r, sector, 0); err != nil {
+		return nil, err
+	}
+	mbr, ok := decodeMBR(sector)
+	protective := false
+	for _, e := range mbr.Entries {
+		protective = protective || ok && e.Type == typeProtective
+	}
+	l, err := readGPT(r, size)
+	switch {
+	case err == nil:
+		if !protective {
+			l.problem("the MBR does not protect the GPT: it has no entry of type 0xee")
+		}
+		l.addMBR(mbr)
+		return l, nil
+	case !errors.Is(err, ErrNoTable):
+		return nil, err
+	case protective:
+		return nil, errors.New("gpt: the MBR protects one, but there is neither a primary nor a backup header")
+	case !ok || isVolume(sector):
+		return nil, ErrNoTable
+	}
+	return readMBR(r, size, mbr)
+}
+
+func readFull(r io.ReaderAt, p []byte, off int64) error {
+	n, err := r.ReadAt(p, off)
+	if n == len(p) {
+		return nil
+	}
+	if err == nil || err == io.EOF {
+		err = io.ErrUnexpectedEOF
+	}
+	return fmt.Errorf("partition table: %d bytes at %d: %w", len(p), off, err)
+}
+
+// isVolume says whether sector 0 is the boot sector of a FAT or NTFS volume, which
+// ends with the same magic as an MBR.
+func isVolume(b []byte) bool {
+	for _, at := range []int{3, 54, 82} {
+		if s := string(b[at : at+8]); s == "NTFS    " || s == "EXFAT   " || strings.HasPrefix(s, "FAT") && strings.HasSuffix(s, "   ") {
+			return true
+		}
+	}
+	return false
+}
+
+// gptCopy is the primary GPT or its backup.
+type gptCopy struct {
+	header  gptHeader
+	entries []gptEntry
+	sector  int64
+}
+
+// readGPT reads the primary GPT and holds the backup against it, or reads the backup
+// where the primary is damaged.
+func readGPT(r io.ReaderAt, size int64) (*Listing, error) {
+	var primary, backup *gptCopy
+	var primaryErr, backupErr error = ErrNoTable, ErrNoTable
+	for _, sector := range []int64{512, 4096} {
+		if primary == nil && errors.Is(primaryErr, ErrNoTable) {
+			primary, primaryErr = readCopy(r, size, sector, 1)
+		}
+	}
+	if primary != nil {
+		l := primary.listing(size)
+		l.compareBackup(r, primary)
+		return l, nil
+	}
+	for _, sector := range []int64{512, 4096} {
+		if backup == nil && errors.Is(backupErr, ErrNoTable) && size >= 2*sector {
+			backup, backupErr = readCopy(r, size, sector, uint64(size/sector)-1)
+		}
+	}
+	switch {
+	case backup != nil:
+		l := backup.listing(size)
+		l.problem("the primary GPT cannot be used (%v); this is the backup", primaryErr)
+		return l, nil
+	case errors.Is(primaryErr, ErrNoTable) && errors.Is(backupErr, ErrNoTable):
+		return nil, ErrNoTable
+	}
+	return nil, fmt.Errorf("gpt: primary: %w; backup: %v", primaryErr, backupErr)
+}
+
+// maxArray bounds the array of entries that is read: a header is not trusted.
+const maxArray = 1 << 20
+
+// readCopy reads and checks the GPT whose header is at an LBA.
+func readCopy(r io.ReaderAt, size, sector int64, lba uint64) (*gptCopy, error) {
+	last := uint64(size/sector) - 1
+	if size < 2*sector || lba > last {
+		return nil, ErrNoTable
+	}
+	b := make([]byte, sector)
+	if err := readFull(r, b, int64(lba)*sector); err != nil {
+		return nil, err
+	}
+	c := &gptCopy{sector: sector}
+	h := &c.header
+	if err := binary.Read(bytes.NewReader(b), binary.LittleEndian, h); err != nil {
+		return nil, err
+	}
+	if string(h.Signature[:]) != gptSignature {
+		return nil, ErrNoTable
+	}
+	if h.HeaderSize < gptHeaderSize || int64(h.HeaderSize) > sector {
+		return nil, fmt.Errorf("header of %d bytes, and it has from %d to %d", h.HeaderSize, gptHeaderSize, sector)
+	}
+	clear(b[16:20]) // the header's own CRC counts as zero
+	length := int64(h.NumberOfPartitionEntries) * int64(h.SizeOfPartitionEntry)
+	switch sum := crc32.ChecksumIEEE(b[:h.HeaderSize]); {
+	case sum != h.HeaderCRC32:
+		return nil, fmt.Errorf("header at sector %d has the CRC %08x, and its bytes come to %08x", lba, h.HeaderCRC32, sum)
+	case h.MyLBA != lba:
+		return nil, fmt.Errorf("header at sector %d says that it lies at %d", lba, h.MyLBA)
+	case h.SizeOfPartitionEntry < gptEntrySize || h.SizeOfPartitionEntry%8 != 0 || length > maxArray:
+		return nil, fmt.Errorf("%d entries of %d bytes: an entry has at least %d, and all together at most %d are read", h.NumberOfPartitionEntries, h.SizeOfPartitionEntry, gptEntrySize, maxArray)
+	case h.PartitionEntryLBA > last || int64(h.PartitionEntryLBA)*sector > size-length:
+		return nil, fmt.Errorf("array of entries at sector %d reaches beyond the disk's %d sectors", h.PartitionEntryLBA, last+1)
+	}
+	if err := c.readEntries(r, length); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+func (c *gptCopy) readEntries(r io.ReaderAt, length int64) error {
+	h := &c.header
+	array := make([]byte, length)
+	if err := readFull(r, array, int64(h.PartitionEntryLBA)*c.sector); err != nil {
+		return err
+	}
+	if sum := crc32.ChecksumIEEE(array); sum != h.PartitionEntryArrayCRC32 {
+		return fmt.Errorf("array of entries at sector %d has the CRC %08x, and its bytes come to %08x", h.PartitionEntryLBA, h.PartitionEntryArrayCRC32, sum)
+	}
+	c.entries = make([]gptEntry, h.NumberOfPartitionEntries)
+	for i := range c.entries {
+		at := i * int(h.SizeOfPartitionEntry)
+		if err := binary.Read(bytes.NewReader(array[at:]), binary.LittleEndian, &c.entries[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// listing makes partitions of the entries.
+func (c *gptCopy) listing(size int64) *Listing {
+	l := &Listing{Kind: GPT, GUID: guidText(c.header.DiskGUID), Size: size, SectorSize: c.sector}
+	for i, e := range c.entries {
+		if e.PartitionTypeGUID == [16]byte{} {
+			continue
+		}
+		if e.StartingLBA > e.EndingLBA || e.EndingLBA >= uint64(math.MaxInt64/c.sector) {
+			l.problem("partition %d reaches from sector %d to %d: it is left out", i+1, e.StartingLBA, e.EndingLBA)
+			continue
+		}
+		l.add(Placed{
+			Partition: Partition{Name: e.name()},
+			Number:    i + 1,
+			Start:     int64(e.StartingLBA) * c.sector, Size: int64(e.EndingLBA-e.StartingLBA+1) * c.sector,
+			GUID: guidText(e.UniquePartitionGUID), TypeGUID: guidText(e.PartitionTypeGUID),
+			Attributes: e.Attributes,
+			PartUUID:   strings.ToLower(guidText(e.UniquePartitionGUID)),
+		})
+	}
+	return l
+}
+
+func (l *Listing) add(p Placed) {
+	p.Type = TypeName(p.TypeGUID, p.TypeByte)
+	if p.End() > l.Size {
+		l.problem("partition %d ends at byte %d, and the disk has %d", p.Number, p.End(), l.Size)
+	}
+	l.Partitions = append(l.Partitions, p)
+}
+
+func guidText(b [16]byte) string {
+	return strings.ToUpper(uuid.UUID(swapGUID(b)).String())
+}
+
+func (e gptEntry) name() string {
+	n := 0
+	for n < len(e.PartitionName) && e.PartitionName[n] != 0 {
+		n++
+	}
+	return string(utf16.Decode(e.PartitionName[:n]))
+}
+
+// compareBackup holds the backup against the primary GPT, which it repeats.
+func (l *Listing) compareBackup(r io.ReaderAt, primary *gptCopy) {
+	h := primary.header
+	last := uint64(l.Size/l.SectorSize) - 1
+	if h.AlternateLBA != last {
+		l.problem("the backup GPT is said to lie at sector %d, and the disk's last is %d: the disk has grown or was cut", h.AlternateLBA, last)
+	}
+	backup, err := readCopy(r, l.Size, l.SectorSize, h.AlternateLBA)
+	switch {
+	case err != nil:
+		l.problem("the backup GPT cannot be used (%v)", err)
+	case backup.header.DiskGUID != h.DiskGUID || backup.header.PartitionEntryArrayCRC32 != h.PartitionEntryArrayCRC32:
+		l.problem("the backup GPT differs from the primary one")
+	}
+}
+
+// addMBR adds what the MBR before a GPT says.
+func (l *Listing) addMBR(r mbrRecord) {
+	l.Signature = r.Signature
+	for _, e := range r.Entries {
+		if e.Type == 0 || e.Type == typeProtective || e.Sectors == 0 {
+			continue
+		}
+		l.Kind = Hybrid
+		found := false
+		for i := range l.Partitions {
+			p := &l.Partitions[i]
+			if p.Start == int64(e.FirstLBA)*l.SectorSize && p.Size == int64(e.Sectors)*l.SectorSize {
+				p.InMBR, p.TypeByte, p.Active, found = true, e.Type, e.Status == mbrActive, true
+			}
+		}
+		if !found {
+			l.problem("the MBR names %d sectors from %d on, which are no partition of the GPT", e.Sectors, e.FirstLBA)
+		}
+	}
+}
+
+// readMBR lists the partitions of an MBR and follows its extended partition.
+func readMBR(r io.ReaderAt, size int64, mbr mbrRecord) (*Listing, error) {
+	l := &Listing{Kind: MBR, Signature: mbr.Signature, Size: size, SectorSize: 512}
+	used := false
+	for _, e := range mbr.Entries {
+		if e.Status != 0 && e.Status != mbrActive {
+			return nil, ErrNoTable // boot code, or data, with the magic behind it
+		}
+		used = used || e.Type != 0
+	}
+	if !used && mbr.Signature == 0 {
+		return nil, ErrNoTable
+	}
+	for i, e := range mbr.Entries {
+		if e.Type != 0 && e.Sectors != 0 && !isExtended(e.Type) {
+			l.addEntry(i+1, e, 0)
+		}
+	}
+	for _, e := range mbr.Entries {
+		if isExtended(e.Type) && e.Sectors != 0 {
+			return l, l.readExtended(r, int64(e.FirstLBA))
+		}
+	}
+	return l, nil
+}
+
+func (l *Listing) addEntry(number int, e mbrEntry, base int64) {
+	l.add(Placed{
+		Number: number,
+		Start:  (base + int64(e.FirstLBA)) * l.SectorSize, Size: int64(e.Sectors) * l.SectorSize,
+		TypeByte: e.Type, Active: e.Status == mbrActive, Logical: number > mbrEntries,
+		PartUUID: fmt.Sprintf("%08x-%02x", l.Signature, number),
+	})
+}
+
+// readExtended follows the chain of extended boot records from sector start on.
+func (l *Listing) readExtended(r io.ReaderAt, start int64) error {
+	b := make([]byte, mbrSize)
+	seen := map[int64]bool{}
+	for at, number := start, mbrEntries+1; ; number++ {
+		if seen[at] || number > 256 {
+			l.problem("the chain of logical partitions does not end: it comes back to sector %d", at)
+			return nil
+		}
+		seen[at] = true
+		if at*l.SectorSize > l.Size-mbrSize {
+			l.problem("logical partition %d has its boot record at sector %d, beyond the disk", number, at)
+			return nil
+		}
+		if err := readFull(r, b, at*l.SectorSize); err != nil {
+			return err
+		}
+		ebr, ok := decodeMBR(b)
+		if !ok {
+			l.problem("logical partition %d has no boot record at sector %d", number, at)
+			return nil
+		}
+		next := int64(0)
+		for _, e := range ebr.Entries[:2] {
+			switch {
+			case e.Type == 0 || e.Sectors == 0:
+			case isExtended(e.Type):
+				next = start + int64(e.FirstLBA)
+			default:
+				l.addEntry(number, e, at)
+			}
+		}
+		if next == 0 {
+			return nil
+		}
+		at = next
+	}
+}
