@@ -1,70 +1,16 @@
-// Package testenv finds what tests need beside the code: the tools that act as
-// independent judges, and a kernel for guests.
+// Package testenv finds what tests need beside the code and the judges: the module's
+// folder, and a kernel for guests.
 //
-// tests/setup/debian brings all of it. What is missing nevertheless skips a test,
-// and says how to get it; where the environment has CI set, it fails the test, so
-// that a green run means that every judge was asked.
+// tests/setup/debian brings the kernel. Where it is missing nevertheless, a test is
+// skipped and says how to get it; where the environment has CI set, it fails, so
+// that a green run means that every guest was booted.
 package testenv
 
 import (
-	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 )
-
-// packages names the Debian packages that bring the tools which are not called as
-// their package is.
-var packages = map[string]string{
-	"blkid":              "util-linux",
-	"busybox":            "busybox-static",
-	"debugfs":            "e2fsprogs",
-	"dumpe2fs":           "e2fsprogs",
-	"e2fsck":             "e2fsprogs",
-	"fsck.fat":           "dosfstools",
-	"getfattr":           "attr",
-	"grub-mkimage":       "grub-common",
-	"grub-script-check":  "grub-common",
-	"mcopy":              "mtools",
-	"mdir":               "mtools",
-	"mke2fs":             "e2fsprogs",
-	"mkfs.xfs":           "xfsprogs",
-	"mksquashfs":         "squashfs-tools",
-	"nix-build":          "nix-bin",
-	"nix-store":          "nix-bin",
-	"qemu-img":           "qemu-utils",
-	"qemu-io":            "qemu-utils",
-	"qemu-nbd":           "qemu-utils",
-	"qemu-system-x86_64": "qemu-system-x86",
-	"resize2fs":          "e2fsprogs",
-	"setfattr":           "attr",
-	"sfdisk":             "fdisk",
-	"sgdisk":             "gdisk",
-	"sqfstar":            "squashfs-tools",
-	"tune2fs":            "e2fsprogs",
-	"unshare":            "util-linux",
-	"unsquashfs":         "squashfs-tools",
-}
-
-// Tool returns the path of a program, or ends the test as [Missing] does.
-func Tool(t testing.TB, name string) string {
-	t.Helper()
-	path, err := exec.LookPath(name)
-	for _, dir := range []string{"/usr/sbin", "/sbin"} { // not in everybody's PATH
-		if err != nil {
-			path, err = exec.LookPath(filepath.Join(dir, name))
-		}
-	}
-	if err != nil {
-		pkg := packages[name]
-		if pkg == "" {
-			pkg = name
-		}
-		Missing(t, fmt.Sprintf("%s is missing: apt-get install %s", name, pkg))
-	}
-	return path
-}
 
 // Kernel returns a folder that holds boot/vmlinuz-* and lib/modules: the one that
 // INGOT_KERNEL names, or bin/kernel at the root of the module.

@@ -37,16 +37,9 @@ func (r *recorder) Skip(...any)  { r.end = "skipped"; panic(r) }
 func TestMissing(t *testing.T) {
 	for _, c := range []struct{ ci, want string }{{"", "skipped"}, {"true", "failed"}} {
 		t.Setenv("CI", c.ci)
-		if got := ending(func(t testing.TB) { Tool(t, "no-such-judge") }); got != c.want {
-			t.Errorf("with CI=%q, Tool(no-such-judge) = %s; want %s", c.ci, got, c.want)
+		if got := ending(func(t testing.TB) { Missing(t, "no kernel") }); got != c.want {
+			t.Errorf("with CI=%q, Missing = %s; want %s", c.ci, got, c.want)
 		}
-	}
-}
-
-func TestTool(t *testing.T) {
-	t.Setenv("PATH", "/usr/bin:/bin")
-	if got := filepath.Base(Tool(t, "e2fsck")); got != "e2fsck" {
-		t.Errorf("Tool(e2fsck) = %s", got)
 	}
 }
 

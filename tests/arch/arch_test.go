@@ -1,0 +1,52 @@
+package arch
+
+import (
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"ingot/tests/testenv"
+)
+
+// TestModule holds both lines for ingot itself.
+func TestModule(t *testing.T) {
+	findings, err := Check(testenv.Root(t), "ingot", Allowed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range findings {
+		t.Error(f)
+	}
+}
+
+// TestCheck shows that every kind of crossing is found, in a module made for it.
+func TestCheck(t *testing.T) {
+	allowed := []Allowance{
+		{"recipes", "time", "shows that an allowance works"},
+		{"image", "os.Hostname", "shows that one without use is found"},
+	}
+	findings, err := Check(filepath.Join("testdata", "bad"), "bad", allowed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, f := range findings {
+		got = append(got, f.String())
+	}
+	want := []string{
+		"image/image.go:4: image makes bytes and uses math/rand/v2",
+		"image/image.go:22: image makes bytes and uses os.Getenv",
+		"image/image.go:6: image makes bytes and uses time",
+		"image/image.go:8: image imports recipes, which stands above it",
+		"image/image.go:22: image makes bytes and uses github.com/google/uuid.New",
+		"image/image.go:21: image makes bytes and uses golang.org/x/sys/unix.Getrandom",
+		"partition/ext4/ext4.go:3: partition/ext4 imports partition/fat, which stands beside it",
+		"recipes/recipes.go:4: attic lies on no floor of the house",
+		"recipes/recipes.go:6: os is imported without a name, so that its uses cannot be told",
+		"image: is allowed os.Hostname and does not use it",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("findings:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}

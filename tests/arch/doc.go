@@ -1,0 +1,17 @@
+// Package arch reads the sources of the module and holds two lines that a compiler
+// does not.
+//
+// The first: each folder is a floor, and a floor imports only what stands below it
+// ([Floors]). Nothing imports tests.
+//
+// The second: packages that make bytes know neither the clock, nor a source of
+// randomness, nor the environment ([Forbidden]). What they write can then depend on
+// their arguments alone. Where a package needs one of these for something that
+// does not reach a byte of an image, it is named in [Allowed], with the reason; an
+// allowance that nobody uses is a finding too.
+//
+// Test files are not read. Files for other systems and with other build tags are.
+//
+// The line holds for what is written in this module. That a library which it calls
+// does not look at the clock is for the tests that build twice to show.
+package arch

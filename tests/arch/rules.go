@@ -1,0 +1,90 @@
+package arch
+
+import "strings"
+
+// Floors are the folders of the house, from the ground up. A package belongs to the
+// longest folder that it lies in; it may import packages of its own floor and of
+// those below.
+var Floors = [][]string{
+	{"image"},
+	{"storedb"},
+	{"partition/ext4", "partition/fat", "partition/swap"},
+	{"partition"},
+	{"bootloader"},
+	{"vm"},
+	{"recipes"},
+	{"cmd"},
+	{"tests"},
+}
+
+// Bytes are the folders whose packages make bytes of an image.
+var Bytes = []string{"image", "storedb", "partition", "bootloader", "recipes"}
+
+// Forbidden is what packages that make bytes do not use: import paths, and names of
+// packages that have other uses. An empty list forbids the package as a whole.
+var Forbidden = map[string][]string{
+	// The clock.
+	"time": nil,
+	// Randomness.
+	"crypto/rand":            nil,
+	"hash/maphash":           nil,
+	"math/rand":              nil,
+	"math/rand/v2":           nil,
+	"github.com/google/uuid": {"New", "NewString", "NewRandom", "NewRandomFromReader", "NewUUID", "NewV6", "NewV7", "NewV7FromReader", "NewDCEPerson", "NewDCEGroup", "NewDCESecurity", "NodeID", "SetRand"},
+	// The environment: variables, the working directory, the machine and the user.
+	"os": {
+		"Getenv", "LookupEnv", "Environ", "ExpandEnv", "Setenv", "Unsetenv", "Clearenv",
+		"Getwd", "Chdir", "Hostname", "TempDir", "UserHomeDir", "UserCacheDir", "UserConfigDir",
+		"Getuid", "Geteuid", "Getgid", "Getegid", "Getgroups", "Getppid", "Executable", "Args",
+	},
+	"os/user": nil,
+	// The same by other doors.
+	"syscall":               systemCalls,
+	"golang.org/x/sys/unix": systemCalls,
+}
+
+var systemCalls = []string{
+	"Getenv", "Environ", "Setenv", "Getwd", "Getcwd", "Chdir", "Uname", "Gethostname",
+	"Getuid", "Geteuid", "Getgid", "Getegid", "Getgroups", "Getppid", "Umask",
+	"Gettimeofday", "Time", "Times", "ClockGettime", "ClockGetres", "Sysinfo", "Getrandom",
+}
+
+// An Allowance lets one package use one forbidden name.
+type Allowance struct {
+	Package string // its folder
+	Use     string // "time" or "os.Executable"
+	Reason  string
+}
+
+// Allowed are the exceptions. None may reach a byte of an image.
+var Allowed = []Allowance{
+	{"image", "os.Geteuid", "without /proc, only root can name an output file that was opened without a name"},
+}
+
+// floor returns the height of a folder and the floor's name; ok is false for a
+// folder that is part of no floor.
+func floor(folder string) (height int, name string, ok bool) {
+	for i, names := range Floors {
+		for _, n := range names {
+			if within(folder, n) && len(n) > len(name) {
+				height, name, ok = i, n, true
+			}
+		}
+	}
+	return height, name, ok
+}
+
+// within says whether a folder is another or lies below it.
+func within(folder, of string) bool {
+	return folder == of || strings.HasPrefix(folder, of+"/")
+}
+
+// makesBytes says whether packages of a folder make bytes of an image.
+func makesBytes(folder string) bool {
+	for _, b := range Bytes {
+		if within(folder, b) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,10 @@
+// Command ingot stands on the top floor and may look at the clock.
+package main
+
+import (
+	"time"
+
+	_ "bad/image"
+)
+
+func main() { println(time.Now().Unix()) }

@@ -1,0 +1,3 @@
+package ext4
+
+import _ "bad/partition/fat"
