@@ -1,0 +1,44 @@
+// Package storedb knows the stores of Nix and Guix: what a closure is and how it is
+// written down, how an item is hashed, and what makes a folder of items a store that
+// Nix or Guix takes for its own.
+//
+// A [Closure] is made of [Item] values, which come from reference graphs, from
+// registrations, from the output of nix path-info, from the database of a live store,
+// or from plain files and folders that join the store under their content address:
+//
+//	graph, err := storedb.Nix.ReadGraph("closure.graph", f)
+//	known, err := storedb.Nix.ReadRegistration("registration", g)
+//	motd, err := storedb.Nix.AddPath("motd", image.NewFile(0o644, image.Bytes("hello\n")))
+//	closure, err := storedb.NewClosure(storedb.Nix, graph, known, []*storedb.Item{motd})
+//
+// [Populate] puts a closure into an [image.Tree], with everything around it:
+//
+//	system := "/nix/store/…-nixos-system-web"
+//	err = storedb.Populate(ctx, tree, closure, storedb.Options{
+//		Profiles: []storedb.Profile{{Name: "system", Generations: []string{system}}},
+//		NixOS:    true,
+//	})
+//
+// # What it guarantees
+//
+// The order of a closure, and the bytes of its database, follow from its items alone,
+// in whatever order and from how many sources they came. A path that refers to what
+// no source defines, sources that contradict each other, and items whose size on the
+// disk is not what a source says are refused; with [LoadOptions].Verify, so are items
+// whose contents are not. A size that no source gives follows from the files'
+// metadata, and a hash is read: with all processors, each file once, even if its own
+// hash is wanted for deduplication as well.
+//
+// The database needs no daemon to repair it: nix-store --verify --check-contents,
+// --query and --gc work on it as on one that Nix wrote. It is in rollback-journal
+// mode, so that it can also be read from a medium that nobody can write to.
+//
+// # Limits
+//
+// Stores lie in /nix/store or in /gnu/store; others are not supported. Hashes are
+// SHA-256. A closure of a million paths with four references each takes about 0.5 GiB
+// of memory, and its database, while it is made, four times its size of 0.4 GiB.
+//
+// Deduplication is off unless it is asked for, as it is in Nix: it reads every file,
+// and file systems without hard links gain nothing from it.
+package storedb

@@ -1,0 +1,183 @@
+package storedb
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"ingot/image"
+)
+
+// LoadOptions says how much of the items' contents [Closure.Load] reads. The zero
+// value reads what it must, which is items of unknown hash.
+type LoadOptions struct {
+	// Verify hashes every item, and compares with the hashes that sources gave.
+	Verify bool
+	// Progress, if set, is told of bytes that were hashed, from several goroutines.
+	Progress func(bytes int64)
+}
+
+// Load scans the items that have no [Item.Node] yet, in parallel, and hashes those
+// whose hash is unknown; all know their NarHash and NarSize afterwards. An item that
+// is not on the disk is an error, and so is one whose size is not the one that a
+// source gave: that is checked always, since a NAR's size follows from metadata.
+func (c *Closure) Load(ctx context.Context, o LoadOptions) error {
+	_, err := c.load(ctx, o, nil)
+	return err
+}
+
+// load does the work of Load. If wanted is set, it also returns, for each item, the
+// hashes of the files that it chooses, in the order of a walk; each file is read
+// only once for both.
+func (c *Closure) load(ctx context.Context, o LoadOptions, wanted func(*image.Node) bool) ([][]Hash, error) {
+	if err := c.scan(ctx); err != nil {
+		return nil, err
+	}
+	var todo []int
+	for i, it := range c.items {
+		if wanted != nil || o.Verify || it.NarHash.IsZero() {
+			todo = append(todo, i)
+		}
+	}
+	// The largest first: the last worker to end then ends soon after the others.
+	slices.SortStableFunc(todo, func(a, b int) int { return cmp.Compare(c.items[b].NarSize, c.items[a].NarSize) })
+	files := make([][]Hash, len(c.items))
+	wrong := make([]error, len(c.items))
+	err := parallel(ctx, len(todo), newNARWriter, func(w *narWriter, k int) error {
+		it := c.items[todo[k]]
+		w.wanted, w.files = wanted, nil
+		hash, size, err := w.hash(it.Node)
+		if err != nil {
+			return it.wrap(err)
+		}
+		if o.Progress != nil {
+			o.Progress(size)
+		}
+		files[todo[k]] = w.files
+		wrong[todo[k]] = it.learn(hash, o.Verify)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return files, few(wrong)
+}
+
+// learn takes over the hash of what lies on the disk.
+func (it *Item) learn(hash Hash, verify bool) error {
+	if it.NarHash.IsZero() {
+		it.NarHash = hash
+	}
+	if verify && it.NarHash != hash {
+		return fmt.Errorf("%s has been changed: its hash is %s, %s has %s", it.Path, hash, it.source(), it.NarHash)
+	}
+	return nil
+}
+
+// source names what the item was read from.
+func (it *Item) source() string {
+	if s := it.Origin.String(); s != "" {
+		return s
+	}
+	return "its source"
+}
+
+// wrap adds the item's path to an error that does not name a file of the host.
+func (it *Item) wrap(err error) error {
+	if e, ok := err.(*contentError); ok {
+		return &contentError{path: it.Path + e.path, err: e.err}
+	}
+	return err
+}
+
+// few joins the first of the errors and says how many more there are.
+func few(errs []error) error {
+	const most = 20
+	errs = slices.DeleteFunc(errs, func(err error) bool { return err == nil })
+	if n := len(errs) - most; n > 0 {
+		errs = append(errs[:most], fmt.Errorf("and %d more", n))
+	}
+	return errors.Join(errs...)
+}
+
+// scan makes the Nodes of the items that have none.
+func (c *Closure) scan(ctx context.Context) error {
+	nothing := func() struct{} { return struct{}{} }
+	return parallel(ctx, len(c.items), nothing, func(_ struct{}, i int) error {
+		it := c.items[i]
+		if it.Node == nil {
+			if err := it.scan(c.Flavour.StoreDir()); err != nil {
+				return err
+			}
+		}
+		size := NARSize(it.Node)
+		if it.NarSize == 0 {
+			it.NarSize = size
+		}
+		if it.NarSize != size {
+			return fmt.Errorf("%s has been changed: its nar is %d bytes long, %s has %d", it.Path, size, it.source(), it.NarSize)
+		}
+		return nil
+	})
+}
+
+func (it *Item) scan(storeDir string) error {
+	from := it.From
+	if from == "" {
+		from = storeDir
+	}
+	host := filepath.Join(from, strings.TrimPrefix(it.Path, storeDir+"/"))
+	n, err := image.Scan(host, image.ScanOptions{Canonical: true})
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s is in the closure, but not on the disk: %w", it.Path, err)
+	}
+	it.Node = n
+	return err
+}
+
+// parallel calls do for 0 to n-1 on all processors, each worker with a state of its
+// own. The first error ends it; of several, the one of the least number is returned.
+func parallel[S any](ctx context.Context, n int, state func() S, do func(S, int) error) error {
+	var (
+		next  atomic.Int64
+		stop  atomic.Bool
+		mu    sync.Mutex
+		first error
+		at    = n
+		wait  sync.WaitGroup
+	)
+	work := func() {
+		s := state()
+		for !stop.Load() {
+			i := int(next.Add(1) - 1)
+			if i >= n {
+				return
+			}
+			err := ctx.Err()
+			if err == nil {
+				err = do(s, i)
+			}
+			if err != nil {
+				stop.Store(true)
+				mu.Lock()
+				if i < at {
+					first, at = err, i
+				}
+				mu.Unlock()
+			}
+		}
+	}
+	for range min(n, runtime.GOMAXPROCS(0)) {
+		wait.Go(work)
+	}
+	wait.Wait()
+	return first
+}
