@@ -144,7 +144,7 @@ func (l *layout) describe() error {
 		limit = mbrMaxPartitions
 	}
 	if n := len(l.Partitions); n > limit {
-		return fmt.Errorf("%d partitions: a %s table holds %d", n, l.Kind, limit)
+		return fmt.Errorf("%d partitions: table %s holds %d", n, l.Kind, limit)
 	}
 	l.parts = make([]Placed, len(l.Partitions))
 	for i, p := range l.Partitions {

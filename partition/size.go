@@ -125,7 +125,7 @@ func FormatBytes(n int64) string {
 		return fmt.Sprintf("%d %ciB", n/unit, names[i])
 	}
 	// Rounded down to a tenth, so that 1,023.99 KiB never reads as 1024.0 KiB.
-	return fmt.Sprintf("%d.%d %ciB", n/unit, n%unit/(unit/1024)*10/1024, names[i])
+	return fmt.Sprintf("%d.%d %ciB", n/unit, uint64(n%unit)*10/uint64(unit), names[i])
 }
 
 // exactly writes a number of bytes with its digits, for errors in which two numbers
