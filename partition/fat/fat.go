@@ -1,0 +1,190 @@
+package fat
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"ingot/image"
+)
+
+// FileSystem is how a FAT volume is to be made. The zero value is the good default
+// for a partition of a disk.
+type FileSystem struct {
+	// Bits is the type: 12, 16 or 32. 0: what the size and the tree make it.
+	Bits int
+	// SectorSize is in bytes: 512, 1024, 2048 or 4096, that of the disk. 0: 512.
+	SectorSize int
+	// SectorsPerCluster is a power of two that makes clusters of 32 KiB at most.
+	// 0: what the size and the tree make it.
+	SectorsPerCluster int
+	// HiddenSectors is where on the disk the volume begins, in sectors; boot code reads
+	// it. 0 for a volume that is not in a partition.
+	HiddenSectors uint32
+	// Removable marks a floppy disk or another removable medium (media byte F0, drive
+	// number 0) and prefers FAT12 up to 16 MiB, which firmware takes there.
+	Removable bool
+}
+
+const (
+	minBytes       = 64 << 10
+	maxSectors     = 1<<32 - 1
+	minSectorSize  = 512
+	maxSectorSize  = 4096
+	maxClusterSize = 32 << 10
+)
+
+func (f FileSystem) sectorSize() int64 {
+	if f.SectorSize == 0 {
+		return minSectorSize
+	}
+	return int64(f.SectorSize)
+}
+
+// Check says whether a volume as v asks for can be made, whatever it is to hold: it
+// looks at the options, the label, the UUID and the size.
+func (f FileSystem) Check(v image.Volume) error {
+	return errors.Join(f.checkOptions(), checkLabel(v.Label), checkUUID(v.UUID), f.checkSize(v.Size))
+}
+
+func (f FileSystem) checkOptions() error {
+	switch f.Bits {
+	case 0, 12, 16, 32:
+	default:
+		return fmt.Errorf("fat: Bits is %d; it can be 12, 16 or 32, or 0 for what the size makes it", f.Bits)
+	}
+	ss := f.sectorSize()
+	if !powerOfTwo(ss) || ss < minSectorSize || ss > maxSectorSize {
+		return fmt.Errorf("fat: SectorSize is %d bytes; it can be 512, 1024, 2048 or 4096", ss)
+	}
+	spc := int64(f.SectorsPerCluster)
+	if spc != 0 && (!powerOfTwo(spc) || spc > maxClusterSize/ss) {
+		return fmt.Errorf("fat: SectorsPerCluster is %d; it must be a power of two, and at most %d with sectors of %d bytes", spc, maxClusterSize/ss, ss)
+	}
+	return nil
+}
+
+func powerOfTwo(n int64) bool { return n > 0 && n&(n-1) == 0 }
+
+// illegalInLabel are the characters that a volume's name cannot have beside those
+// that are not printable ASCII.
+const illegalInLabel = "\"*+,./:;<=>?[\\]|"
+
+// checkLabel lets lower case pass: Linux and GRUB show it as it is, and a menu or
+// an fstab may name it so.
+func checkLabel(s string) error {
+	if len(s) > len(noLabel) {
+		return fmt.Errorf("label %q: %d bytes long; FAT holds at most %d", s, len(s), len(noLabel))
+	}
+	for _, r := range s {
+		if r < ' ' || r > '~' || strings.ContainsRune(illegalInLabel, r) {
+			return fmt.Errorf("label %q: has %q; FAT holds printable ASCII characters except %s", s, r, illegalInLabel)
+		}
+	}
+	if s != strings.Trim(s, " ") {
+		return fmt.Errorf("label %q: begins or ends with a space, which FAT does not keep", s)
+	}
+	if s == strings.TrimSpace(noLabel) {
+		return fmt.Errorf("label %q: is what FAT writes where there is no label; leave it empty or take another", s)
+	}
+	return nil
+}
+
+func checkUUID(s string) error {
+	if s == "" {
+		return nil
+	}
+	id, err := parseUUID(s)
+	if err == nil && id == 0 {
+		err = fmt.Errorf("UUID %q: is read as none; take another or leave it empty", s)
+	}
+	return err
+}
+
+// parseUUID reads a serial number in blkid's form.
+func parseUUID(s string) (uint32, error) {
+	var id uint32
+	for i := range len(s) {
+		digit := strings.IndexByte("0123456789ABCDEF", upper(s[i]))
+		switch {
+		case len(s) != len("ABCD-1234"), (s[i] == '-') != (i == 4), i != 4 && digit < 0:
+			return 0, fmt.Errorf("UUID %q: FAT has a serial number of the form ABCD-1234 (hexadecimal)", s)
+		case i != 4:
+			id = id<<4 | uint32(digit)
+		}
+	}
+	return id, nil
+}
+
+func upper(c byte) byte {
+	if 'a' <= c && c <= 'z' {
+		return c - 'a' + 'A'
+	}
+	return c
+}
+
+// UUID returns the serial number that a volume as v asks for will have, as blkid
+// prints it: "ABCD-1234".
+func (f FileSystem) UUID(v image.Volume) string { return formatUUID(serial(v)) }
+
+func formatUUID(id uint32) string { return fmt.Sprintf("%04X-%04X", id>>16, id&0xFFFF) }
+
+func serial(v image.Volume) uint32 {
+	if id, err := parseUUID(v.UUID); err == nil && id != 0 {
+		return id
+	}
+	return v.Seed.Uint32("fat volume serial number")
+}
+
+// checkSize refuses what no layout makes a volume of.
+func (f FileSystem) checkSize(s image.Size) error {
+	if f.checkOptions() != nil {
+		return nil // said already, and the rest would divide by it
+	}
+	ss := f.sectorSize()
+	switch most := maxSectors * ss; {
+	case s.Fit && s.Bytes < 0:
+		return fmt.Errorf("fat: %d bytes are to be left free; that cannot be negative", s.Bytes)
+	case s.Bytes > most:
+		return fmt.Errorf("fat: a volume of %d bytes; FAT reaches %d with sectors of %d bytes", s.Bytes, most, ss)
+	case s.Fit:
+		return nil
+	case s.Bytes < minBytes:
+		return fmt.Errorf("fat: a volume of %d bytes: %w", s.Bytes, &image.TooSmallError{What: "bytes", Need: minBytes, Have: s.Bytes})
+	}
+	if f.Bits == 0 && f.SectorsPerCluster == 0 {
+		return nil
+	}
+	return f.checkForced(s.Bytes)
+}
+
+// checkForced looks whether Bits or SectorsPerCluster leave a layout for a volume
+// of so many bytes.
+func (f FileSystem) checkForced(bytes int64) error {
+	least, most := int64(maxSectors), int64(0)
+	for _, k := range f.kinds() {
+		least = min(least, k.sectors(k.minClusters(), 0))
+		most = max(most, k.sectors(k.maxClusters(), 0)+k.spc-1)
+	}
+	ss := f.sectorSize()
+	least, most = max(least*ss, minBytes), min(most, maxSectors)*ss
+	switch {
+	case bytes < least:
+		return fmt.Errorf("fat: %s: %w", f.forced(), &image.TooSmallError{What: "bytes", Need: least, Have: bytes})
+	case bytes/ss*ss > most:
+		return fmt.Errorf("fat: %s: a volume of %d bytes; it reaches %d", f.forced(), bytes, most)
+	}
+	return nil
+}
+
+// forced says which options narrow the choice, and what to do about it.
+func (f FileSystem) forced() string {
+	var s []string
+	if k := (kind{bits: f.Bits}); f.Bits != 0 {
+		s = append(s, fmt.Sprintf("Bits %d (a FAT%d has %d to %d clusters)", f.Bits, f.Bits, k.minClusters(), k.maxClusters()))
+	}
+	if f.SectorsPerCluster != 0 {
+		s = append(s, fmt.Sprintf("SectorsPerCluster %d", f.SectorsPerCluster))
+	}
+	return strings.Join(s, ", ")
+}

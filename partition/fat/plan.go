@@ -1,0 +1,142 @@
+package fat
+
+import (
+	"errors"
+	"fmt"
+
+	"ingot/image"
+)
+
+// A plan is a tree with all that can be known of it before the size of a cluster
+// is: names, and the sizes of directories and files.
+type plan struct {
+	label string
+	dirs  []*directory // in path order, the root first
+	files []*file      // in path order
+}
+
+// object is what a directory's entry is about.
+type object struct {
+	*image.Node
+	nameEntry
+	owner   *image.Owner
+	cluster int64 // the first one; 0 for nothing
+}
+
+type directory struct {
+	object
+	parent *directory // nil for the root
+	// entries are the files and directories that are in it, in bytewise order of their
+	// names.
+	entries []*object
+	count   int64 // of 32-byte entries, all included
+}
+
+type file = object
+
+// root is nameless, so that paths begin with a slash.
+var root = &image.Owner{}
+
+// newPlan reads a tree. It refuses what FAT cannot hold.
+func newPlan(t *image.Tree, label string) (*plan, error) {
+	p := &plan{label: label}
+	dir := &directory{object: object{Node: t.Root, owner: root}}
+	if label != "" {
+		dir.count = 1
+	}
+	if err := p.walk(dir); err != nil {
+		return nil, fmt.Errorf("fat: %w", err)
+	}
+	return p, nil
+}
+
+func (p *plan) walk(d *directory) error {
+	p.dirs = append(p.dirs, d)
+	children := d.Node.Entries()
+	names := make([]string, len(children))
+	for i, e := range children {
+		names[i] = e.Name
+	}
+	entries, err := nameEntries(names)
+	if n := (*nameError)(nil); errors.As(err, &n) {
+		return fmt.Errorf("%s/%s: %w", d.owner, printable(n.name), n.err)
+	}
+	for i := range entries {
+		d.count += entries[i].entries()
+	}
+	if d.count > maxDirEntries {
+		return fmt.Errorf("%s/: the directory takes %d entries, each long name among its %d files several; FAT holds %d in a directory",
+			d.owner, d.count, len(children), maxDirEntries)
+	}
+	for i, e := range children {
+		if err := p.add(d, object{Node: e.Node, nameEntry: entries[i], owner: &image.Owner{Parent: d.owner, Name: e.Name}}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// add plans one child of d, and what is below it.
+func (p *plan) add(d *directory, o object) error {
+	switch {
+	case o.IsDir():
+		child := &directory{object: o, parent: d, count: 2} // "." and ".."
+		d.entries = append(d.entries, &child.object)
+		return p.walk(child)
+	case !o.Mode.IsRegular():
+		return fmt.Errorf("%s: is %s; FAT holds only regular files and directories", o.owner, image.Kind(o.Mode))
+	case o.Size() > maxFileSize:
+		return fmt.Errorf("%s: is %d bytes long; a file on FAT can have %d", o.owner, o.Size(), int64(maxFileSize))
+	}
+	d.entries = append(d.entries, &o)
+	p.files = append(p.files, &o)
+	return nil
+}
+
+// printable is a name that does not break a line.
+func printable(name string) string {
+	if q := fmt.Sprintf("%q", name); q[1:len(q)-1] != name {
+		return q
+	}
+	return name
+}
+
+// size returns the bytes of a directory that are not zero.
+func (d *directory) size() int64 { return d.count * dirEntrySize }
+
+// clusters returns how many clusters of k hold d.
+func (d *directory) clusters(k kind) int64 {
+	switch {
+	case d.parent != nil:
+		return divUp(d.size(), k.clusterSize())
+	case k.bits == 32:
+		return max(divUp(d.size(), k.clusterSize()), 1)
+	}
+	return 0 // outside of the clusters
+}
+
+// demand returns what the plan asks of a volume that is to have free bytes more.
+func (p *plan) demand(free int64) demand {
+	known := map[kind]int64{}
+	return demand{
+		rootEntries: p.dirs[0].count,
+		clusters: func(k kind) int64 {
+			n, ok := known[k]
+			if !ok {
+				n = p.clusters(k) + divUp(free, k.clusterSize())
+				known[k] = n
+			}
+			return n
+		},
+	}
+}
+
+func (p *plan) clusters(k kind) (n int64) {
+	for _, d := range p.dirs {
+		n += d.clusters(k)
+	}
+	for _, f := range p.files {
+		n += divUp(f.Size(), k.clusterSize())
+	}
+	return n
+}

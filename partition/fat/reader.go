@@ -1,0 +1,193 @@
+package fat
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"ingot/image"
+)
+
+// A Reader reads a FAT volume, this package's or another's. It does not change and
+// may be used by several goroutines.
+type Reader struct {
+	src      image.Blob
+	bits     int
+	cluster  int64 // bytes
+	clusters int64
+	data     int64 // offset of the first cluster
+
+	table        int64 // offset of the file allocation table that counts
+	rootOff      int64 // of FAT12 and FAT16
+	rootSize     int64
+	rootCluster  int64 // of FAT32
+	label        string
+	serialNumber uint32
+}
+
+// Open reads the boot sector and the label of the volume that is the first size
+// bytes of r. It refuses what does not agree with itself, and volumes that are
+// larger than size.
+func Open(r io.ReaderAt, size int64) (*Reader, error) {
+	fs := &Reader{src: blob(r, size)}
+	if err := fs.boot(); err != nil {
+		return nil, fmt.Errorf("fat: boot sector: %w", err)
+	}
+	if err := fs.readLabel(); err != nil {
+		return nil, fmt.Errorf("fat: %w", err)
+	}
+	return fs, nil
+}
+
+// source is a Blob of what is none.
+type source struct {
+	io.ReaderAt
+	size int64
+}
+
+func (s source) Size() int64 { return s.size }
+
+// blob keeps Blobs visible, so that what is read out of a Map or a File is still a
+// part of it.
+func blob(r io.ReaderAt, size int64) image.Blob {
+	if b, ok := r.(image.Blob); ok && size <= b.Size() {
+		return image.Section(b, 0, size)
+	}
+	return source{r, size}
+}
+
+// Label returns the volume's label, or "" if it has none.
+func (r *Reader) Label() string { return r.label }
+
+// UUID returns the serial number as blkid prints it: "ABCD-1234".
+func (r *Reader) UUID() string { return formatUUID(r.serialNumber) }
+
+// Bits returns the type: 12, 16 or 32.
+func (r *Reader) Bits() int { return r.bits }
+
+// ClusterSize returns the size of a cluster in bytes.
+func (r *Reader) ClusterSize() int64 { return r.cluster }
+
+// Clusters returns how many clusters the volume has.
+func (r *Reader) Clusters() int64 { return r.clusters }
+
+func (r *Reader) read(off, n int64) ([]byte, error) {
+	if off < 0 || n > r.src.Size()-off {
+		return nil, fmt.Errorf("bytes [%d, %d) lie outside of the %d bytes that are there", off, off+n, r.src.Size())
+	}
+	p := make([]byte, n)
+	got, err := r.src.ReadAt(p, off)
+	if got < len(p) {
+		if err == nil || err == io.EOF {
+			err = io.ErrUnexpectedEOF
+		}
+		return nil, fmt.Errorf("bytes [%d, %d): %w", off, off+n, err)
+	}
+	return p, nil
+}
+
+// boot reads the boot sector.
+func (r *Reader) boot() error {
+	sector, err := r.read(0, minSectorSize)
+	if err != nil {
+		return err
+	}
+	if s := decode[uint16](sector[signatureOffset:]); s != signature {
+		return fmt.Errorf("the signature is %04x, not %04x", s, signature)
+	}
+	b := decode[bpb](sector)
+	fat32 := b.FATSz16 == 0
+	rest := sector[bpbSize:]
+	b32 := bpb32{FATSz32: uint32(b.FATSz16)}
+	if fat32 {
+		b32 = decode[bpb32](rest)
+		rest = rest[bpb32Size:]
+	}
+	if err := r.geometry(b, b32, fat32); err != nil {
+		return err
+	}
+	if record := decode[bootRecord](rest); record.BootSig == extendedBootSig {
+		r.serialNumber = record.VolID
+		if record.VolLab != [11]byte([]byte(noLabel)) {
+			r.label = codePage(record.VolLab[:])
+		}
+	}
+	return nil
+}
+
+// geometry checks the numbers of the BPB against each other and computes offsets.
+//
+// The type follows from the number of clusters, but a volume that has the fields of
+// FAT32 is read as one, since it can be nothing else: formatters that are told to
+// make a FAT32 of too few clusters do so, and drivers read it.
+func (r *Reader) geometry(b bpb, b32 bpb32, fat32 bool) error {
+	ss, spc := int64(b.BytsPerSec), int64(b.SecPerClus)
+	if !powerOfTwo(ss) || ss < minSectorSize || ss > maxSectorSize || !powerOfTwo(spc) {
+		return fmt.Errorf("sectors of %d bytes, clusters of %d sectors", ss, spc)
+	}
+	total := int64(b.TotSec16)
+	if total == 0 {
+		total = int64(b.TotSec32)
+	}
+	if total*ss > r.src.Size() {
+		return fmt.Errorf("the volume has %d bytes, of which %d are there", total*ss, r.src.Size())
+	}
+	fatSectors := int64(b32.FATSz32)
+	rootSectors := divUp(int64(b.RootEntCnt)*dirEntrySize, ss)
+	tables := int64(b.RsvdSecCnt)
+	root := tables + int64(b.NumFATs)*fatSectors
+	data := root + rootSectors
+	if b.RsvdSecCnt == 0 || b.NumFATs == 0 || fatSectors == 0 || data >= total {
+		return fmt.Errorf("%d reserved sectors, %d tables of %d sectors and %d root entries in a volume of %d sectors",
+			b.RsvdSecCnt, b.NumFATs, fatSectors, b.RootEntCnt, total)
+	}
+	r.cluster, r.clusters = ss*spc, (total-data)/spc
+	r.data, r.rootOff, r.rootSize = data*ss, root*ss, rootSectors*ss
+	r.bits = bitsFor(r.clusters)
+	if fat32 {
+		r.bits, r.rootSize, r.rootCluster = 32, 0, int64(b32.RootClus)
+	} else if r.bits == 32 {
+		return fmt.Errorf("%d clusters without the fields of FAT32", r.clusters)
+	}
+	k := kind{bits: r.bits, ss: ss}
+	if n := k.capacity(fatSectors); r.clusters > n || r.clusters > k.maxClusters() {
+		return fmt.Errorf("%d clusters, and a table that has entries for %d", r.clusters, min(n, k.maxClusters()))
+	}
+	active := int64(0)
+	if b32.ExtFlags&mirroringOff != 0 {
+		active = int64(b32.ExtFlags & activeFAT)
+	}
+	if fat32 && (b32.FSVer != 0 || active >= int64(b.NumFATs)) {
+		return fmt.Errorf("version %x, table %d of %d is the active one", b32.FSVer, active, b.NumFATs)
+	}
+	r.table = (tables + active*fatSectors) * ss
+	return nil
+}
+
+// readLabel looks for the label's entry in the root directory, which goes before
+// the copy in the boot sector.
+func (r *Reader) readLabel() error {
+	w := r.newWalk()
+	root, err := w.root()
+	if err != nil {
+		return fmt.Errorf("root directory: %w", err)
+	}
+	for len(root) > 0 && root[0] != entryEnd {
+		e := decode[dirEntry](root)
+		root = root[dirEntrySize:]
+		if e.Name[0] != entryFree && e.Attr&attrMask != attrLongName && e.Attr&(attrVolumeID|attrDirectory) == attrVolumeID {
+			r.label = codePage(e.Name[:])
+			return nil
+		}
+	}
+	return nil
+}
+
+// codePage decodes characters of a name that is filled up with spaces.
+func codePage(b []byte) string {
+	s, err := oem.NewDecoder().Bytes(b)
+	if err != nil {
+		s = b // a table of 256 characters has no errors
+	}
+	return strings.TrimRight(string(s), " ")
+}

@@ -1,0 +1,258 @@
+package fat
+
+import (
+	"encoding/binary"
+	"fmt"
+	"strings"
+	"unicode/utf16"
+
+	"golang.org/x/text/encoding/charmap"
+
+	"ingot/image"
+)
+
+// oem is the code page of short names. A volume does not say which one it was
+// written with; this one is what DOS had in the United States and what Linux takes.
+var oem = charmap.CodePage437
+
+// Tree returns the files of the volume. Contents are not read: they are parts of
+// what the Reader reads from. Times are the modification times, taken as UTC;
+// directories have the mode 0755, files 0644 or, if they are read-only, 0444.
+//
+// An error names the path of what is damaged. Every cluster is followed at most
+// once, so that a chain that runs in circles, or through another file, is refused.
+func (r *Reader) Tree() (*image.Tree, error) {
+	w := r.newWalk()
+	entries, err := w.root()
+	if err != nil {
+		return nil, fmt.Errorf("fat: /: %w", err)
+	}
+	t := image.NewTree()
+	if err := w.directory(root, t.Root, entries); err != nil {
+		return nil, fmt.Errorf("fat: %w", err)
+	}
+	return t, nil
+}
+
+// A walk is one reading of the whole volume.
+type walk struct {
+	*Reader
+	seen   []uint64 // a bit for each cluster
+	window []byte   // a part of the table
+	at     int64    // where the window begins, from the start of the table
+}
+
+func (r *Reader) newWalk() *walk {
+	return &walk{Reader: r, seen: make([]uint64, (r.clusters+firstCluster+63)/64)}
+}
+
+// entry returns what the table says about a cluster.
+func (w *walk) entry(cluster int64) (int64, error) {
+	const windowSize = 64 << 10
+	bit := cluster * int64(w.bits)
+	off, n := bit/8, int64(4)
+	if w.bits != 32 {
+		n = 2
+	}
+	if off < w.at || off+n > w.at+int64(len(w.window)) {
+		size := min(windowSize, divUp((w.clusters+firstCluster)*int64(w.bits), 8)-off)
+		p, err := w.read(w.table+off, size)
+		if err != nil {
+			return 0, fmt.Errorf("table: %w", err)
+		}
+		w.window, w.at = p, off
+	}
+	p := w.window[off-w.at:]
+	switch w.bits {
+	case 12:
+		return int64(binary.LittleEndian.Uint16(p) >> (bit % 8) & 0xFFF), nil
+	case 16:
+		return int64(binary.LittleEndian.Uint16(p)), nil
+	}
+	return int64(binary.LittleEndian.Uint32(p) & 0x0FFFFFFF), nil
+}
+
+// span is a run of clusters, in bytes.
+type span struct{ off, n int64 }
+
+// chain returns where the clusters from first on lie: at most so many, fewer if the
+// chain ends before.
+func (w *walk) chain(first, most int64) (spans []span, err error) {
+	endMark := int64(1)<<min(w.bits, 28) - 8
+	for c := first; most > 0; most-- {
+		if c < firstCluster || c >= w.clusters+firstCluster {
+			return nil, fmt.Errorf("the chain that begins at cluster %d goes on at %d; there are clusters 2 to %d", first, c, w.clusters+1)
+		}
+		if w.seen[c/64]&(1<<(c%64)) != 0 {
+			return nil, fmt.Errorf("the chain that begins at cluster %d reaches cluster %d, which belongs to something else or to the chain itself", first, c)
+		}
+		w.seen[c/64] |= 1 << (c % 64)
+		off := w.data + (c-firstCluster)*w.cluster
+		if n := len(spans); n > 0 && spans[n-1].off+spans[n-1].n == off {
+			spans[n-1].n += w.cluster
+		} else {
+			spans = append(spans, span{off, w.cluster})
+		}
+		if c, err = w.entry(c); err != nil || c >= endMark {
+			return spans, err
+		}
+	}
+	return spans, nil
+}
+
+// root returns the entries of the root directory.
+func (w *walk) root() ([]byte, error) {
+	if w.bits == 32 {
+		return w.clusterDirectory(w.rootCluster)
+	}
+	return w.read(w.rootOff, w.rootSize/dirEntrySize*dirEntrySize)
+}
+
+// clusterDirectory returns the entries of a directory that begins at a cluster.
+func (w *walk) clusterDirectory(first int64) ([]byte, error) {
+	spans, err := w.chain(first, divUp(maxDirEntries*dirEntrySize, w.cluster))
+	if err != nil {
+		return nil, err
+	}
+	var out []byte
+	for _, s := range spans {
+		p, err := w.read(s.off, s.n)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, p...)
+	}
+	return out, nil
+}
+
+// directory adds to dir, which is known as at, what its entries say. Paths are
+// chains, so that a volume of deeply nested directories costs no more than others.
+func (w *walk) directory(at *image.Owner, dir *image.Node, entries []byte) error {
+	var long longName
+	for ; len(entries) > 0 && entries[0] != entryEnd; entries = entries[dirEntrySize:] {
+		e := decode[dirEntry](entries)
+		switch {
+		case e.Name[0] == entryFree:
+			long = longName{}
+		case e.Attr&attrMask == attrLongName:
+			long.add(decode[longEntry](entries))
+		case e.Attr&attrVolumeID != 0 || e.Name[0] == '.':
+			long = longName{} // the label; "." and ".."
+		default:
+			name := long.name(e)
+			long = longName{}
+			if err := w.node(&image.Owner{Parent: at, Name: name}, dir, e); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// node adds the file or directory of an entry to dir under the last name of at, and what is below it.
+func (w *walk) node(at *image.Owner, dir *image.Node, e dirEntry) error {
+	n, err := w.file(e)
+	if err == nil {
+		err = dir.Add(at.Name, n)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", printable(at.String()), err)
+	}
+	if !n.IsDir() {
+		return nil
+	}
+	entries, err := w.clusterDirectory(e.cluster())
+	if err != nil {
+		return fmt.Errorf("%s: %w", printable(at.String()), err)
+	}
+	return w.directory(at, n, entries)
+}
+
+func (e *dirEntry) cluster() int64 { return int64(e.FstClusHI)<<16 | int64(e.FstClusLO) }
+
+// file returns the node of an entry; a directory is still empty.
+func (w *walk) file(e dirEntry) (n *image.Node, err error) {
+	switch {
+	case e.Attr&attrDirectory != 0:
+		n = image.NewDir(0o755)
+	case e.Attr&attrReadOnly != 0:
+		n = image.NewFile(0o444, nil)
+	default:
+		n = image.NewFile(0o644, nil)
+	}
+	n.Mtime = writeTime(e.WrtDate, e.WrtTime)
+	if !n.IsDir() && e.FileSize > 0 {
+		n.Data, err = w.contents(e.cluster(), int64(e.FileSize))
+	}
+	return n, err
+}
+
+// contents returns size bytes of the chain from a cluster on.
+func (w *walk) contents(first, size int64) (image.Blob, error) {
+	spans, err := w.chain(first, divUp(size, w.cluster))
+	if err != nil {
+		return nil, err
+	}
+	var b image.Builder
+	at := int64(0)
+	for _, s := range spans {
+		n := min(s.n, size-at)
+		b.Add(at, image.Section(w.src, s.off, n), nil)
+		at += n
+	}
+	switch {
+	case at < size:
+		return nil, fmt.Errorf("is %d bytes long, but its clusters hold only %d", size, at)
+	case len(spans) == 1:
+		return image.Section(w.src, spans[0].off, size), nil
+	}
+	return b.Map(size)
+}
+
+// A longName is put together from the entries before a short one.
+type longName struct {
+	units    []uint16
+	next     int // Ord of the entry that must follow; 0 if the name is whole
+	checksum uint8
+}
+
+func (l *longName) add(e longEntry) {
+	ord := int(e.Ord &^ lastLongEntry)
+	if e.Ord&lastLongEntry != 0 && ord > 0 && ord <= maxLongEntries {
+		*l = longName{units: make([]uint16, ord*longUnits), next: ord, checksum: e.Chksum}
+	}
+	if l.next == 0 || ord != l.next || e.Chksum != l.checksum {
+		*l = longName{}
+		return
+	}
+	l.next--
+	u := e.units()
+	copy(l.units[l.next*longUnits:], u[:])
+}
+
+// name returns the name of a short entry: the long one if it is whole and was made
+// for it, else the short one as Windows NT and Linux show it.
+func (l *longName) name(e dirEntry) string {
+	if len(l.units) > 0 && l.next == 0 && l.checksum == checksum(e.Name) {
+		units := l.units
+		for i, u := range units {
+			if u == 0 {
+				units = units[:i]
+				break
+			}
+		}
+		return string(utf16.Decode(units))
+	}
+	raw := e.Name
+	if raw[0] == entryKanjiE5 {
+		raw[0] = entryFree
+	}
+	s := shortName{codePage(raw[:8]), codePage(raw[8:])}
+	if e.NTRes&lowerBase != 0 {
+		s.base = strings.ToLower(s.base)
+	}
+	if e.NTRes&lowerExt != 0 {
+		s.ext = strings.ToLower(s.ext)
+	}
+	return s.String()
+}
