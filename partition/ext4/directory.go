@@ -1,0 +1,221 @@
+package ext4
+
+import (
+	"cmp"
+	"encoding/binary"
+	"fmt"
+	"io/fs"
+	"slices"
+
+	"ingot/image"
+)
+
+// directory is a directory's entries and how they are spread over its blocks: all
+// in one, or in the leaves of a hash tree. Its blocks are made when they are read.
+type directory struct {
+	file    int    // place in census.files
+	parent  uint32 // inode number
+	blocks  int64
+	entries []image.Entry
+	inodes  []uint32 // of the entries
+
+	// Of a hash tree only: the places of the entries in the order of their hashes,
+	// and for each leaf where in that order it starts and the hash of its first name.
+	order  []uint32
+	leaves []dxLeaf
+}
+
+type dxLeaf struct {
+	start uint32
+	hash  uint32 // with the low bit where the leaf before ends with the same hash
+}
+
+// entrySize is what an entry takes: its number, lengths and type, and the name, to
+// a multiple of four bytes.
+func entrySize(name string) int { return (dirEntrySize + len(name) + 3) &^ 3 }
+
+const dotsSize = 12 + 12 // "." and ".."
+
+// pack decides the blocks. A directory of one block is a plain list, as the kernel
+// has it too; all others are hash trees, with leaves as full as they get.
+func (d *directory) pack(seed [4]uint32) error {
+	size := dotsSize
+	for _, e := range d.entries {
+		size += entrySize(e.Name)
+	}
+	if size <= dirSpace {
+		d.blocks = 1
+		return nil
+	}
+	d.grow(seed)
+	nodes := d.nodes()
+	if nodes > dxRootLimit {
+		return fmt.Errorf("the directory has %d entries in %d blocks, ext4 allows %d blocks", len(d.entries), len(d.leaves), dxRootLimit*dxNodeLimit)
+	}
+	d.blocks = int64(1 + nodes + len(d.leaves))
+	return nil
+}
+
+// nodes is how many interior nodes stand between the root and the leaves.
+func (d *directory) nodes() int {
+	if len(d.leaves) <= dxRootLimit {
+		return 0
+	}
+	return (len(d.leaves) + dxNodeLimit - 1) / dxNodeLimit
+}
+
+// grow sorts the entries by their hashes and fills leaves with them.
+func (d *directory) grow(seed [4]uint32) {
+	type hashed struct{ major, minor, place uint32 }
+	names := make([]hashed, len(d.entries))
+	for i, e := range d.entries {
+		major, minor := halfMD4(e.Name, seed)
+		names[i] = hashed{major, minor, uint32(i)}
+	}
+	slices.SortFunc(names, func(a, b hashed) int {
+		return cmp.Or(cmp.Compare(a.major, b.major), cmp.Compare(a.minor, b.minor), cmp.Compare(a.place, b.place))
+	})
+	d.order = make([]uint32, len(names))
+	room := 0
+	for i, n := range names {
+		d.order[i] = n.place
+		size := entrySize(d.entries[n.place].Name)
+		if size > room {
+			leaf := dxLeaf{uint32(i), n.major}
+			if i > 0 && names[i-1].major == n.major {
+				leaf.hash |= 1
+			}
+			d.leaves = append(d.leaves, leaf)
+			room = dirSpace
+		}
+		room -= size
+	}
+}
+
+// dirBlock makes block i of d in p, which is zeroed. seed is what the inode's
+// checksums start from.
+func (d *directory) dirBlock(p []byte, i int, self, seed uint32) {
+	nodes := d.nodes()
+	switch {
+	case d.order == nil && i == 0:
+		d.listBlock(p, self)
+	case d.order == nil: // lost+found has blocks of nothing
+		putEntry(p, 0, dirSpace, "", 0)
+	case i == 0:
+		d.dxRoot(p, self, seed)
+		return
+	case i <= nodes:
+		d.dxNode(p, i-1, seed)
+		return
+	default:
+		d.leafBlock(p, i-1-nodes)
+	}
+	tail := p[dirSpace:]
+	putEntry(tail, 0, dirTailSize, "", dirTailType)
+	binary.LittleEndian.PutUint32(tail[dirEntrySize:], crc32c(seed, p[:dirSpace]))
+}
+
+// listBlock is the only block of a small directory.
+func (d *directory) listBlock(p []byte, self uint32) {
+	putEntry(p, self, 12, ".", fileTypeDirectory)
+	room := dirSpace - 12
+	if len(d.entries) == 0 {
+		putEntry(p[12:], d.parent, room, "..", fileTypeDirectory)
+		return
+	}
+	putEntry(p[12:], d.parent, 12, "..", fileTypeDirectory)
+	p = p[dotsSize:dirSpace]
+	for i := range d.entries {
+		p = d.putPlace(p, i, i == len(d.entries)-1)
+	}
+}
+
+// leafBlock is a leaf of the hash tree.
+func (d *directory) leafBlock(p []byte, leaf int) {
+	end := len(d.order)
+	if leaf+1 < len(d.leaves) {
+		end = int(d.leaves[leaf+1].start)
+	}
+	places := d.order[d.leaves[leaf].start:end]
+	p = p[:dirSpace]
+	for i, place := range places {
+		p = d.putPlace(p, int(place), i == len(places)-1)
+	}
+}
+
+// putPlace puts an entry at the start of p and returns what follows it; the last of
+// a block takes all that is left.
+func (d *directory) putPlace(p []byte, place int, last bool) []byte {
+	e := d.entries[place]
+	size := entrySize(e.Name)
+	if last {
+		size = len(p)
+	}
+	putEntry(p, d.inodes[place], size, e.Name, fileType(e.Node.Mode))
+	return p[size:]
+}
+
+// dxRoot is the first block of a hash tree. Readers that do not know of hash trees
+// see "." and a ".." that takes the rest of the block.
+func (d *directory) dxRoot(p []byte, self, seed uint32) {
+	putEntry(p, self, 12, ".", fileTypeDirectory)
+	putEntry(p[12:], d.parent, blockSize-12, "..", fileTypeDirectory)
+	info := p[dxInfoOffset:] // struct dx_root_info: four bytes of zero come first
+	info[4], info[5] = hashHalfMD4, dxInfoLength
+	if nodes := d.nodes(); nodes > 0 {
+		info[6] = 1 // indirect_levels
+		d.dxEntries(p, dxRootOffset, dxRootLimit, nodes, 1, seed, func(i int) dxLeaf { return d.leaves[i*dxNodeLimit] })
+		return
+	}
+	d.dxEntries(p, dxRootOffset, dxRootLimit, len(d.leaves), 1, seed, func(i int) dxLeaf { return d.leaves[i] })
+}
+
+// dxNode is an interior node.
+func (d *directory) dxNode(p []byte, node int, seed uint32) {
+	putEntry(p, 0, blockSize, "", 0)
+	leaves := d.leaves[node*dxNodeLimit : min((node+1)*dxNodeLimit, len(d.leaves))]
+	first := 1 + d.nodes() + node*dxNodeLimit
+	d.dxEntries(p, dxNodeOffset, dxNodeLimit, len(leaves), first, seed, func(i int) dxLeaf { return leaves[i] })
+}
+
+// dxEntries puts n entries at off, which point to the blocks from first on, and the
+// checksum behind the room for limit of them.
+func (d *directory) dxEntries(p []byte, off, limit, n, first int, seed uint32, leaf func(int) dxLeaf) {
+	le := binary.LittleEndian
+	for i := range n {
+		e := p[off+i*dxEntrySize:]
+		le.PutUint32(e, leaf(i).hash)
+		le.PutUint32(e[4:], uint32(first+i))
+	}
+	le.PutUint16(p[off:], uint16(limit))
+	le.PutUint16(p[off+2:], uint16(n))
+	used := off + n*dxEntrySize
+	le.PutUint32(p[off+limit*dxEntrySize+4:], dxChecksum(seed, p, used))
+}
+
+// putEntry puts struct ext4_dir_entry_2 and the name at the start of p.
+func putEntry(p []byte, ino uint32, size int, name string, fileType uint8) {
+	binary.LittleEndian.PutUint32(p, ino)
+	binary.LittleEndian.PutUint16(p[4:], uint16(size))
+	p[6], p[7] = uint8(len(name)), fileType
+	copy(p[dirEntrySize:], name)
+}
+
+// fileType is what an entry says of the file's type.
+func fileType(m fs.FileMode) uint8 {
+	switch m.Type() {
+	case fs.ModeDir:
+		return fileTypeDirectory
+	case fs.ModeSymlink:
+		return fileTypeSymlink
+	case fs.ModeDevice:
+		return fileTypeBlockDevice
+	case fs.ModeDevice | fs.ModeCharDevice:
+		return fileTypeCharacterDevice
+	case fs.ModeNamedPipe:
+		return fileTypeFIFO
+	case fs.ModeSocket:
+		return fileTypeSocket
+	}
+	return fileTypeRegular
+}

@@ -1,0 +1,149 @@
+package ext4
+
+import (
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+
+	"ingot/image"
+)
+
+// FileSystem says how a Tree becomes an ext4 file system. The zero value is what
+// mke2fs would make by default, but for the blocks that mke2fs reserves for root.
+type FileSystem struct {
+	// Inodes is how many inodes are to be free for more files. If it is 0 there is
+	// one inode for each 16 KiB of the volume, as with mke2fs, but at least as many
+	// as the Tree needs and one for each 16 KiB that are to stay free.
+	Inodes int64
+	// ReservedPercent is how much of the volume only root can fill, 0 to 50. mke2fs
+	// reserves 5; here it is nothing unless asked for, so that what Fit leaves free
+	// is free to all.
+	ReservedPercent int
+	// NoJournal leaves out the journal. Volumes below 8 MiB have none anyway unless
+	// JournalBlocks is set.
+	NoJournal bool
+	// JournalBlocks is the size of the journal in blocks of 4 KiB, 1024 to 10,240,000;
+	// if it is 0 the size is what mke2fs chooses for the size of the volume.
+	JournalBlocks int64
+}
+
+const (
+	minVolume      = 1 << 20
+	maxVolume      = maxBlocks * blockSize
+	maxLabelLength = 16
+	maxFreeInodes  = 4_000_000_000 // numbers have 32 bits, and each group may round up by 15
+	maxReserved    = 50            // percent: e2fsck takes more for damage
+)
+
+// Check says whether v can be asked of ext4: a label of at most 16 bytes, a UUID, a
+// size of 1 MiB to 16 TiB. It is a [*image.TooSmallError] if the size is smaller.
+func (f FileSystem) Check(v image.Volume) error {
+	if err := checkLabel(v.Label); err != nil {
+		return err
+	}
+	if _, err := volumeUUID(v); err != nil {
+		return err
+	}
+	switch n := v.Size.Bytes; {
+	case n < 0:
+		return fmt.Errorf("size is %d bytes", n)
+	case n > maxVolume:
+		return fmt.Errorf("size is %d bytes, ext4 allows %d", n, int64(maxVolume))
+	case !v.Size.Fit && n < minVolume:
+		return &image.TooSmallError{What: "bytes", Need: minVolume, Have: n}
+	}
+	return f.checkOptions()
+}
+
+func (f FileSystem) checkOptions() error {
+	switch {
+	case f.Inodes < 0:
+		return fmt.Errorf("inodes: %d is less than 0", f.Inodes)
+	case f.Inodes > maxFreeInodes:
+		return fmt.Errorf("inodes: %d is more than the %d that ext4 can number", f.Inodes, int64(maxFreeInodes))
+	case f.ReservedPercent < 0 || f.ReservedPercent > maxReserved:
+		return fmt.Errorf("reserved blocks: %d%% is not between 0%% and %d%%", f.ReservedPercent, maxReserved)
+	case f.NoJournal && f.JournalBlocks != 0:
+		return fmt.Errorf("journal: has a size of %d blocks but is left out", f.JournalBlocks)
+	case f.JournalBlocks != 0 && (f.JournalBlocks < minJournalBlocks || f.JournalBlocks > maxJournalBlocks):
+		return fmt.Errorf("journal: %d blocks of 4 KiB are not between %d and %d", f.JournalBlocks, minJournalBlocks, maxJournalBlocks)
+	}
+	return nil
+}
+
+// checkLabel refuses what s_volume_name cannot hold, and what tools that print
+// labels could not show.
+func checkLabel(label string) error {
+	switch {
+	case len(label) > maxLabelLength:
+		return fmt.Errorf("label %q is %d bytes long, ext4 allows %d", label, len(label), maxLabelLength)
+	case !utf8.ValidString(label):
+		return fmt.Errorf("label %q is not UTF-8", label)
+	case strings.ContainsFunc(label, func(r rune) bool { return !unicode.IsPrint(r) }):
+		return fmt.Errorf("label %q has a character that cannot be printed", label)
+	}
+	return nil
+}
+
+// volumeUUID is the UUID that v asks for or, where it asks for none, the derived one.
+func volumeUUID(v image.Volume) (uuid.UUID, error) {
+	if v.UUID == "" {
+		return v.Seed.UUID("ext4"), nil
+	}
+	id, err := uuid.Parse(v.UUID)
+	switch {
+	case err != nil || len(v.UUID) != len(id.String()):
+		return id, fmt.Errorf("uuid %q is not of the form xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx, in hexadecimal digits", v.UUID)
+	case id == uuid.Nil:
+		return id, fmt.Errorf("uuid %q: ext4 reads zeros as none at all", v.UUID)
+	}
+	return id, nil
+}
+
+// UUID returns the UUID that Layout gives to v, as blkid prints it; "" if v asks for
+// something that is none.
+func (FileSystem) UUID(v image.Volume) string {
+	id, err := volumeUUID(v)
+	if err != nil {
+		return ""
+	}
+	return id.String()
+}
+
+// Layout returns the file system that holds t. An error names the path in t, the
+// number and the limit, or is a [*image.TooSmallError].
+func (f FileSystem) Layout(t *image.Tree, v image.Volume) (*image.Map, error) {
+	if err := f.Check(v); err != nil {
+		return nil, err
+	}
+	id := newIdentity(v)
+	c, err := takeCensus(t, id.hashSeedWords())
+	if err != nil {
+		return nil, err
+	}
+	s := sizer{fs: f, census: c}
+	if v.Size.Fit {
+		if err := s.fit(v.Size.Bytes); err != nil {
+			return nil, err
+		}
+		return newPlan(&s, id, v.Label).assemble(s.geometry.blocks * blockSize)
+	}
+	if err := s.exactly(v.Size.Bytes); err != nil {
+		return nil, err
+	}
+	return newPlan(&s, id, v.Label).assemble(v.Size.Bytes)
+}
+
+func newIdentity(v image.Volume) identity {
+	id, _ := volumeUUID(v) // has been checked
+	return identity{
+		uuid:           id,
+		journalUUID:    v.Seed.UUID("ext4 journal"),
+		hashSeed:       v.Seed.UUID("ext4 directory hash"),
+		checksumSeed:   crc32c(^uint32(0), id[:]),
+		generationSeed: v.Seed.Uint32("ext4 inode generations"),
+	}
+}

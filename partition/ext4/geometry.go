@@ -1,0 +1,197 @@
+package ext4
+
+// geometry is where everything stands that follows from the size of a volume and
+// the number of its inodes: superblocks, descriptors, bitmaps and inode tables.
+// All counts are of blocks where nothing else is said.
+type geometry struct {
+	blocks         int64 // of the file system; a volume may end with a few more
+	groups         int64 // block groups
+	inodesPerGroup int64
+	tableBlocks    int64 // of one group's inode table
+	descBlocks     int64 // of the group descriptors
+	reservedGDT    int64 // kept behind them for the descriptors of groups to come
+	journal        int64
+
+	// short is how many blocks the last group, left out for being too small to be
+	// of use, would have needed more; 0 where none was left out.
+	short int64
+
+	groupAt []groupPlace
+	used    []span // of all of the above but the journal, in order
+	free    int64  // what used leaves
+}
+
+// groupPlace is where the parts of one group lie.
+type groupPlace struct{ blockBitmap, inodeBitmap, inodeTable int64 }
+
+// span is the blocks from start up to end.
+type span struct{ start, end int64 }
+
+// minLastGroup is how many blocks the last group must have beyond its own
+// metadata; mke2fs leaves out smaller ones too.
+const minLastGroup = 50
+
+// bytesPerInode is mke2fs's ratio.
+const bytesPerInode = 16 << 10
+
+// hasSuperblock says whether group g has a copy of the superblock and of the
+// descriptors (sparse_super): groups 0, 1 and the powers of 3, 5 and 7.
+func hasSuperblock(g int64) bool {
+	if g <= 1 {
+		return true
+	}
+	for _, base := range [...]int64{3, 5, 7} {
+		p := base
+		for p < g {
+			p *= base
+		}
+		if p == g {
+			return true
+		}
+	}
+	return false
+}
+
+// defaultJournal is the table of mke2fs: how many blocks of journal a volume of so
+// many blocks gets. Below 8 MiB there is none.
+func defaultJournal(blocks int64) int64 {
+	switch {
+	case blocks < 2048:
+		return 0
+	case blocks < 32<<10:
+		return 1024
+	case blocks < 256<<10:
+		return 4096
+	case blocks < 512<<10:
+		return 8192
+	case blocks < 4<<20:
+		return 16384
+	case blocks < 8<<20:
+		return 32768
+	case blocks < 16<<20:
+		return 65536
+	case blocks < 32<<20:
+		return 131072
+	}
+	return 262144
+}
+
+// newGeometry shapes a volume of the given blocks, without its journal. inodes is
+// how many it must have at least; with ratio they become one per [bytesPerInode]
+// where that is more. They may turn out fewer, since a group holds no more than
+// [maxInodesPerGroup].
+func newGeometry(blocks, inodes int64, ratio bool) geometry {
+	short := int64(0)
+	for {
+		g := geometry{blocks: blocks, groups: ceilDiv(blocks, blocksPerGroup), short: short}
+		want := inodes
+		if ratio {
+			want = max(want, blocks*blockSize/bytesPerInode)
+		}
+		perGroup := ceilDiv(ceilDiv(want, g.groups), inodesPerBlock) * inodesPerBlock
+		g.inodesPerGroup = min(perGroup, maxInodesPerGroup)
+		g.tableBlocks = g.inodesPerGroup / inodesPerBlock
+		g.descBlocks = ceilDiv(g.groups, descriptorsPerBlock)
+		g.reservedGDT = reservedGDT(blocks, g.descBlocks)
+		need := g.superBlocks(g.groups-1) + 2 + g.tableBlocks + minLastGroup
+		last := blocks - (g.groups-1)*blocksPerGroup
+		if last >= need {
+			g.placeGroups()
+			return g
+		}
+		if short = max(short, need-last); g.groups == 1 {
+			g.short, g.blocks = short, 0
+			return g
+		}
+		blocks -= last
+	}
+}
+
+// reservedGDT is how many blocks of descriptors are kept free, so that a volume can
+// grow 1024-fold while mounted, as mke2fs reserves them.
+func reservedGDT(blocks, descBlocks int64) int64 {
+	groups := ceilDiv(min(blocks*1024, maxBlocks), blocksPerGroup)
+	return min(ceilDiv(groups, descriptorsPerBlock)-descBlocks, addressesPerBlock)
+}
+
+// superBlocks is how many blocks group g starts with that hold the superblock, the
+// descriptors, and what is reserved for more of them.
+func (g *geometry) superBlocks(group int64) int64 {
+	if !hasSuperblock(group) {
+		return 0
+	}
+	return 1 + g.descBlocks + g.reservedGDT
+}
+
+// placeGroups packs the bitmaps and inode tables of each 16 groups (flex_bg) at the
+// start of the first of them, around the superblocks that may be in the way.
+func (g *geometry) placeGroups() {
+	const perFlex = 1 << logGroupsPerFlex
+	g.groupAt = make([]groupPlace, g.groups)
+	for first := int64(0); first < g.groups; first += perFlex {
+		flex := g.groupAt[first:min(first+perFlex, g.groups)]
+		at := first * blocksPerGroup
+		for i := range flex {
+			flex[i].blockBitmap = g.take(&at, 1)
+		}
+		for i := range flex {
+			flex[i].inodeBitmap = g.take(&at, 1)
+		}
+		for i := range flex {
+			flex[i].inodeTable = g.take(&at, g.tableBlocks)
+		}
+		g.usedSupers(at, (first+int64(len(flex)))*blocksPerGroup)
+	}
+	g.free = g.blocks
+	for _, s := range g.used {
+		g.free -= s.end - s.start
+	}
+}
+
+// take uses n blocks in a row at *at or, if a group's superblock is in the way,
+// behind it, and moves *at to their end.
+func (g *geometry) take(at *int64, n int64) int64 {
+	for {
+		group := (*at + n - 1) / blocksPerGroup // the last that these blocks touch
+		start := group * blocksPerGroup
+		end := start + g.superBlocks(group)
+		if *at >= end || *at+n <= start || start == end {
+			break
+		}
+		g.use(start, end)
+		*at = end
+	}
+	start := *at
+	*at += n
+	g.use(start, *at)
+	return start
+}
+
+// usedSupers notes the superblocks between two blocks of a flex group that nothing
+// else has come upon.
+func (g *geometry) usedSupers(from, to int64) {
+	for group := ceilDiv(from, blocksPerGroup); group < to/blocksPerGroup; group++ {
+		if n := g.superBlocks(group); n > 0 {
+			g.use(group*blocksPerGroup, group*blocksPerGroup+n)
+		}
+	}
+}
+
+// use appends to the used spans.
+func (g *geometry) use(start, end int64) {
+	if n := len(g.used); n > 0 && g.used[n-1].end == start {
+		g.used[n-1].end = end
+		return
+	}
+	g.used = append(g.used, span{start, end})
+}
+
+// groupSpan is the blocks of a group.
+func (g *geometry) groupSpan(group int64) span {
+	return span{group * blocksPerGroup, min((group+1)*blocksPerGroup, g.blocks)}
+}
+
+// overhead is what all of this takes, as s_overhead_clusters counts it.
+func (g *geometry) overhead() int64 { return g.blocks - g.free + g.journal }
+
+func ceilDiv(a, b int64) int64 { return (a + b - 1) / b }

@@ -1,0 +1,125 @@
+package ext4
+
+import (
+	"encoding/binary"
+	"io/fs"
+
+	"ingot/image"
+)
+
+// maxMajor and maxMinor are what the longer form of a device number has room for.
+const (
+	maxMajor = 1<<12 - 1
+	maxMinor = 1<<20 - 1
+)
+
+// inodeBlock makes block i of the inode tables, taken as one table of all groups.
+func (p *plan) inodeBlock(b []byte, i int64) {
+	for k := range int64(inodesPerBlock) {
+		ino := i*inodesPerBlock + k + 1
+		if ino > p.inodesUsed() {
+			return
+		}
+		p.putInode(b[k*inodeSize:][:inodeSize], uint32(ino))
+	}
+}
+
+// putInode makes one inode. Reserved ones without a use stay zero.
+func (p *plan) putInode(b []byte, ino uint32) {
+	var n inode
+	var xattrs string
+	place, ok := filePlace(ino)
+	switch {
+	case ok:
+		n = p.fileInode(place, ino)
+		if set := p.files[place].attrs; set >= 0 {
+			xattrs = p.attrs.sets[set].inode
+		}
+	case ino == resizeInode:
+		n = p.resizeInode()
+	case ino == journalInode && p.geometry.journal > 0:
+		n = p.journalInode()
+	default:
+		return
+	}
+	encode(b[:inodeXattrOffset], &n)
+	copy(b[inodeXattrOffset:], xattrs)
+	sum := inodeChecksum(p.inodeSeed(ino), b)
+	binary.LittleEndian.PutUint16(b[inodeChecksumLoOffset:], uint16(sum))
+	binary.LittleEndian.PutUint16(b[inodeChecksumHiOffset:], uint16(sum>>16))
+}
+
+// newInode is an inode with what all have. Every time is the modification time: a
+// Tree knows no other.
+func newInode(mode uint16, size int64, t image.Time) inode {
+	sec := uint32(t.Sec)
+	extra := uint32((t.Sec-int64(int32(t.Sec)))>>32)&3 | uint32(t.Nsec)<<2
+	return inode{
+		Mode: mode, LinksCount: 1, SizeLo: uint32(size), SizeHigh: uint32(size >> 32),
+		Atime: sec, Ctime: sec, Mtime: sec, Crtime: sec,
+		AtimeExtra: extra, CtimeExtra: extra, MtimeExtra: extra, CrtimeExtra: extra,
+		ExtraIsize: extraInodeSize,
+	}
+}
+
+// setBlocks sets i_blocks, which counts 512 bytes.
+func (n *inode) setBlocks(blocks int64) {
+	sectors := blocks * (blockSize / 512)
+	n.BlocksLo, n.BlocksHigh = uint32(sectors), uint16(sectors>>32)
+}
+
+func (p *plan) fileInode(place int, ino uint32) inode {
+	f := &p.files[place]
+	n := newInode(f.node.UnixMode(), f.node.Size(), f.node.Mtime)
+	n.UID, n.UIDHigh = uint16(f.node.UID), uint16(f.node.UID>>16)
+	n.GID, n.GIDHigh = uint16(f.node.GID), uint16(f.node.GID>>16)
+	n.LinksCount, n.Generation = uint16(f.links), p.generation(ino)
+	if f.dir >= 0 {
+		d := &p.dirs[f.dir]
+		size := d.blocks * blockSize
+		n.SizeLo, n.SizeHigh = uint32(size), uint32(size>>32)
+		if f.links > maxLinks {
+			n.LinksCount = 1 // dir_nlink: too many to count
+		}
+		if d.order != nil {
+			n.Flags |= inodeFlagIndex
+		}
+	}
+	blocks := int64(0)
+	switch {
+	case f.node.Mode.Type() == fs.ModeSymlink && len(f.node.Link) < fastSymlinkLength:
+		copy(n.Block[:], f.node.Link)
+	case f.node.Mode.Type()&fs.ModeDevice != 0:
+		putDevice(n.Block[:], f.node.Dev)
+	case f.dir >= 0 || f.node.Mode.IsRegular() || f.node.Mode.Type() == fs.ModeSymlink:
+		n.Flags |= inodeFlagExtents
+		blocks = p.putExtents(n.Block[:], &p.places[place], ino)
+	}
+	if f.xattrBlock >= 0 {
+		n.FileACLLo = p.xattrs[f.xattrBlock]
+		blocks++
+	}
+	n.setBlocks(blocks)
+	return n
+}
+
+// putExtents puts the extent tree's root and returns how many blocks the file has,
+// those of the tree included.
+func (p *plan) putExtents(root []byte, f *filePlacement, ino uint32) (blocks int64) {
+	runs, at := p.runs[f.runs:f.runsEnd], p.trees[f.tree:f.treeEnd]
+	putExtentTree(root, make([]byte, len(at)*blockSize), at, runs, p.inodeSeed(ino))
+	for _, r := range runs {
+		blocks += int64(r.length)
+	}
+	return blocks + int64(len(at))
+}
+
+// putDevice puts a device number in the form that the kernel would choose: the
+// short one for numbers of 8 bits each, behind it the long one for the rest.
+func putDevice(block []byte, d image.Dev) {
+	if d.Major < 1<<8 && d.Minor < 1<<8 {
+		binary.LittleEndian.PutUint32(block, d.Major<<8|d.Minor)
+		return
+	}
+	binary.LittleEndian.PutUint32(block[4:], d.Minor&0xFF|d.Major<<8|d.Minor&^0xFF<<12)
+}

@@ -1,0 +1,205 @@
+package ext4
+
+import (
+	"encoding/binary"
+	"sort"
+	"sync"
+
+	"ingot/image"
+)
+
+// plan is a file system that is wholly decided: what follows only turns it into
+// bytes, block by block, as they are read.
+type plan struct {
+	*census
+	geometry
+	allocation
+	identity
+
+	label    string
+	reserved int64 // blocks kept for root
+
+	descriptors func() []byte // of all groups, made once
+}
+
+// identity is all in a file system that is there to be different from others'.
+type identity struct {
+	uuid           [16]byte
+	journalUUID    [16]byte
+	hashSeed       [16]byte
+	checksumSeed   uint32
+	generationSeed uint32
+}
+
+// hashSeedWords is the seed of the hash of names as it is used.
+func (id *identity) hashSeedWords() (w [4]uint32) {
+	for i := range w {
+		w[i] = binary.LittleEndian.Uint32(id.hashSeed[4*i:])
+	}
+	return w
+}
+
+// generation is i_generation: with it a network file system tells a file from
+// another that later gets the same inode.
+func (id *identity) generation(ino uint32) uint32 {
+	if ino != rootInode && ino < firstInode {
+		return 0
+	}
+	return crc32cUint32(id.generationSeed, ino)
+}
+
+func (id *identity) inodeSeed(ino uint32) uint32 {
+	return inodeSeed(id.checksumSeed, ino, id.generation(ino))
+}
+
+// freeBlocks is how many blocks nothing has been put into; less than 0 if the
+// census does not fit.
+func (p *plan) freeBlocks() int64 { return p.free - p.allocated }
+
+// usedIn calls fn for the used blocks of a group, in order, as places in the group.
+func (p *plan) usedIn(group int64, fn func(from, to int64)) {
+	s := p.groupSpan(group)
+	below := min(max(p.frontier, s.start), s.end)
+	if below > s.start {
+		fn(0, below-s.start)
+	}
+	i := sort.Search(len(p.used), func(i int) bool { return p.used[i].end > below })
+	for ; i < len(p.used) && p.used[i].start < s.end; i++ {
+		u := p.used[i]
+		fn(max(u.start, below)-s.start, min(u.end, s.end)-s.start)
+	}
+}
+
+func (p *plan) usedBlocksIn(group int64) (n int64) {
+	p.usedIn(group, func(from, to int64) { n += to - from })
+	return n
+}
+
+// usedInodesIn is how many inodes of a group are taken; they are its first.
+func (p *plan) usedInodesIn(group int64) int64 {
+	return min(max(p.inodesUsed()-group*p.inodesPerGroup, 0), p.inodesPerGroup)
+}
+
+// blockBitmapUninit says whether readers know the block bitmap of a group without
+// reading it: nothing is in the group but copies of the superblock and descriptors.
+// As mke2fs does it the last group, which may be cut short, always has its bitmap.
+func (p *plan) blockBitmapUninit(group int64) bool {
+	return group != p.groups-1 && p.usedBlocksIn(group) == p.superBlocks(group)
+}
+
+// fillBlockBitmap makes the block bitmap of a group in b. What lies beyond the end
+// of the volume counts as used.
+func (p *plan) fillBlockBitmap(b []byte, group int64) {
+	p.usedIn(group, func(from, to int64) { setBits(b, from, to) })
+	s := p.groupSpan(group)
+	setBits(b, s.end-s.start, blocksPerGroup)
+}
+
+// fillInodeBitmap makes the inode bitmap of a group, padded likewise.
+func (p *plan) fillInodeBitmap(b []byte, group int64) {
+	setBits(b, 0, p.usedInodesIn(group))
+	setBits(b, p.inodesPerGroup, 8*blockSize)
+}
+
+// setBits sets the bits from one up to another, whole bytes at once.
+func setBits(b []byte, from, to int64) {
+	for ; from < to && from%8 != 0; from++ {
+		b[from/8] |= 1 << (from % 8)
+	}
+	for ; from+8 <= to; from += 8 {
+		b[from/8] = 0xFF
+	}
+	for ; from < to; from++ {
+		b[from/8] |= 1 << (from % 8)
+	}
+}
+
+// makeDescriptors makes the descriptors of all groups, with the checksums of the
+// bitmaps. They are 64 bytes for each 128 MiB and wanted by every copy of them.
+func (p *plan) makeDescriptors() []byte {
+	out := make([]byte, p.descBlocks*blockSize)
+	dirs := p.directoriesByGroup()
+	for g := range p.groups {
+		p.descriptor(out[g*groupDescriptorSize:][:groupDescriptorSize], g, dirs)
+	}
+	return out
+}
+
+// directoriesByGroup counts the directories among the inodes of each group.
+func (p *plan) directoriesByGroup() map[int64]uint32 {
+	n := map[int64]uint32{}
+	for i := range p.dirs {
+		n[int64(inodeNumber(p.dirs[i].file)-1)/p.inodesPerGroup]++
+	}
+	return n
+}
+
+func (p *plan) descriptor(out []byte, g int64, dirs map[int64]uint32) {
+	place, size := p.groupAt[g], p.groupSpan(g)
+	inodes := p.usedInodesIn(g)
+	freeBlocks, freeInodes := uint32(size.end-size.start-p.usedBlocksIn(g)), uint32(p.inodesPerGroup-inodes)
+	d := groupDescriptor{
+		BlockBitmapLo: uint32(place.blockBitmap), BlockBitmapHi: uint32(place.blockBitmap >> 32),
+		InodeBitmapLo: uint32(place.inodeBitmap), InodeBitmapHi: uint32(place.inodeBitmap >> 32),
+		InodeTableLo: uint32(place.inodeTable), InodeTableHi: uint32(place.inodeTable >> 32),
+		FreeBlocksCountLo: uint16(freeBlocks), FreeBlocksCountHi: uint16(freeBlocks >> 16),
+		FreeInodesCountLo: uint16(freeInodes), FreeInodesCountHi: uint16(freeInodes >> 16),
+		UsedDirsCountLo: uint16(dirs[g]), UsedDirsCountHi: uint16(dirs[g] >> 16),
+		ItableUnusedLo: uint16(freeInodes), ItableUnusedHi: uint16(freeInodes >> 16),
+		Flags: groupItableZeroed,
+	}
+	if p.blockBitmapUninit(g) {
+		d.Flags |= groupBlockUninit
+	} else {
+		b := make([]byte, blockSize)
+		p.fillBlockBitmap(b, g)
+		sum := crc32c(p.checksumSeed, b)
+		d.BlockBitmapCsumLo, d.BlockBitmapCsumHi = uint16(sum), uint16(sum>>16)
+	}
+	if inodes == 0 {
+		d.Flags |= groupInodeUninit
+	} else {
+		b := make([]byte, blockSize)
+		p.fillInodeBitmap(b, g)
+		sum := crc32c(p.checksumSeed, b[:p.inodesPerGroup/8])
+		d.InodeBitmapCsumLo, d.InodeBitmapCsumHi = uint16(sum), uint16(sum>>16)
+	}
+	encode(out, &d)
+	binary.LittleEndian.PutUint16(out[groupChecksumOffset:], groupChecksum(p.checksumSeed, g, out))
+}
+
+// newPlan finishes what s has decided.
+func newPlan(s *sizer, id identity, label string) *plan {
+	p := &plan{
+		census: s.census, geometry: s.geometry, allocation: s.allocation, identity: id,
+		label: label, reserved: s.reserved(),
+	}
+	p.descriptors = sync.OnceValue(p.makeDescriptors)
+	return p
+}
+
+// encode puts a structure of ondisk.go into p, which is exactly as long.
+func encode(p []byte, v any) {
+	if _, err := binary.Encode(p, binary.LittleEndian, v); err != nil {
+		panic(err) // a structure of the wrong size
+	}
+}
+
+// blocksBlob is n blocks that fill makes one by one.
+func blocksBlob(n int64, fill func(p []byte, block int64)) image.Blob {
+	return image.Computed(n*blockSize, func(p []byte, off int64) error {
+		for len(p) > 0 {
+			block, skip := off/blockSize, off%blockSize
+			n := min(int64(len(p)), blockSize-skip)
+			if n == blockSize {
+				fill(p[:n], block)
+			} else {
+				whole := make([]byte, blockSize)
+				fill(whole, block)
+				copy(p[:n], whole[skip:])
+			}
+			p, off = p[n:], off+n
+		}
+		return nil
+	})
+}

@@ -1,0 +1,110 @@
+package ext4
+
+import (
+	"fmt"
+
+	"ingot/image"
+)
+
+// sizer finds the geometry that a census fits into. It lays the census out for each
+// size that it looks at: how many blocks extent trees take depends on where the
+// groups' metadata cuts files in two, so that nothing less would be exact. One turn
+// costs some 10 ns for each file.
+type sizer struct {
+	fs         FileSystem
+	census     *census
+	geometry   geometry
+	allocation allocation
+}
+
+// shortage is what a volume lacks.
+type shortage struct {
+	blocks             int64 // at least so many more; 0 if only inodes are missing
+	wantInodes, inodes int64 // how many are wanted, and the most that there can be
+}
+
+// exactly lays the census out on a volume of size bytes.
+func (s *sizer) exactly(size int64) error {
+	lack := s.try(size/blockSize, 0, false)
+	if lack == nil {
+		return nil
+	}
+	if lack.blocks == 0 {
+		return &image.TooSmallError{What: "inodes", Need: lack.wantInodes, Have: lack.inodes}
+	}
+	least := sizer{fs: s.fs, census: s.census}
+	if err := least.fit(0); err != nil {
+		return err
+	}
+	return &image.TooSmallError{What: "bytes", Need: least.geometry.blocks * blockSize, Have: size}
+}
+
+// fit lays the census out on the smallest volume that has free bytes left. Each
+// size that fails tells how many blocks are missing at least; the next to be tried
+// is larger by that, so that no smaller one can be missed.
+func (s *sizer) fit(free int64) error {
+	for blocks := int64(minVolume / blockSize); blocks <= maxBlocks; {
+		lack := s.try(blocks, free, true)
+		if lack == nil {
+			return nil
+		}
+		if lack.blocks == 0 { // groups are wanted for their inode tables
+			lack.blocks = (ceilDiv(lack.wantInodes, maxInodesPerGroup)-1)*blocksPerGroup + 1 - blocks
+		}
+		blocks += lack.blocks
+	}
+	return fmt.Errorf("the tree and %d bytes free need more than the %d bytes that ext4 allows", free, int64(maxVolume))
+}
+
+// try lays the census out on a volume of so many blocks; nil is success. whole
+// asks that the file system take all of them: else its last group is left out
+// where it would be too small.
+func (s *sizer) try(blocks, free int64, whole bool) *shortage {
+	want := s.inodes(free)
+	g := newGeometry(blocks, want, s.fs.Inodes == 0)
+	if g.blocks == 0 || whole && g.short > 0 {
+		return &shortage{blocks: g.short}
+	}
+	if have := g.groups * g.inodesPerGroup; have < want {
+		return &shortage{wantInodes: want, inodes: have}
+	}
+	g.journal = s.fs.journal(g.blocks)
+	s.geometry = g
+	s.allocation.allocate(s.census, &g)
+	if lack := s.allocation.allocated + s.keep(free) - g.free; lack > 0 {
+		return &shortage{blocks: lack}
+	}
+	return nil
+}
+
+// inodes is how many inodes the volume must have.
+func (s *sizer) inodes(free int64) int64 {
+	if s.fs.Inodes > 0 {
+		return s.census.inodesUsed() + s.fs.Inodes
+	}
+	return s.census.inodesUsed() + ceilDiv(free, bytesPerInode)
+}
+
+// journal is how many blocks of journal a volume of so many blocks gets.
+func (f FileSystem) journal(blocks int64) int64 {
+	switch {
+	case f.NoJournal:
+		return 0
+	case f.JournalBlocks != 0:
+		return f.JournalBlocks
+	}
+	return defaultJournal(blocks)
+}
+
+// reserved is how many blocks only root can fill.
+func (s *sizer) reserved() int64 { return s.geometry.blocks * int64(s.fs.ReservedPercent) / 100 }
+
+// keep is how many blocks must stay without use: those for root and, so that free
+// bytes are there for everybody else, those that the kernel holds back for its own
+// needs while the volume is mounted (ext4_set_resv_clusters).
+func (s *sizer) keep(free int64) int64 {
+	if free == 0 {
+		return s.reserved()
+	}
+	return s.reserved() + ceilDiv(free, blockSize) + min(s.geometry.blocks/50, 4096)
+}
