@@ -85,7 +85,7 @@ func (c *Closure) edges() (*graph, error) {
 	slices.Sort(missing)
 	more := ""
 	if len(missing) > 1 {
-		more = fmt.Sprintf(" (and %d more such references)", len(missing)-1)
+		more = fmt.Sprintf(" (%d such references in all)", len(missing))
 	}
 	return nil, fmt.Errorf("%s%s", strings.TrimPrefix(missing[0], ": "), more)
 }

@@ -54,14 +54,16 @@ func (c *Closure) Database(o DatabaseOptions) (image.Bytes, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sqlite: %w", err)
 	}
-	return b, fixHeader(b)
+	return b, canonicalise(b)
 }
 
 // memoryDB is a database in memory. Going around database/sql saves half of the time.
 type memoryDB struct{ *sqlite3.SQLiteConn }
 
 // openMemory opens an empty database that never touches a file: temporary tables of
-// VACUUM stay in memory, too.
+// VACUUM stay in memory, too. What is deleted is overwritten (secure_delete): SQLite
+// leaves pieces of moved rows between others otherwise, and which depends on how the
+// library was built.
 func openMemory() (*memoryDB, error) {
 	conn, err := (&sqlite3.SQLiteDriver{}).Open(":memory:")
 	if err != nil {
@@ -69,7 +71,7 @@ func openMemory() (*memoryDB, error) {
 	}
 	db := &memoryDB{conn.(*sqlite3.SQLiteConn)}
 	err = db.exec(fmt.Sprintf("pragma page_size=%d; pragma temp_store=memory; pragma journal_mode=off; "+
-		"pragma synchronous=off; pragma foreign_keys=off; pragma locking_mode=exclusive;", pageSize))
+		"pragma synchronous=off; pragma foreign_keys=off; pragma locking_mode=exclusive; pragma secure_delete=on;", pageSize))
 	if err != nil {
 		db.Close()
 		return nil, err
@@ -225,21 +227,49 @@ func (c *Closure) insertOutputs(db *memoryDB) error {
 	})
 }
 
-// fixHeader gives the header of the database b what would otherwise depend on how it
-// was made and by which version of SQLite.
-func fixHeader(b []byte) error {
+// canonicalise gives the database b what would otherwise depend on how it was made
+// and by which version of SQLite: counters in its header, and what is left over in
+// pages from earlier uses.
+func canonicalise(b []byte) error {
 	if len(b) < headerSize || len(b)%pageSize != 0 {
 		return fmt.Errorf("sqlite: a database of %d bytes is not whole pages of %d", len(b), pageSize)
 	}
-	put := binary.BigEndian.PutUint32
 	if free := binary.BigEndian.Uint32(b[headerFreePages:]); free != 0 {
 		return fmt.Errorf("sqlite: the database has %d free pages", free)
 	}
+	put := binary.BigEndian.PutUint32
 	b[headerWriteVersion], b[headerReadVersion] = rollbackJournal, rollbackJournal
 	put(b[headerChangeCounter:], 1)
 	put(b[headerPages:], uint32(len(b)/pageSize))
 	put(b[headerSchemaCookie:], 1)
 	put(b[headerValidFor:], 1)
 	put(b[headerLibrary:], libraryVersion)
+	for at := 0; at < len(b); at += pageSize {
+		clearUnused(b[at:at+pageSize], at == 0)
+	}
 	return nil
+}
+
+// clearUnused zeroes what lies between the pointers and the cells of a B-tree page.
+// Other pages, which hold the rest of long rows, begin with the number of a page:
+// with a zero, in databases below 64 GiB.
+func clearUnused(page []byte, first bool) {
+	header := page
+	if first {
+		header = page[headerSize:]
+	}
+	end := len(page) - len(header)
+	switch header[btreeType] {
+	case leafIndex, leafTable:
+		end += leafHeaderSize
+	case interiorIndex, interiorTable:
+		end += interiorHeaderSize
+	default:
+		return
+	}
+	end += 2 * int(binary.BigEndian.Uint16(header[btreeCells:]))
+	content := int(binary.BigEndian.Uint16(header[btreeContent:]))
+	if end < content && content <= len(page) {
+		clear(page[end:content])
+	}
 }

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mattn/go-sqlite3"
 	"golang.org/x/sys/unix"
 
 	"ingot/image"
@@ -188,3 +189,12 @@ func onHost(t testing.TB, n *image.Node) (string, *image.Node) {
 }
 
 var background = context.Background()
+
+// openFile opens a database of the host to write to it.
+func openFile(path string) (*memoryDB, error) {
+	conn, err := (&sqlite3.SQLiteDriver{}).Open(path)
+	if err != nil {
+		return nil, err
+	}
+	return &memoryDB{conn.(*sqlite3.SQLiteConn)}, nil
+}

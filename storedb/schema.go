@@ -91,3 +91,19 @@ const (
 	// SQLite 3.40.1.
 	libraryVersion = 3_040_001
 )
+
+// Fields of the header of a page of a B-tree (section 1.6), big-endian. On page 1 it
+// stands behind the header of the database.
+const (
+	btreeType    = 0 // 1 byte
+	btreeCells   = 3 // 2 bytes: how many 2-byte pointers to cells follow the header
+	btreeContent = 5 // 2 bytes: where the cells begin, from the start of the page
+
+	interiorIndex = 2
+	interiorTable = 5
+	leafIndex     = 10
+	leafTable     = 13
+
+	leafHeaderSize     = 8
+	interiorHeaderSize = 12
+)

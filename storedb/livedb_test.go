@@ -1,0 +1,155 @@
+package storedb
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"ingot/tests/fstest"
+)
+
+// live returns the database of a store that nix-store loaded c into. It is in WAL
+// mode.
+func live(t *testing.T, c *Closure) string {
+	t.Helper()
+	root := writable(t, t.TempDir())
+	var reg strings.Builder
+	if err := c.WriteRegistration(&reg); err != nil {
+		t.Fatal(err)
+	}
+	nixStore(t, root, reg.String(), "--load-db")
+	return filepath.Join(root, Nix.DatabasePath())
+}
+
+func TestReadDatabase(t *testing.T) {
+	want := closure(t, Nix, generated(Nix, 200)...)
+	db := live(t, want)
+	items, err := Nix.ReadDatabase(db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := closure(t, Nix, items...); got.Digest() != want.Digest() {
+		t.Error("the closure read is not the one that nix-store loaded")
+	}
+	root := want.Items()[150].Path
+	part, err := want.Requisites(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	items, err = Nix.ReadDatabase(db, root, root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := closure(t, Nix, items...); got.Digest() != part.Digest() || got.Len() >= want.Len() {
+		t.Errorf("closure of %s: %d items; want %d others", root, got.Len(), part.Len())
+	}
+	entries, _ := filepath.Glob(db + "*")
+	if fmt.Sprint(entries) != fmt.Sprint([]string{db}) {
+		t.Errorf("reading left %v", entries)
+	}
+}
+
+// TestReadDatabaseWithLog reads while a writer holds committed rows in the log that
+// are not in the file yet, and others that are not committed.
+func TestReadDatabaseWithLog(t *testing.T) {
+	want := closure(t, Nix, generated(Nix, 20)...)
+	db := live(t, want)
+	writer, err := openFile(db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer writer.Close()
+	insert := "insert into ValidPaths (path, hash, registrationTime, narSize, deriver, ultimate, sigs, ca) values ('%s', '%s', 1, 112, '%s', 1, 'k:2 k:1', 'text:x');"
+	extra := Nix.item("extra")
+	extra.Deriver, extra.Ultimate, extra.Sigs, extra.CA = Nix.path("x.drv"), true, []string{"k:1", "k:2"}, "text:x"
+	for _, sql := range []string{
+		"pragma wal_autocheckpoint = 0;" + fmt.Sprintf(insert, extra.Path, extra.NarHash, extra.Deriver),
+		"begin;" + fmt.Sprintf(insert, Nix.path("uncommitted"), extra.NarHash, ""),
+	} {
+		if err := writer.exec(sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	items, err := Nix.ReadDatabase(db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := closure(t, Nix, items...)
+	if got.Len() != want.Len()+1 || got.Lookup(extra.Path) == nil {
+		t.Fatalf("%d items; want %d", got.Len(), want.Len()+1)
+	}
+	it := got.Lookup(extra.Path)
+	it.Origin, it.References = extra.Origin, extra.References
+	if !reflect.DeepEqual(it, extra) {
+		t.Errorf("item = %+v; want %+v", it, extra)
+	}
+}
+
+func TestReadDatabaseOfGuix(t *testing.T) {
+	want := closure(t, Guix, generated(Guix, 50)...)
+	items, err := Guix.ReadDatabase(save(t, database(t, want, DatabaseOptions{})))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if closure(t, Guix, items...).Digest() != want.Digest() {
+		t.Error("another closure than was written")
+	}
+}
+
+// TestReadDatabaseReadOnly reads where nothing can be created.
+func TestReadDatabaseReadOnly(t *testing.T) {
+	db := live(t, closure(t, Nix, generated(Nix, 5)...))
+	odd := filepath.Join(t.TempDir(), "a b%?#", "x")
+	if err := os.MkdirAll(odd, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(odd, "db.sqlite")
+	if err := os.Rename(db, file); err != nil {
+		t.Fatal(err)
+	}
+	os.Chmod(file, 0o444)
+	os.Chmod(odd, 0o555)
+	defer os.Chmod(odd, 0o755)
+	if items, err := Nix.ReadDatabase(file); err != nil || len(items) != 5 {
+		t.Errorf("ReadDatabase = %d items, %v", len(items), err)
+	}
+}
+
+func TestReadDatabaseErrors(t *testing.T) {
+	dir := t.TempDir()
+	good := save(t, database(t, closure(t, Nix, generated(Nix, 3)...), DatabaseOptions{}))
+	text := filepath.Join(dir, "text")
+	if err := os.WriteFile(text, []byte(strings.Repeat("not a database\n", 1000)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	other := filepath.Join(dir, "other")
+	sqlite(t, other, "create table x (y)")
+	broken := filepath.Join(dir, "broken")
+	fstest.Run(t, "cp", good, broken)
+	sqlite(t, broken, "insert into Refs values (1, 77)")
+	badHash := filepath.Join(dir, "bad-hash")
+	fstest.Run(t, "cp", good, badHash)
+	sqlite(t, badHash, "update ValidPaths set hash = 'x' where id = 2")
+	for _, c := range []struct {
+		file, root, want string
+	}{
+		{filepath.Join(dir, "none"), "", "no such file"},
+		{text, "", text + ": file is not a database"},
+		{other, "", other + ": is not the database of a store: it has no table ValidPaths"},
+		{broken, "", broken + ": is corrupt: it has a reference from row 1 to row 77"},
+		{badHash, "", `"x" is not a SHA-256`},
+		{good, Nix.path("nobody"), good + ": " + Nix.path("nobody") + " is not a valid path of this store"},
+		{good, "/etc/passwd", `"/etc/passwd" is not a store path`},
+	} {
+		var roots []string
+		if c.root != "" {
+			roots = []string{c.root}
+		}
+		if _, err := Nix.ReadDatabase(c.file, roots...); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("ReadDatabase(%s, %v): %v; want %s", c.file, roots, err, c.want)
+		}
+	}
+}
