@@ -167,6 +167,9 @@ func (p *populator) roots() error {
 
 func (p *populator) profiles() error {
 	for _, prof := range p.Profiles {
+		if err := checkRelative(prof.Name); err != nil {
+			return fmt.Errorf("profile %q: %w", prof.Name, err)
+		}
 		if len(prof.Generations) == 0 {
 			return fmt.Errorf("profile %q has no generations", prof.Name)
 		}
@@ -187,15 +190,23 @@ func (p *populator) profiles() error {
 // root makes the link dir/name to a path of the closure or within one of its items.
 // what and called are for errors.
 func (p *populator) root(what, dir, called, name, target string) error {
-	for part := range strings.SplitSeq(name, "/") {
-		if err := image.CheckName(part); err != nil {
-			return fmt.Errorf("%s %q: %w", what, called, err)
-		}
+	if err := checkRelative(name); err != nil {
+		return fmt.Errorf("%s %q: %w", what, called, err)
 	}
 	if p.closure.Containing(target) == nil {
 		return fmt.Errorf("%s %q: %s is not in the closure", what, called, target)
 	}
 	return p.link(dir+"/"+name, target)
+}
+
+// checkRelative refuses names that would lead out of the directory they are in.
+func checkRelative(name string) error {
+	for part := range strings.SplitSeq(name, "/") {
+		if err := image.CheckName(part); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (p *populator) tags() error {
