@@ -1,0 +1,81 @@
+package nixtest
+
+import (
+	"bytes"
+	"compress/gzip"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/u-root/u-root/pkg/cpio"
+)
+
+// modules are what a guest may need to see its root, whatever disk it is.
+var modules = []string{
+	"virtio_pci", "virtio_blk", "virtio_scsi", "sd_mod", "sr_mod", "ata_piix",
+	"ext4", "isofs", "vfat", "nls_cp437", "nls_ascii",
+}
+
+// commands are what initrd.sh calls.
+var commands = []string{
+	"sh", "blkid", "cat", "echo", "findfs", "insmod", "mkdir", "mount", "poweroff",
+	"sed", "sleep", "switch_root", "umount",
+}
+
+// initrd returns a compressed cpio archive: busybox, the modules in the order in
+// which they load, and system/initrd.sh as /init. It is made by u-root's cpio, not
+// by ingot's, since it stands for a system that ingot finds and did not make.
+func (in inputs) initrd() ([]byte, error) {
+	busybox, err := os.ReadFile(in.busybox)
+	if err != nil {
+		return nil, err
+	}
+	script, err := expression.ReadFile("system/initrd.sh")
+	if err != nil {
+		return nil, err
+	}
+	files := []cpio.Record{
+		cpio.StaticFile("init", string(script), 0o755),
+		cpio.StaticFile("bin/busybox", string(busybox), 0o755),
+		cpio.CharDev("dev/console", 0o600, 5, 1),
+		cpio.Directory("proc", 0o755), cpio.Directory("sys", 0o755), cpio.Directory("root", 0o755),
+	}
+	for _, name := range commands {
+		files = append(files, cpio.Symlink("bin/"+name, "busybox"))
+	}
+	closure, err := in.kernel.Closure(modules...)
+	if err != nil {
+		return nil, err
+	}
+	var order strings.Builder
+	for _, m := range closure {
+		object, err := m.Read()
+		if err != nil {
+			return nil, err
+		}
+		fmt.Fprintln(&order, m.Name)
+		files = append(files, cpio.StaticFile("modules/"+m.Name, string(object), 0o644))
+	}
+	return archive(append(files, cpio.StaticFile("modules/order", order.String(), 0o644)))
+}
+
+// archive writes a cpio archive in the newc format, compressed.
+func archive(files []cpio.Record) ([]byte, error) {
+	var raw, packed bytes.Buffer
+	cpio.MakeAllReproducible(files)
+	w := cpio.Newc.Writer(&raw)
+	if err := cpio.WriteRecordsAndDirs(w, files); err != nil {
+		return nil, err
+	}
+	if err := cpio.WriteTrailer(w); err != nil {
+		return nil, err
+	}
+	z := gzip.NewWriter(&packed)
+	if _, err := z.Write(raw.Bytes()); err != nil {
+		return nil, err
+	}
+	if err := z.Close(); err != nil {
+		return nil, err
+	}
+	return packed.Bytes(), nil
+}
