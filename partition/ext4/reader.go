@@ -1,0 +1,344 @@
+package ext4
+
+import (
+	"encoding/binary"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"ingot/image"
+)
+
+// A Reader reads an ext4, ext3 or ext2 file system without mounting it. It reads
+// what mke2fs, debugfs and the kernel write: all block sizes, extents and indirect
+// maps, linear and hash-tree directories, inline data. It verifies the checksums of
+// what it reads: superblock, group descriptors, inodes, directories, extents,
+// attributes. Bitmaps and the journal are not read.
+//
+// A Reader does not trust what it reads: damage is an error that names the block or
+// the inode, and reading takes time and memory in proportion to the file system's
+// own metadata, however that is made. It may be used by several goroutines.
+type Reader struct {
+	src       image.Blob
+	sb        superblock
+	blockSize int64
+	blocks    int64
+	inodeSize int64
+	groups    []readGroup
+	seed      uint32 // of metadata checksums
+	checksums bool   // metadata_csum
+}
+
+// readGroup is what a reader needs of a group descriptor.
+type readGroup struct {
+	inodeTable int64 // block
+	inodes     int64 // how many of the table are in use at most; the rest was never written
+}
+
+// Open reads the superblock and the group descriptors of the file system that
+// starts at the first byte of r and lies within its size bytes. It refuses a file
+// system with a feature that it cannot read, by the feature's name, and one whose
+// journal still has to be replayed. Contents of files are later read through r;
+// where r is an [image.Blob], they are parts of it.
+func Open(r io.ReaderAt, size int64) (*Reader, error) {
+	rd := &Reader{src: source(r, size)}
+	if err := rd.readSuperblock(); err != nil {
+		return nil, err
+	}
+	if err := rd.readGroups(); err != nil {
+		return nil, err
+	}
+	return rd, nil
+}
+
+// source makes a Blob of r.
+func source(r io.ReaderAt, size int64) image.Blob {
+	if b, ok := r.(image.Blob); ok && b.Size() == size {
+		return b
+	}
+	return &sizedReader{r, size}
+}
+
+// sizedReader is a Blob that is read through an io.ReaderAt.
+type sizedReader struct {
+	io.ReaderAt
+	size int64
+}
+
+var _ image.Blob = (*sizedReader)(nil)
+
+func (s *sizedReader) Size() int64 { return s.size }
+
+// Label returns the volume's label.
+func (r *Reader) Label() string {
+	label, _, _ := strings.Cut(string(r.sb.VolumeName[:]), "\x00")
+	return label
+}
+
+// UUID returns the volume's UUID as blkid prints it.
+func (r *Reader) UUID() string { return uuid.UUID(r.sb.UUID).String() }
+
+// BlockSize returns the size of a block in bytes.
+func (r *Reader) BlockSize() int64 { return r.blockSize }
+
+// Blocks returns how many blocks the file system has.
+func (r *Reader) Blocks() int64 { return r.blocks }
+
+// FreeBlocks returns how many of them are free, those reserved for root included.
+func (r *Reader) FreeBlocks() int64 {
+	return wide(r.sb.FreeBlocksCountLo, r.sb.FreeBlocksCountHi)
+}
+
+// ReservedBlocks returns how many blocks are reserved for root.
+func (r *Reader) ReservedBlocks() int64 {
+	return wide(r.sb.RBlocksCountLo, r.sb.RBlocksCountHi)
+}
+
+// Inodes returns how many inodes the file system has.
+func (r *Reader) Inodes() int64 { return int64(r.sb.InodesCount) }
+
+// FreeInodes returns how many of them are free.
+func (r *Reader) FreeInodes() int64 { return int64(r.sb.FreeInodesCount) }
+
+// Features returns the names of the file system's features as dumpe2fs prints them.
+func (r *Reader) Features() []string {
+	names := featureNames(r.sb.FeatureCompat, compatNames)
+	names = append(names, featureNames(r.sb.FeatureIncompat, incompatNames)...)
+	return append(names, featureNames(r.sb.FeatureRoCompat, roCompatNames)...)
+}
+
+// featureNames names the bits of a word from the lowest on.
+func featureNames(bits uint32, names map[uint32]string) []string {
+	var out []string
+	for i := range 32 {
+		bit := uint32(1) << i
+		if bits&bit == 0 {
+			continue
+		}
+		name := names[bit]
+		if name == "" {
+			name = fmt.Sprintf("%#x", bit)
+		}
+		out = append(out, name)
+	}
+	return out
+}
+
+func wide(lo, hi uint32) int64 { return int64(uint64(hi)<<32 | uint64(lo)) }
+
+// read fills p with the bytes of the volume at off.
+func (r *Reader) read(p []byte, off int64) error {
+	n, err := r.src.ReadAt(p, off)
+	if n == len(p) {
+		return nil
+	}
+	if err == nil || err == io.EOF {
+		err = io.ErrUnexpectedEOF
+	}
+	return fmt.Errorf("%d bytes at %d: %w", len(p), off, err)
+}
+
+func (r *Reader) readSuperblock() error {
+	if have := r.src.Size(); have < superblockOffset+superblockSize {
+		return fmt.Errorf("not an ext4 file system: %d bytes are too few for a superblock", have)
+	}
+	p := make([]byte, superblockSize)
+	if err := r.read(p, superblockOffset); err != nil {
+		return fmt.Errorf("superblock: %w", err)
+	}
+	if _, err := binary.Decode(p, binary.LittleEndian, &r.sb); err != nil {
+		return fmt.Errorf("superblock: %w", err)
+	}
+	sb := &r.sb
+	if sb.Magic != superblockMagic {
+		return fmt.Errorf("not an ext4 file system: the superblock's magic number is %#04x, not %#04x", sb.Magic, superblockMagic)
+	}
+	if sb.RevLevel == 0 {
+		sb.InodeSize, sb.FirstIno = oldInodeSize, firstInode
+		sb.FeatureCompat, sb.FeatureIncompat, sb.FeatureRoCompat = 0, 0, 0
+	}
+	if err := r.checkFeatures(p); err != nil {
+		return err
+	}
+	return r.checkShape()
+}
+
+// checkFeatures refuses what cannot be read and sets up checksums.
+func (r *Reader) checkFeatures(p []byte) error {
+	sb := &r.sb
+	switch bad := sb.FeatureIncompat &^ readable; {
+	case bad&incompatJournalDev != 0:
+		return fmt.Errorf("is the external journal of an ext4 file system, not one itself")
+	case bad == incompatRecover:
+		return fmt.Errorf("was not unmounted: its journal has to be replayed first (e2fsck -p does that)")
+	case bad != 0:
+		return fmt.Errorf("has features that cannot be read: %s", strings.Join(featureNames(bad, incompatNames), ", "))
+	}
+	r.checksums = sb.FeatureRoCompat&roCompatMetadataCsum != 0
+	if !r.checksums {
+		return nil
+	}
+	if sb.ChecksumType != checksumCRC32C {
+		return fmt.Errorf("superblock: checksum type %d is unknown; crc32c is %d", sb.ChecksumType, checksumCRC32C)
+	}
+	if got := crc32c(^uint32(0), p[:superblockSize-4]); got != sb.Checksum {
+		return fmt.Errorf("superblock: checksum is %#08x, but it says %#08x", got, sb.Checksum)
+	}
+	r.seed = crc32c(^uint32(0), sb.UUID[:])
+	if sb.FeatureIncompat&incompatCsumSeed != 0 {
+		r.seed = sb.ChecksumSeed
+	}
+	return nil
+}
+
+// checkShape takes the sizes out of the superblock and refuses those that cannot be.
+func (r *Reader) checkShape() error {
+	sb := &r.sb
+	if sb.LogBlockSize > maxLogBlockSize {
+		return fmt.Errorf("superblock: a block of 2^%d KiB; the largest is 2^%d", sb.LogBlockSize, maxLogBlockSize)
+	}
+	r.blockSize, r.inodeSize = minBlockSize<<sb.LogBlockSize, int64(sb.InodeSize)
+	r.blocks = int64(sb.BlocksCountLo)
+	if sb.FeatureIncompat&incompat64Bit != 0 {
+		r.blocks = wide(sb.BlocksCountLo, sb.BlocksCountHi)
+	} else {
+		sb.DescSize, sb.RBlocksCountHi, sb.FreeBlocksCountHi = oldDescSize, 0, 0
+	}
+	if have := r.src.Size() / r.blockSize; r.blocks < 0 || r.blocks > have {
+		return fmt.Errorf("is cut off: the file system has %d blocks of %d bytes, the image %d", uint64(r.blocks), r.blockSize, have)
+	}
+	switch {
+	case int64(sb.FirstDataBlock) >= r.blocks:
+		return fmt.Errorf("superblock: the first data block is %d of %d", sb.FirstDataBlock, r.blocks)
+	case sb.BlocksPerGroup < minBlocksPerGroup:
+		return fmt.Errorf("superblock: groups of %d blocks; the smallest have %d", sb.BlocksPerGroup, minBlocksPerGroup)
+	case r.inodeSize < oldInodeSize || r.inodeSize > r.blockSize || r.inodeSize&(r.inodeSize-1) != 0:
+		return fmt.Errorf("superblock: inodes of %d bytes in blocks of %d", r.inodeSize, r.blockSize)
+	case sb.InodesPerGroup == 0 || int64(sb.InodesPerGroup) > 8*r.blockSize:
+		return fmt.Errorf("superblock: %d inodes in a group; a block of %d bytes maps 1 to %d", sb.InodesPerGroup, r.blockSize, 8*r.blockSize)
+	case sb.DescSize < oldDescSize || sb.DescSize > maxDescSize || sb.DescSize&(sb.DescSize-1) != 0:
+		return fmt.Errorf("superblock: group descriptors of %d bytes", sb.DescSize)
+	case sb.FeatureIncompat&incompat64Bit != 0 && sb.DescSize < groupDescriptorSize:
+		return fmt.Errorf("superblock: group descriptors of %d bytes; the feature 64bit needs %d", sb.DescSize, groupDescriptorSize)
+	}
+	return nil
+}
+
+// readGroups reads and checks all group descriptors.
+func (r *Reader) readGroups() error {
+	sb := &r.sb
+	n := ceilDiv(r.blocks-int64(sb.FirstDataBlock), int64(sb.BlocksPerGroup))
+	if inodes := n * int64(sb.InodesPerGroup); inodes < int64(sb.InodesCount) {
+		return fmt.Errorf("superblock: %d inodes, but %d groups of %d", sb.InodesCount, n, sb.InodesPerGroup)
+	}
+	size := int64(sb.DescSize)
+	perBlock := r.blockSize / size
+	p := make([]byte, r.blockSize)
+	for first := int64(0); first < n; first += perBlock {
+		block := r.descriptorBlock(first / perBlock)
+		if err := r.readBlock(p, block); err != nil {
+			return fmt.Errorf("group descriptors: %w", err)
+		}
+		for g := first; g < min(first+perBlock, n); g++ {
+			if err := r.addGroup(g, p[(g-first)*size:][:size]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// descriptorBlock is where the i-th block of group descriptors lies: in a row after
+// the superblock or, with meta_bg, in the first of the groups that it describes.
+func (r *Reader) descriptorBlock(i int64) int64 {
+	first := int64(r.sb.FirstDataBlock)
+	if first == 0 && r.blockSize == minBlockSize {
+		first = 1 // with bigalloc; the superblock still lies 1024 bytes from the start
+	}
+	if r.sb.FeatureIncompat&incompatMetaBG == 0 || i < int64(r.sb.FirstMetaBg) {
+		return first + 1 + i
+	}
+	group := i * (r.blockSize / int64(r.sb.DescSize))
+	block := first + group*int64(r.sb.BlocksPerGroup)
+	if r.hasSuper(group) {
+		block++
+	}
+	return block
+}
+
+func (r *Reader) hasSuper(group int64) bool {
+	switch {
+	case r.sb.FeatureCompat&compatSparseSuper2 != 0:
+		return group == 0 || slices.Contains(r.sb.BackupBgs[:], uint32(group))
+	case r.sb.FeatureRoCompat&roCompatSparseSuper != 0:
+		return hasSuperblock(group)
+	}
+	return true
+}
+
+func (r *Reader) addGroup(g int64, p []byte) error {
+	full := make([]byte, groupDescriptorSize)
+	copy(full, p)
+	var d groupDescriptor
+	if _, err := binary.Decode(full, binary.LittleEndian, &d); err != nil {
+		return fmt.Errorf("group %d: %w", g, err)
+	}
+	csum, flags := d.Checksum, d.Flags
+	switch {
+	case r.checksums:
+		csum = groupChecksum(r.seed, g, p)
+	case r.sb.FeatureRoCompat&roCompatGdtCsum != 0:
+		csum = gdtChecksum(r.sb.UUID, uint32(g), p)
+	default:
+		flags = 0 // without checksums nothing is left uninitialised
+	}
+	if csum != d.Checksum {
+		return fmt.Errorf("group %d: the descriptor's checksum is %#04x, but it says %#04x", g, csum, d.Checksum)
+	}
+	perGroup := int64(r.sb.InodesPerGroup)
+	table := ceilDiv(perGroup*r.inodeSize, r.blockSize)
+	group := readGroup{inodeTable: wide(d.InodeTableLo, d.InodeTableHi), inodes: perGroup}
+	if err := r.within(group.inodeTable, table); err != nil {
+		return fmt.Errorf("group %d: inode table: %w", g, err)
+	}
+	unused := int64(d.ItableUnusedHi)<<16 | int64(d.ItableUnusedLo)
+	switch {
+	case flags&groupInodeUninit != 0:
+		group.inodes = 0
+	case flags != 0 && unused > perGroup:
+		return fmt.Errorf("group %d: %d inodes are unused, of %d", g, unused, perGroup)
+	case flags != 0:
+		group.inodes -= unused
+	}
+	r.groups = append(r.groups, group)
+	return nil
+}
+
+// within says whether n blocks from block on can belong to anybody.
+func (r *Reader) within(block, n int64) error {
+	if block < int64(r.sb.FirstDataBlock) || block == 0 || n < 0 || block > r.blocks-n {
+		return fmt.Errorf("blocks [%d, %d) do not lie within the %d of the file system", block, uint64(block)+uint64(n), r.blocks)
+	}
+	return nil
+}
+
+func (r *Reader) readBlock(p []byte, block int64) error {
+	if err := r.within(block, 1); err != nil {
+		return err
+	}
+	return r.read(p, block*r.blockSize)
+}
+
+// Tree reads all directories and inodes and returns the files, the folder
+// lost+found included. Contents are not read; they are Blobs that read through what
+// was given to [Open], with holes where the files have them.
+func (r *Reader) Tree() (*image.Tree, error) {
+	w := newWalk(r)
+	if err := w.run(); err != nil {
+		return nil, err
+	}
+	return w.tree, nil
+}

@@ -1,0 +1,151 @@
+package ext4
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+
+	"ingot/image"
+)
+
+// fileInode is what a reader keeps of an inode.
+type fileInode struct {
+	number     uint32
+	mode       uint16
+	uid, gid   uint32
+	links      uint16
+	flags      uint32
+	generation uint32
+	size       int64
+	mtime      image.Time
+	xattrBlock int64
+	block      [60]byte
+	body       []byte // what follows the extra fields: the attributes
+	rest       []byte // of inline data: what does not fit into block
+}
+
+// inline returns the contents of a file whose data lies in its inode.
+func (f *fileInode) inline() ([]byte, error) {
+	if n := int64(inlineDataSize + len(f.rest)); f.size > n {
+		return nil, fmt.Errorf("has a size of %d bytes, but its inode holds %d", f.size, n)
+	}
+	p := append(append(make([]byte, 0, inlineDataSize+len(f.rest)), f.block[:]...), f.rest...)
+	return p[:f.size], nil
+}
+
+// tableCache holds pieces of inode tables, each in the place that its number gives.
+type tableCache [64]struct {
+	group, piece int64
+	data         []byte
+}
+
+// tablePiece is how many bytes of a table are read at a time.
+const tablePiece = 64 << 10
+
+// readTable returns n bytes at off of a group's inode table; they hold until the
+// next call. They do not cross the border of two pieces, since all of these sizes
+// are powers of two.
+func (w *walk) readTable(group, off, n int64) ([]byte, error) {
+	piece := off / tablePiece
+	c := &w.table[(group*31+piece)%int64(len(w.table))]
+	if c.data == nil || c.group != group || c.piece != piece {
+		size := int64(w.sb.InodesPerGroup) * w.inodeSize
+		if c.data == nil {
+			c.data = make([]byte, min(tablePiece, size))
+		}
+		c.data = c.data[:min(tablePiece, size-piece*tablePiece)]
+		c.group = -1 // in case that reading fails
+		if err := w.read(c.data, w.groups[group].inodeTable*w.blockSize+piece*tablePiece); err != nil {
+			return nil, err
+		}
+		c.group, c.piece = group, piece
+	}
+	return c.data[off-piece*tablePiece:][:n], nil
+}
+
+func (w *walk) readInode(number uint32) (fileInode, error) {
+	if number == 0 || number > w.sb.InodesCount {
+		return fileInode{}, fmt.Errorf("there are inodes 1 to %d", w.sb.InodesCount)
+	}
+	group, i := int64(number-1)/int64(w.sb.InodesPerGroup), int64(number-1)%int64(w.sb.InodesPerGroup)
+	if i >= w.groups[group].inodes {
+		return fileInode{}, fmt.Errorf("lies in a part of the inode table that was never written")
+	}
+	p, err := w.readTable(group, i*w.inodeSize, w.inodeSize)
+	if err != nil {
+		return fileInode{}, fmt.Errorf("inode table of group %d: %w", group, err)
+	}
+	return w.parseInode(number, p)
+}
+
+func (w *walk) parseInode(number uint32, p []byte) (fileInode, error) {
+	extra := int64(0)
+	if w.inodeSize > goodOldInodeSize {
+		extra = int64(binary.LittleEndian.Uint16(p[goodOldInodeSize:]))
+	}
+	if goodOldInodeSize+extra > w.inodeSize || extra%4 != 0 {
+		return fileInode{}, fmt.Errorf("has %d bytes of extra fields, of %d", extra, w.inodeSize-goodOldInodeSize)
+	}
+	var known [goodOldInodeSize + extraInodeSize]byte
+	copy(known[:], p[:goodOldInodeSize+extra])
+	var in inode
+	if _, err := binary.Decode(known[:], binary.LittleEndian, &in); err != nil {
+		return fileInode{}, err
+	}
+	if w.checksums {
+		if err := w.checkInode(number, p, &in, extra); err != nil {
+			return fileInode{}, err
+		}
+	}
+	return w.newFile(number, &in, p[goodOldInodeSize+extra:])
+}
+
+// checkInode verifies the checksum, which has a second half only where the extra
+// fields reach that far.
+func (w *walk) checkInode(number uint32, p []byte, in *inode, extra int64) error {
+	seed := inodeSeed(w.seed, number, in.Generation)
+	var zero [2]byte
+	got := crc32c(crc32c(seed, p[:inodeChecksumLoOffset]), zero[:])
+	rest, want, mask := p[inodeChecksumLoOffset+2:], uint32(in.ChecksumLo), uint32(math.MaxUint16)
+	if goodOldInodeSize+extra >= inodeChecksumHiOffset+2 {
+		got = crc32c(crc32c(got, p[inodeChecksumLoOffset+2:inodeChecksumHiOffset]), zero[:])
+		rest, want, mask = p[inodeChecksumHiOffset+2:], want|uint32(in.ChecksumHi)<<16, math.MaxUint32
+	}
+	if got = crc32c(got, rest) & mask; got != want {
+		return fmt.Errorf("checksum is %#x, but it says %#x", got, want)
+	}
+	return nil
+}
+
+func (w *walk) newFile(number uint32, in *inode, body []byte) (fileInode, error) {
+	f := fileInode{
+		number: number, mode: in.Mode, links: in.LinksCount, flags: in.Flags, generation: in.Generation, block: in.Block,
+		uid:        uint32(in.UIDHigh)<<16 | uint32(in.UID),
+		gid:        uint32(in.GIDHigh)<<16 | uint32(in.GID),
+		mtime:      image.Time{Sec: int64(int32(in.Mtime)) + int64(in.MtimeExtra&3)<<32, Nsec: int32(in.MtimeExtra >> 2)},
+		xattrBlock: int64(in.FileACLLo),
+		size:       int64(in.SizeLo),
+		body:       body,
+	}
+	if w.sb.FeatureIncompat&incompat64Bit != 0 {
+		f.xattrBlock |= int64(in.FileACLHigh) << 32
+	}
+	if in.Mode&0o170000 == 0o100000 || w.sb.FeatureIncompat&incompatLargeDir != 0 {
+		f.size = wide(in.SizeLo, in.SizeHigh)
+	}
+	switch {
+	case in.LinksCount == 0:
+		return f, fmt.Errorf("is free, but has a name")
+	case f.mtime.Nsec >= 1e9:
+		return f, fmt.Errorf("has a time with %d nanoseconds", f.mtime.Nsec)
+	case f.size < 0 || f.size > (maxLogicalBlocks+1)*w.blockSize:
+		return f, fmt.Errorf("has a size of %d bytes, more than 2^32 blocks", uint64(f.size))
+	}
+	return f, nil
+}
+
+// word is a little-endian number of 32 bits.
+func word(p []byte, off int) uint32 { return binary.LittleEndian.Uint32(p[off:]) }
+
+// half is one of 16.
+func half(p []byte, off int) uint16 { return binary.LittleEndian.Uint16(p[off:]) }

@@ -1,0 +1,109 @@
+package ext4
+
+import "ingot/image"
+
+// What stands on disks that others than [FileSystem] wrote: ext2 and ext3, other
+// sizes of blocks and inodes, and the features that Linux has come to know.
+// https://docs.kernel.org/filesystems/ext4/
+
+const (
+	minBlockSize      = 1024
+	maxLogBlockSize   = 6    // 64 KiB
+	minBlocksPerGroup = 256  // of mke2fs; tables of smaller groups would be larger than they
+	oldInodeSize      = 128  // of revision 0
+	oldDescSize       = 32   // without the feature 64bit
+	maxDescSize       = 1024 // of which only the first 64 bytes have a meaning so far
+	inlineDataSize    = 60   // of i_block
+	inlineDirParent   = 4    // bytes of i_block before the entries of an inline directory
+	maxExtentDepth    = 5
+)
+
+// More features than the writer sets.
+const (
+	incompatCompression = 0x0001
+	incompatJournalDev  = 0x0008
+	incompatMetaBG      = 0x0010
+	incompatMMP         = 0x0100
+	incompatEAInode     = 0x0400
+	incompatDirdata     = 0x1000
+	incompatLargeDir    = 0x4000
+	incompatInlineData  = 0x8000
+	incompatEncrypt     = 0x10000
+	incompatCasefold    = 0x20000
+
+	compatSparseSuper2 = 0x0200
+	roCompatGdtCsum    = 0x0010
+)
+
+// readable are the incompatible features under which a file system can be read by
+// this package.
+const readable = incompatFiletype | incompatMetaBG | incompatExtents | incompat64Bit | incompatMMP |
+	incompatFlexBG | incompatCsumSeed | incompatLargeDir | incompatInlineData | incompatCasefold
+
+// featureNames are the names that dumpe2fs prints, by the bits of the three words.
+var (
+	compatNames = map[uint32]string{
+		0x1: "dir_prealloc", 0x2: "imagic_inodes", compatHasJournal: "has_journal", compatExtAttr: "ext_attr",
+		compatResizeInode: "resize_inode", compatDirIndex: "dir_index", 0x40: "lazy_bg", 0x100: "snapshot_bitmap",
+		compatSparseSuper2: "sparse_super2", 0x400: "fast_commit", 0x800: "stable_inodes", 0x1000: "orphan_file",
+	}
+	incompatNames = map[uint32]string{
+		incompatCompression: "compression", incompatFiletype: "filetype", incompatRecover: "needs_recovery",
+		incompatJournalDev: "journal_dev", incompatMetaBG: "meta_bg", incompatExtents: "extent", incompat64Bit: "64bit",
+		incompatMMP: "mmp", incompatFlexBG: "flex_bg", incompatEAInode: "ea_inode", incompatDirdata: "dirdata",
+		incompatCsumSeed: "metadata_csum_seed", incompatLargeDir: "large_dir", incompatInlineData: "inline_data",
+		incompatEncrypt: "encrypt", incompatCasefold: "casefold",
+	}
+	roCompatNames = map[uint32]string{
+		roCompatSparseSuper: "sparse_super", roCompatLargeFile: "large_file", roCompatHugeFile: "huge_file",
+		roCompatGdtCsum: "uninit_bg", roCompatDirNlink: "dir_nlink", roCompatExtraIsize: "extra_isize", 0x80: "snapshot",
+		0x100: "quota", 0x200: "bigalloc", roCompatMetadataCsum: "metadata_csum", 0x800: "replica", 0x1000: "read-only",
+		0x2000: "project", 0x4000: "shared_blocks", 0x8000: "verity", 0x10000: "orphan_present",
+	}
+)
+
+// More i_flags.
+const (
+	inodeFlagEncrypt    = 0x00000800
+	inodeFlagInlineData = 0x10000000
+)
+
+// namePrefixes are the prefixes that e_name_index stands for, those that only others
+// than [FileSystem] write included.
+var namePrefixes = map[uint8]string{
+	0: "", xattrUser: "user.", xattrPosixACLAccess: "system.posix_acl_access", xattrPosixACLDefault: "system.posix_acl_default",
+	xattrTrusted: "trusted.", xattrSecurity: "security.", xattrSystem: "system.", 8: "system.richacl", 10: "gnu.",
+}
+
+// inlineData is the attribute that holds what of an inline file does not fit into
+// i_block.
+const inlineData = "system.data"
+
+// device decodes the number of a device: the first word of i_block in the old form
+// of 8 bits and 8 bits or, where that is zero, the second in the new of 12 and 20.
+func device(old, new uint32) image.Dev {
+	if old != 0 {
+		return image.Dev{Major: old >> 8 & 0xFF, Minor: old & 0xFF}
+	}
+	return image.Dev{Major: new >> 8 & 0xFFF, Minor: new&0xFF | new>>12&0xFFF00}
+}
+
+// gdtChecksum is that of a group descriptor under the feature uninit_bg: CRC-16 of
+// the file system's UUID, the number of the group and the descriptor.
+func gdtChecksum(uuid [16]byte, group uint32, p []byte) uint16 {
+	c := crc16(0xFFFF, uuid[:])
+	c = crc16(c, []byte{byte(group), byte(group >> 8), byte(group >> 16), byte(group >> 24)})
+	c = crc16(c, p[:groupChecksumOffset])
+	return crc16(c, p[groupChecksumOffset+2:])
+}
+
+// crc16 is CRC-16/ANSI, reflected.
+func crc16(c uint16, p []byte) uint16 {
+	for _, b := range p {
+		c ^= uint16(b)
+		for range 8 {
+			c = c>>1 ^ 0xA001&-(c&1)
+		}
+	}
+	return c
+}

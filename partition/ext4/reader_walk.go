@@ -1,0 +1,260 @@
+package ext4
+
+import (
+	"cmp"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+
+	"ingot/image"
+)
+
+// walk is one reading of a whole tree.
+type walk struct {
+	*Reader
+	tree   *image.Tree
+	table  tableCache
+	todo   []foundDir
+	linked map[uint32]*image.Node  // files with more than one link
+	seen   map[uint32]*[512]uint64 // a bit for each inode that has a name
+	xattrs map[int64][]image.Xattr // by block: files share them
+	buf    []byte
+
+	// spent counts the blocks of metadata that were read. Each belongs to one file, so
+	// there cannot be more than the file system has; whoever makes directories share
+	// blocks would otherwise keep a reader busy without end.
+	spent int64
+}
+
+// foundDir is a directory whose entries are still to be read.
+type foundDir struct {
+	node   *image.Node
+	file   fileInode
+	parent uint32 // inode
+	path   *dirPath
+}
+
+// dirPath is the path of a directory, kept as a chain and spelled for errors only.
+type dirPath struct {
+	parent *dirPath
+	name   string
+}
+
+func (p *dirPath) String() string {
+	var names []string
+	for ; p != nil; p = p.parent {
+		names = append(names, p.name)
+	}
+	names = append(names, "/")
+	slices.Reverse(names)
+	return path.Join(names...)
+}
+
+func newWalk(r *Reader) *walk {
+	return &walk{
+		Reader: r,
+		linked: map[uint32]*image.Node{},
+		seen:   map[uint32]*[512]uint64{},
+		xattrs: map[int64][]image.Xattr{},
+		buf:    make([]byte, max(1<<20, r.blockSize)),
+	}
+}
+
+func (w *walk) run() error {
+	w.see(rootInode)
+	root, f, err := w.load(rootInode)
+	if err == nil && !root.IsDir() {
+		err = fmt.Errorf("inode %d: is %s, not a directory", rootInode, image.Kind(root.Mode))
+	}
+	if err != nil {
+		return fmt.Errorf("/: %w", err)
+	}
+	w.tree = &image.Tree{Root: root}
+	w.todo = []foundDir{{root, f, rootInode, nil}}
+	for len(w.todo) > 0 {
+		d := w.todo[len(w.todo)-1]
+		w.todo = w.todo[:len(w.todo)-1]
+		if err := w.fill(d); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fill reads a directory's entries and what they point to. Inodes are read in the
+// order of their numbers, since that is how they lie on the disk.
+func (w *walk) fill(d foundDir) error {
+	entries, err := w.readDir(&d.file, d.parent)
+	if err != nil {
+		return fmt.Errorf("%s: %w", d.path, err)
+	}
+	slices.SortFunc(entries, func(a, b dirent) int { return cmp.Compare(a.inode, b.inode) })
+	nodes := make([]image.Entry, len(entries))
+	for i, e := range entries {
+		n, err := w.child(d, e)
+		if err != nil {
+			return fmt.Errorf("%s: %w", &dirPath{d.path, e.name}, err)
+		}
+		nodes[i] = image.Entry{Name: e.name, Node: n}
+	}
+	slices.SortFunc(nodes, func(a, b image.Entry) int { return strings.Compare(a.Name, b.Name) })
+	for _, e := range nodes {
+		if err := d.node.Add(e.Name, e.Node); err != nil {
+			return fmt.Errorf("%s: inode %d: %w", d.path, d.file.number, err)
+		}
+	}
+	return nil
+}
+
+// child returns the node of an entry: a new one, or that of another name.
+func (w *walk) child(d foundDir, e dirent) (*image.Node, error) {
+	if w.see(e.inode) {
+		if n := w.linked[e.inode]; n != nil {
+			return n, nil
+		}
+		return nil, fmt.Errorf("inode %d: has a second name, which its count of links or its type does not allow", e.inode)
+	}
+	n, f, err := w.load(e.inode)
+	if err != nil {
+		return nil, err
+	}
+	if want := fileType(n.Mode); e.fileType != 0 && e.fileType != want {
+		return nil, fmt.Errorf("inode %d: is of file type %d (%s), but its name says %d", e.inode, want, image.Kind(n.Mode), e.fileType)
+	}
+	switch {
+	case n.IsDir():
+		w.todo = append(w.todo, foundDir{n, f, d.file.number, &dirPath{d.path, e.name}})
+	case f.links > 1:
+		w.linked[e.inode] = n
+	}
+	return n, nil
+}
+
+// see says whether an inode was seen before, and notes that it was now.
+func (w *walk) see(ino uint32) bool {
+	const bits = 512 * 64
+	page := w.seen[ino/bits]
+	if page == nil {
+		page = new([512]uint64)
+		w.seen[ino/bits] = page
+	}
+	word, bit := ino%bits/64, uint64(1)<<(ino%64)
+	was := page[word]&bit != 0
+	page[word] |= bit
+	return was
+}
+
+// spend accounts for n blocks of metadata.
+func (w *walk) spend(n int64) error {
+	if w.spent += n; w.spent > w.blocks {
+		return fmt.Errorf("blocks of metadata belong to more than one file")
+	}
+	return nil
+}
+
+// load reads an inode and makes its node, without the entries of a directory.
+func (w *walk) load(ino uint32) (*image.Node, fileInode, error) {
+	f, err := w.readInode(ino)
+	if err != nil {
+		return nil, f, fmt.Errorf("inode %d: %w", ino, err)
+	}
+	n, err := w.node(&f)
+	if err != nil {
+		return nil, f, fmt.Errorf("inode %d: %w", ino, err)
+	}
+	f.body = nil // the cache may reuse it
+	return n, f, nil
+}
+
+func (w *walk) node(f *fileInode) (*image.Node, error) {
+	n := &image.Node{}
+	mode := image.ModeFromUnix(f.mode)
+	if mode.IsDir() {
+		n = image.NewDir(mode)
+	}
+	n.Mode, n.UID, n.GID, n.Mtime = mode, f.uid, f.gid, f.mtime
+	if f.flags&inodeFlagEncrypt != 0 {
+		return nil, fmt.Errorf("is encrypted, which cannot be read")
+	}
+	var err error
+	if n.Xattrs, err = w.readXattrs(f); err != nil {
+		return nil, err
+	}
+	switch mode.Type() {
+	case 0:
+		n.Data, err = w.data(f)
+	case fs.ModeSymlink:
+		n.Link, err = w.target(f)
+	case fs.ModeDevice, fs.ModeDevice | fs.ModeCharDevice:
+		n.Dev = device(word(f.block[:], 0), word(f.block[:], 4))
+	case fs.ModeIrregular:
+		err = fmt.Errorf("its mode %#o is of no type", f.mode)
+	}
+	return n, err
+}
+
+// target reads where a symlink points.
+func (w *walk) target(f *fileInode) (string, error) {
+	p, err := w.targetBytes(f)
+	if err != nil {
+		return "", err
+	}
+	if len(p) == 0 || slices.Contains(p, 0) {
+		return "", fmt.Errorf("its target %q is not one", p)
+	}
+	return string(p), nil
+}
+
+func (w *walk) targetBytes(f *fileInode) ([]byte, error) {
+	switch {
+	case f.flags&inodeFlagInlineData != 0:
+		return f.inline()
+	case f.size >= w.blockSize:
+		return nil, fmt.Errorf("its target has %d bytes, more than fit into a block of %d", f.size, w.blockSize)
+	case f.size < fastSymlinkLength && f.flags&inodeFlagExtents == 0:
+		return f.block[:f.size], nil
+	}
+	runs, err := w.runs(f)
+	if err != nil {
+		return nil, err
+	}
+	if len(runs) == 0 || runs[0].logical != 0 {
+		return nil, fmt.Errorf("its target of %d bytes lies in a hole", f.size)
+	}
+	if err := w.spend(1); err != nil {
+		return nil, err
+	}
+	p := w.buf[:f.size]
+	return p, w.read(p, runs[0].physical*w.blockSize)
+}
+
+// data returns the contents of a regular file.
+func (w *walk) data(f *fileInode) (image.Blob, error) {
+	if f.flags&inodeFlagInlineData != 0 {
+		p, err := f.inline()
+		if err != nil || len(p) == 0 {
+			return nil, err
+		}
+		return image.Bytes(p), nil
+	}
+	runs, err := w.runs(f)
+	if err != nil || f.size == 0 {
+		return nil, err
+	}
+	if len(runs) == 1 && runs[0].logical == 0 && runs[0].n*w.blockSize >= f.size {
+		return image.Section(w.src, runs[0].physical*w.blockSize, f.size), nil
+	}
+	var b image.Builder
+	b.Grow(len(runs))
+	for _, run := range runs {
+		off := run.logical * w.blockSize
+		if off >= f.size {
+			break // what was allocated beyond the end holds nothing
+		}
+		n := min(run.n*w.blockSize, f.size-off)
+		b.AddExtent(image.Extent{Off: off, Len: n, Src: w.src, SrcOff: run.physical * w.blockSize})
+	}
+	return b.Map(f.size)
+}
