@@ -311,13 +311,9 @@ const (
 	extentTailOffset = extentEntrySize + extentsInBlock*extentEntrySize    // where et_checksum stands
 )
 
-// dirEntry is struct ext4_dir_entry_2 without the name that follows.
-type dirEntry struct {
-	Inode    uint32
-	RecLen   uint16
-	NameLen  uint8
-	FileType uint8
-}
+// An entry of a directory is struct ext4_dir_entry_2: the inode's number in four
+// bytes, its own length in two, the name's length and the file type in one each, and
+// the name, padded to a multiple of four.
 
 // Sizes of what a directory block holds.
 const (
