@@ -88,16 +88,38 @@ func (w *walk) parseInode(number uint32, p []byte) (fileInode, error) {
 	}
 	var known [goodOldInodeSize + extraInodeSize]byte
 	copy(known[:], p[:goodOldInodeSize+extra])
-	var in inode
-	if _, err := binary.Decode(known[:], binary.LittleEndian, &in); err != nil {
-		return fileInode{}, err
-	}
+	in := decodeInode(known[:])
 	if w.checksums {
-		if err := w.checkInode(number, p, &in, extra); err != nil {
+		if err := w.checkInode(number, p, in, extra); err != nil {
 			return fileInode{}, err
 		}
 	}
-	return w.newFile(number, &in, p[goodOldInodeSize+extra:])
+	return w.newFile(number, in, p[goodOldInodeSize+extra:])
+}
+
+// decodeInode takes the fields that a reader wants out of an inode. binary.Decode
+// would take them all, at a fifth of the time that a whole tree is read in.
+func decodeInode(p []byte) *inode {
+	return &inode{
+		Mode:        half(p, 0x00),
+		UID:         half(p, 0x02),
+		SizeLo:      word(p, 0x04),
+		Mtime:       word(p, 0x10),
+		GID:         half(p, 0x18),
+		LinksCount:  half(p, 0x1A),
+		Flags:       word(p, 0x20),
+		Block:       [60]byte(p[0x28:]),
+		Generation:  word(p, 0x64),
+		FileACLLo:   word(p, 0x68),
+		SizeHigh:    word(p, 0x6C),
+		FileACLHigh: half(p, 0x76),
+		UIDHigh:     half(p, 0x78),
+		GIDHigh:     half(p, 0x7A),
+		ChecksumLo:  half(p, inodeChecksumLoOffset),
+		ExtraIsize:  half(p, 0x80),
+		ChecksumHi:  half(p, inodeChecksumHiOffset),
+		MtimeExtra:  word(p, 0x88),
+	}
 }
 
 // checkInode verifies the checksum, which has a second half only where the extra

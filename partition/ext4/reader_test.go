@@ -2,6 +2,7 @@ package ext4
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -401,6 +402,31 @@ func inodeOf(t *testing.T, debugfs, img, path string) string {
 	out := fstest.Run(t, debugfs, "-R", "stat "+path, img)
 	_, rest, _ := strings.Cut(out, "Inode: ")
 	return strings.Fields(rest)[0]
+}
+
+// decodeInode must find each field where the structure has it.
+func TestDecodeInode(t *testing.T) {
+	p := make([]byte, goodOldInodeSize+extraInodeSize)
+	for i := range p {
+		p[i] = byte(i + 1)
+	}
+	var want inode
+	if _, err := binary.Decode(p, binary.LittleEndian, &want); err != nil {
+		t.Fatal(err)
+	}
+	got := *decodeInode(p)
+	for _, unread := range []func(*inode){
+		func(in *inode) { in.Atime, in.Ctime, in.Dtime, in.Crtime = 0, 0, 0, 0 },
+		func(in *inode) { in.AtimeExtra, in.CtimeExtra, in.CrtimeExtra = 0, 0, 0 },
+		func(in *inode) {
+			in.BlocksLo, in.BlocksHigh, in.Version, in.VersionHi, in.ObsoFaddr, in.Projid = 0, 0, 0, 0, 0, 0
+		},
+	} {
+		unread(&want)
+	}
+	if got != want {
+		t.Errorf("decodeInode = %+v; want %+v", got, want)
+	}
 }
 
 // FuzzOpen puts a few bytes into the metadata of a small image. Most of the images
