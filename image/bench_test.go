@@ -115,6 +115,15 @@ func BenchmarkClosure(b *testing.B) {
 			})
 		}
 	}
+	b.Run("raw-synced", func(b *testing.B) {
+		b.SetBytes(m.Size())
+		for b.Loop() {
+			if err := WriteRaw(context.Background(), m, out, WriteOptions{}); err != nil {
+				b.Fatal(err)
+			}
+			os.Remove(out)
+		}
+	})
 	b.Run("stream", func(b *testing.B) {
 		b.SetBytes(m.Size())
 		for b.Loop() {

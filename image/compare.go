@@ -63,8 +63,7 @@ func Compare(ctx context.Context, m *Map, r io.ReaderAt, o WriteOptions) ([]Diff
 		}
 		return nil
 	}
-	next, short := dataOf(r)
-	if err := inOrder(ctx, o, m.chunks(next), fill, emit); err != nil {
+	if err := inOrder(ctx, o, m.chunks(dataOf(r)), fill, emit); err != nil {
 		return nil, err
 	}
 	if len(diffs) >= CompareLimit {
@@ -72,9 +71,6 @@ func Compare(ctx context.Context, m *Map, r io.ReaderAt, o WriteOptions) ([]Diff
 	}
 	if len(diffs) > 0 && diffs[len(diffs)-1].Missing {
 		return diffs, nil
-	}
-	if short >= 0 && short < m.size {
-		return append(diffs, Difference{Off: short, Count: m.size - short, Missing: true}), nil
 	}
 	if n, err := r.ReadAt(make([]byte, 1), m.size); n > 0 {
 		diffs = append(diffs, Difference{Off: m.size, Beyond: true})
@@ -84,27 +80,24 @@ func Compare(ctx context.Context, m *Map, r io.ReaderAt, o WriteOptions) ([]Diff
 	return diffs, nil
 }
 
-// dataOf returns how to find the data of r, if r is a file with holes, and how long it
-// then is (else -1).
-func dataOf(r io.ReaderAt) (next func(off int64) int64, size int64) {
+// dataOf returns a function that tells where r has its next data at or after an
+// offset: all is data, unless r is a file with holes. Its end counts as data, so that
+// it is looked at.
+func dataOf(r io.ReaderAt) func(off int64) int64 {
 	f, ok := r.(*os.File)
 	if !ok {
-		return nil, -1
-	}
-	st, err := f.Stat()
-	if err != nil || !st.Mode().IsRegular() {
-		return nil, -1
+		return func(off int64) int64 { return off }
 	}
 	return func(off int64) int64 {
 		at, err := unix.Seek(int(f.Fd()), off, unix.SEEK_DATA)
-		if err == unix.ENXIO {
-			return 1<<63 - 1
+		if err == unix.ENXIO { // none up to the end
+			at, err = unix.Seek(int(f.Fd()), 0, unix.SEEK_END)
 		}
 		if err != nil {
-			return off
+			return off // a device, say
 		}
-		return at
-	}, st.Size()
+		return max(at, off)
+	}
 }
 
 // compare returns the differences within one chunk.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 )
@@ -15,8 +16,7 @@ import (
 type CopyMethod int
 
 const (
-	// CopyAuto clones parts of files from 64 KiB on, and copies by whatever was measured
-	// to be fastest.
+	// CopyAuto clones parts of files from 64 KiB on, and reads and writes the rest.
 	CopyAuto CopyMethod = iota
 	// CopyClone clones whatever spans a block.
 	CopyClone
@@ -31,7 +31,8 @@ type copier struct {
 	dst    *Output
 	method CopyMethod
 
-	refused sync.Map // of refusal: what the host said it cannot do
+	cloned  atomic.Bool // whether a clone has succeeded
+	refused sync.Map    // of refusal: what the host said it cannot do
 }
 
 // refusal is a way to copy that does not work from a device to the output's.
@@ -99,7 +100,7 @@ func aligned(e Extent) int64 {
 
 // clonable returns how many bytes of l cloning would save.
 func (c *copier) clonable(l Leaf) int64 {
-	if c.method > CopyClone || !isLarge(l) {
+	if c.method > CopyClone || !isFile(l, cloneFrom) {
 		return 0
 	}
 	return aligned(l.Extent)
@@ -138,6 +139,7 @@ func (c *copier) clone(s *source, e Extent) (int64, error) {
 	}
 	err := unix.IoctlFileCloneRange(int(c.dst.Fd()), &arg)
 	if err == nil {
+		c.cloned.Store(true)
 		return n, nil
 	}
 	return 0, c.refuse(CopyClone, s, err)

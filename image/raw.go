@@ -4,8 +4,10 @@ import (
 	"context"
 	"iter"
 	"runtime"
+	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
 )
 
 // WriteOptions says how the bytes of a Map are brought out. No choice changes a
@@ -41,14 +43,23 @@ const (
 	// which lie side by side in an image: 46,000 files became 1,100 writes, and 0.9 s
 	// what took 1.7 s file by file.
 	gather = 1 << 20
-	// large is the size from which a part of a file is cloned, or copied by itself.
-	large = 64 << 10
+	// cloneFrom is the size from which a part of a file is cloned, once cloning is known
+	// to work. On XFS 64 KiB took as long to clone as to copy, and takes no space.
+	cloneFrom = 64 << 10
+	// copyFrom is the size from which a part of a file is copied by itself where cloning
+	// does not work. Gathering what is smaller made the closure on ext4 0.4 s instead of
+	// 0.5 s; a limit of 1 MiB was slower again.
+	copyFrom = 256 << 10
 	// piece is how much of one file is one worker's: enough for all workers to have
 	// some of a huge file, and not so little that clones become many.
 	piece = 64 << 20
 	// hostBlock is the unit of holes. File systems with smaller or larger blocks exist,
 	// where it costs space, or is in vain, but is not wrong.
 	hostBlock = 4096
+	// flushEvery is how many bytes are written before the disk is asked to start. The
+	// sync at the end then finds most of its work done: 0.9 s instead of 1.2 s for a
+	// closure of 1 GiB on ext4.
+	flushEvery = 64 << 20
 )
 
 // WriteRaw writes m to the file at path, sparse: what no extent covers takes no
@@ -82,6 +93,7 @@ type rawWriter struct {
 	WriteOptions
 	out    *Output
 	copier copier
+	dirty  atomic.Int64 // bytes since the disk was last asked to write
 }
 
 // checkSpace counts what will be cloned only if the rest fits and cloning turns out
@@ -112,7 +124,7 @@ func (w *rawWriter) write(ctx context.Context, m *Map) error {
 	jobs := make(chan []Leaf, 4*w.workers())
 	g.Go(func() error {
 		defer close(jobs)
-		for job := range cut(m) {
+		for job := range w.cut(m) {
 			select {
 			case jobs <- job:
 			case <-ctx.Done():
@@ -128,6 +140,7 @@ func (w *rawWriter) write(ctx context.Context, m *Map) error {
 				if err := w.do(ctx, job, buf); err != nil {
 					return err
 				}
+				w.writeBack(job)
 			}
 			return nil
 		})
@@ -135,15 +148,26 @@ func (w *rawWriter) write(ctx context.Context, m *Map) error {
 	return g.Wait()
 }
 
+// writeBack asks the disk to start writing what the workers have written.
+func (w *rawWriter) writeBack(job []Leaf) {
+	n := job[len(job)-1].End() - job[0].Off
+	if w.NoSync || w.dirty.Add(n) < flushEvery {
+		return
+	}
+	w.dirty.Store(0)
+	// It is only a hint: the sync at the end tells of errors.
+	_ = unix.SyncFileRange(int(w.out.Fd()), 0, 0, unix.SYNC_FILE_RANGE_WRITE)
+}
+
 // cut yields the leaves of m as jobs: either one part of a large file, or neighbours
 // that together span no more than one write and have no hole worth keeping between
 // them.
-func cut(m *Map) iter.Seq[[]Leaf] {
+func (w *rawWriter) cut(m *Map) iter.Seq[[]Leaf] {
 	return func(yield func([]Leaf) bool) {
 		var job []Leaf
 		for l := range m.Leaves(0, m.Size()) {
-			for p := range pieces(l) {
-				if len(job) > 0 && !joins(job, p) {
+			for p := range w.pieces(l) {
+				if len(job) > 0 && !w.joins(job, p) {
 					if !yield(job) {
 						return
 					}
@@ -159,10 +183,10 @@ func cut(m *Map) iter.Seq[[]Leaf] {
 }
 
 // pieces cuts a leaf into parts that one worker does in one go.
-func pieces(l Leaf) iter.Seq[Leaf] {
+func (w *rawWriter) pieces(l Leaf) iter.Seq[Leaf] {
 	return func(yield func(Leaf) bool) {
 		limit := int64(gather)
-		if isLarge(l) {
+		if w.alone(l) {
 			limit = piece
 		}
 		for l.Len > 0 {
@@ -176,15 +200,27 @@ func pieces(l Leaf) iter.Seq[Leaf] {
 	}
 }
 
-func isLarge(l Leaf) bool {
-	_, ok := l.Src.(*File)
-	return ok && l.Len >= large
+// alone says whether a leaf is large enough to be cloned or copied by itself. It may
+// change its mind when the first clone has succeeded.
+func (w *rawWriter) alone(l Leaf) bool {
+	from := int64(copyFrom)
+	if m := w.copier.method; m == CopyClone || m == CopyRange {
+		from = hostBlock
+	} else if w.copier.cloned.Load() {
+		from = cloneFrom
+	}
+	return isFile(l, from)
 }
 
-func joins(job []Leaf, l Leaf) bool {
+func isFile(l Leaf, from int64) bool {
+	_, ok := l.Src.(*File)
+	return ok && l.Len >= from
+}
+
+func (w *rawWriter) joins(job []Leaf, l Leaf) bool {
 	last := job[len(job)-1]
 	hole := l.Off/hostBlock - (last.End()+hostBlock-1)/hostBlock // whole blocks between them
-	return !isLarge(last) && !isLarge(l) && hole <= 0 && l.End()-job[0].Off <= gather
+	return hole <= 0 && l.End()-job[0].Off <= gather && !w.alone(last) && !w.alone(l)
 }
 
 // do writes one job; buf is the worker's own.
@@ -194,17 +230,16 @@ func (w *rawWriter) do(ctx context.Context, job []Leaf, buf []byte) error {
 	}
 	first := job[0]
 	if len(job) == 1 {
-		switch src := first.Src.(type) {
-		case *File:
-			if isLarge(first) {
-				if err := w.copier.copy(ctx, src, first.Extent, buf, w.progress); err != nil {
-					return first.wrap(err)
-				}
-				return nil
-			}
-		case Bytes:
+		if src, ok := first.Src.(Bytes); ok {
 			_, err := w.out.WriteAt(src[first.SrcOff:first.SrcOff+first.Len], first.Off)
 			w.progress(first.Len)
+			return err
+		}
+		if w.alone(first) {
+			err := w.copier.copy(ctx, first.Src.(*File), first.Extent, buf, w.progress)
+			if err != nil && ctx.Err() == nil {
+				err = first.wrap(err)
+			}
 			return err
 		}
 	}
