@@ -56,6 +56,18 @@ func All(dir string) ([]*Kernel, error) {
 	return kernels, nil
 }
 
+// Running returns the kernel of this release for its modules below dir, whether or
+// not its image is there too: a guest that was booted from elsewhere has none.
+func Running(dir, release string) (*Kernel, error) {
+	modules := modulesDir(dir, release)
+	if modules == "" {
+		return nil, fmt.Errorf("%s: no modules of kernel %s in lib/modules or usr/lib/modules", dir, release)
+	}
+	k := &Kernel{Release: release, ModulesDir: modules}
+	k.index = sync.OnceValues(func() (*index, error) { return readIndex(modules) })
+	return k, nil
+}
+
 type imageFile struct{ release, path string }
 
 // images lists the kernel images below dir, each release once. Debian, Guix and

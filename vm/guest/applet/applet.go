@@ -1,0 +1,165 @@
+package applet
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/pflag"
+)
+
+// An Applet is a command that lives in the ingot binary.
+type Applet struct {
+	Name    string
+	Usage   string // the arguments, as a manual page shows them
+	Summary string // what it does, in a few words
+	Run     func(*Call) error
+}
+
+// A Call is one run of an applet. It works in the process's own folder.
+type Call struct {
+	Name   string // under which it was called
+	Usage  string
+	Args   []string
+	Stdin  io.Reader
+	Stdout io.Writer
+	Stderr io.Writer
+
+	status int // of a run that ends without an error
+}
+
+// Status is the error of a run that ends with an exit status and has said why.
+type Status int
+
+func (s Status) Error() string { return fmt.Sprintf("exit status %d", int(s)) }
+
+// usageError is a command line that does not make sense; the exit status is 2.
+type usageError struct{ msg string }
+
+func (e usageError) Error() string { return e.msg }
+
+// Find returns the applet of this name.
+func Find(name string) (Applet, bool) {
+	a, ok := table()[name]
+	return a, ok
+}
+
+// Names returns the names of all applets, sorted.
+func Names() []string { return slices.Sorted(maps.Keys(table())) }
+
+// Main runs the applet on the process's own standard streams and returns the exit
+// status: 0, 1 for a failure, 2 for a wrong command line, or the applet's own.
+func (a Applet) Main(args []string) int {
+	c := &Call{Name: a.Name, Usage: a.Usage, Args: args, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}
+	return c.finish(a.Run(c))
+}
+
+// finish turns what a run returned into an exit status, and says it.
+func (c *Call) finish(err error) int {
+	var status Status
+	var usage usageError
+	var own statusError
+	switch {
+	case err == nil:
+		return c.status
+	case errors.As(err, &own):
+		c.warn(own.error)
+		return own.status
+	case errors.Is(err, pflag.ErrHelp):
+		return 0
+	case errors.As(err, &status):
+		return int(status)
+	case errors.As(err, &usage):
+		fmt.Fprintf(c.Stderr, "%s: %s\nusage: %s %s\n", c.Name, usage.msg, c.Name, c.Usage)
+		return 2
+	}
+	c.warn(err)
+	return 1
+}
+
+// warn says what went wrong and leaves a mark in the exit status; the run goes on.
+func (c *Call) warn(err error) {
+	c.status = 1
+	msg := strings.TrimPrefix(err.Error(), c.Name+": ")
+	fmt.Fprintf(c.Stderr, "%s: %s\n", c.Name, msg)
+}
+
+// printf writes to standard output. A reader that went away ends the process by
+// SIGPIPE, so that the error need not be looked at.
+func (c *Call) printf(format string, args ...any) { fmt.Fprintf(c.Stdout, format, args...) }
+
+// flagSet is a name for applets that only pass it on.
+type flagSet = *pflag.FlagSet
+
+// flags returns a set for the options of a call.
+func (c *Call) flags() *pflag.FlagSet {
+	f := pflag.NewFlagSet(c.Name, pflag.ContinueOnError)
+	f.SortFlags = false
+	f.SetOutput(io.Discard)
+	f.Usage = func() {
+		options := f.FlagUsages()
+		if options != "" {
+			options = "\n" + options
+		}
+		fmt.Fprintf(c.Stdout, "usage: %s %s\n%s", c.Name, c.Usage, options)
+	}
+	return f
+}
+
+// parse reads the options and returns the operands, of which there must be at
+// least min and, unless max is negative, at most max.
+func (c *Call) parse(f *pflag.FlagSet, min, max int) ([]string, error) {
+	if err := f.Parse(c.Args); err != nil {
+		if errors.Is(err, pflag.ErrHelp) {
+			return nil, err
+		}
+		return nil, usageError{err.Error()}
+	}
+	return f.Args(), c.count(f.NArg(), min, max)
+}
+
+// count checks a number of operands.
+func (c *Call) count(n, min, max int) error {
+	switch {
+	case n < min && n == 0:
+		return usageError{"operand missing"}
+	case n < min:
+		return usageError{fmt.Sprintf("%d operands; it takes at least %d", n, min)}
+	case max >= 0 && n > max:
+		return usageError{fmt.Sprintf("%d operands; it takes at most %d", n, max)}
+	}
+	return nil
+}
+
+// operands is parse for commands without options.
+func (c *Call) operands(min, max int) ([]string, error) { return c.parse(c.flags(), min, max) }
+
+// eachInput calls fn for every file, or for standard input where there is none or
+// it is called "-". A file that fails is named, and the next one has its turn.
+func (c *Call) eachInput(files []string, fn func(name string, r io.Reader) error) error {
+	if len(files) == 0 {
+		files = []string{"-"}
+	}
+	for _, name := range files {
+		if err := c.input(name, fn); err != nil {
+			c.warn(err)
+		}
+	}
+	return nil
+}
+
+func (c *Call) input(name string, fn func(string, io.Reader) error) error {
+	if name == "-" {
+		return fn("-", c.Stdin)
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return fn(name, f)
+}

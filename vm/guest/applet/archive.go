@@ -1,0 +1,264 @@
+package applet
+
+import (
+	"bufio"
+	"compress/bzip2"
+	"compress/gzip"
+	"crypto/md5"
+	"crypto/sha1"
+	"crypto/sha256"
+	"crypto/sha512"
+	"encoding/hex"
+	"fmt"
+	"hash"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/klauspost/compress/zstd"
+	"github.com/ulikunitz/xz"
+)
+
+func archiveApplets() []Applet {
+	return []Applet{
+		{"gunzip", "[-cfk] [FILE...]", "decompress .gz files", runDecompress},
+		{"gzip", "[-cdfk] [-1..-9] [FILE...]", "compress files", runGzip},
+		{"md5sum", "[-c] [FILE...]", "print or check MD5 sums", runSum(md5.New)},
+		{"sha1sum", "[-c] [FILE...]", "print or check SHA-1 sums", runSum(sha1.New)},
+		{"sha256sum", "[-c] [FILE...]", "print or check SHA-256 sums", runSum(sha256.New)},
+		{"sha512sum", "[-c] [FILE...]", "print or check SHA-512 sums", runSum(sha512.New)},
+		{"tar", "c|x|t[vzJOp] [f FILE] [-C DIR] [NAME...]", "pack, unpack or list an archive", runTar},
+		{"unxz", "[-cfk] [FILE...]", "decompress .xz files", runDecompress},
+		{"zcat", "[FILE...]", "print compressed files (gzip, bzip2, xz, zstd)", runZcat},
+		{"zstd", "[-cdfk] [FILE...]", "compress or decompress with zstd", runZstd},
+	}
+}
+
+// compressions are known by the first bytes.
+var compressions = []struct {
+	magic, suffix string
+	open          func(io.Reader) (io.Reader, error)
+}{
+	{"\x1f\x8b", ".gz", func(r io.Reader) (io.Reader, error) { return gzip.NewReader(r) }},
+	{"BZh", ".bz2", func(r io.Reader) (io.Reader, error) { return bzip2.NewReader(r), nil }},
+	{"\xfd7zXZ\x00", ".xz", func(r io.Reader) (io.Reader, error) { return xz.NewReader(r) }},
+	{"\x28\xb5\x2f\xfd", ".zst", func(r io.Reader) (io.Reader, error) { return zstd.NewReader(r) }},
+}
+
+// decompressed reads what is compressed in any known way, or plain if in none.
+func decompressed(r io.Reader) (out io.Reader, packed bool, err error) {
+	in := bufio.NewReaderSize(r, 1<<16)
+	head, _ := in.Peek(6) // a shorter file is plain
+	for _, c := range compressions {
+		if strings.HasPrefix(string(head), c.magic) {
+			out, err = c.open(in)
+			return out, true, err
+		}
+	}
+	return in, false, nil
+}
+
+func runZcat(c *Call) error {
+	files, err := c.operands(0, -1)
+	if err != nil {
+		return err
+	}
+	return c.eachInput(files, func(name string, r io.Reader) error {
+		return copyDecompressed(c.Stdout, name, r)
+	})
+}
+
+func copyDecompressed(w io.Writer, name string, r io.Reader) error {
+	plain, packed, err := decompressed(r)
+	if err == nil && !packed {
+		err = fmt.Errorf("not compressed with gzip, bzip2, xz or zstd")
+	}
+	if err == nil {
+		_, err = io.Copy(w, plain)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return nil
+}
+
+// packing is the options that the compressors share.
+type packing struct {
+	*Call
+	stdout, keep, force bool
+}
+
+func (p *packing) flags(keep bool) (decompress *bool, parse func() ([]string, error)) {
+	f := p.Call.flags()
+	f.BoolVarP(&p.stdout, "stdout", "c", false, "to standard output")
+	f.BoolVarP(&p.keep, "keep", "k", keep, "keep the file")
+	f.BoolVarP(&p.force, "force", "f", false, "replace files")
+	decompress = f.BoolP("decompress", "d", false, "decompress")
+	return decompress, func() ([]string, error) { return p.parse(f, 0, -1) }
+}
+
+func runDecompress(c *Call) error {
+	p := &packing{Call: c}
+	_, parse := p.flags(false)
+	files, err := parse()
+	if err != nil {
+		return err
+	}
+	return p.decompressAll(files)
+}
+
+func (p *packing) decompressAll(files []string) error {
+	return p.eachInput(files, func(name string, r io.Reader) error {
+		if name == "-" || p.stdout {
+			return copyDecompressed(p.Stdout, name, r)
+		}
+		for _, c := range compressions {
+			if out, ok := strings.CutSuffix(name, c.suffix); ok && out != "" {
+				return p.replace(name, out, func(w io.Writer) error { return copyDecompressed(w, name, r) })
+			}
+		}
+		return fmt.Errorf("%s: unknown suffix (known are .gz, .bz2, .xz and .zst)", name)
+	})
+}
+
+// replace writes a new file and removes the old one when that is whole.
+func (p *packing) replace(old, name string, fill func(io.Writer) error) error {
+	mode := os.O_WRONLY | os.O_CREATE | os.O_EXCL
+	if p.force {
+		mode = os.O_WRONLY | os.O_CREATE | os.O_TRUNC
+	}
+	info, err := os.Stat(old)
+	if err != nil {
+		return err
+	}
+	out, err := os.OpenFile(name, mode, info.Mode().Perm())
+	if err != nil {
+		return err
+	}
+	err = fill(out)
+	if closing := out.Close(); err == nil {
+		err = closing
+	}
+	if err != nil {
+		os.Remove(name)
+		return err
+	}
+	if p.keep {
+		return nil
+	}
+	return os.Remove(old)
+}
+
+func (p *packing) compressAll(files []string, suffix string, open func(io.Writer) (io.WriteCloser, error)) error {
+	return p.eachInput(files, func(name string, r io.Reader) error {
+		pack := func(w io.Writer) error {
+			z, err := open(w)
+			if err != nil {
+				return err
+			}
+			if _, err := io.Copy(z, r); err != nil {
+				return err
+			}
+			return z.Close()
+		}
+		if name == "-" || p.stdout {
+			return pack(p.Stdout)
+		}
+		return p.replace(name, name+suffix, pack)
+	})
+}
+
+func runGzip(c *Call) error {
+	p := &packing{Call: c}
+	level := gzip.DefaultCompression
+	var rest []string
+	for _, a := range c.Args {
+		if len(a) == 2 && a[0] == '-' && a[1] >= '1' && a[1] <= '9' {
+			level = int(a[1] - '0')
+			continue
+		}
+		rest = append(rest, a)
+	}
+	c.Args = rest
+	decompress, parse := p.flags(false)
+	files, err := parse()
+	if err != nil {
+		return err
+	}
+	if *decompress {
+		return p.decompressAll(files)
+	}
+	return p.compressAll(files, ".gz", func(w io.Writer) (io.WriteCloser, error) { return gzip.NewWriterLevel(w, level) })
+}
+
+func runZstd(c *Call) error {
+	p := &packing{Call: c}
+	decompress, parse := p.flags(true)
+	files, err := parse()
+	if err != nil {
+		return err
+	}
+	if *decompress {
+		return p.decompressAll(files)
+	}
+	return p.compressAll(files, ".zst", func(w io.Writer) (io.WriteCloser, error) { return zstd.NewWriter(w) })
+}
+
+// runSum makes the body of the applets that print and check sums.
+func runSum(algorithm func() hash.Hash) func(*Call) error {
+	return func(c *Call) error {
+		f := c.flags()
+		check := f.BoolP("check", "c", false, "check the sums that the files list")
+		files, err := c.parse(f, 0, -1)
+		if err != nil {
+			return err
+		}
+		if *check {
+			return c.eachInput(files, func(name string, r io.Reader) error { return c.checkSums(name, r, algorithm) })
+		}
+		return c.eachInput(files, func(name string, r io.Reader) error {
+			sum, err := sumOf(r, algorithm)
+			if err == nil {
+				c.printf("%s  %s\n", sum, name)
+			}
+			return err
+		})
+	}
+}
+
+func sumOf(r io.Reader, algorithm func() hash.Hash) (string, error) {
+	h := algorithm()
+	_, err := io.Copy(h, r)
+	return hex.EncodeToString(h.Sum(nil)), err
+}
+
+func (c *Call) checkSums(list string, r io.Reader, algorithm func() hash.Hash) error {
+	lines := 0
+	err := eachLine(r, func(line string) bool {
+		want, name, ok := strings.Cut(line, " ")
+		if !ok {
+			return true
+		}
+		lines++
+		name = strings.TrimLeft(name, " *")
+		got := ""
+		err := c.input(name, func(_ string, r io.Reader) (err error) {
+			got, err = sumOf(r, algorithm)
+			return err
+		})
+		switch {
+		case err != nil:
+			c.warn(err)
+		case strings.EqualFold(got, want):
+			c.printf("%s: OK\n", name)
+		default:
+			c.printf("%s: FAILED\n", name)
+			c.status = 1
+		}
+		return true
+	})
+	if err == nil && lines == 0 {
+		err = fmt.Errorf("%s: no sums in it", list)
+	}
+	return err
+}

@@ -1,0 +1,313 @@
+package applet
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+)
+
+// copier copies files as cp does.
+type copier struct {
+	*Call
+	recursive, preserve, follow, noFollow, force, ask, verbose, oneFS bool
+
+	links map[inode]string // of files with several names: where the first copy is
+	dev   uint64           // the file system to stay on
+}
+
+type inode struct{ dev, ino uint64 }
+
+func runCopy(c *Call) error {
+	cp := &copier{Call: c, links: map[inode]string{}}
+	f := c.flags()
+	archive := f.BoolP("archive", "a", false, "as -rpP: an exact copy")
+	f.BoolVarP(&cp.recursive, "recursive", "r", false, "folders with all that is in them")
+	capital := f.BoolP("Recursive", "R", false, "the same")
+	f.BoolVarP(&cp.preserve, "preserve", "p", false, "keep mode, owner, times and attributes")
+	f.BoolVarP(&cp.noFollow, "no-dereference", "P", false, "copy links, not what they lead to")
+	f.BoolVarP(&cp.follow, "dereference", "L", false, "copy what links lead to")
+	f.BoolVarP(&cp.force, "force", "f", false, "replace what cannot be written to")
+	f.BoolVarP(&cp.ask, "interactive", "i", false, "ask before a file is replaced")
+	f.BoolVarP(&cp.verbose, "verbose", "v", false, "say what is done")
+	f.BoolVarP(&cp.oneFS, "one-file-system", "x", false, "stay on the file system")
+	args, err := c.parse(f, 2, -1)
+	if err != nil {
+		return err
+	}
+	cp.recursive = cp.recursive || *capital || *archive
+	cp.preserve = cp.preserve || *archive
+	// Inside of folders links are copied as links unless -L says otherwise.
+	cp.noFollow = (cp.noFollow || cp.recursive) && !cp.follow
+	return c.toTarget(args, cp.copy)
+}
+
+// toTarget calls fn with each operand and its new name: in the last operand if that
+// is a folder, else the last operand itself.
+func (c *Call) toTarget(args []string, fn func(from, to string) error) error {
+	sources, target := args[:len(args)-1], args[len(args)-1]
+	into := isDir(target)
+	if len(sources) > 1 && !into {
+		return fmt.Errorf("%s is not a folder", target)
+	}
+	return c.each(sources, func(from string) error {
+		to := target
+		if into {
+			to = filepath.Join(target, filepath.Base(from))
+		}
+		return fn(from, to)
+	})
+}
+
+func (cp *copier) copy(from, to string) error {
+	st, err := cp.stat(from)
+	if err != nil {
+		return err
+	}
+	cp.dev = st.Dev
+	if st.Mode&unix.S_IFMT == unix.S_IFDIR {
+		if !cp.recursive {
+			return fmt.Errorf("%s is a folder (-r copies it)", from)
+		}
+		if inside(from, to) {
+			return fmt.Errorf("%s cannot be copied into itself, %s", from, to)
+		}
+	}
+	return cp.node(from, to, st)
+}
+
+func (cp *copier) stat(path string) (st unix.Stat_t, err error) {
+	call := unix.Stat
+	if cp.noFollow {
+		call = unix.Lstat
+	}
+	if err = call(path, &st); err != nil {
+		err = &fs.PathError{Op: "stat", Path: path, Err: err}
+	}
+	return st, err
+}
+
+// inside says whether to lies in from, by the inodes of the folders above it.
+func inside(from, to string) bool {
+	source, err := os.Stat(from)
+	if err != nil {
+		return false
+	}
+	abs, err := filepath.Abs(to)
+	for dir := abs; err == nil; dir = filepath.Dir(dir) {
+		if info, err := os.Stat(dir); err == nil && os.SameFile(source, info) {
+			return true
+		}
+		if dir == "/" {
+			break
+		}
+	}
+	return false
+}
+
+func (cp *copier) node(from, to string, st unix.Stat_t) error {
+	if cp.verbose {
+		cp.printf("%s -> %s\n", from, to)
+	}
+	if existing, err := os.Lstat(to); err == nil {
+		if source, err := os.Lstat(from); err == nil && os.SameFile(source, existing) {
+			return fmt.Errorf("%s and %s are the same file", from, to)
+		}
+		if cp.ask && !existing.IsDir() && !cp.confirm("replace "+to) {
+			return nil
+		}
+	}
+	if done, err := cp.link(to, st); done || err != nil {
+		return err
+	}
+	if err := cp.create(from, to, st); err != nil {
+		return err
+	}
+	if cp.preserve {
+		return keepMetadata(from, to, st)
+	}
+	return nil
+}
+
+// link makes a hard link where an earlier name of the file was copied already.
+func (cp *copier) link(to string, st unix.Stat_t) (bool, error) {
+	if !cp.preserve || st.Nlink < 2 || st.Mode&unix.S_IFMT == unix.S_IFDIR {
+		return false, nil
+	}
+	key := inode{st.Dev, st.Ino}
+	first, ok := cp.links[key]
+	if !ok {
+		cp.links[key] = to
+		return false, nil
+	}
+	_ = os.Remove(to)
+	return true, os.Link(first, to)
+}
+
+func (cp *copier) create(from, to string, st unix.Stat_t) error {
+	switch st.Mode & unix.S_IFMT {
+	case unix.S_IFDIR:
+		return cp.dir(from, to, st)
+	case unix.S_IFREG:
+		return cp.file(from, to, st)
+	case unix.S_IFLNK:
+		target, err := os.Readlink(from)
+		if err != nil {
+			return err
+		}
+		_ = os.Remove(to)
+		return os.Symlink(target, to)
+	}
+	if !cp.recursive {
+		return cp.file(from, to, st) // cp /dev/vda disk.img reads the device
+	}
+	_ = os.Remove(to)
+	return mknod(to, st.Mode&^0o7000&^0o077|0o600, st.Rdev)
+}
+
+func (cp *copier) dir(from, to string, st unix.Stat_t) error {
+	if err := os.Mkdir(to, fs.FileMode(st.Mode&0o777)|0o700); err != nil && !(errors.Is(err, fs.ErrExist) && isDir(to)) {
+		return err
+	}
+	entries, err := os.ReadDir(from)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		path := filepath.Join(from, e.Name())
+		st, err := cp.stat(path)
+		if err == nil && cp.oneFS && st.Dev != cp.dev {
+			continue
+		}
+		if err == nil {
+			err = cp.node(path, filepath.Join(to, e.Name()), st)
+		}
+		if err != nil {
+			cp.warn(err)
+		}
+	}
+	return nil
+}
+
+func (cp *copier) file(from, to string, st unix.Stat_t) error {
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, fs.FileMode(st.Mode&0o777))
+	if err != nil && cp.force && os.Remove(to) == nil {
+		out, err = os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, fs.FileMode(st.Mode&0o777))
+	}
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, in) // copy_file_range where the file systems have it
+	if closing := out.Close(); err == nil {
+		err = closing
+	}
+	return err
+}
+
+// confirm asks on the terminal.
+func (c *Call) confirm(question string) bool {
+	fmt.Fprintf(c.Stderr, "%s: %s? ", c.Name, question)
+	answer := make([]byte, 0, 8)
+	for {
+		var b [1]byte
+		if n, err := c.Stdin.Read(b[:]); n == 0 || err != nil || b[0] == '\n' {
+			break
+		}
+		answer = append(answer, b[0])
+	}
+	return len(answer) > 0 && (answer[0] == 'y' || answer[0] == 'Y')
+}
+
+// keepMetadata gives a copy the owner, attributes, mode and times of its source,
+// in the order in which one does not undo the other.
+func keepMetadata(from, to string, st unix.Stat_t) error {
+	if err := os.Lchown(to, int(st.Uid), int(st.Gid)); err != nil && os.Geteuid() == 0 {
+		return err
+	}
+	if err := copyXattrs(from, to); err != nil {
+		return err
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFLNK {
+		if err := unix.Chmod(to, st.Mode&0o7777); err != nil {
+			return &fs.PathError{Op: "chmod", Path: to, Err: err}
+		}
+	}
+	times := []unix.Timespec{st.Atim, st.Mtim}
+	if err := unix.UtimesNanoAt(unix.AT_FDCWD, to, times, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+		return &fs.PathError{Op: "utimes", Path: to, Err: err}
+	}
+	return nil
+}
+
+// copyXattrs copies the extended attributes that the target can hold.
+func copyXattrs(from, to string) error {
+	list := make([]byte, 1<<16)
+	n, err := unix.Llistxattr(from, list)
+	if err != nil {
+		return nil // a file system without any
+	}
+	value := make([]byte, 1<<16)
+	for start := 0; start < n; {
+		end := start
+		for end < n && list[end] != 0 {
+			end++
+		}
+		name := string(list[start:end])
+		start = end + 1
+		size, err := unix.Lgetxattr(from, name, value)
+		if err != nil {
+			continue
+		}
+		err = unix.Lsetxattr(to, name, value[:size], 0)
+		if err != nil && !errors.Is(err, unix.ENOTSUP) && !errors.Is(err, unix.EPERM) {
+			return &fs.PathError{Op: "setxattr " + name, Path: to, Err: err}
+		}
+	}
+	return nil
+}
+
+func runMove(c *Call) error {
+	f := c.flags()
+	force := f.BoolP("force", "f", false, "never ask")
+	keep := f.BoolP("no-clobber", "n", false, "replace nothing")
+	verbose := f.BoolP("verbose", "v", false, "say what is done")
+	args, err := c.parse(f, 2, -1)
+	if err != nil {
+		return err
+	}
+	_ = force // nothing is asked without it either
+	return c.toTarget(args, func(from, to string) error {
+		if _, err := os.Lstat(to); err == nil && *keep {
+			return nil
+		}
+		if *verbose {
+			c.printf("%s -> %s\n", from, to)
+		}
+		err := os.Rename(from, to)
+		if !errors.Is(err, unix.EXDEV) {
+			return err
+		}
+		// To another file system: an exact copy, and only when that is whole does
+		// the original go.
+		cp := &copier{Call: c, recursive: true, preserve: true, noFollow: true, links: map[inode]string{}}
+		before := c.status
+		c.status = 0
+		if err := cp.copy(from, to); err != nil {
+			return err
+		}
+		if c.status != 0 {
+			return fmt.Errorf("%s stays, since its copy is not whole", from)
+		}
+		c.status = before
+		return os.RemoveAll(from)
+	})
+}

@@ -1,0 +1,96 @@
+package applet
+
+import (
+	"os"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// usage counts space as du does: what files take on the disk, each file once.
+type usage struct {
+	*Call
+	all, summary, bytes, human, oneFS bool
+	depth                             int
+	seen                              map[inode]bool
+}
+
+func runDu(c *Call) error {
+	u := &usage{Call: c, seen: map[inode]bool{}}
+	f := c.flags()
+	total := f.BoolP("total", "c", false, "with a sum at the end")
+	f.BoolVarP(&u.all, "all", "a", false, "files too, not folders alone")
+	f.BoolVarP(&u.summary, "summarize", "s", false, "one line for each operand")
+	f.BoolVarP(&u.bytes, "bytes", "b", false, "the bytes in files, not those they take")
+	f.BoolVarP(&u.human, "human-readable", "h", false, "sizes as 1.2M")
+	f.BoolP("kilobytes", "k", true, "in units of 1024 bytes; always on")
+	f.BoolVarP(&u.oneFS, "one-file-system", "x", false, "stay on the file system")
+	f.IntVarP(&u.depth, "max-depth", "d", -1, "folders down to this depth only")
+	names, err := c.parse(f, 0, -1)
+	if err != nil {
+		return err
+	}
+	if u.summary {
+		u.depth = 0
+	}
+	if len(names) == 0 {
+		names = []string{"."}
+	}
+	var sum int64
+	err = c.each(names, func(name string) error {
+		var st unix.Stat_t
+		if err := unix.Lstat(name, &st); err != nil {
+			return &os.PathError{Op: "stat", Path: name, Err: err}
+		}
+		sum += u.walk(name, st, 0)
+		return nil
+	})
+	if *total {
+		u.show(sum, "total")
+	}
+	return err
+}
+
+func (u *usage) walk(path string, st unix.Stat_t, depth int) int64 {
+	key := inode{st.Dev, st.Ino}
+	if st.Nlink > 1 && u.seen[key] {
+		return 0
+	}
+	u.seen[key] = true
+	n := st.Blocks * 512
+	if u.bytes {
+		n = st.Size
+	}
+	folder := st.Mode&unix.S_IFMT == unix.S_IFDIR
+	if folder {
+		entries, err := os.ReadDir(path)
+		if err != nil {
+			u.warn(err)
+		}
+		for _, e := range entries {
+			child := strings.TrimSuffix(path, "/") + "/" + e.Name()
+			var below unix.Stat_t
+			if err := unix.Lstat(child, &below); err != nil {
+				u.warn(&os.PathError{Op: "stat", Path: child, Err: err})
+			} else if !u.oneFS || below.Dev == st.Dev {
+				n += u.walk(child, below, depth+1)
+			}
+		}
+	}
+	if depth == 0 || (folder || u.all) && (u.depth < 0 || depth <= u.depth) {
+		u.show(n, path)
+	}
+	return n
+}
+
+func (u *usage) show(n int64, name string) {
+	size := strconv.FormatInt((n+1023)/1024, 10)
+	switch {
+	case u.human:
+		size = humanSize(n)
+	case u.bytes:
+		size = strconv.FormatInt(n, 10)
+	}
+	u.printf("%s\t%s\n", size, name)
+}

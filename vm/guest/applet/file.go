@@ -1,0 +1,515 @@
+package applet
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+func fileApplets() []Applet {
+	return []Applet{
+		{"basename", "PATH [SUFFIX]", "print the last part of a path", runBasename},
+		{"chgrp", "[-Rh] GROUP FILE...", "change the group of files", runChgrp},
+		{"chown", "[-Rh] USER[:GROUP] FILE...", "change the owner of files", runChown},
+		{"cmp", "[-s] FILE FILE", "compare two files byte by byte", runCmp},
+		{"cp", "[-afipPrRLvx] FILE... TARGET", "copy files and folders", runCopy},
+		{"dirname", "PATH...", "print a path without its last part", runDirname},
+		{"du", "[-achksx] [-d DEPTH] [FILE...]", "show the space that folders take", runDu},
+		{"ln", "[-sfn] TARGET... [LINK|DIR]", "make links", runLink},
+		{"ls", "[-aAlhdRtSrinF1] [FILE...]", "list files", runList},
+		{"mkfifo", "[-m MODE] NAME...", "make pipes with a name", runMkfifo},
+		{"mknod", "[-m MODE] NAME b|c|p [MAJOR MINOR]", "make device files", runMknod},
+		{"mv", "[-fnv] FILE... TARGET", "move or rename files", runMove},
+		{"pwd", "[-P]", "print the current folder", runPwd},
+		{"readlink", "[-f] LINK...", "print where a link leads", runReadlink},
+		{"realpath", "PATH...", "print paths without any links in them", runRealpath},
+		{"rmdir", "[-p] DIR...", "remove empty folders", runRmdir},
+		{"stat", "FILE...", "show all that is known of files", runStat},
+		{"truncate", "-s SIZE FILE...", "set the size of files", runTruncate},
+		{"which", "NAME...", "find programs in PATH", runWhich},
+	}
+}
+
+func runBasename(c *Call) error {
+	args, err := c.operands(1, 2)
+	if err != nil {
+		return err
+	}
+	name := filepath.Base(args[0])
+	if len(args) == 2 && name != args[1] {
+		name = strings.TrimSuffix(name, args[1])
+	}
+	c.printf("%s\n", name)
+	return nil
+}
+
+func runDirname(c *Call) error {
+	args, err := c.operands(1, -1)
+	for _, a := range args {
+		trimmed := strings.TrimRight(a, "/")
+		if trimmed == "" {
+			trimmed = a // nothing but slashes
+		}
+		c.printf("%s\n", filepath.Dir(trimmed))
+	}
+	return err
+}
+
+func btoi(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+func runPwd(c *Call) error {
+	f := c.flags()
+	physical := f.BoolP("physical", "P", false, "without links")
+	if _, err := c.parse(f, 0, 0); err != nil {
+		return err
+	}
+	dir, err := os.Getwd()
+	if err == nil && *physical {
+		dir, err = filepath.EvalSymlinks(dir)
+	}
+	if err != nil {
+		return err
+	}
+	c.printf("%s\n", dir)
+	return nil
+}
+
+// each runs fn for every operand; one that fails is said and does not end the rest.
+func (c *Call) each(args []string, fn func(string) error) error {
+	for _, a := range args {
+		if err := fn(a); err != nil {
+			c.warn(err)
+		}
+	}
+	return nil
+}
+
+func runReadlink(c *Call) error {
+	f := c.flags()
+	follow := f.BoolP("canonicalize", "f", false, "follow all links")
+	args, err := c.parse(f, 1, -1)
+	if err != nil {
+		return err
+	}
+	if *follow {
+		return c.each(args, c.realpath)
+	}
+	return c.each(args, func(name string) error {
+		target, err := os.Readlink(name)
+		if err == nil {
+			c.printf("%s\n", target)
+		}
+		return err
+	})
+}
+
+func runRealpath(c *Call) error {
+	args, err := c.operands(1, -1)
+	if err != nil {
+		return err
+	}
+	return c.each(args, c.realpath)
+}
+
+func (c *Call) realpath(name string) error {
+	path, err := filepath.EvalSymlinks(name)
+	if err == nil {
+		path, err = filepath.Abs(path)
+	}
+	if err == nil {
+		c.printf("%s\n", path)
+	}
+	return err
+}
+
+func runWhich(c *Call) error {
+	args, err := c.operands(1, -1)
+	if err != nil {
+		return err
+	}
+	return c.each(args, func(name string) error {
+		path, err := exec.LookPath(name)
+		if err != nil {
+			if _, ok := Find(name); ok {
+				c.printf("%s: part of ingot\n", name)
+				return nil
+			}
+			return fmt.Errorf("%s: not in PATH", name)
+		}
+		c.printf("%s\n", path)
+		return nil
+	})
+}
+
+func runRmdir(c *Call) error {
+	f := c.flags()
+	parents := f.BoolP("parents", "p", false, "the folders above too")
+	args, err := c.parse(f, 1, -1)
+	if err != nil {
+		return err
+	}
+	return c.each(args, func(dir string) error {
+		for {
+			if err := unix.Rmdir(dir); err != nil {
+				return &fs.PathError{Op: "rmdir", Path: dir, Err: err}
+			}
+			dir = filepath.Dir(filepath.Clean(dir))
+			if !*parents || dir == "." || dir == "/" {
+				return nil
+			}
+		}
+	})
+}
+
+func runLink(c *Call) error {
+	f := c.flags()
+	symbolic := f.BoolP("symbolic", "s", false, "symbolic links")
+	force := f.BoolP("force", "f", false, "replace what has the name")
+	noDeref := f.BoolP("no-dereference", "n", false, "a link to a folder is a name like others")
+	args, err := c.parse(f, 1, -1)
+	if err != nil {
+		return err
+	}
+	targets, last := args, "."
+	if len(args) > 1 {
+		targets, last = args[:len(args)-1], args[len(args)-1]
+	}
+	into := isDir(last) && !(*noDeref && isSymlink(last))
+	if len(targets) > 1 && !into {
+		return fmt.Errorf("%s is not a folder", last)
+	}
+	return c.each(targets, func(target string) error {
+		name := last
+		if into {
+			name = filepath.Join(last, filepath.Base(target))
+		}
+		if *force {
+			if err := os.Remove(name); err != nil && !os.IsNotExist(err) {
+				return err
+			}
+		}
+		if *symbolic {
+			return os.Symlink(target, name)
+		}
+		return os.Link(target, name)
+	})
+}
+
+func isDir(name string) bool {
+	info, err := os.Stat(name)
+	return err == nil && info.IsDir()
+}
+
+func isSymlink(name string) bool {
+	info, err := os.Lstat(name)
+	return err == nil && info.Mode()&fs.ModeSymlink != 0
+}
+
+func runChown(c *Call) error { return c.chown(parseOwner) }
+
+func runChgrp(c *Call) error {
+	return c.chown(func(s string) (uid, gid int, err error) {
+		gid, err = groupID(s)
+		return -1, gid, err
+	})
+}
+
+// chown changes owners to what parse makes of the first operand; -1 leaves one as it is.
+func (c *Call) chown(parse func(string) (uid, gid int, err error)) error {
+	f := c.flags()
+	recursive := f.BoolP("recursive", "R", false, "folders with all that is in them")
+	link := f.BoolP("no-dereference", "h", false, "links themselves")
+	args, err := c.parse(f, 2, -1)
+	if err != nil {
+		return err
+	}
+	uid, gid, err := parse(args[0])
+	if err != nil {
+		return err
+	}
+	change := os.Chown
+	if *link {
+		change = os.Lchown
+	}
+	return c.each(args[1:], func(name string) error {
+		if !*recursive {
+			return change(name, uid, gid)
+		}
+		return filepath.WalkDir(name, func(path string, _ fs.DirEntry, err error) error {
+			if err != nil {
+				return err
+			}
+			return os.Lchown(path, uid, gid)
+		})
+	})
+}
+
+// parseOwner reads USER, USER:GROUP, USER: (with the user's group) or :GROUP.
+func parseOwner(s string) (uid, gid int, err error) {
+	uid, gid = -1, -1
+	name, group, both := strings.Cut(s, ":")
+	if name != "" {
+		if uid, err = strconv.Atoi(name); err != nil {
+			u, err := user.Lookup(name)
+			if err != nil {
+				return 0, 0, fmt.Errorf("no user %q", name)
+			}
+			uid, _ = strconv.Atoi(u.Uid)
+			if both && group == "" {
+				gid, _ = strconv.Atoi(u.Gid)
+			}
+		}
+	}
+	if group != "" {
+		gid, err = groupID(group)
+	}
+	return uid, gid, err
+}
+
+func groupID(name string) (int, error) {
+	if gid, err := strconv.Atoi(name); err == nil {
+		return gid, nil
+	}
+	g, err := user.LookupGroup(name)
+	if err != nil {
+		return 0, fmt.Errorf("no group %q", name)
+	}
+	return strconv.Atoi(g.Gid)
+}
+
+func runStat(c *Call) error {
+	args, err := c.operands(1, -1)
+	if err != nil {
+		return err
+	}
+	return c.each(args, func(name string) error {
+		var st unix.Stat_t
+		if err := unix.Lstat(name, &st); err != nil {
+			return &fs.PathError{Op: "stat", Path: name, Err: err}
+		}
+		c.printf("  File: %s\n  Size: %-12d Blocks: %-10d IO Block: %-6d %s\n", name, st.Size, st.Blocks, st.Blksize, typeName(st.Mode))
+		c.printf("Device: %d,%d  Inode: %-10d Links: %d", unix.Major(st.Dev), unix.Minor(st.Dev), st.Ino, st.Nlink)
+		if t := st.Mode & unix.S_IFMT; t == unix.S_IFBLK || t == unix.S_IFCHR {
+			c.printf("  Device type: %d,%d", unix.Major(st.Rdev), unix.Minor(st.Rdev))
+		}
+		c.printf("\nAccess: (%04o/%s)  Uid: (%d/%s)  Gid: (%d/%s)\n", st.Mode&0o7777, modeString(st.Mode),
+			st.Uid, userName(strconv.Itoa(int(st.Uid))), st.Gid, groupName(strconv.Itoa(int(st.Gid))))
+		for _, t := range []struct {
+			name string
+			ts   unix.Timespec
+		}{{"Access", st.Atim}, {"Modify", st.Mtim}, {"Change", st.Ctim}} {
+			c.printf("%s: %s\n", t.name, time.Unix(t.ts.Unix()).Format("2006-01-02 15:04:05.000000000 -0700"))
+		}
+		return nil
+	})
+}
+
+func typeName(mode uint32) string {
+	names := map[uint32]string{
+		unix.S_IFDIR: "directory", unix.S_IFLNK: "symbolic link", unix.S_IFBLK: "block special file",
+		unix.S_IFCHR: "character special file", unix.S_IFIFO: "fifo", unix.S_IFSOCK: "socket",
+	}
+	if name, ok := names[mode&unix.S_IFMT]; ok {
+		return name
+	}
+	return "regular file"
+}
+
+func runTruncate(c *Call) error {
+	f := c.flags()
+	size := f.StringP("size", "s", "", "the new size: 4096, 10M; +10M adds, -10M takes away")
+	args, err := c.parse(f, 1, -1)
+	if err != nil {
+		return err
+	}
+	if *size == "" {
+		return usageError{"-s SIZE is missing"}
+	}
+	n, err := parseSize(strings.TrimLeft(*size, "+-"))
+	if err != nil {
+		return err
+	}
+	return c.each(args, func(name string) error {
+		file, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE, 0o666)
+		if err != nil {
+			return err
+		}
+		defer file.Close()
+		info, err := file.Stat()
+		if err != nil {
+			return err
+		}
+		switch to := n; {
+		case (*size)[0] == '+':
+			return file.Truncate(info.Size() + to)
+		case (*size)[0] == '-':
+			return file.Truncate(max(0, info.Size()-to))
+		default:
+			return file.Truncate(to)
+		}
+	})
+}
+
+// parseSize reads a number of bytes with a suffix as dd and truncate take it.
+func parseSize(s string) (int64, error) {
+	units := map[string]int64{
+		"": 1, "c": 1, "w": 2, "b": 512, "k": 1 << 10, "K": 1 << 10, "KiB": 1 << 10, "kB": 1000, "KB": 1000,
+		"M": 1 << 20, "MiB": 1 << 20, "MB": 1000 * 1000, "G": 1 << 30, "GiB": 1 << 30, "GB": 1000 * 1000 * 1000,
+		"T": 1 << 40, "TiB": 1 << 40, "TB": 1000 * 1000 * 1000 * 1000,
+	}
+	digits := strings.TrimRight(s, "cwbkKMGTiB")
+	n, err := strconv.ParseInt(digits, 10, 64)
+	unit, ok := units[s[len(digits):]]
+	if err != nil || !ok || n < 0 {
+		return 0, fmt.Errorf("%q is not a size (a number with k, M, G or T)", s)
+	}
+	if n > (1<<63-1)/unit {
+		return 0, fmt.Errorf("size %q is too large", s)
+	}
+	return n * unit, nil
+}
+
+func runMkfifo(c *Call) error {
+	f := c.flags()
+	mode := f.StringP("mode", "m", "666", "permissions")
+	args, err := c.parse(f, 1, -1)
+	if err != nil {
+		return err
+	}
+	perm, err := parseMode(*mode)
+	if err != nil {
+		return err
+	}
+	return c.each(args, func(name string) error { return mknod(name, unix.S_IFIFO|perm, 0) })
+}
+
+func parseMode(s string) (uint32, error) {
+	n, err := strconv.ParseUint(s, 8, 12)
+	if err != nil {
+		return 0, fmt.Errorf("mode %q is not octal, 0 to 7777", s)
+	}
+	return uint32(n), nil
+}
+
+func mknod(name string, mode uint32, dev uint64) error {
+	if err := unix.Mknod(name, mode, int(dev)); err != nil {
+		return &fs.PathError{Op: "mknod", Path: name, Err: err}
+	}
+	return nil
+}
+
+func runMknod(c *Call) error {
+	f := c.flags()
+	mode := f.StringP("mode", "m", "666", "permissions")
+	args, err := c.parse(f, 2, 4)
+	if err != nil {
+		return err
+	}
+	perm, err := parseMode(*mode)
+	if err != nil {
+		return err
+	}
+	types := map[string]uint32{"b": unix.S_IFBLK, "c": unix.S_IFCHR, "u": unix.S_IFCHR, "p": unix.S_IFIFO}
+	kind, ok := types[args[1]]
+	if !ok {
+		return usageError{fmt.Sprintf("type %q; it is b, c or p", args[1])}
+	}
+	if kind == unix.S_IFIFO {
+		return mknod(args[0], kind|perm, 0)
+	}
+	if len(args) != 4 {
+		return usageError{"a device needs MAJOR and MINOR"}
+	}
+	major, err1 := strconv.ParseUint(args[2], 0, 32)
+	minor, err2 := strconv.ParseUint(args[3], 0, 32)
+	if err1 != nil || err2 != nil {
+		return fmt.Errorf("%s %s are not device numbers", args[2], args[3])
+	}
+	return mknod(args[0], kind|perm, unix.Mkdev(uint32(major), uint32(minor)))
+}
+
+func runCmp(c *Call) error {
+	f := c.flags()
+	silent := f.BoolP("silent", "s", false, "say nothing, the exit status tells")
+	args, err := c.parse(f, 2, 2)
+	if err != nil {
+		return err
+	}
+	a, err := os.Open(args[0])
+	if err != nil {
+		return err
+	}
+	defer a.Close()
+	b, err := os.Open(args[1])
+	if err != nil {
+		return err
+	}
+	defer b.Close()
+	offset, line, short, err := firstDifference(a, b)
+	if err != nil || offset < 0 {
+		return err
+	}
+	if !*silent {
+		if short > 0 {
+			fmt.Fprintf(c.Stderr, "cmp: EOF on %s after byte %d\n", args[short-1], offset)
+		} else {
+			c.printf("%s %s differ: byte %d, line %d\n", args[0], args[1], offset+1, line)
+		}
+	}
+	return Status(1)
+}
+
+// firstDifference returns the offset of the first byte that differs, or -1, and
+// which of the two, 1 or 2, ends there.
+func firstDifference(a, b io.Reader) (offset int64, line int, short int, err error) {
+	x, y := bufio.NewReaderSize(a, 1<<16), bufio.NewReaderSize(b, 1<<16)
+	line = 1
+	for {
+		p, errX := x.Peek(1 << 16)
+		q, errY := y.Peek(1 << 16)
+		n := min(len(p), len(q))
+		if !bytes.Equal(p[:n], q[:n]) {
+			for i := range n {
+				if p[i] != q[i] {
+					return offset + int64(i), line, 0, nil
+				}
+				line += btoi(p[i] == '\n')
+			}
+		}
+		line += bytes.Count(p[:n], []byte("\n"))
+		offset += int64(n)
+		switch {
+		case len(p) < len(q):
+			return offset, line, 1, notEOF(errX)
+		case len(p) > len(q):
+			return offset, line, 2, notEOF(errY)
+		case n == 0:
+			return -1, line, 0, notEOF(errX)
+		}
+		x.Discard(n)
+		y.Discard(n)
+	}
+}
+
+func notEOF(err error) error {
+	if err == io.EOF {
+		return nil
+	}
+	return err
+}

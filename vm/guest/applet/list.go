@@ -1,0 +1,349 @@
+package applet
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/dustin/go-humanize"
+	"golang.org/x/sys/unix"
+	"golang.org/x/term"
+)
+
+// lister is one run of ls.
+type lister struct {
+	*Call
+	all, almost, long, one, dir, recurse, human, numeric, inode, classify bool
+	byTime, bySize, reverse, unsorted, full                               bool
+	width                                                                 int
+	users, groups                                                         map[uint32]string
+}
+
+// listed is a file as ls shows it.
+type listed struct {
+	name   string
+	path   string
+	st     unix.Stat_t
+	target string
+}
+
+func runList(c *Call) error {
+	l := &lister{Call: c, users: map[uint32]string{}, groups: map[uint32]string{}}
+	f := c.flags()
+	f.BoolVarP(&l.all, "all", "a", false, "names that start with a dot too")
+	f.BoolVarP(&l.almost, "almost-all", "A", false, "the same without . and ..")
+	f.BoolVarP(&l.long, "long", "l", false, "with mode, owner, size and time")
+	f.BoolVarP(&l.one, "one", "1", false, "one name a line")
+	f.BoolVarP(&l.dir, "directory", "d", false, "folders themselves, not what is in them")
+	f.BoolVarP(&l.recurse, "recursive", "R", false, "folders in folders too")
+	f.BoolVarP(&l.human, "human-readable", "h", false, "sizes as 1.2M")
+	f.BoolVarP(&l.numeric, "numeric-uid-gid", "n", false, "as -l, with numbers for owners")
+	f.BoolVarP(&l.inode, "inode", "i", false, "with inode numbers")
+	f.BoolVarP(&l.classify, "classify", "F", false, "with a sign for the type")
+	f.BoolVarP(&l.byTime, "time", "t", false, "newest first")
+	f.BoolVarP(&l.bySize, "size", "S", false, "largest first")
+	f.BoolVarP(&l.reverse, "reverse", "r", false, "in reverse")
+	f.BoolVarP(&l.unsorted, "unsorted", "U", false, "as the folder has them")
+	f.BoolVar(&l.full, "full-time", false, "as -l, with times in full")
+	names, err := c.parse(f, 0, -1)
+	if err != nil {
+		return err
+	}
+	l.long = l.long || l.numeric || l.full
+	if out, ok := c.Stdout.(*os.File); ok && !l.one && !l.long && term.IsTerminal(int(out.Fd())) {
+		if l.width, _, _ = term.GetSize(int(out.Fd())); l.width <= 0 {
+			l.width = 80
+		}
+	}
+	if len(names) == 0 {
+		names = []string{"."}
+	}
+	return l.operands(names)
+}
+
+// operands lists files first, then folders with their names above them.
+func (l *lister) operands(names []string) error {
+	var files, dirs []listed
+	for _, name := range names {
+		e, err := l.stat(name, name)
+		if err != nil {
+			l.warn(err)
+			continue
+		}
+		if target, err := os.Stat(name); err == nil && target.IsDir() && !l.dir && (!l.long || e.isDir()) {
+			dirs = append(dirs, e)
+			continue
+		}
+		files = append(files, e)
+	}
+	l.print(files)
+	for i, d := range dirs {
+		if len(names) > 1 {
+			if i > 0 || len(files) > 0 {
+				l.printf("\n")
+			}
+			l.printf("%s:\n", d.name)
+		}
+		l.folder(d.path)
+	}
+	return nil
+}
+
+func (l *lister) stat(name, path string) (listed, error) {
+	e := listed{name: name, path: path}
+	if err := unix.Lstat(path, &e.st); err != nil {
+		return e, &fs.PathError{Op: "stat", Path: path, Err: err}
+	}
+	if e.st.Mode&unix.S_IFMT == unix.S_IFLNK {
+		e.target, _ = os.Readlink(path)
+	}
+	return e, nil
+}
+
+func (e listed) isDir() bool { return e.st.Mode&unix.S_IFMT == unix.S_IFDIR }
+
+func (l *lister) folder(dir string) {
+	f, err := os.Open(dir)
+	if err != nil {
+		l.warn(err)
+		return
+	}
+	names, err := f.Readdirnames(-1)
+	f.Close()
+	if err != nil {
+		l.warn(err)
+	}
+	if l.all {
+		names = append(names, ".", "..")
+	}
+	var entries []listed
+	for _, name := range names {
+		if name[0] == '.' && !l.all && !l.almost {
+			continue
+		}
+		e, err := l.stat(name, filepath.Join(dir, name))
+		if err != nil {
+			l.warn(err)
+			continue
+		}
+		entries = append(entries, e)
+	}
+	if l.long {
+		var blocks int64
+		for _, e := range entries {
+			blocks += e.st.Blocks
+		}
+		l.printf("total %s\n", l.size(blocks*512, 1024))
+	}
+	l.print(entries)
+	for _, e := range entries {
+		if l.recurse && e.isDir() && e.name != "." && e.name != ".." {
+			l.printf("\n%s:\n", e.path)
+			l.folder(e.path)
+		}
+	}
+}
+
+// size shows bytes for people, or in units.
+func (l *lister) size(bytes, unit int64) string {
+	if l.human {
+		return humanSize(bytes)
+	}
+	return strconv.FormatInt(bytes/unit, 10)
+}
+
+// humanSize is a size in at most five characters.
+func humanSize(n int64) string {
+	if n < 1024 {
+		return strconv.FormatInt(n, 10)
+	}
+	return strings.TrimSuffix(strings.ReplaceAll(humanize.IBytes(uint64(n)), " ", ""), "iB")
+}
+
+func (l *lister) print(entries []listed) {
+	if !l.unsorted {
+		slices.SortStableFunc(entries, l.compare)
+	}
+	if l.reverse {
+		slices.Reverse(entries)
+	}
+	switch {
+	case l.long:
+		l.printLong(entries)
+	case l.width > 0:
+		l.printColumns(entries)
+	default:
+		for _, e := range entries {
+			l.printf("%s\n", l.short(e))
+		}
+	}
+}
+
+func (l *lister) compare(a, b listed) int {
+	switch {
+	case l.byTime && a.st.Mtim != b.st.Mtim:
+		if a.st.Mtim.Nano() > b.st.Mtim.Nano() {
+			return -1
+		}
+		return 1
+	case l.bySize && a.st.Size != b.st.Size:
+		if a.st.Size > b.st.Size {
+			return -1
+		}
+		return 1
+	}
+	return strings.Compare(a.name, b.name)
+}
+
+func (l *lister) short(e listed) string {
+	s := e.name
+	if l.inode {
+		s = fmt.Sprintf("%d %s", e.st.Ino, s)
+	}
+	if l.classify {
+		s += sign(e.st.Mode)
+	}
+	return s
+}
+
+// sign is what -F puts behind a name.
+func sign(mode uint32) string {
+	switch mode & unix.S_IFMT {
+	case unix.S_IFDIR:
+		return "/"
+	case unix.S_IFLNK:
+		return "@"
+	case unix.S_IFSOCK:
+		return "="
+	case unix.S_IFIFO:
+		return "|"
+	case unix.S_IFREG:
+		if mode&0o111 != 0 {
+			return "*"
+		}
+	}
+	return ""
+}
+
+// printColumns fills the terminal column by column.
+func (l *lister) printColumns(entries []listed) {
+	widest := 0
+	for _, e := range entries {
+		widest = max(widest, len([]rune(l.short(e))))
+	}
+	columns := max(1, l.width/(widest+2))
+	rows := (len(entries) + columns - 1) / columns
+	for row := range rows {
+		var line strings.Builder
+		for i := row; i < len(entries); i += rows {
+			fmt.Fprintf(&line, "%-*s", widest+2, l.short(entries[i]))
+		}
+		l.printf("%s\n", strings.TrimRight(line.String(), " "))
+	}
+}
+
+func (l *lister) printLong(entries []listed) {
+	w := tabwriter.NewWriter(l.Stdout, 0, 0, 1, ' ', tabwriter.AlignRight|tabwriter.DiscardEmptyColumns)
+	now := time.Now()
+	for _, e := range entries {
+		name := e.name
+		if l.classify && e.target == "" {
+			name += sign(e.st.Mode)
+		}
+		if e.target != "" {
+			name += " -> " + e.target
+		}
+		inode := ""
+		if l.inode {
+			inode = fmt.Sprintf("%d\t", e.st.Ino)
+		}
+		fmt.Fprintf(w, "%s%s\t%d\t%s\t%s\t%s\t %s %s\n", inode, modeString(e.st.Mode), e.st.Nlink,
+			l.owner(l.users, e.st.Uid, userName), l.owner(l.groups, e.st.Gid, groupName),
+			l.sizeOf(e.st), l.timeOf(e.st, now), name)
+	}
+	w.Flush()
+}
+
+func (l *lister) sizeOf(st unix.Stat_t) string {
+	switch st.Mode & unix.S_IFMT {
+	case unix.S_IFBLK, unix.S_IFCHR:
+		return fmt.Sprintf("%d, %d", unix.Major(st.Rdev), unix.Minor(st.Rdev))
+	}
+	return l.size(st.Size, 1)
+}
+
+// timeOf shows the year in place of the time for what is older than half a year
+// or not yet.
+func (l *lister) timeOf(st unix.Stat_t, now time.Time) string {
+	t := time.Unix(st.Mtim.Unix())
+	switch age := now.Sub(t); {
+	case l.full:
+		return t.Format("2006-01-02 15:04:05.000000000 -0700")
+	case age > 182*24*time.Hour || age < -time.Hour:
+		return t.Format("Jan _2  2006")
+	}
+	return t.Format("Jan _2 15:04")
+}
+
+func (l *lister) owner(known map[uint32]string, id uint32, look func(string) string) string {
+	number := strconv.FormatUint(uint64(id), 10)
+	if l.numeric {
+		return number
+	}
+	name, ok := known[id]
+	if !ok {
+		name = look(number)
+		known[id] = name
+	}
+	return name
+}
+
+func userName(id string) string {
+	if u, err := user.LookupId(id); err == nil {
+		return u.Username
+	}
+	return id
+}
+
+func groupName(id string) string {
+	if g, err := user.LookupGroupId(id); err == nil {
+		return g.Name
+	}
+	return id
+}
+
+// modeString spells a mode as ls -l does: -rwsr-xr-x.
+func modeString(mode uint32) string {
+	types := map[uint32]byte{unix.S_IFDIR: 'd', unix.S_IFLNK: 'l', unix.S_IFBLK: 'b', unix.S_IFCHR: 'c', unix.S_IFIFO: 'p', unix.S_IFSOCK: 's'}
+	s := []byte("-rwxrwxrwx")
+	if t, ok := types[mode&unix.S_IFMT]; ok {
+		s[0] = t
+	}
+	for i := range 9 {
+		if mode&(0o400>>i) == 0 {
+			s[i+1] = '-'
+		}
+	}
+	for _, bit := range []struct {
+		mode uint32
+		at   int
+		sign byte
+	}{{unix.S_ISUID, 3, 's'}, {unix.S_ISGID, 6, 's'}, {unix.S_ISVTX, 9, 't'}} {
+		if mode&bit.mode == 0 {
+			continue
+		}
+		if s[bit.at] == 'x' {
+			s[bit.at] = bit.sign
+		} else {
+			s[bit.at] = bit.sign - 'a' + 'A'
+		}
+	}
+	return string(s)
+}

@@ -1,0 +1,326 @@
+package applet
+
+import (
+	"archive/tar"
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/klauspost/compress/zstd"
+	"golang.org/x/sys/unix"
+)
+
+// tarball is one run of tar.
+type tarball struct {
+	*Call
+	create, extract, list, verbose, toStdout bool
+	gzip, zstd                               bool
+	file, dir                                string
+	links                                    map[inode]string
+}
+
+func runTar(c *Call) error {
+	t := &tarball{Call: c, links: map[inode]string{}}
+	// The first word may come without its hyphen: tar xzf FILE.
+	if len(c.Args) > 0 && !strings.HasPrefix(c.Args[0], "-") {
+		c.Args = slices.Clone(c.Args)
+		c.Args[0] = "-" + c.Args[0]
+	}
+	f := c.flags()
+	f.BoolVarP(&t.create, "create", "c", false, "pack")
+	f.BoolVarP(&t.extract, "extract", "x", false, "unpack")
+	f.BoolVarP(&t.list, "list", "t", false, "list")
+	f.BoolVarP(&t.verbose, "verbose", "v", false, "name the files")
+	f.BoolVarP(&t.toStdout, "to-stdout", "O", false, "unpack to standard output")
+	f.BoolVarP(&t.gzip, "gzip", "z", false, "compressed with gzip")
+	f.BoolVar(&t.zstd, "zstd", false, "compressed with zstd")
+	f.BoolP("xz", "J", false, "compressed with xz (unpacking finds out by itself)")
+	f.BoolP("preserve-permissions", "p", true, "always on")
+	f.StringVarP(&t.file, "file", "f", "-", "the archive")
+	f.StringVarP(&t.dir, "directory", "C", ".", "the folder to work in")
+	names, err := c.parse(f, 0, -1)
+	if err != nil {
+		return err
+	}
+	if btoi(t.create)+btoi(t.extract)+btoi(t.list) != 1 {
+		return usageError{"one of c, x and t is needed"}
+	}
+	if t.create && f.Changed("xz") {
+		return errors.New("xz is for unpacking only; -z packs with gzip, --zstd with zstd")
+	}
+	if t.create {
+		return t.pack(names)
+	}
+	return t.input(t.file, func(_ string, r io.Reader) error { return t.unpack(r, names) })
+}
+
+func (t *tarball) pack(names []string) error {
+	if len(names) == 0 {
+		return usageError{"no files to pack"}
+	}
+	out := io.WriteCloser(nopCloser{t.Stdout})
+	if t.file != "-" {
+		f, err := os.Create(t.file)
+		if err != nil {
+			return err
+		}
+		out = f
+	}
+	closers := []io.Closer{out}
+	w := io.Writer(out)
+	switch {
+	case t.gzip:
+		z := gzip.NewWriter(out)
+		w, closers = z, append(closers, z)
+	case t.zstd:
+		z, err := zstd.NewWriter(out)
+		if err != nil {
+			return err
+		}
+		w, closers = z, append(closers, z)
+	}
+	tw := tar.NewWriter(w)
+	closers = append(closers, tw)
+	for _, name := range names {
+		root := filepath.Join(t.dir, name)
+		if filepath.IsAbs(name) {
+			root = name
+		}
+		err := filepath.WalkDir(root, func(path string, _ fs.DirEntry, err error) error {
+			if err == nil {
+				err = t.add(tw, path, name+strings.TrimPrefix(path, root))
+			}
+			if err != nil {
+				t.warn(err)
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	for _, c := range slices.Backward(closers) {
+		if err := c.Close(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+type nopCloser struct{ io.Writer }
+
+func (nopCloser) Close() error { return nil }
+
+// add packs one file; a second name of the same file becomes a link to the first.
+func (t *tarball) add(tw *tar.Writer, path, name string) error {
+	name = strings.TrimLeft(name, "/")
+	if name == "" {
+		return nil
+	}
+	var st unix.Stat_t
+	if err := unix.Lstat(path, &st); err != nil {
+		return &fs.PathError{Op: "stat", Path: path, Err: err}
+	}
+	h := &tar.Header{Name: name, Mode: int64(st.Mode & 0o7777), Uid: int(st.Uid), Gid: int(st.Gid), ModTime: time.Unix(st.Mtim.Unix())}
+	first, seen := t.links[inode{st.Dev, st.Ino}]
+	switch st.Mode & unix.S_IFMT {
+	case unix.S_IFDIR:
+		h.Typeflag, h.Name = tar.TypeDir, name+"/"
+	case unix.S_IFLNK:
+		target, err := os.Readlink(path)
+		if err != nil {
+			return err
+		}
+		h.Typeflag, h.Linkname = tar.TypeSymlink, target
+	case unix.S_IFBLK, unix.S_IFCHR:
+		h.Typeflag = tar.TypeChar
+		if st.Mode&unix.S_IFMT == unix.S_IFBLK {
+			h.Typeflag = tar.TypeBlock
+		}
+		h.Devmajor, h.Devminor = int64(unix.Major(st.Rdev)), int64(unix.Minor(st.Rdev))
+	case unix.S_IFIFO:
+		h.Typeflag = tar.TypeFifo
+	case unix.S_IFSOCK:
+		return nil // which nobody listens on any more
+	default:
+		h.Typeflag, h.Size = tar.TypeReg, st.Size
+	}
+	if seen && !strings.HasSuffix(h.Name, "/") {
+		h.Typeflag, h.Linkname, h.Size = tar.TypeLink, first, 0
+	} else if st.Nlink > 1 {
+		t.links[inode{st.Dev, st.Ino}] = name
+	}
+	t.name(h)
+	if err := tw.WriteHeader(h); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	if h.Typeflag != tar.TypeReg {
+		return nil
+	}
+	return t.input(path, func(_ string, r io.Reader) error {
+		_, err := io.CopyN(tw, r, h.Size)
+		return err
+	})
+}
+
+// name says which file has its turn; to standard error if the archive goes out.
+func (t *tarball) name(h *tar.Header) {
+	switch {
+	case t.list && t.verbose:
+		t.printf("%s %d/%d %12d %s %s\n", h.FileInfo().Mode(), h.Uid, h.Gid, h.Size, h.ModTime.Format("2006-01-02 15:04"), h.Name)
+	case t.list:
+		t.printf("%s\n", h.Name)
+	case t.verbose:
+		fmt.Fprintln(t.Stderr, h.Name)
+	}
+}
+
+// unpack unpacks or lists. os.Root keeps every path in the folder, whatever names
+// and links the archive holds.
+func (t *tarball) unpack(r io.Reader, names []string) error {
+	plain, _, err := decompressed(r)
+	if err != nil {
+		return err
+	}
+	root, err := os.OpenRoot(t.dir)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	var dirs []*tar.Header
+	tr := tar.NewReader(plain)
+	for {
+		h, err := tr.Next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", t.file, err)
+		}
+		if !selected(h.Name, names) {
+			continue
+		}
+		t.name(h)
+		switch {
+		case t.list:
+		case t.toStdout:
+			_, err = io.Copy(t.Stdout, tr)
+		default:
+			if h.Typeflag == tar.TypeDir {
+				dirs = append(dirs, h)
+			}
+			err = t.extractOne(root, h, tr)
+		}
+		if err != nil {
+			t.warn(fmt.Errorf("%s: %w", h.Name, err))
+		}
+	}
+	// The times of folders last, for what was put into them has changed them.
+	for _, h := range slices.Backward(dirs) {
+		if err := setMetadata(root, local(h.Name), h); err != nil {
+			t.warn(fmt.Errorf("%s: %w", h.Name, err))
+		}
+	}
+	return nil
+}
+
+// selected says whether a name is one of those asked for, or below one.
+func selected(name string, names []string) bool {
+	if len(names) == 0 {
+		return true
+	}
+	return slices.ContainsFunc(names, func(n string) bool {
+		n = strings.TrimRight(n, "/")
+		return name == n || strings.HasPrefix(name, n+"/")
+	})
+}
+
+// local is a name as a path below the folder.
+func local(name string) string {
+	name = filepath.Clean(strings.TrimLeft(name, "/"))
+	return name
+}
+
+func (t *tarball) extractOne(root *os.Root, h *tar.Header, r io.Reader) error {
+	name := local(h.Name)
+	if name == "." {
+		return nil
+	}
+	if err := root.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+		return err
+	}
+	if h.Typeflag == tar.TypeDir {
+		if err := root.Mkdir(name, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+		return nil
+	}
+	if err := root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	switch h.Typeflag {
+	case tar.TypeReg:
+		f, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		if err != nil {
+			return err
+		}
+		_, err = io.Copy(f, r)
+		if closing := f.Close(); err == nil {
+			err = closing
+		}
+		if err != nil {
+			return err
+		}
+	case tar.TypeSymlink:
+		if err := root.Symlink(h.Linkname, name); err != nil {
+			return err
+		}
+	case tar.TypeLink:
+		return root.Link(local(h.Linkname), name)
+	case tar.TypeBlock, tar.TypeChar, tar.TypeFifo:
+		if err := makeSpecial(root, name, h); err != nil {
+			return err
+		}
+	case tar.TypeXGlobalHeader:
+		return nil
+	default:
+		return fmt.Errorf("of type %q, which tar does not unpack here", h.Typeflag)
+	}
+	return setMetadata(root, name, h)
+}
+
+// makeSpecial makes a device or a pipe in the folder's own directory handle, so
+// that it stays below the root too.
+func makeSpecial(root *os.Root, name string, h *tar.Header) error {
+	dir, err := root.Open(filepath.Dir(name))
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	types := map[byte]uint32{tar.TypeBlock: unix.S_IFBLK, tar.TypeChar: unix.S_IFCHR, tar.TypeFifo: unix.S_IFIFO}
+	dev := unix.Mkdev(uint32(h.Devmajor), uint32(h.Devminor))
+	return unix.Mknodat(int(dir.Fd()), filepath.Base(name), types[h.Typeflag]|0o600, int(dev))
+}
+
+// setMetadata gives a file the owner, mode and time that the archive has for it.
+func setMetadata(root *os.Root, name string, h *tar.Header) error {
+	if os.Geteuid() == 0 {
+		if err := root.Lchown(name, h.Uid, h.Gid); err != nil {
+			return err
+		}
+	}
+	if h.Typeflag == tar.TypeSymlink {
+		return nil
+	}
+	if err := root.Chmod(name, h.FileInfo().Mode()); err != nil {
+		return err
+	}
+	return root.Chtimes(name, h.ModTime, h.ModTime)
+}

@@ -1,0 +1,54 @@
+package applet
+
+import (
+	"context"
+	"slices"
+
+	"github.com/u-root/u-root/pkg/core"
+	"github.com/u-root/u-root/pkg/core/base64"
+	"github.com/u-root/u-root/pkg/core/cat"
+	"github.com/u-root/u-root/pkg/core/chmod"
+	"github.com/u-root/u-root/pkg/core/find"
+	"github.com/u-root/u-root/pkg/core/mkdir"
+	"github.com/u-root/u-root/pkg/core/mktemp"
+	"github.com/u-root/u-root/pkg/core/rm"
+	"github.com/u-root/u-root/pkg/core/touch"
+	"github.com/u-root/u-root/pkg/core/xargs"
+)
+
+// urootApplets are the commands that u-root has as packages.
+func urootApplets() []Applet {
+	return []Applet{
+		{"base64", "[-d] [FILE]", "encode or decode", uroot(base64.New)},
+		{"cat", "[FILE...]", "print files one after the other", uroot(cat.New)},
+		{"chmod", "[-R] MODE FILE...", "change permissions", longOption("-R", "-recursive", uroot(chmod.New))},
+		{"find", "[DIR] [-name GLOB] [-type f|d|l|b|c|p|s] [-l]", "list files below a folder", uroot(find.New)},
+		{"mkdir", "[-p] [-m MODE] DIR...", "make folders", uroot(mkdir.New)},
+		{"mktemp", "[-d] [-p DIR] [TEMPLATE]", "make a temporary file or folder", uroot(mktemp.New)},
+		{"rm", "[-rfiv] FILE...", "remove files", uroot(rm.New)},
+		{"touch", "[-amc] [-d TIME] FILE...", "make files, or renew their times", uroot(touch.New)},
+		{"xargs", "[-0pt] [-n MAX] [COMMAND [ARG...]]", "run a command with arguments from standard input", uroot(xargs.New)},
+	}
+}
+
+// uroot makes the body of an applet from a command of u-root's.
+func uroot(command func() core.Command) func(*Call) error {
+	return func(c *Call) error {
+		cmd := command()
+		cmd.SetIO(c.Stdin, c.Stdout, c.Stderr)
+		return cmd.RunContext(context.Background(), c.Args...)
+	}
+}
+
+// longOption spells an option as u-root's command knows it.
+func longOption(short, long string, run func(*Call) error) func(*Call) error {
+	return func(c *Call) error {
+		c.Args = slices.Clone(c.Args)
+		for i, arg := range c.Args {
+			if arg == short {
+				c.Args[i] = long
+			}
+		}
+		return run(c)
+	}
+}

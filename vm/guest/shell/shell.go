@@ -1,0 +1,345 @@
+package shell
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/term"
+	"mvdan.cc/sh/v3/expand"
+	"mvdan.cc/sh/v3/interp"
+	"mvdan.cc/sh/v3/syntax"
+)
+
+// Exit statuses that POSIX fixes.
+const (
+	statusUsage       = 2
+	statusNotFound    = 127
+	statusNotRunnable = 126
+	statusSignal      = 128 // and the signal's number
+)
+
+// A Shell runs commands on three files.
+type Shell struct {
+	Stdin, Stdout, Stderr *os.File
+	// Applets are the names of the commands that the running binary has in itself.
+	Applets []string
+
+	runner *interp.Runner
+	cancel atomic.Pointer[context.CancelFunc] // ends the statement that runs
+}
+
+// Main runs the shell with the arguments that follow its name, and returns its
+// exit status.
+func (s *Shell) Main(name string, args []string) int {
+	o, err := parseArguments(args)
+	if err == nil {
+		err = s.init(o)
+	}
+	if err != nil {
+		fmt.Fprintf(s.Stderr, "%s: %v\n", name, err)
+		return statusUsage
+	}
+	if o.login {
+		s.profile()
+	}
+	switch {
+	case s.runner.Exited():
+		return 0
+	case o.commandSet:
+		return s.script(strings.NewReader(o.command), name)
+	case o.script != "":
+		f, err := os.Open(o.script)
+		if err != nil {
+			fmt.Fprintf(s.Stderr, "%s: %v\n", name, err)
+			return statusNotFound
+		}
+		defer f.Close()
+		return s.script(f, o.script)
+	case o.interactive || term.IsTerminal(int(s.Stdin.Fd())):
+		return s.interact()
+	}
+	return s.stream()
+}
+
+// arguments is a parsed command line.
+type arguments struct {
+	command     string
+	commandSet  bool
+	interactive bool
+	login       bool
+	script      string
+	params      []string // what interp.Params takes: -e, --, $1, …
+}
+
+func parseArguments(args []string) (o arguments, err error) {
+	for len(args) > 0 && len(args[0]) > 1 && (args[0][0] == '-' || args[0][0] == '+') {
+		word := args[0]
+		args = args[1:]
+		if word == "--" {
+			break
+		}
+		if word == "-o" || word == "+o" {
+			if len(args) == 0 {
+				return o, fmt.Errorf("%s: option name missing", word)
+			}
+			o.params = append(o.params, word, args[0])
+			args = args[1:]
+			continue
+		}
+		if word == "--login" {
+			o.login = true
+			continue
+		}
+		for _, c := range word[1:] {
+			switch c {
+			case 'c':
+				o.commandSet = true
+			case 'i':
+				o.interactive = true
+			case 'l':
+				o.login = true
+			case 's':
+			default:
+				o.params = append(o.params, word[:1]+string(c))
+			}
+		}
+	}
+	o.params = append(o.params, "--")
+	switch {
+	case o.commandSet && len(args) == 0:
+		return o, errors.New("-c: command missing")
+	case o.commandSet:
+		o.command, args = args[0], args[1:]
+		if len(args) > 0 {
+			args = args[1:] // $0
+		}
+	case len(args) > 0:
+		o.script, args = args[0], args[1:]
+	}
+	o.params = append(o.params, args...)
+	return o, nil
+}
+
+func (s *Shell) init(o arguments) (err error) {
+	s.runner, err = interp.New(
+		interp.StdIO(s.Stdin, s.Stdout, s.Stderr),
+		interp.Params(o.params...),
+		interp.Interactive(o.interactive || !o.commandSet && o.script == "" && term.IsTerminal(int(s.Stdin.Fd()))),
+		interp.ExecHandlers(s.exec),
+	)
+	return err
+}
+
+// profile runs what a system has for every login, if it has something.
+func (s *Shell) profile() {
+	f, err := os.Open("/etc/profile")
+	if err != nil {
+		return
+	}
+	defer f.Close()
+	s.script(f, "/etc/profile")
+}
+
+// script parses all of a program, then runs it.
+func (s *Shell) script(r io.Reader, name string) int {
+	program, err := syntax.NewParser().Parse(r, name)
+	if err != nil {
+		fmt.Fprintln(s.Stderr, err)
+		return statusUsage
+	}
+	return s.run(program)
+}
+
+// stream runs a program from standard input, statement by statement, so that
+// the commands in it can read what follows them.
+func (s *Shell) stream() int {
+	status := 0
+	parser := syntax.NewParser()
+	for statements, err := range parser.InteractiveSeq(bytewise{s.Stdin}) {
+		if err != nil {
+			fmt.Fprintln(s.Stderr, err)
+			return statusUsage
+		}
+		if parser.Incomplete() {
+			continue
+		}
+		for _, st := range statements {
+			if status = s.run(st); s.runner.Exited() {
+				return status
+			}
+		}
+	}
+	return status
+}
+
+// bytewise reads no more than it is asked to give.
+type bytewise struct{ r io.Reader }
+
+func (b bytewise) Read(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	return b.r.Read(p[:1])
+}
+
+// run runs a statement or a program and returns its status.
+func (s *Shell) run(node syntax.Node) int {
+	ctx, cancel := context.WithCancel(context.Background())
+	s.cancel.Store(&cancel)
+	defer func() {
+		s.cancel.Store(nil)
+		cancel()
+	}()
+	err := s.runner.Run(ctx, node)
+	var status interp.ExitStatus
+	if errors.As(err, &status) {
+		return int(status)
+	}
+	if err != nil {
+		if ctx.Err() != nil {
+			return statusSignal + int(interrupt)
+		}
+		fmt.Fprintln(s.Stderr, err)
+		return 1
+	}
+	return 0
+}
+
+// watchInterrupts ends the statement that runs at every Ctrl-C. The terminal has
+// sent the signal to its commands too; the shell itself lives on.
+func (s *Shell) watchInterrupts() (stop func()) {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, interrupt)
+	go func() {
+		for range signals {
+			if cancel := s.cancel.Load(); cancel != nil {
+				(*cancel)()
+			}
+		}
+	}()
+	return func() { signal.Stop(signals); close(signals) }
+}
+
+// exec runs a command that is neither a function nor built in: a program from
+// PATH, or else an applet.
+func (s *Shell) exec(next interp.ExecHandlerFunc) interp.ExecHandlerFunc {
+	return func(ctx context.Context, args []string) error {
+		hc := interp.HandlerCtx(ctx)
+		path, err := interp.LookPathDir(hc.Dir, hc.Env, args[0])
+		if err != nil && s.isApplet(args[0]) {
+			return command(ctx, self(), args)
+		}
+		if err != nil {
+			fmt.Fprintf(hc.Stderr, "%s: %s\n", args[0], notFound(hc, args[0]))
+			return interp.ExitStatus(statusNotFound)
+		}
+		return command(ctx, path, args)
+	}
+}
+
+// notFound says why there is no program to run.
+func notFound(hc interp.HandlerContext, name string) string {
+	if !strings.Contains(name, "/") {
+		return "command not found"
+	}
+	if !filepath.IsAbs(name) {
+		name = filepath.Join(hc.Dir, name)
+	}
+	switch info, err := os.Stat(name); {
+	case err != nil:
+		return "no such file"
+	case info.IsDir():
+		return "is a directory"
+	}
+	return "permission denied"
+}
+
+func (s *Shell) isApplet(name string) bool {
+	for _, a := range s.Applets {
+		if a == name {
+			return true
+		}
+	}
+	return false
+}
+
+// self returns the path of the running binary. The link in /proc holds even where
+// the root has changed; without /proc there is the path that it was started under.
+func self() string {
+	const link = "/proc/self/exe"
+	if _, err := os.Stat(link); err == nil {
+		return link
+	}
+	path, err := os.Executable()
+	if err != nil {
+		return link
+	}
+	return path
+}
+
+// grace is how long a command may take to end after Ctrl-C.
+const grace = 2 * time.Second
+
+// command runs a program as a child and returns its status.
+func command(ctx context.Context, path string, args []string) error {
+	hc := interp.HandlerCtx(ctx)
+	cmd := exec.CommandContext(ctx, path, args[1:]...)
+	cmd.Args = args
+	cmd.Dir = hc.Dir
+	cmd.Env = environment(hc.Env)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = hc.Stdin, hc.Stdout, hc.Stderr
+	cmd.Cancel = func() error { return cmd.Process.Signal(interrupt) }
+	cmd.WaitDelay = grace
+	err := cmd.Run()
+	var exit *exec.ExitError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &exit):
+		return s128(exit)
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.Is(err, errNoExec):
+		return runScript(ctx, path, args)
+	}
+	fmt.Fprintf(hc.Stderr, "%s: %v\n", args[0], errors.Unwrap(err))
+	return interp.ExitStatus(statusNotRunnable)
+}
+
+// runScript runs a file that the kernel takes for no program, which POSIX has a
+// shell read as a script.
+func runScript(ctx context.Context, path string, args []string) error {
+	head := make([]byte, 256)
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	n, _ := f.Read(head)
+	f.Close()
+	if bytes.IndexByte(head[:n], 0) >= 0 {
+		fmt.Fprintf(interp.HandlerCtx(ctx).Stderr, "%s: cannot execute a binary of another kind\n", path)
+		return interp.ExitStatus(statusNotRunnable)
+	}
+	return command(ctx, self(), append([]string{"sh", path}, args[1:]...))
+}
+
+// environment lists the exported variables.
+func environment(env expand.Environ) []string {
+	var list []string
+	for name, v := range env.Each {
+		if v.Exported && v.IsSet() {
+			list = append(list, name+"="+v.String())
+		}
+	}
+	return list
+}

@@ -1,0 +1,35 @@
+// Package initramfs makes the first root file system of a guest: a cpio archive
+// that holds ingot itself as /init and the kernel modules that are needed to reach
+// the real root.
+//
+// The archive is made in memory from an [image.Tree], in the "newc" format that
+// Linux unpacks (Documentation/driver-api/early-userspace/buffer-format.rst). No
+// tool of a distribution takes part, and the kernel need not be installed.
+//
+//	k, err := kernel.Find("/tmp/unpacked")
+//	ingot, err := image.NewHostFile("bin/ingot")
+//	archive, err := initramfs.Build(initramfs.Options{Init: ingot, Kernel: k})
+//
+// # What lies in it
+//
+//	/init                    the static ingot binary
+//	/etc/initrd-release      tells init that this is not yet the system
+//	/etc/ingot/modules       the paths of the modules, one a line, in load order
+//	/etc/ingot/cmdline       words that the kernel's command line may override
+//	/lib/modules/RELEASE/…   the modules, decompressed
+//	/dev/console             for the messages before devtmpfs is there
+//
+// What becomes of it is told in package guest.
+//
+// # What it guarantees
+//
+// The bytes follow from the options alone: names in order, inodes numbered by
+// position, no time. The modules are decompressed, so that the archive serves
+// kernels that cannot do so themselves and compresses well as a whole.
+//
+// # Limits
+//
+// newc has 32 bits for the size of a file and for times, and keeps neither
+// nanoseconds nor extended attributes: what does not fit is refused, but for
+// nanoseconds, which are cut. Hard links become copies.
+package initramfs
