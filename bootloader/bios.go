@@ -1,0 +1,90 @@
+package bootloader
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/dustin/go-humanize"
+
+	"ingot/image"
+	"ingot/partition"
+)
+
+// Core is GRUB for BIOS: boot code for sector 0, and the core image that it loads.
+type Core struct {
+	boot, core []byte
+}
+
+// Size returns the length of the core image in bytes.
+func (c *Core) Size() int64 { return int64(len(c.core)) }
+
+// Core makes GRUB for BIOS. It holds what it takes to find its folder; the rest comes
+// from there, see [Grub.AddModules]. More modules can be named, such as the one for
+// another kind of file system.
+func (g *Grub) Core(ctx context.Context, at Place, modules ...string) (*Core, error) {
+	if err := at.check(); err != nil {
+		return nil, err
+	}
+	boot, err := g.read(BIOS, "boot.img")
+	if err != nil {
+		return nil, err
+	}
+	if len(boot) != sectorSize {
+		return nil, fmt.Errorf("grub for bios: boot.img is %d bytes long, and a boot sector %d", len(boot), sectorSize)
+	}
+	core, err := g.Image(ctx, BIOS, BIOS.Name(), at.config(), append(append([]string{"biosdisk"}, coreModules...), modules...))
+	if err != nil {
+		return nil, err
+	}
+	if len(core) <= sectorSize {
+		return nil, fmt.Errorf("grub for bios: the core image is only %d bytes long", len(core))
+	}
+	return &Core{boot, core}, nil
+}
+
+// Install returns the disk's Map with GRUB laid over it: boot code into sector 0, up
+// to the disk signature, and the core image into the disk's embedding area.
+func (c *Core) Install(d *partition.Disk) (*image.Map, error) {
+	at := d.Embedding
+	switch {
+	case d.SectorSize != sectorSize:
+		return nil, fmt.Errorf("grub for bios: the disk's sectors have %d bytes, and BIOS reads %d", d.SectorSize, sectorSize)
+	case at.Size == 0 && d.Kind == partition.MBR:
+		return nil, errors.New("grub for bios: there is no gap before the first partition: start it at 1MiB")
+	case at.Size == 0:
+		return nil, fmt.Errorf("grub for bios: a %s disk needs a partition for the core image: add one of type bios-boot and size 1MiB", d.Kind)
+	case at.Size < c.Size():
+		return nil, fmt.Errorf("grub for bios: the core image is %s bytes, and %s holds %s: %s",
+			humanize.Comma(c.Size()), at.What, humanize.Comma(at.Size), remedy(d.Kind))
+	}
+	boot, core := c.patched(at.Start / sectorSize)
+	m, err := d.Map.Overlay(0, image.Bytes(boot), &image.Owner{Name: "GRUB boot code"})
+	if err != nil {
+		return nil, err
+	}
+	return m.Overlay(at.Start, image.Bytes(core), &image.Owner{Name: "GRUB core image"})
+}
+
+func remedy(k partition.Kind) string {
+	if k == partition.MBR {
+		return "start the first partition at 1MiB"
+	}
+	return "make the bios-boot partition 1MiB"
+}
+
+// patched returns boot code and core image with the sectors in them that a disk on
+// which the core image starts at the given sector asks for.
+func (c *Core) patched(sector int64) (boot, core []byte) {
+	boot, core = bytes.Clone(c.boot[:bootMachineCodeEnd]), bytes.Clone(c.core)
+	le := binary.LittleEndian
+	le.PutUint64(boot[bootMachineKernelSector:], uint64(sector))
+	boot[bootMachineDriveCheck], boot[bootMachineDriveCheck+1] = nop, nop
+	rest := (len(core) - 1) / sectorSize // sectors after the first
+	le.PutUint64(core[bootMachineBlockList:], uint64(sector+1))
+	le.PutUint16(core[bootMachineBlockListCount:], uint16(rest))
+	le.PutUint16(core[bootMachineBlockListSegment:], bootMachineKernelSegment)
+	return boot, core
+}

@@ -1,0 +1,171 @@
+package bootloader
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"strconv"
+	"strings"
+
+	"github.com/google/uuid"
+)
+
+// parameters are a Guix system's boot parameters, as read-boot-parameters in
+// gnu/system.scm reads them.
+type parameters struct {
+	version   int64
+	label     string
+	root      string
+	kernel    string
+	initrd    string
+	arguments []string
+}
+
+// guixSystem reads Guix's layout.
+func guixSystem(look Lookup, system string) (Entry, error) {
+	text, err := look.text(path.Join(system, "parameters"))
+	if err != nil {
+		return Entry{}, fmt.Errorf("parameters: %w", err)
+	}
+	p, err := parseParameters(text)
+	if err != nil {
+		return Entry{}, fmt.Errorf("parameters: %w", err)
+	}
+	kernel, n, err := look.resolve(p.kernel)
+	if err == nil && n.IsDir() {
+		// Systems of 2016 and before name the folder of the kernel.
+		kernel, _, err = look.file(path.Join(kernel, "bzImage"))
+	}
+	if err != nil {
+		return Entry{}, fmt.Errorf("kernel: %w", err)
+	}
+	initrd, _, err := look.file(p.initrd)
+	if err != nil {
+		return Entry{}, fmt.Errorf("initrd: %w", err)
+	}
+	// Since version 1 the initial RAM disk knows its parameters by other names.
+	names := []string{"--root=", "--system=", "--load="}
+	if p.version > 0 {
+		names = []string{"root=", "gnu.system=", "gnu.load="}
+	}
+	args := []string{names[0] + p.root, names[1] + system, names[2] + system + "/boot"}
+	return Entry{
+		Title: p.label, Kernel: kernel, Initrd: []string{initrd},
+		Arguments: append(args, p.arguments...), RootDevice: p.root,
+	}, nil
+}
+
+func parseParameters(text string) (*parameters, error) {
+	d, err := parseScheme(text)
+	if err != nil {
+		return nil, err
+	}
+	if d.kind != listDatum || len(d.list) == 0 || !d.list[0].is("boot-parameters") {
+		return nil, errors.New("they are not a list that starts with boot-parameters")
+	}
+	p := &parameters{}
+	if err := p.setVersion(d); err != nil {
+		return nil, err
+	}
+	if v, ok := d.field("multiboot-modules"); ok && len(v) == 1 && len(v[0].list) > 0 {
+		return nil, errors.New("the system starts by multiboot, as the Hurd does: only Linux is supported")
+	}
+	for _, f := range []struct {
+		name string
+		to   *string
+		read func(datum) (string, error)
+	}{{"label", &p.label, textOf}, {"root-device", &p.root, deviceOf}, {"kernel", &p.kernel, textOf}, {"initrd", &p.initrd, textOf}} {
+		v, ok := d.field(f.name)
+		if !ok || len(v) != 1 {
+			return nil, fmt.Errorf("%s is missing", f.name)
+		}
+		if *f.to, err = f.read(v[0]); err != nil {
+			return nil, fmt.Errorf("%s: %w", f.name, err)
+		}
+	}
+	return p, p.setArguments(d)
+}
+
+func (p *parameters) setVersion(d datum) error {
+	v, ok := d.field("version")
+	if !ok || len(v) != 1 || v[0].kind != numberDatum {
+		return errors.New("version is missing")
+	}
+	var err error
+	if p.version, err = strconv.ParseInt(v[0].text, 10, 64); err != nil || p.version < 0 || p.version > 1 {
+		return fmt.Errorf("version %s is not known: 0 and 1 are", v[0].text)
+	}
+	return nil
+}
+
+func (p *parameters) setArguments(d datum) error {
+	v, ok := d.field("kernel-arguments")
+	if !ok {
+		return nil // the oldest systems have none
+	}
+	if len(v) != 1 || unquoted(v[0]).kind != listDatum {
+		return errors.New("kernel-arguments: they are not a list")
+	}
+	for _, a := range unquoted(v[0]).list {
+		s, err := textOf(a)
+		if err != nil {
+			return fmt.Errorf("kernel-arguments: %w", err)
+		}
+		// One string may hold several arguments: they meet on the command line anyway.
+		words, err := splitArguments(s)
+		if err != nil {
+			return err
+		}
+		p.arguments = append(p.arguments, words...)
+	}
+	return nil
+}
+
+func unquoted(d datum) datum {
+	if d.kind == listDatum && len(d.list) == 2 && d.list[0].is("quote") {
+		return d.list[1]
+	}
+	return d
+}
+
+// textOf reads a string, or what older systems wrote: (string-append A B).
+func textOf(d datum) (string, error) {
+	if d.kind == stringDatum {
+		return d.text, nil
+	}
+	if d.kind != listDatum || len(d.list) < 2 || !d.list[0].is("string-append") {
+		return "", errors.New("it is not a string")
+	}
+	var b strings.Builder
+	for _, part := range d.list[1:] {
+		if part.kind != stringDatum {
+			return "", errors.New("it is not a string")
+		}
+		b.WriteString(part.text)
+	}
+	return b.String(), nil
+}
+
+// deviceOf reads the root's device the way that Guix's initial RAM disk takes it on
+// the command line: a UUID as text, a label, or a path.
+func deviceOf(d datum) (string, error) {
+	switch {
+	case d.kind == stringDatum:
+		return d.text, nil
+	case d.kind == bytesDatum:
+		return uuidOf(d)
+	case d.kind == listDatum && len(d.list) == 3 && d.list[0].is("uuid"):
+		return uuidOf(d.list[2])
+	case d.kind == listDatum && len(d.list) == 2 && d.list[0].is("file-system-label"):
+		return textOf(d.list[1])
+	}
+	return "", errors.New("it is neither a UUID nor a label nor a device")
+}
+
+func uuidOf(d datum) (string, error) {
+	u, err := uuid.FromBytes(d.bytes)
+	if err != nil {
+		return "", fmt.Errorf("the UUID has %d bytes, and that of a root file system 16", len(d.bytes))
+	}
+	return u.String(), nil
+}

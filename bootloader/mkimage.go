@@ -1,0 +1,82 @@
+package bootloader
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// coreModules are what every image of GRUB holds: enough to find the folder of
+// [Place] by itself. The platform's disk driver comes to them.
+var coreModules = []string{"part_gpt", "part_msdos", "ext2", "fat", "search_fs_uuid"}
+
+// Image returns what grub-mkimage makes: an image in one of its formats ("i386-pc",
+// "x86_64-efi", "i386-pc-eltorito") of the platform's modules, which are those named
+// and all that they depend on, with a configuration that runs first.
+//
+// grub-mkimage gets no environment but a locale, and reads and writes memory: it
+// knows neither where it runs nor a temporary folder.
+func (g *Grub) Image(ctx context.Context, p Platform, format string, config string, modules []string) ([]byte, error) {
+	in, err := memory("config", []byte(config))
+	if err != nil {
+		return nil, err
+	}
+	defer in.Close()
+	out, err := memory("image", nil)
+	if err != nil {
+		return nil, err
+	}
+	defer out.Close()
+	args := append([]string{
+		"--directory=" + filepath.Join(g.modules, p.Name()), "--format=" + format,
+		"--prefix=" + DefaultFolder, "--config=/proc/self/fd/3", "--output=/proc/self/fd/4",
+	}, modules...)
+	var stderr bytes.Buffer
+	cmd := exec.CommandContext(ctx, g.mkimage, args...)
+	cmd.Env, cmd.Dir, cmd.Stderr = []string{"LC_ALL=C"}, "/", &stderr
+	cmd.ExtraFiles = []*os.File{in, out}
+	if err := cmd.Run(); err != nil {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		return nil, fmt.Errorf("%s --format=%s: %w: %s", g.mkimage, format, err, lastWords(stderr.String()))
+	}
+	if _, err := out.Seek(0, io.SeekStart); err != nil {
+		return nil, err
+	}
+	b, err := io.ReadAll(out)
+	if err == nil && len(b) == 0 {
+		err = fmt.Errorf("%s --format=%s: wrote nothing: %s", g.mkimage, format, lastWords(stderr.String()))
+	}
+	return b, err
+}
+
+// memory returns a file that lies in memory alone.
+func memory(name string, content []byte) (*os.File, error) {
+	fd, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("memfd_create: %w", err)
+	}
+	f := os.NewFile(uintptr(fd), name)
+	if _, err := f.WriteAt(content, 0); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("memory file: %w", err)
+	}
+	return f, nil
+}
+
+// lastWords makes one line of what a program said.
+func lastWords(s string) string {
+	s = strings.Join(strings.Fields(s), " ")
+	if s == "" {
+		return "it said nothing"
+	}
+	return s[max(0, len(s)-500):]
+}

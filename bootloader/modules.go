@@ -1,0 +1,120 @@
+package bootloader
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"ingot/image"
+)
+
+// needed are the modules without which a [Menu] does not work, offered those that
+// people expect at GRUB's prompt. A GRUB may have been built without one of the latter.
+var (
+	needed = []string{
+		"normal", "configfile", "linux", "boot", "search", "search_fs_uuid", "ext2", "fat", "part_gpt", "part_msdos",
+		"test", "echo", "halt", "reboot", "terminal", "serial", "font", "gfxterm", "all_video", "gzio",
+	}
+	offered = []string{
+		"search_label", "search_fs_file", "ls", "cat", "sleep", "true", "minicmd", "loadenv", "regexp", "probe", "help",
+		"chain", "loopback", "iso9660", "read", "keystatus", "png", "gfxmenu", "video", "videoinfo", "date", "acpi",
+	}
+)
+
+// menuModules returns the modules of a platform that menus and people need, with all
+// that they depend on, sorted.
+func (g *Grub) menuModules(p Platform) ([]string, error) {
+	list, err := g.read(p, "moddep.lst")
+	if err != nil {
+		return nil, err
+	}
+	deps := parseModdep(string(list))
+	for _, m := range needed {
+		if _, ok := deps[m]; !ok {
+			return nil, fmt.Errorf("grub for %s: module %s is missing in %s", p, m, path.Join(g.modules, p.Name()))
+		}
+	}
+	seen := map[string]bool{}
+	var add func(names []string)
+	add = func(names []string) {
+		for _, m := range names {
+			if d, ok := deps[m]; ok && !seen[m] {
+				seen[m] = true
+				add(d)
+			}
+		}
+	}
+	add(needed)
+	add(offered)
+	add(platforms[p].modules)
+	var out []string
+	for m := range seen {
+		out = append(out, m)
+	}
+	slices.Sort(out)
+	return out, nil
+}
+
+// parseModdep reads moddep.lst: a module, a colon, and what it depends on.
+func parseModdep(s string) map[string][]string {
+	deps := map[string][]string{}
+	for line := range strings.Lines(s) {
+		if name, rest, ok := strings.Cut(line, ":"); ok {
+			deps[strings.TrimSpace(name)] = strings.Fields(rest)
+		}
+	}
+	return deps
+}
+
+// AddModules puts the modules of a platform into the Tree of the file system that
+// holds GRUB's folder, with the lists by which GRUB finds the module of a command.
+// BIOS cannot do without; the programs for UEFI bring theirs, so that for them
+// nothing is added.
+func (g *Grub) AddModules(t *image.Tree, p Platform, at Place) error {
+	if platforms[p].program != "" {
+		return nil
+	}
+	modules, err := g.menuModules(p)
+	if err != nil {
+		return err
+	}
+	folder := path.Join(at.folder(), p.Name())
+	for _, m := range modules {
+		if err := g.addFile(t, p, m+".mod", folder); err != nil {
+			return err
+		}
+	}
+	for _, list := range []string{"command.lst", "crypto.lst", "fs.lst", "moddep.lst", "partmap.lst", "parttool.lst", "terminal.lst", "video.lst"} {
+		if err := g.addFile(t, p, list, folder); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (g *Grub) addFile(t *image.Tree, p Platform, name, folder string) error {
+	from, err := g.file(p, name)
+	if err != nil {
+		return err
+	}
+	return addHostFile(t, from, path.Join(folder, name))
+}
+
+func addHostFile(t *image.Tree, from, to string) error {
+	f, err := image.NewHostFile(from)
+	if err != nil {
+		return fmt.Errorf("grub: %w", err)
+	}
+	return t.Put(to, image.NewFile(0o644, f))
+}
+
+// AddFont puts the font of the graphical terminal into the Tree. A menu works without
+// it, in text.
+func (g *Grub) AddFont(t *image.Tree, at Place) error {
+	if g.font == "" {
+		return errors.New("grub: unicode.pf2 is missing: install grub-common (Debian), or have the menu in text")
+	}
+	return addHostFile(t, g.font, path.Join(at.folder(), "fonts/unicode.pf2"))
+}

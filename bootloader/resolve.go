@@ -1,0 +1,78 @@
+package bootloader
+
+import (
+	"fmt"
+	"io/fs"
+	"path"
+	"strings"
+
+	"ingot/image"
+)
+
+// Lookup returns what stands at an absolute path, following no symlinks, or nil;
+// [image.Tree.Lookup] is one. A disk whose store is a file system of its own has
+// another, which looks into both Trees.
+type Lookup func(path string) *image.Node
+
+// maxLinks is the kernel's limit on symlinks in a path.
+const maxLinks = 40
+
+// resolve follows the symlinks in name and returns where it ends. What is not there
+// is an error that names the link which leads to it.
+func (look Lookup) resolve(name string) (string, *image.Node, error) {
+	done, rest := "/", strings.Split(strings.Trim(path.Clean(name), "/"), "/")
+	n := look(done)
+	for links := 0; len(rest) > 0; {
+		at := path.Join(done, rest[0])
+		rest = rest[1:]
+		n = look(at)
+		switch {
+		case n == nil && at == name:
+			return "", nil, fmt.Errorf("%s: %w", name, fs.ErrNotExist)
+		case n == nil:
+			return "", nil, fmt.Errorf("%s leads to %s: %w in the image", name, at, fs.ErrNotExist)
+		case n.Mode.Type() != fs.ModeSymlink:
+			done = at
+			continue
+		}
+		if links++; links > maxLinks {
+			return "", nil, fmt.Errorf("%s: more than %d symlinks", name, maxLinks)
+		}
+		to := n.Link
+		if !path.IsAbs(to) {
+			to = path.Join(done, to)
+		}
+		done, rest = "/", append(strings.Split(strings.Trim(path.Clean(to), "/"), "/"), rest...)
+	}
+	return done, n, nil
+}
+
+// file resolves the path of a regular file.
+func (look Lookup) file(name string) (string, *image.Node, error) {
+	at, n, err := look.resolve(name)
+	switch {
+	case err != nil:
+		return "", nil, err
+	case n == nil || !n.Mode.IsRegular():
+		return "", nil, fmt.Errorf("%s is not a regular file", at)
+	}
+	return at, n, nil
+}
+
+// maxText bounds the files of a system that are read as text.
+const maxText = 1 << 20
+
+// text returns what is in a small file.
+func (look Lookup) text(name string) (string, error) {
+	at, n, err := look.file(name)
+	switch {
+	case err != nil:
+		return "", err
+	case n.Data == nil:
+		return "", nil
+	case n.Data.Size() > maxText:
+		return "", fmt.Errorf("%s is %d bytes long, and at most %d are read", at, n.Data.Size(), maxText)
+	}
+	b, err := image.ReadAll(n.Data)
+	return string(b), err
+}
