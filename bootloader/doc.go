@@ -19,7 +19,7 @@
 //	g, err := bootloader.Find("", nil)
 //	place := bootloader.Place{UUID: ext4.FileSystem{}.UUID(root)}
 //	core, err := g.Core(ctx, place)
-//	err = g.AddModules(tree, bootloader.BIOS)
+//	err = g.AddModules(tree, bootloader.BIOS, place)
 //	entry, err := bootloader.System(tree, "/nix/store/…-nixos-system-web")
 //	err = bootloader.Menu{Entries: []bootloader.Entry{entry}}.AddTo(tree, place)
 //	disk, err := table.Layout()

@@ -1,6 +1,7 @@
 package bootloader
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"path"
@@ -12,16 +13,17 @@ import (
 
 // Menu is what GRUB shows, and what it boots by itself.
 type Menu struct {
-	// Entries stand in this order, before the Submenus.
-	Entries  []Entry
-	Submenus []Submenu
+	// Entries stand in this order. Those with a Submenu stand behind a line of that
+	// title, in the place of the first of them.
+	Entries []Entry
 	// Default is the title or ID of the entry that boots by itself; empty is the first.
 	Default string
 	// Timeout is the seconds until it does; 0 is at once, below 0 never.
 	Timeout int
 	// Consoles are those of GRUB and of every kernel; none is the screen alone, and
-	// nothing said to the kernels. GRUB uses the first serial port among them.
-	Consoles []Console
+	// nothing said to the kernels. [ParseConsole] says how they are written. GRUB uses
+	// the first serial port among them.
+	Consoles []string
 	// Root is the UUID of the file system that holds the kernels, where it is not the
 	// one that holds GRUB's folder.
 	Root string
@@ -30,19 +32,15 @@ type Menu struct {
 	Text bool
 }
 
-// Submenu is a menu behind a line of the menu, such as older generations.
-type Submenu struct {
-	Title   string
-	ID      string
-	Entries []Entry
-}
-
 // Entry is a line of the menu.
 type Entry struct {
 	Title string
 	// ID names the entry for [Menu.Default] and for GRUB's saved state: letters, digits
 	// and ._-; it follows from the entry's place if it is empty.
 	ID string
+	// Submenu is the title of the menu that the entry stands in, such as "Older
+	// generations"; empty is the first one.
+	Submenu string
 	// Kernel and Initrd are paths in the file system that holds them.
 	Kernel string
 	Initrd []string
@@ -94,40 +92,82 @@ func (m Menu) AddTo(t *image.Tree, at Place) error {
 
 // Config returns the text of grub.cfg.
 func (m Menu) Config() (string, error) {
-	w := &writer{menu: m, ids: map[string]string{}}
-	if len(m.Entries) == 0 && len(m.Submenus) == 0 {
+	w := &writer{menu: m}
+	if len(m.Entries) == 0 {
 		return "", errors.New("menu: it has no entries, so nothing would boot")
+	}
+	for _, s := range m.Consoles {
+		c, err := ParseConsole(s)
+		w.check("menu", err)
+		w.consoles = append(w.consoles, c)
 	}
 	if m.Root != "" {
 		w.check("menu", checkUUID(m.Root))
 		w.line("search --no-floppy --fs-uuid --set=root %s", m.Root)
 	}
+	items := m.items()
+	w.checkIDs(items)
 	w.terminals()
-	w.defaults()
-	w.entries("entry", m.Entries)
-	for i, s := range m.Submenus {
-		id := w.id(s.ID, fmt.Sprintf("submenu-%d", i+1), s.Title)
-		w.check("submenu "+s.Title, checkTitle(s.Title))
-		if len(s.Entries) == 0 {
-			w.check("submenu "+s.Title, errors.New("it has no entries"))
-		}
+	w.defaults(items)
+	for _, it := range items {
 		w.line("")
-		w.line("submenu %s --id %s {", quote(s.Title), id)
+		if it.entries == nil {
+			w.entry(it.id, it.entry)
+			continue
+		}
+		w.check("submenu", checkTitle(it.entry.Submenu))
+		w.line("submenu %s --id %s {", quote(it.entry.Submenu), it.id)
 		w.indent++
-		w.entries(id, s.Entries)
+		for i, e := range it.entries {
+			if i > 0 {
+				w.line("")
+			}
+			w.entry(e.id, e.entry)
+		}
 		w.indent--
 		w.line("}")
 	}
 	return w.text.String(), w.err
 }
 
+// item is a line of the menu or of a submenu: an entry, or a submenu with its own.
+type item struct {
+	id      string
+	entry   Entry // of a submenu, its first one
+	entries []item
+}
+
+// items groups the entries by their submenus and settles their IDs.
+func (m Menu) items() []item {
+	var items []item
+	submenus := map[string]int{} // by title, the place among items
+	n := 0
+	for _, e := range m.Entries {
+		if e.Submenu == "" {
+			n++
+			items = append(items, item{id: cmp.Or(e.ID, fmt.Sprintf("entry-%d", n)), entry: e})
+			continue
+		}
+		at, ok := submenus[e.Submenu]
+		if !ok {
+			at = len(items)
+			submenus[e.Submenu] = at
+			items = append(items, item{id: fmt.Sprintf("submenu-%d", len(submenus)), entry: e})
+		}
+		sub := &items[at]
+		id := cmp.Or(e.ID, fmt.Sprintf("%s-%d", sub.id, len(sub.entries)+1))
+		sub.entries = append(sub.entries, item{id: id, entry: e})
+	}
+	return items
+}
+
 // writer writes the text of a menu, and keeps the first error.
 type writer struct {
-	menu   Menu
-	text   strings.Builder
-	indent int
-	ids    map[string]string // by ID, the title that has it
-	err    error
+	menu     Menu
+	consoles []Console
+	text     strings.Builder
+	indent   int
+	err      error
 }
 
 func (w *writer) line(format string, args ...any) {
@@ -151,27 +191,24 @@ func checkTitle(s string) error {
 	return checkText("title", s)
 }
 
-// id settles the ID of an entry or submenu.
-func (w *writer) id(given, place, title string) string {
-	id := given
-	if id == "" {
-		id = place
+// checkIDs sees to it that each ID is one word and stands for one line.
+func (w *writer) checkIDs(items []item) {
+	seen := map[string]string{}
+	var check func(items []item)
+	check = func(items []item) {
+		for _, it := range items {
+			title := it.entry.Title
+			if strings.Trim(it.id, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") != "" {
+				w.check("entry "+title, fmt.Errorf("ID %q: it may have letters, digits and ._-", it.id))
+			}
+			if other, ok := seen[it.id]; ok {
+				w.check("entry "+title, fmt.Errorf("ID %s is that of %q too: give one of them another", it.id, other))
+			}
+			seen[it.id] = title
+			check(it.entries)
+		}
 	}
-	if strings.Trim(id, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") != "" {
-		w.check("entry "+title, fmt.Errorf("ID %q: it may have letters, digits and ._-", id))
-	}
-	if other, ok := w.ids[id]; ok {
-		w.check("entry "+title, fmt.Errorf("ID %s is that of %q too: give one of them another", id, other))
-	}
-	w.ids[id] = title
-	return id
-}
-
-func (w *writer) entries(prefix string, entries []Entry) {
-	for i, e := range entries {
-		w.line("")
-		w.entry(w.id(e.ID, fmt.Sprintf("%s-%d", prefix, i+1), e.Title), e)
-	}
+	check(items)
 }
 
 func (w *writer) entry(id string, e Entry) {
@@ -221,7 +258,7 @@ func (w *writer) kernel(what string, e Entry) {
 // entry names by itself stands as it is.
 func (w *writer) arguments(of []string) []string {
 	out := slices.Clone(of)
-	for _, c := range w.menu.Consoles {
+	for _, c := range w.consoles {
 		named := slices.ContainsFunc(of, func(a string) bool {
 			return a == "console="+c.Device || strings.HasPrefix(a, "console="+c.Device+",")
 		})
@@ -242,8 +279,8 @@ func checkPath(p string) error {
 // terminals sets up where the menu shows. Each part falls back to what firmware
 // gives, so that a missing port or font costs that part alone.
 func (w *writer) terminals() {
-	screen, serial := len(w.menu.Consoles) == 0, Console{}
-	for _, c := range w.menu.Consoles {
+	screen, serial := len(w.consoles) == 0, Console{}
+	for _, c := range w.consoles {
 		if _, ok := c.port(); ok && serial.Device == "" {
 			serial = c
 		}
@@ -284,40 +321,38 @@ func (w *writer) graphics() {
 }
 
 // defaults says what boots by itself, and when.
-func (w *writer) defaults() {
-	id, err := w.menu.defaultID()
+func (w *writer) defaults(items []item) {
+	id, err := w.menu.defaultID(items)
 	w.check("menu", err)
 	w.line("set default=%s", quote(id))
 	w.line("set timeout_style=menu")
 	w.line("set timeout=%d", max(w.menu.Timeout, -1))
 }
 
-// defaultID returns the path of the default entry's ID, its submenu's before it.
-func (m Menu) defaultID() (string, error) {
-	if m.Default == "" {
-		return "0", nil
+// defaultID returns the default entry's ID, its submenu's before it.
+func (m Menu) defaultID(items []item) (string, error) {
+	want := m.Default
+	if want == "" {
+		want = items[0].id
+		if items[0].entries != nil {
+			want = items[0].entries[0].id
+		}
 	}
 	var found, titles []string
-	look := func(menu, prefix string, entries []Entry) {
-		for i, e := range entries {
-			id := e.ID
-			if id == "" {
-				id = fmt.Sprintf("%s-%d", prefix, i+1)
+	var look func(menu string, items []item)
+	look = func(menu string, items []item) {
+		for _, it := range items {
+			if it.entries != nil {
+				look(it.id+">", it.entries)
+				continue
 			}
-			titles = append(titles, e.Title)
-			if m.Default == e.Title || m.Default == id {
-				found = append(found, menu+id)
+			titles = append(titles, it.entry.Title)
+			if want == it.id || want == it.entry.Title && m.Default != "" {
+				found = append(found, menu+it.id)
 			}
 		}
 	}
-	look("", "entry", m.Entries)
-	for i, s := range m.Submenus {
-		id := s.ID
-		if id == "" {
-			id = fmt.Sprintf("submenu-%d", i+1)
-		}
-		look(id+">", id, s.Entries)
-	}
+	look("", items)
 	switch len(found) {
 	case 0:
 		return "", fmt.Errorf("default %q is not the title of an entry: there are %q", m.Default, titles)

@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"path"
 	"strings"
+
+	"ingot/image"
 )
 
 // System returns the entry that boots the system at a path, the store item that
@@ -14,7 +16,12 @@ import (
 //
 // NixOS's layout has kernel, initrd, init and kernel-params in it; Guix's has them
 // named in a file parameters. What has neither a kernel nor parameters is refused.
-func System(look Lookup, toplevel string) (Entry, error) {
+func System(t *image.Tree, toplevel string) (Entry, error) {
+	return Lookup(t.Lookup).System(toplevel)
+}
+
+// System is [System] for a disk whose store and root are not one Tree.
+func (look Lookup) System(toplevel string) (Entry, error) {
 	e, err := system(look, path.Clean(toplevel))
 	if err != nil {
 		return Entry{}, fmt.Errorf("system %s: %w", toplevel, err)
