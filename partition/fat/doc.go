@@ -9,9 +9,9 @@
 //
 // The type is the one that the number of clusters makes it, as Microsoft's
 // specification has it: FAT12 up to 4,084 clusters, FAT16 up to 65,524, FAT32
-// above. A volume never lies about it, and where the choice is free it stays 16
-// clusters away from either border, as the specification advises, since there are
-// drivers that are off by a few. Every size from 64 KiB to 2 TiB can be made.
+// above. A volume never lies about it, and stays 16 clusters away from either border,
+// as the specification advises, since there are drivers that are off by a few. Every
+// size from 64 KiB to 2 TiB can be made.
 //
 // Of the layouts that a size allows the first that holds the tree is taken, in
 // this order: FAT32 with clusters of 4 KiB (8 above 8 GiB, 16 above 16 GiB, 32

@@ -1,7 +1,7 @@
 package fat
 
 import (
-	"errors"
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -44,7 +44,7 @@ func (f FileSystem) sectorSize() int64 {
 // Check says whether a volume as v asks for can be made, whatever it is to hold: it
 // looks at the options, the label, the UUID and the size.
 func (f FileSystem) Check(v image.Volume) error {
-	return errors.Join(f.checkOptions(), checkLabel(v.Label), checkUUID(v.UUID), f.checkSize(v.Size))
+	return cmp.Or(f.checkOptions(), checkLabel(v.Label), checkUUID(v.UUID), f.checkSize(v.Size))
 }
 
 func (f FileSystem) checkOptions() error {
@@ -181,7 +181,7 @@ func (f FileSystem) checkForced(bytes int64) error {
 func (f FileSystem) forced() string {
 	var s []string
 	if k := (kind{bits: f.Bits}); f.Bits != 0 {
-		s = append(s, fmt.Sprintf("Bits %d (a FAT%d has %d to %d clusters)", f.Bits, f.Bits, k.minClusters(), k.maxClusters()))
+		s = append(s, fmt.Sprintf("Bits %d (%d to %d clusters, %d off the borders to other types)", f.Bits, k.minClusters(), k.maxClusters(), margin))
 	}
 	if f.SectorsPerCluster != 0 {
 		s = append(s, fmt.Sprintf("SectorsPerCluster %d", f.SectorsPerCluster))

@@ -18,48 +18,48 @@ type kind struct {
 // clusterSize is in bytes.
 func (k kind) clusterSize() int64 { return k.ss * k.spc }
 
-// minClusters and maxClusters are what "FAT Type Determination" has.
-func (k kind) minClusters() int64 {
-	switch k.bits {
-	case 12:
-		return 1
-	case 16:
-		return 4085
-	}
-	return 65525
-}
-
-// maxClusters of FAT32 leaves out the numbers of 28 bits that are marks.
-func (k kind) maxClusters() int64 {
-	switch k.bits {
-	case 12:
-		return 4084
-	case 16:
-		return 65524
-	}
-	return 0x0FFFFFF5
-}
+// The borders between the types, of "FAT Type Determination".
+const (
+	leastFAT16 = 4085
+	leastFAT32 = 65525
+	// mostFAT32 leaves out the numbers of 28 bits that are marks.
+	mostFAT32 = 0x0FFFFFF5
+)
 
 // bitsFor returns the type that a number of clusters makes a volume.
 func bitsFor(clusters int64) int {
 	switch {
-	case clusters < 4085:
+	case clusters < leastFAT16:
 		return 12
-	case clusters < 65525:
+	case clusters < leastFAT32:
 		return 16
 	}
 	return 32
 }
 
-// margin is how far the specification advises to stay away from a border between
-// two types, since many drivers are off by 1, 2, 8, 10 or 16.
+// margin is how far volumes stay away from a border between two types. The
+// specification advises it, since many drivers are off by 1, 2, 8, 10 or 16.
 const margin = 16
 
-// safe says whether no driver could take the type for another one.
-func (k kind) safe(clusters int64) bool {
-	below := k.bits == 12 || clusters >= k.minClusters()+margin
-	above := k.bits == 32 || clusters <= k.maxClusters()-margin
-	return below && above
+// minClusters and maxClusters say how many a volume of this type is made with.
+func (k kind) minClusters() int64 {
+	switch k.bits {
+	case 12:
+		return 1
+	case 16:
+		return leastFAT16 + margin
+	}
+	return leastFAT32 + margin
+}
+
+func (k kind) maxClusters() int64 {
+	switch k.bits {
+	case 12:
+		return leastFAT16 - 1 - margin
+	case 16:
+		return leastFAT32 - 1 - margin
+	}
+	return mostFAT32
 }
 
 // usual says whether a volume of so many clusters is one that people expect. Beyond
@@ -67,8 +67,6 @@ func (k kind) safe(clusters int64) bool {
 // takes larger ones from 8, 16 and 32 GiB on, as every formatter has it.
 func (k kind) usual(clusters int64) bool {
 	switch {
-	case !k.safe(clusters):
-		return false
 	case k.bits == 12:
 		return k.clusterSize() <= 4096
 	case k.bits == 32:
@@ -275,10 +273,10 @@ func (f FileSystem) beyond(d demand) error {
 		}
 	}
 	if n := best.rootEntries(d.rootEntries); n >= 1<<16 {
-		return fmt.Errorf("fat: the root directory needs %d entries; that of a FAT%d has at most 65535, of a FAT32 65536 and more clusters", d.rootEntries, best.bits)
+		return fmt.Errorf("the root directory needs %d entries; that of a FAT%d has at most 65535, of a FAT32 65536", d.rootEntries, best.bits)
 	}
 	most := min(best.maxClusters(), maxSectors/best.spc)
-	return fmt.Errorf("fat: %d clusters of %d bytes are needed; a FAT%d has at most %d of that size", d.clusters(best), best.clusterSize(), best.bits, most)
+	return fmt.Errorf("%d clusters of %d bytes are needed; a FAT%d has at most %d of that size", d.clusters(best), best.clusterSize(), best.bits, most)
 }
 
 // geometry returns the layout of a volume, and the size in bytes that it has.

@@ -150,8 +150,8 @@ func (r *Reader) geometry(b bpb, b32 bpb32, fat32 bool) error {
 		return fmt.Errorf("%d clusters without the fields of FAT32", r.clusters)
 	}
 	k := kind{bits: r.bits, ss: ss}
-	if n := k.capacity(fatSectors); r.clusters > n || r.clusters > k.maxClusters() {
-		return fmt.Errorf("%d clusters, and a table that has entries for %d", r.clusters, min(n, k.maxClusters()))
+	if n := min(k.capacity(fatSectors), mostFAT32); r.clusters > n {
+		return fmt.Errorf("%d clusters, and a table that has entries for %d", r.clusters, n)
 	}
 	active := int64(0)
 	if b32.ExtFlags&mirroringOff != 0 {
