@@ -6,6 +6,7 @@ STATICCHECK = go run honnef.co/go/tools/cmd/staticcheck@v0.8.2 # 2026.2.2
 # SQLite is the one part in C. The binary is static all the same, since it is also
 # the /init of ingot's own guests; the tags leave out what would need a libc at run
 # time. No time, path or user name of the build gets into it.
+OUT = bin/ingot
 TAGS = osusergo netgo sqlite_omit_load_extension
 BUILD = CGO_ENABLED=1 go build -trimpath -buildvcs=false -tags '$(TAGS)' \
 	-ldflags '-s -w -buildid= -linkmode external -extldflags -static'
@@ -16,7 +17,7 @@ help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
 
 build: ## the program, static, at bin/ingot
-	$(BUILD) -o bin/ingot ./cmd/ingot
+	$(BUILD) -o $(OUT) ./cmd/ingot
 
 test: ## all tests, with what they need installed first
 	tests/setup/debian judges

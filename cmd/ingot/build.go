@@ -1,0 +1,129 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"ingot/image"
+	"ingot/partition"
+	"ingot/recipes"
+)
+
+func newBuild() *cobra.Command {
+	var r recipeFlags
+	var o buildFlags
+	c := &cobra.Command{
+		Use:   "build RECIPE [-o OUTPUT]",
+		Short: "write the disk that a recipe describes",
+		Long: `Write the disk that a recipe describes, and a manifest with its digests beside it.
+
+The output stands under its name only when it is whole: on an error, or when
+ingot is interrupted, nothing is left behind and an older file stays as it was.
+The output - is standard output, written strictly in order, without a manifest.`,
+		Example: `  ingot build rescue -o rescue.img
+  ingot build web.yaml -o web.qcow2 --format qcow2
+  ingot build web.yaml --set disk.partitions.root.size=8GiB
+  ingot build web.yaml -o - | zstd > web.img.zst`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error { return build(c, args[0], r, o) },
+	}
+	r.add(c)
+	f := c.Flags()
+	f.StringVarP(&o.output, "output", "o", "", "where to write; the recipe's name with .img or .qcow2 if left out")
+	f.BoolVarP(&o.quiet, "quiet", "q", false, "say nothing but errors")
+	f.BoolVar(&o.dryRun, "dry-run", false, "plan and check all, write nothing")
+	f.BoolVar(&o.noManifest, "no-manifest", false, "write no manifest and take no digests")
+	f.BoolVar(&o.noSync, "no-sync", false, "do not wait until the disk has it all: faster, and not safe against a power cut")
+	return c
+}
+
+type buildFlags struct {
+	output                            string
+	quiet, dryRun, noManifest, noSync bool
+}
+
+func build(c *cobra.Command, name string, r recipeFlags, o buildFlags) error {
+	start := time.Now()
+	say := func(format string, args ...any) {
+		if !o.quiet {
+			fmt.Fprintf(c.ErrOrStderr(), format+"\n", args...)
+		}
+	}
+	plan, err := r.plan(c, name)
+	if err != nil {
+		return err
+	}
+	for _, w := range plan.Warnings {
+		say("warning: %s", w)
+	}
+	say("planned %s in %s: %d store paths, %s on a disk of %s", plan.Recipe.Name, since(start), plan.Closure.Paths,
+		partition.FormatBytes(plan.Data()), partition.FormatBytes(plan.Disk.Map.Size()))
+	if o.dryRun {
+		return nil
+	}
+	out := o.output
+	if out == "" {
+		out = plan.Recipe.Name + map[string]string{"raw": ".img", "qcow2": ".qcow2"}[plan.Recipe.Output.Format]
+	}
+	bar := newProgress(c.ErrOrStderr(), o.quiet, "writing", plan.Data())
+	opts := recipes.EmitOptions{NoManifest: o.noManifest, WriteOptions: image.WriteOptions{Progress: bar.add, NoSync: o.noSync}}
+	if out == "-" {
+		err = plan.Stream(c.Context(), c.OutOrStdout(), opts)
+		bar.close()
+		return err
+	}
+	manifest, err := plan.Emit(c.Context(), out, opts)
+	bar.close()
+	if err != nil {
+		return err
+	}
+	say("wrote %s in %s", out, since(start))
+	if manifest != nil {
+		say("digest %s, in %s", manifest.Disk.Digest, filepath.Base(recipes.ManifestPath(out)))
+	}
+	return nil
+}
+
+func since(t time.Time) string { return time.Since(t).Round(10 * time.Millisecond).String() }
+
+// recipeFlags are those of every verb that reads a recipe.
+type recipeFlags struct {
+	set    []string
+	format string
+}
+
+func (r *recipeFlags) add(c *cobra.Command) {
+	c.Flags().StringArrayVar(&r.set, "set", nil, "override a key of the recipe: `key=value`, may be repeated")
+	c.Flags().StringVar(&r.format, "format", "", "override output.format: raw or qcow2")
+}
+
+// plan loads a recipe and plans it.
+func (r recipeFlags) plan(c *cobra.Command, name string) (*recipes.Plan, error) {
+	set := r.set
+	if r.format != "" {
+		set = append(set, "output.format="+r.format)
+	}
+	recipe, err := recipes.Load(name, set)
+	if err != nil {
+		return nil, err
+	}
+	host, err := thisHost()
+	if err != nil {
+		return nil, err
+	}
+	return recipe.Plan(c.Context(), host)
+}
+
+// thisHost says what a recipe may take from the machine that ingot runs on. The
+// environment is read here and nowhere below.
+func thisHost() (recipes.Host, error) {
+	program, err := os.Executable()
+	if err != nil {
+		return recipes.Host{}, fmt.Errorf("finding ingot's own file: %w", err)
+	}
+	return recipes.Host{Program: program, Path: filepath.SplitList(os.Getenv("PATH"))}, nil
+}

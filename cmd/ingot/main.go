@@ -1,0 +1,140 @@
+// Command ingot turns store closures into bootable disks: byte for byte the same
+// every time, without root, at the speed of copying the files.
+//
+// Run `ingot help` for its verbs. The same program is the init and the shell of
+// the systems that it makes: started as process 1, or under the name of one of the
+// commands in package guest, it is that.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"ingot/image"
+	"ingot/recipes"
+	"ingot/vm/guest"
+)
+
+func main() {
+	if guest.Main(os.Args) {
+		return
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// The exit statuses of ingot, so that a script can tell what went wrong.
+const (
+	exitFailed      = 1   // something of the host failed: a file, a tool
+	exitUsage       = 2   // the command line is wrong
+	exitRecipe      = 3   // the recipe is wrong, or asks for what cannot be
+	exitSpace       = 4   // the disk or the partition is too small
+	exitChanged     = 5   // a source file changed while it was read
+	exitInterrupted = 130 // Ctrl-C or a request to end
+)
+
+// run is the whole command line: results go to out, talk to errout, and the exit
+// status comes back.
+func run(ctx context.Context, args []string, out, errout io.Writer) int {
+	root := newRoot()
+	root.SetArgs(args)
+	root.SetOut(out)
+	root.SetErr(errout)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return 0
+	}
+	if ctx.Err() != nil {
+		err = errors.New("interrupted; nothing was written")
+	}
+	fmt.Fprintf(errout, "ingot: %s\n", strings.ReplaceAll(err.Error(), "\n", "\ningot: "))
+	if h := hint(err); h != "" {
+		fmt.Fprintf(errout, "hint: %s\n", h)
+	}
+	if ctx.Err() != nil {
+		return exitInterrupted
+	}
+	return status(err)
+}
+
+// usageError is a command line that does not make sense.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+func status(err error) int {
+	var usage usageError
+	var recipe *recipes.Error
+	var space *image.SpaceError
+	var small *image.TooSmallError
+	var changed *image.ChangedError
+	switch {
+	case errors.As(err, &usage):
+		return exitUsage
+	case errors.As(err, &space), errors.As(err, &small):
+		return exitSpace
+	case errors.As(err, &changed):
+		return exitChanged
+	case errors.As(err, &recipe):
+		return exitRecipe
+	}
+	return exitFailed
+}
+
+// hint returns what to do next, where that is known and the error does not say it.
+func hint(err error) string {
+	var usage usageError
+	var space *image.SpaceError
+	var changed *image.ChangedError
+	switch {
+	case errors.As(err, &usage):
+		return "ingot help shows how it is used"
+	case errors.As(err, &space):
+		return "free some space, or write to another folder with -o"
+	case errors.As(err, &changed):
+		return "run the build again when nothing writes there any more"
+	}
+	return ""
+}
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "ingot",
+		Short: "turn Nix and Guix store closures into bootable disks",
+		Long: `ingot turns Nix and Guix store closures into bootable disks: byte for byte the
+same every time, without root, at the speed of copying the files.
+
+A recipe, a short YAML file, says what the disk holds. Some ship with ingot.`,
+		Example: `  ingot recipes                          what ships with ingot
+  ingot recipes rescue > mine.yaml       a start for a recipe of one's own
+  ingot plan mine.yaml                   what would be written
+  ingot build mine.yaml -o mine.qcow2    write it`,
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
+		Args:              cobra.NoArgs,
+		RunE:              func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.AddCommand(newBuild(), newPlan(), newRecipes(), newSchema(), newVersion())
+	for _, c := range root.Commands() {
+		if check := c.Args; check != nil {
+			c.Args = func(c *cobra.Command, args []string) error {
+				if err := check(c, args); err != nil {
+					return usageError{fmt.Errorf("%s: %w", c.Name(), err)}
+				}
+				return nil
+			}
+		}
+	}
+	return root
+}

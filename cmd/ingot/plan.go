@@ -1,0 +1,84 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"ingot/partition"
+	"ingot/recipes"
+)
+
+func newPlan() *cobra.Command {
+	var r recipeFlags
+	var asJSON bool
+	var top int
+	c := &cobra.Command{
+		Use:   "plan RECIPE",
+		Short: "show what build would write, without writing",
+		Long: `Show what build would write: the partitions with their places and sizes, the
+closure, what takes the space, and what boots. Nothing is written.`,
+		Example: `  ingot plan rescue
+  ingot plan web.yaml --top 20
+  ingot plan web.yaml --json | jq '.partitions[].size'`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			plan, err := r.plan(c, args[0])
+			if err != nil {
+				return err
+			}
+			s := plan.Summary(top)
+			if asJSON {
+				e := json.NewEncoder(c.OutOrStdout())
+				e.SetIndent("", "  ")
+				return e.Encode(s)
+			}
+			return printPlan(c.OutOrStdout(), s)
+		},
+	}
+	r.add(c)
+	c.Flags().BoolVar(&asJSON, "json", false, "print the plan as JSON")
+	c.Flags().IntVar(&top, "top", 10, "how many of the largest store paths to show")
+	return c
+}
+
+func printPlan(out io.Writer, s recipes.Summary) error {
+	size := partition.FormatBytes
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(w, "%s: %s disk of %s (%d bytes), %s to write as %s\n", s.Name, s.Table, size(s.Size), s.Size, size(s.Data), s.Format)
+	for _, x := range s.Warnings {
+		fmt.Fprintf(w, "warning: %s\n", x)
+	}
+	fmt.Fprintf(w, "\nPartitions\n  #\tname\ttype\tstart\tsize\tfile system\tlabel\tUUID\n")
+	for _, p := range s.Partitions {
+		fmt.Fprintf(w, "  %d\t%s\t%s\t%d\t%d (%s)\t%s\t%s\t%s\n", p.Number, p.Name, p.Type, p.Start, p.Size, size(p.Size),
+			dash(p.Filesystem), dash(p.Label), dash(p.UUID))
+	}
+	if s.Closure.Paths > 0 {
+		fmt.Fprintf(w, "\nStore\n  %d paths, %s as NARs (%d bytes)\n", s.Closure.Paths, size(s.Closure.NarSize), s.Closure.NarSize)
+		for _, i := range s.Closure.Largest {
+			fmt.Fprintf(w, "  %s\t%s\n", size(i.NarSize), i.Path)
+		}
+	}
+	if len(s.Boot.Entries) > 0 {
+		fmt.Fprintf(w, "\nBoot\n  GRUB for %v, core image %s\n", s.Boot.Platforms, size(s.Boot.CoreSize))
+		for _, e := range s.Boot.Entries {
+			fmt.Fprintf(w, "  %s:\t%s %s\n", e.Title, e.Kernel, e.Arguments)
+		}
+	}
+	fmt.Fprintf(w, "\nStages\n")
+	for _, x := range s.Stages {
+		fmt.Fprintf(w, "  %s\t%s\n", x.Name, x.What)
+	}
+	return w.Flush()
+}
+
+func dash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}

@@ -1,0 +1,56 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
+
+	"ingot/partition"
+)
+
+// progress shows how many bytes of a known total are done: a bar on a terminal,
+// elsewhere a line now and then.
+type progress struct {
+	add   func(n int64)
+	close func()
+}
+
+// lineEvery is how often a line comes where there is no terminal: often enough to
+// see that work goes on, seldom enough for a log.
+const lineEvery = 5 * time.Second
+
+func newProgress(w io.Writer, quiet bool, what string, total int64) progress {
+	if quiet {
+		return progress{func(int64) {}, func() {}}
+	}
+	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		bar := progressbar.NewOptions64(total, progressbar.OptionSetWriter(w), progressbar.OptionSetDescription(what),
+			progressbar.OptionShowBytes(true), progressbar.OptionUseIECUnits(true), progressbar.OptionClearOnFinish(),
+			progressbar.OptionThrottle(65*time.Millisecond), progressbar.OptionFullWidth())
+		return progress{func(n int64) { bar.Add64(n) }, func() { bar.Finish() }}
+	}
+	return newLines(w, what, total)
+}
+
+func newLines(w io.Writer, what string, total int64) progress {
+	var mu sync.Mutex
+	var done int64
+	next := time.Now().Add(lineEvery)
+	return progress{
+		add: func(n int64) {
+			mu.Lock()
+			defer mu.Unlock()
+			done += n
+			if now := time.Now(); now.After(next) {
+				next = now.Add(lineEvery)
+				fmt.Fprintf(w, "%s: %s of %s (%d %%)\n", what, partition.FormatBytes(done), partition.FormatBytes(total), 100*done/max(total, 1))
+			}
+		},
+		close: func() {},
+	}
+}

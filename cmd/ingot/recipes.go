@@ -1,0 +1,76 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"ingot/recipes"
+)
+
+func newRecipes() *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "recipes [NAME]",
+		Short: "list the recipes that ship with ingot, or print one",
+		Long:  "List the recipes that ship with ingot, or print one of them as a start for one's own.",
+		Example: `  ingot recipes
+  ingot recipes rescue > mine.yaml`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				text, ok := recipes.Shipped(args[0])
+				if !ok {
+					return usageError{fmt.Errorf("no recipe %q ships with ingot", args[0])}
+				}
+				_, err := c.OutOrStdout().Write(text)
+				return err
+			}
+			return listRecipes(c, asJSON)
+		},
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print the list as JSON")
+	return c
+}
+
+func listRecipes(c *cobra.Command, asJSON bool) error {
+	type entry struct {
+		Name    string `json:"name"`
+		Summary string `json:"summary"`
+	}
+	var list []entry
+	for _, name := range recipes.ShippedNames() {
+		text, _ := recipes.Shipped(name)
+		list = append(list, entry{name, recipes.Headline(text)})
+	}
+	if asJSON {
+		e := json.NewEncoder(c.OutOrStdout())
+		e.SetIndent("", "  ")
+		return e.Encode(list)
+	}
+	w := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 3, ' ', 0)
+	for _, e := range list {
+		fmt.Fprintf(w, "%s\t%s\n", e.Name, e.Summary)
+	}
+	return w.Flush()
+}
+
+func newSchema() *cobra.Command {
+	return &cobra.Command{
+		Use:     "schema",
+		Short:   "print the JSON Schema of the recipe language",
+		Long:    "Print the JSON Schema of the recipe language, with which editors complete and check recipes.",
+		Example: `  ingot schema > ingot.schema.json`,
+		Args:    cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			text, err := recipes.Schema()
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(c.OutOrStdout(), "%s\n", text)
+			return err
+		},
+	}
+}

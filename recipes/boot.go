@@ -1,0 +1,177 @@
+package recipes
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"ingot/bootloader"
+	"ingot/image"
+	"ingot/partition"
+)
+
+// boot is the boot loader of an image: the menu, and what is laid over the disk.
+type boot struct {
+	core    *bootloader.Core // for BIOS; nil without it
+	names   []string         // of the platforms
+	entries []bootloader.Entry
+}
+
+// planBoot makes the boot loader and puts its files into the trees.
+func (p *planner) planBoot(ctx context.Context, h Host) (*boot, error) {
+	b := &boot{}
+	if p.Bootloader.Grub.IsZero() {
+		return b, nil
+	}
+	at, err := p.bootPartition()
+	if err != nil {
+		return nil, err
+	}
+	menu, err := p.menu(at)
+	if err != nil {
+		return nil, err
+	}
+	b.entries = menu.Entries
+	place := bootloader.Place{UUID: p.uuid(at)}
+	if err := menu.AddTo(p.trees[at], place); err != nil {
+		return nil, p.src.wrap("bootloader", err)
+	}
+	grub, err := bootloader.Find(p.Bootloader.Grub.From.Host, h.Path)
+	if err != nil {
+		return nil, p.src.wrap("bootloader.grub", err)
+	}
+	if err := grub.AddFont(p.trees[at], place); err != nil {
+		return nil, p.src.wrap("bootloader.grub", err)
+	}
+	for _, word := range p.Bootloader.Grub.Platforms {
+		if err := p.platform(ctx, b, grub, word, at, place); err != nil {
+			return nil, p.src.wrap("bootloader.grub", err)
+		}
+	}
+	return b, nil
+}
+
+// bootPartition returns the partition that GRUB finds its menu and the kernels in: the
+// one with the store, or where there is none the first whose file system GRUB reads.
+func (p *planner) bootPartition() (int, error) {
+	if i := p.storePartition(); i >= 0 {
+		return i, nil
+	}
+	i := slices.IndexFunc(p.trees, func(t *image.Tree) bool { return t != nil })
+	if i < 0 {
+		return 0, p.src.errorf("bootloader", "no partition has a file system that the menu could be in")
+	}
+	for j, part := range p.Disk.Partitions {
+		if part.Filesystem == "ext4" {
+			return j, nil
+		}
+	}
+	return i, nil
+}
+
+// platform makes GRUB for one firmware.
+func (p *planner) platform(ctx context.Context, b *boot, grub *bootloader.Grub, word string, at int, place bootloader.Place) error {
+	platform, err := bootloader.ParsePlatform(word)
+	if err != nil {
+		return err
+	}
+	b.names = append(b.names, word)
+	if err := grub.AddModules(p.trees[at], platform, place); err != nil {
+		return err
+	}
+	if platform == bootloader.BIOS {
+		b.core, err = grub.Core(ctx, place)
+		return err
+	}
+	program, err := grub.EFI(ctx, platform, place)
+	if err != nil {
+		return err
+	}
+	for i, part := range p.Disk.Partitions {
+		if part.Type == "esp" && p.trees[i] != nil {
+			return bootloader.AddEFI(p.trees[i], platform, program)
+		}
+	}
+	return fmt.Errorf("%s: no partition is an ESP", word)
+}
+
+// menu makes the entries: the system's own first, then the recipe's.
+func (p *planner) menu(at int) (bootloader.Menu, error) {
+	m := bootloader.Menu{Timeout: 5, Default: p.Bootloader.Default, Consoles: p.Bootloader.Console}
+	if p.Bootloader.Timeout != nil {
+		m.Timeout = *p.Bootloader.Timeout
+	}
+	if p.store.system != "" {
+		e, err := p.systemEntry(at, "", p.store.system)
+		if err != nil {
+			return m, p.src.wrap("system", err)
+		}
+		if p.store.made != nil {
+			e.Title = fmt.Sprintf("%s (Linux %s)", p.Name, p.store.made.release)
+		}
+		m.Entries = append(m.Entries, e)
+	}
+	for i, r := range p.Bootloader.Entries {
+		e := bootloader.Entry{Title: r.Title, Kernel: r.Kernel, Initrd: r.Initrd, Submenu: r.Submenu}
+		if r.System != "" {
+			var err error
+			if e, err = p.systemEntry(at, r.Title, r.System); err != nil {
+				return m, p.src.wrap(fmt.Sprintf("bootloader.entries[%d]", i), err)
+			}
+			e.Submenu = r.Submenu
+		}
+		for _, file := range append([]string{e.Kernel}, e.Initrd...) {
+			if p.trees[at].Lookup(file) == nil {
+				return m, p.src.errorf(fmt.Sprintf("bootloader.entries[%d]", i), "%s is not in partition %s", file, p.Disk.Partitions[at].Name)
+			}
+		}
+		e.Arguments = append(e.Arguments, r.Arguments...)
+		m.Entries = append(m.Entries, e)
+	}
+	for i := range m.Entries {
+		m.Entries[i].Arguments = p.arguments(at, m.Entries[i].Arguments)
+	}
+	return m, nil
+}
+
+// systemEntry picks up what a system's closure boots with.
+func (p *planner) systemEntry(at int, title, system string) (bootloader.Entry, error) {
+	e, err := bootloader.System(p.trees[at], system)
+	if title != "" {
+		e.Title = title
+	}
+	return e, err
+}
+
+// arguments completes a kernel's own arguments: the root, unless they name one, and
+// the recipe's. The menu adds the consoles.
+func (p *planner) arguments(at int, own []string) []string {
+	args := slices.Clone(own)
+	names := func(prefix string) bool {
+		return slices.ContainsFunc(args, func(a string) bool { return strings.HasPrefix(a, prefix) })
+	}
+	if !names("root=") && !names("--root=") {
+		args = append(args, "root=UUID="+p.uuid(at))
+	}
+	return append(args, p.Bootloader.Arguments...)
+}
+
+// install lays the boot loader over the disk.
+func (b *boot) install(d *partition.Disk) (*image.Map, error) {
+	if b.core == nil {
+		return d.Map, nil
+	}
+	return b.core.Install(d)
+}
+
+func (b *boot) summary() SummaryBoot {
+	s := SummaryBoot{Platforms: b.names}
+	if b.core != nil {
+		s.CoreSize = b.core.Size()
+	}
+	for _, e := range b.entries {
+		s.Entries = append(s.Entries, SummaryEntry{e.Title, e.Kernel, strings.Join(e.Arguments, " ")})
+	}
+	return s
+}

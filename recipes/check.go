@@ -1,0 +1,265 @@
+package recipes
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"regexp"
+	"strings"
+
+	"ingot/image"
+	"ingot/partition"
+	"ingot/partition/ext4"
+	"ingot/partition/fat"
+	"ingot/partition/swap"
+)
+
+// storeName is what the name part of a store path may be made of.
+var storeName = regexp.MustCompile(`^[0-9A-Za-z+\-._?=]{1,211}$`)
+
+// check finds what is wrong with a recipe that can be seen without looking at the
+// host's files, and fills in what was left out.
+func (r *Recipe) check(d *decoder) {
+	if !storeName.MatchString(r.Name) || r.Name[0] == '.' {
+		d.fail("name", "%q is not a name: letters, digits and + - . _ ? =, at most 211, the first no dot", r.Name)
+	}
+	r.checkStore(d)
+	r.checkDisk(d)
+	r.checkBootloader(d)
+	choose(&r.Output.Format, "raw")
+	d.check("output.format", oneOf(r.Output.Format, "raw", "qcow2"))
+}
+
+// check records err at key, if there is one.
+func (d *decoder) check(key string, err error) {
+	if err != nil {
+		d.fail(key, "%s", err)
+	}
+}
+
+func choose(field *string, otherwise string) {
+	if *field == "" {
+		*field = otherwise
+	}
+}
+
+func (r *Recipe) checkStore(d *decoder) {
+	choose(&r.Store.Flavour, "nix")
+	d.check("store.flavour", oneOf(r.Store.Flavour, "nix", "guix"))
+	for i, c := range r.Store.Closures {
+		key := fmt.Sprintf("store.closures[%d]", i)
+		switch {
+		case len(c.Graph) == 0 && len(c.Registration) == 0 && c.Path == "":
+			d.fail(key, "has neither graph, registration nor path")
+		case c.Path != "" && len(c.Graph)+len(c.Registration) > 0:
+			d.fail(key, "has both path and a graph or registration; make two closures of it")
+		case !c.Root.IsZero() && c.Path == "":
+			d.fail(key+".root", "says where the store of a path lies, and there is no path")
+		}
+	}
+	names := map[string]bool{}
+	for i, a := range r.Store.Add {
+		key := fmt.Sprintf("store.add[%d].name", i)
+		if !storeName.MatchString(a.Name) || a.Name[0] == '.' {
+			d.fail(key, "%q cannot be in a store path: letters, digits and + - . _ ? =, at most 211, the first no dot", a.Name)
+		}
+		if names[a.Name] {
+			d.fail(key, "%q is added twice", a.Name)
+		}
+		names[a.Name] = true
+	}
+	if s := r.System; s != nil && s.Path != "" && (!s.Kernel.IsZero() || len(s.Modules) > 0 || s.Hostname != "") {
+		d.fail("system", "has a path, so kernel, modules and hostname are that system's own")
+	} else if s != nil && s.Path == "" && s.Kernel.IsZero() {
+		d.fail("system", "has neither a path nor a kernel to make a system with")
+	}
+}
+
+// fileSystem returns the writer of a partition's file system, nil for a raw one.
+func (p *Partition) fileSystem() partition.FileSystem {
+	switch p.Filesystem {
+	case "ext4":
+		f := ext4.FileSystem{Inodes: p.Inodes, ReservedPercent: p.Reserved}
+		f.NoJournal = p.Journal != nil && !*p.Journal
+		return f
+	case "fat":
+		return fat.FileSystem{Bits: p.Bits}
+	case "swap":
+		return swap.Area{}
+	}
+	return nil
+}
+
+func (r *Recipe) checkDisk(d *decoder) {
+	choose(&r.Disk.Table, "gpt")
+	d.check("disk.table", oneOf(r.Disk.Table, "gpt", "mbr", "hybrid"))
+	if r.Disk.Size.Fit {
+		d.fail("disk.size", "a disk is as large as its partitions need unless a size is given; give a partition size: %s", r.Disk.Size.Text)
+	}
+	if len(r.Disk.Partitions) == 0 {
+		d.fail("disk.partitions", "a disk without partitions holds nothing")
+	}
+	first := map[string]string{} // what must differ, and the key that has it
+	differ := func(key, what, value string) {
+		if value == "" {
+			return
+		}
+		id := what + " " + strings.ToLower(value)
+		if other, ok := first[id]; ok {
+			d.fail(key, "the %s %q is that of %s too", what, value, other)
+		}
+		first[id] = key
+	}
+	stores := 0
+	for i := range r.Disk.Partitions {
+		p := &r.Disk.Partitions[i]
+		key := fmt.Sprintf("disk.partitions[%d]", i)
+		differ(key+".name", "name", p.Name)
+		differ(key+".label", "label", p.Label)
+		differ(key+".uuid", "UUID", p.UUID)
+		differ(key+".guid", "GUID", p.GUID)
+		p.check(d, key)
+		if p.Contents.Store {
+			if stores++; stores == 2 {
+				d.fail(key+".contents.store", "a second partition holds the store; one can")
+			}
+		}
+	}
+	if stores == 0 && (r.System != nil || len(r.Store.Closures)+len(r.Store.Add) > 0) {
+		d.fail("disk.partitions", "there is a store, and no partition has contents: {store: true}")
+	}
+}
+
+func (p *Partition) check(d *decoder, key string) {
+	if p.Filesystem != "" {
+		if err := oneOf(p.Filesystem, "ext4", "fat", "swap"); err != nil {
+			d.fail(key+".filesystem", "unsupported file system: %s", err)
+			return
+		}
+	}
+	if p.Type == "" {
+		p.Type = map[string]string{"fat": "esp", "swap": "swap"}[p.Filesystem]
+		choose(&p.Type, "linux")
+	}
+	if p.Size.IsZero() {
+		p.Size.Size = image.Fit(0)
+		if p.Filesystem == "swap" || p.Filesystem == "" {
+			d.fail(key+".size", "is missing: a partition without files has no size that fits")
+		}
+	} else if p.Size.Fit && p.Filesystem == "" {
+		d.fail(key+".size", "%s needs a file system to measure", p.Size.Text)
+	}
+	fs := p.fileSystem()
+	if fs == nil {
+		for name, set := range map[string]bool{"label": p.Label != "", "uuid": p.UUID != "", "contents": p.Contents.some()} {
+			if set {
+				d.fail(key+"."+name, "needs a filesystem to be in")
+			}
+		}
+		return
+	}
+	if p.Contents.some() && p.Filesystem == "swap" {
+		d.fail(key+".contents", "a swap area holds no files")
+	}
+	// One at a time, so that the error stands at the key that is wrong.
+	fit := image.Volume{Size: image.Exactly(64 << 20)}
+	label, uuid, size := fit, fit, image.Volume{Size: p.Size.Size}
+	label.Label, uuid.UUID = p.Label, p.UUID
+	d.check(key+".label", fs.Check(label))
+	d.check(key+".uuid", fs.Check(uuid))
+	if !p.Size.Fit {
+		d.check(key+".size", fs.Check(size))
+	}
+	if p.Contents.Store && p.Filesystem != "ext4" {
+		d.fail(key+".filesystem", "%s cannot hold a store: it has no symlinks and no modes; use ext4", p.Filesystem)
+	}
+	for i := range p.Contents.Files {
+		d.check(fmt.Sprintf("%s.contents.files[%d]", key, i), p.Contents.Files[i].check())
+	}
+}
+
+func (c Contents) some() bool { return c.Store || len(c.Files) > 0 || !c.From.IsZero() }
+
+func (f *File) check() error {
+	if !path.IsAbs(f.Path) || f.Path == "/" {
+		return fmt.Errorf("%q is not an absolute path", f.Path)
+	}
+	if strings.Contains(f.Path+"/", "/../") {
+		return fmt.Errorf("%q has .. in it", f.Path)
+	}
+	kinds := 0
+	for _, set := range []bool{f.Text != nil, !f.Source.IsZero(), f.Directory, f.Link != "", f.Device != ""} {
+		if set {
+			kinds++
+		}
+	}
+	if kinds != 1 {
+		return fmt.Errorf("%s: exactly one of text, source, directory, link and device says what it is, and %d are given", f.Path, kinds)
+	}
+	if len(f.Link) > 4095 {
+		return fmt.Errorf("%s: the link's target has %d bytes, and 4095 is the limit", f.Path, len(f.Link))
+	}
+	_, _, err := f.device()
+	return err
+}
+
+// device parses "c 5:1" or "b 8:0".
+func (f *File) device() (block bool, dev image.Dev, err error) {
+	if f.Device == "" {
+		return false, dev, nil
+	}
+	var kind string
+	if _, err := fmt.Sscanf(f.Device, "%1s %d:%d", &kind, &dev.Major, &dev.Minor); err != nil || kind != "c" && kind != "b" {
+		return false, dev, fmt.Errorf("%s: %q is not a device; write 'c MAJOR:MINOR' or 'b MAJOR:MINOR'", f.Path, f.Device)
+	}
+	return kind == "b", dev, nil
+}
+
+func (r *Recipe) checkBootloader(d *decoder) {
+	b := &r.Bootloader
+	if b.Grub.IsZero() {
+		if len(b.Entries)+len(b.Arguments)+len(b.Console) > 0 || b.Timeout != nil || b.Default != "" {
+			d.fail("bootloader", "has no grub, so nothing would boot; add grub: [bios, efi]")
+		}
+		return
+	}
+	if r.System == nil && len(b.Entries) == 0 {
+		d.fail("bootloader", "there is nothing to boot: no system and no entries")
+	}
+	for i, p := range b.Grub.Platforms {
+		key := fmt.Sprintf("bootloader.grub[%d]", i)
+		d.check(key, oneOf(p, "bios", "efi", "efi32"))
+		d.check(key, r.room(p))
+	}
+	if b.Default != "" && len(b.Entries) > 0 && r.System == nil {
+		var titles []string
+		for _, e := range b.Entries {
+			titles = append(titles, e.Title)
+		}
+		d.check("bootloader.default", oneOf(b.Default, titles...))
+	}
+	for i, e := range b.Entries {
+		if (e.System == "") == (e.Kernel == "") {
+			d.fail(fmt.Sprintf("bootloader.entries[%d]", i), "%q needs a system or a kernel, and not both", e.Title)
+		}
+	}
+}
+
+// room says whether the disk has what a platform's boot loader is put into.
+func (r *Recipe) room(platform string) error {
+	want := map[string]string{"efi": "esp", "efi32": "esp"}[platform]
+	if platform == "bios" && r.Disk.Table != "mbr" {
+		want = "bios-boot"
+	}
+	for _, p := range r.Disk.Partitions {
+		if want == "" || p.Type == want && (want != "esp" || p.Filesystem == "fat") {
+			return nil
+		}
+	}
+	switch want {
+	case "esp":
+		return errors.New("no partition has type: esp and filesystem: fat; add {name: esp, type: esp, filesystem: fat}")
+	default:
+		return errors.New("no partition has type: bios-boot; add {name: bios, type: bios-boot, size: 1MiB}")
+	}
+}

@@ -1,0 +1,126 @@
+package recipes
+
+import (
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path"
+	"slices"
+
+	"ingot/image"
+)
+
+// addContents puts what a partition's contents name, the store aside, into a tree.
+func (r *Recipe) addContents(t *image.Tree, c *Contents, key string) error {
+	if !c.From.IsZero() {
+		if err := addFolder(t, c.From.Host); err != nil {
+			return r.src.wrap(key+".from", err)
+		}
+	}
+	for i := range c.Files {
+		if err := c.Files[i].addTo(t); err != nil {
+			return r.src.wrap(fmt.Sprintf("%s.files[%d]", key, i), err)
+		}
+	}
+	return nil
+}
+
+// addFolder copies what a folder of the host holds into the root of a tree.
+func addFolder(t *image.Tree, dir string) error {
+	if st, err := os.Stat(dir); err != nil {
+		return err
+	} else if !st.IsDir() {
+		return fmt.Errorf("%s is not a folder", dir)
+	}
+	n, err := scanAsRoot(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range n.Entries() {
+		if err := t.Put("/"+e.Name, e.Node); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// scanAsRoot scans a file or folder of the host as a recipe means it: modes count, but
+// neither who owns the files there nor when they were made, so that every user's
+// checkout of one recipe gives one image.
+func scanAsRoot(name string) (*image.Node, error) {
+	n, err := image.Scan(name, image.ScanOptions{})
+	if err != nil {
+		return nil, err
+	}
+	if n.Mode.Type() == fs.ModeSymlink { // the file that is named, not a link to it
+		file, err := image.NewHostFile(name)
+		if err != nil {
+			return nil, err
+		}
+		n = image.NewFile(0o644, file)
+	}
+	neutral(n)
+	return n, nil
+}
+
+// neutral gives n and what is below it the owner root, the time of the epoch, and
+// modes without what an umask decides: 0755 for directories and what may be
+// executed, else 0644; setuid, setgid and sticky bits stay.
+func neutral(n *image.Node) {
+	n.UID, n.GID, n.Mtime = 0, 0, image.Epoch
+	special := n.Mode & (fs.ModeSetuid | fs.ModeSetgid | fs.ModeSticky)
+	switch {
+	case n.IsDir(), n.Mode.IsRegular() && n.Mode&0o100 != 0:
+		n.Mode = n.Mode.Type() | 0o755 | special
+	case n.Mode.IsRegular():
+		n.Mode = 0o644 | special
+	}
+	for _, e := range n.Entries() {
+		neutral(e.Node)
+	}
+}
+
+// addTo puts the file into a tree. A directory that is there already takes the mode
+// and the owner; anything else that is there gives way only to a link.
+func (f *File) addTo(t *image.Tree) error {
+	n, err := f.node()
+	if err != nil {
+		return err
+	}
+	if f.Mode != nil {
+		n.Mode = n.Mode.Type() | image.ModeFromUnix(0o100000|uint16(*f.Mode))&image.Perm
+	}
+	n.UID, n.GID = f.UID, f.GID
+	for _, name := range slices.Sorted(maps.Keys(f.Xattrs)) {
+		n.Xattrs = append(n.Xattrs, image.Xattr{Name: name, Value: []byte(f.Xattrs[name])})
+	}
+	old := t.Lookup(f.Path)
+	switch {
+	case old != nil && old.IsDir() && f.Directory:
+		old.Mode, old.UID, old.GID, old.Xattrs = n.Mode, n.UID, n.GID, n.Xattrs
+		return nil
+	case old != nil && !old.IsDir() && f.Link != "":
+		t.Lookup(path.Dir(path.Clean(f.Path))).Remove(path.Base(f.Path))
+	}
+	return t.Put(f.Path, n)
+}
+
+func (f *File) node() (*image.Node, error) {
+	switch {
+	case f.Text != nil:
+		return image.NewFile(0o644, image.Bytes(*f.Text)), nil
+	case f.Directory:
+		return image.NewDir(0o755), nil
+	case f.Link != "":
+		return image.NewSymlink(f.Link), nil
+	case f.Device != "":
+		block, dev, err := f.device()
+		mode := fs.ModeDevice | 0o600
+		if !block {
+			mode |= fs.ModeCharDevice
+		}
+		return image.NewSpecial(mode, dev), err
+	}
+	return scanAsRoot(f.Source.Host)
+}

@@ -1,0 +1,304 @@
+package recipes
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// An Error is something wrong with a recipe, at a place of its file.
+type Error struct {
+	File         string
+	Line, Column int    // from 1; 0 where the whole file is meant
+	Key          string // the key's path: "disk.partitions[1].label"
+	What         string
+	Hint         string // what to write instead, or empty
+}
+
+func (e *Error) Error() string {
+	var b strings.Builder
+	b.WriteString(e.File)
+	if e.Line > 0 {
+		fmt.Fprintf(&b, ":%d:%d", e.Line, e.Column)
+	}
+	b.WriteString(": ")
+	if e.Key != "" {
+		b.WriteString(e.Key + ": ")
+	}
+	b.WriteString(e.What)
+	if e.Hint != "" {
+		b.WriteString("; " + e.Hint)
+	}
+	return b.String()
+}
+
+// textual is a type that one scalar of the recipe language spells.
+type textual interface {
+	parse(text string, d *decoder) error
+}
+
+// shorthand is a struct that may also be given as something else than a mapping.
+type shorthand interface {
+	// short decodes n, which is not a mapping, and says whether it knows how.
+	short(n *yaml.Node, key string, d *decoder) bool
+}
+
+// decoder turns YAML nodes into the structs of this package, strictly, and keeps
+// all that it finds wrong.
+type decoder struct {
+	*source
+	errs []error
+}
+
+// source remembers where in its file each key of a recipe stands.
+type source struct {
+	file string
+	dir  string // what relative paths are relative to
+	at   map[string]*yaml.Node
+}
+
+// errorf returns an Error at the value of key, or at the nearest key around it.
+func (s *source) errorf(key, format string, args ...any) *Error {
+	e := &Error{File: s.file, Key: key, What: fmt.Sprintf(format, args...)}
+	for k := key; ; k = k[:strings.LastIndexAny(k, ".[")] {
+		if n := s.at[k]; n != nil {
+			e.Line, e.Column = n.Line, n.Column
+			return e
+		}
+		if !strings.ContainsAny(k, ".[") {
+			break
+		}
+	}
+	if n := s.at[""]; n != nil {
+		e.Line, e.Column = n.Line, n.Column
+	}
+	return e
+}
+
+func (d *decoder) fail(key, format string, args ...any) {
+	d.errs = append(d.errs, d.errorf(key, format, args...))
+}
+
+func (d *decoder) err() error { return errors.Join(d.errs...) }
+
+// decode fills v from n; key is n's path in the recipe.
+func (d *decoder) decode(n *yaml.Node, v reflect.Value, key string) {
+	if n.Kind == yaml.AliasNode {
+		n = n.Alias
+	}
+	d.at[key] = n
+	if t, ok := v.Addr().Interface().(textual); ok {
+		if n.Kind != yaml.ScalarNode || n.Tag == "!!null" {
+			d.fail(key, "%s where a single value belongs", kindOf(n))
+		} else if err := t.parse(n.Value, d); err != nil {
+			d.fail(key, "%s", err)
+		}
+		return
+	}
+	if s, ok := v.Addr().Interface().(shorthand); ok && n.Kind != yaml.MappingNode {
+		if !s.short(n, key, d) {
+			d.fail(key, "%s does not fit here", kindOf(n))
+		}
+		return
+	}
+	switch v.Kind() {
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		d.decode(n, v.Elem(), key)
+	case reflect.Struct:
+		d.mapping(n, v, key)
+	case reflect.Slice:
+		d.list(n, v, key)
+	case reflect.Map:
+		d.stringMap(n, v, key)
+	default:
+		d.scalar(n, v, key)
+	}
+}
+
+func (d *decoder) mapping(n *yaml.Node, v reflect.Value, key string) {
+	if n.Kind != yaml.MappingNode {
+		d.fail(key, "%s where a mapping of keys belongs: %s", kindOf(n), strings.Join(keysOf(v.Type()), ", "))
+		return
+	}
+	seen := map[string]bool{}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		name, value := n.Content[i], n.Content[i+1]
+		sub := strings.TrimPrefix(key+"."+name.Value, ".")
+		d.at[sub] = name
+		field, ok := fieldOf(v, name.Value)
+		switch {
+		case !ok:
+			e := d.errorf(sub, "unknown key")
+			if near := nearest(name.Value, keysOf(v.Type())); near != "" {
+				e.Hint = fmt.Sprintf("did you mean %q?", near)
+			} else {
+				e.Hint = "known here: " + strings.Join(keysOf(v.Type()), ", ")
+			}
+			d.errs = append(d.errs, e)
+		case seen[name.Value]:
+			d.fail(sub, "stands twice")
+		default:
+			d.decode(value, field, sub)
+		}
+		seen[name.Value] = true
+	}
+	for i := range v.NumField() {
+		f := v.Type().Field(i)
+		if name := keyOf(f); name != "" && f.Tag.Get("jsonschema") == "required" && !seen[name] {
+			d.fail(strings.TrimPrefix(key+"."+name, "."), "is missing")
+		}
+	}
+}
+
+func (d *decoder) list(n *yaml.Node, v reflect.Value, key string) {
+	if n.Kind != yaml.SequenceNode {
+		d.fail(key, "%s where a list belongs", kindOf(n))
+		return
+	}
+	v.Set(reflect.MakeSlice(v.Type(), len(n.Content), len(n.Content)))
+	for i, e := range n.Content {
+		d.decode(e, v.Index(i), fmt.Sprintf("%s[%d]", key, i))
+	}
+}
+
+func (d *decoder) stringMap(n *yaml.Node, v reflect.Value, key string) {
+	if n.Kind != yaml.MappingNode {
+		d.fail(key, "%s where a mapping belongs", kindOf(n))
+		return
+	}
+	m := map[string]string{}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		m[n.Content[i].Value] = n.Content[i+1].Value
+	}
+	v.Set(reflect.ValueOf(m))
+}
+
+func (d *decoder) scalar(n *yaml.Node, v reflect.Value, key string) {
+	if n.Kind != yaml.ScalarNode || n.Tag == "!!null" {
+		d.fail(key, "%s where a single value belongs", kindOf(n))
+		return
+	}
+	switch v.Kind() {
+	case reflect.String:
+		v.SetString(n.Value)
+	case reflect.Bool:
+		b, err := strconv.ParseBool(n.Value)
+		if err != nil || n.Tag != "!!bool" {
+			d.fail(key, "%q where true or false belongs", n.Value)
+		}
+		v.SetBool(b)
+	case reflect.Int, reflect.Int64:
+		i, err := strconv.ParseInt(n.Value, 0, v.Type().Bits())
+		if err != nil {
+			d.fail(key, "%q where a whole number belongs", n.Value)
+		}
+		v.SetInt(i)
+	case reflect.Uint32:
+		i, err := strconv.ParseUint(n.Value, 0, 32)
+		if err != nil {
+			d.fail(key, "%q where a whole number from 0 to 4294967295 belongs", n.Value)
+		}
+		v.SetUint(i)
+	default:
+		panic("recipes: a key of type " + v.Type().String())
+	}
+}
+
+func kindOf(n *yaml.Node) string {
+	switch {
+	case n.Kind == yaml.MappingNode:
+		return "a mapping"
+	case n.Kind == yaml.SequenceNode:
+		return "a list"
+	case n.Tag == "!!null":
+		return "nothing"
+	}
+	return fmt.Sprintf("%q", n.Value)
+}
+
+func keyOf(f reflect.StructField) string {
+	name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+	return name
+}
+
+func keysOf(t reflect.Type) []string {
+	var keys []string
+	for i := range t.NumField() {
+		if k := keyOf(t.Field(i)); k != "" {
+			keys = append(keys, k)
+		}
+	}
+	return keys
+}
+
+func fieldOf(v reflect.Value, key string) (reflect.Value, bool) {
+	for i := range v.NumField() {
+		if key != "" && keyOf(v.Type().Field(i)) == key {
+			return v.Field(i), true
+		}
+	}
+	return reflect.Value{}, false
+}
+
+// nearest returns the known word that the fewest edits turn word into, or "" where
+// all are too far off to be meant.
+func nearest(word string, known []string) string {
+	best, at := "", max(2, len(word)/3)+1
+	for _, k := range known {
+		if d := distance(word, k); d < at {
+			best, at = k, d
+		}
+	}
+	return best
+}
+
+// distance is the number of insertions, deletions and changes between two words.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(cost, row[j]+1, diagonal+1)
+		}
+	}
+	return row[len(b)]
+}
+
+func oneOf(word string, known ...string) error {
+	if slices.Contains(known, word) {
+		return nil
+	}
+	if near := nearest(word, known); near != "" {
+		return fmt.Errorf("%q is not known; did you mean %q?", word, near)
+	}
+	return fmt.Errorf("%q is not known; one of %s", word, strings.Join(known, ", "))
+}
+
+// wrap is errorf for an error that callers may want to look into.
+func (s *source) wrap(key string, err error) error {
+	return &placedError{s.errorf(key, "%s", err), err}
+}
+
+// placedError is an Error whose cause is kept.
+type placedError struct {
+	at    *Error
+	cause error
+}
+
+func (e *placedError) Error() string   { return e.at.Error() }
+func (e *placedError) Unwrap() []error { return []error{e.at, e.cause} }

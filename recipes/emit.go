@@ -1,0 +1,174 @@
+package recipes
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+
+	"ingot/image"
+	"ingot/image/qcow2"
+)
+
+// EmitOptions says how a planned image is written.
+type EmitOptions struct {
+	image.WriteOptions
+	// NoManifest leaves out the manifest, and the reading that its digests take.
+	NoManifest bool
+}
+
+// Manifest says what an image is. It stands beside the image, as JSON.
+type Manifest struct {
+	Ingot      string              `json:"ingot"`  // the version that made it
+	Recipe     string              `json:"recipe"` // the recipe's name
+	Format     string              `json:"format"`
+	Disk       ManifestRange       `json:"disk"` // as a guest sees it, whatever the format
+	Partitions []ManifestPartition `json:"partitions"`
+	Closure    ManifestClosure     `json:"closure"`
+}
+
+// ManifestRange is a run of bytes and its digest.
+type ManifestRange struct {
+	Size   int64  `json:"size"`
+	Digest string `json:"digest"` // "sha256-1MiB:" and image.Pieces.Digest in hexadecimal
+}
+
+// ManifestPartition is what a manifest says of a partition.
+type ManifestPartition struct {
+	Number     int    `json:"number"`
+	Name       string `json:"name"`
+	Filesystem string `json:"filesystem,omitempty"`
+	Label      string `json:"label,omitempty"`
+	UUID       string `json:"uuid,omitempty"`
+	Start      int64  `json:"start"`
+	ManifestRange
+}
+
+// ManifestClosure is what a manifest says of the store.
+type ManifestClosure struct {
+	Paths   int    `json:"paths"`
+	NarSize int64  `json:"narSize"`
+	Digest  string `json:"digest,omitempty"` // "sha256:" and the SHA-256 of the closure as a registration
+}
+
+// digestName names the kind of digest in a manifest.
+const digestName = "sha256-1MiB:"
+
+// ManifestPath returns where the manifest of the image at path stands.
+func ManifestPath(path string) string { return path + ".manifest.json" }
+
+// container returns the bytes of the output file.
+func (p *Plan) container() (*image.Map, error) {
+	if p.Recipe.Output.Format == "qcow2" {
+		return qcow2.Layout(p.Disk.Map)
+	}
+	return p.Disk.Map, nil
+}
+
+// Data returns how many bytes of data an emission writes.
+func (p *Plan) Data() int64 { return p.Disk.Map.Allocated(1) }
+
+// Emit writes the image to the file at path and, unless the options say otherwise,
+// its manifest beside it, which it returns. Both are whole or absent.
+func (p *Plan) Emit(ctx context.Context, path string, o EmitOptions) (*Manifest, error) {
+	m, err := p.container()
+	if err != nil {
+		return nil, err
+	}
+	if o.NoManifest {
+		return nil, image.WriteRaw(ctx, m, path, o.WriteOptions)
+	}
+	out, err := image.Create(ManifestPath(path))
+	if err != nil {
+		return nil, err
+	}
+	defer out.Abort()
+	manifest, err := p.writeAndHash(ctx, m, path, o.WriteOptions)
+	if err != nil {
+		return nil, err
+	}
+	e := json.NewEncoder(out)
+	e.SetIndent("", "  ")
+	if err := e.Encode(manifest); err != nil {
+		return nil, fmt.Errorf("%s: %w", ManifestPath(path), err)
+	}
+	return manifest, out.Commit()
+}
+
+// writeAndHash takes the digests while the image is being written: what the one
+// reads is in memory for the other.
+func (p *Plan) writeAndHash(ctx context.Context, m *image.Map, path string, o image.WriteOptions) (*Manifest, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	type result struct {
+		manifest *Manifest
+		err      error
+	}
+	hashed := make(chan result, 1)
+	go func() {
+		manifest, err := p.manifest(ctx)
+		if err != nil {
+			cancel() // the image could not be vouched for
+		}
+		hashed <- result{manifest, err}
+	}()
+	err := image.WriteRaw(ctx, m, path, o)
+	if err != nil {
+		cancel()
+	}
+	r := <-hashed
+	if r.err != nil && (err == nil || ctx.Err() != nil && err == ctx.Err()) {
+		err = r.err
+	}
+	return r.manifest, err
+}
+
+// Stream writes the image to w, strictly in order.
+func (p *Plan) Stream(ctx context.Context, w io.Writer, o EmitOptions) error {
+	m, err := p.container()
+	if err != nil {
+		return err
+	}
+	return image.Stream(ctx, m, w, o.WriteOptions)
+}
+
+// manifest reads the planned disk once and returns what it is.
+func (p *Plan) manifest(ctx context.Context) (*Manifest, error) {
+	pieces, err := image.HashPieces(ctx, p.Disk.Map, image.WriteOptions{})
+	if err != nil {
+		return nil, err
+	}
+	m := &Manifest{
+		Ingot: Version, Recipe: p.Recipe.Name, Format: p.Recipe.Output.Format,
+		Disk:    ManifestRange{p.Disk.Map.Size(), digestName + pieces.Digest().String()},
+		Closure: p.Closure,
+	}
+	for i, d := range p.Disk.Partitions {
+		sum, ok := pieces.Part(d.Start, d.Size)
+		if !ok { // it does not begin and end with pieces
+			if sum, err = p.partDigest(ctx, d.Start, d.Size); err != nil {
+				return nil, err
+			}
+		}
+		r := p.Recipe.Disk.Partitions[i]
+		m.Partitions = append(m.Partitions, ManifestPartition{
+			Number: d.Number, Name: d.Name, Filesystem: r.Filesystem, Label: d.Label, UUID: d.UUID,
+			Start: d.Start, ManifestRange: ManifestRange{d.Size, digestName + sum.String()},
+		})
+	}
+	return m, nil
+}
+
+func (p *Plan) partDigest(ctx context.Context, off, n int64) (image.Sum, error) {
+	var b image.Builder
+	b.AddExtent(image.Extent{Len: n, Src: p.Disk.Map, SrcOff: off})
+	m, err := b.Map(n)
+	if err != nil {
+		return image.Sum{}, err
+	}
+	pieces, err := image.HashPieces(ctx, m, image.WriteOptions{})
+	if err != nil {
+		return image.Sum{}, err
+	}
+	return pieces.Digest(), nil
+}

@@ -1,0 +1,218 @@
+package recipes
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"ingot/partition"
+)
+
+// Load reads the recipe in a file, or the recipe of that name that ships with ingot
+// where name has neither a slash nor a file of that name. Each of set is
+// "key=value" and overrides the key, whose path has dots between keys and the name
+// or number of an element in brackets or as a part of its own:
+// "disk.partitions.root.size=8GiB".
+func Load(name string, set []string) (*Recipe, error) {
+	text, err := os.ReadFile(name)
+	if errors.Is(err, os.ErrNotExist) && !strings.ContainsRune(name, '/') {
+		if shipped, ok := Shipped(name); ok {
+			return Parse(name, ".", shipped, set)
+		}
+		names := ShippedNames()
+		if near := nearest(name, names); near != "" {
+			return nil, fmt.Errorf("%s: neither a file nor a recipe that ships with ingot; did you mean %q?", name, near)
+		}
+		return nil, fmt.Errorf("%s: neither a file nor a recipe that ships with ingot (%s)", name, strings.Join(names, ", "))
+	}
+	if err != nil {
+		return nil, err
+	}
+	return Parse(name, filepath.Dir(name), text, set)
+}
+
+// Parse reads a recipe from its text. file is the name that errors give, dir what
+// relative paths are relative to, and set as for [Load]. The error joins one [Error]
+// for each thing that is wrong.
+func Parse(file, dir string, text []byte, set []string) (*Recipe, error) {
+	dec := yaml.NewDecoder(bytes.NewReader(text))
+	var doc yaml.Node
+	if err := dec.Decode(&doc); err != nil {
+		if errors.Is(err, io.EOF) {
+			return nil, &Error{File: file, What: "the recipe is empty"}
+		}
+		return nil, syntaxError(file, err)
+	}
+	if dec.Decode(new(yaml.Node)) != io.EOF {
+		return nil, &Error{File: file, What: "a recipe is one YAML document, and here is a second"}
+	}
+	root := doc.Content[0]
+	for _, s := range set {
+		if err := override(root, s); err != nil {
+			return nil, err
+		}
+	}
+	r := &Recipe{}
+	d := &decoder{source: &source{file: file, dir: dir, at: map[string]*yaml.Node{}}}
+	d.decode(root, reflect.ValueOf(r).Elem(), "")
+	r.src = d.source
+	if len(d.errs) == 0 {
+		r.check(d)
+	}
+	if err := d.err(); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)`)
+
+// syntaxError puts the line that the YAML parser names into its usual place.
+func syntaxError(file string, err error) error {
+	e := &Error{File: file, What: err.Error()}
+	if m := yamlLine.FindStringSubmatch(err.Error()); m != nil {
+		e.Line, _ = strconv.Atoi(m[1])
+		e.Column, e.What = 1, "not YAML: "+m[2]
+	}
+	return e
+}
+
+// override sets one key of a recipe before it is decoded, so that values are
+// checked alike wherever they come from.
+func override(root *yaml.Node, set string) error {
+	key, value, ok := strings.Cut(set, "=")
+	if !ok || key == "" {
+		return fmt.Errorf("--set %s: not of the form key=value", set)
+	}
+	var v yaml.Node
+	if err := yaml.Unmarshal([]byte(value), &v); err != nil || len(v.Content) == 0 {
+		v = yaml.Node{Content: []*yaml.Node{{Kind: yaml.ScalarNode, Tag: "!!str", Value: value}}}
+	}
+	parts := strings.FieldsFunc(key, func(r rune) bool { return strings.ContainsRune(".[]", r) })
+	at := root
+	for i, part := range parts {
+		next, err := step(at, part)
+		if err != nil {
+			return fmt.Errorf("--set %s: %w", set, err)
+		}
+		if i == len(parts)-1 {
+			*next = *v.Content[0]
+			next.Line, next.Column = 0, 0 // an error names the key alone
+		}
+		at = next
+	}
+	return nil
+}
+
+// step returns the node under one part of a key's path, made if it is missing.
+func step(at *yaml.Node, part string) (*yaml.Node, error) {
+	if at.Kind == yaml.AliasNode {
+		at = at.Alias
+	}
+	switch at.Kind {
+	case yaml.SequenceNode:
+		for i, e := range at.Content {
+			if strconv.Itoa(i) == part || scalarUnder(e, "name") == part || scalarUnder(e, "path") == part {
+				return e, nil
+			}
+		}
+		return nil, fmt.Errorf("no element has the number or the name %q", part)
+	case yaml.MappingNode:
+		for i := 0; i+1 < len(at.Content); i += 2 {
+			if at.Content[i].Value == part {
+				return at.Content[i+1], nil
+			}
+		}
+	case 0: // just made
+		at.Kind, at.Tag = yaml.MappingNode, "!!map"
+	default:
+		// A value that has a short form gives way to the long one.
+		*at = yaml.Node{Kind: yaml.MappingNode, Tag: "!!map"}
+	}
+	value := &yaml.Node{}
+	at.Content = append(at.Content, &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: part}, value)
+	return value, nil
+}
+
+func scalarUnder(n *yaml.Node, key string) string {
+	if n.Kind == yaml.MappingNode {
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			if n.Content[i].Value == key {
+				return n.Content[i+1].Value
+			}
+		}
+	}
+	return ""
+}
+
+func (s *Size) parse(text string, _ *decoder) error {
+	size, err := partition.ParseSize(text)
+	*s = Size{size, text}
+	return err
+}
+
+func (m *Mode) parse(text string, _ *decoder) error {
+	v, err := strconv.ParseUint(strings.TrimPrefix(text, "0o"), 8, 32)
+	if err != nil || v > 0o7777 {
+		return fmt.Errorf("%q is not a mode: up to four octal digits, such as 0644", text)
+	}
+	*m = Mode(v)
+	return nil
+}
+
+func (p *Path) parse(text string, d *decoder) error {
+	if text == "" {
+		return errors.New("the path is empty")
+	}
+	*p = Path{Text: text, Host: text}
+	if !filepath.IsAbs(text) {
+		p.Host = filepath.Join(d.dir, text)
+	}
+	return nil
+}
+
+func (p *Paths) short(n *yaml.Node, key string, d *decoder) bool {
+	switch n.Kind {
+	case yaml.ScalarNode:
+		*p = make(Paths, 1)
+		d.decode(n, reflect.ValueOf(&(*p)[0]).Elem(), key)
+	case yaml.SequenceNode:
+		d.list(n, reflect.ValueOf((*[]Path)(p)).Elem(), key)
+	default:
+		return false
+	}
+	return true
+}
+
+func (s *System) short(n *yaml.Node, key string, d *decoder) bool {
+	if n.Kind != yaml.ScalarNode {
+		return false
+	}
+	d.scalar(n, reflect.ValueOf(&s.Path).Elem(), key)
+	return true
+}
+
+func (g *Grub) short(n *yaml.Node, key string, d *decoder) bool {
+	if n.Kind != yaml.SequenceNode {
+		return false
+	}
+	d.list(n, reflect.ValueOf(&g.Platforms).Elem(), key)
+	return true
+}
+
+func (o *Output) short(n *yaml.Node, key string, d *decoder) bool {
+	if n.Kind != yaml.ScalarNode {
+		return false
+	}
+	d.scalar(n, reflect.ValueOf(&o.Format).Elem(), key)
+	return true
+}

@@ -1,0 +1,149 @@
+package recipes
+
+import (
+	"strings"
+	"testing"
+)
+
+// good is a recipe in which the tests break one thing at a time.
+const good = `name: web
+system: /nix/store/00000000000000000000000000000000-system
+store:
+  closures:
+    - graph: closure.graph
+      from: /mnt/nix/store
+disk:
+  table: gpt
+  partitions:
+    - {name: bios, type: bios-boot, size: 1MiB}
+    - {name: esp, type: esp, filesystem: fat, label: ESP, size: 64MiB}
+    - name: root
+      filesystem: ext4
+      label: root
+      size: fit+512MiB
+      contents:
+        store: true
+        files:
+          - {path: /etc/hostname, text: "web\n"}
+          - {path: /var/log, directory: true, mode: 0755}
+bootloader:
+  grub: [bios, efi]
+  timeout: 3
+  console: [tty0, ttyS0]
+output:
+  format: qcow2
+`
+
+func TestParse(t *testing.T) {
+	r, err := Parse("web.yaml", "/recipes", []byte(good), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := r.Store.Closures[0].Graph[0].Host; got != "/recipes/closure.graph" {
+		t.Errorf("graph = %q; want it relative to the recipe", got)
+	}
+	root := r.Disk.Partitions[2]
+	if !root.Size.Fit || root.Size.Bytes != 512<<20 || root.Type != "linux" {
+		t.Errorf("root = %+v; want fit+512MiB of type linux", root)
+	}
+	if m := root.Contents.Files[1].Mode; m == nil || *m != 0o755 {
+		t.Errorf("mode = %v; want 0755", m)
+	}
+	if got := r.Bootloader.Grub.Platforms; len(got) != 2 || r.Output.Format != "qcow2" || *r.Bootloader.Timeout != 3 {
+		t.Errorf("grub = %v, format = %q", got, r.Output.Format)
+	}
+}
+
+func TestParseErrors(t *testing.T) {
+	for _, c := range []struct {
+		name, old, new, want string
+	}{
+		{"unknown key", "label: root", "lable: root", `web.yaml:14:7: disk.partitions[2].lable: unknown key; did you mean "label"?`},
+		{"unknown key far off", "name: web\n", "name: web\ncolour: red\n", "web.yaml:2:1: colour: unknown key; known here: name, seed, system"},
+		{"twice", "label: root", "label: root\n      label: toor", "web.yaml:15:7: disk.partitions[2].label: stands twice"},
+		{"missing", "name: web\n", "", "web.yaml:1:1: name: is missing"},
+		{"list for mapping", "store:\n  closures:", "store:\n  - closures:", "store: a list where a mapping of keys belongs"},
+		{"mapping for list", "grub: [bios, efi]", "console: {a: b}\n  grub: [bios]", "bootloader.console: a mapping where a list belongs"},
+		{"text for number", "timeout: 3", "timeout: soon", `web.yaml:23:12: bootloader.timeout: "soon" where a whole number belongs`},
+		{"text for bool", "store: true", "store: maybe", `disk.partitions[2].contents.store: "maybe" where true or false belongs`},
+		{"bad size", "size: fit+512MiB", "size: big", `web.yaml:15:13: disk.partitions[2].size: `},
+		{"bad mode", "mode: 0755", "mode: 0999", `"0999" is not a mode`},
+		{"two labels", "label: root", "label: ESP", `web.yaml:14:14: disk.partitions[2].label: the label "ESP" is that of disk.partitions[1].label too`},
+		{"two uuids", "label: root", "label: root\n      uuid: 8d1e0c1a-8a8f-4b3f-9c55-0123456789ab\n    - {name: b, filesystem: ext4, uuid: 8D1E0C1A-8A8F-4B3F-9C55-0123456789AB, size: 8MiB}\n    - name: c\n      filesystem: ext4", "disk.partitions[3].uuid: the UUID"},
+		{"long ext4 label", "label: root", "label: a-label-of-seventeen", "web.yaml:14:14: disk.partitions[2].label: "},
+		{"long FAT label", "label: ESP", "label: EFI-SYSTEM-PARTITION", "web.yaml:11:54: disk.partitions[1].label: "},
+		{"file system", "filesystem: ext4", "filesystem: zfs", `web.yaml:13:19: disk.partitions[2].filesystem: unsupported file system: "zfs" is not known; one of ext4, fat, swap`},
+		{"table", "table: gpt", "table: gtp", `disk.table: "gtp" is not known; did you mean "gpt"?`},
+		{"flavour", "store:\n", "store:\n  flavour: nixx\n", `store.flavour: "nixx" is not known; did you mean "nix"?`},
+		{"nothing to boot", "system: /nix/store/00000000000000000000000000000000-system\n", "", "bootloader: there is nothing to boot: no system and no entries"},
+		{"no bios-boot", "    - {name: bios, type: bios-boot, size: 1MiB}\n", "", "bootloader.grub[0]: no partition has type: bios-boot; add {name: bios"},
+		{"no esp", "    - {name: esp, type: esp, filesystem: fat, label: ESP, size: 64MiB}\n", "", "bootloader.grub[1]: no partition has type: esp"},
+		{"no loader", "  grub: [bios, efi]\n", "", "bootloader: has no grub"},
+		{"relative file", "path: /etc/hostname", "path: etc/hostname", `"etc/hostname" is not an absolute path`},
+		{"dotdot file", "path: /etc/hostname", "path: /etc/../../x", `has .. in it`},
+		{"two kinds of file", `text: "web\n"`, "text: web, link: x", "exactly one of text, source, directory, link and device says what it is, and 2 are given"},
+		{"store on FAT", "filesystem: ext4", "filesystem: fat", "fat cannot hold a store"},
+		{"no store partition", "        store: true\n", "", "no partition has contents: {store: true}"},
+		{"not YAML", "name: web", "name: [web", "not YAML"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			text := strings.Replace(good, c.old, c.new, 1)
+			if text == good {
+				t.Fatalf("%q is not in the recipe", c.old)
+			}
+			_, err := Parse("web.yaml", "/recipes", []byte(text), nil)
+			if err == nil {
+				t.Fatalf("Parse accepts it; want %q", c.want)
+			}
+			if !strings.Contains(err.Error(), c.want) {
+				t.Errorf("Parse = %v\nwant %s", err, c.want)
+			}
+		})
+	}
+}
+
+func TestOverride(t *testing.T) {
+	for _, c := range []struct {
+		set   string
+		check func(*Recipe) bool
+	}{
+		{"disk.partitions.root.size=8GiB", func(r *Recipe) bool { return r.Disk.Partitions[2].Size.Bytes == 8<<30 }},
+		{"disk.partitions[2].label=other", func(r *Recipe) bool { return r.Disk.Partitions[2].Label == "other" }},
+		{"bootloader.arguments=[quiet, panic=1]", func(r *Recipe) bool { return len(r.Bootloader.Arguments) == 2 }},
+		{"store.deduplicate=true", func(r *Recipe) bool { return r.Store.Deduplicate }},
+		{"seed=x=y", func(r *Recipe) bool { return r.Seed == "x=y" }},
+		{"output=raw", func(r *Recipe) bool { return r.Output.Format == "raw" }},
+	} {
+		r, err := Parse("web.yaml", ".", []byte(good), []string{c.set})
+		if err != nil || !c.check(r) {
+			t.Errorf("--set %s: %v, %+v", c.set, err, r)
+		}
+	}
+	for set, want := range map[string]string{
+		"disk.partitions.toor.size=8GiB": `no element has the number or the name "toor"`,
+		"nonsense":                       "not of the form key=value",
+		"disk.partitions.root.size=x":    "disk.partitions[2].size: ",
+		"boot.timeout=1":                 "boot: unknown key",
+	} {
+		if _, err := Parse("web.yaml", ".", []byte(good), []string{set}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("--set %s: %v; want %q", set, err, want)
+		}
+	}
+}
+
+func TestShipped(t *testing.T) {
+	for _, name := range ShippedNames() {
+		r, err := Load(name, nil)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		text, _ := Shipped(name)
+		if r.Name != name || len(Headline(text)) < 20 {
+			t.Errorf("%s: name %q, summary %q", name, r.Name, Headline(text))
+		}
+	}
+	if _, err := Load("rescu", nil); err == nil || !strings.Contains(err.Error(), `did you mean "rescue"?`) {
+		t.Errorf("Load(rescu) = %v", err)
+	}
+}

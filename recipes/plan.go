@@ -1,0 +1,313 @@
+package recipes
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"ingot/image"
+	"ingot/partition"
+	"ingot/storedb"
+)
+
+// A Plan is an image that is known to the byte and not yet written.
+type Plan struct {
+	Recipe *Recipe
+	// Disk holds the partitions with their places, and the Map of the whole disk, boot
+	// loader included.
+	Disk *partition.Disk
+	// Closure describes the store.
+	Closure ManifestClosure
+	// Warnings are what a person should know, and what does not stop a build.
+	Warnings []string
+
+	items []*storedb.Item
+	boot  *boot
+}
+
+// planner is a Plan in the making.
+type planner struct {
+	*Recipe
+	store *store
+	seed  image.Seed
+	trees []*image.Tree // one for each partition; nil for raw ones
+	boot  *boot
+}
+
+// Plan does all the stages between loading and writing: it resolves the store,
+// assembles the trees, lays them out, and installs the boot loader.
+func (r *Recipe) Plan(ctx context.Context, h Host) (*Plan, error) {
+	p := &planner{Recipe: r}
+	var err error
+	if p.store, err = r.resolve(ctx, h); err != nil {
+		return nil, err
+	}
+	if p.seed, err = r.seed(p.store.closure); err != nil {
+		return nil, err
+	}
+	if err := p.assemble(ctx); err != nil {
+		return nil, err
+	}
+	if p.boot, err = p.planBoot(ctx, h); err != nil {
+		return nil, err
+	}
+	disk, err := p.layOut()
+	if err != nil {
+		return nil, err
+	}
+	if disk.Map, err = p.boot.install(disk); err != nil {
+		return nil, err
+	}
+	c := p.store.closure
+	plan := &Plan{Recipe: r, Disk: disk, items: c.Items(), boot: p.boot,
+		Closure: ManifestClosure{Paths: c.Len(), NarSize: c.NarSize()}}
+	if c.Len() > 0 {
+		plan.Closure.Digest = "sha256:" + c.Digest().Base16()
+	}
+	return plan, nil
+}
+
+// seed derives what all identifiers come from: the recipe, less what says only where
+// things lie on the host, who reads the image or how it is packed, and the closure.
+func (r *Recipe) seed(c *storedb.Closure) (image.Seed, error) {
+	of := *r
+	of.Output, of.System, of.src = Output{}, nil, nil
+	of.Store = Store{Flavour: r.Store.Flavour}
+	of.Bootloader.Grub.From = Path{}
+	of.Disk.Partitions = slices.Clone(r.Disk.Partitions)
+	for i := range of.Disk.Partitions {
+		c := &of.Disk.Partitions[i].Contents
+		c.From, c.Files = Path{}, slices.Clone(c.Files)
+		for j := range c.Files {
+			c.Files[j].Source = Path{}
+		}
+	}
+	text, err := json.Marshal(of)
+	if err != nil {
+		return image.Seed{}, err
+	}
+	digest := c.Digest()
+	return image.NewSeed(append(text, digest[:]...)), nil
+}
+
+// assemble makes the tree of each partition, the boot loader's files aside.
+func (p *planner) assemble(ctx context.Context) error {
+	p.trees = make([]*image.Tree, len(p.Disk.Partitions))
+	for i := range p.Disk.Partitions {
+		part := &p.Disk.Partitions[i]
+		if part.Filesystem == "" || part.Filesystem == "swap" {
+			continue
+		}
+		t := image.NewTree()
+		p.trees[i] = t
+		key := fmt.Sprintf("disk.partitions[%d].contents", i)
+		if part.Contents.Store {
+			if err := p.populate(ctx, t); err != nil {
+				return p.src.wrap(key+".store", err)
+			}
+		}
+		if err := p.addContents(t, &part.Contents, key); err != nil {
+			return err
+		}
+		if part.Contents.Store && p.store.made != nil {
+			if err := p.store.made.furnish(t); err != nil {
+				return p.src.wrap(key, err)
+			}
+		}
+	}
+	return nil
+}
+
+// populate puts the store into a tree.
+func (p *planner) populate(ctx context.Context, t *image.Tree) error {
+	o := storedb.Options{Deduplicate: p.Store.Deduplicate, Roots: map[string]string{}}
+	for _, root := range p.Store.Roots {
+		o.Roots[root.Name] = root.Path
+	}
+	if profile := cmp.Or(p.Store.Profile, p.store.system); profile != "" {
+		o.Profiles = []storedb.Profile{{Name: "system", Generations: []string{profile}}}
+	}
+	o.NixOS = p.store.flavour == storedb.Nix && p.store.system != "" && p.store.made == nil
+	return storedb.Populate(ctx, t, p.store.closure, o)
+}
+
+// volume returns what is asked of the file system of a partition.
+func (p *planner) volume(i int) image.Volume {
+	part := &p.Disk.Partitions[i]
+	return image.Volume{Size: part.Size.Size, Label: part.Label, UUID: part.UUID, Seed: p.seed.Sub("partition " + part.Name)}
+}
+
+// uuid returns the identifier that the file system of a partition will have.
+func (p *planner) uuid(i int) string { return p.Disk.Partitions[i].fileSystem().UUID(p.volume(i)) }
+
+// storePartition returns the number of the partition that holds the store, or -1.
+func (p *planner) storePartition() int {
+	return slices.IndexFunc(p.Disk.Partitions, func(part Partition) bool { return part.Contents.Store })
+}
+
+// layOut turns the trees into file systems and puts these on the disk.
+func (p *planner) layOut() (*partition.Disk, error) {
+	table := partition.Table{GUID: p.Disk.GUID, Seed: p.seed, Size: p.Disk.Size.Bytes, Align: p.Disk.Align.Bytes}
+	var err error
+	if table.Kind, err = partition.ParseKind(p.Disk.Table); err != nil {
+		return nil, p.src.wrap("disk.table", err)
+	}
+	if s := p.Disk.Signature; s != "" {
+		n, err := strconv.ParseUint(s, 16, 32)
+		if err != nil || len(s) != 8 {
+			return nil, p.src.errorf("disk.signature", "%q is not a signature: eight hexadecimal digits", s)
+		}
+		table.Signature = uint32(n)
+	}
+	for i := range p.Disk.Partitions {
+		part, err := p.place(i)
+		if err != nil {
+			return nil, err
+		}
+		table.Partitions = append(table.Partitions, part)
+	}
+	disk, err := table.Layout()
+	if err != nil {
+		return nil, p.src.wrap("disk", err)
+	}
+	return disk, nil
+}
+
+// place lays out one partition.
+func (p *planner) place(i int) (partition.Partition, error) {
+	part, key := &p.Disk.Partitions[i], fmt.Sprintf("disk.partitions[%d]", i)
+	out := partition.Partition{
+		Name: part.Name, Type: part.Type, GUID: part.GUID, Flags: part.Flags, InMBR: part.MBR,
+		Start: part.Start.Bytes, Label: part.Label,
+	}
+	if !part.Size.Fit {
+		out.Size = part.Size.Bytes
+	}
+	fs := part.fileSystem()
+	if fs == nil {
+		return out, nil
+	}
+	tree := p.trees[i]
+	if tree == nil {
+		tree = image.NewTree()
+	}
+	v := p.volume(i)
+	out.UUID = fs.UUID(v)
+	var err error
+	if out.Content, err = fs.Layout(tree, v); err != nil {
+		e := p.src.errorf(key+".size", "%s", fmt.Sprintf("%s: %s", part.Name, err))
+		if !part.Size.Fit && isTooSmall(err) {
+			e.Hint = "give it a larger size, or size: fit"
+		}
+		return out, &placedError{e, err}
+	}
+	return out, nil
+}
+
+// Summary describes a plan for people and programs.
+type Summary struct {
+	Name       string             `json:"name"`
+	Table      string             `json:"table"`
+	Format     string             `json:"format"`
+	Size       int64              `json:"size"`
+	Data       int64              `json:"data"`
+	Partitions []SummaryPartition `json:"partitions"`
+	Closure    SummaryClosure     `json:"closure"`
+	Boot       SummaryBoot        `json:"boot"`
+	Stages     []SummaryStage     `json:"stages"`
+	Warnings   []string           `json:"warnings,omitempty"`
+}
+
+// SummaryPartition is one partition of a [Summary].
+type SummaryPartition struct {
+	Number     int    `json:"number"`
+	Name       string `json:"name"`
+	Type       string `json:"type"`
+	GUID       string `json:"guid,omitempty"`
+	Start      int64  `json:"start"`
+	Size       int64  `json:"size"`
+	Data       int64  `json:"data"`
+	Filesystem string `json:"filesystem,omitempty"`
+	Label      string `json:"label,omitempty"`
+	UUID       string `json:"uuid,omitempty"`
+}
+
+// SummaryClosure is the store of a [Summary].
+type SummaryClosure struct {
+	ManifestClosure
+	Largest []SummaryItem `json:"largest,omitempty"`
+}
+
+// SummaryItem is a store path and the size of its NAR.
+type SummaryItem struct {
+	Path    string `json:"path"`
+	NarSize int64  `json:"narSize"`
+}
+
+// SummaryBoot is the boot loader of a [Summary].
+type SummaryBoot struct {
+	Platforms []string       `json:"platforms,omitempty"`
+	CoreSize  int64          `json:"coreSize,omitempty"`
+	Entries   []SummaryEntry `json:"entries,omitempty"`
+}
+
+// SummaryEntry is one entry of the menu.
+type SummaryEntry struct {
+	Title     string `json:"title"`
+	Kernel    string `json:"kernel"`
+	Arguments string `json:"arguments"`
+}
+
+// SummaryStage is one stage of the way to the image.
+type SummaryStage struct {
+	Name string `json:"name"`
+	What string `json:"what"`
+}
+
+// Summary returns the plan's description, with the largest store paths.
+func (p *Plan) Summary(largest int) Summary {
+	s := Summary{
+		Name: p.Recipe.Name, Table: p.Disk.Kind.String(), Format: p.Recipe.Output.Format,
+		Size: p.Disk.Map.Size(), Data: p.Data(), Boot: p.boot.summary(), Warnings: p.Warnings,
+		Closure: SummaryClosure{ManifestClosure: p.Closure},
+	}
+	for i, d := range p.Disk.Partitions {
+		part := SummaryPartition{
+			Number: d.Number, Name: d.Name, Type: d.Type, GUID: d.GUID, Start: d.Start, Size: d.Size,
+			Filesystem: p.Recipe.Disk.Partitions[i].Filesystem, Label: d.Label, UUID: d.UUID,
+		}
+		if d.Content != nil {
+			part.Data = d.Content.Allocated(1)
+		}
+		s.Partitions = append(s.Partitions, part)
+	}
+	items := slices.Clone(p.items)
+	slices.SortStableFunc(items, func(a, b *storedb.Item) int { return cmp.Compare(b.NarSize, a.NarSize) })
+	for _, it := range items[:min(largest, len(items))] {
+		s.Closure.Largest = append(s.Closure.Largest, SummaryItem{it.Path, it.NarSize})
+	}
+	s.Stages = p.stages()
+	return s
+}
+
+func (p *Plan) stages() []SummaryStage {
+	size := partition.FormatBytes
+	stages := []SummaryStage{
+		{"resolve", fmt.Sprintf("%d store paths", p.Closure.Paths)},
+		{"assemble", fmt.Sprintf("%d partitions", len(p.Disk.Partitions))},
+		{"lay out", fmt.Sprintf("%s disk of %s", p.Disk.Kind, size(p.Disk.Map.Size()))},
+	}
+	if b := p.boot.summary(); len(b.Platforms) > 0 {
+		stages = append(stages, SummaryStage{"boot loader", fmt.Sprintf("GRUB for %v, %d entries", b.Platforms, len(b.Entries))})
+	}
+	return append(stages, SummaryStage{"emit", fmt.Sprintf("%s, %s of data", p.Recipe.Output.Format, size(p.Data()))})
+}
+
+func isTooSmall(err error) bool {
+	var e *image.TooSmallError
+	return errors.As(err, &e)
+}

@@ -1,0 +1,170 @@
+package recipes
+
+import (
+	"ingot/image"
+)
+
+// A Recipe says what an image holds. It is what a YAML file of the recipe language
+// decodes to; the names in the tags are the keys of the language.
+type Recipe struct {
+	Name       string     `json:"name" jsonschema:"required" jsonschema_description:"What the image is called. Identifiers are derived from it, and so is the name of the output where none is given."`
+	Seed       string     `json:"seed,omitempty" jsonschema_description:"Text that identifiers (UUIDs, serial numbers) are derived from in addition to the recipe and the closure: two recipes alike but for it give disks that can stand side by side."`
+	System     *System    `json:"system,omitempty" jsonschema_description:"The system to boot: the store path of a NixOS or Guix system, or a mapping that describes a small one that ingot makes itself."`
+	Store      Store      `json:"store,omitzero" jsonschema_description:"What goes into the store."`
+	Disk       Disk       `json:"disk" jsonschema:"required" jsonschema_description:"The partition table and the partitions."`
+	Bootloader Bootloader `json:"bootloader,omitzero" jsonschema_description:"How the disk boots. Left out, the disk is made without a boot loader."`
+	Output     Output     `json:"output,omitzero" jsonschema_description:"What is written."`
+
+	src *source
+}
+
+// System is what boots: a store path, or a system to be made.
+type System struct {
+	// Path is the store path of a system that a closure of the store brings.
+	Path string `json:"path,omitempty" jsonschema_description:"The store path of a system in NixOS's or Guix's layout; the same as giving the path alone."`
+	// Kernel is the folder that the kernel of a system made by ingot is taken from.
+	Kernel   Path     `json:"kernel,omitempty" jsonschema_description:"A folder with boot/vmlinuz-* and lib/modules: an unpacked kernel package, or 'host' for the running machine's own."`
+	Modules  []string `json:"modules,omitempty" jsonschema_description:"Kernel modules that the initial RAM disk loads, beyond the ones that find a disk and mount its root."`
+	Hostname string   `json:"hostname,omitempty" jsonschema_description:"The machine's name; the recipe's name if left out."`
+}
+
+// Store says what goes into the store, and how it is registered.
+type Store struct {
+	Flavour     string     `json:"flavour,omitempty" jsonschema:"enum=nix,enum=guix" jsonschema_description:"Whose store it is: nix (the default) or guix."`
+	Closures    []Closure  `json:"closures,omitempty" jsonschema_description:"Store items with all that they refer to."`
+	Add         []Addition `json:"add,omitempty" jsonschema_description:"Plain files and folders that join the store under their content address, as nix-store --add does it."`
+	Profile     string     `json:"profile,omitempty" jsonschema_description:"The store path that the system profile points to; the recipe's system if left out."`
+	Roots       []Root     `json:"roots,omitempty" jsonschema_description:"Further garbage collector roots."`
+	Deduplicate bool       `json:"deduplicate,omitempty" jsonschema_description:"Make files of one content hard links of one file, through .links, as nix-store --optimise does."`
+	Verify      bool       `json:"verify,omitempty" jsonschema_description:"Hash all items instead of trusting the hashes that a registration gives."`
+}
+
+// Closure is one source of store items.
+type Closure struct {
+	Graph        Paths  `json:"graph,omitempty" jsonschema_description:"Reference graphs as exportReferencesGraph and #:references-graphs write them: one file or a list."`
+	Registration Paths  `json:"registration,omitempty" jsonschema_description:"Registration files as nix-store --load-db reads them, with hashes and sizes."`
+	Path         string `json:"path,omitempty" jsonschema_description:"A store path; its closure is read from the database of the store."`
+	Root         Path   `json:"root,omitempty" jsonschema_description:"With path: the root of the file system whose store is read; / if left out."`
+	From         Path   `json:"from,omitempty" jsonschema_description:"The folder where the items lie; the store directory itself if left out."`
+}
+
+// Addition is a file or folder that joins the store.
+type Addition struct {
+	Name   string `json:"name" jsonschema:"required" jsonschema_description:"The name part of the store path."`
+	Source Path   `json:"source" jsonschema:"required" jsonschema_description:"The file or folder."`
+}
+
+// Root is a garbage collector root.
+type Root struct {
+	Name string `json:"name" jsonschema:"required" jsonschema_description:"The name of the link below gcroots."`
+	Path string `json:"path" jsonschema:"required" jsonschema_description:"The store path that stays alive."`
+}
+
+// Disk is a partition table with its partitions.
+type Disk struct {
+	Table      string      `json:"table,omitempty" jsonschema:"enum=gpt,enum=mbr,enum=hybrid" jsonschema_description:"gpt (the default), mbr, or hybrid: a GPT whose MBR shows some of its partitions too."`
+	Size       Size        `json:"size,omitzero" jsonschema_description:"The size of the whole disk; what the partitions need if left out."`
+	GUID       string      `json:"guid,omitempty" jsonschema_description:"The disk GUID of a GPT."`
+	Signature  string      `json:"signature,omitempty" jsonschema_description:"The disk signature of an MBR, eight hexadecimal digits."`
+	Align      Size        `json:"align,omitzero" jsonschema_description:"What partitions begin at a multiple of; 1MiB if left out."`
+	Partitions []Partition `json:"partitions" jsonschema:"required" jsonschema_description:"The partitions, in the order in which they lie on the disk."`
+}
+
+// Partition is one partition of a disk.
+type Partition struct {
+	Name       string   `json:"name" jsonschema:"required" jsonschema_description:"The name of the partition, which a GPT records."`
+	Type       string   `json:"type,omitempty" jsonschema_description:"boot, esp, bios-boot, linux, home, swap and so on, a raw GUID, or an MBR type such as 0x83. Follows from the file system if left out."`
+	GUID       string   `json:"guid,omitempty" jsonschema_description:"The partition's GUID in a GPT."`
+	Flags      []string `json:"flags,omitempty" jsonschema_description:"Flags of the table's entry: boot and others."`
+	MBR        bool     `json:"mbr,omitempty" jsonschema_description:"In a hybrid table: the MBR shows this partition too."`
+	Start      Size     `json:"start,omitzero" jsonschema_description:"Where the partition begins; after the one before it if left out."`
+	Size       Size     `json:"size,omitzero" jsonschema_description:"8GiB: exactly that. fit: what the contents need. fit+512MiB: that, and so much free space. fit if left out."`
+	Filesystem string   `json:"filesystem,omitempty" jsonschema:"enum=ext4,enum=fat,enum=swap" jsonschema_description:"ext4, fat or swap; left out, the partition is raw."`
+	Label      string   `json:"label,omitempty" jsonschema_description:"The file system's label."`
+	UUID       string   `json:"uuid,omitempty" jsonschema_description:"The file system's UUID, or a FAT's serial number as ABCD-1234; derived if left out."`
+	Inodes     int64    `json:"inodes,omitempty" jsonschema_description:"ext4: how many inodes at least."`
+	Reserved   int      `json:"reserved,omitempty" jsonschema_description:"ext4: the percentage of blocks that only root may use; 0 if left out."`
+	Journal    *bool    `json:"journal,omitempty" jsonschema_description:"ext4: with a journal (the default) or without."`
+	Bits       int      `json:"bits,omitempty" jsonschema:"enum=12,enum=16,enum=32" jsonschema_description:"fat: 12, 16 or 32; chosen by the size if left out."`
+	Contents   Contents `json:"contents,omitzero" jsonschema_description:"What the file system holds."`
+}
+
+// Contents is what a file system holds.
+type Contents struct {
+	Store bool   `json:"store,omitempty" jsonschema_description:"The store, its database, the garbage collector roots and the profile."`
+	From  Path   `json:"from,omitempty" jsonschema_description:"A folder whose contents are copied in, with modes; owners become root."`
+	Files []File `json:"files,omitempty" jsonschema_description:"Single files, directories and links."`
+}
+
+// File is one file of a partition's contents.
+type File struct {
+	Path      string            `json:"path" jsonschema:"required" jsonschema_description:"Where it stands in the file system, absolute."`
+	Text      *string           `json:"text,omitempty" jsonschema_description:"What it holds, literally."`
+	Source    Path              `json:"source,omitempty" jsonschema_description:"The file or folder of the host that it is."`
+	Directory bool              `json:"directory,omitempty" jsonschema_description:"It is a directory."`
+	Link      string            `json:"link,omitempty" jsonschema_description:"It is a symlink with this target."`
+	Device    string            `json:"device,omitempty" jsonschema_description:"It is a device: 'c 5:1' or 'b 8:0'."`
+	Mode      *Mode             `json:"mode,omitempty" jsonschema_description:"Permissions in octal; 0644 for files, 0755 for directories, the source's own where there is one."`
+	UID       uint32            `json:"uid,omitempty" jsonschema_description:"The owner's number; 0 if left out."`
+	GID       uint32            `json:"gid,omitempty" jsonschema_description:"The group's number; 0 if left out."`
+	Xattrs    map[string]string `json:"xattrs,omitempty" jsonschema_description:"Extended attributes by their full names."`
+}
+
+// Bootloader says how a disk boots.
+type Bootloader struct {
+	Grub      Grub     `json:"grub,omitzero" jsonschema_description:"GRUB, and the firmwares that it is installed for: bios, efi, efi32."`
+	Timeout   *int     `json:"timeout,omitempty" jsonschema_description:"Seconds before the default entry boots; 5 if left out, 0 boots at once, -1 waits for ever."`
+	Default   string   `json:"default,omitempty" jsonschema_description:"The title of the entry that boots by itself; the first if left out."`
+	Console   []string `json:"console,omitempty" jsonschema_description:"Consoles of the menu and the kernel: tty0, ttyS0 or ttyS0,115200. The last is the one that /dev/console means."`
+	Arguments []string `json:"arguments,omitempty" jsonschema_description:"Kernel arguments, added to the system's own."`
+	Entries   []Entry  `json:"entries,omitempty" jsonschema_description:"Further entries of the menu."`
+}
+
+// Grub names the platforms and the GRUB to install.
+type Grub struct {
+	Platforms []string `json:"platforms,omitempty" jsonschema_description:"bios, efi (64 bit) and efi32."`
+	From      Path     `json:"from,omitempty" jsonschema_description:"A GRUB to use instead of the host's: a store item or folder with bin/grub-mkimage and lib/grub."`
+}
+
+// Entry is one entry of the boot menu.
+type Entry struct {
+	Title     string   `json:"title" jsonschema:"required" jsonschema_description:"The line that the menu shows."`
+	System    string   `json:"system,omitempty" jsonschema_description:"The store path of a system whose kernel, initial RAM disk and arguments are taken."`
+	Kernel    string   `json:"kernel,omitempty" jsonschema_description:"The kernel's path in the file system that holds the store."`
+	Initrd    []string `json:"initrd,omitempty" jsonschema_description:"Initial RAM disks, likewise."`
+	Arguments []string `json:"arguments,omitempty" jsonschema_description:"Kernel arguments of this entry."`
+	Submenu   string   `json:"submenu,omitempty" jsonschema_description:"The submenu that the entry stands in, such as 'Older generations'."`
+}
+
+// Output says what is written.
+type Output struct {
+	Format string `json:"format,omitempty" jsonschema:"enum=raw,enum=qcow2" jsonschema_description:"raw (the default) or qcow2."`
+}
+
+// Size is a number of bytes as recipes spell it: "8GiB", "fit", "fit+512MiB".
+type Size struct {
+	image.Size
+	Text string
+}
+
+// Path is a path of the host. One that is not absolute is relative to the recipe's
+// file; Text is how the recipe has it.
+type Path struct {
+	Text string
+	Host string
+}
+
+// Paths is one path or a list of them.
+type Paths []Path
+
+// Mode is the permissions of a file, written in octal.
+type Mode uint32
+
+// IsZero says whether the key was left out.
+func (s Size) IsZero() bool { return s.Text == "" }
+
+// IsZero says whether the key was left out.
+func (p Path) IsZero() bool { return p.Text == "" }
+
+// IsZero says whether no boot loader is asked for.
+func (g Grub) IsZero() bool { return len(g.Platforms) == 0 && g.From.IsZero() }

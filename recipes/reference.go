@@ -1,0 +1,99 @@
+package recipes
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+)
+
+// Reference returns all keys of the recipe language with what they mean, as
+// Markdown, made from the types of this package.
+func Reference() string {
+	var b strings.Builder
+	b.WriteString("# The keys of a recipe\n\nRequired keys are marked with *. Paths are relative to the recipe's file. Sizes are\n" +
+		"whole numbers of bytes or have a unit: 512MiB, 8GiB (powers of 1024), 1GB (of 1000).\n")
+	queue := []queued{{"", reflect.TypeFor[Recipe]()}}
+	for len(queue) > 0 {
+		s := queue[0]
+		queue = append(queue[1:], section(&b, s)...)
+	}
+	return b.String()
+}
+
+// queued is a mapping of the language that is still to be described.
+type queued struct {
+	key string
+	t   reflect.Type
+}
+
+// section describes one mapping and returns those that it contains.
+func section(b *strings.Builder, s queued) []queued {
+	title := s.key
+	if title == "" {
+		title = "The recipe"
+	}
+	fmt.Fprintf(b, "\n## %s\n\n| key | value | meaning |\n|---|---|---|\n", title)
+	var inner []queued
+	for i := range s.t.NumField() {
+		f := s.t.Field(i)
+		name := keyOf(f)
+		if name == "" {
+			continue
+		}
+		key := strings.TrimPrefix(s.key+"."+name, ".")
+		value, sub := valueOf(f.Type, f.Tag.Get("jsonschema"))
+		if sub != nil {
+			if strings.HasPrefix(value, "list") {
+				key += "[]"
+			}
+			inner = append(inner, queued{key, sub})
+		}
+		if f.Tag.Get("jsonschema") == "required" {
+			name += "*"
+		}
+		fmt.Fprintf(b, "| `%s` | %s | %s |\n", name, value, f.Tag.Get("jsonschema_description"))
+	}
+	return inner
+}
+
+// valueOf names what a key takes, and returns the struct that describes a mapping.
+func valueOf(t reflect.Type, schema string) (string, reflect.Type) {
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	var words []string
+	for part := range strings.SplitSeq(schema, ",") {
+		if word, ok := strings.CutPrefix(part, "enum="); ok {
+			words = append(words, word)
+		}
+	}
+	switch {
+	case len(words) > 0:
+		return strings.Join(words, ", "), nil
+	case t == reflect.TypeFor[Size]():
+		return "size", nil
+	case t == reflect.TypeFor[Path]():
+		return "path", nil
+	case t == reflect.TypeFor[Paths]():
+		return "path or list of paths", nil
+	case t == reflect.TypeFor[Mode]():
+		return "octal", nil
+	}
+	switch t.Kind() {
+	case reflect.Struct:
+		if reflect.PointerTo(t).Implements(reflect.TypeFor[shorthand]()) {
+			return "mapping, or a short form", t
+		}
+		return "mapping", t
+	case reflect.Slice:
+		value, sub := valueOf(t.Elem(), "")
+		return "list of " + value + "s", sub
+	case reflect.Map:
+		return "mapping of texts", nil
+	case reflect.Bool:
+		return "true or false", nil
+	case reflect.String:
+		return "text", nil
+	}
+	return "number", nil
+}

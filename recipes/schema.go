@@ -1,0 +1,62 @@
+package recipes
+
+import (
+	"encoding/json"
+
+	"github.com/invopop/jsonschema"
+)
+
+// Schema returns the JSON Schema (draft 2020-12) of the recipe language, made from
+// the types of this package, for editors that complete and check YAML.
+func Schema() ([]byte, error) {
+	r := jsonschema.Reflector{RequiredFromJSONSchemaTags: true, ExpandedStruct: true}
+	s := r.Reflect(&Recipe{})
+	s.ID, s.Title = "", "ingot recipe"
+	return json.MarshalIndent(s, "", "  ")
+}
+
+// JSONSchema describes the spelling of a size.
+func (Size) JSONSchema() *jsonschema.Schema {
+	return &jsonschema.Schema{OneOf: []*jsonschema.Schema{
+		{Type: "string", Pattern: `^(fit(\+[0-9.]+ *[KMGTPE]?i?B?)?|[0-9.]+ *[KMGTPE]?i?B?)$`},
+		{Type: "integer"},
+	}}
+}
+
+// JSONSchema describes the spelling of a path.
+func (Path) JSONSchema() *jsonschema.Schema {
+	return &jsonschema.Schema{Type: "string", MinLength: ptr(uint64(1))}
+}
+
+// JSONSchema describes one path or a list of them.
+func (Paths) JSONSchema() *jsonschema.Schema {
+	path := Path{}.JSONSchema()
+	return &jsonschema.Schema{OneOf: []*jsonschema.Schema{path, {Type: "array", Items: path}}}
+}
+
+// JSONSchema describes the spelling of a mode.
+func (Mode) JSONSchema() *jsonschema.Schema {
+	return &jsonschema.Schema{OneOf: []*jsonschema.Schema{
+		{Type: "string", Pattern: "^(0o)?[0-7]{1,4}$"}, {Type: "integer"},
+	}}
+}
+
+// JSONSchemaExtend lets a store path stand for the whole mapping.
+func (System) JSONSchemaExtend(s *jsonschema.Schema) { orElse(s, &jsonschema.Schema{Type: "string"}) }
+
+// JSONSchemaExtend lets a format stand for the whole mapping.
+func (Output) JSONSchemaExtend(s *jsonschema.Schema) {
+	orElse(s, &jsonschema.Schema{Type: "string", Enum: []any{"raw", "qcow2"}})
+}
+
+// JSONSchemaExtend lets a list of platforms stand for the whole mapping.
+func (Grub) JSONSchemaExtend(s *jsonschema.Schema) {
+	orElse(s, &jsonschema.Schema{Type: "array", Items: &jsonschema.Schema{Type: "string", Enum: []any{"bios", "efi", "efi32"}}})
+}
+
+func orElse(s, short *jsonschema.Schema) {
+	long := *s
+	*s = jsonschema.Schema{OneOf: []*jsonschema.Schema{short, &long}}
+}
+
+func ptr[T any](v T) *T { return &v }
