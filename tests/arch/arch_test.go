@@ -1,6 +1,7 @@
 package arch
 
 import (
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -48,5 +49,16 @@ func TestCheck(t *testing.T) {
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("findings:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+// TestFoldersExist keeps the rules from guarding a folder that was renamed.
+func TestFoldersExist(t *testing.T) {
+	for _, names := range append(slices.Clone(Floors), Bytes) {
+		for _, name := range names {
+			if _, err := os.Stat(filepath.Join(testenv.Root(t), name)); err != nil {
+				t.Errorf("floor %s: %v", name, err)
+			}
+		}
 	}
 }
