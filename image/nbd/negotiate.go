@@ -1,0 +1,228 @@
+package nbd
+
+import (
+	"bufio"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+)
+
+// conn is one client.
+type conn struct {
+	*server
+	net.Conn
+	r *bufio.Reader
+
+	noZeroes   bool
+	structured bool // replies come in chunks
+	allocation bool // the context base:allocation was chosen
+
+	mu sync.Mutex // of writing a whole reply
+}
+
+// errGone says that the client went away in good order.
+var errGone = errors.New("the client is gone")
+
+func put(w io.Writer, values ...any) error {
+	var buf []byte
+	for _, v := range values {
+		switch v := v.(type) {
+		case uint16:
+			buf = binary.BigEndian.AppendUint16(buf, v)
+		case uint32:
+			buf = binary.BigEndian.AppendUint32(buf, v)
+		case uint64:
+			buf = binary.BigEndian.AppendUint64(buf, v)
+		case []byte:
+			buf = append(buf, v...)
+		case string:
+			buf = append(buf, v...)
+		default:
+			panic(fmt.Sprintf("no encoding for a %T", v))
+		}
+	}
+	_, err := w.Write(buf)
+	return err
+}
+
+// negotiate brings the connection to the transmission phase.
+func (c *conn) negotiate() error {
+	if err := put(c, uint64(magicInit), uint64(magicOption), uint16(flagFixedNewstyle|flagNoZeroes)); err != nil {
+		return err
+	}
+	var flags uint32
+	if err := binary.Read(c.r, binary.BigEndian, &flags); err != nil {
+		return err
+	}
+	if unknown := flags &^ (flagFixedNewstyle | flagNoZeroes); unknown != 0 {
+		return fmt.Errorf("client sends unknown flags %#x", unknown)
+	}
+	c.noZeroes = flags&flagNoZeroes != 0
+	for {
+		var head struct {
+			Magic       uint64
+			Option, Len uint32
+		}
+		if err := binary.Read(c.r, binary.BigEndian, &head); err != nil {
+			return err
+		}
+		if head.Magic != magicOption {
+			return fmt.Errorf("client sends %#x where an option should begin", head.Magic)
+		}
+		ready, err := c.option(head.Option, head.Len)
+		if ready || err != nil {
+			return err
+		}
+	}
+}
+
+// option answers one option, and says whether it was the last.
+func (c *conn) option(opt, length uint32) (ready bool, err error) {
+	if length > maxOption {
+		if _, err := io.CopyN(io.Discard, c.r, int64(length)); err != nil {
+			return false, err
+		}
+		return false, c.reply(opt, repErrTooBig, nil)
+	}
+	data := make([]byte, length)
+	if _, err := io.ReadFull(c.r, data); err != nil {
+		return false, err
+	}
+	switch opt {
+	case optExportName:
+		return true, c.exportName(string(data))
+	case optAbort:
+		c.reply(opt, repAck, nil) // it may be gone already
+		return false, errGone
+	case optList:
+		if err := c.reply(opt, repServer, make([]byte, 4)); err != nil { // the empty name
+			return false, err
+		}
+		return false, c.reply(opt, repAck, nil)
+	case optInfo, optGo:
+		ok, err := c.info(opt, data)
+		return ok && opt == optGo, err
+	case optStructuredReply:
+		if length != 0 {
+			return false, c.reply(opt, repErrInvalid, nil)
+		}
+		c.structured = true
+		return false, c.reply(opt, repAck, nil)
+	case optListMetaContext, optSetMetaContext:
+		return false, c.metaContext(opt, data)
+	}
+	return false, c.reply(opt, repErrUnsup, nil)
+}
+
+func (c *conn) reply(opt, kind uint32, data []byte) error {
+	return put(c, uint64(magicOptionReply), opt, kind, uint32(len(data)), data)
+}
+
+func (c *conn) flags() uint16 {
+	flags := uint16(flagHasFlags | flagReadOnly | flagSendFlush | flagCanMultiConn)
+	if c.structured {
+		flags |= flagSendDF
+	}
+	return flags
+}
+
+// exportName ends the negotiation in the old way, which has no answer for an error.
+func (c *conn) exportName(name string) error {
+	if name != "" {
+		return fmt.Errorf("client asks for an export %q, and there is only the one without a name", name)
+	}
+	padding := make([]byte, 124)
+	if c.noZeroes {
+		padding = nil
+	}
+	return put(c, uint64(c.disk.Size()), c.flags(), padding)
+}
+
+// fields takes a message apart.
+type fields struct {
+	p   []byte
+	bad bool // it was too short
+}
+
+func (f *fields) take(n uint32) []byte {
+	if uint64(n) > uint64(len(f.p)) {
+		f.bad, f.p = true, nil
+		return make([]byte, min(n, 4))
+	}
+	p := f.p[:n]
+	f.p = f.p[n:]
+	return p
+}
+
+func (f *fields) uint16() uint16 { return binary.BigEndian.Uint16(f.take(2)) }
+func (f *fields) uint32() uint32 { return binary.BigEndian.Uint32(f.take(4)) }
+func (f *fields) string() string { return string(f.take(f.uint32())) }
+
+// info describes the export, and says whether it did.
+func (c *conn) info(opt uint32, data []byte) (bool, error) {
+	f := &fields{p: data}
+	name := f.string()
+	blockSize := false
+	for range f.uint16() {
+		if f.bad {
+			break
+		}
+		blockSize = f.uint16() == infoBlockSize || blockSize
+	}
+	switch {
+	case f.bad || len(f.p) > 0:
+		return false, c.reply(opt, repErrInvalid, nil)
+	case name != "":
+		return false, c.reply(opt, repErrUnknown, []byte("there is only the export without a name"))
+	}
+	export := binary.BigEndian.AppendUint16(nil, infoExport)
+	export = binary.BigEndian.AppendUint64(export, uint64(c.disk.Size()))
+	export = binary.BigEndian.AppendUint16(export, c.flags())
+	if err := c.reply(opt, repInfo, export); err != nil {
+		return false, err
+	}
+	if blockSize {
+		sizes := binary.BigEndian.AppendUint16(nil, infoBlockSize)
+		for _, n := range []uint32{1, hole, maxRead} { // smallest, best, largest
+			sizes = binary.BigEndian.AppendUint32(sizes, n)
+		}
+		if err := c.reply(opt, repInfo, sizes); err != nil {
+			return false, err
+		}
+	}
+	return true, c.reply(opt, repAck, nil)
+}
+
+// metaContext lists the contexts that a client asks for, or chooses among them.
+func (c *conn) metaContext(opt uint32, data []byte) error {
+	f := &fields{p: data}
+	name := f.string()
+	queries := f.uint32()
+	found := opt == optListMetaContext && queries == 0
+	for range queries {
+		if f.bad {
+			break
+		}
+		q := f.string()
+		found = found || q == contextAllocation || opt == optListMetaContext && q == "base:"
+	}
+	switch {
+	case f.bad || len(f.p) > 0 || !c.structured:
+		return c.reply(opt, repErrInvalid, nil)
+	case name != "":
+		return c.reply(opt, repErrUnknown, []byte("there is only the export without a name"))
+	}
+	if opt == optSetMetaContext {
+		c.allocation = found
+	}
+	if found {
+		context := binary.BigEndian.AppendUint32(nil, contextID)
+		if err := c.reply(opt, repMetaContext, append(context, contextAllocation...)); err != nil {
+			return err
+		}
+	}
+	return c.reply(opt, repAck, nil)
+}

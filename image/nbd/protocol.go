@@ -1,0 +1,121 @@
+package nbd
+
+// Numbers and structures of the protocol, with the names of
+// https://github.com/NetworkBlockDevice/nbd/blob/master/doc/proto.md. All numbers
+// are big-endian.
+
+const (
+	magicInit            = 0x4e42444d41474943 // "NBDMAGIC"
+	magicOption          = 0x49484156454f5054 // "IHAVEOPT"
+	magicOptionReply     = 0x3e889045565a9
+	magicRequest         = 0x25609513
+	magicSimpleReply     = 0x67446698
+	magicStructuredReply = 0x668e33ef
+)
+
+// Handshake flags, of the server and of the client.
+const (
+	flagFixedNewstyle = 1 << 0
+	flagNoZeroes      = 1 << 1
+)
+
+// Transmission flags.
+const (
+	flagHasFlags     = 1 << 0
+	flagReadOnly     = 1 << 1
+	flagSendFlush    = 1 << 2
+	flagSendDF       = 1 << 7
+	flagCanMultiConn = 1 << 8
+)
+
+// Options.
+const (
+	optExportName      = 1
+	optAbort           = 2
+	optList            = 3
+	optInfo            = 6
+	optGo              = 7
+	optStructuredReply = 8
+	optListMetaContext = 9
+	optSetMetaContext  = 10
+)
+
+// Types of option replies.
+const (
+	repAck         = 1
+	repServer      = 2
+	repInfo        = 3
+	repMetaContext = 4
+	repErrUnsup    = 1<<31 | 1
+	repErrInvalid  = 1<<31 | 3
+	repErrUnknown  = 1<<31 | 6
+	repErrTooBig   = 1<<31 | 9
+)
+
+// Types of information.
+const (
+	infoExport    = 0
+	infoBlockSize = 3
+)
+
+// Commands.
+const (
+	cmdRead        = 0
+	cmdWrite       = 1
+	cmdDisc        = 2
+	cmdFlush       = 3
+	cmdTrim        = 4
+	cmdWriteZeroes = 6
+	cmdBlockStatus = 7
+)
+
+// Command flags.
+const (
+	cmdFlagDF     = 1 << 2 // do not fragment
+	cmdFlagReqOne = 1 << 3
+)
+
+// Chunks of structured replies.
+const (
+	replyFlagDone        = 1 << 0
+	replyTypeNone        = 0
+	replyTypeOffsetData  = 1
+	replyTypeOffsetHole  = 2
+	replyTypeBlockStatus = 5
+	replyTypeError       = 1<<15 | 1
+)
+
+// Errors.
+const (
+	errPerm  = 1
+	errIO    = 5
+	errInval = 22
+)
+
+// The metadata context that is known, the number that it gets here, and its flags.
+const (
+	contextAllocation = "base:allocation"
+	contextID         = 1
+	stateHole         = 1 << 0
+	stateZero         = 1 << 1
+)
+
+// request is what a client sends.
+type request struct {
+	Magic  uint32
+	Flags  uint16
+	Type   uint16
+	Cookie uint64
+	Offset uint64
+	Length uint32
+}
+
+const (
+	// maxRead is the largest read that is answered; clients are told, and QEMU's own
+	// limit is the same.
+	maxRead = 32 << 20
+	// maxOption is the longest option that is looked at. Names may have 4096 bytes.
+	maxOption = 64 << 10
+	// hole is the shortest run of zeros that is told as a hole.
+	hole = 4096
+)
