@@ -2,24 +2,15 @@ package ext4
 
 import (
 	"fmt"
-	"path/filepath"
 	"testing"
 
 	"ingot/image"
-	"ingot/tests/fstest"
 )
 
 // lay lays tree out, writes it, and has e2fsck look at it.
-func lay(t *testing.T, f FileSystem, tree *image.Tree, v image.Volume) string {
+func lay(t *testing.T, f FileSystem, tree *image.Tree, size image.Size) string {
 	t.Helper()
-	m, err := f.Layout(tree, v)
-	if err != nil {
-		t.Fatal(err)
-	}
-	img := filepath.Join(t.TempDir(), "img")
-	if err := fstest.Write(m, img); err != nil {
-		t.Fatal(err)
-	}
+	img := write(t, f, tree, size)
 	fsck(t, img)
 	return img
 }
@@ -35,6 +26,6 @@ func TestLayoutSizes(t *testing.T) {
 		image.Exactly(1 << 20), image.Exactly(8<<20 - 1), image.Exactly(8 << 20), image.Exactly(64 << 20),
 		image.Exactly(300<<20 + 5), image.Exactly(20 << 30), image.Fit(0), image.Fit(1), image.Fit(1 << 30),
 	} {
-		t.Run(fmt.Sprint(size), func(t *testing.T) { lay(t, FileSystem{}, tree, image.Volume{Label: "x", Size: size}) })
+		t.Run(fmt.Sprint(size), func(t *testing.T) { lay(t, FileSystem{}, tree, size) })
 	}
 }

@@ -99,12 +99,20 @@ func (f FileSystem) journal(blocks int64) int64 {
 // reserved is how many blocks only root can fill.
 func (s *sizer) reserved() int64 { return s.geometry.blocks * int64(s.fs.ReservedPercent) / 100 }
 
-// keep is how many blocks must stay without use: those for root and, so that free
-// bytes are there for everybody else, those that the kernel holds back for its own
-// needs while the volume is mounted (ext4_set_resv_clusters).
+// keep is how many blocks must stay without use: those for root and, so that a file
+// of free bytes can be written by everybody else, that file's and its extent tree's,
+// and those that the kernel holds back for its own needs while the volume is mounted
+// (ext4_set_resv_clusters).
 func (s *sizer) keep(free int64) int64 {
 	if free == 0 {
 		return s.reserved()
 	}
-	return s.reserved() + ceilDiv(free, blockSize) + min(s.geometry.blocks/50, 4096)
+	blocks := ceilDiv(free, blockSize)
+	heldBack := min(s.geometry.blocks/50, 4096)
+	return s.reserved() + blocks + treeSlack(blocks) + heldBack
 }
+
+// treeSlack is how many blocks of extent tree the kernel may need for a file that it
+// writes into a volume that is filling up: its extents get short then, but the 340 of
+// one block were seen to reach for more than 1 GiB.
+func treeSlack(blocks int64) int64 { return ceilDiv(blocks, 1<<30/blockSize) }
