@@ -16,6 +16,9 @@ type Closure struct {
 	Flavour Flavour
 	items   []*Item
 	index   map[string]int32
+	// files are the hashes of each item's linkable files, in the order of a walk; nil
+	// before they were asked for.
+	files [][]Hash
 }
 
 // NewClosure unites the items of several sources into a closure. What two sources

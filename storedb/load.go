@@ -21,6 +21,9 @@ import (
 type LoadOptions struct {
 	// Verify hashes every item, and compares with the hashes that sources gave.
 	Verify bool
+	// Files hashes single files as well, in the same pass. [Populate] needs that to
+	// deduplicate, and need not read everything once more if it is done already.
+	Files bool
 	// Progress, if set, is told of bytes that were hashed, from several goroutines.
 	Progress func(bytes int64)
 }
@@ -30,20 +33,13 @@ type LoadOptions struct {
 // is not on the disk is an error, and so is one whose size is not the one that a
 // source gave: that is checked always, since a NAR's size follows from metadata.
 func (c *Closure) Load(ctx context.Context, o LoadOptions) error {
-	_, err := c.load(ctx, o, nil)
-	return err
-}
-
-// load does the work of Load. If wanted is set, it also returns, for each item, the
-// hashes of the files that it chooses, in the order of a walk; each file is read
-// only once for both.
-func (c *Closure) load(ctx context.Context, o LoadOptions, wanted func(*image.Node) bool) ([][]Hash, error) {
 	if err := c.scan(ctx); err != nil {
-		return nil, err
+		return err
 	}
+	o.Files = o.Files && c.files == nil
 	var todo []int
 	for i, it := range c.items {
-		if wanted != nil || o.Verify || it.NarHash.IsZero() {
+		if o.Files || o.Verify || it.NarHash.IsZero() {
 			todo = append(todo, i)
 		}
 	}
@@ -52,23 +48,27 @@ func (c *Closure) load(ctx context.Context, o LoadOptions, wanted func(*image.No
 	files := make([][]Hash, len(c.items))
 	wrong := make([]error, len(c.items))
 	err := parallel(ctx, len(todo), newNARWriter, func(w *narWriter, k int) error {
-		it := c.items[todo[k]]
-		w.wanted, w.files = wanted, nil
-		hash, size, err := w.hash(it.Node)
+		i := todo[k]
+		if w.files = nil; o.Files {
+			w.wanted = c.Flavour.linkable
+		}
+		hash, size, err := w.hash(c.items[i].Node)
 		if err != nil {
-			return it.wrap(err)
+			return c.items[i].wrap(err)
 		}
 		if o.Progress != nil {
 			o.Progress(size)
 		}
-		files[todo[k]] = w.files
-		wrong[todo[k]] = it.learn(hash, o.Verify)
+		files[i], wrong[i] = w.files, c.items[i].learn(hash, o.Verify)
 		return nil
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return files, few(wrong)
+	if o.Files {
+		c.files = files
+	}
+	return few(wrong)
 }
 
 // learn takes over the hash of what lies on the disk.

@@ -45,17 +45,13 @@ type Profile struct {
 // Populate puts the closure into t as a store: the items, the database, GC roots and
 // profiles. What is not loaded yet is loaded first.
 func Populate(ctx context.Context, t *image.Tree, c *Closure, o Options) error {
-	var wanted func(*image.Node) bool
-	if o.Deduplicate {
-		wanted = c.Flavour.linkable
-	}
-	files, err := c.load(ctx, o.LoadOptions, wanted)
-	if err != nil {
+	o.Files = o.Files || o.Deduplicate
+	if err := c.Load(ctx, o.LoadOptions); err != nil {
 		return err
 	}
 	p := &populator{t, c, o}
 	steps := []func() error{
-		func() error { return p.store(files) },
+		p.store,
 		p.state,
 		p.database,
 		p.roots,
@@ -77,7 +73,7 @@ type populator struct {
 }
 
 // store puts the items into the store directory, to which builders may write.
-func (p *populator) store(files [][]Hash) error {
+func (p *populator) store() error {
 	store, err := p.tree.MakeDirs(p.closure.Flavour.StoreDir())
 	if err != nil {
 		return err
@@ -88,7 +84,7 @@ func (p *populator) store(files [][]Hash) error {
 	for i, it := range p.closure.items {
 		n := it.Node
 		if p.Deduplicate {
-			if n, _, err = links.share(n, files[i]); err != nil {
+			if n, _, err = links.share(n, p.closure.files[i]); err != nil {
 				return fmt.Errorf("%s: %w", it.Path, err)
 			}
 		}

@@ -147,7 +147,15 @@ func TestDeduplicationIsNix(t *testing.T) {
 		t.Fatal(err)
 	}
 	s = newStore(t, Nix)
-	tree := populate(t, Nix, Options{Deduplicate: true}, s.items()...)
+	c := closure(t, Nix, s.items()...)
+	if err := c.Load(background, LoadOptions{Files: true}); err != nil {
+		t.Fatal(err)
+	}
+	tree, read := image.NewTree(), atomic.Int64{}
+	o := Options{Deduplicate: true, LoadOptions: LoadOptions{Progress: func(n int64) { read.Add(n) }}}
+	if err := Populate(background, tree, c, o); err != nil || read.Load() != 0 {
+		t.Errorf("Populate of what is loaded reads %d bytes again, %v", read.Load(), err)
+	}
 	got := shared(tree.Lookup(Nix.StoreDir()))
 	if want := shared(want); !slices.Equal(got, want) || len(got) < 20 {
 		t.Errorf("files with several names:\n%q\nwant\n%q", got, want)
