@@ -241,6 +241,25 @@ func TestFitIsExact(t *testing.T) {
 	})
 }
 
+// TestNoGap walks over every sector of the sizes where tables grow and types change:
+// what fits into a volume fits into every larger one.
+func TestNoGap(t *testing.T) {
+	for _, fs := range every {
+		for _, objects := range []int64{1, 100, 340, 4050, 4068, 4069, 4084, 4085, 4101, 65_000, 65_508, 65_509, 65_541} {
+			d := demand{clusters: func(k kind) int64 { return objects * divUp(500, k.clusterSize()) }}
+			least, err := fs.least(d)
+			if err != nil {
+				continue // TestFitIsExact says which may
+			}
+			for n := max(least-70, minBytes/fs.sectorSize()); n < least+3_000; n++ {
+				if _, ok := fs.choose(n, d); ok != (n >= least) {
+					t.Fatalf("%+v: %d clusters in %d sectors fit: %v; least is %d", fs, objects, n, ok, least)
+				}
+			}
+		}
+	}
+}
+
 // TestTooSmall takes a sector from volumes of each kind that are full.
 func TestTooSmall(t *testing.T) {
 	tree := image.NewTree()
