@@ -47,7 +47,6 @@ fuzz: ## every fuzz target for FUZZTIME (30s)
 	done
 
 demo: ## installs what is missing, builds a rescue disk, boots it in BIOS and in UEFI
-	tests/setup/debian demo
 	go run ./tests/demo
 
 clean: ## removes what was built; the unpacked kernel stays
