@@ -11,8 +11,8 @@ import (
 )
 
 // AddPath makes a file or folder an item under its content address: the store path
-// that nix-store --add and guix download print for what is called name and has
-// these contents. references are the store paths that the contents refer to, usually
+// that nix-store --add prints, and local-file of Guix has with #:recursive? #t, for
+// what is called name and has these contents. references are the store paths that the contents refer to, usually
 // none. The item's Node is a copy of n with the metadata of a store; contents are
 // read to be hashed.
 func (f Flavour) AddPath(name string, n *image.Node, references ...string) (*Item, error) {

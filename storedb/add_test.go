@@ -58,8 +58,8 @@ func TestAddTextIsWhatNixAdds(t *testing.T) {
 	}
 }
 
-// TestAddGuix has the paths that guix download and (plain-file …) print. The store
-// directory is part of the fingerprint, so that they differ from Nix's.
+// TestAddFlavours: the store directory is part of the fingerprint, so that the same
+// contents have another hash in their path.
 func TestAddFlavours(t *testing.T) {
 	n := image.NewFile(0o644, image.Bytes("hello\n"))
 	nix, err := Nix.AddPath("hello", n)
