@@ -83,7 +83,10 @@ func parseParameters(text string) (*parameters, error) {
 			return nil, fmt.Errorf("%s: %w", f.name, err)
 		}
 	}
-	return p, p.setArguments(d)
+	if err := p.setArguments(d); err != nil {
+		return nil, err
+	}
+	return p, nil
 }
 
 func (p *parameters) setVersion(d datum) error {

@@ -314,6 +314,7 @@ func (w *writer) graphics() {
 		"\tinsmod gfxterm",
 		"\tterminal_output gfxterm",
 		"\tif [ \"$grub_platform\" = efi ]; then set gfxpayload=keep; else set gfxpayload=text; fi",
+		"\texport gfxpayload", // into submenus
 		"fi",
 	} {
 		w.line("%s", s)
