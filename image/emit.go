@@ -131,12 +131,12 @@ func lacksTmpfile(err error) bool {
 	return errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.EISDIR) || errors.Is(err, unix.EINVAL)
 }
 
-// hidden calls make with hidden names in the target's folder until one is free.
-func (o *Output) hidden(make func(name string) error) error {
+// hidden calls try with hidden names in the target's folder until one is free.
+func (o *Output) hidden(try func(name string) error) error {
 	dir := filepath.Dir(o.target)
 	for i := range 10_000 {
 		name := filepath.Join(dir, fmt.Sprintf(".ingot-%d.tmp", i))
-		err := make(name)
+		err := try(name)
 		if err == nil {
 			o.temp = name
 			return nil

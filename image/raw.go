@@ -96,27 +96,40 @@ type rawWriter struct {
 	dirty  atomic.Int64 // bytes since the disk was last asked to write
 }
 
-// checkSpace counts what will be cloned only if the rest fits and cloning turns out
-// not to work.
+// checkSpace looks at the sources more closely only if the image would not fit were
+// all of it written: holes of sources are left out, and so is what will be cloned, if
+// a first clone works.
 func (w *rawWriter) checkSpace(m *Map) error {
 	need := m.Allocated(hostBlock)
-	err := w.out.CheckSpace(need)
-	if err == nil {
+	if w.out.CheckSpace(need) == nil {
 		return nil
 	}
-	shared, first := int64(0), Leaf{}
+	written, shared, first := need, need, Leaf{}
 	for l := range m.Leaves(0, m.Size()) {
-		if n := w.copier.clonable(l); n > 0 {
-			if shared == 0 {
-				first = l
-			}
-			shared += n
+		holes, clonable := holesOf(l), w.copier.clonable(l)
+		if clonable > 0 && first.Src == nil {
+			first = l
 		}
+		written -= holes
+		shared -= max(holes, clonable)
 	}
-	if shared > 0 && w.out.CheckSpace(need-shared) == nil && w.copier.tryClone(first) {
+	err := w.out.CheckSpace(written)
+	if err != nil && first.Src != nil && w.out.CheckSpace(shared) == nil && w.copier.tryClone(first) {
 		return nil
 	}
 	return err
+}
+
+// holesOf returns how many bytes of l at least are in holes of its source.
+func holesOf(l Leaf) int64 {
+	if !isFile(l, copyFrom) {
+		return 0
+	}
+	var st unix.Stat_t
+	if err := unix.Stat(l.Src.(*File).Path(), &st); err != nil {
+		return 0 // the copying will tell
+	}
+	return max(l.Len-st.Blocks*512, 0)
 }
 
 func (w *rawWriter) write(ctx context.Context, m *Map) error {

@@ -231,15 +231,15 @@ func (r *Reader) decompressor(raw io.Reader) (io.ReadCloser, error) {
 	return z.IOReadCloser(), nil
 }
 
-// cached returns what lies under key, made by make if it is not there.
-func (r *Reader) cached(key int64, make func() ([]byte, error)) ([]byte, error) {
+// cached returns what lies under key, read by load if it is not there.
+func (r *Reader) cached(key int64, load func() ([]byte, error)) ([]byte, error) {
 	r.mu.Lock()
 	p, ok := r.cache[key]
 	r.mu.Unlock()
 	if ok {
 		return p, nil
 	}
-	p, err := make()
+	p, err := load()
 	if err != nil {
 		return nil, err
 	}
