@@ -35,14 +35,21 @@ func putExtentTree(root, tree []byte, at []uint32, runs []run, seed uint32) {
 }
 
 // putExtentNode puts one node: extents at depth 0, above it pointers to other nodes.
+// It is written out by hand, since there is one in each inode.
 func putExtentNode(p []byte, limit, depth uint16, entries []run) {
-	encode(p[:extentEntrySize], &extentHeader{Magic: extentMagic, Entries: uint16(len(entries)), Max: limit, Depth: depth})
+	le := binary.LittleEndian
+	le.PutUint16(p[0:], extentMagic)
+	le.PutUint16(p[2:], uint16(len(entries)))
+	le.PutUint16(p[4:], limit)
+	le.PutUint16(p[6:], depth)
 	for i, e := range entries {
-		at := p[(i+1)*extentEntrySize:][:extentEntrySize]
-		if depth == 0 {
-			encode(at, &extentLeaf{Block: e.logical, Len: uint16(e.length), StartLo: e.physical})
-		} else {
-			encode(at, &extentIndex{Block: e.logical, LeafLo: e.physical})
+		at := p[(i+1)*extentEntrySize:]
+		le.PutUint32(at, e.logical)
+		if depth == 0 { // ee_len and ee_start_lo of struct ext4_extent
+			le.PutUint16(at[4:], uint16(e.length))
+			le.PutUint32(at[8:], e.physical)
+		} else { // ei_leaf_lo of struct ext4_extent_idx
+			le.PutUint32(at[4:], e.physical)
 		}
 	}
 }

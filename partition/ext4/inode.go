@@ -42,7 +42,7 @@ func (p *plan) putInode(b []byte, ino uint32) {
 	default:
 		return
 	}
-	encode(b[:inodeXattrOffset], &n)
+	n.encode(b)
 	copy(b[inodeXattrOffset:], xattrs)
 	sum := inodeChecksum(p.inodeSeed(ino), b)
 	binary.LittleEndian.PutUint16(b[inodeChecksumLoOffset:], uint16(sum))
@@ -122,4 +122,41 @@ func putDevice(block []byte, d image.Dev) {
 		return
 	}
 	binary.LittleEndian.PutUint32(block[4:], d.Minor&0xFF|d.Major<<8|d.Minor&^0xFF<<12)
+}
+
+// encode does what encode does for other structures, at a tenth of the time: there
+// are as many inodes as files.
+func (n *inode) encode(b []byte) {
+	le := binary.LittleEndian
+	le.PutUint16(b[0x00:], n.Mode)
+	le.PutUint16(b[0x02:], n.UID)
+	le.PutUint32(b[0x04:], n.SizeLo)
+	le.PutUint32(b[0x08:], n.Atime)
+	le.PutUint32(b[0x0C:], n.Ctime)
+	le.PutUint32(b[0x10:], n.Mtime)
+	le.PutUint32(b[0x14:], n.Dtime)
+	le.PutUint16(b[0x18:], n.GID)
+	le.PutUint16(b[0x1A:], n.LinksCount)
+	le.PutUint32(b[0x1C:], n.BlocksLo)
+	le.PutUint32(b[0x20:], n.Flags)
+	le.PutUint32(b[0x24:], n.Version)
+	copy(b[0x28:0x64], n.Block[:])
+	le.PutUint32(b[0x64:], n.Generation)
+	le.PutUint32(b[0x68:], n.FileACLLo)
+	le.PutUint32(b[0x6C:], n.SizeHigh)
+	le.PutUint32(b[0x70:], n.ObsoFaddr)
+	le.PutUint16(b[0x74:], n.BlocksHigh)
+	le.PutUint16(b[0x76:], n.FileACLHigh)
+	le.PutUint16(b[0x78:], n.UIDHigh)
+	le.PutUint16(b[0x7A:], n.GIDHigh)
+	le.PutUint16(b[inodeChecksumLoOffset:], n.ChecksumLo)
+	le.PutUint16(b[0x80:], n.ExtraIsize)
+	le.PutUint16(b[inodeChecksumHiOffset:], n.ChecksumHi)
+	le.PutUint32(b[0x84:], n.CtimeExtra)
+	le.PutUint32(b[0x88:], n.MtimeExtra)
+	le.PutUint32(b[0x8C:], n.AtimeExtra)
+	le.PutUint32(b[0x90:], n.Crtime)
+	le.PutUint32(b[0x94:], n.CrtimeExtra)
+	le.PutUint32(b[0x98:], n.VersionHi)
+	le.PutUint32(b[0x9C:], n.Projid)
 }
