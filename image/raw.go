@@ -75,6 +75,15 @@ func WriteRaw(ctx context.Context, m *Map, path string, o WriteOptions) error {
 		return err
 	}
 	defer out.Abort()
+	if err := out.WriteMap(ctx, m, o); err != nil {
+		return err
+	}
+	return out.Commit()
+}
+
+// WriteMap makes the bytes of m those of the file, as [WriteRaw] does, for callers
+// that have something else to do before they commit.
+func (out *Output) WriteMap(ctx context.Context, m *Map, o WriteOptions) error {
 	out.NoSync = o.NoSync
 	w := &rawWriter{WriteOptions: o, out: out, copier: copier{dst: out, method: o.Copy}}
 	if err := w.checkSpace(m); err != nil {
@@ -83,10 +92,7 @@ func WriteRaw(ctx context.Context, m *Map, path string, o WriteOptions) error {
 	if err := out.Truncate(m.Size()); err != nil {
 		return err
 	}
-	if err := w.write(ctx, m); err != nil {
-		return err
-	}
-	return out.Commit()
+	return w.write(ctx, m)
 }
 
 type rawWriter struct {

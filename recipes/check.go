@@ -75,6 +75,9 @@ func (r *Recipe) checkStore(d *decoder) {
 	}
 }
 
+// smallestESP32 is a size at which FAT32 is possible whatever the files are.
+const smallestESP32 = 36 << 20
+
 // fileSystem returns the writer of a partition's file system, nil for a raw one.
 func (p *Partition) fileSystem() partition.FileSystem {
 	switch p.Filesystem {
@@ -83,7 +86,13 @@ func (p *Partition) fileSystem() partition.FileSystem {
 		f.NoJournal = p.Journal != nil && !*p.Journal
 		return f
 	case "fat":
-		return fat.FileSystem{Bits: p.Bits}
+		f := fat.FileSystem{Bits: p.Bits}
+		// Firmware may want FAT32 on a fixed disk (UEFI 2.10, section 13.3.1.1), which starts
+		// at 33 MiB; smaller ones are for those who ask for them.
+		if p.Bits == 0 && p.Type == "esp" && (p.Size.Fit || p.Size.Bytes >= smallestESP32) {
+			f.Bits = 32
+		}
+		return f
 	case "swap":
 		return swap.Area{}
 	}

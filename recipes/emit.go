@@ -5,6 +5,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
+
+	"golang.org/x/sync/errgroup"
 
 	"ingot/image"
 	"ingot/image/qcow2"
@@ -78,49 +81,47 @@ func (p *Plan) Emit(ctx context.Context, path string, o EmitOptions) (*Manifest,
 	if o.NoManifest {
 		return nil, image.WriteRaw(ctx, m, path, o.WriteOptions)
 	}
-	out, err := image.Create(ManifestPath(path))
+	out, err := image.Create(path)
 	if err != nil {
 		return nil, err
 	}
 	defer out.Abort()
-	manifest, err := p.writeAndHash(ctx, m, path, o.WriteOptions)
+	beside, err := image.Create(ManifestPath(path))
 	if err != nil {
 		return nil, err
 	}
-	e := json.NewEncoder(out)
+	defer beside.Abort()
+	manifest, err := p.writeAndHash(ctx, m, out, o.WriteOptions)
+	if err != nil {
+		return nil, err
+	}
+	e := json.NewEncoder(beside)
 	e.SetIndent("", "  ")
 	if err := e.Encode(manifest); err != nil {
 		return nil, fmt.Errorf("%s: %w", ManifestPath(path), err)
 	}
-	return manifest, out.Commit()
+	// The image last: whoever sees it finds its manifest beside it.
+	if err := beside.Commit(); err != nil {
+		return nil, err
+	}
+	if err := out.Commit(); err != nil {
+		os.Remove(ManifestPath(path))
+		return nil, err
+	}
+	return manifest, nil
 }
 
 // writeAndHash takes the digests while the image is being written: what the one
 // reads is in memory for the other.
-func (p *Plan) writeAndHash(ctx context.Context, m *image.Map, path string, o image.WriteOptions) (*Manifest, error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	type result struct {
-		manifest *Manifest
-		err      error
-	}
-	hashed := make(chan result, 1)
-	go func() {
-		manifest, err := p.manifest(ctx)
-		if err != nil {
-			cancel() // the image could not be vouched for
-		}
-		hashed <- result{manifest, err}
-	}()
-	err := image.WriteRaw(ctx, m, path, o)
-	if err != nil {
-		cancel()
-	}
-	r := <-hashed
-	if r.err != nil && (err == nil || ctx.Err() != nil && err == ctx.Err()) {
-		err = r.err
-	}
-	return r.manifest, err
+func (p *Plan) writeAndHash(ctx context.Context, m *image.Map, out *image.Output, o image.WriteOptions) (*Manifest, error) {
+	var manifest *Manifest
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return out.WriteMap(ctx, m, o) })
+	g.Go(func() (err error) {
+		manifest, err = p.manifest(ctx)
+		return err
+	})
+	return manifest, g.Wait()
 }
 
 // Stream writes the image to w, strictly in order.

@@ -68,7 +68,7 @@ func (r *Recipe) resolve(ctx context.Context, h Host) (*store, error) {
 	if s.system != "" && s.closure.Lookup(s.system) == nil {
 		return nil, r.src.errorf("system", "%s is not in the closures of the store", s.system)
 	}
-	err = s.closure.Load(ctx, storedb.LoadOptions{Verify: r.Store.Verify})
+	err = s.closure.Load(ctx, storedb.LoadOptions{Verify: r.Store.Verify, Files: r.Store.Deduplicate})
 	if err != nil {
 		return nil, r.src.wrap("store.closures", err)
 	}
