@@ -141,6 +141,9 @@ func TestJudges(t *testing.T) {
 				t.Errorf("sfdisk -V: %s", out)
 			}
 			if table.Kind != MBR {
+				// The MBR in front of it, as libfdisk reads it.
+				mbr := run(t, fdisk, "--type", "dos", "--bytes", "-o", "Device,Boot,Start,Sectors,Id", "-l", path)
+				golden(t, name+"-mbr", regexp.MustCompile(` +`).ReplaceAllString(strings.ReplaceAll(mbr, path, "disk.img"), " "))
 				if out := run(t, sgdisk, "-v", path); !strings.Contains(out, "No problems found") {
 					t.Errorf("sgdisk -v: %s", out)
 				}

@@ -295,7 +295,10 @@ func readMBR(r io.ReaderAt, size int64, mbr mbrRecord) (*Listing, error) {
 	}
 	for _, e := range mbr.Entries {
 		if isExtended(e.Type) && e.Sectors != 0 {
-			return l, l.readExtended(r, int64(e.FirstLBA))
+			if err := l.readExtended(r, int64(e.FirstLBA)); err != nil {
+				return nil, err
+			}
+			break // the kernel follows the first one alone
 		}
 	}
 	return l, nil

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/dustin/go-humanize"
+
 	"ingot/image"
 )
 
@@ -135,14 +137,5 @@ func exactly(n int64) string {
 	if !strings.Contains(s, ".") {
 		return s
 	}
-	return fmt.Sprintf("%s (%s bytes)", s, group(n))
-}
-
-// group writes a number with commas between its thousands.
-func group(n int64) string {
-	s := strconv.FormatInt(n, 10)
-	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
+	return fmt.Sprintf("%s (%s bytes)", s, humanize.Comma(n))
 }

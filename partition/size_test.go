@@ -71,9 +71,9 @@ func TestFormatBytes(t *testing.T) {
 			t.Errorf("FormatBytes(%d) = %q; want %q", n, got, want)
 		}
 	}
-	for n, want := range map[int64]string{0: "0", 999: "999", 1000: "1,000", 1234567: "1,234,567", -123456: "-123,456"} {
-		if got := group(n); got != want {
-			t.Errorf("group(%d) = %q; want %q", n, got, want)
+	for n, want := range map[int64]string{64 << 20: "64 MiB", 3435973837: "3.2 GiB (3,435,973,837 bytes)"} {
+		if got := exactly(n); got != want {
+			t.Errorf("exactly(%d) = %q; want %q", n, got, want)
 		}
 	}
 }
