@@ -26,6 +26,9 @@ type walk struct {
 	// there cannot be more than the file system has; whoever makes directories share
 	// blocks would otherwise keep a reader busy without end.
 	spent int64
+	// copied counts the attributes of files that have some of their own and share
+	// others, which is what a small image could otherwise make a large tree of.
+	copied int64
 }
 
 // foundDir is a directory whose entries are still to be read.

@@ -26,25 +26,31 @@ func (w *walk) readXattrs(f *fileInode) ([]image.Xattr, error) {
 			return x.Name == inlineData
 		})
 	}
-	if f.xattrBlock != 0 {
-		more, err := w.xattrBlock(f.xattrBlock)
-		if err != nil {
-			return nil, fmt.Errorf("attributes in block %d: %w", f.xattrBlock, err)
-		}
-		out = append(out, more...)
+	if f.xattrBlock == 0 {
+		return slices.Clip(out), twice(out)
+	}
+	more, err := w.xattrBlock(f.xattrBlock)
+	if err != nil {
+		return nil, fmt.Errorf("attributes in block %d: %w", f.xattrBlock, err)
 	}
 	if len(out) == 0 {
-		return nil, nil
+		return more, nil
+	}
+	out = append(out, more...)
+	if w.copied += int64(len(out)); w.copied > w.blocks*w.blockSize/xattrEntrySize {
+		return nil, fmt.Errorf("attributes in block %d: are shared so often that all would not fit into the file system", f.xattrBlock)
 	}
 	return out, twice(out)
 }
 
 // twice refuses a name that a file has two values for.
 func twice(set []image.Xattr) error {
-	for i, x := range set {
-		if slices.ContainsFunc(set[:i], func(y image.Xattr) bool { return y.Name == x.Name }) {
+	names := make(map[string]bool, len(set))
+	for _, x := range set {
+		if names[x.Name] {
 			return fmt.Errorf("attribute %q stands twice", x.Name)
 		}
+		names[x.Name] = true
 	}
 	return nil
 }
@@ -68,10 +74,14 @@ func (w *walk) xattrBlock(block int64) ([]image.Xattr, error) {
 		return nil, fmt.Errorf("checksum is %#08x, but it says %#08x", got, want)
 	}
 	set, err := parseXattrs(p[xattrHeaderSize:], p)
+	if err == nil {
+		err = twice(set)
+	}
 	if err != nil {
 		return nil, err
 	}
-	w.xattrs[block] = slices.Clip(set) // so that appending to it never reaches another file
+	set = slices.Clip(set) // so that appending to it never reaches another file
+	w.xattrs[block] = set
 	return set, nil
 }
 
