@@ -33,8 +33,9 @@ check: ## gofmt, go vet and staticcheck
 race: ## the packages that work in parallel, under the race detector
 	go test -race -short ./image/... ./storedb/... ./partition/...
 
-bench: ## the numbers of the README: make bench, make bench BENCH='raw nar'
+bench: ## the numbers of the README: make bench, make bench BENCH="raw nar"
 	tests/setup/debian judges
+	$(MAKE) build
 	go run ./tests/bench $(BENCH)
 
 FUZZTIME = 30s

@@ -95,10 +95,11 @@ func TestRace(t *testing.T) {
 	if err := warm(dir); err != nil {
 		t.Fatal(err)
 	}
-	out := filepath.Join(dir, "ingot.img")
+	out := filepath.Join(dir, "output")
 	results, err := race(2, []contestant{
-		{name: "ingot", args: []string{self, "work", "raw", dir, out}, output: out},
+		{name: "ingot", args: []string{self, "work", "nar", dir}},
 		{name: "sleep", args: []string{"sleep", "0.05"}, aim: 1},
+		{name: "sh", args: []string{"sh", "-c", `test ! -e "$1" && cat > "$1"`, "sh", out}, output: out, stdin: filepath.Join(dir, "files")},
 	})
 	if err != nil {
 		t.Fatal(err)

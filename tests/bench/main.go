@@ -14,9 +14,10 @@ import (
 
 // bench is what the benchmarks share.
 type bench struct {
-	dir  string // holds the closure, and what is written
-	runs int
-	self string // this program
+	dir   string // holds the closure, and what is written
+	runs  int
+	self  string // this program
+	ingot string // the program that is measured
 }
 
 // benchmarks in the order in which they are run.
@@ -41,6 +42,7 @@ func main() {
 	os.Setenv("PATH", os.Getenv("PATH")+":/usr/sbin:/sbin")
 	b := &bench{}
 	flag.StringVar(&b.dir, "dir", filepath.Join(os.TempDir(), fmt.Sprintf("ingot-bench-%d", os.Getuid())), "where the closure lies, and what is written")
+	flag.StringVar(&b.ingot, "ingot", "bin/ingot", "the program to measure")
 	flag.IntVar(&b.runs, "runs", 5, "how often each contestant runs")
 	flag.Parse()
 	exit(b.main(flag.Args()))
@@ -66,6 +68,9 @@ func (b *bench) main(names []string) error {
 	}
 	var err error
 	if b.self, err = os.Executable(); err != nil {
+		return err
+	}
+	if b.ingot, err = filepath.Abs(b.ingot); err != nil {
 		return err
 	}
 	if err := b.prepare(); err != nil {

@@ -60,7 +60,10 @@ func (r *result) run() error {
 		if err := os.RemoveAll(r.output); err != nil {
 			return err
 		}
-		defer os.RemoveAll(r.output)
+		defer func() {
+			os.RemoveAll(r.output)
+			os.RemoveAll(r.output + ".manifest.json")
+		}()
 	}
 	syscall.Sync()
 	cmd := exec.Command(r.args[0], r.args[1:]...)

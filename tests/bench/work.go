@@ -10,17 +10,16 @@ import (
 	"strconv"
 
 	"ingot/image"
-	"ingot/partition"
 	"ingot/partition/ext4"
 	"ingot/storedb"
 )
 
 // tasks are run in a process of their own: this program, called with the word
-// "work". They are ingot's side of the benchmarks, and what makes the input.
+// "work". They are ingot's side where no verb of it does that alone, and what
+// makes the input.
 var tasks = map[string]func(args []string) error{
 	"generate": func(args []string) error { return gibibyte.generate(1).write(args[0]) },
 	"many":     func(args []string) error { return manyPaths(args[0], registered) },
-	"raw":      workRaw,
 	"nar":      workNAR,
 	"db":       workDatabase,
 	"register": workRegister,
@@ -36,49 +35,23 @@ func work(args []string) error {
 	return task(args[1:])
 }
 
-// read reads the closure that lies in dir, by its registration or its graph alone.
-func read(dir string, registered bool) (*storedb.Closure, error) {
-	name, parse := "graph", storedb.Nix.ReadGraph
-	if registered {
-		name, parse = "registration", storedb.Nix.ReadRegistration
-	}
-	f, err := os.Open(filepath.Join(dir, name))
+// read reads the closure that lies in dir, by its reference graph alone.
+func read(dir string) (*storedb.Closure, error) {
+	f, err := os.Open(filepath.Join(dir, "graph"))
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	items, err := parse(f.Name(), f)
+	items, err := storedb.Nix.ReadGraph(f.Name(), f)
 	if err != nil {
 		return nil, err
 	}
 	return storedb.NewClosure(storedb.Nix, storedb.From(filepath.Join(dir, "root", storeDir), items))
 }
 
-// workRaw writes the closure in a folder to a disk: DIR OUT.
-func workRaw(args []string) error {
-	ctx := context.Background()
-	c, err := read(args[0], true)
-	if err != nil {
-		return err
-	}
-	tree := image.NewTree()
-	if err := storedb.Populate(ctx, tree, c, storedb.Options{}); err != nil {
-		return err
-	}
-	root, err := ext4.FileSystem{}.Layout(tree, image.Volume{Label: "root", Size: image.Fit(64 << 20)})
-	if err != nil {
-		return err
-	}
-	disk, err := partition.Table{Partitions: []partition.Partition{{Name: "root", Content: root}}}.Layout()
-	if err != nil {
-		return err
-	}
-	return image.WriteRaw(ctx, disk.Map, args[1], image.WriteOptions{NoSync: len(args) < 3})
-}
-
 // workNAR hashes all paths of the closure in a folder: DIR.
 func workNAR(args []string) error {
-	c, err := read(args[0], false)
+	c, err := read(args[0])
 	if err != nil {
 		return err
 	}
@@ -87,7 +60,7 @@ func workNAR(args []string) error {
 
 // workRegister writes the registration of the closure in a folder: DIR.
 func workRegister(args []string) error {
-	c, err := read(args[0], false)
+	c, err := read(args[0])
 	if err != nil {
 		return err
 	}
