@@ -41,8 +41,10 @@ func (p *planner) planBoot(ctx context.Context, h Host) (*boot, error) {
 	if err != nil {
 		return nil, p.src.wrap("bootloader.grub", err)
 	}
-	if err := grub.AddFont(p.trees[at], place); err != nil {
-		return nil, p.src.wrap("bootloader.grub", err)
+	if p.onScreen() {
+		if err := grub.AddFont(p.trees[at], place); err != nil {
+			return nil, p.src.wrap("bootloader.grub", err)
+		}
 	}
 	for _, word := range p.Bootloader.Grub.Platforms {
 		if err := p.platform(ctx, b, grub, word, at, place); err != nil {
@@ -50,6 +52,13 @@ func (p *planner) planBoot(ctx context.Context, h Host) (*boot, error) {
 		}
 	}
 	return b, nil
+}
+
+// onScreen says whether the menu shows on a screen, which takes a font, and not only on
+// serial ports.
+func (p *planner) onScreen() bool {
+	screen := func(c string) bool { return !strings.HasPrefix(c, "ttyS") }
+	return len(p.Bootloader.Console) == 0 || slices.ContainsFunc(p.Bootloader.Console, screen)
 }
 
 // bootPartition returns the partition that GRUB finds its menu and the kernels in: the

@@ -118,11 +118,12 @@ A recipe, a short YAML file, says what the disk holds. Some ship with ingot.`,
   ingot recipes rescue > mine.yaml       a start for a recipe of one's own
   ingot plan mine.yaml                   what would be written
   ingot build mine.yaml -o mine.qcow2    write it`,
-		SilenceErrors:     true,
-		SilenceUsage:      true,
-		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
-		Args:              cobra.NoArgs,
-		RunE:              func(c *cobra.Command, _ []string) error { return c.Help() },
+		SuggestionsMinimumDistance: 2,
+		SilenceErrors:              true,
+		SilenceUsage:               true,
+		CompletionOptions:          cobra.CompletionOptions{HiddenDefaultCmd: true},
+		Args:                       unknownCommand,
+		RunE:                       func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(newBuild(), newPlan(), newRecipes(), newSchema(), newVersion())
@@ -137,4 +138,16 @@ A recipe, a short YAML file, says what the disk holds. Some ship with ingot.`,
 		}
 	}
 	return root
+}
+
+// unknownCommand refuses what is no verb, and says what was probably meant.
+func unknownCommand(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	err := fmt.Errorf("there is no verb %q", args[0])
+	if near := c.SuggestionsFor(args[0]); len(near) > 0 {
+		err = fmt.Errorf("%w; did you mean %q?", err, near[0])
+	}
+	return usageError{err}
 }
