@@ -26,17 +26,25 @@ func (b Bytes) Size() int64 { return int64(len(b)) }
 
 // ReadAt implements [io.ReaderAt].
 func (b Bytes) ReadAt(p []byte, off int64) (int, error) {
+	return readWithin(p, off, b.Size(), func(p []byte) (int, error) { return copy(p, b[off:]), nil })
+}
+
+// readWithin is what every ReadAt here has in common: read is given the part of p that
+// lies within a Blob of the given size, if there is one, and fills it; [io.EOF] says
+// that it was not all of p.
+func readWithin(p []byte, off, size int64, read func(p []byte) (int, error)) (int, error) {
 	if off < 0 {
 		return 0, fmt.Errorf("read at negative offset %d", off)
 	}
-	if off >= int64(len(b)) {
+	if off >= size {
 		return 0, io.EOF
 	}
-	n := copy(p, b[off:])
-	if n < len(p) {
-		return n, io.EOF
+	within := p[:min(int64(len(p)), size-off)]
+	n, err := read(within)
+	if err == nil && n < len(p) {
+		err = io.EOF
 	}
-	return n, nil
+	return n, err
 }
 
 // section is a part of another Blob. Consumers see through it, so that a part of
@@ -68,24 +76,13 @@ func Section(b Blob, off, n int64) Blob {
 func (s section) Size() int64 { return s.n }
 
 func (s section) ReadAt(p []byte, off int64) (int, error) {
-	if off < 0 {
-		return 0, fmt.Errorf("read at negative offset %d", off)
-	}
-	if off >= s.n {
-		return 0, io.EOF
-	}
-	short := int64(len(p)) > s.n-off
-	if short {
-		p = p[:s.n-off]
-	}
-	n, err := s.src.ReadAt(p, s.off+off)
-	if n == len(p) && (err == nil || err == io.EOF) {
-		err = nil
-		if short {
-			err = io.EOF
+	return readWithin(p, off, s.n, func(p []byte) (int, error) {
+		n, err := s.src.ReadAt(p, s.off+off)
+		if n == len(p) && err == io.EOF {
+			err = nil // the source ends where the section does
 		}
-	}
-	return n, err
+		return n, err
+	})
 }
 
 // computed is a Blob whose bytes are made when they are read.
@@ -105,24 +102,13 @@ func Computed(size int64, fill func(p []byte, off int64) error) Blob {
 func (c computed) Size() int64 { return c.size }
 
 func (c computed) ReadAt(p []byte, off int64) (int, error) {
-	if off < 0 {
-		return 0, fmt.Errorf("read at negative offset %d", off)
-	}
-	if off >= c.size {
-		return 0, io.EOF
-	}
-	short := int64(len(p)) > c.size-off
-	if short {
-		p = p[:c.size-off]
-	}
-	clear(p)
-	if err := c.fill(p, off); err != nil {
-		return 0, err
-	}
-	if short {
-		return len(p), io.EOF
-	}
-	return len(p), nil
+	return readWithin(p, off, c.size, func(p []byte) (int, error) {
+		clear(p)
+		if err := c.fill(p, off); err != nil {
+			return 0, err
+		}
+		return len(p), nil
+	})
 }
 
 // Hole returns a Blob of n zero bytes that takes no space where the format allows

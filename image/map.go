@@ -234,29 +234,18 @@ func (m *Map) search(off int64) int {
 
 // ReadAt implements [io.ReaderAt].
 func (m *Map) ReadAt(p []byte, off int64) (int, error) {
-	if off < 0 {
-		return 0, fmt.Errorf("read at negative offset %d", off)
-	}
-	if off >= m.size {
-		return 0, io.EOF
-	}
-	short := int64(len(p)) > m.size-off
-	if short {
-		p = p[:m.size-off]
-	}
-	at := off
-	for l := range m.Leaves(off, int64(len(p))) {
-		clear(p[at-off : l.Off-off])
-		if err := l.read(p[l.Off-off : l.End()-off]); err != nil {
-			return int(l.Off - off), err
+	return readWithin(p, off, m.size, func(p []byte) (int, error) {
+		at := off
+		for l := range m.Leaves(off, int64(len(p))) {
+			clear(p[at-off : l.Off-off])
+			if err := l.read(p[l.Off-off : l.End()-off]); err != nil {
+				return int(l.Off - off), err
+			}
+			at = l.End()
 		}
-		at = l.End()
-	}
-	clear(p[at-off:])
-	if short {
-		return len(p), io.EOF
-	}
-	return len(p), nil
+		clear(p[at-off:])
+		return len(p), nil
+	})
 }
 
 // Allocated returns how many bytes the extents of m cover, each rounded out to
