@@ -1,0 +1,140 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"ingot/storedb"
+)
+
+// sourceFlags say where a closure is read from. The verbs that read one share them.
+type sourceFlags struct {
+	graphs, registrations, pathInfos []string // files
+	paths                            []string // store paths of a live store
+	from, storeRoot, flavour         string
+}
+
+func (s *sourceFlags) add(f *pflag.FlagSet) {
+	f.StringArrayVar(&s.graphs, "graph", nil, "reference graph, as exportReferencesGraph writes it: `FILE`, or - for standard input; may be repeated")
+	f.StringArrayVar(&s.registrations, "registration", nil, "registration, as nix-store --dump-db prints it: `FILE`; beside a --graph it only tells hashes and sizes; may be repeated")
+	f.StringArrayVar(&s.pathInfos, "path-info", nil, "what nix path-info --json --recursive prints: `FILE`; the same; may be repeated")
+	f.StringArrayVar(&s.paths, "path", nil, "`STORE-PATH` whose closure is read from a live store's database; may be repeated")
+	f.StringVar(&s.storeRoot, "store-root", "", "`DIR` that is the root of that live store; / if left out")
+	f.StringVar(&s.from, "from", "", "`DIR` in which the items lie; the store directory, below --store-root, if left out")
+	f.StringVar(&s.flavour, "flavour", "", "nix or guix; guix if left out and a --path lies in /gnu/store, else nix")
+}
+
+// empty says whether no source was named.
+func (s *sourceFlags) empty() bool {
+	return len(s.graphs)+len(s.registrations)+len(s.pathInfos)+len(s.paths) == 0
+}
+
+// kind is the flavour that was asked for, or that follows from the paths.
+func (s *sourceFlags) kind() (storedb.Flavour, error) {
+	if s.flavour == "" && len(s.paths) > 0 && strings.HasPrefix(s.paths[0], storedb.Guix.StoreDir()+"/") {
+		return storedb.Guix, nil
+	}
+	f, err := storedb.ParseFlavour(s.flavour)
+	if err != nil {
+		return 0, usageError{fmt.Errorf("--flavour: %w", err)}
+	}
+	return f, nil
+}
+
+// items reads all sources. Each slice is one of them.
+func (s *sourceFlags) items() (storedb.Flavour, [][]*storedb.Item, error) {
+	f, err := s.kind()
+	if err != nil {
+		return f, nil, err
+	}
+	if s.empty() {
+		return f, nil, usageError{errors.New("no closure is named: give --graph, --registration, --path-info or --path")}
+	}
+	var all [][]*storedb.Item
+	var wanted map[string]bool // by the graphs
+	for i, files := range []struct {
+		names []string
+		read  func(string, io.Reader) ([]*storedb.Item, error)
+	}{{s.graphs, f.ReadGraph}, {s.registrations, f.ReadRegistration}, {s.pathInfos, f.ReadPathInfo}} {
+		for _, name := range files.names {
+			items, err := readSource(name, files.read)
+			if err != nil {
+				return f, nil, err
+			}
+			all = append(all, about(items, wanted))
+		}
+		if i == 0 {
+			wanted = pathsOf(all)
+		}
+	}
+	if len(s.paths) > 0 {
+		items, err := f.ReadDatabase(filepath.Join(cmp.Or(s.storeRoot, "/"), f.DatabasePath()), s.paths...)
+		if err != nil {
+			return f, nil, err
+		}
+		all = append(all, items)
+	}
+	for _, items := range all {
+		storedb.From(s.place(f), items)
+	}
+	return f, all, nil
+}
+
+// pathsOf returns the paths of all sources, nil if there are none.
+func pathsOf(sources [][]*storedb.Item) map[string]bool {
+	if len(sources) == 0 {
+		return nil
+	}
+	paths := map[string]bool{}
+	for _, items := range sources {
+		for _, it := range items {
+			paths[it.Path] = true
+		}
+	}
+	return paths
+}
+
+// about keeps of items those that are wanted; all, if wanted is nil.
+func about(items []*storedb.Item, wanted map[string]bool) []*storedb.Item {
+	if wanted == nil {
+		return items
+	}
+	return slices.DeleteFunc(items, func(it *storedb.Item) bool { return !wanted[it.Path] })
+}
+
+// place is where the items lie; "" is the store directory itself.
+func (s *sourceFlags) place(f storedb.Flavour) string {
+	if s.from == "" && s.storeRoot != "" {
+		return filepath.Join(s.storeRoot, f.StoreDir())
+	}
+	return s.from
+}
+
+// closure is the union of all sources.
+func (s *sourceFlags) closure() (*storedb.Closure, error) {
+	f, items, err := s.items()
+	if err != nil {
+		return nil, err
+	}
+	return storedb.NewClosure(f, items...)
+}
+
+func readSource(name string, read func(string, io.Reader) ([]*storedb.Item, error)) ([]*storedb.Item, error) {
+	if name == "-" {
+		return read("standard input", os.Stdin)
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return read(name, f)
+}
