@@ -49,7 +49,8 @@ func writeConsole(name, text string) error {
 		return err
 	}
 	defer f.Close()
-	_, err = f.WriteString(strings.ReplaceAll(text, "\n", "\r\n"))
+	// A line editor may have left the cursor anywhere, and the terminal raw.
+	_, err = f.WriteString("\r" + text)
 	return err
 }
 

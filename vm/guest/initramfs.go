@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"ingot/vm/guest/applet"
 	"ingot/vm/guest/block"
 	"ingot/vm/guest/mounts"
 	"ingot/vm/initramfs"
@@ -21,7 +22,7 @@ import (
 const (
 	sysroot     = "/sysroot"
 	defaultWait = 30 * time.Second
-	poll        = 20 * time.Millisecond
+	poll        = 50 * time.Millisecond
 )
 
 // inits are where a system's init is looked for, as the kernel does.
@@ -39,12 +40,14 @@ func (s *system) initramfs() {
 	s.mountBasics()
 	s.readCmdline()
 	s.loadModules()
+	devices := applet.NewCoverage()
+	s.cover(devices)
 	if s.cmdline.value("root") == "" {
 		s.say("no root= on the kernel's command line; running from memory")
 		return
 	}
 	for {
-		err := s.switchRoot()
+		err := s.switchRoot(devices)
 		s.say("cannot start the system: %v", err)
 		s.emergency()
 	}
@@ -87,12 +90,12 @@ func loadModule(path string) error {
 
 // switchRoot waits for the root, mounts it and becomes its init. It returns only
 // with an error.
-func (s *system) switchRoot() error {
+func (s *system) switchRoot(devices *applet.Coverage) error {
 	spec, err := block.ParseSpec(s.cmdline.value("root"))
 	if err != nil {
 		return fmt.Errorf("root=: %w", err)
 	}
-	device, err := s.waitFor(spec)
+	device, err := s.waitFor(spec, devices)
 	if err != nil {
 		return err
 	}
@@ -108,8 +111,17 @@ func (s *system) switchRoot() error {
 	return s.enter(path)
 }
 
-// waitFor waits until the device is there, for disks come up in their own time.
-func (s *system) waitFor(spec block.Spec) (string, error) {
+// cover loads the modules that the devices of the machine ask for, as far as they
+// are in the initramfs.
+func (s *system) cover(devices *applet.Coverage) {
+	if err := devices.Load(); err != nil {
+		s.say("%v", err)
+	}
+}
+
+// waitFor waits until the device is there, for disks come up in their own time: a
+// bus may show what hangs on it only after a while.
+func (s *system) waitFor(spec block.Spec, devices *applet.Coverage) (string, error) {
 	limit, err := waitLimit(s.cmdline)
 	if err != nil {
 		return "", err
@@ -120,6 +132,7 @@ func (s *system) waitFor(spec block.Spec) (string, error) {
 		if err == nil || !errors.As(err, &missing) {
 			return device, err
 		}
+		s.cover(devices)
 		if limit >= 0 && time.Since(start) > limit {
 			return "", fmt.Errorf("no root: %w after %v (rootwait=SECONDS waits longer); there is %s", err, limit, inventory())
 		}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -96,9 +97,11 @@ func (s *system) run() {
 	s.mountAll(others)
 	links()
 	makeApplets()
+	helper()
 	s.setHostname()
 	loopbackUp()
 	orders := s.orders()
+	s.coverDevices()
 	s.runScript("/etc/rc")
 	for _, console := range s.consoleNames() {
 		go s.respawn(console)
@@ -145,6 +148,33 @@ func makeApplets() {
 		link := filepath.Join(appletDir, name)
 		_ = os.Remove(link) // one from the initramfs leads to a binary that is gone
 		_ = os.Symlink(binary, link)
+	}
+}
+
+// helper tells the kernel what to call for a module that it misses. A system that
+// has a modprobe at the usual place keeps it.
+func helper() {
+	if _, err := os.Stat("/sbin/modprobe"); err == nil {
+		return
+	}
+	_ = os.WriteFile("/proc/sys/kernel/modprobe", []byte(filepath.Join(appletDir, "modprobe")), 0) // a kernel without modules has no such file
+}
+
+// coverDevices has the modules loaded that the devices ask for, beside the rest:
+// among a thousand modules it takes a while, and the disks are there already. It is
+// a process of its own so that the memory for it is given back.
+func (s *system) coverDevices() {
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil || s.inInitramfs() {
+		return
+	}
+	defer null.Close()
+	fd := null.Fd()
+	_, err = s.children.start(self(), []string{"nice", "modprobe", "--devices"}, &syscall.ProcAttr{
+		Dir: "/", Env: environment("console"), Files: []uintptr{fd, fd, fd}, Sys: &syscall.SysProcAttr{Setsid: true},
+	})
+	if err != nil {
+		s.say("%v", err)
 	}
 }
 
@@ -252,14 +282,32 @@ func (s *system) end(how int) {
 }
 
 func (s *system) killAll() {
-	// To all processes but this one; ESRCH says that there are none.
-	err := unix.Kill(-1, unix.SIGTERM)
-	_ = unix.Kill(-1, unix.SIGHUP) // shells do not end by SIGTERM
-	_ = unix.Kill(-1, unix.SIGCONT)
-	for start := time.Now(); !errors.Is(err, unix.ESRCH) && time.Since(start) < patience; time.Sleep(poll) {
-		err = unix.Kill(-1, 0)
+	// -1 is all processes but this one.
+	for _, sig := range []unix.Signal{unix.SIGTERM, unix.SIGHUP, unix.SIGCONT} {
+		_ = unix.Kill(-1, sig) // shells end by SIGHUP, what is stopped must go on to end
+	}
+	for start := time.Now(); programsLeft() && time.Since(start) < patience; time.Sleep(poll) {
 	}
 	_ = unix.Kill(-1, unix.SIGKILL)
+}
+
+// programsLeft says whether there are processes besides this one. Threads of the
+// kernel, which get no signals, have no executable, nor do those that have ended.
+func programsLeft() bool {
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		return true
+	}
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil || pid == 1 {
+			continue
+		}
+		if _, err := os.Readlink("/proc/" + e.Name() + "/exe"); err == nil {
+			return true
+		}
+	}
+	return false
 }
 
 // unmountAll unmounts from the last mount to the first, and makes the root

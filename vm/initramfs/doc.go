@@ -14,9 +14,10 @@
 //
 //	/init                    the static ingot binary
 //	/etc/initrd-release      tells init that this is not yet the system
-//	/etc/ingot/modules       the paths of the modules, one a line, in load order
+//	/etc/ingot/modules       the modules to load whatever the machine has, in load order
 //	/etc/ingot/cmdline       words that the kernel's command line may override
 //	/lib/modules/RELEASE/…   the modules, decompressed
+//	/sbin/modprobe           a link to /init: the kernel calls it for a module that it misses
 //	/dev/console             for the messages before devtmpfs is there
 //
 // What becomes of it is told in package guest.

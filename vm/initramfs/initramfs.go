@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 
 	"ingot/image"
@@ -24,9 +25,12 @@ type Options struct {
 	Init image.Blob
 	// Kernel is where modules come from; without it there are none.
 	Kernel *kernel.Kernel
-	// Modules are the names of the modules to load, besides what they depend on.
-	// Nil stands for those of [StandardModules] that the kernel has.
+	// Modules are carried, with what they depend on, for init and the kernel to load
+	// when they are asked for. Nil stands for [StandardModules], as far as the kernel
+	// has them.
 	Modules []string
+	// Load are modules that init loads whether or not a device asks for them.
+	Load []string
 	// Arguments are words such as root=UUID=…, in effect wherever the kernel's
 	// command line does not say otherwise.
 	Arguments []string
@@ -36,17 +40,21 @@ type Options struct {
 	Compression Compression
 }
 
-// StandardModules are what reaches the disks and the root file systems of virtual
-// machines and of usual computers. Those that a kernel has built in, or was made
-// without, are left out.
+// StandardModules are what reaches the disks and file systems of virtual machines
+// and of usual computers, and their keyboards. Those that a kernel has built in, or
+// was made without, are left out.
+//
+// They are carried, not loaded: init loads what the devices of the machine ask for,
+// and the kernel asks for a file system's module when one is mounted. To load all
+// would take seconds, and fill the log with what is not there.
 var StandardModules = []string{
-	"virtio_pci", "virtio_mmio", "virtio_blk", "virtio_scsi", "virtio_rng", "virtio_net", "virtio_console",
-	"sd_mod", "sr_mod", "ahci", "ata_piix", "nvme",
-	"xhci_pci", "ehci_pci", "uhci_hcd", "usb_storage", "uas", "usbhid", "hid_generic", "atkbd", "i8042",
-	"mmc_block", "sdhci_pci", "sdhci_acpi",
-	"hv_storvsc", "vmw_pvscsi", "mptspi", "xen_blkfront",
-	"ext4", "xfs", "btrfs", "vfat", "nls_cp437", "nls_ascii", "nls_utf8", "isofs", "squashfs", "overlay", "erofs",
-	"loop", "dm_mod", "virtiofs", "9p", "9pnet_virtio", "nbd", "efivarfs",
+	"virtio_pci", "virtio_mmio", "virtio_blk", "virtio_scsi", "virtio_rng", "virtio_net", "virtio_console", "virtio_balloon",
+	"sd_mod", "sr_mod", "ahci", "ata_piix", "ata_generic", "nvme", "mmc_block", "sdhci_pci", "sdhci_acpi", "vmd",
+	"xhci_pci", "ehci_pci", "uhci_hcd", "ohci_pci", "usb_storage", "uas", "usbhid", "hid_generic", "atkbd", "i8042",
+	"megaraid_sas", "mpt3sas", "mptspi", "mptsas", "hpsa", "aacraid", "smartpqi",
+	"hv_storvsc", "hyperv_keyboard", "vmw_pvscsi", "xen_blkfront",
+	"ext4", "xfs", "btrfs", "vfat", "nls_cp437", "nls_ascii", "nls_utf8", "isofs", "squashfs", "erofs", "overlay", "efivarfs",
+	"loop", "dm_mod", "dm_crypt", "nbd", "virtiofs", "9p", "9pnet_virtio",
 }
 
 // Build returns the archive.
@@ -103,51 +111,62 @@ func lines(words []string) string {
 // modules adds the modules and the list of their order.
 func (b *builder) modules(o Options) {
 	if o.Kernel == nil {
-		if len(o.Modules) > 0 {
-			b.err = fmt.Errorf("initramfs: modules %s are asked for, but no kernel that has them", strings.Join(o.Modules, ", "))
+		if names := slices.Concat(o.Modules, o.Load); len(names) > 0 {
+			b.err = fmt.Errorf("initramfs: modules %s are asked for, but no kernel that has them", strings.Join(names, ", "))
 		}
 		return
 	}
-	names, err := wanted(o)
-	if err != nil {
-		b.err = err
-		return
+	carry := o.Modules
+	if carry == nil {
+		if carry, b.err = present(o.Kernel, StandardModules); b.err != nil {
+			return
+		}
 	}
-	modules, err := o.Kernel.Closure(names...)
+	b.closure(o.Kernel, carry)
+	if order := b.closure(o.Kernel, o.Load); len(order) > 0 {
+		b.text(ModulesFile, lines(order))
+	}
+	// The kernel calls this path for a module that it misses.
+	b.put("/sbin/modprobe", image.NewSymlink("../init"))
+}
+
+// closure adds modules and what they depend on, and returns their paths in the
+// order in which they can be loaded.
+func (b *builder) closure(k *kernel.Kernel, names []string) (order []string) {
+	modules, err := k.Closure(names...)
 	if err != nil {
 		b.err = fmt.Errorf("initramfs: %w", err)
-		return
+		return nil
 	}
-	var order strings.Builder
 	for _, m := range modules {
+		name := path.Join("/lib/modules", k.Release, uncompressed(m.Rel))
+		order = append(order, name)
+		if b.err != nil || b.tree.Lookup(name) != nil {
+			continue
+		}
 		object, err := m.Read()
 		if err != nil {
 			b.err = fmt.Errorf("initramfs: %w", err)
-			return
+			return nil
 		}
-		name := path.Join("/lib/modules", o.Kernel.Release, uncompressed(m.Rel))
 		b.put(name, image.NewFile(0o644, image.Bytes(object)))
-		order.WriteString(name + "\n")
 	}
-	b.text(ModulesFile, order.String())
+	return order
 }
 
-// wanted returns the modules that the options ask for.
-func wanted(o Options) ([]string, error) {
-	if o.Modules != nil {
-		return o.Modules, nil
-	}
-	var names []string
-	for _, name := range StandardModules {
-		has, err := o.Kernel.Has(name)
+// present returns those of the names that the kernel has.
+func present(k *kernel.Kernel, names []string) ([]string, error) {
+	var found []string
+	for _, name := range names {
+		has, err := k.Has(name)
 		if err != nil {
 			return nil, fmt.Errorf("initramfs: %w", err)
 		}
 		if has {
-			names = append(names, name)
+			found = append(found, name)
 		}
 	}
-	return names, nil
+	return found, nil
 }
 
 // uncompressed cuts what stands after ".ko" in a path.

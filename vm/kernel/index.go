@@ -81,7 +81,7 @@ func (x *index) readBuiltin() error {
 	for entry := range strings.SplitSeq(infos, "\x00") {
 		tag, value, _ := strings.Cut(entry, "=")
 		if module, ok := strings.CutSuffix(tag, "."+tagAlias); ok {
-			x.aliases = append(x.aliases, alias{canonical(value), canonical(module)})
+			x.aliases = append(x.aliases, alias{canonicalPattern(value), canonical(module)})
 		}
 	}
 	return nil
@@ -133,6 +133,9 @@ func (x *index) resolve(name string) (modules []string, built bool, err error) {
 	if built {
 		return nil, true, nil
 	}
+	if module, ok := x.fileSystem(name); ok {
+		return []string{module}, false, nil
+	}
 	aliases, err := x.scan()
 	if err != nil {
 		return nil, false, err
@@ -146,16 +149,30 @@ func (x *index) resolve(name string) (modules []string, built bool, err error) {
 	return slices.Compact(modules), false, nil
 }
 
-// matchAlias matches the shell patterns that aliases are. Both sides are
-// canonical; the hyphen in a range such as [0-9] does not occur in aliases.
+// fileSystem answers to fs-NAME, as which the kernel asks for the module of a file
+// system, without reading all modules, if it is called NAME.
+func (x *index) fileSystem(name string) (module string, ok bool) {
+	module, ok = strings.CutPrefix(name, "fs_")
+	if _, there := x.files[module]; !ok || !there {
+		return "", false
+	}
+	info, err := x.info(module)
+	return module, err == nil && slices.ContainsFunc(info.Aliases, func(a string) bool { return canonicalPattern(a) == name })
+}
+
+// matchAlias matches the shell patterns that aliases are. Both sides are canonical.
 func matchAlias(pattern, name string) bool {
 	ok, err := path.Match(pattern, name)
 	return ok && err == nil
 }
 
-// scanAliases reads all modules, in parallel: 1,121 plain ones take 30 ms. Only
-// a name that is no module's asks for it.
+// scanAliases reads what depmod has found out, or else all modules, in parallel:
+// 1,121 plain ones take 30 ms. Only a name that is no module's asks for it.
 func (x *index) scanAliases() ([]alias, error) {
+	list, err := readOptional(filepath.Join(x.dir, "modules.alias"))
+	if list != "" || err != nil {
+		return parseAliases(list), err
+	}
 	var g errgroup.Group
 	g.SetLimit(runtime.GOMAXPROCS(0))
 	for name := range x.files {
@@ -170,8 +187,19 @@ func (x *index) scanAliases() ([]alias, error) {
 	var aliases []alias
 	for name, info := range x.infos {
 		for _, a := range info.Aliases {
-			aliases = append(aliases, alias{canonical(a), name})
+			aliases = append(aliases, alias{canonicalPattern(a), name})
 		}
 	}
 	return aliases, nil
+}
+
+// parseAliases reads modules.alias: lines of "alias PATTERN MODULE".
+func parseAliases(list string) []alias {
+	var aliases []alias
+	for line := range strings.Lines(list) {
+		if f := strings.Fields(line); len(f) == 3 && f[0] == "alias" {
+			aliases = append(aliases, alias{canonicalPattern(f[1]), canonical(f[2])})
+		}
+	}
+	return aliases
 }

@@ -78,3 +78,23 @@ func (i *Info) add(tag, value string) {
 // canonical spells a module's name as the kernel does: files are named with
 // hyphens or underscores, the kernel knows underscores alone.
 func canonical(name string) string { return strings.ReplaceAll(name, "-", "_") }
+
+// canonicalPattern does so with an alias, but for the hyphens of ranges in brackets.
+func canonicalPattern(pattern string) string {
+	if !strings.Contains(pattern, "[") {
+		return canonical(pattern)
+	}
+	out := []byte(pattern)
+	inside := false
+	for i, c := range out {
+		switch {
+		case c == '[':
+			inside = true
+		case c == ']':
+			inside = false
+		case c == '-' && !inside:
+			out[i] = '_'
+		}
+	}
+	return string(out)
+}

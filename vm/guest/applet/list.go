@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -250,9 +249,13 @@ func (l *lister) printColumns(entries []listed) {
 }
 
 func (l *lister) printLong(entries []listed) {
-	w := tabwriter.NewWriter(l.Stdout, 0, 0, 1, ' ', tabwriter.AlignRight|tabwriter.DiscardEmptyColumns)
 	now := time.Now()
+	var rows [][]string
 	for _, e := range entries {
+		inode := ""
+		if l.inode {
+			inode = strconv.FormatUint(e.st.Ino, 10)
+		}
 		name := e.name
 		if l.classify && e.target == "" {
 			name += sign(e.st.Mode)
@@ -260,15 +263,41 @@ func (l *lister) printLong(entries []listed) {
 		if e.target != "" {
 			name += " -> " + e.target
 		}
-		inode := ""
-		if l.inode {
-			inode = fmt.Sprintf("%d\t", e.st.Ino)
-		}
-		fmt.Fprintf(w, "%s%s\t%d\t%s\t%s\t%s\t %s %s\n", inode, modeString(e.st.Mode), e.st.Nlink,
+		rows = append(rows, []string{
+			inode, modeString(e.st.Mode), strconv.FormatUint(e.st.Nlink, 10),
 			l.owner(l.users, e.st.Uid, userName), l.owner(l.groups, e.st.Gid, groupName),
-			l.sizeOf(e.st), l.timeOf(e.st, now), name)
+			l.sizeOf(e.st), l.timeOf(e.st, now), name,
+		})
 	}
-	w.Flush()
+	l.table(rows)
+}
+
+// table prints rows whose columns, but for the last, are as wide as their widest
+// cell. Owners stand at the left of theirs, numbers at the right.
+func (l *lister) table(rows [][]string) {
+	if len(rows) == 0 {
+		return
+	}
+	widths := make([]int, len(rows[0])-1)
+	for _, row := range rows {
+		for i := range widths {
+			widths[i] = max(widths[i], len(row[i]))
+		}
+	}
+	for _, row := range rows {
+		var line strings.Builder
+		for i, width := range widths {
+			switch {
+			case width == 0:
+				continue
+			case i == 3 || i == 4:
+				fmt.Fprintf(&line, "%-*s ", width, row[i])
+			default:
+				fmt.Fprintf(&line, "%*s ", width, row[i])
+			}
+		}
+		l.printf("%s%s\n", line.String(), row[len(widths)])
+	}
 }
 
 func (l *lister) sizeOf(st unix.Stat_t) string {
@@ -309,6 +338,14 @@ func userName(id string) string {
 	if u, err := user.LookupId(id); err == nil {
 		return u.Username
 	}
+	return nameless(id)
+}
+
+// nameless is an owner that no file names: every system's 0 is root.
+func nameless(id string) string {
+	if id == "0" {
+		return "root"
+	}
 	return id
 }
 
@@ -316,7 +353,7 @@ func groupName(id string) string {
 	if g, err := user.LookupGroupId(id); err == nil {
 		return g.Name
 	}
-	return id
+	return nameless(id)
 }
 
 // modeString spells a mode as ls -l does: -rwsr-xr-x.

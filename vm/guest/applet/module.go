@@ -90,8 +90,15 @@ func runModprobe(c *Call) error {
 	quiet := f.BoolP("quiet", "q", false, "say nothing of modules that do not exist")
 	all := f.BoolP("all", "a", false, "all operands are modules; without it the rest are parameters")
 	dry := f.BoolP("dry-run", "n", false, "say what would be loaded")
-	args, err := c.parse(f, 1, -1)
+	devices := f.Bool("devices", false, "what the devices of the machine ask for")
+	args, err := c.parse(f, 0, -1)
 	if err != nil {
+		return err
+	}
+	if *devices {
+		return NewCoverage().Load()
+	}
+	if err := c.count(len(args), 1, -1); err != nil {
 		return err
 	}
 	if *remove {

@@ -33,7 +33,7 @@ func systemApplets() []Applet {
 		{"lsmod", "", "list the modules that are loaded", runLsmod},
 		{"lspci", "", "list PCI devices", runLspci},
 		{"modinfo", "MODULE...", "show what a module is", runModinfo},
-		{"modprobe", "[-anqr] MODULE [PARAMETER=VALUE...]", "load a module and what it needs", runModprobe},
+		{"modprobe", "[-anqr] MODULE [PARAMETER=VALUE...] | --devices", "load a module and what it needs", runModprobe},
 		{"poweroff", "[-f]", "switch the machine off", runEnd(syscall.SIGUSR2, unix.LINUX_REBOOT_CMD_POWER_OFF)},
 		{"reboot", "[-f]", "start the machine again", runEnd(syscall.SIGTERM, unix.LINUX_REBOOT_CMD_RESTART)},
 		{"rmmod", "MODULE...", "unload modules", runRmmod},
@@ -127,12 +127,8 @@ func runID(c *Call) error {
 
 func runWhoami(c *Call) error {
 	_, err := c.operands(0, 0)
-	name := userName(strconv.Itoa(os.Geteuid()))
-	if name == "0" {
-		name = "root" // a root without /etc/passwd
-	}
 	if err == nil {
-		c.printf("%s\n", name)
+		c.printf("%s\n", userName(strconv.Itoa(os.Geteuid())))
 	}
 	return err
 }

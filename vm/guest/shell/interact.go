@@ -45,6 +45,9 @@ func (s *Shell) interact() int {
 			if status = s.run(st); s.runner.Exited() {
 				return status
 			}
+			if status == statusSignal+int(interrupt) {
+				break // Ctrl-C ends the whole line
+			}
 		}
 	}
 }

@@ -135,6 +135,7 @@ func (s *Shell) init(o arguments) (err error) {
 		interp.StdIO(s.Stdin, s.Stdout, s.Stderr),
 		interp.Params(o.params...),
 		interp.Interactive(o.interactive || !o.commandSet && o.script == "" && term.IsTerminal(int(s.Stdin.Fd()))),
+		interp.CallHandler(call),
 		interp.ExecHandlers(s.exec),
 	)
 	return err
@@ -235,6 +236,12 @@ func (s *Shell) watchInterrupts() (stop func()) {
 func (s *Shell) exec(next interp.ExecHandlerFunc) interp.ExecHandlerFunc {
 	return func(ctx context.Context, args []string) error {
 		hc := interp.HandlerCtx(ctx)
+		if name, ok := strings.CutPrefix(args[0], mark); ok {
+			args = append([]string{name}, args[1:]...)
+			if name == "umask" {
+				return umask(hc, args)
+			}
+		}
 		path, err := interp.LookPathDir(hc.Dir, hc.Env, args[0])
 		if err != nil && s.isApplet(args[0]) {
 			return command(ctx, self(), args)

@@ -1,0 +1,82 @@
+package vm
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+// FailureError says why a machine will not get to where it is waited for.
+type FailureError struct {
+	Name string // what happened, in a few words
+	Line string // the line that shows it
+	Tail string // the last lines of the console
+}
+
+func (e *FailureError) Error() string {
+	s := e.Name
+	if e.Line != "" {
+		s += ": " + e.Line
+	}
+	if e.Tail != "" {
+		s += "\nthe console's last lines:\n" + e.Tail
+	}
+	return s
+}
+
+// failure is a sign that a boot has failed.
+type failure struct {
+	name    string
+	pattern *regexp.Regexp
+	fatal   bool // also while a command runs, whose output may show any of the others
+}
+
+// failures are looked for in this order.
+var failures = []failure{
+	{"the root was not found", regexp.MustCompile(`VFS: Unable to mount root fs[^\n]*|ALERT! +\S+ does not exist[^\n]*`), false},
+	{"the kernel panicked", regexp.MustCompile(`Kernel panic - not syncing[^\n]*`), true},
+	{"the system did not start", regexp.MustCompile(`ingot: cannot start[^\n]*`), false},
+	{"GRUB failed", regexp.MustCompile(`error: (no such (device|partition|disk)|unknown filesystem|file [^\n]* not found|` +
+		"disk [^\n]* not found|symbol [^\n]* not found|you need to load the kernel first|invalid magic number|" +
+		`out of memory|attempt to read or write outside of)[^\n]*`), false},
+	{"GRUB found neither its files nor its root", regexp.MustCompile(`grub rescue>`), false},
+	{"GRUB found no menu", regexp.MustCompile(`Minimal BASH-like line editing is supported`), false},
+	{"GRUB's first stage failed", regexp.MustCompile(`GRUB (Geom|Hard Disk|Read|Floppy) Error|(Geom|Hard Disk|Read) Error`), false},
+	{"the firmware found nothing to boot", regexp.MustCompile(`No bootable device|not a bootable disk|BdsDxe: No bootable option[^\n]*|UEFI Interactive Shell`), false},
+}
+
+// findFailure returns the first sign of failure in what a machine has shown.
+func findFailure(text string, fatalOnly bool) *FailureError {
+	for _, f := range failures {
+		if fatalOnly && !f.fatal {
+			continue
+		}
+		if line := f.pattern.FindString(text); line != "" {
+			return &FailureError{Name: f.name, Line: strings.TrimSpace(line)}
+		}
+	}
+	return nil
+}
+
+// tailLines is how much of a console an error shows.
+const tailLines = 25
+
+// escapes are the sequences that move cursors and set colours.
+var escapes = regexp.MustCompile(`\x1b(\[[0-9;?=]*[A-Za-z]|[()][AB0]|[=>78cDEHM])`)
+
+// plain returns what a console has printed, as text.
+func plain(text string) string {
+	text = escapes.ReplaceAllString(text, "")
+	return strings.ReplaceAll(strings.ReplaceAll(text, "\r\n", "\n"), "\r", "\n")
+}
+
+// lastLines returns the last lines of a text that are not empty, indented.
+func lastLines(text string, n int) string {
+	var lines []string
+	for line := range strings.SplitSeq(plain(text), "\n") {
+		if line = strings.TrimRight(line, " \t\x00"); line != "" {
+			lines = append(lines, fmt.Sprintf("  %.200s", line))
+		}
+	}
+	return strings.Join(lines[max(0, len(lines)-n):], "\n")
+}

@@ -1,0 +1,354 @@
+package vm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"regexp"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"ingot/image"
+)
+
+// A Machine is a QEMU that runs, or has run.
+type Machine struct {
+	console  *console
+	firmware *console // what the firmware tells beside the console
+	stdin    io.WriteCloser
+	control  *control
+	cancel   context.CancelFunc
+
+	pid    int
+	done   chan struct{} // closed when QEMU has ended
+	err    error         // how it ended, once done is closed
+	stderr *tailBuffer
+
+	mu     sync.Mutex // one command at a time
+	number int        // of commands that were run
+}
+
+func lookPath(name string) (string, error) { return exec.LookPath(name) }
+
+// Start starts a machine. It runs until it ends by itself, the context does, or
+// Kill is called.
+func Start(ctx context.Context, c Config) (*Machine, error) {
+	if err := c.check(); err != nil {
+		return nil, fmt.Errorf("virtual machine: %w", err)
+	}
+	qemu, err := findQEMU(c.QEMU)
+	if err != nil {
+		return nil, err
+	}
+	args, err := c.arguments()
+	if err != nil {
+		return nil, fmt.Errorf("virtual machine: %w", err)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	m := &Machine{console: newConsole(), firmware: newConsole(), done: make(chan struct{}), stderr: &tailBuffer{}, cancel: cancel}
+	if err := m.start(ctx, exec.CommandContext(ctx, qemu, args...), c.Initrd); err != nil {
+		cancel()
+		return nil, err
+	}
+	return m, nil
+}
+
+// start opens the pipes and runs QEMU.
+func (m *Machine) start(ctx context.Context, cmd *exec.Cmd, initrd image.Blob) (err error) {
+	var ours, theirs []*os.File
+	defer func() {
+		closeAll(theirs)
+		if err != nil {
+			closeAll(ours)
+		}
+	}()
+	own, qemu, err := socketPair()
+	if err != nil {
+		return err
+	}
+	ours, theirs = append(ours, own), append(theirs, qemu)
+	tells, told, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	ours, theirs = append(ours, tells), append(theirs, told)
+	cmd.ExtraFiles = []*os.File{qemu, told}
+	if initrd != nil {
+		file, err := memoryFile(initrd)
+		if err != nil {
+			return fmt.Errorf("initrd: %w", err)
+		}
+		theirs = append(theirs, file)
+		cmd.ExtraFiles = append(cmd.ExtraFiles, file)
+	}
+	in, keys, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	ours, theirs = append(ours, keys), append(theirs, in)
+	screen, out, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	ours, theirs = append(ours, screen), append(theirs, out)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = in, out, m.stderr
+	m.stdin, m.control = keys, newControl(own)
+	if err := m.launch(cmd); err != nil {
+		return fmt.Errorf("start %s: %w", cmd.Path, err)
+	}
+	go m.console.collect(screen)
+	go m.firmware.collect(tells)
+	return nil
+}
+
+func closeAll(files []*os.File) {
+	for _, f := range files {
+		f.Close()
+	}
+}
+
+// launch runs QEMU as a child that dies with this process, even by SIGKILL. The
+// kernel sends that signal when the thread ends that made the child; so one
+// thread is kept for the purpose until the child has ended. A process group of its
+// own keeps a terminal's Ctrl-C from it: the context decides.
+func (m *Machine) launch(cmd *exec.Cmd) error {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	cmd.WaitDelay = time.Second
+	started := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
+		err := cmd.Start()
+		if err == nil {
+			m.pid = cmd.Process.Pid
+		}
+		started <- err
+		if err != nil {
+			return
+		}
+		m.err = cmd.Wait()
+		m.stdin.Close()
+		m.control.close()
+		close(m.done)
+	}()
+	return <-started
+}
+
+func socketPair() (ours, theirs *os.File, err error) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, nil, fmt.Errorf("socketpair: %w", err)
+	}
+	if err := unix.SetNonblock(fds[0], true); err != nil { // so that it can have deadlines
+		return nil, nil, err
+	}
+	return os.NewFile(uintptr(fds[0]), "control"), os.NewFile(uintptr(fds[1]), "control"), nil
+}
+
+// memoryFile returns a file in memory with these bytes, which needs no name and
+// no cleaning up.
+func memoryFile(b image.Blob) (*os.File, error) {
+	fd, err := unix.MemfdCreate("initrd", unix.MFD_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("memfd_create: %w", err)
+	}
+	f := os.NewFile(uintptr(fd), "initrd")
+	if _, err := io.Copy(f, io.NewSectionReader(b, 0, b.Size())); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// tailBuffer keeps the last of what QEMU says of itself.
+type tailBuffer struct {
+	mu   sync.Mutex
+	text []byte
+}
+
+func (t *tailBuffer) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.text = append(t.text, p...)
+	if surplus := len(t.text) - 1<<13; surplus > 0 {
+		t.text = t.text[surplus:]
+	}
+	return len(p), nil
+}
+
+func (t *tailBuffer) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return strings.TrimSpace(string(t.text))
+}
+
+// PID returns the number of QEMU's process.
+func (m *Machine) PID() int { return m.pid }
+
+// Tail returns the last lines of the console.
+func (m *Machine) Tail() string { return lastLines(m.console.all(), tailLines) }
+
+// Console returns all that the guest has printed, or the last MiB of it.
+func (m *Machine) Console() string { return m.console.all() }
+
+// Send types a line and Enter.
+func (m *Machine) Send(line string) error {
+	if _, err := io.WriteString(m.stdin, line+"\n"); err != nil {
+		return m.fail(&FailureError{Name: "the machine has ended"})
+	}
+	return nil
+}
+
+// Kill ends the machine at once and waits until it has ended. It may be called again.
+func (m *Machine) Kill() {
+	m.cancel()
+	<-m.done
+}
+
+// Wait waits until the machine has ended by itself: the guest powered it off. A QEMU
+// that failed is an error with its last words, and so is the end of the context.
+func (m *Machine) Wait(ctx context.Context) error {
+	select {
+	case <-m.done:
+	case <-ctx.Done():
+		return m.fail(&FailureError{Name: fmt.Sprintf("the machine still runs (%v)", context.Cause(ctx))})
+	}
+	if m.err == nil {
+		return nil
+	}
+	return m.fail(m.ended())
+}
+
+// ended says how QEMU ended.
+func (m *Machine) ended() *FailureError {
+	<-m.done
+	e := &FailureError{Name: "the machine has ended", Line: m.stderr.String()}
+	var exit *exec.ExitError
+	if errors.As(m.err, &exit) {
+		e.Name = "QEMU failed (" + exit.String() + ")"
+	}
+	return e
+}
+
+// fail completes an error with the console's last lines.
+func (m *Machine) fail(e *FailureError) error {
+	e.Tail = m.Tail()
+	if screen := m.screen(); screen != "" && e.Tail == "" {
+		e.Tail = screen
+	}
+	return e
+}
+
+// glance is how often the screen and the firmware's log are looked at.
+const glance = time.Second
+
+// WaitFor waits until the console shows what the regular expression matches, and
+// returns that. It looks at what was printed since the last match. A known failure,
+// the machine's end and the context's are a [*FailureError].
+func (m *Machine) WaitFor(ctx context.Context, pattern string) (string, error) {
+	return m.wait(ctx, pattern, false)
+}
+
+func (m *Machine) wait(ctx context.Context, pattern string, running bool) (string, error) {
+	re, err := regexp.Compile(pattern)
+	if err != nil {
+		return "", fmt.Errorf("pattern: %w", err)
+	}
+	tick := time.NewTicker(glance)
+	defer tick.Stop()
+	for {
+		text, ended, changed := m.console.unread()
+		if at := re.FindStringIndex(text); at != nil {
+			m.console.advance(at[1])
+			return text[at[0]:at[1]], nil
+		}
+		if findFailure(plain(text), running) != nil {
+			m.settle()
+			text, _, _ = m.console.unread()
+			return "", m.fail(findFailure(plain(text), running))
+		}
+		if ended {
+			return "", m.fail(m.ended())
+		}
+		select {
+		case <-changed:
+		case <-tick.C:
+			if e := m.silentFailure(); e != nil && !running {
+				return "", m.fail(e)
+			}
+		case <-ctx.Done():
+			return "", m.fail(&FailureError{Name: fmt.Sprintf("%q did not come (%v)", pattern, context.Cause(ctx))})
+		}
+	}
+}
+
+// settle waits until the console is quiet, so that an error shows whole lines, and
+// what a guest says after the first of them.
+func (m *Machine) settle() {
+	for range 10 {
+		_, ended, changed := m.console.unread()
+		if ended {
+			return
+		}
+		select {
+		case <-changed:
+		case <-time.After(200 * time.Millisecond):
+			return
+		}
+	}
+}
+
+// silentFailure looks for signs that do not reach the console.
+func (m *Machine) silentFailure() *FailureError {
+	if e := findFailure(plain(m.firmware.all()), false); e != nil {
+		return e
+	}
+	if e := findFailure(m.screen(), false); e != nil {
+		return e
+	}
+	return nil
+}
+
+// maxCommand is how long a command may be: a terminal takes lines of up to 4,095
+// bytes, and what surrounds it needs some.
+const maxCommand = 3500
+
+// Run types a command at the shell on the console and returns what it printed and
+// its exit status. Kernel messages that come in between are part of the output:
+// `dmesg -n 1` silences them.
+func (m *Machine) Run(ctx context.Context, command string) (output string, status int, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	quoted := "'" + strings.ReplaceAll(command, "'", `'\''`) + "'"
+	if len(quoted) > maxCommand {
+		return "", 0, fmt.Errorf("the command is %d bytes long when quoted; a console takes %d", len(quoted), maxCommand)
+	}
+	m.number++
+	// What is typed comes back as an echo. The quotes keep the marks in it from
+	// looking like the marks that the shell prints.
+	begin, end := fmt.Sprintf("<begin %d>", m.number), fmt.Sprintf("<end %d>", m.number)
+	broken := func(mark string) string { return mark[:3] + "''" + mark[3:] }
+	line := fmt.Sprintf(`echo '%s'; eval %s; echo '%s' $?`, broken(begin), quoted, broken(end))
+	if err := m.Send(line); err != nil {
+		return "", 0, err
+	}
+	if _, err := m.wait(ctx, regexp.QuoteMeta(begin)+`\r*\n`, true); err != nil {
+		return "", 0, err
+	}
+	text, err := m.wait(ctx, `(?s).*?`+regexp.QuoteMeta(end)+` \d+\r*\n`, true)
+	if err != nil {
+		return "", 0, err
+	}
+	output, last, _ := strings.Cut(text, end)
+	if _, err := fmt.Sscan(last, &status); err != nil {
+		return "", 0, fmt.Errorf("exit status %q: %w", last, err)
+	}
+	return strings.ReplaceAll(strings.ReplaceAll(output, "\r", ""), "\x00", ""), status, nil
+}
