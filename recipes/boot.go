@@ -138,10 +138,39 @@ func (p *planner) menu(at int) (bootloader.Menu, error) {
 		e.Arguments = append(e.Arguments, r.Arguments...)
 		m.Entries = append(m.Entries, e)
 	}
+	generations, err := p.generations(at)
+	if err != nil {
+		return m, err
+	}
+	m.Entries = append(m.Entries, generations...)
 	for i := range m.Entries {
 		m.Entries[i].Arguments = p.arguments(at, m.Entries[i].Arguments)
 	}
 	return m, nil
+}
+
+// allGenerations is the submenu of all that the system profile holds.
+const allGenerations = "All generations"
+
+// generations returns the entries of the submenu, the newest first as in the menus
+// that Nix and Guix write themselves; none if there is only the recipe's system. Their
+// IDs do not change when generations are added, so that GRUB's saved state stays true.
+func (p *planner) generations(at int) ([]bootloader.Entry, error) {
+	if len(p.Bootloader.Generations) == 0 {
+		return nil, nil
+	}
+	var entries []bootloader.Entry
+	for i, system := range append(slices.Clone(p.Bootloader.Generations), p.store.system) {
+		e, err := p.systemEntry(at, "", system)
+		if err != nil {
+			return nil, p.src.wrap(fmt.Sprintf("bootloader.generations[%d]", i), err)
+		}
+		e.Title = fmt.Sprintf("Generation %d: %s", i+1, e.Title)
+		e.ID, e.Submenu = fmt.Sprintf("generation-%d", i+1), allGenerations
+		entries = append(entries, e)
+	}
+	slices.Reverse(entries)
+	return entries, nil
 }
 
 // systemEntry picks up what a system's closure boots with.

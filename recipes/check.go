@@ -227,13 +227,19 @@ func (f *File) device() (block bool, dev image.Dev, err error) {
 func (r *Recipe) checkBootloader(d *decoder) {
 	b := &r.Bootloader
 	if b.Grub.IsZero() {
-		if len(b.Entries)+len(b.Arguments)+len(b.Console) > 0 || b.Timeout != nil || b.Default != "" {
+		if len(b.Entries)+len(b.Arguments)+len(b.Console)+len(b.Generations) > 0 || b.Timeout != nil || b.Default != "" {
 			d.fail("bootloader", "has no grub, so nothing would boot; add grub: [bios, efi]")
 		}
 		return
 	}
 	if r.System == nil && len(b.Entries) == 0 {
 		d.fail("bootloader", "there is nothing to boot: no system and no entries")
+	}
+	switch {
+	case len(b.Generations) > 0 && r.System == nil:
+		d.fail("bootloader.generations", "are what was before the recipe's system, and there is no system")
+	case len(b.Generations) > 0 && r.Store.Profile != "":
+		d.fail("bootloader.generations", "make the system profile, and so does store.profile; leave one of them out")
 	}
 	for i, p := range b.Grub.Platforms {
 		key := fmt.Sprintf("bootloader.grub[%d]", i)

@@ -94,7 +94,10 @@ func override(root *yaml.Node, set string) error {
 		return fmt.Errorf("--set %s: not of the form key=value", set)
 	}
 	var v yaml.Node
-	if err := yaml.Unmarshal([]byte(value), &v); err != nil || len(v.Content) == 0 {
+	// Lists and mappings are written as [a, b] and {a: b}. What only looks like one, as a
+	// title "Generation 2: web" does, is a text.
+	if err := yaml.Unmarshal([]byte(value), &v); err != nil || len(v.Content) == 0 ||
+		v.Content[0].Kind != yaml.ScalarNode && v.Content[0].Style&yaml.FlowStyle == 0 {
 		v = yaml.Node{Content: []*yaml.Node{{Kind: yaml.ScalarNode, Tag: "!!str", Value: value}}}
 	}
 	parts := strings.FieldsFunc(key, func(r rune) bool { return strings.ContainsRune(".[]", r) })

@@ -111,6 +111,9 @@ func TestOverride(t *testing.T) {
 		{"disk.partitions[2].label=other", func(r *Recipe) bool { return r.Disk.Partitions[2].Label == "other" }},
 		{"bootloader.arguments=[quiet, panic=1]", func(r *Recipe) bool { return len(r.Bootloader.Arguments) == 2 }},
 		{"store.deduplicate=true", func(r *Recipe) bool { return r.Store.Deduplicate }},
+		{"seed=x: - y", func(r *Recipe) bool { return r.Seed == "x: - y" }},
+		{"bootloader.timeout=9", func(r *Recipe) bool { return *r.Bootloader.Timeout == 9 }},
+		{"system={kernel: host}", func(r *Recipe) bool { return r.System.Kernel.Host == "host" }},
 		{"seed=x=y", func(r *Recipe) bool { return r.Seed == "x=y" }},
 		{"output=raw", func(r *Recipe) bool { return r.Output.Format == "raw" }},
 	} {

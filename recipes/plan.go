@@ -129,7 +129,8 @@ func (p *planner) populate(ctx context.Context, t *image.Tree) error {
 		o.Roots[root.Name] = root.Path
 	}
 	if profile := cmp.Or(p.Store.Profile, p.store.system); profile != "" {
-		o.Profiles = []storedb.Profile{{Name: "system", Generations: []string{profile}}}
+		generations := append(slices.Clone(p.Bootloader.Generations), profile)
+		o.Profiles = []storedb.Profile{{Name: "system", Generations: generations}}
 	}
 	o.NixOS = p.store.flavour == storedb.Nix && p.store.system != "" && p.store.made == nil
 	return storedb.Populate(ctx, t, p.store.closure, o)

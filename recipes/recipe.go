@@ -118,6 +118,8 @@ type Bootloader struct {
 	Console   []string `json:"console,omitempty" jsonschema_description:"Consoles of the menu and the kernel: tty0, ttyS0 or ttyS0,115200. The last is the one that /dev/console means."`
 	Arguments []string `json:"arguments,omitempty" jsonschema_description:"Kernel arguments, added to the system's own."`
 	Entries   []Entry  `json:"entries,omitempty" jsonschema_description:"Further entries of the menu."`
+	// Generations are what a system profile remembers beside its newest generation.
+	Generations []string `json:"generations,omitempty" jsonschema_description:"The store paths of earlier systems, the oldest first. With the recipe's system as the newest they are the generations of the system profile, and the entries of the submenu 'All generations'."`
 }
 
 // Grub names the platforms and the GRUB to install.

@@ -68,6 +68,11 @@ func (r *Recipe) resolve(ctx context.Context, h Host) (*store, error) {
 	if s.system != "" && s.closure.Lookup(s.system) == nil {
 		return nil, r.src.errorf("system", "%s is not in the closures of the store", s.system)
 	}
+	for i, g := range r.Bootloader.Generations {
+		if s.closure.Lookup(g) == nil {
+			return nil, r.src.errorf(fmt.Sprintf("bootloader.generations[%d]", i), "%s is not in the closures of the store", g)
+		}
+	}
 	err = s.closure.Load(ctx, storedb.LoadOptions{Verify: r.Store.Verify, Files: r.Store.Deduplicate})
 	if err != nil {
 		return nil, r.src.wrap("store.closures", err)
