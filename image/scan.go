@@ -1,6 +1,8 @@
 package image
 
 import (
+	"bytes"
+	"encoding/binary"
 	"fmt"
 	"io/fs"
 	"os"
@@ -22,6 +24,9 @@ type ScanOptions struct {
 	Canonical bool
 	// Xattrs keeps extended attributes. It costs a system call for each file.
 	Xattrs bool
+	// Workers is how many directories are read at once; 0 is one for each processor. A
+	// caller that scans many folders in parallel itself says 1.
+	Workers int
 }
 
 // Scan returns the file or folder of the host at path, with all that is below it.
@@ -32,7 +37,11 @@ func Scan(path string, o ScanOptions) (*Node, error) {
 	if err := unix.Lstat(path, &st); err != nil {
 		return nil, &os.PathError{Op: "lstat", Path: path, Err: err}
 	}
-	s := &scanner{ScanOptions: o, slots: make(chan struct{}, runtime.GOMAXPROCS(0))}
+	workers := o.Workers
+	if workers == 0 {
+		workers = runtime.GOMAXPROCS(0)
+	}
+	s := &scanner{ScanOptions: o, slots: make(chan struct{}, workers-1)}
 	dir, name := filepath.Split(filepath.Clean(path))
 	if name == "." || name == ".." || name == "" {
 		dir, name = path, "."
@@ -41,7 +50,7 @@ func Scan(path string, o ScanOptions) (*Node, error) {
 	if dir == "" {
 		h.path = "."
 	}
-	n, err := s.node(unix.AT_FDCWD, filepath.Join(h.path, name), h, name, &st)
+	n, err := s.node(place{unix.AT_FDCWD, filepath.Join(h.path, name), h, name}, &st)
 	s.wait.Wait()
 	if s.err != nil {
 		return nil, s.err
@@ -61,67 +70,85 @@ type scanner struct {
 
 type inode struct{ dev, ino uint64 }
 
-// node makes the Node of the file that st describes, named at under the open
-// directory fd, and starts or does the reading of a directory.
-func (s *scanner) node(fd int, at string, dir *hostDir, name string, st *unix.Stat_t) (*Node, error) {
+// place is where a file lies: under the name at for calls relative to the open
+// directory fd, and under name in dir for people.
+type place struct {
+	fd   int
+	at   string
+	dir  *hostDir
+	name string
+}
+
+func (p place) path() string { return filepath.Join(p.dir.path, p.name) }
+
+// node makes the Node of the file that st describes, and starts or does the reading
+// of a directory.
+func (s *scanner) node(p place, st *unix.Stat_t) (*Node, error) {
 	n := &Node{Mode: ModeFromUnix(uint16(st.Mode)), UID: st.Uid, GID: st.Gid, Mtime: Time{st.Mtim.Sec, int32(st.Mtim.Nsec)}}
-	path := func() string { return filepath.Join(dir.path, name) }
 	if s.Canonical {
 		if err := n.canonicalise(); err != nil {
-			return nil, fmt.Errorf("%s: %w", path(), err)
+			return nil, fmt.Errorf("%s: %w", p.path(), err)
 		}
-	} else if st.Nlink > 1 && !n.IsDir() {
-		id := inode{st.Dev, st.Ino}
-		s.mu.Lock()
-		if first := s.links[id]; first != nil {
-			s.mu.Unlock()
-			return first, nil
-		}
-		if s.links == nil {
-			s.links = map[inode]*Node{}
-		}
-		s.links[id] = n
-		s.mu.Unlock()
+	} else if first := s.linked(n, st); first != n {
+		return first, nil
 	}
 	if s.Xattrs && !s.Canonical {
 		var err error
-		if n.Xattrs, err = hostXattrs(path()); err != nil {
+		if n.Xattrs, err = hostXattrs(p.path()); err != nil {
 			return nil, err
 		}
 	}
 	switch st.Mode & unix.S_IFMT {
 	case unix.S_IFREG:
 		if st.Size > 0 {
-			n.Data = newFile(dir, name, st)
+			n.Data = newFile(p.dir, p.name, st)
 		}
 	case unix.S_IFLNK:
-		target, err := readlinkat(fd, at, int(st.Size))
+		target, err := readlinkat(p.fd, p.at, int(st.Size))
 		if err != nil {
-			return nil, &os.PathError{Op: "readlink", Path: path(), Err: err}
+			return nil, &os.PathError{Op: "readlink", Path: p.path(), Err: err}
 		}
 		n.Link = target
 	case unix.S_IFCHR, unix.S_IFBLK:
 		n.Dev = Dev{unix.Major(uint64(st.Rdev)), unix.Minor(uint64(st.Rdev))}
 	case unix.S_IFDIR:
 		n.dir = &directory{sorted: true}
-		return n, s.spread(path(), n)
+		return n, s.spread(p, n)
 	}
 	return n, nil
 }
 
+// linked returns the Node that stands for the file of st already, under another name,
+// or n if it is the first.
+func (s *scanner) linked(n *Node, st *unix.Stat_t) *Node {
+	if st.Nlink < 2 || n.IsDir() {
+		return n
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	id := inode{st.Dev, st.Ino}
+	if first := s.links[id]; first != nil {
+		return first
+	}
+	if s.links == nil {
+		s.links = map[inode]*Node{}
+	}
+	s.links[id] = n
+	return n
+}
+
 // spread reads a directory in a goroutine of its own if one is free, else here.
-func (s *scanner) spread(path string, n *Node) error {
+func (s *scanner) spread(p place, n *Node) error {
 	select {
 	case s.slots <- struct{}{}:
-		s.wait.Add(1)
-		go func() {
-			defer s.wait.Done()
+		path := p.path()
+		s.wait.Go(func() {
 			defer func() { <-s.slots }()
-			s.fail(s.readDir(path, n))
-		}()
+			s.fail(s.readDir(unix.AT_FDCWD, path, path, n)) // p.fd may be closed by then
+		})
 		return nil
 	default:
-		return s.readDir(path, n)
+		return s.readDir(p.fd, p.at, p.path(), n)
 	}
 }
 
@@ -133,31 +160,113 @@ func (s *scanner) fail(err error) {
 	}
 }
 
-func (s *scanner) readDir(path string, n *Node) error {
-	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
+// readDir fills the directory n from the one called at relative to the directory fd,
+// and at path for people.
+func (s *scanner) readDir(fd int, at, path string, n *Node) error {
+	dirfd, err := openDir(fd, at)
 	if err != nil {
-		return err
+		return &os.PathError{Op: "open", Path: path, Err: err}
 	}
-	defer f.Close()
-	names, err := f.Readdirnames(-1)
+	defer unix.Close(dirfd)
+	entries, err := readDirents(dirfd)
 	if err != nil {
-		return err
+		return &os.PathError{Op: "getdents", Path: path, Err: err}
 	}
-	slices.Sort(names)
-	n.dir.entries = make([]Entry, 0, len(names))
-	dir, fd := &hostDir{path}, int(f.Fd())
-	for _, name := range names {
+	n.dir.entries = make([]Entry, 0, len(entries))
+	dir := &hostDir{path}
+	for _, e := range entries {
+		p := place{dirfd, e.name, dir, e.name}
 		var st unix.Stat_t
-		if err := unix.Fstatat(fd, name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
-			return &os.PathError{Op: "lstat", Path: filepath.Join(path, name), Err: err}
+		if err := s.stat(p, e.kind, &st); err != nil {
+			return &os.PathError{Op: "lstat", Path: p.path(), Err: err}
 		}
-		child, err := s.node(fd, name, dir, name, &st)
+		child, err := s.node(p, &st)
 		if err != nil {
 			return err
 		}
-		n.dir.entries = append(n.dir.entries, Entry{name, child})
+		n.dir.entries = append(n.dir.entries, Entry{e.name, child})
 	}
 	return nil
+}
+
+// stat does without the system call where the type alone says all that a store keeps
+// of a file: more than half of the entries of a store are directories and symlinks.
+func (s *scanner) stat(p place, kind byte, st *unix.Stat_t) error {
+	switch {
+	case s.Canonical && kind == unix.DT_DIR:
+		st.Mode = unix.S_IFDIR
+		return nil
+	case s.Canonical && kind == unix.DT_LNK:
+		st.Mode = unix.S_IFLNK
+		return nil
+	}
+	return retry(func() error { return unix.Fstatat(p.fd, p.at, st, unix.AT_SYMLINK_NOFOLLOW) })
+}
+
+func openDir(fd int, at string) (dirfd int, err error) {
+	err = retry(func() error {
+		dirfd, err = unix.Openat(fd, at, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+		return err
+	})
+	return dirfd, err
+}
+
+// retry repeats a call that a signal has interrupted.
+func retry(call func() error) error {
+	for {
+		if err := call(); err != unix.EINTR {
+			return err
+		}
+	}
+}
+
+// dirent is an entry of a directory of the host; kind is unix.DT_DIR and so on, or
+// unix.DT_UNKNOWN where the file system does not tell.
+type dirent struct {
+	name string
+	kind byte
+}
+
+// direntBuffers are for getdents64(2). A store has many small directories, and package
+// os would allocate, and ask for each directory's type, twice over: reading the
+// 106,569 entries of a closure of 1 GiB took 1.6 times as long through it.
+var direntBuffers = sync.Pool{New: func() any { return new([32 << 10]byte) }}
+
+// readDirents returns the entries of an open directory, sorted by name.
+func readDirents(fd int) ([]dirent, error) {
+	buf := direntBuffers.Get().(*[32 << 10]byte)
+	defer direntBuffers.Put(buf)
+	var out []dirent
+	for {
+		var n int
+		err := retry(func() (err error) {
+			n, err = unix.Getdents(fd, buf[:])
+			return err
+		})
+		if err != nil || n <= 0 {
+			slices.SortFunc(out, func(a, b dirent) int { return strings.Compare(a.name, b.name) })
+			return out, err
+		}
+		out = parseDirents(out, buf[:n])
+	}
+}
+
+// parseDirents appends the records of getdents64(2), linux_dirent64: inode and offset
+// of 8 bytes each, the record's length of 2, the type of 1, and the name up to a NUL.
+func parseDirents(out []dirent, b []byte) []dirent {
+	const lengthAt, typeAt, nameAt = 16, 18, 19
+	for len(b) > nameAt {
+		length := int(binary.NativeEndian.Uint16(b[lengthAt:]))
+		name := b[nameAt:length]
+		if i := bytes.IndexByte(name, 0); i >= 0 {
+			name = name[:i]
+		}
+		if s := string(name); s != "." && s != ".." {
+			out = append(out, dirent{s, b[typeAt]})
+		}
+		b = b[length:]
+	}
+	return out
 }
 
 // canonicalise gives n the metadata that every file of a store has.
@@ -180,15 +289,20 @@ func (n *Node) canonicalise() error {
 }
 
 func readlinkat(fd int, name string, size int) (string, error) {
-	for n := max(size, 64) + 1; ; n *= 2 {
-		buf := make([]byte, n)
+	var small [256]byte // on the stack, and more than most targets have
+	buf := small[:]
+	if size >= len(buf) {
+		buf = make([]byte, size+1)
+	}
+	for {
 		got, err := unix.Readlinkat(fd, name, buf)
 		if err != nil {
 			return "", err
 		}
-		if got < n {
+		if got < len(buf) {
 			return string(buf[:got]), nil
 		}
+		buf = make([]byte, 4*len(buf))
 	}
 }
 

@@ -135,7 +135,7 @@ func (it *Item) scan(storeDir string) error {
 		from = storeDir
 	}
 	host := filepath.Join(from, strings.TrimPrefix(it.Path, storeDir+"/"))
-	n, err := image.Scan(host, image.ScanOptions{Canonical: true})
+	n, err := image.Scan(host, image.ScanOptions{Canonical: true, Workers: 1})
 	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("%s is in the closure, but not on the disk: %w", it.Path, err)
 	}
