@@ -27,6 +27,7 @@ func main() {
 	if guest.Main(os.Args) {
 		return
 	}
+	tuneMemory()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
@@ -126,7 +127,7 @@ A recipe, a short YAML file, says what the disk holds. Some ship with ingot.`,
 		RunE:                       func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(newBuild(), newPlan(), newRecipes(), newSchema(), newVersion())
+	root.AddCommand(newBuild(), newClosure(), newPlan(), newRecipes(), newSchema(), newVersion())
 	for _, c := range root.Commands() {
 		if check := c.Args; check != nil {
 			c.Args = func(c *cobra.Command, args []string) error {
