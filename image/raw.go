@@ -2,6 +2,7 @@ package image
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"runtime"
 	"sync/atomic"
@@ -67,7 +68,7 @@ const (
 // share (FICLONERANGE: XFS, btrfs), else copied, by several workers at once.
 //
 // The file is an [Output]: whole or absent. Free space is looked at first (a
-// [*SpaceError]). A source that is not what was planned ends the writing with a
+// [*SpaceError]); where it runs out all the same, that is a [*FullError]. A source that is not what was planned ends the writing with a
 // [*ChangedError].
 func WriteRaw(ctx context.Context, m *Map, path string, o WriteOptions) error {
 	out, err := Create(path)
@@ -81,8 +82,8 @@ func WriteRaw(ctx context.Context, m *Map, path string, o WriteOptions) error {
 	return out.Commit()
 }
 
-// WriteMap makes the bytes of m those of the file, as [WriteRaw] does, for callers
-// that have something else to do before they commit.
+// WriteMap makes the bytes of m those of the file and syncs it, as [WriteRaw] does, for
+// callers that have something else to do before they commit.
 func (out *Output) WriteMap(ctx context.Context, m *Map, o WriteOptions) error {
 	out.NoSync = o.NoSync
 	w := &rawWriter{WriteOptions: o, out: out, copier: copier{dst: out, method: o.Copy}}
@@ -92,14 +93,31 @@ func (out *Output) WriteMap(ctx context.Context, m *Map, o WriteOptions) error {
 	if err := out.Truncate(m.Size()); err != nil {
 		return err
 	}
-	return w.write(ctx, m)
+	err := w.write(ctx, m)
+	if err == nil && !o.NoSync {
+		err = out.Sync()
+	}
+	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
+		return &FullError{Path: out.target, Need: m.Allocated(hostBlock), Written: w.written.Load(), Err: err}
+	}
+	if err != nil {
+		return err
+	}
+	return ctx.Err() // the disk took its time, and nobody has looked since
 }
 
 type rawWriter struct {
 	WriteOptions
 	out    *Output
 	copier copier
-	dirty  atomic.Int64 // bytes since the disk was last asked to write
+
+	dirty   atomic.Int64 // bytes since the disk was last asked to write
+	written atomic.Int64 // bytes in all
+}
+
+func (w *rawWriter) progress(n int64) {
+	w.written.Add(n)
+	w.WriteOptions.progress(n)
 }
 
 // checkSpace looks at the sources more closely only if the image would not fit were

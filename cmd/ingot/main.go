@@ -13,6 +13,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -28,9 +29,16 @@ func main() {
 		return
 	}
 	tuneMemory()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	defer stop()
+	ctx, stop := signal.NotifyContext(context.Background(), endings()...)
+	context.AfterFunc(ctx, stop) // the second Ctrl-C need not wait for anything
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// endings are the signals that ask ingot to end. What nohup or a shell's & has
+// switched off stays off.
+func endings() []os.Signal {
+	signals := []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP}
+	return slices.DeleteFunc(signals, signal.Ignored)
 }
 
 // The exit statuses of ingot, so that a script can tell what went wrong.
@@ -75,13 +83,12 @@ func (e usageError) Unwrap() error { return e.error }
 func status(err error) int {
 	var usage usageError
 	var recipe *recipes.Error
-	var space *image.SpaceError
 	var small *image.TooSmallError
 	var changed *image.ChangedError
 	switch {
 	case errors.As(err, &usage):
 		return exitUsage
-	case errors.As(err, &space), errors.As(err, &small):
+	case isFull(err), errors.As(err, &small):
 		return exitSpace
 	case errors.As(err, &changed):
 		return exitChanged
@@ -91,15 +98,18 @@ func status(err error) int {
 	return exitFailed
 }
 
+// isFull says whether the host has no room: image.SpaceError, image.FullError, or the
+// system's own word.
+func isFull(err error) bool { return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) }
+
 // hint returns what to do next, where that is known and the error does not say it.
 func hint(err error) string {
 	var usage usageError
-	var space *image.SpaceError
 	var changed *image.ChangedError
 	switch {
 	case errors.As(err, &usage):
 		return "ingot help shows how it is used"
-	case errors.As(err, &space):
+	case isFull(err):
 		return "free some space, or write to another folder with -o"
 	case errors.As(err, &changed):
 		return "run the build again when nothing writes there any more"
