@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -26,6 +25,7 @@ func fileApplets() []Applet {
 		{"cp", "[-afipPrRLvx] FILE... TARGET", "copy files and folders", runCopy},
 		{"dirname", "PATH...", "print a path without its last part", runDirname},
 		{"du", "[-achksx] [-d DEPTH] [FILE...]", "show the space that folders take", runDu},
+		{"find", "[DIR...] [-name|-iname|-path GLOB] [-type TYPE] [-size|-mtime|-newer ...] [-maxdepth N] [-exec COMMAND ;]", "find files", runFind},
 		{"ln", "[-sfn] TARGET... [LINK|DIR]", "make links", runLink},
 		{"ls", "[-aAlhdRtSrinF1] [FILE...]", "list files", runList},
 		{"mkfifo", "[-m MODE] NAME...", "make pipes with a name", runMkfifo},
@@ -35,7 +35,7 @@ func fileApplets() []Applet {
 		{"readlink", "[-f] LINK...", "print where a link leads", runReadlink},
 		{"realpath", "PATH...", "print paths without any links in them", runRealpath},
 		{"rmdir", "[-p] DIR...", "remove empty folders", runRmdir},
-		{"stat", "FILE...", "show all that is known of files", runStat},
+		{"stat", "[-L] [-c FORMAT] FILE...", "show all that is known of files", runStat},
 		{"truncate", "-s SIZE FILE...", "set the size of files", runTruncate},
 		{"which", "NAME...", "find programs in PATH", runWhich},
 	}
@@ -291,44 +291,6 @@ func groupID(name string) (int, error) {
 		return 0, fmt.Errorf("no group %q", name)
 	}
 	return strconv.Atoi(g.Gid)
-}
-
-func runStat(c *Call) error {
-	args, err := c.operands(1, -1)
-	if err != nil {
-		return err
-	}
-	return c.each(args, func(name string) error {
-		var st unix.Stat_t
-		if err := unix.Lstat(name, &st); err != nil {
-			return &fs.PathError{Op: "stat", Path: name, Err: err}
-		}
-		c.printf("  File: %s\n  Size: %-12d Blocks: %-10d IO Block: %-6d %s\n", name, st.Size, st.Blocks, st.Blksize, typeName(st.Mode))
-		c.printf("Device: %d,%d  Inode: %-10d Links: %d", unix.Major(st.Dev), unix.Minor(st.Dev), st.Ino, st.Nlink)
-		if t := st.Mode & unix.S_IFMT; t == unix.S_IFBLK || t == unix.S_IFCHR {
-			c.printf("  Device type: %d,%d", unix.Major(st.Rdev), unix.Minor(st.Rdev))
-		}
-		c.printf("\nAccess: (%04o/%s)  Uid: (%d/%s)  Gid: (%d/%s)\n", st.Mode&0o7777, modeString(st.Mode),
-			st.Uid, userName(strconv.Itoa(int(st.Uid))), st.Gid, groupName(strconv.Itoa(int(st.Gid))))
-		for _, t := range []struct {
-			name string
-			ts   unix.Timespec
-		}{{"Access", st.Atim}, {"Modify", st.Mtim}, {"Change", st.Ctim}} {
-			c.printf("%s: %s\n", t.name, time.Unix(t.ts.Unix()).Format("2006-01-02 15:04:05.000000000 -0700"))
-		}
-		return nil
-	})
-}
-
-func typeName(mode uint32) string {
-	names := map[uint32]string{
-		unix.S_IFDIR: "directory", unix.S_IFLNK: "symbolic link", unix.S_IFBLK: "block special file",
-		unix.S_IFCHR: "character special file", unix.S_IFIFO: "fifo", unix.S_IFSOCK: "socket",
-	}
-	if name, ok := names[mode&unix.S_IFMT]; ok {
-		return name
-	}
-	return "regular file"
 }
 
 func runTruncate(c *Call) error {

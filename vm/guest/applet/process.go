@@ -226,15 +226,25 @@ func runKillall(c *Call) error {
 	})
 }
 
+// program returns the path of a command: a program in PATH, or this binary if it is
+// an applet.
+func program(name string) (string, error) {
+	path, err := exec.LookPath(name)
+	if err == nil {
+		return path, nil
+	}
+	if _, ok := Find(name); ok {
+		return "/proc/self/exe", nil
+	}
+	return "", statusError{127, fmt.Errorf("%s: command not found", name)}
+}
+
 // become runs a command in place of this process, an applet if no program has
 // the name.
 func become(command []string, env []string) error {
-	path, err := exec.LookPath(command[0])
+	path, err := program(command[0])
 	if err != nil {
-		if _, ok := Find(command[0]); !ok {
-			return statusError{127, fmt.Errorf("%s: command not found", command[0])}
-		}
-		path = "/proc/self/exe"
+		return err
 	}
 	if err := syscall.Exec(path, command, env); err != nil {
 		return statusError{126, fmt.Errorf("%s: %w", command[0], err)}
@@ -385,12 +395,9 @@ func runTimeout(c *Call) error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
-	path, err := exec.LookPath(args[1])
+	path, err := program(args[1])
 	if err != nil {
-		path = "/proc/self/exe"
-		if _, ok := Find(args[1]); !ok {
-			return statusError{127, fmt.Errorf("%s: command not found", args[1])}
-		}
+		return err
 	}
 	cmd := exec.CommandContext(ctx, path)
 	cmd.Args = args[1:]
