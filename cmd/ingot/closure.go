@@ -1,0 +1,332 @@
+package main
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"ingot/partition"
+	"ingot/storedb"
+)
+
+func newClosure() *cobra.Command {
+	var o closureFlags
+	c := &cobra.Command{
+		Use:   "closure [SOURCE...]",
+		Short: "list a closure, say why a path is in it, and what dropping one would save",
+		Long: `List the paths of a closure with their sizes, or write the closure in another
+format. A SOURCE is a store path, whose closure is read from the database of the
+store, or a file: reference graph, registration, or the JSON of nix path-info, told
+apart by what is in it. The flags name them one by one.
+
+"saves" is what the closure would lose without a path: the path, and all that only
+it leads to. Sizes that no source gives are taken from the items, where they are on
+the disk. The formats graph, registration, json and dot leave nothing out; for
+registration and json, items without a hash are read.`,
+		Example: `  ingot closure /run/current-system/… --sort saves --top 20
+  ingot closure closure.graph --from /mnt/nix/store
+  ingot closure --path /nix/store/…-tools --store-root /mnt --format registration > registration
+  ingot closure system.graph --format dot | dot -Tsvg > system.svg
+  ingot closure system.graph --drop /nix/store/…-perl-5.38.2
+  ingot closure why /nix/store/…-perl-5.38.2 --graph system.graph`,
+		RunE: func(c *cobra.Command, args []string) error { return o.run(c, args) },
+	}
+	o.sources.add(c.PersistentFlags())
+	f := c.Flags()
+	f.StringVar(&o.format, "format", "text", "text, graph, registration, json or dot")
+	f.StringVar(&o.sort, "sort", "size", "order of the list: size, saves, path, or closure (an item after those that it refers to)")
+	f.IntVar(&o.top, "top", 0, "how many paths to list; all if 0")
+	f.BoolVar(&o.bytes, "bytes", false, "print sizes as numbers of bytes")
+	f.BoolVar(&o.json, "json", false, "print the list as JSON, with what each path saves")
+	f.StringArrayVar(&o.drop, "drop", nil, "list what would go if nothing referred to `STORE-PATH` any more; may be repeated")
+	c.AddCommand(newClosureWhy(&o.sources))
+	return c
+}
+
+type closureFlags struct {
+	sources     sourceFlags
+	format      string
+	sort        string
+	top         int
+	bytes, json bool
+	drop        []string
+}
+
+func (o *closureFlags) run(c *cobra.Command, args []string) error {
+	formats, sorts := []string{"text", "graph", "registration", "json", "dot"}, []string{"size", "saves", "path", "closure"}
+	switch {
+	case !slices.Contains(formats, o.format):
+		return usageError{fmt.Errorf("--format: %q is none of %s", o.format, strings.Join(formats, ", "))}
+	case !slices.Contains(sorts, o.sort):
+		return usageError{fmt.Errorf("--sort: %q is none of %s", o.sort, strings.Join(sorts, ", "))}
+	case len(o.drop) > 0 && o.format != "text":
+		return usageError{errors.New("--drop lists what would go as text, or with --json: it goes with no other --format")}
+	case o.json && o.format != "text":
+		return usageError{errors.New("--json prints the list, --format another view: give one of the two")}
+	case o.top < 0:
+		return usageError{fmt.Errorf("--top: %d is negative", o.top)}
+	}
+	if err := o.sources.addArgs(args); err != nil {
+		return err
+	}
+	closure, err := o.sources.closure()
+	if err != nil {
+		return err
+	}
+	out := c.OutOrStdout()
+	switch o.format {
+	case "graph":
+		return closure.WriteGraph(out)
+	case "registration", "json":
+		// What is known is not looked for on the disk.
+		unknown := func(it *storedb.Item) bool { return it.NarHash.IsZero() || it.NarSize == 0 }
+		if slices.ContainsFunc(closure.Items(), unknown) {
+			if err := closure.Load(c.Context(), storedb.LoadOptions{}); err != nil {
+				return err
+			}
+		}
+		if o.format == "json" {
+			return closure.WritePathInfo(out)
+		}
+		return closure.WriteRegistration(out)
+	}
+	if err := closure.Measure(c.Context()); err != nil {
+		return err
+	}
+	if o.format == "dot" {
+		return closure.WriteDot(out, partition.FormatBytes)
+	}
+	return o.list(c, closure)
+}
+
+// listed is a line of the list.
+type listed struct {
+	Path  string `json:"path"`
+	Size  int64  `json:"narSize"`
+	Saves int64  `json:"saves"`
+}
+
+func (o *closureFlags) list(c *cobra.Command, closure *storedb.Closure) error {
+	items := closure.Items()
+	all := make([]listed, 0, len(items))
+	saves := closure.Savings()
+	place := make(map[string]int64, len(items))
+	for i, it := range items {
+		all = append(all, listed{it.Path, it.NarSize, saves[i]})
+		place[it.Path] = saves[i]
+	}
+	what := "in the closure"
+	if len(o.drop) > 0 {
+		what = "would go"
+		lost, err := closure.Dropped(o.drop...)
+		if err != nil {
+			return err
+		}
+		all = all[:0]
+		for _, it := range lost {
+			all = append(all, listed{it.Path, it.NarSize, place[it.Path]})
+		}
+	}
+	total := int64(0)
+	for _, l := range all {
+		total += l.Size
+	}
+	paths := len(all)
+	o.order(all)
+	if o.top > 0 {
+		all = all[:min(o.top, len(all))]
+	}
+	if o.json {
+		return printJSON(c.OutOrStdout(), struct {
+			Paths int      `json:"paths"`
+			Size  int64    `json:"narSize"`
+			List  []listed `json:"list"`
+		}{paths, total, all})
+	}
+	if err := o.print(c.OutOrStdout(), all); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(c.ErrOrStderr(), "%d paths, %s as NARs, %s\n", paths, partition.FormatBytes(total), what)
+	return err
+}
+
+// order sorts the list. What is equal stays in the order of the paths.
+func (o *closureFlags) order(all []listed) {
+	if o.sort == "closure" {
+		return
+	}
+	slices.SortFunc(all, func(a, b listed) int {
+		by := 0
+		switch o.sort {
+		case "size":
+			by = cmp.Compare(b.Size, a.Size)
+		case "saves":
+			by = cmp.Compare(b.Saves, a.Saves)
+		}
+		return cmp.Or(by, strings.Compare(a.Path, b.Path))
+	})
+}
+
+func (o *closureFlags) print(out io.Writer, all []listed) error {
+	size := partition.FormatBytes
+	if o.bytes {
+		size = func(n int64) string { return fmt.Sprint(n) }
+	}
+	known := func(n int64) string {
+		if n == 0 {
+			return "-"
+		}
+		return size(n)
+	}
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "size\tsaves\tpath")
+	for _, l := range all {
+		fmt.Fprintf(w, "%s\t%s\t%s\n", known(l.Size), known(l.Saves), l.Path)
+	}
+	return w.Flush()
+}
+
+func printJSON(out io.Writer, v any) error {
+	e := json.NewEncoder(out)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
+}
+
+func newClosureWhy(sources *sourceFlags) *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "why [FROM] TO",
+		Short: "show the shortest chain of references that leads to a path",
+		Long: `Show the shortest chain of references that leads from one path to another; without
+FROM, from one that nothing refers to. Both may also be given by their names, if
+only one path has that name. It is an error if nothing leads there.`,
+		Example: `  ingot closure why /nix/store/…-nixos-system-web /nix/store/…-perl-5.38.2 --registration registration
+  ingot closure why perl-5.38.2 --graph system.graph`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 || len(args) > 2 {
+				return usageError{fmt.Errorf("closure why: it takes one path or two, and got %d", len(args))}
+			}
+			return nil
+		},
+		RunE: func(c *cobra.Command, args []string) error {
+			closure, err := sources.closure()
+			if err != nil {
+				return err
+			}
+			for i, arg := range args {
+				if args[i], err = named(closure, arg); err != nil {
+					return err
+				}
+			}
+			from, to := "", args[0]
+			if len(args) == 2 {
+				from, to = args[0], args[1]
+			}
+			chain, err := closure.Why(from, to)
+			if err == nil && chain == nil {
+				err = fmt.Errorf("nothing leads from %s to %s", from, to)
+			}
+			if err != nil {
+				return err
+			}
+			return printChain(c.OutOrStdout(), chain, asJSON)
+		},
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print the chain as a list of paths in JSON")
+	return c
+}
+
+func printChain(out io.Writer, chain []*storedb.Item, asJSON bool) error {
+	paths := make([]string, len(chain))
+	for i, it := range chain {
+		paths[i] = it.Path
+	}
+	if asJSON {
+		return printJSON(out, paths)
+	}
+	for i, p := range paths {
+		arrow := ""
+		if i > 0 {
+			arrow = strings.Repeat("  ", i-1) + "└─ "
+		}
+		if _, err := fmt.Fprintf(out, "%s%s\n", arrow, p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// named returns the path of a closure that is meant by a path or by a name.
+func named(closure *storedb.Closure, s string) (string, error) {
+	if strings.HasPrefix(s, "/") {
+		if it := closure.Containing(s); it != nil {
+			return it.Path, nil
+		}
+		return s, nil
+	}
+	var found []string
+	for _, it := range closure.Items() {
+		base := it.Path[len(closure.Flavour.StoreDir())+1:]
+		if _, name, _ := strings.Cut(base, "-"); base == s || name == s {
+			found = append(found, it.Path)
+		}
+	}
+	switch len(found) {
+	case 0:
+		return "", fmt.Errorf("%s: no path of the closure has that name", s)
+	case 1:
+		return found[0], nil
+	}
+	return "", fmt.Errorf("%s: %d paths of the closure have that name, %s and %s among them: give the path", s, len(found), found[0], found[1])
+}
+
+// addArgs takes sources that stand without a flag: store paths, and files that are
+// told apart by what is in them.
+func (s *sourceFlags) addArgs(args []string) error {
+	for _, arg := range args {
+		if storedb.Nix.CheckPath(arg) == nil || storedb.Guix.CheckPath(arg) == nil {
+			s.paths = append(s.paths, arg)
+			continue
+		}
+		list, err := s.listFor(arg)
+		if err != nil {
+			return err
+		}
+		*list = append(*list, arg)
+	}
+	return nil
+}
+
+// listFor returns the list of sources of the kind that a file is. JSON begins with a
+// bracket. The second line of a registration is a hash; that of a graph is a deriver
+// or empty.
+func (s *sourceFlags) listFor(name string) (*[]string, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	head := make([]byte, 4096)
+	n, err := io.ReadFull(f, head)
+	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+		return nil, err
+	}
+	text := strings.TrimLeft(string(head[:n]), " \t\r\n")
+	if strings.HasPrefix(text, "[") || strings.HasPrefix(text, "{") {
+		return &s.pathInfos, nil
+	}
+	_, rest, _ := strings.Cut(text, "\n")
+	second, _, _ := strings.Cut(rest, "\n")
+	if _, err := storedb.ParseHash(second); err == nil {
+		return &s.registrations, nil
+	}
+	return &s.graphs, nil
+}
