@@ -68,6 +68,18 @@ func (p *Plan) container() (*image.Map, error) {
 	return p.Disk.Map, nil
 }
 
+// Work returns what the progress of an emission adds up to, or that of [Plan.Stream].
+func (p *Plan) Work(stream bool) (int64, error) {
+	m, err := p.container()
+	switch {
+	case err != nil:
+		return 0, err
+	case stream:
+		return m.Size(), nil
+	}
+	return m.Allocated(1), nil
+}
+
 // Data returns how many bytes of data an emission writes.
 func (p *Plan) Data() int64 { return p.Disk.Map.Allocated(1) }
 

@@ -20,6 +20,9 @@ type Host struct {
 	Program string
 	// Path is where the tools of a boot loader are looked for.
 	Path []string
+	// Hashed, if set, is told of bytes of store items that were hashed, from several
+	// goroutines.
+	Hashed func(bytes int64)
 }
 
 // store is the store of an image as it is being found.
@@ -73,7 +76,7 @@ func (r *Recipe) resolve(ctx context.Context, h Host) (*store, error) {
 			return nil, r.src.errorf(fmt.Sprintf("bootloader.generations[%d]", i), "%s is not in the closures of the store", g)
 		}
 	}
-	err = s.closure.Load(ctx, storedb.LoadOptions{Verify: r.Store.Verify, Files: r.Store.Deduplicate})
+	err = s.closure.Load(ctx, storedb.LoadOptions{Verify: r.Store.Verify, Files: r.Store.Deduplicate, Progress: h.Hashed})
 	if err != nil {
 		return nil, r.src.wrap("store.closures", err)
 	}

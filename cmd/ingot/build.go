@@ -1,12 +1,14 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
 	"ingot/image"
 	"ingot/partition"
@@ -53,7 +55,20 @@ func build(c *cobra.Command, name string, r recipeFlags, o buildFlags) error {
 			fmt.Fprintf(c.ErrOrStderr(), format+"\n", args...)
 		}
 	}
-	plan, err := r.plan(c, name)
+	recipe, err := r.load(name)
+	if err != nil {
+		return err
+	}
+	out := o.output
+	if out == "" {
+		out = recipe.Name + map[string]string{"raw": ".img", "qcow2": ".qcow2"}[recipe.Output.Format]
+	}
+	if err := writable(c, out); err != nil {
+		return err
+	}
+	hashing := newProgress(c.ErrOrStderr(), o.quiet, "hashing", unknownTotal)
+	plan, err := planRecipe(c, recipe, hashing.add)
+	hashing.close()
 	if err != nil {
 		return err
 	}
@@ -65,15 +80,18 @@ func build(c *cobra.Command, name string, r recipeFlags, o buildFlags) error {
 	if o.dryRun {
 		return nil
 	}
-	out := o.output
-	if out == "" {
-		out = plan.Recipe.Name + map[string]string{"raw": ".img", "qcow2": ".qcow2"}[plan.Recipe.Output.Format]
+	total, err := plan.Work(out == stdout)
+	if err != nil {
+		return err
 	}
-	bar := newProgress(c.ErrOrStderr(), o.quiet, "writing", plan.Data())
+	bar := newProgress(c.ErrOrStderr(), o.quiet, "writing", total)
 	opts := recipes.EmitOptions{NoManifest: o.noManifest, WriteOptions: image.WriteOptions{Progress: bar.add, NoSync: o.noSync}}
-	if out == "-" {
+	if out == stdout {
 		err = plan.Stream(c.Context(), c.OutOrStdout(), opts)
 		bar.close()
+		if err == nil {
+			say("wrote %s to standard output in %s", partition.FormatBytes(total), since(start))
+		}
 		return err
 	}
 	manifest, err := plan.Emit(c.Context(), out, opts)
@@ -85,6 +103,26 @@ func build(c *cobra.Command, name string, r recipeFlags, o buildFlags) error {
 	if manifest != nil {
 		say("digest %s, in %s", manifest.Disk.Digest, filepath.Base(recipes.ManifestPath(out)))
 	}
+	return nil
+}
+
+// stdout is how an output is spelled that is standard output.
+const stdout = "-"
+
+// writable says whether the output can be made, before a long plan is: what opens it
+// leaves nothing.
+func writable(c *cobra.Command, out string) error {
+	if out == stdout {
+		if f, ok := c.OutOrStdout().(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+			return usageError{errors.New("build: standard output is a terminal; give a file with -o, or send it down a pipe")}
+		}
+		return nil
+	}
+	o, err := image.Create(out)
+	if err != nil {
+		return err
+	}
+	o.Abort()
 	return nil
 }
 
@@ -101,20 +139,22 @@ func (r *recipeFlags) add(c *cobra.Command) {
 	c.Flags().StringVar(&r.format, "format", "", "override output.format: raw or qcow2")
 }
 
-// plan loads a recipe and plans it.
-func (r recipeFlags) plan(c *cobra.Command, name string) (*recipes.Plan, error) {
+// load reads a recipe, with what the flags override.
+func (r recipeFlags) load(name string) (*recipes.Recipe, error) {
 	set := r.set
 	if r.format != "" {
 		set = append(set, "output.format="+r.format)
 	}
-	recipe, err := recipes.Load(name, set)
-	if err != nil {
-		return nil, err
-	}
+	return recipes.Load(name, set)
+}
+
+// planRecipe plans a recipe for this host. hashed is told of bytes that are hashed.
+func planRecipe(c *cobra.Command, recipe *recipes.Recipe, hashed func(int64)) (*recipes.Plan, error) {
 	host, err := thisHost()
 	if err != nil {
 		return nil, err
 	}
+	host.Hashed = hashed
 	return recipe.Plan(c.Context(), host)
 }
 

@@ -13,8 +13,8 @@ import (
 	"ingot/partition"
 )
 
-// progress shows how many bytes of a known total are done: a bar on a terminal,
-// elsewhere a line now and then.
+// progress shows how many bytes are done, of a total where that is known: a bar on a
+// terminal, elsewhere a line now and then.
 type progress struct {
 	add   func(n int64)
 	close func()
@@ -24,13 +24,16 @@ type progress struct {
 // see that work goes on, seldom enough for a log.
 const lineEvery = 5 * time.Second
 
+// unknownTotal is the total of a work whose size only its end tells.
+const unknownTotal = -1
+
 func newProgress(w io.Writer, quiet bool, what string, total int64) progress {
 	if quiet {
 		return progress{func(int64) {}, func() {}}
 	}
 	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		bar := progressbar.NewOptions64(total, progressbar.OptionSetWriter(w), progressbar.OptionSetDescription(what),
-			progressbar.OptionShowBytes(true), progressbar.OptionUseIECUnits(true), progressbar.OptionClearOnFinish(),
+			progressbar.OptionShowBytes(true), progressbar.OptionShowCount(), progressbar.OptionUseIECUnits(true), progressbar.OptionClearOnFinish(),
 			progressbar.OptionThrottle(65*time.Millisecond), progressbar.OptionFullWidth())
 		return progress{func(n int64) { bar.Add64(n) }, func() { bar.Finish() }}
 	}
@@ -48,6 +51,10 @@ func newLines(w io.Writer, what string, total int64) progress {
 			done += n
 			if now := time.Now(); now.After(next) {
 				next = now.Add(lineEvery)
+				if total == unknownTotal {
+					fmt.Fprintf(w, "%s: %s\n", what, partition.FormatBytes(done))
+					return
+				}
 				fmt.Fprintf(w, "%s: %s of %s (%d %%)\n", what, partition.FormatBytes(done), partition.FormatBytes(total), 100*done/max(total, 1))
 			}
 		},
