@@ -274,12 +274,15 @@ func mount(source, dir, fstype, options string) error {
 	}
 	info, err := os.Stat(device)
 	if isFile := err == nil && info.Mode().IsRegular(); isFile || loop {
-		if device, err = attachLoop(device, "", 0, flags&unix.MS_RDONLY != 0, true, false); err != nil {
+		name, held, err := attachLoop(device, "", 0, flags&unix.MS_RDONLY != 0, true, false)
+		if err != nil {
 			return err
 		}
+		defer held.Close() // from then on the mount holds it
+		device = name
 	}
 	if fstype == "" || fstype == "auto" {
-		if fstype, err = detect(device); err != nil {
+		if fstype, err = detect(source, device); err != nil {
 			return err
 		}
 	}
@@ -325,7 +328,9 @@ func resolveSource(source, fstype string) (string, error) {
 	return block.Find(spec)
 }
 
-func detect(device string) (string, error) {
+// detect returns the type of the file system on a device, which goes by the name
+// of what was to be mounted.
+func detect(name, device string) (string, error) {
 	f, err := os.Open(device)
 	if err != nil {
 		return "", err
@@ -333,15 +338,15 @@ func detect(device string) (string, error) {
 	defer f.Close()
 	id, err := block.Identify(f)
 	if err != nil {
-		return "", fmt.Errorf("%s: %w", device, err)
+		return "", fmt.Errorf("%s: %w", name, err)
 	}
 	switch {
 	case id.Type == "swap":
-		return "", fmt.Errorf("%s is a swap area (swapon uses it)", device)
+		return "", fmt.Errorf("%s: is a swap area (swapon uses it)", name)
 	case id.Type == "" && id.Table != "":
-		return "", fmt.Errorf("%s holds a partition table; mount one of its partitions (lsblk shows them)", device)
+		return "", fmt.Errorf("%s: holds a partition table; mount one of its partitions (lsblk shows them)", name)
 	case id.Type == "":
-		return "", fmt.Errorf("%s holds no file system that is known here (-t TYPE names it)", device)
+		return "", fmt.Errorf("%s: holds no file system that is known here (-t TYPE names it)", name)
 	}
 	return id.Type, nil
 }

@@ -6,7 +6,7 @@
 //	a, ok := applet.Find("lsblk")
 //	status := a.Main([]string{"/dev/vda"})
 //
-// Several come from u-root's packages (base64, cat, chmod, mkdir, mktemp, rm, touch,
+// Several come from u-root's packages (base64, cat, chmod, mktemp, rm, touch,
 // xargs); the others are written on golang.org/x/sys/unix where u-root has
 // them as programs only, or without the options that people type by habit.
 //

@@ -12,6 +12,7 @@ import (
 type usage struct {
 	*Call
 	all, summary, bytes, human, oneFS bool
+	lengths                           bool // count what files hold, not what they take
 	depth                             int
 	seen                              map[inode]bool
 }
@@ -23,6 +24,7 @@ func runDu(c *Call) error {
 	f.BoolVarP(&u.all, "all", "a", false, "files too, not folders alone")
 	f.BoolVarP(&u.summary, "summarize", "s", false, "one line for each operand")
 	f.BoolVarP(&u.bytes, "bytes", "b", false, "the bytes in files, not those they take")
+	apparent := f.Bool("apparent-size", false, "the bytes in files, in units of 1024")
 	f.BoolVarP(&u.human, "human-readable", "h", false, "sizes as 1.2M")
 	f.BoolP("kilobytes", "k", true, "in units of 1024 bytes; always on")
 	f.BoolVarP(&u.oneFS, "one-file-system", "x", false, "stay on the file system")
@@ -31,6 +33,7 @@ func runDu(c *Call) error {
 	if err != nil {
 		return err
 	}
+	u.lengths = u.bytes || *apparent
 	if u.summary {
 		u.depth = 0
 	}
@@ -59,7 +62,7 @@ func (u *usage) walk(path string, st unix.Stat_t, depth int) int64 {
 	}
 	u.seen[key] = true
 	n := st.Blocks * 512
-	if u.bytes {
+	if u.lengths {
 		n = st.Size
 	}
 	folder := st.Mode&unix.S_IFMT == unix.S_IFDIR

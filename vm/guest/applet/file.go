@@ -28,6 +28,7 @@ func fileApplets() []Applet {
 		{"find", "[DIR...] [-name|-iname|-path GLOB] [-type TYPE] [-size|-mtime|-newer ...] [-maxdepth N] [-exec COMMAND ;]", "find files", runFind},
 		{"ln", "[-sfn] TARGET... [LINK|DIR]", "make links", runLink},
 		{"ls", "[-aAlhdRtSrinF1] [FILE...]", "list files", runList},
+		{"mkdir", "[-pv] [-m MODE] DIR...", "make folders", runMkdir},
 		{"mkfifo", "[-m MODE] NAME...", "make pipes with a name", runMkfifo},
 		{"mknod", "[-m MODE] NAME b|c|p [MAJOR MINOR]", "make device files", runMknod},
 		{"mv", "[-fnv] FILE... TARGET", "move or rename files", runMove},
@@ -154,6 +155,37 @@ func runWhich(c *Call) error {
 		}
 		c.printf("%s\n", path)
 		return nil
+	})
+}
+
+func runMkdir(c *Call) error {
+	f := c.flags()
+	parents := f.BoolP("parents", "p", false, "the folders above too; those that exist are fine")
+	mode := f.StringP("mode", "m", "", "permissions")
+	verbose := f.BoolP("verbose", "v", false, "say what is done")
+	args, err := c.parse(f, 1, -1)
+	if err != nil {
+		return err
+	}
+	perm := uint32(0o777)
+	if *mode != "" {
+		if perm, err = parseMode(*mode); err != nil {
+			return err
+		}
+	}
+	return c.each(args, func(dir string) error {
+		if *parents {
+			err = os.MkdirAll(dir, 0o777)
+		} else {
+			err = os.Mkdir(dir, fs.FileMode(perm&0o777))
+		}
+		if err == nil && *mode != "" {
+			err = unix.Chmod(dir, perm) // which the umask does not touch
+		}
+		if err == nil && *verbose {
+			c.printf("%s\n", dir)
+		}
+		return err
 	})
 }
 

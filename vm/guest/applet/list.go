@@ -74,6 +74,7 @@ func (l *lister) operands(names []string) error {
 		e, err := l.stat(name, name)
 		if err != nil {
 			l.warn(err)
+			l.status = 2
 			continue
 		}
 		if target, err := os.Stat(name); err == nil && target.IsDir() && !l.dir && (!l.long || e.isDir()) {
@@ -84,7 +85,7 @@ func (l *lister) operands(names []string) error {
 	}
 	l.print(files)
 	for i, d := range dirs {
-		if len(names) > 1 {
+		if len(names) > 1 || l.recurse {
 			if i > 0 || len(files) > 0 {
 				l.printf("\n")
 			}

@@ -43,7 +43,10 @@ func runLosetup(c *Call) error {
 	if len(args) == 2 {
 		device = args[0]
 	}
-	device, err = attachLoop(file, device, uint64(start), *readOnly, false, *partitions)
+	device, held, err := attachLoop(file, device, uint64(start), *readOnly, false, *partitions)
+	if err == nil {
+		held.Close()
+	}
 	if err == nil && (*show || *find) {
 		c.printf("%s\n", device)
 	}
@@ -80,8 +83,9 @@ func freeLoop() (string, error) {
 	return fmt.Sprintf("/dev/loop%d", n), nil
 }
 
-// attachLoop makes a disk of a file; with clear it ends with its last user.
-func attachLoop(file, device string, offset uint64, readOnly, clear, partitions bool) (string, error) {
+// attachLoop makes a disk of a file; with clear it ends with its last user, of which
+// the file that is returned is the first.
+func attachLoop(file, device string, offset uint64, readOnly, clear, partitions bool) (string, *os.File, error) {
 	mode := os.O_RDWR
 	if readOnly {
 		mode = os.O_RDONLY
@@ -91,7 +95,7 @@ func attachLoop(file, device string, offset uint64, readOnly, clear, partitions 
 		return attachLoop(file, device, offset, true, clear, partitions)
 	}
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
 	defer backing.Close()
 	config := unix.LoopConfig{Fd: uint32(backing.Fd()), Info: unix.LoopInfo64{Offset: offset}}
@@ -108,27 +112,22 @@ func attachLoop(file, device string, offset uint64, readOnly, clear, partitions 
 	for {
 		if !chosen {
 			if device, err = freeLoop(); err != nil {
-				return "", err
+				return "", nil, err
 			}
 		}
 		loop, err := os.OpenFile(device, mode, 0)
 		if err != nil {
-			return "", err
+			return "", nil, err
 		}
 		err = unix.IoctlLoopConfigure(int(loop.Fd()), &config)
-		if clear && err == nil {
-			// Its first user must open it before this handle goes: mount(2) does,
-			// so the handle is kept until the process ends.
-			return device, nil
+		if err == nil {
+			return device, loop, nil
 		}
 		loop.Close()
-		switch {
-		case err == nil:
-			return device, nil
-		case !chosen && errors.Is(err, unix.EBUSY):
+		if !chosen && errors.Is(err, unix.EBUSY) {
 			continue // somebody was quicker
 		}
-		return "", fmt.Errorf("%s on %s: %w", file, device, err)
+		return "", nil, fmt.Errorf("%s on %s: %w", file, device, err)
 	}
 }
 

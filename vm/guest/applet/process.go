@@ -311,7 +311,7 @@ func runChroot(c *Call) error {
 
 func runNice(c *Call) error {
 	by := 10
-	args, err := c.command(func(f flagSet) { f.IntVarP(&by, "adjustment", "n", 10, "how much") }, 1)
+	args, err := c.command(func(f flagSet) { f.IntVarP(&by, "adjustment", "n", 10, "how much") }, 0)
 	if err != nil {
 		return err
 	}
@@ -320,6 +320,10 @@ func runNice(c *Call) error {
 		return err
 	}
 	// The system call returns 20 minus the priority.
+	if len(args) == 0 {
+		c.printf("%d\n", 20-now)
+		return nil
+	}
 	if err := syscall.Setpriority(syscall.PRIO_PROCESS, 0, 20-now+by); err != nil {
 		return err
 	}

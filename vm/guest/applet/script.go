@@ -59,6 +59,7 @@ func runSeq(c *Call) error {
 		return err
 	}
 	numbers := []float64{1, 1, 1} // first, step, last
+	decimals := 0                 // as many as the first or the step has
 	places := [][]int{{2}, {0, 2}, {0, 1, 2}}[len(args)-1]
 	for i, a := range args {
 		n, err := strconv.ParseFloat(a, 64)
@@ -66,6 +67,9 @@ func runSeq(c *Call) error {
 			return usageError{strconv.Quote(a) + " is not a number"}
 		}
 		numbers[places[i]] = n
+		if _, fraction, _ := strings.Cut(a, "."); places[i] < 2 {
+			decimals = max(decimals, len(fraction))
+		}
 	}
 	first, step, last := numbers[0], numbers[1], numbers[2]
 	if step == 0 {
@@ -76,7 +80,7 @@ func runSeq(c *Call) error {
 		if step > 0 && n > last || step < 0 && n < last {
 			return nil
 		}
-		c.printf("%s\n", strconv.FormatFloat(n, 'f', -1, 64))
+		c.printf("%s\n", strconv.FormatFloat(n, 'f', decimals, 64))
 	}
 }
 

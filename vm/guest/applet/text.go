@@ -39,10 +39,15 @@ func textApplets() []Applet {
 
 // eachLine calls fn for every line, without its end, until it returns false.
 func eachLine(r io.Reader, fn func(line string) bool) error {
+	return eachWholeLine(r, func(line string) bool { return fn(strings.TrimSuffix(line, "\n")) })
+}
+
+// eachWholeLine does so with the ends, which the last line may lack.
+func eachWholeLine(r io.Reader, fn func(line string) bool) error {
 	in := bufio.NewReaderSize(r, 1<<16)
 	for {
 		line, err := in.ReadString('\n')
-		if line != "" && !fn(strings.TrimSuffix(line, "\n")) {
+		if line != "" && !fn(line) {
 			return nil
 		}
 		if err != nil {
@@ -98,8 +103,8 @@ func runHead(c *Call) error {
 		if left <= 0 {
 			return nil
 		}
-		return eachLine(r, func(line string) bool {
-			c.printf("%s\n", line)
+		return eachWholeLine(r, func(line string) bool {
+			c.printf("%s", line)
 			left--
 			return left > 0
 		})
@@ -167,9 +172,9 @@ func (c *Call) tailBytes(r io.Reader, n int64) error {
 
 func (c *Call) fromLine(r io.Reader, first int) error {
 	n := 0
-	return eachLine(r, func(line string) bool {
+	return eachWholeLine(r, func(line string) bool {
 		if n++; n >= first {
-			c.printf("%s\n", line)
+			c.printf("%s", line)
 		}
 		return true
 	})
@@ -178,7 +183,7 @@ func (c *Call) fromLine(r io.Reader, first int) error {
 func (c *Call) tailLines(r io.Reader, n int) error {
 	ring := make([]string, 0, min(n, 1000))
 	next := 0
-	err := eachLine(r, func(line string) bool {
+	err := eachWholeLine(r, func(line string) bool {
 		switch {
 		case n == 0:
 		case len(ring) < n:
@@ -190,7 +195,7 @@ func (c *Call) tailLines(r io.Reader, n int) error {
 		return true
 	})
 	for i := range ring {
-		c.printf("%s\n", ring[(next+i)%len(ring)])
+		c.printf("%s", ring[(next+i)%len(ring)])
 	}
 	return err
 }
@@ -758,7 +763,9 @@ func (c *Call) dump(r io.Reader, offset int64) error {
 			offset += int64(n)
 		}
 		if err != nil {
-			c.printf("%08x\n", offset)
+			if last != nil {
+				c.printf("%08x\n", offset)
+			}
 			if err == io.ErrUnexpectedEOF {
 				return nil
 			}

@@ -8,7 +8,6 @@ import (
 	"github.com/u-root/u-root/pkg/core/base64"
 	"github.com/u-root/u-root/pkg/core/cat"
 	"github.com/u-root/u-root/pkg/core/chmod"
-	"github.com/u-root/u-root/pkg/core/mkdir"
 	"github.com/u-root/u-root/pkg/core/mktemp"
 	"github.com/u-root/u-root/pkg/core/rm"
 	"github.com/u-root/u-root/pkg/core/touch"
@@ -21,7 +20,6 @@ func urootApplets() []Applet {
 		{"base64", "[-d] [FILE]", "encode or decode", uroot(base64.New)},
 		{"cat", "[FILE...]", "print files one after the other", uroot(cat.New)},
 		{"chmod", "[-R] MODE FILE...", "change permissions", longOption("-R", "-recursive", uroot(chmod.New))},
-		{"mkdir", "[-p] [-m MODE] DIR...", "make folders", uroot(mkdir.New)},
 		{"mktemp", "[-d] [-p DIR] [TEMPLATE]", "make a temporary file or folder", uroot(mktemp.New)},
 		{"rm", "[-rfiv] FILE...", "remove files", uroot(rm.New)},
 		{"touch", "[-amc] [-d TIME] FILE...", "make files, or renew their times", uroot(touch.New)},
