@@ -28,19 +28,32 @@ func (f Flavour) ReadDatabase(path string, roots ...string) ([]*Item, error) {
 			return nil, err
 		}
 	}
-	before, err := stateOf(path)
+	var items []*Item
+	err := withDatabase(path, func(r *dbReader) (err error) {
+		items, err = r.read(roots)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
-	items, err := readDatabase(path, before.hasLog(), roots)
+	return items, nil
+}
+
+// withDatabase calls read with the database of a live store.
+func withDatabase(path string, read func(*dbReader) error) error {
+	before, err := stateOf(path)
+	if err != nil {
+		return err
+	}
+	err = openDatabase(path, before.hasLog(), read)
 	if err != nil || before.hasLog() {
-		return items, err
+		return err
 	}
 	after, err := stateOf(path)
 	if err == nil && after != before {
 		err = fmt.Errorf("%s: was written to while it was read: try again", path)
 	}
-	return items, err
+	return err
 }
 
 // dbState is what shows that a database without a log is written to.
@@ -62,7 +75,7 @@ func stateOf(path string) (dbState, error) {
 	return s, nil
 }
 
-func readDatabase(path string, log bool, roots []string) ([]*Item, error) {
+func openDatabase(path string, log bool, read func(*dbReader) error) error {
 	mode := "immutable=1"
 	if log {
 		mode = "mode=ro&_busy_timeout=30000"
@@ -70,11 +83,10 @@ func readDatabase(path string, log bool, roots []string) ([]*Item, error) {
 	file := url.URL{Path: filepath.Clean(path)}
 	conn, err := (&sqlite3.SQLiteDriver{}).Open("file:" + file.EscapedPath() + "?" + mode)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return fmt.Errorf("%s: %w", path, err)
 	}
 	defer conn.Close()
-	r := &dbReader{conn: conn.(*sqlite3.SQLiteConn), path: path, ids: map[int64]*Item{}}
-	items, err := r.read(roots)
+	err = read(&dbReader{conn: conn.(*sqlite3.SQLiteConn), path: path, ids: map[int64]*Item{}})
 	var e sqlite3.Error
 	if errors.As(err, &e) {
 		if log && (e.Code == sqlite3.ErrCantOpen || e.Code == sqlite3.ErrReadonly) {
@@ -82,7 +94,30 @@ func readDatabase(path string, log bool, roots []string) ([]*Item, error) {
 		}
 		err = fmt.Errorf("%s: %w", path, err)
 	}
-	return items, err
+	return err
+}
+
+// withDatabaseBytes calls read with the database whose file is b, which it changes.
+// name stands for it in errors.
+func withDatabaseBytes(name string, b []byte, read func(*dbReader) error) error {
+	db, err := openMemory()
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	if len(b) > headerSize {
+		// In memory there are no logs, and a database in WAL mode could not be opened.
+		b[headerWriteVersion], b[headerReadVersion] = rollbackJournal, rollbackJournal
+	}
+	if err := db.Deserialize(b, "main"); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	err = read(&dbReader{conn: db.SQLiteConn, path: name, ids: map[int64]*Item{}})
+	var e sqlite3.Error
+	if errors.As(err, &e) {
+		err = fmt.Errorf("%s: %w", name, err)
+	}
+	return err
 }
 
 // dbReader reads items, all within one transaction.
@@ -174,6 +209,11 @@ func (r *dbReader) query(sql string, row func([]driver.Value) error) error {
 	if err != nil {
 		return err
 	}
+	return eachRow(rows, row)
+}
+
+// eachRow calls row for each of rows, and closes them. The values are reused.
+func eachRow(rows driver.Rows, row func([]driver.Value) error) error {
 	defer rows.Close()
 	values := make([]driver.Value, len(rows.Columns()))
 	for {
