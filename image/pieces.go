@@ -83,7 +83,10 @@ func hashPieces(ctx context.Context, r io.ReaderAt, size int64, occupied func(of
 				return context.Cause(ctx)
 			}
 			if got, err := r.ReadAt(buf[:n], i*PieceSize); int64(got) < n {
-				return fmt.Errorf("reading %d bytes at %d: %w", n, i*PieceSize, err)
+				if err == nil || err == io.EOF {
+					err = fmt.Errorf("ends after %d bytes of %d: %w", i*PieceSize+int64(got), size, io.ErrUnexpectedEOF)
+				}
+				return err // it names the file, and what the file is in the Map
 			}
 			if o.Progress != nil {
 				o.Progress(n)

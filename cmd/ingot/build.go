@@ -148,6 +148,17 @@ func (r recipeFlags) load(name string) (*recipes.Recipe, error) {
 	return recipes.Load(name, set)
 }
 
+// plan reads a recipe and plans it, for verbs that only read: hashing shows as progress.
+func (r recipeFlags) plan(c *cobra.Command, name string) (*recipes.Plan, error) {
+	recipe, err := r.load(name)
+	if err != nil {
+		return nil, err
+	}
+	hashing := newProgress(c.ErrOrStderr(), false, "hashing", unknownTotal)
+	defer hashing.close()
+	return planRecipe(c, recipe, hashing.add)
+}
+
 // planRecipe plans a recipe for this host. hashed is told of bytes that are hashed.
 func planRecipe(c *cobra.Command, recipe *recipes.Recipe, hashed func(int64)) (*recipes.Plan, error) {
 	host, err := thisHost()

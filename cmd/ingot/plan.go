@@ -26,13 +26,7 @@ closure, what takes the space, and what boots. Nothing is written.`,
   ingot plan web.yaml --json | jq '.partitions[].size'`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			recipe, err := r.load(args[0])
-			if err != nil {
-				return err
-			}
-			hashing := newProgress(c.ErrOrStderr(), false, "hashing", unknownTotal)
-			plan, err := planRecipe(c, recipe, hashing.add)
-			hashing.close()
+			plan, err := r.plan(c, args[0])
 			if err != nil {
 				return err
 			}
