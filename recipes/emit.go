@@ -54,8 +54,8 @@ type ManifestClosure struct {
 	Digest  string `json:"digest,omitempty"` // "sha256:" and the SHA-256 of the closure as a registration
 }
 
-// digestName names the kind of digest in a manifest.
-const digestName = "sha256-1MiB:"
+// DigestName begins every digest of bytes: it names the kind of digest in a manifest.
+const DigestName = "sha256-1MiB:"
 
 // ManifestPath returns where the manifest of the image at path stands.
 func ManifestPath(path string) string { return path + ".manifest.json" }
@@ -153,7 +153,7 @@ func (p *Plan) manifest(ctx context.Context) (*Manifest, error) {
 	}
 	m := &Manifest{
 		Ingot: Version, Recipe: p.Recipe.Name, Format: p.Recipe.Output.Format,
-		Disk:    ManifestRange{p.Disk.Map.Size(), digestName + pieces.Digest().String()},
+		Disk:    ManifestRange{p.Disk.Map.Size(), DigestName + pieces.Digest().String()},
 		Closure: p.Closure,
 	}
 	for i, d := range p.Disk.Partitions {
@@ -166,7 +166,7 @@ func (p *Plan) manifest(ctx context.Context) (*Manifest, error) {
 		r := p.Recipe.Disk.Partitions[i]
 		m.Partitions = append(m.Partitions, ManifestPartition{
 			Number: d.Number, Name: d.Name, Filesystem: r.Filesystem, Label: d.Label, UUID: d.UUID,
-			Start: d.Start, ManifestRange: ManifestRange{d.Size, digestName + sum.String()},
+			Start: d.Start, ManifestRange: ManifestRange{d.Size, DigestName + sum.String()},
 		})
 	}
 	return m, nil

@@ -48,6 +48,7 @@ const (
 	exitRecipe      = 3   // the recipe is wrong, or asks for what cannot be
 	exitSpace       = 4   // the disk or the partition is too small
 	exitChanged     = 5   // a source file changed while it was read
+	exitDiffers     = 6   // an image is not what it is compared with
 	exitInterrupted = 130 // Ctrl-C or a request to end
 )
 
@@ -85,6 +86,7 @@ func status(err error) int {
 	var recipe *recipes.Error
 	var small *image.TooSmallError
 	var changed *image.ChangedError
+	var differs differsError
 	switch {
 	case errors.As(err, &usage):
 		return exitUsage
@@ -92,6 +94,8 @@ func status(err error) int {
 		return exitSpace
 	case errors.As(err, &changed):
 		return exitChanged
+	case errors.As(err, &differs):
+		return exitDiffers
 	case errors.As(err, &recipe):
 		return exitRecipe
 	}
@@ -137,7 +141,7 @@ A recipe, a short YAML file, says what the disk holds. Some ship with ingot.`,
 		RunE:                       func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(newBuild(), newClosure(), newPlan(), newRecipes(), newSchema(), newVersion())
+	root.AddCommand(newBuild(), newClosure(), newPlan(), newRecipes(), newSchema(), newVerify(), newDigest(), newVersion())
 	for _, c := range root.Commands() {
 		if check := c.Args; check != nil {
 			c.Args = func(c *cobra.Command, args []string) error {

@@ -29,6 +29,13 @@ var _ io.ReaderAt = (*Reader)(nil)
 // cacheSize is how many bytes of tables and decompressed clusters a Reader keeps.
 const cacheSize = 16 << 20
 
+// Detect says whether a file begins as qcow2 files do.
+func Detect(file io.ReaderAt) bool {
+	var b [4]byte
+	n, _ := file.ReadAt(b[:], 0)
+	return n == len(b) && binary.BigEndian.Uint32(b[:]) == magic
+}
+
 // Open reads the header and the L1 table of a qcow2 file.
 func Open(file io.ReaderAt) (*Reader, error) {
 	h, compression, err := readHeader(file)

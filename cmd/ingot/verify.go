@@ -1,0 +1,149 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"ingot/image"
+	"ingot/image/qcow2"
+	"ingot/recipes"
+)
+
+func newVerify() *cobra.Command {
+	var r recipeFlags
+	var quiet, asJSON bool
+	c := &cobra.Command{
+		Use:   "verify RECIPE IMAGE",
+		Short: "compare an image with what its recipe gives, byte by byte",
+		Long: `Compare an image, raw or qcow2, with what its recipe gives now, byte by byte, and
+say whose bytes differ. The exit status is 0 if none do, and 6 if any does.`,
+		Example: `  ingot verify web.yaml web.qcow2`,
+		Args:    cobra.ExactArgs(2),
+		RunE: func(c *cobra.Command, args []string) error {
+			recipe, err := r.load(args[0])
+			if err != nil {
+				return err
+			}
+			plan, err := planRecipe(c, recipe, nil)
+			if err != nil {
+				return err
+			}
+			disk, err := openDisk(args[1])
+			if err != nil {
+				return err
+			}
+			defer disk.close()
+			bar := newProgress(c.ErrOrStderr(), quiet, "comparing", plan.Disk.Map.Size())
+			diffs, err := image.Compare(c.Context(), plan.Disk.Map, disk.bytes, image.WriteOptions{Progress: bar.add})
+			bar.close()
+			if err != nil {
+				return err
+			}
+			return report(c.OutOrStdout(), args[1], diffs, asJSON)
+		},
+	}
+	r.add(c)
+	c.Flags().BoolVarP(&quiet, "quiet", "q", false, "show no progress")
+	c.Flags().BoolVar(&asJSON, "json", false, "print the differences as JSON")
+	return c
+}
+
+// differsError says that an image is not what it is compared with.
+type differsError struct{ what string }
+
+func (e differsError) Error() string { return e.what }
+
+func report(out io.Writer, name string, diffs []image.Difference, asJSON bool) error {
+	if asJSON {
+		e := json.NewEncoder(out)
+		e.SetIndent("", "  ")
+		if err := e.Encode(diffs); err != nil {
+			return err
+		}
+	} else {
+		for _, d := range diffs {
+			fmt.Fprintln(out, d)
+		}
+	}
+	switch n := len(diffs); {
+	case n >= image.CompareLimit:
+		return differsError{fmt.Sprintf("%s differs from its recipe in %d places and perhaps more", name, n)}
+	case n > 0:
+		return differsError{fmt.Sprintf("%s differs from its recipe in %d places", name, n)}
+	}
+	if !asJSON {
+		fmt.Fprintf(out, "%s holds what its recipe gives\n", name)
+	}
+	return nil
+}
+
+func newDigest() *cobra.Command {
+	return &cobra.Command{
+		Use:   "digest IMAGE...",
+		Short: "print the digest that a manifest gives for a disk",
+		Long: `Print the digest of the disk in an image, raw or qcow2, as a manifest gives it: the
+SHA-256 of the SHA-256s of its mebibytes.`,
+		Example: `  ingot digest web.qcow2
+  ingot digest /dev/sdx`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			for _, name := range args {
+				sum, err := digest(c.Context(), name)
+				if err != nil {
+					return err
+				}
+				fmt.Fprintf(c.OutOrStdout(), "%s%s  %s\n", recipes.DigestName, sum, name)
+			}
+			return nil
+		},
+	}
+}
+
+func digest(ctx context.Context, name string) (image.Sum, error) {
+	disk, err := openDisk(name)
+	if err != nil {
+		return image.Sum{}, err
+	}
+	defer disk.close()
+	pieces, err := image.HashPiecesOf(ctx, disk.bytes, disk.size, image.WriteOptions{})
+	if err != nil {
+		return image.Sum{}, fmt.Errorf("%s: %w", name, err)
+	}
+	return pieces.Digest(), nil
+}
+
+// disk is what is in an image file.
+type disk struct {
+	bytes io.ReaderAt
+	size  int64
+	close func() error
+}
+
+// openDisk opens a raw image, a block device or a qcow2 file.
+func openDisk(name string) (*disk, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	d := &disk{bytes: f, close: f.Close}
+	if qcow2.Detect(f) {
+		q, err := qcow2.Open(f)
+		if err != nil {
+			f.Close()
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		d.bytes, d.size = q, q.Size()
+		return d, nil
+	}
+	// Unlike its stat, the end of a file is right for block devices, too.
+	if d.size, err = f.Seek(0, io.SeekEnd); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return d, nil
+}
