@@ -179,6 +179,10 @@ func (p *planner) systemEntry(at int, title, system string) (bootloader.Entry, e
 	if title != "" {
 		e.Title = title
 	}
+	if d, part := e.RootDevice, p.Disk.Partitions[at]; d != "" && d != part.Label && !strings.EqualFold(d, p.uuid(at)) {
+		p.warnings = append(p.warnings, fmt.Sprintf("%s looks for its root by %q, but partition %s has the label %q and the UUID %s: "+
+			"give it that label or uuid, or the system will not find it", system, d, part.Name, part.Label, p.uuid(at)))
+	}
 	return e, err
 }
 

@@ -160,9 +160,12 @@ func (p *Partition) check(d *decoder, key string) {
 	}
 	fs := p.fileSystem()
 	if fs == nil {
-		for name, set := range map[string]bool{"label": p.Label != "", "uuid": p.UUID != "", "contents": p.Contents.some()} {
-			if set {
-				d.fail(key+"."+name, "needs a filesystem to be in")
+		for _, k := range []struct {
+			name string
+			set  bool
+		}{{"label", p.Label != ""}, {"uuid", p.UUID != ""}, {"contents", p.Contents.some()}} {
+			if k.set {
+				d.fail(key+"."+k.name, "needs a filesystem to be in")
 			}
 		}
 		return

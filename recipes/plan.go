@@ -36,6 +36,8 @@ type planner struct {
 	seed  image.Seed
 	trees []*image.Tree // one for each partition; nil for raw ones
 	boot  *boot
+
+	warnings []string
 }
 
 // Plan does all the stages between loading and writing: it resolves the store,
@@ -63,7 +65,7 @@ func (r *Recipe) Plan(ctx context.Context, h Host) (*Plan, error) {
 		return nil, err
 	}
 	c := p.store.closure
-	plan := &Plan{Recipe: r, Disk: disk, items: c.Items(), boot: p.boot,
+	plan := &Plan{Recipe: r, Disk: disk, items: c.Items(), boot: p.boot, Warnings: p.warnings,
 		Closure: ManifestClosure{Paths: c.Len(), NarSize: c.NarSize()}}
 	if c.Len() > 0 {
 		plan.Closure.Digest = "sha256:" + c.Digest().Base16()
