@@ -26,6 +26,8 @@ type LoadOptions struct {
 	Files bool
 	// Progress, if set, is told of bytes that were hashed, from several goroutines.
 	Progress func(bytes int64)
+	// skip are places of items whose files need not be hashed.
+	skip []int
 }
 
 // Load scans the items that have no [Item.Node] yet, in parallel, and hashes those
@@ -37,9 +39,13 @@ func (c *Closure) Load(ctx context.Context, o LoadOptions) error {
 		return err
 	}
 	o.Files = o.Files && c.files == nil
+	skip := make([]bool, len(c.items))
+	for _, i := range o.skip {
+		skip[i] = true
+	}
 	var todo []int
 	for i, it := range c.items {
-		if o.Files || o.Verify || it.NarHash.IsZero() {
+		if o.Files && !skip[i] || o.Verify || it.NarHash.IsZero() {
 			todo = append(todo, i)
 		}
 	}
