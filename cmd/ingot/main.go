@@ -141,7 +141,7 @@ A recipe, a short YAML file, says what the disk holds. Some ship with ingot.`,
 		RunE:                       func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(newBuild(), newClosure(), newPlan(), newRecipes(), newSchema(), newVerify(), newDigest(), newVersion())
+	root.AddCommand(newBuild(), newClosure(), newPlan(), newRecipes(), newRegister(), newSchema(), newVerify(), newDigest(), newVersion())
 	for _, c := range root.Commands() {
 		if check := c.Args; check != nil {
 			c.Args = func(c *cobra.Command, args []string) error {

@@ -1,0 +1,178 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"ingot/partition"
+	"ingot/storedb"
+)
+
+func newRegister() *cobra.Command {
+	var s sourceFlags
+	var r registerFlags
+	c := &cobra.Command{
+		Use:   "register --root DIR",
+		Short: "make a root's store one that Nix or Guix takes for its own work",
+		Long: `Register a closure in the store of a root: its items, the database, GC roots and
+profiles, so that the real Nix or Guix in that root takes it for its own work.
+
+With --copy the items are brought in: cloned where the file system can, else copied,
+in parallel. Without, they lie in the root's store already. They get the metadata of
+a store, and files of the same contents are shared by hard links.
+
+A root without a database gets one, always of the same bytes. In one that exists, rows
+are added or brought up to date in one transaction, and nothing that was there is lost;
+Nix or Guix may be running. The database changes last: when ingot is killed, or the
+disk is full, it is as it was, and the next run finishes the work.`,
+		Example: `  ingot register --root /mnt --path /nix/store/…-nixos-system-web --copy --profile system
+  ingot register --root /mnt --graph closure --registration registration --from /srv/store --copy
+  ingot register --root root --registration registration --gc-root app=/nix/store/…-app
+  ingot register --root /mnt --flavour guix --graph system-graph --no-deduplicate --dry-run`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return r.run(c, &s) },
+	}
+	s.add(c.Flags())
+	r.add(c)
+	return c
+}
+
+type registerFlags struct {
+	root              string
+	gcRoots, profiles []string
+	noDeduplicate     bool
+	noTimestamps      bool
+	o                 storedb.RegisterOptions
+	asJSON, quiet     bool
+	closing           func() // ends the progress bar of the stage that runs
+	closure           *storedb.Closure
+}
+
+func (r *registerFlags) add(c *cobra.Command) {
+	f := c.Flags()
+	f.StringVar(&r.root, "root", "", "`DIR` that is the root of the store to register in; it is made if it is missing")
+	f.BoolVar(&r.o.Copy, "copy", false, "copy the items into the root's store")
+	f.BoolVar(&r.noDeduplicate, "no-deduplicate", false, "leave files of the same contents as several files")
+	f.BoolVar(&r.noTimestamps, "no-reset-timestamps", false, "keep modification times; items that are not copied keep all their metadata")
+	f.StringArrayVar(&r.gcRoots, "gc-root", nil, "make a GC root: `NAME[=PATH]`; the one path that nothing refers to, if PATH is left out; may be repeated")
+	f.StringArrayVar(&r.profiles, "profile", nil, "make a new generation of a profile: `NAME[=PATH]`; may be repeated")
+	f.BoolVar(&r.o.Verify, "verify", false, "hash all items instead of trusting the source")
+	f.BoolVar(&r.o.NoSync, "no-sync", false, "do not wait until the disk has it all: faster, and not safe against a power cut")
+	f.BoolVar(&r.o.DryRun, "dry-run", false, "look at all, write nothing")
+	f.BoolVar(&r.asJSON, "json", false, "print what was done as JSON")
+	f.BoolVarP(&r.quiet, "quiet", "q", false, "say nothing but errors")
+}
+
+func (r *registerFlags) run(c *cobra.Command, s *sourceFlags) error {
+	start := time.Now()
+	if r.root == "" {
+		return usageError{errors.New("register: no root is named: give --root DIR")}
+	}
+	if s.from != "" && !r.o.Copy {
+		return usageError{errors.New("register: --from says where items are copied from: give --copy, too")}
+	}
+	var err error
+	if r.closure, err = s.closure(); err != nil {
+		return err
+	}
+	if r.o.Roots, err = r.links("--gc-root", r.gcRoots); err != nil {
+		return err
+	}
+	if r.o.Profiles, err = r.links("--profile", r.profiles); err != nil {
+		return err
+	}
+	r.o.NoDeduplicate, r.o.KeepTimes = r.noDeduplicate, r.noTimestamps
+	r.closing = func() {}
+	r.o.Stage = func(what string, total int64) func(int64) {
+		r.closing()
+		bar := newProgress(c.ErrOrStderr(), r.quiet, what, total)
+		r.closing = bar.close
+		return bar.add
+	}
+	r.o.Waiting = func(path string) {
+		if !r.quiet {
+			fmt.Fprintf(c.ErrOrStderr(), "waiting for the lock %s, which another process holds\n", path)
+		}
+	}
+	did, err := storedb.Register(c.Context(), r.root, r.closure, r.o)
+	r.closing()
+	if err != nil {
+		return err
+	}
+	if r.asJSON {
+		e := json.NewEncoder(c.OutOrStdout())
+		e.SetIndent("", "  ")
+		return e.Encode(did)
+	}
+	if !r.quiet {
+		r.print(c.ErrOrStderr(), did, start)
+	}
+	return nil
+}
+
+// links reads what --gc-root and --profile ask for.
+func (r *registerFlags) links(flag string, args []string) (map[string]string, error) {
+	links := map[string]string{}
+	for _, arg := range args {
+		name, path, ok := strings.Cut(arg, "=")
+		if _, twice := links[name]; twice {
+			return nil, usageError{fmt.Errorf("%s %s: the name is given twice", flag, name)}
+		}
+		if !ok {
+			top, err := r.top()
+			if err != nil {
+				return nil, usageError{fmt.Errorf("%s %s: %w: give %s %s=PATH", flag, name, err, flag, name)}
+			}
+			path = top
+		}
+		links[name] = path
+	}
+	return links, nil
+}
+
+// top returns the one path of the closure that nothing else in it refers to.
+func (r *registerFlags) top() (string, error) {
+	referred := map[string]bool{}
+	for _, it := range r.closure.Items() {
+		for _, ref := range it.References {
+			referred[ref] = referred[ref] || ref != it.Path
+		}
+	}
+	var tops []string
+	for _, it := range r.closure.Items() {
+		if !referred[it.Path] {
+			tops = append(tops, it.Path)
+		}
+	}
+	if len(tops) != 1 {
+		return "", fmt.Errorf("the closure has %d paths that nothing refers to, not one", len(tops))
+	}
+	return tops[0], nil
+}
+
+func (r *registerFlags) print(w io.Writer, did *storedb.Registered, start time.Time) {
+	done, size := "registered", partition.FormatBytes
+	if r.o.DryRun {
+		done = "would register"
+	}
+	fmt.Fprintf(w, "%s %d store paths, %s as NARs, in %s in %s: %d added, %d brought up to date, database %s\n",
+		done, did.Paths, size(did.NarSize), r.root, since(start), did.Added, did.Updated, did.Database)
+	if d := did.Copied; d.Paths > 0 || d.Linked > 0 {
+		fmt.Fprintf(w, "copied %d paths: %d files, %s (%s of it cloned); %d files shared, %s saved\n",
+			d.Paths, d.Files, size(d.Bytes), size(d.Cloned), d.Linked, size(d.Saved))
+	}
+	for _, path := range did.Kept {
+		fmt.Fprintf(w, "warning: %s has other contents in the store than in the source; those in the store stay\n", path)
+	}
+	for _, link := range slices.Sorted(maps.Keys(did.Links)) {
+		fmt.Fprintf(w, "%s -> %s\n", link, did.Links[link])
+	}
+}
