@@ -45,7 +45,7 @@ func (l *linkDir) link(dir int, name string, n *image.Node, hash Hash) (bool, er
 	if err := unix.Fstatat(dir, name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
 		return false, fmt.Errorf("lstat: %w", err)
 	}
-	if sound(&st, n) {
+	if standsFor(&st, n) {
 		return true, nil
 	}
 	// What a crash of the machine cut short, or what somebody wrote to. As Nix does, it is
@@ -59,8 +59,8 @@ func (l *linkDir) link(dir int, name string, n *image.Node, hash Hash) (bool, er
 	return false, nil
 }
 
-// sound says whether a file of .links can stand for n.
-func sound(st *unix.Stat_t, n *image.Node) bool {
+// standsFor says whether a file of .links can stand for n.
+func standsFor(st *unix.Stat_t, n *image.Node) bool {
 	if image.ModeFromUnix(uint16(st.Mode)).Type() != n.Mode.Type() || st.Size != n.Size() {
 		return false
 	}
