@@ -1,0 +1,349 @@
+package storedb
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/ed25519"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// NarInfo is what a binary cache says of a store path, in the file HASH.narinfo: the
+// path's metadata, and where its NAR lies. See "narinfo format" in Nix's manual, and
+// parseNarInfo in src/libstore/nar-info.cc.
+type NarInfo struct {
+	Path        string
+	URL         string // relative to the cache
+	Compression string // "none", "xz" …; "bzip2" where the file names none
+	FileHash    Hash   // SHA-256 of the file at URL; zero if not given
+	FileSize    int64  // its length; zero if not given
+	NarHash     Hash
+	NarSize     int64
+	References  []string // full paths, sorted
+	Deriver     string   // full path; empty if unknown
+	Sigs        []string // NAME:BASE64, sorted
+	CA          string
+	Origin      Origin
+}
+
+// maxNarInfo is far above what the thousands of references of the largest ones take.
+const maxNarInfo = 4 << 20
+
+// ReadNarInfo reads a narinfo. name stands for the input in errors, which are
+// name:line.
+//
+// Guix writes several URLs, one for each compression, in groups of URL, Compression
+// and FileSize; the first whose compression accept takes is kept. accept may be nil.
+func (f Flavour) ReadNarInfo(name string, r io.Reader, accept func(compression string) bool) (*NarInfo, error) {
+	p := &narInfoReader{flavour: f, accept: accept, seen: map[string]bool{}}
+	p.info.Origin = Origin{File: name}
+	b, err := io.ReadAll(io.LimitReader(r, maxNarInfo+1))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	if len(b) > maxNarInfo {
+		return nil, fmt.Errorf("%s: is longer than the %d bytes that a narinfo may have", name, maxNarInfo)
+	}
+	lines := bufio.NewScanner(bytes.NewReader(b))
+	lines.Buffer(nil, maxNarInfo+1)
+	line := 0
+	for lines.Scan() {
+		line++
+		if err := p.line(lines.Text()); err != nil {
+			return nil, fmt.Errorf("%s:%d: %w", name, line, err)
+		}
+	}
+	if err := p.finish(); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return &p.info, nil
+}
+
+// narInfoReader builds a NarInfo line by line.
+type narInfoReader struct {
+	flavour Flavour
+	accept  func(string) bool
+	info    NarInfo
+	group   cacheFile // the group that is being read
+	chosen  bool    // an earlier group was taken
+	other   string  // the compression of a group that was not
+	seen    map[string]bool
+}
+
+// cacheFile is one of the files that hold a path's NAR.
+type cacheFile struct {
+	url, compression string
+	size             int64
+}
+
+func (p *narInfoReader) line(s string) error {
+	if s == "" {
+		return nil
+	}
+	key, value, ok := strings.Cut(s, ":")
+	if !ok {
+		return fmt.Errorf("%q is not of the form KEY: VALUE", s)
+	}
+	value = strings.TrimPrefix(value, " ")
+	if err := p.once(key); err != nil {
+		return err
+	}
+	return p.field(key, value)
+}
+
+// once refuses a key that stands twice and may not.
+func (p *narInfoReader) once(key string) error {
+	switch key {
+	case "Sig", "Signature":
+		return nil
+	case "URL":
+		p.closeGroup()
+		delete(p.seen, "Compression")
+		delete(p.seen, "FileSize")
+		if p.flavour == Guix {
+			return nil
+		}
+	}
+	if p.seen[key] {
+		return fmt.Errorf("%s stands twice", key)
+	}
+	p.seen[key] = true
+	return nil
+}
+
+// closeGroup ends a group of URL, Compression and FileSize.
+func (p *narInfoReader) closeGroup() {
+	g := p.group
+	p.group = cacheFile{}
+	if g.url == "" || p.chosen {
+		return
+	}
+	if g.compression == "" {
+		g.compression = "bzip2"
+	}
+	if p.accept != nil && !p.accept(g.compression) {
+		p.other = g.compression
+		return
+	}
+	p.chosen = true
+	p.info.URL, p.info.Compression, p.info.FileSize = g.url, g.compression, g.size
+}
+
+func (p *narInfoReader) field(key, value string) (err error) {
+	switch key {
+	case "StorePath":
+		p.info.Path = value
+		return p.flavour.CheckPath(value)
+	case "URL":
+		p.group.url = value
+		return checkCacheURL(value)
+	case "Compression":
+		p.group.compression = value
+	case "FileSize":
+		p.group.size, err = size(key, value)
+	case "FileHash":
+		p.info.FileHash, err = ParseHash(value)
+	case "NarHash":
+		p.info.NarHash, err = ParseHash(value)
+	case "NarSize":
+		p.info.NarSize, err = size(key, value)
+	case "References":
+		p.info.References, err = p.paths(strings.Fields(value))
+	case "Deriver":
+		if value != "" && value != "unknown-deriver" {
+			p.info.Deriver = p.flavour.StoreDir() + "/" + value
+			err = p.flavour.CheckPath(p.info.Deriver)
+		}
+	case "Sig":
+		p.info.Sigs = append(p.info.Sigs, value)
+		_, _, err = parseSignature(value)
+	case "CA":
+		p.info.CA = value
+	}
+	return err // other keys are for others: System, Signature of Guix
+}
+
+func size(key, value string) (int64, error) {
+	n, err := strconv.ParseUint(value, 10, 63)
+	if err != nil {
+		return 0, fmt.Errorf("%s is %q: a number of bytes was expected", key, value)
+	}
+	return int64(n), nil
+}
+
+func (p *narInfoReader) paths(bases []string) ([]string, error) {
+	refs := make([]string, 0, len(bases))
+	for _, base := range bases {
+		ref := p.flavour.StoreDir() + "/" + base
+		if err := p.flavour.CheckPath(ref); err != nil {
+			return nil, err
+		}
+		refs = append(refs, ref)
+	}
+	return sortedSet(refs), nil
+}
+
+// checkCacheURL refuses what would lead out of the cache: no signature covers it.
+func checkCacheURL(url string) error {
+	file, _, _ := strings.Cut(url, "?")
+	for part := range strings.SplitSeq(file, "/") {
+		if part == "" || part == "." || part == ".." || strings.ContainsAny(part, ":\\\x00#") {
+			return fmt.Errorf("URL %q does not name a file below the cache", url)
+		}
+	}
+	return nil
+}
+
+// finish checks that all is there.
+func (p *narInfoReader) finish() error {
+	p.closeGroup()
+	n := &p.info
+	switch {
+	case n.Path == "":
+		return errors.New("StorePath is missing")
+	case n.URL == "" && p.other != "":
+		return fmt.Errorf("%s: its nar is compressed with %q, which is not supported", n.Path, p.other)
+	case n.URL == "":
+		return fmt.Errorf("%s: URL is missing", n.Path)
+	case n.NarHash.IsZero():
+		return fmt.Errorf("%s: NarHash is missing", n.Path)
+	case n.NarSize == 0:
+		return fmt.Errorf("%s: NarSize is missing", n.Path)
+	}
+	n.Sigs = sortedSet(n.Sigs)
+	return nil
+}
+
+// Item returns the item that the narinfo tells of.
+func (n *NarInfo) Item() *Item {
+	return &Item{
+		Path: n.Path, NarHash: n.NarHash, NarSize: n.NarSize, References: slices.Clone(n.References),
+		Deriver: n.Deriver, Sigs: slices.Clone(n.Sigs), CA: n.CA, Origin: n.Origin,
+	}
+}
+
+// Fingerprint returns what a signature of the path signs: path, hash, size and
+// references (ValidPathInfo::fingerprint in src/libstore/path-info.cc).
+func (n *NarInfo) Fingerprint() string {
+	return fmt.Sprintf("1;%s;sha256:%s;%d;%s", n.Path, n.NarHash.Base32(), n.NarSize, strings.Join(n.References, ","))
+}
+
+// A PublicKey is a key whose signatures are trusted, as in nix.conf's
+// trusted-public-keys.
+type PublicKey struct {
+	Name string
+	Key  ed25519.PublicKey
+}
+
+// NixOSKey is the key of https://cache.nixos.org, which Nix trusts unless told otherwise.
+const NixOSKey = "cache.nixos.org-1:6NCHdD59X431o0gWypbMrAURkbJ16ZPMQFGspcDShjY="
+
+// ParsePublicKey reads NAME:BASE64.
+func ParsePublicKey(s string) (PublicKey, error) {
+	name, key, err := parseNamed(s, ed25519.PublicKeySize)
+	if err != nil {
+		return PublicKey{}, fmt.Errorf("public key %q: %w", s, err)
+	}
+	return PublicKey{name, key}, nil
+}
+
+// String returns NAME:BASE64.
+func (k PublicKey) String() string { return k.Name + ":" + base64.StdEncoding.EncodeToString(k.Key) }
+
+// parseSignature reads NAME:BASE64.
+func parseSignature(s string) (name string, sig []byte, err error) {
+	name, sig, err = parseNamed(s, ed25519.SignatureSize)
+	if err != nil {
+		err = fmt.Errorf("signature %q: %w", s, err)
+	}
+	return name, sig, err
+}
+
+func parseNamed(s string, size int) (string, []byte, error) {
+	name, text, ok := strings.Cut(s, ":")
+	if !ok || name == "" {
+		return "", nil, errors.New("is not of the form NAME:BASE64")
+	}
+	b, err := base64.StdEncoding.Strict().DecodeString(text)
+	if err != nil {
+		return "", nil, err
+	}
+	if len(b) != size {
+		return "", nil, fmt.Errorf("has %d bytes, %d were expected", len(b), size)
+	}
+	return name, b, nil
+}
+
+// CheckTrust returns nil if one of the keys signed the path, or if the path follows
+// from its contents, so that no signature is needed: what nix-store --add adds.
+func (n *NarInfo) CheckTrust(f Flavour, keys []PublicKey) error {
+	if n.contentAddressed(f) {
+		return nil
+	}
+	message := []byte(n.Fingerprint())
+	wrong := ""
+	for _, s := range n.Sigs {
+		name, sig, err := parseSignature(s)
+		for _, k := range keys {
+			if err != nil || k.Name != name {
+				continue
+			}
+			if ed25519.Verify(k.Key, message, sig) {
+				return nil
+			}
+			wrong = name
+		}
+	}
+	return &UntrustedError{n.Path, n.untrusted(wrong, keys), n.Origin}
+}
+
+func (n *NarInfo) untrusted(wrong string, keys []PublicKey) string {
+	names := func(of []string) string {
+		for i, s := range of {
+			of[i], _, _ = strings.Cut(s, ":")
+		}
+		return strings.Join(of, ", ")
+	}
+	var trusted []string
+	for _, k := range keys {
+		trusted = append(trusted, k.Name)
+	}
+	switch {
+	case wrong != "":
+		return fmt.Sprintf("its signature by %s is wrong: it was changed after it was signed", wrong)
+	case len(n.Sigs) == 0:
+		return "it is not signed"
+	case len(keys) == 0:
+		return fmt.Sprintf("it is signed by %s, and no key is trusted", names(slices.Clone(n.Sigs)))
+	}
+	return fmt.Sprintf("it is signed by %s, and trusted are %s", names(slices.Clone(n.Sigs)), names(trusted))
+}
+
+// UntrustedError says why a path of a binary cache is not trusted.
+type UntrustedError struct {
+	Path   string
+	What   string
+	Origin Origin
+}
+
+func (e *UntrustedError) Error() string {
+	return fmt.Sprintf("%s: %s is not trusted: %s", e.Origin, e.Path, e.What)
+}
+
+// contentAddressed says whether the store path follows from hash and references, as
+// those of [Flavour.AddPath] do. Text and flat files, whose paths follow from
+// contents that only a NAR shows, are not judged here.
+func (n *NarInfo) contentAddressed(f Flavour) bool {
+	if n.CA != "fixed:r:sha256:"+n.NarHash.Base32() || slices.Contains(n.References, n.Path) {
+		return false
+	}
+	_, name, ok := strings.Cut(path.Base(n.Path), "-")
+	kind := strings.Join(append([]string{"source"}, n.References...), ":")
+	return ok && n.Path == f.makePath(kind, n.NarHash, name)
+}
