@@ -202,7 +202,12 @@ func (p *planner) place(i int) (partition.Partition, error) {
 	out.UUID = fs.UUID(v)
 	var err error
 	if out.Content, err = fs.Layout(tree, v); err != nil {
-		e := p.src.errorf(key+".size", "%s", fmt.Sprintf("%s: %s", part.Name, err))
+		if isTooSmall(err) {
+			key += ".size"
+		} else if part.Contents.some() {
+			key += ".contents"
+		}
+		e := p.src.errorf(key, "%s: %s", part.Name, err)
 		if !part.Size.Fit && isTooSmall(err) {
 			e.Hint = "give it a larger size, or size: fit"
 		}

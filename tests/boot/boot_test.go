@@ -73,10 +73,10 @@ func nixRecipe(c *nixtest.Closure, table, before, grub string) string {
 	return fmt.Sprintf(recipe, c.Toplevel, c.Graph, c.Registration, c.Store, table, before, grub)
 }
 
-func boot(t *testing.T, disk string, firmware vm.Firmware) *vm.Machine {
+func boot(t *testing.T, disk string, firmware vm.Firmware, more ...vm.Disk) *vm.Machine {
 	t.Helper()
 	fstest.Judge(t, "qemu-system-x86_64", "qemu-system-x86")
-	m, err := vm.Start(t.Context(), vm.Config{Firmware: firmware, Disks: []vm.Disk{{Path: disk}}})
+	m, err := vm.Start(t.Context(), vm.Config{Firmware: firmware, Disks: append([]vm.Disk{{Path: disk}}, more...), Args: otherClock})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -191,7 +191,8 @@ func TestRescue(t *testing.T) {
 		t.Run(x.format, func(t *testing.T) {
 			text, _ := recipes.Shipped("rescue")
 			disk, _ := build(t, strings.Replace(string(text), "kernel: host", fmt.Sprintf("kernel: %q", testenv.Kernel(t)), 1), x.format)
-			m := boot(t, disk, x.firmware)
+			inputs, second := insideInputs(t)
+			m := boot(t, disk, x.firmware, second)
 			ctx, cancel := context.WithTimeout(t.Context(), limit)
 			defer cancel()
 			if _, err := m.WaitFor(ctx, `ingot: ready on ttyS0`); err != nil {
@@ -217,6 +218,9 @@ func TestRescue(t *testing.T) {
 			}
 			if _, status, err := m.Run(ctx, "sh -c 'exit 42'"); status != 42 || err != nil {
 				t.Errorf("exit 42: status %d, %v", status, err)
+			}
+			if x.firmware == vm.BIOS {
+				buildInside(t, ctx, m, inputs)
 			}
 			if err := m.Send("poweroff"); err != nil {
 				t.Fatal(err)

@@ -1,0 +1,94 @@
+package boot
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"ingot/image"
+	"ingot/recipes"
+	"ingot/vm"
+)
+
+// inside is a recipe that needs nothing of the host but its own files, so that it can
+// be built on another machine: with every file system, a closure whose hashes are not
+// known, and what joins the store.
+const inside = `name: inside
+store:
+  closures: [{graph: graph, from: store}]
+  add: [{name: notes, source: notes}]
+  deduplicate: true
+disk:
+  table: hybrid
+  partitions:
+    - {name: esp, type: esp, filesystem: fat, label: ESP, mbr: true, contents: {from: notes}}
+    - {name: swap, filesystem: swap, size: 1MiB}
+    - name: root
+      filesystem: ext4
+      label: inside
+      size: fit+4MiB
+      contents: {store: true, from: notes, files: [{path: /srv/one, source: notes/deep/one, mode: 0600, uid: 1000}]}
+`
+
+// otherClock starts a machine 20 years ago.
+var otherClock = []string{"-rtc", "base=2006-01-02T15:04:05"}
+
+// insideInputs writes the recipe and what it names into a folder, and returns a disk
+// that holds the same files.
+func insideInputs(t *testing.T) (dir string, disk vm.Disk) {
+	t.Helper()
+	dir = filepath.Join(t.TempDir(), "inputs")
+	files := map[string]string{"inside.yaml": inside}
+	var graph strings.Builder
+	for i := range 8 {
+		name := fmt.Sprintf("%032d-item", i)
+		fmt.Fprintf(&graph, "/nix/store/%s\n\n1\n/nix/store/%032d-item\n", name, i/2)
+		files["store/"+name+"/file"] = strings.Repeat(fmt.Sprint(i/2), 10000*i)
+		files["notes/deep/"+[]string{"one", "two", "three", "É", "a name with spaces", "Z", ".hidden", "4"}[i]] = fmt.Sprint(i)
+	}
+	files["graph"] = graph.String()
+	for name, text := range files {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	text := fmt.Sprintf("name: inputs\ndisk: {partitions: [{name: inputs, filesystem: ext4, contents: {from: %q}}]}\n", dir)
+	path, _ := build(t, text, "raw")
+	return dir, vm.Disk{Path: path}
+}
+
+// buildInside has the guest build the recipe from the disk vdb, and compares the
+// digest of what it wrote with that of what would be written here.
+func buildInside(t *testing.T, ctx context.Context, m *vm.Machine, dir string) {
+	t.Helper()
+	r, err := recipes.Load(filepath.Join(dir, "inside.yaml"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := r.Plan(ctx, recipes.Host{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := sha256.New()
+	if err := image.Digest(ctx, p.Disk.Map, sum, image.WriteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	out, status, err := m.Run(ctx, "mount -o ro /dev/vdb1 /mnt && date +%Y && ingot build /mnt/inside.yaml -o /root/inside.img && sha256sum /root/inside.img; umount /mnt")
+	if err != nil || status != 0 {
+		t.Fatalf("in the guest: status %d, %v\n%s", status, err, out)
+	}
+	if !strings.Contains(out, "2006") {
+		t.Errorf("the guest's clock is not another one:\n%s", out)
+	}
+	if want := fmt.Sprintf("%x", sum.Sum(nil)); !strings.Contains(out, want) {
+		t.Errorf("the guest's disk has not the digest %s:\n%s", want, out)
+	}
+}
