@@ -29,6 +29,9 @@ type Options struct {
 	Profiles []Profile
 	// NixOS adds /etc/NIXOS, by which nixos-rebuild and others know a NixOS system.
 	NixOS bool
+	// GuixSystem adds the folders that Guix gives the root of a Guix System, whose
+	// activation relies on some of them: /home, /var/log and a /tmp for everybody, say.
+	GuixSystem bool
 	// Registration is where in the image a registration of the closure is put, for
 	// systems that load it at their first boot: "/nix-path-registration", say.
 	Registration string
@@ -211,6 +214,11 @@ func (p *populator) tags() error {
 			return err
 		}
 	}
+	if p.GuixSystem {
+		if err := p.guixSystem(); err != nil {
+			return err
+		}
+	}
 	if p.Registration == "" {
 		return nil
 	}
@@ -219,4 +227,38 @@ func (p *populator) tags() error {
 		return err
 	}
 	return p.tree.Put(p.Registration, image.NewFile(0o644, image.Bytes(b.Bytes())))
+}
+
+// guixDirs are what populate-root-file-system in Guix's gnu/build/install.scm makes
+// beside the store and its state.
+var guixDirs = []struct {
+	name string
+	mode fs.FileMode
+}{
+	{"/etc", 0o755},
+	{"/var/log", 0o755},
+	{"/var/empty", 0o755},
+	{"/var/db", 0o755},
+	{"/mnt", 0o755},
+	{"/bin", 0o755},
+	{"/tmp", fs.ModeSticky | 0o777},
+	{"/var/tmp", fs.ModeSticky | 0o777},
+	{"/var/lock", fs.ModeSticky | 0o777},
+	{"/home", 0o755},
+}
+
+// guixSystem makes what of guixDirs is not there: a folder that somebody has put into
+// the tree keeps its mode and its owner.
+func (p *populator) guixSystem() error {
+	for _, d := range guixDirs {
+		if p.tree.Lookup(d.name) != nil {
+			continue
+		}
+		n, err := p.tree.MakeDirs(d.name)
+		if err != nil {
+			return err
+		}
+		n.Mode = fs.ModeDir | d.mode
+	}
+	return nil
 }
