@@ -24,7 +24,7 @@ func (s *Shell) interact() int {
 		switch {
 		case errors.Is(err, errInterrupted):
 			pending.Reset()
-			status = statusSignal + int(interrupt)
+			status = s.interrupted()
 			continue
 		case err != nil:
 			fmt.Fprintln(s.Stdout, "exit")
@@ -42,7 +42,7 @@ func (s *Shell) interact() int {
 			continue
 		}
 		for _, st := range program.Stmts {
-			if status = s.run(st); s.runner.Exited() {
+			if status = s.run(st); s.exited {
 				return status
 			}
 			if status == statusSignal+int(interrupt) {
@@ -50,6 +50,15 @@ func (s *Shell) interact() int {
 			}
 		}
 	}
+}
+
+// interrupted makes $? what it is after Ctrl-C, and returns that.
+func (s *Shell) interrupted() int {
+	program, err := syntax.NewParser().Parse(strings.NewReader(fmt.Sprintf("(exit %d)", statusSignal+int(interrupt))), "")
+	if err != nil {
+		panic(err) // it is always the same
+	}
+	return s.run(program.Stmts[0])
 }
 
 // prompt returns user, host and folder, or the sign for a line that goes on.
@@ -95,7 +104,7 @@ func (e *editor) readLine(prompt string) (string, error) {
 		return e.plain(prompt)
 	}
 	fd := int(e.shell.Stdin.Fd())
-	cooked, err := term.MakeRaw(fd)
+	cooked, err := raw(fd)
 	if err != nil {
 		return "", err
 	}
@@ -119,6 +128,20 @@ func (e *editor) readLine(prompt string) (string, error) {
 		err = nil
 	}
 	return line, err
+}
+
+// raw makes a terminal raw, but for one thing: Enter stays a line feed, so that a
+// line typed ahead for a command is one when the terminal is cooked again.
+func raw(fd int) (cooked *term.State, err error) {
+	if cooked, err = term.MakeRaw(fd); err != nil {
+		return nil, err
+	}
+	t, err := unix.IoctlGetTermios(fd, unix.TCGETS)
+	if err != nil {
+		return nil, err
+	}
+	t.Iflag |= unix.ICRNL
+	return cooked, unix.IoctlSetTermios(fd, unix.TCSETS, t)
 }
 
 func (e *editor) plain(prompt string) (string, error) {

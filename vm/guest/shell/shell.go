@@ -35,6 +35,7 @@ type Shell struct {
 	Applets []string
 
 	runner *interp.Runner
+	exited bool                               // the last statement was `exit`, or failed under `set -e`
 	cancel atomic.Pointer[context.CancelFunc] // ends the statement that runs
 }
 
@@ -49,13 +50,17 @@ func (s *Shell) Main(name string, args []string) int {
 		fmt.Fprintf(s.Stderr, "%s: %v\n", name, err)
 		return statusUsage
 	}
+	status := 0
 	if o.login {
-		s.profile()
+		status = s.profile()
 	}
 	switch {
-	case s.runner.Exited():
-		return 0
+	case s.exited:
+		return status
 	case o.commandSet:
+		if o.name != "" {
+			name = o.name
+		}
 		return s.script(strings.NewReader(o.command), name)
 	case o.script != "":
 		f, err := os.Open(o.script)
@@ -75,6 +80,7 @@ func (s *Shell) Main(name string, args []string) int {
 type arguments struct {
 	command     string
 	commandSet  bool
+	name        string // $0 of the command
 	interactive bool
 	login       bool
 	script      string
@@ -121,7 +127,7 @@ func parseArguments(args []string) (o arguments, err error) {
 	case o.commandSet:
 		o.command, args = args[0], args[1:]
 		if len(args) > 0 {
-			args = args[1:] // $0
+			o.name, args = args[0], args[1:]
 		}
 	case len(args) > 0:
 		o.script, args = args[0], args[1:]
@@ -142,13 +148,13 @@ func (s *Shell) init(o arguments) (err error) {
 }
 
 // profile runs what a system has for every login, if it has something.
-func (s *Shell) profile() {
+func (s *Shell) profile() int {
 	f, err := os.Open("/etc/profile")
 	if err != nil {
-		return
+		return 0
 	}
 	defer f.Close()
-	s.script(f, "/etc/profile")
+	return s.script(f, "/etc/profile")
 }
 
 // script parses all of a program, then runs it.
@@ -175,7 +181,7 @@ func (s *Shell) stream() int {
 			continue
 		}
 		for _, st := range statements {
-			if status = s.run(st); s.runner.Exited() {
+			if status = s.run(st); s.exited {
 				return status
 			}
 		}
@@ -202,14 +208,15 @@ func (s *Shell) run(node syntax.Node) int {
 		cancel()
 	}()
 	err := s.runner.Run(ctx, node)
+	s.exited = s.runner.Exited() && ctx.Err() == nil // Ctrl-C ends the statement alone
 	var status interp.ExitStatus
 	if errors.As(err, &status) {
 		return int(status)
 	}
+	if err != nil && ctx.Err() != nil {
+		return s.interrupted()
+	}
 	if err != nil {
-		if ctx.Err() != nil {
-			return statusSignal + int(interrupt)
-		}
 		fmt.Fprintln(s.Stderr, err)
 		return 1
 	}
