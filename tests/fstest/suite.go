@@ -201,7 +201,7 @@ func (s *suite) refused(t *testing.T) {
 			s.refuse(t, tree, at)
 		})
 	}
-	if s.MaxLinks > 1 {
+	if s.MaxLinks > 1 && s.MaxLinks <= 1<<20 { // more take longer than they tell
 		t.Run("too many links", func(t *testing.T) {
 			tree, n := image.NewTree(), image.NewFile(0o644, nil)
 			for i := range s.MaxLinks + 1 {

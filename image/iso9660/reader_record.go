@@ -1,0 +1,249 @@
+package iso9660
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"ingot/image"
+)
+
+// parsedRecord is a directory record.
+type parsedRecord struct {
+	extent
+	date      recordDate
+	flags     byte
+	id        string
+	systemUse []byte
+}
+
+// parseRecord reads the directory record that b begins with, and returns what
+// follows it.
+func parseRecord(b []byte) (parsedRecord, []byte, error) {
+	n := 0
+	if len(b) > 0 {
+		n = int(b[0])
+	}
+	if n <= recordHeader || n > len(b) {
+		return parsedRecord{}, nil, fmt.Errorf("a directory record has a length of %d in %d bytes", n, len(b))
+	}
+	rec, id := b[:n], int(b[32])
+	end := recordHeader + id
+	end += end % 2
+	if id == 0 || recordHeader+id > n {
+		return parsedRecord{}, nil, fmt.Errorf("a directory record of %d bytes has an identifier of %d", n, id)
+	}
+	return parsedRecord{
+		extent:    extent{binary.LittleEndian.Uint32(rec[2:]), binary.LittleEndian.Uint32(rec[10:])},
+		date:      recordDate(rec[18:25]),
+		flags:     rec[25],
+		id:        string(rec[recordHeader : recordHeader+id]),
+		systemUse: rec[min(end, n):],
+	}, b[n:], nil
+}
+
+// rocks is what the Rock Ridge entries of a record say.
+type rocks struct {
+	name    strings.Builder
+	hasPX   bool
+	mode    uint32
+	links   uint32
+	serial  uint32
+	uid     uint32
+	gid     uint32
+	hasTime bool
+	mtime   image.Time
+	target  strings.Builder
+	slash   bool // before the next component
+	dev     image.Dev
+	child   uint32 // of a CL entry; 0: none
+	moved   bool
+	packed  bool // by zisofs
+}
+
+// maxContinuations is how many continuation areas of one record Linux reads, and maxArea
+// bounds the length of one.
+const (
+	maxContinuations = 32
+	maxArea          = 64 << 10
+)
+
+// rocks reads the entries of a system use area.
+func (w *walk) rocks(area []byte) (*rocks, error) {
+	k := &rocks{}
+	area = area[min(w.skip, len(area)):]
+	for range maxContinuations {
+		next, err := k.parse(area)
+		if err != nil || next == nil {
+			return k, err
+		}
+		block, off, size := binary.LittleEndian.Uint32(next), binary.LittleEndian.Uint32(next[8:]), binary.LittleEndian.Uint32(next[16:])
+		if size > maxArea {
+			return nil, fmt.Errorf("a continuation area of %d bytes; at most %d are read", size, maxArea)
+		}
+		if err := w.spend(int64(size)); err != nil {
+			return nil, err
+		}
+		if area, err = w.read(block, int64(off), int64(size)); err != nil {
+			return nil, fmt.Errorf("continuation area: %w", err)
+		}
+	}
+	return nil, fmt.Errorf("more than %d continuation areas", maxContinuations)
+}
+
+// shortest is how long the data of an entry is at least.
+var shortest = map[string]int{"CE": 24, "PX": 32, "PN": 16, "NM": 1, "SL": 1, "TF": 1, "CL": 8, "ZF": 0, "RE": 0}
+
+// parse reads one area, and returns the data of its CE entry, or nil.
+func (k *rocks) parse(b []byte) (next []byte, err error) {
+	for len(b) >= suspHeader {
+		signature, n := string(b[:2]), int(b[2])
+		if n < suspHeader || n > len(b) {
+			if n == 0 || signature == "\x00\x00" {
+				break // padding
+			}
+			return nil, fmt.Errorf("a system use entry %q has a length of %d in %d bytes", signature, n, len(b))
+		}
+		data := b[suspHeader:n]
+		b = b[n:]
+		least, known := shortest[signature]
+		switch {
+		case signature == "ST":
+			return next, nil
+		case !known:
+			continue
+		case len(data) < least:
+			return nil, fmt.Errorf("a system use entry %s has %d bytes of data; it must have %d", signature, len(data), least)
+		case signature == "CE":
+			next = data
+			continue
+		}
+		if err := k.entry(signature, data); err != nil {
+			return nil, err
+		}
+	}
+	return next, nil
+}
+
+func (k *rocks) entry(signature string, data []byte) error {
+	le := binary.LittleEndian
+	switch signature {
+	case "PX":
+		k.hasPX = true
+		k.mode, k.links, k.uid, k.gid = le.Uint32(data), le.Uint32(data[8:]), le.Uint32(data[16:]), le.Uint32(data[24:])
+		if len(data) >= 40 {
+			k.serial = le.Uint32(data[32:])
+		}
+	case "PN":
+		k.dev = parsePN(le.Uint32(data), le.Uint32(data[8:]))
+	case "NM":
+		if data[0]&(flagCurrent|flagParent) == 0 {
+			k.name.Write(data[1:])
+		}
+		if k.name.Len() > maxName {
+			return fmt.Errorf("a name of %d bytes; at most %d are read", k.name.Len(), maxName)
+		}
+	case "SL":
+		return k.symlink(data)
+	case "TF":
+		return k.times(data)
+	case "CL":
+		k.child = le.Uint32(data)
+	case "RE":
+		k.moved = true
+	case "ZF":
+		k.packed = true
+	}
+	return nil
+}
+
+// symlink reads the components of an SL entry. A slash follows each one that does not
+// go on, but for the root.
+func (k *rocks) symlink(data []byte) error {
+	for b := data[1:]; len(b) > 0; {
+		if len(b) < 2 || len(b) < 2+int(b[1]) {
+			return errors.New("a component of a symlink does not fit into its entry")
+		}
+		flags, part := b[0], b[2:2+int(b[1])]
+		b = b[2+int(b[1]):]
+		if k.slash {
+			k.target.WriteByte('/')
+		}
+		switch {
+		case flags&flagRoot != 0:
+			k.target.WriteByte('/')
+		case flags&flagParent != 0:
+			k.target.WriteString("..")
+		case flags&flagCurrent != 0:
+			k.target.WriteByte('.')
+		default:
+			k.target.Write(part)
+		}
+		k.slash = flags&(flagRoot|flagContinue) == 0
+		if k.target.Len() > maxSymlink {
+			return fmt.Errorf("a symlink to %d bytes; at most %d are read", k.target.Len(), maxSymlink)
+		}
+	}
+	return nil
+}
+
+// times reads the time of modification out of a TF entry.
+func (k *rocks) times(data []byte) error {
+	flags, b := data[0], data[1:]
+	size := len(recordDate{})
+	if flags&tfLongForm != 0 {
+		size = len(volumeDate{})
+	}
+	if flags&tfCreation != 0 {
+		b = b[min(size, len(b)):]
+	}
+	if flags&tfModify == 0 {
+		return nil
+	}
+	if len(b) < size {
+		return errors.New("a TF entry has fewer times than it says")
+	}
+	k.hasTime = true
+	if flags&tfLongForm != 0 {
+		k.mtime = volumeDate(b[:size]).time()
+	} else {
+		k.mtime = recordDate(b[:size]).time()
+	}
+	return nil
+}
+
+// time returns the moment that the date names; offsets are counted in quarters of an
+// hour, east of Greenwich.
+func (d recordDate) time() image.Time {
+	return image.Time{Sec: seconds(firstYear+int64(d[0]), int64(d[1]), int64(d[2]), int64(d[3]), int64(d[4]), int64(d[5])) - int64(int8(d[6]))*900}
+}
+
+func (d volumeDate) time() image.Time {
+	number := func(from, to int) (n int64) {
+		for _, c := range d[from:to] {
+			n = 10*n + int64(c-'0')
+		}
+		return n
+	}
+	return image.Time{
+		Sec:  seconds(number(0, 4), number(4, 6), number(6, 8), number(8, 10), number(10, 12), number(12, 14)) - int64(int8(d[16]))*900,
+		Nsec: int32(number(14, 16)%100) * 10_000_000,
+	}
+}
+
+// seconds returns the seconds since 1970 of a date in the Gregorian calendar. Years
+// are counted from March, so that the leap day ends one.
+func seconds(year, month, day, hour, minute, second int64) int64 {
+	month = max(1, min(month, 12))
+	if month <= 2 {
+		year--
+	}
+	m := (month + 9) % 12
+	days := 365*year + year/4 - year/100 + year/400 + (153*m+2)/5 + day - 1 - 719468
+	return days*86400 + hour*3600 + minute*60 + second
+}
+
+// fileMode returns the mode of a PX entry.
+func (k *rocks) fileMode() fs.FileMode { return image.ModeFromUnix(uint16(k.mode)) }
