@@ -34,7 +34,12 @@ func Find(dir string, path []string) (*Grub, error) {
 		if _, err := os.Stat(dir); err != nil {
 			return nil, fmt.Errorf("grub: %w", err)
 		}
-		bins = []string{filepath.Join(dir, "bin"), filepath.Join(dir, "usr/bin")}
+		// grub-mkimage runs in another folder than we do.
+		abs, err := filepath.Abs(dir)
+		if err != nil {
+			return nil, fmt.Errorf("grub: %w", err)
+		}
+		bins = []string{filepath.Join(abs, "bin"), filepath.Join(abs, "usr/bin")}
 	}
 	mkimage, err := findProgram(bins)
 	if err != nil {

@@ -3,6 +3,8 @@ package recipes
 import (
 	"context"
 	"fmt"
+	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -37,7 +39,7 @@ func (p *planner) planBoot(ctx context.Context, h Host) (*boot, error) {
 	if err := menu.AddTo(p.trees[at], place); err != nil {
 		return nil, p.src.wrap("bootloader", err)
 	}
-	grub, err := bootloader.Find(p.Bootloader.Grub.From.Host, h.Path)
+	grub, err := bootloader.Find(p.grubFolder(), h.Path)
 	if err != nil {
 		return nil, p.src.wrap("bootloader.grub", err)
 	}
@@ -52,6 +54,16 @@ func (p *planner) planBoot(ctx context.Context, h Host) (*boot, error) {
 		}
 	}
 	return b, nil
+}
+
+// grubFolder returns where the recipe's GRUB lies: for an item of the store where its
+// source has it, which need not be the store directory of this host.
+func (p *planner) grubFolder() string {
+	from := p.Bootloader.Grub.From
+	if it := p.store.closure.Lookup(from.Text); it != nil && it.From != "" {
+		return filepath.Join(it.From, path.Base(it.Path))
+	}
+	return from.Host
 }
 
 // onScreen says whether the menu shows on a screen, which takes a font, and not only on

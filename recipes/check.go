@@ -238,6 +238,9 @@ func (r *Recipe) checkBootloader(d *decoder) {
 	if r.System == nil && len(b.Entries) == 0 {
 		d.fail("bootloader", "there is nothing to boot: no system and no entries")
 	}
+	if len(b.Grub.Platforms) == 0 {
+		d.fail("bootloader.grub", "names no platforms; add platforms: [bios, efi]")
+	}
 	switch {
 	case len(b.Generations) > 0 && r.System == nil:
 		d.fail("bootloader.generations", "are what was before the recipe's system, and there is no system")

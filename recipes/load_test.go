@@ -79,6 +79,7 @@ func TestParseErrors(t *testing.T) {
 		{"no bios-boot", "    - {name: bios, type: bios-boot, size: 1MiB}\n", "", "bootloader.grub[0]: no partition has type: bios-boot; add {name: bios"},
 		{"no esp", "    - {name: esp, type: esp, filesystem: fat, label: ESP, size: 64MiB}\n", "", "bootloader.grub[1]: no partition has type: esp"},
 		{"no loader", "  grub: [bios, efi]\n", "", "bootloader: has no grub"},
+		{"no platforms", "grub: [bios, efi]", "grub: {from: /usr}", "web.yaml:22:9: bootloader.grub: names no platforms; add platforms: [bios, efi]"},
 		{"relative file", "path: /etc/hostname", "path: etc/hostname", `"etc/hostname" is not an absolute path`},
 		{"dotdot file", "path: /etc/hostname", "path: /etc/../../x", `has .. in it`},
 		{"two kinds of file", `text: "web\n"`, "text: web, link: x", "exactly one of text, source, directory, link and device says what it is, and 2 are given"},
