@@ -49,6 +49,8 @@ const (
 	exitSpace       = 4   // the disk or the partition is too small
 	exitChanged     = 5   // a source file changed while it was read
 	exitDiffers     = 6   // an image is not what it is compared with
+	exitFindings    = 1   // check alone: something was found, and then
+	exitTrouble     = 2   // is what exitFailed is elsewhere
 	exitInterrupted = 130 // Ctrl-C or a request to end
 )
 
@@ -87,7 +89,13 @@ func status(err error) int {
 	var small *image.TooSmallError
 	var changed *image.ChangedError
 	var differs differsError
+	var findings findingsError
+	var trouble troubleError
 	switch {
+	case errors.As(err, &findings):
+		return exitFindings
+	case errors.As(err, &trouble):
+		return exitTrouble
 	case errors.As(err, &usage):
 		return exitUsage
 	case isFull(err), errors.As(err, &small):
@@ -141,7 +149,7 @@ A recipe, a short YAML file, says what the disk holds. Some ship with ingot.`,
 		RunE:                       func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(newBuild(), newClosure(), newPlan(), newRecipes(), newRegister(), newSchema(), newVerify(), newDigest(), newVersion())
+	root.AddCommand(newBuild(), newCheck(), newClosure(), newPlan(), newRecipes(), newRegister(), newSchema(), newVerify(), newDigest(), newVersion())
 	for _, c := range root.Commands() {
 		if check := c.Args; check != nil {
 			c.Args = func(c *cobra.Command, args []string) error {

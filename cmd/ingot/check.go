@@ -1,0 +1,289 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"ingot/partition"
+	"ingot/storedb"
+)
+
+func newCheck() *cobra.Command {
+	var o checkFlags
+	c := &cobra.Command{
+		Use:   "check (--root DIR | IMAGE)",
+		Short: "hold the store of a root or of an image against its database",
+		Long: `Hold the store of a root, or of an image, raw or qcow2, against its database.
+Nothing is mounted and nothing is written. What is found is listed, each with its
+path:
+
+  missing, unregistered      what the store lacks, and what the database does
+  hash, size, unreadable     contents that are not those that were registered
+  reference                  to what is not registered
+  mode, owner, time, xattr   metadata that are not those of a store
+  type                       a kind of file that a store does not hold
+  link                       a file of .links that is not what its name says
+  root, profile              GC roots, profiles and generations that lead nowhere
+  schema, database           a database of another form, or damaged
+  table, file-system         damage of the image around the store
+
+A GC root below gcroots/auto whose link is gone is stale and not wrong: the next
+garbage collection drops it. Of the files of one item that have the same fault, the
+first is named and the others are counted.
+
+The exit status is 0 if nothing is wrong, 1 if something was found, and 2 or more
+if it could not be checked.`,
+		Example: `  ingot check web.qcow2
+  ingot check --root /mnt
+  ingot check --root / --no-contents
+  ingot check web.img --json | jq -r '.findings[] | select(.fault == "hash") | .path'`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			err := o.run(c, args)
+			if err != nil && status(err) == exitFailed {
+				err = troubleError{err}
+			}
+			return err
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&o.root, "root", "", "`DIR` that is the root of the system to check")
+	f.StringVar(&o.flavour, "flavour", "", "nix or guix; each that is there if left out")
+	f.BoolVar(&o.noContents, "no-contents", false, "do not read what the items hold: metadata and database only")
+	f.BoolVar(&o.json, "json", false, "print the report as JSON")
+	f.BoolVarP(&o.quiet, "quiet", "q", false, "print findings and errors only")
+	return c
+}
+
+// findingsError says that a check found something.
+type findingsError struct{ error }
+
+// troubleError is what kept a check from being made.
+type troubleError struct{ error }
+
+func (e troubleError) Unwrap() error { return e.error }
+
+type checkFlags struct {
+	root, flavour           string
+	noContents, json, quiet bool
+}
+
+// checkReport is what check prints.
+type checkReport struct {
+	Target   string         `json:"target"`
+	Stores   []checkedStore `json:"stores"`
+	Findings []checkFinding `json:"findings"`
+}
+
+type checkedStore struct {
+	Partition  int    `json:"partition,omitempty"`
+	Filesystem string `json:"filesystem,omitempty"`
+	Flavour    string `json:"flavour"`
+	Paths      int    `json:"paths"`
+	Items      int    `json:"items"`
+	Bytes      int64  `json:"bytesHashed"`
+	where      string
+}
+
+type checkFinding struct {
+	Partition int `json:"partition,omitempty"`
+	storedb.Finding
+}
+
+func (o *checkFlags) run(c *cobra.Command, args []string) error {
+	var r *checkReport
+	var err error
+	switch {
+	case (o.root == "") == (len(args) == 0):
+		return usageError{errors.New("check: give --root DIR or an image, one of the two")}
+	case o.root != "":
+		r, err = o.checkRoot(c)
+	default:
+		r, err = o.checkImage(c, args[0])
+	}
+	if err != nil {
+		return err
+	}
+	if o.json {
+		err = printJSON(c.OutOrStdout(), r)
+	} else {
+		err = r.print(c.OutOrStdout(), o.quiet)
+	}
+	if err == nil && len(r.Findings) > 0 {
+		err = findingsError{fmt.Errorf("%s: %s", r.Target, r.count())}
+	}
+	return err
+}
+
+func (o *checkFlags) checkRoot(c *cobra.Command) (*checkReport, error) {
+	r := &checkReport{Target: o.root, Stores: []checkedStore{}, Findings: []checkFinding{}}
+	flavours, err := o.flavours(func(name string) bool {
+		_, err := os.Lstat(filepath.Join(o.root, name))
+		return err == nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if len(flavours) == 0 {
+		return nil, fmt.Errorf("%s: there is no store: neither %s nor %s is there", o.root, storedb.Nix.StoreDir(), storedb.Guix.StoreDir())
+	}
+	for _, f := range flavours {
+		err := o.check(c, f, func(opts storedb.CheckOptions) (*storedb.Report, error) {
+			// A root that an ordinary user made belongs to that user, and works for no other.
+			opts.AnyOwner = os.Geteuid() != 0
+			return storedb.CheckRoot(c.Context(), o.root, opts)
+		}, r.add(checkedStore{where: o.root}))
+		if err != nil {
+			return nil, err
+		}
+	}
+	return r, nil
+}
+
+func (o *checkFlags) checkImage(c *cobra.Command, name string) (*checkReport, error) {
+	d, err := openDiskImage(name)
+	if err != nil {
+		return nil, err
+	}
+	defer d.close()
+	r := &checkReport{Target: name, Stores: []checkedStore{}, Findings: []checkFinding{}}
+	if d.table != nil {
+		for _, p := range d.table.Problems {
+			r.find(0, "table", name, p)
+		}
+	}
+	for _, v := range d.volumes {
+		if v.err != nil {
+			r.find(v.Number, "file-system", v.String(), fmt.Sprintf("%s: %v", v.filesystem, v.err))
+		}
+		if v.tree == nil {
+			continue
+		}
+		flavours, err := o.flavours(func(name string) bool { return v.tree.Lookup(name) != nil })
+		if err != nil {
+			return nil, err
+		}
+		for _, f := range flavours {
+			where := fmt.Sprintf("%s, %s", v, v.filesystem)
+			err := o.check(c, f, func(opts storedb.CheckOptions) (*storedb.Report, error) {
+				return storedb.CheckTree(c.Context(), v.tree, opts)
+			}, r.add(checkedStore{Partition: v.Number, Filesystem: v.filesystem, where: where}))
+			if err != nil {
+				return nil, fmt.Errorf("%s: %s: %w", name, v, err)
+			}
+		}
+	}
+	if len(r.Stores) == 0 && len(r.Findings) == 0 {
+		return nil, fmt.Errorf("%s: holds no store: %s", name, d.contents())
+	}
+	return r, nil
+}
+
+// contents says what a disk holds instead of a store.
+func (d *diskImage) contents() string {
+	var s []string
+	for _, v := range d.volumes {
+		s = append(s, fmt.Sprintf("%s has %s", v, cmp.Or(v.filesystem, "nothing that can be read")))
+	}
+	if len(s) == 0 {
+		return "it has no partitions"
+	}
+	return strings.Join(s, ", ")
+}
+
+// flavours are those whose stores are to be checked, of those that are there.
+func (o *checkFlags) flavours(there func(name string) bool) ([]storedb.Flavour, error) {
+	wanted := []storedb.Flavour{storedb.Nix, storedb.Guix}
+	if o.flavour != "" {
+		f, err := storedb.ParseFlavour(o.flavour)
+		if err != nil {
+			return nil, usageError{fmt.Errorf("--flavour: %w", err)}
+		}
+		wanted = []storedb.Flavour{f}
+	}
+	return slices.DeleteFunc(wanted, func(f storedb.Flavour) bool { return !there(f.StoreDir()) }), nil
+}
+
+// check checks one store. The total of what is to be hashed is known only when the
+// first of it is.
+func (o *checkFlags) check(c *cobra.Command, f storedb.Flavour, run func(storedb.CheckOptions) (*storedb.Report, error), add func(*storedb.Report)) error {
+	var start sync.Once
+	bar := progress{func(int64) {}, func() {}}
+	report, err := run(storedb.CheckOptions{Flavour: f, NoContents: o.noContents, Progress: func(n, total int64) {
+		start.Do(func() { bar = newProgress(c.ErrOrStderr(), o.quiet, "hashing", total) })
+		bar.add(n)
+	}})
+	bar.close()
+	if err != nil {
+		return err
+	}
+	add(report)
+	return nil
+}
+
+// add returns what puts the report of a store to the others.
+func (r *checkReport) add(s checkedStore) func(*storedb.Report) {
+	return func(report *storedb.Report) {
+		s.Flavour, s.Paths, s.Items, s.Bytes = report.Flavour.String(), report.Paths, report.Items, report.Bytes
+		r.Stores = append(r.Stores, s)
+		for _, f := range report.Findings {
+			r.Findings = append(r.Findings, checkFinding{s.Partition, f})
+		}
+	}
+}
+
+func (r *checkReport) find(number int, fault storedb.Fault, path, detail string) {
+	r.Findings = append(r.Findings, checkFinding{number, storedb.Finding{Fault: fault, Path: path, Detail: detail}})
+}
+
+func (r *checkReport) print(out io.Writer, quiet bool) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	for _, f := range r.Findings {
+		more := ""
+		if f.More > 0 {
+			more = fmt.Sprintf(" (and %d more of the item)", f.More)
+		}
+		fmt.Fprintf(w, "%s\t%s: %s%s\n", f.Fault, f.Path, f.Detail, more)
+	}
+	if err := w.Flush(); err != nil || quiet {
+		return err
+	}
+	for _, s := range r.Stores {
+		hashed := "not hashed"
+		if s.Bytes > 0 {
+			hashed = partition.FormatBytes(s.Bytes) + " hashed"
+		}
+		if _, err := fmt.Fprintf(out, "%s: %s store: %d paths registered, %d there, %s\n", s.where, s.Flavour, s.Paths, s.Items, hashed); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// count says how many findings there are of each kind.
+func (r *checkReport) count() string {
+	count := map[storedb.Fault]int{}
+	for _, f := range r.Findings {
+		count[f.Fault]++
+	}
+	var kinds []string
+	for _, fault := range slices.Sorted(maps.Keys(count)) {
+		kinds = append(kinds, fmt.Sprintf("%d %s", count[fault], fault))
+	}
+	noun := "findings"
+	if len(r.Findings) == 1 {
+		noun = "finding"
+	}
+	return fmt.Sprintf("%d %s: %s", len(r.Findings), noun, strings.Join(kinds, ", "))
+}

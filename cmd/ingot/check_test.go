@@ -1,0 +1,139 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"ingot/partition"
+)
+
+const checkedRecipe = `name: checked
+store:
+  add: [{name: notes, source: notes}]
+disk:
+  partitions:
+    - {name: esp, type: esp, filesystem: fat, label: ESP, size: 4MiB}
+    - {name: root, filesystem: ext4, label: root, contents: {store: true}}
+`
+
+// marker stands in the one file of the store, to be found again in the image.
+const marker = "a text that stands nowhere else in the image"
+
+// checkedImage builds a disk with a store and returns its name.
+func checkedImage(t *testing.T, format string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range map[string]string{"checked.yaml": checkedRecipe, "notes/one": marker, "notes/two": "2\n"} {
+		name = filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	img := filepath.Join(dir, "checked."+format)
+	if code, _, errout := ingot("build", filepath.Join(dir, "checked.yaml"), "-q", "--format", format, "-o", img); code != 0 {
+		t.Fatalf("build: %d\n%s", code, errout)
+	}
+	return img
+}
+
+// ingot runs the command line in this process.
+func ingot(args ...string) (code int, out, errout string) {
+	var o, e bytes.Buffer
+	code = run(context.Background(), args, &o, &e)
+	return code, o.String(), e.String()
+}
+
+func TestCheckOfASoundImage(t *testing.T) {
+	for _, format := range []string{"raw", "qcow2"} {
+		code, out, errout := ingot("check", checkedImage(t, format))
+		if want := "partition 2 (root), ext4: nix store: 1 paths registered, 1 there, "; code != 0 || !strings.HasPrefix(out, want) || errout != "" {
+			t.Errorf("%s: %d\n%s%s", format, code, out, errout)
+		}
+	}
+}
+
+// Damage is put into an image byte by byte; check must find it and end with status 1.
+func TestCheckFindsDamageOfAnImage(t *testing.T) {
+	img := checkedImage(t, "raw")
+	sound, err := os.ReadFile(img)
+	if err != nil {
+		t.Fatal(err)
+	}
+	table, err := partition.Read(bytes.NewReader(sound), int64(len(sound)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	esp, root := table.Partitions[0].Start, table.Partitions[1].Start
+	// The inode table of the first group, from its descriptor.
+	inodes := root + 4096*int64(binary.LittleEndian.Uint32(sound[root+4096+8:]))
+	for _, test := range []struct {
+		name   string
+		damage func(b []byte) []byte
+		out    string // an expression for the list
+		errout string
+	}{
+		{"contents", func(b []byte) []byte { b[bytes.Index(b, []byte(marker))] ^= 1; return b },
+			`(?m)^hash  +/nix/store/\w+-notes: its hash is sha256:\w+; sha256:\w+ is registered\npartition 2 `, "1 finding: 1 hash"},
+		{"backup of the table", func(b []byte) []byte { b[len(b)-512] ^= 1; return b },
+			`(?m)^table  +.*checked.raw: the backup GPT cannot be used`, "1 finding: 1 table"},
+		{"inode", func(b []byte) []byte { b[inodes+256+16] ^= 1; return b },
+			`(?m)^file-system  partition 2 \(root\): ext4: /: inode 2: .*checksum`, "1 finding: 1 file-system"},
+		{"superblock", func(b []byte) []byte { b[root+1024+200] ^= 1; return b },
+			`(?m)^file-system  partition 2 \(root\): ext4: superblock: checksum`, "1 finding: 1 file-system"},
+		{"boot sector", func(b []byte) []byte { clear(b[esp+11 : esp+13]); return b },
+			`(?m)^file-system  partition 1 \(esp\): fat: `, "1 finding: 1 file-system"},
+		{"cut off", func(b []byte) []byte { return b[:root+256<<10] },
+			`(?m)^file-system +partition 2 \(root\): ext4: is cut off`, "1 file-system, "},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if err := os.WriteFile(img, test.damage(bytes.Clone(sound)), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			code, out, errout := ingot("check", img)
+			if code != exitFindings || !regexp.MustCompile(test.out).MatchString(out) || !strings.Contains(errout, test.errout) {
+				t.Errorf("%d\n%s%s", code, out, errout)
+			}
+			code, out, _ = ingot("check", img, "--json")
+			var report checkReport
+			if err := json.Unmarshal([]byte(out), &report); err != nil || code != exitFindings || len(report.Findings) == 0 {
+				t.Errorf("--json: %d, %v\n%s", code, err, out)
+			}
+		})
+	}
+}
+
+// What cannot be checked ends with a status that is neither 0 nor 1.
+func TestCheckStatusOfTrouble(t *testing.T) {
+	dir := t.TempDir()
+	empty := filepath.Join(dir, "empty")
+	if err := os.WriteFile(empty, make([]byte, 1<<20), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"check"}, "ingot: check: give --root DIR or an image, one of the two\n"},
+		{[]string{"check", empty, "--root", dir}, "one of the two"},
+		{[]string{"check", filepath.Join(dir, "none")}, "none: no such file or directory"},
+		{[]string{"check", dir}, "is a folder, not an image: give a root as --root"},
+		{[]string{"check", empty}, "empty: holds no store: the image has nothing that can be read"},
+		{[]string{"check", "--root", dir}, "there is no store: neither /nix/store nor /gnu/store is there"},
+		{[]string{"check", empty, "--flavour", "x"}, ""},
+	} {
+		code, out, errout := ingot(test.args...)
+		if code != exitTrouble || out != "" || !strings.Contains(errout, test.want) {
+			t.Errorf("%v: %d\n%s%s", test.args, code, out, errout)
+		}
+	}
+}
