@@ -1,0 +1,112 @@
+package compression
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+
+	"ingot/tests/fstest"
+)
+
+// tools make what is to be read.
+var tools = map[string][3]string{ // program, package, option
+	"xz": {"xz", "xz-utils", "-c"}, "zstd": {"zstd", "zstd", "-c"},
+	"bzip2": {"bzip2", "bzip2", "-c"}, "gzip": {"gzip", "gzip", "-c"},
+}
+
+func compress(t testing.TB, method string, data []byte, more ...string) []byte {
+	t.Helper()
+	tool := tools[method]
+	cmd := exec.Command(fstest.Judge(t, tool[0], tool[1]), append(more, tool[2])...)
+	cmd.Stdin = bytes.NewReader(data)
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func open(method string, in []byte) ([]byte, error) {
+	r, err := Open(method, bytes.NewReader(in))
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	return io.ReadAll(r)
+}
+
+func TestOpen(t *testing.T) {
+	data := []byte(strings.Repeat("a line of text, and another one\n", 40_000))
+	for _, method := range Names() {
+		t.Run(method, func(t *testing.T) {
+			packed := data
+			if method != "none" {
+				packed = compress(t, method, data)
+			}
+			if got := Detect(packed[:MagicSize]); got != method {
+				t.Errorf("Detect = %s; want %s", got, method)
+			}
+			got, err := open(method, packed)
+			if err != nil || !bytes.Equal(got, data) {
+				t.Fatalf("%d bytes, %v; want %d", len(got), err, len(data))
+			}
+			if method == "none" {
+				return
+			}
+			if got, err := open(method, slices.Concat(packed, packed)); err != nil || len(got) != 2*len(data) {
+				t.Errorf("two streams: %d bytes, %v", len(got), err)
+			}
+			for _, end := range []int{0, 5, len(packed) / 2, len(packed) - 1} {
+				if _, err := open(method, packed[:end]); err == nil && end > 0 || err == io.EOF {
+					t.Errorf("cut after %d bytes: %v", end, err)
+				}
+			}
+			if _, err := open(method, append(slices.Clone(packed), "garbage"...)); err == nil || !strings.HasPrefix(err.Error(), method+": ") {
+				t.Errorf("garbage at the end: %v", err)
+			}
+			if _, err := open(method, data); err == nil || !strings.HasPrefix(err.Error(), method+": ") {
+				t.Errorf("what is not compressed: %v", err)
+			}
+		})
+	}
+}
+
+// TestWindow refuses what would take more memory than zstd(1) itself takes.
+func TestWindow(t *testing.T) {
+	big := compress(t, "zstd", make([]byte, 1<<20), "--long=31")
+	if _, err := open("zstd", big); err == nil || !strings.Contains(err.Error(), "window") {
+		t.Errorf("a window of 2 GiB: %v", err)
+	}
+}
+
+func TestUnknown(t *testing.T) {
+	_, err := Open("lzip", bytes.NewReader(nil))
+	if want := `compression "lzip" is not supported: none, xz, zstd, bzip2, gzip are`; err == nil || err.Error() != want {
+		t.Errorf("Open(lzip) = %v; want %s", err, want)
+	}
+	if _, err := open("xz", []byte("\xfd7zXZ")); !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("Open of half a magic = %v; want %v", err, io.ErrUnexpectedEOF)
+	}
+}
+
+// FuzzOpen feeds the decoders, which are others' work, what no encoder writes: they
+// must end, without a panic.
+func FuzzOpen(f *testing.F) {
+	for method := range tools {
+		if _, err := exec.LookPath(tools[method][0]); err == nil {
+			f.Add(compress(f, method, []byte("some text, some text")))
+		}
+	}
+	f.Fuzz(func(t *testing.T, in []byte) {
+		r, err := Open(Detect(in), bytes.NewReader(in))
+		if err != nil {
+			return
+		}
+		defer r.Close()
+		io.CopyN(io.Discard, r, 1<<20)
+	})
+}
