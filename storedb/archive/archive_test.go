@@ -1,0 +1,379 @@
+package archive
+
+import (
+	"archive/tar"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"ingot/image"
+	"ingot/storedb"
+	"ingot/tests/fstest"
+)
+
+// source makes a folder with what tars trip over, and returns it.
+func source(t testing.TB) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "top")
+	long := strings.Repeat("long-name-", 20)
+	for name, size := range map[string]int{
+		"bin/run": 100, "empty": 0, "large": 3 << 20, "a\nb": 1, "é": 2, "\xff": 3,
+		long + "/" + long + "/" + long: 5,
+	} {
+		p := filepath.Join(dir, name)
+		data := bytes.Repeat([]byte{'x', byte(size)}, size/2+1)[:size]
+		if err := errors.Join(os.MkdirAll(filepath.Dir(p), 0o755), os.WriteFile(p, data, 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	err := errors.Join(
+		os.Chmod(dir+"/bin/run", 0o755), os.Link(dir+"/bin/run", dir+"/hard"), os.Symlink("bin/run", dir+"/link"),
+		os.Symlink(strings.Repeat("x/", 300)+"y", dir+"/long-link"), os.Mkdir(dir+"/empty-dir", 0o750),
+	)
+	sparse, e := os.Create(dir + "/sparse")
+	if err = errors.Join(err, e); err != nil {
+		t.Fatal(err)
+	}
+	sparse.WriteAt([]byte("middle"), 1<<20)
+	if err := errors.Join(sparse.Truncate(2<<20), sparse.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+func hash(t testing.TB, n *image.Node) storedb.Hash {
+	t.Helper()
+	h, _, err := storedb.HashNAR(n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+func scan(t testing.TB, dir string) *image.Node {
+	t.Helper()
+	n, err := image.Scan(dir, image.ScanOptions{Canonical: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// TestTar reads what GNU tar writes, in all its formats and compressions.
+func TestTar(t *testing.T) {
+	dir := source(t)
+	want := hash(t, scan(t, dir))
+	for _, c := range []struct {
+		name string
+		args []string
+	}{
+		{"gnu", []string{"--format=gnu"}},
+		{"pax", []string{"--format=pax"}},
+		{"gnu sparse", []string{"--format=gnu", "--sparse"}},
+		{"pax sparse 0.0", []string{"--format=pax", "--sparse", "--sparse-version=0.0"}},
+		{"pax sparse 0.1", []string{"--format=pax", "--sparse", "--sparse-version=0.1"}},
+		{"pax sparse 1.0", []string{"--format=pax", "--sparse", "--sparse-version=1.0"}},
+		{"gzip", []string{"--gzip"}},
+		{"xz", []string{"--xz"}},
+		{"zstd", []string{"--zstd"}},
+		{"bzip2", []string{"--bzip2"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), "archive")
+			fstest.Run(t, "tar", append(append([]string{"-C", filepath.Dir(dir), "-cf", file}, c.args...), "top")...)
+			n, err := Read(file, Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := hash(t, n.Child("top")); got != want {
+				t.Errorf("hash = %s; that of the folder is %s", got, want)
+			}
+			if n.Child("top").Child("hard") != n.Child("top").Child("bin").Child("run") {
+				t.Error("the hard link is a file of its own")
+			}
+			stripped, err := Read(file, Options{Strip: 1})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := hash(t, stripped); got != want {
+				t.Errorf("with strip: hash = %s; that of the folder is %s", got, want)
+			}
+			if n.Child("top").Child("empty-dir").Mode.Perm() != 0o750 {
+				t.Errorf("the mode of empty-dir is %v", n.Child("top").Child("empty-dir").Mode)
+			}
+		})
+	}
+}
+
+// TestAdd adds an archive to a store, as nix-store --add adds what tar unpacks of it.
+func TestAdd(t *testing.T) {
+	tool := fstest.Judge(t, "nix-hash", "nix-bin")
+	dir, file := source(t), filepath.Join(t.TempDir(), "a.tar.gz")
+	fstest.Run(t, "tar", "-C", dir, "-czf", file, ".")
+	n, err := Read(file, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	item, err := storedb.Nix.AddPath("source", n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := strings.TrimSpace(fstest.Run(t, tool, "--type", "sha256", dir))
+	if got := item.NarHash.Base16(); got != want {
+		t.Errorf("hash = %s; nix-hash says %s", got, want)
+	}
+}
+
+// TestInPlace checks that contents of a plain archive stay in its file.
+func TestInPlace(t *testing.T) {
+	dir, file := source(t), filepath.Join(t.TempDir(), "a.tar")
+	fstest.Run(t, "tar", "-C", dir, "-cf", file, ".")
+	n, err := Read(file, Options{Memory: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := hash(t, scan(t, dir))
+	if got := hash(t, n); got != want {
+		t.Errorf("hash = %s; want %s", got, want)
+	}
+	os.Truncate(file, 1<<20)
+	var changed *image.ChangedError
+	if _, _, err := storedb.HashNAR(n); !errors.As(err, &changed) {
+		t.Errorf("after the file was cut: %v; want a ChangedError", err)
+	}
+}
+
+// TestDeb reads packages that dpkg-deb makes, and compares with what it unpacks.
+func TestDeb(t *testing.T) {
+	tool := fstest.Judge(t, "dpkg-deb", "dpkg")
+	dir := source(t)
+	os.Remove(dir + "/a\nb") // dpkg-deb takes no such names
+	if err := errors.Join(os.Mkdir(dir+"/DEBIAN", 0o755), os.WriteFile(dir+"/DEBIAN/control",
+		[]byte("Package: x\nVersion: 1\nArchitecture: all\nMaintainer: x <x@example.org>\nDescription: x\n"), 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	os.Chmod(dir+"/empty-dir", 0o755)
+	for _, method := range []string{"none", "gzip", "xz", "zstd"} {
+		t.Run(method, func(t *testing.T) {
+			work := t.TempDir()
+			file := filepath.Join(work, "x.deb")
+			cmd := exec.Command(tool, "--root-owner-group", "-Z"+method, "--build", dir, file)
+			if out, err := cmd.CombinedOutput(); err != nil {
+				t.Fatalf("dpkg-deb: %v\n%s", err, out)
+			}
+			fstest.Run(t, tool, "--extract", file, work+"/out")
+			n, err := Read(file, Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, want := hash(t, n), hash(t, scan(t, work+"/out")); got != want {
+				t.Errorf("hash = %s; what dpkg-deb unpacks has %s", got, want)
+			}
+		})
+	}
+}
+
+// tarball puts entries together.
+func tarball(t testing.TB, headers ...tar.Header) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	w := tar.NewWriter(&b)
+	for _, h := range headers {
+		if h.Typeflag == 0 {
+			h.Typeflag = tar.TypeReg
+		}
+		h.Mode |= 0o644
+		if err := w.WriteHeader(&h); err != nil {
+			t.Fatal(err)
+		}
+		io.CopyN(w, zeros{}, h.Size)
+	}
+	w.Close()
+	return b.Bytes()
+}
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
+
+func TestHostileTars(t *testing.T) {
+	file := func(name string) tar.Header { return tar.Header{Name: name, Size: 3} }
+	link := func(kind byte, name, to string) tar.Header {
+		return tar.Header{Name: name, Typeflag: kind, Linkname: to}
+	}
+	good := tarball(t, file("a"), file("b"))
+	long := bytes.Clone(good)
+	copy(long[124:136], "77777777777\x00") // 8 GiB in a file that is none
+	fixSum(long[:512])
+	for _, c := range []struct {
+		name string
+		tar  []byte
+		o    Options
+		want string
+	}{
+		{"empty", nil, Options{}, "holds no files"},
+		{"no archive", []byte(strings.Repeat("hello ", 200)), Options{}, "is neither a tarball, plain or compressed"},
+		{"up", tarball(t, file("a"), file("../b")), Options{}, `entry 2, "../b": ".." is not a file name`},
+		{"up within", tarball(t, file("a/../../b")), Options{}, `entry 1, "a/../../b": ".." is not a file name`},
+		{"up within what is stripped", tarball(t, file("../b")), Options{Strip: 1}, `".." is not a file name`},
+		{"absolute", tarball(t, file("/etc/passwd")), Options{}, `entry 1, "/etc/passwd": its name is absolute`},
+		{"no name", tarball(t, file(".")), Options{}, `has no name`},
+		{"long name", tarball(t, file(strings.Repeat("n", 256))), Options{}, "256 bytes is in it, 255 is the limit"},
+		{"below a symlink", tarball(t, link(tar.TypeSymlink, "d", "/etc"), file("d/passwd")), Options{}, `entry 2, "d/passwd": d is a symlink already, not a directory`},
+		{"below a file", tarball(t, file("d"), file("d/x")), Options{}, "d is a regular file already, not a directory"},
+		{"directory over a symlink", tarball(t, link(tar.TypeSymlink, "d", "/etc"), tar.Header{Name: "d", Typeflag: tar.TypeDir}), Options{}, "d is a symlink already, not a directory"},
+		{"file over a directory", tarball(t, file("d/x"), file("d")), Options{}, `entry 2, "d": is a directory already`},
+		{"hard link out", tarball(t, link(tar.TypeLink, "x", "../../etc/passwd")), Options{}, `is a hard link to "../../etc/passwd": ".." is not a file name`},
+		{"hard link to nothing", tarball(t, link(tar.TypeLink, "x", "y")), Options{}, `is a hard link to "y", which is no file that stands before it`},
+		{"hard link to a directory", tarball(t, file("d/x"), link(tar.TypeLink, "x", "d")), Options{}, `is a hard link to "d", which is no file`},
+		{"empty symlink", tarball(t, link(tar.TypeSymlink, "x", "")), Options{}, "a symlink cannot have a target of 0 bytes"},
+		{"long symlink", tarball(t, link(tar.TypeSymlink, "x", strings.Repeat("x", 4096))), Options{}, "a target of 4096 bytes"},
+		{"cut", good[:1300], Options{}, "the archive ends too early"},
+		{"cut in contents", good[:514], Options{}, `entry 1, "a": the archive ends too early`},
+		{"size", long, Options{}, "the archive ends too early"},
+		{"many", good, Options{Entries: 1}, "entry 2: more than 1 entries"},
+		{"strip", good, Options{Strip: 1}, "holds no files more than 1 directories deep"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := ReadBlob("x.tar", image.Bytes(c.tar), c.o)
+			if err == nil || !strings.Contains(err.Error(), c.want) || !strings.HasPrefix(err.Error(), "x.tar: ") {
+				t.Errorf("ReadBlob = %v\nwant %s", err, c.want)
+			}
+		})
+	}
+	t.Run("special files", func(t *testing.T) {
+		n, err := ReadBlob("x.tar", image.Bytes(tarball(t, link(tar.TypeFifo, "fifo", ""))), Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := storedb.Nix.AddPath("x", n); err == nil || !strings.Contains(err.Error(), "/fifo is a FIFO, which a store cannot hold") {
+			t.Errorf("AddPath = %v", err)
+		}
+	})
+	t.Run("twice", func(t *testing.T) {
+		n, err := ReadBlob("x.tar", image.Bytes(tarball(t, file("a"), tar.Header{Name: "a", Size: 5}, file("b"))), Options{})
+		if err != nil || n.Child("a").Size() != 5 || len(n.Entries()) != 2 {
+			t.Errorf("ReadBlob = %v, %v; want the second of both", n, err)
+		}
+	})
+}
+
+// fixSum sets the checksum of a tar header.
+func fixSum(h []byte) {
+	copy(h[148:156], "        ")
+	sum := 0
+	for _, b := range h {
+		sum += int(b)
+	}
+	copy(h[148:156], fmt.Sprintf("%06o\x00 ", sum))
+}
+
+// TestMemory refuses what unpacks to more than may be held.
+func TestMemory(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "bomb.tar")
+	if err := os.WriteFile(file, tarball(t, tar.Header{Name: "a", Size: 600}, tar.Header{Name: "b", Size: 600}), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	fstest.Run(t, fstest.Judge(t, "xz", "xz-utils"), file)
+	_, err := Read(file+".xz", Options{Memory: 1000})
+	if want := `entry 2, "b": contents of more than 1000 bytes do not fit into memory`; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("Read = %v; want %s", err, want)
+	}
+	b, err := os.ReadFile(file + ".xz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b[len(b)-20] ^= 1
+	if _, err := ReadBlob("x", image.Bytes(b), Options{}); err == nil || !strings.Contains(err.Error(), "x: xz: ") {
+		t.Errorf("with a checksum changed: %v", err)
+	}
+}
+
+func ar(members ...string) []byte {
+	b := arMagic
+	for i := 0; i+1 < len(members); i += 2 {
+		b += fmt.Sprintf("%-16s%-12d%-6d%-6d%-8o%-10d%s%s", members[i], 0, 0, 0, 0o100644, len(members[i+1]), arFmag, members[i+1])
+		b += strings.Repeat("\n", len(members[i+1])&1)
+	}
+	return []byte(b)
+}
+
+func TestHostileDebs(t *testing.T) {
+	data := string(tarball(t, tar.Header{Name: "./x", Size: 3}))
+	good := ar("debian-binary", "2.0\n", "control.tar", "odd", "data.tar", data)
+	if n, err := ReadBlob("x.deb", image.Bytes(good), Options{}); err != nil || n.Child("x").Size() != 3 {
+		t.Fatalf("ReadBlob = %v, %v", n, err)
+	}
+	huge := bytes.Clone(good)
+	copy(huge[8+48:], "9999999999")
+	for _, c := range []struct {
+		name string
+		deb  []byte
+		want string
+	}{
+		{"no members", ar(), "has no data.tar: it is no Debian package"},
+		{"library", ar("x.o/", "abc"), `is an ar archive, but no Debian package: its first member is "x.o", not "debian-binary"`},
+		{"version", ar("debian-binary", "3.0\n", "data.tar", data), `is a Debian package of version "3.0", 2.0 is supported`},
+		{"no data", ar("debian-binary", "2.0\n"), "has no data.tar"},
+		{"cut header", good[:30], "byte 8: ends within the header of a member"},
+		{"cut data", good[:len(good)-512], `member "data.tar" has 2048 bytes, and 1536 are left`},
+		{"huge", huge, `byte 8: member "debian-binary" has 9999999999 bytes`},
+		{"no number", bytes.Replace(good, []byte("4         `"), []byte("four      `"), 1), `has the size "four      ", which is not a number`},
+		{"negative", bytes.Replace(good, []byte("4         `"), []byte("-4        `"), 1), "which is not a number"},
+		{"shifted", append(good[:72:72], strings.Repeat("?", 60)...), "byte 72: no member of an archive begins here"},
+		{"unknown compression", ar("debian-binary", "2.0\n", "data.tar.lzma", "]\x00\x00\x80\x00 and so on, which is too short for a header"), "the archive ends too early"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if _, err := ReadBlob("x.deb", image.Bytes(c.deb), Options{}); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("ReadBlob = %v\nwant %s", err, c.want)
+			}
+		})
+	}
+}
+
+func TestReadErrors(t *testing.T) {
+	if _, err := Read(t.TempDir(), Options{}); err == nil || !strings.Contains(err.Error(), "not a regular file") {
+		t.Errorf("Read of a folder: %v", err)
+	}
+	if _, err := Read("/nonexistent", Options{}); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("Read of nothing: %v", err)
+	}
+}
+
+// sound checks that a tree is one that a store can hold or refuse.
+func sound(t *testing.T, n *image.Node) {
+	(&image.Tree{Root: n}).Walk(func(p string, n *image.Node) error {
+		for _, e := range n.Entries() {
+			if err := image.CheckName(e.Name); err != nil || len(e.Name) > 255 {
+				t.Errorf("%s: %v", p, err)
+			}
+		}
+		return nil
+	})
+	storedb.Nix.AddPath("x", n)
+}
+
+// FuzzArchive reads tarballs and packages of all kinds.
+func FuzzArchive(f *testing.F) {
+	data := tarball(f, tar.Header{Name: "./d/x", Size: 3}, tar.Header{Name: "l", Typeflag: tar.TypeLink, Linkname: "d/x"})
+	f.Add(data)
+	f.Add(ar("debian-binary", "2.0\n", "data.tar", string(data)))
+	f.Add(ar("debian-binary", "2.0\n", "control.tar.xz", "odd", "data.tar.zst", "\x28\xb5\x2f\xfd"))
+	f.Fuzz(func(t *testing.T, in []byte) {
+		n, err := ReadBlob("x", image.Bytes(in), Options{Memory: 1 << 20, Entries: 1000})
+		if err != nil {
+			if !strings.HasPrefix(err.Error(), "x: ") {
+				t.Errorf("error does not say where: %v", err)
+			}
+			return
+		}
+		sound(t, n)
+	})
+}

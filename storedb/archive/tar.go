@@ -1,0 +1,259 @@
+package archive
+
+import (
+	"archive/tar"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"slices"
+	"strings"
+
+	"ingot/image"
+)
+
+// tarReader makes a tree of a tarball.
+type tarReader struct {
+	Options
+	tree *image.Tree
+	held int64 // bytes in memory
+}
+
+// read reads a tarball. Where it is not compressed, blob holds its bytes, and r reads
+// them from the first one on.
+func (t *tarReader) read(r io.Reader, blob image.Blob) (*image.Node, error) {
+	in := tar.NewReader(r)
+	seeker, _ := r.(io.Seeker)
+	for n := 1; ; n++ {
+		h, err := in.Next()
+		if err == io.EOF {
+			break
+		}
+		if errors.Is(err, tar.ErrHeader) && n == 1 {
+			return nil, errors.New("is neither a tarball, plain or compressed with gzip, xz, zstd or bzip2, nor a Debian package")
+		}
+		if err == nil && n > t.Entries {
+			err = fmt.Errorf("more than %d entries", t.Entries)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("entry %d: %w", n, early(err))
+		}
+		var at image.Blob
+		if blob != nil && h.Typeflag == tar.TypeReg && !sparse(h) {
+			at, err = section(blob, seeker, h.Size)
+		}
+		if err == nil {
+			err = t.entry(h, in, at)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("entry %d, %q: %w", n, h.Name, early(err))
+		}
+	}
+	// What follows the end of the archive is padding, and the checksum of what it is
+	// compressed with.
+	if _, err := io.CopyN(io.Discard, r, t.Memory); err != io.EOF && err != nil {
+		return nil, err
+	}
+	if len(t.tree.Root.Entries()) == 0 {
+		if t.Strip > 0 {
+			return nil, fmt.Errorf("holds no files more than %d directories deep, which strip takes off", t.Strip)
+		}
+		return nil, errors.New("holds no files")
+	}
+	return t.tree.Root, nil
+}
+
+func early(err error) error {
+	if errors.Is(err, io.ErrUnexpectedEOF) || err == io.EOF {
+		return fmt.Errorf("the archive ends too early: %w", io.ErrUnexpectedEOF)
+	}
+	return err
+}
+
+// sparse says whether a file's bytes are not those that stand in the archive.
+func sparse(h *tar.Header) bool {
+	for key := range h.PAXRecords {
+		if strings.HasPrefix(key, "GNU.sparse.") {
+			return true
+		}
+	}
+	return false
+}
+
+// section returns the contents that begin where the tarball has been read to.
+func section(blob image.Blob, at io.Seeker, size int64) (image.Blob, error) {
+	off, err := at.Seek(0, io.SeekCurrent)
+	if err != nil {
+		return nil, err
+	}
+	if size > blob.Size()-off {
+		return nil, io.ErrUnexpectedEOF
+	}
+	return image.Section(blob, off, size), nil
+}
+
+// entry puts one entry into the tree. contents is where its contents lie, if they can
+// stay there.
+func (t *tarReader) entry(h *tar.Header, in io.Reader, contents image.Blob) error {
+	if h.Typeflag == tar.TypeXGlobalHeader {
+		return nil
+	}
+	parts, err := t.parts(h.Name)
+	if err != nil || parts == nil {
+		return err
+	}
+	if h.Typeflag == tar.TypeDir {
+		return t.directory(parts, h)
+	}
+	if len(parts) == 0 {
+		return errors.New("has no name")
+	}
+	n, err := t.node(h, in, contents)
+	if err != nil {
+		return err
+	}
+	return t.put(parts, n)
+}
+
+// parts splits a name into what it has after the directories that are taken off. It
+// is nil for what lies above them.
+func (t *tarReader) parts(name string) ([]string, error) {
+	if strings.HasPrefix(name, "/") {
+		return nil, errors.New("its name is absolute")
+	}
+	parts := []string{}
+	for part := range strings.SplitSeq(name, "/") {
+		if part == "" || part == "." {
+			continue
+		}
+		if err := image.CheckName(part); err != nil {
+			return nil, err
+		}
+		if len(part) > 255 {
+			return nil, fmt.Errorf("a name of %d bytes is in it, 255 is the limit", len(part))
+		}
+		parts = append(parts, part)
+	}
+	if t.Strip > 0 && len(parts) <= t.Strip {
+		return nil, nil
+	}
+	return parts[t.Strip:], nil
+}
+
+func permissions(h *tar.Header) fs.FileMode {
+	n := image.ModeFromUnix(uint16(h.Mode) & 0o7777)
+	return n & image.Perm
+}
+
+func (t *tarReader) directory(parts []string, h *tar.Header) error {
+	d, err := t.parent(parts)
+	if err == nil {
+		d.Mode = fs.ModeDir | permissions(h)
+	}
+	return err
+}
+
+// parent returns a directory, made where it is missing.
+func (t *tarReader) parent(parts []string) (*image.Node, error) {
+	d := t.tree.Root
+	for i, part := range parts {
+		next := d.Child(part)
+		if next == nil {
+			next = image.NewDir(0o755)
+			if err := d.Add(part, next); err != nil {
+				return nil, err
+			}
+		}
+		if !next.IsDir() {
+			return nil, fmt.Errorf("%s is %s already, not a directory", strings.Join(parts[:i+1], "/"), image.Kind(next.Mode))
+		}
+		d = next
+	}
+	return d, nil
+}
+
+// put places a node that is no directory; what stands there before gives way.
+func (t *tarReader) put(parts []string, n *image.Node) error {
+	last := len(parts) - 1
+	d, err := t.parent(parts[:last])
+	if err != nil {
+		return err
+	}
+	if old := d.Child(parts[last]); old != nil {
+		if old.IsDir() {
+			return errors.New("is a directory already")
+		}
+		d.Remove(parts[last])
+	}
+	return d.Add(parts[last], n)
+}
+
+// node makes the node of an entry that is no directory.
+func (t *tarReader) node(h *tar.Header, in io.Reader, contents image.Blob) (*image.Node, error) {
+	switch h.Typeflag {
+	case tar.TypeReg, tar.TypeCont, tar.TypeGNUSparse:
+		return t.file(h, in, contents)
+	case tar.TypeLink:
+		return t.linked(h.Linkname)
+	case tar.TypeSymlink:
+		if h.Linkname == "" || len(h.Linkname) > 4095 || strings.Contains(h.Linkname, "\x00") {
+			return nil, fmt.Errorf("a symlink cannot have a target of %d bytes", len(h.Linkname))
+		}
+		return image.NewSymlink(h.Linkname), nil
+	case tar.TypeFifo:
+		return image.NewSpecial(fs.ModeNamedPipe|permissions(h), image.Dev{}), nil
+	case tar.TypeChar, tar.TypeBlock:
+		mode := fs.ModeDevice | permissions(h)
+		if h.Typeflag == tar.TypeChar {
+			mode |= fs.ModeCharDevice
+		}
+		return image.NewSpecial(mode, image.Dev{Major: uint32(h.Devmajor), Minor: uint32(h.Devminor)}), nil
+	}
+	return nil, fmt.Errorf("is of type %q, which is not supported", h.Typeflag)
+}
+
+// linked returns the node of another name, which must stand before.
+func (t *tarReader) linked(target string) (*image.Node, error) {
+	parts, err := t.parts(target)
+	if err != nil {
+		return nil, fmt.Errorf("is a hard link to %q: %w", target, err)
+	}
+	n := t.tree.Lookup(strings.Join(parts, "/"))
+	if n == nil || n.IsDir() {
+		return nil, fmt.Errorf("is a hard link to %q, which is no file that stands before it", target)
+	}
+	return n, nil
+}
+
+func (t *tarReader) file(h *tar.Header, in io.Reader, contents image.Blob) (*image.Node, error) {
+	n := image.NewFile(permissions(h), nil)
+	if h.Size == 0 {
+		return n, nil
+	}
+	if contents != nil {
+		n.Data = contents
+		return n, nil
+	}
+	if h.Size > t.Memory-t.held {
+		return nil, fmt.Errorf("contents of more than %d bytes do not fit into memory; unpack the archive to a folder, and name that instead", t.Memory)
+	}
+	t.held += h.Size
+	b, err := readAll(in, h.Size)
+	n.Data = image.Bytes(b)
+	return n, err
+}
+
+// readAll reads size bytes. The size is not to be trusted with memory before the
+// bytes are there.
+func readAll(r io.Reader, size int64) ([]byte, error) {
+	const chunk = 1 << 20
+	b := make([]byte, 0, min(size, chunk))
+	for int64(len(b)) < size {
+		b = slices.Grow(b, int(min(size-int64(len(b)), max(chunk, int64(len(b))))))
+		n, err := io.ReadFull(r, b[len(b):min(int64(cap(b)), size)])
+		if b = b[:len(b)+n]; err != nil {
+			return nil, err
+		}
+	}
+	return b, nil
+}
