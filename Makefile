@@ -11,10 +11,10 @@ TAGS = osusergo netgo sqlite_omit_load_extension
 BUILD = CGO_ENABLED=1 go build -trimpath -buildvcs=false -tags '$(TAGS)' \
 	-ldflags '-s -w -buildid= -linkmode external -extldflags -static'
 
-.PHONY: help build test check race bench fuzz demo clean
+.PHONY: help build test test-guix check race bench fuzz demo clean
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
 
 build: ## the program, static, at bin/ingot
 	$(BUILD) -o $(OUT) ./cmd/ingot
@@ -24,6 +24,11 @@ test: ## all tests, with what they need installed first
 	test -z "$$(gofmt -l $$(git ls-files '*.go') | tee /dev/stderr)"
 	go vet ./...
 	go test -timeout 25m ./...
+
+test-guix: ## what real Guix thinks of it, in a chroot of Debian unstable; takes root
+	tests/setup/debian judges
+	tests/setup/guix
+	INGOT_GUIX_CHROOT=$(CURDIR)/bin/guix-chroot go test -count=1 -timeout 10m ./tests/guixtest
 
 check: ## gofmt, go vet and staticcheck
 	test -z "$$(gofmt -l $$(git ls-files '*.go') | tee /dev/stderr)"
@@ -50,5 +55,5 @@ fuzz: ## every fuzz target for FUZZTIME (30s)
 demo: ## installs what is missing, builds a rescue disk, boots it in BIOS and in UEFI
 	go run ./tests/demo
 
-clean: ## removes what was built; the unpacked kernel stays
-	find bin -mindepth 1 -maxdepth 1 ! -name kernel -exec rm -rf {} +
+clean: ## removes what was built; the unpacked kernel and the chroot with Guix stay
+	find bin -mindepth 1 -maxdepth 1 ! -name kernel ! -name guix-chroot -exec rm -rf {} +

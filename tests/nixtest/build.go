@@ -189,25 +189,29 @@ func (in inputs) stage(dir string) error {
 	if err := copyFile(in.kernel.Image, filepath.Join(dir, "input", "vmlinuz"), 0o644); err != nil {
 		return err
 	}
-	if err := in.tools(filepath.Join(dir, "input", "tools", "bin")); err != nil {
+	if err := Tools(in.busybox, filepath.Join(dir, "input", "tools", "bin")); err != nil {
 		return err
 	}
-	archive, err := in.initrd()
+	script, err := expression.ReadFile("system/initrd.sh")
+	if err != nil {
+		return err
+	}
+	archive, err := Initrd(in.kernel, in.busybox, string(script))
 	if err != nil {
 		return err
 	}
 	return os.WriteFile(filepath.Join(dir, "input", "initrd"), archive, 0o644)
 }
 
-// tools fills a folder with busybox and a link to it for each of its commands: the
+// Tools fills a folder with busybox and a link to it for each of its commands: the
 // name by which it is called is all that busybox goes by.
-func (in inputs) tools(bin string) error {
-	if err := copyFile(in.busybox, filepath.Join(bin, "busybox"), 0o755); err != nil {
+func Tools(busybox, bin string) error {
+	if err := copyFile(busybox, filepath.Join(bin, "busybox"), 0o755); err != nil {
 		return err
 	}
-	list, err := exec.Command(in.busybox, "--list").Output()
+	list, err := exec.Command(busybox, "--list").Output()
 	if err != nil {
-		return fmt.Errorf("%s --list: %w", in.busybox, err)
+		return fmt.Errorf("%s --list: %w", busybox, err)
 	}
 	for _, name := range strings.Fields(string(list)) {
 		if name == "busybox" {

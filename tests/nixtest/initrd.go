@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/u-root/u-root/pkg/cpio"
+
+	"ingot/vm/kernel"
 )
 
 // modules are what a guest may need to see its root, whatever disk it is.
@@ -16,26 +18,23 @@ var modules = []string{
 	"ext4", "isofs", "vfat", "nls_cp437", "nls_ascii",
 }
 
-// commands are what initrd.sh calls.
+// commands are what such scripts call.
 var commands = []string{
 	"sh", "blkid", "cat", "echo", "findfs", "insmod", "mkdir", "mount", "poweroff",
 	"sed", "sleep", "switch_root", "umount",
 }
 
-// initrd returns a compressed cpio archive: busybox, the modules in the order in
-// which they load, and system/initrd.sh as /init. It is made by u-root's cpio, not
-// by ingot's, since it stands for a system that ingot finds and did not make.
-func (in inputs) initrd() ([]byte, error) {
-	busybox, err := os.ReadFile(in.busybox)
-	if err != nil {
-		return nil, err
-	}
-	script, err := expression.ReadFile("system/initrd.sh")
+// Initrd returns a compressed cpio archive: a script as /init, busybox to run it, and
+// the modules of a kernel that a root on a disk takes, with modules/order to say in
+// which order they load. It is made by u-root's cpio, not by ingot's, since it stands
+// for a system that ingot finds and did not make.
+func Initrd(k *kernel.Kernel, busyboxPath, script string) ([]byte, error) {
+	busybox, err := os.ReadFile(busyboxPath)
 	if err != nil {
 		return nil, err
 	}
 	files := []cpio.Record{
-		cpio.StaticFile("init", string(script), 0o755),
+		cpio.StaticFile("init", script, 0o755),
 		cpio.StaticFile("bin/busybox", string(busybox), 0o755),
 		cpio.CharDev("dev/console", 0o600, 5, 1),
 		cpio.Directory("proc", 0o755), cpio.Directory("sys", 0o755), cpio.Directory("root", 0o755),
@@ -43,7 +42,7 @@ func (in inputs) initrd() ([]byte, error) {
 	for _, name := range commands {
 		files = append(files, cpio.Symlink("bin/"+name, "busybox"))
 	}
-	closure, err := in.kernel.Closure(modules...)
+	closure, err := k.Closure(modules...)
 	if err != nil {
 		return nil, err
 	}
