@@ -290,16 +290,21 @@ func (m *Machine) wait(ctx context.Context, pattern string, running bool) (strin
 }
 
 // settle waits until the console is quiet, so that an error shows whole lines, and
-// what a guest says after the first of them.
+// what a guest says after the first of them. In the middle of a line it waits longer:
+// a guest that others keep from running pauses there for half a second.
 func (m *Machine) settle() {
-	for range 10 {
-		_, ended, changed := m.console.unread()
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); {
+		text, ended, changed := m.console.unread()
 		if ended {
 			return
 		}
+		quiet := 3 * time.Second
+		if end := strings.TrimRight(plain(text), " "); strings.HasSuffix(end, "\n") || strings.HasSuffix(end, ">") || strings.HasSuffix(end, "#") {
+			quiet = 300 * time.Millisecond
+		}
 		select {
 		case <-changed:
-		case <-time.After(200 * time.Millisecond):
+		case <-time.After(quiet):
 			return
 		}
 	}

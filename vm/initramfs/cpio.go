@@ -16,8 +16,8 @@ import (
 type Compression int
 
 const (
-	// Zstd halves what a boot loader has to read, and was quicker to boot than
-	// no compression wherever that goes through a BIOS. Kernels know it since 5.9.
+	// Zstd leaves a third of what a disk has to hold and a boot loader has to read
+	// (9 of 27 MB). Unpacking takes half a second under TCG. Linux knows it since 5.9.
 	Zstd Compression = iota
 	// None is for kernels without zstd, and quickest where QEMU loads the archive.
 	None

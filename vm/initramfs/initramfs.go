@@ -88,8 +88,9 @@ func Tree(o Options) (*image.Tree, error) {
 
 // builder adds files to a tree and keeps the first error.
 type builder struct {
-	tree *image.Tree
-	err  error
+	tree    *image.Tree
+	carried []kernel.Module
+	err     error
 }
 
 func (b *builder) put(name string, n *image.Node) {
@@ -123,9 +124,19 @@ func (b *builder) modules(o Options) {
 		}
 	}
 	b.closure(o.Kernel, carry)
+	if b.err != nil {
+		return
+	}
 	if order := b.closure(o.Kernel, o.Load); len(order) > 0 {
 		b.text(ModulesFile, lines(order))
 	}
+	// So that init need not read all modules to find the one for a device.
+	aliases, err := o.Kernel.Aliases(b.carried)
+	if err != nil {
+		b.err = fmt.Errorf("initramfs: %w", err)
+		return
+	}
+	b.text(path.Join("/lib/modules", o.Kernel.Release, "modules.alias"), string(aliases))
 	// The kernel calls this path for a module that it misses.
 	b.put("/sbin/modprobe", image.NewSymlink("../init"))
 }
@@ -149,6 +160,7 @@ func (b *builder) closure(k *kernel.Kernel, names []string) (order []string) {
 			b.err = fmt.Errorf("initramfs: %w", err)
 			return nil
 		}
+		b.carried = append(b.carried, m)
 		b.put(name, image.NewFile(0o644, image.Bytes(object)))
 	}
 	return order

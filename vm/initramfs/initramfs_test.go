@@ -146,6 +146,9 @@ func TestModules(t *testing.T) {
 			t.Errorf("%s is not in the archive", name)
 		}
 	}
+	if got := text(t, files["lib/modules/"+k.Release+"/modules.alias"]); !strings.Contains(got, "alias virtio:d00000002v* virtio_blk\n") {
+		t.Errorf("modules.alias is\n%.300s\nwant virtio_blk's alias in it", got)
+	}
 	if got := text(t, files["sbin/modprobe"]); got != "../init" {
 		t.Errorf("sbin/modprobe leads to %q; want ../init", got)
 	}

@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -67,6 +68,22 @@ func (k *Kernel) Info(m Module) (Info, error) {
 		return Info{}, err
 	}
 	return x.info(m.Name)
+}
+
+// Aliases returns what depmod writes to modules.alias, for these modules. With it in
+// a ModulesDir a module for a device is found without reading all of them.
+func (k *Kernel) Aliases(modules []Module) ([]byte, error) {
+	var out bytes.Buffer
+	for _, m := range modules {
+		info, err := k.Info(m)
+		if err != nil {
+			return nil, err
+		}
+		for _, a := range info.Aliases {
+			fmt.Fprintf(&out, "alias %s %s\n", a, m.Name)
+		}
+	}
+	return out.Bytes(), nil
 }
 
 func (x *index) module(name string) Module {

@@ -154,6 +154,37 @@ func TestClosure(t *testing.T) {
 	}
 }
 
+// TestAliases puts modules.alias where depmod does: it is what modules are then
+// found by.
+func TestAliases(t *testing.T) {
+	k, err := Find(folder(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	modules, err := k.Modules()
+	if err != nil {
+		t.Fatal(err)
+	}
+	aliases, err := k.Aliases(modules)
+	want := "alias fs-blk blk\nalias fs-blk helper\nalias pci:v00001AF4d*sv* virtio_pci\n"
+	if err != nil || string(aliases) != want {
+		t.Fatalf("Aliases = %q, %v; want %q", aliases, err, want)
+	}
+	put(t, filepath.Join(k.ModulesDir, "modules.alias"), []byte(want+"# more\nalias usb:v1d010[6-9]* ring\n"))
+	again, err := Running(filepath.Dir(filepath.Dir(filepath.Dir(filepath.Dir(k.ModulesDir)))), k.Release)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for alias, want := range map[string]string{"pci:v00001AF4d1sv2": "ring virtio_pci", "usb:v1d0107x": "ring"} {
+		if got, err := again.Closure(alias); err != nil || names(got) != want {
+			t.Errorf("Closure(%s) = %s, %v; want %s", alias, names(got), err, want)
+		}
+	}
+	if _, err := Running(t.TempDir(), k.Release); err == nil {
+		t.Error("Running in an empty folder: no error")
+	}
+}
+
 func TestUnknownModule(t *testing.T) {
 	k, err := Find(folder(t))
 	if err != nil {
