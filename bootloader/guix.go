@@ -43,16 +43,28 @@ func guixSystem(look Lookup, system string) (Entry, error) {
 	if err != nil {
 		return Entry{}, fmt.Errorf("initrd: %w", err)
 	}
+	return Entry{
+		Title: p.label, Kernel: kernel, Initrd: []string{initrd},
+		Arguments: append(p.bootable(system), p.arguments...), RootDevice: p.root,
+	}, nil
+}
+
+// bootable returns what bootable-kernel-arguments in gnu/system.scm puts before a
+// system's own arguments.
+func (p *parameters) bootable(system string) []string {
 	// Since version 1 the initial RAM disk knows its parameters by other names.
 	names := []string{"--root=", "--system=", "--load="}
 	if p.version > 0 {
 		names = []string{"root=", "gnu.system=", "gnu.load="}
 	}
-	args := []string{names[0] + p.root, names[1] + system, names[2] + system + "/boot"}
-	return Entry{
-		Title: p.label, Kernel: kernel, Initrd: []string{initrd},
-		Arguments: append(args, p.arguments...), RootDevice: p.root,
-	}, nil
+	args := []string{names[1] + system, names[2] + system + "/boot"}
+	switch p.root {
+	case "tmpfs":
+		return append([]string{"rootfstype=tmpfs"}, args...)
+	case "none": // the system's own arguments say what to mount
+		return args
+	}
+	return append([]string{names[0] + p.root}, args...)
 }
 
 func parseParameters(text string) (*parameters, error) {
