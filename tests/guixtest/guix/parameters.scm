@@ -30,7 +30,7 @@ chmod +x $out/bin/guile"))
                           (device device)
                           (mount-point "/")
                           (type "ext4"))))
-    (kernel-arguments '("quiet" "ingot.words=one two" "ingot.quote=a\"b"))
+    (kernel-arguments '("quiet" "ingot.words=one two" "dyndbg=\"file x +p\""))
     (firmware '())
     (services '())))
 
