@@ -18,6 +18,7 @@ type boot struct {
 	core    *bootloader.Core // for BIOS; nil without it
 	names   []string         // of the platforms
 	entries []bootloader.Entry
+	timeout int // in seconds
 }
 
 // planBoot makes the boot loader and puts its files into the trees.
@@ -34,7 +35,7 @@ func (p *planner) planBoot(ctx context.Context, h Host) (*boot, error) {
 	if err != nil {
 		return nil, err
 	}
-	b.entries = menu.Entries
+	b.entries, b.timeout = menu.Entries, menu.Timeout
 	place := bootloader.Place{UUID: p.uuid(at)}
 	if err := menu.AddTo(p.trees[at], place); err != nil {
 		return nil, p.src.wrap("bootloader", err)
@@ -43,7 +44,10 @@ func (p *planner) planBoot(ctx context.Context, h Host) (*boot, error) {
 	if err != nil {
 		return nil, p.src.wrap("bootloader.grub", err)
 	}
-	if p.onScreen() {
+	switch {
+	case p.onScreen() && grub.Font() == "":
+		p.warnings = append(p.warnings, fmt.Sprintf("%s brings no unicode.pf2, so the menu shows in text: titles in other scripts than Latin do not", grub))
+	case p.onScreen():
 		if err := grub.AddFont(p.trees[at], place); err != nil {
 			return nil, p.src.wrap("bootloader.grub", err)
 		}
@@ -220,12 +224,12 @@ func (b *boot) install(d *partition.Disk) (*image.Map, error) {
 }
 
 func (b *boot) summary() SummaryBoot {
-	s := SummaryBoot{Platforms: b.names}
+	s := SummaryBoot{Platforms: b.names, Timeout: b.timeout}
 	if b.core != nil {
 		s.CoreSize = b.core.Size()
 	}
 	for _, e := range b.entries {
-		s.Entries = append(s.Entries, SummaryEntry{e.Title, e.Kernel, strings.Join(e.Arguments, " ")})
+		s.Entries = append(s.Entries, SummaryEntry{e.Submenu, e.Title, e.Kernel, e.Initrd, strings.Join(e.Arguments, " ")})
 	}
 	return s
 }

@@ -173,8 +173,20 @@ func (p *Partition) check(d *decoder, key string) {
 	if p.Contents.some() && p.Filesystem == "swap" {
 		d.fail(key+".contents", "a swap area holds no files")
 	}
+	for _, k := range []struct {
+		name, of string
+		set      bool
+	}{{"inodes", "ext4", p.Inodes != 0}, {"reserved", "ext4", p.Reserved != 0}, {"journal", "ext4", p.Journal != nil}, {"bits", "fat", p.Bits != 0}} {
+		if k.set && k.of != p.Filesystem {
+			d.fail(key+"."+k.name, "is a matter of %s, and the file system is %s", k.of, p.Filesystem)
+		}
+	}
 	// One at a time, so that the error stands at the key that is wrong.
 	fit := image.Volume{Size: image.Exactly(64 << 20)}
+	if err := fs.Check(fit); err != nil {
+		d.fail(key, "%s", err)
+		return
+	}
 	label, uuid, size := fit, fit, image.Volume{Size: p.Size.Size}
 	label.Label, uuid.UUID = p.Label, p.UUID
 	d.check(key+".label", fs.Check(label))

@@ -7,18 +7,23 @@ import (
 	"os"
 	"path"
 	"slices"
+	"strings"
 
 	"ingot/image"
 )
 
 // addContents puts what a partition's contents name, the store aside, into a tree.
-func (r *Recipe) addContents(t *image.Tree, c *Contents, key string) error {
+// store is the store directory.
+func (r *Recipe) addContents(t *image.Tree, c *Contents, store, key string) error {
 	if !c.From.IsZero() {
 		if err := addFolder(t, c.From.Host); err != nil {
 			return r.src.wrap(key+".from", err)
 		}
 	}
 	for i := range c.Files {
+		if c.Store && strings.HasPrefix(c.Files[i].Path, store+"/") {
+			return r.src.errorf(fmt.Sprintf("%s.files[%d]", key, i), "%s lies in the store, where it would be unregistered and the garbage collector's; use store.add", c.Files[i].Path)
+		}
 		if err := c.Files[i].addTo(t); err != nil {
 			return r.src.wrap(fmt.Sprintf("%s.files[%d]", key, i), err)
 		}

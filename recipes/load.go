@@ -109,11 +109,19 @@ func override(root *yaml.Node, set string) error {
 		}
 		if i == len(parts)-1 {
 			*next = *v.Content[0]
-			next.Line, next.Column = 0, 0 // an error names the key alone
+			withoutPlace(next) // an error names the key alone
 		}
 		at = next
 	}
 	return nil
+}
+
+// withoutPlace takes away where a node and those in it stand: not in the file.
+func withoutPlace(n *yaml.Node) {
+	n.Line, n.Column = 0, 0
+	for _, c := range n.Content {
+		withoutPlace(c)
+	}
 }
 
 // step returns the node under one part of a key's path, made if it is missing.

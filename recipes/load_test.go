@@ -80,6 +80,8 @@ func TestParseErrors(t *testing.T) {
 		{"no esp", "    - {name: esp, type: esp, filesystem: fat, label: ESP, size: 64MiB}\n", "", "bootloader.grub[1]: no partition has type: esp"},
 		{"no loader", "  grub: [bios, efi]\n", "", "bootloader: has no grub"},
 		{"no platforms", "grub: [bios, efi]", "grub: {from: /usr}", "web.yaml:22:9: bootloader.grub: names no platforms; add platforms: [bios, efi]"},
+		{"inodes below 0", "label: root", "label: root\n      inodes: -1", "disk.partitions[2]: inodes: -1 is less than 0"},
+		{"bits of ext4", "label: root", "label: root\n      bits: 16", "web.yaml:15:13: disk.partitions[2].bits: is a matter of fat, and the file system is ext4"},
 		{"relative file", "path: /etc/hostname", "path: etc/hostname", `"etc/hostname" is not an absolute path`},
 		{"dotdot file", "path: /etc/hostname", "path: /etc/../../x", `has .. in it`},
 		{"two kinds of file", `text: "web\n"`, "text: web, link: x", "exactly one of text, source, directory, link and device says what it is, and 2 are given"},

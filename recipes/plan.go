@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"ingot/image"
 	"ingot/partition"
@@ -25,8 +26,9 @@ type Plan struct {
 	// Warnings are what a person should know, and what does not stop a build.
 	Warnings []string
 
-	items []*storedb.Item
-	boot  *boot
+	items    []*storedb.Item
+	contents []contents // of the partitions
+	boot     *boot
 }
 
 // planner is a Plan in the making.
@@ -65,7 +67,7 @@ func (r *Recipe) Plan(ctx context.Context, h Host) (*Plan, error) {
 		return nil, err
 	}
 	c := p.store.closure
-	plan := &Plan{Recipe: r, Disk: disk, items: c.Items(), boot: p.boot, Warnings: p.warnings,
+	plan := &Plan{Recipe: r, Disk: disk, items: c.Items(), contents: p.contents(), boot: p.boot, Warnings: p.warnings,
 		Closure: ManifestClosure{Paths: c.Len(), NarSize: c.NarSize()}}
 	if c.Len() > 0 {
 		plan.Closure.Digest = "sha256:" + c.Digest().Base16()
@@ -112,7 +114,7 @@ func (p *planner) assemble(ctx context.Context) error {
 				return p.src.wrap(key+".store", err)
 			}
 		}
-		if err := p.addContents(t, &part.Contents, key); err != nil {
+		if err := p.addContents(t, &part.Contents, p.store.flavour.StoreDir(), key); err != nil {
 			return err
 		}
 		if part.Contents.Store && p.store.made != nil {
@@ -175,9 +177,21 @@ func (p *planner) layOut() (*partition.Disk, error) {
 	}
 	disk, err := table.Layout()
 	if err != nil {
-		return nil, p.src.wrap("disk", err)
+		return nil, p.diskError(err)
 	}
 	return disk, nil
+}
+
+// diskError puts an error of the table to the partition that it names.
+func (p *planner) diskError(err error) error {
+	key, what := "disk", strings.TrimPrefix(err.Error(), "disk: ")
+	for i, part := range p.Disk.Partitions {
+		if rest, ok := strings.CutPrefix(what, "partition "+part.Name+": "); ok {
+			key, what = fmt.Sprintf("disk.partitions[%d]", i), part.Name+": "+rest
+			break
+		}
+	}
+	return &placedError{p.src.errorf(key, "%s", what), err}
 }
 
 // place lays out one partition.
@@ -214,105 +228,6 @@ func (p *planner) place(i int) (partition.Partition, error) {
 		return out, &placedError{e, err}
 	}
 	return out, nil
-}
-
-// Summary describes a plan for people and programs.
-type Summary struct {
-	Name       string             `json:"name"`
-	Table      string             `json:"table"`
-	Format     string             `json:"format"`
-	Size       int64              `json:"size"`
-	Data       int64              `json:"data"`
-	Partitions []SummaryPartition `json:"partitions"`
-	Closure    SummaryClosure     `json:"closure"`
-	Boot       SummaryBoot        `json:"boot"`
-	Stages     []SummaryStage     `json:"stages"`
-	Warnings   []string           `json:"warnings,omitempty"`
-}
-
-// SummaryPartition is one partition of a [Summary].
-type SummaryPartition struct {
-	Number     int    `json:"number"`
-	Name       string `json:"name"`
-	Type       string `json:"type"`
-	GUID       string `json:"guid,omitempty"`
-	Start      int64  `json:"start"`
-	Size       int64  `json:"size"`
-	Data       int64  `json:"data"`
-	Filesystem string `json:"filesystem,omitempty"`
-	Label      string `json:"label,omitempty"`
-	UUID       string `json:"uuid,omitempty"`
-}
-
-// SummaryClosure is the store of a [Summary].
-type SummaryClosure struct {
-	ManifestClosure
-	Largest []SummaryItem `json:"largest,omitempty"`
-}
-
-// SummaryItem is a store path and the size of its NAR.
-type SummaryItem struct {
-	Path    string `json:"path"`
-	NarSize int64  `json:"narSize"`
-}
-
-// SummaryBoot is the boot loader of a [Summary].
-type SummaryBoot struct {
-	Platforms []string       `json:"platforms,omitempty"`
-	CoreSize  int64          `json:"coreSize,omitempty"`
-	Entries   []SummaryEntry `json:"entries,omitempty"`
-}
-
-// SummaryEntry is one entry of the menu.
-type SummaryEntry struct {
-	Title     string `json:"title"`
-	Kernel    string `json:"kernel"`
-	Arguments string `json:"arguments"`
-}
-
-// SummaryStage is one stage of the way to the image.
-type SummaryStage struct {
-	Name string `json:"name"`
-	What string `json:"what"`
-}
-
-// Summary returns the plan's description, with the largest store paths.
-func (p *Plan) Summary(largest int) Summary {
-	s := Summary{
-		Name: p.Recipe.Name, Table: p.Disk.Kind.String(), Format: p.Recipe.Output.Format,
-		Size: p.Disk.Map.Size(), Data: p.Data(), Boot: p.boot.summary(), Warnings: p.Warnings,
-		Closure: SummaryClosure{ManifestClosure: p.Closure},
-	}
-	for i, d := range p.Disk.Partitions {
-		part := SummaryPartition{
-			Number: d.Number, Name: d.Name, Type: d.Type, GUID: d.GUID, Start: d.Start, Size: d.Size,
-			Filesystem: p.Recipe.Disk.Partitions[i].Filesystem, Label: d.Label, UUID: d.UUID,
-		}
-		if d.Content != nil {
-			part.Data = d.Content.Allocated(1)
-		}
-		s.Partitions = append(s.Partitions, part)
-	}
-	items := slices.Clone(p.items)
-	slices.SortStableFunc(items, func(a, b *storedb.Item) int { return cmp.Compare(b.NarSize, a.NarSize) })
-	for _, it := range items[:min(largest, len(items))] {
-		s.Closure.Largest = append(s.Closure.Largest, SummaryItem{it.Path, it.NarSize})
-	}
-	s.Stages = p.stages()
-	return s
-}
-
-func (p *Plan) stages() []SummaryStage {
-	size := partition.FormatBytes
-	stages := []SummaryStage{
-		{"resolve", fmt.Sprintf("%d store paths", p.Closure.Paths)},
-		{"assemble", fmt.Sprintf("%d partitions", len(p.Disk.Partitions))},
-		{"lay out", fmt.Sprintf("%s disk of %s", p.Disk.Kind, size(p.Disk.Map.Size()))},
-	}
-	if b := p.boot.summary(); len(b.Platforms) > 0 {
-		stages = append(stages, SummaryStage{"boot loader", fmt.Sprintf("GRUB for %v, %d entries", b.Platforms, len(b.Entries))})
-	}
-	return append(stages, SummaryStage{"emit", fmt.Sprintf("%s, %s of data", p.Recipe.Output.Format, size(p.Data()))})
 }
 
 func isTooSmall(err error) bool {

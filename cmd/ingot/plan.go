@@ -41,7 +41,7 @@ closure, what takes the space, and what boots. Nothing is written.`,
 	}
 	r.add(c)
 	c.Flags().BoolVar(&asJSON, "json", false, "print the plan as JSON")
-	c.Flags().IntVar(&top, "top", 10, "how many of the largest store paths to show")
+	c.Flags().IntVar(&top, "top", 10, "how many of the largest store paths, and of the largest files of each partition beside them, to show")
 	return c
 }
 
@@ -57,6 +57,7 @@ func printPlan(out io.Writer, s recipes.Summary) error {
 		fmt.Fprintf(w, "  %d\t%s\t%s\t%d\t%d (%s)\t%s\t%s\t%s\n", p.Number, p.Name, p.Type, p.Start, p.Size, size(p.Size),
 			dash(p.Filesystem), dash(p.Label), dash(p.UUID))
 	}
+	printContents(w, s.Partitions)
 	if s.Closure.Paths > 0 {
 		fmt.Fprintf(w, "\nStore\n  %d paths, %s as NARs (%d bytes)\n", s.Closure.Paths, size(s.Closure.NarSize), s.Closure.NarSize)
 		for _, i := range s.Closure.Largest {
@@ -64,9 +65,9 @@ func printPlan(out io.Writer, s recipes.Summary) error {
 		}
 	}
 	if len(s.Boot.Entries) > 0 {
-		fmt.Fprintf(w, "\nBoot\n  GRUB for %v, core image %s\n", s.Boot.Platforms, size(s.Boot.CoreSize))
+		fmt.Fprintf(w, "\nBoot\n  GRUB for %v, core image %s, %s\n", s.Boot.Platforms, size(s.Boot.CoreSize), timeout(s.Boot.Timeout))
 		for _, e := range s.Boot.Entries {
-			fmt.Fprintf(w, "  %s:\t%s %s\n", e.Title, e.Kernel, e.Arguments)
+			printEntry(w, e)
 		}
 	}
 	fmt.Fprintf(w, "\nStages\n")
@@ -74,6 +75,45 @@ func printPlan(out io.Writer, s recipes.Summary) error {
 		fmt.Fprintf(w, "  %s\t%s\n", x.Name, x.What)
 	}
 	return w.Flush()
+}
+
+// printContents prints what each file system holds.
+func printContents(w io.Writer, partitions []recipes.SummaryPartition) {
+	size := partition.FormatBytes
+	fmt.Fprintf(w, "\nContents\n")
+	for _, p := range partitions {
+		c := p.Contents
+		if c == nil {
+			continue
+		}
+		fmt.Fprintf(w, "  %s:\t%d files (%s), %d directories, %d symlinks; size: %s\n", p.Name, c.Files, size(c.Bytes), c.Directories, c.Symlinks, p.Asked)
+		for _, f := range c.Largest {
+			fmt.Fprintf(w, "    %s\t%s\n", size(f.Size), f.Path)
+		}
+	}
+}
+
+// printEntry prints an entry of the menu, line by line: a kernel's arguments are long.
+func printEntry(w io.Writer, e recipes.SummaryEntry) {
+	title := e.Title
+	if e.Submenu != "" {
+		title = e.Submenu + " > " + title
+	}
+	fmt.Fprintf(w, "  %s\n    kernel\t%s\n", title, e.Kernel)
+	for _, i := range e.Initrd {
+		fmt.Fprintf(w, "    initrd\t%s\n", i)
+	}
+	fmt.Fprintf(w, "    arguments\t%s\n", e.Arguments)
+}
+
+func timeout(seconds int) string {
+	switch {
+	case seconds < 0:
+		return "waits for a choice"
+	case seconds == 0:
+		return "boots at once"
+	}
+	return fmt.Sprintf("boots after %d s", seconds)
 }
 
 func dash(s string) string {
