@@ -29,6 +29,8 @@ var benchmarks = []struct {
 	{"reflink", (*bench).reflink},
 	{"nar", (*bench).nar},
 	{"db", (*bench).database},
+	{"check", (*bench).check},
+	{"live", (*bench).live},
 	{"memory", (*bench).memory},
 }
 

@@ -25,6 +25,7 @@ var tasks = map[string]func(args []string) error{
 	"register": workRegister,
 	"tree":     workTree,
 	"ext4":     workExt4,
+	"live":     workLive,
 }
 
 func work(args []string) error {
@@ -153,4 +154,14 @@ func heap() string {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return fmt.Sprintf("%d MiB live", m.HeapAlloc>>20)
+}
+
+// workLive reads all that the database of a live store holds: DATABASE.
+func workLive(args []string) error {
+	items, err := storedb.Nix.ReadDatabase(args[0])
+	if err != nil {
+		return err
+	}
+	_, err = storedb.NewClosure(storedb.Nix, items)
+	return err
 }
