@@ -83,6 +83,8 @@ func CheckTree(ctx context.Context, t *image.Tree, o CheckOptions) (*Report, err
 }
 
 // CheckRoot does what [CheckTree] does for the root dir of the host, "/" or another.
+// Where dir is absolute, links that lead to it are taken for links within the root.
+//
 // Nothing is written. The database may be in use meanwhile; items that come or go
 // may be called missing or unregistered.
 func CheckRoot(ctx context.Context, dir string, o CheckOptions) (*Report, error) {
@@ -102,6 +104,9 @@ func CheckRoot(ctx context.Context, dir string, o CheckOptions) (*Report, error)
 		}
 	}
 	c := newChecker(t, o)
+	if filepath.IsAbs(dir) && filepath.Clean(dir) != "/" {
+		c.host = filepath.Clean(dir)
+	}
 	c.lookup = func(name string) *image.Node {
 		if n := t.Lookup(name); n != nil {
 			return n
@@ -138,6 +143,7 @@ func onHostAt(name string) *image.Node {
 type checker struct {
 	CheckOptions
 	tree         *image.Tree
+	host         string                        // where the root lies on the host, if it does
 	lookup       func(path string) *image.Node // follows no links
 	withDatabase func(read func(*dbReader) error) error
 

@@ -308,6 +308,7 @@ func TestCheckRoot(t *testing.T) {
 	s.put(t, s.state("gcroots/auto/good"), image.NewSymlink("/home/result"))
 	s.put(t, s.state("gcroots/bad"), image.NewSymlink("/home/none"))
 	root := filepath.Join(t.TempDir(), "root")
+	s.put(t, s.state("gcroots/outside"), image.NewSymlink(root+s.state("profiles")))
 	checkout(t, s.tree, root)
 	if err := os.MkdirAll(root+"/home", 0o755); err != nil {
 		t.Fatal(err)

@@ -66,11 +66,7 @@ const maxSymlinks = 40
 // what it leads to within the item is there is looked at, too, up to the next symlink.
 func (c *checker) follow(name string, n *image.Node) (d destination) {
 	store := c.Flavour.StoreDir() + "/"
-	at := name[:strings.LastIndexByte(name, '/')] // a directory, "" for the root
-	todo := strings.Split(n.Link, "/")
-	if strings.HasPrefix(n.Link, "/") {
-		at = ""
-	}
+	at, todo := c.step(name[:strings.LastIndexByte(name, '/')], n.Link)
 	for links := 1; len(todo) > 0; {
 		part := todo[0]
 		todo = todo[1:]
@@ -102,10 +98,22 @@ func (c *checker) follow(name string, n *image.Node) (d destination) {
 			d.loops = true
 			return d
 		}
-		if strings.HasPrefix(node.Link, "/") {
-			at = ""
-		}
-		todo = append(strings.Split(node.Link, "/"), todo...)
+		var first []string
+		at, first = c.step(at, node.Link)
+		todo = append(first, todo...)
 	}
 	return d
+}
+
+// step returns where the target of a symlink that stands in a directory begins, ""
+// being the root, and its parts. Nix that runs outside of a root makes links with the
+// path that the root has there.
+func (c *checker) step(dir, target string) (at string, parts []string) {
+	if strings.HasPrefix(target, "/") {
+		dir = ""
+		if below, ok := strings.CutPrefix(target, c.host+"/"); ok && c.host != "" {
+			target = below
+		}
+	}
+	return dir, strings.Split(target, "/")
 }

@@ -138,11 +138,15 @@ func (o *checkFlags) checkRoot(c *cobra.Command) (*checkReport, error) {
 	if len(flavours) == 0 {
 		return nil, fmt.Errorf("%s: there is no store: neither %s nor %s is there", o.root, storedb.Nix.StoreDir(), storedb.Guix.StoreDir())
 	}
+	dir, err := filepath.Abs(o.root)
+	if err != nil {
+		return nil, err
+	}
 	for _, f := range flavours {
 		err := o.check(c, f, func(opts storedb.CheckOptions) (*storedb.Report, error) {
 			// A root that an ordinary user made belongs to that user, and works for no other.
 			opts.AnyOwner = os.Geteuid() != 0
-			return storedb.CheckRoot(c.Context(), o.root, opts)
+			return storedb.CheckRoot(c.Context(), dir, opts)
 		}, r.add(checkedStore{where: o.root}))
 		if err != nil {
 			return nil, err
