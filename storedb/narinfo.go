@@ -71,8 +71,8 @@ type narInfoReader struct {
 	accept  func(string) bool
 	info    NarInfo
 	group   cacheFile // the group that is being read
-	chosen  bool    // an earlier group was taken
-	other   string  // the compression of a group that was not
+	chosen  bool      // an earlier group was taken
+	other   string    // the compression of a group that was not
 	seen    map[string]bool
 }
 

@@ -15,18 +15,63 @@ import (
 // exportReferencesGraph say of a path.
 type pathInfo struct {
 	Path       string   `json:"path"`
-	NarHash    string   `json:"narHash"`
+	NarHash    jsonHash `json:"narHash"`
 	NarSize    int64    `json:"narSize"`
 	References []string `json:"references"`
 	Deriver    string   `json:"deriver"`
 	Ultimate   bool     `json:"ultimate"`
 	Signatures []string `json:"signatures"`
-	CA         string   `json:"ca"`
+	CA         jsonCA   `json:"ca"`
 	Valid      *bool    `json:"valid"`
 }
 
-// ReadPathInfo reads what nix path-info --json --recursive prints, which is a list
-// of objects up to Nix 2.18, and one object with the paths as keys from 2.19 on.
+// jsonHash is a hash in any spelling of [ParseHash], or as the object of algorithm,
+// format and hash that newer versions of Nix can write.
+type jsonHash string
+
+func (h *jsonHash) UnmarshalJSON(b []byte) error {
+	if !bytes.HasPrefix(b, []byte("{")) {
+		return json.Unmarshal(b, (*string)(h))
+	}
+	var parts struct{ Algorithm, Hash string }
+	if err := json.Unmarshal(b, &parts); err != nil {
+		return err
+	}
+	*h = jsonHash(parts.Algorithm + ":" + parts.Hash)
+	return nil
+}
+
+// jsonCA is a content address as databases hold it, or as the object of method and
+// hash that newer versions of Nix write.
+type jsonCA string
+
+// caMethods are the beginnings of content addresses.
+var caMethods = map[string]string{"nar": "fixed:r:", "flat": "fixed:", "text": "text:"}
+
+func (c *jsonCA) UnmarshalJSON(b []byte) error {
+	if !bytes.HasPrefix(b, []byte("{")) {
+		return json.Unmarshal(b, (*string)(c))
+	}
+	var parts struct {
+		Method string
+		Hash   jsonHash
+	}
+	if err := json.Unmarshal(b, &parts); err != nil {
+		return err
+	}
+	kind, ok := caMethods[parts.Method]
+	if !ok {
+		return fmt.Errorf("content address of the method %q: nar, flat and text are known", parts.Method)
+	}
+	hash, err := ParseHash(string(parts.Hash))
+	*c = jsonCA(kind + "sha256:" + hash.Base32())
+	return err
+}
+
+// ReadPathInfo reads what nix path-info --json --recursive prints: a list of objects
+// up to Nix 2.18, one object with the paths as keys from 2.19 on, and that within a
+// further object where --json-format asks for it. It reads the structured attributes
+// of a build, .attrs.json, as well: the graphs that exportReferencesGraph put there.
 func (f Flavour) ReadPathInfo(name string, r io.Reader) ([]*Item, error) {
 	b, err := io.ReadAll(r)
 	if err != nil {
@@ -50,9 +95,21 @@ func parsePathInfo(b []byte) (infos []*pathInfo, err error) {
 		err = json.Unmarshal(b, &infos)
 		return infos, err
 	}
-	var keyed map[string]*pathInfo
-	if err := json.Unmarshal(b, &keyed); err != nil {
+	var around struct {
+		Graphs map[string]json.RawMessage `json:"exportReferencesGraph"`
+		Info   map[string]*pathInfo       `json:"info"`
+	}
+	if err := json.Unmarshal(b, &around); err != nil {
 		return nil, err
+	}
+	if around.Graphs != nil {
+		return parseAttributes(b, slices.Sorted(maps.Keys(around.Graphs)))
+	}
+	keyed := around.Info
+	if keyed == nil {
+		if err := json.Unmarshal(b, &keyed); err != nil {
+			return nil, err
+		}
 	}
 	for _, path := range slices.Sorted(maps.Keys(keyed)) {
 		info := keyed[path]
@@ -66,13 +123,34 @@ func parsePathInfo(b []byte) (infos []*pathInfo, err error) {
 	return infos, nil
 }
 
+// parseAttributes reads graphs out of structured attributes.
+func parseAttributes(b []byte, graphs []string) ([]*pathInfo, error) {
+	var all map[string]json.RawMessage
+	if err := json.Unmarshal(b, &all); err != nil {
+		return nil, err
+	}
+	var infos []*pathInfo
+	for _, name := range graphs {
+		if all[name] == nil {
+			return nil, fmt.Errorf("the graph %q of exportReferencesGraph is missing", name)
+		}
+		var graph []*pathInfo
+		if err := json.Unmarshal(all[name], &graph); err != nil {
+			// Not wrapped: its offset is one within the graph.
+			return nil, fmt.Errorf("graph %q: %s", name, err)
+		}
+		infos = append(infos, graph...)
+	}
+	return infos, nil
+}
+
 func (f Flavour) itemOf(name string, info *pathInfo) (*Item, error) {
 	if info == nil {
 		return nil, errors.New("null stands where a path was expected")
 	}
 	it := &Item{
-		Path: info.Path, NarSize: info.NarSize, References: f.full(info.References), Deriver: info.Deriver,
-		Ultimate: info.Ultimate, Sigs: sortedSet(info.Signatures), CA: info.CA, Origin: Origin{File: name},
+		Path: f.fullPath(info.Path), NarSize: info.NarSize, References: f.full(info.References), Deriver: f.fullPath(info.Deriver),
+		Ultimate: info.Ultimate, Sigs: sortedSet(info.Signatures), CA: string(info.CA), Origin: Origin{File: name},
 	}
 	if err := f.CheckPath(it.Path); err != nil {
 		return nil, err
@@ -90,7 +168,7 @@ func (f Flavour) itemOf(name string, info *pathInfo) (*Item, error) {
 	}
 	if info.NarHash != "" {
 		var err error
-		if it.NarHash, err = ParseHash(info.NarHash); err != nil {
+		if it.NarHash, err = ParseHash(string(info.NarHash)); err != nil {
 			return nil, fmt.Errorf("%s: %w", it.Path, err)
 		}
 	}
@@ -100,11 +178,16 @@ func (f Flavour) itemOf(name string, info *pathInfo) (*Item, error) {
 // full returns references with the store directory, which some versions leave out.
 func (f Flavour) full(references []string) []string {
 	for i, ref := range references {
-		if !strings.HasPrefix(ref, "/") {
-			references[i] = f.StoreDir() + "/" + ref
-		}
+		references[i] = f.fullPath(ref)
 	}
 	return sortedSet(references)
+}
+
+func (f Flavour) fullPath(path string) string {
+	if path == "" || strings.HasPrefix(path, "/") {
+		return path
+	}
+	return f.StoreDir() + "/" + path
 }
 
 // inJSON adds to an error of encoding/json where it is.
