@@ -96,8 +96,8 @@ func TestGuixSystem(t *testing.T) {
 	const uuid = "27c6c1a2-0b1f-4c5e-9d2a-6d1e3c1a7a3e"
 	rest := "|modprobe.blacklist=usbmouse,usbkbd|quiet|a=1|b=c d"
 	for name, c := range map[string]struct{ text, want, device string }{
-		"now":    {parametersNow, "root=" + uuid + "|gnu.system=/gnu/store/s-system|gnu.load=/gnu/store/s-system/boot" + rest, uuid},
-		"old":    {old.Replace(parametersNow), "--root=my-root|--system=/gnu/store/s-system|--load=/gnu/store/s-system/boot" + rest, "my-root"},
+		"now": {parametersNow, "root=" + uuid + "|gnu.system=/gnu/store/s-system|gnu.load=/gnu/store/s-system/boot" + rest, uuid},
+		"old": {old.Replace(parametersNow), "--root=my-root|--system=/gnu/store/s-system|--load=/gnu/store/s-system/boot" + rest, "my-root"},
 		"tmpfs": {strings.Replace(parametersNow, `(uuid dce #vu8(39 198 193 162 11 31 76 94 157 42 109 30 60 26 122 62))`, `"tmpfs"`, 1),
 			"rootfstype=tmpfs|gnu.system=/gnu/store/s-system|gnu.load=/gnu/store/s-system/boot" + rest, "tmpfs"},
 		"none": {strings.Replace(parametersNow, `(uuid dce #vu8(39 198 193 162 11 31 76 94 157 42 109 30 60 26 122 62))`, `"none"`, 1),
