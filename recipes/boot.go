@@ -160,7 +160,7 @@ func (p *planner) menu(at int) (bootloader.Menu, error) {
 	}
 	m.Entries = append(m.Entries, generations...)
 	for i := range m.Entries {
-		m.Entries[i].Arguments = p.arguments(at, m.Entries[i].Arguments)
+		m.Entries[i].Arguments = p.arguments(at, m.Entries[i])
 	}
 	return m, nil
 }
@@ -195,7 +195,7 @@ func (p *planner) systemEntry(at int, title, system string) (bootloader.Entry, e
 	if title != "" {
 		e.Title = title
 	}
-	if d, part := e.RootDevice, p.Disk.Partitions[at]; d != "" && d != part.Label && !strings.EqualFold(d, p.uuid(at)) {
+	if d, part := e.RootDevice, p.Disk.Partitions[at]; d != "" && d != "tmpfs" && d != "none" && d != part.Label && !strings.EqualFold(d, p.uuid(at)) {
 		p.warnings = append(p.warnings, fmt.Sprintf("%s looks for its root by %q, but partition %s has the label %q and the UUID %s: "+
 			"give it that label or uuid, or the system will not find it", system, d, part.Name, part.Label, p.uuid(at)))
 	}
@@ -204,12 +204,13 @@ func (p *planner) systemEntry(at int, title, system string) (bootloader.Entry, e
 
 // arguments completes a kernel's own arguments: the root, unless they name one, and
 // the recipe's. The menu adds the consoles.
-func (p *planner) arguments(at int, own []string) []string {
-	args := slices.Clone(own)
+func (p *planner) arguments(at int, e bootloader.Entry) []string {
+	args := slices.Clone(e.Arguments)
 	names := func(prefix string) bool {
 		return slices.ContainsFunc(args, func(a string) bool { return strings.HasPrefix(a, prefix) })
 	}
-	if !names("root=") && !names("--root=") {
+	// A Guix system says where its root is, or that it does not say.
+	if e.RootDevice == "" && !names("root=") && !names("--root=") {
 		args = append(args, "root=UUID="+p.uuid(at))
 	}
 	return append(args, p.Bootloader.Arguments...)

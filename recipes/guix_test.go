@@ -68,4 +68,12 @@ bootloader: {grub: [bios]}
 	if len(p.Warnings) != 1 || !strings.Contains(p.Warnings[0], `looks for its root by "Guix_image"`) {
 		t.Errorf("warnings = %q; want one of the root's label", p.Warnings)
 	}
+	none := strings.Replace(guixParameters, `(file-system-label "Guix_image")`, `"none"`, 1)
+	if err := os.WriteFile(filepath.Join(dir, "store/00000000000000000000000000000002-system/parameters"), []byte(none), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	p = plan()
+	if got := p.Summary(0).Boot.Entries[0].Arguments; strings.Contains(got, "root=") || len(p.Warnings) != 0 {
+		t.Errorf("without a root device: arguments %s, warnings %q; want no root", got, p.Warnings)
+	}
 }

@@ -136,7 +136,9 @@ func (p *planner) populate(ctx context.Context, t *image.Tree) error {
 		generations := append(slices.Clone(p.Bootloader.Generations), profile)
 		o.Profiles = []storedb.Profile{{Name: "system", Generations: generations}}
 	}
-	o.NixOS = p.store.flavour == storedb.Nix && p.store.system != "" && p.store.made == nil
+	if p.store.system != "" && p.store.made == nil {
+		o.NixOS, o.GuixSystem = p.store.flavour == storedb.Nix, p.store.flavour == storedb.Guix
+	}
 	return storedb.Populate(ctx, t, p.store.closure, o)
 }
 
