@@ -277,7 +277,7 @@ func (t *Tree) Put(name string, n *Node) error {
 	if !path.IsAbs(name) || base == "" {
 		return fmt.Errorf("%q is not the absolute path of a file", name)
 	}
-	d, err := t.MakeDirs(dir)
+	d, err := t.MakeDirs(path.Clean(dir))
 	if err != nil {
 		return err
 	}

@@ -107,6 +107,8 @@ func (f *File) addTo(t *image.Tree) error {
 		return nil
 	case old != nil && !old.IsDir() && f.Link != "":
 		t.Lookup(path.Dir(path.Clean(f.Path))).Remove(path.Base(f.Path))
+	case old != nil:
+		return fmt.Errorf("%s is there already, %s", f.Path, image.Kind(old.Mode))
 	}
 	return t.Put(f.Path, n)
 }
