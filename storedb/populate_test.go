@@ -104,6 +104,30 @@ func TestPopulate(t *testing.T) {
 }
 
 // TestPopulatedStoreIsNix asks Nix what it thinks of the store.
+// TestGuixSystem checks the folders around a Guix System's store, and that one which
+// is there already is left as it is.
+func TestGuixSystem(t *testing.T) {
+	s := newStore(t, Guix)
+	tree := image.NewTree()
+	if err := tree.Put("/home", image.NewDir(0o711)); err != nil {
+		t.Fatal(err)
+	}
+	if err := Populate(background, tree, closure(t, Guix, s.items()...), Options{GuixSystem: true}); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]fs.FileMode{
+		"/home": 0o711, "/tmp": fs.ModeSticky | 0o777, "/var/tmp": fs.ModeSticky | 0o777, "/var/log": 0o755, "/var": 0o755, "/bin": 0o755,
+	} {
+		n := tree.Lookup(name)
+		if n == nil || n.Mode != fs.ModeDir|want || n.UID != 0 || n.GID != 0 {
+			t.Errorf("%s = %+v; want a folder of root's with mode %v", name, n, want)
+		}
+	}
+	if n := populate(t, Guix, Options{}, s.items()...).Lookup("/home"); n != nil {
+		t.Errorf("without GuixSystem there is a /home: %+v", n)
+	}
+}
+
 func TestPopulatedStoreIsNix(t *testing.T) {
 	for _, dedupe := range []bool{false, true} {
 		s := newStore(t, Nix)
