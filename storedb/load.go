@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"path/filepath"
 	"runtime"
@@ -58,14 +59,24 @@ func (c *Closure) Load(ctx context.Context, o LoadOptions) error {
 		if w.files = nil; o.Files {
 			w.wanted = c.Flavour.linkable
 		}
-		hash, size, err := w.hash(c.items[i].Node)
+		it := c.items[i]
+		var size int64
+		var err error
+		if it.NarHash.IsZero() || o.Verify {
+			var hash Hash
+			if hash, size, err = w.hash(it.Node); err == nil {
+				wrong[i] = it.learn(hash, o.Verify)
+			}
+		} else { // the hashes of its files are all that is wanted
+			size, err = w.write(io.Discard, it.Node)
+		}
 		if err != nil {
-			return c.items[i].wrap(err)
+			return it.wrap(err)
 		}
 		if o.Progress != nil {
 			o.Progress(size)
 		}
-		files[i], wrong[i] = w.files, c.items[i].learn(hash, o.Verify)
+		files[i] = w.files
 		return nil
 	})
 	if err != nil {

@@ -37,7 +37,10 @@ func openRoot(path string, make bool) (*rootDir, error) {
 	if err != nil {
 		return nil, &os.PathError{Op: "open", Path: path, Err: err}
 	}
-	return &rootDir{fd: fd, path: filepath.Clean(path), made: made}, nil
+	if made { // whatever the umask
+		err = unix.Fchmod(fd, 0o755)
+	}
+	return &rootDir{fd: fd, path: filepath.Clean(path), made: made}, err
 }
 
 func (d *rootDir) close() {
