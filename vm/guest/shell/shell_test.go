@@ -206,7 +206,8 @@ func TestTerminal(t *testing.T) {
 	x.send("if true\rthen echo deep; fi\r") // goes on over lines
 	x.expect("> ")
 	x.expect("\r\ndeep\r\n")
-	x.send("cat som\t\x03") // Ctrl-C throws a line away
+	x.expect(x.cmd.Dir)     // the prompt: only then is Ctrl-C a key
+	x.send("cat som\t\x03") // and throws a line away
 	x.expect("^C\r\n")
 	x.send("echo $?\r")
 	x.expect("\r\n130\r\n")
@@ -229,6 +230,7 @@ func TestTerminal(t *testing.T) {
 	x.expect("\r\nstill alive 130\r\n")
 	x.send("read line; echo got $line\rtyped ahead\r")
 	x.expect("\r\ngot typed ahead\r\n")
+	x.expect(x.cmd.Dir)
 	x.send("\x1a\x1aecho not stopped\r") // Ctrl-Z does nothing
 	x.expect("\r\nnot stopped\r\n")
 	x.send("cd /proc\r")
