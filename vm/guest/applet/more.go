@@ -2,10 +2,11 @@ package applet
 
 import (
 	"fmt"
-	"golang.org/x/term"
 	"io"
 	"os"
 	"unicode/utf8"
+
+	"golang.org/x/term"
 )
 
 // runMore shows a screen at a time: Enter goes on by a line, q ends, any other
