@@ -134,7 +134,10 @@ func (c *checker) rows(r *dbReader) error {
 	if err := r.query("select id, "+columns+" from ValidPaths", func(row []driver.Value) error { return c.pathRow(r, row) }); err != nil {
 		return err
 	}
-	return r.query("select referrer, reference from Refs", func(row []driver.Value) error { return c.referenceRow(r, row) })
+	return r.references(func(from, to int64) error {
+		c.reference(r, from, to)
+		return nil
+	})
 }
 
 // columns says whether a table has its columns, and finds those that it has not.
@@ -165,7 +168,7 @@ func (c *checker) pathRow(r *dbReader, row []driver.Value) error {
 	id, _ := row[0].(int64)
 	it := &Item{Path: text(row[1])}
 	it.NarSize, _ = row[3].(int64)
-	r.ids[id] = it
+	r.ids.set(id, it)
 	if err := c.Flavour.CheckPath(it.Path); err != nil {
 		c.find(FaultDatabase, c.Flavour.DatabasePath(), "row %d of ValidPaths: %v", id, err)
 		return nil
@@ -181,14 +184,11 @@ func (c *checker) pathRow(r *dbReader, row []driver.Value) error {
 	return nil
 }
 
-func (c *checker) referenceRow(r *dbReader, row []driver.Value) error {
-	from, _ := row[0].(int64)
-	to, _ := row[1].(int64)
+func (c *checker) reference(r *dbReader, from, to int64) {
 	switch {
-	case r.ids[from] == nil:
+	case r.ids.get(from) == nil:
 		c.find(FaultReference, c.Flavour.DatabasePath(), "row %d of ValidPaths refers to row %d and is not there", from, to)
-	case r.ids[to] == nil:
-		c.find(FaultReference, r.ids[from].Path, "refers to row %d of ValidPaths, which is not there", to)
+	case r.ids.get(to) == nil:
+		c.find(FaultReference, r.ids.get(from).Path, "refers to row %d of ValidPaths, which is not there", to)
 	}
-	return nil
 }
