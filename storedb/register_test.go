@@ -395,7 +395,7 @@ func TestRegisterUnreadable(t *testing.T) {
 		t.Skip("root can read everything")
 	}
 	h := newHosted(t, Nix)
-	name := filepath.Join(h.dir, filepath.Base(h.tree.Path), "bin/run")
+	name := filepath.Join(h.dir, filepath.Base(h.tree.Path), "size/8191")
 	os.Chmod(name, 0)
 	_, err := Register(background, newRoot(t), h.closure(t), RegisterOptions{Copy: true})
 	if err == nil || !errors.Is(err, fs.ErrPermission) || !strings.Contains(err.Error(), name) {
