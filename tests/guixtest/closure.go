@@ -2,11 +2,13 @@ package guixtest
 
 import (
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"ingot/storedb"
 	"ingot/tests/fstest"
 	"ingot/tests/nixtest"
 	"ingot/tests/testenv"
@@ -28,6 +30,14 @@ func build(chroot, dir string, k *kernel.Kernel, busybox string) (*closure, erro
 		if err := os.MkdirAll(filepath.Join(dir, name), 0o755); err != nil {
 			return nil, err
 		}
+	}
+	// As the installer of Guix makes it; the daemon does not.
+	store := filepath.Join(c.root, "gnu/store")
+	if err := os.Chown(store, 0, storedb.BuildGroup); err != nil {
+		return nil, err
+	}
+	if err := os.Chmod(store, fs.ModeSticky|0o775); err != nil {
+		return nil, err
 	}
 	if err := c.fill(); err != nil {
 		return nil, err
