@@ -12,6 +12,7 @@ import (
 	"ingot/partition/ext4"
 	"ingot/partition/fat"
 	"ingot/partition/swap"
+	"ingot/storedb"
 )
 
 // storeName is what the name part of a store path may be made of.
@@ -46,16 +47,8 @@ func choose(field *string, otherwise string) {
 func (r *Recipe) checkStore(d *decoder) {
 	choose(&r.Store.Flavour, "nix")
 	d.check("store.flavour", oneOf(r.Store.Flavour, "nix", "guix"))
-	for i, c := range r.Store.Closures {
-		key := fmt.Sprintf("store.closures[%d]", i)
-		switch {
-		case len(c.Graph) == 0 && len(c.Registration) == 0 && c.Path == "":
-			d.fail(key, "has neither graph, registration nor path")
-		case c.Path != "" && len(c.Graph)+len(c.Registration) > 0:
-			d.fail(key, "has both path and a graph or registration; make two closures of it")
-		case !c.Root.IsZero() && c.Path == "":
-			d.fail(key+".root", "says where the store of a path lies, and there is no path")
-		}
+	for i := range r.Store.Closures {
+		r.Store.Closures[i].check(d, fmt.Sprintf("store.closures[%d]", i))
 	}
 	names := map[string]bool{}
 	for i, a := range r.Store.Add {
@@ -67,11 +60,39 @@ func (r *Recipe) checkStore(d *decoder) {
 			d.fail(key, "%q is added twice", a.Name)
 		}
 		names[a.Name] = true
+		if a.Strip < 0 || a.Strip > 0 && !a.Unpack {
+			d.fail(fmt.Sprintf("store.add[%d].strip", i), "%d is no number of directories that an archive with unpack: true could lose", a.Strip)
+		}
 	}
 	if s := r.System; s != nil && s.Path != "" && (!s.Kernel.IsZero() || len(s.Modules) > 0 || s.Hostname != "") {
 		d.fail("system", "has a path, so kernel, modules and hostname are that system's own")
 	} else if s != nil && s.Path == "" && s.Kernel.IsZero() {
 		d.fail("system", "has neither a path nor a kernel to make a system with")
+	}
+}
+
+// check finds what is wrong with a source of store items.
+func (c *Closure) check(d *decoder, key string) {
+	files := len(c.Graph) + len(c.Registration) + len(c.PathInfo)
+	switch {
+	case files == 0 && c.Path == "":
+		d.fail(key, "has neither graph, registration, path-info nor path")
+	case c.Path != "" && files > 0:
+		d.fail(key, "has both path and a graph, registration or path-info; make two closures of it")
+	case !c.Root.IsZero() && c.Path == "":
+		d.fail(key+".root", "says where the store of a path lies, and there is no path")
+	case len(c.Cache) > 0 && c.Path == "":
+		d.fail(key+".cache", "says who has the closure of a path, and there is no path")
+	case len(c.Cache) > 0 && (!c.Root.IsZero() || !c.From.IsZero()):
+		d.fail(key+".cache", "is where the items come from, and so is root or from; give one of them")
+	case len(c.Keys) > 0 && len(c.Cache) == 0:
+		d.fail(key+".keys", "are those of a cache, and there is none")
+	case c.Unsigned && len(c.Cache) == 0:
+		d.fail(key+".unsigned", "is for a cache, and there is none")
+	}
+	for i, k := range c.Keys {
+		_, err := storedb.ParsePublicKey(k)
+		d.check(fmt.Sprintf("%s.keys[%d]", key, i), err)
 	}
 }
 

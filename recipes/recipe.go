@@ -43,15 +43,22 @@ type Store struct {
 type Closure struct {
 	Graph        Paths  `json:"graph,omitempty" jsonschema_description:"Reference graphs as exportReferencesGraph and #:references-graphs write them: one file or a list."`
 	Registration Paths  `json:"registration,omitempty" jsonschema_description:"Registration files as nix-store --load-db reads them, with hashes and sizes."`
-	Path         string `json:"path,omitempty" jsonschema_description:"A store path; its closure is read from the database of the store."`
+	PathInfo     Paths  `json:"path-info,omitempty" jsonschema_description:"What nix path-info --json --recursive prints, or the .attrs.json of a build, with hashes and sizes: one file or a list."`
+	Path         string `json:"path,omitempty" jsonschema_description:"A store path; its closure is read from the database of the store, or from a binary cache."`
 	Root         Path   `json:"root,omitempty" jsonschema_description:"With path: the root of the file system whose store is read; / if left out."`
 	From         Path   `json:"from,omitempty" jsonschema_description:"The folder where the items lie; the store directory itself if left out."`
+
+	Cache    Paths    `json:"cache,omitempty" jsonschema_description:"With path: the binary caches that have the closure, asked in turn: URLs (https, http, file) or folders, one or a list."`
+	Keys     []string `json:"keys,omitempty" jsonschema_description:"With cache: the public keys whose signatures are trusted, NAME:BASE64; the one of https://cache.nixos.org if left out."`
+	Unsigned bool     `json:"unsigned,omitempty" jsonschema_description:"With cache: take what no trusted key has signed, too."`
 }
 
 // Addition is a file or folder that joins the store.
 type Addition struct {
 	Name   string `json:"name" jsonschema:"required" jsonschema_description:"The name part of the store path."`
 	Source Path   `json:"source" jsonschema:"required" jsonschema_description:"The file or folder."`
+	Unpack bool   `json:"unpack,omitempty" jsonschema_description:"The source is a tarball (plain or compressed with gzip, xz, zstd or bzip2) or a Debian package, and the files in it join the store."`
+	Strip  int    `json:"strip,omitempty" jsonschema_description:"With unpack: how many leading directories are taken off every name; 1 suits a source tarball."`
 }
 
 // Root is a garbage collector root.

@@ -3,14 +3,18 @@ package recipes
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"ingot/image"
 	"ingot/storedb"
+	"ingot/storedb/archive"
+	"ingot/storedb/cache"
 )
 
 // Host is what a recipe may take from the machine that builds.
@@ -23,6 +27,11 @@ type Host struct {
 	// Hashed, if set, is told of bytes of store items that were hashed, from several
 	// goroutines.
 	Hashed func(bytes int64)
+	// Fetch says how binary caches are read; flavour, keys and the like are the recipe's.
+	Fetch cache.Options
+	// CacheDir is the folder in which what was fetched is kept for the next time, in a
+	// folder of its own for each flavour.
+	CacheDir string
 }
 
 // store is the store of an image as it is being found.
@@ -43,7 +52,7 @@ func (r *Recipe) resolve(ctx context.Context, h Host) (*store, error) {
 	}
 	var sources [][]*storedb.Item
 	for i := range r.Store.Closures {
-		items, err := s.read(&r.Store.Closures[i])
+		items, err := s.read(ctx, h, &r.Store.Closures[i])
 		if err != nil {
 			return nil, r.src.wrap(fmt.Sprintf("store.closures[%d]", i), err)
 		}
@@ -84,7 +93,10 @@ func (r *Recipe) resolve(ctx context.Context, h Host) (*store, error) {
 }
 
 // read returns the items of one source.
-func (s *store) read(c *Closure) ([]*storedb.Item, error) {
+func (s *store) read(ctx context.Context, h Host, c *Closure) ([]*storedb.Item, error) {
+	if len(c.Cache) > 0 {
+		return s.fetch(ctx, h, c)
+	}
 	var items []*storedb.Item
 	for _, p := range c.Graph {
 		more, err := readFile(p, s.flavour.ReadGraph)
@@ -93,15 +105,21 @@ func (s *store) read(c *Closure) ([]*storedb.Item, error) {
 		}
 		items = append(items, more...)
 	}
-	for _, p := range c.Registration {
-		more, err := readFile(p, s.flavour.ReadRegistration)
-		if err != nil {
-			return nil, err
+	graphs := items
+	for _, known := range []struct {
+		files Paths
+		read  func(string, io.Reader) ([]*storedb.Item, error)
+	}{{c.Registration, s.flavour.ReadRegistration}, {c.PathInfo, s.flavour.ReadPathInfo}} {
+		for _, p := range known.files {
+			more, err := readFile(p, known.read)
+			if err != nil {
+				return nil, err
+			}
+			if len(c.Graph) > 0 {
+				more = about(more, graphs)
+			}
+			items = append(items, more...)
 		}
-		if len(c.Graph) > 0 {
-			more = about(more, items)
-		}
-		items = append(items, more...)
 	}
 	from := c.From.Host
 	if c.Path != "" {
@@ -138,11 +156,55 @@ func readFile[R any](p Path, read func(name string, r io.Reader) (R, error)) (R,
 
 // add makes the item of a file or folder that joins the store.
 func (s *store) add(a Addition) (*storedb.Item, error) {
-	n, err := image.Scan(a.Source.Host, image.ScanOptions{Canonical: true})
+	var n *image.Node
+	var err error
+	if a.Unpack {
+		n, err = archive.Read(a.Source.Host, archive.Options{Strip: a.Strip})
+	} else {
+		n, err = image.Scan(a.Source.Host, image.ScanOptions{Canonical: true})
+	}
 	if err != nil {
 		return nil, err
 	}
 	return s.flavour.AddPath(a.Name, n)
+}
+
+// fetch returns the closure of a store path out of binary caches.
+func (s *store) fetch(ctx context.Context, h Host, c *Closure) ([]*storedb.Item, error) {
+	if h.CacheDir == "" {
+		return nil, errors.New("there is no folder to keep what binary caches send: set XDG_CACHE_HOME or HOME")
+	}
+	o := h.Fetch
+	o.Flavour, o.Unsigned = s.flavour, c.Unsigned
+	o.InPlace, o.Trust = true, true
+	keys := c.Keys
+	if len(keys) == 0 {
+		keys = []string{storedb.NixOSKey}
+	}
+	for _, text := range keys {
+		k, err := storedb.ParsePublicKey(text)
+		if err != nil {
+			return nil, err
+		}
+		o.Keys = append(o.Keys, k)
+	}
+	var locations []string
+	for _, p := range c.Cache {
+		locations = append(locations, p.location())
+	}
+	remote, err := cache.Open(ctx, o, locations...)
+	if err != nil {
+		return nil, err
+	}
+	return remote.Read(ctx, filepath.Join(h.CacheDir, s.flavour.String()+"-store"), c.Path)
+}
+
+// location returns the URL or the path of the host that p is.
+func (p Path) location() string {
+	if strings.Contains(p.Text, "://") {
+		return p.Text
+	}
+	return p.Host
 }
 
 // readLive returns the closure of a store path out of the database of its store.

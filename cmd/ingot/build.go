@@ -176,5 +176,8 @@ func thisHost() (recipes.Host, error) {
 	if err != nil {
 		return recipes.Host{}, fmt.Errorf("finding ingot's own file: %w", err)
 	}
-	return recipes.Host{Program: program, Path: filepath.SplitList(os.Getenv("PATH"))}, nil
+	return recipes.Host{
+		Program: program, Path: filepath.SplitList(os.Getenv("PATH")),
+		Fetch: fetching(), CacheDir: cacheDir(),
+	}, nil
 }

@@ -77,7 +77,7 @@ func (o *closureFlags) run(c *cobra.Command, args []string) error {
 	if err := o.sources.addArgs(args); err != nil {
 		return err
 	}
-	closure, err := o.sources.closure()
+	closure, err := o.sources.closure(c.Context())
 	if err != nil {
 		return err
 	}
@@ -217,7 +217,7 @@ only one path has that name. It is an error if nothing leads there.`,
 			return nil
 		},
 		RunE: func(c *cobra.Command, args []string) error {
-			closure, err := sources.closure()
+			closure, err := sources.closure(c.Context())
 			if err != nil {
 				return err
 			}

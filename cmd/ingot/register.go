@@ -26,7 +26,8 @@ func newRegister() *cobra.Command {
 profiles, so that the real Nix or Guix in that root takes it for its own work.
 
 With --copy the items are brought in: cloned where the file system can, else copied,
-in parallel. Without, they lie in the root's store already. They get the metadata of
+in parallel. Without, they lie in the root's store already. What comes from a --cache
+is copied always; it is kept in ingot's own folder of the user's caches. They get the metadata of
 a store, and files of the same contents are shared by hard links.
 
 A root without a database gets one, always of the same bytes. In one that exists, rows
@@ -35,6 +36,7 @@ Nix or Guix may be running. The database changes last: when ingot is killed, or 
 disk is full, it is as it was, and the next run finishes the work.`,
 		Example: `  ingot register --root /mnt --path /nix/store/…-nixos-system-web --copy --profile system
   ingot register --root /mnt --graph closure --registration registration --from /srv/store --copy
+  ingot register --root /mnt --cache https://cache.nixos.org --path /nix/store/…-hello-2.12
   ingot register --root root --registration registration --gc-root app=/nix/store/…-app
   ingot register --root /mnt --flavour guix --graph system-graph --no-deduplicate --dry-run`,
 		Args: cobra.NoArgs,
@@ -80,8 +82,14 @@ func (r *registerFlags) run(c *cobra.Command, s *sourceFlags) error {
 		return usageError{errors.New("register: --from says where items are copied from: give --copy, too")}
 	}
 	var err error
-	if r.closure, err = s.closure(); err != nil {
+	if r.closure, err = s.closure(c.Context()); err != nil {
 		return err
+	}
+	if len(s.caches) > 0 {
+		r.o.Copy = true
+		if err := s.fetch(c, r.closure, r.quiet); err != nil {
+			return err
+		}
 	}
 	if r.o.Roots, err = r.links("--gc-root", r.gcRoots); err != nil {
 		return err

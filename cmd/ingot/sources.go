@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +14,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"ingot/storedb"
+	"ingot/storedb/cache"
 )
 
 // sourceFlags say where a closure is read from. The verbs that read one share them.
@@ -20,15 +22,23 @@ type sourceFlags struct {
 	graphs, registrations, pathInfos []string // files
 	paths                            []string // store paths of a live store
 	from, storeRoot, flavour         string
+
+	caches, keys []string // binary caches, and who is trusted
+	unsigned     bool
+	remote       *cache.Cache // that has what was found
+	found        []*cache.Path
 }
 
 func (s *sourceFlags) add(f *pflag.FlagSet) {
 	f.StringArrayVar(&s.graphs, "graph", nil, "reference graph, as exportReferencesGraph writes it: `FILE`, or - for standard input; may be repeated")
 	f.StringArrayVar(&s.registrations, "registration", nil, "registration, as nix-store --dump-db prints it: `FILE`; beside a --graph it only tells hashes and sizes; may be repeated")
-	f.StringArrayVar(&s.pathInfos, "path-info", nil, "what nix path-info --json --recursive prints: `FILE`; the same; may be repeated")
+	f.StringArrayVar(&s.pathInfos, "path-info", nil, "what nix path-info --json --recursive prints, or the .attrs.json of a build: `FILE`; the same; may be repeated")
 	f.StringArrayVar(&s.paths, "path", nil, "`STORE-PATH` whose closure is read from a live store's database; may be repeated")
 	f.StringVar(&s.storeRoot, "store-root", "", "`DIR` that is the root of that live store; / if left out")
 	f.StringVar(&s.from, "from", "", "`DIR` in which the items lie; the store directory, below --store-root, if left out")
+	f.StringArrayVar(&s.caches, "cache", nil, "binary cache that has the closure of --path: `URL` (https, http, file) or folder; may be repeated, and is asked in turn")
+	f.StringArrayVar(&s.keys, "key", nil, "public key whose signatures in a --cache are trusted: `NAME:BASE64`; that of https://cache.nixos.org if left out; may be repeated")
+	f.BoolVar(&s.unsigned, "unsigned", false, "take from a --cache what no trusted key has signed, too")
 	f.StringVar(&s.flavour, "flavour", "", "nix or guix; guix if left out and a --path lies in /gnu/store, else nix")
 }
 
@@ -50,9 +60,12 @@ func (s *sourceFlags) kind() (storedb.Flavour, error) {
 }
 
 // items reads all sources. Each slice is one of them.
-func (s *sourceFlags) items() (storedb.Flavour, [][]*storedb.Item, error) {
+func (s *sourceFlags) items(ctx context.Context) (storedb.Flavour, [][]*storedb.Item, error) {
 	f, err := s.kind()
 	if err != nil {
+		return f, nil, err
+	}
+	if err := s.checkCache(); err != nil {
 		return f, nil, err
 	}
 	if s.empty() {
@@ -76,7 +89,7 @@ func (s *sourceFlags) items() (storedb.Flavour, [][]*storedb.Item, error) {
 		}
 	}
 	if len(s.paths) > 0 {
-		items, err := f.ReadDatabase(filepath.Join(cmp.Or(s.storeRoot, "/"), f.DatabasePath()), s.paths...)
+		items, err := s.closures(ctx, f)
 		if err != nil {
 			return f, nil, err
 		}
@@ -86,6 +99,29 @@ func (s *sourceFlags) items() (storedb.Flavour, [][]*storedb.Item, error) {
 		storedb.From(s.place(f), items)
 	}
 	return f, all, nil
+}
+
+// checkCache refuses flags that go with --cache where it is not, or cannot be.
+func (s *sourceFlags) checkCache() error {
+	switch {
+	case len(s.caches) == 0 && len(s.keys) > 0:
+		return usageError{errors.New("--key is for a --cache, and none is given")}
+	case len(s.caches) == 0 && s.unsigned:
+		return usageError{errors.New("--unsigned is for a --cache, and none is given")}
+	case len(s.caches) > 0 && len(s.paths) == 0:
+		return usageError{errors.New("--cache needs to know what of it is wanted: give --path STORE-PATH")}
+	case len(s.caches) > 0 && s.storeRoot+s.from != "":
+		return usageError{errors.New("--cache says where the items come from, and so do --from and --store-root: give one of them")}
+	}
+	return nil
+}
+
+// closures reads those of the store paths, from binary caches or from a live store.
+func (s *sourceFlags) closures(ctx context.Context, f storedb.Flavour) ([]*storedb.Item, error) {
+	if len(s.caches) > 0 {
+		return s.ask(ctx, f)
+	}
+	return f.ReadDatabase(filepath.Join(cmp.Or(s.storeRoot, "/"), f.DatabasePath()), s.paths...)
 }
 
 // pathsOf returns the paths of all sources, nil if there are none.
@@ -119,8 +155,8 @@ func (s *sourceFlags) place(f storedb.Flavour) string {
 }
 
 // closure is the union of all sources.
-func (s *sourceFlags) closure() (*storedb.Closure, error) {
-	f, items, err := s.items()
+func (s *sourceFlags) closure(ctx context.Context) (*storedb.Closure, error) {
+	f, items, err := s.items(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,148 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"ingot/storedb"
+	"ingot/storedb/cache"
+)
+
+// fetching says how binary caches are read: through the proxies that the environment
+// names, and with a little patience.
+func fetching() cache.Options {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.DialContext = (&net.Dialer{Timeout: 15 * time.Second, KeepAlive: 30 * time.Second}).DialContext
+	t.ResponseHeaderTimeout = time.Minute
+	t.MaxIdleConnsPerHost = 32
+	return cache.Options{Client: &http.Client{Transport: idleTransport{t, time.Minute}}, Wait: backOff}
+}
+
+// backOff waits half a second before the second try, and twice as long before each
+// further one, a little more or less, so that not all who were cut come back at once.
+func backOff(ctx context.Context, attempt int) error {
+	wait := min(250*time.Millisecond<<attempt, 10*time.Second)
+	timer := time.NewTimer(wait/2 + rand.N(wait))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// idleTransport ends an answer of which nothing comes for a while.
+type idleTransport struct {
+	http.RoundTripper
+	patience time.Duration
+}
+
+func (t idleTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	ctx, cancel := context.WithCancel(r.Context())
+	resp, err := t.RoundTripper.RoundTrip(r.WithContext(ctx))
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	resp.Body = &idleBody{ReadCloser: resp.Body, patience: t.patience, timer: time.AfterFunc(t.patience, cancel), outer: r.Context(), cancel: cancel}
+	return resp, nil
+}
+
+type idleBody struct {
+	io.ReadCloser
+	patience time.Duration
+	timer    *time.Timer
+	outer    context.Context
+	cancel   context.CancelFunc
+}
+
+func (b *idleBody) Read(p []byte) (int, error) {
+	b.timer.Reset(b.patience)
+	n, err := b.ReadCloser.Read(p)
+	b.timer.Stop()
+	if errors.Is(err, context.Canceled) && b.outer.Err() == nil {
+		err = fmt.Errorf("nothing came for %s", b.patience)
+	}
+	return n, err
+}
+
+func (b *idleBody) Close() error {
+	b.timer.Stop()
+	b.cancel()
+	return b.ReadCloser.Close()
+}
+
+// cacheDir is the folder of what was fetched, and can be fetched again.
+func cacheDir() string {
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		return "" // who needs it says so
+	}
+	return filepath.Join(dir, "ingot")
+}
+
+// fetch brings into the cache folder what binary caches have of the closure.
+func (s *sourceFlags) fetch(c *cobra.Command, closure *storedb.Closure, quiet bool) error {
+	if s.remote == nil {
+		return nil
+	}
+	if cacheDir() == "" {
+		return errors.New("there is no folder to keep what binary caches send: set XDG_CACHE_HOME or HOME")
+	}
+	total := int64(0)
+	for _, p := range s.found {
+		total += p.NarSize
+	}
+	bar := newProgress(c.ErrOrStderr(), quiet, "fetching", total)
+	s.remote.Progress = bar.add
+	s.remote.Trust = true
+	items, err := s.remote.Fetch(c.Context(), s.found, filepath.Join(cacheDir(), closure.Flavour.String()+"-store"))
+	bar.close()
+	if err != nil {
+		return err
+	}
+	for _, it := range items {
+		closure.Lookup(it.Path).From = it.From
+	}
+	return nil
+}
+
+// ask returns what binary caches have of the closures of the paths.
+func (s *sourceFlags) ask(ctx context.Context, f storedb.Flavour) ([]*storedb.Item, error) {
+	o := fetching()
+	o.Flavour, o.Unsigned = f, s.unsigned
+	keys := s.keys
+	if len(keys) == 0 {
+		keys = []string{storedb.NixOSKey}
+	}
+	for _, text := range keys {
+		k, err := storedb.ParsePublicKey(text)
+		if err != nil {
+			return nil, usageError{fmt.Errorf("--key: %w", err)}
+		}
+		o.Keys = append(o.Keys, k)
+	}
+	var err error
+	if s.remote, err = cache.Open(ctx, o, s.caches...); err != nil {
+		return nil, err
+	}
+	if s.found, err = s.remote.Closure(ctx, s.paths...); err != nil {
+		return nil, err
+	}
+	var items []*storedb.Item
+	for _, p := range s.found {
+		items = append(items, p.Item())
+	}
+	return items, nil
+}
