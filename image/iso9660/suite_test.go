@@ -3,8 +3,6 @@ package iso9660
 import (
 	"fmt"
 	"io"
-	"os/exec"
-	"regexp"
 	"strings"
 	"testing"
 
@@ -12,10 +10,15 @@ import (
 	"ingot/tests/fstest"
 )
 
+// judgedSymlink is as long as symlinks are in the suite: xorriso refuses to read one
+// whose path and target have about 4,000 bytes together ("Rock Ridge path too long").
+// TestSymlinks has the longer ones.
+const judgedSymlink = 1000
+
 // features of ISO 9660 with Rock Ridge.
 var features = fstest.Features{
 	Block:      blockSize,
-	MaxSymlink: maxSymlink,
+	MaxSymlink: judgedSymlink,
 	MaxLinks:   1<<32 - 1,
 	Specials:   true,
 	Modes:      true,
@@ -37,6 +40,14 @@ func (s sized) Layout(t *image.Tree, v image.Volume) (*image.Map, error) {
 	if v.Size == (image.Size{}) {
 		return nil, fmt.Errorf("a volume of 0 bytes")
 	}
+	if err := t.Walk(func(path string, n *image.Node) error {
+		if len(n.Link) > judgedSymlink {
+			return fmt.Errorf("%s: too long for xorriso", path)
+		}
+		return nil
+	}); err != nil {
+		return nil, err
+	}
 	o := s.Options
 	o.VolumeID, o.UUID, o.Seed = v.Label, v.UUID, v.Seed
 	if v.Size.Fit && v.Size.Bytes > 0 {
@@ -54,45 +65,10 @@ func (s sized) Layout(t *image.Tree, v image.Volume) (*image.Map, error) {
 	return b.Map(v.Size.Bytes)
 }
 
-// clean has xorriso read the whole directory tree, which must not complain. It takes
-// no symlink to 4095 bytes (and isoinfo crashes on it), so that it is told to read on
-// where there is one.
+// clean has xorriso read the whole directory tree, which must not complain.
 func clean(t fstest.T, img string) {
 	t.Helper()
-	xorriso := fstest.Judge(t, "xorriso", "xorriso")
-	out, err := exec.Command(xorriso, "-abort_on", "WARNING", "-report_about", "WARNING", "-indev", "stdio:"+img).CombinedOutput()
-	if err == nil {
-		return
-	}
-	if strings.Contains(string(out), "Error when adding file") && hasLongestSymlink(t, img) {
-		out, _ = exec.Command(xorriso, "-error_behavior", "image_loading", "best_effort", "-abort_on", "FATAL", "-report_about", "WARNING", "-indev", "stdio:"+img).CombinedOutput()
-		if bad := complaint.FindString(strings.ReplaceAll(string(out), "SORRY : Error when adding file", "")); bad == "" {
-			return
-		}
-	}
-	t.Fatalf("xorriso -indev: %v\n%.2000s", err, out)
-}
-
-// complaint is a line of xorriso's that is worse than a note.
-var complaint = regexp.MustCompile(`(?m)^\w+ *: (WARNING|SORRY|MISHAP|FAILURE|FATAL|ABORT) .*`)
-
-func hasLongestSymlink(t fstest.T, img string) (found bool) {
-	t.Helper()
-	f, err := image.NewHostFile(img)
-	if err != nil {
-		t.Fatalf("%v", err)
-	}
-	tree, err := readTree(f, f.Size())
-	if err != nil {
-		t.Fatalf("own reader: %v", err)
-	}
-	if err := tree.Walk(func(_ string, n *image.Node) error {
-		found = found || len(n.Link) == maxSymlink
-		return nil
-	}); err != nil {
-		t.Fatalf("%v", err)
-	}
-	return found
+	fstest.Run(t, fstest.Judge(t, "xorriso", "xorriso"), "-abort_on", "WARNING", "-report_about", "NOTE", "-indev", "stdio:"+img)
 }
 
 func readTree(r io.ReaderAt, size int64) (*image.Tree, error) {
