@@ -103,7 +103,28 @@ func kernelItem(k *kernel.Kernel) (*image.Node, error) {
 	for _, link := range []string{"build", "source"} { // they lead to where the kernel was built
 		modules.Remove(link)
 	}
+	if err := addAliases(k, modules); err != nil {
+		return nil, err
+	}
 	return t.Root, t.Put("/lib/modules/"+k.Release, modules)
+}
+
+// addAliases adds what depmod would have found out, and what an unpacked package lacks:
+// which module serves which device. Without it a system reads all modules as it starts.
+func addAliases(k *kernel.Kernel, modules *image.Node) error {
+	const name = "modules.alias"
+	if modules.Child(name) != nil {
+		return nil
+	}
+	all, err := k.Modules()
+	if err != nil {
+		return err
+	}
+	aliases, err := k.Aliases(all)
+	if err != nil {
+		return err
+	}
+	return modules.Add(name, image.NewFile(0o444, image.Bytes(aliases)))
 }
 
 // programItem is ingot under its own name and those of all its commands.
@@ -121,29 +142,10 @@ func programItem(program *image.File) *image.Node {
 	return top
 }
 
-// rootModules reach the disks of virtual machines and of usual computers, and the root
-// on them; those that a kernel has built in or lacks are left out. The rest waits in
-// the kernel's item until it is asked for: loading every file system's module first
-// took 9 of the 20 seconds that a boot takes in an emulator.
-var rootModules = []string{
-	"virtio_pci", "virtio_blk", "virtio_scsi", "sd_mod", "ahci", "ata_piix", "nvme",
-	"xhci_pci", "ehci_pci", "usb_storage", "uas", "mmc_block", "sdhci_pci", "sdhci_acpi",
-	"vmw_pvscsi", "mptspi", "xen_blkfront", "usbhid", "hid_generic", "atkbd", "i8042", "ext4",
-}
-
-// initrdItem is the initial RAM disk, which finds and mounts the root.
-func initrdItem(k *kernel.Kernel, program *image.File, extra []string) (*image.Node, error) {
-	var modules []string
-	for _, name := range rootModules {
-		has, err := k.Has(name)
-		if err != nil {
-			return nil, err
-		}
-		if has {
-			modules = append(modules, name)
-		}
-	}
-	archive, err := initramfs.Build(initramfs.Options{Init: program, Kernel: k, Modules: append(modules, extra...)})
+// initrdItem is the initial RAM disk, which finds and mounts the root. It loads the
+// modules in load, beside those that the machine's devices ask for.
+func initrdItem(k *kernel.Kernel, program *image.File, load []string) (*image.Node, error) {
+	archive, err := initramfs.Build(initramfs.Options{Init: program, Kernel: k, Load: load})
 	if err != nil {
 		return nil, err
 	}
