@@ -115,14 +115,20 @@ func must(t testing.TB, errs ...error) {
 // serial port.
 func boot(t *testing.T, d *partition.Disk, until string, args ...string) string {
 	t.Helper()
-	qemu := judge(t, "qemu-system-x86_64", "qemu-system-x86")
 	path := filepath.Join(t.TempDir(), "disk.img")
 	must(t, image.WriteRaw(t.Context(), d.Map, path, image.WriteOptions{}))
+	return bootWith(t, until, append([]string{"-drive", "format=raw,file=" + path}, args...)...)
+}
+
+// bootWith is [boot] for a machine whose arguments name its disks.
+func bootWith(t *testing.T, until string, args ...string) string {
+	t.Helper()
+	qemu := judge(t, "qemu-system-x86_64", "qemu-system-x86")
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, qemu, append([]string{
 		"-accel", "tcg", "-m", "256", "-display", "none", "-monitor", "none", "-serial", "stdio",
-		"-nic", "none", "-no-reboot", "-drive", "format=raw,file=" + path,
+		"-nic", "none", "-no-reboot",
 	}, args...)...)
 	out := &watcher{until: until, found: cancel}
 	cmd.Stdout, cmd.Stderr = out, out

@@ -13,6 +13,10 @@
 //   - [Grub.AddModules] and [Grub.AddFont]: what GRUB loads at boot, as files in the
 //     Tree of the file system that holds /boot.
 //
+// An [ISO] has both of them once more: [Grub.CD] is GRUB for BIOS on a CD and, with the
+// same bytes, on a USB stick, and [EFIVolume] is the FAT volume from which UEFI starts in
+// either case.
+//
 // [Menu] is the menu, and [Menu.Config] the text of grub.cfg. [System] reads from a
 // system's store item what to boot.
 //

@@ -23,4 +23,21 @@ const (
 	bootMachineBlockListCount   = bootMachineBlockList + 8
 	bootMachineBlockListSegment = bootMachineBlockList + 10
 	bootMachineKernelSegment    = 0x820
+
+	// In boot_hybrid.img, the boot sector of an ISO on a disk, the 64-bit number of the
+	// sector to load.
+	hybridKernelSector = 0x1b0
+	// The first block of an image in the format i386-pc-eltorito is cdboot.img, the
+	// rest is what a disk's core image is: its first sector ends with the list of blocks.
+	cdSectors   = 4
+	cdBlockList = cdSectors*sectorSize + bootMachineBlockList
+
+	// The blocks of an ISO, its system area, and what a backup GPT takes: 32 sectors of
+	// entries and a header.
+	isoAlign   = 2048
+	systemArea = 16 * isoAlign
+	backupGPT  = 33 * sectorSize
+	// The type of the MBR's partition over an ISO, which nothing else claims: as
+	// grub-mkrescue has it.
+	hybridType = "0xcd"
 )
