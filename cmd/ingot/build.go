@@ -67,7 +67,7 @@ func build(c *cobra.Command, name string, r recipeFlags, o buildFlags) error {
 		return err
 	}
 	hashing := newProgress(c.ErrOrStderr(), o.quiet, "hashing", unknownTotal)
-	plan, err := planRecipe(c, recipe, hashing.add)
+	plan, err := planRecipe(c, recipe, o.quiet, hashing.add)
 	hashing.close()
 	if err != nil {
 		return err
@@ -156,16 +156,17 @@ func (r recipeFlags) plan(c *cobra.Command, name string) (*recipes.Plan, error) 
 	}
 	hashing := newProgress(c.ErrOrStderr(), false, "hashing", unknownTotal)
 	defer hashing.close()
-	return planRecipe(c, recipe, hashing.add)
+	return planRecipe(c, recipe, false, hashing.add)
 }
 
-// planRecipe plans a recipe for this host. hashed is told of bytes that are hashed.
-func planRecipe(c *cobra.Command, recipe *recipes.Recipe, hashed func(int64)) (*recipes.Plan, error) {
+// planRecipe plans a recipe for this host, and shows what it fetches. hashed is told of bytes that are hashed.
+func planRecipe(c *cobra.Command, recipe *recipes.Recipe, quiet bool, hashed func(int64)) (*recipes.Plan, error) {
 	host, err := thisHost()
 	if err != nil {
 		return nil, err
 	}
 	host.Hashed = hashed
+	defer showFetching(c.ErrOrStderr(), quiet, &host.Fetch)()
 	return recipe.Plan(c.Context(), host)
 }
 

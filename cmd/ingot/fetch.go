@@ -92,6 +92,18 @@ func cacheDir() string {
 	return filepath.Join(dir, "ingot")
 }
 
+// showFetching shows the progress of what is fetched with o, from the time on that
+// there is something to fetch.
+func showFetching(w io.Writer, quiet bool, o *cache.Options) (closeBar func()) {
+	bar := progress{func(int64) {}, func() {}}
+	o.Begin = func(total int64) {
+		bar.close()
+		bar = newProgress(w, quiet, "fetching", total)
+	}
+	o.Progress = func(n int64) { bar.add(n) }
+	return func() { bar.close() }
+}
+
 // fetch brings into the cache folder what binary caches have of the closure.
 func (s *sourceFlags) fetch(c *cobra.Command, closure *storedb.Closure, quiet bool) error {
 	if s.remote == nil {
@@ -100,15 +112,10 @@ func (s *sourceFlags) fetch(c *cobra.Command, closure *storedb.Closure, quiet bo
 	if cacheDir() == "" {
 		return errors.New("there is no folder to keep what binary caches send: set XDG_CACHE_HOME or HOME")
 	}
-	total := int64(0)
-	for _, p := range s.found {
-		total += p.NarSize
-	}
-	bar := newProgress(c.ErrOrStderr(), quiet, "fetching", total)
-	s.remote.Progress = bar.add
+	closeBar := showFetching(c.ErrOrStderr(), quiet, &s.remote.Options)
+	defer closeBar()
 	s.remote.Trust = true
 	items, err := s.remote.Fetch(c.Context(), s.found, filepath.Join(cacheDir(), closure.Flavour.String()+"-store"))
-	bar.close()
 	if err != nil {
 		return err
 	}

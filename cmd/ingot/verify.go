@@ -29,7 +29,7 @@ say whose bytes differ. The exit status is 0 if none do, and 6 if any does.`,
 			if err != nil {
 				return err
 			}
-			plan, err := planRecipe(c, recipe, nil)
+			plan, err := planRecipe(c, recipe, quiet, nil)
 			if err != nil {
 				return err
 			}

@@ -43,6 +43,8 @@ type Options struct {
 	InPlace bool
 	// NoSync does not wait until the disk has what was fetched.
 	NoSync bool
+	// Begin, if set, is told how many bytes of NARs will be fetched, if there are any.
+	Begin func(bytes int64)
 	// Progress, if set, is told of bytes of NARs that were read, from several goroutines.
 	Progress func(bytes int64)
 }

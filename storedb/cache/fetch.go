@@ -54,8 +54,15 @@ func (c *Cache) Fetch(ctx context.Context, paths []*Path, dir string) ([]*stored
 	if err != nil {
 		return nil, err
 	}
-	if err := f.space(paths, missing); err != nil {
+	need := int64(0)
+	for _, i := range missing {
+		need += paths[i].NarSize
+	}
+	if err := f.space(need); err != nil {
 		return nil, err
+	}
+	if f.Begin != nil && need > 0 {
+		f.Begin(need)
 	}
 	err = parallel(ctx, f.Parallel, len(missing), func(ctx context.Context, i int) error {
 		return f.one(ctx, paths[missing[i]])
@@ -124,11 +131,7 @@ func (f *fetcher) close() {
 
 // space refuses to begin with what does not fit. NARs are about as large as what they
 // become.
-func (f *fetcher) space(paths []*Path, missing []int) error {
-	need := int64(0)
-	for _, i := range missing {
-		need += paths[i].NarSize
-	}
+func (f *fetcher) space(need int64) error {
 	var st unix.Statfs_t
 	if err := unix.Fstatfs(int(f.lock.Fd()), &st); err != nil || st.Blocks == 0 {
 		return nil // a file system that does not tell, such as a tmpfs without a limit
