@@ -328,7 +328,7 @@ func TestHostileDebs(t *testing.T) {
 		{"no number", bytes.Replace(good, []byte("4         `"), []byte("four      `"), 1), `has the size "four      ", which is not a number`},
 		{"negative", bytes.Replace(good, []byte("4         `"), []byte("-4        `"), 1), "which is not a number"},
 		{"shifted", append(good[:72:72], strings.Repeat("?", 60)...), "byte 72: no member of an archive begins here"},
-		{"unknown compression", ar("debian-binary", "2.0\n", "data.tar.lzma", "]\x00\x00\x80\x00 and so on, which is too short for a header"), "the archive ends too early"},
+		{"unknown compression", ar("debian-binary", "2.0\n", "data.tar.lzma", "]\x00\x00\x80\x00 and so on, which is too short for a header"), "is neither a tarball"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if _, err := ReadBlob("x.deb", image.Bytes(c.deb), Options{}); err == nil || !strings.Contains(err.Error(), c.want) {

@@ -29,7 +29,7 @@ func (t *tarReader) read(r io.Reader, blob image.Blob) (*image.Node, error) {
 		if err == io.EOF {
 			break
 		}
-		if errors.Is(err, tar.ErrHeader) && n == 1 {
+		if n == 1 && (errors.Is(err, tar.ErrHeader) || blob != nil && err == io.ErrUnexpectedEOF) {
 			return nil, errors.New("is neither a tarball, plain or compressed with gzip, xz, zstd or bzip2, nor a Debian package")
 		}
 		if err == nil && n > t.Entries {
