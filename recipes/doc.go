@@ -6,9 +6,10 @@
 //
 //  1. load: YAML to Recipe, strictly. Every [Error] has the file, the line, the key
 //     and what to write instead.
-//  2. resolve: the closures of the store, from reference graphs, registrations or
-//     a store's database; plain files and folders join under their content address;
-//     a system that ingot makes itself becomes a few store items.
+//  2. resolve: the closures of the store, from reference graphs, registrations, path
+//     infos, a store's database or binary caches; plain files, folders and what is in
+//     archives join under their content address; a system that ingot makes itself
+//     becomes a few store items. What a cache sends is kept for the next time.
 //  3. assemble: the image.Tree of each partition.
 //  4. lay out: each Tree to an image.Map, the partitions to a disk.
 //  5. boot loader: GRUB's core image and EFI programs, laid into the Map.

@@ -4,7 +4,8 @@
 //
 // A [Closure] is made of [Item] values, which come from reference graphs, from
 // registrations, from the output of nix path-info, from the database of a live store,
-// or from plain files and folders that join the store under their content address:
+// from binary caches (package cache), or from plain files, folders and archives
+// (package archive) that join the store under their content address:
 //
 //	graph, err := storedb.Nix.ReadGraph("closure.graph", f)
 //	known, err := storedb.Nix.ReadRegistration("registration", g)
