@@ -145,14 +145,15 @@ func (f *fixture) check(t *testing.T, items []*storedb.Item) {
 	if c.Len() != len(f.paths) {
 		t.Fatalf("%d items; want %d", c.Len(), len(f.paths))
 	}
-	ask := func(what, p string) string {
-		return nix(t, "nix-store", "--store", "local?root="+f.root, "--query", what, p)
+	dump := nix(t, "nix-store", append([]string{"--store", "local?root=" + f.root, "--dump-db"}, f.paths...)...)
+	want, err := storedb.Nix.ReadRegistration("dump", strings.NewReader(dump))
+	if err != nil {
+		t.Fatal(err)
 	}
-	for _, it := range c.Items() {
-		got := fmt.Sprint("sha256:"+it.NarHash.Base32(), " ", it.NarSize, " ", it.References)
-		want := fmt.Sprint(ask("--hash", it.Path), " ", ask("--size", it.Path), " ", strings.Fields(ask("--references", it.Path)))
-		if got != want {
-			t.Errorf("%s: %s; Nix says %s", it.Path, got, want)
+	for _, w := range want {
+		it := c.Lookup(w.Path)
+		if it.NarHash != w.NarHash || it.NarSize != w.NarSize || !slices.Equal(it.References, w.References) {
+			t.Errorf("%s: %s, %d, %v; Nix says %s, %d, %v", w.Path, it.NarHash, it.NarSize, it.References, w.NarHash, w.NarSize, w.References)
 		}
 	}
 }

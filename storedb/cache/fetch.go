@@ -12,6 +12,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"strings"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -50,6 +51,9 @@ func (c *Cache) Fetch(ctx context.Context, paths []*Path, dir string) ([]*stored
 		return nil, err
 	}
 	defer f.close()
+	if err := f.sweep(); err != nil {
+		return nil, err
+	}
 	missing, err := f.look(ctx, paths)
 	if err != nil {
 		return nil, err
@@ -83,7 +87,21 @@ type fetcher struct {
 }
 
 // hidden is what a path is called until it is whole.
-func hidden(base string) string { return ".fetch-" + base }
+func hidden(base string) string { return hiddenPrefix + base }
+
+const hiddenPrefix = ".fetch-"
+
+// sweep removes what runs that were killed left behind. The lock is held: nobody else
+// is at work on it.
+func (f *fetcher) sweep() error {
+	names, err := f.lock.Readdirnames(-1)
+	for _, name := range names {
+		if err == nil && strings.HasPrefix(name, hiddenPrefix) {
+			err = storedb.RemoveItem(f.root, name)
+		}
+	}
+	return err
+}
 
 // open opens the folder and waits until nobody else fetches into it.
 func (f *fetcher) open(ctx context.Context) error {
@@ -145,9 +163,6 @@ func (f *fetcher) space(need int64) error {
 // have says whether a path is in the folder already; what is not right is removed.
 func (f *fetcher) have(p *Path) (bool, error) {
 	base := path.Base(p.Path)
-	if err := storedb.RemoveItem(f.root, hidden(base)); err != nil {
-		return false, err
-	}
 	if _, err := f.root.Lstat(base); errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	} else if err != nil {
