@@ -61,11 +61,13 @@ const cloneFrom = 64 << 10
 func (c *itemCopier) copy(ctx context.Context, cl *Closure, places []int, done func(it *Item) error) error {
 	places = slices.Clone(places)
 	slices.SortStableFunc(places, func(a, b int) int { return cmp.Compare(cl.items[b].NarSize, cl.items[a].NarSize) })
-	worker := func() *copyWorker { return &copyWorker{itemCopier: c, ctx: ctx, buf: make([]byte, copyBuffer)} }
+	worker := func() *copyWorker {
+		return &copyWorker{itemCopier: c, ctx: ctx, buf: make([]byte, copyBuffer), nar: newNARWriter(), known: cl.files != nil}
+	}
 	return parallel(ctx, len(places), worker, func(w *copyWorker, k int) error {
 		it := cl.items[places[k]]
 		w.hashes = nil
-		if c.links != nil {
+		if w.known {
 			w.hashes = cl.files[places[k]]
 		}
 		base := filepath.Base(it.Path)
@@ -86,7 +88,10 @@ type copyWorker struct {
 	*itemCopier
 	ctx    context.Context
 	buf    []byte
+	nar    *narWriter
+	known  bool   // whether files were hashed before
 	hashes []Hash // of the linkable files that are still to come
+	data   []byte // what was read of a file to hash it, if that is all of it
 }
 
 // node copies n, which lies at host, to a name in an open directory.
@@ -97,8 +102,11 @@ func (w *copyWorker) node(dir int, name string, n *image.Node, host string) erro
 	if w.links == nil || !w.links.wanted(n) {
 		return w.file(dir, name, n, host)
 	}
-	hash := w.hashes[0]
-	w.hashes = w.hashes[1:]
+	hash, err := w.hash(n)
+	if err != nil {
+		return fmt.Errorf("copy of %s: %w", host, err)
+	}
+	defer func() { w.data = nil }()
 	if linked, err := w.link(dir, name, n, hash, host); linked || err != nil {
 		return err
 	}
@@ -117,6 +125,26 @@ func (w *copyWorker) node(dir int, name string, n *image.Node, host string) erro
 		return err
 	}
 	return w.file(dir, name, n, host)
+}
+
+// hash returns the hash of a file's own NAR. What is read for it is kept for the copy:
+// most files of a store are opened and read once.
+func (w *copyWorker) hash(n *image.Node) (Hash, error) {
+	if w.known {
+		hash := w.hashes[0]
+		w.hashes = w.hashes[1:]
+		return hash, nil
+	}
+	if size := n.Size(); n.Mode.IsRegular() && 0 < size && size <= copyBuffer {
+		p := w.buf[:size]
+		if err := readFull(n.Data, p, 0); err != nil {
+			return Hash{}, err
+		}
+		w.data = p
+		n = &image.Node{Mode: n.Mode, Data: image.Bytes(p)}
+	}
+	hash, _, err := w.nar.hash(n)
+	return hash, err
 }
 
 // link is linkDir.link, counted.
@@ -227,6 +255,13 @@ func (w *copyWorker) contents(fd int, n *image.Node, host string) error {
 		return nil
 	}
 	file, ok := n.Data.(*image.File)
+	if w.data != nil && !(ok && size >= cloneFrom && !w.noClone.Load()) {
+		if err := writeAll(fd, w.data, 0); err != nil {
+			return copyError("write", host, err)
+		}
+		w.done(size)
+		return nil
+	}
 	if ok && size >= cloneFrom {
 		return w.large(fd, file, host)
 	}

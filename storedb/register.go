@@ -358,6 +358,9 @@ func (r *registrar) load() error {
 		}
 	}
 	o := LoadOptions{Verify: r.Verify, Files: !r.NoDeduplicate && !r.DryRun}
+	if r.Copy && !r.Verify && !slices.ContainsFunc(r.closure.items, func(it *Item) bool { return it.NarHash.IsZero() }) {
+		o.Files, total = false, 0 // the copy hashes files as it reads them
+	}
 	if total > 0 {
 		o.Progress = r.stage("hashing", total)
 	}
@@ -477,6 +480,9 @@ func (r *registrar) checkSpace(dev uint64) error {
 		var st unix.Stat_t
 		if unix.Lstat(it.host(r.flavour), &st) == nil && st.Dev == dev {
 			continue
+		}
+		if r.closure.files == nil && !r.NoDeduplicate {
+			return nil // nobody knows yet how much of it is shared
 		}
 		if r.closure.files == nil {
 			need += regularBytes(it.Node).bytes
