@@ -18,6 +18,11 @@
 //	nar      the NAR hashes of all paths: ingot, and openssl dgst -sha256 of all
 //	         files in two processes
 //	db       a registration of 50,000 paths to a database: ingot, nix-store --load-db
+//	register 50,000 paths that lie in a root into a fresh database: ingot register,
+//	         nix-store --load-db
+//	copy     the closure into a fresh root, registered: ingot register --copy, nix copy,
+//	         nix-store --export | --import, and cp -a, which registers nothing
+//	dedupe   files of the closure that are alike: ingot register, nix-store --optimise
 //	memory   a Tree of 1,000,000 files, and the ext4 file system made of it
 //
 // All that is read is in the page cache, and nobody waits for the disk, except

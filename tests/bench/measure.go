@@ -16,10 +16,11 @@ import (
 // A contestant is a command that does the work of a benchmark.
 type contestant struct {
 	name   string
-	args   []string // the command
-	stdin  string   // file
-	output string   // file or folder; removed before each run and after the last
-	aim    float64  // how many times as long as ingot it shall take at least; 0: any
+	args   []string     // the command
+	stdin  string       // file
+	output string       // file or folder; removed before each run and after the last
+	before func() error // what is done before the clock starts
+	aim    float64      // how many times as long as ingot it shall take at least; 0: any
 }
 
 // A result is what the runs of a contestant came to.
@@ -64,6 +65,11 @@ func (r *result) run() error {
 			os.RemoveAll(r.output)
 			os.RemoveAll(r.output + ".manifest.json")
 		}()
+	}
+	if r.before != nil {
+		if err := r.before(); err != nil {
+			return err
+		}
 	}
 	syscall.Sync()
 	cmd := exec.Command(r.args[0], r.args[1:]...)

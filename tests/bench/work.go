@@ -23,6 +23,7 @@ var tasks = map[string]func(args []string) error{
 	"nar":      workNAR,
 	"db":       workDatabase,
 	"register": workRegister,
+	"rows":     workRows,
 	"tree":     workTree,
 	"ext4":     workExt4,
 	"live":     workLive,
@@ -73,6 +74,14 @@ func workRegister(args []string) error {
 		return err
 	}
 	return os.WriteFile(filepath.Join(args[0], "registration"), b.Bytes(), 0o644)
+}
+
+// workRows makes a closure of many small paths, and its registration: DIR.
+func workRows(args []string) error {
+	if err := rows.generate(3).write(args[0]); err != nil {
+		return err
+	}
+	return workRegister(args)
 }
 
 // workDatabase reads a registration and writes a database: REGISTRATION OUT.
