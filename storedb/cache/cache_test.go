@@ -61,7 +61,7 @@ func newFixture(t testing.TB) *fixture {
 	t.Cleanup(func() { writable(f.root) })
 	secrets := t.TempDir()
 	f.sec = filepath.Join(secrets, "secret")
-	nix(t, "nix-store", "--generate-binary-cache-key", "test-1", f.sec, filepath.Join(secrets, "public"))
+	nix(t, "nix-store", "--store", "local?root="+f.root, "--generate-binary-cache-key", "test-1", f.sec, filepath.Join(secrets, "public"))
 	public, err := os.ReadFile(filepath.Join(secrets, "public"))
 	if err != nil {
 		t.Fatal(err)
