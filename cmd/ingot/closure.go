@@ -34,6 +34,7 @@ registration and json, items without a hash are read.`,
 		Example: `  ingot closure /run/current-system/… --sort saves --top 20
   ingot closure closure.graph --from /mnt/nix/store
   ingot closure --path /nix/store/…-tools --store-root /mnt --format registration > registration
+  ingot closure --cache https://cache.nixos.org --path /nix/store/…-hello-2.12
   ingot closure system.graph --format dot | dot -Tsvg > system.svg
   ingot closure system.graph --drop /nix/store/…-perl-5.38.2
   ingot closure why /nix/store/…-perl-5.38.2 --graph system.graph`,

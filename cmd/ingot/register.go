@@ -27,8 +27,9 @@ profiles, so that the real Nix or Guix in that root takes it for its own work.
 
 With --copy the items are brought in: cloned where the file system can, else copied,
 in parallel. Without, they lie in the root's store already. What comes from a --cache
-is copied always; it is kept in ingot's own folder of the user's caches. They get the metadata of
-a store, and files of the same contents are shared by hard links.
+is copied always; it is kept in ingot's own folder of the user's caches, and fetched
+for a --dry-run, too. Items get the metadata of a store, and files of the same contents
+are shared by hard links.
 
 A root without a database gets one, always of the same bytes. In one that exists, rows
 are added or brought up to date in one transaction, and nothing that was there is lost;
