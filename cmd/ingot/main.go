@@ -136,7 +136,11 @@ func newRoot() *cobra.Command {
 		Long: `ingot turns Nix and Guix store closures into bootable disks: byte for byte the
 same every time, without root, at the speed of copying the files.
 
-A recipe, a short YAML file, says what the disk holds. Some ship with ingot.`,
+A recipe, a short YAML file, says what the disk holds. Some ship with ingot.
+
+The exit status tells what went wrong: 1 is something of the host, 2 the command
+line, 3 the recipe, 4 too little space, on the host or in a partition, 5 a source
+file that changed while it was read, 130 an interruption.`,
 		Example: `  ingot recipes                          what ships with ingot
   ingot recipes rescue > mine.yaml       a start for a recipe of one's own
   ingot plan mine.yaml                   what would be written

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -26,6 +27,9 @@ closure, what takes the space, and what boots. Nothing is written.`,
   ingot plan web.yaml --json | jq '.partitions[].size'`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
+			if top < 0 {
+				return usageError{fmt.Errorf("plan: --top %d is less than 0", top)}
+			}
 			plan, err := r.plan(c, args[0])
 			if err != nil {
 				return err
@@ -52,12 +56,10 @@ func printPlan(out io.Writer, s recipes.Summary) error {
 	for _, x := range s.Warnings {
 		fmt.Fprintf(w, "warning: %s\n", x)
 	}
-	fmt.Fprintf(w, "\nPartitions\n  #\tname\ttype\tstart\tsize\tfile system\tlabel\tUUID\n")
-	for _, p := range s.Partitions {
-		fmt.Fprintf(w, "  %d\t%s\t%s\t%d\t%d (%s)\t%s\t%s\t%s\n", p.Number, p.Name, p.Type, p.Start, p.Size, size(p.Size),
-			dash(p.Filesystem), dash(p.Label), dash(p.UUID))
+	if len(s.Partitions) > 0 {
+		printPartitions(w, s.Partitions)
+		printContents(w, s.Partitions)
 	}
-	printContents(w, s.Partitions)
 	if s.Closure.Paths > 0 {
 		fmt.Fprintf(w, "\nStore\n  %d paths, %s as NARs (%d bytes)\n", s.Closure.Paths, size(s.Closure.NarSize), s.Closure.NarSize)
 		for _, i := range s.Closure.Largest {
@@ -65,7 +67,7 @@ func printPlan(out io.Writer, s recipes.Summary) error {
 		}
 	}
 	if len(s.Boot.Entries) > 0 {
-		fmt.Fprintf(w, "\nBoot\n  GRUB for %v, core image %s, %s\n", s.Boot.Platforms, size(s.Boot.CoreSize), timeout(s.Boot.Timeout))
+		fmt.Fprintf(w, "\nBoot\n  GRUB for %s, %s\n", platforms(s.Boot), timeout(s.Boot.Timeout))
 		for _, e := range s.Boot.Entries {
 			printEntry(w, e)
 		}
@@ -75,6 +77,22 @@ func printPlan(out io.Writer, s recipes.Summary) error {
 		fmt.Fprintf(w, "  %s\t%s\n", x.Name, x.What)
 	}
 	return w.Flush()
+}
+
+func printPartitions(w io.Writer, partitions []recipes.SummaryPartition) {
+	fmt.Fprintf(w, "\nPartitions\n  #\tname\ttype\tstart\tsize\tfile system\tlabel\tUUID\n")
+	for _, p := range partitions {
+		fmt.Fprintf(w, "  %d\t%s\t%s\t%d\t%d (%s)\t%s\t%s\t%s\n", p.Number, p.Name, p.Type, p.Start, p.Size, partition.FormatBytes(p.Size),
+			dash(p.Filesystem), dash(p.Label), dash(p.UUID))
+	}
+}
+
+func platforms(b recipes.SummaryBoot) string {
+	s := strings.Join(b.Platforms, ", ")
+	if b.CoreSize > 0 {
+		s += fmt.Sprintf(", core image %s", partition.FormatBytes(b.CoreSize))
+	}
+	return s
 }
 
 // printContents prints what each file system holds.
