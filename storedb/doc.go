@@ -20,6 +20,14 @@
 //		NixOS:    true,
 //	})
 //
+// [Register] brings a closure into the store of a root instead, a fresh one or one that
+// Nix or Guix works in, so that they take it for their own:
+//
+//	did, err := storedb.Register(ctx, "/mnt", closure, storedb.RegisterOptions{
+//		Copy:     true,
+//		Profiles: map[string]string{"system": system},
+//	})
+//
 // # What it guarantees
 //
 // The order of a closure, and the bytes of its database, follow from its items alone,
@@ -41,6 +49,7 @@
 // takes 0.4 GiB, and 0.8 GiB while its registration is read; its database has 0.4 GiB,
 // and 2 GiB are needed to make it, since SQLite packs one copy out of another.
 //
-// Deduplication is off unless it is asked for, as it is in Nix: it reads every file,
-// and file systems without hard links gain nothing from it.
+// In images, deduplication is off unless it is asked for, as it is in Nix: it reads
+// every file, and file systems without hard links gain nothing from it. [Register],
+// which knows the file system, does it unless it is told not to.
 package storedb

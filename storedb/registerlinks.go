@@ -158,6 +158,13 @@ func (r *registrar) replaceLink(dir *rootDir, name, target string) error {
 // generation makes a new generation of a profile, and makes it the current one. If the
 // newest one is of the same path already, it stays the newest, as with nix-env.
 func (r *registrar) generation(dir *rootDir, name string, l plannedLink) error {
+	if !r.DryRun { // as nix-env does
+		lock, err := dir.pathLock(r.ctx, r.flavour, name+".lock", r.Waiting)
+		if err != nil {
+			return err
+		}
+		defer dir.pathUnlock(lock, name+".lock")
+	}
 	last, target, err := lastGeneration(dir, name)
 	if err != nil {
 		return err

@@ -207,19 +207,28 @@ func (d *rootDir) symlink(name, target string) error {
 	default:
 		return fmt.Errorf("%s is in the way of a link to %s: it is no symlink", filepath.Join(d.path, name), target)
 	}
-	temp := ".ingot-" + name
+	for try := 1; ; try++ {
+		err := d.replaceLink(".ingot-"+name, name, target)
+		if try == 10 || err != unix.EEXIST && err != unix.ENOENT { // another process does the same
+			return d.fail("symlink", name, err)
+		}
+	}
+}
+
+// replaceLink makes a symlink under a temporary name and gives it its own.
+func (d *rootDir) replaceLink(temp, name, target string) error {
 	if err := unix.Unlinkat(d.fd, temp, 0); err != nil && err != unix.ENOENT {
-		return d.fail("remove", temp, err)
+		return err
 	}
 	if err := unix.Symlinkat(target, d.fd, temp); err != nil {
-		return d.fail("symlink", name, err)
+		return err
 	}
 	settle(d.fd, temp)
-	if err := unix.Renameat(d.fd, temp, d.fd, name); err != nil {
+	err := unix.Renameat(d.fd, temp, d.fd, name)
+	if err != nil {
 		unix.Unlinkat(d.fd, temp, 0)
-		return d.fail("rename", name, err)
 	}
-	return nil
+	return err
 }
 
 // remove removes what stands under name with all below it, whatever its permissions.
