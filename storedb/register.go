@@ -275,6 +275,9 @@ func (r *registrar) look() error {
 			}
 			r.present = append(r.present, i)
 		case r.Copy:
+			if row != nil { // somebody removed what is registered; what is brought in is what counts
+				r.judged[it.Path] = sourceRight
+			}
 			r.missing = append(r.missing, i)
 		default:
 			it.From, it.Node = storePath, nil

@@ -305,6 +305,37 @@ func TestRegisterKeepsBuild(t *testing.T) {
 	}
 }
 
+// TestRegisterRestores brings back what is registered and gone, even if it has other
+// contents now, and replaces what an attempt left that did not get to the database.
+func TestRegisterRestores(t *testing.T) {
+	h := newHosted(t, Nix)
+	root := newRoot(t)
+	h.register(t, root, RegisterOptions{Copy: true})
+	want := listing(t, filepath.Join(root, h.tree.Path))
+	db := filepath.Join(root, Nix.DatabasePath())
+	sqlite(t, db, "update ValidPaths set hash = '"+Hash{9}.String()+"' where path = '"+h.tree.Path+"'")
+	remove(t, filepath.Join(root, h.tree.Path))
+	if did := h.register(t, root, RegisterOptions{Copy: true}); did.Copied.Paths != 1 || did.Updated != 1 {
+		t.Errorf("Register: %+v; want one path brought back", did)
+	}
+	if got := listing(t, filepath.Join(root, h.tree.Path)); got != want {
+		t.Errorf("%s is\n%s", h.tree.Path, firstDifferingLine(got, want))
+	}
+
+	nixStore(t, root, "", "--delete", h.text.Path) // nothing else refers to it
+	left := filepath.Join(root, h.text.Path)
+	if err := errors.Join(os.MkdirAll(left+"/half", 0o755), os.Chmod(left, 0o555)); err != nil {
+		t.Fatal(err)
+	}
+	if did := h.register(t, root, RegisterOptions{Copy: true}); did.Copied.Paths != 1 || did.Added != 1 {
+		t.Errorf("Register: %+v; want one path replaced", did)
+	}
+	nixStore(t, root, "", "--verify", "--check-contents")
+	if locks, _ := filepath.Glob(filepath.Join(root, Nix.StoreDir(), "*.lock")); len(locks) > 0 {
+		t.Errorf("%q are left", locks)
+	}
+}
+
 // TestRegisterErrors shows refusals, and that none of them changes a root.
 func TestRegisterErrors(t *testing.T) {
 	put := func(name, text string) func(string, *hosted) error {
