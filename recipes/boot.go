@@ -15,15 +15,17 @@ import (
 
 // boot is the boot loader of an image: the menu, and what is laid over the disk.
 type boot struct {
-	core    *bootloader.Core // for BIOS; nil without it
-	names   []string         // of the platforms
+	core    *bootloader.Core // for BIOS on a disk; nil without it
+	iso     bootloader.ISO   // for an ISO
+	efi     map[bootloader.Platform]image.Blob
+	names   []string // of the platforms
 	entries []bootloader.Entry
 	timeout int // in seconds
 }
 
 // planBoot makes the boot loader and puts its files into the trees.
 func (p *planner) planBoot(ctx context.Context, h Host) (*boot, error) {
-	b := &boot{}
+	b := &boot{efi: map[bootloader.Platform]image.Blob{}}
 	if p.Bootloader.Grub.IsZero() {
 		return b, nil
 	}
@@ -105,13 +107,21 @@ func (p *planner) platform(ctx context.Context, b *boot, grub *bootloader.Grub, 
 	if err := grub.AddModules(p.trees[at], platform, place); err != nil {
 		return err
 	}
-	if platform == bootloader.BIOS {
+	switch {
+	case platform == bootloader.BIOS && p.isISO():
+		b.iso.BIOS, err = grub.CD(ctx, place)
+		return err
+	case platform == bootloader.BIOS:
 		b.core, err = grub.Core(ctx, place)
 		return err
 	}
 	program, err := grub.EFI(ctx, platform, place)
 	if err != nil {
 		return err
+	}
+	if p.isISO() {
+		b.efi[platform] = program
+		return nil
 	}
 	for i, part := range p.Disk.Partitions {
 		if part.Type == "esp" && p.trees[i] != nil {

@@ -28,7 +28,8 @@ func (r *Recipe) check(d *decoder) {
 	r.checkDisk(d)
 	r.checkBootloader(d)
 	choose(&r.Output.Format, "raw")
-	d.check("output.format", oneOf(r.Output.Format, "raw", "qcow2"))
+	d.check("output.format", oneOf(r.Output.Format, "raw", "qcow2", "iso"))
+	r.checkISO(d)
 }
 
 // check records err at key, if there is one.
@@ -283,7 +284,9 @@ func (r *Recipe) checkBootloader(d *decoder) {
 	for i, p := range b.Grub.Platforms {
 		key := fmt.Sprintf("bootloader.grub[%d]", i)
 		d.check(key, oneOf(p, "bios", "efi", "efi32"))
-		d.check(key, r.room(p))
+		if !r.isISO() {
+			d.check(key, r.room(p))
+		}
 	}
 	if b.Default != "" && len(b.Entries) > 0 && r.System == nil {
 		var titles []string

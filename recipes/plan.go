@@ -59,11 +59,8 @@ func (r *Recipe) Plan(ctx context.Context, h Host) (*Plan, error) {
 	if p.boot, err = p.planBoot(ctx, h); err != nil {
 		return nil, err
 	}
-	disk, err := p.layOut()
+	disk, err := p.finish()
 	if err != nil {
-		return nil, err
-	}
-	if disk.Map, err = p.boot.install(disk); err != nil {
 		return nil, err
 	}
 	c := p.store.closure
@@ -73,6 +70,19 @@ func (r *Recipe) Plan(ctx context.Context, h Host) (*Plan, error) {
 		plan.Closure.Digest = "sha256:" + c.Digest().Base16()
 	}
 	return plan, nil
+}
+
+// finish lays the image out, with its boot loader.
+func (p *planner) finish() (*partition.Disk, error) {
+	if p.isISO() {
+		return p.layOutISO()
+	}
+	disk, err := p.layOut()
+	if err != nil {
+		return nil, err
+	}
+	disk.Map, err = p.boot.install(disk)
+	return disk, err
 }
 
 // seed derives what all identifiers come from: the recipe, less what says only where
@@ -149,7 +159,12 @@ func (p *planner) volume(i int) image.Volume {
 }
 
 // uuid returns the identifier that the file system of a partition will have.
-func (p *planner) uuid(i int) string { return p.Disk.Partitions[i].fileSystem().UUID(p.volume(i)) }
+func (p *planner) uuid(i int) string {
+	if p.isISO() {
+		return p.isoOptions().VolumeUUID()
+	}
+	return p.Disk.Partitions[i].fileSystem().UUID(p.volume(i))
+}
 
 // storePartition returns the number of the partition that holds the store, or -1.
 func (p *planner) storePartition() int {

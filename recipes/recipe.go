@@ -147,7 +147,11 @@ type Entry struct {
 
 // Output says what is written.
 type Output struct {
-	Format string `json:"format,omitempty" jsonschema:"enum=raw,enum=qcow2" jsonschema_description:"raw (the default) or qcow2."`
+	Format      string `json:"format,omitempty" jsonschema:"enum=raw,enum=qcow2,enum=iso" jsonschema_description:"raw (the default), qcow2, or iso: a live system from the partition that holds the store, which boots from a CD and, copied to it, from a USB stick."`
+	Volume      string `json:"volume,omitempty" jsonschema_description:"iso: the volume id, up to 32 letters, digits and _.+-; the recipe's name if left out."`
+	Publisher   string `json:"publisher,omitempty" jsonschema_description:"iso: who publishes it, up to 128 characters."`
+	Application string `json:"application,omitempty" jsonschema_description:"iso: what made it, up to 128 characters."`
+	Joliet      bool   `json:"joliet,omitempty" jsonschema_description:"iso: with names for Windows, too."`
 }
 
 // Size is a number of bytes as recipes spell it: "8GiB", "fit", "fit+512MiB".

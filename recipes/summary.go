@@ -99,7 +99,7 @@ type SummaryStage struct {
 // partition the largest files beside the store.
 func (p *Plan) Summary(largest int) Summary {
 	s := Summary{
-		Name: p.Recipe.Name, Table: p.Disk.Kind.String(), Format: p.Recipe.Output.Format,
+		Name: p.Recipe.Name, Table: p.kind(), Format: p.Recipe.Output.Format,
 		Size: p.Disk.Map.Size(), Data: p.Data(), Boot: p.boot.summary(), Warnings: p.Warnings,
 		Closure: SummaryClosure{ManifestClosure: p.Closure},
 	}
@@ -127,8 +127,8 @@ func (p *Plan) stages() []SummaryStage {
 	size := partition.FormatBytes
 	stages := []SummaryStage{
 		{"resolve", fmt.Sprintf("%d store paths", p.Closure.Paths)},
-		{"assemble", fmt.Sprintf("%d partitions", len(p.Disk.Partitions))},
-		{"lay out", fmt.Sprintf("%s disk of %s", p.Disk.Kind, size(p.Disk.Map.Size()))},
+		{"assemble", p.parts()},
+		{"lay out", fmt.Sprintf("%s of %s", p.kind(), size(p.Disk.Map.Size()))},
 	}
 	if b := p.boot.summary(); len(b.Platforms) > 0 {
 		stages = append(stages, SummaryStage{"boot loader", fmt.Sprintf("GRUB for %v, %d entries", b.Platforms, len(b.Entries))})
@@ -199,4 +199,20 @@ func count(t *image.Tree, store string) *SummaryContents {
 	slices.SortStableFunc(c.Largest, func(a, b SummaryFile) int { return cmp.Compare(b.Size, a.Size) })
 	c.Largest = slices.Clip(c.Largest[:min(mostFiles, len(c.Largest))])
 	return c
+}
+
+// kind names what the image is.
+func (p *Plan) kind() string {
+	if p.Recipe.isISO() {
+		return "ISO 9660 volume"
+	}
+	return p.Disk.Kind.String() + " disk"
+}
+
+// parts says how many trees there are.
+func (p *Plan) parts() string {
+	if p.Recipe.isISO() {
+		return "1 volume"
+	}
+	return fmt.Sprintf("%d partitions", len(p.Disk.Partitions))
 }

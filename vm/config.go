@@ -34,7 +34,7 @@ const (
 	Virtio Bus = ""      // /dev/vda
 	SATA   Bus = "sata"  // /dev/sda
 	NVMe   Bus = "nvme"  // /dev/nvme0n1
-	CDROM  Bus = "cdrom" // /dev/sr0, never writable
+	CDROM  Bus = "cdrom" // /dev/sr0, never writable; on virtio-scsi, which kernels for clouds have a driver for
 	USB    Bus = "usb"   // /dev/sda, a stick
 )
 
@@ -225,7 +225,7 @@ func escape(path string) string { return strings.ReplaceAll(path, ",", ",,") }
 
 // devices are the models of QEMU for each bus.
 var devices = map[Bus]string{
-	Virtio: "virtio-blk-pci", SATA: "ide-hd", NVMe: "nvme,serial=ingot%d", CDROM: "ide-cd", USB: "usb-storage",
+	Virtio: "virtio-blk-pci", SATA: "ide-hd", NVMe: "nvme,serial=ingot%d", CDROM: "scsi-cd,bus=scsi%d.0", USB: "usb-storage",
 }
 
 func (d *Disk) arguments(i int, boots bool) ([]string, error) {
@@ -233,7 +233,7 @@ func (d *Disk) arguments(i int, boots bool) ([]string, error) {
 	if !ok {
 		return nil, fmt.Errorf("disk %s: bus %q is unknown", d.Path, d.Bus)
 	}
-	if d.Bus == NVMe {
+	if strings.Contains(model, "%d") {
 		model = fmt.Sprintf(model, i)
 	}
 	format, err := d.format()
@@ -255,6 +255,9 @@ func (d *Disk) arguments(i int, boots bool) ([]string, error) {
 		drive += ",snapshot=on"
 	}
 	args := []string{"-drive", drive}
+	if d.Bus == CDROM {
+		args = append(args, "-device", fmt.Sprintf("virtio-scsi-pci,id=scsi%d", i))
+	}
 	if d.Bus == USB && i == 0 {
 		args = append(args, "-device", "qemu-xhci,id=usb")
 	} else if d.Bus == USB {

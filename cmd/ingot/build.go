@@ -28,6 +28,7 @@ ingot is interrupted, nothing is left behind and an older file stays as it was.
 The output - is standard output, written strictly in order, without a manifest.`,
 		Example: `  ingot build rescue -o rescue.img
   ingot build web.yaml -o web.qcow2 --format qcow2
+  ingot build rescue -o rescue.iso --format iso
   ingot build web.yaml --set disk.partitions.root.size=8GiB
   ingot build web.yaml -o - | zstd > web.img.zst`,
 		Args: cobra.ExactArgs(1),
@@ -35,7 +36,7 @@ The output - is standard output, written strictly in order, without a manifest.`
 	}
 	r.add(c)
 	f := c.Flags()
-	f.StringVarP(&o.output, "output", "o", "", "where to write; the recipe's name with .img or .qcow2 if left out")
+	f.StringVarP(&o.output, "output", "o", "", "where to write; the recipe's name with .img, .qcow2 or .iso if left out")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "say nothing but errors")
 	f.BoolVar(&o.dryRun, "dry-run", false, "plan and check all, write nothing")
 	f.BoolVar(&o.noManifest, "no-manifest", false, "write no manifest and take no digests")
@@ -61,7 +62,7 @@ func build(c *cobra.Command, name string, r recipeFlags, o buildFlags) error {
 	}
 	out := o.output
 	if out == "" {
-		out = recipe.Name + map[string]string{"raw": ".img", "qcow2": ".qcow2"}[recipe.Output.Format]
+		out = recipe.Name + map[string]string{"raw": ".img", "qcow2": ".qcow2", "iso": ".iso"}[recipe.Output.Format]
 	}
 	if err := writable(c, out); err != nil {
 		return err
@@ -136,7 +137,7 @@ type recipeFlags struct {
 
 func (r *recipeFlags) add(c *cobra.Command) {
 	c.Flags().StringArrayVar(&r.set, "set", nil, "override a key of the recipe: `key=value`, may be repeated")
-	c.Flags().StringVar(&r.format, "format", "", "override output.format: raw or qcow2")
+	c.Flags().StringVar(&r.format, "format", "", "override output.format: raw, qcow2 or iso")
 }
 
 // load reads a recipe, with what the flags override.

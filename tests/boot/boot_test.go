@@ -286,3 +286,48 @@ func withProgram(m *testing.M) int {
 	}
 	return m.Run()
 }
+
+// TestISO boots the rescue system as a live one, from a CD and from a disk that the same
+// bytes were copied to.
+func TestISO(t *testing.T) {
+	text, _ := recipes.Shipped("rescue")
+	iso, _ := build(t, strings.Replace(string(text), "kernel: host", fmt.Sprintf("kernel: %q", testenv.Kernel(t)), 1), "iso")
+	fstest.Run(t, "xorriso", "-indev", iso, "-report_el_torito", "plain", "-report_system_area", "plain")
+	for _, x := range []struct {
+		name     string
+		bus      vm.Bus
+		firmware vm.Firmware
+		medium   string
+	}{
+		{"CD-BIOS", vm.CDROM, vm.BIOS, "/dev/sr0"}, {"CD-UEFI", vm.CDROM, vm.UEFI, "/dev/sr0"},
+		{"disk-BIOS", vm.Virtio, vm.BIOS, "/dev/vda"}, {"disk-UEFI", vm.Virtio, vm.UEFI, "/dev/vda"},
+	} {
+		t.Run(x.name, func(t *testing.T) {
+			fstest.Judge(t, "qemu-system-x86_64", "qemu-system-x86")
+			m, err := vm.Start(t.Context(), vm.Config{Firmware: x.firmware, Disks: []vm.Disk{{Path: iso, Format: "raw", Bus: x.bus}}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(m.Kill)
+			ctx, cancel := context.WithTimeout(t.Context(), limit)
+			defer cancel()
+			if _, err := m.WaitFor(ctx, `ingot: ready on ttyS0`); err != nil {
+				t.Fatal(err)
+			}
+			for command, want := range map[string]string{
+				"mount":                        x.medium + " on /run/live/medium type iso9660",
+				"touch /written && ls /":       "written",
+				"stat -c '%a %Y' /nix/store":   "1775 1",
+				"ls /nix/var/nix/db/db.sqlite": "db.sqlite",
+			} {
+				got, status, err := m.Run(ctx, command)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if status != 0 || !strings.Contains(got, want) {
+					t.Errorf("%s: status %d, %q; want %q", command, status, got, want)
+				}
+			}
+		})
+	}
+}

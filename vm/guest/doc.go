@@ -24,6 +24,10 @@
 //	console=DEVICE        shells and messages go to each
 //	hostname=NAME         if there is no /etc/hostname
 //
+// A root that nobody can write to (ISO 9660, squashfs, EROFS) gets a layer in memory
+// over it, unless the command line says ro: a live system. Its medium is at
+// /run/live/medium.
+//
 // Without root= the initramfs is the whole system, which then runs from memory.
 //
 // # What the console shows

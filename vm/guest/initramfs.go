@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -195,13 +196,53 @@ func (s *system) mountRoot(device string) error {
 		fstype = id.Type
 	}
 	flags, data := mounts.ParseOptions(s.cmdline.value("rootflags"))
-	if s.cmdline.last("ro", "rw") == "ro" || fstype == "iso9660" || fstype == "squashfs" || fstype == "erofs" {
+	ro := s.cmdline.last("ro", "rw") == "ro"
+	if !ro && slices.Contains(readOnly, fstype) {
+		return overlay(device, fstype, flags, data)
+	}
+	if ro {
 		flags |= unix.MS_RDONLY
 	}
 	if err := os.MkdirAll(sysroot, 0o755); err != nil {
 		return err
 	}
 	return mounts.Mount(device, sysroot, fstype, flags, data)
+}
+
+// readOnly are file systems that nobody can write to.
+var readOnly = []string{"iso9660", "squashfs", "erofs"}
+
+// Where the parts of a live system lie. /run moves along with the root.
+const (
+	liveMedium = "/run/live/medium"
+	liveMemory = "/run/live/memory"
+)
+
+// overlay mounts a medium that is read-only as a root that can be written to all the
+// same: what is written stays in memory.
+func overlay(device, fstype string, flags uintptr, data string) error {
+	for _, dir := range []string{liveMedium, liveMemory, sysroot} {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return err
+		}
+	}
+	if !mounts.IsMounted(liveMedium) {
+		if err := mounts.Mount(device, liveMedium, fstype, flags|unix.MS_RDONLY, data); err != nil {
+			return err
+		}
+	}
+	if !mounts.IsMounted(liveMemory) {
+		if err := mounts.Mount("tmpfs", liveMemory, "tmpfs", 0, "mode=755"); err != nil {
+			return err
+		}
+	}
+	upper, work := liveMemory+"/upper", liveMemory+"/work"
+	for _, dir := range []string{upper, work} {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return err
+		}
+	}
+	return mounts.Mount("overlay", sysroot, "overlay", 0, "lowerdir="+liveMedium+",upperdir="+upper+",workdir="+work)
 }
 
 func identify(device string) (block.ID, error) {
