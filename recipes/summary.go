@@ -99,7 +99,7 @@ type SummaryStage struct {
 // partition the largest files beside the store.
 func (p *Plan) Summary(largest int) Summary {
 	s := Summary{
-		Name: p.Recipe.Name, Table: p.kind(), Format: p.Recipe.Output.Format,
+		Name: p.Recipe.Name, Table: p.table(), Format: p.Recipe.Output.Format,
 		Size: p.Disk.Map.Size(), Data: p.Data(), Boot: p.boot.summary(), Warnings: p.Warnings,
 		Closure: SummaryClosure{ManifestClosure: p.Closure},
 	}
@@ -128,7 +128,7 @@ func (p *Plan) stages() []SummaryStage {
 	stages := []SummaryStage{
 		{"resolve", fmt.Sprintf("%d store paths", p.Closure.Paths)},
 		{"assemble", p.parts()},
-		{"lay out", fmt.Sprintf("%s of %s", p.kind(), size(p.Disk.Map.Size()))},
+		{"lay out", fmt.Sprintf("%s of %s", p.table(), size(p.Disk.Map.Size()))},
 	}
 	if b := p.boot.summary(); len(b.Platforms) > 0 {
 		stages = append(stages, SummaryStage{"boot loader", fmt.Sprintf("GRUB for %v, %d entries", b.Platforms, len(b.Entries))})
@@ -201,12 +201,13 @@ func count(t *image.Tree, store string) *SummaryContents {
 	return c
 }
 
-// kind names what the image is.
-func (p *Plan) kind() string {
+// table names the partition table, or "iso" where there is none but the one over the
+// medium's own bytes.
+func (p *Plan) table() string {
 	if p.Recipe.isISO() {
-		return "ISO 9660 volume"
+		return "iso"
 	}
-	return p.Disk.Kind.String() + " disk"
+	return p.Disk.Kind.String()
 }
 
 // parts says how many trees there are.

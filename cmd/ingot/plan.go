@@ -52,7 +52,7 @@ closure, what takes the space, and what boots. Nothing is written.`,
 func printPlan(out io.Writer, s recipes.Summary) error {
 	size := partition.FormatBytes
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(w, "%s: %s of %s (%d bytes), %s to write as %s\n", s.Name, s.Table, size(s.Size), s.Size, size(s.Data), s.Format)
+	fmt.Fprintf(w, "%s: %s disk of %s (%d bytes), %s to write as %s\n", s.Name, s.Table, size(s.Size), s.Size, size(s.Data), s.Format)
 	for _, x := range s.Warnings {
 		fmt.Fprintf(w, "warning: %s\n", x)
 	}
