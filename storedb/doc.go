@@ -28,6 +28,10 @@
 //		Profiles: map[string]string{"system": system},
 //	})
 //
+// [CheckTree] and [CheckRoot] hold a store against its database. [Closure.Why] and
+// [Closure.Savings] say why a path is in a closure, and what the closure would lose
+// without it.
+//
 // # What it guarantees
 //
 // The order of a closure, and the bytes of its database, follow from its items alone,
@@ -47,7 +51,7 @@
 // Stores lie in /nix/store or in /gnu/store; others are not supported. Hashes are
 // SHA-256. All is linear: a closure of a million paths with four references each
 // takes 0.4 GiB, and 0.8 GiB while its registration is read; its database has 0.4 GiB,
-// and 2 GiB are needed to make it, since SQLite packs one copy out of another.
+// and 1.5 GiB are needed to make it, since SQLite packs one copy out of another.
 //
 // In images, deduplication is off unless it is asked for, as it is in Nix: it reads
 // every file, and file systems without hard links gain nothing from it. [Register],
