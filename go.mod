@@ -20,7 +20,7 @@ require (
 	golang.org/x/sync v0.24.0 // errgroup
 	golang.org/x/sys v0.49.0 // cloning, copy_file_range, mounts and modules
 	golang.org/x/term v0.47.0 // whether there is a terminal, and line editing in the guest
-	golang.org/x/text v0.43.0 // FAT: upper case as Unicode has it
+	golang.org/x/text v0.43.0 // FAT: the code page of short names
 	mvdan.cc/sh/v3 v3.14.1 // the guest's shell
 	pgregory.net/rapid v1.3.0 // tests: properties over random trees, tables and sizes
 )
