@@ -78,9 +78,9 @@ func stateOf(path string) (dbState, error) {
 }
 
 func openDatabase(path string, log bool, read func(*dbReader) error) error {
-	mode := "immutable=1"
+	mode := "immutable=1&_mutex=no" // the connection stays within one goroutine
 	if log {
-		mode = "mode=ro&_busy_timeout=30000"
+		mode = "mode=ro&_mutex=no&_busy_timeout=30000"
 	}
 	file := url.URL{Path: filepath.Clean(path)}
 	conn, err := (&sqlite3.SQLiteDriver{}).Open("file:" + file.EscapedPath() + "?" + mode)
