@@ -7,6 +7,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -54,6 +55,10 @@ const (
 	exitInterrupted = 130 // Ctrl-C or a request to end
 )
 
+// interrupted is the annotation of a verb that says what it leaves when it is
+// interrupted, where that is not nothing.
+const interrupted = "interrupted"
+
 // run is the whole command line: results go to out, talk to errout, and the exit
 // status comes back.
 func run(ctx context.Context, args []string, out, errout io.Writer) int {
@@ -61,12 +66,12 @@ func run(ctx context.Context, args []string, out, errout io.Writer) int {
 	root.SetArgs(args)
 	root.SetOut(out)
 	root.SetErr(errout)
-	err := root.ExecuteContext(ctx)
+	verb, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		return 0
 	}
 	if ctx.Err() != nil {
-		err = errors.New("interrupted; nothing was written")
+		err = fmt.Errorf("interrupted; %s", cmp.Or(verb.Annotations[interrupted], "nothing was written"))
 	}
 	fmt.Fprintf(errout, "ingot: %s\n", strings.ReplaceAll(err.Error(), "\n", "\ningot: "))
 	if h := hint(err); h != "" {

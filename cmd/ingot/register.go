@@ -20,8 +20,9 @@ func newRegister() *cobra.Command {
 	var s sourceFlags
 	var r registerFlags
 	c := &cobra.Command{
-		Use:   "register --root DIR",
-		Short: "make a root's store one that Nix or Guix takes for its own work",
+		Annotations: map[string]string{interrupted: "the database is as it was, and the next run finishes the work"},
+		Use:         "register --root DIR",
+		Short:       "make a root's store one that Nix or Guix takes for its own work",
 		Long: `Register a closure in the store of a root: its items, the database, GC roots and
 profiles, so that the real Nix or Guix in that root takes it for its own work.
 
