@@ -4,6 +4,7 @@ import (
 	"database/sql/driver"
 	"encoding/binary"
 	"fmt"
+	"runtime/debug"
 	"strings"
 
 	"github.com/mattn/go-sqlite3"
@@ -29,6 +30,7 @@ const registrationTime = 1
 // hashes must be known, as they are after [Closure.Load]. Derivations (.drv) whose
 // Node is known have their outputs registered, too.
 func (c *Closure) Database(o DatabaseOptions) (image.Bytes, error) {
+	c.tidy()
 	db, err := openMemory()
 	if err != nil {
 		return nil, err
@@ -43,18 +45,33 @@ func (c *Closure) Database(o DatabaseOptions) (image.Bytes, error) {
 		// Filling an index at once is faster than keeping it up to date. VACUUM then
 		// packs table by table and index by index, so that the layout no longer
 		// depends on the way here.
-		func() error { return db.exec("commit;" + schema.indexes + schema.trigger + "vacuum;") },
+		func() error {
+			c.tidy()
+			return db.exec("commit;" + schema.indexes + schema.trigger + "vacuum;")
+		},
 	}
 	for _, step := range steps {
 		if err := step(); err != nil {
 			return nil, err
 		}
 	}
-	b, err := db.Serialize("main")
+	b, err := db.bytes()
 	if err != nil {
-		return nil, fmt.Errorf("sqlite: %w", err)
+		return nil, err
 	}
 	return b, canonicalise(b)
+}
+
+// manyItems is from how many on tidy does anything.
+const manyItems = 100_000
+
+// tidy gives back what reading and writing many items left behind, before SQLite,
+// which the collector does not know of, takes as much again. Of a million, that is
+// 0.3 GiB in a quarter of a second.
+func (c *Closure) tidy() {
+	if len(c.items) > manyItems {
+		debug.FreeOSMemory()
+	}
 }
 
 // memoryDB is a database in memory. Going around database/sql saves half of the time.
@@ -65,13 +82,16 @@ type memoryDB struct{ *sqlite3.SQLiteConn }
 // leaves pieces of moved rows between others otherwise, and which depends on how the
 // library was built.
 func openMemory() (*memoryDB, error) {
-	conn, err := (&sqlite3.SQLiteDriver{}).Open(":memory:")
+	conn, err := (&sqlite3.SQLiteDriver{}).Open(memdbName)
 	if err != nil {
 		return nil, fmt.Errorf("sqlite: %w", err)
 	}
 	db := &memoryDB{conn.(*sqlite3.SQLiteConn)}
 	err = db.exec(fmt.Sprintf("pragma page_size=%d; pragma temp_store=memory; pragma journal_mode=off; "+
-		"pragma synchronous=off; pragma foreign_keys=off; pragma locking_mode=exclusive; pragma secure_delete=on;", pageSize))
+		"pragma synchronous=off; pragma foreign_keys=off; pragma locking_mode=exclusive; pragma secure_delete=on; pragma cache_size=-16384;", pageSize))
+	if err == nil {
+		err = db.unlimit()
+	}
 	if err != nil {
 		db.Close()
 		return nil, err
