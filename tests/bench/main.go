@@ -34,6 +34,7 @@ var benchmarks = []struct {
 	{"dedupe", (*bench).dedupe},
 	{"check", (*bench).check},
 	{"live", (*bench).live},
+	{"iso", (*bench).iso},
 	{"memory", (*bench).memory},
 }
 

@@ -26,6 +26,7 @@ var tasks = map[string]func(args []string) error{
 	"rows":     workRows,
 	"tree":     workTree,
 	"ext4":     workExt4,
+	"iso":      workISO,
 	"live":     workLive,
 }
 
