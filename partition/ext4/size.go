@@ -19,7 +19,8 @@ type sizer struct {
 
 // shortage is what a volume lacks.
 type shortage struct {
-	blocks             int64 // at least so many more; 0 if only inodes are missing
+	blocks             int64 // so many more; 0 if only inodes are missing
+	trees              int64 // of these, so many could be spared if files were cut elsewhere
 	wantInodes, inodes int64 // how many are wanted, and the most that there can be
 }
 
@@ -41,7 +42,7 @@ func (s *sizer) exactly(size int64) error {
 
 // fit lays the census out on the smallest volume that has free bytes left. Each
 // size that fails tells how many blocks are missing at least; the next to be tried
-// is larger by that, so that no smaller one can be missed.
+// is larger by that at most, so that no smaller one can be missed.
 func (s *sizer) fit(free int64) error {
 	for blocks := int64(minVolume / blockSize); blocks <= maxBlocks; {
 		lack := s.try(blocks, free, true)
@@ -51,9 +52,21 @@ func (s *sizer) fit(free int64) error {
 		if lack.blocks == 0 { // groups are wanted for their inode tables
 			lack.blocks = (ceilDiv(lack.wantInodes, maxInodesPerGroup)-1)*blocksPerGroup + 1 - blocks
 		}
-		blocks += lack.blocks
+		blocks = lack.next(blocks)
 	}
 	return fmt.Errorf("the tree and %d bytes free need more than the %d bytes that ext4 allows", free, int64(maxVolume))
+}
+
+// next returns the smallest size above blocks, which is too small, that could do. What
+// is missing there may be too much elsewhere: extent trees can be smaller where the
+// groups' metadata cut the files in other places, and one group more can take a block
+// from the inode table of each, which are rounded up.
+func (lack *shortage) next(blocks int64) int64 {
+	next := blocks + max(lack.blocks-lack.trees, 1)
+	if groups := ceilDiv(blocks, blocksPerGroup); next > groups*blocksPerGroup {
+		next = max(next-ceilDiv(next, blocksPerGroup), groups*blocksPerGroup+1)
+	}
+	return next
 }
 
 // try lays the census out on a volume of so many blocks; nil is success. whole
@@ -72,7 +85,7 @@ func (s *sizer) try(blocks, free int64, whole bool) *shortage {
 	s.geometry = g
 	s.allocation.allocate(s.census, &g)
 	if lack := s.allocation.allocated + s.keep(free) - g.free; lack > 0 {
-		return &shortage{blocks: lack}
+		return &shortage{blocks: lack, trees: int64(len(s.allocation.trees))}
 	}
 	return nil
 }
