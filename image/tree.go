@@ -277,9 +277,9 @@ func (t *Tree) Put(name string, n *Node) error {
 	if !path.IsAbs(name) || base == "" {
 		return fmt.Errorf("%q is not the absolute path of a file", name)
 	}
-	d, err := t.MakeDirs(path.Clean(dir))
+	d, err := t.MakeDirs(dir)
 	if err != nil {
-		return err
+		return fmt.Errorf("%s: %w", name, err)
 	}
 	if err := d.Add(base, n); err != nil {
 		return fmt.Errorf("%s: %w", name, err)
@@ -307,7 +307,7 @@ func (t *Tree) MakeDirs(name string) (*Node, error) {
 			}
 		}
 		if !next.IsDir() {
-			return nil, fmt.Errorf("%s: %s is %s, not a directory", name, at, Kind(next.Mode))
+			return nil, fmt.Errorf("%s is %s, not a directory", at, Kind(next.Mode))
 		}
 		cur = next
 	}

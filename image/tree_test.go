@@ -117,8 +117,8 @@ func TestPut(t *testing.T) {
 		"etc":             "\"etc\" is not the absolute path of a file",
 		"":                "is not the absolute path of a file",
 		"/":               "\"/\" is not the absolute path of a file",
-		"/link/x":         "/link/: /link is a symlink, not a directory",
-		"/etc/hostname/x": "/etc/hostname/: /etc/hostname is a regular file, not a directory",
+		"/link/x":         "/link/x: /link is a symlink, not a directory",
+		"/etc/hostname/x": "/etc/hostname/x: /etc/hostname is a regular file, not a directory",
 	} {
 		if err := put(path, NewFile(0o644, nil)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("Put(%q) = %v; want %q", path, err, want)
