@@ -123,6 +123,9 @@ func (p *Partition) fileSystem() partition.FileSystem {
 
 func (r *Recipe) checkDisk(d *decoder) {
 	choose(&r.Disk.Table, "gpt")
+	if r.Disk.Table == "msdos" { // as parted calls it
+		r.Disk.Table = "mbr"
+	}
 	d.check("disk.table", oneOf(r.Disk.Table, "gpt", "mbr", "hybrid"))
 	if r.Disk.Size.Fit {
 		d.fail("disk.size", "a disk is as large as its partitions need unless a size is given; give a partition size: %s", r.Disk.Size.Text)

@@ -118,6 +118,7 @@ func TestOverride(t *testing.T) {
 		{"bootloader.timeout=9", func(r *Recipe) bool { return *r.Bootloader.Timeout == 9 }},
 		{"system={kernel: host}", func(r *Recipe) bool { return r.System.Kernel.Host == "host" }},
 		{"seed=x=y", func(r *Recipe) bool { return r.Seed == "x=y" }},
+		{"disk.table=msdos", func(r *Recipe) bool { return r.Disk.Table == "mbr" }},
 		{"output=raw", func(r *Recipe) bool { return r.Output.Format == "raw" }},
 	} {
 		r, err := Parse("web.yaml", ".", []byte(good), []string{c.set})

@@ -69,7 +69,7 @@ type Root struct {
 
 // Disk is a partition table with its partitions.
 type Disk struct {
-	Table      string      `json:"table,omitempty" jsonschema:"enum=gpt,enum=mbr,enum=hybrid" jsonschema_description:"gpt (the default), mbr, or hybrid: a GPT whose MBR shows some of its partitions too."`
+	Table      string      `json:"table,omitempty" jsonschema:"enum=gpt,enum=mbr,enum=msdos,enum=hybrid" jsonschema_description:"gpt (the default), mbr (or msdos), or hybrid: a GPT whose MBR shows some of its partitions too."`
 	Size       Size        `json:"size,omitzero" jsonschema_description:"The size of the whole disk; what the partitions need if left out."`
 	GUID       string      `json:"guid,omitempty" jsonschema_description:"The disk GUID of a GPT."`
 	Signature  string      `json:"signature,omitempty" jsonschema_description:"The disk signature of an MBR, eight hexadecimal digits."`
