@@ -27,6 +27,7 @@ func (r *Recipe) check(d *decoder) {
 	r.checkStore(d)
 	r.checkDisk(d)
 	r.checkBootloader(d)
+	r.formatLeft = r.Output.Format == ""
 	choose(&r.Output.Format, "raw")
 	d.check("output.format", oneOf(r.Output.Format, "raw", "qcow2", "iso"))
 	r.checkISO(d)

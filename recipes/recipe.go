@@ -15,8 +15,12 @@ type Recipe struct {
 	Bootloader Bootloader `json:"bootloader,omitzero" jsonschema_description:"How the disk boots. Left out, the disk is made without a boot loader."`
 	Output     Output     `json:"output,omitzero" jsonschema_description:"What is written."`
 
-	src *source
+	src        *source
+	formatLeft bool
 }
+
+// FormatLeftOut says whether the format is raw only because nothing was said of it.
+func (r *Recipe) FormatLeftOut() bool { return r.formatLeft }
 
 // System is what boots: a store path, or a system to be made.
 type System struct {

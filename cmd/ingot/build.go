@@ -23,6 +23,9 @@ func newBuild() *cobra.Command {
 		Short: "write the disk that a recipe describes",
 		Long: `Write the disk that a recipe describes, and a manifest with its digests beside it.
 
+The format is that of the recipe or of --format, else what the output's name ends in:
+.qcow2, .iso, or anything else for raw.
+
 The output stands under its name only when it is whole: on an error, or when
 ingot is interrupted, nothing is left behind and an older file stays as it was.
 The output - is standard output, written strictly in order, without a manifest.`,
@@ -59,6 +62,12 @@ func build(c *cobra.Command, name string, r recipeFlags, o buildFlags) error {
 	recipe, err := r.load(name)
 	if err != nil {
 		return err
+	}
+	if format := formats[filepath.Ext(o.output)]; format != "" && recipe.FormatLeftOut() {
+		r.format = format
+		if recipe, err = r.load(name); err != nil {
+			return err
+		}
 	}
 	out := o.output
 	if out == "" {
@@ -106,6 +115,10 @@ func build(c *cobra.Command, name string, r recipeFlags, o buildFlags) error {
 	}
 	return nil
 }
+
+// formats are what the name of an output asks for, if neither the recipe nor --format
+// says anything.
+var formats = map[string]string{".qcow2": "qcow2", ".iso": "iso"}
 
 // stdout is how an output is spelled that is standard output.
 const stdout = "-"
