@@ -32,7 +32,7 @@ func (r *Recipe) makeSystem(f storedb.Flavour, h Host) (*made, error) {
 	}
 	k, err := kernel.Find(dir)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("kernel: %w; name the folder with system.kernel, as --set system.kernel=DIR does", err)
 	}
 	program, err := image.NewHostFile(h.Program)
 	if err != nil {
