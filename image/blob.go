@@ -8,7 +8,7 @@ import (
 // A Blob is an immutable run of bytes of known length. ReadAt follows
 // [io.ReaderAt] and may be called from several goroutines at once.
 //
-// The kinds that exist are [Bytes], [*File], the results of [Section] and
+// The kinds that exist are [Bytes], [*File], the results of [Section], [BlobOf] and
 // [Computed], and [*Map] itself. Consumers may look for *File and *Map to do
 // better than ReadAt; they must treat any other kind as opaque.
 type Blob interface {
@@ -83,6 +83,24 @@ func (s section) ReadAt(p []byte, off int64) (int, error) {
 		}
 		return n, err
 	})
+}
+
+// sized is a Blob of what is none.
+type sized struct {
+	io.ReaderAt
+	size int64
+}
+
+func (s sized) Size() int64 { return s.size }
+
+// BlobOf returns the first size bytes of r as a Blob. What is a Blob already stays one
+// that consumers can see through: what is read out of a Map or a File is still a part
+// of it.
+func BlobOf(r io.ReaderAt, size int64) Blob {
+	if b, ok := r.(Blob); ok && size >= 0 && size <= b.Size() {
+		return Section(b, 0, size)
+	}
+	return sized{r, size}
 }
 
 // computed is a Blob whose bytes are made when they are read.

@@ -31,7 +31,7 @@ const maxDescriptors = 64
 
 // Open reads the descriptors of the volume that is the first size bytes of r.
 func Open(r io.ReaderAt, size int64) (*Reader, error) {
-	fs := &Reader{src: blob(r, size)}
+	fs := &Reader{src: image.BlobOf(r, size)}
 	if err := fs.descriptors(); err != nil {
 		return nil, fmt.Errorf("iso9660: %w", err)
 	}
@@ -39,23 +39,6 @@ func Open(r io.ReaderAt, size int64) (*Reader, error) {
 		return nil, fmt.Errorf("iso9660: /: %w", err)
 	}
 	return fs, nil
-}
-
-// source is a Blob of what is none.
-type source struct {
-	io.ReaderAt
-	size int64
-}
-
-func (s source) Size() int64 { return s.size }
-
-// blob keeps Blobs visible, so that what is read out of a Map or a File is still a
-// part of it.
-func blob(r io.ReaderAt, size int64) image.Blob {
-	if b, ok := r.(image.Blob); ok && size <= b.Size() {
-		return image.Section(b, 0, size)
-	}
-	return source{r, size}
 }
 
 // read returns n bytes from a block on.

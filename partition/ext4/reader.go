@@ -44,7 +44,7 @@ type readGroup struct {
 // journal still has to be replayed. Contents of files are later read through r;
 // where r is an [image.Blob], they are parts of it.
 func Open(r io.ReaderAt, size int64) (*Reader, error) {
-	rd := &Reader{src: source(r, size)}
+	rd := &Reader{src: image.BlobOf(r, size)}
 	if err := rd.readSuperblock(); err != nil {
 		return nil, err
 	}
@@ -53,24 +53,6 @@ func Open(r io.ReaderAt, size int64) (*Reader, error) {
 	}
 	return rd, nil
 }
-
-// source makes a Blob of r.
-func source(r io.ReaderAt, size int64) image.Blob {
-	if b, ok := r.(image.Blob); ok && b.Size() == size {
-		return b
-	}
-	return &sizedReader{r, size}
-}
-
-// sizedReader is a Blob that is read through an io.ReaderAt.
-type sizedReader struct {
-	io.ReaderAt
-	size int64
-}
-
-var _ image.Blob = (*sizedReader)(nil)
-
-func (s *sizedReader) Size() int64 { return s.size }
 
 // Label returns the volume's label.
 func (r *Reader) Label() string {

@@ -29,7 +29,7 @@ type Reader struct {
 // bytes of r. It refuses what does not agree with itself, and volumes that are
 // larger than size.
 func Open(r io.ReaderAt, size int64) (*Reader, error) {
-	fs := &Reader{src: blob(r, size)}
+	fs := &Reader{src: image.BlobOf(r, size)}
 	if err := fs.boot(); err != nil {
 		return nil, fmt.Errorf("fat: boot sector: %w", err)
 	}
@@ -37,23 +37,6 @@ func Open(r io.ReaderAt, size int64) (*Reader, error) {
 		return nil, fmt.Errorf("fat: %w", err)
 	}
 	return fs, nil
-}
-
-// source is a Blob of what is none.
-type source struct {
-	io.ReaderAt
-	size int64
-}
-
-func (s source) Size() int64 { return s.size }
-
-// blob keeps Blobs visible, so that what is read out of a Map or a File is still a
-// part of it.
-func blob(r io.ReaderAt, size int64) image.Blob {
-	if b, ok := r.(image.Blob); ok && size <= b.Size() {
-		return image.Section(b, 0, size)
-	}
-	return source{r, size}
 }
 
 // Label returns the volume's label, or "" if it has none.
