@@ -80,10 +80,10 @@ func (m *Map) chunks(nextData func(off int64) int64) iter.Seq[*chunk] {
 			} else {
 				c.n = min(c.n, m.size-off)
 			}
+			off += c.n // before the yield: c is somebody else's from then on
 			if !yield(c) {
 				return
 			}
-			off += c.n
 		}
 	}
 }

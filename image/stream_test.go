@@ -164,3 +164,23 @@ func was(got, want byte) string {
 	d := func(b byte) string { return "0x" + string(digits[b>>4]) + string(digits[b&15]) }
 	return d(got) + ", not " + d(want)
 }
+
+// Whoever takes a chunk may use it up while the next one is being cut.
+func TestChunksAreGivenAway(t *testing.T) {
+	const size = 5*gather + 100
+	m := single(t, size, 2*gather+7, Bytes(noise(gather, 1)))
+	total, next := int64(0), int64(0)
+	for c := range m.chunks(nil) {
+		if c.off != next {
+			t.Fatalf("a chunk at %d; want %d", c.off, next)
+		}
+		total, next = total+c.n, c.off+c.n
+		c.n = 0
+		if total > size {
+			break
+		}
+	}
+	if total != size {
+		t.Errorf("the chunks add up to %d bytes; want %d", total, size)
+	}
+}
