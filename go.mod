@@ -3,13 +3,16 @@ module ingot
 go 1.26.8
 
 require (
+	github.com/creack/pty v1.1.24 // terminals for those who log in by ssh
 	github.com/diskfs/go-diskfs v1.9.4 // partition: GUID partition tables
 	github.com/dustin/go-humanize v1.0.1 // sizes and counts in messages
 	github.com/google/uuid v1.6.0 // UUIDs of version 5, which identifiers are derived as
+	github.com/insomniacslk/dhcp v0.0.0-20260901064844-234b97448fae // the guest's address, by DHCP
 	github.com/invopop/jsonschema v0.14.0 // the recipe language's schema, from its Go types
 	github.com/klauspost/compress v1.20.3 // zstd, for initramfs, modules, qcow2 and caches
 	github.com/mattn/go-sqlite3 v1.14.52 // the store's database; twice as fast as the one without C
 	github.com/nix-community/go-nix v0.0.0-20250101154619-4bdde671e0a1 // Nix's base 32
+	github.com/pkg/sftp v1.13.12 // files over ssh, for scp
 	github.com/rogpeppe/go-internal v1.16.0 // tests: command-line sessions as scripts
 	github.com/schollz/progressbar/v3 v3.19.1 // progress on a terminal
 	github.com/spf13/cobra v1.10.2 // the command line and its help
@@ -17,6 +20,7 @@ require (
 	github.com/u-root/u-root v0.16.0 // cpio archives, and commands of the guest
 	github.com/ulikunitz/xz v0.5.15 // xz, for modules, caches and packages
 	go.yaml.in/yaml/v3 v3.0.6 // recipes: its nodes know line and column
+	golang.org/x/crypto v0.58.0 // the guest's ssh server
 	golang.org/x/sync v0.24.0 // errgroup
 	golang.org/x/sys v0.49.0 // cloning, copy_file_range, mounts and modules
 	golang.org/x/term v0.47.0 // whether there is a terminal, and line editing in the guest
@@ -29,11 +33,16 @@ require (
 	github.com/bahlo/generic-list-go v0.2.0 // indirect
 	github.com/buger/jsonparser v1.1.2 // indirect
 	github.com/inconshreveable/mousetrap v1.1.0 // indirect
+	github.com/josharian/native v1.1.0 // indirect
+	github.com/kr/fs v0.1.0 // indirect
+	github.com/mdlayher/packet v1.1.2 // indirect
+	github.com/mdlayher/socket v0.5.1 // indirect
 	github.com/mitchellh/colorstring v0.0.0-20190213212951-d06e56a500db // indirect
 	github.com/pb33f/ordered-map/v2 v2.3.1 // indirect
 	github.com/pierrec/lz4/v4 v4.1.26 // indirect
 	github.com/rivo/uniseg v0.4.7 // indirect
 	github.com/u-root/uio v0.0.0-20240224005618-d2acac8f3701 // indirect
 	go.yaml.in/yaml/v4 v4.0.0-rc.2 // indirect
+	golang.org/x/net v0.60.0 // indirect
 	golang.org/x/tools v0.51.0 // indirect
 )
