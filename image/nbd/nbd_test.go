@@ -506,10 +506,14 @@ func FuzzClient(f *testing.F) {
 	f.Fuzz(func(t *testing.T, said []byte) {
 		ours, theirs := net.Pipe()
 		done := make(chan error)
+		overlay, err := MemoryOverlay(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer overlay.Close()
 		go func() {
-			defer theirs.Close()
-			s := &server{disk: m}
-			done <- s.client(context.Background(), theirs)
+			s := &Server{exports: []Export{{Disk: m, Overlay: overlay}}}
+			done <- s.ServeConn(context.Background(), theirs)
 		}()
 		go io.Copy(io.Discard, ours)
 		ours.Write(said)

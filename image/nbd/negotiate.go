@@ -7,14 +7,18 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strings"
 	"sync"
 )
 
 // conn is one client.
 type conn struct {
-	*server
+	*Server
 	net.Conn
 	r *bufio.Reader
+
+	export *Export // the one that the client has chosen
+	device
 
 	noZeroes   bool
 	structured bool // replies come in chunks
@@ -98,10 +102,7 @@ func (c *conn) option(opt, length uint32) (ready bool, err error) {
 		c.reply(opt, repAck, nil) // it may be gone already
 		return false, errGone
 	case optList:
-		if err := c.reply(opt, repServer, make([]byte, 4)); err != nil { // the empty name
-			return false, err
-		}
-		return false, c.reply(opt, repAck, nil)
+		return false, c.list(opt, data)
 	case optInfo, optGo:
 		ok, err := c.info(opt, data)
 		return ok && opt == optGo, err
@@ -121,8 +122,45 @@ func (c *conn) reply(opt, kind uint32, data []byte) error {
 	return put(c, uint64(magicOptionReply), opt, kind, uint32(len(data)), data)
 }
 
-func (c *conn) flags() uint16 {
-	flags := uint16(flagHasFlags | flagReadOnly | flagSendFlush | flagCanMultiConn)
+// list names the exports.
+func (c *conn) list(opt uint32, data []byte) error {
+	if len(data) > 0 {
+		return c.reply(opt, repErrInvalid, nil)
+	}
+	for _, e := range c.exports {
+		name := binary.BigEndian.AppendUint32(nil, uint32(len(e.Name)))
+		if err := c.reply(opt, repServer, append(name, e.Name...)); err != nil {
+			return err
+		}
+	}
+	return c.reply(opt, repAck, nil)
+}
+
+// find returns the export of a name, or nil.
+func (c *conn) find(name string) *Export {
+	for i := range c.exports {
+		if c.exports[i].Name == name {
+			return &c.exports[i]
+		}
+	}
+	if name == "" && len(c.exports) == 1 {
+		return &c.exports[0]
+	}
+	return nil
+}
+
+// unknown refuses a name.
+func (c *conn) unknown(opt uint32, name string) error {
+	names := make([]string, len(c.exports))
+	for i, e := range c.exports {
+		names[i] = fmt.Sprintf("%q", e.Name)
+	}
+	why := fmt.Sprintf("there is no export %.100q; there is %s", name, strings.Join(names, ", "))
+	return c.reply(opt, repErrUnknown, []byte(why[:min(len(why), maxName)]))
+}
+
+func (c *conn) flags(e *Export) uint16 {
+	flags := e.flags()
 	if c.structured {
 		flags |= flagSendDF
 	}
@@ -131,15 +169,19 @@ func (c *conn) flags() uint16 {
 
 // exportName ends the negotiation in the old way, which has no answer for an error.
 func (c *conn) exportName(name string) error {
-	if name != "" {
-		return fmt.Errorf("client asks for an export %q, and there is only the one without a name", name)
+	e := c.find(name)
+	if e == nil {
+		return fmt.Errorf("client asks for an export %.100q that is not there", name)
 	}
+	c.choose(e)
 	padding := make([]byte, 124)
 	if c.noZeroes {
 		padding = nil
 	}
-	return put(c, uint64(c.disk.Size()), c.flags(), padding)
+	return put(c, uint64(e.Disk.Size()), c.flags(e), padding)
 }
+
+func (c *conn) choose(e *Export) { c.export, c.device = e, e.device() }
 
 // fields takes a message apart.
 type fields struct {
@@ -159,6 +201,7 @@ func (f *fields) take(n uint32) []byte {
 
 func (f *fields) uint16() uint16 { return binary.BigEndian.Uint16(f.take(2)) }
 func (f *fields) uint32() uint32 { return binary.BigEndian.Uint32(f.take(4)) }
+func (f *fields) uint64() uint64 { return uint64(f.uint32())<<32 | uint64(f.uint32()) }
 func (f *fields) string() string { return string(f.take(f.uint32())) }
 
 // info describes the export, and says whether it did.
@@ -172,15 +215,19 @@ func (c *conn) info(opt uint32, data []byte) (bool, error) {
 		}
 		blockSize = f.uint16() == infoBlockSize || blockSize
 	}
-	switch {
-	case f.bad || len(f.p) > 0:
+	if f.bad || len(f.p) > 0 {
 		return false, c.reply(opt, repErrInvalid, nil)
-	case name != "":
-		return false, c.reply(opt, repErrUnknown, []byte("there is only the export without a name"))
+	}
+	e := c.find(name)
+	if e == nil {
+		return false, c.unknown(opt, name)
+	}
+	if opt == optGo {
+		c.choose(e)
 	}
 	export := binary.BigEndian.AppendUint16(nil, infoExport)
-	export = binary.BigEndian.AppendUint64(export, uint64(c.disk.Size()))
-	export = binary.BigEndian.AppendUint16(export, c.flags())
+	export = binary.BigEndian.AppendUint64(export, uint64(e.Disk.Size()))
+	export = binary.BigEndian.AppendUint16(export, c.flags(e))
 	if err := c.reply(opt, repInfo, export); err != nil {
 		return false, err
 	}
@@ -212,8 +259,8 @@ func (c *conn) metaContext(opt uint32, data []byte) error {
 	switch {
 	case f.bad || len(f.p) > 0 || !c.structured:
 		return c.reply(opt, repErrInvalid, nil)
-	case name != "":
-		return c.reply(opt, repErrUnknown, []byte("there is only the export without a name"))
+	case c.find(name) == nil:
+		return c.unknown(opt, name)
 	}
 	if opt == optSetMetaContext {
 		c.allocation = found

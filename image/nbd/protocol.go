@@ -21,11 +21,14 @@ const (
 
 // Transmission flags.
 const (
-	flagHasFlags     = 1 << 0
-	flagReadOnly     = 1 << 1
-	flagSendFlush    = 1 << 2
-	flagSendDF       = 1 << 7
-	flagCanMultiConn = 1 << 8
+	flagHasFlags        = 1 << 0
+	flagReadOnly        = 1 << 1
+	flagSendFlush       = 1 << 2
+	flagSendFUA         = 1 << 3
+	flagSendTrim        = 1 << 5
+	flagSendWriteZeroes = 1 << 6
+	flagSendDF          = 1 << 7
+	flagCanMultiConn    = 1 << 8
 )
 
 // Options.
@@ -71,6 +74,7 @@ const (
 
 // Command flags.
 const (
+	cmdFlagFUA    = 1 << 0 // answer when it is on the disk
 	cmdFlagDF     = 1 << 2 // do not fragment
 	cmdFlagReqOne = 1 << 3
 )
@@ -90,6 +94,7 @@ const (
 	errPerm  = 1
 	errIO    = 5
 	errInval = 22
+	errNoSpc = 28
 )
 
 // The metadata context that is known, the number that it gets here, and its flags.
@@ -98,6 +103,13 @@ const (
 	contextID         = 1
 	stateHole         = 1 << 0
 	stateZero         = 1 << 1
+)
+
+// The lengths of what stands before the payload.
+const (
+	requestSize  = 28
+	simpleHeader = 16
+	chunkHeader  = 20
 )
 
 // request is what a client sends.
@@ -111,8 +123,8 @@ type request struct {
 }
 
 const (
-	// maxRead is the largest read that is answered; clients are told, and QEMU's own
-	// limit is the same.
+	// maxRead is the largest read or write that is done; clients are told, and QEMU's
+	// own limit is the same.
 	maxRead = 32 << 20
 	// maxOption is the longest option that is looked at. Names may have 4096 bytes.
 	maxOption = 64 << 10

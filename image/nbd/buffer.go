@@ -1,0 +1,32 @@
+package nbd
+
+import "sync"
+
+// maxChunk is how many bytes a chunk of a structured reply holds at most.
+const maxChunk = 256 << 10
+
+// buffer holds a reply. Those of up to a chunk are kept for the next: the garbage of a
+// gigabyte of replies cost as much as their copying.
+type buffer struct {
+	p    []byte
+	kept *[pooled]byte
+}
+
+const pooled = maxChunk + 64
+
+var buffers = sync.Pool{New: func() any { return new([pooled]byte) }}
+
+// newBuffer returns a buffer of n bytes, whatever they are.
+func newBuffer(n int) buffer {
+	if n > pooled {
+		return buffer{p: make([]byte, n)}
+	}
+	kept := buffers.Get().(*[pooled]byte)
+	return buffer{kept[:n], kept}
+}
+
+func (b buffer) free() {
+	if b.kept != nil {
+		buffers.Put(b.kept)
+	}
+}
