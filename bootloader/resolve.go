@@ -59,6 +59,18 @@ func (look Lookup) file(name string) (string, *image.Node, error) {
 	return at, n, nil
 }
 
+// Data returns what is in the regular file at a path, symlinks followed.
+func (look Lookup) Data(name string) (image.Blob, error) {
+	_, n, err := look.file(name)
+	if err != nil {
+		return nil, err
+	}
+	if n.Data == nil {
+		return image.Bytes(nil), nil
+	}
+	return n.Data, nil
+}
+
 // maxText bounds the files of a system that are read as text.
 const maxText = 1 << 20
 

@@ -29,6 +29,9 @@ type Plan struct {
 	items    []*storedb.Item
 	contents []contents // of the partitions
 	boot     *boot
+
+	direct    Direct
+	directErr error // why there is none
 }
 
 // planner is a Plan in the making.
@@ -66,6 +69,7 @@ func (r *Recipe) Plan(ctx context.Context, h Host) (*Plan, error) {
 	c := p.store.closure
 	plan := &Plan{Recipe: r, Disk: disk, items: c.Items(), contents: p.contents(), boot: p.boot, Warnings: p.warnings,
 		Closure: ManifestClosure{Paths: c.Len(), NarSize: c.NarSize()}}
+	plan.direct, plan.directErr = p.direct()
 	if c.Len() > 0 {
 		plan.Closure.Digest = "sha256:" + c.Digest().Base16()
 	}
