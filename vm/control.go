@@ -1,64 +1,38 @@
 package vm
 
 import (
+	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"os"
-	"regexp"
-	"strings"
 	"sync"
-	"time"
-	"unicode/utf8"
+	"syscall"
 )
 
 // control speaks QMP with QEMU, a JSON object a line:
 // https://www.qemu.org/docs/master/interop/qmp-spec.html
 type control struct {
-	mu    sync.Mutex
-	file  *os.File
-	in    *json.Decoder
-	ready bool
-	gone  bool
+	conn *net.UnixConn
+
+	writing sync.Mutex // one command at a time
+
+	mu      sync.Mutex
+	number  int
+	waiting map[int]chan reply
+	gone    bool
+	reason  string // why the guest ended, as the event SHUTDOWN has it
 }
 
-func newControl(f *os.File) *control { return &control{file: f, in: json.NewDecoder(f)} }
-
-func (c *control) close() {
-	c.file.Close() // wakes who reads
-	c.mu.Lock()
-	c.gone = true
-	c.mu.Unlock()
-}
-
-// answerTime is how long QEMU may take to answer; it does so between translating
-// blocks of code.
-const answerTime = 5 * time.Second
-
-// ask sends a command and returns its answer. Events that come before it are
-// passed over.
-func (c *control) ask(command string, arguments map[string]any) (json.RawMessage, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.gone {
-		return nil, os.ErrClosed
-	}
-	if err := c.file.SetDeadline(time.Now().Add(answerTime)); err != nil {
-		return nil, err
-	}
-	if !c.ready {
-		if _, err := c.exchange("qmp_capabilities", nil); err != nil {
-			c.gone = true
-			return nil, err
-		}
-		c.ready = true
-	}
-	answer, err := c.exchange(command, arguments)
-	var refused *refusal
-	if err != nil && !errors.As(err, &refused) {
-		c.gone = true // out of step: an answer could be taken for that of another command
-	}
-	return answer, err
+// reply is an answer of QEMU's, or an event.
+type reply struct {
+	ID     int
+	Return json.RawMessage
+	Error  *refusal
+	Event  string
+	Data   struct{ Reason string }
 }
 
 // refusal is QEMU's answer to a command that it does not take.
@@ -68,92 +42,135 @@ type refusal struct {
 
 func (r *refusal) Error() string { return r.Desc }
 
-func (c *control) exchange(command string, arguments map[string]any) (json.RawMessage, error) {
-	request := map[string]any{"execute": command}
-	if arguments != nil {
-		request["arguments"] = arguments
-	}
-	line, err := json.Marshal(request)
+func (m *Machine) openControl() (*os.File, error) {
+	ours, theirs, err := socketPair("control")
 	if err != nil {
 		return nil, err
 	}
-	if _, err := c.file.Write(append(line, '\n')); err != nil {
-		return nil, fmt.Errorf("qmp: %w", err)
-	}
-	for {
-		var answer struct {
-			Return json.RawMessage
-			Error  *refusal
-		}
-		if err := c.in.Decode(&answer); err != nil {
-			return nil, fmt.Errorf("qmp: %w", err)
-		}
-		if answer.Error != nil {
-			return nil, answer.Error
-		}
-		if answer.Return != nil {
-			return answer.Return, nil
-		}
-	}
-}
-
-// The text screen of a VGA card: 25 rows of 80 cells, a character and its colours.
-const (
-	vgaText    = 0xB8000
-	vgaColumns = 80
-	vgaRows    = 25
-)
-
-// hexWord is one cell as the monitor's xp prints it.
-var hexWord = regexp.MustCompile(`0x([0-9a-f]{2})([0-9a-f]{2})`)
-
-// screen returns the text on the guest's screen, or "" if that is not to be had:
-// graphics, or a machine that has ended.
-func (m *Machine) screen() string {
-	select {
-	case <-m.done:
-		return ""
-	default:
-	}
-	answer, err := m.control.ask("human-monitor-command", map[string]any{
-		"command-line": fmt.Sprintf("xp /%dhx %#x", vgaColumns*vgaRows, vgaText),
-	})
+	defer ours.Close() // FileConn has its own
+	conn, err := net.FileConn(ours)
 	if err != nil {
-		return ""
+		theirs.Close()
+		return nil, fmt.Errorf("control socket: %w", err)
 	}
-	var dump string
-	if json.Unmarshal(answer, &dump) != nil {
-		return ""
-	}
-	return parseScreen(dump)
+	m.control = &control{conn: conn.(*net.UnixConn), waiting: map[int]chan reply{}}
+	return theirs, nil
 }
 
-// parseScreen reads the monitor's dump of the screen's memory. Memory that is no
-// text is told by bytes that no text has.
-func parseScreen(dump string) string {
-	var text strings.Builder
-	column := 0
-	for line := range strings.Lines(dump) {
-		_, cells, _ := strings.Cut(line, ":")
-		for _, cell := range hexWord.FindAllStringSubmatch(cells, -1) {
-			var code byte
-			if _, err := fmt.Sscanf(cell[2], "%02x", &code); err != nil {
-				return ""
-			}
-			switch {
-			case code == 0:
-				code = ' '
-			case code < ' ':
-				code = '?'
-			case code >= utf8.RuneSelf:
-				code = '.'
-			}
-			text.WriteByte(code)
-			if column++; column == vgaColumns {
-				text.WriteByte('\n')
-				column = 0
-			}
+// greet leaves QMP's first mode, in which it takes no other command. Nobody waits for
+// the answer.
+func (c *control) greet() error { return c.send(0, "qmp_capabilities", nil, nil) }
+
+// listen takes what QEMU says until it ends.
+func (c *control) listen() {
+	in := json.NewDecoder(c.conn)
+	for {
+		var r reply
+		if err := in.Decode(&r); err != nil {
+			break
+		}
+		c.take(r)
+	}
+	c.close()
+}
+
+func (c *control) take(r reply) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case r.Event == "SHUTDOWN":
+		c.reason = r.Data.Reason
+	case r.Event != "":
+	default:
+		if answer, ok := c.waiting[r.ID]; ok {
+			answer <- r
+			delete(c.waiting, r.ID)
 		}
 	}
-	return lastLines(text.String(), vgaRows)
+}
+
+// close ends all who wait.
+func (c *control) close() {
+	c.conn.Close()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.gone = true
+	for id, answer := range c.waiting {
+		close(answer)
+		delete(c.waiting, id)
+	}
+}
+
+// expect returns a new command's number and where its answer will come.
+func (c *control) expect() (int, chan reply, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.gone {
+		return 0, nil, os.ErrClosed
+	}
+	c.number++
+	answer := make(chan reply, 1)
+	c.waiting[c.number] = answer
+	return c.number, answer, nil
+}
+
+// send writes a command, with a file that QEMU gets with it if there is one.
+func (c *control) send(id int, command string, arguments any, file *os.File) error {
+	request := map[string]any{"execute": command, "id": id}
+	if arguments != nil {
+		request["arguments"] = arguments
+	}
+	var line bytes.Buffer
+	if err := json.NewEncoder(&line).Encode(request); err != nil {
+		return err
+	}
+	var rights []byte
+	if file != nil {
+		rights = syscall.UnixRights(int(file.Fd()))
+	}
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	if _, _, err := c.conn.WriteMsgUnix(line.Bytes(), rights, nil); err != nil {
+		return fmt.Errorf("qmp: %w", err)
+	}
+	return nil
+}
+
+// ask sends a command and returns its answer.
+func (c *control) ask(ctx context.Context, command string, arguments any, file *os.File) (json.RawMessage, error) {
+	id, answer, err := c.expect()
+	if err != nil {
+		return nil, err
+	}
+	if err := c.send(id, command, arguments, file); err != nil {
+		return nil, err
+	}
+	select {
+	case r, ok := <-answer:
+		switch {
+		case !ok:
+			return nil, os.ErrClosed
+		case r.Error != nil:
+			return nil, r.Error
+		}
+		return r.Return, nil
+	case <-ctx.Done():
+		c.mu.Lock()
+		delete(c.waiting, id)
+		c.mu.Unlock()
+		return nil, fmt.Errorf("qmp: no answer to %s: %w", command, context.Cause(ctx))
+	}
+}
+
+// QMP has QEMU execute a command, with arguments that are encoded as JSON, and returns
+// what it answers: https://www.qemu.org/docs/master/interop/qemu-qmp-ref.html
+func (m *Machine) QMP(ctx context.Context, execute string, arguments any) (json.RawMessage, error) {
+	answer, err := m.control.ask(ctx, execute, arguments, nil)
+	switch {
+	case errors.Is(err, os.ErrClosed):
+		return nil, m.fail(m.ended())
+	case err != nil:
+		return nil, fmt.Errorf("%s: %w", execute, err)
+	}
+	return answer, nil
 }

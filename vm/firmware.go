@@ -1,49 +1,168 @@
 package vm
 
 import (
+	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 )
 
 // OVMF is a UEFI firmware for QEMU: its code, and the variables that it starts with.
 type OVMF struct{ Code, Vars string }
 
-// ovmfPlaces are where distributions put it, those without Secure Boot, for that
-// starts no boot loader that nobody signed.
-var ovmfPlaces = []OVMF{
-	{"/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"}, // Debian, Ubuntu
-	{"/usr/share/OVMF/OVMF_CODE.fd", "/usr/share/OVMF/OVMF_VARS.fd"},
-	{"/usr/share/edk2/ovmf/OVMF_CODE.fd", "/usr/share/edk2/ovmf/OVMF_VARS.fd"},                                       // Fedora
-	{"/usr/share/edk2/x64/OVMF_CODE.4m.fd", "/usr/share/edk2/x64/OVMF_VARS.4m.fd"},                                   // Arch
-	{"/usr/share/qemu/ovmf-x86_64-code.bin", "/usr/share/qemu/ovmf-x86_64-vars.bin"},                                 // openSUSE
-	{"/run/current-system/sw/share/qemu/edk2-x86_64-code.fd", "/run/current-system/sw/share/qemu/edk2-i386-vars.fd"}, // NixOS
-	{"/usr/share/qemu/edk2-x86_64-code.fd", "/usr/share/qemu/edk2-i386-vars.fd"},
-}
+// Where distributions put them, those without Secure Boot, for that starts no boot
+// loader that nobody signed.
+var (
+	ovmfPlaces = []OVMF{
+		{"/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"}, // Debian, Ubuntu
+		{"/usr/share/OVMF/OVMF_CODE.fd", "/usr/share/OVMF/OVMF_VARS.fd"},
+		{"/usr/share/edk2/ovmf/OVMF_CODE.fd", "/usr/share/edk2/ovmf/OVMF_VARS.fd"},                                       // Fedora
+		{"/usr/share/edk2/x64/OVMF_CODE.4m.fd", "/usr/share/edk2/x64/OVMF_VARS.4m.fd"},                                   // Arch
+		{"/usr/share/qemu/ovmf-x86_64-code.bin", "/usr/share/qemu/ovmf-x86_64-vars.bin"},                                 // openSUSE
+		{"/run/current-system/sw/share/qemu/edk2-x86_64-code.fd", "/run/current-system/sw/share/qemu/edk2-i386-vars.fd"}, // NixOS
+		{"/usr/share/qemu/edk2-x86_64-code.fd", "/usr/share/qemu/edk2-i386-vars.fd"},
+	}
+	ovmf32Places = []OVMF{
+		{"/usr/share/OVMF/OVMF32_CODE_4M.fd", "/usr/share/OVMF/OVMF32_VARS_4M.fd"},
+		{"/usr/share/OVMF/OVMF32_CODE_4M.secboot.fd", "/usr/share/OVMF/OVMF32_VARS_4M.fd"}, // Debian 12; no keys, so Secure Boot is off
+		{"/usr/share/qemu/edk2-i386-code.fd", "/usr/share/qemu/edk2-i386-vars.fd"},
+	}
+	aavmfPlaces = []OVMF{
+		{"/usr/share/AAVMF/AAVMF_CODE.no-secboot.fd", "/usr/share/AAVMF/AAVMF_VARS.fd"},                                  // Debian 13
+		{"/usr/share/AAVMF/AAVMF_CODE.fd", "/usr/share/AAVMF/AAVMF_VARS.fd"},                                             // Debian 12
+		{"/usr/share/edk2/aarch64/QEMU_EFI-pflash.raw", "/usr/share/edk2/aarch64/vars-template-pflash.raw"},              // Fedora
+		{"/usr/share/edk2/aarch64/QEMU_CODE.fd", "/usr/share/edk2/aarch64/QEMU_VARS.fd"},                                 // Arch
+		{"/run/current-system/sw/share/qemu/edk2-aarch64-code.fd", "/run/current-system/sw/share/qemu/edk2-arm-vars.fd"}, // NixOS
+		{"/usr/share/qemu/edk2-aarch64-code.fd", "/usr/share/qemu/edk2-arm-vars.fd"},
+	}
+	aavmf32Places = []OVMF{
+		{"/usr/share/AAVMF/AAVMF32_CODE.fd", "/usr/share/AAVMF/AAVMF32_VARS.fd"},
+		{"/usr/share/qemu/edk2-arm-code.fd", "/usr/share/qemu/edk2-arm-vars.fd"},
+	}
+	riscvPlaces = []OVMF{
+		{"/usr/share/qemu-efi-riscv64/RISCV_VIRT_CODE.fd", "/usr/share/qemu-efi-riscv64/RISCV_VIRT_VARS.fd"},
+		{"/usr/share/qemu/edk2-riscv-code.fd", "/usr/share/qemu/edk2-riscv-vars.fd"},
+	}
+)
 
-// FindOVMF returns the first firmware that is there whole.
-func FindOVMF() (OVMF, error) {
+// FindOVMF returns the first firmware for x86-64 that is there whole.
+func FindOVMF() (OVMF, error) { return FindUEFI(X86_64) }
+
+// FindUEFI returns the first firmware for an architecture that is there whole.
+func FindUEFI(a Arch) (OVMF, error) {
+	p := a.orHost().platform()
+	if len(p.uefi) == 0 {
+		return OVMF{}, fmt.Errorf("there is no UEFI firmware for %s", a.orHost())
+	}
 	var looked []string
-	for _, f := range ovmfPlaces {
+	for _, f := range p.uefi {
 		if readable(f.Code) == nil && readable(f.Vars) == nil {
 			return f, nil
 		}
 		looked = append(looked, f.Code)
 	}
-	return OVMF{}, fmt.Errorf("no UEFI firmware: none of %s is there (Debian's package ovmf brings the first)", strings.Join(looked, ", "))
+	return OVMF{}, fmt.Errorf("no UEFI firmware: none of %s is there (Debian's package %s brings it)", strings.Join(looked, ", "), p.efi)
+}
+
+func (l *line) addFirmware(c *Config) error {
+	if c.firmware() == BIOS {
+		if c.Arch.orHost().platform().pc && c.machineName() != "microvm" {
+			fd := l.inherit((*Machine).openFirmwareLog)
+			l.add("-chardev", fmt.Sprintf("file,id=firmware,path=/proc/self/fd/%d", fd), "-device", "isa-debugcon,iobase=0x402,chardev=firmware")
+		}
+		return nil
+	}
+	f, err := FindUEFI(c.Arch)
+	if err != nil {
+		return err
+	}
+	vars := "snapshot=on,file=" + escape(f.Vars)
+	if c.FirmwareVars != "" {
+		path, err := filepath.Abs(c.FirmwareVars)
+		if err != nil {
+			return err
+		}
+		vars = "file=" + escape(path)
+	}
+	l.add("-drive", "if=pflash,unit=0,format=raw,readonly=on,file="+escape(f.Code), "-drive", "if=pflash,unit=1,format=raw,"+vars)
+	return nil
+}
+
+// keepVars makes the file of UEFI's variables, whole or not at all, if it is not there.
+func (c *Config) keepVars() error {
+	if c.FirmwareVars == "" {
+		return nil
+	}
+	if info, err := os.Stat(c.FirmwareVars); err == nil {
+		return c.checkVars(info.Size())
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("firmware variables: %w", err)
+	}
+	f, err := FindUEFI(c.Arch)
+	if err != nil {
+		return err
+	}
+	from, err := os.Open(f.Vars)
+	if err != nil {
+		return fmt.Errorf("firmware variables: %w", err)
+	}
+	defer from.Close()
+	to, err := os.CreateTemp(filepath.Dir(c.FirmwareVars), ".ingot-vars-")
+	if err != nil {
+		return fmt.Errorf("firmware variables: %w", err)
+	}
+	_, err = io.Copy(to, from)
+	if err = errors.Join(err, to.Close()); err == nil {
+		err = os.Rename(to.Name(), c.FirmwareVars)
+	}
+	if err != nil {
+		os.Remove(to.Name())
+		return fmt.Errorf("firmware variables in %s: %w", c.FirmwareVars, err)
+	}
+	return nil
+}
+
+// checkVars refuses a file that is of another firmware, which QEMU would do in words
+// about flash.
+func (c *Config) checkVars(size int64) error {
+	f, err := FindUEFI(c.Arch)
+	if err != nil {
+		return err
+	}
+	info, err := os.Stat(f.Vars)
+	if err != nil {
+		return err
+	}
+	if size != info.Size() {
+		return fmt.Errorf("firmware variables in %s: %d bytes, and %s has %d: they are another firmware's", c.FirmwareVars, size, f.Vars, info.Size())
+	}
+	return nil
+}
+
+func (m *Machine) openFirmwareLog() (*os.File, error) {
+	tells, told, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	m.firmwareLog = tells
+	return told, nil
 }
 
 // findQEMU returns the path of QEMU.
-func findQEMU(name string) (string, error) {
-	if name != "" {
-		if _, err := os.Stat(name); err != nil {
+func (c *Config) findQEMU() (string, error) {
+	if c.QEMU != "" {
+		if _, err := os.Stat(c.QEMU); err != nil {
 			return "", err
 		}
-		return name, nil
+		return c.QEMU, nil
 	}
-	path, err := lookPath(program)
+	p := c.Arch.orHost().platform()
+	path, err := lookPath(p.program)
 	if err != nil {
-		return "", fmt.Errorf("%s is not in PATH (Debian's package qemu-system-x86 brings it)", program)
+		return "", fmt.Errorf("%s is not in PATH (Debian's package %s brings it)", p.program, p.debian)
 	}
 	return path, nil
 }

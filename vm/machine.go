@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"regexp"
-	"runtime"
+	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -21,13 +21,26 @@ import (
 
 // A Machine is a QEMU that runs, or has run.
 type Machine struct {
-	console  *console
-	firmware *console // what the firmware tells beside the console
-	stdin    io.WriteCloser
-	control  *control
-	cancel   context.CancelFunc
+	console     *console
+	firmware    *console // what the firmware tells beside the console
+	firmwareLog *os.File
+	stdin       io.WriteCloser
+	control     *control
+	cancel      context.CancelFunc
 
-	pid    int
+	vga       bool     // there is a text screen, where a PC has it
+	picture   *os.File // what screenshots are drawn into, in memory
+	pictureFD int      // its number in QEMU
+	pictureMu sync.Mutex
+
+	channelMu sync.Mutex
+	channels  map[string]net.Conn // those that nobody has taken
+
+	notes    []string
+	forwards []Forward
+	helpers  []*child // virtiofsd, one a share
+	qemu     *child
+
 	done   chan struct{} // closed when QEMU has ended
 	err    error         // how it ended, once done is closed
 	stderr *tailBuffer
@@ -41,72 +54,142 @@ func lookPath(name string) (string, error) { return exec.LookPath(name) }
 // Start starts a machine. It runs until it ends by itself, the context does, or
 // Kill is called.
 func Start(ctx context.Context, c Config) (*Machine, error) {
-	if err := c.check(); err != nil {
-		return nil, fmt.Errorf("virtual machine: %w", err)
+	m := &Machine{
+		console: newConsole(), firmware: newConsole(), channels: map[string]net.Conn{},
+		done: make(chan struct{}), stderr: &tailBuffer{},
 	}
-	qemu, err := findQEMU(c.QEMU)
+	qemu, l, err := m.prepare(ctx, &c)
 	if err != nil {
+		c.closeFiles()
 		return nil, err
 	}
-	args, err := c.arguments()
-	if err != nil {
-		return nil, fmt.Errorf("virtual machine: %w", err)
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	m := &Machine{console: newConsole(), firmware: newConsole(), done: make(chan struct{}), stderr: &tailBuffer{}, cancel: cancel}
-	if err := m.start(ctx, exec.CommandContext(ctx, qemu, args...), c.Initrd); err != nil {
-		cancel()
+	ctx, m.cancel = context.WithCancel(ctx)
+	if err := m.start(ctx, qemu, l); err != nil {
+		m.cancel()
 		return nil, err
 	}
 	return m, nil
 }
 
+// prepare does what comes before anything runs.
+func (m *Machine) prepare(ctx context.Context, c *Config) (qemu string, l *line, err error) {
+	if err := c.check(); err != nil {
+		return "", nil, fmt.Errorf("virtual machine: %w", err)
+	}
+	if qemu, err = c.findQEMU(); err != nil {
+		return "", nil, err
+	}
+	if c.NICs, m.forwards, err = reserve(c.NICs); err != nil {
+		return "", nil, fmt.Errorf("virtual machine: %w", err)
+	}
+	if err := c.keepVars(); err != nil {
+		return "", nil, err
+	}
+	if err := m.settleAccel(ctx, c, qemu); err != nil {
+		return "", nil, fmt.Errorf("virtual machine: %w", err)
+	}
+	if l, err = c.line(); err != nil {
+		return "", nil, fmt.Errorf("virtual machine: %w", err)
+	}
+	m.vga = c.hasGraphics() && c.Arch.orHost().platform().pc
+	m.pictureFD = l.pictureFD
+	return qemu, l, nil
+}
+
+// note tells a person of what is not as they may think.
+func (m *Machine) note(c *Config, text string) {
+	m.notes = append(m.notes, text)
+	if c.Warn != nil {
+		c.Warn(text)
+	}
+}
+
+// Notes returns what a person should know of how the machine started.
+func (m *Machine) Notes() []string { return slices.Clone(m.notes) }
+
+// Forwards returns the ports that reach the guest, with the host's where any was asked
+// for.
+func (m *Machine) Forwards() []Forward { return slices.Clone(m.forwards) }
+
+// closeFiles closes what a machine would have taken.
+func (c *Config) closeFiles() {
+	for _, d := range c.Disks {
+		if d.NBD != nil {
+			d.NBD.Close()
+		}
+	}
+	for _, n := range c.NICs {
+		if n.File != nil {
+			n.File.Close()
+		}
+	}
+}
+
 // start opens the pipes and runs QEMU.
-func (m *Machine) start(ctx context.Context, cmd *exec.Cmd, initrd image.Blob) (err error) {
-	var ours, theirs []*os.File
+func (m *Machine) start(ctx context.Context, qemu string, l *line) (err error) {
+	cmd := exec.CommandContext(ctx, qemu, l.args...)
+	var theirs []*os.File
 	defer func() {
 		closeAll(theirs)
 		if err != nil {
-			closeAll(ours)
+			m.release()
 		}
 	}()
-	own, qemu, err := socketPair()
-	if err != nil {
-		return err
-	}
-	ours, theirs = append(ours, own), append(theirs, qemu)
-	tells, told, err := os.Pipe()
-	if err != nil {
-		return err
-	}
-	ours, theirs = append(ours, tells), append(theirs, told)
-	cmd.ExtraFiles = []*os.File{qemu, told}
-	if initrd != nil {
-		file, err := memoryFile(initrd)
+	for _, open := range l.files {
+		f, err := open(m)
 		if err != nil {
-			return fmt.Errorf("initrd: %w", err)
+			return err
 		}
-		theirs = append(theirs, file)
-		cmd.ExtraFiles = append(cmd.ExtraFiles, file)
+		theirs = append(theirs, f)
+	}
+	cmd.ExtraFiles = slices.Clone(theirs)
+	if err := m.control.greet(); err != nil {
+		return err
 	}
 	in, keys, err := os.Pipe()
 	if err != nil {
 		return err
 	}
-	ours, theirs = append(ours, keys), append(theirs, in)
+	theirs, m.stdin = append(theirs, in), keys
 	screen, out, err := os.Pipe()
 	if err != nil {
 		return err
 	}
-	ours, theirs = append(ours, screen), append(theirs, out)
+	theirs = append(theirs, out)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = in, out, m.stderr
-	m.stdin, m.control = keys, newControl(own)
-	if err := m.launch(cmd); err != nil {
-		return fmt.Errorf("start %s: %w", cmd.Path, err)
+	if m.qemu, err = launch(cmd); err != nil {
+		screen.Close()
+		return fmt.Errorf("start %s: %w", qemu, err)
 	}
 	go m.console.collect(screen)
-	go m.firmware.collect(tells)
+	if m.firmwareLog != nil {
+		go m.firmware.collect(m.firmwareLog)
+	}
+	go m.control.listen()
+	go m.await()
 	return nil
+}
+
+// await waits for QEMU's end and clears up after it.
+func (m *Machine) await() {
+	<-m.qemu.done
+	m.err = m.qemu.err
+	m.release()
+	close(m.done)
+}
+
+// release ends and closes all that belongs to a machine.
+func (m *Machine) release() {
+	for _, h := range m.helpers {
+		h.kill()
+	}
+	if m.stdin != nil {
+		m.stdin.Close()
+	}
+	if m.control != nil {
+		m.control.close()
+	}
+	m.closeChannels()
 }
 
 func closeAll(files []*os.File) {
@@ -115,56 +198,40 @@ func closeAll(files []*os.File) {
 	}
 }
 
-// launch runs QEMU as a child that dies with this process, even by SIGKILL. The
-// kernel sends that signal when the thread ends that made the child; so one
-// thread is kept for the purpose until the child has ended. A process group of its
-// own keeps a terminal's Ctrl-C from it: the context decides.
-func (m *Machine) launch(cmd *exec.Cmd) error {
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	cmd.WaitDelay = time.Second
-	started := make(chan error, 1)
-	go func() {
-		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
-		err := cmd.Start()
-		if err == nil {
-			m.pid = cmd.Process.Pid
-		}
-		started <- err
-		if err != nil {
-			return
-		}
-		m.err = cmd.Wait()
-		m.stdin.Close()
-		m.control.close()
-		close(m.done)
-	}()
-	return <-started
-}
-
-func socketPair() (ours, theirs *os.File, err error) {
+// socketPair returns two ends: ours does not block, so that it can have deadlines.
+func socketPair(name string) (ours, theirs *os.File, err error) {
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
-		return nil, nil, fmt.Errorf("socketpair: %w", err)
+		return nil, nil, fmt.Errorf("%s: socketpair: %w", name, err)
 	}
-	if err := unix.SetNonblock(fds[0], true); err != nil { // so that it can have deadlines
-		return nil, nil, err
-	}
-	return os.NewFile(uintptr(fds[0]), "control"), os.NewFile(uintptr(fds[1]), "control"), nil
+	return os.NewFile(uintptr(fds[0]), name), os.NewFile(uintptr(fds[1]), name), nil
 }
 
 // memoryFile returns a file in memory with these bytes, which needs no name and
 // no cleaning up.
-func memoryFile(b image.Blob) (*os.File, error) {
-	fd, err := unix.MemfdCreate("initrd", unix.MFD_CLOEXEC)
+func memoryFile(name string, b image.Blob) (*os.File, error) {
+	fd, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC)
 	if err != nil {
-		return nil, fmt.Errorf("memfd_create: %w", err)
+		return nil, fmt.Errorf("%s: memfd_create: %w", name, err)
 	}
-	f := os.NewFile(uintptr(fd), "initrd")
+	f := os.NewFile(uintptr(fd), name)
+	if b == nil {
+		return f, nil
+	}
 	if _, err := io.Copy(f, io.NewSectionReader(b, 0, b.Size())); err != nil {
 		f.Close()
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return f, nil
+}
+
+// duplicate returns a second descriptor of an open file.
+func duplicate(f *os.File) (*os.File, error) {
+	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", f.Name(), err)
+	}
+	return os.NewFile(uintptr(fd), f.Name()), nil
 }
 
 // tailBuffer keeps the last of what QEMU says of itself.
@@ -190,7 +257,7 @@ func (t *tailBuffer) String() string {
 }
 
 // PID returns the number of QEMU's process.
-func (m *Machine) PID() int { return m.pid }
+func (m *Machine) PID() int { return m.qemu.pid }
 
 // Tail returns the last lines of the console.
 func (m *Machine) Tail() string { return lastLines(m.console.all(), tailLines) }

@@ -1,0 +1,81 @@
+package vm
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"strings"
+)
+
+// maxChannels is how many ports one virtio-serial device takes beside the console's.
+const maxChannels = 30
+
+func (c *Config) checkChannels() error {
+	seen := map[string]bool{}
+	for _, name := range c.Channels {
+		switch {
+		case name == "" || strings.ContainsAny(name, ", \n/"):
+			return fmt.Errorf("channel %q: a name without blanks, commas and slashes is wanted, such as org.ingot.agent", name)
+		case seen[name]:
+			return fmt.Errorf("channel %s is there twice", name)
+		}
+		seen[name] = true
+	}
+	if len(c.Channels) > maxChannels {
+		return fmt.Errorf("%d channels; a machine takes %d", len(c.Channels), maxChannels)
+	}
+	return nil
+}
+
+// addChannels gives the guest its ports: /dev/virtio-ports/NAME where udev runs, and
+// /dev/vport0p1 and on, in their order, whose names are in /sys/class/virtio-ports.
+func (l *line) addChannels(c *Config) {
+	if len(c.Channels) == 0 {
+		return
+	}
+	l.add("-device", c.virtio("virtio-serial")+",id=channels")
+	for i, name := range c.Channels {
+		fd := l.inherit(func(m *Machine) (*os.File, error) { return m.openChannel(name) })
+		l.add("-chardev", fmt.Sprintf("socket,id=channel%d,fd=%d", i, fd),
+			"-device", fmt.Sprintf("virtserialport,bus=channels.0,nr=%d,chardev=channel%d,name=%s", i+1, i, name))
+	}
+}
+
+func (m *Machine) openChannel(name string) (*os.File, error) {
+	ours, theirs, err := socketPair("channel " + name)
+	if err != nil {
+		return nil, err
+	}
+	defer ours.Close() // FileConn has its own
+	conn, err := net.FileConn(ours)
+	if err != nil {
+		theirs.Close()
+		return nil, fmt.Errorf("channel %s: %w", name, err)
+	}
+	m.channels[name] = conn
+	return theirs, nil
+}
+
+// Channel returns the host's end of a port, once; after that it is the caller's to
+// close. What is written before the guest has opened its end waits there. Reading ends
+// when QEMU does; a guest that closes its end, or restarts, is not seen.
+func (m *Machine) Channel(name string) (net.Conn, error) {
+	m.channelMu.Lock()
+	defer m.channelMu.Unlock()
+	conn, ok := m.channels[name]
+	if !ok {
+		return nil, fmt.Errorf("the machine has no channel %q, or somebody has it", name)
+	}
+	delete(m.channels, name)
+	return conn, nil
+}
+
+// closeChannels ends those that nobody has taken.
+func (m *Machine) closeChannels() {
+	m.channelMu.Lock()
+	defer m.channelMu.Unlock()
+	for name, conn := range m.channels {
+		conn.Close()
+		delete(m.channels, name)
+	}
+}

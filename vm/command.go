@@ -1,0 +1,130 @@
+package vm
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+)
+
+// A line is a command line of QEMU that comes to be, with the descriptors that it
+// mentions.
+type line struct {
+	args  []string
+	files []opener // those from firstFD on, in this order
+
+	pictureFD int // where QEMU draws screenshots, if there is a screen
+}
+
+// firstFD is the first descriptor that a child inherits beside its standard streams.
+const firstFD = 3
+
+// An opener makes a file that QEMU inherits, when a machine really starts. The file
+// is closed on our side once QEMU has it.
+type opener func(m *Machine) (*os.File, error)
+
+func (l *line) add(args ...string) { l.args = append(l.args, args...) }
+
+// inherit returns the number that a file will have in QEMU.
+func (l *line) inherit(open opener) int {
+	l.files = append(l.files, open)
+	return firstFD + len(l.files) - 1
+}
+
+// pass has QEMU inherit a file that is there.
+func (l *line) pass(f *os.File) int {
+	return l.inherit(func(*Machine) (*os.File, error) { return f, nil })
+}
+
+// Command returns the program and the arguments with which Start would run QEMU, with
+// nothing run or written. Descriptors in it are those of sockets and of files in
+// memory that Start makes.
+func Command(c Config) ([]string, error) {
+	if err := c.check(); err != nil {
+		return nil, fmt.Errorf("virtual machine: %w", err)
+	}
+	program := c.QEMU
+	if program == "" {
+		program = c.Arch.orHost().platform().program
+	}
+	if c.Accel == Auto {
+		c.Accel, _ = c.chooseAccel()
+	}
+	l, err := c.line()
+	if err != nil {
+		return nil, fmt.Errorf("virtual machine: %w", err)
+	}
+	return append([]string{program}, l.args...), nil
+}
+
+// line returns QEMU's arguments, for an accelerator that has been chosen.
+func (c *Config) line() (*line, error) {
+	l := &line{}
+	l.add("-nodefaults", "-no-user-config")
+	if c.Name != "" {
+		l.add("-name", "guest="+escape(c.Name)+",process="+escape(c.Name))
+	}
+	l.addMachine(c)
+	l.add("-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console")
+	l.add("-chardev", fmt.Sprintf("socket,id=control,fd=%d", l.inherit((*Machine).openControl)), "-mon", "chardev=control,mode=control")
+	l.add("-device", c.virtio("virtio-rng"))
+	if !c.Reboot {
+		l.add("-no-reboot")
+	}
+	l.addDisplay(c)
+	if err := l.addFirmware(c); err != nil {
+		return nil, err
+	}
+	for i := range c.Disks {
+		if err := l.addDisk(c, i); err != nil {
+			return nil, err
+		}
+	}
+	for i := range c.NICs {
+		if err := l.addNIC(c, i); err != nil {
+			return nil, err
+		}
+	}
+	l.addChannels(c)
+	if err := l.addShares(c); err != nil {
+		return nil, err
+	}
+	if c.Kernel != "" {
+		l.add("-kernel", c.Kernel, "-append", c.Append)
+	}
+	if c.Initrd != nil {
+		initrd := c.Initrd
+		fd := l.inherit(func(*Machine) (*os.File, error) { return memoryFile("initrd", initrd) })
+		l.add("-initrd", fmt.Sprintf("/proc/self/fd/%d", fd))
+	}
+	l.add(c.Args...)
+	return l, nil
+}
+
+// machineName returns the machine's type without its options.
+func (c *Config) machineName() string {
+	name, _, _ := strings.Cut(c.machineType(), ",")
+	return name
+}
+
+func (c *Config) machineType() string {
+	if c.MachineType != "" {
+		return c.MachineType
+	}
+	return c.Arch.orHost().platform().machine
+}
+
+func (l *line) addMachine(c *Config) {
+	memory := c.Memory
+	if memory == 0 {
+		memory = defaultMemory
+	}
+	machine := c.machineType()
+	size := strconv.FormatInt(memory>>20, 10) + "M"
+	if c.sharesMemory() {
+		l.add("-object", "memory-backend-memfd,id=memory,share=on,size="+size)
+		machine += ",memory-backend=memory"
+	}
+	l.add("-machine", machine, "-m", size, "-smp", strconv.Itoa(max(1, c.CPUs)))
+	l.addAccel(c)
+}

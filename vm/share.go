@@ -1,0 +1,126 @@
+package vm
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// ShareKind is how a guest reaches a folder of the host.
+type ShareKind string
+
+const (
+	// VirtioFS takes a process of its own, virtiofsd, and a kernel with virtiofs.
+	VirtioFS ShareKind = "virtiofs"
+	// NineP is QEMU's own; the guest mounts it with -t 9p -o trans=virtio.
+	NineP ShareKind = "9p"
+)
+
+// A Share is a folder of the host that a guest can mount by its tag.
+type Share struct {
+	Tag, Dir string
+	ReadOnly bool
+	Kind     ShareKind // what works if empty: DefaultShare
+}
+
+// DefaultShare returns how shares without a kind are reached: by virtiofs where
+// virtiofsd is, else by 9p.
+func DefaultShare() ShareKind {
+	if _, err := findVirtiofsd(); err == nil {
+		return VirtioFS
+	}
+	return NineP
+}
+
+func (s *Share) kind() ShareKind {
+	if s.Kind == "" {
+		return DefaultShare()
+	}
+	return s.Kind
+}
+
+// maxTag is what the devices hold of a tag: virtiofs 36 bytes, 9p 31.
+const maxTag = 31
+
+func (c *Config) checkShares() error {
+	seen := map[string]bool{}
+	for _, s := range c.Shares {
+		switch {
+		case s.Tag == "" || len(s.Tag) > maxTag || strings.ContainsAny(s.Tag, ", \n"):
+			return fmt.Errorf("shared folder %s: tag %q; it has 1 to %d bytes, without blanks and commas", s.Dir, s.Tag, maxTag)
+		case seen[s.Tag]:
+			return fmt.Errorf("shared folder %s: the tag %s is another folder's", s.Dir, s.Tag)
+		case s.Kind != "" && s.Kind != VirtioFS && s.Kind != NineP:
+			return fmt.Errorf("shared folder %s: kind %q; there are %s and %s", s.Dir, s.Kind, VirtioFS, NineP)
+		}
+		seen[s.Tag] = true
+		info, err := os.Stat(s.Dir)
+		switch {
+		case err != nil:
+			return fmt.Errorf("shared folder: %w", err)
+		case !info.IsDir():
+			return fmt.Errorf("shared folder %s: not a folder", s.Dir)
+		}
+		if s.kind() == VirtioFS {
+			if _, err := findVirtiofsd(); err != nil {
+				return fmt.Errorf("shared folder %s: %w", s.Dir, err)
+			}
+		}
+	}
+	return nil
+}
+
+// sharesMemory says whether another process has to see the guest's memory.
+func (c *Config) sharesMemory() bool {
+	for _, s := range c.Shares {
+		if s.kind() == VirtioFS {
+			return true
+		}
+	}
+	return false
+}
+
+func (l *line) addShares(c *Config) error {
+	for i, s := range c.Shares {
+		dir, err := filepath.Abs(s.Dir)
+		if err != nil {
+			return err
+		}
+		if s.kind() == VirtioFS {
+			fd := l.inherit(func(m *Machine) (*os.File, error) { return m.startVirtiofsd(dir, s.ReadOnly) })
+			l.add("-chardev", fmt.Sprintf("socket,id=share%d,fd=%d", i, fd),
+				"-device", fmt.Sprintf("%s,chardev=share%d,tag=%s,queue-size=1024", c.virtio("vhost-user-fs"), i, s.Tag))
+			continue
+		}
+		// Without a security model of QEMU's own: what the guest makes belongs to
+		// whoever runs ingot, and it cannot give files away. Files of several file
+		// systems keep numbers of their own.
+		back := fmt.Sprintf("local,id=share%d,path=%s,security_model=none,multidevs=remap", i, escape(dir))
+		if s.ReadOnly {
+			back += ",readonly=on"
+		}
+		l.add("-fsdev", back, "-device", fmt.Sprintf("%s,fsdev=share%d,mount_tag=%s", c.virtio("virtio-9p"), i, s.Tag))
+	}
+	return nil
+}
+
+// virtiofsdPlaces are where it lies, for it is nothing that people run.
+var virtiofsdPlaces = []string{
+	"/usr/libexec/virtiofsd",  // Debian 13, Fedora, Ubuntu: the one in Rust
+	"/usr/lib/qemu/virtiofsd", // Debian 12: the one in C
+	"/usr/lib/virtiofsd",      // Arch
+}
+
+func findVirtiofsd() (string, error) {
+	if path, err := lookPath("virtiofsd"); err == nil {
+		return path, nil
+	}
+	for _, path := range virtiofsdPlaces {
+		if info, err := os.Stat(path); err == nil && info.Mode()&0o111 != 0 {
+			return path, nil
+		}
+	}
+	return "", errors.New("virtiofsd is neither in PATH nor where distributions put it (Debian's package virtiofsd brings it, in Debian 12 qemu-system-common); 9p takes none")
+}
