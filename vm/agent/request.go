@@ -1,0 +1,131 @@
+package agent
+
+import (
+	"encoding/base64"
+	"encoding/json"
+)
+
+// Version is that of the protocol. A side refuses one that is lower than its least.
+const (
+	Version = 1
+	least   = 1
+)
+
+// Hello is what each side says first.
+type Hello struct {
+	Agent   string `json:"agent"`   // "ingot"
+	Version int    `json:"version"` // that the side speaks
+	Least   int    `json:"least"`   // that the side understands
+	Beat    int    `json:"beat,omitempty"`
+	Release string `json:"release,omitempty"` // of the guest's kernel
+}
+
+// Raw is a string of any bytes, as arguments and paths may be. In JSON it is base64.
+type Raw string
+
+func (r Raw) MarshalJSON() ([]byte, error) {
+	return json.Marshal([]byte(r))
+}
+
+func (r *Raw) UnmarshalJSON(p []byte) error {
+	var text string
+	if err := json.Unmarshal(p, &text); err != nil {
+		return err
+	}
+	b, err := base64.StdEncoding.DecodeString(text)
+	*r = Raw(b)
+	return err
+}
+
+// Raws makes a list of raw strings.
+func Raws(words ...string) []Raw {
+	list := make([]Raw, len(words))
+	for i, w := range words {
+		list[i] = Raw(w)
+	}
+	return list
+}
+
+// Strings is the other way round.
+func Strings(raws []Raw) []string {
+	list := make([]string, len(raws))
+	for i, r := range raws {
+		list[i] = string(r)
+	}
+	return list
+}
+
+// A Request asks for one thing: the field that is not nil.
+type Request struct {
+	Exec    *Exec    `json:"exec,omitempty"`
+	Put     *Put     `json:"put,omitempty"`
+	Get     *Get     `json:"get,omitempty"`
+	Mount   *Mount   `json:"mount,omitempty"`
+	Network *Network `json:"network,omitempty"`
+}
+
+// kinds counts the fields that are set.
+func (r *Request) kinds() int {
+	n := 0
+	for _, set := range []bool{r.Exec != nil, r.Put != nil, r.Get != nil, r.Mount != nil, r.Network != nil} {
+		if set {
+			n++
+		}
+	}
+	return n
+}
+
+// Exec runs a command, or a script with the words of Argv as its arguments.
+type Exec struct {
+	Argv   []Raw  `json:"argv"`
+	Script Raw    `json:"script,omitempty"` // the text; run by the interpreter that its #! line names, or /bin/sh
+	Env    []Raw  `json:"env,omitempty"`    // KEY=VALUE beside the guest's own, over which they win
+	Dir    Raw    `json:"dir,omitempty"`    // $HOME if empty
+	TTY    *Size  `json:"tty,omitempty"`    // a terminal; then all output is on Stdout
+	Term   string `json:"term,omitempty"`   // $TERM of the terminal
+}
+
+// Size is that of a terminal.
+type Size struct {
+	Rows    uint16 `json:"rows"`
+	Columns uint16 `json:"columns"`
+}
+
+// Put unpacks the tar stream on Stdin in a folder, which is made if need be.
+type Put struct {
+	Dir    Raw  `json:"dir"`
+	Owners bool `json:"owners,omitempty"` // keep them; else all belongs to root
+}
+
+// Get packs a folder's contents, or a file, as a tar stream on Stdout.
+type Get struct {
+	Path Raw `json:"path"`
+}
+
+// Mount mounts a file system on a folder, which is made if need be.
+type Mount struct {
+	Source  Raw    `json:"source"`
+	Dir     Raw    `json:"dir"`
+	Type    string `json:"type"`
+	Options string `json:"options,omitempty"` // as after mount -o
+}
+
+// Network brings up the first network interface and waits until it is there.
+type Network struct {
+	Address string `json:"address"` // with the length of its prefix
+	Gateway string `json:"gateway"`
+}
+
+// Result is how a request ended.
+type Result struct {
+	Status int `json:"status"` // the exit status; 128 and more for a signal
+	Signal int `json:"signal,omitempty"`
+	// OutOfMemory says that the guest's kernel killed a process for its memory while
+	// the request was at work.
+	OutOfMemory bool `json:"oom,omitempty"`
+	// Failed says why the request could not be done; then Status is 127 for what was
+	// not found, 126 for what cannot be run, and 125 for the rest.
+	Failed string `json:"failed,omitempty"`
+	// Lost names what could not be kept of files: attributes for the most part.
+	Lost []string `json:"lost,omitempty"`
+}
