@@ -3,6 +3,7 @@ package vm
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 
@@ -45,6 +46,9 @@ type Config struct {
 	QEMU   string // the program; from PATH, by the architecture
 	Reboot bool   // a guest that restarts does so; if not, that ends the machine
 	Args   []string
+
+	// Console, if there is one, gets what the guest prints, as it does so.
+	Console io.Writer
 
 	// Warn takes what a person should know of a machine that starts all the same, such
 	// as why it will be slow. It may be nil; Machine.Notes has it too.

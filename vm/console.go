@@ -16,6 +16,7 @@ type console struct {
 	mark    int           // where the next wait starts to look, from the very start
 	changed chan struct{} // closed, and made anew, when something happens
 	ended   bool
+	copy    io.Writer // gets it all as well, or nil; what it fails at is its own affair
 }
 
 func newConsole() *console { return &console{changed: make(chan struct{})} }
@@ -25,6 +26,9 @@ func (c *console) collect(r io.Reader) {
 	buf := make([]byte, 1<<14)
 	for {
 		n, err := r.Read(buf)
+		if c.copy != nil && n > 0 {
+			_, _ = c.copy.Write(buf[:n])
+		}
 		c.add(buf[:n], err != nil)
 		if err != nil {
 			return

@@ -32,6 +32,10 @@ type Disk struct {
 	Export string
 
 	Serial string // as /dev/disk/by-id shows it; up to 20 bytes
+
+	// Backing is what lies below a qcow2 file that keeps changes, and is never written.
+	// The file itself need not name it.
+	Backing *Disk
 }
 
 // maxSerial is what a virtio disk's serial number holds.
@@ -58,6 +62,12 @@ func (d *Disk) check() error {
 		return fmt.Errorf("disk %s: a CD-ROM cannot be writable", d.name())
 	case len(d.Serial) > maxSerial || strings.ContainsAny(d.Serial, ", \n"):
 		return fmt.Errorf("disk %s: serial number %q; it has up to %d bytes, without blanks and commas", d.name(), d.Serial, maxSerial)
+	case d.Backing != nil && (d.isAddress() || d.Backing.Backing != nil):
+		return fmt.Errorf("disk %s: only a qcow2 file lies over another disk, and that over none", d.name())
+	case d.Backing != nil:
+		if err := d.Backing.check(); err != nil {
+			return err
+		}
 	case d.isAddress():
 		return nil
 	}
@@ -96,12 +106,8 @@ var models = map[Bus]string{SATA: "ide-hd", NVMe: "nvme", CDROM: "scsi-cd,bus=sc
 
 // source returns what QEMU opens.
 func (d *Disk) source(l *line) (string, error) {
-	if d.NBD != nil {
-		source := fmt.Sprintf("file.driver=nbd,file.server.type=fd,file.server.str=%d", l.pass(d.NBD))
-		if d.Export != "" {
-			source += ",file.export=" + escape(d.Export)
-		}
-		return source, nil
+	if d.NBD != nil || d.Backing != nil {
+		return d.file(l, "")
 	}
 	if d.isAddress() {
 		return "file=" + escape(d.Path), nil
@@ -109,6 +115,31 @@ func (d *Disk) source(l *line) (string, error) {
 	// A relative path with a colon would be taken for a protocol.
 	path, err := filepath.Abs(d.Path)
 	return "file=" + escape(path), err
+}
+
+// file writes the same as options of a block node, whose names begin with prefix.
+func (d *Disk) file(l *line, prefix string) (string, error) {
+	if d.NBD != nil {
+		source := fmt.Sprintf("%sfile.driver=nbd,%[1]sfile.server.type=fd,%[1]sfile.server.str=%d", prefix, l.pass(d.NBD))
+		if d.Export != "" {
+			source += "," + prefix + "file.export=" + escape(d.Export)
+		}
+		return source, nil
+	}
+	path, err := filepath.Abs(d.Path)
+	if err != nil || d.isAddress() {
+		return "", fmt.Errorf("disk %s: cannot lie below another one: %w", d.name(), err)
+	}
+	source := prefix + "file.filename=" + escape(path)
+	if d.Backing == nil {
+		return source, nil
+	}
+	format, err := d.Backing.format()
+	if err != nil {
+		return "", err
+	}
+	below, err := d.Backing.file(l, "backing.")
+	return source + ",backing.driver=" + format + "," + below, err
 }
 
 func (l *line) addDisk(c *Config, i int) error {

@@ -91,6 +91,7 @@ func (m *Machine) prepare(ctx context.Context, c *Config) (qemu string, l *line,
 	if l, err = c.line(); err != nil {
 		return "", nil, fmt.Errorf("virtual machine: %w", err)
 	}
+	m.console.copy = c.Console
 	m.vga = c.hasGraphics() && c.Arch.orHost().platform().pc
 	m.pictureFD = l.pictureFD
 	return qemu, l, nil
@@ -264,6 +265,9 @@ func (m *Machine) Tail() string { return lastLines(m.console.all(), tailLines) }
 
 // Console returns all that the guest has printed, or the last MiB of it.
 func (m *Machine) Console() string { return m.console.all() }
+
+// Write types what p holds, as it is.
+func (m *Machine) Write(p []byte) (int, error) { return m.stdin.Write(p) }
 
 // Send types a line and Enter.
 func (m *Machine) Send(line string) error {
