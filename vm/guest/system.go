@@ -17,6 +17,7 @@ import (
 
 	"ingot/vm/guest/applet"
 	"ingot/vm/guest/mounts"
+	"ingot/vm/guest/network"
 	"ingot/vm/initramfs"
 )
 
@@ -199,7 +200,7 @@ func loopbackUp() {
 	if err != nil {
 		return // a kernel without network
 	}
-	_ = applet.SetLink(lo.Name, true)
+	_ = network.SetLink(lo.Name, true)
 }
 
 // runScript runs a script of the system's and waits for it.

@@ -5,20 +5,24 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"strconv"
 	"strings"
 	"time"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"ingot/vm/guest/network"
 )
 
 func netApplets() []Applet {
 	return []Applet{
+		{"dhcp", "[-1f] [-t SECONDS] [INTERFACE]", "get an address from a DHCP server, and keep it", runDHCP},
 		{"ip", "addr|link|route [show] | addr add|del ADDR/BITS dev IF | link set IF up|down | route add|del NET|default via GATEWAY [dev IF]", "show or set up the network", runIP},
 		{"nc", "[-l] [HOST] PORT", "connect standard input and output over TCP", runNetcat},
 		{"ping", "[-c COUNT] [-W SECONDS] HOST", "ask a host for a sign of life", runPing},
+		{"sshd", "[-p PORT] [-k KEY]...", "let those log in by ssh who have a key", runSSHD},
 	}
 }
 
@@ -52,7 +56,7 @@ func runIP(c *Call) error {
 			rest = rest[1:]
 		}
 		if len(rest) == 2 && (rest[1] == "up" || rest[1] == "down") {
-			return SetLink(rest[0], rest[1] == "up")
+			return network.SetLink(rest[0], rest[1] == "up")
 		}
 	case is("route") && (verb == "add" || verb == "del"):
 		return setRoute(args[2:], verb == "add")
@@ -124,92 +128,16 @@ func hexAddress(s string) net.IP {
 	return binary.NativeEndian.AppendUint32(nil, uint32(n))
 }
 
-// inetSocket is what the ioctls are asked on.
-func inetSocket() (int, error) {
-	return unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
-}
-
-// SetLink switches a network interface on or off.
-func SetLink(name string, up bool) error {
-	fd, err := inetSocket()
-	if err != nil {
-		return err
-	}
-	defer unix.Close(fd)
-	req, err := unix.NewIfreq(name)
-	if err != nil {
-		return fmt.Errorf("%s: %w", name, err)
-	}
-	if err := unix.IoctlIfreq(fd, unix.SIOCGIFFLAGS, req); err != nil {
-		return fmt.Errorf("%s: %w", name, err)
-	}
-	flags := req.Uint16() &^ unix.IFF_UP
-	if up {
-		flags |= unix.IFF_UP
-	}
-	req.SetUint16(flags)
-	if err := unix.IoctlIfreq(fd, unix.SIOCSIFFLAGS, req); err != nil {
-		return fmt.Errorf("%s: %w", name, err)
-	}
-	return nil
-}
-
 func setAddress(name, address string, add bool) error {
-	ip, network, err := net.ParseCIDR(address)
+	a, err := netip.ParsePrefix(address)
 	if err != nil {
 		return fmt.Errorf("%q is not an address with its bits, such as 10.0.2.15/24", address)
 	}
-	if ip.To4() == nil {
-		return fmt.Errorf("%s: only IPv4 addresses can be set here", ip)
-	}
-	mask := network.Mask
 	if !add {
-		ip, mask = net.IPv4zero, nil
+		a = netip.Prefix{}
 	}
-	fd, err := inetSocket()
-	if err != nil {
-		return err
-	}
-	defer unix.Close(fd)
-	for _, set := range []struct {
-		request uint
-		value   []byte
-	}{{unix.SIOCSIFADDR, ip.To4()}, {unix.SIOCSIFNETMASK, mask}} {
-		if set.value == nil {
-			continue
-		}
-		req, err := unix.NewIfreq(name)
-		if err == nil {
-			err = req.SetInet4Addr(set.value)
-		}
-		if err == nil {
-			err = unix.IoctlIfreq(fd, set.request, req)
-		}
-		if err != nil {
-			return fmt.Errorf("%s: %s: %w", name, address, err)
-		}
-	}
-	return nil
+	return network.SetAddress(name, a)
 }
-
-// rtentry is struct rtentry of linux/route.h.
-type rtentry struct {
-	_                     uintptr
-	dst, gateway, genmask unix.RawSockaddrInet4
-	flags                 uint16
-	_                     int16
-	_                     uintptr
-	_                     uintptr
-	metric                int16
-	dev                   *byte
-	mtu, window           uintptr
-	irtt                  uint16
-}
-
-const (
-	rtfUp      = 1
-	rtfGateway = 2
-)
 
 func setRoute(args []string, add bool) error {
 	if len(args) == 0 {
@@ -222,47 +150,27 @@ func setRoute(args []string, add bool) error {
 	if !strings.Contains(to, "/") {
 		to += "/32"
 	}
-	_, network, err := net.ParseCIDR(to)
-	if err != nil || network.IP.To4() == nil {
+	var route network.Route
+	var err error
+	if route.To, err = netip.ParsePrefix(to); err != nil || !route.To.Addr().Is4() {
 		return fmt.Errorf("%q is not an IPv4 network", args[0])
 	}
-	route := rtentry{flags: rtfUp, dst: inetAddress(network.IP), genmask: inetAddress(net.IP(network.Mask))}
 	for rest := args[1:]; len(rest) >= 2; rest = rest[2:] {
 		switch rest[0] {
 		case "via":
-			gateway := net.ParseIP(rest[1])
-			if gateway.To4() == nil {
+			if route.Gateway, err = netip.ParseAddr(rest[1]); err != nil || !route.Gateway.Is4() {
 				return fmt.Errorf("gateway %q is not an IPv4 address", rest[1])
 			}
-			route.gateway = inetAddress(gateway)
-			route.flags |= rtfGateway
 		case "dev":
-			if route.dev, err = unix.BytePtrFromString(rest[1]); err != nil {
-				return err
-			}
+			route.Interface = rest[1]
 		default:
 			return usageError{fmt.Sprintf("unknown word %q", rest[0])}
 		}
 	}
-	fd, err := inetSocket()
-	if err != nil {
-		return err
+	if add {
+		return route.Add()
 	}
-	defer unix.Close(fd)
-	request := uintptr(unix.SIOCADDRT)
-	if !add {
-		request = unix.SIOCDELRT
-	}
-	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), request, uintptr(unsafe.Pointer(&route))); errno != 0 {
-		return fmt.Errorf("route to %s: %w", args[0], errno)
-	}
-	return nil
-}
-
-func inetAddress(ip net.IP) unix.RawSockaddrInet4 {
-	a := unix.RawSockaddrInet4{Family: unix.AF_INET}
-	copy(a.Addr[:], ip.To4())
-	return a
+	return route.Remove()
 }
 
 // ICMP echo: RFC 792.

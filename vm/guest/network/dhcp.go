@@ -1,0 +1,254 @@
+package network
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/insomniacslk/dhcp/dhcpv4"
+	"github.com/insomniacslk/dhcp/dhcpv4/nclient4"
+	"golang.org/x/sys/unix"
+)
+
+// How long is waited for an answer, and after how many requests without one a failure
+// is told and it begins anew.
+const (
+	answerTime = 2 * time.Second
+	requests   = 3
+	pause      = 3 * time.Second
+)
+
+// lease asks on every interface, or the one that is named, as they show up.
+func (s Settings) lease(ctx context.Context, o Options) error {
+	ctx, cancel := context.WithCancel(ctx)
+	var group sync.WaitGroup
+	defer group.Wait()
+	defer cancel()
+	bound := make(chan struct{}, 1)
+	tell := o.Bound
+	o.Bound = func(b Binding) {
+		if tell != nil {
+			tell(b)
+		}
+		select {
+		case bound <- struct{}{}:
+		default:
+		}
+	}
+	for asked := map[string]bool{}; ; {
+		names, err := s.names()
+		if err != nil {
+			return err
+		}
+		for _, name := range names {
+			if !asked[name] {
+				asked[name] = true
+				group.Go(func() { keep(ctx, name, o) })
+			}
+		}
+		select {
+		case <-time.After(look):
+		case <-bound:
+			if o.Once {
+				return nil
+			}
+		case <-ctx.Done():
+			if len(asked) == 0 {
+				return errors.New("there is no network interface (does its driver's module load?)")
+			}
+			return ctx.Err()
+		}
+	}
+}
+
+func (s Settings) names() ([]string, error) {
+	if s.Interface == "" {
+		return Interfaces()
+	}
+	if _, err := net.InterfaceByName(s.Interface); err != nil {
+		return nil, nil // it may come yet
+	}
+	return []string{s.Interface}, nil
+}
+
+// keep gets a lease and keeps it, until the context ends.
+func keep(ctx context.Context, name string, o Options) {
+	for ctx.Err() == nil {
+		err := hold(ctx, name, o)
+		if ctx.Err() != nil || o.Once && err == nil {
+			return
+		}
+		o.failed(fmt.Errorf("%s: %w", name, err))
+		wait(ctx, pause)
+	}
+}
+
+func wait(ctx context.Context, d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-ctx.Done():
+	}
+}
+
+// hold gets one lease and renews it until that fails.
+func hold(ctx context.Context, name string, o Options) error {
+	if err := SetLink(name, true); err != nil {
+		return err
+	}
+	client, err := nclient4.New(name, nclient4.WithTimeout(answerTime), nclient4.WithRetry(requests))
+	if err != nil {
+		return fmt.Errorf("DHCP: %w", err)
+	}
+	defer client.Close()
+	lease, err := client.Request(ctx, withHostname)
+	if err != nil {
+		return noAnswer(err)
+	}
+	b := bindingOf(name, lease.ACK)
+	if err := b.install(lease.ACK); err != nil {
+		return err
+	}
+	o.bound(b)
+	for !o.Once {
+		if b.Lease == 0 {
+			<-ctx.Done()
+			return nil
+		}
+		if lease, err = renew(ctx, client, lease); err != nil {
+			if ctx.Err() == nil {
+				_ = SetAddress(name, netip.Prefix{}) // it is another's from now on
+			}
+			return err
+		}
+		next := bindingOf(name, lease.ACK)
+		if next.Address != b.Address {
+			o.bound(next)
+		}
+		if err := next.install(lease.ACK); err != nil {
+			return err
+		}
+		b = next
+	}
+	return nil
+}
+
+// renew waits for half of the lease's time and asks to prolong it, again and again
+// until it ends: RFC 2131, section 4.4.5.
+func renew(ctx context.Context, client *nclient4.Client, lease *nclient4.Lease) (*nclient4.Lease, error) {
+	all := lease.ACK.IPAddressLeaseTime(0)
+	end := lease.CreationTime.Add(all)
+	at := lease.CreationTime.Add(lease.ACK.IPAddressRenewalTime(all / 2))
+	for {
+		wait(ctx, time.Until(at))
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		next, err := client.Renew(ctx, lease)
+		if err == nil {
+			return next, nil
+		}
+		var refused *nclient4.ErrNak
+		left := time.Until(end)
+		if left <= 0 || errors.As(err, &refused) {
+			return nil, fmt.Errorf("the lease of %s has ended: %w", lease.ACK.YourIPAddr, noAnswer(err))
+		}
+		at = time.Now().Add(max(left/2, min(left, answerTime)))
+	}
+}
+
+// noAnswer says what the library's error stands for.
+func noAnswer(err error) error {
+	if errors.Is(err, nclient4.ErrNoResponse) || errors.Is(err, context.DeadlineExceeded) {
+		return errors.New("no DHCP server answers")
+	}
+	return fmt.Errorf("DHCP: %w", err)
+}
+
+func withHostname(d *dhcpv4.DHCPv4) {
+	if name, err := os.Hostname(); err == nil && isName(name) {
+		d.UpdateOption(dhcpv4.OptHostName(name))
+	}
+}
+
+func isName(name string) bool { return name != "" && name != "(none)" && name != "localhost" }
+
+// bindingOf reads what a server granted.
+func bindingOf(name string, ack *dhcpv4.DHCPv4) Binding {
+	b := Binding{Interface: name, Lease: ack.IPAddressLeaseTime(0)}
+	const forever = 0xffffffff * time.Second
+	if b.Lease >= forever {
+		b.Lease = 0
+	}
+	own, _ := netip.AddrFromSlice(ack.YourIPAddr.To4())
+	bits, _ := ack.SubnetMask().Size()
+	if len(ack.SubnetMask()) == 0 {
+		bits, _ = ack.YourIPAddr.DefaultMask().Size()
+	}
+	b.Address = netip.PrefixFrom(own, bits)
+	if routers := ack.Router(); len(routers) > 0 {
+		b.Gateway, _ = netip.AddrFromSlice(routers[0].To4())
+	}
+	for _, ip := range ack.DNS() {
+		if a, ok := netip.AddrFromSlice(ip.To4()); ok {
+			b.DNS = append(b.DNS, a)
+		}
+	}
+	if labels := ack.DomainSearch(); labels != nil {
+		b.Search = labels.Labels
+	} else if domain := strings.Trim(ack.DomainName(), ". \x00"); domain != "" {
+		b.Search = []string{domain}
+	}
+	return b
+}
+
+// install applies a binding and what else the server said.
+func (b Binding) install(ack *dhcpv4.DHCPv4) error {
+	if mtu, err := dhcpv4.GetUint16(dhcpv4.OptionInterfaceMTU, ack.Options); err == nil && mtu >= 576 {
+		if err := setMTU(b.Interface, int(mtu)); err != nil {
+			return err
+		}
+	}
+	// Classless routes stand in place of the gateway: RFC 3442.
+	routes := ack.ClasslessStaticRoute()
+	if len(routes) > 0 {
+		b.Gateway = netip.Addr{}
+	}
+	if err := b.apply(); err != nil {
+		return err
+	}
+	for _, r := range routes {
+		if err := addClassless(b, r.Dest, r.Router); err != nil {
+			return err
+		}
+	}
+	if own, _ := os.Hostname(); !isName(own) && isName(ack.HostName()) {
+		_ = unix.Sethostname([]byte(ack.HostName())) // a name is no reason to be without network
+	}
+	return nil
+}
+
+func addClassless(b Binding, dest *net.IPNet, router net.IP) error {
+	to, ok := netip.AddrFromSlice(dest.IP.To4())
+	if !ok {
+		return nil
+	}
+	bits, _ := dest.Mask.Size()
+	gateway, _ := netip.AddrFromSlice(router.To4())
+	if bits == 0 && !gateway.IsUnspecified() {
+		return addGateway(b.Interface, b.Address, gateway)
+	}
+	r := Route{To: netip.PrefixFrom(to, bits), Interface: b.Interface}
+	if !gateway.IsUnspecified() {
+		r.Gateway = gateway
+	}
+	if err := r.Add(); err != nil && !errors.Is(err, unix.EEXIST) {
+		return err
+	}
+	return nil
+}

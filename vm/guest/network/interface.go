@@ -1,0 +1,194 @@
+package network
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// Interfaces returns the names of those that lead somewhere: neither the loopback nor
+// what programs have made (bridges, tunnels), in the order of their numbers.
+func Interfaces() ([]string, error) {
+	all, err := net.Interfaces()
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(all, func(a, b net.Interface) int { return a.Index - b.Index })
+	var names []string
+	for _, l := range all {
+		if _, err := os.Stat("/sys/class/net/" + l.Name + "/device"); err == nil && len(l.HardwareAddr) > 0 {
+			names = append(names, l.Name)
+		}
+	}
+	return names, nil
+}
+
+// inetSocket is what the ioctls of netdevice(7) are asked on.
+func inetSocket() (int, error) {
+	return unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+}
+
+// SetLink switches a network interface on or off.
+func SetLink(name string, up bool) error {
+	fd, err := inetSocket()
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	req, err := unix.NewIfreq(name)
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	if err := unix.IoctlIfreq(fd, unix.SIOCGIFFLAGS, req); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	flags := req.Uint16() &^ unix.IFF_UP
+	if up {
+		flags |= unix.IFF_UP
+	}
+	req.SetUint16(flags)
+	if err := unix.IoctlIfreq(fd, unix.SIOCSIFFLAGS, req); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return nil
+}
+
+// SetAddress gives an interface its IPv4 address; the zero prefix takes it away.
+func SetAddress(name string, address netip.Prefix) error {
+	if address.IsValid() && !address.Addr().Is4() {
+		return fmt.Errorf("%s: only IPv4 addresses can be set here", address.Addr())
+	}
+	ip, mask := net.IPv4zero.To4(), net.IPMask(nil)
+	if address.IsValid() {
+		ip, mask = address.Addr().AsSlice(), net.CIDRMask(address.Bits(), 32)
+	}
+	fd, err := inetSocket()
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	for _, set := range []struct {
+		request uint
+		value   []byte
+	}{{unix.SIOCSIFADDR, ip}, {unix.SIOCSIFNETMASK, mask}} {
+		if set.value == nil {
+			continue
+		}
+		req, err := unix.NewIfreq(name)
+		if err == nil {
+			err = req.SetInet4Addr(set.value)
+		}
+		if err == nil {
+			err = unix.IoctlIfreq(fd, set.request, req)
+		}
+		if err != nil {
+			return fmt.Errorf("%s: address %s: %w", name, address, err)
+		}
+	}
+	return nil
+}
+
+// setMTU sets the size of the largest packet.
+func setMTU(name string, mtu int) error {
+	fd, err := inetSocket()
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	req, err := unix.NewIfreq(name)
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	req.SetUint32(uint32(mtu))
+	if err := unix.IoctlIfreq(fd, unix.SIOCSIFMTU, req); err != nil {
+		return fmt.Errorf("%s: MTU %d: %w", name, mtu, err)
+	}
+	return nil
+}
+
+// A Route is a way to an IPv4 network: through a gateway, an interface, or both.
+type Route struct {
+	To        netip.Prefix
+	Gateway   netip.Addr // not valid: the network is on the interface itself
+	Interface string     // empty: the one that reaches the gateway
+}
+
+// rtentry is struct rtentry of linux/route.h.
+type rtentry struct {
+	_                     uintptr
+	dst, gateway, genmask unix.RawSockaddrInet4
+	flags                 uint16
+	_                     int16
+	_                     uintptr
+	_                     uintptr
+	metric                int16
+	dev                   *byte
+	mtu, window           uintptr
+	irtt                  uint16
+}
+
+const (
+	rtfUp      = 1
+	rtfGateway = 2
+)
+
+// Add adds a route.
+func (r Route) Add() error { return r.change(unix.SIOCADDRT) }
+
+// Remove removes one.
+func (r Route) Remove() error { return r.change(unix.SIOCDELRT) }
+
+func (r Route) change(request uintptr) error {
+	if !r.To.Addr().Is4() {
+		return fmt.Errorf("route to %s: only IPv4 networks are known here", r.To)
+	}
+	to := r.To.Masked()
+	entry := rtentry{flags: rtfUp, dst: socketAddress(to.Addr().AsSlice()), genmask: socketAddress(net.CIDRMask(to.Bits(), 32))}
+	if r.Gateway.IsValid() {
+		entry.gateway = socketAddress(r.Gateway.AsSlice())
+		entry.flags |= rtfGateway
+	}
+	if r.Interface != "" {
+		var err error
+		if entry.dev, err = unix.BytePtrFromString(r.Interface); err != nil {
+			return err
+		}
+	}
+	fd, err := inetSocket()
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), request, uintptr(unsafe.Pointer(&entry))); errno != 0 {
+		return fmt.Errorf("route to %s: %w", r.To, errno)
+	}
+	return nil
+}
+
+func socketAddress(ip []byte) unix.RawSockaddrInet4 {
+	a := unix.RawSockaddrInet4{Family: unix.AF_INET}
+	copy(a.Addr[:], ip)
+	return a
+}
+
+// addGateway makes the default route. A gateway outside of the interface's own network
+// is first said to be on it, as some clouds have it.
+func addGateway(name string, own netip.Prefix, gateway netip.Addr) error {
+	if !own.Masked().Contains(gateway) {
+		on := Route{To: netip.PrefixFrom(gateway, 32), Interface: name}
+		if err := on.Add(); err != nil && !errors.Is(err, unix.EEXIST) {
+			return err
+		}
+	}
+	way := Route{To: netip.PrefixFrom(netip.IPv4Unspecified(), 0), Gateway: gateway, Interface: name}
+	if err := way.Add(); err != nil && !errors.Is(err, unix.EEXIST) {
+		return err
+	}
+	return nil
+}
