@@ -126,9 +126,12 @@ func (d *Disk) file(l *line, prefix string) (string, error) {
 		}
 		return source, nil
 	}
+	if d.isAddress() {
+		return "", fmt.Errorf("disk %s: an address cannot lie below a file; a connected socket can", d.name())
+	}
 	path, err := filepath.Abs(d.Path)
-	if err != nil || d.isAddress() {
-		return "", fmt.Errorf("disk %s: cannot lie below another one: %w", d.name(), err)
+	if err != nil {
+		return "", err
 	}
 	source := prefix + "file.filename=" + escape(path)
 	if d.Backing == nil {

@@ -118,6 +118,9 @@ func (c *Config) closeFiles() {
 		if d.NBD != nil {
 			d.NBD.Close()
 		}
+		if d.Backing != nil && d.Backing.NBD != nil {
+			d.Backing.NBD.Close()
+		}
 	}
 	for _, n := range c.NICs {
 		if n.File != nil {
