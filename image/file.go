@@ -99,6 +99,14 @@ func (f *File) check(path string, fd int) error {
 	if err := unix.Fstat(fd, &st); err != nil {
 		return &os.PathError{Op: "fstat", Path: path, Err: err}
 	}
+	return f.checkStat(path, &st)
+}
+
+// CheckStat is [File.Check] for those who have opened the file by themselves, and know
+// what fstat(2) says of it.
+func (f *File) CheckStat(st *unix.Stat_t) error { return f.checkStat(f.Path(), st) }
+
+func (f *File) checkStat(path string, st *unix.Stat_t) error {
 	switch {
 	case st.Mode&unix.S_IFMT != unix.S_IFREG:
 		return &ChangedError{path, "is no longer a regular file"}

@@ -42,7 +42,10 @@ type itemCopier struct {
 	// giveAway says that what root makes here would not belong to group root.
 	giveAway bool
 	// late leaves items that are directories writable; they are to be moved yet.
-	late     bool
+	late bool
+	// exactFiles and exactDirs are what exactModes says of the directory.
+	exactFiles, exactDirs bool
+
 	progress func(int64)
 	count    copyCount
 
@@ -62,7 +65,8 @@ func (c *itemCopier) copy(ctx context.Context, cl *Closure, places []int, done f
 	places = slices.Clone(places)
 	slices.SortStableFunc(places, func(a, b int) int { return cmp.Compare(cl.items[b].NarSize, cl.items[a].NarSize) })
 	worker := func() *copyWorker {
-		return &copyWorker{itemCopier: c, ctx: ctx, buf: make([]byte, copyBuffer), nar: newNARWriter(), known: cl.files != nil}
+		h := newFileHasher()
+		return &copyWorker{itemCopier: c, ctx: ctx, hasher: h, buf: h.room(copyBuffer), known: cl.files != nil}
 	}
 	return parallel(ctx, len(places), worker, func(w *copyWorker, k int) error {
 		it := cl.items[places[k]]
@@ -87,8 +91,8 @@ func (it *Item) host(f Flavour) string {
 type copyWorker struct {
 	*itemCopier
 	ctx    context.Context
-	buf    []byte
-	nar    *narWriter
+	hasher *fileHasher
+	buf    []byte // the hasher's
 	known  bool   // whether files were hashed before
 	hashes []Hash // of the linkable files that are still to come
 	data   []byte // what was read of a file to hash it, if that is all of it
@@ -107,13 +111,14 @@ func (w *copyWorker) node(dir int, name string, n *image.Node, host string) erro
 		return fmt.Errorf("copy of %s: %w", host, err)
 	}
 	defer func() { w.data = nil }()
-	if linked, err := w.link(dir, name, n, hash, host); linked || err != nil {
+	linked, spent, err := w.link(dir, name, n, hash, host)
+	if linked || err != nil {
 		return err
 	}
-	if err := w.file(dir, name, n, host); err != nil {
+	if err := w.file(dir, name, n, host); err != nil || spent {
 		return err
 	}
-	taken, err := w.links.offer(dir, name, hash)
+	taken, err := w.links.offer(dir, name, hash, 0)
 	if !taken || err != nil {
 		return err
 	}
@@ -121,7 +126,7 @@ func (w *copyWorker) node(dir int, name string, n *image.Node, host string) erro
 	if err := unix.Unlinkat(dir, name, 0); err != nil {
 		return copyError("unlink", host, err)
 	}
-	if linked, err := w.link(dir, name, n, hash, host); linked || err != nil {
+	if linked, _, err := w.link(dir, name, n, hash, host); linked || err != nil {
 		return err
 	}
 	return w.file(dir, name, n, host)
@@ -129,36 +134,27 @@ func (w *copyWorker) node(dir int, name string, n *image.Node, host string) erro
 
 // hash returns the hash of a file's own NAR. What is read for it is kept for the copy:
 // most files of a store are opened and read once.
-func (w *copyWorker) hash(n *image.Node) (Hash, error) {
+func (w *copyWorker) hash(n *image.Node) (hash Hash, err error) {
 	if w.known {
-		hash := w.hashes[0]
-		w.hashes = w.hashes[1:]
+		hash, w.hashes = w.hashes[0], w.hashes[1:]
 		return hash, nil
 	}
-	if size := n.Size(); n.Mode.IsRegular() && 0 < size && size <= copyBuffer {
-		p := w.buf[:size]
-		if err := readFull(n.Data, p, 0); err != nil {
-			return Hash{}, err
-		}
-		w.data = p
-		n = &image.Node{Mode: n.Mode, Data: image.Bytes(p)}
-	}
-	hash, _, err := w.nar.hash(n)
+	hash, w.data, err = w.hasher.file(n)
 	return hash, err
 }
 
 // link is linkDir.link, counted.
-func (w *copyWorker) link(dir int, name string, n *image.Node, hash Hash, host string) (bool, error) {
-	linked, err := w.links.link(dir, name, n, hash)
+func (w *copyWorker) link(dir int, name string, n *image.Node, hash Hash, host string) (linked, spent bool, err error) {
+	linked, spent, err = w.links.link(dir, name, n, hash)
 	if err != nil {
-		return false, copyError("link", host, err)
+		return false, false, copyError("link", host, err)
 	}
 	if linked {
 		w.count.linked.Add(1)
 		w.count.saved.Add(n.Size())
 		w.done(n.Size())
 	}
-	return linked, nil
+	return linked, spent, nil
 }
 
 func (w *copyWorker) done(n int64) {
@@ -168,7 +164,13 @@ func (w *copyWorker) done(n int64) {
 }
 
 func (w *copyWorker) dir(at int, name string, n *image.Node, host string) error {
-	if err := unix.Mkdirat(at, name, 0o700); err != nil {
+	perm, made := uint32(0o555), uint32(0o700)
+	if w.late && at == w.into.fd {
+		perm = 0o755
+	} else if w.exactDirs {
+		made = perm
+	}
+	if err := unix.Mkdirat(at, name, made); err != nil {
 		return copyError("mkdir", host, err)
 	}
 	fd, err := unix.Openat(at, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
@@ -184,14 +186,12 @@ func (w *copyWorker) dir(at int, name string, n *image.Node, host string) error 
 			return err
 		}
 	}
-	perm := uint32(0o555)
-	if w.late && at == w.into.fd {
-		perm = 0o755
+	if made != perm {
+		if err := unix.Fchmod(fd, perm); err != nil {
+			return copyError("chmod", host, err)
+		}
 	}
-	if err := unix.Fchmod(fd, perm); err != nil {
-		return copyError("chmod", host, err)
-	}
-	return w.settle(at, name, host)
+	return w.settle(fd, host)
 }
 
 // file copies a regular file or a symlink.
@@ -200,15 +200,22 @@ func (w *copyWorker) file(dir int, name string, n *image.Node, host string) erro
 		if err := unix.Symlinkat(n.Link, dir, name); err != nil {
 			return copyError("symlink", host, err)
 		}
-		return w.settle(dir, name, host)
+		return w.settleSymlink(dir, name, host)
 	}
-	fd, err := unix.Openat(dir, name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
+	perm, made := uint32(n.Mode.Perm()), uint32(0o600)
+	if w.exactFiles {
+		made = perm
+	}
+	fd, err := unix.Openat(dir, name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, made)
 	if err != nil {
 		return copyError("create", host, err)
 	}
 	err = w.contents(fd, n, host)
+	if err == nil && made != perm {
+		err = copyError("chmod", host, unix.Fchmod(fd, perm))
+	}
 	if err == nil {
-		err = copyError("chmod", host, unix.Fchmod(fd, uint32(n.Mode.Perm())))
+		err = w.settle(fd, host)
 	}
 	if closing := unix.Close(fd); err == nil && closing != nil { // some file systems find no room as late as here
 		err = copyError("write", host, closing)
@@ -218,25 +225,47 @@ func (w *copyWorker) file(dir int, name string, n *image.Node, host string) erro
 	}
 	w.count.files.Add(1)
 	w.count.bytes.Add(n.Size())
-	return w.settle(dir, name, host)
+	return nil
 }
 
-// settle gives what was made its owner and its time.
-func (w *copyWorker) settle(dir int, name, host string) error {
+// settle gives an open file or directory its owner and its time.
+func (w *copyWorker) settle(fd int, host string) error {
+	if w.giveAway {
+		if err := unix.Fchown(fd, 0, 0); err != nil {
+			return copyError("chown", host, err)
+		}
+	}
+	times, err := w.times(host)
+	if err != nil {
+		return err
+	}
+	return copyError("utimes", host, futimens(fd, times))
+}
+
+// settleSymlink does so with a symlink.
+func (w *copyWorker) settleSymlink(dir int, name, host string) error {
 	if w.giveAway {
 		if err := unix.Fchownat(dir, name, 0, 0, unix.AT_SYMLINK_NOFOLLOW); err != nil {
 			return copyError("chown", host, err)
 		}
 	}
-	times := storeTimes
-	if w.keepTimes {
-		var st unix.Stat_t
-		if err := unix.Lstat(host, &st); err != nil {
-			return copyError("lstat", host, err)
-		}
-		times = []unix.Timespec{{Sec: registrationTime}, st.Mtim}
+	times, err := w.times(host)
+	if err != nil {
+		return err
 	}
 	return copyError("utimes", host, unix.UtimesNanoAt(dir, name, times, unix.AT_SYMLINK_NOFOLLOW))
+}
+
+// times are those that a copy gets.
+func (w *copyWorker) times(host string) ([]unix.Timespec, error) {
+	if !w.keepTimes {
+		return storeTimes, nil
+	}
+	var st unix.Stat_t
+	if err := unix.Lstat(host, &st); err != nil {
+		return nil, copyError("lstat", host, err)
+	}
+	return []unix.Timespec{{Sec: registrationTime}, st.Mtim}, nil
 }
 
 // copyError says which file of the source could not be copied. The target's own names

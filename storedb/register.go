@@ -361,8 +361,8 @@ func (r *registrar) load() error {
 		}
 	}
 	o := LoadOptions{Verify: r.Verify, Files: !r.NoDeduplicate && !r.DryRun}
-	if r.Copy && !r.Verify && !slices.ContainsFunc(r.closure.items, func(it *Item) bool { return it.NarHash.IsZero() }) {
-		o.Files, total = false, 0 // the copy hashes files as it reads them
+	if !r.Verify && !slices.ContainsFunc(r.closure.items, func(it *Item) bool { return it.NarHash.IsZero() }) {
+		o.Files, total = false, 0 // files are hashed when they are read to be copied, or looked at to be shared
 	}
 	if total > 0 {
 		o.Progress = r.stage("hashing", total)
@@ -407,7 +407,7 @@ func (r *registrar) placeWith(temp *tempDir) error {
 	var links *linkDir
 	if !r.NoDeduplicate {
 		var err error
-		if links, err = r.store.openLinks(r.flavour, temp.rootDir); err != nil {
+		if links, err = r.store.openLinks(r.flavour, temp.rootDir, r.size(r.missing).files+r.size(r.present).files); err != nil {
 			return err
 		}
 		defer links.dir.close()
@@ -420,6 +420,9 @@ func (r *registrar) placeWith(temp *tempDir) error {
 		present = nil // they are the store's own
 	}
 	settler := &itemSettler{store: r.store, links: links, leave: r.KeepTimes, root: st.Uid == 0}
+	if links != nil && r.closure.files == nil && len(present) > 0 {
+		settler.progress = r.stage("sharing", r.size(present).bytes)
+	}
 	if err := settler.settle(r.ctx, r.closure, present); err != nil {
 		return err
 	}
@@ -437,6 +440,7 @@ func (r *registrar) placeWith(temp *tempDir) error {
 	defer items.close()
 	r.late = st.Uid != 0
 	copier := &itemCopier{into: items, links: links, keepTimes: r.KeepTimes, giveAway: st.Uid == 0 && st.Gid != 0, late: r.late}
+	copier.exactFiles, copier.exactDirs = items.exactModes()
 	copier.progress = r.stage("copying", r.size(r.missing).bytes)
 	err = copier.copy(r.ctx, r.closure, r.missing, func(it *Item) error { return r.putInPlace(items, it) })
 	r.did.Copied = copier.count.total(len(r.missing))

@@ -18,45 +18,69 @@ type linkDir struct {
 	next   atomic.Int64 // number of a name there
 	// full is set when .links takes no more names: a directory can be full long before
 	// its disk.
-	full atomic.Bool
+	full  atomic.Bool
+	names linkNames
 }
 
-// openLinks opens .links of a store, and makes it if it is missing.
-func (d *rootDir) openLinks(f Flavour, temp *rootDir) (*linkDir, error) {
+// openLinks opens .links of a store, and makes it if it is missing. files is how many
+// are to be shared.
+func (d *rootDir) openLinks(f Flavour, temp *rootDir, files int64) (*linkDir, error) {
 	dir, err := d.make(".links", 0o755)
 	if err != nil {
 		return nil, err
 	}
-	return &linkDir{dir: dir, wanted: f.linkable, temp: temp}, nil
+	l := &linkDir{dir: dir, wanted: f.linkable, temp: temp}
+	l.names.names, l.names.complete = map[Hash]linkEntry{}, dir.made
+	if !dir.made {
+		const worthReading = 8 // names are read that many times as fast as they are looked up
+		if err := l.names.read(dir, int(worthReading*files)); err != nil {
+			dir.close()
+			return nil, err
+		}
+	}
+	return l, nil
 }
 
 // link makes name in dir another name of the file with n's contents, if .links has
-// one. It says whether it did.
-func (l *linkDir) link(dir int, name string, n *image.Node, hash Hash) (bool, error) {
+// one, and says whether it did. spent says that there is one, and that it has all the
+// names that it can have.
+func (l *linkDir) link(dir int, name string, n *image.Node, hash Hash) (linked, spent bool, err error) {
+	known := l.names.get(hash)
+	if known.state == linkAbsent || known.state == linkSpent {
+		return false, known.state == linkSpent, nil
+	}
 	in := hash.Base32()
 	switch err := unix.Linkat(l.dir.fd, in, dir, name, 0); err {
 	case nil:
-	case unix.ENOENT, unix.EMLINK, unix.EPERM, unix.EOPNOTSUPP: // not there, or it has all the names it can have
-		return false, nil
+	case unix.EMLINK:
+		l.names.set(hash, linkSpent, known.ino)
+		return false, true, nil
+	case unix.ENOENT, unix.EPERM, unix.EOPNOTSUPP:
+		return false, false, nil
 	default:
-		return false, fmt.Errorf("link: %w", err)
+		return false, false, fmt.Errorf("link: %w", err)
+	}
+	if known.state == linkOurs {
+		return true, false, nil
 	}
 	var st unix.Stat_t
 	if err := unix.Fstatat(dir, name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
-		return false, fmt.Errorf("lstat: %w", err)
+		return false, false, fmt.Errorf("lstat: %w", err)
 	}
 	if standsFor(&st, n) {
-		return true, nil
+		l.names.set(hash, linkOurs, st.Ino)
+		return true, false, nil
 	}
 	// What a crash of the machine cut short, or what somebody wrote to. As Nix does, it is
 	// taken out of .links; items that have it are not touched.
 	if err := unix.Unlinkat(dir, name, 0); err != nil {
-		return false, fmt.Errorf("unlink: %w", err)
+		return false, false, fmt.Errorf("unlink: %w", err)
 	}
 	if err := unix.Unlinkat(l.dir.fd, in, 0); err != nil && err != unix.ENOENT {
-		return false, l.dir.fail("unlink", in, err)
+		return false, false, l.dir.fail("unlink", in, err)
 	}
-	return false, nil
+	l.names.set(hash, linkUnknown, 0)
+	return false, false, nil
 }
 
 // standsFor says whether a file of .links can stand for n.
@@ -69,15 +93,21 @@ func standsFor(st *unix.Stat_t, n *image.Node) bool {
 
 // offer puts a file, which .links does not have, into it, and says whether somebody
 // else has put one with the same contents there meanwhile. If there is no room, the
-// file is not shared.
-func (l *linkDir) offer(dir int, name string, hash Hash) (taken bool, err error) {
+// file is not shared. ino is the file's, or zero.
+func (l *linkDir) offer(dir int, name string, hash Hash, ino uint64) (taken bool, err error) {
 	if l.full.Load() {
 		return false, nil
 	}
 	switch err := unix.Linkat(dir, name, l.dir.fd, hash.Base32(), 0); err {
+	case nil:
+		l.names.set(hash, linkOurs, ino)
+		return false, nil
 	case unix.EEXIST:
+		if e := l.names.get(hash); e.state == linkAbsent { // who put it there may not be one of us
+			l.names.set(hash, linkThere, 0)
+		}
 		return true, nil
-	case nil, unix.EMLINK, unix.EPERM, unix.EOPNOTSUPP:
+	case unix.EMLINK, unix.EPERM, unix.EOPNOTSUPP:
 		return false, nil
 	case unix.ENOSPC, unix.EDQUOT:
 		l.full.Store(true)
@@ -87,39 +117,55 @@ func (l *linkDir) offer(dir int, name string, hash Hash) (taken bool, err error)
 	}
 }
 
-// share replaces name in dir, which is in place already, by the file of .links that
-// has the same contents, or puts it into .links. It says whether it was replaced.
-func (l *linkDir) share(dir *rootDir, name string, n *image.Node, hash Hash) (bool, error) {
-	mine, err := dir.stat(name)
-	if err != nil {
-		return false, dir.fail("lstat", name, err)
-	}
-	for range 2 { // the second time, if another process puts its own there meanwhile
-		if there, err := l.dir.stat(hash.Base32()); err == nil && there.Ino == mine.Ino && there.Dev == mine.Dev {
-			return false, nil
+// share replaces name in dir, which is in place already and has the inode ino, by the
+// file of .links that has the same contents, or puts it into .links. It says whether
+// it was replaced.
+func (l *linkDir) share(dir *rootDir, name string, n *image.Node, hash Hash, ino uint64) (bool, error) {
+	for range 2 { // the second time, if another puts its own there meanwhile
+		if same, err := l.is(hash, ino); same || err != nil {
+			return false, err
 		}
-		done, err := l.replace(dir, name, n, hash)
-		if done || err != nil {
-			return done, err
+		replaced, spent, err := l.replace(dir, name, n, hash)
+		if replaced || spent || err != nil {
+			return replaced, err
 		}
-		if taken, err := l.offer(dir.fd, name, hash); !taken || err != nil {
+		if taken, err := l.offer(dir.fd, name, hash, ino); !taken || err != nil {
 			return false, err
 		}
 	}
-	return false, nil // the shared file has all the names that it can have
+	return false, nil
+}
+
+// is says whether a name in .links is one of the file with the inode ino.
+func (l *linkDir) is(hash Hash, ino uint64) (bool, error) {
+	known := l.names.get(hash)
+	if known.state == linkAbsent {
+		return false, nil
+	}
+	if known.state == linkOurs && known.ino != 0 {
+		return known.ino == ino, nil
+	}
+	there, err := l.dir.stat(hash.Base32())
+	if err != nil && err != unix.ENOENT {
+		return false, l.dir.fail("lstat", hash.Base32(), err)
+	}
+	return err == nil && there.Ino == ino, nil
 }
 
 // replace puts the file of .links that has n's contents in the place of another, if
-// there is one, and says whether there was.
-func (l *linkDir) replace(dir *rootDir, name string, n *image.Node, hash Hash) (bool, error) {
+// there is one, and says whether there was. spent is as of link.
+func (l *linkDir) replace(dir *rootDir, name string, n *image.Node, hash Hash) (replaced, spent bool, err error) {
+	if e := l.names.get(hash); e.state == linkAbsent {
+		return false, false, nil
+	}
 	temp := fmt.Sprint(l.next.Add(1))
-	linked, err := l.link(l.temp.fd, temp, n, hash)
+	linked, spent, err := l.link(l.temp.fd, temp, n, hash)
 	if !linked || err != nil {
-		return false, err
+		return false, spent, err
 	}
 	if err := unix.Renameat(l.temp.fd, temp, dir.fd, name); err != nil {
 		unix.Unlinkat(l.temp.fd, temp, 0)
-		return false, dir.fail("link", name, err)
+		return false, false, dir.fail("link", name, err)
 	}
-	return true, nil
+	return true, false, nil
 }

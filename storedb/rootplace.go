@@ -1,9 +1,11 @@
 package storedb
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"path/filepath"
 	"strings"
@@ -31,14 +33,16 @@ func (s *itemSettler) settle(ctx context.Context, cl *Closure, places []int) err
 	if s.leave && s.links == nil {
 		return nil
 	}
-	worker := func() *settleWorker { return &settleWorker{itemSettler: s, ctx: ctx} }
+	worker := func() *settleWorker {
+		return &settleWorker{itemSettler: s, ctx: ctx, hasher: newFileHasher(), known: cl.files != nil}
+	}
 	return parallel(ctx, len(places), worker, func(w *settleWorker, k int) error {
 		it := cl.items[places[k]]
 		w.hashes = nil
-		if w.links != nil {
+		if w.known && w.links != nil {
 			w.hashes = cl.files[places[k]]
 		}
-		return w.node(s.store, filepath.Base(it.Path), it.Node)
+		return w.node(&settledDir{rootDir: s.store}, filepath.Base(it.Path), it.Node)
 	})
 }
 
@@ -46,64 +50,189 @@ func (s *itemSettler) settle(ctx context.Context, cl *Closure, places []int) err
 type settleWorker struct {
 	*itemSettler
 	ctx    context.Context
+	hasher *fileHasher
+	known  bool   // whether files were hashed before
 	hashes []Hash // of the linkable files that are still to come
 }
 
-func (w *settleWorker) node(dir *rootDir, name string, n *image.Node) error {
-	st, err := dir.stat(name)
-	if err != nil {
-		return dir.fail("lstat", name, err)
+// settledDir is a directory of an item. It is touched when a file in it was replaced,
+// or its permissions were changed for that.
+type settledDir struct {
+	*rootDir
+	touched bool
+}
+
+// settled is a file of an item: a name in an open directory, open itself if fd is not
+// -1, and what fstat(2) says of it.
+type settled struct {
+	dir  *settledDir
+	name string
+	fd   int
+	st   unix.Stat_t
+}
+
+func (s *settled) fail(op string, err error) error { return s.dir.fail(op, s.name, err) }
+
+// stat looks at the file, and refuses what was of another type when it was scanned.
+func (s *settled) stat(n *image.Node) (err error) {
+	if s.fd >= 0 {
+		err = unix.Fstat(s.fd, &s.st)
+	} else {
+		s.st, err = s.dir.stat(s.name)
 	}
-	if image.ModeFromUnix(uint16(st.Mode)).Type() != n.Mode.Type() {
-		return &image.ChangedError{Path: filepath.Join(dir.path, name), What: "is of another type than it was when it was looked at"}
+	if err == nil && image.ModeFromUnix(uint16(s.st.Mode)).Type() != n.Mode.Type() {
+		return &image.ChangedError{Path: filepath.Join(s.dir.path, s.name), What: "is of another type than it was when it was looked at"}
 	}
+	return s.fail("lstat", err)
+}
+
+func (w *settleWorker) node(dir *settledDir, name string, n *image.Node) error {
+	s := &settled{dir: dir, name: name, fd: -1}
 	if n.IsDir() {
-		return w.dir(dir, name, n, &st)
+		return w.dir(s, n)
 	}
-	if !w.leave {
-		if err := w.canonical(dir, name, n, &st); err != nil {
+	linkable := w.links != nil && w.links.wanted(n)
+	var hash Hash
+	if linkable && w.known {
+		hash, w.hashes = w.hashes[0], w.hashes[1:]
+	}
+	if linkable && !w.known && n.Mode.IsRegular() && n.Size() > 0 {
+		return w.file(s, n)
+	}
+	if err := s.stat(n); err != nil {
+		return err
+	}
+	if err := w.canonical(s, n); err != nil || !linkable || w.shared(s, n) {
+		return err
+	}
+	if !w.known {
+		var err error
+		if hash, _, err = w.hasher.file(n); err != nil { // a symlink, or nothing: none is read
 			return err
 		}
 	}
-	if w.links != nil && w.links.wanted(n) {
-		hash := w.hashes[0]
-		w.hashes = w.hashes[1:]
-		if w.leave && n.Mode.IsRegular() && st.Mode&0o222 != 0 {
-			return nil // whoever may write to one name would write to all
-		}
-		return w.share(dir, name, n, hash)
-	}
-	return nil
+	return w.share(s, n, hash)
 }
 
-// share puts the shared file in the place of one with its contents.
-func (w *settleWorker) share(dir *rootDir, name string, n *image.Node, hash Hash) error {
-	shared, err := w.links.share(dir, name, n, hash)
-	if errors.Is(err, fs.ErrPermission) { // the directory is read-only, as it should be, for all but root
-		if err := unix.Fchmod(dir.fd, 0o755); err != nil {
-			return dir.fail("chmod", "", err)
-		}
-		shared, err = w.links.share(dir, name, n, hash)
+// file settles a regular file whose hash is not known. It is opened once for all.
+func (w *settleWorker) file(s *settled, n *image.Node) (err error) {
+	s.fd, err = unix.Openat(s.dir.fd, s.name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	if err == unix.ELOOP || err == unix.ENXIO { // what cannot be opened is no regular file
+		s.fd = -1
+		return cmp.Or(s.stat(n), s.fail("open", err))
 	}
-	if shared {
-		w.count.linked.Add(1)
-		w.count.saved.Add(n.Size())
+	if err != nil {
+		return s.fail("open", err)
 	}
-	if w.progress != nil {
-		w.progress(n.Size())
+	defer unix.Close(s.fd)
+	if err := s.stat(n); err != nil {
+		return err
 	}
-	return err
-}
-
-func (w *settleWorker) dir(at *rootDir, name string, n *image.Node, before *unix.Stat_t) error {
-	dir, err := at.open(name)
-	if errors.Is(err, fs.ErrPermission) {
-		return fmt.Errorf("%w: a store's directories can be read by all", err)
+	if w.shared(s, n) {
+		w.done(n)
+		return w.canonical(s, n)
 	}
+	hash, err := w.hash(s, n)
 	if err != nil {
 		return err
 	}
-	defer dir.close()
+	if err := w.canonical(s, n); err != nil {
+		return err
+	}
+	return w.share(s, n, hash)
+}
+
+// hash hashes an open file, and looks whether it still is what was scanned.
+func (w *settleWorker) hash(s *settled, n *image.Node) (hash Hash, err error) {
+	file, ok := n.Data.(*image.File)
+	if !ok {
+		hash, _, err = w.hasher.file(n)
+		return hash, err
+	}
+	if size := n.Size(); size > copyBuffer {
+		hash, err = w.hasher.large(n, s)
+	} else if err = readFull(s, w.hasher.room(size), 0); err == nil {
+		hash = w.hasher.small(n)
+	}
+	if err != nil {
+		return hash, err
+	}
+	if err := unix.Fstat(s.fd, &s.st); err != nil {
+		return hash, s.fail("fstat", err)
+	}
+	return hash, file.CheckStat(&s.st)
+}
+
+// Name and ReadAt are what the hasher reads by.
+func (s *settled) Name() string { return filepath.Join(s.dir.path, s.name) }
+
+func (s *settled) ReadAt(p []byte, off int64) (n int, err error) {
+	for n < len(p) {
+		got, err := unix.Pread(s.fd, p[n:], off+int64(n))
+		switch {
+		case err == unix.EINTR:
+		case err != nil:
+			return n, s.fail("read", err)
+		case got == 0:
+			return n, io.EOF
+		default:
+			n += got
+		}
+	}
+	return n, nil
+}
+
+// shared says whether a file is not to be shared: it is a file of .links already, or
+// one that somebody may write to, who then would write to all.
+func (w *settleWorker) shared(s *settled, n *image.Node) bool {
+	if w.leave && n.Mode.IsRegular() && s.st.Mode&0o222 != 0 {
+		return true
+	}
+	return s.st.Nlink > 1 && w.links.names.holds(s.st.Ino)
+}
+
+// share puts the shared file in the place of one with its contents.
+func (w *settleWorker) share(s *settled, n *image.Node, hash Hash) error {
+	replaced, err := w.links.share(s.dir.rootDir, s.name, n, hash, s.st.Ino)
+	if errors.Is(err, fs.ErrPermission) { // the directory is read-only, as it should be, for all but root
+		s.dir.touched = true
+		if err := unix.Fchmod(s.dir.fd, 0o755); err != nil {
+			return s.dir.fail("chmod", "", err)
+		}
+		replaced, err = w.links.share(s.dir.rootDir, s.name, n, hash, s.st.Ino)
+	}
+	if replaced {
+		s.dir.touched = true
+		w.count.linked.Add(1)
+		w.count.saved.Add(n.Size())
+	}
+	w.done(n)
+	return err
+}
+
+func (w *settleWorker) done(n *image.Node) {
+	if w.progress != nil {
+		w.progress(n.Size())
+	}
+}
+
+func (w *settleWorker) dir(s *settled, n *image.Node) error {
+	d, err := s.dir.open(s.name)
+	if err != nil {
+		if err := s.stat(n); err != nil {
+			return err
+		}
+		if errors.Is(err, fs.ErrPermission) {
+			return fmt.Errorf("%w: a store's directories can be read by all", err)
+		}
+		return err
+	}
+	defer d.close()
+	s.fd = d.fd
+	if err := s.stat(n); err != nil {
+		return err
+	}
+	dir := &settledDir{rootDir: d}
 	for _, e := range n.Entries() {
 		if err := w.ctx.Err(); err != nil {
 			return err
@@ -112,45 +241,59 @@ func (w *settleWorker) dir(at *rootDir, name string, n *image.Node, before *unix
 			return err
 		}
 	}
-	after, err := at.stat(name)
-	if err != nil {
-		return at.fail("lstat", name, err)
+	if w.leave {
+		return s.restore(dir.touched)
 	}
-	if !w.leave {
-		return w.canonical(at, name, n, &after)
-	}
-	if after.Mode != before.Mode {
-		if err := unix.Fchmod(dir.fd, before.Mode&0o7777); err != nil {
-			return at.fail("chmod", name, err)
+	if dir.touched {
+		if err := s.stat(n); err != nil {
+			return err
 		}
 	}
-	if after.Mtim == before.Mtim {
+	return w.canonical(s, n)
+}
+
+// restore gives a directory that was touched the metadata that it had.
+func (s *settled) restore(touched bool) error {
+	if !touched {
 		return nil
 	}
-	times := []unix.Timespec{before.Atim, before.Mtim}
-	return at.fail("utimes", name, unix.UtimesNanoAt(at.fd, name, times, unix.AT_SYMLINK_NOFOLLOW))
+	if err := unix.Fchmod(s.fd, s.st.Mode&0o7777); err != nil {
+		return s.fail("chmod", err)
+	}
+	return s.fail("utimes", futimens(s.fd, []unix.Timespec{s.st.Atim, s.st.Mtim}))
 }
 
 // canonical gives a file the metadata of a store, as far as it does not have them:
 // most have, and nothing is written then.
-func (w *settleWorker) canonical(dir *rootDir, name string, n *image.Node, st *unix.Stat_t) error {
-	if w.root && (st.Uid != 0 || st.Gid != 0) {
-		if err := unix.Fchownat(dir.fd, name, 0, 0, unix.AT_SYMLINK_NOFOLLOW); err != nil {
-			return dir.fail("chown", name, err)
+func (w *settleWorker) canonical(s *settled, n *image.Node) error {
+	if w.leave {
+		return nil
+	}
+	if w.root && (s.st.Uid != 0 || s.st.Gid != 0) {
+		if err := unix.Fchownat(s.dir.fd, s.name, 0, 0, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+			return s.fail("chown", err)
 		}
 	}
-	if err := dir.clearXattrs(name); err != nil {
+	if err := s.clearXattrs(); err != nil {
 		return err
 	}
-	if symlink := n.Mode&fs.ModeSymlink != 0; !symlink && st.Mode&0o7777 != uint32(n.Mode.Perm()) {
-		if err := dir.chmod(name, uint32(n.Mode.Perm())); err != nil {
+	if symlink := n.Mode&fs.ModeSymlink != 0; !symlink && s.st.Mode&0o7777 != uint32(n.Mode.Perm()) {
+		if err := s.chmod(uint32(n.Mode.Perm())); err != nil {
 			return err
 		}
 	}
-	if st.Mtim == storeTimes[1] {
+	if s.st.Mtim == storeTimes[1] {
 		return nil
 	}
-	return dir.fail("utimes", name, settle(dir.fd, name))
+	return s.fail("utimes", settle(s.dir.fd, s.name))
+}
+
+// chmod sets the permissions of what is no symlink.
+func (s *settled) chmod(perm uint32) error {
+	if s.fd < 0 {
+		return s.dir.chmod(s.name, perm)
+	}
+	return s.fail("chmod", unix.Fchmod(s.fd, perm))
 }
 
 // chmod sets the permissions of what is no symlink.
@@ -169,30 +312,34 @@ func (d *rootDir) chmod(name string, perm uint32) error {
 
 // clearXattrs removes extended attributes, but for those that security modules keep:
 // Nix does not remove them either (its setting ignored-acls).
-func (d *rootDir) clearXattrs(name string) error {
-	path := fmt.Sprintf("/proc/self/fd/%d/%s", d.fd, name)
+func (s *settled) clearXattrs() error {
 	var buf [1024]byte
-	n, err := unix.Llistxattr(path, buf[:])
-	if err == unix.ENOTSUP || n == 0 {
+	names := buf[:]
+	n, err := s.listXattrs(names)
+	if err == unix.ENOTSUP || n == 0 && err == nil {
 		return nil
 	}
-	names := buf[:max(n, 0)]
 	if err == unix.ERANGE {
 		names = make([]byte, 1<<16) // the kernel's limit
-		if n, err = unix.Llistxattr(path, names); err == nil {
-			names = names[:n]
-		}
+		n, err = s.listXattrs(names)
 	}
 	if err != nil {
-		return d.fail("listxattr", name, err)
+		return s.fail("listxattr", err)
 	}
-	for x := range strings.SplitSeq(strings.TrimSuffix(string(names), "\x00"), "\x00") {
+	for x := range strings.SplitSeq(strings.TrimSuffix(string(names[:n]), "\x00"), "\x00") {
 		if strings.HasPrefix(x, "security.") || x == "system.nfs4_acl" {
 			continue
 		}
-		if err := unix.Lremovexattr(path, x); err != nil && err != unix.ENODATA {
-			return d.fail("removexattr "+x, name, err)
+		if err := unix.Lremovexattr(procPath(s.dir.fd, s.name), x); err != nil && err != unix.ENODATA {
+			return s.fail("removexattr "+x, err)
 		}
 	}
 	return nil
+}
+
+func (s *settled) listXattrs(buf []byte) (int, error) {
+	if s.fd >= 0 {
+		return unix.Flistxattr(s.fd, buf)
+	}
+	return listxattrat(s.dir.fd, s.name, buf)
 }
