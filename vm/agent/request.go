@@ -57,17 +57,16 @@ func Strings(raws []Raw) []string {
 
 // A Request asks for one thing: the field that is not nil.
 type Request struct {
-	Exec    *Exec    `json:"exec,omitempty"`
-	Put     *Put     `json:"put,omitempty"`
-	Get     *Get     `json:"get,omitempty"`
-	Mount   *Mount   `json:"mount,omitempty"`
-	Network *Network `json:"network,omitempty"`
+	Exec  *Exec  `json:"exec,omitempty"`
+	Put   *Put   `json:"put,omitempty"`
+	Get   *Get   `json:"get,omitempty"`
+	Mount *Mount `json:"mount,omitempty"`
 }
 
 // kinds counts the fields that are set.
 func (r *Request) kinds() int {
 	n := 0
-	for _, set := range []bool{r.Exec != nil, r.Put != nil, r.Get != nil, r.Mount != nil, r.Network != nil} {
+	for _, set := range []bool{r.Exec != nil, r.Put != nil, r.Get != nil, r.Mount != nil} {
 		if set {
 			n++
 		}
@@ -108,12 +107,6 @@ type Mount struct {
 	Dir     Raw    `json:"dir"`
 	Type    string `json:"type"`
 	Options string `json:"options,omitempty"` // as after mount -o
-}
-
-// Network brings up the first network interface and waits until it is there.
-type Network struct {
-	Address string `json:"address"` // with the length of its prefix
-	Gateway string `json:"gateway"`
 }
 
 // Result is how a request ended.

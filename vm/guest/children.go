@@ -50,13 +50,19 @@ func (c *children) reap() {
 
 // start runs a program and returns where its status will come.
 func (c *children) start(path string, argv []string, attr *syscall.ProcAttr) (<-chan syscall.WaitStatus, error) {
+	_, done, err := c.fork(path, argv, attr)
+	return done, err
+}
+
+// fork is start for those who need the process's number as well.
+func (c *children) fork(path string, argv []string, attr *syscall.ProcAttr) (pid int, ended <-chan syscall.WaitStatus, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	pid, err := syscall.ForkExec(path, argv, attr)
+	pid, err = syscall.ForkExec(path, argv, attr)
 	if err != nil {
-		return nil, &os.PathError{Op: "exec", Path: path, Err: err}
+		return 0, nil, &os.PathError{Op: "exec", Path: path, Err: err}
 	}
 	done := make(chan syscall.WaitStatus, 1)
 	c.waiting[pid] = done
-	return done, nil
+	return pid, done, nil
 }

@@ -68,6 +68,7 @@ func inContainer() bool {
 func boot() {
 	s := newSystem()
 	if s.inInitramfs() {
+		s.helper() // returns if the machine is none
 		s.initramfs()
 	}
 	s.run()

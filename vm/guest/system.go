@@ -103,6 +103,7 @@ func (s *system) run() {
 	loopbackUp()
 	orders := s.orders()
 	s.coverDevices()
+	go s.offerAgent()
 	s.runScript("/etc/rc")
 	for _, console := range s.consoleNames() {
 		go s.respawn(console)

@@ -1,0 +1,271 @@
+package guest
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"ingot/vm/agent"
+	"ingot/vm/guest/mounts"
+)
+
+// agentWord on the kernel's command line makes the initramfs a helper: it serves its
+// host through the agent's port and nothing else, until that switches it off.
+const agentWord = "ingot.agent"
+
+const (
+	agentBeat = time.Second
+	portWait  = 30 * time.Second
+	portPoll  = 5 * time.Millisecond
+)
+
+// agentServer does what a host asks for.
+type agentServer struct {
+	fork  func(path string, argv []string, attr *syscall.ProcAttr) (int, <-chan syscall.WaitStatus, error)
+	env   []string
+	ready chan struct{} // closed once the system is as commands may expect it
+	err   error         // why it is not, once ready is closed
+	off   func()
+}
+
+// helper is the life of a helper machine. It returns only if the machine is none.
+func (s *system) helper() {
+	s.mountBasics()
+	s.readCmdline()
+	if _, ok := s.cmdline.lookup(agentWord); !ok {
+		return
+	}
+	s.loadModules()
+	orders := s.orders()
+	v := &agentServer{fork: s.children.fork, env: agentEnvironment(), ready: make(chan struct{})}
+	v.off = func() { s.switchOff() }
+	go func() {
+		// The host hears of the guest while this goes on.
+		v.err = s.prepareHelper()
+		close(v.ready)
+	}()
+	go func() {
+		err := v.serveWhenThere(portWait)
+		s.say("cannot serve the host any more: %v", err)
+		s.switchOff()
+	}()
+	s.obey(<-orders)
+}
+
+// prepareHelper gives commands what they expect of a system.
+func (s *system) prepareHelper() error {
+	s.mountAll(others)
+	links()
+	makeApplets()
+	s.setHostname()
+	loopbackUp()
+	return nil
+}
+
+// switchOff ends a helper without asking its programs, for nobody waits for them.
+func (s *system) switchOff() {
+	s.ending.Store(true)
+	_ = unix.Kill(-1, unix.SIGKILL)
+	unix.Sync()
+	s.unmountAll()
+	unix.Sync()
+	if err := unix.Reboot(unix.LINUX_REBOOT_CMD_POWER_OFF); err != nil {
+		s.say("cannot end the system: %v", err)
+	}
+	select {}
+}
+
+// offerAgent serves a host in a system that has a life of its own, if the machine has
+// the port.
+func (s *system) offerAgent() {
+	v := &agentServer{fork: s.children.fork, env: agentEnvironment(), ready: make(chan struct{})}
+	v.off = func() { _ = unix.Kill(os.Getpid(), unix.SIGUSR2) }
+	close(v.ready)
+	for !s.ending.Load() {
+		if err := v.serveWhenThere(portWait); errors.Is(err, fs.ErrNotExist) {
+			return
+		}
+	}
+}
+
+// agentEnvironment is what commands start with; a terminal has yet to be named.
+func agentEnvironment() []string {
+	var env []string
+	for _, v := range environment("console") {
+		if !strings.HasPrefix(v, "TERM=") {
+			env = append(env, v)
+		}
+	}
+	return env
+}
+
+// serveWhenThere serves one session of the host's, from the moment that the port is
+// there.
+func (v *agentServer) serveWhenThere(limit time.Duration) error {
+	port, err := awaitPort(agent.PortName, limit)
+	if err != nil {
+		return err
+	}
+	return v.serve(port)
+}
+
+// serve serves a session until it ends, which is never without an error.
+func (v *agentServer) serve(port io.ReadWriteCloser) error {
+	var release unix.Utsname
+	_ = unix.Uname(&release) // it cannot fail
+	hello := agent.Hello{Beat: int(agentBeat / time.Millisecond), Release: unix.ByteSliceToString(release.Release[:])}
+	session, err := agent.Serve(port, hello, v.handle, v.off)
+	if err != nil {
+		port.Close()
+		return err
+	}
+	<-session.Done()
+	return session.Err()
+}
+
+// handle does one thing and tells how it went.
+func (v *agentServer) handle(t *agent.Stream, r agent.Request) {
+	<-v.ready
+	var result agent.Result
+	killed := outOfMemoryKills()
+	switch {
+	case v.err != nil:
+		result = refused(v.err)
+	case r.Exec != nil:
+		result = v.exec(t, r.Exec)
+	case r.Put != nil:
+		result = put(t, r.Put)
+	case r.Get != nil:
+		result = get(t, r.Get)
+	case r.Mount != nil:
+		result = mountFor(r.Mount)
+	}
+	result.OutOfMemory = outOfMemoryKills() > killed
+	_ = t.Exit(result) // the session's end ends all that belongs to it
+}
+
+// refused is the result of what could not be done.
+func refused(err error) agent.Result {
+	r := agent.Result{Status: agentFailed, Failed: err.Error()}
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, errNotFound):
+		r.Status = agentNotFound
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, unix.ENOEXEC), errors.Is(err, unix.EISDIR), errors.Is(err, unix.ENOTDIR):
+		r.Status = agentNotExecutable
+	}
+	return r
+}
+
+// The exit statuses that shells and env(1) have for a command that does not run.
+const (
+	agentFailed        = 125
+	agentNotExecutable = 126
+	agentNotFound      = 127
+)
+
+func put(t *agent.Stream, p *agent.Put) agent.Result {
+	dir := string(p.Dir)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return failed(err)
+	}
+	lost, err := agent.Unpack(t.Reader(agent.Stdin), dir, agent.UnpackOptions{Owners: p.Owners, SetID: true})
+	r := failed(err)
+	r.Lost = lost
+	return r
+}
+
+func get(t *agent.Stream, g *agent.Get) agent.Result {
+	w := t.Writer(agent.Stdout)
+	err := agent.Pack(w, string(g.Path))
+	if err == nil {
+		err = w.Close()
+	}
+	return failed(err)
+}
+
+func mountFor(m *agent.Mount) agent.Result {
+	dir := string(m.Dir)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return failed(err)
+	}
+	flags, data := mounts.ParseOptions(m.Options)
+	return failed(mounts.Mount(string(m.Source), dir, m.Type, flags, data))
+}
+
+// failed is the result of something that is no command.
+func failed(err error) agent.Result {
+	if err == nil {
+		return agent.Result{}
+	}
+	return agent.Result{Status: agentFailed, Failed: err.Error()}
+}
+
+// outOfMemoryKills returns how many processes the kernel has killed for their memory.
+func outOfMemoryKills() int {
+	text, _ := os.ReadFile("/proc/vmstat")
+	_, rest, _ := strings.Cut(string(text), "\noom_kill ")
+	n := 0
+	_, _ = fmt.Sscan(rest, &n) // kernels before 4.13 do not count
+	return n
+}
+
+// awaitPort waits for a virtio-serial port and opens it. Without udev nobody makes
+// /dev/virtio-ports, so it is found by its name in sysfs. It is fs.ErrNotExist if the
+// port does not come.
+func awaitPort(name string, limit time.Duration) (io.ReadWriteCloser, error) {
+	for start := time.Now(); ; time.Sleep(portPoll) {
+		if device := findPort(name); device != "" {
+			f, err := os.OpenFile(device, os.O_RDWR, 0)
+			if err == nil {
+				return &port{File: f}, nil
+			}
+			if !errors.Is(err, fs.ErrNotExist) {
+				return nil, err
+			}
+		}
+		if time.Since(start) > limit {
+			return nil, fmt.Errorf("no virtio-serial port is called %s: %w", name, fs.ErrNotExist)
+		}
+	}
+}
+
+// findPort returns the device of a port, or "".
+func findPort(name string) string {
+	files, err := filepath.Glob("/sys/class/virtio-ports/*/name")
+	if err != nil {
+		return ""
+	}
+	for _, file := range files {
+		if text, err := os.ReadFile(file); err == nil && strings.TrimSuffix(string(text), "\n") == name {
+			return "/dev/" + filepath.Base(filepath.Dir(file))
+		}
+	}
+	return ""
+}
+
+// port is a virtio-serial port. The kernel says end of file as long as nobody holds
+// the host's end, and until it has been told that somebody does.
+type port struct {
+	*os.File
+	heard bool
+}
+
+func (p *port) Read(b []byte) (int, error) {
+	for start := time.Now(); ; time.Sleep(portPoll) {
+		n, err := p.File.Read(b)
+		if n > 0 {
+			p.heard = true
+		}
+		if n > 0 || !errors.Is(err, io.EOF) || p.heard || time.Since(start) > portWait {
+			return n, err
+		}
+	}
+}
