@@ -3,6 +3,8 @@ package vm
 import (
 	"context"
 	"fmt"
+	"runtime"
+	"sync"
 )
 
 // Accel is how the guest's instructions are run.
@@ -17,22 +19,66 @@ const (
 func (c *Config) checkAccel() error {
 	switch c.Accel {
 	case Auto, TCG:
+		return nil
 	case KVM:
 		if arch := c.Arch.orHost(); !arch.native() {
-			return fmt.Errorf("accelerator kvm: the guest's processor is %s, the host's %s", arch, HostArch())
+			return fmt.Errorf("accelerator kvm: the guest's processor is %s, the host's %s", arch, hostName())
 		}
-		if err := readable("/dev/kvm"); err != nil {
-			return fmt.Errorf("accelerator kvm: %w", err)
-		}
-	default:
-		return fmt.Errorf("accelerator %q is unknown; it is empty (what works), %q or %q", c.Accel, TCG, KVM)
+		return nil
 	}
-	return nil
+	return fmt.Errorf("accelerator %q is unknown; it is empty (what works), %q or %q", c.Accel, TCG, KVM)
 }
 
-// chooseAccel returns the accelerator to use, and why it is not KVM.
-func (c *Config) chooseAccel() (Accel, string) {
-	return TCG, ""
+func hostName() string {
+	if a := HostArch(); a != "" {
+		return string(a)
+	}
+	return runtime.GOARCH
+}
+
+// guessAccel returns the accelerator as far as it is known without trying.
+func (c *Config) guessAccel() Accel {
+	switch {
+	case c.Accel != Auto:
+		return c.Accel
+	case !c.Arch.orHost().native() || openKVM() != nil:
+		return TCG
+	}
+	if f, ok := recall(); ok && f.Failure != "" {
+		return TCG
+	}
+	return KVM
+}
+
+// warned are the notes that this process has told: one is enough for many machines.
+var warned sync.Map
+
+// settleAccel chooses the accelerator, and says why it is not the fast one.
+func (m *Machine) settleAccel(ctx context.Context, c *Config) error {
+	if c.Accel == TCG {
+		return nil
+	}
+	if arch := c.Arch.orHost(); !arch.native() { // as expected, and nothing to be told
+		c.Accel = TCG
+		return nil
+	}
+	err := ProbeKVM(ctx)
+	switch {
+	case err == nil:
+		c.Accel = KVM
+	case context.Cause(ctx) != nil:
+		return context.Cause(ctx)
+	case c.Accel == KVM:
+		return fmt.Errorf("accelerator kvm: %w; the accelerator tcg works everywhere, about ten times slower", err)
+	default:
+		c.Accel = TCG
+		note := fmt.Sprintf("no KVM: %v; the guest is translated (TCG), about ten times slower", err)
+		m.notes = append(m.notes, note)
+		if _, told := warned.LoadOrStore(note, true); !told && c.Warn != nil {
+			c.Warn(note)
+		}
+	}
+	return nil
 }
 
 func (l *line) addAccel(c *Config) {
@@ -41,20 +87,14 @@ func (l *line) addAccel(c *Config) {
 		l.add("-accel", "kvm", "-cpu", "host")
 		return
 	}
-	l.add("-accel", "tcg")
+	accel := "tcg"
+	// A processor a thread, unless the guest may count on an order of memory that the
+	// host's does not keep.
+	if !p.pc || HostArch() == X86_64 || HostArch() == I686 {
+		accel += ",thread=multi"
+	}
+	l.add("-accel", accel)
 	if p.cpu != "" {
 		l.add("-cpu", p.cpu)
 	}
-}
-
-// settleAccel chooses the accelerator, and says why it is not the fast one.
-func (m *Machine) settleAccel(ctx context.Context, c *Config, qemu string) error {
-	if c.Accel == Auto {
-		accel, why := c.chooseAccel()
-		c.Accel = accel
-		if why != "" {
-			m.note(c, why)
-		}
-	}
-	return nil
 }

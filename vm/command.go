@@ -37,7 +37,7 @@ func (l *line) pass(f *os.File) int {
 }
 
 // Command returns the program and the arguments with which Start would run QEMU, with
-// nothing run or written. Descriptors in it are those of sockets and of files in
+// nothing run or written: of KVM it takes an earlier finding's word. Descriptors in it are those of sockets and of files in
 // memory that Start makes.
 func Command(c Config) ([]string, error) {
 	if err := c.check(); err != nil {
@@ -47,9 +47,7 @@ func Command(c Config) ([]string, error) {
 	if program == "" {
 		program = c.Arch.orHost().platform().program
 	}
-	if c.Accel == Auto {
-		c.Accel, _ = c.chooseAccel()
-	}
+	c.Accel = c.guessAccel()
 	l, err := c.line()
 	if err != nil {
 		return nil, fmt.Errorf("virtual machine: %w", err)

@@ -85,7 +85,7 @@ func (m *Machine) prepare(ctx context.Context, c *Config) (qemu string, l *line,
 	if err := c.keepVars(); err != nil {
 		return "", nil, err
 	}
-	if err := m.settleAccel(ctx, c, qemu); err != nil {
+	if err := m.settleAccel(ctx, c); err != nil {
 		return "", nil, fmt.Errorf("virtual machine: %w", err)
 	}
 	if l, err = c.line(); err != nil {
@@ -95,14 +95,6 @@ func (m *Machine) prepare(ctx context.Context, c *Config) (qemu string, l *line,
 	m.vga = c.hasGraphics() && c.Arch.orHost().platform().pc
 	m.pictureFD = l.pictureFD
 	return qemu, l, nil
-}
-
-// note tells a person of what is not as they may think.
-func (m *Machine) note(c *Config, text string) {
-	m.notes = append(m.notes, text)
-	if c.Warn != nil {
-		c.Warn(text)
-	}
 }
 
 // Notes returns what a person should know of how the machine started.
