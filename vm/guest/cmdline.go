@@ -52,6 +52,16 @@ func (c cmdline) lookup(key string) (value string, ok bool) {
 	return value, ok
 }
 
+// all returns what stands after every KEY=, and whether the key is there at all.
+func (c cmdline) all(key string) (values []string, ok bool) {
+	for _, w := range c {
+		if k, v, _ := strings.Cut(w, "="); k == key {
+			values, ok = append(values, v), true
+		}
+	}
+	return values, ok
+}
+
 // last returns which of several words comes last, or "".
 func (c cmdline) last(words ...string) string {
 	found := ""

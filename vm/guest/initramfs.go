@@ -43,7 +43,8 @@ func (s *system) initramfs() {
 	s.loadModules()
 	devices := applet.NewCoverage()
 	s.cover(devices)
-	if s.cmdline.value("root") == "" {
+	s.store(devices)
+	if !s.cmdline.hasRoot() {
 		s.say("no root= on the kernel's command line; running from memory")
 		return
 	}
@@ -92,6 +93,33 @@ func loadModule(path string) error {
 // switchRoot waits for the root, mounts it and becomes its init. It returns only
 // with an error.
 func (s *system) switchRoot(devices *applet.Coverage) error {
+	if !mounts.IsMounted(sysroot) {
+		if err := s.mountSystem(devices); err != nil {
+			return err
+		}
+	}
+	if err := s.mountWantedStore(sysroot, devices); err != nil {
+		return err
+	}
+	path, err := s.findInit()
+	if err != nil {
+		return err
+	}
+	return s.enter(path)
+}
+
+// mountSystem brings the root to sysroot. After an error nothing stays mounted, so that
+// it can be tried again.
+func (s *system) mountSystem(devices *applet.Coverage) (err error) {
+	defer func() {
+		if err != nil {
+			unmountLive()
+		}
+	}()
+	l := s.cmdline.live()
+	if !l.none() {
+		return s.mountLive(l, devices)
+	}
 	spec, err := block.ParseSpec(s.cmdline.value("root"))
 	if err != nil {
 		return fmt.Errorf("root=: %w", err)
@@ -100,16 +128,7 @@ func (s *system) switchRoot(devices *applet.Coverage) error {
 	if err != nil {
 		return err
 	}
-	if !mounts.IsMounted(sysroot) {
-		if err := s.mountRoot(device); err != nil {
-			return err
-		}
-	}
-	path, err := s.findInit()
-	if err != nil {
-		return err
-	}
-	return s.enter(path)
+	return s.mountRoot(device, devices)
 }
 
 // cover loads the modules that the devices of the machine ask for, as far as they
@@ -183,7 +202,7 @@ func inventory() string {
 	return strings.Join(list, "; ")
 }
 
-func (s *system) mountRoot(device string) error {
+func (s *system) mountRoot(device string, devices *applet.Coverage) error {
 	fstype := s.cmdline.value("rootfstype")
 	if fstype == "" {
 		id, err := identify(device)
@@ -198,7 +217,13 @@ func (s *system) mountRoot(device string) error {
 	flags, data := mounts.ParseOptions(s.cmdline.value("rootflags"))
 	ro := s.cmdline.last("ro", "rw") == "ro"
 	if !ro && slices.Contains(readOnly, fstype) {
-		return overlay(device, fstype, flags, data)
+		if err := os.MkdirAll(liveMedium, 0o755); err != nil {
+			return err
+		}
+		if err := mounts.Mount(device, liveMedium, fstype, flags|unix.MS_RDONLY, data); err != nil {
+			return err
+		}
+		return s.layOut(live{}, liveMedium, devices)
 	}
 	if ro {
 		flags |= unix.MS_RDONLY
@@ -211,39 +236,6 @@ func (s *system) mountRoot(device string) error {
 
 // readOnly are file systems that nobody can write to.
 var readOnly = []string{"iso9660", "squashfs", "erofs"}
-
-// Where the parts of a live system lie. /run moves along with the root.
-const (
-	liveMedium = "/run/live/medium"
-	liveMemory = "/run/live/memory"
-)
-
-// overlay mounts a medium that is read-only as a root that can be written to all the
-// same: what is written stays in memory.
-func overlay(device, fstype string, flags uintptr, data string) error {
-	for _, dir := range []string{liveMedium, liveMemory, sysroot} {
-		if err := os.MkdirAll(dir, 0o755); err != nil {
-			return err
-		}
-	}
-	if !mounts.IsMounted(liveMedium) {
-		if err := mounts.Mount(device, liveMedium, fstype, flags|unix.MS_RDONLY, data); err != nil {
-			return err
-		}
-	}
-	if !mounts.IsMounted(liveMemory) {
-		if err := mounts.Mount("tmpfs", liveMemory, "tmpfs", 0, "mode=755"); err != nil {
-			return err
-		}
-	}
-	upper, work := liveMemory+"/upper", liveMemory+"/work"
-	for _, dir := range []string{upper, work} {
-		if err := os.MkdirAll(dir, 0o755); err != nil {
-			return err
-		}
-	}
-	return mounts.Mount("overlay", sysroot, "overlay", 0, "lowerdir="+liveMedium+",upperdir="+upper+",workdir="+work)
-}
 
 func identify(device string) (block.ID, error) {
 	f, err := os.Open(device)
@@ -258,7 +250,7 @@ func identify(device string) (block.ID, error) {
 // they will be once the root is the root: an absolute one must not lead back into
 // the initramfs.
 func (s *system) findInit() (string, error) {
-	if path := s.cmdline.value("init"); path != "" {
+	if path := s.initPath(); path != "" {
 		if err := executableIn(sysroot, path); err != nil {
 			return "", fmt.Errorf("init=%s: %w", path, err)
 		}
@@ -368,10 +360,11 @@ func emptyDir(dir *os.File) {
 	}
 }
 
-// emergency starts the machine again if panic= asks for it, and else gives a shell
-// and returns when that ends.
+// emergency starts the machine again if panic= asks for it and boot.shell_on_fail does
+// not, and else gives a shell and returns when that ends.
 func (s *system) emergency() {
-	if v := s.cmdline.value("panic"); v != "" && v != "0" {
+	_, stay := s.cmdline.lookup("boot.shell_on_fail")
+	if v := s.cmdline.value("panic"); v != "" && v != "0" && !stay {
 		seconds, _ := strconv.Atoi(v)
 		if seconds > 0 {
 			s.say("starting again in %d seconds (panic=%s)", seconds, v)

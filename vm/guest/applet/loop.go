@@ -83,6 +83,12 @@ func freeLoop() (string, error) {
 	return fmt.Sprintf("/dev/loop%d", n), nil
 }
 
+// AttachLoop makes a read-only disk of a file. It ends with its last user, of which the
+// file that is returned is the first.
+func AttachLoop(file string) (device string, held *os.File, err error) {
+	return attachLoop(file, "", 0, true, true, false)
+}
+
 // attachLoop makes a disk of a file; with clear it ends with its last user, of which
 // the file that is returned is the first.
 func attachLoop(file, device string, offset uint64, readOnly, clear, partitions bool) (string, *os.File, error) {
