@@ -1,0 +1,61 @@
+package storedisk
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"ingot/storedb"
+)
+
+// HostClosure returns all of a machine's own store: what the database below root, /
+// if empty, knows; or, where there is no database, whatever lies in the store's folder
+// and bears the name of a store path. known says that there is a database.
+func HostClosure(ctx context.Context, f storedb.Flavour, root string) (c *storedb.Closure, known bool, err error) {
+	root = cmp.Or(root, "/")
+	store := filepath.Join(root, f.StoreDir())
+	if _, err := os.Stat(store); err != nil {
+		return nil, false, fmt.Errorf("this machine has no store of %s: %w", f, err)
+	}
+	items, err := f.ReadDatabase(filepath.Join(root, f.DatabasePath()))
+	known = err == nil
+	if errors.Is(err, fs.ErrNotExist) {
+		items, err = listed(f, store)
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	c, err = storedb.NewClosure(f, storedb.From(store, items))
+	return c, known, err
+}
+
+// listed returns what lies in the folder, about which nothing else is known.
+func listed(f storedb.Flavour, store string) ([]*storedb.Item, error) {
+	entries, err := os.ReadDir(store)
+	if err != nil {
+		return nil, err
+	}
+	var items []*storedb.Item
+	for _, e := range entries {
+		path := f.StoreDir() + "/" + e.Name()
+		if f.CheckPath(path) == nil { // not .links, nor a lock
+			items = append(items, &storedb.Item{Path: path, Origin: storedb.Origin{File: store}})
+		}
+	}
+	return items, nil
+}
+
+// Host lays out all of a machine's own store, below root, / if empty.
+func Host(ctx context.Context, f storedb.Flavour, root string) (*Disk, error) {
+	c, known, err := HostClosure(ctx, f, root)
+	if err != nil {
+		return nil, err
+	}
+	// GC roots of thousands of paths that are one's own would keep nothing that the
+	// guest's collector could free: it has no rights to the disk.
+	return New(ctx, Options{Closure: c, NoDatabase: !known, Roots: map[string]string{}})
+}
