@@ -265,7 +265,7 @@ func (l *lister) printLong(entries []listed) {
 			name += " -> " + e.target
 		}
 		rows = append(rows, []string{
-			inode, modeString(e.st.Mode), strconv.FormatUint(e.st.Nlink, 10),
+			inode, ModeString(e.st.Mode), strconv.FormatUint(e.st.Nlink, 10),
 			l.owner(l.users, e.st.Uid, userName), l.owner(l.groups, e.st.Gid, groupName),
 			l.sizeOf(e.st), l.timeOf(e.st, now), name,
 		})
@@ -357,8 +357,8 @@ func groupName(id string) string {
 	return nameless(id)
 }
 
-// modeString spells a mode as ls -l does: -rwsr-xr-x.
-func modeString(mode uint32) string {
+// ModeString spells a mode as ls -l does: -rwsr-xr-x.
+func ModeString(mode uint32) string {
 	types := map[uint32]byte{unix.S_IFDIR: 'd', unix.S_IFLNK: 'l', unix.S_IFBLK: 'b', unix.S_IFCHR: 'c', unix.S_IFIFO: 'p', unix.S_IFSOCK: 's'}
 	s := []byte("-rwxrwxrwx")
 	if t, ok := types[mode&unix.S_IFMT]; ok {

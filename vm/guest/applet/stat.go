@@ -70,7 +70,7 @@ func statField(conversion byte, name string, st unix.Stat_t) string {
 	case 'a':
 		return fmt.Sprintf("%o", st.Mode&0o7777)
 	case 'A':
-		return modeString(st.Mode)
+		return ModeString(st.Mode)
 	case 'b':
 		return strconv.FormatInt(st.Blocks, 10)
 	case 'B':
