@@ -29,8 +29,10 @@ var binary = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	path := filepath.Join(dir, "ingot")
-	cmd := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", path, "./testdata/guest")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	// As the Makefile builds ingot: SQLite is in C, and the guest has no libc.
+	cmd := exec.Command("go", "build", "-trimpath", "-tags", "osusergo netgo sqlite_omit_load_extension",
+		"-ldflags", "-s -w -linkmode external -extldflags -static", "-o", path, "./testdata/guest")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=1")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("go build: %w\n%s", err, out)
 	}

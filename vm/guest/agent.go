@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ingot/vm/agent"
+	"ingot/vm/guest/applet"
 	"ingot/vm/guest/mounts"
 )
 
@@ -67,7 +68,7 @@ func (s *system) prepareHelper() error {
 	makeApplets()
 	s.setHostname()
 	loopbackUp()
-	return nil
+	return s.mountWantedStore("", applet.NewCoverage())
 }
 
 // switchOff ends a helper without asking its programs, for nobody waits for them.
