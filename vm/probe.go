@@ -227,10 +227,10 @@ func recall() (found finding, ok bool) {
 		return finding{}, false
 	}
 	text, err := os.ReadFile(path)
-	if err != nil || json.Unmarshal(text, &found) != nil {
+	if err != nil || json.Unmarshal(text, &found) != nil || found.Boot != now.Boot || found.QEMU != now.QEMU {
 		return finding{}, false
 	}
-	return found, found.Boot == now.Boot && found.QEMU == now.QEMU
+	return found, true
 }
 
 // keep writes a finding down. Where that cannot be, the next process has to probe

@@ -1,7 +1,6 @@
 package vm
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -104,23 +103,4 @@ func (l *line) addShares(c *Config) error {
 		l.add("-fsdev", back, "-device", fmt.Sprintf("%s,fsdev=share%d,mount_tag=%s", c.virtio("virtio-9p"), i, s.Tag))
 	}
 	return nil
-}
-
-// virtiofsdPlaces are where it lies, for it is nothing that people run.
-var virtiofsdPlaces = []string{
-	"/usr/libexec/virtiofsd",  // Debian 13, Fedora, Ubuntu: the one in Rust
-	"/usr/lib/qemu/virtiofsd", // Debian 12: the one in C
-	"/usr/lib/virtiofsd",      // Arch
-}
-
-func findVirtiofsd() (string, error) {
-	if path, err := lookPath("virtiofsd"); err == nil {
-		return path, nil
-	}
-	for _, path := range virtiofsdPlaces {
-		if info, err := os.Stat(path); err == nil && info.Mode()&0o111 != 0 {
-			return path, nil
-		}
-	}
-	return "", errors.New("virtiofsd is neither in PATH nor where distributions put it (Debian's package virtiofsd brings it, in Debian 12 qemu-system-common); 9p takes none")
 }
