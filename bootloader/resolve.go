@@ -59,9 +59,15 @@ func (look Lookup) file(name string) (string, *image.Node, error) {
 	return at, n, nil
 }
 
-// Data returns what is in the regular file at a path, symlinks followed.
-func (look Lookup) Data(name string) (image.Blob, error) {
+// File returns the regular file at a path, symlinks followed.
+func (look Lookup) File(name string) (*image.Node, error) {
 	_, n, err := look.file(name)
+	return n, err
+}
+
+// Data returns what is in that file.
+func (look Lookup) Data(name string) (image.Blob, error) {
+	n, err := look.File(name)
 	if err != nil {
 		return nil, err
 	}

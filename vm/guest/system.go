@@ -104,6 +104,7 @@ func (s *system) run() {
 	orders := s.orders()
 	s.coverDevices()
 	go s.offerAgent()
+	go s.offerBackdoor()
 	s.goOnline()
 	s.runScript("/etc/rc")
 	for _, console := range s.consoleNames() {

@@ -14,6 +14,7 @@ func scriptApplets() []Applet {
 		{"echo", "[-n] [WORD...]", "print words", runEcho},
 		{"false", "", "fail", func(*Call) error { return Status(1) }},
 		{"printenv", "[NAME]", "print variables", runPrintenv},
+		{"script", "[-q] [-c COMMAND] [FILE]", "give a command a terminal; nothing is recorded", runScript},
 		{"seq", "[FIRST [STEP]] LAST", "count", runSeq},
 		{"sh", "[-c COMMAND | SCRIPT] [ARG...]", "the shell", runShell},
 		{"true", "", "succeed", func(*Call) error { return nil }},

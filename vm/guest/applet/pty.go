@@ -1,0 +1,75 @@
+package applet
+
+import (
+	"cmp"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"strconv"
+	"syscall"
+
+	"github.com/creack/pty"
+	"golang.org/x/term"
+)
+
+// runScript gives a command a terminal, as script(1) does, so that who is connected by
+// plain text alone has one. The file that it would record to is left out.
+func runScript(c *Call) error {
+	f := c.flags()
+	command := f.StringP("command", "c", "", "run this instead of a shell")
+	f.BoolP("quiet", "q", false, "say nothing at start and end; it never does")
+	if _, err := c.parse(f, 0, 1); err != nil {
+		return err
+	}
+	argv := []string{"sh", "-i"}
+	if *command != "" {
+		argv = []string{"sh", "-c", *command}
+	}
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Args = argv
+	size := pty.Winsize{Rows: environmentSize("LINES", 24), Cols: environmentSize("COLUMNS", 80)}
+	outer := term.IsTerminal(0)
+	if s, err := pty.GetsizeFull(os.Stdin); outer && err == nil {
+		size = *s
+	}
+	tty, err := pty.StartWithSize(cmd, &size)
+	if err != nil {
+		return err
+	}
+	defer tty.Close()
+	if outer {
+		old, err := term.MakeRaw(0)
+		if err != nil {
+			return err
+		}
+		defer term.Restore(0, old) //nolint:errcheck // there is nothing left to do about it
+		resized := make(chan os.Signal, 1)
+		signal.Notify(resized, syscall.SIGWINCH)
+		defer signal.Stop(resized)
+		go func() {
+			for range resized {
+				_ = pty.InheritSize(os.Stdin, tty)
+			}
+		}()
+	}
+	go func() { _, _ = io.Copy(tty, os.Stdin) }()
+	_, _ = io.Copy(c.Stdout, tty) // it ends by EIO when the last process there has ended
+	var exit *exec.ExitError
+	switch err := cmd.Wait(); {
+	case errors.As(err, &exit):
+		return Status(cmp.Or(max(0, exit.ExitCode()), 1))
+	default:
+		return err
+	}
+}
+
+// environmentSize reads LINES or COLUMNS.
+func environmentSize(name string, otherwise uint16) uint16 {
+	n, err := strconv.ParseUint(os.Getenv(name), 10, 16)
+	if err != nil || n == 0 {
+		return otherwise
+	}
+	return uint16(n)
+}

@@ -1,0 +1,102 @@
+package guest
+
+import (
+	"os"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// backdoorPort is the virtio-serial port of a plain shell: what the host writes there
+// are commands, what they print comes back, without prompts or echo.
+const backdoorPort = "org.ingot.backdoor"
+
+// A backdoor is that shell's side of the port.
+type backdoor struct {
+	port  *port
+	input chan []byte // what the host writes; closed at the port's end
+	rest  []byte      // of that, what a shell did not take
+}
+
+// offerBackdoor keeps a shell at the port, if the machine has it. One that ends, by
+// `exit` or by a mistake in the syntax, gives way to a new one.
+func (s *system) offerBackdoor() {
+	file, err := awaitPort(backdoorPort, portWait)
+	if err != nil {
+		return // most machines have none
+	}
+	b := &backdoor{port: file.(*port), input: make(chan []byte)}
+	go b.read()
+	for more := true; more && !s.ending.Load(); {
+		started := time.Now()
+		if more, err = b.serve(s); err != nil {
+			s.say("no shell at the back door: %v", err)
+			return
+		}
+		if time.Since(started) < time.Second {
+			time.Sleep(poll) // one that cannot run at all
+		}
+	}
+}
+
+func (b *backdoor) read() {
+	defer close(b.input)
+	for {
+		buf := make([]byte, 1<<12)
+		n, err := b.port.Read(buf)
+		if err != nil {
+			return
+		}
+		b.input <- buf[:n]
+	}
+}
+
+// serve runs one shell to its end. more says that the host may want another one.
+func (b *backdoor) serve(s *system) (more bool, err error) {
+	done, in, err := b.start(s)
+	if err != nil {
+		return false, err
+	}
+	defer in.Close()
+	for {
+		for len(b.rest) > 0 {
+			n, err := in.Write(b.rest)
+			if b.rest = b.rest[n:]; err != nil { // it has ended; the next one gets this
+				<-done
+				return true, nil
+			}
+		}
+		select {
+		case b.rest, more = <-b.input:
+			if !more {
+				return false, nil
+			}
+		case <-done:
+			return true, nil
+		}
+	}
+}
+
+// start starts a shell that prints to the port, and returns what it reads from.
+func (b *backdoor) start(s *system) (<-chan syscall.WaitStatus, *os.File, error) {
+	in, out, err := os.Pipe()
+	if err != nil {
+		return nil, nil, err
+	}
+	defer in.Close()
+	fd := b.port.Fd()
+	// The shell shares the file's flags, and does not expect to be told to come back.
+	if err := unix.SetNonblock(int(fd), false); err != nil {
+		out.Close()
+		return nil, nil, err
+	}
+	done, err := s.children.start(self(), []string{"sh"}, &syscall.ProcAttr{
+		Dir: "/", Env: environment("console"), Files: []uintptr{in.Fd(), fd, fd}, Sys: &syscall.SysProcAttr{Setsid: true},
+	})
+	if err != nil {
+		out.Close()
+		return nil, nil, err
+	}
+	return done, out, nil
+}
