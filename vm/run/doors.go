@@ -1,0 +1,283 @@
+package run
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Each machine has two sockets in the registry. NAME.socket is the back door: what is
+// written there a shell in the guest reads, and what that prints comes back, as plain
+// text. NAME.control takes one request, a JSON object on a line, and answers likewise.
+
+// request is what NAME.control understands.
+type request struct {
+	Do string `json:"do"` // stop, kill, door
+}
+
+// answer is what it says.
+type answer struct {
+	Error string `json:"error,omitempty"`
+	Open  bool   `json:"open,omitempty"` // to door: the guest has opened its end
+}
+
+// openDoors listens at the machine's sockets.
+func (x *Session) openDoors(ctx context.Context, r Registry) error {
+	control, err := listen(r.path(x.Entry.Name, controlSuffix))
+	if err != nil {
+		return err
+	}
+	x.accept(ctx, control, x.serveControl)
+	port, err := x.Machine.Channel(BackdoorPort)
+	if err != nil {
+		return nil // it was not asked for
+	}
+	x.Entry.Socket = r.path(x.Entry.Name, socketSuffix)
+	socket, err := listen(x.Entry.Socket)
+	if err != nil {
+		return err
+	}
+	door := &door{port: port}
+	x.work.Go(door.drain)
+	context.AfterFunc(ctx, func() { port.Close() })
+	x.accept(ctx, socket, door.serve)
+	return nil
+}
+
+// umask guards the process-wide value against two listeners at once.
+var umask sync.Mutex
+
+// listen makes a socket that only its user can open.
+func listen(path string) (*net.UnixListener, error) {
+	umask.Lock()
+	defer umask.Unlock()
+	old := unix.Umask(0o177)
+	defer unix.Umask(old)
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	if err != nil {
+		return nil, err
+	}
+	l.SetUnlinkOnClose(false) // the claim on the name removes it
+	return l, nil
+}
+
+// accept serves all who connect, each beside the others.
+func (x *Session) accept(ctx context.Context, l *net.UnixListener, serve func(context.Context, *net.UnixConn)) {
+	stop := context.AfterFunc(ctx, func() { l.Close() })
+	x.work.Go(func() {
+		defer stop()
+		for {
+			c, err := l.AcceptUnix()
+			if err != nil {
+				return
+			}
+			x.work.Go(func() {
+				stop := context.AfterFunc(ctx, func() { c.Close() })
+				defer stop()
+				defer c.Close()
+				serve(ctx, c)
+			})
+		}
+	})
+}
+
+// patience is how long who connects to NAME.control has for a line.
+const patience = 10 * time.Second
+
+func (x *Session) serveControl(ctx context.Context, c *net.UnixConn) {
+	_ = c.SetDeadline(time.Now().Add(patience))
+	var q request
+	line, err := bufio.NewReader(io.LimitReader(c, 4096)).ReadBytes('\n')
+	if err == nil {
+		err = json.Unmarshal(line, &q)
+	}
+	var a answer
+	if err == nil {
+		a, err = x.obey(ctx, q)
+	}
+	if err != nil {
+		a.Error = err.Error()
+	}
+	_ = json.NewEncoder(c).Encode(a)
+	if q.Do == "kill" && err == nil {
+		x.ended = true
+		go x.Machine.Kill()
+	}
+}
+
+func (x *Session) obey(ctx context.Context, q request) (a answer, err error) {
+	switch q.Do {
+	case "stop":
+		_, err = x.Machine.QMP(ctx, "system_powerdown", nil)
+	case "kill":
+	case "door":
+		a.Open, err = x.doorOpen(ctx)
+	default:
+		err = fmt.Errorf("request %q is unknown", q.Do)
+	}
+	return a, err
+}
+
+// doorOpen says whether anything in the guest has opened its end of the back door.
+func (x *Session) doorOpen(ctx context.Context) (bool, error) {
+	if x.Entry.Socket == "" {
+		return false, errors.New("the machine was started without a back door")
+	}
+	text, err := x.Machine.QMP(ctx, "query-chardev", nil)
+	if err != nil {
+		return false, err
+	}
+	var devices []struct {
+		Label string `json:"label"`
+		Open  bool   `json:"frontend-open"`
+	}
+	if err := json.Unmarshal(text, &devices); err != nil {
+		return false, err
+	}
+	for _, d := range devices {
+		if d.Label == x.door {
+			return d.Open, nil
+		}
+	}
+	return false, nil
+}
+
+// A door passes text between the port and whoever is connected: one at a time, since
+// there is one shell.
+type door struct {
+	port net.Conn
+	turn sync.Mutex // held by who is connected
+
+	mu     sync.Mutex
+	client io.Writer
+}
+
+// drain reads what the shell prints. What nobody listens to is forgotten, so that the
+// guest need not wait.
+func (d *door) drain() {
+	buf := make([]byte, 1<<15)
+	for {
+		n, err := d.port.Read(buf)
+		if n > 0 {
+			d.mu.Lock()
+			if d.client != nil {
+				_, _ = d.client.Write(buf[:n])
+			}
+			d.mu.Unlock()
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+func (d *door) attach(w io.Writer) {
+	d.mu.Lock()
+	d.client = w
+	d.mu.Unlock()
+}
+
+// busyText is what who comes second reads.
+const busyText = "ingot: somebody else is at the back door\n"
+
+// linger is how long a client that has said all still hears what the shell answers,
+// after the last of it.
+const linger = 30 * time.Minute
+
+func (d *door) serve(ctx context.Context, c *net.UnixConn) {
+	if !d.turn.TryLock() {
+		_, _ = io.WriteString(c, busyText)
+		return
+	}
+	defer d.turn.Unlock()
+	d.attach(c)
+	defer d.attach(nil)
+	_, _ = io.Copy(d.port, c)
+	// The client has ended its side, as `echo id | socat - NAME.socket` does, and may
+	// still read: it has gone only when writing to it fails, or it hangs up.
+	waitHangup(ctx, c, linger)
+}
+
+// waitHangup waits until the other end of a socket is closed for both directions.
+func waitHangup(ctx context.Context, c *net.UnixConn, limit time.Duration) {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return
+	}
+	for deadline := time.Now().Add(limit); ctx.Err() == nil && time.Now().Before(deadline); {
+		gone := false
+		err := raw.Control(func(fd uintptr) {
+			p := []unix.PollFd{{Fd: int32(fd)}}
+			n, err := unix.Poll(p, 100)
+			gone = err == nil && n > 0 && p[0].Revents&(unix.POLLHUP|unix.POLLERR|unix.POLLNVAL) != 0
+		})
+		if err != nil || gone {
+			return
+		}
+	}
+}
+
+// ask sends a request to a running machine.
+func (r Registry) ask(e Entry, q request) (a answer, err error) {
+	c, err := net.DialTimeout("unix", r.path(e.Name, controlSuffix), patience)
+	if err != nil {
+		return a, fmt.Errorf("machine %s does not answer: %w", e.Name, err)
+	}
+	defer c.Close()
+	_ = c.SetDeadline(time.Now().Add(patience))
+	if err := json.NewEncoder(c).Encode(q); err != nil {
+		return a, fmt.Errorf("machine %s: %w", e.Name, err)
+	}
+	if err := json.NewDecoder(c).Decode(&a); err != nil {
+		return a, fmt.Errorf("machine %s: %w", e.Name, err)
+	}
+	if a.Error != "" {
+		return a, fmt.Errorf("machine %s: %s", e.Name, a.Error)
+	}
+	return a, nil
+}
+
+// Stop asks the guest to power itself off, and ends the machine by force if it has not
+// done so in time, or at once. It returns whether force was needed.
+func (r Registry) Stop(e Entry, now bool, within time.Duration) (forced bool, err error) {
+	if !now {
+		if _, err := r.ask(e, request{Do: "stop"}); err == nil && r.gone(e, within) {
+			return false, nil
+		}
+	}
+	if _, err := r.ask(e, request{Do: "kill"}); err == nil && r.gone(e, patience) {
+		return true, nil
+	}
+	if err := r.kill(e); err != nil {
+		return true, err
+	}
+	if !r.gone(e, patience) {
+		return true, fmt.Errorf("machine %s (process %d) does not end", e.Name, e.PID)
+	}
+	return true, nil
+}
+
+// Door connects to the back door of a machine. It refuses one that no shell is at.
+func (r Registry) Door(e Entry) (*net.UnixConn, error) {
+	a, err := r.ask(e, request{Do: "door"})
+	if err != nil {
+		return nil, err
+	}
+	if !a.Open {
+		return nil, fmt.Errorf("nothing in machine %s has opened its back door (the port %s): it is still starting, or its system has no shell there", e.Name, BackdoorPort)
+	}
+	c, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: e.Socket, Net: "unix"})
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, &NotRunningError{Name: e.Name}
+	}
+	return c, err
+}

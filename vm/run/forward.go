@@ -1,0 +1,110 @@
+package run
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"ingot/vm"
+)
+
+// ParseForward reads a port forward in the short forms of the models:
+//
+//	8080:80                      port 8080 of this machine's loopback to port 80 of the guest
+//	:8080-:80                    the same
+//	127.0.0.1:8080:80
+//	udp:127.0.0.1:5353-10.0.2.15:53
+func ParseForward(text string) (vm.Forward, error) {
+	f, err := parseForward(text)
+	if err != nil {
+		return f, fmt.Errorf("--forward %s: %w; it is written [tcp:|udp:][ADDRESS:]PORT:GUESTPORT, as in tcp:127.0.0.1:8080:80", text, err)
+	}
+	return f, nil
+}
+
+func parseForward(text string) (f vm.Forward, err error) {
+	f.Proto = "tcp"
+	rest := text
+	for _, proto := range []string{"tcp", "udp"} {
+		if after, ok := strings.CutPrefix(text, proto+":"); ok {
+			f.Proto, rest = proto, after
+		}
+	}
+	host, guest, dash := strings.Cut(rest, "-")
+	if !dash {
+		i := strings.LastIndexByte(rest, ':')
+		if i < 0 {
+			return f, errors.New("there is only one port")
+		}
+		host, guest = rest[:i], rest[i+1:]
+	}
+	if f.HostAddr, f.HostPort, err = addressAndPort(host); err != nil {
+		return f, fmt.Errorf("port of the host: %w", err)
+	}
+	if f.GuestAddr, f.GuestPort, err = addressAndPort(guest); err != nil {
+		return f, fmt.Errorf("port of the guest: %w", err)
+	}
+	return f, nil
+}
+
+func addressAndPort(text string) (address string, port int, err error) {
+	number := text
+	if i := strings.LastIndexByte(text, ':'); i >= 0 {
+		address, number = text[:i], text[i+1:]
+	}
+	if strings.ContainsRune(address, ':') {
+		return "", 0, fmt.Errorf("%q is not an IPv4 address", address)
+	}
+	port, err = strconv.Atoi(number)
+	if err != nil || port < 1 || port > 65535 {
+		return "", 0, fmt.Errorf("%q is not a port: 1 to 65535", number)
+	}
+	return address, port, nil
+}
+
+// describe writes a forward as it is read.
+func describe(f vm.Forward) string {
+	host := f.HostAddr
+	if host == "" {
+		host = "127.0.0.1"
+	}
+	return fmt.Sprintf("%s:%s:%d-%s:%d", f.Proto, host, f.HostPort, f.GuestAddr, f.GuestPort)
+}
+
+// ParseShare reads a shared folder: NAME:PATH, with ",ro" or the models' ",readonly=on"
+// behind it for one that the guest cannot write to.
+func ParseShare(text string) (vm.Share, error) {
+	name, dir, ok := strings.Cut(text, ":")
+	if !ok || name == "" || dir == "" {
+		return vm.Share{}, fmt.Errorf("--share %s: it is written NAME:PATH or NAME:PATH,ro", text)
+	}
+	s := vm.Share{Tag: name, Dir: dir}
+	for _, word := range []string{",ro", ",readonly=on", ",readonly"} {
+		if cut, ok := strings.CutSuffix(dir, word); ok {
+			s.Dir, s.ReadOnly = cut, true
+			break
+		}
+	}
+	return s, CheckShare(s)
+}
+
+// CheckShare says why a folder cannot be shared, or nil.
+func CheckShare(s vm.Share) error {
+	info, err := os.Stat(s.Dir)
+	switch {
+	case err != nil:
+		return fmt.Errorf("shared folder %s: %w", s.Tag, err)
+	case !info.IsDir():
+		return fmt.Errorf("shared folder %s: %s is not a folder", s.Tag, s.Dir)
+	case strings.ContainsAny(s.Tag, " \t\n,=/") || len(s.Tag) > maxTag:
+		return fmt.Errorf("shared folder %q: its name has up to %d characters, without blanks, commas, = and /", s.Tag, maxTag)
+	}
+	_, err = filepath.Abs(s.Dir)
+	return err
+}
+
+// maxTag is how long the name of a share may be: 31 bytes for 9p's, 36 for virtiofs's.
+const maxTag = 31

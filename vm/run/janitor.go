@@ -1,0 +1,59 @@
+package run
+
+import (
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"runtime"
+	"syscall"
+)
+
+// JanitorVerb is the first argument under which a program that uses this package has
+// to call [Janitor], with the arguments that follow it.
+const JanitorVerb = "janitor-of-a-machine"
+
+// janitor is a small process that outlives this one for a moment: sockets are files,
+// and a process that is killed cannot remove its own. It sleeps in a read on a pipe
+// whose other end this process holds, and which the kernel closes with it.
+type janitor struct {
+	cmd  *exec.Cmd
+	pipe io.WriteCloser
+}
+
+// program is what a janitor runs: this program, even when its file has been replaced.
+const program = "/proc/self/exe"
+
+func startJanitor(r Registry, name string) (*janitor, error) {
+	cmd := exec.Command(program, JanitorVerb, r.Dir, name)
+	cmd.Args[0] = "ingot"
+	cmd.Env = []string{"GOMAXPROCS=1"}
+	cmd.Dir = "/"
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	pipe, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	return &janitor{cmd, pipe}, nil
+}
+
+// dismiss ends the janitor once there is nothing left to do for it.
+func (j *janitor) dismiss() {
+	j.pipe.Close()
+	_ = j.cmd.Wait()
+}
+
+// Janitor is the whole life of a janitor process: args are its folder and the name of
+// the machine.
+func Janitor(args []string) {
+	if len(args) != 2 {
+		return
+	}
+	signal.Ignore(syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGPIPE)
+	runtime.GC()
+	_, _ = io.Copy(io.Discard, os.Stdin)
+	Registry{args[0]}.look(args[1]) // removes what nobody holds
+}

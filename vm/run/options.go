@@ -1,0 +1,211 @@
+package run
+
+import (
+	"cmp"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"ingot/vm"
+)
+
+// Options are what a person asks of a machine. The zero value of each field is a good
+// default.
+type Options struct {
+	Name string // the system's
+	Boot Boot   // the kernel itself where there is one, else what the disk boots with
+
+	Arch        vm.Arch
+	MachineType string
+	Accel       vm.Accel
+	Memory      int64 // bytes; 512 MiB
+	CPUs        int   // 1
+
+	// DiskImage keeps what is written to the first disk, in a qcow2 file that is made if
+	// it is not there; its base has to stay as it is. Without one, changes are forgotten.
+	DiskImage string
+	DiskSize  int64   // of the first disk, if that is more than it has
+	Empty     []int64 // the sizes of further disks, which hold nothing
+	TempDir   string  // keeps the further disks, as emptyN.qcow2; without it they are forgotten
+
+	NoNetwork  bool
+	Restrict   bool // the guest reaches nothing but what is forwarded
+	Forwards   []vm.Forward
+	NetOptions []string // more of QEMU's -netdev user
+	VLANs      []VLAN
+	Number     int // the machine's on its VLANs: the last part of its addresses; 1
+
+	Shares  []vm.Share
+	Words   []string // for the kernel's command line, behind the system's own
+	EFIVars string   // the file that keeps UEFI's variables
+
+	Graphics Graphics
+	Channels []string // further virtio-serial ports
+	QEMUArgs []string
+	Reboot   bool // a guest that restarts does so; if not, that ends the machine
+
+	// NoBackdoor leaves out the port at which the guest may have a shell.
+	NoBackdoor bool
+}
+
+// Graphics is how a machine's screen is seen.
+type Graphics string
+
+const (
+	NoGraphics Graphics = "none"
+	VNC        Graphics = "vnc" // by a viewer, at a Unix socket
+	Window     Graphics = "window"
+)
+
+// ParseGraphics reads how a screen is seen; empty is none.
+func ParseGraphics(text string) (Graphics, error) {
+	switch g := Graphics(text); g {
+	case "":
+		return NoGraphics, nil
+	case NoGraphics, VNC, Window:
+		return g, nil
+	}
+	return "", fmt.Errorf("--graphics %s: it is window, vnc or none", text)
+}
+
+// A VLAN is a network that machines have among themselves, of the number N: the
+// addresses are 192.168.N.M. Its switch is a program at a Unix socket.
+type VLAN struct {
+	N      int
+	Switch string
+	File   *os.File // or a socket that is connected to it
+}
+
+// Address is the machine's on a VLAN: 192.168.N.M, as the models have it.
+func (v VLAN) Address(machine int) string { return fmt.Sprintf("192.168.%d.%d", v.N, machine) }
+
+// MAC is the card's on a VLAN, as the models have it.
+func (v VLAN) MAC(machine int) string { return fmt.Sprintf("52:54:00:12:%02x:%02x", v.N, machine) }
+
+func (v VLAN) check(machine int) error {
+	if v.N < 1 || v.N > 254 {
+		return fmt.Errorf("--vlan %d: networks have the numbers 1 to 254", v.N)
+	}
+	if machine < 1 || machine > 254 {
+		return fmt.Errorf("--number %d: machines have the numbers 1 to 254", machine)
+	}
+	return nil
+}
+
+// BackdoorPort is the virtio-serial port of a plain shell in the guest.
+const BackdoorPort = "org.ingot.backdoor"
+
+const defaultMemory = 512 << 20
+
+// check refuses what cannot be, before anything is made.
+func (o *Options) check(s *System) error {
+	if err := CheckName(o.name(s)); err != nil {
+		return err
+	}
+	for _, v := range o.VLANs {
+		if err := v.check(o.number()); err != nil {
+			return err
+		}
+	}
+	for _, share := range o.Shares {
+		if err := CheckShare(share); err != nil {
+			return err
+		}
+	}
+	switch {
+	case o.NoNetwork && (o.Restrict || len(o.Forwards) > 0):
+		return fmt.Errorf("without a network nothing can be forwarded or restricted: leave out --no-network")
+	case o.boot(s) == Kernel && s.Kernel == nil:
+		return fmt.Errorf("--boot kernel: %w", s.NoKernel)
+	case o.boot(s) != Kernel && len(s.Disks) == 0:
+		return fmt.Errorf("--boot %s: %s has no disk to boot from", o.boot(s), s.What)
+	case o.boot(s) != Kernel && len(o.Words) > 0:
+		return fmt.Errorf("words for the kernel (%s) reach it only with --boot kernel: the boot loader has its own", strings.Join(o.Words, " "))
+	case o.EFIVars != "" && o.boot(s) != UEFI:
+		return fmt.Errorf("--efi-vars %s: only a machine that boots with UEFI has variables (--boot uefi)", o.EFIVars)
+	case o.boot(s) != Kernel && s.Firmware != nil && !slices.Contains(s.Firmware, o.boot(s)):
+		return fmt.Errorf("--boot %s: %s boots with %s only", o.boot(s), s.What, joinBoots(s))
+	case o.DiskImage != "" && (len(s.Disks) == 0 || s.Disks[0].Bus == vm.CDROM || s.Disks[0].Plain):
+		return fmt.Errorf("--disk-image %s: %s has no disk whose changes could be kept", o.DiskImage, s.What)
+	}
+	return nil
+}
+
+func joinBoots(s *System) string {
+	var words []string
+	for _, b := range s.Firmware {
+		words = append(words, string(b))
+	}
+	if s.Kernel != nil {
+		words = append(words, string(Kernel))
+	}
+	return strings.Join(words, " and ")
+}
+
+func (o *Options) name(s *System) string { return cmp.Or(o.Name, s.Name) }
+func (o *Options) number() int           { return max(1, o.Number) }
+func (o *Options) memory() int64         { return cmp.Or(o.Memory, defaultMemory) }
+func (o *Options) hasGraphics() bool     { return o.Graphics == VNC || o.Graphics == Window }
+func (o *Options) emptyPath(i int) string {
+	return filepath.Join(o.TempDir, fmt.Sprintf("empty%d.qcow2", i))
+}
+
+// boot settles what the machine starts with.
+func (o *Options) boot(s *System) Boot {
+	switch {
+	case o.Boot != "":
+		return o.Boot
+	case s.Kernel != nil:
+		return Kernel
+	case len(s.Firmware) > 0:
+		return s.Firmware[0]
+	}
+	return BIOS
+}
+
+// words is the kernel's whole command line. The models give both consoles, of which
+// the last is the one that init speaks on.
+func (o *Options) words(s *System) []string {
+	words := slices.Clone(s.Words)
+	if !slices.ContainsFunc(append(words, o.Words...), func(w string) bool { return strings.HasPrefix(w, "console=") }) {
+		if o.hasGraphics() {
+			words = append(words, "console=tty0")
+		}
+		words = append(words, "console="+o.Arch.Console())
+	}
+	if len(o.VLANs) > 0 {
+		words = append(words, o.addresses()...)
+	}
+	return append(words, o.Words...)
+}
+
+// addresses are the kernel's words for the cards: the first is on QEMU's own network
+// if there is one, the others have the addresses of their VLANs.
+func (o *Options) addresses() []string {
+	var words []string
+	card := 0
+	if !o.NoNetwork {
+		words, card = append(words, "ip=:::::eth0:dhcp"), 1
+	}
+	for _, v := range o.VLANs {
+		words = append(words, fmt.Sprintf("ip=%s:::255.255.255.0::eth%d:off", v.Address(o.number()), card))
+		card++
+	}
+	return words
+}
+
+// nics are the network cards: QEMU's own network first, as in the models.
+func (o *Options) nics(name string) []vm.NIC {
+	var nics []vm.NIC
+	if !o.NoNetwork {
+		nics = append(nics, vm.NIC{User: &vm.UserNet{
+			Restrict: o.Restrict, Forwards: o.Forwards, Hostname: name, Options: o.NetOptions,
+		}})
+	}
+	for _, v := range o.VLANs {
+		nics = append(nics, vm.NIC{MAC: v.MAC(o.number()), Stream: v.Switch, File: v.File})
+	}
+	return nics
+}

@@ -1,0 +1,340 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"ingot/image"
+	"ingot/vm"
+	"ingot/vm/storedisk"
+)
+
+// Host is what a machine has of the one it runs on.
+type Host struct {
+	Registry Registry
+	Console  io.Writer         // gets what the guest prints
+	Warn     func(note string) // takes what a person should know
+}
+
+func (h *Host) warn(format string, args ...any) {
+	if h.Warn != nil {
+		h.Warn(fmt.Sprintf(format, args...))
+	}
+}
+
+// A Session is a machine that runs, with all that runs for it.
+type Session struct {
+	Machine *vm.Machine
+	Entry   Entry
+
+	claim   *claim
+	janitor *janitor
+	cancel  context.CancelFunc
+	work    sync.WaitGroup
+	close   sync.Once
+	ended   bool   // by `ingot stop --now`
+	door    string // QEMU's name of the back door's end
+}
+
+// Start starts a machine. It runs until the guest ends it, ctx does, or Close is called;
+// Close has to be called in any case.
+func Start(ctx context.Context, s *System, o Options, h Host) (_ *Session, err error) {
+	if err := o.prepare(s); err != nil {
+		return nil, err
+	}
+	name := o.name(s)
+	x := &Session{}
+	ctx, x.cancel = context.WithCancel(ctx)
+	defer func() {
+		if err != nil {
+			x.Close()
+		}
+	}()
+	// The janitor first: whatever is made after it is there is cleared away.
+	if x.janitor, err = startJanitor(h.Registry, name); err != nil {
+		return nil, fmt.Errorf("start the process that tidies up: %w", err)
+	}
+	if x.claim, err = h.Registry.claim(name); err != nil {
+		return nil, err
+	}
+	w := &wiring{ctx: ctx, host: h, session: x}
+	c, err := w.config(s, o)
+	if err != nil {
+		w.closeFiles()
+		return nil, err
+	}
+	c.Console, c.Warn = h.Console, h.Warn
+	if x.Machine, err = vm.Start(ctx, c); err != nil {
+		return nil, err
+	}
+	x.Entry, x.door = x.describe(s, o), w.door
+	if err := x.openDoors(ctx, h.Registry); err != nil {
+		return nil, err
+	}
+	return x, x.claim.write(&x.Entry)
+}
+
+// prepare checks the options and makes what they take for granted.
+func (o *Options) prepare(s *System) error {
+	if o.TempDir != "" {
+		for _, share := range o.Shares {
+			if share.Tag == "xchg" && share.Dir == filepath.Join(o.TempDir, "xchg") {
+				if err := os.MkdirAll(share.Dir, 0o755); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return o.check(s)
+}
+
+// describe fills the entry of the list of machines in.
+func (x *Session) describe(s *System, o Options) Entry {
+	e := Entry{
+		Name: x.claim.name, What: s.What, PID: os.Getpid(), QEMU: x.Machine.PID(), Started: time.Now().UTC().Truncate(time.Second),
+		Boot: o.boot(s), Memory: o.memory(), CPUs: max(1, o.CPUs), Disk: o.DiskImage,
+	}
+	for _, f := range x.Machine.Forwards() {
+		e.Forward = append(e.Forward, describe(f))
+	}
+	if o.Graphics == VNC {
+		e.VNC = x.claim.registry.path(e.Name, vncSuffix)
+	}
+	return e
+}
+
+// Close ends the machine and all that ran for it, and leaves nothing of it. It may be
+// called again.
+func (x *Session) Close() {
+	x.close.Do(func() {
+		if x.Machine != nil {
+			x.Machine.Kill()
+		}
+		x.cancel()
+		x.work.Wait()
+		if x.claim != nil {
+			x.claim.release()
+		}
+		if x.janitor != nil {
+			x.janitor.dismiss()
+		}
+	})
+}
+
+// errStopped is how a machine ended that `ingot stop --now` ended.
+var errStopped = errors.New("the machine was ended by ingot stop --now")
+
+// Wait waits until the machine has ended. That the guest powered it off is no error.
+func (x *Session) Wait(ctx context.Context) error {
+	err := x.Machine.Wait(ctx)
+	if x.ended {
+		return errStopped
+	}
+	return err
+}
+
+// wiring makes the description of a machine, and what its devices are connected to.
+type wiring struct {
+	ctx     context.Context
+	host    Host
+	session *Session
+	dry     bool // nothing is made or started
+	files   []*os.File
+	door    string // QEMU's name of the back door's end
+}
+
+// config describes the machine as package vm takes it.
+func (w *wiring) config(s *System, o Options) (vm.Config, error) {
+	name := o.name(s)
+	c := vm.Config{
+		Name: name, Arch: o.Arch, MachineType: o.MachineType, Accel: o.Accel, Memory: o.memory(), CPUs: o.CPUs,
+		NICs: o.nics(name), Shares: append(slices.Clone(s.Shares), o.Shares...), Channels: slices.Clone(o.Channels), Args: o.QEMUArgs, Reboot: o.Reboot,
+	}
+	if !o.NoBackdoor {
+		w.door = fmt.Sprintf("channel%d", len(c.Channels)) // what package vm calls it in QEMU
+		c.Channels = append(c.Channels, BackdoorPort)
+	}
+	switch o.Graphics {
+	case VNC:
+		c.Display.VNC = w.host.Registry.path(name, vncSuffix)
+	case Window:
+		c.Display.Window = true
+	}
+	if err := w.boot(&c, s, &o); err != nil {
+		return c, err
+	}
+	for i, base := range s.Disks {
+		d, err := w.disk(base, &o, i == 0 && !base.Plain)
+		if err != nil {
+			return c, err
+		}
+		c.Disks = append(c.Disks, d)
+	}
+	for i, size := range o.Empty {
+		d, err := w.empty(&o, i, size)
+		if err != nil {
+			return c, err
+		}
+		c.Disks = append(c.Disks, d)
+	}
+	return c, nil
+}
+
+// boot says what the machine starts with.
+func (w *wiring) boot(c *vm.Config, s *System, o *Options) error {
+	switch o.boot(s) {
+	case UEFI:
+		c.Firmware, c.FirmwareVars = vm.UEFI, o.EFIVars
+	case Kernel:
+		var err error
+		if c.Kernel, err = w.kernel(s.Kernel); err != nil {
+			return err
+		}
+		for _, word := range o.words(s) {
+			if c.Append != "" {
+				c.Append += " "
+			}
+			c.Append += quoteWord(word)
+		}
+		if len(s.Initrd) > 0 {
+			c.Initrd, err = concatenate(s.Initrd...)
+			return err
+		}
+	}
+	return nil
+}
+
+// quoteWord writes a word of the kernel's command line that may hold blanks.
+func quoteWord(word string) string {
+	for _, r := range word {
+		if r == ' ' || r == '\t' {
+			return `"` + word + `"`
+		}
+	}
+	return word
+}
+
+// kernel returns a path under which QEMU can open the kernel: that of its file or, for
+// one that lies in no file of its own, that of a file in memory, as this process has it.
+func (w *wiring) kernel(b image.Blob) (string, error) {
+	if f, ok := b.(*image.File); ok {
+		return filepath.Abs(f.Path())
+	}
+	fd, err := unix.MemfdCreate("kernel", unix.MFD_CLOEXEC)
+	if err != nil {
+		return "", fmt.Errorf("kernel: memfd_create: %w", err)
+	}
+	f := os.NewFile(uintptr(fd), "kernel")
+	context.AfterFunc(w.ctx, func() { f.Close() })
+	_, err = io.Copy(f, io.NewSectionReader(b, 0, b.Size()))
+	return fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), fd), err
+}
+
+// disk makes one of the system's disks. Changes to the first may be kept.
+func (w *wiring) disk(base Base, o *Options, first bool) (vm.Disk, error) {
+	size := int64(0)
+	if first {
+		size = o.DiskSize
+	}
+	d, err := w.base(base, size)
+	if err != nil || !first || o.DiskImage == "" {
+		return d, err
+	}
+	if !w.dry {
+		if err := keep(w.ctx, o.DiskImage, base, size, w.host); err != nil {
+			return d, err
+		}
+	}
+	over := vm.Disk{Path: o.DiskImage, Format: "qcow2", Writable: true, Bus: base.Bus, Serial: base.Serial, Backing: &d}
+	return over, nil
+}
+
+// base returns a disk as it is, or with more behind it.
+func (w *wiring) base(b Base, size int64) (vm.Disk, error) {
+	d := vm.Disk{Path: b.File, Bus: b.Bus, Serial: b.Serial}
+	m := b.Map
+	if m == nil {
+		if size == 0 {
+			return d, nil
+		}
+		var err error
+		if m, err = fileMap(b.File); err != nil {
+			return d, err
+		}
+	}
+	if size > 0 && size < m.Size() {
+		return d, fmt.Errorf("--disk-size: %d bytes are less than the %d that the disk has", size, m.Size())
+	}
+	if size > m.Size() {
+		var grown image.Builder
+		grown.Add(0, m, nil)
+		var err error
+		if m, err = grown.Map(size); err != nil {
+			return d, err
+		}
+	}
+	var err error
+	d.Path = ""
+	d.NBD, err = w.serve(m)
+	return d, err
+}
+
+// empty makes a disk that holds nothing.
+func (w *wiring) empty(o *Options, i int, size int64) (vm.Disk, error) {
+	serial := fmt.Sprintf("empty%d", i)
+	hole, err := (&image.Builder{}).Map(size)
+	if err != nil {
+		return vm.Disk{}, err
+	}
+	if o.TempDir == "" {
+		file, err := w.serve(hole)
+		return vm.Disk{NBD: file, Serial: serial}, err
+	}
+	d := vm.Disk{Path: o.emptyPath(i), Format: "qcow2", Serial: serial, Writable: true}
+	if w.dry {
+		return d, nil
+	}
+	return d, createEmpty(w.ctx, d.Path, size)
+}
+
+// serve serves bytes to QEMU, and returns its end of the connection.
+func (w *wiring) serve(m *image.Map) (*os.File, error) {
+	f, err := storedisk.Connect(w.ctx, m, func(err error) { w.host.warn("a disk cannot be read: %v", err) })
+	if err == nil {
+		w.files = append(w.files, f)
+	}
+	return f, err
+}
+
+// closeFiles closes what no machine has taken.
+func (w *wiring) closeFiles() {
+	for _, f := range w.files {
+		f.Close()
+	}
+}
+
+// Command returns the command line of QEMU with which Start would run a machine. It
+// starts, claims and writes nothing.
+func Command(s *System, o Options, h Host) ([]string, error) {
+	if err := o.check(s); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	w := &wiring{ctx: ctx, host: h, dry: true}
+	defer w.closeFiles()
+	c, err := w.config(s, o)
+	if err != nil {
+		return nil, err
+	}
+	return vm.Command(c)
+}

@@ -1,0 +1,236 @@
+package run
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"ingot/image"
+	"ingot/image/qcow2"
+	"ingot/vm"
+	"ingot/vm/initramfs"
+)
+
+// A System is what a machine boots.
+type System struct {
+	Name string // what the machine is called unless told otherwise
+	What string // how a person names it: web.yaml, nixos.qcow2
+
+	Disks []Base // the first is the one that firmware boots and that changes are kept of
+
+	// Kernel, Initrd and Words start it without a boot loader; where there is none,
+	// NoKernel says why.
+	Kernel   image.Blob
+	Initrd   []image.Blob
+	Words    []string // of the kernel's command line
+	NoKernel error
+
+	Shares   []vm.Share // folders of the host that it needs
+	Toplevel string     // the store path of the system, if it has one
+
+	Firmware []Boot // that the disk boots with, the preferred one first; both if empty
+}
+
+// A Base is a disk as it is before a machine writes to it.
+type Base struct {
+	Map    *image.Map // served on demand, never written
+	File   string     // or an image file: raw or qcow2
+	Bus    vm.Bus
+	Serial string
+	Plain  bool // what is written to it is forgotten, whatever is asked of the first disk
+}
+
+// Boot is what a machine starts with.
+type Boot string
+
+const (
+	Kernel Boot = "kernel" // the kernel itself, put into memory by QEMU
+	BIOS   Boot = "bios"
+	UEFI   Boot = "uefi"
+)
+
+// ParseBoot reads a way to boot; empty leaves the choice to the system.
+func ParseBoot(text string) (Boot, error) {
+	switch b := Boot(text); b {
+	case "", Kernel, BIOS, UEFI:
+		return b, nil
+	}
+	return "", fmt.Errorf("--boot %s: it is kernel, bios or uefi", text)
+}
+
+// Open finds out what an image, an ISO or a netboot folder is. Recipes and closures
+// are not for it: those who know them make a System by themselves.
+func Open(path string) (*System, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if info.IsDir() {
+		return openNetboot(path)
+	}
+	return openImage(path)
+}
+
+// stem is a file's name as a machine's.
+func stem(path string) string {
+	name := filepath.Base(path)
+	return SafeName(strings.TrimSuffix(name, filepath.Ext(name)))
+}
+
+// SafeName makes a machine's name of any text.
+func SafeName(text string) string {
+	name := strings.Map(func(r rune) rune {
+		if r < 128 && (validName.MatchString(string(r)) || strings.ContainsRune("._-", r)) {
+			return r
+		}
+		return '-'
+	}, text)
+	name = strings.TrimLeft(name, "._-")
+	if len(name) > maxName {
+		name = name[:maxName]
+	}
+	if name == "" {
+		return "machine"
+	}
+	return name
+}
+
+// Where an ISO 9660 volume has its magic number, and where boot code of a PC lies:
+// ECMA-119, 8.4.1, and the first sector of a disk.
+const (
+	isoMagicAt = 0x8001
+	isoMagic   = "CD001"
+	bootCode   = 440
+)
+
+// openImage looks into an image file.
+func openImage(path string) (*System, error) {
+	s := &System{Name: stem(path), What: path, Disks: []Base{{File: path}},
+		NoKernel: fmt.Errorf("%s is an image, and its kernel is inside: --boot bios or --boot uefi starts it", path)}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	var disk io.ReaderAt = f
+	if qcow2.Detect(f) {
+		if q, err := qcow2.Open(f); err == nil {
+			disk = q
+		} else {
+			return s, nil // QEMU may read what ingot does not: a backing file, say
+		}
+	}
+	magic := make([]byte, len(isoMagic))
+	if _, err := disk.ReadAt(magic, isoMagicAt); err == nil && string(magic) == isoMagic {
+		s.Disks[0].Bus = vm.CDROM
+		return s, nil
+	}
+	code := make([]byte, bootCode)
+	switch _, err := disk.ReadAt(code, 0); {
+	case errors.Is(err, io.EOF):
+		return nil, fmt.Errorf("%s is too short to be an image of a disk", path)
+	case err != nil:
+		return nil, err
+	case len(bytes.Trim(code, "\x00")) == 0:
+		s.Firmware = []Boot{UEFI, BIOS} // a BIOS would find nothing to run
+	}
+	return s, nil
+}
+
+// The files of a netboot folder.
+const (
+	netbootKernel  = "kernel"
+	netbootInitrd  = "initrd"
+	netbootRoot    = "root.squashfs"
+	netbootCommand = "command-line"
+)
+
+// openNetboot reads a folder with kernel, initrd, root.squashfs and command-line. The
+// root is a disk, as not-os has it; and it is in the initramfs, as iPXE brings it, for
+// systems that look for it there.
+func openNetboot(dir string) (*System, error) {
+	s := &System{Name: SafeName(filepath.Base(filepath.Clean(dir))), What: dir, Firmware: []Boot{}}
+	file := func(name string) (*image.File, error) {
+		f, err := image.NewHostFile(filepath.Join(dir, name))
+		if errors.Is(err, os.ErrNotExist) {
+			return nil, fmt.Errorf("%s is no netboot folder: it has no file %s", dir, name)
+		}
+		return f, err
+	}
+	kernel, err := file(netbootKernel)
+	if err != nil {
+		return nil, err
+	}
+	initrd, err := file(netbootInitrd)
+	if err != nil {
+		return nil, err
+	}
+	words, err := os.ReadFile(filepath.Join(dir, netbootCommand))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("%s is no netboot folder: it has no file %s", dir, netbootCommand)
+	}
+	if err != nil {
+		return nil, err
+	}
+	s.Kernel, s.Initrd, s.Words = kernel, []image.Blob{initrd}, strings.Fields(string(words))
+	root, err := image.NewHostFile(filepath.Join(dir, netbootRoot))
+	if errors.Is(err, os.ErrNotExist) {
+		return s, nil // all is in the initrd
+	}
+	if err != nil {
+		return nil, err
+	}
+	m, err := concatenate(root)
+	if err != nil {
+		return nil, err
+	}
+	s.Disks = []Base{{Map: m, Plain: true}}
+	if live := wordValue(s.Words, "ingot.live"); live == "/"+netbootRoot {
+		member, err := cpioMember(netbootRoot, root)
+		if err != nil {
+			return nil, err
+		}
+		s.Initrd = append(s.Initrd, member)
+		s.Disks = nil
+	}
+	return s, nil
+}
+
+// wordValue returns what stands behind the last KEY= among kernel words.
+func wordValue(words []string, key string) string {
+	value := ""
+	for _, w := range words {
+		if v, ok := strings.CutPrefix(w, key+"="); ok {
+			value = v
+		}
+	}
+	return value
+}
+
+// concatenate puts blobs one behind the other, each at a multiple of 4 bytes, as the
+// kernel expects of several initial RAM disks.
+func concatenate(blobs ...image.Blob) (*image.Map, error) {
+	var b image.Builder
+	at := int64(0)
+	for _, blob := range blobs {
+		b.Add(at, blob, nil)
+		at = (at + blob.Size() + 3) &^ 3
+	}
+	if len(blobs) == 1 {
+		at = blobs[0].Size()
+	}
+	return b.Map(at)
+}
+
+// cpioMember returns an initial RAM disk that holds one file at its root.
+func cpioMember(name string, data image.Blob) (image.Blob, error) {
+	tree := image.NewTree()
+	if err := tree.Put("/"+name, image.NewFile(0o444, data)); err != nil {
+		return nil, err
+	}
+	return initramfs.Pack(tree, initramfs.None)
+}
