@@ -1,8 +1,10 @@
 package guest
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net/url"
 	"os"
@@ -13,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"ingot/storedb"
 	"ingot/vm/guest/applet"
 	"ingot/vm/guest/mounts"
 )
@@ -156,8 +159,24 @@ func (s *system) prepare() {
 	links()
 	makeApplets()
 	helper()
+	s.accounts()
 	s.setHostname()
 	loopbackUp()
+}
+
+// accounts writes the files that tell who is who, where nothing else has.
+func (s *system) accounts() {
+	for name, text := range map[string]string{
+		"/etc/passwd": "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n",
+		"/etc/group":  fmt.Sprintf("root:x:0:\ntty:x:5:\n%s:x:%d:\nnogroup:x:65534:\n", storedb.Nix.BuildGroupName(), storedb.BuildGroup),
+	} {
+		if _, err := os.Lstat(name); err == nil {
+			continue
+		}
+		if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
+			s.say("%v", err)
+		}
+	}
 }
 
 // list lists the store with all that is in it, as ls -l does.
@@ -216,27 +235,69 @@ func (s *system) streams() (files []*os.File, err error) {
 		}
 	}()
 	names := s.consoleNames()
-	for i, port := range []string{stdinPort, stdoutPort, stderrPort} {
-		mode := os.O_WRONLY
-		if i == 0 {
-			mode = os.O_RDONLY
-		}
-		var f *os.File
-		if path := serialPort(port); path != "" {
-			// Not by os.OpenFile, which would make it non-blocking.
-			var fd int
-			if fd, err = unix.Open(path, mode|unix.O_CLOEXEC, 0); err == nil {
-				f = os.NewFile(uintptr(fd), path)
-			}
-		} else {
-			f, err = openConsole(names[len(names)-1], mode)
-		}
+	console := names[len(names)-1]
+	for _, open := range []func() (*os.File, error){
+		func() (*os.File, error) { return openInput(console) },
+		func() (*os.File, error) { return openOutput(stdoutPort, console) },
+		func() (*os.File, error) { return openOutput(stderrPort, console) },
+	} {
+		f, err := open()
 		if err != nil {
-			return files, fmt.Errorf("%s: %w", port, err)
+			return files, err
 		}
 		files = append(files, f)
 	}
 	return files, nil
+}
+
+// openOutput opens a port to be written to. It is not made non-blocking, as os.OpenFile
+// would: programs that inherit it do not expect that.
+func openOutput(port, console string) (*os.File, error) {
+	path := serialPort(port)
+	if path == "" {
+		return openConsole(console, os.O_WRONLY)
+	}
+	fd, err := unix.Open(path, unix.O_WRONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: path, Err: err}
+	}
+	return os.NewFile(uintptr(fd), path), nil
+}
+
+// openInput returns a pipe with what comes in by the port. A port cannot tell its end:
+// the kernel says end of file also before it knows of the host's end. So what comes is
+// in pieces, each after its length in four bytes, the highest first; an empty one ends.
+func openInput(console string) (*os.File, error) {
+	if serialPort(stdinPort) == "" {
+		return openConsole(console, os.O_RDONLY)
+	}
+	port, err := awaitPort(stdinPort, patienceForPorts)
+	if err != nil {
+		return nil, err
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		port.Close()
+		return nil, err
+	}
+	go func() {
+		defer port.Close()
+		defer w.Close()
+		_ = copyPieces(w, port) // a program that does not want more has no use for the rest
+	}()
+	return r, nil
+}
+
+func copyPieces(w io.Writer, r io.Reader) error {
+	for {
+		var length uint32
+		if err := binary.Read(r, binary.BigEndian, &length); err != nil || length == 0 {
+			return err
+		}
+		if _, err := io.CopyN(w, r, int64(length)); err != nil {
+			return err
+		}
+	}
 }
 
 // runProgram runs a program with the arguments and the environment of the words, and
