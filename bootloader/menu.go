@@ -81,6 +81,22 @@ func (e Entry) Below(mount string) (Entry, error) {
 	return e, nil
 }
 
+// Arguments returns the arguments of an entry's kernel with the menu's consoles among
+// them, for whoever starts it without GRUB.
+func (m Menu) Arguments(e Entry) ([]string, error) {
+	w := &writer{menu: m}
+	for _, s := range m.Consoles {
+		c, err := ParseConsole(s)
+		w.check("menu", err)
+		w.consoles = append(w.consoles, c)
+	}
+	args := w.arguments(e.Arguments)
+	for _, a := range args {
+		w.check("entry "+e.Title, checkArgument(a))
+	}
+	return args, w.err
+}
+
 // AddTo puts the menu into the Tree of the file system that holds GRUB's folder.
 func (m Menu) AddTo(t *image.Tree, at Place) error {
 	text, err := m.Config()

@@ -26,7 +26,7 @@ type boot struct {
 // planBoot makes the boot loader and puts its files into the trees.
 func (p *planner) planBoot(ctx context.Context, h Host) (*boot, error) {
 	b := &boot{efi: map[bootloader.Platform]image.Blob{}}
-	if p.Bootloader.Grub.IsZero() {
+	if p.Bootloader.Grub.IsZero() && !p.isNetboot() {
 		return b, nil
 	}
 	at, err := p.bootPartition()
@@ -37,7 +37,15 @@ func (p *planner) planBoot(ctx context.Context, h Host) (*boot, error) {
 	if err != nil {
 		return nil, err
 	}
+	if p.packs() {
+		if err := p.pack(ctx, h, at, menu.Entries); err != nil {
+			return nil, err
+		}
+	}
 	b.entries, b.timeout = menu.Entries, menu.Timeout
+	if p.isNetboot() {
+		return b, p.layOutNetboot(at, menu)
+	}
 	place := bootloader.Place{UUID: p.uuid(at)}
 	if err := menu.AddTo(p.trees[at], place); err != nil {
 		return nil, p.src.wrap("bootloader", err)
@@ -219,9 +227,13 @@ func (p *planner) arguments(at int, e bootloader.Entry) []string {
 	names := func(prefix string) bool {
 		return slices.ContainsFunc(args, func(a string) bool { return strings.HasPrefix(a, prefix) })
 	}
-	// A Guix system says where its root is, or that it does not say.
-	if e.RootDevice == "" && !names("root=") && !names("--root=") {
+	// A Guix system says where its root is, or that it does not say; what came by network
+	// has it in memory.
+	if e.RootDevice == "" && !names("root=") && !names("--root=") && !p.isNetboot() {
 		args = append(args, "root=UUID="+p.uuid(at))
+	}
+	if p.packsRoot() {
+		args = append(args, liveWord+"/"+rootImage)
 	}
 	return append(args, p.Bootloader.Arguments...)
 }

@@ -29,8 +29,9 @@ func (r *Recipe) check(d *decoder) {
 	r.checkBootloader(d)
 	r.formatLeft = r.Output.Format == ""
 	choose(&r.Output.Format, "raw")
-	d.check("output.format", oneOf(r.Output.Format, "raw", "qcow2", "iso"))
+	d.check("output.format", oneOf(r.Output.Format, "raw", "qcow2", "iso", "netboot"))
 	r.checkISO(d)
+	r.checkLive(d)
 }
 
 // check records err at key, if there is one.

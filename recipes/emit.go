@@ -3,6 +3,7 @@ package recipes
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -25,8 +26,10 @@ type Manifest struct {
 	Ingot      string              `json:"ingot"`  // the version that made it
 	Recipe     string              `json:"recipe"` // the recipe's name
 	Format     string              `json:"format"`
-	Disk       ManifestRange       `json:"disk"` // as a guest sees it, whatever the format
-	Partitions []ManifestPartition `json:"partitions"`
+	Disk       ManifestRange       `json:"disk,omitzero"` // as a guest sees it, whatever the format
+	Partitions []ManifestPartition `json:"partitions,omitempty"`
+	Files      []ManifestFile      `json:"files,omitempty"`      // of a folder
+	Compressor string              `json:"compressor,omitempty"` // what made the squashfs, which its bytes depend on
 	Closure    ManifestClosure     `json:"closure"`
 }
 
@@ -34,6 +37,12 @@ type Manifest struct {
 type ManifestRange struct {
 	Size   int64  `json:"size"`
 	Digest string `json:"digest"` // "sha256-1MiB:" and image.Pieces.Digest in hexadecimal
+}
+
+// ManifestFile is what a manifest says of a file.
+type ManifestFile struct {
+	Name string `json:"name"`
+	ManifestRange
 }
 
 // ManifestPartition is what a manifest says of a partition.
@@ -86,6 +95,9 @@ func (p *Plan) Data() int64 { return p.Disk.Map.Allocated(1) }
 // Emit writes the image to the file at path and, unless the options say otherwise,
 // its manifest beside it, which it returns. Both are whole or absent.
 func (p *Plan) Emit(ctx context.Context, path string, o EmitOptions) (*Manifest, error) {
+	if p.Files != nil {
+		return p.emitFolder(ctx, path, o)
+	}
 	m, err := p.container()
 	if err != nil {
 		return nil, err
@@ -138,6 +150,9 @@ func (p *Plan) writeAndHash(ctx context.Context, m *image.Map, out *image.Output
 
 // Stream writes the image to w, strictly in order.
 func (p *Plan) Stream(ctx context.Context, w io.Writer, o EmitOptions) error {
+	if p.Files != nil {
+		return errors.New("a netboot output is a folder, which cannot be sent down a pipe: name one with -o")
+	}
 	m, err := p.container()
 	if err != nil {
 		return err
@@ -154,7 +169,7 @@ func (p *Plan) manifest(ctx context.Context) (*Manifest, error) {
 	m := &Manifest{
 		Ingot: Version, Recipe: p.Recipe.Name, Format: p.Recipe.Output.Format,
 		Disk:    ManifestRange{p.Disk.Map.Size(), DigestName + pieces.Digest().String()},
-		Closure: p.Closure,
+		Closure: p.Closure, Compressor: p.compressor,
 	}
 	for i, d := range p.Disk.Partitions {
 		sum, ok := pieces.Part(d.Start, d.Size)

@@ -62,5 +62,6 @@ func (p *planner) layOutISO() (*partition.Disk, error) {
 	if err != nil {
 		return nil, p.src.wrap("output", err)
 	}
+	p.warnOfFAT(p.trees[at], img.Map.Size())
 	return &partition.Disk{Map: img.Map, Kind: partition.Hybrid}, nil
 }

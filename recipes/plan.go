@@ -6,12 +6,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strconv"
 	"strings"
 
 	"ingot/image"
 	"ingot/partition"
+	"ingot/recipes/signature"
 	"ingot/storedb"
 )
 
@@ -32,6 +34,13 @@ type Plan struct {
 
 	direct    Direct
 	directErr error // why there is none
+
+	// Files are those of an output that is a folder. Disk then holds them one after the
+	// other.
+	Files      []OutputFile
+	compressor string
+	signer     *signature.Signer
+	temp       io.Closer
 }
 
 // planner is a Plan in the making.
@@ -42,6 +51,12 @@ type planner struct {
 	trees []*image.Tree // one for each partition; nil for raw ones
 	boot  *boot
 
+	packed     string // the path of the compressed root or store on a live medium
+	compressor string // who made it
+	temp       io.Closer
+	files      []OutputFile // of a folder
+	signer     *signature.Signer
+
 	warnings []string
 }
 
@@ -49,6 +64,24 @@ type planner struct {
 // assembles the trees, lays them out, and installs the boot loader.
 func (r *Recipe) Plan(ctx context.Context, h Host) (*Plan, error) {
 	p := &planner{Recipe: r}
+	plan, err := p.plan(ctx, h)
+	if err != nil && p.temp != nil {
+		p.temp.Close()
+	}
+	return plan, err
+}
+
+// Close gives back what was made for the plan and has no name, such as a compressed
+// store; nothing of the plan can be read any more.
+func (p *Plan) Close() error {
+	if p.temp == nil {
+		return nil
+	}
+	return p.temp.Close()
+}
+
+func (p *planner) plan(ctx context.Context, h Host) (*Plan, error) {
+	r := p.Recipe
 	var err error
 	if p.store, err = r.resolve(ctx, h); err != nil {
 		return nil, err
@@ -68,6 +101,7 @@ func (r *Recipe) Plan(ctx context.Context, h Host) (*Plan, error) {
 	}
 	c := p.store.closure
 	plan := &Plan{Recipe: r, Disk: disk, items: c.Items(), contents: p.contents(), boot: p.boot, Warnings: p.warnings,
+		Files: p.files, compressor: p.compressor, signer: p.signer, temp: p.temp,
 		Closure: ManifestClosure{Paths: c.Len(), NarSize: c.NarSize()}}
 	plan.direct, plan.directErr = p.direct()
 	if c.Len() > 0 {
@@ -80,6 +114,9 @@ func (r *Recipe) Plan(ctx context.Context, h Host) (*Plan, error) {
 func (p *planner) finish() (*partition.Disk, error) {
 	if p.isISO() {
 		return p.layOutISO()
+	}
+	if p.isNetboot() {
+		return p.filesAsDisk()
 	}
 	disk, err := p.layOut()
 	if err != nil {

@@ -151,11 +151,24 @@ type Entry struct {
 
 // Output says what is written.
 type Output struct {
-	Format      string `json:"format,omitempty" jsonschema:"enum=raw,enum=qcow2,enum=iso" jsonschema_description:"raw (the default), qcow2, or iso: a live system from the partition that holds the store, which boots from a CD and, copied to it, from a USB stick."`
+	Format      string `json:"format,omitempty" jsonschema:"enum=raw,enum=qcow2,enum=iso,enum=netboot" jsonschema_description:"raw (the default), qcow2, iso: a live system from the partition that holds the store, which boots from a CD and, copied to it, from a USB stick, or netboot: a folder with kernel, initrd, root.squashfs, command-line and a script for iPXE."`
 	Volume      string `json:"volume,omitempty" jsonschema_description:"iso: the volume id, up to 32 letters, digits and _.+-; the recipe's name if left out."`
 	Publisher   string `json:"publisher,omitempty" jsonschema_description:"iso: who publishes it, up to 128 characters."`
 	Application string `json:"application,omitempty" jsonschema_description:"iso: what made it, up to 128 characters."`
 	Joliet      bool   `json:"joliet,omitempty" jsonschema_description:"iso: with names for Windows, too."`
+	Store       string `json:"store,omitempty" jsonschema:"enum=files,enum=squashfs" jsonschema_description:"iso, netboot: files (the default of iso), or squashfs (that of netboot): the root of a system that ingot made, or the store of a NixOS system, compressed into one file."`
+	Compression string `json:"compression,omitempty" jsonschema:"enum=zstd,enum=xz,enum=gzip,enum=none" jsonschema_description:"squashfs: zstd (the default), xz, gzip or none."`
+	Level       int    `json:"level,omitempty" jsonschema_description:"squashfs: the level of zstd, 1 to 22, or of gzip, 1 to 9; 6 if left out. 19 takes six times as long as 6."`
+	BlockSize   Size   `json:"block-size,omitzero" jsonschema_description:"squashfs: what is compressed together, a power of two from 4KiB to 1MiB; 1MiB if left out."`
+	Sign        *Sign  `json:"sign,omitempty" jsonschema_description:"netboot: sign each file for iPXE's imgverify."`
+	Password    string `json:"password,omitempty" jsonschema_description:"netboot: what iPXE asks for before it gives a shell. It stands in the script for all to read; a signed script has no shell without it."`
+}
+
+// Sign says by whom the files of a netboot folder are signed.
+type Sign struct {
+	Key         Path `json:"key" jsonschema:"required" jsonschema_description:"The private key, in PEM: RSA, which every iPXE can check, or ECDSA."`
+	Certificate Path `json:"certificate" jsonschema:"required" jsonschema_description:"The key's certificate, in PEM, which must allow code signing."`
+	Chain       Path `json:"chain,omitzero" jsonschema_description:"Certificates that lead from that one to the one which is trusted, in PEM; they are put into each signature."`
 }
 
 // Size is a number of bytes as recipes spell it: "8GiB", "fit", "fit+512MiB".

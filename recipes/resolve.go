@@ -22,8 +22,14 @@ type Host struct {
 	// Program is ingot's own file, which becomes the init and the shell of the systems
 	// that it makes. It must be linked statically for that.
 	Program string
-	// Path is where the tools of a boot loader are looked for.
+	// Path is where the tools of a boot loader, and mksquashfs, are looked for.
 	Path []string
+	// Temp is the folder for what is too large for memory, and has no name in it; /var/tmp
+	// if it is empty.
+	Temp string
+	// Packed, if set, is told of bytes that were compressed, from several goroutines, and
+	// how many there are.
+	Packed func(bytes, total int64)
 	// Hashed, if set, is told of bytes of store items that were hashed, from several
 	// goroutines.
 	Hashed func(bytes int64)

@@ -46,7 +46,7 @@ func (System) JSONSchemaExtend(s *jsonschema.Schema) { orElse(s, &jsonschema.Sch
 
 // JSONSchemaExtend lets a format stand for the whole mapping.
 func (Output) JSONSchemaExtend(s *jsonschema.Schema) {
-	orElse(s, &jsonschema.Schema{Type: "string", Enum: []any{"raw", "qcow2", "iso"}})
+	orElse(s, &jsonschema.Schema{Type: "string", Enum: []any{"raw", "qcow2", "iso", "netboot"}})
 }
 
 // JSONSchemaExtend lets a list of platforms stand for the whole mapping.

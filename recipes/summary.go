@@ -207,6 +207,9 @@ func (p *Plan) table() string {
 	if p.Recipe.isISO() {
 		return "iso"
 	}
+	if p.Files != nil {
+		return "netboot"
+	}
 	return p.Disk.Kind.String()
 }
 
@@ -214,6 +217,9 @@ func (p *Plan) table() string {
 func (p *Plan) parts() string {
 	if p.Recipe.isISO() {
 		return "1 volume"
+	}
+	if p.Files != nil {
+		return fmt.Sprintf("%d files", len(p.Files))
 	}
 	return fmt.Sprintf("%d partitions", len(p.Disk.Partitions))
 }

@@ -24,7 +24,8 @@ func newBuild() *cobra.Command {
 		Long: `Write the disk that a recipe describes, and a manifest with its digests beside it.
 
 The format is that of the recipe or of --format, else what the output's name ends in:
-.qcow2, .iso, or anything else for raw.
+.qcow2, .iso, or anything else for raw. The format netboot is a folder: kernel, initrd,
+root.squashfs, command-line and a script for iPXE, each signed if --sign-key is given.
 
 The output stands under its name only when it is whole: on an error, or when
 ingot is interrupted, nothing is left behind and an older file stays as it was.
@@ -32,6 +33,8 @@ The output - is standard output, written strictly in order, without a manifest.`
 		Example: `  ingot build rescue -o rescue.img
   ingot build web.yaml -o web.qcow2 --format qcow2
   ingot build rescue -o rescue.iso --format iso
+  ingot build rescue -o rescue.iso --format iso --set output.store=squashfs
+  ingot build web.yaml -o tftp/web --format netboot --sign-key code.key --sign-cert code.pem
   ingot build web.yaml --set disk.partitions.root.size=8GiB
   ingot build web.yaml -o - | zstd > web.img.zst`,
 		Args: cobra.ExactArgs(1),
@@ -39,7 +42,10 @@ The output - is standard output, written strictly in order, without a manifest.`
 	}
 	r.add(c)
 	f := c.Flags()
-	f.StringVarP(&o.output, "output", "o", "", "where to write; the recipe's name with .img, .qcow2 or .iso if left out")
+	f.StringVarP(&o.output, "output", "o", "", "where to write; the recipe's name with .img, .qcow2, .iso or -netboot if left out")
+	f.StringVar(&r.signKey, "sign-key", "", "override output.sign.key: the `FILE` with the private key that signs a netboot folder")
+	f.StringVar(&r.signCert, "sign-cert", "", "override output.sign.certificate: the `FILE` with its certificate")
+	f.StringVar(&r.signChain, "sign-chain", "", "override output.sign.chain: the `FILE` with certificates between that one and the root")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "say nothing but errors")
 	f.BoolVar(&o.dryRun, "dry-run", false, "plan and check all, write nothing")
 	f.BoolVar(&o.noManifest, "no-manifest", false, "write no manifest and take no digests")
@@ -71,22 +77,23 @@ func build(c *cobra.Command, name string, r recipeFlags, o buildFlags) error {
 	}
 	out := o.output
 	if out == "" {
-		out = recipe.Name + map[string]string{"raw": ".img", "qcow2": ".qcow2", "iso": ".iso"}[recipe.Output.Format]
+		out = recipe.Name + map[string]string{"raw": ".img", "qcow2": ".qcow2", "iso": ".iso", "netboot": "-netboot"}[recipe.Output.Format]
 	}
-	if err := writable(c, out); err != nil {
+	if err := writable(c, out, recipe.Output.Format); err != nil {
 		return err
 	}
 	hashing := newProgress(c.ErrOrStderr(), o.quiet, "hashing", unknownTotal)
-	plan, err := planRecipe(c, recipe, o.quiet, hashing.add)
+	plan, err := planRecipe(c, recipe, o.quiet, hashing.add, tempBeside(out))
 	hashing.close()
 	if err != nil {
 		return err
 	}
+	defer plan.Close()
 	for _, w := range plan.Warnings {
 		say("warning: %s", w)
 	}
-	say("planned %s in %s: %d store paths, %s on a disk of %s", plan.Recipe.Name, since(start), plan.Closure.Paths,
-		partition.FormatBytes(plan.Data()), partition.FormatBytes(plan.Disk.Map.Size()))
+	say("planned %s in %s: %d store paths, %s %s", plan.Recipe.Name, since(start), plan.Closure.Paths,
+		partition.FormatBytes(plan.Data()), where(plan))
 	if o.dryRun {
 		return nil
 	}
@@ -110,7 +117,7 @@ func build(c *cobra.Command, name string, r recipeFlags, o buildFlags) error {
 		return err
 	}
 	say("wrote %s in %s", out, since(start))
-	if manifest != nil {
+	if manifest != nil && plan.Files == nil {
 		say("digest %s, in %s", manifest.Disk.Digest, filepath.Base(recipes.ManifestPath(out)))
 	}
 	return nil
@@ -125,7 +132,13 @@ const stdout = "-"
 
 // writable says whether the output can be made, before a long plan is: what opens it
 // leaves nothing.
-func writable(c *cobra.Command, out string) error {
+func writable(c *cobra.Command, out, format string) error {
+	if format == "netboot" {
+		if out == stdout {
+			return usageError{errors.New("build: a netboot output is a folder, which cannot go to standard output; give its name with -o")}
+		}
+		return recipes.CheckFolder(out)
+	}
 	if out == stdout {
 		if f, ok := c.OutOrStdout().(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 			return usageError{errors.New("build: standard output is a terminal; give a file with -o, or send it down a pipe")}
@@ -140,17 +153,36 @@ func writable(c *cobra.Command, out string) error {
 	return nil
 }
 
+// where says what the data of a plan is in.
+func where(p *recipes.Plan) string {
+	if p.Files != nil {
+		return fmt.Sprintf("in %d files", len(p.Files))
+	}
+	return "on a disk of " + partition.FormatBytes(p.Disk.Map.Size())
+}
+
+// tempBeside returns the folder of an output: what is too large for memory needs about as
+// much room as the output does, where somebody has thought of that.
+func tempBeside(out string) string {
+	if out == stdout {
+		return os.TempDir()
+	}
+	return filepath.Dir(filepath.Clean(out))
+}
+
 func since(t time.Time) string { return time.Since(t).Round(10 * time.Millisecond).String() }
 
 // recipeFlags are those of every verb that reads a recipe.
 type recipeFlags struct {
 	set    []string
 	format string
+
+	signKey, signCert, signChain string // of build
 }
 
 func (r *recipeFlags) add(c *cobra.Command) {
 	c.Flags().StringArrayVar(&r.set, "set", nil, "override a key of the recipe: `key=value`, may be repeated")
-	c.Flags().StringVar(&r.format, "format", "", "override output.format: raw, qcow2 or iso")
+	c.Flags().StringVar(&r.format, "format", "", "override output.format: raw, qcow2, iso or netboot")
 }
 
 // load reads a recipe, with what the flags override.
@@ -158,6 +190,18 @@ func (r recipeFlags) load(name string) (*recipes.Recipe, error) {
 	set := r.set
 	if r.format != "" {
 		set = append(set, "output.format="+r.format)
+	}
+	for _, f := range []struct{ key, file string }{
+		{"key", r.signKey}, {"certificate", r.signCert}, {"chain", r.signChain},
+	} {
+		if f.file == "" {
+			continue
+		}
+		abs, err := filepath.Abs(f.file) // a recipe's paths are relative to its own file
+		if err != nil {
+			return nil, err
+		}
+		set = append(set, "output.sign."+f.key+"="+abs)
 	}
 	return recipes.Load(name, set)
 }
@@ -170,16 +214,18 @@ func (r recipeFlags) plan(c *cobra.Command, name string) (*recipes.Plan, error) 
 	}
 	hashing := newProgress(c.ErrOrStderr(), false, "hashing", unknownTotal)
 	defer hashing.close()
-	return planRecipe(c, recipe, false, hashing.add)
+	return planRecipe(c, recipe, false, hashing.add, os.TempDir())
 }
 
-// planRecipe plans a recipe for this host, and shows what it fetches. hashed is told of bytes that are hashed.
-func planRecipe(c *cobra.Command, recipe *recipes.Recipe, quiet bool, hashed func(int64)) (*recipes.Plan, error) {
+// planRecipe plans a recipe for this host, and shows what it fetches and compresses. hashed
+// is told of bytes that are hashed, and temp is the folder for what has no name.
+func planRecipe(c *cobra.Command, recipe *recipes.Recipe, quiet bool, hashed func(int64), temp string) (*recipes.Plan, error) {
 	host, err := thisHost()
 	if err != nil {
 		return nil, err
 	}
-	host.Hashed = hashed
+	host.Hashed, host.Temp = hashed, temp
+	defer showPacking(c.ErrOrStderr(), quiet, &host)()
 	defer showFetching(c.ErrOrStderr(), quiet, &host.Fetch)()
 	return recipe.Plan(c.Context(), host)
 }

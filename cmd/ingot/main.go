@@ -158,7 +158,7 @@ file that changed while it was read, 130 an interruption.`,
 		RunE:                       func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(newBuild(), newCheck(), newClosure(), newPlan(), newRecipes(), newRegister(), newSchema(), newVerify(), newDigest(), newVersion())
+	root.AddCommand(newBuild(), newCheck(), newClosure(), newPlan(), newRecipes(), newRegister(), newSchema(), newVerify(), newVerifySignatures(), newDigest(), newVersion())
 	for _, c := range root.Commands() {
 		if check := c.Args; check != nil {
 			c.Args = func(c *cobra.Command, args []string) error {

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/term"
 
 	"ingot/partition"
+	"ingot/recipes"
 )
 
 // progress shows how many bytes are done, of a total where that is known: a bar on a
@@ -59,5 +60,21 @@ func newLines(w io.Writer, what string, total int64) progress {
 			}
 		},
 		close: func() {},
+	}
+}
+
+// showPacking has the planning of a recipe show what it compresses. The function that is
+// returned ends that.
+func showPacking(w io.Writer, quiet bool, h *recipes.Host) func() {
+	var once sync.Once
+	var bar progress
+	h.Packed = func(n, total int64) {
+		once.Do(func() { bar = newProgress(w, quiet, "compressing", total) })
+		bar.add(n)
+	}
+	return func() {
+		if bar.close != nil {
+			bar.close()
+		}
 	}
 }

@@ -29,9 +29,13 @@ say whose bytes differ. The exit status is 0 if none do, and 6 if any does.`,
 			if err != nil {
 				return err
 			}
-			plan, err := planRecipe(c, recipe, quiet, nil)
+			plan, err := planRecipe(c, recipe, quiet, nil, os.TempDir())
 			if err != nil {
 				return err
+			}
+			defer plan.Close()
+			if plan.Files != nil {
+				return verifyFolder(c, plan, args[1], quiet, asJSON)
 			}
 			disk, err := openDisk(args[1])
 			if err != nil {
@@ -53,12 +57,23 @@ say whose bytes differ. The exit status is 0 if none do, and 6 if any does.`,
 	return c
 }
 
+// verifyFolder compares the files of a netboot folder.
+func verifyFolder(c *cobra.Command, plan *recipes.Plan, dir string, quiet, asJSON bool) error {
+	bar := newProgress(c.ErrOrStderr(), quiet, "comparing", plan.Disk.Map.Size())
+	diffs, err := plan.CompareFolder(c.Context(), dir, image.WriteOptions{Progress: bar.add})
+	bar.close()
+	if err != nil {
+		return err
+	}
+	return report(c.OutOrStdout(), dir, diffs, asJSON)
+}
+
 // differsError says that an image is not what it is compared with.
 type differsError struct{ what string }
 
 func (e differsError) Error() string { return e.what }
 
-func report(out io.Writer, name string, diffs []image.Difference, asJSON bool) error {
+func report[D any](out io.Writer, name string, diffs []D, asJSON bool) error {
 	if asJSON {
 		e := json.NewEncoder(out)
 		e.SetIndent("", "  ")

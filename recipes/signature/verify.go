@@ -1,0 +1,133 @@
+package signature
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/asn1"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// Roots are the certificates that are trusted.
+type Roots struct{ pool *x509.CertPool }
+
+// LoadRoots reads trusted certificates from a file in PEM.
+func LoadRoots(name string) (Roots, error) {
+	list, err := readCertificates(name)
+	if err != nil {
+		return Roots{}, err
+	}
+	r := Roots{x509.NewCertPool()}
+	for _, c := range list {
+		r.pool.AddCert(c)
+	}
+	return r, nil
+}
+
+// ErrMismatch says that the content is not what was signed.
+var ErrMismatch = errors.New("the signature is that of other bytes")
+
+// Verify says why a detached signature does not vouch for what r has, or nil: the signer's
+// certificate must lead to a root, be valid now and be for signing code.
+func Verify(r io.Reader, der []byte, roots Roots) error {
+	signed, certificates, err := parse(der)
+	if err != nil {
+		return err
+	}
+	if len(signed.SignerInfos) == 0 {
+		return errors.New("the signature has no signer")
+	}
+	hashes := map[crypto.Hash]io.Writer{}
+	var all []io.Writer
+	for _, s := range signed.SignerInfos {
+		h, err := s.hash()
+		if err != nil {
+			return err
+		}
+		if hashes[h] == nil {
+			hashes[h] = h.New()
+			all = append(all, hashes[h])
+		}
+	}
+	if _, err := io.Copy(io.MultiWriter(all...), r); err != nil {
+		return err
+	}
+	for _, s := range signed.SignerInfos {
+		h, _ := s.hash()
+		sum := hashes[h].(interface{ Sum([]byte) []byte }).Sum(nil)
+		if err := s.verify(h, sum, certificates, roots); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func parse(der []byte) (*signedData, []*x509.Certificate, error) {
+	var outer contentInfo
+	if rest, err := asn1.Unmarshal(der, &outer); err != nil || len(rest) > 0 || !outer.ContentType.Equal(oidSignedData) {
+		return nil, nil, errors.New("is no CMS signature in DER")
+	}
+	var signed signedData
+	if rest, err := asn1.Unmarshal(outer.Content.Bytes, &signed); err != nil || len(rest) > 0 {
+		return nil, nil, errors.New("is no CMS signature in DER that can be read")
+	}
+	if len(signed.EncapContentInfo.Content.Bytes) > 0 {
+		return nil, nil, errors.New("the signature is not a detached one: it has the content in it")
+	}
+	certificates, err := x509.ParseCertificates(signed.Certificates.Bytes)
+	if err != nil {
+		return nil, nil, fmt.Errorf("certificates of the signature: %w", err)
+	}
+	return &signed, certificates, nil
+}
+
+func (s *signerInfo) hash() (crypto.Hash, error) {
+	for _, d := range digests {
+		if d.oid.Equal(s.DigestAlgorithm.Algorithm) {
+			return d.hash, nil
+		}
+	}
+	return 0, fmt.Errorf("the digest is of the algorithm %s; there are SHA-256, SHA-384 and SHA-512", s.DigestAlgorithm.Algorithm)
+}
+
+func (s *signerInfo) verify(hash crypto.Hash, sum []byte, certificates []*x509.Certificate, roots Roots) error {
+	if len(s.SignedAttributes.Bytes) > 0 {
+		return errors.New("the signature has signed attributes, which iPXE cannot read: sign with -noattr")
+	}
+	var signer *x509.Certificate
+	others := x509.NewCertPool()
+	for _, c := range certificates {
+		if bytes.Equal(c.RawIssuer, s.SID.Issuer.FullBytes) && s.SID.SerialNumber != nil && c.SerialNumber.Cmp(s.SID.SerialNumber) == 0 {
+			signer = c
+			continue
+		}
+		others.AddCert(c)
+	}
+	if signer == nil {
+		return errors.New("the signer's certificate is not in the signature")
+	}
+	switch key := signer.PublicKey.(type) {
+	case *rsa.PublicKey:
+		if rsa.VerifyPKCS1v15(key, hash, sum, s.Signature) != nil {
+			return ErrMismatch
+		}
+	case *ecdsa.PublicKey:
+		if !ecdsa.VerifyASN1(key, sum, s.Signature) {
+			return ErrMismatch
+		}
+	default:
+		return fmt.Errorf("the signer's key is %T; there are RSA and ECDSA", key)
+	}
+	if err := signsCode(signer); err != nil {
+		return err
+	}
+	_, err := signer.Verify(x509.VerifyOptions{Roots: roots.pool, Intermediates: others, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageCodeSigning}})
+	if err != nil {
+		return fmt.Errorf("the certificate of %q: %w", signer.Subject, err)
+	}
+	return nil
+}
