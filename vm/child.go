@@ -1,6 +1,7 @@
 package vm
 
 import (
+	"errors"
 	"os/exec"
 	"runtime"
 	"syscall"
@@ -18,8 +19,9 @@ type child struct {
 // launch runs a child that dies with this process, even by SIGKILL. The kernel sends
 // that signal when the thread ends that made the child; so one thread is kept for the
 // purpose until the child has ended. A process group of its own keeps a terminal's
-// Ctrl-C from it: the context decides.
-func launch(cmd *exec.Cmd) (*child, error) {
+// Ctrl-C from it: the context decides. What is prepared is done on that thread first,
+// and so what it sets for itself is the child's as well.
+func launch(cmd *exec.Cmd, prepare ...func() error) (*child, error) {
 	if cmd.SysProcAttr == nil {
 		cmd.SysProcAttr = &syscall.SysProcAttr{}
 	}
@@ -29,7 +31,13 @@ func launch(cmd *exec.Cmd) (*child, error) {
 	started := make(chan error, 1)
 	go func() {
 		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
-		err := cmd.Start()
+		var err error
+		for _, f := range prepare {
+			err = errors.Join(err, f())
+		}
+		if err == nil {
+			err = cmd.Start()
+		}
 		if err == nil {
 			c.pid = cmd.Process.Pid
 		}

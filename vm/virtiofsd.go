@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -92,13 +93,37 @@ func (m *Machine) startVirtiofsd(dir string, readOnly bool) (*os.File, error) {
 	cmd.ExtraFiles = []*os.File{listens}
 	cmd.Stdout, cmd.Stderr = m.stderr, m.stderr
 	cmd.SysProcAttr = namespaces()
-	helper, err := launch(cmd)
+	helper, err := launch(cmd, keepGroups)
 	if err != nil {
 		connected.Close()
 		return nil, fmt.Errorf("start virtiofsd for %s: %w", dir, err)
 	}
 	m.helpers = append(m.helpers, helper)
 	return connected, nil
+}
+
+// keepGroups has virtiofsd believe that it has given up its supplementary groups, which
+// it insists on, and which nobody may do in a user namespace that an ordinary user has
+// made. They are the user's own, and no more than what ingot has itself. It is a filter
+// of system calls, of this thread and its children.
+func keepGroups() error {
+	if os.Geteuid() == 0 {
+		return nil
+	}
+	filter := []unix.SockFilter{
+		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: 0}, // seccomp_data.nr
+		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: unix.SYS_SETGROUPS, Jf: 1},
+		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ERRNO}, // errno 0: success
+		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW},
+	}
+	program := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
+	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+		return fmt.Errorf("no_new_privs: %w", err)
+	}
+	if _, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, 0, uintptr(unsafe.Pointer(&program))); errno != 0 {
+		return fmt.Errorf("seccomp: %w", errno)
+	}
+	return nil
 }
 
 // namelessSocket returns a socket that listens, and one that is connected to it and
