@@ -1,0 +1,36 @@
+// Package helper runs commands in a machine that is made for them and gone with them:
+// for what takes root, another kernel, another architecture or a store that the host
+// does not have.
+//
+//	h, err := helper.Start(ctx, helper.Options{})
+//	defer h.Close()
+//	result, err := h.Exec(ctx, helper.Command{Argv: []string{"mkfs.xfs", "/dev/vda"}, Stdout: os.Stdout})
+//	err = h.CopyOut(ctx, "/tmp/xchg", "results")
+//
+// The machine is a kernel and an initramfs, made in memory, in which the static ingot
+// binary is process 1 (package guest) and does what it is asked through a
+// virtio-serial port (package agent). Its root is a tmpfs of half of its memory.
+// Nothing on the host is written but what is shared writable, and disks that say so.
+//
+// # What it guarantees
+//
+// What a command prints arrives byte for byte, standard output and standard error
+// apart, and so does its exit status. What goes wrong is told apart by type: the
+// command failed ([*ExitError]), could not be run ([*CommandError]), the guest
+// panicked ([*PanicError]), had too little memory ([*OutOfMemoryError]), took too long
+// ([*TimeoutError]), QEMU failed ([*QEMUError]), or the guest went silent
+// ([*LostError]). All of the last five carry the console's last lines.
+//
+// A kernel that lacks a driver which the machine needs is refused with the driver's
+// name before anything runs.
+//
+// # Speed
+//
+// What a start costs is measured by tests/bench against QEMU booting the same kernel
+// with an init that does nothing but power off. [words] says what was tried.
+//
+// # Limits
+//
+// Files that are copied in or out pass through the guest's memory. A kernel before
+// 6.6 keeps no user attributes on the tmpfs that is the root.
+package helper

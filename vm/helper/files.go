@@ -1,0 +1,74 @@
+package helper
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"syscall"
+
+	"ingot/vm/agent"
+)
+
+// CopyIn copies a folder's contents, or a file, into a folder of the guest, which is
+// made if need be. In the guest all belongs to root. Lost names what could not be kept,
+// such as attributes that the guest's file system does not take.
+func (v *VM) CopyIn(ctx context.Context, path, dir string) (lost []string, err error) {
+	if _, err := os.Lstat(path); err != nil {
+		return nil, err
+	}
+	stream, err := v.session.Open(agent.Request{Put: &agent.Put{Dir: agent.Raw(dir)}})
+	if err != nil {
+		return nil, v.explain(ctx, err)
+	}
+	packed := make(chan error, 1)
+	go func() {
+		w := stream.Writer(agent.Stdin)
+		err := agent.Pack(w, path)
+		w.Close() // half a stream is no end that the guest would take for one
+		packed <- err
+	}()
+	r, err := stream.Wait(ctx)
+	if err != nil {
+		return nil, v.explain(ctx, err)
+	}
+	if err := <-packed; err != nil && !isBroken(err) {
+		return r.Lost, fmt.Errorf("copy %s into the guest: %w", path, err)
+	}
+	if r.Failed != "" {
+		return r.Lost, fmt.Errorf("copy %s to %s in the guest: %s", path, dir, r.Failed)
+	}
+	return r.Lost, nil
+}
+
+// CopyOut copies a folder's contents, or a file, from the guest into a folder of the
+// host, which is there. All belongs to the caller.
+func (v *VM) CopyOut(ctx context.Context, path, dir string) (lost []string, err error) {
+	stream, err := v.session.Open(agent.Request{Get: &agent.Get{Path: agent.Raw(path)}})
+	if err != nil {
+		return nil, v.explain(ctx, err)
+	}
+	in := stream.Reader(agent.Stdout)
+	stop := context.AfterFunc(ctx, func() { in.Close() })
+	defer stop()
+	lost, unpacked := agent.Unpack(in, dir, agent.UnpackOptions{})
+	if unpacked != nil {
+		in.Close()
+	}
+	r, err := stream.Wait(ctx)
+	switch {
+	case err != nil:
+		return lost, v.explain(ctx, err)
+	case r.Failed != "" && unpacked == nil, r.Failed != "" && isBroken(unpacked):
+		return lost, fmt.Errorf("copy %s out of the guest: %s", path, r.Failed)
+	case unpacked != nil:
+		return lost, fmt.Errorf("copy %s out of the guest: %w", path, unpacked)
+	}
+	return lost, nil
+}
+
+// isBroken says of an error that the other side ended the stream: it knows why.
+func isBroken(err error) bool {
+	return errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.ErrClosedPipe) || errors.Is(err, syscall.EPIPE)
+}
