@@ -3,6 +3,7 @@ module ingot
 go 1.26.8
 
 require (
+	filippo.io/edwards25519 v1.1.0 // the curve of signatures of Guix, which are no EdDSA
 	github.com/creack/pty v1.1.24 // terminals for those who log in by ssh
 	github.com/diskfs/go-diskfs v1.9.4 // partition: GUID partition tables
 	github.com/dustin/go-humanize v1.0.1 // sizes and counts in messages
@@ -21,6 +22,7 @@ require (
 	github.com/ulikunitz/xz v0.5.15 // xz, for modules, caches and packages
 	go.yaml.in/yaml/v3 v3.0.6 // recipes: its nodes know line and column
 	golang.org/x/crypto v0.58.0 // the guest's ssh server
+	golang.org/x/net v0.60.0 // DNS messages, for networks of machines
 	golang.org/x/sync v0.24.0 // errgroup
 	golang.org/x/sys v0.49.0 // cloning, copy_file_range, mounts and modules
 	golang.org/x/term v0.47.0 // whether there is a terminal, and line editing in the guest
@@ -43,6 +45,5 @@ require (
 	github.com/rivo/uniseg v0.4.7 // indirect
 	github.com/u-root/uio v0.0.0-20240224005618-d2acac8f3701 // indirect
 	go.yaml.in/yaml/v4 v4.0.0-rc.2 // indirect
-	golang.org/x/net v0.60.0 // indirect
 	golang.org/x/tools v0.51.0 // indirect
 )

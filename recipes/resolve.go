@@ -185,14 +185,14 @@ func (s *store) fetch(ctx context.Context, h Host, c *Closure) ([]*storedb.Item,
 	o.InPlace, o.Trust = true, true
 	keys := c.Keys
 	if len(keys) == 0 {
-		keys = []string{storedb.NixOSKey}
+		keys = s.flavour.DefaultKeys()
 	}
 	for _, text := range keys {
-		k, err := storedb.ParsePublicKey(text)
+		more, err := storedb.ParsePublicKeys(text)
 		if err != nil {
 			return nil, err
 		}
-		o.Keys = append(o.Keys, k)
+		o.Keys = append(o.Keys, more...)
 	}
 	var locations []string
 	for _, p := range c.Cache {

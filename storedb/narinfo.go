@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"crypto/ed25519"
+	"crypto/sha256"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -30,6 +31,8 @@ type NarInfo struct {
 	Sigs        []string // NAME:BASE64, sorted
 	CA          string
 	Origin      Origin
+
+	guix *guixSignature // nil if Guix has not signed it
 }
 
 // maxNarInfo is far above what the thousands of references of the largest ones take.
@@ -54,7 +57,9 @@ func (f Flavour) ReadNarInfo(name string, r io.Reader, accept func(compression s
 	lines.Buffer(nil, maxNarInfo+1)
 	line := 0
 	for lines.Scan() {
-		line++
+		if line++; f == Guix && strings.HasPrefix(lines.Text(), guixSigned) {
+			p.sign(b, lines.Text())
+		}
 		if err := p.line(lines.Text()); err != nil {
 			return nil, fmt.Errorf("%s:%d: %w", name, line, err)
 		}
@@ -95,6 +100,25 @@ func (p *narInfoReader) line(s string) error {
 		return err
 	}
 	return p.field(key, value)
+}
+
+// guixSigned begins the line with the signature of Guix.
+const guixSigned = "Signature:"
+
+// sign takes in the line with the signature: the first one counts, and it is of all
+// that stands above it. What stands below may be changed by anybody; Guix demands of
+// three fields that they are above, and NarSize counts here, too.
+func (p *narInfoReader) sign(b []byte, line string) {
+	if p.info.guix != nil {
+		return
+	}
+	above := b[:bytes.Index(b, []byte(guixSigned))]
+	g := &guixSignature{text: strings.TrimSpace(line[len(guixSigned):]), sum: sha256.Sum256(above)}
+	g.partial = len(above) > 0 && above[len(above)-1] != '\n'
+	for _, key := range []string{"StorePath", "NarHash", "NarSize", "References"} {
+		g.partial = g.partial || !p.seen[key]
+	}
+	p.info.guix = g
 }
 
 // once refuses a key that stands twice and may not.
@@ -166,7 +190,7 @@ func (p *narInfoReader) field(key, value string) (err error) {
 	case "CA":
 		p.info.CA = value
 	}
-	return err // other keys are for others: System, Signature of Guix
+	return err // other keys are for others: System, say
 }
 
 func size(key, value string) (int64, error) {
@@ -235,14 +259,41 @@ func (n *NarInfo) Fingerprint() string {
 }
 
 // A PublicKey is a key whose signatures are trusted, as in nix.conf's
-// trusted-public-keys.
+// trusted-public-keys, or in Guix's /etc/guix/acl.
 type PublicKey struct {
 	Name string
-	Key  ed25519.PublicKey
+	Key  ed25519.PublicKey // of Nix
+	guix *sexp             // of Guix
 }
 
 // NixOSKey is the key of https://cache.nixos.org, which Nix trusts unless told otherwise.
 const NixOSKey = "cache.nixos.org-1:6NCHdD59X431o0gWypbMrAURkbJ16ZPMQFGspcDShjY="
+
+// DefaultKeys are those that are trusted where nobody says which.
+func (f Flavour) DefaultKeys() []string {
+	if f == Guix {
+		return GuixKeys
+	}
+	return []string{NixOSKey}
+}
+
+// ParsePublicKeys reads NAME:BASE64, or (public-key …) of Guix, or the keys that may
+// sign substitutes in an access control list of Guix, (acl …).
+func ParsePublicKeys(text string) ([]PublicKey, error) {
+	text = strings.TrimSpace(text)
+	if strings.HasPrefix(text, "(") {
+		keys, err := parseGuixKeys(text)
+		if err != nil {
+			return nil, fmt.Errorf("public key %.60q: %w", text, err)
+		}
+		return keys, nil
+	}
+	k, err := ParsePublicKey(text)
+	if err != nil {
+		return nil, err
+	}
+	return []PublicKey{k}, nil
+}
 
 // ParsePublicKey reads NAME:BASE64.
 func ParsePublicKey(s string) (PublicKey, error) {
@@ -250,11 +301,16 @@ func ParsePublicKey(s string) (PublicKey, error) {
 	if err != nil {
 		return PublicKey{}, fmt.Errorf("public key %q: %w", s, err)
 	}
-	return PublicKey{name, key}, nil
+	return PublicKey{Name: name, Key: key}, nil
 }
 
-// String returns NAME:BASE64.
-func (k PublicKey) String() string { return k.Name + ":" + base64.StdEncoding.EncodeToString(k.Key) }
+// String returns NAME:BASE64, or the key of Guix as an S-expression.
+func (k PublicKey) String() string {
+	if k.guix != nil {
+		return k.guix.canonical()
+	}
+	return k.Name + ":" + base64.StdEncoding.EncodeToString(k.Key)
+}
 
 // parseSignature reads NAME:BASE64.
 func parseSignature(s string) (name string, sig []byte, err error) {
@@ -284,6 +340,12 @@ func parseNamed(s string, size int) (string, []byte, error) {
 // from its contents, so that no signature is needed: what nix-store --add adds.
 func (n *NarInfo) CheckTrust(f Flavour, keys []PublicKey) error {
 	if n.contentAddressed(f) {
+		return nil
+	}
+	if f == Guix {
+		if wrong := n.guix.check(keys); wrong != "" {
+			return &UntrustedError{n.Path, wrong, n.Origin}
+		}
 		return nil
 	}
 	message := []byte(n.Fingerprint())

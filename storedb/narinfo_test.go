@@ -194,7 +194,7 @@ func FuzzNarInfo(f *testing.F) {
 // FuzzSignature checks that no text counts as a signature by a key but that key's own.
 func FuzzSignature(f *testing.F) {
 	private := ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
-	key := PublicKey{"k", private.Public().(ed25519.PublicKey)}
+	key := PublicKey{Name: "k", Key: private.Public().(ed25519.PublicKey)}
 	n := NarInfo{Path: Nix.path("a"), NarHash: Hash{1}, NarSize: 1}
 	good := "k:" + base64.StdEncoding.EncodeToString(ed25519.Sign(private, []byte(n.Fingerprint())))
 	f.Add(good)

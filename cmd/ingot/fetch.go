@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -125,20 +126,33 @@ func (s *sourceFlags) fetch(c *cobra.Command, closure *storedb.Closure, quiet bo
 	return nil
 }
 
+// readKeys reads the public keys that a --key gives, or the file that it names: a key
+// of Nix holds a colon, and one of Guix begins with a bracket.
+func readKeys(text string) ([]storedb.PublicKey, error) {
+	if !strings.HasPrefix(text, "(") && !strings.Contains(text, ":") {
+		b, err := os.ReadFile(text)
+		if err != nil {
+			return nil, err
+		}
+		text = string(b)
+	}
+	return storedb.ParsePublicKeys(text)
+}
+
 // ask returns what binary caches have of the closures of the paths.
 func (s *sourceFlags) ask(ctx context.Context, f storedb.Flavour) ([]*storedb.Item, error) {
 	o := fetching()
 	o.Flavour, o.Unsigned = f, s.unsigned
 	keys := s.keys
 	if len(keys) == 0 {
-		keys = []string{storedb.NixOSKey}
+		keys = f.DefaultKeys()
 	}
 	for _, text := range keys {
-		k, err := storedb.ParsePublicKey(text)
+		more, err := readKeys(text)
 		if err != nil {
 			return nil, usageError{fmt.Errorf("--key: %w", err)}
 		}
-		o.Keys = append(o.Keys, k)
+		o.Keys = append(o.Keys, more...)
 	}
 	var err error
 	if s.remote, err = cache.Open(ctx, o, s.caches...); err != nil {

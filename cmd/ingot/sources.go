@@ -37,7 +37,7 @@ func (s *sourceFlags) add(f *pflag.FlagSet) {
 	f.StringVar(&s.storeRoot, "store-root", "", "`DIR` that is the root of that live store; / if left out")
 	f.StringVar(&s.from, "from", "", "`DIR` in which the items lie; the store directory, below --store-root, if left out")
 	f.StringArrayVar(&s.caches, "cache", nil, "binary cache that has the closure of --path: `URL` (https, http, file) or folder; may be repeated, and is asked in turn")
-	f.StringArrayVar(&s.keys, "key", nil, "public key whose signatures in a --cache are trusted: `NAME:BASE64`; that of https://cache.nixos.org if left out; may be repeated")
+	f.StringArrayVar(&s.keys, "key", nil, "public `KEY` whose signatures in a --cache are trusted: NAME:BASE64, Guix's (public-key …), or a file with either or with Guix's (acl …); those of cache.nixos.org, or of Guix's own servers, if left out; may be repeated")
 	f.BoolVar(&s.unsigned, "unsigned", false, "take from a --cache what no trusted key has signed, too")
 	f.StringVar(&s.flavour, "flavour", "", "nix or guix; guix if left out and a --path lies in /gnu/store, else nix")
 }

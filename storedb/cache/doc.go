@@ -12,7 +12,8 @@
 //
 // # What it guarantees
 //
-// A path is taken if one of the trusted keys signed its hash, size and references, or
+// A path is taken if one of the trusted keys, of Nix's kind or of Guix's, signed its
+// hash, size and references, or
 // if its name follows from its contents; [Options.Unsigned] takes all. What does not
 // have the signed hash never gets the path's name. Both hashes and both sizes are
 // checked while the data streams by; it is read once and held nowhere as a whole.
@@ -29,6 +30,7 @@
 //
 // # Limits
 //
-// NARs may be compressed with xz, zstd, bzip2, gzip or not at all. Guix's narinfos are
-// read, but their signatures, of a kind of their own, are not: they need Unsigned.
+// NARs may be compressed with xz, zstd, bzip2, gzip or not at all. Guix's servers have
+// lzip beside one of these. Of Guix's signatures, ECDSA over the curve Ed25519 and RSA
+// are known, which are the keys that guix archive makes; another is not trusted.
 package cache
