@@ -49,7 +49,7 @@ func checkedImage(t *testing.T, format string) string {
 // ingot runs the command line in this process.
 func ingot(args ...string) (code int, out, errout string) {
 	var o, e bytes.Buffer
-	code = run(context.Background(), args, &o, &e)
+	code = commandLine(context.Background(), args, &o, &e)
 	return code, o.String(), e.String()
 }
 

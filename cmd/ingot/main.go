@@ -23,16 +23,21 @@ import (
 	"ingot/image"
 	"ingot/recipes"
 	"ingot/vm/guest"
+	"ingot/vm/run"
 )
 
 func main() {
 	if guest.Main(os.Args) {
 		return
 	}
+	if len(os.Args) > 1 && os.Args[1] == run.JanitorVerb {
+		run.Janitor(os.Args[2:])
+		return
+	}
 	tuneMemory()
 	ctx, stop := signal.NotifyContext(context.Background(), endings()...)
 	context.AfterFunc(ctx, stop) // the second Ctrl-C need not wait for anything
-	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+	os.Exit(commandLine(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
 // endings are the signals that ask ingot to end. What nohup or a shell's & has
@@ -59,9 +64,9 @@ const (
 // interrupted, where that is not nothing.
 const interrupted = "interrupted"
 
-// run is the whole command line: results go to out, talk to errout, and the exit
+// commandLine is the whole of it: results go to out, talk to errout, and the exit
 // status comes back.
-func run(ctx context.Context, args []string, out, errout io.Writer) int {
+func commandLine(ctx context.Context, args []string, out, errout io.Writer) int {
 	root := newRoot()
 	root.SetArgs(args)
 	root.SetOut(out)
@@ -69,6 +74,10 @@ func run(ctx context.Context, args []string, out, errout io.Writer) int {
 	verb, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		return 0
+	}
+	var own guestStatus
+	if errors.As(err, &own) {
+		return int(own)
 	}
 	if ctx.Err() != nil {
 		err = fmt.Errorf("interrupted; %s", cmp.Or(verb.Annotations[interrupted], "nothing was written"))
@@ -158,7 +167,8 @@ file that changed while it was read, 130 an interruption.`,
 		RunE:                       func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(newBuild(), newCheck(), newClosure(), newPlan(), newRecipes(), newRegister(), newSchema(), newVerify(), newVerifySignatures(), newDigest(), newVersion())
+	root.AddCommand(newBuild(), newCheck(), newClosure(), newPlan(), newRecipes(), newRegister(), newSchema(), newVerify(), newVerifySignatures(), newDigest(), newVersion(),
+		newRun(), newShell(), newPs(), newStop())
 	for _, c := range root.Commands() {
 		if check := c.Args; check != nil {
 			c.Args = func(c *cobra.Command, args []string) error {

@@ -1,0 +1,334 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"ingot/bootloader"
+	"ingot/image"
+	"ingot/recipes"
+	"ingot/storedb"
+	"ingot/vm"
+	"ingot/vm/initramfs"
+	"ingot/vm/kernel"
+	"ingot/vm/run"
+	"ingot/vm/storedisk"
+)
+
+// machineFlags say what a machine runs, beside its name on the command line.
+type machineFlags struct {
+	recipe  recipeFlags
+	sources sourceFlags
+
+	kernel   string // folder with a kernel, for closures
+	store    string // closure or host
+	share    string // disk, virtiofs or 9p
+	writable bool
+
+	find, shell bool
+	run, init   string
+	arguments   []string
+	environment []string
+	regInfo     string
+}
+
+func (f *machineFlags) add(c *cobra.Command) {
+	f.recipe.add(c)
+	f.sources.add(c.Flags())
+	s := c.Flags()
+	s.StringVar(&f.kernel, "kernel", "/", "closure: `DIR` with boot/vmlinuz-* and lib/modules, for the kernel that shows the store")
+	s.StringVar(&f.store, "store", "closure", "closure: what the guest sees, `closure` or host: this machine's whole store")
+	s.StringVar(&f.share, "store-share", "disk", "closure: how it sees it, `disk`, virtiofs or 9p; the latter two show the whole folder")
+	s.BoolVar(&f.writable, "writable-store", false, "closure: the guest can write to the store, in memory")
+	s.BoolVar(&f.find, "find", false, "closure: list the store")
+	s.BoolVar(&f.shell, "shell", false, "closure: a shell; the machine ends with it")
+	s.StringVar(&f.run, "run", "", "closure: run a program of it, `PATH` and arguments separated by blanks; its status is ingot's")
+	s.StringArrayVar(&f.arguments, "arg", nil, "closure: a further `ARGUMENT` for --run, whatever is in it; may be repeated")
+	s.StringArrayVar(&f.environment, "env", nil, "closure: a variable for --run, `KEY=VALUE`; may be repeated")
+	s.StringVar(&f.init, "init", "", "closure: `PATH` of the init of a system whose root is the store and memory")
+	s.StringVar(&f.regInfo, "reg-info", "", "closure: `PATH` in the guest of a registration that its database is to have, too (the word regInfo=)")
+}
+
+// runsClosure says whether flags ask for something that is done with a bare closure.
+func (f *machineFlags) runsClosure() bool {
+	return f.find || f.shell || f.run != "" || f.init != "" || f.store == "host"
+}
+
+// machine finds out what a name on the command line is, and makes of it what a machine
+// boots.
+func (f *machineFlags) machine(c *cobra.Command, what string) (*run.System, error) {
+	switch kind, err := f.kind(what); {
+	case err != nil:
+		return nil, err
+	case kind == isClosure:
+		return f.closure(c, what)
+	case f.runsClosure():
+		return nil, usageError{fmt.Errorf("run: --find, --shell, --run, --init and --store host are for bare closures, and %s is none", what)}
+	case kind == isRecipe:
+		return recipeSystem(c, f.recipe, what)
+	}
+	return run.Open(what)
+}
+
+// What a name may stand for.
+type kindOfSystem int
+
+const (
+	isRecipe kindOfSystem = iota
+	isClosure
+	isImage // or an ISO, or a netboot folder
+)
+
+// kind tells by what is at a path, not by its name, wherever that says it.
+func (f *machineFlags) kind(what string) (kindOfSystem, error) {
+	if what == "" {
+		if f.sources.empty() && f.store != "host" {
+			return 0, usageError{errors.New("run: nothing to run is named: a recipe, an image, an ISO, a netboot folder, a reference graph, a store path, or a --graph and the like")}
+		}
+		return isClosure, nil
+	}
+	for _, flavour := range []storedb.Flavour{storedb.Nix, storedb.Guix} {
+		if strings.HasPrefix(what, flavour.StoreDir()+"/") && flavour.CheckPath(what) == nil {
+			f.sources.paths = append(f.sources.paths, what)
+			return isClosure, nil
+		}
+	}
+	info, err := os.Stat(what)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return isRecipe, nil // one that ships, or else the error that names those
+	case err != nil:
+		return 0, err
+	case info.IsDir():
+		return isImage, nil
+	}
+	head, err := headOf(what)
+	switch {
+	case err != nil:
+		return 0, err
+	case bytes.HasPrefix(head, []byte("/nix/store/")) || bytes.HasPrefix(head, []byte("/gnu/store/")):
+		f.sources.graphs = append(f.sources.graphs, what)
+		return isClosure, nil
+	case bytes.IndexByte(head, 0) < 0 && (filepath.Ext(what) == ".yaml" || filepath.Ext(what) == ".yml" || bytes.Contains(head, []byte("name:"))):
+		return isRecipe, nil
+	}
+	return isImage, nil
+}
+
+func headOf(name string) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	head := make([]byte, 4096)
+	n, err := io.ReadFull(f, head)
+	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
+		err = nil
+	}
+	return head[:n], err
+}
+
+// recipeSystem plans a recipe; nothing of it is written.
+func recipeSystem(c *cobra.Command, r recipeFlags, name string) (*run.System, error) {
+	plan, err := r.plan(c, name)
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range plan.Warnings {
+		fmt.Fprintf(c.ErrOrStderr(), "warning: %s\n", w)
+	}
+	return planSystem(plan, name), nil
+}
+
+func planSystem(plan *recipes.Plan, what string) *run.System {
+	s := &run.System{
+		Name: run.SafeName(plan.Recipe.Name), What: what, Disks: []run.Base{{Map: plan.Disk.Map, Serial: "root"}}, Firmware: []run.Boot{},
+	}
+	for _, platform := range plan.Platforms() {
+		switch platform {
+		case "bios":
+			s.Firmware = append(s.Firmware, run.BIOS)
+		case "efi":
+			s.Firmware = append(s.Firmware, run.UEFI)
+		}
+	}
+	if plan.Recipe.Output.Format == "iso" {
+		s.Disks[0].Bus = vm.CDROM
+	}
+	d, err := plan.Direct()
+	if err != nil {
+		s.NoKernel = err
+		return s
+	}
+	s.Kernel, s.Initrd, s.Words, s.Toplevel = d.Kernel, d.Initrd, d.Arguments, d.System
+	return s
+}
+
+// closure makes a system of a bare closure: a kernel, ingot as its init, and the store.
+func (f *machineFlags) closure(c *cobra.Command, what string) (*run.System, error) {
+	k, err := kernel.Find(f.kernel)
+	if err != nil {
+		return nil, fmt.Errorf("kernel: %w; --kernel DIR names another folder", err)
+	}
+	program, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	own, err := image.NewHostFile(program)
+	if err != nil {
+		return nil, err
+	}
+	initrd, err := initramfs.Build(initramfs.Options{Init: own, Kernel: k, Compression: initramfs.None})
+	if err != nil {
+		return nil, err
+	}
+	file, err := image.NewHostFile(k.Image)
+	if err != nil {
+		return nil, err
+	}
+	if what == "" {
+		what = strings.Join(append(append([]string{}, f.sources.graphs...), f.sources.paths...), " ")
+	}
+	s := &run.System{Name: "closure", What: what, Kernel: file, Initrd: []image.Blob{initrd}, Firmware: []run.Boot{}}
+	if err := f.attachStore(c, s); err != nil {
+		return nil, err
+	}
+	s.Words = append(s.Words, "quiet", "panic=-1")
+	s.Words = append(s.Words, f.words()...)
+	return s, nil
+}
+
+// attachStore gives the guest its store.
+func (f *machineFlags) attachStore(c *cobra.Command, s *run.System) error {
+	flavour, err := f.sources.kind()
+	if err != nil {
+		return err
+	}
+	switch {
+	case f.store != "closure" && f.store != "host":
+		return usageError{fmt.Errorf("run: --store %s: it is closure or host", f.store)}
+	case f.share == "virtiofs" || f.share == "9p":
+		f.shareStore(s, flavour)
+		return nil
+	case f.share != "disk":
+		return usageError{fmt.Errorf("run: --store-share %s: it is disk, virtiofs or 9p", f.share)}
+	}
+	disk, err := f.storeDisk(c, flavour)
+	if err != nil {
+		return err
+	}
+	s.Disks = append(s.Disks, run.Base{Map: disk.Map, Serial: storedisk.Serial, Plain: true})
+	s.Words = append(s.Words, disk.Words()...)
+	return nil
+}
+
+// shareStore has the guest see the folder of the store itself.
+func (f *machineFlags) shareStore(s *run.System, flavour storedb.Flavour) {
+	root := f.sources.storeRoot
+	dir := f.sources.place(flavour)
+	if dir == "" {
+		dir = flavour.StoreDir()
+	}
+	s.Shares = append(s.Shares, vm.Share{Tag: "store", Dir: dir, ReadOnly: true, Kind: vm.ShareKind(f.share)})
+	database := ""
+	db := filepath.Dir(filepath.Join("/", root, flavour.DatabasePath()))
+	if info, err := os.Stat(db); f.sources.from == "" && err == nil && info.IsDir() {
+		database = "db"
+		s.Shares = append(s.Shares, vm.Share{Tag: database, Dir: db, ReadOnly: true, Kind: vm.ShareKind(f.share)})
+	}
+	s.Words = append(s.Words, storedisk.ShareWords(flavour, f.share, "store", database)...)
+}
+
+// storeDisk lays the store out, and looks for what is to run in it.
+func (f *machineFlags) storeDisk(c *cobra.Command, flavour storedb.Flavour) (*storedisk.Disk, error) {
+	if f.store == "host" {
+		return storedisk.Host(c.Context(), flavour, f.sources.storeRoot)
+	}
+	closure, err := f.sources.closure(c.Context())
+	if err != nil {
+		return nil, err
+	}
+	hashing := newProgress(c.ErrOrStderr(), false, "hashing", unknownTotal)
+	disk, err := storedisk.New(c.Context(), storedisk.Options{Closure: closure, Hashed: hashing.add})
+	hashing.close()
+	if err != nil {
+		return nil, err
+	}
+	for flag, program := range map[string]string{"--init": f.init, "--run": firstWord(f.run)} {
+		if err := executableInClosure(closure, program); program != "" && err != nil {
+			return nil, fmt.Errorf("%s %s: %w", flag, program, err)
+		}
+	}
+	return disk, nil
+}
+
+func firstWord(s string) string {
+	if words := strings.Fields(s); len(words) > 0 {
+		return words[0]
+	}
+	return ""
+}
+
+// executableInClosure says why a program of a closure cannot be run, or nil.
+func executableInClosure(c *storedb.Closure, program string) error {
+	look := bootloader.Lookup(func(name string) *image.Node {
+		if strings.HasPrefix(c.Flavour.StoreDir()+"/", strings.TrimSuffix(name, "/")+"/") {
+			return image.NewDir(0o755) // what the store lies in
+		}
+		item := c.Containing(name)
+		if item == nil || item.Node == nil {
+			return nil
+		}
+		n := item.Node
+		for _, part := range strings.Split(strings.Trim(strings.TrimPrefix(name, item.Path), "/"), "/") {
+			if part != "" && n != nil {
+				n = n.Child(part)
+			}
+		}
+		return n
+	})
+	n, err := look.File(path.Clean(program))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("the closure does not have it: %w", err)
+	case err != nil:
+		return err
+	case n.Mode&0o111 == 0:
+		return errors.New("it is not executable")
+	}
+	return nil
+}
+
+// words are those that say what the guest does with the store.
+func (f *machineFlags) words() []string {
+	var words []string
+	if f.writable {
+		words = append(words, storedisk.Writable)
+	}
+	if f.regInfo != "" {
+		words = append(words, "regInfo="+f.regInfo)
+	}
+	if f.find {
+		words = append(words, storedisk.Find)
+	}
+	if f.shell {
+		words = append(words, storedisk.Shell)
+	}
+	if argv := strings.Fields(f.run); len(argv) > 0 {
+		words = append(words, storedisk.RunWords(argv[0], append(argv[1:], f.arguments...), f.environment)...)
+	}
+	if f.init != "" {
+		words = append(words, storedisk.InitWord(f.init))
+	}
+	return words
+}

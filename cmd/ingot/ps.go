@@ -1,0 +1,54 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"ingot/partition"
+	"ingot/vm/run"
+)
+
+func newPs() *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "ps",
+		Short: "list this user's running machines",
+		Example: `  ingot ps
+  ingot ps --json | jq -r '.[].name'`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			list, err := registry().List()
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				if list == nil {
+					list = []run.Entry{}
+				}
+				e := json.NewEncoder(c.OutOrStdout())
+				e.SetIndent("", "  ")
+				return e.Encode(list)
+			}
+			return printMachines(c, list)
+		},
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "as JSON, with the sockets")
+	return c
+}
+
+func printMachines(c *cobra.Command, list []run.Entry) error {
+	if len(list) == 0 {
+		fmt.Fprintf(c.ErrOrStderr(), "ingot: no machine of this user's is running\n")
+		return nil
+	}
+	w := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "NAME\tPROCESS\tUP\tBOOT\tMEMORY\tRUNS")
+	for _, e := range list {
+		fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\t%s\n", e.Name, e.PID, time.Since(e.Started).Round(time.Second), e.Boot, partition.FormatBytes(e.Memory), e.What)
+	}
+	return w.Flush()
+}

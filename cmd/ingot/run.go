@@ -1,0 +1,406 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/spf13/cobra"
+
+	"ingot/vm"
+	"ingot/vm/run"
+	"ingot/vm/storedisk"
+)
+
+func newRun() *cobra.Command {
+	var m machineFlags
+	var r runFlags
+	c := &cobra.Command{
+		Use:   "run [WHAT] [-- QEMU-ARGUMENTS]",
+		Short: "run what a recipe, an image or a closure is, in a virtual machine",
+		Long: `Run a system in a virtual machine, with its console on the terminal. WHAT is
+
+  a recipe         its disk is served on demand and never written
+  an image         raw or qcow2, which stays as it is
+  an ISO           as a CD
+  a netboot folder kernel, initrd, root.squashfs and command-line
+  a closure        a reference graph or a store path, or --graph and the like: a
+                   kernel with ingot as its init shows it its store; --find, --shell,
+                   --run and --init say what is done with that, in this order
+
+What the guest writes to its disk is forgotten with it, unless --disk-image names the
+file that keeps it. Ctrl-] or Ctrl-A x leaves and ends the machine; so does its power
+switch. The exit status is 0 when the guest powers off, with --run that of the program.
+
+The variables of NixOS's and tvix's scripts are understood: NIX_DISK_IMAGE, QEMU_OPTS,
+QEMU_NET_OPTS, QEMU_KERNEL_PARAMS, SHARED_DIR, TMPDIR with USE_TMPDIR, CH_NUM_CPUS,
+CH_MEM_SIZE and CH_CMDLINE. Flags go before them.`,
+		Example: `  ingot run rescue
+  ingot run web.yaml --forward 8080:80 --disk-image web.qcow2
+  ingot run rescue.iso --boot uefi --memory 1G
+  ingot run closure.graph --run "/nix/store/…-hello/bin/hello -g hi"
+  ingot run --path /nix/store/…-nixos-system-web --init /nix/store/…-nixos-system-web/init`,
+		Args: cobra.ArbitraryArgs,
+		RunE: func(c *cobra.Command, args []string) error {
+			what, rest, err := splitArguments(c, args)
+			if err != nil {
+				return err
+			}
+			r.qemuArguments = rest
+			return runMachine(c, what, &m, &r)
+		},
+	}
+	m.add(c)
+	r.add(c)
+	c.Annotations = map[string]string{interrupted: "the machine was ended"}
+	return c
+}
+
+// splitArguments tells what stands before -- from what stands behind it.
+func splitArguments(c *cobra.Command, args []string) (what string, rest []string, err error) {
+	if i := c.ArgsLenAtDash(); i >= 0 {
+		args, rest = args[:i], args[i:]
+	}
+	if len(args) > 1 {
+		return "", nil, usageError{fmt.Errorf("%s: one thing is run, and here are %d: %s (words for QEMU stand behind --)", c.Name(), len(args), strings.Join(args, " "))}
+	}
+	if len(args) == 1 {
+		what = args[0]
+	}
+	return what, rest, nil
+}
+
+// runFlags are those of the machine itself.
+type runFlags struct {
+	name, boot, arch, machine, accel, memory string
+	cpus                                     int
+	diskImage, diskSize                      string
+	keep                                     bool
+	empty                                    []string
+	forwards, shares                         []string
+	vlans                                    []int
+	number                                   int
+	noNetwork, restrict                      bool
+	words                                    []string
+	efiVars, graphics                        string
+	reboot, noBackdoor, showConsole          bool
+	save                                     string
+	dryRun                                   bool
+
+	qemuArguments []string
+}
+
+func (r *runFlags) add(c *cobra.Command) {
+	f := c.Flags()
+	f.StringVar(&r.name, "name", "", "what the machine is called; the recipe's name or the file's if left out")
+	f.StringVar(&r.boot, "boot", "", "`kernel` (put into memory by QEMU: quick), bios or uefi; kernel where there is one, else what the disk boots with")
+	f.StringVar(&r.arch, "arch", "", "the guest's processor; this machine's own if left out")
+	f.StringVar(&r.machine, "machine", "", "QEMU's type of machine, with options")
+	f.StringVar(&r.accel, "accel", "", "kvm or tcg; what works if left out")
+	f.StringVar(&r.memory, "memory", "512M", "memory: a number of MiB, or with K, M, G or T")
+	f.IntVar(&r.cpus, "cpus", 1, "processors")
+	f.StringVar(&r.diskImage, "disk-image", "", "`FILE`, qcow2, that keeps what is written to the disk; made if it is not there")
+	f.BoolVar(&r.keep, "keep", false, "keep that in NAME.qcow2 in this folder")
+	f.StringVar(&r.diskSize, "disk-size", "", "the disk's size, if more than it has")
+	f.StringArrayVar(&r.empty, "empty-disk", nil, "a further disk of this `SIZE`; may be repeated")
+	f.StringSliceVar(&r.forwards, "forward", nil, "forward a port of this machine: `[tcp:|udp:][ADDRESS:]PORT:GUESTPORT`, or :PORT-:GUESTPORT; may be repeated")
+	f.BoolVar(&r.restrict, "restrict-network", false, "the guest reaches nothing but what is forwarded")
+	f.BoolVar(&r.noNetwork, "no-network", false, "no network card")
+	f.IntSliceVar(&r.vlans, "vlan", nil, "a network card on the machines' network `N`, with the address 192.168.N.M; may be repeated")
+	f.IntVar(&r.number, "number", 1, "the M of these addresses")
+	f.StringArrayVar(&r.shares, "share", nil, "show the guest a folder: `NAME:PATH` or NAME:PATH,ro; may be repeated")
+	f.StringArrayVar(&r.words, "append", nil, "`WORDS` for the kernel's command line, with --boot kernel; may be repeated")
+	f.StringVar(&r.efiVars, "efi-vars", "", "`FILE` that keeps UEFI's variables; made if it is not there")
+	f.StringVar(&r.graphics, "graphics", "none", "how the screen is seen: window, vnc (at a Unix socket) or none")
+	f.BoolVar(&r.reboot, "reboot", false, "a guest that restarts does so; if not, that ends the machine")
+	f.BoolVar(&r.noBackdoor, "no-backdoor", false, "no port at which `ingot shell` finds a shell")
+	f.BoolVar(&r.showConsole, "console", false, "with --run or --find: show the guest's console, too, on standard error")
+	f.StringVar(&r.save, "save", "", "write a start script into `FOLDER` as bin/run-NAME-vm, and start nothing")
+	f.BoolVar(&r.dryRun, "dry-run", false, "print QEMU's command line, and start nothing")
+}
+
+// options are what the environment asks for, and then the flags.
+func (r *runFlags) options(c *cobra.Command) (o run.Options, err error) {
+	if o, err = run.FromEnvironment(os.Getenv); err != nil {
+		return o, usageError{err}
+	}
+	given := c.Flags().Changed
+	if given("memory") || o.Memory == 0 {
+		if o.Memory, err = run.ParseSize(r.memory); err != nil {
+			return o, usageError{fmt.Errorf("--memory: %w", err)}
+		}
+	}
+	if given("cpus") || o.CPUs == 0 {
+		o.CPUs = r.cpus
+	}
+	if given("disk-image") {
+		o.DiskImage = r.diskImage
+	}
+	if r.cpus < 1 {
+		return o, usageError{fmt.Errorf("--cpus %d: a machine has at least one", r.cpus)}
+	}
+	o.Name, o.MachineType, o.Accel = r.name, r.machine, vm.Accel(r.accel)
+	o.NoNetwork, o.Restrict, o.Number = r.noNetwork, o.Restrict || r.restrict, r.number
+	o.EFIVars, o.Reboot, o.NoBackdoor = r.efiVars, r.reboot, r.noBackdoor
+	for _, words := range r.words {
+		o.Words = append(o.Words, strings.Fields(words)...)
+	}
+	o.QEMUArgs = append(o.QEMUArgs, r.qemuArguments...)
+	return o, r.parse(&o)
+}
+
+// parse reads the flags that are text.
+func (r *runFlags) parse(o *run.Options) error {
+	steps := []func() (err error){
+		func() (err error) { o.Boot, err = run.ParseBoot(r.boot); return },
+		func() (err error) { o.Graphics, err = run.ParseGraphics(r.graphics); return },
+		func() (err error) {
+			if r.arch != "" {
+				o.Arch, err = vm.ParseArch(r.arch)
+			}
+			return
+		},
+		func() (err error) {
+			if r.diskSize != "" {
+				o.DiskSize, err = run.ParseSize(r.diskSize)
+			}
+			return
+		},
+	}
+	for _, text := range r.empty {
+		steps = append(steps, func() error {
+			size, err := run.ParseSize(text)
+			o.Empty = append(o.Empty, size)
+			return err
+		})
+	}
+	for _, text := range r.forwards {
+		steps = append(steps, func() error {
+			f, err := run.ParseForward(text)
+			o.Forwards = append(o.Forwards, f)
+			return err
+		})
+	}
+	for _, text := range r.shares {
+		steps = append(steps, func() error {
+			s, err := run.ParseShare(text)
+			o.Shares = append(o.Shares, s)
+			return err
+		})
+	}
+	for _, n := range r.vlans {
+		o.VLANs = append(o.VLANs, run.VLAN{N: n, Switch: vlanSwitch(n)})
+	}
+	for _, step := range steps {
+		if err := step(); err != nil {
+			return usageError{fmt.Errorf("run: %w", err)}
+		}
+	}
+	return nil
+}
+
+// vlanSwitch is where the switch of a network listens that this user's machines share.
+func vlanSwitch(n int) string {
+	return filepath.Join(run.DefaultDir(os.Getenv), fmt.Sprintf("vlan%d.switch", n))
+}
+
+func registry() run.Registry { return run.Registry{Dir: run.DefaultDir(os.Getenv)} }
+
+func runMachine(c *cobra.Command, what string, m *machineFlags, r *runFlags) error {
+	o, err := r.options(c)
+	if err != nil {
+		return err
+	}
+	system, err := m.machine(c, what)
+	if err != nil {
+		return err
+	}
+	if r.keep && o.DiskImage == "" {
+		name := r.name
+		if name == "" {
+			name = system.Name
+		}
+		o.DiskImage = name + ".qcow2"
+	}
+	batch := m.find && !m.shell || m.run != "" && !m.shell && !m.find
+	if batch {
+		o.Channels = append(o.Channels, storedisk.StdinPort, storedisk.StdoutPort, storedisk.StderrPort)
+	}
+	if m.runsClosure() {
+		o.Channels = append(o.Channels, storedisk.StatusPort) // the last one, as the guest expects
+	}
+	host := run.Host{Registry: registry(), Warn: func(note string) { fmt.Fprintf(c.ErrOrStderr(), "ingot: %s\n", note) }}
+	switch {
+	case r.save != "":
+		return saveScript(c, r.save, what, system, &o)
+	case r.dryRun:
+		line, err := run.Command(system, o, host)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintln(c.OutOrStdout(), run.Quote(line))
+		return nil
+	}
+	return (&attended{c: c, host: host, batch: batch, console: r.showConsole, status: m.runsClosure()}).run(system, o)
+}
+
+// attended is a machine with somebody, or something, at its console.
+type attended struct {
+	c       *cobra.Command
+	host    run.Host
+	batch   bool // a program speaks by ports of its own, and the console is quiet
+	console bool // and is shown all the same
+	status  bool // the guest tells one
+
+	session *run.Session
+	streams sync.WaitGroup // what the program prints
+	told    bytes.Buffer   // the status
+}
+
+func (a *attended) run(s *run.System, o run.Options) error {
+	ctx, cancel := context.WithCancel(a.c.Context())
+	defer cancel()
+	switch {
+	case !a.batch:
+		a.host.Console = a.c.OutOrStdout()
+	case a.console:
+		a.host.Console = a.c.ErrOrStderr()
+	}
+	var err error
+	if a.session, err = run.Start(ctx, s, o, a.host); err != nil {
+		return err
+	}
+	defer a.session.Close()
+	a.announce()
+	left, err := a.attend(ctx, cancel)
+	if err != nil {
+		return err
+	}
+	err = a.session.Wait(ctx)
+	switch {
+	case left:
+		a.session.Close()
+		fmt.Fprintln(a.c.ErrOrStderr(), "\ringot: left; the machine was ended")
+		return nil
+	case a.c.Context().Err() != nil:
+		return a.c.Context().Err()
+	case err != nil:
+		return err
+	}
+	a.streams.Wait()
+	return a.exitStatus()
+}
+
+// announce says how the machine is reached otherwise.
+func (a *attended) announce() {
+	e := a.session.Entry
+	say := func(format string, args ...any) { fmt.Fprintf(a.c.ErrOrStderr(), "ingot: "+format+"\n", args...) }
+	if e.VNC != "" {
+		say("the screen is at %s, for a VNC viewer", e.VNC)
+	}
+	if len(e.Forward) > 0 {
+		say("forwarded: %s", strings.Join(e.Forward, ", "))
+	}
+	if e.Disk != "" {
+		say("changes are kept in %s", e.Disk)
+	}
+}
+
+// attend joins the machine to this process's streams until it ends.
+func (a *attended) attend(ctx context.Context, cancel context.CancelFunc) (left bool, err error) {
+	m := a.session.Machine
+	if a.status {
+		if err := a.collect(storedisk.StatusPort, &a.told); err != nil {
+			return false, err
+		}
+	}
+	ended := make(chan struct{})
+	go func() {
+		_ = m.Wait(ctx)
+		close(ended)
+	}()
+	pumping, stop := context.WithCancel(ctx)
+	defer stop()
+	go func() {
+		select {
+		case <-ended:
+		case <-ctx.Done():
+		}
+		stop()
+	}()
+	if a.batch {
+		return false, a.attendProgram(pumping)
+	}
+	terminal, err := run.OpenTerminal(os.Stdin)
+	if err != nil {
+		return false, err
+	}
+	defer terminal.Restore()
+	if terminal != nil {
+		defer func() { fmt.Fprint(a.c.ErrOrStderr(), "\r") }()
+	}
+	left = terminal.Pump(pumping, os.Stdin, m)
+	if left {
+		cancel()
+		return true, nil
+	}
+	<-pumping.Done() // standard input has ended, and the machine goes on
+	return false, nil
+}
+
+// attendProgram joins the program's own streams.
+func (a *attended) attendProgram(ctx context.Context) error {
+	in, err := a.session.Machine.Channel(storedisk.StdinPort)
+	if err != nil {
+		return err
+	}
+	go func() { _ = storedisk.SendInput(in, os.Stdin) }() // a file that cannot be read ends there
+	for port, w := range map[string]io.Writer{storedisk.StdoutPort: a.c.OutOrStdout(), storedisk.StderrPort: a.c.ErrOrStderr()} {
+		if err := a.collect(port, w); err != nil {
+			return err
+		}
+	}
+	<-ctx.Done()
+	in.Close()
+	return nil
+}
+
+// collect copies what comes out of a port, to its end.
+func (a *attended) collect(port string, w io.Writer) error {
+	conn, err := a.session.Machine.Channel(port)
+	if err != nil {
+		return err
+	}
+	a.streams.Go(func() {
+		_, _ = io.Copy(w, conn)
+		conn.Close()
+	})
+	return nil
+}
+
+// exitStatus is the guest's, where it tells one.
+func (a *attended) exitStatus() error {
+	if !a.status {
+		return nil
+	}
+	status, err := strconv.Atoi(strings.TrimSpace(a.told.String()))
+	switch {
+	case err != nil:
+		return fmt.Errorf("the machine ended without telling a status; the console's last lines:\n%s", a.session.Machine.Tail())
+	case status != 0:
+		return guestStatus(status)
+	}
+	return nil
+}
+
+// guestStatus is the exit status of what ran in a guest. It has said for itself what
+// there is to say.
+type guestStatus int
+
+func (s guestStatus) Error() string { return fmt.Sprintf("the guest's status is %d", int(s)) }

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"ingot/vm/run"
+)
+
+// saveScript leaves what the models' builds do: bin/run-NAME-vm, which starts the
+// machine, and system, which leads to the system that it runs.
+func saveScript(c *cobra.Command, folder, what string, s *run.System, o *run.Options) error {
+	name := o.Name
+	if name == "" {
+		name = s.Name
+	}
+	if err := run.CheckName(name); err != nil {
+		return err
+	}
+	program, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	words := []string{program, "run"}
+	if what != "" {
+		words = append(words, absolute(what))
+	}
+	words = append(words, flagWords(c)...)
+	rest := append([]string{"--"}, o.QEMUArgs[len(o.QEMUArgs)-qemuWords(c):]...)
+	script := fmt.Sprintf("#!/bin/sh\nexec %s \"$@\"\n", run.Quote(append(words, rest...)))
+	bin := filepath.Join(folder, "bin")
+	if err := os.MkdirAll(bin, 0o755); err != nil {
+		return err
+	}
+	path := filepath.Join(bin, "run-"+name+"-vm")
+	if err := os.WriteFile(path, []byte(script), 0o755); err != nil {
+		return err
+	}
+	if s.Toplevel != "" {
+		link := filepath.Join(folder, "system")
+		if err := os.Remove(link); err != nil && !os.IsNotExist(err) {
+			return err
+		}
+		if err := os.Symlink(s.Toplevel, link); err != nil {
+			return err
+		}
+	}
+	fmt.Fprintln(c.OutOrStdout(), path)
+	return nil
+}
+
+// qemuWords is how many words stood behind --.
+func qemuWords(c *cobra.Command) int {
+	if i := c.ArgsLenAtDash(); i >= 0 {
+		return c.Flags().NArg() - i
+	}
+	return 0
+}
+
+// fileFlags are those whose value is a path, or begins with NAME: and then is one.
+var fileFlags = []string{"kernel", "graph", "registration", "path-info", "store-root", "from", "disk-image", "efi-vars"}
+
+// flagWords writes the flags that were given, so that they mean the same in any folder.
+func flagWords(c *cobra.Command) []string {
+	var words []string
+	c.Flags().Visit(func(f *pflag.Flag) {
+		values := []string{f.Value.String()}
+		if list, ok := f.Value.(pflag.SliceValue); ok {
+			values = list.GetSlice()
+		}
+		for _, v := range values {
+			switch {
+			case f.Name == "save" || f.Name == "dry-run":
+				continue
+			case slices.Contains(fileFlags, f.Name) && v != "-":
+				v = absolute(v)
+			case f.Name == "share":
+				tag, dir, _ := strings.Cut(v, ":")
+				v = tag + ":" + absolute(dir)
+			}
+			words = append(words, "--"+f.Name+"="+v)
+		}
+	})
+	return words
+}
+
+// absolute makes a path of what is there; other names, such as that of a recipe that
+// ships, stay.
+func absolute(name string) string {
+	if _, err := os.Stat(strings.TrimSuffix(strings.TrimSuffix(name, ",ro"), ",readonly=on")); err != nil && !strings.ContainsRune(name, '/') {
+		return name
+	}
+	if abs, err := filepath.Abs(name); err == nil {
+		return abs
+	}
+	return name
+}

@@ -1,0 +1,72 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"ingot/vm/run"
+)
+
+// stopTime is how long a guest may take to power itself off.
+const stopTime = 30 * time.Second
+
+func newStop() *cobra.Command {
+	var all, now bool
+	var within time.Duration
+	c := &cobra.Command{
+		Use:   "stop NAME... | --all",
+		Short: "end running machines",
+		Long: `End running machines: their guests are asked to power off, as by the button of a
+computer. One that has not done so in time is ended by force.`,
+		Example: `  ingot stop web
+  ingot stop --all --now`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if all == (len(args) > 0) {
+				return errors.New("name machines, or give --all")
+			}
+			return nil
+		},
+		RunE: func(c *cobra.Command, args []string) error {
+			list, err := machines(args)
+			if err != nil {
+				return err
+			}
+			var failed error
+			for _, e := range list {
+				forced, err := registry().Stop(e, now, within)
+				switch {
+				case err != nil:
+					failed = errors.Join(failed, err)
+				case forced && !now:
+					fmt.Fprintf(c.ErrOrStderr(), "ingot: %s did not power off within %s and was ended\n", e.Name, within)
+				}
+			}
+			return failed
+		},
+	}
+	c.Flags().BoolVar(&all, "all", false, "all of this user's machines")
+	c.Flags().BoolVar(&now, "now", false, "at once, without asking the guest")
+	c.Flags().DurationVar(&within, "timeout", stopTime, "how long a guest may take to power off")
+	return c
+}
+
+// machines finds those with the names, or all.
+func machines(names []string) ([]run.Entry, error) {
+	if len(names) == 0 {
+		return registry().List()
+	}
+	var list []run.Entry
+	var failed error
+	for _, name := range names {
+		e, err := registry().Find(name)
+		if err != nil {
+			failed = errors.Join(failed, err)
+			continue
+		}
+		list = append(list, e)
+	}
+	return list, failed
+}

@@ -1,0 +1,146 @@
+package run
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+)
+
+// A Shell is what is behind the back door of a machine: a POSIX shell that reads
+// commands and prints what they print, without prompts or echo. To know when one has
+// ended, and how, it is asked to print a mark.
+type Shell struct {
+	Door net.Conn
+	Out  io.Writer
+}
+
+// The mark is a control character that text does not have, a word, the status, and a
+// line end.
+const (
+	markStart = "\x1eingot-status "
+	markEnd   = '\n'
+	// The shell writes the character itself, so that an echo of the command is no mark.
+	markCommand = `printf '\036ingot-status %d\n' $?`
+)
+
+// errHungUp says that the machine, or who runs it, has gone.
+var errHungUp = errors.New("the machine has hung up")
+
+// Script runs what r holds and returns its exit status. A command in it that reads
+// reads the script's next lines.
+func (s *Shell) Script(ctx context.Context, r io.Reader) (status int, err error) {
+	script, err := io.ReadAll(r)
+	if err != nil {
+		return 0, err
+	}
+	done := s.relay(ctx)
+	// A shell of its own, so that `exit` ends the script and not what says the status.
+	_, err = fmt.Fprintf(s.Door, "(\n%s\n)\n%s\n", bytes.TrimRight(script, "\n"), markCommand)
+	if err != nil {
+		return 0, errHungUp
+	}
+	return s.result(ctx, done)
+}
+
+// Interact gives a person's terminal a shell on a terminal in the guest.
+func (s *Shell) Interact(ctx context.Context, t *Terminal, in *os.File, kind string) (status int, err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	rows, columns := t.Size()
+	inner := fmt.Sprintf("stty rows %d cols %d 2>/dev/null; sh -i", rows, columns)
+	start := fmt.Sprintf("LINES=%d COLUMNS=%d TERM=%s script -q -c %s /dev/null; %s\n",
+		rows, columns, Quote([]string{kind}), Quote([]string{inner}), markCommand)
+	done := s.relay(ctx)
+	if _, err := io.WriteString(s.Door, start); err != nil {
+		return 0, errHungUp
+	}
+	left := make(chan bool, 1)
+	go func() { left <- t.Pump(ctx, in, s.Door) }()
+	select {
+	case r := <-done:
+		return r.status, r.err
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	case <-left:
+		// What runs there is asked to end, as by a terminal that hangs up: Ctrl-C, an empty
+		// line, Ctrl-D.
+		_, _ = io.WriteString(s.Door, "\x03\x15\x04")
+		return 0, nil
+	}
+}
+
+// ending is how a command ended.
+type ending struct {
+	status int
+	err    error
+}
+
+func (s *Shell) result(ctx context.Context, done <-chan ending) (int, error) {
+	select {
+	case r := <-done:
+		return r.status, r.err
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
+}
+
+// relay copies what the shell prints, up to the mark.
+func (s *Shell) relay(ctx context.Context) <-chan ending {
+	done := make(chan ending, 1)
+	context.AfterFunc(ctx, func() { s.Door.Close() })
+	go func() {
+		var held []byte // that may be the beginning of a mark
+		buf := make([]byte, 1<<15)
+		for {
+			n, err := s.Door.Read(buf)
+			held = append(held, buf[:n]...)
+			status, text, rest, found := cutMark(held)
+			if _, werr := s.Out.Write(text); werr != nil {
+				done <- ending{err: werr}
+				return
+			}
+			if held = rest; found {
+				done <- ending{status: status}
+				return
+			}
+			if err != nil {
+				if string(held) != "" {
+					_, _ = s.Out.Write(held)
+				}
+				done <- ending{err: errHungUp}
+				return
+			}
+		}
+	}()
+	return done
+}
+
+// cutMark splits what was printed into what is text for sure, and the rest, which may
+// be the beginning of a mark.
+func cutMark(p []byte) (status int, text, rest []byte, found bool) {
+	i := bytes.IndexByte(p, markStart[0])
+	if i < 0 {
+		return 0, p, nil, false
+	}
+	tail := p[i:]
+	if n := min(len(tail), len(markStart)); string(tail[:n]) != markStart[:n] {
+		// A character like it, and no mark: the search goes on behind it.
+		status, more, rest, found := cutMark(tail[1:])
+		return status, p[:i+1+len(more)], rest, found
+	}
+	end := bytes.IndexByte(tail, markEnd)
+	if end < 0 {
+		return 0, p[:i], tail, false
+	}
+	status, err := strconv.Atoi(strings.TrimSpace(string(tail[len(markStart):end])))
+	if err != nil {
+		return 0, p[:i+end+1], tail[end+1:], false
+	}
+	return status, p[:i], nil, true
+}
