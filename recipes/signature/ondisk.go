@@ -15,6 +15,9 @@ var (
 	oidSignedData = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 7, 2}
 
 	oidRSA             = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 1}
+	oidSHA256WithRSA   = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 11}
+	oidSHA384WithRSA   = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 12}
+	oidSHA512WithRSA   = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 13}
 	oidECDSAWithSHA256 = asn1.ObjectIdentifier{1, 2, 840, 10045, 4, 3, 2}
 	oidECDSAWithSHA384 = asn1.ObjectIdentifier{1, 2, 840, 10045, 4, 3, 3}
 	oidECDSAWithSHA512 = asn1.ObjectIdentifier{1, 2, 840, 10045, 4, 3, 4}
@@ -26,13 +29,13 @@ var (
 
 // digests are the hash functions and their names; parameters are absent (RFC 5754).
 var digests = []struct {
-	oid   asn1.ObjectIdentifier
-	hash  crypto.Hash
-	ecdsa asn1.ObjectIdentifier
+	oid        asn1.ObjectIdentifier
+	hash       crypto.Hash
+	rsa, ecdsa asn1.ObjectIdentifier // with signatures of these
 }{
-	{oidSHA256, crypto.SHA256, oidECDSAWithSHA256},
-	{oidSHA384, crypto.SHA384, oidECDSAWithSHA384},
-	{oidSHA512, crypto.SHA512, oidECDSAWithSHA512},
+	{oidSHA256, crypto.SHA256, oidSHA256WithRSA, oidECDSAWithSHA256},
+	{oidSHA384, crypto.SHA384, oidSHA384WithRSA, oidECDSAWithSHA384},
+	{oidSHA512, crypto.SHA512, oidSHA512WithRSA, oidECDSAWithSHA512},
 }
 
 type contentInfo struct {

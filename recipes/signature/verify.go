@@ -6,10 +6,12 @@ import (
 	"crypto/ecdsa"
 	"crypto/rsa"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/asn1"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 )
 
 // Roots are the certificates that are trusted.
@@ -48,6 +50,10 @@ func Verify(r io.Reader, der []byte, roots Roots) error {
 		if err != nil {
 			return err
 		}
+		announced := func(a pkix.AlgorithmIdentifier) bool { return a.Algorithm.Equal(s.DigestAlgorithm.Algorithm) }
+		if !slices.ContainsFunc(signed.DigestAlgorithms, announced) {
+			return fmt.Errorf("the digest's algorithm %s is not announced", s.DigestAlgorithm.Algorithm)
+		}
 		if hashes[h] == nil {
 			hashes[h] = h.New()
 			all = append(all, hashes[h])
@@ -75,6 +81,15 @@ func parse(der []byte) (*signedData, []*x509.Certificate, error) {
 	if rest, err := asn1.Unmarshal(outer.Content.Bytes, &signed); err != nil || len(rest) > 0 {
 		return nil, nil, errors.New("is no CMS signature in DER that can be read")
 	}
+	// No signature covers these; whoever reads them may go by them all the same.
+	if signed.Version != versionIssuerAndSerial || !signed.EncapContentInfo.ContentType.Equal(oidData) {
+		return nil, nil, errors.New("is no CMS signature of plain data, version 1")
+	}
+	for _, d := range signed.DigestAlgorithms {
+		if _, err := hashOf(d); err != nil {
+			return nil, nil, err
+		}
+	}
 	if len(signed.EncapContentInfo.Content.Bytes) > 0 {
 		return nil, nil, errors.New("the signature is not a detached one: it has the content in it")
 	}
@@ -85,13 +100,37 @@ func parse(der []byte) (*signedData, []*x509.Certificate, error) {
 	return &signed, certificates, nil
 }
 
-func (s *signerInfo) hash() (crypto.Hash, error) {
+func (s *signerInfo) hash() (crypto.Hash, error) { return hashOf(s.DigestAlgorithm) }
+
+func hashOf(a pkix.AlgorithmIdentifier) (crypto.Hash, error) {
 	for _, d := range digests {
-		if d.oid.Equal(s.DigestAlgorithm.Algorithm) {
+		if d.oid.Equal(a.Algorithm) && noParameters(a) {
 			return d.hash, nil
 		}
 	}
-	return 0, fmt.Errorf("the digest is of the algorithm %s; there are SHA-256, SHA-384 and SHA-512", s.DigestAlgorithm.Algorithm)
+	return 0, fmt.Errorf("the digest is of the algorithm %s; there are SHA-256, SHA-384 and SHA-512", a.Algorithm)
+}
+
+// noParameters says whether an algorithm has none, absent or NULL: both are about.
+func noParameters(a pkix.AlgorithmIdentifier) bool {
+	return len(a.Parameters.FullBytes) == 0 || bytes.Equal(a.Parameters.FullBytes, asn1.NullBytes)
+}
+
+// signedBy says whether the signature's algorithm is one of keys of that kind.
+func (s *signerInfo) signedBy(hash crypto.Hash, key any) bool {
+	a := s.SignatureAlgorithm
+	for _, d := range digests {
+		if d.hash != hash || !noParameters(a) {
+			continue
+		}
+		switch key.(type) {
+		case *rsa.PublicKey:
+			return a.Algorithm.Equal(oidRSA) || a.Algorithm.Equal(d.rsa)
+		case *ecdsa.PublicKey:
+			return a.Algorithm.Equal(d.ecdsa)
+		}
+	}
+	return false
 }
 
 func (s *signerInfo) verify(hash crypto.Hash, sum []byte, certificates []*x509.Certificate, roots Roots) error {
@@ -110,6 +149,9 @@ func (s *signerInfo) verify(hash crypto.Hash, sum []byte, certificates []*x509.C
 	if signer == nil {
 		return errors.New("the signer's certificate is not in the signature")
 	}
+	if s.Version != versionIssuerAndSerial || !s.signedBy(hash, signer.PublicKey) {
+		return fmt.Errorf("the signature is of the algorithm %s, and the signer's key is %T; there are RSA (PKCS #1 v1.5) and ECDSA", s.SignatureAlgorithm.Algorithm, signer.PublicKey)
+	}
 	switch key := signer.PublicKey.(type) {
 	case *rsa.PublicKey:
 		if rsa.VerifyPKCS1v15(key, hash, sum, s.Signature) != nil {
@@ -119,8 +161,6 @@ func (s *signerInfo) verify(hash crypto.Hash, sum []byte, certificates []*x509.C
 		if !ecdsa.VerifyASN1(key, sum, s.Signature) {
 			return ErrMismatch
 		}
-	default:
-		return fmt.Errorf("the signer's key is %T; there are RSA and ECDSA", key)
 	}
 	if err := signsCode(signer); err != nil {
 		return err
