@@ -115,7 +115,7 @@ func (d *decoder) decode(n *yaml.Node, v reflect.Value, key string) {
 	case reflect.Slice:
 		d.list(n, v, key)
 	case reflect.Map:
-		d.stringMap(n, v, key)
+		d.named(n, v, key)
 	default:
 		d.scalar(n, v, key)
 	}
@@ -167,16 +167,25 @@ func (d *decoder) list(n *yaml.Node, v reflect.Value, key string) {
 	}
 }
 
-func (d *decoder) stringMap(n *yaml.Node, v reflect.Value, key string) {
+// named decodes a mapping whose keys are names that the file gives.
+func (d *decoder) named(n *yaml.Node, v reflect.Value, key string) {
 	if n.Kind != yaml.MappingNode {
 		d.fail(key, "%s where a mapping belongs", kindOf(n))
 		return
 	}
-	m := map[string]string{}
+	v.Set(reflect.MakeMap(v.Type()))
 	for i := 0; i+1 < len(n.Content); i += 2 {
-		m[n.Content[i].Value] = n.Content[i+1].Value
+		name := n.Content[i]
+		sub := key + "." + name.Value
+		d.at[sub] = name
+		if v.MapIndex(reflect.ValueOf(name.Value)).IsValid() {
+			d.fail(sub, "stands twice")
+			continue
+		}
+		value := reflect.New(v.Type().Elem()).Elem()
+		d.decode(n.Content[i+1], value, sub)
+		v.SetMapIndex(reflect.ValueOf(name.Value), value)
 	}
-	v.Set(reflect.ValueOf(m))
 }
 
 func (d *decoder) scalar(n *yaml.Node, v reflect.Value, key string) {
@@ -199,10 +208,10 @@ func (d *decoder) scalar(n *yaml.Node, v reflect.Value, key string) {
 			d.fail(key, "%q where a whole number belongs", n.Value)
 		}
 		v.SetInt(i)
-	case reflect.Uint32:
-		i, err := strconv.ParseUint(n.Value, 0, 32)
+	case reflect.Uint32, reflect.Uint64:
+		i, err := strconv.ParseUint(n.Value, 0, v.Type().Bits())
 		if err != nil {
-			d.fail(key, "%q where a whole number from 0 to 4294967295 belongs", n.Value)
+			d.fail(key, "%q where a whole number from 0 to %d belongs", n.Value, ^uint64(0)>>(64-v.Type().Bits()))
 		}
 		v.SetUint(i)
 	default:

@@ -44,26 +44,17 @@ func Load(name string, set []string) (*Recipe, error) {
 // relative paths are relative to, and set as for [Load]. The error joins one [Error]
 // for each thing that is wrong.
 func Parse(file, dir string, text []byte, set []string) (*Recipe, error) {
-	dec := yaml.NewDecoder(bytes.NewReader(text))
-	var doc yaml.Node
-	if err := dec.Decode(&doc); err != nil {
-		if errors.Is(err, io.EOF) {
-			return nil, &Error{File: file, What: "the recipe is empty"}
-		}
-		return nil, syntaxError(file, err)
+	root, err := parseYAML(file, "recipe", text)
+	if err != nil {
+		return nil, err
 	}
-	if dec.Decode(new(yaml.Node)) != io.EOF {
-		return nil, &Error{File: file, What: "a recipe is one YAML document, and here is a second"}
-	}
-	root := doc.Content[0]
 	for _, s := range set {
 		if err := override(root, s); err != nil {
 			return nil, err
 		}
 	}
 	r := &Recipe{}
-	d := &decoder{source: &source{file: file, dir: dir, at: map[string]*yaml.Node{}}}
-	d.decode(root, reflect.ValueOf(r).Elem(), "")
+	d := decodeRoot(file, dir, root, reflect.ValueOf(r).Elem())
 	r.src = d.source
 	if len(d.errs) == 0 {
 		r.check(d)
@@ -72,6 +63,41 @@ func Parse(file, dir string, text []byte, set []string) (*Recipe, error) {
 		return nil, err
 	}
 	return r, nil
+}
+
+// Decode reads another language of ingot's with the strictness of recipes. what names
+// it in errors, and v points to a struct with tags like those of [Recipe]. The function
+// that it returns gives an error that is found later its place in the file: that of a
+// key, whose path is written "machines.web.vlans[1]".
+func Decode(file, what string, text []byte, v any) (at func(key string, err error) error, err error) {
+	root, err := parseYAML(file, what, text)
+	if err != nil {
+		return nil, err
+	}
+	d := decodeRoot(file, filepath.Dir(file), root, reflect.ValueOf(v).Elem())
+	return d.wrap, d.err()
+}
+
+// parseYAML returns the root of the one document in a text.
+func parseYAML(file, what string, text []byte) (*yaml.Node, error) {
+	dec := yaml.NewDecoder(bytes.NewReader(text))
+	var doc yaml.Node
+	if err := dec.Decode(&doc); err != nil {
+		if errors.Is(err, io.EOF) {
+			return nil, &Error{File: file, What: "the " + what + " is empty"}
+		}
+		return nil, syntaxError(file, err)
+	}
+	if dec.Decode(new(yaml.Node)) != io.EOF {
+		return nil, &Error{File: file, What: "a " + what + " is one YAML document, and here is a second"}
+	}
+	return doc.Content[0], nil
+}
+
+func decodeRoot(file, dir string, root *yaml.Node, v reflect.Value) *decoder {
+	d := &decoder{source: &source{file: file, dir: dir, at: map[string]*yaml.Node{}}}
+	d.decode(root, v, "")
+	return d
 }
 
 var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)`)
