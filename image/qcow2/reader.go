@@ -187,21 +187,30 @@ func (r *Reader) readData(p []byte, host, in int64) error {
 
 // l2Entry returns the L2 entry of the disk's byte guest, 0 where there is no table.
 func (r *Reader) l2Entry(guest int64) (uint64, error) {
+	table, err := r.l2Table(guest)
+	if table == nil || err != nil {
+		return 0, err
+	}
+	return binary.BigEndian.Uint64(table[guest%r.l2Span()>>r.clusterBits*entrySize:]), nil
+}
+
+// l2Table returns the L2 table that maps the disk's byte guest, nil where there is none.
+func (r *Reader) l2Table(guest int64) ([]byte, error) {
 	offset := int64(r.l1[guest/r.l2Span()] & offsetMask)
 	if offset == 0 {
-		return 0, nil
+		return nil, nil
 	}
 	if offset%r.clusterSize() != 0 {
-		return 0, fmt.Errorf("L2 table lies at %d, not at the start of a cluster", offset)
+		return nil, fmt.Errorf("L2 table lies at %d, not at the start of a cluster", offset)
 	}
 	table, err := r.cached(offset, func() ([]byte, error) {
 		table := make([]byte, r.clusterSize())
 		return table, readFull(r.file, table, offset)
 	})
 	if err != nil {
-		return 0, fmt.Errorf("L2 table at %d: %w", offset, err)
+		return nil, fmt.Errorf("L2 table at %d: %w", offset, err)
 	}
-	return binary.BigEndian.Uint64(table[guest%r.l2Span()>>r.clusterBits*entrySize:]), nil
+	return table, nil
 }
 
 // decompress returns the cluster that a compressed entry describes: an offset in the
