@@ -11,13 +11,16 @@ TAGS = osusergo netgo sqlite_omit_load_extension
 BUILD = CGO_ENABLED=1 go build -trimpath -buildvcs=false -tags '$(TAGS)' \
 	-ldflags '-s -w -buildid= -linkmode external -extldflags -static'
 
-.PHONY: help build test test-guix check race bench fuzz demo clean
+.PHONY: help build build-arm64 test test-guix check race bench fuzz demo clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
 
 build: ## the program, static, at bin/ingot
 	$(BUILD) -o $(OUT) ./cmd/ingot
+
+build-arm64: ## the same for AArch64, at bin/ingot-arm64, for its guests
+	GOOS=linux GOARCH=arm64 CC=aarch64-linux-gnu-gcc $(BUILD) -o $(OUT)-arm64 ./cmd/ingot
 
 test: ## all tests, with what they need installed first
 	tests/setup/debian judges
@@ -55,5 +58,5 @@ fuzz: ## every fuzz target for FUZZTIME (30s)
 demo: ## installs what is missing, builds a rescue disk, boots it in BIOS and in UEFI
 	go run ./tests/demo
 
-clean: ## removes what was built; the unpacked kernel and the chroot with Guix stay
-	find bin -mindepth 1 -maxdepth 1 ! -name kernel ! -name guix-chroot -exec rm -rf {} +
+clean: ## removes what was built; unpacked kernels, GRUB's modules and the chroot with Guix stay
+	find bin -mindepth 1 -maxdepth 1 ! -name 'kernel*' ! -name 'grub-*' ! -name guix-chroot -exec rm -rf {} +
