@@ -265,7 +265,7 @@ func (l *lister) printLong(entries []listed) {
 			name += " -> " + e.target
 		}
 		rows = append(rows, []string{
-			inode, ModeString(e.st.Mode), strconv.FormatUint(e.st.Nlink, 10),
+			inode, ModeString(e.st.Mode), strconv.FormatUint(uint64(e.st.Nlink), 10),
 			l.owner(l.users, e.st.Uid, userName), l.owner(l.groups, e.st.Gid, groupName),
 			l.sizeOf(e.st), l.timeOf(e.st, now), name,
 		})
