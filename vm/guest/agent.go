@@ -1,6 +1,7 @@
 package guest
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -16,6 +17,7 @@ import (
 	"ingot/vm/agent"
 	"ingot/vm/guest/applet"
 	"ingot/vm/guest/mounts"
+	"ingot/vm/guest/network"
 )
 
 // agentWord on the kernel's command line makes the initramfs a helper: it serves its
@@ -66,9 +68,32 @@ func (s *system) prepareHelper() error {
 	s.mountAll(others)
 	links()
 	makeApplets()
+	for _, dir := range []string{"/tmp/shared", "/tmp/xchg"} {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return err
+		}
+	}
 	s.setHostname()
 	loopbackUp()
-	return s.mountWantedStore("", applet.NewCoverage())
+	return errors.Join(s.mountWantedStore("", applet.NewCoverage()), s.helperNetwork())
+}
+
+// helperNetwork brings up the network that the command line asks for, if any.
+func (s *system) helperNetwork() error {
+	word := s.cmdline.value("ip")
+	if word == "" {
+		return nil
+	}
+	settings, err := network.ParseSettings(word)
+	if err != nil {
+		return fmt.Errorf("ip=: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), netPatience)
+	defer cancel()
+	if err := settings.Apply(ctx, network.Options{}); err != nil {
+		return fmt.Errorf("network: %w", err)
+	}
+	return nil
 }
 
 // switchOff ends a helper without asking its programs, for nobody waits for them.

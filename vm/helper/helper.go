@@ -55,6 +55,7 @@ const (
 type VM struct {
 	machine *vm.Machine
 	session *agent.Session
+	shares  []vm.Share
 	memory  int64
 	writes  bool // there is something that must be written out before the end
 	silence time.Duration
@@ -83,7 +84,7 @@ func Start(ctx context.Context, o Options) (*VM, error) {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	v := &VM{memory: c.Memory, silence: o.Silence, cancel: cancel, logged: make(chan struct{})}
+	v := &VM{memory: c.Memory, shares: c.Shares, silence: o.Silence, cancel: cancel, logged: make(chan struct{})}
 	if v.silence == 0 {
 		v.silence = defaultSilence
 	}
@@ -205,6 +206,9 @@ func (v *VM) explain(ctx context.Context, err error) error {
 	}
 	return &LostError{fmt.Sprintf("the guest cannot be talked to any more: %v", err), tail}
 }
+
+// Shares are those of the machine.
+func (v *VM) Shares() []vm.Share { return v.shares }
 
 // Machine returns the machine, for its screen, console and keys.
 func (v *VM) Machine() *vm.Machine { return v.machine }

@@ -125,7 +125,7 @@ func (o *Options) findKernel() error {
 	}
 	k, err := kernel.Find("/")
 	if err != nil {
-		return fmt.Errorf("%w; --kernel names a folder with one, or a file", err)
+		return err
 	}
 	o.Kernel = k
 	return nil

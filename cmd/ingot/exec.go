@@ -1,0 +1,621 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"ingot/partition"
+	"ingot/storedb"
+	"ingot/vm"
+	"ingot/vm/helper"
+	"ingot/vm/run"
+	"ingot/vm/storedisk"
+)
+
+// The exit statuses of exec that are not its command's. Shells and env(1) have the same
+// for what they cannot run, and timeout(1) for what takes too long.
+const (
+	execQEMU    = 120 // QEMU failed
+	execPanic   = 121 // the guest's kernel panicked
+	execLost    = 122 // the guest does not answer any more
+	execMemory  = 123 // the guest had too little memory
+	execTimeout = 124
+	execFailed  = 125 // ingot could not do it; 126 and 127 are the command's
+)
+
+func newExec() *cobra.Command {
+	var x execFlags
+	c := &cobra.Command{
+		Use:   "exec [FLAGS] [--] COMMAND [ARGUMENT...] [-- QEMU-ARGUMENTS]",
+		Short: "run a command in a helper virtual machine",
+		Long: `Run a command, as root, in a virtual machine that is made for it and gone with it.
+It takes no root here, and changes nothing but what --shared, --xchg, --output and
+--disk name. One argument with a blank in it is a script for /bin/sh; --script FILE
+runs a script from here, with the arguments that follow.
+
+Standard input, output and error are the command's, byte for byte; on a terminal it
+gets a terminal (Ctrl-] or Ctrl-A x leaves). The exit status is the command's, 128+N
+if signal N killed it, 127 if it was not found and 126 if it cannot be executed. Else:
+
+  120  QEMU failed                  123  the guest had too little memory
+  121  the guest's kernel panicked  124  --timeout was over
+  122  the guest went silent        125  anything else that kept it from running
+
+The last -- stands before arguments for QEMU: a command with a -- of its own takes a
+further one at its end. In the guest, /tmp/shared is --shared, /tmp/xchg is --xchg,
+and --store shows a closure at /nix/store or /gnu/store with its database; what is
+written there is forgotten.`,
+		Example: `  ingot exec uname -a
+  ingot exec --store closure.graph -- /nix/store/…-hello/bin/hello
+  ingot exec --disk data.img -- mount /dev/vda /mnt
+  ingot exec --output result.tar -- 'tar -cf /tmp/xchg/result.tar /etc'
+  ingot exec --shared . --timeout 5m --script build.sh release
+  ingot exec uname -r -- -cpu Haswell`,
+		RunE: func(c *cobra.Command, args []string) error { return x.report(c, x.run(c, args)) },
+	}
+	c.Flags().SetInterspersed(false)
+	x.add(c)
+	c.Annotations = map[string]string{interrupted: "the virtual machine was ended"}
+	return c
+}
+
+// execFlags say what the machine has and what becomes of its files.
+type execFlags struct {
+	sources sourceFlags
+	store   string
+
+	script, dir        string
+	env                []string
+	shared, xchg       string
+	output             string
+	disks, newDisks    []string
+	kernel             string
+	modules            []string
+	network            bool
+	memory             string
+	cpus               int
+	arch, machine      string
+	accel              string
+	timeout            time.Duration
+	quiet, console     bool
+	dryRun, noTerminal bool
+}
+
+func (x *execFlags) add(c *cobra.Command) {
+	f := c.Flags()
+	x.sources.add(f)
+	f.StringVar(&x.store, "store", "", "the store that the guest sees: `GRAPH` (or another source of a closure, as ingot closure takes), host, or none; none if left out")
+	f.StringVar(&x.script, "script", "", "run the script in `FILE`; the arguments are its own")
+	f.StringVar(&x.dir, "dir", "", "`DIR` of the guest that the command starts in; /root if left out")
+	f.StringArrayVarP(&x.env, "env", "e", nil, "`KEY=VALUE` for the command's environment; KEY alone has it from here; may be repeated")
+	f.StringVar(&x.shared, "shared", "", "`DIR` of this machine that the guest has at /tmp/shared, to read and to write")
+	f.StringVar(&x.xchg, "xchg", "", "`DIR` whose files are copied to /tmp/xchg before, and which gets back what is there afterwards")
+	f.StringVarP(&x.output, "output", "o", "", "`FILE` that gets the one file that the command leaves in /tmp/xchg; a folder, or a name that ends in /, gets all")
+	f.StringArrayVar(&x.disks, "disk", nil, "`FILE`, raw or qcow2, or block device, that the guest has as a disk to write to; with :ro at its end, what is written is forgotten; may be repeated")
+	f.StringArrayVar(&x.newDisks, "new-disk", nil, "`FILE:SIZE`: make an empty disk first, qcow2 if that is how FILE ends; it stays if the command succeeds; may be repeated")
+	f.StringVar(&x.kernel, "kernel", cmp.Or(os.Getenv("INGOT_KERNEL"), "/"), "`PATH` of a kernel: a folder with boot/vmlinuz-* and lib/modules, a system or a kernel in a store, or a file")
+	f.StringSliceVar(&x.modules, "module", nil, "kernel `MODULE` that is at hand for modprobe and mount; may be repeated")
+	f.BoolVar(&x.network, "network", false, "give the guest a network behind this machine's: it is 10.0.2.15 there, and this machine 10.0.2.2")
+	f.StringVarP(&x.memory, "memory", "m", "512M", "memory: a number of MiB, or with K, M, G or T")
+	f.IntVar(&x.cpus, "cpus", 1, "processors")
+	f.StringVar(&x.arch, "arch", "", "the guest's processor; this machine's own if left out")
+	f.StringVar(&x.machine, "machine", "", "QEMU's type of machine, with options")
+	f.StringVar(&x.accel, "accel", "", "kvm or tcg; what works if left out")
+	f.DurationVar(&x.timeout, "timeout", 0, "how long all of it may take, such as 90s or 5m; for ever if 0")
+	f.BoolVarP(&x.quiet, "quiet", "q", false, "say nothing beside what the command prints, and errors")
+	f.BoolVar(&x.console, "console", false, "show what the guest's kernel says, on standard error")
+	f.BoolVarP(&x.noTerminal, "no-tty", "T", false, "give the command no terminal, even if this is one")
+	f.BoolVar(&x.dryRun, "dry-run", false, "print QEMU's command line and run nothing")
+}
+
+// statusError is an error with an exit status that is neither ingot's own nor the
+// command's.
+func execStatus(err error) int {
+	var exit *helper.ExitError
+	var command *helper.CommandError
+	var memory *helper.OutOfMemoryError
+	switch {
+	case errors.As(err, &exit):
+		return exit.Result.Status
+	case errors.As(err, &command):
+		return command.Status
+	case errors.As(err, &memory):
+		return cmp.Or(memory.Result.Status, execMemory)
+	case errors.As(err, new(*helper.PanicError)):
+		return execPanic
+	case errors.As(err, new(*helper.QEMUError)):
+		return execQEMU
+	case errors.As(err, new(*helper.LostError)):
+		return execLost
+	case errors.As(err, new(*helper.TimeoutError)):
+		return execTimeout
+	}
+	return execFailed
+}
+
+// report says what went wrong, but for a status that the command has chosen: it has
+// said for itself what there is to say.
+func (x *execFlags) report(c *cobra.Command, err error) error {
+	var usage usageError
+	if err == nil || c.Context().Err() != nil || errors.As(err, &usage) {
+		return err
+	}
+	var exit *helper.ExitError
+	if !errors.As(err, &exit) {
+		fmt.Fprintf(c.ErrOrStderr(), "ingot: %s\n", strings.ReplaceAll(err.Error(), "\n", "\ningot: "))
+		if h := x.hint(err); h != "" {
+			fmt.Fprintf(c.ErrOrStderr(), "hint: %s\n", h)
+		}
+	}
+	return guestStatus(execStatus(err))
+}
+
+// hint returns what to do next, where that is known.
+func (x *execFlags) hint(err error) string {
+	var command *helper.CommandError
+	if errors.As(err, &command) && command.Status == 127 && x.store == "" && x.sources.empty() && strings.Contains(command.Name, "/store/") {
+		return "the guest has no store unless --store says which"
+	}
+	return ""
+}
+
+// run does all that the command line asks for.
+func (x *execFlags) run(c *cobra.Command, args []string) error {
+	command, qemu, err := x.command(args)
+	if err != nil {
+		return err
+	}
+	o, err := x.options(c, qemu)
+	if err != nil {
+		return err
+	}
+	if x.dryRun {
+		line, err := o.Command()
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintln(c.OutOrStdout(), run.Quote(line))
+		return err
+	}
+	ctx := c.Context()
+	if x.timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, x.timeout, &helper.TimeoutError{What: "the command did not end", After: x.timeout})
+		defer cancel()
+	}
+	disks, err := x.makeDisks(c)
+	if err != nil {
+		return err
+	}
+	defer disks.discard()
+	o.Machine.Disks = append(o.Machine.Disks, disks.list...)
+	h, err := helper.Start(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer h.Kill()
+	e := execution{flags: x, ctx: ctx, guest: h, say: o.Warn}
+	if err := e.run(command); err != nil {
+		return err
+	}
+	if err := h.Close(); err != nil {
+		return err
+	}
+	return disks.keep()
+}
+
+// command splits the arguments, and reads the script.
+func (x *execFlags) command(args []string) (helper.Command, []string, error) {
+	var qemu []string
+	for i, arg := range slices.Backward(args) {
+		if arg == "--" {
+			args, qemu = args[:i], args[i+1:]
+			break
+		}
+	}
+	command := helper.Command{Argv: args, Dir: x.dir}
+	for _, word := range x.env {
+		key, _, ok := strings.Cut(word, "=")
+		if value, there := os.LookupEnv(key); !ok && there {
+			word = key + "=" + value
+		} else if !ok || key == "" {
+			return command, nil, usageError{fmt.Errorf("exec: --env %s: it is KEY=VALUE, or a KEY that is set here", word)}
+		}
+		command.Env = append(command.Env, word)
+	}
+	switch {
+	case x.script != "":
+		text, err := os.ReadFile(x.script)
+		if err != nil {
+			return command, nil, err
+		}
+		if len(text) == 0 {
+			return command, nil, fmt.Errorf("%s: the script is empty", x.script)
+		}
+		command.Script = string(text)
+	case len(args) == 0:
+		return command, nil, usageError{errors.New("exec: no command is given")}
+	case len(args) == 1 && strings.ContainsAny(args[0], " \t\n"):
+		command.Script, command.Argv = args[0], nil
+	}
+	return command, qemu, nil
+}
+
+// options describe the machine.
+func (x *execFlags) options(c *cobra.Command, qemu []string) (helper.Options, error) {
+	o := helper.Options{
+		Init: os.Getenv("INGOT_GUEST"), Modules: x.modules, Verbose: x.console,
+		Warn: func(note string) { fmt.Fprintf(c.ErrOrStderr(), "ingot: %s\n", note) },
+		ReadFail: func(err error) {
+			fmt.Fprintf(c.ErrOrStderr(), "ingot: the guest could not read from the store: %v\n", err)
+		},
+		Machine: vm.Config{CPUs: x.cpus, MachineType: x.machine, Accel: vm.Accel(x.accel), Args: qemu},
+	}
+	if x.quiet {
+		o.Warn = func(string) {}
+	}
+	if x.console {
+		o.Console = c.ErrOrStderr()
+	}
+	memory := x.memory
+	if !strings.ContainsAny(memory, "kKmMgGtTbB") {
+		memory += "M"
+	}
+	size, err := partition.ParseBytes(memory)
+	if err != nil {
+		return o, usageError{fmt.Errorf("exec: --memory: %w", err)}
+	}
+	o.Machine.Memory = size
+	if x.arch != "" {
+		if o.Machine.Arch, err = vm.ParseArch(x.arch); err != nil {
+			return o, usageError{fmt.Errorf("exec: --arch: %w", err)}
+		}
+	}
+	if o.Kernel, err = helper.FindKernel(x.kernel); err != nil {
+		return o, fmt.Errorf("%w; --kernel PATH names another", err)
+	}
+	if x.network {
+		o.Machine.NICs = []vm.NIC{{User: &vm.UserNet{}}}
+		o.Words = append(o.Words, helper.NetworkWord)
+	}
+	if err := errors.Join(x.addDisks(&o), x.addShared(&o), x.checkFolders()); err != nil {
+		return o, err
+	}
+	o.Store, err = x.storeDisk(c)
+	return o, err
+}
+
+// addDisks adds those that are there already.
+func (x *execFlags) addDisks(o *helper.Options) error {
+	for _, name := range x.disks {
+		path, readOnly := strings.CutSuffix(name, ":ro")
+		if _, err := os.Stat(path); err != nil {
+			return fmt.Errorf("--disk: %w", err)
+		}
+		o.Machine.Disks = append(o.Machine.Disks, vm.Disk{Path: path, Writable: !readOnly})
+	}
+	return nil
+}
+
+// sharedTag is what the folder is called between the two machines.
+const sharedTag = "shared"
+
+// addShared shares the folder by what the guest's kernel knows. If it knows nothing,
+// the folder will be copied.
+func (x *execFlags) addShared(o *helper.Options) error {
+	if x.shared == "" {
+		return nil
+	}
+	if info, err := os.Stat(x.shared); err != nil {
+		return fmt.Errorf("--shared: %w", err)
+	} else if !info.IsDir() {
+		return fmt.Errorf("--shared: %s is not a folder", x.shared)
+	}
+	if kind, ok := helper.ShareKind(o.Kernel); ok {
+		o.Machine.Shares = append(o.Machine.Shares, vm.Share{Tag: sharedTag, Dir: x.shared, Kind: kind})
+		return nil
+	}
+	return nil
+}
+
+func (x *execFlags) checkFolders() error {
+	if x.xchg != "" {
+		if info, err := os.Stat(x.xchg); err != nil {
+			return fmt.Errorf("--xchg: %w", err)
+		} else if !info.IsDir() {
+			return fmt.Errorf("--xchg: %s is not a folder", x.xchg)
+		}
+	}
+	if x.output != "" {
+		parent := filepath.Dir(strings.TrimSuffix(x.output, "/"))
+		if info, err := os.Stat(parent); err != nil {
+			return fmt.Errorf("--output: %w", err)
+		} else if !info.IsDir() {
+			return fmt.Errorf("--output: %s is not a folder", parent)
+		}
+	}
+	return nil
+}
+
+// storeDisk lays out the store that the guest sees, if any.
+func (x *execFlags) storeDisk(c *cobra.Command) (*storedisk.Disk, error) {
+	switch x.store {
+	case "", "none":
+		if x.sources.empty() || x.store == "none" {
+			return nil, nil
+		}
+	case "host":
+		flavour, err := x.hostFlavour()
+		if err != nil {
+			return nil, err
+		}
+		return storedisk.Host(c.Context(), flavour, x.sources.storeRoot)
+	default:
+		if err := x.sources.addArgs([]string{x.store}); err != nil {
+			return nil, fmt.Errorf("--store: %w", err)
+		}
+	}
+	closure, err := x.sources.closure(c.Context())
+	if err != nil {
+		return nil, err
+	}
+	hashing := newProgress(c.ErrOrStderr(), x.quiet, "hashing", unknownTotal)
+	defer hashing.close()
+	return storedisk.New(c.Context(), storedisk.Options{Closure: closure, Hashed: hashing.add})
+}
+
+// hostFlavour is the kind of the store that this machine has, where no flag says it.
+func (x *execFlags) hostFlavour() (storedb.Flavour, error) {
+	flavour, err := x.sources.kind()
+	if err != nil || x.sources.flavour != "" {
+		return flavour, err
+	}
+	for _, f := range []storedb.Flavour{storedb.Nix, storedb.Guix} {
+		if _, err := os.Stat(filepath.Join(cmp.Or(x.sources.storeRoot, "/"), f.StoreDir())); err == nil {
+			return f, nil
+		}
+	}
+	return flavour, nil
+}
+
+// execution is a command in a guest that has started.
+type execution struct {
+	flags *execFlags
+	ctx   context.Context
+	guest *helper.VM
+	say   func(string)
+}
+
+// The folders of the guest that have to do with this machine's.
+const (
+	guestShared = "/tmp/shared"
+	guestXchg   = "/tmp/xchg"
+)
+
+// run runs the command between what comes before and what comes after.
+func (e *execution) run(command helper.Command) error {
+	graphs, err := e.bring()
+	if err != nil {
+		return err
+	}
+	err = e.command(command)
+	var exit *helper.ExitError
+	var memory *helper.OutOfMemoryError
+	if err != nil && !errors.As(err, &exit) && !(errors.As(err, &memory) && memory.Result.Status != 0) {
+		return err
+	}
+	return errors.Join(err, e.fetch(graphs, err == nil))
+}
+
+// bring gives the guest its files. It returns the names of those in /tmp/xchg.
+func (e *execution) bring() (names map[string]bool, err error) {
+	names = map[string]bool{}
+	if e.flags.shared != "" {
+		if err := e.share(); err != nil {
+			return nil, err
+		}
+	}
+	for _, graph := range e.flags.sources.graphs {
+		if graph == "-" {
+			continue // it has been read
+		}
+		names[filepath.Base(graph)] = true
+		if _, err := e.guest.CopyIn(e.ctx, graph, guestXchg); err != nil {
+			return nil, err
+		}
+	}
+	if e.flags.xchg == "" {
+		return names, nil
+	}
+	entries, err := os.ReadDir(e.flags.xchg)
+	if err != nil {
+		return nil, err
+	}
+	for _, entry := range entries {
+		names[entry.Name()] = true
+	}
+	lost, err := e.guest.CopyIn(e.ctx, e.flags.xchg, guestXchg)
+	e.mention(lost)
+	return names, err
+}
+
+// mention says what could not be kept of files.
+func (e *execution) mention(lost []string) {
+	for _, what := range lost {
+		e.say("could not be kept: " + what)
+	}
+}
+
+// share brings --shared to its place.
+func (e *execution) share() error {
+	shares := e.guest.Shares()
+	if len(shares) > 0 {
+		return e.guest.Mount(e.ctx, shares[0], guestShared)
+	}
+	e.say(fmt.Sprintf("%s: this kernel can neither use virtiofs nor 9p, so it is copied to %s before the command and back after it; what the command deletes stays", e.flags.shared, guestShared))
+	lost, err := e.guest.CopyIn(e.ctx, e.flags.shared, guestShared)
+	e.mention(lost)
+	return err
+}
+
+// fetch takes the results.
+func (e *execution) fetch(before map[string]bool, succeeded bool) error {
+	if e.flags.shared != "" && len(e.guest.Shares()) == 0 {
+		lost, err := e.guest.CopyOut(e.ctx, guestShared, e.flags.shared)
+		e.mention(lost)
+		if err != nil {
+			return err
+		}
+	}
+	if e.flags.xchg != "" {
+		lost, err := e.guest.CopyOut(e.ctx, guestXchg, e.flags.xchg)
+		e.mention(lost)
+		if err != nil {
+			return err
+		}
+	}
+	if e.flags.output == "" || !succeeded {
+		return nil
+	}
+	return e.result(before)
+}
+
+// result puts what the command made to where --output says: the one file, by Guix's
+// rule, or all. It is whole or absent.
+func (e *execution) result(before map[string]bool) (err error) {
+	output := strings.TrimSuffix(e.flags.output, "/")
+	folder := output != e.flags.output
+	if info, err := os.Stat(output); err == nil && info.IsDir() {
+		folder = true
+	}
+	stage, err := os.MkdirTemp(filepath.Dir(output), ".ingot-exec-*")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(stage)) }()
+	if err := os.Chmod(stage, 0o755); err != nil {
+		return err
+	}
+	lost, err := e.guest.CopyOut(e.ctx, guestXchg, stage)
+	e.mention(lost)
+	if err != nil {
+		return err
+	}
+	if folder {
+		return moveInto(stage, output)
+	}
+	name, err := singleFile(stage, before)
+	if err != nil {
+		return err
+	}
+	return os.Rename(filepath.Join(stage, name), output)
+}
+
+// moveInto makes a staged folder the output, or moves its files into one that is there.
+func moveInto(stage, output string) error {
+	if _, err := os.Lstat(output); errors.Is(err, os.ErrNotExist) {
+		return os.Rename(stage, output)
+	}
+	entries, err := os.ReadDir(stage)
+	if err != nil {
+		return err
+	}
+	for _, entry := range entries {
+		if err := os.Rename(filepath.Join(stage, entry.Name()), filepath.Join(output, entry.Name())); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// singleFile returns the name of the one regular file that the command has left.
+func singleFile(dir string, before map[string]bool) (string, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return "", err
+	}
+	var files, others []string
+	for _, entry := range entries {
+		switch {
+		case before[entry.Name()]:
+		case entry.Type().IsRegular():
+			files = append(files, entry.Name())
+		default:
+			others = append(others, entry.Name()+"/")
+		}
+	}
+	if len(files) == 1 {
+		return files[0], nil
+	}
+	found := "nothing"
+	if all := append(files, others...); len(all) > 0 {
+		found = strings.Join(all, ", ")
+	}
+	return "", fmt.Errorf("--output: did not find a single result file: the command left %d regular files in %s (%s); a name that ends in / takes all", len(files), guestXchg, found)
+}
+
+// command runs it with this process's own streams.
+func (e *execution) command(command helper.Command) error {
+	command.Stdin, command.Stdout, command.Stderr = os.Stdin, os.Stdout, os.Stderr
+	if e.flags.noTerminal {
+		_, err := e.guest.Exec(e.ctx, command)
+		return err
+	}
+	return e.onTerminal(command)
+}
+
+// onTerminal gives the command a terminal if this process has one on both sides.
+func (e *execution) onTerminal(command helper.Command) error {
+	if !isTerminal(os.Stdout) {
+		_, err := e.guest.Exec(e.ctx, command)
+		return err
+	}
+	terminal, err := run.OpenTerminal(os.Stdin)
+	if err != nil {
+		return err
+	}
+	if terminal == nil {
+		_, err := e.guest.Exec(e.ctx, command)
+		return err
+	}
+	defer terminal.Restore()
+	ctx, cancel := context.WithCancelCause(e.ctx)
+	defer cancel(nil)
+	keys, typed := io.Pipe()
+	defer keys.Close()
+	go func() {
+		if terminal.Pump(ctx, os.Stdin, typed) && ctx.Err() == nil {
+			cancel(errors.New("left by the key; the command was ended"))
+		}
+		typed.Close()
+	}()
+	rows, columns := terminal.Size()
+	sizes := make(chan helper.Size)
+	defer close(sizes)
+	changed, stop := terminal.Resized()
+	defer stop()
+	go func() {
+		for range changed {
+			rows, columns := terminal.Size()
+			select {
+			case sizes <- helper.Size{Rows: uint16(rows), Columns: uint16(columns)}:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	command.Stdin = keys
+	command.TTY = &helper.Terminal{Name: cmp.Or(os.Getenv("TERM"), "linux"), Rows: uint16(rows), Columns: uint16(columns), Resized: sizes}
+	_, err = e.guest.Exec(ctx, command)
+	return err
+}
