@@ -40,6 +40,7 @@ func (s *system) inInitramfs() bool {
 func (s *system) initramfs() {
 	s.mountBasics()
 	s.readCmdline()
+	s.keepPlace()
 	s.loadModules()
 	devices := applet.NewCoverage()
 	s.cover(devices)
@@ -105,6 +106,7 @@ func (s *system) switchRoot(devices *applet.Coverage) error {
 	if err != nil {
 		return err
 	}
+	s.joinFor(sysroot)
 	return s.enter(path)
 }
 

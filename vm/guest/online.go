@@ -12,9 +12,15 @@ import (
 
 // goOnline brings up what the command line asks for: an address, by ip=, and a server
 // for those who log in by ssh, by ingot.ssh. That needs a network, so that ip=dhcp goes
-// without saying then.
+// without saying then. A machine that has a place in a network of machines takes that.
 func (s *system) goOnline() {
 	keys, wanted := s.cmdline.all("ingot.ssh")
+	if s.join() {
+		if wanted {
+			s.serveSSH(keys)
+		}
+		return
+	}
 	word := s.cmdline.value("ip")
 	if word == "" && wanted {
 		word = "dhcp"
@@ -38,14 +44,18 @@ func (s *system) goOnline() {
 		go s.setAddress(settings)
 	}
 	if wanted {
-		args := []string{"sshd"}
-		for _, key := range keys {
-			if key != "" {
-				args = append(args, "--key="+key)
-			}
-		}
-		s.service(args)
+		s.serveSSH(keys)
 	}
+}
+
+func (s *system) serveSSH(keys []string) {
+	args := []string{"sshd"}
+	for _, key := range keys {
+		if key != "" {
+			args = append(args, "--key="+key)
+		}
+	}
+	s.service(args)
 }
 
 func (s *system) setAddress(settings network.Settings) {

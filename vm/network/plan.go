@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	minVLAN, maxVLAN = 1, 255
+	minVLAN, maxVLAN = 1, 254
 
 	// serviceHost is the last part of the address of what answers DHCP and DNS: the
 	// last one that a host can have. Those before it are the machines'.
@@ -141,6 +141,8 @@ func (p *planner) machine(name string, number int, m Machine) Planned {
 		p.fail(key, "one of recipe, image and closure says what it is, and here are %d", what)
 	case len(m.Set) > 0 && m.Recipe == "":
 		p.fail(key+".set", "it overrides keys of a recipe, and here is none")
+	case (m.Kernel != "" || m.Init != "") && m.Closure == "":
+		p.fail(key, "kernel and init say how a closure is run, and here is none")
 	}
 	if m.CPUs < 0 {
 		p.fail(key+".cpus", "%d processors", m.CPUs)

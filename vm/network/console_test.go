@@ -1,0 +1,72 @@
+package network
+
+import (
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// screen is what a person would see.
+type screen struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+func (s *screen) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *screen) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}
+
+func (s *screen) wait(t *testing.T, want string) {
+	t.Helper()
+	for start := time.Now(); !strings.Contains(s.String(), want); time.Sleep(10 * time.Millisecond) {
+		if time.Since(start) > limit {
+			t.Fatalf("%q is not shown:\n%s", want, s.String())
+		}
+	}
+}
+
+func TestConsoles(t *testing.T) {
+	var s screen
+	a := NewConsoles(&s, false, "web", "client")
+	web, client := a.Console("web"), a.Console("client")
+	web.Write([]byte("one\r\ntwo, "))
+	client.Write([]byte("\x1bc\x1b[2J\x1b[1;31mhello\x1b[0m\n\x1b"))
+	web.Write([]byte("two\n"))
+	client.Write([]byte("[0mlogin: "))
+	s.wait(t, "client | login: ")
+	client.Write([]byte("root\n# "))
+	s.wait(t, "client | # ")
+	web.Write([]byte("three\n"))
+	client.Write([]byte("ls\n"))
+	client.Write([]byte("bye"))
+	client.Close()
+	web.Close()
+	want := strings.Join([]string{
+		"web    | one", "client | hello", "web    | two, two", "client | login: root", "client | # ", "web    | three", "client | ls", "client | bye", "",
+	}, "\n")
+	if got := s.String(); got != want {
+		t.Errorf("shown:\n%s\nwant:\n%s", got, want)
+	}
+}
+
+func TestConsolesInColour(t *testing.T) {
+	var s screen
+	a := NewConsoles(&s, true, "a", "b")
+	for _, name := range []string{"a", "b"} {
+		c := a.Console(name)
+		c.Write([]byte("x\n"))
+		c.Close()
+	}
+	if got, want := s.String(), "\x1b[36ma | \x1b[0mx\n\x1b[32mb | \x1b[0mx\n"; got != want {
+		t.Errorf("shown %q; want %q", got, want)
+	}
+}
