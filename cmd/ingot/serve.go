@@ -1,0 +1,289 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+
+	"ingot/image"
+	"ingot/image/nbd"
+	"ingot/image/qcow2"
+	"ingot/partition"
+	"ingot/recipes"
+	"ingot/vm/run"
+)
+
+func newServe() *cobra.Command {
+	var r recipeFlags
+	var s serveFlags
+	c := &cobra.Command{
+		Use:   "serve RECIPE|IMAGE | NAME=RECIPE|IMAGE...",
+		Short: "serve a disk over NBD, block by block, without writing it",
+		Long: `Serve the disk that a recipe describes, or the disk in an image (raw or qcow2), as a
+network block device on a Unix socket. Nothing of a recipe's disk is written: clients
+get the bytes that build would write, as they ask for them, and so the same digest.
+
+The address is printed on standard output once clients can connect. The socket is
+yours alone; it is removed when serve ends, by a signal or with --once. One that a
+killed serve has left is replaced.
+
+Clients can only read, unless --writable or --cow FILE puts a layer over the disk that
+takes what they write. With --writable it is forgotten in the end; with --cow it is in
+FILE, and there again the next time, as long as the disk below is the same.
+
+Several disks, each as NAME=RECIPE or NAME=IMAGE, are served under their names.`,
+		Example: `  ingot serve web.yaml --socket web.nbd
+  qemu-system-x86_64 -m 512 -snapshot -drive file=nbd+unix:///?socket=web.nbd,format=raw
+  ingot serve web.qcow2 --cow changes.cow
+  ingot serve root=web.yaml data=data.img --writable
+  ingot serve web.yaml --once & qemu-img convert -O raw "nbd+unix:///?socket=…" copy.img`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error { return serve(c, args, r, s) },
+	}
+	r.add(c)
+	f := c.Flags()
+	f.StringVar(&s.socket, "socket", "", "`PATH` of the socket; NAME.nbd in ingot's folder below XDG_RUNTIME_DIR, or in /tmp/ingot-UID, if left out")
+	f.BoolVar(&s.writable, "writable", false, "clients may write; what they write is forgotten in the end")
+	f.StringVar(&s.cow, "cow", "", "clients may write; what they write is kept in `FILE`, apart from the disk")
+	f.StringVar(&s.export, "export", "", "`NAME` under which clients find the disk; none if left out")
+	f.BoolVar(&s.once, "once", false, "end when the last client has gone, once there was one")
+	f.BoolVarP(&s.quiet, "quiet", "q", false, "say nothing but errors and the address")
+	c.MarkFlagsMutuallyExclusive("writable", "cow")
+	return c
+}
+
+type serveFlags struct {
+	socket, cow, export   string
+	writable, once, quiet bool
+}
+
+func serve(c *cobra.Command, args []string, r recipeFlags, s serveFlags) error {
+	ctx, cancel := context.WithCancel(c.Context())
+	defer cancel()
+	exports, done, err := openExports(c, args, r, s)
+	defer done()
+	if err != nil {
+		return err
+	}
+	failed := func(err error) { fmt.Fprintf(c.ErrOrStderr(), "ingot: serve: %v\n", err) }
+	server, err := nbd.NewServer(exports, nbd.Options{Failed: failed})
+	if err != nil {
+		return usageError{fmt.Errorf("serve: %w", err)}
+	}
+	path, err := s.path(args[0])
+	if err != nil {
+		return err
+	}
+	l, err := nbd.Listen(path)
+	if err != nil {
+		return err
+	}
+	if s.once {
+		l = &onceListener{Listener: l, end: cancel}
+	}
+	for _, e := range exports {
+		if !s.quiet {
+			fmt.Fprintf(c.ErrOrStderr(), "serving %s of %s\n", partition.FormatBytes(e.Disk.Allocated(1)), partition.FormatBytes(e.Disk.Size()))
+		}
+		fmt.Fprintln(c.OutOrStdout(), nbd.URI(path, e.Name))
+	}
+	return server.Serve(ctx, l)
+}
+
+// openExports opens all disks. What done closes may be open also if there is an error.
+func openExports(c *cobra.Command, args []string, r recipeFlags, s serveFlags) (exports []nbd.Export, done func(), err error) {
+	var opened []io.Closer
+	done = func() {
+		for _, o := range opened {
+			if err := o.Close(); err != nil {
+				fmt.Fprintf(c.ErrOrStderr(), "ingot: serve: %v\n", err)
+			}
+		}
+	}
+	if len(args) > 1 && (s.cow != "" || s.export != "") {
+		return nil, done, usageError{errors.New("serve: --cow and --export are for one disk, and several are named")}
+	}
+	for _, arg := range args {
+		e := nbd.Export{Name: s.export}
+		if len(args) > 1 {
+			name, what, ok := strings.Cut(arg, "=")
+			if !ok || name == "" {
+				return nil, done, usageError{fmt.Errorf("serve: %s: of several disks each needs a name: NAME=%s", arg, arg)}
+			}
+			e.Name, arg = name, what
+		}
+		var close io.Closer
+		if e.Disk, close, err = openMap(c, arg, r); err != nil {
+			return nil, done, err
+		}
+		opened = append(opened, close)
+		if e.Overlay, err = s.overlay(e.Disk); err != nil {
+			return nil, done, err
+		}
+		if e.Overlay != nil {
+			opened = append(opened, e.Overlay)
+		}
+		exports = append(exports, e)
+	}
+	return exports, done, nil
+}
+
+// overlay returns the layer that takes what clients write, or nil.
+func (s *serveFlags) overlay(disk *image.Map) (*nbd.Overlay, error) {
+	switch {
+	case s.cow != "":
+		return nbd.OpenOverlay(disk, s.cow)
+	case !s.writable:
+		return nil, nil
+	}
+	o, err := nbd.TemporaryOverlay(disk, os.TempDir())
+	if errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.EISDIR) || errors.Is(err, unix.ENOENT) {
+		return nbd.MemoryOverlay(disk) // a file system without nameless files
+	}
+	return o, err
+}
+
+// openMap opens the disk of a recipe, or the one in an image.
+func openMap(c *cobra.Command, name string, r recipeFlags) (*image.Map, io.Closer, error) {
+	isImage, err := looksLikeImage(name)
+	if err != nil {
+		return nil, nil, err
+	}
+	if !isImage {
+		return planMap(c, name, r)
+	}
+	if len(r.set) > 0 || r.format != "" {
+		return nil, nil, usageError{fmt.Errorf("serve: --set and --format are for recipes, and %s is an image", name)}
+	}
+	m, err := imageMap(name)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return m, io.NopCloser(nil), nil
+}
+
+func planMap(c *cobra.Command, name string, r recipeFlags) (*image.Map, io.Closer, error) {
+	plan, err := r.plan(c, name)
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(plan.Files) > 0 {
+		plan.Close()
+		return nil, nil, &recipes.Error{File: name, Key: "output.format", What: "is a folder of files, and no disk to serve"}
+	}
+	return plan.Disk.Map, plan, nil
+}
+
+func imageMap(name string) (*image.Map, error) {
+	info, err := os.Stat(name)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return deviceMap(name)
+	}
+	file, err := image.NewHostFile(name)
+	if err != nil {
+		return nil, err
+	}
+	if qcow2.Detect(file) {
+		return qcow2.Map(file)
+	}
+	return image.MapFile(name)
+}
+
+// deviceMap is the disk of a block device, which stays open until ingot ends.
+func deviceMap(name string) (*image.Map, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	size, err := f.Seek(0, io.SeekEnd)
+	if err != nil {
+		return nil, err
+	}
+	var b image.Builder
+	b.Add(0, image.BlobOf(f, size), nil)
+	return b.Map(size)
+}
+
+// looksLikeImage tells an image from a recipe, which is text: an image has a zero byte
+// among its first.
+func looksLikeImage(name string) (bool, error) {
+	f, err := os.Open(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil // a recipe that ships, or an error that says what there is
+	}
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	head := make([]byte, 4096)
+	n, err := io.ReadFull(f, head)
+	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+		return false, err
+	}
+	return bytes.IndexByte(head[:n], 0) >= 0, nil
+}
+
+// path is where the socket will be.
+func (s *serveFlags) path(what string) (string, error) {
+	if s.socket != "" {
+		return filepath.Abs(s.socket)
+	}
+	dir := run.DefaultDir(os.Getenv)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", err
+	}
+	info, err := os.Lstat(dir)
+	if err != nil {
+		return "", err
+	}
+	if !info.IsDir() || info.Mode().Perm()&0o077 != 0 {
+		return "", fmt.Errorf("%s: the folder of sockets has to be yours alone, and is %v: name a --socket", dir, info.Mode())
+	}
+	base := filepath.Base(what)
+	return filepath.Join(dir, strings.TrimSuffix(base, filepath.Ext(base))+".nbd"), nil
+}
+
+// onceListener ends the serving when its last client has gone.
+type onceListener struct {
+	net.Listener
+	end     func()
+	clients atomic.Int64
+}
+
+func (l *onceListener) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	l.clients.Add(1)
+	return &onceConn{Conn: c, gone: sync.OnceFunc(func() {
+		if l.clients.Add(-1) == 0 {
+			l.end()
+		}
+	})}, nil
+}
+
+type onceConn struct {
+	net.Conn
+	gone func()
+}
+
+func (c *onceConn) Close() error {
+	c.gone()
+	return c.Conn.Close()
+}
