@@ -169,5 +169,5 @@ func EFIVolume(programs map[Platform]image.Blob, seed image.Seed) (*image.Map, e
 // AddLoopback puts loopback.cfg beside grub.cfg: menus of sticks with many ISOs look
 // for it, having set the root to what is in the ISO and iso_path to its file.
 func AddLoopback(t *image.Tree, at Place) error {
-	return t.Put(path.Join(at.folder(), "loopback.cfg"), image.NewFile(0o644, image.Bytes(fmt.Sprintf("source '%s/grub.cfg'\n", at.folder()))))
+	return t.Put(path.Join(at.folder(), "loopback.cfg"), image.NewFile(0o644, image.Bytes(fmt.Sprintf("export iso_path\nsource '%s/grub.cfg'\n", at.folder()))))
 }

@@ -27,6 +27,9 @@ type Menu struct {
 	// Root is the UUID of the file system that holds the kernels, where it is not the
 	// one that holds GRUB's folder.
 	Root string
+	// FindISO tells kernels, as findiso=, which file they lie in, where another menu has
+	// started this one out of an ISO and named it in iso_path; else the word is empty.
+	FindISO bool
 	// Text keeps the screen in text mode. Otherwise a graphical terminal shows titles in
 	// every script, if the font is there.
 	Text bool
@@ -257,6 +260,9 @@ func (w *writer) kernel(what string, e Entry) {
 	for _, a := range w.arguments(e.Arguments) {
 		w.check(what, checkArgument(a))
 		line += " " + quote(a)
+	}
+	if w.menu.FindISO {
+		line += ` "findiso=$iso_path"`
 	}
 	w.line("%s", line)
 	if len(e.Initrd) == 0 {

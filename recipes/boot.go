@@ -141,7 +141,7 @@ func (p *planner) platform(ctx context.Context, b *boot, grub *bootloader.Grub, 
 
 // menu makes the entries: the system's own first, then the recipe's.
 func (p *planner) menu(at int) (bootloader.Menu, error) {
-	m := bootloader.Menu{Timeout: 5, Default: p.Bootloader.Default, Consoles: p.Bootloader.Console}
+	m := bootloader.Menu{Timeout: 5, Default: p.Bootloader.Default, Consoles: p.Bootloader.Console, FindISO: p.isISO()}
 	if p.Bootloader.Timeout != nil {
 		m.Timeout = *p.Bootloader.Timeout
 	}

@@ -67,6 +67,9 @@ func (r *Recipe) checkStore(d *decoder) {
 			d.fail(fmt.Sprintf("store.add[%d].strip", i), "%d is no number of directories that an archive with unpack: true could lose", a.Strip)
 		}
 	}
+	if r.System != nil {
+		r.System.check(d)
+	}
 	if s := r.System; s != nil && s.Path != "" && (!s.Kernel.IsZero() || len(s.Modules) > 0 || s.Hostname != "") {
 		d.fail("system", "has a path, so kernel, modules and hostname are that system's own")
 	} else if s != nil && s.Path == "" && s.Kernel.IsZero() {
@@ -269,7 +272,8 @@ func (f *File) device() (block bool, dev image.Dev, err error) {
 func (r *Recipe) checkBootloader(d *decoder) {
 	b := &r.Bootloader
 	if b.Grub.IsZero() {
-		if len(b.Entries)+len(b.Arguments)+len(b.Console)+len(b.Generations) > 0 || b.Timeout != nil || b.Default != "" {
+		some := len(b.Entries)+len(b.Arguments)+len(b.Console)+len(b.Generations) > 0 || b.Timeout != nil || b.Default != ""
+		if some && !r.isNetboot() {
 			d.fail("bootloader", "has no grub, so nothing would boot; add grub: [bios, efi]")
 		}
 		return
@@ -289,7 +293,7 @@ func (r *Recipe) checkBootloader(d *decoder) {
 	for i, p := range b.Grub.Platforms {
 		key := fmt.Sprintf("bootloader.grub[%d]", i)
 		d.check(key, oneOf(p, "bios", "efi", "efi32"))
-		if !r.isISO() {
+		if !r.isISO() && !r.isNetboot() {
 			d.check(key, r.room(p))
 		}
 	}

@@ -218,13 +218,13 @@ func (r recipeFlags) plan(c *cobra.Command, name string) (*recipes.Plan, error) 
 }
 
 // planRecipe plans a recipe for this host, and shows what it fetches and compresses. hashed
-// is told of bytes that are hashed, and temp is the folder for what has no name.
-func planRecipe(c *cobra.Command, recipe *recipes.Recipe, quiet bool, hashed func(int64), temp string) (*recipes.Plan, error) {
+// is told of bytes that are hashed; temp, if given, is the folder for what has no name.
+func planRecipe(c *cobra.Command, recipe *recipes.Recipe, quiet bool, hashed func(int64), temp ...string) (*recipes.Plan, error) {
 	host, err := thisHost()
 	if err != nil {
 		return nil, err
 	}
-	host.Hashed, host.Temp = hashed, temp
+	host.Hashed, host.Temp = hashed, append(temp, os.TempDir())[0]
 	defer showPacking(c.ErrOrStderr(), quiet, &host)()
 	defer showFetching(c.ErrOrStderr(), quiet, &host.Fetch)()
 	return recipe.Plan(c.Context(), host)
