@@ -24,6 +24,9 @@ type control struct {
 	waiting map[int]chan reply
 	gone    bool
 	reason  string // why the guest ended, as the event SHUTDOWN has it
+	stopped bool   // its processors do not run
+
+	ended chan struct{} // closed when QEMU says nothing more
 }
 
 // reply is an answer of QEMU's, or an event.
@@ -53,7 +56,7 @@ func (m *Machine) openControl() (*os.File, error) {
 		theirs.Close()
 		return nil, fmt.Errorf("control socket: %w", err)
 	}
-	m.control = &control{conn: conn.(*net.UnixConn), waiting: map[int]chan reply{}}
+	m.control = &control{conn: conn.(*net.UnixConn), waiting: map[int]chan reply{}, ended: make(chan struct{})}
 	return theirs, nil
 }
 
@@ -72,6 +75,7 @@ func (c *control) listen() {
 		c.take(r)
 	}
 	c.close()
+	close(c.ended)
 }
 
 func (c *control) take(r reply) {
@@ -80,6 +84,8 @@ func (c *control) take(r reply) {
 	switch {
 	case r.Event == "SHUTDOWN":
 		c.reason = r.Data.Reason
+	case r.Event == "STOP" || r.Event == "RESUME":
+		c.stopped = r.Event == "STOP"
 	case r.Event != "":
 	default:
 		if answer, ok := c.waiting[r.ID]; ok {
@@ -87,6 +93,13 @@ func (c *control) take(r reply) {
 			delete(c.waiting, r.ID)
 		}
 	}
+}
+
+// shutdown returns why the guest ended, and whether its processors stand still.
+func (c *control) shutdown() (reason string, stopped bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.reason, c.stopped
 }
 
 // close ends all who wait.

@@ -6,12 +6,31 @@ import (
 	"strings"
 )
 
+// FailureKind is what kind of end, or of vain wait, a [FailureError] is about.
+type FailureKind string
+
+const (
+	NoBoot     FailureKind = "no boot"     // firmware, boot loader or initramfs found no system to start
+	Panicked   FailureKind = "panic"       // the guest's kernel
+	TimedOut   FailureKind = "time-out"    // the context ended first; the machine may run on
+	PoweredOff FailureKind = "powered off" // by the guest
+	Restarted  FailureKind = "restarted"   // by the guest, which was not to
+	Ended      FailureKind = "ended"       // by us: Machine.Kill, or the end of its context
+	QEMUFailed FailureKind = "qemu failed" // QEMU itself, or whoever killed it
+)
+
 // FailureError says why a machine will not get to where it is waited for.
 type FailureError struct {
+	Kind FailureKind
 	Name string // what happened, in a few words
 	Line string // the line that shows it
 	Tail string // the last lines of the console
+
+	cause error
 }
+
+// Unwrap returns what ended a context, if that is why.
+func (e *FailureError) Unwrap() error { return e.cause }
 
 func (e *FailureError) Error() string {
 	s := e.Name
@@ -26,6 +45,7 @@ func (e *FailureError) Error() string {
 
 // failure is a sign that a boot has failed.
 type failure struct {
+	kind    FailureKind
 	name    string
 	pattern *regexp.Regexp
 	fatal   bool // also while a command runs, whose output may show any of the others
@@ -33,16 +53,16 @@ type failure struct {
 
 // failures are looked for in this order.
 var failures = []failure{
-	{"the root was not found", regexp.MustCompile(`VFS: Unable to mount root fs[^\n]*|ALERT! +\S+ does not exist[^\n]*`), false},
-	{"the kernel panicked", regexp.MustCompile(`Kernel panic - not syncing[^\n]*`), true},
-	{"the system did not start", regexp.MustCompile(`ingot: cannot start[^\n]*`), false},
-	{"GRUB failed", regexp.MustCompile(`error: (no such (device|partition|disk)|unknown filesystem|file [^\n]* not found|` +
+	{NoBoot, "the root was not found", regexp.MustCompile(`VFS: Unable to mount root fs[^\n]*|ALERT! +\S+ does not exist[^\n]*`), false},
+	{Panicked, "the kernel panicked", regexp.MustCompile(`Kernel panic - not syncing[^\n]*`), true},
+	{NoBoot, "the system did not start", regexp.MustCompile(`ingot: cannot start[^\n]*`), false},
+	{NoBoot, "GRUB failed", regexp.MustCompile(`error: (no such (device|partition|disk)|unknown filesystem|file [^\n]* not found|` +
 		"disk [^\n]* not found|symbol [^\n]* not found|you need to load the kernel first|invalid magic number|" +
 		`out of memory|attempt to read or write outside of)[^\n]*`), false},
-	{"GRUB found neither its files nor its root", regexp.MustCompile(`grub rescue>`), false},
-	{"GRUB found no menu", regexp.MustCompile(`Minimal BASH-like line editing is supported`), false},
-	{"GRUB's first stage failed", regexp.MustCompile(`GRUB (Geom|Hard Disk|Read|Floppy) Error|(Geom|Hard Disk|Read) Error`), false},
-	{"the firmware found nothing to boot", regexp.MustCompile(`No bootable device|not a bootable disk|BdsDxe: No bootable option[^\n]*|UEFI Interactive Shell`), false},
+	{NoBoot, "GRUB found neither its files nor its root", regexp.MustCompile(`grub rescue>`), false},
+	{NoBoot, "GRUB found no menu", regexp.MustCompile(`Minimal BASH-like line editing is supported`), false},
+	{NoBoot, "GRUB's first stage failed", regexp.MustCompile(`GRUB (Geom|Hard Disk|Read|Floppy) Error|(Geom|Hard Disk|Read) Error`), false},
+	{NoBoot, "the firmware found nothing to boot", regexp.MustCompile(`No bootable device|not a bootable disk|BdsDxe: No bootable option[^\n]*|UEFI Interactive Shell`), false},
 }
 
 // findFailure returns the first sign of failure in what a machine has shown.
@@ -52,7 +72,7 @@ func findFailure(text string, fatalOnly bool) *FailureError {
 			continue
 		}
 		if line := f.pattern.FindString(text); line != "" {
-			return &FailureError{Name: f.name, Line: strings.TrimSpace(line)}
+			return &FailureError{Kind: f.kind, Name: f.name, Line: strings.TrimSpace(line)}
 		}
 	}
 	return nil

@@ -2,6 +2,7 @@ package vm
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -41,9 +43,11 @@ type Machine struct {
 	helpers  []*child // virtiofsd, one a share
 	qemu     *child
 
-	done   chan struct{} // closed when QEMU has ended
-	err    error         // how it ended, once done is closed
-	stderr *tailBuffer
+	stopping atomic.Bool   // we end it
+	done     chan struct{} // closed when QEMU has ended
+	killed   bool          // it was we, once done is closed
+	err      error         // how it ended, once done is closed
+	stderr   *tailBuffer
 
 	mu     sync.Mutex // one command at a time
 	number int        // of commands that were run
@@ -64,6 +68,7 @@ func Start(ctx context.Context, c Config) (*Machine, error) {
 		return nil, err
 	}
 	ctx, m.cancel = context.WithCancel(ctx)
+	context.AfterFunc(ctx, func() { m.stopping.Store(true) })
 	if err := m.start(ctx, qemu, l); err != nil {
 		m.cancel()
 		return nil, err
@@ -169,7 +174,11 @@ func (m *Machine) start(ctx context.Context, qemu string, l *line) (err error) {
 // await waits for QEMU's end and clears up after it.
 func (m *Machine) await() {
 	<-m.qemu.done
-	m.err = m.qemu.err
+	m.err, m.killed = m.qemu.err, m.stopping.Load()
+	select {
+	case <-m.control.ended: // it may have said why
+	case <-time.After(time.Second):
+	}
 	m.release()
 	close(m.done)
 }
@@ -267,40 +276,95 @@ func (m *Machine) Write(p []byte) (int, error) { return m.stdin.Write(p) }
 // Send types a line and Enter.
 func (m *Machine) Send(line string) error {
 	if _, err := io.WriteString(m.stdin, line+"\n"); err != nil {
-		return m.fail(&FailureError{Name: "the machine has ended"})
+		return m.fail(m.ended())
 	}
 	return nil
 }
 
 // Kill ends the machine at once and waits until it has ended. It may be called again.
 func (m *Machine) Kill() {
+	m.stopping.Store(true)
 	m.cancel()
 	<-m.done
 }
 
-// Wait waits until the machine has ended by itself: the guest powered it off. A QEMU
-// that failed is an error with its last words, and so is the end of the context.
+// Wait waits until the machine has ended by itself: the guest powered it off, or
+// restarted where that is the end. All else is a [*FailureError]: a kernel that
+// panicked, a QEMU that failed, with its last words, the end of the context.
 func (m *Machine) Wait(ctx context.Context) error {
-	select {
-	case <-m.done:
-	case <-ctx.Done():
-		return m.fail(&FailureError{Name: fmt.Sprintf("the machine still runs (%v)", context.Cause(ctx))})
+	tick := time.NewTicker(glance)
+	defer tick.Stop()
+	for {
+		text, _, changed := m.console.unread()
+		panicked := findFailure(plain(text), true)
+		select {
+		case <-m.done:
+			switch e := m.ended(); {
+			case panicked != nil && e.Kind == Restarted:
+				return m.fail(panicked)
+			case e.Kind == PoweredOff || e.Kind == Restarted:
+				return nil
+			default:
+				return m.fail(e)
+			}
+		default:
+		}
+		if panicked != nil {
+			m.settle()
+			return m.fail(panicked)
+		}
+		select {
+		case <-m.done:
+		case <-changed:
+		case <-tick.C:
+			if e := m.halted(); e != nil {
+				return m.fail(e)
+			}
+		case <-ctx.Done():
+			return m.fail(&FailureError{Kind: TimedOut, Name: fmt.Sprintf("the machine still runs (%v)", context.Cause(ctx)), cause: context.Cause(ctx)})
+		}
 	}
-	if m.err == nil {
-		return nil
-	}
-	return m.fail(m.ended())
 }
 
 // ended says how QEMU ended.
 func (m *Machine) ended() *FailureError {
 	<-m.done
-	e := &FailureError{Name: "the machine has ended", Line: m.stderr.String()}
+	reason, _ := m.control.shutdown()
 	var exit *exec.ExitError
-	if errors.As(m.err, &exit) {
-		e.Name = "QEMU failed (" + exit.String() + ")"
+	switch {
+	case m.killed:
+		return &FailureError{Kind: Ended, Name: "the machine was ended"}
+	case errors.As(m.err, &exit):
+		return &FailureError{Kind: QEMUFailed, Name: "QEMU failed (" + exit.String() + ")", Line: m.stderr.String()}
+	case m.err != nil:
+		return &FailureError{Kind: QEMUFailed, Name: "QEMU failed (" + m.err.Error() + ")", Line: m.stderr.String()}
+	case reason == "guest-panic":
+		return &FailureError{Kind: Panicked, Name: "the guest reported a panic"}
+	case reason == "guest-reset":
+		return &FailureError{Kind: Restarted, Name: "the guest has restarted"}
 	}
-	return e
+	return &FailureError{Kind: PoweredOff, Name: "the machine has ended", Line: m.stderr.String()}
+}
+
+// halted says why the processors stand still, where QEMU has stopped them.
+func (m *Machine) halted() *FailureError {
+	if _, stopped := m.control.shutdown(); !stopped {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), answerTime)
+	defer cancel()
+	answer, err := m.control.ask(ctx, "query-status", nil, nil)
+	var state struct{ Status string }
+	if err != nil || json.Unmarshal(answer, &state) != nil {
+		return nil
+	}
+	switch state.Status {
+	case "guest-panicked":
+		return &FailureError{Kind: Panicked, Name: "the guest reported a panic"}
+	case "internal-error", "io-error", "watchdog":
+		return &FailureError{Kind: QEMUFailed, Name: "QEMU has stopped the guest (" + state.Status + ")", Line: m.stderr.String()}
+	}
+	return nil // somebody has asked for it
 }
 
 // fail completes an error with the console's last lines.
@@ -349,8 +413,11 @@ func (m *Machine) wait(ctx context.Context, pattern string, running bool) (strin
 			if e := m.silentFailure(); e != nil && !running {
 				return "", m.fail(e)
 			}
+			if e := m.halted(); e != nil {
+				return "", m.fail(e)
+			}
 		case <-ctx.Done():
-			return "", m.fail(&FailureError{Name: fmt.Sprintf("%q did not come (%v)", pattern, context.Cause(ctx))})
+			return "", m.fail(&FailureError{Kind: TimedOut, Name: fmt.Sprintf("%q did not come (%v)", pattern, context.Cause(ctx)), cause: context.Cause(ctx)})
 		}
 	}
 }

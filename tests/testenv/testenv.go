@@ -26,6 +26,16 @@ func Kernel(t testing.TB) string {
 	return dir
 }
 
+// KernelARM64 returns a folder like that of [Kernel], for AArch64: bin/kernel-arm64.
+func KernelARM64(t testing.TB) string {
+	t.Helper()
+	dir := filepath.Join(Root(t), "bin", "kernel-arm64")
+	if found, _ := filepath.Glob(filepath.Join(dir, "boot", "vmlinuz-*")); len(found) == 0 {
+		Missing(t, dir+" holds no kernel: run tests/setup/debian")
+	}
+	return dir
+}
+
 // Root returns the folder of go.mod, looked for from the working directory upwards.
 func Root(t testing.TB) string {
 	t.Helper()
