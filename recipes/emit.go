@@ -12,6 +12,7 @@ import (
 
 	"ingot/image"
 	"ingot/image/qcow2"
+	"ingot/recipes/tools"
 )
 
 // EmitOptions says how a planned image is written.
@@ -30,6 +31,7 @@ type Manifest struct {
 	Partitions []ManifestPartition `json:"partitions,omitempty"`
 	Files      []ManifestFile      `json:"files,omitempty"`      // of a folder
 	Compressor string              `json:"compressor,omitempty"` // what made the squashfs, which its bytes depend on
+	Tools      []tools.Package     `json:"tools,omitempty"`      // the packages that the system's tools were taken from
 	Closure    ManifestClosure     `json:"closure"`
 }
 
@@ -169,7 +171,7 @@ func (p *Plan) manifest(ctx context.Context) (*Manifest, error) {
 	m := &Manifest{
 		Ingot: Version, Recipe: p.Recipe.Name, Format: p.Recipe.Output.Format,
 		Disk:    ManifestRange{p.Disk.Map.Size(), DigestName + pieces.Digest().String()},
-		Closure: p.Closure, Compressor: p.compressor,
+		Closure: p.Closure, Compressor: p.compressor, Tools: p.tools,
 	}
 	for i, d := range p.Disk.Partitions {
 		sum, ok := pieces.Part(d.Start, d.Size)

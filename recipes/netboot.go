@@ -258,7 +258,7 @@ func writeFile(name string, noSync bool, write func(io.Writer) error) error {
 
 // folderManifest says what the files are.
 func (p *Plan) folderManifest(ctx context.Context) (*Manifest, error) {
-	m := &Manifest{Ingot: Version, Recipe: p.Recipe.Name, Format: p.Recipe.Output.Format, Closure: p.Closure, Compressor: p.compressor}
+	m := &Manifest{Ingot: Version, Recipe: p.Recipe.Name, Format: p.Recipe.Output.Format, Closure: p.Closure, Compressor: p.compressor, Tools: p.tools}
 	for _, f := range p.Files {
 		pieces, err := image.HashPieces(ctx, f.Map, image.WriteOptions{})
 		if err != nil {

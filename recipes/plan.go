@@ -14,6 +14,7 @@ import (
 	"ingot/image"
 	"ingot/partition"
 	"ingot/recipes/signature"
+	"ingot/recipes/tools"
 	"ingot/storedb"
 )
 
@@ -31,6 +32,7 @@ type Plan struct {
 	items    []*storedb.Item
 	contents []contents // of the partitions
 	boot     *boot
+	tools    []tools.Package
 
 	direct    Direct
 	directErr error // why there is none
@@ -89,6 +91,9 @@ func (p *planner) plan(ctx context.Context, h Host) (*Plan, error) {
 	if p.seed, err = r.seed(p.store.closure); err != nil {
 		return nil, err
 	}
+	if m := p.store.made; m != nil {
+		p.warnings = append(p.warnings, m.warnings...)
+	}
 	if err := p.assemble(ctx); err != nil {
 		return nil, err
 	}
@@ -104,6 +109,9 @@ func (p *planner) plan(ctx context.Context, h Host) (*Plan, error) {
 		Files: p.files, compressor: p.compressor, signer: p.signer, temp: p.temp,
 		Closure: ManifestClosure{Paths: c.Len(), NarSize: c.NarSize()}}
 	plan.direct, plan.directErr = p.direct()
+	if m := p.store.made; m != nil {
+		plan.tools = m.packages
+	}
 	if c.Len() > 0 {
 		plan.Closure.Digest = "sha256:" + c.Digest().Base16()
 	}

@@ -30,6 +30,17 @@ type System struct {
 	Kernel   Path     `json:"kernel,omitempty" jsonschema_description:"A folder with boot/vmlinuz-* and lib/modules: an unpacked kernel package, or 'host' for the running machine's own."`
 	Modules  []string `json:"modules,omitempty" jsonschema_description:"Kernel modules that the initial RAM disk loads, beyond the ones that find a disk and mount its root."`
 	Hostname string   `json:"hostname,omitempty" jsonschema_description:"The machine's name; the recipe's name if left out."`
+
+	Tools         Paths    `json:"tools,omitempty" jsonschema_description:"Programs beside ingot's own, with the libraries that they need: names of Debian packages that are installed on this machine, .deb files, or store paths."`
+	OptionalTools Paths    `json:"optional-tools,omitempty" jsonschema_description:"The same, but left out where a package is not installed, or a file is not there."`
+	WithoutTools  []string `json:"without-tools,omitempty" jsonschema_description:"Names of programs of these packages that are left out, with what they alone need."`
+	Network       string   `json:"network,omitempty" jsonschema_description:"dhcp, INTERFACE:dhcp, ADDRESS/BITS:GATEWAY:NAMESERVER, or else what the kernel's ip= takes; none if left out."`
+	SSH           *SSH     `json:"ssh,omitempty" jsonschema_description:"Who may log in over the network. Left out, nobody may."`
+}
+
+// SSH says who may log in to a system that ingot makes.
+type SSH struct {
+	Keys []string `json:"keys" jsonschema:"required" jsonschema_description:"Public keys, as the lines of authorized_keys."`
 }
 
 // Store says what goes into the store, and how it is registered.

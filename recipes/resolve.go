@@ -72,7 +72,7 @@ func (r *Recipe) resolve(ctx context.Context, h Host) (*store, error) {
 		sources = append(sources, []*storedb.Item{item})
 	}
 	if r.System != nil && r.System.Path == "" {
-		if s.made, err = r.makeSystem(s.flavour, h); err != nil {
+		if s.made, err = r.makeSystem(s.flavour, h, sources); err != nil {
 			return nil, r.src.wrap("system", err)
 		}
 		s.system = s.made.toplevel

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"ingot/image"
+	"ingot/recipes/tools"
 	"ingot/storedb"
 	"ingot/vm/guest/applet"
 	"ingot/vm/initramfs"
@@ -22,10 +23,19 @@ type made struct {
 	kernel   string // the store path of the kernel
 	release  string
 	hostname string
+
+	tools    string          // the store path of the tools' files; empty without any
+	bin      string          // the folder with all programs
+	entries  []string        // of the tools' usr
+	etc      *image.Node     // of the tools; may be nil
+	packages []tools.Package // that the tools were taken from
+	warnings []string
+	words    []string // of the kernel's command line
+	keys     []string // that log in by ssh
 }
 
 // makeSystem makes the items of the recipe's system.
-func (r *Recipe) makeSystem(f storedb.Flavour, h Host) (*made, error) {
+func (r *Recipe) makeSystem(f storedb.Flavour, h Host, known [][]*storedb.Item) (*made, error) {
 	dir := r.System.Kernel.Host
 	if r.System.Kernel.Text == "host" {
 		dir = "/"
@@ -58,20 +68,26 @@ func (r *Recipe) makeSystem(f storedb.Flavour, h Host) (*made, error) {
 	if err != nil {
 		return nil, err
 	}
+	m.bin = m.program + "/bin"
+	sw, err := r.makeTools(f, m, known)
+	if err != nil {
+		return nil, err
+	}
+	r.goOnline(m)
 	top := image.NewTree()
 	for name, n := range map[string]*image.Node{
 		"kernel":         image.NewSymlink(m.kernel + "/vmlinuz"),
 		"kernel-modules": image.NewSymlink(m.kernel),
 		"initrd":         image.NewSymlink(ramdisk),
 		"init":           image.NewSymlink(m.program + "/bin/init"),
-		"sw":             image.NewSymlink(m.program),
-		"kernel-params":  image.NewFile(0o444, nil),
+		"sw":             image.NewSymlink(sw),
+		"kernel-params":  image.NewFile(0o444, image.Bytes(strings.Join(m.words, " "))),
 	} {
 		if err := top.Put("/"+name, n); err != nil {
 			return nil, err
 		}
 	}
-	m.toplevel, err = m.add(f, r.Name+"-system", top.Root, m.kernel, ramdisk, m.program)
+	m.toplevel, err = m.add(f, r.Name+"-system", top.Root, m.references(m.kernel, ramdisk, m.program, sw)...)
 	return m, err
 }
 
@@ -127,11 +143,13 @@ func addAliases(k *kernel.Kernel, modules *image.Node) error {
 	return modules.Add(name, image.NewFile(0o444, image.Bytes(aliases)))
 }
 
+// programNames are the names that ingot goes by.
+func programNames() []string { return append(applet.Names(), "ingot", "init") }
+
 // programItem is ingot under its own name and those of all its commands.
 func programItem(program *image.File) *image.Node {
 	bin := image.NewDir(0o755)
-	names := append(applet.Names(), "init")
-	for _, name := range names {
+	for _, name := range programNames() {
 		if bin.Child(name) == nil && name != "ingot" {
 			bin.Add(name, image.NewSymlink("ingot"))
 		}
@@ -156,8 +174,12 @@ func initrdItem(k *kernel.Kernel, program *image.File, load []string) (*image.No
 // where the recipe has not put something else.
 func (m *made) furnish(t *image.Tree) error {
 	links := map[string]string{
-		"/bin": m.program + "/bin", "/sbin": m.program + "/bin", "/usr/bin": m.program + "/bin",
+		"/bin": m.bin, "/sbin": m.bin, "/usr/bin": m.bin,
 		"/lib/modules": m.kernel + "/lib/modules",
+	}
+	m.linkTools(links)
+	if err := m.furnishTools(t); err != nil {
+		return err
 	}
 	texts := map[string]string{
 		"/etc/hostname": m.hostname + "\n",

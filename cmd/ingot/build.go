@@ -1,10 +1,12 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -46,6 +48,7 @@ The output - is standard output, written strictly in order, without a manifest.`
 	f.StringVar(&r.signKey, "sign-key", "", "override output.sign.key: the `FILE` with the private key that signs a netboot folder")
 	f.StringVar(&r.signCert, "sign-cert", "", "override output.sign.certificate: the `FILE` with its certificate")
 	f.StringVar(&r.signChain, "sign-chain", "", "override output.sign.chain: the `FILE` with certificates between that one and the root")
+	f.StringArrayVar(&r.sshKeys, "ssh-key", nil, "override system.ssh.keys: a public `KEY`, or a file with some, that may log in to the system by ssh; may be repeated")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "say nothing but errors")
 	f.BoolVar(&o.dryRun, "dry-run", false, "plan and check all, write nothing")
 	f.BoolVar(&o.noManifest, "no-manifest", false, "write no manifest and take no digests")
@@ -177,7 +180,8 @@ type recipeFlags struct {
 	set    []string
 	format string
 
-	signKey, signCert, signChain string // of build
+	signKey, signCert, signChain string   // of build
+	sshKeys                      []string // likewise
 }
 
 func (r *recipeFlags) add(c *cobra.Command) {
@@ -203,7 +207,37 @@ func (r recipeFlags) load(name string) (*recipes.Recipe, error) {
 		}
 		set = append(set, "output.sign."+f.key+"="+abs)
 	}
+	if len(r.sshKeys) > 0 {
+		keys, err := sshKeys(r.sshKeys)
+		if err != nil {
+			return nil, err
+		}
+		set = append(set, "system.ssh.keys="+keys)
+	}
 	return recipes.Load(name, set)
+}
+
+// sshKeys returns public keys, which stand in files or are given themselves, as a
+// value of a recipe.
+func sshKeys(args []string) (string, error) {
+	var keys []string
+	for _, arg := range args {
+		text := arg
+		if !strings.HasPrefix(arg, "ssh-") && !strings.HasPrefix(arg, "ecdsa-") && !strings.HasPrefix(arg, "sk-") {
+			data, err := os.ReadFile(arg)
+			if err != nil {
+				return "", fmt.Errorf("--ssh-key: %w", err)
+			}
+			text = string(data)
+		}
+		for line := range strings.Lines(text) {
+			if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
+				keys = append(keys, line)
+			}
+		}
+	}
+	list, err := json.Marshal(keys) // which is YAML as well
+	return string(list), err
 }
 
 // plan reads a recipe and plans it, for verbs that only read: hashing shows as progress.

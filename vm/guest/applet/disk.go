@@ -24,6 +24,7 @@ func diskApplets() []Applet {
 		{"blockdev", "--getsize64|--getss|--getro|--rereadpt|--flushbufs|--setro|--setrw DEVICE", "ask or tell a disk", runBlockdev},
 		{"dd", "[if=FILE] [of=FILE] [bs=SIZE] [count=N] [skip=N] [seek=N] [conv=...] [status=none]", "copy blocks", runDd},
 		{"df", "[-hiT] [FILE...]", "show free space", runDf},
+		{"fsck", "[-t TYPE] [-p|-y|-n] [-f] DEVICE...", "check file systems, with the program for each", runFsck},
 		{"losetup", "[-a] | [-frP] [-o OFFSET] [DEVICE] FILE | -d DEVICE", "make a disk of a file", runLosetup},
 		{"lsblk", "[-bfn] [DEVICE...]", "list disks and partitions", runLsblk},
 		{"mount", "[-r] [-t TYPE] [-o OPTIONS] [DEVICE|UUID=...|LABEL=...] DIR | -a", "mount a file system, or list what is mounted", runMount},

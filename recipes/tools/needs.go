@@ -1,0 +1,201 @@
+package tools
+
+import (
+	"bytes"
+	"debug/elf"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"ingot/image"
+)
+
+// kind says what a file starts as: "elf", the path of a script's interpreter, or "".
+func (c *collector) kind(n *image.Node) (string, error) {
+	if !n.Mode.IsRegular() || n.Data == nil {
+		return "", nil
+	}
+	head := make([]byte, 128)
+	got, err := n.Data.ReadAt(head, 0)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return "", err
+	}
+	head = head[:got]
+	if bytes.HasPrefix(head, []byte(elf.ELFMAG)) {
+		return "elf", nil
+	}
+	line, isScript := bytes.CutPrefix(head, []byte("#!"))
+	if !isScript {
+		return "", nil
+	}
+	line, _, _ = bytes.Cut(line, []byte("\n"))
+	words := strings.Fields(string(line))
+	if len(words) > 1 && path.Base(words[0]) == "env" {
+		words = words[1:]
+	}
+	if len(words) == 0 {
+		return "", nil
+	}
+	return words[0], nil
+}
+
+// interpreter says whether scripts for this interpreter can run. sh is ingot's own, and
+// bash is taken along; others need more than a program.
+func (c *collector) interpreter(name string) bool {
+	switch path.Base(name) {
+	case "sh", "dash":
+		return true
+	case "bash":
+		const bash = "usr/bin/bash"
+		if c.Tree.Lookup("/"+bash) != nil {
+			return true
+		}
+		file, err := image.NewHostFile(filepath.Join(c.root, "bin/bash"))
+		if err != nil {
+			return false
+		}
+		if r := c.dpkg.packages["bash"]; r != nil {
+			c.packages[r.Name] = r.Package
+		}
+		c.todo = append(c.todo, program{bash, file, "bash"})
+		return c.Tree.Put("/"+bash, image.NewFile(0o555, file)) == nil
+	}
+	return c.Tree.Lookup("/"+merged(name)) != nil
+}
+
+// multiarch are Debian's folders for the libraries of each machine.
+var multiarch = map[elf.Machine]string{
+	elf.EM_X86_64: "x86_64-linux-gnu", elf.EM_386: "i386-linux-gnu", elf.EM_AARCH64: "aarch64-linux-gnu",
+	elf.EM_ARM: "arm-linux-gnueabihf", elf.EM_RISCV: "riscv64-linux-gnu", elf.EM_PPC64: "powerpc64le-linux-gnu",
+}
+
+// meet takes the libraries that a program needs, and its interpreter.
+func (c *collector) meet(p program) error {
+	f, err := elf.NewFile(p.data)
+	if err != nil {
+		return fmt.Errorf("/%s of %s: %w", p.path, p.of, err)
+	}
+	if in := interp(f); in != "" {
+		if err := c.library(p, f, path.Base(in), []string{path.Dir(merged(in))}); err != nil {
+			return err
+		}
+	}
+	needed, err := f.ImportedLibraries()
+	if err != nil {
+		return fmt.Errorf("/%s of %s: %w", p.path, p.of, err)
+	}
+	dirs := searched(f, p.path)
+	for _, name := range needed {
+		if err := c.library(p, f, name, dirs); err != nil {
+			return err
+		}
+	}
+	if slices.Contains(needed, "libc.so.6") {
+		// The C library opens it to end threads, and aborts without.
+		var missing *missingError
+		if err := c.library(p, f, "libgcc_s.so.1", dirs); err != nil && !errors.As(err, &missing) {
+			return err
+		}
+	}
+	return nil
+}
+
+// interp returns the program interpreter that an executable names: the dynamic linker.
+func interp(f *elf.File) string {
+	for _, p := range f.Progs {
+		if p.Type == elf.PT_INTERP {
+			data := make([]byte, min(p.Filesz, 4096))
+			if _, err := p.ReadAt(data, 0); err == nil || errors.Is(err, io.EOF) {
+				return string(bytes.TrimRight(data, "\x00"))
+			}
+		}
+	}
+	return ""
+}
+
+// searched returns the folders in which ld.so(8) looks for the libraries of a program.
+func searched(f *elf.File, name string) []string {
+	var dirs []string
+	for _, tag := range []elf.DynTag{elf.DT_RUNPATH, elf.DT_RPATH} {
+		list, err := f.DynString(tag)
+		if err != nil {
+			continue
+		}
+		for dir := range strings.SplitSeq(strings.Join(list, ":"), ":") {
+			dir = strings.NewReplacer("$ORIGIN", "/"+path.Dir(name), "${ORIGIN}", "/"+path.Dir(name)).Replace(dir)
+			if dir != "" {
+				dirs = append(dirs, merged(dir))
+			}
+		}
+	}
+	if arch := multiarch[f.Machine]; arch != "" {
+		dirs = append(dirs, "usr/lib/"+arch)
+	}
+	return append(dirs, "usr/lib64", "usr/lib")
+}
+
+// missingError says that a library is nowhere.
+type missingError struct{ name, of, by string }
+
+func (e *missingError) Error() string {
+	return fmt.Sprintf("%s, which /%s of package %s needs, is neither in a package that is taken nor on this machine: add the package that has it", e.name, e.by, e.of)
+}
+
+// library takes a library, unless it is there: out of what was taken, or from the machine.
+func (c *collector) library(p program, user *elf.File, name string, dirs []string) error {
+	for _, dir := range dirs {
+		if c.Tree.Lookup("/"+path.Join(dir, name)) != nil {
+			return nil
+		}
+	}
+	for _, dir := range dirs {
+		at := path.Join(dir, name)
+		// Where /usr is not merged yet, what Debian means by /lib lies there.
+		for _, host := range []string{at, strings.TrimPrefix(at, "usr/")} {
+			found, err := c.fromMachine(user, host, at)
+			if err != nil || found {
+				return err
+			}
+		}
+	}
+	return &missingError{name, p.of, p.path}
+}
+
+// fromMachine takes a library from the machine, if it is there and for the same processor.
+func (c *collector) fromMachine(user *elf.File, host, at string) (bool, error) {
+	file := filepath.Join(c.root, host)
+	if _, err := os.Stat(file); err != nil {
+		return false, nil
+	}
+	data, err := image.NewHostFile(file)
+	if err != nil {
+		return false, err
+	}
+	lib, err := elf.NewFile(data)
+	if err != nil || lib.Machine != user.Machine || lib.Class != user.Class {
+		return false, nil // a linker script, or another architecture's
+	}
+	of := path.Base(at)
+	real, err := filepath.EvalSymlinks(file)
+	if err != nil {
+		return false, err
+	}
+	for _, name := range []string{file, real} {
+		rel, err := filepath.Rel(c.root, name)
+		if err != nil {
+			return false, err
+		}
+		if r := c.dpkg.owner(rel); r != nil {
+			of = r.Name
+			c.packages[r.Name] = r.Package
+			break
+		}
+	}
+	c.todo = append(c.todo, program{at, data, of})
+	return true, c.Tree.Put("/"+at, image.NewFile(0o555, data))
+}
