@@ -2,6 +2,7 @@ package applet
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"text/tabwriter"
 )
@@ -38,7 +39,7 @@ func groups() []group {
 		{"Archives and sums", archiveApplets()},
 		{"Processes", processApplets()},
 		{"System", systemApplets()},
-		{"Network", netApplets()},
+		{"Network", slices.Concat(netApplets(), httpApplets())},
 		{"Scripts", scriptApplets()},
 	}
 }

@@ -20,7 +20,7 @@ func TestPlace(t *testing.T) {
 		t.Errorf("String() =\n%s\nwant\n%s", got, text)
 	}
 	for bad, want := range map[string]string{
-		"hostname a\ncard x dhcp\n":           "line 2: address x",
+		"hostname a\ncard x dhcp\n":            "line 2: address x",
 		"card 52:54:00:12:01:02 192.168.1.2\n": "line 1: netip.ParsePrefix",
 		"cart 1\n":                             `line 1: "cart" is not known`,
 	} {

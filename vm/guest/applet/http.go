@@ -1,0 +1,139 @@
+package applet
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path"
+	"strings"
+	"time"
+)
+
+func httpApplets() []Applet {
+	return []Applet{
+		{"httpd", "[-p [ADDRESS:]PORT] [-h DIR]", "serve the files of a folder over HTTP", runHTTPd},
+		{"wget", "[-q] [-O FILE] [-T SECONDS] URL", "fetch a file over HTTP", runWget},
+	}
+}
+
+// headerTime is how long a client may take to say what it wants.
+const headerTime = 30 * time.Second
+
+// runHTTPd serves until it is ended. The options are BusyBox's.
+func runHTTPd(c *Call) error {
+	f := c.flags()
+	port := f.StringP("port", "p", "80", "where to listen")
+	dir := f.StringP("home", "h", ".", "the folder")
+	f.BoolP("foreground", "f", true, "do not go into the background, which it never does")
+	if _, err := c.parse(f, 0, 0); err != nil {
+		return err
+	}
+	address := *port
+	if !strings.Contains(address, ":") {
+		address = ":" + address
+	}
+	root, err := os.OpenRoot(*dir) // links out of the folder lead nowhere
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return err
+	}
+	c.printf("httpd: %s at %s\n", *dir, l.Addr())
+	server := &http.Server{Handler: http.FileServerFS(root.FS()), ReadHeaderTimeout: headerTime}
+	return server.Serve(l)
+}
+
+func runWget(c *Call) error {
+	f := c.flags()
+	quiet := f.BoolP("quiet", "q", false, "say nothing of what was fetched")
+	out := f.StringP("output-document", "O", "", "the file to write; - is standard output")
+	timeout := f.StringP("timeout", "T", "60", "seconds to wait for the server")
+	args, err := c.parse(f, 1, 1)
+	if err != nil {
+		return err
+	}
+	limit, err := parseSeconds(*timeout)
+	if err != nil {
+		return err
+	}
+	url := args[0]
+	if !strings.Contains(url, "://") {
+		url = "http://" + url
+	}
+	if *out == "" {
+		*out = nameOf(url)
+	}
+	body, err := get(url, limit)
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	n, err := c.store(*out, body)
+	if err != nil {
+		return fmt.Errorf("%s: %w", url, err)
+	}
+	if !*quiet {
+		fmt.Fprintf(c.Stderr, "wget: %s: %d bytes\n", *out, n)
+	}
+	return nil
+}
+
+// nameOf returns the name that a file is stored under.
+func nameOf(url string) string {
+	_, rest, _ := strings.Cut(url, "://")
+	rest, _, _ = strings.Cut(rest, "?")
+	host, name, _ := strings.Cut(rest, "/")
+	if name = path.Base("/" + name); name == "/" || host == "" {
+		return "index.html"
+	}
+	return name
+}
+
+// get returns what a server answers, if that is a file. The limit is for the answer to
+// begin: a long file may take its time.
+func get(url string, limit time.Duration) (io.ReadCloser, error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	timer := time.AfterFunc(limit, cancel)
+	defer timer.Stop()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return nil, err
+	}
+	answer, err := http.DefaultClient.Do(request)
+	if !timer.Stop() && err != nil {
+		return nil, fmt.Errorf("%s: no answer within %v (-T waits longer)", url, limit)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if answer.StatusCode != http.StatusOK {
+		answer.Body.Close()
+		return nil, fmt.Errorf("%s: the server says %s", url, answer.Status)
+	}
+	return answer.Body, nil
+}
+
+// store writes what is fetched. Of a file that does not come whole nothing stays.
+func (c *Call) store(name string, r io.Reader) (int64, error) {
+	if name == "-" {
+		return io.Copy(c.Stdout, r)
+	}
+	f, err := os.Create(name)
+	if err != nil {
+		return 0, err
+	}
+	n, err := io.Copy(f, r)
+	if closed := f.Close(); err == nil {
+		err = closed
+	}
+	if err != nil {
+		os.Remove(name)
+	}
+	return n, err
+}
