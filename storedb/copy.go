@@ -70,7 +70,7 @@ func (c *itemCopier) copy(ctx context.Context, cl *Closure, places []int, done f
 	}
 	return parallel(ctx, len(places), worker, func(w *copyWorker, k int) error {
 		it := cl.items[places[k]]
-		w.hashes = nil
+		w.hashes, w.given = nil, it.given
 		if w.known {
 			w.hashes = cl.files[places[k]]
 		}
@@ -94,6 +94,7 @@ type copyWorker struct {
 	hasher *fileHasher
 	buf    []byte // the hasher's
 	known  bool   // whether files were hashed before
+	given  bool   // whether the item does not lie on the host
 	hashes []Hash // of the linkable files that are still to come
 	data   []byte // what was read of a file to hash it, if that is all of it
 }
@@ -258,7 +259,7 @@ func (w *copyWorker) settleSymlink(dir int, name, host string) error {
 
 // times are those that a copy gets.
 func (w *copyWorker) times(host string) ([]unix.Timespec, error) {
-	if !w.keepTimes {
+	if !w.keepTimes || w.given {
 		return storeTimes, nil
 	}
 	var st unix.Stat_t

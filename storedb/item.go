@@ -1,7 +1,9 @@
 package storedb
 
 import (
+	"context"
 	"fmt"
+	"io"
 	"slices"
 
 	"ingot/image"
@@ -33,8 +35,20 @@ type Item struct {
 	From string
 	// Node is the item's files with the metadata of a store; nil before they are scanned.
 	Node *image.Node
+	// Remote, if set, is where the item is fetched from: it does not lie on the host.
+	// [Register] takes such items, and no other.
+	Remote Remote
 	// Origin is where the item was read.
 	Origin Origin
+
+	given bool // its Node is all there is of it: [Register] brings it in always
+}
+
+// Remote is a store path that some other machine has.
+type Remote interface {
+	// NAR hands the path's NAR to use as it comes in, and checks size and hash when all
+	// of it was read. It tells progress, if that is set, of bytes of it.
+	NAR(ctx context.Context, progress func(bytes int64), use func(io.Reader) (int64, error)) error
 }
 
 // Origin is a place in a file that a person can look up.
@@ -101,6 +115,10 @@ func (it *Item) fill(other *Item) {
 	if it.From == "" {
 		it.From = other.From
 	}
+	if it.Remote == nil {
+		it.Remote = other.Remote
+	}
+	it.given = it.given || other.given
 }
 
 // firstDifference describes two sorted lists by what only one of them has.

@@ -29,6 +29,8 @@ type LoadOptions struct {
 	Progress func(bytes int64)
 	// skip are places of items whose files need not be hashed.
 	skip []int
+	// remote leaves out items that are still to be fetched.
+	remote bool
 }
 
 // Load scans the items that have no [Item.Node] yet, in parallel, and hashes those
@@ -36,6 +38,9 @@ type LoadOptions struct {
 // is not on the disk is an error, and so is one whose size is not the one that a
 // source gave: that is checked always, since a NAR's size follows from metadata.
 func (c *Closure) Load(ctx context.Context, o LoadOptions) error {
+	if err := c.checkRemote(o); err != nil {
+		return err
+	}
 	if err := c.scan(ctx); err != nil {
 		return err
 	}
@@ -46,7 +51,7 @@ func (c *Closure) Load(ctx context.Context, o LoadOptions) error {
 	}
 	var todo []int
 	for i, it := range c.items {
-		if o.Files && !skip[i] || o.Verify || it.NarHash.IsZero() {
+		if it.Node != nil && (o.Files && !skip[i] || o.Verify || it.NarHash.IsZero()) {
 			todo = append(todo, i)
 		}
 	}
@@ -88,6 +93,20 @@ func (c *Closure) Load(ctx context.Context, o LoadOptions) error {
 	return few(wrong)
 }
 
+// checkRemote refuses items that are not here, or else those of which too little is known.
+func (c *Closure) checkRemote(o LoadOptions) error {
+	for _, it := range c.items {
+		switch {
+		case it.Remote == nil || it.Node != nil:
+		case !o.remote:
+			return fmt.Errorf("%s is still to be fetched from %s", it.Path, it.source())
+		case it.NarHash.IsZero() || it.NarSize == 0:
+			return fmt.Errorf("%s: its hash or its size is unknown: it cannot be fetched", it.Path)
+		}
+	}
+	return nil
+}
+
 // learn takes over the hash of what lies on the disk.
 func (it *Item) learn(hash Hash, verify bool) error {
 	if it.NarHash.IsZero() {
@@ -127,9 +146,11 @@ func few(errs []error) error {
 
 // scan makes the Nodes of the items that have none.
 func (c *Closure) scan(ctx context.Context) error {
-	nothing := func() struct{} { return struct{}{} }
-	return parallel(ctx, len(c.items), nothing, func(_ struct{}, i int) error {
+	return parallel(ctx, len(c.items), stateless, func(_ struct{}, i int) error {
 		it := c.items[i]
+		if it.Node == nil && it.Remote != nil {
+			return nil
+		}
 		if it.Node == nil {
 			if err := it.scan(c.Flavour.StoreDir()); err != nil {
 				return err
@@ -160,9 +181,16 @@ func (it *Item) scan(storeDir string) error {
 	return err
 }
 
+func stateless() struct{} { return struct{}{} }
+
 // parallel calls do for 0 to n-1 on all processors, each worker with a state of its
 // own. The first error ends it; of several, the one of the least number is returned.
 func parallel[S any](ctx context.Context, n int, state func() S, do func(S, int) error) error {
+	return parallelOn(ctx, runtime.GOMAXPROCS(0), n, state, do)
+}
+
+// parallelOn is parallel with so many workers.
+func parallelOn[S any](ctx context.Context, workers, n int, state func() S, do func(S, int) error) error {
 	var (
 		next  atomic.Int64
 		stop  atomic.Bool
@@ -192,7 +220,7 @@ func parallel[S any](ctx context.Context, n int, state func() S, do func(S, int)
 			}
 		}
 	}
-	for range min(n, runtime.GOMAXPROCS(0)) {
+	for range min(n, workers) {
 		wait.Go(work)
 	}
 	wait.Wait()

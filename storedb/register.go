@@ -36,6 +36,8 @@ type RegisterOptions struct {
 	// Roots are GC roots: links in gcroots, by name, to paths in the store.
 	Roots map[string]string
 	// Profiles are links in profiles, by name, to a new generation with that store path.
+	// One called system that is a NixOS brings /etc/NIXOS with it, and one that is a Guix
+	// System the folders that it has in its root: a /tmp for everybody, say.
 	Profiles map[string]string
 	// Stage, if set, is told of what begins and how many bytes it is about; what it
 	// returns is told of bytes that are done, from several goroutines.
@@ -60,6 +62,9 @@ type Registered struct {
 	// Links are the symlinks that were made, GC roots and profiles, with their targets.
 	Links map[string]string `json:"links,omitempty"`
 	NixOS bool              `json:"nixos"` // /etc/NIXOS is there
+	// GuixSystem says that the folders are there that the activation of a Guix System
+	// relies on.
+	GuixSystem bool `json:"guixSystem"`
 }
 
 // Register brings the closure into the store of a root, so that Nix or Guix takes it
@@ -121,6 +126,7 @@ type registrar struct {
 	missing []int  // places of items to copy
 	present []int  // places of items that only have to be settled
 	planned []plannedLink
+	partial bool // items were fetched, whose files Load knows nothing of
 	// late says that this user cannot move a directory that is read-only, as those of a
 	// store are: moving changes its "..".
 	late bool
@@ -133,7 +139,7 @@ func (r *registrar) close() {
 	if r.data != nil {
 		r.data.Close()
 	}
-	if r.Copy && len(r.present) > 0 {
+	if r.Copy && len(r.present) > 0 || r.partial {
 		r.closure.files = nil // not those of all items
 	}
 	r.big.release()
@@ -258,6 +264,7 @@ func (r *registrar) look() error {
 		storePath = r.store.path
 	}
 	r.there = make([]bool, r.closure.Len())
+	var doubtful []int
 	for i, it := range r.closure.items {
 		if r.store != nil {
 			var err error
@@ -265,16 +272,19 @@ func (r *registrar) look() error {
 				return err
 			}
 		}
+		bring := r.Copy || it.given || it.Remote != nil
 		switch row := r.rows[it.Path]; {
-		case !r.Copy && !r.there[i]:
+		case !bring && !r.there[i]:
 			return fmt.Errorf("%s is in the closure, but not in the store %s: copy it there, which --copy does", it.Path, cmp.Or(storePath, r.flavour.StoreDir()+" of the root"))
 		case row != nil && r.there[i]:
-			it.From, it.Node = storePath, nil
+			it.From, it.Node, it.Remote = storePath, nil, nil
 			if err := r.judge(it, row); err != nil {
 				return err
 			}
 			r.present = append(r.present, i)
-		case r.Copy:
+		case it.Remote != nil && r.there[i]:
+			doubtful = append(doubtful, i)
+		case bring:
 			if row != nil { // somebody removed what is registered; what is brought in is what counts
 				r.judged[it.Path] = sourceRight
 			}
@@ -284,7 +294,7 @@ func (r *registrar) look() error {
 			r.present = append(r.present, i)
 		}
 	}
-	return r.checkSources()
+	return cmp.Or(r.fetched(doubtful), r.checkSources())
 }
 
 // judge settles what is right where the row of an item that lies in the store and the
@@ -356,11 +366,11 @@ func (r *registrar) stage(what string, total int64) func(int64) {
 func (r *registrar) load() error {
 	total := int64(0)
 	for _, it := range r.closure.items {
-		if r.Verify || !r.NoDeduplicate || it.NarHash.IsZero() {
+		if it.Remote == nil && (r.Verify || !r.NoDeduplicate || it.NarHash.IsZero()) {
 			total += it.NarSize
 		}
 	}
-	o := LoadOptions{Verify: r.Verify, Files: !r.NoDeduplicate && !r.DryRun}
+	o := LoadOptions{Verify: r.Verify, Files: !r.NoDeduplicate && !r.DryRun, remote: true}
 	if !r.Verify && !slices.ContainsFunc(r.closure.items, func(it *Item) bool { return it.NarHash.IsZero() }) {
 		o.Files, total = false, 0 // files are hashed when they are read to be copied, or looked at to be shared
 	}
@@ -378,7 +388,7 @@ func (r *registrar) place() error {
 	if r.DryRun {
 		r.did.Copied = Copied{Paths: len(r.missing)}
 		for _, i := range r.missing {
-			size := regularBytes(r.closure.items[i].Node)
+			size := r.size([]int{i})
 			r.did.Copied.Files += size.files
 			r.did.Copied.Bytes += size.bytes
 		}
@@ -441,11 +451,21 @@ func (r *registrar) placeWith(temp *tempDir) error {
 	r.late = st.Uid != 0
 	copier := &itemCopier{into: items, links: links, keepTimes: r.KeepTimes, giveAway: st.Uid == 0 && st.Gid != 0, late: r.late}
 	copier.exactFiles, copier.exactDirs = items.exactModes()
-	copier.progress = r.stage("copying", r.size(r.missing).bytes)
-	err = copier.copy(r.ctx, r.closure, r.missing, func(it *Item) error { return r.putInPlace(items, it) })
-	r.did.Copied = copier.count.total(len(r.missing))
-	r.did.Copied.Linked += settler.count.linked.Load()
-	r.did.Copied.Saved += settler.count.saved.Load()
+	remote, here := r.split()
+	if len(here) > 0 {
+		copier.progress = r.stage("copying", r.size(here).bytes)
+		err = copier.copy(r.ctx, r.closure, here, func(it *Item) error { return r.putInPlace(items, it) })
+	}
+	before := settler.count.total(0)
+	if err == nil && len(remote) > 0 {
+		err = r.fetch(items, settler, remote)
+	}
+	did, after := copier.count.total(len(r.missing)), settler.count.total(0)
+	did.Linked += after.Linked
+	did.Saved += after.Saved
+	did.Files += after.Files - (after.Linked - before.Linked)
+	did.Bytes += after.Bytes - (after.Saved - before.Saved)
+	r.did.Copied = did
 	return err
 }
 
@@ -454,11 +474,19 @@ type fileSizes struct{ files, bytes int64 }
 
 func (r *registrar) size(places []int) (sum fileSizes) {
 	for _, i := range places {
-		s := regularBytes(r.closure.items[i].Node)
+		s := r.closure.items[i].size()
 		sum.files += s.files
 		sum.bytes += s.bytes
 	}
 	return sum
+}
+
+// size of an item that is still to be fetched is about that of its NAR.
+func (it *Item) size() fileSizes {
+	if it.Node == nil {
+		return fileSizes{1, it.NarSize}
+	}
+	return regularBytes(it.Node)
 }
 
 func regularBytes(n *image.Node) (sum fileSizes) {
@@ -492,8 +520,11 @@ func (r *registrar) checkSpace(dev uint64) error {
 			return nil // nobody knows yet how much of it is shared
 		}
 		if r.closure.files == nil {
-			need += regularBytes(it.Node).bytes
+			need += it.size().bytes
 			continue
+		}
+		if it.Node == nil {
+			continue // some of it may be shared
 		}
 		hashes := r.closure.files[i]
 		need += newBytes(r.flavour, it.Node, &hashes, seen)

@@ -12,6 +12,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"ingot/image"
 )
 
 // plannedLink is a symlink below the state directory.
@@ -34,7 +36,6 @@ func (r *registrar) links() error {
 		if err := r.planLink(l); err != nil {
 			return err
 		}
-		r.did.NixOS = r.did.NixOS || name == "system" && r.isNixOS(r.Profiles[name])
 	}
 	return nil
 }
@@ -50,10 +51,77 @@ func (r *registrar) planLink(l plannedLink) error {
 	return nil
 }
 
-// isNixOS says whether a store path is a NixOS system.
-func (r *registrar) isNixOS(path string) bool {
+// system finds out what is in the profile of that name, once it is in place.
+func (r *registrar) system() error {
+	path, ok := r.Profiles["system"]
 	it := r.closure.Lookup(path)
-	return r.flavour == Nix && it != nil && it.Node != nil && it.Node.IsDir() && it.Node.Child("nixos-version") != nil
+	if !ok || it == nil {
+		return nil
+	}
+	var err error
+	if r.flavour == Nix {
+		r.did.NixOS, err = r.holds(it, "nixos-version")
+		return err
+	}
+	r.did.GuixSystem, err = r.holds(it, "boot", "parameters")
+	return err
+}
+
+// holds says whether an item is a directory with all of these names. A dry run does
+// not know that of what is still to be fetched.
+func (r *registrar) holds(it *Item, names ...string) (bool, error) {
+	if it.Node != nil {
+		return it.Node.IsDir() && !slices.ContainsFunc(names, func(name string) bool { return it.Node.Child(name) == nil }), nil
+	}
+	if r.store == nil || r.DryRun {
+		return false, nil
+	}
+	dir, err := r.store.open(filepath.Base(it.Path))
+	if err != nil {
+		if errors.Is(err, unix.ENOTDIR) {
+			err = nil
+		}
+		return false, err
+	}
+	defer dir.close()
+	for _, name := range names {
+		if has, err := dir.exists(name); !has || err != nil {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// guixSystem makes what of [guixDirs] is missing. What is there keeps its mode.
+func (r *registrar) guixSystem() error {
+	for _, d := range guixDirs {
+		at, name := path.Split(d.name)
+		if err := r.makeIn(at, name, uint32((&image.Node{Mode: d.mode}).UnixMode()&0o7777)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *registrar) makeIn(at, name string, perm uint32) error {
+	parent := r.root
+	if at != "/" {
+		var err error
+		if parent, err = r.dir(at); err != nil {
+			return err
+		}
+		defer parent.close()
+	}
+	if has, err := parent.exists(name); has || err != nil {
+		return err
+	}
+	dir, err := parent.make(name, perm)
+	if err != nil {
+		return err
+	}
+	dir.close()
+	r.made = append(r.made, madeDir{parent.path, name})
+	return nil
 }
 
 // link makes what is around a store: its directories, GC roots, profiles and tags.
@@ -68,7 +136,13 @@ func (r *registrar) link() error {
 			return err
 		}
 	}
-	if !r.did.NixOS || r.DryRun {
+	if err := r.system(); err != nil || r.DryRun {
+		return err
+	}
+	if r.did.GuixSystem {
+		return r.guixSystem()
+	}
+	if !r.did.NixOS {
 		return nil
 	}
 	etc, err := r.dir("/etc")

@@ -27,7 +27,12 @@ func Restore(r io.Reader, root *os.Root, name string, l NARLimits) (int64, error
 	if err != nil {
 		return 0, err
 	}
-	s := &diskSink{top: root.Name(), dirs: []*os.File{top}, copy: make([]byte, narBuffer)}
+	return restore(r, root.Name(), top, name, l)
+}
+
+// restore is Restore into an open directory, which it closes.
+func restore(r io.Reader, path string, dir *os.File, name string, l NARLimits) (int64, error) {
+	s := &diskSink{top: path, dirs: []*os.File{dir}, copy: make([]byte, narBuffer)}
 	defer s.close()
 	return newNARReader(r, l, s).read(name)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -12,8 +13,6 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
-
-	"github.com/spf13/cobra"
 
 	"ingot/storedb"
 	"ingot/storedb/cache"
@@ -105,36 +104,17 @@ func showFetching(w io.Writer, quiet bool, o *cache.Options) (closeBar func()) {
 	return func() { bar.close() }
 }
 
-// fetch brings into the cache folder what binary caches have of the closure.
-func (s *sourceFlags) fetch(c *cobra.Command, closure *storedb.Closure, quiet bool) error {
-	if s.remote == nil {
-		return nil
-	}
-	if cacheDir() == "" {
-		return errors.New("there is no folder to keep what binary caches send: set XDG_CACHE_HOME or HOME")
-	}
-	closeBar := showFetching(c.ErrOrStderr(), quiet, &s.remote.Options)
-	defer closeBar()
-	s.remote.Trust = true
-	items, err := s.remote.Fetch(c.Context(), s.found, filepath.Join(cacheDir(), closure.Flavour.String()+"-store"))
-	if err != nil {
-		return err
-	}
-	for _, it := range items {
-		closure.Lookup(it.Path).From = it.From
-	}
-	return nil
-}
-
-// readKeys reads the public keys that a --key gives, or the file that it names: a key
+// cacheKeys reads the public keys that a --key gives, or the file that it names: a key
 // of Nix holds a colon, and one of Guix begins with a bracket.
-func readKeys(text string) ([]storedb.PublicKey, error) {
+func cacheKeys(text string) ([]storedb.PublicKey, error) {
 	if !strings.HasPrefix(text, "(") && !strings.Contains(text, ":") {
 		b, err := os.ReadFile(text)
-		if err != nil {
+		switch {
+		case err == nil:
+			text = string(b)
+		case !errors.Is(err, fs.ErrNotExist): // a key that is no key is told as such
 			return nil, err
 		}
-		text = string(b)
 	}
 	return storedb.ParsePublicKeys(text)
 }
@@ -148,22 +128,16 @@ func (s *sourceFlags) ask(ctx context.Context, f storedb.Flavour) ([]*storedb.It
 		keys = f.DefaultKeys()
 	}
 	for _, text := range keys {
-		more, err := readKeys(text)
+		more, err := cacheKeys(text)
 		if err != nil {
 			return nil, usageError{fmt.Errorf("--key: %w", err)}
 		}
 		o.Keys = append(o.Keys, more...)
 	}
-	var err error
-	if s.remote, err = cache.Open(ctx, o, s.caches...); err != nil {
+	remote, err := cache.Open(ctx, o, s.caches...)
+	if err != nil {
 		return nil, err
 	}
-	if s.found, err = s.remote.Closure(ctx, s.paths...); err != nil {
-		return nil, err
-	}
-	var items []*storedb.Item
-	for _, p := range s.found {
-		items = append(items, p.Item())
-	}
-	return items, nil
+	paths, err := remote.Closure(ctx, s.paths...)
+	return remote.Items(paths), err
 }

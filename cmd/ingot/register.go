@@ -24,13 +24,15 @@ func newRegister() *cobra.Command {
 		Use:         "register --root DIR",
 		Short:       "make a root's store one that Nix or Guix takes for its own work",
 		Long: `Register a closure in the store of a root: its items, the database, GC roots and
-profiles, so that the real Nix or Guix in that root takes it for its own work.
+profiles, so that the real Nix or Guix in that root takes it for its own work. A
+profile called system brings /etc/NIXOS with it if it is a NixOS, and the folders of a
+Guix System's root if it is one.
 
 With --copy the items are brought in: cloned where the file system can, else copied,
 in parallel. Without, they lie in the root's store already. What comes from a --cache
-is copied always; it is kept in ingot's own folder of the user's caches, and fetched
-for a --dry-run, too. Items get the metadata of a store, and files of the same contents
-are shared by hard links.
+is brought in always: it is unpacked in the root as it comes, checked, and gets its
+name once it is right. So is what --add and --unpack make items of. Items get the
+metadata of a store, and files of the same contents are shared by hard links.
 
 A root without a database gets one, always of the same bytes. In one that exists, rows
 are added or brought up to date in one transaction, and nothing that was there is lost;
@@ -39,6 +41,7 @@ disk is full, it is as it was, and the next run finishes the work.`,
 		Example: `  ingot register --root /mnt --path /nix/store/…-nixos-system-web --copy --profile system
   ingot register --root /mnt --graph closure --registration registration --from /srv/store --copy
   ingot register --root /mnt --cache https://cache.nixos.org --path /nix/store/…-hello-2.12
+  ingot register --root /mnt --unpack linux=linux-image-6.1.deb --add motd=./motd --gc-root motd=motd
   ingot register --root root --registration registration --gc-root app=/nix/store/…-app
   ingot register --root /mnt --flavour guix --graph system-graph --no-deduplicate --dry-run`,
 		Args: cobra.NoArgs,
@@ -66,7 +69,7 @@ func (r *registerFlags) add(c *cobra.Command) {
 	f.BoolVar(&r.o.Copy, "copy", false, "copy the items into the root's store")
 	f.BoolVar(&r.noDeduplicate, "no-deduplicate", false, "leave files of the same contents as several files")
 	f.BoolVar(&r.noTimestamps, "no-reset-timestamps", false, "keep modification times; items that are not copied keep all their metadata")
-	f.StringArrayVar(&r.gcRoots, "gc-root", nil, "make a GC root: `NAME[=PATH]`; the one path that nothing refers to, if PATH is left out; may be repeated")
+	f.StringArrayVar(&r.gcRoots, "gc-root", nil, "make a GC root: `NAME[=PATH]`; PATH may be the name of a path, such as hello-2.12, and is the one path that nothing refers to if left out; may be repeated")
 	f.StringArrayVar(&r.profiles, "profile", nil, "make a new generation of a profile: `NAME[=PATH]`; may be repeated")
 	f.BoolVar(&r.o.Verify, "verify", false, "hash all items instead of trusting the source")
 	f.BoolVar(&r.o.NoSync, "no-sync", false, "do not wait until the disk has it all: faster, and not safe against a power cut")
@@ -89,9 +92,6 @@ func (r *registerFlags) run(c *cobra.Command, s *sourceFlags) error {
 	}
 	if len(s.caches) > 0 {
 		r.o.Copy = true
-		if err := s.fetch(c, r.closure, r.quiet); err != nil {
-			return err
-		}
 	}
 	if r.o.Roots, err = r.links("--gc-root", r.gcRoots); err != nil {
 		return err
@@ -142,6 +142,11 @@ func (r *registerFlags) links(flag string, args []string) (map[string]string, er
 				return nil, usageError{fmt.Errorf("%s %s: %w: give %s %s=PATH", flag, name, err, flag, name)}
 			}
 			path = top
+		} else if !strings.HasPrefix(path, "/") {
+			var err error
+			if path, err = named(r.closure, path); err != nil {
+				return nil, usageError{fmt.Errorf("%s %s: %w", flag, arg, err)}
+			}
 		}
 		links[name] = path
 	}

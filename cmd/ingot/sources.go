@@ -13,8 +13,9 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"ingot/image"
 	"ingot/storedb"
-	"ingot/storedb/cache"
+	"ingot/storedb/archive"
 )
 
 // sourceFlags say where a closure is read from. The verbs that read one share them.
@@ -22,11 +23,11 @@ type sourceFlags struct {
 	graphs, registrations, pathInfos []string // files
 	paths                            []string // store paths of a live store
 	from, storeRoot, flavour         string
+	adds, unpacks                    []string // NAME=PATH
+	strip                            int
 
 	caches, keys []string // binary caches, and who is trusted
 	unsigned     bool
-	remote       *cache.Cache // that has what was found
-	found        []*cache.Path
 }
 
 func (s *sourceFlags) add(f *pflag.FlagSet) {
@@ -39,12 +40,15 @@ func (s *sourceFlags) add(f *pflag.FlagSet) {
 	f.StringArrayVar(&s.caches, "cache", nil, "binary cache that has the closure of --path: `URL` (https, http, file) or folder; may be repeated, and is asked in turn")
 	f.StringArrayVar(&s.keys, "key", nil, "public `KEY` whose signatures in a --cache are trusted: NAME:BASE64, Guix's (public-key …), or a file with either or with Guix's (acl …); those of cache.nixos.org, or of Guix's own servers, if left out; may be repeated")
 	f.BoolVar(&s.unsigned, "unsigned", false, "take from a --cache what no trusted key has signed, too")
+	f.StringArrayVar(&s.adds, "add", nil, "file or folder that joins the store under its content address, as with nix-store --add: `[NAME=]PATH`; may be repeated")
+	f.StringArrayVar(&s.unpacks, "unpack", nil, "the same with what a tarball or a .deb package holds: `[NAME=]PATH`; may be repeated")
+	f.IntVar(&s.strip, "strip", 0, "take `N` leading folders off the names in each --unpack")
 	f.StringVar(&s.flavour, "flavour", "", "nix or guix; guix if left out and a --path lies in /gnu/store, else nix")
 }
 
 // empty says whether no source was named.
 func (s *sourceFlags) empty() bool {
-	return len(s.graphs)+len(s.registrations)+len(s.pathInfos)+len(s.paths) == 0
+	return len(s.graphs)+len(s.registrations)+len(s.pathInfos)+len(s.paths)+len(s.adds)+len(s.unpacks) == 0
 }
 
 // kind is the flavour that was asked for, or that follows from the paths.
@@ -69,7 +73,7 @@ func (s *sourceFlags) items(ctx context.Context) (storedb.Flavour, [][]*storedb.
 		return f, nil, err
 	}
 	if s.empty() {
-		return f, nil, usageError{errors.New("no closure is named: give --graph, --registration, --path-info or --path")}
+		return f, nil, usageError{errors.New("no closure is named: give --graph, --registration, --path-info, --path, --add or --unpack")}
 	}
 	var all [][]*storedb.Item
 	var wanted map[string]bool // by the graphs
@@ -98,7 +102,46 @@ func (s *sourceFlags) items(ctx context.Context) (storedb.Flavour, [][]*storedb.
 	for _, items := range all {
 		storedb.From(s.place(f), items)
 	}
-	return f, all, nil
+	added, err := s.added(f)
+	return f, append(all, added), err
+}
+
+// added makes the items of --add and --unpack.
+func (s *sourceFlags) added(f storedb.Flavour) (items []*storedb.Item, err error) {
+	if s.strip != 0 && len(s.unpacks) == 0 || s.strip < 0 {
+		return nil, usageError{fmt.Errorf("--strip %d: it is for --unpack, and takes off a number of folders", s.strip)}
+	}
+	scan := func(path string) (*image.Node, error) { return image.Scan(path, image.ScanOptions{Canonical: true}) }
+	unpack := func(path string) (*image.Node, error) { return archive.Read(path, archive.Options{Strip: s.strip}) }
+	for _, from := range []struct {
+		flag string
+		args []string
+		read func(string) (*image.Node, error)
+	}{{"--add", s.adds, scan}, {"--unpack", s.unpacks, unpack}} {
+		for _, arg := range from.args {
+			name, path := splitAddition(arg)
+			n, err := from.read(path)
+			if err != nil {
+				return nil, fmt.Errorf("%s %s: %w", from.flag, arg, err)
+			}
+			it, err := f.AddPath(name, n)
+			if err != nil {
+				return nil, usageError{fmt.Errorf("%s %s: %w", from.flag, arg, err)}
+			}
+			items = append(items, it)
+		}
+	}
+	return items, nil
+}
+
+// splitAddition reads [NAME=]PATH. A path may hold an equals sign if it has no name
+// before it: what stands before the sign is none if it holds a slash.
+func splitAddition(arg string) (name, path string) {
+	name, path, ok := strings.Cut(arg, "=")
+	if !ok || strings.Contains(name, "/") {
+		return filepath.Base(arg), arg
+	}
+	return name, path
 }
 
 // checkCache refuses flags that go with --cache where it is not, or cannot be.

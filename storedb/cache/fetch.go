@@ -74,6 +74,31 @@ func (c *Cache) Fetch(ctx context.Context, paths []*Path, dir string) ([]*stored
 	return f.items, errors.Join(err, f.commit())
 }
 
+// Items returns the items of paths as [storedb.Register] fetches them: straight into
+// a root, with no folder in between.
+func (c *Cache) Items(paths []*Path) []*storedb.Item {
+	f := &fetcher{Cache: c}
+	items := make([]*storedb.Item, len(paths))
+	for i, p := range paths {
+		items[i] = p.Item()
+		items[i].Remote = &remote{f, p}
+	}
+	return items
+}
+
+// remote is a path that lies in a cache.
+type remote struct {
+	f *fetcher
+	p *Path
+}
+
+var _ storedb.Remote = (*remote)(nil)
+
+// NAR streams the path's NAR.
+func (r *remote) NAR(ctx context.Context, progress func(int64), use func(io.Reader) (int64, error)) error {
+	return r.f.stream(ctx, r.p, progress, use)
+}
+
 type fetcher struct {
 	*Cache
 	dir   string
@@ -223,7 +248,7 @@ func parallel(ctx context.Context, most, n int, do func(context.Context, int) er
 // one fetches a path.
 func (f *fetcher) one(ctx context.Context, p *Path) error {
 	base := path.Base(p.Path)
-	err := f.stream(ctx, p, func(nar io.Reader) (int64, error) {
+	err := f.stream(ctx, p, f.Progress, func(nar io.Reader) (int64, error) {
 		return storedb.Restore(nar, f.root, hidden(base), storedb.NARLimits{Size: p.NarSize})
 	})
 	if err != nil {
@@ -234,13 +259,13 @@ func (f *fetcher) one(ctx context.Context, p *Path) error {
 
 // stream reads the NAR of a path and hands it to use, decompressed. Both sizes and
 // both hashes are checked when all has been read.
-func (f *fetcher) stream(ctx context.Context, p *Path, use func(io.Reader) (int64, error)) error {
+func (f *fetcher) stream(ctx context.Context, p *Path, progress func(int64), use func(io.Reader) (int64, error)) error {
 	d := f.download(ctx, p.src, p.URL, p.FileSize)
 	// Compression makes nothing much longer than it was.
 	d.most = cmp.Or(p.FileSize, p.NarSize+p.NarSize/8+1<<20)
 	defer d.Close()
 	file := &meter{r: d, sum: sha256.New()}
-	nar := &meter{sum: sha256.New(), tell: f.Progress}
+	nar := &meter{sum: sha256.New(), tell: progress}
 	decoded, err := compression.Open(p.Compression, file)
 	if err == nil {
 		defer decoded.Close()
@@ -337,7 +362,7 @@ func (f *fetcher) inPlace(ctx context.Context, p *Path) (*image.Node, error) {
 	if !ok || !f.InPlace || p.Compression != "none" {
 		return nil, nil
 	}
-	err := f.stream(ctx, p, func(r io.Reader) (int64, error) {
+	err := f.stream(ctx, p, f.Progress, func(r io.Reader) (int64, error) {
 		return io.Copy(io.Discard, r)
 	})
 	var node *image.Node

@@ -1,0 +1,170 @@
+package storedb
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"ingot/image"
+)
+
+// TestRegisterAdded registers what joins the store beside what lies in it: only the
+// former is brought in.
+func TestRegisterAdded(t *testing.T) {
+	h := newHosted(t, Nix)
+	root := newRoot(t)
+	h.register(t, root, RegisterOptions{Copy: true})
+	dir := image.NewDir(0o755)
+	dir.Add("large", image.NewFile(0o755, image.Bytes(strings.Repeat("x", 3<<20))))
+	dir.Add("link", image.NewSymlink("large"))
+	added, err := Nix.AddPath("added", dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := Nix.AddText("text", "uses "+added.Path, added.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []int{2, 0} {
+		c := closure(t, Nix, append(h.closure(t).Items(), added, text)...)
+		did, err := Register(background, root, c, RegisterOptions{KeepTimes: i == 0})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if did.Copied.Paths != want || did.Added != want {
+			t.Errorf("Register = %+v; want %d paths copied", did, want)
+		}
+	}
+	nixStore(t, root, "", "--verify", "--check-contents")
+	if got := strings.Fields(nixStore(t, root, "", "-q", "--references", text.Path)); len(got) != 1 || got[0] != added.Path {
+		t.Errorf("the references of %s are %v; want %s", text.Path, got, added.Path)
+	}
+	host := writeDir(t, dir)
+	if got := strings.TrimSpace(nixStore(t, newRoot(t), "", "--add", host)); got != added.Path {
+		t.Errorf("nix-store --add says %s; want %s", got, added.Path)
+	}
+}
+
+// writeDir writes a folder called added.
+func writeDir(t testing.TB, n *image.Node) string {
+	t.Helper()
+	dir := t.TempDir()
+	tree := image.NewTree()
+	if err := tree.Put("/added", n); err != nil {
+		t.Fatal(err)
+	}
+	checkout(t, tree, dir)
+	return filepath.Join(dir, "added")
+}
+
+// TestRegisterGuixSystem registers a Guix System as the profile of that name. The
+// folders of its root are made, and those that are there keep their modes.
+func TestRegisterGuixSystem(t *testing.T) {
+	system := image.NewDir(0o755)
+	for _, name := range []string{"parameters", "boot", "kernel"} {
+		system.Add(name, image.NewFile(0o644, image.Bytes(name)))
+	}
+	other := image.NewDir(0o755)
+	other.Add("parameters", image.NewFile(0o644, nil))
+	for _, c := range []struct {
+		node    *image.Node
+		profile string
+		want    bool
+	}{{system, "system", true}, {system, "else", false}, {other, "system", false}} {
+		it, err := Guix.AddPath("system", c.node)
+		if err != nil {
+			t.Fatal(err)
+		}
+		root := newRoot(t)
+		if err := os.MkdirAll(filepath.Join(root, "home"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			did, err := Register(background, root, closure(t, Guix, it), RegisterOptions{Profiles: map[string]string{c.profile: it.Path}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if did.GuixSystem != c.want || did.NixOS {
+				t.Errorf("%s: Register = %+v; want a Guix System: %v", c.profile, did, c.want)
+			}
+		}
+		for name, mode := range map[string]string{"tmp": "dtrwxrwxrwx", "var/lock": "dtrwxrwxrwx", "var/log": "drwxr-xr-x", "home": "drwx------"} {
+			info, err := os.Stat(filepath.Join(root, name))
+			switch {
+			case !c.want && name != "home":
+				if err == nil {
+					t.Errorf("%s: /%s was made", c.profile, name)
+				}
+			case err != nil:
+				t.Error(err)
+			case info.Mode().String() != mode:
+				t.Errorf("%s: /%s is %v; want %s", c.profile, name, info.Mode(), mode)
+			case name != "home" && info.ModTime().Unix() != 1:
+				t.Errorf("%s: the time of /%s is %v", c.profile, name, info.ModTime())
+			}
+		}
+	}
+}
+
+// TestRegisterManyLinks shares files with a store whose .links is too large to be read
+// for them, and with one that is read: it makes no difference.
+func TestRegisterManyLinks(t *testing.T) {
+	h := newHosted(t, Nix)
+	var listings []string
+	for _, others := range []int{0, 10, 5000} {
+		root := newRoot(t)
+		links := filepath.Join(root, "nix/store/.links")
+		if err := os.MkdirAll(links, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		for i := range others {
+			if err := os.WriteFile(filepath.Join(links, Hash{1: byte(i), 2: byte(i >> 8), 3: 1}.Base32()), nil, 0o444); err != nil {
+				t.Fatal(err)
+			}
+		}
+		h.register(t, root, RegisterOptions{Copy: true})
+		// A second store path with the files of the first is shared with it.
+		again := h.closure(t)
+		h.register(t, root, RegisterOptions{})
+		twin, err := Nix.AddPath("twin", again.Items()[again.Len()-1].scanned(t, h.dir))
+		if err != nil {
+			t.Fatal(err)
+		}
+		did, err := Register(background, root, closure(t, Nix, twin), RegisterOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range others {
+			os.Remove(filepath.Join(links, Hash{1: byte(i), 2: byte(i >> 8), 3: 1}.Base32()))
+		}
+		nixStore(t, root, "", "--verify", "--check-contents")
+		listings = append(listings, fmt.Sprintln(did.Copied)+listing(t, filepath.Join(root, "nix/store")))
+	}
+	for _, l := range listings[1:] {
+		// The time of .links differs, which was there before.
+		if a, b := withoutLinksTime(l), withoutLinksTime(listings[0]); a != b {
+			t.Error(firstDifferingLine(a, b))
+		}
+	}
+}
+
+func (it *Item) scanned(t testing.TB, dir string) *image.Node {
+	t.Helper()
+	n, err := image.Scan(filepath.Join(dir, filepath.Base(it.Path)), image.ScanOptions{Canonical: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func withoutLinksTime(listing string) string {
+	lines := strings.Split(listing, "\n")
+	for i, l := range lines {
+		if strings.HasPrefix(l, `"/.links" `) || strings.HasPrefix(l, `"/" `) {
+			lines[i] = ""
+		}
+	}
+	return strings.Join(lines, "\n")
+}
