@@ -76,10 +76,13 @@ type VLAN struct {
 	N      int
 	Switch string
 	File   *os.File // or a socket that is connected to it
+	Own    string   // the machine's address, if not the one that follows from the numbers
 }
 
 // Address is the machine's on a VLAN: 192.168.N.M, as the models have it.
-func (v VLAN) Address(machine int) string { return fmt.Sprintf("192.168.%d.%d", v.N, machine) }
+func (v VLAN) Address(machine int) string {
+	return cmp.Or(v.Own, fmt.Sprintf("192.168.%d.%d", v.N, machine))
+}
 
 // MAC is the card's on a VLAN, as the models have it.
 func (v VLAN) MAC(machine int) string { return fmt.Sprintf("52:54:00:12:%02x:%02x", v.N, machine) }
