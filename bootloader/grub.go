@@ -24,8 +24,9 @@ var hostPath = []string{
 }
 
 // Find returns the GRUB in dir, a store item or any folder with bin/grub-mkimage and
-// lib/grub in it or in its usr. Where dir is empty it is the host's GRUB: the first
-// grub-mkimage in the folders of path, then in the usual ones.
+// lib/grub in it or in its usr; with lib/grub alone the host's grub-mkimage is used. Where
+// dir is empty it is the host's GRUB: the first grub-mkimage in the folders of path,
+// then in the usual ones.
 func Find(dir string, path []string) (*Grub, error) {
 	var bins []string
 	if dir == "" {
@@ -42,6 +43,19 @@ func Find(dir string, path []string) (*Grub, error) {
 		bins = []string{filepath.Join(abs, "bin"), filepath.Join(abs, "usr/bin")}
 	}
 	mkimage, err := findProgram(bins)
+	if err != nil && dir != "" {
+		// The modules of another architecture come without programs that run here, and
+		// any grub-mkimage makes images of all of them.
+		for _, lib := range []string{filepath.Join(dir, "lib/grub"), filepath.Join(dir, "usr/lib/grub")} {
+			if lists, _ := filepath.Glob(filepath.Join(lib, "*/moddep.lst")); len(lists) > 0 {
+				host, err := Find("", path)
+				if err == nil {
+					host.modules, err = filepath.Abs(lib)
+				}
+				return host, err
+			}
+		}
+	}
 	if err != nil {
 		if dir != "" {
 			return nil, fmt.Errorf("grub: %s has no bin/grub-mkimage: name a folder or store item that holds all of GRUB (in Debian, grub-common and grub-pc-bin or grub-efi-amd64-bin)", dir)

@@ -25,6 +25,16 @@ func TestPlatforms(t *testing.T) {
 	if _, err := ParsePlatform("uefi64"); err == nil || !strings.Contains(err.Error(), "known are bios, efi, efi32") {
 		t.Errorf("ParsePlatform(uefi64) = %v; want an error that names the known ones", err)
 	}
+	for arch, want := range map[string]Platform{"x86_64": EFI, "i686": EFI, "aarch64": EFIAArch64, "armhf": EFIARM, "riscv64": EFIRISCV64} {
+		if got, err := ParsePlatformOf(arch, "efi"); err != nil || got != want {
+			t.Errorf("ParsePlatformOf(%s, efi) = %v, %v; want %v", arch, got.Name(), err, want.Name())
+		}
+	}
+	for arch, want := range map[string]string{"aarch64": "known are efi (for aarch64)", "ppc64le": "not installed for the architecture ppc64le"} {
+		if got, err := ParsePlatformOf(arch, "bios"); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("ParsePlatformOf(%s, bios) = %v, %v; want an error with %q", arch, got, err, want)
+		}
+	}
 }
 
 // fake makes a folder that looks like a GRUB.

@@ -149,7 +149,8 @@ func (i ISO) table(img *iso9660.Image) partition.Table {
 // make it.
 func EFIVolume(programs map[Platform]image.Blob, seed image.Seed) (*image.Map, error) {
 	tree := image.NewTree()
-	for _, p := range []Platform{EFI, EFI32} {
+	for p := range platforms {
+		p := Platform(p)
 		if b := programs[p]; b != nil {
 			if err := AddEFI(tree, p, b); err != nil {
 				return nil, err
