@@ -1,23 +1,43 @@
 // Package nbd serves the bytes of an [image.Map] as a network block device, so that
 // a virtual machine boots an image before, or without, any of it being written.
 //
-//	l, err := net.Listen("unix", socket)
+//	l, err := nbd.Listen("/run/user/1000/web.nbd")
 //	go nbd.Serve(ctx, l, disk, nbd.Options{})
-//	// qemu-system-x86_64 -snapshot -drive file=nbd+unix:///?socket=SOCKET,format=raw,if=virtio
+//	// qemu-system-x86_64 -snapshot -drive file=nbd+unix:///?socket=/run/user/1000/web.nbd,format=raw,if=virtio
 //
-// The export is read-only, has the empty name, and may be opened by any number of
-// clients at once. Clients that ask for structured replies are told of holes, as the
-// answer to a read and by the context "base:allocation"; so qemu-img convert reads
-// no byte that is not there.
+// A [Server] has several exports under names, for listeners and for connections that are
+// there already. An [Export] is read-only, unless an [Overlay] lies over its disk, which
+// takes what clients write: in memory, in a file without a name, or in one that is kept
+// for the next time. Any number of clients may use an export at once.
 //
-// Files of the host are opened for each read. That was measured to cost 5 µs, of the
-// 25 µs that a read of 4 KiB takes through the socket, or the 90 µs of 128 KiB: less
+// Clients that ask for structured replies are told of holes, as the answer to a read and
+// by the context "base:allocation"; so qemu-img convert reads no byte that is not there.
+//
+// # What it guarantees
+//
+// The disk itself is never written to. A write that was flushed is in the kept file when
+// the power fails, and one that was not is there whole or not at all, sector by sector,
+// as with a real disk. An overlay goes back only over the disk that it was made over: its
+// [Fingerprint] tells.
+//
+// A file of the host that changed is noticed at every read: the client gets an I/O error,
+// and [Options].Failed the reason.
+//
+// # Cost
+//
+// Measured on two processors, through a Unix socket, from the page cache: 2.2 GB/s in
+// reads of 128 KiB, and 70,000 reads of 4 KiB a second, by one client that waits for each.
+//
+// Files of the host are opened for each read. That was measured to cost 3 µs, of the
+// 14 µs that a read of 4 KiB takes through the socket, or the 60 µs of 128 KiB: less
 // than a tenth of a second for all that a guest reads while it boots. So there is no
-// cache that could run out of descriptors, and a file that changed is noticed at
-// every read: the client gets an I/O error, and [Options.Failed] the reason.
+// cache that could run out of descriptors.
 //
-// There is no encryption and no authentication. Who may connect to the listener may
-// read the image: let it be a Unix socket in a folder of your own.
+// # Limits
+//
+// There is no encryption and no authentication. Who may connect to the listener may read
+// the image: [Listen] makes a socket that is the user's own. Writers wait for each other,
+// and readers of the same overlay for them.
 //
 // The protocol is https://github.com/NetworkBlockDevice/nbd/blob/master/doc/proto.md,
 // fixed newstyle negotiation.

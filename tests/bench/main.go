@@ -35,6 +35,7 @@ var benchmarks = []struct {
 	{"check", (*bench).check},
 	{"live", (*bench).live},
 	{"iso", (*bench).iso},
+	{"nbd", (*bench).nbd},
 	{"memory", (*bench).memory},
 }
 

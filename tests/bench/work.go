@@ -28,6 +28,7 @@ var tasks = map[string]func(args []string) error{
 	"ext4":     workExt4,
 	"iso":      workISO,
 	"live":     workLive,
+	"nbd":      workNBD,
 }
 
 func work(args []string) error {
