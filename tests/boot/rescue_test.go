@@ -1,0 +1,91 @@
+package boot
+
+import (
+	"fmt"
+	"image"
+	"image/color"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"ingot/recipes"
+	"ingot/tests/fstest"
+	"ingot/tests/testenv"
+	"ingot/vm"
+)
+
+// rescueText is the recipe that ships, with the tests' kernel.
+func rescueText(t *testing.T) string {
+	t.Helper()
+	text, _ := recipes.Shipped("rescue")
+	return strings.Replace(string(text), "kernel: host", fmt.Sprintf("kernel: %q", testenv.Kernel(t)), 1)
+}
+
+// brokenDisk makes an ext4 that e2fsck finds fault with: its only file has lost its
+// inode's link count, and blocks in use are marked as free.
+func brokenDisk(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	must(t, os.WriteFile(filepath.Join(dir, "precious"), []byte("still here\n"), 0o644))
+	disk := ext4Disk(t, "broken.img", "broken", 32, dir)
+	fstest.Run(t, "debugfs", "-w", "-R", "set_inode_field /precious links_count 9", disk)
+	fstest.Run(t, "debugfs", "-w", "-R", "freeb 1 40", disk)
+	if out, err := exec.Command("e2fsck", "-fn", disk).CombinedOutput(); err == nil {
+		t.Fatalf("e2fsck finds no fault:\n%s", out)
+	}
+	return disk
+}
+
+// TestRescueRepairs boots the rescue system beside a broken disk, finds it, repairs it
+// with the e2fsck that was taken from this machine, and reads what is on it. There is a
+// shell on the screen, too.
+func TestRescueRepairs(t *testing.T) {
+	disk, plan := build(t, rescueText(t), "raw")
+	broken := brokenDisk(t)
+	m, ctx := start(t, vm.Config{Disks: []vm.Disk{{Path: disk}, {Path: broken, Writable: true}}})
+	if _, err := m.WaitFor(ctx, `ingot: ready on ttyS0`); err != nil {
+		t.Fatal(err)
+	}
+	answers(t, ctx, m, [][2]string{
+		{"dmesg -n 1; lsblk", "vdb"},
+		{"blkid /dev/vdb", `LABEL="broken"`},
+		{"e2fsck -fy /dev/vdb; echo status $?", "FILE SYSTEM WAS MODIFIED"},
+		{"fsck -fn /dev/vdb && echo clean", "clean"},
+		{"mount /dev/vdb /mnt && cat /mnt/precious", "still here"},
+		{"fsck /dev/vdb 2>&1; echo status $?", "is mounted on /mnt"},
+		{"umount /mnt && ssh -V 2>&1", "OpenSSH"},
+		{"mkfs.fat --help 2>&1; cat /etc/mke2fs.conf", "base_features"},
+		{"readlink /nix/var/nix/profiles/system-1-link", "rescue-system"},
+	})
+	for _, w := range plan.Warnings {
+		t.Log(w)
+	}
+	// A shell on the screen has taken what is typed there.
+	must(t, m.Type(ctx, "echo typed > /run/typed\n"))
+	answers(t, ctx, m, [][2]string{
+		{"i=0; until [ -s /run/typed ]; do i=$((i+1)); [ $i -lt 60 ] || break; sleep 1; done; cat /run/typed", "typed"},
+	})
+	screen, err := m.Screenshot(ctx)
+	must(t, err)
+	if lit := litPixels(screen); lit < 500 {
+		t.Errorf("%d pixels are lit on a screen of %v; want a banner and a prompt", lit, screen.Bounds())
+	}
+	must(t, m.Send("poweroff"))
+	must(t, m.Wait(ctx))
+	fstest.Run(t, "e2fsck", "-fn", broken)
+}
+
+// litPixels counts the pixels that are not black.
+func litPixels(m image.Image) int {
+	n := 0
+	for y := m.Bounds().Min.Y; y < m.Bounds().Max.Y; y++ {
+		for x := m.Bounds().Min.X; x < m.Bounds().Max.X; x++ {
+			if color.GrayModel.Convert(m.At(x, y)).(color.Gray).Y > 40 {
+				n++
+			}
+		}
+	}
+	return n
+}
