@@ -7,6 +7,7 @@ import (
 	"os/signal"
 	"runtime"
 	"syscall"
+	"time"
 )
 
 // JanitorVerb is the first argument under which a program that uses this package has
@@ -55,5 +56,16 @@ func Janitor(args []string) {
 	signal.Ignore(syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGPIPE)
 	runtime.GC()
 	_, _ = io.Copy(io.Discard, os.Stdin)
-	Registry{args[0]}.look(args[1]) // removes what nobody holds
+	r := Registry{args[0]}
+	// A process that ends closes its descriptors one after the other, and that of the lock
+	// may come later than that of the pipe. Or the name has been taken again.
+	for start := time.Now(); time.Since(start) < janitorTime; time.Sleep(janitorTime / 100) {
+		r.look(args[1]) // removes what nobody holds
+		if _, err := os.Lstat(r.path(args[1], entrySuffix)); err != nil {
+			return
+		}
+	}
 }
+
+// janitorTime is how long a process may take to end.
+const janitorTime = 5 * time.Second
