@@ -108,8 +108,8 @@ func (s *system) joinFor(root string) {
 // by a mount.
 func nameIn(p network.Place, root string) error {
 	target := filepath.Join(root, "etc/hosts")
-	if mounts.IsMounted(target) {
-		return nil
+	if isSame(hostsFile, target) {
+		return nil // done in the initramfs
 	}
 	old, err := hostsOf(target)
 	if err != nil {
@@ -119,6 +119,13 @@ func nameIn(p network.Place, root string) error {
 		return err
 	}
 	return mounts.Mount(hostsFile, target, "", unix.MS_BIND, "")
+}
+
+// isSame says whether two names lead to one file.
+func isSame(a, b string) bool {
+	first, err := os.Stat(a)
+	second, other := os.Stat(b)
+	return err == nil && other == nil && os.SameFile(first, second)
 }
 
 // hostsOf returns what an /etc/hosts says already, and sees to it that there is one.
