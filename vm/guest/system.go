@@ -105,6 +105,7 @@ func (s *system) run() {
 	s.coverDevices()
 	go s.offerAgent()
 	go s.offerBackdoor()
+	go s.watchPowerButton()
 	s.goOnline()
 	s.runScript("/etc/rc")
 	for _, console := range s.consoleNames() {
