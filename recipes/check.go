@@ -24,6 +24,7 @@ func (r *Recipe) check(d *decoder) {
 	if !storeName.MatchString(r.Name) || r.Name[0] == '.' {
 		d.fail("name", "%q is not a name: letters, digits and + - . _ ? =, at most 211, the first no dot", r.Name)
 	}
+	r.checkArch(d)
 	r.checkStore(d)
 	r.checkDisk(d)
 	r.checkBootloader(d)
@@ -70,8 +71,8 @@ func (r *Recipe) checkStore(d *decoder) {
 	if r.System != nil {
 		r.System.check(d)
 	}
-	if s := r.System; s != nil && s.Path != "" && (!s.Kernel.IsZero() || len(s.Modules) > 0 || s.Hostname != "") {
-		d.fail("system", "has a path, so kernel, modules and hostname are that system's own")
+	if s := r.System; s != nil && s.Path != "" && (!s.Kernel.IsZero() || !s.Program.IsZero() || len(s.Modules) > 0 || s.Hostname != "") {
+		d.fail("system", "has a path, so kernel, program, modules and hostname are that system's own")
 	} else if s != nil && s.Path == "" && s.Kernel.IsZero() {
 		d.fail("system", "has neither a path nor a kernel to make a system with")
 	}
@@ -292,7 +293,7 @@ func (r *Recipe) checkBootloader(d *decoder) {
 	}
 	for i, p := range b.Grub.Platforms {
 		key := fmt.Sprintf("bootloader.grub[%d]", i)
-		d.check(key, oneOf(p, "bios", "efi", "efi32"))
+		d.check(key, r.checkPlatform(p))
 		if !r.isISO() && !r.isNetboot() {
 			d.check(key, r.room(p))
 		}

@@ -59,7 +59,7 @@ func TestParseErrors(t *testing.T) {
 		name, old, new, want string
 	}{
 		{"unknown key", "label: root", "lable: root", `web.yaml:14:7: disk.partitions[2].lable: unknown key; did you mean "label"?`},
-		{"unknown key far off", "name: web\n", "name: web\ncolour: red\n", "web.yaml:2:1: colour: unknown key; known here: name, seed, system"},
+		{"unknown key far off", "name: web\n", "name: web\ncolour: red\n", "web.yaml:2:1: colour: unknown key; known here: name, seed, arch, system"},
 		{"twice", "label: root", "label: root\n      label: toor", "web.yaml:15:7: disk.partitions[2].label: stands twice"},
 		{"missing", "name: web\n", "", "web.yaml:1:1: name: is missing"},
 		{"list for mapping", "store:\n  closures:", "store:\n  - closures:", "store: a list where a mapping of keys belongs"},
@@ -88,6 +88,20 @@ func TestParseErrors(t *testing.T) {
 		{"store on FAT", "filesystem: ext4", "filesystem: fat", "fat cannot hold a store"},
 		{"no store partition", "        store: true\n", "", "no partition has contents: {store: true}"},
 		{"not YAML", "name: web", "name: [web", "not YAML"},
+		{"live store", "format: qcow2", "format: iso\n  store: squash", `web.yaml:27:10: output.store: "squash" is not known; did you mean "squashfs"?`},
+		{"compression", "format: qcow2", "format: iso\n  compression: lzma", `web.yaml:27:16: output.compression: compression "lzma": there are zstd, xz, gzip and none`},
+		{"level", "format: qcow2", "format: iso\n  level: 23", "web.yaml:27:10: output.level: level 23: zstd has 1 to 22"},
+		{"level of xz", "format: qcow2", "format: iso\n  compression: xz\n  level: 9", "web.yaml:28:10: output.level: level 9: xz has no levels"},
+		{"block size", "format: qcow2", "format: iso\n  block-size: 2MiB", "output.block-size: block size 2097152: squashfs has powers of two from 4096 to 1048576"},
+		{"block size fit", "format: qcow2", "format: iso\n  block-size: fit", "output.block-size: fit is no block size"},
+		{"long volume id", "format: qcow2", "format: iso\n  volume: a-volume-id-of-thirty-three-bytes", "output.volume: "},
+		{"volume id alphabet", "format: qcow2", "format: iso\n  volume: no blanks", "output.volume: "},
+		{"no GRUB on an ISO", "  grub: [bios, efi]\n  timeout: 3\n  console: [tty0, ttyS0]\noutput:\n  format: qcow2", "  entries: []\noutput:\n  format: iso", "bootloader.grub: is missing: an ISO boots by it"},
+		{"netboot as files", "format: qcow2", "format: netboot\n  store: files", "output.store: files do not travel as such by network"},
+		{"netboot of nothing", "system: /nix/store/00000000000000000000000000000000-system\n", "", "there is nothing to boot"},
+		{"password", "format: qcow2", "format: netboot\n  password: a b", "output.password: iPXE reads it out of a script"},
+		{"key alone", "format: qcow2", "format: netboot\n  sign: {key: a.key}", "output.sign.certificate: is missing"},
+		{"Guix in a squashfs", "store:\n  closures:\n    - graph: closure.graph\n      from: /mnt/nix/store", "output: {format: iso, store: squashfs}\nstore:\n  flavour: guix\n  closures:\n    - graph: closure.graph", "a Guix system finds its store as plain files alone"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			text := strings.Replace(good, c.old, c.new, 1)
@@ -119,6 +133,7 @@ func TestOverride(t *testing.T) {
 		{"system={kernel: host}", func(r *Recipe) bool { return r.System.Kernel.Host == "host" }},
 		{"seed=x=y", func(r *Recipe) bool { return r.Seed == "x=y" }},
 		{"disk.table=msdos", func(r *Recipe) bool { return r.Disk.Table == "mbr" }},
+		{"output.store=squashfs", func(r *Recipe) bool { return r.Output.Format == "qcow2" && r.Output.Store == "squashfs" }},
 		{"output=raw", func(r *Recipe) bool { return r.Output.Format == "raw" }},
 	} {
 		r, err := Parse("web.yaml", ".", []byte(good), []string{c.set})

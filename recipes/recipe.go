@@ -9,6 +9,7 @@ import (
 type Recipe struct {
 	Name       string     `json:"name" jsonschema:"required" jsonschema_description:"What the image is called. Identifiers are derived from it, and so is the name of the output where none is given."`
 	Seed       string     `json:"seed,omitempty" jsonschema_description:"Text that identifiers (UUIDs, serial numbers) are derived from in addition to the recipe and the closure: two recipes alike but for it give disks that can stand side by side."`
+	Arch       string     `json:"arch,omitempty" jsonschema:"enum=x86_64,enum=i686,enum=aarch64,enum=armhf,enum=riscv64" jsonschema_description:"The processor that the image is for: x86_64 (the default, on every host), i686, aarch64, armhf or riscv64. It decides which GRUB is installed, and what the kernel and the programs have to be made for."`
 	System     *System    `json:"system,omitempty" jsonschema_description:"The system to boot: the store path of a NixOS or Guix system, or a mapping that describes a small one that ingot makes itself."`
 	Store      Store      `json:"store,omitzero" jsonschema_description:"What goes into the store."`
 	Disk       Disk       `json:"disk" jsonschema:"required" jsonschema_description:"The partition table and the partitions."`
@@ -28,6 +29,7 @@ type System struct {
 	Path string `json:"path,omitempty" jsonschema_description:"The store path of a system in NixOS's or Guix's layout; the same as giving the path alone."`
 	// Kernel is the folder that the kernel of a system made by ingot is taken from.
 	Kernel   Path     `json:"kernel,omitempty" jsonschema_description:"A folder with boot/vmlinuz-* and lib/modules: an unpacked kernel package, or 'host' for the running machine's own."`
+	Program  Path     `json:"program,omitempty" jsonschema_description:"The file of an ingot that becomes the system's init, shell and commands: of another architecture than the one that builds. The running one if left out."`
 	Modules  []string `json:"modules,omitempty" jsonschema_description:"Kernel modules that the initial RAM disk loads, beyond the ones that find a disk and mount its root."`
 	Hostname string   `json:"hostname,omitempty" jsonschema_description:"The machine's name; the recipe's name if left out."`
 

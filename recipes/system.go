@@ -44,7 +44,17 @@ func (r *Recipe) makeSystem(f storedb.Flavour, h Host, known [][]*storedb.Item) 
 	if err != nil {
 		return nil, fmt.Errorf("kernel: %w; name the folder with system.kernel, as --set system.kernel=DIR does", err)
 	}
-	program, err := image.NewHostFile(h.Program)
+	if err := r.checkKernel(k); err != nil {
+		return nil, err
+	}
+	file := h.Program
+	if r.System.Program.Host != "" {
+		file = r.System.Program.Host
+	}
+	if err := r.checkProgram(file); err != nil {
+		return nil, err
+	}
+	program, err := image.NewHostFile(file)
 	if err != nil {
 		return nil, err
 	}
