@@ -5,12 +5,15 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"ingot/image"
 	"ingot/recipes"
+	"ingot/storedb"
 	"ingot/vm"
 )
 
@@ -65,8 +68,39 @@ func insideInputs(t *testing.T) (dir string, disk vm.Disk) {
 	return dir, vm.Disk{Path: path}
 }
 
+// databaseDigest registers the closure of the inputs in a root, its items in reversed
+// order, and returns the digest of the database.
+func databaseDigest(t *testing.T, ctx context.Context, dir string) string {
+	t.Helper()
+	f, err := os.Open(filepath.Join(dir, "graph"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	items, err := storedb.Nix.ReadGraph(f.Name(), f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.Reverse(items)
+	c, err := storedb.NewClosure(storedb.Nix, storedb.From(filepath.Join(dir, "store"), items))
+	if err != nil {
+		t.Fatal(err)
+	}
+	root := filepath.Join(t.TempDir(), "root")
+	t.Cleanup(func() { exec.Command("chmod", "-R", "u+w", root).Run() }) // a store is read-only
+	if _, err := storedb.Register(ctx, root, c, storedb.RegisterOptions{Copy: true}); err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(filepath.Join(root, storedb.Nix.DatabasePath()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("%x", sha256.Sum256(b))
+}
+
 // buildInside has the guest build the recipe from the disk vdb, and compares the
-// digest of what it wrote with that of what would be written here.
+// digest of what it wrote with that of what would be written here. So it does with the
+// database of a root in which the guest registers the closure.
 func buildInside(t *testing.T, ctx context.Context, m *vm.Machine, dir string) {
 	t.Helper()
 	r, err := recipes.Load(filepath.Join(dir, "inside.yaml"), nil)
@@ -81,7 +115,8 @@ func buildInside(t *testing.T, ctx context.Context, m *vm.Machine, dir string) {
 	if err := image.Digest(ctx, p.Disk.Map, sum, image.WriteOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	out, status, err := m.Run(ctx, "mount -o ro /dev/vdb1 /mnt && date +%Y && ingot build /mnt/inside.yaml -o /root/inside.img && sha256sum /root/inside.img; umount /mnt")
+	out, status, err := m.Run(ctx, "mount -o ro /dev/vdb1 /mnt && date +%Y && ingot build /mnt/inside.yaml -o /root/inside.img && sha256sum /root/inside.img && "+
+		"ingot register --root /root/registered --graph /mnt/graph --from /mnt/store --copy && sha256sum /root/registered/nix/var/nix/db/db.sqlite; umount /mnt")
 	if err != nil || status != 0 {
 		t.Fatalf("in the guest: status %d, %v\n%s", status, err, out)
 	}
@@ -90,5 +125,8 @@ func buildInside(t *testing.T, ctx context.Context, m *vm.Machine, dir string) {
 	}
 	if want := fmt.Sprintf("%x", sum.Sum(nil)); !strings.Contains(out, want) {
 		t.Errorf("the guest's disk has not the digest %s:\n%s", want, out)
+	}
+	if want := databaseDigest(t, ctx, dir); !strings.Contains(out, want) {
+		t.Errorf("the guest's database has not the digest %s:\n%s", want, out)
 	}
 }
