@@ -129,6 +129,9 @@ func override(root *yaml.Node, set string) error {
 	parts := strings.FieldsFunc(key, func(r rune) bool { return strings.ContainsRune(".[]", r) })
 	at := root
 	for i, part := range parts {
+		if i == 1 && parts[0] == "output" && at.Kind == yaml.ScalarNode {
+			keepFormat(at)
+		}
 		next, err := step(at, part)
 		if err != nil {
 			return fmt.Errorf("--set %s: %w", set, err)
@@ -140,6 +143,15 @@ func override(root *yaml.Node, set string) error {
 		at = next
 	}
 	return nil
+}
+
+// keepFormat turns an output's short form, the format alone, into the long one, so that
+// other keys can be set beside it.
+func keepFormat(n *yaml.Node) {
+	format := *n
+	*n = yaml.Node{Kind: yaml.MappingNode, Tag: "!!map", Line: n.Line, Column: n.Column, Content: []*yaml.Node{
+		{Kind: yaml.ScalarNode, Tag: "!!str", Value: "format", Line: n.Line, Column: n.Column}, &format,
+	}}
 }
 
 // withoutPlace takes away where a node and those in it stand: not in the file.

@@ -101,7 +101,6 @@ func TestParseErrors(t *testing.T) {
 		{"netboot of nothing", "system: /nix/store/00000000000000000000000000000000-system\n", "", "there is nothing to boot"},
 		{"password", "format: qcow2", "format: netboot\n  password: a b", "output.password: iPXE reads it out of a script"},
 		{"key alone", "format: qcow2", "format: netboot\n  sign: {key: a.key}", "output.sign.certificate: is missing"},
-		{"Guix in a squashfs", "store:\n  closures:\n    - graph: closure.graph\n      from: /mnt/nix/store", "output: {format: iso, store: squashfs}\nstore:\n  flavour: guix\n  closures:\n    - graph: closure.graph", "a Guix system finds its store as plain files alone"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			text := strings.Replace(good, c.old, c.new, 1)
@@ -116,6 +115,17 @@ func TestParseErrors(t *testing.T) {
 				t.Errorf("Parse = %v\nwant %s", err, c.want)
 			}
 		})
+	}
+}
+
+// TestGuixStore: what a Guix system's initial RAM disk cannot find is refused.
+func TestGuixStore(t *testing.T) {
+	const want = "a Guix system finds its store as plain files alone"
+	for _, set := range [][]string{{"output=netboot"}, {"output.format=iso", "output.store=squashfs"}} {
+		_, err := Parse("web.yaml", "/recipes", []byte(good), append(set, "store.flavour=guix", "system=/gnu/store/00000000000000000000000000000000-system"))
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("--set %v: Parse = %v; want … %s …", set, err, want)
+		}
 	}
 }
 
