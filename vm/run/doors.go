@@ -246,12 +246,20 @@ func (r Registry) ask(e Entry, q request) (a answer, err error) {
 	return a, nil
 }
 
+// pressAgain is after how long the power button is pressed once more: a guest that is
+// just starting has nothing that listens to it yet.
+const pressAgain = 2 * time.Second
+
 // Stop asks the guest to power itself off, and ends the machine by force if it has not
 // done so in time, or at once. It returns whether force was needed.
 func (r Registry) Stop(e Entry, now bool, within time.Duration) (forced bool, err error) {
-	if !now {
-		if _, err := r.ask(e, request{Do: "stop"}); err == nil && r.gone(e, within) {
+	for deadline := time.Now().Add(within); !now && time.Now().Before(deadline); {
+		_, err := r.ask(e, request{Do: "stop"})
+		if r.gone(e, min(pressAgain, time.Until(deadline))) {
 			return false, nil
+		}
+		if err != nil {
+			break
 		}
 	}
 	if _, err := r.ask(e, request{Do: "kill"}); err == nil && r.gone(e, patience) {
