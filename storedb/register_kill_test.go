@@ -45,6 +45,18 @@ func many(t testing.TB, n int) *hosted {
 	return h
 }
 
+// writeRegistration writes what TestRegisterProcess reads.
+func (h *hosted) writeRegistration(t testing.TB) {
+	t.Helper()
+	var reg strings.Builder
+	if err := h.closure(t).WriteRegistration(&reg); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(h.dir+".registration", []byte(reg.String()), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestRegisterProcess is the process that others start to kill it: it registers what
 // the file in the environment tells of.
 func TestRegisterProcess(t *testing.T) {
@@ -129,13 +141,7 @@ func TestRegisterKilled(t *testing.T) {
 		points = 8
 	}
 	h := many(t, 60)
-	var reg strings.Builder
-	if err := h.closure(t).WriteRegistration(&reg); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(h.dir+".registration", []byte(reg.String()), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	h.writeRegistration(t)
 	rng := rand.New(rand.NewPCG(1, 2))
 	for _, mode := range []string{"fresh", "wal", "delete"} {
 		base := newRoot(t)

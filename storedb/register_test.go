@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -251,6 +252,44 @@ func TestRegisterBytes(t *testing.T) {
 	}
 	if got, want := listing(t, a), listing(t, b); got != want {
 		t.Errorf("roots differ:\n%s", firstDifferingLine(got, want))
+	}
+}
+
+// TestRegisterUser makes the same database as another user.
+func TestRegisterUser(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can be another user")
+	}
+	const nobody = 65534
+	h := many(t, 5)
+	h.writeRegistration(t)
+	dir := t.TempDir()
+	for at := range map[string]bool{h.dir: true, filepath.Dir(h.dir): true, filepath.Dir(filepath.Dir(h.dir)): true, dir: true} {
+		if err := os.Chmod(at, 0o777); err != nil {
+			t.Fatal(err)
+		}
+	}
+	program := filepath.Join(dir, "program")
+	if out, err := exec.Command("cp", os.Args[0], program).CombinedOutput(); err != nil {
+		t.Fatalf("cp: %v\n%s", err, out)
+	}
+	var databases []string
+	for _, user := range []uint32{0, nobody} {
+		root := writable(t, filepath.Join(dir, fmt.Sprint("root-", user)))
+		cmd := exec.Command(program, "-test.run=^TestRegisterProcess$")
+		cmd.Dir, cmd.Env = "/", []string{"INGOT_TEST_ROOT=" + root, "INGOT_TEST_ITEMS=" + h.dir, "TMPDIR=" + dir}
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: user, Gid: user}}
+		if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "end\n") {
+			t.Fatalf("user %d: %v\n%s", user, err, out)
+		}
+		b, err := os.ReadFile(filepath.Join(root, Nix.DatabasePath()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		databases = append(databases, string(b))
+	}
+	if databases[0] != databases[1] {
+		t.Error("root and nobody make different databases")
 	}
 }
 

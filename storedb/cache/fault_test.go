@@ -17,14 +17,16 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ingot/image"
+	"ingot/storedb"
 )
 
 // killed, in the environment, makes the test's program one that fetches and kills
-// itself: the cache, the target, the root, and after how many bytes, one a line.
+// itself: the cache, the target, the root, after how many bytes, and into what, one a
+// line.
 const killed = "INGOT_TEST_KILLED"
 
 func TestMain(m *testing.M) {
-	if args := strings.Split(os.Getenv(killed), "\n"); len(args) == 4 {
+	if args := strings.Split(os.Getenv(killed), "\n"); len(args) == 5 {
 		after, _ := strconv.ParseInt(args[3], 10, 64)
 		var done atomic.Int64
 		o := Options{Unsigned: true, Parallel: 1, Progress: func(n int64) {
@@ -33,7 +35,11 @@ func TestMain(m *testing.M) {
 			}
 		}}
 		c, err := Open(context.Background(), o, args[0])
-		if err == nil {
+		switch {
+		case err != nil:
+		case args[4] == "register":
+			err = registerKilled(c, args[1], args[2], o.Progress)
+		default:
 			_, err = c.Read(context.Background(), args[1], args[2])
 		}
 		fmt.Println(err)
@@ -42,25 +48,72 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
+// registerKilled registers what it fetches.
+func registerKilled(c *Cache, root, top string, progress func(int64)) error {
+	paths, err := c.Closure(context.Background(), top)
+	if err != nil {
+		return err
+	}
+	closure, err := storedb.NewClosure(storedb.Nix, c.Items(paths))
+	if err != nil {
+		return err
+	}
+	o := storedb.RegisterOptions{NoSync: true, Stage: func(string, int64) func(int64) { return progress }}
+	_, err = storedb.Register(context.Background(), root, closure, o)
+	return err
+}
+
+// kill runs a process that fetches until it kills itself.
+func (f *fixture) kill(t *testing.T, dir, to string, after int64, into string) {
+	t.Helper()
+	program, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(program)
+	cmd.Env = append(os.Environ(), killed+"="+strings.Join([]string{dir, to, f.top, fmt.Sprint(after), into}, "\n"))
+	out, err := cmd.CombinedOutput()
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.ExitCode() != -1 {
+		t.Fatalf("after %d bytes: %v, %s; want it killed", after, err, out)
+	}
+}
+
+// TestRegisterKilled kills a registration that fetches at many points. There is no
+// database, nothing has a name that is not whole, and the next run finishes the work.
+func TestRegisterKilled(t *testing.T) {
+	f := newFixture(t)
+	dir := f.cache(t, "compression=none")
+	points := []int64{0, 1, 1000, 10_000, 300_000, 640_000, 642_000, 642_400}
+	for _, after := range points {
+		root := newRoot(t)
+		f.kill(t, dir, root, after, "register")
+		if _, err := os.Stat(filepath.Join(root, storedb.Nix.DatabasePath())); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("after %d bytes there is a database: %v", after, err)
+		}
+		for _, p := range f.paths {
+			if n, err := image.Scan(root+p, image.ScanOptions{}); err == nil && strings.HasSuffix(p, "-tools") && n.Child("share") == nil {
+				t.Errorf("after %d bytes, %s has its name and is not whole", after, p)
+			}
+		}
+		if _, err := register(t, root, streamed(t, Options{Unsigned: true}, dir, f.top), storedb.RegisterOptions{}); err != nil {
+			t.Fatalf("after a kill at %d bytes: %v", after, err)
+		}
+		nix(t, "nix-store", "--store", "local?root="+root, "--verify", "--check-contents")
+		settled(t, root)
+	}
+	t.Logf("killed at %d points", len(points))
+}
+
 // TestKilled kills a fetch at many points. No path has its name unless it is whole,
 // and the next run finishes the work and leaves nothing hidden.
 func TestKilled(t *testing.T) {
 	f := newFixture(t)
 	dir := f.cache(t, "compression=none")
-	program, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
 	points := []int64{0, 1, 1000, 10_000, 100_000, 300_000, 500_000, 640_000, 642_000}
 	for _, after := range points {
 		to := target(t)
-		cmd := exec.Command(program)
-		cmd.Env = append(os.Environ(), killed+"="+strings.Join([]string{dir, to, f.top, fmt.Sprint(after)}, "\n"))
-		out, err := cmd.CombinedOutput()
-		var exit *exec.ExitError
-		if !errors.As(err, &exit) || exit.ExitCode() != -1 {
-			t.Fatalf("after %d bytes: %v, %s; want it killed", after, err, out)
-		}
+		f.kill(t, dir, to, after, "folder")
 		o := Options{Unsigned: true, Trust: true}
 		c, err := Open(context.Background(), o, dir)
 		if err != nil {
