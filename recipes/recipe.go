@@ -66,7 +66,7 @@ type Closure struct {
 	From         Path   `json:"from,omitempty" jsonschema_description:"The folder where the items lie; the store directory itself if left out."`
 
 	Cache    Paths    `json:"cache,omitempty" jsonschema_description:"With path: the binary caches that have the closure, asked in turn: URLs (https, http, file) or folders, one or a list."`
-	Keys     []string `json:"keys,omitempty" jsonschema_description:"With cache: the public keys whose signatures are trusted, NAME:BASE64; the one of https://cache.nixos.org if left out."`
+	Keys     []string `json:"keys,omitempty" jsonschema_description:"With cache: the public keys whose signatures are trusted, NAME:BASE64 or (public-key …) of Guix; those of https://cache.nixos.org or of Guix's own servers if left out."`
 	Unsigned bool     `json:"unsigned,omitempty" jsonschema_description:"With cache: take what no trusted key has signed, too."`
 }
 

@@ -28,6 +28,10 @@
 //		Profiles: map[string]string{"system": system},
 //	})
 //
+// What such a closure's items are need not lie on the host: items of a binary cache
+// ([Item.Remote]) are unpacked in the root as they come, and those of AddPath and AddText
+// are written there.
+//
 // [CheckTree] and [CheckRoot] hold a store against its database. [Closure.Why] and
 // [Closure.Savings] say why a path is in a closure, and what the closure would lose
 // without it.
@@ -55,5 +59,6 @@
 //
 // In images, deduplication is off unless it is asked for, as it is in Nix: it reads
 // every file, and file systems without hard links gain nothing from it. [Register],
-// which knows the file system, does it unless it is told not to.
+// which knows the file system, does it unless it is told not to. Every file that could be
+// shared gets its name in .links, as with Nix, so that what is added later finds it.
 package storedb
