@@ -20,15 +20,49 @@
 //	rootwait=SECONDS      how long to wait for the root; 30 if not given, and
 //	                      without a number for ever
 //	init=PATH             on the root; /sbin/init, /init, /bin/init, /bin/sh if not given
-//	panic=SECONDS         on failure, start again after so long instead of a shell
+//	systemConfig=PATH     init is PATH/init: the word of NixOS's menus
+//	panic=SECONDS         on failure, start again after so long instead of a shell; at
+//	                      once if negative
+//	boot.shell_on_fail    a shell on failure even so
 //	console=DEVICE        shells and messages go to each
 //	hostname=NAME         if there is no /etc/hostname
 //
 // A root that nobody can write to (ISO 9660, squashfs, EROFS) gets a layer in memory
 // over it, unless the command line says ro: a live system. Its medium is at
-// /run/live/medium.
+// /run/live/medium. More words for those:
 //
-// Without root= the initramfs is the whole system, which then runs from memory.
+//	ingot.live=PATH       the root is in an image (squashfs, EROFS, ext4 …), a file at PATH
+//	                      on the medium that root= names, or in the initramfs without root=
+//	findiso=PATH          the medium is itself a file, an ISO, on some file system: all are
+//	                      looked through, and none is written to; menus of sticks with many
+//	                      ISOs pass it (loopback.cfg)
+//	copytoram             copy the image, or the medium if there is none, to memory, and let
+//	                      go of the medium: it can be taken out
+//	netroot=HOST=FILE     the image comes by TFTP, into memory; the network is brought up for
+//	                      it as ip= says, by DHCP without that word
+//	realroot=DEVICE       the root is on a device that can be written to (or tmpfs), and of
+//	                      the medium or image only the store is used: it lies below the
+//	                      root's own, at /nix/.ro-store, and what is built at
+//	                      /nix/.overlay-store/rw
+//
+// An image that holds store items alone, as NixOS and not-os make them, goes below a root
+// in memory even without realroot=. A store that brings no database gets the one of the
+// image, or one made of its nix-path-registration.
+//
+// Without root=, ingot.live=, findiso= and netroot= the initramfs is the whole system,
+// which then runs from memory.
+//
+// # The network
+//
+// A system of which ingot is the init has no network unless these words ask for one:
+//
+//	ip=dhcp               an address for every interface, renewed; see package network for
+//	                      the fixed ones, INTERFACE:dhcp and off
+//	ingot.ssh=KEY         let root log in by ssh with this public key: the second field of a
+//	                      line of authorized_keys. The word may be repeated, and without a
+//	                      key means those in /root/.ssh/authorized_keys. ip=dhcp goes
+//	                      without saying then. The host's own key is made at the first start,
+//	                      in /etc/ssh.
 //
 // # What the console shows
 //
@@ -44,7 +78,7 @@
 //
 // # Limits
 //
-// It starts no services and no network by itself: what a system wants beyond a shell
-// stands in /etc/rc. Nothing here acts before Main is called, so that ordinary runs of
+// It starts no services by itself, but for what words ask for: what a system wants beyond
+// a shell stands in /etc/rc. Nothing here acts before Main is called, so that ordinary runs of
 // ingot pay nothing for it.
 package guest

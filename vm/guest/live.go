@@ -145,7 +145,7 @@ func within(dir, name string) (string, error) {
 	if !st.Mode().IsRegular() {
 		return "", errors.New("not a file")
 	}
-	return filepath.Join(dir, name), nil
+	return filepath.Join(dir, path.Clean("/"+name)), nil
 }
 
 // mountMedium finds the medium and mounts it. It returns the size of its file system.
