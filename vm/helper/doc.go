@@ -27,7 +27,7 @@
 // # Speed
 //
 // What a start costs is measured by tests/bench against QEMU booting the same kernel
-// with an init that does nothing but power off. [words] says what was tried.
+// with an init that does nothing but power off. tuning.go says what was tried.
 //
 // # Limits
 //

@@ -1,6 +1,23 @@
 package helper
 
-// tuning are words that take time off a boot.
+// tuning are words of the kernel's command line that take time off a boot. Measured
+// with Debian's kernel 6.1 for clouds, under TCG, as processor time of QEMU from start
+// to end with an init that powers off at once, of 2.4 s; each alone, the least of three:
+//
+//	cryptomgr.notests        0.35 s: no self-tests of ciphers that nobody will use
+//	edd=off, 8250.nr_uarts   0.1 s: no BIOS disks, no serial ports that are not there
+//	mitigations=off          0.1 s: no neighbours to be protected from in here
+//	tsc=reliable, audit=0 …  0.1 s: no watching over clocks and tasks
+//	init_on_alloc=0          0.1 s, and more where memory is filled
+//	i8042…                   0.05 s: no keyboard
+//	nokaslr                  within the noise; addresses in a panic can be looked up
+//
+// What was tried and left out: qboot in place of SeaBIOS saves 0.05 s, and so does a
+// machine without VGA, but nobody could look at the screen; a simpler processor than
+// "max" and one without fast string instructions save nothing; microvm finds its
+// devices by ACPI or by words that Debian's kernel does not know.
 var tuning = []string{
-	"edd=off", "tsc=reliable", "no_timer_check", "8250.nr_uarts=1", "mitigations=off",
+	"cryptomgr.notests", "edd=off", "8250.nr_uarts=1", "mitigations=off", "tsc=reliable", "no_timer_check",
+	"audit=0", "nowatchdog", "init_on_alloc=0", "hardened_usercopy=off",
+	"i8042.noprobe=1", "i8042.nokbd", "i8042.noaux", "nokaslr",
 }
