@@ -1,9 +1,10 @@
 // Command demo shows what ingot is for, on a Debian machine that has only Go, git
-// and make: it installs what is missing, builds ingot, lets it build the disk
-// "rescue", boots that in BIOS and in UEFI, and has the guest prove itself.
+// and make: it installs what is missing, builds ingot, lets it build the recipe
+// "rescue" as a disk and as an ISO, boots the disk in BIOS and in UEFI, the ISO as a CD
+// and as a stick, and has each guest prove itself.
 //
 // It is run by `make demo`, and ends with one line: what was built, how long each
-// part took, and what to try next. The disk stays at bin/rescue.img.
+// part took, and what to try next. The images stay at bin/rescue.img and bin/rescue.iso.
 package main
 
 import (
@@ -23,6 +24,7 @@ import (
 
 const (
 	disk      = "bin/rescue.img"
+	iso       = "bin/rescue.iso"
 	kernelDir = "bin/kernel"
 	next      = "qemu-system-x86_64 -m 512 -nographic -snapshot -drive file=" + disk + ",format=raw"
 )
@@ -50,8 +52,11 @@ func demo(ctx context.Context) error {
 		{"Installing what is missing", "set-up", command("tests/setup/debian", "demo")},
 		{"Building ingot", "ingot", command("make", "-s", "build")},
 		{"Building the disk: ingot build rescue", "disk", command("bin/ingot", "build", "rescue", "--set", "system.kernel="+kernelDir, "-o", disk)},
-		{"Booting it in BIOS, without acceleration", "BIOS", func(ctx context.Context) error { return boot(ctx, vm.BIOS) }},
-		{"Booting it in UEFI, without acceleration", "UEFI", func(ctx context.Context) error { return boot(ctx, vm.UEFI) }},
+		{"Booting it in BIOS", "BIOS", boot(vm.BIOS, vm.Disk{Path: disk}, "ext4")},
+		{"Booting it in UEFI", "UEFI", boot(vm.UEFI, vm.Disk{Path: disk}, "ext4")},
+		{"Building the ISO: ingot build rescue --format iso", "ISO", command("bin/ingot", "build", "rescue", "--format", "iso", "--set", "system.kernel="+kernelDir, "-o", iso)},
+		{"Booting it as a CD in BIOS", "CD", boot(vm.BIOS, vm.Disk{Path: iso, Format: "raw", Bus: vm.CDROM}, "overlay")},
+		{"Booting it as a stick in UEFI", "stick", boot(vm.UEFI, vm.Disk{Path: iso, Format: "raw"}, "overlay")}, // on virtio: the cloud kernel has no USB
 	} {
 		fmt.Printf("== %s\n", s.title)
 		start := time.Now()
@@ -60,12 +65,15 @@ func demo(ctx context.Context) error {
 		}
 		times = append(times, fmt.Sprintf("%s %.1f s", s.name, time.Since(start).Seconds()))
 	}
-	info, err := os.Stat(disk)
-	if err != nil {
-		return err
+	var sizes []string
+	for _, path := range []string{disk, iso} {
+		info, err := os.Stat(path)
+		if err != nil {
+			return err
+		}
+		sizes = append(sizes, fmt.Sprintf("%s, %s", path, partition.FormatBytes(info.Size())))
 	}
-	fmt.Printf("== %s, %s, boots in BIOS and UEFI (%s); now try: %s\n",
-		disk, partition.FormatBytes(info.Size()), strings.Join(times, ", "), next)
+	fmt.Printf("== %s, boot in BIOS and UEFI (%s); now try: %s\n", strings.Join(sizes, ", and "), strings.Join(times, ", "), next)
 	return nil
 }
 
@@ -81,16 +89,22 @@ func command(name string, args ...string) func(context.Context) error {
 // A proof is a command for the guest, and what its output must hold.
 type proof struct{ command, want string }
 
-// boot boots the disk, which stays as it is, and asks the guest for its proofs.
-func boot(ctx context.Context, firmware vm.Firmware) error {
+// boot is a step that boots a disk and asks the guest for its proofs. root is the type of
+// the root's file system.
+func boot(firmware vm.Firmware, d vm.Disk, root string) func(context.Context) error {
+	return func(ctx context.Context) error { return prove(ctx, firmware, d, root) }
+}
+
+// prove boots the disk, which stays as it is.
+func prove(ctx context.Context, firmware vm.Firmware, d vm.Disk, root string) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
-	proofs, err := proofs(firmware)
+	proofs, err := proofs(firmware, root)
 	if err != nil {
 		return err
 	}
 	start := time.Now()
-	m, err := vm.Start(ctx, vm.Config{Firmware: firmware, Disks: []vm.Disk{{Path: disk}}})
+	m, err := vm.Start(ctx, vm.Config{Firmware: firmware, Disks: []vm.Disk{d}})
 	if err != nil {
 		return err
 	}
@@ -115,7 +129,7 @@ func boot(ctx context.Context, firmware vm.Firmware) error {
 
 // proofs are what only a guest can say that booted the right kernel by the right
 // firmware, from the right disk.
-func proofs(firmware vm.Firmware) ([]proof, error) {
+func proofs(firmware vm.Firmware, root string) ([]proof, error) {
 	k, err := kernel.Find(kernelDir)
 	if err != nil {
 		return nil, err
@@ -133,7 +147,7 @@ func proofs(firmware vm.Firmware) ([]proof, error) {
 		{"if [ -d /sys/firmware/efi ]; then echo UEFI; else echo BIOS; fi", booted},
 		{"hostname", "rescue"},
 		{"ls /nix/store", "linux"},
-		{"grep ' / ' /proc/mounts", "ext4"},
+		{"grep ' / ' /proc/mounts", root},
 		{"echo hello > /root/note && cat /root/note", "hello"},
 		{"ingot version", strings.TrimSpace(string(version))},
 	}, nil
