@@ -58,6 +58,11 @@ func (p *planner) layOutISO() (*partition.Disk, error) {
 	if err := bootloader.AddLoopback(p.trees[at], bootloader.Place{}); err != nil {
 		return nil, p.src.wrap("bootloader", err)
 	}
+	if p.store.made == nil {
+		if err := addMountPoints(p.trees[at]); err != nil {
+			return nil, err
+		}
+	}
 	img, err := b.iso.Layout(p.trees[at], p.isoOptions())
 	if err != nil {
 		return nil, p.src.wrap("output", err)

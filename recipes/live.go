@@ -189,6 +189,24 @@ func (p *planner) addVersion(medium, store *image.Tree) error {
 	return medium.Root.Add("version.txt", image.NewFile(0o444, n.Child("nixos-version").Data))
 }
 
+// addMountPoints makes the directories that the initial RAM disk of a system of its own
+// mounts on: on a disk it makes them itself, on a medium nobody can.
+func addMountPoints(t *image.Tree) error {
+	for _, name := range []string{"/dev", "/proc", "/sys", "/run", "/mnt", "/tmp"} {
+		if t.Lookup(name) != nil {
+			continue
+		}
+		n := image.NewDir(0o755)
+		if name == "/tmp" {
+			n = image.NewDir(0o777 | fs.ModeSticky)
+		}
+		if err := t.Put(name, n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // mostFAT is the size of the largest file that a FAT file system holds.
 const mostFAT = 1<<32 - 1
 

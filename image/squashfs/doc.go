@@ -18,6 +18,10 @@
 // gets nothing but a locale. Hard links stay links, extended attributes and device
 // numbers are kept, and times to the second.
 //
+// mksquashfs gives the root directory to whoever runs it. Where not all files are root's,
+// an ordinary user's mksquashfs therefore runs in a user namespace in which that is root; a
+// host that grants none is an error.
+//
 // The result lies in a file without a name, so that it is gone with the process however
 // that ends. mksquashfs is gone with it, too.
 //

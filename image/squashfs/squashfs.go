@@ -34,6 +34,9 @@ type Options struct {
 	// Progress is called with the number of bytes packed since the last call, and with what
 	// they add up to over a whole run.
 	Progress func(n, total int64)
+
+	allRoot   bool // all files are root's
+	namespace bool // mksquashfs needs one to take itself for root
 }
 
 const (
@@ -74,6 +77,9 @@ func (o Options) arguments(root *image.Node) []string {
 	args := []string{"-tar", "-noappend", "-exit-on-error", "-quiet", "-no-progress", "-reproducible",
 		"-root-mode", strconv.FormatUint(uint64(root.UnixMode()&0o7777), 8),
 		"-b", strconv.FormatInt(block, 10)}
+	if o.allRoot {
+		args = append(args, "-all-root")
+	}
 	if o.Processors > 0 {
 		args = append(args, "-processors", strconv.Itoa(o.Processors))
 	}
@@ -157,6 +163,9 @@ func (t *Tool) make(ctx context.Context, tree *image.Tree, temp string, o Option
 	if err != nil {
 		return nil, err
 	}
+	// The root directory becomes that of whoever runs mksquashfs, unless all becomes root's.
+	o.allRoot = allRoot(tree)
+	o.namespace = !o.allRoot && (os.Geteuid() != 0 || os.Getegid() != 0)
 	f, err := unnamed(temp)
 	if err != nil {
 		return nil, err
@@ -220,8 +229,11 @@ func (t *Tool) run(ctx context.Context, tar *image.Map, f *os.File, o Options, r
 	cmd.Env, cmd.Dir = []string{"LC_ALL=C", environment}, "/"
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = r, &said, &said
 	cmd.ExtraFiles = []*os.File{f}
-	ended, err := launch(cmd)
+	ended, err := launch(cmd, o.namespace)
 	r.Close()
+	if err != nil && o.namespace {
+		return fmt.Errorf("mksquashfs gives the root directory to user %d, who runs it, and this host grants no user namespace in which that is root: run as root, or give all files to root (%w)", os.Geteuid(), err)
+	}
 	if err != nil {
 		return err
 	}
@@ -254,8 +266,14 @@ const pipeSize = 1 << 20
 
 // launch starts a child that dies with this process, even by SIGKILL. The kernel sends
 // that signal when the thread ends that made the child, so one is kept until then.
-func launch(cmd *exec.Cmd) (ended <-chan error, err error) {
+// In a user namespace the child takes itself for root.
+func launch(cmd *exec.Cmd, namespace bool) (ended <-chan error, err error) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	if namespace {
+		cmd.SysProcAttr.Cloneflags = syscall.CLONE_NEWUSER
+		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{HostID: os.Geteuid(), Size: 1}}
+		cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{HostID: os.Getegid(), Size: 1}}
+	}
 	started, done := make(chan error, 1), make(chan error, 1)
 	go func() {
 		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine

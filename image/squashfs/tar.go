@@ -3,6 +3,7 @@ package squashfs
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io/fs"
 	"strconv"
@@ -41,6 +42,18 @@ func checkRoot(n *image.Node) error {
 	}
 	return check(n)
 }
+
+// allRoot says whether all files are root's.
+func allRoot(t *image.Tree) bool {
+	return t.Walk(func(_ string, n *image.Node) error {
+		if n.UID != 0 || n.GID != 0 {
+			return errOwned
+		}
+		return nil
+	}) == nil
+}
+
+var errOwned = errors.New("not root's")
 
 // newest returns the time of the file that was changed last, in seconds.
 func newest(t *image.Tree) int64 {
