@@ -7,14 +7,16 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path"
 	"strings"
+	"syscall"
 	"time"
 )
 
 func httpApplets() []Applet {
 	return []Applet{
-		{"httpd", "[-p [ADDRESS:]PORT] [-h DIR]", "serve the files of a folder over HTTP", runHTTPd},
+		{"httpd", "[-f] [-p [ADDRESS:]PORT] [-h DIR]", "serve the files of a folder over HTTP, in the background", runHTTPd},
 		{"wget", "[-q] [-O FILE] [-T SECONDS] URL", "fetch a file over HTTP", runWget},
 	}
 }
@@ -22,31 +24,64 @@ func httpApplets() []Applet {
 // headerTime is how long a client may take to say what it wants.
 const headerTime = 30 * time.Second
 
-// runHTTPd serves until it is ended. The options are BusyBox's.
+// runHTTPd serves until it is ended, in the background unless -f is given: the options
+// are BusyBox's.
 func runHTTPd(c *Call) error {
 	f := c.flags()
 	port := f.StringP("port", "p", "80", "where to listen")
 	dir := f.StringP("home", "h", ".", "the folder")
-	f.BoolP("foreground", "f", true, "do not go into the background, which it never does")
+	foreground := f.BoolP("foreground", "f", false, "stay in the foreground")
+	inherited := f.Bool("inherited", false, "listen at descriptor 3, which is open")
+	_ = f.MarkHidden("inherited")
 	if _, err := c.parse(f, 0, 0); err != nil {
 		return err
-	}
-	address := *port
-	if !strings.Contains(address, ":") {
-		address = ":" + address
 	}
 	root, err := os.OpenRoot(*dir) // links out of the folder lead nowhere
 	if err != nil {
 		return err
 	}
 	defer root.Close()
-	l, err := net.Listen("tcp", address)
+	var l net.Listener
+	if *inherited {
+		l, err = net.FileListener(os.NewFile(listenerFD, "listener"))
+	} else {
+		address := *port
+		if !strings.Contains(address, ":") {
+			address = ":" + address
+		}
+		l, err = net.Listen("tcp", address)
+	}
 	if err != nil {
 		return err
 	}
+	defer l.Close()
 	c.printf("httpd: %s at %s\n", *dir, l.Addr())
+	if !*foreground {
+		return background(l, *dir)
+	}
 	server := &http.Server{Handler: http.FileServerFS(root.FS()), ReadHeaderTimeout: headerTime}
 	return server.Serve(l)
+}
+
+// listenerFD is the descriptor behind the three standard ones.
+const listenerFD = 3
+
+// background has another process serve, in a session of its own, so that it stays when
+// the shell ends that it was started from.
+func background(l net.Listener, dir string) error {
+	file, err := l.(*net.TCPListener).File()
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	cmd := exec.Command("/proc/self/exe", "-f", "--inherited", "-h", dir)
+	cmd.Args[0] = "httpd"
+	cmd.ExtraFiles = []*os.File{file}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	return cmd.Process.Release()
 }
 
 func runWget(c *Call) error {

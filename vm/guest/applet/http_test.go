@@ -38,7 +38,7 @@ func TestHTTP(t *testing.T) {
 	}
 	address := l.Addr().String()
 	l.Close()
-	go callHTTP("httpd", "-p", address, "-h", dir) // until the test's process ends
+	go callHTTP("httpd", "-f", "-p", address, "-h", dir) // until the test's process ends
 	for start := time.Now(); ; time.Sleep(10 * time.Millisecond) {
 		if conn, err := net.Dial("tcp", address); err == nil {
 			conn.Close()
