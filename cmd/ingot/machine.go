@@ -63,6 +63,11 @@ func (f *machineFlags) runsClosure() bool {
 	return f.find || f.shell || f.run != "" || f.init != "" || f.store == "host"
 }
 
+// tellsStatus says whether the guest tells how what it did ended. An init does not.
+func (f *machineFlags) tellsStatus() bool {
+	return f.find || f.shell || f.run != "" || f.init == "" && f.store == "host"
+}
+
 // machine finds out what a name on the command line is, and makes of it what a machine
 // boots.
 func (f *machineFlags) machine(c *cobra.Command, what string) (*run.System, error) {
@@ -300,7 +305,7 @@ func executableInClosure(c *storedb.Closure, program string) error {
 	n, err := look.File(path.Clean(program))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("the closure does not have it: %w", err)
+		return errors.New("the closure does not have it")
 	case err != nil:
 		return err
 	case n.Mode&0o111 == 0:

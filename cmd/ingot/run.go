@@ -2,9 +2,11 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -13,7 +15,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ingot/image"
 	"ingot/vm"
+	guest "ingot/vm/guest/network"
+	"ingot/vm/initramfs"
 	"ingot/vm/run"
 	"ingot/vm/storedisk"
 )
@@ -84,12 +89,12 @@ type runFlags struct {
 	keep                                     bool
 	empty                                    []string
 	forwards, shares                         []string
-	vlans                                    []int
+	vlans                                    []string
 	number                                   int
 	noNetwork, restrict                      bool
 	words                                    []string
 	efiVars, graphics                        string
-	reboot, noBackdoor, showConsole          bool
+	reboot, noBackdoor, showConsole, ssh     bool
 	save                                     string
 	dryRun                                   bool
 
@@ -112,7 +117,7 @@ func (r *runFlags) add(c *cobra.Command) {
 	f.StringSliceVar(&r.forwards, "forward", nil, "forward a port of this machine: `[tcp:|udp:][ADDRESS:]PORT:GUESTPORT`, or :PORT-:GUESTPORT; may be repeated")
 	f.BoolVar(&r.restrict, "restrict-network", false, "the guest reaches nothing but what is forwarded")
 	f.BoolVar(&r.noNetwork, "no-network", false, "no network card")
-	f.IntSliceVar(&r.vlans, "vlan", nil, "a network card on the machines' network `N`, with the address 192.168.N.M; may be repeated")
+	f.StringArrayVar(&r.vlans, "vlan", nil, "a network card on the network `N=SOCKET` of a switch that speaks QEMU's stream framing, with the address 192.168.N.M; may be repeated")
 	f.IntVar(&r.number, "number", 1, "the M of these addresses")
 	f.StringArrayVar(&r.shares, "share", nil, "show the guest a folder: `NAME:PATH` or NAME:PATH,ro; may be repeated")
 	f.StringArrayVar(&r.words, "append", nil, "`WORDS` for the kernel's command line, with --boot kernel; may be repeated")
@@ -120,6 +125,7 @@ func (r *runFlags) add(c *cobra.Command) {
 	f.StringVar(&r.graphics, "graphics", "none", "how the screen is seen: window, vnc (at a Unix socket) or none")
 	f.BoolVar(&r.reboot, "reboot", false, "a guest that restarts does so; if not, that ends the machine")
 	f.BoolVar(&r.noBackdoor, "no-backdoor", false, "no port at which `ingot shell` finds a shell")
+	f.BoolVar(&r.ssh, "ssh", false, "let ssh in, with a key that is made for this run: what to type is said, and in ps")
 	f.BoolVar(&r.showConsole, "console", false, "with --run or --find: show the guest's console, too, on standard error")
 	f.StringVar(&r.save, "save", "", "write a start script into `FOLDER` as bin/run-NAME-vm, and start nothing")
 	f.BoolVar(&r.dryRun, "dry-run", false, "print QEMU's command line, and start nothing")
@@ -147,7 +153,7 @@ func (r *runFlags) options(c *cobra.Command) (o run.Options, err error) {
 	}
 	o.Name, o.MachineType, o.Accel = r.name, r.machine, vm.Accel(r.accel)
 	o.NoNetwork, o.Restrict, o.Number = r.noNetwork, o.Restrict || r.restrict, r.number
-	o.EFIVars, o.Reboot, o.NoBackdoor = r.efiVars, r.reboot, r.noBackdoor
+	o.EFIVars, o.Reboot, o.NoBackdoor, o.SSH = r.efiVars, r.reboot, r.noBackdoor, r.ssh
 	for _, words := range r.words {
 		o.Words = append(o.Words, strings.Fields(words)...)
 	}
@@ -194,8 +200,16 @@ func (r *runFlags) parse(o *run.Options) error {
 			return err
 		})
 	}
-	for _, n := range r.vlans {
-		o.VLANs = append(o.VLANs, run.VLAN{N: n, Switch: vlanSwitch(n)})
+	for _, text := range r.vlans {
+		steps = append(steps, func() error {
+			number, socket, _ := strings.Cut(text, "=")
+			n, err := strconv.Atoi(number)
+			if err != nil {
+				return fmt.Errorf("--vlan %s: it is written N or N=SOCKET", text)
+			}
+			o.VLANs = append(o.VLANs, run.VLAN{N: n, Switch: cmp.Or(socket, vlanSwitch(n))})
+			return nil
+		})
 	}
 	for _, step := range steps {
 		if err := step(); err != nil {
@@ -228,11 +242,17 @@ func runMachine(c *cobra.Command, what string, m *machineFlags, r *runFlags) err
 		}
 		o.DiskImage = name + ".qcow2"
 	}
+	if len(o.VLANs) > 0 && system.Kernel != nil {
+		if err := placeOnVLANs(system, &o); err != nil {
+			return err
+		}
+	}
 	batch := m.find && !m.shell || m.run != "" && !m.shell && !m.find
 	if batch {
 		o.Channels = append(o.Channels, storedisk.StdinPort, storedisk.StdoutPort, storedisk.StderrPort)
 	}
-	if m.runsClosure() {
+	status := m.tellsStatus()
+	if status {
 		o.Channels = append(o.Channels, storedisk.StatusPort) // the last one, as the guest expects
 	}
 	host := run.Host{Registry: registry(), Warn: func(note string) { fmt.Fprintf(c.ErrOrStderr(), "ingot: %s\n", note) }}
@@ -247,7 +267,38 @@ func runMachine(c *cobra.Command, what string, m *machineFlags, r *runFlags) err
 		fmt.Fprintln(c.OutOrStdout(), run.Quote(line))
 		return nil
 	}
-	return (&attended{c: c, host: host, batch: batch, console: r.showConsole, status: m.runsClosure()}).run(system, o)
+	return (&attended{c: c, host: host, batch: batch, console: r.showConsole, status: status}).run(system, o)
+}
+
+// placeOnVLANs tells the guest, by its initial RAM disk, which card has which address.
+func placeOnVLANs(s *run.System, o *run.Options) error {
+	name := cmp.Or(o.Name, s.Name)
+	place := guest.Place{Hostname: name}
+	if !o.NoNetwork {
+		place.Cards = append(place.Cards, guest.Card{MAC: vm.MAC(name, 0)})
+	}
+	for _, v := range o.VLANs {
+		number := max(1, o.Number)
+		address, err := netip.ParsePrefix(v.Address(number) + "/24")
+		if err != nil {
+			return fmt.Errorf("--vlan %d: %w", v.N, err)
+		}
+		place.Cards = append(place.Cards, guest.Card{MAC: v.MAC(number), Address: address})
+	}
+	return addPlace(s, place)
+}
+
+// addPlace appends to the initial RAM disk what a machine is in a network.
+func addPlace(s *run.System, place guest.Place) error {
+	tree := image.NewTree()
+	if err := tree.Put(initramfs.NetworkFile, image.NewFile(0o644, image.Bytes(place.String()))); err != nil {
+		return err
+	}
+	archive, err := initramfs.Pack(tree, initramfs.None)
+	if err == nil {
+		s.Initrd = append(s.Initrd[:len(s.Initrd):len(s.Initrd)], archive)
+	}
+	return err
 }
 
 // attended is a machine with somebody, or something, at its console.
@@ -306,6 +357,9 @@ func (a *attended) announce() {
 	}
 	if len(e.Forward) > 0 {
 		say("forwarded: %s", strings.Join(e.Forward, ", "))
+	}
+	if e.SSH != "" {
+		say("%s", e.SSH)
 	}
 	if e.Disk != "" {
 		say("changes are kept in %s", e.Disk)

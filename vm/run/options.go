@@ -46,6 +46,10 @@ type Options struct {
 	QEMUArgs []string
 	Reboot   bool // a guest that restarts does so; if not, that ends the machine
 
+	// SSH lets root log in with a key that is made for this run, where the system has a
+	// server that takes it by the kernel's word ingot.ssh=.
+	SSH bool
+
 	// NoBackdoor leaves out the port at which the guest may have a shell.
 	NoBackdoor bool
 }
@@ -91,6 +95,11 @@ func (v VLAN) check(machine int) error {
 	if v.N < 1 || v.N > 254 {
 		return fmt.Errorf("--vlan %d: networks have the numbers 1 to 254", v.N)
 	}
+	if v.File == nil && v.Switch != "" {
+		if _, err := os.Stat(v.Switch); err != nil {
+			return fmt.Errorf("--vlan %d: no switch listens at %s: name one with --vlan %[1]d=SOCKET, or run machines together with `ingot network`", v.N, v.Switch)
+		}
+	}
 	if machine < 1 || machine > 254 {
 		return fmt.Errorf("--number %d: machines have the numbers 1 to 254", machine)
 	}
@@ -118,6 +127,8 @@ func (o *Options) check(s *System) error {
 		}
 	}
 	switch {
+	case o.SSH && (o.NoNetwork || o.boot(s) != Kernel):
+		return fmt.Errorf("--ssh: its key reaches the guest by the kernel's command line and a network: it takes --boot kernel, and not --no-network")
 	case o.NoNetwork && (o.Restrict || len(o.Forwards) > 0):
 		return fmt.Errorf("without a network nothing can be forwarded or restricted: leave out --no-network")
 	case o.boot(s) == Kernel && s.Kernel == nil:
@@ -178,25 +189,7 @@ func (o *Options) words(s *System) []string {
 		}
 		words = append(words, "console="+o.Arch.Console())
 	}
-	if len(o.VLANs) > 0 {
-		words = append(words, o.addresses()...)
-	}
 	return append(words, o.Words...)
-}
-
-// addresses are the kernel's words for the cards: the first is on QEMU's own network
-// if there is one, the others have the addresses of their VLANs.
-func (o *Options) addresses() []string {
-	var words []string
-	card := 0
-	if !o.NoNetwork {
-		words, card = append(words, "ip=:::::eth0:dhcp"), 1
-	}
-	for _, v := range o.VLANs {
-		words = append(words, fmt.Sprintf("ip=%s:::255.255.255.0::eth%d:off", v.Address(o.number()), card))
-		card++
-	}
-	return words
 }
 
 // nics are the network cards: QEMU's own network first, as in the models.

@@ -66,6 +66,11 @@ func Start(ctx context.Context, s *System, o Options, h Host) (_ *Session, err e
 	if x.claim, err = h.Registry.claim(name); err != nil {
 		return nil, err
 	}
+	if o.SSH {
+		if err := o.letSSHIn(h.Registry.path(name, keySuffix)); err != nil {
+			return nil, err
+		}
+	}
 	w := &wiring{ctx: ctx, host: h, session: x}
 	c, err := w.config(s, o)
 	if err != nil {
@@ -104,6 +109,9 @@ func (x *Session) describe(s *System, o Options) Entry {
 		Boot: o.boot(s), Memory: o.memory(), CPUs: max(1, o.CPUs), Disk: o.DiskImage,
 	}
 	for _, f := range x.Machine.Forwards() {
+		if o.SSH && f.GuestPort == sshPort {
+			e.SSH = sshCommand(x.claim.registry.path(e.Name, keySuffix), f.HostPort)
+		}
 		e.Forward = append(e.Forward, describe(f))
 	}
 	if o.Graphics == VNC {

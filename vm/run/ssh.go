@@ -1,0 +1,48 @@
+package run
+
+import (
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/pem"
+	"fmt"
+	"os"
+	"slices"
+
+	"golang.org/x/crypto/ssh"
+
+	"ingot/vm"
+)
+
+const sshPort = 22
+
+// letSSHIn makes a key, writes it to a file that is the user's alone, and has the guest
+// take it. A port of the host's that is free leads to the guest's, unless one does.
+func (o *Options) letSSHIn(path string) error {
+	public, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		return err
+	}
+	block, err := ssh.MarshalPrivateKey(private, "ingot run")
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(path, pem.EncodeToMemory(block), 0o600); err != nil {
+		return err
+	}
+	key, err := ssh.NewPublicKey(public)
+	if err != nil {
+		return err
+	}
+	o.Words = append(slices.Clone(o.Words), "ingot.ssh="+base64.RawURLEncoding.EncodeToString(key.Marshal()))
+	if !slices.ContainsFunc(o.Forwards, func(f vm.Forward) bool { return f.GuestPort == sshPort }) {
+		o.Forwards = append(slices.Clone(o.Forwards), vm.Forward{Proto: "tcp", GuestPort: sshPort})
+	}
+	return nil
+}
+
+// sshCommand is what a person types. The guest's own key is made at its start, so that
+// there is none to know it by; nobody but this user reaches the port's other end.
+func sshCommand(key string, port int) string {
+	return fmt.Sprintf("ssh -i %s -p %d -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null root@127.0.0.1", Quote([]string{key}), port)
+}
