@@ -1,10 +1,14 @@
 package vm_test
 
 import (
+	"fmt"
+	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"ingot/vm"
 )
@@ -56,5 +60,160 @@ func TestScreenshot(t *testing.T) {
 	}
 	if _, err := m.Channel("nonesuch"); err == nil {
 		t.Error("Channel: a channel that is not there")
+	}
+}
+
+// TestVNC looks at a screen as a viewer does: https://www.rfc-editor.org/rfc/rfc6143
+func TestVNC(t *testing.T) {
+	c := idle(t)
+	socket := filepath.Join(t.TempDir(), "a,socket")
+	c.Accel, c.Display.VNC = vm.TCG, socket
+	// What a process that was killed has left.
+	stale, err := net.ListenUnix("unix", &net.UnixAddr{Name: socket, Net: "unix"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	stale.SetUnlinkOnClose(false)
+	stale.Close()
+	_, m := start(t, c)
+	if info, err := os.Stat(socket); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the socket is %v, %v; want mode 0600", info.Mode(), err)
+	}
+	for range 2 {
+		conn, err := net.Dial("unix", socket)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
+			t.Fatal(err)
+		}
+		version := make([]byte, len("RFB 003.008\n"))
+		if _, err := io.ReadFull(conn, version); err != nil || !strings.HasPrefix(string(version), "RFB 003.") {
+			t.Errorf("the screen's server says %q, %v", version, err)
+		}
+	}
+	if second, err := vm.Start(t.Context(), c); err == nil || !strings.Contains(err.Error(), "somebody listens there already") {
+		t.Errorf("a second machine on the socket: %v", err)
+		second.Kill()
+	}
+	m.Kill()
+	if left, _ := filepath.Glob(filepath.Join(filepath.Dir(socket), "*")); len(left) > 0 {
+		t.Errorf("%v is left", left)
+	}
+}
+
+// TestWindow opens no window, for want of a screen, but wants to be told of a QEMU that
+// cannot, and one that can to be asked for what it has.
+func TestWindow(t *testing.T) {
+	for help, want := range map[string]string{
+		"Available display backend types:\nnone\ncurses": "has no windows (Debian's package qemu-system-gui brings them)",
+		"Available display backend types:\nnone\nsdl":    "",
+	} {
+		dir := t.TempDir()
+		qemu := filepath.Join(dir, "qemu")
+		script := "#!/bin/sh\nif [ \"$1\" = -display ]; then echo '" + help + "'; exit; fi\necho \"$@\" > " + dir + "/args\n"
+		if err := os.WriteFile(qemu, []byte(script), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		m, err := vm.Start(t.Context(), vm.Config{
+			QEMU: qemu, Accel: vm.TCG, Display: vm.Display{Window: true}, Disks: []vm.Disk{{Path: "/dev/zero", Format: "raw"}},
+		})
+		if want != "" {
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("Start: %v; want an error with %q", err, want)
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := m.Wait(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if args, err := os.ReadFile(filepath.Join(dir, "args")); err != nil || !strings.Contains(string(args), " -display sdl ") {
+			t.Errorf("QEMU was started with %q, %v; want -display sdl", args, err)
+		}
+	}
+}
+
+// TestFirmwareVars keeps UEFI's variables in a file, and refuses those of another
+// firmware.
+func TestFirmwareVars(t *testing.T) {
+	c := idle(t)
+	f, err := vm.FindOVMF()
+	if err != nil {
+		judge(t, "ovmf")
+	}
+	c.Accel, c.Firmware, c.FirmwareVars = vm.TCG, vm.UEFI, filepath.Join(t.TempDir(), "vars, kept")
+	ctx, m := start(t, c)
+	if _, err := m.WaitFor(ctx, "never"); err == nil || !strings.Contains(err.Error(), "nothing to boot") {
+		t.Fatal(err)
+	}
+	m.Kill()
+	template, err := os.ReadFile(f.Vars)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept, err := os.ReadFile(c.FirmwareVars)
+	if err != nil || len(kept) != len(template) || string(kept) == string(template) {
+		t.Errorf("%d bytes are kept, %v; want %d, which the firmware has written to", len(kept), err, len(template))
+	}
+	if err := os.Truncate(c.FirmwareVars, 1000); err != nil {
+		t.Fatal(err)
+	}
+	if m, err := vm.Start(ctx, c); err == nil || !strings.Contains(err.Error(), "another firmware's") {
+		t.Errorf("variables of another firmware: %v", err)
+		m.Kill()
+	}
+}
+
+// TestPortInUse wants the port named before QEMU starts.
+func TestPortInUse(t *testing.T) {
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	port := l.Addr().(*net.TCPAddr).Port
+	ran := filepath.Join(t.TempDir(), "ran")
+	qemu := filepath.Join(t.TempDir(), "qemu")
+	if err := os.WriteFile(qemu, []byte("#!/bin/sh\ntouch "+ran+"\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	c := vm.Config{QEMU: qemu, Accel: vm.TCG, Disks: []vm.Disk{{Path: "/dev/zero", Format: "raw"}}}
+	c.NICs = []vm.NIC{{User: &vm.UserNet{Forwards: []vm.Forward{{HostPort: port, GuestPort: 22}}}}}
+	if m, err := vm.Start(t.Context(), c); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("port %d of 127.0.0.1 (tcp) is in use", port)) {
+		t.Errorf("Start: %v; want an error that names port %d", err, port)
+		m.Kill()
+	}
+	if _, err := os.Stat(ran); err == nil {
+		t.Error("QEMU was started")
+	}
+}
+
+func TestKeysRefused(t *testing.T) {
+	c := vm.Config{QEMU: filepath.Join(t.TempDir(), "qemu"), Accel: vm.TCG, Disks: []vm.Disk{{Path: "/dev/zero", Format: "raw"}}, Display: vm.Display{None: true}}
+	if err := os.WriteFile(c.QEMU, []byte("#!/bin/sh\nexec sleep 1000\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	ctx, m := start(t, c)
+	for keys, want := range map[string]string{
+		"ctrl-alt-dell": `key "dell" is unknown to QEMU; near it are `,
+		"retrun":        `"retrun" is unknown`,
+		"":              `key "" is unknown`,
+	} {
+		if err := m.SendKeys(ctx, keys); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("SendKeys(%q): %v; want an error with %q", keys, err, want)
+		}
+	}
+	if err := m.SendKeys(ctx, "delte"); err == nil || !strings.Contains(err.Error(), "delete") {
+		t.Errorf("SendKeys(delte): %v; want delete among the near ones", err)
+	}
+	if err := m.Type(ctx, "Straße"); err == nil || !strings.Contains(err.Error(), "'ß' is on no key") {
+		t.Errorf("Type: %v", err)
+	}
+	if _, err := m.Screenshot(ctx); err == nil || !strings.Contains(err.Error(), "no graphics") {
+		t.Errorf("Screenshot: %v; want that there are no graphics", err)
 	}
 }

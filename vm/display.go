@@ -9,6 +9,9 @@ import (
 	"image/color"
 	"io"
 	"os"
+	"os/exec"
+	"slices"
+	"strings"
 )
 
 // Display is how a machine's screen is seen. The zero value has a screen that nobody
@@ -18,6 +21,28 @@ type Display struct {
 	Window bool   // a window of QEMU's
 	Screen bool   // a screen also where it costs something: on all that is no PC
 	None   bool   // no graphics card
+
+	toolkit string // of windows
+}
+
+// toolkits are what QEMU has windows of, the first that it was built with. The package
+// that brings both in Debian is qemu-system-gui.
+var toolkits = []string{"gtk", "sdl", "cocoa"}
+
+// findToolkit returns the one that a QEMU has.
+func findToolkit(ctx context.Context, qemu string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, startTime)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, qemu, "-display", "help").Output()
+	if err != nil {
+		return "", fmt.Errorf("display: %s -display help: %w", qemu, err)
+	}
+	for _, kit := range toolkits {
+		if slices.Contains(strings.Fields(string(out)), kit) {
+			return kit, nil
+		}
+	}
+	return "", fmt.Errorf("display: %s has no windows (Debian's package qemu-system-gui brings them); vnc is another way to see the screen", qemu)
 }
 
 func (d Display) check() error {
@@ -39,8 +64,11 @@ func (c *Config) hasGraphics() bool {
 func (l *line) addDisplay(c *Config) {
 	switch {
 	case c.Display.Window:
-		// QEMU takes the first of gtk, sdl and cocoa that it was built with.
-		l.add("-display", "gtk")
+		kit := c.Display.toolkit
+		if kit == "" { // for a command line that is only printed
+			kit = toolkits[0]
+		}
+		l.add("-display", kit)
 	case c.Display.VNC != "":
 		// The viewers come in by Machine.serveVNC.
 		l.add("-display", "none", "-vnc", "none")

@@ -35,6 +35,8 @@ type Machine struct {
 	pictureFD int      // its number in QEMU
 	pictureMu sync.Mutex
 
+	viewers *viewers // of the screen, by VNC; nil without it
+
 	channelMu sync.Mutex
 	channels  map[string]net.Conn // those that nobody has taken
 
@@ -93,8 +95,18 @@ func (m *Machine) prepare(ctx context.Context, c *Config) (qemu string, l *line,
 	if err := m.settleAccel(ctx, c); err != nil {
 		return "", nil, fmt.Errorf("virtual machine: %w", err)
 	}
+	if c.Display.Window {
+		if c.Display.toolkit, err = findToolkit(ctx, qemu); err != nil {
+			return "", nil, fmt.Errorf("virtual machine: %w", err)
+		}
+	}
 	if l, err = c.line(); err != nil {
 		return "", nil, fmt.Errorf("virtual machine: %w", err)
+	}
+	if c.Display.VNC != "" {
+		if m.viewers, err = openViewers(c.Display.VNC); err != nil {
+			return "", nil, fmt.Errorf("virtual machine: %w", err)
+		}
 	}
 	m.console.copy = c.Console
 	m.vga = c.hasGraphics() && c.Arch.orHost().platform().pc
@@ -167,6 +179,9 @@ func (m *Machine) start(ctx context.Context, qemu string, l *line) (err error) {
 		go m.firmware.collect(m.firmwareLog)
 	}
 	go m.control.listen()
+	if m.viewers != nil {
+		go m.viewers.serve(m)
+	}
 	go m.await()
 	return nil
 }
@@ -187,6 +202,9 @@ func (m *Machine) await() {
 func (m *Machine) release() {
 	for _, h := range m.helpers {
 		h.kill()
+	}
+	if m.viewers != nil {
+		m.viewers.close()
 	}
 	if m.stdin != nil {
 		m.stdin.Close()
