@@ -1,0 +1,518 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"ingot/image"
+	"ingot/vm"
+)
+
+// The test program is its own janitor, and the machine that gets killed.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 2 {
+		switch os.Args[1] {
+		case JanitorVerb:
+			Janitor(os.Args[2:])
+			return
+		case "claim": // takes a name and waits to be killed
+			r := Registry{os.Args[2]}
+			j, err := startJanitor(r, "victim")
+			if err == nil {
+				defer j.dismiss()
+				_, err = victim(r)
+			}
+			fmt.Println(err)
+			select {}
+		}
+	}
+	os.Exit(m.Run())
+}
+
+func victim(r Registry) (*claim, error) {
+	c, err := r.claim("victim")
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range []string{socketSuffix, controlSuffix, keySuffix} {
+		if err := os.WriteFile(r.path("victim", s), nil, 0o600); err != nil {
+			return nil, err
+		}
+	}
+	return c, c.write(&Entry{Name: "victim", PID: os.Getpid()})
+}
+
+func testRegistry(t *testing.T) Registry {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "reg") // t.TempDir may be too long for a socket
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return Registry{filepath.Join(dir, "ingot")}
+}
+
+func files(t *testing.T, r Registry) string {
+	t.Helper()
+	entries, err := os.ReadDir(r.Dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return strings.Join(names, " ")
+}
+
+func TestRegistry(t *testing.T) {
+	r := testRegistry(t)
+	c, err := r.claim("web")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if list, err := r.List(); err != nil || len(list) != 0 {
+		t.Errorf("List = %v, %v; want nothing while it starts", list, err)
+	}
+	if err := c.write(&Entry{Name: "web", PID: 42, What: "a long name that is replaced"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.write(&Entry{Name: "web", PID: os.Getpid()}); err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(r.Dir)
+	if err != nil || info.Mode().Perm() != 0o700 {
+		t.Errorf("the folder has the mode %v, %v; want 0700", info.Mode(), err)
+	}
+	var running *RunningError
+	if _, err := r.claim("web"); !errors.As(err, &running) || running.PID != os.Getpid() {
+		t.Errorf("claim of a name that is taken: %v; want a RunningError", err)
+	}
+	if e, err := r.Find("web"); err != nil || e.PID != os.Getpid() {
+		t.Errorf("Find = %v, %v", e, err)
+	}
+	var missing *NotRunningError
+	if _, err := r.Find("wob"); !errors.As(err, &missing) || !slices.Contains(missing.Names, "web") {
+		t.Errorf("Find of what is not there: %v; want an error that names web", err)
+	}
+	c.release()
+	if got := files(t, r); got != "" {
+		t.Errorf("after release there is %s", got)
+	}
+	if _, err := r.Find("web"); !errors.As(err, &missing) {
+		t.Errorf("Find after release: %v", err)
+	}
+	for _, name := range []string{"", "-a", "a/b", "..", "a b", strings.Repeat("a", 49)} {
+		if _, err := r.claim(name); err == nil || !strings.Contains(err.Error(), "--name") {
+			t.Errorf("claim(%q) = %v; want a refusal", name, err)
+		}
+	}
+}
+
+// A folder that others can write to is refused.
+func TestRegistryOfOthers(t *testing.T) {
+	r := testRegistry(t)
+	if err := os.Mkdir(r.Dir, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(r.Dir, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.claim("web"); err == nil || !strings.Contains(err.Error(), "yours alone") {
+		t.Errorf("claim in a folder of mode 0777: %v; want a refusal", err)
+	}
+}
+
+// Entries of a process that was killed count as gone, and so does what it left where
+// even its janitor was killed.
+func TestRegistryAfterKill(t *testing.T) {
+	r := testRegistry(t)
+	if err := r.prepare(); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range suffixes {
+		if err := os.WriteFile(r.path("dead", s), []byte(`{"name":"dead","pid":1}`), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if list, err := r.List(); err != nil || len(list) != 0 {
+		t.Errorf("List = %v, %v; want nothing: nobody holds the entry", list, err)
+	}
+	if got := files(t, r); got != "" {
+		t.Errorf("List left %s", got)
+	}
+	const kills = 25
+	for i := range kills {
+		cmd := exec.Command(os.Args[0], "claim", r.Dir)
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Duration(i) * 3 * time.Millisecond)
+		if err := cmd.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		_ = cmd.Wait() // it was killed
+		deadline := time.Now().Add(30 * time.Second)
+		for files(t, r) != "" && time.Now().Before(deadline) {
+			time.Sleep(5 * time.Millisecond)
+		}
+		if got := files(t, r); got != "" {
+			t.Fatalf("kill %d left %s", i, got)
+		}
+	}
+	t.Logf("%d kills left nothing", kills)
+}
+
+func TestParseForward(t *testing.T) {
+	for text, want := range map[string]vm.Forward{
+		"8080:80":                       {Proto: "tcp", HostPort: 8080, GuestPort: 80},
+		":8080-:80":                     {Proto: "tcp", HostPort: 8080, GuestPort: 80},
+		"tcp:127.0.0.1:8080:80":         {Proto: "tcp", HostAddr: "127.0.0.1", HostPort: 8080, GuestPort: 80},
+		"tcp::2222-:22":                 {Proto: "tcp", HostPort: 2222, GuestPort: 22},
+		"udp:127.0.0.1:53-10.0.2.15:53": {Proto: "udp", HostAddr: "127.0.0.1", HostPort: 53, GuestAddr: "10.0.2.15", GuestPort: 53},
+	} {
+		if got, err := ParseForward(text); err != nil || got != want {
+			t.Errorf("ParseForward(%q) = %+v, %v; want %+v", text, got, err, want)
+		}
+	}
+	for _, text := range []string{"", "80", "tcp:80", "a:b", "70000:80", "80:0", "::1:80:80", "icmp:1:1:x"} {
+		if got, err := ParseForward(text); err == nil || !strings.Contains(err.Error(), "--forward") {
+			t.Errorf("ParseForward(%q) = %+v, %v; want a refusal", text, got, err)
+		}
+	}
+}
+
+func TestParseShare(t *testing.T) {
+	dir := t.TempDir()
+	for text, want := range map[string]vm.Share{
+		"data:" + dir:                  {Tag: "data", Dir: dir},
+		"data:" + dir + ",ro":          {Tag: "data", Dir: dir, ReadOnly: true},
+		"data:" + dir + ",readonly=on": {Tag: "data", Dir: dir, ReadOnly: true},
+	} {
+		if got, err := ParseShare(text); err != nil || got != want {
+			t.Errorf("ParseShare(%q) = %+v, %v; want %+v", text, got, err, want)
+		}
+	}
+	for text, want := range map[string]string{
+		dir: "NAME:PATH", "a:/nonexistent": "no such file", "a:/etc/passwd": "not a folder", "a b:" + dir: "its name", strings.Repeat("a", 32) + ":" + dir: "its name",
+	} {
+		if _, err := ParseShare(text); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("ParseShare(%q): %v; want an error with %q", text, err, want)
+		}
+	}
+}
+
+func TestParseSize(t *testing.T) {
+	for text, want := range map[string]int64{
+		"512": 512 << 20, "512M": 512 << 20, "1g": 1 << 30, "2T": 2 << 40, "64K": 64 << 10, "1GiB": 1 << 30, "1GB": 1e9,
+	} {
+		if got, err := ParseSize(text); err != nil || got != want {
+			t.Errorf("ParseSize(%q) = %d, %v; want %d", text, got, err, want)
+		}
+	}
+	for _, text := range []string{"", "-1", "much", "99999999999999T"} {
+		if got, err := ParseSize(text); err == nil {
+			t.Errorf("ParseSize(%q) = %d; want an error", text, got)
+		}
+	}
+}
+
+func TestFromEnvironment(t *testing.T) {
+	dir := t.TempDir()
+	env := map[string]string{
+		"NIX_DISK_IMAGE": "/x/disk.qcow2", "QEMU_OPTS": "-vga  none -usb", "QEMU_KERNEL_PARAMS": "quiet debug", "CH_CMDLINE": "tvix.find",
+		"QEMU_NET_OPTS": "hostfwd=tcp::2222-:22,restrict=on,net=10.1.0.0/24", "SHARED_DIR": dir, "TMPDIR": dir, "USE_TMPDIR": "1",
+		"CH_NUM_CPUS": "3", "CH_MEM_SIZE": "768M",
+	}
+	o, err := FromEnvironment(func(k string) string { return env[k] })
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := fmt.Sprintf("%s %q %q %v %v %v %v %d %d %s", o.DiskImage, o.QEMUArgs, o.Words, o.Forwards, o.Restrict, o.NetOptions, o.Shares, o.CPUs, o.Memory, o.TempDir)
+	want := fmt.Sprintf(`/x/disk.qcow2 ["-vga" "none" "-usb"] ["tvix.find" "quiet" "debug"] [{tcp  2222  22}] true [net=10.1.0.0/24] `+
+		`[{shared %[1]s false } {xchg %[1]s/xchg false }] 3 805306368 %[1]s`, dir)
+	if got != want {
+		t.Errorf("FromEnvironment:\n%s\nwant\n%s", got, want)
+	}
+	delete(env, "USE_TMPDIR")
+	if o, err := FromEnvironment(func(k string) string { return env[k] }); err != nil || o.TempDir != "" || len(o.Shares) != 1 {
+		t.Errorf("TMPDIR without USE_TMPDIR: %q, %v, %v; want it unused", o.TempDir, o.Shares, err)
+	}
+	for name, value := range map[string]string{"CH_NUM_CPUS": "many", "CH_MEM_SIZE": "much", "QEMU_NET_OPTS": "hostfwd=tcp:22"} {
+		_, err := FromEnvironment(func(k string) string {
+			if k == name {
+				return value
+			}
+			return ""
+		})
+		if err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s=%s: %v; want an error that names it", name, value, err)
+		}
+	}
+}
+
+// base is a disk of which a part lies in a file.
+func base(t *testing.T, file string) Base {
+	t.Helper()
+	f, err := image.NewHostFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b image.Builder
+	b.Add(0, image.Bytes("a boot sector"), nil)
+	b.Add(4096, f, nil)
+	m, err := b.Map(1 << 20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Base{Map: m}
+}
+
+// A disk image lies over the base that it was made for, wherever that lies now, and
+// over no other.
+func TestKeep(t *testing.T) {
+	dir := t.TempDir()
+	file, disk := filepath.Join(dir, "file"), filepath.Join(dir, "disk.qcow2")
+	write := func(name, text string) {
+		t.Helper()
+		if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(file, "one")
+	var notes []string
+	h := Host{Warn: func(note string) { notes = append(notes, note) }}
+	ctx := context.Background()
+	for range 2 { // made, and found again
+		if err := keep(ctx, disk, base(t, file), 0, h); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(notes) != 0 {
+		t.Errorf("a base that is where it was is read: %q", notes)
+	}
+	elsewhere := filepath.Join(dir, "elsewhere")
+	write(elsewhere, "one")
+	if err := keep(ctx, disk, base(t, elsewhere), 0, h); err != nil || len(notes) != 1 {
+		t.Errorf("the same base, elsewhere: %v, %q; want it read, and taken", err, notes)
+	}
+	write(elsewhere, "two")
+	var changed *BaseChangedError
+	if err := keep(ctx, disk, base(t, elsewhere), 0, h); !errors.As(err, &changed) {
+		t.Errorf("another base: %v; want a BaseChangedError", err)
+	}
+	if err := os.Remove(disk + baseSuffix); err != nil {
+		t.Fatal(err)
+	}
+	if err := keep(ctx, disk, base(t, file), 0, h); err == nil || !strings.Contains(err.Error(), "was not made by ingot run") {
+		t.Errorf("a disk image of unknown origin: %v; want a refusal", err)
+	}
+}
+
+// system is one that has all: a kernel, a disk, firmware.
+func system(t *testing.T) *System {
+	t.Helper()
+	kernel := filepath.Join(t.TempDir(), "kernel")
+	if err := os.WriteFile(kernel, []byte("kernel"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	f, err := image.NewHostFile(kernel)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &System{
+		Name: "web", What: "web.yaml", Disks: []Base{{Map: base(t, kernel).Map, Serial: "root"}},
+		Kernel: f, Initrd: []image.Blob{image.Bytes("abc"), image.Bytes("def")}, Words: []string{"root=UUID=x"}, Firmware: []Boot{BIOS},
+	}
+}
+
+func TestCommand(t *testing.T) {
+	t.Setenv("XDG_RUNTIME_DIR", "")
+	h := Host{Registry: Registry{"/run/user/1/ingot"}}
+	for name, x := range map[string]struct {
+		o    Options
+		want []string
+	}{
+		"kernel":   {Options{}, []string{"-append 'root=UUID=x console=ttyS0'", "-initrd", "serial=root", "-m 512M", "snapshot=on", "org.ingot.backdoor", "guest=web", "-netdev user"}},
+		"bios":     {Options{Boot: BIOS}, []string{"bootindex=0"}},
+		"memory":   {Options{Memory: 1 << 30, CPUs: 4}, []string{"-m 1024M", "-smp 4"}},
+		"window":   {Options{Graphics: Window}, []string{"console=tty0 console=ttyS0", "-display"}},
+		"vnc":      {Options{Graphics: VNC}, []string{"-vnc"}},
+		"words":    {Options{Words: []string{"console=hvc0", "quiet"}}, []string{"-append 'root=UUID=x console=hvc0 quiet'"}},
+		"forward":  {Options{Restrict: true, Forwards: []vm.Forward{{HostPort: 8080, GuestPort: 80}}}, []string{"restrict=on", "hostfwd=tcp:127.0.0.1:8080-:80"}},
+		"vlans":    {Options{NoNetwork: true, Number: 3, VLANs: []VLAN{{N: 2, Switch: "/dev/null"}}}, []string{"52:54:00:12:02:03", "addr.path=/dev/null"}},
+		"empty":    {Options{Empty: []int64{1 << 20, 2 << 20}}, []string{"serial=empty0", "serial=empty1"}},
+		"image":    {Options{DiskImage: "/x/web.qcow2"}, []string{"file.filename=/x/web.qcow2", "backing.driver=raw", "backing.file.driver=nbd"}},
+		"qemu":     {Options{QEMUArgs: []string{"-snapshot", "-usb"}}, []string{"-snapshot -usb"}},
+		"name":     {Options{Name: "other"}, []string{"guest=other"}},
+		"nonet":    {Options{NoNetwork: true, NoBackdoor: true}, nil},
+		"tempdir":  {Options{TempDir: "/t", Empty: []int64{1 << 20}}, []string{"file=/t/empty0.qcow2"}},
+		"machines": {Options{MachineType: "pc"}, []string{"-machine pc"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if x.o.DiskImage != "" {
+				x.o.DiskImage = filepath.Join(t.TempDir(), "web.qcow2")
+				x.want[0] = "file.filename=" + x.o.DiskImage
+				if err := os.WriteFile(x.o.DiskImage, nil, 0o644); err != nil { // package vm looks whether it is there
+					t.Fatal(err)
+				}
+			}
+			if x.o.TempDir != "" {
+				x.o.TempDir = t.TempDir()
+				x.want = []string{"file=" + x.o.TempDir + "/empty0.qcow2"}
+				if err := os.WriteFile(filepath.Join(x.o.TempDir, "empty0.qcow2"), nil, 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			x.o.Accel = vm.TCG
+			line, err := Command(system(t), x.o, h)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := Quote(line)
+			for _, want := range x.want {
+				if !strings.Contains(got, want) {
+					t.Errorf("%s is not in\n%s", want, got)
+				}
+			}
+			if name == "nonet" && (strings.Contains(got, "-netdev") || strings.Contains(got, "virtserialport")) {
+				t.Errorf("neither network nor back door was asked for:\n%s", got)
+			}
+		})
+	}
+}
+
+func TestRefused(t *testing.T) {
+	disk := func(s *System) { s.Kernel, s.NoKernel = nil, errors.New("it is an image") }
+	for want, x := range map[string]struct {
+		change func(*System)
+		o      Options
+	}{
+		"it is an image":        {disk, Options{Boot: Kernel}},
+		"boots with bios":       {nil, Options{Boot: UEFI}},
+		"--boot kernel":         {nil, Options{Boot: BIOS, Words: []string{"x"}}},
+		"--efi-vars v":          {nil, Options{EFIVars: "v"}},
+		"--vlan 255":            {nil, Options{VLANs: []VLAN{{N: 255}}}},
+		"no switch listens":     {nil, Options{VLANs: []VLAN{{N: 1, Switch: "/nonexistent"}}}},
+		"--number 300":          {nil, Options{VLANs: []VLAN{{N: 1}}, Number: 300}},
+		"--no-network":          {nil, Options{NoNetwork: true, Restrict: true}},
+		"shared folder x":       {nil, Options{Shares: []vm.Share{{Tag: "x", Dir: "/nonexistent"}}}},
+		"--ssh":                 {nil, Options{SSH: true, NoNetwork: true}},
+		"no disk whose changes": {func(s *System) { s.Disks[0].Bus = vm.CDROM }, Options{DiskImage: "x"}},
+		"less than the":         {nil, Options{DiskSize: 4096}},
+	} {
+		s := system(t)
+		if x.change != nil {
+			x.change(s)
+		}
+		x.o.Accel = vm.TCG
+		if _, err := Command(s, x.o, Host{}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%+v: %v; want an error with %q", x.o, err, want)
+		}
+	}
+}
+
+func TestOpen(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name string, data []byte) string {
+		t.Helper()
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	iso := make([]byte, 1<<16)
+	copy(iso[isoMagicAt:], isoMagic)
+	booted := make([]byte, 1<<16)
+	booted[0] = 0xeb
+	for path, want := range map[string]string{
+		write("a b.iso", iso):                  "a-b cdrom []",
+		write("disk.img", booted):              "disk  []",
+		write("uefi.img", make([]byte, 1<<16)): "uefi  [uefi bios]",
+	} {
+		s, err := Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := fmt.Sprint(s.Name, " ", s.Disks[0].Bus, " ", s.Firmware); got != want {
+			t.Errorf("Open(%s) = %s; want %s", path, got, want)
+		}
+	}
+	for _, name := range []string{"kernel", "initrd", "root.squashfs"} {
+		write("boot/"+name, []byte(name))
+	}
+	if _, err := Open(filepath.Join(dir, "boot")); err == nil || !strings.Contains(err.Error(), "command-line") {
+		t.Errorf("a folder without command-line: %v; want an error that names it", err)
+	}
+	write("boot/command-line", []byte("systemConfig=/nix/store/x quiet\n"))
+	s, err := Open(filepath.Join(dir, "boot"))
+	if err != nil || len(s.Disks) != 1 || len(s.Initrd) != 1 || !slices.Equal(s.Words, []string{"systemConfig=/nix/store/x", "quiet"}) {
+		t.Errorf("netboot folder: %+v, %v", s, err)
+	}
+	write("boot/command-line", []byte("ingot.live=/root.squashfs\n"))
+	if s, err = Open(filepath.Join(dir, "boot")); err != nil || len(s.Disks) != 0 || len(s.Initrd) != 2 {
+		t.Errorf("netboot folder whose root is in the initramfs: %+v, %v", s, err)
+	}
+	for _, path := range []string{write("short", []byte("x")), dir, filepath.Join(dir, "none")} {
+		if s, err := Open(path); err == nil {
+			t.Errorf("Open(%s) = %+v; want an error", path, s)
+		}
+	}
+}
+
+func TestKeys(t *testing.T) {
+	for typed, want := range map[string]string{
+		"ls\r": "ls\r false", "a\x1db": "a true", "\x01x": " true", "\x01a": "\x01 false", "\x01\x01": "\x01 false", "\x01b": "\x01b false", "\x03": "\x03 false",
+	} {
+		for _, cut := range []int{0, 1} { // in one read, and in two
+			var out strings.Builder
+			k := NewKeys(&out)
+			leave, _ := k.Feed([]byte(typed[:cut]))
+			if !leave {
+				leave, _ = k.Feed([]byte(typed[cut:]))
+			}
+			if got := fmt.Sprint(out.String(), " ", leave); got != want {
+				t.Errorf("%q: %q; want %q", typed, got, want)
+			}
+		}
+	}
+}
+
+func TestCutMark(t *testing.T) {
+	for text, want := range map[string]string{
+		"hello\n":                           `0 "hello\n" "" false`,
+		"hello\x1eingot-status 3\n":         `3 "hello" "" true`,
+		"hello\x1eingot-st":                 `0 "hello" "\x1eingot-st" false`,
+		"a\x1eb\x1eingot-status 0\n":        `0 "a\x1eb" "" true`,
+		"\x1eingot-status 12":               `0 "" "\x1eingot-status 12" false`,
+		"x\x1eingot-status y\nz":            `0 "x\x1eingot-status y\n" "z" false`,
+		"":                                  `0 "" "" false`,
+		"one\ntwo\n\x1eingot-status 127\nz": `127 "one\ntwo\n" "" true`,
+	} {
+		status, out, rest, found := cutMark([]byte(text))
+		if got := fmt.Sprintf("%d %q %q %v", status, out, rest, found); got != want {
+			t.Errorf("cutMark(%q) = %s; want %s", text, got, want)
+		}
+	}
+}
+
+func TestSafeName(t *testing.T) {
+	for text, want := range map[string]string{"web": "web", "..x y": "x-y", "ünix": "-nix"[1:], "": "machine", "/": "machine", strings.Repeat("x", 60): strings.Repeat("x", 48)} {
+		if got := SafeName(text); got != want || CheckName(got) != nil {
+			t.Errorf("SafeName(%q) = %q; want %q", text, got, want)
+		}
+	}
+}
