@@ -15,13 +15,13 @@ import (
 // modules are what a guest may need to see its root, whatever disk it is.
 var modules = []string{
 	"virtio_pci", "virtio_blk", "virtio_scsi", "sd_mod", "sr_mod", "ata_piix",
-	"ext4", "isofs", "vfat", "nls_cp437", "nls_ascii",
+	"ext4", "isofs", "vfat", "nls_cp437", "nls_ascii", "squashfs", "overlay", "loop",
 }
 
 // commands are what such scripts call.
 var commands = []string{
-	"sh", "blkid", "cat", "echo", "findfs", "insmod", "mkdir", "mount", "poweroff",
-	"sed", "sleep", "switch_root", "umount",
+	"sh", "blkid", "cat", "dd", "echo", "findfs", "insmod", "mkdir", "mount", "poweroff", "rm",
+	"sed", "sleep", "switch_root", "touch", "umount",
 }
 
 // Initrd returns a compressed cpio archive: a script as /init, busybox to run it, and
