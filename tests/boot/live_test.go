@@ -136,7 +136,8 @@ func TestLiveISOInFile(t *testing.T) {
 	image, initrd := linux(t, nil)
 	m, ctx := start(t, vm.Config{
 		Kernel: image, Initrd: initrd, Disks: []vm.Disk{{Path: ext4Disk(t, "other.img", "other", 8, "")}, {Path: disk}},
-		Append: "console=ttyS0 quiet findiso=/isos/live.iso ingot.live=/root.squashfs copytoram",
+		NICs:   []vm.NIC{{User: &vm.UserNet{}}},
+		Append: "console=ttyS0 quiet findiso=/isos/live.iso ingot.live=/root.squashfs copytoram ip=10.0.2.77/24:10.0.2.2:10.0.2.3",
 	})
 	if _, err := m.WaitFor(ctx, `the system is in memory: its medium can be taken out`); err != nil {
 		t.Fatal(err)
@@ -153,12 +154,45 @@ func TestLiveISOInFile(t *testing.T) {
 		{"losetup -a", "root.squashfs"},
 		{"losetup -a", "!live.iso"},
 		{"touch /etc/written && ls /etc", "written"},
+		{"i=0; until ip route | grep default; do i=$((i+1)); [ $i -lt 60 ] || break; sleep 1; done", "default via 10.0.2.2 dev eth0"},
+		{"ip addr; cat /etc/resolv.conf", "nameserver 10.0.2.3"},
+		{"ip addr", "10.0.2.77/24"},
+		// By hand: it returns with an address, and something stays to renew it.
+		{"ip addr del 10.0.2.77/24 dev eth0; dhcp", "eth0 has the address 10.0.2.15/24, gateway 10.0.2.2"},
+		{"pidof dhcp && ping -c 1 10.0.2.2", "1 received"},
 		// Nothing holds the disk any more: it can be written to as a whole.
 		{"dd if=/dev/zero of=/dev/vdb bs=1M count=4 && sync && sha256sum /sbin/init", "/sbin/init"},
 	})
 	if t.Failed() {
 		t.Log(m.Console())
 	}
+}
+
+// TestLiveMediumInMemory boots from an ISO in a file whose files are the root themselves:
+// the whole medium goes to memory.
+func TestLiveMediumInMemory(t *testing.T) {
+	fstest.Judge(t, "xorriso", "xorriso")
+	stick, root := filepath.Join(t.TempDir(), "stick"), filepath.Join(t.TempDir(), "root")
+	must(t, os.MkdirAll(stick, 0o755))
+	fstest.Run(t, "unsquashfs", "-q", "-n", "-d", root, liveRoot(t, "plain"))
+	fstest.Run(t, "xorriso", "-as", "mkisofs", "-quiet", "-V", "LIVE", "-R", "-o", filepath.Join(stick, "live.iso"), root)
+	disk := ext4Disk(t, "stick.img", "stick", 64, stick)
+	image, initrd := linux(t, nil)
+	m, ctx := start(t, vm.Config{
+		Kernel: image, Initrd: initrd, Disks: []vm.Disk{{Path: disk}},
+		Append: "console=ttyS0 quiet root=LABEL=LIVE findiso=/live.iso copytoram",
+	})
+	for _, want := range []string{`copying \d+ MiB|copying [\d.]+ MiB`, `ingot: ready on ttyS0`} {
+		if _, err := m.WaitFor(ctx, want); err != nil {
+			t.Fatal(err)
+		}
+	}
+	answers(t, ctx, m, [][2]string{
+		{"hostname", "plain"},
+		{"mount", "on /run/live/medium type iso9660 (ro"},
+		{"mount", "!/run/live/carrier"},
+		{"dd if=/dev/zero of=/dev/vda bs=1M count=8 && sync && echo 3 > /proc/sys/vm/drop_caches && sha256sum /sbin/init", "/sbin/init"},
+	})
 }
 
 // TestLiveTooLittleMemory has a medium copied to memory that has no room for it: the

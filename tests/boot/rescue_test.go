@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/crypto/ssh"
+
 	"ingot/recipes"
 	"ingot/tests/fstest"
 	"ingot/tests/testenv"
@@ -39,12 +41,17 @@ func brokenDisk(t *testing.T) string {
 }
 
 // TestRescueRepairs boots the rescue system beside a broken disk, finds it, repairs it
-// with the e2fsck that was taken from this machine, and reads what is on it. There is a
-// shell on the screen, too.
+// with the e2fsck that was taken from this machine, and reads what is on it. Who has the
+// recipe's key logs in over the network, and there is a shell on the screen, too.
 func TestRescueRepairs(t *testing.T) {
-	disk, plan := build(t, rescueText(t), "raw")
+	signer, _ := newKey(t)
+	online := fmt.Sprintf("\n  network: dhcp\n  ssh: {keys: [%q]}\n", ssh.MarshalAuthorizedKey(signer.PublicKey()))
+	disk, plan := build(t, strings.Replace(rescueText(t), "\n  hostname: rescue\n", "\n  hostname: rescue"+online, 1), "raw")
 	broken := brokenDisk(t)
-	m, ctx := start(t, vm.Config{Disks: []vm.Disk{{Path: disk}, {Path: broken, Writable: true}}})
+	m, ctx := start(t, vm.Config{
+		Disks: []vm.Disk{{Path: disk}, {Path: broken, Writable: true}},
+		NICs:  []vm.NIC{{User: &vm.UserNet{Restrict: true, Forwards: []vm.Forward{{GuestPort: 22}}}}},
+	})
 	if _, err := m.WaitFor(ctx, `ingot: ready on ttyS0`); err != nil {
 		t.Fatal(err)
 	}
@@ -61,6 +68,14 @@ func TestRescueRepairs(t *testing.T) {
 	})
 	for _, w := range plan.Warnings {
 		t.Log(w)
+	}
+	// The recipe's key lets its owner in.
+	client := dial(t, ctx, m.Forwards()[0].Address(), signer)
+	session, err := client.NewSession()
+	must(t, err)
+	out, err := session.CombinedOutput("hostname; e2fsck -V 2>&1; stat -c %a:%U /root/.ssh/authorized_keys")
+	if err != nil || !strings.Contains(string(out), "rescue\n") || !strings.Contains(string(out), "e2fsck 1.") || !strings.Contains(string(out), "600:root") {
+		t.Errorf("by ssh: %q, %v; want the host name and e2fsck's version", out, err)
 	}
 	// A shell on the screen has taken what is typed there.
 	must(t, m.Type(ctx, "echo typed > /run/typed\n"))
