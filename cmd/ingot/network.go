@@ -133,7 +133,7 @@ func (l *lab) prepare(p *network.Planned) error {
 		return l.at(key, err)
 	}
 	if m.system, err = l.system(p); err != nil {
-		return l.at(key, fmt.Errorf("%s: %w", cmp.Or(p.Recipe, p.Image, p.Closure), err))
+		return l.at(key, err)
 	}
 	if l.bootsKernel(m) {
 		if err := l.givePlace(m); err != nil {
@@ -179,7 +179,7 @@ func (l *lab) options(p *network.Planned) (o run.Options, err error) {
 		o.Forwards = append(o.Forwards, f)
 	}
 	for _, card := range p.Cards {
-		o.VLANs = append(o.VLANs, run.VLAN{N: card.VLAN, Switch: vlanSwitch(card.VLAN), Own: card.Address.Addr().String()})
+		o.VLANs = append(o.VLANs, run.VLAN{N: card.VLAN, Own: card.Address.Addr().String()})
 	}
 	return o, nil
 }
@@ -206,7 +206,7 @@ func (l *lab) system(p *network.Planned) (*run.System, error) {
 		f := machineFlags{kernel: l.path(cmp.Or(p.Kernel, "/")), store: "closure", share: "disk", init: p.Init, shell: p.Init == ""}
 		what := l.path(p.Closure)
 		if kind, err := f.kind(what); err != nil || kind != isClosure {
-			return nil, cmp.Or(err, errors.New("it is neither a reference graph nor a store path"))
+			return nil, cmp.Or(err, fmt.Errorf("%s is neither a reference graph nor a store path", what))
 		}
 		return f.closure(l.c, what)
 	}
@@ -246,7 +246,14 @@ func (l *lab) givePlace(m *labMachine) error {
 
 // print shows the command lines.
 func (l *lab) print() error {
+	fabric := network.NewFabric(l.plan, nil)
+	defer fabric.Close()
 	for _, m := range l.machines {
+		close, err := m.plugIn(fabric)
+		if err != nil {
+			return err
+		}
+		defer close()
 		line, err := run.Command(m.system, m.options, run.Host{Registry: registry()})
 		if err != nil {
 			return fmt.Errorf("%s: %w", m.Name, err)
@@ -300,17 +307,32 @@ func (l *lab) start() (err error) {
 	return l.wait(ctx, sessions)
 }
 
-// startMachine plugs a machine in and starts it.
-func (l *lab) startMachine(ctx context.Context, m *labMachine, fabric *network.Fabric, console io.Writer) (*run.Session, error) {
+// plugIn connects the machine's cards to their networks.
+func (m *labMachine) plugIn(fabric *network.Fabric) (close func(), err error) {
+	close = func() {
+		for _, v := range m.options.VLANs {
+			if v.File != nil {
+				v.File.Close()
+			}
+		}
+	}
 	for i := range m.options.VLANs {
 		v := &m.options.VLANs[i]
-		file, err := fabric.Card(m.Name, v.N)
-		if err != nil {
+		if v.File, err = fabric.Card(m.Name, v.N); err != nil {
+			close()
 			return nil, fmt.Errorf("%s: %w", m.Name, err)
 		}
-		v.File, v.Switch = file, ""
-		defer file.Close() // what QEMU needs it has by then
 	}
+	return close, nil
+}
+
+// startMachine plugs a machine in and starts it.
+func (l *lab) startMachine(ctx context.Context, m *labMachine, fabric *network.Fabric, console io.Writer) (*run.Session, error) {
+	close, err := m.plugIn(fabric)
+	if err != nil {
+		return nil, err
+	}
+	defer close() // what QEMU needs it has by then
 	warn := func(note string) { fmt.Fprintf(l.c.ErrOrStderr(), "ingot: %s: %s\n", m.Name, note) }
 	s, err := run.Start(ctx, m.system, m.options, run.Host{Registry: registry(), Console: console, Warn: warn})
 	if err != nil {
