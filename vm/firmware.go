@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // OVMF is a UEFI firmware for QEMU: its code, and the variables that it starts with.
@@ -110,19 +112,27 @@ func (c *Config) keepVars() error {
 		return fmt.Errorf("firmware variables: %w", err)
 	}
 	defer from.Close()
-	to, err := os.CreateTemp(filepath.Dir(c.FirmwareVars), ".ingot-vars-")
+	to, err := unnamedFile(filepath.Dir(c.FirmwareVars))
 	if err != nil {
-		return fmt.Errorf("firmware variables: %w", err)
+		return fmt.Errorf("firmware variables in %s: %w", c.FirmwareVars, err)
 	}
-	_, err = io.Copy(to, from)
-	if err = errors.Join(err, to.Close()); err == nil {
-		err = os.Rename(to.Name(), c.FirmwareVars)
+	defer to.Close()
+	if _, err = io.Copy(to, from); err == nil {
+		err = unix.Linkat(unix.AT_FDCWD, fmt.Sprintf("/proc/self/fd/%d", to.Fd()), unix.AT_FDCWD, c.FirmwareVars, unix.AT_SYMLINK_FOLLOW)
 	}
-	if err != nil {
-		os.Remove(to.Name())
+	if err != nil && !errors.Is(err, fs.ErrExist) { // another machine was first
 		return fmt.Errorf("firmware variables in %s: %w", c.FirmwareVars, err)
 	}
 	return nil
+}
+
+// unnamedFile returns a file in a folder that has no name there until it gets one.
+func unnamedFile(dir string) (*os.File, error) {
+	fd, err := unix.Open(dir, unix.O_TMPFILE|unix.O_RDWR|unix.O_CLOEXEC, 0o600)
+	if err != nil {
+		return nil, &fs.PathError{Op: "O_TMPFILE", Path: dir, Err: err}
+	}
+	return os.NewFile(uintptr(fd), dir), nil
 }
 
 // checkVars refuses a file that is of another firmware, which QEMU would do in words

@@ -129,7 +129,7 @@ func keepGroups() error {
 // namelessSocket returns a socket that listens, and one that is connected to it and
 // the first in its queue. It has a name for a moment, in no folder, and a random one.
 func namelessSocket() (listens, connected *os.File, err error) {
-	name := &unix.SockaddrUnix{Name: "@ingot-" + rand.Text()}
+	name := &unix.SockaddrUnix{Name: fmt.Sprintf("@ingot-%d-%s", os.Getpid(), rand.Text())}
 	fds := [2]int{-1, -1}
 	for i := range fds {
 		if fds[i], err = unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0); err != nil {

@@ -43,6 +43,9 @@ func TestMain(m *testing.M) {
 	if os.Getenv(parentEnv) != "" {
 		parent()
 	}
+	if dir := os.Getenv(killedEnv); dir != "" {
+		killed(dir)
+	}
 	status := m.Run()
 	if path, err := binary(); err == nil {
 		os.RemoveAll(filepath.Dir(path))
