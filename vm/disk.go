@@ -24,6 +24,7 @@ type Disk struct {
 	Format   string // raw, qcow2; found out from a file's first bytes if left out
 	Bus      Bus
 	Writable bool // if not, what the guest writes is forgotten with it
+	ReadOnly bool // the guest cannot write at all, which spares a layer
 
 	// NBD is a connected stream socket at whose other end an NBD server stands, which
 	// leaves no name on the host. The machine takes it: Start closes it. Export names
@@ -60,6 +61,8 @@ func (d *Disk) check() error {
 		return fmt.Errorf("disk %s: only paths and nbd+unix:// are reached without a network", d.Path)
 	case d.Bus == CDROM && d.Writable:
 		return fmt.Errorf("disk %s: a CD-ROM cannot be writable", d.name())
+	case d.ReadOnly && d.Writable:
+		return fmt.Errorf("disk %s: it is to be writable and read-only", d.name())
 	case len(d.Serial) > maxSerial || strings.ContainsAny(d.Serial, ", \n"):
 		return fmt.Errorf("disk %s: serial number %q; it has up to %d bytes, without blanks and commas", d.name(), d.Serial, maxSerial)
 	case d.Backing != nil && (d.isAddress() || d.Backing.Backing != nil):
@@ -168,6 +171,8 @@ func (l *line) addDisk(c *Config, i int) error {
 	switch {
 	case d.Bus == CDROM:
 		drive += ",readonly=on,media=cdrom"
+	case d.ReadOnly:
+		drive += ",readonly=on"
 	case !d.Writable:
 		drive += ",snapshot=on"
 	}

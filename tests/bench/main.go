@@ -35,7 +35,9 @@ var benchmarks = []struct {
 	{"check", (*bench).check},
 	{"live", (*bench).live},
 	{"iso", (*bench).iso},
+	{"squashfs", (*bench).squashfs},
 	{"nbd", (*bench).nbd},
+	{"store", (*bench).store},
 	{"memory", (*bench).memory},
 }
 

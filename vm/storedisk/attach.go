@@ -53,5 +53,5 @@ func (d *Disk) Attach(ctx context.Context, failed func(error)) (vm.Disk, error) 
 	if err != nil {
 		return vm.Disk{}, err
 	}
-	return vm.Disk{NBD: socket, Serial: Serial}, nil
+	return vm.Disk{NBD: socket, Serial: Serial, ReadOnly: true}, nil
 }
