@@ -56,6 +56,9 @@ func (r *Recipe) goOnline(m *made) {
 	}
 }
 
+// debianArches are Debian's names of the architectures that a recipe may name.
+var debianArches = map[string]string{"x86_64": "amd64", "i686": "i386", "aarch64": "arm64", "armhf": "armhf", "riscv64": "riscv64"}
+
 // makeTools makes the items of the recipe's tools. It returns the item whose bin has all
 // programs: the tools' own, and ingot's where a tool has not the same name.
 func (r *Recipe) makeTools(f storedb.Flavour, m *made, known [][]*storedb.Item) (sw string, err error) {
@@ -64,7 +67,7 @@ func (r *Recipe) makeTools(f storedb.Flavour, m *made, known [][]*storedb.Item) 
 		return m.program, nil
 	}
 	bin := image.NewDir(0o755)
-	o := tools.Options{Without: s.WithoutTools}
+	o := tools.Options{Without: s.WithoutTools, Arch: debianArches[r.Arch]}
 	var references []string
 	for _, list := range []struct {
 		paths    Paths

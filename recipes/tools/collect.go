@@ -27,6 +27,7 @@ type Wanted struct {
 // Options say what is collected.
 type Options struct {
 	Root     string // of the machine whose packages are taken; / if empty
+	Arch     string // the packages' architecture as Debian calls it: amd64; any if empty
 	Packages []Wanted
 	Without  []string // names of programs that are left out, with what they alone need
 }
@@ -62,6 +63,7 @@ func (s *Set) Programs() map[string]string {
 type collector struct {
 	Set
 	root     string
+	arch     string
 	without  []string
 	dpkg     *dpkg
 	packages map[string]Package
@@ -77,7 +79,7 @@ type program struct {
 
 // Collect takes the packages, and what they need.
 func Collect(o Options) (*Set, error) {
-	c := &collector{root: cmp.Or(o.Root, "/"), without: o.Without, packages: map[string]Package{}}
+	c := &collector{root: cmp.Or(o.Root, "/"), arch: o.Arch, without: o.Without, packages: map[string]Package{}}
 	c.Tree = image.NewTree()
 	var err error
 	if c.dpkg, err = openDpkg(c.root); err != nil {
@@ -104,7 +106,7 @@ func (c *collector) take(w Wanted) error {
 	if strings.HasSuffix(w.Name, ".deb") {
 		return c.takeDeb(w)
 	}
-	r := c.dpkg.packages[w.Name]
+	r := c.dpkg.find(w.Name, c.arch)
 	switch {
 	case r == nil && w.Optional:
 		c.Missing = append(c.Missing, w.Name)
@@ -112,7 +114,11 @@ func (c *collector) take(w Wanted) error {
 	case r == nil && len(c.dpkg.packages) == 0:
 		return fmt.Errorf("package %s cannot be taken from this machine: it has no %s; name its .deb file", w.Name, path.Join("/", statusFile))
 	case r == nil:
-		return fmt.Errorf("package %s is not installed on this machine: apt-get install %s, or name its .deb file", w.Name, w.Name)
+		name := w.Name
+		if c.dpkg.packages[name] != nil {
+			name += ":" + c.arch
+		}
+		return fmt.Errorf("package %s is not installed on this machine: apt-get install %s, or name its .deb file", name, name)
 	}
 	files, err := c.dpkg.files(r)
 	if err != nil {

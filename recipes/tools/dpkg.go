@@ -59,6 +59,17 @@ func openDpkg(root string) (*dpkg, error) {
 	return d, nil
 }
 
+// find returns a package of an architecture, or one that suits all; nil if there is none.
+func (d *dpkg) find(name, arch string) *record {
+	if arch == "" {
+		return d.packages[name]
+	}
+	if r := d.packages[name+":"+arch]; r != nil {
+		return r
+	}
+	return d.packages[name+":all"]
+}
+
 // parseStanza reads the fields of a package.
 func parseStanza(text []byte) (r *record, installed bool) {
 	r = &record{conffiles: map[string]string{}}

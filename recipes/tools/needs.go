@@ -2,6 +2,7 @@ package tools
 
 import (
 	"bytes"
+	"cmp"
 	"debug/elf"
 	"errors"
 	"fmt"
@@ -68,10 +69,10 @@ func (c *collector) interpreter(name string) bool {
 	return c.Tree.Lookup("/"+merged(name)) != nil
 }
 
-// multiarch are Debian's folders for the libraries of each machine.
-var multiarch = map[elf.Machine]string{
-	elf.EM_X86_64: "x86_64-linux-gnu", elf.EM_386: "i386-linux-gnu", elf.EM_AARCH64: "aarch64-linux-gnu",
-	elf.EM_ARM: "arm-linux-gnueabihf", elf.EM_RISCV: "riscv64-linux-gnu", elf.EM_PPC64: "powerpc64le-linux-gnu",
+// multiarch are Debian's names of architectures, and of the folders for their libraries.
+var multiarch = map[elf.Machine]struct{ arch, dir string }{
+	elf.EM_X86_64: {"amd64", "x86_64-linux-gnu"}, elf.EM_386: {"i386", "i386-linux-gnu"}, elf.EM_AARCH64: {"arm64", "aarch64-linux-gnu"},
+	elf.EM_ARM: {"armhf", "arm-linux-gnueabihf"}, elf.EM_RISCV: {"riscv64", "riscv64-linux-gnu"}, elf.EM_PPC64: {"ppc64el", "powerpc64le-linux-gnu"},
 }
 
 // meet takes the libraries that a program needs, and its interpreter.
@@ -79,6 +80,9 @@ func (c *collector) meet(p program) error {
 	f, err := elf.NewFile(p.data)
 	if err != nil {
 		return fmt.Errorf("/%s of %s: %w", p.path, p.of, err)
+	}
+	if arch := multiarch[f.Machine].arch; c.arch != "" && arch != c.arch {
+		return fmt.Errorf("/%s of package %s is a program for %s, and the system is for %s", p.path, p.of, cmp.Or(arch, f.Machine.String()), c.arch)
 	}
 	if in := interp(f); in != "" {
 		if err := c.library(p, f, path.Base(in), []string{path.Dir(merged(in))}); err != nil {
@@ -133,8 +137,8 @@ func searched(f *elf.File, name string) []string {
 			}
 		}
 	}
-	if arch := multiarch[f.Machine]; arch != "" {
-		dirs = append(dirs, "usr/lib/"+arch)
+	if dir := multiarch[f.Machine].dir; dir != "" {
+		dirs = append(dirs, "usr/lib/"+dir)
 	}
 	return append(dirs, "usr/lib64", "usr/lib")
 }

@@ -202,6 +202,27 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
+func TestOtherArchitecture(t *testing.T) {
+	root := machine(t, map[string]string{"usr/bin/thing": "#!/bin/sh\n"})
+	status := filepath.Join(root, statusFile)
+	text, err := os.ReadFile(status)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, status, strings.ReplaceAll(string(text), "Architecture: all\n", "Architecture: amd64\n"), 0o644)
+	if s := collect(t, Options{Root: root, Arch: "amd64", Packages: []Wanted{{Name: "thing"}}}); len(s.Programs()) != 1 {
+		t.Errorf("programs = %v; want one", s.Programs())
+	}
+	s := collect(t, Options{Root: root, Arch: "arm64", Packages: []Wanted{{Name: "thing", Optional: true}}})
+	if len(s.Programs()) != 0 || !slices.Equal(s.Missing, []string{"thing"}) {
+		t.Errorf("for another architecture: programs %v, missing %q; want thing to be missing", s.Programs(), s.Missing)
+	}
+	_, err = Collect(Options{Root: root, Arch: "arm64", Packages: []Wanted{{Name: "thing"}}})
+	if want := "package thing:arm64 is not installed on this machine"; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("for another architecture: %v; want %q", err, want)
+	}
+}
+
 // deb makes a Debian package of files.
 func deb(t *testing.T, files map[string]string) string {
 	t.Helper()
@@ -237,6 +258,10 @@ func TestDeb(t *testing.T) {
 	_, err := Collect(Options{Packages: []Wanted{{Name: alone}}})
 	if want := "libanswer.so.1, which /usr/bin/ask of package made needs, is neither in a package that is taken nor on this machine"; err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("Collect of a program without its library = %v; want %q", err, want)
+	}
+	_, err = Collect(Options{Arch: "riscv64", Packages: []Wanted{{Name: alone}}})
+	if want := "/usr/bin/ask of package made is a program for "; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("Collect for another architecture = %v; want %q", err, want)
 	}
 	whole := deb(t, map[string]string{"usr/bin/ask": read(program), "usr/lib/x86_64-linux-gnu/libanswer.so.1": read(library)})
 	s := collect(t, Options{Packages: []Wanted{{Name: whole}}})
