@@ -16,20 +16,41 @@
 //
 // # What it guarantees
 //
-// A disk is never written to unless [Disk.Writable] says so. No machine has a network;
-// what joins it to its host are pipes that nobody else can open.
+// A disk is never written to unless [Disk.Writable] says so. A machine has the networks
+// that its [NIC]s name and no other; what else joins it to its host are pipes, sockets
+// without a name and files in memory that nobody else can open.
 //
-// QEMU belongs to the process that started it: it ends with the context, with
-// [Machine.Kill], and, by the kernel's hand, when that process dies in whatever way.
+// QEMU, and each virtiofsd beside it, belongs to the process that started it: it ends
+// with the context, with [Machine.Kill], and, by the kernel's hand, when that process
+// dies in whatever way. No socket or temporary file is left then, except the one that
+// [Display.VNC] names, which the next machine replaces.
 //
 // A wait ends as soon as the console shows that it is in vain: a kernel panic, GRUB's
 // rescue prompt, a root that is not there, firmware that finds nothing to boot. The
-// error, a [*FailureError], names it and ends with the console's last lines. What GRUB
-// or a BIOS shows on the screen alone is read off the screen.
+// error, a [*FailureError], has its [FailureKind], names it and ends with the console's
+// last lines. What GRUB or a BIOS shows on the screen alone is read off the screen.
+//
+// # Accelerators
+//
+// That /dev/kvm opens does not show that a guest runs on it. So a machine of the host's
+// architecture is preceded, once for each start of the host, by a probe, [ProbeKVM]: a
+// machine of one processor whose ROM goes from real mode into 64-bit mode, takes an
+// exception and switches off, which takes 50 ms where KVM works and two seconds where it
+// does not. Firmware is no such probe: there are hosts that run all of SeaBIOS, and no
+// instruction in 64-bit mode. Where the guest is translated instead, the reason goes to
+// [Config.Warn], once, and into [Machine.Notes]. Other architectures always are.
+//
+// # Shares
+//
+// virtiofs is used where virtiofsd is and may run: as an ordinary user it gets a user
+// namespace in which that user is root. 9p takes nothing, and makes what the guest's root
+// writes belong to whoever runs ingot, as virtiofs does for an ordinary user; Debian's
+// kernels for clouds lack it.
 //
 // # Limits
 //
-// x86-64 guests only. The accelerator is TCG unless [Config.Accel] says KVM: that
-// /dev/kvm opens does not show that a guest will run on it. The console keeps the last
-// MiB of what a guest prints. [Machine.Run] needs a POSIX shell at the other end.
+// x86_64 and aarch64 are proven by boots; i686, armhf, riscv64 and ppc64le by command
+// lines. KVM is probed on x86-64 hosts, elsewhere it is enough that it opens. The console
+// keeps the last MiB of what a guest prints. [Machine.Run] needs a POSIX shell at the
+// other end. [Machine.Type] knows the keyboard of the United States.
 package vm

@@ -391,6 +391,12 @@ func TestCancel(t *testing.T) {
 }
 
 func TestRefused(t *testing.T) {
+	null := []vm.Disk{{Path: "/dev/null"}}
+	forward := func(f vm.Forward) []vm.NIC { return []vm.NIC{{User: &vm.UserNet{Forwards: []vm.Forward{f}}}} }
+	foreign := vm.AArch64
+	if vm.HostArch() == foreign {
+		foreign = vm.X86_64
+	}
 	for _, test := range []struct {
 		config vm.Config
 		want   string
@@ -405,6 +411,30 @@ func TestRefused(t *testing.T) {
 		{vm.Config{Kernel: "/nonesuch/vmlinuz"}, "/nonesuch/vmlinuz"},
 		{vm.Config{Disks: []vm.Disk{{Path: "/dev/null"}}, Append: "quiet"}, "without a kernel"},
 		{vm.Config{Disks: []vm.Disk{{Path: "/dev/null"}}, QEMU: "/nonesuch/qemu"}, "/nonesuch/qemu"},
+		{vm.Config{Disks: null, Arch: "mips"}, `architecture "mips" is unknown; there are x86_64, i686,`},
+		{vm.Config{Disks: null, Arch: vm.I686, Memory: 4 << 30}, "a machine of 32 bits takes at most 2146435072"},
+		{vm.Config{Disks: null, CPUs: 1000}, "1000 processors; a machine has 1 to 255"},
+		{vm.Config{Disks: null, Accel: "hvf"}, `accelerator "hvf" is unknown`},
+		{vm.Config{Kernel: "/dev/null", Arch: foreign, Accel: vm.KVM}, "accelerator kvm: the guest's processor is " + string(foreign)},
+		{vm.Config{Disks: null, FirmwareVars: "vars"}, "firmware variables in vars: only the firmware"},
+		{vm.Config{Disks: []vm.Disk{{Path: "/dev/null", Serial: "a serial number"}}}, "serial number"},
+		{vm.Config{Disks: null, Shares: []vm.Share{{Tag: "x", Dir: "/nonesuch"}}}, "shared folder: stat /nonesuch"},
+		{vm.Config{Disks: null, Shares: []vm.Share{{Tag: "x", Dir: "/dev/null"}}}, "shared folder /dev/null: not a folder"},
+		{vm.Config{Disks: null, Shares: []vm.Share{{Dir: "/"}}}, `tag ""; it has 1 to 31 bytes`},
+		{vm.Config{Disks: null, Shares: []vm.Share{{Tag: "x", Dir: "/", Kind: "nfs"}}}, `kind "nfs"; there are virtiofs and 9p`},
+		{vm.Config{Disks: null, Shares: []vm.Share{{Tag: "x", Dir: "/", Kind: vm.NineP}, {Tag: "x", Dir: "/", Kind: vm.NineP}}}, "the tag x is another folder's"},
+		{vm.Config{Disks: null, Channels: []string{"a b"}}, `channel "a b"`},
+		{vm.Config{Disks: null, Channels: []string{"a", "a"}}, "channel a is there twice"},
+		{vm.Config{Disks: null, NICs: []vm.NIC{{}}}, "network card 0 has 0 networks"},
+		{vm.Config{Disks: null, NICs: []vm.NIC{{Stream: "/x", User: &vm.UserNet{}}}}, "network card 0 has 2 networks"},
+		{vm.Config{Disks: null, NICs: []vm.NIC{{Stream: "/x", MAC: "01:00:00:00:00:00"}}}, "is no address of one card"},
+		{vm.Config{Disks: null, NICs: []vm.NIC{{Stream: "/x", MAC: "52:54:00:00:00:01"}, {Stream: "/y", MAC: "52:54:00:00:00:01"}}}, "is another card's"},
+		{vm.Config{Disks: null, NICs: forward(vm.Forward{HostPort: 80})}, "port 0 of the guest"},
+		{vm.Config{Disks: null, NICs: forward(vm.Forward{HostPort: 70000, GuestPort: 1})}, "port 70000 of the host"},
+		{vm.Config{Disks: null, NICs: forward(vm.Forward{Proto: "sctp", GuestPort: 1})}, `protocol "sctp"; there are tcp and udp`},
+		{vm.Config{Disks: null, NICs: forward(vm.Forward{HostAddr: "localhost", GuestPort: 1})}, `"localhost" is no IPv4 address`},
+		{vm.Config{Disks: null, Display: vm.Display{VNC: "/x", Window: true}}, "either a window or VNC"},
+		{vm.Config{Disks: null, Display: vm.Display{None: true, Window: true}}, "without a graphics card"},
 	} {
 		m, err := vm.Start(t.Context(), test.config)
 		if err == nil {
@@ -412,6 +442,23 @@ func TestRefused(t *testing.T) {
 		}
 		if err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("Start(%+v): %v; want an error with %q", test.config, err, test.want)
+		}
+	}
+}
+
+// TestMissing wants to be told which package brings what is not there.
+func TestMissing(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	for _, a := range vm.Arches() {
+		m, err := vm.Start(t.Context(), vm.Config{Arch: a, Kernel: "/dev/null"})
+		if err == nil {
+			m.Kill()
+		}
+		if err == nil || !strings.Contains(err.Error(), "is not in PATH (Debian's package qemu-system-") {
+			t.Errorf("%s without QEMU: %v", a, err)
+		}
+		if _, err := vm.FindUEFI(a); err != nil && a != vm.PPC64LE && !strings.Contains(err.Error(), "Debian's package ") {
+			t.Errorf("%s without UEFI: %v", a, err)
 		}
 	}
 }
