@@ -53,6 +53,7 @@ type Options struct {
 // would take seconds, and fill the log with what is not there.
 var StandardModules = []string{
 	"virtio_pci", "virtio_mmio", "virtio_blk", "virtio_scsi", "virtio_rng", "virtio_net", "virtio_console", "virtio_balloon",
+	"e1000", "e1000e", "igb", "igc", "r8169", "vmxnet3", "hv_netvsc", "af_packet", // for a root that comes over the network
 	"sd_mod", "sr_mod", "ahci", "ata_piix", "ata_generic", "nvme", "mmc_block", "sdhci_pci", "sdhci_acpi", "vmd",
 	"xhci_pci", "ehci_pci", "uhci_hcd", "ohci_pci", "usb_storage", "uas", "usbhid", "hid_generic", "atkbd", "i8042",
 	"megaraid_sas", "mpt3sas", "mptspi", "mptsas", "hpsa", "aacraid", "smartpqi",
