@@ -38,6 +38,7 @@ var benchmarks = []struct {
 	{"squashfs", (*bench).squashfs},
 	{"nbd", (*bench).nbd},
 	{"store", (*bench).store},
+	{"network", (*bench).network},
 	{"memory", (*bench).memory},
 }
 
