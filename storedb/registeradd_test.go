@@ -59,6 +59,72 @@ func writeDir(t testing.TB, n *image.Node) string {
 	return filepath.Join(dir, "added")
 }
 
+// TestRegisterHardLinked shares files in place, some of which are one file already,
+// with a time and a mode that are not a store's.
+func TestRegisterHardLinked(t *testing.T) {
+	root := newRoot(t)
+	store := filepath.Join(root, "nix/store")
+	if err := os.MkdirAll(store, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	large, small := strings.Repeat("x", 2<<20), "small"
+	first := ""
+	var items []*Item
+	for i := range 4 {
+		dir := image.NewDir(0o755)
+		for name, text := range map[string]string{"large": large, "small": small, "own": fmt.Sprint(i)} {
+			dir.Add(name, image.NewFile(0o755, image.Bytes(text)))
+		}
+		it, err := Nix.AddPath(fmt.Sprint("item-", i), dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		items = append(items, it)
+		host := filepath.Join(store, filepath.Base(it.Path))
+		checkout(t, &image.Tree{Root: untidy(dir)}, host)
+		if i == 0 {
+			first = host
+			continue
+		}
+		if i == 3 {
+			continue // what has files of its own
+		}
+		for _, name := range []string{"large", "small"} {
+			if err := os.Remove(filepath.Join(host, name)); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Link(filepath.Join(first, name), filepath.Join(host, name)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	var reg strings.Builder
+	if err := closure(t, Nix, items...).WriteRegistration(&reg); err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []int64{2, 0} {
+		list, err := Nix.ReadRegistration("registration", strings.NewReader(reg.String()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		did, err := Register(background, root, closure(t, Nix, list...), RegisterOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if did.Copied.Linked != want {
+			t.Errorf("run %d shared %d files; want %d", i, did.Copied.Linked, want)
+		}
+	}
+	nixStore(t, root, "", "--verify", "--check-contents")
+	info, err := os.Stat(filepath.Join(first, "large"))
+	if err != nil || info.ModTime().Unix() != 1 || info.Mode() != 0o555 {
+		t.Errorf("%v, %v", info, err)
+	}
+	if links, _ := os.ReadDir(filepath.Join(store, ".links")); len(links) != 6 {
+		t.Errorf(".links has %d names; want 6", len(links))
+	}
+}
+
 // TestRegisterGuixSystem registers a Guix System as the profile of that name. The
 // folders of its root are made, and those that are there keep their modes.
 func TestRegisterGuixSystem(t *testing.T) {
