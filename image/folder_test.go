@@ -1,0 +1,124 @@
+package image_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"ingot/image"
+)
+
+func ours(name string) bool { return name == "kernel" || name == "initrd" }
+
+// names lists a folder.
+func names(t *testing.T, dir string) string {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []string
+	for _, e := range entries {
+		list = append(list, e.Name())
+	}
+	return strings.Join(list, " ")
+}
+
+func write(t *testing.T, name string) {
+	t.Helper()
+	if err := os.WriteFile(name, []byte(name), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestFolder(t *testing.T) {
+	dir := t.TempDir()
+	at := filepath.Join(dir, "out")
+	create := func() *image.Folder {
+		t.Helper()
+		f, err := image.CreateFolder(at+"/", ours)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return f
+	}
+	f := create()
+	write(t, f.Path("kernel"))
+	if _, err := os.Stat(at); err == nil {
+		t.Error("the folder has its name before it is whole")
+	}
+	if err := f.Commit(false); err != nil {
+		t.Fatal(err)
+	}
+	f.Abort()
+	if got := names(t, at); got != "kernel" {
+		t.Errorf("the folder holds %s; want kernel", got)
+	}
+	second := create() // takes the place of the first
+	write(t, second.Path("initrd"))
+	if err := second.Commit(true); err != nil {
+		t.Fatal(err)
+	}
+	if got := names(t, at); got != "initrd" {
+		t.Errorf("the folder holds %s; want initrd", got)
+	}
+	dropped := create()
+	write(t, dropped.Path("kernel"))
+	dropped.Abort()
+	if got := names(t, dir) + ": " + names(t, at); got != "out: initrd" {
+		t.Errorf("after Abort there is %s; want out: initrd", got)
+	}
+}
+
+func TestFolderRefuses(t *testing.T) {
+	dir := t.TempDir()
+	mine := filepath.Join(dir, "mine")
+	if err := os.Mkdir(mine, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(mine, "letter"))
+	write(t, filepath.Join(dir, "file"))
+	if err := os.MkdirAll(filepath.Join(dir, "deep/kernel"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{
+		"mine": `is a folder with "letter" in it`, "file": "is a regular file", "deep": `is a folder with "kernel" in it`,
+		"none/out": "none does not exist", "": "is a folder with",
+	} {
+		_, err := image.CreateFolder(filepath.Join(dir, name), ours)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("CreateFolder(%q) = %v; want … %s …", name, err, want)
+		}
+	}
+	if got := names(t, dir); got != "deep file mine" {
+		t.Errorf("there is %s; want deep file mine", got)
+	}
+}
+
+// TestStaleFolder: what a killed process left goes, what a living one holds stays.
+func TestStaleFolder(t *testing.T) {
+	dir := t.TempDir()
+	held, err := image.CreateFolder(filepath.Join(dir, "held"), ours)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, held.Path("kernel"))
+	if err := os.Mkdir(filepath.Join(dir, ".ingot-77.tmp"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(dir, ".ingot-77.tmp", "kernel"))
+	f, err := image.CreateFolder(filepath.Join(dir, "out"), ours)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Commit(true); err != nil {
+		t.Fatal(err)
+	}
+	if err := held.Commit(true); err != nil {
+		t.Fatal(err)
+	}
+	if got := names(t, dir); got != "held out" {
+		t.Errorf("there is %s; want held out", got)
+	}
+}
