@@ -157,7 +157,7 @@ func recipeSystem(c *cobra.Command, r recipeFlags, name string) (*run.System, er
 
 func planSystem(plan *recipes.Plan, what string) *run.System {
 	s := &run.System{
-		Name: run.SafeName(plan.Recipe.Name), What: what, Disks: []run.Base{{Map: plan.Disk.Map, Serial: "root"}}, Firmware: []run.Boot{},
+		Name: run.SafeName(plan.Recipe.Name), What: what, Arch: vm.Arch(plan.Recipe.Arch), Disks: []run.Base{{Map: plan.Disk.Map, Serial: "root"}}, Firmware: []run.Boot{},
 	}
 	for _, platform := range plan.Platforms() {
 		switch platform {

@@ -162,6 +162,9 @@ type wiring struct {
 
 // config describes the machine as package vm takes it.
 func (w *wiring) config(s *System, o Options) (vm.Config, error) {
+	if o.Arch == "" {
+		o.Arch = s.Arch
+	}
 	name := o.name(s)
 	c := vm.Config{
 		Name: name, Arch: o.Arch, MachineType: o.MachineType, Accel: o.Accel, Memory: o.memory(), CPUs: o.CPUs,

@@ -20,7 +20,8 @@ type System struct {
 	Name string // what the machine is called unless told otherwise
 	What string // how a person names it: web.yaml, nixos.qcow2
 
-	Disks []Base // the first is the one that firmware boots and that changes are kept of
+	Arch  vm.Arch // the host's if empty
+	Disks []Base  // the first is the one that firmware boots and that changes are kept of
 
 	// Kernel, Initrd and Words start it without a boot loader; where there is none,
 	// NoKernel says why.
