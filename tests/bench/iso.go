@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 
 	"ingot/image"
 	"ingot/image/iso9660"
+	"ingot/image/squashfs"
 )
 
 // iso turns the closure, as plain files, into an ISO.
@@ -27,6 +29,56 @@ func (b *bench) iso() error {
 		return err
 	}
 	table(os.Stdout, "iso: the closure to an ISO with plain files", results)
+	return nil
+}
+
+// squashfs compresses the closure into an ISO.
+func (b *bench) squashfs() error {
+	if err := warm(b.dir); err != nil {
+		return err
+	}
+	file := func(name string) string { return filepath.Join(b.dir, name) }
+	results, err := race(min(b.runs, 3), []contestant{
+		{name: "ingot", output: file("ingot.iso"), args: []string{b.self, "work", "squashfs", file("root"), file("ingot.iso")}},
+		{name: "mksquashfs", aim: 1 / 1.1, output: file("squashfs"), args: []string{
+			"mksquashfs", file("root"), file("squashfs"), "-noappend", "-quiet", "-no-progress", "-comp", "zstd", "-Xcompression-level", "6", "-b", "1M"}},
+	})
+	if err != nil {
+		return err
+	}
+	table(os.Stdout, "squashfs: the closure compressed (zstd, level 6, blocks of 1 MiB), as one file on an ISO; mksquashfs writes that file alone", results)
+	return nil
+}
+
+// workSquashfs writes a folder as an ISO that holds it in one file: DIR OUT.
+func workSquashfs(args []string) error {
+	ctx := context.Background()
+	root, err := image.Scan(args[0], image.ScanOptions{Canonical: true})
+	if err != nil {
+		return err
+	}
+	tool, err := squashfs.Find(ctx, filepath.SplitList(os.Getenv("PATH")))
+	if err != nil {
+		return err
+	}
+	done := int64(0)
+	img, err := tool.Make(ctx, &image.Tree{Root: root}, filepath.Dir(args[1]), squashfs.Options{Progress: func(n, _ int64) { atomic.AddInt64(&done, n) }})
+	if err != nil {
+		return err
+	}
+	defer img.Close()
+	medium := image.NewTree()
+	if err := medium.Put("/root.squashfs", image.NewFile(0o444, img.Map)); err != nil {
+		return err
+	}
+	m, err := iso9660.Layout(medium, iso9660.Options{VolumeID: "BENCH"})
+	if err != nil {
+		return err
+	}
+	if err := image.WriteRaw(ctx, m, args[1], image.WriteOptions{NoSync: true}); err != nil {
+		return err
+	}
+	fmt.Println(done>>20, "MiB into", m.Size()>>20)
 	return nil
 }
 

@@ -27,6 +27,7 @@ var tasks = map[string]func(args []string) error{
 	"tree":     workTree,
 	"ext4":     workExt4,
 	"iso":      workISO,
+	"squashfs": workSquashfs,
 	"live":     workLive,
 	"nbd":      workNBD,
 }
