@@ -3,12 +3,15 @@ package main
 import (
 	"cmp"
 	"context"
+	"embed"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -37,7 +40,9 @@ them, which needs no root, and answers DHCP and DNS.
 
 The consoles of all machines come out as one stream of lines, each with the name of its
 machine before it. It ends when the last machine has ended, or by Ctrl-C.`,
-		Example: `  ingot network lab.yaml
+		Example: `  ingot network pair                          two machines that ship with ingot
+  ingot network pair --print > lab.yaml       a start for one's own
+  ingot network lab.yaml
   ingot network lab.yaml --print-hosts
   ingot network link web client delay 50ms    # while it runs
   ingot network link web down
@@ -52,6 +57,8 @@ machine before it. It ends when the last machine has ended, or by Ctrl-C.`,
 	f.StringVar(&n.capture, "capture", "", "write all frames to `FILE`, in the pcapng format of tcpdump and Wireshark")
 	f.BoolVar(&n.backdoor, "backdoor", false, "a back door in every machine")
 	f.BoolVar(&n.printHosts, "print-hosts", false, "print addresses and names as /etc/hosts has them, and start nothing")
+	f.StringArrayVar(&n.set, "set", nil, "override a key of all recipes: `key=value`, may be repeated")
+	f.BoolVar(&n.print, "print", false, "print the file, as a start for one's own, and start nothing")
 	f.BoolVar(&n.dryRun, "dry-run", false, "print QEMU's command lines, and start nothing")
 	c.AddCommand(newNetworkLink(), newNetworkStatus())
 	return c
@@ -59,12 +66,37 @@ machine before it. It ends when the last machine has ended, or by Ctrl-C.`,
 
 type networkFlags struct {
 	name, accel, capture         string
+	set                          []string
 	backdoor, printHosts, dryRun bool
+	print                        bool
+}
+
+// Networks that ship with ingot.
+//
+//go:embed networks/*.yaml
+var shippedNetworks embed.FS
+
+// networkText returns the text of a file, or of the network of that name that ships
+// with ingot.
+func networkText(file string) ([]byte, error) {
+	text, err := os.ReadFile(file)
+	if !errors.Is(err, fs.ErrNotExist) || strings.ContainsRune(file, '/') {
+		return text, err
+	}
+	if text, err := shippedNetworks.ReadFile("networks/" + file + ".yaml"); err == nil {
+		return text, nil
+	}
+	entries, err := shippedNetworks.ReadDir("networks")
+	var names []string
+	for _, e := range entries {
+		names = append(names, strings.TrimSuffix(e.Name(), ".yaml"))
+	}
+	return nil, cmp.Or(err, fmt.Errorf("%s: neither a file nor a network that ships with ingot (%s)", file, strings.Join(names, ", ")))
 }
 
 // loadNetwork reads a file and gives all machines their addresses.
 func loadNetwork(file, name string) (*network.Plan, func(string, error) error, error) {
-	text, err := os.ReadFile(file)
+	text, err := networkText(file)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -86,6 +118,13 @@ func loadNetwork(file, name string) (*network.Plan, func(string, error) error, e
 }
 
 func (n *networkFlags) run(c *cobra.Command, file string) error {
+	if n.print {
+		text, err := networkText(file)
+		if err == nil {
+			_, err = c.OutOrStdout().Write(text)
+		}
+		return err
+	}
 	plan, at, err := loadNetwork(file, n.name)
 	if err != nil {
 		return err
@@ -210,9 +249,10 @@ func (l *lab) system(p *network.Planned) (*run.System, error) {
 		}
 		return f.closure(l.c, what)
 	}
-	key := strings.Join(append([]string{p.Recipe}, p.Set...), "\x00")
+	set := slices.Concat(p.Set, l.flags.set)
+	key := strings.Join(append([]string{p.Recipe}, set...), "\x00")
 	if l.systems[key] == nil {
-		s, err := recipeSystem(l.c, recipeFlags{set: p.Set}, l.path(p.Recipe))
+		s, err := recipeSystem(l.c, recipeFlags{set: set}, l.path(p.Recipe))
 		if err != nil {
 			return nil, err
 		}
@@ -347,6 +387,7 @@ func (l *lab) wait(ctx context.Context, sessions []*run.Session) error {
 	for i, s := range sessions {
 		all.Go(func() error {
 			err := s.Wait(ctx)
+			s.Close() // it is no longer listed, and who is at its back door knows
 			if err != nil && ctx.Err() == nil {
 				fmt.Fprintf(l.c.ErrOrStderr(), "ingot: %s failed\n", l.machines[i].Name)
 				return fmt.Errorf("%s: %w", l.machines[i].Name, err)
