@@ -1,6 +1,11 @@
 package iso9660
 
-import "strings"
+import (
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+)
 
 // packer makes the bytes of directories. It is used again for each.
 type packer struct {
@@ -28,6 +33,30 @@ func (p *packer) pack(d *directory) (dir, area []byte) {
 		}
 	}
 	return padded(p.dir), padded(p.area)
+}
+
+// pack calls done with the bytes of each directory and of its continuation areas, from
+// several goroutines: making them is half of the work of a layout.
+func (h *hierarchy) pack(done func(i int, dir, area []byte)) {
+	const batch = 256
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(h.dirs)/batch+1) {
+		wg.Go(func() {
+			p := &packer{hierarchy: h}
+			for {
+				from := int(next.Add(batch)) - batch
+				if from >= len(h.dirs) {
+					return
+				}
+				for i := from; i < min(from+batch, len(h.dirs)); i++ {
+					dir, area := p.pack(h.dirs[i])
+					done(i, dir, area)
+				}
+			}
+		})
+	}
+	wg.Wait()
 }
 
 func padded(b []byte) []byte {

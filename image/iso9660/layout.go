@@ -123,13 +123,13 @@ func (w *writer) place(*image.Tree) error {
 		h.mPathTable = w.take(n, blockSize)
 	}
 	for _, h := range w.hierarchies {
-		p := &packer{hierarchy: h}
-		for _, d := range h.dirs {
-			dir, area := p.pack(d)
-			if int64(len(dir)) > maxSection {
-				return fmt.Errorf("%s/: its %d entries take %d bytes; a directory of ISO 9660 has at most %d", d.owner, len(d.records), len(dir), int64(maxSection))
+		sizes := make([]struct{ dir, area int64 }, len(h.dirs))
+		h.pack(func(i int, dir, area []byte) { sizes[i].dir, sizes[i].area = int64(len(dir)), int64(len(area)) })
+		for i, d := range h.dirs {
+			if n := sizes[i].dir; n > maxSection {
+				return fmt.Errorf("%s/: its %d entries take %d bytes; a directory of ISO 9660 has at most %d", d.owner, len(d.records), n, int64(maxSection))
 			}
-			d.size, d.areaBlocks = int64(len(dir)), int64(len(area)/blockSize)
+			d.size, d.areaBlocks = sizes[i].dir, sizes[i].area/blockSize
 			d.block = w.take(d.size/blockSize+d.areaBlocks, blockSize)
 		}
 	}
@@ -259,14 +259,15 @@ func (h *hierarchy) pathTableBytes(order binary.AppendByteOrder) []byte {
 
 func (w *writer) directories() {
 	for _, h := range w.hierarchies {
-		p := &packer{hierarchy: h}
-		for _, d := range h.dirs {
-			dir, area := p.pack(d)
+		contents := make([][]byte, len(h.dirs))
+		h.pack(func(i int, dir, area []byte) { contents[i] = slices.Concat(dir, area) })
+		w.Grow(len(h.dirs))
+		for i, d := range h.dirs {
 			owner := d.owner
 			if owner == rootOwner {
 				owner = &image.Owner{Name: "/"}
 			}
-			w.Add(int64(d.block)*blockSize, image.Bytes(slices.Concat(dir, area)), owner)
+			w.Add(int64(d.block)*blockSize, image.Bytes(contents[i]), owner)
 		}
 	}
 }
