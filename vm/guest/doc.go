@@ -27,6 +27,22 @@
 //	console=DEVICE        shells and messages go to each
 //	hostname=NAME         if there is no /etc/hostname
 //
+// Of a store that the host shows (package storedisk makes these words):
+//
+//	ingot.store=UUID=… | /dev/… | virtiofs:TAG | 9p:TAG
+//	ingot.store.db=…      the same for the database's folder, where it is apart
+//	ingot.store.writable  a layer in memory over the store: /nix/.rw-store
+//	ingot.store.flavour=guix
+//	regInfo=FILE          a registration, to be loaded into the database
+//	ingot.find, ingot.shell, ingot.run=PATH (with ingot.arg=…, ingot.env=…), init=PATH
+//	                      list the store; a shell; a program; a system whose root is a
+//	                      tmpfs with nothing but the store. The first of these counts,
+//	                      and the machine ends with it
+//
+// tvix.find, tvix.shell, tvix.run=, and the same of snix, are understood, too, with a
+// store that is shared through virtiofs under that tag. A database that can be written
+// to is a layer in memory: what is written there never reaches the host.
+//
 // A root that nobody can write to (ISO 9660, squashfs, EROFS) gets a layer in memory
 // over it, unless the command line says ro: a live system. Its medium is at
 // /run/live/medium. More words for those:

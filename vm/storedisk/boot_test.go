@@ -258,7 +258,7 @@ exit 42
 	c := machine(t, words...)
 	attach(t, &c, store)
 	got := runIn(t, c, script)
-	t.Logf("%s", strings.TrimRight(got.stdout, "\xff"))
+	t.Logf("%s", strings.ReplaceAll(got.stdout, "\xff", ""))
 	for _, want := range []string{
 		"args: 2 <one two> <\"3\"\n%>\n",
 		"store dr-xr-xr-x root 0 1\n", "item dr-xr-xr-x root 0 1\n",
