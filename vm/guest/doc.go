@@ -80,6 +80,11 @@
 //	                      without saying then. The host's own key is made at the first start,
 //	                      in /etc/ssh.
 //
+// Of several machines that are started together each has its place in the network in a
+// file of the initramfs, /etc/ingot/network (network.Place): host name, addresses by the
+// cards' own addresses, and the names of all, which are laid over /etc/hosts by a mount.
+// It goes before ip=.
+//
 // # What the console shows
 //
 // Lines of init start with "ingot: ". Once a shell is about to start on a console,
