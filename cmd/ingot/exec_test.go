@@ -1,0 +1,459 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/creack/pty"
+	"golang.org/x/sys/unix"
+
+	"ingot/tests/testenv"
+)
+
+// execPatience is for a machine that is busy with other tests; alone an exec takes 3 s.
+const execPatience = 4 * time.Minute
+
+// guestBinary builds the static program that guests of these tests run, for the tests
+// themselves are not static.
+var guestBinary = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "ingot-exec-test-")
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, "ingot")
+	cmd := exec.Command("go", "build", "-trimpath", "-tags", "osusergo netgo sqlite_omit_load_extension",
+		"-ldflags", "-s -w -linkmode external -extldflags -static", "-o", path, "../../vm/testdata/guest")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=1")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	return path, nil
+})
+
+// session is a folder in which ingot exec is run.
+type session struct {
+	t   *testing.T
+	dir string
+	env []string
+}
+
+func newSession(t *testing.T) *session {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("boots take seconds")
+	}
+	if _, err := exec.LookPath("qemu-system-x86_64"); err != nil {
+		testenv.Missing(t, "qemu-system-x86_64 is missing: tests/setup/debian brings it")
+	}
+	guest, err := guestBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &session{t: t, dir: t.TempDir()}
+	// The kernel under a name of this test's alone tells its processes from others'.
+	if err := os.Symlink(testenv.Kernel(t), filepath.Join(s.dir, "kernel")); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"tmp", "cache"} {
+		if err := os.Mkdir(filepath.Join(s.dir, name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.env = append(os.Environ(), "INGOT_GUEST="+guest, "INGOT_KERNEL="+filepath.Join(s.dir, "kernel"), "TMPDIR="+filepath.Join(s.dir, "tmp"))
+	return s
+}
+
+// file makes a file in the session's folder.
+func (s *session) file(name, content string) string {
+	s.t.Helper()
+	path := filepath.Join(s.dir, name)
+	if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(content), 0o644)); err != nil {
+		s.t.Fatal(err)
+	}
+	return path
+}
+
+func (s *session) command(args ...string) *exec.Cmd {
+	cmd := exec.Command("ingot", append([]string{"exec"}, args...)...)
+	cmd.Dir, cmd.Env = s.dir, s.env
+	return cmd
+}
+
+// run runs ingot exec to its end.
+func (s *session) run(stdin string, args ...string) (stdout, stderr string, status int) {
+	s.t.Helper()
+	cmd := s.command(append([]string{"--accel", "tcg"}, args...)...)
+	var out, errout bytes.Buffer
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), &out, &errout
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		s.t.Fatal(err)
+	}
+	return out.String(), errout.String(), cmd.ProcessState.ExitCode()
+}
+
+// TestExecCommands runs commands as a person would, each in a machine of its own.
+func TestExecCommands(t *testing.T) {
+	s := newSession(t)
+	s.file("script.sh", "#!/bin/sh\nread line\necho \"$line: $# $1\"\nexit 9\n")
+	s.file("xchg/input", "from the host\n")
+	s.file("graph", "/nix/store/00000000000000000000000000000001-a\n\n0\n")
+	for _, test := range []struct {
+		name           string
+		stdin          string
+		args           []string
+		status         int
+		stdout, stderr string // of the latter, a part
+	}{
+		{"quiet", "", []string{"--quiet", "--", "echo", "hello"}, 0, "hello\n", ""},
+		{"script in an argument", "", []string{"echo out; echo err >&2; exit 42"}, 42, "out\n", "err\n"},
+		{"script in a file", "in\n", []string{"--script", "script.sh", "a  b", "c"}, 9, "in: 2 a  b\n", ""},
+		{"not found", "", []string{"/nix/store/nonesuch/bin/hello"}, 127, "", "hint: the guest has no store unless --store says which"},
+		{"environment, folder and QEMU's arguments", "", []string{
+			"-e", "A=b c", "--dir", "/etc", "sh", "-c", `pwd; printenv A; echo "$@"`, "sh", "a", "--", "b", "--", "-device", "virtio-balloon-pci",
+		}, 0, "/etc\nb c\na -- b\n", ""},
+		{"time-out", "", []string{"--timeout", "15s", "sleep", "1000"}, 124, "", "the command did not end within 15s"},
+		{"panic", "", []string{"echo c > /proc/sysrq-trigger"}, 121, "", "the guest's kernel panicked: sysrq triggered crash"},
+		{"QEMU", "", []string{"true", "--", "-nonesuch"}, 120, "", "-nonesuch: invalid option"},
+		{"console", "", []string{"--console", "echo", "hello"}, 0, "hello\n", "Run /init as init process"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			stdout, stderr, status := s.run(test.stdin, test.args...)
+			if stdout != test.stdout {
+				t.Errorf("printed %q; want %q", stdout, test.stdout)
+			}
+			if !strings.Contains(stderr, test.stderr) || test.stderr == "" && stderr != "" {
+				t.Errorf("said %q; want %q", stderr, test.stderr)
+			}
+			if status != test.status {
+				t.Errorf("status %d; want %d\n%s", status, test.status, stderr)
+			}
+		})
+	}
+}
+
+// TestExecFiles brings files in and takes results out.
+func TestExecFiles(t *testing.T) {
+	s := newSession(t)
+	s.file("xchg/input", "from the host\n")
+	s.file("shared/file", "shared\n")
+	stdout, stderr, status := s.run("", "--xchg", "xchg", "--shared", "shared", "--output", "result", "--new-disk", "disk.qcow2:64MiB",
+		"cat /tmp/xchg/input /tmp/shared/file; echo made > /tmp/xchg/made; echo back > /tmp/shared/back; lsblk | grep -c '^vda '; dd if=/tmp/shared/file of=/dev/vda conv=fsync 2>/dev/null")
+	if stdout != "from the host\nshared\n1\n" || status != 0 {
+		t.Fatalf("printed %q, status %d\n%s", stdout, status, stderr)
+	}
+	if !strings.Contains(stderr, "creating qcow2 image of 64") {
+		t.Errorf("said %q", stderr)
+	}
+	for name, want := range map[string]string{"result": "made\n", "xchg/made": "made\n", "shared/back": "back\n"} {
+		if text, err := os.ReadFile(filepath.Join(s.dir, name)); string(text) != want || err != nil {
+			t.Errorf("%s holds %q, %v; want %q", name, text, err, want)
+		}
+	}
+	if _, err := exec.LookPath("qemu-img"); err != nil {
+		testenv.Missing(t, "qemu-img is missing: tests/setup/debian brings it")
+	}
+	if out, err := exec.Command("qemu-img", "check", filepath.Join(s.dir, "disk.qcow2")).CombinedOutput(); err != nil {
+		t.Errorf("qemu-img check: %v\n%s", err, out)
+	}
+	// The rule of one file: two are none, and nothing is left.
+	_, stderr, status = s.run("", "--output", "none", "--", "touch", "/tmp/xchg/one", "/tmp/xchg/two")
+	if status != 125 || !strings.Contains(stderr, "did not find a single result file: the command left 2 regular files in /tmp/xchg (one, two)") {
+		t.Errorf("two results: status %d, %q", status, stderr)
+	}
+	_, stderr, status = s.run("", "--output", "all/", "--", "mkdir -p /tmp/xchg/d; echo a > /tmp/xchg/d/a")
+	if text, err := os.ReadFile(filepath.Join(s.dir, "all/d/a")); status != 0 || string(text) != "a\n" {
+		t.Errorf("a whole folder: status %d, %q, %v\n%s", status, text, err, stderr)
+	}
+	_, _, status = s.run("", "--output", "failed", "--new-disk", "failed.img:1MiB", "touch /tmp/xchg/x; exit 3")
+	if status != 3 {
+		t.Errorf("a command that fails: status %d; want 3", status)
+	}
+	s.only("all", "cache", "disk.qcow2", "kernel", "result", "shared", "tmp", "xchg")
+}
+
+// only wants nothing else to be in the session's folder, and nothing at all in its
+// temporary one.
+func (s *session) only(names ...string) {
+	s.t.Helper()
+	for dir, want := range map[string]string{s.dir: strings.Join(names, " "), filepath.Join(s.dir, "tmp"): ""} {
+		entries, err := os.ReadDir(dir)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		var found []string
+		for _, e := range entries {
+			found = append(found, e.Name())
+		}
+		if got := strings.Join(found, " "); got != want {
+			s.t.Errorf("%s holds %s; want %s", dir, got, want)
+		}
+	}
+}
+
+// TestExecRefused is about command lines that start nothing.
+func TestExecRefused(t *testing.T) {
+	s := newSession(t)
+	s.file("empty", "")
+	s.file("there.img", "x")
+	own, err := exec.LookPath("ingot")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lonely := filepath.Join(s.dir, "lonely")
+	if err := errors.Join(os.Mkdir(lonely, 0o755), os.Symlink(own, filepath.Join(lonely, "ingot"))); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		args   []string
+		status int
+		want   string
+	}{
+		{nil, 2, "no command is given"},
+		{[]string{"--", "--"}, 2, "no command is given"},
+		{[]string{"--kernel", "/nonesuch", "true"}, 125, "/nonesuch: no such file or directory; --kernel PATH names another"},
+		{[]string{"--kernel", "lonely", "true"}, 125, "lonely: no kernel"},
+		{[]string{"--shared", "nonesuch", "true"}, 125, "--shared: stat nonesuch: no such file"},
+		{[]string{"--shared", "empty", "true"}, 125, "--shared: empty is not a folder"},
+		{[]string{"--xchg", "nonesuch", "true"}, 125, "--xchg: stat nonesuch"},
+		{[]string{"--output", "nonesuch/x", "true"}, 125, "--output: stat nonesuch"},
+		{[]string{"--disk", "nonesuch.img", "true"}, 125, "--disk: stat nonesuch.img"},
+		{[]string{"--new-disk", "there.img:1MiB", "true"}, 125, "there.img is there already"},
+		{[]string{"--new-disk", "x.img", "true"}, 2, "it is FILE:SIZE"},
+		{[]string{"--new-disk", "x.img:100", "true"}, 2, "100 bytes"},
+		{[]string{"--script", "nonesuch", "true"}, 125, "nonesuch: no such file"},
+		{[]string{"--script", "empty"}, 125, "empty: the script is empty"},
+		{[]string{"--store", "nonesuch.graph", "true"}, 125, "--store: open nonesuch.graph"},
+		{[]string{"--memory", "much", "true"}, 2, "--memory"},
+		{[]string{"--memory", "1", "true"}, 125, "memory of 1048576 bytes"},
+		{[]string{"--arch", "vax", "true"}, 2, `architecture "vax" is unknown`},
+		{[]string{"--env", "NONESUCH_VARIABLE", "true"}, 2, "KEY=VALUE"},
+		{[]string{"--module", "nonesuch", "true"}, 125, "module nonesuch is not part of kernel"},
+		{[]string{"--nonesuch", "true"}, 2, "unknown flag"},
+	} {
+		_, stderr, status := s.run("", test.args...)
+		if status != test.status || !strings.Contains(stderr, test.want) {
+			t.Errorf("ingot exec %q: status %d, %q; want %d, %q", test.args, status, stderr, test.status, test.want)
+		}
+	}
+	// Without QEMU.
+	s.env = append(s.env, "PATH="+lonely)
+	if _, stderr, status := s.run("", "true"); status != 125 || !strings.Contains(stderr, "qemu-system-x86_64 is not in PATH (Debian's package qemu-system-x86 brings it)") {
+		t.Errorf("without QEMU: status %d, %q", status, stderr)
+	}
+	s.only("cache", "empty", "kernel", "lonely", "there.img", "tmp")
+}
+
+func TestExecDryRun(t *testing.T) {
+	s := newSession(t)
+	stdout, stderr, status := s.run("", "--dry-run", "--network", "--disk", "/dev/null:ro", "-m", "300", "--cpus", "2", "true", "--", "-name", "two words")
+	for _, want := range []string{
+		"qemu-system-x86_64 ", " -m 300M -smp 2 ", " -accel tcg", ",snapshot=on ", " virtio-blk-pci,", " -netdev user,",
+		"ip=10.0.2.15::10.0.2.2:255.255.255.0:::off", " ingot.agent ", " -name 'two words'\n",
+	} {
+		if !strings.Contains(stdout, want) {
+			t.Errorf("the command line lacks %q:\n%s", want, stdout)
+		}
+	}
+	if status != 0 || stderr != "" {
+		t.Errorf("status %d, %q", status, stderr)
+	}
+}
+
+// processes returns those with a word in their command line.
+func processes(t *testing.T, word string) []int {
+	t.Helper()
+	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var pids []int
+	for _, file := range files {
+		if text, err := os.ReadFile(file); err == nil && bytes.Contains(text, []byte(word)) {
+			pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(file)))
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
+
+// gone wants all processes to end that have to do with the session.
+func (s *session) gone() {
+	s.t.Helper()
+	for start := time.Now(); len(processes(s.t, s.dir)) > 0; time.Sleep(10 * time.Millisecond) {
+		if time.Since(start) > 30*time.Second {
+			s.t.Fatalf("processes %v are left", processes(s.t, s.dir))
+		}
+	}
+}
+
+// TestExecKilled kills ingot at moments all over its life: nothing is left of it.
+// INGOT_KILLS says how often.
+func TestExecKilled(t *testing.T) {
+	s := newSession(t)
+	s.file("shared/file", "shared\n")
+	kills := 6
+	if v, err := strconv.Atoi(os.Getenv("INGOT_KILLS")); err == nil {
+		kills = v
+	}
+	running := 0
+	for i := range kills {
+		cmd := s.command("--accel", "tcg", "--shared", filepath.Join(s.dir, "shared"), "--", "sleep", "1000")
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		// Most of the moments lie where something begins; one in three in the guest's life.
+		time.Sleep(time.Duration(i*37%400)*time.Millisecond + time.Duration(i%3/2)*3*time.Second)
+		if len(processes(t, filepath.Join(s.dir, "kernel"))) > 0 {
+			running++
+		}
+		if err := cmd.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		_ = cmd.Wait() // killed, as wanted
+		s.gone()
+	}
+	s.only("cache", "kernel", "shared", "tmp")
+	t.Logf("of %d kills, %d of them with a machine running, none left a process or a file", kills, running)
+}
+
+// TestExecTerminal works at a terminal: keys go to the guest, Ctrl-C too, and the
+// terminal is as before in the end.
+func TestExecTerminal(t *testing.T) {
+	s := newSession(t)
+	t.Run("keys", func(t *testing.T) {
+		terminal := s.terminal(t, "--accel", "tcg", "sh", "-c", "test -t 0 && test -t 2 && echo $TERM; read line; echo got $line; exec sleep 1000")
+		terminal.expect("xterm-test\r\n")
+		terminal.keys("hello\r")
+		terminal.expect("got hello\r\n")
+		terminal.keys("\x03")
+		terminal.ends(130)
+	})
+	t.Run("the key that leaves", func(t *testing.T) {
+		terminal := s.terminal(t, "--accel", "tcg", "sh", "-c", "trap '' INT; echo ready; sleep 1000")
+		terminal.expect("ready\r\n")
+		terminal.keys("\x1d")
+		terminal.ends(125)
+	})
+	t.Run("Ctrl-C before the guest answers", func(t *testing.T) {
+		terminal := s.terminal(t, "--accel", "tcg", "--console", "sleep", "1000")
+		terminal.expect("Linux version")
+		terminal.keys("\x03")
+		terminal.ends(130)
+	})
+	s.gone()
+	s.only("cache", "kernel", "tmp")
+}
+
+// terminal is one with ingot exec on it.
+type terminal struct {
+	t        *testing.T
+	ours     *os.File
+	theirs   *os.File
+	cmd      *exec.Cmd
+	before   unix.Termios
+	shown    bytes.Buffer
+	incoming chan []byte
+}
+
+func (s *session) terminal(t *testing.T, args ...string) *terminal {
+	t.Helper()
+	ours, theirs, err := pty.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := &terminal{t: t, ours: ours, theirs: theirs, cmd: s.command(args...), incoming: make(chan []byte, 100)}
+	t.Cleanup(func() { theirs.Close(); ours.Close() })
+	if err := pty.Setsize(ours, &pty.Winsize{Rows: 33, Cols: 99}); err != nil {
+		t.Fatal(err)
+	}
+	x.before = x.settings()
+	x.cmd.Env = append(x.cmd.Env, "TERM=xterm-test")
+	x.cmd.Stdin, x.cmd.Stdout, x.cmd.Stderr = theirs, theirs, theirs
+	x.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	if err := x.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { x.cmd.Process.Kill() })
+	go func() {
+		defer close(x.incoming)
+		for {
+			p := make([]byte, 4096)
+			n, err := ours.Read(p)
+			x.incoming <- p[:n]
+			if err != nil {
+				return
+			}
+		}
+	}()
+	return x
+}
+
+func (x *terminal) settings() unix.Termios {
+	x.t.Helper()
+	s, err := unix.IoctlGetTermios(int(x.theirs.Fd()), unix.TCGETS)
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	return *s
+}
+
+// expect waits until the terminal shows a text.
+func (x *terminal) expect(text string) {
+	x.t.Helper()
+	limit := time.After(execPatience)
+	for !strings.Contains(x.shown.String(), text) {
+		select {
+		case p, ok := <-x.incoming:
+			if !ok {
+				x.t.Fatalf("the terminal shows %q; want %q", x.shown.String(), text)
+			}
+			x.shown.Write(p)
+		case <-limit:
+			x.t.Fatalf("the terminal shows %q; want %q", x.shown.String(), text)
+		}
+	}
+}
+
+func (x *terminal) keys(typed string) {
+	x.t.Helper()
+	if _, err := io.WriteString(x.ours, typed); err != nil {
+		x.t.Fatal(err)
+	}
+}
+
+// ends wants an exit status, and the terminal as it was.
+func (x *terminal) ends(status int) {
+	x.t.Helper()
+	done := make(chan struct{})
+	go func() { x.cmd.Wait(); close(done) }()
+	limit := time.After(execPatience)
+	for ended := false; !ended; {
+		select {
+		case p := <-x.incoming:
+			x.shown.Write(p)
+		case <-done:
+			ended = true
+		case <-limit:
+			x.t.Fatalf("it does not end; the terminal shows %q", x.shown.String())
+		}
+	}
+	if got := x.cmd.ProcessState.ExitCode(); got != status {
+		x.t.Errorf("status %d; want %d; the terminal shows %q", got, status, x.shown.String())
+	}
+	if after := x.settings(); after != x.before {
+		x.t.Errorf("the terminal's settings are %+v; they were %+v", after, x.before)
+	}
+}
