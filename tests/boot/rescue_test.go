@@ -44,6 +44,9 @@ func brokenDisk(t *testing.T) string {
 // with the e2fsck that was taken from this machine, and reads what is on it. Who has the
 // recipe's key logs in over the network, and there is a shell on the screen, too.
 func TestRescueRepairs(t *testing.T) {
+	for program, of := range map[string]string{"e2fsck": "e2fsprogs", "parted": "parted", "cryptsetup": "cryptsetup-bin", "ssh": "openssh-client", "mkfs.fat": "dosfstools"} {
+		fstest.Judge(t, program, of)
+	}
 	signer, _ := newKey(t)
 	online := fmt.Sprintf("\n  network: dhcp\n  ssh: {keys: [%q]}\n", ssh.MarshalAuthorizedKey(signer.PublicKey()))
 	disk, plan := build(t, strings.Replace(rescueText(t), "\n  hostname: rescue\n", "\n  hostname: rescue"+online, 1), "raw")
@@ -63,7 +66,10 @@ func TestRescueRepairs(t *testing.T) {
 		{"mount /dev/vdb /mnt && cat /mnt/precious", "still here"},
 		{"fsck /dev/vdb 2>&1; echo status $?", "is mounted on /mnt"},
 		{"umount /mnt && ssh -V 2>&1", "OpenSSH"},
-		{"mkfs.fat --help 2>&1; cat /etc/mke2fs.conf", "base_features"},
+		{"cat /etc/mke2fs.conf", "base_features"},
+		{"truncate -s 8M /tmp/fat && mkfs.fat /tmp/fat && blkid /tmp/fat", `TYPE="vfat"`},
+		{"parted -s /dev/vda print", "Partition Table: gpt"},
+		{"truncate -s 20M /tmp/luks && echo secret | cryptsetup luksFormat -q --pbkdf pbkdf2 --pbkdf-force-iterations 1000 /tmp/luks - && cryptsetup luksDump /tmp/luks", "aes-xts"},
 		{"readlink /nix/var/nix/profiles/system-1-link", "rescue-system"},
 	})
 	for _, w := range plan.Warnings {
