@@ -104,6 +104,28 @@ func showFetching(w io.Writer, quiet bool, o *cache.Options) (closeBar func()) {
 	return func() { bar.close() }
 }
 
+// fetch brings what binary caches have of the closure into ingot's own folder of the
+// user's caches, for those who need its files on the host.
+func (s *sourceFlags) fetch(ctx context.Context, talk io.Writer, quiet bool, closure *storedb.Closure) error {
+	if s.remote == nil {
+		return nil
+	}
+	if cacheDir() == "" {
+		return errors.New("there is no folder to keep what binary caches send: set XDG_CACHE_HOME or HOME")
+	}
+	defer showFetching(talk, quiet, &s.remote.Options)()
+	s.remote.Trust = true
+	items, err := s.remote.Fetch(ctx, s.found, filepath.Join(cacheDir(), closure.Flavour.String()+"-store"))
+	if err != nil {
+		return err
+	}
+	for _, it := range items {
+		here := closure.Lookup(it.Path)
+		here.From, here.Remote = it.From, nil
+	}
+	return nil
+}
+
 // cacheKeys reads the public keys that a --key gives, or the file that it names: a key
 // of Nix holds a colon, and one of Guix begins with a bracket.
 func cacheKeys(text string) ([]storedb.PublicKey, error) {
@@ -134,10 +156,10 @@ func (s *sourceFlags) ask(ctx context.Context, f storedb.Flavour) ([]*storedb.It
 		}
 		o.Keys = append(o.Keys, more...)
 	}
-	remote, err := cache.Open(ctx, o, s.caches...)
-	if err != nil {
+	var err error
+	if s.remote, err = cache.Open(ctx, o, s.caches...); err != nil {
 		return nil, err
 	}
-	paths, err := remote.Closure(ctx, s.paths...)
-	return remote.Items(paths), err
+	s.found, err = s.remote.Closure(ctx, s.paths...)
+	return s.remote.Items(s.found), err
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net/http"
 	"net/http/httptest"
@@ -134,6 +135,28 @@ func TestClosureOfCache(t *testing.T) {
 		status, _, talk := ingot(append([]string{"closure"}, c.args...)...)
 		if status == 0 || !strings.Contains(talk, c.want) {
 			t.Errorf("closure %v: status %d: %s\nwant %s", c.args, status, talk, c.want)
+		}
+	}
+}
+
+// TestFetch brings a closure into the folder of caches, for those who need its files.
+func TestFetch(t *testing.T) {
+	url, top, key := binaryCache(t)
+	home := cacheHome(t)
+	for range 2 {
+		s := sourceFlags{caches: []string{url}, keys: []string{key}, paths: []string{top}}
+		closure, err := s.closure(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.fetch(t.Context(), io.Discard, true, closure); err != nil {
+			t.Fatal(err)
+		}
+		if err := closure.Load(t.Context(), storedb.LoadOptions{Verify: true}); err != nil {
+			t.Error(err)
+		}
+		if _, err := os.Stat(filepath.Join(home, "ingot", "nix-store", path.Base(top))); err != nil {
+			t.Error(err)
 		}
 	}
 }

@@ -263,6 +263,9 @@ func (f *machineFlags) storeDisk(c *cobra.Command, flavour storedb.Flavour) (*st
 	if err != nil {
 		return nil, err
 	}
+	if err := f.sources.fetch(c.Context(), c.ErrOrStderr(), false, closure); err != nil {
+		return nil, err
+	}
 	hashing := newProgress(c.ErrOrStderr(), false, "hashing", unknownTotal)
 	disk, err := storedisk.New(c.Context(), storedisk.Options{Closure: closure, Hashed: hashing.add})
 	hashing.close()

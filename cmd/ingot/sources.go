@@ -16,6 +16,7 @@ import (
 	"ingot/image"
 	"ingot/storedb"
 	"ingot/storedb/archive"
+	"ingot/storedb/cache"
 )
 
 // sourceFlags say where a closure is read from. The verbs that read one share them.
@@ -28,6 +29,8 @@ type sourceFlags struct {
 
 	caches, keys []string // binary caches, and who is trusted
 	unsigned     bool
+	remote       *cache.Cache // that has what was found
+	found        []*cache.Path
 }
 
 func (s *sourceFlags) add(f *pflag.FlagSet) {
