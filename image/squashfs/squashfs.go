@@ -23,8 +23,8 @@ import (
 type Options struct {
 	// Compression is zstd, xz, gzip or none; zstd if it is empty.
 	Compression string
-	// Level is that of zstd, 1 to 22, or of gzip, 1 to 9; 0 is 6, which takes half as much
-	// space as none and a sixth of the time of 19.
+	// Level is that of zstd, 1 to 22, or of gzip, 1 to 9; 0 is 6. On a kernel with its
+	// modules zstd's 19 saved a tenth of the space of 6, and took 25 times as long.
 	Level int
 	// Block is how many bytes are compressed together: a power of two from 4 KiB to 1 MiB;
 	// 0 is 1 MiB.
