@@ -56,6 +56,7 @@ machine before it. It ends when the last machine has ended, or by Ctrl-C.`,
 	f.StringVar(&n.accel, "accel", "", "kvm or tcg; what works if left out")
 	f.StringVar(&n.capture, "capture", "", "write all frames to `FILE`, in the pcapng format of tcpdump and Wireshark")
 	f.BoolVar(&n.backdoor, "backdoor", false, "a back door in every machine")
+	f.BoolVar(&n.listen, "listen", false, "let further machines in, that ingot run --vlan N starts")
 	f.BoolVar(&n.printHosts, "print-hosts", false, "print addresses and names as /etc/hosts has them, and start nothing")
 	f.StringArrayVar(&n.set, "set", nil, "override a key of all recipes: `key=value`, may be repeated")
 	f.BoolVar(&n.print, "print", false, "print the file, as a start for one's own, and start nothing")
@@ -68,7 +69,7 @@ type networkFlags struct {
 	name, accel, capture         string
 	set                          []string
 	backdoor, printHosts, dryRun bool
-	print                        bool
+	print, listen                bool
 }
 
 // Networks that ship with ingot.
@@ -316,6 +317,13 @@ func (l *lab) start() (err error) {
 	defer fabric.Close()
 	if err := networks().Serve(ctx, fabric); err != nil {
 		return err
+	}
+	if l.flags.listen {
+		for _, vlan := range l.plan.VLANs() {
+			if err := fabric.Listen(ctx, vlan, vlanSwitch(vlan)); err != nil {
+				return err
+			}
+		}
 	}
 	consoles := l.consoles()
 	sessions := make([]*run.Session, len(l.machines))

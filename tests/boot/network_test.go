@@ -171,6 +171,18 @@ func TestNetwork(t *testing.T) {
 		t.Errorf("over a link with a delay of 400 ms each way:\n%s", got)
 	}
 
+	// One that ends is listed no longer, and the other goes on.
+	_ = s.command("shell", "web", "--", "poweroff").Run() // the door closes on it
+	for start := time.Now(); strings.Contains(s.ingot("ps"), "web"); time.Sleep(100 * time.Millisecond) {
+		if time.Since(start) > limit/3 {
+			t.Fatal("web is powered off, and still listed")
+		}
+	}
+	if got := s.ingot("network", "status"); !strings.Contains(got, "52:54:00:12:01:02  ended") {
+		t.Errorf("status without web:\n%s", got)
+	}
+	s.eventually("client", "hostname")
+
 	cmd.Process.Kill()
 	<-ended
 	s.nothingLeft()
