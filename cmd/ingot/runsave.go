@@ -79,10 +79,10 @@ func flagWords(c *cobra.Command) []string {
 			case f.Name == "save" || f.Name == "dry-run":
 				continue
 			case slices.Contains(fileFlags, f.Name) && v != "-":
-				v = absolute(v)
+				v = here(v)
 			case f.Name == "share":
 				tag, dir, _ := strings.Cut(v, ":")
-				v = tag + ":" + absolute(dir)
+				v = tag + ":" + here(dir)
 			}
 			words = append(words, "--"+f.Name+"="+v)
 		}
@@ -93,11 +93,17 @@ func flagWords(c *cobra.Command) []string {
 // absolute makes a path of what is there; other names, such as that of a recipe that
 // ships, stay.
 func absolute(name string) string {
-	if _, err := os.Stat(strings.TrimSuffix(strings.TrimSuffix(name, ",ro"), ",readonly=on")); err != nil && !strings.ContainsRune(name, '/') {
+	if _, err := os.Stat(name); err != nil && !strings.ContainsRune(name, '/') {
 		return name
 	}
-	if abs, err := filepath.Abs(name); err == nil {
-		return abs
+	return here(name)
+}
+
+// here makes a path absolute.
+func here(name string) string {
+	abs, err := filepath.Abs(name)
+	if err != nil { // of a folder that is gone
+		return name
 	}
-	return name
+	return abs
 }

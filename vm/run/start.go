@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -157,7 +158,9 @@ type wiring struct {
 	session *Session
 	dry     bool // nothing is made or started
 	files   []*os.File
-	door    string // QEMU's name of the back door's end
+
+	standIns []string // of a dry run: files, and what they stand for
+	door     string   // QEMU's name of the back door's end
 }
 
 // config describes the machine as package vm takes it.
@@ -260,12 +263,16 @@ func (w *wiring) disk(base Base, o *Options, first bool) (vm.Disk, error) {
 	if err != nil || !first || o.DiskImage == "" {
 		return d, err
 	}
-	if !w.dry {
-		if err := keep(w.ctx, o.DiskImage, base, size, w.host); err != nil {
-			return d, err
-		}
+	path := o.DiskImage
+	if w.dry {
+		path, err = w.standIn(path)
+	} else {
+		err = keep(w.ctx, path, base, size, w.host)
 	}
-	over := vm.Disk{Path: o.DiskImage, Format: "qcow2", Writable: true, Bus: base.Bus, Serial: base.Serial, Backing: &d}
+	if err != nil {
+		return d, err
+	}
+	over := vm.Disk{Path: path, Format: "qcow2", Writable: true, Bus: base.Bus, Serial: base.Serial, Backing: &d}
 	return over, nil
 }
 
@@ -312,9 +319,26 @@ func (w *wiring) empty(o *Options, i int, size int64) (vm.Disk, error) {
 	}
 	d := vm.Disk{Path: o.emptyPath(i), Format: "qcow2", Serial: serial, Writable: true}
 	if w.dry {
-		return d, nil
+		d.Path, err = w.standIn(d.Path)
+		return d, err
 	}
 	return d, createEmpty(w.ctx, d.Path, size)
+}
+
+// standIn returns a path for a file that a machine would find, made if it were not
+// there: package vm looks for it.
+func (w *wiring) standIn(path string) (string, error) {
+	if _, err := os.Stat(path); err == nil {
+		return path, nil
+	}
+	f, err := os.CreateTemp("", "ingot-dry-run-")
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	abs, err := filepath.Abs(path)
+	w.standIns = append(w.standIns, f.Name(), abs)
+	return f.Name(), err
 }
 
 // serve serves bytes to QEMU, and returns its end of the connection.
@@ -344,8 +368,17 @@ func Command(s *System, o Options, h Host) ([]string, error) {
 	w := &wiring{ctx: ctx, host: h, dry: true}
 	defer w.closeFiles()
 	c, err := w.config(s, o)
+	defer func() {
+		for i := 0; i < len(w.standIns); i += 2 {
+			os.Remove(w.standIns[i])
+		}
+	}()
 	if err != nil {
 		return nil, err
 	}
-	return vm.Command(c)
+	line, err := vm.Command(c)
+	for i := range line {
+		line[i] = strings.NewReplacer(w.standIns...).Replace(line[i])
+	}
+	return line, err
 }
