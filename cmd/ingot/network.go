@@ -320,7 +320,7 @@ func (l *lab) start() (err error) {
 	}
 	if l.flags.listen {
 		for _, vlan := range l.plan.VLANs() {
-			if err := fabric.Listen(ctx, vlan, vlanSwitch(vlan)); err != nil {
+			if err := fabric.Listen(vlan, vlanSwitch(vlan)); err != nil {
 				return err
 			}
 		}

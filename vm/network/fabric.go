@@ -19,6 +19,8 @@ type Fabric struct {
 	started  time.Time
 	switches map[int]*Switch
 	services sync.WaitGroup
+
+	listeners []*net.UnixListener
 }
 
 // NewFabric makes the switches of a plan. capture may be nil.
@@ -78,6 +80,9 @@ func (f *Fabric) Change(a, b string, words ...string) (Condition, error) {
 
 // Close unplugs all machines and ends the services.
 func (f *Fabric) Close() {
+	for _, l := range f.listeners {
+		l.Close()
+	}
 	for _, sw := range f.switches {
 		sw.Close()
 	}

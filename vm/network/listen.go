@@ -1,7 +1,6 @@
 package network
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -12,9 +11,9 @@ import (
 )
 
 // Listen lets others plug in to one of the networks, at a Unix socket of this user's:
-// QEMU's -netdev stream does. The socket is removed when ctx ends; one that somebody
-// left who was killed is replaced.
-func (f *Fabric) Listen(ctx context.Context, vlan int, path string) error {
+// QEMU's -netdev stream does. Close removes the socket; one that somebody left who was
+// killed is replaced.
+func (f *Fabric) Listen(vlan int, path string) error {
 	sw := f.switches[vlan]
 	if sw == nil {
 		return fmt.Errorf("there is no network %d", vlan)
@@ -26,7 +25,7 @@ func (f *Fabric) Listen(ctx context.Context, vlan int, path string) error {
 	if err != nil {
 		return fmt.Errorf("switch of network %d: %w", vlan, err)
 	}
-	context.AfterFunc(ctx, func() { l.Close() }) // and removes the socket
+	f.listeners = append(f.listeners, l)
 	go func() {
 		for {
 			conn, err := l.AcceptUnix()
