@@ -39,6 +39,7 @@ var benchmarks = []struct {
 	{"nbd", (*bench).nbd},
 	{"store", (*bench).store},
 	{"network", (*bench).network},
+	{"exec", (*bench).exec},
 	{"memory", (*bench).memory},
 }
 

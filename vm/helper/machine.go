@@ -110,6 +110,9 @@ func (o *Options) configure() (vm.Config, error) {
 	c.Kernel, c.Initrd = o.Kernel.Image, initrd
 	c.Append = strings.Join(o.words(), " ")
 	c.Channels = append(slices.Clone(c.Channels), agent.PortName)
+	if c.Display == (vm.Display{}) {
+		c.Display.None = true // nobody looks, and its BIOS takes time
+	}
 	if c.Memory == 0 {
 		c.Memory = defaultMemory
 	}
