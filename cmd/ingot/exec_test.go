@@ -109,7 +109,6 @@ func TestExecCommands(t *testing.T) {
 	s := newSession(t)
 	s.file("script.sh", "#!/bin/sh\nread line\necho \"$line: $# $1\"\nexit 9\n")
 	s.file("xchg/input", "from the host\n")
-	s.file("graph", "/nix/store/00000000000000000000000000000001-a\n\n0\n")
 	for _, test := range []struct {
 		name           string
 		stdin          string
@@ -182,6 +181,24 @@ func TestExecFiles(t *testing.T) {
 		t.Errorf("a command that fails: status %d; want 3", status)
 	}
 	s.only("all", "cache", "disk.qcow2", "kernel", "result", "shared", "tmp", "xchg")
+}
+
+// TestExecStore shows a closure to a command, which may write to the store and the
+// database that it sees; the host's stay as they are.
+func TestExecStore(t *testing.T) {
+	s := newSession(t)
+	const item = "00000000000000000000000000000001-a"
+	s.file("store/"+item+"/file", "in the closure\n")
+	s.file("a.graph", "/nix/store/"+item+"\n\n0\n")
+	stdout, stderr, status := s.run("", "--store", "a.graph", "--from", "store", "--output", "result",
+		"cat /nix/store/"+item+"/file; echo new > /nix/store/new && cat /nix/store/new; test -s /nix/var/nix/db/db.sqlite && echo a database; ls /tmp/xchg; echo > /tmp/xchg/one")
+	if stdout != "in the closure\nnew\na database\na.graph\n" || status != 0 {
+		t.Errorf("printed %q, status %d\n%s", stdout, status, stderr)
+	}
+	s.only("a.graph", "cache", "kernel", "result", "store", "tmp")
+	if entries, err := os.ReadDir(filepath.Join(s.dir, "store")); err != nil || len(entries) != 1 {
+		t.Errorf("the store holds %v, %v; want what it held", entries, err)
+	}
 }
 
 // only wants nothing else to be in the session's folder, and nothing at all in its
