@@ -1,0 +1,146 @@
+package tools
+
+import (
+	"cmp"
+	"debug/elf"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"ingot/image"
+)
+
+// MissingProgramError says that a machine lacks a program.
+type MissingProgramError struct {
+	Program string
+	Package string // Debian's, which brings it; empty if that is not known
+	Folders []string
+}
+
+func (e *MissingProgramError) Error() string {
+	text := fmt.Sprintf("%s is not on this machine (looked for in %s)", e.Program, strings.Join(e.Folders, ", "))
+	if e.Package != "" {
+		text += ": apt-get install " + e.Package
+	}
+	return text
+}
+
+// packageOf names Debian's packages of programs that ingot calls for by itself.
+var packageOf = map[string]string{
+	"mkfs.btrfs": "btrfs-progs", "mkfs.xfs": "xfsprogs", "mkfs.f2fs": "f2fs-tools", "cryptsetup": "cryptsetup-bin",
+}
+
+// usual are folders that hold what an administrator runs, and that are not in everybody's
+// PATH.
+var usual = []string{"/usr/local/sbin", "/usr/sbin", "/sbin", "/run/current-system/sw/bin", "/run/current-system/profile/sbin"}
+
+// Programs takes single programs of a machine, with the libraries that they need, for
+// another root on the same processor: one that is not the machine's own may have
+// anything else at /lib. They are looked for in the folders of search, and then in those
+// that administrators use. Any distribution will do; where dpkg knows the files, the
+// packages are named. Scripts are refused.
+//
+// root and arch are as for [Options]. In the tree, the dynamic linker stands where the
+// programs look for it.
+func Programs(root, arch string, search []string, names ...string) (*Set, error) {
+	c := &collector{root: cmp.Or(root, "/"), arch: arch, packages: map[string]Package{}}
+	c.Tree = image.NewTree()
+	var err error
+	if c.dpkg, err = openDpkg(c.root); err != nil {
+		return nil, err
+	}
+	folders := slices.Concat(search, usual)
+	for _, name := range names {
+		if err := c.takeProgram(name, folders); err != nil {
+			return nil, err
+		}
+	}
+	for len(c.todo) > 0 {
+		p := c.todo[0]
+		c.todo = c.todo[1:]
+		if err := c.meet(p); err != nil {
+			return nil, err
+		}
+		if err := c.linkLinker(p); err != nil {
+			return nil, err
+		}
+	}
+	c.Packages = slices.SortedFunc(maps.Values(c.packages), func(a, b Package) int { return cmp.Compare(a.Name, b.Name) })
+	return &c.Set, nil
+}
+
+// takeProgram finds one program. It stands where it does on the machine, for its
+// libraries may be found by that, and under its name in usr/sbin.
+func (c *collector) takeProgram(name string, folders []string) error {
+	var looked []string
+	for _, dir := range folders {
+		if slices.Contains(looked, dir) || !path.IsAbs(dir) {
+			continue
+		}
+		looked = append(looked, dir)
+		host, err := filepath.EvalSymlinks(filepath.Join(c.root, dir, name))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		return c.putProgram(name, host)
+	}
+	return &MissingProgramError{name, packageOf[name], looked}
+}
+
+func (c *collector) putProgram(name, host string) error {
+	file, err := image.NewHostFile(host)
+	if err != nil {
+		return err
+	}
+	n := image.NewFile(0o555, file)
+	kind, err := c.kind(n)
+	switch {
+	case err != nil:
+		return fmt.Errorf("%s: %w", host, err)
+	case kind == "":
+		return fmt.Errorf("%s is no program", host)
+	case kind != "elf":
+		return fmt.Errorf("%s is a script for %s, which is not taken along", host, kind)
+	}
+	of := name
+	rel, err := filepath.Rel(c.root, host)
+	if err != nil {
+		return err
+	}
+	if r := c.dpkg.owner(rel); r != nil {
+		of = r.Name
+		c.packages[r.Name] = r.Package
+	}
+	at := merged(rel)
+	if c.Tree.Lookup("/"+at) == nil { // else it goes by two names
+		c.todo = append(c.todo, program{at, file, of})
+		if err := c.Tree.Put("/"+at, n); err != nil {
+			return err
+		}
+	}
+	if link := "/usr/sbin/" + name; c.Tree.Lookup(link) == nil {
+		return c.Tree.Put(link, image.NewSymlink("/"+at))
+	}
+	return nil
+}
+
+// linkLinker puts a link where a program names its interpreter.
+func (c *collector) linkLinker(p program) error {
+	f, err := elf.NewFile(p.data)
+	if err != nil {
+		return err
+	}
+	in := interp(f)
+	if in == "" || "/"+merged(in) == path.Clean(in) || c.Tree.Lookup(in) != nil {
+		return nil
+	}
+	return c.Tree.Put(in, image.NewSymlink("/"+merged(in)))
+}
