@@ -118,8 +118,7 @@ func (x *execFlags) add(c *cobra.Command) {
 	f.BoolVar(&x.dryRun, "dry-run", false, "print QEMU's command line and run nothing")
 }
 
-// statusError is an error with an exit status that is neither ingot's own nor the
-// command's.
+// execStatus returns the exit status that tells what went wrong.
 func execStatus(err error) int {
 	var exit *helper.ExitError
 	var command *helper.CommandError
@@ -323,7 +322,6 @@ func (x *execFlags) addShared(o *helper.Options) error {
 	}
 	if kind, ok := helper.ShareKind(o.Kernel); ok {
 		o.Machine.Shares = append(o.Machine.Shares, vm.Share{Tag: sharedTag, Dir: x.shared, Kind: kind})
-		return nil
 	}
 	return nil
 }

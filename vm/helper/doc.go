@@ -27,7 +27,9 @@
 // # Speed
 //
 // What a start costs is measured by tests/bench against QEMU booting the same kernel
-// with an init that does nothing but power off. tuning.go says what was tried.
+// with an init that does nothing but power off: 1.2 times as long on two processors
+// under TCG, where 200 MB come out of a guest at 45 MB/s as files, and at 22 MB/s as
+// standard output. tuning.go says what was tried.
 //
 // # Limits
 //
