@@ -64,7 +64,7 @@ func (s *Shell) Interact(ctx context.Context, t *Terminal, in *os.File, kind str
 	go func() { left <- t.Pump(ctx, in, s.Door) }()
 	select {
 	case r := <-done:
-		return r.status, r.err
+		return 0, r.err // what a person did last is no verdict on the session
 	case <-ctx.Done():
 		return 0, ctx.Err()
 	case <-left:
