@@ -31,6 +31,7 @@ var guestBinary = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
+	guestDir = dir
 	path := filepath.Join(dir, "ingot")
 	cmd := exec.Command("go", "build", "-trimpath", "-tags", "osusergo netgo sqlite_omit_load_extension",
 		"-ldflags", "-s -w -linkmode external -extldflags -static", "-o", path, "../../vm/testdata/guest")
@@ -40,6 +41,20 @@ var guestBinary = sync.OnceValues(func() (string, error) {
 	}
 	return path, nil
 })
+
+// guestDir is where it lies, once it was built.
+var guestDir string
+
+// cleaning are tests that remove it in the end.
+type cleaning struct{ *testing.M }
+
+func (c cleaning) Run() int {
+	status := c.M.Run()
+	if guestDir != "" {
+		os.RemoveAll(guestDir)
+	}
+	return status
+}
 
 // session is a folder in which ingot exec is run.
 type session struct {

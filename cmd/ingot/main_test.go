@@ -8,7 +8,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"ingot": main})
+	testscript.Main(cleaning{m}, map[string]func(){"ingot": main})
 }
 
 // TestScript runs the sessions in testdata/script: what a person types, and what is
