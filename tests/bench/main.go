@@ -40,6 +40,7 @@ var benchmarks = []struct {
 	{"store", (*bench).store},
 	{"network", (*bench).network},
 	{"exec", (*bench).exec},
+	{"run", (*bench).run},
 	{"memory", (*bench).memory},
 }
 

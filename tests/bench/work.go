@@ -18,18 +18,19 @@ import (
 // "work". They are ingot's side where no verb of it does that alone, and what
 // makes the input.
 var tasks = map[string]func(args []string) error{
-	"generate": func(args []string) error { return gibibyte.generate(1).write(args[0]) },
-	"many":     func(args []string) error { return manyPaths(args[0], registered) },
-	"nar":      workNAR,
-	"db":       workDatabase,
-	"register": workRegister,
-	"rows":     workRows,
-	"tree":     workTree,
-	"ext4":     workExt4,
-	"iso":      workISO,
-	"squashfs": workSquashfs,
-	"live":     workLive,
-	"nbd":      workNBD,
+	"generate":  func(args []string) error { return gibibyte.generate(1).write(args[0]) },
+	"many":      func(args []string) error { return manyPaths(args[0], registered) },
+	"nar":       workNAR,
+	"db":        workDatabase,
+	"register":  workRegister,
+	"rows":      workRows,
+	"tree":      workTree,
+	"ext4":      workExt4,
+	"iso":       workISO,
+	"squashfs":  workSquashfs,
+	"live":      workLive,
+	"firstline": workFirstLine,
+	"nbd":       workNBD,
 }
 
 func work(args []string) error {
