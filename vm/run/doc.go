@@ -1,0 +1,38 @@
+// Package run is `ingot run` below its flags: machines that have a name, that changes
+// can be kept of, and that others of the same user can list, enter and stop.
+//
+//	s, err := run.Open("web.qcow2")
+//	x, err := run.Start(ctx, s, run.Options{Memory: 1 << 30}, run.Host{
+//		Registry: run.Registry{Dir: run.DefaultDir(os.Getenv)}, Console: os.Stdout,
+//	})
+//	defer x.Close()
+//	err = x.Wait(ctx)
+//
+// A [System] is what boots. [Open] makes one of an image, an ISO or a netboot folder;
+// recipes and closures are known above this package, where one is made of their Maps.
+//
+// # What it guarantees
+//
+// What boots is never written to. Disks are served on demand over a pair of sockets;
+// what the guest writes is forgotten, or kept in a qcow2 file beside which stands what
+// it lies over: a base whose bytes have changed is refused.
+//
+// Of a machine nothing is left, whatever ends it. Its entry in the [Registry] is locked
+// as long as its process lives; the few files that it has there, sockets among them, are
+// removed by a small process that outlives it for a moment, and, where that was killed
+// too, by whoever looks next.
+//
+// The files are the user's alone: a folder of mode 0700, sockets of mode 0600.
+//
+// # The back door
+//
+// NAME.socket is joined to the virtio-serial port org.ingot.backdoor, at which ingot's
+// own systems have a shell that speaks plain text. There is one shell: one client at a
+// time, and what it leaves behind, such as the working directory, the next one finds.
+// [Shell] runs commands there and learns how they ended by a mark that it has printed.
+//
+// # Limits
+//
+// A terminal in the guest has the size that the person's had at its start. A program
+// that is still there when a person leaves by Ctrl-] is interrupted, not killed.
+package run
