@@ -56,6 +56,8 @@ var failures = []failure{
 	{NoBoot, "the root was not found", regexp.MustCompile(`VFS: Unable to mount root fs[^\n]*|ALERT! +\S+ does not exist[^\n]*`), false},
 	{Panicked, "the kernel panicked", regexp.MustCompile(`Kernel panic - not syncing[^\n]*`), true},
 	{NoBoot, "the system did not start", regexp.MustCompile(`ingot: cannot start[^\n]*`), false},
+	{NoBoot, "the system gave up, and opened an emergency shell", regexp.MustCompile(`You are in emergency mode[^\n]*|Entering emergency mode[^\n]*|` +
+		`An error occurred in stage [12] of the boot process[^\n]*|\(initramfs\) $|ERROR: [^\n]*entering a new (REPL|prompt)[^\n]*`), false},
 	{NoBoot, "GRUB failed", regexp.MustCompile(`error: (no such (device|partition|disk)|unknown filesystem|file [^\n]* not found|` +
 		"disk [^\n]* not found|symbol [^\n]* not found|you need to load the kernel first|invalid magic number|" +
 		`out of memory|attempt to read or write outside of)[^\n]*`), false},

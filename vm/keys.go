@@ -142,6 +142,26 @@ func (m *Machine) Type(ctx context.Context, text string) error {
 	return m.press(ctx, strokes)
 }
 
+// CheckKeys says what SendKeys would refuse, or nil.
+func CheckKeys(keys ...string) error {
+	for _, k := range keys {
+		if _, err := parseKeys(k); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// CheckText says what Type would refuse, or nil.
+func CheckText(text string) error {
+	for _, r := range text {
+		if _, err := keyOf(r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (m *Machine) press(ctx context.Context, strokes [][]string) error {
 	type key struct {
 		Type string `json:"type"`

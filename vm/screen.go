@@ -50,6 +50,25 @@ func (m *Machine) screen() string {
 	return parseScreen(dump)
 }
 
+// The size in pixels of a text screen: characters of 9 by 16.
+const (
+	textWidth  = vgaColumns * 9
+	textHeight = vgaRows * 16
+)
+
+// ScreenText returns what a PC's text screen shows. isText is false where the screen is
+// in a graphics mode, or the machine is no PC.
+func (m *Machine) ScreenText(ctx context.Context) (text string, isText bool, err error) {
+	picture, err := m.Screenshot(ctx)
+	if err != nil {
+		return "", false, err
+	}
+	if size := picture.Bounds().Size(); !m.vga || size.X != textWidth || size.Y != textHeight {
+		return "", false, nil
+	}
+	return m.screen(), true, nil
+}
+
 // parseScreen reads the monitor's dump of the screen's memory. Memory that is no
 // text is told by bytes that no text has.
 func parseScreen(dump string) string {

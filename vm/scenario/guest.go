@@ -1,0 +1,234 @@
+package scenario
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+
+	"ingot/vm/agent"
+	"ingot/vm/run"
+)
+
+// How commands get into a guest.
+const (
+	byAgent    = "agent"
+	byBackdoor = "backdoor"
+	byConsole  = "console"
+)
+
+const backdoorPort = run.BackdoorPort
+
+// maxOutput is how much of a command's output is kept.
+const maxOutput = 4 << 20
+
+// run runs a command in the guest's shell. What it prints on standard error is part of
+// the output.
+func (m *machine) run(ctx context.Context, command string) (output string, status int, err error) {
+	if err := m.running(); err != nil {
+		return "", 0, err
+	}
+	switch m.shell {
+	case byConsole:
+		return m.vm.Run(ctx, command)
+	case byBackdoor:
+		return m.runAtDoor(ctx, command)
+	}
+	return m.runByAgent(ctx, command)
+}
+
+// session waits for the guest's agent.
+func (m *machine) session(ctx context.Context) (*agent.Session, error) {
+	if m.agent != nil {
+		return m.agent, nil
+	}
+	conn, err := m.vm.Channel(agent.PortName)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", m.name, err)
+	}
+	ctx, stop := m.watchBoot(ctx)
+	defer stop()
+	s, err := agent.Dial(ctx, conn, nil)
+	switch {
+	case err == nil:
+		m.agent = s
+		return s, nil
+	case ctx.Err() != nil && isLimit(ctx):
+		return nil, fmt.Errorf("nothing in %s has opened the port %s (%w): systems that ingot makes do; for others, `shell console` types commands at the console",
+			m.name, agent.PortName, context.Cause(ctx))
+	case ctx.Err() != nil:
+		return nil, context.Cause(ctx)
+	}
+	return nil, m.explain(err)
+}
+
+// explain prefers what the machine died of to what was seen at the end of a line.
+func (m *machine) explain(err error) error {
+	if !errors.Is(err, io.EOF) && !errors.Is(err, agent.ErrClosed) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return fmt.Errorf("%s: %w", m.name, err)
+	}
+	if how := m.awaitEnd(); how != nil {
+		return how
+	}
+	return fmt.Errorf("%s: the guest has hung up: %w", m.name, err)
+}
+
+func (m *machine) runByAgent(ctx context.Context, command string) (string, int, error) {
+	s, err := m.session(ctx)
+	if err != nil {
+		return "", 0, err
+	}
+	t, err := s.Open(agent.Request{Exec: &agent.Exec{Argv: agent.Raws("sh", "-c", "exec 2>&1\n"+command)}})
+	if err != nil {
+		return "", 0, m.explain(err)
+	}
+	t.Writer(agent.Stdin).Close()
+	var out bytes.Buffer
+	read := make(chan error, 1)
+	go func() {
+		_, err := io.Copy(&limited{&out, maxOutput}, t.Reader(agent.Stdout))
+		read <- err
+	}()
+	r, err := t.Wait(ctx)
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return "", 0, fmt.Errorf("%s: %s: %w", m.name, command, context.Cause(ctx))
+	case err != nil:
+		return "", 0, m.explain(err)
+	case r.Failed != "":
+		return "", 0, fmt.Errorf("%s: %s: %s", m.name, command, r.Failed)
+	}
+	<-read
+	return out.String(), r.Status, nil
+}
+
+// limited forgets what is too much.
+type limited struct {
+	to   *bytes.Buffer
+	left int
+}
+
+func (l *limited) Write(p []byte) (int, error) {
+	n := min(len(p), l.left)
+	l.to.Write(p[:n])
+	l.left -= n
+	return len(p), nil
+}
+
+func (m *machine) runAtDoor(ctx context.Context, command string) (string, int, error) {
+	if m.Door == nil {
+		return "", 0, fmt.Errorf("%s has no back door", m.name)
+	}
+	var door net.Conn
+	ok, err := until(ctx, func() (bool, error) {
+		var err error
+		door, err = m.Door()
+		return err == nil, m.alive()
+	})
+	if !ok {
+		return "", 0, fmt.Errorf("%s: nothing has opened the back door: %w", m.name, err)
+	}
+	defer door.Close()
+	var out bytes.Buffer
+	s := &run.Shell{Door: door, Out: &limited{&out, maxOutput}}
+	status, err := s.Script(ctx, bytes.NewReader([]byte("exec 2>&1\n"+command)))
+	return out.String(), status, err
+}
+
+func parseCopy(l *line) (action, error) {
+	way, err := l.word("in or out")
+	if err != nil {
+		return nil, err
+	}
+	from, err := l.word("what is copied")
+	if err != nil {
+		return nil, err
+	}
+	switch way {
+	case "out":
+		return func(ctx context.Context, p *play, m *machine) error { return p.copyOut(ctx, m, from) }, nil
+	case "in":
+		to, err := l.word("the folder in the guest")
+		if err != nil {
+			return nil, err
+		}
+		return func(ctx context.Context, p *play, m *machine) error { return p.copyIn(ctx, m, p.beside(from), to) }, nil
+	}
+	return nil, unknown("way", way, []string{"in", "out"})
+}
+
+// beside returns a path that a script gives relative to its own file.
+func (p *play) beside(path string) string {
+	if filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(p.Dir, path)
+}
+
+func (p *play) copyIn(ctx context.Context, m *machine, path, dir string) error {
+	if _, err := os.Lstat(path); err != nil {
+		return err
+	}
+	if err := m.running(); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, p.Timeout, errLimit(p.Timeout))
+	defer cancel()
+	s, err := m.session(ctx)
+	if err != nil {
+		return err
+	}
+	t, err := s.Open(agent.Request{Put: &agent.Put{Dir: agent.Raw(dir)}})
+	if err != nil {
+		return m.explain(err)
+	}
+	packed := make(chan error, 1)
+	go func() {
+		w := t.Writer(agent.Stdin)
+		err := agent.Pack(w, path)
+		w.Close()
+		packed <- err
+	}()
+	r, err := t.Wait(ctx)
+	if err != nil {
+		return m.explain(err)
+	}
+	if r.Failed != "" {
+		return fmt.Errorf("copy %s to %s in %s: %s", path, dir, m.name, r.Failed)
+	}
+	return <-packed
+}
+
+func (p *play) copyOut(ctx context.Context, m *machine, path string) error {
+	if err := m.running(); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, p.Timeout, errLimit(p.Timeout))
+	defer cancel()
+	s, err := m.session(ctx)
+	if err != nil {
+		return err
+	}
+	t, err := s.Open(agent.Request{Get: &agent.Get{Path: agent.Raw(path)}})
+	if err != nil {
+		return m.explain(err)
+	}
+	in := t.Reader(agent.Stdout)
+	defer context.AfterFunc(ctx, func() { in.Close() })()
+	_, unpacked := agent.Unpack(in, p.folder, agent.UnpackOptions{})
+	if unpacked != nil {
+		in.Close()
+	}
+	r, err := t.Wait(ctx)
+	switch {
+	case err != nil:
+		return m.explain(err)
+	case r.Failed != "":
+		return fmt.Errorf("copy %s out of %s: %s", path, m.name, r.Failed)
+	}
+	return unpacked
+}

@@ -1,0 +1,496 @@
+package scenario
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"ingot/vm"
+	"ingot/vm/agent"
+)
+
+// A Machine is one that has been started for a test.
+type Machine struct {
+	VM    *vm.Machine
+	Door  func() (net.Conn, error) // connects to its back door; nil without one
+	Close func()                   // ends it, and all that runs for it
+}
+
+// Stage is where scripts are played: how machines are started, and what for.
+type Stage struct {
+	Machines []string
+
+	// Start starts a machine, again if it has run before. console gets what it prints.
+	Start func(ctx context.Context, name string, console io.Writer) (*Machine, error)
+
+	// Link changes a link of the network, as `ingot network link` does. It may be nil.
+	Link func(a, b string, words ...string) error
+
+	Dir     string        // what paths in the script are relative to
+	Results string        // the folder that gets screenshots and files; it is there
+	Timeout time.Duration // of a step that waits; DefaultTimeout
+
+	// Step is told of each step when it has ended. It may be nil.
+	Step func(StepResult)
+}
+
+// DefaultTimeout is how long a step may take: many times what a boot takes without
+// KVM on a busy machine.
+const DefaultTimeout = 5 * time.Minute
+
+// glance is how often a condition is looked at.
+const glance = 500 * time.Millisecond
+
+// Failure is why a test has failed.
+type Failure struct {
+	Step *Step
+	Err  error
+}
+
+func (f *Failure) Error() string { return fmt.Sprintf("%s: %v", f.Step.place(), f.Err) }
+func (f *Failure) Unwrap() error { return f.Err }
+
+// play is a script that is being played.
+type play struct {
+	*Stage
+	folder   string // that gets what the script keeps
+	machines map[string]*machine
+	step     *Step
+	notes    []string
+	cancel   context.CancelCauseFunc // ends the test
+}
+
+// machine is a machine of a play, which may run, or have run.
+type machine struct {
+	*Machine
+	name    string
+	vm      *vm.Machine
+	shell   string
+	agent   *agent.Session
+	said    said
+	console *console
+
+	done chan struct{} // closed when it has ended
+	how  string        // and how, for conditions
+	err  error         // likewise
+	ours bool          // it was the script that ended it
+}
+
+// said is what the last command, or page, was.
+type said struct {
+	output string
+	status int
+	any    bool
+}
+
+// console keeps what a machine prints, over all its starts.
+type console struct {
+	mu   sync.Mutex
+	text []byte
+	file io.Writer
+}
+
+func (c *console) Write(p []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.text = append(c.text, p...)
+	return c.file.Write(p)
+}
+
+// Play plays a script to its end, or to the first step that fails. All machines have
+// ended when it returns.
+func (s *Stage) Play(ctx context.Context, script *Script) *Result {
+	r := &Result{Name: script.Name, Started: time.Now()}
+	defer func() { r.Seconds = seconds(time.Since(r.Started)) }()
+	stage := *s
+	if stage.Timeout <= 0 {
+		stage.Timeout = DefaultTimeout
+	}
+	p := &play{Stage: &stage, machines: map[string]*machine{}, folder: filepath.Join(s.Results, safe(script.Name))}
+	ctx, p.cancel = context.WithCancelCause(ctx)
+	defer p.cancel(nil)
+	defer p.closeAll(r)
+	if err := os.MkdirAll(p.folder, 0o755); err != nil {
+		r.fail(&script.Steps[0], err)
+		return r
+	}
+	for i := range script.Steps {
+		p.step = &script.Steps[i]
+		started := time.Now()
+		err := p.take(ctx)
+		result := StepResult{Line: p.step.Line, Text: p.step.Text, Seconds: seconds(time.Since(started)), Notes: p.notes}
+		if p.notes = nil; err != nil {
+			result.Failed = err.Error()
+			r.fail(p.step, err)
+		}
+		r.Steps = append(r.Steps, result)
+		if stage.Step != nil {
+			stage.Step(result)
+		}
+		if err != nil {
+			break
+		}
+	}
+	return r
+}
+
+// take does one step.
+func (p *play) take(ctx context.Context) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	var m *machine
+	if name := p.step.Machine; name != "" {
+		m = p.machine(name)
+	}
+	err := p.step.do(ctx, p, m)
+	if err != nil && ctx.Err() != nil {
+		return context.Cause(ctx) // what ended the test says more than how the step noticed
+	}
+	return err
+}
+
+// machine returns a machine of the test, whether it runs or not.
+func (p *play) machine(name string) *machine {
+	m := p.machines[name]
+	if m == nil {
+		m = &machine{name: name, shell: byAgent}
+		p.machines[name] = m
+	}
+	return m
+}
+
+func (p *play) note(text string) { p.notes = append(p.notes, text) }
+
+// start starts machines beside each other.
+func (p *play) start(ctx context.Context, names []string) error {
+	var all errgroup.Group
+	for _, name := range names {
+		m := p.machine(name)
+		if m.vm != nil && m.alive() == nil {
+			return fmt.Errorf("%s runs already", name)
+		}
+		all.Go(func() error { return p.startOne(ctx, m) })
+	}
+	return all.Wait()
+}
+
+func (p *play) startOne(ctx context.Context, m *machine) error {
+	if m.console == nil {
+		f, err := os.Create(filepath.Join(p.folder, "console-"+m.name+".txt"))
+		if err != nil {
+			return err
+		}
+		context.AfterFunc(ctx, func() { f.Close() })
+		m.console = &console{file: f}
+	}
+	m.release()
+	started, err := p.Start(ctx, m.name, m.console)
+	if err != nil {
+		return fmt.Errorf("%s: %w", m.name, err)
+	}
+	m.Machine, m.vm = started, started.VM
+	m.done, m.err, m.ours, m.agent, m.said = make(chan struct{}), nil, false, nil, said{}
+	go p.follow(ctx, m, m.done)
+	return nil
+}
+
+// follow waits for a machine's end. A kernel that panics, or a QEMU that fails, ends
+// the test at once, whatever it is doing.
+func (p *play) follow(ctx context.Context, m *machine, done chan struct{}) {
+	err := m.vm.Wait(ctx)
+	var f *vm.FailureError
+	failed := errors.As(err, &f) && (f.Kind == vm.Panicked || f.Kind == vm.QEMUFailed)
+	if err == nil {
+		m.how = "; it has switched itself off"
+	}
+	m.err = err
+	close(done)
+	if failed && !m.ours {
+		p.cancel(fmt.Errorf("%s: %w", m.name, err))
+	}
+}
+
+// release gives back what belongs to a machine that has ended.
+func (m *machine) release() {
+	if m.agent != nil {
+		m.agent.Close()
+	}
+	if m.Machine != nil {
+		m.Close()
+	}
+	m.Machine, m.vm = nil, nil
+}
+
+// closeAll ends all machines, and takes their consoles into the result.
+func (p *play) closeAll(r *Result) {
+	var all sync.WaitGroup
+	for _, name := range p.Machines {
+		m := p.machines[name]
+		if m == nil {
+			continue
+		}
+		all.Go(func() { m.ours = true; m.release() })
+		if m.console != nil {
+			defer func() {
+				m.console.mu.Lock()
+				defer m.console.mu.Unlock()
+				r.Consoles = append(r.Consoles, Console{m.name, string(m.console.text)})
+			}()
+		}
+	}
+	all.Wait()
+}
+
+// started refuses what is for a machine that was not started.
+func (m *machine) started() error {
+	if m.vm == nil {
+		return fmt.Errorf("%s was not started: `start %[1]s` does that", m.name)
+	}
+	return nil
+}
+
+// alive says how a machine has ended, or nil.
+func (m *machine) alive() error {
+	select {
+	case <-m.done:
+		if m.err != nil {
+			return fmt.Errorf("%s: %w", m.name, m.err)
+		}
+		return fmt.Errorf("%s has switched itself off; the console's last lines:\n%s", m.name, m.vm.Tail())
+	default:
+		return nil
+	}
+}
+
+// running refuses what is for a machine that does not run.
+func (m *machine) running() error {
+	if err := m.started(); err != nil {
+		return err
+	}
+	return m.alive()
+}
+
+// endTime is how long after a line has been cut the machine's end may show.
+const endTime = 5 * time.Second
+
+// awaitEnd waits a moment for the machine's end, and says how it was.
+func (m *machine) awaitEnd() error {
+	select {
+	case <-m.done:
+		return m.alive()
+	case <-time.After(endTime):
+		return nil
+	}
+}
+
+// errLimit is why a wait has ended.
+type errLimit time.Duration
+
+func (e errLimit) Error() string { return fmt.Sprintf("not within %v", time.Duration(e)) }
+
+func isLimit(ctx context.Context) bool {
+	var limit errLimit
+	return errors.As(context.Cause(ctx), &limit)
+}
+
+// nothing is a pattern that no text matches.
+const nothing = `[^\s\S]`
+
+// watchBoot returns a context that ends when the machine's boot fails: without a kernel,
+// there is nobody to wait for.
+func (m *machine) watchBoot(ctx context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	go func() {
+		_, err := m.vm.WaitFor(ctx, nothing)
+		if ctx.Err() == nil {
+			cancel(fmt.Errorf("%s: %w", m.name, err))
+		}
+	}()
+	return ctx, func() { cancel(nil) }
+}
+
+// await waits until a condition holds.
+func (p *play) await(ctx context.Context, m *machine, c *condition, limit time.Duration) error {
+	if limit == 0 {
+		limit = p.Timeout
+	}
+	if err := m.started(); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, errLimit(limit))
+	defer cancel()
+	if c.line != nil {
+		return p.awaitLine(ctx, m, c.line)
+	}
+	if c.text != "ended" {
+		var stop func()
+		ctx, stop = m.watchBoot(ctx)
+		defer stop()
+	}
+	last := ""
+	ok, err := until(ctx, func() (bool, error) {
+		ok, found, err := c.check(ctx, p, m)
+		if err == nil || ctx.Err() == nil {
+			last = found
+		}
+		return ok, err
+	})
+	switch {
+	case ok:
+		return nil
+	case ctx.Err() != nil && isLimit(ctx):
+		return fmt.Errorf("%s: %w%s\nthe console's last lines:\n%s", c.text, context.Cause(ctx), last, m.vm.Tail())
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+func (p *play) awaitLine(ctx context.Context, m *machine, re *regexp.Regexp) error {
+	_, err := m.vm.WaitFor(ctx, re.String())
+	if err != nil {
+		return fmt.Errorf("%s: %w", m.name, err)
+	}
+	return nil
+}
+
+// until asks again and again.
+func until(ctx context.Context, check func() (bool, error)) (bool, error) {
+	for {
+		ok, err := check()
+		if ok || err != nil {
+			return ok, err
+		}
+		select {
+		case <-ctx.Done():
+			return false, context.Cause(ctx)
+		case <-time.After(glance):
+		}
+	}
+}
+
+// never watches that a condition does not come to hold.
+func (p *play) never(ctx context.Context, m *machine, c *condition, limit time.Duration) error {
+	if err := m.running(); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, errLimit(limit))
+	defer cancel()
+	holds := func() (bool, error) {
+		ok, _, err := c.check(ctx, p, m)
+		return ok, err
+	}
+	if c.line != nil {
+		holds = func() (bool, error) {
+			_, err := m.vm.WaitFor(ctx, c.line.String())
+			return err == nil, err
+		}
+	}
+	ok, err := until(ctx, holds)
+	switch {
+	case ok:
+		return fmt.Errorf("%s: it holds, and was never to\nthe console's last lines:\n%s", c.text, m.vm.Tail())
+	case ctx.Err() != nil && isLimit(ctx):
+		return nil
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+// pressAgain is after how long the power button is pressed once more: a guest that is
+// just starting does not hear it.
+const pressAgain = 2 * time.Second
+
+func poweroff(ctx context.Context, p *play, m *machine) error {
+	if err := m.running(); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, p.Timeout, errLimit(p.Timeout))
+	defer cancel()
+	m.ours = true
+	for {
+		_, err := m.vm.QMP(ctx, "system_powerdown", nil)
+		select {
+		case <-m.done:
+			return m.err
+		case <-time.After(pressAgain):
+		case <-ctx.Done():
+			return fmt.Errorf("%s does not switch itself off: %w; `crash` cuts its power\nthe console's last lines:\n%s", m.name, context.Cause(ctx), m.vm.Tail())
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func crash(_ context.Context, _ *play, m *machine) error {
+	if err := m.running(); err != nil {
+		return err
+	}
+	m.ours = true
+	m.vm.Kill()
+	<-m.done
+	return nil
+}
+
+// reboot has the guest restart, which ends QEMU, and starts it again.
+func reboot(ctx context.Context, p *play, m *machine) error {
+	if err := m.running(); err != nil {
+		return err
+	}
+	limited, cancel := context.WithTimeoutCause(ctx, p.Timeout, errLimit(p.Timeout))
+	defer cancel()
+	m.ours = true
+	if m.shell == byConsole {
+		if err := m.vm.Send("reboot"); err != nil {
+			return err
+		}
+	} else {
+		// Who restarts the machine is ended with it, so that what it says of itself is
+		// no news.
+		asking, stop := context.WithCancel(limited)
+		defer stop()
+		if m.shell == byAgent {
+			if _, err := m.session(limited); err != nil {
+				return err
+			}
+		}
+		go m.run(asking, "reboot")
+	}
+	select {
+	case <-m.done:
+	case <-limited.Done():
+		return fmt.Errorf("%s does not restart: %w\nthe console's last lines:\n%s", m.name, context.Cause(limited), m.vm.Tail())
+	}
+	if m.err != nil {
+		return m.err
+	}
+	return p.startOne(ctx, m)
+}
+
+// safe makes a file's name of a test's.
+func safe(name string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '/' || r == 0 || slices.Contains([]rune{' ', '\t', '\n'}, r) {
+			return '-'
+		}
+		return r
+	}, strings.TrimLeft(name, "."))
+}
+
+func seconds(d time.Duration) float64 {
+	return float64(d.Round(time.Millisecond)) / float64(time.Second)
+}

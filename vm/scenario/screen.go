@@ -1,0 +1,207 @@
+package scenario
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"image"
+	"image/color"
+	"image/png"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+func parseScreenshot(l *line) (action, error) {
+	name, err := l.picture()
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context, p *play, m *machine) error {
+		picture, err := m.screenshot(ctx)
+		if err != nil {
+			return err
+		}
+		return writePNG(filepath.Join(p.folder, name), picture)
+	}, nil
+}
+
+// picture reads the name of a screenshot, which stays in the folder of results.
+func (l *line) picture() (string, error) {
+	name, err := l.word("a name")
+	if err != nil {
+		return "", err
+	}
+	if filepath.Ext(name) != ".png" || filepath.Base(name) != name || name == ".png" {
+		return "", fmt.Errorf("%q is no name of a picture, such as login.png", name)
+	}
+	return name, nil
+}
+
+func (m *machine) screenshot(ctx context.Context) (image.Image, error) {
+	if err := m.running(); err != nil {
+		return nil, err
+	}
+	picture, err := m.vm.Screenshot(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", m.name, err)
+	}
+	return picture, nil
+}
+
+func writePNG(path string, picture image.Image) error {
+	var b bytes.Buffer
+	if err := png.Encode(&b, picture); err != nil {
+		return err
+	}
+	return os.WriteFile(path, b.Bytes(), 0o644)
+}
+
+func readPNG(path string) (image.Image, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	picture, err := png.Decode(f)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return picture, nil
+}
+
+// likeness reads FILE [tolerance] SHARE%.
+func (l *line) likeness() (file string, share float64, err error) {
+	if file, err = l.word("a stored picture"); err != nil {
+		return "", 0, err
+	}
+	l.optional(func(word string) bool { return word == "tolerance" })
+	share, err = l.percent()
+	return file, share, err
+}
+
+func parseCompare(l *line) (action, error) {
+	name, err := l.picture()
+	if err != nil {
+		return nil, err
+	}
+	file, share, err := l.likeness()
+	if err != nil {
+		return nil, err
+	}
+	return func(_ context.Context, p *play, _ *machine) error {
+		got, err := readPNG(filepath.Join(p.folder, name))
+		if errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("the test has taken no screenshot %s", name)
+		}
+		if err != nil {
+			return err
+		}
+		want, err := readPNG(p.beside(file))
+		if err != nil {
+			return err
+		}
+		return like(got, want, name, file, share)
+	}, nil
+}
+
+func parseScreen(l *line) (check, error) {
+	file, share, err := l.likeness()
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context, p *play, m *machine) (bool, string, error) {
+		want, err := readPNG(p.beside(file))
+		if err != nil {
+			return false, "", err
+		}
+		got, err := m.screenshot(ctx)
+		if err != nil {
+			return false, "", err
+		}
+		if err := like(got, want, "the screen", file, share); err != nil {
+			return false, "; " + err.Error(), nil
+		}
+		return true, "", nil
+	}, nil
+}
+
+// visible is by how much of 255 a colour has to differ for a person to see it: a fade, or
+// another rounding of a palette, does not count.
+const visible = 24
+
+// like says by what two pictures differ, or nil.
+func like(got, want image.Image, name, file string, share float64) error {
+	if got.Bounds().Size() != want.Bounds().Size() {
+		return fmt.Errorf("%s has %v pixels, and %s %v", name, got.Bounds().Size(), file, want.Bounds().Size())
+	}
+	if d := Difference(got, want); d > share {
+		return fmt.Errorf("%.2f%% of the pixels of %s differ from %s; at most %g%% may", d, name, file, share)
+	}
+	return nil
+}
+
+// Difference returns how many of the pixels of two pictures of one size differ visibly,
+// in percent.
+func Difference(a, b image.Image) float64 {
+	size := a.Bounds().Size()
+	n := 0
+	for y := range size.Y {
+		for x := range size.X {
+			p := color.NRGBAModel.Convert(a.At(a.Bounds().Min.X+x, a.Bounds().Min.Y+y)).(color.NRGBA)
+			q := color.NRGBAModel.Convert(b.At(b.Bounds().Min.X+x, b.Bounds().Min.Y+y)).(color.NRGBA)
+			if apart(p.R, q.R) || apart(p.G, q.G) || apart(p.B, q.B) {
+				n++
+			}
+		}
+	}
+	return 100 * float64(n) / float64(max(1, size.X*size.Y))
+}
+
+func apart(a, b uint8) bool { return max(a, b)-min(a, b) >= visible }
+
+func parseText(l *line) (check, error) {
+	re, err := l.pattern()
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context, _ *play, m *machine) (bool, string, error) {
+		text, err := m.screenText(ctx)
+		if err != nil {
+			return false, "", err
+		}
+		return re.MatchString(text), "; the screen shows\n" + text, nil
+	}, nil
+}
+
+// screenText reads the screen: a text screen from the card's memory, anything else by
+// tesseract.
+func (m *machine) screenText(ctx context.Context) (string, error) {
+	if err := m.running(); err != nil {
+		return "", err
+	}
+	text, isText, err := m.vm.ScreenText(ctx)
+	if err != nil || isText {
+		return text, err
+	}
+	picture, err := m.screenshot(ctx)
+	if err != nil {
+		return "", err
+	}
+	tesseract, err := exec.LookPath("tesseract")
+	if err != nil {
+		return "", errors.New("the screen shows graphics, which tesseract reads, and that is not installed (Debian's package tesseract-ocr)")
+	}
+	var in, out, complaint bytes.Buffer
+	if err := png.Encode(&in, picture); err != nil {
+		return "", err
+	}
+	cmd := exec.CommandContext(ctx, tesseract, "stdin", "stdout", "--psm", "6")
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = &in, &out, &complaint
+	if err := cmd.Run(); err != nil {
+		return "", fmt.Errorf("tesseract: %w: %s", err, strings.TrimSpace(complaint.String()))
+	}
+	return out.String(), nil
+}

@@ -1,0 +1,314 @@
+package scenario
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// A Script is a boot test: what is done with machines, step by step, and what is
+// expected of them.
+type Script struct {
+	Name  string
+	Steps []Step
+}
+
+// A Step is one line of a script.
+type Step struct {
+	File    string
+	Line    int // from 1
+	Text    string
+	Machine string // that it is for; empty where it is for none or several
+
+	command *command
+	do      action
+	port    int  // of the guest, that the host is to reach
+	asked   bool // the next line asks for the status, so that it may be any
+}
+
+// place is where a step stands.
+func (s *Step) place() string { return fmt.Sprintf("%s:%d", s.File, s.Line) }
+
+// ParseError is something wrong with a line of a script.
+type ParseError struct {
+	File string
+	Line int
+	Err  error
+}
+
+func (e *ParseError) Error() string { return fmt.Sprintf("%s:%d: %s", e.File, e.Line, e.Err) }
+func (e *ParseError) Unwrap() error { return e.Err }
+
+// Parse reads a script whose first line is the line first of file. machines are the
+// names that it may use; a line that names none is for the one machine that there is,
+// or for the one that the line before was for. All that is wrong comes back at once.
+func Parse(name, file string, first int, text string, machines []string) (*Script, error) {
+	p := &parser{script: &Script{Name: name}, machines: machines}
+	if len(machines) == 1 {
+		p.current = machines[0]
+	}
+	var errs []error
+	number := first - 1
+	for line := range strings.Lines(text) {
+		number++
+		line = strings.TrimSpace(line)
+		if line == "" || line[0] == '#' {
+			continue
+		}
+		step := Step{File: file, Line: number, Text: line}
+		if err := p.step(&step); err != nil {
+			errs = append(errs, &ParseError{file, number, err})
+			continue
+		}
+		p.add(step)
+	}
+	if len(errs) == 0 && len(p.script.Steps) == 0 {
+		errs = append(errs, &ParseError{file, first, fmt.Errorf("test %s has no steps", name)})
+	}
+	return p.script, errors.Join(errs...)
+}
+
+type parser struct {
+	script   *Script
+	machines []string
+	current  string // what lines that name no machine are for
+}
+
+func (p *parser) add(s Step) {
+	if n := len(p.script.Steps); n > 0 && s.command.name == "status" {
+		p.script.Steps[n-1].asked = true
+	}
+	p.script.Steps = append(p.script.Steps, s)
+}
+
+// step reads one line: [MACHINE:] COMMAND ARGUMENTS.
+func (p *parser) step(s *Step) error {
+	l := &line{rest: s.Text, machines: p.machines}
+	word, err := l.word("a command")
+	if err != nil {
+		return err
+	}
+	if name, ok := strings.CutSuffix(word, ":"); ok {
+		if err := p.known(name); err != nil {
+			return err
+		}
+		p.current = name
+		if word, err = l.word("a command"); err != nil {
+			return err
+		}
+	}
+	i := slices.IndexFunc(commands, func(c command) bool { return c.name == word })
+	if i < 0 {
+		return unknown("command", word, Names())
+	}
+	s.command = &commands[i]
+	if !s.command.alone {
+		if s.Machine = p.current; s.Machine == "" {
+			return fmt.Errorf("%s: of which machine? begin the line with its name and a colon; there are %s", word, strings.Join(p.machines, ", "))
+		}
+	}
+	if s.do, err = s.command.parse(l); err == nil {
+		err = l.end()
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w (%s)", word, err, s.command.usage)
+	}
+	s.port = l.port
+	return nil
+}
+
+func (p *parser) known(name string) error {
+	if !slices.Contains(p.machines, name) {
+		return unknown("machine", name, p.machines)
+	}
+	return nil
+}
+
+// unknown refuses a name, and says which one was probably meant.
+func unknown(what, name string, names []string) error {
+	if near := nearest(name, names); near != "" {
+		return fmt.Errorf("there is no %s %q; did you mean %q?", what, name, near)
+	}
+	return fmt.Errorf("there is no %s %q; there are %s", what, name, strings.Join(names, ", "))
+}
+
+// Ports returns the ports of a machine that a script reaches from the host.
+func (s *Script) Ports(machine string) []int {
+	var ports []int
+	for _, step := range s.Steps {
+		if step.Machine == machine && step.port != 0 && !slices.Contains(ports, step.port) {
+			ports = append(ports, step.port)
+		}
+	}
+	return ports
+}
+
+// Restarts says whether a machine is started more than once, so that what it has
+// written to its disk has to be kept in between.
+func (s *Script) Restarts(machine string) bool {
+	starts := 0
+	for _, step := range s.Steps {
+		switch step.command.name {
+		case "reboot":
+			if step.Machine == machine {
+				starts += 2
+			}
+		case "start":
+			if names := strings.Fields(step.Text); slices.Contains(names[1:], machine) || names[len(names)-1] == "start" {
+				starts++
+			}
+		}
+	}
+	return starts > 1
+}
+
+// line is what is left to read of a line.
+type line struct {
+	rest     string
+	machines []string
+	port     int // of the guest, that the host is to reach
+}
+
+// word takes the next word, or the next text in double quotes.
+func (l *line) word(what string) (string, error) {
+	l.rest = strings.TrimLeft(l.rest, " \t")
+	if l.rest == "" {
+		return "", fmt.Errorf("%s is missing", what)
+	}
+	if l.rest[0] == '"' {
+		quoted, err := strconv.QuotedPrefix(l.rest)
+		if err != nil {
+			return "", fmt.Errorf("%s: the quotes do not end", l.rest)
+		}
+		l.rest = l.rest[len(quoted):]
+		return strconv.Unquote(quoted)
+	}
+	n := strings.IndexAny(l.rest, " \t")
+	if n < 0 {
+		n = len(l.rest)
+	}
+	word := l.rest[:n]
+	l.rest = l.rest[n:]
+	return word, nil
+}
+
+// optional takes the next word if take says so.
+func (l *line) optional(take func(word string) bool) bool {
+	before := l.rest
+	word, err := l.word("")
+	if err != nil || !take(word) {
+		l.rest = before
+		return false
+	}
+	return true
+}
+
+// all takes what is left as it is.
+func (l *line) all(what string) (string, error) {
+	text := strings.TrimSpace(l.rest)
+	l.rest = ""
+	if text == "" {
+		return "", fmt.Errorf("%s is missing", what)
+	}
+	return text, nil
+}
+
+// end refuses what is left.
+func (l *line) end() error {
+	if rest := strings.TrimSpace(l.rest); rest != "" {
+		return fmt.Errorf("what is %q for?", rest)
+	}
+	return nil
+}
+
+// pattern takes a regular expression between slashes, or a text that is looked for as
+// it is.
+func (l *line) pattern() (*regexp.Regexp, error) {
+	text, err := l.all("a pattern")
+	if err != nil {
+		return nil, err
+	}
+	if body, ok := strings.CutPrefix(text, "/"); ok && strings.HasSuffix(body, "/") {
+		return regexp.Compile("(?m)" + strings.TrimSuffix(body, "/"))
+	}
+	if text[0] == '"' {
+		if text, err = strconv.Unquote(text); err != nil {
+			return nil, errors.New("the quotes do not end where the line does")
+		}
+	}
+	return regexp.Compile(regexp.QuoteMeta(text))
+}
+
+func (l *line) number(what string, least, most int) (int, error) {
+	word, err := l.word(what)
+	if err != nil {
+		return 0, err
+	}
+	n, err := strconv.Atoi(word)
+	if err != nil || n < least || n > most {
+		return 0, fmt.Errorf("%s: %q where a number from %d to %d belongs", what, word, least, most)
+	}
+	return n, nil
+}
+
+func (l *line) duration() (time.Duration, error) {
+	word, err := l.word("a time")
+	if err != nil {
+		return 0, err
+	}
+	d, err := time.ParseDuration(word)
+	if err != nil || d <= 0 {
+		return 0, fmt.Errorf("%q is no time, such as 500ms, 10s or 2m", word)
+	}
+	return d, nil
+}
+
+// percent takes a share such as 2%.
+func (l *line) percent() (float64, error) {
+	word, err := l.word("a tolerance")
+	if err != nil {
+		return 0, err
+	}
+	number, ok := strings.CutSuffix(word, "%")
+	n, err := strconv.ParseFloat(number, 64)
+	if err != nil || !ok || n < 0 || n > 100 {
+		return 0, fmt.Errorf("%q is no tolerance, such as 2%%", word)
+	}
+	return n, nil
+}
+
+// nearest returns the name that a word probably was to be, or "".
+func nearest(word string, names []string) string {
+	best, least := "", max(2, len(word)/3)+1
+	for _, name := range names {
+		if d := distance(word, name); d < least {
+			best, least = name, d
+		}
+	}
+	return best
+}
+
+// distance is the number of characters to insert, delete or replace.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			change := diagonal
+			if a[i] != b[j] {
+				change++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(change, row[j]+1, diagonal+1)
+		}
+	}
+	return row[len(b)]
+}
