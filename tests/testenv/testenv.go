@@ -1,7 +1,7 @@
 // Package testenv finds what tests need beside the code and the judges: the module's
-// folder, and a kernel for guests.
+// folder, and kernels for guests.
 //
-// tests/setup/debian brings the kernel. Where it is missing nevertheless, a test is
+// tests/setup/debian brings the kernels. Where one is missing nevertheless, a test is
 // skipped and says how to get it; where the environment has CI set, it fails, so
 // that a green run means that every guest was booted.
 package testenv
@@ -20,18 +20,27 @@ func Kernel(t testing.TB) string {
 	if dir == "" {
 		dir = filepath.Join(Root(t), "bin", "kernel")
 	}
-	if found, _ := filepath.Glob(filepath.Join(dir, "boot", "vmlinuz-*")); len(found) == 0 {
-		Missing(t, dir+" holds no kernel: run tests/setup/debian, or set INGOT_KERNEL to a folder with boot/vmlinuz-* and lib/modules")
-	}
-	return dir
+	return kernelIn(t, dir, ", or set INGOT_KERNEL to a folder with boot/vmlinuz-* and lib/modules")
+}
+
+// KernelFull returns a folder like that of [Kernel], with the kernel for usual computers:
+// bin/kernel-full. It has what the one for clouds lacks: USB, 9p, FAT and many more.
+func KernelFull(t testing.TB) string {
+	t.Helper()
+	return kernelIn(t, filepath.Join(Root(t), "bin", "kernel-full"), "")
 }
 
 // KernelARM64 returns a folder like that of [Kernel], for AArch64: bin/kernel-arm64.
 func KernelARM64(t testing.TB) string {
 	t.Helper()
-	dir := filepath.Join(Root(t), "bin", "kernel-arm64")
+	return kernelIn(t, filepath.Join(Root(t), "bin", "kernel-arm64"), "")
+}
+
+// kernelIn returns dir, if it holds a kernel.
+func kernelIn(t testing.TB, dir, or string) string {
+	t.Helper()
 	if found, _ := filepath.Glob(filepath.Join(dir, "boot", "vmlinuz-*")); len(found) == 0 {
-		Missing(t, dir+" holds no kernel: run tests/setup/debian")
+		Missing(t, dir+" holds no kernel: run tests/setup/debian"+or)
 	}
 	return dir
 }
