@@ -24,7 +24,9 @@ func attribute(kind uint16, value ...byte) []byte {
 }
 
 func TestPowerButton(t *testing.T) {
-	event := func(class string) []byte { return append(append([]byte(class), make([]byte, 20-len(class))...), 1, 2, 3) }
+	event := func(class string) []byte {
+		return append(append([]byte(class), make([]byte, 20-len(class))...), 1, 2, 3)
+	}
 	for _, x := range []struct {
 		name string
 		data []byte
