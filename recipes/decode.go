@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"ingot/internal/near"
 )
 
 // An Error is something wrong with a recipe, at a place of its file.
@@ -98,6 +100,9 @@ func (d *decoder) decode(n *yaml.Node, v reflect.Value, key string) {
 		} else if err := t.parse(n.Value, d); err != nil {
 			d.fail(key, "%s", err)
 		}
+		if p, ok := t.(placed); ok {
+			p.place(n)
+		}
 		return
 	}
 	if s, ok := v.Addr().Interface().(shorthand); ok && n.Kind != yaml.MappingNode {
@@ -135,8 +140,8 @@ func (d *decoder) mapping(n *yaml.Node, v reflect.Value, key string) {
 		switch {
 		case !ok:
 			e := d.errorf(sub, "unknown key")
-			if near := nearest(name.Value, keysOf(v.Type())); near != "" {
-				e.Hint = fmt.Sprintf("did you mean %q?", near)
+			if meant := near.Word(name.Value, keysOf(v.Type())); meant != "" {
+				e.Hint = fmt.Sprintf("did you mean %q?", meant)
 			} else {
 				e.Hint = "known here: " + strings.Join(keysOf(v.Type()), ", ")
 			}
@@ -255,45 +260,12 @@ func fieldOf(v reflect.Value, key string) (reflect.Value, bool) {
 	return reflect.Value{}, false
 }
 
-// nearest returns the known word that the fewest edits turn word into, or "" where
-// all are too far off to be meant.
-func nearest(word string, known []string) string {
-	best, at := "", max(2, len(word)/3)+1
-	for _, k := range known {
-		if d := distance(word, k); d < at {
-			best, at = k, d
-		}
-	}
-	return best
-}
-
-// distance is the number of insertions, deletions and changes between two words.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, diagonal+1)
-		}
-	}
-	return row[len(b)]
-}
-
 func oneOf(word string, known ...string) error {
 	if slices.Contains(known, word) {
 		return nil
 	}
-	if near := nearest(word, known); near != "" {
-		return fmt.Errorf("%q is not known; did you mean %q?", word, near)
+	if meant := near.Word(word, known); meant != "" {
+		return fmt.Errorf("%q is not known; did you mean %q?", word, meant)
 	}
 	return fmt.Errorf("%q is not known; one of %s", word, strings.Join(known, ", "))
 }

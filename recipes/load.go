@@ -14,6 +14,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"ingot/internal/near"
 	"ingot/partition"
 )
 
@@ -29,8 +30,8 @@ func Load(name string, set []string) (*Recipe, error) {
 			return Parse(name, ".", shipped, set)
 		}
 		names := ShippedNames()
-		if near := nearest(name, names); near != "" {
-			return nil, fmt.Errorf("%s: neither a file nor a recipe that ships with ingot; did you mean %q?", name, near)
+		if meant := near.Word(name, names); meant != "" {
+			return nil, fmt.Errorf("%s: neither a file nor a recipe that ships with ingot; did you mean %q?", name, meant)
 		}
 		return nil, fmt.Errorf("%s: neither a file nor a recipe that ships with ingot (%s)", name, strings.Join(names, ", "))
 	}

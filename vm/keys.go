@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"ingot/internal/near"
 )
 
 // keyNames are QEMU's names of keys, those of QKeyCode:
@@ -72,39 +74,11 @@ func parseKeys(keys string) ([]string, error) {
 	for i, name := range held {
 		name = keyName(strings.ToLower(name))
 		if !slices.Contains(keyNames, name) {
-			return nil, fmt.Errorf("key %q is unknown to QEMU; near it are %s", name, strings.Join(nearKeys(name), ", "))
+			return nil, fmt.Errorf("key %q is unknown to QEMU; near it are %s", name, strings.Join(near.Words(name, keyNames, 5), ", "))
 		}
 		held[i] = name
 	}
 	return held, nil
-}
-
-// nearKeys returns the five names that take the fewest changes to get to.
-func nearKeys(name string) []string {
-	names := slices.Clone(keyNames)
-	slices.SortStableFunc(names, func(a, b string) int { return distance(a, name) - distance(b, name) })
-	return names[:5]
-}
-
-// distance is Levenshtein's: how many characters to insert, delete or replace.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := diagonal
-			if a[i] != b[j] {
-				change++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(change, row[j]+1, diagonal+1)
-		}
-	}
-	return row[len(b)]
 }
 
 // A keystroke takes so long, and the next one follows after: a guest that is

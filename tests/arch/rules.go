@@ -6,6 +6,7 @@ import "strings"
 // longest folder that it lies in; it may import packages of its own floor and of
 // those below.
 var Floors = [][]string{
+	{"internal"},
 	{"image"},
 	{"storedb"},
 	{"partition/ext4", "partition/fat", "partition/swap"},
@@ -18,7 +19,7 @@ var Floors = [][]string{
 }
 
 // Bytes are the folders whose packages make bytes of an image.
-var Bytes = []string{"image", "storedb", "partition", "bootloader", "recipes"}
+var Bytes = []string{"internal", "image", "storedb", "partition", "bootloader", "recipes"}
 
 // Forbidden is what packages that make bytes do not use: import paths, and names of
 // packages that have other uses. An empty list forbids the package as a whole.
