@@ -28,6 +28,8 @@
 // long to wait in between is the caller's to say, and so are proxies and time-outs:
 // nothing here looks at the clock or the environment.
 //
+// [Server] is the other side: a folder that nix copy --to http://… puts paths into.
+//
 // # Limits
 //
 // NARs may be compressed with xz, zstd, bzip2, gzip or not at all. Guix's servers have
