@@ -2,9 +2,7 @@ package vm_test
 
 import (
 	"os"
-	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 
@@ -48,22 +46,6 @@ func TestParseArch(t *testing.T) {
 	}
 }
 
-// guestARM64 builds the guest's program for AArch64, as make build-arm64 does ingot.
-func guestARM64(t *testing.T) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "ingot")
-	cmd := exec.Command("go", "build", "-trimpath", "-tags", "osusergo netgo sqlite_omit_load_extension",
-		"-ldflags", "-s -w -linkmode external -extldflags -static", "-o", path, "./testdata/guest")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=1", "GOARCH=arm64")
-	if runtime.GOARCH != "arm64" {
-		cmd.Env = append(cmd.Env, "CC="+judge(t, "aarch64-linux-gnu-gcc"))
-	}
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
-	}
-	return path
-}
-
 // TestAArch64 boots a machine of another architecture, with what machines have: a disk,
 // a network, a channel, a screen, several processors, and a folder over 9p, for which
 // Debian's kernels for clouds have no driver.
@@ -76,7 +58,7 @@ func TestAArch64(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	program, err := image.NewHostFile(guestARM64(t))
+	program, err := image.NewHostFile(testenv.GuestARM64(t))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,7 +8,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -22,23 +21,6 @@ import (
 // patience is for a machine that is busy with other tests; alone a boot takes 5 s.
 const patience = 3 * time.Minute
 
-// binary builds the static program that guests of these tests run.
-var binary = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "ingot-vm-test-")
-	if err != nil {
-		return "", err
-	}
-	path := filepath.Join(dir, "ingot")
-	// As the Makefile builds ingot: SQLite is in C, and the guest has no libc.
-	cmd := exec.Command("go", "build", "-trimpath", "-tags", "osusergo netgo sqlite_omit_load_extension",
-		"-ldflags", "-s -w -linkmode external -extldflags -static", "-o", path, "./testdata/guest")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=1")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("go build: %w\n%s", err, out)
-	}
-	return path, nil
-})
-
 func TestMain(m *testing.M) {
 	if os.Getenv(parentEnv) != "" {
 		parent()
@@ -46,20 +28,7 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv(killedEnv); dir != "" {
 		killed(dir)
 	}
-	status := m.Run()
-	if path, err := binary(); err == nil {
-		os.RemoveAll(filepath.Dir(path))
-	}
-	os.Exit(status)
-}
-
-func guestBinary(t *testing.T) string {
-	t.Helper()
-	path, err := binary()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return path
+	testenv.Main(m)
 }
 
 // judge returns the path of a program, which may lie where only root looks.
@@ -88,7 +57,7 @@ func guest(t *testing.T, arguments string) (vm.Config, *kernel.Kernel) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	program, err := image.NewHostFile(guestBinary(t))
+	program, err := image.NewHostFile(testenv.Guest(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -227,7 +196,7 @@ func TestDisk(t *testing.T) {
 		}
 	}
 	c, _ := guest(t, "root=UUID="+uuid)
-	program, err := os.ReadFile(guestBinary(t))
+	program, err := os.ReadFile(testenv.Guest(t))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,14 +3,12 @@ package main
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -23,38 +21,6 @@ import (
 
 // execPatience is for a machine that is busy with other tests; alone an exec takes 3 s.
 const execPatience = 4 * time.Minute
-
-// guestBinary builds the static program that guests of these tests run, for the tests
-// themselves are not static.
-var guestBinary = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "ingot-exec-test-")
-	if err != nil {
-		return "", err
-	}
-	guestDir = dir
-	path := filepath.Join(dir, "ingot")
-	cmd := exec.Command("go", "build", "-trimpath", "-tags", "osusergo netgo sqlite_omit_load_extension",
-		"-ldflags", "-s -w -linkmode external -extldflags -static", "-o", path, "../../vm/testdata/guest")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=1")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("go build: %w\n%s", err, out)
-	}
-	return path, nil
-})
-
-// guestDir is where it lies, once it was built.
-var guestDir string
-
-// cleaning are tests that remove it in the end.
-type cleaning struct{ *testing.M }
-
-func (c cleaning) Run() int {
-	status := c.M.Run()
-	if guestDir != "" {
-		os.RemoveAll(guestDir)
-	}
-	return status
-}
 
 // session is a folder in which ingot exec is run.
 type session struct {
@@ -71,10 +37,7 @@ func newSession(t *testing.T) *session {
 	if _, err := exec.LookPath("qemu-system-x86_64"); err != nil {
 		testenv.Missing(t, "qemu-system-x86_64 is missing: tests/setup/debian brings it")
 	}
-	guest, err := guestBinary()
-	if err != nil {
-		t.Fatal(err)
-	}
+	guest := testenv.Guest(t)
 	s := &session{t: t, dir: t.TempDir()}
 	// The kernel under a name of this test's alone tells its processes from others'.
 	if err := os.Symlink(testenv.Kernel(t), filepath.Join(s.dir, "kernel")); err != nil {

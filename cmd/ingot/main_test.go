@@ -5,10 +5,12 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"ingot/tests/testenv"
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(cleaning{m}, map[string]func(){"ingot": main})
+	testscript.Main(testenv.Tidy(m), map[string]func(){"ingot": main})
 }
 
 // TestScript runs the sessions in testdata/script: what a person types, and what is

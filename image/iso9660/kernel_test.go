@@ -8,7 +8,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -123,13 +122,7 @@ func guest(t *testing.T, dir string) vm.Config {
 	if err != nil {
 		t.Fatal(err)
 	}
-	path := filepath.Join(dir, "guest")
-	cmd := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", path, "ingot/vm/testdata/guest")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
-	}
-	program, err := image.NewHostFile(path)
+	program, err := image.NewHostFile(testenv.Guest(t))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,7 +9,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -23,29 +22,7 @@ import (
 // patience is for a machine that is busy with other tests; alone a start takes 4 s.
 const patience = 4 * time.Minute
 
-// binary builds the static program that guests of these tests run.
-var binary = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "ingot-helper-test-")
-	if err != nil {
-		return "", err
-	}
-	path := filepath.Join(dir, "ingot")
-	cmd := exec.Command("go", "build", "-trimpath", "-tags", "osusergo netgo sqlite_omit_load_extension",
-		"-ldflags", "-s -w -linkmode external -extldflags -static", "-o", path, "../testdata/guest")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=1")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("go build: %w\n%s", err, out)
-	}
-	return path, nil
-})
-
-func TestMain(m *testing.M) {
-	status := m.Run()
-	if path, err := binary(); err == nil {
-		os.RemoveAll(filepath.Dir(path))
-	}
-	os.Exit(status)
-}
+func TestMain(m *testing.M) { testenv.Main(m) }
 
 // options returns what all machines of these tests have.
 func options(t *testing.T) helper.Options {
@@ -60,11 +37,7 @@ func options(t *testing.T) helper.Options {
 	if err != nil {
 		t.Fatal(err)
 	}
-	path, err := binary()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return helper.Options{Kernel: k, Init: path, Machine: vm.Config{Accel: vm.TCG}}
+	return helper.Options{Kernel: k, Init: testenv.Guest(t), Machine: vm.Config{Accel: vm.TCG}}
 }
 
 // start starts a helper for a test.

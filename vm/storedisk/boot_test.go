@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -29,29 +28,7 @@ import (
 // patience is for a machine that is busy with other tests; alone a boot takes 5 s.
 const patience = 5 * time.Minute
 
-// guestProgram builds the static program that guests run, as the Makefile builds ingot.
-var guestProgram = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "ingot-storedisk-test-")
-	if err != nil {
-		return "", err
-	}
-	path := filepath.Join(dir, "ingot")
-	cmd := exec.Command("go", "build", "-trimpath", "-tags", "osusergo netgo sqlite_omit_load_extension",
-		"-ldflags", "-s -w -linkmode external -extldflags -static", "-o", path, "../testdata/guest")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=1")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return path, fmt.Errorf("go build: %w\n%s", err, out)
-	}
-	return path, nil
-})
-
-func TestMain(m *testing.M) {
-	status := m.Run()
-	if path, _ := guestProgram(); path != "" {
-		os.RemoveAll(filepath.Dir(path))
-	}
-	os.Exit(status)
-}
+func TestMain(m *testing.M) { testenv.Main(m) }
 
 // machine is what all guests here start from.
 func machine(t *testing.T, words ...string) vm.Config {
@@ -64,11 +41,7 @@ func machine(t *testing.T, words ...string) vm.Config {
 	if err != nil {
 		t.Fatal(err)
 	}
-	path, err := guestProgram()
-	if err != nil {
-		t.Fatal(err)
-	}
-	program, err := image.NewHostFile(path)
+	program, err := image.NewHostFile(testenv.Guest(t))
 	if err != nil {
 		t.Fatal(err)
 	}
