@@ -42,7 +42,7 @@ func TestLinux(t *testing.T) {
 	if err := fstest.Write(image.Hole(64<<20).(*image.Map), out); err != nil {
 		t.Fatal(err)
 	}
-	c := guest(t, dir)
+	c := guest(t)
 	c.Disks = []vm.Disk{{Path: iso}, {Path: out, Writable: true}}
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
@@ -115,8 +115,10 @@ func linuxTree(t *testing.T) *image.Tree {
 	return tree
 }
 
+func TestMain(m *testing.M) { testenv.Main(m) }
+
 // guest describes a machine with Debian's kernel and a shell.
-func guest(t *testing.T, dir string) vm.Config {
+func guest(t *testing.T) vm.Config {
 	t.Helper()
 	k, err := kernel.Find(testenv.Kernel(t))
 	if err != nil {
