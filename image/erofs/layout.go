@@ -1,0 +1,229 @@
+package erofs
+
+import (
+	"encoding/binary"
+	"fmt"
+	"io/fs"
+
+	"ingot/image"
+)
+
+// inlineFile is the size up to which a file's data follows its inode instead of taking a
+// block of its own. Data of larger files is in blocks as a whole, so that every file is
+// one run of bytes.
+var inlineFile int64 = 2048
+
+// Layout returns the bytes of a volume that holds the tree. An error names the path or
+// the option that cannot be had.
+func Layout(t *image.Tree, o Options) (*image.Map, error) {
+	if err := o.Check(); err != nil {
+		return nil, fmt.Errorf("erofs: %w", err)
+	}
+	w := &writer{Options: o}
+	for _, step := range []func(*image.Tree) error{w.scan, w.place, w.write} {
+		if err := step(t); err != nil {
+			return nil, fmt.Errorf("erofs: %w", err)
+		}
+	}
+	m, err := w.Map(w.blocks * blockSize)
+	if err != nil {
+		return nil, fmt.Errorf("erofs: %w", err)
+	}
+	return m, nil
+}
+
+// writer lays out one volume: the superblock, the inodes with what follows them, the
+// blocks of directories, and the blocks of files.
+type writer struct {
+	Options
+	plan
+	image.Builder
+	blocks int64
+}
+
+// place gives everything its place.
+func (w *writer) place(*image.Tree) error {
+	next := int64(superOffset + superSize)
+	for _, n := range w.inodes {
+		n.place(next)
+		next = alignUp(n.pos+n.head()+n.inline, slotSize)
+	}
+	w.blocks = alignUp(next, blockSize) / blockSize
+	for _, files := range []bool{false, true} {
+		for _, n := range w.inodes {
+			if n.Mode.IsRegular() == files && n.size > n.inline {
+				if err := w.take(n); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// take gives the inode its blocks.
+func (w *writer) take(n *inode) error {
+	n.block = uint32(w.blocks)
+	w.blocks += alignUp(n.size-n.inline, blockSize) / blockSize
+	if w.blocks > maxBlocks {
+		return fmt.Errorf("%s: the files up to this one take %d bytes; a volume of EROFS has at most %d", n.path(), w.blocks*blockSize, int64(maxBlocks*blockSize))
+	}
+	return nil
+}
+
+// place puts the inode at the first place from next on that will do: with what follows it
+// it crosses no block, unless its attributes alone do, and then nothing else follows it.
+func (n *inode) place(next int64) {
+	n.pos, n.inline = next, n.tail()
+	whole := n.head() + n.inline
+	if whole > blockSize {
+		n.inline, whole = 0, n.head()
+	}
+	if room := blockSize - n.pos%blockSize; whole > room && whole <= blockSize {
+		n.pos += room
+	}
+	// The first block has a checksum, and a file's data is not known yet.
+	if n.pos < blockSize && n.inline > 0 && n.Mode.IsRegular() {
+		n.pos = blockSize
+	}
+}
+
+// tail returns how much of the contents should follow the inode.
+func (n *inode) tail() int64 {
+	switch {
+	case n.Mode.IsRegular() && n.size <= inlineFile, n.Mode.Type() == fs.ModeSymlink:
+		return n.size
+	case n.IsDir():
+		return n.size % blockSize
+	}
+	return 0
+}
+
+// write adds all extents, in the order of their places.
+func (w *writer) write(*image.Tree) error {
+	m := metadata{off: superOffset}
+	var err error
+	if m.b, err = w.superblock(); err != nil {
+		return err
+	}
+	w.Grow(len(w.inodes))
+	var blocks []image.Extent // of directories and long symlinks
+	for _, n := range w.inodes {
+		m.pad(n.pos)
+		m.b = append(n.encode(m.b), n.xattrs...)
+		if n.Mode.IsRegular() {
+			m.file(n)
+			continue
+		}
+		contents := n.contents()
+		head := contents[:n.size-n.inline]
+		m.b = append(m.b, contents[len(head):]...)
+		if len(head) > 0 {
+			blocks = append(blocks, image.Extent{Off: int64(n.block) * blockSize, Len: int64(len(head)), Src: image.Bytes(head), Owner: &image.Owner{Name: n.path()}})
+		}
+	}
+	w.metadata(&m)
+	for _, e := range blocks {
+		w.AddExtent(e)
+	}
+	for _, n := range w.inodes {
+		if n.Mode.IsRegular() && n.size > n.inline {
+			w.Add(int64(n.block)*blockSize, n.Data, n.owner)
+		}
+	}
+	return nil
+}
+
+// contents returns what an inode that is no file holds.
+func (n *inode) contents() []byte {
+	if n.IsDir() {
+		return n.directory()
+	}
+	return []byte(n.Link)
+}
+
+// metadata is the inodes with what follows them. What is a file's data is left out of b,
+// and is an extent of its own.
+type metadata struct {
+	b       []byte
+	off     int64 // of the first byte after b that is not in b, less len(b)
+	extents []image.Extent
+	last    int // the end in b of the last extent
+}
+
+var metadataOwner = &image.Owner{Name: "inodes"}
+
+// pad adds zeros up to a place.
+func (m *metadata) pad(pos int64) {
+	m.b = append(m.b, make([]byte, pos-m.off-int64(len(m.b)))...)
+}
+
+// flush makes an extent of what has been added; its source is set when all is there.
+func (m *metadata) flush() {
+	if n := int64(len(m.b) - m.last); n > 0 {
+		m.extents = append(m.extents, image.Extent{Off: m.off + int64(m.last), Len: n, SrcOff: int64(m.last), Owner: metadataOwner})
+	}
+	m.last = len(m.b)
+}
+
+// file adds the data of a file that stands here, if it does.
+func (m *metadata) file(n *inode) {
+	if n.inline == 0 {
+		return
+	}
+	m.flush()
+	m.extents = append(m.extents, image.Extent{Off: m.off + int64(len(m.b)), Len: n.size, Src: n.Data, Owner: n.owner})
+	m.off += n.size
+}
+
+// metadata adds the extents of m, with the checksum.
+func (w *writer) metadata(m *metadata) {
+	first := make([]byte, blockSize-superOffset)
+	copy(first, m.b)
+	binary.LittleEndian.PutUint32(m.b[4:], superChecksum(first))
+	m.flush()
+	var src image.Blob = image.Bytes(m.b)
+	for _, e := range m.extents {
+		if e.Src == nil {
+			e.Src = src
+		}
+		w.AddExtent(e)
+	}
+}
+
+// superblock returns the superblock without its checksum.
+func (w *writer) superblock() ([]byte, error) {
+	id, err := w.volumeUUID()
+	if err != nil {
+		return nil, err
+	}
+	t := w.time()
+	s := superblock{
+		Magic: superMagic, FeatureCompat: featureCompatChecksum | featureCompatMtime, BlkSzBits: blockBits,
+		RootNid: uint16(w.inodes[0].nid()), Inos: uint64(len(w.inodes)),
+		BuildTime: uint64(t.Sec), BuildTimeNsec: uint32(t.Nsec), Blocks: uint32(w.blocks), UUID: id,
+	}
+	copy(s.VolumeName[:], w.Label)
+	return encode(nil, s), nil
+}
+
+// encode appends the inode.
+func (n *inode) encode(b []byte) []byte {
+	format, u := uint16(layoutFlatPlain<<formatLayoutShift), n.block
+	if n.inline > 0 {
+		format = layoutFlatInline << formatLayoutShift
+	}
+	if n.Mode&fs.ModeDevice != 0 {
+		u = encodeDev(n.Dev)
+	}
+	if n.extended {
+		return encode(b, inodeExtended{
+			Format: format | formatExtended, XattrICount: icount(len(n.xattrs)), Mode: n.UnixMode(), Size: uint64(n.size), U: u, Ino: n.serial,
+			UID: n.UID, GID: n.GID, Mtime: uint64(n.Mtime.Sec), MtimeNsec: uint32(n.Mtime.Nsec), Nlink: n.links,
+		})
+	}
+	return encode(b, inodeCompact{
+		Format: format, XattrICount: icount(len(n.xattrs)), Mode: n.UnixMode(), Nlink: uint16(n.links), Size: uint32(n.size), U: u, Ino: n.serial,
+		UID: uint16(n.UID), GID: uint16(n.GID),
+	})
+}

@@ -1,0 +1,185 @@
+package erofs
+
+import (
+	"encoding/binary"
+	"hash/crc32"
+	"io/fs"
+	"math"
+
+	"ingot/image"
+)
+
+// The structures of EROFS, all little-endian, with the names of the kernel's
+// fs/erofs/erofs_fs.h. They are described at
+// https://erofs.docs.kernel.org/en/latest/core_ondisk.html.
+
+const (
+	blockBits  = 12
+	blockSize  = 1 << blockBits // the one size that every kernel before 6.4 reads
+	slotSize   = 32             // inodes begin at multiples of it
+	maxBlocks  = math.MaxUint32
+	maxName    = 255  // EROFS_NAME_LEN
+	maxSymlink = 4095 // PATH_MAX, less the zero that ends it
+	maxLabel   = 15   // of 16 bytes: Linux refuses a volume_name without a zero at its end
+)
+
+const (
+	superOffset = 1024 // EROFS_SUPER_OFFSET
+	superMagic  = 0xE0F5E1E2
+	superSize   = 128
+
+	featureCompatChecksum = 1 << 0 // EROFS_FEATURE_COMPAT_SB_CHKSUM
+	featureCompatMtime    = 1 << 1 // EROFS_FEATURE_COMPAT_MTIME: inodes have the time of modification, not of change
+
+	featureIncompatZeroPadding = 1 << 0 // of compressed blocks; without these it says nothing
+)
+
+// superblock is erofs_super_block.
+type superblock struct {
+	Magic           uint32
+	Checksum        uint32
+	FeatureCompat   uint32
+	BlkSzBits       uint8
+	SbExtSlots      uint8
+	RootNid         uint16
+	Inos            uint64
+	BuildTime       uint64
+	BuildTimeNsec   uint32
+	Blocks          uint32
+	MetaBlkAddr     uint32
+	XattrBlkAddr    uint32
+	UUID            [16]byte
+	VolumeName      [16]byte
+	FeatureIncompat uint32
+	Reserved        [44]byte // of compression, devices and name prefixes
+}
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// superChecksum is the checksum of what follows the first 1024 bytes of the first block,
+// in which the checksum itself is zero. Linux leaves out the final inversion.
+func superChecksum(rest []byte) uint32 { return ^crc32.Checksum(rest, castagnoli) }
+
+// The bits of i_format.
+const (
+	formatExtended    = 1 << 0 // EROFS_INODE_LAYOUT_EXTENDED
+	formatLayoutShift = 1
+	formatLayoutMask  = 7
+	formatAll         = formatExtended | formatLayoutMask<<formatLayoutShift
+
+	layoutFlatPlain  = 0 // all contents are in blocks
+	layoutFlatInline = 2 // what is left of the last block follows the inode
+)
+
+const (
+	compactSize  = 32
+	extendedSize = 64
+)
+
+// inodeCompact is erofs_inode_compact. Its time is the volume's.
+type inodeCompact struct {
+	Format      uint16
+	XattrICount uint16
+	Mode        uint16
+	Nlink       uint16
+	Size        uint32
+	Reserved    uint32
+	U           uint32 // the first block, or the device number
+	Ino         uint32
+	UID, GID    uint16
+	Reserved2   uint32
+}
+
+// inodeExtended is erofs_inode_extended.
+type inodeExtended struct {
+	Format      uint16
+	XattrICount uint16
+	Mode        uint16
+	Reserved    uint16
+	Size        uint64
+	U           uint32
+	Ino         uint32
+	UID, GID    uint32
+	Mtime       uint64
+	MtimeNsec   uint32
+	Nlink       uint32
+	Reserved2   [16]byte
+}
+
+// encodeDev is new_encode_dev of linux/kdev_t.h: 12 bits of major and 20 of minor.
+func encodeDev(d image.Dev) uint32 { return d.Minor&0xff | d.Major<<8 | (d.Minor&^0xff)<<12 }
+
+func decodeDev(n uint32) image.Dev {
+	return image.Dev{Major: n >> 8 & maxMajor, Minor: n&0xff | n>>12&0xfff00}
+}
+
+const (
+	maxMajor = 1<<12 - 1
+	maxMinor = 1<<20 - 1
+)
+
+// direntSize is the length of an erofs_dirent: the nid (64 bits), the offset of the name in
+// the block (16), the type (8) and 8 reserved bits.
+const direntSize = 12
+
+// appendDirent appends an erofs_dirent.
+func appendDirent(b []byte, nid uint64, nameOff int, fileType uint8) []byte {
+	b = binary.LittleEndian.AppendUint64(b, nid)
+	b = binary.LittleEndian.AppendUint16(b, uint16(nameOff))
+	return append(b, fileType, 0)
+}
+
+// fileType returns the EROFS_FT_ of a mode, which is the FT_ of linux/fs_types.h.
+func fileType(m fs.FileMode) uint8 {
+	switch m.Type() {
+	case 0:
+		return 1
+	case fs.ModeDir:
+		return 2
+	case fs.ModeDevice | fs.ModeCharDevice:
+		return 3
+	case fs.ModeDevice:
+		return 4
+	case fs.ModeNamedPipe:
+		return 5
+	case fs.ModeSocket:
+		return 6
+	case fs.ModeSymlink:
+		return 7
+	}
+	return 0
+}
+
+const (
+	xattrHeaderSize = 12 // erofs_xattr_ibody_header: 4 reserved bytes, the number of shared attributes, 7 reserved ones
+	xattrEntrySize  = 4  // erofs_xattr_entry: the length of the name, its index, the size of the value
+	xattrAlign      = 4
+	maxXattrName    = 255
+	maxXattrValue   = math.MaxUint16
+	maxXattrBody    = xattrHeaderSize + xattrAlign*(math.MaxUint16-1)
+)
+
+// xattrPrefixes are the EROFS_XATTR_INDEX_ that stand for the beginning of a name. Those
+// of access control lists stand for all of it.
+var xattrPrefixes = [...]struct {
+	index  uint8
+	prefix string
+	whole  bool
+}{
+	{1, "user.", false},
+	{2, "system.posix_acl_access", true},
+	{3, "system.posix_acl_default", true},
+	{4, "trusted.", false},
+	{6, "security.", false},
+}
+
+func alignUp(n, to int64) int64 { return (n + to - 1) / to * to }
+
+// encode appends the bytes of a structure.
+func encode(b []byte, s any) []byte {
+	b, err := binary.Append(b, binary.LittleEndian, s)
+	if err != nil {
+		panic(err) // the structures are of fixed size
+	}
+	return b
+}

@@ -1,0 +1,151 @@
+package erofs
+
+import (
+	"fmt"
+	"io/fs"
+	"math"
+
+	"ingot/image"
+)
+
+// inode is a file of the volume, under however many names.
+type inode struct {
+	*image.Node
+	owner  *image.Owner
+	xattrs []byte // erofs_xattr_ibody_header and what follows it
+	links  uint32
+	serial uint32
+
+	parent   *inode   // of a directory; the root's is itself
+	children []*inode // of a directory, in the order of its entries
+
+	extended bool
+	size     int64 // of what it holds
+	pos      int64 // where it stands, bytes
+	inline   int64 // how much of size follows it
+	block    uint32
+}
+
+// plan is the inodes of a volume in the order of their paths, those of directories
+// before those of what is in them.
+type plan struct {
+	inodes []*inode
+	byNode map[*image.Node]*inode
+}
+
+var rootOwner = &image.Owner{}
+
+// scan adds all that is in the tree.
+func (w *writer) scan(t *image.Tree) error {
+	w.byNode = map[*image.Node]*inode{}
+	root, err := w.add(t.Root, rootOwner)
+	if err != nil {
+		return err
+	}
+	root.parent, root.links = root, 2
+	if err := w.scanDirectory(root); err != nil {
+		return err
+	}
+	for _, n := range w.inodes {
+		n.extended = n.needsExtended(w.time())
+	}
+	return nil
+}
+
+func (w *writer) scanDirectory(d *inode) error {
+	entries := d.Entries()
+	d.children = make([]*inode, len(entries))
+	for i, e := range entries {
+		n := w.byNode[e.Node]
+		if n == nil || n.IsDir() {
+			owner := &image.Owner{Parent: d.owner, Name: e.Name}
+			if n != nil {
+				return fmt.Errorf("%s: is a directory that stands in two places", owner)
+			}
+			var err error
+			if n, err = w.add(e.Node, owner); err != nil {
+				return err
+			}
+		}
+		if len(e.Name) > maxName {
+			return fmt.Errorf("%s/%s: name of %d bytes; EROFS allows %d", d.owner, e.Name, len(e.Name), maxName)
+		}
+		n.links++
+		d.children[i] = n
+		if !n.IsDir() {
+			continue
+		}
+		n.parent = d
+		n.links++ // its own "."
+		d.links++ // its ".."
+		if err := w.scanDirectory(n); err != nil {
+			return err
+		}
+	}
+	d.size = directorySize(d.dirents())
+	return nil
+}
+
+// add makes the inode of a Node.
+func (w *writer) add(node *image.Node, owner *image.Owner) (*inode, error) {
+	n := &inode{Node: node, owner: owner, serial: uint32(len(w.inodes) + 1)}
+	if !node.IsDir() {
+		n.size = node.Size()
+	}
+	var err error
+	if err = n.check(); err == nil {
+		n.xattrs, err = packXattrs(node.Xattrs)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", n.path(), err)
+	}
+	w.byNode[node] = n
+	w.inodes = append(w.inodes, n)
+	return n, nil
+}
+
+// path is the first of the inode's names.
+func (n *inode) path() string {
+	if n.owner == rootOwner {
+		return "/"
+	}
+	return n.owner.String()
+}
+
+// check refuses what cannot be recorded.
+func (n *inode) check() error {
+	if n.Mtime.Nsec < 0 || n.Mtime.Nsec >= 1e9 {
+		return checkTime("its modification", n.Mtime)
+	}
+	switch n.Mode.Type() {
+	case 0, fs.ModeDir, fs.ModeNamedPipe, fs.ModeSocket:
+	case fs.ModeDevice, fs.ModeDevice | fs.ModeCharDevice:
+		if n.Dev.Major > maxMajor || n.Dev.Minor > maxMinor {
+			return fmt.Errorf("device %d:%d; EROFS allows %d:%d", n.Dev.Major, n.Dev.Minor, maxMajor, maxMinor)
+		}
+	case fs.ModeSymlink:
+		if n.size < 1 || n.size > maxSymlink {
+			return fmt.Errorf("symlink to %d bytes; a target has 1 to %d", n.size, maxSymlink)
+		}
+	default:
+		return fmt.Errorf("is %s, which EROFS cannot hold", image.Kind(n.Mode))
+	}
+	return nil
+}
+
+// needsExtended says whether the small inode has no room for one of the numbers.
+func (n *inode) needsExtended(volume image.Time) bool {
+	return n.Mtime != volume || n.UID > math.MaxUint16 || n.GID > math.MaxUint16 ||
+		n.links > math.MaxUint16 || n.size > math.MaxUint32
+}
+
+// head is the length of the inode with its extended attributes.
+func (n *inode) head() int64 {
+	if n.extended {
+		return extendedSize + int64(len(n.xattrs))
+	}
+	return compactSize + int64(len(n.xattrs))
+}
+
+// nid is the number that directories know the inode by: its place.
+func (n *inode) nid() uint64 { return uint64(n.pos / slotSize) }
