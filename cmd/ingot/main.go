@@ -167,7 +167,7 @@ file that changed while it was read, 130 an interruption.`,
 		RunE:                       func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(newBuild(), newCache(), newCheck(), newClosure(), newExec(), newNetwork(), newPlan(), newRecipes(), newRegister(), newSchema(), newServe(), newVerify(), newVerifySignatures(), newDigest(), newVersion(),
+	root.AddCommand(newBuild(), newCache(), newCheck(), newClosure(), newConvert(), newExec(), newNetwork(), newPlan(), newRecipes(), newRegister(), newSchema(), newServe(), newVerify(), newVerifySignatures(), newDigest(), newVersion(),
 		newRun(), newShell(), newPs(), newStop())
 	for _, c := range root.Commands() {
 		if check := c.Args; check != nil {

@@ -1,0 +1,20 @@
+// Package vdi writes VirtualBox's disk format.
+//
+//	file, err := vdi.Layout(disk, seed)
+//	err = image.WriteRaw(ctx, file, "web.vdi", image.WriteOptions{})
+//
+// As with qcow2, a VDI file is itself an [image.Map]: a header, a map of blocks, and
+// extents that take their bytes from the disk, so that whatever consumes a Map writes
+// one, and it holds the same bytes every time. It is a dynamic image of version 1.1:
+// blocks of 1 MiB, those without data not allocated, and each begins at a multiple of
+// 1 MiB in the file.
+//
+// VirtualBox refuses two disks with one UUID, so that it has to be another for each
+// disk: it is derived from the seed.
+//
+// A disk is at most 4 PiB less a block large, as VirtualBox counts blocks by 32 bits;
+// its size is rounded up to whole sectors of 512 bytes. Nothing is read: qemu-img does.
+//
+// There is no specification but the code: VDICore.h of VirtualBox, and block/vdi.c of
+// QEMU, which names the fields.
+package vdi

@@ -1,0 +1,44 @@
+package vhd
+
+// The footer, with the specification's names. All numbers are big-endian.
+type footer struct {
+	Cookie             [8]byte
+	Features           uint32
+	FileFormatVersion  uint32
+	DataOffset         uint64 // of the dynamic kind's header
+	TimeStamp          uint32 // seconds since 2000
+	CreatorApplication [4]byte
+	CreatorVersion     uint32
+	CreatorHostOS      [4]byte
+	OriginalSize       uint64
+	CurrentSize        uint64
+	DiskGeometry       struct {
+		Cylinders uint16
+		Heads     uint8
+		Sectors   uint8
+	}
+	DiskType   uint32
+	Checksum   uint32 // the complement of the sum of the other bytes
+	UniqueID   [16]byte
+	SavedState uint8
+	Reserved   [427]byte
+}
+
+const (
+	cookie            = "conectix"
+	featuresReserved  = 2 // always set
+	fileFormatVersion = 1 << 16
+	noDataOffset      = 0xffffffffffffffff
+	diskTypeFixed     = 2
+	// Readers take the size from the geometry, which is less than CurrentSize, unless they
+	// know the creator to mean CurrentSize: "win " is Hyper-V, which does.
+	creatorApplication = "win "
+	creatorVersion     = 6<<16 | 3
+	creatorHostOS      = "Wi2k"
+
+	footerSize = 512
+	sectorSize = 512
+	sizeUnit   = 1 << 20
+	maxSize    = 2040 << 30
+	checksumAt = 64
+)

@@ -1,0 +1,67 @@
+package vhd
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+
+	"ingot/image"
+)
+
+// Layout returns the bytes of the VHD file that holds m.
+func Layout(m *image.Map, seed image.Seed) (*image.Map, error) {
+	size := (m.Size() + sizeUnit - 1) / sizeUnit * sizeUnit
+	if size > maxSize {
+		return nil, fmt.Errorf("a disk of %d bytes is too large for VHD, which holds %d", m.Size(), int64(maxSize))
+	}
+	var b image.Builder
+	if m.Size() > 0 {
+		b.AddExtent(image.Extent{Len: m.Size(), Src: m})
+	}
+	b.Add(size, image.Bytes(encode(size, seed)), &image.Owner{Name: "vhd footer"})
+	return b.Map(size + footerSize)
+}
+
+func encode(size int64, seed image.Seed) []byte {
+	f := footer{
+		Features: featuresReserved, FileFormatVersion: fileFormatVersion, DataOffset: noDataOffset,
+		CreatorVersion: creatorVersion, OriginalSize: uint64(size), CurrentSize: uint64(size),
+		DiskType: diskTypeFixed, UniqueID: seed.UUID("vhd"),
+	}
+	copy(f.Cookie[:], cookie)
+	copy(f.CreatorApplication[:], creatorApplication)
+	copy(f.CreatorHostOS[:], creatorHostOS)
+	f.DiskGeometry.Cylinders, f.DiskGeometry.Heads, f.DiskGeometry.Sectors = geometry(size / sectorSize)
+	var buf bytes.Buffer
+	binary.Write(&buf, binary.BigEndian, f) // a bytes.Buffer takes everything
+	b := buf.Bytes()
+	sum := uint32(0)
+	for _, c := range b {
+		sum += uint32(c)
+	}
+	binary.BigEndian.PutUint32(b[checksumAt:], ^sum)
+	return b
+}
+
+// geometry is the specification's appendix "CHS Calculation".
+func geometry(sectors int64) (cylinders uint16, heads, perTrack uint8) {
+	sectors = min(sectors, 65535*16*255)
+	var h, s, tracks int64 // tracks are cylinders times heads
+	if sectors >= 65535*16*63 {
+		h, s = 16, 255
+		tracks = sectors / s
+	} else {
+		s = 17
+		tracks = sectors / s
+		h = max((tracks+1023)/1024, 4)
+		if tracks >= h*1024 || h > 16 {
+			h, s = 16, 31
+			tracks = sectors / s
+		}
+		if tracks >= h*1024 {
+			h, s = 16, 63
+			tracks = sectors / s
+		}
+	}
+	return uint16(tracks / h), uint8(h), uint8(s)
+}
