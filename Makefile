@@ -39,7 +39,7 @@ check: ## gofmt, go vet and staticcheck
 	$(STATICCHECK) ./...
 
 race: ## the packages that work in parallel, under the race detector
-	go test -race -short ./image/... ./storedb/... ./partition/...
+	go test -race -short ./image/... ./storedb/... ./partition/... ./vm/agent ./vm/network ./vm/run
 
 bench: ## the numbers of the README: make bench, make bench BENCH="raw nar"
 	tests/setup/debian judges
