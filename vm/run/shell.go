@@ -53,9 +53,9 @@ func (s *Shell) Interact(ctx context.Context, t *Terminal, in *os.File, kind str
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	rows, columns := t.Size()
-	inner := fmt.Sprintf("stty rows %d cols %d 2>/dev/null; sh -i", rows, columns)
-	start := fmt.Sprintf("LINES=%d COLUMNS=%d TERM=%s script -q -c %s /dev/null; %s\n",
-		rows, columns, Quote([]string{kind}), Quote([]string{inner}), markCommand)
+	// No command is given to script: the shell that would run it would die of the Ctrl-C
+	// that is meant for what the person runs.
+	start := fmt.Sprintf("LINES=%d COLUMNS=%d TERM=%s script -q /dev/null; %s\n", rows, columns, Quote([]string{kind}), markCommand)
 	done := s.relay(ctx)
 	if _, err := io.WriteString(s.Door, start); err != nil {
 		return 0, errHungUp
