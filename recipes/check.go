@@ -33,6 +33,7 @@ func (r *Recipe) check(d *decoder) {
 	d.check("output.format", oneOf(r.Output.Format, "raw", "qcow2", "iso", "netboot"))
 	r.checkISO(d)
 	r.checkLive(d)
+	r.checkSteps(d)
 }
 
 // check records err at key, if there is one.
@@ -124,6 +125,9 @@ func (p *Partition) fileSystem() partition.FileSystem {
 	case "swap":
 		return swap.Area{}
 	}
+	if t, ok := foreign[p.Filesystem]; ok {
+		return foreignFileSystem{t}
+	}
 	return nil
 }
 
@@ -172,13 +176,16 @@ func (r *Recipe) checkDisk(d *decoder) {
 
 func (p *Partition) check(d *decoder, key string) {
 	if p.Filesystem != "" {
-		if err := oneOf(p.Filesystem, "ext4", "fat", "swap"); err != nil {
+		if err := oneOf(p.Filesystem, "ext4", "fat", "swap", "btrfs", "xfs", "f2fs"); err != nil {
 			d.fail(key+".filesystem", "unsupported file system: %s", err)
 			return
 		}
 	}
 	if p.Type == "" {
 		p.Type = map[string]string{"fat": "esp", "swap": "swap"}[p.Filesystem]
+		if p.Encrypt != "" {
+			p.Type = p.Encrypt
+		}
 		choose(&p.Type, "linux")
 	}
 	if p.Size.IsZero() {
@@ -194,7 +201,7 @@ func (p *Partition) check(d *decoder, key string) {
 		for _, k := range []struct {
 			name string
 			set  bool
-		}{{"label", p.Label != ""}, {"uuid", p.UUID != ""}, {"contents", p.Contents.some()}} {
+		}{{"label", p.Label != ""}, {"uuid", p.UUID != ""}, {"contents", p.Contents.some()}, {"encrypt", p.Encrypt != ""}} {
 			if k.set {
 				d.fail(key+"."+k.name, "needs a filesystem to be in")
 			}
@@ -214,18 +221,25 @@ func (p *Partition) check(d *decoder, key string) {
 	}
 	// One at a time, so that the error stands at the key that is wrong.
 	fit := image.Volume{Size: image.Exactly(64 << 20)}
+	if t, ok := foreign[p.Filesystem]; ok {
+		fit.Size.Bytes = t.smallest
+	}
+	p.checkEncrypt(d, key)
 	if err := fs.Check(fit); err != nil {
 		d.fail(key, "%s", err)
 		return
 	}
 	label, uuid, size := fit, fit, image.Volume{Size: p.Size.Size}
 	label.Label, uuid.UUID = p.Label, p.UUID
+	if p.Encrypt != "" && !size.Size.Fit {
+		size.Size.Bytes -= luksHeader
+	}
 	d.check(key+".label", fs.Check(label))
 	d.check(key+".uuid", fs.Check(uuid))
 	if !p.Size.Fit {
 		d.check(key+".size", fs.Check(size))
 	}
-	if p.Contents.Store && p.Filesystem != "ext4" {
+	if p.Contents.Store && p.Filesystem == "fat" {
 		d.fail(key+".filesystem", "%s cannot hold a store: it has no symlinks and no modes; use ext4", p.Filesystem)
 	}
 	for i := range p.Contents.Files {

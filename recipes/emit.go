@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"golang.org/x/sync/errgroup"
 
@@ -33,6 +34,17 @@ type Manifest struct {
 	Compressor string              `json:"compressor,omitempty"` // what made the squashfs, which its bytes depend on
 	Tools      []tools.Package     `json:"tools,omitempty"`      // the packages that the system's tools were taken from
 	Closure    ManifestClosure     `json:"closure"`
+
+	// Helper is what a virtual machine has done, and with what. NotReproducible are the
+	// parts of the image that will have other bytes the next time.
+	Helper          *ManifestHelper `json:"helper,omitempty"`
+	NotReproducible []string        `json:"notReproducible,omitempty"`
+}
+
+// ManifestHelper is what a manifest says of the virtual machine.
+type ManifestHelper struct {
+	Kernel string          `json:"kernel"` // its release
+	Tools  []tools.Package `json:"tools,omitempty"`
 }
 
 // ManifestRange is a run of bytes and its digest.
@@ -73,6 +85,9 @@ func ManifestPath(path string) string { return path + ".manifest.json" }
 
 // container returns the bytes of the output file.
 func (p *Plan) container() (*image.Map, error) {
+	if p.unfinished {
+		return nil, fmt.Errorf("%s is not whole: a virtual machine has to make %s", p.Recipe.Name, strings.Join(p.Privileged(), ", "))
+	}
 	if p.Recipe.Output.Format == "qcow2" {
 		return qcow2.Layout(p.Disk.Map)
 	}
@@ -171,7 +186,7 @@ func (p *Plan) manifest(ctx context.Context) (*Manifest, error) {
 	m := &Manifest{
 		Ingot: Version, Recipe: p.Recipe.Name, Format: p.Recipe.Output.Format,
 		Disk:    ManifestRange{p.Disk.Map.Size(), DigestName + pieces.Digest().String()},
-		Closure: p.Closure, Compressor: p.compressor, Tools: p.tools,
+		Closure: p.Closure, Compressor: p.compressor, Tools: p.tools, Helper: p.helper, NotReproducible: p.notReproducible(),
 	}
 	for i, d := range p.Disk.Partitions {
 		sum, ok := pieces.Part(d.Start, d.Size)

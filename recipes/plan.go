@@ -43,6 +43,12 @@ type Plan struct {
 	compressor string
 	signer     *signature.Signer
 	temp       io.Closer
+
+	// What takes a virtual machine, see [Plan.Finish].
+	chores     []chore
+	unfinished bool
+	helper     *ManifestHelper
+	overlay    io.Closer
 }
 
 // planner is a Plan in the making.
@@ -58,6 +64,7 @@ type planner struct {
 	temp       io.Closer
 	files      []OutputFile // of a folder
 	signer     *signature.Signer
+	chores     []chore
 
 	warnings []string
 }
@@ -76,10 +83,13 @@ func (r *Recipe) Plan(ctx context.Context, h Host) (*Plan, error) {
 // Close gives back what was made for the plan and has no name, such as a compressed
 // store; nothing of the plan can be read any more.
 func (p *Plan) Close() error {
-	if p.temp == nil {
-		return nil
+	var err error
+	for _, c := range []io.Closer{p.temp, p.overlay} {
+		if c != nil {
+			err = errors.Join(err, c.Close())
+		}
 	}
-	return p.temp.Close()
+	return err
 }
 
 func (p *planner) plan(ctx context.Context, h Host) (*Plan, error) {
@@ -108,6 +118,7 @@ func (p *planner) plan(ctx context.Context, h Host) (*Plan, error) {
 	plan := &Plan{Recipe: r, Disk: disk, items: c.Items(), contents: p.contents(), boot: p.boot, Warnings: p.warnings,
 		Files: p.files, compressor: p.compressor, signer: p.signer, temp: p.temp,
 		Closure: ManifestClosure{Paths: c.Len(), NarSize: c.NarSize()}}
+	plan.chores, plan.unfinished = p.chores, len(r.privileged()) > 0
 	plan.direct, plan.directErr = p.direct()
 	if m := p.store.made; m != nil {
 		plan.tools = m.packages
@@ -140,9 +151,14 @@ func (r *Recipe) seed(c *storedb.Closure) (image.Seed, error) {
 	of := *r
 	of.Output, of.System, of.src = Output{}, nil, nil
 	of.Store = Store{Flavour: r.Store.Flavour}
+	of.Steps = slices.Clone(r.Steps)
+	for i := range of.Steps {
+		of.Steps[i].File, of.Steps[i].Secrets = Path{}, nil
+	}
 	of.Bootloader.Grub.From = Path{}
 	of.Disk.Partitions = slices.Clone(r.Disk.Partitions)
 	for i := range of.Disk.Partitions {
+		of.Disk.Partitions[i].Passphrase = nil
 		c := &of.Disk.Partitions[i].Contents
 		c.From, c.Files = Path{}, slices.Clone(c.Files)
 		for j := range c.Files {
@@ -281,7 +297,11 @@ func (p *planner) place(i int) (partition.Partition, error) {
 	v := p.volume(i)
 	out.UUID = fs.UUID(v)
 	var err error
-	if out.Content, err = fs.Layout(tree, v); err != nil {
+	layout := fs.Layout
+	if len(part.madeBy()) > 0 {
+		layout = func(t *image.Tree, v image.Volume) (*image.Map, error) { return p.placeForeign(i, t, v) }
+	}
+	if out.Content, err = layout(tree, v); err != nil {
 		if isTooSmall(err) {
 			key += ".size"
 		} else if part.Contents.some() {

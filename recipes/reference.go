@@ -89,6 +89,9 @@ func valueOf(t reflect.Type, schema string) (string, reflect.Type) {
 		value, sub := valueOf(t.Elem(), "")
 		return "list of " + value + "s", sub
 	case reflect.Map:
+		if t.Elem().Kind() == reflect.Struct {
+			return "mapping of mappings", t.Elem()
+		}
 		return "mapping of texts", nil
 	case reflect.Bool:
 		return "true or false", nil

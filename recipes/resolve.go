@@ -38,6 +38,10 @@ type Host struct {
 	// CacheDir is the folder in which what was fetched is kept for the next time, in a
 	// folder of its own for each flavour.
 	CacheDir string
+	// Getenv looks up the variables of the environment that a recipe takes secrets from.
+	Getenv func(name string) (value string, set bool)
+	// Helper says how the virtual machine is run that some parts of an image take.
+	Helper Helper
 }
 
 // store is the store of an image as it is being found.

@@ -24,6 +24,10 @@ type Summary struct {
 	Boot       SummaryBoot        `json:"boot"`
 	Stages     []SummaryStage     `json:"stages"`
 	Warnings   []string           `json:"warnings,omitempty"`
+	// Privileged are the parts that are made in a virtual machine, and NotReproducible
+	// those that have other bytes every time.
+	Privileged      []string `json:"privileged,omitempty"`
+	NotReproducible []string `json:"notReproducible,omitempty"`
 }
 
 // SummaryPartition is one partition of a [Summary].
@@ -101,7 +105,7 @@ func (p *Plan) Summary(largest int) Summary {
 	s := Summary{
 		Name: p.Recipe.Name, Table: p.table(), Format: p.Recipe.Output.Format,
 		Size: p.Disk.Map.Size(), Data: p.Data(), Boot: p.boot.summary(), Warnings: p.Warnings,
-		Closure: SummaryClosure{ManifestClosure: p.Closure},
+		Closure: SummaryClosure{ManifestClosure: p.Closure}, Privileged: p.Privileged(), NotReproducible: p.notReproducible(),
 	}
 	for i, d := range p.Disk.Partitions {
 		part := SummaryPartition{
@@ -132,6 +136,9 @@ func (p *Plan) stages() []SummaryStage {
 	}
 	if b := p.boot.summary(); len(b.Platforms) > 0 {
 		stages = append(stages, SummaryStage{"boot loader", fmt.Sprintf("GRUB for %v, %d entries", b.Platforms, len(b.Entries))})
+	}
+	for _, part := range p.Privileged() {
+		stages = append(stages, SummaryStage{"virtual machine", part + ": not reproducible"})
 	}
 	return append(stages, SummaryStage{"emit", fmt.Sprintf("%s, %s of data", p.Recipe.Output.Format, size(p.Data()))})
 }

@@ -3,6 +3,7 @@ package recipes
 import (
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	"ingot/image"
@@ -64,7 +65,11 @@ func (r *Recipe) makeSystem(f storedb.Flavour, h Host, known [][]*storedb.Item) 
 	if err != nil {
 		return nil, err
 	}
-	initrd, err := initrdItem(k, program, r.System.Modules)
+	unlock, err := r.unlocks(h, k)
+	if err != nil {
+		return nil, err
+	}
+	initrd, err := initrdItem(k, program, append(slices.Clone(r.System.Modules), unlock.modules...), unlock.files)
 	if err != nil {
 		return nil, err
 	}
@@ -171,9 +176,9 @@ func programItem(program *image.File) *image.Node {
 }
 
 // initrdItem is the initial RAM disk, which finds and mounts the root. It loads the
-// modules in load, beside those that the machine's devices ask for.
-func initrdItem(k *kernel.Kernel, program *image.File, load []string) (*image.Node, error) {
-	archive, err := initramfs.Build(initramfs.Options{Init: program, Kernel: k, Load: load})
+// modules in load, beside those that the machine's devices ask for, and has more files.
+func initrdItem(k *kernel.Kernel, program *image.File, load []string, files *image.Tree) (*image.Node, error) {
+	archive, err := initramfs.Build(initramfs.Options{Init: program, Kernel: k, Load: load, Files: files})
 	if err != nil {
 		return nil, err
 	}

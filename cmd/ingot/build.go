@@ -43,6 +43,7 @@ The output - is standard output, written strictly in order, without a manifest.`
 		RunE: func(c *cobra.Command, args []string) error { return build(c, args[0], r, o) },
 	}
 	r.add(c)
+	r.addHelper(c)
 	f := c.Flags()
 	f.StringVarP(&o.output, "output", "o", "", "where to write; the recipe's name with .img, .qcow2, .iso or -netboot if left out")
 	f.StringVar(&r.signKey, "sign-key", "", "override output.sign.key: the `FILE` with the private key that signs a netboot folder")
@@ -99,6 +100,9 @@ func build(c *cobra.Command, name string, r recipeFlags, o buildFlags) error {
 		partition.FormatBytes(plan.Data()), where(plan))
 	if o.dryRun {
 		return nil
+	}
+	if err := finish(c, plan, r, o.quiet, tempBeside(out)); err != nil {
+		return err
 	}
 	total, err := plan.Work(out == stdout)
 	if err != nil {
@@ -182,6 +186,8 @@ type recipeFlags struct {
 
 	signKey, signCert, signChain string   // of build
 	sshKeys                      []string // likewise
+
+	helper helperFlags
 }
 
 func (r *recipeFlags) add(c *cobra.Command) {
@@ -273,6 +279,6 @@ func thisHost() (recipes.Host, error) {
 	}
 	return recipes.Host{
 		Program: program, Path: filepath.SplitList(os.Getenv("PATH")),
-		Fetch: fetching(), CacheDir: cacheDir(),
+		Fetch: fetching(), CacheDir: cacheDir(), Getenv: os.LookupEnv,
 	}, nil
 }

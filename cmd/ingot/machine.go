@@ -43,6 +43,7 @@ type machineFlags struct {
 
 func (f *machineFlags) add(c *cobra.Command) {
 	f.recipe.add(c)
+	f.recipe.addHelper(c)
 	f.sources.add(c.Flags())
 	s := c.Flags()
 	s.StringVar(&f.kernel, "kernel", "/", "closure: `DIR` with boot/vmlinuz-* and lib/modules, for the kernel that shows the store")
@@ -151,6 +152,9 @@ func recipeSystem(c *cobra.Command, r recipeFlags, name string) (*run.System, er
 	}
 	for _, w := range plan.Warnings {
 		fmt.Fprintf(c.ErrOrStderr(), "warning: %s\n", w)
+	}
+	if err := finish(c, plan, r, false, os.TempDir()); err != nil {
+		return nil, err
 	}
 	return planSystem(plan, name), nil
 }

@@ -53,6 +53,7 @@ Several disks, each as NAME=RECIPE or NAME=IMAGE, are served under their names.`
 		RunE: func(c *cobra.Command, args []string) error { return serve(c, args, r, s) },
 	}
 	r.add(c)
+	r.addHelper(c)
 	f := c.Flags()
 	f.StringVar(&s.socket, "socket", "", "`PATH` of the socket; NAME.nbd in ingot's folder below XDG_RUNTIME_DIR, or in /tmp/ingot-UID, if left out")
 	f.BoolVar(&s.writable, "writable", false, "clients may write; what they write is forgotten in the end")
@@ -182,6 +183,10 @@ func planMap(c *cobra.Command, name string, r recipeFlags) (*image.Map, io.Close
 	if len(plan.Files) > 0 {
 		plan.Close()
 		return nil, nil, &recipes.Error{File: name, Key: "output.format", What: "is a folder of files, and no disk to serve"}
+	}
+	if err := finish(c, plan, r, false, os.TempDir()); err != nil {
+		plan.Close()
+		return nil, nil, err
 	}
 	return plan.Disk.Map, plan, nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -34,6 +35,9 @@ say whose bytes differ. The exit status is 0 if none do, and 6 if any does.`,
 				return err
 			}
 			defer plan.Close()
+			if parts := plan.Privileged(); len(parts) > 0 {
+				return fmt.Errorf("%s has parts that come out different every time, so there is nothing to compare with: %s", args[0], strings.Join(parts, ", "))
+			}
 			if plan.Files != nil {
 				return verifyFolder(c, plan, args[1], quiet, asJSON)
 			}

@@ -137,7 +137,7 @@ func (d *dpkg) owner(path string) *record {
 				continue // one that has no files, or none that could be a library
 			}
 			for _, f := range files {
-				if strings.Contains(f, ".so") {
+				if strings.Contains(f, ".so") || strings.Contains(f, "bin/") {
 					d.owners[merged(f)] = r
 				}
 			}

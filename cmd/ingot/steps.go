@@ -1,0 +1,61 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"ingot/recipes"
+	"ingot/vm"
+)
+
+// helperFlags say how the parts of an image are made that take a virtual machine.
+type helperFlags struct {
+	refuse        bool
+	kernel, accel string
+}
+
+func (r *recipeFlags) addHelper(c *cobra.Command) {
+	f := c.Flags()
+	f.BoolVar(&r.helper.refuse, "no-vm", false, "refuse recipes with parts that are made in a virtual machine: steps, btrfs, xfs, f2fs, luks")
+	f.StringVar(&r.helper.kernel, "vm-kernel", "", "`PATH` of the kernel of that machine, as ingot exec --kernel takes it; the recipe's own, or this machine's, if left out")
+	f.StringVar(&r.helper.accel, "vm-accel", "", "kvm or tcg for that machine; what works if left out")
+}
+
+// finish makes the parts of an image that take a virtual machine, if there are any.
+func finish(c *cobra.Command, plan *recipes.Plan, r recipeFlags, quiet bool, temp string) error {
+	parts := plan.Privileged()
+	if len(parts) == 0 {
+		return nil
+	}
+	host, err := thisHost()
+	if err != nil {
+		return err
+	}
+	say := func(note string) {
+		if !quiet {
+			fmt.Fprintln(c.ErrOrStderr(), note)
+		}
+	}
+	host.Temp = temp
+	host.Helper = recipes.Helper{
+		Refuse: r.helper.refuse, Kernel: cmp.Or(r.helper.kernel, os.Getenv("INGOT_KERNEL")), Program: os.Getenv("INGOT_GUEST"),
+		Accel: vm.Accel(r.helper.accel), Warn: say,
+	}
+	if !quiet {
+		host.Helper.Output = c.ErrOrStderr()
+	}
+	if !r.helper.refuse {
+		say("in a virtual machine: " + strings.Join(parts, ", "))
+	}
+	start := time.Now()
+	if err := plan.Finish(c.Context(), host); err != nil {
+		return err
+	}
+	say(fmt.Sprintf("made these in %s; their bytes are not reproducible", since(start)))
+	return nil
+}

@@ -1,0 +1,228 @@
+package recipes
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// Step is something that is done in a virtual machine on the disk that was made.
+type Step struct {
+	Name     string            `json:"name" jsonschema:"required" jsonschema_description:"What errors and the manifest call it."`
+	Script   string            `json:"script,omitempty" jsonschema_description:"A script for /bin/sh, which ends where a command fails."`
+	File     Path              `json:"file,omitzero" jsonschema_description:"The file that has the script, instead."`
+	Run      []string          `json:"run,omitempty" jsonschema_description:"A command with its arguments, instead: of the closure, with in: root."`
+	In       string            `json:"in,omitempty" jsonschema:"enum=helper,enum=root" jsonschema_description:"helper (the default): ingot's own commands, with the image's root at /mnt, and the disk as /dev/vda. root: in the image's own root, by its own programs."`
+	Programs []string          `json:"programs,omitempty" jsonschema_description:"in: helper: programs of this machine that are at hand, with their libraries, such as sgdisk."`
+	Env      map[string]string `json:"environment,omitempty" jsonschema_description:"Variables."`
+	Secrets  map[string]Secret `json:"secrets,omitempty" jsonschema_description:"Variables whose values are no part of the recipe, and are kept out of what is shown."`
+}
+
+// Secret says where a secret is taken from. One newline at its end is no part of it.
+type Secret struct {
+	File        Path   `json:"file,omitzero" jsonschema_description:"The file that holds it, and nothing else."`
+	Environment string `json:"environment,omitempty" jsonschema_description:"The variable of ingot's environment that holds it."`
+}
+
+// Where a step runs.
+const (
+	inHelper = "helper"
+	inRoot   = "root"
+)
+
+// variable is what a variable of the environment may be called.
+var variable = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+
+// checkSteps finds what is wrong with what takes a virtual machine.
+func (r *Recipe) checkSteps(d *decoder) {
+	r.checkMounts(d)
+	names := map[string]bool{}
+	for i := range r.Steps {
+		s, key := &r.Steps[i], fmt.Sprintf("steps[%d]", i)
+		choose(&s.In, inHelper)
+		s.check(d, key)
+		if names[s.Name] {
+			d.fail(key+".name", "a step before is called %q, too", s.Name)
+		}
+		names[s.Name] = true
+		if s.In == inRoot && r.mounted("/") < 0 {
+			d.fail(key+".in", "there is no root to be in: no partition has mount: / or holds the store")
+		}
+	}
+	if format := r.Output.Format; format == "iso" || format == "netboot" {
+		for _, part := range r.privileged() {
+			d.fail("output.format", "%s takes a disk, and %s has none; write it as raw or qcow2", part, format)
+		}
+	}
+	r.checkReadable(d)
+}
+
+// checkEncrypt finds what is wrong with a container around the file system.
+func (p *Partition) checkEncrypt(d *decoder, key string) {
+	switch {
+	case p.Encrypt == "" && p.Passphrase != nil:
+		d.fail(key+".passphrase", "is that of encrypt: luks, which is not there")
+	case p.Encrypt == "":
+	case oneOf(p.Encrypt, "luks") != nil:
+		d.check(key+".encrypt", oneOf(p.Encrypt, "luks"))
+	case p.Type == "esp":
+		d.fail(key+".encrypt", "firmware cannot read an ESP that is encrypted")
+	case p.Passphrase == nil:
+		d.fail(key+".encrypt", "needs a passphrase: {file: PATH}, or {environment: NAME}")
+	default:
+		d.check(key+".passphrase", p.Passphrase.check())
+	}
+}
+
+func (s *Step) check(d *decoder, key string) {
+	if s.Name == "" || strings.ContainsFunc(s.Name, func(r rune) bool { return r < ' ' }) {
+		d.fail(key+".name", "%q is not a name: a line of text", s.Name)
+	}
+	d.check(key+".in", oneOf(s.In, inHelper, inRoot))
+	kinds := 0
+	for _, set := range []bool{s.Script != "", !s.File.IsZero(), len(s.Run) > 0} {
+		if set {
+			kinds++
+		}
+	}
+	if kinds != 1 {
+		d.fail(key, "exactly one of script, file and run says what it does, and %d are given", kinds)
+	}
+	if len(s.Programs) > 0 && s.In != inHelper {
+		d.fail(key+".programs", "are for in: helper; the image's root has its own")
+	}
+	for _, name := range s.Programs {
+		if name == "" || strings.Contains(name, "/") {
+			d.fail(key+".programs", "%q is not the name of a program", name)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.Env)) {
+		if !variable.MatchString(name) {
+			d.fail(key+".environment", "%q is not the name of a variable", name)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.Secrets)) {
+		if _, twice := s.Env[name]; twice || !variable.MatchString(name) {
+			d.fail(key+".secrets", "%q is not the name of a variable, or one of environment, too", name)
+		}
+		secret := s.Secrets[name]
+		d.check(key+".secrets."+name, secret.check())
+	}
+}
+
+func (s *Secret) check() error {
+	if s.File.IsZero() == (s.Environment == "") {
+		return errors.New("is taken either from a file or from a variable of the environment: {file: PATH} or {environment: NAME}")
+	}
+	return nil
+}
+
+// longestSecret is what may be read from a file, which somebody may have mistaken.
+const longestSecret = 64 << 10
+
+// read returns the secret.
+func (s *Secret) read(h Host) (string, error) {
+	text, from := "", "the variable "+s.Environment
+	if s.Environment != "" {
+		set := false
+		if h.Getenv != nil {
+			text, set = h.Getenv(s.Environment)
+		}
+		if !set {
+			return "", fmt.Errorf("the variable %s, which has the secret, is not set", s.Environment)
+		}
+	} else {
+		from = s.File.Host
+		info, err := os.Stat(from)
+		if err != nil {
+			return "", err
+		}
+		if info.Size() > longestSecret {
+			return "", fmt.Errorf("%s has %d bytes; a secret has at most %d", from, info.Size(), longestSecret)
+		}
+		data, err := os.ReadFile(from)
+		if err != nil {
+			return "", err
+		}
+		text = string(data)
+	}
+	text = strings.TrimSuffix(text, "\n")
+	if text == "" {
+		return "", fmt.Errorf("%s holds no secret: it is empty", from)
+	}
+	return text, nil
+}
+
+// checkMounts finds what is wrong with places of partitions in the root.
+func (r *Recipe) checkMounts(d *decoder) {
+	at := map[string]string{}
+	for i := range r.Disk.Partitions {
+		p, key := &r.Disk.Partitions[i], fmt.Sprintf("disk.partitions[%d].mount", i)
+		switch {
+		case p.Mount == "":
+			continue
+		case p.Filesystem == "" || p.Filesystem == "swap":
+			d.fail(key, "%s has no file system with files", p.Name)
+		case !path.IsAbs(p.Mount) || path.Clean(p.Mount) != p.Mount || strings.ContainsAny(p.Mount, "\n\x00"):
+			d.fail(key, "%q is not an absolute path without . and ..", p.Mount)
+		case at[p.Mount] != "":
+			d.fail(key, "%s is where %s is mounted, too", p.Mount, at[p.Mount])
+		}
+		at[p.Mount] = p.Name
+	}
+}
+
+// mounted returns the number of the partition that steps find at a place, or -1.
+func (r *Recipe) mounted(at string) int {
+	i := slices.IndexFunc(r.Disk.Partitions, func(p Partition) bool { return p.Mount == at })
+	if i < 0 && at == "/" {
+		i = slices.IndexFunc(r.Disk.Partitions, func(p Partition) bool { return p.Contents.Store && p.Mount == "" })
+	}
+	return i
+}
+
+// mountOf returns where steps find a partition, or "".
+func (r *Recipe) mountOf(i int) string {
+	if r.mounted("/") == i {
+		return "/"
+	}
+	return r.Disk.Partitions[i].Mount
+}
+
+// checkReadable refuses a disk whose kernels GRUB cannot read.
+func (r *Recipe) checkReadable(d *decoder) {
+	if r.Bootloader.Grub.IsZero() {
+		return
+	}
+	at := r.mounted("/boot")
+	if at < 0 {
+		at = slices.IndexFunc(r.Disk.Partitions, func(p Partition) bool { return p.Contents.Store })
+	}
+	if at < 0 || r.Disk.Partitions[at].Encrypt == "" {
+		return
+	}
+	e := d.errorf(fmt.Sprintf("disk.partitions[%d].encrypt", at), "GRUB cannot read its menu and the kernels from %s, which is encrypted", r.Disk.Partitions[at].Name)
+	e.Hint = "add a partition for them: {name: boot, filesystem: ext4, mount: /boot, size: fit+64MiB}"
+	d.errs = append(d.errs, e)
+}
+
+// privileged names the parts of the image that take a virtual machine, in the order in
+// which they are done.
+func (r *Recipe) privileged() []string {
+	var parts []string
+	for i := range r.Disk.Partitions {
+		p := &r.Disk.Partitions[i]
+		if made := p.madeBy(); len(made) > 0 {
+			parts = append(parts, fmt.Sprintf("partition %s (%s)", p.Name, strings.Join(made, ", ")))
+		}
+	}
+	for _, s := range r.Steps {
+		parts = append(parts, fmt.Sprintf("step %q", s.Name))
+	}
+	return parts
+}

@@ -1,0 +1,110 @@
+package recipes
+
+import (
+	"fmt"
+	"strings"
+
+	"ingot/bootloader"
+	"ingot/image"
+	"ingot/recipes/tools"
+	"ingot/vm/kernel"
+)
+
+// rootPartition returns the partition that a system boots into: the one with the store,
+// or that of the menu.
+func (p *planner) rootPartition(at int) int {
+	if i := p.storePartition(); i >= 0 {
+		return i
+	}
+	return at
+}
+
+// bringToBoot puts the kernel and the initial RAM disks of an entry, which lie with the
+// store, where GRUB finds them, under names that tell the store items: as NixOS and Guix
+// themselves do it with a /boot of its own.
+func (p *planner) bringToBoot(at, root int, e *bootloader.Entry) error {
+	bring := func(name string) (string, error) {
+		data, err := bootloader.Lookup(p.trees[root].Lookup).Data(name)
+		if err != nil {
+			return "", err
+		}
+		short := strings.TrimPrefix(strings.TrimPrefix(name, p.store.flavour.StoreDir()), "/")
+		to := "/kernels/" + strings.ReplaceAll(short, "/", "-")
+		if p.trees[at].Lookup(to) != nil {
+			return to, nil
+		}
+		return to, p.trees[at].Put(to, image.NewFile(0o444, data))
+	}
+	var err error
+	if e.Kernel, err = bring(e.Kernel); err != nil {
+		return fmt.Errorf("kernel: %w", err)
+	}
+	for i := range e.Initrd {
+		if e.Initrd[i], err = bring(e.Initrd[i]); err != nil {
+			return fmt.Errorf("initrd: %w", err)
+		}
+	}
+	return nil
+}
+
+// encryptedRoot returns the number of the partition that holds a system of ingot's own
+// and is encrypted, or -1.
+func (r *Recipe) encryptedRoot() int {
+	if r.System == nil || r.System.Path != "" {
+		return -1
+	}
+	for i, p := range r.Disk.Partitions {
+		if p.Contents.Store && p.Encrypt != "" {
+			return i
+		}
+	}
+	return -1
+}
+
+// unlockWords are those of the kernel's command line by which ingot's init finds the
+// container that its root is in.
+func (p *planner) unlockWords() []string {
+	i := p.encryptedRoot()
+	if i < 0 {
+		return nil
+	}
+	return []string{"ingot.luks=UUID=" + p.luksUUID(i)}
+}
+
+// unlocking is what an initial RAM disk needs beside ingot to unlock a root.
+type unlocking struct {
+	modules []string
+	files   *image.Tree
+}
+
+// ciphers are modules that LUKS's usual ciphers may take: some kernels have them built
+// in, or have another instead.
+var ciphers = []string{"xts", "cbc", "ecb", "essiv", "aesni_intel", "aes_generic", "aes_ce_blk", "sha256_generic", "algif_skcipher", "af_alg", "cryptd"}
+
+// unlocks returns what the system's initial RAM disk needs.
+func (r *Recipe) unlocks(h Host, k *kernel.Kernel) (unlocking, error) {
+	if r.encryptedRoot() < 0 {
+		return unlocking{}, nil
+	}
+	set, err := tools.Programs("", debianArches[r.Arch], h.Path, "cryptsetup")
+	if err != nil {
+		return unlocking{}, fmt.Errorf("unlocking the root: %w", err)
+	}
+	modules, err := has(k, ciphers)
+	return unlocking{append([]string{"dm_crypt"}, modules...), set.Tree}, err
+}
+
+// has returns those of the modules that a kernel has.
+func has(k *kernel.Kernel, names []string) ([]string, error) {
+	var found []string
+	for _, name := range names {
+		ok, err := k.Has(name)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			found = append(found, name)
+		}
+	}
+	return found, nil
+}
