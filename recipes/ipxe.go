@@ -19,7 +19,7 @@ func (p *planner) script(menu bootloader.Menu, entry bootloader.Entry, line stri
 	if err := checkIPXE("title", entry.Title); err != nil {
 		return "", err
 	}
-	inside := rootImage
+	inside := p.rootImage()
 	if !p.packsRoot() {
 		inside = netStore
 	}
@@ -53,7 +53,7 @@ func (p *planner) script(menu bootloader.Menu, entry bootloader.Entry, line stri
 	say(":normal")
 	say("imgfree")
 	for _, f := range []struct{ command, name, arguments string }{
-		{"kernel", netKernel, " " + line}, {"initrd", netInitrd, ""}, {"initrd", rootImage, " " + inside},
+		{"kernel", netKernel, " " + line}, {"initrd", netInitrd, ""}, {"initrd", p.rootImage(), " " + inside},
 	} {
 		say("%s --name %s %s%s || goto failed", f.command, f.name, f.name, f.arguments)
 		if signed {

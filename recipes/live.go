@@ -11,27 +11,36 @@ import (
 
 	"ingot/bootloader"
 	"ingot/image"
+	"ingot/image/erofs"
 	"ingot/image/squashfs"
 	"ingot/storedb"
 )
 
 // A live system's root is read-only. It lies on the medium either as plain files or in one
-// compressed file, which the initial RAM disk mounts: a system that ingot made finds its
-// whole root in root.squashfs, by the word ingot.live; a NixOS system, whose own initial
+// file, which the initial RAM disk mounts: a system that ingot made finds its whole root in
+// root.squashfs or root.erofs, by the word ingot.live; a NixOS system, whose own initial
 // RAM disk knows where to look, its store in nix-store.squashfs.
 const (
-	rootImage  = "root.squashfs"
-	storeImage = "nix-store.squashfs"
+	inSquashfs = "squashfs"
+	inEROFS    = "erofs"
+
+	storeImage = "nix-store." + inSquashfs
 	liveWord   = "ingot.live="
-	kernels    = "/boot/kernels" // the folder for what GRUB loads, since it cannot read a squashfs
+	kernels    = "/boot/kernels" // the folder for what GRUB loads, since it reads neither of the two
 )
 
 func (r *Recipe) isNetboot() bool { return r.Output.Format == "netboot" }
 
-// packs says whether the root or the store is compressed.
+// packs says whether the root or the store lies in one file.
 func (r *Recipe) packs() bool {
-	return r.isNetboot() || r.isISO() && r.Output.Store == "squashfs"
+	return r.isNetboot() || r.isISO() && (r.Output.Store == inSquashfs || r.Output.Store == inEROFS)
 }
+
+// rootImage is the name of the file that a whole root lies in.
+func (r *Recipe) rootImage() string { return "root." + cmp.Or(r.Output.Store, inSquashfs) }
+
+// isRootImage says whether a name is one of a file that a whole root can lie in.
+func isRootImage(name string) bool { return name == "root."+inSquashfs || name == "root."+inEROFS }
 
 // packsRoot says whether it is the whole root.
 func (p *planner) packsRoot() bool {
@@ -45,7 +54,7 @@ func (o Output) squashfs() squashfs.Options {
 func (r *Recipe) checkLive(d *decoder) {
 	o := &r.Output
 	if o.Store != "" {
-		d.check("output.store", oneOf(o.Store, "files", "squashfs"))
+		d.check("output.store", oneOf(o.Store, "files", inSquashfs, inEROFS))
 	}
 	kind := squashfs.Options{Compression: o.Compression}
 	d.check("output.compression", kind.Check())
@@ -60,6 +69,9 @@ func (r *Recipe) checkLive(d *decoder) {
 	default:
 		d.check("output.block-size", squashfs.Options{Block: o.BlockSize.Bytes}.Check())
 	}
+	if r.packs() && o.Store == inEROFS {
+		r.checkEROFS(d)
+	}
 	if r.isNetboot() {
 		r.checkNetboot(d)
 	}
@@ -68,10 +80,29 @@ func (r *Recipe) checkLive(d *decoder) {
 	}
 }
 
-// pack puts the root of a live system, or its store, into one compressed file. The tree
+// checkEROFS refuses what would be in vain: an EROFS is not compressed, and a system that
+// ingot did not make looks for none.
+func (r *Recipe) checkEROFS(d *decoder) {
+	const why = "is a matter of squashfs, and the store is erofs, which is not compressed"
+	o := &r.Output
+	if o.Compression != "" {
+		d.fail("output.compression", why)
+	}
+	if o.Level != 0 {
+		d.fail("output.level", why)
+	}
+	if !o.BlockSize.IsZero() {
+		d.fail("output.block-size", why)
+	}
+	if r.Store.Flavour != "guix" && r.System != nil && r.System.Path != "" {
+		d.fail("output.store", "the initial RAM disk of a NixOS system looks for a squashfs: write squashfs, or files on an ISO")
+	}
+}
+
+// pack puts the root of a live system, or its store, into one file. The tree
 // of the partition becomes that of the medium: this file, and what the entries load.
 func (p *planner) pack(ctx context.Context, h Host, at int, entries []bootloader.Entry) error {
-	full, medium, inner, name := p.trees[at], image.NewTree(), p.trees[at], rootImage
+	full, medium, inner, name := p.trees[at], image.NewTree(), p.trees[at], p.rootImage()
 	if !p.packsRoot() {
 		medium, name = full, storeImage
 	}
@@ -84,13 +115,21 @@ func (p *planner) pack(ctx context.Context, h Host, at int, entries []bootloader
 			return err
 		}
 	}
-	img, err := p.compress(ctx, h, inner)
+	img, err := p.packTree(ctx, h, inner)
 	if err != nil {
 		return p.src.wrap("output", err)
 	}
 	p.packed = "/" + name
 	p.trees[at] = medium
 	return medium.Put(p.packed, image.NewFile(0o444, img))
+}
+
+// packTree makes the file system that a tree lies in.
+func (p *planner) packTree(ctx context.Context, h Host, t *image.Tree) (image.Blob, error) {
+	if p.Output.Store == inEROFS {
+		return erofs.Layout(t, erofs.Options{Seed: p.seed.Sub("live")})
+	}
+	return p.compress(ctx, h, t)
 }
 
 // compress makes the squashfs of a tree.

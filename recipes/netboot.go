@@ -18,7 +18,7 @@ import (
 )
 
 // A netboot folder holds what a machine without a disk loads from a server: the kernel,
-// the initial RAM disk, the compressed root, and a script by which iPXE loads the three.
+// the initial RAM disk, the root in one file, and a script by which iPXE loads the three.
 
 // OutputFile is a file of an output that is a folder.
 type OutputFile struct {
@@ -39,7 +39,7 @@ const (
 func (r *Recipe) checkNetboot(d *decoder) {
 	o := &r.Output
 	if o.Store == "files" {
-		d.fail("output.store", "files do not travel as such by network: leave it out, or write squashfs")
+		d.fail("output.store", "files do not travel as such by network: leave it out, or write squashfs or erofs")
 	}
 	if r.System == nil && len(r.Bootloader.Entries) == 0 {
 		d.fail("output.format", "there is nothing to boot: no system and no entries")
@@ -90,7 +90,7 @@ func (p *planner) layOutNetboot(at int, menu bootloader.Menu) error {
 		name string
 		data image.Blob
 	}{
-		{netKernel, kernel}, {netInitrd, initrd}, {rootImage, packed},
+		{netKernel, kernel}, {netInitrd, initrd}, {p.rootImage(), packed},
 		{netCommandLine, image.Bytes(line + "\n")}, {netScript, image.Bytes(script)},
 	} {
 		m, err := alone(f.data, f.name)
@@ -157,11 +157,12 @@ func (p *planner) filesAsDisk() (*partition.Disk, error) {
 
 // isNetbootFile says whether a name is one that a netboot folder has.
 func isNetbootFile(name string) bool {
-	switch strings.TrimSuffix(name, netSignature) {
-	case netKernel, netInitrd, rootImage, netCommandLine, netScript, netManifest:
+	name = strings.TrimSuffix(name, netSignature)
+	switch name {
+	case netKernel, netInitrd, netCommandLine, netScript, netManifest:
 		return true
 	}
-	return false
+	return isRootImage(name)
 }
 
 // CheckFolder says why a netboot folder cannot be written to a path, or nil. It leaves

@@ -146,11 +146,13 @@ func openImage(path string) (*System, error) {
 const (
 	netbootKernel  = "kernel"
 	netbootInitrd  = "initrd"
-	netbootRoot    = "root.squashfs"
 	netbootCommand = "command-line"
 )
 
-// openNetboot reads a folder with kernel, initrd, root.squashfs and command-line. The
+// netbootRoots are the names of the root in a netboot folder, which has one of them.
+var netbootRoots = []string{"root.squashfs", "root.erofs"}
+
+// openNetboot reads a folder with kernel, initrd, a root and command-line. The
 // root is a disk, as not-os has it; and it is in the initramfs, as iPXE brings it, for
 // systems that look for it there.
 func openNetboot(dir string) (*System, error) {
@@ -178,27 +180,36 @@ func openNetboot(dir string) (*System, error) {
 		return nil, err
 	}
 	s.Kernel, s.Initrd, s.Words = kernel, []image.Blob{initrd}, strings.Fields(string(words))
-	root, err := image.NewHostFile(filepath.Join(dir, netbootRoot))
-	if errors.Is(err, os.ErrNotExist) {
-		return s, nil // all is in the initrd
-	}
-	if err != nil {
-		return nil, err
-	}
-	m, err := concatenate(root)
-	if err != nil {
-		return nil, err
-	}
-	s.Disks = []Base{{Map: m, Plain: true}}
-	if live := wordValue(s.Words, "ingot.live"); live == "/"+netbootRoot {
-		member, err := cpioMember(netbootRoot, root)
+	for _, name := range netbootRoots {
+		root, err := image.NewHostFile(filepath.Join(dir, name))
+		if errors.Is(err, os.ErrNotExist) {
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
-		s.Initrd = append(s.Initrd, member)
-		s.Disks = nil
+		return s, s.addNetbootRoot(name, root)
 	}
-	return s, nil
+	return s, nil // all is in the initrd
+}
+
+// addNetbootRoot gives the system its root: as a disk, or beside the initrd where the
+// kernel's words ask for it there.
+func (s *System) addNetbootRoot(name string, root *image.File) error {
+	if wordValue(s.Words, "ingot.live") == "/"+name {
+		member, err := cpioMember(name, root)
+		if err != nil {
+			return err
+		}
+		s.Initrd = append(s.Initrd, member)
+		return nil
+	}
+	m, err := concatenate(root)
+	if err != nil {
+		return err
+	}
+	s.Disks = []Base{{Map: m, Plain: true}}
+	return nil
 }
 
 // wordValue returns what stands behind the last KEY= among kernel words.
