@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ingot/image"
+	"ingot/image/tar"
 )
 
 // Options says how a file system is compressed. The zero value is the good default.
@@ -159,7 +160,10 @@ func (t *Tool) make(ctx context.Context, tree *image.Tree, temp string, o Option
 	if err := o.Check(); err != nil {
 		return nil, err
 	}
-	tar, err := layoutTar(tree)
+	if err := checkTree(tree); err != nil {
+		return nil, err
+	}
+	archive, err := tar.Layout(tree, tar.Options{WholeSeconds: true})
 	if err != nil {
 		return nil, err
 	}
@@ -173,7 +177,7 @@ func (t *Tool) make(ctx context.Context, tree *image.Tree, temp string, o Option
 	// mksquashfs takes the clock for the time of the root directory, unless this sets a limit to
 	// all times; it is that of the file system, too.
 	limit := "SOURCE_DATE_EPOCH=" + strconv.FormatInt(newest(tree), 10)
-	if err := t.run(ctx, tar, f, o, tree.Root, limit); err != nil {
+	if err := t.run(ctx, archive, f, o, tree.Root, limit); err != nil {
 		f.Close()
 		return nil, err
 	}

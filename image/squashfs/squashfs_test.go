@@ -17,6 +17,7 @@ import (
 	"pgregory.net/rapid"
 
 	"ingot/image"
+	"ingot/image/tar"
 	"ingot/tests/fstest"
 )
 
@@ -160,7 +161,7 @@ func TestLinux(t *testing.T) {
 
 // TestTar has GNU tar read the archive that mksquashfs gets.
 func TestTar(t *testing.T) {
-	m, err := layoutTar(sample())
+	m, err := tar.Layout(sample(), tar.Options{WholeSeconds: true})
 	if err != nil {
 		t.Fatal(err)
 	}

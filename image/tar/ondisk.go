@@ -1,4 +1,4 @@
-package squashfs
+package tar
 
 import (
 	"fmt"
@@ -8,7 +8,7 @@ import (
 // The header of a tar archive as POSIX.1-2017 has it under pax, "ustar Interchange
 // Format" (https://pubs.opengroup.org/onlinepubs/9699919799/utilities/pax.html).
 // Numbers are octal text.
-type tarHeader struct {
+type ustarHeader struct {
 	Name     [100]byte
 	Mode     [8]byte
 	UID, GID [8]byte
@@ -27,11 +27,11 @@ type tarHeader struct {
 }
 
 const (
-	// tarBlock is the unit of an archive, and tarEnd the two blocks of zeros behind it.
-	tarBlock = 512
-	tarEnd   = 2 * tarBlock
+	// blockSize is the unit of an archive, and endSize the two blocks of zeros behind it.
+	blockSize = 512
+	endSize   = 2 * blockSize
 
-	tarMagic, tarVersion = "ustar\x00", "00"
+	magic, version = "ustar\x00", "00"
 
 	typeRegular   = '0'
 	typeLink      = '1'
@@ -43,6 +43,8 @@ const (
 	typeExtended  = 'x' // records in the place of what the next header has no room for
 	typeLongLink  = 'K' // GNU tar's: the target of the next header's link, with a NUL
 
+	maxDevice = 1<<21 - 1 // seven octal digits
+
 	// xattrRecord begins the keyword of an extended attribute; it is star's, and what
 	// GNU tar and bsdtar write too.
 	xattrRecord = "SCHILY.xattr."
@@ -50,6 +52,9 @@ const (
 
 // octal fills a field with a number and a final NUL, and says whether it has room.
 func octal(field []byte, n int64) bool {
+	if n < 0 {
+		return false
+	}
 	s := fmt.Sprintf("%0*o", len(field)-1, n)
 	if len(s) > len(field)-1 {
 		return false

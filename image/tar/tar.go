@@ -1,9 +1,8 @@
-package squashfs
+package tar
 
 import (
 	"bytes"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io/fs"
 	"strconv"
@@ -12,57 +11,26 @@ import (
 	"ingot/image"
 )
 
-// layoutTar returns the tar archive of a tree, with extended headers where plain ones
-// cannot say it. Being a Map, it is read ahead of whoever takes it by several goroutines.
-func layoutTar(t *image.Tree) (*image.Map, error) {
-	a := &archive{first: map[*image.Node]*image.Owner{}}
-	if err := checkRoot(t.Root); err != nil {
-		return nil, fmt.Errorf("/: %w", err)
-	}
+// Options say what an archive is for. The zero value keeps all that a Tree says.
+type Options struct {
+	// WholeSeconds leaves out the fractions of times.
+	WholeSeconds bool
+}
+
+// Layout returns the archive of a tree. It reads no file.
+func Layout(t *image.Tree, o Options) (*image.Map, error) {
+	a := &archive{Options: o, first: map[*image.Node]*image.Owner{}}
 	if err := a.walk(nil, t.Root); err != nil {
 		return nil, err
 	}
-	return a.Map(a.at + tarEnd)
+	return a.Map(a.at + endSize)
 }
 
 type archive struct {
 	image.Builder
+	Options
 	at    int64
 	first map[*image.Node]*image.Owner // the first name of each file
-}
-
-// checkRoot refuses what mksquashfs 4.5 does not give a root directory: it ignores that of
-// an archive, and of its own options it heeds the mode alone.
-func checkRoot(n *image.Node) error {
-	switch {
-	case n.UID != 0 || n.GID != 0:
-		return fmt.Errorf("belongs to %d:%d; mksquashfs makes it root's (0:0)", n.UID, n.GID)
-	case len(n.Xattrs) > 0:
-		return fmt.Errorf("has the extended attribute %s; mksquashfs gives it none", n.Xattrs[0].Name)
-	}
-	return check(n)
-}
-
-// allRoot says whether all files are root's.
-func allRoot(t *image.Tree) bool {
-	return t.Walk(func(_ string, n *image.Node) error {
-		if n.UID != 0 || n.GID != 0 {
-			return errOwned
-		}
-		return nil
-	}) == nil
-}
-
-var errOwned = errors.New("not root's")
-
-// newest returns the time of the file that was changed last, in seconds.
-func newest(t *image.Tree) int64 {
-	last := t.Root.Mtime.Sec
-	t.Walk(func(_ string, n *image.Node) error {
-		last = max(last, n.Mtime.Sec)
-		return nil
-	})
-	return last
 }
 
 func (a *archive) walk(parent *image.Owner, dir *image.Node) error {
@@ -83,7 +51,7 @@ func (a *archive) add(owner *image.Owner, n *image.Node) error {
 	if err := check(n); err != nil {
 		return err
 	}
-	h := &header{node: n, owner: owner}
+	h := &header{node: n, owner: owner, wholeSeconds: a.WholeSeconds}
 	if other, seen := a.first[n]; seen {
 		h.link = other
 	} else if !n.IsDir() {
@@ -94,45 +62,22 @@ func (a *archive) add(owner *image.Owner, n *image.Node) error {
 	a.at += h.size
 	if h.dataSize() > 0 {
 		a.Add(a.at, n.Data, owner)
-		a.at += (n.Size() + tarBlock - 1) / tarBlock * tarBlock
+		a.at += (n.Size() + blockSize - 1) / blockSize * blockSize
 	}
 	return nil
 }
 
-// The limits of squashfs (https://docs.kernel.org/filesystems/squashfs.html), and of
-// the new form of a device number in it.
-const (
-	maxName  = 256
-	maxMajor = 1<<12 - 1
-	maxMinor = 1<<20 - 1
-
-	// lastTime is below any clock that this program can run by. mksquashfs gives the root
-	// directory the time of the clock, or of the newest file where that is older.
-	lastTime = 1767225599
-)
-
-// check refuses what squashfs cannot hold, or a tar archive not tell.
+// check refuses what an archive cannot tell.
 func check(n *image.Node) error {
-	if s := n.Mtime.Sec; s < 0 || s > lastTime {
-		return fmt.Errorf("its time is %d seconds after 1970; a squashfs that is the same every time has 0 to %d (the end of 2025)", s, lastTime)
-	}
 	if _, ok := types[n.Mode.Type()]; !ok {
-		return fmt.Errorf("is %s; a tar archive, which the squashfs is made of, holds none", image.Kind(n.Mode))
+		return fmt.Errorf("is %s; a tar archive holds none", image.Kind(n.Mode))
 	}
-	if d := n.Dev; d.Major > maxMajor || d.Minor > maxMinor {
-		return fmt.Errorf("is the device %d:%d; squashfs counts to %d:%d", d.Major, d.Minor, maxMajor, maxMinor)
+	if d := n.Dev; d.Major > maxDevice || d.Minor > maxDevice {
+		return fmt.Errorf("is the device %d:%d; a tar archive counts to %d:%d", d.Major, d.Minor, maxDevice, maxDevice)
 	}
 	for _, x := range n.Xattrs {
-		switch class, name, _ := strings.Cut(x.Name, "."); {
-		case class != "user" && class != "trusted" && class != "security":
-			return fmt.Errorf("extended attribute %s: squashfs holds those of user, trusted and security", x.Name)
-		case strings.Contains(name, "="):
-			return fmt.Errorf("extended attribute %s: a tar archive, which the squashfs is made of, has no = in a name", x.Name)
-		}
-	}
-	for _, e := range n.Entries() {
-		if len(e.Name) > maxName {
-			return fmt.Errorf("%q is a name of %d bytes; squashfs has %d at most", e.Name, len(e.Name), maxName)
+		if strings.Contains(x.Name, "=") {
+			return fmt.Errorf("extended attribute %s: a tar archive has no = in a name", x.Name)
 		}
 	}
 	if n.Mode.Type() == fs.ModeSymlink && (n.Link == "" || strings.Contains(n.Link, "\x00")) {
@@ -152,6 +97,8 @@ type header struct {
 	node        *image.Node
 	owner, link *image.Owner
 	size        int64
+
+	wholeSeconds bool
 }
 
 var _ image.Blob = (*header)(nil)
@@ -175,7 +122,7 @@ func (h *header) dataSize() int64 {
 // render returns the header, behind an extended one where it needs that.
 func (h *header) render() []byte {
 	n := h.node
-	t := tarHeader{Typeflag: types[n.Mode.Type()]}
+	t := ustarHeader{Typeflag: types[n.Mode.Type()]}
 	name, link := h.owner.String(), n.Link
 	if n.IsDir() {
 		name += "/"
@@ -183,13 +130,18 @@ func (h *header) render() []byte {
 	if h.link != nil {
 		t.Typeflag, link = typeLink, h.link.String()
 	}
-	copy(t.Magic[:], tarMagic)
-	copy(t.Version[:], tarVersion)
+	copy(t.Magic[:], magic)
+	copy(t.Version[:], version)
 	octal(t.Mode[:], int64(n.UnixMode()&0o7777))
-	octal(t.Mtime[:], n.Mtime.Sec)
 	octal(t.Devmajor[:], int64(n.Dev.Major))
 	octal(t.Devminor[:], int64(n.Dev.Minor))
 	var more strings.Builder
+	if !octal(t.Mtime[:], n.Mtime.Sec) {
+		octal(t.Mtime[:], 0)
+		more.WriteString(record("mtime", seconds(n.Mtime, h.wholeSeconds)))
+	} else if n.Mtime.Nsec != 0 && !h.wholeSeconds {
+		more.WriteString(record("mtime", seconds(n.Mtime, false)))
+	}
 	if !text(t.Name[:], name) {
 		more.WriteString(record("path", name))
 	}
@@ -219,24 +171,35 @@ func (h *header) render() []byte {
 	return append(before, t.encode()...)
 }
 
+// seconds returns a time as extended headers have it.
+func seconds(t image.Time, whole bool) string {
+	switch {
+	case t.Nsec == 0 || whole:
+		return strconv.FormatInt(t.Sec, 10)
+	case t.Sec < 0: // the fraction of a negative number counts downwards
+		return fmt.Sprintf("-%d.%09d", -t.Sec-1, 1_000_000_000-t.Nsec)
+	}
+	return fmt.Sprintf("%d.%09d", t.Sec, t.Nsec)
+}
+
 // extended returns a header for the next one, and the blocks of what it says.
 func extended(kind byte, records string) []byte {
-	t := tarHeader{Typeflag: kind}
-	copy(t.Magic[:], tarMagic)
-	copy(t.Version[:], tarVersion)
+	t := ustarHeader{Typeflag: kind}
+	copy(t.Magic[:], magic)
+	copy(t.Version[:], version)
 	copy(t.Name[:], "pax")
 	for _, field := range [][]byte{t.UID[:], t.GID[:], t.Mtime[:]} {
 		octal(field, 0)
 	}
 	octal(t.Mode[:], 0o644)
 	octal(t.Size[:], int64(len(records)))
-	padding := (tarBlock - len(records)%tarBlock) % tarBlock
+	padding := (blockSize - len(records)%blockSize) % blockSize
 	return append(append(t.encode(), records...), make([]byte, padding)...)
 }
 
 // encode returns the header's block, with its checksum: the sum of its bytes, of which
 // those of the checksum count as blanks.
-func (t *tarHeader) encode() []byte {
+func (t *ustarHeader) encode() []byte {
 	copy(t.Checksum[:], "        ")
 	var b bytes.Buffer
 	if err := binary.Write(&b, binary.LittleEndian, t); err != nil {

@@ -1,0 +1,99 @@
+package squashfs
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"ingot/image"
+)
+
+// checkTree refuses what squashfs cannot hold, or mksquashfs not give.
+func checkTree(t *image.Tree) error {
+	if err := checkRoot(t.Root); err != nil {
+		return fmt.Errorf("/: %w", err)
+	}
+	return t.Walk(func(name string, n *image.Node) error {
+		if err := check(n); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		return nil
+	})
+}
+
+// checkRoot refuses what mksquashfs 4.5 does not give a root directory: it ignores that of
+// an archive, and of its own options it heeds the mode alone.
+func checkRoot(n *image.Node) error {
+	switch {
+	case n.UID != 0 || n.GID != 0:
+		return fmt.Errorf("belongs to %d:%d; mksquashfs makes it root's (0:0)", n.UID, n.GID)
+	case len(n.Xattrs) > 0:
+		return fmt.Errorf("has the extended attribute %s; mksquashfs gives it none", n.Xattrs[0].Name)
+	}
+	return check(n)
+}
+
+// allRoot says whether all files are root's.
+func allRoot(t *image.Tree) bool {
+	return t.Walk(func(_ string, n *image.Node) error {
+		if n.UID != 0 || n.GID != 0 {
+			return errOwned
+		}
+		return nil
+	}) == nil
+}
+
+var errOwned = errors.New("not root's")
+
+// newest returns the time of the file that was changed last, in seconds.
+func newest(t *image.Tree) int64 {
+	last := t.Root.Mtime.Sec
+	t.Walk(func(_ string, n *image.Node) error {
+		last = max(last, n.Mtime.Sec)
+		return nil
+	})
+	return last
+}
+
+// The limits of squashfs (https://docs.kernel.org/filesystems/squashfs.html), and of
+// the new form of a device number in it.
+const (
+	maxName  = 256
+	maxMajor = 1<<12 - 1
+	maxMinor = 1<<20 - 1
+
+	// lastTime is below any clock that this program can run by. mksquashfs gives the root
+	// directory the time of the clock, or of the newest file where that is older.
+	lastTime = 1767225599
+)
+
+// check refuses what squashfs cannot hold, or a tar archive not tell.
+func check(n *image.Node) error {
+	if s := n.Mtime.Sec; s < 0 || s > lastTime {
+		return fmt.Errorf("its time is %d seconds after 1970; a squashfs that is the same every time has 0 to %d (the end of 2025)", s, lastTime)
+	}
+	if n.Mode.Type() == fs.ModeSocket || n.Mode.Type() == fs.ModeIrregular {
+		return fmt.Errorf("is %s; a tar archive, which the squashfs is made of, holds none", image.Kind(n.Mode))
+	}
+	if d := n.Dev; d.Major > maxMajor || d.Minor > maxMinor {
+		return fmt.Errorf("is the device %d:%d; squashfs counts to %d:%d", d.Major, d.Minor, maxMajor, maxMinor)
+	}
+	for _, x := range n.Xattrs {
+		switch class, name, _ := strings.Cut(x.Name, "."); {
+		case class != "user" && class != "trusted" && class != "security":
+			return fmt.Errorf("extended attribute %s: squashfs holds those of user, trusted and security", x.Name)
+		case strings.Contains(name, "="):
+			return fmt.Errorf("extended attribute %s: a tar archive, which the squashfs is made of, has no = in a name", x.Name)
+		}
+	}
+	for _, e := range n.Entries() {
+		if len(e.Name) > maxName {
+			return fmt.Errorf("%q is a name of %d bytes; squashfs has %d at most", e.Name, len(e.Name), maxName)
+		}
+	}
+	if n.Mode.Type() == fs.ModeSymlink && (n.Link == "" || strings.Contains(n.Link, "\x00")) {
+		return fmt.Errorf("is a symlink to %q, which is no path", n.Link)
+	}
+	return nil
+}

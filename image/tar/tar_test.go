@@ -1,0 +1,161 @@
+package tar
+
+import (
+	stdtar "archive/tar"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"ingot/image"
+	"ingot/tests/fstest"
+)
+
+// features are all but sockets.
+var features = fstest.Features{
+	MaxSymlink: 4095, MaxLinks: 65000, Specials: true, Modes: true, Owners: true, MaxXattr: 65536, PlainRoot: true,
+	First: -1 << 31, Last: 1 << 34,
+}
+
+// readBack reads an archive with Go's own package, whose authors are others.
+func readBack(t interface{ Fatal(...any) }, r io.Reader) *image.Tree {
+	tree := image.NewTree()
+	for a := stdtar.NewReader(r); ; {
+		h, err := a.Next()
+		if err == io.EOF {
+			return tree
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		name := "/" + strings.TrimSuffix(h.Name, "/")
+		if h.Typeflag == stdtar.TypeLink {
+			first := tree.Lookup("/" + h.Linkname)
+			if first == nil {
+				t.Fatal(name, "is a link to", h.Linkname, "which was not there before")
+			}
+			if err := tree.Put(name, first); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
+		data, err := io.ReadAll(a)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := image.NewFile(0, image.Bytes(data))
+		switch mode := h.FileInfo().Mode(); {
+		case mode.IsDir():
+			n = image.NewDir(0)
+		case mode.Type() == fs.ModeSymlink:
+			n = image.NewSymlink(h.Linkname)
+		case !mode.IsRegular():
+			n = image.NewSpecial(mode, image.Dev{Major: uint32(h.Devmajor), Minor: uint32(h.Devminor)})
+		}
+		n.Mode = h.FileInfo().Mode()
+		n.UID, n.GID = uint32(h.Uid), uint32(h.Gid)
+		n.Mtime = image.Time{Sec: h.ModTime.Unix(), Nsec: int32(h.ModTime.Nanosecond())}
+		for _, key := range slices.Sorted(maps.Keys(h.PAXRecords)) {
+			if x, ok := strings.CutPrefix(key, xattrRecord); ok {
+				n.Xattrs = append(n.Xattrs, image.Xattr{Name: x, Value: []byte(h.PAXRecords[key])})
+			}
+		}
+		if err := tree.Put(name, n); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestRandom(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		tree := fstest.Trees(features).Draw(t, "tree")
+		prune(tree.Root)
+		m, err := Layout(tree, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := readBack(t, io.NewSectionReader(m, 0, m.Size()))
+		fstest.Report(t, "read by Go", fstest.Diff(tree, got, features))
+	})
+}
+
+// prune takes out what an archive cannot hold.
+func prune(dir *image.Node) {
+	for _, e := range slices.Clone(dir.Entries()) {
+		if check(e.Node) != nil {
+			dir.Remove(e.Name)
+			continue
+		}
+		prune(e.Node)
+	}
+}
+
+// TestUnpack has GNU tar unpack some of everything.
+func TestUnpack(t *testing.T) {
+	tool := fstest.Judge(t, "tar", "tar")
+	tree := image.NewTree()
+	long := strings.Repeat("n", 200)
+	put := func(name string, n *image.Node, sec int64, nsec int32) *image.Node {
+		n.Mtime = image.Time{Sec: sec, Nsec: nsec}
+		if err := tree.Put(name, n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	data := put("/a/data", image.NewFile(0o640, image.Bytes("data")), 1, 5)
+	put("/link", data, 1, 5)
+	put("/a/"+long+"/"+long, image.NewFile(0o755, image.Bytes(strings.Repeat("x", 1000))), 1<<33, 0)
+	put("/before", image.NewFile(0o644, image.Bytes("")), -2, 250_000_000)
+	put("/to", image.NewSymlink(strings.Repeat("../", 300)+"x"), 1, 0)
+	m, err := Layout(tree, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	archive, to := filepath.Join(dir, "archive.tar"), filepath.Join(dir, "to")
+	if err := fstest.Write(m, archive); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(to, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if out := fstest.Run(t, tool, "--warning=no-timestamp", "-xpf", archive, "-C", to); out != "" {
+		t.Errorf("tar says %s", out)
+	}
+	got := fstest.Run(t, "find", to, "-type", "f", "-printf", "%P %m %n %s %T@\n")
+	lines := strings.Split(strings.TrimSpace(got), "\n")
+	slices.Sort(lines)
+	want := []string{
+		"a/data 640 2 4 1.0000000050", "a/" + long + "/" + long + " 755 1 1000 8589934592.0000000000",
+		"before 644 1 0 -2.2500000000", "link 640 2 4 1.0000000050",
+	}
+	if !slices.Equal(lines, want) {
+		t.Errorf("unpacked:\n%s\nwant\n%s", strings.Join(lines, "\n"), strings.Join(want, "\n"))
+	}
+	if link, err := os.Readlink(filepath.Join(to, "to")); err != nil || link != strings.Repeat("../", 300)+"x" {
+		t.Errorf("the symlink leads to %q, %v", link, err)
+	}
+}
+
+func TestRefused(t *testing.T) {
+	for want, n := range map[string]*image.Node{
+		"/x: is a socket; a tar archive holds none":                            image.NewSpecial(fs.ModeSocket|0o600, image.Dev{}),
+		"/x: is the device 2097152:0; a tar archive counts to 2097151:2097151": image.NewSpecial(fs.ModeDevice|0o600, image.Dev{Major: 1 << 21}),
+		"/x: extended attribute user.a=b: a tar archive has no = in a name":    {Xattrs: []image.Xattr{{Name: "user.a=b"}}, Data: image.Bytes("")},
+		`/x: is a symlink to "", which is no path`:                             image.NewSymlink(""),
+	} {
+		tree := image.NewTree()
+		if err := tree.Put("/x", n); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Layout(tree, Options{}); err == nil || err.Error() != want {
+			t.Errorf("Layout = %v; want %s", err, want)
+		}
+	}
+}
