@@ -47,6 +47,9 @@ func (p *planner) planBoot(ctx context.Context, h Host) (*boot, error) {
 		return b, p.layOutNetboot(at, menu)
 	}
 	place := bootloader.Place{UUID: p.uuid(at)}
+	if p.mountOf(at) == "/boot" {
+		place.Folder = "/grub"
+	}
 	if err := menu.AddTo(p.trees[at], place); err != nil {
 		return nil, p.src.wrap("bootloader", err)
 	}
@@ -88,8 +91,12 @@ func (p *planner) onScreen() bool {
 }
 
 // bootPartition returns the partition that GRUB finds its menu and the kernels in: the
-// one with the store, or where there is none the first whose file system GRUB reads.
+// one for /boot, or the one with the store, or where there is neither the first whose
+// file system GRUB reads.
 func (p *planner) bootPartition() (int, error) {
+	if i := p.mounted("/boot"); i >= 0 {
+		return i, nil
+	}
 	if i := p.storePartition(); i >= 0 {
 		return i, nil
 	}
@@ -120,10 +127,10 @@ func (p *planner) platform(ctx context.Context, b *boot, grub *bootloader.Grub, 
 		b.iso.BIOS, err = grub.CD(ctx, place)
 		return err
 	case platform == bootloader.BIOS:
-		b.core, err = grub.Core(ctx, place)
+		b.core, err = grub.Core(ctx, place, p.grubModules(at)...)
 		return err
 	}
-	program, err := grub.EFI(ctx, platform, place)
+	program, err := grub.EFI(ctx, platform, place, p.grubModules(at)...)
 	if err != nil {
 		return err
 	}
@@ -209,15 +216,19 @@ func (p *planner) generations(at int) ([]bootloader.Entry, error) {
 
 // systemEntry picks up what a system's closure boots with.
 func (p *planner) systemEntry(at int, title, system string) (bootloader.Entry, error) {
-	e, err := bootloader.System(p.trees[at], system)
+	root := p.rootPartition(at)
+	e, err := bootloader.System(p.trees[root], system)
 	if title != "" {
 		e.Title = title
 	}
-	if d, part := e.RootDevice, p.Disk.Partitions[at]; d != "" && d != "tmpfs" && d != "none" && d != part.Label && !strings.EqualFold(d, p.uuid(at)) {
+	if d, part := e.RootDevice, p.Disk.Partitions[root]; d != "" && d != "tmpfs" && d != "none" && d != part.Label && !strings.EqualFold(d, p.uuid(root)) {
 		p.warnings = append(p.warnings, fmt.Sprintf("%s looks for its root by %q, but partition %s has the label %q and the UUID %s: "+
-			"give it that label or uuid, or the system will not find it", system, d, part.Name, part.Label, p.uuid(at)))
+			"give it that label or uuid, or the system will not find it", system, d, part.Name, part.Label, p.uuid(root)))
 	}
-	return e, err
+	if err != nil || root == at {
+		return e, err
+	}
+	return e, p.bringToBoot(at, root, &e)
 }
 
 // arguments completes a kernel's own arguments: the root, unless they name one, and
@@ -230,8 +241,9 @@ func (p *planner) arguments(at int, e bootloader.Entry) []string {
 	// A Guix system says where its root is, or that it does not say; what came by network
 	// has it in memory.
 	if e.RootDevice == "" && !names("root=") && !names("--root=") && !p.isNetboot() {
-		args = append(args, "root=UUID="+p.uuid(at))
+		args = append(args, "root=UUID="+p.uuid(p.rootPartition(at)))
 	}
+	args = append(args, p.unlockWords()...)
 	if p.packsRoot() {
 		args = append(args, liveWord+"/"+p.rootImage())
 	}

@@ -14,6 +14,7 @@ type Recipe struct {
 	Store      Store      `json:"store,omitzero" jsonschema_description:"What goes into the store."`
 	Disk       Disk       `json:"disk" jsonschema:"required" jsonschema_description:"The partition table and the partitions."`
 	Bootloader Bootloader `json:"bootloader,omitzero" jsonschema_description:"How the disk boots. Left out, the disk is made without a boot loader."`
+	Steps      []Step     `json:"steps,omitempty" jsonschema_description:"What is done, in this order, as root in a virtual machine, on the disk that was made, before it is written."`
 	Output     Output     `json:"output,omitzero" jsonschema_description:"What is written."`
 
 	src        *source
@@ -103,7 +104,10 @@ type Partition struct {
 	MBR        bool     `json:"mbr,omitempty" jsonschema_description:"In a hybrid table: the MBR shows this partition too."`
 	Start      Size     `json:"start,omitzero" jsonschema_description:"Where the partition begins; after the one before it if left out."`
 	Size       Size     `json:"size,omitzero" jsonschema_description:"8GiB: exactly that. fit: what the contents need. fit+512MiB: that, and so much free space. fit if left out."`
-	Filesystem string   `json:"filesystem,omitempty" jsonschema:"enum=ext4,enum=fat,enum=swap" jsonschema_description:"ext4, fat or swap; left out, the partition is raw."`
+	Filesystem string   `json:"filesystem,omitempty" jsonschema:"enum=ext4,enum=fat,enum=swap,enum=btrfs,enum=xfs,enum=f2fs" jsonschema_description:"ext4, fat or swap, made by ingot; btrfs, xfs or f2fs, made in a virtual machine by this machine's mkfs; left out, the partition is raw."`
+	Encrypt    string   `json:"encrypt,omitempty" jsonschema:"enum=luks" jsonschema_description:"luks: the file system lies in a LUKS 2 container, which is made in a virtual machine by this machine's cryptsetup. The kernels have to be elsewhere then: on an ext4 with mount: /boot."`
+	Passphrase *Secret  `json:"passphrase,omitempty" jsonschema_description:"encrypt: where the passphrase is taken from, without a newline at its end."`
+	Mount      string   `json:"mount,omitempty" jsonschema_description:"Where steps find the file system, below /mnt, or below / with in: root; left out, / for the one with the store, and not at all for others. The menu and the kernels are put on the partition with /boot, if there is one."`
 	Label      string   `json:"label,omitempty" jsonschema_description:"The file system's label."`
 	UUID       string   `json:"uuid,omitempty" jsonschema_description:"The file system's UUID, or a FAT's serial number as ABCD-1234; derived if left out."`
 	Inodes     int64    `json:"inodes,omitempty" jsonschema_description:"ext4: how many inodes at least."`
