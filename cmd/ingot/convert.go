@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -15,8 +16,10 @@ import (
 
 	"ingot/image"
 	"ingot/image/qcow2"
+	"ingot/image/tar"
 	"ingot/image/vdi"
 	"ingot/image/vhd"
+	"ingot/storedb"
 )
 
 func newConvert() *cobra.Command {
@@ -27,38 +30,43 @@ func newConvert() *cobra.Command {
 		Short: "write the disk of a recipe or of an image in another format",
 		Long: `Write the disk in an image, raw or qcow2, or the one that a recipe describes, as
 another kind of file: raw, qcow2, vdi (VirtualBox) or vhd (Hyper-V, Azure; of the fixed
-kind). Files share their blocks where the file system can do that.
+kind). Files share their blocks where the file system can do that. As tar it is the files
+of a partition, ext4 or FAT: that of the store, if it has one, or the one that --partition
+names. This is also how to look into an image without mounting it.
 
 The format follows from the output's name, or --as says it. The same disk always gives
 the same bytes; a UUID that the format asks for is derived from the disk's table. The
 output - is standard output.`,
 		Example: `  ingot convert web.qcow2 -o web.vdi
   ingot convert web.yaml -o web.vhd
+  ingot convert web.qcow2 -o - --as tar | tar tv
+  ingot convert web.yaml -o - --as tar | docker import - web
   ingot convert web.img -o - --as qcow2 | ssh host 'cat > web.qcow2'`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error { return convert(c, args[0], r, o) },
 	}
 	f := c.Flags()
 	f.StringVarP(&o.output, "output", "o", "", "where to write")
-	f.StringVar(&o.as, "as", "", "raw, qcow2, vdi or vhd; by the output's name if left out")
+	f.StringVar(&o.as, "as", "", "raw, qcow2, vdi, vhd or tar; by the output's name if left out")
+	f.StringVar(&o.partition, "partition", "", "tar: the partition whose files are meant, by `NAME` or number")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "say nothing but errors")
 	f.StringArrayVar(&r.set, "set", nil, "override a key of the recipe: `key=value`, may be repeated")
 	return c
 }
 
 type convertFlags struct {
-	output, as string
-	quiet      bool
+	output, as, partition string
+	quiet                 bool
 }
 
-// containers are the formats of files that hold a disk.
-var containers = []string{"raw", "qcow2", "vdi", "vhd"}
+// containers are the formats of files that hold a disk, or its files.
+var containers = []string{"raw", "qcow2", "vdi", "vhd", "tar"}
 
 // container is the format that is asked for.
 func (o *convertFlags) container() (string, error) {
 	as := o.as
 	if as == "" {
-		as = map[string]string{".qcow2": "qcow2", ".vdi": "vdi", ".vhd": "vhd", ".vpc": "vhd", ".img": "raw", ".raw": "raw"}[filepath.Ext(o.output)]
+		as = map[string]string{".qcow2": "qcow2", ".vdi": "vdi", ".vhd": "vhd", ".vpc": "vhd", ".img": "raw", ".raw": "raw", ".tar": "tar"}[filepath.Ext(o.output)]
 	}
 	switch {
 	case o.output == "":
@@ -67,6 +75,9 @@ func (o *convertFlags) container() (string, error) {
 		return "", usageError{fmt.Errorf("convert: the name %s tells no format: --as says which, of %s", o.output, strings.Join(containers, ", "))}
 	case !slices.Contains(containers, as):
 		return "", usageError{fmt.Errorf("convert: --as: %q is none of %s", as, strings.Join(containers, ", "))}
+	}
+	if o.partition != "" && as != "tar" {
+		return "", usageError{fmt.Errorf("convert: --partition is for tar: %s holds the whole disk", as)}
 	}
 	return as, nil
 }
@@ -92,7 +103,7 @@ func convert(c *cobra.Command, source string, r recipeFlags, o convertFlags) err
 		return err
 	}
 	defer done.Close()
-	file, err := contain(as, disk)
+	file, err := o.contain(as, disk)
 	if err != nil {
 		return fmt.Errorf("%s: %w", source, err)
 	}
@@ -111,8 +122,10 @@ func convert(c *cobra.Command, source string, r recipeFlags, o convertFlags) err
 }
 
 // contain returns the file of a format that holds a disk.
-func contain(as string, disk *image.Map) (*image.Map, error) {
+func (o *convertFlags) contain(as string, disk *image.Map) (*image.Map, error) {
 	switch as {
+	case "tar":
+		return o.archive(disk)
 	case "qcow2":
 		return qcow2.Layout(disk)
 	case "vdi", "vhd":
@@ -126,6 +139,65 @@ func contain(as string, disk *image.Map) (*image.Map, error) {
 		return vhd.Layout(disk, seed)
 	}
 	return disk, nil
+}
+
+// archive returns the files of a partition.
+func (o *convertFlags) archive(m *image.Map) (*image.Map, error) {
+	d := &diskImage{disk: &disk{bytes: m, size: m.Size()}}
+	if err := d.read(); err != nil {
+		return nil, err
+	}
+	v, err := o.volume(d.volumes)
+	if err != nil {
+		return nil, err
+	}
+	archive, err := tar.Layout(v.tree, tar.Options{})
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", v, err)
+	}
+	return archive, nil
+}
+
+// volume is the one that --partition names, or else the only one with files, or with a
+// store.
+func (o *convertFlags) volume(all []*volume) (*volume, error) {
+	var named, files, stores []*volume
+	var names []string
+	for _, v := range all {
+		if o.partition != "" && (v.Name == o.partition || strconv.Itoa(v.Number) == o.partition) {
+			named = append(named, v)
+		}
+		if v.filesystem == "" {
+			continue
+		}
+		files, names = append(files, v), append(names, v.String())
+		if v.tree != nil && (v.tree.Lookup(storedb.Nix.StoreDir()) != nil || v.tree.Lookup(storedb.Guix.StoreDir()) != nil) {
+			stores = append(stores, v)
+		}
+	}
+	here := "none is ext4 or FAT"
+	if len(names) > 0 {
+		here = "there are " + strings.Join(names, ", ")
+	}
+	chosen := files
+	switch {
+	case o.partition != "":
+		if chosen = named; len(chosen) != 1 {
+			return nil, fmt.Errorf("--partition %s: %d partitions are called so; %s", o.partition, len(chosen), here)
+		}
+	case len(files) > 1 && len(stores) == 1:
+		chosen = stores
+	case len(files) != 1:
+		return nil, fmt.Errorf("which partition's files are meant is not clear: --partition names it; %s", here)
+	}
+	switch v := chosen[0]; {
+	case v.err != nil:
+		return nil, fmt.Errorf("%s: %w", v, v.err)
+	case v.tree == nil:
+		return nil, fmt.Errorf("%s: holds no file system that ingot reads, ext4 or FAT", v)
+	default:
+		return v, nil
+	}
 }
 
 // diskSeed is what makes a disk that disk, as far as its beginning tells it: with its
