@@ -34,6 +34,7 @@ func (r *Recipe) check(d *decoder) {
 	r.checkISO(d)
 	r.checkLive(d)
 	r.checkSteps(d)
+	r.checkTests(d)
 }
 
 // check records err at key, if there is one.

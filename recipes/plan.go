@@ -149,7 +149,7 @@ func (p *planner) finish() (*partition.Disk, error) {
 // things lie on the host, who reads the image or how it is packed, and the closure.
 func (r *Recipe) seed(c *storedb.Closure) (image.Seed, error) {
 	of := *r
-	of.Output, of.System, of.src = Output{}, nil, nil
+	of.Output, of.System, of.Tests, of.src = Output{}, nil, nil, nil
 	of.Store = Store{Flavour: r.Store.Flavour}
 	of.Steps = slices.Clone(r.Steps)
 	for i := range of.Steps {

@@ -2,6 +2,7 @@ package recipes
 
 import (
 	"ingot/image"
+	"ingot/vm/scenario"
 )
 
 // A Recipe says what an image holds. It is what a YAML file of the recipe language
@@ -16,9 +17,11 @@ type Recipe struct {
 	Bootloader Bootloader `json:"bootloader,omitzero" jsonschema_description:"How the disk boots. Left out, the disk is made without a boot loader."`
 	Steps      []Step     `json:"steps,omitempty" jsonschema_description:"What is done, in this order, as root in a virtual machine, on the disk that was made, before it is written."`
 	Output     Output     `json:"output,omitzero" jsonschema_description:"What is written."`
+	Tests      []Test     `json:"tests,omitempty" jsonschema_description:"Boot tests, which ingot test runs, and ingot build --test before the image gets its name. They do not change the image."`
 
 	src        *source
 	formatLeft bool
+	scripts    []*scenario.Script
 }
 
 // FormatLeftOut says whether the format is raw only because nothing was said of it.

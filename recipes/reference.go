@@ -78,6 +78,8 @@ func valueOf(t reflect.Type, schema string) (string, reflect.Type) {
 		return "path or list of paths", nil
 	case t == reflect.TypeFor[Mode]():
 		return "octal", nil
+	case t == reflect.TypeFor[Script]():
+		return "text", nil
 	}
 	switch t.Kind() {
 	case reflect.Struct:

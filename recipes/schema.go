@@ -34,6 +34,9 @@ func (Paths) JSONSchema() *jsonschema.Schema {
 	return &jsonschema.Schema{OneOf: []*jsonschema.Schema{path, {Type: "array", Items: path}}}
 }
 
+// JSONSchema describes the text of a test.
+func (Script) JSONSchema() *jsonschema.Schema { return &jsonschema.Schema{Type: "string"} }
+
 // JSONSchema describes the spelling of a mode.
 func (Mode) JSONSchema() *jsonschema.Schema {
 	return &jsonschema.Schema{OneOf: []*jsonschema.Schema{

@@ -168,7 +168,7 @@ file that changed while it was read, 130 an interruption.`,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(newBuild(), newCache(), newCheck(), newClosure(), newConvert(), newExec(), newNetwork(), newPlan(), newRecipes(), newRegister(), newSchema(), newServe(), newVerify(), newVerifySignatures(), newDigest(), newVersion(),
-		newRun(), newShell(), newPs(), newStop())
+		newRun(), newShell(), newPs(), newStop(), newTest())
 	for _, c := range root.Commands() {
 		if check := c.Args; check != nil {
 			c.Args = func(c *cobra.Command, args []string) error {

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"ingot/internal/near"
 )
 
 // A Script is a boot test: what is done with machines, step by step, and what is
@@ -130,8 +132,8 @@ func (p *parser) known(name string) error {
 
 // unknown refuses a name, and says which one was probably meant.
 func unknown(what, name string, names []string) error {
-	if near := nearest(name, names); near != "" {
-		return fmt.Errorf("there is no %s %q; did you mean %q?", what, name, near)
+	if meant := near.Word(name, names); meant != "" {
+		return fmt.Errorf("there is no %s %q; did you mean %q?", what, name, meant)
 	}
 	return fmt.Errorf("there is no %s %q; there are %s", what, name, strings.Join(names, ", "))
 }
@@ -281,34 +283,20 @@ func (l *line) percent() (float64, error) {
 	return n, nil
 }
 
-// nearest returns the name that a word probably was to be, or "".
-func nearest(word string, names []string) string {
-	best, least := "", max(2, len(word)/3)+1
-	for _, name := range names {
-		if d := distance(word, name); d < least {
-			best, least = name, d
-		}
-	}
-	return best
-}
+// maxMachine is how long a machine's name may be.
+const maxMachine = 48
 
-// distance is the number of characters to insert, delete or replace.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := diagonal
-			if a[i] != b[j] {
-				change++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(change, row[j]+1, diagonal+1)
+// MachineName makes a machine's name, which is a host name, of any text.
+func MachineName(text string) string {
+	name := strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' {
+			return r
 		}
+		return '-'
+	}, text)
+	name = strings.Trim(name[:min(len(name), maxMachine)], "-")
+	if name == "" {
+		return "machine"
 	}
-	return row[len(b)]
+	return name
 }

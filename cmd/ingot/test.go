@@ -1,0 +1,557 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"ingot/recipes"
+	"ingot/vm"
+	"ingot/vm/agent"
+	"ingot/vm/network"
+	"ingot/vm/run"
+	"ingot/vm/scenario"
+)
+
+func newTest() *cobra.Command {
+	var f testFlags
+	c := &cobra.Command{
+		Use:   "test WHAT",
+		Short: "boot what a recipe describes, and test it",
+		Long: `Play boot tests: scripts that start machines, wait, run commands and look at what comes
+of it. WHAT is a recipe, which carries its tests; a file with machines, a network between
+them and tests; or, with --script, any of what ingot run takes: an image, an ISO, a
+netboot folder, a closure.
+
+A recipe's disk is served on demand, so that nothing has to be built to be tested. A
+kernel that panics, a boot loader or an initial RAM disk that finds nothing to start: each
+fails at once, by its name and with the console's last lines.
+
+docs/testing.md describes the scripts, and --list-commands lists what they are made of.`,
+		Example: `  ingot test rescue
+  ingot test web.yaml --boot uefi --verbose
+  ingot test lab.yaml --only page --results out --junit out/junit.xml
+  ingot test nixos.qcow2 --script login.test --timeout 10m`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			if f.list {
+				return listCommands(c.OutOrStdout())
+			}
+			if len(args) == 0 {
+				return usageError{errors.New("test: nothing to test is named: a recipe, a file with machines and tests, or an image with --script")}
+			}
+			return f.run(c, args[0])
+		},
+		Annotations: map[string]string{interrupted: "the machines were ended"},
+	}
+	f.add(c)
+	f.recipe.add(c)
+	s := c.Flags()
+	s.StringVar(&f.script, "script", "", "play the script in `FILE`, with what WHAT is as the only machine")
+	s.StringVar(&f.boot, "boot", "", "`kernel` (put into memory by QEMU: quick), bios or uefi; the file says it, or what there is, if left out")
+	s.StringVar(&f.memory, "memory", "", "memory of the machine: a number of MiB, or with K, M, G or T")
+	s.BoolVar(&f.list, "list-commands", false, "list the commands of scripts, and what they can wait for")
+	s.BoolVar(&f.names, "list", false, "list the tests, and play none")
+	return c
+}
+
+// testFlags are those of test; the exported half is build's, too.
+type testFlags struct {
+	recipe recipeFlags
+
+	script, boot, memory string
+	list, names          bool
+
+	only           []string
+	timeout        time.Duration
+	junit, results string
+	accel          string
+	keep           bool
+	verbose        bool
+	console        bool
+}
+
+// add adds the flags that say how tests are played.
+func (f *testFlags) add(c *cobra.Command) {
+	s := c.Flags()
+	s.StringArrayVar(&f.only, "only", nil, "play the test of this `NAME` alone; may be repeated")
+	s.DurationVar(&f.timeout, "timeout", scenario.DefaultTimeout, "how long a step may take that waits for something")
+	s.StringVar(&f.junit, "junit", "", "write a JUnit report to `FILE`")
+	s.StringVar(&f.results, "results", "", "keep consoles, screenshots and results.json in `FOLDER`")
+	s.StringVar(&f.accel, "accel", "", "kvm or tcg; what works if left out")
+	s.BoolVar(&f.keep, "keep", false, "keep the results of a test that fails also without --results, and say where")
+	s.BoolVarP(&f.verbose, "verbose", "v", false, "show every step")
+	s.BoolVar(&f.console, "console", false, "show the machines' consoles")
+}
+
+// testFile is a file with machines and tests.
+type testFile struct {
+	Name     string                     `json:"name" jsonschema_description:"What the network is called; the file's name if left out."`
+	Machines map[string]network.Machine `json:"machines" jsonschema:"required" jsonschema_description:"The machines, as ingot network has them."`
+	Seed     uint64                     `json:"seed" jsonschema_description:"As ingot network has it."`
+	Links    []network.LinkState        `json:"links" jsonschema_description:"As ingot network has them."`
+	Tests    []recipes.Test             `json:"tests" jsonschema:"required" jsonschema_description:"The tests."`
+}
+
+// suite is the tests that are played, with what they are played on.
+type suite struct {
+	c       *cobra.Command
+	flags   *testFlags
+	name    string
+	dir     string // what paths in scripts are relative to
+	plan    *network.Plan
+	scripts []*scenario.Script
+	lab     *lab
+	temp    string
+}
+
+func (f *testFlags) run(c *cobra.Command, what string) error {
+	s, err := f.suite(c, what)
+	if err != nil {
+		return err
+	}
+	if f.names {
+		for _, script := range s.scripts {
+			fmt.Fprintln(c.OutOrStdout(), script.Name)
+		}
+		return nil
+	}
+	return s.play()
+}
+
+// suite finds out what is to be tested, and by which tests.
+func (f *testFlags) suite(c *cobra.Command, what string) (*suite, error) {
+	s := &suite{c: c, flags: f, name: what, dir: filepath.Dir(what)}
+	s.lab = &lab{c: c, flags: &networkFlags{accel: f.accel, set: f.recipe.set}, dir: s.dir, systems: map[string]*run.System{},
+		at: func(_ string, err error) error { return err }}
+	var err error
+	switch isFile, text := machinesIn(what); {
+	case isFile && f.script != "":
+		return nil, usageError{fmt.Errorf("test: %s has tests of its own, and --script is for what has none", what)}
+	case isFile:
+		err = s.openFile(what, text)
+	case f.script != "":
+		err = s.openScript(what)
+	default:
+		err = s.openRecipe(what)
+	}
+	if err == nil {
+		s.scripts, err = f.choose(what, s.scripts)
+	}
+	return s, err
+}
+
+// machinesIn says whether a file is one with machines and tests; it has a key for them
+// at its margin, which no recipe has.
+func machinesIn(path string) (bool, []byte) {
+	text, err := os.ReadFile(path)
+	if err != nil || len(text) > 1<<20 {
+		return false, nil
+	}
+	return strings.HasPrefix(string(text), "machines:") || strings.Contains(string(text), "\nmachines:"), text
+}
+
+func (s *suite) openFile(path string, text []byte) error {
+	var f testFile
+	at, err := recipes.Decode(path, "test file", text, &f)
+	if err != nil {
+		return err
+	}
+	s.lab.at = at
+	of := network.File{Name: f.Name, Machines: f.Machines, Seed: f.Seed, Links: f.Links}
+	name := filepath.Base(path)
+	return s.prepare(&of, scenario.MachineName(strings.TrimSuffix(name, filepath.Ext(name))), func(machines []string) ([]error, error) {
+		var errs []error
+		s.scripts, errs = recipes.ParseTests(path, "tests", f.Tests, machines)
+		return errs, nil
+	})
+}
+
+func (s *suite) openRecipe(what string) error {
+	recipe, err := s.flags.recipe.load(what)
+	if err != nil {
+		return err
+	}
+	s.name = recipe.Name
+	if len(recipe.Scripts()) == 0 {
+		return &recipes.Error{File: what, What: "the recipe has no tests", Hint: "write some under its key tests, or give --script FILE"}
+	}
+	plan, err := s.flags.recipe.plan(s.c, what)
+	if err != nil {
+		return err
+	}
+	for _, w := range plan.Warnings {
+		fmt.Fprintf(s.c.ErrOrStderr(), "warning: %s\n", w)
+	}
+	return s.usePlan(plan, what)
+}
+
+// usePlan tests the disk of a plan, of which nothing need have been written.
+func (s *suite) usePlan(plan *recipes.Plan, what string) error {
+	s.scripts = plan.Recipe.Scripts()
+	return s.single(plan.Recipe.MachineName(), planSystem(plan, what))
+}
+
+// openScript plays a plain file with any system.
+func (s *suite) openScript(what string) error {
+	text, err := os.ReadFile(s.flags.script)
+	if err != nil {
+		return err
+	}
+	flags := machineFlags{recipe: s.flags.recipe, kernel: "/", store: "closure", share: "disk", shell: true}
+	kind, err := flags.kind(what)
+	if err != nil {
+		return err
+	}
+	flags.shell = kind == isClosure
+	flags = machineFlags{recipe: flags.recipe, kernel: "/", store: "closure", share: "disk", shell: flags.shell}
+	system, err := flags.machine(s.c, what)
+	if err != nil {
+		return err
+	}
+	name, base := scenario.MachineName(system.Name), filepath.Base(s.flags.script)
+	script, err := scenario.Parse(strings.TrimSuffix(base, filepath.Ext(base)), s.flags.script, 1, string(text), []string{name})
+	if err != nil {
+		return &recipes.Error{What: err.Error(), File: "--script"}
+	}
+	s.dir, s.scripts = filepath.Dir(s.flags.script), []*scenario.Script{script}
+	return s.single(name, system)
+}
+
+// single makes a lab of one machine, without networks.
+func (s *suite) single(name string, system *run.System) error {
+	m := network.Machine{Image: name, VLANs: []int{}, Boot: s.flags.boot, Memory: s.flags.memory}
+	for _, script := range s.scripts {
+		for _, port := range script.Ports(name) {
+			if text := fmt.Sprintf("0:%d", port); !slices.Contains(m.Forwards, text) {
+				m.Forwards = append(m.Forwards, text)
+			}
+		}
+	}
+	of := network.File{Machines: map[string]network.Machine{name: m}}
+	plan, problems := of.Plan("test")
+	for _, p := range problems {
+		return p.Err
+	}
+	s.plan, s.lab.plan = plan, plan
+	lm := &labMachine{Planned: &plan.Machines[0], system: system}
+	var err error
+	if lm.options, err = s.lab.options(lm.Planned); err != nil {
+		return err
+	}
+	s.lab.machines = []*labMachine{lm}
+	return nil
+}
+
+// prepare makes a lab of a file's machines.
+func (s *suite) prepare(of *network.File, name string, parse func(machines []string) ([]error, error)) error {
+	var errs []error
+	var machines []string
+	for _, name := range sortedKeys(of.Machines) {
+		machines = append(machines, name)
+	}
+	more, err := parse(machines)
+	if err != nil {
+		return err
+	}
+	for name, m := range of.Machines {
+		for _, script := range s.scripts {
+			for _, port := range script.Ports(name) {
+				m.Forwards = appendForward(m.Forwards, port)
+			}
+		}
+		m.Boot = cmp.Or(s.flags.boot, m.Boot)
+		m.Memory = cmp.Or(s.flags.memory, m.Memory)
+		of.Machines[name] = m
+	}
+	plan, problems := of.Plan(name)
+	for _, p := range problems {
+		errs = append(errs, s.lab.at(p.Key, p.Err))
+	}
+	if err := errors.Join(append(errs, more...)...); err != nil {
+		return err
+	}
+	s.plan, s.lab.plan = plan, plan
+	for i := range plan.Machines {
+		if err := s.lab.prepare(&plan.Machines[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func sortedKeys(m map[string]network.Machine) []string {
+	var keys []string
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// appendForward forwards a port of the guest, unless that is so already. The host's is
+// any that is free.
+func appendForward(forwards []string, port int) []string {
+	for _, text := range forwards {
+		if f, err := run.ParseForward(text); err == nil && f.GuestPort == port {
+			return forwards
+		}
+	}
+	return append(slices.Clone(forwards), fmt.Sprintf("0:%d", port))
+}
+
+// choose returns the tests that --only names, or all.
+func (f *testFlags) choose(what string, all []*scenario.Script) ([]*scenario.Script, error) {
+	if len(f.only) == 0 {
+		return all, nil
+	}
+	var names []string
+	var chosen []*scenario.Script
+	for _, s := range all {
+		names = append(names, s.Name)
+		if slices.Contains(f.only, s.Name) {
+			chosen = append(chosen, s)
+		}
+	}
+	for _, name := range f.only {
+		if !slices.Contains(names, name) {
+			return nil, usageError{fmt.Errorf("--only %s: %s has no test of that name; it has %s", name, what, strings.Join(names, ", "))}
+		}
+	}
+	return chosen, nil
+}
+
+// testsFailedError says that tests have failed; what and why has been said.
+type testsFailedError struct{ failed, of int }
+
+func (e testsFailedError) Error() string {
+	if e.of == 1 {
+		return "the test has failed"
+	}
+	return fmt.Sprintf("%d of %d tests have failed", e.failed, e.of)
+}
+
+// play plays all tests, and writes the reports.
+func (s *suite) play() (err error) {
+	done, err := s.folders()
+	if err != nil {
+		return err
+	}
+	defer done()
+	results := s.flags.results
+	if results == "" {
+		results = filepath.Join(s.temp, "results")
+	}
+	if err := os.MkdirAll(results, 0o755); err != nil {
+		return err
+	}
+	var all []*scenario.Result
+	failed := 0
+	for _, script := range s.scripts {
+		r := s.playOne(script, results)
+		all = append(all, r)
+		s.tell(r)
+		if r.Err != nil {
+			failed++
+		}
+		if s.c.Context().Err() != nil {
+			break
+		}
+	}
+	if err := s.report(results, all); err != nil {
+		return err
+	}
+	if err := s.c.Context().Err(); err != nil {
+		return err
+	}
+	if failed > 0 {
+		if s.flags.keep && s.flags.results == "" {
+			kept, err := os.MkdirTemp("", "ingot-results-")
+			if err != nil {
+				return err
+			}
+			if err := os.CopyFS(kept, os.DirFS(results)); err != nil {
+				return err
+			}
+			fmt.Fprintf(s.c.ErrOrStderr(), "ingot: the results are kept in %s\n", kept)
+		}
+		return testsFailedError{failed, len(s.scripts)}
+	}
+	return nil
+}
+
+// folders makes the places for what lasts as long as the tests do: the list of their
+// machines, apart from that of ingot run so that names do not clash, and their disks.
+func (s *suite) folders() (done func(), err error) {
+	prefix := "ingot-test-"
+	sweep(os.TempDir(), prefix)
+	sweep(run.DefaultDir(os.Getenv), "test-")
+	s.temp, err = os.MkdirTemp("", fmt.Sprintf("%s%d-", prefix, os.Getpid()))
+	if err != nil {
+		return nil, err
+	}
+	return func() {
+		os.RemoveAll(s.temp)
+		os.RemoveAll(s.registry().Dir)
+	}, nil
+}
+
+func (s *suite) registry() run.Registry {
+	return run.Registry{Dir: filepath.Join(run.DefaultDir(os.Getenv), fmt.Sprintf("test-%d-", os.Getpid()))}
+}
+
+// sweep removes what tests have left that were killed.
+func sweep(dir, prefix string) {
+	entries, _ := os.ReadDir(dir)
+	for _, e := range entries {
+		rest, ok := strings.CutPrefix(e.Name(), prefix)
+		number, _, _ := strings.Cut(rest, "-")
+		pid, err := strconv.Atoi(number)
+		if ok && err == nil && errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
+			os.RemoveAll(filepath.Join(dir, e.Name()))
+		}
+	}
+}
+
+// playOne plays a test with machines and a network of its own.
+func (s *suite) playOne(script *scenario.Script, results string) *scenario.Result {
+	ctx, cancel := context.WithCancel(s.c.Context())
+	defer cancel()
+	if s.flags.verbose {
+		fmt.Fprintf(s.c.ErrOrStderr(), "=== %s\n", script.Name)
+	}
+	fabric := network.NewFabric(s.plan, nil)
+	defer fabric.Close()
+	consoles := s.lab.consoles()
+	stage := scenario.Stage{Dir: s.dir, Results: results, Timeout: s.flags.timeout, Step: s.tellStep}
+	byName := map[string]*labMachine{}
+	for _, m := range s.lab.machines {
+		stage.Machines = append(stage.Machines, m.Name)
+		byName[m.Name] = m
+	}
+	if len(s.plan.VLANs()) > 0 {
+		stage.Link = func(a, b string, words ...string) error {
+			_, err := fabric.Change(a, b, words...)
+			return err
+		}
+	}
+	disks := filepath.Join(s.temp, "disks-"+run.SafeName(script.Name))
+	defer os.RemoveAll(disks)
+	stage.Start = func(ctx context.Context, name string, console io.Writer) (*scenario.Machine, error) {
+		if s.flags.console {
+			shown := consoles.Console(name)
+			context.AfterFunc(ctx, func() { shown.Close() })
+			console = io.MultiWriter(console, shown)
+		}
+		m := *byName[name]
+		if script.Restarts(name) && keepsChanges(m.system) {
+			if err := os.MkdirAll(disks, 0o700); err != nil {
+				return nil, err
+			}
+			m.options.DiskImage = filepath.Join(disks, name+".qcow2")
+		}
+		return s.start(ctx, &m, fabric, console)
+	}
+	return stage.Play(ctx, script)
+}
+
+// keepsChanges says whether a system has a disk that it can write to.
+func keepsChanges(s *run.System) bool {
+	return len(s.Disks) > 0 && s.Disks[0].Bus != vm.CDROM && !s.Disks[0].Plain
+}
+
+func (s *suite) start(ctx context.Context, m *labMachine, fabric *network.Fabric, console io.Writer) (*scenario.Machine, error) {
+	m.options.Channels = append(slices.Clone(m.options.Channels), agent.PortName)
+	m.options.NoBackdoor = false
+	m.options.VLANs = slices.Clone(m.options.VLANs)
+	close, err := m.plugIn(fabric)
+	if err != nil {
+		return nil, err
+	}
+	defer close()
+	warn := func(note string) {
+		if s.flags.verbose {
+			fmt.Fprintf(s.c.ErrOrStderr(), "ingot: %s: %s\n", m.Name, note)
+		}
+	}
+	r := s.registry()
+	session, err := run.Start(ctx, m.system, m.options, run.Host{Registry: r, Console: console, Warn: warn})
+	if err != nil {
+		return nil, err
+	}
+	return &scenario.Machine{
+		VM: session.Machine, Close: session.Close,
+		Door: func() (net.Conn, error) { return r.Door(session.Entry) },
+	}, nil
+}
+
+// tellStep shows a step.
+func (s *suite) tellStep(r scenario.StepResult) {
+	if !s.flags.verbose {
+		return
+	}
+	mark := "ok  "
+	if r.Failed != "" {
+		mark = "FAIL"
+	}
+	fmt.Fprintf(s.c.ErrOrStderr(), "%s %7.2fs  %4d  %s\n", mark, r.Seconds, r.Line, r.Text)
+	for _, note := range r.Notes {
+		fmt.Fprintf(s.c.ErrOrStderr(), "                    %s\n", note)
+	}
+}
+
+// tell says how a test went.
+func (s *suite) tell(r *scenario.Result) {
+	out := s.c.OutOrStdout()
+	if r.Err == nil {
+		fmt.Fprintf(out, "ok    %s  %.1fs\n", r.Name, r.Seconds)
+		return
+	}
+	fmt.Fprintf(out, "FAIL  %s  %.1fs\n%s\n", r.Name, r.Seconds, strings.TrimRight(r.Failed, "\n"))
+}
+
+// report writes the results for programs.
+func (s *suite) report(results string, all []*scenario.Result) error {
+	f, err := os.Create(filepath.Join(results, "results.json"))
+	if err != nil {
+		return err
+	}
+	if err := cmp.Or(scenario.WriteJSON(f, all), f.Close()); err != nil {
+		return err
+	}
+	if s.flags.junit == "" {
+		return nil
+	}
+	if f, err = os.Create(s.flags.junit); err != nil {
+		return err
+	}
+	return cmp.Or(scenario.WriteJUnit(f, s.name, all), f.Close())
+}
+
+// listCommands prints the language of scripts.
+func listCommands(out io.Writer) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "[MACHINE:] COMMAND")
+	for _, e := range scenario.Commands() {
+		fmt.Fprintf(w, "  %s\t%s\n", e.Usage, e.Does)
+	}
+	fmt.Fprintln(w, "CONDITION")
+	for _, e := range scenario.Conditions() {
+		fmt.Fprintf(w, "  %s\t%s\n", e.Usage, e.Does)
+	}
+	fmt.Fprintln(w, "PATTERN\n  /REGEXP/\tRE2, ^ and $ match at lines\n  TEXT\tas it stands, in double quotes if need be")
+	return w.Flush()
+}

@@ -1,0 +1,90 @@
+package recipes
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"ingot/vm/scenario"
+)
+
+// A Test is a boot test that a recipe carries. It has no influence on the image.
+type Test struct {
+	Name   string `json:"name" jsonschema:"required" jsonschema_description:"What the test is called."`
+	Script Script `json:"script" jsonschema:"required" jsonschema_description:"What is done with the machine and expected of it, a step a line; see ingot test --list-commands."`
+}
+
+// Script is the text of a test, and the line of its file at which it begins.
+type Script struct {
+	Text string
+	Line int // 0 if it did not stand in the file
+}
+
+func (s *Script) parse(text string, _ *decoder) error {
+	if strings.TrimSpace(text) == "" {
+		return errors.New("the script is empty")
+	}
+	s.Text = text
+	return nil
+}
+
+// placed is a value that knows where it stands.
+type placed interface{ place(n *yaml.Node) }
+
+func (s *Script) place(n *yaml.Node) {
+	s.Line = n.Line
+	if n.Line > 0 && n.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0 {
+		s.Line++ // the text begins below its |
+	}
+}
+
+// ParseTests reads the scripts of tests for these machines. What is wrong comes back as
+// one [Error] for each line, at the place in file; key is that of the list of tests.
+func ParseTests(file, key string, tests []Test, machines []string) ([]*scenario.Script, []error) {
+	var scripts []*scenario.Script
+	var errs []error
+	seen := map[string]bool{}
+	for i, t := range tests {
+		at := fmt.Sprintf("%s[%d]", key, i)
+		if t.Name == "" || seen[t.Name] {
+			errs = append(errs, &Error{File: file, Line: t.Script.Line, Column: 1, Key: at + ".name", What: fmt.Sprintf("%q: each test has a name of its own", t.Name)})
+		}
+		seen[t.Name] = true
+		script, err := scenario.Parse(t.Name, file, t.Script.Line, t.Script.Text, machines)
+		for _, e := range unjoin(err) {
+			var p *scenario.ParseError
+			if errors.As(e, &p) {
+				e = &Error{File: file, Line: p.Line, Column: 1, Key: at, What: p.Err.Error()}
+			}
+			errs = append(errs, e)
+		}
+		scripts = append(scripts, script)
+	}
+	return scripts, errs
+}
+
+// unjoin returns the errors that errors.Join has put together.
+func unjoin(err error) []error {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		return joined.Unwrap()
+	}
+	if err == nil {
+		return nil
+	}
+	return []error{err}
+}
+
+func (r *Recipe) checkTests(d *decoder) {
+	scripts, errs := ParseTests(d.file, "tests", r.Tests, []string{r.MachineName()})
+	d.errs = append(d.errs, errs...)
+	r.scripts = scripts
+}
+
+// Scripts are the recipe's tests.
+func (r *Recipe) Scripts() []*scenario.Script { return r.scripts }
+
+// MachineName is what the machine is called that a recipe's tests are about: the
+// recipe's name, as a host name.
+func (r *Recipe) MachineName() string { return scenario.MachineName(r.Name) }
