@@ -27,6 +27,15 @@
 //	console=DEVICE        shells and messages go to each
 //	hostname=NAME         if there is no /etc/hostname
 //
+// Of containers of LUKS, which are unlocked before the root is looked for (cryptsetup has
+// to be in the initramfs, as recipes put it there for an encrypted root):
+//
+//	ingot.luks=UUID=…[,NAME]  becomes /dev/mapper/NAME; the word may be repeated
+//	ingot.luks.key=UUID=…:/PATH
+//	                      the key is in a file, which lies on that file system. Without it,
+//	                      and where it does not fit, the passphrase is asked for on the last
+//	                      of the consoles, three times.
+//
 // Of a store that the host shows (package storedisk makes these words):
 //
 //	ingot.store=UUID=… | /dev/… | virtiofs:TAG | 9p:TAG

@@ -118,6 +118,9 @@ func (s *system) mountSystem(devices *applet.Coverage) (err error) {
 			unmountLive()
 		}
 	}()
+	if err := s.unlock(devices); err != nil {
+		return err
+	}
 	l := s.cmdline.live()
 	if !l.none() {
 		return s.mountLive(l, devices)

@@ -139,6 +139,7 @@ func TestAsDebian(t *testing.T) {
 		"base64 words; base64 words | base64 -d",
 		"cat words no-end; cat < table; cat words - < no-end; cat nonesuch 2>/dev/null; echo $?; chmod 600 nonesuch 2>/dev/null; echo $?; touch no/no 2>/dev/null; echo $?",
 		"cp words copy && cat copy; cp -r text new && find new | sort; cp -a text exact && stat -c '%a %Y %F %n' exact/* | sort",
+		"truncate -s 1M holes; echo end >> holes; truncate -s 2M holes; cp holes copy; cmp holes copy; stat -c %s copy; du -k copy",
 		"cp -a . ../x && ls -A ../x | sort; cd ../x && stat -c %i words > a; stat -c %i text/same | cmp - a; rm -r ../x",
 		"cp words text; cmp words text/words; cp link plain; test -f plain && ! test -L plain && echo followed; cp -P link stay; readlink stay",
 		"cp nonesuch x 2>/dev/null; echo $?; cp text x 2>/dev/null; echo $?; cp words words 2>/dev/null; echo $?",

@@ -206,11 +206,44 @@ func (cp *copier) file(from, to string, st unix.Stat_t) error {
 	if err != nil {
 		return err
 	}
-	_, err = io.Copy(out, in) // copy_file_range where the file systems have it
+	err = copyData(out, in, st)
 	if closing := out.Close(); err == nil {
 		err = closing
 	}
 	return err
+}
+
+// copyData copies what is in a file. Holes stay holes.
+func copyData(out, in *os.File, st unix.Stat_t) error {
+	const sector = 512 // the unit of st_blocks, whatever the file system's is
+	if st.Mode&unix.S_IFMT != unix.S_IFREG || st.Blocks*sector >= st.Size {
+		_, err := io.Copy(out, in) // copy_file_range where the file systems have it
+		return err
+	}
+	for at := int64(0); at < st.Size; {
+		start, err := in.Seek(at, unix.SEEK_DATA)
+		if errors.Is(err, unix.ENXIO) {
+			break // a hole up to the end
+		}
+		if err != nil {
+			return err
+		}
+		end, err := in.Seek(start, unix.SEEK_HOLE)
+		if err != nil {
+			return err
+		}
+		if _, err := in.Seek(start, io.SeekStart); err != nil {
+			return err
+		}
+		if _, err := out.Seek(start, io.SeekStart); err != nil {
+			return err
+		}
+		if _, err := io.CopyN(out, in, end-start); err != nil {
+			return err
+		}
+		at = end
+	}
+	return out.Truncate(st.Size)
 }
 
 // confirm asks on the terminal.
