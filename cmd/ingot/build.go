@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -72,6 +73,9 @@ func build(c *cobra.Command, name string, r recipeFlags, o buildFlags) error {
 	recipe, err := r.load(name)
 	if err != nil {
 		return err
+	}
+	if kind := filepath.Ext(o.output); slices.Contains([]string{".vdi", ".vhd", ".tar"}, kind) && recipe.FormatLeftOut() {
+		return usageError{fmt.Errorf("build: %s: build writes raw, qcow2, iso and netboot; ingot convert %s -o %[1]s writes %[3]s", o.output, name, kind[1:])}
 	}
 	if format := formats[filepath.Ext(o.output)]; format != "" && recipe.FormatLeftOut() {
 		r.format = format

@@ -12,8 +12,9 @@
 // VirtualBox refuses two disks with one UUID, so that it has to be another for each
 // disk: it is derived from the seed.
 //
-// A disk is at most 4 PiB less a block large, as VirtualBox counts blocks by 32 bits;
-// its size is rounded up to whole sectors of 512 bytes. Nothing is read: qemu-img does.
+// A disk is at most 1023 TiB large, as the header has 32 bits for where the first block
+// lies, behind the map; its size is rounded up to whole sectors of 512 bytes. Nothing is
+// read: qemu-img does.
 //
 // There is no specification but the code: VDICore.h of VirtualBox, and block/vdi.c of
 // QEMU, which names the fields.

@@ -48,6 +48,6 @@ const (
 	sectorSize = 512
 	blockSize  = 1 << 20
 	entrySize  = 4 // of the map of blocks
-	// maxBlocks is what QEMU takes, so that the map of blocks is no longer than 4 GiB.
-	maxBlocks = 0x3fffffff
+	// maxBlocks is as many as leave the first block an offset of 32 bits behind their map.
+	maxBlocks = (1<<32 - blockSize - sectorSize) / entrySize
 )

@@ -3,7 +3,6 @@ package vdi
 import (
 	"context"
 	"encoding/binary"
-	"math"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -137,12 +136,24 @@ func TestHeader(t *testing.T) {
 	}
 }
 
+// TestTooLarge has the largest disk, and one block more.
 func TestTooLarge(t *testing.T) {
-	m, err := new(image.Builder).Map(math.MaxInt64 / 2)
+	holes := func(size int64) *image.Map {
+		m, err := new(image.Builder).Map(size)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return m
+	}
+	file, err := Layout(holes(maxBlocks*blockSize), image.Seed{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Layout(m, image.Seed{}); err == nil || !strings.Contains(err.Error(), "too large for VDI, which holds 1125899905794048") {
+	var p [4]byte
+	if _, err := file.ReadAt(p[:], 344); err != nil || int64(binary.LittleEndian.Uint32(p[:])) != file.Size() || file.Size() >= 1<<32 {
+		t.Errorf("blocks begin at %x, %v, of a file of %d bytes without any", p, err, file.Size())
+	}
+	if _, err := Layout(holes(maxBlocks*blockSize+1), image.Seed{}); err == nil || !strings.Contains(err.Error(), "too large for VDI, which holds 1125624894717952") {
 		t.Errorf("Layout = %v; want a refusal", err)
 	}
 }
