@@ -120,7 +120,7 @@ func (l *line) addMachine(c *Config) {
 	machine := c.machineType()
 	size := strconv.FormatInt(memory>>20, 10) + "M"
 	if c.sharesMemory() {
-		l.add("-object", "memory-backend-memfd,id=memory,share=on,size="+size)
+		l.add("-object", l.sharing(c, memory, size))
 		machine += ",memory-backend=memory"
 	}
 	l.add("-machine", machine, "-m", size, "-smp", strconv.Itoa(max(1, c.CPUs)))

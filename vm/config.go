@@ -42,6 +42,10 @@ type Config struct {
 
 	Memory int64 // bytes; 512 MiB
 	CPUs   int   // 1
+
+	// OpenMemory lets Machine.Memory read the guest's memory while the guest runs.
+	OpenMemory bool
+
 	Accel  Accel
 	QEMU   string // the program; from PATH, by the architecture
 	Reboot bool   // a guest that restarts does so; if not, that ends the machine

@@ -35,6 +35,8 @@ type Machine struct {
 	pictureFD int      // its number in QEMU
 	pictureMu sync.Mutex
 
+	memory *os.File // the guest's, if it is open to us
+
 	viewers *viewers // of the screen, by VNC; nil without it
 
 	channelMu sync.Mutex
@@ -211,6 +213,9 @@ func (m *Machine) release() {
 	}
 	if m.control != nil {
 		m.control.close()
+	}
+	if m.memory != nil {
+		m.memory.Close()
 	}
 	m.closeChannels()
 }

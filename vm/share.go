@@ -73,6 +73,9 @@ func (c *Config) checkShares() error {
 
 // sharesMemory says whether another process has to see the guest's memory.
 func (c *Config) sharesMemory() bool {
+	if c.OpenMemory {
+		return true
+	}
 	for _, s := range c.Shares {
 		if s.kind() == VirtioFS {
 			return true

@@ -258,7 +258,7 @@ func (x *execFlags) options(c *cobra.Command, qemu []string) (helper.Options, er
 		ReadFail: func(err error) {
 			fmt.Fprintf(c.ErrOrStderr(), "ingot: the guest could not read from the store: %v\n", err)
 		},
-		Machine: vm.Config{CPUs: x.cpus, MachineType: x.machine, Accel: vm.Accel(x.accel), Args: qemu},
+		Machine: vm.Config{CPUs: x.cpus, MachineType: x.machine, Accel: vm.Accel(x.accel), Args: qemu, OpenMemory: x.xchg != "" || x.output != ""},
 	}
 	if x.quiet {
 		o.Warn = func(string) {}

@@ -99,7 +99,7 @@ func (b *bench) takeOut(k *kernels.Kernel) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	o := helper.Options{Kernel: k, Init: b.ingot, Machine: vm.Config{Accel: vm.TCG, Memory: 1 << 30}}
+	o := helper.Options{Kernel: k, Init: b.ingot, Machine: vm.Config{Accel: vm.TCG, Memory: 1 << 30, OpenMemory: true}}
 	share := vm.Share{Tag: "out", Dir: dir}
 	var shared bool
 	if share.Kind, shared = helper.ShareKind(k); shared {

@@ -55,6 +55,11 @@
 // leads out of the folder that it is unpacked to, also not through links that came
 // along. Owners are kept only where the receiver asks for it.
 //
+// A host that can read the guest's memory may ask for large files of the guest's tmpfs
+// to stay there ([Get].Memory): the stream then tells the places of their pages, which
+// stay mapped until the host has copied them. The guest says so if its kernel moved any
+// of them meanwhile, and the host asks again in the usual way.
+//
 // # Limits
 //
 // One host at a time. No encryption: the line belongs to the two. A request has at

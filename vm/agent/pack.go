@@ -19,12 +19,16 @@ const xattrPrefix = "SCHILY.xattr."
 
 // Pack writes a folder's contents, or a file under its own name, as a tar stream.
 // Sockets are left out: nobody listens at the other end.
-func Pack(w io.Writer, path string) error {
+func Pack(w io.Writer, path string) error { return PackLent(w, path, nil) }
+
+// PackLent is [Pack] for a receiver on the same machine: lend, which may be nil, tells
+// where the contents of a file lie in memory, or that they have to be sent.
+func PackLent(w io.Writer, path string, lend Lend) error {
 	info, err := os.Lstat(path)
 	if err != nil {
 		return err
 	}
-	p := packer{tar: tar.NewWriter(w), links: map[inode]string{}}
+	p := packer{tar: tar.NewWriter(w), lend: lend, links: map[inode]string{}}
 	if info.IsDir() {
 		err = filepath.WalkDir(path, func(file string, d fs.DirEntry, err error) error {
 			if err != nil || file == path {
@@ -44,6 +48,7 @@ func Pack(w io.Writer, path string) error {
 // packer remembers files that have more names than one.
 type packer struct {
 	tar   *tar.Writer
+	lend  Lend
 	links map[inode]string
 }
 
@@ -84,6 +89,11 @@ func (p *packer) add(path, name string) error {
 	}
 	if err := addXattrs(path, h); err != nil {
 		return err
+	}
+	if h.Typeflag == tar.TypeReg && p.lend != nil && h.Size >= worthLending {
+		if lent, err := p.borrow(path, h); lent || err != nil {
+			return err
+		}
 	}
 	if err := p.tar.WriteHeader(h); err != nil {
 		return fmt.Errorf("%s: %w", path, err)

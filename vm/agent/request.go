@@ -99,6 +99,9 @@ type Put struct {
 // Get packs a folder's contents, or a file, as a tar stream on Stdout.
 type Get struct {
 	Path Raw `json:"path"`
+	// Memory lets the stream say where in the guest's memory large files lie, in place
+	// of their contents: see [Run]. They stay there until the host ends Stdin.
+	Memory bool `json:"memory,omitempty"`
 }
 
 // Mount mounts a file system on a folder, which is made if need be.
@@ -119,6 +122,9 @@ type Result struct {
 	// Failed says why the request could not be done; then Status is 127 for what was
 	// not found, 126 for what cannot be run, and 125 for the rest.
 	Failed string `json:"failed,omitempty"`
+	// Moved says that what was to stay in its place in memory did not, and has to be
+	// asked for in the usual way.
+	Moved bool `json:"moved,omitempty"`
 	// Lost names what could not be kept of files: attributes for the most part.
 	Lost []string `json:"lost,omitempty"`
 }

@@ -19,6 +19,9 @@ import (
 type UnpackOptions struct {
 	Owners bool // user and group, by number
 	SetID  bool // the bits that make a program run as its owner
+
+	// Memory is that of who packed the stream, if it was asked to leave files there.
+	Memory io.ReaderAt
 }
 
 // Unpack makes the files of a tar stream in a folder, which is there. It replaces
@@ -126,7 +129,12 @@ func (u *unpacker) file(h *tar.Header, in io.Reader) error {
 	if err != nil {
 		return err
 	}
-	if _, err := io.Copy(f, in); err != nil {
+	if size, lent := h.PAXRecords[memoryRecord]; lent {
+		err = u.collect(f, h.Name, size, in)
+	} else {
+		_, err = io.Copy(f, in)
+	}
+	if err != nil {
 		f.Close()
 		return err
 	}

@@ -210,11 +210,22 @@ func put(t *agent.Stream, p *agent.Put) agent.Result {
 
 func get(t *agent.Stream, g *agent.Get) agent.Result {
 	w := t.Writer(agent.Stdout)
-	err := agent.Pack(w, string(g.Path))
+	var l loan
+	var lend agent.Lend
+	if g.Memory {
+		lend = l.lend
+	}
+	err := agent.PackLent(w, string(g.Path), lend)
 	if err == nil {
 		err = w.Close()
 	}
-	return failed(err)
+	if err == nil && l.parts != nil {
+		_, err = io.Copy(io.Discard, t.Reader(agent.Stdin)) // it ends when the host has all
+	}
+	stayed := l.end()
+	r := failed(err)
+	r.Moved = !stayed
+	return r
 }
 
 func mountFor(m *agent.Mount) agent.Result {

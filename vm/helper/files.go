@@ -45,27 +45,47 @@ func (v *VM) CopyIn(ctx context.Context, path, dir string) (lost []string, err e
 // CopyOut copies a folder's contents, or a file, from the guest into a folder of the
 // host, which is there. All belongs to the caller.
 func (v *VM) CopyOut(ctx context.Context, path, dir string) (lost []string, err error) {
-	stream, err := v.session.Open(agent.Request{Get: &agent.Get{Path: agent.Raw(path)}})
+	if v.open {
+		memory, err := v.machine.Memory(ctx)
+		if err == nil {
+			defer memory.Close()
+			lost, moved, err := v.copyOut(ctx, path, dir, memory)
+			if !moved {
+				return lost, err
+			}
+		}
+	}
+	lost, _, err = v.copyOut(ctx, path, dir, nil)
+	return lost, err
+}
+
+// copyOut has large files be read from the guest's memory, if that is open. moved says
+// that they were not to be had there.
+func (v *VM) copyOut(ctx context.Context, path, dir string, memory io.ReaderAt) (lost []string, moved bool, err error) {
+	stream, err := v.session.Open(agent.Request{Get: &agent.Get{Path: agent.Raw(path), Memory: memory != nil}})
 	if err != nil {
-		return nil, v.explain(ctx, err)
+		return nil, false, v.explain(ctx, err)
 	}
 	in := stream.Reader(agent.Stdout)
 	stop := context.AfterFunc(ctx, func() { in.Close() })
 	defer stop()
-	lost, unpacked := agent.Unpack(in, dir, agent.UnpackOptions{})
+	lost, unpacked := agent.Unpack(in, dir, agent.UnpackOptions{Memory: memory})
 	if unpacked != nil {
 		in.Close()
 	}
+	stream.Writer(agent.Stdin).Close() // the guest may have its memory back
 	r, err := stream.Wait(ctx)
 	switch {
 	case err != nil:
-		return lost, v.explain(ctx, err)
+		return lost, false, v.explain(ctx, err)
+	case r.Moved, errors.As(unpacked, new(*agent.MemoryError)):
+		return lost, true, nil
 	case r.Failed != "" && unpacked == nil, r.Failed != "" && isBroken(unpacked):
-		return lost, fmt.Errorf("copy %s out of the guest: %s", path, r.Failed)
+		return lost, false, fmt.Errorf("copy %s out of the guest: %s", path, r.Failed)
 	case unpacked != nil:
-		return lost, fmt.Errorf("copy %s out of the guest: %w", path, unpacked)
+		return lost, false, fmt.Errorf("copy %s out of the guest: %w", path, unpacked)
 	}
-	return lost, nil
+	return lost, false, nil
 }
 
 // isBroken says of an error that the other side ended the stream: it knows why.

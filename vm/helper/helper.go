@@ -57,6 +57,7 @@ type VM struct {
 	session *agent.Session
 	shares  []vm.Share
 	memory  int64
+	open    bool // the guest's memory can be read
 	writes  bool // there is something that must be written out before the end
 	silence time.Duration
 	cancel  context.CancelFunc
@@ -84,7 +85,7 @@ func Start(ctx context.Context, o Options) (*VM, error) {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	v := &VM{memory: c.Memory, shares: c.Shares, silence: o.Silence, cancel: cancel, logged: make(chan struct{})}
+	v := &VM{memory: c.Memory, open: c.OpenMemory, shares: c.Shares, silence: o.Silence, cancel: cancel, logged: make(chan struct{})}
 	if v.silence == 0 {
 		v.silence = defaultSilence
 	}
