@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"image"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -15,6 +17,7 @@ const (
 	vgaText    = 0xB8000
 	vgaColumns = 80
 	vgaRows    = 25
+	vgaMemory  = 32 << 10 // bytes, of which the screen shows a part
 )
 
 // hexWord is one cell as the monitor's xp prints it.
@@ -35,19 +38,24 @@ func (m *Machine) screen() string {
 		return ""
 	default:
 	}
+	return lastLines(strings.Join(m.textMemory(vgaRows), "\n"), vgaRows)
+}
+
+// textMemory returns the first rows of the memory of a text screen.
+func (m *Machine) textMemory(rows int) []string {
 	ctx, cancel := context.WithTimeout(context.Background(), answerTime)
 	defer cancel()
 	answer, err := m.control.ask(ctx, "human-monitor-command", map[string]any{
-		"command-line": fmt.Sprintf("xp /%dhx %#x", vgaColumns*vgaRows, vgaText),
+		"command-line": fmt.Sprintf("xp /%dhx %#x", vgaColumns*rows, vgaText),
 	}, nil)
 	if err != nil {
-		return ""
+		return nil
 	}
 	var dump string
 	if json.Unmarshal(answer, &dump) != nil {
-		return ""
+		return nil
 	}
-	return parseScreen(dump)
+	return parseText(dump)
 }
 
 // The size in pixels of a text screen: characters of 9 by 16.
@@ -66,20 +74,65 @@ func (m *Machine) ScreenText(ctx context.Context) (text string, isText bool, err
 	if size := picture.Bounds().Size(); !m.vga || size.X != textWidth || size.Y != textHeight {
 		return "", false, nil
 	}
-	return m.screen(), true, nil
+	memory := m.textMemory(vgaMemory / (2 * vgaColumns))
+	if len(memory) < vgaRows {
+		return "", false, nil
+	}
+	return lastLines(strings.Join(memory[shownFrom(memory, picture):][:vgaRows], "\n"), vgaRows), true, nil
 }
 
-// parseScreen reads the monitor's dump of the screen's memory. Memory that is no
-// text is told by bytes that no text has.
+// shownFrom returns the row of the memory that stands at the top of the screen. A card
+// scrolls by starting to read further on, and does not tell from where; so it is where
+// the picture is empty just where the memory is.
+func shownFrom(memory []string, picture image.Image) int {
+	best, most := 0, -1
+	for from := 0; from+vgaRows <= len(memory); from++ {
+		alike := 0
+		for y := range vgaRows {
+			for x := range vgaColumns {
+				if (memory[from+y][x] == ' ') == emptyCell(picture, x, y) {
+					alike++
+				}
+			}
+		}
+		if alike > most {
+			best, most = from, alike
+		}
+	}
+	return best
+}
+
+// emptyCell says whether a cell has one colour alone.
+func emptyCell(picture image.Image, column, row int) bool {
+	width, height := textWidth/vgaColumns, textHeight/vgaRows
+	at := picture.Bounds().Min.Add(image.Pt(column*width, row*height))
+	first := picture.At(at.X, at.Y)
+	for y := range height {
+		for x := range width {
+			if picture.At(at.X+x, at.Y+y) != first {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// parseScreen returns the text of a dump of the screen.
 func parseScreen(dump string) string {
-	var text strings.Builder
-	column := 0
+	return lastLines(strings.Join(parseText(dump), "\n"), vgaRows)
+}
+
+// parseText reads the monitor's dump of the screen's memory, row by row. Memory that is
+// no text is told by bytes that no text has.
+func parseText(dump string) []string {
+	var rows []string
+	var row strings.Builder
 	for line := range strings.Lines(dump) {
 		_, cells, _ := strings.Cut(line, ":")
 		for _, cell := range hexWord.FindAllStringSubmatch(cells, -1) {
-			var code byte
-			if _, err := fmt.Sscanf(cell[2], "%02x", &code); err != nil {
-				return ""
+			code, err := strconv.ParseUint(cell[2], 16, 8)
+			if err != nil {
+				return nil
 			}
 			switch {
 			case code == 0:
@@ -89,12 +142,15 @@ func parseScreen(dump string) string {
 			case code >= utf8.RuneSelf:
 				code = '.'
 			}
-			text.WriteByte(code)
-			if column++; column == vgaColumns {
-				text.WriteByte('\n')
-				column = 0
+			row.WriteByte(byte(code))
+			if row.Len() == vgaColumns {
+				rows = append(rows, row.String())
+				row.Reset()
 			}
 		}
 	}
-	return lastLines(text.String(), vgaRows)
+	if row.Len() > 0 {
+		rows = append(rows, row.String())
+	}
+	return rows
 }
