@@ -32,7 +32,7 @@ type System struct {
 	// Path is the store path of a system that a closure of the store brings.
 	Path string `json:"path,omitempty" jsonschema_description:"The store path of a system in NixOS's or Guix's layout; the same as giving the path alone."`
 	// Kernel is the folder that the kernel of a system made by ingot is taken from.
-	Kernel   Path     `json:"kernel,omitempty" jsonschema_description:"A folder with boot/vmlinuz-* and lib/modules: an unpacked kernel package, or 'host' for the running machine's own."`
+	Kernel   Path     `json:"kernel,omitempty" jsonschema_description:"A folder with boot/vmlinuz-* and lib/modules: an unpacked kernel package, or 'host' for the running machine's own, or the one that INGOT_KERNEL names."`
 	Program  Path     `json:"program,omitempty" jsonschema_description:"The file of an ingot that becomes the system's init, shell and commands: of another architecture than the one that builds. The running one if left out."`
 	Modules  []string `json:"modules,omitempty" jsonschema_description:"Kernel modules that the initial RAM disk loads, beyond the ones that find a disk and mount its root."`
 	Hostname string   `json:"hostname,omitempty" jsonschema_description:"The machine's name; the recipe's name if left out."`

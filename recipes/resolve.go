@@ -22,6 +22,8 @@ type Host struct {
 	// Program is ingot's own file, which becomes the init and the shell of the systems
 	// that it makes. It must be linked statically for that.
 	Program string
+	// Kernel is the folder whose kernel a recipe has that wants the host's; / if it is empty.
+	Kernel string
 	// Path is where the tools of a boot loader, and mksquashfs, are looked for.
 	Path []string
 	// Temp is the folder for what is too large for memory, and has no name in it; /var/tmp

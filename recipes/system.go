@@ -1,6 +1,7 @@
 package recipes
 
 import (
+	"cmp"
 	"fmt"
 	"path"
 	"slices"
@@ -39,11 +40,11 @@ type made struct {
 func (r *Recipe) makeSystem(f storedb.Flavour, h Host, known [][]*storedb.Item) (*made, error) {
 	dir := r.System.Kernel.Host
 	if r.System.Kernel.Text == "host" {
-		dir = "/"
+		dir = cmp.Or(h.Kernel, "/")
 	}
 	k, err := kernel.Find(dir)
 	if err != nil {
-		return nil, fmt.Errorf("kernel: %w; name the folder with system.kernel, as --set system.kernel=DIR does", err)
+		return nil, fmt.Errorf("kernel: %w; name the folder with system.kernel, as --set system.kernel=DIR and INGOT_KERNEL=DIR do", err)
 	}
 	if err := r.checkKernel(k); err != nil {
 		return nil, err

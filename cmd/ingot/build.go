@@ -61,6 +61,8 @@ The output - is standard output, written strictly in order, without a manifest.`
 type buildFlags struct {
 	output                            string
 	quiet, dryRun, noManifest, noSync bool
+	test                              bool
+	tests                             testFlags
 }
 
 func build(c *cobra.Command, name string, r recipeFlags, o buildFlags) error {
@@ -282,7 +284,7 @@ func thisHost() (recipes.Host, error) {
 		return recipes.Host{}, fmt.Errorf("finding ingot's own file: %w", err)
 	}
 	return recipes.Host{
-		Program: program, Path: filepath.SplitList(os.Getenv("PATH")),
+		Program: program, Kernel: os.Getenv("INGOT_KERNEL"), Path: filepath.SplitList(os.Getenv("PATH")),
 		Fetch: fetching(), CacheDir: cacheDir(), Getenv: os.LookupEnv,
 	}, nil
 }

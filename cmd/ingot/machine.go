@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -46,7 +47,7 @@ func (f *machineFlags) add(c *cobra.Command) {
 	f.recipe.addHelper(c)
 	f.sources.add(c.Flags())
 	s := c.Flags()
-	s.StringVar(&f.kernel, "kernel", "/", "closure: `DIR` with boot/vmlinuz-* and lib/modules, for the kernel that shows the store")
+	s.StringVar(&f.kernel, "kernel", cmp.Or(os.Getenv("INGOT_KERNEL"), "/"), "closure: `DIR` with boot/vmlinuz-* and lib/modules, for the kernel that shows the store")
 	s.StringVar(&f.store, "store", "closure", "closure: what the guest sees, `closure` or host: this machine's whole store")
 	s.StringVar(&f.share, "store-share", "disk", "closure: how it sees it, `disk`, virtiofs or 9p; the latter two show the whole folder")
 	s.BoolVar(&f.writable, "writable-store", false, "closure: the guest can write to the store, in memory")
