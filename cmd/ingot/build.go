@@ -16,6 +16,7 @@ import (
 	"ingot/image"
 	"ingot/partition"
 	"ingot/recipes"
+	"ingot/vm/scenario"
 )
 
 func newBuild() *cobra.Command {
@@ -39,6 +40,7 @@ The output - is standard output, written strictly in order, without a manifest.`
   ingot build rescue -o rescue.iso --format iso --set output.store=squashfs
   ingot build web.yaml -o tftp/web --format netboot --sign-key code.key --sign-cert code.pem
   ingot build web.yaml --set disk.partitions.root.size=8GiB
+  ingot build web -o web.img --test
   ingot build web.yaml -o - | zstd > web.img.zst`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error { return build(c, args[0], r, o) },
@@ -55,6 +57,10 @@ The output - is standard output, written strictly in order, without a manifest.`
 	f.BoolVar(&o.dryRun, "dry-run", false, "plan and check all, write nothing")
 	f.BoolVar(&o.noManifest, "no-manifest", false, "write no manifest and take no digests")
 	f.BoolVar(&o.noSync, "no-sync", false, "do not wait until the disk has it all: faster, and not safe against a power cut")
+	f.BoolVar(&o.test, "test", false, "play the recipe's tests first, from the plan: nothing is written unless they pass")
+	f.StringVar(&o.tests.junit, "test-junit", "", "with --test: write a JUnit report to `FILE`")
+	f.StringVar(&o.tests.results, "test-results", "", "with --test: keep consoles, screenshots and results.json in `FOLDER`")
+	f.DurationVar(&o.tests.timeout, "test-timeout", scenario.DefaultTimeout, "with --test: how long a step may take that waits for something")
 	return c
 }
 
@@ -109,6 +115,12 @@ func build(c *cobra.Command, name string, r recipeFlags, o buildFlags) error {
 	}
 	if err := finish(c, plan, r, o.quiet, tempBeside(out)); err != nil {
 		return err
+	}
+	if o.test {
+		if err := testBeforehand(c, &o.tests, plan, name); err != nil {
+			return err
+		}
+		say("the tests have passed")
 	}
 	total, err := plan.Work(out == stdout)
 	if err != nil {

@@ -155,6 +155,7 @@ type lab struct {
 	dir   string // what paths in the file are relative to
 
 	machines []*labMachine
+	ports    map[string][]int       // of machines, to be forwarded from any of the host's
 	systems  map[string]*run.System // of recipes, by what was asked for: alike ones are planned once
 }
 
@@ -183,7 +184,7 @@ func (l *lab) prepare(p *network.Planned) error {
 	for _, other := range l.machines {
 		for i, f := range m.options.Forwards {
 			for _, g := range other.options.Forwards {
-				if f.HostPort == g.HostPort && f.Proto == g.Proto {
+				if f.HostPort == g.HostPort && f.HostPort != 0 && f.Proto == g.Proto {
 					return l.at(fmt.Sprintf("%s.forwards[%d]", key, i), fmt.Errorf("port %d of this machine leads to %s already", f.HostPort, other.Name))
 				}
 			}
@@ -200,9 +201,12 @@ func (l *lab) bootsKernel(m *labMachine) bool {
 func (l *lab) options(p *network.Planned) (o run.Options, err error) {
 	o = run.Options{
 		Name: p.Name, CPUs: p.CPUs, Accel: vm.Accel(l.flags.accel), Words: p.Append, Number: p.Number,
-		NoNetwork: !p.Internet && len(p.Forwards) == 0, NoBackdoor: !p.Backdoor && !l.flags.backdoor,
+		NoNetwork: !p.Internet && len(p.Forwards)+len(l.ports[p.Name]) == 0, NoBackdoor: !p.Backdoor && !l.flags.backdoor,
 	}
-	o.Restrict = !p.Internet && len(p.Forwards) > 0
+	o.Restrict = !p.Internet && !o.NoNetwork
+	for _, port := range l.ports[p.Name] {
+		o.Forwards = append(o.Forwards, vm.Forward{GuestPort: port})
+	}
 	if o.Boot, err = run.ParseBoot(p.Boot); err != nil {
 		return o, err
 	}

@@ -3,9 +3,11 @@ package main
 import (
 	"cmp"
 	"context"
+	"embed"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
@@ -110,6 +112,7 @@ type testFile struct {
 type suite struct {
 	c       *cobra.Command
 	flags   *testFlags
+	out     io.Writer // gets the results
 	name    string
 	dir     string // what paths in scripts are relative to
 	plan    *network.Plan
@@ -132,11 +135,16 @@ func (f *testFlags) run(c *cobra.Command, what string) error {
 	return s.play()
 }
 
+func (f *testFlags) newSuite(c *cobra.Command, what string) *suite {
+	s := &suite{c: c, flags: f, out: c.OutOrStdout(), name: what, dir: filepath.Dir(what)}
+	s.lab = &lab{c: c, flags: &networkFlags{accel: f.accel, set: f.recipe.set}, dir: s.dir, systems: map[string]*run.System{},
+		at: func(_ string, err error) error { return err }, ports: map[string][]int{}}
+	return s
+}
+
 // suite finds out what is to be tested, and by which tests.
 func (f *testFlags) suite(c *cobra.Command, what string) (*suite, error) {
-	s := &suite{c: c, flags: f, name: what, dir: filepath.Dir(what)}
-	s.lab = &lab{c: c, flags: &networkFlags{accel: f.accel, set: f.recipe.set}, dir: s.dir, systems: map[string]*run.System{},
-		at: func(_ string, err error) error { return err }}
+	s := f.newSuite(c, what)
 	var err error
 	switch isFile, text := machinesIn(what); {
 	case isFile && f.script != "":
@@ -154,10 +162,18 @@ func (f *testFlags) suite(c *cobra.Command, what string) (*suite, error) {
 	return s, err
 }
 
-// machinesIn says whether a file is one with machines and tests; it has a key for them
-// at its margin, which no recipe has.
+// Files with machines and tests that ship with ingot.
+//
+//go:embed scenarios/*.yaml
+var shippedScenarios embed.FS
+
+// machinesIn says whether a file, or what ships under this name, is one with machines and
+// tests; it has a key for them at its margin, which no recipe has.
 func machinesIn(path string) (bool, []byte) {
 	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) && !strings.ContainsRune(path, '/') {
+		text, err = shippedScenarios.ReadFile("scenarios/" + path + ".yaml")
+	}
 	if err != nil || len(text) > 1<<20 {
 		return false, nil
 	}
@@ -199,6 +215,21 @@ func (s *suite) openRecipe(what string) error {
 	return s.usePlan(plan, what)
 }
 
+// testBeforehand plays the tests of a recipe that is about to be built, with the very
+// bytes that are to be written, served from the plan.
+func testBeforehand(c *cobra.Command, f *testFlags, plan *recipes.Plan, what string) error {
+	if len(plan.Recipe.Scripts()) == 0 {
+		return &recipes.Error{File: what, What: "--test: the recipe has no tests", Hint: "write some under its key tests"}
+	}
+	s := f.newSuite(c, what)
+	s.name = plan.Recipe.Name
+	s.out = c.ErrOrStderr() // standard output may be the image
+	if err := s.usePlan(plan, what); err != nil {
+		return err
+	}
+	return s.play()
+}
+
 // usePlan tests the disk of a plan, of which nothing need have been written.
 func (s *suite) usePlan(plan *recipes.Plan, what string) error {
 	s.scripts = plan.Recipe.Scripts()
@@ -233,14 +264,8 @@ func (s *suite) openScript(what string) error {
 
 // single makes a lab of one machine, without networks.
 func (s *suite) single(name string, system *run.System) error {
+	s.forward(name)
 	m := network.Machine{Image: name, VLANs: []int{}, Boot: s.flags.boot, Memory: s.flags.memory}
-	for _, script := range s.scripts {
-		for _, port := range script.Ports(name) {
-			if text := fmt.Sprintf("0:%d", port); !slices.Contains(m.Forwards, text) {
-				m.Forwards = append(m.Forwards, text)
-			}
-		}
-	}
 	of := network.File{Machines: map[string]network.Machine{name: m}}
 	plan, problems := of.Plan("test")
 	for _, p := range problems {
@@ -252,6 +277,8 @@ func (s *suite) single(name string, system *run.System) error {
 	if lm.options, err = s.lab.options(lm.Planned); err != nil {
 		return err
 	}
+	// Many systems want a network to start, and this one leads nowhere.
+	lm.options.NoNetwork, lm.options.Restrict = false, true
 	s.lab.machines = []*labMachine{lm}
 	return nil
 }
@@ -268,11 +295,7 @@ func (s *suite) prepare(of *network.File, name string, parse func(machines []str
 		return err
 	}
 	for name, m := range of.Machines {
-		for _, script := range s.scripts {
-			for _, port := range script.Ports(name) {
-				m.Forwards = appendForward(m.Forwards, port)
-			}
-		}
+		s.forward(name)
 		m.Boot = cmp.Or(s.flags.boot, m.Boot)
 		m.Memory = cmp.Or(s.flags.memory, m.Memory)
 		of.Machines[name] = m
@@ -302,15 +325,15 @@ func sortedKeys(m map[string]network.Machine) []string {
 	return keys
 }
 
-// appendForward forwards a port of the guest, unless that is so already. The host's is
-// any that is free.
-func appendForward(forwards []string, port int) []string {
-	for _, text := range forwards {
-		if f, err := run.ParseForward(text); err == nil && f.GuestPort == port {
-			return forwards
+// forward has the ports of a machine forwarded that scripts fetch from.
+func (s *suite) forward(name string) {
+	for _, script := range s.scripts {
+		for _, port := range script.Ports(name) {
+			if !slices.Contains(s.lab.ports[name], port) {
+				s.lab.ports[name] = append(s.lab.ports[name], port)
+			}
 		}
 	}
-	return append(slices.Clone(forwards), fmt.Sprintf("0:%d", port))
 }
 
 // choose returns the tests that --only names, or all.
@@ -399,6 +422,9 @@ func (s *suite) folders() (done func(), err error) {
 	prefix := "ingot-test-"
 	sweep(os.TempDir(), prefix)
 	sweep(run.DefaultDir(os.Getenv), "test-")
+	if err := os.MkdirAll(run.DefaultDir(os.Getenv), 0o700); err != nil {
+		return nil, err
+	}
 	s.temp, err = os.MkdirTemp("", fmt.Sprintf("%s%d-", prefix, os.Getpid()))
 	if err != nil {
 		return nil, err
@@ -515,7 +541,7 @@ func (s *suite) tellStep(r scenario.StepResult) {
 
 // tell says how a test went.
 func (s *suite) tell(r *scenario.Result) {
-	out := s.c.OutOrStdout()
+	out := s.out
 	if r.Err == nil {
 		fmt.Fprintf(out, "ok    %s  %.1fs\n", r.Name, r.Seconds)
 		return
