@@ -132,6 +132,13 @@ func (w *walker) wish(names []string) error {
 	return nil
 }
 
+// unrecorded are modules that others ask for by name when they are used, of which their
+// files say nothing: a FAT cannot be mounted without its tables of characters.
+var unrecorded = map[string][]string{
+	"vfat":  {"nls_cp437", "nls_ascii", "nls_iso8859_1", "nls_utf8"},
+	"msdos": {"nls_cp437", "nls_ascii", "nls_iso8859_1", "nls_utf8"},
+}
+
 func (w *walker) visit(name string) error {
 	if w.seen[name] {
 		return nil // also ends cycles, which soft dependencies may have
@@ -148,6 +155,9 @@ func (w *walker) visit(name string) error {
 		if err := w.want(dep, name); err != nil {
 			return err
 		}
+	}
+	if err := w.wish(unrecorded[name]); err != nil {
+		return err
 	}
 	w.order = append(w.order, w.index.module(name))
 	return w.wish(info.Post)

@@ -242,12 +242,12 @@ func TestDebianKernel(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	modules, err := k.Closure("virtio_pci", "virtio_blk", "ext4", "isofs", "xfs")
+	modules, err := k.Closure("virtio_pci", "virtio_blk", "ext4", "isofs", "xfs", "vfat")
 	if err != nil {
 		t.Fatal(err)
 	}
 	order := strings.Fields(names(modules))
-	for _, pair := range [][2]string{{"virtio_ring", "virtio_pci"}, {"virtio", "virtio_pci"}, {"virtio_ring", "virtio_blk"}, {"libcrc32c", "xfs"}} {
+	for _, pair := range [][2]string{{"virtio_ring", "virtio_pci"}, {"virtio", "virtio_pci"}, {"virtio_ring", "virtio_blk"}, {"libcrc32c", "xfs"}, {"nls_cp437", "vfat"}, {"nls_ascii", "vfat"}} {
 		first, second := slices.Index(order, pair[0]), slices.Index(order, pair[1])
 		if first < 0 || second < 0 || first > second {
 			t.Errorf("%s does not stand before %s in %v", pair[0], pair[1], order)

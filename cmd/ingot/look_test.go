@@ -1,0 +1,41 @@
+package main
+
+import (
+	"os/exec"
+	"testing"
+)
+
+// TestExecLooksIntoImage mounts the file systems of an image in a machine, changes one,
+// and finds that again; and it loads a module that nothing else needs.
+func TestExecLooksIntoImage(t *testing.T) {
+	s := newSession(t)
+	s.file("data.yaml", `name: data
+disk:
+  partitions:
+    - {name: esp, filesystem: fat, size: 34MiB, contents: {files: [{path: /readme.txt, text: "read me\n"}]}}
+    - {name: data, filesystem: ext4, size: 8MiB, contents: {files: [{path: /note, text: "a note\n"}]}}
+`)
+	build := exec.Command("ingot", "build", "data.yaml", "-o", "data.img", "-q")
+	build.Dir, build.Env = s.dir, s.env
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, out)
+	}
+	const script = `set -e
+mkdir -p /mnt/a /mnt/b
+mount -o ro /dev/vda1 /mnt/a
+mount /dev/vda2 /mnt/b
+cat /mnt/a/readme.txt /mnt/b/note
+echo changed > /mnt/b/note
+umount /mnt/b
+modprobe dummy
+grep -c '^dummy ' /proc/modules`
+	stdout, stderr, status := s.run("", "--disk", "data.img", "--module", "vfat", "--module", "ext4", "--module", "dummy", script)
+	if want := "read me\na note\n1\n"; stdout != want || status != 0 {
+		t.Fatalf("printed %q, status %d; want %q\n%s", stdout, status, want, stderr)
+	}
+	look := exec.Command("sh", "-c", "ingot convert data.img --partition data -o - --as tar -q | tar -xO note")
+	look.Dir, look.Env = s.dir, s.env
+	if out, err := look.CombinedOutput(); string(out) != "changed\n" || err != nil {
+		t.Errorf("afterwards the note holds %q, %v", out, err)
+	}
+}
