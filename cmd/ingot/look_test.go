@@ -21,7 +21,7 @@ disk:
 		t.Fatalf("build: %v\n%s", err, out)
 	}
 	const script = `set -e
-mkdir -p /mnt/a /mnt/b
+mkdir /mnt/a /mnt/b
 mount -o ro /dev/vda1 /mnt/a
 mount /dev/vda2 /mnt/b
 cat /mnt/a/readme.txt /mnt/b/note

@@ -68,7 +68,7 @@ func (s *system) prepareHelper() error {
 	s.mountAll(others)
 	links()
 	makeApplets()
-	for _, dir := range []string{"/tmp/shared", "/tmp/xchg"} {
+	for _, dir := range []string{"/tmp/shared", "/tmp/xchg", "/mnt"} {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return err
 		}
