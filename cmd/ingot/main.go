@@ -146,18 +146,21 @@ func hint(err error) string {
 func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "ingot",
-		Short: "turn Nix and Guix store closures into bootable disks",
-		Long: `ingot turns Nix and Guix store closures into bootable disks: byte for byte the
-same every time, without root, at the speed of copying the files.
+		Short: "turn Nix and Guix store closures into bootable disks and ISOs",
+		Long: `ingot turns Nix and Guix store closures into bootable disks and ISOs: byte for byte
+the same every time, without root, at the speed of copying the files. It also boots,
+runs commands in, and tests what it makes, built or not.
 
 A recipe, a short YAML file, says what the disk holds. Some ship with ingot.
 
 The exit status tells what went wrong: 1 is something of the host, 2 the command
 line, 3 the recipe, 4 too little space, on the host or in a partition, 5 a source
-file that changed while it was read, 130 an interruption.`,
+file that changed while it was read, 130 an interruption. run, exec and shell give
+that of the guest's command.`,
 		Example: `  ingot recipes                          what ships with ingot
   ingot recipes rescue > mine.yaml       a start for a recipe of one's own
   ingot plan mine.yaml                   what would be written
+  ingot run mine.yaml                    boot it, unwritten
   ingot build mine.yaml -o mine.qcow2    write it`,
 		SuggestionsMinimumDistance: 2,
 		SilenceErrors:              true,
@@ -167,8 +170,21 @@ file that changed while it was read, 130 an interruption.`,
 		RunE:                       func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(newBuild(), newCache(), newCheck(), newClosure(), newConvert(), newExec(), newNetwork(), newPlan(), newRecipes(), newRegister(), newSchema(), newServe(), newVerify(), newVerifySignatures(), newDigest(), newVersion(),
-		newRun(), newShell(), newPs(), newStop(), newTest())
+	for _, group := range []struct {
+		id, title string
+		verbs     []*cobra.Command
+	}{
+		{"images", "Images:", []*cobra.Command{newPlan(), newBuild(), newConvert(), newServe(), newVerify(), newVerifySignatures(), newDigest(), newRecipes(), newSchema()}},
+		{"stores", "Stores:", []*cobra.Command{newRegister(), newClosure(), newCheck(), newCache()}},
+		{"machines", "Machines:", []*cobra.Command{newRun(), newShell(), newPs(), newStop(), newExec(), newNetwork(), newTest()}},
+	} {
+		root.AddGroup(&cobra.Group{ID: group.id, Title: group.title})
+		for _, verb := range group.verbs {
+			verb.GroupID = group.id
+		}
+		root.AddCommand(group.verbs...)
+	}
+	root.AddCommand(newVersion())
 	for _, c := range root.Commands() {
 		if check := c.Args; check != nil {
 			c.Args = func(c *cobra.Command, args []string) error {
