@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -15,12 +14,13 @@ func newShell() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "shell NAME [-- COMMAND [ARGUMENT...]]",
 		Short: "open a shell in a running machine",
-		Long: `Open a shell in a running machine of this user's, by the port that its system has a
-plain shell at: ingot's own systems have one. With a command, or with something else
-than a terminal to read from, that is run, and its exit status is ingot's.
+		Long: `Open a shell in a running machine of this user's: ingot's own systems let one in. With
+a command, that is run with standard input and both outputs, and its exit status is
+ingot's. Without one, what comes from something else than a terminal is run as a script.
 
 On a terminal, Ctrl-] or Ctrl-A x leaves the shell, and the machine goes on.
-The same port is at the socket that ps --json shows: socat SOCKET stdio.`,
+Machines have a plain shell, too, at the socket that ps --json shows, for
+socat SOCKET stdio.`,
 		Example: `  ingot shell web
   ingot shell web -- systemctl status nginx
   echo uptime | ingot shell web`,
@@ -44,15 +44,15 @@ func openShell(c *cobra.Command, name string, command []string) error {
 	}
 	ctx, cancel := context.WithCancel(c.Context())
 	defer cancel()
-	door, err := r.Door(e)
+	s, err := r.Enter(ctx, e)
 	if err != nil {
 		return err
 	}
-	defer door.Close()
-	s := &run.Shell{Door: door, Out: c.OutOrStdout()}
+	defer s.Close()
+	s.Out, s.Err = c.OutOrStdout(), c.ErrOrStderr()
 	var status int
 	if len(command) > 0 {
-		status, err = s.Script(ctx, strings.NewReader(run.Quote(command)))
+		status, err = s.Run(ctx, command, os.Stdin)
 	} else {
 		status, err = shellFor(ctx, s, os.Stdin)
 	}

@@ -158,6 +158,9 @@ func TestRunRecipe(t *testing.T) {
 			{"", "it's  two\n", []string{"--", "echo", "it's  two"}, 0},
 			{"x=7\necho $((x * 6))\nexit 3\n", "42\n", nil, 3},
 			{"", "", []string{"--", "false"}, 1},
+			{"read x; echo \"[$x]\"\ncat\nexit 4\n", "[]\n", nil, 4}, // what reads does not get the next line
+			{"for it to read", "for it to read", []string{"--", "cat"}, 0},
+			{"", "", []string{"--", "no-such-command"}, 127},
 			{"seq 20000 | tail -n 1\n", "20000\n", nil, 0},
 			{"", "kept\n", []string{"--", "sh", "-c", "echo kept | tee /root/kept; sync"}, 0},
 			{"lsblk | grep -E 'vda |vdb ' | wc -l\n", "2\n", nil, 0},
@@ -230,6 +233,21 @@ func plainSocket(t *testing.T, path string) {
 
 // shellOnTerminal has a person open a shell, look at their terminal, and leave.
 func shellOnTerminal(t *testing.T, u *user) {
+	// Others work in the machine at the same time.
+	other := u.command("shell", "first", "--", "cat")
+	hold, err := other.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := other.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		hold.Close()
+		if err := other.Wait(); err != nil {
+			t.Errorf("the shell beside it ended by %v", err)
+		}
+	}()
 	cmd := u.command("shell", "first")
 	tty, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: 31, Cols: 99})
 	if err != nil {

@@ -98,6 +98,8 @@ func (s *system) do(word, value string, st *store, failed error) {
 		s.finish(s.list(st.flavour.StoreDir()))
 	case word == "shell":
 		s.prepare()
+		go s.offerAgent()
+		go s.offerBackdoor()
 		s.finish(s.storeShell())
 	case word == "run":
 		s.prepare()

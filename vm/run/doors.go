@@ -13,11 +13,14 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"ingot/vm/agent"
 )
 
-// Each machine has two sockets in the registry. NAME.socket is the back door: what is
+// Each machine has three sockets in the registry. NAME.socket is the back door: what is
 // written there a shell in the guest reads, and what that prints comes back, as plain
-// text. NAME.control takes one request, a JSON object on a line, and answers likewise.
+// text. NAME.agent speaks as the guest's agent does. NAME.control takes one request, a
+// JSON object on a line, and answers likewise.
 
 // request is what NAME.control understands.
 type request struct {
@@ -27,7 +30,8 @@ type request struct {
 // answer is what it says.
 type answer struct {
 	Error string `json:"error,omitempty"`
-	Open  bool   `json:"open,omitempty"` // to door: the guest has opened its end
+	Open  bool   `json:"open,omitempty"`  // to door: the guest has opened its end
+	Agent bool   `json:"agent,omitempty"` // to door: its agent answers
 }
 
 // openDoors listens at the machine's sockets.
@@ -37,6 +41,9 @@ func (x *Session) openDoors(ctx context.Context, r Registry) error {
 		return err
 	}
 	x.accept(ctx, control, x.serveControl)
+	if err := x.openAgent(ctx, r); err != nil {
+		return err
+	}
 	port, err := x.Machine.Channel(BackdoorPort)
 	if err != nil {
 		return nil // it was not asked for
@@ -50,6 +57,27 @@ func (x *Session) openDoors(ctx context.Context, r Registry) error {
 	x.work.Go(door.drain)
 	context.AfterFunc(ctx, func() { port.Close() })
 	x.accept(ctx, socket, door.serve)
+	return nil
+}
+
+// openAgent lets others speak to the guest's agent, unless who started the machine does
+// that alone.
+func (x *Session) openAgent(ctx context.Context, r Registry) error {
+	if x.agent == nil {
+		return nil
+	}
+	port, err := x.Machine.Channel(agent.PortName)
+	if err != nil {
+		return err
+	}
+	l, err := listen(r.path(x.Entry.Name, agentSuffix))
+	if err != nil {
+		port.Close()
+		return err
+	}
+	context.AfterFunc(ctx, func() { port.Close() })
+	x.work.Go(func() { x.agent.dial(ctx, port) })
+	x.accept(ctx, l, x.agent.serve)
 	return nil
 }
 
@@ -120,35 +148,38 @@ func (x *Session) obey(ctx context.Context, q request) (a answer, err error) {
 		_, err = x.Machine.QMP(ctx, "system_powerdown", nil)
 	case "kill":
 	case "door":
-		a.Open, err = x.doorOpen(ctx)
+		a, err = x.doors(ctx)
 	default:
 		err = fmt.Errorf("request %q is unknown", q.Do)
 	}
 	return a, err
 }
 
-// doorOpen says whether anything in the guest has opened its end of the back door.
-func (x *Session) doorOpen(ctx context.Context) (bool, error) {
+// doors says which ways into the guest are open.
+func (x *Session) doors(ctx context.Context) (a answer, err error) {
 	if x.Entry.Socket == "" {
-		return false, errors.New("the machine was started without a back door")
+		return a, errors.New("the machine was started without a back door")
 	}
 	text, err := x.Machine.QMP(ctx, "query-chardev", nil)
 	if err != nil {
-		return false, err
+		return a, err
 	}
 	var devices []struct {
 		Label string `json:"label"`
 		Open  bool   `json:"frontend-open"`
 	}
 	if err := json.Unmarshal(text, &devices); err != nil {
-		return false, err
+		return a, err
 	}
 	for _, d := range devices {
-		if d.Label == x.door {
-			return d.Open, nil
+		switch {
+		case d.Label == x.door:
+			a.Open = d.Open
+		case x.agent != nil && d.Label == x.agent.label:
+			a.Agent = x.agent.there(ctx, d.Open)
 		}
 	}
-	return false, nil
+	return a, nil
 }
 
 // A door passes text between the port and whoever is connected: one at a time, since

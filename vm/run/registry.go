@@ -43,13 +43,14 @@ type Entry struct {
 const (
 	entrySuffix   = ".json"
 	socketSuffix  = ".socket"  // the back door: plain text
+	agentSuffix   = ".agent"   // the agent's protocol
 	controlSuffix = ".control" // what `ingot stop` and `ingot shell` speak
 	vncSuffix     = ".vnc"
 	keySuffix     = ".key" // for ssh
 )
 
 // suffixes are in the order of removal: the entry, whose lock guards the rest, last.
-var suffixes = []string{socketSuffix, controlSuffix, vncSuffix, keySuffix, entrySuffix}
+var suffixes = []string{socketSuffix, agentSuffix, controlSuffix, vncSuffix, keySuffix, entrySuffix}
 
 // DefaultDir is where the machines of a user are listed: ingot in the folder that
 // XDG_RUNTIME_DIR names, or else /tmp/ingot-UID.
@@ -152,7 +153,7 @@ func (r Registry) claim(name string) (*claim, error) {
 		}
 		if standsAt(f, path) {
 			c := &claim{r, name, f}
-			c.clear(socketSuffix, controlSuffix, vncSuffix, keySuffix)
+			c.clear(suffixes[:len(suffixes)-1]...)
 			return c, nil
 		}
 		f.Close() // somebody removed it between our open and our lock

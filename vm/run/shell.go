@@ -10,14 +10,51 @@ import (
 	"os"
 	"strconv"
 	"strings"
+
+	"ingot/vm/agent"
 )
 
-// A Shell is what is behind the back door of a machine: a POSIX shell that reads
-// commands and prints what they print, without prompts or echo. To know when one has
-// ended, and how, it is asked to print a mark.
+// A Shell runs commands in a machine. Where its guest has ingot's agent, that does it.
+// Else there is what is behind the back door: a POSIX shell that reads commands and
+// prints what they print, without prompts or echo. To know when one has ended, and how,
+// it is asked to print a mark.
 type Shell struct {
-	Door net.Conn
-	Out  io.Writer
+	Out, Err io.Writer // at the back door both outputs are one
+
+	Door  net.Conn // the back door, where there is no agent
+	agent *agent.Session
+}
+
+// Enter finds the way into a machine. It refuses one that no shell is at.
+func (r Registry) Enter(ctx context.Context, e Entry) (*Shell, error) {
+	a, err := r.ask(e, request{Do: "door"})
+	switch {
+	case err != nil:
+		return nil, err
+	case a.Agent:
+		s, err := r.Agent(ctx, e)
+		return &Shell{agent: s}, err
+	}
+	door, err := r.Door(e)
+	return &Shell{Door: door}, err
+}
+
+// Close leaves the machine. What still runs there by the agent is ended.
+func (s *Shell) Close() {
+	if s.agent != nil {
+		s.agent.Close()
+	} else {
+		s.Door.Close()
+	}
+}
+
+// Run runs a command and returns its exit status. At the back door there is nothing
+// that it could read.
+func (s *Shell) Run(ctx context.Context, argv []string, in io.Reader) (status int, err error) {
+	if s.agent != nil {
+		return s.exec(ctx, agent.Exec{Argv: agent.Raws(argv...)}, in)
+	}
+	return s.atDoor(ctx, Quote(argv))
 }
 
 // The mark is a control character that text does not have, a word, the status, and a
@@ -33,16 +70,25 @@ const (
 var errHungUp = errors.New("the machine has hung up")
 
 // Script runs what r holds and returns its exit status. A command in it that reads
-// reads the script's next lines.
+// finds nothing: the script's next lines are not meant for it.
 func (s *Shell) Script(ctx context.Context, r io.Reader) (status int, err error) {
 	script, err := io.ReadAll(r)
-	if err != nil {
+	switch {
+	case err != nil:
 		return 0, err
+	case len(bytes.TrimSpace(script)) == 0:
+		return 0, nil
+	case s.agent != nil:
+		return s.exec(ctx, agent.Exec{Script: agent.Raw(script)}, nil)
 	}
+	return s.atDoor(ctx, "eval "+Quote([]string{string(script)}))
+}
+
+// atDoor types a command at the back door.
+func (s *Shell) atDoor(ctx context.Context, command string) (int, error) {
 	done := s.relay(ctx)
-	// A shell of its own, so that `exit` ends the script and not what says the status.
-	_, err = fmt.Fprintf(s.Door, "(\n%s\n)\n%s\n", bytes.TrimRight(script, "\n"), markCommand)
-	if err != nil {
+	// A shell of its own, so that `exit` ends that and not what says the status.
+	if _, err := fmt.Fprintf(s.Door, "(\n%s\n) </dev/null\n%s\n", command, markCommand); err != nil {
 		return 0, errHungUp
 	}
 	return s.result(ctx, done)
@@ -50,6 +96,9 @@ func (s *Shell) Script(ctx context.Context, r io.Reader) (status int, err error)
 
 // Interact gives a person's terminal a shell on a terminal in the guest.
 func (s *Shell) Interact(ctx context.Context, t *Terminal, in *os.File, kind string) (status int, err error) {
+	if s.agent != nil {
+		return s.onTerminal(ctx, t, in, kind)
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	rows, columns := t.Size()

@@ -16,6 +16,7 @@ import (
 
 	"ingot/image"
 	"ingot/vm"
+	"ingot/vm/agent"
 	"ingot/vm/storedisk"
 )
 
@@ -44,6 +45,7 @@ type Session struct {
 	close   sync.Once
 	ended   bool   // by `ingot stop --now`
 	door    string // QEMU's name of the back door's end
+	agent   *exchange
 }
 
 // Start starts a machine. It runs until the guest ends it, ctx does, or Close is called;
@@ -83,6 +85,9 @@ func Start(ctx context.Context, s *System, o Options, h Host) (_ *Session, err e
 		return nil, err
 	}
 	x.Entry, x.door = x.describe(s, o), w.door
+	if w.agent != "" {
+		x.agent = newExchange(w.agent)
+	}
 	if err := x.openDoors(ctx, h.Registry); err != nil {
 		return nil, err
 	}
@@ -161,6 +166,7 @@ type wiring struct {
 
 	standIns []string // of a dry run: files, and what they stand for
 	door     string   // QEMU's name of the back door's end
+	agent    string   // and of the agent's, where that is for others to speak to
 }
 
 // config describes the machine as package vm takes it.
@@ -176,6 +182,10 @@ func (w *wiring) config(s *System, o Options) (vm.Config, error) {
 	if !o.NoBackdoor {
 		w.door = fmt.Sprintf("channel%d", len(c.Channels)) // what package vm calls it in QEMU
 		c.Channels = append(c.Channels, BackdoorPort)
+		if !s.NoAgent && !slices.Contains(c.Channels, agent.PortName) {
+			w.agent = fmt.Sprintf("channel%d", len(c.Channels))
+			c.Channels = append(c.Channels, agent.PortName)
+		}
 	}
 	switch o.Graphics {
 	case VNC:

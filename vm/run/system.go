@@ -31,6 +31,7 @@ type System struct {
 	NoKernel error
 
 	Shares   []vm.Share // folders of the host that it needs
+	NoAgent  bool       // ingot's agent does not run in it, and takes its port for a promise that it does
 	Toplevel string     // the store path of the system, if it has one
 
 	Firmware []Boot // that the disk boots with, the preferred one first; both if empty

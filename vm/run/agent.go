@@ -1,0 +1,143 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"syscall"
+	"time"
+
+	"ingot/vm/agent"
+)
+
+// The agent in a guest has one host, the process that owns the machine, and many who
+// want something of it. So that process is the agent to each who connects to
+// NAME.agent, and passes on what they ask for.
+
+// exchange is what is between those and the guest.
+type exchange struct {
+	label string // QEMU's name of the port's end
+
+	ready chan struct{} // closed once the guest has said hello
+	guest *agent.Session
+}
+
+func newExchange(label string) *exchange { return &exchange{label: label, ready: make(chan struct{})} }
+
+// dial waits for the guest's agent. A guest that has none never says anything.
+func (e *exchange) dial(ctx context.Context, port net.Conn) {
+	s, err := agent.Dial(ctx, port, nil)
+	if err != nil {
+		return // the machine has ended, or speaks otherwise: then there is the back door
+	}
+	e.guest = s
+	close(e.ready)
+}
+
+// greetTime is how long a guest has between opening its port and saying hello.
+const greetTime = 5 * time.Second
+
+// there says whether the guest's agent answers. One that has opened its port is about
+// to. A guest that has restarted has an agent that nobody has spoken to.
+func (e *exchange) there(ctx context.Context, opened bool) bool {
+	limit := time.Duration(0)
+	if opened {
+		limit = greetTime
+	}
+	select {
+	case <-e.ready:
+		return e.guest.Err() == nil
+	default:
+	}
+	select {
+	case <-e.ready:
+		return e.guest.Err() == nil
+	case <-time.After(limit):
+	case <-ctx.Done():
+	}
+	return false
+}
+
+// serve is the agent to one client.
+func (e *exchange) serve(ctx context.Context, c *net.UnixConn) {
+	select {
+	case <-e.ready:
+	case <-ctx.Done():
+		return
+	}
+	s, err := agent.Serve(c, agent.Hello{Release: e.guest.Peer().Release}, e.pass, nil)
+	if err != nil {
+		return // the client has gone
+	}
+	<-s.Done()
+}
+
+// exchangeFailed is the status of what did not reach the guest, or did not come back.
+const exchangeFailed = 125
+
+// pass passes one request on, and all that goes to and fro for it.
+func (e *exchange) pass(t *agent.Stream, r agent.Request) {
+	up, err := e.guest.Open(r)
+	if err != nil {
+		_ = t.Exit(agent.Result{Status: exchangeFailed, Failed: fmt.Sprintf("the guest has hung up: %v", err)})
+		return
+	}
+	t.Listen(func(sig syscall.Signal) { _ = up.Signal(sig) }, func(size agent.Size) { _ = up.Resize(size) })
+	go carry(up.Writer(agent.Stdin), t.Reader(agent.Stdin))
+	var out sync.WaitGroup
+	for _, c := range []agent.Channel{agent.Stdout, agent.Stderr} {
+		out.Go(func() { carry(t.Writer(c), up.Reader(c)) })
+	}
+	select {
+	case <-up.Finished():
+	case <-t.Finished():
+		hangUp(up)
+	}
+	out.Wait()
+	result, err := up.Wait(context.Background())
+	if err != nil {
+		result = agent.Result{Status: exchangeFailed, Failed: fmt.Sprintf("the guest has hung up: %v", err)}
+	}
+	_ = t.Exit(result) // a client that has gone does not hear it
+}
+
+// carry copies a channel to its end. Who writes to one that nobody reads is told.
+func carry(w io.WriteCloser, r io.ReadCloser) {
+	if _, err := io.Copy(w, r); err != nil {
+		r.Close()
+	}
+	w.Close()
+}
+
+// hangUpTime is how long a command has to end when who asked for it has gone.
+const hangUpTime = 2 * time.Second
+
+// hangUp ends a command as a terminal does that hangs up, and by force if need be.
+func hangUp(up *agent.Stream) {
+	for _, sig := range []syscall.Signal{syscall.SIGHUP, syscall.SIGKILL} {
+		_ = up.Signal(sig)
+		select {
+		case <-up.Finished():
+			return
+		case <-time.After(hangUpTime):
+		}
+	}
+}
+
+// Agent connects to the agent in a machine.
+func (r Registry) Agent(ctx context.Context, e Entry) (*agent.Session, error) {
+	c, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: r.path(e.Name, agentSuffix), Net: "unix"})
+	if err != nil {
+		return nil, &NotRunningError{Name: e.Name}
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, errors.New("it says nothing"))
+	defer cancel()
+	s, err := agent.Dial(ctx, c, nil)
+	if err != nil {
+		return nil, fmt.Errorf("machine %s does not answer: %w", e.Name, err)
+	}
+	return s, nil
+}
