@@ -4,10 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"path"
-	"regexp"
 	"strings"
 
 	"ingot/image"
+	"ingot/internal/lazy"
 	"ingot/partition"
 	"ingot/partition/ext4"
 	"ingot/partition/fat"
@@ -16,12 +16,12 @@ import (
 )
 
 // storeName is what the name part of a store path may be made of.
-var storeName = regexp.MustCompile(`^[0-9A-Za-z+\-._?=]{1,211}$`)
+var storeName = lazy.Regexp(`^[0-9A-Za-z+\-._?=]{1,211}$`)
 
 // check finds what is wrong with a recipe that can be seen without looking at the
 // host's files, and fills in what was left out.
 func (r *Recipe) check(d *decoder) {
-	if !storeName.MatchString(r.Name) || r.Name[0] == '.' {
+	if !storeName().MatchString(r.Name) || r.Name[0] == '.' {
 		d.fail("name", "%q is not a name: letters, digits and + - . _ ? =, at most 211, the first no dot", r.Name)
 	}
 	r.checkArch(d)
@@ -59,7 +59,7 @@ func (r *Recipe) checkStore(d *decoder) {
 	names := map[string]bool{}
 	for i, a := range r.Store.Add {
 		key := fmt.Sprintf("store.add[%d].name", i)
-		if !storeName.MatchString(a.Name) || a.Name[0] == '.' {
+		if !storeName().MatchString(a.Name) || a.Name[0] == '.' {
 			d.fail(key, "%q cannot be in a store path: letters, digits and + - . _ ? =, at most 211, the first no dot", a.Name)
 		}
 		if names[a.Name] {

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+
+	"ingot/internal/lazy"
 )
 
 // FailureKind is what kind of end, or of vain wait, a [FailureError] is about.
@@ -47,24 +49,24 @@ func (e *FailureError) Error() string {
 type failure struct {
 	kind    FailureKind
 	name    string
-	pattern *regexp.Regexp
+	pattern func() *regexp.Regexp
 	fatal   bool // also while a command runs, whose output may show any of the others
 }
 
 // failures are looked for in this order.
 var failures = []failure{
-	{NoBoot, "the root was not found", regexp.MustCompile(`VFS: Unable to mount root fs[^\n]*|ALERT! +\S+ does not exist[^\n]*`), false},
-	{Panicked, "the kernel panicked", regexp.MustCompile(`Kernel panic - not syncing[^\n]*`), true},
-	{NoBoot, "the system did not start", regexp.MustCompile(`ingot: cannot start[^\n]*`), false},
-	{NoBoot, "the system gave up, and opened an emergency shell", regexp.MustCompile(`You are in emergency mode[^\n]*|Entering emergency mode[^\n]*|` +
+	{NoBoot, "the root was not found", lazy.Regexp(`VFS: Unable to mount root fs[^\n]*|ALERT! +\S+ does not exist[^\n]*`), false},
+	{Panicked, "the kernel panicked", lazy.Regexp(`Kernel panic - not syncing[^\n]*`), true},
+	{NoBoot, "the system did not start", lazy.Regexp(`ingot: cannot start[^\n]*`), false},
+	{NoBoot, "the system gave up, and opened an emergency shell", lazy.Regexp(`You are in emergency mode[^\n]*|Entering emergency mode[^\n]*|` +
 		`An error occurred in stage [12] of the boot process[^\n]*|\(initramfs\) $|ERROR: [^\n]*entering a new (REPL|prompt)[^\n]*`), false},
-	{NoBoot, "GRUB failed", regexp.MustCompile(`error: (no such (device|partition|disk)|unknown filesystem|file [^\n]* not found|` +
+	{NoBoot, "GRUB failed", lazy.Regexp(`error: (no such (device|partition|disk)|unknown filesystem|file [^\n]* not found|` +
 		"disk [^\n]* not found|symbol [^\n]* not found|you need to load the kernel first|invalid magic number|" +
 		`out of memory|attempt to read or write outside of)[^\n]*`), false},
-	{NoBoot, "GRUB found neither its files nor its root", regexp.MustCompile(`grub rescue>`), false},
-	{NoBoot, "GRUB found no menu", regexp.MustCompile(`Minimal BASH-like line editing is supported`), false},
-	{NoBoot, "GRUB's first stage failed", regexp.MustCompile(`GRUB (Geom|Hard Disk|Read|Floppy) Error|(Geom|Hard Disk|Read) Error`), false},
-	{NoBoot, "the firmware found nothing to boot", regexp.MustCompile(`No bootable device|not a bootable disk|BdsDxe: No bootable option[^\n]*|UEFI Interactive Shell`), false},
+	{NoBoot, "GRUB found neither its files nor its root", lazy.Regexp(`grub rescue>`), false},
+	{NoBoot, "GRUB found no menu", lazy.Regexp(`Minimal BASH-like line editing is supported`), false},
+	{NoBoot, "GRUB's first stage failed", lazy.Regexp(`GRUB (Geom|Hard Disk|Read|Floppy) Error|(Geom|Hard Disk|Read) Error`), false},
+	{NoBoot, "the firmware found nothing to boot", lazy.Regexp(`No bootable device|not a bootable disk|BdsDxe: No bootable option[^\n]*|UEFI Interactive Shell`), false},
 }
 
 // findFailure returns the first sign of failure in what a machine has shown.
@@ -73,7 +75,7 @@ func findFailure(text string, fatalOnly bool) *FailureError {
 		if fatalOnly && !f.fatal {
 			continue
 		}
-		if line := f.pattern.FindString(text); line != "" {
+		if line := f.pattern().FindString(text); line != "" {
 			return &FailureError{Kind: f.kind, Name: f.name, Line: strings.TrimSpace(line)}
 		}
 	}
@@ -84,11 +86,11 @@ func findFailure(text string, fatalOnly bool) *FailureError {
 const tailLines = 25
 
 // escapes are the sequences that move cursors and set colours.
-var escapes = regexp.MustCompile(`\x1b(\[[0-9;?=]*[A-Za-z]|[()][AB0]|[=>78cDEHM])`)
+var escapes = lazy.Regexp(`\x1b(\[[0-9;?=]*[A-Za-z]|[()][AB0]|[=>78cDEHM])`)
 
 // plain returns what a console has printed, as text.
 func plain(text string) string {
-	text = escapes.ReplaceAllString(text, "")
+	text = escapes().ReplaceAllString(text, "")
 	return strings.ReplaceAll(strings.ReplaceAll(text, "\r\n", "\n"), "\r", "\n")
 }
 

@@ -7,9 +7,10 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"regexp"
 	"slices"
 	"strconv"
+
+	"ingot/internal/lazy"
 )
 
 // Memory is a guest's, as the host sees it while the guest runs. Offsets are addresses
@@ -68,12 +69,12 @@ func (m *Machine) Memory(ctx context.Context) (*Memory, error) {
 
 // bankLine is one of QEMU's monitor: its first address, its last, and where it begins in
 // the file, if not at the start.
-var bankLine = regexp.MustCompile(`(?m)^ *([0-9a-f]{16})-([0-9a-f]{16}) \(prio -?[0-9]+, ram\): memory(?: @([0-9a-f]{16}))?(?: KVM)?\r?$`)
+var bankLine = lazy.Regexp(`(?m)^ *([0-9a-f]{16})-([0-9a-f]{16}) \(prio -?[0-9]+, ram\): memory(?: @([0-9a-f]{16}))?(?: KVM)?\r?$`)
 
 // parseBanks reads the monitor's list of what lies where. Several views of it, such as
 // devices have, repeat the same.
 func parseBanks(text string) (banks []bank) {
-	for _, match := range bankLine.FindAllStringSubmatch(text, -1) {
+	for _, match := range bankLine().FindAllStringSubmatch(text, -1) {
 		var n [3]int64
 		ok := true
 		for i, word := range match[1:] {
