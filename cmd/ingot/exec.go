@@ -258,8 +258,10 @@ func (x *execFlags) options(c *cobra.Command, qemu []string) (helper.Options, er
 		ReadFail: func(err error) {
 			fmt.Fprintf(c.ErrOrStderr(), "ingot: the guest could not read from the store: %v\n", err)
 		},
-		Machine: vm.Config{CPUs: x.cpus, MachineType: x.machine, Accel: vm.Accel(x.accel), Args: qemu, OpenMemory: x.xchg != "" || x.output != ""},
+		Machine: vm.Config{CPUs: x.cpus, MachineType: x.machine, Accel: vm.Accel(x.accel), Args: qemu},
 	}
+	// QEMU's own -m would not agree with the file that the memory is in then.
+	o.Machine.OpenMemory = (x.xchg != "" || x.output != "") && !slices.Contains(qemu, "-m")
 	if x.quiet {
 		o.Warn = func(string) {}
 	}

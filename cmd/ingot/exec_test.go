@@ -14,8 +14,11 @@ import (
 	"time"
 
 	"github.com/creack/pty"
+	"github.com/u-root/u-root/pkg/ldd"
 	"golang.org/x/sys/unix"
 
+	"ingot/tests/fstest"
+	"ingot/tests/nixtest"
 	"ingot/tests/testenv"
 )
 
@@ -176,6 +179,69 @@ func TestExecStore(t *testing.T) {
 	s.only("a.graph", "cache", "kernel", "result", "store", "tmp")
 	if entries, err := os.ReadDir(filepath.Join(s.dir, "store")); err != nil || len(entries) != 1 {
 		t.Errorf("the store holds %v, %v; want what it held", entries, err)
+	}
+}
+
+// TestExecNix has a real Nix at work in a closure that it made: the store of a made-up
+// host, and a path that the guest registers in the database that it sees.
+func TestExecNix(t *testing.T) {
+	s := newSession(t)
+	c := nixtest.System(t)
+	database := filepath.Join(c.Root, "nix/var/nix/db/db.sqlite")
+	before, err := os.ReadFile(database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	busybox := c.Path("busybox-static") + "/bin/busybox"
+	stdout, stderr, status := s.run("", "--store", "host", "--store-root", c.Root, "--", busybox, "sh", "-c", `echo "Hello, world!"; exit 42`)
+	if stdout != "Hello, world!\n" || status != 42 {
+		t.Errorf("from the host's store: printed %q, status %d\n%s", stdout, status, stderr)
+	}
+	s.tool("nix", "nix-store")
+	stdout, stderr, status = s.run("", "--store", c.Graph, "--registration", c.Registration, "--from", c.Store, "--add", "nix-tool=nix", "--script", s.file("register.sh", `set -e
+nix() { for d in /nix/store/*-nix-tool; do NIX_REMOTE= "$d/ld.so" --library-path "$d" "$d/nix-store" "$@" 2>/dev/null; done; }
+new=/nix/store/00000000000000000000000000000001-new
+echo new > $new
+if nix --check-validity $new; then echo known before; fi
+printf '%s\n\n1\n%s\n' $new $1 | nix --register-validity
+nix --query --references $new
+nix --check-validity $new && echo registered
+`), c.Path("busybox-static"))
+	if lines := strings.Split(stdout, "\n"); status != 0 || len(lines) != 3 || lines[0] != c.Path("busybox-static") || lines[1] != "registered" {
+		t.Errorf("registering: printed %q, status %d\n%s", stdout, status, stderr)
+	}
+	after, err := os.ReadFile(database)
+	if err != nil || !bytes.Equal(before, after) {
+		t.Errorf("the host's database has changed, %v", err)
+	}
+	if _, err := os.Lstat(filepath.Join(c.Store, "00000000000000000000000000000001-new")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("what the guest made is in the host's store: %v", err)
+	}
+}
+
+// tool makes a folder of a program of this machine, with its loader and its libraries.
+func (s *session) tool(dir, program string) {
+	s.t.Helper()
+	path := fstest.Judge(s.t, program, "nix-bin")
+	files, err := ldd.FList(path)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if err := os.Mkdir(filepath.Join(s.dir, dir), 0o755); err != nil {
+		s.t.Fatal(err)
+	}
+	for _, file := range append(files, path) {
+		name := filepath.Base(file)
+		if strings.HasPrefix(name, "ld-linux") {
+			name = "ld.so"
+		}
+		data, err := os.ReadFile(file)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(s.dir, dir, name), data, 0o755); err != nil {
+			s.t.Fatal(err)
+		}
 	}
 }
 
