@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -84,7 +85,7 @@ type machine struct {
 	done chan struct{} // closed when it has ended
 	how  string        // and how, for conditions
 	err  error         // likewise
-	ours bool          // it was the script that ended it
+	ours atomic.Bool   // it was the script that ended it
 }
 
 // said is what the last command, or page, was.
@@ -201,15 +202,16 @@ func (p *play) startOne(ctx context.Context, m *machine) error {
 		return fmt.Errorf("%s: %w", m.name, err)
 	}
 	m.Machine, m.vm = started, started.VM
-	m.done, m.err, m.ours, m.agent, m.said = make(chan struct{}), nil, false, nil, said{}
-	go p.follow(ctx, m, m.done)
+	m.done, m.err, m.how, m.agent, m.said = make(chan struct{}), nil, "", nil, said{}
+	m.ours.Store(false)
+	go p.follow(ctx, m, started.VM, m.done)
 	return nil
 }
 
 // follow waits for a machine's end. A kernel that panics, or a QEMU that fails, ends
 // the test at once, whatever it is doing.
-func (p *play) follow(ctx context.Context, m *machine, done chan struct{}) {
-	err := m.vm.Wait(ctx)
+func (p *play) follow(ctx context.Context, m *machine, runs *vm.Machine, done chan struct{}) {
+	err := runs.Wait(ctx)
 	var f *vm.FailureError
 	failed := errors.As(err, &f) && (f.Kind == vm.Panicked || f.Kind == vm.QEMUFailed)
 	if err == nil {
@@ -217,7 +219,7 @@ func (p *play) follow(ctx context.Context, m *machine, done chan struct{}) {
 	}
 	m.err = err
 	close(done)
-	if failed && !m.ours {
+	if failed && !m.ours.Load() {
 		p.cancel(fmt.Errorf("%s: %w", m.name, err))
 	}
 }
@@ -241,7 +243,7 @@ func (p *play) closeAll(r *Result) {
 		if m == nil {
 			continue
 		}
-		all.Go(func() { m.ours = true; m.release() })
+		all.Go(func() { m.ours.Store(true); m.release() })
 		if m.console != nil {
 			defer func() {
 				m.console.mu.Lock()
@@ -420,7 +422,7 @@ func poweroff(ctx context.Context, p *play, m *machine) error {
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, p.Timeout, errLimit(p.Timeout))
 	defer cancel()
-	m.ours = true
+	m.ours.Store(true)
 	for {
 		_, err := m.vm.QMP(ctx, "system_powerdown", nil)
 		select {
@@ -440,7 +442,7 @@ func crash(_ context.Context, _ *play, m *machine) error {
 	if err := m.running(); err != nil {
 		return err
 	}
-	m.ours = true
+	m.ours.Store(true)
 	m.vm.Kill()
 	<-m.done
 	return nil
@@ -453,7 +455,7 @@ func reboot(ctx context.Context, p *play, m *machine) error {
 	}
 	limited, cancel := context.WithTimeoutCause(ctx, p.Timeout, errLimit(p.Timeout))
 	defer cancel()
-	m.ours = true
+	m.ours.Store(true)
 	if m.shell == byConsole {
 		if err := m.vm.Send("reboot"); err != nil {
 			return err
