@@ -13,7 +13,9 @@
 //  3. assemble: the image.Tree of each partition.
 //  4. lay out: each Tree to an image.Map, the partitions to a disk.
 //  5. boot loader: GRUB's core image and EFI programs, laid into the Map.
-//  6. emit: raw or qcow2, under a temporary name until it is whole, and a
+//  6. virtual machine, [Plan.Finish]: steps, and what other tools have to make. Most
+//     recipes do without.
+//  7. emit: raw or qcow2, under a temporary name until it is whole, and a
 //     [Manifest] beside it.
 //
 // [Recipe.Plan] is 2 to 5. The [Plan] it returns is a value: it can be printed, hashed,
@@ -27,7 +29,8 @@
 //
 // The bytes of an image follow from the recipe, the closure and [Version]. Every
 // identifier is derived from the recipe and the closure unless the recipe sets it.
-// Paths of the host do not matter, nor does who builds, when and where.
+// Paths of the host do not matter, nor does who builds, when and where. What a virtual
+// machine has made is the exception; the manifest names it.
 //
 // # How to add a key
 //

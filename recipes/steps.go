@@ -6,7 +6,6 @@ import (
 	"maps"
 	"os"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -35,8 +34,16 @@ const (
 	inRoot   = "root"
 )
 
-// variable is what a variable of the environment may be called.
-var variable = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+// isVariable says whether a variable of the environment may have a name.
+func isVariable(name string) bool {
+	for i, r := range name {
+		letter := r == '_' || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z'
+		if !letter && (i == 0 || r < '0' || '9' < r) {
+			return false
+		}
+	}
+	return name != ""
+}
 
 // checkSteps finds what is wrong with what takes a virtual machine.
 func (r *Recipe) checkSteps(d *decoder) {
@@ -102,12 +109,12 @@ func (s *Step) check(d *decoder, key string) {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.Env)) {
-		if !variable.MatchString(name) {
+		if !isVariable(name) {
 			d.fail(key+".environment", "%q is not the name of a variable", name)
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.Secrets)) {
-		if _, twice := s.Env[name]; twice || !variable.MatchString(name) {
+		if _, twice := s.Env[name]; twice || !isVariable(name) {
 			d.fail(key+".secrets", "%q is not the name of a variable, or one of environment, too", name)
 		}
 		secret := s.Secrets[name]

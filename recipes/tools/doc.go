@@ -22,6 +22,8 @@
 // The tree follows from the packages alone. A file in /etc that the machine's owner has
 // changed is left out, and said. Each library's package is named, with its version.
 //
+// [Programs] takes single programs, of any distribution's machine.
+//
 // # Limits
 //
 // Libraries that a program opens while it runs (dlopen) are not found, but for libgcc_s,
