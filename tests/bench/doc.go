@@ -25,6 +25,8 @@
 //	dedupe   files of the closure that are alike: ingot register, nix-store --optimise
 //	iso      the closure, as plain files, to an ISO: ingot, xorriso -as mkisofs, cat
 //	squashfs the closure, compressed, to an ISO: ingot, mksquashfs
+//	erofs    the closure as one EROFS on an ISO: ingot; mkfs.erofs and mksquashfs, which
+//	         write that file alone, and cat
 //	network  two machines from the command to their power-off: ingot network of two,
 //	         and of one of them alone
 //	memory   a Tree of 1,000,000 files, and the ext4 file system made of it

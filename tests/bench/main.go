@@ -36,6 +36,7 @@ var benchmarks = []struct {
 	{"live", (*bench).live},
 	{"iso", (*bench).iso},
 	{"squashfs", (*bench).squashfs},
+	{"erofs", (*bench).erofs},
 	{"nbd", (*bench).nbd},
 	{"store", (*bench).store},
 	{"network", (*bench).network},

@@ -28,6 +28,7 @@ var tasks = map[string]func(args []string) error{
 	"ext4":      workExt4,
 	"iso":       workISO,
 	"squashfs":  workSquashfs,
+	"erofs":     workEROFS,
 	"live":      workLive,
 	"firstline": workFirstLine,
 	"nbd":       workNBD,
