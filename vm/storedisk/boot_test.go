@@ -33,11 +33,16 @@ func TestMain(m *testing.M) { testenv.Main(m) }
 // machine is what all guests here start from.
 func machine(t *testing.T, words ...string) vm.Config {
 	t.Helper()
+	return machineWith(t, testenv.Kernel(t), []string{"virtiofs"}, words...)
+}
+
+func machineWith(t *testing.T, dir string, modules []string, words ...string) vm.Config {
+	t.Helper()
 	if testing.Short() {
 		t.Skip("boots take seconds")
 	}
 	fstest.Judge(t, "qemu-system-x86_64", "qemu-system-x86")
-	k, err := kernel.Find(testenv.Kernel(t))
+	k, err := kernel.Find(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,12 +52,12 @@ func machine(t *testing.T, words ...string) vm.Config {
 	}
 	initrd, err := initramfs.Build(initramfs.Options{
 		Init: program, Kernel: k, Compression: initramfs.None, Arguments: words,
-		Modules: []string{"virtio_pci", "virtio_blk", "virtio_console", "ext4", "overlay", "virtiofs"},
+		Modules: append(modules, "virtio_pci", "virtio_blk", "virtio_console", "ext4", "overlay"),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return vm.Config{Kernel: k.Image, Initrd: initrd, Append: "console=ttyS0 quiet panic=-1", Accel: vm.TCG}
+	return vm.Config{Kernel: k.Image, Initrd: initrd, Append: "console=ttyS0 quiet panic=-1 no_timer_check", Accel: vm.TCG}
 }
 
 func start(t *testing.T, c vm.Config) (context.Context, *vm.Machine) {
@@ -394,20 +399,28 @@ func TestInit(t *testing.T) {
 }
 
 // TestShare sees the store through virtiofs, under the model's tag and by its words, and
-// the host's database below a layer.
+// the host's database below a layer; and the same through 9p, which the kernel for clouds
+// does not have.
 func TestShare(t *testing.T) {
+	t.Parallel()
+	t.Run("virtiofs", func(t *testing.T) { testShare(t, testenv.Kernel(t), vm.VirtioFS, "virtiofs") })
+	t.Run("9p", func(t *testing.T) { testShare(t, testenv.KernelFull(t), vm.NineP, "9p", "9pnet_virtio") })
+}
+
+func testShare(t *testing.T, kernel string, kind vm.ShareKind, modules ...string) {
 	t.Parallel()
 	c := nixtest.System(t)
 	before := contentsOf(t, c.Root+"/nix/var/nix/db")
-	words := append(storedisk.ShareWords(storedb.Nix, "virtiofs", "tvix", "db"), storedisk.RunWords(c.Path("busybox-static")+"/bin/sh", []string{"-c",
-		"cd /nix/store; echo x > x; echo x > /nix/var/nix/db/db.sqlite; " + c.Path("busybox-static") + "/bin/ls -l /nix/var/nix/db/db.sqlite; exit 7"}, nil)...)
-	config := machine(t, words...)
+	words := append(storedisk.ShareWords(storedb.Nix, string(kind), "tvix", "db"), storedisk.RunWords(c.Path("busybox-static")+"/bin/sh", []string{"-c",
+		"cd /nix/store; echo x > x; echo x > /nix/var/nix/db/db.sqlite; PATH=" + c.Path("busybox-static") + "/bin; ls -l /nix/var/nix/db/db.sqlite; " +
+			"cut -d' ' -f3 /proc/mounts | sort -u; exit 7"}, nil)...)
+	config := machineWith(t, kernel, modules, words...)
 	config.Shares = []vm.Share{
-		{Tag: "tvix", Dir: c.Store, ReadOnly: true, Kind: vm.VirtioFS},
-		{Tag: "db", Dir: filepath.Join(c.Root, "nix/var/nix/db"), ReadOnly: true, Kind: vm.VirtioFS},
+		{Tag: "tvix", Dir: c.Store, ReadOnly: true, Kind: kind},
+		{Tag: "db", Dir: filepath.Join(c.Root, "nix/var/nix/db"), ReadOnly: true, Kind: kind},
 	}
 	got := runIn(t, config, "")
-	if got.status != "7\n" || !strings.Contains(got.stderr, "Read-only file system") || !strings.Contains(got.stdout, " 2 ") {
+	if got.status != "7\n" || !strings.Contains(got.stderr, "Read-only file system") || !strings.Contains(got.stdout, " 2 ") || !strings.Contains(got.stdout, string(kind)+"\n") {
 		t.Errorf("status %q, standard output %q, standard error %q; console:\n%s", got.status, got.stdout, got.stderr, got.console)
 	}
 	if after := contentsOf(t, c.Root+"/nix/var/nix/db"); after != before {
