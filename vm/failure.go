@@ -28,6 +28,10 @@ type FailureError struct {
 	Line string // the line that shows it
 	Tail string // the last lines of the console
 
+	// Passing says that the guest may get over it: GRUB says of a font that it cannot
+	// find what it says of a kernel, and then goes on.
+	Passing bool
+
 	cause error
 }
 
@@ -53,6 +57,8 @@ type failure struct {
 	fatal   bool // also while a command runs, whose output may show any of the others
 }
 
+const grubFailed = "GRUB failed"
+
 // failures are looked for in this order.
 var failures = []failure{
 	{NoBoot, "the root was not found", lazy.Regexp(`VFS: Unable to mount root fs[^\n]*|ALERT! +\S+ does not exist[^\n]*`), false},
@@ -60,7 +66,7 @@ var failures = []failure{
 	{NoBoot, "the system did not start", lazy.Regexp(`ingot: cannot start[^\n]*`), false},
 	{NoBoot, "the system gave up, and opened an emergency shell", lazy.Regexp(`You are in emergency mode[^\n]*|Entering emergency mode[^\n]*|` +
 		`An error occurred in stage [12] of the boot process[^\n]*|\(initramfs\) $|ERROR: [^\n]*entering a new (REPL|prompt)[^\n]*`), false},
-	{NoBoot, "GRUB failed", lazy.Regexp(`error: (no such (device|partition|disk)|unknown filesystem|file [^\n]* not found|` +
+	{NoBoot, grubFailed, lazy.Regexp(`error: (no such (device|partition|disk)|unknown filesystem|file [^\n]* not found|` +
 		"disk [^\n]* not found|symbol [^\n]* not found|you need to load the kernel first|invalid magic number|" +
 		`out of memory|attempt to read or write outside of)[^\n]*`), false},
 	{NoBoot, "GRUB found neither its files nor its root", lazy.Regexp(`grub rescue>`), false},
@@ -71,15 +77,24 @@ var failures = []failure{
 
 // findFailure returns the first sign of failure in what a machine has shown.
 func findFailure(text string, fatalOnly bool) *FailureError {
+	var first *FailureError
 	for _, f := range failures {
 		if fatalOnly && !f.fatal {
 			continue
 		}
-		if line := f.pattern().FindString(text); line != "" {
-			return &FailureError{Kind: f.kind, Name: f.name, Line: strings.TrimSpace(line)}
+		line := f.pattern().FindString(text)
+		switch {
+		case line == "":
+		case first == nil:
+			first = &FailureError{Kind: f.kind, Name: f.name, Line: strings.TrimSpace(line), Passing: f.name == grubFailed}
+			if !first.Passing {
+				return first
+			}
+		default: // it did not pass
+			first.Passing = false
 		}
 	}
-	return nil
+	return first
 }
 
 // tailLines is how much of a console an error shows.

@@ -26,6 +26,15 @@ func TestFindFailure(t *testing.T) {
 			t.Errorf("findFailure(%q) = %q; want %q", test.text, got, test.want)
 		}
 	}
+	for text, want := range map[string]bool{
+		"error: file `/boot/grub/fonts/x.pf2' not found.\n":                                 true,
+		"error: no such device: 1234-ABCD.\nEntering rescue mode...\ngrub rescue> ":         false,
+		"error: file `/boot/vmlinuz' not found.\n[    2.1] Kernel panic - not syncing: x\n": false,
+	} {
+		if e := findFailure(text, false); e == nil || e.Passing != want {
+			t.Errorf("findFailure(%q) = %+v; want one with Passing %v", text, e, want)
+		}
+	}
 	if e := findFailure("grub rescue>", true); e != nil {
 		t.Errorf("a command may print grub rescue>, and %v was found", e)
 	}

@@ -42,6 +42,8 @@ func newRun() *cobra.Command {
 What the guest writes to its disk is forgotten with it, unless --disk-image names the
 file that keeps it. Ctrl-] or Ctrl-A x leaves and ends the machine; so does its power
 switch. The exit status is 0 when the guest powers off, with --run that of the program.
+Of a boot that fails a person is told; with neither a terminal nor graphics that ends
+the machine, with what failed and the console's last lines.
 
 The variables of NixOS's and tvix's scripts are understood: NIX_DISK_IMAGE, QEMU_OPTS,
 QEMU_NET_OPTS, QEMU_KERNEL_PARAMS, SHARED_DIR, TMPDIR with USE_TMPDIR, CH_NUM_CPUS,
@@ -267,7 +269,7 @@ func runMachine(c *cobra.Command, what string, m *machineFlags, r *runFlags) err
 		fmt.Fprintln(c.OutOrStdout(), run.Quote(line))
 		return nil
 	}
-	return (&attended{c: c, host: host, batch: batch, console: r.showConsole, status: status}).run(system, o)
+	return (&attended{c: c, host: host, batch: batch, console: r.showConsole, screen: o.Graphics != run.NoGraphics, status: status}).run(system, o)
 }
 
 // placeOnVLANs tells the guest, by its initial RAM disk, which card has which address.
@@ -307,9 +309,11 @@ type attended struct {
 	host    run.Host
 	batch   bool // a program speaks by ports of its own, and the console is quiet
 	console bool // and is shown all the same
+	screen  bool // somebody may look at the machine's screen
 	status  bool // the guest tells one
 
 	session *run.Session
+	failed  error          // why the machine was ended
 	streams sync.WaitGroup // what the program prints
 	told    bytes.Buffer   // the status
 }
@@ -333,8 +337,13 @@ func (a *attended) run(s *run.System, o run.Options) error {
 	if err != nil {
 		return err
 	}
+	if a.failed != nil {
+		a.session.Close()
+	}
 	err = a.session.Wait(ctx)
 	switch {
+	case a.failed != nil:
+		return a.failed
 	case left:
 		a.session.Close()
 		fmt.Fprintln(a.c.ErrOrStderr(), "\ringot: left; the machine was ended")
@@ -374,21 +383,13 @@ func (a *attended) attend(ctx context.Context, cancel context.CancelFunc) (left 
 			return false, err
 		}
 	}
-	ended := make(chan struct{})
-	go func() {
-		_ = m.Wait(ctx)
-		close(ended)
-	}()
 	pumping, stop := context.WithCancel(ctx)
 	defer stop()
-	go func() {
-		select {
-		case <-ended:
-		case <-ctx.Done():
-		}
-		stop()
-	}()
 	if a.batch {
+		go func() {
+			a.awaitEnd(ctx, false)
+			stop()
+		}()
 		return false, a.attendProgram(pumping)
 	}
 	terminal, err := run.OpenTerminal(os.Stdin)
@@ -399,6 +400,24 @@ func (a *attended) attend(ctx context.Context, cancel context.CancelFunc) (left 
 	if terminal != nil {
 		defer func() { fmt.Fprint(a.c.ErrOrStderr(), "\r") }()
 	}
+	go func() {
+		a.awaitEnd(ctx, terminal != nil)
+		stop()
+	}()
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		failed := a.awaitBoot(pumping)
+		switch {
+		case failed == nil:
+		case terminal != nil || a.screen:
+			a.tell(failed)
+		default: // nobody is there to help it
+			a.failed = failed
+			stop()
+		}
+	}()
+	defer func() { stop(); <-watched }()
 	left = terminal.Pump(pumping, os.Stdin, m)
 	if left {
 		cancel()

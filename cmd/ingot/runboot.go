@@ -1,0 +1,86 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"ingot/vm"
+)
+
+const (
+	// kernelStarts is what the console shows once no boot loader can fail any more.
+	kernelStarts = `Linux version \d|(?m)^\[ +\d+\.\d{6}\] `
+	// systemStarted is what it shows once somebody could log in: from then on, what
+	// looks like a failure may be what a program prints.
+	systemStarted = `login: |ingot: ready on |Reached target .*Multi-User|Reached target .*Login Prompts`
+)
+
+// passes is how long GRUB may take to get over an error that need not be its end.
+const passes = 30 * time.Second
+
+// awaitBoot waits until the system of the machine has started. It returns a failure if
+// that will not happen, and nil also if the machine ends or the context does.
+func (a *attended) awaitBoot(ctx context.Context) *vm.FailureError {
+	for _, sign := range []string{kernelStarts + "|" + systemStarted, systemStarted} {
+		if failed := a.awaitSign(ctx, sign); failed != nil {
+			return failed
+		}
+	}
+	return nil
+}
+
+func (a *attended) awaitSign(ctx context.Context, sign string) *vm.FailureError {
+	m := a.session.Machine
+	seen, since := -1, time.Now()
+	for {
+		_, err := m.WaitFor(ctx, sign)
+		var failed *vm.FailureError
+		if !errors.As(err, &failed) || failed.Kind != vm.NoBoot {
+			return nil // of all else the machine's end will tell
+		}
+		if n := len(m.Console()); n != seen {
+			seen, since = n, time.Now()
+		}
+		if !failed.Passing || time.Since(since) > passes {
+			return failed
+		}
+		select {
+		case <-time.After(time.Second):
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// awaitEnd waits until the machine has ended. A kernel that panicked, and stays, is no
+// end for a person who looks at it: they are told.
+func (a *attended) awaitEnd(ctx context.Context, person bool) {
+	m := a.session.Machine
+	for {
+		var failed *vm.FailureError
+		if err := m.Wait(ctx); !person || !errors.As(err, &failed) || failed.Kind != vm.Panicked {
+			return
+		}
+		// The panic is behind once it has been waited for; if it is not there, QEMU has
+		// stopped the guest.
+		glance, cancel := context.WithTimeout(ctx, time.Second)
+		_, err := m.WaitFor(glance, `Kernel panic - not syncing[^\n]*\n`)
+		cancel()
+		if err != nil {
+			return
+		}
+		a.tell(failed)
+	}
+}
+
+// tell says to a person at the console what has happened there.
+func (a *attended) tell(failed *vm.FailureError) {
+	what := failed.Name
+	if failed.Line != "" {
+		what += ": " + failed.Line
+	}
+	fmt.Fprintf(a.c.ErrOrStderr(), "\r\ningot: %s\r\ningot: Ctrl-] ends the machine\r\n", strings.ReplaceAll(what, "\n", "\r\n"))
+}
