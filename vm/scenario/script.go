@@ -235,7 +235,11 @@ func (l *line) pattern() (*regexp.Regexp, error) {
 		return nil, err
 	}
 	if body, ok := strings.CutPrefix(text, "/"); ok && strings.HasSuffix(body, "/") {
-		return regexp.Compile("(?m)" + strings.TrimSuffix(body, "/"))
+		body = strings.TrimSuffix(body, "/")
+		if strings.ContainsAny(body, "^$") {
+			body = "(?m)" + body // lines are what a console has
+		}
+		return regexp.Compile(body)
 	}
 	if text[0] == '"' {
 		if text, err = strconv.Unquote(text); err != nil {
