@@ -60,6 +60,11 @@
 // stay mapped until the host has copied them. The guest says so if its kernel moved any
 // of them meanwhile, and the host asks again in the usual way.
 //
+// # Modules
+//
+// A request that stays open for as long as the guest runs lets the guest ask, too, for
+// modules of its kernel that the host has: [Modules].
+//
 // # Limits
 //
 // One host at a time. No encryption: the line belongs to the two. A request has at

@@ -61,12 +61,15 @@ type Request struct {
 	Put   *Put   `json:"put,omitempty"`
 	Get   *Get   `json:"get,omitempty"`
 	Mount *Mount `json:"mount,omitempty"`
+
+	// Modules is open for as long as the guest runs: see [ModulesReply].
+	Modules *Modules `json:"modules,omitempty"`
 }
 
 // kinds counts the fields that are set.
 func (r *Request) kinds() int {
 	n := 0
-	for _, set := range []bool{r.Exec != nil, r.Put != nil, r.Get != nil, r.Mount != nil} {
+	for _, set := range []bool{r.Exec != nil, r.Put != nil, r.Get != nil, r.Mount != nil, r.Modules != nil} {
 		if set {
 			n++
 		}
@@ -128,3 +131,25 @@ type Result struct {
 	// Lost names what could not be kept of files: attributes for the most part.
 	Lost []string `json:"lost,omitempty"`
 }
+
+// Modules offers the guest the modules of its kernel that it does not carry. On Stdout
+// the guest asks, by a line of names, each followed by a blank; on Stdin it gets a line
+// of JSON, ModulesReply, and the modules one after the other.
+type Modules struct{}
+
+// ModulesReply answers for names of modules, or aliases.
+type ModulesReply struct {
+	Modules []ModuleFile `json:"modules,omitempty"` // in the order in which they can be loaded
+	Unknown bool         `json:"unknown,omitempty"` // the kernel has no such module
+	Failed  string       `json:"failed,omitempty"`
+}
+
+// ModuleFile is one that follows.
+type ModuleFile struct {
+	Name string `json:"name"` // as lsmod prints it
+	Path string `json:"path"` // below the folder of the kernel's modules, not compressed
+	Size int64  `json:"size"`
+}
+
+// MaxModulesLine is how long a line of names can be.
+const MaxModulesLine = 4096

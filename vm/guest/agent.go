@@ -160,6 +160,10 @@ func (v *agentServer) serve(port io.ReadWriteCloser) error {
 // handle does one thing and tells how it went.
 func (v *agentServer) handle(t *agent.Stream, r agent.Request) {
 	<-v.ready
+	if r.Modules != nil {
+		_ = t.Exit(failed(offerModules(t)))
+		return
+	}
 	var result agent.Result
 	killed := outOfMemoryKills()
 	switch {

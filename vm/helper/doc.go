@@ -21,6 +21,9 @@
 // ([*TimeoutError]), QEMU failed ([*QEMUError]), or the guest went silent
 // ([*LostError]). All of the last five carry the console's last lines.
 //
+// modprobe finds all modules of the kernel: those that the
+// guest does not carry come from the host when they are asked for, and cost nothing before.
+//
 // A kernel that lacks a driver which the machine needs is refused with the driver's
 // name before anything runs.
 //

@@ -108,6 +108,9 @@ func Start(ctx context.Context, o Options) (*VM, error) {
 		return nil, err
 	}
 	go v.watch()
+	if o.Kernel != nil && o.Kernel.ModulesDir != "" {
+		go v.lendModules(o.Kernel)
+	}
 	return v, nil
 }
 

@@ -44,11 +44,7 @@ func running() (*kernel.Kernel, error) {
 
 // probeModules loads modules by name or alias, with all that they depend on.
 func probeModules(names ...string) error {
-	k, err := running()
-	if err != nil {
-		return err
-	}
-	modules, err := k.Closure(names...)
+	modules, err := moduleClosure(names)
 	if err != nil {
 		return err
 	}
@@ -108,11 +104,7 @@ func runModprobe(c *Call) error {
 	if *all {
 		names, parameters = args, ""
 	}
-	k, err := running()
-	if err != nil {
-		return err
-	}
-	modules, err := k.Closure(names...)
+	modules, err := moduleClosure(names)
 	var unknown *kernel.UnknownModuleError
 	if errors.As(err, &unknown) && *quiet {
 		return Status(1)

@@ -1,0 +1,67 @@
+package helper
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"strings"
+
+	"ingot/vm/agent"
+	"ingot/vm/kernel"
+)
+
+// lendModules gives the guest those modules of its kernel that it asks for. Nothing of
+// them is read before.
+func (v *VM) lendModules(k *kernel.Kernel) {
+	stream, err := v.session.Open(agent.Request{Modules: &agent.Modules{}})
+	if err != nil {
+		return // the session's end is told to who uses it
+	}
+	asked := bufio.NewReaderSize(stream.Reader(agent.Stdout), agent.MaxModulesLine)
+	for {
+		line, err := asked.ReadSlice('\n')
+		if err != nil {
+			return
+		}
+		if err := answerModules(stream.Writer(agent.Stdin), k, strings.Fields(string(line))); err != nil {
+			return
+		}
+	}
+}
+
+// answerModules sends modules with all that they depend on. An error is one of the line.
+func answerModules(w io.Writer, k *kernel.Kernel, names []string) error {
+	reply, objects := findModules(k, names)
+	header, err := json.Marshal(reply)
+	if err != nil {
+		return err
+	}
+	for _, p := range append([][]byte{append(header, '\n')}, objects...) {
+		if _, err := w.Write(p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func findModules(k *kernel.Kernel, names []string) (reply agent.ModulesReply, objects [][]byte) {
+	modules, err := k.Closure(names...)
+	if err != nil {
+		return agent.ModulesReply{Unknown: errors.As(err, new(*kernel.UnknownModuleError)), Failed: err.Error()}, nil
+	}
+	for _, m := range modules {
+		object, err := m.Read()
+		if err != nil {
+			return agent.ModulesReply{Failed: fmt.Sprintf("module %s: %v", m.Name, err)}, nil
+		}
+		name, _, _ := strings.Cut(path.Base(m.Rel), ".ko")
+		reply.Modules = append(reply.Modules, agent.ModuleFile{
+			Name: m.Name, Path: path.Join(path.Dir(m.Rel), name+".ko"), Size: int64(len(object)),
+		})
+		objects = append(objects, object)
+	}
+	return reply, objects
+}
