@@ -466,6 +466,13 @@ func TestOpen(t *testing.T) {
 	if s, err = Open(filepath.Join(dir, "boot")); err != nil || len(s.Disks) != 0 || len(s.Initrd) != 2 {
 		t.Errorf("netboot folder whose root is in the initramfs: %+v, %v", s, err)
 	}
+	if err := os.Rename(filepath.Join(dir, "boot/root.squashfs"), filepath.Join(dir, "boot/root.erofs")); err != nil {
+		t.Fatal(err)
+	}
+	write("boot/command-line", []byte("ingot.live=/root.erofs\n"))
+	if s, err = Open(filepath.Join(dir, "boot")); err != nil || len(s.Disks) != 0 || len(s.Initrd) != 2 {
+		t.Errorf("netboot folder whose root is an EROFS: %+v, %v", s, err)
+	}
 	for _, path := range []string{write("short", []byte("x")), dir, filepath.Join(dir, "none")} {
 		if s, err := Open(path); err == nil {
 			t.Errorf("Open(%s) = %+v; want an error", path, s)
