@@ -67,6 +67,6 @@ func (p *planner) layOutISO() (*partition.Disk, error) {
 	if err != nil {
 		return nil, p.src.wrap("output", err)
 	}
-	p.warnOfFAT(p.trees[at], img.Map.Size())
+	p.warnOfFAT(img.Map.Size())
 	return &partition.Disk{Map: img.Map, Kind: partition.Hybrid}, nil
 }

@@ -249,18 +249,11 @@ func addMountPoints(t *image.Tree) error {
 // mostFAT is the size of the largest file that a FAT file system holds.
 const mostFAT = 1<<32 - 1
 
-// warnOfFAT says what a stick with FAT cannot hold.
-func (p *planner) warnOfFAT(medium *image.Tree, size int64) {
-	const limit = "FAT, which most USB sticks have, holds files of up to 4 GiB less one byte"
+// warnOfFAT says that a stick with FAT cannot hold the ISO as a file, or any file in it
+// that is as large.
+func (p *planner) warnOfFAT(size int64) {
 	if size > mostFAT {
-		p.warnings = append(p.warnings, fmt.Sprintf("the ISO has %d bytes, and %s: write it over the whole stick instead of copying it into a file there, or compress the store (output.store: squashfs)", size, limit))
-		return
+		p.warnings = append(p.warnings, fmt.Sprintf("the ISO has %d bytes, and FAT, which most USB sticks have, holds files of up to 4 GiB less one byte: "+
+			"write it over the whole stick instead of copying it into a file there, or compress the store (output.store: squashfs)", size))
 	}
-	medium.Walk(func(name string, n *image.Node) error {
-		if n.Mode.Type() == fs.ModeDir || n.Size() <= mostFAT {
-			return nil
-		}
-		p.warnings = append(p.warnings, fmt.Sprintf("%s has %d bytes, and %s", name, n.Size(), limit))
-		return nil
-	})
 }
