@@ -286,11 +286,7 @@ func (s *suite) single(name string, system *run.System) error {
 // prepare makes a lab of a file's machines.
 func (s *suite) prepare(of *network.File, name string, parse func(machines []string) ([]error, error)) error {
 	var errs []error
-	var machines []string
-	for _, name := range sortedKeys(of.Machines) {
-		machines = append(machines, name)
-	}
-	more, err := parse(machines)
+	more, err := parse(sortedKeys(of.Machines))
 	if err != nil {
 		return err
 	}

@@ -172,9 +172,9 @@ wait screen test/screen.png tolerance 50%
 key ret ctrl-alt-f2
 note all is well
 reboot
-run true
-poweroff
-check ended
+wait line "ingot: ready on"
+send poweroff
+wait ended
 `)
 	if r.Err != nil {
 		t.Fatalf("%v\n%+v", r.Err, r.Steps)

@@ -46,11 +46,11 @@ func TestParse(t *testing.T) {
 
 // TestParseCarriesMachine has a line that names no machine be for that of the line before.
 func TestParseCarriesMachine(t *testing.T) {
-	s, err := Parse("page", "t.yaml", 1, "start # all\nweb: fetch 80 /\n status 200\nclient: run true\nfetch 8080\nweb: reboot", []string{"web", "client"})
+	_, err := Parse("page", "t.yaml", 1, "start # all\nweb: fetch 80 /\n status 200\nclient: run true\nfetch 8080\nweb: reboot", []string{"web", "client"})
 	if err == nil || !strings.Contains(err.Error(), `there is no machine "#"`) {
 		t.Errorf("a comment behind a command: %v; want it refused", err)
 	}
-	s, err = Parse("page", "t.yaml", 1, "# all\nstart\nweb: fetch 80 /\n status 200\nclient: run true\nfetch 8080\nweb: reboot", []string{"web", "client"})
+	s, err := Parse("page", "t.yaml", 1, "# all\nstart\nweb: fetch 80 /\n status 200\nclient: run true\nfetch 8080\nweb: reboot", []string{"web", "client"})
 	if err != nil {
 		t.Fatal(err)
 	}
