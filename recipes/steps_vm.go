@@ -573,21 +573,53 @@ const redacted = "[secret]"
 
 func (r *redactor) Write(p []byte) (int, error) {
 	r.wait = append(r.wait, p...)
-	held := 0
-	for _, s := range r.tail.secrets {
-		r.wait = bytes.ReplaceAll(r.wait, []byte(s), []byte(redacted))
-		held = max(held, len(s)-1)
-	}
-	if n := len(r.wait) - held; n > 0 {
-		r.tail.add(r.wait[:n])
-		r.wait = append([]byte(nil), r.wait[n:]...)
+	shown, rest := r.tail.redact(r.wait, false)
+	r.wait = append([]byte(nil), rest...)
+	if len(shown) > 0 {
+		r.tail.add(shown)
 	}
 	return len(p), nil
 }
 
+// flush shows what waits: nothing follows.
 func (r *redactor) flush() {
-	if len(r.wait) > 0 {
-		r.tail.add(r.wait)
-		r.wait = nil
+	if shown, _ := r.tail.redact(r.wait, true); len(shown) > 0 {
+		r.tail.add(shown)
 	}
+	r.wait = nil
+}
+
+// redact returns p without secrets, up to where the beginning of one may stand, unless p
+// is all there is. No more is held back: what the other stream prints comes between.
+func (t *tail) redact(p []byte, all bool) (shown, rest []byte) {
+	if len(t.secrets) == 0 {
+		return p, nil
+	}
+	for len(p) > 0 {
+		whole, begun := t.secretAt(p)
+		switch {
+		case begun && !all:
+			return shown, p
+		case whole > 0:
+			shown, p = append(shown, redacted...), p[whole:]
+		default:
+			shown, p = append(shown, p[0]), p[1:]
+		}
+	}
+	return shown, nil
+}
+
+// secretAt returns the length of the longest secret that p begins with, and whether all
+// of p is the beginning of a longer one.
+func (t *tail) secretAt(p []byte) (whole int, begun bool) {
+	for _, s := range t.secrets {
+		switch {
+		case s[0] != p[0]:
+		case len(p) < len(s):
+			begun = begun || strings.HasPrefix(s, string(p))
+		case bytes.HasPrefix(p, []byte(s)):
+			whole = max(whole, len(s))
+		}
+	}
+	return whole, begun
 }
