@@ -168,7 +168,9 @@ func EFIVolume(programs map[Platform]image.Blob, seed image.Seed) (*image.Map, e
 }
 
 // AddLoopback puts loopback.cfg beside grub.cfg: menus of sticks with many ISOs look
-// for it, having set the root to what is in the ISO and iso_path to its file.
+// for it, having set the root to what is in the ISO and iso_path to its file. The prefix
+// remains that of the stick's GRUB, whose modules belong to it, so the font is named.
 func AddLoopback(t *image.Tree, at Place) error {
-	return t.Put(path.Join(at.folder(), "loopback.cfg"), image.NewFile(0o644, image.Bytes(fmt.Sprintf("export iso_path\nsource '%s/grub.cfg'\n", at.folder()))))
+	text := fmt.Sprintf("export iso_path\nset font='%s/fonts/unicode.pf2'\nsource '%[1]s/grub.cfg'\n", at.folder())
+	return t.Put(path.Join(at.folder(), "loopback.cfg"), image.NewFile(0o644, image.Bytes(text)))
 }

@@ -327,16 +327,20 @@ func (w *writer) terminals() {
 
 // graphics starts the graphical terminal. Under UEFI the kernel is left in its mode,
 // since there is no other way to the screen; under BIOS it gets the text mode that
-// every kernel can use.
+// every kernel can use. A font that is not there is not loaded: that would print an
+// error, which looks like one of the boot.
 func (w *writer) graphics() {
 	for _, s := range []string{
-		"if loadfont $prefix/fonts/unicode.pf2; then",
-		"\tset gfxmode=auto",
-		"\tinsmod all_video",
-		"\tinsmod gfxterm",
-		"\tterminal_output gfxterm",
-		"\tif [ \"$grub_platform\" = efi ]; then set gfxpayload=keep; else set gfxpayload=text; fi",
-		"\texport gfxpayload", // into submenus
+		"if [ -z \"$font\" ]; then set font=$prefix/fonts/unicode.pf2; fi", // else it is loopback.cfg's
+		"if [ -f \"$font\" ]; then",
+		"\tif loadfont \"$font\"; then",
+		"\t\tset gfxmode=auto",
+		"\t\tinsmod all_video",
+		"\t\tinsmod gfxterm",
+		"\t\tterminal_output gfxterm",
+		"\t\tif [ \"$grub_platform\" = efi ]; then set gfxpayload=keep; else set gfxpayload=text; fi",
+		"\t\texport gfxpayload", // into submenus
+		"\tfi",
 		"fi",
 	} {
 		w.line("%s", s)
