@@ -24,15 +24,23 @@
 //
 // The files are the user's alone: a folder of mode 0700, sockets of mode 0600.
 //
-// # The back door
+// # Ways in
+//
+// Where the guest has ingot's agent (package agent), NAME.agent speaks its protocol to
+// any number of clients at once: the process that owns the machine is the one host that
+// the agent has, and passes on what they ask for. What a client that has gone has left
+// running is hung up on, and killed if that does not end it.
 //
 // NAME.socket is joined to the virtio-serial port org.ingot.backdoor, at which ingot's
 // own systems have a shell that speaks plain text. There is one shell: one client at a
 // time, and what it leaves behind, such as the working directory, the next one finds.
-// [Shell] runs commands there and learns how they ended by a mark that it has printed.
+//
+// [Shell] runs commands by the agent, and at the back door where there is none; there it
+// learns how they ended by a mark that it has printed.
 //
 // # Limits
 //
-// A terminal in the guest has the size that the person's had at its start. A program
-// that is still there when a person leaves by Ctrl-] is interrupted, not killed.
+// The agent is lost when the guest restarts; the back door is not. At the back door both
+// outputs are one, commands have nothing to read, and a terminal keeps the size that the
+// person's had at its start.
 package run
