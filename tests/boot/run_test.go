@@ -476,3 +476,34 @@ func TestRunImage(t *testing.T) {
 		t.Error("the image is another one now")
 	}
 }
+
+// TestRunSaved starts the script that --save leaves, of a recipe that nobody has built
+// and that goes through its boot loader in UEFI.
+func TestRunSaved(t *testing.T) {
+	u := newUser(t)
+	folder := t.TempDir()
+	out, errout, status := u.types("", "run", "rescue", "--set", "system.kernel="+testenv.Kernel(t), "--no-network", "--boot", "uefi", "--name", "saved", "--save", folder)
+	script := filepath.Join(folder, "bin", "run-saved-vm")
+	if status != 0 || out != script+"\n" {
+		t.Fatalf("--save printed %q, status %d; want %s\n%s", out, status, script, errout)
+	}
+	cmd, console := exec.Command(script, "-no-user-config"), &screen{} // what follows is QEMU's
+	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = t.TempDir(), u.env, console, console
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait() // it may have ended
+	}()
+	eventually(t, "a shell in the machine", func() bool {
+		_, _, status := u.types("test -d /sys/firmware/efi", "shell", "saved")
+		return status == 0
+	})
+	if _, errout, status := u.types("", "stop", "saved"); status != 0 {
+		t.Errorf("stop: status %d, %s", status, errout)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("the script ended by %v; want 0, as the guest powered off\n%s", err, console)
+	}
+}
