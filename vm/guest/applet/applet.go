@@ -53,8 +53,11 @@ func Names() []string { return slices.Sorted(maps.Keys(table())) }
 
 // Main runs the applet on the process's own standard streams and returns the exit
 // status: 0, 1 for a failure, 2 for a wrong command line, or the applet's own.
-func (a Applet) Main(args []string) int {
-	c := &Call{Name: a.Name, Usage: a.Usage, Args: args, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}
+func (a Applet) Main(args []string) int { return a.Within(args, os.Stdin, os.Stdout, os.Stderr) }
+
+// Within is Main with other streams than the process's own.
+func (a Applet) Within(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	c := &Call{Name: a.Name, Usage: a.Usage, Args: args, Stdin: stdin, Stdout: stdout, Stderr: stderr}
 	return c.finish(a.Run(c))
 }
 
