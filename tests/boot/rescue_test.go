@@ -12,17 +12,14 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
-	"ingot/recipes"
 	"ingot/tests/fstest"
-	"ingot/tests/testenv"
 	"ingot/vm"
 )
 
 // rescueText is the recipe that ships, with the tests' kernel.
 func rescueText(t *testing.T) string {
 	t.Helper()
-	text, _ := recipes.Shipped("rescue")
-	return strings.Replace(string(text), "kernel: host", fmt.Sprintf("kernel: %q", testenv.Kernel(t)), 1)
+	return rescue(t, "")
 }
 
 // brokenDisk makes an ext4 that e2fsck finds fault with: its only file has lost its
