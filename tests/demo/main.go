@@ -26,6 +26,7 @@ const (
 	disk      = "bin/rescue.img"
 	iso       = "bin/rescue.iso"
 	kernelDir = "bin/kernel"
+	usbKernel = "bin/kernel-full" // is there where the tests' tools are, too
 	next      = "qemu-system-x86_64 -m 512 -nographic -snapshot -drive file=" + disk + ",format=raw"
 )
 
@@ -48,15 +49,16 @@ type step struct {
 
 func demo(ctx context.Context) error {
 	var times []string
+	onISO, stick := isoKernel()
 	for _, s := range []step{
 		{"Installing what is missing", "set-up", command("tests/setup/debian", "demo")},
 		{"Building ingot", "ingot", command("make", "-s", "build")},
 		{"Building the disk: ingot build rescue", "disk", command("bin/ingot", "build", "rescue", "--set", "system.kernel="+kernelDir, "-o", disk)},
-		{"Booting it in BIOS", "BIOS", boot(vm.BIOS, vm.Disk{Path: disk}, "ext4")},
-		{"Booting it in UEFI", "UEFI", boot(vm.UEFI, vm.Disk{Path: disk}, "ext4")},
-		{"Building the ISO: ingot build rescue --format iso", "ISO", command("bin/ingot", "build", "rescue", "--format", "iso", "--set", "system.kernel="+kernelDir, "-o", iso)},
-		{"Booting it as a CD in BIOS", "CD", boot(vm.BIOS, vm.Disk{Path: iso, Format: "raw", Bus: vm.CDROM}, "overlay")},
-		{"Booting it as a stick in UEFI", "stick", boot(vm.UEFI, vm.Disk{Path: iso, Format: "raw"}, "overlay")}, // on virtio: the cloud kernel has no USB
+		{"Booting it in BIOS", "BIOS", boot(vm.BIOS, vm.Disk{Path: disk}, kernelDir, "ext4")},
+		{"Booting it in UEFI", "UEFI", boot(vm.UEFI, vm.Disk{Path: disk}, kernelDir, "ext4")},
+		{"Building the ISO: ingot build rescue --format iso", "ISO", command("bin/ingot", "build", "rescue", "--format", "iso", "--set", "system.kernel="+onISO, "-o", iso)},
+		{"Booting it as a CD in BIOS", "CD", boot(vm.BIOS, vm.Disk{Path: iso, Format: "raw", Bus: vm.CDROM}, onISO, "overlay")},
+		{"Booting it as a stick in UEFI", "stick", boot(vm.UEFI, vm.Disk{Path: iso, Format: "raw", Bus: stick}, onISO, "overlay")},
 	} {
 		fmt.Printf("== %s\n", s.title)
 		start := time.Now()
@@ -77,6 +79,15 @@ func demo(ctx context.Context) error {
 	return nil
 }
 
+// isoKernel returns the kernel of the ISO, and what its stick hangs on: the kernel for
+// clouds, which is fetched for the demo, has no USB.
+func isoKernel() (dir string, stick vm.Bus) {
+	if _, err := kernel.Find(usbKernel); err == nil {
+		return usbKernel, vm.USB
+	}
+	return kernelDir, vm.Virtio
+}
+
 // command is a step that is a command, whose words are the user's to see.
 func command(name string, args ...string) func(context.Context) error {
 	return func(ctx context.Context) error {
@@ -89,17 +100,17 @@ func command(name string, args ...string) func(context.Context) error {
 // A proof is a command for the guest, and what its output must hold.
 type proof struct{ command, want string }
 
-// boot is a step that boots a disk and asks the guest for its proofs. root is the type of
-// the root's file system.
-func boot(firmware vm.Firmware, d vm.Disk, root string) func(context.Context) error {
-	return func(ctx context.Context) error { return prove(ctx, firmware, d, root) }
+// boot is a step that boots a disk and asks the guest for its proofs. dir has its kernel,
+// root is the type of the root's file system.
+func boot(firmware vm.Firmware, d vm.Disk, dir, root string) func(context.Context) error {
+	return func(ctx context.Context) error { return prove(ctx, firmware, d, dir, root) }
 }
 
 // prove boots the disk, which stays as it is.
-func prove(ctx context.Context, firmware vm.Firmware, d vm.Disk, root string) error {
+func prove(ctx context.Context, firmware vm.Firmware, d vm.Disk, dir, root string) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
-	proofs, err := proofs(firmware, root)
+	proofs, err := proofs(firmware, dir, root)
 	if err != nil {
 		return err
 	}
@@ -129,8 +140,8 @@ func prove(ctx context.Context, firmware vm.Firmware, d vm.Disk, root string) er
 
 // proofs are what only a guest can say that booted the right kernel by the right
 // firmware, from the right disk.
-func proofs(firmware vm.Firmware, root string) ([]proof, error) {
-	k, err := kernel.Find(kernelDir)
+func proofs(firmware vm.Firmware, dir, root string) ([]proof, error) {
+	k, err := kernel.Find(dir)
 	if err != nil {
 		return nil, err
 	}
