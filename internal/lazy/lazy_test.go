@@ -7,7 +7,7 @@ func TestRegexp(t *testing.T) {
 	if !r().MatchString("aaa") || r().MatchString("ab") {
 		t.Error("the expression does not match as it should")
 	}
-	if r() != r() {
+	if first, second := r(), r(); first != second {
 		t.Error("the expression is compiled twice")
 	}
 	defer func() {
