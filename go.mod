@@ -10,6 +10,7 @@ require (
 	github.com/google/uuid v1.6.0 // UUIDs of version 5, which identifiers are derived as
 	github.com/insomniacslk/dhcp v0.0.0-20260901064844-234b97448fae // the guest's address, by DHCP
 	github.com/invopop/jsonschema v0.14.0 // the recipe language's schema, from its Go types
+	github.com/kdomanski/iso9660 v0.4.0 // tests: another reader of plain ISO 9660
 	github.com/klauspost/compress v1.20.3 // zstd, for initramfs, modules, qcow2 and caches
 	github.com/mattn/go-sqlite3 v1.14.52 // the store's database; twice as fast as the one without C
 	github.com/nix-community/go-nix v0.0.0-20250101154619-4bdde671e0a1 // Nix's base 32
@@ -36,7 +37,6 @@ require (
 	github.com/buger/jsonparser v1.1.2 // indirect
 	github.com/inconshreveable/mousetrap v1.1.0 // indirect
 	github.com/josharian/native v1.1.0 // indirect
-	github.com/kdomanski/iso9660 v0.4.0 // tests: another reader of plain ISO 9660
 	github.com/kr/fs v0.1.0 // indirect
 	github.com/mdlayher/packet v1.1.2 // indirect
 	github.com/mdlayher/socket v0.5.1 // indirect
