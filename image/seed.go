@@ -3,6 +3,7 @@ package image
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"fmt"
 
 	"github.com/google/uuid"
 )
@@ -30,3 +31,12 @@ func (s Seed) Uint32(name string) uint32 {
 
 // Sub returns the Seed for a part of the image that has names of its own.
 func (s Seed) Sub(name string) Seed { return Seed(s.UUID(name)) }
+
+// ParseUUID reads a UUID that a person gave, in the one form that tools print.
+func ParseUUID(text string) (uuid.UUID, error) {
+	id, err := uuid.Parse(text) // which takes other forms, too
+	if err != nil || len(text) != len(id.String()) {
+		return id, fmt.Errorf("uuid %q is not of the form xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx, in hexadecimal digits", text)
+	}
+	return id, nil
+}

@@ -48,14 +48,11 @@ func (o Options) volumeUUID() (uuid.UUID, error) {
 	if o.UUID == "" {
 		return o.Seed.UUID("erofs"), nil
 	}
-	id, err := uuid.Parse(o.UUID)
-	switch {
-	case err != nil || len(o.UUID) != len(id.String()):
-		return id, fmt.Errorf("uuid %q is not of the form xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx, in hexadecimal digits", o.UUID)
-	case id == uuid.Nil:
-		return id, fmt.Errorf("uuid %q: zeros are read as none at all", o.UUID)
+	id, err := image.ParseUUID(o.UUID)
+	if err == nil && id == uuid.Nil {
+		err = fmt.Errorf("uuid %q: zeros are read as none at all", o.UUID)
 	}
-	return id, nil
+	return id, err
 }
 
 func (o Options) time() image.Time {

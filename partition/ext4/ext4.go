@@ -93,14 +93,11 @@ func volumeUUID(v image.Volume) (uuid.UUID, error) {
 	if v.UUID == "" {
 		return v.Seed.UUID("ext4"), nil
 	}
-	id, err := uuid.Parse(v.UUID)
-	switch {
-	case err != nil || len(v.UUID) != len(id.String()):
-		return id, fmt.Errorf("uuid %q is not of the form xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx, in hexadecimal digits", v.UUID)
-	case id == uuid.Nil:
-		return id, fmt.Errorf("uuid %q: ext4 reads zeros as none at all", v.UUID)
+	id, err := image.ParseUUID(v.UUID)
+	if err == nil && id == uuid.Nil {
+		err = fmt.Errorf("uuid %q: ext4 reads zeros as none at all", v.UUID)
 	}
-	return id, nil
+	return id, err
 }
 
 // UUID returns the UUID that Layout gives to v, as blkid prints it; "" if v asks for

@@ -121,19 +121,12 @@ func parseWait(l *line) (action, error) {
 	return func(ctx context.Context, p *play, m *machine) error { return p.await(ctx, m, c, limit) }, nil
 }
 
-func parseEventually(l *line) (action, error) {
-	limit, err := l.duration()
-	if err != nil {
-		return nil, err
-	}
-	c, err := l.condition()
-	if err != nil {
-		return nil, err
-	}
-	return func(ctx context.Context, p *play, m *machine) error { return p.await(ctx, m, c, limit) }, nil
-}
+func parseEventually(l *line) (action, error) { return l.limited((*play).await) }
 
-func parseNever(l *line) (action, error) {
+func parseNever(l *line) (action, error) { return l.limited((*play).never) }
+
+// limited reads a duration and a condition, for a command that looks at it for so long.
+func (l *line) limited(look func(*play, context.Context, *machine, *condition, time.Duration) error) (action, error) {
 	limit, err := l.duration()
 	if err != nil {
 		return nil, err
@@ -142,7 +135,7 @@ func parseNever(l *line) (action, error) {
 	if err != nil {
 		return nil, err
 	}
-	return func(ctx context.Context, p *play, m *machine) error { return p.never(ctx, m, c, limit) }, nil
+	return func(ctx context.Context, p *play, m *machine) error { return look(p, ctx, m, c, limit) }, nil
 }
 
 func parseCheck(l *line) (action, error) {
