@@ -81,6 +81,7 @@ func TestSession(t *testing.T) {
 // TestFlowControl has one side send for ever to a side that does not read: it stops at
 // the window, and other streams go on.
 func TestFlowControl(t *testing.T) {
+	start := time.Now()
 	sent := make(chan int64, 1)
 	host, _ := pair(t, func(s *Stream, r Request) {
 		if string(r.Exec.Argv[0]) != "flood" {
@@ -106,6 +107,19 @@ func TestFlowControl(t *testing.T) {
 		go c.Writer(Stdin).Close()
 		if _, err := c.Wait(t.Context()); err != nil {
 			t.Fatal(err)
+		}
+	}
+	// The flood fills its window while the others run, or after them: until it has, a
+	// reader that closes only says that it would have stopped.
+	for in := &flood.in[Stdout]; ; time.Sleep(time.Millisecond) {
+		in.mu.Lock()
+		held := in.held
+		in.mu.Unlock()
+		if held == window {
+			break
+		}
+		if time.Since(start) > patient {
+			t.Fatalf("%d bytes came from who never stops; want %d", held, window)
 		}
 	}
 	flood.Reader(Stdout).Close()
