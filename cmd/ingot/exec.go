@@ -36,7 +36,7 @@ const (
 func newExec() *cobra.Command {
 	var x execFlags
 	c := &cobra.Command{
-		Use:   "exec [FLAGS] [--] COMMAND [ARGUMENT...] [-- QEMU-ARGUMENTS]",
+		Use:   "exec [flags] [--] COMMAND [ARGUMENT...] [-- QEMU-ARGUMENTS]",
 		Short: "run a command in a helper virtual machine",
 		Long: `Run a command, as root, in a virtual machine that is made for it and gone with it.
 It takes no root here, and changes nothing but what --shared, --xchg, --output and

@@ -27,7 +27,7 @@ func newRun() *cobra.Command {
 	var m machineFlags
 	var r runFlags
 	c := &cobra.Command{
-		Use:   "run [WHAT] [-- QEMU-ARGUMENTS]",
+		Use:   "run [WHAT] [flags] [-- QEMU-ARGUMENTS]",
 		Short: "run what a recipe, an image or a closure is, in a virtual machine",
 		Long: `Run a system in a virtual machine, with its console on the terminal. WHAT is
 
@@ -106,27 +106,27 @@ type runFlags struct {
 func (r *runFlags) add(c *cobra.Command) {
 	f := c.Flags()
 	f.StringVar(&r.name, "name", "", "what the machine is called; the recipe's name or the file's if left out")
-	f.StringVar(&r.boot, "boot", "", "`kernel` (put into memory by QEMU: quick), bios or uefi; kernel where there is one, else what the disk boots with")
+	f.StringVar(&r.boot, "boot", "", "kernel (put into memory by QEMU: quick), bios or uefi; kernel where there is one, else what the disk boots with")
 	f.StringVar(&r.arch, "arch", "", "the guest's processor; this machine's own if left out")
 	f.StringVar(&r.machine, "machine", "", "QEMU's type of machine, with options")
 	f.StringVar(&r.accel, "accel", "", "kvm or tcg; what works if left out")
 	f.StringVar(&r.memory, "memory", "512M", "memory: a number of MiB, or with K, M, G or T")
 	f.IntVar(&r.cpus, "cpus", 1, "processors")
 	f.StringVar(&r.diskImage, "disk-image", "", "`FILE`, qcow2, that keeps what is written to the disk; made if it is not there")
-	f.BoolVar(&r.keep, "keep", false, "keep that in NAME.qcow2 in this folder")
+	f.BoolVar(&r.keep, "keep", false, "the same as --disk-image NAME.qcow2, in this folder")
 	f.StringVar(&r.diskSize, "disk-size", "", "the disk's size, if more than it has")
 	f.StringArrayVar(&r.empty, "empty-disk", nil, "a further disk of this `SIZE`; may be repeated")
 	f.StringSliceVar(&r.forwards, "forward", nil, "forward a port of this machine: `[tcp:|udp:][ADDRESS:]PORT:GUESTPORT`, or :PORT-:GUESTPORT; may be repeated")
 	f.BoolVar(&r.restrict, "restrict-network", false, "the guest reaches nothing but what is forwarded")
 	f.BoolVar(&r.noNetwork, "no-network", false, "no network card")
 	f.StringArrayVar(&r.vlans, "vlan", nil, "a network card on the network `N=SOCKET` of a switch that speaks QEMU's stream framing, with the address 192.168.N.M; may be repeated")
-	f.IntVar(&r.number, "number", 1, "the M of these addresses")
+	f.IntVar(&r.number, "number", 1, "the M of the address 192.168.N.M that --vlan gives")
 	f.StringArrayVar(&r.shares, "share", nil, "show the guest a folder: `NAME:PATH` or NAME:PATH,ro; may be repeated")
 	f.StringArrayVar(&r.words, "append", nil, "`WORDS` for the kernel's command line, with --boot kernel; may be repeated")
 	f.StringVar(&r.efiVars, "efi-vars", "", "`FILE` that keeps UEFI's variables; made if it is not there")
 	f.StringVar(&r.graphics, "graphics", "none", "how the screen is seen: window, vnc (at a Unix socket) or none")
 	f.BoolVar(&r.reboot, "reboot", false, "a guest that restarts does so; if not, that ends the machine")
-	f.BoolVar(&r.noBackdoor, "no-backdoor", false, "no port at which `ingot shell` finds a shell")
+	f.BoolVar(&r.noBackdoor, "no-backdoor", false, "no port at which ingot shell finds a shell")
 	f.BoolVar(&r.ssh, "ssh", false, "let ssh in, with a key that is made for this run: what to type is said, and in ps")
 	f.BoolVar(&r.showConsole, "console", false, "with --run or --find: show the guest's console, too, on standard error")
 	f.StringVar(&r.save, "save", "", "write a start script into `FOLDER` as bin/run-NAME-vm, and start nothing")

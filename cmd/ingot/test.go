@@ -63,7 +63,7 @@ docs/testing.md describes the scripts, and --list-commands lists what they are m
 	f.recipe.add(c)
 	s := c.Flags()
 	s.StringVar(&f.script, "script", "", "play the script in `FILE`, with what WHAT is as the only machine")
-	s.StringVar(&f.boot, "boot", "", "`kernel` (put into memory by QEMU: quick), bios or uefi; the file says it, or what there is, if left out")
+	s.StringVar(&f.boot, "boot", "", "kernel (put into memory by QEMU: quick), bios or uefi; the file says it, or what there is, if left out")
 	s.StringVar(&f.memory, "memory", "", "memory of the machine: a number of MiB, or with K, M, G or T")
 	s.BoolVar(&f.list, "list-commands", false, "list the commands of scripts, and what they can wait for")
 	s.BoolVar(&f.names, "list", false, "list the tests, and play none")
