@@ -16,13 +16,16 @@ type Consoles struct {
 	color bool
 	width int
 	count int
-	open  *Console // whose unfinished line is shown last
+	pause time.Duration // how long is waited for the rest of a line
+	open  *Console      // whose unfinished line is shown last
 	err   error
 }
 
+const defaultPause = 300 * time.Millisecond
+
 // NewConsoles returns a stream for machines of these names, with colours or without.
 func NewConsoles(out io.Writer, color bool, names ...string) *Consoles {
-	c := &Consoles{out: out, color: color}
+	c := &Consoles{out: out, color: color, pause: defaultPause}
 	for _, name := range names {
 		c.width = max(c.width, len(name))
 	}
@@ -39,9 +42,6 @@ type Console struct {
 	timer  *time.Timer
 	filter filter
 }
-
-// pause is how long is waited for the rest of a line.
-const pause = 300 * time.Millisecond
 
 // hues are the codes of colours that are legible on black and on white (ECMA-48, SGR).
 var hues = []int{36, 32, 33, 35, 34, 31}
@@ -76,7 +76,7 @@ func (c *Console) Write(p []byte) (int, error) {
 		text = text[i+1:]
 	}
 	if c.line = append(c.line, text...); len(c.line) > 0 {
-		c.timer.Reset(pause)
+		c.timer.Reset(a.pause)
 	}
 	return len(p), a.err
 }

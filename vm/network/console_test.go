@@ -37,14 +37,15 @@ func (s *screen) wait(t *testing.T, want string) {
 func TestConsoles(t *testing.T) {
 	var s screen
 	a := NewConsoles(&s, false, "web", "client")
+	a.pause = time.Hour // unfinished lines are shown when the test says so
 	web, client := a.Console("web"), a.Console("client")
 	web.Write([]byte("one\r\ntwo, "))
 	client.Write([]byte("\x1bc\x1b[2J\x1b[1;31mhello\x1b[0m\n\x1b"))
 	web.Write([]byte("two\n"))
 	client.Write([]byte("[0mlogin: "))
-	s.wait(t, "client | login: ")
+	client.flush()
 	client.Write([]byte("root\n# "))
-	s.wait(t, "client | # ")
+	client.flush()
 	web.Write([]byte("three\n"))
 	client.Write([]byte("ls\n"))
 	client.Write([]byte("bye"))
@@ -56,6 +57,14 @@ func TestConsoles(t *testing.T) {
 	if got := s.String(); got != want {
 		t.Errorf("shown:\n%s\nwant:\n%s", got, want)
 	}
+}
+
+// TestConsolePrompt shows a line that nothing follows.
+func TestConsolePrompt(t *testing.T) {
+	var s screen
+	c := NewConsoles(&s, false, "web").Console("web")
+	c.Write([]byte("login: "))
+	s.wait(t, "web | login: ")
 }
 
 func TestConsolesInColour(t *testing.T) {
