@@ -24,6 +24,7 @@ func guestAgent(t *agent.Stream, r agent.Request) {
 	if argv[0] == "wait" {
 		signals := make(chan syscall.Signal, 9)
 		t.Listen(func(s syscall.Signal) { signals <- s }, func(agent.Size) {})
+		waits <- struct{}{}
 		status = 128 + int(<-signals)
 	} else {
 		_, _ = io.WriteString(out, strings.Join(argv, " ")+":")
@@ -35,7 +36,11 @@ func guestAgent(t *agent.Stream, r agent.Request) {
 	_ = t.Exit(agent.Result{Status: status})
 }
 
-var ended = make(chan int, 9)
+// What commands of guestAgent do: "wait" has begun, and any has ended with a status.
+var (
+	waits = make(chan struct{}, 9)
+	ended = make(chan int, 9)
+)
 
 // TestExchange has several clients speak to one agent, of whom one goes away.
 func TestExchange(t *testing.T) {
@@ -48,8 +53,10 @@ func TestExchange(t *testing.T) {
 		t.Error("an agent is there that has said nothing")
 	}
 	go e.dial(ctx, host)
-	if !e.there(ctx, true) {
-		t.Fatal("the agent is not there")
+	for deadline := time.Now().Add(time.Minute); !e.there(ctx, true); {
+		if time.Now().After(deadline) {
+			t.Fatal("the agent is not there")
+		}
 	}
 	x := &Session{}
 	r := Registry{filepath.Dir(testRegistry(t).Dir)}
@@ -73,6 +80,7 @@ func TestExchange(t *testing.T) {
 		_, err := leaver.Run(going, []string{"wait"}, nil)
 		left <- err
 	}()
+	<-waits // who leaves before the command has begun leaves none behind
 	for _, want := range []string{"one:", "two 2:"} {
 		var out bytes.Buffer
 		s := enter(&out)

@@ -25,6 +25,52 @@ func ParseForward(text string) (vm.Forward, error) {
 	return f, nil
 }
 
+// fromGuest stands before a forward of the other direction.
+const fromGuest = "guest:"
+
+// AddForward adds a forward: one to the guest, as [ParseForward] reads it, or one from
+// the guest, as [ParseService] does, which begins with "guest:".
+func (o *Options) AddForward(text string) error {
+	if strings.HasPrefix(text, fromGuest) {
+		s, err := ParseService(text)
+		o.Services = append(o.Services, s)
+		return err
+	}
+	f, err := ParseForward(text)
+	o.Forwards = append(o.Forwards, f)
+	return err
+}
+
+// ParseService reads an address of the guest's network and what answers there, a port
+// of this machine, on its loopback device if no address is given:
+//
+//	guest:10.0.2.100:80-8080
+//	guest:tcp:10.0.2.100:80-127.0.0.1:8080
+func ParseService(text string) (vm.Service, error) {
+	s, err := parseService(strings.TrimPrefix(text, fromGuest))
+	if err != nil {
+		return s, fmt.Errorf("--forward %s: %w; it is written guest:10.0.2.N:GUESTPORT-[ADDRESS:]PORT, as in guest:10.0.2.100:80-127.0.0.1:8080", text, err)
+	}
+	return s, nil
+}
+
+func parseService(text string) (s vm.Service, err error) {
+	if strings.HasPrefix(text, "udp:") {
+		return s, errors.New("from the guest there is TCP alone")
+	}
+	guest, host, dash := strings.Cut(strings.TrimPrefix(text, "tcp:"), "-")
+	if !dash {
+		return s, errors.New("there is no - between the guest's address and this machine's")
+	}
+	if s.GuestAddr, s.GuestPort, err = addressAndPort(guest); err != nil {
+		return s, fmt.Errorf("port that the guest connects to: %w", err)
+	}
+	if s.HostAddr, s.HostPort, err = addressAndPort(host); err != nil {
+		return s, fmt.Errorf("port of the host: %w", err)
+	}
+	return s, s.Check()
+}
+
 func parseForward(text string) (f vm.Forward, err error) {
 	f.Proto = "tcp"
 	rest := text

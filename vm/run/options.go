@@ -33,6 +33,7 @@ type Options struct {
 	NoNetwork  bool
 	Restrict   bool // the guest reaches nothing but what is forwarded
 	Forwards   []vm.Forward
+	Services   []vm.Service // ports of this machine that the guest reaches
 	NetOptions []string // more of QEMU's -netdev user
 	VLANs      []VLAN
 	Number     int // the machine's on its VLANs: the last part of its addresses; 1
@@ -129,7 +130,7 @@ func (o *Options) check(s *System) error {
 	switch {
 	case o.SSH && (o.NoNetwork || o.boot(s) != Kernel):
 		return fmt.Errorf("--ssh: its key reaches the guest by the kernel's command line and a network: it takes --boot kernel, and not --no-network")
-	case o.NoNetwork && (o.Restrict || len(o.Forwards) > 0):
+	case o.NoNetwork && (o.Restrict || len(o.Forwards)+len(o.Services) > 0):
 		return fmt.Errorf("without a network nothing can be forwarded or restricted: leave out --no-network")
 	case o.boot(s) == Kernel && s.Kernel == nil:
 		return fmt.Errorf("--boot kernel: %w", s.NoKernel)
@@ -197,7 +198,7 @@ func (o *Options) nics(name string) []vm.NIC {
 	var nics []vm.NIC
 	if !o.NoNetwork {
 		nics = append(nics, vm.NIC{User: &vm.UserNet{
-			Restrict: o.Restrict, Forwards: o.Forwards, Hostname: name, Options: o.NetOptions,
+			Restrict: o.Restrict, Forwards: o.Forwards, Services: o.Services, Hostname: name, Options: o.NetOptions,
 		}})
 	}
 	for _, v := range o.VLANs {

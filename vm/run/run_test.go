@@ -161,7 +161,7 @@ func TestRegistryAfterKill(t *testing.T) {
 			t.Fatal(err)
 		}
 		_ = cmd.Wait() // it was killed
-		deadline := time.Now().Add(30 * time.Second)
+		deadline := time.Now().Add(time.Minute)
 		for files(t, r) != "" && time.Now().Before(deadline) {
 			time.Sleep(5 * time.Millisecond)
 		}
