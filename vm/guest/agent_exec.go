@@ -210,21 +210,35 @@ func (c *command) script() (remove func(), err error) {
 	if err := os.MkdirAll(scriptDir, 0o755); err != nil {
 		return remove, err
 	}
-	f, err := os.CreateTemp(scriptDir, "script-")
+	name, err := writeScript(string(c.ask.Script))
 	if err != nil {
 		return remove, err
 	}
-	remove = func() { os.Remove(f.Name()) }
-	_, err = f.WriteString(string(c.ask.Script))
-	if err := errors.Join(err, f.Chmod(0o755), f.Close()); err != nil {
-		return remove, err
-	}
-	c.path = f.Name()
-	c.argv = append([]string{f.Name()}, c.argv...)
+	remove = func() { os.Remove(name) }
+	c.path = name
+	c.argv = append([]string{name}, c.argv...)
 	if !strings.HasPrefix(string(c.ask.Script), "#!") {
 		c.byShell()
 	}
 	return remove, nil
+}
+
+// writeScript writes a file that can be run, and returns its name. Nothing is forked
+// meanwhile: a child that begins for another command would have the file open for writing,
+// too, for as long as it takes to become its program, and the script would be busy.
+func writeScript(text string) (name string, err error) {
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	f, err := os.CreateTemp(scriptDir, "script-")
+	if err != nil {
+		return "", err
+	}
+	_, err = f.WriteString(text)
+	if err := errors.Join(err, f.Chmod(0o755), f.Close()); err != nil {
+		os.Remove(f.Name())
+		return "", err
+	}
+	return f.Name(), nil
 }
 
 // byShell has the shell run the file.

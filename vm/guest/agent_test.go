@@ -20,7 +20,7 @@ import (
 )
 
 // patient is for a machine that is busy with other tests.
-const patient = time.Minute
+const patient = 2 * time.Minute
 
 // testChildren are all that these tests start: a second reaper would take its statuses.
 var testChildren = sync.OnceValue(newChildren)
@@ -212,18 +212,16 @@ func TestAgentBrokenPipe(t *testing.T) {
 // TestAgentLeftBehind has a command leave a process behind that holds its output open.
 func TestAgentLeftBehind(t *testing.T) {
 	s := session(t)
-	start := time.Now()
-	got := run(t, s, shell("sleep 100 & echo $!; head -c 3000000 /dev/zero"), nil)
+	got := run(t, s, shell("sleep 100000 & echo $!; head -c 3000000 /dev/zero"), nil)
 	if len(got.stdout) < 3_000_000 || got.Status != 0 {
 		t.Errorf("%d bytes, status %d; want more than 3000000 and 0", len(got.stdout), got.Status)
 	}
-	if took := time.Since(start); took > 90*time.Second {
-		t.Errorf("it took %v, as long as what was left behind", took)
-	}
 	pid := 0
-	fmt.Sscan(got.stdout, &pid)
-	if pid > 1 {
-		syscall.Kill(pid, syscall.SIGKILL)
+	if fmt.Sscan(got.stdout, &pid); pid <= 1 {
+		t.Fatalf("no process was left behind")
+	}
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		t.Errorf("the command ended no sooner than what it left behind: %v", err)
 	}
 }
 
