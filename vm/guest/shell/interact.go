@@ -1,6 +1,7 @@
 package shell
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -41,15 +42,26 @@ func (s *Shell) interact() int {
 			status = statusUsage
 			continue
 		}
-		for _, st := range program.Stmts {
-			if status = s.run(st); s.exited {
-				return status
-			}
-			if status == statusSignal+int(interrupt) {
-				break // Ctrl-C ends the whole line
-			}
+		if len(program.Stmts) > 0 {
+			status = s.runLine(program.Stmts)
+		}
+		if s.exited {
+			return status
 		}
 	}
+}
+
+// runLine runs the statements of a line, of which Ctrl-C ends all: also where it comes
+// between two of them.
+func (s *Shell) runLine(line []*syntax.Stmt) (status int) {
+	ctx, done := s.interruptible()
+	defer done()
+	for _, st := range line {
+		if status = s.run(ctx, st); s.exited || status == statusSignal+int(interrupt) {
+			break
+		}
+	}
+	return status
 }
 
 // interrupted makes $? what it is after Ctrl-C, and returns that.
@@ -58,7 +70,7 @@ func (s *Shell) interrupted() int {
 	if err != nil {
 		panic(err) // it is always the same
 	}
-	return s.run(program.Stmts[0])
+	return s.run(context.Background(), program.Stmts[0])
 }
 
 // prompt returns user, host and folder, or the sign for a line that goes on.

@@ -36,7 +36,7 @@ type Shell struct {
 
 	runner *interp.Runner
 	exited bool                               // the last statement was `exit`, or failed under `set -e`
-	cancel atomic.Pointer[context.CancelFunc] // ends the statement that runs
+	cancel atomic.Pointer[context.CancelFunc] // ends the line that runs
 }
 
 // Main runs the shell with the arguments that follow its name, and returns its
@@ -164,7 +164,7 @@ func (s *Shell) script(r io.Reader, name string) int {
 		fmt.Fprintln(s.Stderr, err)
 		return statusUsage
 	}
-	return s.run(program)
+	return s.run(context.Background(), program)
 }
 
 // stream runs a program from standard input, statement by statement, so that
@@ -181,7 +181,7 @@ func (s *Shell) stream() int {
 			continue
 		}
 		for _, st := range statements {
-			if status = s.run(st); s.exited {
+			if status = s.run(context.Background(), st); s.exited {
 				return status
 			}
 		}
@@ -199,14 +199,8 @@ func (b bytewise) Read(p []byte) (int, error) {
 	return b.r.Read(p[:1])
 }
 
-// run runs a statement or a program and returns its status.
-func (s *Shell) run(node syntax.Node) int {
-	ctx, cancel := context.WithCancel(context.Background())
-	s.cancel.Store(&cancel)
-	defer func() {
-		s.cancel.Store(nil)
-		cancel()
-	}()
+// run runs a statement or a program and returns its status. Ctrl-C ends ctx.
+func (s *Shell) run(ctx context.Context, node syntax.Node) int {
 	err := s.runner.Run(ctx, node)
 	s.exited = s.runner.Exited() && ctx.Err() == nil // Ctrl-C ends the statement alone
 	var status interp.ExitStatus
@@ -223,7 +217,17 @@ func (s *Shell) run(node syntax.Node) int {
 	return 0
 }
 
-// watchInterrupts ends the statement that runs at every Ctrl-C. The terminal has
+// interruptible returns what Ctrl-C ends until done is called.
+func (s *Shell) interruptible() (ctx context.Context, done func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	s.cancel.Store(&cancel)
+	return ctx, func() {
+		s.cancel.Store(nil)
+		cancel()
+	}
+}
+
+// watchInterrupts ends the line that runs at every Ctrl-C. The terminal has
 // sent the signal to its commands too; the shell itself lives on.
 func (s *Shell) watchInterrupts() (stop func()) {
 	signals := make(chan os.Signal, 1)
