@@ -1,16 +1,16 @@
 package applet
 
 import (
+	"bufio"
 	"bytes"
 	"fmt"
-	"net"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 )
 
 // callHTTP runs an applet with these arguments and returns what it prints.
@@ -24,6 +24,22 @@ func callHTTP(name string, args ...string) (out, errout string, err error) {
 	return o.String(), e.String(), err
 }
 
+// startHTTPd serves a folder until the test's process ends, and returns where.
+func startHTTPd(t *testing.T, dir string) (address string) {
+	t.Helper()
+	a, _ := Find("httpd")
+	said, says := io.Pipe()
+	go func() {
+		says.CloseWithError(a.Run(&Call{Name: "httpd", Usage: a.Usage, Args: []string{"-f", "-p", "127.0.0.1:0", "-h", dir}, Stdout: says, Stderr: says}))
+	}()
+	line, err := bufio.NewReader(said).ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, address, _ = strings.Cut(strings.TrimSpace(line), " at ")
+	return address
+}
+
 func TestHTTP(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "page.txt"), []byte("a page\n"), 0o644); err != nil {
@@ -32,22 +48,7 @@ func TestHTTP(t *testing.T) {
 	if err := os.Symlink("/etc/passwd", filepath.Join(dir, "out")); err != nil {
 		t.Fatal(err)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := l.Addr().String()
-	l.Close()
-	go callHTTP("httpd", "-f", "-p", address, "-h", dir) // until the test's process ends
-	for start := time.Now(); ; time.Sleep(10 * time.Millisecond) {
-		if conn, err := net.Dial("tcp", address); err == nil {
-			conn.Close()
-			break
-		}
-		if time.Since(start) > 30*time.Second {
-			t.Fatal("httpd does not listen")
-		}
-	}
+	address := startHTTPd(t, dir)
 	if out, _, err := callHTTP("wget", "-q", "-O", "-", address+"/page.txt"); err != nil || out != "a page\n" {
 		t.Errorf("wget -O -: %q, %v", out, err)
 	}

@@ -27,12 +27,12 @@ func runSSHD(c *Call) error {
 	if _, err := c.parse(f, 0, 0); err != nil {
 		return err
 	}
-	keys, err := authorized(*given)
-	if err != nil {
-		c.complain(err)
-	}
-	if len(keys) == 0 {
-		return fmt.Errorf("nobody could log in: there is neither a key in %s nor one by --key", authorizedKeysFile)
+	keys := func() []gossh.PublicKey {
+		keys, err := authorized(*given)
+		if err != nil {
+			c.complain(err)
+		}
+		return keys
 	}
 	own, err := ssh.HostKey(*hostKey)
 	if err != nil {
@@ -42,7 +42,11 @@ func runSSHD(c *Call) error {
 	if err != nil {
 		return err
 	}
-	c.printf("listening on port %d for %d keys; the host's key is %s\n", *port, len(keys), gossh.FingerprintSHA256(own.PublicKey()))
+	n := len(keys())
+	c.printf("listening on port %d for %d keys; the host's key is %s\n", *port, n, gossh.FingerprintSHA256(own.PublicKey()))
+	if n == 0 {
+		c.printf("nobody can log in before there is a key in %s\n", authorizedKeysFile)
+	}
 	dir := "/root"
 	if _, err := os.Stat(dir); err != nil {
 		dir = "/"

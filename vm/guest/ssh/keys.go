@@ -103,7 +103,7 @@ func (s *Server) allow(conn ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissio
 	if conn.User() != user {
 		return nil, fmt.Errorf("there is no user %q", conn.User())
 	}
-	for _, k := range s.Keys {
+	for _, k := range s.Keys() {
 		if bytes.Equal(k.Marshal(), key.Marshal()) {
 			return nil, nil
 		}

@@ -18,7 +18,8 @@ const patience = 30 * time.Second
 // A Server lets in who has a key.
 type Server struct {
 	HostKey ssh.Signer
-	Keys    []ssh.PublicKey
+	// Keys returns those that log in. It is asked at each attempt, by several goroutines.
+	Keys func() []ssh.PublicKey
 	// Program is the shell, Login its arguments (with its name) for a session at a
 	// terminal, and Command those that stand before a command.
 	Program        string
@@ -37,9 +38,6 @@ func (s *Server) log(format string, args ...any) {
 
 // Serve answers all connections until the listener is closed.
 func (s *Server) Serve(l net.Listener) error {
-	if len(s.Keys) == 0 {
-		return errors.New("ssh: no key is given that could log in")
-	}
 	config := &ssh.ServerConfig{PublicKeyCallback: s.allow, ServerVersion: "SSH-2.0-ingot"}
 	config.AddHostKey(s.HostKey)
 	for {

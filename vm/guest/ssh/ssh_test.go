@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -38,17 +39,23 @@ func serve(t *testing.T) (string, ssh.Signer) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	s := &Server{
+		HostKey: host, Keys: func() []ssh.PublicKey { return []ssh.PublicKey{key.PublicKey()} }, Program: "/bin/sh", Login: []string{"-sh"}, Command: []string{"sh", "-c"},
+		Dir: t.TempDir(), Env: []string{"PATH=" + os.Getenv("PATH"), "PS1=prompt "},
+	}
+	return listen(t, s), key
+}
+
+// listen has a server listen until the test ends, and returns where.
+func listen(t *testing.T, s *Server) string {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { l.Close() })
-	s := &Server{
-		HostKey: host, Keys: []ssh.PublicKey{key.PublicKey()}, Program: "/bin/sh", Login: []string{"-sh"}, Command: []string{"sh", "-c"},
-		Dir: t.TempDir(), Env: []string{"PATH=" + os.Getenv("PATH"), "PS1=prompt "},
-	}
 	go s.Serve(l)
-	return l.Addr().String(), key
+	return l.Addr().String()
 }
 
 func connect(t *testing.T, user string, address string, key ssh.Signer) (*ssh.Client, error) {
@@ -94,8 +101,24 @@ func TestWhoGetsIn(t *testing.T) {
 	if _, err := c.Dial("tcp", address); err == nil {
 		t.Error("a port is forwarded")
 	}
-	if err := (&Server{}).Serve(nil); err == nil {
-		t.Error("a server without keys starts")
+}
+
+// TestKeysComeAndGo: a server without keys lets nobody in, and then who has one, as long
+// as it has it.
+func TestKeysComeAndGo(t *testing.T) {
+	host, key := newSigner(t), newSigner(t)
+	var keys atomic.Pointer[[]ssh.PublicKey]
+	keys.Store(new([]ssh.PublicKey))
+	s := &Server{HostKey: host, Keys: func() []ssh.PublicKey { return *keys.Load() }}
+	address := listen(t, s)
+	for _, x := range []struct {
+		keys []ssh.PublicKey
+		lets bool
+	}{{nil, false}, {[]ssh.PublicKey{newSigner(t).PublicKey(), key.PublicKey()}, true}, {nil, false}} {
+		keys.Store(&x.keys)
+		if _, err := connect(t, "root", address, key); (err == nil) != x.lets {
+			t.Errorf("with %d keys: %v; let in = %v is wanted", len(x.keys), err, x.lets)
+		}
 	}
 }
 
@@ -201,7 +224,8 @@ func TestTerminal(t *testing.T) {
 	if err := s.WindowChange(50, 120); err != nil {
 		t.Fatal(err)
 	}
-	io.WriteString(in, "stty size; echo $TERM; tty; exit 7\n")
+	// The window changes and keys come by different ways: which is first is not said.
+	io.WriteString(in, "until stty size | grep '^50.120$'; do sleep 0.02; done; echo $TERM; tty; exit 7\n")
 	exit, ok := s.Wait().(*ssh.ExitError)
 	if !ok || exit.ExitStatus() != 7 {
 		t.Errorf("the shell ended with %v; want status 7", exit)
