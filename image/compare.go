@@ -52,12 +52,14 @@ const CompareLimit = 100
 func Compare(ctx context.Context, m *Map, r io.ReaderAt, o WriteOptions) ([]Difference, error) {
 	var diffs []Difference
 	fill := func(c *chunk) (err error) {
-		c.diffs, err = m.compare(c, r)
+		c.result, err = m.compare(c, r)
 		return err
 	}
 	emit := func(c *chunk) error {
 		o.progress(c.n)
-		diffs = append(diffs, c.diffs...)
+		if more, ok := c.result.([]Difference); ok { // nothing has filled what is zero
+			diffs = append(diffs, more...)
+		}
 		if len(diffs) >= CompareLimit || len(diffs) > 0 && diffs[len(diffs)-1].Missing {
 			return errStop
 		}

@@ -44,6 +44,29 @@ func Stream(ctx context.Context, m *Map, w io.Writer, o WriteOptions) error {
 	return inOrder(ctx, o, m.chunks(nil), read, write)
 }
 
+// InOrder reads m in pieces, which begin at multiples of [PieceSize] and are no longer, and
+// gives those that may hold data to work, in several goroutines; p is work's only until it
+// returns. What work returns goes to take, in the order of the pieces, in one goroutine.
+// A few pieces are under way at once, so that memory stays at a few MiB.
+func InOrder[T any](ctx context.Context, m *Map, o WriteOptions, work func(off int64, p []byte) (T, error), take func(T) error) error {
+	fill := func(c *chunk) error {
+		if _, err := m.ReadAt(c.buf, c.off); eofIsFine(err) != nil {
+			return err
+		}
+		result, err := work(c.off, c.buf)
+		c.result = result
+		return err
+	}
+	emit := func(c *chunk) error {
+		o.progress(c.n)
+		if c.zero {
+			return nil
+		}
+		return take(c.result.(T))
+	}
+	return inOrder(ctx, o, m.chunks(nil), fill, emit)
+}
+
 func eofIsFine(err error) error {
 	if err == io.EOF {
 		return nil
@@ -58,7 +81,7 @@ type chunk struct {
 	off, n int64
 	zero   bool
 	buf    []byte // n bytes, unless zero
-	diffs  []Difference
+	result any    // of the filling
 	done   chan struct{}
 	err    error
 }

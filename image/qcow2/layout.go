@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"sort"
 
 	"ingot/image"
@@ -23,64 +24,96 @@ func Write(ctx context.Context, m *image.Map, path string, o image.WriteOptions)
 // are the clusters of the file from host on.
 type run struct{ guest, host, count int64 }
 
+// packed is a compressed cluster of the disk: size bytes at at, which counts from the
+// start of all of them.
+type packed struct {
+	guest, at int64
+	size      int32
+}
+
 // layout says where everything lies, in clusters of the file. The header is cluster 0.
 type layout struct {
-	size     int64   // of the disk, bytes
-	runs     []run   // sorted; host is relative to data
-	clusters int64   // that hold data
-	l1Size   int64   // entries
-	l2Index  []int64 // which L1 entries have an L2 table, sorted
+	size        int64    // of the disk, bytes
+	runs        []run    // sorted; host is relative to data
+	clusters    int64    // in runs
+	packed      []packed // sorted, side by side, without a gap
+	packedBytes int64
+	compression byte
+	l1Size      int64   // entries
+	l2Index     []int64 // which L1 entries have an L2 table, sorted
 
 	refcountTable, refcountTableClusters int64
 	refcountBlocks, refcountBlockCount   int64
-	l1, l2, data, total                  int64
+	l1, l2, pack, data, total            int64
 }
 
 // Layout returns the bytes of the qcow2 file that holds m.
 func Layout(m *image.Map) (*image.Map, error) {
+	l, err := newLayout(m)
+	if err != nil {
+		return nil, err
+	}
+	for leaf := range m.Leaves(0, m.Size()) {
+		l.addRun(leaf.Off/clusterSize, ceilDiv(leaf.End(), clusterSize))
+	}
+	l.place()
+	return l.file(m, image.Bytes(nil))
+}
+
+// newLayout returns the layout of a file that holds no data yet.
+func newLayout(m *image.Map) (*layout, error) {
 	if m.Size() > maxSize {
 		return nil, fmt.Errorf("a disk of %d bytes is too large for qcow2 with clusters of %d bytes, which holds %d", m.Size(), clusterSize, int64(maxSize))
 	}
-	l := &layout{size: ceilDiv(m.Size(), sectorSize) * sectorSize}
-	l.l1Size = ceilDiv(l.size, l2Span)
-	l.findRuns(m)
-	l.place()
-	return l.file(m)
+	size := ceilDiv(m.Size(), sectorSize) * sectorSize
+	return &layout{size: size, l1Size: ceilDiv(size, l2Span)}, nil
 }
 
 func ceilDiv(a, b int64) int64 { return (a + b - 1) / b }
 
-// findRuns finds the clusters that hold data.
-func (l *layout) findRuns(m *image.Map) {
-	for leaf := range m.Leaves(0, m.Size()) {
-		from, to := leaf.Off/clusterSize, ceilDiv(leaf.End(), clusterSize)
-		if n := len(l.runs); n > 0 {
-			last := &l.runs[n-1]
-			if end := last.guest + last.count; from <= end {
-				if to > end {
-					last.count, l.clusters = to-last.guest, l.clusters+to-end
-				}
-				continue
+// addRun notes that the clusters from one up to another hold data. They may begin before
+// the end of what has been noted, but not before its start.
+func (l *layout) addRun(from, to int64) {
+	if n := len(l.runs); n > 0 {
+		last := &l.runs[n-1]
+		if end := last.guest + last.count; from <= end {
+			if to > end {
+				last.count, l.clusters = to-last.guest, l.clusters+to-end
 			}
+			return
 		}
-		l.runs = append(l.runs, run{guest: from, host: l.clusters, count: to - from})
-		l.clusters += to - from
+	}
+	l.runs = append(l.runs, run{guest: from, host: l.clusters, count: to - from})
+	l.clusters += to - from
+}
+
+// findTables finds which L2 tables there are.
+func (l *layout) findTables() {
+	add := func(i int64) {
+		if n := len(l.l2Index); n == 0 || l.l2Index[n-1] != i {
+			l.l2Index = append(l.l2Index, i)
+		}
 	}
 	for _, r := range l.runs {
 		for i := r.guest / l2Entries; i <= (r.guest+r.count-1)/l2Entries; i++ {
-			if n := len(l.l2Index); n == 0 || l.l2Index[n-1] < i {
-				l.l2Index = append(l.l2Index, i)
-			}
+			add(i)
 		}
 	}
+	for _, c := range l.packed {
+		add(c.guest / l2Entries)
+	}
+	slices.Sort(l.l2Index)
+	l.l2Index = slices.Compact(l.l2Index)
 }
 
 // place lays out the file: header, refcount table, refcount blocks, L1 table, L2
-// tables, data. The reference counts count the clusters that they lie in themselves,
+// tables, compressed clusters, others. The reference counts count the clusters that they lie in themselves,
 // so that their number is the first that is enough.
 func (l *layout) place() {
+	l.findTables()
 	l1Clusters := ceilDiv(l.l1Size*entrySize, clusterSize)
-	rest := 1 + l1Clusters + int64(len(l.l2Index)) + l.clusters
+	packClusters := ceilDiv(l.packedBytes, clusterSize)
+	rest := 1 + l1Clusters + int64(len(l.l2Index)) + packClusters + l.clusters
 	for {
 		l.total = rest + l.refcountTableClusters + l.refcountBlockCount
 		blocks := ceilDiv(l.total, refcountsPerBlk)
@@ -94,12 +127,14 @@ func (l *layout) place() {
 	l.refcountBlocks = l.refcountTable + l.refcountTableClusters
 	l.l1 = l.refcountBlocks + l.refcountBlockCount
 	l.l2 = l.l1 + l1Clusters
-	l.data = l.l2 + int64(len(l.l2Index))
+	l.pack = l.l2 + int64(len(l.l2Index))
+	l.data = l.pack + packClusters
 }
 
-func (l *layout) file(m *image.Map) (*image.Map, error) {
+// file returns the bytes of the file; compressed is those of all compressed clusters.
+func (l *layout) file(m *image.Map, compressed image.Blob) (*image.Map, error) {
 	var b image.Builder
-	b.Grow(5 + len(l.runs))
+	b.Grow(6 + len(l.runs))
 	add := func(cluster int64, src image.Blob, name string) {
 		b.Add(cluster*clusterSize, src, &image.Owner{Name: "qcow2 " + name})
 	}
@@ -110,6 +145,7 @@ func (l *layout) file(m *image.Map) (*image.Map, error) {
 	add(l.refcountBlocks, l.refcounts(), "refcount blocks")
 	add(l.l1, table(l.l1Size, l.l1Entry), "L1 table")
 	add(l.l2, table(int64(len(l.l2Index))*l2Entries, l.l2Entry), "L2 tables")
+	add(l.pack, compressed, "compressed clusters")
 	for _, r := range l.runs {
 		guest := r.guest * clusterSize
 		b.AddExtent(image.Extent{
@@ -121,14 +157,21 @@ func (l *layout) file(m *image.Map) (*image.Map, error) {
 }
 
 func (l *layout) header() []byte {
-	var buf bytes.Buffer
-	binary.Write(&buf, binary.BigEndian, header{ // a bytes.Buffer takes everything
+	h := header{
 		Magic: magic, Version: 3, ClusterBits: clusterBits, Size: uint64(l.size),
 		L1Size: uint32(l.l1Size), L1TableOffset: uint64(l.l1) * clusterSize,
 		RefcountTableOffset:   uint64(l.refcountTable) * clusterSize,
 		RefcountTableClusters: uint32(l.refcountTableClusters),
 		RefcountOrder:         refcountOrder, HeaderLength: headerLengthV3,
-	})
+	}
+	if l.compression != compressionZlib {
+		h.IncompatibleFeatures, h.HeaderLength = incompatCompressionType, headerLengthType
+	}
+	var buf bytes.Buffer
+	binary.Write(&buf, binary.BigEndian, h) // a bytes.Buffer takes everything
+	if h.HeaderLength == headerLengthType {
+		buf.Write(append([]byte{l.compression}, make([]byte, headerLengthType-compressionTypeOffset-1)...))
+	}
 	// The header extensions that follow are ended by a type of 0: the zeros after it.
 	return buf.Bytes()
 }
@@ -138,9 +181,22 @@ func table(n int64, entry func(i int64) uint64) image.Blob {
 	return numbers(n*entrySize, entrySize, func(p []byte, i int64) { binary.BigEndian.PutUint64(p, entry(i)) })
 }
 
-// refcounts are the refcount blocks: one for each cluster of the file.
+// refcounts are the refcount blocks. A cluster of the file is counted once, or once for
+// each compressed cluster that lies in it.
 func (l *layout) refcounts() image.Blob {
-	return numbers(l.total*refcountSize, refcountSize, func(p []byte, _ int64) { binary.BigEndian.PutUint16(p, 1) })
+	shared := make([]uint16, l.data-l.pack)
+	for _, c := range l.packed {
+		for i := c.at / clusterSize; i <= (c.at+int64(c.size)-1)/clusterSize; i++ {
+			shared[i]++
+		}
+	}
+	return numbers(l.total*refcountSize, refcountSize, func(p []byte, i int64) {
+		count := uint16(1)
+		if i >= l.pack && i < l.data {
+			count = shared[i-l.pack]
+		}
+		binary.BigEndian.PutUint16(p, count)
+	})
 }
 
 // numbers is a Blob of numbers that take width bytes each, put by put.
@@ -171,9 +227,21 @@ func (l *layout) l1Entry(i int64) uint64 {
 func (l *layout) l2Entry(i int64) uint64 {
 	guest := l.l2Index[i/l2Entries]*l2Entries + i%l2Entries
 	at := sort.Search(len(l.runs), func(k int) bool { return l.runs[k].guest+l.runs[k].count > guest })
-	if at == len(l.runs) || l.runs[at].guest > guest {
-		return 0
+	if at < len(l.runs) && l.runs[at].guest <= guest {
+		r := l.runs[at]
+		return uint64(l.data+r.host+guest-r.guest)*clusterSize | oflagCopied
 	}
-	r := l.runs[at]
-	return uint64(l.data+r.host+guest-r.guest)*clusterSize | oflagCopied
+	at = sort.Search(len(l.packed), func(k int) bool { return l.packed[k].guest >= guest })
+	if at < len(l.packed) && l.packed[at].guest == guest {
+		return l.packedEntry(l.packed[at])
+	}
+	return 0
+}
+
+// packedEntry is the descriptor of a compressed cluster: where its bytes begin and, above
+// that, how many sectors they reach into beyond their first.
+func (l *layout) packedEntry(c packed) uint64 {
+	at := l.pack*clusterSize + c.at
+	more := (at+int64(c.size)-1)/sectorSize - at/sectorSize
+	return oflagCompressed | uint64(more)<<csizeShift(clusterBits) | uint64(at)
 }

@@ -35,6 +35,8 @@ const (
 	// compressionTypeOffset is where the compression type lies, one byte, in headers long
 	// enough to have it.
 	compressionTypeOffset = 104
+	// headerLengthType is that of a header with a compression type, padded to 8 bytes.
+	headerLengthType = 112
 )
 
 // Bits of IncompatibleFeatures.
@@ -63,6 +65,10 @@ const (
 	// offsetMask leaves the host cluster offset (bits 9 to 55).
 	offsetMask = 0x00ff_ffff_ffff_fe00
 )
+
+// csizeShift is how many bits of the descriptor of a compressed cluster say where it
+// begins. Those above, up to oflagCompressed, are the number of sectors beyond its first.
+func csizeShift(clusterBits uint) uint { return 62 - (clusterBits - 8) }
 
 // What is written.
 const (

@@ -213,10 +213,9 @@ func (r *Reader) l2Table(guest int64) ([]byte, error) {
 	return table, nil
 }
 
-// decompress returns the cluster that a compressed entry describes: an offset in the
-// low bits, and above it how many sectors follow the one in which it lies.
+// decompress returns the cluster that a compressed entry describes.
 func (r *Reader) decompress(entry uint64) ([]byte, error) {
-	shift := 62 - (r.clusterBits - 8)
+	shift := csizeShift(r.clusterBits)
 	offset := int64(entry & (1<<shift - 1))
 	sectors := int64(entry&(oflagCompressed-1)>>shift) + 1
 	raw := make([]byte, sectors*sectorSize-offset%sectorSize)

@@ -140,7 +140,7 @@ func Find(ctx context.Context, path []string) (*Tool, error) {
 // gone with [Image.Close] or with the process.
 type Image struct {
 	*image.Map
-	file *os.File
+	file *image.Scratch
 }
 
 // Close gives the file back. The Map cannot be read any more.
@@ -170,14 +170,14 @@ func (t *Tool) make(ctx context.Context, tree *image.Tree, temp string, o Option
 	// The root directory becomes that of whoever runs mksquashfs, unless all becomes root's.
 	o.allRoot = allRoot(tree)
 	o.namespace = !o.allRoot && (os.Geteuid() != 0 || os.Getegid() != 0)
-	f, err := unnamed(temp)
+	f, err := image.NewScratch(temp)
 	if err != nil {
 		return nil, err
 	}
 	// mksquashfs takes the clock for the time of the root directory, unless this sets a limit to
 	// all times; it is that of the file system, too.
 	limit := "SOURCE_DATE_EPOCH=" + strconv.FormatInt(newest(tree), 10)
-	if err := t.run(ctx, archive, f, o, tree.Root, limit); err != nil {
+	if err := t.run(ctx, archive, f.File, o, tree.Root, limit); err != nil {
 		f.Close()
 		return nil, err
 	}
@@ -189,27 +189,9 @@ func (t *Tool) make(ctx context.Context, tree *image.Tree, temp string, o Option
 	return &Image{m, f}, nil
 }
 
-// unnamed opens a file that has no name, so that nothing is left of it whatever ends
-// this process.
-func unnamed(dir string) (*os.File, error) {
-	fd, err := unix.Open(dir, unix.O_TMPFILE|unix.O_RDWR|unix.O_CLOEXEC, 0o600)
-	if err == nil {
-		return os.NewFile(uintptr(fd), filepath.Join(dir, "squashfs")), nil
-	}
-	if err != unix.EOPNOTSUPP && err != unix.EISDIR && err != unix.EINVAL {
-		return nil, fmt.Errorf("temporary file: %w", &os.PathError{Op: "create", Path: dir, Err: err})
-	}
-	f, err := os.CreateTemp(dir, ".ingot-*.tmp")
-	if err != nil {
-		return nil, fmt.Errorf("temporary file: %w", err)
-	}
-	return f, os.Remove(f.Name())
-}
-
-// mapOf returns the bytes of a file as a part of it, which consumers can clone: it is
-// opened by its descriptor.
-func mapOf(f *os.File) (*image.Map, error) {
-	blob, err := image.NewHostFile(fmt.Sprintf("/proc/self/fd/%d", f.Fd()))
+// mapOf returns the bytes of what mksquashfs has written.
+func mapOf(f *image.Scratch) (*image.Map, error) {
+	blob, err := f.Blob()
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,199 @@
+package qcow2
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/klauspost/compress/flate"
+	"github.com/klauspost/compress/zstd"
+
+	"ingot/image"
+)
+
+// Compression says how clusters are compressed.
+type Compression struct {
+	// Type is "zlib", which every QEMU reads, or "zstd", which QEMU reads since 5.1, and
+	// which is quicker to write and to read.
+	Type string
+	// Level is 1 to 9 of zlib, 6 if it is 0, and 1 to 22 of zstd, 3 if it is 0. There are
+	// four ways to compress by zstd: 1 and 2, 3 to 5, 6 to 9, and above are each one.
+	Level int
+}
+
+// compressionTypes are the ways to compress, with what stands for them in a header.
+var compressionTypes = []struct {
+	name             string
+	id               byte
+	level, otherwise int // the highest, and the one if none is given
+	newDeflater      func(level int) (deflater, error)
+}{
+	{"zlib", compressionZlib, 9, 6, newZlib},
+	{"zstd", compressionZstd, 22, 3, newZstd},
+}
+
+// Check says whether a type and its level are known.
+func (c Compression) Check() error {
+	_, _, err := c.find()
+	return err
+}
+
+// find returns what stands for c in a header, and how to make what compresses.
+func (c Compression) find() (id byte, open func() (deflater, error), err error) {
+	for _, t := range compressionTypes {
+		if t.name != c.Type {
+			continue
+		}
+		level := c.Level
+		if level == 0 {
+			level = t.otherwise
+		}
+		if level < 1 || level > t.level {
+			return 0, nil, fmt.Errorf("level %d: %s has the levels 1 to %d", c.Level, c.Type, t.level)
+		}
+		return t.id, func() (deflater, error) { return t.newDeflater(level) }, nil
+	}
+	return 0, nil, fmt.Errorf("compression %q: qcow2 knows zlib and zstd", c.Type)
+}
+
+// A deflater appends the compressed bytes of a cluster to dst. What it returns depends on
+// the cluster alone, not on those before it.
+type deflater func(dst, cluster []byte) ([]byte, error)
+
+func newZlib(level int) (deflater, error) {
+	w, err := flate.NewWriter(nil, level)
+	if err != nil {
+		return nil, err
+	}
+	return func(dst, cluster []byte) ([]byte, error) {
+		out := bytes.NewBuffer(dst)
+		w.Reset(out)
+		if _, err := w.Write(cluster); err != nil {
+			return nil, err
+		}
+		err := w.Close()
+		return out.Bytes(), err
+	}, nil
+}
+
+func newZstd(level int) (deflater, error) {
+	w, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.EncoderLevelFromZstd(level)),
+		zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(false), zstd.WithWindowSize(clusterSize))
+	if err != nil {
+		return nil, err
+	}
+	return func(dst, cluster []byte) ([]byte, error) { return w.EncodeAll(cluster, dst), nil }, nil
+}
+
+// worthwhile is how large a compressed cluster may be: one that would be hardly smaller is
+// stored as it is, and costs its readers nothing. QEMU draws the line at a whole cluster.
+const worthwhile = clusterSize * 15 / 16
+
+// A File is a compressed qcow2 file that has not been written: a Map over the disk, and
+// over a file without a name, which is gone with [File.Close] or with the process.
+type File struct {
+	*image.Map
+	scratch *image.Scratch
+}
+
+// Close gives the compressed clusters back. The Map cannot be read any more.
+func (f *File) Close() error { return f.scratch.Close() }
+
+// Compress returns the bytes of the qcow2 file that holds m, compressed by as many
+// processors as there are. How large a cluster becomes is known only when it has been
+// compressed, so that these are put into a file in the folder temp, from where whatever
+// consumes the Map takes them; clusters that do not shrink stay where they are. So the
+// tables stand in front as in any other file, and a pipe will do to take it.
+//
+// Progress and Workers of the options count; progress adds up to m.Size().
+func Compress(ctx context.Context, m *image.Map, temp string, c Compression, o image.WriteOptions) (*File, error) {
+	id, open, err := c.find()
+	if err != nil {
+		return nil, err
+	}
+	l, err := newLayout(m)
+	if err != nil {
+		return nil, err
+	}
+	l.compression = id
+	f := &File{}
+	if f.scratch, err = image.NewScratch(temp); err != nil {
+		return nil, err
+	}
+	if err := l.compress(ctx, m, f.scratch, open, o); err != nil {
+		f.Close()
+		return nil, err
+	}
+	l.place()
+	packed, err := f.scratch.Blob()
+	if err == nil {
+		f.Map, err = l.file(m, packed)
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// squeezed is what has become of the clusters of one piece of the disk.
+type squeezed struct {
+	clusters []packed // at is relative to data; of what is stored plain the size is 0
+	data     []byte
+}
+
+// compress compresses all clusters that hold data into out, and notes what they become.
+func (l *layout) compress(ctx context.Context, m *image.Map, out *image.Scratch, open func() (deflater, error), o image.WriteOptions) error {
+	idle := sync.Pool{}
+	work := func(off int64, p []byte) (squeezed, error) {
+		deflate, ok := idle.Get().(deflater)
+		if !ok {
+			var err error
+			if deflate, err = open(); err != nil {
+				return squeezed{}, err
+			}
+		}
+		defer idle.Put(deflate)
+		return squeeze(deflate, off/clusterSize, p)
+	}
+	return image.InOrder(ctx, m, o, work, func(s squeezed) error {
+		for _, c := range s.clusters {
+			if c.size == 0 {
+				l.addRun(c.guest, c.guest+1)
+				continue
+			}
+			l.packed = append(l.packed, packed{c.guest, l.packedBytes + c.at, c.size})
+		}
+		l.packedBytes += int64(len(s.data))
+		_, err := out.Write(s.data)
+		return err
+	})
+}
+
+var zeroCluster [clusterSize]byte
+
+// squeeze compresses the clusters of p, which begins with the cluster guest; the last may
+// be cut short by the disk's end. Those of zeros are left out.
+func squeeze(deflate deflater, guest int64, p []byte) (s squeezed, err error) {
+	for ; len(p) > 0; guest++ {
+		cluster := p[:min(len(p), clusterSize)]
+		p = p[len(cluster):]
+		if bytes.Equal(cluster, zeroCluster[:len(cluster)]) {
+			continue
+		}
+		if len(cluster) < clusterSize {
+			cluster = append(bytes.Clone(cluster), zeroCluster[len(cluster):]...)
+		}
+		at := len(s.data)
+		if s.data, err = deflate(s.data, cluster); err != nil {
+			return s, err
+		}
+		c := packed{guest: guest, at: int64(at), size: int32(len(s.data) - at)}
+		if c.size > worthwhile {
+			s.data, c.size = s.data[:at], 0
+		}
+		s.clusters = append(s.clusters, c)
+	}
+	return s, nil
+}
