@@ -46,7 +46,7 @@ type System struct {
 
 // SSH says who may log in to a system that ingot makes.
 type SSH struct {
-	Keys []string `json:"keys" jsonschema:"required" jsonschema_description:"Public keys, as the lines of authorized_keys."`
+	Keys []string `json:"keys,omitempty" jsonschema_description:"Public keys, as the lines of authorized_keys. More come from ingot build --ssh-key, ingot run --ssh and, as the system runs, /root/.ssh/authorized_keys; without any, nobody is let in."`
 }
 
 // Store says what goes into the store, and how it is registered.

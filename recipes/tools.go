@@ -36,9 +36,6 @@ func (s *System) check(d *decoder) {
 	if s.SSH == nil {
 		return
 	}
-	if len(s.SSH.Keys) == 0 {
-		d.fail("system.ssh.keys", "is empty: nobody could log in; give a public key, or leave ssh out")
-	}
 	for i, key := range s.SSH.Keys {
 		_, err := ssh.ParseKey(key)
 		d.check(fmt.Sprintf("system.ssh.keys[%d]", i), err)

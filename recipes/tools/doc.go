@@ -27,5 +27,5 @@
 // # Limits
 //
 // Libraries that a program opens while it runs (dlopen) are not found, but for libgcc_s,
-// which the C library opens itself.
+// which the C library opens itself, and libnss_dns of programs that set up lookups (Nix).
 package tools

@@ -99,14 +99,25 @@ func (c *collector) meet(p program) error {
 			return err
 		}
 	}
-	if slices.Contains(needed, "libc.so.6") {
-		// The C library opens it to end threads, and aborts without.
+	for _, name := range opened(f, needed) {
 		var missing *missingError
-		if err := c.library(p, f, "libgcc_s.so.1", dirs); err != nil && !errors.As(err, &missing) {
+		if err := c.library(p, f, name, dirs); err != nil && !errors.As(err, &missing) {
 			return err
 		}
 	}
 	return nil
+}
+
+// opened returns the libraries that a program is known to open as it runs.
+func opened(f *elf.File, needed []string) (names []string) {
+	if slices.Contains(needed, "libc.so.6") {
+		names = append(names, "libgcc_s.so.1") // to end threads; the C library aborts without
+	}
+	symbols, err := f.ImportedSymbols()
+	if err == nil && slices.ContainsFunc(symbols, func(s elf.ImportedSymbol) bool { return s.Name == "__nss_configure_lookup" }) {
+		names = append(names, "libnss_dns.so.2") // whose lookups it is about to set up: Nix does
+	}
+	return names
 }
 
 // interp returns the program interpreter that an executable names: the dynamic linker.

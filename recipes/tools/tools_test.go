@@ -49,6 +49,17 @@ func unpack(t *testing.T, tree *image.Tree) string {
 	return root
 }
 
+// parts returns the dynamic linker of a root that was unpacked, and the folder of libraries.
+func parts(t *testing.T, root string) (linker, libraries string) {
+	t.Helper()
+	linkers, _ := filepath.Glob(filepath.Join(root, "usr/lib*/ld-linux*"))
+	folders, _ := filepath.Glob(filepath.Join(root, "usr/lib/*-linux-gnu*"))
+	if len(linkers) != 1 || len(folders) != 1 {
+		t.Fatalf("dynamic linkers %q and libraries in %q; want one of each", linkers, folders)
+	}
+	return linkers[0], folders[0]
+}
+
 // TestProgramsRun takes e2fsprogs and has its programs run by the dynamic linker and the
 // libraries that were taken along, and no others.
 func TestProgramsRun(t *testing.T) {
@@ -56,16 +67,12 @@ func TestProgramsRun(t *testing.T) {
 	fstest.Judge(t, "mke2fs", "e2fsprogs")
 	s := collect(t, Options{Packages: []Wanted{{Name: "e2fsprogs"}}, Without: []string{"e2scrub"}})
 	root := unpack(t, s.Tree)
-	linker, _ := filepath.Glob(filepath.Join(root, "usr/lib*/ld-linux*"))
-	libraries, _ := filepath.Glob(filepath.Join(root, "usr/lib/*-linux-gnu*"))
-	if len(linker) != 1 || len(libraries) != 1 {
-		t.Fatalf("dynamic linkers %q and libraries in %q; want one of each", linker, libraries)
-	}
+	linker, libraries := parts(t, root)
 	programs := s.Programs()
 	if programs["mkfs.ext4"] != "/usr/sbin/mkfs.ext4" || programs["e2scrub"] != "" {
 		t.Errorf("programs = %v; want mkfs.ext4 among them, and not e2scrub", programs)
 	}
-	out, err := exec.Command(linker[0], "--library-path", libraries[0], "--list", filepath.Join(root, "usr/sbin/mke2fs")).CombinedOutput()
+	out, err := exec.Command(linker, "--library-path", libraries, "--list", filepath.Join(root, "usr/sbin/mke2fs")).CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
@@ -74,12 +81,23 @@ func TestProgramsRun(t *testing.T) {
 			t.Errorf("a library is not among those taken: %s", line)
 		}
 	}
-	out, err = exec.Command(linker[0], "--library-path", libraries[0], filepath.Join(root, "usr/sbin/mke2fs"), "-V").CombinedOutput()
+	out, err = exec.Command(linker, "--library-path", libraries, filepath.Join(root, "usr/sbin/mke2fs"), "-V").CombinedOutput()
 	if err != nil || !strings.Contains(string(out), "mke2fs") {
 		t.Errorf("mke2fs -V = %q, %v", out, err)
 	}
 	if s.Tree.Lookup("/etc/mke2fs.conf") == nil || s.Tree.Lookup("/usr/share/man") != nil {
 		t.Error("mke2fs.conf is to be there, and manuals are not")
+	}
+}
+
+// TestOpenedLibraries: Nix opens a library that no header of an ELF file names.
+func TestOpenedLibraries(t *testing.T) {
+	fstest.Judge(t, "nix-store", "nix-bin")
+	for name, want := range map[string]bool{"nix-bin": true, "e2fsprogs": false} {
+		_, libraries := parts(t, unpack(t, collect(t, Options{Packages: []Wanted{{Name: name}}}).Tree))
+		if _, err := os.Stat(filepath.Join(libraries, "libnss_dns.so.2")); (err == nil) != want {
+			t.Errorf("libnss_dns.so.2 with %s: %v; want it there = %v", name, err, want)
+		}
 	}
 }
 
