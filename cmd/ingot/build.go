@@ -35,7 +35,7 @@ The output stands under its name only when it is whole: on an error, or when
 ingot is interrupted, nothing is left behind and an older file stays as it was.
 The output - is standard output, written strictly in order, without a manifest.`,
 		Example: `  ingot build rescue -o rescue.img
-  ingot build web.yaml -o web.qcow2 --format qcow2
+  ingot build web.yaml -o web.qcow2 --set output.compression=zstd
   ingot build rescue -o rescue.iso --format iso
   ingot build rescue -o rescue.iso --format iso --set output.store=squashfs
   ingot build web.yaml -o tftp/web --format netboot --sign-key code.key --sign-cert code.pem
@@ -95,6 +95,9 @@ func build(c *cobra.Command, name string, r recipeFlags, o buildFlags) error {
 	if out == "" {
 		out = recipe.Name + map[string]string{"raw": ".img", "qcow2": ".qcow2", "iso": ".iso", "netboot": "-netboot"}[recipe.Output.Format]
 	}
+	if recipe.Reads(out) {
+		return &image.SourceError{Path: out}
+	}
 	if err := writable(c, out, recipe.Output.Format); err != nil {
 		return err
 	}
@@ -121,6 +124,14 @@ func build(c *cobra.Command, name string, r recipeFlags, o buildFlags) error {
 			return err
 		}
 		say("the tests have passed")
+	}
+	if plan.Compresses() {
+		bar := newProgress(c.ErrOrStderr(), o.quiet, "compressing", plan.Disk.Map.Size())
+		err := plan.Compress(c.Context(), tempBeside(out), image.WriteOptions{Progress: bar.add})
+		bar.close()
+		if err != nil {
+			return err
+		}
 	}
 	total, err := plan.Work(out == stdout)
 	if err != nil {

@@ -98,6 +98,9 @@ func convert(c *cobra.Command, source string, r recipeFlags, o convertFlags) err
 	if isImage, err := looksLikeImage(source); err == nil && isImage && len(r.set) > 0 {
 		return usageError{fmt.Errorf("convert: --set is for recipes, and %s is an image", source)}
 	}
+	if image.SameFile(source, o.output) {
+		return &image.SourceError{Path: o.output}
+	}
 	disk, done, err := openMap(c, source, r)
 	if err != nil {
 		return err

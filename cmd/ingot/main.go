@@ -21,7 +21,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"ingot/image"
+	"ingot/internal/memory"
 	"ingot/recipes"
+	"ingot/vm"
 	"ingot/vm/guest"
 	"ingot/vm/run"
 )
@@ -34,7 +36,13 @@ func main() {
 		run.Janitor(os.Args[2:])
 		return
 	}
-	tuneMemory()
+	if len(os.Args) > 1 && os.Args[1] == vm.RelayVerb {
+		if vm.Relay(os.Args[2:]) != nil { // there is nobody to tell: its standard error is the guest's connection
+			os.Exit(exitFailed)
+		}
+		return
+	}
+	memory.Tune()
 	ctx, stop := signal.NotifyContext(context.Background(), endings()...)
 	context.AfterFunc(ctx, stop) // the second Ctrl-C need not wait for anything
 	os.Exit(commandLine(ctx, os.Args[1:], os.Stdout, os.Stderr))

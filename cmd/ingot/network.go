@@ -80,7 +80,7 @@ var shippedNetworks embed.FS
 // networkText returns the text of a file, or of the network of that name that ships
 // with ingot.
 func networkText(file string) ([]byte, error) {
-	text, err := os.ReadFile(file)
+	text, err := recipes.ReadText(file)
 	if !errors.Is(err, fs.ErrNotExist) || strings.ContainsRune(file, '/') {
 		return text, err
 	}

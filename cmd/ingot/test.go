@@ -170,7 +170,7 @@ var shippedScenarios embed.FS
 // machinesIn says whether a file, or what ships under this name, is one with machines and
 // tests; it has a key for them at its margin, which no recipe has.
 func machinesIn(path string) (bool, []byte) {
-	text, err := os.ReadFile(path)
+	text, err := recipes.ReadText(path)
 	if errors.Is(err, fs.ErrNotExist) && !strings.ContainsRune(path, '/') {
 		text, err = shippedScenarios.ReadFile("scenarios/" + path + ".yaml")
 	}
@@ -238,7 +238,7 @@ func (s *suite) usePlan(plan *recipes.Plan, what string) error {
 
 // openScript plays a plain file with any system.
 func (s *suite) openScript(what string) error {
-	text, err := os.ReadFile(s.flags.script)
+	text, err := recipes.ReadText(s.flags.script)
 	if err != nil {
 		return err
 	}

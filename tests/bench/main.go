@@ -10,6 +10,8 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+
+	"ingot/internal/memory"
 )
 
 // bench is what the benchmarks share.
@@ -47,6 +49,7 @@ var benchmarks = []struct {
 
 func main() {
 	if len(os.Args) > 2 && os.Args[1] == "work" {
+		memory.Tune() // as ingot does
 		exit(work(os.Args[2:]))
 	}
 	// An interrupt ends the child that runs; this program then ends by its error, and
