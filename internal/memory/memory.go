@@ -8,7 +8,7 @@
 package memory
 
 import (
-	"os"
+	"math"
 	"runtime/debug"
 )
 
@@ -19,10 +19,10 @@ const (
 
 // Tune is called once, by main. What GOGC and GOMEMLIMIT say comes before it.
 func Tune() {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(percent)
+	if set := debug.SetGCPercent(percent); set != 100 {
+		debug.SetGCPercent(set)
 	}
-	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(limit)
+	if set := debug.SetMemoryLimit(limit); set != math.MaxInt64 {
+		debug.SetMemoryLimit(set)
 	}
 }
