@@ -4,6 +4,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -41,7 +42,7 @@ func TestCommand(t *testing.T) {
 		"network": {Arch: vm.X86_64, Accel: vm.TCG, Name: "web", Disks: []vm.Disk{{Path: disk}}, NICs: []vm.NIC{
 			{User: &vm.UserNet{Restrict: true, Hostname: "web", Forwards: []vm.Forward{
 				{HostPort: 8080, GuestPort: 80}, {Proto: "udp", HostAddr: "0.0.0.0", HostPort: 5353, GuestAddr: "10.0.2.15", GuestPort: 53},
-			}}},
+			}, Services: []vm.Service{{GuestAddr: "10.0.2.100", GuestPort: 80, HostPort: 8080}}}},
 			{Stream: "/run/switch", MAC: "52:54:00:12:01:01"},
 		}},
 		"channels":   {Arch: vm.X86_64, Accel: vm.TCG, Disks: []vm.Disk{{Path: disk}}, Channels: []string{"org.ingot.agent", "org.ingot.backdoor"}},
@@ -79,7 +80,8 @@ func TestCommand(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		golden(t, name, strings.ReplaceAll(breakLines(args), dir, "DIR"))
+		pid := strconv.Itoa(os.Getpid())
+		golden(t, name, strings.NewReplacer(dir, "DIR", "/proc/"+pid+"/", "/proc/PID/", " "+pid+" ", " PID ").Replace(breakLines(args)))
 	}
 	if left, _ := filepath.Glob(filepath.Join(dir, "*")); len(left) != 3 {
 		t.Errorf("%v is there; a command line that is printed leaves nothing", left)

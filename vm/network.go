@@ -27,6 +27,7 @@ type NIC struct {
 type UserNet struct {
 	Restrict bool // the guest reaches nothing but what is forwarded
 	Forwards []Forward
+	Services []Service
 	Hostname string   // what DHCP tells the guest
 	Options  []string // more of QEMU's -netdev user
 }
@@ -170,6 +171,9 @@ func (c *Config) checkNICs() error {
 				return err
 			}
 		}
+		if err := n.User.checkServices(); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -227,6 +231,9 @@ func (u *UserNet) argument(id string) string {
 	}
 	for _, f := range u.Forwards {
 		options = append(options, f.argument())
+	}
+	for _, s := range u.Services {
+		options = append(options, s.argument())
 	}
 	return strings.Join(append(options, u.Options...), ",")
 }

@@ -1,6 +1,7 @@
 package run
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -113,11 +114,12 @@ func addressAndPort(text string) (address string, port int, err error) {
 
 // describe writes a forward as it is read.
 func describe(f vm.Forward) string {
-	host := f.HostAddr
-	if host == "" {
-		host = "127.0.0.1"
-	}
-	return fmt.Sprintf("%s:%s:%d-%s:%d", f.Proto, host, f.HostPort, f.GuestAddr, f.GuestPort)
+	return fmt.Sprintf("%s:%s:%d-%s:%d", f.Proto, cmp.Or(f.HostAddr, "127.0.0.1"), f.HostPort, f.GuestAddr, f.GuestPort)
+}
+
+// describeService writes a service as it is read.
+func describeService(s vm.Service) string {
+	return fmt.Sprintf("%s%s:%d-%s:%d", fromGuest, s.GuestAddr, s.GuestPort, cmp.Or(s.HostAddr, "127.0.0.1"), s.HostPort)
 }
 
 // ParseShare reads a shared folder: NAME:PATH, with ",ro" or the models' ",readonly=on"

@@ -34,7 +34,7 @@ type Options struct {
 	Restrict   bool // the guest reaches nothing but what is forwarded
 	Forwards   []vm.Forward
 	Services   []vm.Service // ports of this machine that the guest reaches
-	NetOptions []string // more of QEMU's -netdev user
+	NetOptions []string     // more of QEMU's -netdev user
 	VLANs      []VLAN
 	Number     int // the machine's on its VLANs: the last part of its addresses; 1
 

@@ -191,6 +191,35 @@ func TestParseForward(t *testing.T) {
 	}
 }
 
+func TestAddForward(t *testing.T) {
+	var o Options
+	for _, text := range []string{"8080:80", "guest:10.0.2.100:80-8080", "guest:tcp:10.0.2.4:22-192.0.2.1:2222"} {
+		if err := o.AddForward(text); err != nil {
+			t.Errorf("AddForward(%q): %v", text, err)
+		}
+	}
+	want := []vm.Service{{GuestAddr: "10.0.2.100", GuestPort: 80, HostPort: 8080}, {GuestAddr: "10.0.2.4", GuestPort: 22, HostAddr: "192.0.2.1", HostPort: 2222}}
+	if len(o.Forwards) != 1 || !slices.Equal(o.Services, want) {
+		t.Errorf("AddForward: %+v and %+v; want one and %+v", o.Forwards, o.Services, want)
+	}
+	for text, want := range map[string]string{
+		"guest:10.0.2.100:80":            "there is no -",
+		"guest:udp:10.0.2.100:53-53":     "TCP alone",
+		"guest:10.0.2.100:0-80":          `"0" is not a port`,
+		"guest:10.0.2.100:80-x":          "port of the host",
+		"guest:10.0.2.2:80-80":           "10.0.2.2 is the host's",
+		"guest:10.0.2.15:80-80":          "10.0.2.15 is the guest's",
+		"guest:192.168.1.1:80-80":        "not an address of its network, 10.0.2.0/24",
+		"guest:80-80":                    `"" is not an address of its network`,
+		"guest:10.0.2.100:80-web:80":     `"web" is no IPv4 address`,
+		"guest:10.0.2.100:80-[::1]:8080": "not an IPv4 address",
+	} {
+		if err := new(Options).AddForward(text); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("AddForward(%q): %v; want an error with %q", text, err, want)
+		}
+	}
+}
+
 func TestParseShare(t *testing.T) {
 	dir := t.TempDir()
 	for text, want := range map[string]vm.Share{

@@ -120,6 +120,9 @@ func (x *Session) describe(s *System, o Options) Entry {
 		}
 		e.Forward = append(e.Forward, describe(f))
 	}
+	for _, service := range o.Services {
+		e.Forward = append(e.Forward, describeService(service))
+	}
 	if o.Graphics == VNC {
 		e.VNC = x.claim.registry.path(e.Name, vncSuffix)
 	}
