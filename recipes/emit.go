@@ -12,7 +12,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"ingot/image"
-	"ingot/image/qcow2"
 	"ingot/recipes/tools"
 )
 
@@ -85,13 +84,21 @@ func ManifestPath(path string) string { return path + ".manifest.json" }
 
 // container returns the bytes of the output file.
 func (p *Plan) container() (*image.Map, error) {
-	if p.unfinished {
-		return nil, fmt.Errorf("%s is not whole: a virtual machine has to make %s", p.Recipe.Name, strings.Join(p.Privileged(), ", "))
+	if err := p.whole(); err != nil {
+		return nil, err
 	}
 	if p.Recipe.Output.Format == "qcow2" {
-		return qcow2.Layout(p.Disk.Map)
+		return p.qcow2()
 	}
 	return p.Disk.Map, nil
+}
+
+// whole says whether nothing of the disk is missing any more.
+func (p *Plan) whole() error {
+	if p.unfinished {
+		return fmt.Errorf("%s is not whole: a virtual machine has to make %s", p.Recipe.Name, strings.Join(p.Privileged(), ", "))
+	}
+	return nil
 }
 
 // Work returns what the progress of an emission adds up to, or that of [Plan.Stream].

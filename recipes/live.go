@@ -56,10 +56,14 @@ func (r *Recipe) checkLive(d *decoder) {
 	if o.Store != "" {
 		d.check("output.store", oneOf(o.Store, "files", inSquashfs, inEROFS))
 	}
-	kind := squashfs.Options{Compression: o.Compression}
-	d.check("output.compression", kind.Check())
-	if kind.Check() == nil {
-		d.check("output.level", squashfs.Options{Compression: o.Compression, Level: o.Level}.Check())
+	if o.Format == "qcow2" {
+		r.checkCompressed(d)
+	} else {
+		kind := squashfs.Options{Compression: o.Compression}
+		d.check("output.compression", kind.Check())
+		if kind.Check() == nil {
+			d.check("output.level", squashfs.Options{Compression: o.Compression, Level: o.Level}.Check())
+		}
 	}
 	switch {
 	case o.BlockSize.Fit:

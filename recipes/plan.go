@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"ingot/image"
+	"ingot/image/qcow2"
 	"ingot/partition"
 	"ingot/recipes/signature"
 	"ingot/recipes/tools"
@@ -43,6 +44,7 @@ type Plan struct {
 	compressor string
 	signer     *signature.Signer
 	temp       io.Closer
+	compressed *qcow2.File
 
 	// What takes a virtual machine, see [Plan.Finish].
 	chores     []chore
@@ -81,9 +83,12 @@ func (r *Recipe) Plan(ctx context.Context, h Host) (*Plan, error) {
 }
 
 // Close gives back what was made for the plan and has no name, such as a compressed
-// store; nothing of the plan can be read any more.
+// store or disk; nothing of the plan can be read any more.
 func (p *Plan) Close() error {
 	var err error
+	if p.compressed != nil {
+		err = p.compressed.Close()
+	}
 	for _, c := range []io.Closer{p.temp, p.overlay} {
 		if c != nil {
 			err = errors.Join(err, c.Close())

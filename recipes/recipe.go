@@ -27,6 +27,16 @@ type Recipe struct {
 // FormatLeftOut says whether the format is raw only because nothing was said of it.
 func (r *Recipe) FormatLeftOut() bool { return r.formatLeft }
 
+// Reads says whether the file at path is the recipe's own, or one that it names.
+func (r *Recipe) Reads(path string) bool {
+	for _, p := range append(r.src.reads, Path{Host: r.src.file}) {
+		if image.SameFile(p.Host, path) {
+			return true
+		}
+	}
+	return false
+}
+
 // System is what boots: a store path, or a system to be made.
 type System struct {
 	// Path is the store path of a system that a closure of the store brings.
@@ -177,8 +187,8 @@ type Output struct {
 	Application string `json:"application,omitempty" jsonschema_description:"iso: what made it, up to 128 characters."`
 	Joliet      bool   `json:"joliet,omitempty" jsonschema_description:"iso: with names for Windows, too."`
 	Store       string `json:"store,omitempty" jsonschema:"enum=files,enum=squashfs,enum=erofs" jsonschema_description:"iso, netboot: files (the default of iso); squashfs (that of netboot): the root of a system that ingot made, or the store of a NixOS system, compressed into one file; or erofs: the root of a system that ingot made in one file that is not compressed, and quick to make."`
-	Compression string `json:"compression,omitempty" jsonschema:"enum=zstd,enum=xz,enum=gzip,enum=none" jsonschema_description:"squashfs: zstd (the default), xz, gzip or none."`
-	Level       int    `json:"level,omitempty" jsonschema_description:"squashfs: the level of zstd, 1 to 22, or of gzip, 1 to 9; 6 if left out. 19 saves a tenth of the space, and takes 25 times as long."`
+	Compression string `json:"compression,omitempty" jsonschema:"enum=zstd,enum=xz,enum=gzip,enum=zlib,enum=none" jsonschema_description:"squashfs: zstd (the default), xz, gzip or none. qcow2: zlib, which every QEMU reads, zstd, which is quicker, or none (the default)."`
+	Level       int    `json:"level,omitempty" jsonschema_description:"squashfs: the level of zstd, 1 to 22, or of gzip, 1 to 9; 6 if left out. 19 saves a tenth of the space, and takes 25 times as long. qcow2: the level of zlib, 1 to 9, 6 if left out, or of zstd, 1 to 22, 3 if left out."`
 	BlockSize   Size   `json:"block-size,omitzero" jsonschema_description:"squashfs: what is compressed together, a power of two from 4KiB to 1MiB; 1MiB if left out."`
 	Sign        *Sign  `json:"sign,omitempty" jsonschema_description:"netboot: sign each file for iPXE's imgverify."`
 	Password    string `json:"password,omitempty" jsonschema_description:"netboot: what iPXE asks for before it gives a shell. It stands in the script for all to read; a signed script has no shell without it."`

@@ -30,7 +30,8 @@ func newConvert() *cobra.Command {
 		Short: "write the disk of a recipe or of an image in another format",
 		Long: `Write the disk in an image, raw or qcow2, or the one that a recipe describes, as
 another kind of file: raw, qcow2, vdi (VirtualBox) or vhd (Hyper-V, Azure; of the fixed
-kind). Files share their blocks where the file system can do that. As tar it is the files
+kind). Files share their blocks where the file system can do that. A qcow2 is compressed
+with --compress. As tar it is the files
 of a partition, ext4 or FAT: that of the store, if it has one, or the one that --partition
 names. This is also how to look into an image without mounting it.
 
@@ -41,7 +42,7 @@ output - is standard output.`,
   ingot convert web.yaml -o web.vhd
   ingot convert web.qcow2 -o - --as tar | tar tv
   ingot convert web.yaml -o - --as tar | docker import - web
-  ingot convert web.img -o - --as qcow2 | ssh host 'cat > web.qcow2'`,
+  ingot convert web.img -o - --as qcow2 --compress=zstd | ssh host 'cat > web.qcow2'`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error { return convert(c, args[0], r, o) },
 	}
@@ -49,6 +50,9 @@ output - is standard output.`,
 	f.StringVarP(&o.output, "output", "o", "", "where to write")
 	f.StringVar(&o.as, "as", "", "raw, qcow2, vdi, vhd or tar; by the output's name if left out")
 	f.StringVar(&o.partition, "partition", "", "tar: the partition whose files are meant, by `NAME` or number")
+	f.StringVar(&o.compression.Type, "compress", "", "qcow2: compress it, by `zlib`, which every QEMU reads, or zstd, which is quicker")
+	f.Lookup("compress").NoOptDefVal = "zlib"
+	f.IntVar(&o.compression.Level, "level", 0, "qcow2: the `LEVEL` of --compress: 1 to 9 of zlib, 1 to 22 of zstd; 6 and 3 if left out")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "say nothing but errors")
 	f.StringArrayVar(&r.set, "set", nil, "override a key of the recipe: `key=value`, may be repeated")
 	return c
@@ -56,6 +60,7 @@ output - is standard output.`,
 
 type convertFlags struct {
 	output, as, partition string
+	compression           qcow2.Compression // without a type: none
 	quiet                 bool
 }
 
@@ -79,7 +84,23 @@ func (o *convertFlags) container() (string, error) {
 	if o.partition != "" && as != "tar" {
 		return "", usageError{fmt.Errorf("convert: --partition is for tar: %s holds the whole disk", as)}
 	}
-	return as, nil
+	return as, o.checkCompression(as)
+}
+
+func (o *convertFlags) checkCompression(as string) error {
+	c := o.compression
+	switch {
+	case c.Type == "" && c.Level == 0:
+		return nil
+	case as != "qcow2":
+		return usageError{fmt.Errorf("convert: --compress and --level are for qcow2, not for %s", as)}
+	case c.Type == "":
+		return usageError{errors.New("convert: --level is for --compress, which is missing")}
+	}
+	if err := c.Check(); err != nil {
+		return usageError{fmt.Errorf("convert: %w", err)}
+	}
+	return nil
 }
 
 func convert(c *cobra.Command, source string, r recipeFlags, o convertFlags) error {
@@ -106,10 +127,11 @@ func convert(c *cobra.Command, source string, r recipeFlags, o convertFlags) err
 		return err
 	}
 	defer done.Close()
-	file, err := o.contain(as, disk)
+	file, made, err := o.contain(c, as, disk)
 	if err != nil {
 		return fmt.Errorf("%s: %w", source, err)
 	}
+	defer made.Close()
 	if o.output == stdout {
 		bar := newProgress(c.ErrOrStderr(), o.quiet, "writing", file.Size())
 		defer bar.close()
@@ -124,8 +146,29 @@ func convert(c *cobra.Command, source string, r recipeFlags, o convertFlags) err
 	return err
 }
 
-// contain returns the file of a format that holds a disk.
-func (o *convertFlags) contain(as string, disk *image.Map) (*image.Map, error) {
+// contain returns the file of a format that holds a disk, and what to close when it has
+// been written.
+func (o *convertFlags) contain(c *cobra.Command, as string, disk *image.Map) (*image.Map, io.Closer, error) {
+	if as == "qcow2" && o.compression.Type != "" {
+		return o.compress(c, disk)
+	}
+	m, err := o.layOut(as, disk)
+	return m, io.NopCloser(nil), err
+}
+
+// compress returns the compressed qcow2 file that holds a disk.
+func (o *convertFlags) compress(c *cobra.Command, disk *image.Map) (*image.Map, io.Closer, error) {
+	bar := newProgress(c.ErrOrStderr(), o.quiet, "compressing", disk.Size())
+	defer bar.close()
+	file, err := qcow2.Compress(c.Context(), disk, tempBeside(o.output), o.compression, image.WriteOptions{Progress: bar.add})
+	if err != nil {
+		return nil, nil, err
+	}
+	return file.Map, file, nil
+}
+
+// layOut returns the file of a format whose bytes are known without reading the disk's.
+func (o *convertFlags) layOut(as string, disk *image.Map) (*image.Map, error) {
 	switch as {
 	case "tar":
 		return o.archive(disk)

@@ -10,14 +10,15 @@
 //
 // What is written is version 3 with clusters of 64 KiB and 16-bit reference counts,
 // as qemu-img makes it by default, all metadata in front. Clusters without data are
-// not allocated. There are no snapshots, and no backing file. A disk is at most 2 PiB large; its size is rounded up to whole sectors of 512 bytes.
+// not allocated. There are no snapshots, and no backing file. A disk is at most 2 PiB
+// large; its size is rounded up to whole sectors of 512 bytes.
 //
 // [Compress] makes the same file with compressed clusters, side by side as QEMU packs
-// them. It reads and compresses the disk first, into a file without a name, since a file's
-// tables cannot be known before the sizes of what they name; what it returns is a Map
-// again. Clusters that would hardly shrink are stored as they are, in a part of the file of
-// their own, and clusters that turn out to be zeros not at all. Each is compressed by itself, so
-// that neither the number of processors nor chance changes a byte.
+// them. It reads and compresses the disk first, into a file without a name, since tables
+// in front can only be made when the sizes of what they name are known; what it returns is
+// a Map again. Clusters that would hardly shrink are stored as they are, and those that
+// turn out to be zeros not at all. Each is compressed by itself, so that neither the number
+// of processors nor chance changes a byte.
 //
 // [Open] reads versions 2 and 3 with clusters of any size, compressed by zlib or
 // zstd or not at all. It refuses what it could only read wrongly: backing files,
