@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"ingot/tests/testenv"
 	"ingot/vm"
 )
 
@@ -24,7 +25,7 @@ func TestEnds(t *testing.T) {
 	for _, test := range []struct {
 		name, script string
 		kind         vm.FailureKind // of Wait; empty if that is no error
-		text         string
+		text         string         // in that error
 	}{
 		{"powers off", greeting + off, "", ""},
 		{"restarts", greeting + reset, "", ""},
@@ -37,26 +38,27 @@ func TestEnds(t *testing.T) {
 		{"is killed by somebody", `kill -KILL $$`, vm.QEMUFailed, "killed"},
 		{"stops", greeting + `echo '{"event":"STOP"}' >&3; while read line <&3; do case $line in *query-status*) echo '{"return":{"status":"internal-error"},"id":1}' >&3;; esac; done`, vm.QEMUFailed, "internal-error"},
 		{"runs on", greeting + `echo 'a last line'; exec sleep 1000`, vm.TimedOut, "a last line"},
-		{"talks nonsense", `echo nonsense >&3; exec sleep 1000`, vm.TimedOut, "still runs"},
+		{"talks nonsense", `echo nonsense >&3; echo 'a last line'; exec sleep 1000`, vm.TimedOut, "still runs"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
 			qemu := filepath.Join(dir, "qemu")
-			if err := os.WriteFile(qemu, []byte("#!/bin/sh\n"+test.script), 0o755); err != nil {
-				t.Fatal(err)
-			}
-			patience := time.Minute
-			if test.kind == vm.TimedOut {
-				patience = 2 * time.Second
-			}
-			ctx, cancel := context.WithTimeout(t.Context(), patience)
-			defer cancel()
+			testenv.WriteProgram(t, qemu, "#!/bin/sh\n"+test.script, 0o755)
 			m, err := vm.Start(context.Background(), vm.Config{QEMU: qemu, Accel: vm.TCG, Disks: []vm.Disk{{Path: "/dev/zero", Format: "raw"}}})
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer m.Kill()
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			defer cancel()
+			if test.kind == vm.TimedOut {
+				if _, err := m.WaitFor(ctx, "a last line"); err != nil {
+					t.Fatal(err)
+				}
+				ctx, cancel = context.WithTimeout(t.Context(), 100*time.Millisecond)
+				defer cancel()
+			}
 			err = m.Wait(ctx)
 			var failure *vm.FailureError
 			switch {

@@ -34,7 +34,8 @@ var resetJump = []byte{0xEA, 0x00, 0x00, 0x00, 0xF0} // jmp f000:0000
 const probeExit = 33
 
 // How long a step may take, each a few instructions, and QEMU to start on a busy host.
-const (
+// Tests change them.
+var (
 	stepTime  = 2 * time.Second
 	startTime = 10 * time.Second
 )

@@ -1,0 +1,14 @@
+package vm
+
+import (
+	"testing"
+	"time"
+)
+
+// SetProbeTimes has probes of KVM wait so long for QEMU and for a step, until the test
+// ends: a test is told what comes at once and what never does, and not by the clock.
+func SetProbeTimes(t *testing.T, start, step time.Duration) {
+	oldStart, oldStep := startTime, stepTime
+	startTime, stepTime = start, step
+	t.Cleanup(func() { startTime, stepTime = oldStart, oldStep })
+}
