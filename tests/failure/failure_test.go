@@ -15,14 +15,24 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"ingot/tests/testenv"
 )
 
 // inputSize is enough for a build to be met in the middle, on a fast machine too.
 const inputSize = 1 << 30
 
-// middle is how much of the output is there when a build is in its middle.
-const middle = 64 << 20
+// A build is in its middle when so much of the output is there, and no more: half of the
+// work is for a signal to come in time.
+const (
+	middle    = 64 << 20
+	middleEnd = inputSize / 2
+)
+
+// attempts are how many builds are started to meet one in its middle: this process may be
+// kept from looking while one runs.
+const attempts = 50
 
 const recipe = `name: large
 disk:
@@ -76,30 +86,92 @@ func writeLarge() error {
 	return f.Close()
 }
 
-// build starts a build of the recipe into the folder out.
-func build(t *testing.T, out string, args ...string) (*exec.Cmd, *bytes.Buffer) {
-	t.Helper()
-	cmd := exec.Command(filepath.Join(shared, "ingot"), append([]string{"build", filepath.Join(shared, "large.yaml"), "-o", filepath.Join(out, "disk.img")}, args...)...)
-	said := &bytes.Buffer{}
-	cmd.Stderr = said
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { cmd.Process.Kill() })
-	return cmd, said
+// A building is a build of the recipe that has been started, into the folder out.
+type building struct {
+	*exec.Cmd
+	out  string
+	said bytes.Buffer
 }
 
-// untilMiddle waits until a part of the output, and not all of it, has been written.
-func untilMiddle(t *testing.T, cmd *exec.Cmd, out string) {
+// build starts a build. before is what runs it, such as nohup.
+func build(t *testing.T, out string, before []string, args ...string) *building {
 	t.Helper()
-	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
-		if n := written(cmd.Process.Pid, out); n > inputSize*9/10 {
-			t.Fatalf("the build was too fast: %d bytes are there already", n)
-		} else if n > middle {
-			return
+	line := append(before[:len(before):len(before)], filepath.Join(shared, "ingot"), "build", filepath.Join(shared, "large.yaml"), "-o", filepath.Join(out, "disk.img"))
+	line = append(line, args...)
+	b := &building{Cmd: exec.Command(line[0], line[1:]...), out: out}
+	b.Stderr = &b.said
+	if err := b.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { b.Process.Kill() })
+	return b
+}
+
+// inMiddle starts builds until one has been stopped, by SIGSTOP, when a part of its output
+// has been written, and not all of it.
+func inMiddle(t *testing.T, start func() *building) *building {
+	t.Helper()
+	if clones(t) {
+		t.Skip("the temporary folder's file system clones files: a build is over at once")
+	}
+	for range attempts {
+		b := start()
+		for written(b.Process.Pid, b.out) <= middle && !b.all("Z") {
+			time.Sleep(time.Millisecond)
+		}
+		if err := b.Process.Signal(syscall.SIGSTOP); err != nil {
+			t.Fatal(err)
+		}
+		for !b.all("TZ") {
+			time.Sleep(time.Millisecond)
+		}
+		if n := written(b.Process.Pid, b.out); n > middle && n < middleEnd {
+			return b
+		}
+		b.Process.Kill()
+		b.Wait()
+		for _, name := range []string{"disk.img", "disk.img.manifest.json"} {
+			os.Remove(filepath.Join(b.out, name)) // there is neither, unless the build was done
 		}
 	}
-	t.Fatal("the build has written nothing within a minute")
+	t.Fatalf("of %d builds, none was met in its middle", attempts)
+	return nil
+}
+
+// clones says whether files of the temporary folder can be copied without their bytes.
+func clones(t *testing.T) bool {
+	t.Helper()
+	from, err := os.Open(filepath.Join(shared, "large"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer from.Close()
+	to, err := os.Create(filepath.Join(t.TempDir(), "clone"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer to.Close()
+	return unix.IoctlFileClone(int(to.Fd()), int(from.Fd())) == nil
+}
+
+// all says whether all threads are in one of these states: T is stopped, Z has ended.
+func (b *building) all(states string) bool {
+	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", b.Process.Pid))
+	for _, name := range threads {
+		text, err := os.ReadFile(name)
+		if _, rest, ok := bytes.Cut(text, []byte(") ")); err == nil && ok && !strings.ContainsRune(states, rune(rest[0])) {
+			return false
+		}
+	}
+	return true
+}
+
+// goOn sends a signal to a build that was stopped, and has it go on.
+func (b *building) goOn(t *testing.T, signal syscall.Signal) {
+	t.Helper()
+	if err := errors.Join(b.Process.Signal(signal), b.Process.Signal(syscall.SIGCONT)); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // written returns the size of what a process has open for its output: a file in the
@@ -120,14 +192,14 @@ func written(pid int, out string) int64 {
 	return 0
 }
 
-// status returns how a command ended: its exit status, or less than 0 for a signal.
-func status(t *testing.T, cmd *exec.Cmd) int {
+// status returns how a build ended: its exit status, or less than 0 for a signal.
+func (b *building) status(t *testing.T) int {
 	t.Helper()
 	var exit *exec.ExitError
-	if err := cmd.Wait(); err != nil && !errors.As(err, &exit) {
+	if err := b.Wait(); err != nil && !errors.As(err, &exit) {
 		t.Fatal(err)
 	}
-	return cmd.ProcessState.ExitCode()
+	return b.ProcessState.ExitCode()
 }
 
 // holds fails the test unless the folder has just these files.
@@ -163,62 +235,53 @@ func TestSignals(t *testing.T) {
 		{syscall.SIGKILL, -1, map[string]string{"disk.img": "an older image"}, nil},
 	} {
 		t.Run(x.signal.String(), func(t *testing.T) {
-			out := t.TempDir()
-			for name, text := range x.old {
-				if err := os.WriteFile(filepath.Join(out, name), []byte(text), 0o644); err != nil {
-					t.Fatal(err)
+			b := inMiddle(t, func() *building {
+				out := t.TempDir()
+				for name, text := range x.old {
+					if err := os.WriteFile(filepath.Join(out, name), []byte(text), 0o644); err != nil {
+						t.Fatal(err)
+					}
 				}
+				return build(t, out, nil, x.args...)
+			})
+			b.goOn(t, x.signal)
+			if got := b.status(t); got != x.status {
+				t.Errorf("status = %d; want %d\n%s", got, x.status, &b.said)
 			}
-			cmd, said := build(t, out, x.args...)
-			untilMiddle(t, cmd, out)
-			if err := cmd.Process.Signal(x.signal); err != nil {
-				t.Fatal(err)
+			if want := "ingot: interrupted; nothing was written\n"; x.status > 0 && !strings.HasSuffix(b.said.String(), want) {
+				t.Errorf("it said %q; want %q", &b.said, want)
 			}
-			if got := status(t, cmd); got != x.status {
-				t.Errorf("status = %d; want %d\n%s", got, x.status, said)
-			}
-			if want := "ingot: interrupted; nothing was written\n"; x.status > 0 && !strings.HasSuffix(said.String(), want) {
-				t.Errorf("it said %q; want %q", said, want)
-			}
-			holds(t, out, x.old)
+			holds(t, b.out, x.old)
 		})
 	}
 }
 
 // TestNohup: a signal that was switched off before ingot came stays so.
 func TestNohup(t *testing.T) {
-	out := t.TempDir()
-	cmd := exec.Command("nohup", filepath.Join(shared, "ingot"), "build", filepath.Join(shared, "large.yaml"), "-o", filepath.Join(out, "disk.img"), "--no-sync", "--no-manifest")
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { cmd.Process.Kill() })
-	untilMiddle(t, cmd, out)
-	if err := cmd.Process.Signal(syscall.SIGHUP); err != nil {
-		t.Fatal(err)
-	}
-	if got := status(t, cmd); got != 0 {
-		t.Errorf("status = %d; want 0", got)
+	b := inMiddle(t, func() *building { return build(t, t.TempDir(), []string{"nohup"}, "--no-sync", "--no-manifest") })
+	b.goOn(t, syscall.SIGHUP)
+	if got := b.status(t); got != 0 {
+		t.Errorf("status = %d; want 0\n%s", got, &b.said)
 	}
 }
 
 // TestSourceChanges: a file that is written to while it is copied.
 func TestSourceChanges(t *testing.T) {
-	out, large := t.TempDir(), filepath.Join(shared, "large")
-	cmd, said := build(t, out)
-	untilMiddle(t, cmd, out)
+	large := filepath.Join(shared, "large")
+	b := inMiddle(t, func() *building { return build(t, t.TempDir(), nil) })
 	if err := os.Truncate(large, inputSize/2); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { writeLarge() }) // for tests that come after
-	if got := status(t, cmd); got != 5 {
-		t.Errorf("status = %d; want 5\n%s", got, said)
+	b.goOn(t, syscall.SIGCONT)
+	if got := b.status(t); got != 5 {
+		t.Errorf("status = %d; want 5\n%s", got, &b.said)
 	}
 	want := "ingot: data: /large: " + large + " "
-	if lines := lines(said); len(lines) != 3 || !strings.HasPrefix(lines[1], want) || !strings.HasPrefix(lines[2], "hint: ") {
+	if lines := lines(&b.said); len(lines) != 3 || !strings.HasPrefix(lines[1], want) || !strings.HasPrefix(lines[2], "hint: ") {
 		t.Errorf("it said %q; want one line that begins %q and a hint", lines, want)
 	}
-	holds(t, out, nil)
+	holds(t, b.out, nil)
 }
 
 func lines(b *bytes.Buffer) []string {
@@ -233,12 +296,12 @@ func lines(b *bytes.Buffer) []string {
 // anything is written.
 func TestFull(t *testing.T) {
 	dir := mounted(t, "256M")
-	cmd, said := build(t, dir)
-	if got := status(t, cmd); got != 4 {
-		t.Errorf("status = %d; want 4\n%s", got, said)
+	b := build(t, dir, nil)
+	if got := b.status(t); got != 4 {
+		t.Errorf("status = %d; want 4\n%s", got, &b.said)
 	}
 	var line string
-	for _, l := range lines(said) {
+	for _, l := range lines(&b.said) {
 		if strings.HasPrefix(l, "ingot: ") {
 			line = l
 		}
@@ -253,11 +316,7 @@ func TestFull(t *testing.T) {
 // TestFillsUp meets the end of the space while it writes.
 func TestFillsUp(t *testing.T) {
 	dir := mounted(t, "1280M")
-	cmd, said := build(t, dir)
-	untilMiddle(t, cmd, dir)
-	if err := cmd.Process.Signal(syscall.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
+	b := inMiddle(t, func() *building { return build(t, dir, nil) })
 	hog := filepath.Join(dir, "hog")
 	f, err := os.Create(hog)
 	if err != nil {
@@ -267,16 +326,17 @@ func TestFillsUp(t *testing.T) {
 	if err := syscall.Statfs(dir, &st); err != nil {
 		t.Fatal(err)
 	}
-	err = errors.Join(syscall.Fallocate(int(f.Fd()), 0, 0, int64(st.Bavail)*st.Bsize*9/10), f.Close(), cmd.Process.Signal(syscall.SIGCONT))
+	err = errors.Join(syscall.Fallocate(int(f.Fd()), 0, 0, int64(st.Bavail)*st.Bsize*9/10), f.Close())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := status(t, cmd); got != 4 {
-		t.Errorf("status = %d; want 4\n%s", got, said)
+	b.goOn(t, syscall.SIGCONT)
+	if got := b.status(t); got != 4 {
+		t.Errorf("status = %d; want 4\n%s", got, &b.said)
 	}
 	want := "ingot: " + filepath.Join(dir, "disk.img") + ": needs 1.0 GiB, " + dir + " became full after "
-	if !strings.Contains(said.String(), want) {
-		t.Errorf("it said %q; want %q in it", said, want)
+	if !strings.Contains(b.said.String(), want) {
+		t.Errorf("it said %q; want %q in it", &b.said, want)
 	}
 	if err := os.Remove(hog); err != nil {
 		t.Fatal(err)
