@@ -63,6 +63,10 @@ func (p *planner) layOutNetboot(at int, menu bootloader.Menu) error {
 		if p.signer, err = signature.Load(s.Key.Host, s.Certificate.Host, s.Chain.Host); err != nil {
 			return p.src.wrap("output.sign", err)
 		}
+		if issuer := p.signer.MissingIssuer(); issuer != "" {
+			p.warnings = append(p.warnings, fmt.Sprintf("the signatures lack the certificate of %q, which iPXE needs to get to what it trusts: "+
+				"name it in output.sign.chain (--sign-chain), unless iPXE was built with it", issuer))
+		}
 	}
 	args, err := menu.Arguments(entry)
 	if err != nil {

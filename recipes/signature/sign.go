@@ -81,10 +81,31 @@ func signsCode(c *x509.Certificate) error {
 	if !slices.Contains(c.ExtKeyUsage, x509.ExtKeyUsageCodeSigning) {
 		return fmt.Errorf("the certificate of %q is not for signing code: it needs the extended key usage codeSigning", c.Subject)
 	}
-	if c.KeyUsage != 0 && c.KeyUsage&x509.KeyUsageDigitalSignature == 0 {
-		return fmt.Errorf("the certificate of %q is not for signatures: its key usage lacks digitalSignature", c.Subject)
+	// Elsewhere a certificate without the extension is good for everything; iPXE wants the bit.
+	if c.KeyUsage&x509.KeyUsageDigitalSignature == 0 {
+		return fmt.Errorf("the certificate of %q is not for signatures: it needs the key usage digitalSignature", c.Subject)
 	}
 	return nil
+}
+
+// MissingIssuer returns the name of the certificate that would come next in the chain and
+// is not in the signatures, or "" if they have all up to one that is signed by itself.
+// iPXE knows of what it trusts no more than a fingerprint: unless the certificate with that
+// fingerprint is in the signature, or was built into iPXE as well, nothing is verified.
+func (s *Signer) MissingIssuer() string {
+	c := s.certificate
+	for range s.certificates {
+		if bytes.Equal(c.RawIssuer, c.RawSubject) {
+			return ""
+		}
+		issued := c
+		at := slices.IndexFunc(s.certificates, func(by *x509.Certificate) bool { return bytes.Equal(by.RawSubject, issued.RawIssuer) })
+		if at < 0 {
+			return c.Issuer.String()
+		}
+		c = s.certificates[at]
+	}
+	return ""
 }
 
 // minRSA is the shortest RSA key that is still taken for safe.

@@ -147,13 +147,15 @@ func TestLoadRefuses(t *testing.T) {
 	p.issue("server", "root", "rsa:2048", "extendedKeyUsage=serverAuth")
 	p.issue("plain", "root", "rsa:2048", "basicConstraints=CA:FALSE")
 	p.issue("agree", "root", "rsa:2048", "keyUsage=keyEncipherment\nextendedKeyUsage=codeSigning")
+	p.issue("silent", "root", "rsa:2048", "extendedKeyUsage=codeSigning")
 	p.issue("short", "root", "rsa:1024", forCode)
 	p.openssl("pkey", "-in", "code.key", "-aes128", "-passout", "pass:secret", "-out", "locked.key")
 	for _, x := range []struct{ key, certificate, chain, want string }{
 		{"other.key", "code.pem", "", `"CN=code" belongs to another key`},
 		{"server.key", "server.pem", "", "needs the extended key usage codeSigning"},
 		{"plain.key", "plain.pem", "", "needs the extended key usage codeSigning"},
-		{"agree.key", "agree.pem", "", "lacks digitalSignature"},
+		{"agree.key", "agree.pem", "", "needs the key usage digitalSignature"},
+		{"silent.key", "silent.pem", "", "needs the key usage digitalSignature"},
 		{"short.key", "short.pem", "", "has 1024 bits; 2048 are the least"},
 		{"locked.key", "code.pem", "", "the key is encrypted"},
 		{"code.pem", "code.pem", "", "no private key in PEM is in it"},
@@ -168,6 +170,35 @@ func TestLoadRefuses(t *testing.T) {
 		_, err := Load(p.file(x.key), p.file(x.certificate), chain)
 		if err == nil || !strings.Contains(err.Error(), x.want) {
 			t.Errorf("Load(%s, %s, %s) = %v; want … %s …", x.key, x.certificate, x.chain, err, x.want)
+		}
+	}
+}
+
+// TestMissingIssuer asks for what is missing between the key's certificate and a root.
+func TestMissingIssuer(t *testing.T) {
+	p := newPKI(t)
+	p.issue("code", "middle", "rsa:2048", forCode)
+	for _, x := range []struct {
+		chain []string
+		want  string
+	}{
+		{[]string{"root", "middle"}, ""},
+		{[]string{"middle"}, "CN=root"},
+		{[]string{"root"}, "CN=middle"},
+	} {
+		var all []byte
+		for _, name := range x.chain {
+			data, err := os.ReadFile(p.file(name + ".pem"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, data...)
+		}
+		if err := os.WriteFile(p.file("chain.pem"), all, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if got := p.load("code", "chain.pem").MissingIssuer(); got != x.want {
+			t.Errorf("with the chain %v, MissingIssuer = %q; want %q", x.chain, got, x.want)
 		}
 	}
 }
