@@ -89,6 +89,40 @@ func replaceable(target string) error {
 	return nil
 }
 
+// refuseSource refuses a Map that takes bytes from the file that the output would
+// replace: they would be gone, and be a part of the next output as well.
+func (o *Output) refuseSource(m *Map) error {
+	target, err := os.Stat(o.target)
+	if err != nil {
+		return nil // nothing is replaced
+	}
+	for l := range m.Leaves(0, m.Size()) {
+		// Size and time rule out nearly all without a look at the disk.
+		f, ok := l.Src.(*File)
+		if ok && f.size == target.Size() && f.mtime == target.ModTime().UnixNano() && SameFile(o.target, f.Path()) {
+			return &SourceError{Path: o.target}
+		}
+	}
+	return nil
+}
+
+// SameFile says whether two paths lead to one file that exists.
+func SameFile(a, b string) bool {
+	x, err := os.Stat(a)
+	if err != nil {
+		return false
+	}
+	y, err := os.Stat(b)
+	return err == nil && os.SameFile(x, y)
+}
+
+// A SourceError says that an output would replace a file that it is made from.
+type SourceError struct{ Path string }
+
+func (e *SourceError) Error() string {
+	return e.Path + ": is one of the files that the output is made from; write to another name"
+}
+
 // createError says what is wrong with the folder in which nothing can be created.
 func createError(target string, err error) error {
 	dir := filepath.Dir(target)
@@ -96,6 +130,9 @@ func createError(target string, err error) error {
 	errors.As(err, &errno)
 	switch errno {
 	case unix.ENOENT:
+		if _, err := os.Stat(dir); err == nil { // as in /proc
+			return fmt.Errorf("%s: no file can be made in %s: %w", target, dir, errno)
+		}
 		return fmt.Errorf("%s: the folder %s does not exist: %w", target, dir, errno)
 	case unix.ENOTDIR:
 		return fmt.Errorf("%s: %s is not a folder: %w", target, dir, errno)

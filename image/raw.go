@@ -69,7 +69,7 @@ const (
 //
 // The file is an [Output]: whole or absent. Free space is looked at first (a
 // [*SpaceError]); where it runs out all the same, that is a [*FullError]. A source that is not what was planned ends the writing with a
-// [*ChangedError].
+// [*ChangedError]; one that is the file at path is refused.
 func WriteRaw(ctx context.Context, m *Map, path string, o WriteOptions) error {
 	out, err := Create(path)
 	if err != nil {
@@ -86,6 +86,9 @@ func WriteRaw(ctx context.Context, m *Map, path string, o WriteOptions) error {
 // callers that have something else to do before they commit.
 func (out *Output) WriteMap(ctx context.Context, m *Map, o WriteOptions) error {
 	out.NoSync = o.NoSync
+	if err := out.refuseSource(m); err != nil {
+		return err
+	}
 	w := &rawWriter{WriteOptions: o, out: out, copier: copier{dst: out, method: o.Copy}}
 	if err := w.checkSpace(m); err != nil {
 		return err

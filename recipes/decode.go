@@ -62,6 +62,8 @@ type source struct {
 	file string
 	dir  string // what relative paths are relative to
 	at   map[string]*yaml.Node
+	// reads are the paths of the host that the recipe names.
+	reads []Path
 }
 
 // errorf returns an Error at the value of key, or at the nearest key around it.

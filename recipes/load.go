@@ -24,7 +24,10 @@ import (
 // or number of an element in brackets or as a part of its own:
 // "disk.partitions.root.size=8GiB".
 func Load(name string, set []string) (*Recipe, error) {
-	text, err := os.ReadFile(name)
+	if name == "" {
+		return nil, errors.New("the name of the recipe is empty")
+	}
+	text, err := ReadText(name)
 	if errors.Is(err, os.ErrNotExist) && !strings.ContainsRune(name, '/') {
 		if shipped, ok := Shipped(name); ok {
 			return Parse(name, ".", shipped, set)
@@ -39,6 +42,24 @@ func Load(name string, set []string) (*Recipe, error) {
 		return nil, err
 	}
 	return Parse(name, filepath.Dir(name), text, set)
+}
+
+// maxText is the most that a text of a person's is long. A disk image that somebody took
+// for a recipe is not read to its end.
+const maxText = 16 << 20
+
+// ReadText reads a file that somebody has written: a recipe, a script.
+func ReadText(name string) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxText+1))
+	if err == nil && len(text) > maxText {
+		err = fmt.Errorf("%s: is longer than %s, and no text to read", name, partition.FormatBytes(maxText))
+	}
+	return text, err
 }
 
 // Parse reads a recipe from its text. file is the name that errors give, dir what
@@ -118,7 +139,7 @@ func syntaxError(file string, err error) error {
 func override(root *yaml.Node, set string) error {
 	key, value, ok := strings.Cut(set, "=")
 	if !ok || key == "" {
-		return fmt.Errorf("--set %s: not of the form key=value", set)
+		return &Error{File: "--set " + set, What: "not of the form key=value"}
 	}
 	var v yaml.Node
 	// Lists and mappings are written as [a, b] and {a: b}. What only looks like one, as a
@@ -135,7 +156,7 @@ func override(root *yaml.Node, set string) error {
 		}
 		next, err := step(at, part)
 		if err != nil {
-			return fmt.Errorf("--set %s: %w", set, err)
+			return &Error{File: "--set " + set, What: err.Error()}
 		}
 		if i == len(parts)-1 {
 			*next = *v.Content[0]
@@ -227,6 +248,7 @@ func (p *Path) parse(text string, d *decoder) error {
 	if !filepath.IsAbs(text) {
 		p.Host = filepath.Join(d.dir, text)
 	}
+	d.reads = append(d.reads, *p)
 	return nil
 }
 
