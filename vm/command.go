@@ -3,6 +3,7 @@ package vm
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -83,12 +84,13 @@ func (c *Config) line() (*line, error) {
 			return nil, err
 		}
 	}
+	l.addTPM(c)
 	l.addChannels(c)
 	if err := l.addShares(c); err != nil {
 		return nil, err
 	}
 	if c.Kernel != "" {
-		l.add("-kernel", c.Kernel, "-append", c.Append)
+		l.add("-kernel", c.Kernel, "-append", c.words())
 	}
 	if c.Initrd != nil {
 		initrd := c.Initrd
@@ -97,6 +99,20 @@ func (c *Config) line() (*line, error) {
 	}
 	l.add(c.Args...)
 	return l, nil
+}
+
+// noTimerCheck has Linux on a PC take its timer for granted. Otherwise it counts ticks for
+// as long as a processor takes to go round a loop, and panics ("IO-APIC + timer doesn't
+// work!") if they are too few; and translated, on a host that is busy, they may be. On
+// KVM it leaves this out by itself.
+const noTimerCheck = "no_timer_check"
+
+// words returns the kernel's command line.
+func (c *Config) words() string {
+	if c.Accel == KVM || !c.Arch.orHost().platform().pc || slices.Contains(strings.Fields(c.Append), noTimerCheck) {
+		return c.Append
+	}
+	return strings.TrimSuffix(noTimerCheck+" "+c.Append, " ")
 }
 
 // machineName returns the machine's type without its options.
@@ -122,6 +138,9 @@ func (l *line) addMachine(c *Config) {
 	if c.sharesMemory() {
 		l.add("-object", l.sharing(c, memory, size))
 		machine += ",memory-backend=memory"
+	}
+	if c.SecureBoot && c.Arch.orHost().platform().smm {
+		machine += ",smm=on"
 	}
 	l.add("-machine", machine, "-m", size, "-smp", strconv.Itoa(max(1, c.CPUs)))
 	l.addAccel(c)

@@ -371,12 +371,12 @@ func TestCommand(t *testing.T) {
 		o    Options
 		want []string
 	}{
-		"kernel":   {Options{}, []string{"-append 'root=UUID=x console=ttyS0'", "-initrd", "serial=root", "-m 512M", "snapshot=on", "org.ingot.backdoor", "guest=web", "-netdev user"}},
+		"kernel":   {Options{}, []string{"root=UUID=x console=ttyS0'", "-initrd", "serial=root", "-m 512M", "snapshot=on", "org.ingot.backdoor", "guest=web", "-netdev user"}},
 		"bios":     {Options{Boot: BIOS}, []string{"bootindex=0"}},
 		"memory":   {Options{Memory: 1 << 30, CPUs: 4}, []string{"-m 1024M", "-smp 4"}},
 		"window":   {Options{Graphics: Window}, []string{"console=tty0 console=ttyS0", "-display"}},
 		"vnc":      {Options{Graphics: VNC}, []string{"-vnc"}},
-		"words":    {Options{Words: []string{"console=hvc0", "quiet"}}, []string{"-append 'root=UUID=x console=hvc0 quiet'"}},
+		"words":    {Options{Words: []string{"console=hvc0", "quiet"}}, []string{"root=UUID=x console=hvc0 quiet'"}},
 		"forward":  {Options{Restrict: true, Forwards: []vm.Forward{{HostPort: 8080, GuestPort: 80}}}, []string{"restrict=on", "hostfwd=tcp:127.0.0.1:8080-:80"}},
 		"vlans":    {Options{NoNetwork: true, Number: 3, VLANs: []VLAN{{N: 2, Switch: "/dev/null"}}}, []string{"52:54:00:12:02:03", "addr.path=/dev/null"}},
 		"empty":    {Options{Empty: []int64{1 << 20, 2 << 20}}, []string{"serial=empty0", "serial=empty1"}},
