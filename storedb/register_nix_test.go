@@ -76,7 +76,7 @@ func TestRegisteredIsNix(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if dead := sortedLines(printDead(t, root)); !slices.Equal(dead, n.Paths) {
+	if dead := sortedLines(collectGarbage(t, root, "--print-dead")); !slices.Equal(dead, n.Paths) {
 		t.Errorf("without a root, %d paths are dead; want all %d", len(dead), len(n.Paths))
 	}
 }
@@ -84,22 +84,23 @@ func TestRegisteredIsNix(t *testing.T) {
 // sameAnswers asks both stores the same questions about every path.
 func sameAnswers(t *testing.T, n *nixtest.Closure, root string) {
 	t.Helper()
+	original := n.Copy(t)
 	for _, question := range []string{"--requisites", "--hash", "--size"} {
 		args := append([]string{"--query", question}, n.Paths...)
-		got, want := nixtest.NixStore(t, root, args...), nixtest.NixStore(t, n.Root, args...)
+		got, want := nixtest.NixStore(t, root, args...), nixtest.NixStore(t, original, args...)
 		if !slices.Equal(sortedLines(got), sortedLines(want)) {
 			t.Errorf("nix-store --query %s: %q; want %q", question, got, want)
 		}
 	}
 	for _, question := range []string{"--references", "--referrers", "--deriver"} {
 		for _, p := range n.Paths { // their answers for several paths are one list
-			got, want := nixtest.NixStore(t, root, "--query", question, p), nixtest.NixStore(t, n.Root, "--query", question, p)
+			got, want := nixtest.NixStore(t, root, "--query", question, p), nixtest.NixStore(t, original, "--query", question, p)
 			if !slices.Equal(within(sortedLines(got), n.Paths), within(sortedLines(want), n.Paths)) {
 				t.Errorf("nix-store --query %s %s: %q; want %q", question, p, got, want)
 			}
 		}
 	}
-	if got, want := pathInfoOf(t, root, n.Paths), pathInfoOf(t, n.Root, n.Paths); got != want {
+	if got, want := pathInfoOf(t, root, n.Paths), pathInfoOf(t, original, n.Paths); got != want {
 		t.Errorf("nix path-info --json:\n%s\nwant\n%s", got, want)
 	}
 }
@@ -142,12 +143,12 @@ func sharedIn(t *testing.T, root string) []string {
 	return shared(n)
 }
 
-// printDead asks the garbage collector, in a PID namespace where there is one: paths
-// in any process's /proc count as roots for it.
-func printDead(t *testing.T, root string) string {
+// collectGarbage has Nix do it, in a PID namespace where there is one: paths in any
+// process's /proc count as roots for it.
+func collectGarbage(t *testing.T, root string, options ...string) string {
 	t.Helper()
 	nix := fstest.Judge(t, "nix-store", "nix-bin")
-	args := []string{nix, "--store", root, "--gc", "--print-dead"}
+	args := append([]string{nix, "--store", root, "--gc"}, options...)
 	namespace := []string{"unshare", "--fork", "--pid", "--mount-proc", "--map-root-user"}
 	if exec.Command(namespace[0], append(namespace[1:], "true")...).Run() == nil {
 		args = append(namespace, args...)
@@ -156,7 +157,7 @@ func printDead(t *testing.T, root string) string {
 	cmd.Env = append(os.Environ(), "NIX_CONFIG=build-users-group =", "NIX_CONF_DIR=/nonexistent", "LC_ALL=C")
 	out, err := cmd.Output()
 	if err != nil {
-		t.Fatalf("nix-store --gc --print-dead: %v", err)
+		t.Fatalf("nix-store --gc %v: %v", options, err)
 	}
 	return string(out)
 }
@@ -190,7 +191,7 @@ func TestNixWorksOn(t *testing.T) {
 		t.Errorf("Register once more: %+v; want no change", did)
 	}
 	// The garbage collector takes the build, which no root keeps, and no more.
-	nixtest.NixStore(t, root, "--gc")
+	collectGarbage(t, root)
 	if _, err := os.Lstat(filepath.Join(root, built)); err == nil && built != "" {
 		t.Errorf("nix-store --gc left %s", built)
 	}
@@ -202,7 +203,7 @@ func TestNixWorksOn(t *testing.T) {
 	for _, link := range []string{"keep", "added"} {
 		os.Remove(filepath.Join(root, Nix.StateDir(), "gcroots", link))
 	}
-	nixtest.NixStore(t, root, "--gc")
+	collectGarbage(t, root)
 	if left := nixtest.NixStore(t, root, "--dump-db"); left != "" {
 		t.Errorf("without roots, nix-store --gc leaves %q", left)
 	}
@@ -238,6 +239,7 @@ func realise(t *testing.T, root string) string {
 // rollback mode; what was there stays.
 func TestRegisterBesideNix(t *testing.T) {
 	n := nixtest.System(t)
+	want := pathInfoOf(t, n.Copy(t), n.Paths)
 	for _, mode := range []string{"wal", "delete"} {
 		root := writable(t, filepath.Join(t.TempDir(), mode))
 		other := closure(t, Nix, generated(Nix, 50)...)
@@ -259,7 +261,7 @@ func TestRegisterBesideNix(t *testing.T) {
 		if got := strings.TrimSpace(sqlite(t, db, "pragma integrity_check; pragma foreign_key_check; pragma journal_mode")); got != "ok\n"+mode {
 			t.Errorf("%s: sqlite3 finds %q", mode, got)
 		}
-		if got, want := pathInfoOf(t, root, n.Paths), pathInfoOf(t, n.Root, n.Paths); got != want {
+		if got := pathInfoOf(t, root, n.Paths); got != want {
 			t.Errorf("%s: nix path-info --json:\n%s\nwant\n%s", mode, got, want)
 		}
 		n.CheckCanonical(t, root)
