@@ -354,7 +354,7 @@ func processes(t *testing.T, word string) []int {
 func (s *session) gone() {
 	s.t.Helper()
 	for start := time.Now(); len(processes(s.t, s.dir)) > 0; time.Sleep(10 * time.Millisecond) {
-		if time.Since(start) > 30*time.Second {
+		if time.Since(start) > execPatience {
 			s.t.Fatalf("processes %v are left", processes(s.t, s.dir))
 		}
 	}
