@@ -72,8 +72,10 @@ func (a *assembly) addGroups() {
 		if !a.blockBitmapUninit(g) {
 			a.addMetadata(a.groupAt[g].blockBitmap, blockBitmaps, g*blockSize, blockSize, name("block bitmap of group %d", g))
 		}
-		if n := a.usedInodesIn(g); n > 0 {
+		if !a.inodeBitmapUninit(g) {
 			a.addMetadata(a.groupAt[g].inodeBitmap, inodeBitmaps, g*blockSize, blockSize, name("inode bitmap of group %d", g))
+		}
+		if n := a.usedInodesIn(g); n > 0 {
 			n = ceilDiv(n, inodesPerBlock) * blockSize
 			a.addMetadata(a.groupAt[g].inodeTable, tables, g*a.tableBlocks*blockSize, n, name("inode table of group %d", g))
 		}
@@ -107,7 +109,7 @@ func (a *assembly) addDirectories() {
 	blob := blocksBlob(first[len(a.dirs)], func(b []byte, block int64) {
 		i := sort.Search(len(a.dirs), func(i int) bool { return first[i+1] > block })
 		ino := inodeNumber(a.dirs[i].file)
-		a.dirs[i].dirBlock(b, int(block-first[i]), ino, a.inodeSeed(ino))
+		a.dirs[i].dirBlock(b, int(block-first[i]), ino, a.ofInode(ino))
 	})
 	for i := range a.dirs {
 		place := a.dirs[i].file
@@ -130,7 +132,7 @@ func (a *assembly) addTree(f *filePlacement, ino uint32, of *image.Owner) {
 	}
 	var root [60]byte
 	tree := make(image.Bytes, len(at)*blockSize)
-	putExtentTree(root[:], tree, at, a.runs[f.runs:f.runsEnd], a.inodeSeed(ino))
+	putExtentTree(root[:], tree, at, a.runs[f.runs:f.runsEnd], a.ofInode(ino))
 	owner := &image.Owner{Name: "ext4 extent tree of " + pathOf(of)}
 	for i, block := range at {
 		a.addBlocks(int64(block), tree, int64(i)*blockSize, blockSize, owner)
@@ -141,7 +143,7 @@ func (a *assembly) addAttributes() {
 	owner := name("extended attributes")
 	for i, at := range a.allocation.xattrs {
 		at, block := int64(at), &a.attrs.blocks[i]
-		blob := blocksBlob(1, func(b []byte, _ int64) { block.xattrBlock(b, at, a.checksumSeed) })
+		blob := blocksBlob(1, func(b []byte, _ int64) { block.xattrBlock(b, at, a.checksums) })
 		a.addBlocks(at, blob, 0, blockSize, owner)
 	}
 }

@@ -14,6 +14,24 @@ func crc32c(seed uint32, p []byte) uint32 {
 	return ^crc32.Update(^seed, castagnoli, p)
 }
 
+// checksums says what the checksums of some metadata start from; with none there are no
+// checksums at all, as without metadata_csum.
+type checksums struct {
+	seed uint32
+	none bool
+}
+
+// put puts a checksum into p, which is zero, in so many bytes as p has: two or four.
+func (c checksums) put(p []byte, sum uint32) {
+	switch {
+	case c.none:
+	case len(p) == 2:
+		binary.LittleEndian.PutUint16(p, uint16(sum))
+	default:
+		binary.LittleEndian.PutUint32(p, sum)
+	}
+}
+
 // crc32cUint32 and crc32cUint64 are crc32c of a number as it lies on the disk.
 func crc32cUint32(seed, v uint32) uint32 {
 	return crc32c(seed, binary.LittleEndian.AppendUint32(make([]byte, 0, 4), v))

@@ -92,39 +92,44 @@ func (d *directory) grow(seed [4]uint32) {
 	}
 }
 
-// dirBlock makes block i of d in p, which is zeroed. seed is what the inode's
-// checksums start from.
-func (d *directory) dirBlock(p []byte, i int, self, seed uint32) {
-	nodes := d.nodes()
+// dirBlock makes block i of d in p, which is zeroed. sums are the inode's checksums;
+// without them the entries are spread over the blocks in the same way, and the last of a
+// block also takes what would be the checksum's.
+func (d *directory) dirBlock(p []byte, i int, self uint32, sums checksums) {
+	nodes, space := d.nodes(), p
+	if !sums.none {
+		space = p[:dirSpace]
+	}
 	switch {
 	case d.order == nil && i == 0:
-		d.listBlock(p, self)
+		d.listBlock(space, self)
 	case d.order == nil: // lost+found has blocks of nothing
-		putEntry(p, 0, dirSpace, "", 0)
+		putEntry(p, 0, len(space), "", 0)
 	case i == 0:
-		d.dxRoot(p, self, seed)
+		d.dxRoot(p, self, sums)
 		return
 	case i <= nodes:
-		d.dxNode(p, i-1, seed)
+		d.dxNode(p, i-1, sums)
 		return
 	default:
-		d.leafBlock(p, i-1-nodes)
+		d.leafBlock(space, i-1-nodes)
 	}
-	tail := p[dirSpace:]
-	putEntry(tail, 0, dirTailSize, "", dirTailType)
-	binary.LittleEndian.PutUint32(tail[dirEntrySize:], crc32c(seed, p[:dirSpace]))
+	if tail := p[len(space):]; len(tail) > 0 {
+		putEntry(tail, 0, dirTailSize, "", dirTailType)
+		sums.put(tail[dirEntrySize:], crc32c(sums.seed, space))
+	}
 }
 
 // listBlock is the only block of a small directory.
 func (d *directory) listBlock(p []byte, self uint32) {
 	putEntry(p, self, 12, ".", fileTypeDirectory)
-	room := dirSpace - 12
+	room := len(p) - 12
 	if len(d.entries) == 0 {
 		putEntry(p[12:], d.parent, room, "..", fileTypeDirectory)
 		return
 	}
 	putEntry(p[12:], d.parent, 12, "..", fileTypeDirectory)
-	p = p[dotsSize:dirSpace]
+	p = p[dotsSize:]
 	for i := range d.entries {
 		p = d.putPlace(p, i, i == len(d.entries)-1)
 	}
@@ -137,7 +142,6 @@ func (d *directory) leafBlock(p []byte, leaf int) {
 		end = int(d.leaves[leaf+1].start)
 	}
 	places := d.order[d.leaves[leaf].start:end]
-	p = p[:dirSpace]
 	for i, place := range places {
 		p = d.putPlace(p, int(place), i == len(places)-1)
 	}
@@ -157,30 +161,31 @@ func (d *directory) putPlace(p []byte, place int, last bool) []byte {
 
 // dxRoot is the first block of a hash tree. Readers that do not know of hash trees
 // see "." and a ".." that takes the rest of the block.
-func (d *directory) dxRoot(p []byte, self, seed uint32) {
+func (d *directory) dxRoot(p []byte, self uint32, sums checksums) {
 	putEntry(p, self, 12, ".", fileTypeDirectory)
 	putEntry(p[12:], d.parent, blockSize-12, "..", fileTypeDirectory)
 	info := p[dxInfoOffset:] // struct dx_root_info: four bytes of zero come first
 	info[4], info[5] = hashHalfMD4, dxInfoLength
 	if nodes := d.nodes(); nodes > 0 {
 		info[6] = 1 // indirect_levels
-		d.dxEntries(p, dxRootOffset, dxRootLimit, nodes, 1, seed, func(i int) dxLeaf { return d.leaves[i*dxNodeLimit] })
+		d.dxEntries(p, dxRootOffset, dxRootLimit, nodes, 1, sums, func(i int) dxLeaf { return d.leaves[i*dxNodeLimit] })
 		return
 	}
-	d.dxEntries(p, dxRootOffset, dxRootLimit, len(d.leaves), 1, seed, func(i int) dxLeaf { return d.leaves[i] })
+	d.dxEntries(p, dxRootOffset, dxRootLimit, len(d.leaves), 1, sums, func(i int) dxLeaf { return d.leaves[i] })
 }
 
 // dxNode is an interior node.
-func (d *directory) dxNode(p []byte, node int, seed uint32) {
+func (d *directory) dxNode(p []byte, node int, sums checksums) {
 	putEntry(p, 0, blockSize, "", 0)
 	leaves := d.leaves[node*dxNodeLimit : min((node+1)*dxNodeLimit, len(d.leaves))]
 	first := 1 + d.nodes() + node*dxNodeLimit
-	d.dxEntries(p, dxNodeOffset, dxNodeLimit, len(leaves), first, seed, func(i int) dxLeaf { return leaves[i] })
+	d.dxEntries(p, dxNodeOffset, dxNodeLimit, len(leaves), first, sums, func(i int) dxLeaf { return leaves[i] })
 }
 
 // dxEntries puts n entries at off, which point to the blocks from first on, and the
-// checksum behind the room for limit of them.
-func (d *directory) dxEntries(p []byte, off, limit, n, first int, seed uint32, leaf func(int) dxLeaf) {
+// checksum behind the room for limit of them; where there is none, its place counts as
+// room for one more.
+func (d *directory) dxEntries(p []byte, off, limit, n, first int, sums checksums, leaf func(int) dxLeaf) {
 	le := binary.LittleEndian
 	for i := range n {
 		e := p[off+i*dxEntrySize:]
@@ -188,9 +193,12 @@ func (d *directory) dxEntries(p []byte, off, limit, n, first int, seed uint32, l
 		le.PutUint32(e[4:], uint32(first+i))
 	}
 	le.PutUint16(p[off:], uint16(limit))
+	if sums.none {
+		le.PutUint16(p[off:], uint16(limit+dxTailSize/dxEntrySize))
+	}
 	le.PutUint16(p[off+2:], uint16(n))
 	used := off + n*dxEntrySize
-	le.PutUint32(p[off+limit*dxEntrySize+4:], dxChecksum(seed, p, used))
+	sums.put(p[off+limit*dxEntrySize+4:][:4], dxChecksum(sums.seed, p, used))
 }
 
 // putEntry puts struct ext4_dir_entry_2 and the name at the start of p.

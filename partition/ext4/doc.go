@@ -16,7 +16,8 @@
 // for every size, so that what it holds can be cloned from the host's: has_journal,
 // ext_attr, resize_inode, dir_index, filetype, extent, 64bit, flex_bg, sparse_super,
 // large_file, huge_file, dir_nlink, extra_isize, metadata_csum. Two features are left
-// out, metadata_csum_seed and orphan_file, since GRUB 2.06 refuses what has them.
+// out, metadata_csum_seed and orphan_file, since GRUB 2.06 refuses what has them; 64bit and
+// metadata_csum can be left out, too, for old boot loaders.
 //
 // It is an ordinary volume and not an archive: a kernel mounts it for writing,
 // resize2fs grows it up to 1024-fold, mounted or not, and nothing is left for the

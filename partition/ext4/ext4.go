@@ -25,6 +25,9 @@ type FileSystem struct {
 	// NoJournal leaves out the journal. Volumes below 8 MiB have none anyway unless
 	// JournalBlocks is set.
 	NoJournal bool
+	// No64Bit leaves out the feature 64bit, and NoMetadataCsum metadata_csum: boot loaders
+	// from before them, such as old U-Boots, read and write only what lacks both.
+	No64Bit, NoMetadataCsum bool
 	// JournalBlocks is the size of the journal in blocks of 4 KiB, 1024 to 10,240,000;
 	// if it is 0 the size is what mke2fs chooses for the size of the volume.
 	JournalBlocks int64
@@ -117,6 +120,7 @@ func (f FileSystem) Layout(t *image.Tree, v image.Volume) (*image.Map, error) {
 		return nil, err
 	}
 	id := newIdentity(v)
+	id.checksums.none = f.NoMetadataCsum
 	c, err := takeCensus(t, id.hashSeedWords())
 	if err != nil {
 		return nil, err
@@ -134,13 +138,21 @@ func (f FileSystem) Layout(t *image.Tree, v image.Volume) (*image.Map, error) {
 	return newPlan(&s, id, v.Label).assemble(v.Size.Bytes)
 }
 
+// descSize is how many bytes a group descriptor has.
+func (f FileSystem) descSize() int64 {
+	if f.No64Bit {
+		return oldDescSize
+	}
+	return groupDescriptorSize
+}
+
 func newIdentity(v image.Volume) identity {
 	id, _ := volumeUUID(v) // has been checked
 	return identity{
 		uuid:           id,
 		journalUUID:    v.Seed.UUID("ext4 journal"),
 		hashSeed:       v.Seed.UUID("ext4 directory hash"),
-		checksumSeed:   crc32c(^uint32(0), id[:]),
+		checksums:      checksums{seed: crc32c(^uint32(0), id[:])},
 		generationSeed: v.Seed.Uint32("ext4 inode generations"),
 	}
 }

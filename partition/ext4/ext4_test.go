@@ -11,38 +11,52 @@ import (
 	"ingot/tests/fstest"
 )
 
+// variants are the features that can be left out, as mke2fs is told to.
+var variants = map[string]FileSystem{
+	"":                       {},
+	",^64bit":                {No64Bit: true},
+	",^metadata_csum":        {NoMetadataCsum: true},
+	",^64bit,^metadata_csum": {No64Bit: true, NoMetadataCsum: true},
+}
+
 // TestDumpe2fs compares what dumpe2fs says of a volume with what it says of one that
 // mke2fs made with the same features.
 func TestDumpe2fs(t *testing.T) {
 	mke2fs, dumpe2fs := fstest.Judge(t, "mke2fs", "e2fsprogs"), fstest.Judge(t, "dumpe2fs", "e2fsprogs")
-	for _, size := range []int64{1 << 20, 8 << 20, 128<<20 - 4096, 128 << 20, 1 << 30, 5 << 30, 40 << 30} {
-		t.Run(fmt.Sprint(size), func(t *testing.T) {
-			v := image.Volume{Label: "same", Seed: image.NewSeed([]byte("x")), Size: image.Exactly(size)}
-			v.UUID = FileSystem{}.UUID(v)
-			m, err := FileSystem{ReservedPercent: 5}.Layout(image.NewTree(), v)
-			if err != nil {
-				t.Fatal(err)
-			}
-			dir := t.TempDir()
-			if err := fstest.Write(m, dir+"/ours"); err != nil {
-				t.Fatal(err)
-			}
-			if err := os.WriteFile(dir+"/theirs", nil, 0o600); err != nil {
-				t.Fatal(err)
-			}
-			if err := os.Truncate(dir+"/theirs", size); err != nil {
-				t.Fatal(err)
-			}
-			fstest.Run(t, mke2fs, "-q", "-t", "ext4", "-b", "4096", "-i", "16384", "-O", "^metadata_csum_seed,^orphan_file",
-				"-L", v.Label, "-U", v.UUID, "-E", "hash_seed="+v.Seed.UUID("ext4 directory hash").String(), dir+"/theirs")
-			ours, theirs := describe(t, dumpe2fs, dir+"/ours"), describe(t, dumpe2fs, dir+"/theirs")
-			for i := range max(len(ours), len(theirs)) {
-				if i >= len(ours) || i >= len(theirs) || ours[i] != theirs[i] {
-					t.Fatalf("line %d of dumpe2fs -h is %q; want %q", i, ours[i:min(i+1, len(ours))], theirs[i:min(i+1, len(theirs))])
-				}
-			}
-		})
+	for without, fs := range variants {
+		fs.ReservedPercent = 5
+		for _, size := range []int64{1 << 20, 8 << 20, 128<<20 - 4096, 128 << 20, 1 << 30, 5 << 30, 40 << 30} {
+			t.Run(fmt.Sprint(size, without), func(t *testing.T) { compareDumpe2fs(t, fs, without, size, mke2fs, dumpe2fs) })
+		}
 	}
+}
+
+func compareDumpe2fs(t *testing.T, fs FileSystem, without string, size int64, mke2fs, dumpe2fs string) {
+	v := image.Volume{Label: "same", Seed: image.NewSeed([]byte("x")), Size: image.Exactly(size)}
+	v.UUID = FileSystem{}.UUID(v)
+	m, err := fs.Layout(image.NewTree(), v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if err := fstest.Write(m, dir+"/ours"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(dir+"/theirs", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(dir+"/theirs", size); err != nil {
+		t.Fatal(err)
+	}
+	fstest.Run(t, mke2fs, "-q", "-t", "ext4", "-b", "4096", "-i", "16384", "-O", "^metadata_csum_seed,^orphan_file"+without,
+		"-L", v.Label, "-U", v.UUID, "-E", "hash_seed="+v.Seed.UUID("ext4 directory hash").String(), dir+"/theirs")
+	ours, theirs := describe(t, dumpe2fs, dir+"/ours"), describe(t, dumpe2fs, dir+"/theirs")
+	for i := range max(len(ours), len(theirs)) {
+		if i >= len(ours) || i >= len(theirs) || ours[i] != theirs[i] {
+			t.Fatalf("line %d of dumpe2fs -h is %q; want %q", i, ours[i:min(i+1, len(ours))], theirs[i:min(i+1, len(theirs))])
+		}
+	}
+	fsck(t, dir+"/ours")
 }
 
 // changing are the lines of dumpe2fs -h that depend on the clock, and the checksum

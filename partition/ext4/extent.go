@@ -17,15 +17,15 @@ func extentTreeBlocks(n int) int64 {
 }
 
 // putExtentTree puts the extent tree of runs into root, the i_block of an inode, and
-// into tree, whose blocks lie at the given places on the disk. seed is what the
-// inode's checksums start from.
-func putExtentTree(root, tree []byte, at []uint32, runs []run, seed uint32) {
+// into tree, whose blocks lie at the given places on the disk. sums are the
+// inode's checksums.
+func putExtentTree(root, tree []byte, at []uint32, runs []run, sums checksums) {
 	level, depth := runs, uint16(0)
 	for len(level) > extentsInInode {
 		var above []run
 		for below := range slices.Chunk(level, extentsInBlock) {
 			putExtentNode(tree[:blockSize], extentsInBlock, depth, below)
-			binary.LittleEndian.PutUint32(tree[extentTailOffset:], crc32c(seed, tree[:extentTailOffset]))
+			sums.put(tree[extentTailOffset:][:4], crc32c(sums.seed, tree[:extentTailOffset]))
 			above = append(above, run{logical: below[0].logical, physical: at[0]})
 			tree, at = tree[blockSize:], at[1:]
 		}

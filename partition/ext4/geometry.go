@@ -8,6 +8,7 @@ type geometry struct {
 	groups         int64 // block groups
 	inodesPerGroup int64
 	tableBlocks    int64 // of one group's inode table
+	descSize       int64 // of one group descriptor, bytes
 	descBlocks     int64 // of the group descriptors
 	reservedGDT    int64 // kept behind them for the descriptors of groups to come
 	journal        int64
@@ -79,11 +80,11 @@ func defaultJournal(blocks int64) int64 {
 // newGeometry shapes a volume of the given blocks, without its journal. inodes is
 // how many it must have at least; with ratio they become one per [bytesPerInode]
 // where that is more. They may turn out fewer, since a group holds no more than
-// [maxInodesPerGroup].
-func newGeometry(blocks, inodes int64, ratio bool) geometry {
+// [maxInodesPerGroup]. Group descriptors have descSize bytes.
+func newGeometry(blocks, inodes int64, ratio bool, descSize int64) geometry {
 	short := int64(0)
 	for {
-		g := geometry{blocks: blocks, groups: ceilDiv(blocks, blocksPerGroup), short: short}
+		g := geometry{blocks: blocks, groups: ceilDiv(blocks, blocksPerGroup), descSize: descSize, short: short}
 		want := inodes
 		if ratio {
 			want = max(want, blocks*blockSize/bytesPerInode)
@@ -91,8 +92,8 @@ func newGeometry(blocks, inodes int64, ratio bool) geometry {
 		perGroup := ceilDiv(ceilDiv(want, g.groups), inodesPerBlock) * inodesPerBlock
 		g.inodesPerGroup = min(perGroup, maxInodesPerGroup)
 		g.tableBlocks = g.inodesPerGroup / inodesPerBlock
-		g.descBlocks = ceilDiv(g.groups, descriptorsPerBlock)
-		g.reservedGDT = reservedGDT(blocks, g.descBlocks)
+		g.descBlocks = ceilDiv(g.groups*descSize, blockSize)
+		g.reservedGDT = reservedGDT(blocks, g.descBlocks, descSize)
 		need := g.superBlocks(g.groups-1) + 2 + g.tableBlocks + minLastGroup
 		last := blocks - (g.groups-1)*blocksPerGroup
 		if last >= need {
@@ -109,9 +110,9 @@ func newGeometry(blocks, inodes int64, ratio bool) geometry {
 
 // reservedGDT is how many blocks of descriptors are kept free, so that a volume can
 // grow 1024-fold while mounted, as mke2fs reserves them.
-func reservedGDT(blocks, descBlocks int64) int64 {
+func reservedGDT(blocks, descBlocks, descSize int64) int64 {
 	groups := ceilDiv(min(blocks*1024, maxBlocks), blocksPerGroup)
-	return min(ceilDiv(groups, descriptorsPerBlock)-descBlocks, addressesPerBlock)
+	return min(ceilDiv(groups*descSize, blockSize)-descBlocks, addressesPerBlock)
 }
 
 // superBlocks is how many blocks group g starts with that hold the superblock, the

@@ -44,9 +44,10 @@ func (p *plan) putInode(b []byte, ino uint32) {
 	}
 	n.encode(b)
 	copy(b[inodeXattrOffset:], xattrs)
-	sum := inodeChecksum(p.inodeSeed(ino), b)
-	binary.LittleEndian.PutUint16(b[inodeChecksumLoOffset:], uint16(sum))
-	binary.LittleEndian.PutUint16(b[inodeChecksumHiOffset:], uint16(sum>>16))
+	c := p.ofInode(ino)
+	sum := inodeChecksum(c.seed, b)
+	c.put(b[inodeChecksumLoOffset:][:2], sum&0xFFFF)
+	c.put(b[inodeChecksumHiOffset:][:2], sum>>16)
 }
 
 // newInode is an inode with what all have. Every time is the modification time: a
@@ -107,7 +108,7 @@ func (p *plan) fileInode(place int, ino uint32) inode {
 // those of the tree included.
 func (p *plan) putExtents(root []byte, f *filePlacement, ino uint32) (blocks int64) {
 	runs, at := p.runs[f.runs:f.runsEnd], p.trees[f.tree:f.treeEnd]
-	putExtentTree(root, make([]byte, len(at)*blockSize), at, runs, p.inodeSeed(ino))
+	putExtentTree(root, make([]byte, len(at)*blockSize), at, runs, p.ofInode(ino))
 	for _, r := range runs {
 		blocks += int64(r.length)
 	}

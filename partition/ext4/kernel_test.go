@@ -44,13 +44,20 @@ func TestKernelReadsBack(t *testing.T) {
 // TestKernelFindsNames looks names up one by one, which goes by the hash tree where
 // reading a folder does not.
 func TestKernelFindsNames(t *testing.T) {
+	for without, fs := range variants {
+		t.Run("all"+without, func(t *testing.T) { kernelFindsNames(t, fs) })
+	}
+}
+
+func kernelFindsNames(t *testing.T, fs FileSystem) {
+	fs.Inodes = 6_000
 	tree := image.NewTree()
 	names := make([]string, 0, 40_000)
 	for i := range cap(names) {
 		names = append(names, fmt.Sprintf("/d/%d-%s", i, strings.Repeat("ä\xff", i%80)))
 		tree.Put(names[i], image.NewFile(0o444, nil))
 	}
-	img := write(t, FileSystem{Inodes: 6_000}, tree, image.Fit(64<<20))
+	img := write(t, fs, tree, image.Fit(64<<20))
 	t.Run("mounted", func(t *testing.T) {
 		dir := fstest.MountWritable(t, img, "ext4")
 		for _, name := range names {

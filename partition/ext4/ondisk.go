@@ -14,7 +14,6 @@ const (
 	superblockOffset    = 1024
 	superblockSize      = 1024
 	groupDescriptorSize = 64
-	descriptorsPerBlock = blockSize / groupDescriptorSize
 	addressesPerBlock   = blockSize / 4
 
 	// blocksPerGroup is what one block of bitmap can tell; ext4 allows fewer, but

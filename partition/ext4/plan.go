@@ -27,7 +27,7 @@ type identity struct {
 	uuid           [16]byte
 	journalUUID    [16]byte
 	hashSeed       [16]byte
-	checksumSeed   uint32
+	checksums      checksums
 	generationSeed uint32
 }
 
@@ -48,8 +48,9 @@ func (id *identity) generation(ino uint32) uint32 {
 	return crc32cUint32(id.generationSeed, ino)
 }
 
-func (id *identity) inodeSeed(ino uint32) uint32 {
-	return inodeSeed(id.checksumSeed, ino, id.generation(ino))
+// ofInode returns the checksums of an inode and of its blocks.
+func (id *identity) ofInode(ino uint32) checksums {
+	return checksums{inodeSeed(id.checksums.seed, ino, id.generation(ino)), id.checksums.none}
 }
 
 // freeBlocks is how many blocks nothing has been put into; less than 0 if the
@@ -82,9 +83,15 @@ func (p *plan) usedInodesIn(group int64) int64 {
 
 // blockBitmapUninit says whether readers know the block bitmap of a group without
 // reading it: nothing is in the group but copies of the superblock and descriptors.
-// As mke2fs does it the last group, which may be cut short, always has its bitmap.
+// As mke2fs does it the last group, which may be cut short, always has its bitmap; and
+// without checksums of descriptors nobody trusts these to say so.
 func (p *plan) blockBitmapUninit(group int64) bool {
-	return group != p.groups-1 && p.usedBlocksIn(group) == p.superBlocks(group)
+	return !p.checksums.none && group != p.groups-1 && p.usedBlocksIn(group) == p.superBlocks(group)
+}
+
+// inodeBitmapUninit says the same of an inode bitmap: no inode of the group is taken.
+func (p *plan) inodeBitmapUninit(group int64) bool {
+	return !p.checksums.none && p.usedInodesIn(group) == 0
 }
 
 // fillBlockBitmap makes the block bitmap of a group in b. What lies beyond the end
@@ -115,12 +122,12 @@ func setBits(b []byte, from, to int64) {
 }
 
 // makeDescriptors makes the descriptors of all groups, with the checksums of the
-// bitmaps. They are 64 bytes for each 128 MiB and wanted by every copy of them.
+// bitmaps. They are 64 bytes at most for each 128 MiB and wanted by every copy of them.
 func (p *plan) makeDescriptors() []byte {
 	out := make([]byte, p.descBlocks*blockSize)
 	dirs := p.directoriesByGroup()
 	for g := range p.groups {
-		p.descriptor(out[g*groupDescriptorSize:][:groupDescriptorSize], g, dirs)
+		p.descriptor(out[g*p.descSize:][:p.descSize], g, dirs)
 	}
 	return out
 }
@@ -145,27 +152,37 @@ func (p *plan) descriptor(out []byte, g int64, dirs map[int64]uint32) {
 		FreeBlocksCountLo: uint16(freeBlocks), FreeBlocksCountHi: uint16(freeBlocks >> 16),
 		FreeInodesCountLo: uint16(freeInodes), FreeInodesCountHi: uint16(freeInodes >> 16),
 		UsedDirsCountLo: uint16(dirs[g]), UsedDirsCountHi: uint16(dirs[g] >> 16),
-		ItableUnusedLo: uint16(freeInodes), ItableUnusedHi: uint16(freeInodes >> 16),
-		Flags: groupItableZeroed,
 	}
+	if !p.checksums.none {
+		p.sealDescriptor(&d, g, freeInodes)
+	}
+	var whole [groupDescriptorSize]byte
+	encode(whole[:], &d)
+	copy(out, whole[:]) // without 64bit the first half: the numbers are small enough for it
+	p.checksums.put(out[groupChecksumOffset:][:2], uint32(groupChecksum(p.checksums.seed, g, out)))
+}
+
+// sealDescriptor puts into a descriptor what only one with a checksum has: the checksums of
+// the bitmaps, and how much of the group's metadata need not be read.
+func (p *plan) sealDescriptor(d *groupDescriptor, g int64, freeInodes uint32) {
+	d.Flags = groupItableZeroed
+	d.ItableUnusedLo, d.ItableUnusedHi = uint16(freeInodes), uint16(freeInodes>>16)
+	b := make([]byte, blockSize)
 	if p.blockBitmapUninit(g) {
 		d.Flags |= groupBlockUninit
 	} else {
-		b := make([]byte, blockSize)
 		p.fillBlockBitmap(b, g)
-		sum := crc32c(p.checksumSeed, b)
+		sum := crc32c(p.checksums.seed, b)
 		d.BlockBitmapCsumLo, d.BlockBitmapCsumHi = uint16(sum), uint16(sum>>16)
 	}
-	if inodes == 0 {
+	clear(b)
+	if p.inodeBitmapUninit(g) {
 		d.Flags |= groupInodeUninit
 	} else {
-		b := make([]byte, blockSize)
 		p.fillInodeBitmap(b, g)
-		sum := crc32c(p.checksumSeed, b[:p.inodesPerGroup/8])
+		sum := crc32c(p.checksums.seed, b[:p.inodesPerGroup/8])
 		d.InodeBitmapCsumLo, d.InodeBitmapCsumHi = uint16(sum), uint16(sum>>16)
 	}
-	encode(out, &d)
-	binary.LittleEndian.PutUint16(out[groupChecksumOffset:], groupChecksum(p.checksumSeed, g, out))
 }
 
 // newPlan finishes what s has decided.

@@ -74,7 +74,7 @@ func (lack *shortage) next(blocks int64) int64 {
 // where it would be too small.
 func (s *sizer) try(blocks, free int64, whole bool) *shortage {
 	want := s.inodes(free)
-	g := newGeometry(blocks, want, s.fs.Inodes == 0)
+	g := newGeometry(blocks, want, s.fs.Inodes == 0, s.fs.descSize())
 	if g.blocks == 0 || whole && g.short > 0 {
 		return &shortage{blocks: g.short}
 	}

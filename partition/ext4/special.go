@@ -95,15 +95,15 @@ func (p *plan) superblock(group int64) []byte {
 		MaxMntCount: maxMountCountNever, Magic: superblockMagic, Errors: errorsContinue, RevLevel: revisionDynamic,
 		FirstIno: firstInode, InodeSize: inodeSize, BlockGroupNr: uint16(group),
 		FeatureCompat:   compatExtAttr | compatResizeInode | compatDirIndex,
-		FeatureIncompat: incompatFiletype | incompatExtents | incompat64Bit | incompatFlexBG,
-		FeatureRoCompat: roCompatSparseSuper | roCompatLargeFile | roCompatHugeFile | roCompatDirNlink | roCompatExtraIsize | roCompatMetadataCsum,
+		FeatureIncompat: incompatFiletype | incompatExtents | incompatFlexBG,
+		FeatureRoCompat: roCompatSparseSuper | roCompatLargeFile | roCompatHugeFile | roCompatDirNlink | roCompatExtraIsize,
 		UUID:            p.uuid, HashSeed: p.hashSeedWords(),
-		ReservedGdtBlocks: uint16(p.reservedGDT), DescSize: groupDescriptorSize,
-		DefHashVersion: hashHalfMD4, Flags: flagSignedHash,
+		ReservedGdtBlocks: uint16(p.reservedGDT),
+		DefHashVersion:    hashHalfMD4, Flags: flagSignedHash,
 		DefaultMountOpts: mountUserXattr | mountACL,
 		MinExtraIsize:    extraInodeSize, WantExtraIsize: extraInodeSize,
-		LogGroupsPerFlex: logGroupsPerFlex, ChecksumType: checksumCRC32C,
-		OverheadBlocks: uint32(p.overhead()),
+		LogGroupsPerFlex: logGroupsPerFlex,
+		OverheadBlocks:   uint32(p.overhead()),
 	}
 	copy(s.VolumeName[:], p.label)
 	if group == 0 {
@@ -112,9 +112,17 @@ func (p *plan) superblock(group int64) []byte {
 	if p.geometry.journal > 0 {
 		p.putJournal(&s)
 	}
+	if p.descSize == groupDescriptorSize {
+		s.FeatureIncompat |= incompat64Bit
+		s.DescSize = groupDescriptorSize
+	}
+	if !p.checksums.none {
+		s.FeatureRoCompat |= roCompatMetadataCsum
+		s.ChecksumType = checksumCRC32C
+	}
 	b := make([]byte, superblockSize)
 	encode(b, &s)
-	binary.LittleEndian.PutUint32(b[superblockSize-4:], crc32c(^uint32(0), b[:superblockSize-4]))
+	p.checksums.put(b[superblockSize-4:], crc32c(^uint32(0), b[:superblockSize-4]))
 	return b
 }
 

@@ -30,6 +30,11 @@ var features = fstest.Features{
 
 func TestSuite(t *testing.T) { fstest.Suite(t, FileSystem{}, features, fsck, readBack) }
 
+// TestSuiteForOldBootLoaders is the same without the features that can be left out.
+func TestSuiteForOldBootLoaders(t *testing.T) {
+	fstest.Suite(t, FileSystem{No64Bit: true, NoMetadataCsum: true}, features, fsck, readBack)
+}
+
 func readBack(r io.ReaderAt, size int64) (*image.Tree, error) {
 	fs, err := Open(r, size)
 	if err != nil {

@@ -248,8 +248,8 @@ func (a attribute) hash() uint32 {
 }
 
 // xattrBlock makes a block of attributes for its place on the disk.
-func (b *attributeBlock) xattrBlock(p []byte, block int64, fsSeed uint32) {
+func (b *attributeBlock) xattrBlock(p []byte, block int64, sums checksums) {
 	copy(p, b.content)
 	binary.LittleEndian.PutUint32(p[4:], b.references)
-	binary.LittleEndian.PutUint32(p[xattrChecksumOffset:], xattrBlockChecksum(fsSeed, uint64(block), p))
+	sums.put(p[xattrChecksumOffset:][:4], xattrBlockChecksum(sums.seed, uint64(block), p))
 }
