@@ -140,17 +140,21 @@ func TestFreeIsFreeForAll(t *testing.T) {
 // TestResizeOffline grows volumes with resize2fs, up to the 1024-fold.
 func TestResizeOffline(t *testing.T) {
 	tree := fstest.Boundaries(features)[5].Tree()
+	old := FileSystem{No64Bit: true, NoMetadataCsum: true}
 	for _, c := range []struct {
+		fs   FileSystem
 		size image.Size
 		to   int64
 	}{
-		{image.Fit(0), 300 << 20},
-		{image.Exactly(20 << 20), 20 << 30},
-		{image.Exactly(300 << 20), 40 << 30},
-		{image.Fit(1 << 30), 3 << 30},
+		{FileSystem{}, image.Fit(0), 300 << 20},
+		{FileSystem{}, image.Exactly(20 << 20), 20 << 30},
+		{FileSystem{}, image.Exactly(300 << 20), 40 << 30},
+		{FileSystem{}, image.Fit(1 << 30), 3 << 30},
+		{old, image.Fit(0), 300 << 20},
+		{old, image.Exactly(300 << 20), 40 << 30},
 	} {
 		t.Run(fmt.Sprintf("%v to %d", c.size, c.to), func(t *testing.T) {
-			img := write(t, FileSystem{}, tree, c.size)
+			img := write(t, c.fs, tree, c.size)
 			if err := os.Truncate(img, c.to); err != nil {
 				t.Fatal(err)
 			}
