@@ -55,10 +55,11 @@ func (s *session) serve(requests <-chan *ssh.Request) {
 	started := false
 	for r := range requests {
 		ok := false
+		var rest func()
 		switch r.Type {
 		case "shell", "exec", "subsystem":
 			if !started {
-				ok = s.start(r)
+				rest, ok = s.start(r)
 				started = ok
 			}
 		default:
@@ -66,6 +67,9 @@ func (s *session) serve(requests <-chan *ssh.Request) {
 		}
 		if r.WantReply {
 			_ = r.Reply(ok, nil)
+		}
+		if rest != nil { // not before the reply, for it closes the channel
+			go rest()
 		}
 	}
 	s.signal(syscall.SIGHUP)
@@ -120,23 +124,23 @@ func (s *session) signal(sig syscall.Signal) bool {
 	return sig != 0 && s.process != nil && syscall.Kill(-s.process.Pid, sig) == nil
 }
 
-// start starts what a request asks for, and says whether it has begun.
-func (s *session) start(r *ssh.Request) bool {
+// start starts what a request asks for, and says whether it has begun. The rest of the
+// session is then to be done: it ends with the channel.
+func (s *session) start(r *ssh.Request) (rest func(), ok bool) {
 	argv := s.server.Login
 	switch r.Type {
 	case "exec":
 		var e execRequest
 		if ssh.Unmarshal(r.Payload, &e) != nil {
-			return false
+			return nil, false
 		}
 		argv = append(slices.Clip(s.server.Command), e.Command)
 	case "subsystem":
 		var n nameRequest
 		if ssh.Unmarshal(r.Payload, &n) != nil || n.Name != "sftp" {
-			return false
+			return nil, false
 		}
-		go s.files()
-		return true
+		return s.files, true
 	}
 	cmd := &exec.Cmd{Path: s.server.Program, Args: argv, Dir: s.server.Dir, Env: s.env}
 	run := s.runPlain
@@ -146,10 +150,9 @@ func (s *session) start(r *ssh.Request) bool {
 	wait, err := run(cmd)
 	if err != nil {
 		s.server.log("%s: %v", s.server.Program, err)
-		return false
+		return nil, false
 	}
-	go s.finish(wait)
-	return true
+	return func() { s.finish(wait) }, true
 }
 
 // files serves SFTP.

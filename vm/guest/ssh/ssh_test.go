@@ -141,8 +141,12 @@ func TestCommand(t *testing.T) {
 			t.Error("LD_PRELOAD is taken")
 		}
 		status := 0
+		if e := s.Start(x.command); e != nil {
+			t.Errorf("%s: %v", x.command, e)
+			continue
+		}
 		// The library tells of input that nobody read as an end of file.
-		if e := s.Run(x.command); e != nil && e != io.EOF {
+		if e := s.Wait(); e != nil && e != io.EOF {
 			exit, ok := e.(*ssh.ExitError)
 			if !ok {
 				t.Errorf("%s: %v", x.command, e)
