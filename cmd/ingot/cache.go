@@ -20,8 +20,10 @@ func newCache() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "cache",
 		Short: "serve a binary cache that nix copy can put paths into",
-		Args:  unknownCommand,
-		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
+		Long: `Binary caches, as https://cache.nixos.org is one: a folder, or what serves it by HTTP.
+To read one, --cache of register, closure, run and exec names it.`,
+		Args: unknownCommand,
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	c.AddCommand(newCacheServe())
 	return c
@@ -43,12 +45,7 @@ password: where others than this machine can connect, nothing can be put.`,
   nix copy --to 'http://127.0.0.1:9000?compression=none' /nix/store/…-hello
   ingot run --cache paths --unsigned --path /nix/store/…-hello --run /nix/store/…-hello/bin/hello
   ingot cache serve paths --read-only --listen 0.0.0.0:9000`,
-		Args: func(c *cobra.Command, args []string) error {
-			if err := cobra.ExactArgs(1)(c, args); err != nil {
-				return usageError{fmt.Errorf("cache serve: %w", err)}
-			}
-			return nil
-		},
+		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error { return s.serve(c, args[0]) },
 	}
 	f := c.Flags()

@@ -211,12 +211,7 @@ FROM, from one that nothing refers to. Both may also be given by their names, if
 only one path has that name. It is an error if nothing leads there.`,
 		Example: `  ingot closure why /nix/store/…-nixos-system-web /nix/store/…-perl-5.38.2 --registration registration
   ingot closure why perl-5.38.2 --graph system.graph`,
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) == 0 || len(args) > 2 {
-				return usageError{fmt.Errorf("closure why: it takes one path or two, and got %d", len(args))}
-			}
-			return nil
-		},
+		Args: cobra.RangeArgs(1, 2),
 		RunE: func(c *cobra.Command, args []string) error {
 			closure, err := sources.closure(c.Context())
 			if err != nil {

@@ -91,7 +91,7 @@ func commandLine(ctx context.Context, args []string, out, errout io.Writer) int 
 		err = fmt.Errorf("interrupted; %s", cmp.Or(verb.Annotations[interrupted], "nothing was written"))
 	}
 	fmt.Fprintf(errout, "ingot: %s\n", strings.ReplaceAll(err.Error(), "\n", "\ningot: "))
-	if h := hint(err); h != "" {
+	if h := hint(verb, err); h != "" {
 		fmt.Fprintf(errout, "hint: %s\n", h)
 	}
 	if ctx.Err() != nil {
@@ -99,11 +99,6 @@ func commandLine(ctx context.Context, args []string, out, errout io.Writer) int 
 	}
 	return status(err)
 }
-
-// usageError is a command line that does not make sense.
-type usageError struct{ error }
-
-func (e usageError) Unwrap() error { return e.error }
 
 func status(err error) int {
 	var usage usageError
@@ -137,12 +132,12 @@ func status(err error) int {
 func isFull(err error) bool { return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) }
 
 // hint returns what to do next, where that is known and the error does not say it.
-func hint(err error) string {
+func hint(verb *cobra.Command, err error) string {
 	var usage usageError
 	var changed *image.ChangedError
 	switch {
 	case errors.As(err, &usage):
-		return "ingot help shows how it is used"
+		return usageHint(verb)
 	case isFull(err):
 		return "free some space, or write to another folder with -o"
 	case errors.As(err, &changed):
@@ -153,8 +148,9 @@ func hint(err error) string {
 
 func newRoot() *cobra.Command {
 	root := &cobra.Command{
-		Use:   "ingot",
-		Short: "turn Nix and Guix store closures into bootable disks and ISOs",
+		Use:     "ingot",
+		Short:   "turn Nix and Guix store closures into bootable disks and ISOs",
+		Version: recipes.Version,
 		Long: `ingot turns Nix and Guix store closures into bootable disks and ISOs: byte for byte
 the same every time, without root, at the speed of copying the files. It also boots,
 runs commands in, and tests what it makes, built or not.
@@ -193,27 +189,8 @@ that of the guest's command.`,
 		root.AddCommand(group.verbs...)
 	}
 	root.AddCommand(newVersion())
-	for _, c := range root.Commands() {
-		if check := c.Args; check != nil {
-			c.Args = func(c *cobra.Command, args []string) error {
-				if err := check(c, args); err != nil {
-					return usageError{fmt.Errorf("%s: %w", c.Name(), err)}
-				}
-				return nil
-			}
-		}
-	}
+	root.SetHelpCommand(newHelp())
+	root.SetVersionTemplate("ingot {{.Version}}\n")
+	checkUsage(root)
 	return root
-}
-
-// unknownCommand refuses what is no verb, and says what was probably meant.
-func unknownCommand(c *cobra.Command, args []string) error {
-	if len(args) == 0 {
-		return nil
-	}
-	err := fmt.Errorf("there is no verb %q", args[0])
-	if near := c.SuggestionsFor(args[0]); len(near) > 0 {
-		err = fmt.Errorf("%w; did you mean %q?", err, near[0])
-	}
-	return usageError{err}
 }

@@ -473,7 +473,7 @@ may stand together, and up ends both.`,
 		Example: `  ingot network link web client down
   ingot network link web client delay 50ms loss 5%
   ingot network link web up`,
-		Args: usageArgs(cobra.MinimumNArgs(2)),
+		Args: cobra.MinimumNArgs(2),
 		RunE: func(c *cobra.Command, args []string) error {
 			q := network.Request{Verb: "link", A: args[0], Words: args[1:]}
 			if !isCondition(args[1]) {
@@ -499,7 +499,7 @@ func newNetworkStatus() *cobra.Command {
 		Short: "what passes the cards and links of a network that runs",
 		Example: `  ingot network status
   ingot network status --json | jq '.links'`,
-		Args: usageArgs(cobra.NoArgs),
+		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			r, err := networks().Ask(name, network.Request{Verb: "status"})
 			if err != nil {
@@ -516,16 +516,6 @@ func newNetworkStatus() *cobra.Command {
 	c.Flags().StringVar(&name, "network", "", "the network's `NAME`, if several run")
 	c.Flags().BoolVar(&asJSON, "json", false, "as JSON")
 	return c
-}
-
-// usageArgs marks what an argument check says as an error of the command line.
-func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
-	return func(c *cobra.Command, args []string) error {
-		if err := check(c, args); err != nil {
-			return usageError{fmt.Errorf("network %s: %w", c.Name(), err)}
-		}
-		return nil
-	}
 }
 
 // isCondition tells what a link can be from a machine's name.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"text/tabwriter"
 
@@ -21,6 +22,9 @@ func newRecipes() *cobra.Command {
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) == 1 {
+				if asJSON {
+					return usageError{errors.New("recipes: --json is for the list; a recipe is YAML")}
+				}
 				text, ok := recipes.Shipped(args[0])
 				if !ok {
 					return usageError{fmt.Errorf("no recipe %q ships with ingot", args[0])}

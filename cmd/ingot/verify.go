@@ -81,7 +81,7 @@ func report[D any](out io.Writer, name string, diffs []D, asJSON bool) error {
 	if asJSON {
 		e := json.NewEncoder(out)
 		e.SetIndent("", "  ")
-		if err := e.Encode(diffs); err != nil {
+		if err := e.Encode(append([]D{}, diffs...)); err != nil {
 			return err
 		}
 	} else {
