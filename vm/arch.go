@@ -32,6 +32,9 @@ type platform struct {
 	spread   bool   // TCG may run each processor in a thread of its own on x86 hosts
 	graphics []string
 	uefi     []OVMF // where its UEFI firmware may lie
+	secure   []OVMF // and that with Secure Boot
+	smm      bool   // which keeps its variables from the system by SMM
+	tpm      string // QEMU's device
 	efi      string // Debian's package with that
 }
 
@@ -42,21 +45,25 @@ var platforms = map[Arch]*platform{
 	X86_64: {
 		program: "qemu-system-x86_64", debian: "qemu-system-x86", machine: "q35", cpu: "max", serial: "ttyS0",
 		bios: true, pc: true, spread: true, uefi: ovmfPlaces, efi: "ovmf",
+		secure: secureOVMFPlaces, smm: true, tpm: "tpm-tis",
 	},
 	I686: {
 		program: "qemu-system-i386", debian: "qemu-system-x86", machine: "q35", cpu: "max", serial: "ttyS0",
 		bios: true, pc: true, spread: true, uefi: ovmf32Places, efi: "ovmf-ia32",
+		tpm: "tpm-tis",
 	},
 	AArch64: {
 		// Pointer authentication as the architecture defines it takes half of all time
 		// when translated; a cheaper function is as good for a guest that lives minutes.
 		program: "qemu-system-aarch64", debian: "qemu-system-arm", machine: "virt", cpu: "max,pauth-impdef=on",
 		serial: "ttyAMA0", graphics: paravirtual, uefi: aavmfPlaces, efi: "qemu-efi-aarch64",
+		secure: secureAAVMFPlaces, tpm: "tpm-tis-device",
 	},
 	ARMHF: {
 		// Kernels without LPAE do not reach what lies above 4 GiB.
 		program: "qemu-system-arm", debian: "qemu-system-arm", machine: "virt,highmem=off", cpu: "max",
 		serial: "ttyAMA0", graphics: paravirtual, uefi: aavmf32Places, efi: "qemu-efi-arm",
+		tpm: "tpm-tis-device",
 	},
 	RISCV64: {
 		program: "qemu-system-riscv64", debian: "qemu-system-misc", machine: "virt", cpu: "rv64",
@@ -64,6 +71,7 @@ var platforms = map[Arch]*platform{
 	},
 	PPC64LE: {
 		program: "qemu-system-ppc64", debian: "qemu-system-ppc", machine: "pseries", serial: "hvc0", bios: true,
+		tpm:      "tpm-spapr",
 		graphics: []string{"-vga", "std", "-device", "qemu-xhci,id=keys", "-device", "usb-kbd,bus=keys.0", "-device", "usb-tablet,bus=keys.0"},
 	},
 }
@@ -108,6 +116,17 @@ func joined[T ~string](list []T, separator string) string {
 
 // Console returns the serial console's name for the kernel's console=.
 func (a Arch) Console() string { return a.orHost().platform().serial }
+
+// Nix returns what Nix calls Linux on the architecture: x86_64-linux.
+func (a Arch) Nix() string {
+	switch a = a.orHost(); a {
+	case ARMHF:
+		return "armv7l-linux"
+	case PPC64LE:
+		return "powerpc64le-linux"
+	}
+	return string(a) + "-linux"
+}
 
 func (a Arch) orHost() Arch {
 	if a == "" {

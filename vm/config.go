@@ -15,7 +15,7 @@ type Firmware string
 
 const (
 	BIOS Firmware = ""     // what QEMU brings: SeaBIOS on a PC; UEFI where there is nothing of that kind
-	UEFI Firmware = "uefi" // OVMF and its like, without Secure Boot
+	UEFI Firmware = "uefi" // OVMF and its like
 )
 
 // Config describes a machine. The zero value of each field is a good default.
@@ -28,6 +28,12 @@ type Config struct {
 	// FirmwareVars is a file that keeps UEFI's variables, made if it is not there. If
 	// empty, the guest's changes are forgotten with it.
 	FirmwareVars string
+
+	// SecureBoot has UEFI start nothing but what is signed by a key that it knows: those
+	// of Microsoft, as on a computer that was bought.
+	SecureBoot bool
+
+	TPM *TPM // none if nil
 
 	Disks    []Disk
 	NICs     []NIC    // none: no network
@@ -74,6 +80,10 @@ func (c *Config) check() error {
 		return fmt.Errorf("architecture %q is unknown; there are %s", arch, joined(Arches(), ", "))
 	case c.Firmware != BIOS && c.Firmware != UEFI:
 		return fmt.Errorf("firmware %q is unknown; it is empty (BIOS) or %q", c.Firmware, UEFI)
+	case c.SecureBoot && c.firmware() != UEFI:
+		return fmt.Errorf("secure boot: it is a matter of the firmware %q", UEFI)
+	case c.SecureBoot && arch.platform().smm && c.machineName() != arch.platform().machine:
+		return fmt.Errorf("secure boot: it takes the machine %s, and not %s", arch.platform().machine, c.machineName())
 	case c.FirmwareVars != "" && c.firmware() != UEFI:
 		return fmt.Errorf("firmware variables in %s: only the firmware %q has any", c.FirmwareVars, UEFI)
 	case c.Memory != 0 && c.Memory < minMemory:
@@ -99,7 +109,7 @@ func (c *Config) check() error {
 			return err
 		}
 	}
-	return errors.Join(c.checkNICs(), c.checkChannels(), c.checkShares(), c.Display.check(), c.checkAccel())
+	return errors.Join(c.checkNICs(), c.checkChannels(), c.checkShares(), c.Display.check(), c.checkTPM(), c.checkAccel())
 }
 
 // firmware returns what the machine starts with: a machine that has nothing else to

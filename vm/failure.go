@@ -57,7 +57,11 @@ type failure struct {
 	fatal   bool // also while a command runs, whose output may show any of the others
 }
 
-const grubFailed = "GRUB failed"
+// Signs of what a guest may get over: GRUB of a font, the firmware by another device.
+const (
+	grubFailed = "GRUB failed"
+	unsigned   = "the firmware does not start what no key that it knows has signed (Secure Boot)"
+)
 
 // failures are looked for in this order.
 var failures = []failure{
@@ -72,6 +76,7 @@ var failures = []failure{
 	{NoBoot, "GRUB found neither its files nor its root", lazy.Regexp(`grub rescue>`), false},
 	{NoBoot, "GRUB found no menu", lazy.Regexp(`Minimal BASH-like line editing is supported`), false},
 	{NoBoot, "GRUB's first stage failed", lazy.Regexp(`GRUB (Geom|Hard Disk|Read|Floppy) Error|(Geom|Hard Disk|Read) Error`), false},
+	{NoBoot, unsigned, lazy.Regexp(`BdsDxe: failed to (load|start) [^\n]*: (Access Denied|Security Violation)`), false},
 	{NoBoot, "the firmware found nothing to boot", lazy.Regexp(`No bootable device|not a bootable disk|BdsDxe: No bootable option[^\n]*|UEFI Interactive Shell`), false},
 }
 
@@ -86,7 +91,7 @@ func findFailure(text string, fatalOnly bool) *FailureError {
 		switch {
 		case line == "":
 		case first == nil:
-			first = &FailureError{Kind: f.kind, Name: f.name, Line: strings.TrimSpace(line), Passing: f.name == grubFailed}
+			first = &FailureError{Kind: f.kind, Name: f.name, Line: strings.TrimSpace(line), Passing: f.name == grubFailed || f.name == unsigned}
 			if !first.Passing {
 				return first
 			}

@@ -16,6 +16,7 @@ func TestFindFailure(t *testing.T) {
 		{"Entering rescue mode...\ngrub rescue> ", "GRUB found neither its files nor its root"},
 		{"   Minimal BASH-like line editing is supported. For", "GRUB found no menu"},
 		{"Boot failed: not a bootable disk\n\nNo bootable device.\n", "the firmware found nothing to boot"},
+		{"BdsDxe: failed to load Boot0001 \"UEFI Misc Device\" from PciRoot(0x0)/Pci(0x3,0x0): Access Denied\r\nBdsDxe: No bootable option or device was found.\r\n", unsigned},
 		{"ingot: cannot start the system: no init on the root", "the system did not start"},
 	} {
 		got := ""
@@ -27,9 +28,10 @@ func TestFindFailure(t *testing.T) {
 		}
 	}
 	for text, want := range map[string]bool{
-		"error: file `/boot/grub/fonts/x.pf2' not found.\n":                                 true,
-		"error: no such device: 1234-ABCD.\nEntering rescue mode...\ngrub rescue> ":         false,
-		"error: file `/boot/vmlinuz' not found.\n[    2.1] Kernel panic - not syncing: x\n": false,
+		"error: file `/boot/grub/fonts/x.pf2' not found.\n":                                                     true,
+		"error: no such device: 1234-ABCD.\nEntering rescue mode...\ngrub rescue> ":                             false,
+		"error: file `/boot/vmlinuz' not found.\n[    2.1] Kernel panic - not syncing: x\n":                     false,
+		"BdsDxe: failed to load Boot0001 \"a CD\" from PciRoot(0x0): Access Denied\r\nBdsDxe: loading Boot0002": true,
 	} {
 		if e := findFailure(text, false); e == nil || e.Passing != want {
 			t.Errorf("findFailure(%q) = %+v; want one with Passing %v", text, e, want)

@@ -1,6 +1,7 @@
 package vm
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -15,7 +16,7 @@ import (
 // OVMF is a UEFI firmware for QEMU: its code, and the variables that it starts with.
 type OVMF struct{ Code, Vars string }
 
-// Where distributions put them, those without Secure Boot, for that starts no boot
+// Where distributions put them, those without Secure Boot first, for that starts no boot
 // loader that nobody signed.
 var (
 	ovmfPlaces = []OVMF{
@@ -48,6 +49,17 @@ var (
 		{"/usr/share/qemu-efi-riscv64/RISCV_VIRT_CODE.fd", "/usr/share/qemu-efi-riscv64/RISCV_VIRT_VARS.fd"},
 		{"/usr/share/qemu/edk2-riscv-code.fd", "/usr/share/qemu/edk2-riscv-vars.fd"},
 	}
+
+	// Those with Secure Boot, and variables in which it is on and Microsoft's keys are.
+	secureOVMFPlaces = []OVMF{
+		{"/usr/share/OVMF/OVMF_CODE_4M.ms.fd", "/usr/share/OVMF/OVMF_VARS_4M.ms.fd"}, // Debian, Ubuntu
+		{"/usr/share/OVMF/OVMF_CODE.ms.fd", "/usr/share/OVMF/OVMF_VARS.ms.fd"},
+		{"/usr/share/edk2/ovmf/OVMF_CODE.secboot.fd", "/usr/share/edk2/ovmf/OVMF_VARS.secboot.fd"},     // Fedora
+		{"/usr/share/qemu/ovmf-x86_64-smm-ms-code.bin", "/usr/share/qemu/ovmf-x86_64-smm-ms-vars.bin"}, // openSUSE
+	}
+	secureAAVMFPlaces = []OVMF{
+		{"/usr/share/AAVMF/AAVMF_CODE.ms.fd", "/usr/share/AAVMF/AAVMF_VARS.ms.fd"}, // Debian
+	}
 )
 
 // FindOVMF returns the first firmware for x86-64 that is there whole.
@@ -55,18 +67,35 @@ func FindOVMF() (OVMF, error) { return FindUEFI(X86_64) }
 
 // FindUEFI returns the first firmware for an architecture that is there whole.
 func FindUEFI(a Arch) (OVMF, error) {
-	p := a.orHost().platform()
-	if len(p.uefi) == 0 {
-		return OVMF{}, fmt.Errorf("there is no UEFI firmware for %s", a.orHost())
+	return findFirmware(a.orHost(), "UEFI firmware", a.orHost().platform().uefi)
+}
+
+// FindSecureUEFI returns the first one with Secure Boot, and with variables that know
+// Microsoft's keys.
+func FindSecureUEFI(a Arch) (OVMF, error) {
+	return findFirmware(a.orHost(), "UEFI firmware with Secure Boot", a.orHost().platform().secure)
+}
+
+func findFirmware(a Arch, what string, places []OVMF) (OVMF, error) {
+	if len(places) == 0 {
+		return OVMF{}, fmt.Errorf("there is no %s for %s", what, a)
 	}
 	var looked []string
-	for _, f := range p.uefi {
+	for _, f := range places {
 		if readable(f.Code) == nil && readable(f.Vars) == nil {
 			return f, nil
 		}
 		looked = append(looked, f.Code)
 	}
-	return OVMF{}, fmt.Errorf("no UEFI firmware: none of %s is there (Debian's package %s brings it)", strings.Join(looked, ", "), p.efi)
+	return OVMF{}, fmt.Errorf("no %s: none of %s is there (Debian's package %s brings it)", what, strings.Join(looked, ", "), a.platform().efi)
+}
+
+// uefi returns the firmware of the machine.
+func (c *Config) uefi() (OVMF, error) {
+	if c.SecureBoot {
+		return FindSecureUEFI(c.Arch)
+	}
+	return FindUEFI(c.Arch)
 }
 
 func (l *line) addFirmware(c *Config) error {
@@ -77,7 +106,7 @@ func (l *line) addFirmware(c *Config) error {
 		}
 		return nil
 	}
-	f, err := FindUEFI(c.Arch)
+	f, err := c.uefi()
 	if err != nil {
 		return err
 	}
@@ -89,6 +118,11 @@ func (l *line) addFirmware(c *Config) error {
 		}
 		vars = "file=" + escape(path)
 	}
+	if c.SecureBoot && c.Arch.orHost().platform().smm {
+		// Only code in system management mode writes to the flash; and a machine that
+		// slept would wake up without it.
+		l.add("-global", "driver=cfi.pflash01,property=secure,value=on", "-global", "ICH9-LPC.disable_s3=1")
+	}
 	l.add("-drive", "if=pflash,unit=0,format=raw,readonly=on,file="+escape(f.Code), "-drive", "if=pflash,unit=1,format=raw,"+vars)
 	return nil
 }
@@ -98,12 +132,12 @@ func (c *Config) keepVars() error {
 	if c.FirmwareVars == "" {
 		return nil
 	}
-	if info, err := os.Stat(c.FirmwareVars); err == nil {
-		return c.checkVars(info.Size())
+	if _, err := os.Stat(c.FirmwareVars); err == nil {
+		return c.checkVars()
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("firmware variables: %w", err)
 	}
-	f, err := FindUEFI(c.Arch)
+	f, err := c.uefi()
 	if err != nil {
 		return err
 	}
@@ -135,10 +169,18 @@ func unnamedFile(dir string) (*os.File, error) {
 	return os.NewFile(uintptr(fd), dir), nil
 }
 
+// keyExchangeKey is the name of a variable that is there where Secure Boot is set up, as
+// the flash has it, in UTF-16: Unified Extensible Firmware Interface Specification, 32.3.
+var keyExchangeKey = []byte("K\x00E\x00K\x00\x00\x00")
+
 // checkVars refuses a file that is of another firmware, which QEMU would do in words
-// about flash.
-func (c *Config) checkVars(size int64) error {
-	f, err := FindUEFI(c.Arch)
+// about flash, and one without the keys that Secure Boot goes by.
+func (c *Config) checkVars() error {
+	kept, err := os.ReadFile(c.FirmwareVars)
+	if err != nil {
+		return fmt.Errorf("firmware variables: %w", err)
+	}
+	f, err := c.uefi()
 	if err != nil {
 		return err
 	}
@@ -146,8 +188,11 @@ func (c *Config) checkVars(size int64) error {
 	if err != nil {
 		return err
 	}
-	if size != info.Size() {
+	if size := int64(len(kept)); size != info.Size() {
 		return fmt.Errorf("firmware variables in %s: %d bytes, and %s has %d: they are another firmware's", c.FirmwareVars, size, f.Vars, info.Size())
+	}
+	if c.SecureBoot && !bytes.Contains(kept, keyExchangeKey) {
+		return fmt.Errorf("firmware variables in %s: they hold no keys, and so Secure Boot would be off: name a file that is not there yet", c.FirmwareVars)
 	}
 	return nil
 }

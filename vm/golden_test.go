@@ -54,6 +54,11 @@ func TestCommand(t *testing.T) {
 		"arm-screen": {Arch: vm.AArch64, Accel: vm.TCG, Kernel: kernel, Display: vm.Display{Screen: true}},
 		"reboot":     {Arch: vm.X86_64, Accel: vm.TCG, Disks: []vm.Disk{{Path: disk}}, Reboot: true, Args: []string{"-rtc", "base=2001-01-01"}},
 	}
+	for _, a := range []vm.Arch{vm.X86_64, vm.AArch64, vm.PPC64LE} {
+		c := direct(a)
+		c.TPM = &vm.TPM{Dir: "/var/lib/chip"}
+		configs["tpm-"+string(a)] = c
+	}
 	for _, a := range vm.Arches() {
 		configs["arch-"+string(a)] = direct(a)
 	}
@@ -70,6 +75,9 @@ func TestCommand(t *testing.T) {
 	if f, err := vm.FindUEFI(vm.X86_64); err == nil && f.Code == "/usr/share/OVMF/OVMF_CODE_4M.fd" {
 		configs["uefi"] = vm.Config{Arch: vm.X86_64, Accel: vm.TCG, Firmware: vm.UEFI, Disks: []vm.Disk{{Path: disk}}}
 		configs["uefi-kept"] = vm.Config{Arch: vm.X86_64, Accel: vm.TCG, Firmware: vm.UEFI, FirmwareVars: filepath.Join(dir, "vars"), Disks: []vm.Disk{{Path: disk}}}
+	}
+	if f, err := vm.FindSecureUEFI(vm.X86_64); err == nil && f.Code == "/usr/share/OVMF/OVMF_CODE_4M.ms.fd" {
+		configs["secure-boot"] = vm.Config{Arch: vm.X86_64, Accel: vm.TCG, Firmware: vm.UEFI, SecureBoot: true, Disks: []vm.Disk{{Path: disk}}}
 	}
 	if f, err := vm.FindUEFI(vm.AArch64); err == nil && f.Code == "/usr/share/AAVMF/AAVMF_CODE.fd" {
 		configs["uefi-aarch64"] = vm.Config{Arch: vm.AArch64, Accel: vm.TCG, Disks: []vm.Disk{{Path: disk}}}

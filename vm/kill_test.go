@@ -29,6 +29,9 @@ func killed(dir string) {
 	if vm.DefaultShare() == vm.VirtioFS {
 		c.Shares = []vm.Share{{Tag: "one", Dir: dir}, {Tag: "two", Dir: dir, ReadOnly: true}}
 	}
+	if _, err := exec.LookPath("swtpm"); err == nil {
+		c.TPM = &vm.TPM{}
+	}
 	if _, err := vm.FindOVMF(); err == nil {
 		c.Firmware, c.FirmwareVars = vm.UEFI, filepath.Join(dir, "vars")
 	}

@@ -44,7 +44,7 @@ type Machine struct {
 
 	notes    []string
 	forwards []Forward
-	helpers  []*child // virtiofsd, one a share
+	helpers  []*child // virtiofsd, one a share, and swtpm
 	qemu     *child
 
 	stopping atomic.Bool   // we end it
@@ -91,7 +91,7 @@ func (m *Machine) prepare(ctx context.Context, c *Config) (qemu string, l *line,
 	if c.NICs, m.forwards, err = reserve(c.NICs); err != nil {
 		return "", nil, fmt.Errorf("virtual machine: %w", err)
 	}
-	if err := c.keepVars(); err != nil {
+	if err := errors.Join(c.keepVars(), c.keepTPM()); err != nil {
 		return "", nil, err
 	}
 	if err := m.settleAccel(ctx, c); err != nil {
