@@ -19,6 +19,7 @@ type Direct struct {
 	Initrd    []image.Blob
 	Arguments []string // of the kernel, without consoles
 	Consoles  []string // as the recipe has them
+	Nix       bool     // the system has a Nix among its programs
 }
 
 // Direct returns how the plan's system starts without a boot loader. A recipe without
@@ -40,6 +41,10 @@ func (p *planner) direct() (Direct, error) {
 	}
 	d := Direct{Title: e.Title, System: p.store.system, Arguments: e.Arguments, Consoles: p.Bootloader.Console}
 	look := bootloader.Lookup(p.trees[at].Lookup)
+	if d.System != "" {
+		_, err := look.File(d.System + "/sw/bin/nix-store")
+		d.Nix = err == nil
+	}
 	if d.Kernel, err = look.Data(e.Kernel); err != nil {
 		return Direct{}, fmt.Errorf("kernel: %w", err)
 	}

@@ -46,6 +46,17 @@ func TestParseArch(t *testing.T) {
 	}
 }
 
+func TestNixName(t *testing.T) {
+	for _, a := range vm.Arches() {
+		if got, err := vm.ParseArch(a.Nix()); got != a || err != nil || !strings.HasSuffix(a.Nix(), "-linux") {
+			t.Errorf("ParseArch(%s) = %s, %v; want %s", a.Nix(), got, err, a)
+		}
+	}
+	if got := vm.ARMHF.Nix(); got != "armv7l-linux" {
+		t.Errorf("ARMHF.Nix() = %s; want armv7l-linux", got)
+	}
+}
+
 // TestAArch64 boots a machine of another architecture, with what machines have: a disk,
 // a network, a channel, a screen, several processors, and a folder over 9p, for which
 // Debian's kernels for clouds have no driver.

@@ -180,7 +180,7 @@ func planSystem(plan *recipes.Plan, what string) *run.System {
 		s.NoKernel = err
 		return s
 	}
-	s.Kernel, s.Initrd, s.Words, s.Toplevel = d.Kernel, d.Initrd, d.Arguments, d.System
+	s.Kernel, s.Initrd, s.Words, s.Toplevel, s.Nix = d.Kernel, d.Initrd, d.Arguments, d.System, d.Nix
 	return s
 }
 

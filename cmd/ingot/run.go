@@ -366,6 +366,9 @@ func (a *attended) announce() {
 	if e.SSH != "" {
 		say("%s", e.SSH)
 	}
+	if e.Build != "" {
+		say("%s", e.Build)
+	}
 	if e.Disk != "" {
 		say("changes are kept in %s", e.Disk)
 	}

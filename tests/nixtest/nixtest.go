@@ -107,15 +107,21 @@ func NixStore(t testing.TB, root string, args ...string) string {
 	return out
 }
 
-// run runs a program of Nix, shielded from the machine's and the user's Nix.
+// Command returns a program of Nix to be run, shielded from the machine's and the user's Nix.
+func Command(tool string, args ...string) *exec.Cmd {
+	cmd := exec.Command(tool, args...)
+	cmd.Env = environment()
+	return cmd
+}
+
+// run runs a program of Nix.
 func run(tool string, args ...string) (string, error) {
 	return pipe(nil, tool, args...)
 }
 
 // pipe is run with something to read.
 func pipe(stdin []byte, tool string, args ...string) (string, error) {
-	cmd := exec.Command(tool, args...)
-	cmd.Env = environment()
+	cmd := Command(tool, args...)
 	cmd.Stdin = bytes.NewReader(stdin)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr

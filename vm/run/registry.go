@@ -37,6 +37,7 @@ type Entry struct {
 	Socket  string    `json:"socket,omitempty"` // the back door
 	VNC     string    `json:"vnc,omitempty"`    // socket of the screen
 	SSH     string    `json:"ssh,omitempty"`    // the command that reaches it
+	Build   string    `json:"build,omitempty"`  // the command that has its Nix build
 }
 
 // The files of a machine are called NAME and one of these.

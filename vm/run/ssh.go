@@ -41,8 +41,22 @@ func (o *Options) letSSHIn(path string) error {
 	return nil
 }
 
-// sshCommand is what a person types. The guest's own key is made at its start, so that
-// there is none to know it by; nobody but this user reaches the port's other end.
+// sshOptions lead to a port. The guest's own key is made at its start, so that there is
+// none to know it by; nobody but this user reaches the port's other end.
+func sshOptions(port int) string {
+	return fmt.Sprintf("-p %d -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null", port)
+}
+
+// sshCommand is what a person types.
 func sshCommand(key string, port int) string {
-	return fmt.Sprintf("ssh -i %s -p %d -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null root@127.0.0.1", Quote([]string{key}), port)
+	return fmt.Sprintf("ssh -i %s %s root@127.0.0.1", Quote([]string{key}), sshOptions(port))
+}
+
+// buildCommand is what a person types whose Nix is to have the machine build, for all that
+// they build in this way: a line of Nix's machines file, and how its ssh gets there. That
+// tells of each key that it has not seen before, which is of no use here.
+func buildCommand(key string, port int, arch vm.Arch, cpus int) string {
+	machine := fmt.Sprintf("ssh://root@127.0.0.1 %s %s %d", arch.Nix(), key, cpus)
+	return fmt.Sprintf("NIX_SSHOPTS=%s nix-build --max-jobs 0 --builders %s",
+		Quote([]string{sshOptions(port) + " -o LogLevel=ERROR"}), Quote([]string{machine}))
 }

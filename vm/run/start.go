@@ -1,6 +1,7 @@
 package run
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -116,7 +117,11 @@ func (x *Session) describe(s *System, o Options) Entry {
 	}
 	for _, f := range x.Machine.Forwards() {
 		if o.SSH && f.GuestPort == sshPort {
-			e.SSH = sshCommand(x.claim.registry.path(e.Name, keySuffix), f.HostPort)
+			key := x.claim.registry.path(e.Name, keySuffix)
+			e.SSH = sshCommand(key, f.HostPort)
+			if s.Nix {
+				e.Build = buildCommand(key, f.HostPort, cmp.Or(o.Arch, s.Arch), max(1, o.CPUs))
+			}
 		}
 		e.Forward = append(e.Forward, describe(f))
 	}

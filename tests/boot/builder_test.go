@@ -1,0 +1,143 @@
+package boot
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"ingot/tests/fstest"
+	"ingot/tests/nixtest"
+	"ingot/tests/testenv"
+	"ingot/vm/run"
+)
+
+// made is a derivation with a dependency in its output and one that it reads; %s are its
+// name and the folder with busybox.
+const made = `let
+  tools = builtins.path { name = "tools"; path = %[2]s; };
+in derivation {
+  name = %[1]q;
+  system = builtins.currentSystem;
+  builder = tools + "/bin/sh";
+  PATH = tools + "/bin";
+  input = builtins.toFile "input" "a line to be counted\nand another\n";
+  args = [ "-c" ''
+    mkdir $out
+    wc -l < $input > $out/lines
+    ln -s $input $out/input
+    grep MemTotal /proc/meminfo > $out/memory
+  '' ];
+}
+`
+
+// TestRemoteBuild has the Nix of this machine, as an ordinary user who may build nothing
+// here, build in the machine that ships as builder, over both of Nix's protocols: what a
+// build needs is sent, and what it made comes back.
+func TestRemoteBuild(t *testing.T) {
+	fstest.Judge(t, "ssh", "openssh-client")
+	nixBuild, nix := fstest.Judge(t, "nix-build", "nix-bin"), fstest.Judge(t, "nix", "nix-bin")
+	u, dir := newUser(t), t.TempDir()
+	must(t, nixtest.Tools(fstest.Judge(t, "busybox", "busybox-static"), mkdir(t, dir, "tools/bin")))
+	u.runs("ingot: ready on ttyS0", "builder", "--name", "builder", "--restrict-network", "--ssh", "--memory", "1000")
+	machine := u.entry("builder")
+	variables, arguments, ok := strings.Cut(machine.Build, " nix-build ")
+	if !ok {
+		t.Fatalf("ps --json tells %q of how Nix builds there", machine.Build)
+	}
+	client := filepath.Join(dir, "client")
+	t.Cleanup(func() { fstest.Run(t, "chmod", "-R", "u+w", dir) })
+
+	for _, x := range []struct{ name, protocol string }{{"once", "ssh://"}, {"again", "ssh-ng://"}} {
+		expression := filepath.Join(dir, x.name+".nix")
+		must(t, os.WriteFile(expression, fmt.Appendf(nil, made, x.name, filepath.Join(dir, "tools")), 0o644))
+		arguments := strings.Replace(arguments, "ssh://", x.protocol, 1)
+		// As a person types it, in a shell.
+		line := fmt.Sprintf("%s exec %s %s --store %s --no-out-link %s", variables, nixBuild, arguments, client, expression)
+		cmd := nixtest.Command("sh", "-c", line)
+		out, err := cmd.Output()
+		if err != nil {
+			t.Fatalf("%s: %v\n%s", line, err, stderrOf(err))
+		}
+		result := strings.TrimSpace(string(out))
+		for name, want := range map[string]string{"lines": "2\n", "memory": "MemTotal:"} {
+			got, err := os.ReadFile(filepath.Join(client, result, name))
+			if err != nil || !strings.HasPrefix(string(got), want) {
+				t.Errorf("%s/%s holds %q, %v; want %q", result, name, got, err, want)
+			}
+			if here, _ := os.ReadFile("/proc/meminfo"); name == "memory" && strings.HasPrefix(string(here), string(got)) {
+				t.Errorf("it was built in a machine with this one's memory: %s", got)
+			}
+		}
+		if references := nixtest.NixStore(t, client, "--query", "--references", result); !strings.HasSuffix(references, "-input\n") || strings.Count(references, "\n") != 1 {
+			t.Errorf("%s refers to %q; want the input alone", result, references)
+		}
+		nixtest.NixStore(t, client, "--verify-path", result)
+		inside, errout, status := u.types("", "shell", "builder", "--", "nix-store", "--query", "--references", result)
+		if status != 0 || !strings.HasSuffix(inside, "-input\n") {
+			t.Errorf("in the machine, %s refers to %q, status %d, %s", result, inside, status, errout)
+		}
+	}
+
+	// And whole closures, copied there by hand.
+	c := nixtest.System(t)
+	variable, value, _ := strings.Cut(variables, "=")
+	key := strings.Fields(machine.SSH)[2]
+	copying := nixtest.Command(nix, "copy", "--store", c.Root, "--to", "ssh-ng://root@127.0.0.1?ssh-key="+key, c.Path("busybox-static"))
+	copying.Env = append(copying.Env, variable+"="+strings.Trim(value, "'"))
+	if out, err := copying.CombinedOutput(); err != nil {
+		t.Errorf("nix copy: %v\n%s", err, out)
+	}
+	if out, errout, status := u.types("", "shell", "builder", "--", "nix-store", "--verify-path", c.Path("busybox-static")); status != 0 {
+		t.Errorf("what was copied there: status %d, %s%s", status, out, errout)
+	}
+}
+
+// runs starts ingot run on a recipe that ships, until its console shows something.
+func (u *user) runs(sign, recipe string, args ...string) *screen {
+	u.t.Helper()
+	cmd, console := u.command(append([]string{"run", recipe, "--set", "system.kernel=" + testenv.Kernel(u.t)}, args...)...), &screen{}
+	cmd.Stdout, cmd.Stderr = console, console
+	must(u.t, cmd.Start())
+	u.t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait() // which says that it was killed
+	})
+	eventually(u.t, sign+" on the console", func() bool { return strings.Contains(console.String(), sign) })
+	return console
+}
+
+// entry returns what ps tells of a machine.
+func (u *user) entry(name string) run.Entry {
+	u.t.Helper()
+	out, errout, _ := u.types("", "ps", "--json")
+	var list []run.Entry
+	if err := json.Unmarshal([]byte(out), &list); err != nil {
+		u.t.Fatalf("ps --json printed %s%s: %v", out, errout, err)
+	}
+	for _, e := range list {
+		if e.Name == name {
+			return e
+		}
+	}
+	u.t.Fatalf("ps --json does not list %s: %s", name, out)
+	return run.Entry{}
+}
+
+func mkdir(t *testing.T, parts ...string) string {
+	t.Helper()
+	dir := filepath.Join(parts...)
+	must(t, os.MkdirAll(dir, 0o755))
+	return dir
+}
+
+// stderrOf returns what a command that failed has printed as errors.
+func stderrOf(err error) string {
+	if exit, ok := err.(*exec.ExitError); ok {
+		return string(exit.Stderr)
+	}
+	return ""
+}
