@@ -55,7 +55,9 @@ func (t idleTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 		cancel()
 		return nil, err
 	}
-	resp.Body = &idleBody{ReadCloser: resp.Body, patience: t.patience, timer: time.AfterFunc(t.patience, cancel), outer: r.Context(), cancel: cancel}
+	timer := time.AfterFunc(t.patience, cancel)
+	timer.Stop() // it runs while somebody reads
+	resp.Body = &idleBody{ReadCloser: resp.Body, patience: t.patience, timer: timer, outer: r.Context(), cancel: cancel}
 	return resp, nil
 }
 
