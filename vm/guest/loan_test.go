@@ -52,8 +52,12 @@ func TestLoan(t *testing.T) {
 	if all != size || holes != 1<<20+5 {
 		t.Errorf("lend = %d bytes, %d of them in holes; want %d and %d", all, holes, size, 1<<20+5)
 	}
-	if !l.end() {
-		t.Error("end says that something was moved")
+	// The kernel may move pages at any time, though it seldom does.
+	for tries := 1; !l.end(); tries++ {
+		if tries == 100 {
+			t.Fatal("end says that something was moved, each time")
+		}
+		l.lend(f, size)
 	}
 	if l.lend(f, size) == nil {
 		t.Fatal("it cannot be lent again")
