@@ -190,7 +190,12 @@ func TestRescue(t *testing.T) {
 	}{{"raw", vm.BIOS}, {"qcow2", vm.UEFI}} {
 		t.Run(x.format, func(t *testing.T) {
 			text, _ := recipes.Shipped("rescue")
-			disk, _ := build(t, strings.Replace(string(text), "kernel: host", fmt.Sprintf("kernel: %q", testenv.Kernel(t)), 1), x.format)
+			system := fmt.Sprintf("kernel: %q", testenv.Kernel(t))
+			if x.firmware == vm.BIOS {
+				fstest.Judge(t, "mksquashfs", "squashfs-tools")
+				system += "\n  tools: [" + liveTools + "]"
+			}
+			disk, _ := build(t, strings.Replace(string(text), "kernel: host", system, 1), x.format)
 			inputs, second := insideInputs(t)
 			m := boot(t, disk, x.firmware, second)
 			ctx, cancel := context.WithTimeout(t.Context(), limit)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,7 +12,6 @@ import (
 	"strings"
 	"testing"
 
-	"ingot/image"
 	"ingot/recipes"
 	"ingot/storedb"
 	"ingot/vm"
@@ -37,6 +37,34 @@ disk:
       contents: {store: true, from: notes, files: [{path: /srv/one, source: notes/deep/one, mode: 0600, uid: 1000}]}
 `
 
+// live is a recipe of a live system. Its GRUB and its mksquashfs are this machine's; a
+// guest has them, too.
+const live = `name: live
+disk:
+  partitions:
+    - name: root
+      filesystem: ext4
+      contents: {from: notes, files: [{path: /boot/kernel, text: kernel}, {path: /boot/initrd, text: initrd}]}
+bootloader:
+  grub: [bios, efi]
+  entries: [{title: Live, kernel: /boot/kernel, initrd: [/boot/initrd]}]
+`
+
+// liveTools are the packages of what builds live.
+const liveTools = "grub-common, grub-pc-bin, grub-efi-amd64-bin, squashfs-tools"
+
+// outputs are what is built on both sides: a disk, and live systems in all shapes.
+var outputs = []struct {
+	recipe, name string
+	settings     []string
+}{
+	{"inside.yaml", "inside.img", nil},
+	{"live.yaml", "files.iso", []string{"output.format=iso"}},
+	{"live.yaml", "erofs.iso", []string{"output.format=iso", "output.store=erofs"}},
+	{"live.yaml", "squashfs.iso", []string{"output.format=iso", "output.store=squashfs", "output.level=1"}},
+	{"live.yaml", "folder", []string{"output.format=netboot", "output.level=1"}},
+}
+
 // otherClock starts a machine 20 years ago.
 var otherClock = []string{"-rtc", "base=2006-01-02T15:04:05"}
 
@@ -45,7 +73,7 @@ var otherClock = []string{"-rtc", "base=2006-01-02T15:04:05"}
 func insideInputs(t *testing.T) (dir string, disk vm.Disk) {
 	t.Helper()
 	dir = filepath.Join(t.TempDir(), "inputs")
-	files := map[string]string{"inside.yaml": inside}
+	files := map[string]string{"inside.yaml": inside, "live.yaml": live}
 	var graph strings.Builder
 	for i := range 8 {
 		name := fmt.Sprintf("%032d-item", i)
@@ -98,34 +126,63 @@ func databaseDigest(t *testing.T, ctx context.Context, dir string) string {
 	return fmt.Sprintf("%x", sha256.Sum256(b))
 }
 
-// buildInside has the guest build the recipe from the disk vdb, and compares the
-// digest of what it wrote with that of what would be written here. So it does with the
-// database of a root in which the guest registers the closure.
+// outputDigests builds one of the outputs here, and returns the digest of its file, or of
+// each file where it is a folder.
+func outputDigests(t *testing.T, ctx context.Context, recipe, name string, settings []string) []string {
+	t.Helper()
+	r, err := recipes.Load(recipe, settings)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := r.Plan(ctx, recipes.Host{Path: filepath.SplitList(os.Getenv("PATH"))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := filepath.Join(t.TempDir(), name)
+	if _, err := p.Emit(ctx, out, recipes.EmitOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	var sums []string
+	err = filepath.WalkDir(out, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		sums = append(sums, fmt.Sprintf("%x", sha256.Sum256(b)))
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sums
+}
+
+// buildInside has the guest build the outputs from the disk vdb, and compares the digests
+// of what it wrote with those of what is written here. So it does with the database of a
+// root in which the guest registers the closure.
 func buildInside(t *testing.T, ctx context.Context, m *vm.Machine, dir string) {
 	t.Helper()
-	r, err := recipes.Load(filepath.Join(dir, "inside.yaml"), nil)
-	if err != nil {
-		t.Fatal(err)
+	inGuest := func(command string) string {
+		t.Helper()
+		out, status, err := m.Run(ctx, command)
+		if err != nil || status != 0 {
+			t.Fatalf("in the guest: %s: status %d, %v\n%s", command, status, err, out)
+		}
+		return out
 	}
-	p, err := r.Plan(ctx, recipes.Host{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	sum := sha256.New()
-	if err := image.Digest(ctx, p.Disk.Map, sum, image.WriteOptions{}); err != nil {
-		t.Fatal(err)
-	}
-	out, status, err := m.Run(ctx, "mount -o ro /dev/vdb1 /mnt && date +%Y && ingot build /mnt/inside.yaml -o /root/inside.img && sha256sum /root/inside.img && "+
-		"ingot register --root /root/registered --graph /mnt/graph --from /mnt/store --copy && sha256sum /root/registered/nix/var/nix/db/db.sqlite; umount /mnt")
-	if err != nil || status != 0 {
-		t.Fatalf("in the guest: status %d, %v\n%s", status, err, out)
-	}
-	if !strings.Contains(out, "2006") {
+	if out := inGuest("mount -o ro /dev/vdb1 /mnt && date +%Y"); !strings.Contains(out, "2006") {
 		t.Errorf("the guest's clock is not another one:\n%s", out)
 	}
-	if want := fmt.Sprintf("%x", sum.Sum(nil)); !strings.Contains(out, want) {
-		t.Errorf("the guest's disk has not the digest %s:\n%s", want, out)
+	for _, x := range outputs {
+		out := inGuest(fmt.Sprintf("ingot build -q /mnt/%s -o /root/%s%s && find /root/%[2]s -type f | xargs sha256sum; rm -r /root/%[2]s",
+			x.recipe, x.name, strings.Join(append([]string{""}, x.settings...), " --set ")))
+		for _, want := range outputDigests(t, ctx, filepath.Join(dir, x.recipe), x.name, x.settings) {
+			if !strings.Contains(out, want) {
+				t.Errorf("%s of the guest has not the digest %s:\n%s", x.name, want, out)
+			}
+		}
 	}
+	out := inGuest("ingot register --root /root/registered --graph /mnt/graph --from /mnt/store --copy && sha256sum /root/registered/nix/var/nix/db/db.sqlite; umount /mnt")
 	if want := databaseDigest(t, ctx, dir); !strings.Contains(out, want) {
 		t.Errorf("the guest's database has not the digest %s:\n%s", want, out)
 	}

@@ -157,8 +157,10 @@ var live = []struct {
 	args   []string
 }{
 	{"iso", nil},
+	{"iso", []string{"--set", "output.store=erofs"}},
 	{"iso", []string{"--set", "output={store: squashfs, level: 1, joliet: true}"}},
 	{"netboot", []string{"--set", "output={level: 1}"}},
+	{"netboot", []string{"--set", "output.store=erofs"}},
 }
 
 func TestOneDigestLive(t *testing.T) {
