@@ -22,6 +22,10 @@
 // partition; and [Hybrid], a GPT whose MBR also names up to three partitions, for
 // firmware that reads nothing else.
 //
+// A [Share] is the size of a partition that takes a part of what the others leave of a
+// disk of given size. [Raw] is bytes that firmware expects outside of partitions; these
+// keep clear of them.
+//
 // The package also holds what the sizes of a disk have in common: [ParseSize] and
 // [FormatBytes] for people, and [FileSystem], which the packages below it implement.
 //
@@ -35,8 +39,8 @@
 //
 // # Limits
 //
-// All positions and sizes are in bytes, and multiples of the sector size (512 or
+// All positions and sizes but those of a Raw are in bytes, and multiples of the sector size (512 or
 // 4096). A GPT has 128 entries and names of 36 UTF-16 units; an MBR reaches 2 TiB
 // with sectors of 512 bytes, and 60 partitions. Bytes 0 to 439 of the disk are left
-// to boot code.
+// to boot code, which may be a Raw.
 package partition

@@ -31,7 +31,7 @@ func TestRefusals(t *testing.T) {
 			`is that of the disk`},
 		{"bad GUID", Table{Partitions: []Partition{{Name: "root", Size: miB, GUID: "abc"}}}, `partition root: GUID "abc" is not of the form`},
 		{"overlap", Table{Partitions: []Partition{{Name: "a", Start: miB, Size: 3 * miB}, {Name: "b", Start: 2 * miB, Size: miB}}},
-			"partitions a (bytes 1048576 to 4194303) and b (bytes 2097152 to 3145727) overlap by 1 MiB"},
+			"partition a (bytes 1048576 to 4194303) and partition b (bytes 2097152 to 3145727) overlap by 1 MiB"},
 		{"too large", Table{Size: 4 * miB, Partitions: []Partition{{Name: "root", Size: 6 * miB}}},
 			"the last one, root, ends 3.0 MiB (3,162,624 bytes) beyond the disk's size of 4 MiB"},
 		{"no room at all", Table{Size: 512 * 20}, "the gpt table alone needs 33.5 KiB"},

@@ -27,11 +27,18 @@ type layout struct {
 	Table
 	parts []Placed
 	ebr   []int64 // by partition: where a logical one's extended boot record lies
+
+	unshared Share // while shares are made sizes of: the share that no partition has
+	spare    int64 // and its size, for which there is to be room at the disk's end
 }
 
 // Layout places the partitions and returns the disk. It refuses a table of which it
 // cannot keep every word.
 func (t Table) Layout() (*Disk, error) {
+	t, err := t.Divide()
+	if err != nil {
+		return nil, err
+	}
 	l := &layout{Table: t}
 	for _, step := range []func() error{l.setDefaults, l.describe, l.checkUnique, l.place, l.settleSize, l.checkReach} {
 		if err := step(); err != nil {
@@ -47,6 +54,9 @@ func (t Table) Layout() (*Disk, error) {
 		if p.Content != nil {
 			b.Add(p.Start, p.Content, &image.Owner{Name: p.title()})
 		}
+	}
+	for _, r := range l.Raw {
+		b.Add(r.Start, r.Content, &image.Owner{Name: r.span().what})
 	}
 	if err := l.writeTables(&b); err != nil {
 		return nil, err
@@ -64,7 +74,7 @@ func (l *layout) writeTables(b *image.Builder) error {
 		l.writeMBR(b)
 		return nil
 	}
-	b.Add(0, image.Bytes(l.gptMBR().encode()), tableOwner)
+	l.gptMBR().addTo(b)
 	return l.writeGPT(b)
 }
 

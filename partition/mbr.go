@@ -33,10 +33,15 @@ func (l *layout) writeMBR(b *image.Builder) {
 		start, end := l.extended()
 		r.Entries[n] = l.entry(typeExtendedLBA, start, end-start, false)
 	}
-	b.Add(0, image.Bytes(r.encode()), tableOwner)
+	r.addTo(b)
 	for i := n; i < len(l.parts); i++ {
 		b.Add(l.ebr[i], image.Bytes(l.bootRecord(i).encode()), tableOwner)
 	}
+}
+
+// addTo adds the record to a disk, less the boot code, which is not the table's.
+func (r mbrRecord) addTo(b *image.Builder) {
+	b.Add(mbrSignatureOffset, image.Bytes(r.encode()[mbrSignatureOffset:]), tableOwner)
 }
 
 // extended returns the bytes that the extended partition covers.

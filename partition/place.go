@@ -6,11 +6,14 @@ import "fmt"
 // where they were told to, and each of the others comes after the one before it in
 // the list, past whatever is in its way.
 
-// span is what a partition takes of the disk, its extended boot record included.
+// span is a run of bytes of the disk, and what it is taken by. That of a partition has its
+// extended boot record, too.
 type span struct {
 	start, end int64
-	part       int // index into layout.parts
+	what       string
 }
+
+func (s span) overlaps(t span) bool { return s.start < t.end && t.start < s.end }
 
 // head returns the bytes before the first partition that the table needs, tail
 // those after the last.
@@ -31,7 +34,10 @@ func (l *layout) tail() int64 {
 // place gives every partition its position.
 func (l *layout) place() error {
 	l.ebr = make([]int64, len(l.parts))
-	var taken []span
+	taken, err := l.placeRaw()
+	if err != nil {
+		return err
+	}
 	for i := range l.parts {
 		if l.parts[i].Partition.Start == 0 {
 			continue
@@ -41,8 +47,8 @@ func (l *layout) place() error {
 			return err
 		}
 		for _, t := range taken {
-			if s.start < t.end && t.start < s.end {
-				return l.overlap(t, s)
+			if s.overlaps(t) {
+				return overlap(t, s)
 			}
 		}
 		taken = append(taken, s)
@@ -81,7 +87,7 @@ func (l *layout) fix(i int) (span, error) {
 	case first < l.head():
 		return span{}, p.fail("start at byte %d: the %s table needs the first %d bytes", p.Start, l.Kind, l.head()+p.Start-first)
 	}
-	return span{first, p.End(), i}, nil
+	return span{first, p.End(), "partition " + p.title()}, nil
 }
 
 // next places partition i at or after cursor, clear of all that is taken.
@@ -101,27 +107,31 @@ func (l *layout) next(i int, cursor int64, taken []span) span {
 		}
 	}
 	p.Start, l.ebr[i] = at+lead, at
-	return span{at, p.End(), i}
+	return span{at, p.End(), "partition " + p.title()}
 }
 
-func (l *layout) overlap(a, b span) error {
+func overlap(a, b span) error {
 	if a.start > b.start {
 		a, b = b, a
 	}
-	p, q := l.parts[a.part], l.parts[b.part]
-	return fmt.Errorf("partitions %s (bytes %d to %d) and %s (bytes %d to %d) overlap by %s: move one, or leave out its start",
-		p.title(), a.start, a.end-1, q.title(), b.start, b.end-1, exactly(min(a.end, b.end)-b.start))
+	return fmt.Errorf("%s (bytes %d to %d) and %s (bytes %d to %d) overlap by %s: move one of them",
+		a.what, a.start, a.end-1, b.what, b.start, b.end-1, exactly(min(a.end, b.end)-b.start))
 }
 
 // settleSize makes the disk as large as it must be, or checks that it is.
 func (l *layout) settleSize() error {
-	need, last := l.head(), Placed{}
+	need, last := l.head(), ""
 	for _, p := range l.parts {
 		if p.End() > need {
-			need, last = p.End(), p
+			need, last = p.End(), p.title()
 		}
 	}
-	need += l.tail()
+	for _, r := range l.Raw {
+		if r.End() > need {
+			need, last = roundUp(r.End(), l.SectorSize), r.span().what
+		}
+	}
+	need += l.spare + l.tail()
 	if l.Size == 0 {
 		l.Size = roundUp(need, l.Align)
 		return nil
@@ -129,11 +139,11 @@ func (l *layout) settleSize() error {
 	switch {
 	case need <= l.Size:
 		return nil
-	case last.Number == 0:
+	case last == "":
 		return fmt.Errorf("disk size %s: the %s table alone needs %s", exactly(l.Size), l.Kind, exactly(need))
 	}
 	return fmt.Errorf("partitions do not fit: the last one, %s, ends %s beyond the disk's size of %s: raise the disk's size, or leave it out for the smallest that fits",
-		last.title(), exactly(need-l.Size), exactly(l.Size))
+		last, exactly(need-l.Size), exactly(l.Size))
 }
 
 // checkReach refuses what 32-bit sector numbers cannot say.
@@ -161,6 +171,11 @@ func (l *layout) embedding() Region {
 		return Region{}
 	}
 	first, before := l.Size, "the disk's end"
+	for _, r := range l.Raw {
+		if r.Start >= l.SectorSize && r.Start < first {
+			first, before = r.Start, r.span().what
+		}
+	}
 	for i, p := range l.parts {
 		start := p.Start
 		if p.Logical {

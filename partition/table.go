@@ -59,6 +59,8 @@ type Table struct {
 	SectorSize int64
 	// Partitions stand in the order of their numbers.
 	Partitions []Partition
+	// Raw is what lies outside of partitions.
+	Raw []Raw
 }
 
 // A Partition is what is asked of one partition.
@@ -78,6 +80,9 @@ type Partition struct {
 	Start int64
 	// Size is the size in bytes; 0 is that of Content.
 	Size int64
+	// Share is, where Size is 0, the partition's share of what the others leave of the
+	// disk.
+	Share Share
 	// Align overrides that of the table.
 	Align int64
 	// Content is what the partition holds, from its first byte on; nil is zeros.
