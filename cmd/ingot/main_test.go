@@ -7,6 +7,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"ingot/tests/testenv"
+	"ingot/vm"
 )
 
 func TestMain(m *testing.M) {
@@ -20,6 +21,10 @@ func TestScript(t *testing.T) {
 		Dir:           "testdata/script",
 		UpdateScripts: os.Getenv("UPDATE_SCRIPTS") != "",
 		Condition: func(cond string) (bool, error) {
+			if cond == "ovmf" {
+				_, err := vm.FindOVMF()
+				return err == nil, nil
+			}
 			return cond == "root" && os.Geteuid() == 0, nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){

@@ -46,8 +46,9 @@ Of a boot that fails a person is told; with neither a terminal nor graphics that
 the machine, with what failed and the console's last lines.
 
 The variables of NixOS's and tvix's scripts are understood: NIX_DISK_IMAGE, QEMU_OPTS,
-QEMU_NET_OPTS, QEMU_KERNEL_PARAMS, SHARED_DIR, TMPDIR with USE_TMPDIR, CH_NUM_CPUS,
-CH_MEM_SIZE and CH_CMDLINE. Flags go before them.`,
+QEMU_NET_OPTS, QEMU_KERNEL_PARAMS, SHARED_DIR, TMPDIR with USE_TMPDIR, NIX_EFI_VARS
+with --boot uefi, NIX_SWTPM_DIR with --tpm, CH_NUM_CPUS, CH_MEM_SIZE and CH_CMDLINE.
+Flags go before them.`,
 		Example: `  ingot run rescue
   ingot run web.yaml --forward 8080:80 --disk-image web.qcow2
   ingot run rescue.iso --boot uefi --memory 1G
@@ -95,7 +96,8 @@ type runFlags struct {
 	number                                   int
 	noNetwork, restrict                      bool
 	words                                    []string
-	efiVars, graphics                        string
+	efiVars, tpmState, graphics              string
+	tpm, secureBoot                          bool
 	reboot, noBackdoor, showConsole, ssh     bool
 	save                                     string
 	dryRun                                   bool
@@ -115,7 +117,7 @@ func (r *runFlags) add(c *cobra.Command) {
 	f.StringVar(&r.diskImage, "disk-image", "", "`FILE`, qcow2, that keeps what is written to the disk; made if it is not there")
 	f.BoolVar(&r.keep, "keep", false, "the same as --disk-image NAME.qcow2, in this folder")
 	f.StringVar(&r.diskSize, "disk-size", "", "the disk's size, if more than it has")
-	f.StringArrayVar(&r.empty, "empty-disk", nil, "a further disk of this `SIZE`; may be repeated")
+	f.StringArrayVar(&r.empty, "empty-disk", nil, "a further disk: its `SIZE`, and SIZE:ext4, SIZE:fat or SIZE:swap for one with a file system, SIZE:ext4:LABEL with a label; may be repeated")
 	f.StringSliceVar(&r.forwards, "forward", nil, "forward a port of this machine: `[tcp:|udp:][ADDRESS:]PORT:GUESTPORT`, or :PORT-:GUESTPORT; or let the guest reach one: guest:10.0.2.100:80-127.0.0.1:8080; may be repeated")
 	f.BoolVar(&r.restrict, "restrict-network", false, "the guest reaches nothing but what is forwarded")
 	f.BoolVar(&r.noNetwork, "no-network", false, "no network card")
@@ -124,6 +126,9 @@ func (r *runFlags) add(c *cobra.Command) {
 	f.StringArrayVar(&r.shares, "share", nil, "show the guest a folder: `NAME:PATH` or NAME:PATH,ro; may be repeated")
 	f.StringArrayVar(&r.words, "append", nil, "`WORDS` for the kernel's command line, with --boot kernel; may be repeated")
 	f.StringVar(&r.efiVars, "efi-vars", "", "`FILE` that keeps UEFI's variables; made if it is not there")
+	f.BoolVar(&r.secureBoot, "secure-boot", false, "boot with UEFI, and nothing but what Microsoft's keys have signed")
+	f.BoolVar(&r.tpm, "tpm", false, "give the machine a TPM 2.0, by swtpm")
+	f.StringVar(&r.tpmState, "tpm-state", "", "the same, and keep what it knows in `FOLDER`; made if it is not there")
 	f.StringVar(&r.graphics, "graphics", "none", "how the screen is seen: window, vnc (at a Unix socket) or none")
 	f.BoolVar(&r.reboot, "reboot", false, "a guest that restarts does so; if not, that ends the machine")
 	f.BoolVar(&r.noBackdoor, "no-backdoor", false, "no port at which ingot shell finds a shell")
@@ -156,6 +161,8 @@ func (r *runFlags) options(c *cobra.Command) (o run.Options, err error) {
 	o.Name, o.MachineType, o.Accel = r.name, r.machine, vm.Accel(r.accel)
 	o.NoNetwork, o.Restrict, o.Number = r.noNetwork, o.Restrict || r.restrict, r.number
 	o.EFIVars, o.Reboot, o.NoBackdoor, o.SSH = r.efiVars, r.reboot, r.noBackdoor, r.ssh
+	o.SecureBoot, o.TPM = r.secureBoot, r.tpm || r.tpmState != ""
+	o.TPMDir = cmp.Or(r.tpmState, o.TPMDir)
 	for _, words := range r.words {
 		o.Words = append(o.Words, strings.Fields(words)...)
 	}
@@ -183,8 +190,8 @@ func (r *runFlags) parse(o *run.Options) error {
 	}
 	for _, text := range r.empty {
 		steps = append(steps, func() error {
-			size, err := run.ParseSize(text)
-			o.Empty = append(o.Empty, size)
+			e, err := run.ParseEmpty(text)
+			o.Empty = append(o.Empty, e)
 			return err
 		})
 	}
@@ -239,6 +246,9 @@ func runMachine(c *cobra.Command, what string, m *machineFlags, r *runFlags) err
 			name = system.Name
 		}
 		o.DiskImage = name + ".qcow2"
+	}
+	if err := m.rootOnDisk(system, &o); err != nil {
+		return err
 	}
 	if len(o.VLANs) > 0 && system.Kernel != nil {
 		if err := placeOnVLANs(system, &o); err != nil {

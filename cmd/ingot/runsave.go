@@ -64,7 +64,7 @@ func qemuWords(c *cobra.Command) int {
 }
 
 // fileFlags are those whose value is a path, or begins with NAME: and then is one.
-var fileFlags = []string{"kernel", "graph", "registration", "path-info", "store-root", "from", "disk-image", "efi-vars"}
+var fileFlags = []string{"kernel", "graph", "registration", "path-info", "store-root", "from", "disk-image", "efi-vars", "tpm-state"}
 
 // flagWords writes the flags that were given, so that they mean the same in any folder.
 func flagWords(c *cobra.Command) []string {

@@ -16,6 +16,8 @@ import (
 //	QEMU_OPTS           words for QEMU's command line
 //	QEMU_NET_OPTS       options for QEMU's -netdev user, separated by commas
 //	QEMU_KERNEL_PARAMS  words for the kernel's command line
+//	NIX_EFI_VARS        UsualEFIVars
+//	NIX_SWTPM_DIR       TPMDir; it takes Options.TPM, too
 //	SHARED_DIR          a folder that the guest finds under the name shared
 //	TMPDIR              if USE_TMPDIR is set, too: the folder that keeps the empty disks,
 //	                    and whose folder xchg the guest finds under that name
@@ -25,6 +27,7 @@ import (
 func FromEnvironment(getenv func(string) string) (Options, error) {
 	var o Options
 	o.DiskImage = getenv("NIX_DISK_IMAGE")
+	o.UsualEFIVars, o.TPMDir = getenv("NIX_EFI_VARS"), getenv("NIX_SWTPM_DIR")
 	o.QEMUArgs = strings.Fields(getenv("QEMU_OPTS"))
 	for _, option := range strings.Split(getenv("QEMU_NET_OPTS"), ",") {
 		if err := o.netOption(option); err != nil {

@@ -27,7 +27,7 @@ type Options struct {
 	// it is not there; its base has to stay as it is. Without one, changes are forgotten.
 	DiskImage string
 	DiskSize  int64   // of the first disk, if that is more than it has
-	Empty     []int64 // the sizes of further disks, which hold nothing
+	Empty     []Empty // further disks
 	TempDir   string  // keeps the further disks, as emptyN.qcow2; without it they are forgotten
 
 	NoNetwork  bool
@@ -38,9 +38,14 @@ type Options struct {
 	VLANs      []VLAN
 	Number     int // the machine's on its VLANs: the last part of its addresses; 1
 
-	Shares  []vm.Share
-	Words   []string // for the kernel's command line, behind the system's own
-	EFIVars string   // the file that keeps UEFI's variables
+	Shares []vm.Share
+	Words  []string // for the kernel's command line, behind the system's own
+
+	EFIVars      string // the file that keeps UEFI's variables
+	UsualEFIVars string // the same, but for a machine that boots otherwise no error
+	SecureBoot   bool   // UEFI, and nothing but what Microsoft's keys have signed
+	TPM          bool
+	TPMDir       string // keeps what it knows; forgotten if empty
 
 	Graphics Graphics
 	Channels []string // further virtio-serial ports
@@ -138,6 +143,8 @@ func (o *Options) check(s *System) error {
 		return fmt.Errorf("--boot %s: %s has no disk to boot from", o.boot(s), s.What)
 	case o.boot(s) != Kernel && len(o.Words) > 0:
 		return fmt.Errorf("words for the kernel (%s) reach it only with --boot kernel: the boot loader has its own", strings.Join(o.Words, " "))
+	case o.SecureBoot && o.boot(s) != UEFI:
+		return fmt.Errorf("--secure-boot: it is the firmware that looks at signatures, and --boot %s goes past it: --boot uefi", o.boot(s))
 	case o.EFIVars != "" && o.boot(s) != UEFI:
 		return fmt.Errorf("--efi-vars %s: only a machine that boots with UEFI has variables (--boot uefi)", o.EFIVars)
 	case o.boot(s) != Kernel && s.Firmware != nil && !slices.Contains(s.Firmware, o.boot(s)):
@@ -172,6 +179,8 @@ func (o *Options) boot(s *System) Boot {
 	switch {
 	case o.Boot != "":
 		return o.Boot
+	case o.SecureBoot:
+		return UEFI
 	case s.Kernel != nil:
 		return Kernel
 	case len(s.Firmware) > 0:

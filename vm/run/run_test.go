@@ -260,7 +260,7 @@ func TestFromEnvironment(t *testing.T) {
 	env := map[string]string{
 		"NIX_DISK_IMAGE": "/x/disk.qcow2", "QEMU_OPTS": "-vga  none -usb", "QEMU_KERNEL_PARAMS": "quiet debug", "CH_CMDLINE": "tvix.find",
 		"QEMU_NET_OPTS": "hostfwd=tcp::2222-:22,restrict=on,net=10.1.0.0/24", "SHARED_DIR": dir, "TMPDIR": dir, "USE_TMPDIR": "1",
-		"CH_NUM_CPUS": "3", "CH_MEM_SIZE": "768M",
+		"CH_NUM_CPUS": "3", "CH_MEM_SIZE": "768M", "NIX_EFI_VARS": "/x/vars", "NIX_SWTPM_DIR": "/x/chip",
 	}
 	o, err := FromEnvironment(func(k string) string { return env[k] })
 	if err != nil {
@@ -271,6 +271,9 @@ func TestFromEnvironment(t *testing.T) {
 		`[{shared %[1]s false } {xchg %[1]s/xchg false }] 3 805306368 %[1]s`, dir)
 	if got != want {
 		t.Errorf("FromEnvironment:\n%s\nwant\n%s", got, want)
+	}
+	if o.UsualEFIVars != "/x/vars" || o.EFIVars != "" || o.TPMDir != "/x/chip" || o.TPM {
+		t.Errorf("NIX_EFI_VARS and NIX_SWTPM_DIR: %q and %q; want what counts with UEFI and with a TPM", o.UsualEFIVars, o.TPMDir)
 	}
 	delete(env, "USE_TMPDIR")
 	if o, err := FromEnvironment(func(k string) string { return env[k] }); err != nil || o.TempDir != "" || len(o.Shares) != 1 {
@@ -379,12 +382,15 @@ func TestCommand(t *testing.T) {
 		"words":    {Options{Words: []string{"console=hvc0", "quiet"}}, []string{"root=UUID=x console=hvc0 quiet'"}},
 		"forward":  {Options{Restrict: true, Forwards: []vm.Forward{{HostPort: 8080, GuestPort: 80}}}, []string{"restrict=on", "hostfwd=tcp:127.0.0.1:8080-:80"}},
 		"vlans":    {Options{NoNetwork: true, Number: 3, VLANs: []VLAN{{N: 2, Switch: "/dev/null"}}}, []string{"52:54:00:12:02:03", "addr.path=/dev/null"}},
-		"empty":    {Options{Empty: []int64{1 << 20, 2 << 20}}, []string{"serial=empty0", "serial=empty1"}},
+		"empty":    {Options{Empty: []Empty{{Size: 1 << 20}, {Size: 2 << 20, Filesystem: "ext4"}}}, []string{"serial=empty0", "serial=empty1"}},
 		"image":    {Options{DiskImage: "/x/web.qcow2"}, []string{"file.filename=/x/web.qcow2", "backing.driver=raw", "backing.file.driver=nbd"}},
 		"qemu":     {Options{QEMUArgs: []string{"-snapshot", "-usb"}}, []string{"-snapshot -usb"}},
 		"name":     {Options{Name: "other"}, []string{"guest=other"}},
 		"nonet":    {Options{NoNetwork: true, NoBackdoor: true}, nil},
-		"tempdir":  {Options{TempDir: "/t", Empty: []int64{1 << 20}}, []string{"file=/t/empty0.qcow2"}},
+		"tempdir":  {Options{TempDir: "/t", Empty: []Empty{{Size: 1 << 20}}}, []string{"file=/t/empty0.qcow2"}},
+		"services": {Options{Restrict: true, Services: []vm.Service{{GuestAddr: "10.0.2.100", GuestPort: 80, HostPort: 8080}}}, []string{"guestfwd=tcp:10.0.2.100:80-cmd:/proc/", "127.0.0.1:8080"}},
+		"tpm":      {Options{TPM: true, TPMDir: "/x/chip"}, []string{"-tpmdev emulator"}},
+		"no tpm":   {Options{TPMDir: "/x/chip", UsualEFIVars: "/x/vars"}, []string{"-kernel"}},
 		"machines": {Options{MachineType: "pc"}, []string{"-machine pc"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -426,18 +432,21 @@ func TestRefused(t *testing.T) {
 		change func(*System)
 		o      Options
 	}{
-		"it is an image":        {disk, Options{Boot: Kernel}},
-		"boots with bios":       {nil, Options{Boot: UEFI}},
-		"--boot kernel":         {nil, Options{Boot: BIOS, Words: []string{"x"}}},
-		"--efi-vars v":          {nil, Options{EFIVars: "v"}},
-		"--vlan 255":            {nil, Options{VLANs: []VLAN{{N: 255}}}},
-		"no switch listens":     {nil, Options{VLANs: []VLAN{{N: 1, Switch: "/nonexistent"}}}},
-		"--number 300":          {nil, Options{VLANs: []VLAN{{N: 1}}, Number: 300}},
-		"--no-network":          {nil, Options{NoNetwork: true, Restrict: true}},
-		"shared folder x":       {nil, Options{Shares: []vm.Share{{Tag: "x", Dir: "/nonexistent"}}}},
-		"--ssh":                 {nil, Options{SSH: true, NoNetwork: true}},
-		"no disk whose changes": {func(s *System) { s.Disks[0].Bus = vm.CDROM }, Options{DiskImage: "x"}},
-		"less than the":         {nil, Options{DiskSize: 4096}},
+		"it is an image":           {disk, Options{Boot: Kernel}},
+		"boots with bios":          {nil, Options{Boot: UEFI}},
+		"--boot kernel":            {nil, Options{Boot: BIOS, Words: []string{"x"}}},
+		"--efi-vars v":             {nil, Options{EFIVars: "v"}},
+		"--boot kernel goes past":  {nil, Options{SecureBoot: true, Boot: Kernel}},
+		"web.yaml boots with bios": {nil, Options{SecureBoot: true}},
+		"leave out --no-network":   {nil, Options{NoNetwork: true, Services: []vm.Service{{}}}},
+		"--vlan 255":               {nil, Options{VLANs: []VLAN{{N: 255}}}},
+		"no switch listens":        {nil, Options{VLANs: []VLAN{{N: 1, Switch: "/nonexistent"}}}},
+		"--number 300":             {nil, Options{VLANs: []VLAN{{N: 1}}, Number: 300}},
+		"--no-network":             {nil, Options{NoNetwork: true, Restrict: true}},
+		"shared folder x":          {nil, Options{Shares: []vm.Share{{Tag: "x", Dir: "/nonexistent"}}}},
+		"--ssh":                    {nil, Options{SSH: true, NoNetwork: true}},
+		"no disk whose changes":    {func(s *System) { s.Disks[0].Bus = vm.CDROM }, Options{DiskImage: "x"}},
+		"less than the":            {nil, Options{DiskSize: 4096}},
 	} {
 		s := system(t)
 		if x.change != nil {

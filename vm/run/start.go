@@ -195,6 +195,9 @@ func (w *wiring) config(s *System, o Options) (vm.Config, error) {
 			c.Channels = append(c.Channels, agent.PortName)
 		}
 	}
+	if o.TPM {
+		c.TPM = &vm.TPM{Dir: o.TPMDir}
+	}
 	switch o.Graphics {
 	case VNC:
 		c.Display.VNC = w.host.Registry.path(name, vncSuffix)
@@ -211,8 +214,8 @@ func (w *wiring) config(s *System, o Options) (vm.Config, error) {
 		}
 		c.Disks = append(c.Disks, d)
 	}
-	for i, size := range o.Empty {
-		d, err := w.empty(&o, i, size)
+	for i := range o.Empty {
+		d, err := w.empty(&o, i)
 		if err != nil {
 			return c, err
 		}
@@ -225,7 +228,7 @@ func (w *wiring) config(s *System, o Options) (vm.Config, error) {
 func (w *wiring) boot(c *vm.Config, s *System, o *Options) error {
 	switch o.boot(s) {
 	case UEFI:
-		c.Firmware, c.FirmwareVars = vm.UEFI, o.EFIVars
+		c.Firmware, c.FirmwareVars, c.SecureBoot = vm.UEFI, cmp.Or(o.EFIVars, o.UsualEFIVars), o.SecureBoot
 	case Kernel:
 		var err error
 		if c.Kernel, err = w.kernel(s.Kernel); err != nil {
@@ -273,6 +276,9 @@ func (w *wiring) kernel(b image.Blob) (string, error) {
 
 // disk makes one of the system's disks. Changes to the first may be kept.
 func (w *wiring) disk(base Base, o *Options, first bool) (vm.Disk, error) {
+	if first && base.Own && o.DiskImage != "" {
+		return w.own(base, o)
+	}
 	size := int64(0)
 	if first {
 		size = o.DiskSize
@@ -322,25 +328,6 @@ func (w *wiring) base(b Base, size int64) (vm.Disk, error) {
 	d.Path = ""
 	d.NBD, err = w.serve(m)
 	return d, err
-}
-
-// empty makes a disk that holds nothing.
-func (w *wiring) empty(o *Options, i int, size int64) (vm.Disk, error) {
-	serial := fmt.Sprintf("empty%d", i)
-	hole, err := (&image.Builder{}).Map(size)
-	if err != nil {
-		return vm.Disk{}, err
-	}
-	if o.TempDir == "" {
-		file, err := w.serve(hole)
-		return vm.Disk{NBD: file, Serial: serial}, err
-	}
-	d := vm.Disk{Path: o.emptyPath(i), Format: "qcow2", Serial: serial, Writable: true}
-	if w.dry {
-		d.Path, err = w.standIn(d.Path)
-		return d, err
-	}
-	return d, createEmpty(w.ctx, d.Path, size)
 }
 
 // standIn returns a path for a file that a machine would find, made if it were not
