@@ -11,7 +11,7 @@ TAGS = osusergo netgo sqlite_omit_load_extension
 BUILD = CGO_ENABLED=1 go build -trimpath -buildvcs=false -tags '$(TAGS)' \
 	-ldflags '-s -w -buildid= -linkmode external -extldflags -static'
 
-.PHONY: help build build-arm64 test test-guix check race bench fuzz demo clean
+.PHONY: help build build-arm64 modules test test-guix check race bench fuzz demo clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -21,6 +21,10 @@ build: ## the program, static, at bin/ingot
 
 build-arm64: ## the same for AArch64, at bin/ingot-arm64, for its guests
 	GOOS=linux GOARCH=arm64 CC=aarch64-linux-gnu-gcc $(BUILD) -o $(OUT)-arm64 ./cmd/ingot
+
+modules: ## fetches what the other commands need of Go modules
+	go mod download
+	$(STATICCHECK) -version
 
 test: ## all tests, with what they need installed first
 	tests/setup/debian judges
