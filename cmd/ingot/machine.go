@@ -56,7 +56,7 @@ func (f *machineFlags) add(c *cobra.Command) {
 	s.StringVar(&f.run, "run", "", "closure: run a program of it, `PATH` and arguments separated by blanks; its status is ingot's")
 	s.StringArrayVar(&f.arguments, "arg", nil, "closure: a further `ARGUMENT` for --run, whatever is in it; may be repeated")
 	s.StringArrayVar(&f.environment, "env", nil, "closure: a variable for --run, `KEY=VALUE`; may be repeated")
-	s.StringVar(&f.init, "init", "", "closure: `PATH` of the init of a system whose root is the store and memory")
+	s.StringVar(&f.init, "init", "", "closure: `PATH` of the init of a system whose root is the store and memory, or a disk with --disk-image or --disk-size")
 	s.StringVar(&f.regInfo, "reg-info", "", "closure: `PATH` in the guest of a registration that its database is to have, too (the word regInfo=)")
 }
 
@@ -216,6 +216,21 @@ func (f *machineFlags) closure(c *cobra.Command, what string) (*run.System, erro
 	s.Words = append(s.Words, "quiet", "panic=-1")
 	s.Words = append(s.Words, f.words()...)
 	return s, nil
+}
+
+// rootOnDisk gives the init of a bare closure a root on a disk, where one is asked for,
+// and not in memory.
+func (f *machineFlags) rootOnDisk(s *run.System, o *run.Options) error {
+	if f.init == "" || f.find || f.shell || f.run != "" || o.DiskImage == "" && o.DiskSize == 0 {
+		return nil
+	}
+	root, err := storedisk.Root(cmp.Or(o.DiskSize, storedisk.RootSize))
+	if err != nil {
+		return fmt.Errorf("--disk-size: %w", err)
+	}
+	s.Disks = slices.Insert(s.Disks, 0, run.Base{Map: root, Serial: "root", Own: true})
+	s.Words = append(s.Words, storedisk.RootWords()...)
+	return nil
 }
 
 // attachStore gives the guest its store.

@@ -61,7 +61,11 @@ func keep(ctx context.Context, path string, base Base, size int64, h Host) error
 		if err := id.write(path); err != nil { // first: an image without it is of no use
 			return err
 		}
-		return createEmpty(ctx, path, max(size, m.Size()))
+		hole, err := (&image.Builder{}).Map(max(size, m.Size()))
+		if err != nil {
+			return err
+		}
+		return create(ctx, path, hole)
 	} else if err != nil {
 		return err
 	}
@@ -165,16 +169,4 @@ func fileMap(path string) (*image.Map, error) {
 	}
 	b.Add(0, image.BlobOf(q, q.Size()), nil)
 	return b.Map(q.Size())
-}
-
-// createEmpty makes a qcow2 file without any data, unless it is there.
-func createEmpty(ctx context.Context, path string, size int64) error {
-	if _, err := os.Stat(path); err == nil {
-		return nil
-	}
-	hole, err := (&image.Builder{}).Map(size)
-	if err != nil {
-		return err
-	}
-	return qcow2.Write(ctx, hole, path, image.WriteOptions{NoSync: true})
 }

@@ -45,6 +45,7 @@ type Base struct {
 	Bus    vm.Bus
 	Serial string
 	Plain  bool // what is written to it is forgotten, whatever is asked of the first disk
+	Own    bool // the file that keeps changes becomes all of the disk, of which Map is but the start
 }
 
 // Boot is what a machine starts with.

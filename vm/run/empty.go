@@ -1,0 +1,127 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+
+	"ingot/image"
+	"ingot/image/qcow2"
+	"ingot/internal/near"
+	"ingot/partition"
+	"ingot/partition/ext4"
+	"ingot/partition/fat"
+	"ingot/partition/swap"
+	"ingot/vm"
+)
+
+// An Empty is a further disk, without any files.
+type Empty struct {
+	Size       int64
+	Filesystem string // of the whole disk: ext4, fat or swap; none if empty
+	Label      string // of the file system
+}
+
+// fileSystems are those that an empty disk can have, by name.
+var fileSystems = map[string]partition.FileSystem{"ext4": ext4.FileSystem{}, "fat": fat.FileSystem{}, "swap": swap.Area{}}
+
+// ParseEmpty reads SIZE, SIZE:FILESYSTEM or SIZE:FILESYSTEM:LABEL.
+func ParseEmpty(text string) (e Empty, err error) {
+	size, rest, _ := strings.Cut(text, ":")
+	e.Filesystem, e.Label, _ = strings.Cut(rest, ":")
+	if e.Size, err = ParseSize(size); err == nil {
+		err = e.check()
+	}
+	if err != nil {
+		return e, fmt.Errorf("--empty-disk %s: %w", text, err)
+	}
+	return e, nil
+}
+
+// check says why there cannot be such a disk.
+func (e Empty) check() error {
+	names := []string{"ext4", "fat", "swap"}
+	switch fs := fileSystems[e.Filesystem]; {
+	case fs != nil:
+		return fs.Check(e.volume(0))
+	case e.Filesystem == "" && e.Label == "":
+		return nil
+	case e.Filesystem == "":
+		return fmt.Errorf("a label is a file system's: name one of %s before it", strings.Join(names, ", "))
+	default:
+		meant := ""
+		if name := near.Word(e.Filesystem, names); name != "" {
+			meant = fmt.Sprintf("; did you mean %q?", name)
+		}
+		return fmt.Errorf("file system %q: a disk can have %s%s", e.Filesystem, strings.Join(names, ", "), meant)
+	}
+}
+
+// volume is what is asked of the file system on the disk of number i: an identifier of its
+// own among those of the machine.
+func (e Empty) volume(i int) image.Volume {
+	return image.Volume{Size: image.Exactly(e.Size), Label: e.Label, Seed: image.NewSeed(fmt.Appendf(nil, "empty disk %d", i))}
+}
+
+// layout returns the bytes of the disk of number i.
+func (e Empty) layout(i int) (*image.Map, error) {
+	if e.Filesystem == "" {
+		return (&image.Builder{}).Map(e.Size)
+	}
+	m, err := fileSystems[e.Filesystem].Layout(image.NewTree(), e.volume(i))
+	if err != nil {
+		return nil, fmt.Errorf("empty disk %d: %w", i, err)
+	}
+	return m, nil
+}
+
+// empty makes the empty disk of number i.
+func (w *wiring) empty(o *Options, i int) (vm.Disk, error) {
+	serial := fmt.Sprintf("empty%d", i)
+	m, err := o.Empty[i].layout(i)
+	if err != nil {
+		return vm.Disk{}, err
+	}
+	if o.TempDir == "" {
+		file, err := w.serve(m)
+		return vm.Disk{NBD: file, Serial: serial}, err
+	}
+	d := vm.Disk{Path: o.emptyPath(i), Format: "qcow2", Serial: serial, Writable: true}
+	if w.dry {
+		d.Path, err = w.standIn(d.Path)
+		return d, err
+	}
+	return d, create(w.ctx, d.Path, m)
+}
+
+// own makes a disk whose image is all of it, and not what has changed of something else:
+// out of the base at the first start, and from then on whatever has become of it.
+func (w *wiring) own(base Base, o *Options) (d vm.Disk, err error) {
+	d = vm.Disk{Path: o.DiskImage, Writable: true, Bus: base.Bus, Serial: base.Serial}
+	if _, err := os.Stat(d.Path + baseSuffix); err == nil {
+		return d, fmt.Errorf("%s keeps changes to another disk, as %[1]s%s tells: give another file with --disk-image", d.Path, baseSuffix)
+	}
+	there, err := fileMap(d.Path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && w.dry:
+		d.Format = "qcow2"
+		d.Path, err = w.standIn(d.Path)
+	case errors.Is(err, fs.ErrNotExist):
+		d.Format, err = "qcow2", qcow2.Write(w.ctx, base.Map, d.Path, image.WriteOptions{})
+	case err == nil && o.DiskSize > there.Size():
+		err = fmt.Errorf("--disk-size: %s has %d bytes already, and %d are asked for: grow it with qemu-img resize and resize2fs, or remove it to start anew",
+			d.Path, there.Size(), o.DiskSize)
+	}
+	return d, err
+}
+
+// create makes a qcow2 file, unless it is there.
+func create(ctx context.Context, path string, m *image.Map) error {
+	if _, err := os.Stat(path); err == nil {
+		return nil
+	}
+	return qcow2.Write(ctx, m, path, image.WriteOptions{NoSync: true})
+}

@@ -1,0 +1,29 @@
+package storedisk
+
+import (
+	"fmt"
+
+	"ingot/image"
+	"ingot/partition/ext4"
+)
+
+// RootLabel is that of the root in the models' machines.
+const RootLabel = "nixos"
+
+// RootSize is how large a root is of which nobody has said it: 1 GiB, as in the models.
+const RootSize = 1 << 30
+
+// Root lays out the root of a system whose store is elsewhere: an ext4 file system that
+// holds nothing yet. The system makes what it wants there; until then it takes no room,
+// however large it is.
+func Root(size int64) (*image.Map, error) {
+	v := image.Volume{Label: RootLabel, Size: image.Exactly(size), Seed: image.NewSeed([]byte("root of a store"))}
+	m, err := ext4.FileSystem{}.Layout(image.NewTree(), v)
+	if err != nil {
+		return nil, fmt.Errorf("root of %d bytes: %w", size, err)
+	}
+	return m, nil
+}
+
+// RootWords are those by which the guest finds that root, and shows it the store.
+func RootWords() []string { return []string{"root=LABEL=" + RootLabel, "rw"} }
