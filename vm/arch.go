@@ -128,17 +128,6 @@ func (a Arch) Nix() string {
 	return string(a) + "-linux"
 }
 
-// Nix returns what Nix calls Linux on the architecture: x86_64-linux.
-func (a Arch) Nix() string {
-	switch a = a.orHost(); a {
-	case ARMHF:
-		return "armv7l-linux"
-	case PPC64LE:
-		return "powerpc64le-linux"
-	}
-	return string(a) + "-linux"
-}
-
 func (a Arch) orHost() Arch {
 	if a == "" {
 		return HostArch()
