@@ -31,7 +31,7 @@ kill -KILL -1 2> /dev/null || true
 tries=0
 until umount -R "$chroot" 2> /dev/null; do
 	tries=$((tries + 1))
-	[ $tries -lt 50 ] || { echo "$chroot is still in use" >&2; exit 1; }
+	[ $tries -lt 600 ] || { echo "$chroot is still in use" >&2; exit 1; }
 	sleep 0.1
 done
 if [ "$root" = "$shared/root" ]; then

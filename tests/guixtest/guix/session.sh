@@ -10,7 +10,7 @@ trap 'kill $daemon; wait $daemon || true; cat /mnt/daemon.log >&2' EXIT
 tries=0
 until guix repl /mnt/ready.scm 2> /dev/null; do
 	tries=$((tries + 1))
-	[ $tries -lt 60 ] || { echo "guix-daemon does not answer" >&2; exit 1; }
+	[ $tries -lt 600 ] || { echo "guix-daemon does not answer" >&2; exit 1; }
 	sleep 0.1
 done
 . /mnt/steps.sh
