@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ingot/tests/fstest"
+	"ingot/tests/kills"
 	"ingot/tests/nixtest"
 	"ingot/tests/testenv"
 )
@@ -361,33 +362,18 @@ func (s *session) gone() {
 }
 
 // TestExecKilled kills ingot at moments all over its life: nothing is left of it.
-// INGOT_KILLS says how often.
 func TestExecKilled(t *testing.T) {
 	s := newSession(t)
 	s.file("shared/file", "shared\n")
-	kills := 6
-	if v, err := strconv.Atoi(os.Getenv("INGOT_KILLS")); err == nil {
-		kills = v
-	}
-	running := 0
-	for i := range kills {
-		cmd := s.command("--accel", "tcg", "--shared", filepath.Join(s.dir, "shared"), "--", "sleep", "1000")
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		// Most of the moments lie where something begins; one in three in the guest's life.
-		time.Sleep(time.Duration(i*37%400)*time.Millisecond + time.Duration(i%3/2)*3*time.Second)
-		if len(processes(t, filepath.Join(s.dir, "kernel"))) > 0 {
-			running++
-		}
-		if err := cmd.Process.Kill(); err != nil {
-			t.Fatal(err)
-		}
-		_ = cmd.Wait() // killed, as wanted
-		s.gone()
-	}
+	kills.Victim{
+		Within: 3 * time.Second, AtOnce: 4,
+		Command: func(_ int, dir string) *exec.Cmd {
+			cmd := s.command("--accel", "tcg", "--shared", filepath.Join(s.dir, "shared"), "--", "sleep", "1000")
+			cmd.Dir, cmd.Env = dir, append(cmd.Env, "TMPDIR="+dir)
+			return cmd
+		},
+	}.Run(t)
 	s.only("cache", "kernel", "shared", "tmp")
-	t.Logf("of %d kills, %d of them with a machine running, none left a process or a file", kills, running)
 }
 
 // TestExecTerminal works at a terminal: keys go to the guest, Ctrl-C too, and the

@@ -18,6 +18,7 @@ import (
 // the one it is built on, and boots it in that one's machine: firmware, GRUB, kernel and
 // ingot are all of the other kind. The bytes are the same as those of a second build.
 func TestRescueOnAArch64(t *testing.T) {
+	parallel(t)
 	if testing.Short() {
 		t.Skip("boots a machine of another architecture")
 	}

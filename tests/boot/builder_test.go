@@ -38,6 +38,7 @@ in derivation {
 // here, build in the machine that ships as builder, over both of Nix's protocols: what a
 // build needs is sent, and what it made comes back.
 func TestRemoteBuild(t *testing.T) {
+	parallel(t)
 	fstest.Judge(t, "ssh", "openssh-client")
 	nixBuild, nix := fstest.Judge(t, "nix-build", "nix-bin"), fstest.Judge(t, "nix", "nix-bin")
 	u, dir := newUser(t), t.TempDir()

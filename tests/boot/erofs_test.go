@@ -9,11 +9,11 @@ import (
 	"ingot/vm"
 )
 
-// TestEROFS boots the rescue system with its root in an EROFS: from an ISO, and by
-// network. Linux 6.1 reads what is in it, whose order and places differ from those of
+// TestEROFS boots the rescue system with its root in an EROFS: from an ISO, and as it comes
+// by network. Linux 6.1 reads what is in it, whose order and places differ from those of
 // every other maker.
 func TestEROFS(t *testing.T) {
-	text := rescue(t, "output: {store: erofs}\n")
+	parallel(t)
 	said := map[string]string{
 		"mount":                        "on /run/live/image type erofs (ro",
 		"touch /written && ls /":       "written",
@@ -23,17 +23,17 @@ func TestEROFS(t *testing.T) {
 		"find /run/live/image -type f -exec cat {} + >/dev/null && echo all is read": "all is read",
 	}
 	t.Run("ISO", func(t *testing.T) {
-		iso, _ := build(t, text, "iso")
+		iso, _ := buildRescue(t, "iso", "output.store=erofs")
 		m, ctx := bootMedium(t, iso, vm.Virtio, vm.BIOS, shellReady)
 		says(t, ctx, m, said)
 	})
 	t.Run("netboot", func(t *testing.T) {
-		folder, _ := build(t, text, "netboot")
+		folder, _ := buildRescue(t, "netboot", "output.store=erofs")
 		out, err := exec.Command(fstest.Judge(t, "fsck.erofs", "erofs-utils"), "--extract", folder+"/root.erofs").CombinedOutput()
 		if err != nil || strings.Contains(string(out), "rror") {
 			t.Errorf("fsck.erofs: %v\n%s", err, out)
 		}
-		m, ctx := startUntil(t, vm.Config{Memory: 1 << 30, Disks: []vm.Disk{{Path: passingDisk(t)}}, Args: tftp(folder)}, shellReady)
+		m, ctx := startUntil(t, fetched(t, folder, "root.erofs", "root.erofs"), shellReady)
 		says(t, ctx, m, said)
 	})
 }

@@ -29,6 +29,7 @@ output: {store: erofs, sign: {key: %q, certificate: %[2]q}}
 // TestSignedNetboot has the iPXE in QEMU's network card, which has no imgverify, run a
 // signed script: what cannot be verified is not started either.
 func TestSignedNetboot(t *testing.T) {
+	parallel(t)
 	openssl := fstest.Judge(t, "openssl", "openssl")
 	pem := filepath.Join(t.TempDir(), "code.pem")
 	fstest.Run(t, openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", pem, "-out", pem+".crt", "-subj", "/CN=code",

@@ -3,7 +3,6 @@ package boot
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -21,24 +20,21 @@ import (
 	"ingot/vm"
 )
 
-// rescue returns the recipe that ships, with the tests' kernel and other settings.
-func rescue(t *testing.T, more string) string {
+// buildRescue builds the recipe that ships, without tools of this machine.
+func buildRescue(t *testing.T, format string, settings ...string) (string, *recipes.Plan) {
 	t.Helper()
-	return rescueWith(t, testenv.Kernel(t), more)
+	return buildWithTools(t, format, append([]string{"system.optional-tools=[]"}, settings...)...)
 }
 
-// rescueWith names a kernel. It is told not to look whether its timer ticks: on a host
-// that is busy with other tests it may find that it does not, and gives up.
-func rescueWith(t *testing.T, kernel, more string) string {
+// buildWithTools builds the recipe that ships, with the tests' kernel and what saves time.
+func buildWithTools(t *testing.T, format string, settings ...string) (string, *recipes.Plan) {
 	t.Helper()
 	text, ok := recipes.Shipped("rescue")
 	if !ok {
 		t.Fatal("no recipe rescue ships")
 	}
-	return strings.NewReplacer(
-		"kernel: host", fmt.Sprintf("kernel: %q", kernel),
-		"console: [tty0, ttyS0]\n", "console: [tty0, ttyS0]\n  arguments: [no_timer_check]\n",
-	).Replace(string(text)) + more
+	quick := []string{"system.kernel=" + testenv.Kernel(t), "bootloader.timeout=0", "bootloader.arguments=[" + words + "]"}
+	return build(t, string(text), format, append(quick, settings...)...)
 }
 
 // bootMedium starts a machine from an ISO and waits until it says ready.
@@ -83,6 +79,7 @@ const shellReady = `ingot: ready on ttyS0`
 // same bytes were copied to, in both firmwares, its root as plain files and in a squashfs.
 // The kernel for clouds starts faster, but knows no USB.
 func TestISO(t *testing.T) {
+	parallel(t)
 	for _, store := range []string{"files", "squashfs"} {
 		for _, x := range []struct {
 			name   string
@@ -93,7 +90,7 @@ func TestISO(t *testing.T) {
 			{"CD", testenv.Kernel(t), vm.CDROM, "/dev/sr0"},
 			{"USB", testenv.KernelFull(t), vm.USB, "/dev/sda"},
 		} {
-			iso, _ := build(t, rescueWith(t, x.kernel, "output: {store: "+store+"}\n"), "iso")
+			iso, _ := buildRescue(t, "iso", "system.kernel="+x.kernel, "output.store="+store, "output.level=1")
 			fstest.Run(t, "xorriso", "-indev", iso, "-report_el_torito", "plain", "-report_system_area", "plain")
 			for firmware, name := range map[vm.Firmware]string{vm.BIOS: "BIOS", vm.UEFI: "UEFI"} {
 				t.Run(store+"-"+x.name+"-"+name, func(t *testing.T) {
@@ -126,6 +123,7 @@ func nixISO(t *testing.T, c *nixtest.Closure, store string) string {
 // TestNixISO boots the closure of real Nix by its own initial RAM disk from an ISO, its
 // store as plain files and in nix-store.squashfs.
 func TestNixISO(t *testing.T) {
+	parallel(t)
 	c := nixtest.System(t)
 	for _, x := range []struct {
 		store    string
@@ -159,6 +157,7 @@ func nixDone(t *testing.T, ctx context.Context, m *vm.Machine) {
 // TestISORootIsNix gives what an ISO holds to the real nix-store: the ready database that
 // lies on it, and the one that a first boot makes from nix-path-registration.
 func TestISORootIsNix(t *testing.T) {
+	parallel(t)
 	c := nixtest.System(t)
 	xorriso := fstest.Judge(t, "xorriso", "xorriso")
 	for _, store := range []string{"files", "squashfs"} {
@@ -262,7 +261,8 @@ func loadDatabase(t *testing.T, root string) {
 // TestNetboot has the iPXE in QEMU's network card fetch the rescue system by TFTP, and
 // run the script that came with it.
 func TestNetboot(t *testing.T) {
-	folder, _ := build(t, rescue(t, ""), "netboot")
+	parallel(t)
+	folder, _ := buildRescue(t, "netboot")
 	m, ctx := startUntil(t, vm.Config{Memory: 1 << 30, Disks: []vm.Disk{{Path: passingDisk(t)}}, Args: tftp(folder)}, shellReady)
 	says(t, ctx, m, map[string]string{
 		"mount":                        "type squashfs",
@@ -294,35 +294,41 @@ func passingDisk(t *testing.T) string {
 	return name
 }
 
-// TestNixNetboot starts the closure of real Nix with what its netboot folder holds: the
-// store joins the initial RAM disk as iPXE has it join.
-func TestNixNetboot(t *testing.T) {
-	c := nixtest.System(t)
-	folder, _ := build(t, nixRecipe(c, "gpt", "", "[]")+"output: {level: 1}\n", "netboot")
+// fetched is a machine as it is once iPXE has fetched a netboot folder: the root is in the
+// initial RAM disk, under a name. TFTP alone takes half a minute for a large one.
+func fetched(t *testing.T, folder, root, name string) vm.Config {
+	t.Helper()
 	read := func(name string) []byte {
 		data, err := os.ReadFile(filepath.Join(folder, name))
-		if err != nil {
-			t.Fatal(err)
-		}
+		must(t, err)
 		return data
-	}
-	if want := "initrd --name root.squashfs root.squashfs nix-store.squashfs"; !strings.Contains(string(read("script.ipxe")), want) {
-		t.Errorf("the script does not have %q", want)
 	}
 	var archive bytes.Buffer
 	w := cpio.Newc.Writer(&archive)
-	if err := w.WriteRecord(cpio.StaticFile("nix-store.squashfs", string(read("root.squashfs")), 0o444)); err != nil {
-		t.Fatal(err)
-	}
-	if err := cpio.WriteTrailer(w); err != nil {
-		t.Fatal(err)
-	}
+	must(t, w.WriteRecord(cpio.StaticFile(name, string(read(root)), 0o444)))
+	must(t, cpio.WriteTrailer(w))
 	initrd := read("initrd")
 	initrd = append(initrd, make([]byte, (4-len(initrd)%4)%4)...)
-	m, ctx := startUntil(t, vm.Config{
+	return vm.Config{
 		Kernel: filepath.Join(folder, "kernel"), Initrd: image.Bytes(append(initrd, archive.Bytes()...)),
-		Append: strings.TrimSpace(string(read("command-line"))), Args: otherClock,
-	}, c.Marker())
+		Append: strings.TrimSpace(string(read("command-line"))), Memory: 1 << 30,
+	}
+}
+
+// TestNixNetboot starts the closure of real Nix with what its netboot folder holds: the
+// store joins the initial RAM disk as iPXE has it join.
+func TestNixNetboot(t *testing.T) {
+	parallel(t)
+	c := nixtest.System(t)
+	folder, _ := build(t, nixRecipe(c, "gpt", "", "[]")+"output: {level: 1}\n", "netboot")
+	script, err := os.ReadFile(filepath.Join(folder, "script.ipxe"))
+	must(t, err)
+	if want := "initrd --name root.squashfs root.squashfs nix-store.squashfs"; !strings.Contains(string(script), want) {
+		t.Errorf("the script does not have %q", want)
+	}
+	machine := fetched(t, folder, "root.squashfs", "nix-store.squashfs")
+	machine.Args = otherClock
+	m, ctx := startUntil(t, machine, c.Marker())
 	if !strings.Contains(m.Console(), "ingot-test: the store lies in /nix-store.squashfs") {
 		t.Error("the store is not the squashfs's")
 	}

@@ -124,6 +124,7 @@ func ext4Disk(t *testing.T, name, label string, mebibytes int, from string) stri
 // TestLiveISOInFile boots from an ISO that is a file on a disk, copies the image on it
 // to memory and lets go of the disk.
 func TestLiveISOInFile(t *testing.T) {
+	parallel(t)
 	fstest.Judge(t, "xorriso", "xorriso")
 	stick := filepath.Join(t.TempDir(), "stick")
 	must(t, os.MkdirAll(filepath.Join(stick, "isos"), 0o755))
@@ -137,7 +138,7 @@ func TestLiveISOInFile(t *testing.T) {
 	m, ctx := start(t, vm.Config{
 		Kernel: image, Initrd: initrd, Disks: []vm.Disk{{Path: ext4Disk(t, "other.img", "other", 8, "")}, {Path: disk}},
 		NICs:   []vm.NIC{{User: &vm.UserNet{}}},
-		Append: "console=ttyS0 quiet findiso=/isos/live.iso ingot.live=/root.squashfs copytoram ip=10.0.2.77/24:10.0.2.2:10.0.2.3",
+		Append: directWords + "findiso=/isos/live.iso ingot.live=/root.squashfs copytoram ip=10.0.2.77/24:10.0.2.2:10.0.2.3",
 	})
 	if _, err := m.WaitFor(ctx, `the system is in memory: its medium can be taken out`); err != nil {
 		t.Fatal(err)
@@ -171,6 +172,7 @@ func TestLiveISOInFile(t *testing.T) {
 // TestLiveMediumInMemory boots from an ISO in a file whose files are the root themselves:
 // the whole medium goes to memory.
 func TestLiveMediumInMemory(t *testing.T) {
+	parallel(t)
 	fstest.Judge(t, "xorriso", "xorriso")
 	stick, root := filepath.Join(t.TempDir(), "stick"), filepath.Join(t.TempDir(), "root")
 	must(t, os.MkdirAll(stick, 0o755))
@@ -180,7 +182,7 @@ func TestLiveMediumInMemory(t *testing.T) {
 	image, initrd := linux(t, nil)
 	m, ctx := start(t, vm.Config{
 		Kernel: image, Initrd: initrd, Disks: []vm.Disk{{Path: disk}},
-		Append: "console=ttyS0 quiet root=LABEL=LIVE findiso=/live.iso copytoram",
+		Append: directWords + "root=LABEL=LIVE findiso=/live.iso copytoram",
 	})
 	for _, want := range []string{`copying \d+ MiB|copying [\d.]+ MiB`, `ingot: ready on ttyS0`} {
 		if _, err := m.WaitFor(ctx, want); err != nil {
@@ -198,6 +200,7 @@ func TestLiveMediumInMemory(t *testing.T) {
 // TestLiveTooLittleMemory has a medium copied to memory that has no room for it: the
 // error has the numbers, and boot.shell_on_fail keeps panic= from starting again.
 func TestLiveTooLittleMemory(t *testing.T) {
+	parallel(t)
 	content := filepath.Join(t.TempDir(), "content")
 	must(t, os.MkdirAll(content, 0o755))
 	f, err := os.Create(filepath.Join(content, "root.squashfs"))
@@ -208,7 +211,7 @@ func TestLiveTooLittleMemory(t *testing.T) {
 	image, initrd := linux(t, nil)
 	m, ctx := start(t, vm.Config{
 		Kernel: image, Initrd: initrd, Disks: []vm.Disk{{Path: disk}}, Memory: 384 << 20,
-		Append: "console=ttyS0 quiet root=LABEL=medium ingot.live=/root.squashfs copytoram panic=-1 boot.shell_on_fail",
+		Append: directWords + "root=LABEL=medium ingot.live=/root.squashfs copytoram panic=-1 boot.shell_on_fail",
 	})
 	_, err = m.WaitFor(ctx, `emergency shell on ttyS0`)
 	said := m.Console()
@@ -224,6 +227,7 @@ func TestLiveTooLittleMemory(t *testing.T) {
 // root on a disk that was empty; and the store's database is made of its registration.
 // nix-store judges what is on the disk then.
 func TestLiveFromNetwork(t *testing.T) {
+	parallel(t)
 	c := nixtest.System(t)
 	served := t.TempDir()
 	registration, err := os.ReadFile(c.Registration)
@@ -240,7 +244,7 @@ func TestLiveFromNetwork(t *testing.T) {
 	m, ctx := start(t, vm.Config{
 		Kernel: image, Initrd: initrd, Disks: []vm.Disk{{Path: disk, Writable: true}},
 		NICs:   []vm.NIC{{User: &vm.UserNet{Options: []string{"tftp=" + served}}}},
-		Append: "console=ttyS0 quiet netroot=10.0.2.2=root.squashfs realroot=LABEL=real systemConfig=" + c.Toplevel + " ingot-test.poweroff",
+		Append: directWords + "netroot=10.0.2.2=root.squashfs realroot=LABEL=real systemConfig=" + c.Toplevel + " ingot-test.poweroff",
 	})
 	for _, want := range []string{`eth0 has the address 10\.0\.2\.15/24, gateway 10\.0\.2\.2`, `fetched root.squashfs from 10\.0\.2\.2`, `registered \d+ store paths`,
 		c.Marker(), `root is ext4 /dev/vda rw`, nixtest.ContentsMatch, `found /nix/var/nix/db/db.sqlite`, nixtest.Done} {
@@ -262,6 +266,7 @@ func TestLiveFromNetwork(t *testing.T) {
 // TestLiveSSH boots an image that is in the initramfs, as netboot brings it, gets an
 // address by DHCP, and is logged in to by ssh: by the library, and by the real ssh.
 func TestLiveSSH(t *testing.T) {
+	parallel(t)
 	file, err := image.NewHostFile(liveRoot(t, "netboot"))
 	must(t, err)
 	files := image.NewTree()
@@ -272,7 +277,7 @@ func TestLiveSSH(t *testing.T) {
 	m, ctx := start(t, vm.Config{
 		Kernel: kernelImage, Initrd: initrd,
 		NICs:   []vm.NIC{{User: &vm.UserNet{Restrict: true, Forwards: []vm.Forward{{GuestPort: 22}}}}},
-		Append: "console=tty0 console=ttyS0 quiet ingot.live=/root.squashfs ip=dhcp ingot.ssh=" + word,
+		Append: "console=tty0 " + directWords + "ingot.live=/root.squashfs ip=dhcp ingot.ssh=" + word,
 	})
 	for _, want := range []string{`ready on ttyS0`, `listening on port 22`} {
 		if _, err := m.WaitFor(ctx, want); err != nil {

@@ -23,6 +23,7 @@ configfile /boot/grub/loopback.cfg
 // brings no font, start the rescue ISO out of a file: by its loopback.cfg, which passes
 // findiso=.
 func TestLoopback(t *testing.T) {
+	parallel(t)
 	if testing.Short() {
 		t.Skip("a minute of GRUB")
 	}
@@ -40,7 +41,7 @@ func TestLoopback(t *testing.T) {
 	fstest.Run(t, "mmd", "-i", esp, "::/EFI", "::/EFI/BOOT")
 	fstest.Run(t, "mcopy", "-i", esp, efi, "::/EFI/BOOT/BOOTX64.EFI")
 
-	iso, _ := build(t, rescueText(t), "iso")
+	iso, _ := buildRescue(t, "iso")
 	stick := filepath.Join(dir, "stick")
 	must(t, os.MkdirAll(filepath.Join(stick, "isos"), 0o755))
 	must(t, os.Rename(iso, filepath.Join(stick, "isos/rescue.iso")))

@@ -125,6 +125,7 @@ func (s *session) fails(machine string, command ...string) {
 // TestNetwork starts two machines that reach each other by name and fetch a page, and
 // cuts what is between them. In the end ingot is killed, and nothing is left of it.
 func TestNetwork(t *testing.T) {
+	parallel(t)
 	fstest.Judge(t, "qemu-system-x86_64", "qemu-system-x86")
 	s := &session{t: t, dir: t.TempDir(), run: t.TempDir()}
 	for name, text := range map[string]string{"small.yaml": fmt.Sprintf(small, testenv.Kernel(t)), "lab.yaml": lab} {

@@ -15,6 +15,7 @@ import (
 // TestRunDoesNotBoot runs what does not boot. Where nobody is at the console that ends
 // the machine, with a status and the failure's name; a person is told, and stays.
 func TestRunDoesNotBoot(t *testing.T) {
+	parallel(t)
 	u := newUser(t)
 	disk := filepath.Join(t.TempDir(), "disk.img")
 	must(t, os.WriteFile(disk, nil, 0o644))

@@ -16,12 +16,6 @@ import (
 	"ingot/vm"
 )
 
-// rescueText is the recipe that ships, with the tests' kernel.
-func rescueText(t *testing.T) string {
-	t.Helper()
-	return rescue(t, "")
-}
-
 // brokenDisk makes an ext4 that e2fsck finds fault with: its only file has lost its
 // inode's link count, and blocks in use are marked as free.
 func brokenDisk(t *testing.T) string {
@@ -41,12 +35,13 @@ func brokenDisk(t *testing.T) string {
 // with the e2fsck that was taken from this machine, and reads what is on it. Who has the
 // recipe's key logs in over the network, and there is a shell on the screen, too.
 func TestRescueRepairs(t *testing.T) {
+	parallel(t)
 	for program, of := range map[string]string{"e2fsck": "e2fsprogs", "parted": "parted", "cryptsetup": "cryptsetup-bin", "ssh": "openssh-client", "mkfs.fat": "dosfstools"} {
 		fstest.Judge(t, program, of)
 	}
 	signer, _ := newKey(t)
-	online := fmt.Sprintf("\n  network: dhcp\n  ssh: {keys: [%q]}\n", ssh.MarshalAuthorizedKey(signer.PublicKey()))
-	disk, plan := build(t, strings.Replace(rescueText(t), "\n  hostname: rescue\n", "\n  hostname: rescue"+online, 1), "raw")
+	keys := fmt.Sprintf("system.ssh.keys=[%q]", ssh.MarshalAuthorizedKey(signer.PublicKey()))
+	disk, plan := buildWithTools(t, "raw", "system.network=dhcp", keys)
 	broken := brokenDisk(t)
 	m, ctx := start(t, vm.Config{
 		Disks: []vm.Disk{{Path: disk}, {Path: broken, Writable: true}},

@@ -6,12 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -128,6 +126,7 @@ func (u *user) starts(args ...string) (cmd *exec.Cmd, console *screen) {
 // TestRunRecipe runs a recipe that nobody has built, reaches it in all ways, stops it,
 // and finds again what it wrote to its disk.
 func TestRunRecipe(t *testing.T) {
+	parallel(t)
 	u := newUser(t)
 	disk := filepath.Join(t.TempDir(), "kept.qcow2")
 	cmd, console := u.starts("--name", "first", "--restrict-network", "--ssh", "--disk-image", disk, "--disk-size", "2G", "--empty-disk", "64M", "--cpus", "2", "--memory", "640")
@@ -337,6 +336,7 @@ func closureFlags(t *testing.T) (c *nixtest.Closure, flags []string) {
 // TestRunProgram runs a program of a closure with arguments, an environment and
 // standard input, and has its status; the machine is as the models' variables say.
 func TestRunProgram(t *testing.T) {
+	parallel(t)
 	c, flags := closureFlags(t)
 	u := newUser(t)
 	u.env = append(u.env, "CH_NUM_CPUS=2", "CH_MEM_SIZE=700M", "CH_CMDLINE=one.word", "QEMU_KERNEL_PARAMS=two.word")
@@ -358,6 +358,7 @@ func path(c *nixtest.Closure) string { return c.Path("system-path") + "/bin:" + 
 // TestRunFind lists a store: of several words the first of find, shell, run and init
 // counts.
 func TestRunFind(t *testing.T) {
+	parallel(t)
 	c, flags := closureFlags(t)
 	u := newUser(t)
 	_, refusal, status := u.types("", append(flags, "--find", "--run", "/nix/store/none", "--init", c.Toplevel+"/init")...)
@@ -373,67 +374,6 @@ func TestRunFind(t *testing.T) {
 			t.Errorf("%s is not listed", p)
 		}
 	}
-}
-
-// TestRunKilled kills ingot at random moments, of which the guest is in the middle of
-// its boot in most. INGOT_KILLS says how often.
-func TestRunKilled(t *testing.T) {
-	kills := 10
-	if testing.Short() {
-		kills = 3
-	}
-	if n, err := strconv.Atoi(os.Getenv("INGOT_KILLS")); err == nil {
-		kills = n
-	}
-	u := newUser(t)
-	disk := filepath.Join(t.TempDir(), "disk.img")
-	img, err := os.Create(disk)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := errors.Join(img.Truncate(64<<20), img.Close()); err != nil {
-		t.Fatal(err)
-	}
-	before := temporaries(t)
-	for i := range kills {
-		args := []string{"run", "rescue", "--set", "system.kernel=" + testenv.Kernel(t)}
-		if i%3 == 0 {
-			args = []string{"run", disk, "--boot", "bios"}
-		}
-		cmd := u.command(append(args, "--name", "victim", "--restrict-network", "--ssh="+strconv.FormatBool(i%3 != 0), "--graphics", "vnc", "--accel", "tcg")...)
-		keys, err := cmd.StdinPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		time.Sleep(time.Duration(rand.IntN(2500)) * time.Millisecond)
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-		keys.Close()
-		eventually(t, "nothing left of a machine that was killed", func() bool { return u.left() == "" && !machineRuns("victim") })
-	}
-	if after := temporaries(t); after != before {
-		t.Errorf("new in the temporary folders: %s; before it was %s", after, before)
-	}
-	t.Logf("%d kills left no process, socket or file", kills)
-}
-
-// temporaries lists what ingot and QEMU could have left in the temporary folders.
-func temporaries(t *testing.T) string {
-	t.Helper()
-	var found []string
-	for _, dir := range []string{os.TempDir(), "/var/tmp"} {
-		for _, pattern := range []string{"vl.*", "victim*", "*.qcow2"} {
-			names, err := filepath.Glob(filepath.Join(dir, pattern))
-			if err != nil {
-				t.Fatal(err)
-			}
-			found = append(found, names...)
-		}
-	}
-	return strings.Join(found, " ")
 }
 
 // machineRuns says whether there is a process of the machine's: QEMU, or a janitor.
@@ -454,6 +394,7 @@ func machineRuns(name string) bool {
 
 // TestRunImage boots an image that was built, as it is: it stays so.
 func TestRunImage(t *testing.T) {
+	parallel(t)
 	u := newUser(t)
 	disk, _ := build(t, nixRecipe(nixtest.System(t), "gpt", biosBoot, "[bios]"), "qcow2")
 	digest := func() image.Sum {
@@ -480,6 +421,7 @@ func TestRunImage(t *testing.T) {
 // TestRunSaved starts the script that --save leaves, of a recipe that nobody has built
 // and that goes through its boot loader in UEFI.
 func TestRunSaved(t *testing.T) {
+	parallel(t)
 	u := newUser(t)
 	folder := t.TempDir()
 	out, errout, status := u.types("", "run", "rescue", "--set", "system.kernel="+testenv.Kernel(t), "--no-network", "--boot", "uefi", "--name", "saved", "--save", folder)

@@ -12,6 +12,7 @@ import (
 
 // TestScenarioShipped plays the tests of all that ships with ingot.
 func TestScenarioShipped(t *testing.T) {
+	parallel(t)
 	s := &session{t: t, dir: t.TempDir(), run: t.TempDir()}
 	kernel := "system.kernel=" + testenv.Kernel(t)
 	for _, x := range []struct{ what, want string }{
@@ -41,6 +42,7 @@ wait 30s run grep -q typed /run/typed
 // with a script of its own, and looks at the screen, the reports, and what a test that
 // fails leaves: no image.
 func TestBuildTest(t *testing.T) {
+	parallel(t)
 	s := &session{t: t, dir: t.TempDir(), run: t.TempDir()}
 	kernel := "system.kernel=" + testenv.Kernel(t)
 	stored, err := os.ReadFile("testdata/login.png")

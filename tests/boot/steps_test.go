@@ -82,6 +82,7 @@ func commands(t *testing.T, ctx context.Context, m *vm.Machine, want map[string]
 // TestBtrfsRoot boots a root on a btrfs that mkfs.btrfs has made, by GRUB's own reader of
 // btrfs, and sees what the steps did.
 func TestBtrfsRoot(t *testing.T) {
+	parallel(t)
 	fstest.Judge(t, "mkfs.btrfs", "btrfs-progs")
 	fstest.Judge(t, "getfattr", "attr")
 	var output bytes.Buffer
@@ -143,6 +144,7 @@ bootloader: {grub: [bios], timeout: 0, console: [ttyS0], arguments: [quiet]}
 // TestEncryptedRoot boots a root on XFS in a LUKS container: by a passphrase that is
 // typed, and by a key file on another partition.
 func TestEncryptedRoot(t *testing.T) {
+	parallel(t)
 	fstest.Judge(t, "mkfs.xfs", "xfsprogs")
 	fstest.Judge(t, "cryptsetup", "cryptsetup-bin")
 	key := filepath.Join(t.TempDir(), "key")
@@ -250,6 +252,7 @@ disk:
 // TestStepFails: there is no image, and the error has what the step said last, but for
 // its secrets.
 func TestStepFails(t *testing.T) {
+	parallel(t)
 	p, err := finished(t, fmt.Sprintf(plainDisk, "ext4", "")+`steps:
   - name: breaks
     secrets: {TOKEN: {environment: TOKEN}}
@@ -281,6 +284,7 @@ func TestStepFails(t *testing.T) {
 
 // TestStepsRefused: what is missing is found before a machine starts.
 func TestStepsRefused(t *testing.T) {
+	parallel(t)
 	bin := t.TempDir()
 	true_, err := filepath.EvalSymlinks("/bin/true")
 	must(t, err)

@@ -25,6 +25,7 @@ import (
 // it mounts FAT of all three types, on a USB stick, a SATA and an NVMe disk, and folders
 // of the host by 9p.
 func TestUsualKernel(t *testing.T) {
+	parallel(t)
 	if testing.Short() {
 		t.Skip("a boot takes seconds")
 	}
