@@ -197,8 +197,8 @@ type Output struct {
 // Sign says by whom the files of a netboot folder are signed.
 type Sign struct {
 	Key         Path `json:"key" jsonschema:"required" jsonschema_description:"The private key, in PEM: RSA, which every iPXE can check, or ECDSA."`
-	Certificate Path `json:"certificate" jsonschema:"required" jsonschema_description:"The key's certificate, in PEM, which must allow code signing."`
-	Chain       Path `json:"chain,omitzero" jsonschema_description:"Certificates that lead from that one to the one which is trusted, in PEM; they are put into each signature."`
+	Certificate Path `json:"certificate" jsonschema:"required" jsonschema_description:"The key's certificate, in PEM, which must have the key usage digitalSignature and the extended key usage codeSigning."`
+	Chain       Path `json:"chain,omitzero" jsonschema_description:"Certificates that lead from that one to the one which is trusted, and this one, too, in PEM; they are put into each signature."`
 }
 
 // Size is a number of bytes as recipes spell it: "8GiB", "fit", "fit+512MiB".

@@ -67,7 +67,7 @@ func printPlan(out io.Writer, s recipes.Summary) error {
 		}
 	}
 	if len(s.Boot.Entries) > 0 {
-		fmt.Fprintf(w, "\nBoot\n  GRUB for %s, %s\n", platforms(s.Boot), timeout(s.Boot.Timeout))
+		fmt.Fprintf(w, "\nBoot\n  %s%s\n", platforms(s.Boot), timeout(s.Boot.Timeout))
 		for _, e := range s.Boot.Entries {
 			printEntry(w, e)
 		}
@@ -87,10 +87,14 @@ func printPartitions(w io.Writer, partitions []recipes.SummaryPartition) {
 	}
 }
 
+// platforms says what GRUB is made for; what boots by network has none.
 func platforms(b recipes.SummaryBoot) string {
-	s := strings.Join(b.Platforms, ", ")
+	if len(b.Platforms) == 0 {
+		return ""
+	}
+	s := "GRUB for " + strings.Join(b.Platforms, ", ") + ", "
 	if b.CoreSize > 0 {
-		s += fmt.Sprintf(", core image %s", partition.FormatBytes(b.CoreSize))
+		s += fmt.Sprintf("core image %s, ", partition.FormatBytes(b.CoreSize))
 	}
 	return s
 }
