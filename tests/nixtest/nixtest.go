@@ -33,8 +33,9 @@ type Closure struct {
 }
 
 // System returns the closure of a small system that boots. It is built once for
-// all tests of a machine and must not be changed; [Closure.Copy] makes a root
-// that may be.
+// all tests of a machine, which may read it at the same moment. So it must not be
+// changed, nor opened by Nix, which has a log beside the database for as long as it
+// has it open; [Closure.Copy] makes a root that may be.
 func System(t testing.TB) *Closure {
 	t.Helper()
 	dir, err := system(t)
@@ -78,12 +79,6 @@ func (c *Closure) Path(name string) string {
 		}
 	}
 	panic(fmt.Sprintf("the closure holds no path named %s", name))
-}
-
-// Nix runs nix-store on the closure's own store and returns its standard output.
-func (c *Closure) Nix(t testing.TB, args ...string) string {
-	t.Helper()
-	return NixStore(t, c.Root, args...)
 }
 
 // Copy returns a copy of the closure's root, database and all, that a test may
