@@ -23,15 +23,15 @@ func newClosure() *cobra.Command {
 		Use:   "closure [SOURCE...]",
 		Short: "list a closure, say why a path is in it, and what dropping one would save",
 		Long: `List the paths of a closure with their sizes, or write the closure in another
-format. A SOURCE is a store path, whose closure is read from the database of the
-store, or a file: reference graph, registration, or the JSON of nix path-info, told
+format. A SOURCE is a store path or a link to one, whose closure is read from the
+database of the store, or a file: reference graph, registration, or the JSON of nix path-info, told
 apart by what is in it. The flags name them one by one.
 
 "saves" is what the closure would lose without a path: the path, and all that only
 it leads to. Sizes that no source gives are taken from the items, where they are on
 the disk. The formats graph, registration, json and dot leave nothing out; for
 registration and json, items without a hash are read.`,
-		Example: `  ingot closure /run/current-system/… --sort saves --top 20
+		Example: `  ingot closure /run/current-system --sort saves --top 20
   ingot closure closure.graph --from /mnt/nix/store
   ingot closure --path /nix/store/…-tools --store-root /mnt --format registration > registration
   ingot closure --cache https://cache.nixos.org --path /nix/store/…-hello-2.12
@@ -262,6 +262,7 @@ func printChain(out io.Writer, chain []*storedb.Item, asJSON bool) error {
 
 // named returns the path of a closure that is meant by a path or by a name.
 func named(closure *storedb.Closure, s string) (string, error) {
+	s = inStore(s)
 	if strings.HasPrefix(s, "/") {
 		if it := closure.Containing(s); it != nil {
 			return it.Path, nil
@@ -288,8 +289,8 @@ func named(closure *storedb.Closure, s string) (string, error) {
 // told apart by what is in them.
 func (s *sourceFlags) addArgs(args []string) error {
 	for _, arg := range args {
-		if storedb.Nix.CheckPath(arg) == nil || storedb.Guix.CheckPath(arg) == nil {
-			s.paths = append(s.paths, arg)
+		if path := inStore(arg); itemOf(path) == path {
+			s.paths = append(s.paths, path)
 			continue
 		}
 		list, err := s.listFor(arg)

@@ -104,11 +104,9 @@ func (f *machineFlags) kind(what string) (kindOfSystem, error) {
 		}
 		return isClosure, nil
 	}
-	for _, flavour := range []storedb.Flavour{storedb.Nix, storedb.Guix} {
-		if strings.HasPrefix(what, flavour.StoreDir()+"/") && flavour.CheckPath(what) == nil {
-			f.sources.paths = append(f.sources.paths, what)
-			return isClosure, nil
-		}
+	if path := inStore(what); itemOf(path) == path && !run.IsNetboot(what) {
+		f.sources.paths = append(f.sources.paths, path)
+		return isClosure, nil
 	}
 	info, err := os.Stat(what)
 	switch {

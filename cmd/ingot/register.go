@@ -21,12 +21,13 @@ func newRegister() *cobra.Command {
 	var r registerFlags
 	c := &cobra.Command{
 		Annotations: map[string]string{interrupted: "the database is as it was, and the next run finishes the work"},
-		Use:         "register --root DIR",
+		Use:         "register --root DIR [SOURCE...]",
 		Short:       "make a root's store one that Nix or Guix takes for its own work",
 		Long: `Register a closure in the store of a root: its items, the database, GC roots and
 profiles, so that the real Nix or Guix in that root takes it for its own work. A
 profile called system brings /etc/NIXOS with it if it is a NixOS, and the folders of a
-Guix System's root if it is one.
+Guix System's root if it is one. A SOURCE is what ingot closure takes: a store path, a
+link to one, or a file, told apart by what is in it; the flags name them one by one.
 
 With --copy the items are brought in: cloned where the file system can, else copied,
 in parallel. Without, they lie in the root's store already. What comes from a --cache
@@ -39,13 +40,14 @@ are added or brought up to date in one transaction, and nothing that was there i
 Nix or Guix may be running. The database changes last: when ingot is killed, or the
 disk is full, it is as it was, and the next run finishes the work.`,
 		Example: `  ingot register --root /mnt --path /nix/store/…-nixos-system-web --copy --profile system
+  ingot register --root /mnt ./result --copy --gc-root result
   ingot register --root /mnt --graph closure --registration registration --from /srv/store --copy
   ingot register --root /mnt --cache https://cache.nixos.org --path /nix/store/…-hello-2.12
   ingot register --root /mnt --unpack linux=linux-image-6.1.deb --add motd=./motd --gc-root motd=motd
   ingot register --root root --registration registration --gc-root app=/nix/store/…-app
   ingot register --root /mnt --flavour guix --graph system-graph --no-deduplicate --dry-run`,
-		Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return r.run(c, &s) },
+		Args: cobra.ArbitraryArgs,
+		RunE: func(c *cobra.Command, args []string) error { return r.run(c, &s, args) },
 	}
 	s.add(c.Flags())
 	r.add(c)
@@ -78,7 +80,7 @@ func (r *registerFlags) add(c *cobra.Command) {
 	f.BoolVarP(&r.quiet, "quiet", "q", false, "say nothing but errors")
 }
 
-func (r *registerFlags) run(c *cobra.Command, s *sourceFlags) error {
+func (r *registerFlags) run(c *cobra.Command, s *sourceFlags, args []string) error {
 	start := time.Now()
 	if r.root == "" {
 		return usageError{errors.New("register: no root is named: give --root DIR")}
@@ -86,7 +88,10 @@ func (r *registerFlags) run(c *cobra.Command, s *sourceFlags) error {
 	if s.from != "" && !r.o.Copy {
 		return usageError{errors.New("register: --from says where items are copied from: give --copy, too")}
 	}
-	var err error
+	err := s.addArgs(args)
+	if err != nil {
+		return err
+	}
 	if r.closure, err = s.closure(c.Context()); err != nil {
 		return err
 	}
@@ -142,7 +147,7 @@ func (r *registerFlags) links(flag string, args []string) (map[string]string, er
 				return nil, usageError{fmt.Errorf("%s %s: %w: give %s %s=PATH", flag, name, err, flag, name)}
 			}
 			path = top
-		} else if !strings.HasPrefix(path, "/") {
+		} else if path = inStore(path); !strings.HasPrefix(path, "/") {
 			var err error
 			if path, err = named(r.closure, path); err != nil {
 				return nil, usageError{fmt.Errorf("%s %s: %w", flag, arg, err)}

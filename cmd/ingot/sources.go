@@ -21,8 +21,8 @@ import (
 
 // sourceFlags say where a closure is read from. The verbs that read one share them.
 type sourceFlags struct {
-	graphs, registrations, pathInfos []string // files
-	paths                            []string // store paths of a live store
+	graphs, registrations, pathInfos []string   // files
+	paths                            storePaths // of a live store
 	from, storeRoot, flavour         string
 	adds, unpacks                    []string // NAME=PATH
 	strip                            int
@@ -37,7 +37,7 @@ func (s *sourceFlags) add(f *pflag.FlagSet) {
 	f.StringArrayVar(&s.graphs, "graph", nil, "reference graph, as exportReferencesGraph writes it: `FILE`, or - for standard input; may be repeated")
 	f.StringArrayVar(&s.registrations, "registration", nil, "registration, as nix-store --dump-db prints it: `FILE`; beside a --graph it only tells hashes and sizes; may be repeated")
 	f.StringArrayVar(&s.pathInfos, "path-info", nil, "what nix path-info --json --recursive prints, or the .attrs.json of a build: `FILE`; like --registration; may be repeated")
-	f.StringArrayVar(&s.paths, "path", nil, "`STORE-PATH` whose closure is read from a live store's database; may be repeated")
+	f.Var(&s.paths, "path", "`STORE-PATH`, or a link to one such as ./result, whose closure is read from a live store's database; may be repeated")
 	f.StringVar(&s.storeRoot, "store-root", "", "`DIR` that is the root of the live store of --path; / if left out")
 	f.StringVar(&s.from, "from", "", "`DIR` in which the items lie; the store directory, below --store-root, if left out")
 	f.StringArrayVar(&s.caches, "cache", nil, "binary cache that has the closure of --path: `URL` (https, http, file) or folder; may be repeated, and is asked in turn")
