@@ -3,8 +3,6 @@ package recipes
 import (
 	"context"
 	"fmt"
-	"path"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -73,14 +71,9 @@ func (p *planner) planBoot(ctx context.Context, h Host) (*boot, error) {
 	return b, nil
 }
 
-// grubFolder returns where the recipe's GRUB lies: for an item of the store where its
-// source has it, which need not be the store directory of this host.
+// grubFolder returns where the recipe's GRUB lies, if it names one.
 func (p *planner) grubFolder() string {
-	from := p.Bootloader.Grub.From
-	if it := p.store.closure.Lookup(from.Text); it != nil && it.From != "" {
-		return filepath.Join(it.From, path.Base(it.Path))
-	}
-	return from.Host
+	return p.store.hostPath(p.Bootloader.Grub.From)
 }
 
 // onScreen says whether the menu shows on a screen, which takes a font, and not only on

@@ -113,7 +113,8 @@ func (p *Partition) fileSystem() partition.FileSystem {
 	switch p.Filesystem {
 	case "ext4":
 		f := ext4.FileSystem{Inodes: p.Inodes, ReservedPercent: p.Reserved}
-		f.NoJournal = p.Journal != nil && !*p.Journal
+		off := func(set *bool) bool { return set != nil && !*set }
+		f.NoJournal, f.No64Bit, f.NoMetadataCsum = off(p.Journal), off(p.Features.Wide), off(p.Features.MetadataCsum)
 		return f
 	case "fat":
 		f := fat.FileSystem{Bits: p.Bits}
@@ -155,6 +156,7 @@ func (r *Recipe) checkDisk(d *decoder) {
 		}
 		first[id] = key
 	}
+	r.checkRaw(d)
 	stores := 0
 	for i := range r.Disk.Partitions {
 		p := &r.Disk.Partitions[i]
@@ -164,6 +166,9 @@ func (r *Recipe) checkDisk(d *decoder) {
 		differ(key+".uuid", "UUID", p.UUID)
 		differ(key+".guid", "GUID", p.GUID)
 		p.check(d, key)
+		if p.Size.Share != 0 && r.Disk.Size.IsZero() {
+			d.fail(key+".size", "%s is a share of what the disk has left, and the disk has no size: give disk.size", p.Size.Text)
+		}
 		if p.Contents.Store {
 			if stores++; stores == 2 {
 				d.fail(key+".contents.store", "a second partition holds the store; one can")
@@ -191,11 +196,17 @@ func (p *Partition) check(d *decoder, key string) {
 	}
 	if p.Size.IsZero() {
 		p.Size.Size = image.Fit(0)
-		if p.Filesystem == "swap" || p.Filesystem == "" {
+		if p.Filesystem == "swap" || p.Filesystem == "" && p.Source == nil {
 			d.fail(key+".size", "is missing: a partition without files has no size that fits")
 		}
-	} else if p.Size.Fit && p.Filesystem == "" {
+	} else if p.Size.Fit && p.Filesystem == "" && p.Source == nil {
 		d.fail(key+".size", "%s needs a file system to measure", p.Size.Text)
+	}
+	if p.Source != nil {
+		p.Source.check(d, key+".source")
+		if p.Filesystem != "" {
+			d.fail(key+".source", "is all that the partition holds, and so is the filesystem %s; leave one of them out", p.Filesystem)
+		}
 	}
 	fs := p.fileSystem()
 	if fs == nil {
@@ -215,7 +226,7 @@ func (p *Partition) check(d *decoder, key string) {
 	for _, k := range []struct {
 		name, of string
 		set      bool
-	}{{"inodes", "ext4", p.Inodes != 0}, {"reserved", "ext4", p.Reserved != 0}, {"journal", "ext4", p.Journal != nil}, {"bits", "fat", p.Bits != 0}} {
+	}{{"inodes", "ext4", p.Inodes != 0}, {"reserved", "ext4", p.Reserved != 0}, {"journal", "ext4", p.Journal != nil}, {"features", "ext4", p.Features != Features{}}, {"bits", "fat", p.Bits != 0}} {
 		if k.set && k.of != p.Filesystem {
 			d.fail(key+"."+k.name, "is a matter of %s, and the file system is %s", k.of, p.Filesystem)
 		}
@@ -237,7 +248,7 @@ func (p *Partition) check(d *decoder, key string) {
 	}
 	d.check(key+".label", fs.Check(label))
 	d.check(key+".uuid", fs.Check(uuid))
-	if !p.Size.Fit {
+	if !p.Size.Fit && p.Size.Share == 0 {
 		d.check(key+".size", fs.Check(size))
 	}
 	if p.Contents.Store && p.Filesystem == "fat" {

@@ -231,6 +231,24 @@ func (s *Size) parse(text string, _ *decoder) error {
 	return err
 }
 
+func (s *PartSize) parse(text string, _ *decoder) error {
+	var err error
+	if s.Text = text; strings.HasSuffix(text, "%") {
+		s.Share, err = partition.ParseShare(text)
+	} else {
+		s.Size, err = partition.ParseSize(text)
+	}
+	return err
+}
+
+func (s *Source) short(n *yaml.Node, key string, d *decoder) bool {
+	if n.Kind != yaml.ScalarNode {
+		return false
+	}
+	d.decode(n, reflect.ValueOf(&s.From).Elem(), key)
+	return true
+}
+
 func (m *Mode) parse(text string, _ *decoder) error {
 	v, err := strconv.ParseUint(strings.TrimPrefix(text, "0o"), 8, 32)
 	if err != nil || v > 0o7777 {

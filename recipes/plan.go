@@ -161,8 +161,13 @@ func (r *Recipe) seed(c *storedb.Closure) (image.Seed, error) {
 		of.Steps[i].File, of.Steps[i].Secrets = Path{}, nil
 	}
 	of.Bootloader.Grub.From = Path{}
+	of.Disk.Raw = slices.Clone(r.Disk.Raw)
+	for i := range of.Disk.Raw {
+		of.Disk.Raw[i].Source = Source{}
+	}
 	of.Disk.Partitions = slices.Clone(r.Disk.Partitions)
 	for i := range of.Disk.Partitions {
+		of.Disk.Partitions[i].Source = nil
 		of.Disk.Partitions[i].Passphrase = nil
 		c := &of.Disk.Partitions[i].Contents
 		c.From, c.Files = Path{}, slices.Clone(c.Files)
@@ -255,12 +260,18 @@ func (p *planner) layOut() (*partition.Disk, error) {
 		}
 		table.Signature = uint32(n)
 	}
+	if table.Raw, err = p.rawBytes(); err != nil {
+		return nil, err
+	}
 	for i := range p.Disk.Partitions {
-		part, err := p.place(i)
+		part, err := p.place(p.Disk.Partitions[i], i)
 		if err != nil {
 			return nil, err
 		}
 		table.Partitions = append(table.Partitions, part)
+	}
+	if table, err = p.divide(table); err != nil {
+		return nil, err
 	}
 	disk, err := table.Layout()
 	if err != nil {
@@ -269,9 +280,34 @@ func (p *planner) layOut() (*partition.Disk, error) {
 	return disk, nil
 }
 
-// diskError puts an error of the table to the partition that it names.
+// divide makes sizes of the shares of partitions, and the file systems of these sizes.
+func (p *planner) divide(table partition.Table) (partition.Table, error) {
+	divided, err := table.Divide()
+	if err != nil {
+		return table, p.diskError(err)
+	}
+	for i, part := range p.Disk.Partitions {
+		if part.Size.Share == 0 {
+			continue
+		}
+		part.Size = PartSize{Size: image.Exactly(divided.Partitions[i].Size), Text: part.Size.Text}
+		if divided.Partitions[i], err = p.place(part, i); err != nil {
+			return table, err
+		}
+	}
+	return divided, nil
+}
+
+// diskError puts an error of the table to the partition, or to the bytes outside of them,
+// that it names.
 func (p *planner) diskError(err error) error {
 	key, what := "disk", strings.TrimPrefix(err.Error(), "disk: ")
+	for i := range p.Disk.Raw {
+		if strings.Contains(what, "raw bytes "+p.Disk.Raw[i].Source.String()+" ") {
+			key = fmt.Sprintf("disk.raw[%d]", i)
+			break
+		}
+	}
 	for i, part := range p.Disk.Partitions {
 		if rest, ok := strings.CutPrefix(what, "partition "+part.Name+": "); ok {
 			key, what = fmt.Sprintf("disk.partitions[%d]", i), part.Name+": "+rest
@@ -281,9 +317,10 @@ func (p *planner) diskError(err error) error {
 	return &placedError{p.src.errorf(key, "%s", what), err}
 }
 
-// place lays out one partition.
-func (p *planner) place(i int) (partition.Partition, error) {
-	part, key := &p.Disk.Partitions[i], fmt.Sprintf("disk.partitions[%d]", i)
+// place lays out partition i, which part describes. One that gets a share of the disk stays
+// empty, until it comes with a size.
+func (p *planner) place(part Partition, i int) (partition.Partition, error) {
+	key := fmt.Sprintf("disk.partitions[%d]", i)
 	out := partition.Partition{
 		Name: part.Name, Type: part.Type, GUID: part.GUID, Flags: part.Flags, InMBR: part.MBR,
 		Start: part.Start.Bytes, Label: part.Label,
@@ -291,8 +328,14 @@ func (p *planner) place(i int) (partition.Partition, error) {
 	if !part.Size.Fit {
 		out.Size = part.Size.Bytes
 	}
+	out.Share = part.Size.Share
 	fs := part.fileSystem()
-	if fs == nil {
+	if part.Source != nil {
+		if err := p.placeSource(&part, &out); err != nil {
+			return out, p.src.wrap(key+".source", err)
+		}
+	}
+	if fs == nil || out.Share != 0 {
 		return out, nil
 	}
 	tree := p.trees[i]
@@ -300,6 +343,7 @@ func (p *planner) place(i int) (partition.Partition, error) {
 		tree = image.NewTree()
 	}
 	v := p.volume(i)
+	v.Size = part.Size.Size
 	out.UUID = fs.UUID(v)
 	var err error
 	layout := fs.Layout

@@ -2,6 +2,7 @@ package recipes
 
 import (
 	"ingot/image"
+	"ingot/partition"
 	"ingot/vm/scenario"
 )
 
@@ -105,7 +106,34 @@ type Disk struct {
 	GUID       string      `json:"guid,omitempty" jsonschema_description:"The disk GUID of a GPT."`
 	Signature  string      `json:"signature,omitempty" jsonschema_description:"The disk signature of an MBR, eight hexadecimal digits."`
 	Align      Size        `json:"align,omitzero" jsonschema_description:"What partitions begin at a multiple of; 1MiB if left out."`
+	Raw        []Raw       `json:"raw,omitempty" jsonschema_description:"Files whose bytes lie outside of partitions, where the boot ROMs of boards look for them. Partitions keep clear of them; none may overlap the table, a partition that has a start, or GRUB."`
 	Partitions []Partition `json:"partitions" jsonschema:"required" jsonschema_description:"The partitions, in the order in which they lie on the disk."`
+}
+
+// Raw is a file whose bytes lie outside of partitions.
+type Raw struct {
+	At     Size   `json:"at" jsonschema:"required" jsonschema_description:"Where its first byte lies, from the start of the disk: 8KiB."`
+	Source Source `json:"source" jsonschema:"required" jsonschema_description:"The file."`
+}
+
+// Source is a file whose bytes are wanted.
+type Source struct {
+	From Path   `json:"from" jsonschema:"required" jsonschema_description:"The file itself, which is what this path alone means, too; or what file is in: a folder, a tarball or a Debian package. It may lie in an item of the store."`
+	File string `json:"file,omitempty" jsonschema_description:"The path of the file in the folder, the tarball or the package: usr/lib/u-boot/pine64_plus/u-boot-sunxi-with-spl.bin."`
+}
+
+// PartSize is the size of a partition: spelled as a [Size], or as "40%", a share of what
+// all else leaves of the disk.
+type PartSize struct {
+	image.Size
+	Text  string
+	Share partition.Share `json:",omitempty"`
+}
+
+// Features are features of ext4 that can be left out.
+type Features struct {
+	Wide         *bool `json:"64bit,omitempty" jsonschema_description:"ext4: block numbers of 64 bits (the default), or not."`
+	MetadataCsum *bool `json:"metadata_csum,omitempty" jsonschema_description:"ext4: checksums of all metadata (the default), or not."`
 }
 
 // Partition is one partition of a disk.
@@ -116,7 +144,8 @@ type Partition struct {
 	Flags      []string `json:"flags,omitempty" jsonschema_description:"Flags of the table's entry: boot and others."`
 	MBR        bool     `json:"mbr,omitempty" jsonschema_description:"In a hybrid table: the MBR shows this partition too."`
 	Start      Size     `json:"start,omitzero" jsonschema_description:"Where the partition begins; after the one before it if left out."`
-	Size       Size     `json:"size,omitzero" jsonschema_description:"8GiB: exactly that. fit: what the contents need. fit+512MiB: that, and so much free space. fit if left out."`
+	Size       PartSize `json:"size,omitzero" jsonschema_description:"8GiB: exactly that. fit: what the contents need. fit+512MiB: that, and so much free space. 40%: that part of what the disk, which has to have a size, has left when all else has its place, so that 100% is the rest. fit if left out."`
+	Source     *Source  `json:"source,omitempty" jsonschema_description:"A file whose bytes the partition holds: it has no file system then but one that the file brings."`
 	Filesystem string   `json:"filesystem,omitempty" jsonschema:"enum=ext4,enum=fat,enum=swap,enum=btrfs,enum=xfs,enum=f2fs" jsonschema_description:"ext4, fat or swap, made by ingot; btrfs, xfs or f2fs, made in a virtual machine by this machine's mkfs; left out, the partition is raw."`
 	Encrypt    string   `json:"encrypt,omitempty" jsonschema:"enum=luks" jsonschema_description:"luks: the file system lies in a LUKS 2 container, which is made in a virtual machine by this machine's cryptsetup. The kernels have to be elsewhere then: on an ext4 with mount: /boot."`
 	Passphrase *Secret  `json:"passphrase,omitempty" jsonschema_description:"encrypt: where the passphrase is taken from, without a newline at its end."`
@@ -126,6 +155,7 @@ type Partition struct {
 	Inodes     int64    `json:"inodes,omitempty" jsonschema_description:"ext4: how many inodes at least."`
 	Reserved   int      `json:"reserved,omitempty" jsonschema_description:"ext4: the percentage of blocks that only root may use; 0 if left out."`
 	Journal    *bool    `json:"journal,omitempty" jsonschema_description:"ext4: with a journal (the default) or without."`
+	Features   Features `json:"features,omitzero" jsonschema_description:"ext4: features that are left out, for boot loaders that know no better, such as old U-Boots."`
 	Bits       int      `json:"bits,omitempty" jsonschema:"enum=12,enum=16,enum=32" jsonschema_description:"fat: 12, 16 or 32; chosen by the size if left out."`
 	Contents   Contents `json:"contents,omitzero" jsonschema_description:"What the file system holds."`
 }
@@ -222,6 +252,9 @@ type Mode uint32
 
 // IsZero says whether the key was left out.
 func (s Size) IsZero() bool { return s.Text == "" }
+
+// IsZero says whether the key was left out.
+func (s PartSize) IsZero() bool { return s.Text == "" }
 
 // IsZero says whether the key was left out.
 func (p Path) IsZero() bool { return p.Text == "" }

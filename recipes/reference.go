@@ -72,6 +72,8 @@ func valueOf(t reflect.Type, schema string) (string, reflect.Type) {
 		return strings.Join(words, ", "), nil
 	case t == reflect.TypeFor[Size]():
 		return "size", nil
+	case t == reflect.TypeFor[PartSize]():
+		return "size or percentage", nil
 	case t == reflect.TypeFor[Path]():
 		return "path", nil
 	case t == reflect.TypeFor[Paths]():

@@ -23,6 +23,13 @@ func (Size) JSONSchema() *jsonschema.Schema {
 	}}
 }
 
+// JSONSchema describes the spelling of a partition's size.
+func (PartSize) JSONSchema() *jsonschema.Schema {
+	s := Size{}.JSONSchema()
+	s.OneOf = append(s.OneOf, &jsonschema.Schema{Type: "string", Pattern: `^[0-9.]+ *%$`})
+	return s
+}
+
 // JSONSchema describes the spelling of a path.
 func (Path) JSONSchema() *jsonschema.Schema {
 	return &jsonschema.Schema{Type: "string", MinLength: ptr(uint64(1))}
@@ -56,6 +63,9 @@ func (Output) JSONSchemaExtend(s *jsonschema.Schema) {
 func (Grub) JSONSchemaExtend(s *jsonschema.Schema) {
 	orElse(s, &jsonschema.Schema{Type: "array", Items: &jsonschema.Schema{Type: "string", Enum: []any{"bios", "efi", "efi32"}}})
 }
+
+// JSONSchemaExtend lets a file's path stand for the whole mapping.
+func (Source) JSONSchemaExtend(s *jsonschema.Schema) { orElse(s, Path{}.JSONSchema()) }
 
 func orElse(s, short *jsonschema.Schema) {
 	long := *s
