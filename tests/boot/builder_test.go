@@ -87,7 +87,7 @@ func TestRemoteBuild(t *testing.T) {
 	c := nixtest.System(t)
 	variable, value, _ := strings.Cut(variables, "=")
 	key := strings.Fields(machine.SSH)[2]
-	copying := nixtest.Command(nix, "copy", "--store", c.Root, "--to", "ssh-ng://root@127.0.0.1?ssh-key="+key, c.Path("busybox-static"))
+	copying := nixtest.Command(nix, "copy", "--store", c.Copy(t), "--to", "ssh-ng://root@127.0.0.1?ssh-key="+key, c.Path("busybox-static"))
 	copying.Env = append(copying.Env, variable+"="+strings.Trim(value, "'"))
 	if out, err := copying.CombinedOutput(); err != nil {
 		t.Errorf("nix copy: %v\n%s", err, out)
