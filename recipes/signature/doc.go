@@ -16,7 +16,9 @@
 // The file is read as a stream, whatever its size. The same key and file give the same
 // signature: that of an RSA key (PKCS #1 v1.5) has no random part, that of an ECDSA key
 // is made by RFC 6979. A key that does not belong to the certificate is refused, and so
-// is a certificate that is not for signing code, which iPXE would refuse.
+// is a certificate that iPXE would refuse: without the extended key usage codeSigning, or
+// without the key usage digitalSignature, which is asked for even where the certificate
+// says nothing of key usage. [Signer.MissingIssuer] tells what iPXE would not find.
 //
 // # Limits
 //
