@@ -48,6 +48,8 @@
 //	                      tmpfs with nothing but the store. The first of these counts,
 //	                      and the machine ends with it
 //
+// With root= none of these counts but init=: the store is shown on that root, to its system.
+//
 // tvix.find, tvix.shell, tvix.run=, and the same of snix, are understood, too, with a
 // store that is shared through virtiofs under that tag. A database that can be written
 // to is a layer in memory: what is written there never reaches the host.
