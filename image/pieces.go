@@ -7,9 +7,10 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
-	"runtime"
 	"slices"
 	"sync"
+
+	"ingot/internal/lanes"
 )
 
 // PieceSize is the size of the pieces that [HashPieces] hashes on their own.
@@ -75,8 +76,11 @@ func hashPieces(ctx context.Context, r io.ReaderAt, size int64, occupied func(of
 		}
 		return 0, 0
 	}
+	group := lanes.NewGroup()
 	work := func() error {
-		buf := make([]byte, PieceSize)
+		group.Join()
+		defer group.Leave()
+		buf, h := make([]byte, PieceSize), group.New()
 		for {
 			i, n := take()
 			if n == 0 || ctx.Err() != nil {
@@ -94,7 +98,9 @@ func hashPieces(ctx context.Context, r io.ReaderAt, size int64, occupied func(of
 			if bytes.Equal(buf[:n], zeros[:n]) {
 				continue
 			}
-			sum := sha256.Sum256(buf[:n])
+			h.Reset()
+			h.Write(buf[:n])
+			sum := Sum(h.Sum(nil))
 			mu.Lock()
 			p.data = append(p.data, pieceSum{i, sum})
 			mu.Unlock()
@@ -102,7 +108,7 @@ func hashPieces(ctx context.Context, r io.ReaderAt, size int64, occupied func(of
 	}
 	workers := o.Workers
 	if workers == 0 {
-		workers = runtime.GOMAXPROCS(0)
+		workers = group.Workers()
 	}
 	var wg sync.WaitGroup
 	for range workers {

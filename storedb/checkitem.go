@@ -14,6 +14,7 @@ import (
 	"github.com/nix-community/go-nix/pkg/nixbase32"
 
 	"ingot/image"
+	"ingot/internal/lanes"
 )
 
 // items holds the items that are there against those that are registered.
@@ -50,7 +51,7 @@ func (c *checker) items(ctx context.Context, r *Report) error {
 	slices.SortStableFunc(todo, func(a, b string) int { return cmp.Compare(c.registered[b].NarSize, c.registered[a].NarSize) })
 	links := c.linkNodes()
 	found := make([]findings, len(todo))
-	err := parallel(ctx, len(todo), func() *itemChecker { return newItemChecker(c, links) }, func(w *itemChecker, i int) error {
+	err := hashing(ctx, len(todo), func(g *lanes.Group) *itemChecker { return newItemChecker(c, links, g) }, func(w *itemChecker, i int) error {
 		path := todo[i]
 		w.metadata(path, there[path])
 		if !c.NoContents {
@@ -87,8 +88,8 @@ type itemChecker struct {
 	claimed []*linkName
 }
 
-func newItemChecker(c *checker, links map[*image.Node]*linkName) *itemChecker {
-	w := &itemChecker{checker: c, links: links, nar: newNARWriter()}
+func newItemChecker(c *checker, links map[*image.Node]*linkName, g *lanes.Group) *itemChecker {
+	w := &itemChecker{checker: c, links: links, nar: newNARWriter(g)}
 	if len(links) > 0 {
 		// A file of .links is hashed in the pass over the first item that has it.
 		w.nar.wanted = func(n *image.Node) bool {
@@ -251,7 +252,7 @@ func (c *checker) restOfLinks(ctx context.Context, links map[*image.Node]*linkNa
 	}
 	slices.SortFunc(todo, func(a, b rest) int { return strings.Compare(a.path, b.path) })
 	found := make([]findings, len(todo))
-	err := parallel(ctx, len(todo), newNARWriter, func(w *narWriter, i int) error {
+	err := hashing(ctx, len(todo), newNARWriter, func(w *narWriter, i int) error {
 		hash, _, err := w.hash(todo[i].node)
 		if err != nil {
 			found[i].find(FaultUnreadable, todo[i].path, "%v", err)

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ingot/image"
+	"ingot/internal/lanes"
 )
 
 // Copied counts what was brought into a store.
@@ -64,11 +65,11 @@ const cloneFrom = 64 << 10
 func (c *itemCopier) copy(ctx context.Context, cl *Closure, places []int, done func(it *Item) error) error {
 	places = slices.Clone(places)
 	slices.SortStableFunc(places, func(a, b int) int { return cmp.Compare(cl.items[b].NarSize, cl.items[a].NarSize) })
-	worker := func() *copyWorker {
-		h := newFileHasher()
+	worker := func(g *lanes.Group) *copyWorker {
+		h := newFileHasher(g)
 		return &copyWorker{itemCopier: c, ctx: ctx, hasher: h, buf: h.room(copyBuffer), known: cl.files != nil}
 	}
-	return parallel(ctx, len(places), worker, func(w *copyWorker, k int) error {
+	return hashing(ctx, len(places), worker, func(w *copyWorker, k int) error {
 		it := cl.items[places[k]]
 		w.hashes, w.given = nil, it.given
 		if w.known {

@@ -1,13 +1,13 @@
 package storedb
 
 import (
-	"crypto/sha256"
 	"encoding/binary"
 	"hash"
 	"io"
 	"io/fs"
 
 	"ingot/image"
+	"ingot/internal/lanes"
 )
 
 // fileHasher hashes the NARs of single files, which are what .links calls them by.
@@ -21,8 +21,9 @@ type fileHasher struct {
 // fileHeadRoom is as much as stands before the contents of a file, its length included.
 var fileHeadRoom = len(narMagic) + len(narExecutable) + 8
 
-func newFileHasher() *fileHasher {
-	return &fileHasher{buf: make([]byte, fileHeadRoom+copyBuffer+8+len(narEnd)), sum: sha256.New()}
+// newFileHasher returns what hashes with the others of a group, or alone if that is nil.
+func newFileHasher(g *lanes.Group) *fileHasher {
+	return &fileHasher{buf: make([]byte, fileHeadRoom+copyBuffer+8+len(narEnd)), sum: newSHA256(g)}
 }
 
 // room returns where the contents of a file of up to copyBuffer bytes go.
@@ -38,7 +39,7 @@ func (h *fileHasher) small(n *image.Node) Hash {
 	clear(h.buf[end:][:padding])
 	end += padding
 	end += copy(h.buf[end:], narEnd)
-	return sha256.Sum256(h.buf[fileHeadRoom-len(head) : end])
+	return h.all(h.buf[fileHeadRoom-len(head) : end])
 }
 
 // head returns what stands before a file's contents.
@@ -54,7 +55,13 @@ func (h *fileHasher) symlink(n *image.Node) Hash {
 	b = binary.LittleEndian.AppendUint64(b, uint64(len(n.Link)))
 	b = append(b, n.Link...)
 	b = append(b, make([]byte, narPadding(int64(len(n.Link))))...)
-	return sha256.Sum256(append(b, narEnd...))
+	return h.all(append(b, narEnd...))
+}
+
+func (h *fileHasher) all(b []byte) Hash {
+	h.sum.Reset()
+	h.sum.Write(b)
+	return sumOf(h.sum)
 }
 
 // large hashes a regular file that is read part by part.

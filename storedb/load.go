@@ -15,6 +15,7 @@ import (
 	"sync/atomic"
 
 	"ingot/image"
+	"ingot/internal/lanes"
 )
 
 // LoadOptions says how much of the items' contents [Closure.Load] reads. The zero
@@ -59,7 +60,7 @@ func (c *Closure) Load(ctx context.Context, o LoadOptions) error {
 	slices.SortStableFunc(todo, func(a, b int) int { return cmp.Compare(c.items[b].NarSize, c.items[a].NarSize) })
 	files := make([][]Hash, len(c.items))
 	wrong := make([]error, len(c.items))
-	err := parallel(ctx, len(todo), newNARWriter, func(w *narWriter, k int) error {
+	err := hashing(ctx, len(todo), newNARWriter, func(w *narWriter, k int) error {
 		i := todo[k]
 		if w.files = nil; o.Files {
 			w.wanted = c.Flavour.linkable
@@ -186,11 +187,19 @@ func stateless() struct{} { return struct{}{} }
 // parallel calls do for 0 to n-1 on all processors, each worker with a state of its
 // own. The first error ends it; of several, the one of the least number is returned.
 func parallel[S any](ctx context.Context, n int, state func() S, do func(S, int) error) error {
-	return parallelOn(ctx, runtime.GOMAXPROCS(0), n, state, do)
+	return parallelOn(ctx, runtime.GOMAXPROCS(0), n, state, func() {}, do)
 }
 
-// parallelOn is parallel with so many workers.
-func parallelOn[S any](ctx context.Context, workers, n int, state func() S, do func(S, int) error) error {
+// hashing is parallel with as many workers as hashing takes: their states hash with the
+// others of a group, so that do must not wait for what another does.
+func hashing[S any](ctx context.Context, n int, state func(*lanes.Group) S, do func(S, int) error) error {
+	g := lanes.NewGroup()
+	join := func() S { g.Join(); return state(g) }
+	return parallelOn(ctx, g.Workers(), n, join, g.Leave, do)
+}
+
+// parallelOn is parallel with so many workers, each of which calls leave in the end.
+func parallelOn[S any](ctx context.Context, workers, n int, state func() S, leave func(), do func(S, int) error) error {
 	var (
 		next  atomic.Int64
 		stop  atomic.Bool
@@ -201,6 +210,7 @@ func parallelOn[S any](ctx context.Context, workers, n int, state func() S, do f
 	)
 	work := func() {
 		s := state()
+		defer leave()
 		for !stop.Load() {
 			i := int(next.Add(1) - 1)
 			if i >= n {

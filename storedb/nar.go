@@ -9,6 +9,7 @@ import (
 	"io/fs"
 
 	"ingot/image"
+	"ingot/internal/lanes"
 )
 
 // A NAR is a serialisation of a file or folder that holds what a store cares for:
@@ -53,13 +54,13 @@ const narBuffer = 256 << 10
 // WriteNAR writes the NAR of n. Of the metadata, only the owner's permission to
 // execute a file counts.
 func WriteNAR(w io.Writer, n *image.Node) error {
-	nar := newNARWriter()
+	nar := newNARWriter(nil)
 	_, err := nar.write(w, n)
 	return err
 }
 
 // HashNAR returns the SHA-256 and the length of the NAR of n.
-func HashNAR(n *image.Node) (Hash, int64, error) { return newNARWriter().hash(n) }
+func HashNAR(n *image.Node) (Hash, int64, error) { return newNARWriter(nil).hash(n) }
 
 // NARSize returns the length of the NAR of n, which follows from its metadata.
 func NARSize(n *image.Node) int64 { return int64(len(narMagic)) + narNodeSize(n) }
@@ -108,8 +109,16 @@ type narWriter struct {
 	mark   int // where in buf begins what file has not seen
 }
 
-func newNARWriter() *narWriter {
-	return &narWriter{buf: make([]byte, 0, narBuffer), sum: sha256.New(), file: sha256.New()}
+// newNARWriter returns what hashes with the others of a group, or alone if that is nil.
+func newNARWriter(g *lanes.Group) *narWriter {
+	return &narWriter{buf: make([]byte, 0, narBuffer), sum: newSHA256(g), file: newSHA256(g)}
+}
+
+func newSHA256(g *lanes.Group) hash.Hash {
+	if g == nil {
+		return sha256.New()
+	}
+	return g.New()
 }
 
 // hash returns hash and length of the NAR of n.

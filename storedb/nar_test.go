@@ -57,7 +57,7 @@ func TestNARSources(t *testing.T) {
 // pass over a folder with those of the files alone.
 func TestFileHashesInOnePass(t *testing.T) {
 	n := odd(t)
-	w := newNARWriter()
+	w := newNARWriter(nil)
 	w.wanted = Nix.linkable
 	sum, _, err := w.hash(n)
 	if err != nil {

@@ -34,7 +34,7 @@ func (r *registrar) split() (remote, here []int) {
 // again.
 func (r *registrar) fetched(places []int) error {
 	right := make([]bool, len(places))
-	err := parallel(r.ctx, len(places), newNARWriter, func(w *narWriter, k int) error {
+	err := hashing(r.ctx, len(places), newNARWriter, func(w *narWriter, k int) error {
 		it := r.closure.items[places[k]]
 		n, err := image.Scan(filepath.Join(r.store.path, filepath.Base(it.Path)), image.ScanOptions{Canonical: true, Workers: 1})
 		if err != nil || NARSize(n) != it.NarSize {
@@ -67,9 +67,9 @@ func (r *registrar) fetch(from *rootDir, s *itemSettler, places []int) error {
 	}
 	progress := r.stage("fetching", total)
 	worker := func() *settleWorker {
-		return &settleWorker{itemSettler: s, ctx: r.ctx, hasher: newFileHasher()}
+		return &settleWorker{itemSettler: s, ctx: r.ctx, hasher: newFileHasher(nil)}
 	}
-	return parallelOn(r.ctx, max(fetches, runtime.GOMAXPROCS(0)), len(places), worker, func(w *settleWorker, k int) error {
+	return parallelOn(r.ctx, max(fetches, runtime.GOMAXPROCS(0)), len(places), worker, func() {}, func(w *settleWorker, k int) error {
 		it := r.closure.items[places[k]]
 		err := it.Remote.NAR(r.ctx, progress, func(nar io.Reader) (int64, error) {
 			return from.restore(nar, filepath.Base(it.Path), NARLimits{Size: it.NarSize})

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ingot/image"
+	"ingot/internal/lanes"
 )
 
 // itemSettler brings items that lie in the target already into the state that a store
@@ -33,10 +34,10 @@ func (s *itemSettler) settle(ctx context.Context, cl *Closure, places []int) err
 	if s.leave && s.links == nil {
 		return nil
 	}
-	worker := func() *settleWorker {
-		return &settleWorker{itemSettler: s, ctx: ctx, hasher: newFileHasher(), known: cl.files != nil}
+	worker := func(g *lanes.Group) *settleWorker {
+		return &settleWorker{itemSettler: s, ctx: ctx, hasher: newFileHasher(g), known: cl.files != nil}
 	}
-	return parallel(ctx, len(places), worker, func(w *settleWorker, k int) error {
+	return hashing(ctx, len(places), worker, func(w *settleWorker, k int) error {
 		it := cl.items[places[k]]
 		w.hashes = nil
 		if w.known && w.links != nil {
