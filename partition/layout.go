@@ -47,7 +47,7 @@ func (t Table) Layout() (*Disk, error) {
 	}
 	d := &Disk{
 		Kind: l.Kind, GUID: l.GUID, Signature: l.Signature, SectorSize: l.SectorSize,
-		Partitions: l.parts, Embedding: l.embedding(),
+		Partitions: l.parts, Raw: l.Raw, Embedding: l.embedding(),
 	}
 	var b image.Builder
 	for _, p := range l.parts {

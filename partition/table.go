@@ -107,6 +107,8 @@ type Disk struct {
 	SectorSize int64
 	// Partitions stand in the order of their numbers.
 	Partitions []Placed
+	// Raw is what lies outside of partitions.
+	Raw []Raw
 	// Embedding is where a boot loader's core image for BIOS can lie.
 	Embedding Region
 }

@@ -231,6 +231,12 @@ func (s *Size) parse(text string, _ *decoder) error {
 	return err
 }
 
+func (o *Offset) parse(text string, _ *decoder) error {
+	n, err := partition.ParseBytes(text)
+	*o = Offset(n)
+	return err
+}
+
 func (s *PartSize) parse(text string, _ *decoder) error {
 	var err error
 	if s.Text = text; strings.HasSuffix(text, "%") {

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"ingot/image"
@@ -22,22 +23,10 @@ func (r *Recipe) checkRaw(d *decoder) {
 	for i, raw := range r.Disk.Raw {
 		key := fmt.Sprintf("disk.raw[%d]", i)
 		raw.Source.check(d, key+".source")
-		switch {
-		case raw.At.Fit:
-			d.fail(key+".at", "%s is no place: write the bytes from the start of the disk, such as 8KiB", raw.At.Text)
-		case raw.At.Bytes < grubBootCode && r.bootsBIOS():
-			d.fail(key+".at", "%d lies in the boot code of GRUB for BIOS (bytes 0 to %d)", raw.At.Bytes, grubBootCode-1)
+		if raw.At < grubBootCode && slices.Contains(r.Bootloader.Grub.Platforms, "bios") {
+			d.fail(key+".at", "%d lies in the boot code of GRUB for BIOS (bytes 0 to %d)", raw.At, grubBootCode-1)
 		}
 	}
-}
-
-func (r *Recipe) bootsBIOS() bool {
-	for _, p := range r.Bootloader.Grub.Platforms {
-		if p == "bios" {
-			return true
-		}
-	}
-	return false
 }
 
 func (s *Source) check(d *decoder, key string) {
@@ -104,7 +93,7 @@ func (p *planner) rawBytes() ([]partition.Raw, error) {
 		if err != nil {
 			return nil, p.src.wrap(fmt.Sprintf("disk.raw[%d].source", i), err)
 		}
-		all = append(all, partition.Raw{Name: raw.Source.String(), Start: raw.At.Bytes, Content: content})
+		all = append(all, partition.Raw{Name: raw.Source.String(), Start: int64(raw.At), Content: content})
 	}
 	return all, nil
 }

@@ -53,6 +53,14 @@ type System struct {
 	WithoutTools  []string `json:"without-tools,omitempty" jsonschema_description:"Names of programs of these packages that are left out, with what they alone need."`
 	Network       string   `json:"network,omitempty" jsonschema_description:"dhcp, INTERFACE:dhcp, ADDRESS/BITS:GATEWAY:NAMESERVER, or else what the kernel's ip= takes; none if left out."`
 	SSH           *SSH     `json:"ssh,omitempty" jsonschema_description:"Who may log in over the network. Left out, nobody may."`
+	Hooks         Hooks    `json:"hooks,omitzero" jsonschema_description:"Scripts that are run as the system starts."`
+}
+
+// Hooks are scripts, for ingot's shell, that a system of ingot's own runs as it starts. One
+// that fails is told on the console, and the start goes on.
+type Hooks struct {
+	PreMount string `json:"pre-mount,omitempty" jsonschema_description:"A script that the initial RAM disk runs with all its modules loaded, before the root is looked for."`
+	PostBoot string `json:"post-boot,omitempty" jsonschema_description:"A script that is run at the end of the start, behind /etc/rc and before there is a shell; it becomes /etc/rc.local."`
 }
 
 // SSH says who may log in to a system that ingot makes.
@@ -112,7 +120,7 @@ type Disk struct {
 
 // Raw is a file whose bytes lie outside of partitions.
 type Raw struct {
-	At     Size   `json:"at" jsonschema:"required" jsonschema_description:"Where its first byte lies, from the start of the disk: 8KiB."`
+	At     Offset `json:"at" jsonschema:"required" jsonschema_description:"Where its first byte lies, from the start of the disk: 8KiB."`
 	Source Source `json:"source" jsonschema:"required" jsonschema_description:"The file."`
 }
 
@@ -236,6 +244,9 @@ type Size struct {
 	image.Size
 	Text string
 }
+
+// Offset is a number of bytes from the start of a disk, spelled as a size.
+type Offset int64
 
 // Path is a path of the host. One that is not absolute is relative to the recipe's
 // file; Text is how the recipe has it.

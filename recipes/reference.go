@@ -70,7 +70,7 @@ func valueOf(t reflect.Type, schema string) (string, reflect.Type) {
 	switch {
 	case len(words) > 0:
 		return strings.Join(words, ", "), nil
-	case t == reflect.TypeFor[Size]():
+	case t == reflect.TypeFor[Size](), t == reflect.TypeFor[Offset]():
 		return "size", nil
 	case t == reflect.TypeFor[PartSize]():
 		return "size or percentage", nil

@@ -23,6 +23,13 @@ func (Size) JSONSchema() *jsonschema.Schema {
 	}}
 }
 
+// JSONSchema describes the spelling of an offset.
+func (Offset) JSONSchema() *jsonschema.Schema {
+	return &jsonschema.Schema{OneOf: []*jsonschema.Schema{
+		{Type: "string", Pattern: `^[0-9.]+ *[KMGTPE]?i?B?$`}, {Type: "integer"},
+	}}
+}
+
 // JSONSchema describes the spelling of a partition's size.
 func (PartSize) JSONSchema() *jsonschema.Schema {
 	s := Size{}.JSONSchema()

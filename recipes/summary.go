@@ -20,6 +20,7 @@ type Summary struct {
 	Size       int64              `json:"size"`
 	Data       int64              `json:"data"`
 	Partitions []SummaryPartition `json:"partitions"`
+	Raw        []SummaryRaw       `json:"raw,omitempty"`
 	Closure    SummaryClosure     `json:"closure"`
 	Boot       SummaryBoot        `json:"boot"`
 	Stages     []SummaryStage     `json:"stages"`
@@ -45,6 +46,13 @@ type SummaryPartition struct {
 	// Asked is the size as the recipe has it: "fit+64MiB".
 	Asked    string           `json:"asked"`
 	Contents *SummaryContents `json:"contents,omitempty"`
+}
+
+// SummaryRaw is bytes outside of partitions.
+type SummaryRaw struct {
+	Name  string `json:"name"`
+	Start int64  `json:"start"`
+	Size  int64  `json:"size"`
 }
 
 // SummaryContents is what the file system of a partition holds, the boot loader's
@@ -117,6 +125,9 @@ func (p *Plan) Summary(largest int) Summary {
 			part.Data = d.Content.Allocated(1)
 		}
 		s.Partitions = append(s.Partitions, part)
+	}
+	for _, r := range p.Disk.Raw {
+		s.Raw = append(s.Raw, SummaryRaw{r.Name, r.Start, r.Content.Size()})
 	}
 	items := slices.Clone(p.items)
 	slices.SortStableFunc(items, func(a, b *storedb.Item) int { return cmp.Compare(b.NarSize, a.NarSize) })

@@ -56,6 +56,12 @@ func printPlan(out io.Writer, s recipes.Summary) error {
 	for _, x := range s.Warnings {
 		fmt.Fprintf(w, "warning: %s\n", x)
 	}
+	if len(s.Raw) > 0 {
+		fmt.Fprintf(w, "\nOutside of partitions\n  name\tstart\tsize\n")
+		for _, r := range s.Raw {
+			fmt.Fprintf(w, "  %s\t%d\t%d (%s)\n", r.Name, r.Start, r.Size, size(r.Size))
+		}
+	}
 	if len(s.Partitions) > 0 {
 		printPartitions(w, s.Partitions)
 		printContents(w, s.Partitions)
