@@ -197,6 +197,9 @@ func (f *machineFlags) closure(c *cobra.Command, what string) (*run.System, erro
 	if err != nil {
 		return nil, err
 	}
+	if err := initramfs.CheckProgram(program); err != nil {
+		fmt.Fprintf(c.ErrOrStderr(), "warning: %v\n", err)
+	}
 	initrd, err := initramfs.Build(initramfs.Options{Init: own, Kernel: k, Compression: initramfs.None})
 	if err != nil {
 		return nil, err

@@ -1,10 +1,7 @@
 package helper
 
 import (
-	"debug/elf"
-	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -175,29 +172,10 @@ func (o *Options) init() (image.Blob, error) {
 			return nil, fmt.Errorf("ingot's own program, which the guest runs: %w", err)
 		}
 	}
-	if err := checkStatic(path); err != nil {
-		return nil, err
+	if err := initramfs.CheckProgram(path); err != nil {
+		return nil, fmt.Errorf("%w; INGOT_GUEST names another program", err)
 	}
 	return image.NewHostFile(path)
-}
-
-// checkStatic refuses a program that would look for its libraries in the guest.
-func checkStatic(path string) error {
-	f, err := elf.Open(path)
-	var format *elf.FormatError
-	if errors.As(err, &format) || errors.Is(err, io.EOF) {
-		return fmt.Errorf("%s: the program that the guest runs is no ELF file", path)
-	}
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	for _, p := range f.Progs {
-		if p.Type == elf.PT_INTERP {
-			return fmt.Errorf("%s: the program that the guest runs needs libraries, which the guest does not have: build ingot with make build, or name a static one (INGOT_GUEST)", path)
-		}
-	}
-	return nil
 }
 
 // files are those of the guest's root beside the initramfs's own.
