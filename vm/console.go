@@ -16,13 +16,15 @@ type console struct {
 	mark    int           // where the next wait starts to look, from the very start
 	changed chan struct{} // closed, and made anew, when something happens
 	ended   bool
+	over    chan struct{} // closed when all has been collected
 	copy    io.Writer // gets it all as well, or nil; what it fails at is its own affair
 }
 
-func newConsole() *console { return &console{changed: make(chan struct{})} }
+func newConsole() *console { return &console{changed: make(chan struct{}), over: make(chan struct{})} }
 
-// collect reads until the end.
+// collect reads until the end, once.
 func (c *console) collect(r io.Reader) {
+	defer close(c.over)
 	buf := make([]byte, 1<<14)
 	for {
 		n, err := r.Read(buf)

@@ -102,6 +102,7 @@ func (m *Machine) prepare(ctx context.Context, c *Config) (qemu string, l *line,
 			return "", nil, fmt.Errorf("virtual machine: %w", err)
 		}
 	}
+	c.forget()
 	if l, err = c.line(); err != nil {
 		return "", nil, fmt.Errorf("virtual machine: %w", err)
 	}
@@ -125,6 +126,7 @@ func (m *Machine) Forwards() []Forward { return slices.Clone(m.forwards) }
 
 // closeFiles closes what a machine would have taken.
 func (c *Config) closeFiles() {
+	c.closeLayers()
 	for _, d := range c.Disks {
 		if d.NBD != nil {
 			d.NBD.Close()
@@ -188,13 +190,22 @@ func (m *Machine) start(ctx context.Context, qemu string, l *line) (err error) {
 	return nil
 }
 
-// await waits for QEMU's end and clears up after it.
+// lastWords is how long is waited for what QEMU has said before it ended. It is there, but
+// for a process that QEMU has left behind and that holds its console open.
+const lastWords = 10 * time.Second
+
+// await waits for QEMU's end and clears up after it. What the guest printed last may be
+// that its kernel panics, and QEMU may have said why it ends.
 func (m *Machine) await() {
 	<-m.qemu.done
 	m.err, m.killed = m.qemu.err, m.stopping.Load()
-	select {
-	case <-m.control.ended: // it may have said why
-	case <-time.After(time.Second):
+	waiting, cancel := context.WithTimeout(context.Background(), lastWords)
+	defer cancel()
+	for _, heard := range []<-chan struct{}{m.control.ended, m.console.over} {
+		select {
+		case <-heard:
+		case <-waiting.Done():
+		}
 	}
 	m.release()
 	close(m.done)
@@ -318,10 +329,10 @@ func (m *Machine) Wait(ctx context.Context) error {
 	tick := time.NewTicker(glance)
 	defer tick.Stop()
 	for {
+		over := m.over() // before the console is read: then it has all
 		text, _, changed := m.console.unread()
 		panicked := findFailure(plain(text), true)
-		select {
-		case <-m.done:
+		if over {
 			switch e := m.ended(); {
 			case panicked != nil && e.Kind == Restarted:
 				return m.fail(panicked)
@@ -330,7 +341,6 @@ func (m *Machine) Wait(ctx context.Context) error {
 			default:
 				return m.fail(e)
 			}
-		default:
 		}
 		if panicked != nil {
 			m.settle()
@@ -346,6 +356,16 @@ func (m *Machine) Wait(ctx context.Context) error {
 		case <-ctx.Done():
 			return m.fail(&FailureError{Kind: TimedOut, Name: fmt.Sprintf("the machine still runs (%v)", context.Cause(ctx)), cause: context.Cause(ctx)})
 		}
+	}
+}
+
+// over says whether QEMU has ended.
+func (m *Machine) over() bool {
+	select {
+	case <-m.done:
+		return true
+	default:
+		return false
 	}
 }
 
