@@ -17,7 +17,7 @@ type console struct {
 	changed chan struct{} // closed, and made anew, when something happens
 	ended   bool
 	over    chan struct{} // closed when all has been collected
-	copy    io.Writer // gets it all as well, or nil; what it fails at is its own affair
+	copy    io.Writer     // gets it all as well, or nil; what it fails at is its own affair
 }
 
 func newConsole() *console { return &console{changed: make(chan struct{}), over: make(chan struct{})} }
