@@ -124,7 +124,7 @@ func boot(t *testing.T, d *partition.Disk, until string, args ...string) string 
 func bootWith(t *testing.T, until string, args ...string) string {
 	t.Helper()
 	qemu := judge(t, "qemu-system-x86_64", "qemu-system-x86")
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, qemu, append([]string{
 		"-accel", "tcg", "-m", "256", "-display", "none", "-monitor", "none", "-serial", "stdio",

@@ -24,7 +24,7 @@ import (
 )
 
 // execPatience is for a machine that is busy with other tests; alone an exec takes 3 s.
-const execPatience = 4 * time.Minute
+const execPatience = 10 * time.Minute
 
 // session is a folder in which ingot exec is run.
 type session struct {

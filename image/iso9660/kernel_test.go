@@ -44,7 +44,7 @@ func TestLinux(t *testing.T) {
 	}
 	c := guest(t)
 	c.Disks = []vm.Disk{{Path: iso}, {Path: out, Writable: true}}
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	machine, err := vm.Start(ctx, c)
 	if err != nil {

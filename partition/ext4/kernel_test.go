@@ -265,7 +265,7 @@ func boot(t *testing.T, initramfs string, disks ...string) string {
 	for i, disk := range disks { // Debian's kernel has NVMe built in, and virtio as modules
 		args = append(args, "-drive", fmt.Sprintf("if=none,id=disk%d,format=raw,file=%s", i, disk), "-device", fmt.Sprintf("nvme,drive=disk%d,serial=%d", i, i))
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	out, err := exec.CommandContext(ctx, qemu, args...).CombinedOutput()
 	if err != nil {

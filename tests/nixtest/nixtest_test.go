@@ -155,7 +155,7 @@ func TestBoot(t *testing.T) {
 	fstest.Run(t, fstest.Judge(t, "mke2fs", "e2fsprogs"), "-q", "-t", "ext4", "-b", "4096", "-U", "6c7f5e0e-5b1a-4c5e-9d43-0e5f6a1b2c3d", "-d", c.Root, disk, "128M")
 	c.CheckRoot(t, Extract(t, disk, 0))
 
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	system := filepath.Join(c.Root, c.Toplevel)
 	qemu := exec.CommandContext(ctx, fstest.Judge(t, "qemu-system-x86_64", "qemu-system-x86"),

@@ -20,7 +20,7 @@ import (
 )
 
 // patience is for a machine that is busy with other tests; alone a start takes 4 s.
-const patience = 4 * time.Minute
+const patience = 10 * time.Minute
 
 func TestMain(m *testing.M) { testenv.Main(m) }
 
@@ -37,7 +37,7 @@ func options(t *testing.T) helper.Options {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return helper.Options{Kernel: k, Init: testenv.Guest(t), Machine: vm.Config{Accel: vm.TCG}}
+	return helper.Options{Kernel: k, Init: testenv.Guest(t), Boot: patience, Machine: vm.Config{Accel: vm.TCG}}
 }
 
 // start starts a helper for a test.

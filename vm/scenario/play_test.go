@@ -67,7 +67,7 @@ func play(t *testing.T, c vm.Config, script string) *scenario.Result {
 	t.Helper()
 	fstest.Judge(t, "qemu-system-x86_64", "qemu-system-x86")
 	dir := t.TempDir()
-	stage := scenario.Stage{Machines: []string{"web"}, Dir: dir, Results: dir, Timeout: 3 * time.Minute,
+	stage := scenario.Stage{Machines: []string{"web"}, Dir: dir, Results: dir, Timeout: 10 * time.Minute,
 		Start: func(ctx context.Context, _ string, console io.Writer) (*scenario.Machine, error) {
 			c := c
 			c.Console = console
@@ -92,7 +92,7 @@ func play(t *testing.T, c vm.Config, script string) *scenario.Result {
 }
 
 // TestFailures has tests fail that must, each in its way, and looks at what they print.
-// One that waited for what it could, three minutes or what the step says, would say so.
+// One that waited for what it could, ten minutes or what the step says, would say so.
 func TestFailures(t *testing.T) {
 	silent := vm.Config{Disks: speaker(t, "").Disks, Display: vm.Display{None: true}}
 	nothing := filepath.Join(t.TempDir(), "empty.img")
@@ -187,7 +187,7 @@ wait ended
 // TestGuestFails has commands end otherwise than is wanted, in one guest.
 func TestGuestFails(t *testing.T) {
 	c := guest(t, "")
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	m, err := vm.Start(ctx, c)
 	if err != nil {
@@ -201,7 +201,7 @@ func TestGuestFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	stage := scenario.Stage{Machines: []string{"web"}, Dir: dir, Results: dir, Timeout: 3 * time.Minute,
+	stage := scenario.Stage{Machines: []string{"web"}, Dir: dir, Results: dir, Timeout: 10 * time.Minute,
 		Start: func(context.Context, string, io.Writer) (*scenario.Machine, error) {
 			return &scenario.Machine{VM: m, Close: func() {}}, nil // it is there
 		}}

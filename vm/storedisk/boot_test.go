@@ -26,7 +26,7 @@ import (
 )
 
 // patience is for a machine that is busy with other tests; alone a boot takes 5 s.
-const patience = 5 * time.Minute
+const patience = 10 * time.Minute
 
 func TestMain(m *testing.M) { testenv.Main(m) }
 
