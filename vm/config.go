@@ -63,6 +63,8 @@ type Config struct {
 	// Warn takes what a person should know of a machine that starts all the same, such
 	// as why it will be slow. It may be nil; Machine.Notes has it too.
 	Warn func(note string)
+
+	variables *os.File // UEFI's, to be forgotten
 }
 
 const (

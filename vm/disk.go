@@ -28,15 +28,18 @@ type Disk struct {
 
 	// NBD is a connected stream socket at whose other end an NBD server stands, which
 	// leaves no name on the host. The machine takes it: Start closes it. Export names
-	// what is wanted of the server.
+	// what is wanted of the server, and Size is how many bytes that has, if it is known.
 	NBD    *os.File
 	Export string
+	Size   int64
 
 	Serial string // as /dev/disk/by-id shows it; up to 20 bytes
 
 	// Backing is what lies below a qcow2 file that keeps changes, and is never written.
 	// The file itself need not name it.
 	Backing *Disk
+
+	layer *os.File // in place of a Path: a file without a name, to be forgotten
 }
 
 // maxSerial is what a virtio disk's serial number holds.
@@ -132,11 +135,10 @@ func (d *Disk) file(l *line, prefix string) (string, error) {
 	if d.isAddress() {
 		return "", fmt.Errorf("disk %s: an address cannot lie below a file; a connected socket can", d.name())
 	}
-	path, err := filepath.Abs(d.Path)
+	source, err := d.filename(l, prefix)
 	if err != nil {
 		return "", err
 	}
-	source := prefix + "file.filename=" + escape(path)
 	if d.Backing == nil {
 		return source, nil
 	}
@@ -146,6 +148,15 @@ func (d *Disk) file(l *line, prefix string) (string, error) {
 	}
 	below, err := d.Backing.file(l, "backing.")
 	return source + ",backing.driver=" + format + "," + below, err
+}
+
+// filename names a file of the host, or the one without a name, as one of those options.
+func (d *Disk) filename(l *line, prefix string) (string, error) {
+	if d.layer != nil {
+		return fmt.Sprintf("%sfile.filename=/proc/self/fd/%d", prefix, l.pass(d.layer)), nil
+	}
+	path, err := filepath.Abs(d.Path)
+	return prefix + "file.filename=" + escape(path), err
 }
 
 func (l *line) addDisk(c *Config, i int) error {
@@ -175,6 +186,8 @@ func (l *line) addDisk(c *Config, i int) error {
 		drive += ",readonly=on"
 	case !d.Writable:
 		drive += ",snapshot=on"
+	case d.layer != nil:
+		drive += ",cache=unsafe" // what is to be forgotten need not reach the host's disk
 	}
 	l.add("-drive", drive)
 	switch d.Bus {

@@ -111,7 +111,10 @@ func (l *line) addFirmware(c *Config) error {
 		return err
 	}
 	vars := "snapshot=on,file=" + escape(f.Vars)
-	if c.FirmwareVars != "" {
+	switch {
+	case c.variables != nil:
+		vars = fmt.Sprintf("file=/proc/self/fd/%d", l.pass(c.variables))
+	case c.FirmwareVars != "":
 		path, err := filepath.Abs(c.FirmwareVars)
 		if err != nil {
 			return err

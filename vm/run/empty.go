@@ -87,7 +87,7 @@ func (w *wiring) empty(o *Options, i int) (vm.Disk, error) {
 	}
 	if o.TempDir == "" {
 		file, err := w.serve(m)
-		return vm.Disk{NBD: file, Serial: serial}, err
+		return vm.Disk{NBD: file, Size: m.Size(), Serial: serial}, err
 	}
 	d := vm.Disk{Path: o.emptyPath(i), Format: "qcow2", Serial: serial, Writable: true}
 	if w.dry {

@@ -231,7 +231,7 @@ func (w *wiring) boot(c *vm.Config, s *System, o *Options) error {
 		c.Firmware, c.FirmwareVars, c.SecureBoot = vm.UEFI, cmp.Or(o.EFIVars, o.UsualEFIVars), o.SecureBoot
 	case Kernel:
 		var err error
-		if c.Kernel, err = w.kernel(s.Kernel); err != nil {
+		if c.Kernel, err = KernelFile(w.ctx, s.Kernel); err != nil {
 			return err
 		}
 		for _, word := range o.words(s) {
@@ -258,9 +258,10 @@ func quoteWord(word string) string {
 	return word
 }
 
-// kernel returns a path under which QEMU can open the kernel: that of its file or, for
-// one that lies in no file of its own, that of a file in memory, as this process has it.
-func (w *wiring) kernel(b image.Blob) (string, error) {
+// KernelFile returns a path under which QEMU can open a kernel until ctx ends: that of
+// its file or, for one that lies in no file of its own, that of a file in memory, as this
+// process has it.
+func KernelFile(ctx context.Context, b image.Blob) (string, error) {
 	if f, ok := b.(*image.File); ok {
 		return filepath.Abs(f.Path())
 	}
@@ -269,7 +270,7 @@ func (w *wiring) kernel(b image.Blob) (string, error) {
 		return "", fmt.Errorf("kernel: memfd_create: %w", err)
 	}
 	f := os.NewFile(uintptr(fd), "kernel")
-	context.AfterFunc(w.ctx, func() { f.Close() })
+	context.AfterFunc(ctx, func() { f.Close() })
 	_, err = io.Copy(f, io.NewSectionReader(b, 0, b.Size()))
 	return fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), fd), err
 }
@@ -327,6 +328,7 @@ func (w *wiring) base(b Base, size int64) (vm.Disk, error) {
 	var err error
 	d.Path = ""
 	d.NBD, err = w.serve(m)
+	d.Size = m.Size()
 	return d, err
 }
 

@@ -1,0 +1,69 @@
+package vm
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"ingot/image/qcow2"
+)
+
+// TestWithLayer puts a layer over the disks that a guest may write to in vain, and over
+// no others.
+func TestWithLayer(t *testing.T) {
+	dir := t.TempDir()
+	raw, odd, q := filepath.Join(dir, "raw"), filepath.Join(dir, "odd"), filepath.Join(dir, "qcow2")
+	for name, size := range map[string]int64{raw: 3 << 20, odd: 1000} {
+		if err := os.WriteFile(name, nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Truncate(name, size); err != nil {
+			t.Fatal(err)
+		}
+	}
+	layer, err := newLayer(5 << 30)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer layer.Close()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/self/fd/%d", layer.Fd()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(q, text, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, x := range []struct {
+		name string
+		disk Disk
+		size int64 // of the layer's disk; 0: none
+	}{
+		{"raw", Disk{Path: raw, Bus: USB, Serial: "x"}, 3 << 20},
+		{"qcow2", Disk{Path: q}, 5 << 30},
+		{"no sectors", Disk{Path: odd}, 0},
+		{"writable", Disk{Path: raw, Writable: true}, 0},
+		{"read-only", Disk{Path: raw, ReadOnly: true}, 0},
+		{"a CD", Disk{Path: raw, Bus: CDROM}, 0},
+		{"by address", Disk{Path: "nbd+unix:///?socket=/none", Size: 1 << 20}, 0},
+		{"by NBD", Disk{NBD: layer, Size: 1 << 20}, 1 << 20},
+		{"by NBD, of no known size", Disk{NBD: layer}, 0},
+	} {
+		got := x.disk.withLayer()
+		if got.Bus != x.disk.Bus || got.Serial != x.disk.Serial {
+			t.Errorf("%s: the guest sees %+v; want %+v", x.name, got, x.disk)
+		}
+		size := int64(0)
+		if got.layer != nil {
+			r, err := qcow2.Open(got.layer)
+			if err != nil {
+				t.Fatalf("%s: %v", x.name, err)
+			}
+			size = r.Size()
+			got.layer.Close()
+		}
+		if size != x.size {
+			t.Errorf("%s: the layer's disk has %d bytes; want %d", x.name, size, x.size)
+		}
+	}
+}
