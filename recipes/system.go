@@ -34,6 +34,7 @@ type made struct {
 	warnings []string
 	words    []string // of the kernel's command line
 	keys     []string // that log in by ssh
+	hooks    Hooks
 }
 
 // makeSystem makes the items of the recipe's system.
@@ -60,7 +61,7 @@ func (r *Recipe) makeSystem(f storedb.Flavour, h Host, known [][]*storedb.Item) 
 	if err != nil {
 		return nil, err
 	}
-	m := &made{release: k.Release, hostname: r.System.Hostname}
+	m := &made{release: k.Release, hostname: r.System.Hostname, hooks: r.System.Hooks}
 	choose(&m.hostname, r.Name)
 	kernelNode, err := kernelItem(k)
 	if err != nil {
@@ -70,7 +71,11 @@ func (r *Recipe) makeSystem(f storedb.Flavour, h Host, known [][]*storedb.Item) 
 	if err != nil {
 		return nil, err
 	}
-	initrd, err := initrdItem(k, program, append(slices.Clone(r.System.Modules), unlock.modules...), unlock.files)
+	files, err := r.System.Hooks.addTo(unlock.files)
+	if err != nil {
+		return nil, err
+	}
+	initrd, err := initrdItem(k, program, append(slices.Clone(r.System.Modules), unlock.modules...), files)
 	if err != nil {
 		return nil, err
 	}
@@ -195,6 +200,9 @@ func (m *made) furnish(t *image.Tree) error {
 	}
 	m.linkTools(links)
 	if err := m.furnishTools(t); err != nil {
+		return err
+	}
+	if err := m.hooks.furnish(t); err != nil {
 		return err
 	}
 	texts := map[string]string{

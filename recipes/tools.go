@@ -23,7 +23,7 @@ func (s *System) check(d *decoder) {
 		wrong bool
 	}{
 		{"tools", len(s.Tools) > 0}, {"optional-tools", len(s.OptionalTools) > 0}, {"without-tools", len(s.WithoutTools) > 0},
-		{"network", s.Network != ""}, {"ssh", s.SSH != nil},
+		{"network", s.Network != ""}, {"ssh", s.SSH != nil}, {"hooks", s.Hooks != Hooks{}},
 	} {
 		if s.Path != "" && key.wrong {
 			d.fail("system."+key.name, "is for systems that ingot makes; %s brings its own", s.Path)
@@ -33,6 +33,7 @@ func (s *System) check(d *decoder) {
 		_, err := network.ParseSettings(s.Network)
 		d.check("system.network", err)
 	}
+	s.Hooks.check(d)
 	if s.SSH == nil {
 		return
 	}

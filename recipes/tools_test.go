@@ -31,9 +31,15 @@ disk:
 // planMade plans a system, with another static program in the place of ingot.
 func planMade(t *testing.T, system string, more ...string) (*Plan, error) {
 	t.Helper()
+	return planText(t, madeRecipe+strings.Join(more, "\n"), system)
+}
+
+// planText is planMade with another recipe in the place of madeRecipe.
+func planText(t *testing.T, recipe, system string) (*Plan, error) {
+	t.Helper()
 	dir := t.TempDir()
 	program := fstest.Judge(t, "busybox", "busybox-static")
-	r, err := Parse("small.yaml", dir, fmt.Appendf(nil, madeRecipe+strings.Join(more, "\n"), testenv.Kernel(t), system), nil)
+	r, err := Parse("small.yaml", dir, fmt.Appendf(nil, recipe, testenv.Kernel(t), system), nil)
 	if err != nil {
 		return nil, err
 	}

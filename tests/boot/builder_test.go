@@ -36,14 +36,15 @@ in derivation {
 
 // TestRemoteBuild has the Nix of this machine, as an ordinary user who may build nothing
 // here, build in the machine that ships as builder, over both of Nix's protocols: what a
-// build needs is sent, and what it made comes back.
+// build needs is sent, and what it made comes back. The machine runs hooks as it starts.
 func TestRemoteBuild(t *testing.T) {
 	parallel(t)
 	fstest.Judge(t, "ssh", "openssh-client")
 	nixBuild, nix := fstest.Judge(t, "nix-build", "nix-bin"), fstest.Judge(t, "nix", "nix-bin")
 	u, dir := newUser(t), t.TempDir()
 	must(t, nixtest.Tools(fstest.Judge(t, "busybox", "busybox-static"), mkdir(t, dir, "tools/bin")))
-	u.runs("ingot: ready on ttyS0", "builder", "--name", "builder", "--restrict-network", "--ssh", "--memory", "1000")
+	u.runs("ingot: ready on ttyS0", "builder", "--name", "builder", "--restrict-network", "--ssh", "--memory", "1000",
+		"--set", "system.hooks.pre-mount=ls /etc/initrd-release > /run/hooks", "--set", "system.hooks.post-boot=hostname >> /run/hooks")
 	machine := u.entry("builder")
 	variables, arguments, ok := strings.Cut(machine.Build, " nix-build ")
 	if !ok {
@@ -81,6 +82,10 @@ func TestRemoteBuild(t *testing.T) {
 		if status != 0 || !strings.HasSuffix(inside, "-input\n") {
 			t.Errorf("in the machine, %s refers to %q, status %d, %s", result, inside, status, errout)
 		}
+	}
+
+	if out, errout, _ := u.types("", "shell", "builder", "--", "cat", "/run/hooks"); out != "/etc/initrd-release\nbuilder\n" {
+		t.Errorf("the recipe's hooks left %q, %s; want a line of each", out, errout)
 	}
 
 	// And whole closures, copied there by hand.

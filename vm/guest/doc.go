@@ -5,9 +5,10 @@
 //
 //   - as process 1 in an initramfs (package initramfs makes one), it loads the kernel
 //     modules listed there, waits for the device that root= names, mounts it and gives
-//     over to the init= that lies on it. That may be any system's init;
-//   - as process 1 of a system, it mounts what a system needs, runs /etc/rc, and keeps
-//     a shell on every console of the kernel's command line;
+//     over to the init= that lies on it. That may be any system's init. A script
+//     /etc/ingot/pre-mount is run before the root is looked for;
+//   - as process 1 of a system, it mounts what a system needs, runs /etc/rc and then
+//     /etc/rc.local, and keeps a shell on every console of the kernel's command line;
 //   - under the name of a command (package applet), it is that command, and so it is
 //     as `ingot applet NAME`.
 //

@@ -44,6 +44,7 @@ func (s *system) initramfs() {
 	s.loadModules()
 	devices := applet.NewCoverage()
 	s.cover(devices)
+	s.runScript(initramfs.PreMountFile)
 	s.store(devices)
 	if !s.cmdline.hasRoot() {
 		s.say("no root= on the kernel's command line; running from memory")

@@ -108,6 +108,7 @@ func (s *system) run() {
 	go s.watchPowerButton()
 	s.goOnline()
 	s.runScript("/etc/rc")
+	s.runScript("/etc/rc.local")
 	for _, console := range s.consoleNames() {
 		go s.respawn(console)
 	}

@@ -17,6 +17,7 @@
 //	/etc/ingot/modules       the modules to load whatever the machine has, in load order
 //	/etc/ingot/cmdline       words that the kernel's command line may override
 //	/etc/ingot/network       a machine's place among others, where it is appended: not made here
+//	/etc/ingot/pre-mount     a script to run before the root is looked for, if Options.Files have it
 //	/lib/modules/RELEASE/…   the modules, decompressed, and modules.alias
 //	/sbin/modprobe           a link to /init: the kernel calls it for a module that it misses
 //	/dev/console             for the messages before devtmpfs is there

@@ -17,7 +17,8 @@ const (
 	ReleaseFile   = "/etc/initrd-release" // its presence is how systemd, too, knows an initramfs
 	ModulesFile   = "/etc/ingot/modules"
 	ArgumentsFile = "/etc/ingot/cmdline"
-	NetworkFile   = "/etc/ingot/network" // not made here, but appended for one machine
+	NetworkFile   = "/etc/ingot/network"   // not made here, but appended for one machine
+	PreMountFile  = "/etc/ingot/pre-mount" // not made here, but among the Files
 )
 
 // Options say what an archive holds. Init is needed; the rest may be left out.
