@@ -38,20 +38,31 @@ func (p *packer) pack(d *directory) (dir, area []byte) {
 // pack calls done with the bytes of each directory and of its continuation areas, from
 // several goroutines: making them is half of the work of a layout.
 func (h *hierarchy) pack(done func(i int, dir, area []byte)) {
+	spread(len(h.dirs), func() func(int) {
+		p := &packer{hierarchy: h}
+		return func(i int) {
+			dir, area := p.pack(h.dirs[i])
+			done(i, dir, area)
+		}
+	})
+}
+
+// spread calls what worker returns with each number below n, from several goroutines of
+// which each has its own.
+func spread(n int, worker func() func(i int)) {
 	const batch = 256
 	var next atomic.Int64
 	var wg sync.WaitGroup
-	for range min(runtime.GOMAXPROCS(0), len(h.dirs)/batch+1) {
+	for range min(runtime.GOMAXPROCS(0), n/batch+1) {
 		wg.Go(func() {
-			p := &packer{hierarchy: h}
+			do := worker()
 			for {
 				from := int(next.Add(batch)) - batch
-				if from >= len(h.dirs) {
+				if from >= n {
 					return
 				}
-				for i := from; i < min(from+batch, len(h.dirs)); i++ {
-					dir, area := p.pack(h.dirs[i])
-					done(i, dir, area)
+				for i := from; i < min(from+batch, n); i++ {
+					do(i)
 				}
 			}
 		})

@@ -21,12 +21,35 @@ type identifiers struct {
 // identify sets the identifiers of a directory's records, and sorts them as 9.3 has
 // it. Two that would be equal get numbers, in the order of the names.
 func (ids identifiers) identify(records []record) {
+	for i := range records {
+		r := &records[i]
+		r.id = ids.encode(join(ids.parts(r)))
+	}
+	byID := func(a, b record) int { return strings.Compare(a.id, b.id) }
+	sorted := slices.SortedFunc(slices.Values(records), byID)
+	for i := 1; i < len(sorted); i++ {
+		if sorted[i].id == sorted[i-1].id {
+			ids.number(records)
+			slices.SortFunc(records, byID)
+			return
+		}
+	}
+	copy(records, sorted)
+}
+
+// parts returns a record's name and extension.
+func (ids identifiers) parts(r *record) (base, extension string) {
+	return ids.shorten(ids.mangle(r.name, r.isDirectory()))
+}
+
+// number sets identifiers that differ. Few directories need it, and its maps took a tenth
+// of a layout.
+func (ids identifiers) number(records []record) {
 	taken := make(map[string]bool, len(records))
 	numbers := map[string]int{} // by identifier, the last number
 	for i := range records {
 		r := &records[i]
-		base, extension := ids.mangle(r.name, r.isDirectory())
-		base, extension = ids.shorten(base, extension)
+		base, extension := ids.parts(r)
 		id := join(base, extension)
 		for natural := id; taken[id]; {
 			numbers[natural]++
@@ -36,7 +59,6 @@ func (ids identifiers) identify(records []record) {
 		taken[id] = true
 		r.id = ids.encode(id)
 	}
-	slices.SortFunc(records, func(a, b record) int { return strings.Compare(a.id, b.id) })
 }
 
 // maxExtension leaves room for a base name in every identifier.

@@ -123,6 +123,9 @@ const (
 )
 
 func newRecordDate(t image.Time) recordDate {
+	if t == image.Epoch { // what all files of a store have
+		return recordDate{1970 - firstYear, 1, 1, 0, 0, 1}
+	}
 	c := t.Civil()
 	return recordDate{byte(c.Year - firstYear), byte(c.Month), byte(c.Day), byte(c.Hour), byte(c.Minute), byte(c.Second)}
 }

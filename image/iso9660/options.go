@@ -43,7 +43,7 @@ const (
 func (o Options) Check() error {
 	return cmp.Or(checkVolumeID(o.VolumeID), checkUUID(o.UUID),
 		checkText("publisher", o.Publisher), checkText("application", o.Application),
-		checkTime("volume", o.time()), o.checkTail(), o.checkBoot())
+		checkTime(&image.Owner{Name: "volume"}, o.time()), o.checkTail(), o.checkBoot())
 }
 
 func checkVolumeID(s string) error {
@@ -74,7 +74,7 @@ func checkText(what, s string) error {
 	return nil
 }
 
-func checkTime(what string, t image.Time) error {
+func checkTime(what fmt.Stringer, t image.Time) error {
 	if t.Sec < firstTime || t.Sec > lastTime {
 		return fmt.Errorf("%s: time of %d seconds since 1970; ISO 9660 reaches from %d to %d, the years 1900 to 2155", what, t.Sec, int64(firstTime), int64(lastTime))
 	}

@@ -79,7 +79,7 @@ func (p *plan) primary(t *image.Tree) (*hierarchy, error) {
 	h := &hierarchy{identifiers: plain, rockRidge: true, version: ";1"}
 	h.root = &directory{Node: t.Root, owner: rootOwner, links: 2, serial: p.serial()}
 	h.root.parent, h.root.at = h.root, h.root
-	if err := checkTime("/", t.Root.Mtime); err != nil {
+	if err := checkTime(&image.Owner{Name: "/"}, t.Root.Mtime); err != nil {
 		return nil, err
 	}
 	if err := p.scan(h, h.root, 1); err != nil {
@@ -131,7 +131,7 @@ func check(owner *image.Owner, e image.Entry) error {
 	if len(e.Name) > maxName {
 		return fmt.Errorf("%s: name of %d bytes; Rock Ridge holds at most %d", owner, len(e.Name), maxName)
 	}
-	if err := checkTime(owner.String(), e.Node.Mtime); err != nil {
+	if err := checkTime(owner, e.Node.Mtime); err != nil {
 		return err
 	}
 	switch e.Node.Mode.Type() {
@@ -215,10 +215,17 @@ func (p *plan) scanJoliet(d *directory) {
 // by level, in the order of their parents, then of their identifiers (6.9.1).
 func (h *hierarchy) order() {
 	h.dirs = []*directory{h.root}
+	identified := 0
 	for i := 0; i < len(h.dirs); i++ {
+		if i == identified { // the end of a level
+			level := h.dirs[i:]
+			spread(len(level), func() func(int) {
+				return func(k int) { h.identify(level[k].records) }
+			})
+			identified = len(h.dirs)
+		}
 		d := h.dirs[i]
 		d.number = i + 1
-		h.identify(d.records)
 		idSize := 1 // the root's
 		for j := range d.records {
 			if r := &d.records[j]; r.isDirectory() {
