@@ -22,6 +22,8 @@ type Direct struct {
 	Nix       bool     // the system has a Nix among its programs
 }
 
+var errNoKernel = errors.New("the recipe has neither a system nor an entry of a menu: there is no kernel to boot")
+
 // Direct returns how the plan's system starts without a boot loader. A recipe without
 // anything to boot is an error.
 func (p *Plan) Direct() (Direct, error) { return p.direct, p.directErr }
@@ -33,7 +35,7 @@ func (p *Plan) Platforms() []string { return p.boot.names }
 func (p *planner) direct() (Direct, error) {
 	at, err := p.bootPartition()
 	if err != nil || p.trees[at] == nil {
-		return Direct{}, errors.New("the recipe has neither a system nor an entry of a menu: there is no kernel to boot")
+		return Direct{}, errNoKernel
 	}
 	e, err := p.defaultEntry(at)
 	if err != nil {
@@ -75,5 +77,5 @@ func (p *planner) defaultEntry(at int) (bootloader.Entry, error) {
 	if i := slices.IndexFunc(entries, func(e bootloader.Entry) bool { return strings.HasPrefix(e.Kernel, "/") }); i >= 0 {
 		return entries[i], nil
 	}
-	return bootloader.Entry{}, errors.New("the recipe has neither a system nor an entry of a menu: there is no kernel to boot")
+	return bootloader.Entry{}, errNoKernel
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ingot/partition"
+	"ingot/recipes"
 	"ingot/storedb"
 	"ingot/vm"
 	"ingot/vm/helper"
@@ -54,9 +55,11 @@ if signal N killed it, 127 if it was not found and 126 if it cannot be executed.
 The last -- stands before arguments for QEMU: a command with a -- of its own takes a
 further one at its end. In the guest, /tmp/shared is --shared, /tmp/xchg is --xchg,
 and --store shows a closure at /nix/store or /gnu/store with its database; what is
-written there is forgotten.`,
+written there is forgotten. --recipe has the command run with the kernel and the store
+of a recipe that nobody has to build for it.`,
 		Example: `  ingot exec uname -a
   ingot exec --store closure.graph -- /nix/store/…-hello/bin/hello
+  ingot exec --recipe web.yaml -- 'uname -r; ls /nix/store'
   ingot exec --disk data.img -- mount /dev/vda /mnt
   ingot exec --output result.tar -- 'tar -cf /tmp/xchg/result.tar /etc'
   ingot exec --shared . --timeout 5m --script build.sh release
@@ -71,6 +74,8 @@ written there is forgotten.`,
 
 // execFlags say what the machine has and what becomes of its files.
 type execFlags struct {
+	recipe  string
+	set     []string
 	sources sourceFlags
 	store   string
 
@@ -94,7 +99,9 @@ type execFlags struct {
 func (x *execFlags) add(c *cobra.Command) {
 	f := c.Flags()
 	x.sources.add(f)
-	f.StringVar(&x.store, "store", "", "the store that the guest sees: `GRAPH` (or another source of a closure, as ingot closure takes), host, or none; none if left out")
+	f.StringVar(&x.recipe, "recipe", "", "the kernel and the store of this `RECIPE`, a file or one that ships, where no other flag says it")
+	f.StringArrayVar(&x.set, "set", nil, "override a key of the recipe: `key=value`, may be repeated")
+	f.StringVar(&x.store, "store", "", "the store that the guest sees: `GRAPH` (or another source of a closure, as ingot closure takes), host, or none; the recipe's, or none, if left out")
 	f.StringVar(&x.script, "script", "", "run the script in `FILE`; the arguments are its own")
 	f.StringVar(&x.dir, "dir", "", "`DIR` of the guest that the command starts in; /root if left out")
 	f.StringArrayVarP(&x.env, "env", "e", nil, "`KEY=VALUE` for the command's environment; KEY alone has it from here; may be repeated")
@@ -282,8 +289,12 @@ func (x *execFlags) options(c *cobra.Command, qemu []string) (helper.Options, er
 			return o, usageError{fmt.Errorf("exec: --arch: %w", err)}
 		}
 	}
-	if o.Kernel, err = helper.FindKernel(x.kernel); err != nil {
-		return o, fmt.Errorf("%w; --kernel PATH names another", err)
+	environment, err := x.environment(c, &o)
+	if err != nil {
+		return o, err
+	}
+	if o.Kernel, err = x.findKernel(c, environment, &o); err != nil {
+		return o, err
 	}
 	if x.network {
 		o.Machine.NICs = []vm.NIC{{User: &vm.UserNet{}}}
@@ -292,7 +303,7 @@ func (x *execFlags) options(c *cobra.Command, qemu []string) (helper.Options, er
 	if err := errors.Join(x.addDisks(&o), x.addShared(&o), x.checkFolders()); err != nil {
 		return o, err
 	}
-	o.Store, err = x.storeDisk(c)
+	o.Store, err = x.storeDisk(c, environment)
 	return o, err
 }
 
@@ -348,25 +359,16 @@ func (x *execFlags) checkFolders() error {
 }
 
 // storeDisk lays out the store that the guest sees, if any.
-func (x *execFlags) storeDisk(c *cobra.Command) (*storedisk.Disk, error) {
-	switch x.store {
-	case "", "none":
-		if x.sources.empty() || x.store == "none" {
-			return nil, nil
-		}
-	case "host":
+func (x *execFlags) storeDisk(c *cobra.Command, e *recipes.Environment) (*storedisk.Disk, error) {
+	if x.store == "host" {
 		flavour, err := x.hostFlavour()
 		if err != nil {
 			return nil, err
 		}
 		return storedisk.Host(c.Context(), flavour, x.sources.storeRoot)
-	default:
-		if err := x.sources.addArgs([]string{x.store}); err != nil {
-			return nil, fmt.Errorf("--store: %w", err)
-		}
 	}
-	closure, err := x.sources.closure(c.Context())
-	if err != nil {
+	closure, err := x.closure(c, e)
+	if err != nil || closure == nil {
 		return nil, err
 	}
 	hashing := newProgress(c.ErrOrStderr(), x.quiet, "hashing", unknownTotal)

@@ -14,11 +14,19 @@ type Module struct {
 	Name string // as lsmod prints it, with underscores
 	Path string // of the file
 	Rel  string // the same below the kernel's ModulesDir, such as kernel/fs/fat/fat.ko.xz
+
+	from moduleFiles // that it lies in; the file is the host's if nil
 }
 
 // Read returns the module's object, decompressed: what init_module(2) takes.
 func (m Module) Read() ([]byte, error) {
-	data, err := os.ReadFile(m.Path)
+	var data []byte
+	var err error
+	if m.from != nil {
+		data, err = m.from.read(m.Rel)
+	} else {
+		data, err = os.ReadFile(m.Path)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -88,7 +96,7 @@ func (k *Kernel) Aliases(modules []Module) ([]byte, error) {
 
 func (x *index) module(name string) Module {
 	rel := x.files[name]
-	return Module{Name: name, Path: filepath.Join(x.dir, rel), Rel: rel}
+	return Module{Name: name, Path: filepath.Join(x.dir, rel), Rel: rel, from: x.from}
 }
 
 // walker visits modules depth first.

@@ -4,20 +4,21 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
+
+	"ingot/image"
 )
 
 // index is what a folder of modules holds.
 type index struct {
-	dir     string
+	dir     string // its name
+	from    moduleFiles
 	files   map[string]string // by canonical name: the path below dir
 	builtin map[string]bool   // by canonical name
 	aliases []alias           // of what is built in
@@ -33,20 +34,19 @@ type alias struct{ pattern, module string }
 // readIndex reads the names in a folder of modules. Without a folder there is
 // nothing: such a kernel has all it needs built in, but does not say what.
 func readIndex(dir string) (*index, error) {
-	x := &index{dir: dir, files: map[string]string{}, builtin: map[string]bool{}, infos: map[string]Info{}}
-	x.scan = sync.OnceValues(x.scanAliases)
 	if dir == "" {
-		return x, nil
+		return indexOf(dir, tree{image.NewDir(0o755)})
 	}
-	// "build" and "source" are links to trees of sources, which WalkDir does not follow.
-	err := filepath.WalkDir(dir, func(file string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
+	return indexOf(dir, hostFolder(dir))
+}
+
+func indexOf(dir string, from moduleFiles) (*index, error) {
+	x := &index{dir: dir, from: from, files: map[string]string{}, builtin: map[string]bool{}, infos: map[string]Info{}}
+	x.scan = sync.OnceValues(x.scanAliases)
+	err := from.walk(func(file string) {
+		if name := moduleName(path.Base(file)); name != "" {
+			x.addFile(name, file)
 		}
-		if name := moduleName(d.Name()); name != "" && d.Type().IsRegular() {
-			x.addFile(name, strings.TrimPrefix(file, dir+"/"))
-		}
-		return nil
 	})
 	if err != nil {
 		return nil, err
@@ -67,14 +67,14 @@ func (x *index) addFile(name, file string) {
 // readBuiltin reads modules.builtin, a list of the paths that the built-in modules
 // would have, and modules.builtin.modinfo.
 func (x *index) readBuiltin() error {
-	list, err := readOptional(filepath.Join(x.dir, "modules.builtin"))
+	list, err := x.readOptional("modules.builtin")
 	if err != nil {
 		return err
 	}
 	for line := range strings.FieldsSeq(list) {
 		x.builtin[moduleName(path.Base(line))] = true
 	}
-	infos, err := readOptional(filepath.Join(x.dir, "modules.builtin.modinfo"))
+	infos, err := x.readOptional("modules.builtin.modinfo")
 	if err != nil {
 		return err
 	}
@@ -87,8 +87,8 @@ func (x *index) readBuiltin() error {
 	return nil
 }
 
-func readOptional(file string) (string, error) {
-	data, err := os.ReadFile(file)
+func (x *index) readOptional(file string) (string, error) {
+	data, err := x.from.read(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", nil
 	}
@@ -103,7 +103,7 @@ func (x *index) info(name string) (Info, error) {
 	if ok {
 		return info, nil
 	}
-	m := Module{Name: name, Path: filepath.Join(x.dir, x.files[name])}
+	m := x.module(name)
 	object, err := m.Read()
 	if err != nil {
 		return Info{}, err
@@ -169,7 +169,7 @@ func matchAlias(pattern, name string) bool {
 // scanAliases reads what depmod has found out, or else all modules, in parallel:
 // 1,121 plain ones take 30 ms. Only a name that is no module's asks for it.
 func (x *index) scanAliases() ([]alias, error) {
-	list, err := readOptional(filepath.Join(x.dir, "modules.alias"))
+	list, err := x.readOptional("modules.alias")
 	if list != "" || err != nil {
 		return parseAliases(list), err
 	}

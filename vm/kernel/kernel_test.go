@@ -14,6 +14,8 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 	"github.com/ulikunitz/xz"
+
+	"ingot/image"
 )
 
 func TestCompareReleases(t *testing.T) {
@@ -131,6 +133,15 @@ func TestClosure(t *testing.T) {
 	if got, want := k.Release, "6.1.0-56-cloud-amd64"; got != want {
 		t.Fatalf("release = %s; want %s", got, want)
 	}
+	t.Run("folder", func(t *testing.T) { testClosure(t, k) })
+	dir, err := image.Scan(k.ModulesDir, image.ScanOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Run("Tree", func(t *testing.T) { testClosure(t, InTree(k.Release, k.Image, "/nix/store/x", dir)) })
+}
+
+func testClosure(t *testing.T, k *Kernel) {
 	for _, test := range []struct{ ask, want string }{
 		{"", ""},
 		{"ring", "ring"},

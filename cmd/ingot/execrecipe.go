@@ -1,0 +1,96 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"ingot/recipes"
+	"ingot/storedb"
+	"ingot/vm"
+	"ingot/vm/helper"
+	"ingot/vm/kernel"
+	"ingot/vm/run"
+)
+
+// environment reads the recipe that the guest has its kernel and its store of; it is nil
+// if none is named.
+func (x *execFlags) environment(c *cobra.Command, o *helper.Options) (*recipes.Environment, error) {
+	if x.recipe == "" {
+		if len(x.set) > 0 {
+			return nil, usageError{errors.New("exec: --set is for a --recipe, and none is given")}
+		}
+		return nil, nil
+	}
+	r, err := recipeFlags{set: x.set}.load(x.recipe)
+	if err != nil {
+		return nil, err
+	}
+	host, err := thisHost()
+	if err != nil {
+		return nil, err
+	}
+	hashing := newProgress(c.ErrOrStderr(), x.quiet, "hashing", unknownTotal)
+	defer hashing.close()
+	if c.Flags().Changed("kernel") {
+		host.Kernel = x.kernel // for a system that wants this machine's
+	}
+	host.Hashed, host.Temp = hashing.add, os.TempDir()
+	defer showFetching(c.ErrOrStderr(), x.quiet, &host.Fetch)()
+	e, err := r.Environment(c.Context(), host)
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range e.Warnings {
+		o.Warn(w)
+	}
+	if o.Machine.Arch == "" {
+		o.Machine.Arch = vm.Arch(r.Arch)
+	}
+	return e, nil
+}
+
+// findKernel finds the one that a flag names, or else that of the recipe.
+func (x *execFlags) findKernel(c *cobra.Command, e *recipes.Environment, o *helper.Options) (*kernel.Kernel, error) {
+	if e == nil || c.Flags().Changed("kernel") {
+		k, err := helper.FindKernel(x.kernel)
+		if err != nil {
+			return nil, fmt.Errorf("%w; --kernel PATH names another", err)
+		}
+		return k, nil
+	}
+	k, err := e.Kernel()
+	if err != nil {
+		return nil, fmt.Errorf("--recipe %s: %w; --kernel PATH names another", x.recipe, err)
+	}
+	file, err := run.KernelFile(c.Context(), k.Image)
+	if err != nil {
+		return nil, err
+	}
+	if k.Modules == nil {
+		o.Warn(fmt.Sprintf("--recipe %s: its kernel has no modules beside it, so what the machine needs has to be built in", x.recipe))
+		return &kernel.Kernel{Release: k.Release, Image: file}, nil
+	}
+	return kernel.InTree(k.Release, file, k.ModulesDir, k.Modules), nil
+}
+
+// closure is what the guest has in its store, but for this machine's whole one; nil if
+// there is nothing.
+func (x *execFlags) closure(c *cobra.Command, e *recipes.Environment) (*storedb.Closure, error) {
+	switch {
+	case x.store == "none":
+		return nil, nil
+	case x.store != "":
+		if err := x.sources.addArgs([]string{x.store}); err != nil {
+			return nil, fmt.Errorf("--store: %w", err)
+		}
+	case !x.sources.empty():
+	case e != nil && e.Closure.Len() > 0:
+		return e.Closure, nil
+	default:
+		return nil, nil
+	}
+	return x.sources.closure(c.Context())
+}

@@ -1,0 +1,83 @@
+package kernel
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"ingot/image"
+)
+
+// InTree returns the kernel in a file whose modules lie in a Tree: dir is what would be
+// the folder lib/modules/RELEASE, with nothing in it that leads out of it, and name says
+// where that is.
+func InTree(release, file, name string, dir *image.Node) *Kernel {
+	k := &Kernel{Release: release, Image: file, ModulesDir: name}
+	k.index = sync.OnceValues(func() (*index, error) { return indexOf(name, tree{dir}) })
+	return k
+}
+
+// moduleFiles is where modules are read from.
+type moduleFiles interface {
+	// walk calls visit for each regular file, by its path below the folder. "build" and
+	// "source" are links to trees of sources, which it does not follow.
+	walk(visit func(file string)) error
+	// read is fs.ErrNotExist for what is not there.
+	read(file string) ([]byte, error)
+}
+
+// hostFolder is a folder of this machine.
+type hostFolder string
+
+func (dir hostFolder) walk(visit func(file string)) error {
+	return filepath.WalkDir(string(dir), func(file string, d fs.DirEntry, err error) error {
+		if err == nil && d.Type().IsRegular() {
+			visit(strings.TrimPrefix(file, string(dir)+"/"))
+		}
+		return err
+	})
+}
+
+func (dir hostFolder) read(file string) ([]byte, error) {
+	return os.ReadFile(filepath.Join(string(dir), file))
+}
+
+// tree is a folder of a Tree.
+type tree struct{ root *image.Node }
+
+func (t tree) walk(visit func(file string)) error {
+	var descend func(n *image.Node, below string)
+	descend = func(n *image.Node, below string) {
+		for _, e := range n.Entries() {
+			switch {
+			case e.Node.IsDir():
+				descend(e.Node, below+e.Name+"/")
+			case e.Node.Mode.IsRegular():
+				visit(below + e.Name)
+			}
+		}
+	}
+	descend(t.root, "")
+	return nil
+}
+
+func (t tree) read(file string) ([]byte, error) {
+	n := t.root
+	for name := range strings.SplitSeq(file, "/") {
+		if n = n.Child(name); n == nil {
+			return nil, &fs.PathError{Op: "open", Path: file, Err: fs.ErrNotExist}
+		}
+	}
+	data := make([]byte, n.Size())
+	if len(data) == 0 {
+		return nil, nil
+	}
+	if _, err := n.Data.ReadAt(data, 0); err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	return data, nil
+}
