@@ -18,7 +18,7 @@ func TestGRUBFails(t *testing.T) {
 	fstest.Judge(t, "qemu-system-x86_64", "qemu-system-x86")
 	s := &session{t: t, dir: t.TempDir(), run: t.TempDir()}
 	must(t, os.WriteFile(filepath.Join(s.dir, "up.test"), []byte("start\nwait port 80\n"), 0o644))
-	disk, plan := build(t, fmt.Sprintf(small, testenv.Kernel(t)), "raw")
+	disk, plan := build(t, fmt.Sprintf(small, testenv.Kernel(t), words), "raw")
 	root, ok := plan.Disk.Find("root")
 	if !ok {
 		t.Fatal("the disk has no partition called root")

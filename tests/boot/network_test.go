@@ -33,7 +33,7 @@ disk:
           - {path: /etc/hostname, text: "small\n"}
           - {path: /srv/index.txt, text: "a page of the web server\n"}
           - {path: /etc/rc, mode: 0755, text: "#!/bin/sh\nhttpd -h /srv\n"}
-bootloader: {grub: [bios], timeout: 0, console: [ttyS0], arguments: [ip=dhcp, quiet]}
+bootloader: {grub: [bios], timeout: 0, console: [ttyS0], arguments: [ip=dhcp, %s]}
 `
 
 // lab has a machine that is started by its kernel, with its place in the initial RAM
@@ -128,7 +128,7 @@ func TestNetwork(t *testing.T) {
 	parallel(t)
 	fstest.Judge(t, "qemu-system-x86_64", "qemu-system-x86")
 	s := &session{t: t, dir: t.TempDir(), run: t.TempDir()}
-	for name, text := range map[string]string{"small.yaml": fmt.Sprintf(small, testenv.Kernel(t)), "lab.yaml": lab} {
+	for name, text := range map[string]string{"small.yaml": fmt.Sprintf(small, testenv.Kernel(t), words), "lab.yaml": lab} {
 		if err := os.WriteFile(filepath.Join(s.dir, name), []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}

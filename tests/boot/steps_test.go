@@ -109,8 +109,8 @@ steps:
       echo the token has ${#TOKEN} letters: $TOKEN
   - {name: root, in: root, environment: {WHERE: inside}, script: 'test -e /nix/store && echo $WHERE > /etc/root'}
   - {name: command, run: [mkdir, /mnt/srv/made]}
-bootloader: {grub: [bios], timeout: 0, console: [ttyS0], arguments: [quiet]}
-`, testenv.Kernel(t)), &output)
+bootloader: {grub: [bios], timeout: 0, console: [ttyS0], arguments: [%s]}
+`, testenv.Kernel(t), words), &output)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -162,8 +162,8 @@ disk:
       contents: {store: true}
 steps:
   - {name: boot, script: 'ls /mnt/boot/kernels > /mnt/etc/kernels'}
-bootloader: {grub: [bios], timeout: 0, console: [ttyS0], arguments: [quiet]}
-`, testenv.Kernel(t)), nil)
+bootloader: {grub: [bios], timeout: 0, console: [ttyS0], arguments: [%s]}
+`, testenv.Kernel(t), words), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
