@@ -272,8 +272,8 @@ func runMachine(c *cobra.Command, what string, m *machineFlags, r *runFlags) err
 		if err != nil {
 			return err
 		}
-		fmt.Fprintln(c.OutOrStdout(), run.Quote(line))
-		return nil
+		_, err = fmt.Fprintln(c.OutOrStdout(), run.Quote(line))
+		return err
 	}
 	return (&attended{c: c, host: host, batch: batch, console: r.showConsole, screen: o.Graphics != run.NoGraphics, status: status}).run(system, o)
 }

@@ -51,8 +51,8 @@ func saveScript(c *cobra.Command, folder, what string, s *run.System, o *run.Opt
 			return err
 		}
 	}
-	fmt.Fprintln(c.OutOrStdout(), path)
-	return nil
+	_, err = fmt.Fprintln(c.OutOrStdout(), path)
+	return err
 }
 
 // qemuWords is how many words stood behind --.

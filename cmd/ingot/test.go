@@ -128,7 +128,9 @@ func (f *testFlags) run(c *cobra.Command, what string) error {
 	}
 	if f.names {
 		for _, script := range s.scripts {
-			fmt.Fprintln(c.OutOrStdout(), script.Name)
+			if _, err := fmt.Fprintln(c.OutOrStdout(), script.Name); err != nil {
+				return err
+			}
 		}
 		return nil
 	}

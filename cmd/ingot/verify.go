@@ -78,27 +78,36 @@ type differsError struct{ what string }
 func (e differsError) Error() string { return e.what }
 
 func report[D any](out io.Writer, name string, diffs []D, asJSON bool) error {
-	if asJSON {
-		e := json.NewEncoder(out)
-		e.SetIndent("", "  ")
-		if err := e.Encode(append([]D{}, diffs...)); err != nil {
-			return err
-		}
-	} else {
-		for _, d := range diffs {
-			fmt.Fprintln(out, d)
-		}
+	if err := printDifferences(out, name, diffs, asJSON); err != nil {
+		return err
 	}
 	switch n := len(diffs); {
 	case n >= image.CompareLimit:
 		return differsError{fmt.Sprintf("%s differs from its recipe in %d places and perhaps more", name, n)}
-	case n > 0:
+	case n > 1:
 		return differsError{fmt.Sprintf("%s differs from its recipe in %d places", name, n)}
-	}
-	if !asJSON {
-		fmt.Fprintf(out, "%s holds what its recipe gives\n", name)
+	case n == 1:
+		return differsError{name + " differs from its recipe in one place"}
 	}
 	return nil
+}
+
+func printDifferences[D any](out io.Writer, name string, diffs []D, asJSON bool) error {
+	if asJSON {
+		e := json.NewEncoder(out)
+		e.SetIndent("", "  ")
+		return e.Encode(append([]D{}, diffs...)) // none is [], not null
+	}
+	for _, d := range diffs {
+		if _, err := fmt.Fprintln(out, d); err != nil {
+			return err
+		}
+	}
+	if len(diffs) > 0 {
+		return nil
+	}
+	_, err := fmt.Fprintf(out, "%s holds what its recipe gives\n", name)
+	return err
 }
 
 func newDigest() *cobra.Command {
@@ -116,7 +125,9 @@ SHA-256 of the SHA-256s of its mebibytes.`,
 				if err != nil {
 					return err
 				}
-				fmt.Fprintf(c.OutOrStdout(), "%s%s  %s\n", recipes.DigestName, sum, name)
+				if _, err := fmt.Fprintf(c.OutOrStdout(), "%s%s  %s\n", recipes.DigestName, sum, name); err != nil {
+					return err
+				}
 			}
 			return nil
 		},

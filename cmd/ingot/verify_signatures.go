@@ -32,7 +32,9 @@ The exit status is 0 if all do, and 6 if any does not.`,
 			}
 			good, bad := recipes.VerifySignatures(args[0], roots)
 			for _, name := range good {
-				fmt.Fprintf(c.OutOrStdout(), "%s: signed\n", name)
+				if _, err := fmt.Fprintf(c.OutOrStdout(), "%s: signed\n", name); err != nil {
+					return err
+				}
 			}
 			if len(bad) > 0 {
 				return differsError{errors.Join(bad...).Error()}
