@@ -15,6 +15,7 @@ import (
 	"golang.org/x/term"
 
 	"ingot/image"
+	"ingot/image/docker"
 	"ingot/image/qcow2"
 	"ingot/image/tar"
 	"ingot/image/vdi"
@@ -33,7 +34,8 @@ another kind of file: raw, qcow2, vdi (VirtualBox) or vhd (Hyper-V, Azure; of th
 kind). Files share their blocks where the file system can do that. A qcow2 is compressed
 with --compress. As tar it is the files
 of a partition, ext4 or FAT: that of the store, if it has one, or the one that --partition
-names. This is also how to look into an image without mounting it.
+names. This is also how to look into an image without mounting it. As docker it is these
+files, too, as the image of one layer that docker load and podman load read.
 
 The format follows from the output's name, or --as says it. The same disk always gives
 the same bytes; a UUID that the format asks for is derived from the disk's table. The
@@ -41,15 +43,19 @@ output - is standard output.`,
 		Example: `  ingot convert web.qcow2 -o web.vdi
   ingot convert web.yaml -o web.vhd
   ingot convert web.qcow2 -o - --as tar | tar tv
-  ingot convert web.yaml -o - --as tar | docker import - web
+  ingot convert web.yaml -o - --as docker --tag web --entrypoint /init | docker load
   ingot convert web.img -o - --as qcow2 --compress=zstd | ssh host 'cat > web.qcow2'`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error { return convert(c, args[0], r, o) },
 	}
 	f := c.Flags()
 	f.StringVarP(&o.output, "output", "o", "", "where to write")
-	f.StringVar(&o.as, "as", "", "raw, qcow2, vdi, vhd or tar; by the output's name if left out")
-	f.StringVar(&o.partition, "partition", "", "tar: the partition whose files are meant, by `NAME` or number")
+	f.StringVar(&o.as, "as", "", "raw, qcow2, vdi, vhd, tar or docker; by the output's name if left out")
+	f.StringVar(&o.partition, "partition", "", "tar, docker: the partition whose files are meant, by `NAME` or number")
+	f.StringVar(&o.docker.Tag, "tag", "", "docker: what the image is called, `NAME[:VERSION]`")
+	f.StringArrayVar(&o.docker.Entrypoint, "entrypoint", nil, "docker: the `PROGRAM` that a container runs; repeated, its arguments")
+	f.StringArrayVar(&o.docker.Env, "env", nil, "docker: a variable of its environment, `NAME=VALUE`; may be repeated")
+	f.StringVar(&o.docker.Architecture, "arch", "amd64", "docker: the `ARCHITECTURE`, by Docker's name: amd64, arm64, …")
 	f.StringVar(&o.compression.Type, "compress", "", "qcow2: compress it, by `zlib`, which every QEMU reads, or zstd, which is quicker")
 	f.Lookup("compress").NoOptDefVal = "zlib"
 	f.IntVar(&o.compression.Level, "level", 0, "qcow2: the `LEVEL` of --compress: 1 to 9 of zlib, 1 to 22 of zstd; 6 and 3 if left out")
@@ -61,11 +67,12 @@ output - is standard output.`,
 type convertFlags struct {
 	output, as, partition string
 	compression           qcow2.Compression // without a type: none
+	docker                docker.Options
 	quiet                 bool
 }
 
 // containers are the formats of files that hold a disk, or its files.
-var containers = []string{"raw", "qcow2", "vdi", "vhd", "tar"}
+var containers = []string{"raw", "qcow2", "vdi", "vhd", "tar", "docker"}
 
 // container is the format that is asked for.
 func (o *convertFlags) container() (string, error) {
@@ -81,10 +88,23 @@ func (o *convertFlags) container() (string, error) {
 	case !slices.Contains(containers, as):
 		return "", usageError{fmt.Errorf("convert: --as: %q is none of %s", as, strings.Join(containers, ", "))}
 	}
-	if o.partition != "" && as != "tar" {
-		return "", usageError{fmt.Errorf("convert: --partition is for tar: %s holds the whole disk", as)}
+	if o.partition != "" && as != "tar" && as != "docker" {
+		return "", usageError{fmt.Errorf("convert: --partition is for tar and docker: %s holds the whole disk", as)}
+	}
+	if err := o.checkDocker(as); err != nil {
+		return "", err
 	}
 	return as, o.checkCompression(as)
+}
+
+func (o *convertFlags) checkDocker(as string) error {
+	if as != "docker" && (o.docker.Tag != "" || len(o.docker.Entrypoint)+len(o.docker.Env) > 0) {
+		return usageError{fmt.Errorf("convert: --tag, --entrypoint and --env are for docker, not for %s", as)}
+	}
+	if err := o.docker.Check(); err != nil {
+		return usageError{fmt.Errorf("convert: %w", err)}
+	}
+	return nil
 }
 
 func (o *convertFlags) checkCompression(as string) error {
@@ -149,11 +169,32 @@ func convert(c *cobra.Command, source string, r recipeFlags, o convertFlags) err
 // contain returns the file of a format that holds a disk, and what to close when it has
 // been written.
 func (o *convertFlags) contain(c *cobra.Command, as string, disk *image.Map) (*image.Map, io.Closer, error) {
-	if as == "qcow2" && o.compression.Type != "" {
+	var m *image.Map
+	var err error
+	switch {
+	case as == "qcow2" && o.compression.Type != "":
 		return o.compress(c, disk)
+	case as == "docker":
+		m, err = o.load(c, disk)
+	default:
+		m, err = o.layOut(as, disk)
 	}
-	m, err := o.layOut(as, disk)
 	return m, io.NopCloser(nil), err
+}
+
+// load returns the archive for docker load of a partition's files.
+func (o *convertFlags) load(c *cobra.Command, disk *image.Map) (*image.Map, error) {
+	v, err := o.filesOf(disk)
+	if err != nil {
+		return nil, err
+	}
+	bar := newProgress(c.ErrOrStderr(), o.quiet, "hashing", unknownTotal)
+	defer bar.close()
+	archive, err := docker.Layout(c.Context(), v.tree, o.docker, image.WriteOptions{Progress: bar.add})
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", v, err)
+	}
+	return archive, nil
 }
 
 // compress returns the compressed qcow2 file that holds a disk.
@@ -187,13 +228,18 @@ func (o *convertFlags) layOut(as string, disk *image.Map) (*image.Map, error) {
 	return disk, nil
 }
 
-// archive returns the files of a partition.
-func (o *convertFlags) archive(m *image.Map) (*image.Map, error) {
+// filesOf returns the partition of a disk whose files are meant.
+func (o *convertFlags) filesOf(m *image.Map) (*volume, error) {
 	d := &diskImage{disk: &disk{bytes: m, size: m.Size()}}
 	if err := d.read(); err != nil {
 		return nil, err
 	}
-	v, err := o.volume(d.volumes)
+	return o.volume(d.volumes)
+}
+
+// archive returns the files of a partition.
+func (o *convertFlags) archive(m *image.Map) (*image.Map, error) {
+	v, err := o.filesOf(m)
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,104 @@
+package docker
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"strings"
+	"sync"
+
+	"ingot/image"
+	"ingot/image/tar"
+)
+
+// Options say what an image is called and what it runs. The zero value is an image for
+// x86-64 without a name, which runs what docker run says.
+type Options struct {
+	Tag          string // such as "web" or "registry.example.org/web:1.2"; :latest if it has none
+	Architecture string // by Go's name; amd64 if it is empty
+	Entrypoint   []string
+	Env          []string // NAME=VALUE
+	WorkingDir   string
+}
+
+// created is when all images were made.
+const created = "1970-01-01T00:00:01Z"
+
+// reference is what images may be called: docker refuses others.
+var reference = sync.OnceValue(func() *regexp.Regexp {
+	const part = `[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*`
+	return regexp.MustCompile(`^(?:[A-Za-z0-9.-]+(?::[0-9]+)?/)?` + part + `(?:/` + part + `)*(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?$`)
+})
+
+// Check says whether an image can have these options.
+func (o Options) Check() error {
+	if o.Tag != "" && !reference().MatchString(o.Tag) {
+		return fmt.Errorf("%q is no name of an image: write one such as web or registry.example.org/web:1.2, in lower case", o.Tag)
+	}
+	for _, e := range o.Env {
+		if name, _, ok := strings.Cut(e, "="); !ok || name == "" {
+			return fmt.Errorf("%q is not of the form NAME=VALUE", e)
+		}
+	}
+	return nil
+}
+
+// Layout returns the archive of an image whose files are those of the tree. It reads them,
+// to know their digest; Progress of the options then adds up to the size of the layer.
+func Layout(ctx context.Context, t *image.Tree, o Options, w image.WriteOptions) (*image.Map, error) {
+	if err := o.Check(); err != nil {
+		return nil, err
+	}
+	layer, err := tar.Layout(t, tar.Options{})
+	if err != nil {
+		return nil, err
+	}
+	sum := sha256.New()
+	if err := image.Stream(ctx, layer, sum, w); err != nil {
+		return nil, err
+	}
+	id := hex.EncodeToString(sum.Sum(nil))
+	return assemble(o, layer, id)
+}
+
+// assemble puts an archive together of a layer and its digest.
+func assemble(o Options, layer *image.Map, id string) (*image.Map, error) {
+	about, err := json.Marshal(config{
+		Architecture: cmp.Or(o.Architecture, "amd64"), OS: "linux", Created: created,
+		Config:  execution{Env: o.Env, Entrypoint: o.Entrypoint, WorkingDir: o.WorkingDir},
+		History: []history{{created, "ingot"}},
+		RootFS:  rootFS{[]string{"sha256:" + id}, "layers"},
+	})
+	if err != nil {
+		return nil, err
+	}
+	sum := sha256.Sum256(about)
+	name := hex.EncodeToString(sum[:]) + ".json"
+	m := manifest{Config: name, RepoTags: []string{}, Layers: []string{id + "/layer.tar"}}
+	if o.Tag != "" {
+		m.RepoTags = append(m.RepoTags, withVersion(o.Tag))
+	}
+	list, err := json.Marshal([]manifest{m})
+	if err != nil {
+		return nil, err
+	}
+	files := image.NewTree()
+	for path, data := range map[string]image.Blob{manifestName: image.Bytes(list), "/" + name: image.Bytes(about), "/" + m.Layers[0]: layer} {
+		if err := files.Put(path, image.NewFile(0o444, data)); err != nil {
+			return nil, err
+		}
+	}
+	return tar.Layout(files, tar.Options{})
+}
+
+// withVersion returns a name with the version that docker gives to one without.
+func withVersion(tag string) string {
+	if strings.Contains(tag[strings.LastIndex(tag, "/")+1:], ":") {
+		return tag
+	}
+	return tag + ":latest"
+}
