@@ -328,6 +328,7 @@ func (w *wiring) base(b Base, size int64) (vm.Disk, error) {
 	var err error
 	d.Path = ""
 	d.NBD, err = w.serve(m)
+	d.Size = m.Size()
 	return d, err
 }
 
