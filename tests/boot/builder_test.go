@@ -1,7 +1,6 @@
 package boot
 
 import (
-	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -12,7 +11,6 @@ import (
 	"ingot/tests/fstest"
 	"ingot/tests/nixtest"
 	"ingot/tests/testenv"
-	"ingot/vm/run"
 )
 
 // made is a derivation with a dependency in its output and one that it reads; %s are its
@@ -43,8 +41,8 @@ func TestRemoteBuild(t *testing.T) {
 	nixBuild, nix := fstest.Judge(t, "nix-build", "nix-bin"), fstest.Judge(t, "nix", "nix-bin")
 	u, dir := newUser(t), t.TempDir()
 	must(t, nixtest.Tools(fstest.Judge(t, "busybox", "busybox-static"), mkdir(t, dir, "tools/bin")))
-	u.runs("ingot: ready on ttyS0", "builder", "--name", "builder", "--restrict-network", "--ssh", "--memory", "1000",
-		"--set", "system.hooks.pre-mount=ls /etc/initrd-release > /run/hooks", "--set", "system.hooks.post-boot=hostname >> /run/hooks")
+	u.runs("ingot: ready on ttyS0", "run", "builder", "--set", "system.kernel="+testenv.Kernel(t), "--name", "builder", "--restrict-network", "--ssh", "--memory", "1000",
+		"--set", "system.hooks.pre-mount=ls /etc/initrd-release > /run/hooks", "--set", "system.hooks.post-boot=mount -o remount,size=64M /run; grep ' /run ' /proc/mounts >> /run/hooks")
 	machine := u.entry("builder")
 	variables, arguments, ok := strings.Cut(machine.Build, " nix-build ")
 	if !ok {
@@ -84,7 +82,7 @@ func TestRemoteBuild(t *testing.T) {
 		}
 	}
 
-	if out, errout, _ := u.types("", "shell", "builder", "--", "cat", "/run/hooks"); out != "/etc/initrd-release\nbuilder\n" {
+	if out, errout, _ := u.types("", "shell", "builder", "--", "cat", "/run/hooks"); !strings.HasPrefix(out, "/etc/initrd-release\ntmpfs /run ") || !strings.Contains(out, "size=65536k") {
 		t.Errorf("the recipe's hooks left %q, %s; want a line of each", out, errout)
 	}
 
@@ -100,37 +98,6 @@ func TestRemoteBuild(t *testing.T) {
 	if out, errout, status := u.types("", "shell", "builder", "--", "nix-store", "--verify-path", c.Path("busybox-static")); status != 0 {
 		t.Errorf("what was copied there: status %d, %s%s", status, out, errout)
 	}
-}
-
-// runs starts ingot run on a recipe that ships, until its console shows something.
-func (u *user) runs(sign, recipe string, args ...string) *screen {
-	u.t.Helper()
-	cmd, console := u.command(append([]string{"run", recipe, "--set", "system.kernel=" + testenv.Kernel(u.t)}, args...)...), &screen{}
-	cmd.Stdout, cmd.Stderr = console, console
-	must(u.t, cmd.Start())
-	u.t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait() // which says that it was killed
-	})
-	eventually(u.t, sign+" on the console", func() bool { return strings.Contains(console.String(), sign) })
-	return console
-}
-
-// entry returns what ps tells of a machine.
-func (u *user) entry(name string) run.Entry {
-	u.t.Helper()
-	out, errout, _ := u.types("", "ps", "--json")
-	var list []run.Entry
-	if err := json.Unmarshal([]byte(out), &list); err != nil {
-		u.t.Fatalf("ps --json printed %s%s: %v", out, errout, err)
-	}
-	for _, e := range list {
-		if e.Name == name {
-			return e
-		}
-	}
-	u.t.Fatalf("ps --json does not list %s: %s", name, out)
-	return run.Entry{}
 }
 
 func mkdir(t *testing.T, parts ...string) string {

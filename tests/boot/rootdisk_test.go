@@ -45,18 +45,8 @@ func TestRootOnDisk(t *testing.T) {
 // this becomes, and returns what the console has shown when the machine has powered off.
 func (u *user) lives(line string, args ...string) string {
 	u.t.Helper()
-	cmd, console := u.command(args...), &screen{}
-	cmd.Stdout, cmd.Stderr = console, console
-	keys, err := cmd.StdinPipe()
-	must(u.t, err)
-	must(u.t, cmd.Start())
-	u.t.Cleanup(func() {
-		keys.Close()
-		_ = cmd.Process.Kill() // where a test has ended before the machine
-		_ = cmd.Wait()
-	})
-	eventually(u.t, "a shell on the console", func() bool { return strings.Contains(console.String(), nixtest.Done) })
-	_, err = io.WriteString(keys, line+"\n")
+	cmd, console, keys := u.runs(nixtest.Done, args...)
+	_, err := io.WriteString(keys, line+"\n")
 	must(u.t, err)
 	if err := cmd.Wait(); err != nil {
 		u.t.Errorf("ingot run ended by %v; want 0, as the guest powered off\n%s", err, console)

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -105,9 +106,17 @@ func (s *screen) String() string {
 // starts runs ingot run and waits until the guest has a shell.
 func (u *user) starts(args ...string) (cmd *exec.Cmd, console *screen) {
 	u.t.Helper()
-	cmd, console = u.command(append([]string{"run", "rescue", "--set", "system.kernel=" + testenv.Kernel(u.t)}, args...)...), &screen{}
+	cmd, console, _ = u.runs("ingot: ready on ttyS0", append([]string{"run", "rescue", "--set", "system.kernel=" + testenv.Kernel(u.t)}, args...)...)
+	return cmd, console
+}
+
+// runs starts an ingot run with these arguments, and waits until the console shows something.
+// What is written to keys is typed there.
+func (u *user) runs(sign string, args ...string) (cmd *exec.Cmd, console *screen, keys io.Writer) {
+	u.t.Helper()
+	cmd, console = u.command(args...), &screen{}
 	cmd.Stdout, cmd.Stderr = console, console
-	keys, err := cmd.StdinPipe()
+	pipe, err := cmd.StdinPipe()
 	if err != nil {
 		u.t.Fatal(err)
 	}
@@ -115,12 +124,27 @@ func (u *user) starts(args ...string) (cmd *exec.Cmd, console *screen) {
 		u.t.Fatal(err)
 	}
 	u.t.Cleanup(func() {
-		keys.Close()
+		pipe.Close()
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 	})
-	eventually(u.t, "a shell on the console", func() bool { return strings.Contains(console.String(), "ingot: ready on ttyS0") })
-	return cmd, console
+	eventually(u.t, sign+" on the console", func() bool { return strings.Contains(console.String(), sign) })
+	return cmd, console, pipe
+}
+
+// entry returns what ps tells of a machine.
+func (u *user) entry(name string) run.Entry {
+	u.t.Helper()
+	out, errout, _ := u.types("", "ps", "--json")
+	var list []run.Entry
+	if err := json.Unmarshal([]byte(out), &list); err != nil {
+		u.t.Fatalf("ps --json printed %s%s: %v", out, errout, err)
+	}
+	i := slices.IndexFunc(list, func(e run.Entry) bool { return e.Name == name })
+	if i < 0 {
+		u.t.Fatalf("ps --json does not list %s: %s", name, out)
+	}
+	return list[i]
 }
 
 // TestRunRecipe runs a recipe that nobody has built, reaches it in all ways, stops it,
@@ -292,14 +316,10 @@ func shellOnTerminal(t *testing.T, u *user) {
 
 // runBySSH logs in with the key that was made for the run.
 func runBySSH(t *testing.T, u *user) {
-	out, _, _ := u.types("", "ps", "--json")
-	var list []run.Entry
-	if err := json.Unmarshal([]byte(out), &list); err != nil || len(list) != 1 {
-		t.Fatalf("ps --json printed %s: %v", out, err)
-	}
-	words := strings.Fields(list[0].SSH)
+	command := u.entry("first").SSH
+	words := strings.Fields(command)
 	if len(words) < 5 {
-		t.Fatalf("ps --json tells %q of ssh", list[0].SSH)
+		t.Fatalf("ps --json tells %q of ssh", command)
 	}
 	key, err := os.ReadFile(words[2])
 	if err != nil {
