@@ -39,8 +39,8 @@
 //
 // # Limits
 //
-// All positions and sizes but those of a Raw are in bytes, and multiples of the sector size (512 or
-// 4096). A GPT has 128 entries and names of 36 UTF-16 units; an MBR reaches 2 TiB
-// with sectors of 512 bytes, and 60 partitions. Bytes 0 to 439 of the disk are left
-// to boot code, which may be a Raw.
+// All positions and sizes are in bytes, and but for those of a Raw multiples of the
+// sector size (512 or 4096). A GPT has 128 entries and names of 36 UTF-16 units; an MBR
+// reaches 2 TiB with sectors of 512 bytes, and 60 partitions. Bytes 0 to 439 of the disk
+// are left to boot code, which may be a Raw.
 package partition
