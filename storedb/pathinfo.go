@@ -73,7 +73,7 @@ func (c *jsonCA) UnmarshalJSON(b []byte) error {
 // further object where --json-format asks for it. It reads the structured attributes
 // of a build, .attrs.json, as well: the graphs that exportReferencesGraph put there.
 func (f Flavour) ReadPathInfo(name string, r io.Reader) ([]*Item, error) {
-	b, err := io.ReadAll(r)
+	b, err := readJSON(r)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
@@ -88,6 +88,21 @@ func (f Flavour) ReadPathInfo(name string, r io.Reader) ([]*Item, error) {
 		}
 	}
 	return items, nil
+}
+
+// readJSON reads all of an object or a list. What does not begin like one, and may have
+// no end, is refused at once.
+func readJSON(r io.Reader) ([]byte, error) {
+	head := make([]byte, 512)
+	n, err := io.ReadFull(r, head)
+	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+		return nil, err
+	}
+	if text := bytes.TrimLeft(head[:n], " \t\r\n"); len(text) > 0 && text[0] != '[' && text[0] != '{' {
+		return nil, fmt.Errorf("begins with %q, where an object or a list of JSON belongs", text[:1])
+	}
+	rest, err := io.ReadAll(r)
+	return append(head[:n], rest...), err
 }
 
 func parsePathInfo(b []byte) (infos []*pathInfo, err error) {
@@ -200,6 +215,7 @@ func inJSON(name string, b []byte, err error) error {
 		offset = syntax.Offset
 	case errors.As(err, &kind):
 		offset = kind.Offset
+		err = fmt.Errorf("%q: a %s does not belong here", kind.Field, kind.Value)
 	}
 	if offset < 0 || offset > int64(len(b)) {
 		return fmt.Errorf("%s: %w", name, err)

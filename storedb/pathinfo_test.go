@@ -32,8 +32,9 @@ func TestStructuredAttributes(t *testing.T) {
 		t.Errorf("foo = %+v; want %+v", foo, want)
 	}
 	for in, want := range map[string]string{
-		`{"exportReferencesGraph":{"g":["/x"]}}`:            `j: the graph "g" of exportReferencesGraph is missing`,
-		`{"exportReferencesGraph":{"g":["/x"]},"g":7}`:      `j: graph "g": json: cannot unmarshal number`,
+		`{"exportReferencesGraph":{"g":["/x"]}}`:       `j: the graph "g" of exportReferencesGraph is missing`,
+		`{"exportReferencesGraph":{"g":["/x"]},"g":7}`: `j: graph "g": json: cannot unmarshal number`,
+		"\x00": `j: begins with "\x00", where an object or a list of JSON belongs`,
 		`{"exportReferencesGraph":{"g":["/x"]},"g":[null]}`: "j: null stands where a path was expected",
 	} {
 		if _, err := Nix.ReadPathInfo("j", strings.NewReader(in)); err == nil || !strings.Contains(err.Error(), want) {

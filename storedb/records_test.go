@@ -133,7 +133,7 @@ func TestReadPathInfo(t *testing.T) {
 		`[{"path":"` + a + `","narSize":-1}]`:  "j: " + a + ": size -1 is negative",
 		`[{"path":"` + a + `","narHash":"x"}]`: "j: " + a + `: "x" is not a SHA-256`,
 		`[{"path":"` + a + `","references":["../x"]}]`: `reference: "/nix/store/../x" is not a store path`,
-		`[{"path":7}]`: "j:1: json: cannot unmarshal number",
+		`[{"path":7}]`: `j:1: "path": a number does not belong here`,
 	} {
 		if _, err := Nix.ReadPathInfo("j", strings.NewReader(in)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("ReadPathInfo(%q): %v; want %s", in, err, want)

@@ -218,5 +218,9 @@ func readSource(name string, read func(string, io.Reader) ([]*storedb.Item, erro
 		return nil, err
 	}
 	defer f.Close()
-	return read(name, f)
+	items, err := read(name, f)
+	if err == nil && len(items) == 0 { // as a command that failed leaves it
+		err = fmt.Errorf("%s: names no store paths", name)
+	}
+	return items, err
 }
