@@ -32,11 +32,12 @@ const (
 
 // agentServer does what a host asks for.
 type agentServer struct {
-	fork  func(path string, argv []string, attr *syscall.ProcAttr) (int, <-chan syscall.WaitStatus, error)
-	env   []string
-	ready chan struct{} // closed once the system is as commands may expect it
-	err   error         // why it is not, once ready is closed
-	off   func()
+	fork    func(path string, argv []string, attr *syscall.ProcAttr) (int, <-chan syscall.WaitStatus, error)
+	env     []string
+	scripts string        // the folder of those that run
+	ready   chan struct{} // closed once the system is as commands may expect it
+	err     error         // why it is not, once ready is closed
+	off     func()
 }
 
 // helper is the life of a helper machine. It returns only if the machine is none.
@@ -48,7 +49,7 @@ func (s *system) helper() {
 	}
 	s.loadModules()
 	orders := s.orders()
-	v := &agentServer{fork: s.children.fork, env: agentEnvironment(), ready: make(chan struct{})}
+	v := &agentServer{fork: s.children.fork, env: agentEnvironment(), scripts: scriptDir, ready: make(chan struct{})}
 	v.off = func() { s.switchOff() }
 	go func() {
 		// The host hears of the guest while this goes on.
@@ -112,7 +113,7 @@ func (s *system) switchOff() {
 // offerAgent serves a host in a system that has a life of its own, if the machine has
 // the port.
 func (s *system) offerAgent() {
-	v := &agentServer{fork: s.children.fork, env: agentEnvironment(), ready: make(chan struct{})}
+	v := &agentServer{fork: s.children.fork, env: agentEnvironment(), scripts: scriptDir, ready: make(chan struct{})}
 	v.off = func() { _ = unix.Kill(os.Getpid(), unix.SIGUSR2) }
 	close(v.ready)
 	for !s.ending.Load() {

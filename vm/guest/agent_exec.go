@@ -207,10 +207,10 @@ func executable(file string) error {
 // wants one, and for its standard input to stay free.
 func (c *command) script() (remove func(), err error) {
 	remove = func() {}
-	if err := os.MkdirAll(scriptDir, 0o755); err != nil {
+	if err := os.MkdirAll(c.server.scripts, 0o755); err != nil {
 		return remove, err
 	}
-	name, err := writeScript(string(c.ask.Script))
+	name, err := writeScript(c.server.scripts, string(c.ask.Script))
 	if err != nil {
 		return remove, err
 	}
@@ -223,13 +223,13 @@ func (c *command) script() (remove func(), err error) {
 	return remove, nil
 }
 
-// writeScript writes a file that can be run, and returns its name. Nothing is forked
+// writeScript writes a file that can be run into a folder, and returns its name. Nothing is forked
 // meanwhile: a child that begins for another command would have the file open for writing,
 // too, for as long as it takes to become its program, and the script would be busy.
-func writeScript(text string) (name string, err error) {
+func writeScript(dir, text string) (name string, err error) {
 	syscall.ForkLock.RLock()
 	defer syscall.ForkLock.RUnlock()
-	f, err := os.CreateTemp(scriptDir, "script-")
+	f, err := os.CreateTemp(dir, "script-")
 	if err != nil {
 		return "", err
 	}

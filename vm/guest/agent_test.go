@@ -30,7 +30,7 @@ var testChildren = sync.OnceValue(newChildren)
 func session(t *testing.T) *agent.Session {
 	t.Helper()
 	host, guest := net.Pipe()
-	v := &agentServer{fork: testChildren().fork, env: append(agentEnvironment(), "PATH="+os.Getenv("PATH"), "HOME="+t.TempDir()), ready: make(chan struct{}), off: func() {}}
+	v := &agentServer{fork: testChildren().fork, env: append(agentEnvironment(), "PATH=/usr/bin:/bin", "HOME="+t.TempDir()), scripts: t.TempDir(), ready: make(chan struct{}), off: func() {}}
 	v.env = merged(nil, v.env, &agent.Exec{})
 	close(v.ready)
 	served := make(chan error, 1)
