@@ -250,6 +250,9 @@ func deb(t *testing.T, files map[string]string) string {
 	for name, text := range files {
 		write(t, filepath.Join(dir, name), text, 0o755)
 	}
+	if err := os.Chmod(filepath.Join(dir, "DEBIAN"), 0o755); err != nil { // whatever the umask
+		t.Fatal(err)
+	}
 	out := filepath.Join(t.TempDir(), "made_1%3a7_amd64.deb")
 	fstest.Run(t, "dpkg-deb", "--root-owner-group", "-b", dir, out)
 	return out

@@ -33,9 +33,9 @@ func source(t testing.TB) string {
 			t.Fatal(err)
 		}
 	}
-	err := errors.Join(
+	err := errors.Join( // whatever the umask
 		os.Chmod(dir+"/bin/run", 0o755), os.Link(dir+"/bin/run", dir+"/hard"), os.Symlink("bin/run", dir+"/link"),
-		os.Symlink(strings.Repeat("x/", 300)+"y", dir+"/long-link"), os.Mkdir(dir+"/empty-dir", 0o750),
+		os.Symlink(strings.Repeat("x/", 300)+"y", dir+"/long-link"), os.Mkdir(dir+"/empty-dir", 0o750), os.Chmod(dir+"/empty-dir", 0o750),
 	)
 	sparse, e := os.Create(dir + "/sparse")
 	if err = errors.Join(err, e); err != nil {
@@ -155,7 +155,7 @@ func TestDeb(t *testing.T) {
 	tool := fstest.Judge(t, "dpkg-deb", "dpkg")
 	dir := source(t)
 	os.Remove(dir + "/a\nb") // dpkg-deb takes no such names
-	if err := errors.Join(os.Mkdir(dir+"/DEBIAN", 0o755), os.WriteFile(dir+"/DEBIAN/control",
+	if err := errors.Join(os.Mkdir(dir+"/DEBIAN", 0o755), os.Chmod(dir+"/DEBIAN", 0o755), os.WriteFile(dir+"/DEBIAN/control",
 		[]byte("Package: x\nVersion: 1\nArchitecture: all\nMaintainer: x <x@example.org>\nDescription: x\n"), 0o644)); err != nil {
 		t.Fatal(err)
 	}

@@ -193,6 +193,9 @@ func TestHostTree(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "a"), []byte("text"), 0o640); err != nil {
 		t.Fatal(err)
 	}
+	if err := os.Chmod(filepath.Join(dir, "a"), 0o640); err != nil { // whatever the umask
+		t.Fatal(err)
+	}
 	if err := os.Link(filepath.Join(dir, "a"), filepath.Join(dir, "b")); err != nil {
 		t.Fatal(err)
 	}

@@ -341,7 +341,8 @@ func TestFiles(t *testing.T) {
 		if err := os.MkdirAll(filepath.Dir(filepath.Join(from, name)), 0o755); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(filepath.Join(from, name), []byte(content), mode); err != nil {
+		name = filepath.Join(from, name)
+		if err := errors.Join(os.WriteFile(name, []byte(content), mode), os.Chmod(name, mode)); err != nil { // whatever the umask
 			t.Fatal(err)
 		}
 	}

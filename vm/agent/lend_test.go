@@ -50,7 +50,7 @@ func TestLent(t *testing.T) {
 	}
 	clear(want["odd"][300_000:600_000])
 	for name, p := range want {
-		if err := os.WriteFile(filepath.Join(from, name), p, 0o640); err != nil {
+		if err := errors.Join(os.WriteFile(filepath.Join(from, name), p, 0o640), os.Chmod(filepath.Join(from, name), 0o640)); err != nil { // whatever the umask
 			t.Fatal(err)
 		}
 		// One folder for each, for the arena knows one file at a time.
