@@ -20,6 +20,7 @@ import (
 	"ingot/recipes"
 	"ingot/storedb"
 	"ingot/vm"
+	"ingot/vm/helper"
 	"ingot/vm/initramfs"
 	"ingot/vm/kernel"
 	"ingot/vm/run"
@@ -188,6 +189,9 @@ func (f *machineFlags) closure(c *cobra.Command, what string) (*run.System, erro
 	k, err := kernel.Find(f.kernel)
 	if err != nil {
 		return nil, fmt.Errorf("kernel: %w; --kernel DIR names another folder", err)
+	}
+	if kind := vm.ShareKind(f.share); (kind == vm.VirtioFS || kind == vm.NineP) && !helper.Has(k, kind) {
+		return nil, fmt.Errorf("--store-share %s: kernel %s has no %[1]s; --kernel DIR names another, and --store-share disk takes none", kind, k.Release)
 	}
 	program, err := os.Executable()
 	if err != nil {

@@ -472,6 +472,9 @@ func (a *attended) exitStatus() error {
 		return nil
 	}
 	status, err := strconv.Atoi(strings.TrimSpace(a.told.String()))
+	if status == guestFailed && !a.console {
+		a.complain()
+	}
 	switch {
 	case err != nil:
 		return fmt.Errorf("the machine ended without telling a status; the console's last lines:\n%s", a.session.Machine.Tail())
@@ -479,6 +482,20 @@ func (a *attended) exitStatus() error {
 		return guestStatus(status)
 	}
 	return nil
+}
+
+// guestFailed is the status of a guest that could not do what it was to do. A program that
+// chooses it has nothing to fear: nothing of ingot's stands on the console then.
+const guestFailed = 125
+
+// complain passes on what the guest has said of that on the console, which nobody has
+// seen.
+func (a *attended) complain() {
+	for line := range strings.Lines(a.session.Machine.Console()) {
+		if said, ok := strings.CutPrefix(line, "ingot: "); ok {
+			fmt.Fprintf(a.c.ErrOrStderr(), "ingot: in the machine: %s\n", strings.TrimRight(said, "\r\n"))
+		}
+	}
 }
 
 // guestStatus is the exit status of what ran in a guest. It has said for itself what
