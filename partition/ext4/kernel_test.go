@@ -44,8 +44,8 @@ func TestKernelReadsBack(t *testing.T) {
 // TestKernelFindsNames looks names up one by one, which goes by the hash tree where
 // reading a folder does not.
 func TestKernelFindsNames(t *testing.T) {
-	for without, fs := range variants {
-		t.Run("all"+without, func(t *testing.T) { kernelFindsNames(t, fs) })
+	for _, without := range []string{"", ",^64bit,^metadata_csum"} {
+		t.Run("all"+without, func(t *testing.T) { kernelFindsNames(t, variants[without]) })
 	}
 }
 
