@@ -146,7 +146,7 @@ func (p *Plan) stages() []SummaryStage {
 		{"lay out", fmt.Sprintf("%s of %s", p.table(), size(p.Disk.Map.Size()))},
 	}
 	if b := p.boot.summary(); len(b.Platforms) > 0 {
-		stages = append(stages, SummaryStage{"boot loader", fmt.Sprintf("GRUB for %v, %d entries", b.Platforms, len(b.Entries))})
+		stages = append(stages, SummaryStage{"boot loader", fmt.Sprintf("GRUB for %s, %d entries", strings.Join(b.Platforms, ", "), len(b.Entries))})
 	}
 	for _, part := range p.Privileged() {
 		stages = append(stages, SummaryStage{"virtual machine", part + ": not reproducible"})

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -82,8 +81,13 @@ func build(c *cobra.Command, name string, r recipeFlags, o buildFlags) error {
 	if err != nil {
 		return err
 	}
-	if kind := filepath.Ext(o.output); slices.Contains([]string{".vdi", ".vhd", ".tar"}, kind) && recipe.FormatLeftOut() {
-		return usageError{fmt.Errorf("build: %s: build writes raw, qcow2, iso and netboot; ingot convert %s -o %[1]s writes %[3]s", o.output, name, kind[1:])}
+	if err := o.check(c); err != nil {
+		return err
+	}
+	if recipe.FormatLeftOut() {
+		if err := checkKind(name, o.output); err != nil {
+			return err
+		}
 	}
 	if format := formats[filepath.Ext(o.output)]; format != "" && recipe.FormatLeftOut() {
 		r.format = format
@@ -155,6 +159,33 @@ func build(c *cobra.Command, name string, r recipeFlags, o buildFlags) error {
 	say("wrote %s in %s", out, since(start))
 	if manifest != nil && plan.Files == nil {
 		say("digest %s, in %s", manifest.Disk.Digest, filepath.Base(recipes.ManifestPath(out)))
+	}
+	return nil
+}
+
+// check refuses flags that say nothing without others.
+func (o *buildFlags) check(c *cobra.Command) error {
+	for _, name := range []string{"test-junit", "test-results", "test-timeout"} {
+		if c.Flags().Changed(name) && !o.test {
+			return usageError{fmt.Errorf("build: --%s is for --test, which is not given", name)}
+		}
+	}
+	return nil
+}
+
+// compressors are the programs that make what a name ends in.
+var compressors = map[string]string{".gz": "gzip", ".xz": "xz", ".zst": "zstd", ".bz2": "bzip2"}
+
+// checkKind refuses an output whose name promises what build does not write, and says
+// what does.
+func checkKind(recipe, out string) error {
+	kind := filepath.Ext(out)
+	switch kind {
+	case ".vdi", ".vhd", ".tar":
+		return usageError{fmt.Errorf("build: %s: build writes raw, qcow2, iso and netboot; ingot convert %s -o %[1]s writes %[3]s", out, recipe, kind[1:])}
+	}
+	if program := compressors[kind]; program != "" {
+		return usageError{fmt.Errorf("build: %s: build does not make %s files; ingot build %s -o - | %s > %[1]s does", out, kind, recipe, program)}
 	}
 	return nil
 }

@@ -108,12 +108,14 @@ func platforms(b recipes.SummaryBoot) string {
 // printContents prints what each file system holds.
 func printContents(w io.Writer, partitions []recipes.SummaryPartition) {
 	size := partition.FormatBytes
-	fmt.Fprintf(w, "\nContents\n")
+	heading := "\nContents\n"
 	for _, p := range partitions {
 		c := p.Contents
 		if c == nil {
 			continue
 		}
+		fmt.Fprint(w, heading)
+		heading = ""
 		fmt.Fprintf(w, "  %s:\t%d files (%s), %d directories, %d symlinks; size: %s\n", p.Name, c.Files, size(c.Bytes), c.Directories, c.Symlinks, p.Asked)
 		for _, f := range c.Largest {
 			fmt.Fprintf(w, "    %s\t%s\n", size(f.Size), f.Path)
