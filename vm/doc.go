@@ -20,7 +20,7 @@
 // that its [NIC]s name and no other; what else joins it to its host are pipes, sockets
 // without a name and files in memory that nobody else can open.
 //
-// QEMU, and each virtiofsd beside it, belongs to the process that started it: it ends
+// QEMU, and each virtiofsd and swtpm beside it, belongs to the process that started it: it ends
 // with the context, with [Machine.Kill], and, by the kernel's hand, when that process
 // dies in whatever way. No socket or temporary file is left then, except the one that
 // [Display.VNC] names, which the next machine replaces.
