@@ -43,7 +43,10 @@ disk:
 // shared is a folder that every user can reach, with the program and the recipe.
 var shared string
 
-func TestMain(m *testing.M) { os.Exit(withInput(m)) }
+func TestMain(m *testing.M) {
+	testenv.HeedSignals()
+	os.Exit(withInput(m))
+}
 
 func withInput(m *testing.M) int {
 	var err error

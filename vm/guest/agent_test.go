@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"ingot/tests/testenv"
 	"ingot/vm/agent"
 )
 
@@ -226,6 +227,7 @@ func TestAgentLeftBehind(t *testing.T) {
 }
 
 func TestAgentTerminal(t *testing.T) {
+	testenv.HeedSignals()
 	s := session(t)
 	ask := shell("tty >/dev/null && stty size; echo err >&2; read line; echo got $line; stty -echo; cat; exit 5")
 	ask.TTY, ask.Term = &agent.Size{Rows: 33, Columns: 99}, "xterm"

@@ -16,6 +16,8 @@ import (
 
 	"github.com/pkg/sftp"
 	"golang.org/x/crypto/ssh"
+
+	"ingot/tests/testenv"
 )
 
 func newSigner(t *testing.T) ssh.Signer {
@@ -183,6 +185,7 @@ func TestSignals(t *testing.T) {
 
 // TestHangUp ends the connection: what runs in the session must end, too.
 func TestHangUp(t *testing.T) {
+	testenv.HeedSignals()
 	address, key := serve(t)
 	c, err := connect(t, "root", address, key)
 	if err != nil {
