@@ -43,7 +43,8 @@ check: ## gofmt, go vet and staticcheck
 	$(STATICCHECK) ./...
 
 race: ## the packages that work in parallel, under the race detector
-	go test -race -short ./image/... ./storedb/... ./partition/... ./vm/agent ./vm/network ./vm/run
+	go test -race -short ./image/... ./storedb/... ./partition/... ./internal/... \
+		./vm ./vm/agent ./vm/guest ./vm/guest/shell ./vm/guest/ssh ./vm/network ./vm/run ./vm/scenario
 
 bench: ## the numbers of the README: make bench, make bench BENCH="raw nar"
 	tests/setup/debian judges
