@@ -59,7 +59,7 @@ func RunWords(path string, args, environment []string) []string {
 }
 
 // InitWord is the one that makes a program the init of a system whose root is a tmpfs
-// with nothing in it but the store.
+// with nothing in it but the store or, with [RootWords], what [Root] was laid out for.
 func InitWord(path string) string { return "init=" + path }
 
 // Ports by which a program that the words run is joined to the host: see
