@@ -181,6 +181,12 @@ func (x *execFlags) run(c *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
+	switch {
+	case x.cpus < 1:
+		return usageError{fmt.Errorf("exec: --cpus %d: a machine has at least one", x.cpus)}
+	case x.timeout < 0:
+		return usageError{fmt.Errorf("exec: --timeout %v: less than no time", x.timeout)}
+	}
 	o, err := x.options(c, qemu)
 	if err != nil {
 		return err
@@ -311,8 +317,10 @@ func (x *execFlags) options(c *cobra.Command, qemu []string) (helper.Options, er
 func (x *execFlags) addDisks(o *helper.Options) error {
 	for _, name := range x.disks {
 		path, readOnly := strings.CutSuffix(name, ":ro")
-		if _, err := os.Stat(path); err != nil {
+		if info, err := os.Stat(path); err != nil {
 			return fmt.Errorf("--disk: %w", err)
+		} else if info.IsDir() {
+			return fmt.Errorf("--disk: %s is a folder; --shared shows one", path)
 		}
 		o.Machine.Disks = append(o.Machine.Disks, vm.Disk{Path: path, Writable: !readOnly})
 	}

@@ -147,6 +147,8 @@ func (o *Options) check(s *System) error {
 		return fmt.Errorf("--secure-boot: it is the firmware that looks at signatures, and --boot %s goes past it: --boot uefi", o.boot(s))
 	case o.EFIVars != "" && o.boot(s) != UEFI:
 		return fmt.Errorf("--efi-vars %s: only a machine that boots with UEFI has variables (--boot uefi)", o.EFIVars)
+	case o.boot(s) != Kernel && s.Firmware != nil && joinBoots(s) == "":
+		return fmt.Errorf("%s has nothing to boot: no kernel and no boot loader", s.What)
 	case o.boot(s) != Kernel && s.Firmware != nil && !slices.Contains(s.Firmware, o.boot(s)):
 		return fmt.Errorf("--boot %s: %s boots with %s only", o.boot(s), s.What, joinBoots(s))
 	case o.DiskImage != "" && (len(s.Disks) == 0 || s.Disks[0].Bus == vm.CDROM || s.Disks[0].Plain):

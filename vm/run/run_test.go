@@ -433,6 +433,7 @@ func TestRefused(t *testing.T) {
 		o      Options
 	}{
 		"it is an image":           {disk, Options{Boot: Kernel}},
+		"has nothing to boot":      {func(s *System) { disk(s); s.Firmware = []Boot{} }, Options{}},
 		"boots with bios":          {nil, Options{Boot: UEFI}},
 		"--boot kernel":            {nil, Options{Boot: BIOS, Words: []string{"x"}}},
 		"--efi-vars v":             {nil, Options{EFIVars: "v"}},
