@@ -159,6 +159,14 @@ func TestFirmwareVars(t *testing.T) {
 	if err != nil || len(kept) != len(template) || string(kept) == string(template) {
 		t.Errorf("%d bytes are kept, %v; want %d, which the firmware has written to", len(kept), err, len(template))
 	}
+	if _, err := vm.FindSecureUEFI(vm.X86_64); err == nil {
+		secure := c
+		secure.SecureBoot = true
+		if m, err := vm.Start(ctx, secure); err == nil || !strings.Contains(err.Error(), "they hold no keys") {
+			t.Errorf("Secure Boot with variables that were kept without it: %v", err)
+			m.Kill()
+		}
+	}
 	if err := os.Truncate(c.FirmwareVars, 1000); err != nil {
 		t.Fatal(err)
 	}
