@@ -62,6 +62,9 @@ func (r *Recipe) makeSystem(f storedb.Flavour, h Host, known [][]*storedb.Item) 
 		return nil, err
 	}
 	m := &made{release: k.Release, hostname: r.System.Hostname, hooks: r.System.Hooks}
+	if err := initramfs.CheckProgram(file); err != nil { // planning goes well without
+		m.warnings = append(m.warnings, err.Error())
+	}
 	choose(&m.hostname, r.Name)
 	kernelNode, err := kernelItem(k)
 	if err != nil {
