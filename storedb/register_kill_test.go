@@ -1,6 +1,7 @@
 package storedb
 
 import (
+	"errors"
 	"bufio"
 	"bytes"
 	"fmt"
@@ -52,8 +53,9 @@ func (h *hosted) writeRegistration(t testing.TB) {
 	if err := h.closure(t).WriteRegistration(&reg); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(h.dir+".registration", []byte(reg.String()), 0o644); err != nil {
-		t.Fatal(err)
+	name := h.dir + ".registration"
+	if err := errors.Join(os.WriteFile(name, []byte(reg.String()), 0o644), os.Chmod(name, 0o644)); err != nil {
+		t.Fatal(err) // whatever the umask: another user reads it
 	}
 }
 

@@ -157,7 +157,10 @@ func TestRegisterIsPopulate(t *testing.T) {
 				}
 			}
 			if !dedupe {
-				os.Mkdir(filepath.Join(root, f.StoreDir(), ".links"), 0o755)
+				links := filepath.Join(root, f.StoreDir(), ".links")
+				if err := errors.Join(os.Mkdir(links, 0o755), os.Chmod(links, 0o755)); err != nil {
+					t.Fatal(err)
+				}
 			}
 			for _, dir := range []string{f.StateDir(), f.StateDir() + "/db", f.StoreDir(), f.StoreDir() + "/.links"} {
 				setTime(filepath.Join(root, dir), &image.Node{Mtime: image.Epoch})
@@ -272,6 +275,9 @@ func TestRegisterUser(t *testing.T) {
 	program := filepath.Join(dir, "program")
 	if out, err := exec.Command("cp", os.Args[0], program).CombinedOutput(); err != nil {
 		t.Fatalf("cp: %v\n%s", err, out)
+	}
+	if err := os.Chmod(program, 0o755); err != nil {
+		t.Fatal(err)
 	}
 	var databases []string
 	for _, user := range []uint32{0, nobody} {
