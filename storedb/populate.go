@@ -5,9 +5,9 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path"
 	"slices"
-	"strings"
 
 	"ingot/image"
 )
@@ -109,6 +109,15 @@ var stateDirs = []string{
 	"db", "gcroots/auto", "gcroots/per-user/root", "profiles/per-user/root", "temproots",
 }
 
+// stateLinks are the symlinks that they make there, with their targets.
+func (f Flavour) stateLinks() map[string]string {
+	links := map[string]string{"gcroots/profiles": f.StateDir() + "/profiles"}
+	if f == Guix { // the activation of NixOS makes these itself
+		links["gcroots/booted-system"], links["gcroots/current-system"] = "/run/booted-system", "/run/current-system"
+	}
+	return links
+}
+
 func (p *populator) state() error {
 	f := p.closure.Flavour
 	for _, dir := range stateDirs {
@@ -116,14 +125,9 @@ func (p *populator) state() error {
 			return err
 		}
 	}
-	if err := p.link("gcroots/profiles", f.StateDir()+"/profiles"); err != nil {
-		return err
-	}
-	if f != Guix {
-		return nil // the activation of NixOS makes these itself
-	}
-	for _, name := range []string{"booted-system", "current-system"} {
-		if err := p.link("gcroots/"+name, "/run/"+name); err != nil {
+	links := f.stateLinks()
+	for _, name := range slices.Sorted(maps.Keys(links)) {
+		if err := p.link(name, links[name]); err != nil {
 			return err
 		}
 	}
@@ -166,7 +170,7 @@ func (p *populator) roots() error {
 
 func (p *populator) profiles() error {
 	for _, prof := range p.Profiles {
-		if err := checkRelative(prof.Name); err != nil {
+		if err := checkLinkName(prof.Name); err != nil {
 			return fmt.Errorf("profile %q: %w", prof.Name, err)
 		}
 		if len(prof.Generations) == 0 {
@@ -189,23 +193,13 @@ func (p *populator) profiles() error {
 // root makes the link dir/name to a path of the closure or within one of its items.
 // what and called are for errors.
 func (p *populator) root(what, dir, called, name, target string) error {
-	if err := checkRelative(name); err != nil {
+	if err := checkLinkName(name); err != nil {
 		return fmt.Errorf("%s %q: %w", what, called, err)
 	}
 	if p.closure.Containing(target) == nil {
 		return fmt.Errorf("%s %q: %s is not in the closure", what, called, target)
 	}
 	return p.link(dir+"/"+name, target)
-}
-
-// checkRelative refuses names that would lead out of the directory they are in.
-func checkRelative(name string) error {
-	for part := range strings.SplitSeq(name, "/") {
-		if err := image.CheckName(part); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 func (p *populator) tags() error {

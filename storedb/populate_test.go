@@ -324,6 +324,7 @@ func TestPopulateErrors(t *testing.T) {
 		{Options{Profiles: []Profile{{"system", []string{gone}}}}, `profile "system": ` + gone + " is not in the closure"},
 		{Options{Profiles: []Profile{{"a//b", []string{s.file.Path}}}}, `profile "a//b": "" is not a file name`},
 		{Options{Profiles: []Profile{{"", []string{s.file.Path}}}}, `profile "": "" is not a file name`},
+		{Options{Profiles: []Profile{{"a\tb", []string{s.file.Path}}}}, `profile "a\tb": byte 2 of the name begins a control character`},
 		{Options{Registration: "x"}, `"x" is not the absolute path of a file`},
 	} {
 		err := Populate(background, image.NewTree(), closure(t, Nix, s.items()...), c.o)

@@ -86,11 +86,11 @@ func Register(ctx context.Context, root string, c *Closure, o RegisterOptions) (
 	r.did.Flavour, r.did.Paths, r.did.Database = c.Flavour.String(), c.Len(), "unchanged"
 	defer r.close()
 	steps := []func() error{
+		r.links,
 		func() error { return r.open(root) },
 		r.known,
 		r.look,
 		r.load,
-		r.links,
 		r.place,
 		r.sync,
 		r.register,

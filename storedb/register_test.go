@@ -466,6 +466,49 @@ func TestRegisterErrors(t *testing.T) {
 	}
 }
 
+// TestRegisterLinkNames asks for links that cannot be: before anything is made.
+func TestRegisterLinkNames(t *testing.T) {
+	h := newHosted(t, Nix)
+	at := h.file.Path
+	long := strings.Repeat("x", maxLinkName+1)
+	for _, c := range []struct {
+		roots, profiles []string
+		want            string
+	}{
+		{[]string{"a\nb"}, nil, `gc root "a\nb": byte 2 of the name begins a control character`},
+		{nil, []string{"a\x7f"}, `profile "a\x7f": byte 2 of the name begins a control character`},
+		{nil, []string{"\u0085"}, `profile "\u0085": byte 1 of the name begins a control character`},
+		{[]string{""}, nil, `gc root "": "" is not a file name`},
+		{nil, []string{"a/"}, `profile "a/": "" is not a file name`},
+		{nil, []string{"a/../b"}, `profile "a/../b": ".." is not a file name`},
+		{nil, []string{long}, `": the name has 233 bytes, the limit is 232`},
+		{[]string{"auto"}, nil, `gc root "auto": gcroots/auto is a folder of the store's own`},
+		{[]string{"per-user"}, nil, `gc root "per-user": gcroots/per-user/root is a folder of the store's own`},
+		{nil, []string{"per-user/root"}, `profile "per-user/root": profiles/per-user/root is a folder`},
+		{[]string{"profiles/x"}, nil, `gc root "profiles/x": gcroots/profiles is a link of the store's own`},
+		{[]string{"a", "a/b"}, nil, `gc root "a/b": the gc root "a" is a link, with nothing below it`},
+		{nil, []string{"b", "b/c"}, `profile "b/c": the profile "b" is a link`},
+	} {
+		root := newRoot(t)
+		o := RegisterOptions{Copy: true, Roots: map[string]string{}, Profiles: map[string]string{}}
+		for _, name := range c.roots {
+			o.Roots[name] = at
+		}
+		for _, name := range c.profiles {
+			o.Profiles[name] = at
+		}
+		_, err := Register(background, root, h.closure(t), o)
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("Register with %q and %q: %v; want %s", c.roots, c.profiles, err, c.want)
+		}
+		if _, err := os.Lstat(root); err == nil {
+			t.Errorf("Register with %q and %q has made the root", c.roots, c.profiles)
+		}
+	}
+	fine := map[string]string{long[1:]: at, "a-b": at, "a": at, "auto/x y": at}
+	h.register(t, newRoot(t), RegisterOptions{Copy: true, Roots: fine, Profiles: map[string]string{long[1:]: at}})
+}
+
 func TestRegisterUnreadable(t *testing.T) {
 	if os.Geteuid() == 0 {
 		t.Skip("root can read everything")

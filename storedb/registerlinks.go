@@ -25,31 +25,47 @@ type plannedLink struct {
 // links checks the GC roots and profiles that are asked for, before anything is
 // written.
 func (r *registrar) links() error {
-	for _, name := range slices.Sorted(maps.Keys(r.Roots)) {
-		l := plannedLink{"gc root", name, "gcroots/" + name, r.Roots[name]}
-		if err := r.planLink(l); err != nil {
-			return err
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(r.Profiles)) {
-		l := plannedLink{"profile", name, "profiles/" + name, r.Profiles[name]}
-		if err := r.planLink(l); err != nil {
-			return err
+	for _, kind := range []struct {
+		what, dir string
+		links     map[string]string
+	}{{"gc root", "gcroots", r.Roots}, {"profile", "profiles", r.Profiles}} {
+		for _, name := range slices.Sorted(maps.Keys(kind.links)) {
+			if err := r.planLink(plannedLink{kind.what, name, kind.dir + "/" + name, kind.links[name]}); err != nil {
+				return fmt.Errorf("%s %q: %w", kind.what, name, err)
+			}
 		}
 	}
 	return nil
 }
 
 func (r *registrar) planLink(l plannedLink) error {
-	if err := checkRelative(l.name); err != nil {
-		return fmt.Errorf("%s %q: %w", l.what, l.name, err)
+	if err := checkLinkName(l.name); err != nil {
+		return err
+	}
+	for _, dir := range stateDirs {
+		if liesIn(dir, l.at) {
+			return fmt.Errorf("%s is a folder of the store's own: choose another name", dir)
+		}
+	}
+	for _, link := range slices.Sorted(maps.Keys(r.flavour.stateLinks())) {
+		if liesIn(l.at, link) {
+			return fmt.Errorf("%s is a link of the store's own: choose another name", link)
+		}
+	}
+	for _, other := range r.planned {
+		if liesIn(l.at, other.at) || liesIn(other.at, l.at) {
+			return fmt.Errorf("the %s %q is a link, with nothing below it: choose another name", other.what, other.name)
+		}
 	}
 	if r.closure.Containing(l.target) == nil {
-		return fmt.Errorf("%s %q: %s is not in the closure", l.what, l.name, l.target)
+		return fmt.Errorf("%s is not in the closure", l.target)
 	}
 	r.planned = append(r.planned, l)
 	return nil
 }
+
+// liesIn says whether a path is that of a directory, or of something below it.
+func liesIn(path, dir string) bool { return strings.HasPrefix(path+"/", dir+"/") }
 
 // system finds out what is in the profile of that name, once it is in place.
 func (r *registrar) system() error {
@@ -173,11 +189,8 @@ func (r *registrar) stateDirs() error {
 		return err
 	}
 	defer roots.close()
-	links := map[string]string{"profiles": r.flavour.StateDir() + "/profiles"}
-	if r.flavour == Guix {
-		links["booted-system"], links["current-system"] = "/run/booted-system", "/run/current-system"
-	}
-	for name, target := range links {
+	for link, target := range r.flavour.stateLinks() {
+		name := path.Base(link)
 		if has, err := roots.exists(name); has || err != nil {
 			if err != nil {
 				return err
