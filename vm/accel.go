@@ -16,17 +16,21 @@ const (
 	KVM  Accel = "kvm" // by the processor itself, through /dev/kvm
 )
 
-func (c *Config) checkAccel() error {
-	switch c.Accel {
-	case Auto, TCG:
-		return nil
-	case KVM:
-		if arch := c.Arch.orHost(); !arch.native() {
-			return fmt.Errorf("accelerator kvm: the guest's processor is %s, the host's %s", arch, hostName())
-		}
-		return nil
+// ParseAccel reads the name of an accelerator, which is empty for what works.
+func ParseAccel(name string) (Accel, error) {
+	switch a := Accel(name); a {
+	case Auto, TCG, KVM:
+		return a, nil
 	}
-	return fmt.Errorf("accelerator %q is unknown; it is empty (what works), %q or %q", c.Accel, TCG, KVM)
+	return "", fmt.Errorf("accelerator %q is unknown; it is %q or %q, and what works if left out", name, KVM, TCG)
+}
+
+func (c *Config) checkAccel() error {
+	accel, err := ParseAccel(string(c.Accel))
+	if arch := c.Arch.orHost(); err == nil && accel == KVM && !arch.native() {
+		return fmt.Errorf("accelerator kvm: the guest's processor is %s, the host's %s", arch, hostName())
+	}
+	return err
 }
 
 func hostName() string {

@@ -59,7 +59,7 @@ The output - is standard output, written strictly in order, without a manifest.`
 	f.BoolVar(&o.test, "test", false, "play the recipe's tests first, from the plan: nothing is written unless they pass")
 	f.StringVar(&o.tests.junit, "test-junit", "", "with --test: write a JUnit report to `FILE`")
 	f.StringVar(&o.tests.results, "test-results", "", "with --test: keep consoles, screenshots and results.json in `FOLDER`")
-	f.DurationVar(&o.tests.timeout, "test-timeout", scenario.DefaultTimeout, "with --test: how long a step may take that waits for something")
+	addTimeout(f, &o.tests.timeout, "test-timeout", scenario.DefaultTimeout, false, "with --test: how long a step may take that waits for something")
 	return c
 }
 

@@ -90,7 +90,7 @@ type execFlags struct {
 	memory             string
 	cpus               int
 	arch, machine      string
-	accel              string
+	accel              vm.Accel
 	timeout            time.Duration
 	quiet, console     bool
 	dryRun, noTerminal bool
@@ -117,8 +117,8 @@ func (x *execFlags) add(c *cobra.Command) {
 	f.IntVar(&x.cpus, "cpus", 1, "processors")
 	f.StringVar(&x.arch, "arch", "", "the guest's processor; this machine's own if left out")
 	f.StringVar(&x.machine, "machine", "", "QEMU's type of machine, with options")
-	f.StringVar(&x.accel, "accel", "", "kvm or tcg; what works if left out")
-	f.DurationVar(&x.timeout, "timeout", 0, "how long all of it may take, such as 90s or 5m; for ever if 0")
+	addAccel(f, &x.accel, "accel", "kvm or tcg; what works if left out")
+	addTimeout(f, &x.timeout, "timeout", 0, true, "how long all of it may take, such as 90s or 5m; for ever if 0")
 	f.BoolVarP(&x.quiet, "quiet", "q", false, "say nothing beside what the command prints, and errors")
 	f.BoolVar(&x.console, "console", false, "show what the guest's kernel says, on standard error")
 	f.BoolVarP(&x.noTerminal, "no-tty", "T", false, "give the command no terminal, even if this is one")
@@ -181,11 +181,8 @@ func (x *execFlags) run(c *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	switch {
-	case x.cpus < 1:
+	if x.cpus < 1 {
 		return usageError{fmt.Errorf("exec: --cpus %d: a machine has at least one", x.cpus)}
-	case x.timeout < 0:
-		return usageError{fmt.Errorf("exec: --timeout %v: less than no time", x.timeout)}
 	}
 	o, err := x.options(c, qemu)
 	if err != nil {
@@ -271,7 +268,7 @@ func (x *execFlags) options(c *cobra.Command, qemu []string) (helper.Options, er
 		ReadFail: func(err error) {
 			fmt.Fprintf(c.ErrOrStderr(), "ingot: the guest could not read from the store: %v\n", err)
 		},
-		Machine: vm.Config{CPUs: x.cpus, MachineType: x.machine, Accel: vm.Accel(x.accel), Args: qemu},
+		Machine: vm.Config{CPUs: x.cpus, MachineType: x.machine, Accel: x.accel, Args: qemu},
 	}
 	// QEMU's own -m would not agree with the file that the memory is in then.
 	o.Machine.OpenMemory = (x.xchg != "" || x.output != "") && !slices.Contains(qemu, "-m")

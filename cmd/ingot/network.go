@@ -53,7 +53,7 @@ machine before it. It ends when the last machine has ended, or by Ctrl-C.`,
 	}
 	f := c.Flags()
 	f.StringVar(&n.name, "name", "", "what the network is called; the file says it, or its name does, if left out")
-	f.StringVar(&n.accel, "accel", "", "kvm or tcg; what works if left out")
+	addAccel(f, &n.accel, "accel", "kvm or tcg; what works if left out")
 	f.StringVar(&n.capture, "capture", "", "write all frames to `FILE`, in the pcapng format of tcpdump and Wireshark")
 	f.BoolVar(&n.backdoor, "backdoor", false, "a back door in every machine")
 	f.BoolVar(&n.listen, "listen", false, "let further machines in, that ingot run --vlan N starts")
@@ -66,7 +66,8 @@ machine before it. It ends when the last machine has ended, or by Ctrl-C.`,
 }
 
 type networkFlags struct {
-	name, accel, capture         string
+	name, capture                string
+	accel                        vm.Accel
 	set                          []string
 	backdoor, printHosts, dryRun bool
 	print, listen                bool
@@ -200,7 +201,7 @@ func (l *lab) bootsKernel(m *labMachine) bool {
 
 func (l *lab) options(p *network.Planned) (o run.Options, err error) {
 	o = run.Options{
-		Name: p.Name, CPUs: p.CPUs, Accel: vm.Accel(l.flags.accel), Words: p.Append, Number: p.Number,
+		Name: p.Name, CPUs: p.CPUs, Accel: l.flags.accel, Words: p.Append, Number: p.Number,
 		NoNetwork: !p.Internet && len(p.Forwards)+len(l.ports[p.Name]) == 0, NoBackdoor: !p.Backdoor && !l.flags.backdoor,
 	}
 	o.Restrict = !p.Internet && !o.NoNetwork

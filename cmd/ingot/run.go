@@ -86,22 +86,23 @@ func splitArguments(c *cobra.Command, args []string) (what string, rest []string
 
 // runFlags are those of the machine itself.
 type runFlags struct {
-	name, boot, arch, machine, accel, memory string
-	cpus                                     int
-	diskImage, diskSize                      string
-	keep                                     bool
-	empty                                    []string
-	forwards, shares                         []string
-	vlans                                    []string
-	number                                   int
-	noNetwork, restrict                      bool
-	words                                    []string
-	efiVars, tpmState, graphics              string
-	tpm, secureBoot                          bool
-	reboot, noBackdoor, showConsole, ssh     bool
-	save                                     string
-	dryRun                                   bool
+	name, boot, arch, machine, memory    string
+	cpus                                 int
+	diskImage, diskSize                  string
+	keep                                 bool
+	empty                                []string
+	forwards, shares                     []string
+	vlans                                []string
+	number                               int
+	noNetwork, restrict                  bool
+	words                                []string
+	efiVars, tpmState, graphics          string
+	tpm, secureBoot                      bool
+	reboot, noBackdoor, showConsole, ssh bool
+	save                                 string
+	dryRun                               bool
 
+	accel         vm.Accel
 	qemuArguments []string
 }
 
@@ -111,7 +112,7 @@ func (r *runFlags) add(c *cobra.Command) {
 	f.StringVar(&r.boot, "boot", "", "kernel (put into memory by QEMU: quick), bios or uefi; kernel where there is one, else what the disk boots with")
 	f.StringVar(&r.arch, "arch", "", "the guest's processor; this machine's own if left out")
 	f.StringVar(&r.machine, "machine", "", "QEMU's type of machine, with options")
-	f.StringVar(&r.accel, "accel", "", "kvm or tcg; what works if left out")
+	addAccel(f, &r.accel, "accel", "kvm or tcg; what works if left out")
 	f.StringVar(&r.memory, "memory", "512M", "memory: a number of MiB, or with K, M, G or T")
 	f.IntVar(&r.cpus, "cpus", 1, "processors")
 	f.StringVar(&r.diskImage, "disk-image", "", "`FILE`, qcow2, that keeps what is written to the disk; made if it is not there")
@@ -158,7 +159,7 @@ func (r *runFlags) options(c *cobra.Command) (o run.Options, err error) {
 	if r.cpus < 1 {
 		return o, usageError{fmt.Errorf("--cpus %d: a machine has at least one", r.cpus)}
 	}
-	o.Name, o.MachineType, o.Accel = r.name, r.machine, vm.Accel(r.accel)
+	o.Name, o.MachineType, o.Accel = r.name, r.machine, r.accel
 	o.NoNetwork, o.Restrict, o.Number = r.noNetwork, o.Restrict || r.restrict, r.number
 	o.EFIVars, o.Reboot, o.NoBackdoor, o.SSH = r.efiVars, r.reboot, r.noBackdoor, r.ssh
 	o.SecureBoot, o.TPM = r.secureBoot, r.tpm || r.tpmState != ""

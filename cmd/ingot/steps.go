@@ -15,15 +15,16 @@ import (
 
 // helperFlags say how the parts of an image are made that take a virtual machine.
 type helperFlags struct {
-	refuse        bool
-	kernel, accel string
+	refuse bool
+	kernel string
+	accel  vm.Accel
 }
 
 func (r *recipeFlags) addHelper(c *cobra.Command) {
 	f := c.Flags()
 	f.BoolVar(&r.helper.refuse, "no-vm", false, "refuse recipes with parts that are made in a virtual machine: steps, btrfs, xfs, f2fs, luks")
 	f.StringVar(&r.helper.kernel, "vm-kernel", "", "`PATH` of the kernel of the virtual machine that makes such parts, as ingot exec --kernel takes it; the recipe's own, or this machine's, if left out")
-	f.StringVar(&r.helper.accel, "vm-accel", "", "kvm or tcg for the virtual machine that makes such parts; what works if left out")
+	addAccel(f, &r.helper.accel, "vm-accel", "kvm or tcg for the virtual machine that makes such parts; what works if left out")
 }
 
 // finish makes the parts of an image that take a virtual machine, if there are any.
@@ -44,7 +45,7 @@ func finish(c *cobra.Command, plan *recipes.Plan, r recipeFlags, quiet bool, tem
 	host.Temp = temp
 	host.Helper = recipes.Helper{
 		Refuse: r.helper.refuse, Kernel: cmp.Or(r.helper.kernel, os.Getenv("INGOT_KERNEL")), Program: os.Getenv("INGOT_GUEST"),
-		Accel: vm.Accel(r.helper.accel), Warn: say,
+		Accel: r.helper.accel, Warn: say,
 	}
 	if !quiet {
 		host.Helper.Output = c.ErrOrStderr()

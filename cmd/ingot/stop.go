@@ -49,7 +49,7 @@ computer. One that has not done so in time is ended by force.`,
 	}
 	c.Flags().BoolVar(&all, "all", false, "all of this user's machines")
 	c.Flags().BoolVar(&now, "now", false, "at once, without asking the guest")
-	c.Flags().DurationVar(&within, "timeout", stopTime, "how long a guest may take to power off")
+	addTimeout(c.Flags(), &within, "timeout", stopTime, true, "how long a guest may take to power off")
 	return c
 }
 

@@ -80,7 +80,7 @@ type testFlags struct {
 	only           []string
 	timeout        time.Duration
 	junit, results string
-	accel          string
+	accel          vm.Accel
 	keep           bool
 	verbose        bool
 	console        bool
@@ -90,10 +90,10 @@ type testFlags struct {
 func (f *testFlags) add(c *cobra.Command) {
 	s := c.Flags()
 	s.StringArrayVar(&f.only, "only", nil, "play the test of this `NAME` alone; may be repeated")
-	s.DurationVar(&f.timeout, "timeout", scenario.DefaultTimeout, "how long a step may take that waits for something")
+	addTimeout(s, &f.timeout, "timeout", scenario.DefaultTimeout, false, "how long a step may take that waits for something")
 	s.StringVar(&f.junit, "junit", "", "write a JUnit report to `FILE`")
 	s.StringVar(&f.results, "results", "", "keep consoles, screenshots and results.json in `FOLDER`")
-	s.StringVar(&f.accel, "accel", "", "kvm or tcg; what works if left out")
+	addAccel(s, &f.accel, "accel", "kvm or tcg; what works if left out")
 	s.BoolVar(&f.keep, "keep", false, "keep the results of a test that fails also without --results, and say where")
 	s.BoolVarP(&f.verbose, "verbose", "v", false, "show every step")
 	s.BoolVar(&f.console, "console", false, "show the machines' consoles")

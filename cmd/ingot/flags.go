@@ -1,0 +1,69 @@
+package main
+
+import (
+	"errors"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"ingot/vm"
+)
+
+// accelFlag is a flag that names an accelerator: one that is none is refused where it
+// stands, and not only where a machine starts at last.
+type accelFlag struct{ to *vm.Accel }
+
+// addAccel adds the flag of that name.
+func addAccel(f *pflag.FlagSet, to *vm.Accel, name, usage string) {
+	f.Var(accelFlag{to}, name, usage)
+}
+
+func (a accelFlag) Set(s string) (err error) {
+	*a.to, err = vm.ParseAccel(s)
+	return err
+}
+
+func (a accelFlag) String() string {
+	if a.to == nil { // pflag asks a zero value what its default is
+		return ""
+	}
+	return string(*a.to)
+}
+
+func (accelFlag) Type() string { return "string" }
+
+// timeFlag is a flag that says how long something may take.
+type timeFlag struct {
+	to    *time.Duration
+	zero bool // no time at all means something
+}
+
+// addTimeout adds the flag of that name, whose time is not below zero, and zero only if
+// that means something: for ever, at once.
+func addTimeout(f *pflag.FlagSet, to *time.Duration, name string, otherwise time.Duration, zero bool, usage string) {
+	*to = otherwise
+	f.Var(timeFlag{to, zero}, name, usage)
+}
+
+func (t timeFlag) Set(s string) error {
+	d, err := time.ParseDuration(s)
+	switch {
+	case err != nil:
+		return errors.New("it is a number with a unit, such as 90s or 5m")
+	case d < 0:
+		return errors.New("it is less than no time")
+	case d == 0 && !t.zero:
+		return errors.New("nothing is done in no time")
+	}
+	*t.to = d
+	return nil
+}
+
+func (t timeFlag) String() string {
+	if t.to == nil || *t.to == 0 { // the default that help does not mention
+		return "0"
+	}
+	return t.to.String()
+}
+
+func (timeFlag) Type() string { return "duration" }
