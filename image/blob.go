@@ -129,9 +129,9 @@ func (c computed) ReadAt(p []byte, off int64) (int, error) {
 	})
 }
 
-// Hole returns a Blob of n zero bytes that takes no space where the format allows
-// holes.
-func Hole(n int64) Blob { return &Map{size: n} }
+// Hole returns a Map of n zero bytes. As part of another one, too, it takes no space where
+// the format allows holes.
+func Hole(n int64) *Map { return &Map{size: n} }
 
 // ReadAll returns all bytes of b, which must fit into memory.
 func ReadAll(b Blob) ([]byte, error) {

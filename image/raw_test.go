@@ -77,7 +77,7 @@ func TestRawSparse(t *testing.T) {
 
 func TestRawEmpty(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "out")
-	if err := WriteRaw(ctx, Hole(0).(*Map), out, WriteOptions{}); err != nil {
+	if err := WriteRaw(ctx, Hole(0), out, WriteOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	want(t, out, "")

@@ -61,7 +61,7 @@ func TestStreamErrors(t *testing.T) {
 	broken := errors.New("broken pipe")
 	for name, m := range map[string]*Map{
 		"data":  single(t, 100<<20, 0, Computed(100<<20, func([]byte, int64) error { return nil })),
-		"zeros": Hole(1 << 40).(*Map),
+		"zeros": Hole(1 << 40),
 	} {
 		n := 0
 		err := Stream(ctx, m, writerFunc(func(p []byte) (int, error) {
@@ -153,7 +153,7 @@ func TestCompare(t *testing.T) {
 		}
 	}
 	many := bytes.Repeat([]byte{1}, 200<<20)
-	diffs, err := Compare(ctx, Hole(200<<20).(*Map), bytes.NewReader(many), WriteOptions{})
+	diffs, err := Compare(ctx, Hole(200<<20), bytes.NewReader(many), WriteOptions{})
 	if err != nil || len(diffs) != CompareLimit || diffs[0].Off != 0 || diffs[99].Off != 99<<20 {
 		t.Errorf("Compare finds %d differences, %v; want the first %d", len(diffs), err, CompareLimit)
 	}

@@ -78,11 +78,7 @@ func newLayer(size int64) (*os.File, error) {
 	if size == 0 || size%sector != 0 {
 		return nil, nil
 	}
-	hole, err := (&image.Builder{}).Map(size)
-	if err != nil {
-		return nil, err
-	}
-	file, err := qcow2.Layout(hole)
+	file, err := qcow2.Layout(image.Hole(size))
 	if err != nil {
 		return nil, err
 	}

@@ -73,11 +73,7 @@ func (m *madeDisks) make(c *cobra.Command, word string, quiet bool) error {
 	if format == "raw" {
 		return f.Truncate(size)
 	}
-	empty, err := new(image.Builder).Map(size)
-	if err != nil {
-		return err
-	}
-	return qcow2.Write(c.Context(), empty, f.Name(), image.WriteOptions{})
+	return qcow2.Write(c.Context(), image.Hole(size), f.Name(), image.WriteOptions{})
 }
 
 // discard removes those that were not kept.

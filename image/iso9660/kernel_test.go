@@ -39,7 +39,7 @@ func TestLinux(t *testing.T) {
 	if err := fstest.Write(m, iso); err != nil {
 		t.Fatal(err)
 	}
-	if err := fstest.Write(image.Hole(64<<20).(*image.Map), out); err != nil {
+	if err := fstest.Write(image.Hole(64<<20), out); err != nil {
 		t.Fatal(err)
 	}
 	c := guest(t)

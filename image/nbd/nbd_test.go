@@ -484,7 +484,7 @@ func TestListenerFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.Close()
-	if err := Serve(context.Background(), l, image.Hole(1).(*image.Map), Options{}); !errors.Is(err, net.ErrClosed) {
+	if err := Serve(context.Background(), l, image.Hole(1), Options{}); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("Serve = %v; want %v", err, net.ErrClosed)
 	}
 }

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 
 	"ingot/image"
@@ -43,7 +45,7 @@ func ParseEmpty(text string) (e Empty, err error) {
 
 // check says why there cannot be such a disk.
 func (e Empty) check() error {
-	names := []string{"ext4", "fat", "swap"}
+	names := slices.Sorted(maps.Keys(fileSystems))
 	switch fs := fileSystems[e.Filesystem]; {
 	case fs != nil:
 		return fs.Check(e.volume(0))
@@ -69,7 +71,7 @@ func (e Empty) volume(i int) image.Volume {
 // layout returns the bytes of the disk of number i.
 func (e Empty) layout(i int) (*image.Map, error) {
 	if e.Filesystem == "" {
-		return (&image.Builder{}).Map(e.Size)
+		return image.Hole(e.Size), nil
 	}
 	m, err := fileSystems[e.Filesystem].Layout(image.NewTree(), e.volume(i))
 	if err != nil {

@@ -61,11 +61,7 @@ func keep(ctx context.Context, path string, base Base, size int64, h Host) error
 		if err := id.write(path); err != nil { // first: an image without it is of no use
 			return err
 		}
-		hole, err := (&image.Builder{}).Map(max(size, m.Size()))
-		if err != nil {
-			return err
-		}
-		return create(ctx, path, hole)
+		return create(ctx, path, image.Hole(max(size, m.Size())))
 	} else if err != nil {
 		return err
 	}
