@@ -16,7 +16,6 @@ import (
 // An Environment is what a command may have of a recipe: the store, and the kernel of the
 // system. It takes neither a disk nor a boot loader.
 type Environment struct {
-	Recipe   *Recipe
 	Closure  *storedb.Closure
 	Warnings []string // what a person should know
 
@@ -46,7 +45,7 @@ func (r *Recipe) Environment(ctx context.Context, h Host) (*Environment, error) 
 	if err := p.assemble(ctx); err != nil {
 		return nil, err
 	}
-	e := &Environment{Recipe: r, Closure: p.store.closure, planner: p}
+	e := &Environment{Closure: p.store.closure, planner: p}
 	if m := p.store.made; m != nil {
 		e.Warnings = m.warnings
 	}

@@ -14,9 +14,9 @@ import (
 const postBootFile = "/etc/rc.local"
 
 func (h Hooks) check(d *decoder) {
-	for name, script := range map[string]string{"pre-mount": h.PreMount, "post-boot": h.PostBoot} {
-		if _, err := syntax.NewParser().Parse(strings.NewReader(script), ""); err != nil {
-			d.fail("system.hooks."+name, "is no script: %v", err)
+	for _, hook := range []struct{ key, script string }{{"pre-mount", h.PreMount}, {"post-boot", h.PostBoot}} {
+		if _, err := syntax.NewParser().Parse(strings.NewReader(hook.script), ""); err != nil {
+			d.fail("system.hooks."+hook.key, "is no script: %v", err)
 		}
 	}
 }

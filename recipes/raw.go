@@ -75,13 +75,11 @@ func (p *planner) bytes(s *Source) (image.Blob, error) {
 // hostPath returns where a file lies on the host: one of an item of the store where that
 // item's source has it, which need not be the store directory of this host.
 func (s *store) hostPath(at Path) string {
-	for _, it := range s.closure.Items() {
-		rest, below := strings.CutPrefix(at.Host, it.Path)
-		if below && (rest == "" || rest[0] == '/') && it.From != "" {
-			return filepath.Join(it.From, path.Base(it.Path), rest)
-		}
+	it := s.closure.Containing(at.Host)
+	if it == nil || it.From == "" {
+		return at.Host
 	}
-	return at.Host
+	return filepath.Join(it.From, path.Base(it.Path), strings.TrimPrefix(at.Host, it.Path))
 }
 
 // rawBytes returns what lies outside of partitions.

@@ -77,8 +77,7 @@ func assemble(o Options, layer *image.Map, id string) (*image.Map, error) {
 		return nil, err
 	}
 	sum := sha256.Sum256(about)
-	name := hex.EncodeToString(sum[:]) + ".json"
-	m := manifest{Config: name, RepoTags: []string{}, Layers: []string{id + "/layer.tar"}}
+	m := manifest{Config: hex.EncodeToString(sum[:]) + ".json", RepoTags: []string{}, Layers: []string{id + "/layer.tar"}}
 	if o.Tag != "" {
 		m.RepoTags = append(m.RepoTags, withVersion(o.Tag))
 	}
@@ -87,8 +86,11 @@ func assemble(o Options, layer *image.Map, id string) (*image.Map, error) {
 		return nil, err
 	}
 	files := image.NewTree()
-	for path, data := range map[string]image.Blob{manifestName: image.Bytes(list), "/" + name: image.Bytes(about), "/" + m.Layers[0]: layer} {
-		if err := files.Put(path, image.NewFile(0o444, data)); err != nil {
+	for _, f := range []struct {
+		path string
+		data image.Blob
+	}{{manifestName, image.Bytes(list)}, {"/" + m.Config, image.Bytes(about)}, {"/" + m.Layers[0], layer}} {
+		if err := files.Put(f.path, image.NewFile(0o444, f.data)); err != nil {
 			return nil, err
 		}
 	}
