@@ -57,12 +57,11 @@ func Layout(ctx context.Context, t *image.Tree, o Options, w image.WriteOptions)
 	if err != nil {
 		return nil, err
 	}
-	sum := sha256.New()
-	if err := image.Stream(ctx, layer, sum, w); err != nil {
+	sum, err := image.SHA256(ctx, layer, w)
+	if err != nil {
 		return nil, err
 	}
-	id := hex.EncodeToString(sum.Sum(nil))
-	return assemble(o, layer, id)
+	return assemble(o, layer, hex.EncodeToString(sum[:]))
 }
 
 // assemble puts an archive together of a layer and its digest.
