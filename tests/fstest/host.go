@@ -1,9 +1,14 @@
 package fstest
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"ingot/image"
 )
@@ -44,12 +49,37 @@ func mount(t *testing.T, img string, args ...string) string {
 		t.Fatal(err)
 	}
 	Run(t, tool, append(args, img, dir)...)
+	backing := backingFile(t, dir)
 	t.Cleanup(func() {
 		if out, err := run(umount, dir); err != nil {
 			// The folder must not be removed with a file system still in it.
 			out2, _ := run(umount, "-l", dir)
 			t.Errorf("umount %s: %v\n%s%s", dir, err, out, out2)
 		}
+		for start := time.Now(); attached(backing, img); time.Sleep(10 * time.Millisecond) {
+			if time.Since(start) > 5*time.Minute {
+				t.Fatalf("%s is still on a loop device, 5 minutes after it was unmounted", img)
+			}
+		}
 	})
 	return dir
+}
+
+// backingFile returns the file of sysfs that tells what the loop device holds on which a
+// mounted file system lies.
+func backingFile(t *testing.T, dir string) string {
+	t.Helper()
+	var st unix.Stat_t
+	if err := unix.Stat(dir, &st); err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("/sys/dev/block/%d:%d/loop/backing_file", unix.Major(st.Dev), unix.Minor(st.Dev))
+}
+
+// attached says whether the image still is on its loop device. It stays there, mounted,
+// beyond umount(8) as long as there is a mount namespace that was made while it was
+// mounted: builds of Nix make some, in tests that run at the same time.
+func attached(backing, img string) bool {
+	b, err := os.ReadFile(backing)
+	return err == nil && strings.TrimSpace(string(b)) == img
 }
