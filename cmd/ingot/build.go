@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -72,33 +73,11 @@ type buildFlags struct {
 
 func build(c *cobra.Command, name string, r recipeFlags, o buildFlags) error {
 	start := time.Now()
-	say := func(format string, args ...any) {
-		if !o.quiet {
-			fmt.Fprintf(c.ErrOrStderr(), format+"\n", args...)
-		}
-	}
-	recipe, err := r.load(name)
+	recipe, err := o.load(c, name, r)
 	if err != nil {
 		return err
 	}
-	if err := o.check(c); err != nil {
-		return err
-	}
-	if recipe.FormatLeftOut() {
-		if err := checkKind(name, o.output); err != nil {
-			return err
-		}
-	}
-	if format := formats[filepath.Ext(o.output)]; format != "" && recipe.FormatLeftOut() {
-		r.format = format
-		if recipe, err = r.load(name); err != nil {
-			return err
-		}
-	}
-	out := o.output
-	if out == "" {
-		out = recipe.Name + map[string]string{"raw": ".img", "qcow2": ".qcow2", "iso": ".iso", "netboot": "-netboot"}[recipe.Output.Format]
-	}
+	out := cmp.Or(o.output, recipe.Name+extensions[recipe.Output.Format])
 	if recipe.Reads(out) {
 		return &image.SourceError{Path: out}
 	}
@@ -113,9 +92,9 @@ func build(c *cobra.Command, name string, r recipeFlags, o buildFlags) error {
 	}
 	defer plan.Close()
 	for _, w := range plan.Warnings {
-		say("warning: %s", w)
+		o.say(c, "warning: %s", w)
 	}
-	say("planned %s in %s: %d store paths, %s %s", plan.Recipe.Name, since(start), plan.Closure.Paths,
+	o.say(c, "planned %s in %s: %d store paths, %s %s", plan.Recipe.Name, since(start), plan.Closure.Paths,
 		partition.FormatBytes(plan.Data()), where(plan))
 	if o.dryRun {
 		return nil
@@ -127,16 +106,55 @@ func build(c *cobra.Command, name string, r recipeFlags, o buildFlags) error {
 		if err := testBeforehand(c, &o.tests, plan, name); err != nil {
 			return err
 		}
-		say("the tests have passed")
+		o.say(c, "the tests have passed")
 	}
-	if plan.Compresses() {
-		bar := newProgress(c.ErrOrStderr(), o.quiet, "compressing", plan.Disk.Map.Size())
-		err := plan.Compress(c.Context(), tempBeside(out), image.WriteOptions{Progress: bar.add})
-		bar.close()
-		if err != nil {
-			return err
-		}
+	if err := o.compress(c, plan, tempBeside(out)); err != nil {
+		return err
 	}
+	return o.write(c, plan, out, start)
+}
+
+// say tells a person how far it is.
+func (o *buildFlags) say(c *cobra.Command, format string, args ...any) {
+	if !o.quiet {
+		fmt.Fprintf(c.ErrOrStderr(), format+"\n", args...)
+	}
+}
+
+// load loads the recipe, whose format is what the output's name ends in if nothing else
+// says it.
+func (o *buildFlags) load(c *cobra.Command, name string, r recipeFlags) (*recipes.Recipe, error) {
+	recipe, err := r.load(name)
+	if err != nil {
+		return nil, err
+	}
+	if err := o.check(c); err != nil {
+		return nil, err
+	}
+	if !recipe.FormatLeftOut() {
+		return recipe, nil
+	}
+	if err := checkKind(name, o.output); err != nil {
+		return nil, err
+	}
+	if r.format = formats[filepath.Ext(o.output)]; r.format == "" {
+		return recipe, nil
+	}
+	return r.load(name)
+}
+
+// compress does what compression there is to do.
+func (o *buildFlags) compress(c *cobra.Command, plan *recipes.Plan, temp string) error {
+	if !plan.Compresses() {
+		return nil
+	}
+	bar := newProgress(c.ErrOrStderr(), o.quiet, "compressing", plan.Disk.Map.Size())
+	defer bar.close()
+	return plan.Compress(c.Context(), temp, image.WriteOptions{Progress: bar.add})
+}
+
+// write writes the output of a build that began at start.
+func (o *buildFlags) write(c *cobra.Command, plan *recipes.Plan, out string, start time.Time) error {
 	total, err := plan.Work(out == stdout)
 	if err != nil {
 		return err
@@ -147,7 +165,7 @@ func build(c *cobra.Command, name string, r recipeFlags, o buildFlags) error {
 		err = plan.Stream(c.Context(), c.OutOrStdout(), opts)
 		bar.close()
 		if err == nil {
-			say("wrote %s to standard output in %s", partition.FormatBytes(total), since(start))
+			o.say(c, "wrote %s to standard output in %s", partition.FormatBytes(total), since(start))
 		}
 		return err
 	}
@@ -156,9 +174,9 @@ func build(c *cobra.Command, name string, r recipeFlags, o buildFlags) error {
 	if err != nil {
 		return err
 	}
-	say("wrote %s in %s", out, since(start))
+	o.say(c, "wrote %s in %s", out, since(start))
 	if manifest != nil && plan.Files == nil {
-		say("digest %s, in %s", manifest.Disk.Digest, filepath.Base(recipes.ManifestPath(out)))
+		o.say(c, "digest %s, in %s", manifest.Disk.Digest, filepath.Base(recipes.ManifestPath(out)))
 	}
 	return nil
 }
@@ -193,6 +211,9 @@ func checkKind(recipe, out string) error {
 // formats are what the name of an output asks for, if neither the recipe nor --format
 // says anything.
 var formats = map[string]string{".qcow2": "qcow2", ".iso": "iso"}
+
+// extensions stand behind the recipe's name in that of an output that has none.
+var extensions = map[string]string{"raw": ".img", "qcow2": ".qcow2", "iso": ".iso", "netboot": "-netboot"}
 
 // stdout is how an output is spelled that is standard output.
 const stdout = "-"

@@ -31,11 +31,11 @@ func newConvert() *cobra.Command {
 		Short: "write the disk of a recipe or of an image in another format",
 		Long: `Write the disk in an image, raw or qcow2, or the one that a recipe describes, as
 another kind of file: raw, qcow2, vdi (VirtualBox) or vhd (Hyper-V, Azure; of the fixed
-kind). Files share their blocks where the file system can do that. A qcow2 is compressed
-with --compress. As tar it is the files
-of a partition, ext4 or FAT: that of the store, if it has one, or the one that --partition
-names. This is also how to look into an image without mounting it. As docker it is these
-files, too, as the image of one layer that docker load and podman load read.
+kind). Files share their blocks where the file system can do that. --compress compresses
+a qcow2. As tar it is the files of a partition, ext4 or FAT: that of the store, if it has
+one, or the one that --partition names. This is also how to look into an image without
+mounting it. As docker it is these files, too, as the image of one layer that docker load
+and podman load read.
 
 The format follows from the output's name, or --as says it. The same disk always gives
 the same bytes; a UUID that the format asks for is derived from the disk's table. The
@@ -55,7 +55,7 @@ output - is standard output.`,
 	f.StringVar(&o.docker.Tag, "tag", "", "docker: what the image is called, `NAME[:VERSION]`")
 	f.StringArrayVar(&o.docker.Entrypoint, "entrypoint", nil, "docker: the `PROGRAM` that a container runs; repeated, its arguments")
 	f.StringArrayVar(&o.docker.Env, "env", nil, "docker: a variable of its environment, `NAME=VALUE`; may be repeated")
-	f.StringVar(&o.docker.Architecture, "arch", "amd64", "docker: the `ARCHITECTURE`, by Docker's name: amd64, arm64, …")
+	f.StringVar(&o.docker.Architecture, "arch", "", "docker: the `ARCHITECTURE`, by Docker's name: amd64, arm64, …; amd64 if left out")
 	f.StringVar(&o.compression.Type, "compress", "", "qcow2: compress it, by `zlib`, which every QEMU reads, or zstd, which is quicker")
 	f.Lookup("compress").NoOptDefVal = "zlib"
 	f.IntVar(&o.compression.Level, "level", 0, "qcow2: the `LEVEL` of --compress: 1 to 9 of zlib, 1 to 22 of zstd; 6 and 3 if left out")
@@ -98,8 +98,8 @@ func (o *convertFlags) container() (string, error) {
 }
 
 func (o *convertFlags) checkDocker(as string) error {
-	if as != "docker" && (o.docker.Tag != "" || len(o.docker.Entrypoint)+len(o.docker.Env) > 0) {
-		return usageError{fmt.Errorf("convert: --tag, --entrypoint and --env are for docker, not for %s", as)}
+	if d := &o.docker; as != "docker" && (d.Tag != "" || d.Architecture != "" || len(d.Entrypoint)+len(d.Env) > 0) {
+		return usageError{fmt.Errorf("convert: --tag, --entrypoint, --env and --arch are for docker, not for %s", as)}
 	}
 	if err := o.docker.Check(); err != nil {
 		return usageError{fmt.Errorf("convert: %w", err)}
@@ -175,15 +175,15 @@ func (o *convertFlags) contain(c *cobra.Command, as string, disk *image.Map) (*i
 	case as == "qcow2" && o.compression.Type != "":
 		return o.compress(c, disk)
 	case as == "docker":
-		m, err = o.load(c, disk)
+		m, err = o.dockerArchive(c, disk)
 	default:
 		m, err = o.layOut(as, disk)
 	}
 	return m, io.NopCloser(nil), err
 }
 
-// load returns the archive for docker load of a partition's files.
-func (o *convertFlags) load(c *cobra.Command, disk *image.Map) (*image.Map, error) {
+// dockerArchive returns a partition's files as docker load reads them.
+func (o *convertFlags) dockerArchive(c *cobra.Command, disk *image.Map) (*image.Map, error) {
 	v, err := o.filesOf(disk)
 	if err != nil {
 		return nil, err
@@ -212,7 +212,7 @@ func (o *convertFlags) compress(c *cobra.Command, disk *image.Map) (*image.Map, 
 func (o *convertFlags) layOut(as string, disk *image.Map) (*image.Map, error) {
 	switch as {
 	case "tar":
-		return o.archive(disk)
+		return o.tarArchive(disk)
 	case "qcow2":
 		return qcow2.Layout(disk)
 	case "vdi", "vhd":
@@ -237,8 +237,8 @@ func (o *convertFlags) filesOf(m *image.Map) (*volume, error) {
 	return o.volume(d.volumes)
 }
 
-// archive returns the files of a partition.
-func (o *convertFlags) archive(m *image.Map) (*image.Map, error) {
+// tarArchive returns the files of a partition.
+func (o *convertFlags) tarArchive(m *image.Map) (*image.Map, error) {
 	v, err := o.filesOf(m)
 	if err != nil {
 		return nil, err
