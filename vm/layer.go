@@ -2,8 +2,10 @@ package vm
 
 import (
 	"cmp"
+	"fmt"
 	"io"
 	"os"
+	"slices"
 
 	"ingot/image"
 	"ingot/image/qcow2"
@@ -14,36 +16,38 @@ import (
 // files have names for as long as it takes to fill in their tables, and keep them if it is
 // killed meanwhile: so it was for four of 100 that were killed in their first half second.
 
-// forget opens those files, as far as there can be any: where a disk's size is not known,
-// or the folder for temporary files cannot hold them, it is left to QEMU, and what it
-// says of that folder to the user.
-func (c *Config) forget() {
-	disks := c.Disks
-	c.Disks = nil
-	for _, d := range disks {
-		c.Disks = append(c.Disks, d.withLayer())
+// forget opens those files. Where a disk's size is not known, it is left to QEMU.
+func (c *Config) forget() (err error) {
+	c.Disks = slices.Clone(c.Disks) // the caller's own stay as they are
+	for i := range c.Disks {
+		if err := c.Disks[i].addLayer(); err != nil {
+			return fmt.Errorf("what the guest writes to its disk, and is forgotten, takes a %w", err)
+		}
 	}
 	if c.firmware() == UEFI && c.FirmwareVars == "" {
-		c.variables = c.copyVariables()
+		if c.variables, err = c.copyVariables(); err != nil {
+			return fmt.Errorf("the firmware's variables, which are forgotten, take a %w", err)
+		}
 	}
+	return nil
 }
 
 // temporary is the folder in which QEMU would make its files.
 func temporary() string { return cmp.Or(os.Getenv("TMPDIR"), "/var/tmp") }
 
-// withLayer returns the disk below a layer that takes what is written.
-func (d Disk) withLayer() Disk {
+// addLayer puts a layer over the disk that takes what is written.
+func (d *Disk) addLayer() error {
 	if d.Writable || d.ReadOnly || d.Bus == CDROM || d.Backing != nil {
-		return d
+		return nil
 	}
 	layer, err := newLayer(d.size())
 	if err != nil || layer == nil {
-		return d
+		return err
 	}
-	over := Disk{layer: layer, Format: "qcow2", Bus: d.Bus, Serial: d.Serial, Writable: true}
-	d.Bus, d.Serial = Virtio, ""
-	over.Backing = &d
-	return over
+	below := *d
+	below.Bus, below.Serial = Virtio, ""
+	*d = Disk{layer: layer, Format: "qcow2", Bus: d.Bus, Serial: d.Serial, Writable: true, Backing: &below}
+	return nil
 }
 
 // size returns how many bytes the guest sees, or 0 if that is not known here.
@@ -80,27 +84,23 @@ func newLayer(size int64) (*os.File, error) {
 	}
 	file, err := qcow2.Layout(image.Hole(size))
 	if err != nil {
-		return nil, err
+		return nil, nil
 	}
 	return unnamedCopy(io.NewSectionReader(file, 0, file.Size()))
 }
 
 // copyVariables returns the firmware's variables as they are at first.
-func (c *Config) copyVariables() *os.File {
+func (c *Config) copyVariables() (*os.File, error) {
 	f, err := c.uefi()
 	if err != nil {
-		return nil // whoever starts it says so
+		return nil, nil // whoever starts it says so
 	}
 	from, err := os.Open(f.Vars)
 	if err != nil {
-		return nil
+		return nil, nil
 	}
 	defer from.Close()
-	file, err := unnamedCopy(from)
-	if err != nil {
-		return nil
-	}
-	return file
+	return unnamedCopy(from)
 }
 
 // unnamedCopy returns a file without a name that holds what is read.
@@ -111,7 +111,7 @@ func unnamedCopy(from io.Reader) (*os.File, error) {
 	}
 	if _, err := io.Copy(s.File, from); err != nil {
 		s.Close()
-		return nil, err
+		return nil, fmt.Errorf("temporary file: %w", err)
 	}
 	return s.File, nil
 }

@@ -9,9 +9,9 @@ import (
 	"ingot/image/qcow2"
 )
 
-// TestWithLayer puts a layer over the disks that a guest may write to in vain, and over
+// TestAddLayer puts a layer over the disks that a guest may write to in vain, and over
 // no others.
-func TestWithLayer(t *testing.T) {
+func TestAddLayer(t *testing.T) {
 	dir := t.TempDir()
 	raw, odd, q := filepath.Join(dir, "raw"), filepath.Join(dir, "odd"), filepath.Join(dir, "qcow2")
 	for name, size := range map[string]int64{raw: 3 << 20, odd: 1000} {
@@ -49,7 +49,10 @@ func TestWithLayer(t *testing.T) {
 		{"by NBD", Disk{NBD: layer, Size: 1 << 20}, 1 << 20},
 		{"by NBD, of no known size", Disk{NBD: layer}, 0},
 	} {
-		got := x.disk.withLayer()
+		got := x.disk
+		if err := got.addLayer(); err != nil {
+			t.Fatalf("%s: %v", x.name, err)
+		}
 		if got.Bus != x.disk.Bus || got.Serial != x.disk.Serial {
 			t.Errorf("%s: the guest sees %+v; want %+v", x.name, got, x.disk)
 		}
@@ -65,5 +68,24 @@ func TestWithLayer(t *testing.T) {
 		if size != x.size {
 			t.Errorf("%s: the layer's disk has %d bytes; want %d", x.name, size, x.size)
 		}
+	}
+}
+
+// TestTemporary starts a machine that has no folder for what its guest writes.
+func TestTemporary(t *testing.T) {
+	dir := t.TempDir()
+	raw, missing := filepath.Join(dir, "raw"), filepath.Join(dir, "missing")
+	if err := os.WriteFile(raw, make([]byte, 1<<20), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("TMPDIR", missing)
+	c := Config{Disks: []Disk{{Path: raw}}}
+	want := "what the guest writes to its disk, and is forgotten, takes a temporary file: create " + missing + ": no such file or directory"
+	if err := c.forget(); err == nil || err.Error() != want {
+		t.Errorf("forget = %v; want %s", err, want)
+	}
+	c.Disks[0].Writable = true
+	if err := c.forget(); err != nil {
+		t.Errorf("forget with a disk that keeps what is written: %v", err)
 	}
 }

@@ -102,7 +102,9 @@ func (m *Machine) prepare(ctx context.Context, c *Config) (qemu string, l *line,
 			return "", nil, fmt.Errorf("virtual machine: %w", err)
 		}
 	}
-	c.forget()
+	if err := c.forget(); err != nil {
+		return "", nil, fmt.Errorf("virtual machine: %w", err)
+	}
 	if l, err = c.line(); err != nil {
 		return "", nil, fmt.Errorf("virtual machine: %w", err)
 	}

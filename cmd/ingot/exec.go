@@ -172,7 +172,7 @@ func (x *execFlags) hint(err error) string {
 	if errors.As(err, &command) && command.Status == 127 && x.store == "" && x.sources.empty() && strings.Contains(command.Name, "/store/") {
 		return "the guest has no store unless --store says which"
 	}
-	return ""
+	return temporaryHint(err)
 }
 
 // run does all that the command line asks for.

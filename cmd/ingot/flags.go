@@ -34,7 +34,7 @@ func (accelFlag) Type() string { return "string" }
 
 // timeFlag is a flag that says how long something may take.
 type timeFlag struct {
-	to    *time.Duration
+	to   *time.Duration
 	zero bool // no time at all means something
 }
 

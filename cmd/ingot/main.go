@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/signal"
 	"slices"
@@ -142,6 +143,16 @@ func hint(verb *cobra.Command, err error) string {
 		return "free some space, or write to another folder with -o"
 	case errors.As(err, &changed):
 		return "run the build again when nothing writes there any more"
+	}
+	return temporaryHint(err)
+}
+
+// temporaryHint says where temporary files go, if none can be made there. QEMU's, and
+// those that are made for it, go to /var/tmp unless the variable says something else.
+func temporaryHint(err error) string {
+	var path *fs.PathError
+	if errors.As(err, &path) && (path.Path == os.TempDir() || path.Path == "/var/tmp") {
+		return fmt.Sprintf("the variable TMPDIR names the folder for temporary files; it is %q here", os.Getenv("TMPDIR"))
 	}
 	return ""
 }

@@ -425,7 +425,7 @@ func (s *suite) folders() (done func(), err error) {
 	}
 	s.temp, err = os.MkdirTemp("", fmt.Sprintf("%s%d-", prefix, os.Getpid()))
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("folder for what the tests' machines write: %w", err)
 	}
 	return func() {
 		os.RemoveAll(s.temp)
