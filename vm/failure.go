@@ -54,44 +54,47 @@ type failure struct {
 	kind    FailureKind
 	name    string
 	pattern func() *regexp.Regexp
-	fatal   bool // also while a command runs, whose output may show any of the others
+	weight  weight
 }
 
-// Signs of what a guest may get over: GRUB of a font, the firmware by another device.
+// weight is how much a sign of failure says.
+type weight int
+
 const (
-	grubFailed = "GRUB failed"
-	unsigned   = "the firmware does not start what no key that it knows has signed (Secure Boot)"
+	usual   weight = iota
+	fatal          // also while a command runs, whose output may show any of the others
+	passing        // a guest may get over it: GRUB of a font, the firmware by another device
 )
 
 // failures are looked for in this order.
 var failures = []failure{
-	{NoBoot, "the root was not found", lazy.Regexp(`VFS: Unable to mount root fs[^\n]*|ALERT! +\S+ does not exist[^\n]*`), false},
-	{Panicked, "the kernel panicked", lazy.Regexp(`Kernel panic - not syncing[^\n]*`), true},
-	{NoBoot, "the system did not start", lazy.Regexp(`ingot: cannot start[^\n]*`), false},
+	{NoBoot, "the root was not found", lazy.Regexp(`VFS: Unable to mount root fs[^\n]*|ALERT! +\S+ does not exist[^\n]*`), usual},
+	{Panicked, "the kernel panicked", lazy.Regexp(`Kernel panic - not syncing[^\n]*`), fatal},
+	{NoBoot, "the system did not start", lazy.Regexp(`ingot: cannot start[^\n]*`), usual},
 	{NoBoot, "the system gave up, and opened an emergency shell", lazy.Regexp(`You are in emergency mode[^\n]*|Entering emergency mode[^\n]*|` +
-		`An error occurred in stage [12] of the boot process[^\n]*|\(initramfs\) $|ERROR: [^\n]*entering a new (REPL|prompt)[^\n]*`), false},
-	{NoBoot, grubFailed, lazy.Regexp(`error: (no such (device|partition|disk)|unknown filesystem|file [^\n]* not found|` +
+		`An error occurred in stage [12] of the boot process[^\n]*|\(initramfs\) $|ERROR: [^\n]*entering a new (REPL|prompt)[^\n]*`), usual},
+	{NoBoot, "GRUB failed", lazy.Regexp(`error: (no such (device|partition|disk)|unknown filesystem|file [^\n]* not found|` +
 		"disk [^\n]* not found|symbol [^\n]* not found|you need to load the kernel first|invalid magic number|" +
-		`out of memory|attempt to read or write outside of)[^\n]*`), false},
-	{NoBoot, "GRUB found neither its files nor its root", lazy.Regexp(`grub rescue>`), false},
-	{NoBoot, "GRUB found no menu", lazy.Regexp(`Minimal BASH-like line editing is supported`), false},
-	{NoBoot, "GRUB's first stage failed", lazy.Regexp(`GRUB (Geom|Hard Disk|Read|Floppy) Error|(Geom|Hard Disk|Read) Error`), false},
-	{NoBoot, unsigned, lazy.Regexp(`BdsDxe: failed to (load|start) [^\n]*: (Access Denied|Security Violation)`), false},
-	{NoBoot, "the firmware found nothing to boot", lazy.Regexp(`No bootable device|not a bootable disk|BdsDxe: No bootable option[^\n]*|UEFI Interactive Shell`), false},
+		`out of memory|attempt to read or write outside of)[^\n]*`), passing},
+	{NoBoot, "GRUB found neither its files nor its root", lazy.Regexp(`grub rescue>`), usual},
+	{NoBoot, "GRUB found no menu", lazy.Regexp(`Minimal BASH-like line editing is supported`), usual},
+	{NoBoot, "GRUB's first stage failed", lazy.Regexp(`GRUB (Geom|Hard Disk|Read|Floppy) Error|(Geom|Hard Disk|Read) Error`), usual},
+	{NoBoot, "the firmware does not start what no key that it knows has signed (Secure Boot)", lazy.Regexp(`BdsDxe: failed to (load|start) [^\n]*: (Access Denied|Security Violation)`), passing},
+	{NoBoot, "the firmware found nothing to boot", lazy.Regexp(`No bootable device|not a bootable disk|BdsDxe: No bootable option[^\n]*|UEFI Interactive Shell`), usual},
 }
 
 // findFailure returns the first sign of failure in what a machine has shown.
 func findFailure(text string, fatalOnly bool) *FailureError {
 	var first *FailureError
 	for _, f := range failures {
-		if fatalOnly && !f.fatal {
+		if fatalOnly && f.weight != fatal {
 			continue
 		}
 		line := f.pattern().FindString(text)
 		switch {
 		case line == "":
 		case first == nil:
-			first = &FailureError{Kind: f.kind, Name: f.name, Line: strings.TrimSpace(line), Passing: f.name == grubFailed || f.name == unsigned}
+			first = &FailureError{Kind: f.kind, Name: f.name, Line: strings.TrimSpace(line), Passing: f.weight == passing}
 			if !first.Passing {
 				return first
 			}

@@ -16,7 +16,7 @@ func TestFindFailure(t *testing.T) {
 		{"Entering rescue mode...\ngrub rescue> ", "GRUB found neither its files nor its root"},
 		{"   Minimal BASH-like line editing is supported. For", "GRUB found no menu"},
 		{"Boot failed: not a bootable disk\n\nNo bootable device.\n", "the firmware found nothing to boot"},
-		{"BdsDxe: failed to load Boot0001 \"UEFI Misc Device\" from PciRoot(0x0)/Pci(0x3,0x0): Access Denied\r\nBdsDxe: No bootable option or device was found.\r\n", unsigned},
+		{"BdsDxe: failed to load Boot0001 \"UEFI Misc Device\" from PciRoot(0x0)/Pci(0x3,0x0): Access Denied\r\nBdsDxe: No bootable option or device was found.\r\n", "the firmware does not start what no key that it knows has signed (Secure Boot)"},
 		{"ingot: cannot start the system: no init on the root", "the system did not start"},
 	} {
 		got := ""

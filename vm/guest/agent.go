@@ -40,6 +40,11 @@ type agentServer struct {
 	off     func()
 }
 
+// newAgent returns an agent that switches the machine off by off.
+func (s *system) newAgent(off func()) *agentServer {
+	return &agentServer{fork: s.children.fork, env: agentEnvironment(), scripts: scriptDir, ready: make(chan struct{}), off: off}
+}
+
 // helper is the life of a helper machine. It returns only if the machine is none.
 func (s *system) helper() {
 	s.mountBasics()
@@ -49,8 +54,7 @@ func (s *system) helper() {
 	}
 	s.loadModules()
 	orders := s.orders()
-	v := &agentServer{fork: s.children.fork, env: agentEnvironment(), scripts: scriptDir, ready: make(chan struct{})}
-	v.off = func() { s.switchOff() }
+	v := s.newAgent(s.switchOff)
 	go func() {
 		// The host hears of the guest while this goes on.
 		v.err = s.prepareHelper()
@@ -113,8 +117,7 @@ func (s *system) switchOff() {
 // offerAgent serves a host in a system that has a life of its own, if the machine has
 // the port.
 func (s *system) offerAgent() {
-	v := &agentServer{fork: s.children.fork, env: agentEnvironment(), scripts: scriptDir, ready: make(chan struct{})}
-	v.off = func() { _ = unix.Kill(os.Getpid(), unix.SIGUSR2) }
+	v := s.newAgent(func() { _ = unix.Kill(os.Getpid(), unix.SIGUSR2) })
 	close(v.ready)
 	for !s.ending.Load() {
 		if err := v.serveWhenThere(portWait); errors.Is(err, fs.ErrNotExist) {

@@ -42,7 +42,7 @@ type Options struct {
 	Words  []string // for the kernel's command line, behind the system's own
 
 	EFIVars      string // the file that keeps UEFI's variables
-	UsualEFIVars string // the same, but for a machine that boots otherwise no error
+	UsualEFIVars string // the same, ignored by a machine that boots otherwise
 	SecureBoot   bool   // UEFI, and nothing but what Microsoft's keys have signed
 	TPM          bool
 	TPMDir       string // keeps what it knows; forgotten if empty
