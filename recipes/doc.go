@@ -15,11 +15,13 @@
 //  5. boot loader: GRUB's core image and EFI programs, laid into the Map.
 //  6. virtual machine, [Plan.Finish]: steps, and what other tools have to make. Most
 //     recipes do without.
-//  7. emit: raw or qcow2, under a temporary name until it is whole, and a
-//     [Manifest] beside it.
+//  7. emit: raw, qcow2, an ISO or a folder to boot by network, under a temporary name
+//     until it is whole, and a [Manifest] beside it. What is to be compressed is so
+//     before, by [Plan.Compress].
 //
 // [Recipe.Plan] is 2 to 5. The [Plan] it returns is a value: it can be printed, hashed,
-// compared with a disk, or written.
+// compared with a disk, or written. [Recipe.Environment] is 2 and 3, for who wants the
+// store and the kernel of a recipe and no disk.
 //
 //	r, err := recipes.Load("web.yaml", nil)
 //	p, err := r.Plan(ctx, recipes.Host{Program: "/usr/bin/ingot"})

@@ -20,10 +20,10 @@
 // that its [NIC]s name and no other; what else joins it to its host are pipes, sockets
 // without a name and files in memory that nobody else can open.
 //
-// QEMU, and each virtiofsd and swtpm beside it, belongs to the process that started it: it ends
-// with the context, with [Machine.Kill], and, by the kernel's hand, when that process
-// dies in whatever way. No socket or temporary file is left then, except the one that
-// [Display.VNC] names, which the next machine replaces.
+// QEMU, and each virtiofsd, swtpm and [Relay] beside it, belongs to the process that
+// started it: it ends with the context, with [Machine.Kill], and, by the kernel's hand,
+// when that process dies in whatever way. No socket or temporary file is left then, except
+// the one that [Display.VNC] names, which the next machine replaces.
 //
 // A wait ends as soon as the console shows that it is in vain: a kernel panic, GRUB's
 // rescue prompt, a root that is not there, firmware that finds nothing to boot. The
@@ -46,6 +46,13 @@
 // namespace in which that user is root. 9p takes nothing, and makes what the guest's root
 // writes belong to whoever runs ingot, as virtiofs does for an ordinary user; Debian's
 // kernels for clouds lack it.
+//
+// # Secure Boot, TPM, ports of the host
+//
+// [Config.SecureBoot] takes a firmware whose variables hold Microsoft's keys, and on x86-64
+// a machine with system management mode. A [TPM] is a process of swtpm's. A [Service] is a
+// port of the host that the guest reaches: QEMU starts the program that runs it anew for
+// each connection, so that its main function has to call [Relay] on [RelayVerb].
 //
 // # Limits
 //

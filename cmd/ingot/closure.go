@@ -24,8 +24,8 @@ func newClosure() *cobra.Command {
 		Short: "list a closure, say why a path is in it, and what dropping one would save",
 		Long: `List the paths of a closure with their sizes, or write the closure in another
 format. A SOURCE is a store path or a link to one, whose closure is read from the
-database of the store, or a file: reference graph, registration, or the JSON of nix path-info, told
-apart by what is in it. The flags name them one by one.
+database of the store, or a file: reference graph, registration, or the JSON of nix
+path-info, told apart by what is in it. The flags name them one by one.
 
 "saves" is what the closure would lose without a path: the path, and all that only
 it leads to. Sizes that no source gives are taken from the items, where they are on

@@ -170,7 +170,8 @@ A recipe, a short YAML file, says what the disk holds. Some ship with ingot.
 
 The exit status tells what went wrong: 1 is something of the host, 2 the command
 line, 3 the recipe, 4 too little space, on the host or in a partition, 5 a source
-file that changed while it was read, 130 an interruption. run, exec and shell give
+file that changed while it was read, 6 an image that is not what verify holds it
+against, 130 an interruption. check has a status of its own; run, exec and shell give
 that of the guest's command.`,
 		Example: `  ingot recipes                          what ships with ingot
   ingot recipes rescue > mine.yaml       a start for a recipe of one's own
