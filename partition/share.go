@@ -59,6 +59,9 @@ func (t Table) Divide() (Table, error) {
 	if err := l.setDefaults(); err != nil {
 		return t, err
 	}
+	if _, err := l.placeRaw(); err != nil { // whatever the shares are
+		return t, err
+	}
 	left, err := l.left()
 	if err != nil {
 		return t, err

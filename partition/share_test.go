@@ -55,6 +55,15 @@ func TestDivideRefusals(t *testing.T) {
 	}
 }
 
+// TestDivideBlamesNoShare: what overlaps whatever the shares are is told as it is.
+func TestDivideBlamesNoShare(t *testing.T) {
+	table := Table{Size: 8 * miB, Partitions: []Partition{{Share: 100_00}}, Raw: []Raw{{Name: "spl", Start: 8 << 10, Content: image.Bytes("x")}}}
+	const want = "the gpt table (bytes 440 to 17407) and raw bytes spl"
+	if _, err := table.Layout(); err == nil || !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("Layout = %v; want %s", err, want)
+	}
+}
+
 // TestDivideIsTight: a unit of the alignment more would not fit.
 func TestDivideIsTight(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
