@@ -2,6 +2,7 @@ package recipes
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +15,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"ingot/internal/input"
 	"ingot/internal/near"
 	"ingot/partition"
 )
@@ -50,7 +52,15 @@ const maxText = 16 << 20
 
 // ReadText reads a file that somebody has written: a recipe, a script.
 func ReadText(name string) ([]byte, error) {
-	f, err := os.Open(name)
+	if err := input.Check(name); err != nil {
+		return nil, err
+	}
+	return ReadStream(context.Background(), name)
+}
+
+// ReadStream is [ReadText] for what may be a pipe, too, which can be read but once.
+func ReadStream(ctx context.Context, name string) ([]byte, error) {
+	f, err := input.Open(ctx, name)
 	if err != nil {
 		return nil, err
 	}

@@ -6,12 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"ingot/image"
+	"ingot/internal/input"
 	"ingot/storedb"
 	"ingot/storedb/archive"
 	"ingot/storedb/cache"
@@ -111,7 +111,7 @@ func (s *store) read(ctx context.Context, h Host, c *Closure) ([]*storedb.Item, 
 	}
 	var items []*storedb.Item
 	for _, p := range c.Graph {
-		more, err := readFile(p, s.flavour.ReadGraph)
+		more, err := readItems(ctx, p, s.flavour.ReadGraph)
 		if err != nil {
 			return nil, err
 		}
@@ -123,7 +123,7 @@ func (s *store) read(ctx context.Context, h Host, c *Closure) ([]*storedb.Item, 
 		read  func(string, io.Reader) ([]*storedb.Item, error)
 	}{{c.Registration, s.flavour.ReadRegistration}, {c.PathInfo, s.flavour.ReadPathInfo}} {
 		for _, p := range known.files {
-			more, err := readFile(p, known.read)
+			more, err := readItems(ctx, p, known.read)
 			if err != nil {
 				return nil, err
 			}
@@ -156,14 +156,14 @@ func about(registration, items []*storedb.Item) []*storedb.Item {
 	return slices.DeleteFunc(registration, func(it *storedb.Item) bool { return !wanted[it.Path] })
 }
 
-func readFile[R any](p Path, read func(name string, r io.Reader) (R, error)) (R, error) {
-	f, err := os.Open(p.Host)
+// readItems reads a file, or what a shell's <(…) prints.
+func readItems(ctx context.Context, p Path, read func(string, io.Reader) ([]*storedb.Item, error)) ([]*storedb.Item, error) {
+	f, err := input.Open(ctx, p.Host)
 	if err != nil {
-		var none R
-		return none, err
+		return nil, err
 	}
 	defer f.Close()
-	return read(p.Host, f)
+	return storedb.NotEmpty(read)(p.Host, f)
 }
 
 // add makes the item of a file or folder that joins the store.

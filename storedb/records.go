@@ -28,6 +28,18 @@ func (f Flavour) ReadRegistration(name string, r io.Reader) ([]*Item, error) {
 	return f.readRecords(name, r, true)
 }
 
+// NotEmpty returns a reader of sources that refuses one that names no store paths, as a
+// command that failed leaves it.
+func NotEmpty(read func(name string, r io.Reader) ([]*Item, error)) func(string, io.Reader) ([]*Item, error) {
+	return func(name string, r io.Reader) ([]*Item, error) {
+		items, err := read(name, r)
+		if err == nil && len(items) == 0 {
+			err = fmt.Errorf("%s: names no store paths", name)
+		}
+		return items, err
+	}
+}
+
 func (f Flavour) readRecords(name string, r io.Reader, withHash bool) ([]*Item, error) {
 	p := &recordReader{
 		lines: bufio.NewReaderSize(r, maxLine), name: name, flavour: f,

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"ingot/image"
+	"ingot/internal/input"
 )
 
 // Firmware is what a machine starts with.
@@ -132,6 +133,9 @@ func (c *Config) virtio(device string) string {
 }
 
 func readable(path string) error {
+	if err := input.Check(path); err != nil {
+		return err
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return err

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/term"
 
 	"ingot/image"
+	"ingot/internal/input"
 	"ingot/partition"
 	"ingot/recipes"
 	"ingot/vm/scenario"
@@ -124,7 +125,7 @@ func (o *buildFlags) say(c *cobra.Command, format string, args ...any) {
 // load loads the recipe, whose format is what the output's name ends in if nothing else
 // says it.
 func (o *buildFlags) load(c *cobra.Command, name string, r recipeFlags) (*recipes.Recipe, error) {
-	recipe, err := r.load(name)
+	recipe, err := r.load(c, name)
 	if err != nil {
 		return nil, err
 	}
@@ -140,7 +141,7 @@ func (o *buildFlags) load(c *cobra.Command, name string, r recipeFlags) (*recipe
 	if r.format = formats[filepath.Ext(o.output)]; r.format == "" {
 		return recipe, nil
 	}
-	return r.load(name)
+	return r.load(c, name)
 }
 
 // compress does what compression there is to do.
@@ -268,6 +269,8 @@ type recipeFlags struct {
 	signKey, signCert, signChain string   // of build
 	sshKeys                      []string // likewise
 
+	piped []byte // the recipe, if it came by a pipe: that is read but once
+
 	helper helperFlags
 }
 
@@ -277,7 +280,7 @@ func (r *recipeFlags) add(c *cobra.Command) {
 }
 
 // load reads a recipe, with what the flags override.
-func (r recipeFlags) load(name string) (*recipes.Recipe, error) {
+func (r *recipeFlags) load(c *cobra.Command, name string) (*recipes.Recipe, error) {
 	set := r.set
 	if r.format != "" {
 		set = append(set, "output.format="+r.format)
@@ -301,7 +304,16 @@ func (r recipeFlags) load(name string) (*recipes.Recipe, error) {
 		}
 		set = append(set, "system.ssh.keys="+keys)
 	}
-	return recipes.Load(name, set)
+	if r.piped == nil && !input.IsStream(name) {
+		return recipes.Load(name, set)
+	}
+	if r.piped == nil {
+		var err error
+		if r.piped, err = recipes.ReadStream(c.Context(), name); err != nil {
+			return nil, err
+		}
+	}
+	return recipes.Parse(name, filepath.Dir(name), r.piped, set)
 }
 
 // sshKeys returns public keys, which stand in files or are given themselves, as a
@@ -328,8 +340,8 @@ func sshKeys(args []string) (string, error) {
 }
 
 // plan reads a recipe and plans it, for verbs that only read: hashing shows as progress.
-func (r recipeFlags) plan(c *cobra.Command, name string) (*recipes.Plan, error) {
-	recipe, err := r.load(name)
+func (r *recipeFlags) plan(c *cobra.Command, name string) (*recipes.Plan, error) {
+	recipe, err := r.load(c, name)
 	if err != nil {
 		return nil, err
 	}

@@ -15,6 +15,8 @@ import (
 
 	"ingot/partition"
 	"ingot/storedb"
+
+	"ingot/internal/input"
 )
 
 func newClosure() *cobra.Command {
@@ -306,6 +308,9 @@ func (s *sourceFlags) addArgs(args []string) error {
 // bracket. The second line of a registration is a hash; that of a graph is a deriver
 // or empty.
 func (s *sourceFlags) listFor(name string) (*[]string, error) {
+	if err := input.Check(name); err != nil {
+		return nil, fmt.Errorf("%w: a pipe goes to --graph, --registration or --path-info", err)
+	}
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, err

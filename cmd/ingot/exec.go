@@ -177,7 +177,7 @@ func (x *execFlags) hint(err error) string {
 
 // run does all that the command line asks for.
 func (x *execFlags) run(c *cobra.Command, args []string) error {
-	command, qemu, err := x.command(args)
+	command, qemu, err := x.command(c.Context(), args)
 	if err != nil {
 		return err
 	}
@@ -224,7 +224,7 @@ func (x *execFlags) run(c *cobra.Command, args []string) error {
 }
 
 // command splits the arguments, and reads the script.
-func (x *execFlags) command(args []string) (helper.Command, []string, error) {
+func (x *execFlags) command(ctx context.Context, args []string) (helper.Command, []string, error) {
 	var qemu []string
 	for i, arg := range slices.Backward(args) {
 		if arg == "--" {
@@ -244,7 +244,7 @@ func (x *execFlags) command(args []string) (helper.Command, []string, error) {
 	}
 	switch {
 	case x.script != "":
-		text, err := os.ReadFile(x.script)
+		text, err := recipes.ReadStream(ctx, x.script)
 		if err != nil {
 			return command, nil, err
 		}

@@ -24,7 +24,7 @@ func (x *execFlags) environment(c *cobra.Command, o *helper.Options) (*recipes.E
 		}
 		return nil, nil
 	}
-	r, err := recipeFlags{set: x.set}.load(x.recipe)
+	r, err := (&recipeFlags{set: x.set}).load(c, x.recipe)
 	if err != nil {
 		return nil, err
 	}

@@ -17,6 +17,7 @@ import (
 
 	"ingot/bootloader"
 	"ingot/image"
+	"ingot/internal/input"
 	"ingot/recipes"
 	"ingot/storedb"
 	"ingot/vm"
@@ -132,6 +133,9 @@ func (f *machineFlags) kind(what string) (kindOfSystem, error) {
 }
 
 func headOf(name string) ([]byte, error) {
+	if err := input.Check(name); err != nil {
+		return nil, err
+	}
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, err

@@ -20,6 +20,7 @@ import (
 	"ingot/image"
 	"ingot/image/nbd"
 	"ingot/image/qcow2"
+	"ingot/internal/input"
 	"ingot/partition"
 	"ingot/recipes"
 	"ingot/vm/run"
@@ -227,6 +228,9 @@ func deviceMap(name string) (*image.Map, error) {
 // looksLikeImage tells an image from a recipe, which is text: an image has a zero byte
 // among its first.
 func looksLikeImage(name string) (bool, error) {
+	if err := input.Check(name); err != nil {
+		return false, err
+	}
 	f, err := os.Open(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil // a recipe that ships, or an error that says what there is

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"ingot/image"
+	"ingot/internal/input"
 	"ingot/storedb"
 	"ingot/storedb/archive"
 	"ingot/storedb/cache"
@@ -85,7 +86,7 @@ func (s *sourceFlags) items(ctx context.Context) (storedb.Flavour, [][]*storedb.
 		read  func(string, io.Reader) ([]*storedb.Item, error)
 	}{{s.graphs, f.ReadGraph}, {s.registrations, f.ReadRegistration}, {s.pathInfos, f.ReadPathInfo}} {
 		for _, name := range files.names {
-			items, err := readSource(name, files.read)
+			items, err := readSource(ctx, name, files.read)
 			if err != nil {
 				return f, nil, err
 			}
@@ -209,18 +210,14 @@ func (s *sourceFlags) closure(ctx context.Context) (*storedb.Closure, error) {
 	return storedb.NewClosure(f, items...)
 }
 
-func readSource(name string, read func(string, io.Reader) ([]*storedb.Item, error)) ([]*storedb.Item, error) {
+func readSource(ctx context.Context, name string, read func(string, io.Reader) ([]*storedb.Item, error)) ([]*storedb.Item, error) {
 	if name == "-" {
-		return read("standard input", os.Stdin)
+		return storedb.NotEmpty(read)("standard input", input.Reader(ctx, os.Stdin))
 	}
-	f, err := os.Open(name)
+	f, err := input.Open(ctx, name)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	items, err := read(name, f)
-	if err == nil && len(items) == 0 { // as a command that failed leaves it
-		err = fmt.Errorf("%s: names no store paths", name)
-	}
-	return items, err
+	return storedb.NotEmpty(read)(name, f)
 }

@@ -199,7 +199,7 @@ func (s *suite) openFile(path string, text []byte) error {
 }
 
 func (s *suite) openRecipe(what string) error {
-	recipe, err := s.flags.recipe.load(what)
+	recipe, err := s.flags.recipe.load(s.c, what)
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 
 	"ingot/image"
 	"ingot/image/qcow2"
+	"ingot/internal/input"
 	"ingot/recipes"
 )
 
@@ -26,7 +27,7 @@ say whose bytes differ. The exit status is 0 if none do, and 6 if any does.`,
 		Example: `  ingot verify web.yaml web.qcow2`,
 		Args:    cobra.ExactArgs(2),
 		RunE: func(c *cobra.Command, args []string) error {
-			recipe, err := r.load(args[0])
+			recipe, err := r.load(c, args[0])
 			if err != nil {
 				return err
 			}
@@ -156,6 +157,9 @@ type disk struct {
 
 // openDisk opens a raw image, a block device or a qcow2 file.
 func openDisk(name string) (*disk, error) {
+	if err := input.Check(name); err != nil {
+		return nil, err
+	}
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, err

@@ -1,0 +1,79 @@
+// Package input opens what a person names to be read.
+//
+// Most of that are files. But a shell makes a pipe of <(…), and a name can lead to a FIFO,
+// a terminal or a socket. To open one, or to read from it, waits for whoever writes, and
+// no signal ends the wait: so [Check] refuses them where a file is looked into more than
+// once, and [Open] waits for them beside a context.
+package input
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// stream says what of that kind name leads to, if anything. Block devices are disks,
+// and the null device is an empty file.
+func stream(name string) string {
+	info, err := os.Stat(name)
+	if err != nil {
+		return ""
+	}
+	switch mode := info.Mode(); {
+	case mode&fs.ModeNamedPipe != 0:
+		return "a pipe"
+	case mode&fs.ModeSocket != 0:
+		return "a socket"
+	case mode&fs.ModeCharDevice != 0 && info.Sys().(*syscall.Stat_t).Rdev != unix.Mkdev(1, 3):
+		return "a device that is no disk"
+	}
+	return ""
+}
+
+// IsStream says whether name leads to what can be read but once: a pipe, a terminal.
+func IsStream(name string) bool { return stream(name) != "" }
+
+// Check refuses what can be read but once. What is not there is for others to refuse.
+func Check(name string) error {
+	if kind := stream(name); kind != "" {
+		return fmt.Errorf("%s: is %s, and what is read here has to be a file", name, kind)
+	}
+	return nil
+}
+
+// Open opens a file, or a pipe and its like. Neither that nor reading outlasts the
+// context; what still waits for a writer then does so until the process ends.
+func Open(ctx context.Context, name string) (io.ReadCloser, error) {
+	if !IsStream(name) {
+		return os.Open(name)
+	}
+	return relay(ctx, func() (io.ReadCloser, error) { return os.Open(name) }), nil
+}
+
+// Reader returns what reads from r, which may be a terminal or a pipe, as [Open] does.
+func Reader(ctx context.Context, r io.Reader) io.ReadCloser {
+	return relay(ctx, func() (io.ReadCloser, error) { return io.NopCloser(r), nil })
+}
+
+// relay hands on what another goroutine opens and reads.
+func relay(ctx context.Context, open func() (io.ReadCloser, error)) io.ReadCloser {
+	r, w := io.Pipe()
+	stop := context.AfterFunc(ctx, func() { w.CloseWithError(ctx.Err()) })
+	go func() {
+		defer stop()
+		from, err := open()
+		if err != nil {
+			w.CloseWithError(err)
+			return
+		}
+		defer from.Close()
+		_, err = io.Copy(w, from)
+		w.CloseWithError(err)
+	}()
+	return r
+}
