@@ -80,7 +80,11 @@ func commandLine(ctx context.Context, args []string, out, errout io.Writer) int 
 	root.SetArgs(args)
 	root.SetOut(out)
 	root.SetErr(errout)
+	unwritten := checkHelp(root)
 	verb, err := root.ExecuteContextC(ctx)
+	if err == nil {
+		err = *unwritten
+	}
 	if err == nil {
 		return 0
 	}
