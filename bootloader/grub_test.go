@@ -18,21 +18,21 @@ var testPlace = Place{UUID: "27c6c1a2-0b1f-4c5e-9d2a-6d1e3c1a7a3e"}
 
 func TestPlatforms(t *testing.T) {
 	for s, want := range map[string]Platform{"bios": BIOS, "BIOS": BIOS, "efi": EFI, "efi32": EFI32, "x86_64-efi": EFI} {
-		if got, err := ParsePlatform(s); err != nil || got != want || !strings.EqualFold(got.String(), s) && got.Name() != s {
+		if got, err := ParsePlatform("x86_64", s); err != nil || got != want || !strings.EqualFold(got.String(), s) && got.Name() != s {
 			t.Errorf("ParsePlatform(%q) = %v, %v; want %v", s, got, err, want)
 		}
 	}
-	if _, err := ParsePlatform("uefi64"); err == nil || !strings.Contains(err.Error(), "known are bios, efi, efi32") {
+	if _, err := ParsePlatform("x86_64", "uefi64"); err == nil || !strings.Contains(err.Error(), "known are bios, efi, efi32") {
 		t.Errorf("ParsePlatform(uefi64) = %v; want an error that names the known ones", err)
 	}
 	for arch, want := range map[string]Platform{"x86_64": EFI, "i686": EFI, "aarch64": EFIAArch64, "armhf": EFIARM, "riscv64": EFIRISCV64} {
-		if got, err := ParsePlatformOf(arch, "efi"); err != nil || got != want {
-			t.Errorf("ParsePlatformOf(%s, efi) = %v, %v; want %v", arch, got.Name(), err, want.Name())
+		if got, err := ParsePlatform(arch, "efi"); err != nil || got != want {
+			t.Errorf("ParsePlatform(%s, efi) = %v, %v; want %v", arch, got.Name(), err, want.Name())
 		}
 	}
 	for arch, want := range map[string]string{"aarch64": "known are efi (for aarch64)", "ppc64le": "not installed for the architecture ppc64le"} {
-		if got, err := ParsePlatformOf(arch, "bios"); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("ParsePlatformOf(%s, bios) = %v, %v; want an error with %q", arch, got, err, want)
+		if got, err := ParsePlatform(arch, "bios"); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("ParsePlatform(%s, bios) = %v, %v; want an error with %q", arch, got, err, want)
 		}
 	}
 }

@@ -44,12 +44,10 @@ func (p Platform) String() string { return platforms[p].word }
 // Name returns GRUB's name of the platform, such as "x86_64-efi".
 func (p Platform) Name() string { return platforms[p].name }
 
-// ParsePlatform reads "bios", "efi" and "efi32", those of a PC, or GRUB's own names.
-func ParsePlatform(s string) (Platform, error) { return ParsePlatformOf("x86_64", s) }
-
-// ParsePlatformOf reads the word for a firmware of an architecture, as Linux names it:
-// x86_64, i686, aarch64, armhf or riscv64. All but the PC have "efi" alone.
-func ParsePlatformOf(arch, s string) (Platform, error) {
+// ParsePlatform reads the word for a firmware of an architecture, as Linux names it:
+// x86_64, i686, aarch64, armhf or riscv64. A PC has "bios", "efi" and "efi32", all others
+// have "efi" alone; GRUB's own names serve, too.
+func ParsePlatform(arch, s string) (Platform, error) {
 	if arch == "i686" { // a PC, whose firmware may be of 64 bits all the same
 		arch = "x86_64"
 	}

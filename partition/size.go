@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"math/big"
-	"strconv"
 	"strings"
 
 	"github.com/dustin/go-humanize"
@@ -89,21 +88,6 @@ func ParseSize(s string) (image.Size, error) {
 		return image.Size{}, fmt.Errorf("free space of %q: %w", s, err)
 	}
 	return image.Fit(n), nil
-}
-
-// FormatSize writes a size as [ParseSize] reads it.
-func FormatSize(s image.Size) string {
-	exact := strings.ReplaceAll(FormatBytes(s.Bytes), " ", "")
-	if n, err := ParseBytes(exact); err != nil || n != s.Bytes {
-		exact = strconv.FormatInt(s.Bytes, 10)
-	}
-	switch {
-	case !s.Fit:
-		return exact
-	case s.Bytes == 0:
-		return "fit"
-	}
-	return "fit+" + exact
 }
 
 // FormatBytes writes a number of bytes for people, in the largest unit that it

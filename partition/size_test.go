@@ -5,8 +5,6 @@ import (
 	"strings"
 	"testing"
 
-	"pgregory.net/rapid"
-
 	"ingot/image"
 )
 
@@ -76,15 +74,4 @@ func TestFormatBytes(t *testing.T) {
 			t.Errorf("exactly(%d) = %q; want %q", n, got, want)
 		}
 	}
-}
-
-func TestFormatSizeReadsBack(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		n := rapid.OneOf(rapid.Int64Range(1, math.MaxInt64), rapid.Map(rapid.Int64Range(1, 1<<20), func(n int64) int64 { return n << 20 })).Draw(t, "n")
-		want := image.Size{Bytes: n, Fit: rapid.Bool().Draw(t, "fit")}
-		got, err := ParseSize(FormatSize(want))
-		if err != nil || got != want {
-			t.Errorf("ParseSize(%q) = %v, %v; want %v", FormatSize(want), got, err, want)
-		}
-	})
 }

@@ -37,7 +37,7 @@ func (r *Recipe) checkPlatform(word string) error {
 	if _, known := arches[r.Arch]; !known {
 		return nil // said of arch already
 	}
-	_, err := bootloader.ParsePlatformOf(r.Arch, word)
+	_, err := bootloader.ParsePlatform(r.Arch, word)
 	return err
 }
 

@@ -107,7 +107,7 @@ func (p *planner) bootPartition() (int, error) {
 
 // platform makes GRUB for one firmware.
 func (p *planner) platform(ctx context.Context, b *boot, grub *bootloader.Grub, word string, at int, place bootloader.Place) error {
-	platform, err := bootloader.ParsePlatformOf(p.Arch, word)
+	platform, err := bootloader.ParsePlatform(p.Arch, word)
 	if err != nil {
 		return err
 	}

@@ -141,7 +141,7 @@ func TestWindow(t *testing.T) {
 // firmware.
 func TestFirmwareVars(t *testing.T) {
 	c := idle(t)
-	f, err := vm.FindOVMF()
+	f, err := vm.FindUEFI(vm.X86_64)
 	if err != nil {
 		judge(t, "ovmf")
 	}

@@ -62,9 +62,6 @@ var (
 	}
 )
 
-// FindOVMF returns the first firmware for x86-64 that is there whole.
-func FindOVMF() (OVMF, error) { return FindUEFI(X86_64) }
-
 // FindUEFI returns the first firmware for an architecture that is there whole.
 func FindUEFI(a Arch) (OVMF, error) {
 	return findFirmware(a.orHost(), "UEFI firmware", a.orHost().platform().uefi)

@@ -29,7 +29,7 @@ func killed(dir string) {
 	if _, err := exec.LookPath("swtpm"); err == nil {
 		c.TPM = &vm.TPM{}
 	}
-	if _, err := vm.FindOVMF(); err == nil {
+	if _, err := vm.FindUEFI(vm.X86_64); err == nil {
 		c.Firmware, c.FirmwareVars = vm.UEFI, filepath.Join(dir, "vars")
 	}
 	m, err := vm.Start(context.Background(), c)

@@ -22,7 +22,7 @@ func TestScript(t *testing.T) {
 		UpdateScripts: os.Getenv("UPDATE_SCRIPTS") != "",
 		Condition: func(cond string) (bool, error) {
 			if cond == "ovmf" {
-				_, err := vm.FindOVMF()
+				_, err := vm.FindUEFI(vm.X86_64)
 				return err == nil, nil
 			}
 			return cond == "root" && os.Geteuid() == 0, nil
