@@ -219,7 +219,7 @@ func (f *machineFlags) closure(c *cobra.Command, what string) (*run.System, erro
 	if what == "" {
 		what = strings.Join(append(append([]string{}, f.sources.graphs...), f.sources.paths...), " ")
 	}
-	s := &run.System{Name: "closure", What: what, Kernel: file, Initrd: []image.Blob{initrd}, Firmware: []run.Boot{}, NoAgent: !f.shell || f.find}
+	s := &run.System{Name: f.sources.machineName(), Numbered: true, What: what, Kernel: file, Initrd: []image.Blob{initrd}, Firmware: []run.Boot{}, NoAgent: !f.shell || f.find}
 	if err := f.attachStore(c, s); err != nil {
 		return nil, err
 	}

@@ -108,7 +108,7 @@ type runFlags struct {
 
 func (r *runFlags) add(c *cobra.Command) {
 	f := c.Flags()
-	f.StringVar(&r.name, "name", "", "what the machine is called; the recipe's name or the file's if left out")
+	f.StringVar(&r.name, "name", "", "what the machine is called; the name of the recipe, the file or the store path if left out, and of a bare closure with a number behind it if there is such a machine")
 	f.StringVar(&r.boot, "boot", "", "kernel (put into memory by QEMU: quick), bios or uefi; kernel where there is one, else what the disk boots with")
 	f.StringVar(&r.arch, "arch", "", "the guest's processor; this machine's own if left out")
 	f.StringVar(&r.machine, "machine", "", "QEMU's type of machine, with options")
@@ -282,6 +282,7 @@ func runMachine(c *cobra.Command, what string, m *machineFlags, r *runFlags) err
 // placeOnVLANs tells the guest, by its initial RAM disk, which card has which address.
 func placeOnVLANs(s *run.System, o *run.Options) error {
 	name := cmp.Or(o.Name, s.Name)
+	o.Name = name // the guest is told, so that no other will do
 	place := guest.Place{Hostname: name}
 	if !o.NoNetwork {
 		place.Cards = append(place.Cards, guest.Card{MAC: vm.MAC(name, 0)})

@@ -18,6 +18,7 @@ import (
 	"ingot/storedb"
 	"ingot/storedb/archive"
 	"ingot/storedb/cache"
+	"ingot/vm/run"
 )
 
 // sourceFlags say where a closure is read from. The verbs that read one share them.
@@ -65,6 +66,21 @@ func (s *sourceFlags) kind() (storedb.Flavour, error) {
 		return 0, usageError{fmt.Errorf("--flavour: %w", err)}
 	}
 	return f, nil
+}
+
+// machineName is what a machine is called that shows the closure: after the first of its
+// store paths, or else of its files.
+func (s *sourceFlags) machineName() string {
+	name := "closure"
+	switch files := slices.Concat(s.graphs, s.registrations, s.pathInfos); {
+	case len(s.paths) > 0:
+		_, name, _ = strings.Cut(filepath.Base(s.paths[0]), "-")
+	case len(files) > 0 && files[0] != "-" && !input.IsStream(files[0]):
+		name = strings.TrimSuffix(filepath.Base(files[0]), filepath.Ext(files[0]))
+	case len(files) == 0 && len(s.adds)+len(s.unpacks) > 0:
+		name, _ = splitAddition(slices.Concat(s.adds, s.unpacks)[0])
+	}
+	return run.SafeName(name)
 }
 
 // items reads all sources. Each slice is one of them.

@@ -47,6 +47,13 @@ func (j *janitor) dismiss() {
 	_ = j.cmd.Wait()
 }
 
+// abandon ends the janitor of a machine that has not come to be: what bears its name is
+// another's, and would have it wait.
+func (j *janitor) abandon() {
+	_ = j.cmd.Process.Kill()
+	j.dismiss()
+}
+
 // Janitor is the whole life of a janitor process: args are its folder and the name of
 // the machine.
 func Janitor(args []string) {

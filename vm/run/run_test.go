@@ -118,6 +118,40 @@ func TestRegistry(t *testing.T) {
 	}
 }
 
+// TestTakeName starts what has the name of a machine that runs.
+func TestTakeName(t *testing.T) {
+	r := testRegistry(t)
+	long := strings.Repeat("x", maxName)
+	guess, known := &System{Name: "hello", Numbered: true}, &System{Name: "hello"}
+	for _, c := range []struct {
+		system *System
+		o      Options
+		want   string // no name: it is refused
+	}{
+		{guess, Options{}, "hello"},
+		{guess, Options{}, "hello-2"},
+		{guess, Options{}, "hello-3"},
+		{guess, Options{Name: "hello-2"}, ""},
+		{known, Options{}, ""},
+		{known, Options{Name: "other"}, "other"},
+		{&System{Name: long, Numbered: true}, Options{}, long},
+		{&System{Name: long, Numbered: true}, Options{}, long[2:] + "-2"},
+	} {
+		x := &Session{cancel: func() {}}
+		defer x.Close()
+		err := x.takeName(r, c.system, &c.o)
+		if c.want == "" {
+			if !errors.As(err, new(*RunningError)) || x.janitor != nil {
+				t.Errorf("takeName of %s, called %q: %v; want a RunningError", c.system.Name, c.o.Name, err)
+			}
+			continue
+		}
+		if err != nil || c.o.Name != c.want || x.claim.name != c.want {
+			t.Errorf("takeName of %s: %q, %v; want %q", c.system.Name, c.o.Name, err, c.want)
+		}
+	}
+}
+
 // A folder that others can write to is refused.
 func TestRegistryOfOthers(t *testing.T) {
 	r := testRegistry(t)

@@ -55,7 +55,6 @@ func Start(ctx context.Context, s *System, o Options, h Host) (_ *Session, err e
 	if err := o.prepare(s); err != nil {
 		return nil, err
 	}
-	name := o.name(s)
 	x := &Session{}
 	ctx, x.cancel = context.WithCancel(ctx)
 	defer func() {
@@ -63,15 +62,11 @@ func Start(ctx context.Context, s *System, o Options, h Host) (_ *Session, err e
 			x.Close()
 		}
 	}()
-	// The janitor first: whatever is made after it is there is cleared away.
-	if x.janitor, err = startJanitor(h.Registry, name); err != nil {
-		return nil, fmt.Errorf("start the process that tidies up: %w", err)
-	}
-	if x.claim, err = h.Registry.claim(name); err != nil {
+	if err := x.takeName(h.Registry, s, &o); err != nil {
 		return nil, err
 	}
 	if o.SSH {
-		if err := o.letSSHIn(h.Registry.path(name, keySuffix)); err != nil {
+		if err := o.letSSHIn(h.Registry.path(o.Name, keySuffix)); err != nil {
 			return nil, err
 		}
 	}
@@ -93,6 +88,36 @@ func Start(ctx context.Context, s *System, o Options, h Host) (_ *Session, err e
 		return nil, err
 	}
 	return x, x.claim.write(&x.Entry)
+}
+
+// takeName makes a name the machine's: the one that it was given or, of a system that
+// does not mind, the first that is free of NAME, NAME-2, NAME-3 and so on.
+func (x *Session) takeName(r Registry, s *System, o *Options) error {
+	name := o.name(s)
+	for n := 2; ; n++ {
+		err := x.take(r, name)
+		if err == nil {
+			o.Name = name
+			return nil
+		}
+		if o.Name != "" || !s.Numbered || !errors.As(err, new(*RunningError)) {
+			return err
+		}
+		name = numberedName(s.Name, n)
+	}
+}
+
+// take claims a name, the janitor first: whatever is made after it is there is cleared
+// away.
+func (x *Session) take(r Registry, name string) (err error) {
+	if x.janitor, err = startJanitor(r, name); err != nil {
+		return fmt.Errorf("start the process that tidies up: %w", err)
+	}
+	if x.claim, err = r.claim(name); err != nil {
+		x.janitor.abandon()
+		x.janitor = nil
+	}
+	return err
 }
 
 // prepare checks the options and makes what they take for granted.

@@ -19,6 +19,10 @@ type System struct {
 	Name string // what the machine is called unless told otherwise
 	What string // how a person names it: web.yaml, nixos.qcow2
 
+	// Numbered says that the name is just a guess: where a machine has it, this one has a
+	// number behind it.
+	Numbered bool
+
 	Arch  vm.Arch // the host's if empty
 	Disks []Base  // the first is the one that firmware boots and that changes are kept of
 
@@ -82,6 +86,12 @@ func Open(path string) (*System, error) {
 func stem(path string) string {
 	name := filepath.Base(path)
 	return SafeName(strings.TrimSuffix(name, filepath.Ext(name)))
+}
+
+// numberedName is that of the machine of number n that has the same name.
+func numberedName(name string, n int) string {
+	number := fmt.Sprintf("-%d", n)
+	return name[:min(len(name), maxName-len(number))] + number
 }
 
 // SafeName makes a machine's name of any text.
