@@ -7,6 +7,7 @@ import (
 
 	"ingot/image"
 	"ingot/image/qcow2"
+	"ingot/image/squashfs"
 )
 
 // compression is how the clusters of a qcow2 are compressed; without a type they are not.
@@ -17,17 +18,33 @@ func (o Output) compression() qcow2.Compression {
 	return qcow2.Compression{Type: o.Compression, Level: o.Level}
 }
 
-// checkCompressed looks at what the output says of the compression of a qcow2.
-func (r *Recipe) checkCompressed(d *decoder) {
-	c := r.Output.compression()
-	if c.Type == "" {
+// checkCompression looks at what the output says of compression, first without the level.
+func (o Output) checkCompression(d *decoder) {
+	level := o.Level
+	o.Level = 0
+	if err := o.compressionErr(); err != nil {
+		if o.Format == "qcow2" {
+			err = fmt.Errorf("%w; none leaves the disk as it is", err)
+		}
+		d.check("output.compression", err)
 		return
 	}
-	if err := (qcow2.Compression{Type: c.Type}).Check(); err != nil {
-		d.fail("output.compression", "%s; none leaves the disk as it is", err)
-		return
+	o.Level = level
+	d.check("output.level", o.compressionErr())
+}
+
+// compressionErr says why the output cannot be compressed in this way: a qcow2, or else the
+// squashfs of an ISO or a folder. A recipe for a raw disk may speak of either, for others
+// than this one are made of it, as by the output's name.
+func (o Output) compressionErr() error {
+	if o.Format == "qcow2" && (o.Compression == "" || o.Compression == "none") {
+		return nil
 	}
-	d.check("output.level", c.Check())
+	disk := qcow2.Compression{Type: o.Compression, Level: o.Level}.Check()
+	if o.Format == "qcow2" || o.Format == "raw" && disk == nil {
+		return disk
+	}
+	return squashfs.Options{Compression: o.Compression, Level: o.Level}.Check()
 }
 
 // Compresses says whether the output is one that [Plan.Compress] has to make first.

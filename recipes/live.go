@@ -56,15 +56,7 @@ func (r *Recipe) checkLive(d *decoder) {
 	if o.Store != "" {
 		d.check("output.store", oneOf(o.Store, "files", inSquashfs, inEROFS))
 	}
-	if o.Format == "qcow2" {
-		r.checkCompressed(d)
-	} else {
-		kind := squashfs.Options{Compression: o.Compression}
-		d.check("output.compression", kind.Check())
-		if kind.Check() == nil {
-			d.check("output.level", squashfs.Options{Compression: o.Compression, Level: o.Level}.Check())
-		}
-	}
+	o.checkCompression(d)
 	switch {
 	case o.BlockSize.Fit:
 		d.fail("output.block-size", "fit is no block size: write 128KiB or 1MiB")

@@ -122,26 +122,19 @@ func (o *buildFlags) say(c *cobra.Command, format string, args ...any) {
 	}
 }
 
-// load loads the recipe, whose format is what the output's name ends in if nothing else
-// says it.
+// load loads the recipe, and refuses what cannot be built of it.
 func (o *buildFlags) load(c *cobra.Command, name string, r recipeFlags) (*recipes.Recipe, error) {
-	recipe, err := r.load(c, name)
+	recipe, err := r.loadFor(c, name, o.output)
 	if err != nil {
 		return nil, err
 	}
 	if err := o.check(c); err != nil {
 		return nil, err
 	}
-	if !recipe.FormatLeftOut() {
-		return recipe, nil
+	if recipe.FormatLeftOut() {
+		return recipe, checkKind(name, o.output)
 	}
-	if err := checkKind(name, o.output); err != nil {
-		return nil, err
-	}
-	if r.format = formats[filepath.Ext(o.output)]; r.format == "" {
-		return recipe, nil
-	}
-	return r.load(c, name)
+	return recipe, nil
 }
 
 // compress does what compression there is to do.
@@ -314,6 +307,22 @@ func (r *recipeFlags) load(c *cobra.Command, name string) (*recipes.Recipe, erro
 		}
 	}
 	return recipes.Parse(name, filepath.Dir(name), r.piped, set)
+}
+
+// loadFor reads a recipe whose format, if nothing else says it, is what the name of the
+// output ends in.
+func (r *recipeFlags) loadFor(c *cobra.Command, name, out string) (*recipes.Recipe, error) {
+	recipe, err := r.load(c, name)
+	if err != nil || !recipe.FormatLeftOut() {
+		return recipe, err
+	}
+	format := formats[filepath.Ext(out)]
+	if format == "" {
+		return recipe, nil
+	}
+	again := *r
+	again.format = format
+	return again.load(c, name)
 }
 
 // sshKeys returns public keys, which stand in files or are given themselves, as a

@@ -22,12 +22,17 @@ func newVerify() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "verify RECIPE IMAGE",
 		Short: "compare an image with what its recipe gives, byte by byte",
-		Long: `Compare an image, raw or qcow2, with what its recipe gives now, byte by byte, and
-say whose bytes differ. The exit status is 0 if none do, and 6 if any does.`,
-		Example: `  ingot verify web.yaml web.qcow2`,
-		Args:    cobra.ExactArgs(2),
+		Long: `Compare an image with what its recipe gives now, byte by byte, and say whose bytes
+differ. It is raw, qcow2, compressed or not, an ISO, or a folder to boot by network. The
+exit status is 0 if none do, and 6 if any does.
+
+The format is told as build does it: by the recipe, by --format, or by the name's .iso.`,
+		Example: `  ingot verify web.yaml web.qcow2
+  ingot verify rescue rescue.iso
+  ingot verify web.yaml tftp/web --format netboot`,
+		Args: cobra.ExactArgs(2),
 		RunE: func(c *cobra.Command, args []string) error {
-			recipe, err := r.load(c, args[0])
+			recipe, err := r.loadFor(c, args[0], args[1])
 			if err != nil {
 				return err
 			}
