@@ -24,7 +24,8 @@ func newCheck() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "check (--root DIR | IMAGE)",
 		Short: "hold the store of a root or of an image against its database",
-		Long: `Hold the store of a root, or of an image, raw or qcow2, against its database.
+		Long: `Hold the store of a root, or of an image, raw, qcow2 or an ISO, against its database.
+Of an image, ext4, FAT, ISO 9660 and EROFS are read, also where they lie in an ISO.
 Nothing is mounted and nothing is written. What is found is listed, each with its
 path:
 
@@ -45,6 +46,7 @@ first is named and the others are counted.
 The exit status is 0 if nothing is wrong, 1 if something was found, and 2 or more
 if it could not be checked.`,
 		Example: `  ingot check web.qcow2
+  ingot check rescue.iso
   ingot check --root /mnt
   ingot check --root / --no-contents
   ingot check web.img --json | jq -r '.findings[] | select(.fault == "hash") | .path'`,
@@ -198,12 +200,16 @@ func (o *checkFlags) checkImage(c *cobra.Command, name string) (*checkReport, er
 func (d *diskImage) contents() string {
 	var s []string
 	for _, v := range d.volumes {
-		s = append(s, fmt.Sprintf("%s has %s", v, cmp.Or(v.filesystem, "nothing that can be read")))
+		what := cmp.Or(v.filesystem, "nothing that can be read")
+		if v.filesystem != "" && v.tree == nil {
+			what += ", which is not read"
+		}
+		s = append(s, fmt.Sprintf("%s has %s", v, what))
 	}
 	if len(s) == 0 {
 		return "it has no partitions"
 	}
-	return strings.Join(s, ", ")
+	return strings.Join(s, "; ") + ": a store is read in " + readable
 }
 
 // flavours are those whose stores are to be checked, of those that are there.

@@ -51,7 +51,7 @@ output - is standard output.`,
 	f := c.Flags()
 	f.StringVarP(&o.output, "output", "o", "", "where to write")
 	f.StringVar(&o.as, "as", "", "raw, qcow2, vdi, vhd, tar or docker; by the output's name if left out")
-	f.StringVar(&o.partition, "partition", "", "tar, docker: the partition whose files are meant, by `NAME` or number")
+	f.StringVar(&o.partition, "partition", "", "tar, docker: the partition whose files are meant, by `NAME` or number; of an ISO /, or the path of a file that is a file system")
 	f.StringVar(&o.docker.Tag, "tag", "", "docker: what the image is called, `NAME[:VERSION]`")
 	f.StringArrayVar(&o.docker.Entrypoint, "entrypoint", nil, "docker: the `PROGRAM` that a container runs; repeated, its arguments")
 	f.StringArrayVar(&o.docker.Env, "env", nil, "docker: a variable of its environment, `NAME=VALUE`; may be repeated")
@@ -256,7 +256,7 @@ func (o *convertFlags) volume(all []*volume) (*volume, error) {
 	var named, files, stores []*volume
 	var names []string
 	for _, v := range all {
-		if o.partition != "" && (v.Name == o.partition || strconv.Itoa(v.Number) == o.partition) {
+		if o.partition != "" && (v.Name == o.partition || v.Number != 0 && strconv.Itoa(v.Number) == o.partition) {
 			named = append(named, v)
 		}
 		if v.filesystem == "" {
@@ -267,7 +267,7 @@ func (o *convertFlags) volume(all []*volume) (*volume, error) {
 			stores = append(stores, v)
 		}
 	}
-	here := "none is ext4 or FAT"
+	here := "none is " + readable
 	if len(names) > 0 {
 		here = "there are " + strings.Join(names, ", ")
 	}
@@ -286,7 +286,7 @@ func (o *convertFlags) volume(all []*volume) (*volume, error) {
 	case v.err != nil:
 		return nil, fmt.Errorf("%s: %w", v, v.err)
 	case v.tree == nil:
-		return nil, fmt.Errorf("%s: holds no file system that ingot reads, ext4 or FAT", v)
+		return nil, fmt.Errorf("%s: holds no file system that ingot reads: that is %s", v, readable)
 	default:
 		return v, nil
 	}

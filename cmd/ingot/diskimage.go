@@ -7,6 +7,8 @@ import (
 	"os"
 
 	"ingot/image"
+	"ingot/image/erofs"
+	"ingot/image/iso9660"
 	"ingot/partition"
 	"ingot/partition/ext4"
 	"ingot/partition/fat"
@@ -19,17 +21,20 @@ type diskImage struct {
 	volumes []*volume
 }
 
-// A volume is a partition, or a whole image that has no table.
+// A volume is a partition, a whole image that has no table or is an ISO, or a file of an
+// ISO that is a file system itself.
 type volume struct {
 	partition.Placed
-	filesystem string // "ext4", "fat", or "" for what ingot does not read
-	tree       *image.Tree
-	err        error // why there is no tree, though there is a file system
+	filesystem string      // "" for what ingot does not know
+	tree       *image.Tree // nil for what ingot does not read
+	err        error       // why there is no tree, though there is a file system
 }
 
 // String names the volume in messages.
 func (v *volume) String() string {
 	switch {
+	case v.Number == 0 && v.Name != "" && v.Name != wholeISO:
+		return v.Name + " in the image"
 	case v.Number == 0:
 		return "the image"
 	case v.Name == "":
@@ -60,10 +65,12 @@ func (d *diskImage) read() error {
 	var err error
 	d.table, err = partition.Read(d.bytes, d.size)
 	switch {
-	case errors.Is(err, partition.ErrNoTable):
-		d.volumes = []*volume{{Placed: partition.Placed{Size: d.size}}}
-	case err != nil:
+	case err != nil && !errors.Is(err, partition.ErrNoTable):
 		return err
+	case iso9660.Detect(d.bytes):
+		return d.readISO()
+	case err != nil:
+		d.volumes = []*volume{{Placed: partition.Placed{Size: d.size}}}
 	default:
 		for _, p := range d.table.Partitions {
 			d.volumes = append(d.volumes, &volume{Placed: p})
@@ -90,34 +97,78 @@ func (v *volume) read(disk io.ReaderAt, size int64) error {
 	} else if n < len(head) {
 		return nil
 	}
-	var reader interface{ Tree() (*image.Tree, error) }
-	var err error
 	switch {
 	case string(head[extMagicAt:][:2]) == extMagic:
 		v.filesystem = "ext4"
-		reader, err = ext4.Open(r, v.Size)
+		return v.readTree(treeOf(ext4.Open(r, v.Size)))
 	case string(head[fatTypeAt:][:3]) == "FAT" || string(head[fat32TypeAt:][:3]) == "FAT":
 		v.filesystem = "fat"
-		reader, err = fat.Open(r, v.Size)
-	default:
-		return nil
+		return v.readTree(treeOf(fat.Open(r, v.Size)))
+	case erofs.Detect(r):
+		v.filesystem = "erofs"
+		return v.readTree(treeOf(erofs.Open(r, v.Size)))
+	case string(head[:len(squashfsMagic)]) == squashfsMagic:
+		v.filesystem = "squashfs"
 	}
-	if err == nil {
-		v.tree, err = reader.Tree()
+	return nil
+}
+
+// treeOf reads the tree of a file system that was opened, or not.
+func treeOf(r interface{ Tree() (*image.Tree, error) }, err error) (*image.Tree, error) {
+	if err != nil {
+		return nil, err
 	}
+	return r.Tree()
+}
+
+// readTree takes in what was read of the volume. What the host could not read is an
+// error; what is damaged is for whoever wants the volume.
+func (v *volume) readTree(t *image.Tree, err error) error {
 	var host *os.PathError
 	if errors.As(err, &host) {
 		return err
 	}
-	v.err = err
+	v.tree, v.err = t, err
 	return nil
 }
 
-// Where volumes say what they are: the magic number of an ext4 superblock, and the
-// names that the boot sectors of FAT12, FAT16 and FAT32 bear.
+// wholeISO is what --partition calls an ISO beside the file systems that are files of it.
+const wholeISO = "/"
+
+// readISO reads an ISO as what it is on a CD: its table, which makes it a stick, has the
+// same files once more. A system that ingot made may have its root in a file.
+func (d *diskImage) readISO() error {
+	whole := &volume{Placed: partition.Placed{Size: d.size}, filesystem: "iso9660"}
+	whole.Name = wholeISO
+	d.volumes = []*volume{whole}
+	if err := whole.readTree(treeOf(iso9660.Open(d.bytes, d.size))); err != nil || whole.tree == nil {
+		return err
+	}
+	for _, name := range []string{"/root.erofs", "/root.squashfs", "/nix-store.squashfs"} {
+		n := whole.tree.Lookup(name)
+		if n == nil || !n.Mode.IsRegular() || n.Data == nil {
+			continue
+		}
+		inner := &volume{Placed: partition.Placed{Size: n.Size()}}
+		inner.Name = name
+		if err := inner.read(n.Data, n.Size()); err != nil {
+			return err
+		}
+		d.volumes = append(d.volumes, inner)
+	}
+	return nil
+}
+
+// readable are the file systems whose trees are read, for messages.
+const readable = "ext4, FAT, ISO 9660 or EROFS"
+
+// Where volumes say what they are: the magic number of an ext4 superblock, the names that
+// the boot sectors of FAT12, FAT16 and FAT32 bear, and what a squashfs begins with.
 const (
 	extMagicAt  = 1024 + 56
 	extMagic    = "\x53\xef"
 	fatTypeAt   = 54
 	fat32TypeAt = 82
+
+	squashfsMagic = "hsqs"
 )

@@ -19,6 +19,13 @@ type Reader struct {
 	superblock
 }
 
+// Detect says whether something begins like an EROFS volume.
+func Detect(r io.ReaderAt) bool {
+	b := make([]byte, 4)
+	n, _ := r.ReadAt(b, superOffset)
+	return n == len(b) && binary.LittleEndian.Uint32(b) == superMagic
+}
+
 // Open reads the superblock of the volume that is the first size bytes of r.
 func Open(r io.ReaderAt, size int64) (*Reader, error) {
 	v := &Reader{src: image.BlobOf(r, size)}

@@ -29,6 +29,13 @@ type extent struct{ block, size uint32 }
 // maxDescriptors is how many volume descriptors are looked at.
 const maxDescriptors = 64
 
+// Detect says whether something begins like an ISO 9660 volume.
+func Detect(r io.ReaderAt) bool {
+	b := make([]byte, len(standardID))
+	n, _ := r.ReadAt(b, firstDescriptor*blockSize+1)
+	return n == len(b) && string(b) == standardID
+}
+
 // Open reads the descriptors of the volume that is the first size bytes of r.
 func Open(r io.ReaderAt, size int64) (*Reader, error) {
 	fs := &Reader{src: image.BlobOf(r, size)}

@@ -508,7 +508,7 @@ func TestOpen(t *testing.T) {
 		return path
 	}
 	iso := make([]byte, 1<<16)
-	copy(iso[isoMagicAt:], isoMagic)
+	copy(iso[0x8001:], "CD001")
 	booted := make([]byte, 1<<16)
 	booted[0] = 0xeb
 	for path, want := range map[string]string{

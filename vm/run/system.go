@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"ingot/image"
+	"ingot/image/iso9660"
 	"ingot/image/qcow2"
 	"ingot/vm"
 )
@@ -112,13 +113,8 @@ func SafeName(text string) string {
 	return name
 }
 
-// Where an ISO 9660 volume has its magic number, and where boot code of a PC lies:
-// ECMA-119, 8.4.1, and the first sector of a disk.
-const (
-	isoMagicAt = 0x8001
-	isoMagic   = "CD001"
-	bootCode   = 440
-)
+// bootCode is how many bytes of a disk's first sector the boot code of a PC has.
+const bootCode = 440
 
 // openImage looks into an image file.
 func openImage(path string) (*System, error) {
@@ -137,8 +133,7 @@ func openImage(path string) (*System, error) {
 			return s, nil // QEMU may read what ingot does not: a backing file, say
 		}
 	}
-	magic := make([]byte, len(isoMagic))
-	if _, err := disk.ReadAt(magic, isoMagicAt); err == nil && string(magic) == isoMagic {
+	if iso9660.Detect(disk) {
 		s.Disks[0].Bus = vm.CDROM
 		return s, nil
 	}
