@@ -11,7 +11,7 @@ require (
 	github.com/insomniacslk/dhcp v0.0.0-20260901064844-234b97448fae // the guest's address, by DHCP
 	github.com/invopop/jsonschema v0.14.0 // the recipe language's schema, from its Go types
 	github.com/kdomanski/iso9660 v0.4.0 // tests: another reader of plain ISO 9660
-	github.com/klauspost/compress v1.20.3 // zstd, for initramfs, modules, qcow2 and caches
+	github.com/klauspost/compress v1.20.3 // zstd and deflate, for initramfs, modules, qcow2 and caches
 	github.com/mattn/go-sqlite3 v1.14.52 // the store's database; twice as fast as the one without C
 	github.com/nix-community/go-nix v0.0.0-20250101154619-4bdde671e0a1 // Nix's base 32
 	github.com/pkg/sftp v1.13.12 // files over ssh, for scp

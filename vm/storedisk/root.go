@@ -7,8 +7,8 @@ import (
 	"ingot/partition/ext4"
 )
 
-// RootLabel is that of the root in the models' machines.
-const RootLabel = "nixos"
+// rootLabel is that of the root in the models' machines.
+const rootLabel = "nixos"
 
 // RootSize is how large a root is of which nobody has said it: 1 GiB, as in the models.
 const RootSize = 1 << 30
@@ -17,7 +17,7 @@ const RootSize = 1 << 30
 // holds nothing yet. The system makes what it wants there; until then it takes no room,
 // however large it is.
 func Root(size int64) (*image.Map, error) {
-	v := image.Volume{Label: RootLabel, Size: image.Exactly(size), Seed: image.NewSeed([]byte("root of a store"))}
+	v := image.Volume{Label: rootLabel, Size: image.Exactly(size), Seed: image.NewSeed([]byte("root of a store"))}
 	m, err := ext4.FileSystem{}.Layout(image.NewTree(), v)
 	if err != nil {
 		return nil, fmt.Errorf("root of %d bytes: %w", size, err)
@@ -26,4 +26,4 @@ func Root(size int64) (*image.Map, error) {
 }
 
 // RootWords are those by which the guest finds that root, and shows it the store.
-func RootWords() []string { return []string{"root=LABEL=" + RootLabel, "rw"} }
+func RootWords() []string { return []string{"root=LABEL=" + rootLabel, "rw"} }
