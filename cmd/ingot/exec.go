@@ -14,8 +14,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ingot/image"
+	"ingot/internal/input"
 	"ingot/partition"
 	"ingot/recipes"
+	"ingot/recipes/tools"
 	"ingot/storedb"
 	"ingot/vm"
 	"ingot/vm/helper"
@@ -85,7 +88,7 @@ type execFlags struct {
 	output             string
 	disks, newDisks    []string
 	kernel             string
-	modules            []string
+	modules, programs  []string
 	network            bool
 	memory             string
 	cpus               int
@@ -112,6 +115,7 @@ func (x *execFlags) add(c *cobra.Command) {
 	f.StringArrayVar(&x.newDisks, "new-disk", nil, "`FILE:SIZE`: make an empty disk first, qcow2 if that is how FILE ends; it stays if the command succeeds; may be repeated")
 	f.StringVar(&x.kernel, "kernel", cmp.Or(os.Getenv("INGOT_KERNEL"), "/"), "`PATH` of a kernel: a folder with boot/vmlinuz-* and lib/modules, a system or a kernel in a store, or a file")
 	f.StringSliceVar(&x.modules, "module", nil, "kernel `MODULE` that is at hand for modprobe and mount; may be repeated")
+	f.StringSliceVar(&x.programs, "program", nil, "`NAME` of a program of this machine that the guest has, too, with the libraries that it needs: cryptsetup, say; may be repeated")
 	f.BoolVar(&x.network, "network", false, "give the guest a network behind this machine's: it is 10.0.2.15 there, and this machine 10.0.2.2")
 	f.StringVarP(&x.memory, "memory", "m", "512M", "memory: a number of MiB, or with K, M, G or T")
 	f.IntVar(&x.cpus, "cpus", 1, "processors")
@@ -299,6 +303,9 @@ func (x *execFlags) options(c *cobra.Command, qemu []string) (helper.Options, er
 	if o.Kernel, err = x.findKernel(c, environment, &o); err != nil {
 		return o, err
 	}
+	if o.Files, err = x.takeAlong(o.Machine.Arch); err != nil {
+		return o, err
+	}
 	if x.network {
 		o.Machine.NICs = []vm.NIC{{User: &vm.UserNet{}}}
 		o.Words = append(o.Words, helper.NetworkWord)
@@ -308,6 +315,21 @@ func (x *execFlags) options(c *cobra.Command, qemu []string) (helper.Options, er
 	}
 	o.Store, err = x.storeDisk(c, environment)
 	return o, err
+}
+
+// takeAlong returns the files of the programs that the guest has of this machine.
+func (x *execFlags) takeAlong(arch vm.Arch) (*image.Tree, error) {
+	switch {
+	case len(x.programs) == 0:
+		return nil, nil
+	case arch != "" && arch != vm.HostArch():
+		return nil, usageError{fmt.Errorf("exec: --program: the programs of this machine are for %s, and the guest is %s", vm.HostArch(), arch)}
+	}
+	set, err := tools.Programs("", "", filepath.SplitList(os.Getenv("PATH")), x.programs...)
+	if err != nil {
+		return nil, fmt.Errorf("--program: %w", err)
+	}
+	return set.Tree, nil
 }
 
 // addDisks adds those that are there already.
@@ -433,7 +455,7 @@ func (e *execution) bring() (names map[string]bool, err error) {
 		}
 	}
 	for _, graph := range e.flags.sources.graphs {
-		if graph == "-" {
+		if graph == "-" || input.IsStream(graph) {
 			continue // it has been read
 		}
 		names[filepath.Base(graph)] = true

@@ -295,6 +295,7 @@ func TestExecRefused(t *testing.T) {
 		{[]string{"--disk", ".", "true"}, 125, "--disk: . is a folder; --shared shows one"},
 		{[]string{"--cpus", "0", "true"}, 2, "exec: --cpus 0: a machine has at least one"},
 		{[]string{"--timeout", "-1s", "true"}, 2, `invalid argument "-1s" for "--timeout" flag: it is less than no time`},
+		{[]string{"--program", "nonesuch", "true"}, 125, "--program: nonesuch is not on this machine"},
 		{[]string{"--new-disk", "there.img:1MiB", "true"}, 125, "there.img is there already"},
 		{[]string{"--new-disk", "x.img", "true"}, 2, "it is FILE:SIZE"},
 		{[]string{"--new-disk", "x.img:100", "true"}, 2, "100 bytes"},

@@ -3,6 +3,8 @@ package main
 import (
 	"os/exec"
 	"testing"
+
+	"ingot/tests/fstest"
 )
 
 // TestExecLooksIntoImage mounts the file systems of an image in a machine, changes one,
@@ -37,5 +39,24 @@ grep -c '^dummy ' /proc/modules`
 	look.Dir, look.Env = s.dir, s.env
 	if out, err := look.CombinedOutput(); string(out) != "changed\n" || err != nil {
 		t.Errorf("afterwards the note holds %q, %v", out, err)
+	}
+}
+
+// TestExecOpensLUKS encrypts a disk with this machine's cryptsetup, which the guest has for
+// it, and opens it again.
+func TestExecOpensLUKS(t *testing.T) {
+	fstest.Judge(t, "cryptsetup", "cryptsetup-bin")
+	s := newSession(t)
+	const script = `set -e
+echo secret > key
+cryptsetup luksFormat --batch-mode --type=luks2 --pbkdf=pbkdf2 --pbkdf-force-iterations=1000 --key-file=key /dev/vda
+cryptsetup open --key-file=key /dev/vda plain
+echo hidden > /dev/mapper/plain
+cryptsetup close plain
+cryptsetup open --key-file=key /dev/vda plain
+head -n 1 /dev/mapper/plain`
+	stdout, stderr, status := s.run("", "--memory", "1G", "--new-disk", "locked.img:32MiB", "--program", "cryptsetup", script)
+	if stdout != "hidden\n" || status != 0 {
+		t.Errorf("printed %q, status %d; want hidden\n%s", stdout, status, stderr)
 	}
 }
