@@ -1,6 +1,7 @@
 package recipes
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"path"
@@ -194,20 +195,14 @@ func (p *Partition) check(d *decoder, key string) {
 		}
 		choose(&p.Type, "linux")
 	}
-	if p.Size.IsZero() {
-		p.Size.Size = image.Fit(0)
-		if p.Filesystem == "swap" || p.Filesystem == "" && p.Source == nil {
-			d.fail(key+".size", "is missing: a partition without files has no size that fits")
-		}
-	} else if p.Size.Fit && p.Filesystem == "" && p.Source == nil {
-		d.fail(key+".size", "%s needs a file system to measure", p.Size.Text)
-	}
+	p.checkSize(d, key)
 	if p.Source != nil {
 		p.Source.check(d, key+".source")
 		if p.Filesystem != "" {
 			d.fail(key+".source", "is all that the partition holds, and so is the filesystem %s; leave one of them out", p.Filesystem)
 		}
 	}
+	p.checkMatters(d, key)
 	fs := p.fileSystem()
 	if fs == nil {
 		for _, k := range []struct {
@@ -220,6 +215,32 @@ func (p *Partition) check(d *decoder, key string) {
 		}
 		return
 	}
+	p.checkEncrypt(d, key)
+	p.checkVolume(d, key, fs)
+	if p.Contents.Store && p.Filesystem == "fat" {
+		d.fail(key+".filesystem", "%s cannot hold a store: it has no symlinks and no modes; use ext4", p.Filesystem)
+	}
+	for i := range p.Contents.Files {
+		d.check(fmt.Sprintf("%s.contents.files[%d]", key, i), p.Contents.Files[i].check())
+	}
+}
+
+// checkSize makes a size that was left out that of the contents, if there can be any.
+func (p *Partition) checkSize(d *decoder, key string) {
+	measured := p.Filesystem != "" || p.Source != nil
+	switch {
+	case p.Size.IsZero():
+		p.Size.Size = image.Fit(0)
+		if p.Filesystem == "swap" || !measured {
+			d.fail(key+".size", "is missing: a partition without files has no size that fits")
+		}
+	case p.Size.Fit && !measured:
+		d.fail(key+".size", "%s needs a file system to measure", p.Size.Text)
+	}
+}
+
+// checkMatters refuses keys that are not the file system's.
+func (p *Partition) checkMatters(d *decoder, key string) {
 	if p.Contents.some() && p.Filesystem == "swap" {
 		d.fail(key+".contents", "a swap area holds no files")
 	}
@@ -228,15 +249,18 @@ func (p *Partition) check(d *decoder, key string) {
 		set      bool
 	}{{"inodes", "ext4", p.Inodes != 0}, {"reserved", "ext4", p.Reserved != 0}, {"journal", "ext4", p.Journal != nil}, {"features", "ext4", p.Features != Features{}}, {"bits", "fat", p.Bits != 0}} {
 		if k.set && k.of != p.Filesystem {
-			d.fail(key+"."+k.name, "is a matter of %s, and the file system is %s", k.of, p.Filesystem)
+			d.fail(key+"."+k.name, "is a matter of %s, and the file system is %s", k.of, cmp.Or(p.Filesystem, "left out"))
 		}
 	}
-	// One at a time, so that the error stands at the key that is wrong.
+}
+
+// checkVolume asks the file system what it thinks of label, UUID and size: one at a time,
+// so that the error stands at the key that is wrong.
+func (p *Partition) checkVolume(d *decoder, key string, fs partition.FileSystem) {
 	fit := image.Volume{Size: image.Exactly(64 << 20)}
 	if t, ok := foreign[p.Filesystem]; ok {
 		fit.Size.Bytes = t.smallest
 	}
-	p.checkEncrypt(d, key)
 	if err := fs.Check(fit); err != nil {
 		d.fail(key, "%s", err)
 		return
@@ -250,12 +274,6 @@ func (p *Partition) check(d *decoder, key string) {
 	d.check(key+".uuid", fs.Check(uuid))
 	if !p.Size.Fit && p.Size.Share == 0 {
 		d.check(key+".size", fs.Check(size))
-	}
-	if p.Contents.Store && p.Filesystem == "fat" {
-		d.fail(key+".filesystem", "%s cannot hold a store: it has no symlinks and no modes; use ext4", p.Filesystem)
-	}
-	for i := range p.Contents.Files {
-		d.check(fmt.Sprintf("%s.contents.files[%d]", key, i), p.Contents.Files[i].check())
 	}
 }
 

@@ -81,6 +81,7 @@ func TestParseErrors(t *testing.T) {
 		{"no loader", "  grub: [bios, efi]\n", "", "bootloader: has no grub"},
 		{"no platforms", "grub: [bios, efi]", "grub: {from: /usr}", "web.yaml:22:9: bootloader.grub: names no platforms; add platforms: [bios, efi]"},
 		{"inodes below 0", "label: root", "label: root\n      inodes: -1", "disk.partitions[2]: inodes: -1 is less than 0"},
+		{"inodes of nothing", "      filesystem: ext4\n      label: root\n", "      inodes: 16\n", "disk.partitions[2].inodes: is a matter of ext4, and the file system is left out"},
 		{"bits of ext4", "label: root", "label: root\n      bits: 16", "web.yaml:15:13: disk.partitions[2].bits: is a matter of fat, and the file system is ext4"},
 		{"relative file", "path: /etc/hostname", "path: etc/hostname", `"etc/hostname" is not an absolute path`},
 		{"dotdot file", "path: /etc/hostname", "path: /etc/../../x", `has .. in it`},

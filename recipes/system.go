@@ -39,21 +39,11 @@ type made struct {
 
 // makeSystem makes the items of the recipe's system.
 func (r *Recipe) makeSystem(f storedb.Flavour, h Host, known [][]*storedb.Item) (*made, error) {
-	dir := r.System.Kernel.Host
-	if r.System.Kernel.Text == "host" {
-		dir = cmp.Or(h.Kernel, "/")
-	}
-	k, err := kernel.Find(dir)
+	k, err := r.findKernel(h)
 	if err != nil {
-		return nil, fmt.Errorf("kernel: %w; name the folder with system.kernel, as --set system.kernel=DIR and INGOT_KERNEL=DIR do", err)
-	}
-	if err := r.checkKernel(k); err != nil {
 		return nil, err
 	}
-	file := h.Program
-	if r.System.Program.Host != "" {
-		file = r.System.Program.Host
-	}
+	file := cmp.Or(r.System.Program.Host, h.Program)
 	if err := r.checkProgram(file); err != nil {
 		return nil, err
 	}
@@ -61,24 +51,15 @@ func (r *Recipe) makeSystem(f storedb.Flavour, h Host, known [][]*storedb.Item) 
 	if err != nil {
 		return nil, err
 	}
-	m := &made{release: k.Release, hostname: r.System.Hostname, hooks: r.System.Hooks}
+	m := &made{release: k.Release, hostname: cmp.Or(r.System.Hostname, r.Name), hooks: r.System.Hooks}
 	if err := initramfs.CheckProgram(file); err != nil { // planning goes well without
 		m.warnings = append(m.warnings, err.Error())
 	}
-	choose(&m.hostname, r.Name)
 	kernelNode, err := kernelItem(k)
 	if err != nil {
 		return nil, err
 	}
-	unlock, err := r.unlocks(h, k)
-	if err != nil {
-		return nil, err
-	}
-	files, err := r.System.Hooks.addTo(unlock.files)
-	if err != nil {
-		return nil, err
-	}
-	initrd, err := initrdItem(k, program, append(slices.Clone(r.System.Modules), unlock.modules...), files)
+	initrd, err := r.makeInitrd(h, k, program)
 	if err != nil {
 		return nil, err
 	}
@@ -98,6 +79,38 @@ func (r *Recipe) makeSystem(f storedb.Flavour, h Host, known [][]*storedb.Item) 
 		return nil, err
 	}
 	r.goOnline(m)
+	return m, m.join(f, r.Name+"-system", ramdisk, sw)
+}
+
+// findKernel finds the system's kernel, in the folder that the recipe or the host names.
+func (r *Recipe) findKernel(h Host) (*kernel.Kernel, error) {
+	dir := r.System.Kernel.Host
+	if r.System.Kernel.Text == "host" {
+		dir = cmp.Or(h.Kernel, "/")
+	}
+	k, err := kernel.Find(dir)
+	if err != nil {
+		return nil, fmt.Errorf("kernel: %w; name the folder with system.kernel, as --set system.kernel=DIR and INGOT_KERNEL=DIR do", err)
+	}
+	return k, r.checkKernel(k)
+}
+
+// makeInitrd makes the system's initial RAM disk, with what unlocks its disks and with the
+// hook that runs in it.
+func (r *Recipe) makeInitrd(h Host, k *kernel.Kernel, program *image.File) (*image.Node, error) {
+	unlock, err := r.unlocks(h, k)
+	if err != nil {
+		return nil, err
+	}
+	files, err := r.System.Hooks.addTo(unlock.files)
+	if err != nil {
+		return nil, err
+	}
+	return initrdItem(k, program, append(slices.Clone(r.System.Modules), unlock.modules...), files)
+}
+
+// join makes the item that the others are a system by.
+func (m *made) join(f storedb.Flavour, name, ramdisk, sw string) (err error) {
 	top := image.NewTree()
 	for name, n := range map[string]*image.Node{
 		"kernel":         image.NewSymlink(m.kernel + "/vmlinuz"),
@@ -108,11 +121,11 @@ func (r *Recipe) makeSystem(f storedb.Flavour, h Host, known [][]*storedb.Item) 
 		"kernel-params":  image.NewFile(0o444, image.Bytes(strings.Join(m.words, " "))),
 	} {
 		if err := top.Put("/"+name, n); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	m.toplevel, err = m.add(f, r.Name+"-system", top.Root, m.references(m.kernel, ramdisk, m.program, sw)...)
-	return m, err
+	m.toplevel, err = m.add(f, name, top.Root, m.references(m.kernel, ramdisk, m.program, sw)...)
+	return err
 }
 
 // add adds an item and returns its path.
