@@ -28,6 +28,9 @@ const (
 	// full is from how many streams on a leader goes on while others are about to come with
 	// more.
 	full = 14
+	// most is for how many processors streams are put side by side: each takes width
+	// workers with their buffers, and eight hash faster than anything is read.
+	most = 8
 	// small is what is hashed on the spot: to wait for others takes about as long.
 	small = 1 << 10
 )
@@ -53,7 +56,13 @@ type request struct {
 }
 
 // NewGroup returns a group for goroutines that have GOMAXPROCS processors.
-func NewGroup() *Group { return &Group{procs: runtime.GOMAXPROCS(0)} }
+func NewGroup() *Group {
+	procs := runtime.GOMAXPROCS(0)
+	if wide {
+		procs = min(procs, most)
+	}
+	return &Group{procs: procs}
+}
 
 // Workers is how many goroutines keep the processors busy with hashing: where streams
 // are put side by side, many more than there are processors, for most wait.
