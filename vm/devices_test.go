@@ -117,7 +117,7 @@ func TestWindow(t *testing.T) {
 			t.Fatal(err)
 		}
 		m, err := vm.Start(t.Context(), vm.Config{
-			QEMU: qemu, Accel: vm.TCG, Display: vm.Display{Window: true}, Disks: []vm.Disk{{Path: "/dev/zero", Format: "raw"}},
+			QEMU: qemu, Accel: vm.TCG, Display: vm.Display{Window: true}, Disks: []vm.Disk{{Path: os.DevNull, Format: "raw"}},
 		})
 		if want != "" {
 			if err == nil || !strings.Contains(err.Error(), want) {
@@ -189,7 +189,7 @@ func TestPortInUse(t *testing.T) {
 	if err := os.WriteFile(qemu, []byte("#!/bin/sh\ntouch "+ran+"\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	c := vm.Config{QEMU: qemu, Accel: vm.TCG, Disks: []vm.Disk{{Path: "/dev/zero", Format: "raw"}}}
+	c := vm.Config{QEMU: qemu, Accel: vm.TCG, Disks: []vm.Disk{{Path: os.DevNull, Format: "raw"}}}
 	c.NICs = []vm.NIC{{User: &vm.UserNet{Forwards: []vm.Forward{{HostPort: port, GuestPort: 22}}}}}
 	if m, err := vm.Start(t.Context(), c); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("port %d of 127.0.0.1 (tcp) is in use", port)) {
 		t.Errorf("Start: %v; want an error that names port %d", err, port)
@@ -201,7 +201,7 @@ func TestPortInUse(t *testing.T) {
 }
 
 func TestKeysRefused(t *testing.T) {
-	c := vm.Config{QEMU: filepath.Join(t.TempDir(), "qemu"), Accel: vm.TCG, Disks: []vm.Disk{{Path: "/dev/zero", Format: "raw"}}, Display: vm.Display{None: true}}
+	c := vm.Config{QEMU: filepath.Join(t.TempDir(), "qemu"), Accel: vm.TCG, Disks: []vm.Disk{{Path: os.DevNull, Format: "raw"}}, Display: vm.Display{None: true}}
 	if err := os.WriteFile(c.QEMU, []byte("#!/bin/sh\nexec sleep 1000\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}

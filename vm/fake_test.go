@@ -45,7 +45,7 @@ func TestEnds(t *testing.T) {
 			dir := t.TempDir()
 			qemu := filepath.Join(dir, "qemu")
 			testenv.WriteProgram(t, qemu, "#!/bin/sh\n"+test.script, 0o755)
-			m, err := vm.Start(context.Background(), vm.Config{QEMU: qemu, Accel: vm.TCG, Disks: []vm.Disk{{Path: "/dev/zero", Format: "raw"}}})
+			m, err := vm.Start(context.Background(), vm.Config{QEMU: qemu, Accel: vm.TCG, Disks: []vm.Disk{{Path: os.DevNull, Format: "raw"}}})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -88,7 +88,7 @@ func TestKilled(t *testing.T) {
 	for _, way := range []string{"kill", "context"} {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
-		m, err := vm.Start(ctx, vm.Config{QEMU: qemu, Accel: vm.TCG, Disks: []vm.Disk{{Path: "/dev/zero", Format: "raw"}}})
+		m, err := vm.Start(ctx, vm.Config{QEMU: qemu, Accel: vm.TCG, Disks: []vm.Disk{{Path: os.DevNull, Format: "raw"}}})
 		if err != nil {
 			t.Fatal(err)
 		}
