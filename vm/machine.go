@@ -345,8 +345,9 @@ func (m *Machine) Wait(ctx context.Context) error {
 			}
 		}
 		if panicked != nil {
-			m.settle()
-			return m.fail(panicked)
+			m.settle() // the line may have been cut short
+			text, _, _ = m.console.unread()
+			return m.fail(findFailure(plain(text), true))
 		}
 		select {
 		case <-m.done:
