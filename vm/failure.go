@@ -93,6 +93,8 @@ func findFailure(text string, fatalOnly bool) *FailureError {
 		line := f.pattern().FindString(text)
 		switch {
 		case line == "":
+		case fatalOnly: // of which the line may know more: a panic for want of a root
+			return findFailure(line, false)
 		case first == nil:
 			first = &FailureError{Kind: f.kind, Name: f.name, Line: strings.TrimSpace(line), Passing: f.weight == passing}
 			if !first.Passing {

@@ -37,6 +37,12 @@ func TestFindFailure(t *testing.T) {
 			t.Errorf("findFailure(%q) = %+v; want one with Passing %v", text, e, want)
 		}
 	}
+	const rootless = "VFS: Unable to mount root fs on unknown-block(0,0)"
+	for _, fatalOnly := range []bool{false, true} { // who looks first must not matter
+		if e := findFailure("[1.7] Kernel panic - not syncing: "+rootless+"\n", fatalOnly); e == nil || e.Name != "the root was not found" || e.Line != rootless {
+			t.Errorf("findFailure of a panic for want of a root, fatal ones only %v: %+v", fatalOnly, e)
+		}
+	}
 	if e := findFailure("grub rescue>", true); e != nil {
 		t.Errorf("a command may print grub rescue>, and %v was found", e)
 	}
