@@ -326,6 +326,9 @@ func parseNamed(s string, size int) (string, []byte, error) {
 	if !ok || name == "" {
 		return "", nil, errors.New("is not of the form NAME:BASE64")
 	}
+	if strings.ContainsAny(text, "\r\n") { // which the decoder skips
+		return "", nil, errors.New("has a line break")
+	}
 	b, err := base64.StdEncoding.Strict().DecodeString(text)
 	if err != nil {
 		return "", nil, err

@@ -155,13 +155,14 @@ func TestContentAddressed(t *testing.T) {
 
 func TestPublicKeyErrors(t *testing.T) {
 	for s, want := range map[string]string{
-		"":                         `public key "": is not of the form NAME:BASE64`,
-		":abc":                     "is not of the form NAME:BASE64",
-		"name":                     "is not of the form NAME:BASE64",
-		"name:abc":                 "illegal base64",
-		"name:YWJj":                "has 3 bytes, 32 were expected",
-		NixOSKey + "A":             "illegal base64",
-		NixOSKey[:len(NixOSKey)-1]: "illegal base64",
+		"":                                   `public key "": is not of the form NAME:BASE64`,
+		":abc":                               "is not of the form NAME:BASE64",
+		"name":                               "is not of the form NAME:BASE64",
+		"name:abc":                           "illegal base64",
+		"name:YWJj":                          "has 3 bytes, 32 were expected",
+		NixOSKey + "A":                       "illegal base64",
+		NixOSKey[:len(NixOSKey)-1]:           "illegal base64",
+		NixOSKey[:40] + "\n" + NixOSKey[40:]: "has a line break",
 	} {
 		if _, err := ParsePublicKey(s); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("ParsePublicKey(%q) = %v; want %q", s, err, want)
@@ -200,6 +201,7 @@ func FuzzSignature(f *testing.F) {
 	f.Add(good)
 	f.Add("k:" + strings.Repeat("A", 86) + "==")
 	f.Add(NixOSKey)
+	f.Add(good[:9] + "\n" + good[9:])
 	f.Fuzz(func(t *testing.T, s string) {
 		n := n
 		n.Sigs = []string{s}
