@@ -5,18 +5,25 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ingot/internal/licenses"
 	"ingot/recipes"
 )
 
 func newVersion() *cobra.Command {
-	return &cobra.Command{
+	var all bool
+	c := &cobra.Command{
 		Use:   "version",
-		Short: "print ingot's version",
+		Short: "print ingot's version, or the licences of all of its parts",
 		Long:  "Print ingot's version. Two images of one recipe and one closure are the same only if the version is.",
 		Args:  cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
+			if all {
+				return licenses.Write(c.OutOrStdout())
+			}
 			_, err := fmt.Fprintf(c.OutOrStdout(), "ingot %s\n", recipes.Version)
 			return err
 		},
 	}
+	c.Flags().BoolVar(&all, "licenses", false, "print the licences and notices of all parts, the C library's too")
+	return c
 }
