@@ -335,17 +335,25 @@ func (t *Tree) Walk(fn func(path string, n *Node) error) error {
 	if err := fn("/", t.Root); err != nil {
 		return err
 	}
-	return walk("/", t.Root, fn)
+	return (&walk{fn: fn}).directory(t.Root)
 }
 
-func walk(prefix string, dir *Node, fn func(string, *Node) error) error {
+// walk keeps one path and makes it longer and shorter: those of nested directories, each
+// kept while what is below it is walked through, take their depth times their names.
+type walk struct {
+	path []byte // of a directory, "" for the root
+	fn   func(path string, n *Node) error
+}
+
+func (w *walk) directory(dir *Node) error {
+	above := len(w.path)
 	for _, e := range dir.Entries() {
-		p := prefix + e.Name
-		if err := fn(p, e.Node); err != nil {
+		w.path = append(append(w.path[:above], '/'), e.Name...)
+		if err := w.fn(string(w.path), e.Node); err != nil {
 			return err
 		}
 		if e.Node.dir != nil {
-			if err := walk(p+"/", e.Node, fn); err != nil {
+			if err := w.directory(e.Node); err != nil {
 				return err
 			}
 		}

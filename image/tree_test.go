@@ -199,3 +199,28 @@ func TestSeed(t *testing.T) {
 		t.Error("the same seed gives another number")
 	}
 }
+
+// TestWalkOfDeepTrees: a walk keeps one path, not one for each directory on the way.
+func TestWalkOfDeepTrees(t *testing.T) {
+	tree := NewTree()
+	at := tree.Root
+	const depth = 500
+	for range depth {
+		below := NewDir(0o755)
+		if err := at.Add(strings.Repeat("d", 255), below); err != nil {
+			t.Fatal(err)
+		}
+		at = below
+	}
+	last, n := "", 0
+	err := tree.Walk(func(path string, _ *Node) error {
+		if len(path) != max(1, 256*n) {
+			t.Errorf("path %d has %d bytes; want %d", n, len(path), 256*n)
+		}
+		last, n = path, n+1
+		return nil
+	})
+	if err != nil || n != depth+1 || tree.Lookup(last) != at {
+		t.Errorf("Walk = %v after %d nodes, the last of them not that of the last path; want %d", err, n, depth+1)
+	}
+}

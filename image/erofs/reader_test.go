@@ -34,10 +34,7 @@ func seeds(t testing.TB) [][]byte {
 // readAll reads everything of a volume that may be damaged. The checksum is made to be
 // right: what it guards is to be met.
 func readAll(b []byte) error {
-	if len(b) >= blockSize {
-		clear(b[superOffset+4 : superOffset+8])
-		binary.LittleEndian.PutUint32(b[superOffset+4:], superChecksum(b[superOffset:blockSize]))
-	}
+	resum(b)
 	r, err := Open(image.Bytes(b), int64(len(b)))
 	if err != nil {
 		return err
@@ -55,6 +52,14 @@ func readAll(b []byte) error {
 		_, err := image.ReadAll(n.Data)
 		return err
 	})
+}
+
+// resum makes the superblock's checksum right.
+func resum(b []byte) {
+	if len(b) >= blockSize {
+		clear(b[superOffset+4 : superOffset+8])
+		binary.LittleEndian.PutUint32(b[superOffset+4:], superChecksum(b[superOffset:blockSize]))
+	}
 }
 
 // TestDamaged changes each byte: the reader must end, with an error or without, and must

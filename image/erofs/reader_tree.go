@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io/fs"
-	"strings"
 
 	"ingot/image"
 )
@@ -13,45 +12,77 @@ import (
 // Tree returns the files of the volume. Contents are not read: they are parts of what
 // the Reader reads from. Names with one inode are links of one file.
 //
-// An error names the path of what is damaged.
+// An error names the path of what is damaged; directories more than [image.MaxDepth] deep
+// are an [image.DepthError]. Reading takes time and memory in proportion to the volume's
+// own metadata, however it is made.
 func (r *Reader) Tree() (*image.Tree, error) {
-	w := &walk{Reader: r, seen: map[uint64]bool{}, links: map[uint64]*image.Node{}, budget: 2*r.src.Size() + 1<<20}
-	root, err := w.node("/", uint64(r.RootNid))
-	if err == nil && !root.IsDir() {
-		err = fmt.Errorf("/: is %s, not a directory", image.Kind(root.Mode))
+	w := &walk{
+		Reader: r,
+		seen:   map[uint64]bool{},
+		links:  map[uint64]*image.Node{},
+		shared: map[uint32]image.Xattr{},
+		budget: min(2*r.src.Size(), maxMetadata) + 1<<20,
 	}
+	tree, err := w.run()
 	if err != nil {
 		return nil, fmt.Errorf("erofs: %w", err)
 	}
-	return &image.Tree{Root: root}, nil
+	return tree, nil
 }
 
 // walk is one reading of the whole volume.
 type walk struct {
 	*Reader
+	todo   []foundDir
 	seen   map[uint64]bool // directories
 	links  map[uint64]*image.Node
-	budget int64 // bytes of metadata that are still read: damaged inodes could lead to the same ones again and again
+	shared map[uint32]image.Xattr // attributes that inodes share, by their number
+	budget int64                  // bytes of metadata that are still read: damaged inodes could lead to the same ones again and again
 }
+
+// maxMetadata bounds the metadata of a volume, which may have holes that cost nothing:
+// these would do for twenty million files.
+const maxMetadata = 4 << 30
 
 func (w *walk) spend(n int64) error {
 	if w.budget -= n; w.budget < 0 {
-		return fmt.Errorf("files overlap: together their names are larger than the volume")
+		return fmt.Errorf("files overlap: together their names are larger than the volume, or than %d bytes", int64(maxMetadata))
 	}
 	return nil
 }
 
-// maxDepth bounds the recursion; a path of PATH_MAX cannot be as deep.
-const maxDepth = 4096
+// foundDir is a directory whose names are still to be read. They are not read where they
+// are found: what recurses holds as many directories in memory as lie within each other.
+type foundDir struct {
+	node  *image.Node
+	names image.Blob
+	place *image.Place
+}
 
-// node reads the file with an inode's number.
-func (w *walk) node(path string, nid uint64) (*image.Node, error) {
+func (w *walk) run() (*image.Tree, error) {
+	root, err := w.node(nil, uint64(w.RootNid))
+	if err == nil && !root.IsDir() {
+		err = fmt.Errorf("/: is %s, not a directory", image.Kind(root.Mode))
+	}
+	for err == nil && len(w.todo) > 0 {
+		d := w.todo[len(w.todo)-1]
+		w.todo = w.todo[:len(w.todo)-1]
+		err = w.directory(d)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &image.Tree{Root: root}, nil
+}
+
+// node returns the file with an inode's number. A directory is filled later.
+func (w *walk) node(place *image.Place, nid uint64) (*image.Node, error) {
 	if n := w.links[nid]; n != nil {
 		return n, nil
 	}
 	p, err := w.inode(nid)
 	if err != nil {
-		return nil, fmt.Errorf("%s: inode %d: %w", path, nid, err)
+		return nil, fmt.Errorf("%s: inode %d: %w", place, nid, err)
 	}
 	n := &image.Node{}
 	if image.ModeFromUnix(p.Mode).IsDir() {
@@ -59,24 +90,29 @@ func (w *walk) node(path string, nid uint64) (*image.Node, error) {
 	}
 	n.Mode = image.ModeFromUnix(p.Mode)
 	n.UID, n.GID, n.Mtime = p.UID, p.GID, image.Time{Sec: int64(p.inodeExtended.Mtime), Nsec: int32(p.MtimeNsec)}
-	var names []byte
+	if n.IsDir() && place.Depth() > image.MaxDepth {
+		return nil, fmt.Errorf("%s: %w", place, &image.DepthError{Depth: place.Depth()})
+	}
+	var names image.Blob
 	if n.Xattrs, err = w.unpackXattrs(p.xattrs); err == nil {
 		names, err = w.fill(n, p)
 	}
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	if n.IsDir() {
-		return n, w.directory(strings.TrimSuffix(path, "/"), n, nid, names)
-	}
-	if p.Nlink > 1 {
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("%s: %w", place, err)
+	case n.IsDir() && w.seen[nid]:
+		return nil, fmt.Errorf("%s: inode %d is a directory that stands in two places", place, nid)
+	case n.IsDir():
+		w.seen[nid] = true
+		w.todo = append(w.todo, foundDir{n, names, place})
+	case p.Nlink > 1:
 		w.links[nid] = n
 	}
 	return n, nil
 }
 
 // fill sets what a file holds; that of a directory it returns.
-func (w *walk) fill(n *image.Node, p *parsed) ([]byte, error) {
+func (w *walk) fill(n *image.Node, p *parsed) (image.Blob, error) {
 	if err := w.spend(extendedSize + int64(len(p.xattrs))); err != nil {
 		return nil, err
 	}
@@ -104,52 +140,48 @@ func (w *walk) fill(n *image.Node, p *parsed) ([]byte, error) {
 	if err := w.spend(data.Size()); err != nil {
 		return nil, err
 	}
-	b, err := image.ReadAll(data)
-	if err != nil || n.IsDir() {
-		return b, err
+	if n.IsDir() {
+		return data, nil
 	}
+	b, err := image.ReadAll(data)
 	n.Link = string(b)
-	return nil, nil
+	return nil, err
 }
 
-// directory adds the entries of a directory's blocks.
-func (w *walk) directory(path string, dir *image.Node, nid uint64, b []byte) error {
-	switch {
-	case w.seen[nid]:
-		return fmt.Errorf("%s/: inode %d is a directory that stands in two places", path, nid)
-	case strings.Count(path, "/") > maxDepth:
-		return fmt.Errorf("%s/: more than %d directories deep", path, maxDepth)
-	}
-	w.seen[nid] = true
-	for block := 0; len(b) > 0; block++ {
-		n := min(len(b), blockSize)
-		list, err := entries(b[:n])
+// directory adds the entries of a directory's blocks. They are read one by one: the
+// directory's size is what its inode says, which is not trusted with memory.
+func (w *walk) directory(d foundDir) error {
+	for off := int64(0); off < d.names.Size(); off += blockSize {
+		b, err := image.ReadAll(image.Section(d.names, off, min(d.names.Size()-off, blockSize)))
 		if err != nil {
-			return fmt.Errorf("%s/: block %d: %w", path, block, err)
+			return fmt.Errorf("%s: %w", d.place, err)
+		}
+		list, err := entries(b)
+		if err != nil {
+			return fmt.Errorf("%s: block %d: %w", d.place, off/blockSize, err)
 		}
 		for _, e := range list {
 			if e.name == "." || e.name == ".." {
 				continue
 			}
-			if err := w.entry(path, dir, e); err != nil {
+			if err := w.entry(d, e); err != nil {
 				return err
 			}
 		}
-		b = b[n:]
 	}
 	return nil
 }
 
-func (w *walk) entry(path string, dir *image.Node, e entry) error {
+func (w *walk) entry(d foundDir, e entry) error {
 	if err := image.CheckName(e.name); err != nil {
-		return fmt.Errorf("%s/: %w", path, err)
+		return fmt.Errorf("%s: %w", d.place, err)
 	}
-	n, err := w.node(path+"/"+e.name, e.nid)
+	n, err := w.node(d.place.In(e.name), e.nid)
 	if err != nil {
 		return err
 	}
-	if err := dir.Add(e.name, n); err != nil {
-		return fmt.Errorf("%s/: %w", path, err)
+	if err := d.node.Add(e.name, n); err != nil {
+		return fmt.Errorf("%s: %w", d.place, err)
 	}
 	return nil
 }

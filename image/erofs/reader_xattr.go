@@ -41,6 +41,9 @@ func (w *walk) unpackXattrs(b []byte) ([]image.Xattr, error) {
 
 // sharedXattr reads an attribute from the area that inodes share.
 func (w *walk) sharedXattr(id uint32) (x image.Xattr, err error) {
+	if x, ok := w.shared[id]; ok {
+		return x, nil
+	}
 	at := int64(w.XattrBlkAddr)*blockSize + int64(id)*xattrAlign
 	b, err := w.read(at, xattrEntrySize)
 	if err != nil {
@@ -53,7 +56,9 @@ func (w *walk) sharedXattr(id uint32) (x image.Xattr, err error) {
 	if b, err = w.read(at, min(alignUp(size, xattrAlign), w.src.Size()-at)); err != nil {
 		return x, fmt.Errorf("shared extended attribute %d: %w", id, err)
 	}
-	x, _, err = unpackXattr(b)
+	if x, _, err = unpackXattr(b); err == nil {
+		w.shared[id] = x
+	}
 	return x, err
 }
 

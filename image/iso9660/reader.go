@@ -51,10 +51,18 @@ func Open(r io.ReaderAt, size int64) (*Reader, error) {
 // read returns n bytes from a block on.
 func (r *Reader) read(block uint32, off, n int64) ([]byte, error) {
 	at := int64(block)*blockSize + off
-	if n < 0 || at > r.src.Size()-n {
-		return nil, fmt.Errorf("%d bytes at %d are beyond the volume's end at %d", n, at, r.src.Size())
+	if err := r.within(at, n); err != nil {
+		return nil, err
 	}
 	return image.ReadAll(image.Section(r.src, at, n))
+}
+
+// within says whether n bytes at an offset are there.
+func (r *Reader) within(at, n int64) error {
+	if n < 0 || at < 0 || at > r.src.Size()-n {
+		return fmt.Errorf("%d bytes at %d are beyond the volume's end at %d", n, at, r.src.Size())
+	}
+	return nil
 }
 
 func (r *Reader) descriptors() error {

@@ -213,7 +213,7 @@ func (r *Reader) checkShape() error {
 func (r *Reader) readGroups() error {
 	sb := &r.sb
 	n := ceilDiv(r.blocks-int64(sb.FirstDataBlock), int64(sb.BlocksPerGroup))
-	if inodes := n * int64(sb.InodesPerGroup); inodes < int64(sb.InodesCount) {
+	if ceilDiv(int64(sb.InodesCount), int64(sb.InodesPerGroup)) > n {
 		return fmt.Errorf("superblock: %d inodes, but %d groups of %d", sb.InodesCount, n, sb.InodesPerGroup)
 	}
 	size := int64(sb.DescSize)

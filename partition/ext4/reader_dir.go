@@ -76,7 +76,7 @@ func (d *dirReader) readBlocks() error {
 func (d *dirReader) readRun(r blockRun) error {
 	for r.n > 0 {
 		n := min(r.n, int64(len(d.buf))/d.blockSize)
-		if err := d.spend(n); err != nil {
+		if err := d.take(r.physical, n); err != nil {
 			return err
 		}
 		p := d.buf[:n*d.blockSize]

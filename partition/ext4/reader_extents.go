@@ -109,7 +109,7 @@ func (m *blockMap) below(e []byte, where string, depth int) error {
 
 // metadata reads a block that belongs to this file alone.
 func (m *blockMap) metadata(block int64) ([]byte, error) {
-	if err := m.spend(1); err != nil {
+	if err := m.take(block, 1); err != nil {
 		return nil, err
 	}
 	p := make([]byte, m.blockSize)

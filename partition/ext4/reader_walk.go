@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"io/fs"
-	"path"
 	"slices"
 	"strings"
 
@@ -22,10 +21,11 @@ type walk struct {
 	xattrs map[int64][]image.Xattr // by block: files share them
 	buf    []byte
 
-	// spent counts the blocks of metadata that were read. Each belongs to one file, so
-	// there cannot be more than the file system has; whoever makes directories share
-	// blocks would otherwise keep a reader busy without end.
-	spent int64
+	// taken are the blocks of metadata that were read. Each belongs to one file: whoever
+	// makes directories or block maps share them would otherwise keep a reader busy without
+	// end. To count them up to the size of the file system is not enough, since its holes
+	// cost nothing.
+	taken map[int64]struct{}
 	// copied counts the attributes of files that have some of their own and share
 	// others, which is what a small image could otherwise make a large tree of.
 	copied int64
@@ -36,23 +36,7 @@ type foundDir struct {
 	node   *image.Node
 	file   fileInode
 	parent uint32 // inode
-	path   *dirPath
-}
-
-// dirPath is the path of a directory, kept as a chain and spelled for errors only.
-type dirPath struct {
-	parent *dirPath
-	name   string
-}
-
-func (p *dirPath) String() string {
-	var names []string
-	for ; p != nil; p = p.parent {
-		names = append(names, p.name)
-	}
-	names = append(names, "/")
-	slices.Reverse(names)
-	return path.Join(names...)
+	place  *image.Place
 }
 
 func newWalk(r *Reader) *walk {
@@ -61,6 +45,7 @@ func newWalk(r *Reader) *walk {
 		linked: map[uint32]*image.Node{},
 		seen:   map[uint32]*[512]uint64{},
 		xattrs: map[int64][]image.Xattr{},
+		taken:  map[int64]struct{}{},
 		buf:    make([]byte, max(1<<20, r.blockSize)),
 	}
 }
@@ -91,21 +76,21 @@ func (w *walk) run() error {
 func (w *walk) fill(d foundDir) error {
 	entries, err := w.readDir(&d.file, d.parent)
 	if err != nil {
-		return fmt.Errorf("%s: %w", d.path, err)
+		return fmt.Errorf("%s: %w", d.place, err)
 	}
 	slices.SortFunc(entries, func(a, b dirent) int { return cmp.Compare(a.inode, b.inode) })
 	nodes := make([]image.Entry, len(entries))
 	for i, e := range entries {
 		n, err := w.child(d, e)
 		if err != nil {
-			return fmt.Errorf("%s: %w", &dirPath{d.path, e.name}, err)
+			return fmt.Errorf("%s: %w", d.place.In(e.name), err)
 		}
 		nodes[i] = image.Entry{Name: e.name, Node: n}
 	}
 	slices.SortFunc(nodes, func(a, b image.Entry) int { return strings.Compare(a.Name, b.Name) })
 	for _, e := range nodes {
 		if err := d.node.Add(e.Name, e.Node); err != nil {
-			return fmt.Errorf("%s: inode %d: %w", d.path, d.file.number, err)
+			return fmt.Errorf("%s: inode %d: %w", d.place, d.file.number, err)
 		}
 	}
 	return nil
@@ -128,7 +113,11 @@ func (w *walk) child(d foundDir, e dirent) (*image.Node, error) {
 	}
 	switch {
 	case n.IsDir():
-		w.todo = append(w.todo, foundDir{n, f, d.file.number, &dirPath{d.path, e.name}})
+		place, err := d.place.Enter(e.name)
+		if err != nil {
+			return nil, err
+		}
+		w.todo = append(w.todo, foundDir{n, f, d.file.number, place})
 	case f.links > 1:
 		w.linked[e.inode] = n
 	}
@@ -149,10 +138,13 @@ func (w *walk) see(ino uint32) bool {
 	return was
 }
 
-// spend accounts for n blocks of metadata.
-func (w *walk) spend(n int64) error {
-	if w.spent += n; w.spent > w.blocks {
-		return fmt.Errorf("blocks of metadata belong to more than one file")
+// take notes that n blocks of metadata, from one on, belong to the file at hand.
+func (w *walk) take(block, n int64) error {
+	for b := block; b < block+n; b++ {
+		if _, ok := w.taken[b]; ok {
+			return fmt.Errorf("block %d of metadata belongs to more than one file, or twice to one", b)
+		}
+		w.taken[b] = struct{}{}
 	}
 	return nil
 }
@@ -226,7 +218,7 @@ func (w *walk) targetBytes(f *fileInode) ([]byte, error) {
 	if len(runs) == 0 || runs[0].logical != 0 {
 		return nil, fmt.Errorf("its target of %d bytes lies in a hole", f.size)
 	}
-	if err := w.spend(1); err != nil {
+	if err := w.take(runs[0].physical, 1); err != nil {
 		return nil, err
 	}
 	p := w.buf[:f.size]

@@ -60,7 +60,7 @@ func (w *walk) xattrBlock(block int64) ([]image.Xattr, error) {
 	if set, ok := w.xattrs[block]; ok {
 		return set, nil
 	}
-	if err := w.spend(1); err != nil {
+	if err := w.take(block, 1); err != nil {
 		return nil, err
 	}
 	p := make([]byte, w.blockSize)

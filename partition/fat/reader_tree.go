@@ -21,6 +21,7 @@ var oem = charmap.CodePage437
 //
 // An error names the path of what is damaged. Every cluster is followed at most
 // once, so that a chain that runs in circles, or through another file, is refused.
+// Directories more than [image.MaxDepth] deep are an [image.DepthError].
 func (r *Reader) Tree() (*image.Tree, error) {
 	w := r.newWalk()
 	entries, err := w.root()
@@ -28,7 +29,13 @@ func (r *Reader) Tree() (*image.Tree, error) {
 		return nil, fmt.Errorf("fat: /: %w", err)
 	}
 	t := image.NewTree()
-	if err := w.directory(root, t.Root, entries); err != nil {
+	err = w.names(foundDir{node: t.Root}, entries)
+	for err == nil && len(w.todo) > 0 {
+		d := w.todo[len(w.todo)-1]
+		w.todo = w.todo[:len(w.todo)-1]
+		err = w.directory(d)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("fat: %w", err)
 	}
 	return t, nil
@@ -37,6 +44,7 @@ func (r *Reader) Tree() (*image.Tree, error) {
 // A walk is one reading of the whole volume.
 type walk struct {
 	*Reader
+	todo   []foundDir
 	seen   []uint64 // a bit for each cluster
 	window []byte   // a part of the table
 	at     int64    // where the window begins, from the start of the table
@@ -125,9 +133,25 @@ func (w *walk) clusterDirectory(first int64) ([]byte, error) {
 	return out, nil
 }
 
-// directory adds to dir, which is known as at, what its entries say. Paths are
-// chains, so that a volume of deeply nested directories costs no more than others.
-func (w *walk) directory(at *image.Owner, dir *image.Node, entries []byte) error {
+// foundDir is a directory whose entries are still to be read. They are not read where they
+// are found: what recurses holds as many directories in memory as lie within each other.
+type foundDir struct {
+	node    *image.Node
+	cluster int64
+	place   *image.Place
+}
+
+// directory reads the entries of a directory.
+func (w *walk) directory(d foundDir) error {
+	entries, err := w.clusterDirectory(d.cluster)
+	if err != nil {
+		return fmt.Errorf("%s: %w", printable(d.place.String()), err)
+	}
+	return w.names(d, entries)
+}
+
+// names adds to a directory what its entries say.
+func (w *walk) names(d foundDir, entries []byte) error {
 	var long longName
 	for ; len(entries) > 0 && entries[0] != entryEnd; entries = entries[dirEntrySize:] {
 		e := decode[dirEntry](entries)
@@ -141,31 +165,29 @@ func (w *walk) directory(at *image.Owner, dir *image.Node, entries []byte) error
 		default:
 			name := long.name(e)
 			long = longName{}
-			if err := w.node(&image.Owner{Parent: at, Name: name}, dir, e); err != nil {
-				return err
+			if err := w.add(d, name, e); err != nil {
+				return fmt.Errorf("%s: %w", printable(d.place.In(name).String()), err)
 			}
 		}
 	}
 	return nil
 }
 
-// node adds the file or directory of an entry to dir under the last name of at, and what is below it.
-func (w *walk) node(at *image.Owner, dir *image.Node, e dirEntry) error {
+// add adds the file or directory of an entry to a directory. What a directory holds is
+// read later.
+func (w *walk) add(d foundDir, name string, e dirEntry) error {
 	n, err := w.file(e)
-	if err == nil {
-		err = dir.Add(at.Name, n)
-	}
 	if err != nil {
-		return fmt.Errorf("%s: %w", printable(at.String()), err)
+		return err
 	}
-	if !n.IsDir() {
-		return nil
+	if n.IsDir() {
+		place, err := d.place.Enter(name)
+		if err != nil {
+			return err
+		}
+		w.todo = append(w.todo, foundDir{n, e.cluster(), place})
 	}
-	entries, err := w.clusterDirectory(e.cluster())
-	if err != nil {
-		return fmt.Errorf("%s: %w", printable(at.String()), err)
-	}
-	return w.directory(at, n, entries)
+	return d.node.Add(name, n)
 }
 
 func (e *dirEntry) cluster() int64 { return int64(e.FstClusHI)<<16 | int64(e.FstClusLO) }

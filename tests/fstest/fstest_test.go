@@ -211,3 +211,27 @@ func TestHostTree(t *testing.T) {
 		t.Errorf("Diff = %q; want nothing", lines)
 	}
 }
+
+func TestAllocated(t *testing.T) {
+	var keep []byte
+	if got := Allocated(func() { keep = make([]byte, 32<<20) }); got < 32<<20 || got > 33<<20 {
+		t.Errorf("Allocated(32 MiB) = %d", got)
+	}
+	_ = keep[0]
+	for _, c := range []struct{ size, n int }{{1 << 20, 2 << 20}, {100 << 10, 64 << 20}} {
+		f := &failures{}
+		Budget(f, c.size, func() { keep = make([]byte, c.n) })
+		if failed := f.n > 0; failed != (c.n > 64*c.size+4<<20) {
+			t.Errorf("Budget of %d bytes, with %d allocated: failed is %t", c.size, c.n, failed)
+		}
+	}
+}
+
+// failures counts what a test complains about.
+type failures struct {
+	T
+	n int
+}
+
+func (f *failures) Helper()               {}
+func (f *failures) Errorf(string, ...any) { f.n++ }

@@ -31,6 +31,7 @@ func Suite(t *testing.T, fsys FileSystem, f Features, check func(t T, image stri
 	t.Run("refused", s.refused)
 	t.Run("free space", s.freeSpace)
 	t.Run("identity", s.identity)
+	t.Run("depth", s.depth)
 }
 
 type suite struct {
@@ -95,6 +96,35 @@ func (s *suite) readBack(t T, img string, tree *image.Tree) {
 		t.Fatalf("own reader: %v", err)
 	}
 	Report(t, "read back", Diff(tree, got, s.Features))
+}
+
+// depth reads directories that lie as deep within each other as any reader goes, whose
+// paths, each spelled out, would take 400 MiB; and then one more.
+func (s *suite) depth(t *testing.T) {
+	for _, depth := range []int{image.MaxDepth, image.MaxDepth + 1} {
+		tree := image.NewTree()
+		for at, i := tree.Root, 0; i < depth; i++ {
+			below := image.NewDir(0o755)
+			if err := at.Add(strings.Repeat("d", 200), below); err != nil {
+				t.Fatal(err)
+			}
+			at = below
+		}
+		m, err := s.fsys.Layout(tree, image.Volume{Size: image.Fit(0), Seed: seed})
+		if err != nil {
+			t.Fatalf("Layout: %v", err)
+		}
+		got := Allocated(func() { tree, err = s.open(m, m.Size()) })
+		var deep *image.DepthError
+		switch {
+		case depth > image.MaxDepth && !errors.As(err, &deep):
+			t.Errorf("%d directories deep: %.200v; want a DepthError", depth, err)
+		case depth <= image.MaxDepth && err != nil:
+			t.Errorf("%d directories deep: %.200v", depth, err)
+		case got > 64<<20:
+			t.Errorf("%d directories deep: reading allocates %d bytes; want at most %d", depth, got, 64<<20)
+		}
+	}
 }
 
 // Report fails the test with the lines of a [Diff], if there are any, of which it
