@@ -1,7 +1,6 @@
 package partition
 
 import (
-	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -134,8 +133,24 @@ func readGPT(r io.ReaderAt, size int64) (*Listing, error) {
 	return nil, fmt.Errorf("gpt: primary: %w; backup: %v", primaryErr, backupErr)
 }
 
-// maxArray bounds the array of entries that is read: a header is not trusted.
+// maxArray bounds the bytes of the array of entries that is read: a header is not
+// trusted. Linux reads as many entries as there are; 8192 are 64 times what anybody writes.
 const maxArray = 1 << 20
+
+// checkArray checks the numbers that say where the array of entries lies, before anything
+// is computed of them: their product can be more than 64 bits of a signed number hold.
+func (h *gptHeader) checkArray(sector int64, sectors uint64) error {
+	n, size := uint64(h.NumberOfPartitionEntries), uint64(h.SizeOfPartitionEntry)
+	switch {
+	case size < gptEntrySize || size&(size-1) != 0:
+		return fmt.Errorf("entries of %d bytes: an entry has %d bytes, or these times a power of two", size, gptEntrySize)
+	case size > maxArray || n > maxArray/size:
+		return fmt.Errorf("%d entries of %d bytes: all together, at most %d bytes are read", n, size, maxArray)
+	case h.PartitionEntryLBA >= sectors || (n*size+uint64(sector)-1)/uint64(sector) > sectors-h.PartitionEntryLBA:
+		return fmt.Errorf("array of %d entries of %d bytes at sector %d reaches beyond the disk's %d sectors", n, size, h.PartitionEntryLBA, sectors)
+	}
+	return nil
+}
 
 // readCopy reads and checks the GPT whose header is at an LBA.
 func readCopy(r io.ReaderAt, size, sector int64, lba uint64) (*gptCopy, error) {
@@ -149,7 +164,7 @@ func readCopy(r io.ReaderAt, size, sector int64, lba uint64) (*gptCopy, error) {
 	}
 	c := &gptCopy{sector: sector}
 	h := &c.header
-	if err := binary.Read(bytes.NewReader(b), binary.LittleEndian, h); err != nil {
+	if _, err := binary.Decode(b, binary.LittleEndian, h); err != nil {
 		return nil, err
 	}
 	if string(h.Signature[:]) != gptSignature {
@@ -159,26 +174,25 @@ func readCopy(r io.ReaderAt, size, sector int64, lba uint64) (*gptCopy, error) {
 		return nil, fmt.Errorf("header of %d bytes, and it has from %d to %d", h.HeaderSize, gptHeaderSize, sector)
 	}
 	clear(b[16:20]) // the header's own CRC counts as zero
-	length := int64(h.NumberOfPartitionEntries) * int64(h.SizeOfPartitionEntry)
 	switch sum := crc32.ChecksumIEEE(b[:h.HeaderSize]); {
 	case sum != h.HeaderCRC32:
 		return nil, fmt.Errorf("header at sector %d has the CRC %08x, and its bytes come to %08x", lba, h.HeaderCRC32, sum)
 	case h.MyLBA != lba:
 		return nil, fmt.Errorf("header at sector %d says that it lies at %d", lba, h.MyLBA)
-	case h.SizeOfPartitionEntry < gptEntrySize || h.SizeOfPartitionEntry%8 != 0 || length > maxArray:
-		return nil, fmt.Errorf("%d entries of %d bytes: an entry has at least %d, and all together at most %d are read", h.NumberOfPartitionEntries, h.SizeOfPartitionEntry, gptEntrySize, maxArray)
-	case h.PartitionEntryLBA > last || int64(h.PartitionEntryLBA)*sector > size-length:
-		return nil, fmt.Errorf("array of entries at sector %d reaches beyond the disk's %d sectors", h.PartitionEntryLBA, last+1)
 	}
-	if err := c.readEntries(r, length); err != nil {
+	if err := h.checkArray(sector, last+1); err != nil {
+		return nil, err
+	}
+	if err := c.readEntries(r); err != nil {
 		return nil, err
 	}
 	return c, nil
 }
 
-func (c *gptCopy) readEntries(r io.ReaderAt, length int64) error {
+// readEntries reads the array of entries, whose place and length were checked.
+func (c *gptCopy) readEntries(r io.ReaderAt) error {
 	h := &c.header
-	array := make([]byte, length)
+	array := make([]byte, int(h.NumberOfPartitionEntries)*int(h.SizeOfPartitionEntry))
 	if err := readFull(r, array, int64(h.PartitionEntryLBA)*c.sector); err != nil {
 		return err
 	}
@@ -188,7 +202,7 @@ func (c *gptCopy) readEntries(r io.ReaderAt, length int64) error {
 	c.entries = make([]gptEntry, h.NumberOfPartitionEntries)
 	for i := range c.entries {
 		at := i * int(h.SizeOfPartitionEntry)
-		if err := binary.Read(bytes.NewReader(array[at:]), binary.LittleEndian, &c.entries[i]); err != nil {
+		if _, err := binary.Decode(array[at:], binary.LittleEndian, &c.entries[i]); err != nil {
 			return err
 		}
 	}

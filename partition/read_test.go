@@ -2,9 +2,7 @@ package partition
 
 import (
 	"bytes"
-	"encoding/binary"
 	"errors"
-	"hash/crc32"
 	"os"
 	"strings"
 	"testing"
@@ -169,51 +167,4 @@ func TestReadExtendedLoop(t *testing.T) {
 	if err != nil || len(l.Problems) == 0 {
 		t.Errorf("Read() = %+v, %v; want a problem with the chain", l, err)
 	}
-}
-
-func FuzzRead(f *testing.F) {
-	for name, table := range disks(f) {
-		if d, err := table.Layout(); err == nil && d.Map.Size() < 80*miB && name != "gpt-4k" {
-			head := make([]byte, 17*1024)
-			if _, err := d.Map.ReadAt(head, 0); err != nil {
-				f.Fatal(err)
-			}
-			f.Add(head, d.Map.Size())
-		}
-	}
-	f.Fuzz(func(t *testing.T, b []byte, size int64) {
-		size = min(max(size, int64(len(b))), 1<<40)
-		resum(b)
-		l, err := Read(padded{b}, size)
-		if err != nil {
-			return
-		}
-		for _, p := range l.Partitions {
-			if p.Start < 0 || p.Size <= 0 || p.End() < p.Start {
-				t.Errorf("partition %d: %d bytes at %d", p.Number, p.Size, p.Start)
-			}
-		}
-	})
-}
-
-// resum corrects the CRCs of a GPT, so that what the fuzzer did to it is read.
-func resum(b []byte) {
-	if len(b) < 1024+gptArraySize || string(b[512:520]) != gptSignature {
-		return
-	}
-	h := b[512:1024]
-	binary.LittleEndian.PutUint32(h[88:], crc32.ChecksumIEEE(b[1024:1024+gptArraySize]))
-	clear(h[16:20])
-	binary.LittleEndian.PutUint32(h[16:], crc32.ChecksumIEEE(h[:gptHeaderSize]))
-}
-
-// padded reads zeros after its bytes.
-type padded struct{ b []byte }
-
-func (p padded) ReadAt(q []byte, off int64) (int, error) {
-	clear(q)
-	if off < int64(len(p.b)) {
-		copy(q, p.b[off:])
-	}
-	return len(q), nil
 }

@@ -25,7 +25,8 @@ type diskImage struct {
 // ISO that is a file system itself.
 type volume struct {
 	partition.Placed
-	filesystem string      // "" for what ingot does not know
+	filesystem string // "" for what ingot does not know
+	open       func() (*image.Tree, error)
 	tree       *image.Tree // nil for what ingot does not read
 	err        error       // why there is no tree, though there is a file system
 }
@@ -76,16 +77,31 @@ func (d *diskImage) read() error {
 			d.volumes = append(d.volumes, &volume{Placed: p})
 		}
 	}
+	left := d.size // of the disk, a part for each partition that is read
 	for _, v := range d.volumes {
-		if err := v.read(d.bytes, d.size); err != nil {
+		if err := v.find(d.bytes, d.size); err != nil {
+			return err
+		}
+		if v.open == nil {
+			continue
+		}
+		if left -= v.Size / maxOverlap; left < 0 {
+			left, v.err = 0, fmt.Errorf("is not read: the partitions up to this one lie over each other, and have more than %d times the disk's %d bytes", maxOverlap, d.size)
+			continue
+		}
+		if err := v.readTree(v.open()); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// read finds out what file system a volume has, and reads its tree.
-func (v *volume) read(disk io.ReaderAt, size int64) error {
+// maxOverlap is how many times the bytes of a disk are read as file systems: a table can
+// name the same ones thousands of times.
+const maxOverlap = 4
+
+// find finds out what file system a volume has, and how its tree is read.
+func (v *volume) find(disk io.ReaderAt, size int64) error {
 	if v.Start >= size {
 		return nil // the table's own problem
 	}
@@ -99,14 +115,11 @@ func (v *volume) read(disk io.ReaderAt, size int64) error {
 	}
 	switch {
 	case string(head[extMagicAt:][:2]) == extMagic:
-		v.filesystem = "ext4"
-		return v.readTree(treeOf(ext4.Open(r, v.Size)))
+		v.filesystem, v.open = "ext4", func() (*image.Tree, error) { return treeOf(ext4.Open(r, v.Size)) }
 	case string(head[fatTypeAt:][:3]) == "FAT" || string(head[fat32TypeAt:][:3]) == "FAT":
-		v.filesystem = "fat"
-		return v.readTree(treeOf(fat.Open(r, v.Size)))
+		v.filesystem, v.open = "fat", func() (*image.Tree, error) { return treeOf(fat.Open(r, v.Size)) }
 	case erofs.Detect(r):
-		v.filesystem = "erofs"
-		return v.readTree(treeOf(erofs.Open(r, v.Size)))
+		v.filesystem, v.open = "erofs", func() (*image.Tree, error) { return treeOf(erofs.Open(r, v.Size)) }
 	case string(head[:len(squashfsMagic)]) == squashfsMagic:
 		v.filesystem = "squashfs"
 	}
@@ -151,8 +164,13 @@ func (d *diskImage) readISO() error {
 		}
 		inner := &volume{Placed: partition.Placed{Size: n.Size()}}
 		inner.Name = name
-		if err := inner.read(n.Data, n.Size()); err != nil {
+		if err := inner.find(n.Data, n.Size()); err != nil {
 			return err
+		}
+		if inner.open != nil {
+			if err := inner.readTree(inner.open()); err != nil {
+				return err
+			}
 		}
 		d.volumes = append(d.volumes, inner)
 	}

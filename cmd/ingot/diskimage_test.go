@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
+	"hash/crc32"
 	"os"
 	"path/filepath"
 	"strings"
@@ -104,5 +106,47 @@ func TestConvertOfAnISO(t *testing.T) {
 	code, _, errout := ingot("convert", filepath.Join(dir, "squashfs.iso"), "--partition", "/root.squashfs", "-o", filepath.Join(dir, "x.tar"))
 	if want := "/root.squashfs in the image: holds no file system that ingot reads: that is ext4, FAT, ISO 9660 or EROFS\n"; code == 0 || !strings.HasSuffix(errout, want) {
 		t.Errorf("convert of a squashfs: %d\n%s; want %s", code, errout, want)
+	}
+}
+
+// TestOverlappingPartitions: a table that names one file system many times has it read a
+// few times.
+func TestOverlappingPartitions(t *testing.T) {
+	img := checkedImage(t, "raw")
+	b, err := os.ReadFile(img)
+	if err != nil {
+		t.Fatal(err)
+	}
+	le := binary.LittleEndian
+	const entry, array = 128, 128 * 128
+	for _, at := range []int{512, len(b) - 512} { // the GPT and its backup
+		h := b[at : at+92]
+		entries := b[le.Uint64(h[72:])*512:][:array]
+		for i := 2; i < 128; i++ {
+			copy(entries[i*entry:], entries[entry:2*entry])
+		}
+		le.PutUint32(h[88:], crc32.ChecksumIEEE(entries))
+		clear(h[16:20])
+		le.PutUint32(h[16:], crc32.ChecksumIEEE(h))
+	}
+	if err := os.WriteFile(img, b, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	d, err := openDiskImage(img)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.close()
+	read, refused := 0, 0
+	for _, v := range d.volumes {
+		switch {
+		case v.tree != nil:
+			read++
+		case v.err != nil && strings.Contains(v.err.Error(), "lie over each other, and have more than 4 times the disk's"):
+			refused++
+		}
+	}
+	if read < 3 || read > 40 || read+refused != 128 {
+		t.Errorf("of %d partitions, %d are read and %d refused", len(d.volumes), read, refused)
 	}
 }

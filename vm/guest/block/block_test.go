@@ -253,13 +253,68 @@ func TestDevices(t *testing.T) {
 	}
 }
 
+// TestPartitionNumbers: an entry is that of the number that is asked for, however large
+// that is, and an array of entries that cannot be is not read.
+func TestPartitionNumbers(t *testing.T) {
+	table := func(count, size uint32, lba uint64) []byte {
+		b := make([]byte, 16<<10)
+		h := b[512:]
+		copy(h, gptMagic)
+		le.PutUint32(h[gptEntryCountAt:], count)
+		le.PutUint32(h[gptEntrySizeAt:], size)
+		le.PutUint64(h[gptEntriesLBAAt:], lba)
+		for i := range 16 {
+			b[1024+i*128+gptUniqueGUIDAt] = byte(i + 1)
+		}
+		return b
+	}
+	for _, c := range []struct {
+		count, size uint32
+		lba         uint64
+		number      int
+		want        string
+	}{
+		{16, 128, 2, 2, "00000002-0000-0000-0000-000000000000"},
+		{8, 256, 2, 2, "00000003-0000-0000-0000-000000000000"},
+		{16, 128, 2, 17, ""},
+		{16, 128, 2, 0, ""},
+		{16, 128, 2, 1<<32 + 2, ""},
+		{16, 128, 2, 1<<62 + 2, ""},
+		{16, 192, 2, 2, ""},
+		{1 << 31, 1 << 31, 2, 2, ""},
+		{16, 128, 1 << 60, 2, ""},
+		{16, 128, 1 << 49, 2, ""},
+	} {
+		if got, _ := readPartition(bytes.NewReader(table(c.count, c.size, c.lba)), c.number); got != c.want {
+			t.Errorf("partition %d of %d entries of %d bytes at %d is %q; want %q", c.number, c.count, c.size, c.lba, got, c.want)
+		}
+	}
+}
+
+// FuzzIdentify looks for superblocks, each of which is put where it belongs: what the
+// fuzzer would have to find out otherwise are 32 KiB of zeros.
 func FuzzIdentify(f *testing.F) {
-	f.Add([]byte("XFSB"), 1)
-	header := make([]byte, 4096)
-	copy(header[512:], gptMagic)
-	f.Add(header, 3)
-	f.Fuzz(func(t *testing.T, data []byte, number int) {
-		r := bytes.NewReader(data)
+	f.Add([]byte("XFSB"), uint32(0), 1)
+	f.Add([]byte(luksMagic), uint32(0), 1)
+	f.Add([]byte(squashfsMagic), uint32(0), 1)
+	f.Add([]byte(btrfsMagic), uint32(btrfsMagicAt), 1)
+	f.Add([]byte{0x53, 0xef}, uint32(extMagicAt), 1)
+	f.Add([]byte{0xe2, 0xe1, 0xf5, 0xe0}, uint32(erofsSuperblock), 1)
+	f.Add([]byte(isoMagic), uint32(isoDescriptor), 1)
+	f.Add([]byte(ntfsMagic), uint32(ntfsMagicAt), 1)
+	f.Add([]byte(swapMagic), uint32(4096-len(swapMagic)), 1)
+	header := make([]byte, 512+128)
+	copy(header, gptMagic)
+	header[gptEntriesLBAAt], header[gptEntryCountAt], header[gptEntrySizeAt] = 2, 4, 128
+	f.Add(header, uint32(512), 1)
+	fat := make([]byte, 512)
+	copy(fat[fatBytesPerSecAt:], "\x00\x02\x01\x01\x00\x02")
+	copy(fat[fatType16At:], "FAT16   ")
+	copy(fat[fatSignatureAt:], "\x55\xaa")
+	f.Add(fat, uint32(0), 1)
+	f.Fuzz(func(t *testing.T, data []byte, at uint32, number int) {
+		at %= probeSize
+		r := bytes.NewReader(append(make([]byte, at), data...))
 		if _, err := Identify(r); err != nil {
 			t.Error(err)
 		}

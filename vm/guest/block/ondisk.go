@@ -96,6 +96,7 @@ const (
 	gptUniqueGUIDAt  = 16
 	gptNameAt        = 56
 	gptNameBytes     = 72
+	gptEntryBytes    = 128 // or these times a power of two
 	maxGPTEntries    = 1024
 	maxGPTEntryBytes = 4096
 )

@@ -29,8 +29,8 @@ func readPartition(disk io.ReaderAt, number int) (uuid, name string) {
 func gptPartition(disk io.ReaderAt, header []byte, sector int64, number int) (uuid, name string) {
 	count, size := le.Uint32(header[gptEntryCountAt:]), le.Uint32(header[gptEntrySizeAt:])
 	lba := le.Uint64(header[gptEntriesLBAAt:])
-	if number < 1 || count > maxGPTEntries || uint32(number) > count ||
-		size < gptNameAt+gptNameBytes || size > maxGPTEntryBytes || lba > 1<<50 {
+	if number < 1 || count > maxGPTEntries || uint64(number) > uint64(count) ||
+		size < gptEntryBytes || size&(size-1) != 0 || size > maxGPTEntryBytes || lba > 1<<50 {
 		return "", ""
 	}
 	entry := make([]byte, size)
