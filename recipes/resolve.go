@@ -78,7 +78,7 @@ func (r *Recipe) resolve(ctx context.Context, h Host) (*store, error) {
 		sources = append(sources, []*storedb.Item{item})
 	}
 	if r.System != nil && r.System.Path == "" {
-		if s.made, err = r.makeSystem(s.flavour, h, sources); err != nil {
+		if s.made, err = r.makeSystem(ctx, s.flavour, h, sources); err != nil {
 			return nil, r.src.wrap("system", err)
 		}
 		s.system = s.made.toplevel
@@ -135,7 +135,7 @@ func (s *store) read(ctx context.Context, h Host, c *Closure) ([]*storedb.Item, 
 	}
 	from := c.From.Host
 	if c.Path != "" {
-		more, err := s.readLive(c)
+		more, err := s.readLive(ctx, c)
 		if err != nil {
 			return nil, err
 		}
@@ -220,6 +220,6 @@ func (p Path) location() string {
 }
 
 // readLive returns the closure of a store path out of the database of its store.
-func (s *store) readLive(c *Closure) ([]*storedb.Item, error) {
-	return s.flavour.ReadDatabase(filepath.Join(cmp.Or(c.Root.Host, "/"), s.flavour.DatabasePath()), c.Path)
+func (s *store) readLive(ctx context.Context, c *Closure) ([]*storedb.Item, error) {
+	return s.flavour.ReadDatabase(ctx, filepath.Join(cmp.Or(c.Root.Host, "/"), s.flavour.DatabasePath()), c.Path)
 }

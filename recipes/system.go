@@ -2,6 +2,7 @@ package recipes
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"path"
 	"slices"
@@ -38,7 +39,7 @@ type made struct {
 }
 
 // makeSystem makes the items of the recipe's system.
-func (r *Recipe) makeSystem(f storedb.Flavour, h Host, known [][]*storedb.Item) (*made, error) {
+func (r *Recipe) makeSystem(ctx context.Context, f storedb.Flavour, h Host, known [][]*storedb.Item) (*made, error) {
 	k, err := r.findKernel(h)
 	if err != nil {
 		return nil, err
@@ -74,7 +75,7 @@ func (r *Recipe) makeSystem(f storedb.Flavour, h Host, known [][]*storedb.Item) 
 		return nil, err
 	}
 	m.bin = m.program + "/bin"
-	sw, err := r.makeTools(f, m, known)
+	sw, err := r.makeTools(ctx, f, m, known)
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package recipes
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -59,7 +60,7 @@ var debianArches = map[string]string{"x86_64": "amd64", "i686": "i386", "aarch64
 
 // makeTools makes the items of the recipe's tools. It returns the item whose bin has all
 // programs: the tools' own, and ingot's where a tool has not the same name.
-func (r *Recipe) makeTools(f storedb.Flavour, m *made, known [][]*storedb.Item) (sw string, err error) {
+func (r *Recipe) makeTools(ctx context.Context, f storedb.Flavour, m *made, known [][]*storedb.Item) (sw string, err error) {
 	s := r.System
 	if len(s.Tools) == 0 && len(s.OptionalTools) == 0 {
 		return m.program, nil
@@ -74,7 +75,7 @@ func (r *Recipe) makeTools(f storedb.Flavour, m *made, known [][]*storedb.Item) 
 		for _, p := range list.paths {
 			switch {
 			case strings.HasPrefix(p.Text, f.StoreDir()+"/"):
-				items, err := linkStorePath(f, bin, p.Text, known)
+				items, err := linkStorePath(ctx, f, bin, p.Text, known)
 				if list.optional && errors.Is(err, os.ErrNotExist) {
 					m.warnings = append(m.warnings, fmt.Sprintf("left out, because it is not there: %s", p.Text))
 					continue
@@ -153,7 +154,7 @@ func (m *made) addTools(f storedb.Flavour, set *tools.Set, bin *image.Node) erro
 
 // linkStorePath links to the programs of a store path, and returns the items of its
 // closure if the recipe's closures have not brought it.
-func linkStorePath(f storedb.Flavour, bin *image.Node, name string, known [][]*storedb.Item) (items []*storedb.Item, err error) {
+func linkStorePath(ctx context.Context, f storedb.Flavour, bin *image.Node, name string, known [][]*storedb.Item) (items []*storedb.Item, err error) {
 	is := func(it *storedb.Item) bool { return it.Path == name }
 	var item *storedb.Item
 	for _, list := range known {
@@ -162,7 +163,7 @@ func linkStorePath(f storedb.Flavour, bin *image.Node, name string, known [][]*s
 		}
 	}
 	if item == nil {
-		if items, err = f.ReadDatabase(f.DatabasePath(), name); err != nil {
+		if items, err = f.ReadDatabase(ctx, f.DatabasePath(), name); err != nil {
 			return nil, err
 		}
 		item = items[slices.IndexFunc(items, is)]

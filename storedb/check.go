@@ -67,6 +67,9 @@ type CheckOptions struct {
 	// AnyOwner takes whoever owns the store directory for the rightful owner of all in
 	// it, and not root alone: an ordinary user's own root is right that way.
 	AnyOwner bool
+	// MaxDatabase is how many bytes the database of an image, and its log, may have, which
+	// are read into memory; 4 GiB if 0.
+	MaxDatabase int64
 	// Progress, if set, is told how many bytes of how many were hashed since it was told
 	// last, from several goroutines.
 	Progress func(bytes, total int64)
@@ -114,7 +117,7 @@ func CheckRoot(ctx context.Context, dir string, o CheckOptions) (*Report, error)
 		return onHostAt(filepath.Join(dir, name))
 	}
 	c.withDatabase = func(read func(*dbReader) error) error {
-		return withDatabase(filepath.Join(dir, f.DatabasePath()), read)
+		return withDatabase(ctx, filepath.Join(dir, f.DatabasePath()), read)
 	}
 	return c.run(ctx)
 }
@@ -142,6 +145,7 @@ func onHostAt(name string) *image.Node {
 // checker is one check of a store.
 type checker struct {
 	CheckOptions
+	ctx          context.Context
 	tree         *image.Tree
 	host         string                        // where the root lies on the host, if it does
 	lookup       func(path string) *image.Node // follows no links
@@ -157,6 +161,7 @@ func newChecker(t *image.Tree, o CheckOptions) *checker {
 }
 
 func (c *checker) run(ctx context.Context) (*Report, error) {
+	c.ctx = ctx
 	c.store = c.tree.Lookup(c.Flavour.StoreDir())
 	if c.store == nil {
 		return nil, fmt.Errorf("%s is not there: there is no %s store to check", c.Flavour.StoreDir(), c.Flavour)

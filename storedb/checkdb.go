@@ -1,6 +1,8 @@
 package storedb
 
 import (
+	"bytes"
+	"cmp"
 	"database/sql/driver"
 	"errors"
 	"fmt"
@@ -10,8 +12,6 @@ import (
 	"strings"
 
 	"github.com/mattn/go-sqlite3"
-
-	"ingot/image"
 )
 
 // journalMagic begins a rollback journal that still counts; one that does not is
@@ -29,12 +29,25 @@ func (c *checker) databaseInTree(read func(*dbReader) error) error {
 	if err != nil {
 		return err
 	}
-	if b, err = replayLog(b, log); err != nil {
+	b, err = replayLog(c.ctx, b, log)
+	if ended := c.ctx.Err(); ended != nil {
+		return ended
+	}
+	if err != nil {
 		c.find(FaultDatabase, name+"-wal", "%v", err)
 		return nil
 	}
-	return withDatabaseBytes(name, b, read)
+	return withDatabaseBytes(c.ctx, name, b, read)
 }
+
+// Files of the state directory are read as a whole, into memory.
+const (
+	// fileChunk is how much is read at a time.
+	fileChunk = 1 << 20
+	// maxZeros is how many more zeros than other bytes a file may have. Databases have
+	// few; a sparse file can have any number in an image of any size.
+	maxZeros = 64 << 20
+)
 
 // fileInTree returns what a file holds; nothing, if there is none.
 func (c *checker) fileInTree(name string) ([]byte, error) {
@@ -42,11 +55,41 @@ func (c *checker) fileInTree(name string) ([]byte, error) {
 	if n == nil || n.Data == nil {
 		return nil, nil
 	}
-	b, err := image.ReadAll(n.Data)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
+	size, most := n.Data.Size(), cmp.Or(c.MaxDatabase, defaultMaxDatabase)
+	if size > most {
+		return nil, &DatabaseSizeError{Path: name, Size: size, Limit: most}
+	}
+	var b []byte
+	zeros := int64(0)
+	for int64(len(b)) < size {
+		if err := c.ctx.Err(); err != nil {
+			return nil, err
+		}
+		at := len(b)
+		b = slices.Grow(b, int(min(fileChunk, size-int64(at))))[:min(int64(at)+fileChunk, size)]
+		if err := readFull(n.Data, b[at:], int64(at)); err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		zeros += int64(bytes.Count(b[at:], []byte{0}))
+		if zeros > int64(len(b))-zeros+maxZeros {
+			return nil, fmt.Errorf("%s: is sparse: %d of its first %d bytes are zeros: it is no database in use", name, zeros, len(b))
+		}
 	}
 	return b, nil
+}
+
+// defaultMaxDatabase is enough for ten million paths.
+const defaultMaxDatabase = 4 << 30
+
+// DatabaseSizeError is a database, or its log, in an image that is larger than what may
+// be read into memory.
+type DatabaseSizeError struct {
+	Path        string
+	Size, Limit int64 // in bytes
+}
+
+func (e *DatabaseSizeError) Error() string {
+	return fmt.Sprintf("%s: has %d bytes; %d are allowed", e.Path, e.Size, e.Limit)
 }
 
 // database reads what is registered, and checks what it is made of.
@@ -100,13 +143,27 @@ var requiredColumns = map[Flavour][]string{
 		"Refs: referrer reference", "DerivationOutputs: drv id path", "FailedPaths: path time"},
 }
 
-// rows reads all rows, whatever they hold.
+// rows reads all rows, whatever they hold. What keeps them from being read is found.
 func (c *checker) rows(r *dbReader) error {
-	name := c.Flavour.DatabasePath()
-	if _, err := r.conn.Exec("begin", nil); err != nil {
+	fault := FaultDatabase
+	err := c.readRows(r)
+	switch {
+	case errors.Is(err, ErrForeignSchema):
+		fault = FaultSchema
+	case errors.Is(err, ErrDatabaseWork), err == errNoPair:
+	default:
 		return err
 	}
-	err := r.query("pragma integrity_check(20)", func(row []driver.Value) error {
+	c.find(fault, c.Flavour.DatabasePath(), "%v", err)
+	return nil
+}
+
+func (c *checker) readRows(r *dbReader) error {
+	name := c.Flavour.DatabasePath()
+	if err := r.begin(); err != nil {
+		return err
+	}
+	err := r.db.query("pragma integrity_check(20)", nil, func(row []driver.Value) error {
 		if s := text(row[0]); s != "ok" {
 			c.find(FaultDatabase, name, "is damaged: %s", s)
 		}
@@ -118,20 +175,13 @@ func (c *checker) rows(r *dbReader) error {
 	usable := true
 	for _, table := range requiredColumns[c.Flavour] {
 		table, columns, _ := strings.Cut(table, ": ")
-		ok, err := c.columns(r, table, strings.Fields(columns))
-		if err != nil {
-			return err
-		}
+		ok := c.columns(r.tables.table(table), table, strings.Fields(columns))
 		usable = usable && (ok || table == "FailedPaths" || table == "DerivationOutputs")
 	}
 	if !usable {
 		return nil
 	}
-	columns, err := r.columns()
-	if err != nil {
-		return err
-	}
-	if err := r.query("select id, "+columns+" from ValidPaths", func(row []driver.Value) error { return c.pathRow(r, row) }); err != nil {
+	if err := r.paths(func(row []driver.Value) error { return c.pathRow(r, row) }); err != nil {
 		return err
 	}
 	return r.references(func(from, to int64) error {
@@ -140,28 +190,21 @@ func (c *checker) rows(r *dbReader) error {
 	})
 }
 
-// columns says whether a table has its columns, and finds those that it has not.
-func (c *checker) columns(r *dbReader, table string, want []string) (bool, error) {
-	var have []string
-	err := r.query("pragma table_info("+table+")", func(row []driver.Value) error {
-		have = append(have, text(row[1]))
-		return nil
-	})
-	if err != nil {
-		return false, err
-	}
-	if len(have) == 0 {
+// columns says whether a table has the columns that reading it takes, and finds those
+// that it has not.
+func (c *checker) columns(t *dbTable, table string, want []string) bool {
+	if t == nil {
 		c.find(FaultSchema, c.Flavour.DatabasePath(), "has no table %s", table)
-		return false, nil
+		return false
 	}
 	ok := true
 	for _, column := range want {
-		if !slices.Contains(have, column) {
+		if !t.has(column) {
 			c.find(FaultSchema, c.Flavour.DatabasePath(), "its table %s has no column %s", table, column)
 			ok = ok && !slices.Contains([]string{"path", "referrer", "reference", "id", "hash"}, column)
 		}
 	}
-	return ok, nil
+	return ok
 }
 
 func (c *checker) pathRow(r *dbReader, row []driver.Value) error {

@@ -184,7 +184,7 @@ func TestDerivationOutputs(t *testing.T) {
 	}
 	nixTool(t, "nix-instantiate", root, "", expr)
 	live := filepath.Join(root, Nix.DatabasePath())
-	items, err := Nix.ReadDatabase(live)
+	items, err := Nix.ReadDatabase(background, live)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,8 +2,15 @@ package storedb
 
 import (
 	"bytes"
+	"database/sql/driver"
+	"encoding/binary"
+	"errors"
+	"os"
+	"slices"
 	"strings"
 	"testing"
+
+	"ingot/image"
 )
 
 // fuzzRecords checks that what a reader accepts can be written, and read again as the
@@ -99,21 +106,112 @@ func FuzzDerivation(f *testing.F) {
 	})
 }
 
-// FuzzDatabase feeds broken databases to the reader: it must return an error or items
-// that are sound.
+// smallDatabase is the database of a sound store, in pages of 512 bytes.
+func smallDatabase(t testing.TB, f Flavour) []byte {
+	t.Helper()
+	b, err := image.ReadAll(newSound(t, f).tree.Lookup(f.DatabasePath()).Data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := save(t, b)
+	db, err := openFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(db.exec("pragma page_size=512; vacuum"), db.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if b, err = os.ReadFile(file); err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// patch writes bytes into b: at each of the places, of two bytes, the one that follows.
+// That is a smaller input than a whole file, of which most bytes mean nothing.
+func patch(b, patches []byte) {
+	for ; len(patches) >= 3 && len(b) > 0; patches = patches[3:] {
+		b[int(binary.BigEndian.Uint16(patches))%len(b)] = patches[2]
+	}
+}
+
+// FuzzDatabase feeds broken databases to those who read them, out of images (check)
+// and of hosts: they must end with findings, an error, or items that are sound.
 func FuzzDatabase(f *testing.F) {
-	db := database(f, closure(f, Guix, generated(Guix, 3)...), DatabaseOptions{})
-	f.Add([]byte(db), 4096*2+100, byte(0xff))
-	f.Add([]byte(db), 16, byte(0))
-	f.Add([]byte(db[:4096]), 0, byte('S'))
-	f.Fuzz(func(t *testing.T, in []byte, at int, with byte) {
-		if at >= 0 && at < len(in) {
-			in = bytes.Clone(in)
-			in[at] = with
+	base := smallDatabase(f, Nix)
+	for _, seed := range []string{"", "\x00\x10\x10", "\x00\x1c\xff\x00\x1d\xff", "\x02\x00\x05\x04\x00\x05\x06\x00\x02", "\x00\x64\x05\x00\x67\x7f"} {
+		f.Add([]byte(seed))
+	}
+	at := func(word string) []byte { // a place that a word of the schema stands at
+		return binary.BigEndian.AppendUint16(nil, uint16(bytes.Index(base, []byte(word))))
+	}
+	for _, word := range []string{"table ValidPaths", "TABLE ValidPaths", "TRIGGER DeleteSelfRefs", "INDEX IndexReference"} {
+		if bytes.Contains(base, []byte(word)) {
+			f.Add(append(at(word), 'V'))
 		}
-		items, err := Guix.ReadDatabase(save(t, in))
-		if err == nil {
-			NewClosure(Guix, items)
+	}
+	f.Fuzz(func(t *testing.T, patches []byte) {
+		b := bytes.Clone(base)
+		patch(b, patches[:min(len(patches), 300)])
+		tree := image.NewTree()
+		if err := tree.Put(Nix.DatabasePath(), image.NewFile(0o644, image.Bytes(b))); err != nil {
+			t.Fatal(err)
+		}
+		c := newChecker(tree, CheckOptions{})
+		c.ctx, c.withDatabase = t.Context(), c.databaseInTree
+		if err := c.database(); err != nil && !strings.HasPrefix(err.Error(), Nix.DatabasePath()+": ") {
+			t.Errorf("check: the error does not say where: %v", err)
+		}
+		err := withDatabaseBytes(t.Context(), "db", b, func(r *dbReader) error {
+			items, err := r.read(nil)
+			if err == nil {
+				NewClosure(Nix, items)
+			}
+			return err
+		})
+		if err != nil && !strings.HasPrefix(err.Error(), "db: ") {
+			t.Errorf("read: the error does not say where: %v", err)
+		}
+	})
+}
+
+// FuzzSchema feeds SQL to what looks through schemas: a table that it takes for known
+// has the columns that SQLite gives it.
+func FuzzSchema(f *testing.F) {
+	for _, s := range strings.Split(schemas[Nix].tables+schemas[Guix].tables+schemas[Guix].indexes, ";") {
+		f.Add(strings.TrimSpace(s))
+	}
+	f.Add(strings.TrimSpace(schemas[Nix].trigger))
+	f.Add(`create table "Refs"([a] INTEGER NOT NULL REFERENCES v ON DELETE CASCADE, b text default -7 /* as */, constraint x primary key ("a" asc,b), unique (b)) -- end`)
+	f.Add("create table Refs (a integer primary key autoincrement, `b` integer check (a > 0))")
+	f.Fuzz(func(t *testing.T, sql string) {
+		sql = sql[:min(len(sql), 500)]
+		name, table, err := parseSchema(sql, "x")
+		if err != nil || table == nil || strings.HasPrefix(name, "sqlite_") {
+			return
+		}
+		db, err := openMemory()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		if db.exec(sql) != nil {
+			return
+		}
+		var columns []string
+		rows, err := db.Query("select name, hidden, cid from pragma_table_xinfo('"+name+"')", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = eachRow(rows, func(row []driver.Value) error {
+			columns = append(columns, strings.ToLower(text(row[0])))
+			if row[1] != int64(0) {
+				t.Errorf("column %d of %q is generated", row[2], sql)
+			}
+			return nil
+		})
+		if err != nil || !slices.Equal(columns, table.columns) {
+			t.Errorf("%q has the columns %q, %v; read as %q", sql, columns, err, table.columns)
 		}
 	})
 }

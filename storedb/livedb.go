@@ -1,19 +1,19 @@
 package storedb
 
 import (
+	"context"
 	"database/sql/driver"
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"net/url"
 	"os"
 	"path/filepath"
-	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/mattn/go-sqlite3"
+
+	"ingot/image"
 )
 
 // ReadDatabase reads the closures of roots, which are store paths, from the database
@@ -24,14 +24,18 @@ import (
 // goes through SQLite's locks and sees the state of the last commit. Without a log,
 // SQLite could only open the database by making one; it is read as a file that does
 // not change instead, and it is an error if it does all the same.
-func (f Flavour) ReadDatabase(path string, roots ...string) ([]*Item, error) {
+//
+// The database need not be trusted: one that has other things in it than Nix and Guix
+// make is refused ([ErrForeignSchema]), work and memory are bounded by its size
+// ([ErrDatabaseWork]), and reading ends when ctx does.
+func (f Flavour) ReadDatabase(ctx context.Context, path string, roots ...string) ([]*Item, error) {
 	for _, root := range roots {
 		if err := f.CheckPath(root); err != nil {
 			return nil, err
 		}
 	}
 	var items []*Item
-	err := withDatabase(path, func(r *dbReader) (err error) {
+	err := withDatabase(ctx, path, func(r *dbReader) (err error) {
 		items, err = r.read(roots)
 		return err
 	})
@@ -42,12 +46,12 @@ func (f Flavour) ReadDatabase(path string, roots ...string) ([]*Item, error) {
 }
 
 // withDatabase calls read with the database of a live store.
-func withDatabase(path string, read func(*dbReader) error) error {
+func withDatabase(ctx context.Context, path string, read func(*dbReader) error) error {
 	before, err := stateOf(path)
 	if err != nil {
 		return err
 	}
-	err = openDatabase(path, before.hasLog(), read)
+	err = openDatabase(ctx, path, before, read)
 	if err != nil || before.hasLog() {
 		return err
 	}
@@ -68,80 +72,127 @@ func stateOf(path string) (dbState, error) {
 	if err != nil {
 		return dbState{}, err
 	}
+	if !db.Mode().IsRegular() {
+		return dbState{}, fmt.Errorf("%s is %s; a database was expected", path, image.Kind(db.Mode()))
+	}
 	s := dbState{size: db.Size(), mtime: db.ModTime().UnixNano()}
 	for _, suffix := range []string{"-wal", "-journal"} {
-		if log, err := os.Stat(path + suffix); err == nil {
-			s.log += log.Size()
+		log, err := os.Stat(path + suffix)
+		if err != nil {
+			continue
 		}
+		if !log.Mode().IsRegular() {
+			return dbState{}, fmt.Errorf("%s%s is %s; the log of a database was expected", path, suffix, image.Kind(log.Mode()))
+		}
+		s.log += log.Size()
 	}
 	return s, nil
 }
 
-func openDatabase(path string, log bool, read func(*dbReader) error) error {
-	mode := "immutable=1&_mutex=no" // the connection stays within one goroutine
-	if log {
-		mode = "mode=ro&_mutex=no&_busy_timeout=30000"
-	}
+// readBusy is how long reading waits for those who write, in milliseconds.
+const readBusy = 30_000
+
+func openDatabase(ctx context.Context, path string, state dbState, read func(*dbReader) error) error {
 	file := url.URL{Path: filepath.Clean(path)}
-	conn, err := (&sqlite3.SQLiteDriver{}).Open("file:" + file.EscapedPath() + "?" + mode)
+	o := guardOptions{name: "file:" + file.EscapedPath(), flags: openReadOnly | openNoMutex, size: state.size + state.log}
+	if state.hasLog() {
+		o.busy = readBusy
+	} else {
+		o.name += "?immutable=1"
+	}
+	db, err := openGuarded(ctx, o)
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	defer conn.Close()
-	err = read(&dbReader{conn: conn.(*sqlite3.SQLiteConn), path: path})
+	defer db.Close()
+	err = read(&dbReader{db: db, path: path})
 	var e sqlite3.Error
-	if errors.As(err, &e) {
-		if log && (e.Code == sqlite3.ErrCantOpen || e.Code == sqlite3.ErrReadonly) {
-			err = fmt.Errorf("%w (its log, %s-wal, cannot be shared with other readers: try as root, or use nix-store --dump-db)", err, filepath.Base(path))
-		}
-		err = fmt.Errorf("%s: %w", path, err)
+	if errors.As(err, &e) && state.hasLog() && (e.Code == sqlite3.ErrCantOpen || e.Code == sqlite3.ErrReadonly) {
+		err = fmt.Errorf("%w (its log, %s-wal, cannot be shared with other readers: try as root, or use nix-store --dump-db)", err, filepath.Base(path))
+	}
+	return namedDatabase(path, err)
+}
+
+// namedDatabase puts the name of the database before what SQLite, or what watches over
+// it, says.
+func namedDatabase(name string, err error) error {
+	var e sqlite3.Error
+	if errors.As(err, &e) || errors.Is(err, ErrDatabaseWork) || errors.Is(err, ErrForeignSchema) || err == errNoPair {
+		return fmt.Errorf("%s: %w", name, err)
 	}
 	return err
 }
 
 // withDatabaseBytes calls read with the database whose file is b, which it changes.
 // name stands for it in errors.
-func withDatabaseBytes(name string, b []byte, read func(*dbReader) error) error {
-	db, err := openMemory()
-	if err != nil {
-		return err
-	}
-	defer db.Close()
+func withDatabaseBytes(ctx context.Context, name string, b []byte, read func(*dbReader) error) error {
 	if len(b) > headerSize {
 		// In memory there are no logs, and a database in WAL mode could not be opened.
 		b[headerWriteVersion], b[headerReadVersion] = rollbackJournal, rollbackJournal
 	}
-	if err := db.Deserialize(b, "main"); err != nil {
+	db, err := openGuarded(ctx, guardOptions{name: memdbName, flags: openReadWrite | openCreate | openNoMutex, size: int64(len(b)), bytes: b})
+	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
-	err = read(&dbReader{conn: db.SQLiteConn, path: name})
-	var e sqlite3.Error
-	if errors.As(err, &e) {
-		err = fmt.Errorf("%s: %w", name, err)
-	}
-	return err
+	defer db.Close()
+	return namedDatabase(name, read(&dbReader{db: db, path: name}))
 }
 
 // dbReader reads items, all within one transaction.
 type dbReader struct {
-	conn  *sqlite3.SQLiteConn
-	path  string
-	ids   rowItems
-	items []*Item
+	db     *guardedDB
+	path   string
+	tables dbSchema
+	ids    rowItems
+	items  []*Item
+	rows   int64 // that were read
+	text   int64 // bytes of text that they had
+}
+
+// leastRow is how many bytes a row takes at least: a pointer to it, its length, its
+// number, and a header that tells the types of its columns.
+const leastRow = 8
+
+// row counts a row that was read. Each page of a sound database is read once. Where
+// pages are shared, a small file can have more rows than memory.
+func (r *dbReader) row(textBytes int) error {
+	r.rows++
+	r.text += int64(textBytes)
+	if r.rows*leastRow > r.db.size || r.text > r.db.size {
+		return fmt.Errorf("%w: it has more rows, or more text, than its %d bytes can hold", ErrDatabaseWork, r.db.size)
+	}
+	return nil
+}
+
+// begin begins the transaction, and refuses what is not the database of a store before
+// any row of it is read.
+func (r *dbReader) begin() (err error) {
+	if err := r.db.exec("begin"); err != nil {
+		return err
+	}
+	r.tables, err = r.db.schema()
+	return err
 }
 
 func (r *dbReader) read(roots []string) ([]*Item, error) {
-	if _, err := r.conn.Exec("begin", nil); err != nil {
+	if err := r.begin(); err != nil {
 		return nil, err
 	}
-	columns, err := r.columns()
-	if err != nil {
-		return nil, err
+	for table, columns := range map[string][]string{"ValidPaths": {"id", "path", "hash"}, "Refs": {"referrer", "reference"}} {
+		t := r.tables.table(table)
+		if t == nil {
+			return nil, fmt.Errorf("%s: is not the database of a store: it has no table %s", r.path, table)
+		}
+		for _, c := range columns {
+			if !t.has(c) {
+				return nil, fmt.Errorf("%s: is not the database of a store: its table %s has no column %s", r.path, table, c)
+			}
+		}
 	}
 	// Reading all and then leaving out is slower than following references only if the
 	// store is hundreds of times as large as the closure, and it needs no temporary
 	// tables.
-	if err := r.query("select id, "+columns+" from ValidPaths", r.item); err != nil {
+	if err := r.paths(r.item); err != nil {
 		return nil, err
 	}
 	if err := r.references(r.reference); err != nil {
@@ -185,33 +236,25 @@ func (r *dbReader) requisites(roots []string) ([]*Item, error) {
 	return items, nil
 }
 
-// columns returns those that are wanted of ValidPaths, NULL for those that an older
-// schema, or Guix's, does not have.
-func (r *dbReader) columns() (string, error) {
-	var have []string
-	err := r.query("pragma table_info(ValidPaths)", func(row []driver.Value) error {
-		have = append(have, text(row[1]))
-		return nil
-	})
-	if err == nil && len(have) == 0 {
-		err = fmt.Errorf("%s: is not the database of a store: it has no table ValidPaths", r.path)
-	}
+// paths calls row for each row of ValidPaths: id, path, hash, narSize, deriver,
+// ultimate, sigs and ca, NULL for those that an older schema, or Guix's, does not have.
+func (r *dbReader) paths(row func([]driver.Value) error) error {
 	wanted := []string{"path", "hash", "narSize", "deriver", "ultimate", "sigs", "ca"}
 	for i, name := range wanted {
-		if !slices.Contains(have, name) {
+		if !r.tables.table("ValidPaths").has(name) {
 			wanted[i] = "null"
 		}
 	}
-	return strings.Join(wanted, ", "), err
-}
-
-// query calls row for each row of the answer.
-func (r *dbReader) query(sql string, row func([]driver.Value) error) error {
-	rows, err := r.conn.Query(sql, nil)
-	if err != nil {
-		return err
-	}
-	return eachRow(rows, row)
+	return r.db.query("select id, "+strings.Join(wanted, ", ")+" from ValidPaths", nil, func(values []driver.Value) error {
+		size := 0
+		for _, v := range values {
+			size += len(text(v))
+		}
+		if err := r.row(size); err != nil {
+			return err
+		}
+		return row(values)
+	})
 }
 
 // eachRow calls row for each of rows, and closes them. The values are reused.
@@ -247,47 +290,14 @@ func (r *dbReader) item(row []driver.Value) error {
 	return nil
 }
 
-// refsAtOnce is how many rows of Refs become one. Fetching a row costs a call into C,
-// which is most of what it costs: with 65,536 a closure of 50,000 paths is read in
-// half of the time that it takes with single rows.
-const refsAtOnce = 1 << 16
-
 // references calls found for each row of Refs.
 func (r *dbReader) references(found func(from, to int64) error) error {
-	first, last := int64(1), int64(0)
-	err := r.query("select min(rowid), max(rowid) from Refs", func(row []driver.Value) error {
-		if row[0] != nil {
-			first, last = row[0].(int64), row[1].(int64)
+	return r.db.pairs("select referrer, reference from Refs", func(from, to int64) error {
+		if err := r.row(0); err != nil {
+			return err
 		}
-		return nil
+		return found(from, to)
 	})
-	for at := first; err == nil && at <= last; at += refsAtOnce {
-		sql := fmt.Sprintf("select group_concat(referrer || ' ' || reference, ' ') from Refs where rowid between %d and %d", at, at+refsAtOnce-1)
-		err = r.query(sql, func(row []driver.Value) error { return r.pairs(text(row[0]), found) })
-		if at > math.MaxInt64-refsAtOnce {
-			break
-		}
-	}
-	return err
-}
-
-// pairs reads pairs of numbers.
-func (r *dbReader) pairs(s string, found func(from, to int64) error) error {
-	var pair [2]int64
-	for i := 0; s != ""; i++ {
-		var number string
-		number, s, _ = strings.Cut(s, " ")
-		var err error
-		if pair[i%2], err = strconv.ParseInt(number, 10, 64); err != nil {
-			return fmt.Errorf("%s: is corrupt: a reference has %q instead of a row's number", r.path, number)
-		}
-		if i%2 == 1 {
-			if err := found(pair[0], pair[1]); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
 }
 
 func (r *dbReader) reference(from, to int64) error {

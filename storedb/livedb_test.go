@@ -27,7 +27,7 @@ func live(t *testing.T, c *Closure) string {
 func TestReadDatabase(t *testing.T) {
 	want := closure(t, Nix, generated(Nix, 200)...)
 	db := live(t, want)
-	items, err := Nix.ReadDatabase(db)
+	items, err := Nix.ReadDatabase(background, db)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,7 +39,7 @@ func TestReadDatabase(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	items, err = Nix.ReadDatabase(db, root, root)
+	items, err = Nix.ReadDatabase(background, db, root, root)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,7 +73,7 @@ func TestReadDatabaseWithLog(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	items, err := Nix.ReadDatabase(db)
+	items, err := Nix.ReadDatabase(background, db)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,7 +90,7 @@ func TestReadDatabaseWithLog(t *testing.T) {
 
 func TestReadDatabaseOfGuix(t *testing.T) {
 	want := closure(t, Guix, generated(Guix, 50)...)
-	items, err := Guix.ReadDatabase(save(t, database(t, want, DatabaseOptions{})))
+	items, err := Guix.ReadDatabase(background, save(t, database(t, want, DatabaseOptions{})))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,7 +113,7 @@ func TestReadDatabaseReadOnly(t *testing.T) {
 	os.Chmod(file, 0o444)
 	os.Chmod(odd, 0o555)
 	defer os.Chmod(odd, 0o755)
-	if items, err := Nix.ReadDatabase(file); err != nil || len(items) != 5 {
+	if items, err := Nix.ReadDatabase(background, file); err != nil || len(items) != 5 {
 		t.Errorf("ReadDatabase = %d items, %v", len(items), err)
 	}
 }
@@ -148,7 +148,7 @@ func TestReadDatabaseErrors(t *testing.T) {
 		if c.root != "" {
 			roots = []string{c.root}
 		}
-		if _, err := Nix.ReadDatabase(c.file, roots...); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, err := Nix.ReadDatabase(background, c.file, roots...); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("ReadDatabase(%s, %v): %v; want %s", c.file, roots, err, c.want)
 		}
 	}

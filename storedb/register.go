@@ -190,7 +190,7 @@ func (r *registrar) openData() (err error) {
 	if r.big, err = r.db.lock(r.ctx, r.flavour, "big-lock", false, r.Waiting); err != nil {
 		return err
 	}
-	r.data, err = r.flavour.openRootDB(r.db)
+	r.data, err = r.flavour.openRootDB(r.ctx, r.db, r.closure)
 	return err
 }
 
@@ -246,7 +246,7 @@ func (r *registrar) known() error {
 		return nil
 	}
 	// A dry run takes no locks, and reads as everybody may.
-	items, err := r.flavour.ReadDatabase(filepath.Join(r.db.path, filepath.Base(r.flavour.DatabasePath())))
+	items, err := r.flavour.ReadDatabase(r.ctx, filepath.Join(r.db.path, filepath.Base(r.flavour.DatabasePath())))
 	r.rows = map[string]*dbRow{}
 	for i, it := range items {
 		if r.closure.Lookup(it.Path) != nil {
@@ -634,7 +634,16 @@ func (d *rootDir) pathLock(ctx context.Context, kind Flavour, name string, wait 
 		if err := unix.Fstat(l.fd, &st); err == nil && st.Size == 0 {
 			return l, nil
 		}
+		// It is removed before the byte is written: one that still has the name was never
+		// a lock.
+		now, err := d.stat(name)
 		l.release()
+		if err == nil && now.Ino == st.Ino && now.Dev == st.Dev {
+			return nil, fmt.Errorf("%s holds %d bytes, and a lock holds none: remove it if nothing uses it", filepath.Join(d.path, name), st.Size)
+		}
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 	}
 }
 

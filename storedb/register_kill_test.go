@@ -122,7 +122,7 @@ func state(t *testing.T, root string) string {
 	if _, err := os.Lstat(db); err != nil {
 		return "none"
 	}
-	items, err := Nix.ReadDatabase(db)
+	items, err := Nix.ReadDatabase(background, db)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -246,7 +246,7 @@ func storeListing(t *testing.T, root string) string {
 // registered.
 func complete(t *testing.T, root string) {
 	t.Helper()
-	items, err := Nix.ReadDatabase(filepath.Join(root, Nix.DatabasePath()))
+	items, err := Nix.ReadDatabase(background, filepath.Join(root, Nix.DatabasePath()))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -46,7 +46,7 @@ func fromNix(t *testing.T, n *nixtest.Closure) *Closure {
 	c, err := NewClosure(Nix,
 		read(n.Registration, func(name string) ([]*Item, error) { return Nix.ReadRegistration(name, file(name)) }),
 		read(n.PathInfo, func(name string) ([]*Item, error) { return Nix.ReadPathInfo(name, file(name)) }),
-		read(filepath.Join(n.Root, Nix.DatabasePath()), func(name string) ([]*Item, error) { return Nix.ReadDatabase(name, n.Toplevel) }),
+		read(filepath.Join(n.Root, Nix.DatabasePath()), func(name string) ([]*Item, error) { return Nix.ReadDatabase(background, name, n.Toplevel) }),
 	)
 	if err != nil {
 		t.Fatal(err)

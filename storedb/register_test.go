@@ -642,7 +642,7 @@ func TestRegisterBusy(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
-	if items, err := Nix.ReadDatabase(filepath.Join(root, Nix.DatabasePath())); err != nil || len(items) != 6 {
+	if items, err := Nix.ReadDatabase(background, filepath.Join(root, Nix.DatabasePath())); err != nil || len(items) != 6 {
 		t.Errorf("%d paths are registered, %v; want 6", len(items), err)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"net/url"
 	"path/filepath"
 	"slices"
@@ -18,9 +19,10 @@ import (
 
 // rootDB is the database of a target root that Nix or Guix may be using.
 type rootDB struct {
-	memoryDB
+	*guardedDB
 	flavour Flavour
 	path    string
+	tables  dbSchema
 }
 
 // dbRow is a row of ValidPaths.
@@ -101,27 +103,51 @@ const (
 	busyTries   = 300
 )
 
-// openRootDB opens the database in the directory dir, to write to it.
-func (f Flavour) openRootDB(dir *rootDir) (*rootDB, error) {
-	path := filepath.Join(dir.path, filepath.Base(f.DatabasePath()))
-	for _, suffix := range []string{"-wal", "-shm", "-journal"} {
-		if st, err := dir.stat(filepath.Base(path) + suffix); err == nil && st.Mode&unix.S_IFMT != unix.S_IFREG {
+// openRootDB opens the database in the directory dir, to write the rows of the closure
+// to it. All work on it is bounded by its size and the closure's, and ends with ctx.
+func (f Flavour) openRootDB(ctx context.Context, dir *rootDir, c *Closure) (*rootDB, error) {
+	name := filepath.Base(f.DatabasePath())
+	path := filepath.Join(dir.path, name)
+	size := int64(0)
+	for _, suffix := range []string{"", "-wal", "-shm", "-journal"} {
+		st, err := dir.stat(name + suffix)
+		switch {
+		case err != nil && suffix != "":
+			continue
+		case err != nil:
+			return nil, dir.fail("lstat", name, err)
+		case st.Mode&unix.S_IFMT != unix.S_IFREG:
 			return nil, fmt.Errorf("%s%s is no regular file", path, suffix)
+		case st.Nlink > 1: // SQLite's locks and logs go by the name; and who has the other name?
+			return nil, fmt.Errorf("%s%s has %d names (hard links); a database that is written to must have one: replace it by a copy", path, suffix, st.Nlink)
 		}
+		size += st.Size
 	}
-	abs, err := filepath.EvalSymlinks(path) // the root itself may lie below one
+	if err := dir.checkJournal(name + "-journal"); err != nil {
+		return nil, err
+	}
+	abs, err := filepath.EvalSymlinks(dir.path) // the root itself may lie below one
 	if err != nil {
 		return nil, err
 	}
-	file := url.URL{Path: abs}
-	conn, err := (&sqlite3.SQLiteDriver{}).Open(fmt.Sprintf("file:%s?mode=rw&_busy_timeout=%d&_foreign_keys=1", file.EscapedPath(), busyTimeout))
+	if abs, err = filepath.Abs(abs); err != nil {
+		return nil, err
+	}
+	file := url.URL{Path: filepath.Join(abs, name)}
+	rows := int64(1)
+	for _, it := range c.items {
+		rows += 2 + int64(len(it.References))
+	}
+	guarded, err := openGuarded(ctx, guardOptions{
+		name: "file:" + file.EscapedPath(), flags: openReadWrite | openFullMutex | openNoFollow, size: size, rows: rows, busy: busyTimeout,
+	})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	db := &rootDB{memoryDB{conn.(*sqlite3.SQLiteConn)}, f, path}
+	db := &rootDB{guardedDB: guarded, flavour: f, path: path}
 	// Nix trusts SQLite with less in WAL mode; a row must not be lost once we are done.
 	// Without cache_spill, SQLite waits for other readers at the commit alone.
-	if err = db.exec("pragma synchronous=full; pragma temp_store=memory; pragma cache_spill=off"); err == nil {
+	if err = db.retry(ctx, "pragma synchronous=full; pragma cache_spill=off"); err == nil {
 		err = db.check()
 	}
 	if err != nil {
@@ -131,42 +157,61 @@ func (f Flavour) openRootDB(dir *rootDir) (*rootDB, error) {
 	return db, nil
 }
 
-// check looks whether the tables are those of the flavour.
-func (db *rootDB) check() error {
-	have := map[string]bool{}
-	err := db.query("pragma table_info(ValidPaths)", nil, func(row []driver.Value) error {
-		have[text(row[1])] = true
+// checkJournal refuses the journal of a transaction over several databases. SQLite
+// would open the file that it names, wherever that is, and may remove it. Neither Nix nor
+// Guix has such transactions.
+func (d *rootDir) checkJournal(name string) error {
+	fd, err := d.openRegular(name, unix.O_RDONLY)
+	if errors.Is(err, unix.ENOENT) {
 		return nil
-	})
+	}
 	if err != nil {
 		return err
 	}
-	if len(have) == 0 {
+	defer unix.Close(fd)
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return d.fail("fstat", name, err)
+	}
+	magic := make([]byte, len(journalMagic))
+	if st.Size < int64(len(magic)) {
+		return nil
+	}
+	if n, err := unix.Pread(fd, magic, st.Size-int64(len(magic))); err != nil || n < len(magic) || string(magic) != journalMagic {
+		return d.fail("read", name, err)
+	}
+	return fmt.Errorf("%s is the journal of a transaction over several databases, which neither nix nor guix makes: remove it, or have SQLite take it back in the root itself", filepath.Join(d.path, name))
+}
+
+// check looks whether the tables are those of the flavour, and have the indexes that
+// rows are found by.
+func (db *rootDB) check() error {
+	tables, err := db.schema()
+	if err != nil {
+		return err
+	}
+	db.tables = tables
+	paths := tables.table("ValidPaths")
+	if paths == nil {
 		return errors.New("is not the database of a store: it has no table ValidPaths")
 	}
 	for _, c := range db.flavour.columns() {
-		if !have[c] {
+		if !paths.has(c) {
 			return fmt.Errorf("is not a database of %s: its table ValidPaths has no column %s", db.flavour, c)
 		}
 	}
-	if db.flavour == Guix && have["ca"] {
+	if db.flavour == Guix && paths.has("ca") {
 		return errors.New("is not a database of guix: its table ValidPaths has a column ca, as that of nix has")
 	}
+	for _, key := range []struct {
+		table   string
+		columns []string
+	}{{"ValidPaths", []string{"id"}}, {"ValidPaths", []string{"path"}}, {"Refs", []string{"referrer", "reference"}}, {"DerivationOutputs", []string{"drv", "id"}}} {
+		if t := tables.table(key.table); t == nil || !t.isUnique(key.columns...) {
+			return fmt.Errorf("is not a database of %s: it has no table %s whose %s is unique", db.flavour, key.table, strings.Join(key.columns, ", "))
+		}
+	}
 	return nil
-}
-
-// query calls row for each row of the answer.
-func (db *rootDB) query(sql string, args []driver.Value, row func([]driver.Value) error) error {
-	stmt, err := db.Prepare(sql)
-	if err != nil {
-		return err
-	}
-	defer stmt.Close()
-	rows, err := stmt.(*sqlite3.SQLiteStmt).Query(args)
-	if err != nil {
-		return err
-	}
-	return eachRow(rows, row)
 }
 
 // rows returns those of the items that are registered.
@@ -174,6 +219,9 @@ func (db *rootDB) rows(items []*Item) (map[string]*dbRow, error) {
 	known := make(map[string]*dbRow, len(items))
 	columns := strings.Join(db.flavour.columns(), ", ")
 	for batch := range slices.Chunk(items, rowsAtOnce) {
+		if err := db.ctx.Err(); err != nil {
+			return nil, err
+		}
 		args := make([]driver.Value, len(batch))
 		for i, it := range batch {
 			args[i] = it.Path
@@ -220,11 +268,11 @@ func (db *rootDB) valid(path string) (bool, error) {
 func (db *rootDB) retry(ctx context.Context, sql string) error {
 	for try := 1; ; try++ {
 		err := db.exec(sql)
+		if ended := ctx.Err(); err != nil && ended != nil {
+			return ended
+		}
 		var e sqlite3.Error
 		if err == nil || !errors.As(err, &e) || e.Code != sqlite3.ErrBusy && e.Code != sqlite3.ErrLocked {
-			return err
-		}
-		if err := ctx.Err(); err != nil {
 			return err
 		}
 		if try == busyTries {
@@ -261,7 +309,7 @@ func (db *rootDB) register(ctx context.Context, c *Closure, judged map[string]ju
 		return 0, 0, nil
 	}
 	if err != nil {
-		return 0, 0, fmt.Errorf("%s: %w", db.path, err)
+		return 0, 0, fmt.Errorf("%s: %w", db.path, db.explain(err))
 	}
 	return added, updated, nil
 }
@@ -298,7 +346,11 @@ type rowWriter struct {
 // AUTOINCREMENT: an id is never used twice.
 func (w *rowWriter) number() error {
 	next := int64(0)
-	for _, sql := range []string{"select max(id) from ValidPaths", "select max(seq) from sqlite_sequence where name = 'ValidPaths'"} {
+	highest := []string{"select max(id) from ValidPaths"}
+	if w.tables.table("sqlite_sequence") != nil {
+		highest = append(highest, "select max(seq) from sqlite_sequence where name = 'ValidPaths'")
+	}
+	for _, sql := range highest {
 		err := w.query(sql, nil, func(row []driver.Value) error {
 			if n, ok := row[0].(int64); ok {
 				next = max(next, n)
@@ -308,6 +360,9 @@ func (w *rowWriter) number() error {
 		if err != nil {
 			return err
 		}
+	}
+	if next > math.MaxInt64-int64(len(w.closure.items)) {
+		return fmt.Errorf("its rows are numbered up to %d: there is no number left for others", next)
 	}
 	for i, it := range w.closure.items {
 		if r := w.known[it.Path]; r != nil {
@@ -326,6 +381,9 @@ func (w *rowWriter) paths() error {
 	var there []int
 	err := w.insert("ValidPaths ("+strings.Join(columns, ", ")+")", len(columns), func(in *inserter) error {
 		for i, it := range w.closure.items {
+			if err := w.ctx.Err(); err != nil {
+				return err
+			}
 			if w.known[it.Path] != nil {
 				there = append(there, i)
 				continue
@@ -342,6 +400,9 @@ func (w *rowWriter) paths() error {
 		return err
 	}
 	for _, i := range there {
+		if err := w.ctx.Err(); err != nil {
+			return err
+		}
 		if err := w.update(w.closure.items[i]); err != nil {
 			return err
 		}
@@ -386,6 +447,9 @@ func (w *rowWriter) update(it *Item) error {
 func (w *rowWriter) references() error {
 	return w.insert("Refs (referrer, reference)", 2, func(in *inserter) error {
 		for i, it := range w.closure.items {
+			if err := w.ctx.Err(); err != nil {
+				return err
+			}
 			refs := it.References
 			if w.known[it.Path] != nil {
 				if w.judged[it.Path] == rowRight {
@@ -422,6 +486,9 @@ func (w *rowWriter) missing(id int64, it *Item) ([]string, error) {
 
 func (w *rowWriter) outputs() error {
 	for i, it := range w.closure.items {
+		if err := w.ctx.Err(); err != nil {
+			return err
+		}
 		if w.judged[it.Path] == rowRight {
 			continue
 		}

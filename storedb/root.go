@@ -132,11 +132,35 @@ func (d *rootDir) names() ([]string, error) {
 	return f.Readdirnames(-1)
 }
 
+// openRegular opens a regular file, and nothing else: to open a device can set it off,
+// and a FIFO waits for its other end.
+func (d *rootDir) openRegular(name string, flags int) (int, error) {
+	st, err := d.stat(name)
+	if err == nil && st.Mode&unix.S_IFMT == unix.S_IFLNK {
+		return -1, d.fail("open", name, unix.ELOOP)
+	}
+	if err == nil && st.Mode&unix.S_IFMT != unix.S_IFREG {
+		return -1, fmt.Errorf("%s is no regular file", filepath.Join(d.path, name))
+	}
+	if err != nil && (err != unix.ENOENT || flags&unix.O_CREAT == 0) {
+		return -1, d.fail("lstat", name, err)
+	}
+	fd, err := unix.Openat(d.fd, name, flags|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0o600)
+	if err != nil {
+		return -1, d.fail("open", name, err)
+	}
+	if err := unix.Fstat(fd, &st); err != nil || st.Mode&unix.S_IFMT != unix.S_IFREG {
+		unix.Close(fd)
+		return -1, fmt.Errorf("%s is no regular file", filepath.Join(d.path, name))
+	}
+	return fd, nil
+}
+
 // readFile reads a small regular file.
 func (d *rootDir) readFile(name string) ([]byte, error) {
-	fd, err := unix.Openat(d.fd, name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	fd, err := d.openRegular(name, unix.O_RDONLY)
 	if err != nil {
-		return nil, d.fail("open", name, err)
+		return nil, err
 	}
 	f := os.NewFile(uintptr(fd), filepath.Join(d.path, name))
 	defer f.Close()
@@ -278,9 +302,14 @@ type fileLock struct {
 // lock waits for a lock on the file of this name, which is made if it is missing.
 // wait is called if another process has it.
 func (d *rootDir) lock(ctx context.Context, kind Flavour, name string, exclusive bool, wait func(string)) (*fileLock, error) {
-	fd, err := unix.Openat(d.fd, name, unix.O_RDWR|unix.O_CREAT|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
+	fd, err := d.openRegular(name, unix.O_RDWR|unix.O_CREAT)
 	if err != nil {
-		return nil, d.fail("lock", name, err)
+		return nil, err
+	}
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err == nil && st.Nlink > 1 { // who else knows the file by another name?
+		unix.Close(fd)
+		return nil, fmt.Errorf("%s has %d names (hard links); a lock must have one: remove it", filepath.Join(d.path, name), st.Nlink)
 	}
 	l := &fileLock{fd, kind}
 	if err := l.acquire(exclusive, false); err == nil {

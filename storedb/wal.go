@@ -1,8 +1,10 @@
 package storedb
 
 import (
+	"context"
 	"encoding/binary"
 	"fmt"
+	"slices"
 )
 
 // A write-ahead log holds pages that were written since the last checkpoint: a
@@ -23,9 +25,9 @@ const (
 )
 
 // replayLog returns the database db as it is with all transactions that the log wal
-// holds whole. As SQLite does, it ends at the first frame that does not fit: the log
-// is written over from its start, and old frames follow the new ones.
-func replayLog(db, wal []byte) ([]byte, error) {
+// holds whole, and may change db. As SQLite does, it ends at the first frame that does
+// not fit: the log is written over from its start, and old frames follow the new ones.
+func replayLog(ctx context.Context, db, wal []byte) ([]byte, error) {
 	get := binary.BigEndian.Uint32
 	if len(wal) < walHeaderSize {
 		return db, nil
@@ -43,7 +45,7 @@ func replayLog(db, wal []byte) ([]byte, error) {
 	if size < 512 || size > 65536 || size&(size-1) != 0 {
 		return nil, fmt.Errorf("its pages have %d bytes; 512 to 65536, a power of two, were expected", size)
 	}
-	pages := map[uint32][]byte{} // since the last commit
+	var pages []walPage // since the last commit
 	for rest := wal[walHeaderSize:]; len(rest) >= frameHeaderSize+size; rest = rest[frameHeaderSize+size:] {
 		page := rest[frameHeaderSize:][:size]
 		sum.add(order, rest[:frameSalt])
@@ -52,31 +54,45 @@ func replayLog(db, wal []byte) ([]byte, error) {
 		if [8]byte(rest[frameSalt:]) != [8]byte(wal[walSalt:]) || !sum.is(rest[frameChecksum:]) || number == 0 {
 			break
 		}
-		pages[number] = page
+		pages = append(pages, walPage{int(number), page})
 		if count := int(get(rest[framePages:])); count > 0 {
 			db = commitPages(db, pages, count, size)
-			clear(pages)
+			pages = pages[:0]
+			if err := ctx.Err(); err != nil {
+				return nil, err
+			}
 		}
 	}
 	return db, nil
 }
 
+// walPage is a page of a log: its number, from 1, and what it holds.
+type walPage struct {
+	number int
+	data   []byte
+}
+
 // commitPages puts pages into db, which has count of them afterwards. A page that
 // is neither in the database nor in the log stays zero, so that a database cannot be
-// made larger than it and its log.
-func commitPages(db []byte, pages map[uint32][]byte, count, size int) []byte {
-	most := len(db) / size
-	for number := range pages {
-		most = max(most, min(int(number), len(db)/size+len(pages)))
+// made larger than it and its log. The work is that of the pages, however many the
+// database has: a log can have a transaction for each.
+func commitPages(db []byte, pages []walPage, count, size int) []byte {
+	have := len(db) / size
+	most := have
+	for _, p := range pages {
+		most = max(most, min(p.number, have+len(pages)))
 	}
-	out := make([]byte, min(count, most)*size)
-	copy(out, db)
-	for number, page := range pages {
-		if at := (int(number) - 1) * size; at < len(out) {
-			copy(out[at:], page)
+	before, after := len(db), min(count, most)*size
+	db = slices.Grow(db, max(0, after-before))[:after]
+	if after > before {
+		clear(db[before:])
+	}
+	for _, p := range pages {
+		if at := (p.number - 1) * size; at < len(db) {
+			copy(db[at:], p.data)
 		}
 	}
-	return out
+	return db
 }
 
 // walSum is the checksum of a log: two sums of 32-bit words that feed each other.

@@ -43,6 +43,10 @@ A GC root below gcroots/auto whose link is gone is stale and not wrong: the next
 garbage collection drops it. Of the files of one item that have the same fault, the
 first is named and the others are counted.
 
+The image, and the root, need not be trusted: of a database, only tables that Nix and
+Guix make are read, none of its own SQL is run, and one that takes more work or memory
+than its size explains is given up.
+
 The exit status is 0 if nothing is wrong, 1 if something was found, and 2 or more
 if it could not be checked.`,
 		Example: `  ingot check web.qcow2
@@ -63,6 +67,7 @@ if it could not be checked.`,
 	f.StringVar(&o.root, "root", "", "`DIR` that is the root of the system to check")
 	f.StringVar(&o.flavour, "flavour", "", "nix or guix; each that is there if left out")
 	f.BoolVar(&o.noContents, "no-contents", false, "do not read what the items hold: metadata and database only")
+	f.StringVar(&o.maxDatabase, "max-database", "4GiB", "`SIZE` that the database of an image may have at most")
 	f.BoolVar(&o.json, "json", false, "print the report as JSON")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "print findings and errors only")
 	return c
@@ -78,6 +83,7 @@ func (e troubleError) Unwrap() error { return e.error }
 
 type checkFlags struct {
 	root, flavour           string
+	maxDatabase             string
 	noContents, json, quiet bool
 }
 
@@ -228,9 +234,13 @@ func (o *checkFlags) flavours(there func(name string) bool) ([]storedb.Flavour, 
 // check checks one store. The total of what is to be hashed is known only when the
 // first of it is.
 func (o *checkFlags) check(c *cobra.Command, f storedb.Flavour, run func(storedb.CheckOptions) (*storedb.Report, error), add func(*storedb.Report)) error {
+	most, err := partition.ParseBytes(o.maxDatabase)
+	if err != nil || most <= 0 {
+		return usageError{fmt.Errorf("--max-database %q: a size such as 8GiB was expected", o.maxDatabase)}
+	}
 	var start sync.Once
 	bar := progress{func(int64) {}, func() {}}
-	report, err := run(storedb.CheckOptions{Flavour: f, NoContents: o.noContents, Progress: func(n, total int64) {
+	report, err := run(storedb.CheckOptions{Flavour: f, NoContents: o.noContents, MaxDatabase: most, Progress: func(n, total int64) {
 		start.Do(func() { bar = newProgress(c.ErrOrStderr(), o.quiet, "hashing", total) })
 		bar.add(n)
 	}})

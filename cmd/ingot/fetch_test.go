@@ -93,7 +93,7 @@ func TestRegisterFromCache(t *testing.T) {
 	if err != nil || !strings.HasPrefix(string(b), "uses /nix/store/") {
 		t.Errorf("%s = %q, %v", top, b, err)
 	}
-	items, err := storedb.Nix.ReadDatabase(filepath.Join(root, storedb.Nix.DatabasePath()), top)
+	items, err := storedb.Nix.ReadDatabase(t.Context(), filepath.Join(root, storedb.Nix.DatabasePath()), top)
 	if err != nil || len(items) != 2 {
 		t.Fatalf("the database has %d of it, %v; want 2", len(items), err)
 	}

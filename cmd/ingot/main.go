@@ -24,6 +24,7 @@ import (
 	"ingot/image"
 	"ingot/internal/memory"
 	"ingot/recipes"
+	"ingot/storedb"
 	"ingot/vm"
 	"ingot/vm/guest"
 	"ingot/vm/run"
@@ -140,6 +141,7 @@ func isFull(err error) bool { return errors.Is(err, syscall.ENOSPC) || errors.Is
 func hint(verb *cobra.Command, err error) string {
 	var usage usageError
 	var changed *image.ChangedError
+	var database *storedb.DatabaseSizeError
 	switch {
 	case errors.As(err, &usage):
 		return usageHint(verb)
@@ -147,6 +149,8 @@ func hint(verb *cobra.Command, err error) string {
 		return "free some space, or write to another folder with -o"
 	case errors.As(err, &changed):
 		return "run the build again when nothing writes there any more"
+	case errors.As(err, &database):
+		return "raise the limit with --max-database"
 	}
 	return temporaryHint(err)
 }

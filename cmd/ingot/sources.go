@@ -184,7 +184,7 @@ func (s *sourceFlags) closures(ctx context.Context, f storedb.Flavour) ([]*store
 	if len(s.caches) > 0 {
 		return s.ask(ctx, f)
 	}
-	return f.ReadDatabase(filepath.Join(cmp.Or(s.storeRoot, "/"), f.DatabasePath()), s.paths...)
+	return f.ReadDatabase(ctx, filepath.Join(cmp.Or(s.storeRoot, "/"), f.DatabasePath()), s.paths...)
 }
 
 // pathsOf returns the paths of all sources, nil if there are none.

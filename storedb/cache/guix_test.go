@@ -92,7 +92,7 @@ func TestGuixCache(t *testing.T) {
 	if err != nil || len(b) != 12000 || len(links) != 1 {
 		t.Errorf("%s has %d bytes, %v, and .links %d names; want 12000 and 1", top, len(b), err, len(links))
 	}
-	items, err := storedb.Guix.ReadDatabase(filepath.Join(root, storedb.Guix.DatabasePath()), top)
+	items, err := storedb.Guix.ReadDatabase(t.Context(), filepath.Join(root, storedb.Guix.DatabasePath()), top)
 	if err != nil || len(items) != 1 {
 		t.Errorf("the database has %d of it, %v; want 1", len(items), err)
 	}

@@ -61,7 +61,7 @@ func newRoot(t testing.TB) string {
 func TestRegister(t *testing.T) {
 	f := newFixture(t)
 	copied := newRoot(t)
-	live, err := storedb.Nix.ReadDatabase(filepath.Join(f.root, storedb.Nix.DatabasePath()), f.top)
+	live, err := storedb.Nix.ReadDatabase(t.Context(), filepath.Join(f.root, storedb.Nix.DatabasePath()), f.top)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -172,7 +172,7 @@ func heap() string {
 
 // workLive reads all that the database of a live store holds: DATABASE.
 func workLive(args []string) error {
-	items, err := storedb.Nix.ReadDatabase(args[0])
+	items, err := storedb.Nix.ReadDatabase(context.Background(), args[0])
 	if err != nil {
 		return err
 	}

@@ -22,7 +22,7 @@ func (c *closure) items(t testing.TB, database bool) []*storedb.Item {
 	var items []*storedb.Item
 	var err error
 	if database {
-		items, err = storedb.Guix.ReadDatabase(filepath.Join(c.root, storedb.Guix.DatabasePath()), c.system)
+		items, err = storedb.Guix.ReadDatabase(t.Context(), filepath.Join(c.root, storedb.Guix.DatabasePath()), c.system)
 	} else {
 		var f *os.File
 		if f, err = os.Open(c.graph); err == nil {
