@@ -13,32 +13,40 @@ import (
 // An Output is a file that stands under its name only once it is whole. Until
 // [Output.Commit] it has no name at all where the file system can do that
 // (O_TMPFILE: ext4, XFS, btrfs, tmpfs and others), so that not even SIGKILL leaves
-// anything behind; elsewhere (NFS, 9p) it has a hidden name in the same folder,
-// which [Output.Abort] removes.
+// anything behind; elsewhere (NFS, 9p) it has a name in a [Staging].
 //
 // A file that stood under the name is replaced in one step, and kept on any error.
-// If the name is a symlink, what it leads to is replaced.
+// If the name is a symlink, what it leads to is replaced. The new file has the
+// permissions of the one that it replaces, and its owner and group as far as this
+// process may give them; it is never open to more users than that one was.
 type Output struct {
 	*os.File
 	// NoSync leaves out the syncing of the file and its folder: what a crash of the
 	// machine does to the file is then up to the file system.
 	NoSync bool
+	// Mode is what the permissions of a file that replaces none are at most, the umask
+	// aside. Default: 0666.
+	Mode fs.FileMode
+	// Describes is the path of a file that describes what has stood under the name so
+	// far. It goes before that changes, and comes back if it does not.
+	Describes string
+	// New has Commit fail with fs.ErrExist if something stands under the name.
+	New bool
 
-	target string // where it will stand
-	temp   string // the hidden name that it has by now, if any
-	done   bool
+	target  string   // where it will stand
+	staging *Staging // where it has a name before, if it has one
+	staged  string   // the name there
+	adopted bool     // the Staging is somebody else's
+	done    bool
 }
 
-// Create starts an Output that will stand at path. Its permissions are those of any
-// new file, 0666 without the umask.
+// Create starts an Output that will stand at path.
 func Create(path string) (*Output, error) {
-	target, err := follow(path)
+	target, err := Target(path)
 	if err != nil {
 		return nil, err
 	}
-	if err := replaceable(target); err != nil {
-		return nil, err
-	}
+	sweepOnce(filepath.Dir(target))
 	o := &Output{target: target}
 	if o.File, err = unnamed(target); err == nil {
 		return o, nil
@@ -48,6 +56,50 @@ func Create(path string) (*Output, error) {
 	}
 	if err := o.createHidden(); err != nil {
 		return nil, createError(target, err)
+	}
+	return o, nil
+}
+
+// CreateNamed is [Create] for a file that another program opens: [Output.Path] is its name
+// until it is whole.
+func CreateNamed(path string) (*Output, error) {
+	target, err := Target(path)
+	if err != nil {
+		return nil, err
+	}
+	o := &Output{target: target}
+	if err := o.createHidden(); err != nil {
+		return nil, createError(target, err)
+	}
+	return o, nil
+}
+
+// Path returns the name that the file has before it is whole, "" if it has none.
+func (o *Output) Path() string {
+	if o.staging == nil {
+		return ""
+	}
+	return o.staging.Path(o.staged)
+}
+
+// Adopt makes a regular file in the folder an Output that will stand at target, in a
+// folder on the same file system. The Staging stays the caller's to close.
+func (s *Staging) Adopt(name, target string) (*Output, error) {
+	if err := replaceable(target); err != nil {
+		return nil, err
+	}
+	path := s.Path(name)
+	fd, err := unix.Openat(int(s.dir.Fd()), name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	if err == unix.EACCES { // its permissions are not for this process, which owns it
+		fd, err = openOwn(int(s.dir.Fd()), name)
+	}
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: path, Err: err}
+	}
+	o := &Output{File: os.NewFile(uintptr(fd), target), target: target, staging: s, staged: name, adopted: true}
+	if st, err := o.Stat(); err != nil || !st.Mode().IsRegular() {
+		o.Close()
+		return nil, fmt.Errorf("%s: is no regular file", path)
 	}
 	return o, nil
 }
@@ -67,6 +119,25 @@ func follow(path string) (string, error) {
 		at = link
 	}
 	return "", &os.PathError{Op: "create", Path: path, Err: unix.ELOOP}
+}
+
+// Target returns where an output called path will stand: what a symlink of that name leads
+// to. It is refused unless nothing or a regular file is there.
+func Target(path string) (string, error) {
+	target, err := follow(path)
+	if err != nil {
+		return "", err
+	}
+	return target, replaceable(target)
+}
+
+// Check says why nothing can be written to path, or nil. It leaves nothing.
+func Check(path string) error {
+	o, err := Create(path)
+	if err == nil {
+		o.Abort()
+	}
+	return err
 }
 
 // replaceable refuses a target that a rename could not, or should not, replace.
@@ -168,32 +239,38 @@ func lacksTmpfile(err error) bool {
 	return errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.EISDIR) || errors.Is(err, unix.EINVAL)
 }
 
-// hidden calls try with hidden names in the target's folder until one is free.
-func (o *Output) hidden(try func(name string) error) error {
-	dir := filepath.Dir(o.target)
-	for i := range 10_000 {
-		name := filepath.Join(dir, fmt.Sprintf(".ingot-%d.tmp", i))
-		err := try(name)
-		if err == nil {
-			o.temp = name
-			return nil
-		}
-		if !errors.Is(err, fs.ErrExist) {
-			return err
-		}
-	}
-	return fmt.Errorf("%s: the names .ingot-0.tmp to .ingot-9999.tmp are taken in %s", o.target, dir)
-}
+// stagedName is what a file of an Output is called in its Staging.
+const stagedName = "file"
 
 func (o *Output) createHidden() error {
-	return o.hidden(func(name string) error {
-		fd, err := unix.Open(name, unix.O_CREAT|unix.O_EXCL|unix.O_RDWR|unix.O_CLOEXEC, 0o666)
-		if err != nil {
-			return &os.PathError{Op: "create", Path: name, Err: err}
-		}
-		o.File = os.NewFile(uintptr(fd), o.target) // errors name what the caller named
+	if err := o.stage(); err != nil {
+		return err
+	}
+	fd, err := unix.Openat(int(o.staging.dir.Fd()), stagedName, unix.O_CREAT|unix.O_EXCL|unix.O_RDWR|unix.O_CLOEXEC, 0o666)
+	if err != nil {
+		err = &os.PathError{Op: "create", Path: o.staging.Path(stagedName), Err: err}
+		return errors.Join(err, o.unstage())
+	}
+	o.File, o.staged = os.NewFile(uintptr(fd), o.target), stagedName // errors name what the caller named
+	return nil
+}
+
+// stage makes a Staging beside the target, if there is none.
+func (o *Output) stage() (err error) {
+	if o.staging == nil {
+		o.staging, err = NewStaging(filepath.Dir(o.target))
+	}
+	return err
+}
+
+// unstage removes the Staging, unless somebody else will.
+func (o *Output) unstage() error {
+	if o.staging == nil || o.adopted {
 		return nil
-	})
+	}
+	s := o.staging
+	o.staging = nil
+	return s.Close()
 }
 
 // Commit syncs the file, puts it under its name and syncs the folder. On an error
@@ -201,6 +278,9 @@ func (o *Output) createHidden() error {
 // stands.
 func (o *Output) Commit() error {
 	defer o.Abort()
+	if err := o.setAccess(); err != nil {
+		return err
+	}
 	if !o.NoSync {
 		if err := o.Sync(); err != nil {
 			return err
@@ -218,42 +298,81 @@ func (o *Output) Commit() error {
 
 // name puts the file under its name.
 func (o *Output) name() error {
-	if o.temp != "" {
-		// NFS tells of a full disk as late as here, if nothing was synced.
-		if err := o.Close(); err != nil {
+	stale := false
+	if o.Describes != "" {
+		_, err := os.Lstat(o.Describes)
+		stale = err == nil
+	}
+	if o.staged == "" && !stale {
+		err := o.link(unix.AT_FDCWD, o.target)
+		if !errors.Is(err, fs.ErrExist) || o.New {
 			return err
 		}
+	}
+	if err := o.stage(); err != nil {
+		return err
+	}
+	if o.staged == "" { // a link replaces nothing, a rename does
+		if err := o.link(int(o.staging.dir.Fd()), stagedName); err != nil {
+			return err
+		}
+		o.staged = stagedName
+	} else if err := o.Close(); err != nil { // NFS tells of a full disk as late as here, if nothing was synced
+		return err
+	}
+	if !stale {
 		return o.rename()
 	}
-	err := o.link(o.target)
-	if !errors.Is(err, fs.ErrExist) {
-		return err
-	}
-	// A link replaces nothing, a rename does.
-	if err := o.hidden(o.link); err != nil {
-		return err
-	}
-	return o.rename()
+	return o.withoutStale(o.rename)
 }
 
 func (o *Output) rename() error {
-	if err := os.Rename(o.temp, o.target); err != nil {
-		return err
+	from := int(o.staging.dir.Fd())
+	err := o.staging.withParent(o.target, func(parent int, base string) error {
+		if o.New {
+			return moveNew(from, o.staged, parent, base)
+		}
+		return unix.Renameat(from, o.staged, parent, base)
+	})
+	if err == nil {
+		o.staged = ""
 	}
-	o.temp = ""
-	return nil
+	return err
+}
+
+// staleName is what a file that describes what is replaced is called in the Staging.
+const staleName = "stale"
+
+// withoutStale calls rename when the file that describes what was there is out of the way:
+// nobody ever finds it beside what it does not describe.
+func (o *Output) withoutStale(rename func() error) error {
+	dir := int(o.staging.dir.Fd())
+	var renamed error
+	err := o.staging.withParent(o.Describes, func(parent int, base string) error {
+		if err := unix.Renameat(parent, base, dir, staleName); err != nil && err != unix.ENOENT {
+			return err
+		}
+		if renamed = rename(); renamed == nil {
+			return nil
+		}
+		if err := moveNew(dir, staleName, parent, base); err != unix.ENOENT {
+			return err
+		}
+		return nil
+	})
+	return errors.Join(renamed, err)
 }
 
 // link gives the unnamed file a name. Linking the descriptor itself needs a
 // capability on most kernels, its magic link in /proc does not.
-func (o *Output) link(name string) error {
+func (o *Output) link(dir int, name string) error {
 	fd := int(o.Fd())
-	err := unix.Linkat(unix.AT_FDCWD, fdPath(fd), unix.AT_FDCWD, name, unix.AT_SYMLINK_FOLLOW)
+	err := unix.Linkat(unix.AT_FDCWD, fdPath(fd), dir, name, unix.AT_SYMLINK_FOLLOW)
 	if err == unix.ENOENT {
-		err = unix.Linkat(fd, "", unix.AT_FDCWD, name, unix.AT_EMPTY_PATH)
+		err = unix.Linkat(fd, "", dir, name, unix.AT_EMPTY_PATH)
 	}
 	if err != nil {
-		return &os.PathError{Op: "link", Path: name, Err: err}
+		return &os.PathError{Op: "link", Path: o.target, Err: err}
 	}
 	return nil
 }
@@ -266,9 +385,7 @@ func (o *Output) Abort() {
 	}
 	o.done = true
 	o.Close()
-	if o.temp != "" {
-		os.Remove(o.temp)
-	}
+	_ = o.unstage() // the next output in the folder sweeps what cannot be removed now
 }
 
 // syncDir makes the names in a folder durable. Not every file system can sync a

@@ -81,10 +81,10 @@ func want(t *testing.T, path, text string) {
 	}
 }
 
-// Hidden names that are taken are left alone.
+// What is called as a Staging is and is none is left alone.
 func TestHiddenNamesTaken(t *testing.T) {
 	dir := t.TempDir()
-	taken := filepath.Join(dir, ".ingot-0.tmp")
+	taken := filepath.Join(dir, ".ingot-staging-0")
 	writeFile(t, taken, []byte("mine"))
 	writeFile(t, filepath.Join(dir, "out"), []byte("old")) // so that a rename is needed
 	o := create(t, filepath.Join(dir, "out"))

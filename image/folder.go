@@ -12,17 +12,19 @@ import (
 )
 
 // A Folder is an output of several files that stands under its name only once it is
-// whole, as an [Output] does. Until [Folder.Commit] it is a hidden folder beside its
-// place; one that a killed process left there is removed by the next Folder.
+// whole, as an [Output] does. Until [Folder.Commit] it lies in a [Staging] beside its place.
 type Folder struct {
-	target string
-	temp   string
-	lock   *os.File
-	done   bool
+	// Mode is what the permissions of a folder that replaces none are at most, the umask
+	// aside. Default: 0777.
+	Mode fs.FileMode
+
+	target  string
+	staging *Staging
+	done    bool
 }
 
-// hiddenPattern matches the names that hidden outputs have.
-const hiddenPattern = ".ingot-*.tmp"
+// What a Folder is called in its Staging.
+const stagedFolder = "folder"
 
 // CreateFolder starts a Folder that will stand at path. An empty folder there gives way,
 // and one in which all names are what ours says: anything else is refused.
@@ -34,19 +36,12 @@ func CreateFolder(path string, ours func(name string) bool) (*Folder, error) {
 	if err := replaceableFolder(target, ours); err != nil {
 		return nil, err
 	}
-	removeStale(filepath.Dir(target))
 	f := &Folder{target: target}
-	o := &Output{target: target}
-	for f.lock == nil {
-		if err := o.hidden(func(name string) error { return os.Mkdir(name, 0o777) }); err != nil {
-			return nil, createError(target, err)
-		}
-		f.temp = o.temp
-		if f.lock, err = lockFolder(f.temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			os.Remove(f.temp)
-			return nil, err
-		}
-		// Another process may have taken it for a stale one before it was locked.
+	if f.staging, err = NewStaging(filepath.Dir(target)); err != nil {
+		return nil, createError(target, err)
+	}
+	if err := os.Mkdir(f.staging.Path(stagedFolder), 0o777); err != nil {
+		return nil, errors.Join(createError(target, err), f.staging.Close())
 	}
 	return f, nil
 }
@@ -75,89 +70,105 @@ func replaceableFolder(target string, ours func(name string) bool) error {
 	return nil
 }
 
-// lockFolder takes the lock that says that a hidden folder is in use.
-func lockFolder(dir string) (*os.File, error) {
-	d, err := os.Open(dir)
-	if err != nil {
-		return nil, err
-	}
-	if err := unix.Flock(int(d.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		d.Close()
-		return nil, &os.PathError{Op: "flock", Path: dir, Err: err}
-	}
-	if _, err := os.Stat(dir); err != nil { // it was removed before it was ours
-		d.Close()
-		return nil, err
-	}
-	return d, nil
-}
-
-// removeStale removes hidden folders that nobody holds. What cannot be removed stays: it
-// is in nobody's way.
-func removeStale(dir string) {
-	names, err := filepath.Glob(filepath.Join(escapeGlob(dir), hiddenPattern))
-	if err != nil {
-		return
-	}
-	for _, name := range names {
-		if st, err := os.Lstat(name); err != nil || !st.IsDir() {
-			continue
-		}
-		if d, err := lockFolder(name); err == nil {
-			os.RemoveAll(name)
-			d.Close()
-		}
-	}
-}
-
-func escapeGlob(dir string) string {
-	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(dir)
-}
-
 // Path returns where a file of the folder is written to.
-func (f *Folder) Path(name string) string { return filepath.Join(f.temp, name) }
+func (f *Folder) Path(name string) string {
+	return filepath.Join(f.staging.Path(stagedFolder), name)
+}
 
 // Commit puts the folder under its name, in one step, and syncs the names unless noSync
-// is set. What stood there is gone afterwards. On an error the Folder is aborted.
+// is set. What stood there is gone afterwards; its permissions, and those of files of the
+// same names, are kept. On an error the Folder is aborted.
 func (f *Folder) Commit(noSync bool) error {
 	defer f.Abort()
+	if err := f.setAccess(); err != nil {
+		return err
+	}
 	if !noSync {
-		if err := syncDir(f.temp); err != nil {
+		if err := syncDir(f.Path("")); err != nil {
 			return err
 		}
 	}
-	err := unix.Renameat2(unix.AT_FDCWD, f.temp, unix.AT_FDCWD, f.target, unix.RENAME_NOREPLACE)
-	switch err {
-	case nil:
-		f.temp = ""
-	case unix.EEXIST:
-		// What was there stands under the hidden name then, and is removed.
-		err = unix.Renameat2(unix.AT_FDCWD, f.temp, unix.AT_FDCWD, f.target, unix.RENAME_EXCHANGE)
-	}
-	if err == unix.EINVAL || err == unix.ENOSYS {
-		err = f.renameInTwo()
-	}
-	if err != nil {
-		return &os.PathError{Op: "rename", Path: f.target, Err: err}
-	}
-	if noSync {
-		return nil
+	from := int(f.staging.dir.Fd())
+	err := f.staging.withParent(f.target, func(parent int, base string) error {
+		err := unix.Renameat2(from, stagedFolder, parent, base, unix.RENAME_NOREPLACE)
+		if err == unix.EEXIST {
+			// What was there lies in the Staging then, and goes with it.
+			err = unix.Renameat2(from, stagedFolder, parent, base, unix.RENAME_EXCHANGE)
+		}
+		if err == unix.EINVAL || err == unix.ENOSYS {
+			err = f.renameInTwo(parent, base)
+		}
+		return err
+	})
+	if err != nil || noSync {
+		return err
 	}
 	return syncDir(filepath.Dir(f.target))
 }
 
-// renameInTwo is for file systems that cannot exchange two names.
-func (f *Folder) renameInTwo() error {
-	old := f.temp + ".old"
-	if err := os.Rename(f.target, old); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return errors.Unwrap(err)
+// setAccess gives the folder and its files the permissions that they will stand with.
+func (f *Folder) setAccess() error {
+	d, err := os.Open(f.Path(""))
+	if err != nil {
+		return err
 	}
-	if err := os.Rename(f.temp, f.target); err != nil {
-		os.Rename(old, f.target)
-		return errors.Unwrap(err)
+	defer d.Close()
+	old, err := os.Lstat(f.target)
+	if err != nil {
+		if f.Mode == 0 {
+			return nil
+		}
+		st, err := d.Stat()
+		if err != nil {
+			return err
+		}
+		return d.Chmod(st.Mode().Perm() & f.Mode)
 	}
-	f.temp = old
+	if err := keepAccess(d, f.target, old); err != nil {
+		return err
+	}
+	names, err := d.Readdirnames(-1)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if err := f.keepFileAccess(name); err != nil {
+			return err
+		}
+	}
 	return nil
+}
+
+func (f *Folder) keepFileAccess(name string) error {
+	path := filepath.Join(f.target, name)
+	old, err := os.Lstat(path)
+	if err != nil {
+		return nil // it is new
+	}
+	file, err := os.Open(f.Path(name))
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	return keepAccess(file, path, old)
+}
+
+// renameInTwo is for file systems that cannot exchange two names. Between the two steps
+// the old folder lies where a sweep gives it its name back.
+func (f *Folder) renameInTwo(parent int, base string) error {
+	from, old := int(f.staging.dir.Fd()), filepath.Join(stagingOld, base)
+	if err := unix.Mkdirat(from, stagingOld, 0o700); err != nil {
+		return err
+	}
+	moved := unix.Renameat(parent, base, from, old)
+	if moved != nil && moved != unix.ENOENT {
+		return moved
+	}
+	err := unix.Renameat(from, stagedFolder, parent, base)
+	if err != nil && moved == nil {
+		err = errors.Join(err, unix.Renameat(from, old, parent, base))
+	}
+	return err
 }
 
 // Abort drops the folder and leaves nothing of it. After Commit it does nothing more, so
@@ -167,8 +178,5 @@ func (f *Folder) Abort() {
 		return
 	}
 	f.done = true
-	if f.temp != "" {
-		os.RemoveAll(f.temp)
-	}
-	f.lock.Close()
+	_ = f.staging.Close() // the next output beside it sweeps what cannot be removed now
 }

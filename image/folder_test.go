@@ -1,6 +1,7 @@
 package image_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -104,10 +105,7 @@ func TestStaleFolder(t *testing.T) {
 		t.Fatal(err)
 	}
 	write(t, held.Path("kernel"))
-	if err := os.Mkdir(filepath.Join(dir, ".ingot-77.tmp"), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	write(t, filepath.Join(dir, ".ingot-77.tmp", "kernel"))
+	leave(t, dir, 77)
 	f, err := image.CreateFolder(filepath.Join(dir, "out"), ours)
 	if err != nil {
 		t.Fatal(err)
@@ -121,4 +119,15 @@ func TestStaleFolder(t *testing.T) {
 	if got := names(t, dir); got != "held out" {
 		t.Errorf("there is %s; want held out", got)
 	}
+}
+
+// leave makes what a process leaves that is killed.
+func leave(t *testing.T, dir string, number int) {
+	t.Helper()
+	left := filepath.Join(dir, fmt.Sprintf(".ingot-staging-%d", number))
+	if err := os.MkdirAll(filepath.Join(left, "folder"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(left, "folder", "kernel"))
+	write(t, filepath.Join(left, "lock"))
 }

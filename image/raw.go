@@ -3,6 +3,7 @@ package image
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"iter"
 	"runtime"
 	"sync/atomic"
@@ -22,6 +23,9 @@ type WriteOptions struct {
 	Workers int
 	// NoSync leaves the file in the page cache instead of waiting for the disk.
 	NoSync bool
+	// Mode is that of an [Output]: what the permissions of a file that replaces none are at
+	// most, the umask aside. Default: 0666.
+	Mode fs.FileMode
 	// Copy says how bytes get from file to file.
 	Copy CopyMethod
 }
@@ -86,6 +90,9 @@ func WriteRaw(ctx context.Context, m *Map, path string, o WriteOptions) error {
 // callers that have something else to do before they commit.
 func (out *Output) WriteMap(ctx context.Context, m *Map, o WriteOptions) error {
 	out.NoSync = o.NoSync
+	if o.Mode != 0 {
+		out.Mode = o.Mode
+	}
 	if err := out.refuseSource(m); err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package image
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -21,11 +22,27 @@ func NewScratch(dir string) (*Scratch, error) {
 	if !lacksTmpfile(err) {
 		return nil, fmt.Errorf("temporary file: %w", &os.PathError{Op: "create", Path: dir, Err: err})
 	}
-	f, err := os.CreateTemp(dir, ".ingot-*.tmp")
+	return namedScratch(dir)
+}
+
+// namedScratch opens a Scratch whose name goes at once, for file systems that cannot do
+// without.
+func namedScratch(dir string) (*Scratch, error) {
+	s, err := NewStaging(dir)
 	if err != nil {
 		return nil, fmt.Errorf("temporary file: %w", err)
 	}
-	return &Scratch{f}, os.Remove(f.Name())
+	fd, err := unix.Open(s.Path(stagedName), unix.O_CREAT|unix.O_EXCL|unix.O_RDWR|unix.O_CLOEXEC, 0o600)
+	if err == nil {
+		f := os.NewFile(uintptr(fd), filepath.Join(dir, "(temporary)"))
+		if err = s.Close(); err == nil { // which takes the file's name
+			return &Scratch{f}, nil
+		}
+		f.Close()
+		return nil, fmt.Errorf("temporary file: %w", err)
+	}
+	err = &os.PathError{Op: "create", Path: dir, Err: err}
+	return nil, fmt.Errorf("temporary file: %w", errors.Join(err, s.Close()))
 }
 
 // Blob returns the bytes that were written, as part of a file that consumers can clone:

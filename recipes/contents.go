@@ -13,10 +13,11 @@ import (
 )
 
 // addContents puts what a partition's contents name, the store aside, into a tree.
-// store is the store directory.
-func (r *Recipe) addContents(t *image.Tree, c *Contents, store, key string) error {
+// store is the store directory; secret is told of files of the host that only their owner
+// may read there.
+func (r *Recipe) addContents(t *image.Tree, c *Contents, store, key string, secret func(file string)) error {
 	if !c.From.IsZero() {
-		if err := addFolder(t, c.From.Host); err != nil {
+		if err := addFolder(t, c.From.Host, secret); err != nil {
 			return r.src.wrap(key+".from", err)
 		}
 	}
@@ -24,7 +25,7 @@ func (r *Recipe) addContents(t *image.Tree, c *Contents, store, key string) erro
 		if c.Store && strings.HasPrefix(c.Files[i].Path, store+"/") {
 			return r.src.errorf(fmt.Sprintf("%s.files[%d]", key, i), "%s lies in the store, where it would be unregistered and the garbage collector's; use store.add", c.Files[i].Path)
 		}
-		if err := c.Files[i].addTo(t); err != nil {
+		if err := c.Files[i].addTo(t, secret); err != nil {
 			return r.src.wrap(fmt.Sprintf("%s.files[%d]", key, i), err)
 		}
 	}
@@ -32,13 +33,13 @@ func (r *Recipe) addContents(t *image.Tree, c *Contents, store, key string) erro
 }
 
 // addFolder copies what a folder of the host holds into the root of a tree.
-func addFolder(t *image.Tree, dir string) error {
+func addFolder(t *image.Tree, dir string, secret func(file string)) error {
 	if st, err := os.Stat(dir); err != nil {
 		return err
 	} else if !st.IsDir() {
 		return fmt.Errorf("%s is not a folder", dir)
 	}
-	n, err := scanAsRoot(dir)
+	n, err := scanAsRoot(dir, secret)
 	if err != nil {
 		return err
 	}
@@ -53,7 +54,7 @@ func addFolder(t *image.Tree, dir string) error {
 // scanAsRoot scans a file or folder of the host as a recipe means it: modes count, but
 // neither who owns the files there nor when they were made, so that every user's
 // checkout of one recipe gives one image.
-func scanAsRoot(name string) (*image.Node, error) {
+func scanAsRoot(name string, secret func(file string)) (*image.Node, error) {
 	n, err := image.Scan(name, image.ScanOptions{})
 	if err != nil {
 		return nil, err
@@ -64,16 +65,22 @@ func scanAsRoot(name string) (*image.Node, error) {
 			return nil, err
 		}
 		n = image.NewFile(0o644, file)
+		if ownersAlone(name) {
+			secret(name)
+		}
 	}
-	neutral(n)
+	neutral(n, name, secret)
 	return n, nil
 }
 
 // neutral gives n and what is below it the owner root, the time of the epoch, and
 // modes without what an umask decides: 0755 for directories and what may be
-// executed, else 0644; setuid, setgid and sticky bits stay.
-func neutral(n *image.Node) {
+// executed, else 0644; setuid, setgid and sticky bits stay. file is where n is on the host.
+func neutral(n *image.Node, file string, secret func(file string)) {
 	n.UID, n.GID, n.Mtime = 0, 0, image.Epoch
+	if n.Mode.IsRegular() && n.Mode.Perm()&0o044 == 0 && n.Size() > 0 {
+		secret(file)
+	}
 	special := n.Mode & (fs.ModeSetuid | fs.ModeSetgid | fs.ModeSticky)
 	switch {
 	case n.IsDir(), n.Mode.IsRegular() && n.Mode&0o100 != 0:
@@ -82,14 +89,17 @@ func neutral(n *image.Node) {
 		n.Mode = 0o644 | special
 	}
 	for _, e := range n.Entries() {
-		neutral(e.Node)
+		neutral(e.Node, file+"/"+e.Name, secret)
 	}
 }
 
 // addTo puts the file into a tree. A directory that is there already takes the mode
 // and the owner; anything else that is there gives way only to a link.
-func (f *File) addTo(t *image.Tree) error {
-	n, err := f.node()
+func (f *File) addTo(t *image.Tree, secret func(file string)) error {
+	if f.Mode != nil { // the recipe says who may read it
+		secret = func(string) {}
+	}
+	n, err := f.node(secret)
 	if err != nil {
 		return err
 	}
@@ -113,7 +123,7 @@ func (f *File) addTo(t *image.Tree) error {
 	return t.Put(f.Path, n)
 }
 
-func (f *File) node() (*image.Node, error) {
+func (f *File) node(secret func(file string)) (*image.Node, error) {
 	switch {
 	case f.Text != nil:
 		return image.NewFile(0o644, image.Bytes(*f.Text)), nil
@@ -129,5 +139,5 @@ func (f *File) node() (*image.Node, error) {
 		}
 		return image.NewSpecial(mode, dev), err
 	}
-	return scanAsRoot(f.Source.Host)
+	return scanAsRoot(f.Source.Host, secret)
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
@@ -117,8 +116,13 @@ func (p *Plan) Work(stream bool) (int64, error) {
 func (p *Plan) Data() int64 { return p.Disk.Map.Allocated(1) }
 
 // Emit writes the image to the file at path and, unless the options say otherwise,
-// its manifest beside it, which it returns. Both are whole or absent.
+// its manifest beside it, which it returns. Both are whole or absent, and a manifest never
+// stands beside an image that it does not describe: the one that was there goes before the
+// image gets its name, and the new one comes after it.
 func (p *Plan) Emit(ctx context.Context, path string, o EmitOptions) (*Manifest, error) {
+	if p.Secret != "" {
+		o.Mode = privateMode
+	}
 	if p.Files != nil {
 		return p.emitFolder(ctx, path, o)
 	}
@@ -126,19 +130,24 @@ func (p *Plan) Emit(ctx context.Context, path string, o EmitOptions) (*Manifest,
 	if err != nil {
 		return nil, err
 	}
-	if o.NoManifest {
-		return nil, image.WriteRaw(ctx, m, path, o.WriteOptions)
-	}
 	out, err := image.Create(path)
 	if err != nil {
 		return nil, err
 	}
 	defer out.Abort()
+	out.Describes = ManifestPath(path)
+	if o.NoManifest {
+		if err := out.WriteMap(ctx, m, o.WriteOptions); err != nil {
+			return nil, err
+		}
+		return nil, out.Commit()
+	}
 	beside, err := image.Create(ManifestPath(path))
 	if err != nil {
 		return nil, err
 	}
 	defer beside.Abort()
+	beside.NoSync = o.NoSync
 	manifest, err := p.writeAndHash(ctx, m, out, o.WriteOptions)
 	if err != nil {
 		return nil, err
@@ -148,13 +157,16 @@ func (p *Plan) Emit(ctx context.Context, path string, o EmitOptions) (*Manifest,
 	if err := e.Encode(manifest); err != nil {
 		return nil, fmt.Errorf("%s: %w", ManifestPath(path), err)
 	}
-	// The image last: whoever sees it finds its manifest beside it.
-	if err := beside.Commit(); err != nil {
-		return nil, err
+	if !o.NoSync { // what can fail does so before the image has its name
+		if err := beside.Sync(); err != nil {
+			return nil, err
+		}
 	}
 	if err := out.Commit(); err != nil {
-		os.Remove(ManifestPath(path))
 		return nil, err
+	}
+	if err := beside.Commit(); err != nil {
+		return nil, fmt.Errorf("%s is written, but not its manifest: %w", path, err)
 	}
 	return manifest, nil
 }

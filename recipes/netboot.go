@@ -186,6 +186,9 @@ func (p *Plan) emitFolder(ctx context.Context, dir string, o EmitOptions) (*Mani
 		return nil, err
 	}
 	defer f.Abort()
+	if o.Mode != 0 {
+		f.Mode, o.Mode = privateFolder, 0 // the folder keeps others from its files
+	}
 	for _, file := range p.Files {
 		if err := image.WriteRaw(ctx, file.Map, f.Path(file.Name), o.WriteOptions); err != nil {
 			return nil, p.fileError(dir, err)

@@ -29,6 +29,9 @@ type Plan struct {
 	Closure ManifestClosure
 	// Warnings are what a person should know, and what does not stop a build.
 	Warnings []string
+	// Secret is what in the image not everybody may know, "" if that is nothing. An output
+	// that replaces none is for its owner alone then.
+	Secret string
 
 	items    []*storedb.Item
 	contents []contents // of the partitions
@@ -60,6 +63,8 @@ type planner struct {
 	seed  image.Seed
 	trees []*image.Tree // one for each partition; nil for raw ones
 	boot  *boot
+
+	secret string // what not everybody may know
 
 	packed     string // the path of the compressed root or store on a live medium
 	compressor string // who made it
@@ -112,6 +117,7 @@ func (p *planner) plan(ctx context.Context, h Host) (*Plan, error) {
 	if err := p.assemble(ctx); err != nil {
 		return nil, err
 	}
+	p.secret = p.findSecret() // before a live medium's files are packed
 	if p.boot, err = p.planBoot(ctx, h); err != nil {
 		return nil, err
 	}
@@ -120,7 +126,7 @@ func (p *planner) plan(ctx context.Context, h Host) (*Plan, error) {
 		return nil, err
 	}
 	c := p.store.closure
-	plan := &Plan{Recipe: r, Disk: disk, items: c.Items(), contents: p.contents(), boot: p.boot, Warnings: p.warnings,
+	plan := &Plan{Recipe: r, Disk: disk, items: c.Items(), contents: p.contents(), boot: p.boot, Warnings: p.warnings, Secret: p.secret,
 		Files: p.files, compressor: p.compressor, signer: p.signer, temp: p.temp,
 		Closure: ManifestClosure{Paths: c.Len(), NarSize: c.NarSize()}}
 	plan.chores, plan.unfinished = p.chores, len(r.privileged()) > 0
@@ -199,7 +205,7 @@ func (p *planner) assemble(ctx context.Context) error {
 				return p.src.wrap(key+".store", err)
 			}
 		}
-		if err := p.addContents(t, &part.Contents, p.store.flavour.StoreDir(), key); err != nil {
+		if err := p.addContents(t, &part.Contents, p.store.flavour.StoreDir(), key, p.takesSecret); err != nil {
 			return err
 		}
 		if part.Contents.Store && p.store.made != nil {

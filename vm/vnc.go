@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"ingot/image"
 )
 
 // listenPrivately returns a Unix socket that nobody but this user may connect to, at
@@ -21,12 +23,12 @@ func listenPrivately(path string) (*net.UnixListener, error) {
 	} else if info, err := os.Lstat(path); err == nil && info.Mode().Type() != os.ModeSocket {
 		return nil, fmt.Errorf("socket %s: a file that is no socket is there", path)
 	}
-	dir, err := os.MkdirTemp(filepath.Dir(path), ".ingot-")
+	stage, err := image.NewStaging(filepath.Dir(path))
 	if err != nil {
 		return nil, fmt.Errorf("socket %s: %w", path, err)
 	}
-	defer os.RemoveAll(dir)
-	made := filepath.Join(dir, "s")
+	defer stage.Close()
+	made := stage.Path("s")
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: made, Net: "unix"})
 	if err != nil {
 		return nil, fmt.Errorf("socket %s: %w", path, err)

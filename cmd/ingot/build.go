@@ -169,10 +169,25 @@ func (o *buildFlags) write(c *cobra.Command, plan *recipes.Plan, out string, sta
 		return err
 	}
 	o.say(c, "wrote %s in %s", out, since(start))
+	o.sayAccess(c, plan, out)
 	if manifest != nil && plan.Files == nil {
 		o.say(c, "digest %s, in %s", manifest.Disk.Digest, filepath.Base(recipes.ManifestPath(out)))
 	}
 	return nil
+}
+
+// sayAccess says why an output with a secret in it is not for everybody, or that it is.
+func (o *buildFlags) sayAccess(c *cobra.Command, plan *recipes.Plan, out string) {
+	info, err := os.Stat(out)
+	if err != nil || plan.Secret == "" {
+		return
+	}
+	mode := info.Mode().Perm()
+	if mode&0o044 == 0 {
+		o.say(c, "%s is for its owner alone (mode %04o): it holds %s", out, mode, plan.Secret)
+		return
+	}
+	o.say(c, "warning: others may read %s (mode %04o, that of the one it replaces), which holds %s: chmod go= %[1]s", out, mode, plan.Secret)
 }
 
 // check refuses flags that say nothing without others.
@@ -227,12 +242,7 @@ func writable(c *cobra.Command, out, format string) error {
 		}
 		return nil
 	}
-	o, err := image.Create(out)
-	if err != nil {
-		return err
-	}
-	o.Abort()
-	return nil
+	return image.Check(out)
 }
 
 // where says what the data of a plan is in.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -20,6 +21,7 @@ import (
 	"ingot/image/tar"
 	"ingot/image/vdi"
 	"ingot/image/vhd"
+	"ingot/recipes"
 	"ingot/storedb"
 )
 
@@ -158,12 +160,43 @@ func convert(c *cobra.Command, source string, r recipeFlags, o convertFlags) err
 		return image.Stream(c.Context(), file, out, image.WriteOptions{Progress: bar.add})
 	}
 	bar := newProgress(c.ErrOrStderr(), o.quiet, "writing", file.Allocated(1))
-	err = image.WriteRaw(c.Context(), file, o.output, image.WriteOptions{Progress: bar.add})
+	err = o.write(c, file, image.WriteOptions{Progress: bar.add, Mode: accessOf(source, done)})
 	bar.close()
 	if err == nil && !o.quiet {
 		fmt.Fprintf(c.ErrOrStderr(), "wrote %s in %s\n", o.output, since(start))
 	}
 	return err
+}
+
+// accessOf returns the permissions that a copy of a disk begins with: those of an image,
+// as cp(1) does it, and its owner's alone for what is on a device, or for a plan that holds
+// a secret.
+func accessOf(source string, opened io.Closer) fs.FileMode {
+	if plan, ok := opened.(*recipes.Plan); ok {
+		if plan.Secret != "" {
+			return 0o600
+		}
+		return 0
+	}
+	info, err := os.Stat(source)
+	if err != nil || !info.Mode().IsRegular() {
+		return 0o600
+	}
+	return info.Mode().Perm() & 0o666
+}
+
+// write writes the file. A manifest that stands beside the one that it replaces goes.
+func (o *convertFlags) write(c *cobra.Command, file *image.Map, options image.WriteOptions) error {
+	out, err := image.Create(o.output)
+	if err != nil {
+		return err
+	}
+	defer out.Abort()
+	out.Describes = recipes.ManifestPath(o.output)
+	if err := out.WriteMap(c.Context(), file, options); err != nil {
+		return err
+	}
+	return out.Commit()
 }
 
 // contain returns the file of a format that holds a disk, and what to close when it has

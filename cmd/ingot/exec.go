@@ -375,11 +375,8 @@ func (x *execFlags) checkFolders() error {
 		}
 	}
 	if x.output != "" {
-		parent := filepath.Dir(strings.TrimSuffix(x.output, "/"))
-		if info, err := os.Stat(parent); err != nil {
+		if err := checkResult(x.output); err != nil {
 			return fmt.Errorf("--output: %w", err)
-		} else if !info.IsDir() {
-			return fmt.Errorf("--output: %s is not a folder", parent)
 		}
 	}
 	return nil
@@ -520,77 +517,19 @@ func (e *execution) fetch(before map[string]bool, succeeded bool) error {
 }
 
 // result puts what the command made to where --output says: the one file, by Guix's
-// rule, or all. It is whole or absent.
+// rule, or all. What was there is replaced by the rules of all outputs, see [image.Output].
 func (e *execution) result(before map[string]bool) (err error) {
-	output := strings.TrimSuffix(e.flags.output, "/")
-	folder := output != e.flags.output
-	if info, err := os.Stat(output); err == nil && info.IsDir() {
-		folder = true
-	}
-	stage, err := os.MkdirTemp(filepath.Dir(output), ".ingot-exec-*")
+	r, err := newResult(e.flags.output)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(stage)) }()
-	if err := os.Chmod(stage, 0o755); err != nil {
-		return err
-	}
-	lost, err := e.guest.CopyOut(e.ctx, guestXchg, stage)
+	defer func() { err = errors.Join(err, r.stage.Close()) }()
+	lost, err := e.guest.CopyOut(e.ctx, guestXchg, r.stage.Path(stagedResult))
 	e.mention(lost)
 	if err != nil {
 		return err
 	}
-	if folder {
-		return moveInto(stage, output)
-	}
-	name, err := singleFile(stage, before)
-	if err != nil {
-		return err
-	}
-	return os.Rename(filepath.Join(stage, name), output)
-}
-
-// moveInto makes a staged folder the output, or moves its files into one that is there.
-func moveInto(stage, output string) error {
-	if _, err := os.Lstat(output); errors.Is(err, os.ErrNotExist) {
-		return os.Rename(stage, output)
-	}
-	entries, err := os.ReadDir(stage)
-	if err != nil {
-		return err
-	}
-	for _, entry := range entries {
-		if err := os.Rename(filepath.Join(stage, entry.Name()), filepath.Join(output, entry.Name())); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// singleFile returns the name of the one regular file that the command has left.
-func singleFile(dir string, before map[string]bool) (string, error) {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return "", err
-	}
-	var files, others []string
-	for _, entry := range entries {
-		switch {
-		case before[entry.Name()]:
-		case entry.Type().IsRegular():
-			files = append(files, entry.Name())
-		default:
-			others = append(others, entry.Name()+"/")
-		}
-	}
-	if len(files) == 1 {
-		return files[0], nil
-	}
-	found := "nothing"
-	if all := append(files, others...); len(all) > 0 {
-		found = strings.Join(all, ", ")
-	}
-	return "", fmt.Errorf("--output: did not find a single result file: the command left %d regular files in %s (%s); a name that ends in / takes all", len(files), guestXchg, found)
+	return r.put(before)
 }
 
 // command runs it with this process's own streams.

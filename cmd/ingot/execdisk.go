@@ -21,8 +21,8 @@ func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
 // madeDisks are disks that were made for a command. They bear other names until it has
 // succeeded.
 type madeDisks struct {
-	list  []vm.Disk
-	names []string // what they will be called
+	list []vm.Disk
+	out  []*image.Output // their files
 }
 
 // makeDisks makes those that --new-disk asks for.
@@ -60,38 +60,36 @@ func (m *madeDisks) make(c *cobra.Command, word string, quiet bool) error {
 	if !quiet {
 		fmt.Fprintf(c.ErrOrStderr(), "creating %s image of %s...\n", format, partition.FormatBytes(size))
 	}
-	f, err := os.CreateTemp(filepath.Dir(name), ".ingot-exec-*")
+	out, err := image.CreateNamed(name)
 	if err != nil {
 		return fmt.Errorf("--new-disk: %w", err)
 	}
-	m.list = append(m.list, vm.Disk{Path: f.Name(), Format: format, Writable: true})
-	m.names = append(m.names, name)
-	defer f.Close()
-	if err := f.Chmod(0o644); err != nil {
+	out.New = true
+	m.list = append(m.list, vm.Disk{Path: out.Path(), Format: format, Writable: true})
+	m.out = append(m.out, out)
+	if format == "raw" {
+		return out.Truncate(size)
+	}
+	disk, err := qcow2.Layout(image.Hole(size))
+	if err != nil {
 		return err
 	}
-	if format == "raw" {
-		return f.Truncate(size)
-	}
-	return qcow2.Write(c.Context(), image.Hole(size), f.Name(), image.WriteOptions{})
+	return out.WriteMap(c.Context(), disk, image.WriteOptions{NoSync: true})
 }
 
 // discard removes those that were not kept.
 func (m *madeDisks) discard() {
-	for _, d := range m.list {
-		os.Remove(d.Path)
+	for _, out := range m.out {
+		out.Abort()
 	}
-	m.list = nil
 }
 
 // keep gives them their names.
 func (m *madeDisks) keep() error {
 	var failed error
-	for i, d := range m.list {
-		failed = errors.Join(failed, os.Rename(d.Path, m.names[i]))
-	}
-	if failed == nil {
-		m.list = nil
+	for _, out := range m.out {
+		out.NoSync = false
+		failed = errors.Join(failed, out.Commit())
 	}
 	return failed
 }

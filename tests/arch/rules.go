@@ -61,7 +61,7 @@ type Allowance struct {
 var Allowed = []Allowance{
 	{"image/squashfs", "os.Geteuid", "mksquashfs gives a directory to whoever runs it, which a user namespace makes root"},
 	{"image/squashfs", "os.Getegid", "the same"},
-	{"image", "os.Geteuid", "without /proc, only root can name an output file that was opened without a name"},
+	{"image", "os.Geteuid", "without /proc, only root can name an output file that was opened without a name; and a sweep removes what this user has left"},
 }
 
 // floor returns the height of a folder and the floor's name; ok is false for a

@@ -112,7 +112,7 @@ func (w *wiring) own(base Base, o *Options) (d vm.Disk, err error) {
 		d.Format = "qcow2"
 		d.Path, err = w.standIn(d.Path)
 	case errors.Is(err, fs.ErrNotExist):
-		d.Format, err = "qcow2", qcow2.Write(w.ctx, base.Map, d.Path, image.WriteOptions{})
+		d.Format, err = "qcow2", qcow2.Write(w.ctx, base.Map, d.Path, image.WriteOptions{Mode: keptMode})
 	case err == nil && o.DiskSize > there.Size():
 		err = fmt.Errorf("--disk-size: %s has %d bytes already, and %d are asked for: grow it with qemu-img resize and resize2fs, or remove it to start anew",
 			d.Path, there.Size(), o.DiskSize)
@@ -120,10 +120,14 @@ func (w *wiring) own(base Base, o *Options) (d vm.Disk, err error) {
 	return d, err
 }
 
+// keptMode is what the permissions of a new disk image begin with: what a guest writes is
+// not for other users, such as its host keys.
+const keptMode = 0o600
+
 // create makes a qcow2 file, unless it is there.
 func create(ctx context.Context, path string, m *image.Map) error {
 	if _, err := os.Stat(path); err == nil {
 		return nil
 	}
-	return qcow2.Write(ctx, m, path, image.WriteOptions{NoSync: true})
+	return qcow2.Write(ctx, m, path, image.WriteOptions{NoSync: true, Mode: keptMode})
 }

@@ -1,0 +1,164 @@
+package main
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// leaves makes what a command has left, and puts it to an output.
+func leaves(t *testing.T, output string, make func(dir string) error) error {
+	t.Helper()
+	if err := checkResult(output); err != nil {
+		return err
+	}
+	r, err := newResult(output)
+	if err != nil {
+		return err
+	}
+	if err := make(r.stage.Path(stagedResult)); err != nil {
+		t.Fatal(err)
+	}
+	return errors.Join(r.put(nil), r.stage.Close())
+}
+
+// oneFile makes a file with a text.
+func oneFile(name, text string, mode fs.FileMode) func(string) error {
+	return func(dir string) error {
+		path := filepath.Join(dir, name)
+		return errors.Join(os.WriteFile(path, []byte(text), 0o644), os.Chmod(path, mode))
+	}
+}
+
+// TestResultReplaces: results replace regular files alone, as build does, and keep their
+// permissions; everything else stays as it was.
+func TestResultReplaces(t *testing.T) {
+	defer unix.Umask(unix.Umask(0o022))
+	dir := t.TempDir()
+	at := func(name string) string { return filepath.Join(dir, name) }
+	err := errors.Join(
+		os.WriteFile(at("private"), []byte("old"), 0o600),
+		unix.Mkfifo(at("fifo"), 0o600),
+		os.Symlink("far", at("link")),
+		os.Symlink("/dev/null", at("null")),
+		os.Mkdir(at("folder"), 0o755),
+		os.WriteFile(at("folder/file"), []byte("old"), 0o600),
+		os.Symlink("file", at("folder/link")),
+		unix.Mkfifo(at("folder/fifo"), 0o600),
+		os.MkdirAll(at("folder/sub/deep"), 0o755),
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, x := range []struct {
+		output string
+		make   func(string) error
+		want   string // of the error
+	}{
+		{"private", oneFile("a", "new", 0o644), ""},
+		{"link", oneFile("a", "new", 0o644), ""}, // becomes far, as build has it
+		{"fifo", oneFile("a", "new", 0o644), "fifo: is a FIFO, and only a regular file can be replaced"},
+		{"null", oneFile("a", "new", 0o644), "null: is a character device, and only"},
+		{"/dev/full", oneFile("a", "new", 0o644), "is a character device"},
+		{"private/", oneFile("a", "new", 0o644), "private: is there already, and is no folder"},
+		{"folder", oneFile("file", "new", 0o644), ""},
+		{"folder", oneFile("link", "new", 0o644), "link: is a symlink, and the result is a regular file"},
+		{"folder", oneFile("fifo", "new", 0o644), "fifo: is a FIFO"},
+		{"folder/", oneFile("sub", "new", 0o644), "sub: is a directory"},
+		{"folder", func(dir string) error { // refused as a whole
+			return errors.Join(oneFile("first", "new", 0o644)(dir), os.Mkdir(filepath.Join(dir, "sub"), 0o755))
+		}, "sub: is a directory, and the result is a directory"},
+		{"folder", func(dir string) error { return os.Symlink("x", filepath.Join(dir, "new-link")) }, ""},
+		{"made/", func(dir string) error { return os.Mkdir(filepath.Join(dir, "closed"), 0o555) }, ""},
+	} {
+		output := dir + "/" + x.output
+		if filepath.IsAbs(x.output) {
+			output = x.output
+		}
+		err := leaves(t, output, x.make)
+		if x.want == "" && err != nil || x.want != "" && (err == nil || !strings.Contains(err.Error(), x.want)) {
+			t.Errorf("--output %s: %v; want %q", x.output, err, x.want)
+		}
+	}
+	for name, want := range map[string]string{"private": "-rw-------", "far": "-rw-r--r--", "fifo": "prw-------", "folder/file": "-rw-------",
+		"folder/link": "Lrwxrwxrwx", "folder/fifo": "prw-------", "made/closed": "dr-xr-xr-x", "folder/new-link": "Lrwxrwxrwx"} {
+		if info, err := os.Lstat(at(name)); err != nil || info.Mode().String() != want {
+			t.Errorf("%s is %v, %v; want %s", name, info, err, want)
+		}
+	}
+	for _, folder := range []string{"", "folder"} {
+		entries, err := os.ReadDir(at(folder))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range entries {
+			if strings.HasPrefix(e.Name(), ".ingot") || e.Name() == "first" {
+				t.Errorf("%s is left in %q", e.Name(), folder)
+			}
+		}
+	}
+}
+
+// TestNewDisks: a disk that was made has its name when it is kept, replaces nothing, and
+// leaves nothing when it is not.
+func TestNewDisks(t *testing.T) {
+	dir := t.TempDir()
+	c := newExec()
+	c.SetContext(t.Context())
+	c.SetErr(&strings.Builder{})
+	start := func(words ...string) *madeDisks {
+		t.Helper()
+		x := execFlags{}
+		for _, w := range words {
+			x.newDisks = append(x.newDisks, filepath.Join(dir, w))
+		}
+		m, err := x.makeDisks(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(m.discard)
+		for _, d := range m.list {
+			if info, err := os.Stat(d.Path); err != nil || info.Size() == 0 || filepath.Dir(filepath.Dir(d.Path)) != dir {
+				t.Errorf("disk %s: %v, %v; want a file in a folder of %s", d.Path, info, err, dir)
+			}
+		}
+		return m
+	}
+	start("a.img:1MiB", "b.qcow2:1MiB").discard()
+	names := func() (list []string) {
+		entries, err := os.ReadDir(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range entries {
+			list = append(list, e.Name())
+		}
+		return list
+	}
+	if got := names(); len(got) > 0 {
+		t.Errorf("disks that were not kept leave %q", got)
+	}
+	m := start("a.img:1MiB", "b.qcow2:1MiB")
+	if err := m.keep(); err != nil {
+		t.Fatal(err)
+	}
+	if got := names(); !slices.Equal(got, []string{"a.img", "b.qcow2"}) {
+		t.Errorf("disks that were kept are %q; want a.img and b.qcow2", got)
+	}
+	m = start("c.img:1MiB")
+	if err := os.WriteFile(filepath.Join(dir, "c.img"), []byte("another's"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.keep(); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("keep over a file that has come = %v; want fs.ErrExist", err)
+	}
+	if text, err := os.ReadFile(filepath.Join(dir, "c.img")); err != nil || string(text) != "another's" {
+		t.Errorf("the file holds %q, %v; want what was in it", text, err)
+	}
+}
