@@ -18,6 +18,7 @@ import (
 type Memory struct {
 	file  *os.File
 	banks []bank
+	size  int64
 }
 
 var _ io.ReaderAt = (*Memory)(nil)
@@ -64,8 +65,16 @@ func (m *Machine) Memory(ctx context.Context) (*Memory, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Memory{f, banks}, nil
+	info, err := f.Stat()
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return &Memory{f, banks, info.Size()}, nil
 }
+
+// Size is how many bytes the guest's memory has. Its addresses go further: they have gaps.
+func (r *Memory) Size() int64 { return r.size }
 
 // bankLine is one of QEMU's monitor: its first address, its last, and where it begins in
 // the file, if not at the start.

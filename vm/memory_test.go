@@ -39,7 +39,7 @@ func TestMemoryRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := &Memory{f, []bank{{100, 103, 4}, {104, 107, 0}, {200, 203, 0}}}
+	m := &Memory{file: f, banks: []bank{{100, 103, 4}, {104, 107, 0}, {200, 203, 0}}}
 	defer m.Close()
 	for _, test := range []struct {
 		address int64

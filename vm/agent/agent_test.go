@@ -372,7 +372,7 @@ func TestFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	write("plain", "an old file that stands in the way", 0o600)
-	if lost, err := Unpack(bytes.NewReader(stream.Bytes()), to, UnpackOptions{}); err != nil || len(lost) > 0 {
+	if lost, err := Unpack(bytes.NewReader(stream.Bytes()), to, UnpackOptions{Special: true}); err != nil || len(lost) > 0 {
 		t.Fatalf("Unpack = %q, %v", lost, err)
 	}
 	info, err := os.Stat(filepath.Join(to, "plain"))

@@ -40,12 +40,7 @@ const (
 )
 
 // borrow writes where a file lies in place of what is in it, if that is to be had.
-func (p *packer) borrow(path string, h *tar.Header) (lent bool, err error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return false, err
-	}
-	defer f.Close()
+func (p *packer) borrow(f *os.File, h *tar.Header) (lent bool, err error) {
 	runs := p.lend(f, h.Size)
 	if runs == nil {
 		return false, nil
@@ -56,7 +51,7 @@ func (p *packer) borrow(path string, h *tar.Header) (lent bool, err error) {
 	h.PAXRecords[memoryRecord] = strconv.FormatInt(h.Size, 10)
 	h.Size = int64(len(runs)) * runSize
 	if err := p.tar.WriteHeader(h); err != nil {
-		return false, fmt.Errorf("%s: %w", path, err)
+		return false, fmt.Errorf("%s: %w", h.Name, err)
 	}
 	buf := make([]byte, 0, h.Size)
 	for _, r := range runs {
@@ -71,10 +66,10 @@ func (p *packer) borrow(path string, h *tar.Header) (lent bool, err error) {
 func (u *unpacker) collect(f *os.File, name, size string, in io.Reader) error {
 	left, err := strconv.ParseInt(size, 10, 64)
 	if err != nil || left < 0 {
-		return fmt.Errorf("tar stream: %s: size %q", name, size)
+		return fmt.Errorf("tar stream: %.200q: size %.40q", name, size)
 	}
 	if u.options.Memory == nil {
-		return fmt.Errorf("tar stream: %s was left in memory, without being asked", name)
+		return fmt.Errorf("tar stream: %.200q was left in memory, without being asked", name)
 	}
 	if err := f.Truncate(left); err != nil {
 		return err
@@ -90,24 +85,26 @@ func (u *unpacker) collect(f *os.File, name, size string, in io.Reader) error {
 		}
 		r := Run{int64(binary.LittleEndian.Uint64(word[:])), int64(binary.LittleEndian.Uint64(word[8:]))}
 		if r.Length <= 0 || r.Length > left || r.Address < HoleAddress {
-			return fmt.Errorf("tar stream: %s: a run of %d bytes at %#x, where %d bytes are left", name, r.Length, r.Address, left)
+			return fmt.Errorf("tar stream: %.200q: a run of %d bytes at %#x, where %d bytes are left", name, r.Length, r.Address, left)
 		}
-		if err := u.read(f, at, r, buf); err != nil {
-			return fmt.Errorf("%s: %w", name, err)
+		if r.Address != HoleAddress {
+			if err := u.budget.borrow(name, r.Length, u.options.Memory.Size()); err != nil {
+				return err
+			}
+			if err := u.read(f, at, r, buf); err != nil {
+				return fmt.Errorf("%.200q: %w", name, err)
+			}
 		}
 		at, left = at+r.Length, left-r.Length
 	}
 	if left > 0 {
-		return fmt.Errorf("tar stream: %s: of %s bytes, %d lie nowhere", name, size, left)
+		return fmt.Errorf("tar stream: %.200q: of %d bytes, %d lie nowhere", name, at+left, left)
 	}
 	return nil
 }
 
 // read copies one run.
 func (u *unpacker) read(f *os.File, at int64, r Run, buf []byte) error {
-	if r.Address == HoleAddress {
-		return nil
-	}
 	for r.Length > 0 {
 		p := buf[:min(r.Length, int64(len(buf)))]
 		if _, err := u.options.Memory.ReadAt(p, r.Address); err != nil {

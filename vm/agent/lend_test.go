@@ -92,7 +92,8 @@ func TestLentRefused(t *testing.T) {
 		"too few":   {"10", []Run{{0, 9}}, false, "1 lie nowhere"},
 		"backwards": {"10", []Run{{0, -1}}, false, "a run of -1 bytes"},
 		"below":     {"10", []Run{{-2, 10}}, false, "a run of 10 bytes"},
-		"outside":   {"2000", []Run{{0, 2000}}, false, "memory of the guest"},
+		"outside":   {"900", []Run{{200, 900}}, false, "memory of the guest"},
+		"all twice": {"1800", []Run{{0, 900}, {0, 900}}, false, "some of it comes twice"},
 	} {
 		var body []byte
 		for _, r := range test.runs {

@@ -7,8 +7,11 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
+	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -18,28 +21,15 @@ import (
 const xattrPrefix = "SCHILY.xattr."
 
 // Pack writes a folder's contents, or a file under its own name, as a tar stream.
-// Sockets are left out: nobody listens at the other end.
+// Sockets are left out: nobody listens at the other end. Links are never followed, also
+// where somebody puts one in the place of a folder meanwhile.
 func Pack(w io.Writer, path string) error { return PackLent(w, path, nil) }
 
 // PackLent is [Pack] for a receiver on the same machine: lend, which may be nil, tells
 // where the contents of a file lie in memory, or that they have to be sent.
 func PackLent(w io.Writer, path string, lend Lend) error {
-	info, err := os.Lstat(path)
-	if err != nil {
-		return err
-	}
 	p := packer{tar: tar.NewWriter(w), lend: lend, links: map[inode]string{}}
-	if info.IsDir() {
-		err = filepath.WalkDir(path, func(file string, d fs.DirEntry, err error) error {
-			if err != nil || file == path {
-				return err
-			}
-			return p.add(file, strings.TrimPrefix(file, strings.TrimSuffix(path, "/")+"/"))
-		})
-	} else {
-		err = p.add(path, filepath.Base(path))
-	}
-	if err != nil {
+	if err := p.top(path); err != nil {
 		return err
 	}
 	return p.tar.Close()
@@ -47,100 +37,225 @@ func PackLent(w io.Writer, path string, lend Lend) error {
 
 // packer remembers files that have more names than one.
 type packer struct {
-	tar   *tar.Writer
-	lend  Lend
-	links map[inode]string
+	tar    *tar.Writer
+	lend   Lend
+	links  map[inode]string
+	names  []byte // of attributes
+	value  []byte // of an attribute
+	buffer []byte // for contents
 }
 
 type inode struct{ dev, ino uint64 }
 
-// add writes one file under a name.
-func (p *packer) add(path, name string) error {
-	var st unix.Stat_t
-	if err := unix.Lstat(path, &st); err != nil {
-		return &fs.PathError{Op: "lstat", Path: path, Err: err}
-	}
-	if st.Mode&unix.S_IFMT == unix.S_IFSOCK {
-		return nil
-	}
-	info, err := os.Lstat(path)
+// top packs what the caller names.
+func (p *packer) top(name string) error {
+	info, err := os.Lstat(name)
 	if err != nil {
 		return err
 	}
-	var target string
-	if info.Mode()&fs.ModeSymlink != 0 {
-		if target, err = os.Readlink(path); err != nil {
-			return err
+	if info.IsDir() {
+		fd, err := openFolder(unix.AT_FDCWD, name)
+		if err != nil {
+			return &fs.PathError{Op: "open", Path: name, Err: err}
 		}
+		return p.contents(fd, strings.TrimSuffix(name, "/"), "")
 	}
-	h, err := tar.FileInfoHeader(info, target)
+	dir, err := os.Open(filepath.Dir(name))
 	if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	h.Name, h.Format = name, tar.FormatPAX
-	h.Uname, h.Gname = "", "" // numbers are what counts, and quicker to have
-	if h.Typeflag == tar.TypeReg && st.Nlink > 1 {
-		key := inode{st.Dev, st.Ino}
-		if first, ok := p.links[key]; ok {
-			h.Typeflag, h.Linkname, h.Size = tar.TypeLink, first, 0
-			return p.tar.WriteHeader(h)
-		}
-		p.links[key] = name
-	}
-	if err := addXattrs(path, h); err != nil {
 		return err
 	}
-	if h.Typeflag == tar.TypeReg && p.lend != nil && h.Size >= worthLending {
-		if lent, err := p.borrow(path, h); lent || err != nil {
-			return err
-		}
-	}
-	if err := p.tar.WriteHeader(h); err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	if h.Typeflag != tar.TypeReg {
-		return nil
-	}
-	return p.contents(path, h.Size)
+	defer dir.Close()
+	base := filepath.Base(name)
+	return p.add(int(dir.Fd()), base, name, base)
 }
 
-// contents writes as many bytes as the header has promised.
-func (p *packer) contents(path string, size int64) error {
-	f, err := os.Open(path)
+// contents packs all that is in an open folder, in the order of names, and closes it. Its
+// path is for errors, and its name is that in the stream.
+func (p *packer) contents(fd int, file, name string) error {
+	dir := os.NewFile(uintptr(fd), file)
+	defer dir.Close()
+	entries, err := dir.Readdirnames(-1)
+	if err != nil {
+		return err
+	}
+	if len(entries) > 0 && strings.Count(name, "/") > maxDepth {
+		return fmt.Errorf("%.200s…: more than %d folders lie in each other, which is the limit", file, maxDepth)
+	}
+	slices.Sort(entries)
+	for _, entry := range entries {
+		if err := p.add(int(dir.Fd()), entry, file+"/"+entry, path.Join(name, entry)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// add packs one file of an open folder.
+func (p *packer) add(dir int, base, file, name string) error {
+	st, err := statusAt(dir, base)
+	if err != nil {
+		return &fs.PathError{Op: "lstat", Path: file, Err: err}
+	}
+	switch st.Mode & unix.S_IFMT {
+	case unix.S_IFSOCK:
+		return nil
+	case unix.S_IFDIR:
+		return p.folder(dir, base, file, name)
+	case unix.S_IFREG:
+		key := inode{st.Dev, st.Ino}
+		if first, ok := p.links[key]; ok && st.Nlink > 1 {
+			return p.tar.WriteHeader(&tar.Header{Typeflag: tar.TypeLink, Name: name, Linkname: first, Mode: int64(st.Mode & 0o7777), ModTime: modified(st), Format: tar.FormatPAX})
+		}
+		return p.file(dir, base, file, name)
+	}
+	h := header(st, name)
+	if h.Typeflag == tar.TypeSymlink {
+		if h.Linkname, err = readLink(dir, base); err != nil {
+			return &fs.PathError{Op: "readlink", Path: file, Err: err}
+		}
+	}
+	// The calls for descriptors know no links and devices.
+	attributes := calls{
+		list: func(p []byte) (int, error) { return unix.Llistxattr(through(dir)+"/"+base, p) },
+		get: func(name string, p []byte) (int, error) {
+			return unix.Lgetxattr(through(dir)+"/"+base, name, p)
+		},
+	}
+	if err := p.addAttributes(attributes, file, h); err != nil {
+		return err
+	}
+	return p.write(h, file)
+}
+
+// folder packs a folder with all that is in it.
+func (p *packer) folder(dir int, base, file, name string) error {
+	fd, err := openFolder(dir, base)
+	if err != nil {
+		return &fs.PathError{Op: "open", Path: file, Err: err}
+	}
+	st, err := status(fd)
+	if err == nil {
+		h := header(st, name)
+		if err = p.addAttributes(callsOf(fd), file, h); err == nil {
+			err = p.write(h, file)
+		}
+	}
+	if err != nil {
+		unix.Close(fd)
+		return err
+	}
+	return p.contents(fd, file, name)
+}
+
+// file packs a regular file.
+func (p *packer) file(dir int, base, file, name string) error {
+	f, st, err := openFile(dir, base, file)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	n, err := io.CopyN(p.tar, f, size)
-	if errors.Is(err, io.EOF) {
-		return fmt.Errorf("%s: shrank from %d to %d bytes while it was copied", path, size, n)
+	if st.Nlink > 1 {
+		p.links[inode{st.Dev, st.Ino}] = name
+	}
+	h := header(st, name)
+	h.Size = st.Size
+	if err := p.addAttributes(callsOf(int(f.Fd())), file, h); err != nil {
+		return err
+	}
+	if p.lend != nil && h.Size >= worthLending {
+		if lent, err := p.borrow(f, h); lent || err != nil {
+			return err
+		}
+	}
+	if err := p.write(h, file); err != nil {
+		return err
+	}
+	if p.buffer == nil {
+		p.buffer = make([]byte, contentsPiece)
+	}
+	n, err := io.CopyBuffer(struct{ io.Writer }{p.tar}, io.LimitReader(f, st.Size), p.buffer)
+	if err == nil && n < st.Size {
+		return fmt.Errorf("%s: shrank from %d to %d bytes while it was copied", file, st.Size, n)
 	}
 	return err
 }
 
-// addXattrs adds a file's extended attributes to its header.
-func addXattrs(path string, h *tar.Header) error {
-	names := make([]byte, 1<<16) // as many as Linux lets a file have
-	n, err := unix.Llistxattr(path, names)
+func (p *packer) write(h *tar.Header, file string) error {
+	if err := p.tar.WriteHeader(h); err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	return nil
+}
+
+// typeFlags are tar's for the kinds of file.
+var typeFlags = map[uint32]byte{
+	unix.S_IFREG: tar.TypeReg, unix.S_IFDIR: tar.TypeDir, unix.S_IFLNK: tar.TypeSymlink,
+	unix.S_IFCHR: tar.TypeChar, unix.S_IFBLK: tar.TypeBlock, unix.S_IFIFO: tar.TypeFifo,
+}
+
+// header is that of a file, without its contents. Users have numbers only: names are of
+// no use elsewhere, and take time to find.
+func header(st *unix.Stat_t, name string) *tar.Header {
+	h := &tar.Header{
+		Typeflag: typeFlags[st.Mode&unix.S_IFMT], Name: name, Mode: int64(st.Mode & 0o7777),
+		Uid: int(st.Uid), Gid: int(st.Gid), ModTime: modified(st), Format: tar.FormatPAX,
+	}
+	if h.Typeflag == tar.TypeChar || h.Typeflag == tar.TypeBlock {
+		h.Devmajor, h.Devminor = int64(unix.Major(st.Rdev)), int64(unix.Minor(st.Rdev))
+	}
+	return h
+}
+
+func modified(st *unix.Stat_t) time.Time { return time.Unix(st.Mtim.Unix()) }
+
+func readLink(dir int, base string) (string, error) {
+	target := make([]byte, maxTarget+1)
+	n := 0
+	err := again(func() (err error) { n, err = unix.Readlinkat(dir, base, target); return err })
+	return string(target[:max(n, 0)]), err
+}
+
+// calls list and get the attributes of one file.
+type calls struct {
+	list func(p []byte) (int, error)
+	get  func(name string, p []byte) (int, error)
+}
+
+func callsOf(fd int) calls {
+	return calls{
+		list: func(p []byte) (int, error) { return unix.Flistxattr(fd, p) },
+		get:  func(name string, p []byte) (int, error) { return unix.Fgetxattr(fd, name, p) },
+	}
+}
+
+// maxAttributes is how long the list of attributes of a file can be, and each of them:
+// XATTR_LIST_MAX and XATTR_SIZE_MAX.
+const maxAttributes = 1 << 16
+
+// addAttributes adds a file's extended attributes to its header.
+func (p *packer) addAttributes(c calls, file string, h *tar.Header) error {
+	if p.names == nil {
+		p.names, p.value = make([]byte, maxAttributes), make([]byte, maxAttributes)
+	}
+	n, err := c.list(p.names)
 	if errors.Is(err, unix.ENOTSUP) || n == 0 {
 		return nil
 	}
 	if err != nil {
-		return &fs.PathError{Op: "listxattr", Path: path, Err: err}
+		return &fs.PathError{Op: "listxattr", Path: file, Err: err}
 	}
-	value := make([]byte, 1<<16)
-	for name := range strings.SplitSeq(strings.TrimSuffix(string(names[:n]), "\x00"), "\x00") {
-		n, err := unix.Lgetxattr(path, name, value)
+	for name := range strings.SplitSeq(strings.TrimSuffix(string(p.names[:n]), "\x00"), "\x00") {
+		n, err := c.get(name, p.value)
 		if errors.Is(err, unix.ENODATA) || errors.Is(err, unix.ENOTSUP) {
 			continue
 		}
 		if err != nil {
-			return &fs.PathError{Op: "getxattr " + name, Path: path, Err: err}
+			return &fs.PathError{Op: "getxattr " + name, Path: file, Err: err}
 		}
 		if h.PAXRecords == nil {
 			h.PAXRecords = map[string]string{}
 		}
-		h.PAXRecords[xattrPrefix+name] = string(value[:n])
+		h.PAXRecords[xattrPrefix+name] = string(p.value[:n])
 	}
 	return nil
 }

@@ -210,7 +210,7 @@ func put(t *agent.Stream, p *agent.Put) agent.Result {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return failed(err)
 	}
-	lost, err := agent.Unpack(t.Reader(agent.Stdin), dir, agent.UnpackOptions{Owners: p.Owners, SetID: true})
+	lost, err := agent.Unpack(t.Reader(agent.Stdin), dir, agent.UnpackOptions{Owners: p.Owners, Special: true, Limits: agent.NoLimits})
 	r := failed(err)
 	r.Lost = lost
 	return r

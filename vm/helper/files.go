@@ -43,13 +43,15 @@ func (v *VM) CopyIn(ctx context.Context, path, dir string) (lost []string, err e
 }
 
 // CopyOut copies a folder's contents, or a file, from the guest into a folder of the
-// host, which is there. All belongs to the caller.
+// host, which is there. All belongs to the caller. Device nodes, pipes and what only root
+// may set are left out, and lost tells of them: one line for each kind. The error is an
+// [*agent.LimitError] if there is more than Options.Results takes.
 func (v *VM) CopyOut(ctx context.Context, path, dir string) (lost []string, err error) {
 	if v.open {
 		memory, err := v.machine.Memory(ctx)
 		if err == nil {
 			defer memory.Close()
-			lost, moved, err := v.copyOut(ctx, path, dir, memory)
+			lost, moved, err := v.copyOut(ctx, path, dir, whileWanted{memory, ctx})
 			if !moved {
 				return lost, err
 			}
@@ -61,7 +63,7 @@ func (v *VM) CopyOut(ctx context.Context, path, dir string) (lost []string, err 
 
 // copyOut has large files be read from the guest's memory, if that is open. moved says
 // that they were not to be had there.
-func (v *VM) copyOut(ctx context.Context, path, dir string, memory io.ReaderAt) (lost []string, moved bool, err error) {
+func (v *VM) copyOut(ctx context.Context, path, dir string, memory agent.Memory) (lost []string, moved bool, err error) {
 	stream, err := v.session.Open(agent.Request{Get: &agent.Get{Path: agent.Raw(path), Memory: memory != nil}})
 	if err != nil {
 		return nil, false, v.explain(ctx, err)
@@ -69,7 +71,7 @@ func (v *VM) copyOut(ctx context.Context, path, dir string, memory io.ReaderAt) 
 	in := stream.Reader(agent.Stdout)
 	stop := context.AfterFunc(ctx, func() { in.Close() })
 	defer stop()
-	lost, unpacked := agent.Unpack(in, dir, agent.UnpackOptions{Memory: memory})
+	lost, unpacked := agent.Unpack(in, dir, agent.UnpackOptions{Memory: memory, Limits: v.limits})
 	if unpacked != nil {
 		in.Close()
 	}
@@ -86,6 +88,19 @@ func (v *VM) copyOut(ctx context.Context, path, dir string, memory io.ReaderAt) 
 		return lost, false, fmt.Errorf("copy %s out of the guest: %w", path, unpacked)
 	}
 	return lost, false, nil
+}
+
+// whileWanted is memory that can be read until a context ends.
+type whileWanted struct {
+	agent.Memory
+	ctx context.Context
+}
+
+func (m whileWanted) ReadAt(p []byte, address int64) (int, error) {
+	if m.ctx.Err() != nil {
+		return 0, context.Cause(m.ctx)
+	}
+	return m.Memory.ReadAt(p, address)
 }
 
 // isBroken says of an error that the other side ended the stream: it knows why.

@@ -37,6 +37,10 @@ type Options struct {
 	// from the above.
 	Machine vm.Config
 
+	// Results bound what one CopyOut takes. Default of Bytes: [agent.DefaultBytes], or the
+	// guest's memory where that is more.
+	Results agent.Limits
+
 	Boot     time.Duration // how long until the guest answers; 3 minutes
 	Silence  time.Duration // how long it may say nothing before it counts as lost; 30 seconds
 	Verbose  bool          // have the kernel say what it does
@@ -57,8 +61,9 @@ type VM struct {
 	session *agent.Session
 	shares  []vm.Share
 	memory  int64
-	open    bool // the guest's memory can be read
-	writes  bool // there is something that must be written out before the end
+	limits  agent.Limits // of what is copied out
+	open    bool         // the guest's memory can be read
+	writes  bool         // there is something that must be written out before the end
 	silence time.Duration
 	cancel  context.CancelFunc
 	logged  chan struct{} // closed when all of the console was passed on
@@ -86,6 +91,9 @@ func Start(ctx context.Context, o Options) (*VM, error) {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	v := &VM{memory: c.Memory, open: c.OpenMemory, shares: c.Shares, silence: o.Silence, cancel: cancel, logged: make(chan struct{})}
+	if v.limits = o.Results; v.limits.Bytes == 0 {
+		v.limits.Bytes = max(agent.DefaultBytes, v.memory)
+	}
 	if v.silence == 0 {
 		v.silence = defaultSilence
 	}
