@@ -61,6 +61,12 @@ func Unpack(r io.Reader, dir string, o UnpackOptions) (lost []string, err error)
 	return u.left.lines(), err
 }
 
+// IsBroken says of an error of [Pack] or [Unpack] that the other side has ended the
+// stream: it may know why.
+func IsBroken(err error) bool {
+	return errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.ErrClosedPipe) || errors.Is(err, unix.EPIPE)
+}
+
 type unpacker struct {
 	options UnpackOptions
 	budget  budget

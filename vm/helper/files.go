@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
-	"syscall"
 
 	"ingot/vm/agent"
 )
@@ -33,7 +31,7 @@ func (v *VM) CopyIn(ctx context.Context, path, dir string) (lost []string, err e
 	if err != nil {
 		return nil, v.explain(ctx, err)
 	}
-	if err := <-packed; err != nil && !isBroken(err) {
+	if err := <-packed; err != nil && !agent.IsBroken(err) {
 		return r.Lost, fmt.Errorf("copy %s into the guest: %w", path, err)
 	}
 	if r.Failed != "" {
@@ -76,13 +74,20 @@ func (v *VM) copyOut(ctx context.Context, path, dir string, memory agent.Memory)
 		in.Close()
 	}
 	stream.Writer(agent.Stdin).Close() // the guest may have its memory back
+	switch {
+	case ctx.Err() != nil, v.session.Err() != nil, unpacked == nil, agent.IsBroken(unpacked): // others know more
+	case errors.As(unpacked, new(*agent.MemoryError)):
+		return lost, true, nil
+	default:
+		return lost, false, fmt.Errorf("copy %s out of the guest: %w", path, unpacked) // whatever the guest says to it
+	}
 	r, err := stream.Wait(ctx)
 	switch {
 	case err != nil:
 		return lost, false, v.explain(ctx, err)
-	case r.Moved, errors.As(unpacked, new(*agent.MemoryError)):
+	case r.Moved:
 		return lost, true, nil
-	case r.Failed != "" && unpacked == nil, r.Failed != "" && isBroken(unpacked):
+	case r.Failed != "" && unpacked == nil, r.Failed != "" && agent.IsBroken(unpacked):
 		return lost, false, fmt.Errorf("copy %s out of the guest: %s", path, r.Failed)
 	case unpacked != nil:
 		return lost, false, fmt.Errorf("copy %s out of the guest: %w", path, unpacked)
@@ -101,9 +106,4 @@ func (m whileWanted) ReadAt(p []byte, address int64) (int, error) {
 		return 0, context.Cause(m.ctx)
 	}
 	return m.Memory.ReadAt(p, address)
-}
-
-// isBroken says of an error that the other side ended the stream: it knows why.
-func isBroken(err error) bool {
-	return errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.ErrClosedPipe) || errors.Is(err, syscall.EPIPE)
 }

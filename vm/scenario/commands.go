@@ -52,7 +52,7 @@ func init() {
 		{"type", `type TEXT`, `type text on the keyboard; in double quotes, \n is Enter`, false, parseType},
 		{"screenshot", "screenshot NAME.png", "keep a picture of the screen, in the folder of --results", false, parseScreenshot},
 		{"compare", "compare NAME.png FILE [tolerance] SHARE%", "compare a screenshot with a stored one, whose path is relative to the script's; so many of its pixels may differ", false, parseCompare},
-		{"copy", "copy in FILE FOLDER | copy out PATH", "copy a file or a folder's contents into a folder of the guest, or out to the folder of --results", false, parseCopy},
+		{"copy", "copy in FILE FOLDER | copy out PATH [SIZE]", "copy a file or a folder's contents into a folder of the guest, or out to the folder of --results, where it may have SIZE at most (16GiB)", false, parseCopy},
 		{"link", "link MACHINE [MACHINE] down|up|delay TIME|loss SHARE%", "cut, slow or restore a link of the network", true, parseLink},
 		{"qmp", "qmp COMMAND [JSON]", "have QEMU execute a QMP command, whose answer is the output", false, parseQMP},
 		{"sleep", "sleep TIME", "do nothing for so long", true, parseSleep},

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"ingot/partition"
 	"ingot/vm/agent"
 	"ingot/vm/run"
 )
@@ -150,7 +151,19 @@ func parseCopy(l *line) (action, error) {
 	}
 	switch way {
 	case "out":
-		return func(ctx context.Context, p *play, m *machine) error { return p.copyOut(ctx, m, from) }, nil
+		limit := int64(0)
+		l.optional(func(word string) bool {
+			n, err := partition.ParseBytes(word)
+			limit = n
+			return err == nil && n > 0
+		})
+		return func(ctx context.Context, p *play, m *machine) error {
+			err := p.copyOut(ctx, m, from, agent.Limits{Bytes: limit})
+			if e := (*agent.LimitError)(nil); errors.As(err, &e) && e.Bytes > 0 {
+				return fmt.Errorf("%w; `copy out %s SIZE` takes more", err, from)
+			}
+			return err
+		}, nil
 	case "in":
 		to, err := l.word("the folder in the guest")
 		if err != nil {
@@ -203,7 +216,7 @@ func (p *play) copyIn(ctx context.Context, m *machine, path, dir string) error {
 	return <-packed
 }
 
-func (p *play) copyOut(ctx context.Context, m *machine, path string) error {
+func (p *play) copyOut(ctx context.Context, m *machine, path string, limits agent.Limits) error {
 	if err := m.running(); err != nil {
 		return err
 	}
@@ -219,9 +232,15 @@ func (p *play) copyOut(ctx context.Context, m *machine, path string) error {
 	}
 	in := t.Reader(agent.Stdout)
 	defer context.AfterFunc(ctx, func() { in.Close() })()
-	_, unpacked := agent.Unpack(in, p.folder, agent.UnpackOptions{})
+	lost, unpacked := agent.Unpack(in, p.folder, agent.UnpackOptions{Limits: limits})
+	for _, what := range lost {
+		p.note("left out: " + what)
+	}
 	if unpacked != nil {
 		in.Close()
+	}
+	if unpacked != nil && s.Err() == nil && ctx.Err() == nil && !agent.IsBroken(unpacked) {
+		return fmt.Errorf("copy %s out of %s: %w", path, m.name, unpacked) // whatever the guest says to it
 	}
 	r, err := t.Wait(ctx)
 	switch {
@@ -229,6 +248,8 @@ func (p *play) copyOut(ctx context.Context, m *machine, path string) error {
 		return m.explain(err)
 	case r.Failed != "":
 		return fmt.Errorf("copy %s out of %s: %s", path, m.name, r.Failed)
+	case unpacked != nil:
+		return fmt.Errorf("copy %s out of %s: %w", path, m.name, unpacked)
 	}
-	return unpacked
+	return nil
 }

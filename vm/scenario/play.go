@@ -95,20 +95,6 @@ type said struct {
 	any    bool
 }
 
-// console keeps what a machine prints, over all its starts.
-type console struct {
-	mu   sync.Mutex
-	text []byte
-	file io.Writer
-}
-
-func (c *console) Write(p []byte) (int, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.text = append(c.text, p...)
-	return c.file.Write(p)
-}
-
 // Play plays a script to its end, or to the first step that fails. All machines have
 // ended when it returns.
 func (s *Stage) Play(ctx context.Context, script *Script) *Result {
@@ -189,7 +175,7 @@ func (p *play) start(ctx context.Context, names []string) error {
 
 func (p *play) startOne(ctx context.Context, m *machine) error {
 	if m.console == nil {
-		f, err := os.Create(filepath.Join(p.folder, "console-"+m.name+".txt"))
+		f, err := p.create("console-" + m.name + ".txt")
 		if err != nil {
 			return err
 		}
@@ -245,11 +231,7 @@ func (p *play) closeAll(r *Result) {
 		}
 		all.Go(func() { m.ours.Store(true); m.release() })
 		if m.console != nil {
-			defer func() {
-				m.console.mu.Lock()
-				defer m.console.mu.Unlock()
-				r.Consoles = append(r.Consoles, Console{m.name, string(m.console.text)})
-			}()
+			defer func() { r.Consoles = append(r.Consoles, Console{m.name, m.console.last()}) }()
 		}
 	}
 	all.Wait()

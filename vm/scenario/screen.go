@@ -8,6 +8,7 @@ import (
 	"image"
 	"image/color"
 	"image/png"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -24,7 +25,7 @@ func parseScreenshot(l *line) (action, error) {
 		if err != nil {
 			return err
 		}
-		return writePNG(filepath.Join(p.folder, name), picture)
+		return p.writePNG(name, picture)
 	}, nil
 }
 
@@ -51,23 +52,42 @@ func (m *machine) screenshot(ctx context.Context) (image.Image, error) {
 	return picture, nil
 }
 
-func writePNG(path string, picture image.Image) error {
-	var b bytes.Buffer
-	if err := png.Encode(&b, picture); err != nil {
+func (p *play) writePNG(name string, picture image.Image) error {
+	f, err := p.create(name)
+	if err != nil {
 		return err
 	}
-	return os.WriteFile(path, b.Bytes(), 0o644)
+	return errors.Join(png.Encode(f, picture), f.Close())
 }
 
-func readPNG(path string) (image.Image, error) {
+// stored reads a picture that belongs to the test.
+func stored(path string) (image.Image, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	picture, err := png.Decode(f)
+	return readPNG(f)
+}
+
+// maxPixels is twice of what a screen of 7680 by 4320 has: a small file may say that it
+// is a picture of four thousand million.
+const maxPixels = 64 << 20
+
+func readPNG(f *os.File) (image.Image, error) {
+	size, err := png.DecodeConfig(f)
+	if err == nil && (size.Width > maxPixels || size.Height > maxPixels/max(size.Width, 1)) {
+		err = fmt.Errorf("a picture of %d by %d pixels; the limit is %d in all", size.Width, size.Height, maxPixels)
+	}
+	if err == nil {
+		_, err = f.Seek(0, io.SeekStart)
+	}
+	var picture image.Image
+	if err == nil {
+		picture, err = png.Decode(f)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, fmt.Errorf("%s: %w", f.Name(), err)
 	}
 	return picture, nil
 }
@@ -92,14 +112,19 @@ func parseCompare(l *line) (action, error) {
 		return nil, err
 	}
 	return func(_ context.Context, p *play, _ *machine) error {
-		got, err := readPNG(filepath.Join(p.folder, name))
+		f, err := p.open(name)
 		if errors.Is(err, os.ErrNotExist) {
 			return fmt.Errorf("the test has taken no screenshot %s", name)
 		}
 		if err != nil {
 			return err
 		}
-		want, err := readPNG(p.beside(file))
+		defer f.Close()
+		got, err := readPNG(f)
+		if err != nil {
+			return err
+		}
+		want, err := stored(p.beside(file))
 		if err != nil {
 			return err
 		}
@@ -113,7 +138,7 @@ func parseScreen(l *line) (check, error) {
 		return nil, err
 	}
 	return func(ctx context.Context, p *play, m *machine) (bool, string, error) {
-		want, err := readPNG(p.beside(file))
+		want, err := stored(p.beside(file))
 		if err != nil {
 			return false, "", err
 		}
