@@ -36,19 +36,24 @@ func (k *Kernel) Arch() (string, error) {
 	if n, err := f.ReadAt(header, 0); n < headerSize {
 		return "", fmt.Errorf("%s: too short for a kernel, %d bytes: %w", k.Image, n, err)
 	}
+	return archOf(header), nil
+}
+
+// archOf is [Kernel.Arch] of a kernel that begins so.
+func archOf(header []byte) string {
 	le := binary.LittleEndian
 	at := func(i int) string { return string(header[i : i+4]) }
 	switch {
 	case at(x86MagicAt) == x86Magic && le.Uint16(header[x86FlagsAt:])&x86Kernel64 != 0:
-		return "x86_64", nil
+		return "x86_64"
 	case at(x86MagicAt) == x86Magic:
-		return "i686", nil
+		return "i686"
 	case at(imageMagicAt) == arm64Magic:
-		return "aarch64", nil
+		return "aarch64"
 	case at(imageMagicAt) == riscvMagic:
-		return "riscv64", nil
+		return "riscv64"
 	case le.Uint32(header[armMagicAt:]) == armMagic:
-		return "armhf", nil
+		return "armhf"
 	}
-	return "", nil
+	return ""
 }

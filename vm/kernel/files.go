@@ -2,12 +2,15 @@ package kernel
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
+
+	"golang.org/x/sys/unix"
 
 	"ingot/image"
 )
@@ -43,7 +46,32 @@ func (dir hostFolder) walk(visit func(file string)) error {
 }
 
 func (dir hostFolder) read(file string) ([]byte, error) {
-	return os.ReadFile(filepath.Join(string(dir), file))
+	// A FIFO is not waited for.
+	f, err := os.OpenFile(filepath.Join(string(dir), file), os.O_RDONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if err := checkFile(f.Name(), info.Mode(), info.Size()); err != nil {
+		return nil, err
+	}
+	return io.ReadAll(f)
+}
+
+// checkFile refuses what is no file of a folder of modules: a symlink of a Tree, and a
+// sparse file of terabytes, which a disk of anybody's can hold.
+func checkFile(name string, mode fs.FileMode, size int64) error {
+	switch {
+	case !mode.IsRegular():
+		return fmt.Errorf("%s: is no regular file", name)
+	case size > maxModule:
+		return fmt.Errorf("%s: has %d bytes; files of a folder of modules have %d at most", name, size, int64(maxModule))
+	}
+	return nil
 }
 
 // tree is a folder of a Tree.
@@ -71,6 +99,9 @@ func (t tree) read(file string) ([]byte, error) {
 		if n = n.Child(name); n == nil {
 			return nil, &fs.PathError{Op: "open", Path: file, Err: fs.ErrNotExist}
 		}
+	}
+	if err := checkFile(file, n.Mode, n.Size()); err != nil {
+		return nil, err
 	}
 	data := make([]byte, n.Size())
 	if len(data) == 0 {

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/klauspost/compress/zstd"
@@ -40,7 +41,7 @@ func sign(n int) int {
 }
 
 // object makes the smallest ELF file that carries a .modinfo section.
-func object(t *testing.T, modinfo ...string) []byte {
+func object(t testing.TB, modinfo ...string) []byte {
 	t.Helper()
 	info := []byte(strings.Join(modinfo, "\x00") + "\x00")
 	names := []byte("\x00.modinfo\x00.shstrtab\x00")
@@ -266,8 +267,50 @@ func TestDebianKernel(t *testing.T) {
 	}
 }
 
+// TestOddFiles has folders of modules hold what is none: a symlink where a list belongs,
+// and a file that would fill the memory.
+func TestOddFiles(t *testing.T) {
+	huge := image.NewFile(0o644, image.Hole(1<<44))
+	for name, n := range map[string]*image.Node{
+		"is no regular file": image.NewSymlink("/etc/passwd"), "has 17592186044416 bytes": huge,
+	} {
+		for _, file := range []string{"modules.alias", "modules.builtin", "modules.builtin.modinfo"} {
+			dir := image.NewDir(0o755)
+			if err := (&image.Tree{Root: dir}).Put("/"+file, n); err != nil {
+				t.Fatal(err)
+			}
+			k := InTree("6.1", "vmlinuz", "modules", dir)
+			if _, err := k.Closure("x"); err == nil || !strings.Contains(err.Error(), file+": "+name) {
+				t.Errorf("with %s that %s, Closure = %v", file, name, err)
+			}
+		}
+	}
+	dir := image.NewDir(0o755)
+	if err := (&image.Tree{Root: dir}).Put("/kernel/x.ko", huge); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := InTree("6.1", "vmlinuz", "modules", dir).Closure("x"); err == nil || !strings.Contains(err.Error(), "x.ko: has 17592186044416 bytes") {
+		t.Errorf("Closure of a module of 16 TiB = %v", err)
+	}
+	on := t.TempDir()
+	put(t, on+"/modules.alias", nil)
+	if err := os.Truncate(on+"/modules.alias", 1<<40); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := hostFolder(on).read("modules.alias"); err == nil || !strings.Contains(err.Error(), "has 1099511627776 bytes") {
+		t.Errorf("read of a file of 1 TiB = %v", err)
+	}
+	if err := syscall.Mkfifo(on+"/modules.builtin", 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := hostFolder(on).read("modules.builtin"); err == nil || !strings.Contains(err.Error(), "is no regular file") {
+		t.Errorf("read of a FIFO = %v", err)
+	}
+}
+
 func FuzzModinfo(f *testing.F) {
 	f.Add([]byte("\x7fELF"))
+	f.Add(object(f, "license=GPL", "depends=a,b", "softdep=pre: c d post: e", "alias=pci:v00001AF4d*"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if info, err := parseModinfo(data); err != nil && info.Depends != nil {
 			t.Error("an error and dependencies")
