@@ -21,7 +21,12 @@ type Consoles struct {
 	err   error
 }
 
-const defaultPause = 300 * time.Millisecond
+const (
+	defaultPause = 300 * time.Millisecond
+
+	// longestLine is how much of a line waits for its end.
+	longestLine = 1 << 14
+)
 
 // NewConsoles returns a stream for machines of these names, with colours or without.
 func NewConsoles(out io.Writer, color bool, names ...string) *Consoles {
@@ -75,7 +80,10 @@ func (c *Console) Write(p []byte) (int, error) {
 		c.show()
 		text = text[i+1:]
 	}
-	if c.line = append(c.line, text...); len(c.line) > 0 {
+	switch c.line = append(c.line, text...); {
+	case len(c.line) > longestLine: // of a guest that never ends one
+		c.show()
+	case len(c.line) > 0:
 		c.timer.Reset(a.pause)
 	}
 	return len(p), a.err

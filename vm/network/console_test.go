@@ -79,3 +79,21 @@ func TestConsolesInColour(t *testing.T) {
 		t.Errorf("shown %q; want %q", got, want)
 	}
 }
+
+// TestEndlessLine has a guest print for ever, and never end the line.
+func TestEndlessLine(t *testing.T) {
+	var s screen
+	a := NewConsoles(&s, false, "web")
+	a.pause = time.Hour
+	web := a.Console("web")
+	for range 100 {
+		web.Write([]byte(strings.Repeat("x", 4000)))
+		if len(web.line) > longestLine {
+			t.Fatalf("%d bytes wait for the line's end", len(web.line))
+		}
+	}
+	web.Close()
+	if got, want := s.String(), "web | "+strings.Repeat("x", 400_000)+"\n"; got != want {
+		t.Errorf("%d bytes are shown; want %d", len(got), len(want))
+	}
+}
