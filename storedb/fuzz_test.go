@@ -215,3 +215,23 @@ func FuzzSchema(f *testing.F) {
 		}
 	})
 }
+
+// FuzzPublicKeys reads files of trusted keys, of Nix and of Guix.
+func FuzzPublicKeys(f *testing.F) {
+	f.Add(NixOSKey + "\n")
+	f.Add(" " + NixOSKey + "\n\n" + NixOSKey)
+	f.Add("(public-key (ecc (curve Ed25519) (q #7D602902D3A2DBB83F8A0FB98602A754C5493B0B778C8D1DD4E0F41DE14DE34F#)))")
+	f.Add("(acl (entry (public-key (rsa (n |AQAB|) (e #010001#))) (tag (guix import))) (entry (tag x)))")
+	f.Fuzz(func(t *testing.T, text string) {
+		keys, err := ParsePublicKeys(text)
+		if err != nil {
+			return
+		}
+		for _, k := range keys {
+			again, err := ParsePublicKeys(k.String())
+			if err != nil || len(again) != 1 || again[0].String() != k.String() {
+				t.Errorf("%q has the key %q, which is read as %v, %v", text, k, again, err)
+			}
+		}
+	})
+}

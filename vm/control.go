@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"sync"
@@ -66,16 +67,20 @@ func (c *control) greet() error { return c.send(0, "qmp_capabilities", nil, nil)
 
 // listen takes what QEMU says until it ends.
 func (c *control) listen() {
-	in := json.NewDecoder(c.conn)
-	for {
+	c.hear(c.conn)
+	c.close()
+	close(c.ended)
+}
+
+// hear takes answers and events until there are no more, or something else comes.
+func (c *control) hear(r io.Reader) {
+	for in := json.NewDecoder(r); ; {
 		var r reply
 		if err := in.Decode(&r); err != nil {
-			break
+			return
 		}
 		c.take(r)
 	}
-	c.close()
-	close(c.ended)
 }
 
 func (c *control) take(r reply) {

@@ -175,8 +175,14 @@ func readKey(name string) (crypto.Signer, error) {
 	if err != nil {
 		return nil, err
 	}
+	return parseKey(name, data)
+}
+
+// parseKey is readKey of what is in the file.
+func parseKey(name string, data []byte) (crypto.Signer, error) {
 	for block, rest := pem.Decode(data); block != nil; block, rest = pem.Decode(rest) {
 		var key any
+		var err error
 		switch block.Type {
 		case "PRIVATE KEY":
 			key, err = x509.ParsePKCS8PrivateKey(block.Bytes)
@@ -210,6 +216,11 @@ func readCertificates(name string) ([]*x509.Certificate, error) {
 	if err != nil {
 		return nil, err
 	}
+	return parseCertificates(name, data)
+}
+
+// parseCertificates is readCertificates of what is in the file.
+func parseCertificates(name string, data []byte) ([]*x509.Certificate, error) {
 	var list []*x509.Certificate
 	for block, rest := pem.Decode(data); block != nil; block, rest = pem.Decode(rest) {
 		if block.Type != "CERTIFICATE" {

@@ -232,12 +232,3 @@ func TestAttributes(t *testing.T) {
 		}
 	}
 }
-
-func FuzzVerify(f *testing.F) {
-	f.Add([]byte{0x30, 0x80})
-	f.Fuzz(func(t *testing.T, der []byte) {
-		if Verify(strings.NewReader("x"), der, Roots{}) == nil {
-			t.Error("Verify = nil without a root")
-		}
-	})
-}

@@ -62,5 +62,19 @@ func TestTable(t *testing.T) {
 
 func FuzzParse(f *testing.F) {
 	f.Add("22 1 254:1 / / rw - ext4 /dev/vda1 rw")
+	f.Add("23 22 0:5 / /a\\040b ro,noatime shared:1 master:2 - tmpfs none rw,size=1k\n24 1 x")
 	f.Fuzz(func(t *testing.T, text string) { parse(text) })
+}
+
+// FuzzOptions splits the options of mounts: what is left for the file system says nothing
+// more to mount(2).
+func FuzzOptions(f *testing.F) {
+	f.Add("ro,noatime,x-systemd.automount,defaults,subvol=a,rw")
+	f.Add(",,nofail,ro=1")
+	f.Fuzz(func(t *testing.T, list string) {
+		_, data := ParseOptions(list)
+		if flags, again := ParseOptions(data); flags != 0 || again != data {
+			t.Errorf("ParseOptions(%q) leaves %q, of which %q is left and %#x known", list, data, again, flags)
+		}
+	})
 }

@@ -1,0 +1,76 @@
+package guest
+
+import (
+	"bytes"
+	"encoding/binary"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// FuzzCmdline reads the kernel's command line, and from it all that ingot's init goes by.
+func FuzzCmdline(f *testing.F) {
+	for _, s := range []string{
+		`console=tty0 console=ttyS0,115200 root="LABEL=a b" ro rootwait=5 -- -s x`,
+		"ingot.store=virtiofs:nix ingot.store.flavour=guix ingot.store.writable ingot.run=/x ingot.arg=a%20b ingot.env=A%3Db",
+		"ingot.live=/root.squashfs findiso=/a.iso copytoram realroot=tmpfs netroot=h=f rootflags=ro,noatime,x-a,subvol=b",
+		"tvix.shell snix.find init=/nix/store/x/init systemConfig=/x panic=5 ip=dhcp rootwait",
+		`a"b c"d "" ingot.run`,
+	} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		c := parseCmdline(text)
+		for _, w := range c {
+			if strings.Contains(w, `"`) {
+				t.Errorf("a quote stays in %q", w)
+			}
+		}
+		consoles := c.consoles()
+		for i, name := range consoles {
+			if name == "" || slices.Contains(consoles[:i], name) {
+				t.Errorf("consoles are %q", consoles)
+			}
+		}
+		if limit, err := waitLimit(c); err == nil && limit < -1 {
+			t.Errorf("the root is waited for during %v", limit)
+		}
+		word, value := c.storeMode()
+		if word == "" && value != "" {
+			t.Errorf("nothing is done with %q", value)
+		}
+		if s, err := c.store(); err != nil && s != nil {
+			t.Errorf("%+v and %v", s, err)
+		}
+		if argv, _, err := c.program("/x"); err == nil && argv[0] != "/x" {
+			t.Errorf("%q is run in place of /x", argv)
+		}
+		if l := c.live(); !l.none() && !c.hasRoot() && l.image+l.iso+l.netroot != "" {
+			t.Errorf("%+v is no root", l)
+		}
+	})
+}
+
+// FuzzInput reads the pieces in which the host sends a program's standard input.
+func FuzzInput(f *testing.F) {
+	f.Add([]byte("\x00\x00\x00\x02hi\x00\x00\x00\x00more"))
+	f.Add([]byte("\xff\xff\xff\xffx"))
+	f.Fuzz(func(t *testing.T, sent []byte) {
+		var got bytes.Buffer
+		err := copyPieces(&got, bytes.NewReader(sent))
+		var want []byte
+		rest, whole := sent, false
+		for len(rest) >= 4 {
+			n := binary.BigEndian.Uint32(rest)
+			rest = rest[4:]
+			if whole = n == 0; whole {
+				break
+			}
+			want = append(want, rest[:min(int(n), len(rest))]...)
+			rest = rest[min(int(n), len(rest)):]
+		}
+		if !bytes.Equal(got.Bytes(), want) || whole && err != nil {
+			t.Errorf("of %q came %q, %v; want %q", sent, got.Bytes(), err, want)
+		}
+	})
+}
