@@ -11,10 +11,10 @@ TAGS = osusergo netgo sqlite_omit_load_extension
 BUILD = CGO_ENABLED=1 go build -trimpath -buildvcs=false -tags '$(TAGS)' \
 	-ldflags '-s -w -buildid= -linkmode external -extldflags -static'
 
-.PHONY: help build build-arm64 modules test test-guix check race bench fuzz demo clean
+.PHONY: help build build-arm64 modules test test-guix check race bench fuzz fuzz-short vulnerabilities demo clean
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
 build: ## the program, static, at bin/ingot
 	$(BUILD) -o $(OUT) ./cmd/ingot
@@ -51,14 +51,15 @@ bench: ## the numbers of the README: make bench, make bench BENCH="raw nar"
 	$(MAKE) build
 	go run ./tests/bench $(BENCH)
 
-FUZZTIME = 30s
-fuzz: ## every fuzz target for FUZZTIME (30s)
-	@git grep -l '^func Fuzz' -- '*_test.go' | while read -r file; do \
-		for target in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' $$file); do \
-			echo "$$file $$target"; \
-			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) ./$$(dirname $$file) || exit 1; \
-		done; \
-	done
+FUZZTIME = 60s
+fuzz: ## every fuzz target for FUZZTIME (60s); with FUZZ='-target storedb' some: go run ./tests/fuzz -help
+	go run ./tests/fuzz -time $(FUZZTIME) $(FUZZ)
+
+fuzz-short: ## every fuzz target for 2,000 executions, however long they take
+	go run ./tests/fuzz -execs 2000 -least 0 $(FUZZ)
+
+vulnerabilities: ## known vulnerabilities in what ingot calls, where the database can be reached
+	tests/setup/vulnerabilities
 
 demo: ## installs what is missing, builds a rescue disk, boots it in BIOS and in UEFI
 	go run ./tests/demo

@@ -1,0 +1,13 @@
+package main
+
+// A Reason is why a target is not executed as often as the others.
+type Reason struct {
+	Target string // as [Target.String] has it
+	Why    string
+}
+
+// Slow are the targets of which no number of executions in a minute is wanted.
+var Slow = []Reason{
+	{"storedb FuzzDatabase", "SQLite opens a file that is written anew each time"},
+	{"vm/agent FuzzUnpack", "makes files and folders on a disk"},
+}
