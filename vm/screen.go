@@ -137,7 +137,7 @@ func parseText(dump string) []string {
 			switch {
 			case code == 0:
 				code = ' '
-			case code < ' ':
+			case code < ' ' || code == 0x7f:
 				code = '?'
 			case code >= utf8.RuneSelf:
 				code = '.'
