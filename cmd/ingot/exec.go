@@ -21,6 +21,7 @@ import (
 	"ingot/recipes/tools"
 	"ingot/storedb"
 	"ingot/vm"
+	"ingot/vm/agent"
 	"ingot/vm/helper"
 	"ingot/vm/run"
 	"ingot/vm/storedisk"
@@ -86,6 +87,8 @@ type execFlags struct {
 	env                []string
 	shared, xchg       string
 	output             string
+	limit              string // of results, as a size
+	files              int64  // likewise
 	disks, newDisks    []string
 	kernel             string
 	modules, programs  []string
@@ -111,6 +114,8 @@ func (x *execFlags) add(c *cobra.Command) {
 	f.StringVar(&x.shared, "shared", "", "`DIR` of this machine that the guest has at /tmp/shared, to read and to write")
 	f.StringVar(&x.xchg, "xchg", "", "`DIR` whose files are copied to /tmp/xchg before, and which gets back what is there afterwards")
 	f.StringVarP(&x.output, "output", "o", "", "`FILE` that gets the one file that the command leaves in /tmp/xchg; a folder, or a name that ends in /, gets all")
+	f.StringVar(&x.limit, "output-limit", "", "the `SIZE` that results may have. Default: 16GiB, or --memory if larger")
+	f.Int64Var(&x.files, "output-files", agent.DefaultFiles, "the `NUMBER` of files and folders that results may have")
 	f.StringArrayVar(&x.disks, "disk", nil, "`FILE`, raw or qcow2, or block device, that the guest has as a disk to write to; with :ro at its end, what is written is forgotten; may be repeated")
 	f.StringArrayVar(&x.newDisks, "new-disk", nil, "`FILE:SIZE`: make an empty disk first, qcow2 if that is how FILE ends; it stays if the command succeeds; may be repeated")
 	f.StringVar(&x.kernel, "kernel", cmp.Or(os.Getenv("INGOT_KERNEL"), "/"), "`PATH` of a kernel: a folder with boot/vmlinuz-* and lib/modules, a system or a kernel in a store, or a file")
@@ -172,6 +177,13 @@ func (x *execFlags) report(c *cobra.Command, err error) error {
 
 // hint returns what to do next, where that is known.
 func (x *execFlags) hint(err error) string {
+	var limit *agent.LimitError
+	if errors.As(err, &limit) {
+		if limit.Files > 0 {
+			return "--output-files NUMBER takes more of them"
+		}
+		return "--output-limit SIZE takes more"
+	}
 	var command *helper.CommandError
 	if errors.As(err, &command) && command.Status == 127 && x.store == "" && x.sources.empty() && strings.Contains(command.Name, "/store/") {
 		return "the guest has no store unless --store says which"
@@ -212,12 +224,20 @@ func (x *execFlags) run(c *cobra.Command, args []string) error {
 	}
 	defer disks.discard()
 	o.Machine.Disks = append(o.Machine.Disks, disks.list...)
+	e := execution{flags: x, ctx: ctx, say: o.Warn, said: map[string]bool{}}
+	if x.xchg != "" {
+		// A guest that has a folder around it as --shared may put a link in its place.
+		if e.xchg, err = os.Open(x.xchg); err != nil {
+			return fmt.Errorf("--xchg: %w", err)
+		}
+		defer e.xchg.Close()
+	}
 	h, err := helper.Start(ctx, o)
 	if err != nil {
 		return err
 	}
 	defer h.Kill()
-	e := execution{flags: x, ctx: ctx, guest: h, say: o.Warn}
+	e.guest = h
 	if err := e.run(command); err != nil {
 		return err
 	}
@@ -291,6 +311,9 @@ func (x *execFlags) options(c *cobra.Command, qemu []string) (helper.Options, er
 		return o, usageError{fmt.Errorf("exec: --memory: %w", err)}
 	}
 	o.Machine.Memory = size
+	if o.Results, err = x.limits(); err != nil {
+		return o, err
+	}
 	if x.arch != "" {
 		if o.Machine.Arch, err = vm.ParseArch(x.arch); err != nil {
 			return o, usageError{fmt.Errorf("exec: --arch: %w", err)}
@@ -315,6 +338,23 @@ func (x *execFlags) options(c *cobra.Command, qemu []string) (helper.Options, er
 	}
 	o.Store, err = x.storeDisk(c, environment)
 	return o, err
+}
+
+// limits are those of results.
+func (x *execFlags) limits() (l agent.Limits, err error) {
+	if l.Files = x.files; l.Files < 1 {
+		return l, usageError{fmt.Errorf("exec: --output-files %d: the least is 1", x.files)}
+	}
+	if x.limit == "" {
+		return l, nil
+	}
+	if l.Bytes, err = partition.ParseBytes(x.limit); err == nil && l.Bytes < 1 {
+		err = fmt.Errorf("%q: the least is 1", x.limit)
+	}
+	if err != nil {
+		return l, usageError{fmt.Errorf("exec: --output-limit: %w", err)}
+	}
+	return l, nil
 }
 
 // takeAlong returns the files of the programs that the guest has of this machine.
@@ -419,7 +459,9 @@ type execution struct {
 	flags *execFlags
 	ctx   context.Context
 	guest *helper.VM
+	xchg  *os.File // the folder of --xchg, or nil
 	say   func(string)
+	said  map[string]bool // what was left out of files
 }
 
 // The folders of the guest that have to do with this machine's.
@@ -460,25 +502,28 @@ func (e *execution) bring() (names map[string]bool, err error) {
 			return nil, err
 		}
 	}
-	if e.flags.xchg == "" {
+	if e.xchg == nil {
 		return names, nil
 	}
-	entries, err := os.ReadDir(e.flags.xchg)
+	entries, err := e.xchg.Readdirnames(-1)
 	if err != nil {
 		return nil, err
 	}
-	for _, entry := range entries {
-		names[entry.Name()] = true
+	for _, name := range entries {
+		names[name] = true
 	}
-	lost, err := e.guest.CopyIn(e.ctx, e.flags.xchg, guestXchg)
+	lost, err := e.guest.CopyInFolder(e.ctx, e.xchg, guestXchg)
 	e.mention(lost)
 	return names, err
 }
 
-// mention says what could not be kept of files.
+// mention says what was left out of files, once: --xchg and --output get the same.
 func (e *execution) mention(lost []string) {
 	for _, what := range lost {
-		e.say("could not be kept: " + what)
+		if !e.said[what] {
+			e.said[what] = true
+			e.say("left out: " + what)
+		}
 	}
 }
 
@@ -503,8 +548,8 @@ func (e *execution) fetch(before map[string]bool, succeeded bool) error {
 			return err
 		}
 	}
-	if e.flags.xchg != "" {
-		lost, err := e.guest.CopyOut(e.ctx, guestXchg, e.flags.xchg)
+	if e.xchg != nil {
+		lost, err := e.guest.CopyOutTo(e.ctx, guestXchg, e.xchg)
 		e.mention(lost)
 		if err != nil {
 			return err

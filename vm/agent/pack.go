@@ -35,6 +35,19 @@ func PackLent(w io.Writer, path string, lend Lend) error {
 	return p.tar.Close()
 }
 
+// PackFolder is [Pack] for a folder that is open: whatever has its name meanwhile.
+func PackFolder(w io.Writer, dir *os.File) error {
+	p := packer{tar: tar.NewWriter(w), links: map[inode]string{}}
+	fd, err := openFolder(int(dir.Fd()), ".")
+	if err != nil {
+		return &fs.PathError{Op: "open", Path: dir.Name(), Err: err}
+	}
+	if err := p.contents(fd, dir.Name(), ""); err != nil {
+		return err
+	}
+	return p.tar.Close()
+}
+
 // packer remembers files that have more names than one.
 type packer struct {
 	tar    *tar.Writer

@@ -47,11 +47,20 @@ type Memory interface {
 // file system does not take, devices that only root can make. The error is a
 // [*LimitError] if the stream holds too much.
 func Unpack(r io.Reader, dir string, o UnpackOptions) (lost []string, err error) {
-	u := &unpacker{options: o, budget: budget{limits: o.Limits.orDefault()}, made: map[uint64]byte{}, seed: maphash.MakeSeed()}
-	// The caller's own name for the folder may be a link.
-	root, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	f, err := os.Open(dir)
 	if err != nil {
-		return nil, &fs.PathError{Op: "open", Path: dir, Err: err}
+		return nil, err
+	}
+	defer f.Close()
+	return UnpackInto(r, f, o)
+}
+
+// UnpackInto is [Unpack] to a folder that is open: whatever has its name meanwhile.
+func UnpackInto(r io.Reader, dir *os.File, o UnpackOptions) (lost []string, err error) {
+	u := &unpacker{options: o, budget: budget{limits: o.Limits.orDefault()}, made: map[uint64]byte{}, seed: maphash.MakeSeed()}
+	root, err := openFolder(int(dir.Fd()), ".")
+	if err != nil {
+		return nil, &fs.PathError{Op: "open", Path: dir.Name(), Err: err}
 	}
 	u.open = []folder{{fd: root}}
 	err = u.all(r)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 
 	"ingot/vm/agent"
@@ -16,6 +17,16 @@ func (v *VM) CopyIn(ctx context.Context, path, dir string) (lost []string, err e
 	if _, err := os.Lstat(path); err != nil {
 		return nil, err
 	}
+	return v.copyIn(ctx, path, dir, func(w io.Writer) error { return agent.Pack(w, path) })
+}
+
+// CopyInFolder is CopyIn for the contents of a folder that is open. What a guest with a
+// shared folder puts in the place of its name is not copied.
+func (v *VM) CopyInFolder(ctx context.Context, from *os.File, dir string) (lost []string, err error) {
+	return v.copyIn(ctx, from.Name(), dir, func(w io.Writer) error { return agent.PackFolder(w, from) })
+}
+
+func (v *VM) copyIn(ctx context.Context, path, dir string, pack func(io.Writer) error) (lost []string, err error) {
 	stream, err := v.session.Open(agent.Request{Put: &agent.Put{Dir: agent.Raw(dir)}})
 	if err != nil {
 		return nil, v.explain(ctx, err)
@@ -23,7 +34,7 @@ func (v *VM) CopyIn(ctx context.Context, path, dir string) (lost []string, err e
 	packed := make(chan error, 1)
 	go func() {
 		w := stream.Writer(agent.Stdin)
-		err := agent.Pack(w, path)
+		err := pack(w)
 		w.Close() // half a stream is no end that the guest would take for one
 		packed <- err
 	}()
@@ -45,6 +56,17 @@ func (v *VM) CopyIn(ctx context.Context, path, dir string) (lost []string, err e
 // may set are left out, and lost tells of them: one line for each kind. The error is an
 // [*agent.LimitError] if there is more than Options.Results takes.
 func (v *VM) CopyOut(ctx context.Context, path, dir string) (lost []string, err error) {
+	to, err := os.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer to.Close()
+	return v.CopyOutTo(ctx, path, to)
+}
+
+// CopyOutTo is CopyOut to a folder that is open. What a guest with a shared folder puts in
+// the place of its name gets nothing.
+func (v *VM) CopyOutTo(ctx context.Context, path string, dir *os.File) (lost []string, err error) {
 	if v.open {
 		memory, err := v.machine.Memory(ctx)
 		if err == nil {
@@ -61,7 +83,7 @@ func (v *VM) CopyOut(ctx context.Context, path, dir string) (lost []string, err 
 
 // copyOut has large files be read from the guest's memory, if that is open. moved says
 // that they were not to be had there.
-func (v *VM) copyOut(ctx context.Context, path, dir string, memory agent.Memory) (lost []string, moved bool, err error) {
+func (v *VM) copyOut(ctx context.Context, path string, dir *os.File, memory agent.Memory) (lost []string, moved bool, err error) {
 	stream, err := v.session.Open(agent.Request{Get: &agent.Get{Path: agent.Raw(path), Memory: memory != nil}})
 	if err != nil {
 		return nil, false, v.explain(ctx, err)
@@ -69,7 +91,7 @@ func (v *VM) copyOut(ctx context.Context, path, dir string, memory agent.Memory)
 	in := stream.Reader(agent.Stdout)
 	stop := context.AfterFunc(ctx, func() { in.Close() })
 	defer stop()
-	lost, unpacked := agent.Unpack(in, dir, agent.UnpackOptions{Memory: memory, Limits: v.limits})
+	lost, unpacked := agent.UnpackInto(in, dir, agent.UnpackOptions{Memory: memory, Limits: v.limits})
 	if unpacked != nil {
 		in.Close()
 	}
