@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"ingot/image"
 	"ingot/internal/input"
@@ -237,7 +236,7 @@ func writable(c *cobra.Command, out, format string) error {
 		return recipes.CheckFolder(out)
 	}
 	if out == stdout {
-		if f, ok := c.OutOrStdout().(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		if onTerminal(c.OutOrStdout()) {
 			return usageError{errors.New("build: standard output is a terminal; give a file with -o, or send it down a pipe")}
 		}
 		return nil

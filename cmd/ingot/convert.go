@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"ingot/image"
 	"ingot/image/docker"
@@ -131,11 +130,8 @@ func convert(c *cobra.Command, source string, r recipeFlags, o convertFlags) err
 	if err != nil {
 		return err
 	}
-	out, terminal := c.OutOrStdout(), false
-	if f, ok := out.(*os.File); ok {
-		terminal = term.IsTerminal(int(f.Fd()))
-	}
-	if o.output == stdout && terminal {
+	out := c.OutOrStdout()
+	if o.output == stdout && onTerminal(out) {
 		return usageError{errors.New("convert: standard output is a terminal; give a file with -o, or send it down a pipe")}
 	}
 	if isImage, err := looksLikeImage(source); err == nil && isImage && len(r.set) > 0 {

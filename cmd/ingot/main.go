@@ -22,6 +22,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ingot/image"
+	_ "ingot/internal/closed" // what is written to a closed standard output is an error
 	"ingot/internal/memory"
 	"ingot/recipes"
 	"ingot/storedb"
@@ -78,13 +79,13 @@ const interrupted = "interrupted"
 // status comes back.
 func commandLine(ctx context.Context, args []string, out, errout io.Writer) int {
 	root := newRoot()
+	results := &results{Writer: out}
 	root.SetArgs(args)
-	root.SetOut(out)
+	root.SetOut(results)
 	root.SetErr(errout)
-	unwritten := checkHelp(root)
 	verb, err := root.ExecuteContextC(ctx)
 	if err == nil {
-		err = *unwritten
+		err = results.unwritten()
 	}
 	if err == nil {
 		return 0

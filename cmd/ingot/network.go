@@ -17,7 +17,6 @@ import (
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
-	"golang.org/x/term"
 
 	"ingot/image"
 	"ingot/recipes"
@@ -438,8 +437,7 @@ func (l *lab) consoles() *network.Consoles {
 		names = append(names, m.Name)
 	}
 	out := l.c.OutOrStdout()
-	f, ok := out.(*os.File)
-	color := ok && term.IsTerminal(int(f.Fd())) && os.Getenv("NO_COLOR") == ""
+	color := onTerminal(out) && os.Getenv("NO_COLOR") == ""
 	return network.NewConsoles(out, color, names...)
 }
 

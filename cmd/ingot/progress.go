@@ -3,12 +3,10 @@ package main
 import (
 	"fmt"
 	"io"
-	"os"
 	"sync"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
-	"golang.org/x/term"
 
 	"ingot/partition"
 	"ingot/recipes"
@@ -32,7 +30,7 @@ func newProgress(w io.Writer, quiet bool, what string, total int64) progress {
 	if quiet {
 		return progress{func(int64) {}, func() {}}
 	}
-	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+	if onTerminal(w) {
 		bar := progressbar.NewOptions64(total, progressbar.OptionSetWriter(w), progressbar.OptionSetDescription(what),
 			progressbar.OptionShowBytes(true), progressbar.OptionShowCount(), progressbar.OptionUseIECUnits(true), progressbar.OptionClearOnFinish(),
 			progressbar.OptionThrottle(65*time.Millisecond), progressbar.OptionFullWidth())

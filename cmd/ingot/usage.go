@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
 	"strings"
 
@@ -57,21 +56,6 @@ func usageHint(c *cobra.Command) string {
 		return "ingot help lists the verbs"
 	}
 	return fmt.Sprintf("%s; more by %s --help", c.UseLine(), c.CommandPath())
-}
-
-// checkHelp returns why help could not be printed, once it has been: cobra does not say.
-func checkHelp(root *cobra.Command) *error {
-	var failed error
-	show := root.HelpFunc()
-	root.SetHelpFunc(func(c *cobra.Command, args []string) {
-		var text bytes.Buffer
-		out := c.OutOrStdout()
-		c.SetOut(&text)
-		show(c, args)
-		c.SetOut(out)
-		_, failed = text.WriteTo(out)
-	})
-	return &failed
 }
 
 func newHelp() *cobra.Command {
