@@ -1,24 +1,82 @@
 package recipes
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"strings"
+	"sync"
 
 	"ingot/bootloader"
+	"ingot/image"
 )
 
 // netStore is the name that a NixOS system's initial RAM disk looks for, beside itself.
 const netStore = storeImage
 
+// netDigests are the SHA-256 digests of the files that a signed script loads. They are
+// taken when the script is first read: a plan is made of metadata alone.
+type netDigests struct {
+	files []OutputFile
+
+	mu   sync.Mutex
+	sums []image.Sum
+}
+
+// take returns the digests in the order of the files.
+func (d *netDigests) take(ctx context.Context) ([]image.Sum, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.sums != nil {
+		return d.sums, nil
+	}
+	sums := make([]image.Sum, len(d.files))
+	for i, f := range d.files {
+		var err error
+		if sums[i], err = image.SHA256(ctx, f.Map, image.WriteOptions{}); err != nil {
+			return nil, fmt.Errorf("%s: %w", f.Name, err)
+		}
+	}
+	d.sums = sums
+	return sums, nil
+}
+
+// text returns what write makes of the digests, as a Blob. The length of what it makes
+// must not depend on them.
+func (d *netDigests) text(write func([]image.Sum) string) image.Blob {
+	size := int64(len(write(make([]image.Sum, len(d.files)))))
+	return image.Computed(size, func(p []byte, off int64) error {
+		sums, err := d.take(context.Background())
+		if err == nil {
+			copy(p, write(sums)[off:])
+		}
+		return err
+	})
+}
+
+// scriptBlob returns the iPXE script that loads some files: the kernel, the initial RAM
+// disk and the root. A signed one holds their digests.
+func (p *planner) scriptBlob(menu bootloader.Menu, entry bootloader.Entry, line string, files []OutputFile) (image.Blob, error) {
+	if err := errors.Join(checkIPXE("kernel arguments", line), checkIPXE("title", entry.Title)); err != nil {
+		return nil, err
+	}
+	write := func(sums []image.Sum) string { return p.script(menu, entry, line, files, sums) }
+	if p.signer == nil || p.Output.Sign.OnlySignatures {
+		return image.Bytes(write(nil)), nil
+	}
+	p.digests = &netDigests{files: files}
+	return p.digests.text(write), nil
+}
+
 // script returns the iPXE script: a menu whose first line boots, by itself after the
 // menu's timeout. With signatures nothing runs that is not verified.
-func (p *planner) script(menu bootloader.Menu, entry bootloader.Entry, line string) (string, error) {
-	if err := checkIPXE("kernel arguments", line); err != nil {
-		return "", err
-	}
-	if err := checkIPXE("title", entry.Title); err != nil {
-		return "", err
-	}
+//
+// A signature binds no name: that of the initial RAM disk is as good for the root, and one
+// of last year as good as today's. So the script, which is signed itself, compares the
+// digest of each file. That takes an iPXE whose sha256sum can store what it finds: 2.0 and
+// later (src/hci/commands/digest_cmd.c), and one for BIOS only where DIGEST_CMD was asked
+// for (the end of src/config/general.h). One that cannot starts nothing, and says why.
+func (p *planner) script(menu bootloader.Menu, entry bootloader.Entry, line string, files []OutputFile, sums []image.Sum) string {
 	inside := p.rootImage()
 	if !p.packsRoot() {
 		inside = netStore
@@ -52,12 +110,20 @@ func (p *planner) script(menu bootloader.Menu, entry bootloader.Entry, line stri
 	say("")
 	say(":normal")
 	say("imgfree")
-	for _, f := range []struct{ command, name, arguments string }{
-		{"kernel", netKernel, " " + line}, {"initrd", netInitrd, ""}, {"initrd", p.rootImage(), " " + inside},
+	for i, f := range []struct{ command, arguments string }{
+		{"kernel", " " + line}, {"initrd", ""}, {"initrd", " " + inside},
 	} {
-		say("%s --name %s %s%s || goto failed", f.command, f.name, f.name, f.arguments)
+		name := files[i].Name
+		say("%s --name %s %s%s || goto failed", f.command, name, name, f.arguments)
 		if signed {
-			say("imgverify %s %s%s || goto failed", f.name, f.name, netSignature)
+			say("imgverify %s %s%s || goto failed", name, name, netSignature)
+		}
+	}
+	if p.digests != nil {
+		say("# A signature binds no name; the digests do.")
+		for i, f := range files {
+			say("sha256sum --set digest %s || goto digests", f.Name)
+			say("iseq ${digest:hexraw} %s || goto failed", sums[i])
 		}
 	}
 	say("boot || goto failed")
@@ -71,12 +137,16 @@ func (p *planner) script(menu bootloader.Menu, entry bootloader.Entry, line stri
 	say(":reset")
 	say("reboot")
 	say("")
+	if p.digests != nil {
+		say(":digests")
+		say("echo This iPXE cannot compare digests: it has to be 2.0 or later, built with DIGEST_CMD")
+	}
 	say(":failed")
 	say("imgfree")
 	say("echo %s did not start", entry.Title)
 	say("prompt --timeout 30000 Any key leads back to the menu ||")
 	say("goto menu")
-	return b.String(), nil
+	return b.String()
 }
 
 // shell gives a shell, behind a password if there is one.

@@ -1,9 +1,9 @@
 package recipes
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -59,14 +59,8 @@ func (p *planner) layOutNetboot(at int, menu bootloader.Menu) error {
 	if err != nil {
 		return p.src.wrap("output", err)
 	}
-	if s := p.Output.Sign; s != nil {
-		if p.signer, err = signature.Load(s.Key.Host, s.Certificate.Host, s.Chain.Host); err != nil {
-			return p.src.wrap("output.sign", err)
-		}
-		if issuer := p.signer.MissingIssuer(); issuer != "" {
-			p.warnings = append(p.warnings, fmt.Sprintf("the signatures lack the certificate of %q, which iPXE needs to get to what it trusts: "+
-				"name it in output.sign.chain (--sign-chain), unless iPXE was built with it", issuer))
-		}
+	if err := p.loadSigner(); err != nil {
+		return err
 	}
 	args, err := menu.Arguments(entry)
 	if err != nil {
@@ -86,26 +80,46 @@ func (p *planner) layOutNetboot(at int, menu bootloader.Menu) error {
 		return p.src.wrap("output", err)
 	}
 	line := commandLine(args)
-	script, err := p.script(menu, entry, line)
+	add := func(name string, data image.Blob) error {
+		m, err := alone(data, name)
+		p.files = append(p.files, OutputFile{name, m})
+		return err
+	}
+	if err := errors.Join(add(netKernel, kernel), add(netInitrd, initrd), add(p.rootImage(), packed)); err != nil {
+		return err
+	}
+	script, err := p.scriptBlob(menu, entry, line, slices.Clone(p.files))
 	if err != nil {
 		return p.src.wrap("output", err)
 	}
-	for _, f := range []struct {
-		name string
-		data image.Blob
-	}{
-		{netKernel, kernel}, {netInitrd, initrd}, {p.rootImage(), packed},
-		{netCommandLine, image.Bytes(line + "\n")}, {netScript, image.Bytes(script)},
-	} {
-		m, err := alone(f.data, f.name)
-		if err != nil {
-			return err
-		}
-		p.files = append(p.files, OutputFile{f.name, m})
+	if err := errors.Join(add(netCommandLine, image.Bytes(line+"\n")), add(netScript, script)); err != nil {
+		return err
 	}
 	c := p.Disk.Partitions[at].Contents
 	if !p.packsRoot() && (len(c.Files) > 0 || !c.From.IsZero()) {
 		p.warnings = append(p.warnings, fmt.Sprintf("what comes by network is the store alone: the other contents of partition %s are left out", p.Disk.Partitions[at].Name))
+	}
+	return nil
+}
+
+// loadSigner reads the key and the certificates, and warns of what asks more of iPXE.
+func (p *planner) loadSigner() (err error) {
+	s := p.Output.Sign
+	if s == nil {
+		return nil
+	}
+	if p.signer, err = signature.Load(s.Key.Host, s.Certificate.Host, s.Chain.Host); err != nil {
+		return p.src.wrap("output.sign", err)
+	}
+	if issuer := p.signer.MissingIssuer(); issuer != "" {
+		p.warnings = append(p.warnings, fmt.Sprintf("the signatures lack the certificate of %q, which iPXE needs to get to what it trusts: "+
+			"name it in output.sign.chain (--sign-chain), unless iPXE was built with it", issuer))
+	}
+	if subject, server := p.signer.OCSP(); server != "" {
+		p.warnings = append(p.warnings, fmt.Sprintf("the certificate of %q names the OCSP server %q: iPXE starts nothing before that server has vouched for the certificate", subject, server))
+	}
+	if p.signer.ECDSA() {
+		p.warnings = append(p.warnings, "the signatures need an iPXE of 2.0 or later: older ones do not know ECDSA")
 	}
 	return nil
 }
@@ -181,6 +195,16 @@ func CheckFolder(dir string) error {
 
 // emitFolder writes the files, and a signature beside each if the recipe has it so.
 func (p *Plan) emitFolder(ctx context.Context, dir string, o EmitOptions) (*Manifest, error) {
+	if p.signer != nil {
+		if o.NoManifest {
+			return nil, fmt.Errorf("%s: signed files come with a manifest: the signatures bind no names, the manifest does", dir)
+		}
+	}
+	if p.digests != nil {
+		if _, err := p.digests.take(ctx); err != nil {
+			return nil, p.fileError(dir, err)
+		}
+	}
 	f, err := image.CreateFolder(dir, isNetbootFile)
 	if err != nil {
 		return nil, err
@@ -303,58 +327,4 @@ func (p *Plan) CompareFolder(ctx context.Context, dir string, o image.WriteOptio
 		}
 	}
 	return all, nil
-}
-
-// VerifySignatures says whose signature in a folder does not vouch for its file: every
-// file must have one beside it. It returns the names of the files that are vouched for,
-// and one error for each that is not.
-func VerifySignatures(dir string, roots signature.Roots) (good []string, bad []error) {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return nil, []error{err}
-	}
-	for _, e := range entries {
-		name := path.Join(dir, e.Name())
-		of, isSignature := strings.CutSuffix(name, netSignature)
-		switch {
-		case isSignature:
-			if _, err := os.Stat(of); err != nil {
-				bad = append(bad, fmt.Errorf("%s: the file that it is the signature of is missing", name))
-			}
-			continue
-		case !e.Type().IsRegular():
-			bad = append(bad, fmt.Errorf("%s: is no regular file, which nothing can vouch for", name))
-			continue
-		}
-		if err := verifySignature(name, roots); err != nil {
-			bad = append(bad, fmt.Errorf("%s: %w", name, err))
-			continue
-		}
-		good = append(good, e.Name())
-	}
-	if len(entries) == 0 {
-		bad = append(bad, fmt.Errorf("%s: is empty", dir))
-	}
-	return good, bad
-}
-
-// mostSignature bounds what is read of a signature: with its certificates it has a few KiB.
-const mostSignature = 1 << 20
-
-func verifySignature(name string, roots signature.Roots) error {
-	sig, err := os.Open(name + netSignature)
-	if err != nil {
-		return fmt.Errorf("has no signature beside it: %w", err)
-	}
-	defer sig.Close()
-	var der bytes.Buffer
-	if n, err := io.Copy(&der, io.LimitReader(sig, mostSignature+1)); err != nil || n > mostSignature {
-		return fmt.Errorf("its signature has more than %d bytes, or cannot be read: %v", mostSignature, err)
-	}
-	f, err := os.Open(name)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	return signature.Verify(f, der.Bytes(), roots)
 }

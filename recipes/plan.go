@@ -46,6 +46,7 @@ type Plan struct {
 	Files      []OutputFile
 	compressor string
 	signer     *signature.Signer
+	digests    *netDigests // of what a signed script loads
 	temp       io.Closer
 	compressed *qcow2.File
 
@@ -71,6 +72,7 @@ type planner struct {
 	temp       io.Closer
 	files      []OutputFile // of a folder
 	signer     *signature.Signer
+	digests    *netDigests
 	chores     []chore
 
 	warnings []string
@@ -127,7 +129,7 @@ func (p *planner) plan(ctx context.Context, h Host) (*Plan, error) {
 	}
 	c := p.store.closure
 	plan := &Plan{Recipe: r, Disk: disk, items: c.Items(), contents: p.contents(), boot: p.boot, Warnings: p.warnings, Secret: p.secret,
-		Files: p.files, compressor: p.compressor, signer: p.signer, temp: p.temp,
+		Files: p.files, compressor: p.compressor, signer: p.signer, digests: p.digests, temp: p.temp,
 		Closure: ManifestClosure{Paths: c.Len(), NarSize: c.NarSize()}}
 	plan.chores, plan.unfinished = p.chores, len(r.privileged()) > 0
 	plan.direct, plan.directErr = p.direct()

@@ -228,15 +228,16 @@ type Output struct {
 	Compression string `json:"compression,omitempty" jsonschema:"enum=zstd,enum=xz,enum=gzip,enum=zlib,enum=none" jsonschema_description:"squashfs: zstd (the default), xz, gzip or none. qcow2: zlib, which every QEMU reads, zstd, which is quicker, or none (the default)."`
 	Level       int    `json:"level,omitempty" jsonschema_description:"squashfs: the level of zstd, 1 to 22, or of gzip, 1 to 9; 6 if left out. 19 saves a tenth of the space, and takes 25 times as long. qcow2: the level of zlib, 1 to 9, 6 if left out, or of zstd, 1 to 22, 3 if left out."`
 	BlockSize   Size   `json:"block-size,omitzero" jsonschema_description:"squashfs: what is compressed together, a power of two from 4KiB to 1MiB; 1MiB if left out."`
-	Sign        *Sign  `json:"sign,omitempty" jsonschema_description:"netboot: sign each file for iPXE's imgverify."`
+	Sign        *Sign  `json:"sign,omitempty" jsonschema_description:"netboot: sign each file for iPXE's imgverify. The script then compares the digest of each file, too, which takes an iPXE of 2.0 or later with DIGEST_CMD."`
 	Password    string `json:"password,omitempty" jsonschema_description:"netboot: what iPXE asks for before it gives a shell. It stands in the script for all to read; a signed script has no shell without it."`
 }
 
 // Sign says by whom the files of a netboot folder are signed.
 type Sign struct {
-	Key         Path `json:"key" jsonschema:"required" jsonschema_description:"The private key, in PEM: RSA, which every iPXE can check, or ECDSA."`
-	Certificate Path `json:"certificate" jsonschema:"required" jsonschema_description:"The key's certificate, in PEM, which must have the key usage digitalSignature and the extended key usage codeSigning."`
-	Chain       Path `json:"chain,omitzero" jsonschema_description:"Certificates that lead from that one to the one which is trusted, and this one, too, in PEM; they are put into each signature."`
+	Key            Path `json:"key" jsonschema:"required" jsonschema_description:"The private key, in PEM: RSA, which every iPXE can check, or ECDSA over P-256 or P-384, which takes an iPXE of 2.0 or later."`
+	Certificate    Path `json:"certificate" jsonschema:"required" jsonschema_description:"The key's certificate, in PEM, which must have the key usage digitalSignature and the extended key usage codeSigning."`
+	Chain          Path `json:"chain,omitzero" jsonschema_description:"Certificates that lead from that one to the one which is trusted, and this one, too, in PEM; they are put into each signature."`
+	OnlySignatures bool `json:"only-signatures,omitempty" jsonschema_description:"The script compares no digests, for an iPXE before 2.0, or one without DIGEST_CMD: a file that was signed then passes under any name."`
 }
 
 // Size is a number of bytes as recipes spell it: "8GiB", "fit", "fit+512MiB".

@@ -18,7 +18,7 @@ import (
 
 // signers makes a root and two signers of code, by Go itself: seeds need no openssl. The
 // keys are always the same, since every process of a fuzzer makes them anew.
-func signers(f *testing.F) (roots Roots, all []*Signer, files [][]byte) {
+func signers(f *testing.F) (v Verifier, all []*Signer, files [][]byte) {
 	f.Helper()
 	dir := f.TempDir()
 	template := func(name string, serial int64) *x509.Certificate {
@@ -51,7 +51,7 @@ func signers(f *testing.F) (roots Roots, all []*Signer, files [][]byte) {
 	root.IsCA, root.KeyUsage = true, x509.KeyUsageCertSign
 	der, err := x509.CreateCertificate(rand.Reader, root, root, rootKey.Public(), rootKey)
 	rootFile := save("root.pem", "CERTIFICATE", der, err)
-	if roots, err = LoadRoots(rootFile); err != nil {
+	if v.Roots, err = LoadCertificates(rootFile); err != nil {
 		f.Fatal(err)
 	}
 	for i, key := range []crypto.Signer{key(elliptic.P256(), 2), key(elliptic.P384(), 3)} {
@@ -66,29 +66,29 @@ func signers(f *testing.F) (roots Roots, all []*Signer, files [][]byte) {
 		}
 		all = append(all, s)
 	}
-	return roots, all, files
+	return v, all, files
 }
 
 // FuzzVerify changes signatures: one of them stays good for the content, and none becomes
 // good for another.
 func FuzzVerify(f *testing.F) {
-	roots, all, _ := signers(f)
+	v, all, _ := signers(f)
 	for _, s := range all {
 		der, err := s.Sign(bytes.NewReader([]byte("content")))
 		if err != nil {
 			f.Fatal(err)
 		}
-		if err := Verify(bytes.NewReader([]byte("content")), der, roots); err != nil {
+		if _, err := v.Verify(bytes.NewReader([]byte("content")), der); err != nil {
 			f.Fatal(err)
 		}
 		f.Add(der)
 	}
 	f.Add([]byte{0x30, 0x80})
 	f.Fuzz(func(t *testing.T, der []byte) {
-		if Verify(bytes.NewReader([]byte("other")), der, roots) == nil {
+		if _, err := v.Verify(bytes.NewReader([]byte("other")), der); err == nil {
 			t.Error("it is good for other bytes")
 		}
-		if Verify(bytes.NewReader([]byte("content")), der, Roots{x509.NewCertPool()}) == nil {
+		if _, err := (Verifier{}).Verify(bytes.NewReader([]byte("content")), der); err == nil {
 			t.Error("it is good without a root")
 		}
 	})

@@ -36,12 +36,12 @@ func Load(key, certificate, chain string) (*Signer, error) {
 	if err != nil {
 		return nil, err
 	}
-	certificates, err := readCertificates(certificate)
+	certificates, err := LoadCertificates(certificate)
 	if err != nil {
 		return nil, err
 	}
 	if chain != "" {
-		more, err := readCertificates(chain)
+		more, err := LoadCertificates(chain)
 		if err != nil {
 			return nil, err
 		}
@@ -62,6 +62,9 @@ func New(key crypto.Signer, certificates []*x509.Certificate) (*Signer, error) {
 	}
 	s := &Signer{key: key, certificate: certificates[0]}
 	for _, c := range certificates {
+		if err := readable(c); err != nil {
+			return nil, err
+		}
 		if !slices.ContainsFunc(s.certificates, c.Equal) {
 			s.certificates = append(s.certificates, c)
 		}
@@ -93,20 +96,27 @@ func signsCode(c *x509.Certificate) error {
 // iPXE knows of what it trusts no more than a fingerprint: unless the certificate with that
 // fingerprint is in the signature, or was built into iPXE as well, nothing is verified.
 func (s *Signer) MissingIssuer() string {
-	c := s.certificate
-	for range s.certificates {
-		if bytes.Equal(c.RawIssuer, c.RawSubject) {
-			return ""
-		}
-		issued := c
-		at := slices.IndexFunc(s.certificates, func(by *x509.Certificate) bool { return bytes.Equal(by.RawSubject, issued.RawIssuer) })
-		if at < 0 {
-			return c.Issuer.String()
-		}
-		c = s.certificates[at]
+	chain := chainOf(s.certificate, s.certificates)
+	if last := chain[len(chain)-1]; !selfIssued(last) {
+		return last.Issuer.String()
 	}
 	return ""
 }
+
+// OCSP returns the subject of a certificate that names an OCSP server, and the server's
+// address, or "" where none does. iPXE asks that server each time before it trusts the
+// certificate; the root alone is trusted unasked.
+func (s *Signer) OCSP() (subject, server string) {
+	for _, c := range chainOf(s.certificate, s.certificates) {
+		if server := ocspServer(c); server != "" && !selfIssued(c) {
+			return c.Subject.String(), server
+		}
+	}
+	return "", ""
+}
+
+// ECDSA says whether a key of the chain is one of ECDSA, which iPXE knows since 2.0.
+func (s *Signer) ECDSA() bool { return slices.ContainsFunc(s.certificates, usesECDSA) }
 
 // minRSA is the shortest RSA key that is still taken for safe.
 const minRSA = 2048
@@ -120,7 +130,10 @@ func (s *Signer) chooseAlgorithm() error {
 		}
 		s.signingAlg = pkix.AlgorithmIdentifier{Algorithm: oidRSA, Parameters: asn1.NullRawValue}
 	case *ecdsa.PublicKey:
-		i = map[int]int{256: 0, 384: 1, 521: 2}[k.Curve.Params().BitSize]
+		if err := curve(k); err != nil {
+			return fmt.Errorf("its key: %w", err)
+		}
+		i = map[int]int{256: 0, 384: 1}[k.Curve.Params().BitSize]
 		s.signingAlg = pkix.AlgorithmIdentifier{Algorithm: digests[i].ecdsa}
 	default:
 		return fmt.Errorf("its key is %T; there are RSA and ECDSA", k)
@@ -210,8 +223,8 @@ func parseKey(name string, data []byte) (crypto.Signer, error) {
 	return nil, fmt.Errorf("%s: no private key in PEM is in it", name)
 }
 
-// readCertificates reads the certificates in a PEM file.
-func readCertificates(name string) ([]*x509.Certificate, error) {
+// LoadCertificates reads the certificates in a PEM file, of which there has to be one.
+func LoadCertificates(name string) ([]*x509.Certificate, error) {
 	data, err := os.ReadFile(name)
 	if err != nil {
 		return nil, err

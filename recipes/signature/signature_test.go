@@ -2,6 +2,7 @@ package signature
 
 import (
 	"bytes"
+	"crypto/x509"
 	"errors"
 	"os"
 	"path/filepath"
@@ -64,6 +65,36 @@ func (p pki) load(name, chain string) *Signer {
 	return s
 }
 
+// trusting returns an iPXE that trusts the certificates of some files.
+func (p pki) trusting(names ...string) Verifier {
+	p.t.Helper()
+	var v Verifier
+	for _, name := range names {
+		list, err := LoadCertificates(p.file(name))
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		v.Roots = append(v.Roots, list...)
+	}
+	return v
+}
+
+// join makes one file of several.
+func (p pki) join(name string, parts ...string) {
+	p.t.Helper()
+	var all []byte
+	for _, part := range parts {
+		data, err := os.ReadFile(p.file(part))
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		all = append(all, data...)
+	}
+	if err := os.WriteFile(p.file(name), all, 0o644); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
 // TestAgainstOpenSSL compares signatures with those of openssl, byte for byte where there
 // is nothing to choose, and has it verify them.
 func TestAgainstOpenSSL(t *testing.T) {
@@ -72,19 +103,17 @@ func TestAgainstOpenSSL(t *testing.T) {
 	if err := os.WriteFile(p.file("content.bin"), content, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	roots, err := LoadRoots(p.file("root.pem"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, kind := range []string{"rsa:2048", "rsa:3072", "ec:P-256", "ec:P-384", "ec:P-521"} {
+	p.join("chain.pem", "middle.pem", "root.pem")
+	v := p.trusting("root.pem")
+	for _, kind := range []string{"rsa:2048", "rsa:3072", "ec:P-256", "ec:P-384"} {
 		t.Run(kind, func(t *testing.T) {
 			p := pki{t, p.dir}
 			p.issue("code", "middle", kind, forCode)
-			der, err := p.load("code", "middle.pem").Sign(bytes.NewReader(content))
+			der, err := p.load("code", "chain.pem").Sign(bytes.NewReader(content))
 			if err != nil {
 				t.Fatal(err)
 			}
-			again, err := p.load("code", "middle.pem").Sign(bytes.NewReader(content))
+			again, err := p.load("code", "chain.pem").Sign(bytes.NewReader(content))
 			if err != nil || !bytes.Equal(der, again) {
 				t.Errorf("signed twice, the signatures differ (%v)", err)
 			}
@@ -95,18 +124,19 @@ func TestAgainstOpenSSL(t *testing.T) {
 				"-CAfile", "root.pem", "-purpose", "any", "-out", "verified.bin")
 			if strings.HasPrefix(kind, "rsa") {
 				p.openssl("cms", "-sign", "-binary", "-noattr", "-outform", "DER", "-in", "content.bin", "-out", "openssl.sig",
-					"-signer", "code.pem", "-inkey", "code.key", "-certfile", "middle.pem")
+					"-signer", "code.pem", "-inkey", "code.key", "-certfile", "chain.pem")
 				want, err := os.ReadFile(p.file("openssl.sig"))
 				if err != nil || !bytes.Equal(der, want) {
 					t.Errorf("the signature is not the one that openssl makes (%v)", err)
 				}
 			}
-			if err := Verify(bytes.NewReader(content), der, roots); err != nil {
-				t.Errorf("Verify = %v", err)
+			facts, err := v.Verify(bytes.NewReader(content), der)
+			if want := (Facts{ECDSA: strings.HasPrefix(kind, "ec")}); err != nil || facts != want {
+				t.Errorf("Verify = %v, %v; want %v, nil", facts, err, want)
 			}
 			changed := bytes.Clone(content)
 			changed[len(changed)/2] ^= 1
-			if err := Verify(bytes.NewReader(changed), der, roots); !errors.Is(err, ErrMismatch) {
+			if _, err := v.Verify(bytes.NewReader(changed), der); !errors.Is(err, ErrMismatch) {
 				t.Errorf("with one bit changed, Verify = %v; want %v", err, ErrMismatch)
 			}
 			step := 1
@@ -116,7 +146,7 @@ func TestAgainstOpenSSL(t *testing.T) {
 			for at := 0; at < len(der); at += step {
 				broken := bytes.Clone(der)
 				broken[at] ^= 1
-				if err := Verify(bytes.NewReader(content), broken, roots); err == nil {
+				if _, err := v.Verify(bytes.NewReader(content), broken); err == nil {
 					t.Errorf("with bit 0 of byte %d of the signature changed, Verify = nil", at)
 				}
 			}
@@ -130,11 +160,7 @@ func TestAgainstOpenSSL(t *testing.T) {
 			t.Fatal(err)
 		}
 		other := newPKI(t)
-		roots, err := LoadRoots(other.file("root.pem"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := Verify(bytes.NewReader(content), der, roots); err == nil {
+		if _, err := other.trusting("root.pem").Verify(bytes.NewReader(content), der); err == nil {
 			t.Error("Verify = nil for a root that nobody was certified by")
 		}
 	})
@@ -149,6 +175,11 @@ func TestLoadRefuses(t *testing.T) {
 	p.issue("agree", "root", "rsa:2048", "keyUsage=keyEncipherment\nextendedKeyUsage=codeSigning")
 	p.issue("silent", "root", "rsa:2048", "extendedKeyUsage=codeSigning")
 	p.issue("short", "root", "rsa:1024", forCode)
+	p.issue("wide", "root", "ec:P-521", forCode)
+	p.issue("koblitz", "root", "ec:secp256k1", forCode)
+	p.issue("edwards", "root", "ed25519", forCode)
+	p.issue("strange", "root", "rsa:2048", forCode+"\n1.2.3.4=critical,ASN1:NULL")
+	p.issue("mail", "root", "rsa:2048", forCode+"\nauthorityInfoAccess=OCSP;email:ca@example.org")
 	p.openssl("pkey", "-in", "code.key", "-aes128", "-passout", "pass:secret", "-out", "locked.key")
 	for _, x := range []struct{ key, certificate, chain, want string }{
 		{"other.key", "code.pem", "", `"CN=code" belongs to another key`},
@@ -157,6 +188,12 @@ func TestLoadRefuses(t *testing.T) {
 		{"agree.key", "agree.pem", "", "needs the key usage digitalSignature"},
 		{"silent.key", "silent.pem", "", "needs the key usage digitalSignature"},
 		{"short.key", "short.pem", "", "has 1024 bits; 2048 are the least"},
+		{"wide.key", "wide.pem", "", "is one of ECDSA over P-521; iPXE knows the curves P-256 and P-384"},
+		{"koblitz.key", "koblitz.pem", "", "unknown elliptic curve"},
+		{"edwards.key", "edwards.pem", "", "its key is of the algorithm Ed25519; there are RSA and ECDSA"},
+		{"strange.key", "strange.pem", "", "its extension 1.2.3.4 is critical, and iPXE does not know it"},
+		{"code.key", "code.pem", "strange.pem", "its extension 1.2.3.4 is critical, and iPXE does not know it"},
+		{"mail.key", "mail.pem", "", "its OCSP server is named by something other than an address"},
 		{"locked.key", "code.pem", "", "the key is encrypted"},
 		{"code.pem", "code.pem", "", "no private key in PEM is in it"},
 		{"code.key", "code.key", "", "no certificate in PEM is in it"},
@@ -182,21 +219,11 @@ func TestMissingIssuer(t *testing.T) {
 		chain []string
 		want  string
 	}{
-		{[]string{"root", "middle"}, ""},
-		{[]string{"middle"}, "CN=root"},
-		{[]string{"root"}, "CN=middle"},
+		{[]string{"root.pem", "middle.pem"}, ""},
+		{[]string{"middle.pem"}, "CN=root"},
+		{[]string{"root.pem"}, "CN=middle"},
 	} {
-		var all []byte
-		for _, name := range x.chain {
-			data, err := os.ReadFile(p.file(name + ".pem"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			all = append(all, data...)
-		}
-		if err := os.WriteFile(p.file("chain.pem"), all, 0o644); err != nil {
-			t.Fatal(err)
-		}
+		p.join("chain.pem", x.chain...)
 		if got := p.load("code", "chain.pem").MissingIssuer(); got != x.want {
 			t.Errorf("with the chain %v, MissingIssuer = %q; want %q", x.chain, got, x.want)
 		}
@@ -210,10 +237,7 @@ func TestAttributes(t *testing.T) {
 	if err := os.WriteFile(p.file("content.bin"), []byte("x"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	roots, err := LoadRoots(p.file("root.pem"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	v := p.trusting("root.pem")
 	for name, x := range map[string]struct {
 		args []string
 		want string
@@ -227,8 +251,117 @@ func TestAttributes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := Verify(strings.NewReader("x"), der, roots); err == nil || !strings.Contains(err.Error(), x.want) {
+		if _, err := v.Verify(strings.NewReader("x"), der); err == nil || !strings.Contains(err.Error(), x.want) {
 			t.Errorf("%s: Verify = %v; want … %s …", name, err, x.want)
 		}
+	}
+}
+
+// TestAsIPXE holds signatures against all that iPXE asks of the certificates in them, and
+// Verify took no note of: each is good by openssl.
+func TestAsIPXE(t *testing.T) {
+	p := newPKI(t)
+	p.issue("code", "middle", "rsa:2048", forCode)
+	p.issue("ocsp", "middle", "rsa:2048", forCode+"\nauthorityInfoAccess=OCSP;URI:http://ocsp.example.org/")
+	p.issue("issuers", "middle", "rsa:2048", forCode+"\nauthorityInfoAccess=caIssuers;URI:http://ca.example.org/")
+	p.issue("asked", "root", "rsa:2048", "basicConstraints=critical,CA:TRUE\nauthorityInfoAccess=OCSP;URI:http://ocsp.example.org/")
+	p.issue("below", "asked", "rsa:2048", forCode)
+	p.issue("wide", "middle", "ec:P-521", forCode)
+	p.issue("curved", "root", "ec:P-521", "basicConstraints=critical,CA:TRUE")
+	p.issue("oncurve", "curved", "rsa:2048", forCode)
+	p.issue("ecca", "root", "ec:P-384", "basicConstraints=critical,CA:TRUE")
+	p.issue("byec", "ecca", "rsa:2048", forCode)
+	p.issue("strange", "middle", "rsa:2048", "1.2.3.4=critical,ASN1:NULL")
+	p.issue("last", "root", "rsa:2048", "basicConstraints=critical,CA:TRUE,pathlen:0")
+	p.issue("over", "last", "rsa:2048", "basicConstraints=critical,CA:TRUE")
+	p.issue("deep", "over", "rsa:2048", forCode)
+	p.issue("plain", "middle", "rsa:2048", "basicConstraints=CA:FALSE")
+	p.issue("byplain", "plain", "rsa:2048", forCode)
+	if err := os.WriteFile(p.file("content.bin"), []byte("x"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	other := newPKI(t) // of the same names
+	for _, x := range []struct {
+		what, signer string
+		chain        []string
+		change       func(*Verifier)
+		ecdsa        bool
+		want         string
+	}{
+		{what: "good", signer: "code", chain: []string{"middle", "root"}},
+		{what: "an issuer's address", signer: "issuers", chain: []string{"middle", "root"}},
+		{what: "no root", signer: "code", chain: []string{"middle"}, want: `the trusted certificate of "CN=root" is not in the signature`},
+		{what: "a root that is built in", signer: "code", chain: []string{"middle"}, change: func(v *Verifier) { v.BuiltIn = p.trusting("root.pem").Roots }},
+		{what: "all built in", signer: "code", change: func(v *Verifier) { v.BuiltIn = p.trusting("root.pem", "middle.pem").Roots }},
+		{what: "nothing between", signer: "code", chain: []string{"root"}, want: `the certificate of "CN=code" leads to "CN=middle", which is not trusted`},
+		{what: "trust in the middle", signer: "code", chain: []string{"middle"}, change: func(v *Verifier) { v.Roots = p.trusting("middle.pem").Roots }},
+		{what: "another root of that name", signer: "code", chain: []string{"middle", "root"}, change: func(v *Verifier) { v.Roots = other.trusting("root.pem").Roots },
+			want: `the certificate of "CN=root" in the signature has other bytes than the trusted one`},
+		{what: "OCSP", signer: "ocsp", chain: []string{"middle", "root"}, want: `"CN=ocsp" names the OCSP server "http://ocsp.example.org/"`},
+		{what: "OCSP, allowed", signer: "ocsp", chain: []string{"middle", "root"}, change: func(v *Verifier) { v.AnyOCSP = true }},
+		{what: "OCSP in the middle", signer: "below", chain: []string{"asked", "root"}, want: `"CN=asked" names the OCSP server`},
+		{what: "OCSP of what is trusted", signer: "below", chain: []string{"asked"}, change: func(v *Verifier) { v.Roots = p.trusting("asked.pem").Roots }},
+		{what: "P-521", signer: "wide", chain: []string{"middle", "root"}, want: "P-521; iPXE knows the curves P-256 and P-384"},
+		{what: "P-521 in the middle", signer: "oncurve", chain: []string{"curved", "root"}, want: "P-521; iPXE knows the curves P-256 and P-384"},
+		{what: "P-384 in the middle", signer: "byec", chain: []string{"ecca", "root"}, ecdsa: true},
+		{what: "a certificate that spoils the others", signer: "code", chain: []string{"middle", "root", "strange"}, want: "its extension 1.2.3.4 is critical"},
+		{what: "too many between", signer: "deep", chain: []string{"over", "last", "root"}, want: "(pathLenConstraint)"},
+		{what: "no authority", signer: "byplain", chain: []string{"plain", "middle", "root"}, want: `the certificate of "CN=plain" may not vouch for that of "CN=byplain"`},
+	} {
+		args := []string{"cms", "-sign", "-binary", "-noattr", "-outform", "DER", "-in", "content.bin", "-out", "x.sig", "-signer", x.signer + ".pem", "-inkey", x.signer + ".key"}
+		if len(x.chain) > 0 {
+			var files []string
+			for _, name := range x.chain {
+				files = append(files, name+".pem")
+			}
+			p.join("chain.pem", files...)
+			args = append(args, "-certfile", "chain.pem")
+		}
+		p.openssl(args...)
+		der, err := os.ReadFile(p.file("x.sig"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		v := p.trusting("root.pem")
+		if x.change != nil {
+			x.change(&v)
+		}
+		facts, err := v.Verify(strings.NewReader("x"), der)
+		switch {
+		case x.want == "" && (err != nil || facts.ECDSA != x.ecdsa):
+			t.Errorf("%s: Verify = %v, %v; want %v, nil", x.what, facts, err, Facts{x.ecdsa})
+		case x.want != "" && (err == nil || !strings.Contains(err.Error(), x.want)):
+			t.Errorf("%s: Verify = %v; want … %s …", x.what, err, x.want)
+		}
+	}
+}
+
+// TestSignerTells asks a Signer for what a person should know before signing.
+func TestSignerTells(t *testing.T) {
+	p := newPKI(t)
+	p.issue("code", "middle", "rsa:2048", forCode)
+	p.issue("curve", "middle", "ec:P-256", forCode)
+	p.issue("ocsp", "middle", "rsa:2048", forCode+"\nauthorityInfoAccess=OCSP;URI:http://ocsp.example.org/")
+	p.join("chain.pem", "middle.pem", "root.pem")
+	for _, x := range []struct {
+		name, subject, server string
+		ecdsa                 bool
+	}{
+		{name: "code"},
+		{name: "curve", ecdsa: true},
+		{name: "ocsp", subject: "CN=ocsp", server: "http://ocsp.example.org/"},
+	} {
+		s := p.load(x.name, "chain.pem")
+		if subject, server := s.OCSP(); subject != x.subject || server != x.server || s.ECDSA() != x.ecdsa {
+			t.Errorf("%s: OCSP = %q, %q, ECDSA = %v; want %q, %q, %v", x.name, subject, server, s.ECDSA(), x.subject, x.server, x.ecdsa)
+		}
+	}
+}
+
+// TestEndlessChain holds that certificates which have issued each other come to an end.
+func TestEndlessChain(t *testing.T) {
+	a, b := &x509.Certificate{RawSubject: []byte("a"), RawIssuer: []byte("b")}, &x509.Certificate{RawSubject: []byte("b"), RawIssuer: []byte("a")}
+	if got := len(chainOf(a, []*x509.Certificate{a, b})); got != mostIssuers {
+		t.Errorf("the chain has %d certificates; want %d", got, mostIssuers)
 	}
 }

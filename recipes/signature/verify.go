@@ -12,47 +12,54 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"time"
 )
 
-// Roots are the certificates that are trusted.
-type Roots struct{ pool *x509.CertPool }
+// Verifier is an iPXE, as far as it decides which signatures are good.
+type Verifier struct {
+	// Roots are the certificates that are trusted, whose fingerprints the iPXE was built
+	// with (TRUST=). A root counts only where it is in the signature, or in BuiltIn.
+	Roots []*x509.Certificate
+	// BuiltIn are the certificates that the iPXE has in it (CERT=).
+	BuiltIn []*x509.Certificate
+	// AnyOCSP has a certificate that names an OCSP server pass unasked.
+	AnyOCSP bool
+}
 
-// LoadRoots reads trusted certificates from a file in PEM.
-func LoadRoots(name string) (Roots, error) {
-	list, err := readCertificates(name)
-	if err != nil {
-		return Roots{}, err
-	}
-	r := Roots{x509.NewCertPool()}
-	for _, c := range list {
-		r.pool.AddCert(c)
-	}
-	return r, nil
+// Facts are what a good signature asks of the iPXE that is to check it.
+type Facts struct {
+	ECDSA bool // iPXE 2.0 or later
 }
 
 // ErrMismatch says that the content is not what was signed.
 var ErrMismatch = errors.New("the signature is that of other bytes")
 
 // Verify says why a detached signature does not vouch for what r has, or nil: the signer's
-// certificate must lead to a root, be valid now and be for signing code.
-func Verify(r io.Reader, der []byte, roots Roots) error {
+// certificate must be for signing code, and lead, by certificates that are valid now, to
+// one that is trusted. It asks for all that iPXE asks for, and in the same order of issuers.
+func (v Verifier) Verify(r io.Reader, der []byte) (Facts, error) {
 	signed, certificates, err := parse(der)
 	if err != nil {
-		return err
+		return Facts{}, err
 	}
 	if len(signed.SignerInfos) == 0 {
-		return errors.New("the signature has no signer")
+		return Facts{}, errors.New("the signature has no signer")
+	}
+	for _, c := range certificates {
+		if err := readable(c); err != nil {
+			return Facts{}, err
+		}
 	}
 	hashes := map[crypto.Hash]io.Writer{}
 	var all []io.Writer
 	for _, s := range signed.SignerInfos {
 		h, err := s.hash()
 		if err != nil {
-			return err
+			return Facts{}, err
 		}
 		announced := func(a pkix.AlgorithmIdentifier) bool { return a.Algorithm.Equal(s.DigestAlgorithm.Algorithm) }
 		if !slices.ContainsFunc(signed.DigestAlgorithms, announced) {
-			return fmt.Errorf("the digest's algorithm %s is not announced", s.DigestAlgorithm.Algorithm)
+			return Facts{}, fmt.Errorf("the digest's algorithm %s is not announced", s.DigestAlgorithm.Algorithm)
 		}
 		if hashes[h] == nil {
 			hashes[h] = h.New()
@@ -60,16 +67,16 @@ func Verify(r io.Reader, der []byte, roots Roots) error {
 		}
 	}
 	if _, err := io.Copy(io.MultiWriter(all...), r); err != nil {
-		return err
+		return Facts{}, err
 	}
 	for _, s := range signed.SignerInfos {
 		h, _ := s.hash()
 		sum := hashes[h].(interface{ Sum([]byte) []byte }).Sum(nil)
-		if err := s.verify(h, sum, certificates, roots); err != nil {
-			return err
+		if err := s.verify(h, sum, certificates, v); err != nil {
+			return Facts{}, err
 		}
 	}
-	return nil
+	return Facts{ECDSA: slices.ContainsFunc(certificates, usesECDSA)}, nil
 }
 
 func parse(der []byte) (*signedData, []*x509.Certificate, error) {
@@ -133,22 +140,17 @@ func (s *signerInfo) signedBy(hash crypto.Hash, key any) bool {
 	return false
 }
 
-func (s *signerInfo) verify(hash crypto.Hash, sum []byte, certificates []*x509.Certificate, roots Roots) error {
+func (s *signerInfo) verify(hash crypto.Hash, sum []byte, certificates []*x509.Certificate, v Verifier) error {
 	if len(s.SignedAttributes.Bytes) > 0 {
 		return errors.New("the signature has signed attributes, which iPXE cannot read: sign with -noattr")
 	}
-	var signer *x509.Certificate
-	others := x509.NewCertPool()
-	for _, c := range certificates {
-		if bytes.Equal(c.RawIssuer, s.SID.Issuer.FullBytes) && s.SID.SerialNumber != nil && c.SerialNumber.Cmp(s.SID.SerialNumber) == 0 {
-			signer = c
-			continue
-		}
-		others.AddCert(c)
-	}
-	if signer == nil {
+	at := slices.IndexFunc(certificates, func(c *x509.Certificate) bool {
+		return bytes.Equal(c.RawIssuer, s.SID.Issuer.FullBytes) && s.SID.SerialNumber != nil && c.SerialNumber.Cmp(s.SID.SerialNumber) == 0
+	})
+	if at < 0 {
 		return errors.New("the signer's certificate is not in the signature")
 	}
+	signer := certificates[at]
 	if s.Version != versionIssuerAndSerial || !s.signedBy(hash, signer.PublicKey) {
 		return fmt.Errorf("the signature is of the algorithm %s, and the signer's key is %T; there are RSA (PKCS #1 v1.5) and ECDSA", s.SignatureAlgorithm.Algorithm, signer.PublicKey)
 	}
@@ -158,6 +160,9 @@ func (s *signerInfo) verify(hash crypto.Hash, sum []byte, certificates []*x509.C
 			return ErrMismatch
 		}
 	case *ecdsa.PublicKey:
+		if err := curve(key); err != nil {
+			return fmt.Errorf("the key of %q: %w", signer.Subject, err)
+		}
 		if !ecdsa.VerifyASN1(key, sum, s.Signature) {
 			return ErrMismatch
 		}
@@ -165,9 +170,5 @@ func (s *signerInfo) verify(hash crypto.Hash, sum []byte, certificates []*x509.C
 	if err := signsCode(signer); err != nil {
 		return err
 	}
-	_, err := signer.Verify(x509.VerifyOptions{Roots: roots.pool, Intermediates: others, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageCodeSigning}})
-	if err != nil {
-		return fmt.Errorf("the certificate of %q: %w", signer.Subject, err)
-	}
-	return nil
+	return v.checkChain(signer, certificates, time.Now())
 }
