@@ -5,7 +5,8 @@
 //
 // A stream is read strictly: its checksums hold, it is complete, and nothing but
 // further streams of its kind follows it. What it grows to is for the reader to bound.
-// Memory is bounded here: a zstd window of 128 MiB is the most, as it is for zstd(1).
+// Memory is bounded here: a window of zstd, or a dictionary of xz, has at most
+// [MaxWindow] bytes, which is what zstd(1) reads without being told to take more.
 package compression
 
 import (
@@ -16,46 +17,43 @@ import (
 	"fmt"
 	"io"
 	"strings"
-
-	"github.com/klauspost/compress/zstd"
-	"github.com/ulikunitz/xz"
 )
 
-// methods are the ways to compress, with what their streams begin with.
+// methods are the ways to compress, with what their streams begin with. Those that look
+// back further than a fixed length are told how many bytes they may keep for it.
 var methods = []struct {
 	name  string
 	magic string
-	open  func(io.Reader) (io.ReadCloser, error)
+	open  func(r io.Reader, window int64) (io.ReadCloser, error)
 }{
-	{"none", "", func(r io.Reader) (io.ReadCloser, error) { return io.NopCloser(r), nil }},
-	{"xz", "\xfd7zXZ\x00", func(r io.Reader) (io.ReadCloser, error) {
-		x, err := xz.NewReader(r)
-		return closing(x, err)
-	}},
-	{"zstd", "\x28\xb5\x2f\xfd", openZstd},
-	{"bzip2", "BZh", func(r io.Reader) (io.ReadCloser, error) { return io.NopCloser(bzip2.NewReader(r)), nil }},
-	{"gzip", "\x1f\x8b", func(r io.Reader) (io.ReadCloser, error) { return gzip.NewReader(r) }},
+	{"none", "", func(r io.Reader, _ int64) (io.ReadCloser, error) { return io.NopCloser(r), nil }},
+	{"xz", xzMagic, openXZ},
+	{"zstd", zstdMagic, openZstd},
+	{"bzip2", "BZh", func(r io.Reader, _ int64) (io.ReadCloser, error) { return io.NopCloser(bzip2.NewReader(r)), nil }},
+	{"gzip", "\x1f\x8b", func(r io.Reader, _ int64) (io.ReadCloser, error) { return gzip.NewReader(r) }},
 }
 
 // MagicSize is how many bytes [Detect] needs.
 const MagicSize = 6
 
-const maxWindow = 128 << 20
+// MaxWindow is how many bytes of what it has unpacked a stream can look back to. What looks
+// back further is refused with a [LimitError].
+const MaxWindow = 128 << 20
 
-// openZstd decodes in one goroutine: many streams are read at once where it matters.
-func openZstd(r io.Reader) (io.ReadCloser, error) {
-	z, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow))
-	if err != nil {
-		return nil, err
-	}
-	return z.IOReadCloser(), nil
+// A LimitError says that a stream asks for more memory than it gets.
+type LimitError struct {
+	What  string // that is too large
+	Size  int64  // in bytes; 0 where it is only known to be more than Limit
+	Limit int64  // in bytes
+	Usual string // what others do with
 }
 
-func closing(r io.Reader, err error) (io.ReadCloser, error) {
-	if err != nil {
-		return nil, err
+func (e *LimitError) Error() string {
+	size := fmt.Sprintf("%d", e.Size)
+	if e.Size == 0 {
+		size = fmt.Sprintf("more than %d", e.Limit)
 	}
-	return io.NopCloser(r), nil
+	return fmt.Sprintf("asks for %s of %s bytes; at most %d are given: compress it anew with a smaller one (%s)", e.What, size, e.Limit, e.Usual)
 }
 
 // Names returns the methods that are known, "none" among them.
@@ -79,7 +77,9 @@ func Detect(head []byte) string {
 
 // Open returns what r holds, decompressed by the method of that name. The caller
 // closes it; r stays open.
-func Open(name string, r io.Reader) (io.ReadCloser, error) {
+func Open(name string, r io.Reader) (io.ReadCloser, error) { return openWithin(name, r, MaxWindow) }
+
+func openWithin(name string, r io.Reader, window int64) (io.ReadCloser, error) {
 	for _, m := range methods {
 		if m.name != name {
 			continue
@@ -87,7 +87,7 @@ func Open(name string, r io.Reader) (io.ReadCloser, error) {
 		if name != "none" { // decoders read byte by byte
 			r = bufio.NewReaderSize(r, 64<<10)
 		}
-		d, err := m.open(r)
+		d, err := m.open(r, window)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, tidy(err))
 		}

@@ -2,27 +2,19 @@ package kernel
 
 import (
 	"bytes"
-	"compress/gzip"
 	"fmt"
 	"io"
 	"strings"
 
-	"github.com/klauspost/compress/zstd"
-	"github.com/ulikunitz/xz"
+	"ingot/storedb/compression"
 )
 
-// moduleSuffixes are the names of module files, and what their contents need.
-var moduleSuffixes = []struct {
-	suffix     string
-	decompress func(io.Reader) (io.Reader, error)
-}{
-	{".ko", nil},
-	{".ko.gz", func(r io.Reader) (io.Reader, error) { return gzip.NewReader(r) }},
-	{".ko.xz", func(r io.Reader) (io.Reader, error) { return xz.NewReader(r) }},
-	{".ko.zst", func(r io.Reader) (io.Reader, error) {
-		// One goroutine: many modules are read at once where it matters.
-		return zstd.NewReader(r, zstd.WithDecoderConcurrency(1))
-	}},
+// moduleSuffixes are the names of module files, and how their contents are compressed.
+var moduleSuffixes = []struct{ suffix, method string }{
+	{".ko", "none"},
+	{".ko.gz", "gzip"},
+	{".ko.xz", "xz"},
+	{".ko.zst", "zstd"},
 }
 
 // maxModule bounds what a compressed module may grow to, so that a broken file
@@ -46,13 +38,14 @@ func decompress(file string, data []byte) ([]byte, error) {
 		if !strings.HasSuffix(file, s.suffix) {
 			continue
 		}
-		if s.decompress == nil {
+		if s.method == "none" {
 			return data, nil
 		}
-		r, err := s.decompress(bytes.NewReader(data))
+		r, err := compression.Open(s.method, bytes.NewReader(data))
 		if err != nil {
 			return nil, err
 		}
+		defer r.Close()
 		object, err := io.ReadAll(io.LimitReader(r, maxModule+1))
 		if err == nil && len(object) > maxModule {
 			err = fmt.Errorf("more than %d bytes when decompressed", maxModule)

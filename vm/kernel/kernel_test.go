@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"debug/elf"
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"os"
 	"path/filepath"
@@ -17,6 +18,8 @@ import (
 	"github.com/ulikunitz/xz"
 
 	"ingot/image"
+	"ingot/storedb/compression"
+	"ingot/tests/fstest"
 )
 
 func TestCompareReleases(t *testing.T) {
@@ -124,6 +127,26 @@ func names(modules []Module) string {
 		s = append(s, m.Name)
 	}
 	return strings.Join(s, " ")
+}
+
+// TestMemoryOfModules: what a module asks for to be unpacked is bounded.
+func TestMemoryOfModules(t *testing.T) {
+	for name, packed := range map[string]string{
+		// A frame whose window is one of 512 MiB, and its block of one byte.
+		"a.ko.zst": "28b52ffd" + "0098" + "09000078",
+		// The header of a stream of xz and that of a block whose dictionary has 3 GiB.
+		"a.ko.xz": "fd377a585a000000ff12d941" + "0200210127000000b0b072eb",
+	} {
+		data, err := hex.DecodeString(packed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fstest.Budget(t, 64<<10, func() { _, err = decompress(name, data) })
+		var limit *compression.LimitError
+		if !errors.As(err, &limit) || limit.Limit != compression.MaxWindow {
+			t.Errorf("%s: %v; want a LimitError", name, err)
+		}
+	}
 }
 
 func TestClosure(t *testing.T) {

@@ -2,7 +2,6 @@ package applet
 
 import (
 	"bufio"
-	"compress/bzip2"
 	"compress/gzip"
 	"crypto/md5"
 	"crypto/sha1"
@@ -16,7 +15,8 @@ import (
 	"strings"
 
 	"github.com/klauspost/compress/zstd"
-	"github.com/ulikunitz/xz"
+
+	"ingot/storedb/compression"
 )
 
 func archiveApplets() []Applet {
@@ -34,28 +34,18 @@ func archiveApplets() []Applet {
 	}
 }
 
-// compressions are known by the first bytes.
-var compressions = []struct {
-	magic, suffix string
-	open          func(io.Reader) (io.Reader, error)
-}{
-	{"\x1f\x8b", ".gz", func(r io.Reader) (io.Reader, error) { return gzip.NewReader(r) }},
-	{"BZh", ".bz2", func(r io.Reader) (io.Reader, error) { return bzip2.NewReader(r), nil }},
-	{"\xfd7zXZ\x00", ".xz", func(r io.Reader) (io.Reader, error) { return xz.NewReader(r) }},
-	{"\x28\xb5\x2f\xfd", ".zst", func(r io.Reader) (io.Reader, error) { return zstd.NewReader(r) }},
+// compressions are the suffixes of names, and what they stand for.
+var compressions = []struct{ suffix, method string }{
+	{".gz", "gzip"}, {".bz2", "bzip2"}, {".xz", "xz"}, {".zst", "zstd"},
 }
 
 // decompressed reads what is compressed in any known way, or plain if in none.
-func decompressed(r io.Reader) (out io.Reader, packed bool, err error) {
+func decompressed(r io.Reader) (out io.ReadCloser, packed bool, err error) {
 	in := bufio.NewReaderSize(r, 1<<16)
-	head, _ := in.Peek(6) // a shorter file is plain
-	for _, c := range compressions {
-		if strings.HasPrefix(string(head), c.magic) {
-			out, err = c.open(in)
-			return out, true, err
-		}
-	}
-	return in, false, nil
+	head, _ := in.Peek(compression.MagicSize) // a shorter file is plain
+	method := compression.Detect(head)
+	out, err = compression.Open(method, in)
+	return out, method != "none", err
 }
 
 func runZcat(c *Call) error {
@@ -70,6 +60,9 @@ func runZcat(c *Call) error {
 
 func copyDecompressed(w io.Writer, name string, r io.Reader) error {
 	plain, packed, err := decompressed(r)
+	if err == nil {
+		defer plain.Close()
+	}
 	if err == nil && !packed {
 		err = fmt.Errorf("not compressed with gzip, bzip2, xz or zstd")
 	}

@@ -189,6 +189,7 @@ func (t *tarball) unpack(r io.Reader, names []string) error {
 	if err != nil {
 		return err
 	}
+	defer plain.Close()
 	root, err := os.OpenRoot(t.dir)
 	if err != nil {
 		return err

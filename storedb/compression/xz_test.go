@@ -1,0 +1,204 @@
+package compression
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/ulikunitz/xz"
+
+	"ingot/tests/fstest"
+)
+
+// noise is data that compresses by half.
+func noise(n int) []byte {
+	r := rand.New(rand.NewPCG(1, 2))
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = "01234ABCDEFabcde"[r.IntN(16)]
+	}
+	return b
+}
+
+// TestXZ reads what xz makes of all its options.
+func TestXZ(t *testing.T) {
+	data := append(noise(300_000), make([]byte, 200_000)...)
+	for _, args := range [][]string{
+		{"-0"}, {"-9e"}, {"-C", "none"}, {"-C", "crc32"}, {"-C", "crc64"}, {"-C", "sha256"},
+		{"--block-size=4096"}, {"-T2", "--block-size=65536"}, {"-T2"}, {"--block-list=1,4096,100000,0"},
+		{"--lzma2=dict=4KiB"}, {"--lzma2=dict=128MiB"}, {"--lzma2=lc=0,lp=2,pb=0"}, {"--block-size=4096", "-C", "none"},
+	} {
+		packed := compress(t, "xz", data, args...)
+		for _, c := range []struct {
+			in   []byte
+			want []byte
+		}{
+			{packed, data},
+			{slices.Concat(packed, make([]byte, 8), compress(t, "xz", nil), packed), slices.Concat(data, data)},
+			{slices.Concat(compress(t, "xz", data[:9], "-0"), packed), slices.Concat(data[:9], data)},
+		} {
+			if got, err := open("xz", c.in); err != nil || !bytes.Equal(got, c.want) {
+				t.Errorf("xz %v: %d bytes, %v; want %d", args, len(got), err, len(c.want))
+			}
+		}
+	}
+	for _, args := range [][]string{{"--x86", "--lzma2"}, {"--delta", "--lzma2"}} {
+		if _, err := open("xz", compress(t, "xz", data, args...)); err == nil || !strings.Contains(err.Error(), "LZMA2 alone is") {
+			t.Errorf("xz %v: %v; want that the filter is not read", args, err)
+		}
+	}
+}
+
+// TestXZDamaged changes each byte of a stream: that is noticed, whatever it is.
+func TestXZDamaged(t *testing.T) {
+	packed := slices.Concat(compress(t, "xz", noise(2000), "--block-size=1000"), make([]byte, 4), compress(t, "xz", []byte("x")))
+	for i := range packed {
+		for _, c := range []byte{1, 0x80, 0xff} {
+			packed[i] ^= c
+			if _, err := open("xz", packed); err == nil || !strings.HasPrefix(err.Error(), "xz: ") {
+				t.Errorf("byte %d ^ %#x: %v; want an error", i, c, err)
+			}
+			packed[i] ^= c
+		}
+	}
+	for n := range packed[:len(packed)-1] {
+		if _, err := open("xz", packed[:n]); err == nil && n > 0 && !atEnd(packed, n) {
+			t.Errorf("the first %d of %d bytes are read without an error", n, len(packed))
+		}
+	}
+}
+
+// atEnd says whether a stream, or zeros in fours behind it, end at n.
+func atEnd(packed []byte, n int) bool {
+	end := bytes.Index(packed, []byte("YZ\x00\x00\x00\x00")) + 2
+	return n == end || n == end+4
+}
+
+// askFor changes how large a dictionary the first block of a stream asks for.
+func askFor(packed []byte, property byte) []byte {
+	packed = slices.Clone(packed)
+	h := packed[xzHeaderSize:]
+	h = h[:(int(h[0])+1)*4]
+	if h[1] != 0 || h[2] != xzLZMA2 {
+		panic(fmt.Sprintf("the block's header is %x", h))
+	}
+	h[4] = property
+	binary.LittleEndian.PutUint32(h[len(h)-4:], crc32.ChecksumIEEE(h[:len(h)-4]))
+	return packed
+}
+
+// TestXZDictionaries: a dictionary is as large as it is needed to be, and no larger than
+// MaxWindow; many blocks share one.
+func TestXZDictionaries(t *testing.T) {
+	data := noise(1000)
+	packed := compress(t, "xz", data)
+	for property, size := range map[byte]int64{40: 4 << 30, 39: 3 << 30, 32: 256 << 20, 31: 192 << 20} {
+		var err error
+		fstest.Budget(t, len(packed), func() { _, err = open("xz", askFor(packed, property)) })
+		var limit *LimitError
+		if !errors.As(err, &limit) || limit.Size != size || limit.Limit != MaxWindow {
+			t.Errorf("a dictionary of %d bytes: %v; want a LimitError", size, err)
+		}
+	}
+	many := bytes.Repeat(askFor(packed, 30), 200) // 128 MiB each
+	fstest.Budget(t, 64<<20/64*3, func() {
+		if got, err := open("xz", many); err != nil || !bytes.Equal(got, bytes.Repeat(data, 200)) {
+			t.Errorf("200 streams: %d bytes, %v; want %d", len(got), err, 200*len(data))
+		}
+	})
+	if got, want := (&LimitError{What: "a window", Limit: 5, Usual: "x"}).Error(), "asks for a window of more than 5 bytes; at most 5 are given: compress it anew with a smaller one (x)"; got != want {
+		t.Errorf("Error() = %s; want %s", got, want)
+	}
+}
+
+// TestZstdWindows: so it is with windows, of the first frame and of others.
+func TestZstdWindows(t *testing.T) {
+	big := compress(t, "zstd", make([]byte, 1<<20), "--long=31")
+	for _, in := range [][]byte{big, slices.Concat(compress(t, "zstd", []byte("x")), big)} {
+		var err error
+		fstest.Budget(t, 1<<20, func() { _, err = open("zstd", in) })
+		var limit *LimitError
+		if !errors.As(err, &limit) || limit.Limit != MaxWindow || limit.Size != 0 && limit.Size != 2<<30 {
+			t.Errorf("a window of 2 GiB: %v; want a LimitError", err)
+		}
+	}
+	if got, err := open("zstd", compress(t, "zstd", make([]byte, 1<<20), "--long=27")); err != nil || len(got) != 1<<20 {
+		t.Errorf("a window of 128 MiB: %d bytes, %v", len(got), err)
+	}
+}
+
+// resumXZ makes the CRCs of the headers of the stream's first block right.
+func resumXZ(in []byte) []byte {
+	in = slices.Clone(in)
+	if len(in) < 2*xzHeaderSize || string(in[:6]) != xzMagic {
+		return in
+	}
+	binary.LittleEndian.PutUint32(in[8:], crc32.ChecksumIEEE(in[6:8]))
+	h := in[xzHeaderSize:]
+	if n := (int(h[0]) + 1) * 4; n <= len(h) {
+		binary.LittleEndian.PutUint32(h[n-4:], crc32.ChecksumIEEE(h[:n-4]))
+	}
+	return in
+}
+
+// fuzzMost is how much of a stream is unpacked, and fuzzWindow how far it may look back.
+const fuzzMost, fuzzWindow = 256 << 10, 64 << 10
+
+// FuzzXZ compares the reader with that of package xz, behind right CRCs of the headers:
+// what one reads the other must read alike.
+func FuzzXZ(f *testing.F) {
+	for _, args := range [][]string{{"-0"}, {"-0", "-C", "none"}, {"-0", "--block-size=4"}} {
+		f.Add(askFor(compress(f, "xz", []byte("some text, some text"), args...), 4))
+	}
+	f.Fuzz(func(t *testing.T, in []byte) {
+		if len(in) > 4096 {
+			return
+		}
+		in = resumXZ(in)
+		var got []byte
+		var gotErr error
+		fstest.Budget(t, fuzzMost/8, func() { got, gotErr = readSome("xz", in) })
+		var limit *LimitError
+		if errors.As(gotErr, &limit) || xzAsks(in) > 8<<20 {
+			return // the other one would take the memory
+		}
+		x, err := xz.NewReader(bytes.NewReader(in))
+		var want []byte
+		if err == nil {
+			want, err = io.ReadAll(io.LimitReader(x, fuzzMost))
+		}
+		if err == nil && gotErr == nil && !bytes.Equal(got, want) {
+			t.Errorf("%d bytes; package xz reads %d", len(got), len(want))
+		}
+		if err != nil && gotErr == nil && !strings.Contains(err.Error(), "padding") {
+			t.Errorf("%d bytes; package xz says %v", len(got), err)
+		}
+	})
+}
+
+// xzAsks returns the largest dictionary that any four bytes of the input could ask for.
+func xzAsks(in []byte) int64 {
+	most := int64(0)
+	for i := range in {
+		if i+2 < len(in) && in[i] == xzLZMA2 && in[i+1] == 1 && in[i+2] <= 40 {
+			most = max(most, (2|int64(in[i+2]&1))<<(in[i+2]/2+11))
+		}
+	}
+	return most
+}
+
+func readSome(method string, in []byte) ([]byte, error) {
+	r, err := openWithin(method, bytes.NewReader(in), fuzzWindow)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	return io.ReadAll(io.LimitReader(r, fuzzMost))
+}
