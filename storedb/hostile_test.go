@@ -56,7 +56,7 @@ func TestForeignSchema(t *testing.T) {
 			if len(found) != 1 || found[0].Fault != FaultSchema || !strings.Contains(found[0].Detail, test.want) {
 				t.Errorf("found\n%s; want %s", describe(found), test.want)
 			}
-			root := filepath.Join(t.TempDir(), "root")
+			root := writable(t, filepath.Join(t.TempDir(), "root"))
 			checkout(t, s.tree, root)
 			file := filepath.Join(root, Nix.DatabasePath())
 			if _, err := Nix.ReadDatabase(background, file); !errors.Is(err, ErrForeignSchema) || !strings.Contains(err.Error(), test.want) {
@@ -123,7 +123,7 @@ func TestKnownSchemas(t *testing.T) {
 			if r := s.check(t, CheckOptions{}); len(r.Findings) != 0 || r.Paths != 2 {
 				t.Errorf("%d paths; found\n%s", r.Paths, describe(r.Findings))
 			}
-			root := filepath.Join(t.TempDir(), "root")
+			root := writable(t, filepath.Join(t.TempDir(), "root"))
 			checkout(t, s.tree, root)
 			if items, err := test.flavour.ReadDatabase(background, filepath.Join(root, test.flavour.DatabasePath())); err != nil || len(items) != 2 {
 				t.Errorf("ReadDatabase: %d items, %v", len(items), err)
@@ -144,7 +144,7 @@ func TestFarApartRows(t *testing.T) {
 	if r.Paths != 3 || len(r.Findings) != 1 || r.Findings[0].Fault != FaultMissing {
 		t.Errorf("%d paths; found\n%s", r.Paths, describe(r.Findings))
 	}
-	root := filepath.Join(t.TempDir(), "root")
+	root := writable(t, filepath.Join(t.TempDir(), "root"))
 	checkout(t, s.tree, root)
 	items, err := Nix.ReadDatabase(background, filepath.Join(root, Nix.DatabasePath()))
 	if err != nil || len(items) != 3 {

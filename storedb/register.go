@@ -78,7 +78,9 @@ type Registered struct {
 // The database changes after all items are in place, and on the disk: a process that
 // is killed leaves the old one or the new one, and the next run finishes the work.
 // Items get their names when they are complete. Nothing outside the root is written
-// to: symlinks in it are not followed.
+// to: symlinks in it are not followed, and a file of the store that has a name outside of
+// it as well (a hard link) is replaced by a copy before its metadata change. A database
+// that has things in it that neither Nix nor Guix makes is refused ([ErrForeignSchema]).
 //
 // The closure is loaded on the way ([Closure.Load]).
 func Register(ctx context.Context, root string, c *Closure, o RegisterOptions) (*Registered, error) {
@@ -429,7 +431,7 @@ func (r *registrar) placeWith(temp *tempDir) error {
 	if r.Copy {
 		present = nil // they are the store's own
 	}
-	settler := &itemSettler{store: r.store, links: links, leave: r.KeepTimes, root: st.Uid == 0}
+	settler := &itemSettler{store: r.store, temp: temp.rootDir, links: links, leave: r.KeepTimes, root: st.Uid == 0}
 	if links != nil && r.closure.files == nil && len(present) > 0 {
 		settler.progress = r.stage("sharing", r.size(present).bytes)
 	}

@@ -266,7 +266,9 @@ func (d *rootDir) remove(name string) error {
 	}
 	dir, err := d.open(name)
 	if errors.Is(err, fs.ErrPermission) { // its own permissions are in the way
-		unix.Fchmodat(d.fd, name, 0o700, 0)
+		if err := d.chmod(name, 0o700); err != nil {
+			return err
+		}
 		dir, err = d.open(name)
 	}
 	if err != nil {

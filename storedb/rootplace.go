@@ -19,8 +19,10 @@ import (
 // itemSettler brings items that lie in the target already into the state that a store
 // keeps them in: mode, owner, time, no extended attributes, and shared files.
 type itemSettler struct {
-	store *rootDir
-	links *linkDir // nil if nothing is to be deduplicated
+	store   *rootDir
+	temp    *rootDir // for copies of files that have names outside of the store
+	outside outsideNames
+	links   *linkDir // nil if nothing is to be deduplicated
 	// leave leaves the metadata as they are.
 	leave bool
 	// root says that files can be given to root.
@@ -125,7 +127,7 @@ func (w *settleWorker) file(s *settled, n *image.Node) (err error) {
 	if err != nil {
 		return s.fail("open", err)
 	}
-	defer unix.Close(s.fd)
+	defer func() { unix.Close(s.fd) }() // it may be another then
 	if err := s.stat(n); err != nil {
 		return err
 	}
@@ -198,6 +200,8 @@ func (w *settleWorker) shared(s *settled, n *image.Node) bool {
 
 // share puts the shared file in the place of one with its contents.
 func (w *settleWorker) share(s *settled, n *image.Node, hash Hash) error {
+	w.outside.mu.RLock()
+	defer w.outside.mu.RUnlock()
 	replaced, err := w.links.share(s.dir.rootDir, s.name, n, hash, s.st.Ino)
 	if errors.Is(err, fs.ErrPermission) { // the directory is read-only, as it should be, for all but root
 		s.dir.touched = true
@@ -269,20 +273,40 @@ func (s *settled) restore(touched bool) error {
 }
 
 // canonical gives a file the metadata of a store, as far as it does not have them:
-// most have, and nothing is written then.
+// most have, and nothing is written then. A file that has a name outside of the store,
+// where it is somebody else's, keeps its own; the store gets a copy.
 func (w *settleWorker) canonical(s *settled, n *image.Node) error {
 	if w.leave {
 		return nil
 	}
-	if w.root && (s.st.Uid != 0 || s.st.Gid != 0) {
+	xattrs, err := s.xattrs()
+	if err != nil {
+		return err
+	}
+	wrong := len(xattrs) > 0 || w.wrongOwner(s) || wrongMode(s, n) || s.st.Mtim != storeTimes[1]
+	if wrong && !n.IsDir() {
+		before := idOf(&s.st)
+		if err := w.own(s, n); err != nil {
+			return err
+		}
+		if idOf(&s.st) != before {
+			xattrs = nil
+		}
+	}
+	if !wrong {
+		return nil
+	}
+	if w.wrongOwner(s) {
 		if err := unix.Fchownat(s.dir.fd, s.name, 0, 0, unix.AT_SYMLINK_NOFOLLOW); err != nil {
 			return s.fail("chown", err)
 		}
 	}
-	if err := s.clearXattrs(); err != nil {
-		return err
+	for _, x := range xattrs {
+		if err := unix.Lremovexattr(procPath(s.dir.fd, s.name), x); err != nil && err != unix.ENODATA {
+			return s.fail("removexattr "+x, err)
+		}
 	}
-	if symlink := n.Mode&fs.ModeSymlink != 0; !symlink && s.st.Mode&0o7777 != uint32(n.Mode.Perm()) {
+	if wrongMode(s, n) {
 		if err := s.chmod(uint32(n.Mode.Perm())); err != nil {
 			return err
 		}
@@ -291,6 +315,12 @@ func (w *settleWorker) canonical(s *settled, n *image.Node) error {
 		return nil
 	}
 	return s.fail("utimes", settle(s.dir.fd, s.name))
+}
+
+func (w *settleWorker) wrongOwner(s *settled) bool { return w.root && (s.st.Uid != 0 || s.st.Gid != 0) }
+
+func wrongMode(s *settled, n *image.Node) bool {
+	return n.Mode&fs.ModeSymlink == 0 && s.st.Mode&0o7777 != uint32(n.Mode.Perm())
 }
 
 // chmod sets the permissions of what is no symlink.
@@ -315,31 +345,29 @@ func (d *rootDir) chmod(name string, perm uint32) error {
 	return d.fail("chmod", name, unix.Chmod(fmt.Sprintf("/proc/self/fd/%d", fd), perm))
 }
 
-// clearXattrs removes extended attributes, but for those that security modules keep:
-// Nix does not remove them either (its setting ignored-acls).
-func (s *settled) clearXattrs() error {
+// xattrs returns the names of the extended attributes that a file has and should not
+// have. Those that security modules keep may stay: Nix does not remove them either (its
+// setting ignored-acls).
+func (s *settled) xattrs() (wrong []string, err error) {
 	var buf [1024]byte
 	names := buf[:]
 	n, err := s.listXattrs(names)
 	if err == unix.ENOTSUP || n == 0 && err == nil {
-		return nil
+		return nil, nil
 	}
 	if err == unix.ERANGE {
 		names = make([]byte, 1<<16) // the kernel's limit
 		n, err = s.listXattrs(names)
 	}
 	if err != nil {
-		return s.fail("listxattr", err)
+		return nil, s.fail("listxattr", err)
 	}
 	for x := range strings.SplitSeq(strings.TrimSuffix(string(names[:n]), "\x00"), "\x00") {
-		if strings.HasPrefix(x, "security.") || x == "system.nfs4_acl" {
-			continue
-		}
-		if err := unix.Lremovexattr(procPath(s.dir.fd, s.name), x); err != nil && err != unix.ENODATA {
-			return s.fail("removexattr "+x, err)
+		if !strings.HasPrefix(x, "security.") && x != "system.nfs4_acl" {
+			wrong = append(wrong, x)
 		}
 	}
-	return nil
+	return wrong, nil
 }
 
 func (s *settled) listXattrs(buf []byte) (int, error) {

@@ -33,7 +33,9 @@ With --copy the items are brought in: cloned where the file system can, else cop
 in parallel. Without, they lie in the root's store already. What comes from a --cache
 is brought in always: it is unpacked in the root as it comes, checked, and gets its
 name once it is right. So is what --add and --unpack make items of. Items get the
-metadata of a store, and files of the same contents are shared by hard links.
+metadata of a store, and files of the same contents are shared by hard links. A file
+of the store that also has a name outside of it is copied first: outside, its mode,
+owner and time stay as they are.
 
 A root without a database gets one, always of the same bytes. In one that exists, rows
 are added or brought up to date in one transaction, and nothing that was there is lost;
