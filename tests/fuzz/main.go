@@ -48,7 +48,7 @@ func run(ctx context.Context, args []string, w io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("-target: %w", err)
 	}
-	r := &runner{workers: *workers, limit: limit}
+	r := &runner{workers: *workers, limit: limit, record: *keep}
 	if r.module, err = ask("list", "-m", "-f", "{{.Dir}}"); err != nil {
 		return err
 	}
@@ -82,9 +82,6 @@ func run(ctx context.Context, args []string, w io.Writer) error {
 	defer os.RemoveAll(r.work)
 	results, err := r.all(ctx, chosen, w)
 	report(w, results)
-	if *keep {
-		err = errors.Join(err, record(r.module, results))
-	}
 	return errors.Join(err, judge(results, *least, *memory<<20))
 }
 
@@ -108,6 +105,11 @@ func (r *runner) all(ctx context.Context, targets []Target, w io.Writer) ([]Resu
 			fmt.Fprintf(w, "%s\nThe input is below %s/testdata/fuzz/%s\n", result.Failure, t.Folder, t.Name)
 		}
 		results = append(results, result)
+		if r.record { // at once: a run of all takes hours
+			if err := record(r.module, result); err != nil {
+				return results, err
+			}
+		}
 		if i == len(targets)-1 || targets[i+1].Folder != t.Folder {
 			os.Remove(binary) // some twenty MiB
 		}

@@ -55,6 +55,7 @@ type runner struct {
 	cache   string // go's folder of inputs that were found
 	workers int
 	limit   Limit
+	record  bool // in the table
 }
 
 // build makes the test binary of a package, instrumented.

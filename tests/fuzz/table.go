@@ -31,28 +31,24 @@ func rows(text string) map[string]string {
 	return found
 }
 
-// record writes the executions of a run into the table.
-func record(module string, results []Result) error {
+// record writes the executions of a target into the table, unless it has failed.
+func record(module string, r Result) error {
+	if r.Failure != "" {
+		return nil
+	}
 	name := filepath.Join(module, tableFile)
 	b, err := os.ReadFile(name)
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(name, []byte(recorded(string(b), results)), 0o644)
+	return os.WriteFile(name, []byte(recorded(string(b), r)), 0o644)
 }
 
-func recorded(text string, results []Result) string {
-	execs := map[string]string{}
-	for _, r := range results {
-		if r.Failure == "" {
-			execs[r.Target.String()] = humanize.Comma(r.Execs)
-		}
-	}
+func recorded(text string, r Result) string {
 	lines := strings.Split(text, "\n")
 	for i, line := range lines {
-		m := row.FindStringSubmatch(line)
-		if m != nil && execs[m[2]] != "" {
-			lines[i] = fmt.Sprintf("%s%s%s", m[1], execs[m[2]], m[4])
+		if m := row.FindStringSubmatch(line); m != nil && m[2] == r.Target.String() {
+			lines[i] = fmt.Sprintf("%s%s%s", m[1], humanize.Comma(r.Execs), m[4])
 		}
 	}
 	return strings.Join(lines, "\n")
