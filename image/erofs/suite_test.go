@@ -51,7 +51,9 @@ func (s sized) Layout(t *image.Tree, v image.Volume) (*image.Map, error) {
 }
 
 // clean has fsck.erofs read everything: inodes, names and data. (Its version 1.5 dies of
-// data of 4 GiB in one run; TestKernel has that.)
+// data of 4 GiB in one run; TestKernel has that. And it reads the header of extended
+// attributes behind an inode that has none, which may be where the volume ends: there is a
+// block more while it looks.)
 func clean(t fstest.T, img string) {
 	t.Helper()
 	st, err := os.Stat(img)
@@ -61,6 +63,10 @@ func clean(t fstest.T, img string) {
 	args := []string{img}
 	if st.Size() < 4<<30 {
 		args = []string{"--extract", img}
+		if err := os.Truncate(img, st.Size()+blockSize); err != nil {
+			t.Fatalf("%v", err)
+		}
+		defer os.Truncate(img, st.Size())
 	}
 	if out := fstest.Run(t, fstest.Judge(t, "fsck.erofs", "erofs-utils"), args...); strings.Contains(out, "rror") {
 		t.Fatalf("fsck.erofs: %s", out)
