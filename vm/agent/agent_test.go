@@ -206,6 +206,8 @@ func TestRefused(t *testing.T) {
 		{"beyond the credit", bytes.Repeat(overdrawn, window/maxData+1), "beyond its credit"},
 		{"after the end", append(data(frame{typ: typeData, channel: Stdout, stream: 1}), overdrawn...), "after its end"},
 		{"second hello", helloFrame(goodHello), "second hello"},
+		{"long hello", damaged(long, 2, byte(typeHello)), "of type 1 has 262145 bytes"},
+		{"long result", append(binary.LittleEndian.AppendUint32(data(frame{typ: typeExit, stream: 1})[:8], maxResult+1), '{'), "of type 9 has 1048577 bytes"},
 		{"result", data(frame{typ: typeExit, stream: 1, payload: []byte("nonsense")}), "result of request 1"},
 		{"request from the guest", data(frame{typ: typeOpen, stream: 2, payload: []byte(`{"exec":{}}`)}), "wrong side"},
 		{"signal from the guest", data(frame{typ: typeSignal, stream: 1, payload: make([]byte, 4)}), "wrong side"},
@@ -331,6 +333,116 @@ func FuzzSession(f *testing.F) {
 			}
 		}
 	})
+}
+
+// frames makes what a guest sends of choices: frames that are whole, most of them such as a
+// guest of ingot's sends, for streams that are open or never were.
+func (c *choices) frames() (out []byte) {
+	for len(*c) > 0 {
+		f := frame{typ: Type(c.next() % 12), channel: Channel(c.next() % 4), stream: uint32(c.next() % 5)}
+		switch f.typ {
+		case typeHello, typeBeat, typeOff:
+			f.channel, f.stream = 0, 0
+		case typeData:
+			f.payload = bytes.Repeat([]byte{byte(c.next())}, min(c.next()<<(c.next()%12), maxData))
+		case typeCredit, typeSignal, typeResize:
+			f.payload = binary.LittleEndian.AppendUint32(nil, uint32(c.next())<<(c.next()%25))
+		case typeExit, typeOpen:
+			f.channel = 0
+			f.payload = []byte(choose(c, "{}", `{"status":1,"failed":"no","lost":["a","b"],"moved":true}`, "[]", `{"status":1e99}`,
+				`{"lost":[`+strings.Repeat(`"",`, c.next()<<4)+`""]}`, `{"failed":"`+strings.Repeat("x", c.next()<<10)+`"}`, `{"exec":{"argv":[]}}`,
+				strings.Repeat(`{"a":`, c.next()<<5)))
+		}
+		out = append(out, f.encode()...)
+	}
+	return out
+}
+
+// FuzzGuestFrames has the host take frames of the guest's: the session may end, but all
+// that waits on it ends with it, and what is held for those who do not read is bounded.
+func FuzzGuestFrames(f *testing.F) {
+	f.Add([]byte{2, 0, 0, 4, 1, 1, 65, 200, 3, 4, 1, 1, 0, 0, 0, 9, 0, 1, 0, 9, 0, 2, 1})
+	f.Add([]byte{4, 2, 2, 66, 255, 11, 5, 0, 1, 255, 12, 6, 1, 1, 9, 0, 2, 4, 255})
+	f.Add(bytes.Repeat([]byte{4, 1, 3, 67, 1, 0}, 60))
+	f.Fuzz(func(t *testing.T, p []byte) {
+		c := choices(p[:min(len(p), 400)])
+		stream := c.frames()
+		a, b := net.Pipe()
+		go io.Copy(io.Discard, b)
+		go func() {
+			b.Write(append(helloFrame(goodHello), stream...))
+			b.Close()
+		}()
+		s, err := Dial(t.Context(), a, nil)
+		if err != nil {
+			return // the guest had gone before the host had said hello
+		}
+		var waiting sync.WaitGroup
+		for n := range 3 {
+			r, err := s.Open(Request{Get: &Get{Path: "x", Memory: n == 1}})
+			if err != nil {
+				continue
+			}
+			if n == 2 { // nobody reads, and the rest is counted
+				waiting.Go(func() { <-r.Finished() })
+				defer func() {
+					for i := range r.in {
+						held := 0
+						for _, chunk := range r.in[i].chunks {
+							held += cap(chunk) + 64
+						}
+						if held > 4*window {
+							t.Errorf("channel %d holds %d bytes", i, held)
+						}
+					}
+				}()
+				continue
+			}
+			waiting.Go(func() { io.Copy(io.Discard, r.Reader(Stdout)) })
+			waiting.Go(func() {
+				w := r.Writer(Stdin)
+				w.Write(make([]byte, 1000))
+				w.Close()
+			})
+			waiting.Go(func() {
+				result, _ := r.Wait(context.Background())
+				if len(result.Failed) > maxFailed+10 || len(result.Lost) > maxLost {
+					t.Errorf("a result of %d bytes and %d lines", len(result.Failed), len(result.Lost))
+				}
+			})
+		}
+		<-s.Done()
+		waiting.Wait()
+		if s.Err() == nil {
+			t.Error("the session has ended without a reason")
+		}
+	})
+}
+
+// TestSmallFrames has a window come in frames of one byte.
+func TestSmallFrames(t *testing.T) {
+	var b inbox
+	b.init(nil, Stdout)
+	for i := range window {
+		if err := b.push([]byte{byte(i)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := len(b.chunks); n > window/smallChunk {
+		t.Errorf("%d bytes are held in %d pieces; want %d", window, n, window/smallChunk)
+	}
+	for i := 0; i < window; {
+		p, err := b.next(1000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, got := range p {
+			if got != byte(i) {
+				t.Fatalf("byte %d is %d", i, got)
+			}
+			i++
+		}
+	}
 }
 
 // TestFiles packs and unpacks what file systems hold.

@@ -44,6 +44,9 @@ const (
 	maxData = 256 << 10
 	// maxJSON has room for the arguments that Linux lets a command have, 2 MiB.
 	maxJSON = 4 << 20
+	// maxHello and maxResult are many times what an agent says.
+	maxHello  = 4 << 10
+	maxResult = 1 << 20
 	// window is how much of a channel may be under way. Half of it is 2.5 ms at the
 	// 200 MB/s that are wanted, more than a TCG guest takes to wake up.
 	window = 1 << 20
@@ -84,8 +87,8 @@ func (f frame) encode() []byte {
 
 // payloadLimits are the least and the most bytes that follow a header.
 var payloadLimits = map[Type]struct{ least, most uint32 }{
-	typeHello: {2, maxJSON}, typeBeat: {0, 0}, typeOpen: {2, maxJSON}, typeData: {0, maxData}, typeCredit: {4, 4},
-	typeStop: {0, 0}, typeSignal: {4, 4}, typeResize: {4, 4}, typeExit: {2, maxJSON}, typeOff: {0, 0},
+	typeHello: {2, maxHello}, typeBeat: {0, 0}, typeOpen: {2, maxJSON}, typeData: {0, maxData}, typeCredit: {4, 4},
+	typeStop: {0, 0}, typeSignal: {4, 4}, typeResize: {4, 4}, typeExit: {2, maxResult}, typeOff: {0, 0},
 }
 
 // readFrame reads one frame. Between two frames the end is io.EOF, within one it is

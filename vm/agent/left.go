@@ -15,11 +15,10 @@ type leftKind struct {
 }
 
 const (
-	maxKinds     = 20 // there are fewer
-	namesOfKind  = 3
-	nameOfKind   = 100 // bytes of each, or so
-	maxLost      = maxKinds
-	maxLostBytes = 2000
+	maxKinds    = 20 // there are fewer
+	namesOfKind = 3
+	nameOfKind  = 100  // characters of each
+	maxLine     = 2000 // bytes, for one kind
 )
 
 // add counts one file of a kind, which is told in the plural.

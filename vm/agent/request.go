@@ -3,6 +3,8 @@ package agent
 import (
 	"encoding/base64"
 	"encoding/json"
+	"slices"
+	"strings"
 )
 
 // Version is that of the protocol. A side refuses one that is lower than its least.
@@ -130,6 +132,29 @@ type Result struct {
 	Moved bool `json:"moved,omitempty"`
 	// Lost names what could not be kept of files: attributes for the most part.
 	Lost []string `json:"lost,omitempty"`
+}
+
+// Bounds of what a guest says of a request's end.
+const (
+	maxFailed = 64 << 10
+	maxLost   = 2 * maxKinds // guests of earlier versions tell of 20 files
+)
+
+// bounded cuts what is too long.
+func (r Result) bounded() Result {
+	r.Failed = cut(r.Failed, maxFailed)
+	r.Lost = slices.Clone(r.Lost[:min(len(r.Lost), maxLost)])
+	for i, line := range r.Lost {
+		r.Lost[i] = cut(line, maxLine)
+	}
+	return r
+}
+
+func cut(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	return strings.Clone(s[:n]) + "…"
 }
 
 // Modules offers the guest the modules of its kernel that it does not carry. On Stdout

@@ -134,7 +134,7 @@ func (t *Stream) take(f frame) error {
 		if err := json.Unmarshal(f.payload, &r); err != nil {
 			return malformed("result of request %d: %v", t.id, err)
 		}
-		t.finish(r, nil)
+		t.finish(r.bounded(), nil)
 	case typeSignal, typeResize:
 		t.mu.Lock()
 		defer t.mu.Unlock()
@@ -149,6 +149,10 @@ func (t *Stream) take(f frame) error {
 	}
 	return nil
 }
+
+// smallChunk is up to where data is joined that came in pieces: in frames of one byte, a
+// window would take 40 times its size.
+const smallChunk = 4 << 10
 
 // inbox is the receiving end of a channel.
 type inbox struct {
@@ -183,8 +187,12 @@ func (b *inbox) push(p []byte) error {
 	case b.held+b.owed+len(p) > window:
 		return malformed("%d bytes on channel %d of stream %d beyond its credit", b.held+b.owed+len(p)-window, b.channel, b.stream.id)
 	default:
-		b.chunks = append(b.chunks, p)
 		b.held += len(p)
+		if last := len(b.chunks) - 1; last >= 0 && len(b.chunks[last])+len(p) <= smallChunk {
+			b.chunks[last] = append(b.chunks[last], p...)
+		} else {
+			b.chunks = append(b.chunks, p)
+		}
 	}
 	b.filled.Broadcast()
 	return nil

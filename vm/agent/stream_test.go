@@ -220,17 +220,22 @@ func (c *choices) stream(above string) []byte {
 }
 
 // hostile unpacks one stream of choices and looks around.
-func (s *surroundings) hostile(t testing.TB, c choices) (entries int) {
+func (s *surroundings) hostile(t testing.TB, c choices) {
 	t.Helper()
 	o := UnpackOptions{Special: c.next()%3 == 0, Limits: Limits{Bytes: 1 << 20, Files: 2000}}
 	if c.next()%2 == 0 {
 		o.Memory = bytes.NewReader(make([]byte, 4096))
 	}
-	stream := c.stream(s.above)
+	s.unpack(t, c.stream(s.above), o)
+}
+
+// unpack unpacks any stream and looks around.
+func (s *surroundings) unpack(t testing.TB, stream []byte, o UnpackOptions) {
+	t.Helper()
 	was := s.stat(t, "dir")
 	lost, err := Unpack(bytes.NewReader(stream), s.dir, o)
 	for _, line := range lost {
-		if len(line) > maxLostBytes {
+		if len(line) > maxLine {
 			t.Errorf("a line of what was left out has %d bytes", len(line))
 		}
 	}
@@ -243,7 +248,6 @@ func (s *surroundings) hostile(t testing.TB, c choices) (entries int) {
 	s.check(t)
 	s.clear(t)
 	s.fill(t)
-	return len(stream)
 }
 
 // TestUnpackHostile unpacks random streams, each time the same ones.

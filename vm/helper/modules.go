@@ -47,13 +47,22 @@ func answerModules(w io.Writer, k *kernel.Kernel, names []string) error {
 	return nil
 }
 
+// maxModules is how much one answer has: a guest may ask for all that there are, and they
+// are held in memory. The largest module of a distribution, with all that it depends on,
+// has a fifth of that.
+const maxModules = 256 << 20
+
 func findModules(k *kernel.Kernel, names []string) (reply agent.ModulesReply, objects [][]byte) {
 	modules, err := k.Closure(names...)
 	if err != nil {
 		return agent.ModulesReply{Unknown: errors.As(err, new(*kernel.UnknownModuleError)), Failed: err.Error()}, nil
 	}
+	total := 0
 	for _, m := range modules {
 		object, err := m.Read()
+		if total += len(object); err == nil && total > maxModules {
+			err = fmt.Errorf("with it, the modules that were asked for take more than %d MiB; ask for fewer at a time", maxModules>>20)
+		}
 		if err != nil {
 			return agent.ModulesReply{Failed: fmt.Sprintf("module %s: %v", m.Name, err)}, nil
 		}
