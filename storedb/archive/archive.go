@@ -19,7 +19,7 @@ type Options struct {
 	Strip int
 	// Memory is how many bytes of contents may be held in memory; 4 GiB if 0.
 	Memory int64
-	// Entries is how many entries there may be; 4 Mi if 0.
+	// Entries is how many entries there may be, and how many directories; 4 Mi if 0.
 	Entries int
 }
 
@@ -100,7 +100,7 @@ func read(b, lasting image.Blob, o Options) (*image.Node, error) {
 		return nil, err
 	}
 	defer r.Close()
-	return t.read(r, nil)
+	return t.read(newBounded(r, t.Memory), nil)
 }
 
 func head(b image.Blob) ([]byte, error) {

@@ -3,6 +3,7 @@ package archive
 import (
 	"archive/tar"
 	"bytes"
+	"compress/gzip"
 	"errors"
 	"fmt"
 	"io"
@@ -296,6 +297,48 @@ func TestMemory(t *testing.T) {
 	}
 }
 
+// TestBounds: what a name, or what unpacks to little, can cost is bounded.
+func TestBounds(t *testing.T) {
+	deep := strings.Repeat("d/", image.MaxDepth)
+	wide := make([]tar.Header, 10)
+	for i := range wide {
+		wide[i].Name = fmt.Sprintf("%d/%sx", i, strings.Repeat("d/", 100))
+	}
+	for _, c := range []struct {
+		name    string
+		headers []tar.Header
+		o       Options
+		want    string
+	}{
+		{"deep", []tar.Header{{Name: deep + "x"}}, Options{}, ""},
+		{"too deep", []tar.Header{{Name: deep + "d/x"}}, Options{}, `lies 2049 directories deep; at most 2048 are read`},
+		{"too deep a directory", []tar.Header{{Name: deep + "d/", Typeflag: tar.TypeDir}}, Options{}, `lies 2049 directories deep`},
+		{"far too deep", []tar.Header{{Name: strings.Repeat("d/", 400_000) + "x"}}, Options{}, `lies 400000 directories deep`},
+		{"stripped", []tar.Header{{Name: deep + "d/x"}}, Options{Strip: 1}, ""},
+		{"directories", wide, Options{Entries: 500}, "more than 500 directories"},
+	} {
+		data := tarball(t, c.headers...)
+		fstest.Budget(t, len(data), func() {
+			_, err := ReadBlob("x", image.Bytes(data), c.o)
+			if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) || len(fmt.Sprint(err)) > 1000 {
+				t.Errorf("%s: %.200v; want %s", c.name, err, c.want)
+			}
+		})
+	}
+	// What strip takes off is not kept, but it is unpacked.
+	skipped := tarball(t, tar.Header{Name: "a", Size: 3 << 20}, tar.Header{Name: "d/b"})
+	var packed bytes.Buffer
+	z := gzip.NewWriter(&packed)
+	z.Write(skipped)
+	z.Close()
+	for memory, want := range map[int64]string{1 << 20: "unpacks to more than 3145728 bytes", 2 << 20: ""} {
+		_, err := ReadBlob("x", image.Bytes(packed.Bytes()), Options{Memory: memory, Strip: 1})
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("with %d bytes of memory: %v; want %s", memory, err, want)
+		}
+	}
+}
+
 func ar(members ...string) []byte {
 	b := arMagic
 	for i := 0; i+1 < len(members); i += 2 {
@@ -360,14 +403,27 @@ func sound(t *testing.T, n *image.Node) {
 	storedb.Nix.AddPath("x", n)
 }
 
-// FuzzArchive reads tarballs and packages of all kinds.
+// FuzzArchive reads tarballs and packages of all kinds. The sums of tar's headers are made
+// right, so that what they say is met.
 func FuzzArchive(f *testing.F) {
 	data := tarball(f, tar.Header{Name: "./d/x", Size: 3}, tar.Header{Name: "l", Typeflag: tar.TypeLink, Linkname: "d/x"})
-	f.Add(data)
-	f.Add(ar("debian-binary", "2.0\n", "data.tar", string(data)))
+	f.Add(data[:2048])
+	f.Add(tarball(f, tar.Header{Name: "x", Format: tar.FormatPAX, PAXRecords: map[string]string{"GNU.sparse.major": "1"}})[:2048])
+	f.Add(ar("debian-binary", "2.0\n", "data.tar", string(data[:2048])))
 	f.Add(ar("debian-binary", "2.0\n", "control.tar.xz", "odd", "data.tar.zst", "\x28\xb5\x2f\xfd"))
 	f.Fuzz(func(t *testing.T, in []byte) {
-		n, err := ReadBlob("x", image.Bytes(in), Options{Memory: 1 << 20, Entries: 1000})
+		if len(in) > 16<<10 {
+			return
+		}
+		in = bytes.Clone(in)
+		for at := 0; at+512 <= len(in); at += 512 {
+			if string(in[at+257:at+262]) == "ustar" {
+				fixSum(in[at : at+512])
+			}
+		}
+		var n *image.Node
+		var err error
+		fstest.Budget(t, len(in)+256<<10, func() { n, err = ReadBlob("x", image.Bytes(in), Options{Memory: 1 << 20, Entries: 1000}) })
 		if err != nil {
 			if !strings.HasPrefix(err.Error(), "x: ") {
 				t.Errorf("error does not say where: %v", err)

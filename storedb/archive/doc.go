@@ -22,6 +22,7 @@
 //
 // # Limits
 //
-// Contents in memory may have 4 GiB ([Options.Memory]), and there may be 4 Mi entries.
+// Contents in memory may have 4 GiB ([Options.Memory]), and there may be 4 Mi entries,
+// [image.MaxDepth] directories deep.
 // What is larger can be unpacked to a folder, which ingot takes as well.
 package archive

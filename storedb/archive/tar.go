@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"slices"
 	"strings"
 
@@ -17,6 +18,7 @@ type tarReader struct {
 	Options
 	tree *image.Tree
 	held int64 // bytes in memory
+	made int   // directories that no entry is
 }
 
 // read reads a tarball. Where it is not compressed, blob holds its bytes, and r reads
@@ -46,7 +48,7 @@ func (t *tarReader) read(r io.Reader, blob image.Blob) (*image.Node, error) {
 			err = t.entry(h, in, at)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("entry %d, %q: %w", n, h.Name, early(err))
+			return nil, fmt.Errorf("entry %d, %.255q: %w", n, h.Name, early(err))
 		}
 	}
 	// What follows the end of the archive is padding, and the checksum of what it is
@@ -155,10 +157,17 @@ func (t *tarReader) directory(parts []string, h *tar.Header) error {
 
 // parent returns a directory, made where it is missing.
 func (t *tarReader) parent(parts []string) (*image.Node, error) {
+	if len(parts) > image.MaxDepth {
+		return nil, &image.DepthError{Depth: len(parts)}
+	}
 	d := t.tree.Root
 	for i, part := range parts {
 		next := d.Child(part)
 		if next == nil {
+			// One name can stand for as many directories as it has slashes.
+			if t.made++; t.made > t.Entries {
+				return nil, fmt.Errorf("more than %d directories", t.Entries)
+			}
 			next = image.NewDir(0o755)
 			if err := d.Add(part, next); err != nil {
 				return nil, err
@@ -216,11 +225,11 @@ func (t *tarReader) node(h *tar.Header, in io.Reader, contents image.Blob) (*ima
 func (t *tarReader) linked(target string) (*image.Node, error) {
 	parts, err := t.parts(target)
 	if err != nil {
-		return nil, fmt.Errorf("is a hard link to %q: %w", target, err)
+		return nil, fmt.Errorf("is a hard link to %.255q: %w", target, err)
 	}
 	n := t.tree.Lookup(strings.Join(parts, "/"))
 	if n == nil || n.IsDir() {
-		return nil, fmt.Errorf("is a hard link to %q, which is no file that stands before it", target)
+		return nil, fmt.Errorf("is a hard link to %.255q, which is no file that stands before it", target)
 	}
 	return n, nil
 }
@@ -240,6 +249,30 @@ func (t *tarReader) file(h *tar.Header, in io.Reader, contents image.Blob) (*ima
 	t.held += h.Size
 	b, err := readAll(in, h.Size)
 	n.Data = image.Bytes(b)
+	return n, err
+}
+
+// bounded reads what an archive unpacks to, and no more than that may be: what is skipped
+// takes no memory, but time.
+type bounded struct {
+	io.Reader
+	left, most int64
+}
+
+func newBounded(r io.Reader, memory int64) *bounded {
+	// All that is kept, as much again for headers and what gives way to other entries, and
+	// padding.
+	most := min(memory, math.MaxInt64/4)*2 + 1<<20
+	return &bounded{r, most, most}
+}
+
+// Read implements [io.Reader].
+func (b *bounded) Read(p []byte) (int, error) {
+	if b.left == 0 {
+		return 0, fmt.Errorf("unpacks to more than %d bytes", b.most)
+	}
+	n, err := b.Reader.Read(p[:min(int64(len(p)), b.left)])
+	b.left -= int64(n)
 	return n, err
 }
 
