@@ -232,7 +232,7 @@ func LoadCertificates(name string) ([]*x509.Certificate, error) {
 	return parseCertificates(name, data)
 }
 
-// parseCertificates is readCertificates of what is in the file.
+// parseCertificates is LoadCertificates of what is in the file.
 func parseCertificates(name string, data []byte) ([]*x509.Certificate, error) {
 	var list []*x509.Certificate
 	for block, rest := pem.Decode(data); block != nil; block, rest = pem.Decode(rest) {
