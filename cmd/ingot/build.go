@@ -155,7 +155,7 @@ func (o *buildFlags) write(c *cobra.Command, plan *recipes.Plan, out string, sta
 	bar := newProgress(c.ErrOrStderr(), o.quiet, "writing", total)
 	opts := recipes.EmitOptions{NoManifest: o.noManifest, WriteOptions: image.WriteOptions{Progress: bar.add, NoSync: o.noSync}}
 	if out == stdout {
-		err = plan.Stream(c.Context(), c.OutOrStdout(), opts)
+		err = plan.Stream(c.Context(), raw(c.OutOrStdout()), opts)
 		bar.close()
 		if err == nil {
 			o.say(c, "wrote %s to standard output in %s", partition.FormatBytes(total), since(start))

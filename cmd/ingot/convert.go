@@ -130,7 +130,7 @@ func convert(c *cobra.Command, source string, r recipeFlags, o convertFlags) err
 	if err != nil {
 		return err
 	}
-	out := c.OutOrStdout()
+	out := raw(c.OutOrStdout())
 	if o.output == stdout && onTerminal(out) {
 		return usageError{errors.New("convert: standard output is a terminal; give a file with -o, or send it down a pipe")}
 	}

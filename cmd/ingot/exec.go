@@ -167,10 +167,7 @@ func (x *execFlags) report(c *cobra.Command, err error) error {
 	}
 	var exit *helper.ExitError
 	if !errors.As(err, &exit) {
-		fmt.Fprintf(c.ErrOrStderr(), "ingot: %s\n", strings.ReplaceAll(err.Error(), "\n", "\ningot: "))
-		if h := x.hint(err); h != "" {
-			fmt.Fprintf(c.ErrOrStderr(), "hint: %s\n", h)
-		}
+		sayError(c.ErrOrStderr(), err, x.hint(err))
 	}
 	return guestStatus(execStatus(err))
 }
@@ -300,7 +297,7 @@ func (x *execFlags) options(c *cobra.Command, qemu []string) (helper.Options, er
 		o.Warn = func(string) {}
 	}
 	if x.console {
-		o.Console = c.ErrOrStderr()
+		o.Console = raw(c.ErrOrStderr())
 	}
 	memory := x.memory
 	if !strings.ContainsAny(memory, "kKmMgGtTbB") {

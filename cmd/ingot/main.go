@@ -24,6 +24,7 @@ import (
 	"ingot/image"
 	_ "ingot/internal/closed" // what is written to a closed standard output is an error
 	"ingot/internal/memory"
+	"ingot/internal/printable"
 	"ingot/recipes"
 	"ingot/storedb"
 	"ingot/vm"
@@ -81,11 +82,12 @@ func commandLine(ctx context.Context, args []string, out, errout io.Writer) int 
 	root := newRoot()
 	results := &results{Writer: out}
 	root.SetArgs(args)
-	root.SetOut(results)
+	out, errout = printable.NewWriter(results), printable.NewWriter(errout)
+	root.SetOut(out)
 	root.SetErr(errout)
 	verb, err := root.ExecuteContextC(ctx)
-	if err == nil {
-		err = results.unwritten()
+	if unfinished := out.(*printable.Writer).Flush(); err == nil {
+		err = cmp.Or(results.unwritten(), unfinished)
 	}
 	if err == nil {
 		return 0
@@ -97,14 +99,24 @@ func commandLine(ctx context.Context, args []string, out, errout io.Writer) int 
 	if ctx.Err() != nil {
 		err = fmt.Errorf("interrupted; %s", cmp.Or(verb.Annotations[interrupted], "nothing was written"))
 	}
-	fmt.Fprintf(errout, "ingot: %s\n", strings.ReplaceAll(err.Error(), "\n", "\ningot: "))
-	if h := hint(verb, err); h != "" {
-		fmt.Fprintf(errout, "hint: %s\n", h)
-	}
+	sayError(errout, err, hint(verb, err))
 	if ctx.Err() != nil {
 		return exitInterrupted
 	}
 	return status(err)
+}
+
+// mostError bounds what is printed of an error: it may hold what a guest or a server has
+// said.
+const mostError = 64 << 10
+
+// sayError prints an error, and what to do next, where that is known.
+func sayError(w io.Writer, err error, hint string) {
+	text := strings.TrimRight(printable.Cut(printable.Text(err.Error()), mostError), "\n")
+	fmt.Fprintf(w, "ingot: %s\n", strings.ReplaceAll(text, "\n", "\ningot: "))
+	if hint != "" {
+		fmt.Fprintf(w, "hint: %s\n", hint)
+	}
 }
 
 func status(err error) int {

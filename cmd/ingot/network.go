@@ -436,7 +436,7 @@ func (l *lab) consoles() *network.Consoles {
 	for _, m := range l.machines {
 		names = append(names, m.Name)
 	}
-	out := l.c.OutOrStdout()
+	out := raw(l.c.OutOrStdout())
 	color := onTerminal(out) && os.Getenv("NO_COLOR") == ""
 	return network.NewConsoles(out, color, names...)
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/schollz/progressbar/v3"
 
+	"ingot/internal/printable"
 	"ingot/partition"
 	"ingot/recipes"
 )
@@ -30,8 +31,8 @@ func newProgress(w io.Writer, quiet bool, what string, total int64) progress {
 	if quiet {
 		return progress{func(int64) {}, func() {}}
 	}
-	if onTerminal(w) {
-		bar := progressbar.NewOptions64(total, progressbar.OptionSetWriter(w), progressbar.OptionSetDescription(what),
+	if terminal, ok := terminalOf(w); ok {
+		bar := progressbar.NewOptions64(total, progressbar.OptionSetWriter(terminal), progressbar.OptionSetDescription(printable.Name(what)),
 			progressbar.OptionShowBytes(true), progressbar.OptionShowCount(), progressbar.OptionUseIECUnits(true), progressbar.OptionClearOnFinish(),
 			progressbar.OptionThrottle(65*time.Millisecond), progressbar.OptionFullWidth())
 		return progress{func(n int64) { bar.Add64(n) }, func() { bar.Finish() }}

@@ -9,6 +9,8 @@ import (
 	"sync"
 
 	"golang.org/x/term"
+
+	"ingot/internal/printable"
 )
 
 // results is standard output as verbs have it. It remembers what could not be written, so
@@ -47,9 +49,27 @@ func (r *results) unwritten() error {
 
 // onTerminal says whether a writer that a verb has is a terminal.
 func onTerminal(w io.Writer) bool {
+	_, ok := terminalOf(w)
+	return ok
+}
+
+// terminalOf returns the terminal that a writer of a verb leads to.
+func terminalOf(w io.Writer) (*os.File, bool) {
+	w = raw(w)
 	if r, ok := w.(*results); ok {
 		w = r.Writer
 	}
 	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
+	return f, ok && term.IsTerminal(int(f.Fd()))
+}
+
+// raw returns a writer of a verb as it is below the printable.Writer that every verb is
+// given: for data, for what draws on a terminal by itself, and for a console that a person
+// asked for. Everything else stays above, where nothing of a stranger's reaches a terminal
+// but what can be seen.
+func raw(w io.Writer) io.Writer {
+	if p, ok := w.(*printable.Writer); ok {
+		return p.Unwrap()
+	}
+	return w
 }

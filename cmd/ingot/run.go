@@ -331,9 +331,9 @@ func (a *attended) run(s *run.System, o run.Options) error {
 	defer cancel()
 	switch {
 	case !a.batch:
-		a.host.Console = a.c.OutOrStdout()
+		a.host.Console = raw(a.c.OutOrStdout())
 	case a.console:
-		a.host.Console = a.c.ErrOrStderr()
+		a.host.Console = raw(a.c.ErrOrStderr())
 	}
 	var err error
 	if a.session, err = run.Start(ctx, s, o, a.host); err != nil {
@@ -354,7 +354,7 @@ func (a *attended) run(s *run.System, o run.Options) error {
 		return a.failed
 	case left:
 		a.session.Close()
-		fmt.Fprintln(a.c.ErrOrStderr(), "\ringot: left; the machine was ended")
+		fmt.Fprintln(raw(a.c.ErrOrStderr()), "\ringot: left; the machine was ended")
 		return nil
 	case a.c.Context().Err() != nil:
 		return a.c.Context().Err()
@@ -409,7 +409,7 @@ func (a *attended) attend(ctx context.Context, cancel context.CancelFunc) (left 
 	}
 	defer terminal.Restore()
 	if terminal != nil {
-		defer func() { fmt.Fprint(a.c.ErrOrStderr(), "\r") }()
+		defer func() { fmt.Fprint(raw(a.c.ErrOrStderr()), "\r") }()
 	}
 	go func() {
 		a.awaitEnd(ctx, terminal != nil)
@@ -445,7 +445,7 @@ func (a *attended) attendProgram(ctx context.Context) error {
 		return err
 	}
 	go func() { _ = storedisk.SendInput(in, os.Stdin) }() // a file that cannot be read ends there
-	for port, w := range map[string]io.Writer{storedisk.StdoutPort: a.c.OutOrStdout(), storedisk.StderrPort: a.c.ErrOrStderr()} {
+	for port, w := range map[string]io.Writer{storedisk.StdoutPort: raw(a.c.OutOrStdout()), storedisk.StderrPort: raw(a.c.ErrOrStderr())} {
 		if err := a.collect(port, w); err != nil {
 			return err
 		}

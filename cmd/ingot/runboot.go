@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
+	"ingot/internal/printable"
 	"ingot/vm"
 )
 
@@ -82,5 +82,5 @@ func (a *attended) tell(failed *vm.FailureError) {
 	if failed.Line != "" {
 		what += ": " + failed.Line
 	}
-	fmt.Fprintf(a.c.ErrOrStderr(), "\r\ningot: %s\r\ningot: Ctrl-] ends the machine\r\n", strings.ReplaceAll(what, "\n", "\r\n"))
+	fmt.Fprintf(raw(a.c.ErrOrStderr()), "\r\ningot: %s\r\ningot: Ctrl-] ends the machine\r\n", printable.Name(what))
 }

@@ -49,7 +49,7 @@ func openShell(c *cobra.Command, name string, command []string) error {
 		return err
 	}
 	defer s.Close()
-	s.Out, s.Err = c.OutOrStdout(), c.ErrOrStderr()
+	s.Out, s.Err = raw(c.OutOrStdout()), raw(c.ErrOrStderr())
 	var status int
 	if len(command) > 0 {
 		status, err = s.Run(ctx, command, os.Stdin)

@@ -129,7 +129,7 @@ func (w *Writer) Write(p []byte) (int, error) {
 	defer w.mu.Unlock()
 	text := string(w.pending) + string(p)
 	whole := len(text) - unfinished(text)
-	if _, err := io.WriteString(w.w, Text(text[:whole])); err != nil {
+	if err := w.put(text[:whole]); err != nil {
 		return 0, err
 	}
 	w.pending = append(w.pending[:0], text[whole:]...)
@@ -140,8 +140,17 @@ func (w *Writer) Write(p []byte) (int, error) {
 func (w *Writer) Flush() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	_, err := io.WriteString(w.w, Text(string(w.pending)))
+	text := string(w.pending)
 	w.pending = nil
+	return w.put(text)
+}
+
+// put writes text, and does nothing where there is none: to write nothing may fail.
+func (w *Writer) put(text string) error {
+	if text == "" {
+		return nil
+	}
+	_, err := io.WriteString(w.w, Text(text))
 	return err
 }
 

@@ -6,6 +6,8 @@ import (
 	"io"
 	"sync"
 	"time"
+
+	"ingot/internal/printable"
 )
 
 // Consoles joins the consoles of several machines in one stream of lines, each with
@@ -124,7 +126,7 @@ func (c *Console) show() {
 	default:
 		b = append(b, c.prefix...)
 	}
-	b = append(b, c.line...)
+	b = append(b, printable.Text(string(c.line))...)
 	c.shown = b[len(b)-1] != '\n'
 	c.line, a.open = c.line[:0], nil
 	if c.shown {
@@ -136,7 +138,8 @@ func (c *Console) show() {
 }
 
 // filter takes out what would move the cursor or clear the screen: a firmware, a boot
-// loader and a line editor believe that the terminal is theirs.
+// loader and a line editor believe that the terminal is theirs. What it leaves is still
+// escaped: there are controls beyond ASCII.
 type filter struct {
 	state escape
 }
