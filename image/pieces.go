@@ -41,24 +41,24 @@ var zeros = make([]byte, PieceSize)
 // HashPieces reads m and returns the digests of its pieces. Only Progress and
 // Workers of the options count.
 func HashPieces(ctx context.Context, m *Map, o WriteOptions) (*Pieces, error) {
-	return hashPieces(ctx, m, m.size, m.occupied, o)
+	return hashPieces(ctx, m, m.size, m.dataFrom, o)
 }
 
 // HashPiecesOf is [HashPieces] for bytes that are not described by a Map, such as
 // those of an image that was written.
 func HashPiecesOf(ctx context.Context, r io.ReaderAt, size int64, o WriteOptions) (*Pieces, error) {
-	return hashPieces(ctx, r, size, func(off, n int64) bool { return true }, o)
+	return hashPieces(ctx, r, size, func(off int64) int64 { return off }, o)
 }
 
-// occupied says whether any leaf touches the n bytes at off.
-func (m *Map) occupied(off, n int64) bool {
-	for range m.Leaves(off, n) {
-		return true
+// dataFrom returns where the first data at or behind off is, or the size if there is none.
+func (m *Map) dataFrom(off int64) int64 {
+	for l := range m.Leaves(off, m.size-off) {
+		return l.Off
 	}
-	return false
+	return m.size
 }
 
-func hashPieces(ctx context.Context, r io.ReaderAt, size int64, occupied func(off, n int64) bool, o WriteOptions) (*Pieces, error) {
+func hashPieces(ctx context.Context, r io.ReaderAt, size int64, dataFrom func(off int64) int64, o WriteOptions) (*Pieces, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var mu sync.Mutex
@@ -66,13 +66,14 @@ func hashPieces(ctx context.Context, r io.ReaderAt, size int64, occupied func(of
 	take := func() (int64, int64) { // the next piece that may hold data
 		mu.Lock()
 		defer mu.Unlock()
-		for next*PieceSize < size {
-			i := next
-			n := min(PieceSize, size-i*PieceSize)
-			next++
-			if occupied(i*PieceSize, n) {
-				return i, n
-			}
+		at := next * PieceSize
+		if at < size {
+			at = dataFrom(at) // however much of nothing lies between
+		}
+		if at < size {
+			i := at / PieceSize
+			next = i + 1
+			return i, min(PieceSize, size-i*PieceSize)
 		}
 		return 0, 0
 	}
@@ -131,21 +132,36 @@ func hashPieces(ctx context.Context, r io.ReaderAt, size int64, occupied func(of
 //
 //	split -b 1M --filter='sha256sum | cut -c1-64' FILE | xxd -r -p | sha256sum
 func (p *Pieces) Digest() Sum {
-	sum, _ := p.Part(0, p.size)
+	sum, _, _ := p.part(context.Background(), 0, p.size)
 	return sum
+}
+
+// DigestWithin is [Pieces.Digest] until ctx is done: of a disk of exabytes, whose pieces may
+// all be zeros, it takes days.
+func (p *Pieces) DigestWithin(ctx context.Context) (Sum, error) {
+	sum, _, err := p.part(ctx, 0, p.size)
+	return sum, err
 }
 
 // Part returns the Digest that the n bytes at off would have on their own, and
 // whether it can be told from the pieces: off must be a multiple of PieceSize, and
 // so must n unless the part reaches to the end.
 func (p *Pieces) Part(off, n int64) (Sum, bool) {
+	sum, ok, _ := p.part(context.Background(), off, n)
+	return sum, ok
+}
+
+func (p *Pieces) part(ctx context.Context, off, n int64) (Sum, bool, error) {
 	if off%PieceSize != 0 || n%PieceSize != 0 && off+n != p.size || off+n > p.size {
-		return Sum{}, false
+		return Sum{}, false, nil
 	}
 	h := sha256.New()
 	empty := sha256.Sum256(zeros)
 	i, _ := slices.BinarySearchFunc(p.data, off/PieceSize, func(x pieceSum, at int64) int { return int(x.index - at) })
 	for at := off / PieceSize; at*PieceSize < off+n; at++ {
+		if at%(1<<16) == 0 && ctx.Err() != nil {
+			return Sum{}, false, context.Cause(ctx)
+		}
 		switch length := min(PieceSize, off+n-at*PieceSize); {
 		case i < len(p.data) && p.data[i].index == at:
 			h.Write(p.data[i].sum[:])
@@ -157,5 +173,5 @@ func (p *Pieces) Part(off, n int64) (Sum, bool) {
 			h.Write(empty[:])
 		}
 	}
-	return Sum(h.Sum(nil)), true
+	return Sum(h.Sum(nil)), true, nil
 }
