@@ -48,7 +48,10 @@ func Load(name string, set []string) (*Recipe, error) {
 
 // maxText is the most that a text of a person's is long. A disk image that somebody took
 // for a recipe is not read to its end.
-const maxText = 16 << 20
+const maxText = MaxText
+
+// MaxText is the most bytes that a recipe, or another text of a person's, may have.
+const MaxText = 16 << 20
 
 // ReadText reads a file that somebody has written: a recipe, a script.
 func ReadText(name string) ([]byte, error) {

@@ -77,12 +77,17 @@ func (m *Machine) settleAccel(ctx context.Context, c *Config) error {
 	default:
 		c.Accel = TCG
 		note := fmt.Sprintf("no KVM: %v; the guest is translated (TCG), about ten times slower", err)
-		m.notes = append(m.notes, note)
-		if _, told := warned.LoadOrStore(note, true); !told && c.Warn != nil {
-			c.Warn(note)
-		}
+		m.note(c, note)
 	}
 	return nil
+}
+
+// note tells a person something of a machine that starts all the same.
+func (m *Machine) note(c *Config, note string) {
+	m.notes = append(m.notes, note)
+	if _, told := warned.LoadOrStore(note, true); !told && c.Warn != nil {
+		c.Warn(note)
+	}
 }
 
 func (l *line) addAccel(c *Config) {

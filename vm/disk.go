@@ -3,8 +3,9 @@ package vm
 import (
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
+
+	"ingot/image/diskfile"
 )
 
 // Bus is how a disk hangs on a machine.
@@ -20,8 +21,8 @@ const (
 
 // A Disk of a machine: a Path, or an NBD server's socket.
 type Disk struct {
-	Path     string // a file, a block device, or an nbd+unix:// address
-	Format   string // raw, qcow2; found out from a file's first bytes if left out
+	Path     string          // a file, a block device, or an nbd+unix:// address
+	Format   diskfile.Format // Default: that which the file's name says, whatever its bytes are.
 	Bus      Bus
 	Writable bool // if not, what the guest writes is forgotten with it
 	ReadOnly bool // the guest cannot write at all, which spares a layer
@@ -66,6 +67,8 @@ func (d *Disk) check() error {
 		return fmt.Errorf("disk %s: a CD-ROM cannot be writable", d.name())
 	case d.ReadOnly && d.Writable:
 		return fmt.Errorf("disk %s: it is to be writable and read-only", d.name())
+	case d.Format != "" && d.Format != diskfile.Raw && d.Format != diskfile.QCOW2:
+		return fmt.Errorf("disk %s: format %q; it is %s or %s", d.name(), d.Format, diskfile.Raw, diskfile.QCOW2)
 	case len(d.Serial) > maxSerial || strings.ContainsAny(d.Serial, ", \n"):
 		return fmt.Errorf("disk %s: serial number %q; it has up to %d bytes, without blanks and commas", d.name(), d.Serial, maxSerial)
 	case d.Backing != nil && (d.isAddress() || d.Backing.Backing != nil):
@@ -77,31 +80,11 @@ func (d *Disk) check() error {
 	case d.isAddress():
 		return nil
 	}
-	return readable(d.Path)
-}
-
-// qcow2Magic starts a qcow2 file: https://www.qemu.org/docs/master/interop/qcow2.html
-const qcow2Magic = "QFI\xfb"
-
-// format returns the disk's format. It is never left to QEMU, which warns of that
-// for a reason: a guest could turn its raw disk into something else.
-func (d *Disk) format() (string, error) {
-	switch {
-	case d.Format != "":
-		return d.Format, nil
-	case d.isAddress():
-		return "raw", nil
+	if err := readable(d.Path); err != nil {
+		return err
 	}
-	f, err := os.Open(d.Path)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	head := make([]byte, len(qcow2Magic))
-	if _, err := f.ReadAt(head, 0); err == nil && string(head) == qcow2Magic {
-		return "qcow2", nil
-	}
-	return "raw", nil
+	_, err := d.open()
+	return err
 }
 
 // escape doubles commas, which separate QEMU's options.
@@ -109,55 +92,6 @@ func escape(path string) string { return strings.ReplaceAll(path, ",", ",,") }
 
 // models are QEMU's devices for each bus but virtio.
 var models = map[Bus]string{SATA: "ide-hd", NVMe: "nvme", CDROM: "scsi-cd,bus=scsi%d.0", USB: "usb-storage,bus=usb%d.0"}
-
-// source returns what QEMU opens.
-func (d *Disk) source(l *line) (string, error) {
-	if d.NBD != nil || d.Backing != nil {
-		return d.file(l, "")
-	}
-	if d.isAddress() {
-		return "file=" + escape(d.Path), nil
-	}
-	// A relative path with a colon would be taken for a protocol.
-	path, err := filepath.Abs(d.Path)
-	return "file=" + escape(path), err
-}
-
-// file writes the same as options of a block node, whose names begin with prefix.
-func (d *Disk) file(l *line, prefix string) (string, error) {
-	if d.NBD != nil {
-		source := fmt.Sprintf("%sfile.driver=nbd,%[1]sfile.server.type=fd,%[1]sfile.server.str=%d", prefix, l.pass(d.NBD))
-		if d.Export != "" {
-			source += "," + prefix + "file.export=" + escape(d.Export)
-		}
-		return source, nil
-	}
-	if d.isAddress() {
-		return "", fmt.Errorf("disk %s: an address cannot lie below a file; a connected socket can", d.name())
-	}
-	source, err := d.filename(l, prefix)
-	if err != nil {
-		return "", err
-	}
-	if d.Backing == nil {
-		return source, nil
-	}
-	format, err := d.Backing.format()
-	if err != nil {
-		return "", err
-	}
-	below, err := d.Backing.file(l, "backing.")
-	return source + ",backing.driver=" + format + "," + below, err
-}
-
-// filename names a file of the host, or the one without a name, as one of those options.
-func (d *Disk) filename(l *line, prefix string) (string, error) {
-	if d.layer != nil {
-		return fmt.Sprintf("%sfile.filename=/proc/self/fd/%d", prefix, l.pass(d.layer)), nil
-	}
-	path, err := filepath.Abs(d.Path)
-	return prefix + "file.filename=" + escape(path), err
-}
 
 func (l *line) addDisk(c *Config, i int) error {
 	d := &c.Disks[i]
@@ -170,15 +104,11 @@ func (l *line) addDisk(c *Config, i int) error {
 	case strings.Contains(model, "%d"):
 		model = fmt.Sprintf(model, i)
 	}
-	format, err := d.format()
-	if err != nil {
-		return err
-	}
 	source, err := d.source(l)
 	if err != nil {
 		return err
 	}
-	drive := fmt.Sprintf("if=none,id=disk%d,format=%s,%s", i, format, source)
+	drive := fmt.Sprintf("if=none,id=disk%d,%s", i, source)
 	switch {
 	case d.Bus == CDROM:
 		drive += ",readonly=on,media=cdrom"

@@ -16,7 +16,10 @@
 //
 // # What it guarantees
 //
-// A disk is never written to unless [Disk.Writable] says so. A machine has the networks
+// A disk is never written to unless [Disk.Writable] says so. What format it has is said by
+// its name or by [Disk.Format], and by nothing that a guest can write; a qcow2 file that
+// refers to another file is refused before QEMU runs, which is told of every file that it
+// opens how to read it and that nothing lies below it. A machine has the networks
 // that its [NIC]s name and no other; what else joins it to its host are pipes, sockets
 // without a name and files in memory that nobody else can open.
 //

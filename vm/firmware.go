@@ -107,23 +107,24 @@ func (l *line) addFirmware(c *Config) error {
 	if err != nil {
 		return err
 	}
-	vars := "snapshot=on,file=" + escape(f.Vars)
+	const file = "file.driver=file,file.filename="
+	vars := "snapshot=on," + file + escape(f.Vars)
 	switch {
 	case c.variables != nil:
-		vars = fmt.Sprintf("file=/proc/self/fd/%d", l.pass(c.variables))
+		vars = fmt.Sprintf("%s/proc/self/fd/%d", file, l.pass(c.variables))
 	case c.FirmwareVars != "":
 		path, err := filepath.Abs(c.FirmwareVars)
 		if err != nil {
 			return err
 		}
-		vars = "file=" + escape(path)
+		vars = file + escape(path)
 	}
 	if c.SecureBoot && c.Arch.orHost().platform().smm {
 		// Only code in system management mode writes to the flash; and a machine that
 		// slept would wake up without it.
 		l.add("-global", "driver=cfi.pflash01,property=secure,value=on", "-global", "ICH9-LPC.disable_s3=1")
 	}
-	l.add("-drive", "if=pflash,unit=0,format=raw,readonly=on,file="+escape(f.Code), "-drive", "if=pflash,unit=1,format=raw,"+vars)
+	l.add("-drive", "if=pflash,unit=0,format=raw,readonly=on,"+file+escape(f.Code), "-drive", "if=pflash,unit=1,format=raw,"+vars)
 	return nil
 }
 

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"ingot/image"
+	"ingot/image/diskfile"
+	"ingot/image/qcow2"
 	"ingot/vm"
 )
 
@@ -24,8 +26,8 @@ func TestCommand(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	qcow2 := filepath.Join(dir, "disk.qcow2")
-	if err := os.WriteFile(qcow2, []byte("QFI\xfb"), 0o644); err != nil {
+	qcow2File := filepath.Join(dir, "disk.qcow2")
+	if err := qcow2.Write(t.Context(), image.Hole(1<<20), qcow2File, image.WriteOptions{NoSync: true}); err != nil {
 		t.Fatal(err)
 	}
 	direct := func(a vm.Arch) vm.Config {
@@ -37,7 +39,8 @@ func TestCommand(t *testing.T) {
 	configs := map[string]vm.Config{
 		"disks": {Arch: vm.X86_64, Accel: vm.TCG, Disks: []vm.Disk{
 			{Path: disk, Writable: true, Serial: "root"}, {Path: disk, Bus: vm.SATA}, {Path: disk, Bus: vm.NVMe},
-			{Path: disk, Bus: vm.CDROM}, {Path: disk, Bus: vm.USB}, {Path: qcow2}, {Path: "nbd+unix:///name?socket=/run/nbd"},
+			{Path: disk, Bus: vm.CDROM}, {Path: disk, Bus: vm.USB}, {Path: qcow2File}, {Path: qcow2File, Format: diskfile.Raw, ReadOnly: true}, {Path: os.DevNull},
+			{Path: qcow2File, Writable: true, Backing: &vm.Disk{Path: qcow2File}}, {Path: qcow2File, Writable: true, Backing: &vm.Disk{Path: disk}}, {Path: "nbd+unix:///name?socket=/run/nbd"},
 		}},
 		"network": {Arch: vm.X86_64, Accel: vm.TCG, Name: "web", Disks: []vm.Disk{{Path: disk}}, NICs: []vm.NIC{
 			{User: &vm.UserNet{Restrict: true, Hostname: "web", Forwards: []vm.Forward{

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"ingot/image"
+	"ingot/image/diskfile"
 	"ingot/image/qcow2"
 )
 
@@ -46,7 +47,7 @@ func (d *Disk) addLayer() error {
 	}
 	below := *d
 	below.Bus, below.Serial = Virtio, ""
-	*d = Disk{layer: layer, Format: "qcow2", Bus: d.Bus, Serial: d.Serial, Writable: true, Backing: &below}
+	*d = Disk{layer: layer, Format: diskfile.QCOW2, Bus: d.Bus, Serial: d.Serial, Writable: true, Backing: &below}
 	return nil
 }
 
@@ -58,19 +59,11 @@ func (d *Disk) size() int64 {
 	case d.isAddress():
 		return 0
 	}
-	file, err := image.NewHostFile(d.Path)
+	size, err := d.open()
 	if err != nil {
 		return 0
 	}
-	switch format, err := d.format(); {
-	case err == nil && format == "raw":
-		return file.Size()
-	case err == nil && format == "qcow2":
-		if q, err := qcow2.Open(file); err == nil {
-			return q.Size()
-		}
-	}
-	return 0
+	return size
 }
 
 // sector is what the size of a qcow2 file's disk is a multiple of.

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"testing"
 
+	"ingot/image"
+	"ingot/image/diskfile"
 	"ingot/image/qcow2"
 )
 
@@ -13,7 +15,7 @@ import (
 // no others.
 func TestAddLayer(t *testing.T) {
 	dir := t.TempDir()
-	raw, odd, q := filepath.Join(dir, "raw"), filepath.Join(dir, "odd"), filepath.Join(dir, "qcow2")
+	raw, odd, q := filepath.Join(dir, "raw"), filepath.Join(dir, "odd"), filepath.Join(dir, "disk.qcow2")
 	for name, size := range map[string]int64{raw: 3 << 20, odd: 1000} {
 		if err := os.WriteFile(name, nil, 0o644); err != nil {
 			t.Fatal(err)
@@ -31,7 +33,12 @@ func TestAddLayer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(q, text, 0o644); err != nil {
+	if err := os.WriteFile(q, append(text, make([]byte, -len(text)&(sector-1))...), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	other := filepath.Join(dir, "other.img")
+	text = append(text, make([]byte, -len(text)&(sector-1))...)
+	if err := os.WriteFile(other, text, 0o644); err != nil {
 		t.Fatal(err)
 	}
 	for _, x := range []struct {
@@ -41,6 +48,9 @@ func TestAddLayer(t *testing.T) {
 	}{
 		{"raw", Disk{Path: raw, Bus: USB, Serial: "x"}, 3 << 20},
 		{"qcow2", Disk{Path: q}, 5 << 30},
+		{"qcow2 by a word", Disk{Path: other, Format: diskfile.QCOW2}, 5 << 30},
+		{"raw, whatever a guest has written to it", Disk{Path: other}, int64(len(text))},
+		{"raw by a word", Disk{Path: q, Format: diskfile.Raw}, int64(len(text))},
 		{"no sectors", Disk{Path: odd}, 0},
 		{"writable", Disk{Path: raw, Writable: true}, 0},
 		{"read-only", Disk{Path: raw, ReadOnly: true}, 0},
@@ -58,7 +68,7 @@ func TestAddLayer(t *testing.T) {
 		}
 		size := int64(0)
 		if got.layer != nil {
-			r, err := qcow2.Open(got.layer)
+			r, err := qcow2.Open(image.BlobOf(got.layer, 1<<20))
 			if err != nil {
 				t.Fatalf("%s: %v", x.name, err)
 			}

@@ -102,6 +102,11 @@ func (m *Machine) prepare(ctx context.Context, c *Config) (qemu string, l *line,
 			return "", nil, fmt.Errorf("virtual machine: %w", err)
 		}
 	}
+	for i := range c.Disks {
+		if note := c.Disks[i].disguised(); note != "" {
+			m.note(c, note)
+		}
+	}
 	if err := c.forget(); err != nil {
 		return "", nil, fmt.Errorf("virtual machine: %w", err)
 	}

@@ -24,7 +24,8 @@ func newCheck() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "check (--root DIR | IMAGE)",
 		Short: "hold the store of a root or of an image against its database",
-		Long: `Hold the store of a root, or of an image, raw, qcow2 or an ISO, against its database.
+		Long: `Hold the store of a root, or of an image or an ISO, against its database. An image is a
+qcow2 if its name ends so, else raw, or what IMAGE:qcow2 or IMAGE:raw says.
 Of an image, ext4, FAT, ISO 9660 and EROFS are read, also where they lie in an ISO.
 Nothing is mounted and nothing is written. What is found is listed, each with its
 path:

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ingot/image"
+	"ingot/image/diskfile"
 	"ingot/image/docker"
 	"ingot/image/qcow2"
 	"ingot/image/tar"
@@ -30,13 +31,13 @@ func newConvert() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "convert RECIPE|IMAGE -o OUTPUT",
 		Short: "write the disk of a recipe or of an image in another format",
-		Long: `Write the disk in an image, raw or qcow2, or the one that a recipe describes, as
-another kind of file: raw, qcow2, vdi (VirtualBox) or vhd (Hyper-V, Azure; of the fixed
-kind). Files share their blocks where the file system can do that. --compress compresses
-a qcow2. As tar it is the files of a partition, ext4 or FAT: that of the store, if it has
-one, or the one that --partition names. This is also how to look into an image without
-mounting it. As docker it is these files, too, as the image of one layer that docker load
-and podman load read.
+		Long: `Write the disk in an image (qcow2 if its name ends so, else raw, or what IMAGE:qcow2 or
+IMAGE:raw says), or the one that a recipe describes, as another kind of file: raw,
+qcow2, vdi (VirtualBox) or vhd (Hyper-V, Azure; of the fixed kind). Files share their
+blocks where the file system can do that. --compress compresses a qcow2. As tar it is
+the files of a partition, ext4 or FAT: that of the store, if it has one, or the one that
+--partition names. This is also how to look into an image without mounting it. As docker
+it is these files, too, as the image of one layer that docker load and podman load read.
 
 The format follows from the output's name, or --as says it. The same disk always gives
 the same bytes; a UUID that the format asks for is derived from the disk's table. The
@@ -137,7 +138,7 @@ func convert(c *cobra.Command, source string, r recipeFlags, o convertFlags) err
 	if isImage, err := looksLikeImage(source); err == nil && isImage && len(r.set) > 0 {
 		return usageError{fmt.Errorf("convert: --set is for recipes, and %s is an image", source)}
 	}
-	if image.SameFile(source, o.output) {
+	if name, err := diskfile.Parse(source); err == nil && image.SameFile(name.Path, o.output) {
 		return &image.SourceError{Path: o.output}
 	}
 	disk, done, err := openMap(c, source, r)

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ingot/image"
+	"ingot/image/diskfile"
 	"ingot/internal/input"
 	"ingot/partition"
 	"ingot/recipes"
@@ -116,7 +117,7 @@ func (x *execFlags) add(c *cobra.Command) {
 	f.StringVarP(&x.output, "output", "o", "", "`FILE` that gets the one file that the command leaves in /tmp/xchg; a folder, or a name that ends in /, gets all")
 	f.StringVar(&x.limit, "output-limit", "", "the `SIZE` that results may have. Default: 16GiB, or --memory if larger")
 	f.Int64Var(&x.files, "output-files", agent.DefaultFiles, "the `NUMBER` of files and folders that results may have")
-	f.StringArrayVar(&x.disks, "disk", nil, "`FILE`, raw or qcow2, or block device, that the guest has as a disk to write to; with :ro at its end, what is written is forgotten; may be repeated")
+	f.StringArrayVar(&x.disks, "disk", nil, "`FILE` or block device that the guest has as a disk to write to: qcow2 if its name ends so, else raw, or as FILE:qcow2 or FILE:raw says; with :ro behind it, what is written is discarded; may be repeated")
 	f.StringArrayVar(&x.newDisks, "new-disk", nil, "`FILE:SIZE`: make an empty disk first, qcow2 if that is how FILE ends; it stays if the command succeeds; may be repeated")
 	f.StringVar(&x.kernel, "kernel", cmp.Or(os.Getenv("INGOT_KERNEL"), "/"), "`PATH` of a kernel: a folder with boot/vmlinuz-* and lib/modules, a system or a kernel in a store, or a file")
 	f.StringSliceVar(&x.modules, "module", nil, "kernel `MODULE` that is at hand for modprobe and mount; may be repeated")
@@ -372,13 +373,16 @@ func (x *execFlags) takeAlong(arch vm.Arch) (*image.Tree, error) {
 // addDisks adds those that are there already.
 func (x *execFlags) addDisks(o *helper.Options) error {
 	for _, name := range x.disks {
-		path, readOnly := strings.CutSuffix(name, ":ro")
-		if info, err := os.Stat(path); err != nil {
+		disk, err := diskfile.Parse(name)
+		if err != nil {
+			return fmt.Errorf("--disk: %w", err)
+		}
+		if info, err := os.Stat(disk.Path); err != nil {
 			return fmt.Errorf("--disk: %w", err)
 		} else if info.IsDir() {
-			return fmt.Errorf("--disk: %s is a folder; --shared shows one", path)
+			return fmt.Errorf("--disk: %s is a folder; --shared shows one", disk.Path)
 		}
-		o.Machine.Disks = append(o.Machine.Disks, vm.Disk{Path: path, Writable: !readOnly})
+		o.Machine.Disks = append(o.Machine.Disks, vm.Disk{Path: disk.Path, Format: disk.Format, Writable: !disk.ReadOnly})
 	}
 	return nil
 }

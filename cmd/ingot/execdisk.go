@@ -4,13 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
 	"ingot/image"
+	"ingot/image/diskfile"
 	"ingot/image/qcow2"
 	"ingot/partition"
 	"ingot/vm"
@@ -53,9 +53,9 @@ func (m *madeDisks) make(c *cobra.Command, word string, quiet bool) error {
 	if _, err := os.Lstat(name); err == nil {
 		return fmt.Errorf("--new-disk: %s is there already; --disk takes it as it is", name)
 	}
-	format := "raw"
-	if filepath.Ext(name) == ".qcow2" {
-		format = "qcow2"
+	format, err := diskfile.FormatOf(name) // by which --disk finds it again
+	if err != nil {
+		return fmt.Errorf("--new-disk: %w", err)
 	}
 	if !quiet {
 		fmt.Fprintf(c.ErrOrStderr(), "creating %s image of %s...\n", format, partition.FormatBytes(size))
@@ -67,7 +67,7 @@ func (m *madeDisks) make(c *cobra.Command, word string, quiet bool) error {
 	out.New = true
 	m.list = append(m.list, vm.Disk{Path: out.Path(), Format: format, Writable: true})
 	m.out = append(m.out, out)
-	if format == "raw" {
+	if format == diskfile.Raw {
 		return out.Truncate(size)
 	}
 	disk, err := qcow2.Layout(image.Hole(size))

@@ -17,6 +17,7 @@ import (
 
 	"ingot/bootloader"
 	"ingot/image"
+	"ingot/image/diskfile"
 	"ingot/internal/input"
 	"ingot/recipes"
 	"ingot/storedb"
@@ -98,13 +99,21 @@ const (
 	isImage // or an ISO, or a netboot folder
 )
 
-// kind tells by what is at a path, not by its name, wherever that says it.
+// kind tells by what is at a path, not by its name, wherever that says it: but of a disk by
+// its name alone, since a guest may have written what is there.
 func (f *machineFlags) kind(what string) (kindOfSystem, error) {
 	if what == "" {
 		if f.sources.empty() && f.store != "host" {
 			return 0, usageError{errors.New("run: nothing to run is named: a recipe, an image, an ISO, a netboot folder, a reference graph, a store path, or a --graph and the like")}
 		}
 		return isClosure, nil
+	}
+	name, err := diskfile.Parse(what)
+	if err != nil {
+		return 0, err
+	}
+	if name.Path != what {
+		return isImage, nil
 	}
 	if path := inStore(what); itemOf(path) == path && !run.IsNetboot(what) {
 		f.sources.paths = append(f.sources.paths, path)
@@ -116,7 +125,7 @@ func (f *machineFlags) kind(what string) (kindOfSystem, error) {
 		return isRecipe, nil // one that ships, or else the error that names those
 	case err != nil:
 		return 0, err
-	case info.IsDir():
+	case info.IsDir() || name.IsDisk():
 		return isImage, nil
 	}
 	head, err := headOf(what)
@@ -126,7 +135,7 @@ func (f *machineFlags) kind(what string) (kindOfSystem, error) {
 	case bytes.HasPrefix(head, []byte("/nix/store/")) || bytes.HasPrefix(head, []byte("/gnu/store/")):
 		f.sources.graphs = append(f.sources.graphs, what)
 		return isClosure, nil
-	case bytes.IndexByte(head, 0) < 0 && (filepath.Ext(what) == ".yaml" || filepath.Ext(what) == ".yml" || bytes.Contains(head, []byte("name:"))):
+	case info.Size() <= recipes.MaxText && bytes.IndexByte(head, 0) < 0 && (filepath.Ext(what) == ".yaml" || filepath.Ext(what) == ".yml" || bytes.Contains(head, []byte("name:"))):
 		return isRecipe, nil
 	}
 	return isImage, nil

@@ -245,7 +245,11 @@ func (l *lab) path(name string) string {
 func (l *lab) system(p *network.Planned) (*run.System, error) {
 	switch {
 	case p.Image != "":
-		return run.Open(l.path(p.Image))
+		image := p.Image
+		if !filepath.IsAbs(image) {
+			image = filepath.Join(l.dir, image)
+		}
+		return run.Open(image)
 	case p.Closure != "":
 		f := machineFlags{kernel: l.path(cmp.Or(p.Kernel, "/")), store: "closure", share: "disk", init: p.Init, shell: p.Init == ""}
 		what := l.path(p.Closure)

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"ingot/image/diskfile"
 	"ingot/vm/run"
 )
 
@@ -93,10 +94,15 @@ func flagWords(c *cobra.Command) []string {
 // absolute makes a path of what is there; other names, such as that of a recipe that
 // ships, stay.
 func absolute(name string) string {
-	if _, err := os.Stat(name); err != nil && !strings.ContainsRune(name, '/') {
+	disk, err := diskfile.Parse(name)
+	if err != nil {
 		return name
 	}
-	return here(name)
+	if _, err := os.Stat(disk.Path); err != nil && !strings.ContainsRune(name, '/') {
+		return name
+	}
+	disk.Path = here(disk.Path)
+	return disk.String()
 }
 
 // here makes a path absolute.

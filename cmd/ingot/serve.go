@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ingot/image"
+	"ingot/image/diskfile"
 	"ingot/image/nbd"
 	"ingot/image/qcow2"
 	"ingot/internal/input"
@@ -32,8 +33,9 @@ func newServe() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "serve RECIPE|IMAGE | NAME=RECIPE|IMAGE...",
 		Short: "serve a disk over NBD, block by block, without writing it",
-		Long: `Serve the disk that a recipe describes, or the disk in an image (raw or qcow2), as a
-network block device on a Unix socket. Nothing of a recipe's disk is written: clients
+		Long: `Serve the disk that a recipe describes, or the disk in an image (qcow2 if its name ends
+so, else raw, or what IMAGE:qcow2 or IMAGE:raw says), as a network block device on a
+Unix socket. Nothing of a recipe's disk is written: clients
 get the bytes that build would write, as they ask for them, and so the same digest.
 
 The address is printed on standard output once clients can connect. The socket is
@@ -169,9 +171,9 @@ func openMap(c *cobra.Command, name string, r recipeFlags) (*image.Map, io.Close
 	if len(r.set) > 0 || r.format != "" {
 		return nil, nil, usageError{fmt.Errorf("serve: --set and --format are for recipes, and %s is an image", name)}
 	}
-	m, err := imageMap(name)
+	m, err := imageMap(c.Context(), name)
 	if err != nil {
-		return nil, nil, fmt.Errorf("%s: %w", name, err)
+		return nil, nil, err
 	}
 	return m, io.NopCloser(nil), nil
 }
@@ -192,22 +194,41 @@ func planMap(c *cobra.Command, name string, r recipeFlags) (*image.Map, io.Close
 	return plan.Disk.Map, plan, nil
 }
 
-func imageMap(name string) (*image.Map, error) {
-	info, err := os.Stat(name)
+// imageMap is the disk in an image, of the format that its name or a word behind it tells.
+func imageMap(ctx context.Context, text string) (*image.Map, error) {
+	name, err := diskfile.Parse(text)
 	if err != nil {
 		return nil, err
 	}
-	if !info.Mode().IsRegular() {
-		return deviceMap(name)
-	}
-	file, err := image.NewHostFile(name)
+	info, err := os.Stat(name.Path)
 	if err != nil {
 		return nil, err
 	}
-	if qcow2.Detect(file) {
-		return qcow2.Map(file)
+	f, err := os.Open(name.Path)
+	if err != nil {
+		return nil, err
 	}
-	return image.MapFile(name)
+	format, err := name.Decide(f)
+	f.Close()
+	switch {
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular() && format == diskfile.QCOW2:
+		return nil, fmt.Errorf("%s: a qcow2 is read from a file, and this is none", name.Path)
+	case !info.Mode().IsRegular():
+		return deviceMap(name.Path)
+	case format == diskfile.Raw:
+		return image.MapFile(name.Path)
+	}
+	file, err := image.NewHostFile(name.Path)
+	if err != nil {
+		return nil, err
+	}
+	m, err := qcow2.Map(ctx, file)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name.Path, err)
+	}
+	return m, nil
 }
 
 // deviceMap is the disk of a block device, which stays open until ingot ends.
@@ -226,19 +247,26 @@ func deviceMap(name string) (*image.Map, error) {
 }
 
 // looksLikeImage tells an image from a recipe, which is text: an image has a zero byte
-// among its first.
-func looksLikeImage(name string) (bool, error) {
-	if err := input.Check(name); err != nil {
+// among its first, or the name of a disk, whatever its bytes are.
+func looksLikeImage(text string) (bool, error) {
+	name, err := diskfile.Parse(text)
+	if err != nil {
 		return false, err
 	}
-	f, err := os.Open(name)
-	if errors.Is(err, fs.ErrNotExist) {
+	if err := input.Check(name.Path); err != nil {
+		return false, err
+	}
+	f, err := os.Open(name.Path)
+	if errors.Is(err, fs.ErrNotExist) && !name.IsDisk() {
 		return false, nil // a recipe that ships, or an error that says what there is
 	}
 	if err != nil {
 		return false, err
 	}
 	defer f.Close()
+	if info, err := f.Stat(); err != nil || name.IsDisk() || info.Size() > recipes.MaxText {
+		return true, err
+	}
 	head := make([]byte, 4096)
 	n, err := io.ReadFull(f, head)
 	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {

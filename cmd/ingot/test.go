@@ -20,6 +20,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ingot/image/diskfile"
 	"ingot/recipes"
 	"ingot/vm"
 	"ingot/vm/agent"
@@ -147,8 +148,17 @@ func (f *testFlags) newSuite(c *cobra.Command, what string) *suite {
 // suite finds out what is to be tested, and by which tests.
 func (f *testFlags) suite(c *cobra.Command, what string) (*suite, error) {
 	s := f.newSuite(c, what)
-	var err error
-	switch isFile, text := machinesIn(what); {
+	name, err := diskfile.Parse(what)
+	if err != nil {
+		return nil, err
+	}
+	isFile, text := false, []byte(nil)
+	if !name.IsDisk() {
+		isFile, text = machinesIn(what)
+	}
+	switch {
+	case f.script == "" && name.IsDisk():
+		return nil, usageError{fmt.Errorf("test: %s is a disk, which has no tests: --script names one", what)}
 	case isFile && f.script != "":
 		return nil, usageError{fmt.Errorf("test: %s has tests of its own, and --script is for what has none", what)}
 	case isFile:

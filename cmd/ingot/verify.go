@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ingot/image"
+	"ingot/image/diskfile"
 	"ingot/image/qcow2"
 	"ingot/internal/input"
 	"ingot/recipes"
@@ -23,8 +24,8 @@ func newVerify() *cobra.Command {
 		Use:   "verify RECIPE IMAGE",
 		Short: "compare an image with what its recipe gives, byte by byte",
 		Long: `Compare an image with what its recipe gives now, byte by byte, and say whose bytes
-differ. It is raw, qcow2, compressed or not, an ISO, or a folder to boot by network. The
-exit status is 0 if none do, and 6 if any does.
+differ. It is an image (qcow2 if its name ends so, else raw, or what IMAGE:qcow2 or
+IMAGE:raw says), an ISO, or a folder to boot by network. The exit status is 0 if none do, and 6 if any does.
 
 The format is told as build does it: by the recipe, by --format, or by the name's .iso.`,
 		Example: `  ingot verify web.yaml web.qcow2
@@ -32,7 +33,11 @@ The format is told as build does it: by the recipe, by --format, or by the name'
   ingot verify web.yaml tftp/web --format netboot`,
 		Args: cobra.ExactArgs(2),
 		RunE: func(c *cobra.Command, args []string) error {
-			recipe, err := r.loadFor(c, args[0], args[1])
+			name, err := diskfile.Parse(args[1])
+			if err != nil {
+				return err
+			}
+			recipe, err := r.loadFor(c, args[0], name.Path)
 			if err != nil {
 				return err
 			}
@@ -120,8 +125,9 @@ func newDigest() *cobra.Command {
 	return &cobra.Command{
 		Use:   "digest IMAGE...",
 		Short: "print the digest that a manifest gives for a disk",
-		Long: `Print the digest of the disk in an image, raw or qcow2, as a manifest gives it: the
-SHA-256 of the SHA-256s of its mebibytes.`,
+		Long: `Print the digest of the disk in an image, as a manifest gives it: the SHA-256 of the
+SHA-256s of its mebibytes. The image is a qcow2 if its name ends so, else raw, or what
+IMAGE:qcow2 or IMAGE:raw says.`,
 		Example: `  ingot digest web.qcow2
   ingot digest /dev/sdx`,
 		Args: cobra.MinimumNArgs(1),
@@ -150,7 +156,7 @@ func digest(ctx context.Context, name string) (image.Sum, error) {
 	if err != nil {
 		return image.Sum{}, fmt.Errorf("%s: %w", name, err)
 	}
-	return pieces.Digest(), nil
+	return pieces.DigestWithin(ctx)
 }
 
 // disk is what is in an image file.
@@ -160,27 +166,36 @@ type disk struct {
 	close func() error
 }
 
-// openDisk opens a raw image, a block device or a qcow2 file.
-func openDisk(name string) (*disk, error) {
-	if err := input.Check(name); err != nil {
+// openDisk opens a raw image, a block device or a qcow2 file, whose format its name or a
+// word behind it tells.
+func openDisk(text string) (*disk, error) {
+	name, err := diskfile.Parse(text)
+	if err != nil {
 		return nil, err
 	}
-	f, err := os.Open(name)
+	if err := input.Check(name.Path); err != nil {
+		return nil, err
+	}
+	f, err := os.Open(name.Path)
 	if err != nil {
 		return nil, err
 	}
 	d := &disk{bytes: f, close: f.Close}
-	if qcow2.Detect(f) {
-		q, err := qcow2.Open(f)
-		if err != nil {
-			f.Close()
-			return nil, fmt.Errorf("%s: %w", name, err)
-		}
-		d.bytes, d.size = q, q.Size()
-		return d, nil
-	}
 	// Unlike its stat, the end of a file is right for block devices, too.
 	if d.size, err = f.Seek(0, io.SeekEnd); err != nil {
+		f.Close()
+		return nil, err
+	}
+	format, err := name.Decide(f)
+	if err == nil && format == diskfile.QCOW2 {
+		var q *qcow2.Reader
+		if q, err = qcow2.Open(image.BlobOf(f, d.size)); err == nil {
+			d.bytes, d.size = q, q.Size()
+		} else {
+			err = fmt.Errorf("%s: %w", name.Path, err)
+		}
+	}
+	if err != nil {
 		f.Close()
 		return nil, err
 	}

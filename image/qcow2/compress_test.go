@@ -129,7 +129,7 @@ func TestCompress(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := Map(file)
+		got, err := Map(t.Context(), file)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -253,40 +253,4 @@ func TestCompressErrors(t *testing.T) {
 	if _, err := Compress(t.Context(), bad, t.TempDir(), zstd, image.WriteOptions{}); !errors.Is(err, broken) {
 		t.Errorf("Compress of what cannot be read = %v; want %v", err, broken)
 	}
-}
-
-// FuzzCompressed is FuzzOpen for clusters that are compressed: for their descriptors, in the
-// L2 table, and for their bytes, behind it.
-func FuzzCompressed(f *testing.F) {
-	var b image.Builder
-	b.Add(0, image.Bytes(text(8, 3*clusterSize)), nil)
-	m, err := b.Map(3 * clusterSize)
-	if err != nil {
-		f.Fatal(err)
-	}
-	var files [][]byte
-	for i, kind := range []string{"zlib", "zstd"} {
-		c, err := Compress(context.Background(), m, f.TempDir(), Compression{Type: kind}, image.WriteOptions{})
-		if err != nil {
-			f.Fatal(err)
-		}
-		defer c.Close()
-		whole, err := image.ReadAll(c.Map)
-		if err != nil {
-			f.Fatal(err)
-		}
-		files = append(files, whole)
-		l2 := int64(l1At(whole)) + clusterSize
-		packed := l2 + clusterSize
-		f.Add(i == 1, whole[:headerLengthType], whole[l2:l2+3*entrySize], l2)
-		f.Add(i == 1, whole[:headerLengthType], bytes.Repeat([]byte{0x7f}, 3*entrySize), l2)
-		f.Add(i == 1, whole[:headerLengthType], whole[packed:packed+64], packed)
-	}
-	f.Fuzz(func(t *testing.T, zstd bool, head, patch []byte, at int64) {
-		whole := files[0]
-		if zstd {
-			whole = files[1]
-		}
-		readPatched(whole, head, patch, at)
-	})
 }

@@ -22,7 +22,13 @@
 //
 // [Open] reads versions 2 and 3 with clusters of any size, compressed by zlib or
 // zstd or not at all. It refuses what it could only read wrongly: backing files,
-// encryption, external data files and extended L2 entries.
+// encryption, external data files and extended L2 entries; [SelfContained] refuses the
+// first three, for those who give a file to QEMU. Internal snapshots are passed over.
+//
+// Files may be of anyone's making. The time and the memory that they take are bounded by
+// their own size, whatever size their disk has: a file whose tables use more bytes than it
+// has, so that some are used several times, is refused. Only compression makes more of a
+// byte, up to 1032 with zlib and some 28,000 with zstd.
 //
 // The specification is https://www.qemu.org/docs/master/interop/qcow2.html.
 package qcow2

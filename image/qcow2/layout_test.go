@@ -76,7 +76,7 @@ func reader(t *testing.T, path string) *Reader {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { f.Close() })
-	r, err := Open(f)
+	r, err := Open(blob(t, f))
 	if err != nil {
 		t.Fatalf("Open(%s): %v", path, err)
 	}
@@ -320,7 +320,7 @@ func TestRandom(t *testing.T) {
 			rt.Fatal(err)
 		}
 		defer h.Close()
-		r, err := Open(h)
+		r, err := Open(blob(t, h))
 		if err != nil {
 			rt.Fatal(err)
 		}
@@ -416,7 +416,7 @@ func TestReadQEMU(t *testing.T) {
 	}
 	for _, c := range []struct{ args, want string }{
 		{"extended_l2=on", "extended L2"},
-		{"data_file=" + filepath.Join(dir, "external"), "external file"},
+		{"data_file=" + filepath.Join(dir, "external"), "external data file, \"" + filepath.Join(dir, "external")},
 	} {
 		path := filepath.Join(dir, "refused")
 		qemu("create", "-f", "qcow2", "-o", c.args, path, "1M")
@@ -424,8 +424,18 @@ func TestReadQEMU(t *testing.T) {
 	}
 	back := filepath.Join(dir, "backed")
 	qemu("create", "-f", "qcow2", "-b", raw, "-F", "raw", back)
-	refused(t, back, "backing file")
+	refused(t, back, fmt.Sprintf("backing file, %q", raw))
 	refused(t, raw, "not a qcow2 file")
+}
+
+// blob is a file that is open.
+func blob(t *testing.T, f *os.File) image.Blob {
+	t.Helper()
+	info, err := f.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return image.BlobOf(f, info.Size())
 }
 
 func refused(t *testing.T, path, want string) {
@@ -435,7 +445,7 @@ func refused(t *testing.T, path, want string) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	if _, err := Open(f); err == nil || !bytes.Contains([]byte(err.Error()), []byte(want)) {
+	if _, err := Open(blob(t, f)); err == nil || !bytes.Contains([]byte(err.Error()), []byte(want)) {
 		t.Errorf("Open(%s) = %v; want an error about %q", path, err, want)
 	}
 }
@@ -455,47 +465,3 @@ func TestTruncated(t *testing.T) {
 		t.Error("ReadAt of a file that was cut off succeeded")
 	}
 }
-
-func FuzzOpen(f *testing.F) {
-	var b image.Builder
-	b.Add(70_000, image.Bytes("data"), nil)
-	m, err := b.Map(1 << 20)
-	if err != nil {
-		f.Fatal(err)
-	}
-	file, err := Layout(m)
-	if err != nil {
-		f.Fatal(err)
-	}
-	whole, err := image.ReadAll(file)
-	if err != nil {
-		f.Fatal(err)
-	}
-	// Small inputs go further: the header is given, and the clusters that follow are too.
-	f.Add(whole[:headerLengthV3], []byte{}, int64(0))
-	f.Add(whole[:headerLengthV3], whole[l1At(whole):][:32], int64(l1At(whole)))
-	f.Add(whole[:headerLengthV2], []byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}, int64(l1At(whole)))
-	f.Fuzz(func(t *testing.T, head, patch []byte, at int64) { readPatched(whole, head, patch, at) })
-}
-
-// readPatched reads the disk in a file whose start is head, and which has the patch at a
-// place. Whatever comes of it, it is no panic.
-func readPatched(whole, head, patch []byte, at int64) {
-	file := bytes.Clone(whole)
-	copy(file, head)
-	if at >= 0 && at < int64(len(file)) {
-		copy(file[at:], patch)
-	}
-	r, err := Open(bytes.NewReader(file))
-	if err != nil {
-		return
-	}
-	p := make([]byte, 4096)
-	for _, off := range []int64{0, 65_536, 69_999, r.Size() / 2, r.Size() - 1} {
-		if off >= 0 {
-			r.ReadAt(p, off) // any error will do
-		}
-	}
-}
-
-func l1At(file []byte) int { return int(file[40+5])<<16 | int(file[40+6])<<8 | int(file[40+7]) }

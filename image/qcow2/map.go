@@ -1,6 +1,7 @@
 package qcow2
 
 import (
+	"context"
 	"encoding/binary"
 
 	"ingot/image"
@@ -9,14 +10,18 @@ import (
 // Map returns the disk in a qcow2 file as a Map, so that whatever takes one takes an
 // image, too: clusters are parts of the file, those that are compressed are decompressed
 // when they are read, and what the file does not hold is no extent. The L2 tables are
-// read for it, no data.
-func Map(file image.Blob) (*image.Map, error) {
+// read for it, no data; that takes time and memory in proportion to the file, whatever size
+// its disk has, and ends when ctx does.
+func Map(ctx context.Context, file image.Blob) (*image.Map, error) {
 	r, err := Open(file)
 	if err != nil {
 		return nil, err
 	}
 	m := mapper{Reader: r, file: file}
 	for i := range r.l1 {
+		if err := context.Cause(ctx); err != nil {
+			return nil, err
+		}
 		if err := m.table(int64(i) * r.l2Span()); err != nil {
 			return nil, err
 		}
@@ -36,9 +41,6 @@ type mapper struct {
 
 // table adds the clusters of one L2 table, whose part of the disk begins at guest.
 func (m *mapper) table(guest int64) error {
-	if guest >= m.size {
-		return nil // entries beyond the disk mean nothing
-	}
 	table, err := m.l2Table(guest)
 	if err != nil {
 		return err

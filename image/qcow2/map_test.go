@@ -51,7 +51,7 @@ func TestMap(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		m, err := Map(file)
+		m, err := Map(t.Context(), file)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -66,7 +66,7 @@ func TestMap(t *testing.T) {
 			t.Errorf("%s: Compare = %v, %v; want no difference", name, diffs, err)
 		}
 	}
-	if _, err := Map(image.Bytes(data)); err == nil || err.Error() != "not a qcow2 file" {
+	if _, err := Map(t.Context(), image.Bytes(data)); err == nil || err.Error() != "not a qcow2 file" {
 		t.Errorf("Map of something else = %v; want that it is no qcow2 file", err)
 	}
 }

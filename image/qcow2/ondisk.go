@@ -48,6 +48,23 @@ const (
 	incompatExtendedL2      = 1 << 4
 )
 
+// Types of header extensions, which lie between the header and the end of the first cluster.
+const (
+	extensionEnd          = 0
+	extensionExternalData = 0x44415441 // its data is the file's name
+
+	extensionHeader = 8 // type and length, 4 bytes each; the data is padded to as many
+)
+
+// maxNameLength is that of a backing file's name.
+const maxNameLength = 1023
+
+// Values of CryptMethod.
+const (
+	cryptAES  = 1
+	cryptLUKS = 2
+)
+
 // Compression types.
 const (
 	compressionZlib = 0 // raw deflate streams

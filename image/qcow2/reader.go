@@ -9,11 +9,13 @@ import (
 	"sync"
 
 	"github.com/klauspost/compress/zstd"
+
+	"ingot/image"
 )
 
 // A Reader reads the disk in a qcow2 file. It may be used by several goroutines.
 type Reader struct {
-	file        io.ReaderAt
+	file        image.Blob
 	size        int64
 	version     uint32
 	clusterBits uint
@@ -22,42 +24,52 @@ type Reader struct {
 
 	mu    sync.Mutex
 	cache map[int64][]byte // L2 tables and decompressed clusters, by where they lie
+
+	counted []bool // by L1 entry: what its table uses is in used
+	used    int64  // bytes of the file that the tables read so far use
 }
 
-var _ io.ReaderAt = (*Reader)(nil)
+var _ image.Blob = (*Reader)(nil)
 
 // cacheSize is how many bytes of tables and decompressed clusters a Reader keeps.
 const cacheSize = 16 << 20
 
-// Detect says whether a file begins as qcow2 files do.
-func Detect(file io.ReaderAt) bool {
-	var b [4]byte
-	n, _ := file.ReadAt(b[:], 0)
-	return n == len(b) && binary.BigEndian.Uint32(b[:]) == magic
-}
-
 // Open reads the header and the L1 table of a qcow2 file.
-func Open(file io.ReaderAt) (*Reader, error) {
+//
+// A file whose tables use more bytes than it has is refused, here or, of an L2 table, when
+// that is first read: the active disk of a qcow2 file uses each cluster once, and the work
+// of reading one that does not would be bounded by nothing.
+func Open(file image.Blob) (*Reader, error) {
 	h, compression, err := readHeader(file)
 	if err != nil {
 		return nil, err
+	}
+	if h.IncompatibleFeatures&incompatExtendedL2 != 0 {
+		return nil, fmt.Errorf("qcow2 file has extended L2 entries, which are not supported")
 	}
 	r := &Reader{
 		file: file, size: int64(h.Size), version: h.Version, clusterBits: uint(h.ClusterBits),
 		compression: compression, cache: map[int64][]byte{},
 	}
-	if need := ceilDiv(r.size, r.l2Span()); int64(h.L1Size) < need {
+	need := ceilDiv(r.size, r.l2Span())
+	if int64(h.L1Size) < need {
 		return nil, fmt.Errorf("qcow2 file has %d entries in its L1 table and needs %d for a disk of %d bytes", h.L1Size, need, h.Size)
 	}
-	table := make([]byte, int64(h.L1Size)*entrySize)
+	if at, n := int64(h.L1TableOffset), int64(h.L1Size)*entrySize; at > file.Size()-n {
+		return nil, fmt.Errorf("reading the L1 table of %d entries at %d: the file ends at %d: %w", h.L1Size, at, file.Size(), io.ErrUnexpectedEOF)
+	}
+	table := make([]byte, need*entrySize) // entries beyond the disk mean nothing
 	if err := readFull(file, table, int64(h.L1TableOffset)); err != nil {
 		return nil, fmt.Errorf("reading the L1 table of %d entries at %d: %w", h.L1Size, h.L1TableOffset, err)
 	}
-	r.l1 = make([]uint64, h.L1Size)
+	r.l1, r.counted = make([]uint64, need), make([]bool, need)
 	for i := range r.l1 {
 		r.l1[i] = binary.BigEndian.Uint64(table[i*entrySize:])
+		if r.l1[i]&offsetMask != 0 {
+			r.used += r.clusterSize()
+		}
 	}
-	return r, nil
+	return r, r.checkUsed()
 }
 
 // Size returns the size of the disk in bytes.
@@ -68,7 +80,7 @@ func (r *Reader) clusterSize() int64 { return 1 << r.clusterBits }
 // l2Span is how many bytes of the disk one L2 table maps.
 func (r *Reader) l2Span() int64 { return r.clusterSize() / entrySize << r.clusterBits }
 
-// readHeader reads the header and refuses what this package cannot read.
+// readHeader reads the header and refuses a file that is not a disk by itself.
 func readHeader(file io.ReaderAt) (h header, compression byte, err error) {
 	var raw [compressionTypeOffset + 1]byte
 	n, err := file.ReadAt(raw[:], 0)
@@ -90,21 +102,18 @@ func readHeader(file io.ReaderAt) (h header, compression byte, err error) {
 	if h.HeaderLength > compressionTypeOffset && n > compressionTypeOffset {
 		compression = raw[compressionTypeOffset]
 	}
-	return h, compression, h.check(compression)
+	if err := h.check(compression); err != nil {
+		return h, 0, err
+	}
+	return h, compression, h.checkReferences(file)
 }
 
 func (h *header) check(compression byte) error {
-	const known = incompatDirty | incompatCorrupt | incompatCompressionType
+	const known = incompatDirty | incompatCorrupt | incompatExternalData | incompatCompressionType | incompatExtendedL2
 	clusterSize := uint64(1) << min(h.ClusterBits, 63)
 	switch f := h.IncompatibleFeatures; {
-	case h.BackingFileOffset != 0:
-		return fmt.Errorf("qcow2 file has a backing file, which is not supported: flatten it with qemu-img convert")
 	case h.CryptMethod != 0:
-		return fmt.Errorf("qcow2 file is encrypted (method %d), which is not supported", h.CryptMethod)
-	case f&incompatExternalData != 0:
-		return fmt.Errorf("qcow2 file keeps its data in an external file, which is not supported")
-	case f&incompatExtendedL2 != 0:
-		return fmt.Errorf("qcow2 file has extended L2 entries, which are not supported")
+		return fmt.Errorf("qcow2 file is encrypted (%s), which is not supported: decrypt it with qemu-img convert", cryptName(h.CryptMethod))
 	case f&^known != 0:
 		return fmt.Errorf("qcow2 file has unknown incompatible features %#x", f&^known)
 	case compression > compressionZstd:
@@ -210,14 +219,19 @@ func (r *Reader) l2Table(guest int64) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("L2 table at %d: %w", offset, err)
 	}
-	return table, nil
+	return table, r.count(guest/r.l2Span(), table)
+}
+
+// compressed returns where the bytes of a compressed cluster begin, and how many sectors
+// they touch.
+func (r *Reader) compressed(entry uint64) (offset, sectors int64) {
+	shift := csizeShift(r.clusterBits)
+	return int64(entry & (1<<shift - 1)), int64(entry&(oflagCompressed-1)>>shift) + 1
 }
 
 // decompress returns the cluster that a compressed entry describes.
 func (r *Reader) decompress(entry uint64) ([]byte, error) {
-	shift := csizeShift(r.clusterBits)
-	offset := int64(entry & (1<<shift - 1))
-	sectors := int64(entry&(oflagCompressed-1)>>shift) + 1
+	offset, sectors := r.compressed(entry)
 	raw := make([]byte, sectors*sectorSize-offset%sectorSize)
 	n, err := r.file.ReadAt(raw, offset)
 	if err != nil && err != io.EOF { // the last sector need not be whole
@@ -235,11 +249,15 @@ func (r *Reader) decompress(entry uint64) ([]byte, error) {
 	return cluster, nil
 }
 
+// maxWindow is the largest window of a zstd frame that is read: what every decoder should
+// be able to (RFC 8878, section 3.1.1.1.2), and four times the largest cluster.
+const maxWindow = 8 << 20
+
 func (r *Reader) decompressor(raw io.Reader) (io.ReadCloser, error) {
 	if r.compression == compressionZlib {
 		return flate.NewReader(raw), nil
 	}
-	z, err := zstd.NewReader(raw, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(64<<20))
+	z, err := zstd.NewReader(raw, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow))
 	if err != nil {
 		return nil, err
 	}

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"ingot/image"
 	"ingot/image/qcow2"
 	"ingot/partition"
 	"ingot/recipes"
@@ -258,12 +259,11 @@ func TestRawAndQcow2HoldTheSame(t *testing.T) {
 	if out := fstest.Run(t, "qemu-img", "compare", raw, qcow); !strings.Contains(string(out), "identical") {
 		t.Errorf("qemu-img compare: %s", out)
 	}
-	f, err := os.Open(qcow)
+	file, err := image.NewHostFile(qcow)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
-	q, err := qcow2.Open(f)
+	q, err := qcow2.Open(file)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,7 +12,7 @@ type File struct {
 // A Machine is one machine of a network. One of Recipe, Image and Closure says what it is.
 type Machine struct {
 	Recipe  string   `json:"recipe" jsonschema_description:"A recipe: a file, or the name of one that ships with ingot."`
-	Image   string   `json:"image" jsonschema_description:"An image, an ISO or a netboot folder."`
+	Image   string   `json:"image" jsonschema_description:"An image, an ISO or a netboot folder. An image is a qcow2 if its name ends so, else raw, or what FILE:qcow2 or FILE:raw says."`
 	Closure string   `json:"closure" jsonschema_description:"A closure: a reference graph, or a store path of this machine's store."`
 	Set     []string `json:"set" jsonschema_description:"Keys of the recipe to override, each as key=value."`
 

@@ -15,7 +15,7 @@
 //
 // What boots is never written to. Disks are served on demand over a pair of sockets;
 // what the guest writes is forgotten, or kept in a qcow2 file beside which stands what
-// it lies over: a base whose bytes have changed is refused. Only where [Base.Own] says so,
+// it lies over, in which format: a base whose bytes have changed is refused. Only where [Base.Own] says so,
 // that file is all of the disk.
 //
 // Of a machine nothing is left, whatever ends it. Its entry in the [Registry] is locked

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"ingot/image"
+	"ingot/image/diskfile"
 	"ingot/image/qcow2"
 	"ingot/internal/near"
 	"ingot/partition"
@@ -91,7 +92,7 @@ func (w *wiring) empty(o *Options, i int) (vm.Disk, error) {
 		file, err := w.serve(m)
 		return vm.Disk{NBD: file, Size: m.Size(), Serial: serial}, err
 	}
-	d := vm.Disk{Path: o.emptyPath(i), Format: "qcow2", Serial: serial, Writable: true}
+	d := vm.Disk{Path: o.emptyPath(i), Format: diskfile.QCOW2, Serial: serial, Writable: true}
 	if w.dry {
 		d.Path, err = w.standIn(d.Path)
 		return d, err
@@ -106,13 +107,14 @@ func (w *wiring) own(base Base, o *Options) (d vm.Disk, err error) {
 	if _, err := os.Stat(d.Path + baseSuffix); err == nil {
 		return d, fmt.Errorf("%s keeps changes to another disk, as %[1]s%s tells: give another file with --disk-image", d.Path, baseSuffix)
 	}
-	there, err := fileMap(d.Path)
+	// What the guest has written to it decides nothing: it is the qcow2 that was made.
+	d.Format = diskfile.QCOW2
+	there, err := Base{File: d.Path, Format: d.Format}.open(w.ctx)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && w.dry:
-		d.Format = "qcow2"
 		d.Path, err = w.standIn(d.Path)
 	case errors.Is(err, fs.ErrNotExist):
-		d.Format, err = "qcow2", qcow2.Write(w.ctx, base.Map, d.Path, image.WriteOptions{Mode: keptMode})
+		err = qcow2.Write(w.ctx, base.Map, d.Path, image.WriteOptions{Mode: keptMode})
 	case err == nil && o.DiskSize > there.Size():
 		err = fmt.Errorf("--disk-size: %s has %d bytes already, and %d are asked for: grow it with qemu-img resize and resize2fs, or remove it to start anew",
 			d.Path, there.Size(), o.DiskSize)

@@ -10,9 +10,12 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"regexp"
 
 	"ingot/image"
+	"ingot/image/diskfile"
 	"ingot/image/qcow2"
+	"ingot/internal/input"
 )
 
 // A disk image that keeps changes is a qcow2 file with nothing in it but these. What it
@@ -29,9 +32,25 @@ type identity struct {
 	// Seen is a quick look at the base: a file that is where it was, of the same time
 	// and size, is taken to be the same. If it is not, all bytes are read.
 	Seen string `json:"seen"`
+	// Format is the base file's; none for what is served. It is what was told at the first
+	// start, and not found out again.
+	Format diskfile.Format `json:"format,omitempty"`
 }
 
 const digestName = "sha256-1MiB:"
+
+// maxIdentity is how large a file that says what a disk image lies over may be, in bytes.
+const maxIdentity = 64 << 10
+
+// A FormatChangedError says that the base of a disk image is taken for another format.
+type FormatChangedError struct {
+	DiskImage, Base string
+	Was, Is         diskfile.Format
+}
+
+func (e *FormatChangedError) Error() string {
+	return fmt.Sprintf("%s keeps changes to %s as %s, and that is taken for %s now: %[2]s:%[3]s says what it is", e.DiskImage, e.Base, e.Was, e.Is)
+}
 
 // BaseChangedError says that a disk image lies over something else than it did.
 type BaseChangedError struct {
@@ -46,15 +65,12 @@ func (e *BaseChangedError) Error() string {
 
 // keep makes the disk image, or checks that the one that is there lies over this base.
 func keep(ctx context.Context, path string, base Base, size int64, h Host) error {
-	m := base.Map
-	if m == nil {
-		var err error
-		if m, err = fileMap(base.File); err != nil {
-			return err
-		}
+	m, err := base.open(ctx)
+	if err != nil {
+		return err
 	}
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		id, err := identify(ctx, m)
+		id, err := identify(ctx, base, m)
 		if err != nil {
 			return err
 		}
@@ -69,11 +85,16 @@ func keep(ctx context.Context, path string, base Base, size int64, h Host) error
 	if err != nil {
 		return err
 	}
-	if seen, err := glance(m); err != nil || seen == was.Seen {
+	if format, err := base.format(); err != nil {
+		return err
+	} else if was.Format != "" && was.Format != format {
+		return &FormatChangedError{path, base.File, was.Format, format}
+	}
+	if seen, err := glance(ctx, base, m); err != nil || seen == was.Seen {
 		return err
 	}
 	h.warn("%s: reading the disk that it lies over, to see whether it is still the same", path)
-	is, err := identify(ctx, m)
+	is, err := identify(ctx, base, m)
 	if err != nil {
 		return err
 	}
@@ -84,18 +105,53 @@ func keep(ctx context.Context, path string, base Base, size int64, h Host) error
 }
 
 func readIdentity(path string) (id identity, err error) {
-	text, err := os.ReadFile(path + baseSuffix)
-	if errors.Is(err, fs.ErrNotExist) {
-		return id, fmt.Errorf("%s was not made by ingot run: %[1]s%s, which says what it lies over, is missing; give another file with --disk-image, "+
-			"or run %[1]s itself if it is a whole disk", path, baseSuffix)
+	name := path + baseSuffix
+	if err := input.Check(name); err != nil {
+		return id, err
 	}
-	if err == nil {
-		err = json.Unmarshal(text, &id)
+	f, err := os.Open(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return id, fmt.Errorf("%s was not made by ingot run: %s, which says what it lies over, is missing; give another file with --disk-image, "+
+			"or run %[1]s itself if it is a whole disk", path, name)
 	}
 	if err != nil {
-		return id, fmt.Errorf("%s%s: %w", path, baseSuffix, err)
+		return id, err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxIdentity+1))
+	if err == nil {
+		id, err = parseIdentity(text)
+	}
+	if err != nil {
+		return id, fmt.Errorf("%s: %w; remove it and %s to start anew", name, err, path)
 	}
 	return id, nil
+}
+
+// validDigest and validSeen are what is read as digests: errors show them to people.
+var validDigest, validSeen = regexp.MustCompile(`^` + digestName + `[0-9a-f]{64}$`), regexp.MustCompile(`^[0-9a-f]{64}$`)
+
+// parseIdentity reads what a disk image lies over.
+func parseIdentity(text []byte) (id identity, err error) {
+	if len(text) > maxIdentity {
+		return id, fmt.Errorf("more than %d bytes", maxIdentity)
+	}
+	if err := json.Unmarshal(text, &id); err != nil {
+		return identity{}, err
+	}
+	switch {
+	case id.Size < 0:
+		err = fmt.Errorf("size: %d is negative", id.Size)
+	case !validDigest.MatchString(id.Digest):
+		err = fmt.Errorf("digest: %.80q is not %s and 64 hexadecimal digits", id.Digest, digestName)
+	case !validSeen.MatchString(id.Seen):
+		err = fmt.Errorf("seen: %.80q is not 64 hexadecimal digits", id.Seen)
+	case id.Format != "" && id.Format != diskfile.Raw && id.Format != diskfile.QCOW2:
+		err = fmt.Errorf("format: %.80q is neither %s nor %s", id.Format, diskfile.Raw, diskfile.QCOW2)
+	default:
+		return id, nil
+	}
+	return identity{}, err
 }
 
 func (id identity) write(path string) error {
@@ -114,8 +170,12 @@ func (id identity) write(path string) error {
 	return out.Commit()
 }
 
-func identify(ctx context.Context, m *image.Map) (identity, error) {
-	seen, err := glance(m)
+func identify(ctx context.Context, base Base, m *image.Map) (identity, error) {
+	format, err := base.format()
+	if err != nil {
+		return identity{}, err
+	}
+	seen, err := glance(ctx, base, m)
 	if err != nil {
 		return identity{}, err
 	}
@@ -123,15 +183,30 @@ func identify(ctx context.Context, m *image.Map) (identity, error) {
 	if err != nil {
 		return identity{}, err
 	}
-	return identity{m.Size(), digestName + pieces.Digest().String(), seen}, nil
+	digest, err := pieces.DigestWithin(ctx)
+	return identity{m.Size(), digestName + digest.String(), seen, format}, err
 }
 
 // glance takes the digest of all that is in memory, and of the places, sizes and times
-// of the files: what a build would take for the same bytes.
-func glance(m *image.Map) (string, error) {
+// of the files: what a build would take for the same bytes. Of a qcow2 file it takes those
+// of the file itself.
+func glance(ctx context.Context, base Base, m *image.Map) (string, error) {
 	h := sha256.New()
 	fmt.Fprintln(h, m.Size())
+	if format, err := base.format(); err != nil {
+		return "", err
+	} else if format == diskfile.QCOW2 {
+		info, err := os.Stat(base.File)
+		if err != nil {
+			return "", err
+		}
+		fmt.Fprintln(h, format, base.File, info.Size(), info.ModTime().UnixNano())
+		return hex.EncodeToString(h.Sum(nil)), nil
+	}
 	for l := range m.Leaves(0, m.Size()) {
+		if err := context.Cause(ctx); err != nil {
+			return "", err
+		}
 		fmt.Fprintln(h, l.Off, l.Len)
 		if f, ok := l.Src.(*image.File); ok {
 			info, err := os.Stat(f.Path())
@@ -148,21 +223,35 @@ func glance(m *image.Map) (string, error) {
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
-// fileMap returns the disk in an image file.
-func fileMap(path string) (*image.Map, error) {
-	file, err := image.NewHostFile(path)
+// format returns that of a base's file, none of what is served.
+func (b Base) format() (diskfile.Format, error) {
+	if b.Map != nil {
+		return "", nil
+	}
+	return diskfile.Name{Path: b.File, Format: b.Format}.Told()
+}
+
+// open returns the disk of a base.
+func (b Base) open(ctx context.Context) (*image.Map, error) {
+	if b.Map != nil {
+		return b.Map, nil
+	}
+	format, err := b.format()
 	if err != nil {
 		return nil, err
 	}
-	var b image.Builder
-	if !qcow2.Detect(file) {
-		b.Add(0, file, nil)
-		return b.Map(file.Size())
-	}
-	q, err := qcow2.Open(file)
+	file, err := image.NewHostFile(b.File)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, err
 	}
-	b.Add(0, image.BlobOf(q, q.Size()), nil)
-	return b.Map(q.Size())
+	if format == diskfile.QCOW2 {
+		m, err := qcow2.Map(ctx, file)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", b.File, err)
+		}
+		return m, nil
+	}
+	var whole image.Builder
+	whole.Add(0, file, nil)
+	return whole.Map(file.Size())
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"ingot/image"
+	"ingot/image/qcow2"
 	"ingot/vm"
 )
 
@@ -431,16 +432,12 @@ func TestCommand(t *testing.T) {
 			if x.o.DiskImage != "" {
 				x.o.DiskImage = filepath.Join(t.TempDir(), "web.qcow2")
 				x.want[0] = "file.filename=" + x.o.DiskImage
-				if err := os.WriteFile(x.o.DiskImage, nil, 0o644); err != nil { // package vm looks whether it is there
-					t.Fatal(err)
-				}
+				emptyDisk(t, x.o.DiskImage) // package vm looks into it
 			}
 			if x.o.TempDir != "" {
 				x.o.TempDir = t.TempDir()
-				x.want = []string{"file=" + x.o.TempDir + "/empty0.qcow2"}
-				if err := os.WriteFile(filepath.Join(x.o.TempDir, "empty0.qcow2"), nil, 0o644); err != nil {
-					t.Fatal(err)
-				}
+				x.want = []string{`"filename":"` + x.o.TempDir + `/empty0.qcow2"`, `"backing":null`}
+				emptyDisk(t, filepath.Join(x.o.TempDir, "empty0.qcow2"))
 			}
 			x.o.Accel = vm.TCG
 			line, err := Command(system(t), x.o, h)
@@ -457,6 +454,14 @@ func TestCommand(t *testing.T) {
 				t.Errorf("neither network nor back door was asked for:\n%s", got)
 			}
 		})
+	}
+}
+
+// emptyDisk makes a qcow2 file with nothing in it.
+func emptyDisk(t *testing.T, path string) {
+	t.Helper()
+	if err := qcow2.Write(t.Context(), image.Hole(1<<20), path, image.WriteOptions{NoSync: true}); err != nil {
+		t.Fatal(err)
 	}
 }
 

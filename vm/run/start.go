@@ -16,6 +16,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ingot/image"
+	"ingot/image/diskfile"
+	"ingot/image/qcow2"
 	"ingot/vm"
 	"ingot/vm/agent"
 	"ingot/vm/storedisk"
@@ -322,22 +324,19 @@ func (w *wiring) disk(base Base, o *Options, first bool) (vm.Disk, error) {
 	if err != nil {
 		return d, err
 	}
-	over := vm.Disk{Path: path, Format: "qcow2", Writable: true, Bus: base.Bus, Serial: base.Serial, Backing: &d}
+	over := vm.Disk{Path: path, Format: diskfile.QCOW2, Writable: true, Bus: base.Bus, Serial: base.Serial, Backing: &d}
 	return over, nil
 }
 
 // base returns a disk as it is, or with more behind it.
 func (w *wiring) base(b Base, size int64) (vm.Disk, error) {
-	d := vm.Disk{Path: b.File, Bus: b.Bus, Serial: b.Serial}
-	m := b.Map
-	if m == nil {
-		if size == 0 {
-			return d, nil
-		}
-		var err error
-		if m, err = fileMap(b.File); err != nil {
-			return d, err
-		}
+	d := vm.Disk{Path: b.File, Format: b.Format, Bus: b.Bus, Serial: b.Serial}
+	if b.Map == nil && size == 0 {
+		return d, nil
+	}
+	m, err := b.open(w.ctx)
+	if err != nil {
+		return d, err
 	}
 	if size > 0 && size < m.Size() {
 		return d, fmt.Errorf("--disk-size: %d bytes are less than the %d that the disk has", size, m.Size())
@@ -345,23 +344,25 @@ func (w *wiring) base(b Base, size int64) (vm.Disk, error) {
 	if size > m.Size() {
 		var grown image.Builder
 		grown.Add(0, m, nil)
-		var err error
 		if m, err = grown.Map(size); err != nil {
 			return d, err
 		}
 	}
-	var err error
-	d.Path = ""
+	d.Path, d.Format = "", ""
 	d.NBD, err = w.serve(m)
 	d.Size = m.Size()
 	return d, err
 }
 
-// standIn returns a path for a file that a machine would find, made if it were not
-// there: package vm looks for it.
+// standIn returns a path for a qcow2 file that a machine would find, made if it were not
+// there: package vm looks into it.
 func (w *wiring) standIn(path string) (string, error) {
 	if _, err := os.Stat(path); err == nil {
 		return path, nil
+	}
+	file, err := qcow2.Layout(image.Hole(1 << 20))
+	if err != nil {
+		return "", err
 	}
 	f, err := os.CreateTemp("", "ingot-dry-run-")
 	if err != nil {
@@ -370,6 +371,9 @@ func (w *wiring) standIn(path string) (string, error) {
 	defer f.Close()
 	abs, err := filepath.Abs(path)
 	w.standIns = append(w.standIns, f.Name(), abs)
+	if err == nil {
+		_, err = io.Copy(f, io.NewSectionReader(file, 0, file.Size()))
+	}
 	return f.Name(), err
 }
 

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"ingot/image"
+	"ingot/image/diskfile"
 	"ingot/image/iso9660"
 	"ingot/image/qcow2"
 	"ingot/vm"
@@ -44,8 +45,9 @@ type System struct {
 
 // A Base is a disk as it is before a machine writes to it.
 type Base struct {
-	Map    *image.Map // served on demand, never written
-	File   string     // or an image file: raw or qcow2
+	Map    *image.Map      // served on demand, never written
+	File   string          // or an image file: raw or qcow2
+	Format diskfile.Format // of the file; Default: that which its name says.
 	Bus    vm.Bus
 	Serial string
 	Plain  bool // what is written to it is forgotten, whatever is asked of the first disk
@@ -70,17 +72,26 @@ func ParseBoot(text string) (Boot, error) {
 	return "", fmt.Errorf("--boot %s: it is kernel, bios or uefi", text)
 }
 
-// Open finds out what an image, an ISO or a netboot folder is. Recipes and closures
+// Open finds out what an image, an ISO or a netboot folder is. The name of an image may
+// have a word for its format behind it, as package diskfile reads it. Recipes and closures
 // are not for it: those who know them make a System by themselves.
-func Open(path string) (*System, error) {
-	info, err := os.Stat(path)
+func Open(text string) (*System, error) {
+	name, err := diskfile.Parse(text)
 	if err != nil {
 		return nil, err
 	}
-	if info.IsDir() {
-		return openNetboot(path)
+	info, err := os.Stat(name.Path)
+	switch {
+	case err != nil:
+		return nil, err
+	case name.ReadOnly:
+		return nil, fmt.Errorf("%s: what is written to its disk is discarded in any case: leave out the :ro", text)
+	case info.IsDir() && name.Format != "":
+		return nil, fmt.Errorf("%s: %s is a folder, and only a disk has a format", text, name.Path)
+	case info.IsDir():
+		return openNetboot(name.Path)
 	}
-	return openImage(path)
+	return openImage(name)
 }
 
 // stem is a file's name as a machine's.
@@ -117,21 +128,33 @@ func SafeName(text string) string {
 const bootCode = 440
 
 // openImage looks into an image file.
-func openImage(path string) (*System, error) {
-	s := &System{Name: stem(path), What: path, Disks: []Base{{File: path}},
+func openImage(name diskfile.Name) (*System, error) {
+	path := name.Path
+	s := &System{Name: stem(path), What: path, Disks: []Base{{File: path, Format: name.Format}},
 		NoKernel: fmt.Errorf("%s is an image, and its kernel is inside: --boot bios or --boot uefi starts it", path)}
+	format, err := name.Told()
+	if err != nil {
+		return nil, err
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
 	var disk io.ReaderAt = f
-	if qcow2.Detect(f) {
-		if q, err := qcow2.Open(f); err == nil {
-			disk = q
-		} else {
-			return s, nil // QEMU may read what ingot does not: a backing file, say
+	if format == diskfile.QCOW2 {
+		if _, err := qcow2.SelfContained(f); err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
 		}
+		size, err := f.Seek(0, io.SeekEnd)
+		if err != nil {
+			return nil, err
+		}
+		q, err := qcow2.Open(image.BlobOf(f, size))
+		if err != nil {
+			return s, nil // QEMU may read what ingot does not: extended L2 entries, say
+		}
+		disk = q
 	}
 	if iso9660.Detect(disk) {
 		s.Disks[0].Bus = vm.CDROM

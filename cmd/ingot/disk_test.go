@@ -1,0 +1,210 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"ingot/tests/testenv"
+)
+
+// qcow2That makes a qcow2 file of 1 MiB with qemu-img's options.
+func qcow2That(t *testing.T, path string, options ...string) string {
+	t.Helper()
+	if _, err := exec.LookPath("qemu-img"); err != nil {
+		testenv.Missing(t, "qemu-img is missing: tests/setup/debian brings it")
+	}
+	args := append(append([]string{"create", "-q", "-f", "qcow2"}, options...), path, "1M")
+	if out, err := exec.Command("qemu-img", args...).CombinedOutput(); err != nil {
+		t.Fatalf("qemu-img: %v\n%s", err, out)
+	}
+	return path
+}
+
+// TestGuestWritesQcow2 has a guest make its raw disks look like qcow2 files, one over a
+// secret of the host and one that keeps its data in a file of the host. The next guest finds
+// the bytes that this one wrote, neither reads the secret nor writes the file, and may go on
+// with its disks as they are.
+func TestGuestWritesQcow2(t *testing.T) {
+	s := newSession(t)
+	secret := s.file("secret", strings.Repeat("the host's secret\n", 1<<16))
+	victim := s.file("victim", strings.Repeat("v", 1<<20))
+	read := func(name string) []byte {
+		t.Helper()
+		data, err := os.ReadFile(filepath.Join(s.dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return data
+	}
+	s.file("xchg/backed", string(read(filepath.Base(qcow2That(t, filepath.Join(s.dir, "backed"), "-b", secret, "-F", "raw")))))
+	s.file("xchg/data", string(read(filepath.Base(qcow2That(t, filepath.Join(s.dir, "data"), "-o", "data_file="+victim+",data_file_raw=on")))))
+	s.file("victim", strings.Repeat("v", 1<<20)) // which qemu-img has made anew
+	for _, name := range []string{"a.img", "b.img"} {
+		s.file(name, strings.Repeat("\x00", 2<<20))
+	}
+	_, stderr, status := s.run("", "--xchg", "xchg", "--disk", "a.img", "--disk", "b.img",
+		"cat /tmp/xchg/backed > /dev/vda && cat /tmp/xchg/data > /dev/vdb && sync")
+	if status != 0 {
+		t.Fatalf("status %d\n%s", status, stderr)
+	}
+	if !bytes.HasPrefix(read("a.img"), []byte("QFI\xfb")) || !bytes.HasPrefix(read("b.img"), []byte("QFI\xfb")) {
+		t.Fatal("the guest has not written what it was to write")
+	}
+	// Once to be discarded, which is a layer over the disk, and once more to be kept.
+	stdout, stderr, status := s.run("", "--disk", "a.img:ro", "--disk", "b.img", "--disk", "a.img:raw:ro",
+		"head -c 4 /dev/vda; head -c 4 /dev/vdc; grep -c secret /dev/vda; blockdev --getsize64 /dev/vda; tr '\\0' w < /dev/zero | dd of=/dev/vdb bs=64k count=16 seek=1 iflag=fullblock conv=fsync 2>/dev/null; head -c 4 /dev/vdb")
+	if want := "QFI\xfbQFI\xfb1\n2097152\nQFI\xfb"; stdout != want || status != 0 {
+		// Its name is the one line in which the word stands.
+		t.Errorf("the guest read %q, status %d; want %q\n%s", stdout, status, want, stderr)
+	}
+	if !strings.Contains(stderr, "disk a.img: it begins like a qcow2 and is taken for the raw disk that its name says; a.img:qcow2 says") || strings.Count(stderr, "disk a.img:") != 1 {
+		t.Errorf("said %q; want what a.img is taken for, of the one that no word tells of", stderr)
+	}
+	if got := read("victim"); !bytes.Equal(got, bytes.Repeat([]byte("v"), 1<<20)) {
+		t.Errorf("the guest has written to a file of the host: %.40q", got)
+	}
+	if got := read("b.img"); got[64<<10] != 'w' || got[1<<20] != 'w' {
+		t.Error("the guest could not write to its raw disk")
+	}
+}
+
+// TestReferencesAreRefused gives an image that refers to a file of the host to all that take
+// one. Each names the reference; QEMU, which would only leave a mark here, is not started.
+func TestReferencesAreRefused(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("INGOT_KERNEL", testenv.Kernel(t))
+	t.Setenv("INGOT_GUEST", testenv.Guest(t))
+	t.Setenv("XDG_RUNTIME_DIR", filepath.Join(dir, "run"))
+	if err := os.Mkdir(filepath.Join(dir, "run"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	secret, ran := filepath.Join(dir, "secret"), filepath.Join(dir, "ran")
+	for name, text := range map[string]string{
+		"secret":             strings.Repeat("s", 1<<20),
+		"qemu-system-x86_64": "#!/bin/sh\ntouch " + ran + "\n",
+		"backed.yaml":        "machines: {a: {image: backed.qcow2}}\n",
+		"data.yaml":          "machines: {a: {image: data.qcow2}}\n",
+		"by-word.yaml":       "machines: {a: {image: 'backed.img:qcow2'}}\n",
+		"script":             "start\n",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+	at := func(name string) string { return filepath.Join(dir, name) }
+	qcow2That(t, at("backed.qcow2"), "-b", secret, "-F", "raw")
+	qcow2That(t, at("backed.img"), "-b", secret, "-F", "raw")
+	qcow2That(t, at("data.qcow2"), "-o", "data_file="+at("external"))
+	backed, data := fmt.Sprintf("a backing file, %q", secret), fmt.Sprintf("an external data file, %q", at("external"))
+	for _, x := range []struct {
+		want string
+		args []string
+	}{
+		{backed, []string{"run", at("backed.qcow2"), "--accel", "tcg"}},
+		{backed, []string{"run", at("backed.img:qcow2"), "--accel", "tcg"}},
+		{data, []string{"run", at("data.qcow2"), "--accel", "tcg"}},
+		{backed, []string{"run", at("backed.qcow2"), "--dry-run"}},
+		{backed, []string{"exec", "--accel", "tcg", "--disk", at("backed.qcow2"), "true"}},
+		{backed, []string{"exec", "--accel", "tcg", "--disk", at("backed.img:ro:qcow2"), "true"}},
+		{data, []string{"exec", "--accel", "tcg", "--disk", at("data.qcow2:ro"), "true"}},
+		{backed, []string{"network", at("backed.yaml"), "--accel", "tcg"}},
+		{backed, []string{"network", at("by-word.yaml"), "--accel", "tcg"}},
+		{data, []string{"network", at("data.yaml"), "--accel", "tcg"}},
+		{backed, []string{"test", at("backed.qcow2"), "--script", at("script"), "--accel", "tcg"}},
+		{data, []string{"test", at("data.qcow2"), "--script", at("script"), "--accel", "tcg"}},
+		{backed, []string{"check", at("backed.qcow2")}},
+		{data, []string{"check", at("data.qcow2")}},
+		{backed, []string{"convert", at("backed.qcow2"), "-o", at("out.img")}},
+		{data, []string{"convert", at("data.qcow2"), "-o", at("out.img")}},
+		{backed, []string{"serve", at("backed.qcow2"), "--socket", at("socket")}},
+		{backed, []string{"digest", at("backed.qcow2")}},
+	} {
+		code, out, errout := ingot(x.args...)
+		if code == 0 || !strings.Contains(errout, x.want) {
+			t.Errorf("%s: %d\n%s%s\nwant %s", strings.Join(x.args, " "), code, out, errout, x.want)
+		}
+	}
+	if _, err := os.Stat(ran); err == nil {
+		t.Error("QEMU was started")
+	}
+}
+
+// TestFormatOfImages: what only reads an image asks where its name and its first bytes do not
+// agree, and takes a word for it.
+func TestFormatOfImages(t *testing.T) {
+	dir := t.TempDir()
+	at := func(name string) string { return filepath.Join(dir, name) }
+	qcow2That(t, at("x.img"))
+	socket := at("socket")
+	for _, args := range [][]string{
+		{"check", at("x.img")}, {"digest", at("x.img")}, {"convert", at("x.img"), "-o", at("y.img")}, {"serve", at("x.img"), "--socket", socket},
+	} {
+		code, _, errout := ingot(args...)
+		if want := "x.img:raw or " + at("x.img") + ":qcow2 says which it is"; code == 0 || !strings.Contains(errout, want) {
+			t.Errorf("%s: %d, %s; want %s", args[0], code, errout, want)
+		}
+	}
+	info, err := os.Stat(at("x.img"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for word, size := range map[string]int64{"qcow2": 1 << 20, "raw": info.Size()} {
+		if code, _, errout := ingot("convert", at("x.img:"+word), "-o", at("y.img"), "-q"); code != 0 {
+			t.Errorf("convert as %s: %d, %s", word, code, errout)
+		} else if got, err := os.Stat(at("y.img")); err != nil || got.Size() != size {
+			t.Errorf("convert as %s: %d bytes, %v; want %d", word, got.Size(), err, size)
+		}
+	}
+	t.Setenv("INGOT_KERNEL", testenv.Kernel(t))
+	t.Setenv("INGOT_GUEST", testenv.Guest(t))
+	if code, _, errout := ingot("exec", "--new-disk", at("new.vmdk:1MiB"), "true"); code != execFailed || !strings.Contains(errout, "disks are raw or qcow2") {
+		t.Errorf("exec --new-disk x.vmdk: %d, %s", code, errout)
+	}
+	if code, _, errout := ingot("convert", at("x.img:raw"), "-o", at("x.img")); code == 0 || !strings.Contains(errout, "x.img") {
+		t.Errorf("convert onto itself: %d, %s", code, errout)
+	}
+}
+
+// TestGuestWritesRecipe: a guest that makes a recipe of its raw disk, which takes a file of
+// the host, has made no recipe.
+func TestGuestWritesRecipe(t *testing.T) {
+	dir := t.TempDir()
+	text := "name: evil\nfiles:\n  /leak: {file: /etc/hostname}\ndisk:\n  partitions:\n    - {name: root, filesystem: ext4, size: 16MiB}\n"
+	text += strings.Repeat("#", 1<<20-len(text))
+	disk := filepath.Join(dir, "disk.img")
+	if err := os.WriteFile(disk, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	machine := machineFlags{}
+	if kind, err := machine.kind(disk); err != nil || kind != isImage {
+		t.Errorf("run takes it for %d, %v; want an image", kind, err)
+	}
+	if image, err := looksLikeImage(disk); err != nil || !image {
+		t.Errorf("serve and convert take it for an image: %v, %v", image, err)
+	}
+	if code, _, errout := ingot("test", disk); code == 0 || !strings.Contains(errout, "is a disk, which has no tests") {
+		t.Errorf("test: %d, %s", code, errout)
+	}
+	if err := os.WriteFile(disk, []byte("/nix/store/00000000000000000000000000000001-a\n\n0\n"+strings.Repeat("\n", 1<<20)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if kind, err := machine.kind(disk); err != nil || kind != isImage {
+		t.Errorf("run takes a graph for %d, %v; want an image", kind, err)
+	}
+	for name, want := range map[string]kindOfSystem{"web.yaml": isRecipe, "web": isRecipe, "none": isRecipe, "web.img": isImage, "web.yaml:raw": isImage} {
+		if name != "none" && !strings.Contains(name, ":") {
+			if err := os.WriteFile(filepath.Join(dir, name), []byte(text[:100]), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if kind, err := machine.kind(filepath.Join(dir, name)); err != nil || kind != want {
+			t.Errorf("run takes %s for %d, %v; want %d", name, kind, err, want)
+		}
+	}
+}

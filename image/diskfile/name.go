@@ -1,0 +1,153 @@
+package diskfile
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"ingot/image/qcow2"
+)
+
+// Format is how the bytes of a disk lie in its file.
+type Format string
+
+const (
+	Raw   Format = "raw"
+	QCOW2 Format = "qcow2"
+)
+
+// A Name is a disk's file as a person names it.
+type Name struct {
+	Path     string
+	Format   Format // empty if no word says it
+	ReadOnly bool
+}
+
+// Words that stand behind the name of a file.
+const (
+	wordSeparator = ":"
+	readOnly      = "ro"
+)
+
+// take takes the last word from a name, if it is one that is not there yet.
+func (n Name) take() (Name, bool) {
+	at := strings.LastIndex(n.Path, wordSeparator)
+	if at <= 0 {
+		return n, false
+	}
+	switch word := n.Path[at+1:]; {
+	case word == readOnly && !n.ReadOnly:
+		n.ReadOnly = true
+	case (word == string(Raw) || word == string(QCOW2)) && n.Format == "":
+		n.Format = Format(word)
+	default:
+		return n, false
+	}
+	n.Path = n.Path[:at]
+	return n, true
+}
+
+// An AmbiguousError says that a name means two files that are there.
+type AmbiguousError struct{ Text, One, Other string }
+
+func (e *AmbiguousError) Error() string {
+	return fmt.Sprintf("%s: there is a file %s and a file %s: rename one of them", e.Text, e.One, e.Other)
+}
+
+// Parse reads FILE, with :raw or :qcow2 and :ro behind it, in any order.
+func Parse(text string) (Name, error) {
+	var there []Name
+	n, more := Name{Path: text}, true
+	last := n
+	for more {
+		last = n
+		if _, err := os.Lstat(n.Path); err == nil {
+			there = append(there, n)
+		}
+		n, more = n.take()
+	}
+	switch len(there) {
+	case 0:
+		return last, nil // the error that it is not there names no word
+	case 1:
+		return there[0], nil
+	}
+	return Name{}, &AmbiguousError{text, there[0].Path, there[1].Path}
+}
+
+// others are suffixes of formats that ingot neither reads nor gives to QEMU.
+var others = []string{".qcow", ".qed", ".vmdk", ".vdi", ".vhd", ".vpc", ".vhdx", ".dmg", ".ova"}
+
+// A FormatError says that the name of a file is that of another format.
+type FormatError struct{ Path string }
+
+func (e *FormatError) Error() string {
+	return fmt.Sprintf("%s: disks are raw or qcow2, and this is neither by its name: `qemu-img convert -O qcow2` makes a qcow2 of it; %[1]s:raw or %[1]s:qcow2 says that it is one",
+		e.Path)
+}
+
+// FormatOf returns the format that a file's name says.
+func FormatOf(path string) (Format, error) {
+	switch ext := strings.ToLower(filepath.Ext(path)); {
+	case ext == ".qcow2":
+		return QCOW2, nil
+	case slices.Contains(others, ext):
+		return "", &FormatError{path}
+	}
+	return Raw, nil
+}
+
+// Told returns the format that is told: by a word, or else by the file's name.
+func (n Name) Told() (Format, error) {
+	if n.Format != "" {
+		return n.Format, nil
+	}
+	return FormatOf(n.Path)
+}
+
+// An UndecidedError says that a file's name says raw and its first bytes say qcow2.
+type UndecidedError struct{ Path string }
+
+func (e *UndecidedError) Error() string {
+	return fmt.Sprintf("%s: its name is that of a raw disk, and its first bytes are those of a qcow2: %[1]s:raw or %[1]s:qcow2 says which it is", e.Path)
+}
+
+// Decide returns the format of an open file, and an [*UndecidedError] if its name and its
+// first bytes do not agree and no word says which is right.
+func (n Name) Decide(file io.ReaderAt) (Format, error) {
+	format, err := n.Told()
+	if err == nil && n.Format == "" && format == Raw && qcow2.Detect(file) {
+		return "", &UndecidedError{n.Path}
+	}
+	return format, err
+}
+
+// String writes a name as [Parse] reads it.
+func (n Name) String() string {
+	text := n.Path
+	if n.Format != "" {
+		text += wordSeparator + string(n.Format)
+	}
+	if n.ReadOnly {
+		text += wordSeparator + readOnly
+	}
+	return text
+}
+
+// disks are suffixes of images of disks.
+var disks = append([]string{".qcow2", ".img", ".raw", ".iso"}, others...)
+
+// IsDisk says whether a name is that of a disk, whatever lies in its file: by a word, by
+// its suffix, or since it leads to a device. What is otherwise told by its contents, such as
+// a recipe from an image, is not to be told by those of a disk: a guest could make its own
+// disk a recipe, and have the host read files for it.
+func (n Name) IsDisk() bool {
+	if n.Format != "" || n.ReadOnly || slices.Contains(disks, strings.ToLower(filepath.Ext(n.Path))) {
+		return true
+	}
+	info, err := os.Stat(n.Path)
+	return err == nil && info.Mode()&(os.ModeDevice|os.ModeCharDevice) == os.ModeDevice
+}

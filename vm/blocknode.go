@@ -1,0 +1,201 @@
+package vm
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"ingot/image/diskfile"
+	"ingot/image/qcow2"
+)
+
+// QEMU is told of each disk, down to the file, what it is and what reads it. It finds
+// nothing out by itself: neither a format by the first bytes, nor a protocol by what a path
+// begins with, nor a backing file by a header.
+
+// A blockNode is a node of QEMU's graph of block devices, as blockdev-add takes it: values
+// are texts, nodes, and nil for none.
+//
+// https://www.qemu.org/docs/master/interop/qemu-qmp-ref.html#object-QMP-block-core.BlockdevOptions
+type blockNode map[string]any
+
+// options writes a node as options of -drive: with dots where that says all, and as JSON
+// where something is nil, which dots cannot say.
+func (n blockNode) options() (string, error) {
+	if !n.hasNil() {
+		return strings.Join(n.dotted(""), ","), nil
+	}
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(n); err != nil {
+		return "", err
+	}
+	return "file=json:" + escape(strings.TrimSuffix(b.String(), "\n")), nil
+}
+
+func (n blockNode) hasNil() bool {
+	for _, v := range n {
+		if inner, ok := v.(blockNode); v == nil || ok && inner.hasNil() {
+			return true
+		}
+	}
+	return false
+}
+
+// dotted returns the options, that of the format first.
+func (n blockNode) dotted(prefix string) []string {
+	var options []string
+	for key, v := range n {
+		switch v := v.(type) {
+		case blockNode:
+			options = append(options, v.dotted(prefix+key+".")...)
+		default:
+			options = append(options, fmt.Sprintf("%s%s=%s", prefix, key, escape(fmt.Sprint(v))))
+		}
+	}
+	slices.SortFunc(options, func(a, b string) int {
+		x, y := strings.HasPrefix(a, "driver="), strings.HasPrefix(b, "driver=")
+		switch {
+		case x && !y:
+			return -1
+		case y && !x:
+			return 1
+		}
+		return strings.Compare(a, b)
+	})
+	return options
+}
+
+// source returns what QEMU opens, as options of -drive.
+func (d *Disk) source(l *line) (string, error) {
+	if d.NBD == nil && d.isAddress() { // which is the name of a protocol on purpose
+		return "driver=raw,file=" + escape(d.Path), nil
+	}
+	n, err := d.node(l)
+	if err != nil {
+		return "", err
+	}
+	return n.options()
+}
+
+// node describes a disk.
+func (d *Disk) node(l *line) (blockNode, error) {
+	if d.NBD != nil {
+		file := blockNode{"driver": "nbd", "server": blockNode{"type": "fd", "str": fmt.Sprint(l.pass(d.NBD))}}
+		if d.Export != "" {
+			file["export"] = d.Export
+		}
+		return blockNode{"driver": string(diskfile.Raw), "file": file}, nil
+	}
+	if d.isAddress() {
+		return nil, fmt.Errorf("disk %s: an address cannot lie below a file; a connected socket can", d.name())
+	}
+	format, err := d.format()
+	if err != nil {
+		return nil, err
+	}
+	file, err := d.file(l)
+	if err != nil {
+		return nil, err
+	}
+	n := blockNode{"driver": string(format), "file": file}
+	switch {
+	case d.Backing != nil:
+		n["backing"], err = d.Backing.node(l)
+	case format == diskfile.QCOW2:
+		n["backing"] = nil
+	}
+	return n, err
+}
+
+// file describes the file of the host, or the one without a name.
+func (d *Disk) file(l *line) (blockNode, error) {
+	if d.layer != nil {
+		return blockNode{"driver": "file", "filename": fmt.Sprintf("/proc/self/fd/%d", l.pass(d.layer))}, nil
+	}
+	path, err := filepath.Abs(d.Path)
+	if err != nil {
+		return nil, err
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	driver := "file"
+	if info.Mode()&os.ModeDevice != 0 {
+		driver = "host_device"
+	}
+	if !utf8.ValidString(path) { // JSON has no words for it
+		name := path
+		path = fmt.Sprintf("/proc/self/fd/%d", l.inherit(func(*Machine) (*os.File, error) { return os.Open(name) }))
+	}
+	return blockNode{"driver": driver, "filename": path}, nil
+}
+
+// format returns the disk's format.
+func (d *Disk) format() (diskfile.Format, error) {
+	if d.isAddress() {
+		return diskfile.Raw, nil
+	}
+	return diskfile.Name{Path: d.Path, Format: d.Format}.Told()
+}
+
+// open looks at the disk's file and returns how many bytes the guest will see. A qcow2 file
+// that refers to another one is refused here: QEMU, which would open whatever the file
+// names, does not see it.
+func (d *Disk) open() (size int64, err error) {
+	format, err := d.format()
+	if err != nil {
+		return 0, err
+	}
+	f, err := os.Open(d.Path)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return 0, err
+	}
+	if !info.Mode().IsRegular() && info.Mode()&os.ModeDevice == 0 {
+		return 0, fmt.Errorf("disk %s: neither a file nor a device", d.Path)
+	}
+	if format == diskfile.QCOW2 {
+		if size, err = qcow2.SelfContained(f); err != nil {
+			return 0, fmt.Errorf("disk %s: %w", d.Path, err)
+		}
+		return size, nil
+	}
+	if info.Mode()&os.ModeCharDevice != 0 {
+		return 0, nil
+	}
+	// Unlike its stat, the end of a file is right for block devices, too.
+	return f.Seek(0, io.SeekEnd)
+}
+
+// disguised returns what to tell of a raw disk whose first bytes are those of a qcow2 file:
+// a guest may have written them, or the person may have meant one.
+func (d *Disk) disguised() string {
+	if d.NBD != nil || d.isAddress() || d.layer != nil || d.Format != "" {
+		return ""
+	}
+	if format, err := d.format(); err != nil || format != diskfile.Raw {
+		return ""
+	}
+	f, err := os.Open(d.Path)
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	if !qcow2.Detect(f) {
+		return ""
+	}
+	return fmt.Sprintf("disk %s: it begins like a qcow2 and is taken for the raw disk that its name says; %[1]s:qcow2 says that it is a qcow2, and %[1]s:raw that it is not", d.Path)
+}

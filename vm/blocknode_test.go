@@ -1,0 +1,102 @@
+package vm
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"ingot/image"
+	"ingot/image/diskfile"
+	"ingot/image/qcow2"
+)
+
+// TestBlockNode: what QEMU is told leaves nothing for it to find out, whatever a path looks
+// like.
+func TestBlockNode(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	fd, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer fd.Close()
+	for _, name := range []string{"json:{}", "nbd:host:1", "fat:rw:.", "a,b=c.img", "latin-\xe9.img"} {
+		if err := os.WriteFile(name, nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"x.qcow2", "latin-\xe9.qcow2", `a",b.qcow2`} {
+		if err := qcow2.Write(t.Context(), image.Hole(1<<20), name, image.WriteOptions{NoSync: true}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, x := range []struct {
+		disk Disk
+		want string
+	}{
+		{Disk{Path: "json:{}"}, "driver=raw,file.driver=file,file.filename=DIR/json:{}"},
+		{Disk{Path: "nbd:host:1"}, "driver=raw,file.driver=file,file.filename=DIR/nbd:host:1"},
+		{Disk{Path: "fat:rw:."}, "driver=raw,file.driver=file,file.filename=DIR/fat:rw:."},
+		{Disk{Path: "a,b=c.img"}, "driver=raw,file.driver=file,file.filename=DIR/a,,b=c.img"},
+		{Disk{Path: "latin-\xe9.img"}, "driver=raw,file.driver=file,file.filename=/proc/self/fd/3"},
+		{Disk{Path: "x.qcow2"}, `file=json:{"backing":null,,"driver":"qcow2",,"file":{"driver":"file",,"filename":"DIR/x.qcow2"}}`},
+		{Disk{Path: `a",b.qcow2`}, `file=json:{"backing":null,,"driver":"qcow2",,"file":{"driver":"file",,"filename":"DIR/a\",,b.qcow2"}}`},
+		{Disk{Path: "latin-\xe9.qcow2"}, `file=json:{"backing":null,,"driver":"qcow2",,"file":{"driver":"file",,"filename":"/proc/self/fd/3"}}`},
+		{Disk{Path: "x.qcow2", Format: diskfile.Raw}, "driver=raw,file.driver=file,file.filename=DIR/x.qcow2"},
+		{Disk{NBD: fd, Export: "a,b"}, "driver=raw,file.driver=nbd,file.export=a,,b,file.server.str=3,file.server.type=fd"},
+		{Disk{layer: fd, Format: diskfile.QCOW2, Backing: &Disk{Path: "x.qcow2"}},
+			`file=json:{"backing":{"backing":null,,"driver":"qcow2",,"file":{"driver":"file",,"filename":"DIR/x.qcow2"}},,"driver":"qcow2",,"file":{"driver":"file",,"filename":"/proc/self/fd/3"}}`},
+		{Disk{layer: fd, Format: diskfile.QCOW2, Backing: &Disk{NBD: fd}},
+			"driver=qcow2,backing.driver=raw,backing.file.driver=nbd,backing.file.server.str=4,backing.file.server.type=fd,file.driver=file,file.filename=/proc/self/fd/3"},
+		{Disk{Path: os.DevNull}, "driver=raw,file.driver=host_device,file.filename=/dev/null"},
+	} {
+		got, err := x.disk.source(&line{})
+		if got = strings.ReplaceAll(got, dir, "DIR"); err != nil || got != x.want {
+			t.Errorf("%+v: %s, %v; want %s", x.disk, got, err, x.want)
+		}
+	}
+}
+
+// TestDiskFormat: the name or a word decides, and neither is asked of the file's bytes.
+func TestDiskFormat(t *testing.T) {
+	dir := t.TempDir()
+	named, disguised := filepath.Join(dir, "x.qcow2"), filepath.Join(dir, "x.img")
+	for _, path := range []string{named, disguised} {
+		if err := qcow2.Write(t.Context(), image.Hole(1<<20), path, image.WriteOptions{NoSync: true}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	plain, folder := filepath.Join(dir, "plain.qcow2"), filepath.Join(dir, "folder")
+	if err := os.WriteFile(plain, make([]byte, 512), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(folder, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, x := range []struct {
+		disk      Disk
+		format    diskfile.Format
+		fails     string
+		disguised bool
+	}{
+		{Disk{Path: named}, diskfile.QCOW2, "", false},
+		{Disk{Path: named, Format: diskfile.Raw}, diskfile.Raw, "", false},
+		{Disk{Path: disguised}, diskfile.Raw, "", true},
+		{Disk{Path: disguised, Format: diskfile.Raw}, diskfile.Raw, "", false},
+		{Disk{Path: disguised, Format: diskfile.QCOW2}, diskfile.QCOW2, "", false},
+		{Disk{Path: plain}, diskfile.QCOW2, "not a qcow2 file", false},
+		{Disk{Path: plain, Format: "vmdk"}, "vmdk", `format "vmdk"; it is raw or qcow2`, false},
+		{Disk{Path: filepath.Join(dir, "none.vmdk")}, "", "no such file", false},
+		{Disk{Path: folder}, diskfile.Raw, "neither a file nor a device", false},
+	} {
+		format, _ := x.disk.format()
+		err := x.disk.check()
+		if format != x.format || (err == nil) != (x.fails == "") || err != nil && !strings.Contains(err.Error(), x.fails) {
+			t.Errorf("%+v: %s, %v; want %s, %s", x.disk, format, err, x.format, x.fails)
+		}
+		if note := x.disk.disguised(); (note != "") != x.disguised {
+			t.Errorf("%+v: the note %q", x.disk, note)
+		}
+	}
+}

@@ -1,0 +1,236 @@
+package run
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"ingot/image"
+	"ingot/image/diskfile"
+	"ingot/image/qcow2"
+	"ingot/tests/testenv"
+	"ingot/vm"
+)
+
+// evil makes a qcow2 file that names another file of the host; sixteen bytes of raw disk may
+// begin like it just as well.
+func evil(t *testing.T, path string, options ...string) {
+	t.Helper()
+	if _, err := exec.LookPath("qemu-img"); err != nil {
+		testenv.Missing(t, "qemu-img is missing: tests/setup/debian brings it")
+	}
+	args := append(append([]string{"create", "-q", "-f", "qcow2"}, options...), path, "1M")
+	if out, err := exec.Command("qemu-img", args...).CombinedOutput(); err != nil {
+		t.Fatalf("qemu-img: %v\n%s", err, out)
+	}
+}
+
+// TestReferences: an image that names a file of the host is refused with that name before
+// QEMU is started, as an image to run and as a file that keeps changes.
+func TestReferences(t *testing.T) {
+	dir := t.TempDir()
+	secret := filepath.Join(dir, "secret")
+	if err := os.WriteFile(secret, make([]byte, 1<<20), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ran := filepath.Join(dir, "ran")
+	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+	if err := os.WriteFile(filepath.Join(dir, "qemu-system-x86_64"), []byte("#!/bin/sh\ntouch "+ran+"\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for kind, options := range map[string][]string{
+		"a backing file, %q":        {"-b", secret, "-F", "raw"},
+		"an external data file, %q": {"-o", "data_file=" + filepath.Join(dir, "data")},
+	} {
+		named := secret
+		if strings.Contains(kind, "external") {
+			named = filepath.Join(dir, "data")
+		}
+		want := fmt.Sprintf(kind, named)
+		path := filepath.Join(dir, "evil.qcow2")
+		os.Remove(path)
+		evil(t, path, options...)
+		if s, err := Open(path); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("Open = %+v, %v; want %s", s, err, want)
+		}
+		img := filepath.Join(dir, "evil.img")
+		if err := os.Rename(path, img); err != nil {
+			t.Fatal(err)
+		}
+		if s, err := Open(img + ":qcow2"); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("Open by a word = %+v, %v; want %s", s, err, want)
+		}
+		if s, err := Open(img); err != nil || s.Disks[0].Format != "" {
+			t.Errorf("Open of what is raw by its name = %+v, %v", s, err)
+		}
+		// As the file that keeps changes to a disk that is fine.
+		kept := filepath.Join(dir, "kept.qcow2")
+		if err := os.Rename(img, kept); err != nil {
+			t.Fatal(err)
+		}
+		s := system(t)
+		id, err := identify(t.Context(), s.Disks[0], s.Disks[0].Map)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := id.write(kept); err != nil {
+			t.Fatal(err)
+		}
+		x, err := Start(t.Context(), s, Options{DiskImage: kept, Accel: vm.TCG}, Host{Registry: Registry{filepath.Join(dir, "run")}})
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("Start over a kept disk image: %v; want %s", err, want)
+		}
+		if err == nil {
+			x.Close()
+		}
+		os.Remove(kept)
+		os.Remove(kept + baseSuffix)
+	}
+	if _, err := os.Stat(ran); err == nil {
+		t.Error("QEMU was started")
+	}
+}
+
+// TestFormatIsKept: what the base of a kept disk image is taken for is remembered, and a
+// base that is raw by its name stays raw whatever is written to it.
+func TestFormatIsKept(t *testing.T) {
+	dir := t.TempDir()
+	img, kept := filepath.Join(dir, "base.img"), filepath.Join(dir, "kept.qcow2")
+	emptyDisk(t, img)
+	for _, format := range []diskfile.Format{diskfile.Raw, diskfile.QCOW2} {
+		other := map[diskfile.Format]diskfile.Format{diskfile.Raw: diskfile.QCOW2, diskfile.QCOW2: diskfile.Raw}[format]
+		base := Base{File: img, Format: format}
+		var notes []string
+		h := Host{Warn: func(note string) { notes = append(notes, note) }}
+		for range 2 {
+			if err := keep(t.Context(), kept, base, 0, h); err != nil || notes != nil {
+				t.Fatalf("%s: keep: %v, %q", format, err, notes)
+			}
+		}
+		id, err := readIdentity(kept)
+		if want := map[diskfile.Format]int64{diskfile.QCOW2: 1 << 20}[format]; err != nil || id.Format != format || want > 0 && id.Size != want {
+			t.Errorf("the identity is %+v, %v; want the format %s", id, err, format)
+		}
+		base.Format = other
+		var changed *FormatChangedError
+		if err := keep(t.Context(), kept, base, 0, h); !errors.As(err, &changed) || changed.Was != format || changed.Is != other {
+			t.Errorf("taken for %s: %v; want a FormatChangedError", other, err)
+		}
+		// One of an ingot that did not write it down yet.
+		id.Format = ""
+		if err := id.write(kept); err != nil {
+			t.Fatal(err)
+		}
+		base.Format = format
+		if err := keep(t.Context(), kept, base, 0, h); err != nil {
+			t.Error(err)
+		}
+		base.Format = other
+		id, err = readIdentity(kept)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := keep(t.Context(), kept, base, 0, h); !errors.As(err, new(*BaseChangedError)) {
+			t.Errorf("an old identity, taken for %s: %v; want a BaseChangedError", other, err)
+		}
+		os.Remove(kept)
+		os.Remove(kept + baseSuffix)
+	}
+	raw, err := Base{File: img}.open(t.Context())
+	if info, _ := os.Stat(img); err != nil || raw.Size() != info.Size() {
+		t.Errorf("a base that is raw by its name has %d bytes, %v; want %d", raw.Size(), err, info.Size())
+	}
+}
+
+func TestReadIdentity(t *testing.T) {
+	dir := t.TempDir()
+	kept := filepath.Join(dir, "kept.qcow2")
+	digest, seen := digestName+strings.Repeat("0a", 32), strings.Repeat("b1", 32)
+	for text, want := range map[string]string{
+		fmt.Sprintf(`{"size": 5, "digest": %q, "seen": %q}`, digest, seen):                    "",
+		fmt.Sprintf(`{"size": 5, "digest": %q, "seen": %q, "format": "qcow2"}`, digest, seen): "",
+		fmt.Sprintf(`{"size": -5, "digest": %q, "seen": %q}`, digest, seen):                   "size: -5 is negative",
+		fmt.Sprintf(`{"size": 5, "digest": "\u001b[2J", "seen": %q}`, seen):                   `digest: "\x1b[2J" is not`,
+		fmt.Sprintf(`{"size": 5, "digest": %q, "seen": "x"}`, digest):                         `seen: "x" is not`,
+		fmt.Sprintf(`{"size": 5, "digest": %q, "seen": %q, "format": "vmdk"}`, digest, seen):  `format: "vmdk" is neither`,
+		`{`:                                     "unexpected end of JSON",
+		strings.Repeat(" ", maxIdentity) + "{}": "more than 65536 bytes",
+	} {
+		if err := os.WriteFile(kept+baseSuffix, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		id, err := readIdentity(kept)
+		switch {
+		case want == "" && (err != nil || id.Size != 5):
+			t.Errorf("%.90s: %+v, %v", text, id, err)
+		case want != "" && (err == nil || !strings.Contains(err.Error(), want) || !strings.HasPrefix(err.Error(), kept+baseSuffix)):
+			t.Errorf("%.90s: %v; want an error with %q", text, err, want)
+		}
+	}
+}
+
+// FuzzIdentity: what is read is fit to be shown and comes out as it went in.
+func FuzzIdentity(f *testing.F) {
+	digest, seen := digestName+strings.Repeat("0a", 32), strings.Repeat("b1", 32)
+	f.Add([]byte(fmt.Sprintf(`{"size": 5, "digest": %q, "seen": %q, "format": "raw"}`, digest, seen)))
+	f.Add([]byte(`{"size":1e9,"digest":[],"seen":null}`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		id, err := parseIdentity(text)
+		if err != nil {
+			return
+		}
+		for _, r := range id.Digest + id.Seen + string(id.Format) {
+			if r < ' ' || r > '~' {
+				t.Fatalf("%q is shown to people", r)
+			}
+		}
+		if id.Size < 0 || len(text) > maxIdentity {
+			t.Fatalf("%+v of %d bytes was taken", id, len(text))
+		}
+	})
+}
+
+// TestOpenWords reads the words behind the name of an image.
+func TestOpenWords(t *testing.T) {
+	dir := t.TempDir()
+	boots := make([]byte, 1<<20)
+	boots[0] = 0xeb
+	var b image.Builder
+	b.Add(0, image.Bytes(boots), nil)
+	m, err := b.Map(1 << 20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	img := filepath.Join(dir, "disk.img")
+	if err := qcow2.Write(t.Context(), m, img, image.WriteOptions{NoSync: true}); err != nil {
+		t.Fatal(err)
+	}
+	for text, want := range map[string]string{
+		img:                        "disk  []",
+		img + ":raw":               "disk raw []",
+		img + ":qcow2":             "disk qcow2 []",
+		img + ":ro":                "leave out the :ro",
+		dir + ":raw":               "is a folder, and only a disk has a format",
+		filepath.Join(dir, "none"): "no such file",
+	} {
+		s, err := Open(text)
+		got := fmt.Sprint(err)
+		if err == nil {
+			got = fmt.Sprint(s.Name, " ", s.Disks[0].Format, " ", s.Firmware)
+		}
+		if err == nil && got != want || err != nil && !strings.Contains(got, want) {
+			t.Errorf("Open(%s) = %s; want %s", text, got, want)
+		}
+	}
+	vmdk := filepath.Join(dir, "x.vmdk")
+	if err := os.WriteFile(vmdk, boots, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(vmdk); !errors.As(err, new(*diskfile.FormatError)) {
+		t.Errorf("Open of a VMDK = %v; want a FormatError", err)
+	}
+}
