@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"os"
 	"path"
+	"slices"
 	"strings"
 	"testing"
 
@@ -77,10 +78,13 @@ func FuzzProgram(f *testing.F) {
 	if err := c.meet(program{"usr/bin/x", image.Bytes(whole), "x"}); err == nil || !strings.Contains(err.Error(), "ld-linux-x86-64.so.2, which /usr/bin/x of package x needs") {
 		f.Fatalf("meet = %v; want its interpreter to be missing", err)
 	}
-	if p, err := elf.NewFile(bytes.NewReader(whole)); err != nil {
+	p, err := elf.NewFile(bytes.NewReader(whole))
+	if err != nil {
 		f.Fatal(err)
-	} else if libraries, err := p.ImportedLibraries(); err != nil || len(opened(p, libraries)) != 2 || searched(p, "usr/bin/x")[0] != "usr/lib" {
-		f.Fatalf("the seed needs %q, %q from %q, %v", libraries, opened(p, libraries), searched(p, "usr/bin/x"), err)
+	}
+	d, err := readDynamic(p)
+	if err != nil || len(d.needed) != 1 || len(d.opened()) != 2 || d.searched(p.Machine, "usr/bin/x")[0] != "usr/lib" {
+		f.Fatalf("the seed needs %+v, %q from %q, %v", d, d.opened(), d.searched(p.Machine, "usr/bin/x"), err)
 	}
 	f.Add(whole)
 	f.Fuzz(func(t *testing.T, data []byte) {
@@ -94,17 +98,70 @@ func FuzzProgram(f *testing.F) {
 		if in := interp(p); len(in) > 4096 {
 			t.Errorf("an interpreter of %d bytes", len(in))
 		}
-		needed, err := p.ImportedLibraries()
+		d, err := readDynamic(p)
 		if err != nil {
 			return
 		}
-		for _, dir := range searched(p, "usr/bin/x") {
+		for _, dir := range d.searched(p.Machine, "usr/bin/x") {
 			if path.IsAbs(dir) || dir != path.Clean(dir) {
 				t.Errorf("libraries are looked for in %q", dir)
 			}
 		}
-		opened(p, needed)
+		// debug/elf, where it does not know better, says the same.
+		if needed, err := p.ImportedLibraries(); err == nil && p.SectionByType(elf.SHT_DYNAMIC) != nil && !slices.Equal(needed, d.needed) {
+			t.Errorf("needed are %q; debug/elf says %q", d.needed, needed)
+		}
 	})
+}
+
+// TestManyNames has each entry of a program name the whole of its table of names.
+func TestManyNames(t *testing.T) {
+	whole := smallProgram()
+	p, err := elf.NewFile(bytes.NewReader(whole))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.Sections[1].Type != elf.SHT_STRTAB || p.Sections[3].Type != elf.SHT_DYNAMIC {
+		t.Fatal("the seed has other sections")
+	}
+	headers := len(whole) - 4*64
+	for name, x := range map[string]struct {
+		entries, names int
+		flags          elf.SectionFlag
+		want           string
+	}{
+		"long name":    {10, 5000, 0, "a name has more than 4096 bytes"},
+		"many entries": {100_000, 100, 0, "has 1600000 bytes; at most 65536 are read"},
+		"compressed":   {1, 1, elf.SHF_COMPRESSED, "is compressed"},
+	} {
+		b := bytes.Clone(whole)
+		put := func(section int, at, size int) {
+			h := b[headers+64*section:]
+			binary.LittleEndian.PutUint64(h[24:], uint64(at))
+			binary.LittleEndian.PutUint64(h[32:], uint64(size))
+		}
+		put(1, len(b), x.names+1)
+		b = append(append(b, strings.Repeat("x", x.names)...), 0)
+		at := len(b)
+		if x.flags&elf.SHF_COMPRESSED != 0 {
+			var header bytes.Buffer
+			binary.Write(&header, binary.LittleEndian, elf.Chdr64{Type: uint32(elf.COMPRESS_ZLIB), Size: 1 << 40, Addralign: 8})
+			b = append(b, header.Bytes()...)
+		}
+		put(3, at, len(b)-at+16*x.entries)
+		binary.LittleEndian.PutUint64(b[headers+64*3+8:], uint64(x.flags))
+		for range x.entries {
+			b = binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint64(b, uint64(elf.DT_NEEDED)), 0)
+		}
+		f, err := elf.NewFile(bytes.NewReader(b))
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if _, err := readDynamic(f); err == nil || !strings.Contains(err.Error(), x.want) {
+			t.Errorf("%s: readDynamic = %v; want %s", name, err, x.want)
+		}
+	}
 }
 
 // FuzzKind tells scripts from programs.

@@ -89,17 +89,17 @@ func (c *collector) meet(p program) error {
 			return err
 		}
 	}
-	needed, err := f.ImportedLibraries()
+	d, err := readDynamic(f)
 	if err != nil {
 		return fmt.Errorf("/%s of %s: %w", p.path, p.of, err)
 	}
-	dirs := searched(f, p.path)
-	for _, name := range needed {
+	dirs := d.searched(f.Machine, p.path)
+	for _, name := range d.needed {
 		if err := c.library(p, f, name, dirs); err != nil {
 			return err
 		}
 	}
-	for _, name := range opened(f, needed) {
+	for _, name := range d.opened() {
 		var missing *missingError
 		if err := c.library(p, f, name, dirs); err != nil && !errors.As(err, &missing) {
 			return err
@@ -109,12 +109,11 @@ func (c *collector) meet(p program) error {
 }
 
 // opened returns the libraries that a program is known to open as it runs.
-func opened(f *elf.File, needed []string) (names []string) {
-	if slices.Contains(needed, "libc.so.6") {
+func (d dynamic) opened() (names []string) {
+	if slices.Contains(d.needed, "libc.so.6") {
 		names = append(names, "libgcc_s.so.1") // to end threads; the C library aborts without
 	}
-	symbols, err := f.ImportedSymbols()
-	if err == nil && slices.ContainsFunc(symbols, func(s elf.ImportedSymbol) bool { return s.Name == "__nss_configure_lookup" }) {
+	if d.lookup {
 		names = append(names, "libnss_dns.so.2") // whose lookups it is about to set up: Nix does
 	}
 	return names
@@ -134,21 +133,15 @@ func interp(f *elf.File) string {
 }
 
 // searched returns the folders in which ld.so(8) looks for the libraries of a program.
-func searched(f *elf.File, name string) []string {
+func (d dynamic) searched(machine elf.Machine, name string) []string {
 	var dirs []string
-	for _, tag := range []elf.DynTag{elf.DT_RUNPATH, elf.DT_RPATH} {
-		list, err := f.DynString(tag)
-		if err != nil {
-			continue
-		}
-		for dir := range strings.SplitSeq(strings.Join(list, ":"), ":") {
-			dir = strings.NewReplacer("$ORIGIN", "/"+path.Dir(name), "${ORIGIN}", "/"+path.Dir(name)).Replace(dir)
-			if dir != "" {
-				dirs = append(dirs, merged(dir))
-			}
+	for dir := range strings.SplitSeq(strings.Join(d.paths, ":"), ":") {
+		dir = strings.NewReplacer("$ORIGIN", "/"+path.Dir(name), "${ORIGIN}", "/"+path.Dir(name)).Replace(dir)
+		if dir != "" {
+			dirs = append(dirs, merged(dir))
 		}
 	}
-	if dir := multiarch[f.Machine].dir; dir != "" {
+	if dir := multiarch[machine].dir; dir != "" {
 		dirs = append(dirs, "usr/lib/"+dir)
 	}
 	return append(dirs, "usr/lib64", "usr/lib")

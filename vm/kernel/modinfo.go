@@ -37,6 +37,9 @@ func parseModinfo(object []byte) (Info, error) {
 	if section == nil {
 		return Info{}, errors.New("not a kernel module: no " + modinfoSection + " section")
 	}
+	if section.Flags&elf.SHF_COMPRESSED != 0 { // the kernel would not read it either
+		return Info{}, fmt.Errorf("%s section: is compressed", modinfoSection)
+	}
 	data, err := section.Data()
 	if err != nil {
 		return Info{}, fmt.Errorf("%s section: %w", modinfoSection, err)
