@@ -130,8 +130,6 @@ func FuzzReader(f *testing.F) {
 		f.Add(b[systemAreaSize:])
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if err := readAll(append(make([]byte, systemAreaSize), b...)); err != nil && strings.Contains(err.Error(), "\n") {
-			t.Errorf("%q; want one line", err)
-		}
+		_ = readAll(append(make([]byte, systemAreaSize), b...)) // any error will do, which may have any name in it
 	})
 }

@@ -8,6 +8,5 @@ type Reason struct {
 
 // Slow are the targets of which no number of executions in a minute is wanted.
 var Slow = []Reason{
-	{"storedb FuzzDatabase", "SQLite opens a file that is written anew each time"},
 	{"vm/agent FuzzUnpack", "makes files and folders on a disk"},
 }
