@@ -93,8 +93,7 @@ func (o *Overlay) open(want *keptHeader) error {
 }
 
 func (o *Overlay) create(h *keptHeader) error {
-	pages := (roundUp(o.Size())/overlayBlock + pageBlocks - 1) / pageBlocks
-	if err := o.file.Truncate(o.kept.page(pages)); err != nil {
+	if err := o.file.Truncate(o.kept.page(o.pages())); err != nil {
 		return err
 	}
 	raw, err := binary.Append(nil, binary.LittleEndian, h)
@@ -102,6 +101,11 @@ func (o *Overlay) create(h *keptHeader) error {
 		_, err = o.file.WriteAt(raw, o.kept.header)
 	}
 	return err
+}
+
+// pages is how many pages the states of all blocks take.
+func (o *Overlay) pages() int64 {
+	return (roundUp(o.Size())/overlayBlock + pageBlocks - 1) / pageBlocks
 }
 
 // readHeader returns nil where there is none.
@@ -135,6 +139,9 @@ func (o *Overlay) load() error {
 			return &os.PathError{Op: "seek data in", Path: o.file.Name(), Err: err}
 		}
 		index := (from - o.kept.page(0)) / pageBlocks
+		if index >= o.pages() { // which would take memory, and mean nothing
+			return &OverlayError{o.file.Name(), fmt.Sprintf("has data at %d, behind the states of all blocks", from)}
+		}
 		var raw [pageBlocks]byte
 		if _, err := o.file.ReadAt(raw[:], o.kept.page(index)); err != nil && err != io.EOF {
 			return err
