@@ -80,8 +80,8 @@ func seeds(t testing.TB) [][]byte {
 }
 
 // readAll reads everything of a volume that may be damaged.
-func readAll(b []byte) error {
-	r, err := Open(image.Bytes(b), int64(len(b)))
+func readAll(b image.Blob) error {
+	r, err := Open(b, b.Size())
 	if err != nil {
 		return err
 	}
@@ -92,10 +92,12 @@ func readAll(b []byte) error {
 	if err != nil {
 		return err
 	}
+	left := int64(1 << 20) // damaged records may lead to the same data again and again
 	return tree.Walk(func(path string, n *image.Node) error {
-		if n.Data == nil || n.Data.Size() > 1<<20 {
+		if n.Data == nil || n.Data.Size() > left {
 			return nil
 		}
+		left -= n.Data.Size()
 		_, err := image.ReadAll(n.Data)
 		return err
 	})
@@ -105,12 +107,12 @@ func readAll(b []byte) error {
 // without, and must say so in one line.
 func TestDamaged(t *testing.T) {
 	for _, b := range seeds(t) {
-		must(t, readAll(b))
+		must(t, readAll(image.Bytes(b)))
 		for i := systemAreaSize; i < len(b); i++ {
 			old := b[i]
 			for _, c := range []byte{^old, 0, 255} {
 				b[i] = c
-				if err := readAll(b); err != nil && strings.Contains(err.Error(), "\n") {
+				if err := readAll(image.Bytes(b)); err != nil && strings.Contains(err.Error(), "\n") {
 					t.Errorf("byte %d as %#02x: %q; want one line", i, c, err)
 				}
 			}
@@ -118,18 +120,28 @@ func TestDamaged(t *testing.T) {
 			i += len(b) / 5000 // steps that meet every part of a record
 		}
 		for n := 0; n < len(b)-blockSize; n += 777 {
-			if err := readAll(b[:n]); err == nil {
+			if err := readAll(image.Bytes(b[:n])); err == nil {
 				t.Errorf("the first %d of %d bytes are read without an error", n, len(b))
 			}
 		}
 	}
 }
 
+// FuzzReader changes the metadata of small volumes.
 func FuzzReader(f *testing.F) {
-	for _, b := range seeds(f) {
-		f.Add(b[systemAreaSize:])
+	var volumes []*fstest.Metadata
+	for i, b := range append(seeds(f), nested(3, "d")) {
+		m := fstest.Record(b, func(r image.Blob) { must(f, readAll(r)) })
+		volumes = append(volumes, m)
+		for _, seed := range m.Seeds() {
+			f.Add(uint8(i), seed)
+		}
 	}
-	f.Fuzz(func(t *testing.T, b []byte) {
-		_ = readAll(append(make([]byte, systemAreaSize), b...)) // any error will do, which may have any name in it
+	f.Fuzz(func(t *testing.T, which uint8, script []byte) {
+		if len(script) > 512 {
+			return
+		}
+		b := volumes[int(which)%len(volumes)].Patch(script)
+		fstest.Budget(t, int(b.Size())+4<<20/64, func() { _ = readAll(b) }) // any error will do, which may have any name in it
 	})
 }

@@ -46,7 +46,7 @@ func newWalk(r *Reader) *walk {
 		seen:   map[uint32]*[512]uint64{},
 		xattrs: map[int64][]image.Xattr{},
 		taken:  map[int64]struct{}{},
-		buf:    make([]byte, max(1<<20, r.blockSize)),
+		buf:    make([]byte, max(min(1<<20, r.blocks*r.blockSize), r.blockSize)),
 	}
 }
 

@@ -1,9 +1,11 @@
 package fstest
 
 import (
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -235,3 +237,26 @@ type failures struct {
 
 func (f *failures) Helper()               {}
 func (f *failures) Errorf(string, ...any) { f.n++ }
+
+func TestPatch(t *testing.T) {
+	b := make([]byte, 100)
+	m := Record(b, func(r image.Blob) {
+		for _, at := range []int64{10, 50, 10, 90} {
+			r.ReadAt(make([]byte, 20), at)
+		}
+	})
+	if got, want := fmt.Sprint(m.spans), "[[10 30] [50 70] [90 100]]"; got != want {
+		t.Errorf("spans %s; want %s", got, want)
+	}
+	for _, seed := range m.Seeds() {
+		p := m.Patch(append(seed, 1, 25, 0, 2, 7, 8, 4, 1, 0, 9, 5))
+		got, err := image.ReadAll(p)
+		if err != nil || got[55] != 7 || got[56] != 8 || got[51] != 5 {
+			t.Errorf("script %x: %v, %v", seed, got, err)
+		}
+		part := make([]byte, 10)
+		if _, err := p.ReadAt(part, 52); err != nil || !slices.Equal(part, got[52:62]) {
+			t.Errorf("script %x: a part is %v, %v; want %v", seed, part, err, got[52:62])
+		}
+	}
+}

@@ -4,7 +4,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"testing"
 
 	"golang.org/x/sys/unix"
 
@@ -15,7 +14,7 @@ import (
 // host lets it: whoever is not root makes no devices and gives nothing away, and
 // attributes and times that the host's file system does not have are left out. What
 // is there in the end is what [HostTree] says.
-func Populate(t *testing.T, tree *image.Tree, dir string) {
+func Populate(t T, tree *image.Tree, dir string) {
 	t.Helper()
 	first := map[*image.Node]string{}
 	err := tree.Walk(func(path string, n *image.Node) error {
