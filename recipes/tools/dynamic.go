@@ -3,13 +3,12 @@ package tools
 import (
 	"bytes"
 	"debug/elf"
-	"errors"
 	"fmt"
+
+	"ingot/internal/elffile"
 )
 
-// What is read of a program at most. debug/elf copies a name for every entry that has it,
-// so that a file of a few MB could have terabytes of names, and unpacks sections that are
-// compressed, as none of these is in a program that runs.
+// What is read of a program at most.
 const (
 	maxDynamic = 64 << 10 // bytes of the dynamic section, which has 16 to an entry
 	maxSymbols = 64 << 20 // bytes of its symbols, and of all names; those of Chromium are 5 MB
@@ -24,18 +23,18 @@ type dynamic struct {
 }
 
 // readDynamic reads that section; a program without one needs nothing.
-func readDynamic(f *elf.File) (d dynamic, err error) {
-	s := f.SectionByType(elf.SHT_DYNAMIC)
+func readDynamic(f *elffile.File) (d dynamic, err error) {
+	s := f.ByType(elf.SHT_DYNAMIC)
 	if s == nil {
 		return d, nil
 	}
-	entries, err := contents(s, maxDynamic)
+	entries, err := s.Contents(maxDynamic)
 	if err != nil {
-		return d, err
+		return d, fmt.Errorf("dynamic section: %w", err)
 	}
-	names, err := namesOf(f, s)
+	names, err := namesOf(s)
 	if err != nil {
-		return d, err
+		return d, fmt.Errorf("dynamic section: %w", err)
 	}
 	word := 8
 	if f.Class == elf.ELFCLASS32 {
@@ -43,9 +42,9 @@ func readDynamic(f *elf.File) (d dynamic, err error) {
 	}
 	number := func(b []byte) uint64 {
 		if word == 4 {
-			return uint64(f.ByteOrder.Uint32(b))
+			return uint64(f.Order.Uint32(b))
 		}
-		return f.ByteOrder.Uint64(b)
+		return f.Order.Uint64(b)
 	}
 	found := map[elf.DynTag][]string{}
 	for ; len(entries) >= 2*word; entries = entries[2*word:] {
@@ -53,11 +52,14 @@ func readDynamic(f *elf.File) (d dynamic, err error) {
 		if tag != elf.DT_NEEDED && tag != elf.DT_RUNPATH && tag != elf.DT_RPATH {
 			continue
 		}
-		if name, ok := nameAt(names, number(entries[word:])); ok {
+		if at := number(entries[word:]); at < uint64(len(names)) {
+			name, _, ok := bytes.Cut(names[at:], []byte{0})
 			if len(name) > maxName {
-				return d, fmt.Errorf("dynamic section: a name has more than %d bytes", maxName)
+				return d, fmt.Errorf("dynamic section: a name has %d bytes; at most %d are read", len(name), maxName)
 			}
-			found[tag] = append(found[tag], string(name))
+			if ok {
+				found[tag] = append(found[tag], string(name))
+			}
 		}
 	}
 	d.needed = found[elf.DT_NEEDED]
@@ -68,16 +70,16 @@ func readDynamic(f *elf.File) (d dynamic, err error) {
 
 // calls says whether a program takes a symbol from elsewhere. It does not if its symbols
 // cannot be read.
-func calls(f *elf.File, name string) bool {
-	s := f.SectionByType(elf.SHT_DYNSYM)
+func calls(f *elffile.File, name string) bool {
+	s := f.ByType(elf.SHT_DYNSYM)
 	if s == nil {
 		return false
 	}
-	symbols, err := contents(s, maxSymbols)
+	symbols, err := s.Contents(maxSymbols)
 	if err != nil {
 		return false
 	}
-	names, err := namesOf(f, s)
+	names, err := namesOf(s)
 	if err != nil {
 		return false
 	}
@@ -86,11 +88,8 @@ func calls(f *elf.File, name string) bool {
 		size, infoAt, sectionAt = elf.Sym32Size, 12, 14
 	}
 	for ; len(symbols) >= size; symbols = symbols[size:] {
-		if elf.ST_BIND(symbols[infoAt]) != elf.STB_GLOBAL || elf.SectionIndex(f.ByteOrder.Uint16(symbols[sectionAt:])) != elf.SHN_UNDEF {
-			continue
-		}
-		at := uint64(f.ByteOrder.Uint32(symbols))
-		if at < uint64(len(names)) && bytes.HasPrefix(names[at:], append([]byte(name), 0)) {
+		if elf.ST_BIND(symbols[infoAt]) == elf.STB_GLOBAL && elf.SectionIndex(f.Order.Uint16(symbols[sectionAt:])) == elf.SHN_UNDEF &&
+			elffile.NameAt(names, uint64(f.Order.Uint32(symbols)), name) {
 			return true
 		}
 	}
@@ -98,28 +97,10 @@ func calls(f *elf.File, name string) bool {
 }
 
 // namesOf returns the string table of a section.
-func namesOf(f *elf.File, s *elf.Section) ([]byte, error) {
-	if s.Link == 0 || s.Link >= uint32(len(f.Sections)) {
-		return nil, errors.New("dynamic section: has no string table")
+func namesOf(s *elffile.Section) ([]byte, error) {
+	names, err := s.Linked()
+	if err != nil {
+		return nil, err
 	}
-	return contents(f.Sections[s.Link], maxSymbols)
-}
-
-// nameAt returns the name that begins at a place, and a byte more of one that is too long.
-func nameAt(names []byte, at uint64) ([]byte, bool) {
-	if at >= uint64(len(names)) {
-		return nil, false
-	}
-	name, _, ok := bytes.Cut(names[at:], []byte{0})
-	return name[:min(len(name), maxName+1)], ok
-}
-
-func contents(s *elf.Section, most uint64) ([]byte, error) {
-	switch {
-	case s.Flags&elf.SHF_COMPRESSED != 0:
-		return nil, fmt.Errorf("section %q is compressed", s.Name)
-	case s.Size > most:
-		return nil, fmt.Errorf("section %q has %d bytes; at most %d are read", s.Name, s.Size, most)
-	}
-	return s.Data()
+	return names.Contents(maxSymbols)
 }

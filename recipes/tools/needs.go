@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"ingot/image"
+	"ingot/internal/elffile"
 )
 
 // kind says what a file starts as: "elf", the path of a script's interpreter, or "".
@@ -77,14 +78,14 @@ var multiarch = map[elf.Machine]struct{ arch, dir string }{
 
 // meet takes the libraries that a program needs, and its interpreter.
 func (c *collector) meet(p program) error {
-	f, err := elf.NewFile(p.data)
+	f, err := elffile.Open(p.data)
 	if err != nil {
 		return fmt.Errorf("/%s of %s: %w", p.path, p.of, err)
 	}
 	if arch := multiarch[f.Machine].arch; c.arch != "" && arch != c.arch {
 		return fmt.Errorf("/%s of package %s is a program for %s, and the system is for %s", p.path, p.of, cmp.Or(arch, f.Machine.String()), c.arch)
 	}
-	if in := interp(f); in != "" {
+	if in := f.Interpreter(); in != "" {
 		if err := c.library(p, f, path.Base(in), []string{path.Dir(merged(in))}); err != nil {
 			return err
 		}
@@ -119,19 +120,6 @@ func (d dynamic) opened() (names []string) {
 	return names
 }
 
-// interp returns the program interpreter that an executable names: the dynamic linker.
-func interp(f *elf.File) string {
-	for _, p := range f.Progs {
-		if p.Type == elf.PT_INTERP {
-			data := make([]byte, min(p.Filesz, 4096))
-			if _, err := p.ReadAt(data, 0); err == nil || errors.Is(err, io.EOF) {
-				return string(bytes.TrimRight(data, "\x00"))
-			}
-		}
-	}
-	return ""
-}
-
 // searched returns the folders in which ld.so(8) looks for the libraries of a program.
 func (d dynamic) searched(machine elf.Machine, name string) []string {
 	var dirs []string
@@ -155,7 +143,7 @@ func (e *missingError) Error() string {
 }
 
 // library takes a library, unless it is there: out of what was taken, or from the machine.
-func (c *collector) library(p program, user *elf.File, name string, dirs []string) error {
+func (c *collector) library(p program, user *elffile.File, name string, dirs []string) error {
 	for _, dir := range dirs {
 		if c.Tree.Lookup("/"+path.Join(dir, name)) != nil {
 			return nil
@@ -175,7 +163,7 @@ func (c *collector) library(p program, user *elf.File, name string, dirs []strin
 }
 
 // fromMachine takes a library from the machine, if it is there and for the same processor.
-func (c *collector) fromMachine(user *elf.File, host, at string) (bool, error) {
+func (c *collector) fromMachine(user *elffile.File, host, at string) (bool, error) {
 	file := filepath.Join(c.root, host)
 	if _, err := os.Stat(file); err != nil {
 		return false, nil
@@ -184,7 +172,7 @@ func (c *collector) fromMachine(user *elf.File, host, at string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	lib, err := elf.NewFile(data)
+	lib, err := elffile.Open(data)
 	if err != nil || lib.Machine != user.Machine || lib.Class != user.Class {
 		return false, nil // a linker script, or another architecture's
 	}

@@ -2,7 +2,6 @@ package tools
 
 import (
 	"cmp"
-	"debug/elf"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -13,6 +12,7 @@ import (
 	"strings"
 
 	"ingot/image"
+	"ingot/internal/elffile"
 )
 
 // MissingProgramError says that a machine lacks a program.
@@ -134,11 +134,11 @@ func (c *collector) putProgram(name, host string) error {
 
 // linkLinker puts a link where a program names its interpreter.
 func (c *collector) linkLinker(p program) error {
-	f, err := elf.NewFile(p.data)
+	f, err := elffile.Open(p.data)
 	if err != nil {
 		return err
 	}
-	in := interp(f)
+	in := f.Interpreter()
 	if in == "" || "/"+merged(in) == path.Clean(in) || c.Tree.Lookup(in) != nil {
 		return nil
 	}

@@ -2,10 +2,11 @@ package kernel
 
 import (
 	"bytes"
-	"debug/elf"
 	"errors"
 	"fmt"
 	"strings"
+
+	"ingot/internal/elffile"
 )
 
 // The .modinfo section of a module is a list of "tag=value" strings, each ended by
@@ -14,6 +15,7 @@ import (
 // the module's name and a dot (Documentation/kbuild/kbuild.rst).
 const (
 	modinfoSection = ".modinfo"
+	maxModinfo     = 16 << 20 // bytes of it; amdgpu's has 30 KB
 	tagAlias       = "alias"
 	tagDepends     = "depends" // names, separated by commas
 	tagSoftdep     = "softdep" // "pre: names post: names"
@@ -29,20 +31,20 @@ type Info struct {
 
 // parseModinfo reads the .modinfo section of a module's object file.
 func parseModinfo(object []byte) (Info, error) {
-	f, err := elf.NewFile(bytes.NewReader(object))
+	f, err := elffile.Open(bytes.NewReader(object))
 	if err != nil {
 		return Info{}, fmt.Errorf("not a kernel module: %w", err)
 	}
-	section := f.Section(modinfoSection)
+	section, err := f.ByName(modinfoSection)
+	if err != nil {
+		return Info{}, fmt.Errorf("not a kernel module: %w", err)
+	}
 	if section == nil {
 		return Info{}, errors.New("not a kernel module: no " + modinfoSection + " section")
 	}
-	if section.Flags&elf.SHF_COMPRESSED != 0 { // the kernel would not read it either
-		return Info{}, fmt.Errorf("%s section: is compressed", modinfoSection)
-	}
-	data, err := section.Data()
+	data, err := section.Contents(maxModinfo)
 	if err != nil {
-		return Info{}, fmt.Errorf("%s section: %w", modinfoSection, err)
+		return Info{}, fmt.Errorf("%s: %w", modinfoSection, err)
 	}
 	var info Info
 	for entry := range strings.SplitSeq(string(data), "\x00") {
