@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ingot/internal/printable"
 	"ingot/partition"
 	"ingot/storedb"
 )
@@ -275,7 +276,7 @@ func (r *checkReport) print(out io.Writer, quiet bool) error {
 		if f.More > 0 {
 			more = fmt.Sprintf(" (and %d more of the item)", f.More)
 		}
-		fmt.Fprintf(w, "%s\t%s: %s%s\n", f.Fault, f.Path, f.Detail, more)
+		fmt.Fprintf(w, "%s\t%s: %s%s\n", f.Fault, printable.Name(f.Path), printable.Name(f.Detail), more)
 	}
 	if err := w.Flush(); err != nil || quiet {
 		return err
@@ -285,7 +286,7 @@ func (r *checkReport) print(out io.Writer, quiet bool) error {
 		if s.Bytes > 0 {
 			hashed = partition.FormatBytes(s.Bytes) + " hashed"
 		}
-		if _, err := fmt.Fprintf(out, "%s: %s store: %d paths registered, %d there, %s\n", s.where, s.Flavour, s.Paths, s.Items, hashed); err != nil {
+		if _, err := fmt.Fprintf(out, "%s: %s store: %d paths registered, %d there, %s\n", printable.Name(s.where), s.Flavour, s.Paths, s.Items, hashed); err != nil {
 			return err
 		}
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ingot/internal/printable"
 	"ingot/partition"
 	"ingot/storedb"
 
@@ -192,7 +193,7 @@ func (o *closureFlags) print(out io.Writer, all []listed) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "size\tsaves\tpath")
 	for _, l := range all {
-		fmt.Fprintf(w, "%s\t%s\t%s\n", known(l.Size), known(l.Saves), l.Path)
+		fmt.Fprintf(w, "%s\t%s\t%s\n", known(l.Size), known(l.Saves), printable.Name(l.Path))
 	}
 	return w.Flush()
 }
@@ -255,7 +256,7 @@ func printChain(out io.Writer, chain []*storedb.Item, asJSON bool) error {
 		if i > 0 {
 			arrow = strings.Repeat("  ", i-1) + "└─ "
 		}
-		if _, err := fmt.Fprintf(out, "%s%s\n", arrow, p); err != nil {
+		if _, err := fmt.Fprintf(out, "%s%s\n", arrow, printable.Name(p)); err != nil {
 			return err
 		}
 	}

@@ -193,7 +193,11 @@ The exit status tells what went wrong: 1 is something of the host, 2 the command
 line, 3 the recipe, 4 too little space, on the host or in a partition, 5 a source
 file that changed while it was read, 6 an image that is not what verify holds it
 against, 130 an interruption. check has a status of its own; run, exec and shell give
-that of the guest's command.`,
+that of the guest's command.
+
+Control characters in names and messages are printed as escapes (\x1b, \u202e), on a
+terminal and off it. Images, and what a guest's console or command prints, are passed on
+unchanged.`,
 		Example: `  ingot recipes                          what ships with ingot
   ingot recipes rescue > mine.yaml       a start for a recipe of one's own
   ingot plan mine.yaml                   what would be written

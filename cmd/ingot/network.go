@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"ingot/image"
+	"ingot/internal/printable"
 	"ingot/recipes"
 	"ingot/vm"
 	guest "ingot/vm/guest/network"
@@ -486,7 +487,7 @@ may stand together, and up ends both.`,
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(c.OutOrStdout(), "%s: %s\n", strings.TrimSpace(q.A+" "+q.B), r.State)
+			fmt.Fprintf(c.OutOrStdout(), "%s: %s\n", printable.Name(strings.TrimSpace(q.A+" "+q.B)), printable.Name(r.State))
 			return nil
 		},
 	}
@@ -532,14 +533,14 @@ func printNetwork(out io.Writer, s *network.Status) error {
 	for _, m := range s.Machines {
 		for _, c := range m.Cards {
 			if !c.Connected {
-				fmt.Fprintf(w, "%s\t%d\t%s\t%s\tended\n", m.Name, c.VLAN, c.Address, c.MAC)
+				fmt.Fprintf(w, "%s\t%d\t%s\t%s\tended\n", printable.Name(m.Name), c.VLAN, printable.Name(c.Address), printable.Name(c.MAC))
 				continue
 			}
-			fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%d\t%d\t%d\t%d\n", m.Name, c.VLAN, c.Address, c.MAC, c.FramesIn, c.FramesOut, c.Lost, c.Dropped)
+			fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%d\t%d\t%d\t%d\n", printable.Name(m.Name), c.VLAN, printable.Name(c.Address), printable.Name(c.MAC), c.FramesIn, c.FramesOut, c.Lost, c.Dropped)
 		}
 	}
 	for _, l := range s.Links {
-		fmt.Fprintf(w, "link %s\t%s\n", strings.Join(l.Between, " "), l.State)
+		fmt.Fprintf(w, "link %s\t%s\n", printable.Name(strings.Join(l.Between, " ")), printable.Name(l.State))
 	}
 	return w.Flush()
 }

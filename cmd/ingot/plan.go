@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ingot/internal/printable"
 	"ingot/partition"
 	"ingot/recipes"
 )
@@ -52,14 +53,14 @@ closure, what takes the space, and what boots. Nothing is written.`,
 func printPlan(out io.Writer, s recipes.Summary) error {
 	size := partition.FormatBytes
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(w, "%s: %s disk of %s (%d bytes), %s to write as %s\n", s.Name, s.Table, size(s.Size), s.Size, size(s.Data), s.Format)
+	fmt.Fprintf(w, "%s: %s disk of %s (%d bytes), %s to write as %s\n", printable.Name(s.Name), s.Table, size(s.Size), s.Size, size(s.Data), s.Format)
 	for _, x := range s.Warnings {
 		fmt.Fprintf(w, "warning: %s\n", x)
 	}
 	if len(s.Raw) > 0 {
 		fmt.Fprintf(w, "\nOutside of partitions\n  name\tstart\tsize\n")
 		for _, r := range s.Raw {
-			fmt.Fprintf(w, "  %s\t%d\t%d (%s)\n", r.Name, r.Start, r.Size, size(r.Size))
+			fmt.Fprintf(w, "  %s\t%d\t%d (%s)\n", printable.Name(r.Name), r.Start, r.Size, size(r.Size))
 		}
 	}
 	if len(s.Partitions) > 0 {
@@ -69,7 +70,7 @@ func printPlan(out io.Writer, s recipes.Summary) error {
 	if s.Closure.Paths > 0 {
 		fmt.Fprintf(w, "\nStore\n  %d paths, %s as NARs (%d bytes)\n", s.Closure.Paths, size(s.Closure.NarSize), s.Closure.NarSize)
 		for _, i := range s.Closure.Largest {
-			fmt.Fprintf(w, "  %s\t%s\n", size(i.NarSize), i.Path)
+			fmt.Fprintf(w, "  %s\t%s\n", size(i.NarSize), printable.Name(i.Path))
 		}
 	}
 	if len(s.Boot.Entries) > 0 {
@@ -80,7 +81,7 @@ func printPlan(out io.Writer, s recipes.Summary) error {
 	}
 	fmt.Fprintf(w, "\nStages\n")
 	for _, x := range s.Stages {
-		fmt.Fprintf(w, "  %s\t%s\n", x.Name, x.What)
+		fmt.Fprintf(w, "  %s\t%s\n", x.Name, printable.Name(x.What))
 	}
 	return w.Flush()
 }
@@ -88,7 +89,7 @@ func printPlan(out io.Writer, s recipes.Summary) error {
 func printPartitions(w io.Writer, partitions []recipes.SummaryPartition) {
 	fmt.Fprintf(w, "\nPartitions\n  #\tname\ttype\tstart\tsize\tfile system\tlabel\tUUID\n")
 	for _, p := range partitions {
-		fmt.Fprintf(w, "  %d\t%s\t%s\t%d\t%d (%s)\t%s\t%s\t%s\n", p.Number, p.Name, p.Type, p.Start, p.Size, partition.FormatBytes(p.Size),
+		fmt.Fprintf(w, "  %d\t%s\t%s\t%d\t%d (%s)\t%s\t%s\t%s\n", p.Number, printable.Name(p.Name), p.Type, p.Start, p.Size, partition.FormatBytes(p.Size),
 			dash(p.Filesystem), dash(p.Label), dash(p.UUID))
 	}
 }
@@ -116,9 +117,9 @@ func printContents(w io.Writer, partitions []recipes.SummaryPartition) {
 		}
 		fmt.Fprint(w, heading)
 		heading = ""
-		fmt.Fprintf(w, "  %s:\t%d files (%s), %d directories, %d symlinks; size: %s\n", p.Name, c.Files, size(c.Bytes), c.Directories, c.Symlinks, p.Asked)
+		fmt.Fprintf(w, "  %s:\t%d files (%s), %d directories, %d symlinks; size: %s\n", printable.Name(p.Name), c.Files, size(c.Bytes), c.Directories, c.Symlinks, p.Asked)
 		for _, f := range c.Largest {
-			fmt.Fprintf(w, "    %s\t%s\n", size(f.Size), f.Path)
+			fmt.Fprintf(w, "    %s\t%s\n", size(f.Size), printable.Name(f.Path))
 		}
 	}
 }
@@ -129,11 +130,11 @@ func printEntry(w io.Writer, e recipes.SummaryEntry) {
 	if e.Submenu != "" {
 		title = e.Submenu + " > " + title
 	}
-	fmt.Fprintf(w, "  %s\n    kernel\t%s\n", title, e.Kernel)
+	fmt.Fprintf(w, "  %s\n    kernel\t%s\n", printable.Name(title), printable.Name(e.Kernel))
 	for _, i := range e.Initrd {
-		fmt.Fprintf(w, "    initrd\t%s\n", i)
+		fmt.Fprintf(w, "    initrd\t%s\n", printable.Name(i))
 	}
-	fmt.Fprintf(w, "    arguments\t%s\n", e.Arguments)
+	fmt.Fprintf(w, "    arguments\t%s\n", printable.Name(e.Arguments))
 }
 
 func timeout(seconds int) string {
@@ -150,5 +151,5 @@ func dash(s string) string {
 	if s == "" {
 		return "-"
 	}
-	return s
+	return printable.Name(s)
 }

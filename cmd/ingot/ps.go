@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ingot/internal/printable"
 	"ingot/partition"
 	"ingot/vm/run"
 )
@@ -48,7 +49,7 @@ func printMachines(c *cobra.Command, list []run.Entry) error {
 	w := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "NAME\tPROCESS\tUP\tBOOT\tMEMORY\tRUNS")
 	for _, e := range list {
-		fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\t%s\n", e.Name, e.PID, time.Since(e.Started).Round(time.Second), e.Boot, partition.FormatBytes(e.Memory), e.What)
+		fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\t%s\n", printable.Name(e.Name), e.PID, time.Since(e.Started).Round(time.Second), printable.Name(string(e.Boot)), partition.FormatBytes(e.Memory), printable.Name(e.What))
 	}
 	return w.Flush()
 }

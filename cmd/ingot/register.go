@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ingot/internal/printable"
 	"ingot/partition"
 	"ingot/storedb"
 )
@@ -186,15 +187,15 @@ func (r *registerFlags) print(w io.Writer, did *storedb.Registered, start time.T
 		done = "would register"
 	}
 	fmt.Fprintf(w, "%s %d store paths, %s as NARs, in %s in %s: %d added, %d brought up to date, database %s\n",
-		done, did.Paths, size(did.NarSize), r.root, since(start), did.Added, did.Updated, did.Database)
+		done, did.Paths, size(did.NarSize), printable.Name(r.root), since(start), did.Added, did.Updated, did.Database)
 	if d := did.Copied; d.Paths > 0 || d.Linked > 0 {
 		fmt.Fprintf(w, "copied %d paths: %d files, %s (%s of it cloned); %d files shared, %s saved\n",
 			d.Paths, d.Files, size(d.Bytes), size(d.Cloned), d.Linked, size(d.Saved))
 	}
 	for _, path := range did.Kept {
-		fmt.Fprintf(w, "warning: %s has other contents in the store than in the source; those in the store stay\n", path)
+		fmt.Fprintf(w, "warning: %s has other contents in the store than in the source; those in the store stay\n", printable.Name(path))
 	}
 	for _, link := range slices.Sorted(maps.Keys(did.Links)) {
-		fmt.Fprintf(w, "%s -> %s\n", link, did.Links[link])
+		fmt.Fprintf(w, "%s -> %s\n", printable.Name(link), printable.Name(did.Links[link]))
 	}
 }

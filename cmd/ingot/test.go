@@ -21,6 +21,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ingot/image/diskfile"
+	"ingot/internal/printable"
 	"ingot/recipes"
 	"ingot/vm"
 	"ingot/vm/agent"
@@ -129,7 +130,7 @@ func (f *testFlags) run(c *cobra.Command, what string) error {
 	}
 	if f.names {
 		for _, script := range s.scripts {
-			if _, err := fmt.Fprintln(c.OutOrStdout(), script.Name); err != nil {
+			if _, err := fmt.Fprintln(c.OutOrStdout(), printable.Name(script.Name)); err != nil {
 				return err
 			}
 		}
@@ -465,7 +466,7 @@ func (s *suite) playOne(script *scenario.Script, results string) *scenario.Resul
 	ctx, cancel := context.WithCancel(s.c.Context())
 	defer cancel()
 	if s.flags.verbose {
-		fmt.Fprintf(s.c.ErrOrStderr(), "=== %s\n", script.Name)
+		fmt.Fprintf(s.c.ErrOrStderr(), "=== %s\n", printable.Name(script.Name))
 	}
 	fabric := network.NewFabric(s.plan, nil)
 	defer fabric.Close()
@@ -541,9 +542,10 @@ func (s *suite) tellStep(r scenario.StepResult) {
 	if r.Failed != "" {
 		mark = "FAIL"
 	}
-	fmt.Fprintf(s.c.ErrOrStderr(), "%s %7.2fs  %4d  %s\n", mark, r.Seconds, r.Line, r.Text)
+	fmt.Fprintf(s.c.ErrOrStderr(), "%s %7.2fs  %4d  %s\n", mark, r.Seconds, r.Line, printable.Name(r.Text))
 	for _, note := range r.Notes {
-		fmt.Fprintf(s.c.ErrOrStderr(), "                    %s\n", note)
+		const indent = "                    "
+		fmt.Fprintf(s.c.ErrOrStderr(), indent+"%s\n", strings.ReplaceAll(strings.TrimRight(note, "\n"), "\n", "\n"+indent))
 	}
 }
 
@@ -551,10 +553,10 @@ func (s *suite) tellStep(r scenario.StepResult) {
 func (s *suite) tell(r *scenario.Result) {
 	out := s.out
 	if r.Err == nil {
-		fmt.Fprintf(out, "ok    %s  %.1fs\n", r.Name, r.Seconds)
+		fmt.Fprintf(out, "ok    %s  %.1fs\n", printable.Name(r.Name), r.Seconds)
 		return
 	}
-	fmt.Fprintf(out, "FAIL  %s  %.1fs\n%s\n", r.Name, r.Seconds, strings.TrimRight(r.Failed, "\n"))
+	fmt.Fprintf(out, "FAIL  %s  %.1fs\n%s\n", printable.Name(r.Name), r.Seconds, strings.TrimRight(r.Failed, "\n"))
 }
 
 // report writes the results for programs.

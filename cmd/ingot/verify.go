@@ -14,6 +14,7 @@ import (
 	"ingot/image/diskfile"
 	"ingot/image/qcow2"
 	"ingot/internal/input"
+	"ingot/internal/printable"
 	"ingot/recipes"
 )
 
@@ -110,14 +111,14 @@ func printDifferences[D any](out io.Writer, name string, diffs []D, asJSON bool)
 		return e.Encode(append([]D{}, diffs...)) // none is [], not null
 	}
 	for _, d := range diffs {
-		if _, err := fmt.Fprintln(out, d); err != nil {
+		if _, err := fmt.Fprintln(out, printable.Name(fmt.Sprint(d))); err != nil {
 			return err
 		}
 	}
 	if len(diffs) > 0 {
 		return nil
 	}
-	_, err := fmt.Fprintf(out, "%s holds what its recipe gives\n", name)
+	_, err := fmt.Fprintf(out, "%s holds what its recipe gives\n", printable.Name(name))
 	return err
 }
 
@@ -137,7 +138,7 @@ IMAGE:qcow2 or IMAGE:raw says.`,
 				if err != nil {
 					return err
 				}
-				if _, err := fmt.Fprintf(c.OutOrStdout(), "%s%s  %s\n", recipes.DigestName, sum, name); err != nil {
+				if _, err := fmt.Fprintf(c.OutOrStdout(), "%s%s  %s\n", recipes.DigestName, sum, printable.Name(name)); err != nil {
 					return err
 				}
 			}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ingot/internal/printable"
 	"ingot/recipes"
 	"ingot/recipes/signature"
 )
@@ -43,7 +44,7 @@ The exit status is 0 if all is as signed, and 6 if it is not.`,
 			}
 			folder, bad := recipes.VerifySignatures(c.Context(), args[0], v)
 			for _, name := range folder.Good {
-				if _, err := fmt.Fprintf(c.OutOrStdout(), "%s: signed\n", name); err != nil {
+				if _, err := fmt.Fprintf(c.OutOrStdout(), "%s: signed\n", printable.Name(name)); err != nil {
 					return err
 				}
 			}

@@ -8,8 +8,8 @@ import (
 	"io"
 	"strings"
 	"time"
-	"unicode/utf8"
 
+	"ingot/internal/printable"
 	"ingot/vm"
 )
 
@@ -91,17 +91,17 @@ type (
 
 // WriteJUnit writes results as a JUnit report, of which CI services show tables.
 func WriteJUnit(w io.Writer, suite string, results []*Result) error {
-	s := junitSuite{Name: suite, Tests: len(results)}
+	s := junitSuite{Name: printable.Name(suite), Tests: len(results)}
 	total := 0.0
 	for _, r := range results {
-		c := junitCase{Name: r.Name, Class: suite, Time: fmt.Sprintf("%.3f", r.Seconds)}
+		c := junitCase{Name: printable.Name(r.Name), Class: printable.Name(suite), Time: fmt.Sprintf("%.3f", r.Seconds)}
 		if r.Failed != "" {
 			s.Failures++
 			first, _, _ := strings.Cut(r.Failed, "\n")
-			c.Failure = &junitFailure{Message: printable(first), Type: r.Kind, Text: printable(r.Failed)}
+			c.Failure = &junitFailure{Message: printable.Text(first), Type: r.Kind, Text: printable.Text(r.Failed)}
 		}
 		for _, console := range r.Consoles {
-			c.Out += printable(fmt.Sprintf("=== console of %s\n%s\n", console.Machine, console.Text))
+			c.Out += printable.Text(fmt.Sprintf("=== console of %s\n%s\n", console.Machine, console.Text))
 		}
 		total += r.Seconds
 		s.Cases = append(s.Cases, c)
@@ -121,14 +121,4 @@ func WriteJUnit(w io.Writer, suite string, results []*Result) error {
 	}
 	_, err = io.WriteString(w, "\n")
 	return err
-}
-
-// printable leaves out what XML cannot hold: the control characters of a console.
-func printable(text string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' && r != '\n' && r != '\t' || r == utf8.RuneError || r == 0xFFFE || r == 0xFFFF {
-			return -1
-		}
-		return r
-	}, text)
 }

@@ -20,7 +20,7 @@ func results() []*Result {
 }
 
 // TestJUnit reads the report back as XML: counts, the message, and a console without the
-// characters that XML does not have.
+// characters that XML does not have, or a terminal should not get.
 func TestJUnit(t *testing.T) {
 	var b bytes.Buffer
 	if err := WriteJUnit(&b, "lab", results()); err != nil {
@@ -37,7 +37,7 @@ func TestJUnit(t *testing.T) {
 	if c.Failure == nil || c.Failure.Message != "lab.yaml:7: the kernel panicked" || c.Failure.Type != "panic" || !strings.Contains(c.Failure.Text, "Kernel panic") {
 		t.Errorf("the failure is %+v", c.Failure)
 	}
-	if !strings.Contains(c.Out, "=== console of web\nboot[0m <ok>\n") {
+	if !strings.Contains(c.Out, "=== console of web\nboot\\x1b[0m\\x00 <ok>\n") {
 		t.Errorf("the console is %q", c.Out)
 	}
 	if got.Suites[0].Cases[0].Failure != nil {
