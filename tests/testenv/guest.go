@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// guests are the programs that were built, by architecture, and the folder they lie in.
+// guests are the programs that were built, by name and architecture, and the folder they lie in.
 var guests struct {
 	sync.Mutex
 	dir  string
@@ -20,7 +20,13 @@ var guests struct {
 // built as the Makefile builds ingot, once for a test binary. [Main] or [Tidy] removes it.
 func Guest(t testing.TB) string {
 	t.Helper()
-	return guest(t, "", "")
+	return guest(t, "guest", "", "")
+}
+
+// Hostile is a program that attacks its host, in place of [Guest]: vm/testdata/hostile.
+func Hostile(t testing.TB) string {
+	t.Helper()
+	return guest(t, "hostile", "", "")
 }
 
 // GuestARM64 is [Guest] for AArch64.
@@ -29,15 +35,15 @@ func GuestARM64(t testing.TB) string {
 	if _, err := exec.LookPath("aarch64-linux-gnu-gcc"); err != nil {
 		Missing(t, "aarch64-linux-gnu-gcc is missing: tests/setup/debian brings it")
 	}
-	return guest(t, "arm64", "aarch64-linux-gnu-gcc")
+	return guest(t, "guest", "arm64", "aarch64-linux-gnu-gcc")
 }
 
-func guest(t testing.TB, arch, compiler string) string {
+func guest(t testing.TB, program, arch, compiler string) string {
 	t.Helper()
 	root := Root(t)
 	guests.Lock()
 	defer guests.Unlock()
-	if path, ok := guests.path[arch]; ok {
+	if path, ok := guests.path[program+arch]; ok {
 		return path
 	}
 	if guests.dir == "" {
@@ -47,18 +53,18 @@ func guest(t testing.TB, arch, compiler string) string {
 		}
 		guests.dir, guests.path = dir, map[string]string{}
 	}
-	path := filepath.Join(guests.dir, "ingot"+arch)
-	if err := build(root, path, arch, compiler); err != nil {
+	path := filepath.Join(guests.dir, program+arch)
+	if err := build(root, path, program, arch, compiler); err != nil {
 		t.Fatal(err)
 	}
-	guests.path[arch] = path
+	guests.path[program+arch] = path
 	return path
 }
 
 // build makes a static program: SQLite is in C, and the guest has no libc.
-func build(root, path, arch, compiler string) error {
+func build(root, path, program, arch, compiler string) error {
 	cmd := exec.Command("go", "build", "-trimpath", "-tags", "osusergo netgo sqlite_omit_load_extension",
-		"-ldflags", "-s -w -linkmode external -extldflags -static", "-o", path, "./vm/testdata/guest")
+		"-ldflags", "-s -w -linkmode external -extldflags -static", "-o", path, "./vm/testdata/"+program)
 	cmd.Dir = root
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=1")
 	if arch != "" {
