@@ -2,12 +2,16 @@ package main
 
 import (
 	"bytes"
+	"context"
+	"encoding/binary"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"ingot/tests/testenv"
 )
@@ -206,5 +210,73 @@ func TestGuestWritesRecipe(t *testing.T) {
 		if kind, err := machine.kind(filepath.Join(dir, name)); err != nil || kind != want {
 			t.Errorf("run takes %s for %d, %v; want %d", name, kind, err, want)
 		}
+	}
+}
+
+// hostileQcow2 makes a qcow2 file of 8 MiB with an L1 table of a million entries: of a disk of
+// 512 TiB that holds nothing or, if it is shared, the same L2 table over and over.
+func hostileQcow2(t *testing.T, shared bool) string {
+	t.Helper()
+	const bits, cluster, entries = 16, 1 << 16, 1 << 20
+	file := make([]byte, 2*cluster+8*entries)
+	b := binary.BigEndian
+	b.PutUint32(file, 0x514649fb)
+	b.PutUint32(file[4:], 3)
+	b.PutUint32(file[20:], bits)
+	b.PutUint64(file[24:], entries*cluster/8*cluster)
+	b.PutUint32(file[36:], entries)
+	b.PutUint64(file[40:], cluster) // the L1 table
+	b.PutUint32(file[96:], 4)
+	b.PutUint32(file[100:], 104)
+	table := uint64(len(file) - cluster)
+	for at := cluster; shared && at < int(table); at += 8 {
+		b.PutUint64(file[at:], table)
+	}
+	for at := int(table); at < len(file); at += 8 {
+		b.PutUint64(file[at:], cluster)
+	}
+	path := filepath.Join(t.TempDir(), "hostile.qcow2")
+	if err := os.WriteFile(path, file, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// TestHostileQcow2: a file that would take all memory, or hours, is refused by all that read
+// images, and what an honest header of 512 TiB takes ends with the context.
+func TestHostileQcow2(t *testing.T) {
+	t.Setenv("XDG_RUNTIME_DIR", t.TempDir())
+	out := filepath.Join(t.TempDir(), "out")
+	verbs := func(image string) [][]string {
+		return [][]string{
+			{"digest", image}, {"check", image},
+			{"convert", image, "-o", out + ".img"}, {"convert", image, "-o", out + ".qcow2", "--compress"}, {"convert", image, "-o", out + ".tar"},
+			{"serve", image, "--socket", out + ".socket", "--once"},
+			{"run", image, "--disk-image", out + ".kept.qcow2", "--accel", "tcg"},
+		}
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	shared := hostileQcow2(t, true)
+	for _, args := range verbs(shared) {
+		if code, _, errout := ingot(args...); code == 0 || !strings.Contains(errout, "clusters are used several times") {
+			t.Errorf("%s: %d, %s; want a refusal", args[0], code, errout)
+		}
+	}
+	runtime.ReadMemStats(&after)
+	if n := after.TotalAlloc - before.TotalAlloc; n > 1<<30 {
+		t.Errorf("%d bytes were allocated for a file of 8 MiB", n)
+	}
+	huge := hostileQcow2(t, false)
+	for _, args := range verbs(huge) {
+		if args[0] != "digest" && args[0] != "run" {
+			continue // the others read what there is, which is nothing
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+		var o, e bytes.Buffer
+		if code := commandLine(ctx, args, &o, &e); code == 0 {
+			t.Errorf("%s of 512 TiB has come to an end: %s%s", args[0], o.String(), e.String())
+		}
+		cancel()
 	}
 }

@@ -200,6 +200,9 @@ func imageMap(ctx context.Context, text string) (*image.Map, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := input.Check(name.Path); err != nil {
+		return nil, err
+	}
 	info, err := os.Stat(name.Path)
 	if err != nil {
 		return nil, err

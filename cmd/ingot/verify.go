@@ -148,12 +148,11 @@ IMAGE:qcow2 or IMAGE:raw says.`,
 }
 
 func digest(ctx context.Context, name string) (image.Sum, error) {
-	disk, err := openDisk(name)
+	m, err := imageMap(ctx, name)
 	if err != nil {
 		return image.Sum{}, err
 	}
-	defer disk.close()
-	pieces, err := image.HashPiecesOf(ctx, disk.bytes, disk.size, image.WriteOptions{})
+	pieces, err := image.HashPieces(ctx, m, image.WriteOptions{})
 	if err != nil {
 		return image.Sum{}, fmt.Errorf("%s: %w", name, err)
 	}
