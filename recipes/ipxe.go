@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"unicode"
 
 	"ingot/bootloader"
 	"ingot/image"
@@ -165,7 +166,7 @@ func (p *planner) shell(say func(format string, args ...any)) {
 
 // checkIPXE refuses what iPXE would take for a word of its own: it knows no quotes.
 func checkIPXE(what, s string) error {
-	if i := strings.IndexFunc(s, func(c rune) bool { return c < ' ' || c == 0x7f }); i >= 0 {
+	if i := strings.IndexFunc(s, unicode.IsControl); i >= 0 {
 		return fmt.Errorf("%s %q: a script of iPXE has no control characters", what, s)
 	}
 	if strings.Contains(s, "${") {

@@ -92,7 +92,9 @@ func build(c *cobra.Command, name string, r recipeFlags, o buildFlags) error {
 	}
 	defer plan.Close()
 	for _, w := range plan.Warnings {
-		o.say(c, "warning: %s", w)
+		if !o.quiet {
+			sayLines(c.ErrOrStderr(), "warning: ", w)
+		}
 	}
 	o.say(c, "planned %s in %s: %d store paths, %s %s", plan.Recipe.Name, since(start), plan.Closure.Paths,
 		partition.FormatBytes(plan.Data()), where(plan))

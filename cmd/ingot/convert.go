@@ -21,6 +21,7 @@ import (
 	"ingot/image/tar"
 	"ingot/image/vdi"
 	"ingot/image/vhd"
+	"ingot/internal/printable"
 	"ingot/recipes"
 	"ingot/storedb"
 )
@@ -160,7 +161,7 @@ func convert(c *cobra.Command, source string, r recipeFlags, o convertFlags) err
 	err = o.write(c, file, image.WriteOptions{Progress: bar.add, Mode: accessOf(source, done)})
 	bar.close()
 	if err == nil && !o.quiet {
-		fmt.Fprintf(c.ErrOrStderr(), "wrote %s in %s\n", o.output, since(start))
+		fmt.Fprintf(c.ErrOrStderr(), "wrote %s in %s\n", printable.Name(o.output), since(start))
 	}
 	return err
 }

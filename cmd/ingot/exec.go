@@ -286,9 +286,9 @@ func (x *execFlags) command(ctx context.Context, args []string) (helper.Command,
 func (x *execFlags) options(c *cobra.Command, qemu []string) (helper.Options, error) {
 	o := helper.Options{
 		Init: os.Getenv("INGOT_GUEST"), Modules: x.modules, Verbose: x.console,
-		Warn: func(note string) { fmt.Fprintf(c.ErrOrStderr(), "ingot: %s\n", note) },
+		Warn: func(note string) { sayLines(c.ErrOrStderr(), "ingot: ", note) },
 		ReadFail: func(err error) {
-			fmt.Fprintf(c.ErrOrStderr(), "ingot: the guest could not read from the store: %v\n", err)
+			sayLines(c.ErrOrStderr(), "ingot: the guest could not read from the store: ", err.Error())
 		},
 		Machine: vm.Config{CPUs: x.cpus, MachineType: x.machine, Accel: x.accel, Args: qemu},
 	}

@@ -165,7 +165,7 @@ func recipeSystem(c *cobra.Command, r recipeFlags, name string) (*run.System, er
 		return nil, err
 	}
 	for _, w := range plan.Warnings {
-		fmt.Fprintf(c.ErrOrStderr(), "warning: %s\n", w)
+		sayLines(c.ErrOrStderr(), "warning: ", w)
 	}
 	if err := finish(c, plan, r, false, os.TempDir()); err != nil {
 		return nil, err
@@ -215,7 +215,7 @@ func (f *machineFlags) closure(c *cobra.Command, what string) (*run.System, erro
 		return nil, err
 	}
 	if err := initramfs.CheckProgram(program); err != nil {
-		fmt.Fprintf(c.ErrOrStderr(), "warning: %v\n", err)
+		sayLines(c.ErrOrStderr(), "warning: ", err.Error())
 	}
 	initrd, err := initramfs.Build(initramfs.Options{Init: own, Kernel: k, Compression: initramfs.None})
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log"
 	"os"
 	"os/signal"
 	"slices"
@@ -49,6 +50,9 @@ func main() {
 	memory.Tune()
 	ctx, stop := signal.NotifyContext(context.Background(), endings()...)
 	context.AfterFunc(ctx, stop) // the second Ctrl-C need not wait for anything
+	log.SetFlags(0)              // net/http says there what it thinks of a client
+	log.SetPrefix("ingot: ")
+	log.SetOutput(printable.NewWriter(os.Stderr))
 	os.Exit(commandLine(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
@@ -106,14 +110,20 @@ func commandLine(ctx context.Context, args []string, out, errout io.Writer) int 
 	return status(err)
 }
 
-// mostError bounds what is printed of an error: it may hold what a guest or a server has
-// said.
-const mostError = 64 << 10
+// mostSaid bounds what is printed of an error or a note: it may hold what a guest or a
+// server has said.
+const mostSaid = 64 << 10
+
+// sayLines prints an error or a note, each line behind a prefix: no line of it can be taken
+// for another's.
+func sayLines(w io.Writer, prefix, text string) {
+	text = strings.TrimRight(printable.Cut(printable.Text(text), mostSaid), "\n")
+	fmt.Fprintf(w, "%s%s\n", prefix, strings.ReplaceAll(text, "\n", "\n"+prefix))
+}
 
 // sayError prints an error, and what to do next, where that is known.
 func sayError(w io.Writer, err error, hint string) {
-	text := strings.TrimRight(printable.Cut(printable.Text(err.Error()), mostError), "\n")
-	fmt.Fprintf(w, "ingot: %s\n", strings.ReplaceAll(text, "\n", "\ningot: "))
+	sayLines(w, "ingot: ", err.Error())
 	if hint != "" {
 		fmt.Fprintf(w, "hint: %s\n", hint)
 	}

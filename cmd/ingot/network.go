@@ -390,7 +390,7 @@ func (l *lab) startMachine(ctx context.Context, m *labMachine, fabric *network.F
 		return nil, err
 	}
 	defer close() // what QEMU needs it has by then
-	warn := func(note string) { fmt.Fprintf(l.c.ErrOrStderr(), "ingot: %s: %s\n", m.Name, note) }
+	warn := func(note string) { sayLines(l.c.ErrOrStderr(), "ingot: "+m.Name+": ", note) }
 	s, err := run.Start(ctx, m.system, m.options, run.Host{Registry: registry(), Console: console, Warn: warn})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", m.Name, err)

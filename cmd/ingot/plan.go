@@ -55,7 +55,7 @@ func printPlan(out io.Writer, s recipes.Summary) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(w, "%s: %s disk of %s (%d bytes), %s to write as %s\n", printable.Name(s.Name), s.Table, size(s.Size), s.Size, size(s.Data), s.Format)
 	for _, x := range s.Warnings {
-		fmt.Fprintf(w, "warning: %s\n", x)
+		sayLines(w, "warning: ", x)
 	}
 	if len(s.Raw) > 0 {
 		fmt.Fprintf(w, "\nOutside of partitions\n  name\tstart\tsize\n")

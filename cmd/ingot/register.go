@@ -117,7 +117,7 @@ func (r *registerFlags) run(c *cobra.Command, s *sourceFlags, args []string) err
 	}
 	r.o.Waiting = func(path string) {
 		if !r.quiet {
-			fmt.Fprintf(c.ErrOrStderr(), "waiting for the lock %s, which another process holds\n", path)
+			fmt.Fprintf(c.ErrOrStderr(), "waiting for the lock %s, which another process holds\n", printable.Name(path))
 		}
 	}
 	did, err := storedb.Register(c.Context(), r.root, r.closure, r.o)

@@ -265,7 +265,7 @@ func runMachine(c *cobra.Command, what string, m *machineFlags, r *runFlags) err
 	if status {
 		o.Channels = append(o.Channels, storedisk.StatusPort) // the last one, as the guest expects
 	}
-	host := run.Host{Registry: registry(), Warn: func(note string) { fmt.Fprintf(c.ErrOrStderr(), "ingot: %s\n", note) }}
+	host := run.Host{Registry: registry(), Warn: func(note string) { sayLines(c.ErrOrStderr(), "ingot: ", note) }}
 	switch {
 	case r.save != "":
 		return saveScript(c, r.save, what, system, &o)
@@ -369,7 +369,7 @@ func (a *attended) run(s *run.System, o run.Options) error {
 // announce says how the machine is reached otherwise.
 func (a *attended) announce() {
 	e := a.session.Entry
-	say := func(format string, args ...any) { fmt.Fprintf(a.c.ErrOrStderr(), "ingot: "+format+"\n", args...) }
+	say := func(format string, args ...any) { sayLines(a.c.ErrOrStderr(), "ingot: ", fmt.Sprintf(format, args...)) }
 	if e.VNC != "" {
 		say("the screen is at %s, for a VNC viewer", e.VNC)
 	}

@@ -81,7 +81,7 @@ func serve(c *cobra.Command, args []string, r recipeFlags, s serveFlags) error {
 	if err != nil {
 		return err
 	}
-	failed := func(err error) { fmt.Fprintf(c.ErrOrStderr(), "ingot: serve: %v\n", err) }
+	failed := func(err error) { sayLines(c.ErrOrStderr(), "ingot: serve: ", err.Error()) }
 	server, err := nbd.NewServer(exports, nbd.Options{Failed: failed})
 	if err != nil {
 		return usageError{fmt.Errorf("serve: %w", err)}
@@ -112,7 +112,7 @@ func openExports(c *cobra.Command, args []string, r recipeFlags, s serveFlags) (
 	done = func() {
 		for _, o := range opened {
 			if err := o.Close(); err != nil {
-				fmt.Fprintf(c.ErrOrStderr(), "ingot: serve: %v\n", err)
+				sayLines(c.ErrOrStderr(), "ingot: serve: ", err.Error())
 			}
 		}
 	}

@@ -39,7 +39,7 @@ func finish(c *cobra.Command, plan *recipes.Plan, r recipeFlags, quiet bool, tem
 	}
 	say := func(note string) {
 		if !quiet {
-			fmt.Fprintln(c.ErrOrStderr(), note)
+			sayLines(c.ErrOrStderr(), "", note)
 		}
 	}
 	host.Temp = temp

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ingot/internal/printable"
 	"ingot/vm/run"
 )
 
@@ -41,7 +42,7 @@ computer. One that has not done so in time is ended by force.`,
 				case err != nil:
 					failed = errors.Join(failed, err)
 				case forced && !now:
-					fmt.Fprintf(c.ErrOrStderr(), "ingot: %s did not power off within %s and was ended\n", e.Name, within)
+					sayLines(c.ErrOrStderr(), "ingot: ", fmt.Sprintf("%s did not power off within %s and was ended", printable.Name(e.Name), within))
 				}
 			}
 			return failed

@@ -223,7 +223,7 @@ func (s *suite) openRecipe(what string) error {
 		return err
 	}
 	for _, w := range plan.Warnings {
-		fmt.Fprintf(s.c.ErrOrStderr(), "warning: %s\n", w)
+		sayLines(s.c.ErrOrStderr(), "warning: ", w)
 	}
 	return s.usePlan(plan, what)
 }
@@ -519,7 +519,7 @@ func (s *suite) start(ctx context.Context, m *labMachine, fabric *network.Fabric
 	defer close()
 	warn := func(note string) {
 		if s.flags.verbose {
-			fmt.Fprintf(s.c.ErrOrStderr(), "ingot: %s: %s\n", m.Name, note)
+			sayLines(s.c.ErrOrStderr(), "ingot: "+m.Name+": ", note)
 		}
 	}
 	r := s.registry()
@@ -545,7 +545,7 @@ func (s *suite) tellStep(r scenario.StepResult) {
 	fmt.Fprintf(s.c.ErrOrStderr(), "%s %7.2fs  %4d  %s\n", mark, r.Seconds, r.Line, printable.Name(r.Text))
 	for _, note := range r.Notes {
 		const indent = "                    "
-		fmt.Fprintf(s.c.ErrOrStderr(), indent+"%s\n", strings.ReplaceAll(strings.TrimRight(note, "\n"), "\n", "\n"+indent))
+		sayLines(s.c.ErrOrStderr(), indent, note)
 	}
 }
 

@@ -95,6 +95,10 @@ func passes(n ast.Node) string {
 		if pkg, ok := n.X.(*ast.Ident); ok && pkg.Name == "os" && (n.Sel.Name == "Stdout" || n.Sel.Name == "Stderr") {
 			return "os." + n.Sel.Name
 		}
+		// These name the streams for themselves.
+		if pkg, ok := n.X.(*ast.Ident); ok && (pkg.Name == "log" && n.Sel.Name != "New" || pkg.Name == "fmt" && slices.Contains([]string{"Print", "Printf", "Println"}, n.Sel.Name)) {
+			return pkg.Name + "." + n.Sel.Name
+		}
 	case *ast.CallExpr:
 		if f, ok := n.Fun.(*ast.Ident); ok && f.Name == "raw" {
 			return "raw"

@@ -52,7 +52,7 @@ func (r *Result) fail(s *Step, err error) {
 
 // WriteJSON writes results, for programs.
 func WriteJSON(w io.Writer, results []*Result) error {
-	e := json.NewEncoder(w)
+	e := json.NewEncoder(printable.NewWriter(w))
 	e.SetIndent("", "  ")
 	return e.Encode(results)
 }
