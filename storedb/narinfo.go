@@ -13,6 +13,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"ingot/internal/redact"
 )
 
 // NarInfo is what a binary cache says of a store path, in the file HASH.narinfo: the
@@ -213,13 +215,20 @@ func (p *narInfoReader) paths(bases []string) ([]string, error) {
 	return sortedSet(refs), nil
 }
 
-// checkCacheURL refuses what would lead out of the cache: no signature covers it.
+// checkCacheURL refuses what would lead out of the cache, for no signature covers it,
+// and what is no URL.
 func checkCacheURL(url string) error {
+	if i := strings.IndexFunc(url, func(r rune) bool { return r <= ' ' || r >= 0x7f || strings.ContainsRune("\"\\<>^`{|}#", r) }); i >= 0 {
+		return fmt.Errorf("URL %.60q has a character that URLs do not have, at byte %d", redact.Reference(url), i)
+	}
 	file, _, _ := strings.Cut(url, "?")
 	for part := range strings.SplitSeq(file, "/") {
-		if part == "" || part == "." || part == ".." || strings.ContainsAny(part, ":\\\x00#") {
-			return fmt.Errorf("URL %q does not name a file below the cache", url)
+		if part == "" || part == "." || part == ".." || strings.Contains(part, ":") {
+			return fmt.Errorf("URL %.60q does not name a file below the cache", redact.URL(url))
 		}
+	}
+	if _, err := redact.Parse(url); err != nil {
+		return fmt.Errorf("URL %w", err)
 	}
 	return nil
 }

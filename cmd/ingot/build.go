@@ -281,6 +281,7 @@ type recipeFlags struct {
 func (r *recipeFlags) add(c *cobra.Command) {
 	c.Flags().StringArrayVar(&r.set, "set", nil, "override a key of the recipe: `key=value`, may be repeated")
 	c.Flags().StringVar(&r.format, "format", "", "override output.format: raw, qcow2, iso or netboot")
+	addStall(c.Flags())
 }
 
 // load reads a recipe, with what the flags override.
@@ -373,7 +374,7 @@ func (r *recipeFlags) plan(c *cobra.Command, name string) (*recipes.Plan, error)
 // planRecipe plans a recipe for this host, and shows what it fetches and compresses. hashed
 // is told of bytes that are hashed; temp, if given, is the folder for what has no name.
 func planRecipe(c *cobra.Command, recipe *recipes.Recipe, quiet bool, hashed func(int64), temp ...string) (*recipes.Plan, error) {
-	host, err := thisHost()
+	host, err := thisHost(c)
 	if err != nil {
 		return nil, err
 	}
@@ -385,13 +386,13 @@ func planRecipe(c *cobra.Command, recipe *recipes.Recipe, quiet bool, hashed fun
 
 // thisHost says what a recipe may take from the machine that ingot runs on. The
 // environment is read here and nowhere below.
-func thisHost() (recipes.Host, error) {
+func thisHost(c *cobra.Command) (recipes.Host, error) {
 	program, err := os.Executable()
 	if err != nil {
 		return recipes.Host{}, fmt.Errorf("finding ingot's own file: %w", err)
 	}
 	return recipes.Host{
 		Program: program, Kernel: os.Getenv("INGOT_KERNEL"), Path: filepath.SplitList(os.Getenv("PATH")),
-		Fetch: fetching(), CacheDir: cacheDir(), Getenv: os.LookupEnv,
+		Fetch: fetching(c.Flags()), CacheDir: cacheDir(), Getenv: os.LookupEnv,
 	}, nil
 }

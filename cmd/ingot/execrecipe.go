@@ -28,7 +28,7 @@ func (x *execFlags) environment(c *cobra.Command, o *helper.Options) (*recipes.E
 	if err != nil {
 		return nil, err
 	}
-	host, err := thisHost()
+	host, err := thisHost(c)
 	if err != nil {
 		return nil, err
 	}

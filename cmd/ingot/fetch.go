@@ -14,18 +14,21 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spf13/pflag"
+
 	"ingot/storedb"
 	"ingot/storedb/cache"
 )
 
 // fetching says how binary caches are read: through the proxies that the environment
-// names, and with a little patience.
-func fetching() cache.Options {
+// names, and with the patience that the flags ask for.
+func fetching(flags *pflag.FlagSet) cache.Options {
+	patience := stallOf(flags)
 	t := http.DefaultTransport.(*http.Transport).Clone()
-	t.DialContext = (&net.Dialer{Timeout: 15 * time.Second, KeepAlive: 30 * time.Second}).DialContext
-	t.ResponseHeaderTimeout = time.Minute
+	t.DialContext = (&net.Dialer{Timeout: min(15*time.Second, patience), KeepAlive: 30 * time.Second}).DialContext
 	t.MaxIdleConnsPerHost = 32
-	return cache.Options{Client: &http.Client{Transport: idleTransport{t, time.Minute}}, Wait: backOff}
+	t.MaxResponseHeaderBytes = 64 << 10
+	return cache.Options{Client: &http.Client{Transport: stallTransport{t, patience, wallClock}}, Wait: backOff}
 }
 
 // backOff waits half a second before the second try, and twice as long before each
@@ -40,49 +43,6 @@ func backOff(ctx context.Context, attempt int) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-}
-
-// idleTransport ends an answer of which nothing comes for a while.
-type idleTransport struct {
-	http.RoundTripper
-	patience time.Duration
-}
-
-func (t idleTransport) RoundTrip(r *http.Request) (*http.Response, error) {
-	ctx, cancel := context.WithCancel(r.Context())
-	resp, err := t.RoundTripper.RoundTrip(r.WithContext(ctx))
-	if err != nil {
-		cancel()
-		return nil, err
-	}
-	timer := time.AfterFunc(t.patience, cancel)
-	timer.Stop() // it runs while somebody reads
-	resp.Body = &idleBody{ReadCloser: resp.Body, patience: t.patience, timer: timer, outer: r.Context(), cancel: cancel}
-	return resp, nil
-}
-
-type idleBody struct {
-	io.ReadCloser
-	patience time.Duration
-	timer    *time.Timer
-	outer    context.Context
-	cancel   context.CancelFunc
-}
-
-func (b *idleBody) Read(p []byte) (int, error) {
-	b.timer.Reset(b.patience)
-	n, err := b.ReadCloser.Read(p)
-	b.timer.Stop()
-	if errors.Is(err, context.Canceled) && b.outer.Err() == nil {
-		err = fmt.Errorf("nothing came for %s", b.patience)
-	}
-	return n, err
-}
-
-func (b *idleBody) Close() error {
-	b.timer.Stop()
-	b.cancel()
-	return b.ReadCloser.Close()
 }
 
 // cacheDir is the folder of what was fetched, and can be fetched again.
@@ -145,7 +105,7 @@ func cacheKeys(text string) ([]storedb.PublicKey, error) {
 
 // ask returns what binary caches have of the closures of the paths.
 func (s *sourceFlags) ask(ctx context.Context, f storedb.Flavour) ([]*storedb.Item, error) {
-	o := fetching()
+	o := fetching(s.flags)
 	o.Flavour, o.Unsigned = f, s.unsigned
 	keys := s.keys
 	if len(keys) == 0 {

@@ -197,36 +197,6 @@ disk:
 	}
 }
 
-// TestIdle ends an answer that stands still.
-func TestIdle(t *testing.T) {
-	hold := make(chan struct{})
-	defer close(hold)
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Length", "10")
-		w.Write([]byte("12345"))
-		w.(http.Flusher).Flush()
-		select {
-		case <-hold:
-		case <-r.Context().Done():
-		}
-	}))
-	defer server.Close()
-	client := &http.Client{Transport: idleTransport{http.DefaultTransport, execPatience}}
-	resp, err := client.Get(server.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	b := make([]byte, 5)
-	if _, err := io.ReadFull(resp.Body, b); err != nil {
-		t.Fatal(err)
-	}
-	resp.Body.(*idleBody).patience = 50 * time.Millisecond
-	if n, err := resp.Body.Read(b); n != 0 || err == nil || err.Error() != "nothing came for 50ms" {
-		t.Errorf("read %d more bytes, %v", n, err)
-	}
-}
-
 func TestBackOff(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()

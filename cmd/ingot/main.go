@@ -164,6 +164,7 @@ func isFull(err error) bool { return errors.Is(err, syscall.ENOSPC) || errors.Is
 func hint(verb *cobra.Command, err error) string {
 	var usage usageError
 	var changed *image.ChangedError
+	var stalled *stallError
 	var database *storedb.DatabaseSizeError
 	switch {
 	case errors.As(err, &usage):
@@ -172,6 +173,8 @@ func hint(verb *cobra.Command, err error) string {
 		return "free some space, or write to another folder with -o"
 	case errors.As(err, &changed):
 		return "run the build again when nothing writes there any more"
+	case errors.As(err, &stalled) && verb != nil && verb.Flags().Lookup(stallFlag) != nil:
+		return "wait longer with --" + stallFlag
 	case errors.As(err, &database):
 		return "raise the limit with --max-database"
 	}

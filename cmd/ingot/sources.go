@@ -31,11 +31,13 @@ type sourceFlags struct {
 
 	caches, keys []string // binary caches, and who is trusted
 	unsigned     bool
-	remote       *cache.Cache // that has what was found
+	flags        *pflag.FlagSet // of the verb
+	remote       *cache.Cache   // that has what was found
 	found        []*cache.Path
 }
 
 func (s *sourceFlags) add(f *pflag.FlagSet) {
+	s.flags = f
 	f.StringArrayVar(&s.graphs, "graph", nil, "reference graph, as exportReferencesGraph writes it: `FILE`, or - for standard input; may be repeated")
 	f.StringArrayVar(&s.registrations, "registration", nil, "registration, as nix-store --dump-db prints it: `FILE`; beside a --graph it only tells hashes and sizes; may be repeated")
 	f.StringArrayVar(&s.pathInfos, "path-info", nil, "what nix path-info --json --recursive prints, or the .attrs.json of a build: `FILE`; like --registration; may be repeated")
@@ -45,6 +47,7 @@ func (s *sourceFlags) add(f *pflag.FlagSet) {
 	f.StringArrayVar(&s.caches, "cache", nil, "binary cache that has the closure of --path: `URL` (https, http, file) or folder; may be repeated, and is asked in turn")
 	f.StringArrayVar(&s.keys, "key", nil, "public `KEY` whose signatures in a --cache are trusted: NAME:BASE64, Guix's (public-key …), or a file with either or with Guix's (acl …); those of cache.nixos.org, or of Guix's own servers, if left out; may be repeated")
 	f.BoolVar(&s.unsigned, "unsigned", false, "take from a --cache what no trusted key has signed, too")
+	addStall(f)
 	f.StringArrayVar(&s.adds, "add", nil, "file or folder that joins the store under its content address, as with nix-store --add: `[NAME=]PATH`; may be repeated")
 	f.StringArrayVar(&s.unpacks, "unpack", nil, "what a tarball or a .deb package holds joins the store, as with --add: `[NAME=]PATH`; may be repeated")
 	f.IntVar(&s.strip, "strip", 0, "take `N` leading folders off the names in each --unpack")

@@ -33,7 +33,7 @@ func finish(c *cobra.Command, plan *recipes.Plan, r recipeFlags, quiet bool, tem
 	if len(parts) == 0 {
 		return nil
 	}
-	host, err := thisHost()
+	host, err := thisHost(c)
 	if err != nil {
 		return err
 	}

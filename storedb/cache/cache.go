@@ -27,7 +27,9 @@ type Options struct {
 	Keys []storedb.PublicKey
 	// Unsigned takes paths that no key of Keys has signed, too.
 	Unsigned bool
-	// Client reads http and https; if nil, one that knows no proxy and waits for ever.
+	// Client reads http and https; if nil, one that knows no proxy and waits for ever. It
+	// follows ten redirections, from https to https alone, and sends a password of the
+	// cache's URL to no other host.
 	Client *http.Client
 	// Wait waits before try number attempt, from 1 on, is repeated, and returns early
 	// with ctx's error. If nil, tries follow each other at once.
@@ -67,6 +69,9 @@ func Open(ctx context.Context, o Options, locations ...string) (*Cache, error) {
 	if o.Client == nil {
 		o.Client = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: narinfos}}
 	}
+	client := *o.Client
+	client.CheckRedirect = checkRedirect(client.CheckRedirect)
+	o.Client = &client
 	c := &Cache{Options: o}
 	if len(locations) == 0 {
 		return nil, errors.New("no binary cache is given")
@@ -195,7 +200,7 @@ func (c *Cache) info(ctx context.Context, storePath string) (*Path, error) {
 		if err != nil {
 			return nil, err
 		}
-		p, err := c.parse(src, src.String()+"/"+hash+".narinfo", b)
+		p, err := c.parse(src, fileName(src, hash+".narinfo"), b)
 		if err == nil && p.Path != storePath {
 			err = fmt.Errorf("%s: is about %s, not %s", p.Origin, p.Path, storePath)
 		}

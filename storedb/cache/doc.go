@@ -24,9 +24,13 @@
 // signature covers, must stay below the cache's own.
 //
 // A connection that is cut is opened again and goes on at the byte where it was,
-// where the server knows ranges. After five tries without a byte it is an error. How
-// long to wait in between is the caller's to say, and so are proxies and time-outs:
-// nothing here looks at the clock or the environment.
+// where the server knows ranges. After five tries in a row that each brought less than
+// 64 KiB it is an error. How long to wait in between is the caller's to say, and so are
+// proxies and time-outs: nothing here looks at the clock or the environment.
+//
+// Ten redirections are followed, none of them from https to http, or to another scheme.
+// A name and a password in a cache's URL are sent to its host alone, and no error shows
+// them, nor what the query of a URL holds.
 //
 // [Server] is the other side: a folder that nix copy --to http://… puts paths into.
 //

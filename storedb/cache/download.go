@@ -7,8 +7,12 @@ import (
 	"io"
 )
 
-// attempts is how often a file is asked for in a row without one byte of it coming.
-const attempts = 5
+// attempts is how often a file is asked for in a row with less than freshBytes of it
+// coming.
+const (
+	attempts   = 5
+	freshBytes = 64 << 10
+)
 
 // download reads a file of a source, and goes on where it was when it is cut.
 type download struct {
@@ -22,7 +26,8 @@ type download struct {
 	body   io.ReadCloser
 	tag    string
 	off    int64
-	failed int // attempts in a row
+	failed int   // attempts in a row
+	fresh  int64 // bytes since the last of them
 }
 
 var _ io.ReadCloser = (*download)(nil)
@@ -39,10 +44,12 @@ func (d *download) Read(p []byte) (int, error) {
 		n, err := d.once(p)
 		d.off += int64(n)
 		if d.most > 0 && d.off > d.most {
-			return 0, &readError{d.src.String() + "/" + d.name, fmt.Errorf("is longer than the %d bytes that it may have", d.most)}
+			return 0, &readError{fileName(d.src, d.name), fmt.Errorf("is longer than the %d bytes that it may have", d.most)}
 		}
 		if n > 0 {
-			d.failed = 0
+			if d.fresh += int64(n); d.fresh >= freshBytes {
+				d.failed = 0
+			}
 			return n, nil
 		}
 		if err == io.EOF && d.off >= d.size {
@@ -76,6 +83,7 @@ func (d *download) once(p []byte) (int, error) {
 func (d *download) again(err error) error {
 	_, local := d.src.(*folder)
 	d.Close()
+	d.fresh = 0
 	if d.failed++; local || d.failed >= attempts || !temporary(err) {
 		if err == io.EOF {
 			err = fmt.Errorf("ends after %d bytes, it should have %d", d.off, d.size)
@@ -83,7 +91,7 @@ func (d *download) again(err error) error {
 		if d.failed > 1 {
 			err = fmt.Errorf("%w (%d attempts)", err, d.failed)
 		}
-		return &readError{fmt.Sprintf("%s/%s", d.src, d.name), err}
+		return &readError{fileName(d.src, d.name), err}
 	}
 	if ctx := d.ctx.Err(); ctx != nil {
 		return ctx
@@ -126,7 +134,7 @@ func (c *Cache) small(ctx context.Context, src source, name string, most int64) 
 	defer d.Close()
 	b, err := io.ReadAll(io.LimitReader(d, most+1))
 	if err == nil && int64(len(b)) > most {
-		err = fmt.Errorf("%s/%s: is longer than the %d bytes that it may have", src, name, most)
+		err = fmt.Errorf("%s: is longer than the %d bytes that it may have", fileName(src, name), most)
 	}
 	return b, err
 }

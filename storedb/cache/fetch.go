@@ -261,8 +261,12 @@ func (f *fetcher) one(ctx context.Context, p *Path) error {
 // both hashes are checked when all has been read.
 func (f *fetcher) stream(ctx context.Context, p *Path, progress func(int64), use func(io.Reader) (int64, error)) error {
 	d := f.download(ctx, p.src, p.URL, p.FileSize)
-	// Compression makes nothing much longer than it was.
-	d.most = cmp.Or(p.FileSize, p.NarSize+p.NarSize/8+1<<20)
+	// Compression makes nothing much longer than it was. No signature covers FileSize.
+	longest := p.NarSize + p.NarSize/8 + 1<<20
+	if p.FileSize > longest {
+		return fmt.Errorf("%s: has %d bytes, says the cache; at most %d are expected of a nar of %d", fileName(p.src, p.URL), p.FileSize, longest, p.NarSize)
+	}
+	d.most = cmp.Or(p.FileSize, longest)
 	defer d.Close()
 	file := &meter{r: d, sum: sha256.New()}
 	nar := &meter{sum: sha256.New(), tell: progress}
@@ -276,17 +280,17 @@ func (f *fetcher) stream(ctx context.Context, p *Path, progress func(int64), use
 		return file.err
 	}
 	if err != nil {
-		return fmt.Errorf("%s/%s: %w", p.src, p.URL, err)
+		return fmt.Errorf("%s: %w", fileName(p.src, p.URL), err)
 	}
 	switch {
 	case p.FileSize != 0 && file.n != p.FileSize:
-		return fmt.Errorf("%s/%s: has %d bytes, the cache says %d", p.src, p.URL, file.n, p.FileSize)
+		return fmt.Errorf("%s: has %d bytes, the cache says %d", fileName(p.src, p.URL), file.n, p.FileSize)
 	case !p.FileHash.IsZero() && file.hash() != p.FileHash:
-		return fmt.Errorf("%s/%s: its hash is %s, the cache says %s", p.src, p.URL, file.hash(), p.FileHash)
+		return fmt.Errorf("%s: its hash is %s, the cache says %s", fileName(p.src, p.URL), file.hash(), p.FileHash)
 	case nar.n != p.NarSize:
-		return fmt.Errorf("%s/%s: its nar has %d bytes, the cache says %d", p.src, p.URL, nar.n, p.NarSize)
+		return fmt.Errorf("%s: its nar has %d bytes, the cache says %d", fileName(p.src, p.URL), nar.n, p.NarSize)
 	case nar.hash() != p.NarHash:
-		return fmt.Errorf("%s/%s: the hash of its nar is %s, the cache says %s", p.src, p.URL, nar.hash(), p.NarHash)
+		return fmt.Errorf("%s: the hash of its nar is %s, the cache says %s", fileName(p.src, p.URL), nar.hash(), p.NarHash)
 	}
 	return nil
 }

@@ -13,6 +13,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"ingot/internal/redact"
 )
 
 // source is where the files of a binary cache are read from.
@@ -35,9 +37,9 @@ func newSource(location string, client *http.Client) (source, error) {
 	if !ok {
 		return &folder{location}, nil
 	}
-	u, err := url.Parse(location)
+	u, err := redact.Parse(location)
 	if err != nil {
-		return nil, fmt.Errorf("binary cache %q: %w", location, err)
+		return nil, fmt.Errorf("binary cache %w", err)
 	}
 	switch {
 	case scheme == "file" && (u.Host == "" || u.Host == "localhost"):
@@ -47,7 +49,7 @@ func newSource(location string, client *http.Client) (source, error) {
 		u.Path = strings.TrimRight(u.Path, "/")
 		return &server{u, client}, nil
 	}
-	return nil, fmt.Errorf("binary cache %q: file, http and https are supported", location)
+	return nil, fmt.Errorf("binary cache %q: file, http and https are supported", redact.URL(location))
 }
 
 // folder is a binary cache in a folder of the host.
@@ -95,7 +97,10 @@ type server struct {
 	client *http.Client
 }
 
-func (s *server) String() string { return s.base.Redacted() }
+func (s *server) String() string { return redact.URL(s.base.String()) }
+
+// fileName names a file of a source in errors.
+func fileName(src source, name string) string { return src.String() + "/" + redact.Reference(name) }
 
 // statusError is an answer of a server that is not the file.
 type statusError struct {
@@ -117,7 +122,10 @@ func (e *statusError) Is(target error) bool {
 func temporary(err error) bool {
 	var status *statusError
 	var path *fs.PathError
+	var redirect *redirectError
 	switch {
+	case errors.As(err, &redirect):
+		return false
 	case errors.As(err, &status):
 		return status.status >= 500 || status.status == 429 || status.status == 408
 	case errors.As(err, &path), errors.Is(err, fs.ErrNotExist):
@@ -127,14 +135,14 @@ func temporary(err error) bool {
 }
 
 func (s *server) open(ctx context.Context, name string, off int64, tag string) (io.ReadCloser, string, error) {
-	at := s.base.Redacted() + "/" + name
-	ref, err := url.Parse(s.base.String() + "/" + name)
+	at := fileName(s, name)
+	ref, err := redact.Parse(s.base.String() + "/" + name)
 	if err != nil {
 		return nil, "", &fs.PathError{Op: "open", Path: at, Err: err}
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, ref.String(), nil)
 	if err != nil {
-		return nil, "", &fs.PathError{Op: "open", Path: at, Err: err}
+		return nil, "", &fs.PathError{Op: "open", Path: at, Err: redact.Error(err)}
 	}
 	// What is hashed is the file, not what a server packs it into.
 	req.Header.Set("Accept-Encoding", "identity")
@@ -146,13 +154,55 @@ func (s *server) open(ctx context.Context, name string, off int64, tag string) (
 	}
 	resp, err := s.client.Do(req)
 	if err != nil {
-		return nil, "", err
+		return nil, "", redact.Error(err)
 	}
 	if err := arrange(resp, at, off, tag); err != nil {
 		resp.Body.Close()
 		return nil, "", err
 	}
 	return resp.Body, strongTag(resp), nil
+}
+
+// maxRedirects is how often a server may send on to another URL, as in net/http.
+const maxRedirects = 10
+
+// redirectError is a redirection that is not followed.
+type redirectError struct {
+	from, to *url.URL
+	why      string
+}
+
+func (e *redirectError) Error() string {
+	return fmt.Sprintf("%s sends on to %q, %s", redact.URL(e.from.String()), redact.URL(e.to.String()), e.why)
+}
+
+// checkRedirect says whether a redirection is followed. None leads to what the user did
+// not ask for: another scheme, or no encryption. What the cache's own URL holds, a name
+// and a password, is for its host alone.
+func checkRedirect(next func(*http.Request, []*http.Request) error) func(*http.Request, []*http.Request) error {
+	return func(req *http.Request, via []*http.Request) error {
+		from, to := via[len(via)-1].URL, req.URL
+		refuse := func(why string) error { return &redirectError{from, to, why} }
+		switch {
+		case len(via) > maxRedirects:
+			return refuse(fmt.Sprintf("after %d redirections", maxRedirects))
+		case to.Scheme != "http" && to.Scheme != "https":
+			return refuse("which is neither http nor https")
+		case from.Scheme == "https" && to.Scheme != "https":
+			return refuse("which is not encrypted")
+		}
+		if to.Host != via[0].URL.Host || to.Scheme != via[0].URL.Scheme {
+			to.User = nil
+			for _, name := range []string{"Authorization", "Cookie"} {
+				req.Header.Del(name)
+			}
+		}
+		req.Header.Del("Referer")
+		if next != nil {
+			return next(req, via)
+		}
+		return nil
+	}
 }
 
 // strongTag returns the tag by which a server knows just these bytes.
