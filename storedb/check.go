@@ -70,6 +70,9 @@ type CheckOptions struct {
 	// MaxDatabase is how many bytes the database of an image, and its log, may have, which
 	// are read into memory; 4 GiB if 0.
 	MaxDatabase int64
+	// MaxContents is how many bytes are hashed at most; 0 is any number. An image can have
+	// files of petabytes, all holes.
+	MaxContents int64
 	// Progress, if set, is told how many bytes of how many were hashed since it was told
 	// last, from several goroutines.
 	Progress func(bytes, total int64)

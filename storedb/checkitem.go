@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -42,20 +43,34 @@ func (c *checker) items(ctx context.Context, r *Report) error {
 			continue
 		}
 		todo = append(todo, path)
-		total += NARSize(there[path])
+		total = addSizes(total, NARSize(there[path]))
 	}
+	links := c.linkNodes()
 	if !c.NoContents {
 		r.Bytes = total
+		all := total
+		for n := range links { // most are files of items
+			all = addSizes(all, n.Size())
+		}
+		if c.MaxContents > 0 && all > c.MaxContents {
+			return &ContentsSizeError{all, c.MaxContents}
+		}
 	}
 	// The largest first, as in Load.
 	slices.SortStableFunc(todo, func(a, b string) int { return cmp.Compare(c.registered[b].NarSize, c.registered[a].NarSize) })
-	links := c.linkNodes()
 	found := make([]findings, len(todo))
-	err := hashing(ctx, len(todo), func(g *lanes.Group) *itemChecker { return newItemChecker(c, links, g) }, func(w *itemChecker, i int) error {
+	err := hashing(ctx, len(todo), func(g *lanes.Group) *itemChecker {
+		w := newItemChecker(c, links, g)
+		w.nar.ctx = ctx
+		return w
+	}, func(w *itemChecker, i int) error {
 		path := todo[i]
 		w.metadata(path, there[path])
 		if !c.NoContents {
 			size := w.contents(c.registered[path], there[path])
+			if err := ctx.Err(); err != nil {
+				return err
+			}
 			if c.Progress != nil {
 				c.Progress(size, total)
 			}
@@ -70,6 +85,21 @@ func (c *checker) items(ctx context.Context, r *Report) error {
 		err = c.restOfLinks(ctx, links)
 	}
 	return err
+}
+
+// ContentsSizeError says that a store holds more than may be hashed.
+type ContentsSizeError struct{ Size, Limit int64 } // in bytes
+
+func (e *ContentsSizeError) Error() string {
+	return fmt.Sprintf("the store holds %d bytes, holes among them; at most %d are hashed", e.Size, e.Limit)
+}
+
+// addSizes adds sizes, which are not trusted, up to the largest number.
+func addSizes(a, b int64) int64 {
+	if b < 0 || a > math.MaxInt64-b {
+		return math.MaxInt64
+	}
+	return a + b
 }
 
 func unregistered(name string) string {
@@ -253,7 +283,11 @@ func (c *checker) restOfLinks(ctx context.Context, links map[*image.Node]*linkNa
 	slices.SortFunc(todo, func(a, b rest) int { return strings.Compare(a.path, b.path) })
 	found := make([]findings, len(todo))
 	err := hashing(ctx, len(todo), newNARWriter, func(w *narWriter, i int) error {
+		w.ctx = ctx
 		hash, _, err := w.hash(todo[i].node)
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		if err != nil {
 			found[i].find(FaultUnreadable, todo[i].path, "%v", err)
 			return nil

@@ -1,6 +1,7 @@
 package storedb
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
@@ -72,7 +73,7 @@ func narNodeSize(n *image.Node) int64 {
 		size += int64(len(narDirectory))
 		for _, e := range n.Entries() {
 			size += int64(len(narEntry)) + narString(int64(len(e.Name))) + int64(len(narEntryNode)+len(narEntryEnd))
-			size += narNodeSize(e.Node)
+			size = addSizes(size, narNodeSize(e.Node))
 		}
 	case n.Mode&fs.ModeSymlink != 0:
 		size += int64(len(narSymlink)) + narString(n.Size())
@@ -98,6 +99,8 @@ type narWriter struct {
 	err  error
 
 	sum hash.Hash // reused by hash
+
+	ctx context.Context // that ends the reading of a large file; nil: none does
 
 	// wanted, if set, chooses files whose own NARs are to be hashed in the same pass, and
 	// files gets the hashes. It works since a file's NAR is the magic and then just what
@@ -255,6 +258,9 @@ func (w *narWriter) large(f *image.File) error {
 
 func (w *narWriter) chunks(r io.ReaderAt, size int64) error {
 	for off := int64(0); off < size && w.err == nil; {
+		if w.ctx != nil && w.ctx.Err() != nil {
+			return w.ctx.Err()
+		}
 		n := min(int64(cap(w.buf)-len(w.buf)), size-off)
 		if n == 0 {
 			n = min(narBuffer, size-off)

@@ -2,8 +2,11 @@ package storedb
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
+	"errors"
 	"io/fs"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -110,5 +113,25 @@ func TestNARErrors(t *testing.T) {
 	}
 	if _, err := Nix.AddPath("x", d); err == nil || err.Error() != "x cannot join the store: /fifo is a FIFO, which a store cannot hold" {
 		t.Errorf("AddPath of a folder with a FIFO: %v", err)
+	}
+}
+
+// TestHashEndsWithItsContext: a file that takes hours to hash is given up when that is
+// asked for.
+func TestHashEndsWithItsContext(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	reads := 0
+	n := image.NewFile(0o444, image.Computed(1<<50, func([]byte, int64) error {
+		reads++
+		cancel()
+		return nil
+	}))
+	w := newNARWriter(nil)
+	w.ctx = ctx
+	if _, _, err := w.hash(n); !errors.Is(err, context.Canceled) || reads > 2 {
+		t.Errorf("hash = %v after %d reads; want %v after the first", err, reads, context.Canceled)
+	}
+	if got := addSizes(math.MaxInt64-1, 2); got != math.MaxInt64 || addSizes(1, 2) != 3 || addSizes(1, -2) != math.MaxInt64 {
+		t.Errorf("addSizes(MaxInt64-1, 2) = %d; want %d", got, int64(math.MaxInt64))
 	}
 }

@@ -70,6 +70,7 @@ if it could not be checked.`,
 	f.StringVar(&o.flavour, "flavour", "", "nix or guix; each that is there if left out")
 	f.BoolVar(&o.noContents, "no-contents", false, "do not read what the items hold: metadata and database only")
 	f.StringVar(&o.maxDatabase, "max-database", "4GiB", "`SIZE` that the database of an image may have at most")
+	o.limit.add(f, "hash stores of images up to this `SIZE`, where holes are zeros; if left out, 8 times what the image holds, or 16GiB")
 	f.BoolVar(&o.json, "json", false, "print the report as JSON")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "print findings and errors only")
 	return c
@@ -86,6 +87,7 @@ func (e troubleError) Unwrap() error { return e.error }
 type checkFlags struct {
 	root, flavour           string
 	maxDatabase             string
+	limit                   sizeLimit
 	noContents, json, quiet bool
 }
 
@@ -113,8 +115,10 @@ type checkFinding struct {
 
 func (o *checkFlags) run(c *cobra.Command, args []string) error {
 	var r *checkReport
-	var err error
+	err := o.limit.check()
 	switch {
+	case err != nil:
+		return err
 	case (o.root == "") == (len(args) == 0):
 		return usageError{errors.New("check: give --root DIR or an image, one of the two")}
 	case o.root != "":
@@ -171,6 +175,10 @@ func (o *checkFlags) checkImage(c *cobra.Command, name string) (*checkReport, er
 		return nil, err
 	}
 	defer d.close()
+	held, err := imageMap(c.Context(), name)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
 	r := &checkReport{Target: name, Stores: []checkedStore{}, Findings: []checkFinding{}}
 	if d.table != nil {
 		for _, p := range d.table.Problems {
@@ -191,7 +199,12 @@ func (o *checkFlags) checkImage(c *cobra.Command, name string) (*checkReport, er
 		for _, f := range flavours {
 			where := fmt.Sprintf("%s, %s", v, v.filesystem)
 			err := o.check(c, f, func(opts storedb.CheckOptions) (*storedb.Report, error) {
-				return storedb.CheckTree(c.Context(), v.tree, opts)
+				opts.MaxContents = o.limit.of(held, sparseFiles)
+				report, err := storedb.CheckTree(c.Context(), v.tree, opts)
+				if size := (*storedb.ContentsSizeError)(nil); errors.As(err, &size) {
+					err = &holesError{"what is hashed of the store", size.Size, held.Allocated(1), size.Limit}
+				}
+				return report, err
 			}, r.add(checkedStore{Partition: v.Number, Filesystem: v.filesystem, where: where}))
 			if err != nil {
 				return nil, fmt.Errorf("%s: %s: %w", name, v, err)

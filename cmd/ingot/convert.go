@@ -42,7 +42,10 @@ it is these files, too, as the image of one layer that docker load and podman lo
 
 The format follows from the output's name, or --as says it. The same disk always gives
 the same bytes; a UUID that the format asks for is derived from the disk's table. The
-output - is standard output.`,
+output - is standard output.
+
+Archives and pipes have no holes: where an image has far more of them than data, nothing
+is written unless --max-size allows it.`,
 		Example: `  ingot convert web.qcow2 -o web.vdi
   ingot convert web.yaml -o web.vhd
   ingot convert web.qcow2 -o - --as tar | tar tv
@@ -62,6 +65,7 @@ output - is standard output.`,
 	f.StringVar(&o.compression.Type, "compress", "", "qcow2: compress it, by `zlib`, which every QEMU reads, or zstd, which is quicker")
 	f.Lookup("compress").NoOptDefVal = "zlib"
 	f.IntVar(&o.compression.Level, "level", 0, "qcow2: the `LEVEL` of --compress: 1 to 9 of zlib, 1 to 22 of zstd; 6 and 3 if left out")
+	o.limit.add(f, "tar, docker, -o -: the `SIZE` that what is written may have, where holes are zeros; if left out, 8 times what the source holds, or 16GiB of files, or 16TiB of a disk")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "say nothing but errors")
 	f.StringArrayVar(&r.set, "set", nil, "override a key of the recipe: `key=value`, may be repeated")
 	return c
@@ -71,6 +75,7 @@ type convertFlags struct {
 	output, as, partition string
 	compression           qcow2.Compression // without a type: none
 	docker                docker.Options
+	limit                 sizeLimit
 	quiet                 bool
 }
 
@@ -95,6 +100,9 @@ func (o *convertFlags) container() (string, error) {
 		return "", usageError{fmt.Errorf("convert: --partition is for tar and docker: %s holds the whole disk", as)}
 	}
 	if err := o.checkDocker(as); err != nil {
+		return "", err
+	}
+	if err := o.limit.check(); err != nil {
 		return "", err
 	}
 	return as, o.checkCompression(as)
@@ -153,6 +161,9 @@ func convert(c *cobra.Command, source string, r recipeFlags, o convertFlags) err
 	}
 	defer made.Close()
 	if o.output == stdout {
+		if limit := o.limit.of(disk, sparseDisk); as != "tar" && as != "docker" && file.Size() > limit {
+			return fmt.Errorf("%s: %w", source, &holesError{"as " + as + ", the disk", file.Size(), disk.Allocated(1), limit})
+		}
 		bar := newProgress(c.ErrOrStderr(), o.quiet, "writing", file.Size())
 		defer bar.close()
 		return image.Stream(c.Context(), file, out, image.WriteOptions{Progress: bar.add})
@@ -221,9 +232,11 @@ func (o *convertFlags) dockerArchive(c *cobra.Command, disk *image.Map) (*image.
 	}
 	bar := newProgress(c.ErrOrStderr(), o.quiet, "hashing", unknownTotal)
 	defer bar.close()
-	archive, err := docker.Layout(c.Context(), v.tree, o.docker, image.WriteOptions{Progress: bar.add})
+	options := o.docker
+	options.MaxSize = o.limit.of(disk, sparseFiles)
+	archive, err := docker.Layout(c.Context(), v.tree, options, image.WriteOptions{Progress: bar.add})
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", v, err)
+		return nil, fmt.Errorf("%s: %w", v, archiveError(err, v, disk))
 	}
 	return archive, nil
 }
@@ -274,11 +287,24 @@ func (o *convertFlags) tarArchive(m *image.Map) (*image.Map, error) {
 	if err != nil {
 		return nil, err
 	}
-	archive, err := tar.Layout(v.tree, tar.Options{})
+	archive, err := tar.Layout(v.tree, tar.Options{MaxSize: o.limit.of(m, sparseFiles)})
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", v, err)
+		return nil, fmt.Errorf("%s: %w", v, archiveError(err, v, m))
 	}
 	return archive, nil
+}
+
+// archiveError says of an archive that is too large how large it would be.
+func archiveError(err error, v *volume, disk *image.Map) error {
+	var size *tar.SizeError
+	if !errors.As(err, &size) {
+		return err
+	}
+	holes := &holesError{"an archive of the files", contentsOf(v.tree), disk.Allocated(1), size.Limit}
+	if holes.size <= holes.limit {
+		holes.size = 0 // names make up the rest
+	}
+	return holes
 }
 
 // volume is the one that --partition names, or else the only one with files, or with a

@@ -166,6 +166,7 @@ func hint(verb *cobra.Command, err error) string {
 	var changed *image.ChangedError
 	var stalled *stallError
 	var database *storedb.DatabaseSizeError
+	var holes *holesError
 	switch {
 	case errors.As(err, &usage):
 		return usageHint(verb)
@@ -177,6 +178,10 @@ func hint(verb *cobra.Command, err error) string {
 		return "wait longer with --" + stallFlag
 	case errors.As(err, &database):
 		return "raise the limit with --max-database"
+	case errors.As(err, &holes) && verb.Flags().Lookup("no-contents") != nil:
+		return "raise the limit with --max-size, or leave out with --no-contents what files hold"
+	case errors.As(err, &holes):
+		return "raise the limit with --max-size"
 	}
 	return temporaryHint(err)
 }

@@ -23,6 +23,8 @@ type Options struct {
 	Entrypoint   []string
 	Env          []string // NAME=VALUE
 	WorkingDir   string
+	// MaxSize is how many bytes the layer may have, as [tar.Options.MaxSize].
+	MaxSize int64
 }
 
 // created is when all images were made.
@@ -53,7 +55,7 @@ func Layout(ctx context.Context, t *image.Tree, o Options, w image.WriteOptions)
 	if err := o.Check(); err != nil {
 		return nil, err
 	}
-	layer, err := tar.Layout(t, tar.Options{})
+	layer, err := tar.Layout(t, tar.Options{MaxSize: o.MaxSize})
 	if err != nil {
 		return nil, err
 	}

@@ -2,9 +2,12 @@ package tar
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"strconv"
 	"strings"
 
@@ -15,6 +18,20 @@ import (
 type Options struct {
 	// WholeSeconds leaves out the fractions of times.
 	WholeSeconds bool
+	// MaxSize is how many bytes the archive may have; 0 is any number. Archives have no
+	// holes: a tree from outside can have files of petabytes, all zeros, and paths that
+	// are longer than all else.
+	MaxSize int64
+}
+
+// A SizeError says that an archive would be larger than [Options.MaxSize].
+type SizeError struct {
+	Path  string // of the first file that has no room
+	Limit int64  // in bytes
+}
+
+func (e *SizeError) Error() string {
+	return fmt.Sprintf("%.4096s: is where the archive has more than %d bytes", e.Path, e.Limit)
 }
 
 // Layout returns the archive of a tree. It reads no file.
@@ -37,6 +54,9 @@ func (a *archive) walk(parent *image.Owner, dir *image.Node) error {
 	for _, e := range dir.Entries() {
 		owner := &image.Owner{Parent: parent, Name: e.Name}
 		if err := a.add(owner, e.Node); err != nil {
+			if size := (*SizeError)(nil); errors.As(err, &size) {
+				return err
+			}
 			return fmt.Errorf("/%s: %w", owner, err)
 		}
 		if err := a.walk(owner, e.Node); err != nil {
@@ -60,12 +80,20 @@ func (a *archive) add(owner *image.Owner, n *image.Node) error {
 	h.size = int64(len(h.render()))
 	a.Add(a.at, h, owner)
 	a.at += h.size
-	if h.dataSize() > 0 {
+	limit := cmp.Or(a.MaxSize, math.MaxInt64)
+	room, data := limit-endSize-a.at, h.dataSize()
+	if room < 0 || data > room || padded(data) > room {
+		return &SizeError{"/" + owner.String(), limit}
+	}
+	if data > 0 {
 		a.Add(a.at, n.Data, owner)
-		a.at += (n.Size() + blockSize - 1) / blockSize * blockSize
+		a.at += padded(data)
 	}
 	return nil
 }
+
+// padded rounds n bytes up to whole blocks.
+func padded(n int64) int64 { return (n + blockSize - 1) / blockSize * blockSize }
 
 // check refuses what an archive cannot tell.
 func check(n *image.Node) error {

@@ -2,6 +2,7 @@ package tar
 
 import (
 	stdtar "archive/tar"
+	"errors"
 	"io"
 	"io/fs"
 	"maps"
@@ -157,5 +158,57 @@ func TestRefused(t *testing.T) {
 		if _, err := Layout(tree, Options{}); err == nil || err.Error() != want {
 			t.Errorf("Layout = %v; want %s", err, want)
 		}
+	}
+}
+
+// TestMaxSize: an archive may have as many bytes as it is said, and not one more, holes and
+// headers among them; nothing is read to find out.
+func TestMaxSize(t *testing.T) {
+	tree := image.NewTree()
+	sparse := image.NewFile(0o644, image.Hole(16<<40))
+	for path, n := range map[string]*image.Node{"/a": image.NewFile(0o644, image.Bytes("a")), "/sparse": sparse, "/again": sparse} {
+		if err := tree.Put(path, n); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m, err := Layout(tree, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for limit, want := range map[int64]string{
+		m.Size(): "", m.Size() + 1: "", 0: "",
+		m.Size() - 1: "/sparse", m.Size() - 512: "/sparse", m.Size() - 513: "/again", 16 << 40: "/again", 3000: "/again", 1500: "/a", 1: "/a",
+	} {
+		got, err := Layout(tree, Options{MaxSize: limit})
+		var size *SizeError
+		switch {
+		case want == "" && (err != nil || got.Size() != m.Size()):
+			t.Errorf("MaxSize %d: %v; want an archive", limit, err)
+		case want != "" && (!errors.As(err, &size) || size.Path != want || size.Limit != limit):
+			t.Errorf("MaxSize %d: %v; want a SizeError at %s", limit, err, want)
+		}
+	}
+	var b image.Builder
+	b.Add(1<<62, image.Bytes("x"), nil)
+	huge, err := b.Map(1<<63 - 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tree.Lookup("/a").Data = huge
+	if _, err := Layout(tree, Options{}); err == nil {
+		t.Error("an archive of more than 2^63 bytes is laid out")
+	}
+	// Paths are a part of it: each has all that lie above it.
+	tree = image.NewTree()
+	at := tree.Root
+	for range image.MaxDepth {
+		below := image.NewDir(0o755)
+		if err := at.Add(strings.Repeat("d", 255), below); err != nil {
+			t.Fatal(err)
+		}
+		at = below
+	}
+	if got := fstest.Allocated(func() { _, err = Layout(tree, Options{MaxSize: 1 << 20}) }); err == nil || got > 64<<20 {
+		t.Errorf("paths of 512 MiB: %.200v, and %d bytes are allocated", err, got)
 	}
 }

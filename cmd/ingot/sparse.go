@@ -1,0 +1,80 @@
+package main
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/spf13/pflag"
+
+	"ingot/image"
+	"ingot/partition"
+)
+
+// sizeLimit is the flag --max-size, of verbs that read or write holes as zeros: an image of
+// 4 MB can have a file of 16 TiB, and a disk of more.
+type sizeLimit struct{ text string }
+
+func (l *sizeLimit) add(f *pflag.FlagSet, what string) {
+	f.StringVar(&l.text, "max-size", "", what)
+}
+
+// A disk is larger than what it holds, so its zeros count for less than those of files.
+const (
+	sparseFactor = 8
+	sparseFiles  = 16 << 30
+	sparseDisk   = 16 << 40
+)
+
+// check says whether the flag can be read.
+func (l *sizeLimit) check() error {
+	if l.text == "" {
+		return nil
+	}
+	if n, err := partition.ParseBytes(l.text); err != nil || n <= 0 {
+		return usageError{fmt.Errorf("--max-size %q: a size such as 100GiB was expected", l.text)}
+	}
+	return nil
+}
+
+// of returns how many bytes are made of what an image holds: those that the flag says, or
+// 8 times those that are there, and at least so many.
+func (l *sizeLimit) of(disk *image.Map, least int64) int64 {
+	if n, err := partition.ParseBytes(l.text); l.text != "" && err == nil {
+		return n
+	}
+	return max(least, min(disk.Allocated(1), math.MaxInt64/sparseFactor)*sparseFactor)
+}
+
+// holesError says that holes would be read or written as more zeros than --max-size allows.
+type holesError struct {
+	what              string // will have the bytes
+	size, held, limit int64  // in bytes; size is 0 where it is only more than the limit
+}
+
+func (e *holesError) Error() string {
+	size := "more than " + partition.FormatBytes(e.limit)
+	if e.size > 0 {
+		size = partition.FormatBytes(e.size)
+	}
+	return fmt.Sprintf("%s would have %s, most of them zeros of holes: the source holds %s, and %s is the limit", e.what, size, partition.FormatBytes(e.held), partition.FormatBytes(e.limit))
+}
+
+// contentsOf returns how many bytes all files of a tree have, holes among them. A file of
+// several names counts once.
+func contentsOf(t *image.Tree) int64 {
+	seen := map[*image.Node]bool{}
+	total := int64(0)
+	var add func(n *image.Node)
+	add = func(n *image.Node) {
+		for _, e := range n.Entries() {
+			add(e.Node)
+		}
+		if n.IsDir() || seen[n] {
+			return
+		}
+		seen[n] = true
+		total += min(n.Size(), math.MaxInt64-total)
+	}
+	add(t.Root)
+	return total
+}
