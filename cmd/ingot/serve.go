@@ -203,16 +203,16 @@ func imageMap(ctx context.Context, text string) (*image.Map, error) {
 	if err := input.Check(name.Path); err != nil {
 		return nil, err
 	}
-	info, err := os.Stat(name.Path)
-	if err != nil {
-		return nil, err
-	}
 	f, err := os.Open(name.Path)
 	if err != nil {
 		return nil, err
 	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
 	format, err := name.Decide(f)
-	f.Close()
 	switch {
 	case err != nil:
 		return nil, err
