@@ -447,7 +447,7 @@ func (d *rootDir) newTempDir() (*tempDir, error) {
 
 // tryTempDir returns nil if another process works there.
 func (d *rootDir) tryTempDir(name string) (*tempDir, error) {
-	dir, err := d.make(name, 0o700)
+	dir, err := d.make(name, 0o700, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -161,16 +161,13 @@ func (r *registrar) open(root string) error {
 		}
 		return err
 	}
-	if r.store, err = r.dir(r.flavour.StoreDir()); err != nil {
+	if r.store, err = r.dir(r.flavour.StoreDir(), giveStore); err != nil {
 		return err
 	}
-	if err := r.giveStore(); err != nil {
+	if r.state, err = r.dir(r.flavour.StateDir(), nil); err != nil {
 		return err
 	}
-	if r.state, err = r.dir(r.flavour.StateDir()); err != nil {
-		return err
-	}
-	if r.db, err = r.dir(filepath.Dir(r.flavour.DatabasePath())); err != nil || r.db == nil {
+	if r.db, err = r.dir(filepath.Dir(r.flavour.DatabasePath()), nil); err != nil || r.db == nil {
 		return err
 	}
 	has, err := r.flavour.hasDatabase(r.db)
@@ -197,8 +194,8 @@ func (r *registrar) openData() (err error) {
 }
 
 // dir opens a directory of the root. A dry run makes none and returns nil for what is
-// missing.
-func (r *registrar) dir(path string) (*rootDir, error) {
+// missing. If it is made, settle, if given, sees to it before it has its name.
+func (r *registrar) dir(path string, settle func(*rootDir) error) (*rootDir, error) {
 	if r.root == nil {
 		return nil, nil
 	}
@@ -206,7 +203,11 @@ func (r *registrar) dir(path string) (*rootDir, error) {
 		if r.DryRun {
 			return at.open(name)
 		}
-		d, err := at.make(name, 0o755)
+		as := settle
+		if filepath.Join(at.path, name) != filepath.Join(r.root.path, path) { // it leads there
+			as = nil
+		}
+		d, err := at.make(name, 0o755, as)
 		if err == nil && d.made {
 			r.made = append(r.made, madeDir{at.path, name})
 		}
@@ -218,23 +219,20 @@ func (r *registrar) dir(path string) (*rootDir, error) {
 	return dir, err
 }
 
-// giveStore gives a store directory that was made just now to the builders. Whoever
-// is not root cannot; the store is then his own.
-func (r *registrar) giveStore() error {
-	if r.store == nil || !r.store.made {
-		return nil
-	}
+// giveStore gives a store directory that is being made to the builders. Whoever is not
+// root cannot; the store is then his own.
+func giveStore(store *rootDir) error {
 	var st unix.Stat_t
-	if err := unix.Fstat(r.store.fd, &st); err != nil || st.Uid != 0 {
-		return err
+	if err := unix.Fstat(store.fd, &st); err != nil || st.Uid != 0 {
+		return store.fail("stat", "", err)
 	}
-	if err := unix.Fchown(r.store.fd, 0, BuildGroup); err != nil {
+	if err := unix.Fchown(store.fd, 0, BuildGroup); err != nil {
 		if err == unix.EPERM || err == unix.EINVAL { // root of a user namespace without that group
 			return nil
 		}
-		return r.store.fail("chown", "", err)
+		return store.fail("chown", "", err)
 	}
-	return r.store.fail("chmod", "", unix.Fchmod(r.store.fd, 0o1775))
+	return store.fail("chmod", "", unix.Fchmod(store.fd, 0o1775))
 }
 
 // known reads the rows that the database has of the closure.
@@ -445,7 +443,7 @@ func (r *registrar) placeWith(temp *tempDir) error {
 	if err := r.checkSpace(st.Dev); err != nil {
 		return err
 	}
-	items, err := temp.make("items", 0o700) // apart from the names of links
+	items, err := temp.make("items", 0o700, nil) // apart from the names of links
 	if err != nil {
 		return err
 	}

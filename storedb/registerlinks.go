@@ -123,7 +123,7 @@ func (r *registrar) makeIn(at, name string, perm uint32) error {
 	parent := r.root
 	if at != "/" {
 		var err error
-		if parent, err = r.dir(at); err != nil {
+		if parent, err = r.dir(at, nil); err != nil {
 			return err
 		}
 		defer parent.close()
@@ -131,7 +131,7 @@ func (r *registrar) makeIn(at, name string, perm uint32) error {
 	if has, err := parent.exists(name); has || err != nil {
 		return err
 	}
-	dir, err := parent.make(name, perm)
+	dir, err := parent.make(name, perm, nil)
 	if err != nil {
 		return err
 	}
@@ -161,7 +161,7 @@ func (r *registrar) link() error {
 	if !r.did.NixOS {
 		return nil
 	}
-	etc, err := r.dir("/etc")
+	etc, err := r.dir("/etc", nil)
 	if err != nil {
 		return err
 	}
@@ -178,7 +178,7 @@ func (r *registrar) link() error {
 // run, as far as they are missing.
 func (r *registrar) stateDirs() error {
 	for _, dir := range stateDirs {
-		d, err := r.dir(r.flavour.StateDir() + "/" + dir)
+		d, err := r.dir(r.flavour.StateDir()+"/"+dir, nil)
 		if err != nil {
 			return err
 		}
@@ -206,7 +206,7 @@ func (r *registrar) stateDirs() error {
 
 func (r *registrar) linkOne(l plannedLink) error {
 	at, name := path.Split(l.at)
-	dir, err := r.dir(r.flavour.StateDir() + "/" + at)
+	dir, err := r.dir(r.flavour.StateDir()+"/"+at, nil)
 	if err != nil {
 		return err
 	}

@@ -72,21 +72,45 @@ func (d *rootDir) open(name string) (*rootDir, error) {
 }
 
 // make opens a directory, and makes it with these permissions, whatever the umask,
-// if it is missing.
-func (d *rootDir) make(name string, perm uint32) (*rootDir, error) {
-	err := unix.Mkdirat(d.fd, name, perm)
-	if err != nil && err != unix.EEXIST {
+// if it is missing. It gets its name when it is as it should be, which settle, if given, sees
+// to: where a process is killed before that, the next one goes on with the temporary name.
+func (d *rootDir) make(name string, perm uint32, settle func(*rootDir) error) (*rootDir, error) {
+	for try := 1; ; try++ {
+		dir, err := d.open(name)
+		if !errors.Is(err, fs.ErrNotExist) {
+			return dir, err
+		}
+		dir, err = d.makeNew(name, perm, settle)
+		if err == nil || try == 10 || !errors.Is(err, fs.ErrExist) && !errors.Is(err, fs.ErrNotExist) { // another process does the same
+			return dir, err
+		}
+	}
+}
+
+func (d *rootDir) makeNew(name string, perm uint32, settle func(*rootDir) error) (*rootDir, error) {
+	temp := ".ingot-" + name
+	if err := unix.Mkdirat(d.fd, temp, perm); err != nil && err != unix.EEXIST {
 		return nil, d.fail("mkdir", name, err)
 	}
-	made := err == nil
-	dir, err := d.open(name)
-	if err != nil || !made {
-		return dir, err
+	dir, err := d.open(temp)
+	if err != nil {
+		return nil, err
 	}
-	dir.made = true
-	if err := unix.Fchmod(dir.fd, perm); err != nil {
+	dir.path, dir.made = filepath.Join(d.path, name), true
+	err = d.fail("chmod", name, unix.Fchmod(dir.fd, perm))
+	if err == nil && settle != nil {
+		err = settle(dir)
+	}
+	if err == nil {
+		if err = renameNew(d, temp, d, name); err == unix.ENOTEMPTY {
+			err = unix.EEXIST
+		}
+		err = d.fail("mkdir", name, err)
+	}
+	if err != nil {
 		dir.close()
-		return nil, d.fail("chmod", name, err)
+		unix.Unlinkat(d.fd, temp, unix.AT_REMOVEDIR)
+		return nil, err
 	}
 	return dir, nil
 }

@@ -25,7 +25,7 @@ type linkDir struct {
 // openLinks opens .links of a store, and makes it if it is missing. files is how many
 // are to be shared.
 func (d *rootDir) openLinks(f Flavour, temp *rootDir, files int64) (*linkDir, error) {
-	dir, err := d.make(".links", 0o755)
+	dir, err := d.make(".links", 0o755, nil)
 	if err != nil {
 		return nil, err
 	}
