@@ -1,6 +1,7 @@
 package image
 
 import (
+	"errors"
 	"io/fs"
 	"os"
 
@@ -9,14 +10,15 @@ import (
 
 // setAccess gives the file the permissions that it will stand with, before it has its name.
 func (o *Output) setAccess() error {
-	var err error
-	switch old, statErr := os.Lstat(o.target); {
-	case statErr == nil:
-		err = keepAccess(o.File, o.target, old)
+	switch old, err := os.Lstat(o.target); {
+	case err == nil:
+		return keepAccess(o.File, o.target, old)
+	case !errors.Is(err, fs.ErrNotExist):
+		return err
 	case o.Mode != 0:
-		err = o.narrow(o.Mode)
+		return o.narrow(o.Mode)
 	}
-	return err
+	return nil
 }
 
 // narrow takes away the permissions that are not among these.

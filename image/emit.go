@@ -301,6 +301,9 @@ func (o *Output) name() error {
 	stale := false
 	if o.Describes != "" {
 		_, err := os.Lstat(o.Describes)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
 		stale = err == nil
 	}
 	if o.staged == "" && !stale {

@@ -114,6 +114,9 @@ func (f *Folder) setAccess() error {
 	}
 	defer d.Close()
 	old, err := os.Lstat(f.target)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
 	if err != nil {
 		if f.Mode == 0 {
 			return nil
@@ -142,8 +145,11 @@ func (f *Folder) setAccess() error {
 func (f *Folder) keepFileAccess(name string) error {
 	path := filepath.Join(f.target, name)
 	old, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
 	if err != nil {
-		return nil // it is new
+		return err
 	}
 	file, err := os.Open(f.Path(name))
 	if err != nil {

@@ -168,8 +168,12 @@ func convert(c *cobra.Command, source string, r recipeFlags, o convertFlags) err
 		defer bar.close()
 		return image.Stream(c.Context(), file, out, image.WriteOptions{Progress: bar.add})
 	}
+	mode, err := accessOf(source, done)
+	if err != nil {
+		return err
+	}
 	bar := newProgress(c.ErrOrStderr(), o.quiet, "writing", file.Allocated(1))
-	err = o.write(c, file, image.WriteOptions{Progress: bar.add, Mode: accessOf(source, done)})
+	err = o.write(c, file, image.WriteOptions{Progress: bar.add, Mode: mode})
 	bar.close()
 	if err == nil && !o.quiet {
 		fmt.Fprintf(c.ErrOrStderr(), "wrote %s in %s\n", printable.Name(o.output), since(start))
@@ -180,18 +184,21 @@ func convert(c *cobra.Command, source string, r recipeFlags, o convertFlags) err
 // accessOf returns the permissions that a copy of a disk begins with: those of an image,
 // as cp(1) does it, and its owner's alone for what is on a device, or for a plan that holds
 // a secret.
-func accessOf(source string, opened io.Closer) fs.FileMode {
+func accessOf(source string, opened io.Closer) (fs.FileMode, error) {
 	if plan, ok := opened.(*recipes.Plan); ok {
 		if plan.Secret != "" {
-			return 0o600
+			return 0o600, nil
 		}
-		return 0
+		return 0o666, nil
 	}
 	info, err := os.Stat(source)
-	if err != nil || !info.Mode().IsRegular() {
-		return 0o600
+	switch {
+	case err != nil:
+		return 0, err
+	case !info.Mode().IsRegular():
+		return 0o600, nil
 	}
-	return info.Mode().Perm() & 0o666
+	return info.Mode().Perm() & 0o666, nil
 }
 
 // write writes the file. A manifest that stands beside the one that it replaces goes.
