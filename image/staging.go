@@ -137,6 +137,23 @@ func (s *Staging) close() {
 // Path returns where something in the folder is.
 func (s *Staging) Path(name string) string { return filepath.Join(s.path, name) }
 
+// Holds says whether the folder still has its name, and something in it is still the open
+// file f. It is for a folder that lies where others can write: they may have moved it.
+func (s *Staging) Holds(name string, f *os.File) error {
+	var own, named, inside, held unix.Stat_t
+	err := errors.Join(
+		unix.Fstat(int(s.dir.Fd()), &own), unix.Lstat(s.path, &named),
+		unix.Fstatat(int(s.dir.Fd()), name, &inside, unix.AT_SYMLINK_NOFOLLOW), unix.Fstat(int(f.Fd()), &held),
+	)
+	if err == nil && (fileID{own.Dev, own.Ino} != fileID{named.Dev, named.Ino} || fileID{inside.Dev, inside.Ino} != fileID{held.Dev, held.Ino}) {
+		err = unix.ESTALE
+	}
+	if err != nil {
+		return fmt.Errorf("%s: is not what it was: %w", s.Path(name), err)
+	}
+	return nil
+}
+
 // Close removes the folder with all that is in it.
 func (s *Staging) Close() error {
 	err := s.remove()

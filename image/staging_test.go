@@ -426,3 +426,44 @@ func TestScratchNamed(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestStagingMoved has somebody who can write to the folder of the outputs move a Staging
+// and what is in it.
+func TestStagingMoved(t *testing.T) {
+	for name, move := range map[string]func(stage string) error{
+		"": func(string) error { return nil },
+		"a link in it": func(stage string) error {
+			return errors.Join(os.Rename(stage+"/a", stage+"/b"), os.Symlink("b", stage+"/a"))
+		},
+		"another folder in it": func(stage string) error {
+			return errors.Join(os.Rename(stage+"/a", stage+"/b"), os.Mkdir(stage+"/a", 0o755))
+		},
+		"another Staging": func(stage string) error {
+			return errors.Join(os.Rename(stage, stage+"2"), os.Mkdir(stage, 0o700), os.Rename(stage+"2/a", stage+"/a"), os.Symlink("/etc", stage+"2/a"))
+		},
+		"a link to it": func(stage string) error {
+			return errors.Join(os.Rename(stage, stage+"2"), os.Symlink(stage+"2", stage))
+		},
+		"gone": func(stage string) error { return os.Remove(stage + "/a") },
+	} {
+		s, err := NewStaging(t.TempDir())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Mkdir(s.Path("a"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		f, err := os.Open(s.Path("a"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := move(s.Path("")); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Holds("a", f); (err == nil) != (name == "") {
+			t.Errorf("%s: Holds = %v", name, err)
+		}
+		f.Close()
+		s.Close()
+	}
+}

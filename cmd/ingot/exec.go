@@ -535,7 +535,12 @@ func (e *execution) share() error {
 		return e.guest.Mount(e.ctx, shares[0], guestShared)
 	}
 	e.say(fmt.Sprintf("%s: this kernel can neither use virtiofs nor 9p, so it is copied to %s before the command and back after it; what the command deletes stays", e.flags.shared, guestShared))
-	lost, err := e.guest.CopyIn(e.ctx, e.flags.shared, guestShared)
+	dir, err := os.Open(e.flags.shared)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	lost, err := e.guest.CopyInFolder(e.ctx, dir, guestShared)
 	e.mention(lost)
 	return err
 }
@@ -570,10 +575,25 @@ func (e *execution) result(before map[string]bool) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, r.stage.Close()) }()
-	lost, err := e.guest.CopyOut(e.ctx, guestXchg, r.stage.Path(stagedResult))
+	staged, err := os.Open(r.stage.Path(stagedResult))
+	if err != nil {
+		return err
+	}
+	defer staged.Close()
+	lost, err := e.guest.CopyOutTo(e.ctx, guestXchg, staged)
 	e.mention(lost)
 	if err != nil {
 		return err
+	}
+	if len(e.guest.Shares()) > 0 {
+		// The results may lie in the folder that is shared: the guest ends before they get
+		// their places, for it could move other files to their names meanwhile.
+		if err := e.guest.Close(); err != nil {
+			return err
+		}
+		if err := r.stage.Holds(stagedResult, staged); err != nil {
+			return fmt.Errorf("--output: %w", err)
+		}
 	}
 	return r.put(before)
 }

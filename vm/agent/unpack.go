@@ -97,6 +97,7 @@ type folder struct {
 	name string // from the root, which is ""
 	fd   int
 	meta *metadata // nil if the stream has not named it
+	was  uint32    // its mode, if it was there and had to be made writable, or else 0
 }
 
 // metadata is what a file has beside its contents.
@@ -241,9 +242,12 @@ func (u *unpacker) leave(finish bool) (err error) {
 	u.open = u.open[:last]
 	if f.meta != nil {
 		u.pending -= f.meta.cost
-		if finish {
-			err = u.finish(f.fd, f.meta)
-		}
+	}
+	switch {
+	case f.meta != nil && finish:
+		err = u.finish(f.fd, f.meta)
+	case f.was != 0:
+		err = unix.Fchmod(f.fd, f.was)
 	}
 	return errors.Join(err, unix.Close(f.fd))
 }
@@ -257,7 +261,8 @@ func (u *unpacker) folder(name string, mode uint32, m *metadata) error {
 	parent, base := u.open[len(u.open)-1].fd, path.Base(name)
 	mkdir := func() error { return again(func() error { return unix.Mkdirat(parent, base, mode) }) }
 	err := mkdir()
-	if errors.Is(err, unix.EEXIST) {
+	found := errors.Is(err, unix.EEXIST)
+	if found {
 		var st *unix.Stat_t
 		if st, err = statusAt(parent, base); err == nil && st.Mode&unix.S_IFMT != unix.S_IFDIR {
 			if m == nil {
@@ -275,7 +280,14 @@ func (u *unpacker) folder(name string, mode uint32, m *metadata) error {
 	if err != nil {
 		return failed(err)
 	}
-	u.open = append(u.open, folder{name, fd, m})
+	f := folder{name: name, fd: fd, meta: m}
+	if m != nil && found && os.Geteuid() != 0 {
+		// A copy before this one may have made it, and taken from its owner the right to write.
+		if st, err := status(fd); err == nil && st.Mode&0o300 != 0o300 && unix.Fchmod(fd, st.Mode&0o7777|0o300) == nil {
+			f.was = st.Mode & 0o7777
+		}
+	}
+	u.open = append(u.open, f)
 	if m == nil {
 		return nil
 	}
