@@ -86,11 +86,12 @@ func commandLine(ctx context.Context, args []string, out, errout io.Writer) int 
 	root := newRoot()
 	results := &results{Writer: out}
 	root.SetArgs(args)
-	out, errout = printable.NewWriter(results), printable.NewWriter(errout)
-	root.SetOut(out)
-	root.SetErr(errout)
+	printed, said := printable.NewWriter(results), printable.NewWriter(errout)
+	defer said.Flush()
+	root.SetOut(printed)
+	root.SetErr(said)
 	verb, err := root.ExecuteContextC(ctx)
-	if unfinished := out.(*printable.Writer).Flush(); err == nil {
+	if unfinished := printed.Flush(); err == nil {
 		err = cmp.Or(results.unwritten(), unfinished)
 	}
 	if err == nil {
@@ -103,7 +104,7 @@ func commandLine(ctx context.Context, args []string, out, errout io.Writer) int 
 	if ctx.Err() != nil {
 		err = fmt.Errorf("interrupted; %s", cmp.Or(verb.Annotations[interrupted], "nothing was written"))
 	}
-	sayError(errout, err, hint(verb, err))
+	sayError(said, err, hint(verb, err))
 	if ctx.Err() != nil {
 		return exitInterrupted
 	}

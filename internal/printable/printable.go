@@ -13,8 +13,8 @@
 //
 // Nothing reaches the terminal that is not to be seen: control characters (C0, DEL, C1 as
 // a rune or as a byte), bytes that are no UTF-8, format characters (of which are the
-// bidirectional controls, the zero-width ones and the tags) and the line and paragraph
-// separators become escapes in ASCII. [Name] keeps nothing of that, [Text] and a [Writer]
+// bidirectional controls, the zero-width ones and the tags), fillers and the line and
+// paragraph separators become escapes in ASCII. [Name] keeps nothing of that, [Text] and a [Writer]
 // keep line feeds and tabs; a carriage return before a line feed goes away. All else stays
 // byte for byte, as often as it is done.
 //
@@ -59,7 +59,7 @@ func Cut(s string, most int) string {
 
 // escape is all of it. lines says whether line feeds and tabs may stay.
 func escape(s string, lines bool) string {
-	start := unsafe(s, lines)
+	start := plain(s, lines)
 	if start == len(s) {
 		return s
 	}
@@ -87,12 +87,13 @@ func escape(s string, lines bool) string {
 			fmt.Fprintf(&b, `\u%04x`, r)
 		}
 		s = s[n:]
-		start = unsafe(s, lines)
+		start = plain(s, lines)
 	}
 }
 
-// unsafe returns where the first character is that does not stay as it is, or the length.
-func unsafe(s string, lines bool) int {
+// plain returns how many bytes there are before the first character that does not stay as
+// it is.
+func plain(s string, lines bool) int {
 	for i := 0; i < len(s); {
 		c := s[i]
 		if c >= ' ' && c < 0x7f || lines && (c == '\n' || c == '\t') {
@@ -100,13 +101,18 @@ func unsafe(s string, lines bool) int {
 			continue
 		}
 		r, n := utf8.DecodeRuneInString(s[i:])
-		if c < utf8.RuneSelf || r == utf8.RuneError && n == 1 || unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp) {
+		if c < utf8.RuneSelf || r == utf8.RuneError && n == 1 || unicode.In(r, hidden...) {
 			return i
 		}
 		i += n
 	}
 	return len(s)
 }
+
+// hidden are the characters that do something else than to be seen: controls, formats,
+// separators of lines, and those that Unicode has programs pass over. Selectors of
+// variants, which emoji have, are not among them.
+var hidden = []*unicode.RangeTable{unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp, unicode.Other_Default_Ignorable_Code_Point}
 
 // Writer is [Text] for a stream.
 type Writer struct {

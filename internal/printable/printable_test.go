@@ -25,6 +25,8 @@ func TestEscapes(t *testing.T) {
 		{"\u202egnp.exe\u2066\u200b\ufeff", `\u202egnp.exe\u2066\u200b\ufeff`, `\u202egnp.exe\u2066\u200b\ufeff`},
 		{"\u2028\u2029", `\u2028\u2029`, `\u2028\u2029`},
 		{"\U000e0041", `\udb40\udc41`, `\udb40\udc41`},
+		{"\u3164\u034f", `\u3164\u034f`, `\u3164\u034f`},
+		{"☺\ufe0f", "☺\ufe0f", "☺\ufe0f"},
 		{"\xc3", `\xc3`, `\xc3`},
 		{"\ufffd", "\ufffd", "\ufffd"}, // the character itself is no fault
 		{"\xed\xa0\x80", `\xed\xa0\x80`, `\xed\xa0\x80`},
