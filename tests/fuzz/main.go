@@ -81,7 +81,7 @@ func run(ctx context.Context, args []string, w io.Writer) error {
 	}
 	defer os.RemoveAll(r.work)
 	results, err := r.all(ctx, chosen, w)
-	report(w, results)
+	report(w, results, *least)
 	return errors.Join(err, judge(results, *least, *memory<<20))
 }
 
@@ -127,8 +127,8 @@ func (r Result) line() string {
 		humanize.Comma(r.Execs), humanize.Comma(r.PerMinute()), r.Interesting, r.Memory>>20)
 }
 
-// report prints the table of docs/testing.md's form.
-func report(w io.Writer, results []Result) {
+// report prints a table, and why targets below least are.
+func report(w io.Writer, results []Result, least int64) {
 	var total int64
 	t := tabwriter.NewWriter(w, 0, 0, 1, ' ', tabwriter.AlignRight|tabwriter.Debug)
 	fmt.Fprintf(t, "\ntarget\texecutions\tper minute\tnew\tMiB\t\n")
@@ -138,20 +138,21 @@ func report(w io.Writer, results []Result) {
 	}
 	t.Flush()
 	fmt.Fprintf(w, "%d targets, %s executions\n", len(results), humanize.Comma(total))
+	for _, r := range results {
+		if why := reason(r.Target); why != "" && r.PerMinute() < least {
+			fmt.Fprintf(w, "%s is slower: %s\n", r.Target, why)
+		}
+	}
 }
 
 // judge says which targets failed, were too slow without a reason, or too large.
 func judge(results []Result, least, memory int64) error {
-	slow := map[string]bool{}
-	for _, s := range Slow {
-		slow[s.Target] = true
-	}
 	var bad []error
 	for _, r := range results {
 		switch n := r.PerMinute(); {
 		case r.Failure != "":
 			bad = append(bad, fmt.Errorf("%s failed", r.Target))
-		case n < least && !slow[r.Target.String()]:
+		case n < least && reason(r.Target) == "":
 			bad = append(bad, fmt.Errorf("%s was executed %s times in a minute; -least is %s", r.Target, humanize.Comma(n), humanize.Comma(least)))
 		case r.Memory > memory:
 			bad = append(bad, fmt.Errorf("%s took %d MiB; -memory is %d", r.Target, r.Memory>>20, memory>>20))

@@ -10,3 +10,13 @@ type Reason struct {
 var Slow = []Reason{
 	{"vm/agent FuzzUnpack", "makes files and folders on a disk"},
 }
+
+// reason is why a target is slow, or "".
+func reason(t Target) string {
+	for _, s := range Slow {
+		if s.Target == t.String() {
+			return s.Why
+		}
+	}
+	return ""
+}
