@@ -170,7 +170,7 @@ func (o *checkFlags) checkRoot(c *cobra.Command) (*checkReport, error) {
 }
 
 func (o *checkFlags) checkImage(c *cobra.Command, name string) (*checkReport, error) {
-	d, err := openDiskImage(name)
+	d, err := openDiskImage(c.Context(), name)
 	if err != nil {
 		return nil, err
 	}

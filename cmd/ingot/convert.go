@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -226,14 +227,14 @@ func (o *convertFlags) contain(c *cobra.Command, as string, disk *image.Map) (*i
 	case as == "docker":
 		m, err = o.dockerArchive(c, disk)
 	default:
-		m, err = o.layOut(as, disk)
+		m, err = o.layOut(c.Context(), as, disk)
 	}
 	return m, io.NopCloser(nil), err
 }
 
 // dockerArchive returns a partition's files as docker load reads them.
 func (o *convertFlags) dockerArchive(c *cobra.Command, disk *image.Map) (*image.Map, error) {
-	v, err := o.filesOf(disk)
+	v, err := o.filesOf(c.Context(), disk)
 	if err != nil {
 		return nil, err
 	}
@@ -260,10 +261,10 @@ func (o *convertFlags) compress(c *cobra.Command, disk *image.Map) (*image.Map, 
 }
 
 // layOut returns the file of a format whose bytes are known without reading the disk's.
-func (o *convertFlags) layOut(as string, disk *image.Map) (*image.Map, error) {
+func (o *convertFlags) layOut(ctx context.Context, as string, disk *image.Map) (*image.Map, error) {
 	switch as {
 	case "tar":
-		return o.tarArchive(disk)
+		return o.tarArchive(ctx, disk)
 	case "qcow2":
 		return qcow2.Layout(disk)
 	case "vdi", "vhd":
@@ -280,8 +281,8 @@ func (o *convertFlags) layOut(as string, disk *image.Map) (*image.Map, error) {
 }
 
 // filesOf returns the partition of a disk whose files are meant.
-func (o *convertFlags) filesOf(m *image.Map) (*volume, error) {
-	d := &diskImage{disk: &disk{bytes: m, size: m.Size()}}
+func (o *convertFlags) filesOf(ctx context.Context, m *image.Map) (*volume, error) {
+	d := &diskImage{disk: &disk{bytes: m, size: m.Size()}, ctx: ctx}
 	if err := d.read(); err != nil {
 		return nil, err
 	}
@@ -289,8 +290,8 @@ func (o *convertFlags) filesOf(m *image.Map) (*volume, error) {
 }
 
 // tarArchive returns the files of a partition.
-func (o *convertFlags) tarArchive(m *image.Map) (*image.Map, error) {
-	v, err := o.filesOf(m)
+func (o *convertFlags) tarArchive(ctx context.Context, m *image.Map) (*image.Map, error) {
+	v, err := o.filesOf(ctx, m)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -17,6 +18,7 @@ import (
 // A diskImage is an image whose table and file systems have been read.
 type diskImage struct {
 	*disk
+	ctx     context.Context    // that ends the reading
 	table   *partition.Listing // nil if the image is one file system
 	volumes []*volume
 }
@@ -46,7 +48,7 @@ func (v *volume) String() string {
 
 // openDiskImage opens an image and reads its table and all files of its file systems,
 // without their contents. What is damaged is no error but in the volumes.
-func openDiskImage(name string) (*diskImage, error) {
+func openDiskImage(ctx context.Context, name string) (*diskImage, error) {
 	if info, err := os.Stat(name); err == nil && info.IsDir() {
 		return nil, fmt.Errorf("%s: is a folder, not an image: give a root as --root", name)
 	}
@@ -54,7 +56,7 @@ func openDiskImage(name string) (*diskImage, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &diskImage{disk: f}
+	d := &diskImage{disk: f, ctx: ctx}
 	if err := d.read(); err != nil {
 		f.close()
 		return nil, fmt.Errorf("%s: %w", name, err)
@@ -79,7 +81,7 @@ func (d *diskImage) read() error {
 	}
 	left := d.size // of the disk, a part for each partition that is read
 	for _, v := range d.volumes {
-		if err := v.find(d.bytes, d.size); err != nil {
+		if err := v.find(until{d.ctx, d.bytes}, d.size); err != nil {
 			return err
 		}
 		if v.open == nil {
@@ -93,7 +95,22 @@ func (d *diskImage) read() error {
 			return err
 		}
 	}
-	return nil
+	return d.ctx.Err() // which is no damage of the volume that was being read
+}
+
+// until is what is read until its context ends: the readers of file systems look for it
+// nowhere else.
+type until struct {
+	ctx context.Context
+	io.ReaderAt
+}
+
+// ReadAt implements [io.ReaderAt].
+func (u until) ReadAt(p []byte, off int64) (int, error) {
+	if err := u.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return u.ReaderAt.ReadAt(p, off)
 }
 
 // maxOverlap is how many times the bytes of a disk are read as file systems: a table can

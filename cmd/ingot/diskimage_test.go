@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"hash/crc32"
 	"os"
 	"path/filepath"
@@ -19,7 +20,7 @@ import (
 // with the files, erofs.iso and squashfs.iso with one file that holds them, and root.erofs.
 func checkedISOs(t *testing.T) string {
 	t.Helper()
-	d, err := openDiskImage(checkedImage(t, "raw"))
+	d, err := openDiskImage(t.Context(), checkedImage(t, "raw"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -132,7 +133,7 @@ func TestOverlappingPartitions(t *testing.T) {
 	if err := os.WriteFile(img, b, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	d, err := openDiskImage(img)
+	d, err := openDiskImage(t.Context(), img)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -150,3 +151,30 @@ func TestOverlappingPartitions(t *testing.T) {
 		t.Errorf("of %d partitions, %d are read and %d refused", len(d.volumes), read, refused)
 	}
 }
+
+// TestReadingEnds: whatever an image has a reader do, it ends with its context, and what it
+// was reading is not called damaged.
+func TestReadingEnds(t *testing.T) {
+	img := checkedImage(t, "raw")
+	f, err := openDisk(img)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.close()
+	ctx, cancel := context.WithCancel(t.Context())
+	reads := 0
+	file := f.bytes
+	f.bytes = readerAt(func(p []byte, off int64) (int, error) {
+		if reads++; reads == 20 {
+			cancel()
+		}
+		return file.ReadAt(p, off)
+	})
+	if err := (&diskImage{disk: f, ctx: ctx}).read(); !errors.Is(err, context.Canceled) || reads != 20 {
+		t.Errorf("read = %v after %d reads; want %v after 20", err, reads, context.Canceled)
+	}
+}
+
+type readerAt func(p []byte, off int64) (int, error)
+
+func (r readerAt) ReadAt(p []byte, off int64) (int, error) { return r(p, off) }

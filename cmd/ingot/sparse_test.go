@@ -89,7 +89,7 @@ func TestHolesAreCounted(t *testing.T) {
 
 // TestCheckCountsHoles: so it is with what check hashes.
 func TestCheckCountsHoles(t *testing.T) {
-	d, err := openDiskImage(checkedImage(t, "raw"))
+	d, err := openDiskImage(t.Context(), checkedImage(t, "raw"))
 	if err != nil {
 		t.Fatal(err)
 	}
