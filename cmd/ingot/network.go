@@ -141,6 +141,9 @@ func (n *networkFlags) run(c *cobra.Command, file string) error {
 			return err
 		}
 	}
+	if l.registry, err = registry(); err != nil {
+		return err
+	}
 	if n.dryRun {
 		return l.print()
 	}
@@ -154,6 +157,8 @@ type lab struct {
 	plan  *network.Plan
 	at    func(key string, err error) error
 	dir   string // what paths in the file are relative to
+
+	registry *run.Registry
 
 	machines []*labMachine
 	ports    map[string][]int       // of machines, to be forwarded from any of the host's
@@ -304,7 +309,7 @@ func (l *lab) print() error {
 			return err
 		}
 		defer close()
-		line, err := run.Command(m.system, m.options, run.Host{Registry: registry()})
+		line, err := run.Command(m.system, m.options, run.Host{Registry: l.registry})
 		if err != nil {
 			return fmt.Errorf("%s: %w", m.Name, err)
 		}
@@ -328,8 +333,12 @@ func (l *lab) start() (err error) {
 		return err
 	}
 	if l.flags.listen {
+		dir, err := l.registry.Dir()
+		if err != nil {
+			return err
+		}
 		for _, vlan := range l.plan.VLANs() {
-			if err := fabric.Listen(vlan, vlanSwitch(vlan)); err != nil {
+			if err := fabric.Listen(vlan, dir, vlanSwitch(vlan)); err != nil {
 				return err
 			}
 		}
@@ -391,7 +400,7 @@ func (l *lab) startMachine(ctx context.Context, m *labMachine, fabric *network.F
 	}
 	defer close() // what QEMU needs it has by then
 	warn := func(note string) { sayLines(l.c.ErrOrStderr(), "ingot: "+m.Name+": ", note) }
-	s, err := run.Start(ctx, m.system, m.options, run.Host{Registry: registry(), Console: console, Warn: warn})
+	s, err := run.Start(ctx, m.system, m.options, run.Host{Registry: l.registry, Console: console, Warn: warn})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", m.Name, err)
 	}

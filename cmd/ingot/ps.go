@@ -22,7 +22,11 @@ func newPs() *cobra.Command {
   ingot ps --json | jq -r '.[].name'`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			list, err := registry().List()
+			r, err := registry()
+			if err != nil {
+				return err
+			}
+			list, err := r.List()
 			if err != nil {
 				return err
 			}

@@ -8,7 +8,6 @@ import (
 	"io"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -20,6 +19,7 @@ import (
 	guest "ingot/vm/guest/network"
 	"ingot/vm/initramfs"
 	"ingot/vm/run"
+	"ingot/vm/runtimedir"
 	"ingot/vm/storedisk"
 )
 
@@ -214,7 +214,15 @@ func (r *runFlags) parse(o *run.Options) error {
 			if err != nil {
 				return fmt.Errorf("--vlan %s: it is written N or N=SOCKET", text)
 			}
-			o.VLANs = append(o.VLANs, run.VLAN{N: n, Switch: cmp.Or(socket, vlanSwitch(n))})
+			if socket == "" {
+				r, err := registry()
+				if err != nil {
+					return err
+				}
+				o.VLANs = append(o.VLANs, run.VLAN{N: n, Switch: r.Path(vlanSwitch(n)), Shared: true})
+				return nil
+			}
+			o.VLANs = append(o.VLANs, run.VLAN{N: n, Switch: socket})
 			return nil
 		})
 	}
@@ -226,12 +234,15 @@ func (r *runFlags) parse(o *run.Options) error {
 	return nil
 }
 
-// vlanSwitch is where the switch of a network listens that this user's machines share.
-func vlanSwitch(n int) string {
-	return filepath.Join(run.DefaultDir(os.Getenv), fmt.Sprintf("vlan%d.switch", n))
-}
+// vlanSwitch is the socket in the registry at which the switch of a network listens that
+// this user's machines share.
+func vlanSwitch(n int) string { return fmt.Sprintf("vlan%d.switch", n) }
 
-func registry() run.Registry { return run.Registry{Dir: run.DefaultDir(os.Getenv)} }
+// registry opens the folder of this user's running machines.
+func registry() (*run.Registry, error) { return run.OpenRegistry(run.DefaultDir(os.Getenv)) }
+
+// runningDir opens that folder for what else is reached there, and makes it if need be.
+func runningDir() (*runtimedir.Dir, error) { return runtimedir.Make(run.DefaultDir(os.Getenv)) }
 
 func runMachine(c *cobra.Command, what string, m *machineFlags, r *runFlags) error {
 	o, err := r.options(c)
@@ -265,7 +276,11 @@ func runMachine(c *cobra.Command, what string, m *machineFlags, r *runFlags) err
 	if status {
 		o.Channels = append(o.Channels, storedisk.StatusPort) // the last one, as the guest expects
 	}
-	host := run.Host{Registry: registry(), Warn: func(note string) { sayLines(c.ErrOrStderr(), "ingot: ", note) }}
+	running, err := registry()
+	if err != nil {
+		return err
+	}
+	host := run.Host{Registry: running, Warn: func(note string) { sayLines(c.ErrOrStderr(), "ingot: ", note) }}
 	switch {
 	case r.save != "":
 		return saveScript(c, r.save, what, system, &o)

@@ -24,7 +24,6 @@ import (
 	"ingot/internal/input"
 	"ingot/partition"
 	"ingot/recipes"
-	"ingot/vm/run"
 )
 
 func newServe() *cobra.Command {
@@ -86,11 +85,7 @@ func serve(c *cobra.Command, args []string, r recipeFlags, s serveFlags) error {
 	if err != nil {
 		return usageError{fmt.Errorf("serve: %w", err)}
 	}
-	path, err := s.path(args[0])
-	if err != nil {
-		return err
-	}
-	l, err := nbd.Listen(path)
+	path, l, err := s.listen(args[0])
 	if err != nil {
 		return err
 	}
@@ -278,24 +273,30 @@ func looksLikeImage(text string) (bool, error) {
 	return bytes.IndexByte(head[:n], 0) >= 0, nil
 }
 
-// path is where the socket will be.
-func (s *serveFlags) path(what string) (string, error) {
+// listen makes the socket, and returns its path.
+func (s *serveFlags) listen(what string) (path string, l net.Listener, err error) {
 	if s.socket != "" {
-		return filepath.Abs(s.socket)
+		if path, err = filepath.Abs(s.socket); err != nil {
+			return "", nil, err
+		}
+		l, err = nbd.Listen(path)
+		return path, l, err
 	}
-	dir := run.DefaultDir(os.Getenv)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return "", err
-	}
-	info, err := os.Lstat(dir)
+	dir, err := runningDir()
 	if err != nil {
-		return "", err
-	}
-	if !info.IsDir() || info.Mode().Perm()&0o077 != 0 {
-		return "", fmt.Errorf("%s: the folder of sockets has to be yours alone, and is %v: name a --socket", dir, info.Mode())
+		return "", nil, fmt.Errorf("%w; or name a --socket", err)
 	}
 	base := filepath.Base(what)
-	return filepath.Join(dir, strings.TrimSuffix(base, filepath.Ext(base))+".nbd"), nil
+	name := strings.TrimSuffix(base, filepath.Ext(base)) + ".nbd"
+	path = dir.Path(name)
+	if err := nbd.CheckSocketPath(path); err != nil {
+		return "", nil, err
+	}
+	listener, err := dir.Listen(name)
+	if err != nil {
+		return "", nil, fmt.Errorf("%w: name a --socket", err)
+	}
+	return path, listener, nil
 }
 
 // onceListener ends the serving when its last client has gone.

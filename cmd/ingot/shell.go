@@ -37,7 +37,10 @@ socat SOCKET stdio.`,
 }
 
 func openShell(c *cobra.Command, name string, command []string) error {
-	r := registry()
+	r, err := registry()
+	if err != nil {
+		return err
+	}
 	e, err := r.Find(name)
 	if err != nil {
 		return err

@@ -31,13 +31,17 @@ computer. One that has not done so in time is ended by force.`,
 			return nil
 		},
 		RunE: func(c *cobra.Command, args []string) error {
-			list, err := machines(args)
+			r, err := registry()
+			if err != nil {
+				return err
+			}
+			list, err := machines(r, args)
 			if err != nil {
 				return err
 			}
 			var failed error
 			for _, e := range list {
-				forced, err := registry().Stop(e, now, within)
+				forced, err := r.Stop(e, now, within)
 				switch {
 				case err != nil:
 					failed = errors.Join(failed, err)
@@ -55,14 +59,14 @@ computer. One that has not done so in time is ended by force.`,
 }
 
 // machines finds those with the names, or all.
-func machines(names []string) ([]run.Entry, error) {
+func machines(r *run.Registry, names []string) ([]run.Entry, error) {
 	if len(names) == 0 {
-		return registry().List()
+		return r.List()
 	}
 	var list []run.Entry
 	var failed error
 	for _, name := range names {
-		e, err := registry().Find(name)
+		e, err := r.Find(name)
 		if err != nil {
 			failed = errors.Join(failed, err)
 			continue

@@ -12,14 +12,13 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
-	"syscall"
 	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"ingot/image"
 	"ingot/image/diskfile"
 	"ingot/internal/printable"
 	"ingot/recipes"
@@ -121,6 +120,7 @@ type suite struct {
 	scripts []*scenario.Script
 	lab     *lab
 	temp    string
+	running *run.Registry
 }
 
 func (f *testFlags) run(c *cobra.Command, what string) error {
@@ -428,37 +428,37 @@ func (s *suite) play() (err error) {
 // folders makes the places for what lasts as long as the tests do: the list of their
 // machines, apart from that of ingot run so that names do not clash, and their disks.
 func (s *suite) folders() (done func(), err error) {
-	prefix := "ingot-test-"
-	sweep(os.TempDir(), prefix)
-	sweep(run.DefaultDir(os.Getenv), "test-")
-	if err := os.MkdirAll(run.DefaultDir(os.Getenv), 0o700); err != nil {
+	dir, err := runningDir()
+	if err != nil {
 		return nil, err
 	}
-	s.temp, err = os.MkdirTemp("", fmt.Sprintf("%s%d-", prefix, os.Getpid()))
+	var temp *image.Staging
+	if _, err = os.Stat(os.TempDir()); err == nil {
+		temp, err = image.NewStaging(os.TempDir())
+	}
 	if err != nil {
 		return nil, fmt.Errorf("folder for what the tests' machines write: %w", err)
 	}
-	return func() {
-		os.RemoveAll(s.temp)
-		os.RemoveAll(s.registry().Dir)
-	}, nil
-}
-
-func (s *suite) registry() run.Registry {
-	return run.Registry{Dir: filepath.Join(run.DefaultDir(os.Getenv), fmt.Sprintf("test-%d-", os.Getpid()))}
-}
-
-// sweep removes what tests have left that were killed.
-func sweep(dir, prefix string) {
-	entries, _ := os.ReadDir(dir)
-	for _, e := range entries {
-		rest, ok := strings.CutPrefix(e.Name(), prefix)
-		number, _, _ := strings.Cut(rest, "-")
-		pid, err := strconv.Atoi(number)
-		if ok && err == nil && errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
-			os.RemoveAll(filepath.Join(dir, e.Name()))
-		}
+	machines, err := image.NewStaging(dir.Address("."))
+	if err != nil {
+		_ = temp.Close() // the first error tells more
+		return nil, fmt.Errorf("folder of the tests' machines, in %s: %w", dir.Path(), err)
 	}
+	remove := func() {
+		_ = machines.Close() // the next tests sweep what is left
+		_ = temp.Close()
+		dir.Close()
+	}
+	running, err := dir.Sub(filepath.Base(machines.Path("")))
+	if err != nil {
+		remove()
+		return nil, err
+	}
+	s.temp, s.running = temp.Path(""), run.RegistryIn(running)
+	return func() {
+		remove()
+		running.Close()
+	}, nil
 }
 
 // playOne plays a test with machines and a network of its own.
@@ -522,7 +522,7 @@ func (s *suite) start(ctx context.Context, m *labMachine, fabric *network.Fabric
 			sayLines(s.c.ErrOrStderr(), "ingot: "+m.Name+": ", note)
 		}
 	}
-	r := s.registry()
+	r := s.running
 	session, err := run.Start(ctx, m.system, m.options, run.Host{Registry: r, Console: console, Warn: warn})
 	if err != nil {
 		return nil, err

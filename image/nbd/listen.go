@@ -22,8 +22,8 @@ const maxSocketPath = 107
 // behind is replaced; one that somebody listens on, and whatever is no socket, is an
 // error.
 func Listen(path string) (net.Listener, error) {
-	if len(path) > maxSocketPath {
-		return nil, fmt.Errorf("socket %s: a path of %d bytes, and a socket's has %d at most: name a shorter one", path, len(path), maxSocketPath)
+	if err := CheckSocketPath(path); err != nil {
+		return nil, err
 	}
 	if err := replace(path); err != nil {
 		return nil, err
@@ -51,6 +51,14 @@ func Listen(path string) (net.Listener, error) {
 	s := &socket{Listener: l, path: path}
 	s.info, _ = os.Lstat(path) // without it, the socket stays
 	return s, nil
+}
+
+// CheckSocketPath says why clients could not connect to a socket at a path, or nil.
+func CheckSocketPath(path string) error {
+	if len(path) > maxSocketPath {
+		return fmt.Errorf("socket %s: a path of %d bytes, and a socket's has %d at most: name a shorter one", path, len(path), maxSocketPath)
+	}
+	return nil
 }
 
 // replace removes a socket that nobody listens on.

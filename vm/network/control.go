@@ -14,7 +14,7 @@ import (
 	"syscall"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"ingot/vm/runtimedir"
 )
 
 // A Directory is where the running networks of a user are found: the abstract names of
@@ -50,6 +50,11 @@ const patienceForTalk = 10 * time.Second
 func (d Directory) Serve(ctx context.Context, f *Fabric) error {
 	l, err := net.Listen("unix", d.prefix+f.Plan.Name)
 	if errors.Is(err, syscall.EADDRINUSE) {
+		if c, err := d.dial(f.Plan.Name); err != nil {
+			return fmt.Errorf("network %q: its name is taken: %w; another name is given with --name", f.Plan.Name, err)
+		} else {
+			c.Close()
+		}
 		return fmt.Errorf("a network %q runs already; another name is given with --name", f.Plan.Name)
 	}
 	if err != nil {
@@ -104,16 +109,7 @@ func (f *Fabric) reply(q Request) (r Reply) {
 
 // checkPeer refuses the other end of a socket that is another user's.
 func checkPeer(conn *net.UnixConn) error {
-	raw, err := conn.SyscallConn()
-	if err != nil {
-		return err
-	}
-	var peer *unix.Ucred
-	if outer := raw.Control(func(fd uintptr) {
-		peer, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
-	}); outer != nil {
-		return outer
-	}
+	peer, err := runtimedir.Peer(conn)
 	if err == nil && int(peer.Uid) != os.Getuid() {
 		err = fmt.Errorf("the network is that of user %d", peer.Uid)
 	}
@@ -126,14 +122,11 @@ func (d Directory) Ask(name string, q Request) (Reply, error) {
 	if err != nil {
 		return Reply{}, err
 	}
-	conn, err := net.Dial("unix", d.prefix+name)
+	conn, err := d.dial(name)
 	if err != nil {
 		return Reply{}, fmt.Errorf("network %s: %w", name, err)
 	}
 	defer conn.Close()
-	if err := checkPeer(conn.(*net.UnixConn)); err != nil {
-		return Reply{}, err
-	}
 	_ = conn.SetDeadline(time.Now().Add(patienceForTalk))
 	var r Reply
 	if err := json.NewEncoder(conn).Encode(q); err != nil {
@@ -146,6 +139,29 @@ func (d Directory) Ask(name string, q Request) (Reply, error) {
 		return r, errors.New(r.Error)
 	}
 	return r, nil
+}
+
+// dial connects to the network of a name, which has to be this user's.
+func (d Directory) dial(name string) (*net.UnixConn, error) {
+	conn, err := net.DialTimeout("unix", d.prefix+name, patienceForTalk)
+	if err != nil {
+		return nil, err
+	}
+	c := conn.(*net.UnixConn)
+	if err := checkPeer(c); err != nil {
+		c.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// ours says whether the network of a name is this user's.
+func (d Directory) ours(name string) bool {
+	c, err := d.dial(name)
+	if err == nil {
+		c.Close()
+	}
+	return err == nil
 }
 
 func (d Directory) find(name string) (string, error) {
@@ -179,7 +195,8 @@ func (d Directory) List() ([]string, error) {
 		if len(fields) < 8 || fields[5] != "01" {
 			continue
 		}
-		if name, ok := strings.CutPrefix(fields[7], d.prefix); ok {
+		// Anybody may take such a name, so whose it is has to be asked.
+		if name, ok := strings.CutPrefix(fields[7], d.prefix); ok && label.MatchString(name) && d.ours(name) {
 			names = append(names, name)
 		}
 	}

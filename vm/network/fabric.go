@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"ingot/vm/runtimedir"
 )
 
 // A Fabric is a planned network that works: a switch for each network, with what
@@ -20,7 +22,7 @@ type Fabric struct {
 	switches map[int]*Switch
 	services sync.WaitGroup
 
-	listeners []*net.UnixListener
+	listeners []*runtimedir.Listener
 }
 
 // NewFabric makes the switches of a plan. capture may be nil.

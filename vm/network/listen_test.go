@@ -6,22 +6,26 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"ingot/vm/runtimedir"
 )
 
 func TestListen(t *testing.T) {
 	f := fabric(t)
 	a := plugged(t, f, "a", 1)
-	path := filepath.Join(t.TempDir(), "run", "vlan1.switch")
-	if err := os.Mkdir(filepath.Dir(path), 0o700); err != nil {
+	dir, err := runtimedir.Make(filepath.Join(t.TempDir(), "run"))
+	if err != nil {
 		t.Fatal(err)
 	}
+	const name = "vlan1.switch"
+	path := dir.Path(name)
 	left, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	left.SetUnlinkOnClose(false)
 	left.Close() // as one that was killed leaves it
-	if err := f.Listen(1, path); err != nil {
+	if err := f.Listen(1, dir, name); err != nil {
 		t.Fatal(err)
 	}
 	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
@@ -37,15 +41,14 @@ func TestListen(t *testing.T) {
 	if got := a.receive(t); got != "from outside" {
 		t.Errorf("a received %q", got)
 	}
-	if err := f.Listen(1, path); err == nil || !strings.Contains(err.Error(), "another switch listens there") {
+	if err := f.Listen(1, dir, name); err == nil || !strings.Contains(err.Error(), "somebody listens there already") {
 		t.Errorf("a second one: %v", err)
 	}
-	if err := f.Listen(9, path+"9"); err == nil {
+	if err := f.Listen(9, dir, name+"9"); err == nil {
 		t.Error("there is a network 9")
 	}
-	file := filepath.Join(filepath.Dir(path), "file")
-	writeFile(t, file, nil)
-	if err := f.Listen(1, file); err == nil || !strings.Contains(err.Error(), "no socket") {
+	writeFile(t, dir.Path("file"), nil)
+	if err := f.Listen(1, dir, "file"); err == nil || !strings.Contains(err.Error(), "another kind of file") {
 		t.Errorf("at a file: %v", err)
 	}
 	f.Close()

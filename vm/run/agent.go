@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"sync"
 	"syscall"
@@ -128,10 +129,13 @@ func hangUp(up *agent.Stream) {
 }
 
 // Agent connects to the agent in a machine.
-func (r Registry) Agent(ctx context.Context, e Entry) (*agent.Session, error) {
-	c, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: r.path(e.Name, agentSuffix), Net: "unix"})
-	if err != nil {
+func (r *Registry) Agent(ctx context.Context, e Entry) (*agent.Session, error) {
+	c, err := r.dial(e, agentSuffix)
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil, &NotRunningError{Name: e.Name}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("machine %s does not answer: %w", e.Name, err)
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, patience, errors.New("it says nothing"))
 	defer cancel()

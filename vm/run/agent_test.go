@@ -5,8 +5,8 @@ import (
 	"context"
 	"io"
 	"net"
+	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -59,14 +59,18 @@ func TestExchange(t *testing.T) {
 		}
 	}
 	x := &Session{}
-	r := Registry{filepath.Dir(testRegistry(t).Dir)}
-	l, err := listen(r.path("web", agentSuffix))
+	r := testRegistry(t)
+	c, err := r.claim("web")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := c.listen(agentSuffix)
 	if err != nil {
 		t.Fatal(err)
 	}
 	x.accept(ctx, l, e.serve)
 	enter := func(out io.Writer) *Shell {
-		s, err := r.Agent(ctx, Entry{Name: "web"})
+		s, err := r.Agent(ctx, Entry{Name: "web", PID: os.Getpid()})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -2,9 +2,8 @@
 // can be kept of, and that others of the same user can list, enter and stop.
 //
 //	s, err := run.Open("web.qcow2")
-//	x, err := run.Start(ctx, s, run.Options{Memory: 1 << 30}, run.Host{
-//		Registry: run.Registry{Dir: run.DefaultDir(os.Getenv)}, Console: os.Stdout,
-//	})
+//	r, err := run.OpenRegistry(run.DefaultDir(os.Getenv))
+//	x, err := run.Start(ctx, s, run.Options{Memory: 1 << 30}, run.Host{Registry: r, Console: os.Stdout})
 //	defer x.Close()
 //	err = x.Wait(ctx)
 //
@@ -23,7 +22,11 @@
 // removed by a small process that outlives it for a moment, and, where that was killed
 // too, by whoever looks next.
 //
-// The files are the user's alone: a folder of mode 0700, sockets of mode 0600.
+// The files are the user's alone: a folder of mode 0700, sockets of mode 0600. A folder
+// that is anything else is refused by all that would use it (package runtimedir), and what is
+// in it and not this package's stays. A machine's process is ended by force only if it is
+// this user's, started when the entry says, and holds the entry's lock; one that listens at a
+// machine's socket has to be that process.
 //
 // # Ways in
 //

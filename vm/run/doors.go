@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ingot/vm/agent"
+	"ingot/vm/runtimedir"
 )
 
 // Each machine has three sockets in the registry. NAME.socket is the back door: what is
@@ -35,21 +36,21 @@ type answer struct {
 }
 
 // openDoors listens at the machine's sockets.
-func (x *Session) openDoors(ctx context.Context, r Registry) error {
-	control, err := listen(r.path(x.Entry.Name, controlSuffix))
+func (x *Session) openDoors(ctx context.Context) error {
+	control, err := x.claim.listen(controlSuffix)
 	if err != nil {
 		return err
 	}
 	x.accept(ctx, control, x.serveControl)
-	if err := x.openAgent(ctx, r); err != nil {
+	if err := x.openAgent(ctx); err != nil {
 		return err
 	}
 	port, err := x.Machine.Channel(BackdoorPort)
 	if err != nil {
 		return nil // it was not asked for
 	}
-	x.Entry.Socket = r.path(x.Entry.Name, socketSuffix)
-	socket, err := listen(x.Entry.Socket)
+	x.Entry.Socket = x.claim.path(socketSuffix)
+	socket, err := x.claim.listen(socketSuffix)
 	if err != nil {
 		return err
 	}
@@ -62,7 +63,7 @@ func (x *Session) openDoors(ctx context.Context, r Registry) error {
 
 // openAgent lets others speak to the guest's agent, unless who started the machine does
 // that alone.
-func (x *Session) openAgent(ctx context.Context, r Registry) error {
+func (x *Session) openAgent(ctx context.Context) error {
 	if x.agent == nil {
 		return nil
 	}
@@ -70,7 +71,7 @@ func (x *Session) openAgent(ctx context.Context, r Registry) error {
 	if err != nil {
 		return err
 	}
-	l, err := listen(r.path(x.Entry.Name, agentSuffix))
+	l, err := x.claim.listen(agentSuffix)
 	if err != nil {
 		port.Close()
 		return err
@@ -81,25 +82,16 @@ func (x *Session) openAgent(ctx context.Context, r Registry) error {
 	return nil
 }
 
-// umask guards the process-wide value against two listeners at once.
-var umask sync.Mutex
-
-// listen makes a socket that only its user can open.
-func listen(path string) (*net.UnixListener, error) {
-	umask.Lock()
-	defer umask.Unlock()
-	old := unix.Umask(0o177)
-	defer unix.Umask(old)
-	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
-	if err != nil {
-		return nil, err
-	}
-	l.SetUnlinkOnClose(false) // the claim on the name removes it
-	return l, nil
+// listen makes one of the machine's sockets, which only its user can open.
+func (c *claim) listen(suffix string) (*runtimedir.Listener, error) {
+	return c.dir.Listen(c.name + suffix)
 }
 
+// path is what people call one of the machine's files.
+func (c *claim) path(suffix string) string { return c.dir.Path(c.name + suffix) }
+
 // accept serves all who connect, each beside the others.
-func (x *Session) accept(ctx context.Context, l *net.UnixListener, serve func(context.Context, *net.UnixConn)) {
+func (x *Session) accept(ctx context.Context, l *runtimedir.Listener, serve func(context.Context, *net.UnixConn)) {
 	stop := context.AfterFunc(ctx, func() { l.Close() })
 	x.work.Go(func() {
 		defer stop()
@@ -112,7 +104,9 @@ func (x *Session) accept(ctx context.Context, l *net.UnixListener, serve func(co
 				stop := context.AfterFunc(ctx, func() { c.Close() })
 				defer stop()
 				defer c.Close()
-				serve(ctx, c)
+				if peer, err := runtimedir.Peer(c); err == nil && int(peer.Uid) == os.Getuid() {
+					serve(ctx, c)
+				}
 			})
 		}
 	})
@@ -258,8 +252,8 @@ func waitHangup(ctx context.Context, c *net.UnixConn, limit time.Duration) {
 }
 
 // ask sends a request to a running machine.
-func (r Registry) ask(e Entry, q request) (a answer, err error) {
-	c, err := net.DialTimeout("unix", r.path(e.Name, controlSuffix), patience)
+func (r *Registry) ask(e Entry, q request) (a answer, err error) {
+	c, err := r.dial(e, controlSuffix)
 	if err != nil {
 		return a, fmt.Errorf("machine %s does not answer: %w", e.Name, err)
 	}
@@ -268,7 +262,7 @@ func (r Registry) ask(e Entry, q request) (a answer, err error) {
 	if err := json.NewEncoder(c).Encode(q); err != nil {
 		return a, fmt.Errorf("machine %s: %w", e.Name, err)
 	}
-	if err := json.NewDecoder(c).Decode(&a); err != nil {
+	if err := json.NewDecoder(io.LimitReader(c, maxEntry)).Decode(&a); err != nil {
 		return a, fmt.Errorf("machine %s: %w", e.Name, err)
 	}
 	if a.Error != "" {
@@ -283,7 +277,7 @@ const pressAgain = 2 * time.Second
 
 // Stop asks the guest to power itself off, and ends the machine by force if it has not
 // done so in time, or at once. It returns whether force was needed.
-func (r Registry) Stop(e Entry, now bool, within time.Duration) (forced bool, err error) {
+func (r *Registry) Stop(e Entry, now bool, within time.Duration) (forced bool, err error) {
 	for deadline := time.Now().Add(within); !now && time.Now().Before(deadline); {
 		_, err := r.ask(e, request{Do: "stop"})
 		if r.gone(e, min(pressAgain, time.Until(deadline))) {
@@ -306,7 +300,7 @@ func (r Registry) Stop(e Entry, now bool, within time.Duration) (forced bool, er
 }
 
 // Door connects to the back door of a machine. It refuses one that no shell is at.
-func (r Registry) Door(e Entry) (*net.UnixConn, error) {
+func (r *Registry) Door(e Entry) (*net.UnixConn, error) {
 	a, err := r.ask(e, request{Do: "door"})
 	if err != nil {
 		return nil, err
@@ -314,7 +308,7 @@ func (r Registry) Door(e Entry) (*net.UnixConn, error) {
 	if !a.Open {
 		return nil, fmt.Errorf("nothing in machine %s has opened its back door (the port %s): it is still starting, or its system has no shell there", e.Name, BackdoorPort)
 	}
-	c, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: e.Socket, Net: "unix"})
+	c, err := r.dial(e, socketSuffix)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, &NotRunningError{Name: e.Name}
 	}

@@ -80,7 +80,7 @@ func TestReferences(t *testing.T) {
 		if err := id.write(kept); err != nil {
 			t.Fatal(err)
 		}
-		x, err := Start(t.Context(), s, Options{DiskImage: kept, Accel: vm.TCG}, Host{Registry: Registry{filepath.Join(dir, "run")}})
+		x, err := Start(t.Context(), s, Options{DiskImage: kept, Accel: vm.TCG}, Host{Registry: &Registry{path: filepath.Join(dir, "run")}})
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("Start over a kept disk image: %v; want %s", err, want)
 		}

@@ -8,6 +8,8 @@ import (
 	"runtime"
 	"syscall"
 	"time"
+
+	"ingot/vm/runtimedir"
 )
 
 // JanitorVerb is the first argument under which a program that uses this package has
@@ -25,8 +27,21 @@ type janitor struct {
 // program is what a janitor runs: this program, even when its file has been replaced.
 const program = "/proc/self/exe"
 
-func startJanitor(r Registry, name string) (*janitor, error) {
-	cmd := exec.Command(program, JanitorVerb, r.Dir, name)
+// janitorDir is the descriptor under which a janitor has the folder.
+const janitorDir = 3
+
+func startJanitor(r *Registry, name string) (*janitor, error) {
+	dir, err := r.Dir()
+	if err != nil {
+		return nil, err
+	}
+	open, err := dir.File()
+	if err != nil {
+		return nil, err
+	}
+	defer open.Close()
+	cmd := exec.Command(program, JanitorVerb, dir.Path(), name)
+	cmd.ExtraFiles = []*os.File{open}
 	cmd.Args[0] = "ingot"
 	cmd.Env = []string{"GOMAXPROCS=1"}
 	cmd.Dir = "/"
@@ -54,21 +69,25 @@ func (j *janitor) abandon() {
 	j.dismiss()
 }
 
-// Janitor is the whole life of a janitor process: args are its folder and the name of
-// the machine.
+// Janitor is the whole life of a janitor process: args are what its folder is called and
+// the name of the machine. The folder itself comes as a descriptor.
 func Janitor(args []string) {
-	if len(args) != 2 {
+	if len(args) != 2 || CheckName(args[1]) != nil {
+		return
+	}
+	dir, err := runtimedir.FromFile(os.NewFile(janitorDir, args[0]), args[0])
+	if err != nil {
 		return
 	}
 	signal.Ignore(syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGPIPE)
 	runtime.GC()
 	_, _ = io.Copy(io.Discard, os.Stdin)
-	r := Registry{args[0]}
+	r := RegistryIn(dir)
 	// A process that ends closes its descriptors one after the other, and that of the lock
 	// may come later than that of the pipe. Or the name has been taken again.
 	for start := time.Now(); time.Since(start) < janitorTime; time.Sleep(janitorTime / 100) {
 		r.look(args[1]) // removes what nobody holds
-		if _, err := os.Lstat(r.path(args[1], entrySuffix)); err != nil {
+		if !dir.Exists(args[1] + entrySuffix) {
 			return
 		}
 	}

@@ -86,6 +86,7 @@ type VLAN struct {
 	N      int
 	Switch string
 	File   *os.File // or a socket that is connected to it
+	Shared bool     // Switch is a socket in the registry, at which a process of this user's listens
 	Own    string   // the machine's address, if not the one that follows from the numbers
 }
 

@@ -4,29 +4,86 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
-	"syscall"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"ingot/vm/runtimedir"
 )
 
 // A Registry is the folder in which this user's running machines are listed. Each has
 // an entry NAME.json there, which its process keeps locked: the kernel takes the lock
 // away when that process ends, by whatever signal, so a machine that is listed and not
 // locked is one that died.
-type Registry struct{ Dir string }
+//
+// A folder that others could put files into is refused, whatever is to be done with it, and
+// what is in it and no entry of this user's is left alone.
+type Registry struct {
+	path string
+
+	mu  sync.Mutex
+	dir *runtimedir.Dir // nil as long as there is none: no machine runs
+}
+
+// OpenRegistry opens the registry in a folder. The folder need not be there: who starts a
+// machine makes it. What is there and not this user's alone is a [runtimedir.ForeignError].
+func OpenRegistry(path string) (*Registry, error) {
+	r := &Registry{path: path}
+	dir, err := runtimedir.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return r, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	r.dir = dir
+	return r, nil
+}
+
+// RegistryIn returns the registry in a folder that is open.
+func RegistryIn(dir *runtimedir.Dir) *Registry { return &Registry{path: dir.Path(), dir: dir} }
+
+// Dir returns the folder, and makes it if there is none.
+func (r *Registry) Dir() (*runtimedir.Dir, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.dir != nil {
+		return r.dir, nil
+	}
+	dir, err := runtimedir.Make(r.path)
+	if err == nil {
+		r.dir = dir
+	}
+	return dir, err
+}
+
+// Path is what people call the folder, or a name in it.
+func (r *Registry) Path(name ...string) string {
+	return filepath.Join(append([]string{r.path}, name...)...)
+}
+
+// there returns the folder, or nil if there is none.
+func (r *Registry) there() *runtimedir.Dir {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.dir
+}
 
 // Entry is what is known of a running machine.
 type Entry struct {
 	Name    string    `json:"name"`
 	What    string    `json:"what"`    // what runs, as the command line named it
 	PID     int       `json:"pid"`     // of the process that runs it
+	Born    uint64    `json:"born"`    // when that process started, in clock ticks since the machine's start
 	QEMU    int       `json:"qemu"`    // the process number of QEMU
 	Started time.Time `json:"started"` // in UTC
 	Boot    Boot      `json:"boot"`
@@ -50,34 +107,19 @@ const (
 	keySuffix     = ".key" // for ssh
 )
 
-// suffixes are in the order of removal: the entry, whose lock guards the rest, last.
-var suffixes = []string{socketSuffix, agentSuffix, controlSuffix, vncSuffix, keySuffix, entrySuffix}
+var sockets = []string{socketSuffix, agentSuffix, controlSuffix, vncSuffix}
 
 // DefaultDir is where the machines of a user are listed: ingot in the folder that
-// XDG_RUNTIME_DIR names, or else /tmp/ingot-UID.
+// XDG_RUNTIME_DIR names, if that is the user's own, or else /tmp/ingot-UID. Whether it
+// can be trusted is not said by that: [OpenRegistry] looks.
 func DefaultDir(getenv func(string) string) string {
 	if dir := getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(dir) {
-		if info, err := os.Stat(dir); err == nil && info.IsDir() {
+		var st unix.Stat_t
+		if err := unix.Stat(dir, &st); err == nil && st.Mode&unix.S_IFMT == unix.S_IFDIR && int(st.Uid) == os.Getuid() {
 			return filepath.Join(dir, "ingot")
 		}
 	}
 	return fmt.Sprintf("/tmp/ingot-%d", os.Getuid())
-}
-
-// prepare makes the folder, and refuses one that others could put files into.
-func (r Registry) prepare() error {
-	if err := os.Mkdir(r.Dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("folder of the running machines: %w", err)
-	}
-	var st unix.Stat_t
-	if err := unix.Lstat(r.Dir, &st); err != nil {
-		return &os.PathError{Op: "lstat", Path: r.Dir, Err: err}
-	}
-	if st.Mode&unix.S_IFMT != unix.S_IFDIR || int(st.Uid) != os.Getuid() || st.Mode&0o077 != 0 {
-		return fmt.Errorf("%s: the folder of the running machines has to be yours alone, and it is %v of user %d: remove it, or set XDG_RUNTIME_DIR",
-			r.Dir, fs.FileMode(st.Mode&0o777), st.Uid)
-	}
-	return nil
 }
 
 var validName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
@@ -93,7 +135,8 @@ func CheckName(name string) error {
 	return nil
 }
 
-func (r Registry) path(name, suffix string) string { return filepath.Join(r.Dir, name+suffix) }
+// file is what people call a machine's file.
+func (r *Registry) file(name, suffix string) string { return filepath.Join(r.path, name+suffix) }
 
 // maxSocket is the longest address of a Unix socket.
 const maxSocket = 107
@@ -123,42 +166,77 @@ func (e *NotRunningError) Error() string {
 
 // claim is a name that is ours until it is released, or this process ends.
 type claim struct {
-	registry Registry
-	name     string
-	file     *os.File
+	dir  *runtimedir.Dir
+	name string
+	file *os.File
 }
 
 // claim takes a name, and clears away what a machine that was killed left under it.
-func (r Registry) claim(name string) (*claim, error) {
+func (r *Registry) claim(name string) (*claim, error) {
 	if err := CheckName(name); err != nil {
 		return nil, err
 	}
-	if longest := len(r.path(name, controlSuffix)); longest > maxSocket {
+	if longest := len(r.file(name, controlSuffix)); longest > maxSocket {
 		return nil, fmt.Errorf("%s: the address of a socket there has %d bytes, and at most %d are possible: set XDG_RUNTIME_DIR to a shorter folder",
-			r.path(name, controlSuffix), longest, maxSocket)
+			r.file(name, controlSuffix), longest, maxSocket)
 	}
-	if err := r.prepare(); err != nil {
+	dir, err := r.Dir()
+	if err != nil {
 		return nil, err
 	}
-	path := r.path(name, entrySuffix)
 	for {
-		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+		f, err := dir.OpenFile(name+entrySuffix, os.O_RDWR|os.O_CREATE)
 		if err != nil {
 			return nil, err
 		}
 		if !lockSoon(f) {
 			defer f.Close()
-			var e Entry
-			_ = json.NewDecoder(f).Decode(&e) // it may not be written yet
+			e, _ := readEntry(f, name) // it may not be written yet
 			return nil, &RunningError{name, e.PID}
 		}
-		if standsAt(f, path) {
-			c := &claim{r, name, f}
-			c.clear(suffixes[:len(suffixes)-1]...)
-			return c, nil
+		if !dir.Has(f, name+entrySuffix) {
+			f.Close() // somebody removed it between our open and our lock
+			continue
 		}
-		f.Close() // somebody removed it between our open and our lock
+		if _, err := readEntry(f, name); err != nil && !errors.Is(err, errEmpty) {
+			f.Close()
+			return nil, fmt.Errorf("%s: %w; remove the file, or give another --name", r.file(name, entrySuffix), err)
+		}
+		c := &claim{dir, name, f}
+		c.clear()
+		return c, nil
 	}
+}
+
+// maxEntry is more bytes than an entry has.
+const maxEntry = 64 << 10
+
+// errEmpty is of a machine that is just starting.
+var errEmpty = errors.New("has nothing in it")
+
+// readEntry reads an entry, which says itself whose it is.
+func readEntry(f *os.File, name string) (e Entry, err error) {
+	text, err := io.ReadAll(io.NewSectionReader(f, 0, maxEntry+1))
+	if err != nil {
+		return e, err
+	}
+	return parseEntry(text, name)
+}
+
+func parseEntry(text []byte, name string) (e Entry, err error) {
+	switch {
+	case len(text) == 0:
+		return e, errEmpty
+	case len(text) > maxEntry:
+		return e, fmt.Errorf("is no entry of ingot's: it has more than %d bytes", maxEntry)
+	}
+	if err := json.Unmarshal(text, &e); err != nil {
+		return Entry{}, fmt.Errorf("is no entry of ingot's: %w", err)
+	}
+	if e.Name != name || e.PID < 1 {
+		return Entry{}, errors.New("is no entry of ingot's: it names another machine, or no process")
+	}
+	return e, nil
 }
 
 func lock(f *os.File) bool { return unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil }
@@ -175,17 +253,20 @@ func lockSoon(f *os.File) bool {
 	return false
 }
 
-// standsAt says whether the open file is the one at the path.
-func standsAt(f *os.File, path string) bool {
-	a, errA := f.Stat()
-	b, errB := os.Lstat(path)
-	return errA == nil && errB == nil && os.SameFile(a, b)
+// clear removes the files of a machine, but for its entry. Most are not there, and what
+// ingot has not put there stays.
+func (c *claim) clear() {
+	for _, s := range sockets {
+		_ = c.dir.RemoveSocket(c.name + s)
+	}
+	_ = c.dir.RemoveFile(c.name + keySuffix)
 }
 
-func (c *claim) clear(suffixes ...string) {
-	for _, s := range suffixes {
-		_ = os.Remove(c.registry.path(c.name, s)) // most are not there
-	}
+// remove removes all files of a machine. The entry, whose lock guards the rest, is the
+// last.
+func (c *claim) remove() {
+	c.clear()
+	_ = c.dir.RemoveFile(c.name + entrySuffix)
 }
 
 // write fills the entry in. Readers see the old one or the new one: it is one write,
@@ -200,26 +281,37 @@ func (c *claim) write(e *Entry) error {
 			text = append(text, ' ')
 		}
 	}
+	if len(text) >= maxEntry {
+		return fmt.Errorf("entry of machine %s: it has %d bytes, and at most %d are read", c.name, len(text)+1, maxEntry)
+	}
 	_, err = c.file.WriteAt(append(text, '\n'), 0)
 	return err
 }
 
 // release removes the machine's files and gives the name back.
 func (c *claim) release() {
-	c.clear(suffixes...)
+	c.remove()
 	c.file.Close()
 }
 
 // List returns the running machines, by name. Those that died without tidying up are
 // tidied up after.
-func (r Registry) List() ([]Entry, error) {
-	names, err := filepath.Glob(filepath.Join(globEscape(r.Dir), "*"+entrySuffix))
+func (r *Registry) List() ([]Entry, error) {
+	dir := r.there()
+	if dir == nil {
+		return nil, nil
+	}
+	names, err := dir.Names()
 	if err != nil {
 		return nil, err
 	}
 	var list []Entry
-	for _, path := range names {
-		if e, alive := r.look(strings.TrimSuffix(filepath.Base(path), entrySuffix)); alive {
+	for _, file := range names {
+		name, ok := strings.CutSuffix(file, entrySuffix)
+		if !ok || CheckName(name) != nil {
+			continue
+		}
+		if e, alive := r.look(name); alive {
 			list = append(list, e)
 		}
 	}
@@ -227,30 +319,34 @@ func (r Registry) List() ([]Entry, error) {
 	return list, nil
 }
 
-var globMeta = regexp.MustCompile(`[\\*?[]`)
-
-func globEscape(s string) string { return globMeta.ReplaceAllString(s, `\$0`) }
-
 // look reads an entry; one that nobody holds is removed with all that belongs to it.
-func (r Registry) look(name string) (e Entry, alive bool) {
-	path := r.path(name, entrySuffix)
-	f, err := os.OpenFile(path, os.O_RDWR, 0)
+func (r *Registry) look(name string) (e Entry, alive bool) {
+	f, err := r.open(name)
 	if err != nil {
 		return e, false
 	}
 	defer f.Close()
+	e, err = readEntry(f, name)
 	if lock(f) {
-		if standsAt(f, path) {
-			(&claim{r, name, f}).clear(suffixes...)
+		if dir := r.there(); (err == nil || errors.Is(err, errEmpty)) && dir.Has(f, name+entrySuffix) {
+			(&claim{dir, name, f}).remove()
 		}
-		return e, false
+		return Entry{}, false
 	}
-	err = json.NewDecoder(f).Decode(&e)
 	return e, err == nil // one that is just starting has written nothing yet
 }
 
+// open opens the entry of a machine.
+func (r *Registry) open(name string) (*os.File, error) {
+	dir := r.there()
+	if dir == nil {
+		return nil, fs.ErrNotExist
+	}
+	return dir.OpenFile(name+entrySuffix, os.O_RDWR)
+}
+
 // Find returns the running machine of a name, or a [NotRunningError].
-func (r Registry) Find(name string) (Entry, error) {
+func (r *Registry) Find(name string) (Entry, error) {
 	if err := CheckName(name); err != nil {
 		return Entry{}, err
 	}
@@ -268,32 +364,50 @@ func (r Registry) Find(name string) (Entry, error) {
 	return Entry{}, missing
 }
 
+// same says whether an entry is still that of the same machine.
+func (r *Registry) same(e Entry) bool {
+	now, alive := r.look(e.Name)
+	return alive && now.PID == e.PID && now.Born == e.Born
+}
+
 // kill ends the process of a machine by force. The machine's QEMU ends with it.
-func (r Registry) kill(e Entry) error {
-	fd, err := unix.PidfdOpen(e.PID, 0)
-	if err != nil {
-		return nil // it is gone
+func (r *Registry) kill(e Entry) error {
+	p, err := r.process(e)
+	if err != nil || p == nil {
+		return err
 	}
-	defer unix.Close(fd)
-	// The number may be another process's by now; the lock tells, and from here on the
-	// descriptor stands for the process that has the number now.
-	if now, alive := r.look(e.Name); !alive || now.PID != e.PID {
-		return nil
-	}
-	if err := unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0); err != nil && !errors.Is(err, syscall.ESRCH) {
+	defer p.close()
+	if err := p.kill(); err != nil {
 		return fmt.Errorf("end process %d of machine %s: %w", e.PID, e.Name, err)
 	}
 	return nil
 }
 
 // gone waits until the machine of an entry has ended.
-func (r Registry) gone(e Entry, within time.Duration) bool {
+func (r *Registry) gone(e Entry, within time.Duration) bool {
 	for deadline := time.Now().Add(within); ; time.Sleep(20 * time.Millisecond) {
-		if now, alive := r.look(e.Name); !alive || now.PID != e.PID {
+		if !r.same(e) {
 			return true
 		}
 		if time.Now().After(deadline) {
 			return false
 		}
 	}
+}
+
+// dial connects to one of a machine's sockets. Its own process has to listen there.
+func (r *Registry) dial(e Entry, suffix string) (*net.UnixConn, error) {
+	dir := r.there()
+	if dir == nil {
+		return nil, &NotRunningError{Name: e.Name}
+	}
+	c, pid, err := dir.Dial(e.Name + suffix)
+	if err != nil {
+		return nil, err
+	}
+	if pid != e.PID {
+		c.Close()
+		return nil, fmt.Errorf("%s: process %d listens there, and not process %d, whose machine it is", dir.Path(e.Name+suffix), pid, e.PID)
+	}
+	return c, nil
 }

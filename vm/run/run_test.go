@@ -26,7 +26,7 @@ func TestMain(m *testing.M) {
 			Janitor(os.Args[2:])
 			return
 		case "claim": // takes a name and waits to be killed
-			r := Registry{os.Args[2]}
+			r := &Registry{path: os.Args[2]}
 			j, err := startJanitor(r, "victim")
 			if err == nil {
 				defer j.dismiss()
@@ -39,32 +39,43 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-func victim(r Registry) (*claim, error) {
+func victim(r *Registry) (*claim, error) {
 	c, err := r.claim("victim")
 	if err != nil {
 		return nil, err
 	}
-	for _, s := range []string{socketSuffix, controlSuffix, keySuffix} {
-		if err := os.WriteFile(r.path("victim", s), nil, 0o600); err != nil {
+	for _, s := range []string{socketSuffix, controlSuffix} {
+		if _, err := c.listen(s); err != nil {
 			return nil, err
 		}
 	}
-	return c, c.write(&Entry{Name: "victim", PID: os.Getpid()})
+	if err := os.WriteFile(r.file("victim", keySuffix), nil, 0o600); err != nil {
+		return nil, err
+	}
+	born, err := processBorn(os.Getpid())
+	if err != nil {
+		return nil, err
+	}
+	return c, c.write(&Entry{Name: "victim", PID: os.Getpid(), Born: born})
 }
 
-func testRegistry(t *testing.T) Registry {
+func testRegistry(t testing.TB) *Registry {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "reg") // t.TempDir may be too long for a socket
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	return Registry{filepath.Join(dir, "ingot")}
+	r, err := OpenRegistry(filepath.Join(dir, "ingot"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
 }
 
-func files(t *testing.T, r Registry) string {
+func files(t *testing.T, r *Registry) string {
 	t.Helper()
-	entries, err := os.ReadDir(r.Dir)
+	entries, err := os.ReadDir(r.path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		t.Fatal(err)
 	}
@@ -90,7 +101,7 @@ func TestRegistry(t *testing.T) {
 	if err := c.write(&Entry{Name: "web", PID: os.Getpid()}); err != nil {
 		t.Fatal(err)
 	}
-	info, err := os.Stat(r.Dir)
+	info, err := os.Stat(r.path)
 	if err != nil || info.Mode().Perm() != 0o700 {
 		t.Errorf("the folder has the mode %v, %v; want 0700", info.Mode(), err)
 	}
@@ -153,29 +164,21 @@ func TestTakeName(t *testing.T) {
 	}
 }
 
-// A folder that others can write to is refused.
-func TestRegistryOfOthers(t *testing.T) {
-	r := testRegistry(t)
-	if err := os.Mkdir(r.Dir, 0o777); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Chmod(r.Dir, 0o777); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := r.claim("web"); err == nil || !strings.Contains(err.Error(), "yours alone") {
-		t.Errorf("claim in a folder of mode 0777: %v; want a refusal", err)
-	}
-}
-
 // Entries of a process that was killed count as gone, and so does what it left where
 // even its janitor was killed.
 func TestRegistryAfterKill(t *testing.T) {
 	r := testRegistry(t)
-	if err := r.prepare(); err != nil {
+	dir, err := r.Dir()
+	if err != nil {
 		t.Fatal(err)
 	}
-	for _, s := range suffixes {
-		if err := os.WriteFile(r.path("dead", s), []byte(`{"name":"dead","pid":1}`), 0o600); err != nil {
+	for _, s := range sockets {
+		if _, err := dir.Listen("dead" + s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, s := range []string{entrySuffix, keySuffix} {
+		if err := os.WriteFile(r.file("dead", s), []byte(`{"name":"dead","pid":1}`), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -187,7 +190,7 @@ func TestRegistryAfterKill(t *testing.T) {
 	}
 	const kills = 25
 	for i := range kills {
-		cmd := exec.Command(os.Args[0], "claim", r.Dir)
+		cmd := exec.Command(os.Args[0], "claim", r.path)
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
@@ -404,7 +407,7 @@ func system(t *testing.T) *System {
 
 func TestCommand(t *testing.T) {
 	t.Setenv("XDG_RUNTIME_DIR", "")
-	h := Host{Registry: Registry{"/run/user/1/ingot"}}
+	h := Host{Registry: testRegistry(t)}
 	for name, x := range map[string]struct {
 		o    Options
 		want []string

@@ -26,7 +26,7 @@ type Shell struct {
 }
 
 // Enter finds the way into a machine. It refuses one that no shell is at.
-func (r Registry) Enter(ctx context.Context, e Entry) (*Shell, error) {
+func (r *Registry) Enter(ctx context.Context, e Entry) (*Shell, error) {
 	a, err := r.ask(e, request{Do: "door"})
 	switch {
 	case err != nil:

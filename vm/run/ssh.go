@@ -1,6 +1,7 @@
 package run
 
 import (
+	"cmp"
 	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/base64"
@@ -18,7 +19,7 @@ const sshPort = 22
 
 // letSSHIn makes a key, writes it to a file that is the user's alone, and has the guest
 // take it. A port of the host's that is free leads to the guest's, unless one does.
-func (o *Options) letSSHIn(path string) error {
+func (o *Options) letSSHIn(c *claim) error {
 	public, private, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
 		return err
@@ -27,7 +28,12 @@ func (o *Options) letSSHIn(path string) error {
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(path, pem.EncodeToMemory(block), 0o600); err != nil {
+	f, err := c.dir.OpenFile(c.name+keySuffix, os.O_WRONLY|os.O_CREATE|os.O_EXCL)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(pem.EncodeToMemory(block))
+	if err := cmp.Or(err, f.Close()); err != nil {
 		return err
 	}
 	key, err := ssh.NewPublicKey(public)

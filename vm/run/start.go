@@ -25,7 +25,7 @@ import (
 
 // Host is what a machine has of the one it runs on.
 type Host struct {
-	Registry Registry
+	Registry *Registry
 	Console  io.Writer         // gets what the guest prints
 	Warn     func(note string) // takes what a person should know
 }
@@ -68,12 +68,15 @@ func Start(ctx context.Context, s *System, o Options, h Host) (_ *Session, err e
 		return nil, err
 	}
 	if o.SSH {
-		if err := o.letSSHIn(h.Registry.path(o.Name, keySuffix)); err != nil {
+		if err := o.letSSHIn(x.claim); err != nil {
 			return nil, err
 		}
 	}
 	w := &wiring{ctx: ctx, host: h, session: x}
-	c, err := w.config(s, o)
+	var c vm.Config
+	if err = w.plugIn(&o); err == nil {
+		c, err = w.config(s, o)
+	}
 	if err != nil {
 		w.closeFiles()
 		return nil, err
@@ -82,11 +85,14 @@ func Start(ctx context.Context, s *System, o Options, h Host) (_ *Session, err e
 	if x.Machine, err = vm.Start(ctx, c); err != nil {
 		return nil, err
 	}
-	x.Entry, x.door = x.describe(s, o), w.door
+	x.door = w.door
+	if x.Entry, err = x.describe(s, o); err != nil {
+		return nil, err
+	}
 	if w.agent != "" {
 		x.agent = newExchange(w.agent)
 	}
-	if err := x.openDoors(ctx, h.Registry); err != nil {
+	if err := x.openDoors(ctx); err != nil {
 		return nil, err
 	}
 	return x, x.claim.write(&x.Entry)
@@ -94,7 +100,7 @@ func Start(ctx context.Context, s *System, o Options, h Host) (_ *Session, err e
 
 // takeName makes a name the machine's: the one that it was given or, of a system that
 // does not mind, the first that is free of NAME, NAME-2, NAME-3 and so on.
-func (x *Session) takeName(r Registry, s *System, o *Options) error {
+func (x *Session) takeName(r *Registry, s *System, o *Options) error {
 	name := o.name(s)
 	for n := 2; ; n++ {
 		err := x.take(r, name)
@@ -111,7 +117,7 @@ func (x *Session) takeName(r Registry, s *System, o *Options) error {
 
 // take claims a name, the janitor first: whatever is made after it is there is cleared
 // away.
-func (x *Session) take(r Registry, name string) (err error) {
+func (x *Session) take(r *Registry, name string) (err error) {
 	if x.janitor, err = startJanitor(r, name); err != nil {
 		return fmt.Errorf("start the process that tidies up: %w", err)
 	}
@@ -137,14 +143,18 @@ func (o *Options) prepare(s *System) error {
 }
 
 // describe fills the entry of the list of machines in.
-func (x *Session) describe(s *System, o Options) Entry {
+func (x *Session) describe(s *System, o Options) (Entry, error) {
+	born, err := processBorn(os.Getpid())
+	if err != nil {
+		return Entry{}, err
+	}
 	e := Entry{
-		Name: x.claim.name, What: s.What, PID: os.Getpid(), QEMU: x.Machine.PID(), Started: time.Now().UTC().Truncate(time.Second),
+		Name: x.claim.name, What: s.What, PID: os.Getpid(), Born: born, QEMU: x.Machine.PID(), Started: time.Now().UTC().Truncate(time.Second),
 		Boot: o.boot(s), Memory: o.memory(), CPUs: max(1, o.CPUs), Disk: o.DiskImage,
 	}
 	for _, f := range x.Machine.Forwards() {
 		if o.SSH && f.GuestPort == sshPort {
-			key := x.claim.registry.path(e.Name, keySuffix)
+			key := x.claim.path(keySuffix)
 			e.SSH = sshCommand(key, f.HostPort)
 			if s.Nix {
 				e.Build = buildCommand(key, f.HostPort, cmp.Or(o.Arch, s.Arch), max(1, o.CPUs))
@@ -156,9 +166,9 @@ func (x *Session) describe(s *System, o Options) Entry {
 		e.Forward = append(e.Forward, describeService(service))
 	}
 	if o.Graphics == VNC {
-		e.VNC = x.claim.registry.path(e.Name, vncSuffix)
+		e.VNC = x.claim.path(vncSuffix)
 	}
-	return e
+	return e, nil
 }
 
 // Close ends the machine and all that ran for it, and leaves nothing of it. It may be
@@ -204,6 +214,29 @@ type wiring struct {
 	agent    string   // and of the agent's, where that is for others to speak to
 }
 
+// plugIn connects the machine to the switches in the registry. QEMU would do so by their
+// paths, and ask nobody who listens there.
+func (w *wiring) plugIn(o *Options) error {
+	o.VLANs = slices.Clone(o.VLANs)
+	for i := range o.VLANs {
+		v := &o.VLANs[i]
+		if !v.Shared || v.File != nil {
+			continue
+		}
+		conn, _, err := w.session.claim.dir.Dial(filepath.Base(v.Switch))
+		if err != nil {
+			return fmt.Errorf("switch of network %d: %w", v.N, err)
+		}
+		v.File, err = conn.File()
+		conn.Close()
+		if err != nil {
+			return fmt.Errorf("switch of network %d: %w", v.N, err)
+		}
+		w.files, v.Switch = append(w.files, v.File), ""
+	}
+	return nil
+}
+
 // config describes the machine as package vm takes it.
 func (w *wiring) config(s *System, o Options) (vm.Config, error) {
 	if o.Arch == "" {
@@ -227,7 +260,10 @@ func (w *wiring) config(s *System, o Options) (vm.Config, error) {
 	}
 	switch o.Graphics {
 	case VNC:
-		c.Display.VNC = w.host.Registry.path(name, vncSuffix)
+		c.Display.VNC = name + vncSuffix // nothing of it is on QEMU's command line
+		if w.session != nil {
+			c.Display.VNC = w.session.claim.dir.Address(name + vncSuffix)
+		}
 	case Window:
 		c.Display.Window = true
 	}
