@@ -1,19 +1,28 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
 	"net/http"
 	"os"
+	"regexp"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/net/netutil"
+	"golang.org/x/sys/unix"
 
 	"ingot/storedb"
 	"ingot/storedb/cache"
+	"ingot/vm/run"
 )
 
 func newCache() *cobra.Command {
@@ -34,43 +43,80 @@ func newCacheServe() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "serve FOLDER",
 		Short: "serve the binary cache in a folder by HTTP, and take what is put there",
-		Long: `Serve the binary cache in FOLDER, which is made if it is not there, by HTTP. What
-nix copy --to http://… sends is put into it: each file stands there when it is whole,
-and has the hash that it is named by. All verbs that know --cache read the folder, or
-its URL.
+		Long: `Serve the binary cache in FOLDER, which is made if it is not there, by HTTP. All verbs
+that know --cache read the folder, or its URL. The URL is printed on standard output
+once clients can connect.
 
-The URL is printed on standard output once clients can connect. Nobody is asked for a
-password: where others than this machine can connect, nothing can be put.`,
-		Example: `  ingot cache serve paths
-  nix copy --to 'http://127.0.0.1:9000?compression=none' /nix/store/…-hello
+It is read-only unless uploads have a token: whoever reaches the port could put paths
+there otherwise, other users of this machine and guests included. With --netrc FILE,
+ingot makes a token for this run and writes it where nix copy finds it; with
+--upload-token-file FILE, the token is the one in FILE. Clients send it as a bearer
+token or as a password.
+
+What is uploaded is checked as what is fetched: sizes and hashes of files and NARs.
+What is there is not replaced by something else.`,
+		Example: `  ingot cache serve paths --netrc netrc
+  nix copy --option netrc-file $PWD/netrc --to http://127.0.0.1:9000 /nix/store/…-hello
   ingot run --cache paths --unsigned --path /nix/store/…-hello --run /nix/store/…-hello/bin/hello
-  ingot cache serve paths --read-only --listen 0.0.0.0:9000`,
+  ingot cache serve paths --listen 0.0.0.0:9000 --host cache.example.org`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error { return s.serve(c, args[0]) },
 	}
 	f := c.Flags()
 	f.StringVar(&s.listen, "listen", "127.0.0.1:9000", "`ADDRESS:PORT` to listen at; any free port if PORT is 0")
-	f.BoolVar(&s.readOnly, "read-only", false, "let nothing be put into it")
+	f.StringArrayVar(&s.hosts, "host", nil, "a `NAME` of this machine that clients use, beside its addresses; may be repeated")
+	f.StringVar(&s.netrc, "netrc", "", "take uploads, and write their token to `FILE` for nix copy --option netrc-file")
+	f.StringVar(&s.tokenFile, "upload-token-file", "", "take uploads with the token in `FILE`")
+	f.StringVar(&s.maxUpload, "max-upload", "16G", "the `SIZE` that a NAR may have, compressed or not")
+	f.IntVar(&s.uploads, "uploads", cache.DefaultUploads, "how many files may be on their way at a time")
+	f.BoolVar(&s.readOnly, "read-only", false, "take no uploads; the default")
 	f.StringVar(&s.flavour, "flavour", "nix", "nix or guix")
+	c.MarkFlagsMutuallyExclusive("read-only", "netrc")
+	c.MarkFlagsMutuallyExclusive("read-only", "upload-token-file")
 	return c
 }
 
 type cacheServeFlags struct {
-	listen, flavour string
-	readOnly        bool
+	listen, flavour, netrc, tokenFile, maxUpload string
+	hosts                                        []string
+	uploads                                      int
+	readOnly                                     bool
+}
+
+// server makes a server of the flags.
+func (s *cacheServeFlags) server(dir string) (*cache.Server, error) {
+	flavour, err := storedb.ParseFlavour(s.flavour)
+	if err != nil {
+		return nil, usageError{fmt.Errorf("cache serve: --flavour: %w", err)}
+	}
+	most, err := run.ParseSize(s.maxUpload)
+	if err != nil || most == 0 {
+		return nil, usageError{fmt.Errorf("cache serve: --max-upload: %w", cmp.Or(err, errors.New("nothing fits into 0 bytes")))}
+	}
+	if s.uploads < 1 {
+		return nil, usageError{fmt.Errorf("cache serve: --uploads %d: it is 1 at least", s.uploads)}
+	}
+	server := &cache.Server{Dir: dir, Flavour: flavour, Hosts: slices.Clone(s.hosts), MaxUpload: most, Uploads: s.uploads}
+	if host, _, err := net.SplitHostPort(s.listen); err == nil {
+		server.Hosts = append(server.Hosts, host)
+	}
+	switch {
+	case s.tokenFile != "":
+		server.Token, err = readToken(s.tokenFile)
+	case s.netrc != "":
+		server.Token = rand.Text()
+	}
+	return server, err
 }
 
 func (s *cacheServeFlags) serve(c *cobra.Command, dir string) error {
-	flavour, err := storedb.ParseFlavour(s.flavour)
+	server, err := s.server(dir)
 	if err != nil {
-		return usageError{fmt.Errorf("cache serve: --flavour: %w", err)}
+		return err
 	}
 	address, err := net.ResolveTCPAddr("tcp", s.listen)
 	if err != nil {
 		return usageError{fmt.Errorf("cache serve: --listen %s: %w", s.listen, err)}
-	}
-	if !s.readOnly && !address.IP.IsLoopback() {
-		return usageError{fmt.Errorf("cache serve: --listen %s: others than this machine could put paths there, unasked; listen at 127.0.0.1, or give --read-only", s.listen)}
 	}
 	if err := os.Mkdir(dir, 0o777); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
@@ -82,13 +128,112 @@ func (s *cacheServeFlags) serve(c *cobra.Command, dir string) error {
 	if err != nil {
 		return fmt.Errorf("cache serve: %w; --listen takes another port", err)
 	}
+	defer l.Close()
+	if s.netrc != "" {
+		remove, err := s.writeNetrc(l.Addr().(*net.TCPAddr), server.Token)
+		if err != nil {
+			return fmt.Errorf("cache serve: --netrc: %w", err)
+		}
+		defer remove()
+	}
 	fmt.Fprintf(c.OutOrStdout(), "http://%s\n", l.Addr())
-	return serveHTTP(c.Context(), l, &cache.Server{Dir: dir, Flavour: flavour, ReadOnly: s.readOnly})
+	return serveHTTP(c.Context(), l, server)
 }
 
-// serveHTTP answers until ctx ends. What is on its way then has a moment to arrive.
+// What a token may be: printable, so that a header holds it, and more than can be guessed.
+var token = regexp.MustCompile(`^[!-~]{16,1000}$`)
+
+// readToken reads a token from a file that nobody else can read.
+func readToken(name string) (string, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return "", fmt.Errorf("cache serve: --upload-token-file: %w", err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return "", err
+	}
+	if info.Mode().IsRegular() && info.Mode().Perm()&0o077 != 0 {
+		return "", fmt.Errorf("cache serve: --upload-token-file %s: others can read it (mode %04o): chmod 600 %[1]s", name, info.Mode().Perm())
+	}
+	text, err := io.ReadAll(io.LimitReader(f, 2048))
+	if err != nil {
+		return "", fmt.Errorf("cache serve: --upload-token-file: %w", err)
+	}
+	t := strings.TrimSpace(string(text))
+	if !token.MatchString(t) {
+		return "", fmt.Errorf("cache serve: --upload-token-file %s: a token is 16 to 1000 printable characters of ASCII, without blanks, as of: openssl rand -hex 32", name)
+	}
+	return t, nil
+}
+
+// netrcHead begins a file that ingot has written and may replace.
+const netrcHead = "# of ingot cache serve\n"
+
+// writeNetrc writes the token to a file of netrc(5), as curl and so nix copy read it, for
+// the names by which this machine reaches the server. It goes with the server.
+func (s *cacheServeFlags) writeNetrc(at *net.TCPAddr, token string) (remove func(), err error) {
+	names := slices.Clone(s.hosts)
+	if at.IP.IsLoopback() || at.IP.IsUnspecified() {
+		names = append(names, "localhost", "127.0.0.1", "::1")
+	}
+	if !at.IP.IsUnspecified() {
+		names = append(names, at.IP.String())
+	}
+	slices.Sort(names)
+	text := netrcHead
+	for _, name := range slices.Compact(names) {
+		text += fmt.Sprintf("machine %s login ingot password %s\n", name, token)
+	}
+	if err := removeNetrc(s.netrc); err != nil {
+		return nil, err
+	}
+	f, err := os.OpenFile(s.netrc, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	remove = func() { _ = removeNetrc(s.netrc) } // a token that nobody takes any more
+	_, err = f.WriteString(text)
+	if err := cmp.Or(err, f.Close()); err != nil {
+		remove()
+		return nil, err
+	}
+	return remove, nil
+}
+
+// removeNetrc removes a file that writeNetrc has written, and nothing else.
+func removeNetrc(name string) error {
+	f, err := os.OpenFile(name, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	head := make([]byte, len(netrcHead))
+	if _, err := io.ReadFull(f, head); err != nil || string(head) != netrcHead {
+		return fmt.Errorf("%s: something is there that ingot has not written: remove it, or name another file", name)
+	}
+	return os.Remove(name)
+}
+
+const (
+	// stalled is how long a client may take for a part of what it sends or gets.
+	stalled = time.Minute
+	// part is how many bytes of an upload that is.
+	part = 64 << 10
+	// mostClients is how many connections there are at a time; more wait.
+	mostClients = 512
+	// mostHeader is how many bytes the head of a request may have.
+	mostHeader = 64 << 10
+)
+
+// serveHTTP answers until ctx ends. What is on its way then has a moment to arrive. Clients
+// that send or take nothing for a while are hung up on.
 func serveHTTP(ctx context.Context, l net.Listener, h http.Handler) error {
-	server := &http.Server{Handler: h, ReadHeaderTimeout: time.Minute, IdleTimeout: 5 * time.Minute}
+	server := &http.Server{Handler: moving(h, stalled), ReadHeaderTimeout: stalled / 2, IdleTimeout: 2 * stalled, MaxHeaderBytes: mostHeader}
 	closed := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(closed)
@@ -98,7 +243,7 @@ func serveHTTP(ctx context.Context, l net.Listener, h http.Handler) error {
 			server.Close()
 		}
 	})
-	err := server.Serve(l)
+	err := server.Serve(netutil.LimitListener(l, mostClients))
 	if !stop() {
 		<-closed
 	}
@@ -106,4 +251,55 @@ func serveHTTP(ctx context.Context, l net.Listener, h http.Handler) error {
 		return err
 	}
 	return nil
+}
+
+// moving gives each part of a request's body, and of its answer, a time to pass.
+func moving(h http.Handler, within time.Duration) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c := http.NewResponseController(w)
+		// What does not support deadlines is no connection that could stall.
+		if r.ContentLength != 0 {
+			_ = c.SetReadDeadline(time.Now().Add(within))
+			r = r.WithContext(r.Context()) // net/http looks at its own for what was not read
+			r.Body = &movingBody{ReadCloser: r.Body, c: c, within: within}
+		}
+		h.ServeHTTP(&movingWriter{w, c, within}, r)
+	})
+}
+
+type movingBody struct {
+	io.ReadCloser
+	c      *http.ResponseController
+	within time.Duration
+	passed int64 // since the deadline was set
+}
+
+func (b *movingBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	switch b.passed += int64(n); {
+	case err == io.EOF: // from here on the connection is only watched
+		_ = b.c.SetReadDeadline(time.Time{})
+	case b.passed >= part:
+		b.passed = 0
+		_ = b.c.SetReadDeadline(time.Now().Add(b.within))
+	}
+	return n, err
+}
+
+type movingWriter struct {
+	http.ResponseWriter
+	c      *http.ResponseController
+	within time.Duration
+}
+
+func (w *movingWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+func (w *movingWriter) WriteHeader(status int) {
+	_ = w.c.SetWriteDeadline(time.Now().Add(w.within))
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *movingWriter) Write(p []byte) (int, error) {
+	_ = w.c.SetWriteDeadline(time.Now().Add(w.within))
+	return w.ResponseWriter.Write(p)
 }
