@@ -378,6 +378,78 @@ func TestHostileRootFiles(t *testing.T) {
 	}
 }
 
+// TestReadLeavesFilesAlone has names of files elsewhere beside a database that is read.
+// SQLite would empty the one that readers share memory by.
+func TestReadLeavesFilesAlone(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		put  func(outside, db string) error
+		want string
+	}{
+		{"memory with a name outside", func(outside, db string) error { return os.Link(outside, db+"-shm") }, "has 2 names"},
+		{"memory behind a symlink", func(outside, db string) error { return os.Symlink(outside, db+"-shm") }, "is a symlink"},
+		{"memory by a FIFO", func(outside, db string) error { return unix.Mkfifo(db+"-shm", 0o600) }, "is a FIFO"},
+		{"log by a FIFO", func(outside, db string) error {
+			return errors.Join(os.Remove(db+"-wal"), unix.Mkfifo(db+"-wal", 0o600))
+		}, "is a FIFO"},
+		{"database by a FIFO", func(outside, db string) error { return errors.Join(os.Remove(db), unix.Mkfifo(db, 0o600)) }, "is a FIFO"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			dir := t.TempDir()
+			file := filepath.Join(dir, "live")
+			if err := os.WriteFile(file, database(t, closure(t, Nix, generated(Nix, 5)...), DatabaseOptions{}), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			writer, err := openFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer writer.Close()
+			if err := writer.exec("pragma journal_mode=wal; update ValidPaths set registrationTime = 2"); err != nil {
+				t.Fatal(err)
+			}
+			db, outside := filepath.Join(dir, "db.sqlite"), filepath.Join(dir, "outside")
+			for from, to := range map[string]string{file: db, file + "-wal": db + "-wal"} {
+				b, err := os.ReadFile(from)
+				if err == nil {
+					err = os.WriteFile(to, b, 0o644)
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			if items, err := Nix.ReadDatabase(background, db); err != nil || len(items) != 5 {
+				t.Fatalf("ReadDatabase: %d items, %v", len(items), err)
+			}
+			const mine = "somebody's own"
+			if err := errors.Join(os.RemoveAll(db+"-shm"), os.WriteFile(outside, []byte(mine), 0o600), test.put(outside, db)); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := Nix.ReadDatabase(background, db); err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("ReadDatabase: %v; want %s", err, test.want)
+			}
+			if b, err := os.ReadFile(outside); err != nil || string(b) != mine {
+				t.Errorf("the file outside holds %q, %v", b, err)
+			}
+		})
+	}
+}
+
+// What a row says is no line of its own in what is made of it.
+func TestRowsWithLineBreaks(t *testing.T) {
+	for _, set := range []string{"deriver = 'x' || char(10) || 'y'", "ca = char(27) || '[2J'", "narSize = -5"} {
+		s := newSound(t, Nix)
+		s.sql(t, "update ValidPaths set "+set)
+		b, err := image.ReadAll(s.tree.Lookup(Nix.DatabasePath()).Data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Nix.ReadDatabase(background, save(t, b)); err == nil || !strings.Contains(err.Error(), "is corrupt: ") {
+			t.Errorf("%s: %v", set, err)
+		}
+	}
+}
+
 // A lock that holds something is none: to wait for it would be to wait for ever.
 func TestLockThatHoldsSomething(t *testing.T) {
 	s := newSound(t, Nix)

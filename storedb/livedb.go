@@ -10,8 +10,10 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"unicode"
 
 	"github.com/mattn/go-sqlite3"
+	"golang.org/x/sys/unix"
 
 	"ingot/image"
 )
@@ -47,15 +49,22 @@ func (f Flavour) ReadDatabase(ctx context.Context, path string, roots ...string)
 
 // withDatabase calls read with the database of a live store.
 func withDatabase(ctx context.Context, path string, read func(*dbReader) error) error {
-	before, err := stateOf(path)
+	real, err := filepath.EvalSymlinks(path) // SQLite's logs lie beside the file itself
 	if err != nil {
 		return err
 	}
-	err = openDatabase(ctx, path, before, read)
+	if real, err = filepath.Abs(real); err != nil {
+		return err
+	}
+	before, err := stateOf(real, path)
+	if err != nil {
+		return err
+	}
+	err = openDatabase(ctx, real, path, before, read)
 	if err != nil || before.hasLog() {
 		return err
 	}
-	after, err := stateOf(path)
+	after, err := stateOf(real, path)
 	if err == nil && after != before {
 		err = fmt.Errorf("%s: was written to while it was read: try again", path)
 	}
@@ -67,24 +76,28 @@ type dbState struct{ size, mtime, log int64 }
 
 func (s dbState) hasLog() bool { return s.log > 0 }
 
-func stateOf(path string) (dbState, error) {
-	db, err := os.Stat(path)
-	if err != nil {
-		return dbState{}, err
-	}
-	if !db.Mode().IsRegular() {
-		return dbState{}, fmt.Errorf("%s is %s; a database was expected", path, image.Kind(db.Mode()))
-	}
-	s := dbState{size: db.Size(), mtime: db.ModTime().UnixNano()}
-	for _, suffix := range []string{"-wal", "-journal"} {
-		log, err := os.Stat(path + suffix)
-		if err != nil {
+// stateOf looks at the files of the database that lies at real, and is called path in
+// errors. SQLite opens all of them, and those who read share memory by the file -shm,
+// which they make, write, and give to the database's owner: it must not be another name
+// of a file elsewhere.
+func stateOf(real, path string) (s dbState, err error) {
+	for _, suffix := range []string{"", "-wal", "-journal", "-shm"} {
+		var st unix.Stat_t
+		err := unix.Lstat(real+suffix, &st)
+		switch {
+		case err == unix.ENOENT && suffix != "":
 			continue
+		case err != nil:
+			return s, &os.PathError{Op: "lstat", Path: path + suffix, Err: err}
+		case st.Mode&unix.S_IFMT != unix.S_IFREG:
+			return s, fmt.Errorf("%s%s is %s; a file of a database was expected", path, suffix, image.Kind(image.ModeFromUnix(uint16(st.Mode))))
+		case suffix == "-shm" && st.Nlink > 1:
+			return s, fmt.Errorf("%s%s has %d names (hard links), and one that is written to must have one: remove it", path, suffix, st.Nlink)
+		case suffix == "":
+			s.size, s.mtime = st.Size, st.Mtim.Nano()
+		case suffix != "-shm":
+			s.log += st.Size
 		}
-		if !log.Mode().IsRegular() {
-			return dbState{}, fmt.Errorf("%s%s is %s; the log of a database was expected", path, suffix, image.Kind(log.Mode()))
-		}
-		s.log += log.Size()
 	}
 	return s, nil
 }
@@ -92,9 +105,9 @@ func stateOf(path string) (dbState, error) {
 // readBusy is how long reading waits for those who write, in milliseconds.
 const readBusy = 30_000
 
-func openDatabase(ctx context.Context, path string, state dbState, read func(*dbReader) error) error {
-	file := url.URL{Path: filepath.Clean(path)}
-	o := guardOptions{name: "file:" + file.EscapedPath(), flags: openReadOnly | openNoMutex, size: state.size + state.log}
+func openDatabase(ctx context.Context, real, path string, state dbState, read func(*dbReader) error) error {
+	file := url.URL{Path: real}
+	o := guardOptions{name: "file:" + file.EscapedPath(), flags: openReadOnly | openNoMutex | openNoFollow, size: state.size + state.log}
 	if state.hasLog() {
 		o.busy = readBusy
 	} else {
@@ -178,14 +191,17 @@ func (r *dbReader) read(roots []string) ([]*Item, error) {
 	if err := r.begin(); err != nil {
 		return nil, err
 	}
-	for table, columns := range map[string][]string{"ValidPaths": {"id", "path", "hash"}, "Refs": {"referrer", "reference"}} {
-		t := r.tables.table(table)
+	for _, needed := range []struct {
+		table   string
+		columns []string
+	}{{"ValidPaths", []string{"id", "path", "hash"}}, {"Refs", []string{"referrer", "reference"}}} {
+		t := r.tables.table(needed.table)
 		if t == nil {
-			return nil, fmt.Errorf("%s: is not the database of a store: it has no table %s", r.path, table)
+			return nil, fmt.Errorf("%s: is not the database of a store: it has no table %s", r.path, needed.table)
 		}
-		for _, c := range columns {
+		for _, c := range needed.columns {
 			if !t.has(c) {
-				return nil, fmt.Errorf("%s: is not the database of a store: its table %s has no column %s", r.path, table, c)
+				return nil, fmt.Errorf("%s: is not the database of a store: its table %s has no column %s", r.path, needed.table, c)
 			}
 		}
 	}
@@ -285,6 +301,14 @@ func (r *dbReader) item(row []driver.Value) error {
 	ultimate, _ := row[5].(int64)
 	it.Ultimate = ultimate != 0
 	it.Sigs = sortedSet(strings.Fields(text(row[6])))
+	if it.NarSize < 0 {
+		return fmt.Errorf("%s: is corrupt: %q has a size of %d bytes", r.path, it.Path, it.NarSize)
+	}
+	for _, s := range row { // that would be lines of their own in a registration
+		if s := text(s); strings.ContainsFunc(s, unicode.IsControl) {
+			return fmt.Errorf("%s: is corrupt: row %d of ValidPaths has %.80q", r.path, id, s)
+		}
+	}
 	r.ids.set(id, it)
 	r.items = append(r.items, it)
 	return nil
