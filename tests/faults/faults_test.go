@@ -1,0 +1,585 @@
+//go:build linux && amd64
+
+package faults
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"ingot/tests/testenv"
+)
+
+// ingot is the program, which TestMain builds.
+var ingot string
+
+func TestMain(m *testing.M) { os.Exit(withIngot(m)) }
+
+func withIngot(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "ingot-faults")
+	if err == nil {
+		defer os.RemoveAll(dir)
+		ingot = filepath.Join(dir, "ingot")
+		var out []byte
+		if out, err = exec.Command("make", "-s", "-C", "../..", "build", "OUT="+ingot).CombinedOutput(); err != nil {
+			err = fmt.Errorf("make build: %w\n%s", err, out)
+		}
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return m.Run()
+}
+
+// What is made of: two recipes, so that an older output differs from a newer one.
+const recipeText = `name: tiny
+disk:
+  partitions:
+    - {name: data, filesystem: fat, size: 256KiB, contents: {files: [{path: /a, text: %s}, {path: /b, source: file}]}}
+`
+
+const liveText = `name: live
+output: {store: erofs}
+bootloader:
+  entries: [{title: x, kernel: /vmlinuz, initrd: [/initrd]}]
+disk:
+  partitions:
+    - {name: root, filesystem: ext4, contents: {files: [{path: /vmlinuz, text: %[1]s}, {path: /initrd, text: %[1]s}, {path: /b, source: file}]}}
+`
+
+const isoText = `name: live
+output: {format: iso}
+bootloader:
+  grub: [bios]
+  entries: [{title: x, kernel: /vmlinuz, initrd: [/initrd]}]
+disk:
+  partitions:
+    - {name: root, filesystem: ext4, contents: {files: [{path: /vmlinuz, text: %[1]s}, {path: /initrd, text: %[1]s}]}}
+`
+
+// A trial is a command line whose every call fails once, and that is killed at each.
+type trial struct {
+	name string
+	args []string // {in} and {out} are folders
+	// old are the arguments that make what is there before, nil if nothing is.
+	old []string
+	// image is the output that a manifest describes, if it has one.
+	image     string
+	stdout    bool // the output is standard output
+	noTmpfile bool
+	// finishes says that a fault may leave the output half done, as long as the next run
+	// finishes it: that of register is a whole root.
+	finishes bool
+	// same says whether two states of the output mean the same; == if nil.
+	same func(a, b string) bool
+}
+
+func (x *trial) fill(words []string, dir string) []string {
+	var out []string
+	for _, w := range words {
+		out = append(out, strings.NewReplacer("{in}", filepath.Join(dir, "in"), "{out}", filepath.Join(dir, "out")).Replace(w))
+	}
+	return out
+}
+
+// A place is a folder with the inputs and outputs of one run at a time.
+type place struct {
+	dir    string
+	trial  *trial
+	stdout bytes.Buffer
+	before map[string]entry // what is in out before
+	saved  []saved
+	after  map[string]entry // and when all went well
+	result string           // on standard output then
+}
+
+// entry is a file, folder or link of an output.
+type entry struct {
+	Mode fs.FileMode
+	Text string // or the link's target
+}
+
+func (x *trial) place(t *testing.T) *place {
+	t.Helper()
+	p := &place{dir: folder(t), trial: x}
+	for _, d := range []string{"in", "out", "tmp", "run", "cache"} {
+		if err := os.Mkdir(filepath.Join(p.dir, d), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	item := "00000000000000000000000000000000-item"
+	for name, text := range map[string]string{
+		"new.yaml": fmt.Sprintf(recipeText, "new"), "old.yaml": fmt.Sprintf(recipeText, "old"),
+		"live.yaml": fmt.Sprintf(liveText, "new"), "old-live.yaml": fmt.Sprintf(liveText, "old"),
+		"iso.yaml": fmt.Sprintf(isoText, "new"), "old-iso.yaml": fmt.Sprintf(isoText, "old"),
+		"file":  strings.Repeat("0123456789abcdef", 1<<10),
+		"graph": "/nix/store/" + item + "\n\n0\n",
+	} {
+		if err := os.WriteFile(filepath.Join(p.dir, "in", name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	store := filepath.Join(p.dir, "in/root/nix/store", item)
+	if err := errors.Join(os.MkdirAll(store, 0o755), os.WriteFile(filepath.Join(store, "file"), []byte("file"), 0o644), os.Symlink("file", filepath.Join(store, "link"))); err != nil {
+		t.Fatal(err)
+	}
+	p.ingot(t, "build", "{in}/new.yaml", "-o", "{in}/new.img", "-q")
+	if x.old != nil {
+		p.ingot(t, x.old...)
+	}
+	p.before = p.state(t)
+	p.save(t)
+	return p
+}
+
+// folder returns a temporary folder: in memory if there is such a place, since half of the
+// calls wait for the disk.
+func folder(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/dev/shm", "ingot-faults")
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() {
+		if err := clear(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	return dir
+}
+
+// clear removes a folder, whatever its permissions: a store's are read-only.
+func clear(dir string) error {
+	_ = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && d.IsDir() {
+			err = os.Chmod(path, 0o700)
+		}
+		return err
+	})
+	return os.RemoveAll(dir)
+}
+
+// saved is a file or a folder of what is there before.
+type saved struct {
+	name string
+	mode fs.FileMode
+	text []byte
+}
+
+// save remembers what is in out.
+func (p *place) save(t *testing.T) {
+	t.Helper()
+	for _, name := range slices.Sorted(maps.Keys(p.before)) { // a folder before what is in it
+		s := saved{name: name, mode: p.before[name].Mode}
+		if s.mode.IsRegular() {
+			var err error
+			if s.text, err = os.ReadFile(filepath.Join(p.dir, name)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		p.saved = append(p.saved, s)
+	}
+}
+
+// ingot runs it with no fault.
+func (p *place) ingot(t *testing.T, args ...string) {
+	t.Helper()
+	cmd := exec.Command(ingot, p.trial.fill(args, p.dir)...)
+	cmd.Env, cmd.Dir = p.environ(), p.dir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("ingot %q: %v\n%s", args, err, out)
+	}
+}
+
+func (p *place) environ() []string {
+	return append(os.Environ(), "TMPDIR="+p.dir+"/tmp", "XDG_RUNTIME_DIR="+p.dir+"/run", "XDG_CACHE_HOME="+p.dir+"/cache", "HOME="+p.dir, "GOMAXPROCS=2")
+}
+
+// state returns all that is in out, and in tmp.
+func (p *place) state(t *testing.T) map[string]entry {
+	t.Helper()
+	all := map[string]entry{}
+	for _, d := range []string{"out", "tmp"} {
+		err := filepath.WalkDir(filepath.Join(p.dir, d), func(path string, d fs.DirEntry, err error) error {
+			if err != nil {
+				return err
+			}
+			info, err := d.Info()
+			if err != nil {
+				return err
+			}
+			e := entry{Mode: info.Mode()}
+			switch info.Mode().Type() {
+			case 0:
+				text, err := os.ReadFile(path)
+				if err != nil {
+					return err
+				}
+				e.Text = fmt.Sprintf("%x", sha256.Sum256(text))
+			case fs.ModeSymlink:
+				if e.Text, err = os.Readlink(path); err != nil {
+					return err
+				}
+			}
+			name, err := filepath.Rel(p.dir, path)
+			all[name] = e
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return all
+}
+
+// reset puts back what was before.
+func (p *place) reset(t *testing.T) {
+	t.Helper()
+	p.stdout.Reset()
+	for _, d := range []string{"out", "tmp", "run"} {
+		if err := errors.Join(clear(filepath.Join(p.dir, d)), os.Mkdir(filepath.Join(p.dir, d), 0o700)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, s := range p.saved {
+		path := filepath.Join(p.dir, s.name)
+		var err error
+		if s.mode.IsRegular() {
+			err = os.WriteFile(path, s.text, s.mode.Perm())
+		} else if err = os.Mkdir(path, s.mode.Perm()); errors.Is(err, fs.ErrExist) {
+			err = nil
+		}
+		if err = errors.Join(err, os.Chmod(path, s.mode.Perm())); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func (p *place) program() *Program {
+	r := &Program{
+		Args: append([]string{ingot}, p.trial.fill(p.trial.args, p.dir)...), Env: p.environ(), Dir: p.dir,
+		Folders: []string{p.dir + "/in", p.dir + "/out", p.dir + "/tmp"}, NoTmpfile: p.trial.noTmpfile,
+	}
+	if p.trial.stdout {
+		r.Stdout = &p.stdout
+	}
+	return r
+}
+
+// left removes what a Staging is from a state, and says whether there was one.
+func left(state map[string]entry) bool {
+	found := false
+	maps.DeleteFunc(state, func(name string, _ entry) bool {
+		staging := strings.Contains(name, "/.ingot-staging-")
+		found = found || staging
+		return staging
+	})
+	return found
+}
+
+// check says what is wrong with what a fault has left, or "".
+func (p *place) check(t *testing.T, f Fault, o Outcome) (wrong string, next bool) {
+	t.Helper()
+	now := p.state(t)
+	staged := left(now)
+	killed := o.Status.Signaled()
+	switch {
+	case killed && f.Errno != 0:
+		return fmt.Sprintf("it ended by %v", o.Status.Signal()), false
+	case killed && o.Status.Signal() != syscall.SIGKILL:
+		return fmt.Sprintf("it ended by %v", o.Status.Signal()), false
+	case !killed && o.Status.ExitStatus() != 0 && !strings.Contains(o.Said, "ingot: "):
+		return fmt.Sprintf("status %d, and no word why", o.Status.ExitStatus()), false
+	case !killed && (strings.Contains(o.Said, "panic") || strings.Contains(o.Said, "goroutine ")):
+		return "it panicked", false
+	}
+	well := !killed && o.Status.ExitStatus() == 0
+	if well && p.trial.stdout && p.stdout.String() != p.result {
+		return fmt.Sprintf("it ended well, and wrote %d bytes of %d, or others", p.stdout.Len(), len(p.result)), false
+	}
+	if p.trial.finishes {
+		return "", true
+	}
+	isBefore, isAfter := maps.Equal(now, p.before), maps.Equal(now, p.after)
+	manifest := p.trial.image + ".manifest.json"
+	if p.trial.image != "" && !isBefore && !isAfter && !well {
+		// An image without its manifest is whole, one with another's is not.
+		isBefore, isAfter = equalBut(now, p.before, manifest), equalBut(now, p.after, manifest)
+	}
+	if well && !isAfter || !isBefore && !isAfter {
+		return fmt.Sprintf("there is %s\nbefore: %s\nwithout a fault: %s", show(now), show(p.before), show(p.after)), false
+	}
+	return "", staged
+}
+
+// equalBut says whether two states are the same, when the first lacks a name.
+func equalBut(now, other map[string]entry, name string) bool {
+	if _, there := now[name]; there {
+		return false
+	}
+	return maps.EqualFunc(now, without(other, name), func(a, b entry) bool { return a == b })
+}
+
+func without(m map[string]entry, name string) map[string]entry {
+	m = maps.Clone(m)
+	delete(m, name)
+	return m
+}
+
+func show(state map[string]entry) string {
+	var list []string
+	for _, name := range slices.Sorted(maps.Keys(state)) {
+		list = append(list, fmt.Sprintf("%s %v %.8s", name, state[name].Mode, state[name].Text))
+	}
+	return strings.Join(list, ", ")
+}
+
+// checkNext runs it once more, with no fault: it ends well, and leaves nothing of what was
+// left.
+func (p *place) checkNext(t *testing.T) string {
+	t.Helper()
+	p.ingot(t, p.trial.args...)
+	now := p.state(t)
+	same := maps.Equal(now, p.after)
+	if p.trial.same != nil {
+		same = p.trial.same(show(now), show(p.after))
+	}
+	if !same {
+		return fmt.Sprintf("the next run leaves %s\nwant %s", show(now), show(p.after))
+	}
+	return ""
+}
+
+// counts are what the tests have done in all.
+var counts struct{ kills, failures, next atomic.Int64 }
+
+// share is how many of the faults of a trial are tried: with -short a few of each.
+const share = 25
+
+func (x *trial) run(t *testing.T) {
+	places := make(chan *place, runtime.GOMAXPROCS(0))
+	var first *place
+	var calls []Call
+	for range cap(places) {
+		p := x.place(t)
+		o, err := p.program().Run(Fault{})
+		if errors.Is(err, unix.EPERM) {
+			testenv.Missing(t, "processes cannot be traced here: "+err.Error())
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if o.Status.ExitStatus() != 0 {
+			t.Fatalf("ingot %q: %d\n%s", x.args, o.Status.ExitStatus(), o.Said)
+		}
+		p.after, p.result = p.state(t), p.stdout.String()
+		if left(maps.Clone(p.after)) {
+			t.Fatalf("without a fault, there is %s", show(p.after))
+		}
+		if first == nil {
+			first, calls = p, o.Calls
+		}
+		places <- p
+	}
+	var faults []Fault
+	for i, c := range calls {
+		n := i + 1
+		if !c.kind.looks && !strings.HasPrefix(c.Path, first.dir+"/in") { // between two changes, all is as it was
+			faults = append(faults, Fault{At: n}, Fault{At: n, After: true})
+		}
+		faults = append(faults, Fault{At: n, Errno: c.kind.errnos[n%len(c.kind.errnos)]})
+	}
+	if testing.Short() {
+		var some []Fault
+		for i := 0; i < len(faults); i += share {
+			some = append(some, faults[i])
+		}
+		faults = some
+	}
+	var work sync.WaitGroup
+	for _, f := range faults {
+		p := <-places
+		work.Go(func() {
+			defer func() { places <- p }()
+			x.try(t, p, f)
+		})
+	}
+	work.Wait()
+	t.Logf("%d system calls, %d faults", len(calls), len(faults))
+}
+
+// try has one fault befall a run.
+func (x *trial) try(t *testing.T, p *place, f Fault) {
+	p.reset(t)
+	o, err := p.program().Run(f)
+	if err != nil {
+		t.Errorf("%v: %v", f, err)
+		return
+	}
+	hit := "nothing"
+	if o.Hit {
+		hit = o.Calls[f.At-1].String()
+		if f.Errno != 0 {
+			counts.failures.Add(1)
+		} else {
+			counts.kills.Add(1)
+		}
+	}
+	wrong, next := p.check(t, f, o)
+	if wrong == "" && next {
+		counts.next.Add(1)
+		wrong = p.checkNext(t)
+	}
+	if wrong != "" {
+		t.Errorf("%v, %s: %s\nit said: %s", f, strings.ReplaceAll(hit, p.dir+"/", ""), wrong, o.Said)
+	}
+}
+
+// TestFaults: whatever fails, and wherever ingot is killed, its outputs are whole or as they
+// were.
+func TestFaults(t *testing.T) {
+	build := func(recipe, out string, more ...string) []string {
+		return append([]string{"build", "{in}/" + recipe, "-o", "{out}/" + out, "-q"}, more...)
+	}
+	convert := func(out string, more ...string) []string {
+		return append([]string{"convert", "{in}/new.img", "-o", "{out}/" + out, "-q"}, more...)
+	}
+	zlib := []string{"--set", "output.compression=zlib"}
+	for _, x := range []trial{
+		{name: "raw", args: build("new.yaml", "a.img"), image: "out/a.img"},
+		{name: "raw over another", args: build("new.yaml", "a.img"), old: build("old.yaml", "a.img"), image: "out/a.img"},
+		{name: "raw without a manifest over one with", args: build("new.yaml", "a.img", "--no-manifest"), old: build("old.yaml", "a.img"), image: "out/a.img"},
+		{name: "raw where files have names", args: build("new.yaml", "a.img"), old: build("old.yaml", "a.img"), image: "out/a.img", noTmpfile: true},
+		{name: "qcow2", args: build("new.yaml", "a.qcow2"), old: build("old.yaml", "a.qcow2"), image: "out/a.qcow2"},
+		{name: "compressed qcow2", args: build("new.yaml", "a.qcow2", zlib...), old: build("old.yaml", "a.qcow2", zlib...), image: "out/a.qcow2"},
+		{name: "compressed qcow2 where files have names", args: build("new.yaml", "a.qcow2", zlib...), image: "out/a.qcow2", noTmpfile: true},
+		{name: "iso", args: build("iso.yaml", "a.iso"), old: build("old-iso.yaml", "a.iso"), image: "out/a.iso"},
+		{name: "netboot", args: build("live.yaml", "net", "--format", "netboot")},
+		{name: "netboot over another", args: build("live.yaml", "net", "--format", "netboot"), old: build("old-live.yaml", "net", "--format", "netboot")},
+		{name: "stream", args: []string{"build", "{in}/new.yaml", "-o", "-", "-q"}, stdout: true},
+		{name: "tar", args: convert("a.tar"), old: build("old.yaml", "a.tar", "--no-manifest", "--format", "raw")},
+		{name: "docker", args: convert("a.tar", "--as", "docker")},
+		{name: "vdi", args: convert("a.vdi"), old: build("old.yaml", "a.vdi", "--format", "raw"), image: "out/a.vdi"},
+		{name: "register", args: []string{"register", "--root", "{out}/root", "--graph", "{in}/graph", "--from", "{in}/root/nix/store", "--copy", "-q"}, finishes: true},
+	} {
+		t.Run(x.name, x.run)
+	}
+	t.Logf("%d kills, %d failed calls; after %d of them the next run had something to finish or to sweep",
+		counts.kills.Load(), counts.failures.Load(), counts.next.Load())
+}
+
+// machineTrial is a command line that starts a machine, which takes seconds: few faults
+// befall it, at calls that are named.
+type machineTrial struct {
+	name  string
+	args  []string
+	boots bool // the fault comes after the machine has run
+	fault Fault
+	// may are what the output may hold afterwards, besides the folder itself.
+	may []map[string]string // names and texts
+}
+
+func (x *machineTrial) run(t *testing.T) {
+	if x.boots && testing.Short() {
+		t.Skip("boots a machine")
+	}
+	kernel := testenv.Kernel(t)
+	p := (&trial{args: x.args}).place(t)
+	tests := "tests: [{name: nothing, script: start}]\n"
+	if err := os.WriteFile(p.dir+"/in/tests.yaml", []byte(fmt.Sprintf(recipeText, "new")+tests), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	program := p.program()
+	program.Env = append(program.Env, "INGOT_KERNEL="+kernel)
+	program.Folders = append(program.Folders, p.dir+"/run")
+	o, err := program.Run(x.fault)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !o.Hit {
+		t.Fatalf("%v has not come: %v\n%s", x.fault, o.Status, o.Said)
+	}
+	counts.kills.Add(1)
+	before := p.names(t, "tmp", "run")
+	// The next run in the same places sweeps, and has a fault of its own where it would boot.
+	if x.args[0] == "exec" {
+		p.ingot(t, "build", "{in}/new.yaml", "-o", "{out}/next.img", "-q", "--no-manifest")
+		if err := os.Remove(p.dir + "/out/next.img"); err != nil {
+			t.Fatal(err)
+		}
+	} else if _, err := program.Run(x.fault); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range p.names(t, "tmp", "run") {
+		if name != "run/ingot" && slices.Contains(before, name) {
+			t.Errorf("the next run has not swept %s", name)
+		}
+	}
+	got := map[string]string{}
+	for _, name := range p.names(t, "out") {
+		text, err := os.ReadFile(filepath.Join(p.dir, name))
+		if err != nil {
+			t.Error(err)
+		}
+		got[strings.TrimPrefix(name, "out/")] = string(text)
+	}
+	if !slices.ContainsFunc(x.may, func(may map[string]string) bool { return maps.Equal(may, got) }) {
+		t.Errorf("there are %q\nit said: %s", slices.Sorted(maps.Keys(got)), o.Said)
+	}
+}
+
+// names lists what lies in folders of a place, by their paths in it.
+func (p *place) names(t *testing.T, folders ...string) (all []string) {
+	t.Helper()
+	for _, d := range folders {
+		entries, err := os.ReadDir(filepath.Join(p.dir, d))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range entries {
+			all = append(all, d+"/"+e.Name())
+		}
+	}
+	return all
+}
+
+// TestMachineFaults: the same of what starts machines, before they start and when they have
+// ended.
+func TestMachineFaults(t *testing.T) {
+	disk := strings.Repeat("\x00", 1<<20)
+	exec := []string{"exec", "-q", "--output", "{out}/result", "--new-disk", "{out}/disk.img:1MiB", "--", "echo text > /tmp/xchg/a"}
+	build := []string{"build", "{in}/tests.yaml", "-o", "{out}/a.img", "-q", "--test"}
+	call := func(name, end string) func(Call) bool {
+		return func(c Call) bool { return strings.HasPrefix(c.Name, name) && strings.HasSuffix(c.Path, end) }
+	}
+	nothing, result := map[string]string{}, map[string]string{"result": "text\n"}
+	both := map[string]string{"result": "text\n", "disk.img": disk}
+	for _, x := range []machineTrial{
+		{name: "exec, a folder for a disk", args: exec, fault: Fault{At: 1, Among: call("mkdirat", "/out/.ingot-staging-0"), After: true}, may: []map[string]string{nothing}},
+		{name: "exec, its lock", args: exec, fault: Fault{At: 1, Among: call("openat", "/lock"), After: true}, may: []map[string]string{nothing}},
+		{name: "exec, a disk in it", args: exec, fault: Fault{At: 1, Among: call("ftruncate", "/file"), After: true}, may: []map[string]string{nothing}},
+		{name: "exec, before the result", args: exec, boots: true, fault: Fault{At: 1, Among: call("rename", "/result")}, may: []map[string]string{nothing}},
+		{name: "exec, after the result", args: exec, boots: true, fault: Fault{At: 1, Among: call("rename", "/result"), After: true}, may: []map[string]string{result}},
+		{name: "exec, after the disk", args: exec, boots: true, fault: Fault{At: 1, Among: call("rename", "/disk.img"), After: true}, may: []map[string]string{both}},
+		{name: "build --test", args: build, fault: Fault{At: 1, Among: call("mkdirat", ""), After: true}, may: []map[string]string{nothing}},
+		{name: "build --test, a folder later", args: build, fault: Fault{At: 2, Among: call("mkdirat", ""), After: true}, may: []map[string]string{nothing}},
+	} {
+		t.Run(x.name, x.run)
+	}
+}
