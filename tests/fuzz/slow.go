@@ -6,10 +6,9 @@ type Reason struct {
 	Why    string
 }
 
-// Slow are the targets of which no number of executions in a minute is wanted.
-var Slow = []Reason{
-	{"vm/agent FuzzUnpack", "makes files and folders on a disk"},
-}
+// Slow are the targets of which no number of executions in a minute is wanted. There are
+// none now.
+var Slow = []Reason{}
 
 // reason is why a target is slow, or "".
 func reason(t Target) string {
