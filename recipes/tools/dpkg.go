@@ -147,9 +147,9 @@ func (d *dpkg) owner(path string) *record {
 }
 
 // merged returns a path as it is where /bin, /sbin and /lib are parts of /usr, without
-// the slash before it.
+// the slash before it. No .. leads out of the root.
 func merged(path string) string {
-	path = strings.TrimPrefix(filepath.Clean(path), "/")
+	path = strings.TrimPrefix(filepath.Join("/", path), "/")
 	first, _, _ := strings.Cut(path, "/")
 	switch first {
 	case "bin", "sbin", "lib", "lib32", "lib64", "libx32":

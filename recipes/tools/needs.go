@@ -145,12 +145,12 @@ func (e *missingError) Error() string {
 // library takes a library, unless it is there: out of what was taken, or from the machine.
 func (c *collector) library(p program, user *elffile.File, name string, dirs []string) error {
 	for _, dir := range dirs {
-		if c.Tree.Lookup("/"+path.Join(dir, name)) != nil {
+		if c.Tree.Lookup("/"+inside(dir, name)) != nil {
 			return nil
 		}
 	}
 	for _, dir := range dirs {
-		at := path.Join(dir, name)
+		at := inside(dir, name)
 		// Where /usr is not merged yet, what Debian means by /lib lies there.
 		for _, host := range []string{at, strings.TrimPrefix(at, "usr/")} {
 			found, err := c.fromMachine(user, host, at)
@@ -161,6 +161,10 @@ func (c *collector) library(p program, user *elffile.File, name string, dirs []s
 	}
 	return &missingError{name, p.of, p.path}
 }
+
+// inside joins a folder and a name that a program gives, which may be any: no .. leads out
+// of the root.
+func inside(dir, name string) string { return strings.TrimPrefix(path.Join("/", dir, name), "/") }
 
 // fromMachine takes a library from the machine, if it is there and for the same processor.
 func (c *collector) fromMachine(user *elffile.File, host, at string) (bool, error) {

@@ -1,6 +1,7 @@
 package tools
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"path"
@@ -10,6 +11,7 @@ import (
 	"testing"
 
 	"ingot/image"
+	"ingot/internal/elffile"
 	"ingot/tests/fstest"
 )
 
@@ -294,5 +296,34 @@ func TestDeb(t *testing.T) {
 	cmd := exec.Command(linker[0], "--library-path", filepath.Join(root, "usr/lib/x86_64-linux-gnu"), filepath.Join(root, "usr/bin/ask"))
 	if out, err := cmd.CombinedOutput(); cmd.ProcessState.ExitCode() != 42 {
 		t.Errorf("the program that was taken = %v, %s; want status 42", err, out)
+	}
+}
+
+// TestInside has a program name a library, and a folder of libraries, outside of the root.
+func TestInside(t *testing.T) {
+	for _, x := range [][3]string{
+		{"/", "x.so", "x.so"}, {"/lib", "../../x.so", "x.so"}, {"../../../lib", "x.so", "usr/lib/x.so"}, {"/usr/lib", "/etc/x.so", "usr/lib/etc/x.so"},
+	} {
+		if got := inside(merged(x[0]), x[1]); got != x[2] {
+			t.Errorf("%s of %s is looked for at %s; want %s", x[1], x[0], got, x[2])
+		}
+	}
+	above := t.TempDir()
+	root := filepath.Join(above, "root")
+	if err := os.Mkdir(root, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(above, "libx.so"), string(smallProgram()), 0o644)
+	c := &collector{root: root, dpkg: &dpkg{}}
+	c.Tree = image.NewTree()
+	f, err := elffile.Open(image.Bytes(smallProgram()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var missing *missingError
+	for _, name := range []string{"../libx.so", "../../libx.so", "../../../libx.so"} {
+		if err := c.library(program{path: "usr/bin/x", of: "x"}, f, name, []string{"usr/lib", merged("../lib"), merged("/")}); !errors.As(err, &missing) {
+			t.Errorf("%s outside of the root: %v; want it to be missing", name, err)
+		}
 	}
 }
