@@ -61,7 +61,11 @@ The last -- stands before arguments for QEMU: a command with a -- of its own tak
 further one at its end. In the guest, /tmp/shared is --shared, /tmp/xchg is --xchg,
 and --store shows a closure at /nix/store or /gnu/store with its database; what is
 written there is forgotten. --recipe has the command run with the kernel and the store
-of a recipe that nobody has to build for it.`,
+of a recipe that nobody has to build for it.
+
+A --disk is a qcow2 if its name ends in .qcow2 and else raw, unless FILE:qcow2 or
+FILE:raw says it; :ro goes before or after that. Its bytes, which are the guest's, do
+not count.`,
 		Example: `  ingot exec uname -a
   ingot exec --store closure.graph -- /nix/store/…-hello/bin/hello
   ingot exec --recipe web.yaml -- 'uname -r; ls /nix/store'
@@ -117,7 +121,7 @@ func (x *execFlags) add(c *cobra.Command) {
 	f.StringVarP(&x.output, "output", "o", "", "`FILE` that gets the one file that the command leaves in /tmp/xchg; a folder, or a name that ends in /, gets all")
 	f.StringVar(&x.limit, "output-limit", "", "the `SIZE` that results may have. Default: 16GiB, or --memory if larger")
 	f.Int64Var(&x.files, "output-files", agent.DefaultFiles, "the `NUMBER` of files and folders that results may have")
-	f.StringArrayVar(&x.disks, "disk", nil, "`FILE` or block device that the guest has as a disk to write to: qcow2 if its name ends so, else raw, or as FILE:qcow2 or FILE:raw says; with :ro behind it, what is written is discarded; may be repeated")
+	f.StringArrayVar(&x.disks, "disk", nil, "`FILE` or block device that the guest has as a disk; with :ro at its end, writes are discarded; may be repeated")
 	f.StringArrayVar(&x.newDisks, "new-disk", nil, "`FILE:SIZE`: make an empty disk first, qcow2 if that is how FILE ends; it stays if the command succeeds; may be repeated")
 	f.StringVar(&x.kernel, "kernel", cmp.Or(os.Getenv("INGOT_KERNEL"), "/"), "`PATH` of a kernel: a folder with boot/vmlinuz-* and lib/modules, a system or a kernel in a store, or a file")
 	f.StringSliceVar(&x.modules, "module", nil, "kernel `MODULE` that is at hand for modprobe and mount; may be repeated")
