@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ingot/tests/testenv"
 )
 
 // module returns the module's folder and its targets.
@@ -16,6 +18,7 @@ func module(t *testing.T) (string, []Target) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	testenv.Sources(t, root)
 	targets, err := Targets(root)
 	if err != nil {
 		t.Fatal(err)

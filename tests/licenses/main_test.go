@@ -4,6 +4,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"ingot/tests/testenv"
 )
 
 // TestNotices fails when a module is linked whose notice ingot does not print.
@@ -12,6 +14,7 @@ func TestNotices(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	testenv.Sources(t, root)
 	want, err := notices(root)
 	if err != nil {
 		t.Fatal(err)
