@@ -50,6 +50,12 @@
 // --query and --gc work on it as on one that Nix wrote. It is in rollback-journal
 // mode, so that it can also be read from a medium that nobody can write to.
 //
+// The databases and roots that are read, and written to, need not be trusted. Of a
+// database, tables of the form that Nix and Guix make are read, and none of the SQL that
+// it brings is run ([ErrForeignSchema]); work and memory are bounded by its size
+// ([ErrDatabaseWork]) and end with the context. In a root, no symlink is followed, and
+// no file is changed that has a name outside of it.
+//
 // # Limits
 //
 // Stores lie in /nix/store or in /gnu/store; others are not supported. Hashes are

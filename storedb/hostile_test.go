@@ -465,3 +465,60 @@ func TestLockThatHoldsSomething(t *testing.T) {
 		t.Errorf("Register: %v", err)
 	}
 }
+
+// Rows that are being written are taken back when somebody wants to stop.
+func TestRegisterCancelled(t *testing.T) {
+	root := newRoot(t)
+	if _, err := Register(background, root, closure(t, Nix, generatedItems(t, 1)...), RegisterOptions{NoSync: true}); err != nil {
+		t.Fatal(err)
+	}
+	top, err := openRoot(root, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer top.close()
+	dir, err := top.walk(filepath.Dir(Nix.DatabasePath()), (*rootDir).open)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dir.close()
+	c := closure(t, Nix, generatedItems(t, 3)...)
+	if err := c.Load(background, LoadOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	for _, when := range []string{"begin immediate", "insert"} {
+		ctx, cancel := context.WithCancel(background)
+		db, err := Nix.openRootDB(ctx, dir, c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if when == "insert" {
+			if err := db.retry(ctx, "begin immediate"); err != nil {
+				t.Fatal(err)
+			}
+			cancel()
+			_, _, err = db.change(ctx, c, nil)
+		} else {
+			cancel()
+			_, _, err = db.register(ctx, c, nil)
+		}
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("cancelled before %s: %v", when, err)
+		}
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if items, err := Nix.ReadDatabase(background, filepath.Join(root, Nix.DatabasePath())); err != nil || len(items) != 1 {
+		t.Errorf("%d rows, %v; want the one that was there", len(items), err)
+	}
+}
+
+// generatedItems are items that Register writes by itself.
+func generatedItems(t testing.TB, n int) (items []*Item) {
+	t.Helper()
+	for i := range n {
+		items = append(items, added(t, Nix, fmt.Sprint("item", i), folder(t, map[string]*image.Node{"/x": image.NewFile(0o444, image.Bytes("x"))})))
+	}
+	return items
+}

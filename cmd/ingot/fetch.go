@@ -25,7 +25,7 @@ import (
 func fetching(flags *pflag.FlagSet) cache.Options {
 	patience := stallOf(flags)
 	t := http.DefaultTransport.(*http.Transport).Clone()
-	t.DialContext = (&net.Dialer{Timeout: min(15*time.Second, patience), KeepAlive: 30 * time.Second}).DialContext
+	t.DialContext = (&net.Dialer{Timeout: 15 * time.Second, KeepAlive: 30 * time.Second}).DialContext
 	t.MaxIdleConnsPerHost = 32
 	t.MaxResponseHeaderBytes = 64 << 10
 	return cache.Options{Client: &http.Client{Transport: stallTransport{t, patience, wallClock}}, Wait: backOff}
