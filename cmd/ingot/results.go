@@ -10,6 +10,8 @@ import (
 
 	"golang.org/x/term"
 
+	"ingot/image"
+
 	"ingot/internal/printable"
 )
 
@@ -72,4 +74,37 @@ func raw(w io.Writer) io.Writer {
 		return p.Unwrap()
 	}
 	return w
+}
+
+// writeWhole writes a text that is no image: a report, a script. As all outputs, it has its
+// name when it is whole, and keeps the permissions of the file that it replaces. Where the
+// name is that of a pipe, or a device such as /dev/stdout, that is written to.
+func writeWhole(path string, executable bool, write func(io.Writer) error) error {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() && !info.IsDir() {
+		f, err := os.OpenFile(path, os.O_WRONLY, 0)
+		if err != nil {
+			return err
+		}
+		return errors.Join(write(f), f.Close())
+	}
+	out, err := image.Create(path)
+	if err != nil {
+		return err
+	}
+	defer out.Abort()
+	out.NoSync = true
+	if err := write(out); err != nil {
+		return err
+	}
+	if executable { // for those who may read it
+		info, err := out.Stat()
+		if err != nil {
+			return err
+		}
+		mode := info.Mode().Perm()
+		if err := out.Chmod(mode | mode&0o444>>2); err != nil {
+			return err
+		}
+	}
+	return out.Commit()
 }

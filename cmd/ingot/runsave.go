@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -40,7 +41,11 @@ func saveScript(c *cobra.Command, folder, what string, s *run.System, o *run.Opt
 		return err
 	}
 	path := filepath.Join(bin, "run-"+name+"-vm")
-	if err := os.WriteFile(path, []byte(script), 0o755); err != nil {
+	err = writeWhole(path, true, func(w io.Writer) error {
+		_, err := io.WriteString(w, script)
+		return err
+	})
+	if err != nil {
 		return err
 	}
 	if s.Toplevel != "" {

@@ -561,20 +561,11 @@ func (s *suite) tell(r *scenario.Result) {
 
 // report writes the results for programs.
 func (s *suite) report(results string, all []*scenario.Result) error {
-	f, err := os.Create(filepath.Join(results, "results.json"))
-	if err != nil {
+	err := writeWhole(filepath.Join(results, "results.json"), false, func(w io.Writer) error { return scenario.WriteJSON(w, all) })
+	if err != nil || s.flags.junit == "" {
 		return err
 	}
-	if err := cmp.Or(scenario.WriteJSON(f, all), f.Close()); err != nil {
-		return err
-	}
-	if s.flags.junit == "" {
-		return nil
-	}
-	if f, err = os.Create(s.flags.junit); err != nil {
-		return err
-	}
-	return cmp.Or(scenario.WriteJUnit(f, s.name, all), f.Close())
+	return writeWhole(s.flags.junit, false, func(w io.Writer) error { return scenario.WriteJUnit(w, s.name, all) })
 }
 
 // listCommands prints the language of scripts.
