@@ -120,3 +120,27 @@ func TestFlawsOf(t *testing.T) {
 		t.Errorf("flawsOf of a script that is not there = %q", got)
 	}
 }
+
+// TestSecurity reads the table of docs/security.md: each promise names tests that exist.
+func TestSecurity(t *testing.T) {
+	root := testenv.Root(t)
+	text, err := os.ReadFile(filepath.Join(root, "docs", "security.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, found := strings.Cut(string(text), "| against | promise | tests |\n|---|---|---|\n")
+	if !found {
+		t.Fatal("docs/security.md has no table of promises")
+	}
+	table, _, _ = strings.Cut(table, "\n\n")
+	for row := range strings.Lines(table) {
+		cells := strings.Split(strings.Trim(strings.TrimSpace(row), "|"), "|")
+		if len(cells) != 3 {
+			t.Errorf("docs/security.md: %s: %d cells; want 3", row, len(cells))
+			continue
+		}
+		for _, flaw := range flawsOf(root, cells[2]) {
+			t.Errorf("docs/security.md:%s: %s", cells[1], flaw)
+		}
+	}
+}
