@@ -130,7 +130,8 @@ type Result struct {
 	// Moved says that what was to stay in its place in memory did not, and has to be
 	// asked for in the usual way.
 	Moved bool `json:"moved,omitempty"`
-	// Lost names what could not be kept of files: attributes for the most part.
+	// Lost tells what was left out of files, in one line for each kind: attributes for the
+	// most part.
 	Lost []string `json:"lost,omitempty"`
 }
 

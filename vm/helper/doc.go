@@ -24,6 +24,10 @@
 // modprobe finds all modules of the kernel: those that the
 // guest does not carry come from the host when they are asked for, and cost nothing before.
 //
+// A guest is not trusted, its agent included. CopyOut makes files in the folder that it is
+// given and nowhere else, keeps nothing that only root may make, and takes no more than
+// Options.Results says; what a guest says and does not end is ended by the context.
+//
 // A kernel that lacks a driver which the machine needs is refused with the driver's
 // name before anything runs.
 //

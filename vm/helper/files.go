@@ -11,8 +11,8 @@ import (
 )
 
 // CopyIn copies a folder's contents, or a file, into a folder of the guest, which is
-// made if need be. In the guest all belongs to root. Lost names what could not be kept,
-// such as attributes that the guest's file system does not take.
+// made if need be. In the guest all belongs to root. Lost tells what was left out, such as
+// attributes that the guest's file system does not take: one line for each kind.
 func (v *VM) CopyIn(ctx context.Context, path, dir string) (lost []string, err error) {
 	if _, err := os.Lstat(path); err != nil {
 		return nil, err
