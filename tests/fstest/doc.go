@@ -22,6 +22,11 @@
 // [Diff] compares two trees and says in words what differs. With [HostTree] and
 // [Mount] one of them can be what the kernel sees.
 //
+// Readers of images from outside have bounds. [Allocated] measures memory by what is
+// allocated, never by time; [Budget] fails a test that takes more than its input explains.
+// [Record] notes what a reader reads of an image: a fuzz target changes just that
+// ([Metadata.Patch]), by scripts of a few bytes.
+//
 // Judges are programs of the machine that runs the tests. One that is missing
 // fails the test where the environment variable CI is set, and skips it elsewhere
 // with the name of the Debian package that brings it.
