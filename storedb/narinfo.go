@@ -195,10 +195,16 @@ func (p *narInfoReader) field(key, value string) (err error) {
 	return err // other keys are for others: System, say
 }
 
+// maxNARSize is more bytes than a file system holds in a file, and few enough to add up.
+const maxNARSize = 1 << 46
+
 func size(key, value string) (int64, error) {
 	n, err := strconv.ParseUint(value, 10, 63)
 	if err != nil {
-		return 0, fmt.Errorf("%s is %q: a number of bytes was expected", key, value)
+		return 0, fmt.Errorf("%s is %.40q: a number of bytes was expected", key, value)
+	}
+	if n > maxNARSize {
+		return 0, fmt.Errorf("%s is %d bytes: %d at most are expected", key, n, int64(maxNARSize))
 	}
 	return int64(n), nil
 }

@@ -62,6 +62,7 @@ func TestNarInfoErrors(t *testing.T) {
 		{"NarHash", "Narhash", "NarHash is missing"},
 		{"NarSize: 196040", "NarSize: 0", "NarSize is missing"},
 		{"NarSize: 196040", "NarSize: 18446744073709551615", `x.narinfo:7: NarSize is "18446744073709551615"`},
+		{"NarSize: 196040", "NarSize: 9000000000000000000", "x.narinfo:7: NarSize is 9000000000000000000 bytes: 70368744177664 at most are expected"},
 		{"FileSize: 68852", "FileSize: many", `x.narinfo:5: FileSize is "many": a number of bytes was expected`},
 		{"FileSize: 68852", "FileSize", `x.narinfo:5: "FileSize" is not of the form KEY: VALUE`},
 		{"Compression: xz", "StorePath: /nix/store/0jqd0rlxzra1rs38rdxl43yh6rxchgc6-curl-7.82.0", "x.narinfo:3: StorePath stands twice"},

@@ -9,6 +9,7 @@ import (
 	"hash"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"path"
 	"path/filepath"
@@ -60,7 +61,11 @@ func (c *Cache) Fetch(ctx context.Context, paths []*Path, dir string) ([]*stored
 	}
 	need := int64(0)
 	for _, i := range missing {
-		need += paths[i].NarSize
+		if size := paths[i].NarSize; need > math.MaxInt64-size {
+			need = math.MaxInt64 // no disk has that much
+		} else {
+			need += size
+		}
 	}
 	if err := f.space(need); err != nil {
 		return nil, err
