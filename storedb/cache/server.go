@@ -57,7 +57,8 @@ type Server struct {
 
 	start sync.Once
 	slots chan struct{}
-	turn  sync.Mutex // held by who gives a file its name
+	looks chan struct{} // taken by who reads a NAR
+	turn  sync.Mutex    // held by who gives a file its name
 }
 
 // Limits of what is put, where a [Server] has no others.
@@ -65,6 +66,10 @@ const (
 	DefaultMaxUpload = 16 << 30
 	DefaultUploads   = 64
 )
+
+// mostLooks is how many NARs are read at a time, each of which may take the memory of
+// what its compression looks back by.
+const mostLooks = 4
 
 var _ http.Handler = (*Server)(nil)
 
@@ -164,7 +169,9 @@ func (s *Server) put(w http.ResponseWriter, r *http.Request, name string) {
 		http.Error(w, why, status)
 		return
 	}
-	s.start.Do(func() { s.slots = make(chan struct{}, cmp.Or(s.Uploads, DefaultUploads)) })
+	s.start.Do(func() {
+		s.slots, s.looks = make(chan struct{}, cmp.Or(s.Uploads, DefaultUploads)), make(chan struct{}, mostLooks)
+	})
 	select {
 	case s.slots <- struct{}{}:
 		defer func() { <-s.slots }()
@@ -410,6 +417,12 @@ func (s *Server) checkNarInfo(ctx context.Context, at *place, b []byte) error {
 		if ref != n.Path && !at.has(hash+".narinfo") {
 			return refuse("%s, to which it refers, is not here: it is put first", ref)
 		}
+	}
+	select {
+	case s.looks <- struct{}{}:
+		defer func() { <-s.looks }()
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 	f := &fetcher{Cache: &Cache{Options: Options{Flavour: s.Flavour}}}
 	err = f.stream(ctx, &Path{n, &folder{s.Dir}}, nil, func(r io.Reader) (int64, error) {

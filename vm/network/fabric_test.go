@@ -6,6 +6,8 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"ingot/tests/testenv"
 )
 
 func fabric(t *testing.T) *Fabric {
@@ -101,5 +103,32 @@ func TestControl(t *testing.T) {
 		if len(names) == 0 {
 			break // nothing is left of it
 		}
+	}
+}
+
+// TestControlOfAnother has another user take the name of this one's network: it is neither
+// listed nor asked anything.
+func TestControlOfAnother(t *testing.T) {
+	f := fabric(t)
+	d := NewDirectory(t.TempDir())
+	var l net.Listener
+	var err error
+	if !testenv.AsUser(t, 12345, func() { l, err = net.Listen("unix", d.prefix+"lab") }) {
+		return
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if names, err := d.List(); err != nil || len(names) != 0 {
+		t.Errorf("List = %q, %v; want nothing", names, err)
+	}
+	for _, name := range []string{"", "lab"} {
+		if _, err := d.Ask(name, Request{Verb: "status"}); err == nil || err.Error() != "no network is running" {
+			t.Errorf("Ask(%q): %v", name, err)
+		}
+	}
+	if err := d.Serve(t.Context(), f); err == nil || !strings.Contains(err.Error(), "the network is that of user 12345") {
+		t.Errorf("Serve: %v; want whose the name is", err)
 	}
 }

@@ -104,7 +104,7 @@ func (x *Session) accept(ctx context.Context, l *runtimedir.Listener, serve func
 				stop := context.AfterFunc(ctx, func() { c.Close() })
 				defer stop()
 				defer c.Close()
-				if peer, err := runtimedir.Peer(c); err == nil && int(peer.Uid) == os.Getuid() {
+				if peer, err := runtimedir.Peer(c); err == nil && (int(peer.Uid) == os.Getuid() || peer.Uid == 0) {
 					serve(ctx, c)
 				}
 			})

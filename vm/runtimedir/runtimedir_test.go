@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"ingot/tests/testenv"
 )
 
 func made(t *testing.T) *Dir {
@@ -133,6 +135,25 @@ func TestListen(t *testing.T) {
 		if _, _, err := d.Dial(name); !errors.Is(err, errNotOurs) {
 			t.Errorf("Dial(%s): %v", name, err)
 		}
+	}
+}
+
+// TestDialAnother connects to a socket of this user's at which another one listens.
+func TestDialAnother(t *testing.T) {
+	d := made(t)
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	try(t, err)
+	defer unix.Close(fd)
+	try(t, unix.Bind(fd, &unix.SockaddrUnix{Name: d.Address("s")}))
+	if !testenv.AsUser(t, 12345, func() { err = unix.Listen(fd, 5) }) {
+		return
+	}
+	try(t, err)
+	if c, pid, err := d.Dial("s"); err == nil || !strings.Contains(err.Error(), "user 12345 listens there") {
+		t.Errorf("Dial = %v, %d, %v; want a refusal", c, pid, err)
+	}
+	if l, err := d.Listen("s"); err == nil || !strings.Contains(err.Error(), "user 12345 listens there") {
+		t.Errorf("Listen = %v, %v; want a refusal", l, err)
 	}
 }
 

@@ -1,0 +1,33 @@
+package testenv
+
+import (
+	"os"
+	"runtime"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// AsUser does something whose system calls are those of another user: of one thread of this
+// process, so it may start no goroutine that counts. It takes root, and without says so and
+// returns false.
+func AsUser(t testing.TB, uid int, do func()) bool {
+	t.Helper()
+	if os.Getuid() != 0 {
+		t.Log("what another user does is left out, for it takes root")
+		return false
+	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	const keep = ^uintptr(0)
+	if _, _, e := unix.RawSyscall(unix.SYS_SETRESUID, keep, uintptr(uid), keep); e != 0 {
+		t.Fatalf("setresuid: %v", e)
+	}
+	defer func() {
+		if _, _, e := unix.RawSyscall(unix.SYS_SETRESUID, keep, 0, keep); e != 0 {
+			panic(e)
+		}
+	}()
+	do()
+	return true
+}
