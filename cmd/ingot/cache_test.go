@@ -81,7 +81,7 @@ func TestMoving(t *testing.T) {
 	_, _ = io.Copy(io.Discard, c) // to its end: it is closed, or reset
 
 	// A byte now and then is no progress.
-	c = dial(quick, "PUT"+head)
+	c = dial(slow, "PUT"+head)
 	stop := make(chan struct{})
 	go func() {
 		for {

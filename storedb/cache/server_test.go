@@ -175,6 +175,11 @@ func TestServerRefuses(t *testing.T) {
 			t.Errorf("%s %s %.300s = %s; want %s", x.method, x.path, x.body, got, x.want)
 		}
 	}
+	// One whose length is not told beforehand.
+	long := func(r *http.Request) { r.ContentLength = -1 }
+	if got := c.do("PUT", "/nar/"+another+".nar", strings.Repeat("x", 1001), long); got != "413 nar/"+another+".nar: it is longer than the 1000 bytes that it may have" {
+		t.Errorf("PUT of 1001 bytes: %s", got)
+	}
 	if err := os.Remove(filepath.Join(dir, "secret")); err != nil {
 		t.Fatal(err)
 	}

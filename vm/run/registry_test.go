@@ -161,8 +161,8 @@ func TestStopForeignProcess(t *testing.T) {
 	if err := sleep.Start(); err != nil {
 		t.Fatal(err)
 	}
-	died := make(chan error, 1)
-	go func() { died <- sleep.Wait() }()
+	died := make(chan struct{})
+	go func() { _ = sleep.Wait(); close(died) }()
 	defer func() { _ = sleep.Process.Kill(); <-died }()
 	pid := sleep.Process.Pid
 	born, err := processBorn(pid)
@@ -205,8 +205,8 @@ func TestStopForeignProcess(t *testing.T) {
 		t.Log("another user's process: skipped, for it takes root")
 	}
 	select {
-	case err := <-died:
-		t.Errorf("the process that was named has ended: %v", err)
+	case <-died:
+		t.Error("the process that was named has ended")
 	default:
 	}
 }
