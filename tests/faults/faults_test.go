@@ -516,18 +516,23 @@ func (x *machineTrial) run(t *testing.T) {
 		t.Fatalf("%v has not come: %v\n%s", x.fault, o.Status, o.Said)
 	}
 	counts.kills.Add(1)
-	before := p.names(t, "tmp", "run")
+	before := p.made(t, "tmp", "run", "run/ingot")
 	// The next run in the same places sweeps, and has a fault of its own where it would boot.
 	if x.args[0] == "exec" {
 		p.ingot(t, "build", "{in}/new.yaml", "-o", "{out}/next.img", "-q", "--no-manifest")
 		if err := os.Remove(p.dir + "/out/next.img"); err != nil {
 			t.Fatal(err)
 		}
-	} else if _, err := program.Run(x.fault); err != nil {
-		t.Fatal(err)
+	} else {
+		made := func(c Call) bool {
+			return c.Name == "mkdirat" && strings.Contains(c.Path, "/run/ingot/.ingot-staging-")
+		}
+		if o, err := program.Run(Fault{At: 1, Among: made, After: true}); err != nil || !o.Hit {
+			t.Fatalf("the next run: %v, %v\n%s", err, o.Status, o.Said)
+		}
 	}
-	for _, name := range p.names(t, "tmp", "run") {
-		if name != "run/ingot" && slices.Contains(before, name) {
+	for name, when := range p.made(t, "tmp", "run", "run/ingot") {
+		if name != "run/ingot" && before[name] == when {
 			t.Errorf("the next run has not swept %s", name)
 		}
 	}
@@ -544,12 +549,27 @@ func (x *machineTrial) run(t *testing.T) {
 	}
 }
 
+// made returns when what lies in folders of a place was made: what is swept may leave its name
+// to the next.
+func (p *place) made(t *testing.T, folders ...string) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	for _, name := range p.names(t, folders...) {
+		var st unix.Stat_t
+		if err := unix.Lstat(filepath.Join(p.dir, name), &st); err != nil {
+			t.Fatal(err)
+		}
+		all[name] = fmt.Sprint(st.Ino, st.Mtim)
+	}
+	return all
+}
+
 // names lists what lies in folders of a place, by their paths in it.
 func (p *place) names(t *testing.T, folders ...string) (all []string) {
 	t.Helper()
 	for _, d := range folders {
 		entries, err := os.ReadDir(filepath.Join(p.dir, d))
-		if err != nil {
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			t.Fatal(err)
 		}
 		for _, e := range entries {
@@ -579,6 +599,7 @@ func TestMachineFaults(t *testing.T) {
 		{name: "exec, after the disk", args: exec, boots: true, fault: Fault{At: 1, Among: call("rename", "/disk.img"), After: true}, may: []map[string]string{both}},
 		{name: "build --test", args: build, fault: Fault{At: 1, Among: call("mkdirat", ""), After: true}, may: []map[string]string{nothing}},
 		{name: "build --test, a folder later", args: build, fault: Fault{At: 2, Among: call("mkdirat", ""), After: true}, may: []map[string]string{nothing}},
+		{name: "build --test, its second lock", args: build, fault: Fault{At: 2, Among: call("openat", "/lock"), After: true}, may: []map[string]string{nothing}},
 	} {
 		t.Run(x.name, x.run)
 	}
