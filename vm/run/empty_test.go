@@ -123,9 +123,7 @@ func TestOwnDisk(t *testing.T) {
 	if _, err := os.Stat(o.DiskImage); err == nil {
 		t.Error("a dry run has made the disk")
 	}
-	for i := 0; i < len(w.standIns); i += 2 {
-		os.Remove(w.standIns[i])
-	}
+	w.closeFiles()
 }
 
 func read(t *testing.T, path string) string {

@@ -209,9 +209,10 @@ type wiring struct {
 	dry     bool // nothing is made or started
 	files   []*os.File
 
-	standIns []string // of a dry run: files, and what they stand for
-	door     string   // QEMU's name of the back door's end
-	agent    string   // and of the agent's, where that is for others to speak to
+	standIns []string       // of a dry run: files, and what they stand for
+	staging  *image.Staging // where these files lie
+	door     string         // QEMU's name of the back door's end
+	agent    string         // and of the agent's, where that is for others to speak to
 }
 
 // plugIn connects the machine to the switches in the registry. QEMU would do so by their
@@ -400,7 +401,12 @@ func (w *wiring) standIn(path string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	f, err := os.CreateTemp("", "ingot-dry-run-")
+	if w.staging == nil {
+		if w.staging, err = image.NewStaging(os.TempDir()); err != nil {
+			return "", err
+		}
+	}
+	f, err := os.Create(w.staging.Path(fmt.Sprintf("disk-%d", len(w.standIns)/2)))
 	if err != nil {
 		return "", err
 	}
@@ -422,10 +428,13 @@ func (w *wiring) serve(m *image.Map) (*os.File, error) {
 	return f, err
 }
 
-// closeFiles closes what no machine has taken.
+// closeFiles closes what no machine has taken, and removes the files of a dry run.
 func (w *wiring) closeFiles() {
 	for _, f := range w.files {
 		f.Close()
+	}
+	if w.staging != nil {
+		_ = w.staging.Close() // what stays is swept
 	}
 }
 
@@ -440,11 +449,6 @@ func Command(s *System, o Options, h Host) ([]string, error) {
 	w := &wiring{ctx: ctx, host: h, dry: true}
 	defer w.closeFiles()
 	c, err := w.config(s, o)
-	defer func() {
-		for i := 0; i < len(w.standIns); i += 2 {
-			os.Remove(w.standIns[i])
-		}
-	}()
 	if err != nil {
 		return nil, err
 	}
