@@ -192,7 +192,11 @@ func accessOf(source string, opened io.Closer) (fs.FileMode, error) {
 		}
 		return 0o666, nil
 	}
-	info, err := os.Stat(source)
+	name, err := diskfile.Parse(source) // FILE:qcow2
+	if err != nil {
+		return 0, err
+	}
+	info, err := os.Stat(name.Path)
 	switch {
 	case err != nil:
 		return 0, err
