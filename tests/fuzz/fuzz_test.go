@@ -38,6 +38,9 @@ func TestTable(t *testing.T) {
 		if in[target.String()] == "" {
 			t.Errorf("%s: there is no row for the target %s:\n| what it reads | `%s` | %s |", tableFile, target, target, noRun)
 		}
+		if n := strings.Count(string(text), "`"+target.String()+"`"); n > 1 {
+			t.Errorf("%s: there are %d rows for the target %s", tableFile, n, target)
+		}
 		delete(in, target.String())
 	}
 	for name := range in {
