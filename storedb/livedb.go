@@ -51,6 +51,10 @@ func (f Flavour) ReadDatabase(ctx context.Context, path string, roots ...string)
 func withDatabase(ctx context.Context, path string, read func(*dbReader) error) error {
 	real, err := filepath.EvalSymlinks(path) // SQLite's logs lie beside the file itself
 	if err != nil {
+		var at *os.PathError // it may name no more than the first folder that is not there
+		if errors.As(err, &at) {
+			err = &os.PathError{Op: "open", Path: path, Err: at.Err}
+		}
 		return err
 	}
 	if real, err = filepath.Abs(real); err != nil {
