@@ -3,11 +3,13 @@ package run
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"ingot/image"
+	"ingot/storedb"
 	"ingot/vm/initramfs"
 )
 
@@ -33,7 +35,7 @@ func IsNetboot(dir string) bool {
 func openNetboot(dir string) (*System, error) {
 	s := &System{Name: SafeName(filepath.Base(filepath.Clean(dir))), What: dir, Firmware: []Boot{}}
 	file := func(name string) (*image.File, error) {
-		f, err := image.NewHostFile(filepath.Join(dir, name))
+		f, err := netbootFile(dir, name)
 		if errors.Is(err, os.ErrNotExist) {
 			return nil, fmt.Errorf("%s is no netboot folder: it has no file %s", dir, name)
 		}
@@ -47,16 +49,20 @@ func openNetboot(dir string) (*System, error) {
 	if err != nil {
 		return nil, err
 	}
-	words, err := os.ReadFile(filepath.Join(dir, netbootCommand))
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("%s is no netboot folder: it has no file %s", dir, netbootCommand)
-	}
+	command, err := file(netbootCommand)
 	if err != nil {
+		return nil, err
+	}
+	if command.Size() > maxCommand {
+		return nil, fmt.Errorf("%s: has %d bytes, and no kernel takes more than %d", command.Path(), command.Size(), maxCommand)
+	}
+	words := make([]byte, command.Size())
+	if _, err := command.ReadAt(words, 0); err != nil && err != io.EOF {
 		return nil, err
 	}
 	s.Kernel, s.Initrd, s.Words = kernel, []image.Blob{initrd}, strings.Fields(string(words))
 	for _, name := range netbootRoots {
-		root, err := image.NewHostFile(filepath.Join(dir, name))
+		root, err := netbootFile(dir, name)
 		if errors.Is(err, os.ErrNotExist) {
 			continue
 		}
@@ -66,6 +72,34 @@ func openNetboot(dir string) (*System, error) {
 		return s, s.addNetbootRoot(name, root)
 	}
 	return s, nil // all is in the initrd
+}
+
+// maxCommand is more than any kernel's command line has, in bytes.
+const maxCommand = 64 << 10
+
+// netbootFile returns a file of a netboot folder. Its machine gets to see the file, and may be
+// of the same making as the folder. So a symbolic link that leads elsewhere is refused, but
+// for one to a store, where Nix and Guix have all files, for everybody to read: the folder
+// could ask for any file of whoever runs it.
+func netbootFile(dir, name string) (*image.File, error) {
+	path := filepath.Join(dir, name)
+	within, err := filepath.EvalSymlinks(dir)
+	if err != nil {
+		return nil, err
+	}
+	real, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return nil, err
+	}
+	if filepath.Dir(real) == within {
+		return image.NewHostFile(filepath.Join(dir, filepath.Base(real)))
+	}
+	for _, f := range []storedb.Flavour{storedb.Nix, storedb.Guix} {
+		if strings.HasPrefix(real, f.StoreDir()+"/") {
+			return image.NewHostFile(real)
+		}
+	}
+	return nil, fmt.Errorf("%s: leads out of the netboot folder, to %s, which the machine would see: replace the link by a copy if it should", path, real)
 }
 
 // addNetbootRoot gives the system its root: as a disk, or beside the initrd where the

@@ -554,6 +554,32 @@ func TestOpen(t *testing.T) {
 	if s, err = Open(filepath.Join(dir, "boot")); err != nil || len(s.Disks) != 0 || len(s.Initrd) != 2 {
 		t.Errorf("netboot folder whose root is an EROFS: %+v, %v", s, err)
 	}
+	write("secret", []byte("secret"))
+	for _, name := range []string{"kernel", "initrd", "command-line", "root.squashfs"} {
+		name = filepath.Join(dir, "boot", name)
+		kept := name + ".kept"
+		had := os.Rename(name, kept) == nil
+		if err := os.Symlink("../secret", name); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Open(filepath.Join(dir, "boot")); err == nil || !strings.Contains(err.Error(), "leads out of the netboot folder") {
+			t.Errorf("%s leads to a file of the host: %v; want an error that says so", name, err)
+		}
+		os.Remove(name)
+		if !had {
+			continue
+		}
+		if err := os.Symlink(filepath.Base(kept), name); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Open(filepath.Join(dir, "boot")); err != nil {
+			t.Errorf("%s leads to a file of the folder: %v", name, err)
+		}
+	}
+	write("boot/command-line", make([]byte, maxCommand+1))
+	if _, err := Open(filepath.Join(dir, "boot")); err == nil || !strings.Contains(err.Error(), "65537 bytes") {
+		t.Errorf("a command line of 65537 bytes: %v; want an error with the number", err)
+	}
 	for _, path := range []string{write("short", []byte("x")), dir, filepath.Join(dir, "none")} {
 		if s, err := Open(path); err == nil {
 			t.Errorf("Open(%s) = %+v; want an error", path, s)
