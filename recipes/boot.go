@@ -42,7 +42,7 @@ func (p *planner) planBoot(ctx context.Context, h Host) (*boot, error) {
 	}
 	b.entries, b.timeout = menu.Entries, menu.Timeout
 	if p.isNetboot() {
-		return b, p.layOutNetboot(at, menu)
+		return b, p.layOutNetboot(ctx, at, menu)
 	}
 	place := bootloader.Place{UUID: p.uuid(at)}
 	if p.mountOf(at) == "/boot" {

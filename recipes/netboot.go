@@ -50,7 +50,7 @@ func (r *Recipe) checkNetboot(d *decoder) {
 }
 
 // layOutNetboot finds the files of the folder, those that the menu's default loads.
-func (p *planner) layOutNetboot(at int, menu bootloader.Menu) error {
+func (p *planner) layOutNetboot(ctx context.Context, at int, menu bootloader.Menu) error {
 	if len(menu.Entries) == 0 {
 		return p.src.errorf("output", "there is nothing to boot: no system and no entries")
 	}
@@ -59,7 +59,7 @@ func (p *planner) layOutNetboot(at int, menu bootloader.Menu) error {
 	if err != nil {
 		return p.src.wrap("output", err)
 	}
-	if err := p.loadSigner(); err != nil {
+	if err := p.loadSigner(ctx); err != nil {
 		return err
 	}
 	args, err := menu.Arguments(entry)
@@ -103,12 +103,12 @@ func (p *planner) layOutNetboot(at int, menu bootloader.Menu) error {
 }
 
 // loadSigner reads the key and the certificates, and warns of what asks more of iPXE.
-func (p *planner) loadSigner() (err error) {
+func (p *planner) loadSigner(ctx context.Context) (err error) {
 	s := p.Output.Sign
 	if s == nil {
 		return nil
 	}
-	if p.signer, err = signature.Load(s.Key.Host, s.Certificate.Host, s.Chain.Host); err != nil {
+	if p.signer, err = signature.Load(ctx, s.Key.Host, s.Certificate.Host, s.Chain.Host); err != nil {
 		return p.src.wrap("output.sign", err)
 	}
 	if issuer := p.signer.MissingIssuer(); issuer != "" {

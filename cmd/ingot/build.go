@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -303,7 +304,7 @@ func (r *recipeFlags) load(c *cobra.Command, name string) (*recipes.Recipe, erro
 		set = append(set, "output.sign."+f.key+"="+abs)
 	}
 	if len(r.sshKeys) > 0 {
-		keys, err := sshKeys(r.sshKeys)
+		keys, err := sshKeys(c.Context(), r.sshKeys)
 		if err != nil {
 			return nil, err
 		}
@@ -339,12 +340,12 @@ func (r *recipeFlags) loadFor(c *cobra.Command, name, out string) (*recipes.Reci
 
 // sshKeys returns public keys, which stand in files or are given themselves, as a
 // value of a recipe.
-func sshKeys(args []string) (string, error) {
+func sshKeys(ctx context.Context, args []string) (string, error) {
 	var keys []string
 	for _, arg := range args {
 		text := arg
 		if !strings.HasPrefix(arg, "ssh-") && !strings.HasPrefix(arg, "ecdsa-") && !strings.HasPrefix(arg, "sk-") {
-			data, err := os.ReadFile(arg)
+			data, err := input.ReadFile(ctx, arg, recipes.MaxText)
 			if err != nil {
 				return "", fmt.Errorf("--ssh-key: %w", err)
 			}

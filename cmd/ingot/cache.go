@@ -20,6 +20,7 @@ import (
 	"golang.org/x/net/netutil"
 	"golang.org/x/sys/unix"
 
+	"ingot/internal/input"
 	"ingot/storedb"
 	"ingot/storedb/cache"
 	"ingot/vm/run"
@@ -84,7 +85,7 @@ type cacheServeFlags struct {
 }
 
 // server makes a server of the flags.
-func (s *cacheServeFlags) server(dir string) (*cache.Server, error) {
+func (s *cacheServeFlags) server(ctx context.Context, dir string) (*cache.Server, error) {
 	flavour, err := storedb.ParseFlavour(s.flavour)
 	if err != nil {
 		return nil, usageError{fmt.Errorf("cache serve: --flavour: %w", err)}
@@ -102,7 +103,7 @@ func (s *cacheServeFlags) server(dir string) (*cache.Server, error) {
 	}
 	switch {
 	case s.tokenFile != "":
-		server.Token, err = readToken(s.tokenFile)
+		server.Token, err = readToken(ctx, s.tokenFile)
 	case s.netrc != "":
 		server.Token = rand.Text()
 	}
@@ -110,7 +111,7 @@ func (s *cacheServeFlags) server(dir string) (*cache.Server, error) {
 }
 
 func (s *cacheServeFlags) serve(c *cobra.Command, dir string) error {
-	server, err := s.server(dir)
+	server, err := s.server(c.Context(), dir)
 	if err != nil {
 		return err
 	}
@@ -143,21 +144,19 @@ func (s *cacheServeFlags) serve(c *cobra.Command, dir string) error {
 // What a token may be: printable, so that a header holds it, and more than can be guessed.
 var token = regexp.MustCompile(`^[!-~]{16,1000}$`)
 
+// maxToken is how many bytes a file with a token has at most.
+const maxToken = 2048
+
 // readToken reads a token from a file that nobody else can read.
-func readToken(name string) (string, error) {
-	f, err := os.Open(name)
+func readToken(ctx context.Context, name string) (string, error) {
+	info, err := os.Stat(name)
 	if err != nil {
 		return "", fmt.Errorf("cache serve: --upload-token-file: %w", err)
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return "", err
 	}
 	if info.Mode().IsRegular() && info.Mode().Perm()&0o077 != 0 {
 		return "", fmt.Errorf("cache serve: --upload-token-file %s: others can read it (mode %04o): chmod 600 %[1]s", name, info.Mode().Perm())
 	}
-	text, err := io.ReadAll(io.LimitReader(f, 2048))
+	text, err := input.ReadFile(ctx, name, maxToken)
 	if err != nil {
 		return "", fmt.Errorf("cache serve: --upload-token-file: %w", err)
 	}

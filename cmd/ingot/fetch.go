@@ -16,6 +16,8 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"ingot/internal/input"
+	"ingot/recipes"
 	"ingot/storedb"
 	"ingot/storedb/cache"
 )
@@ -90,9 +92,9 @@ func (s *sourceFlags) fetch(ctx context.Context, talk io.Writer, quiet bool, clo
 
 // cacheKeys reads the public keys that a --key gives, or the file that it names: a key
 // of Nix holds a colon, and one of Guix begins with a bracket.
-func cacheKeys(text string) ([]storedb.PublicKey, error) {
+func cacheKeys(ctx context.Context, text string) ([]storedb.PublicKey, error) {
 	if !strings.HasPrefix(text, "(") && !strings.Contains(text, ":") {
-		b, err := os.ReadFile(text)
+		b, err := input.ReadFile(ctx, text, recipes.MaxText)
 		switch {
 		case err == nil:
 			text = string(b)
@@ -112,7 +114,7 @@ func (s *sourceFlags) ask(ctx context.Context, f storedb.Flavour) ([]*storedb.It
 		keys = f.DefaultKeys()
 	}
 	for _, text := range keys {
-		more, err := cacheKeys(text)
+		more, err := cacheKeys(ctx, text)
 		if err != nil {
 			return nil, usageError{fmt.Errorf("--key: %w", err)}
 		}

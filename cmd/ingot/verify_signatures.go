@@ -34,11 +34,11 @@ The exit status is 0 if all is as signed, and 6 if it is not.`,
 			if trust == "" {
 				return usageError{errors.New("verify-signatures: --trust ROOT.pem names the certificate that is trusted, and is missing")}
 			}
-			if v.Roots, err = signature.LoadCertificates(trust); err != nil {
+			if v.Roots, err = signature.LoadCertificates(c.Context(), trust); err != nil {
 				return err
 			}
 			if builtIn != "" {
-				if v.BuiltIn, err = signature.LoadCertificates(builtIn); err != nil {
+				if v.BuiltIn, err = signature.LoadCertificates(c.Context(), builtIn); err != nil {
 					return err
 				}
 			}

@@ -55,6 +55,24 @@ func Open(ctx context.Context, name string) (io.ReadCloser, error) {
 	return relay(ctx, func() (io.ReadCloser, error) { return os.Open(name) }), nil
 }
 
+// ReadFile reads a text of at most so many bytes from a file, or from a pipe and its like, as
+// [Open] does: a key, a token, a certificate.
+func ReadFile(ctx context.Context, name string, most int64) ([]byte, error) {
+	f, err := Open(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, most+1))
+	if err == nil && int64(len(text)) > most {
+		err = fmt.Errorf("%s: has more than the %d bytes that are read", name, most)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return text, nil
+}
+
 // Reader returns what reads from r, which may be a terminal or a pipe, as [Open] does.
 func Reader(ctx context.Context, r io.Reader) io.ReadCloser {
 	return relay(ctx, func() (io.ReadCloser, error) { return io.NopCloser(r), nil })

@@ -102,3 +102,18 @@ func TestOpenFile(t *testing.T) {
 		t.Errorf("a file holds %q, %v; want text", text, err)
 	}
 }
+
+func TestReadFile(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "key")
+	if err := os.WriteFile(name, []byte("text"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if text, err := ReadFile(t.Context(), name, 4); string(text) != "text" || err != nil {
+		t.Errorf("a file holds %q, %v; want text", text, err)
+	}
+	for name, want := range map[string]string{name: "3 bytes", "/dev/zero": "3 bytes", name + "-missing": "no such file"} {
+		if text, err := ReadFile(t.Context(), name, 3); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("ReadFile(%s) = %q, %v; want an error with %q", name, text, err, want)
+		}
+	}
+}

@@ -2,7 +2,7 @@
 // reads them: Cryptographic Message Syntax (RFC 5652) in DER, without signed attributes,
 // with the certificates that lead to the root which is trusted.
 //
-//	s, err := signature.Load("codesign.key", "codesign.pem", "chain.pem")
+//	s, err := signature.Load(ctx, "codesign.key", "codesign.pem", "chain.pem")
 //	der, err := s.Sign(file)                              // kernel.sig
 //	facts, err := signature.Verifier{Roots: roots}.Verify(file, der)
 //

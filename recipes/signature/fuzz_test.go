@@ -51,7 +51,7 @@ func signers(f *testing.F) (v Verifier, all []*Signer, files [][]byte) {
 	root.IsCA, root.KeyUsage = true, x509.KeyUsageCertSign
 	der, err := x509.CreateCertificate(rand.Reader, root, root, rootKey.Public(), rootKey)
 	rootFile := save("root.pem", "CERTIFICATE", der, err)
-	if v.Roots, err = LoadCertificates(rootFile); err != nil {
+	if v.Roots, err = LoadCertificates(f.Context(), rootFile); err != nil {
 		f.Fatal(err)
 	}
 	for i, key := range []crypto.Signer{key(elliptic.P256(), 2), key(elliptic.P384(), 3)} {
@@ -60,7 +60,7 @@ func signers(f *testing.F) (v Verifier, all []*Signer, files [][]byte) {
 		der, err := x509.CreateCertificate(rand.Reader, code, root, key.Public(), rootKey)
 		certificate := save("code.pem", "CERTIFICATE", der, err)
 		der, err = x509.MarshalPKCS8PrivateKey(key)
-		s, err := Load(save("code.key", "PRIVATE KEY", der, err), certificate, rootFile)
+		s, err := Load(f.Context(), save("code.key", "PRIVATE KEY", der, err), certificate, rootFile)
 		if err != nil {
 			f.Fatal(err)
 		}

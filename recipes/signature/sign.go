@@ -2,6 +2,7 @@ package signature
 
 import (
 	"bytes"
+	"context"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/rsa"
@@ -14,8 +15,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
+
+	"ingot/internal/input"
 )
 
 // Signer signs files by a key and its certificate.
@@ -31,17 +33,17 @@ type Signer struct {
 
 // Load reads a key, its certificate and, if chain is not empty, further certificates from
 // files in PEM.
-func Load(key, certificate, chain string) (*Signer, error) {
-	k, err := readKey(key)
+func Load(ctx context.Context, key, certificate, chain string) (*Signer, error) {
+	k, err := readKey(ctx, key)
 	if err != nil {
 		return nil, err
 	}
-	certificates, err := LoadCertificates(certificate)
+	certificates, err := LoadCertificates(ctx, certificate)
 	if err != nil {
 		return nil, err
 	}
 	if chain != "" {
-		more, err := LoadCertificates(chain)
+		more, err := LoadCertificates(ctx, chain)
 		if err != nil {
 			return nil, err
 		}
@@ -182,9 +184,13 @@ func (s *Signer) certificateSet() asn1.RawValue {
 	return asn1.RawValue{Class: asn1.ClassContextSpecific, Tag: 0, IsCompound: true, Bytes: bytes.Join(all, nil)}
 }
 
+// maxPEM is how many bytes a file with keys or certificates may have: all that a system
+// trusts are a quarter of a megabyte.
+const maxPEM = 4 << 20
+
 // readKey reads the private key in a PEM file.
-func readKey(name string) (crypto.Signer, error) {
-	data, err := os.ReadFile(name)
+func readKey(ctx context.Context, name string) (crypto.Signer, error) {
+	data, err := input.ReadFile(ctx, name, maxPEM)
 	if err != nil {
 		return nil, err
 	}
@@ -224,8 +230,8 @@ func parseKey(name string, data []byte) (crypto.Signer, error) {
 }
 
 // LoadCertificates reads the certificates in a PEM file, of which there has to be one.
-func LoadCertificates(name string) ([]*x509.Certificate, error) {
-	data, err := os.ReadFile(name)
+func LoadCertificates(ctx context.Context, name string) ([]*x509.Certificate, error) {
+	data, err := input.ReadFile(ctx, name, maxPEM)
 	if err != nil {
 		return nil, err
 	}

@@ -58,7 +58,7 @@ func (p pki) issue(name, by, kind, extensions string) {
 
 func (p pki) load(name, chain string) *Signer {
 	p.t.Helper()
-	s, err := Load(p.file(name+".key"), p.file(name+".pem"), p.file(chain))
+	s, err := Load(p.t.Context(), p.file(name+".key"), p.file(name+".pem"), p.file(chain))
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -70,7 +70,7 @@ func (p pki) trusting(names ...string) Verifier {
 	p.t.Helper()
 	var v Verifier
 	for _, name := range names {
-		list, err := LoadCertificates(p.file(name))
+		list, err := LoadCertificates(p.t.Context(), p.file(name))
 		if err != nil {
 			p.t.Fatal(err)
 		}
@@ -204,7 +204,7 @@ func TestLoadRefuses(t *testing.T) {
 		if chain != "" {
 			chain = p.file(chain)
 		}
-		_, err := Load(p.file(x.key), p.file(x.certificate), chain)
+		_, err := Load(t.Context(), p.file(x.key), p.file(x.certificate), chain)
 		if err == nil || !strings.Contains(err.Error(), x.want) {
 			t.Errorf("Load(%s, %s, %s) = %v; want … %s …", x.key, x.certificate, x.chain, err, x.want)
 		}
