@@ -71,7 +71,7 @@ func (r *Recipe) resolve(ctx context.Context, h Host) (*store, error) {
 		sources = append(sources, items)
 	}
 	for i, a := range r.Store.Add {
-		item, err := s.add(a)
+		item, err := s.add(h, a)
 		if err != nil {
 			return nil, r.src.wrap(fmt.Sprintf("store.add[%d].source", i), err)
 		}
@@ -167,11 +167,11 @@ func readItems(ctx context.Context, p Path, read func(string, io.Reader) ([]*sto
 }
 
 // add makes the item of a file or folder that joins the store.
-func (s *store) add(a Addition) (*storedb.Item, error) {
+func (s *store) add(h Host, a Addition) (*storedb.Item, error) {
 	var n *image.Node
 	var err error
 	if a.Unpack {
-		n, err = archive.Read(a.Source.Host, archive.Options{Strip: a.Strip})
+		n, err = archive.Read(a.Source.Host, archive.Options{Strip: a.Strip, Temp: h.Temp})
 	} else {
 		n, err = image.Scan(a.Source.Host, image.ScanOptions{Canonical: true})
 	}

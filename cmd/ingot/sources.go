@@ -135,7 +135,9 @@ func (s *sourceFlags) added(f storedb.Flavour) (items []*storedb.Item, err error
 		return nil, usageError{fmt.Errorf("--strip %d: it is for --unpack, and takes off a number of folders", s.strip)}
 	}
 	scan := func(path string) (*image.Node, error) { return image.Scan(path, image.ScanOptions{Canonical: true}) }
-	unpack := func(path string) (*image.Node, error) { return archive.Read(path, archive.Options{Strip: s.strip}) }
+	unpack := func(path string) (*image.Node, error) {
+		return archive.Read(path, archive.Options{Strip: s.strip, Temp: os.TempDir()})
+	}
 	for _, from := range []struct {
 		flag string
 		args []string

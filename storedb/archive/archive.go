@@ -17,8 +17,11 @@ type Options struct {
 	// Strip is how many leading directories are taken off every name; what has no more
 	// than these is left out. 1 suits a source tarball, whose files all lie in one folder.
 	Strip int
-	// Memory is how many bytes of contents may be held in memory; 4 GiB if 0.
-	Memory int64
+	// Unpacked is how many bytes the contents may have that are unpacked; 4 GiB if 0. The first
+	// 64 MiB of them are held in memory.
+	Unpacked int64
+	// Temp is the folder of a file without a name, for the rest; /var/tmp if empty.
+	Temp string
 	// Entries is how many entries there may be, and how many directories; 4 Mi if 0.
 	Entries int
 }
@@ -89,7 +92,7 @@ func read(b, lasting image.Blob, o Options) (*image.Node, error) {
 		}
 	}
 	t := &tarReader{tree: &image.Tree{Root: image.NewDir(0o755)}, Options: o}
-	t.Memory, t.Entries = cmp.Or(t.Memory, 4<<30), cmp.Or(t.Entries, 4<<20)
+	t.Unpacked, t.Entries, t.Temp = cmp.Or(t.Unpacked, 4<<30), cmp.Or(t.Entries, 4<<20), cmp.Or(t.Temp, "/var/tmp")
 	in := io.NewSectionReader(b, 0, b.Size())
 	method := compression.Detect(magic)
 	if method == "none" {
@@ -100,7 +103,7 @@ func read(b, lasting image.Blob, o Options) (*image.Node, error) {
 		return nil, err
 	}
 	defer r.Close()
-	return t.read(newBounded(r, t.Memory), nil)
+	return t.read(newBounded(r, t.Unpacked), nil)
 }
 
 func head(b image.Blob) ([]byte, error) {

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -136,7 +137,7 @@ func TestAdd(t *testing.T) {
 func TestInPlace(t *testing.T) {
 	dir, file := source(t), filepath.Join(t.TempDir(), "a.tar")
 	fstest.Run(t, "tar", "-C", dir, "-cf", file, ".")
-	n, err := Read(file, Options{Memory: 1})
+	n, err := Read(file, Options{Unpacked: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -283,8 +284,8 @@ func TestMemory(t *testing.T) {
 		t.Fatal(err)
 	}
 	fstest.Run(t, fstest.Judge(t, "xz", "xz-utils"), file)
-	_, err := Read(file+".xz", Options{Memory: 1000})
-	if want := `entry 2, "b": contents of more than 1000 bytes do not fit into memory`; err == nil || !strings.Contains(err.Error(), want) {
+	_, err := Read(file+".xz", Options{Unpacked: 1000})
+	if want := `entry 2, "b": contents of more than 1000 bytes are not unpacked`; err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("Read = %v; want %s", err, want)
 	}
 	b, err := os.ReadFile(file + ".xz")
@@ -332,7 +333,7 @@ func TestBounds(t *testing.T) {
 	z.Write(skipped)
 	z.Close()
 	for memory, want := range map[int64]string{1 << 20: "unpacks to more than 3145728 bytes", 2 << 20: ""} {
-		_, err := ReadBlob("x", image.Bytes(packed.Bytes()), Options{Memory: memory, Strip: 1})
+		_, err := ReadBlob("x", image.Bytes(packed.Bytes()), Options{Unpacked: memory, Strip: 1})
 		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
 			t.Errorf("with %d bytes of memory: %v; want %s", memory, err, want)
 		}
@@ -423,7 +424,7 @@ func FuzzArchive(f *testing.F) {
 		}
 		var n *image.Node
 		var err error
-		fstest.Budget(t, len(in)+256<<10, func() { n, err = ReadBlob("x", image.Bytes(in), Options{Memory: 1 << 20, Entries: 1000}) })
+		fstest.Budget(t, len(in)+256<<10, func() { n, err = ReadBlob("x", image.Bytes(in), Options{Unpacked: 1 << 20, Entries: 1000}) })
 		if err != nil {
 			if !strings.HasPrefix(err.Error(), "x: ") {
 				t.Errorf("error does not say where: %v", err)
@@ -432,4 +433,57 @@ func FuzzArchive(f *testing.F) {
 		}
 		sound(t, n)
 	})
+}
+
+// TestTemporaryFile unpacks more than stays in memory: it is in a file of the folder for that,
+// byte for byte, and nothing is left there.
+func TestTemporaryFile(t *testing.T) {
+	dir := t.TempDir()
+	const size = maxInMemory/2 + 1
+	file := filepath.Join(dir, "large.tar.gz")
+	out, err := os.Create(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	packed, err := gzip.NewWriterLevel(out, gzip.BestSpeed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := tar.NewWriter(packed)
+	names := []string{"a", "b", "c"}
+	for _, name := range names {
+		err := w.WriteHeader(&tar.Header{Name: name, Mode: 0o644, Size: size})
+		if _, more := w.Write(bytes.Repeat([]byte(name), size)); errors.Join(err, more) != nil {
+			t.Fatal(err, more)
+		}
+	}
+	if err := errors.Join(w.Close(), packed.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Read(file, Options{Temp: filepath.Join(dir, "none")}); err == nil || !strings.Contains(err.Error(), "none") {
+		t.Errorf("without a folder for what does not stay in memory: %v; want an error that names it", err)
+	}
+	temp := filepath.Join(dir, "temp")
+	if err := os.Mkdir(temp, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	root, err := Read(file, Options{Temp: temp})
+	if err != nil {
+		t.Fatal(err)
+	}
+	runtime.GC() // which closes what nothing refers to
+	for _, name := range names {
+		n := (&image.Tree{Root: root}).Lookup("/" + name)
+		b, err := image.ReadAll(n.Data)
+		if err != nil || !bytes.Equal(b, bytes.Repeat([]byte(name), size)) {
+			t.Errorf("%s: %d bytes, %v; want %d of that letter", name, len(b), err, size)
+		}
+		if _, inMemory := n.Data.(image.Bytes); inMemory != (name == "a") {
+			t.Errorf("%s is in memory: %t", name, inMemory)
+		}
+	}
+	if left, err := os.ReadDir(temp); len(left) > 0 || err != nil {
+		t.Errorf("left: %v, %v", left, err)
+	}
 }

@@ -13,7 +13,8 @@
 //
 // Names and permissions are kept; owners, times and extended attributes are not.
 // Nothing depends on the host but the file itself. Contents of an archive that is not
-// compressed stay where they are, as sections of its file; others are held in memory.
+// compressed stay where they are, as sections of its file; others are
+// held in memory, and in a file without a name what is more than 64 MiB.
 //
 // An archive is not trusted: names that are absolute or hold "..", files that would
 // lie below a symlink or a file, links to what is not there, and sizes that the file
@@ -22,7 +23,7 @@
 //
 // # Limits
 //
-// Contents in memory may have 4 GiB ([Options.Memory]), and there may be 4 Mi entries,
+// Contents that are unpacked may have 4 GiB ([Options.Unpacked]), and there may be 4 Mi entries,
 // [image.MaxDepth] directories deep.
 // What is larger can be unpacked to a folder, which ingot takes as well.
 package archive

@@ -17,8 +17,11 @@ import (
 type tarReader struct {
 	Options
 	tree *image.Tree
-	held int64 // bytes in memory
-	made int   // directories that no entry is
+	held int64 // bytes of contents that were unpacked
+
+	scratch *image.Scratch // for those that are not in memory; nil as long as there are none
+	written int64          // bytes in it
+	made    int            // directories that no entry is
 }
 
 // read reads a tarball. Where it is not compressed, blob holds its bytes, and r reads
@@ -53,7 +56,7 @@ func (t *tarReader) read(r io.Reader, blob image.Blob) (*image.Node, error) {
 	}
 	// What follows the end of the archive is padding, and the checksum of what it is
 	// compressed with.
-	if _, err := io.CopyN(io.Discard, r, t.Memory); err != io.EOF && err != nil {
+	if _, err := io.CopyN(io.Discard, r, t.Unpacked); err != io.EOF && err != nil {
 		return nil, err
 	}
 	if len(t.tree.Root.Entries()) == 0 {
@@ -243,13 +246,40 @@ func (t *tarReader) file(h *tar.Header, in io.Reader, contents image.Blob) (*ima
 		n.Data = contents
 		return n, nil
 	}
-	if h.Size > t.Memory-t.held {
-		return nil, fmt.Errorf("contents of more than %d bytes do not fit into memory; unpack the archive to a folder, and name that instead", t.Memory)
+	if h.Size > t.Unpacked-t.held {
+		return nil, fmt.Errorf("contents of more than %d bytes are not unpacked; unpack the archive to a folder, and name that instead", t.Unpacked)
 	}
 	t.held += h.Size
+	if t.held-t.written > maxInMemory {
+		data, err := t.write(in, h.Size)
+		n.Data = data
+		return n, err
+	}
 	b, err := readAll(in, h.Size)
 	n.Data = image.Bytes(b)
 	return n, err
+}
+
+// maxInMemory is how many bytes of contents stay in memory: all of most archives. A few
+// kilobytes can unpack to gigabytes.
+const maxInMemory = 64 << 20
+
+// write writes contents to the file without a name, which is closed when nothing refers to
+// it any more.
+func (t *tarReader) write(r io.Reader, size int64) (image.Blob, error) {
+	if t.scratch == nil {
+		s, err := image.NewScratch(t.Temp)
+		if err != nil {
+			return nil, err
+		}
+		t.scratch = s
+	}
+	at := t.written
+	t.written += size
+	if _, err := io.CopyN(io.NewOffsetWriter(t.scratch, at), r, size); err != nil {
+		return nil, err
+	}
+	return image.BlobOf(io.NewSectionReader(t.scratch, at, size), size), nil
 }
 
 // bounded reads what an archive unpacks to, and no more than that may be: what is skipped
@@ -259,10 +289,10 @@ type bounded struct {
 	left, most int64
 }
 
-func newBounded(r io.Reader, memory int64) *bounded {
+func newBounded(r io.Reader, contents int64) *bounded {
 	// All that is kept, as much again for headers and what gives way to other entries, and
 	// padding.
-	most := min(memory, math.MaxInt64/4)*2 + 1<<20
+	most := min(contents, math.MaxInt64/4)*2 + 1<<20
 	return &bounded{r, most, most}
 }
 
