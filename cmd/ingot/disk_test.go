@@ -198,6 +198,15 @@ func TestGuestWritesRecipe(t *testing.T) {
 	if code, _, errout := ingot("test", disk); code == 0 || !strings.Contains(errout, "is a disk, which has no tests") {
 		t.Errorf("test: %d, %s", code, errout)
 	}
+	unnamed := filepath.Join(dir, "disk") // --new-disk takes such a name, and makes a raw disk
+	if err := os.Rename(disk, unnamed); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"run", unnamed}, {"convert", unnamed, "-o", disk}, {"serve", unnamed}, {"test", unnamed}} {
+		if code, _, errout := ingot(args...); code == 0 || !strings.Contains(errout, unnamed+":raw says that it is a disk") {
+			t.Errorf("%s: %d, %s", args[0], code, errout)
+		}
+	}
 	if err := os.WriteFile(disk, []byte("/nix/store/00000000000000000000000000000001-a\n\n0\n"+strings.Repeat("\n", 1<<20)), 0o644); err != nil {
 		t.Fatal(err)
 	}

@@ -136,7 +136,7 @@ func (f *machineFlags) kind(what string) (kindOfSystem, error) {
 		f.sources.graphs = append(f.sources.graphs, what)
 		return isClosure, nil
 	case info.Size() <= recipes.MaxText && bytes.IndexByte(head, 0) < 0 && (filepath.Ext(what) == ".yaml" || filepath.Ext(what) == ".yml" || bytes.Contains(head, []byte("name:"))):
-		return isRecipe, nil
+		return isRecipe, name.CheckText(info.Size())
 	}
 	return isImage, nil
 }

@@ -262,7 +262,8 @@ func looksLikeImage(text string) (bool, error) {
 		return false, err
 	}
 	defer f.Close()
-	if info, err := f.Stat(); err != nil || name.IsDisk() || info.Size() > recipes.MaxText {
+	info, err := f.Stat()
+	if err != nil || name.IsDisk() || info.Size() > recipes.MaxText {
 		return true, err
 	}
 	head := make([]byte, 4096)
@@ -270,7 +271,10 @@ func looksLikeImage(text string) (bool, error) {
 	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
 		return false, err
 	}
-	return bytes.IndexByte(head[:n], 0) >= 0, nil
+	if bytes.IndexByte(head[:n], 0) >= 0 {
+		return true, nil
+	}
+	return false, name.CheckText(info.Size())
 }
 
 // listen makes the socket, and returns its path.

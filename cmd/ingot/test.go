@@ -153,6 +153,11 @@ func (f *testFlags) suite(c *cobra.Command, what string) (*suite, error) {
 	if err != nil {
 		return nil, err
 	}
+	if info, err := os.Stat(name.Path); err == nil && f.script == "" && !info.IsDir() && !name.IsDisk() {
+		if err := name.CheckText(info.Size()); err != nil {
+			return nil, err
+		}
+	}
 	isFile, text := false, []byte(nil)
 	if !name.IsDisk() {
 		isFile, text = machinesIn(what)

@@ -140,6 +140,29 @@ func (n Name) String() string {
 // disks are suffixes of images of disks.
 var disks = append([]string{".qcow2", ".img", ".raw", ".iso"}, others...)
 
+// An UnnamedError says that a text may be what a guest has written to its disk.
+type UnnamedError struct{ Path string }
+
+func (e *UnnamedError) Error() string {
+	return fmt.Sprintf("%s: is a text, but of whole sectors, as a guest could write it to its disk: %[1]s:raw says that it is a disk, and a name that ends in .yaml that it is none", e.Path)
+}
+
+// sector is what the sizes of all disks are multiples of, in bytes.
+const sector = 512
+
+// CheckText refuses a file with an [*UnnamedError] that would be taken for a text because of
+// what is in it, if it could be a disk as well: nothing in its name tells, and it has whole
+// sectors.
+func (n Name) CheckText(size int64) error {
+	if size > 0 && size%sector == 0 && !slices.Contains(texts, strings.ToLower(filepath.Ext(n.Path))) {
+		return &UnnamedError{n.Path}
+	}
+	return nil
+}
+
+// texts are suffixes of what a person has written.
+var texts = []string{".yaml", ".yml"}
+
 // IsDisk says whether a name is that of a disk, whatever lies in its file: by a word, by
 // its suffix, or since it leads to a device. What is otherwise told by its contents, such as
 // a recipe from an image, is not to be told by those of a disk: a guest could make its own
