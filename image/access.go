@@ -12,6 +12,9 @@ import (
 func (o *Output) setAccess() error {
 	switch old, err := os.Lstat(o.target); {
 	case err == nil:
+		if err := refusePlanted(o.target); err != nil { // since it was looked for
+			return err
+		}
 		return keepAccess(o.File, o.target, old)
 	case !errors.Is(err, fs.ErrNotExist):
 		return err

@@ -113,6 +113,9 @@ func follow(path string) (string, error) {
 		if err != nil {
 			return at, nil // not a symlink, or nothing there, or an error that creation meets again
 		}
+		if err := refusePlanted(at); err != nil {
+			return "", err
+		}
 		if !filepath.IsAbs(link) {
 			link = filepath.Join(filepath.Dir(at), link)
 		}
@@ -157,7 +160,36 @@ func replaceable(target string) error {
 	case !st.Mode().IsRegular():
 		return fmt.Errorf("%s: is %s, and only a regular file can be replaced", target, Kind(st.Mode()))
 	}
-	return nil
+	return refusePlanted(target)
+}
+
+// A PlantedError says that another user has put something where an output is to stand, in a
+// folder where everybody can: a link that leads to a file of this user's, or a file whose owner
+// could read the output, which keeps that.
+type PlantedError struct {
+	Path string
+	Kind string // "a symlink", "a regular file"
+	UID  int    // whose it is
+}
+
+func (e *PlantedError) Error() string {
+	return fmt.Sprintf("%s: is %s of user %d, in a folder where everybody can put one: remove it, or write to another name or folder", e.Path, e.Kind, e.UID)
+}
+
+// refusePlanted refuses what stands at path if it is another user's and lies in a folder like
+// /tmp, where everybody can make files and only their owners remove them. The kernel does so
+// for open(2) where fs.protected_symlinks and fs.protected_regular say so (proc_sys_fs(5)); a
+// link that is read and a file that is renamed over are out of its sight.
+func refusePlanted(path string) error {
+	var st, folder unix.Stat_t
+	if unix.Lstat(path, &st) != nil || unix.Stat(filepath.Dir(path), &folder) != nil {
+		return nil // what is not there is nobody's; other errors are met again
+	}
+	const everybodys = unix.S_ISVTX | unix.S_IWOTH
+	if folder.Mode&everybodys != everybodys || int(st.Uid) == os.Geteuid() || st.Uid == folder.Uid {
+		return nil
+	}
+	return &PlantedError{path, Kind(ModeFromUnix(uint16(st.Mode))), int(st.Uid)}
 }
 
 // refuseSource refuses a Map that takes bytes from the file that the output would

@@ -58,6 +58,9 @@ func replaceableFolder(target string, ours func(name string) bool) error {
 	case !st.IsDir():
 		return fmt.Errorf("%s: is %s, and the output is a folder", target, Kind(st.Mode()))
 	}
+	if err := refusePlanted(target); err != nil {
+		return err
+	}
 	entries, err := os.ReadDir(target)
 	if err != nil {
 		return err
@@ -126,6 +129,9 @@ func (f *Folder) setAccess() error {
 			return err
 		}
 		return d.Chmod(st.Mode().Perm() & f.Mode)
+	}
+	if err := refusePlanted(f.target); err != nil { // since it was looked for
+		return err
 	}
 	if err := keepAccess(d, f.target, old); err != nil {
 		return err

@@ -467,3 +467,65 @@ func TestStagingMoved(t *testing.T) {
 		s.Close()
 	}
 }
+
+// TestPlanted: in a folder like /tmp, what another user has put where an output is to stand
+// is neither followed nor replaced.
+func TestPlanted(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("to make files of another user takes root")
+	}
+	const other = 12345
+	dir, elsewhere := t.TempDir(), filepath.Join(t.TempDir(), "precious")
+	if err := errors.Join(os.Chmod(dir, 0o777|os.ModeSticky), os.WriteFile(elsewhere, []byte("precious"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	at := func(name string) string { return filepath.Join(dir, name) }
+	if err := errors.Join(
+		os.Symlink(elsewhere, at("link")), os.Symlink(elsewhere+"-new", at("dangling")), os.Symlink("link", at("own link")),
+		os.WriteFile(at("file"), nil, 0o666), os.Mkdir(at("folder"), 0o755), os.Symlink(elsewhere, at("own")),
+	); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"link", "dangling", "file", "folder"} {
+		if err := os.Lchown(at(name), other, other); err != nil {
+			t.Fatal(err)
+		}
+	}
+	refused := func(name string, err error) {
+		t.Helper()
+		var planted *PlantedError
+		if !errors.As(err, &planted) || planted.UID != other || planted.Path != at(name) {
+			t.Errorf("%s: %v; want a PlantedError that names it and user %d", name, err, other)
+		}
+	}
+	for name, which := range map[string]string{"link": "link", "dangling": "dangling", "own link": "link", "file": "file"} {
+		refused(which, Check(at(name)))
+		_, err := CreateNamed(at(name))
+		refused(which, err)
+	}
+	_, err := CreateFolder(at("folder"), func(string) bool { return true })
+	refused("folder", err)
+
+	// It comes after it was looked for.
+	out, err := Create(at("late"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(os.WriteFile(at("late"), nil, 0o666), os.Chown(at("late"), other, other)); err != nil {
+		t.Fatal(err)
+	}
+	refused("late", out.Commit())
+
+	if err := Check(at("own")); err != nil {
+		t.Errorf("a link of this user's: %v", err)
+	}
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := Check(at("link")); err != nil {
+		t.Errorf("in a folder of this user's alone: %v", err)
+	}
+	if b, err := os.ReadFile(elsewhere); string(b) != "precious" || err != nil {
+		t.Errorf("the file that a link leads to holds %q, %v", b, err)
+	}
+}
