@@ -58,7 +58,7 @@ func (p *planner) bytes(s *Source) (image.Blob, error) {
 	case s.File == "":
 		return image.NewHostFile(host)
 	}
-	root, err := archive.Read(host, archive.Options{})
+	root, err := archive.Read(host, archive.Options{Temp: p.store.temp})
 	if err != nil {
 		return nil, err
 	}

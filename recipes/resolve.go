@@ -52,12 +52,13 @@ type store struct {
 	closure *storedb.Closure
 	system  string // the store path of what boots; empty if there is none
 	made    *made  // the system, if ingot made it
+	temp    string // the folder for what is too large for memory
 }
 
 // resolve finds all items of the store: those of the closures, those that are added,
 // and those of a system that ingot makes.
 func (r *Recipe) resolve(ctx context.Context, h Host) (*store, error) {
-	s := &store{}
+	s := &store{temp: h.Temp}
 	var err error
 	if s.flavour, err = storedb.ParseFlavour(r.Store.Flavour); err != nil {
 		return nil, err
@@ -71,7 +72,7 @@ func (r *Recipe) resolve(ctx context.Context, h Host) (*store, error) {
 		sources = append(sources, items)
 	}
 	for i, a := range r.Store.Add {
-		item, err := s.add(h, a)
+		item, err := s.add(a)
 		if err != nil {
 			return nil, r.src.wrap(fmt.Sprintf("store.add[%d].source", i), err)
 		}
@@ -167,11 +168,11 @@ func readItems(ctx context.Context, p Path, read func(string, io.Reader) ([]*sto
 }
 
 // add makes the item of a file or folder that joins the store.
-func (s *store) add(h Host, a Addition) (*storedb.Item, error) {
+func (s *store) add(a Addition) (*storedb.Item, error) {
 	var n *image.Node
 	var err error
 	if a.Unpack {
-		n, err = archive.Read(a.Source.Host, archive.Options{Strip: a.Strip, Temp: h.Temp})
+		n, err = archive.Read(a.Source.Host, archive.Options{Strip: a.Strip, Temp: s.temp})
 	} else {
 		n, err = image.Scan(a.Source.Host, image.ScanOptions{Canonical: true})
 	}

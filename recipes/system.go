@@ -75,7 +75,7 @@ func (r *Recipe) makeSystem(ctx context.Context, f storedb.Flavour, h Host, know
 		return nil, err
 	}
 	m.bin = m.program + "/bin"
-	sw, err := r.makeTools(ctx, f, m, known)
+	sw, err := r.makeTools(ctx, f, h, m, known)
 	if err != nil {
 		return nil, err
 	}

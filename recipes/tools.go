@@ -60,13 +60,13 @@ var debianArches = map[string]string{"x86_64": "amd64", "i686": "i386", "aarch64
 
 // makeTools makes the items of the recipe's tools. It returns the item whose bin has all
 // programs: the tools' own, and ingot's where a tool has not the same name.
-func (r *Recipe) makeTools(ctx context.Context, f storedb.Flavour, m *made, known [][]*storedb.Item) (sw string, err error) {
+func (r *Recipe) makeTools(ctx context.Context, f storedb.Flavour, h Host, m *made, known [][]*storedb.Item) (sw string, err error) {
 	s := r.System
 	if len(s.Tools) == 0 && len(s.OptionalTools) == 0 {
 		return m.program, nil
 	}
 	bin := image.NewDir(0o755)
-	o := tools.Options{Without: s.WithoutTools, Arch: debianArches[r.Arch]}
+	o := tools.Options{Without: s.WithoutTools, Arch: debianArches[r.Arch], Temp: h.Temp}
 	var references []string
 	for _, list := range []struct {
 		paths    Paths

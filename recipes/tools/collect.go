@@ -30,6 +30,7 @@ type Options struct {
 	Arch     string // the packages' architecture as Debian calls it: amd64; any if empty
 	Packages []Wanted
 	Without  []string // names of programs that are left out, with what they alone need
+	Temp     string   // folder for what packages hold and is too large for memory; /var/tmp if empty
 }
 
 // Set is what was collected.
@@ -65,6 +66,7 @@ type collector struct {
 	root     string
 	arch     string
 	without  []string
+	temp     string
 	dpkg     *dpkg
 	packages map[string]Package
 	todo     []program // whose needs are not met yet
@@ -79,7 +81,7 @@ type program struct {
 
 // Collect takes the packages, and what they need.
 func Collect(o Options) (*Set, error) {
-	c := &collector{root: cmp.Or(o.Root, "/"), arch: o.Arch, without: o.Without, packages: map[string]Package{}}
+	c := &collector{root: cmp.Or(o.Root, "/"), arch: o.Arch, without: o.Without, temp: o.Temp, packages: map[string]Package{}}
 	c.Tree = image.NewTree()
 	var err error
 	if c.dpkg, err = openDpkg(c.root); err != nil {
@@ -193,7 +195,7 @@ func differs(file, sum string) (bool, error) {
 
 // takeDeb takes the files of a package that is not installed.
 func (c *collector) takeDeb(w Wanted) error {
-	n, err := archive.Read(w.Name, archive.Options{})
+	n, err := archive.Read(w.Name, archive.Options{Temp: c.temp})
 	if os.IsNotExist(err) && w.Optional {
 		c.Missing = append(c.Missing, w.Name)
 		return nil
