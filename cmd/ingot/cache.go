@@ -149,16 +149,16 @@ const maxToken = 2048
 
 // readToken reads a token from a file that nobody else can read.
 func readToken(ctx context.Context, name string) (string, error) {
+	text, err := input.ReadFile(ctx, name, maxToken)
+	if err != nil {
+		return "", fmt.Errorf("cache serve: --upload-token-file: %w", err)
+	}
 	info, err := os.Stat(name)
 	if err != nil {
 		return "", fmt.Errorf("cache serve: --upload-token-file: %w", err)
 	}
 	if info.Mode().IsRegular() && info.Mode().Perm()&0o077 != 0 {
 		return "", fmt.Errorf("cache serve: --upload-token-file %s: others can read it (mode %04o): chmod 600 %[1]s", name, info.Mode().Perm())
-	}
-	text, err := input.ReadFile(ctx, name, maxToken)
-	if err != nil {
-		return "", fmt.Errorf("cache serve: --upload-token-file: %w", err)
 	}
 	t := strings.TrimSpace(string(text))
 	if !token.MatchString(t) {

@@ -51,6 +51,8 @@ func TestUsualKernel(t *testing.T) {
 	h, err := helper.Start(ctx, o)
 	must(t, err)
 	t.Cleanup(h.Kill)
+	// Linux gives a disk up after 30 seconds, which a busy host may take to sync its file.
+	ask(t, ctx, h, "for limit in /sys/block/*/queue/io_timeout; do echo 3600000 > $limit; done")
 	t.Run("9p", func(t *testing.T) { testNineP(t, ctx, h, shared, kept) })
 	for _, v := range volumes {
 		t.Run(v.label(), func(t *testing.T) { v.use(t, ctx, h) })
