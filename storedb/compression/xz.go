@@ -71,6 +71,7 @@ type xzReader struct {
 	block  *xzBlock   // nil between blocks
 	header []byte     // of a chunk, not yet given to lzma
 	left   int        // bytes of the chunk that follow it
+	unread int        // what the chunk still unpacks to
 	done   bool       // the last stream has ended
 
 	open []*xzBlock // whose contents have not all been given out
@@ -107,7 +108,7 @@ func (x *xzReader) Read(p []byte) (n int, err error) {
 				break
 			}
 		}
-		n, x.err = x.lzma.Read(p)
+		n, x.err = x.unpack(p)
 		if err := x.verify(p[:n]); err != nil {
 			return 0, x.fail(err)
 		}
@@ -119,6 +120,23 @@ func (x *xzReader) Read(p []byte) (n int, err error) {
 		x.err = errDamaged
 	}
 	return n, x.err
+}
+
+// unpack reads within one chunk, or the first byte of the next one. Package lzma takes what
+// is left of a chunk that unpacked to less for the header of another, which nobody has
+// looked at.
+func (x *xzReader) unpack(p []byte) (int, error) {
+	switch {
+	case x.unread > 0:
+		p = p[:min(len(p), x.unread)]
+	case x.left > 0:
+		return 0, fmt.Errorf("%w: %d bytes of a chunk stand behind its contents", errDamaged, x.left)
+	default:
+		p = p[:1]
+	}
+	n, err := x.lzma.Read(p)
+	x.unread -= n
+	return n, err
 }
 
 func (x *xzReader) fail(err error) error {
@@ -240,22 +258,24 @@ func (x *xzReader) begin(b *xzBlock, control byte) error {
 	case control >= chunkLZMA:
 		size = 5
 	}
-	x.header = append(make([]byte, 0, 6), control)[:size]
-	if _, err := io.ReadFull(x.in, x.header[1:]); err != nil {
+	h := append(make([]byte, 0, 6), control)[:size]
+	if _, err := io.ReadFull(x.in, h[1:]); err != nil {
 		return err
 	}
-	unpacked := int(binary.BigEndian.Uint16(x.header[1:])) + 1
-	x.left = unpacked
+	unpacked := int(binary.BigEndian.Uint16(h[1:])) + 1
+	left := unpacked
 	if control >= chunkLZMA {
 		unpacked += int(control&0x1f) << 16
-		x.left = int(binary.BigEndian.Uint16(x.header[3:])) + 1
+		left = int(binary.BigEndian.Uint16(h[3:])) + 1
 	}
 	if control >= chunkLZMAProps {
 		// LZMA has more, and package lzma would take 6 MiB for each chunk that says so.
-		if lc, lp := x.header[5]%9, x.header[5]/9%5; lc+lp > maxLiteralBits {
+		if lc, lp := h[5]%9, h[5]/9%5; lc+lp > maxLiteralBits {
 			return fmt.Errorf("%w: literals have %d bits of context; LZMA2 has at most %d", errDamaged, lc+lp, maxLiteralBits)
 		}
 	}
+	// Package lzma reads on after an error: it gets no header that was refused.
+	x.header, x.left, x.unread = h, left, unpacked
 	b.packed += int64(size + x.left)
 	b.unpacked += int64(unpacked)
 	return b.within()
