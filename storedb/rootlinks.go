@@ -122,12 +122,16 @@ func (l *linkDir) offer(dir int, name string, hash Hash, ino uint64) (taken bool
 // it was replaced.
 func (l *linkDir) share(dir *rootDir, name string, n *image.Node, hash Hash, ino uint64) (bool, error) {
 	for range 2 { // the second time, if another puts its own there meanwhile
-		if same, err := l.is(hash, ino); same || err != nil {
-			return false, err
-		}
-		replaced, spent, err := l.replace(dir, name, n, hash)
-		if replaced || spent || err != nil {
-			return replaced, err
+		// What is not there now may be the next moment, with the inode ino: to ask for the
+		// two apart would replace a file by itself.
+		if l.names.get(hash).state != linkAbsent {
+			if same, err := l.is(hash, ino); same || err != nil {
+				return false, err
+			}
+			replaced, spent, err := l.replace(dir, name, n, hash)
+			if replaced || spent || err != nil {
+				return replaced, err
+			}
 		}
 		if taken, err := l.offer(dir.fd, name, hash, ino); !taken || err != nil {
 			return false, err

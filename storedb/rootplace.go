@@ -164,8 +164,10 @@ func (w *settleWorker) hash(s *settled, n *image.Node) (hash Hash, err error) {
 		return hash, s.fail("fstat", err)
 	}
 	err = file.CheckStat(&s.st)
-	if err != nil && s.st.Nlink > 1 && s.st.Size == n.Size() && s.st.Mtim == storeTimes[1] {
-		return hash, nil // we have settled it under another name since
+	// We may have settled it under another name since. That this one is its only name now
+	// says nothing: the others may have been replaced.
+	if err != nil && !w.leave && s.st.Size == n.Size() && s.st.Mtim == storeTimes[1] {
+		return hash, nil
 	}
 	return hash, err
 }
