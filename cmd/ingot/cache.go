@@ -72,8 +72,8 @@ What is there is not replaced by something else.`,
 	f.IntVar(&s.uploads, "uploads", cache.DefaultUploads, "how many files may be on their way at a time")
 	f.BoolVar(&s.readOnly, "read-only", false, "take no uploads; the default")
 	f.StringVar(&s.flavour, "flavour", "nix", "nix or guix")
-	c.MarkFlagsMutuallyExclusive("read-only", "netrc")
-	c.MarkFlagsMutuallyExclusive("read-only", "upload-token-file")
+	exclusive(c, "read-only", "netrc")
+	exclusive(c, "read-only", "upload-token-file")
 	return c
 }
 

@@ -63,7 +63,7 @@ Several disks, each as NAME=RECIPE or NAME=IMAGE, are served under their names.`
 	f.StringVar(&s.export, "export", "", "`NAME` under which clients find the disk; none if left out")
 	f.BoolVar(&s.once, "once", false, "end when the last client has gone, once there was one")
 	f.BoolVarP(&s.quiet, "quiet", "q", false, "say nothing but errors and the address")
-	c.MarkFlagsMutuallyExclusive("writable", "cow")
+	exclusive(c, "writable", "cow")
 	return c
 }
 

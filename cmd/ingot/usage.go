@@ -50,6 +50,22 @@ func emptyFlag(c *cobra.Command) (err error) {
 	return err
 }
 
+// exclusive has a command refuse two flags that contradict each other, as every mistake on
+// its line is refused: cobra's own refusal is in other words, and of another status.
+func exclusive(c *cobra.Command, one, other string) {
+	c.MarkFlagsMutuallyExclusive(one, other) // by which a shell completes only one of them
+	check := c.Args
+	c.Args = func(c *cobra.Command, args []string) error {
+		if err := check(c, args); err != nil {
+			return err
+		}
+		if f := c.Flags(); f.Changed(one) && f.Changed(other) {
+			return fmt.Errorf("--%s and --%s exclude each other: give one of the two", one, other)
+		}
+		return nil
+	}
+}
+
 // usageHint shows what a command's line looks like.
 func usageHint(c *cobra.Command) string {
 	if !c.HasParent() {
