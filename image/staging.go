@@ -228,13 +228,20 @@ func sweep(parent *os.File, name string) {
 	_ = s.remove()
 }
 
-// giveBack gives what was under way to be replaced its name again, if nothing has it.
+// giveBack gives what was under way to be replaced its name again, if nothing has it. A
+// guest that writes to the folder around this one may have made all of it: a link in the
+// place of the old folder would have files move here from wherever it leads.
 func (s *Staging) giveBack() {
-	entries, _ := os.ReadDir(s.Path(stagingOld)) // mostly there is none
-	for _, e := range entries {
+	old, err := openFolder(int(s.dir.Fd()), stagingOld, s.Path(stagingOld))
+	if err != nil {
+		return // mostly there is none
+	}
+	defer old.Close()
+	names, _ := old.Readdirnames(-1)
+	for _, name := range names {
 		var st unix.Stat_t
-		if unix.Fstatat(int(s.parent.Fd()), e.Name(), &st, unix.AT_SYMLINK_NOFOLLOW) == unix.ENOENT {
-			_ = unix.Renameat(int(s.dir.Fd()), filepath.Join(stagingOld, e.Name()), int(s.parent.Fd()), e.Name())
+		if unix.Fstatat(int(s.parent.Fd()), name, &st, unix.AT_SYMLINK_NOFOLLOW) == unix.ENOENT {
+			_ = unix.Renameat(int(old.Fd()), name, int(s.parent.Fd()), name)
 		}
 	}
 }

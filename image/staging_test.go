@@ -124,6 +124,22 @@ func TestSweepGivesBack(t *testing.T) {
 	}
 }
 
+// TestSweepFollowsNoLink has a guest with a shared folder make a Staging there whose old
+// folder is a link: nothing moves from where it leads.
+func TestSweepFollowsNoLink(t *testing.T) {
+	dir, outside := t.TempDir(), t.TempDir()
+	writeFile(t, filepath.Join(outside, "file"), []byte("outside"))
+	left := abandon(t, dir)
+	if err := os.Symlink(outside, left.Path(stagingOld)); err != nil {
+		t.Fatal(err)
+	}
+	Sweep(dir)
+	want(t, filepath.Join(outside, "file"), "outside")
+	if got := entries(t, dir); len(got) > 0 {
+		t.Errorf("there are %q; want nothing", got)
+	}
+}
+
 // TestFolderInTwo replaces a folder as file systems do that cannot exchange two names.
 func TestFolderInTwo(t *testing.T) {
 	dir := t.TempDir()
