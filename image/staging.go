@@ -166,6 +166,10 @@ func (s *Staging) Close() error {
 }
 
 // remove removes the folder, the lock's file last: what fails can be tried again.
+//
+// NFS and FUSE keep a name in the folder for a file that is removed while it is open, and
+// then the folder cannot go. So the lock is closed first; a sweep that takes it in between
+// finishes the work.
 func (s *Staging) remove() error {
 	var st unix.Stat_t
 	if err := unix.Fstat(int(s.dir.Fd()), &st); err != nil {
@@ -174,6 +178,7 @@ func (s *Staging) remove() error {
 	if err := removeAllIn(s.dir, st.Dev, stagingLock); err != nil {
 		return err
 	}
+	s.lock.Close()
 	if err := unix.Unlinkat(int(s.dir.Fd()), stagingLock, 0); err != nil && err != unix.ENOENT {
 		return err
 	}

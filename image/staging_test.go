@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -94,6 +95,28 @@ func TestSweep(t *testing.T) {
 		}
 	}
 	want(t, filepath.Join(outside, "file"), "outside")
+}
+
+// TestStagingRemoved: when the folder goes, nothing that was in it is open. NFS and FUSE
+// keep a name for such a file, so that the folder would stay.
+func TestStagingRemoved(t *testing.T) {
+	s, err := NewStaging(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.close()
+	if err := s.remove(); err != nil {
+		t.Fatal(err)
+	}
+	links, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Skipf("no /proc: %v", err)
+	}
+	for _, l := range links {
+		if open, _ := os.Readlink("/proc/self/fd/" + l.Name()); strings.HasPrefix(open, s.Path("")+"/") {
+			t.Errorf("%s is open", open)
+		}
+	}
 }
 
 // TestSweepGivesBack: where two names cannot be exchanged, a process can be killed when
