@@ -271,19 +271,15 @@ func lacksTmpfile(err error) bool {
 	return errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.EISDIR) || errors.Is(err, unix.EINVAL)
 }
 
-// stagedName is what a file of an Output is called in its Staging.
-const stagedName = "file"
-
 func (o *Output) createHidden() error {
 	if err := o.stage(); err != nil {
 		return err
 	}
-	fd, err := unix.Openat(int(o.staging.dir.Fd()), stagedName, unix.O_CREAT|unix.O_EXCL|unix.O_RDWR|unix.O_CLOEXEC, 0o666)
+	f, err := o.staging.create(0o666, o.target) // errors name what the caller named
 	if err != nil {
-		err = &os.PathError{Op: "create", Path: o.staging.Path(stagedName), Err: err}
 		return errors.Join(err, o.unstage())
 	}
-	o.File, o.staged = os.NewFile(uintptr(fd), o.target), stagedName // errors name what the caller named
+	o.File, o.staged = f, stagedName
 	return nil
 }
 

@@ -31,6 +31,8 @@ const (
 	// stagingOld is the folder of a Staging for what has given way to an output that has
 	// not got its name yet: it gets its own back if the process is killed in between.
 	stagingOld = "old"
+	// stagedName is what a file of an Output or a Scratch is called in its Staging.
+	stagedName = "file"
 	// mostStagings bounds how many names are tried.
 	mostStagings = 10_000
 )
@@ -136,6 +138,15 @@ func (s *Staging) close() {
 
 // Path returns where something in the folder is.
 func (s *Staging) Path(name string) string { return filepath.Join(s.path, name) }
+
+// create makes the file of an Output or a Scratch, which errors call as.
+func (s *Staging) create(perm uint32, as string) (*os.File, error) {
+	fd, err := unix.Openat(int(s.dir.Fd()), stagedName, unix.O_CREAT|unix.O_EXCL|unix.O_RDWR|unix.O_CLOEXEC, perm)
+	if err != nil {
+		return nil, &os.PathError{Op: "create", Path: s.Path(stagedName), Err: err}
+	}
+	return os.NewFile(uintptr(fd), as), nil
+}
 
 // Holds says whether the folder still has its name, and something in it is still the open
 // file f. It is for a folder that lies where others can write: they may have moved it.

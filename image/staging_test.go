@@ -453,7 +453,11 @@ func TestAdopt(t *testing.T) {
 // TestScratchNamed is for file systems without O_TMPFILE.
 func TestScratchNamed(t *testing.T) {
 	dir := t.TempDir()
-	s, err := namedScratch(dir)
+	staging, err := NewStaging(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := namedScratch(staging, dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -463,6 +467,40 @@ func TestScratchNamed(t *testing.T) {
 	}
 	if _, err := s.WriteString("text"); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestScratchKept: a file whose Staging cannot go at once, as on NFS and FUSE, which keep a
+// name in it as long as the file is open. Here a mount keeps it.
+func TestScratchKept(t *testing.T) {
+	dir := t.TempDir()
+	staging, err := NewStaging(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mount := staging.Path("mount")
+	if err := os.Mkdir(mount, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Mount("none", mount, "tmpfs", 0, "size=64k"); err != nil {
+		staging.Close()
+		t.Skipf("to mount takes root: %v", err)
+	}
+	s, err := namedScratch(staging, dir)
+	if err == nil {
+		_, err = s.WriteString("text")
+	}
+	if err := unix.Unmount(mount, 0); err != nil {
+		t.Fatal(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	if got := entries(t, dir); len(got) > 0 {
+		t.Errorf("a scratch file leaves %q", got)
 	}
 }
 
