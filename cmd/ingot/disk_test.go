@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -14,19 +13,15 @@ import (
 	"testing"
 	"time"
 
+	"ingot/tests/fstest"
 	"ingot/tests/testenv"
 )
 
 // qcow2That makes a qcow2 file of 1 MiB with qemu-img's options.
 func qcow2That(t *testing.T, path string, options ...string) string {
 	t.Helper()
-	if _, err := exec.LookPath("qemu-img"); err != nil {
-		testenv.Missing(t, "qemu-img is missing: tests/setup/debian brings it")
-	}
 	args := append(append([]string{"create", "-q", "-f", "qcow2"}, options...), path, "1M")
-	if out, err := exec.Command("qemu-img", args...).CombinedOutput(); err != nil {
-		t.Fatalf("qemu-img: %v\n%s", err, out)
-	}
+	fstest.Run(t, fstest.Judge(t, "qemu-img", "qemu-utils"), args...)
 	return path
 }
 

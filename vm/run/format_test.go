@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -12,7 +11,7 @@ import (
 	"ingot/image"
 	"ingot/image/diskfile"
 	"ingot/image/qcow2"
-	"ingot/tests/testenv"
+	"ingot/tests/fstest"
 	"ingot/vm"
 )
 
@@ -20,13 +19,8 @@ import (
 // begin like it just as well.
 func evil(t *testing.T, path string, options ...string) {
 	t.Helper()
-	if _, err := exec.LookPath("qemu-img"); err != nil {
-		testenv.Missing(t, "qemu-img is missing: tests/setup/debian brings it")
-	}
 	args := append(append([]string{"create", "-q", "-f", "qcow2"}, options...), path, "1M")
-	if out, err := exec.Command("qemu-img", args...).CombinedOutput(); err != nil {
-		t.Fatalf("qemu-img: %v\n%s", err, out)
-	}
+	fstest.Run(t, fstest.Judge(t, "qemu-img", "qemu-utils"), args...)
 }
 
 // TestReferences: an image that names a file of the host is refused with that name before
