@@ -46,11 +46,8 @@ func Load(name string, set []string) (*Recipe, error) {
 	return Parse(name, filepath.Dir(name), text, set)
 }
 
-// maxText is the most that a text of a person's is long. A disk image that somebody took
-// for a recipe is not read to its end.
-const maxText = MaxText
-
-// MaxText is the most bytes that a recipe, or another text of a person's, may have.
+// MaxText is the most bytes that a recipe, or another text of a person's, may have. A disk
+// image that somebody took for a recipe is not read to its end.
 const MaxText = 16 << 20
 
 // ReadText reads a file that somebody has written: a recipe, a script.
@@ -68,9 +65,9 @@ func ReadStream(ctx context.Context, name string) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxText+1))
-	if err == nil && len(text) > maxText {
-		err = fmt.Errorf("%s: is longer than %s, and no text to read", name, partition.FormatBytes(maxText))
+	text, err := io.ReadAll(io.LimitReader(f, MaxText+1))
+	if err == nil && len(text) > MaxText {
+		err = fmt.Errorf("%s: is longer than %s, and no text to read", name, partition.FormatBytes(MaxText))
 	}
 	return text, err
 }

@@ -195,10 +195,8 @@ func CheckFolder(dir string) error {
 
 // emitFolder writes the files, and a signature beside each if the recipe has it so.
 func (p *Plan) emitFolder(ctx context.Context, dir string, o EmitOptions) (*Manifest, error) {
-	if p.signer != nil {
-		if o.NoManifest {
-			return nil, fmt.Errorf("%s: signed files come with a manifest: the signatures bind no names, the manifest does", dir)
-		}
+	if p.signer != nil && o.NoManifest {
+		return nil, fmt.Errorf("%s: signed files come with a manifest: the signatures bind no names, the manifest does", dir)
 	}
 	if p.digests != nil {
 		if _, err := p.digests.take(ctx); err != nil {
