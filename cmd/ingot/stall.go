@@ -27,35 +27,18 @@ const (
 // stallFlag is the flag --stall-timeout.
 const stallFlag = "stall-timeout"
 
-// stallTimeout is the flag's value: a duration longer than nothing.
-type stallTimeout time.Duration
-
-var _ pflag.Value = (*stallTimeout)(nil)
-
-func (s *stallTimeout) String() string { return time.Duration(*s).String() }
-func (s *stallTimeout) Type() string   { return "DURATION" }
-func (s *stallTimeout) Set(text string) error {
-	d, err := time.ParseDuration(text)
-	if err == nil && d <= 0 {
-		err = errors.New("must be longer than 0")
-	}
-	*s = stallTimeout(d)
-	return err
-}
-
 // addStall adds the flag to a verb that may fetch from binary caches, unless it has it.
 func addStall(f *pflag.FlagSet) {
 	if f.Lookup(stallFlag) == nil {
-		d := stallTimeout(defaultStall)
-		f.Var(&d, stallFlag, fmt.Sprintf("give up on a binary cache after `DURATION` in which less than %d KiB came", stallBytes>>10))
+		addTimeout(f, new(time.Duration), stallFlag, defaultStall, false, fmt.Sprintf("give up on a binary cache after `DURATION` in which less than %d KiB came", stallBytes>>10))
 	}
 }
 
 // stallOf is what the flag says, where there is one.
 func stallOf(f *pflag.FlagSet) time.Duration {
 	if f != nil && f.Lookup(stallFlag) != nil {
-		if d, ok := f.Lookup(stallFlag).Value.(*stallTimeout); ok {
-			return time.Duration(*d)
+		if t, ok := f.Lookup(stallFlag).Value.(timeFlag); ok {
+			return *t.to
 		}
 	}
 	return defaultStall
