@@ -55,7 +55,10 @@ ingot makes a token for this run and writes it where nix copy finds it; with
 token or as a password.
 
 What is uploaded is checked as what is fetched: sizes and hashes of files and NARs.
-What is there is not replaced by something else.`,
+What is there is not replaced by something else. --max-upload holds for a NAR as it is
+sent, and as it is unpacked.
+
+Clients reach the cache by an address of this machine, or by a name that --host gives.`,
 		Example: `  ingot cache serve paths --netrc netrc
   nix copy --option netrc-file $PWD/netrc --to http://127.0.0.1:9000 /nix/store/…-hello
   ingot run --cache paths --unsigned --path /nix/store/…-hello --run /nix/store/…-hello/bin/hello
@@ -65,11 +68,11 @@ What is there is not replaced by something else.`,
 	}
 	f := c.Flags()
 	f.StringVar(&s.listen, "listen", "127.0.0.1:9000", "`ADDRESS:PORT` to listen at; any free port if PORT is 0")
-	f.StringArrayVar(&s.hosts, "host", nil, "a `NAME` of this machine that clients use, beside its addresses; may be repeated")
-	f.StringVar(&s.netrc, "netrc", "", "take uploads, and write their token to `FILE` for nix copy --option netrc-file")
+	f.StringArrayVar(&s.hosts, "host", nil, "another `NAME` that clients use; may be repeated")
+	f.StringVar(&s.netrc, "netrc", "", "take uploads, and write their token to `FILE`")
 	f.StringVar(&s.tokenFile, "upload-token-file", "", "take uploads with the token in `FILE`")
-	f.StringVar(&s.maxUpload, "max-upload", "16G", "the `SIZE` that a NAR may have, compressed or not")
-	f.IntVar(&s.uploads, "uploads", cache.DefaultUploads, "how many files may be on their way at a time")
+	f.StringVar(&s.maxUpload, "max-upload", "16G", "the `SIZE` that a NAR may have")
+	f.IntVar(&s.uploads, "uploads", cache.DefaultUploads, "at most `NUMBER` uploads at a time")
 	f.BoolVar(&s.readOnly, "read-only", false, "take no uploads; the default")
 	f.StringVar(&s.flavour, "flavour", "nix", "nix or guix")
 	exclusive(c, "read-only", "netrc")

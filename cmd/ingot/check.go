@@ -47,7 +47,9 @@ first is named and the others are counted.
 
 The image, and the root, need not be trusted: of a database, only tables that Nix and
 Guix make are read, none of its own SQL is run, and one that takes more work or memory
-than its size explains is given up.
+than its size explains is given up. Of an image's store, 8 times as many bytes are
+hashed as the image holds, or 16GiB if that is more, since holes in files are zeros that
+take no space; --max-size moves that limit.
 
 The exit status is 0 if nothing is wrong, 1 if something was found, and 2 or more
 if it could not be checked.`,
@@ -69,8 +71,8 @@ if it could not be checked.`,
 	f.StringVar(&o.root, "root", "", "`DIR` that is the root of the system to check")
 	f.StringVar(&o.flavour, "flavour", "", "nix or guix; each that is there if left out")
 	f.BoolVar(&o.noContents, "no-contents", false, "do not read what the items hold: metadata and database only")
-	f.StringVar(&o.maxDatabase, "max-database", "4GiB", "`SIZE` that the database of an image may have at most")
-	o.limit.add(f, "hash stores of images up to this `SIZE`, where holes are zeros; if left out, 8 times what the image holds, or 16GiB")
+	f.StringVar(&o.maxDatabase, "max-database", "4GiB", "image: database up to `SIZE`")
+	o.limit.add(f, "image: hash up to `SIZE`. Default: 8 times data")
 	f.BoolVar(&o.json, "json", false, "print the report as JSON")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "print findings and errors only")
 	return c

@@ -45,8 +45,9 @@ The format follows from the output's name, or --as says it. The same disk always
 the same bytes; a UUID that the format asks for is derived from the disk's table. The
 output - is standard output.
 
-Archives and pipes have no holes: where an image has far more of them than data, nothing
-is written unless --max-size allows it.`,
+Archives and pipes have no holes: where they would get more than 8 times what the source
+holds, and more than 16GiB of files or 16TiB of a disk, nothing is written unless
+--max-size allows it.`,
 		Example: `  ingot convert web.qcow2 -o web.vdi
   ingot convert web.yaml -o web.vhd
   ingot convert web.qcow2 -o - --as tar | tar tv
@@ -66,7 +67,7 @@ is written unless --max-size allows it.`,
 	f.StringVar(&o.compression.Type, "compress", "", "qcow2: compress it, by `zlib`, which every QEMU reads, or zstd, which is quicker")
 	f.Lookup("compress").NoOptDefVal = "zlib"
 	f.IntVar(&o.compression.Level, "level", 0, "qcow2: the `LEVEL` of --compress: 1 to 9 of zlib, 1 to 22 of zstd; 6 and 3 if left out")
-	o.limit.add(f, "tar, docker, -o -: the `SIZE` that what is written may have, where holes are zeros; if left out, 8 times what the source holds, or 16GiB of files, or 16TiB of a disk")
+	o.limit.add(f, "write up to `SIZE`. Default: 8 times the data")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "say nothing but errors")
 	f.StringArrayVar(&r.set, "set", nil, "override a key of the recipe: `key=value`, may be repeated")
 	return c

@@ -63,6 +63,10 @@ and --store shows a closure at /nix/store or /gnu/store with its database; what 
 written there is forgotten. --recipe has the command run with the kernel and the store
 of a recipe that nobody has to build for it.
 
+What --xchg, --output and a copied --shared bring back has 2,000,000 files and folders
+at most, and 16GiB, or as much as --memory if that is more: --output-files and
+--output-limit move that, for each of the three.
+
 A --disk is a qcow2 if its name ends in .qcow2 and else raw, unless FILE:qcow2 or
 FILE:raw says it; :ro goes before or after that. Its bytes, which are the guest's, do
 not count.`,
@@ -119,8 +123,8 @@ func (x *execFlags) add(c *cobra.Command) {
 	f.StringVar(&x.shared, "shared", "", "`DIR` of this machine that the guest has at /tmp/shared, to read and to write")
 	f.StringVar(&x.xchg, "xchg", "", "`DIR` whose files are copied to /tmp/xchg before, and which gets back what is there afterwards")
 	f.StringVarP(&x.output, "output", "o", "", "`FILE` that gets the one file that the command leaves in /tmp/xchg; a folder, or a name that ends in /, gets all")
-	f.StringVar(&x.limit, "output-limit", "", "the `SIZE` that results may have. Default: 16GiB, or --memory if larger")
-	f.Int64Var(&x.files, "output-files", agent.DefaultFiles, "the `NUMBER` of files and folders that results may have")
+	f.StringVar(&x.limit, "output-limit", "", "results: up to `SIZE`. Default: 16GiB or --memory")
+	f.Int64Var(&x.files, "output-files", agent.DefaultFiles, "results: up to `NUMBER` files")
 	f.StringArrayVar(&x.disks, "disk", nil, "`FILE` or block device that the guest has as a disk; with :ro at its end, writes are discarded; may be repeated")
 	f.StringArrayVar(&x.newDisks, "new-disk", nil, "`FILE:SIZE`: make an empty disk first, qcow2 if that is how FILE ends; it stays if the command succeeds; may be repeated")
 	f.StringVar(&x.kernel, "kernel", cmp.Or(os.Getenv("INGOT_KERNEL"), "/"), "`PATH` of a kernel: a folder with boot/vmlinuz-* and lib/modules, a system or a kernel in a store, or a file")

@@ -66,4 +66,4 @@ func (t timeFlag) String() string {
 	return t.to.String()
 }
 
-func (timeFlag) Type() string { return "duration" }
+func (timeFlag) Type() string { return "DURATION" }

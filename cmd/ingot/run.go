@@ -120,7 +120,7 @@ func (r *runFlags) add(c *cobra.Command) {
 	f.BoolVar(&r.keep, "keep", false, "the same as --disk-image NAME.qcow2, in this folder")
 	f.StringVar(&r.diskSize, "disk-size", "", "the disk's size, if more than it has")
 	f.StringArrayVar(&r.empty, "empty-disk", nil, "a further disk: its `SIZE`, and SIZE:ext4, SIZE:fat or SIZE:swap for one with a file system, SIZE:ext4:LABEL with a label; may be repeated")
-	f.StringSliceVar(&r.forwards, "forward", nil, "forward a port of this machine: `[tcp:|udp:][ADDRESS:]PORT:GUESTPORT`, or :PORT-:GUESTPORT; or let the guest reach one: guest:10.0.2.100:80-127.0.0.1:8080; may be repeated")
+	f.StringSliceVar(&r.forwards, "forward", nil, "forward a `PORT` of this machine: [tcp:|udp:][ADDRESS:]PORT:GUESTPORT, or :PORT-:GUESTPORT; or let the guest reach one: guest:10.0.2.100:80-127.0.0.1:8080; may be repeated")
 	f.BoolVar(&r.restrict, "restrict-network", false, "the guest reaches nothing but what is forwarded")
 	f.BoolVar(&r.noNetwork, "no-network", false, "no network card")
 	f.StringArrayVar(&r.vlans, "vlan", nil, "a network card on the network `N=SOCKET` of a switch that speaks QEMU's stream framing, with the address 192.168.N.M; may be repeated")

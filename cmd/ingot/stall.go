@@ -30,7 +30,7 @@ const stallFlag = "stall-timeout"
 // addStall adds the flag to a verb that may fetch from binary caches, unless it has it.
 func addStall(f *pflag.FlagSet) {
 	if f.Lookup(stallFlag) == nil {
-		addTimeout(f, new(time.Duration), stallFlag, defaultStall, false, fmt.Sprintf("give up on a binary cache after `DURATION` in which less than %d KiB came", stallBytes>>10))
+		addTimeout(f, new(time.Duration), stallFlag, defaultStall, false, "give up on slow caches")
 	}
 }
 

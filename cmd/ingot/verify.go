@@ -26,7 +26,8 @@ func newVerify() *cobra.Command {
 		Short: "compare an image with what its recipe gives, byte by byte",
 		Long: `Compare an image with what its recipe gives now, byte by byte, and say whose bytes
 differ. It is an image (qcow2 if its name ends so, else raw, or what IMAGE:qcow2 or
-IMAGE:raw says), an ISO, or a folder to boot by network. The exit status is 0 if none do, and 6 if any does.
+IMAGE:raw says), an ISO, or a folder to boot by network. The exit status is 0 if none
+do, and 6 if any does.
 
 The format is told as build does it: by the recipe, by --format, or by the name's .iso.`,
 		Example: `  ingot verify web.yaml web.qcow2

@@ -58,8 +58,8 @@ The exit status is 0 if all is as signed, and 6 if it is not.`,
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&trust, "trust", "", "the `FILE` with the trusted certificate, in PEM (iPXE's TRUST=)")
-	f.StringVar(&builtIn, "cert", "", "a `FILE` with certificates that iPXE was built with (CERT=)")
+	f.StringVar(&trust, "trust", "", "`FILE` of the trusted certificate, PEM (TRUST=)")
+	f.StringVar(&builtIn, "cert", "", "`FILE` of certificates built into iPXE (CERT=)")
 	f.BoolVar(&v.AnyOCSP, "any-ocsp", false, "take certificates that name an OCSP server")
 	return c
 }

@@ -24,6 +24,6 @@ func newVersion() *cobra.Command {
 			return err
 		},
 	}
-	c.Flags().BoolVar(&all, "licenses", false, "print the licences and notices of all parts, the C library's too")
+	c.Flags().BoolVar(&all, "licenses", false, "print the licences and notices of all parts")
 	return c
 }
