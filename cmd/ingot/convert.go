@@ -70,6 +70,7 @@ holds, and more than 16GiB of files or 16TiB of a disk, nothing is written unles
 	o.limit.add(f, "write up to `SIZE`. Default: 8 times the data")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "say nothing but errors")
 	f.StringArrayVar(&r.set, "set", nil, "override a key of the recipe: `key=value`, may be repeated")
+	addStall(f)
 	return c
 }
 

@@ -59,6 +59,7 @@ machine before it. It ends when the last machine has ended, or by Ctrl-C.`,
 	f.BoolVar(&n.listen, "listen", false, "let further machines in, that ingot run --vlan N starts")
 	f.BoolVar(&n.printHosts, "print-hosts", false, "print addresses and names as /etc/hosts has them, and start nothing")
 	f.StringArrayVar(&n.set, "set", nil, "override a key of all recipes: `key=value`, may be repeated")
+	addStall(f)
 	f.BoolVar(&n.print, "print", false, "print the file, as a start for one's own, and start nothing")
 	f.BoolVar(&n.dryRun, "dry-run", false, "print QEMU's command lines, and start nothing")
 	c.AddCommand(newNetworkLink(), newNetworkStatus())

@@ -187,3 +187,14 @@ func TestStalledServers(t *testing.T) {
 		}
 	}
 }
+
+// TestStallFlag: every verb that takes a recipe, whose closure a cache may have, or a --cache
+// says how long it waits for one.
+func TestStallFlag(t *testing.T) {
+	for _, c := range newRoot().Commands() {
+		may := c.Flags().Lookup("set") != nil || c.Flags().Lookup("cache") != nil
+		if has := c.Flags().Lookup(stallFlag) != nil; has != may {
+			t.Errorf("%s has --%s: %v; want %v", c.Name(), stallFlag, has, may)
+		}
+	}
+}
