@@ -63,8 +63,9 @@
 //
 // A host that can read the guest's memory may ask for large files of the guest's tmpfs
 // to stay there ([Get].Memory): the stream then tells the places of their pages, which
-// stay mapped until the host has copied them. The guest says so if its kernel moved any
-// of them meanwhile, and the host asks again in the usual way.
+// stay mapped until the host has copied them. Only the last piece of a file has less than
+// a page. The guest says so if its kernel moved any of them meanwhile, and the host asks
+// again in the usual way.
 //
 // # Modules
 //

@@ -35,6 +35,9 @@ const (
 
 	// worthLending is the least size of a file for which it pays.
 	worthLending = 256 << 10
+	// leastRun is the smallest page that a guest can have. Only a file's last run may have
+	// less: each byte between two holes would take a block of the host's disk.
+	leastRun = 4 << 10
 	// collectPiece is how much is read from memory at once.
 	collectPiece = 1 << 20
 )
@@ -75,6 +78,7 @@ func (u *unpacker) collect(f *os.File, name, size string, in io.Reader) error {
 		return err
 	}
 	var at int64
+	crumb := false // the run before was less than a page
 	buf := make([]byte, collectPiece)
 	for {
 		var word [runSize]byte
@@ -91,6 +95,10 @@ func (u *unpacker) collect(f *os.File, name, size string, in io.Reader) error {
 			if err := u.budget.borrow(name, r.Length, u.options.Memory.Size()); err != nil {
 				return err
 			}
+			if crumb {
+				return fmt.Errorf("tar stream: %.200q: a run of less than %d bytes is not the last", name, leastRun)
+			}
+			crumb = r.Length < leastRun
 			if err := u.read(f, at, r, buf); err != nil {
 				return fmt.Errorf("%.200q: %w", name, err)
 			}

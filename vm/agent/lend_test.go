@@ -94,6 +94,7 @@ func TestLentRefused(t *testing.T) {
 		"below":     {"10", []Run{{-2, 10}}, false, "a run of 10 bytes"},
 		"outside":   {"900", []Run{{200, 900}}, false, "memory of the guest"},
 		"all twice": {"1800", []Run{{0, 900}, {0, 900}}, false, "some of it comes twice"},
+		"crumbs":    {"8193", []Run{{0, 1}, {HoleAddress, 8191}, {1, 1}}, false, "a run of less than 4096 bytes is not the last"},
 	} {
 		var body []byte
 		for _, r := range test.runs {
