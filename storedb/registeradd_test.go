@@ -67,10 +67,29 @@ func writeDir(t testing.TB, n *image.Node) string {
 // TestRegisterHardLinked shares files in place, some of which are one file already,
 // with a time and a mode that are not a store's.
 func TestRegisterHardLinked(t *testing.T) {
+	for _, others := range []int{0, 300} { // more than are worth reading for twelve files
+		t.Run(fmt.Sprint(others, " others"), func(t *testing.T) { testRegisterHardLinked(t, others) })
+	}
+}
+
+// testRegisterHardLinked does so in a store whose .links has the names of other files.
+func testRegisterHardLinked(t *testing.T, others int) {
 	root := newRoot(t)
 	store := filepath.Join(root, "nix/store")
 	if err := os.MkdirAll(store, 0o755); err != nil {
 		t.Fatal(err)
+	}
+	if others > 0 {
+		links := image.NewDir(0o755)
+		for i := range others {
+			n := image.NewFile(0o444, image.Bytes(fmt.Sprint("other ", i)))
+			hash, _, err := HashNAR(n)
+			if err != nil {
+				t.Fatal(err)
+			}
+			links.Add(hash.Base32(), n)
+		}
+		checkout(t, &image.Tree{Root: links}, filepath.Join(store, ".links"))
 	}
 	large, small := strings.Repeat("x", 2<<20), "small"
 	first := ""
@@ -164,8 +183,8 @@ func TestRegisterHardLinked(t *testing.T) {
 	if err != nil || info.ModTime().Unix() != 1 || info.Mode() != 0o555 {
 		t.Errorf("%v, %v", info, err)
 	}
-	if links, _ := os.ReadDir(filepath.Join(store, ".links")); len(links) != 6 {
-		t.Errorf(".links has %d names; want 6", len(links))
+	if links, _ := os.ReadDir(filepath.Join(store, ".links")); len(links) != 6+others {
+		t.Errorf(".links has %d names; want %d", len(links), 6+others)
 	}
 }
 
@@ -277,4 +296,46 @@ func withoutLinksTime(listing string) string {
 		}
 	}
 	return strings.Join(lines, "\n")
+}
+
+// TestShareWithItself has the file itself in .links, put there after it was looked for.
+func TestShareWithItself(t *testing.T) {
+	n := image.NewFile(0o444, image.Bytes("small"))
+	hash, _, err := HashNAR(n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	store := t.TempDir()
+	tree := image.NewDir(0o755)
+	tree.Add("file", n)
+	checkout(t, &image.Tree{Root: tree}, store)
+	dir, err := openRoot(store, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dir.close()
+	temp, err := dir.make("temp", 0o755, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer temp.close()
+	links, err := dir.openLinks(Nix, temp, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer links.dir.close()
+	st, err := dir.stat("file")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if taken, err := links.offer(dir.fd, "file", hash, st.Ino); taken || err != nil {
+		t.Fatal(taken, err)
+	}
+	replaced, spent, err := links.replace(dir, "file", n, hash, st.Ino)
+	if replaced || spent || err != nil {
+		t.Errorf("replace = %v, %v, %v; want false, false, nil", replaced, spent, err)
+	}
+	if names, err := temp.names(); len(names) > 0 || err != nil {
+		t.Errorf("left %q, %v", names, err)
+	}
 }

@@ -122,16 +122,12 @@ func (l *linkDir) offer(dir int, name string, hash Hash, ino uint64) (taken bool
 // it was replaced.
 func (l *linkDir) share(dir *rootDir, name string, n *image.Node, hash Hash, ino uint64) (bool, error) {
 	for range 2 { // the second time, if another puts its own there meanwhile
-		// What is not there now may be the next moment, with the inode ino: to ask for the
-		// two apart would replace a file by itself.
-		if l.names.get(hash).state != linkAbsent {
-			if same, err := l.is(hash, ino); same || err != nil {
-				return false, err
-			}
-			replaced, spent, err := l.replace(dir, name, n, hash)
-			if replaced || spent || err != nil {
-				return replaced, err
-			}
+		if same, err := l.is(hash, ino); same || err != nil {
+			return false, err
+		}
+		replaced, spent, err := l.replace(dir, name, n, hash, ino)
+		if replaced || spent || err != nil {
+			return replaced, err
 		}
 		if taken, err := l.offer(dir.fd, name, hash, ino); !taken || err != nil {
 			return false, err
@@ -156,9 +152,9 @@ func (l *linkDir) is(hash Hash, ino uint64) (bool, error) {
 	return err == nil && there.Ino == ino, nil
 }
 
-// replace puts the file of .links that has n's contents in the place of another, if
-// there is one, and says whether there was. spent is as of link.
-func (l *linkDir) replace(dir *rootDir, name string, n *image.Node, hash Hash) (replaced, spent bool, err error) {
+// replace puts the file of .links that has n's contents in the place of another, which has
+// the inode ino, and says whether it did. spent is as of link.
+func (l *linkDir) replace(dir *rootDir, name string, n *image.Node, hash Hash, ino uint64) (replaced, spent bool, err error) {
 	if e := l.names.get(hash); e.state == linkAbsent {
 		return false, false, nil
 	}
@@ -166,6 +162,13 @@ func (l *linkDir) replace(dir *rootDir, name string, n *image.Node, hash Hash) (
 	linked, spent, err := l.link(l.temp.fd, temp, n, hash)
 	if !linked || err != nil {
 		return false, spent, err
+	}
+	st, err := l.temp.stat(temp)
+	if err != nil {
+		return false, false, l.temp.fail("lstat", temp, err)
+	}
+	if st.Ino == ino { // another worker has put it there since we looked; rename(2) would do nothing
+		return false, false, l.temp.fail("unlink", temp, unix.Unlinkat(l.temp.fd, temp, 0))
 	}
 	if err := unix.Renameat(l.temp.fd, temp, dir.fd, name); err != nil {
 		unix.Unlinkat(l.temp.fd, temp, 0)
