@@ -328,11 +328,11 @@ func (o *Output) Commit() error {
 func (o *Output) name() error {
 	stale := false
 	if o.Describes != "" {
-		_, err := os.Lstat(o.Describes)
+		st, err := os.Lstat(o.Describes)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
-		stale = err == nil
+		stale = err == nil && !st.IsDir() // a folder describes nothing, and would go with all that is in it
 	}
 	if o.staged == "" && !stale {
 		err := o.link(unix.AT_FDCWD, o.target)

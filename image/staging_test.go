@@ -391,6 +391,24 @@ func TestDescribes(t *testing.T) {
 	}
 }
 
+// TestDescribesNoFolder: a folder of the name of what describes an output is somebody's own.
+func TestDescribesNoFolder(t *testing.T) {
+	dir := t.TempDir()
+	path, beside := filepath.Join(dir, "out"), filepath.Join(dir, "out.manifest")
+	if err := os.Mkdir(beside, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, filepath.Join(beside, "letter"), []byte("mine"))
+	for range 2 {
+		o := create(t, path)
+		o.Describes = beside
+		if err := o.Commit(); err != nil {
+			t.Fatal(err)
+		}
+		want(t, filepath.Join(beside, "letter"), "mine")
+	}
+}
+
 // TestNew: nothing is replaced where that is not asked for.
 func TestNew(t *testing.T) {
 	for way, start := range outputWays {
