@@ -90,10 +90,16 @@ func openStaging(parent *os.File, name string, create int) (*Staging, error) {
 		return fail("open", err)
 	}
 	s.dir = os.NewFile(uintptr(fd), s.path)
-	if create != 0 {
+	var held, named unix.Stat_t
+	if err := unix.Fstat(fd, &held); err != nil {
+		return fail("stat", err)
+	}
+	if create != 0 && held.Mode&0o777 != 0o700 {
 		// The umask, or what the folder around it gives to new ones, may have kept its owner
-		// out. Where there are no permissions, nothing can be done, or has to be.
-		_ = unix.Fchmod(fd, 0o700)
+		// out. Where there are no permissions, nothing can be done, or has to be. What stands
+		// in the folder gets the group of the one around it, if that one says so by its
+		// set-group-ID bit, which stays.
+		_ = unix.Fchmod(fd, held.Mode&unix.S_ISGID|0o700)
 	}
 	lock, err := unix.Openat(fd, stagingLock, unix.O_RDWR|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC|create, 0o600)
 	if err != nil {
@@ -108,10 +114,6 @@ func openStaging(parent *os.File, name string, create int) (*Staging, error) {
 		return fail("lock", err)
 	}
 	// It may have been removed between the opening and the lock.
-	var held, named unix.Stat_t
-	if err := unix.Fstat(fd, &held); err != nil {
-		return fail("stat", err)
-	}
 	if err := unix.Fstatat(int(parent.Fd()), name, &named, unix.AT_SYMLINK_NOFOLLOW); err != nil {
 		return fail("stat", err)
 	}

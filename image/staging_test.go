@@ -358,6 +358,46 @@ func TestFolderAccess(t *testing.T) {
 	})
 }
 
+// TestFolderGroup: in a folder whose set-group-ID bit says so, outputs have its group.
+func TestFolderGroup(t *testing.T) {
+	dir := t.TempDir()
+	if os.Geteuid() == 0 {
+		if err := os.Chown(dir, -1, 5678); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Chmod(dir, 0o755|fs.ModeSetgid); err != nil {
+		t.Fatal(err)
+	}
+	f, err := CreateFolder(filepath.Join(dir, "folder"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, f.Path("kernel"), nil)
+	if err := f.Commit(true); err != nil {
+		t.Fatal(err)
+	}
+	o, err := CreateNamed(filepath.Join(dir, "named"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := o.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	var around, st unix.Stat_t
+	if err := unix.Stat(dir, &around); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"folder", "folder/kernel", "named"} {
+		if err := unix.Stat(filepath.Join(dir, name), &st); err != nil || st.Gid != around.Gid {
+			t.Errorf("%s has the group %d, %v; want %d", name, st.Gid, err, around.Gid)
+		}
+	}
+	if err := unix.Stat(filepath.Join(dir, "folder"), &st); err != nil || st.Mode&unix.S_ISGID == 0 {
+		t.Errorf("the folder's mode is %04o, %v; want its set-group-ID bit", st.Mode&0o7777, err)
+	}
+}
+
 // TestDescribes: what describes the file that is replaced goes, and stays if that stays.
 func TestDescribes(t *testing.T) {
 	dir := t.TempDir()
