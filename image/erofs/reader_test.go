@@ -126,15 +126,7 @@ func TestUnknown(t *testing.T) {
 
 // FuzzReader changes the metadata of a small volume, behind a checksum that holds.
 func FuzzReader(f *testing.F) {
-	m := fstest.Record(seeds(f)[0], func(r image.Blob) { must(f, readBlob(r)) })
-	for _, seed := range m.Seeds() {
-		f.Add(seed)
-	}
-	f.Fuzz(func(t *testing.T, script []byte) {
-		if len(script) > 512 {
-			return
-		}
-		b := m.Patch(script)
+	fstest.FuzzMetadata(f, seeds(f)[:1], readBlob, func(t *testing.T, b *fstest.Patched) {
 		first, err := image.ReadAll(image.Section(b, 0, blockSize))
 		must(t, err)
 		resum(first)

@@ -129,19 +129,7 @@ func TestDamaged(t *testing.T) {
 
 // FuzzReader changes the metadata of small volumes.
 func FuzzReader(f *testing.F) {
-	var volumes []*fstest.Metadata
-	for i, b := range append(seeds(f), nested(3, "d")) {
-		m := fstest.Record(b, func(r image.Blob) { must(f, readAll(r)) })
-		volumes = append(volumes, m)
-		for _, seed := range m.Seeds() {
-			f.Add(uint8(i), seed)
-		}
-	}
-	f.Fuzz(func(t *testing.T, which uint8, script []byte) {
-		if len(script) > 512 {
-			return
-		}
-		b := volumes[int(which)%len(volumes)].Patch(script)
+	fstest.FuzzMetadata(f, append(seeds(f), nested(3, "d")), readAll, func(t *testing.T, b *fstest.Patched) {
 		fstest.Budget(t, int(b.Size())+4<<20/64, func() { _ = readAll(b) }) // any error will do, which may have any name in it
 	})
 }

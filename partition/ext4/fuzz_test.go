@@ -63,23 +63,12 @@ func openUnchecked(b image.Blob) (*image.Tree, error) {
 
 // FuzzOpen changes the metadata of small images, behind checksums that hold.
 func FuzzOpen(f *testing.F) {
-	var images []*fstest.Metadata
-	for i, p := range fuzzImages(f) {
-		m := fstest.Record(p, func(r image.Blob) {
-			_, err := openUnchecked(r)
-			must(f, err)
-		})
-		images = append(images, m)
-		for _, seed := range m.Seeds() {
-			f.Add(uint8(i), seed)
-		}
-	}
 	buf := make([]byte, 4096)
-	f.Fuzz(func(t *testing.T, which uint8, script []byte) {
-		if len(script) > 512 {
-			return
-		}
-		b := images[int(which)%len(images)].Patch(script)
+	read := func(r image.Blob) error {
+		_, err := openUnchecked(r)
+		return err
+	}
+	fstest.FuzzMetadata(f, fuzzImages(f), read, func(t *testing.T, b *fstest.Patched) {
 		fstest.Budget(t, 256<<10, func() {
 			if tree, err := openUnchecked(b); err == nil {
 				drain(tree, buf)

@@ -209,7 +209,6 @@ func TestFieldsOfFAT32(t *testing.T) {
 // FuzzOpen changes the metadata of small volumes. What can be read and laid out again must
 // read back the same.
 func FuzzOpen(f *testing.F) {
-	var volumes []*fstest.Metadata
 	tree := image.NewTree()
 	put(f, tree, "/dir/a long name", fstest.Content(1, 9_000))
 	large, err := FileSystem{}.Layout(tree, image.Volume{Size: image.Exactly(16 << 20)})
@@ -220,22 +219,12 @@ func FuzzOpen(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	for i, b := range [][]byte{volume(f, 12, "LABEL"), fat16, volume(f, 32, "LABEL")} {
-		m := fstest.Record(b, func(r image.Blob) {
-			if _, err := readTree(r, r.Size()); err != nil {
-				f.Fatal(err)
-			}
-		})
-		volumes = append(volumes, m)
-		for _, seed := range m.Seeds() {
-			f.Add(uint8(i), seed)
-		}
+	volumes := [][]byte{volume(f, 12, "LABEL"), fat16, volume(f, 32, "LABEL")}
+	read := func(r image.Blob) error {
+		_, err := readTree(r, r.Size())
+		return err
 	}
-	f.Fuzz(func(t *testing.T, which uint8, script []byte) {
-		if len(script) > 512 {
-			return
-		}
-		b := volumes[int(which)%len(volumes)].Patch(script)
+	fstest.FuzzMetadata(f, volumes, read, func(t *testing.T, b *fstest.Patched) {
 		var tree *image.Tree
 		var err error
 		fstest.Budget(t, 64<<10, func() { tree, err = readTree(b, b.Size()) })

@@ -24,8 +24,8 @@
 //
 // Readers of images from outside have bounds. [Allocated] measures memory by what is
 // allocated, never by time; [Budget] fails a test that takes more than its input explains.
-// [Record] notes what a reader reads of an image: a fuzz target changes just that
-// ([Metadata.Patch]), by scripts of a few bytes.
+// [FuzzMetadata] is the fuzz target of such a reader: it changes just what the reader reads
+// of an image, by scripts of a few bytes.
 //
 // Judges are programs of the machine that runs the tests. One that is missing
 // fails the test where the environment variable CI is set, and skips it elsewhere

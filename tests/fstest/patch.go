@@ -3,6 +3,7 @@ package fstest
 import (
 	"io"
 	"slices"
+	"testing"
 
 	"ingot/image"
 )
@@ -43,6 +44,30 @@ func (m *Metadata) Seeds() [][]byte {
 		seeds = append(seeds, []byte{byte(i), 0, 0, 4, 0xff, 0xff, 0xff, 0xff}, []byte{byte(i), 8, 0, 4, 0, 0, 0, 0})
 	}
 	return seeds
+}
+
+// FuzzMetadata is the fuzz target of a reader of images: check is given one of the images
+// with changes to what read reads of it. read must accept the images as they are.
+func FuzzMetadata(f *testing.F, images [][]byte, read func(r image.Blob) error, check func(t *testing.T, b *Patched)) {
+	f.Helper()
+	var all []*Metadata
+	for i, b := range images {
+		m := Record(b, func(r image.Blob) {
+			if err := read(r); err != nil {
+				f.Fatal(err)
+			}
+		})
+		all = append(all, m)
+		for _, seed := range m.Seeds() {
+			f.Add(uint8(i), seed)
+		}
+	}
+	f.Fuzz(func(t *testing.T, which uint8, script []byte) {
+		if len(script) > 512 {
+			return
+		}
+		check(t, all[int(which)%len(all)].Patch(script))
+	})
 }
 
 // Patch returns the image as a script changes it: the number of a part, the place in it (16
