@@ -14,11 +14,7 @@ import (
 // module returns the module's folder and its targets.
 func module(t *testing.T) (string, []Target) {
 	t.Helper()
-	root, err := filepath.Abs("../..")
-	if err != nil {
-		t.Fatal(err)
-	}
-	testenv.Sources(t, root)
+	root := testenv.Sources(t)
 	targets, err := Targets(root)
 	if err != nil {
 		t.Fatal(err)

@@ -49,10 +49,10 @@ func run(ctx context.Context, args []string, w io.Writer) error {
 		return fmt.Errorf("-target: %w", err)
 	}
 	r := &runner{workers: *workers, limit: limit, record: *keep}
-	if r.module, err = ask("list", "-m", "-f", "{{.Dir}}"); err != nil {
+	if r.module, err = ask("", "list", "-m", "-f", "{{.Dir}}"); err != nil {
 		return err
 	}
-	cache, err := ask("env", "GOCACHE")
+	cache, err := ask("", "env", "GOCACHE")
 	if err != nil {
 		return err
 	}
@@ -161,9 +161,10 @@ func judge(results []Result, least, memory int64) error {
 	return errors.Join(bad...)
 }
 
-// ask has go say one thing about the module.
-func ask(args ...string) (string, error) {
+// ask returns what a go command prints, run in a folder: the current one if "".
+func ask(dir string, args ...string) (string, error) {
 	c := exec.Command("go", args...)
+	c.Dir = dir
 	var words strings.Builder
 	c.Stderr = &words
 	out, err := c.Output()

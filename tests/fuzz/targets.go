@@ -3,13 +3,11 @@ package main
 import (
 	"cmp"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
 	"io"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -28,17 +26,12 @@ func (t Target) String() string { return t.Folder + " " + t.Name }
 
 // Targets lists the fuzz targets of the module in a folder, sorted by package and name.
 func Targets(module string) ([]Target, error) {
-	list := exec.Command("go", "list", "-json=Dir,TestGoFiles,XTestGoFiles", "./...")
-	list.Dir = module
-	out, err := list.Output()
+	list, err := ask(module, "list", "-json=Dir,TestGoFiles,XTestGoFiles", "./...")
 	if err != nil {
-		if ended, ok := errors.AsType[*exec.ExitError](err); ok {
-			err = fmt.Errorf("%w\n%s", err, ended.Stderr)
-		}
-		return nil, fmt.Errorf("go list: %w", err)
+		return nil, err
 	}
 	var targets []Target
-	for d := json.NewDecoder(strings.NewReader(string(out))); ; {
+	for d := json.NewDecoder(strings.NewReader(list)); ; {
 		var p struct {
 			Dir                       string
 			TestGoFiles, XTestGoFiles []string

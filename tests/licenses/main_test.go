@@ -10,11 +10,7 @@ import (
 
 // TestNotices fails when a module is linked whose notice ingot does not print.
 func TestNotices(t *testing.T) {
-	root, err := filepath.Abs("../..")
-	if err != nil {
-		t.Fatal(err)
-	}
-	testenv.Sources(t, root)
+	root := testenv.Sources(t)
 	want, err := notices(root)
 	if err != nil {
 		t.Fatal(err)

@@ -8,11 +8,12 @@ import (
 	"testing"
 )
 
-// Sources is for tests that ask the go command about the module below root. Results of
-// tests are kept until something changes that their own process has looked at; so it
-// looks at all sources.
-func Sources(t testing.TB, root string) {
+// Sources returns the module's folder, for tests that ask the go command about the module.
+// go test keeps a result until something changes that the test's own process has looked at;
+// so Sources looks at all sources.
+func Sources(t testing.TB) string {
 	t.Helper()
+	root := Root(t)
 	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		switch name := d.Name(); {
 		case err != nil:
@@ -28,4 +29,5 @@ func Sources(t testing.TB, root string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return root
 }
