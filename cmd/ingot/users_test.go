@@ -60,20 +60,13 @@ func as(t *testing.T, u *user.User, cmd *exec.Cmd) *exec.Cmd {
 // shared is a folder that all users reach, with the program in it.
 func shared(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "ingot-users-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
+	dir := testenv.Shared(t)
 	own, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	text, err := os.ReadFile(own)
 	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Chmod(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	// A test program of this name is ingot: see TestMain.

@@ -88,20 +88,6 @@ func inputs(t *testing.T, dir string, reverse bool) {
 	}
 }
 
-// shared returns a folder that every user can reach, removed when the test ends.
-func shared(t *testing.T) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "ingot-repro")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	if err := os.Chmod(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	return dir
-}
-
 type setting struct {
 	name    string
 	reverse bool
@@ -115,7 +101,7 @@ type setting struct {
 // build builds the recipe under a setting and returns the digest of the disk.
 func build(t *testing.T, program string, s setting) string {
 	t.Helper()
-	dir := shared(t)
+	dir := testenv.Shared(t)
 	in, out := filepath.Join(dir, strings.Repeat("deep/", len(s.name)%4)+"in"), filepath.Join(dir, "out")
 	inputs(t, in, s.reverse)
 	if err := os.Mkdir(out, 0o755); err != nil {
@@ -223,7 +209,7 @@ func digest(t *testing.T, file string) string {
 // program builds ingot where every user can run it.
 func program(t *testing.T) string {
 	t.Helper()
-	path := filepath.Join(shared(t), "ingot")
+	path := filepath.Join(testenv.Shared(t), "ingot")
 	cmd := exec.Command("make", "-s", "build", "OUT="+path)
 	cmd.Dir = testenv.Root(t)
 	if out, err := cmd.CombinedOutput(); err != nil {

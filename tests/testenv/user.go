@@ -8,6 +8,21 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// Shared returns a folder that every user can reach, unlike that of t.TempDir.
+// It is removed when the test ends.
+func Shared(t testing.TB) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "ingot-shared-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
 // AsUser does something whose system calls are those of another user: of one thread of this
 // process, so it may start no goroutine that counts. It takes root, and without says so and
 // returns false.
