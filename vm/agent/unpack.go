@@ -152,7 +152,7 @@ func (u *unpacker) add(h *tar.Header, in io.Reader) error {
 	if err != nil {
 		return err
 	}
-	dir, base := u.open[len(u.open)-1].fd, path.Base(name)
+	dir, base := u.in().fd, path.Base(name)
 	switch h.Typeflag {
 	case tar.TypeDir:
 		return u.folder(name, 0o700, m)
@@ -167,6 +167,11 @@ func (u *unpacker) add(h *tar.Header, in io.Reader) error {
 	default:
 		return fmt.Errorf("tar stream: %.200q is of unknown type %q", name, h.Typeflag)
 	}
+	return failed(name, err)
+}
+
+// failed names the file at which a system call has failed. Other errors name it already.
+func failed(name string, err error) error {
 	if errno, ok := err.(unix.Errno); ok {
 		return &fs.PathError{Op: "unpack", Path: fmt.Sprintf("%.200q", name), Err: errno}
 	}
@@ -204,18 +209,21 @@ func (u *unpacker) note(name string, typ byte) error {
 	return nil
 }
 
+// in is the folder that the stream is in.
+func (u *unpacker) in() folder { return u.open[len(u.open)-1] }
+
 // enter makes a folder the one that the stream is in. Those that it is not in any more
 // are finished. Folders that the stream has not named are made.
 func (u *unpacker) enter(name string) error {
 	if name == "." {
 		name = ""
 	}
-	for at := u.open[len(u.open)-1].name; at != "" && at != name && !strings.HasPrefix(name, at+"/"); at = u.open[len(u.open)-1].name {
+	for at := u.in().name; at != "" && at != name && !strings.HasPrefix(name, at+"/"); at = u.in().name {
 		if err := u.leave(true); err != nil {
 			return err
 		}
 	}
-	for at := u.open[len(u.open)-1].name; at != name; at = u.open[len(u.open)-1].name {
+	for at := u.in().name; at != name; at = u.in().name {
 		next := strings.TrimPrefix(name[len(at):], "/")
 		next, _, _ = strings.Cut(next, "/")
 		next = path.Join(at, next)
@@ -237,9 +245,8 @@ func (u *unpacker) enter(name string) error {
 
 // leave closes the folder that the stream is in, and finishes it first if all went well.
 func (u *unpacker) leave(finish bool) (err error) {
-	last := len(u.open) - 1
-	f := u.open[last]
-	u.open = u.open[:last]
+	f := u.in()
+	u.open = u.open[:len(u.open)-1]
 	if f.meta != nil {
 		u.pending -= f.meta.cost
 	}
@@ -255,10 +262,7 @@ func (u *unpacker) leave(finish bool) (err error) {
 // folder makes a folder and enters it. One that is there is taken; where a file or a
 // link has its name, that goes.
 func (u *unpacker) folder(name string, mode uint32, m *metadata) error {
-	failed := func(err error) error {
-		return &fs.PathError{Op: "unpack", Path: fmt.Sprintf("%.200q", name), Err: err}
-	}
-	parent, base := u.open[len(u.open)-1].fd, path.Base(name)
+	parent, base := u.in().fd, path.Base(name)
 	mkdir := func() error { return again(func() error { return unix.Mkdirat(parent, base, mode) }) }
 	err := mkdir()
 	found := errors.Is(err, unix.EEXIST)
@@ -266,7 +270,7 @@ func (u *unpacker) folder(name string, mode uint32, m *metadata) error {
 		var st *unix.Stat_t
 		if st, err = statusAt(parent, base); err == nil && st.Mode&unix.S_IFMT != unix.S_IFDIR {
 			if m == nil {
-				return failed(unix.ENOTDIR) // nothing says that it has to go
+				return failed(name, unix.ENOTDIR) // nothing says that it has to go
 			}
 			if err = remove(parent, base); err == nil {
 				err = mkdir()
@@ -274,11 +278,11 @@ func (u *unpacker) folder(name string, mode uint32, m *metadata) error {
 		}
 	}
 	if err != nil {
-		return failed(err)
+		return failed(name, err)
 	}
 	fd, err := openFolder(parent, base)
 	if err != nil {
-		return failed(err)
+		return failed(name, err)
 	}
 	f := folder{name: name, fd: fd, meta: m}
 	if m != nil && found && os.Geteuid() != 0 {
@@ -494,11 +498,7 @@ func (u *unpacker) finishNamed(dir int, base string, m *metadata, kind uint32) e
 // finish sets what a file has beside its contents, through its descriptor. The owner
 // comes first, for a change of it takes bits off the mode.
 func (u *unpacker) finish(fd int, m *metadata) error {
-	err := u.set(fd, m)
-	if errno, ok := err.(unix.Errno); ok {
-		return &fs.PathError{Op: "unpack", Path: fmt.Sprintf("%.200q", m.name), Err: errno}
-	}
-	return err
+	return failed(m.name, u.set(fd, m))
 }
 
 func (u *unpacker) set(fd int, m *metadata) error {
