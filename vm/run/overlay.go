@@ -10,12 +10,12 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"regexp"
 
 	"ingot/image"
 	"ingot/image/diskfile"
 	"ingot/image/qcow2"
 	"ingot/internal/input"
+	"ingot/internal/lazy"
 )
 
 // A disk image that keeps changes is a qcow2 file with nothing in it but these. What it
@@ -129,7 +129,7 @@ func readIdentity(path string) (id identity, err error) {
 }
 
 // validDigest and validSeen are what is read as digests: errors show them to people.
-var validDigest, validSeen = regexp.MustCompile(`^` + digestName + `[0-9a-f]{64}$`), regexp.MustCompile(`^[0-9a-f]{64}$`)
+var validDigest, validSeen = lazy.Regexp(`^` + digestName + `[0-9a-f]{64}$`), lazy.Regexp(`^[0-9a-f]{64}$`)
 
 // parseIdentity reads what a disk image lies over.
 func parseIdentity(text []byte) (id identity, err error) {
@@ -142,9 +142,9 @@ func parseIdentity(text []byte) (id identity, err error) {
 	switch {
 	case id.Size < 0:
 		err = fmt.Errorf("size: %d is negative", id.Size)
-	case !validDigest.MatchString(id.Digest):
+	case !validDigest().MatchString(id.Digest):
 		err = fmt.Errorf("digest: %.80q is not %s and 64 hexadecimal digits", id.Digest, digestName)
-	case !validSeen.MatchString(id.Seen):
+	case !validSeen().MatchString(id.Seen):
 		err = fmt.Errorf("seen: %.80q is not 64 hexadecimal digits", id.Seen)
 	case id.Format != "" && id.Format != diskfile.Raw && id.Format != diskfile.QCOW2:
 		err = fmt.Errorf("format: %.80q is neither %s nor %s", id.Format, diskfile.Raw, diskfile.QCOW2)

@@ -37,8 +37,8 @@ func (d *Dir) Sub(name string) (*Dir, error) {
 	return openAt(d.fd, name, d.Path(name))
 }
 
-// FromFile takes a folder that another process has opened. It closes the file if it
-// cannot.
+// FromFile takes a folder that another process has opened. It closes the file in any case:
+// the Dir has a descriptor of its own.
 func FromFile(f *os.File, path string) (*Dir, error) {
 	defer f.Close()
 	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
