@@ -176,13 +176,14 @@ func (x *execFlags) report(c *cobra.Command, err error) error {
 	}
 	var exit *helper.ExitError
 	if !errors.As(err, &exit) {
-		sayError(c.ErrOrStderr(), err, x.hint(err))
+		sayError(c.ErrOrStderr(), err, x.hint(c, err))
 	}
 	return guestStatus(execStatus(err))
 }
 
-// hint returns what to do next, where that is known.
-func (x *execFlags) hint(err error) string {
+// hint returns what to do next, where that is known: for what only exec does, and else as
+// for all verbs.
+func (x *execFlags) hint(c *cobra.Command, err error) string {
 	var limit *agent.LimitError
 	if errors.As(err, &limit) {
 		if limit.Files > 0 {
@@ -194,7 +195,7 @@ func (x *execFlags) hint(err error) string {
 	if errors.As(err, &command) && command.Status == 127 && x.store == "" && x.sources.empty() && strings.Contains(command.Name, "/store/") {
 		return "the guest has no store unless --store says which"
 	}
-	return temporaryHint(err)
+	return hint(c, err)
 }
 
 // run does all that the command line asks for.

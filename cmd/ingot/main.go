@@ -175,7 +175,7 @@ func hint(verb *cobra.Command, err error) string {
 		return "free some space, or write to another folder with -o"
 	case errors.As(err, &changed):
 		return "run the build again when nothing writes there any more"
-	case errors.As(err, &stalled) && verb != nil && verb.Flags().Lookup(stallFlag) != nil:
+	case errors.As(err, &stalled) && verb.Flags().Lookup(stallFlag) != nil:
 		return "wait longer with --" + stallFlag
 	case errors.As(err, &database):
 		return "raise the limit with --max-database"

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -196,5 +197,20 @@ func TestStallFlag(t *testing.T) {
 		if has := c.Flags().Lookup(stallFlag) != nil; has != may {
 			t.Errorf("%s has --%s: %v; want %v", c.Name(), stallFlag, has, may)
 		}
+	}
+}
+
+// TestStallHint: exec, which says by itself what went wrong, names the flag like the others.
+func TestStallHint(t *testing.T) {
+	err := fmt.Errorf("cache: %w", &stallError{time.Minute, -1})
+	const want = "wait longer with --stall-timeout"
+	if got := (&execFlags{}).hint(newExec(), err); got != want {
+		t.Errorf("exec's hint is %q; want %q", got, want)
+	}
+	if got := hint(newBuild(), err); got != want {
+		t.Errorf("build's hint is %q; want %q", got, want)
+	}
+	if got := hint(newVersion(), err); got != "" {
+		t.Errorf("the hint of a verb without the flag is %q", got)
 	}
 }
