@@ -257,8 +257,8 @@ func TestAttributes(t *testing.T) {
 	}
 }
 
-// TestAsIPXE holds signatures against all that iPXE asks of the certificates in them, and
-// Verify took no note of: each is good by openssl.
+// TestAsIPXE holds signatures against all that iPXE asks of the certificates in them. openssl
+// takes each of them.
 func TestAsIPXE(t *testing.T) {
 	p := newPKI(t)
 	p.issue("code", "middle", "rsa:2048", forCode)

@@ -31,7 +31,7 @@ func FuzzStatus(f *testing.F) {
 	})
 }
 
-// program returns a small ELF file that names an interpreter, libraries, a folder for
+// smallProgram returns a small ELF file that names an interpreter, libraries, a folder for
 // them and a symbol.
 func smallProgram() []byte {
 	const base, header, phdr, shdr = 0x400000, 64, 56, 64
