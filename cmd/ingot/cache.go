@@ -11,7 +11,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -21,6 +20,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ingot/internal/input"
+	"ingot/internal/lazy"
 	"ingot/storedb"
 	"ingot/storedb/cache"
 	"ingot/vm/run"
@@ -145,7 +145,7 @@ func (s *cacheServeFlags) serve(c *cobra.Command, dir string) error {
 }
 
 // What a token may be: printable, so that a header holds it, and more than can be guessed.
-var token = regexp.MustCompile(`^[!-~]{16,1000}$`)
+var token = lazy.Regexp(`^[!-~]{16,1000}$`)
 
 // maxToken is how many bytes a file with a token has at most.
 const maxToken = 2048
@@ -164,7 +164,7 @@ func readToken(ctx context.Context, name string) (string, error) {
 		return "", fmt.Errorf("cache serve: --upload-token-file %s: others can read it (mode %04o): chmod 600 %[1]s", name, info.Mode().Perm())
 	}
 	t := strings.TrimSpace(string(text))
-	if !token.MatchString(t) {
+	if !token().MatchString(t) {
 		return "", fmt.Errorf("cache serve: --upload-token-file %s: a token is 16 to 1000 printable characters of ASCII, without blanks, as of: openssl rand -hex 32", name)
 	}
 	return t, nil

@@ -13,8 +13,9 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"regexp"
 	"strings"
+
+	"ingot/internal/lazy"
 )
 
 // hidden stands for what is not shown, as in net/url.
@@ -60,15 +61,15 @@ func Reference(s string) string {
 }
 
 var (
-	quoted = regexp.MustCompile(`"(?:[^"\\]|\\.)*"`)
-	bare   = regexp.MustCompile(`[A-Za-z][A-Za-z0-9+.-]*://[^\s"]*|[^\s"/:@]+:[^\s"@]*@`)
+	quoted = lazy.Regexp(`"(?:[^"\\]|\\.)*"`)
+	bare   = lazy.Regexp(`[A-Za-z][A-Za-z0-9+.-]*://[^\s"]*|[^\s"/:@]+:[^\s"@]*@`)
 )
 
 // Text returns a message in which URLs stand, in quotation marks or not, without their
 // secrets.
 func Text(s string) string {
-	s = quoted.ReplaceAllStringFunc(s, func(q string) string { return `"` + URL(q[1:len(q)-1]) + `"` })
-	return bare.ReplaceAllStringFunc(s, URL)
+	s = quoted().ReplaceAllStringFunc(s, func(q string) string { return `"` + URL(q[1:len(q)-1]) + `"` })
+	return bare().ReplaceAllStringFunc(s, URL)
 }
 
 // Error returns an error whose message has no secrets of URLs in it. Its causes can still
