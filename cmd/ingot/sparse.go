@@ -56,7 +56,11 @@ func (e *holesError) Error() string {
 	if e.size > 0 {
 		size = partition.FormatBytes(e.size)
 	}
-	return fmt.Sprintf("%s would have %s, most of them zeros of holes: the source holds %s, and %s is the limit", e.what, size, partition.FormatBytes(e.held), partition.FormatBytes(e.limit))
+	holes := ""
+	if e.size == 0 || e.size/2 > e.held {
+		holes = "most of them zeros of holes: "
+	}
+	return fmt.Sprintf("%s would have %s, %sthe source holds %s, and %s is the limit", e.what, size, holes, partition.FormatBytes(e.held), partition.FormatBytes(e.limit))
 }
 
 // contentsOf returns how many bytes all files of a tree have, holes among them. A file of

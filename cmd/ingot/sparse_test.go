@@ -71,6 +71,14 @@ func TestHolesAreCounted(t *testing.T) {
 		}
 	}
 
+	// An image without holes: the limit is too small for what it really holds.
+	tree := &image.Tree{Root: image.NewDir(0o755)}
+	tree.Root.Add("full", image.NewFile(0o644, image.Bytes(strings.Repeat("x", 1<<20))))
+	code, _, errout := ingot("convert", writeTree(t, tree), "-q", "-o", out, "--as", "tar", "--max-size", "64KiB")
+	if want := "an archive of the files would have 1 MiB, the source holds "; code != exitFailed || !strings.Contains(errout, want) {
+		t.Errorf("--max-size below what is held: %d\n%s; want %q", code, errout, want)
+	}
+
 	// A disk that is nearly all holes, on its way down a pipe.
 	disk := filepath.Join(t.TempDir(), "disk.img")
 	if err := os.WriteFile(disk, nil, 0o644); err != nil {
