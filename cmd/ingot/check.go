@@ -89,6 +89,7 @@ func (e troubleError) Unwrap() error { return e.error }
 type checkFlags struct {
 	root, flavour           string
 	maxDatabase             string
+	database                int64 // what maxDatabase says
 	limit                   sizeLimit
 	noContents, json, quiet bool
 }
@@ -118,6 +119,9 @@ type checkFinding struct {
 func (o *checkFlags) run(c *cobra.Command, args []string) error {
 	var r *checkReport
 	err := o.limit.check()
+	if err == nil {
+		o.database, err = parseLimit("max-database", o.maxDatabase, "8GiB")
+	}
 	switch {
 	case err != nil:
 		return err
@@ -251,13 +255,9 @@ func (o *checkFlags) flavours(there func(name string) bool) ([]storedb.Flavour, 
 // check checks one store. The total of what is to be hashed is known only when the
 // first of it is.
 func (o *checkFlags) check(c *cobra.Command, f storedb.Flavour, run func(storedb.CheckOptions) (*storedb.Report, error), add func(*storedb.Report)) error {
-	most, err := partition.ParseBytes(o.maxDatabase)
-	if err != nil || most <= 0 {
-		return usageError{fmt.Errorf("--max-database %q: a size such as 8GiB was expected", o.maxDatabase)}
-	}
 	var start sync.Once
 	bar := progress{func(int64) {}, func() {}}
-	report, err := run(storedb.CheckOptions{Flavour: f, NoContents: o.noContents, MaxDatabase: most, Progress: func(n, total int64) {
+	report, err := run(storedb.CheckOptions{Flavour: f, NoContents: o.noContents, MaxDatabase: o.database, Progress: func(n, total int64) {
 		start.Do(func() { bar = newProgress(c.ErrOrStderr(), o.quiet, "hashing", total) })
 		bar.add(n)
 	}})

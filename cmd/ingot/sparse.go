@@ -12,7 +12,10 @@ import (
 
 // sizeLimit is the flag --max-size, of verbs that read or write holes as zeros: an image of
 // 4 MB can have a file of 16 TiB, and a disk of more.
-type sizeLimit struct{ text string }
+type sizeLimit struct {
+	text  string
+	bytes int64 // set by check; 0 if the flag is not given
+}
 
 func (l *sizeLimit) add(f *pflag.FlagSet, what string) {
 	f.StringVar(&l.text, "max-size", "", what)
@@ -25,22 +28,28 @@ const (
 	sparseDisk   = 16 << 40
 )
 
-// check says whether the flag can be read.
-func (l *sizeLimit) check() error {
-	if l.text == "" {
-		return nil
+// check reads the flag.
+func (l *sizeLimit) check() (err error) {
+	if l.text != "" {
+		l.bytes, err = parseLimit("max-size", l.text, "100GiB")
 	}
-	if n, err := partition.ParseBytes(l.text); err != nil || n <= 0 {
-		return usageError{fmt.Errorf("--max-size %q: a size such as 100GiB was expected", l.text)}
+	return err
+}
+
+// parseLimit reads the size of a flag, which is above 0. The example is one of its sizes.
+func parseLimit(flag, text, example string) (int64, error) {
+	n, err := partition.ParseBytes(text)
+	if err != nil || n <= 0 {
+		return 0, usageError{fmt.Errorf("--%s %q: a size such as %s was expected", flag, text, example)}
 	}
-	return nil
+	return n, nil
 }
 
 // of returns how many bytes are made of what an image holds: those that the flag says, or
 // 8 times those that are there, and at least so many.
 func (l *sizeLimit) of(disk *image.Map, least int64) int64 {
-	if n, err := partition.ParseBytes(l.text); l.text != "" && err == nil {
-		return n
+	if l.bytes > 0 {
+		return l.bytes
 	}
 	return max(least, min(disk.Allocated(1), math.MaxInt64/sparseFactor)*sparseFactor)
 }

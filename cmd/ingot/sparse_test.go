@@ -119,3 +119,27 @@ func TestCheckCountsHoles(t *testing.T) {
 		t.Errorf("check --no-contents: %d\n%s", code, errout)
 	}
 }
+
+// TestLimitsAreSizes: a limit that is no size is refused before anything is opened.
+func TestLimitsAreSizes(t *testing.T) {
+	for _, x := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"check", "nonesuch", "--max-database", "much"}, `--max-database "much": a size such as 8GiB was expected`},
+		{[]string{"check", "nonesuch", "--max-database", "0"}, `--max-database "0": a size such as 8GiB was expected`},
+		{[]string{"check", "nonesuch", "--max-size", "0"}, `--max-size "0": a size such as 100GiB was expected`},
+		{[]string{"convert", "nonesuch", "-o", "x.tar", "--max-size", "much"}, `--max-size "much": a size such as 100GiB was expected`},
+	} {
+		if code, _, errout := ingot(x.args...); code != exitUsage || !strings.HasPrefix(errout, "ingot: "+x.want+"\n") {
+			t.Errorf("%q: %d\n%s; want %d, %s", x.args, code, errout, exitUsage, x.want)
+		}
+	}
+	img := checkedImage(t, "raw")
+	if code, _, errout := ingot("check", img, "--max-database", "4KiB"); code != exitTrouble || !strings.Contains(errout, "hint: raise the limit with --max-database\n") {
+		t.Errorf("check of a database above the limit: %d\n%s", code, errout)
+	}
+	if code, out, errout := ingot("check", img, "--max-database", "1MiB"); code != 0 {
+		t.Errorf("check of a database below it: %d\n%s%s", code, out, errout)
+	}
+}
