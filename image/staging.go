@@ -242,26 +242,31 @@ func sweep(parent *os.File, name string) {
 		return
 	}
 	defer s.close()
-	s.giveBack()
-	_ = s.remove()
+	if s.giveBack() == nil { // or else it stays, for another sweep
+		_ = s.remove()
+	}
 }
 
 // giveBack gives what was under way to be replaced its name again, if nothing has it. A
 // guest that writes to the folder around this one may have made all of it: a link in the
 // place of the old folder would have files move here from wherever it leads.
-func (s *Staging) giveBack() {
+func (s *Staging) giveBack() error {
 	old, err := openFolder(int(s.dir.Fd()), stagingOld, s.Path(stagingOld))
-	if err != nil {
-		return // mostly there is none
+	switch {
+	case err == unix.ENOENT || err == unix.ENOTDIR: // mostly there is none
+		return nil
+	case err != nil:
+		return err
 	}
 	defer old.Close()
-	names, _ := old.Readdirnames(-1)
+	names, err := old.Readdirnames(-1)
 	for _, name := range names {
 		var st unix.Stat_t
 		if unix.Fstatat(int(s.parent.Fd()), name, &st, unix.AT_SYMLINK_NOFOLLOW) == unix.ENOENT {
-			_ = unix.Renameat(int(old.Fd()), name, int(s.parent.Fd()), name)
+			err = errors.Join(err, moveFolder(int(old.Fd()), name, int(s.parent.Fd()), name))
 		}
 	}
+	return err
 }
 
 // removeAllIn removes all in a folder that lies on the file system dev, but for the name
@@ -408,6 +413,11 @@ func asWritable(dir int, name string, move func() error) error {
 		return err
 	}
 	return errors.Join(move(), unix.Chmod(fdPath(fd), st.Mode&0o7777))
+}
+
+// moveFolder renames a folder, whatever its permissions.
+func moveFolder(from int, name string, to int, as string) error {
+	return asWritable(from, name, func() error { return unix.Renameat(from, name, to, as) })
 }
 
 // swept are the folders in which this process has swept: one that makes thousands of

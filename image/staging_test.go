@@ -133,6 +133,9 @@ func TestSweepGivesBack(t *testing.T) {
 			t.Fatal(err)
 		}
 		writeFile(t, left.Path(stagingOld+"/out/kernel"), []byte("old"))
+		if err := os.Chmod(left.Path(stagingOld+"/out"), 0o500); err != nil { // as its owner may have made it
+			t.Fatal(err)
+		}
 		if x.new {
 			if err := os.Mkdir(target, 0o700); err != nil {
 				t.Fatal(err)
@@ -143,6 +146,9 @@ func TestSweepGivesBack(t *testing.T) {
 		want(t, filepath.Join(target, "kernel"), x.want)
 		if got := entries(t, dir); !slices.Equal(got, []string{"out"}) {
 			t.Errorf("%s: there are %q; want out alone", x.name, got)
+		}
+		if err := os.Chmod(target, 0o700); err != nil { // so that it can be removed
+			t.Fatal(err)
 		}
 	}
 }
