@@ -91,19 +91,7 @@ func (f *Folder) Commit(noSync bool) error {
 			return err
 		}
 	}
-	from := int(f.staging.dir.Fd())
-	err := f.staging.withParent(f.target, func(parent int, base string) error {
-		err := unix.Renameat2(from, stagedFolder, parent, base, unix.RENAME_NOREPLACE)
-		if err == unix.EEXIST {
-			// What was there lies in the Staging then, and goes with it.
-			err = unix.Renameat2(from, stagedFolder, parent, base, unix.RENAME_EXCHANGE)
-		}
-		if err == unix.EINVAL || err == unix.ENOSYS {
-			err = f.renameInTwo(parent, base)
-		}
-		return err
-	})
-	if err != nil || noSync {
+	if err := f.staging.withParent(f.target, f.rename); err != nil || noSync {
 		return err
 	}
 	return syncDir(filepath.Dir(f.target))
@@ -165,6 +153,24 @@ func (f *Folder) keepFileAccess(name string) error {
 	return keepAccess(file, path, old)
 }
 
+// rename gives the folder its name. What stands there then lies in the Staging, and goes
+// with it.
+func (f *Folder) rename(parent int, base string) error {
+	from := int(f.staging.dir.Fd())
+	return asWritable(from, stagedFolder, func() error {
+		err := unix.Renameat2(from, stagedFolder, parent, base, unix.RENAME_NOREPLACE)
+		if err == unix.EEXIST {
+			err = asWritable(parent, base, func() error {
+				return unix.Renameat2(from, stagedFolder, parent, base, unix.RENAME_EXCHANGE)
+			})
+		}
+		if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOSYS) {
+			err = f.renameInTwo(parent, base)
+		}
+		return err
+	})
+}
+
 // renameInTwo is for file systems that cannot exchange two names. Between the two steps
 // the old folder lies where a sweep gives it its name back.
 func (f *Folder) renameInTwo(parent int, base string) error {
@@ -172,13 +178,13 @@ func (f *Folder) renameInTwo(parent int, base string) error {
 	if err := unix.Mkdirat(from, stagingOld, 0o700); err != nil {
 		return err
 	}
-	moved := unix.Renameat(parent, base, from, old)
+	moved := moveFolder(parent, base, from, old)
 	if moved != nil && moved != unix.ENOENT {
 		return moved
 	}
 	err := unix.Renameat(from, stagedFolder, parent, base)
 	if err != nil && moved == nil {
-		err = errors.Join(err, unix.Renameat(from, old, parent, base))
+		err = errors.Join(err, moveFolder(from, old, parent, base))
 	}
 	return err
 }

@@ -404,6 +404,41 @@ func TestFolderGroup(t *testing.T) {
 	}
 }
 
+// TestFolderReadOnly replaces a folder that its owner may not write to, in both ways.
+func TestFolderReadOnly(t *testing.T) {
+	for _, inTwo := range []bool{false, true} {
+		dir := t.TempDir()
+		target := filepath.Join(dir, "out")
+		if err := os.Mkdir(target, 0o555); err != nil {
+			t.Fatal(err)
+		}
+		f, err := CreateFolder(target, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		writeFile(t, f.Path("kernel"), []byte("new"))
+		if inTwo {
+			err = f.staging.withParent(target, f.renameInTwo)
+			f.Abort()
+		} else {
+			err = f.Commit(true)
+			if info, err := os.Stat(target); err != nil || info.Mode().Perm() != 0o555 {
+				t.Errorf("the folder is %v, %v; want mode 0555", info, err)
+			}
+		}
+		if err != nil {
+			t.Errorf("in two: %v: %v", inTwo, err)
+		}
+		want(t, filepath.Join(target, "kernel"), "new")
+		if got := entries(t, dir); !slices.Equal(got, []string{"out"}) {
+			t.Errorf("in two: %v: there are %q; want out alone", inTwo, got)
+		}
+		if err := os.Chmod(target, 0o755); err != nil { // so that it can be removed
+			t.Fatal(err)
+		}
+	}
+}
+
 // TestDescribes: what describes the file that is replaced goes, and stays if that stays.
 func TestDescribes(t *testing.T) {
 	dir := t.TempDir()
