@@ -23,9 +23,8 @@ func Shared(t testing.TB) string {
 	return dir
 }
 
-// AsUser does something whose system calls are those of another user: of one thread of this
-// process, so it may start no goroutine that counts. It takes root, and without says so and
-// returns false.
+// AsUser runs do in a thread whose system calls are another user's; those of goroutines that
+// do starts are not. It takes root: without, it says so and returns false, and do is not run.
 func AsUser(t testing.TB, uid int, do func()) bool {
 	t.Helper()
 	if os.Getuid() != 0 {
