@@ -1,7 +1,7 @@
 // Command hostile is the init of a guest that attacks its host: an agent that agrees to all
 // that it is asked for, and whose files are none that a guest has. The attack is the last
 // part of the path that the host wants copied, or the name of the last command that it had
-// run, for what lies in /tmp/xchg.
+// run, for what lies in /tmp/xchg or /tmp/shared.
 package main
 
 import (
@@ -113,7 +113,7 @@ func handle(t *agent.Stream, r agent.Request) {
 		return
 	case r.Get != nil:
 		name := path.Base(string(r.Get.Path))
-		if name == "xchg" {
+		if name == "xchg" || name == "shared" {
 			mu.Lock()
 			name = last
 			mu.Unlock()
