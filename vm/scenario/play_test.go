@@ -47,15 +47,21 @@ func guest(t *testing.T, words string) vm.Config {
 	if testing.Short() {
 		t.Skip("boots take seconds")
 	}
+	return guestWith(t, testenv.Guest(t), words)
+}
+
+// guestWith returns one with another init, which may load some modules whatever there is.
+func guestWith(t *testing.T, init, words string, load ...string) vm.Config {
+	t.Helper()
 	k, err := kernel.Find(testenv.Kernel(t))
 	if err != nil {
 		t.Fatal(err)
 	}
-	program, err := image.NewHostFile(testenv.Guest(t))
+	program, err := image.NewHostFile(init)
 	if err != nil {
 		t.Fatal(err)
 	}
-	initrd, err := initramfs.Build(initramfs.Options{Init: program, Kernel: k})
+	initrd, err := initramfs.Build(initramfs.Options{Init: program, Kernel: k, Load: load})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,8 +71,18 @@ func guest(t *testing.T, words string) vm.Config {
 // play plays a script with the machine web.
 func play(t *testing.T, c vm.Config, script string) *scenario.Result {
 	t.Helper()
-	fstest.Judge(t, "qemu-system-x86_64", "qemu-system-x86")
 	dir := t.TempDir()
+	r := playIn(t, dir, c, script)
+	if text, err := os.ReadFile(filepath.Join(dir, "test", "out.txt")); strings.Contains(script, "copy out") && r.Err == nil && string(text) != "from the host\n" {
+		t.Errorf("what was copied out: %q, %v", text, err)
+	}
+	return r
+}
+
+// playIn plays one with its files in a folder, and its results in the folder test there.
+func playIn(t *testing.T, dir string, c vm.Config, script string) *scenario.Result {
+	t.Helper()
+	fstest.Judge(t, "qemu-system-x86_64", "qemu-system-x86")
 	stage := scenario.Stage{Machines: []string{"web"}, Dir: dir, Results: dir, Timeout: 10 * time.Minute,
 		Start: func(ctx context.Context, _ string, console io.Writer) (*scenario.Machine, error) {
 			c := c
@@ -84,11 +100,7 @@ func play(t *testing.T, c vm.Config, script string) *scenario.Result {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := stage.Play(t.Context(), s)
-	if text, err := os.ReadFile(filepath.Join(dir, "test", "out.txt")); strings.Contains(script, "copy out") && r.Err == nil && string(text) != "from the host\n" {
-		t.Errorf("what was copied out: %q, %v", text, err)
-	}
-	return r
+	return stage.Play(t.Context(), s)
 }
 
 // TestFailures has tests fail that must, each in its way, and looks at what they print.
@@ -181,6 +193,53 @@ wait ended
 	}
 	if len(r.Consoles) != 1 || !strings.Contains(r.Consoles[0].Text, "ingot: ready on") {
 		t.Errorf("the console of several starts: %d consoles", len(r.Consoles))
+	}
+}
+
+// TestHostile copies files out of a guest whose agent attacks its host: what is refused
+// changes nothing beside the test's own folder, and what only root can make is left out and
+// noted.
+func TestHostile(t *testing.T) {
+	if testing.Short() {
+		t.Skip("boots take seconds")
+	}
+	c := guestWith(t, testenv.Hostile(t), "", "virtio_pci", "virtio_console")
+	for _, x := range []struct {
+		copied string
+		failed string   // why the test fails, or ""
+		notes  []string // of the step, parts
+	}{
+		{"/mode", `copy /mode out of web: tar stream: "d" comes twice`, nil},
+		{"/pipe", `copy /pipe out of web: tar stream: "d" is no folder, and has files`, nil},
+		{"/large 1MiB", "there are more than 1.0 MiB (1048576 bytes), which is the limit; `copy out /large SIZE` takes more", nil},
+		{"/privileged", "", []string{"1 device nodes", "1 FIFOs", "1 set-user-ID and set-group-ID bits", "1 security.* attributes", "1 trusted.* attributes"}},
+	} {
+		dir := t.TempDir()
+		secret := filepath.Join(dir, "secret")
+		if err := os.WriteFile(secret, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		r := playIn(t, dir, c, "start\ncopy out "+x.copied)
+		if (r.Err == nil) != (x.failed == "") || !strings.Contains(r.Failed, x.failed) {
+			t.Errorf("copy out %s: %v, %s; want %q", x.copied, r.Err, r.Failed, x.failed)
+		}
+		if info, err := os.Lstat(secret); err != nil || info.Mode() != 0o600 {
+			t.Errorf("copy out %s: the file beside the test's folder is %v, %v; want 0600", x.copied, info, err)
+		}
+		notes := strings.Join(r.Steps[len(r.Steps)-1].Notes, "\n")
+		for _, want := range x.notes {
+			if !strings.Contains(notes, "left out: "+want+": ") {
+				t.Errorf("copy out %s: notes = %q; want that %s are left out", x.copied, notes, want)
+			}
+		}
+		if x.notes == nil {
+			continue
+		}
+		for name, want := range map[string]bool{"program": true, "null": false, "fifo": false} {
+			if info, err := os.Lstat(filepath.Join(dir, "test", name)); (err == nil) != want || want && info.Mode() != 0o755 {
+				t.Errorf("copy out %s: %s is %v, %v; want the program alone, with 0755", x.copied, name, info, err)
+			}
+		}
 	}
 }
 
