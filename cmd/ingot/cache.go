@@ -232,10 +232,14 @@ const (
 	mostHeader = 64 << 10
 )
 
-// serveHTTP answers until ctx ends. What is on its way then has a moment to arrive. Clients
-// that send or take nothing for a while are hung up on.
+// httpServer makes a server that hangs up on clients which send or take nothing for a while.
+func httpServer(h http.Handler, stalled time.Duration) *http.Server {
+	return &http.Server{Handler: moving(h, stalled), ReadHeaderTimeout: stalled / 2, IdleTimeout: 2 * stalled, MaxHeaderBytes: mostHeader}
+}
+
+// serveHTTP answers until ctx ends. What is on its way then has a moment to arrive.
 func serveHTTP(ctx context.Context, l net.Listener, h http.Handler) error {
-	server := &http.Server{Handler: moving(h, stalled), ReadHeaderTimeout: stalled / 2, IdleTimeout: 2 * stalled, MaxHeaderBytes: mostHeader}
+	server := httpServer(h, stalled)
 	closed := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(closed)

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -46,7 +47,8 @@ func TestMoving(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		server := &http.Server{Handler: moving(http.HandlerFunc(handler), within)}
+		server := httpServer(http.HandlerFunc(handler), within)
+		server.ReadHeaderTimeout = execPatience // of bodies and answers alone
 		t.Cleanup(func() { server.Close() })
 		go server.Serve(l) //nolint:errcheck // it is closed
 		return l.Addr().String()
@@ -117,6 +119,82 @@ func TestMoving(t *testing.T) {
 	dial(quick, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
 	if err := <-read; !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("an answer that nobody reads: %v", err)
+	}
+}
+
+// TestHeadStalls has a client that never ends the head of its request: it is hung up on.
+func TestHeadStalls(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httpServer(http.NotFoundHandler(), 100*time.Millisecond)
+	t.Cleanup(func() { server.Close() })
+	go server.Serve(l) //nolint:errcheck // it is closed
+	c, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := io.WriteString(c, "GET / HTTP/1.1\r\nHost: x\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.SetReadDeadline(time.Now().Add(execPatience)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.Copy(io.Discard, c); errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Error("the connection stays")
+	}
+}
+
+// TestCacheServeBounds asks the whole verb: who may put, by which name it is asked, and how
+// much.
+func TestCacheServeBounds(t *testing.T) {
+	const secret = "0123456789abcdefgh"
+	file := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(file, []byte(secret), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	out, in := io.Pipe()
+	ended := make(chan int, 1)
+	go func() {
+		args := []string{"cache", "serve", t.TempDir(), "--listen", "127.0.0.1:0", "--upload-token-file", file, "--max-upload", "1K", "--host", "cache.example.org"}
+		ended <- commandLine(ctx, args, in, io.Discard)
+		in.Close()
+	}()
+	defer func() { cancel(); <-ended }()
+	url, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	const nar = "/nar/0mdqa9w1p6cmli6976v4wi0sw9r4p5prkj7lzfd1877wk11c9c73.nar" // SHA-256 of nothing
+	for _, x := range []struct {
+		path, host, token string
+		size, want        int
+	}{
+		{nar, "", "", 0, http.StatusUnauthorized},
+		{nar, "", secret + "x", 0, http.StatusUnauthorized},
+		{nar, "attacker.example", secret, 0, http.StatusMisdirectedRequest},
+		{nar, "", secret, 1025, http.StatusRequestEntityTooLarge},
+		{nar, "", secret, 1024, http.StatusUnprocessableEntity}, // its hash is another one
+		{"/nix-cache-info", "cache.example.org", secret, 0, http.StatusUnprocessableEntity},
+		{nar, "cache.example.org", secret, 0, http.StatusCreated},
+	} {
+		r, err := http.NewRequest("PUT", strings.TrimSpace(url)+x.path, strings.NewReader(strings.Repeat("x", x.size)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Host = x.host
+		r.Header.Set("Authorization", "Bearer "+x.token)
+		resp, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != x.want {
+			t.Errorf("PUT %s of %d bytes to %q with the token %q: %d; want %d", x.path, x.size, x.host, x.token, resp.StatusCode, x.want)
+		}
 	}
 }
 
