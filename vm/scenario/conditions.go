@@ -247,6 +247,9 @@ const maxPage = 1 << 20
 // fetchTime is how long one attempt may take.
 const fetchTime = 20 * time.Second
 
+// maxRedirects is how many redirections are followed.
+const maxRedirects = 10
+
 // fetch reads a port and a path, and returns what gets that page.
 func (l *line) fetch() (get func(context.Context, *machine) (string, int, error), text string, err error) {
 	port, err := l.number("a port", 1, 65535)
@@ -276,7 +279,20 @@ func getPage(ctx context.Context, url string) (body string, status int, err erro
 	if err != nil {
 		return "", 0, err
 	}
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}} // no proxy: the guest is near
+	client := &http.Client{
+		Transport: &http.Transport{DisableKeepAlives: true}, // no proxy: the guest is near
+		// A guest may send the host to its own pages, and to nobody else's: what the host
+		// reaches is more than the guest does. Such an answer is taken as it is.
+		CheckRedirect: func(next *http.Request, before []*http.Request) error {
+			switch {
+			case next.URL.Scheme != q.URL.Scheme || next.URL.Host != q.URL.Host:
+				return http.ErrUseLastResponse
+			case len(before) >= maxRedirects:
+				return fmt.Errorf("stopped after %d redirects", maxRedirects)
+			}
+			return nil
+		},
+	}
 	r, err := client.Do(q)
 	if err != nil {
 		return "", 0, err
