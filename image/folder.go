@@ -19,6 +19,7 @@ type Folder struct {
 	Mode fs.FileMode
 
 	target  string
+	ours    func(name string) bool
 	staging *Staging
 	done    bool
 }
@@ -36,7 +37,7 @@ func CreateFolder(path string, ours func(name string) bool) (*Folder, error) {
 	if err := replaceableFolder(target, ours); err != nil {
 		return nil, err
 	}
-	f := &Folder{target: target}
+	f := &Folder{target: target, ours: ours}
 	if f.staging, err = NewStaging(filepath.Dir(target)); err != nil {
 		return nil, createError(target, err)
 	}
@@ -118,7 +119,7 @@ func (f *Folder) setAccess() error {
 		}
 		return d.Chmod(st.Mode().Perm() & f.Mode)
 	}
-	if err := refusePlanted(f.target); err != nil { // since it was looked for
+	if err := replaceableFolder(f.target, f.ours); err != nil { // it may have changed since
 		return err
 	}
 	if err := keepAccess(d, f.target, old); err != nil {

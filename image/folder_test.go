@@ -97,6 +97,27 @@ func TestFolderRefuses(t *testing.T) {
 	}
 }
 
+// TestFolderLate: what comes into the old folder while the new one is made is not lost.
+func TestFolderLate(t *testing.T) {
+	dir := t.TempDir()
+	at := filepath.Join(dir, "out")
+	if err := os.Mkdir(at, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	f, err := image.CreateFolder(at, ours)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, f.Path("kernel"))
+	write(t, filepath.Join(at, "letter"))
+	if err := f.Commit(true); err == nil || !strings.Contains(err.Error(), `is a folder with "letter" in it`) {
+		t.Errorf("Commit = %v; want that there is a letter", err)
+	}
+	if got := names(t, dir) + ": " + names(t, at); got != "out: letter" {
+		t.Errorf("there is %s; want out: letter", got)
+	}
+}
+
 // TestStaleFolder: what a killed process left goes, what a living one holds stays.
 func TestStaleFolder(t *testing.T) {
 	dir := t.TempDir()
