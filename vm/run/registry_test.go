@@ -173,17 +173,19 @@ func TestStopForeignProcess(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for want, e := range map[string]Entry{
-		"does not hold the lock":     {Name: "named", PID: pid, Born: born},
-		"started at another time":    {Name: "reused", PID: pid, Born: born + 1},
-		"started at another  time":   {Name: "older", PID: pid}, // of an ingot that did not write it
-		"process 1 is not":           {Name: "init", PID: 1, Born: born},
-		"started at another   time ": {Name: "self", PID: os.Getpid(), Born: own + 1},
+	for _, x := range []struct {
+		want string
+		e    Entry
+	}{
+		{"does not hold the lock", Entry{Name: "named", PID: pid, Born: born}},
+		{"started at another time", Entry{Name: "reused", PID: pid, Born: born + 1}},
+		{"started at another time", Entry{Name: "older", PID: pid}}, // of an ingot that did not write it
+		{"process 1 is not", Entry{Name: "init", PID: 1, Born: born}},
+		{"started at another time", Entry{Name: "self", PID: os.Getpid(), Born: own + 1}},
 	} {
-		plant(t, r, e)
-		want = strings.TrimSpace(strings.Join(strings.Fields(want), " "))
-		if forced, err := r.Stop(e, true, 0); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("Stop(%+v) = %v, %v; want an error with %q", e, forced, err, want)
+		plant(t, r, x.e)
+		if forced, err := r.Stop(x.e, true, 0); err == nil || !strings.Contains(err.Error(), x.want) {
+			t.Errorf("Stop(%+v) = %v, %v; want an error with %q", x.e, forced, err, x.want)
 		}
 	}
 	if os.Getuid() == 0 {
