@@ -197,5 +197,5 @@ func (d *Disk) disguised() string {
 	if !qcow2.Detect(f) {
 		return ""
 	}
-	return fmt.Sprintf("disk %s: it begins like a qcow2 and is taken for the raw disk that its name says; %[1]s:qcow2 says that it is a qcow2, and %[1]s:raw that it is not", d.Path)
+	return fmt.Sprintf("disk %s: begins like a qcow2, but its name says raw, and it is read as raw; %[1]s:qcow2 or %[1]s:raw says which it is", d.Path)
 }

@@ -320,7 +320,7 @@ const contentsPiece = 256 << 10
 func (u *unpacker) file(dir int, base string, m *metadata, h *tar.Header, in io.Reader) (err error) {
 	for record := range h.PAXRecords {
 		if strings.HasPrefix(record, "GNU.sparse.") {
-			return fmt.Errorf("tar stream: %.200q is sparse, as nobody sends files", m.name)
+			return fmt.Errorf("tar stream: %.200q is sparse, and agents send no sparse files", m.name)
 		}
 	}
 	size, lent := h.PAXRecords[memoryRecord]

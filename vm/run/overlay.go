@@ -49,7 +49,7 @@ type FormatChangedError struct {
 }
 
 func (e *FormatChangedError) Error() string {
-	return fmt.Sprintf("%s keeps changes to %s as %s, and that is taken for %s now: %[2]s:%[3]s says what it is", e.DiskImage, e.Base, e.Was, e.Is)
+	return fmt.Sprintf("%s keeps changes to %s, which was read as %s then and would be read as %s now: name it %[2]s:%[3]s", e.DiskImage, e.Base, e.Was, e.Is)
 }
 
 // BaseChangedError says that a disk image lies over something else than it did.
