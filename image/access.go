@@ -10,12 +10,12 @@ import (
 
 // setAccess gives the file the permissions that it will stand with, before it has its name.
 func (o *Output) setAccess() error {
-	switch old, err := os.Lstat(o.target); {
+	switch _, err := os.Lstat(o.target); {
 	case err == nil:
 		if err := refusePlanted(o.target); err != nil { // since it was looked for
 			return err
 		}
-		return keepAccess(o.File, o.target, old)
+		return keepAccess(o.File, o.target)
 	case !errors.Is(err, fs.ErrNotExist):
 		return err
 	case o.Mode != 0:
@@ -39,7 +39,7 @@ const accessACL = "system.posix_acl_access"
 // keepAccess gives a new file what users may do with the one that it replaces: permissions,
 // access control list, and owner and group if this process may set them. Nobody gets more:
 // where the group cannot be kept, another one may do what everybody may, at most.
-func keepAccess(f *os.File, path string, old fs.FileInfo) error {
+func keepAccess(f *os.File, path string) error {
 	var was, is unix.Stat_t
 	if err := unix.Lstat(path, &was); err != nil {
 		return &os.PathError{Op: "stat", Path: path, Err: err}
@@ -52,7 +52,7 @@ func keepAccess(f *os.File, path string, old fs.FileInfo) error {
 	if is.Uid != was.Uid {
 		_ = unix.Fchown(fd, int(was.Uid), -1) // which root alone may do
 	}
-	perm := old.Mode().Perm()
+	perm := fs.FileMode(was.Mode).Perm()
 	if list := accessList(path); list != nil {
 		if sameGroup && unix.Fsetxattr(fd, accessACL, list, 0) == nil {
 			return nil // the permissions come with it

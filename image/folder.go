@@ -105,7 +105,7 @@ func (f *Folder) setAccess() error {
 		return err
 	}
 	defer d.Close()
-	old, err := os.Lstat(f.target)
+	_, err = os.Lstat(f.target)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
@@ -122,7 +122,7 @@ func (f *Folder) setAccess() error {
 	if err := replaceableFolder(f.target, f.ours); err != nil { // it may have changed since
 		return err
 	}
-	if err := keepAccess(d, f.target, old); err != nil {
+	if err := keepAccess(d, f.target); err != nil {
 		return err
 	}
 	names, err := d.Readdirnames(-1)
@@ -139,7 +139,7 @@ func (f *Folder) setAccess() error {
 
 func (f *Folder) keepFileAccess(name string) error {
 	path := filepath.Join(f.target, name)
-	old, err := os.Lstat(path)
+	_, err := os.Lstat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -151,7 +151,7 @@ func (f *Folder) keepFileAccess(name string) error {
 		return err
 	}
 	defer file.Close()
-	return keepAccess(file, path, old)
+	return keepAccess(file, path)
 }
 
 // rename gives the folder its name. What stands there then lies in the Staging, and goes
