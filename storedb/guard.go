@@ -15,6 +15,7 @@ int sqlite3_set_authorizer(sqlite3 *db, int (*f)(void *, int, const char *, cons
 void sqlite3_progress_handler(sqlite3 *db, int steps, int (*f)(void *), void *arg);
 int sqlite3_busy_handler(sqlite3 *db, int (*f)(void *, int), void *arg);
 int sqlite3_sleep(int milliseconds);
+int sqlite3_db_status(sqlite3 *db, int op, int *now, int *highest, int reset);
 int sqlite3_prepare_v2(sqlite3 *db, const char *sql, int length, sqlite3_stmt **stmt, const char **tail);
 int sqlite3_step(sqlite3_stmt *stmt);
 int sqlite3_column_type(sqlite3_stmt *stmt, int column);
@@ -24,6 +25,7 @@ int sqlite3_stricmp(const char *a, const char *b);
 
 // ingot_guard watches over one connection.
 typedef struct {
+	sqlite3 *db;
 	int stop;       // set from another thread: all work ends
 	int writable;   // rows may be changed
 	int busy;       // milliseconds that one lock is waited for
@@ -35,9 +37,19 @@ enum { STEPS = 1000, WAIT = 10 };
 static int ingot_stopped(ingot_guard *g) { return __atomic_load_n(&g->stop, __ATOMIC_RELAXED); }
 static void ingot_stop(ingot_guard *g) { __atomic_store_n(&g->stop, 1, __ATOMIC_RELAXED); }
 
+// ingot_pages returns how many pages were looked at since it was last asked. A single step
+// can look at all pages of a database: those of a long column that another one follows.
+static long long ingot_pages(sqlite3 *db) {
+	enum { HIT = 7, MISS = 8 };
+	int hits = 0, misses = 0, highest;
+	sqlite3_db_status(db, HIT, &hits, &highest, 1);
+	sqlite3_db_status(db, MISS, &misses, &highest, 1);
+	return (long long)hits + misses;
+}
+
 static int ingot_progress(void *arg) {
 	ingot_guard *g = arg;
-	g->left -= STEPS;
+	g->left -= STEPS + ingot_pages(g->db);
 	return ingot_stopped(g) || g->left < 0;
 }
 
@@ -70,6 +82,7 @@ static int ingot_authorize(void *arg, int action, const char *a, const char *b, 
 static int ingot_set(sqlite3 *db, int op, int on) { return sqlite3_db_config(db, op, on, (int *)NULL); }
 
 static void ingot_guard_on(sqlite3 *db, ingot_guard *g) {
+	g->db = db;
 	sqlite3_progress_handler(db, STEPS, ingot_progress, g);
 	sqlite3_busy_handler(db, ingot_busy, g);
 	sqlite3_set_authorizer(db, ingot_authorize, g);
@@ -138,8 +151,8 @@ var guardLimits = map[C.int]C.int{
 	sqlite3.SQLITE_LIMIT_WORKER_THREADS:      0,
 }
 
-// Work is counted in steps of SQLite's virtual machine. To check and read all of a sound
-// database takes 0.4 for each byte. One whose pages refer to each other in ways that
+// Work is counted in steps of SQLite's virtual machine, and in pages that they look at. To
+// check and read all of a sound database takes 0.4 for each byte. One whose pages refer to each other in ways that
 // they never should can have SQLite read them again and again.
 const (
 	stepsAtLeast = 10_000_000

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -174,6 +175,14 @@ func TestRowsThatAreNoNumbers(t *testing.T) {
 // than anybody can count: its pages lead to one and the same page again and again.
 func bomb(t testing.TB) []byte {
 	t.Helper()
+	return repeated(t, "Refs", 15, func(leaf []byte, _ int) []byte { return leaf })
+}
+
+// repeated returns the file of a database in which a table has the rows of a page 500
+// times, and 500 times as many for each further depth. That page, and others that follow,
+// are those that end makes of the table's own; number is that of the first.
+func repeated(t testing.TB, table string, depth int, end func(leaf []byte, number int) []byte) []byte {
+	t.Helper()
 	s := newSound(t, Nix)
 	s.sql(t, "delete from Refs; insert into Refs values (2, 1)")
 	b, err := image.ReadAll(s.tree.Lookup(Nix.DatabasePath()).Data)
@@ -189,7 +198,7 @@ func bomb(t testing.TB) []byte {
 	if err := db.Deserialize(bytes.Clone(b), "main"); err != nil {
 		t.Fatal(err)
 	}
-	rows, err := db.Query("select rootpage from sqlite_schema where name = 'Refs'", nil)
+	rows, err := db.Query("select rootpage from sqlite_schema where name = '"+table+"'", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -197,7 +206,7 @@ func bomb(t testing.TB) []byte {
 		t.Fatal(err)
 	}
 	put := binary.BigEndian
-	const depth, cells = 15, 500
+	const cells = 500
 	leaf := bytes.Clone(b[(root-1)*pageSize:][:pageSize])
 	next := func(child int) []byte {
 		page := make([]byte, pageSize)
@@ -218,7 +227,7 @@ func bomb(t testing.TB) []byte {
 	for i := range depth {
 		b = append(b, next(first+i+1)...)
 	}
-	b = append(b, leaf...)
+	b = append(b, end(leaf, first+depth)...)
 	put.PutUint32(b[headerPages:], uint32(len(b)/pageSize))
 	return b
 }
@@ -245,6 +254,46 @@ func TestEndlessRows(t *testing.T) {
 	})
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
+	}
+}
+
+// TestLongColumns has a column of nearly the size of the file in each row, whose pages are
+// one that follows itself. Who reads a column behind it looks at that page 800 times.
+func TestLongColumns(t *testing.T) {
+	const size = 4 << 20
+	b := repeated(t, "ValidPaths", 1, func(_ []byte, number int) []byte {
+		// How much of a long row lies in the leaf, and in each page that follows.
+		const local, further = (pageSize-12)*32/255 - 23, pageSize - 4
+		const payload = local + size/further*8/10*further
+		varint := func(n int) []byte {
+			return []byte{byte(n>>21) | 0x80, byte(n>>14) | 0x80, byte(n>>7) | 0x80, byte(n & 0x7f)}
+		}
+		// The types: no id, path and hash of a letter, a long registrationTime, a deriver of a
+		// byte, and zeros.
+		types := slices.Concat([]byte{13, 0, 15, 15}, varint(12+2*(payload-13-2-1)), []byte{1, 8, 8, 8, 8})
+		row := append(types, make([]byte, local-len(types))...)
+		cell := slices.Concat(varint(payload), []byte{1}, row, binary.BigEndian.AppendUint32(nil, uint32(number+1)))
+		pages := make([]byte, size)
+		const cells = 8 // all are this one
+		at := pageSize - len(cell)
+		copy(pages[at:], cell)
+		pages[btreeType] = leafTable
+		binary.BigEndian.PutUint16(pages[btreeCells:], cells)
+		binary.BigEndian.PutUint16(pages[btreeContent:], uint16(at))
+		for i := range cells {
+			binary.BigEndian.PutUint16(pages[leafHeaderSize+2*i:], uint16(at))
+		}
+		binary.BigEndian.PutUint32(pages[pageSize:], uint32(number+1))
+		return pages
+	})
+	err := withDatabaseBytes(background, "x", b, func(r *dbReader) error {
+		if err := r.begin(); err != nil {
+			return err
+		}
+		return r.paths(func([]driver.Value) error { return nil })
+	})
+	if !errors.Is(err, ErrDatabaseWork) || !strings.Contains(err.Error(), "steps of work") {
+		t.Errorf("paths: %v; want %v", err, ErrDatabaseWork)
 	}
 }
 
