@@ -3,6 +3,7 @@ package compression
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
@@ -67,18 +68,32 @@ type xzReader struct {
 
 	// The place of the input.
 	check  byte
-	index  []xzRecord // of the blocks of this stream
-	block  *xzBlock   // nil between blocks
-	header []byte     // of a chunk, not yet given to lzma
-	left   int        // bytes of the chunk that follow it
-	unread int        // what the chunk still unpacks to
-	done   bool       // the last stream has ended
+	index  *xzIndex // of the blocks of this stream
+	block  *xzBlock // nil between blocks
+	header []byte   // of a chunk, not yet given to lzma
+	left   int      // bytes of the chunk that follow it
+	unread int      // what the chunk still unpacks to
+	done   bool     // the last stream has ended
 
 	open []*xzBlock // whose contents have not all been given out
 }
 
-// xzRecord is what an index says of a block.
-type xzRecord struct{ unpadded, unpacked uint64 }
+// xzIndex is what an index says: how many blocks there are, and two sizes of each. The sizes
+// are summed up, since a stream can have any number of blocks.
+type xzIndex struct {
+	blocks uint64
+	sizes  hash.Hash
+}
+
+func newXZIndex() *xzIndex { return &xzIndex{sizes: sha256.New()} }
+
+func (i *xzIndex) add(unpadded, unpacked uint64) {
+	i.blocks++
+	var b [16]byte
+	binary.LittleEndian.PutUint64(b[:], unpadded)
+	binary.LittleEndian.PutUint64(b[8:], unpacked)
+	i.sizes.Write(b[:])
+}
 
 type xzBlock struct {
 	header             int   // bytes
@@ -176,13 +191,21 @@ func (x *xzReader) verify(p []byte) error {
 		if !b.ended || b.given < b.unpacked {
 			break
 		}
-		if b.hash != nil && !bytes.Equal(xzSum(b.hash), b.sum) {
-			return fmt.Errorf("%w: the check of a block differs", errDamaged)
+		if err := b.verify(); err != nil {
+			return err
 		}
 		x.open = x.open[1:]
 	}
 	if len(p) > 0 {
 		return errDamaged
+	}
+	return nil
+}
+
+// verify holds a block that was given out against its check.
+func (b *xzBlock) verify() error {
+	if b.hash != nil && !bytes.Equal(xzSum(b.hash), b.sum) {
+		return fmt.Errorf("%w: the check of a block differs", errDamaged)
 	}
 	return nil
 }
@@ -303,8 +326,12 @@ func (x *xzReader) end(b *xzBlock) error {
 	if _, err := io.ReadFull(x.in, b.sum); err != nil {
 		return err
 	}
-	x.index = append(x.index, xzRecord{uint64(b.header) + uint64(b.packed) + uint64(len(b.sum)), uint64(b.unpacked)})
+	x.index.add(uint64(b.header)+uint64(b.packed)+uint64(len(b.sum)), uint64(b.unpacked))
 	b.ended, x.block = true, nil
+	if b.unpacked == 0 { // any number of these can come before something is given out
+		x.open = x.open[:len(x.open)-1]
+		return b.verify()
+	}
 	return nil
 }
 
@@ -444,7 +471,7 @@ func (x *xzReader) stream() error {
 	if h[6] != 0 || !known || crc32.ChecksumIEEE(h[6:8]) != binary.LittleEndian.Uint32(h[8:]) {
 		return fmt.Errorf("%w: the header of a stream", errDamaged)
 	}
-	x.check, x.index = h[7], x.index[:0]
+	x.check, x.index = h[7], newXZIndex()
 	return nil
 }
 
@@ -486,21 +513,27 @@ func (x *xzReader) endStream() error {
 	in := &crcReader{x.in, 1, crc32.ChecksumIEEE([]byte{0})}
 	wrong := fmt.Errorf("%w: its index is not that of its blocks", errDamaged)
 	n, err := xzNumber(in)
-	if err != nil || n != uint64(len(x.index)) {
-		return cmpErr(err, wrong)
+	if err != nil || n != x.index.blocks {
+		return cmp.Or(err, wrong)
 	}
-	for _, want := range x.index {
-		var got xzRecord
-		if got.unpadded, err = xzNumber(in); err == nil {
-			got.unpacked, err = xzNumber(in)
+	told := newXZIndex()
+	for range n {
+		unpadded, err := xzNumber(in)
+		if err != nil {
+			return err
 		}
-		if err != nil || got != want {
-			return cmpErr(err, wrong)
+		unpacked, err := xzNumber(in)
+		if err != nil {
+			return err
 		}
+		told.add(unpadded, unpacked)
+	}
+	if !bytes.Equal(told.sizes.Sum(nil), x.index.sizes.Sum(nil)) {
+		return wrong
 	}
 	for in.n%xzAlign != 0 {
 		if c, err := in.ReadByte(); err != nil || c != 0 {
-			return cmpErr(err, wrong)
+			return cmp.Or(err, wrong)
 		}
 	}
 	var rest [crc32.Size + xzHeaderSize]byte
@@ -517,11 +550,4 @@ func (x *xzReader) endStream() error {
 		return fmt.Errorf("%w: the footer of a stream", errDamaged)
 	}
 	return nil
-}
-
-func cmpErr(err, otherwise error) error {
-	if err != nil {
-		return err
-	}
-	return otherwise
 }

@@ -1,6 +1,7 @@
 package compression
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/binary"
 	"errors"
@@ -115,6 +116,33 @@ func TestXZDictionaries(t *testing.T) {
 	})
 	if got, want := (&LimitError{What: "a window", Limit: 5, Usual: "x"}).Error(), "asks for a window of more than 5 bytes; at most 5 are given: compress it anew with a smaller one (x)"; got != want {
 		t.Errorf("Error() = %s; want %s", got, want)
+	}
+}
+
+// TestXZEmptyBlocks: blocks without contents are not kept, however many there are, and the
+// index is still theirs.
+func TestXZEmptyBlocks(t *testing.T) {
+	const n = 3000
+	sum := func(b []byte) []byte { return binary.LittleEndian.AppendUint32(b, crc32.ChecksumIEEE(b)) }
+	flags := []byte{0, 0} // no check
+	block := append(sum([]byte{2, 0, xzLZMA2, 1, 0, 0, 0, 0}), chunkEnd, 0, 0, 0)
+	stream := func(last byte) []byte {
+		index := append([]byte{0}, binary.AppendUvarint(nil, n)...)
+		index = append(append(index, bytes.Repeat([]byte{13, 0}, n-1)...), last, 0)
+		index = sum(append(index, make([]byte, -len(index)&3)...))
+		footer := append(binary.LittleEndian.AppendUint32(nil, uint32(len(index)/4-1)), flags...)
+		return slices.Concat([]byte(xzMagic), sum(flags[:2:2]), bytes.Repeat(block, n), index,
+			binary.LittleEndian.AppendUint32(nil, crc32.ChecksumIEEE(footer)), footer, []byte(xzFooterMagic))
+	}
+	for last, ok := range map[byte]bool{13: true, 14: false} {
+		x := &xzReader{in: bufio.NewReader(bytes.NewReader(stream(last))), limit: MaxWindow}
+		err := x.stream()
+		if err == nil {
+			_, err = io.ReadAll(x)
+		}
+		if (err == nil) != ok || cap(x.open) > 1 {
+			t.Errorf("with %d in the index: %v, and %d blocks were kept", last, err, cap(x.open))
+		}
 	}
 }
 
