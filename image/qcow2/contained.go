@@ -97,17 +97,14 @@ func (r *Reader) count(i int64, table []byte) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.counted[i] {
-		return nil
+		return r.checkUsed()
 	}
+	r.counted[i] = true
 	entries := min(int64(len(table)/entrySize), ceilDiv(r.size-i*r.l2Span(), r.clusterSize()))
 	for k := range entries {
 		r.used += r.uses(binary.BigEndian.Uint64(table[k*entrySize:]))
 	}
-	if err := r.checkUsed(); err != nil {
-		return err
-	}
-	r.counted[i] = true
-	return nil
+	return r.checkUsed()
 }
 
 // uses returns the least number of bytes of the file that the cluster of an L2 entry takes.

@@ -185,6 +185,12 @@ func TestHostile(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("%s: reading = %v; want that %s", name, err, want)
 			}
+			if r != nil { // what is refused is not counted anew
+				_, first := r.ReadAt(make([]byte, 1), 0)
+				if _, again := r.ReadAt(make([]byte, 1), 0); first == nil || again == nil || first.Error() != again.Error() {
+					t.Errorf("%s: reading again = %v; want %v", name, again, first)
+				}
+			}
 		})
 		if limit := uint64(10*len(file) + 64<<20); used > limit {
 			t.Errorf("%s: %d bytes were allocated for a file of %d; want %d at most", name, used, len(file), limit)

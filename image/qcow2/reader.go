@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/flate"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -80,6 +81,9 @@ func (r *Reader) clusterSize() int64 { return 1 << r.clusterBits }
 // l2Span is how many bytes of the disk one L2 table maps.
 func (r *Reader) l2Span() int64 { return r.clusterSize() / entrySize << r.clusterBits }
 
+// ErrNotQCOW2 says that a file does not begin as a qcow2 file does.
+var ErrNotQCOW2 = errors.New("not a qcow2 file")
+
 // readHeader reads the header and refuses a file that is not a disk by itself.
 func readHeader(file io.ReaderAt) (h header, compression byte, err error) {
 	var raw [compressionTypeOffset + 1]byte
@@ -88,7 +92,7 @@ func readHeader(file io.ReaderAt) (h header, compression byte, err error) {
 		return h, 0, err
 	}
 	if n < headerLengthV2 || binary.BigEndian.Uint32(raw[:]) != magic {
-		return h, 0, fmt.Errorf("not a qcow2 file")
+		return h, 0, ErrNotQCOW2
 	}
 	binary.Read(bytes.NewReader(raw[:]), binary.BigEndian, &h) // there are enough bytes
 	switch {
@@ -96,8 +100,10 @@ func readHeader(file io.ReaderAt) (h header, compression byte, err error) {
 		h.IncompatibleFeatures, h.HeaderLength = 0, headerLengthV2
 	case h.Version != 3:
 		return h, 0, fmt.Errorf("qcow2 file is of version %d, not 2 or 3", h.Version)
-	case n < headerLengthV3 || h.HeaderLength < headerLengthV3:
-		return h, 0, fmt.Errorf("qcow2 file has a header of %d bytes, not the %d of version 3", min(n, int(h.HeaderLength)), headerLengthV3)
+	case n < headerLengthV3:
+		return h, 0, fmt.Errorf("qcow2 file has %d bytes, fewer than the header of version 3, which has %d", n, headerLengthV3)
+	case h.HeaderLength < headerLengthV3:
+		return h, 0, fmt.Errorf("qcow2 file has a header of %d bytes, not the %d of version 3", h.HeaderLength, headerLengthV3)
 	}
 	if h.HeaderLength > compressionTypeOffset && n > compressionTypeOffset {
 		compression = raw[compressionTypeOffset]
