@@ -173,6 +173,37 @@ func TestFormatOfImages(t *testing.T) {
 	}
 }
 
+// TestRawByTheNameOfQcow2: a raw disk whose name ends in .qcow2 is refused with the word that
+// has it read, and one that is cut off with its name.
+func TestRawByTheNameOfQcow2(t *testing.T) {
+	t.Setenv("INGOT_KERNEL", testenv.Kernel(t))
+	t.Setenv("INGOT_GUEST", testenv.Guest(t))
+	dir := t.TempDir()
+	at := func(name string) string { return filepath.Join(dir, name) }
+	if err := os.WriteFile(at("raw.qcow2"), make([]byte, 1<<20), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{
+		{"run", at("raw.qcow2")}, {"check", at("raw.qcow2")}, {"convert", at("raw.qcow2"), "-o", at("x.img")}, {"exec", "--disk", at("raw.qcow2"), "true"},
+	} {
+		want := "raw.qcow2: not a qcow2 file\nhint: " + rawHint + "\n"
+		if code, _, errout := ingot(args...); code == 0 || !strings.HasSuffix(errout, want) {
+			t.Errorf("%s: %d, %s; want %s", args[0], code, errout, want)
+		}
+	}
+	content := append([]byte("x"), make([]byte, 1<<20-1)...)
+	if err := os.WriteFile(at("content"), content, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	fstest.Run(t, fstest.Judge(t, "qemu-img", "qemu-utils"), "convert", "-O", "qcow2", at("content"), at("cut.qcow2"))
+	if err := os.Truncate(at("cut.qcow2"), 5*64<<10); err != nil { // header, tables, no data
+		t.Fatal(err)
+	}
+	if code, _, errout := ingot("run", at("cut.qcow2")); code == 0 || !strings.HasPrefix(errout, "ingot: "+at("cut.qcow2")+": ") {
+		t.Errorf("run of what is cut off: %d, %s; want an error that begins with its name", code, errout)
+	}
+}
+
 // TestGuestWritesRecipe: a guest that makes a recipe of its raw disk, which takes a file of
 // the host, has made no recipe.
 func TestGuestWritesRecipe(t *testing.T) {

@@ -16,6 +16,7 @@ import (
 
 	"ingot/image"
 	"ingot/image/diskfile"
+	"ingot/image/qcow2"
 	"ingot/internal/input"
 	"ingot/partition"
 	"ingot/recipes"
@@ -190,6 +191,9 @@ func (x *execFlags) hint(c *cobra.Command, err error) string {
 			return "--output-files NUMBER takes more of them"
 		}
 		return "--output-limit SIZE takes more"
+	}
+	if errors.Is(err, qcow2.ErrNotQCOW2) {
+		return rawHint
 	}
 	var command *helper.CommandError
 	if errors.As(err, &command) && command.Status == 127 && x.store == "" && x.sources.empty() && strings.Contains(command.Name, "/store/") {

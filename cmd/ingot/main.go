@@ -23,6 +23,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ingot/image"
+	"ingot/image/qcow2"
 	_ "ingot/internal/closed" // what is written to a closed standard output is an error
 	"ingot/internal/memory"
 	"ingot/internal/printable"
@@ -177,6 +178,8 @@ func hint(verb *cobra.Command, err error) string {
 		return "run the build again when nothing writes there any more"
 	case errors.As(err, &stalled) && verb.Flags().Lookup(stallFlag) != nil:
 		return "wait longer with --" + stallFlag
+	case errors.Is(err, qcow2.ErrNotQCOW2):
+		return rawHint
 	case errors.As(err, &database):
 		return "raise the limit with --max-database"
 	case errors.As(err, &holes) && verb.Flags().Lookup("no-contents") != nil:
@@ -186,6 +189,9 @@ func hint(verb *cobra.Command, err error) string {
 	}
 	return temporaryHint(err)
 }
+
+// rawHint is for a file that is read as a qcow2 since its name ends so.
+const rawHint = "FILE:raw reads it as a raw disk, whatever its name ends in"
 
 // temporaryHint says where temporary files go, if none can be made there. QEMU's, and
 // those that are made for it, go to /var/tmp unless the variable says something else.

@@ -165,7 +165,7 @@ func openImage(name diskfile.Name) (*System, error) {
 	case errors.Is(err, io.EOF):
 		return nil, fmt.Errorf("%s is too short to be an image of a disk", path)
 	case err != nil:
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", path, err)
 	case len(bytes.Trim(code, "\x00")) == 0:
 		s.Firmware = []Boot{UEFI, BIOS} // a BIOS would find nothing to run
 	}
