@@ -204,6 +204,50 @@ func TestRawByTheNameOfQcow2(t *testing.T) {
 	}
 }
 
+// TestNewDiskNames: a word behind the name of a new disk is its format, as it is behind that of
+// one that is there, and no part of its name.
+func TestNewDiskNames(t *testing.T) {
+	t.Chdir(t.TempDir())
+	m := &madeDisks{}
+	defer m.discard()
+	c := newExec()
+	c.SetContext(context.Background())
+	for _, x := range []struct{ word, format, err string }{
+		{"a:1MiB", "raw", ""},
+		{"b.img:qcow2:1MiB", "qcow2", ""},
+		{"c.qcow2:1MiB", "qcow2", ""},
+		{"d.qcow2:raw:1MiB", "raw", ""},
+		{"e.vmdk:raw:1MiB", "raw", ""},
+		{"f.vmdk:1MiB", "", "disks are raw or qcow2"},
+		{"g.img:ro:1MiB", "", "leave out the :ro"},
+		{"./a:2MiB", "", "is named twice"},
+		{"b.img:1MiB", "", "is named twice"},
+	} {
+		before := len(m.list)
+		err := m.make(c, x.word, true)
+		if (err == nil) != (x.err == "") || err != nil && !strings.Contains(err.Error(), x.err) {
+			t.Errorf("--new-disk %s: %v; want %q", x.word, err, x.err)
+		}
+		if err == nil && (len(m.list) != before+1 || string(m.list[before].Format) != x.format) {
+			t.Errorf("--new-disk %s: %+v; want %s", x.word, m.list[before:], x.format)
+		}
+	}
+	if err := m.keep(); err != nil {
+		t.Fatal(err)
+	}
+	entries, err := os.ReadDir(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	if got, want := strings.Join(names, " "), "a b.img c.qcow2 d.qcow2 e.vmdk"; got != want {
+		t.Errorf("made %s; want %s", got, want)
+	}
+}
+
 // TestGuestWritesRecipe: a guest that makes a recipe of its raw disk, which takes a file of
 // the host, has made no recipe.
 func TestGuestWritesRecipe(t *testing.T) {

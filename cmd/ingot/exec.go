@@ -127,7 +127,7 @@ func (x *execFlags) add(c *cobra.Command) {
 	f.StringVar(&x.limit, "output-limit", "", "results: up to `SIZE`. Default: 16GiB or --memory")
 	f.Int64Var(&x.files, "output-files", agent.DefaultFiles, "results: up to `NUMBER` files")
 	f.StringArrayVar(&x.disks, "disk", nil, "`FILE` or block device that the guest has as a disk; with :ro at its end, writes are discarded; may be repeated")
-	f.StringArrayVar(&x.newDisks, "new-disk", nil, "`FILE:SIZE`: make an empty disk first, qcow2 if that is how FILE ends; it stays if the command succeeds; may be repeated")
+	f.StringArrayVar(&x.newDisks, "new-disk", nil, "`FILE:SIZE`: make an empty disk first, qcow2 if that is how FILE ends, or FILE:qcow2 or FILE:raw; it stays if the command succeeds; may be repeated")
 	f.StringVar(&x.kernel, "kernel", cmp.Or(os.Getenv("INGOT_KERNEL"), "/"), "`PATH` of a kernel: a folder with boot/vmlinuz-* and lib/modules, a system or a kernel in a store, or a file")
 	f.StringSliceVar(&x.modules, "module", nil, "kernel `MODULE` that is at hand for modprobe and mount; may be repeated")
 	f.StringSliceVar(&x.programs, "program", nil, "`NAME` of a program of this machine that the guest has, too, with the libraries that it needs: cryptsetup, say; may be repeated")

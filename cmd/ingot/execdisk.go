@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -21,8 +23,9 @@ func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
 // madeDisks are disks that were made for a command. They bear other names until it has
 // succeeded.
 type madeDisks struct {
-	list []vm.Disk
-	out  []*image.Output // their files
+	list  []vm.Disk
+	out   []*image.Output // their files
+	names []string        // what they will be called
 }
 
 // makeDisks makes those that --new-disk asks for.
@@ -42,18 +45,29 @@ func (m *madeDisks) make(c *cobra.Command, word string, quiet bool) error {
 	if at <= 0 {
 		return usageError{fmt.Errorf("exec: --new-disk %s: it is FILE:SIZE", word)}
 	}
-	name := word[:at]
+	text := word[:at]
 	size, err := partition.ParseBytes(word[at+1:])
 	if err != nil {
-		return usageError{fmt.Errorf("exec: --new-disk %s: %w", name, err)}
+		return usageError{fmt.Errorf("exec: --new-disk %s: %w", text, err)}
 	}
 	if size <= 0 || size%512 != 0 {
-		return usageError{fmt.Errorf("exec: --new-disk %s: %d bytes; a disk has one sector of 512 or more", name, size)}
+		return usageError{fmt.Errorf("exec: --new-disk %s: %d bytes; a disk has one sector of 512 or more", text, size)}
 	}
+	disk, err := diskfile.Parse(text)
+	if err != nil {
+		return fmt.Errorf("--new-disk: %w", err)
+	}
+	if disk.ReadOnly {
+		return usageError{fmt.Errorf("exec: --new-disk %s: a new disk is for writing to: leave out the :ro", text)}
+	}
+	name := disk.Path
 	if _, err := os.Lstat(name); err == nil {
 		return fmt.Errorf("--new-disk: %s is there already; --disk takes it as it is", name)
 	}
-	format, err := diskfile.FormatOf(name) // by which --disk finds it again
+	if slices.Contains(m.names, filepath.Clean(name)) {
+		return usageError{fmt.Errorf("exec: --new-disk %s: is named twice", name)}
+	}
+	format, err := disk.Told() // by which --disk finds it again
 	if err != nil {
 		return fmt.Errorf("--new-disk: %w", err)
 	}
@@ -67,14 +81,15 @@ func (m *madeDisks) make(c *cobra.Command, word string, quiet bool) error {
 	out.New = true
 	m.list = append(m.list, vm.Disk{Path: out.Path(), Format: format, Writable: true})
 	m.out = append(m.out, out)
+	m.names = append(m.names, filepath.Clean(name))
 	if format == diskfile.Raw {
 		return out.Truncate(size)
 	}
-	disk, err := qcow2.Layout(image.Hole(size))
+	empty, err := qcow2.Layout(image.Hole(size))
 	if err != nil {
 		return err
 	}
-	return out.WriteMap(c.Context(), disk, image.WriteOptions{NoSync: true})
+	return out.WriteMap(c.Context(), empty, image.WriteOptions{NoSync: true})
 }
 
 // discard removes those that were not kept.
