@@ -228,3 +228,30 @@ func TestOpenWords(t *testing.T) {
 		t.Errorf("Open of a VMDK = %v; want a FormatError", err)
 	}
 }
+
+// TestDiskImageHasNoWords: a word behind the name of --disk-image, which is always a qcow2
+// that is written to, is refused, and a file whose own name ends so is taken.
+func TestDiskImageHasNoWords(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for _, name := range []string{"own.img:raw", "both", "both:raw"} {
+		if err := os.WriteFile(name, nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, want := range map[string]string{
+		"":            "",
+		"x.img":       "",
+		"x.img:snap":  "",
+		"own.img:raw": "",
+		"both:raw":    "",
+		"x.img:raw":   "leave out the :raw",
+		"x.img:qcow2": "leave out the :qcow2",
+		"x.img:ro":    "leave out the :ro",
+		"x:ro:raw":    "leave out the :ro:raw",
+	} {
+		err := (&Options{DiskImage: name}).checkDiskImage()
+		if (err == nil) != (want == "") || err != nil && !strings.HasSuffix(err.Error(), want) {
+			t.Errorf("--disk-image %q: %v; want %q", name, err, want)
+		}
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"ingot/image/diskfile"
 	"ingot/vm"
 )
 
@@ -155,7 +156,16 @@ func (o *Options) check(s *System) error {
 	case o.DiskImage != "" && (len(s.Disks) == 0 || s.Disks[0].Bus == vm.CDROM || s.Disks[0].Plain):
 		return fmt.Errorf("--disk-image %s: %s has no disk whose changes could be kept", o.DiskImage, s.What)
 	}
-	return nil
+	return o.checkDiskImage()
+}
+
+// checkDiskImage refuses a word behind the name, which would become a part of it.
+func (o *Options) checkDiskImage() error {
+	name, err := diskfile.Parse(o.DiskImage)
+	if err == nil && name.Path != o.DiskImage {
+		return fmt.Errorf("--disk-image %s: it is a qcow2 that is written to, whatever its name: leave out the %s", o.DiskImage, strings.TrimPrefix(o.DiskImage, name.Path))
+	}
+	return nil // two files that may be meant are none to be made
 }
 
 func joinBoots(s *System) string {
