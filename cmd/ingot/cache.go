@@ -21,6 +21,7 @@ import (
 
 	"ingot/internal/input"
 	"ingot/internal/lazy"
+	"ingot/internal/printable"
 	"ingot/storedb"
 	"ingot/storedb/cache"
 	"ingot/vm/run"
@@ -64,7 +65,12 @@ Clients reach the cache by an address of this machine, or by a name that --host 
   ingot run --cache paths --unsigned --path /nix/store/…-hello --run /nix/store/…-hello/bin/hello
   ingot cache serve paths --listen 0.0.0.0:9000 --host cache.example.org`,
 		Args: cobra.ExactArgs(1),
-		RunE: func(c *cobra.Command, args []string) error { return s.serve(c, args[0]) },
+		RunE: func(c *cobra.Command, args []string) error {
+			if c.Flags().Changed("read-only") && !s.readOnly && s.netrc == "" && s.tokenFile == "" {
+				return usageError{errors.New("cache serve: --read-only=false: uploads need a token: give --netrc FILE or --upload-token-file FILE")}
+			}
+			return s.serve(c, args[0])
+		},
 	}
 	f := c.Flags()
 	f.StringVar(&s.listen, "listen", "127.0.0.1:9000", "`ADDRESS:PORT` to listen at; any free port if PORT is 0")
@@ -100,6 +106,11 @@ func (s *cacheServeFlags) server(ctx context.Context, dir string) (*cache.Server
 	if s.uploads < 1 {
 		return nil, usageError{fmt.Errorf("cache serve: --uploads %d: it is 1 at least", s.uploads)}
 	}
+	for _, host := range s.hosts {
+		if !hostName().MatchString(host) && net.ParseIP(host) == nil {
+			return nil, usageError{fmt.Errorf("cache serve: --host %q: it is a name such as cache.example.org, without a scheme and without a port", printable.Cut(host, 100))}
+		}
+	}
 	server := &cache.Server{Dir: dir, Flavour: flavour, Hosts: slices.Clone(s.hosts), MaxUpload: most, Uploads: s.uploads}
 	if host, _, err := net.SplitHostPort(s.listen); err == nil {
 		server.Hosts = append(server.Hosts, host)
@@ -130,7 +141,7 @@ func (s *cacheServeFlags) serve(c *cobra.Command, dir string) error {
 	}
 	l, err := net.ListenTCP("tcp", address)
 	if err != nil {
-		return fmt.Errorf("cache serve: %w; --listen takes another port", err)
+		return fmt.Errorf("cache serve: %w; --listen takes another port or address", err)
 	}
 	defer l.Close()
 	if s.netrc != "" {
@@ -143,6 +154,9 @@ func (s *cacheServeFlags) serve(c *cobra.Command, dir string) error {
 	fmt.Fprintf(c.OutOrStdout(), "http://%s\n", l.Addr())
 	return serveHTTP(c.Context(), l, server)
 }
+
+// hostName is what a name of a host may be.
+var hostName = lazy.Regexp(`^[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?$`)
 
 // What a token may be: printable, so that a header holds it, and more than can be guessed.
 var token = lazy.Regexp(`^[!-~]{16,1000}$`)
@@ -209,6 +223,9 @@ func removeNetrc(name string) error {
 	f, err := os.OpenFile(name, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
+	}
+	if errors.Is(err, unix.ELOOP) {
+		return fmt.Errorf("%s: is a symbolic link: name the file itself", name)
 	}
 	if err != nil {
 		return err

@@ -198,6 +198,40 @@ func TestCacheServeBounds(t *testing.T) {
 	}
 }
 
+// TestCacheServeUsage: what would have no effect is a mistake on the command line.
+func TestCacheServeUsage(t *testing.T) {
+	dir := t.TempDir()
+	for _, x := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"--read-only=false"}, "ingot: cache serve: --read-only=false: uploads need a token: give --netrc FILE or --upload-token-file FILE\n"},
+		{[]string{"--read-only", "--netrc", dir + "/netrc"}, "--read-only and --netrc exclude each other: give one of the two\n"},
+		{[]string{"--host", ""}, `ingot: cache serve: --host "": it is a name such as cache.example.org, without a scheme and without a port` + "\n"},
+		{[]string{"--host", "a b"}, `--host "a b": it is a name`},
+		{[]string{"--host", "http://cache.example.org"}, `--host "http://cache.example.org": it is a name`},
+		{[]string{"--host", "cache.example.org:9000"}, `--host "cache.example.org:9000": it is a name`},
+		{[]string{"--host", "cache.example.org."}, `--host "cache.example.org.": it is a name`},
+		{[]string{"--host", "a\nmachine b"}, `--host "a\nmachine b": it is a name`},
+		// These are right, and the next mistake is found.
+		{[]string{"--host", "cache.example.org", "--host", "my_host", "--host", "::1", "--listen", "nowhere"}, "ingot: cache serve: --listen nowhere: "},
+		{[]string{"--read-only", "--listen", "nowhere"}, "ingot: cache serve: --listen nowhere: "},
+	} {
+		code, _, errout := ingot(append([]string{"cache", "serve", dir}, x.args...)...)
+		if code != exitUsage || !strings.Contains(errout, x.want) {
+			t.Errorf("cache serve %q: %d, %s; want %d, %s", x.args, code, errout, exitUsage, x.want)
+		}
+	}
+	link := dir + "/link"
+	if err := os.Symlink("netrc", link); err != nil {
+		t.Fatal(err)
+	}
+	want := "ingot: cache serve: --netrc: " + link + ": is a symbolic link: name the file itself\n"
+	if code, _, errout := ingot("cache", "serve", dir, "--listen", "127.0.0.1:0", "--netrc", link); code != exitFailed || errout != want {
+		t.Errorf("--netrc of a link: %d, %s; want %s", code, errout, want)
+	}
+}
+
 type forever struct{}
 
 func (forever) Read(p []byte) (int, error) { return len(p), nil }
