@@ -127,6 +127,8 @@ func (o *checkFlags) run(c *cobra.Command, args []string) error {
 		return err
 	case (o.root == "") == (len(args) == 0):
 		return usageError{errors.New("check: give --root DIR or an image, one of the two")}
+	case o.root != "" && o.limit.text != "":
+		return usageError{errors.New("check: --max-size is for images: of a --root, all is hashed")}
 	case o.root != "":
 		r, err = o.checkRoot(c)
 	default:

@@ -108,6 +108,9 @@ func (o *convertFlags) container() (string, error) {
 	if err := o.limit.check(); err != nil {
 		return "", err
 	}
+	if o.limit.text != "" && o.output != stdout && as != "tar" && as != "docker" {
+		return "", usageError{fmt.Errorf("convert: --max-size is for tar, docker and -o -: a file of the format %s has holes", as)}
+	}
 	return as, o.checkCompression(as)
 }
 

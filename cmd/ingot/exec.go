@@ -16,7 +16,6 @@ import (
 
 	"ingot/image"
 	"ingot/image/diskfile"
-	"ingot/image/qcow2"
 	"ingot/internal/input"
 	"ingot/partition"
 	"ingot/recipes"
@@ -127,7 +126,7 @@ func (x *execFlags) add(c *cobra.Command) {
 	f.StringVar(&x.limit, "output-limit", "", "results: up to `SIZE`. Default: 16GiB or --memory")
 	f.Int64Var(&x.files, "output-files", agent.DefaultFiles, "results: up to `NUMBER` files")
 	f.StringArrayVar(&x.disks, "disk", nil, "`FILE` or block device that the guest has as a disk; with :ro at its end, writes are discarded; may be repeated")
-	f.StringArrayVar(&x.newDisks, "new-disk", nil, "`FILE:SIZE`: make an empty disk first, qcow2 if that is how FILE ends, or FILE:qcow2 or FILE:raw; it stays if the command succeeds; may be repeated")
+	f.StringArrayVar(&x.newDisks, "new-disk", nil, "`FILE:SIZE`: make an empty disk first, qcow2 if FILE ends so or is FILE:qcow2; it stays if the command succeeds; may be repeated")
 	f.StringVar(&x.kernel, "kernel", cmp.Or(os.Getenv("INGOT_KERNEL"), "/"), "`PATH` of a kernel: a folder with boot/vmlinuz-* and lib/modules, a system or a kernel in a store, or a file")
 	f.StringSliceVar(&x.modules, "module", nil, "kernel `MODULE` that is at hand for modprobe and mount; may be repeated")
 	f.StringSliceVar(&x.programs, "program", nil, "`NAME` of a program of this machine that the guest has, too, with the libraries that it needs: cryptsetup, say; may be repeated")
@@ -191,9 +190,6 @@ func (x *execFlags) hint(c *cobra.Command, err error) string {
 			return "--output-files NUMBER takes more of them"
 		}
 		return "--output-limit SIZE takes more"
-	}
-	if errors.Is(err, qcow2.ErrNotQCOW2) {
-		return rawHint
 	}
 	var command *helper.CommandError
 	if errors.As(err, &command) && command.Status == 127 && x.store == "" && x.sources.empty() && strings.Contains(command.Name, "/store/") {
@@ -356,14 +352,16 @@ func (x *execFlags) limits() (l agent.Limits, err error) {
 	if l.Files = x.files; l.Files < 1 {
 		return l, usageError{fmt.Errorf("exec: --output-files %d: the least is 1", x.files)}
 	}
-	if x.limit == "" {
-		return l, nil
+	if x.limit != "" {
+		if l.Bytes, err = partition.ParseBytes(x.limit); err == nil && l.Bytes < 1 {
+			err = fmt.Errorf("%q: the least is 1", x.limit)
+		}
+		if err != nil {
+			return l, usageError{fmt.Errorf("exec: --output-limit: %w", err)}
+		}
 	}
-	if l.Bytes, err = partition.ParseBytes(x.limit); err == nil && l.Bytes < 1 {
-		err = fmt.Errorf("%q: the least is 1", x.limit)
-	}
-	if err != nil {
-		return l, usageError{fmt.Errorf("exec: --output-limit: %w", err)}
+	if (x.limit != "" || x.files != agent.DefaultFiles) && x.output == "" && x.xchg == "" && x.shared == "" {
+		return l, usageError{errors.New("exec: --output-limit and --output-files are for the results of --output, --xchg and --shared, and none of them is given")}
 	}
 	return l, nil
 }
