@@ -38,8 +38,6 @@ const (
 	// leastRun is the smallest page that a guest can have. Only a file's last run may have
 	// less: each byte between two holes would take a block of the host's disk.
 	leastRun = 4 << 10
-	// collectPiece is how much is read from memory at once.
-	collectPiece = 1 << 20
 )
 
 // borrow writes where a file lies in place of what is in it, if that is to be had.
@@ -79,7 +77,6 @@ func (u *unpacker) collect(f *os.File, name, size string, in io.Reader) error {
 	}
 	var at int64
 	crumb := false // the run before was less than a page
-	buf := make([]byte, collectPiece)
 	for {
 		var word [runSize]byte
 		if _, err := io.ReadFull(in, word[:]); errors.Is(err, io.EOF) {
@@ -99,7 +96,7 @@ func (u *unpacker) collect(f *os.File, name, size string, in io.Reader) error {
 				return fmt.Errorf("tar stream: %.200q: a run of less than %d bytes is not the last", name, leastRun)
 			}
 			crumb = r.Length < leastRun
-			if err := u.read(f, at, r, buf); err != nil {
+			if err := u.read(f, at, r); err != nil {
 				return fmt.Errorf("%.200q: %w", name, err)
 			}
 		}
@@ -112,9 +109,9 @@ func (u *unpacker) collect(f *os.File, name, size string, in io.Reader) error {
 }
 
 // read copies one run.
-func (u *unpacker) read(f *os.File, at int64, r Run, buf []byte) error {
+func (u *unpacker) read(f *os.File, at int64, r Run) error {
 	for r.Length > 0 {
-		p := buf[:min(r.Length, int64(len(buf)))]
+		p := u.buffer[:min(r.Length, int64(len(u.buffer)))]
 		if _, err := u.options.Memory.ReadAt(p, r.Address); err != nil {
 			return &MemoryError{err}
 		}

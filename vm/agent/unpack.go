@@ -338,12 +338,12 @@ func (u *unpacker) file(dir int, base string, m *metadata, h *tar.Header, in io.
 	}
 	f := os.NewFile(uintptr(fd), m.name)
 	defer func() { err = errors.Join(err, f.Close()) }()
+	if u.buffer == nil {
+		u.buffer = make([]byte, contentsPiece)
+	}
 	if lent {
 		err = u.collect(f, m.name, size, in)
 	} else {
-		if u.buffer == nil {
-			u.buffer = make([]byte, contentsPiece)
-		}
 		_, err = io.CopyBuffer(struct{ io.Writer }{f}, in, u.buffer)
 	}
 	if err != nil {
