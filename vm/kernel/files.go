@@ -59,7 +59,11 @@ func (dir hostFolder) read(file string) ([]byte, error) {
 	if err := checkFile(f.Name(), info.Mode(), info.Size()); err != nil {
 		return nil, err
 	}
-	return io.ReadAll(f)
+	data := make([]byte, info.Size())
+	if _, err := io.ReadFull(f, data); err != nil {
+		return nil, fmt.Errorf("%s: %w", f.Name(), err)
+	}
+	return data, nil
 }
 
 // checkFile refuses what is no file of a folder of modules: a symlink of a Tree, and a
