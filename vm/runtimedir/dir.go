@@ -139,15 +139,13 @@ func (d *Dir) File() (*os.File, error) {
 }
 
 // Names returns all names in the folder.
-func (d *Dir) Names() ([]string, error) { return names(d.fd, d.path) }
-
-func names(fd int, path string) ([]string, error) {
+func (d *Dir) Names() ([]string, error) {
 	// A descriptor of its own, since the position in a folder belongs to those that share one.
-	own, err := unix.Openat(fd, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	own, err := unix.Openat(d.fd, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return nil, &os.PathError{Op: "open", Path: path, Err: err}
+		return nil, &os.PathError{Op: "open", Path: d.path, Err: err}
 	}
-	f := os.NewFile(uintptr(own), path)
+	f := os.NewFile(uintptr(own), d.path)
 	defer f.Close()
 	return f.Readdirnames(-1)
 }
