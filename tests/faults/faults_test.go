@@ -75,8 +75,9 @@ disk:
 
 // A trial is a command line whose every call fails once, and that is killed at each.
 type trial struct {
-	name string
-	args []string // {in} and {out} are folders
+	name   string
+	args   []string // {in} and {out} are folders
+	kernel string   // of machines
 	// old are the arguments that make what is there before, nil if nothing is.
 	old []string
 	// image is the output that a manifest describes, if it has one.
@@ -86,6 +87,13 @@ type trial struct {
 	// finishes says that a fault may leave the output half done, as long as the next run
 	// finishes it: that of register is a whole root.
 	finishes bool
+	// each says that a fault may leave some of the outputs, each whole or as it was.
+	each bool
+	// status is what it ends with when nothing fails.
+	status int
+	// boots says that it starts a machine, which takes seconds: only what changes something
+	// fails, and nothing kills it but [TestMachineFaults].
+	boots bool
 	// same says whether two states of the output mean the same; == if nil.
 	same func(a, b string) bool
 }
@@ -128,8 +136,9 @@ func (x *trial) place(t *testing.T) *place {
 		"new.yaml": fmt.Sprintf(recipeText, "new"), "old.yaml": fmt.Sprintf(recipeText, "old"),
 		"live.yaml": fmt.Sprintf(liveText, "new"), "old-live.yaml": fmt.Sprintf(liveText, "old"),
 		"iso.yaml": fmt.Sprintf(isoText, "new"), "old-iso.yaml": fmt.Sprintf(isoText, "old"),
-		"file":  strings.Repeat("0123456789abcdef", 1<<10),
-		"graph": "/nix/store/" + item + "\n\n0\n",
+		"tests.yaml": fmt.Sprintf(recipeText, "new") + "tests: [{name: nothing, script: start}]\n",
+		"file":       strings.Repeat("0123456789abcdef", 1<<10),
+		"graph":      "/nix/store/" + item + "\n\n0\n",
 	} {
 		if err := os.WriteFile(filepath.Join(p.dir, "in", name), []byte(text), 0o644); err != nil {
 			t.Fatal(err)
@@ -197,25 +206,35 @@ func (p *place) save(t *testing.T) {
 	}
 }
 
-// ingot runs it with no fault.
+// ingot runs it with no fault, to its good end.
 func (p *place) ingot(t *testing.T, args ...string) {
+	t.Helper()
+	p.ends(t, 0, args...)
+}
+
+// ends runs it with no fault, and wants a status.
+func (p *place) ends(t *testing.T, status int, args ...string) {
 	t.Helper()
 	cmd := exec.Command(ingot, p.trial.fill(args, p.dir)...)
 	cmd.Env, cmd.Dir = p.environ(), p.dir
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("ingot %q: %v\n%s", args, err, out)
+	if out, err := cmd.CombinedOutput(); cmd.ProcessState == nil || cmd.ProcessState.ExitCode() != status {
+		t.Fatalf("ingot %q: %v; want status %d\n%s", args, err, status, out)
 	}
 }
 
 func (p *place) environ() []string {
-	return append(os.Environ(), "TMPDIR="+p.dir+"/tmp", "XDG_RUNTIME_DIR="+p.dir+"/run", "XDG_CACHE_HOME="+p.dir+"/cache", "HOME="+p.dir, "GOMAXPROCS=2")
+	env := append(os.Environ(), "TMPDIR="+p.dir+"/tmp", "XDG_RUNTIME_DIR="+p.dir+"/run", "XDG_CACHE_HOME="+p.dir+"/cache", "HOME="+p.dir, "GOMAXPROCS=2")
+	if p.trial.kernel != "" {
+		env = append(env, "INGOT_KERNEL="+p.trial.kernel)
+	}
+	return env
 }
 
-// state returns all that is in out, and in tmp.
+// state returns all that is in out, in tmp, and in run.
 func (p *place) state(t *testing.T) map[string]entry {
 	t.Helper()
 	all := map[string]entry{}
-	for _, d := range []string{"out", "tmp"} {
+	for _, d := range []string{"out", "tmp", "run"} {
 		err := filepath.WalkDir(filepath.Join(p.dir, d), func(path string, d fs.DirEntry, err error) error {
 			if err != nil {
 				return err
@@ -274,7 +293,7 @@ func (p *place) reset(t *testing.T) {
 func (p *place) program() *Program {
 	r := &Program{
 		Args: append([]string{ingot}, p.trial.fill(p.trial.args, p.dir)...), Env: p.environ(), Dir: p.dir,
-		Folders: []string{p.dir + "/in", p.dir + "/out", p.dir + "/tmp"}, NoTmpfile: p.trial.noTmpfile,
+		Folders: []string{p.dir + "/in", p.dir + "/out", p.dir + "/tmp", p.dir + "/run"}, NoTmpfile: p.trial.noTmpfile,
 	}
 	if p.trial.stdout {
 		r.Stdout = &p.stdout
@@ -322,10 +341,28 @@ func (p *place) check(t *testing.T, f Fault, o Outcome) (wrong string, next bool
 		// An image without its manifest is whole, one with another's is not.
 		isBefore, isAfter = equalBut(now, p.before, manifest), equalBut(now, p.after, manifest)
 	}
+	if p.trial.each && !well {
+		isAfter = p.wholeOrBefore(now)
+	}
 	if well && !isAfter || !isBefore && !isAfter {
 		return fmt.Sprintf("there is %s\nbefore: %s\nwithout a fault: %s", show(now), show(p.before), show(p.after)), false
 	}
 	return "", staged
+}
+
+// wholeOrBefore says whether each output is as it was, or as it is when all goes well.
+func (p *place) wholeOrBefore(now map[string]entry) bool {
+	for name, e := range now {
+		if e != p.before[name] && e != p.after[name] {
+			return false
+		}
+	}
+	for name := range p.before {
+		if _, there := now[name]; !there {
+			return false
+		}
+	}
+	return true
 }
 
 // equalBut says whether two states are the same, when the first lacks a name.
@@ -354,7 +391,17 @@ func show(state map[string]entry) string {
 // left.
 func (p *place) checkNext(t *testing.T) string {
 	t.Helper()
-	p.ingot(t, p.trial.args...)
+	if p.trial.each {
+		// What it makes would be there already.
+		for name := range p.after {
+			if _, there := p.before[name]; !there {
+				if err := clear(filepath.Join(p.dir, name)); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+	p.ends(t, p.trial.status, p.trial.args...)
 	now := p.state(t)
 	same := maps.Equal(now, p.after)
 	if p.trial.same != nil {
@@ -385,8 +432,8 @@ func (x *trial) run(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if o.Status.ExitStatus() != 0 {
-			t.Fatalf("ingot %q: %d\n%s", x.args, o.Status.ExitStatus(), o.Said)
+		if o.Status.ExitStatus() != x.status {
+			t.Fatalf("ingot %q: %d; want %d\n%s", x.args, o.Status.ExitStatus(), x.status, o.Said)
 		}
 		p.after, p.result = p.state(t), p.stdout.String()
 		if left(maps.Clone(p.after)) {
@@ -400,7 +447,10 @@ func (x *trial) run(t *testing.T) {
 	var faults []Fault
 	for i, c := range calls {
 		n := i + 1
-		if !c.kind.looks && !strings.HasPrefix(c.Path, first.dir+"/in") { // between two changes, all is as it was
+		if x.boots && c.kind.looks {
+			continue
+		}
+		if !x.boots && !c.kind.looks && !strings.HasPrefix(c.Path, first.dir+"/in") { // between two changes, all is as it was
 			faults = append(faults, Fault{At: n}, Fault{At: n, After: true})
 		}
 		faults = append(faults, Fault{At: n, Errno: c.kind.errnos[n%len(c.kind.errnos)]})
@@ -477,12 +527,23 @@ func TestFaults(t *testing.T) {
 		{name: "docker", args: convert("a.tar", "--as", "docker")},
 		{name: "vdi", args: convert("a.vdi"), old: build("old.yaml", "a.vdi", "--format", "raw"), image: "out/a.vdi"},
 		{name: "register", args: []string{"register", "--root", "{out}/root", "--graph", "{in}/graph", "--from", "{in}/root/nix/store", "--copy", "-q"}, finishes: true},
+		// Its test has nothing to boot, and fails.
+		{name: "build --test", args: build("tests.yaml", "a.img", "--test"), status: 1},
+		{name: "exec", args: execArgs, each: true, boots: true},
 	} {
-		t.Run(x.name, x.run)
+		t.Run(x.name, func(t *testing.T) {
+			if x.boots {
+				x.kernel = testenv.Kernel(t)
+			}
+			x.run(t)
+		})
 	}
 	t.Logf("%d kills, %d failed calls; after %d of them the next run had something to finish or to sweep",
 		counts.kills.Load(), counts.failures.Load(), counts.next.Load())
 }
+
+// execArgs are of an exec with a result and a disk.
+var execArgs = []string{"exec", "-q", "--output", "{out}/result", "--new-disk", "{out}/disk.img:1MiB", "--", "echo text > /tmp/xchg/a"}
 
 // machineTrial is a command line that starts a machine, which takes seconds: few faults
 // befall it, at calls that are named.
@@ -499,15 +560,8 @@ func (x *machineTrial) run(t *testing.T) {
 	if x.boots && testing.Short() {
 		t.Skip("boots a machine")
 	}
-	kernel := testenv.Kernel(t)
-	p := (&trial{args: x.args}).place(t)
-	tests := "tests: [{name: nothing, script: start}]\n"
-	if err := os.WriteFile(p.dir+"/in/tests.yaml", []byte(fmt.Sprintf(recipeText, "new")+tests), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	p := (&trial{args: x.args, kernel: testenv.Kernel(t)}).place(t)
 	program := p.program()
-	program.Env = append(program.Env, "INGOT_KERNEL="+kernel)
-	program.Folders = append(program.Folders, p.dir+"/run")
 	o, err := program.Run(x.fault)
 	if err != nil {
 		t.Fatal(err)
@@ -583,7 +637,7 @@ func (p *place) names(t *testing.T, folders ...string) (all []string) {
 // ended.
 func TestMachineFaults(t *testing.T) {
 	disk := strings.Repeat("\x00", 1<<20)
-	exec := []string{"exec", "-q", "--output", "{out}/result", "--new-disk", "{out}/disk.img:1MiB", "--", "echo text > /tmp/xchg/a"}
+	exec := execArgs
 	build := []string{"build", "{in}/tests.yaml", "-o", "{out}/a.img", "-q", "--test"}
 	call := func(name, end string) func(Call) bool {
 		return func(c Call) bool { return strings.HasPrefix(c.Name, name) && strings.HasSuffix(c.Path, end) }
