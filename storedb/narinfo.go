@@ -228,15 +228,27 @@ func checkCacheURL(url string) error {
 		return fmt.Errorf("URL %.60q has a character that URLs do not have, at byte %d", redact.Reference(url), i)
 	}
 	file, _, _ := strings.Cut(url, "?")
-	for part := range strings.SplitSeq(file, "/") {
-		if part == "" || part == "." || part == ".." || strings.Contains(part, ":") {
-			return fmt.Errorf("URL %.60q does not name a file below the cache", redact.URL(url))
+	below := belowCache(file)
+	if below {
+		parsed, err := redact.Parse(url)
+		if err != nil {
+			return fmt.Errorf("URL %w", err)
 		}
+		below = belowCache(parsed.Path) // servers take %2e%2e for ..
 	}
-	if _, err := redact.Parse(url); err != nil {
-		return fmt.Errorf("URL %w", err)
+	if !below {
+		return fmt.Errorf("URL %.60q does not name a file below the cache", redact.URL(url))
 	}
 	return nil
+}
+
+func belowCache(file string) bool {
+	for part := range strings.SplitSeq(file, "/") {
+		if part == "" || part == "." || part == ".." || strings.Contains(part, ":") {
+			return false
+		}
+	}
+	return true
 }
 
 // finish checks that all is there.

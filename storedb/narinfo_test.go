@@ -69,6 +69,8 @@ func TestNarInfoErrors(t *testing.T) {
 		{"Compression: xz", "URL: nar/x", "x.narinfo:3: URL stands twice"},
 		{"FileHash: sha256:0", "FileHash: sha512:0", `x.narinfo:4: hash "sha512:`},
 		{"URL: nar/", "URL: ../", `x.narinfo:2: URL "../`},
+		{"URL: nar/", "URL: %2E%2e/", `x.narinfo:2: URL "%2E%2e/`},
+		{"URL: nar/", "URL: nar%2f..%2F../", `x.narinfo:2: URL "nar%2f..%2F../`},
 		{"URL: nar/", "URL: //example.org/", `x.narinfo:2: URL "//example.org/`},
 		{"URL: nar/", "URL: https://example.org/", `x.narinfo:2: URL "https:`},
 		{" j5jxw3iy7bbz", " /nix/store/j5jxw3iy7bbz", "x.narinfo:8: "},
