@@ -35,6 +35,7 @@ func TestHostile(t *testing.T) {
 		{"mode", `"d" comes twice`, false},
 		{"pipe", `"d" is no folder, and has files`, false},
 		{"memory", "some of it comes twice", false},
+		{"crumbs", "a run of less than 4096 bytes is not the last", false},
 		{"deep", "which is the limit", false},
 		{"files", "more than 1000 files and folders", true},
 		{"large", "more than 16 GiB", true},

@@ -222,6 +222,21 @@ var attacks = map[string]func(*stream){
 		s.tar.Close()
 		s.out.Close()
 	},
+	// Each byte of memory is lent with a hole behind it, so that it takes a block of the host's
+	// disk: 16 GiB by 128 MiB of stream.
+	"crumbs": func(s *stream) {
+		const address, crumbs, apart = 16 << 20, 4 << 20, 4 << 10
+		s.tar.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: "crumbs", Mode: 0o644, Size: crumbs * 32, Format: tar.FormatPAX, PAXRecords: map[string]string{memory: strconv.Itoa(crumbs * apart)}})
+		for i := range uint64(crumbs) {
+			var runs []byte
+			for _, word := range []uint64{address + i, 1, ^uint64(0), apart - 1} {
+				runs = binary.LittleEndian.AppendUint64(runs, word)
+			}
+			if _, err := s.tar.Write(runs); err != nil {
+				return
+			}
+		}
+	},
 	// Folders within each other, each with an attribute of nearly a megabyte.
 	"deep": func(s *stream) {
 		records := map[string]string{attribute + "user.x": strings.Repeat("v", 900_000)}
