@@ -59,11 +59,7 @@ func (c *checker) items(ctx context.Context, r *Report) error {
 	// The largest first, as in Load.
 	slices.SortStableFunc(todo, func(a, b string) int { return cmp.Compare(c.registered[b].NarSize, c.registered[a].NarSize) })
 	found := make([]findings, len(todo))
-	err := hashing(ctx, len(todo), func(g *lanes.Group) *itemChecker {
-		w := newItemChecker(c, links, g)
-		w.nar.ctx = ctx
-		return w
-	}, func(w *itemChecker, i int) error {
+	err := hashing(ctx, len(todo), func(g *lanes.Group) *itemChecker { return newItemChecker(c, links, g) }, func(w *itemChecker, i int) error {
 		path := todo[i]
 		w.metadata(path, there[path])
 		if !c.NoContents {
@@ -119,7 +115,7 @@ type itemChecker struct {
 }
 
 func newItemChecker(c *checker, links map[*image.Node]*linkName, g *lanes.Group) *itemChecker {
-	w := &itemChecker{checker: c, links: links, nar: newNARWriter(g)}
+	w := &itemChecker{checker: c, links: links, nar: newNARWriter(c.ctx, g)}
 	if len(links) > 0 {
 		// A file of .links is hashed in the pass over the first item that has it.
 		w.nar.wanted = func(n *image.Node) bool {
@@ -282,8 +278,7 @@ func (c *checker) restOfLinks(ctx context.Context, links map[*image.Node]*linkNa
 	}
 	slices.SortFunc(todo, func(a, b rest) int { return strings.Compare(a.path, b.path) })
 	found := make([]findings, len(todo))
-	err := hashing(ctx, len(todo), newNARWriter, func(w *narWriter, i int) error {
-		w.ctx = ctx
+	err := hashing(ctx, len(todo), narWriters(ctx), func(w *narWriter, i int) error {
 		hash, _, err := w.hash(todo[i].node)
 		if err := ctx.Err(); err != nil {
 			return err

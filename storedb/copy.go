@@ -66,7 +66,7 @@ func (c *itemCopier) copy(ctx context.Context, cl *Closure, places []int, done f
 	places = slices.Clone(places)
 	slices.SortStableFunc(places, func(a, b int) int { return cmp.Compare(cl.items[b].NarSize, cl.items[a].NarSize) })
 	worker := func(g *lanes.Group) *copyWorker {
-		h := newFileHasher(g)
+		h := newFileHasher(ctx, g)
 		return &copyWorker{itemCopier: c, ctx: ctx, hasher: h, buf: h.room(copyBuffer), known: cl.files != nil}
 	}
 	return hashing(ctx, len(places), worker, func(w *copyWorker, k int) error {

@@ -1,6 +1,7 @@
 package storedb
 
 import (
+	"context"
 	"encoding/binary"
 	"hash"
 	"io"
@@ -14,6 +15,7 @@ import (
 // The contents of most are read into its buffer, between what stands before and after
 // them in the NAR: they are then hashed in one piece, and lie there to be copied.
 type fileHasher struct {
+	ctx context.Context // that ends the reading of a large file
 	buf []byte
 	sum hash.Hash
 }
@@ -22,8 +24,8 @@ type fileHasher struct {
 var fileHeadRoom = len(narMagic) + len(narExecutable) + 8
 
 // newFileHasher returns what hashes with the others of a group, or alone if that is nil.
-func newFileHasher(g *lanes.Group) *fileHasher {
-	return &fileHasher{buf: make([]byte, fileHeadRoom+copyBuffer+8+len(narEnd)), sum: newSHA256(g)}
+func newFileHasher(ctx context.Context, g *lanes.Group) *fileHasher {
+	return &fileHasher{ctx: ctx, buf: make([]byte, fileHeadRoom+copyBuffer+8+len(narEnd)), sum: newSHA256(g)}
 }
 
 // room returns where the contents of a file of up to copyBuffer bytes go.
@@ -70,6 +72,9 @@ func (h *fileHasher) large(n *image.Node, r io.ReaderAt) (Hash, error) {
 	h.sum.Write(h.head(n))
 	size := n.Size()
 	for off := int64(0); off < size; {
+		if err := h.ctx.Err(); err != nil {
+			return Hash{}, err
+		}
 		p := h.room(min(narBuffer, size-off))
 		if err := readFull(r, p, off); err != nil {
 			return Hash{}, err

@@ -60,7 +60,7 @@ func (c *Closure) Load(ctx context.Context, o LoadOptions) error {
 	slices.SortStableFunc(todo, func(a, b int) int { return cmp.Compare(c.items[b].NarSize, c.items[a].NarSize) })
 	files := make([][]Hash, len(c.items))
 	wrong := make([]error, len(c.items))
-	err := hashing(ctx, len(todo), newNARWriter, func(w *narWriter, k int) error {
+	err := hashing(ctx, len(todo), narWriters(ctx), func(w *narWriter, k int) error {
 		i := todo[k]
 		if w.files = nil; o.Files {
 			w.wanted = c.Flavour.linkable
@@ -77,7 +77,7 @@ func (c *Closure) Load(ctx context.Context, o LoadOptions) error {
 			size, err = w.write(io.Discard, it.Node)
 		}
 		if err != nil {
-			return it.wrap(err)
+			return cmp.Or(ctx.Err(), it.wrap(err))
 		}
 		if o.Progress != nil {
 			o.Progress(size)

@@ -55,13 +55,15 @@ const narBuffer = 256 << 10
 // WriteNAR writes the NAR of n. Of the metadata, only the owner's permission to
 // execute a file counts.
 func WriteNAR(w io.Writer, n *image.Node) error {
-	nar := newNARWriter(nil)
+	nar := newNARWriter(context.Background(), nil)
 	_, err := nar.write(w, n)
 	return err
 }
 
 // HashNAR returns the SHA-256 and the length of the NAR of n.
-func HashNAR(n *image.Node) (Hash, int64, error) { return newNARWriter(nil).hash(n) }
+func HashNAR(n *image.Node) (Hash, int64, error) {
+	return newNARWriter(context.Background(), nil).hash(n)
+}
 
 // NARSize returns the length of the NAR of n, which follows from its metadata.
 func NARSize(n *image.Node) int64 { return int64(len(narMagic)) + narNodeSize(n) }
@@ -100,7 +102,7 @@ type narWriter struct {
 
 	sum hash.Hash // reused by hash
 
-	ctx context.Context // that ends the reading of a large file; nil: none does
+	ctx context.Context // that ends the reading of a large file
 
 	// wanted, if set, chooses files whose own NARs are to be hashed in the same pass, and
 	// files gets the hashes. It works since a file's NAR is the magic and then just what
@@ -113,8 +115,13 @@ type narWriter struct {
 }
 
 // newNARWriter returns what hashes with the others of a group, or alone if that is nil.
-func newNARWriter(g *lanes.Group) *narWriter {
-	return &narWriter{buf: make([]byte, 0, narBuffer), sum: newSHA256(g), file: newSHA256(g)}
+func newNARWriter(ctx context.Context, g *lanes.Group) *narWriter {
+	return &narWriter{ctx: ctx, buf: make([]byte, 0, narBuffer), sum: newSHA256(g), file: newSHA256(g)}
+}
+
+// narWriters returns newNARWriter as [hashing] calls it.
+func narWriters(ctx context.Context) func(*lanes.Group) *narWriter {
+	return func(g *lanes.Group) *narWriter { return newNARWriter(ctx, g) }
 }
 
 func newSHA256(g *lanes.Group) hash.Hash {
@@ -258,8 +265,8 @@ func (w *narWriter) large(f *image.File) error {
 
 func (w *narWriter) chunks(r io.ReaderAt, size int64) error {
 	for off := int64(0); off < size && w.err == nil; {
-		if w.ctx != nil && w.ctx.Err() != nil {
-			return w.ctx.Err()
+		if err := w.ctx.Err(); err != nil {
+			return err
 		}
 		n := min(int64(cap(w.buf)-len(w.buf)), size-off)
 		if n == 0 {

@@ -34,13 +34,16 @@ func (r *registrar) split() (remote, here []int) {
 // again.
 func (r *registrar) fetched(places []int) error {
 	right := make([]bool, len(places))
-	err := hashing(r.ctx, len(places), newNARWriter, func(w *narWriter, k int) error {
+	err := hashing(r.ctx, len(places), narWriters(r.ctx), func(w *narWriter, k int) error {
 		it := r.closure.items[places[k]]
 		n, err := image.Scan(filepath.Join(r.store.path, filepath.Base(it.Path)), image.ScanOptions{Canonical: true, Workers: 1})
 		if err != nil || NARSize(n) != it.NarSize {
 			return nil // whatever it is, it is replaced
 		}
 		hash, _, err := w.hash(n)
+		if err := r.ctx.Err(); err != nil {
+			return err
+		}
 		right[k] = err == nil && hash == it.NarHash
 		return nil
 	})
@@ -67,7 +70,7 @@ func (r *registrar) fetch(from *rootDir, s *itemSettler, places []int) error {
 	}
 	progress := r.stage("fetching", total)
 	worker := func() *settleWorker {
-		return &settleWorker{itemSettler: s, ctx: r.ctx, hasher: newFileHasher(nil)}
+		return &settleWorker{itemSettler: s, ctx: r.ctx, hasher: newFileHasher(r.ctx, nil)}
 	}
 	return parallelOn(r.ctx, max(fetches, runtime.GOMAXPROCS(0)), len(places), worker, func() {}, func(w *settleWorker, k int) error {
 		it := r.closure.items[places[k]]

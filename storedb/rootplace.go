@@ -37,7 +37,7 @@ func (s *itemSettler) settle(ctx context.Context, cl *Closure, places []int) err
 		return nil
 	}
 	worker := func(g *lanes.Group) *settleWorker {
-		return &settleWorker{itemSettler: s, ctx: ctx, hasher: newFileHasher(g), known: cl.files != nil}
+		return &settleWorker{itemSettler: s, ctx: ctx, hasher: newFileHasher(ctx, g), known: cl.files != nil}
 	}
 	return hashing(ctx, len(places), worker, func(w *settleWorker, k int) error {
 		it := cl.items[places[k]]
