@@ -167,6 +167,26 @@ func (s *Staging) Holds(name string, f *os.File) error {
 	return nil
 }
 
+// In says whether the folder lies in the one that info is of, whatever has that one's name
+// by now.
+func (s *Staging) In(info os.FileInfo) bool {
+	parent, err := s.parent.Stat()
+	return err == nil && os.SameFile(parent, info)
+}
+
+// Mkdir makes a folder in the folder and opens it. No link in its place is followed.
+func (s *Staging) Mkdir(name string) (*os.File, error) {
+	fd := int(s.dir.Fd())
+	if err := unix.Mkdirat(fd, name, 0o777); err != nil {
+		return nil, &os.PathError{Op: "mkdir", Path: s.Path(name), Err: err}
+	}
+	made, err := unix.Openat(fd, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: s.Path(name), Err: err}
+	}
+	return os.NewFile(uintptr(made), s.Path(name)), nil
+}
+
 // Close removes the folder with all that is in it.
 func (s *Staging) Close() error {
 	err := s.remove()

@@ -96,8 +96,9 @@ type execFlags struct {
 	env                []string
 	shared, xchg       string
 	output             string
-	limit              string // of results, as a size
-	files              int64  // likewise
+	outputDir          os.FileInfo // that output lies in when the command begins
+	limit              string      // of results, as a size
+	files              int64       // likewise
 	disks, newDisks    []string
 	kernel             string
 	modules, programs  []string
@@ -427,7 +428,8 @@ func (x *execFlags) checkFolders() error {
 		}
 	}
 	if x.output != "" {
-		if err := checkResult(x.output); err != nil {
+		var err error
+		if x.outputDir, err = checkResult(x.output); err != nil {
 			return fmt.Errorf("--output: %w", err)
 		}
 	}
@@ -581,17 +583,12 @@ func (e *execution) fetch(before map[string]bool, succeeded bool) error {
 // result puts what the command made to where --output says: the one file, by Guix's
 // rule, or all. What was there is replaced by the rules of all outputs, see [image.Output].
 func (e *execution) result(before map[string]bool) (err error) {
-	r, err := newResult(e.flags.output)
+	r, err := newResult(e.flags.output, e.flags.outputDir)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, r.stage.Close()) }()
-	staged, err := os.Open(r.stage.Path(stagedResult))
-	if err != nil {
-		return err
-	}
-	defer staged.Close()
-	lost, err := e.guest.CopyOutTo(e.ctx, guestXchg, staged)
+	defer func() { err = errors.Join(err, r.staged.Close(), r.stage.Close()) }()
+	lost, err := e.guest.CopyOutTo(e.ctx, guestXchg, r.staged)
 	e.mention(lost)
 	if err != nil {
 		return err
@@ -602,7 +599,7 @@ func (e *execution) result(before map[string]bool) (err error) {
 		if err := e.guest.Close(); err != nil {
 			return err
 		}
-		if err := r.stage.Holds(stagedResult, staged); err != nil {
+		if err := r.stage.Holds(stagedResult, r.staged); err != nil {
 			return fmt.Errorf("--output: %w", err)
 		}
 	}

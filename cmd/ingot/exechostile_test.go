@@ -111,6 +111,21 @@ func (s *session) copies() {
 	}
 }
 
+// TestExecOutputChanged has a guest put a link in the place of an output in a folder that it
+// shares: nothing gets to where the link leads.
+func TestExecOutputChanged(t *testing.T) {
+	s := newSession(t)
+	s.file("shared/file", "shared\n")
+	s.file("target/file", "target\n")
+	_, stderr, status := s.run("", "--shared", "shared", "--output", "shared/out", "echo new > /tmp/xchg/file; ln -s ../target /tmp/shared/out")
+	if status == 0 || !strings.Contains(stderr, "leads elsewhere than when the command began") {
+		t.Errorf("status %d, %q; want a refusal", status, stderr)
+	}
+	if text, err := os.ReadFile(filepath.Join(s.dir, "target/file")); string(text) != "target\n" || err != nil {
+		t.Errorf("the file beside the shared folder holds %q, %v", text, err)
+	}
+}
+
 // TestExecFolderChanged has a guest put a link in the place of a folder of --xchg, which it
 // reaches by --shared: its files are still those of the folder, and where the link leads
 // is as it was.

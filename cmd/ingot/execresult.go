@@ -13,7 +13,8 @@ import (
 
 // result is what a command leaves in its /tmp/xchg, on the way to where --output says.
 type result struct {
-	stage *image.Staging
+	stage  *image.Staging
+	staged *os.File // the folder in it that gets them
 	// target is the file that the one result becomes; else all become the folder, or go
 	// into it if it is there.
 	target, folder string
@@ -43,25 +44,29 @@ func findResult(output string) (r result, dir string, err error) {
 }
 
 // checkResult says why nothing can be written to an output, before a machine is started
-// for it. It leaves nothing.
-func checkResult(output string) error {
+// for it. It leaves nothing, and returns the folder that the output lies in.
+func checkResult(output string) (os.FileInfo, error) {
 	r, dir, err := findResult(output)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if r.target != "" {
-		return image.Check(output)
+		err = image.Check(output)
+	} else if stage, failed := image.NewStaging(dir); failed != nil {
+		err = failed
+	} else {
+		err = stage.Close()
 	}
-	stage, err := image.NewStaging(dir)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return stage.Close()
+	return os.Stat(dir)
 }
 
 // newResult makes the place where results lie until they are whole: on the file system
-// of the output.
-func newResult(output string) (*result, error) {
+// of the output, and in the folder that it was to lie in when the command began. A guest
+// with that folder, or one above it, could put a link there that leads anywhere.
+func newResult(output string, began os.FileInfo) (*result, error) {
 	r, dir, err := findResult(output)
 	if err != nil {
 		return nil, err
@@ -69,7 +74,12 @@ func newResult(output string) (*result, error) {
 	if r.stage, err = image.NewStaging(dir); err != nil {
 		return nil, err
 	}
-	if err := os.Mkdir(r.stage.Path(stagedResult), 0o777); err != nil {
+	if !r.stage.In(began) {
+		err = fmt.Errorf("--output: %s: leads elsewhere than when the command began", output)
+	} else {
+		r.staged, err = r.stage.Mkdir(stagedResult)
+	}
+	if err != nil {
 		return nil, errors.Join(err, r.stage.Close())
 	}
 	return &r, nil

@@ -15,17 +15,55 @@ import (
 // leaves makes what a command has left, and puts it to an output.
 func leaves(t *testing.T, output string, make func(dir string) error) error {
 	t.Helper()
-	if err := checkResult(output); err != nil {
-		return err
-	}
-	r, err := newResult(output)
+	began, err := checkResult(output)
 	if err != nil {
 		return err
 	}
+	r, err := newResult(output, began)
+	if err != nil {
+		return err
+	}
+	defer r.staged.Close()
 	if err := make(r.stage.Path(stagedResult)); err != nil {
 		t.Fatal(err)
 	}
 	return errors.Join(r.put(nil), r.stage.Close())
+}
+
+// TestResultElsewhere has a guest with a shared folder make the way to the output a link
+// while the command runs: nothing gets to where it leads.
+func TestResultElsewhere(t *testing.T) {
+	for _, output := range []string{"way/file", "way/folder/", "way/there", "way/new", "way/linked"} {
+		dir := t.TempDir()
+		at := func(name string) string { return filepath.Join(dir, name) }
+		if err := errors.Join(os.MkdirAll(at("way/there"), 0o755), os.MkdirAll(at("target/there"), 0o755)); err != nil {
+			t.Fatal(err)
+		}
+		began, err := checkResult(at(output))
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch output {
+		case "way/new": // as a folder
+			err = os.Symlink("../target", at(output))
+		case "way/linked": // as a file
+			err = os.Symlink("../target/file", at(output))
+		default:
+			err = errors.Join(os.Rename(at("way"), at("moved")), os.Symlink("target", at("way")))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r, err := newResult(at(output), began); err == nil || !strings.Contains(err.Error(), "leads elsewhere than when the command began") {
+			t.Errorf("newResult(%s) = %+v, %v; want a refusal", output, r, err)
+		}
+		for _, name := range []string{"target", "target/there"} {
+			entries, err := os.ReadDir(at(name))
+			if want := map[string]int{"target": 1}[name]; err != nil || len(entries) != want {
+				t.Errorf("%s: %s has %v, %v; want what was there", output, name, entries, err)
+			}
+		}
+	}
 }
 
 // oneFile makes a file with a text.
