@@ -109,6 +109,7 @@ func TestExecCommands(t *testing.T) {
 		{"panic", "", []string{"echo c > /proc/sysrq-trigger"}, 121, "", "the guest's kernel panicked: sysrq triggered crash"},
 		{"QEMU", "", []string{"true", "--", "-nonesuch"}, 120, "", "-nonesuch: invalid option"},
 		{"console", "", []string{"--console", "echo", "hello"}, 0, "hello\n", "Run /init as init process"},
+		{"colours that were asked for", "", []string{"--console", `printf '\033[31mred' | tee /dev/console`}, 0, "\x1b[31mred", "\x1b[31mred"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			stdout, stderr, status := s.run(test.stdin, test.args...)

@@ -1,11 +1,14 @@
 package main
 
 import (
+	"bufio"
 	"errors"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -84,6 +87,37 @@ func TestExecLeftOut(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestExecHostileSignal has an agent send nothing when results are asked for: ingot ends by
+// a signal all the same, and leaves nothing.
+func TestExecHostileSignal(t *testing.T) {
+	s := newSession(t)
+	s.env = append(s.env, "INGOT_GUEST="+testenv.Hostile(t))
+	cmd := s.command("--accel", "tcg", "--console", "--output", "results/", "silent")
+	said, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	stop := time.AfterFunc(execPatience, func() { cmd.Process.Kill() })
+	defer stop.Stop()
+	asked := false
+	for lines := bufio.NewScanner(said); lines.Scan(); {
+		if strings.Contains(lines.Text(), "hostile: silent") && !asked {
+			asked = true
+			if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := cmd.Wait(); !asked || cmd.ProcessState.ExitCode() != exitInterrupted {
+		t.Errorf("ingot was asked to end: %v; %v; want status %d", asked, err, exitInterrupted)
+	}
+	s.gone()
+	s.only("cache", "kernel", "tmp")
 }
 
 // copies gives the session a kernel that can mount no folder of the host: --shared is

@@ -265,8 +265,8 @@ var attacks = map[string]func(*stream){
 			}
 		}
 	},
-	// Nothing at all.
-	"silent": func(s *stream) {},
+	// Nothing at all but a word on the console.
+	"silent": func(s *stream) { fmt.Println("hostile: silent") },
 	// What only root can make, to one who may be root. This stream ends.
 	"privileged": func(s *stream) {
 		s.add(tar.TypeChar, "null", 0o666, "", nil, nil)
