@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -41,6 +42,11 @@ The exit status is 0 if all is as signed, and 6 if it is not.`,
 				if v.BuiltIn, err = signature.LoadCertificates(c.Context(), builtIn); err != nil {
 					return err
 				}
+			}
+			if info, err := os.Stat(args[0]); err != nil {
+				return err
+			} else if !info.IsDir() {
+				return fmt.Errorf("%s: is not a folder", args[0])
 			}
 			folder, bad := recipes.VerifySignatures(c.Context(), args[0], v)
 			for _, name := range folder.Good {
