@@ -255,3 +255,34 @@ func TestDiskImageHasNoWords(t *testing.T) {
 		}
 	}
 }
+
+// TestDiskImageOfAnother: a disk image that another user has put into a folder like /tmp, or
+// what it is said to lie over, is refused.
+func TestDiskImageOfAnother(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("to make files of another user takes root")
+	}
+	const other = 12345
+	dir, elsewhere := t.TempDir(), filepath.Join(t.TempDir(), "precious")
+	if err := os.Chmod(dir, 0o777|os.ModeSticky); err != nil {
+		t.Fatal(err)
+	}
+	at := func(name string) string { return filepath.Join(dir, name) }
+	if err := errors.Join(
+		os.WriteFile(elsewhere, nil, 0o600), os.WriteFile(at("own"), nil, 0o600),
+		os.WriteFile(at("file"), nil, 0o666), os.Symlink(elsewhere, at("link")), os.WriteFile(at("base")+baseSuffix, nil, 0o666),
+		os.Lchown(at("file"), other, other), os.Lchown(at("link"), other, other), os.Lchown(at("base")+baseSuffix, other, other),
+	); err != nil {
+		t.Fatal(err)
+	}
+	for name, fails := range map[string]bool{"own": false, "none": false, "file": true, "link": true, "base": true} {
+		err := (&Options{DiskImage: at(name)}).checkDiskImage()
+		var planted *image.PlantedError
+		if errors.As(err, &planted) != fails || err != nil && !fails {
+			t.Errorf("--disk-image %s: %v; want a refusal: %v", name, err, fails)
+		}
+	}
+	if err := (&Options{}).checkDiskImage(); err != nil {
+		t.Errorf("no --disk-image: %v", err)
+	}
+}

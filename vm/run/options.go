@@ -2,12 +2,14 @@ package run
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
+	"ingot/image"
 	"ingot/image/diskfile"
 	"ingot/vm"
 )
@@ -159,13 +161,24 @@ func (o *Options) check(s *System) error {
 	return o.checkDiskImage()
 }
 
-// checkDiskImage refuses a word behind the name, which would become a part of it.
+// checkDiskImage refuses a word behind the name, which would become a part of it, and a disk
+// image that another user has put into a folder like /tmp: it would get what the guest writes.
 func (o *Options) checkDiskImage() error {
+	if o.DiskImage == "" {
+		return nil
+	}
 	name, err := diskfile.Parse(o.DiskImage)
 	if err == nil && name.Path != o.DiskImage {
 		return fmt.Errorf("--disk-image %s: it is a qcow2 that is written to, whatever its name: leave out the %s", o.DiskImage, strings.TrimPrefix(o.DiskImage, name.Path))
 	}
-	return nil // two files that may be meant are none to be made
+	// Two files that may be meant are none to be made.
+	for _, path := range []string{o.DiskImage, o.DiskImage + baseSuffix} {
+		var planted *image.PlantedError
+		if err := image.Check(path); errors.As(err, &planted) {
+			return fmt.Errorf("--disk-image: %w", err)
+		}
+	}
+	return nil
 }
 
 func joinBoots(s *System) string {
