@@ -385,13 +385,18 @@ func (s *Staging) Move(name, path string) error {
 }
 
 // withParent calls do with the folder that a path lies in and the name that it has there.
+// If that is the folder that the Staging lies in, it is the open one: a guest that writes
+// to what is around it may have put a link in its place by now.
 func (s *Staging) withParent(path string, do func(parent int, base string) error) error {
 	dir := filepath.Dir(path)
-	fd, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return &os.PathError{Op: "open", Path: dir, Err: err}
+	fd := int(s.parent.Fd())
+	if dir != filepath.Dir(s.path) {
+		var err error
+		if fd, err = unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0); err != nil {
+			return &os.PathError{Op: "open", Path: dir, Err: err}
+		}
+		defer unix.Close(fd)
 	}
-	defer unix.Close(fd)
 	if err := do(fd, filepath.Base(path)); err != nil {
 		return &os.PathError{Op: "rename", Path: path, Err: err}
 	}

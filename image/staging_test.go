@@ -705,3 +705,33 @@ func TestPlanted(t *testing.T) {
 		t.Errorf("the file that a link leads to holds %q, %v", b, err)
 	}
 }
+
+// TestOutputFolderSwapped: what is written beside a guest that has the folder live stays in
+// that folder, though a link has got the folder's name meanwhile.
+func TestOutputFolderSwapped(t *testing.T) {
+	base := t.TempDir()
+	dir, moved, victim := filepath.Join(base, "dir"), filepath.Join(base, "moved"), filepath.Join(base, "victim")
+	for _, name := range []string{dir, victim} {
+		if err := os.Mkdir(name, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	o, err := CreateNamed(filepath.Join(dir, "disk"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer o.Abort()
+	if _, err := o.WriteString("new"); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(os.Rename(dir, moved), os.Symlink(victim, dir)); err != nil {
+		t.Fatal(err)
+	}
+	if err := o.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	want(t, filepath.Join(moved, "disk"), "new")
+	if names, err := os.ReadDir(victim); err != nil || len(names) > 0 {
+		t.Errorf("the folder that the link leads to holds %v (%v); want nothing", names, err)
+	}
+}
