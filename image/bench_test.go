@@ -47,7 +47,7 @@ func pack(tb testing.TB, root *Node) *Map {
 	tb.Helper()
 	var b Builder
 	off := int64(0)
-	(&Tree{root}).Walk(func(path string, n *Node) error {
+	(&Tree{Root: root}).Walk(func(path string, n *Node) error {
 		if n.Data != nil {
 			b.Add(off, n.Data, &Owner{Name: path})
 			off += (n.Size() + 4095) &^ 4095

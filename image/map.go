@@ -251,10 +251,13 @@ func (m *Map) ReadAt(p []byte, off int64) (int, error) {
 // Allocated returns how many bytes the extents of m cover, each rounded out to
 // whole blocks of the given size; it is what a sparse copy takes on a disk of such
 // blocks.
-func (m *Map) Allocated(block int64) int64 {
-	total, end := int64(0), int64(0)
-	for l := range m.Leaves(0, m.size) {
-		from, to := max(l.Off/block*block, end), (l.End()+block-1)/block*block
+func (m *Map) Allocated(block int64) int64 { return m.allocated(0, m.size, block) }
+
+// allocated is [Map.Allocated] of the n bytes at off alone.
+func (m *Map) allocated(off, n, block int64) int64 {
+	total, end := int64(0), off
+	for l := range m.Leaves(off, n) {
+		from, to := max(off+(l.Off-off)/block*block, end), off+(l.End()-off+block-1)/block*block
 		if to > from {
 			total += to - from
 			end = to

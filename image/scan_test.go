@@ -47,7 +47,7 @@ func sample(t *testing.T) string {
 func list(root *Node) string {
 	var b strings.Builder
 	ids, next := map[*Node]int{}, 0
-	(&Tree{root}).Walk(func(path string, n *Node) error {
+	(&Tree{Root: root}).Walk(func(path string, n *Node) error {
 		if ids[n] == 0 {
 			next++
 			ids[n] = next
@@ -97,7 +97,7 @@ func TestScanFaithful(t *testing.T) {
 	if got := list(root); got != want {
 		t.Errorf("Scan =\n%s\nwant\n%s", got, want)
 	}
-	tree := &Tree{root}
+	tree := &Tree{Root: root}
 	if got, want := tree.Lookup("/file").Mtime, (Time{-5, 123456789}); got != want {
 		t.Errorf("Mtime = %v; want %v", got, want)
 	}
@@ -127,7 +127,7 @@ func TestScanCanonical(t *testing.T) {
 	if got := list(root); got != want {
 		t.Errorf("Scan =\n%s\nwant\n%s", got, want)
 	}
-	(&Tree{root}).Walk(func(path string, n *Node) error {
+	(&Tree{Root: root}).Walk(func(path string, n *Node) error {
 		if n.UID != 0 || n.GID != 0 || n.Mtime != Epoch || n.Xattrs != nil {
 			t.Errorf("%s: %d:%d, %v, %v; want root's, from the epoch, without attributes", path, n.UID, n.GID, n.Mtime, n.Xattrs)
 		}
@@ -154,11 +154,11 @@ func TestScanXattrs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := (&Tree{root}).Lookup("/file").Xattrs
+	got := (&Tree{Root: root}).Lookup("/file").Xattrs
 	if fmt.Sprintf("%q", got) != `[{"user.a" ""} {"user.b" "two"} {"user.c" "with\x00zero"}]` {
 		t.Errorf("Xattrs = %q; want those of %q, sorted", got, set)
 	}
-	if got := (&Tree{root}).Lookup("/none").Xattrs; got != nil {
+	if got := (&Tree{Root: root}).Lookup("/none").Xattrs; got != nil {
 		t.Errorf("Xattrs of a file without = %q", got)
 	}
 }

@@ -263,8 +263,13 @@ func (d *directory) makeIndex() {
 	}
 }
 
-// A Tree is the files that an image will hold. Root is a directory.
-type Tree struct{ Root *Node }
+// A Tree is the files that an image will hold, or those that were read out of one. Root is
+// a directory.
+type Tree struct {
+	Root *Node
+	// Flaws are what a reader could not take over of an image; writers do not look at them.
+	Flaws Flaws
+}
 
 // NewTree returns a Tree of an empty root directory, mode 0755.
 func NewTree() *Tree { return &Tree{Root: NewDir(0o755)} }
