@@ -49,19 +49,19 @@ The output - is standard output, written strictly in order, without a manifest.`
 	r.add(c)
 	r.addHelper(c)
 	f := c.Flags()
-	f.StringVarP(&o.output, "output", "o", "", "where to write; the recipe's name with .img, .qcow2, .iso or -netboot if left out")
-	f.StringVar(&r.signKey, "sign-key", "", "override output.sign.key: the `FILE` with the private key that signs a netboot folder")
-	f.StringVar(&r.signCert, "sign-cert", "", "override output.sign.certificate: the `FILE` with its certificate")
-	f.StringVar(&r.signChain, "sign-chain", "", "override output.sign.chain: the `FILE` with certificates between that one and the root")
-	f.StringArrayVar(&r.sshKeys, "ssh-key", nil, "override system.ssh.keys: a public `KEY`, or a file with some, that may log in to the system by ssh; may be repeated")
-	f.BoolVarP(&o.quiet, "quiet", "q", false, "say nothing but errors")
-	f.BoolVar(&o.dryRun, "dry-run", false, "plan and check all, write nothing")
-	f.BoolVar(&o.noManifest, "no-manifest", false, "write no manifest and take no digests")
-	f.BoolVar(&o.noSync, "no-sync", false, "do not wait until the disk has it all: faster, and not safe against a power cut")
-	f.BoolVar(&o.test, "test", false, "play the recipe's tests first, from the plan: nothing is written unless they pass")
+	f.StringVarP(&o.output, "output", "o", "", "the `FILE` to write. Default: the recipe's name.")
+	f.StringVar(&r.signKey, "sign-key", "", "override output.sign.key: private key in `FILE`")
+	f.StringVar(&r.signCert, "sign-cert", "", "`FILE`: override output.sign.certificate")
+	f.StringVar(&r.signChain, "sign-chain", "", "`FILE`: override output.sign.chain")
+	f.StringArrayVar(&r.sshKeys, "ssh-key", nil, "public `KEY`, or its file, for ssh; repeatable")
+	f.BoolVarP(&o.quiet, "quiet", "q", false, "print nothing but errors")
+	f.BoolVar(&o.dryRun, "dry-run", false, "plan and check, write nothing")
+	f.BoolVar(&o.noManifest, "no-manifest", false, "write no manifest, compute no digests")
+	f.BoolVar(&o.noSync, "no-sync", false, "do not wait for the disk: unsafe in a power cut")
+	f.BoolVar(&o.test, "test", false, "run the recipe's tests first; write if they pass")
 	f.StringVar(&o.tests.junit, "test-junit", "", "with --test: write a JUnit report to `FILE`")
-	f.StringVar(&o.tests.results, "test-results", "", "with --test: keep consoles, screenshots and results.json in `FOLDER`")
-	addTimeout(f, &o.tests.timeout, "test-timeout", scenario.DefaultTimeout, false, "with --test: how long a step may take that waits for something")
+	f.StringVar(&o.tests.results, "test-results", "", "with --test: keep consoles, screens in `FOLDER`")
+	addTimeout(f, &o.tests.timeout, "test-timeout", scenario.DefaultTimeout, false, "with --test: how long a step may take")
 	return c
 }
 
@@ -280,8 +280,8 @@ type recipeFlags struct {
 }
 
 func (r *recipeFlags) add(c *cobra.Command) {
-	c.Flags().StringArrayVar(&r.set, "set", nil, "override a key of the recipe: `key=value`, may be repeated")
-	c.Flags().StringVar(&r.format, "format", "", "override output.format: raw, qcow2, iso or netboot")
+	c.Flags().StringArrayVar(&r.set, "set", nil, "`KEY=VALUE`: override a key of the recipe; repeatable")
+	c.Flags().StringVar(&r.format, "format", "", "`NAME`: override output.format")
 	addStall(c.Flags())
 }
 

@@ -30,7 +30,7 @@ import (
 func newCache() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "cache",
-		Short: "serve a binary cache that nix copy can put paths into",
+		Short: "serve a binary cache that nix copy can upload to",
 		Long: `Binary caches, as https://cache.nixos.org is one: a folder, or what serves it by HTTP.
 To read one, --cache of register, closure, run and exec names it.`,
 		Args: unknownCommand,
@@ -73,14 +73,14 @@ Clients reach the cache by an address of this machine, or by a name that --host 
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&s.listen, "listen", "127.0.0.1:9000", "`ADDRESS:PORT` to listen at; any free port if PORT is 0")
-	f.StringArrayVar(&s.hosts, "host", nil, "another `NAME` that clients use; may be repeated")
+	f.StringVar(&s.listen, "listen", "127.0.0.1:9000", "`ADDRESS:PORT`: PORT 0 is any")
+	f.StringArrayVar(&s.hosts, "host", nil, "another `NAME` that clients use; repeatable")
 	f.StringVar(&s.netrc, "netrc", "", "take uploads, and write their token to `FILE`")
 	f.StringVar(&s.tokenFile, "upload-token-file", "", "take uploads with the token in `FILE`")
 	f.StringVar(&s.maxUpload, "max-upload", "16G", "the `SIZE` that a NAR may have")
 	f.IntVar(&s.uploads, "uploads", cache.DefaultUploads, "at most `NUMBER` uploads at a time")
-	f.BoolVar(&s.readOnly, "read-only", false, "take no uploads; the default")
-	f.StringVar(&s.flavour, "flavour", "nix", "nix or guix")
+	f.BoolVar(&s.readOnly, "read-only", false, "take no uploads (the default)")
+	f.StringVar(&s.flavour, "flavour", "nix", "`NAME`: nix or guix")
 	exclusive(c, "read-only", "netrc")
 	exclusive(c, "read-only", "upload-token-file")
 	return c

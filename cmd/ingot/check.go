@@ -24,7 +24,7 @@ func newCheck() *cobra.Command {
 	var o checkFlags
 	c := &cobra.Command{
 		Use:   "check (--root DIR | IMAGE)",
-		Short: "hold the store of a root or of an image against its database",
+		Short: "check a store in a root or an image by its database",
 		Long: `Hold the store of a root, or of an image or an ISO, against its database. An image is a
 qcow2 if its name ends so, else raw, or what IMAGE:qcow2 or IMAGE:raw says.
 Of an image, ext4, FAT, ISO 9660 and EROFS are read, also where they lie in an ISO.
@@ -68,9 +68,9 @@ if it could not be checked.`,
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&o.root, "root", "", "`DIR` that is the root of the system to check")
-	f.StringVar(&o.flavour, "flavour", "", "nix or guix; each that is there if left out")
-	f.BoolVar(&o.noContents, "no-contents", false, "do not read what the items hold: metadata and database only")
+	f.StringVar(&o.root, "root", "", "`DIR`: the root of the system to check")
+	f.StringVar(&o.flavour, "flavour", "", "store of this `NAME`: nix or guix. Default: both.")
+	f.BoolVar(&o.noContents, "no-contents", false, "check metadata and database, not contents")
 	f.StringVar(&o.maxDatabase, "max-database", "4GiB", "image: database up to `SIZE`")
 	o.limit.add(f, "image: hash up to `SIZE`. Default: 8 times data")
 	f.BoolVar(&o.json, "json", false, "print the report as JSON")

@@ -24,7 +24,7 @@ func newClosure() *cobra.Command {
 	var o closureFlags
 	c := &cobra.Command{
 		Use:   "closure [SOURCE...]",
-		Short: "list a closure, say why a path is in it, and what dropping one would save",
+		Short: "list a closure, or say why a path is in it",
 		Long: `List the paths of a closure with their sizes, or write the closure in another
 format. A SOURCE is a store path or a link to one, whose closure is read from the
 database of the store, or a file: reference graph, registration, or the JSON of nix
@@ -33,7 +33,12 @@ path-info, told apart by what is in it. The flags name them one by one.
 "saves" is what the closure would lose without a path: the path, and all that only
 it leads to. Sizes that no source gives are taken from the items, where they are on
 the disk. The formats graph, registration, json and dot leave nothing out; for
-registration and json, items without a hash are read.`,
+registration and json, items without a hash are read. --sort closure lists an item
+after those that it refers to.
+
+With --cache, --path is looked up in binary caches, one after the other. A --key is a
+public key whose signatures are trusted: NAME:BASE64, Guix's (public-key …), or a file
+with one or with Guix's (acl …). Default: those of cache.nixos.org, or of Guix's servers.`,
 		Example: `  ingot closure /run/current-system --sort saves --top 20
   ingot closure closure.graph --from /mnt/nix/store
   ingot closure --path /nix/store/…-tools --store-root /mnt --format registration > registration
@@ -45,12 +50,12 @@ registration and json, items without a hash are read.`,
 	}
 	o.sources.add(c.PersistentFlags())
 	f := c.Flags()
-	f.StringVar(&o.format, "format", "text", "text, graph, registration, json or dot")
-	f.StringVar(&o.sort, "sort", "size", "order of the list: size, saves, path, or closure (an item after those that it refers to)")
-	f.IntVar(&o.top, "top", 0, "how many paths to list; all if 0")
+	f.StringVar(&o.format, "format", "text", "`NAME`: text, graph, registration, json, dot")
+	f.StringVar(&o.sort, "sort", "size", "`ORDER`: size, saves, path or closure")
+	f.IntVar(&o.top, "top", 0, "list the first `N` paths; 0 is all")
 	f.BoolVar(&o.bytes, "bytes", false, "print sizes as numbers of bytes")
 	f.BoolVar(&o.json, "json", false, "print the list as JSON, with what each path saves")
-	f.StringArrayVar(&o.drop, "drop", nil, "list what would go if nothing referred to `STORE-PATH` any more; may be repeated")
+	f.StringArrayVar(&o.drop, "drop", nil, "list what `STORE-PATH` alone keeps; repeatable")
 	c.AddCommand(newClosureWhy(&o.sources))
 	return c
 }

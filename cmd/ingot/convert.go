@@ -38,7 +38,8 @@ IMAGE:raw says), or the one that a recipe describes, as another kind of file: ra
 qcow2, vdi (VirtualBox) or vhd (Hyper-V, Azure; of the fixed kind). Files share their
 blocks where the file system can do that. --compress compresses a qcow2. As tar it is
 the files of a partition, ext4 or FAT: that of the store, if it has one, or the one that
---partition names. This is also how to look into an image without mounting it. As docker
+--partition names by its name or number (of an ISO: /, or the path of a file that is a
+file system). This is also how to look into an image without mounting it. As docker
 it is these files, too, as the image of one layer that docker load and podman load read.
 
 The format follows from the output's name, or --as says it. The same disk always gives
@@ -57,19 +58,19 @@ holds, and more than 16GiB of files or 16TiB of a disk, nothing is written unles
 		RunE: func(c *cobra.Command, args []string) error { return convert(c, args[0], r, o) },
 	}
 	f := c.Flags()
-	f.StringVarP(&o.output, "output", "o", "", "where to write")
-	f.StringVar(&o.as, "as", "", "raw, qcow2, vdi, vhd, tar or docker; by the output's name if left out")
-	f.StringVar(&o.partition, "partition", "", "tar, docker: the partition whose files are meant, by `NAME` or number; of an ISO /, or the path of a file that is a file system")
-	f.StringVar(&o.docker.Tag, "tag", "", "docker: what the image is called, `NAME[:VERSION]`")
-	f.StringArrayVar(&o.docker.Entrypoint, "entrypoint", nil, "docker: the `PROGRAM` that a container runs; repeated, its arguments")
-	f.StringArrayVar(&o.docker.Env, "env", nil, "docker: a variable of its environment, `NAME=VALUE`; may be repeated")
-	f.StringVar(&o.docker.Architecture, "arch", "", "docker: the `ARCHITECTURE`, by Docker's name: amd64, arm64, …; amd64 if left out")
-	f.StringVar(&o.compression.Type, "compress", "", "qcow2: compress it, by `zlib`, which every QEMU reads, or zstd, which is quicker")
+	f.StringVarP(&o.output, "output", "o", "", "the `FILE` to write")
+	f.StringVar(&o.as, "as", "", "`FORMAT` to write. Default: by the output's name.")
+	f.StringVar(&o.partition, "partition", "", "tar, docker: read this one, by `NAME` or number")
+	f.StringVar(&o.docker.Tag, "tag", "", "docker: name the image `NAME[:VERSION]`")
+	f.StringArrayVar(&o.docker.Entrypoint, "entrypoint", nil, "docker: `PROGRAM`, then its arguments; repeatable")
+	f.StringArrayVar(&o.docker.Env, "env", nil, "docker: set a variable `NAME=VALUE`; repeatable")
+	f.StringVar(&o.docker.Architecture, "arch", "", "docker: `ARCHITECTURE`. Default: amd64.")
+	f.StringVar(&o.compression.Type, "compress", "", "`TYPE`: qcow2: compress by zlib or zstd. Default: zlib.")
 	f.Lookup("compress").NoOptDefVal = "zlib"
-	f.IntVar(&o.compression.Level, "level", 0, "qcow2: the `LEVEL` of --compress: 1 to 9 of zlib, 1 to 22 of zstd; 6 and 3 if left out")
+	f.IntVar(&o.compression.Level, "level", 0, "qcow2: `LEVEL`. Default: 6 (zlib), 3 (zstd).")
 	o.limit.add(f, "write up to `SIZE`. Default: 8 times the data")
-	f.BoolVarP(&o.quiet, "quiet", "q", false, "say nothing but errors")
-	f.StringArrayVar(&r.set, "set", nil, "override a key of the recipe: `key=value`, may be repeated")
+	f.BoolVarP(&o.quiet, "quiet", "q", false, "print nothing but errors")
+	f.StringArrayVar(&r.set, "set", nil, "`KEY=VALUE`: override a key of the recipe; repeatable")
 	addStall(f)
 	return c
 }

@@ -60,12 +60,18 @@ if signal N killed it, 127 if it was not found and 126 if it cannot be executed.
 The last -- stands before arguments for QEMU: a command with a -- of its own takes a
 further one at its end. In the guest, /tmp/shared is --shared, /tmp/xchg is --xchg,
 and --store shows a closure at /nix/store or /gnu/store with its database; what is
-written there is forgotten. --recipe has the command run with the kernel and the store
-of a recipe that nobody has to build for it.
+written there is discarded on exit. --recipe has the command run with the kernel and the store
+of a recipe that nobody has to build for it. Otherwise, --kernel names a folder with
+boot/vmlinuz-* and lib/modules, a system or a kernel in a store, or a file.
 
 What --xchg, --output and a copied --shared bring back has 2,000,000 files and folders
 at most, and 16GiB, or as much as --memory if that is more: --output-files and
 --output-limit move that, for each of the three.
+
+--new-disk FILE:SIZE makes a raw disk, or a qcow2 if FILE ends so or is FILE:qcow2; it
+stays if the command succeeds. --env KEY copies the variable from here. --program NAME
+brings the libraries that it needs. With --network, the guest is 10.0.2.15 and this
+machine 10.0.2.2.
 
 A --disk is a qcow2 if its name ends in .qcow2 and else raw, unless FILE:qcow2 or
 FILE:raw says it; :ro goes before or after that. Its bytes, which are the guest's, do
@@ -115,32 +121,32 @@ type execFlags struct {
 func (x *execFlags) add(c *cobra.Command) {
 	f := c.Flags()
 	x.sources.add(f)
-	f.StringVar(&x.recipe, "recipe", "", "the kernel and the store of this `RECIPE`, a file or one that ships, where no other flag says it")
-	f.StringArrayVar(&x.set, "set", nil, "override a key of the recipe: `key=value`, may be repeated")
-	f.StringVar(&x.store, "store", "", "the store that the guest sees: `GRAPH` (or another source of a closure, as ingot closure takes), host, or none; the recipe's, or none, if left out")
+	f.StringVar(&x.recipe, "recipe", "", "take kernel and store from this `RECIPE`")
+	f.StringArrayVar(&x.set, "set", nil, "`KEY=VALUE`: override a key of the recipe; repeatable")
+	f.StringVar(&x.store, "store", "", "`SOURCE` of a closure, host or none. Default: none.")
 	f.StringVar(&x.script, "script", "", "run the script in `FILE`; the arguments are its own")
-	f.StringVar(&x.dir, "dir", "", "`DIR` of the guest that the command starts in; /root if left out")
-	f.StringArrayVarP(&x.env, "env", "e", nil, "`KEY=VALUE` for the command's environment; KEY alone has it from here; may be repeated")
-	f.StringVar(&x.shared, "shared", "", "`DIR` of this machine that the guest has at /tmp/shared, to read and to write")
-	f.StringVar(&x.xchg, "xchg", "", "`DIR` whose files are copied to /tmp/xchg before, and which gets back what is there afterwards")
-	f.StringVarP(&x.output, "output", "o", "", "`FILE` that gets the one file that the command leaves in /tmp/xchg; a folder, or a name that ends in /, gets all")
-	f.StringVar(&x.limit, "output-limit", "", "results: up to `SIZE`. Default: 16GiB or --memory")
-	f.Int64Var(&x.files, "output-files", agent.DefaultFiles, "results: up to `NUMBER` files")
-	f.StringArrayVar(&x.disks, "disk", nil, "`FILE` or block device that the guest has as a disk; with :ro at its end, writes are discarded; may be repeated")
-	f.StringArrayVar(&x.newDisks, "new-disk", nil, "`FILE:SIZE`: make an empty disk first, qcow2 if FILE ends so or is FILE:qcow2; it stays if the command succeeds; may be repeated")
-	f.StringVar(&x.kernel, "kernel", cmp.Or(os.Getenv("INGOT_KERNEL"), "/"), "`PATH` of a kernel: a folder with boot/vmlinuz-* and lib/modules, a system or a kernel in a store, or a file")
-	f.StringSliceVar(&x.modules, "module", nil, "kernel `MODULE` that is at hand for modprobe and mount; may be repeated")
-	f.StringSliceVar(&x.programs, "program", nil, "`NAME` of a program of this machine that the guest has, too, with the libraries that it needs: cryptsetup, say; may be repeated")
-	f.BoolVar(&x.network, "network", false, "give the guest a network behind this machine's: it is 10.0.2.15 there, and this machine 10.0.2.2")
-	f.StringVarP(&x.memory, "memory", "m", "512M", "memory: a number of MiB, or with K, M, G or T")
-	f.IntVar(&x.cpus, "cpus", 1, "processors")
-	f.StringVar(&x.arch, "arch", "", "the guest's processor; this machine's own if left out")
-	f.StringVar(&x.machine, "machine", "", "QEMU's type of machine, with options")
-	addAccel(f, &x.accel, "accel", "kvm or tcg; what works if left out")
-	addTimeout(f, &x.timeout, "timeout", 0, true, "how long all of it may take, such as 90s or 5m; for ever if 0")
-	f.BoolVarP(&x.quiet, "quiet", "q", false, "say nothing beside what the command prints, and errors")
-	f.BoolVar(&x.console, "console", false, "show what the guest's kernel says, on standard error")
-	f.BoolVarP(&x.noTerminal, "no-tty", "T", false, "give the command no terminal, even if this is one")
+	f.StringVar(&x.dir, "dir", "", "start the command in `DIR`. Default: /root.")
+	f.StringArrayVarP(&x.env, "env", "e", nil, "set `KEY=VALUE`, or copy KEY from here; repeatable")
+	f.StringVar(&x.shared, "shared", "", "share `DIR` at /tmp/shared, to read and write")
+	f.StringVar(&x.xchg, "xchg", "", "copy `DIR` to /tmp/xchg before, and back afterwards")
+	f.StringVarP(&x.output, "output", "o", "", "copy /tmp/xchg's one file to `FILE`, or all to DIR/")
+	f.StringVar(&x.limit, "output-limit", "", "results: up to `SIZE`. Default: 16GiB or --memory.")
+	f.Int64Var(&x.files, "output-files", agent.DefaultFiles, "results: up to `N` files")
+	f.StringArrayVar(&x.disks, "disk", nil, "attach `FILE` or a device, :ro to read; repeatable")
+	f.StringArrayVar(&x.newDisks, "new-disk", nil, "`FILE:SIZE`: make and attach an empty disk; repeatable")
+	f.StringVar(&x.kernel, "kernel", cmp.Or(os.Getenv("INGOT_KERNEL"), "/"), "`PATH` of a kernel. Default: $INGOT_KERNEL, or /.")
+	f.StringSliceVar(&x.modules, "module", nil, "kernel `MODULE` to have at hand; repeatable")
+	f.StringSliceVar(&x.programs, "program", nil, "copy program `NAME` into the guest; repeatable")
+	f.BoolVar(&x.network, "network", false, "a network behind this machine's")
+	f.StringVarP(&x.memory, "memory", "m", "512M", "`SIZE` in MiB, or with K, M, G or T")
+	f.IntVar(&x.cpus, "cpus", 1, "`N`: processors")
+	f.StringVar(&x.arch, "arch", "", "the guest's `PROCESSOR`. Default: the host's.")
+	f.StringVar(&x.machine, "machine", "", "QEMU's machine `TYPE`, with options")
+	addAccel(f, &x.accel, "accel", "`NAME`: kvm or tcg. Default: what works.")
+	addTimeout(f, &x.timeout, "timeout", 0, true, "end all after `TIME`, such as 90s or 5m; 0 is never")
+	f.BoolVarP(&x.quiet, "quiet", "q", false, "print the command's output and errors only")
+	f.BoolVar(&x.console, "console", false, "show the kernel's messages on standard error")
+	f.BoolVarP(&x.noTerminal, "no-tty", "T", false, "give the command no terminal")
 	f.BoolVar(&x.dryRun, "dry-run", false, "print QEMU's command line and run nothing")
 }
 

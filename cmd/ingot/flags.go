@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -49,11 +50,11 @@ func (t timeFlag) Set(s string) error {
 	d, err := time.ParseDuration(s)
 	switch {
 	case err != nil:
-		return errors.New("it is a number with a unit, such as 90s or 5m")
+		return errors.New("must be a number with a unit, such as 90s or 5m")
 	case d < 0:
-		return errors.New("it is less than no time")
+		return errors.New("must not be negative")
 	case d == 0 && !t.zero:
-		return errors.New("nothing is done in no time")
+		return errors.New("must be more than 0")
 	}
 	*t.to = d
 	return nil
@@ -63,7 +64,11 @@ func (t timeFlag) String() string {
 	if t.to == nil || *t.to == 0 { // the default that help does not mention
 		return "0"
 	}
-	return t.to.String()
+	text := t.to.String()
+	if strings.HasSuffix(text, "m0s") { // 1m0s
+		text = strings.TrimSuffix(text, "0s")
+	}
+	return text
 }
 
-func (timeFlag) Type() string { return "DURATION" }
+func (timeFlag) Type() string { return "TIME" }

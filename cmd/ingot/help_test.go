@@ -1,7 +1,8 @@
 package main
 
 import (
-	"slices"
+	"bytes"
+	"strconv"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -34,36 +35,35 @@ func TestHelp(t *testing.T) {
 	walk(newRoot())
 }
 
-// TestHelpLines holds flags to one line of 80 columns in the help of every verb that has
-// them, with the default at its end.
+// TestHelpLines holds each flag of each verb to one line of 80 columns, with the value's
+// name in capitals and the default at its end.
 func TestHelpLines(t *testing.T) {
-	flags := []string{
-		"any-ocsp", "cert", "host", "licenses", "max-database", "max-size", "max-upload", "netrc", "output-files", "output-limit", "read-only",
-		stallFlag, "trust", "upload-token-file", "uploads",
-	}
-	seen := map[string]bool{}
 	var walk func(*cobra.Command)
 	walk = func(c *cobra.Command) {
-		lines := strings.Split(c.LocalFlags().FlagUsages(), "\n")
-		for _, name := range flags {
-			if c.LocalFlags().Lookup(name) == nil {
-				continue
+		c.InitDefaultHelpFlag()
+		flags := 0
+		c.LocalFlags().VisitAll(func(f *pflag.Flag) {
+			flags++
+			value, text := flagUsage(f)
+			if value != "" && value != strings.ToUpper(value) {
+				t.Errorf("%s --%s: the name of the value is %q; want it in capitals, in backquotes in the description", c.CommandPath(), f.Name, value)
 			}
-			seen[name] = true
-			at := slices.IndexFunc(lines, func(line string) bool {
-				f := strings.Fields(line)
-				return len(f) > 0 && strings.Split(f[0], "[")[0] == "--"+name
-			})
-			if at < 0 {
-				t.Errorf("%s --%s: is not in the help", c.CommandPath(), name)
-				continue
+			for _, bent := range []string{"left out", "may be repeated", "nothing is said"} {
+				if strings.Contains(text, bent) {
+					t.Errorf("%s --%s: %q; want \"Default: X.\" at the end, and \"repeatable\"", c.CommandPath(), f.Name, text)
+				}
 			}
-			line := lines[at]
+			if _, after, ok := strings.Cut(text, "Default: "); ok && strings.Contains(after, "Default") {
+				t.Errorf("%s --%s: %q has two defaults", c.CommandPath(), f.Name, text)
+			}
+		})
+		lines := strings.Split(strings.TrimRight(flagLines(c.LocalFlags()), "\n"), "\n")
+		if len(lines) != flags {
+			t.Errorf("%s: %d flags have %d lines; want one each", c.CommandPath(), flags, len(lines))
+		}
+		for _, line := range lines {
 			if n := utf8.RuneCountInString(line); n > 80 {
-				t.Errorf("%s --%s: the line has %d columns; want 80 at most: %s", c.CommandPath(), name, n, line)
-			}
-			if strings.Contains(line, "left out") {
-				t.Errorf("%s --%s: want the default at the end, as Default: X: %s", c.CommandPath(), name, line)
+				t.Errorf("%s: the line of a flag has %d columns; want 80 at most: %s", c.CommandPath(), n, line)
 			}
 		}
 		for _, child := range c.Commands() {
@@ -71,9 +71,47 @@ func TestHelpLines(t *testing.T) {
 		}
 	}
 	walk(newRoot())
-	for _, name := range flags {
-		if !seen[name] {
-			t.Errorf("no verb has --%s", name)
+}
+
+// TestHelpWidth holds all help to 80 columns, or to what the variable COLUMNS says. Only
+// the usage line and single words may be wider.
+func TestHelpWidth(t *testing.T) {
+	for _, width := range []int{200, 80, 50} {
+		t.Setenv("COLUMNS", strconv.Itoa(width))
+		var walk func(*cobra.Command)
+		walk = func(c *cobra.Command) {
+			var out bytes.Buffer
+			args := append(strings.Fields(c.CommandPath())[1:], "--help")
+			if code := commandLine(t.Context(), args, &out, &out); code != 0 {
+				t.Errorf("%q ends with %d: %s", args, code, out.String())
+			}
+			for line := range strings.Lines(out.String()) {
+				line = strings.TrimRight(line, "\n")
+				if n := utf8.RuneCountInString(line); n > min(width, 80) && strings.Contains(strings.TrimSuffix(strings.TrimSpace(line), " \\"), " ") {
+					t.Errorf("COLUMNS=%d ingot %q: a line has %d columns: %s", width, args, n, line)
+				}
+			}
+			for _, child := range c.Commands() {
+				walk(child)
+			}
 		}
+		walk(newRoot())
+	}
+}
+
+func TestFold(t *testing.T) {
+	for _, x := range []struct{ text, want string }{
+		{"one two three four", "one two\nthree four\n"},
+		{"  --name  one two three", "  --name\n        one\n        two\n        three\n"},
+		{"  a  one two three", "  a  one\n     two\n     three\n"},
+		{"ALongWordThatIsWider than it", "ALongWordThatIsWider\nthan it\n"},
+		{"  ingot a b c d e", "  ingot a \\\n    b c d e\n"},
+	} {
+		if got := fold(x.text, 11); got != x.want {
+			t.Errorf("fold(%q) = %q; want %q", x.text, got, x.want)
+		}
+	}
+	if got, want := paragraphs("a\nb\n\n  c\n  d\ne\nf\n"), "a b\n\n  c\n  d\ne f"; got != want {
+		t.Errorf("paragraphs = %q; want %q", got, want)
 	}
 }

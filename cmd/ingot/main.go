@@ -253,6 +253,7 @@ unchanged.`,
 	root.AddCommand(newVersion())
 	root.SetHelpCommand(newHelp())
 	root.SetVersionTemplate("ingot {{.Version}}\n")
+	setHelp(root)
 	checkUsage(root)
 	return root
 }

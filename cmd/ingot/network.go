@@ -52,16 +52,16 @@ machine before it. It ends when the last machine has ended, or by Ctrl-C.`,
 		Annotations: map[string]string{interrupted: "the machines were ended"},
 	}
 	f := c.Flags()
-	f.StringVar(&n.name, "name", "", "what the network is called; the file says it, or its name does, if left out")
-	addAccel(f, &n.accel, "accel", "kvm or tcg; what works if left out")
-	f.StringVar(&n.capture, "capture", "", "write all frames to `FILE`, in the pcapng format of tcpdump and Wireshark")
-	f.BoolVar(&n.backdoor, "backdoor", false, "a back door in every machine")
-	f.BoolVar(&n.listen, "listen", false, "let further machines in, that ingot run --vlan N starts")
-	f.BoolVar(&n.printHosts, "print-hosts", false, "print addresses and names as /etc/hosts has them, and start nothing")
-	f.StringArrayVar(&n.set, "set", nil, "override a key of all recipes: `key=value`, may be repeated")
+	f.StringVar(&n.name, "name", "", "the network's `NAME`. Default: the file's.")
+	addAccel(f, &n.accel, "accel", "`NAME`: kvm or tcg. Default: what works.")
+	f.StringVar(&n.capture, "capture", "", "write all frames to `FILE`, as pcapng")
+	f.BoolVar(&n.backdoor, "backdoor", false, "let ingot shell into every machine")
+	f.BoolVar(&n.listen, "listen", false, "let in machines of ingot run --vlan")
+	f.BoolVar(&n.printHosts, "print-hosts", false, "print addresses like /etc/hosts, start nothing")
+	f.StringArrayVar(&n.set, "set", nil, "`KEY=VALUE`: override a key of all recipes; repeatable")
 	addStall(f)
-	f.BoolVar(&n.print, "print", false, "print the file, as a start for one's own, and start nothing")
-	f.BoolVar(&n.dryRun, "dry-run", false, "print QEMU's command lines, and start nothing")
+	f.BoolVar(&n.print, "print", false, "print the file, start nothing")
+	f.BoolVar(&n.dryRun, "dry-run", false, "print QEMU's command lines, start nothing")
 	c.AddCommand(newNetworkLink(), newNetworkStatus())
 	return c
 }
@@ -528,7 +528,7 @@ func newNetworkStatus() *cobra.Command {
 		},
 	}
 	c.Flags().StringVar(&name, "network", "", "the network's `NAME`, if several run")
-	c.Flags().BoolVar(&asJSON, "json", false, "as JSON")
+	c.Flags().BoolVar(&asJSON, "json", false, "print it as JSON")
 	return c
 }
 

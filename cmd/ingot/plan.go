@@ -46,7 +46,7 @@ closure, what takes the space, and what boots. Nothing is written.`,
 	}
 	r.add(c)
 	c.Flags().BoolVar(&asJSON, "json", false, "print the plan as JSON")
-	c.Flags().IntVar(&top, "top", 10, "how many of the largest store paths, and of the largest files of each partition beside them, to show")
+	c.Flags().IntVar(&top, "top", 10, "show the `N` largest paths and files")
 	return c
 }
 

@@ -23,7 +23,7 @@ func newRegister() *cobra.Command {
 	c := &cobra.Command{
 		Annotations: map[string]string{interrupted: "the database is as it was, and the next run finishes the work"},
 		Use:         "register --root DIR [SOURCE...]",
-		Short:       "make a root's store one that Nix or Guix takes for its own work",
+		Short:       "register store items in a root for Nix or Guix",
 		Long: `Register a closure in the store of a root: its items, the database, GC roots and
 profiles, so that the real Nix or Guix in that root takes it for its own work. A
 profile called system brings /etc/NIXOS with it if it is a NixOS, and the folders of a
@@ -41,7 +41,10 @@ owner and time stay as they are.
 A root without a database gets one, always of the same bytes. In one that exists, rows
 are added or brought up to date in one transaction, and nothing that was there is lost;
 Nix or Guix may be running. The database changes last: when ingot is killed, or the
-disk is full, it is as it was, and the next run finishes the work.`,
+disk is full, it is as it was, and the next run finishes the work.
+
+The PATH of --gc-root and --profile may be the name of a path, such as hello-2.12.
+Default: the one path that nothing refers to.`,
 		Example: `  ingot register --root /mnt --path /nix/store/…-nixos-system-web --copy --profile system
   ingot register --root /mnt ./result --copy --gc-root result
   ingot register --root /mnt --graph closure --registration registration --from /srv/store --copy
@@ -70,17 +73,17 @@ type registerFlags struct {
 
 func (r *registerFlags) add(c *cobra.Command) {
 	f := c.Flags()
-	f.StringVar(&r.root, "root", "", "`DIR` that is the root of the store to register in; it is made if it is missing")
+	f.StringVar(&r.root, "root", "", "`DIR`: the root of the store, made if missing")
 	f.BoolVar(&r.o.Copy, "copy", false, "copy the items into the root's store")
-	f.BoolVar(&r.noDeduplicate, "no-deduplicate", false, "leave files of the same contents as several files")
-	f.BoolVar(&r.noTimestamps, "no-reset-timestamps", false, "keep modification times; items that are not copied keep all their metadata")
-	f.StringArrayVar(&r.gcRoots, "gc-root", nil, "make a GC root: `NAME[=PATH]`; PATH may be the name of a path, such as hello-2.12, and is the one path that nothing refers to if left out; may be repeated")
-	f.StringArrayVar(&r.profiles, "profile", nil, "make a new generation of a profile: `NAME[=PATH]`; may be repeated")
+	f.BoolVar(&r.noDeduplicate, "no-deduplicate", false, "do not hard-link equal files")
+	f.BoolVar(&r.noTimestamps, "no-reset-timestamps", false, "keep times, and metadata of what is not copied")
+	f.StringArrayVar(&r.gcRoots, "gc-root", nil, "make a GC root: `NAME[=PATH]`; repeatable")
+	f.StringArrayVar(&r.profiles, "profile", nil, "`NAME[=PATH]`: make a profile's next generation; repeatable")
 	f.BoolVar(&r.o.Verify, "verify", false, "hash all items instead of trusting the source")
-	f.BoolVar(&r.o.NoSync, "no-sync", false, "do not wait until the disk has it all: faster, and not safe against a power cut")
-	f.BoolVar(&r.o.DryRun, "dry-run", false, "look at all, write nothing")
+	f.BoolVar(&r.o.NoSync, "no-sync", false, "do not wait for the disk: unsafe in a power cut")
+	f.BoolVar(&r.o.DryRun, "dry-run", false, "check all, write nothing")
 	f.BoolVar(&r.asJSON, "json", false, "print what was done as JSON")
-	f.BoolVarP(&r.quiet, "quiet", "q", false, "say nothing but errors")
+	f.BoolVarP(&r.quiet, "quiet", "q", false, "print nothing but errors")
 }
 
 func (r *registerFlags) run(c *cobra.Command, s *sourceFlags, args []string) error {

@@ -28,7 +28,7 @@ func newRun() *cobra.Command {
 	var r runFlags
 	c := &cobra.Command{
 		Use:   "run [WHAT] [flags] [-- QEMU-ARGUMENTS]",
-		Short: "run what a recipe, an image or a closure is, in a virtual machine",
+		Short: "run a recipe, image or closure in a virtual machine",
 		Long: `Run a system in a virtual machine, with its console on the terminal. WHAT is
 
   a recipe         its disk is served on demand and never written
@@ -40,8 +40,8 @@ func newRun() *cobra.Command {
                    kernel with ingot as its init shows it its store; --find, --shell,
                    --run and --init say what is done with that, in this order
 
-What the guest writes to its disk is forgotten with it, unless --disk-image names the
-file that keeps it. Ctrl-] or Ctrl-A x leaves and ends the machine; so does its power
+What the guest writes to its disk is discarded on exit, unless --disk-image names the
+qcow2 file that keeps it, made if it is missing. Ctrl-] or Ctrl-A x leaves and ends the machine; so does its power
 switch. The exit status is 0 when the guest powers off, with --run that of the program.
 Of a boot that fails a person is told; with neither a terminal nor graphics that ends
 the machine, with what failed and the console's last lines.
@@ -49,7 +49,11 @@ the machine, with what failed and the console's last lines.
 The variables of NixOS's and tvix's scripts are understood: NIX_DISK_IMAGE, QEMU_OPTS,
 QEMU_NET_OPTS, QEMU_KERNEL_PARAMS, SHARED_DIR, TMPDIR with USE_TMPDIR, NIX_EFI_VARS
 with --boot uefi, NIX_SWTPM_DIR with --tpm, CH_NUM_CPUS, CH_MEM_SIZE and CH_CMDLINE.
-Flags go before them.`,
+Flags go before them.
+
+--forward takes [tcp:|udp:][ADDRESS:]PORT:GUESTPORT or :PORT-:GUESTPORT; the way back is
+guest:10.0.2.100:80-127.0.0.1:8080. --empty-disk takes SIZE, or SIZE:ext4, SIZE:fat or
+SIZE:swap, and a label behind that. --share NAME:PATH,ro shares for reading only.`,
 		Example: `  ingot run rescue
   ingot run web.yaml --forward 8080:80 --disk-image web.qcow2
   ingot run rescue.iso --boot uefi --memory 1G
@@ -109,35 +113,35 @@ type runFlags struct {
 
 func (r *runFlags) add(c *cobra.Command) {
 	f := c.Flags()
-	f.StringVar(&r.name, "name", "", "what the machine is called; the name of the recipe, the file or the store path if left out, and of a bare closure with a number behind it if there is such a machine")
-	f.StringVar(&r.boot, "boot", "", "kernel (put into memory by QEMU: quick), bios or uefi; kernel where there is one, else what the disk boots with")
-	f.StringVar(&r.arch, "arch", "", "the guest's processor; this machine's own if left out")
-	f.StringVar(&r.machine, "machine", "", "QEMU's type of machine, with options")
-	addAccel(f, &r.accel, "accel", "kvm or tcg; what works if left out")
-	f.StringVar(&r.memory, "memory", "512M", "memory: a number of MiB, or with K, M, G or T")
-	f.IntVar(&r.cpus, "cpus", 1, "processors")
-	f.StringVar(&r.diskImage, "disk-image", "", "`FILE`, qcow2, that keeps what is written to the disk; made if it is not there")
-	f.BoolVar(&r.keep, "keep", false, "the same as --disk-image NAME.qcow2, in this folder")
-	f.StringVar(&r.diskSize, "disk-size", "", "the disk's size, if more than it has")
-	f.StringArrayVar(&r.empty, "empty-disk", nil, "a further disk: its `SIZE`, and SIZE:ext4, SIZE:fat or SIZE:swap for one with a file system, SIZE:ext4:LABEL with a label; may be repeated")
-	f.StringSliceVar(&r.forwards, "forward", nil, "forward a `PORT` of this machine: [tcp:|udp:][ADDRESS:]PORT:GUESTPORT, or :PORT-:GUESTPORT; or let the guest reach one: guest:10.0.2.100:80-127.0.0.1:8080; may be repeated")
-	f.BoolVar(&r.restrict, "restrict-network", false, "the guest reaches nothing but what is forwarded")
+	f.StringVar(&r.name, "name", "", "the machine's `NAME`. Default: that of WHAT.")
+	f.StringVar(&r.boot, "boot", "", "`MODE`: kernel (QEMU loads it), bios or uefi")
+	f.StringVar(&r.arch, "arch", "", "the guest's `PROCESSOR`. Default: the host's.")
+	f.StringVar(&r.machine, "machine", "", "QEMU's machine `TYPE`, with options")
+	addAccel(f, &r.accel, "accel", "`NAME`: kvm or tcg. Default: what works.")
+	f.StringVar(&r.memory, "memory", "512M", "`SIZE` in MiB, or with K, M, G or T")
+	f.IntVar(&r.cpus, "cpus", 1, "`N`: processors")
+	f.StringVar(&r.diskImage, "disk-image", "", "keep writes to the disk in `FILE`, a qcow2")
+	f.BoolVar(&r.keep, "keep", false, "the same as --disk-image NAME.qcow2")
+	f.StringVar(&r.diskSize, "disk-size", "", "enlarge the disk to `SIZE`")
+	f.StringArrayVar(&r.empty, "empty-disk", nil, "`SIZE`: a further disk, such as 1G:ext4:data; repeatable")
+	f.StringSliceVar(&r.forwards, "forward", nil, "`PORT`: forward a port, such as 8080:80; repeatable")
+	f.BoolVar(&r.restrict, "restrict-network", false, "the guest reaches only what is forwarded")
 	f.BoolVar(&r.noNetwork, "no-network", false, "no network card")
-	f.StringArrayVar(&r.vlans, "vlan", nil, "a network card on the network `N=SOCKET` of a switch that speaks QEMU's stream framing, with the address 192.168.N.M; may be repeated")
-	f.IntVar(&r.number, "number", 1, "the M of the address 192.168.N.M that --vlan gives")
-	f.StringArrayVar(&r.shares, "share", nil, "show the guest a folder: `NAME:PATH` or NAME:PATH,ro; may be repeated")
-	f.StringArrayVar(&r.words, "append", nil, "`WORDS` for the kernel's command line, with --boot kernel; may be repeated")
-	f.StringVar(&r.efiVars, "efi-vars", "", "`FILE` that keeps UEFI's variables; made if it is not there")
-	f.BoolVar(&r.secureBoot, "secure-boot", false, "boot with UEFI, and nothing but what Microsoft's keys have signed")
-	f.BoolVar(&r.tpm, "tpm", false, "give the machine a TPM 2.0, by swtpm: a new one, unless --tpm-state or NIX_SWTPM_DIR keeps it")
-	f.StringVar(&r.tpmState, "tpm-state", "", "give the machine a TPM 2.0 that keeps what it knows in `FOLDER`; made if it is not there")
-	f.StringVar(&r.graphics, "graphics", "none", "how the screen is seen: window, vnc (at a Unix socket) or none")
-	f.BoolVar(&r.reboot, "reboot", false, "a guest that restarts does so; if not, that ends the machine")
-	f.BoolVar(&r.noBackdoor, "no-backdoor", false, "no port at which ingot shell finds a shell")
-	f.BoolVar(&r.ssh, "ssh", false, "let ssh in, with a key that is made for this run: what to type is said, and in ps")
-	f.BoolVar(&r.showConsole, "console", false, "with --run or --find: show the guest's console, too, on standard error")
-	f.StringVar(&r.save, "save", "", "write a start script into `FOLDER` as bin/run-NAME-vm, and start nothing")
-	f.BoolVar(&r.dryRun, "dry-run", false, "print QEMU's command line, and start nothing")
+	f.StringArrayVar(&r.vlans, "vlan", nil, "`N=SOCKET`: join a switch as 192.168.N.M; repeatable")
+	f.IntVar(&r.number, "number", 1, "the `M` of --vlan's 192.168.N.M")
+	f.StringArrayVar(&r.shares, "share", nil, "`NAME:PATH`: share a folder, with ,ro to read; repeatable")
+	f.StringArrayVar(&r.words, "append", nil, "add `WORDS` to the kernel command line; repeatable")
+	f.StringVar(&r.efiVars, "efi-vars", "", "keep UEFI variables in `FILE`")
+	f.BoolVar(&r.secureBoot, "secure-boot", false, "UEFI Secure Boot with Microsoft's keys")
+	f.BoolVar(&r.tpm, "tpm", false, "a TPM 2.0, by swtpm")
+	f.StringVar(&r.tpmState, "tpm-state", "", "a TPM 2.0 that keeps its state in `FOLDER`")
+	f.StringVar(&r.graphics, "graphics", "none", "`SCREEN`: window, vnc or none")
+	f.BoolVar(&r.reboot, "reboot", false, "let the guest restart. Default: restarts end it.")
+	f.BoolVar(&r.noBackdoor, "no-backdoor", false, "no way in for ingot shell")
+	f.BoolVar(&r.ssh, "ssh", false, "let ssh in, with a key made for this run")
+	f.BoolVar(&r.showConsole, "console", false, "--run, --find: show the console on standard error")
+	f.StringVar(&r.save, "save", "", "write `FOLDER`/bin/run-NAME-vm, start nothing")
+	f.BoolVar(&r.dryRun, "dry-run", false, "print QEMU's command line, start nothing")
 }
 
 // options are what the environment asks for, and then the flags.

@@ -42,10 +42,12 @@ yours alone; it is removed when serve ends, by a signal or with --once. One that
 killed serve has left is replaced.
 
 Clients can only read, unless --writable or --cow FILE puts a layer over the disk that
-takes what they write. With --writable it is forgotten in the end; with --cow it is in
+takes what they write. With --writable it is discarded on exit; with --cow it is kept in
 FILE, and there again the next time, as long as the disk below is the same.
 
-Several disks, each as NAME=RECIPE or NAME=IMAGE, are served under their names.`,
+Several disks, each as NAME=RECIPE or NAME=IMAGE, are served under their names. The
+default socket is NAME.nbd in ingot's folder below XDG_RUNTIME_DIR, or in
+/tmp/ingot-UID.`,
 		Example: `  ingot serve web.yaml --socket web.nbd
   qemu-system-x86_64 -m 512 -snapshot -drive file=nbd+unix:///?socket=web.nbd,format=raw
   ingot serve web.qcow2 --cow changes.cow
@@ -57,12 +59,12 @@ Several disks, each as NAME=RECIPE or NAME=IMAGE, are served under their names.`
 	r.add(c)
 	r.addHelper(c)
 	f := c.Flags()
-	f.StringVar(&s.socket, "socket", "", "`PATH` of the socket; NAME.nbd in ingot's folder below XDG_RUNTIME_DIR, or in /tmp/ingot-UID, if left out")
-	f.BoolVar(&s.writable, "writable", false, "clients may write; what they write is forgotten in the end")
-	f.StringVar(&s.cow, "cow", "", "clients may write; what they write is kept in `FILE`, apart from the disk")
-	f.StringVar(&s.export, "export", "", "`NAME` under which clients find the disk; none if left out")
-	f.BoolVar(&s.once, "once", false, "end when the last client has gone, once there was one")
-	f.BoolVarP(&s.quiet, "quiet", "q", false, "say nothing but errors and the address")
+	f.StringVar(&s.socket, "socket", "", "`PATH` of the socket. Default: NAME.nbd, see above.")
+	f.BoolVar(&s.writable, "writable", false, "clients may write; writes are discarded on exit")
+	f.StringVar(&s.cow, "cow", "", "clients may write; writes are kept in `FILE`")
+	f.StringVar(&s.export, "export", "", "`NAME` of the export. Default: none.")
+	f.BoolVar(&s.once, "once", false, "end when the last client has gone")
+	f.BoolVarP(&s.quiet, "quiet", "q", false, "print only errors and the address")
 	exclusive(c, "writable", "cow")
 	return c
 }

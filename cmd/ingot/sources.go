@@ -38,20 +38,20 @@ type sourceFlags struct {
 
 func (s *sourceFlags) add(f *pflag.FlagSet) {
 	s.flags = f
-	f.StringArrayVar(&s.graphs, "graph", nil, "reference graph, as exportReferencesGraph writes it: `FILE`, or - for standard input; may be repeated")
-	f.StringArrayVar(&s.registrations, "registration", nil, "registration, as nix-store --dump-db prints it: `FILE`; beside a --graph it only tells hashes and sizes; may be repeated")
-	f.StringArrayVar(&s.pathInfos, "path-info", nil, "what nix path-info --json --recursive prints, or the .attrs.json of a build: `FILE`; like --registration; may be repeated")
-	f.Var(&s.paths, "path", "`STORE-PATH`, or a link to one such as ./result, whose closure is read from a live store's database; may be repeated")
-	f.StringVar(&s.storeRoot, "store-root", "", "`DIR` that is the root of the live store of --path; / if left out")
-	f.StringVar(&s.from, "from", "", "`DIR` in which the items lie; the store directory, below --store-root, if left out")
-	f.StringArrayVar(&s.caches, "cache", nil, "binary cache that has the closure of --path: `URL` (https, http, file) or folder; may be repeated, and is asked in turn")
-	f.StringArrayVar(&s.keys, "key", nil, "public `KEY` whose signatures in a --cache are trusted: NAME:BASE64, Guix's (public-key …), or a file with either or with Guix's (acl …); those of cache.nixos.org, or of Guix's own servers, if left out; may be repeated")
-	f.BoolVar(&s.unsigned, "unsigned", false, "take from a --cache what no trusted key has signed, too")
+	f.StringArrayVar(&s.graphs, "graph", nil, "`FILE`: reference graph, - is standard input; repeatable")
+	f.StringArrayVar(&s.registrations, "registration", nil, "`FILE`: what nix-store --dump-db prints; repeatable")
+	f.StringArrayVar(&s.pathInfos, "path-info", nil, "`FILE`: nix path-info --json, .attrs.json; repeatable")
+	f.Var(&s.paths, "path", "`STORE-PATH`: closure of a store path or a link; repeatable")
+	f.StringVar(&s.storeRoot, "store-root", "", "`DIR` whose store has --path. Default: /.")
+	f.StringVar(&s.from, "from", "", "`DIR` with the items. Default: the store.")
+	f.StringArrayVar(&s.caches, "cache", nil, "`URL`: binary cache that has --path; repeatable")
+	f.StringArrayVar(&s.keys, "key", nil, "trusted `KEY` or its file. Default: NixOS's, Guix's.")
+	f.BoolVar(&s.unsigned, "unsigned", false, "take what no trusted key has signed, too")
 	addStall(f)
-	f.StringArrayVar(&s.adds, "add", nil, "file or folder that joins the store under its content address, as with nix-store --add: `[NAME=]PATH`; may be repeated")
-	f.StringArrayVar(&s.unpacks, "unpack", nil, "what a tarball or a .deb package holds joins the store, as with --add: `[NAME=]PATH`; may be repeated")
-	f.IntVar(&s.strip, "strip", 0, "take `N` leading folders off the names in each --unpack")
-	f.StringVar(&s.flavour, "flavour", "", "nix or guix; guix if left out and a --path lies in /gnu/store, else nix")
+	f.StringArrayVar(&s.adds, "add", nil, "`[NAME=]PATH`: add a file or folder to the store; repeatable")
+	f.StringArrayVar(&s.unpacks, "unpack", nil, "`[NAME=]PATH`: add what a tarball or .deb holds; repeatable")
+	f.IntVar(&s.strip, "strip", 0, "--unpack: strip `N` leading folders off names")
+	f.StringVar(&s.flavour, "flavour", "", "`NAME`: nix or guix. Default: by --path, or nix.")
 }
 
 // empty says whether no source was named.

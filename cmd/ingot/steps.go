@@ -22,9 +22,9 @@ type helperFlags struct {
 
 func (r *recipeFlags) addHelper(c *cobra.Command) {
 	f := c.Flags()
-	f.BoolVar(&r.helper.refuse, "no-vm", false, "refuse recipes with parts that are made in a virtual machine: steps, btrfs, xfs, f2fs, luks")
-	f.StringVar(&r.helper.kernel, "vm-kernel", "", "`PATH` of the kernel of the virtual machine that makes such parts, as ingot exec --kernel takes it; the recipe's own, or this machine's, if left out")
-	addAccel(f, &r.helper.accel, "vm-accel", "kvm or tcg for the virtual machine that makes such parts; what works if left out")
+	f.BoolVar(&r.helper.refuse, "no-vm", false, "refuse recipes that need a helper VM")
+	f.StringVar(&r.helper.kernel, "vm-kernel", "", "helper VM: `PATH` of a kernel, as exec --kernel")
+	addAccel(f, &r.helper.accel, "vm-accel", "`NAME`: helper VM: kvm or tcg. Default: what works.")
 }
 
 // finish makes the parts of an image that take a virtual machine, if there are any.

@@ -52,8 +52,8 @@ computer. One that has not done so in time is ended by force.`,
 			return failed
 		},
 	}
-	c.Flags().BoolVar(&all, "all", false, "all of this user's machines")
-	c.Flags().BoolVar(&now, "now", false, "at once, without asking the guest")
+	c.Flags().BoolVar(&all, "all", false, "stop all machines of this user")
+	c.Flags().BoolVar(&now, "now", false, "stop at once, without asking the guest")
 	addTimeout(c.Flags(), &within, "timeout", stopTime, true, "how long a guest may take to power off")
 	return c
 }

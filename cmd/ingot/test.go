@@ -63,11 +63,11 @@ docs/testing.md describes the scripts, and --list-commands lists what they are m
 	f.add(c)
 	f.recipe.add(c)
 	s := c.Flags()
-	s.StringVar(&f.script, "script", "", "play the script in `FILE`, with what WHAT is as the only machine")
-	s.StringVar(&f.boot, "boot", "", "kernel (put into memory by QEMU: quick), bios or uefi; the file says it, or what there is, if left out")
-	s.StringVar(&f.memory, "memory", "", "memory of the machine: a number of MiB, or with K, M, G or T")
-	s.BoolVar(&f.list, "list-commands", false, "list the commands of scripts, and what they can wait for")
-	s.BoolVar(&f.names, "list", false, "list the tests, and play none")
+	s.StringVar(&f.script, "script", "", "run the script in `FILE` on WHAT, as one machine")
+	s.StringVar(&f.boot, "boot", "", "`MODE`: kernel (QEMU loads it), bios or uefi")
+	s.StringVar(&f.memory, "memory", "", "`SIZE` in MiB, or with K, M, G or T")
+	s.BoolVar(&f.list, "list-commands", false, "list script commands and conditions")
+	s.BoolVar(&f.names, "list", false, "list the tests, run none")
 	return c
 }
 
@@ -90,12 +90,12 @@ type testFlags struct {
 // add adds the flags that say how tests are played.
 func (f *testFlags) add(c *cobra.Command) {
 	s := c.Flags()
-	s.StringArrayVar(&f.only, "only", nil, "play the test of this `NAME` alone; may be repeated")
-	addTimeout(s, &f.timeout, "timeout", scenario.DefaultTimeout, false, "how long a step may take that waits for something")
+	s.StringArrayVar(&f.only, "only", nil, "run the test `NAME` alone; repeatable")
+	addTimeout(s, &f.timeout, "timeout", scenario.DefaultTimeout, false, "how long a step may take")
 	s.StringVar(&f.junit, "junit", "", "write a JUnit report to `FILE`")
-	s.StringVar(&f.results, "results", "", "keep consoles, screenshots and results.json in `FOLDER`")
-	addAccel(s, &f.accel, "accel", "kvm or tcg; what works if left out")
-	s.BoolVar(&f.keep, "keep", false, "keep the results of a test that fails also without --results, and say where")
+	s.StringVar(&f.results, "results", "", "keep consoles, screens, results.json in `FOLDER`")
+	addAccel(s, &f.accel, "accel", "`NAME`: kvm or tcg. Default: what works.")
+	s.BoolVar(&f.keep, "keep", false, "keep the results of failures without --results")
 	s.BoolVarP(&f.verbose, "verbose", "v", false, "show every step")
 	s.BoolVar(&f.console, "console", false, "show the machines' consoles")
 }
