@@ -10,6 +10,7 @@ import (
 	"github.com/dustin/go-humanize"
 
 	"ingot/image"
+	"ingot/internal/grammar"
 	"ingot/partition"
 )
 
@@ -33,14 +34,14 @@ func (g *Grub) Core(ctx context.Context, at Place, modules ...string) (*Core, er
 		return nil, err
 	}
 	if len(boot) != sectorSize {
-		return nil, fmt.Errorf("grub for bios: boot.img is %d bytes long, and a boot sector %d", len(boot), sectorSize)
+		return nil, fmt.Errorf("grub for bios: boot.img is %s long, and a boot sector %d", grammar.Count(len(boot), "byte"), sectorSize)
 	}
 	core, err := g.Image(ctx, BIOS, BIOS.Name(), at.config(), append(append([]string{"biosdisk"}, coreModules...), modules...))
 	if err != nil {
 		return nil, err
 	}
 	if len(core) <= sectorSize {
-		return nil, fmt.Errorf("grub for bios: the core image is only %d bytes long", len(core))
+		return nil, fmt.Errorf("grub for bios: the core image is only %s long", grammar.Count(len(core), "byte"))
 	}
 	return &Core{boot, core}, nil
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/google/uuid"
+
+	"ingot/internal/grammar"
 )
 
 // parameters are a Guix system's boot parameters, as read-boot-parameters in
@@ -180,7 +182,7 @@ func deviceOf(d datum) (string, error) {
 func uuidOf(d datum) (string, error) {
 	u, err := uuid.FromBytes(d.bytes)
 	if err != nil {
-		return "", fmt.Errorf("the UUID has %d bytes, and that of a root file system 16", len(d.bytes))
+		return "", fmt.Errorf("the UUID has %s, and that of a root file system 16", grammar.Count(len(d.bytes), "byte"))
 	}
 	return u.String(), nil
 }

@@ -10,6 +10,7 @@ import (
 
 	"ingot/image"
 	"ingot/image/iso9660"
+	"ingot/internal/grammar"
 	"ingot/partition"
 	"ingot/partition/fat"
 )
@@ -32,14 +33,14 @@ func (g *Grub) CD(ctx context.Context, at Place, modules ...string) (*CD, error)
 		return nil, err
 	}
 	if len(hybrid) != sectorSize {
-		return nil, fmt.Errorf("grub for bios: boot_hybrid.img is %d bytes long, and a boot sector %d", len(hybrid), sectorSize)
+		return nil, fmt.Errorf("grub for bios: boot_hybrid.img is %s long, and a boot sector %d", grammar.Count(len(hybrid), "byte"), sectorSize)
 	}
 	core, err := g.Image(ctx, BIOS, BIOS.Name()+"-eltorito", at.config(), append(append([]string{"biosdisk", "iso9660"}, coreModules...), modules...))
 	if err != nil {
 		return nil, err
 	}
 	if len(core) < cdBlockList+8 {
-		return nil, fmt.Errorf("grub for bios: the El Torito image is only %d bytes long", len(core))
+		return nil, fmt.Errorf("grub for bios: the El Torito image is only %s long", grammar.Count(len(core), "byte"))
 	}
 	return &CD{hybrid, core, path.Join(at.folder(), BIOS.Name(), "eltorito.img")}, nil
 }

@@ -8,6 +8,8 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"ingot/internal/grammar"
 )
 
 // A Difference is a place where bytes are not what a Map says: one owner's, or those
@@ -33,11 +35,11 @@ func (d Difference) String() string {
 	case d.Beyond:
 		return fmt.Sprintf("byte %d: the image goes on where it should end", d.Off)
 	case d.Missing:
-		return fmt.Sprintf("byte %d: the image ends %d bytes too early", d.Off, d.Count)
+		return fmt.Sprintf("byte %d: the image ends %s too early", d.Off, grammar.Count(d.Count, "byte"))
 	case d.Count == 1:
 		return fmt.Sprintf("byte %d: %s: is %#02x, not %#02x", d.Off, owner, d.Got, d.Want)
 	}
-	return fmt.Sprintf("byte %d: %s: %d bytes differ, the first is %#02x, not %#02x", d.Off, owner, d.Count, d.Got, d.Want)
+	return fmt.Sprintf("byte %d: %s: %s differ, the first is %#02x, not %#02x", d.Off, owner, grammar.Count(d.Count, "byte"), d.Got, d.Want)
 }
 
 // CompareLimit is how many differences [Compare] looks for.

@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 
 	"golang.org/x/sys/unix"
+
+	"ingot/internal/grammar"
 )
 
 // CopyMethod is how bytes get from one file to another. Each method falls back to
@@ -246,5 +248,5 @@ func (s *source) short(err error, off int64) error {
 	if err != io.EOF {
 		return err
 	}
-	return &ChangedError{s.path, fmt.Sprintf("shrank from %d bytes to %d while it was read", s.size, off)}
+	return &ChangedError{s.path, fmt.Sprintf("shrank from %s to %d while it was read", grammar.Count(s.size, "byte"), off)}
 }

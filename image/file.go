@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
+
+	"ingot/internal/grammar"
 )
 
 // File is a Blob that is a regular file of the host. It is opened only while it
@@ -111,7 +113,7 @@ func (f *File) checkStat(path string, st *unix.Stat_t) error {
 	case st.Mode&unix.S_IFMT != unix.S_IFREG:
 		return &ChangedError{path, "is no longer a regular file"}
 	case st.Size != f.size:
-		return &ChangedError{path, fmt.Sprintf("was %d bytes long when it was planned and is now %d", f.size, st.Size)}
+		return &ChangedError{path, fmt.Sprintf("was %s long when it was planned and is now %d", grammar.Count(f.size, "byte"), st.Size)}
 	case st.Mtim.Nano() != f.mtime:
 		return &ChangedError{path, "was written to after it was planned"}
 	}
@@ -138,7 +140,7 @@ func (f *File) ReadAt(p []byte, off int64) (int, error) {
 		return n, changed
 	}
 	if err == io.EOF && n < len(p) && off+int64(n) < f.size {
-		err = &ChangedError{path, fmt.Sprintf("shrank from %d bytes while it was read", f.size)}
+		err = &ChangedError{path, fmt.Sprintf("shrank from %s while it was read", grammar.Count(f.size, "byte"))}
 	}
 	return n, err
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"path"
 	"strings"
+
+	"ingot/internal/grammar"
 )
 
 // A Flaw is what a reader could not take over as an image records it: one file, one
@@ -59,7 +61,7 @@ func (t *Tree) Complete(name string) error {
 		}
 	}
 	if more := t.Flaws.lost - maxFlaws; more > 0 {
-		return fmt.Errorf("%s: %d files of the image are not read, and these are not all known by name", name, t.Flaws.lost)
+		return fmt.Errorf("%s: %s of the image are not read, and these are not all known by name", name, grammar.Count(t.Flaws.lost, "file"))
 	}
 	return nil
 }

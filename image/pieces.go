@@ -10,6 +10,7 @@ import (
 	"slices"
 	"sync"
 
+	"ingot/internal/grammar"
 	"ingot/internal/lanes"
 )
 
@@ -89,7 +90,7 @@ func hashPieces(ctx context.Context, r io.ReaderAt, size int64, dataFrom func(of
 			}
 			if got, err := r.ReadAt(buf[:n], i*PieceSize); int64(got) < n {
 				if err == nil || err == io.EOF {
-					err = fmt.Errorf("ends after %d bytes of %d: %w", i*PieceSize+int64(got), size, io.ErrUnexpectedEOF)
+					err = fmt.Errorf("ends after %s of %d: %w", grammar.Count(i*PieceSize+int64(got), "byte"), size, io.ErrUnexpectedEOF)
 				}
 				return err // it names the file, and what the file is in the Map
 			}

@@ -9,6 +9,7 @@ import (
 	"github.com/dustin/go-humanize"
 
 	"ingot/image"
+	"ingot/internal/grammar"
 )
 
 // units are the spellings of a size's unit, in lower case. A bare letter is binary,
@@ -103,10 +104,8 @@ func FormatBytes(n int64) string {
 		unit, i = unit<<10, i+1
 	}
 	switch {
-	case n == 1:
-		return "1 byte"
 	case i < 0:
-		return fmt.Sprintf("%d bytes", n)
+		return grammar.Count(n, "byte")
 	case n%unit == 0:
 		return fmt.Sprintf("%d %ciB", n/unit, names[i])
 	}

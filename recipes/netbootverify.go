@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ingot/image"
+	"ingot/internal/grammar"
 	"ingot/recipes/signature"
 )
 
@@ -128,8 +129,8 @@ func (f *signedFolder) verify(ctx context.Context, name string) error {
 		return err
 	}
 	if got := (ManifestRange{st.Size(), DigestName + pieces.Digest().String()}); got != want {
-		return fmt.Errorf("is signed, and is not what the manifest lists under that name: it has %d bytes and the digest %s; want %d and %s",
-			got.Size, got.Digest, want.Size, want.Digest)
+		return fmt.Errorf("is signed, and is not what the manifest lists under that name: it has %s and the digest %s; want %d and %s",
+			grammar.Count(got.Size, "byte"), got.Digest, want.Size, want.Digest)
 	}
 	return nil
 }

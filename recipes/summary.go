@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"ingot/image"
+	"ingot/internal/grammar"
 	"ingot/partition"
 	"ingot/storedb"
 )
@@ -141,12 +142,12 @@ func (p *Plan) Summary(largest int) Summary {
 func (p *Plan) stages() []SummaryStage {
 	size := partition.FormatBytes
 	stages := []SummaryStage{
-		{"resolve", fmt.Sprintf("%d store paths", p.Closure.Paths)},
+		{"resolve", grammar.Count(p.Closure.Paths, "store path")},
 		{"assemble", p.parts()},
 		{"lay out", fmt.Sprintf("%s of %s", p.table(), size(p.Disk.Map.Size()))},
 	}
 	if b := p.boot.summary(); len(b.Platforms) > 0 {
-		stages = append(stages, SummaryStage{"boot loader", fmt.Sprintf("GRUB for %s, %d entries", strings.Join(b.Platforms, ", "), len(b.Entries))})
+		stages = append(stages, SummaryStage{"boot loader", fmt.Sprintf("GRUB for %s, %s", strings.Join(b.Platforms, ", "), grammar.Count(len(b.Entries), "entry"))})
 	}
 	for _, part := range p.Privileged() {
 		stages = append(stages, SummaryStage{"virtual machine", part + ": not reproducible"})
@@ -237,7 +238,7 @@ func (p *Plan) parts() string {
 		return "1 volume"
 	}
 	if p.Files != nil {
-		return fmt.Sprintf("%d files", len(p.Files))
+		return grammar.Count(len(p.Files), "file")
 	}
-	return fmt.Sprintf("%d partitions", len(p.Disk.Partitions))
+	return grammar.Count(len(p.Disk.Partitions), "partition")
 }

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/nix-community/go-nix/pkg/nixbase32"
+
+	"ingot/internal/grammar"
 )
 
 // Hash is a SHA-256. The zero value stands for one that is not known.
@@ -43,13 +45,13 @@ func ParseHash(s string) (h Hash, err error) {
 	case n == 44:
 		b, err = base64.StdEncoding.Strict().DecodeString(digits)
 	case sri:
-		err = fmt.Errorf("%d characters, 44 of base 64 were expected", n)
+		err = fmt.Errorf("%s, 44 of base 64 were expected", grammar.Count(n, "character"))
 	case n == 64:
 		b, err = hex.DecodeString(digits)
 	case n == 52:
 		b, err = nixbase32.DecodeString(digits)
 	default:
-		err = fmt.Errorf("%d digits, 64 of base 16, 52 of base 32 or 44 of base 64 were expected", n)
+		err = fmt.Errorf("%s, 64 of base 16, 52 of base 32 or 44 of base 64 were expected", grammar.Count(n, "digit"))
 	}
 	if err == nil && len(b) != len(h) {
 		err = fmt.Errorf("%d bytes, 32 were expected", len(b))

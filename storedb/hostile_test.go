@@ -510,7 +510,7 @@ func TestLockThatHoldsSomething(t *testing.T) {
 	}
 	it := s.given(t)
 	_, err := Register(background, root, closure(t, Nix, it), RegisterOptions{NoSync: true, Profiles: map[string]string{"system": it.Path}})
-	if err == nil || !strings.Contains(err.Error(), "holds 1 bytes") {
+	if err == nil || !strings.Contains(err.Error(), "holds 1 byte,") {
 		t.Errorf("Register: %v", err)
 	}
 }

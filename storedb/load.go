@@ -15,6 +15,7 @@ import (
 	"sync/atomic"
 
 	"ingot/image"
+	"ingot/internal/grammar"
 	"ingot/internal/lanes"
 )
 
@@ -162,7 +163,7 @@ func (c *Closure) scan(ctx context.Context) error {
 			it.NarSize = size
 		}
 		if it.NarSize != size {
-			return fmt.Errorf("%s has been changed: its nar is %d bytes long, %s has %d", it.Path, size, it.source(), it.NarSize)
+			return fmt.Errorf("%s has been changed: its nar is %s long, %s has %d", it.Path, grammar.Count(size, "byte"), it.source(), it.NarSize)
 		}
 		return nil
 	})

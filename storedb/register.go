@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ingot/image"
+	"ingot/internal/grammar"
 )
 
 // RegisterOptions says how [Register] brings a closure into a root. The zero value
@@ -639,7 +640,7 @@ func (d *rootDir) pathLock(ctx context.Context, kind Flavour, name string, wait 
 		now, err := d.stat(name)
 		l.release()
 		if err == nil && now.Ino == st.Ino && now.Dev == st.Dev {
-			return nil, fmt.Errorf("%s holds %d bytes, and a lock holds none: remove it if nothing uses it", filepath.Join(d.path, name), st.Size)
+			return nil, fmt.Errorf("%s holds %s, and a lock holds none: remove it if nothing uses it", filepath.Join(d.path, name), grammar.Count(st.Size, "byte"))
 		}
 		if err := ctx.Err(); err != nil {
 			return nil, err

@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ingot/image"
+	"ingot/internal/grammar"
 )
 
 // A Machine is a QEMU that runs, or has run.
@@ -517,7 +518,7 @@ func (m *Machine) Run(ctx context.Context, command string) (output string, statu
 	defer m.mu.Unlock()
 	quoted := "'" + strings.ReplaceAll(command, "'", `'\''`) + "'"
 	if len(quoted) > maxCommand {
-		return "", 0, fmt.Errorf("the command is %d bytes long when quoted; a console takes %d", len(quoted), maxCommand)
+		return "", 0, fmt.Errorf("the command is %s long when quoted; a console takes %d", grammar.Count(len(quoted), "byte"), maxCommand)
 	}
 	m.number++
 	// What is typed comes back as an echo. The quotes keep the marks in it from

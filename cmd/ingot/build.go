@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ingot/image"
+	"ingot/internal/grammar"
 	"ingot/internal/input"
 	"ingot/partition"
 	"ingot/recipes"
@@ -97,7 +98,7 @@ func build(c *cobra.Command, name string, r recipeFlags, o buildFlags) error {
 			sayLines(c.ErrOrStderr(), "warning: ", w)
 		}
 	}
-	o.say(c, "planned %s in %s: %d store paths, %s %s", plan.Recipe.Name, since(start), plan.Closure.Paths,
+	o.say(c, "planned %s in %s: %s, %s %s", plan.Recipe.Name, since(start), grammar.Count(plan.Closure.Paths, "store path"),
 		partition.FormatBytes(plan.Data()), where(plan))
 	if o.dryRun {
 		return nil
@@ -250,7 +251,7 @@ func writable(c *cobra.Command, out, format string) error {
 // where says what the data of a plan is in.
 func where(p *recipes.Plan) string {
 	if p.Files != nil {
-		return fmt.Sprintf("in %d files", len(p.Files))
+		return "in " + grammar.Count(len(p.Files), "file")
 	}
 	return "on a disk of " + partition.FormatBytes(p.Disk.Map.Size())
 }

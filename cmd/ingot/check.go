@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ingot/internal/grammar"
 	"ingot/internal/printable"
 	"ingot/partition"
 	"ingot/storedb"
@@ -303,7 +304,7 @@ func (r *checkReport) print(out io.Writer, quiet bool) error {
 		if s.Bytes > 0 {
 			hashed = partition.FormatBytes(s.Bytes) + " hashed"
 		}
-		if _, err := fmt.Fprintf(out, "%s: %s store: %d paths registered, %d there, %s\n", printable.Name(s.where), s.Flavour, s.Paths, s.Items, hashed); err != nil {
+		if _, err := fmt.Fprintf(out, "%s: %s store: %s registered, %d there, %s\n", printable.Name(s.where), s.Flavour, grammar.Count(s.Paths, "path"), s.Items, hashed); err != nil {
 			return err
 		}
 	}
@@ -320,9 +321,5 @@ func (r *checkReport) count() string {
 	for _, fault := range slices.Sorted(maps.Keys(count)) {
 		kinds = append(kinds, fmt.Sprintf("%d %s", count[fault], fault))
 	}
-	noun := "findings"
-	if len(r.Findings) == 1 {
-		noun = "finding"
-	}
-	return fmt.Sprintf("%d %s: %s", len(r.Findings), noun, strings.Join(kinds, ", "))
+	return fmt.Sprintf("%s: %s", grammar.Count(len(r.Findings), "finding"), strings.Join(kinds, ", "))
 }

@@ -56,7 +56,7 @@ func ingot(args ...string) (code int, out, errout string) {
 func TestCheckOfASoundImage(t *testing.T) {
 	for _, format := range []string{"raw", "qcow2"} {
 		code, out, errout := ingot("check", checkedImage(t, format))
-		if want := "partition 2 (root), ext4: nix store: 1 paths registered, 1 there, "; code != 0 || !strings.HasPrefix(out, want) || errout != "" {
+		if want := "partition 2 (root), ext4: nix store: 1 path registered, 1 there, "; code != 0 || !strings.HasPrefix(out, want) || errout != "" {
 			t.Errorf("%s: %d\n%s%s", format, code, out, errout)
 		}
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ingot/internal/grammar"
 	"ingot/internal/printable"
 	"ingot/partition"
 	"ingot/storedb"
@@ -163,7 +164,7 @@ func (o *closureFlags) list(c *cobra.Command, closure *storedb.Closure) error {
 	if err := o.print(c.OutOrStdout(), all); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(c.ErrOrStderr(), "%d paths, %s as NARs, %s\n", paths, partition.FormatBytes(total), what)
+	_, err := fmt.Fprintf(c.ErrOrStderr(), "%s, %s as NARs, %s\n", grammar.Count(paths, "path"), partition.FormatBytes(total), what)
 	return err
 }
 
@@ -290,7 +291,7 @@ func named(closure *storedb.Closure, s string) (string, error) {
 	case 1:
 		return found[0], nil
 	}
-	return "", fmt.Errorf("%s: %d paths of the closure have that name, %s and %s among them: give the path", s, len(found), found[0], found[1])
+	return "", fmt.Errorf("%s: %s of the closure have that name, %s and %s among them: give the path", s, grammar.Count(len(found), "path"), found[0], found[1])
 }
 
 // addArgs takes sources that stand without a flag: store paths, and files that are

@@ -59,7 +59,7 @@ func TestCheckOfAnISO(t *testing.T) {
 	} {
 		img := filepath.Join(dir, name)
 		code, out, errout := ingot("check", img)
-		if want := where + ": nix store: 1 paths registered, 1 there, "; code != 0 || !strings.HasPrefix(out, want) || errout != "" {
+		if want := where + ": nix store: 1 path registered, 1 there, "; code != 0 || !strings.HasPrefix(out, want) || errout != "" {
 			t.Errorf("check %s: %d\n%s%s; want %s", name, code, out, errout, want)
 		}
 		text, err := os.ReadFile(img)

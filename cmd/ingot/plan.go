@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ingot/internal/grammar"
 	"ingot/internal/printable"
 	"ingot/partition"
 	"ingot/recipes"
@@ -53,14 +54,14 @@ closure, what takes the space, and what boots. Nothing is written.`,
 func printPlan(out io.Writer, s recipes.Summary) error {
 	size := partition.FormatBytes
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(w, "%s: %s disk of %s (%d bytes), %s to write as %s\n", printable.Name(s.Name), s.Table, size(s.Size), s.Size, size(s.Data), s.Format)
+	fmt.Fprintf(w, "%s: %s disk of %s, %s to write as %s\n", printable.Name(s.Name), s.Table, withBytes(s.Size), size(s.Data), s.Format)
 	for _, x := range s.Warnings {
 		sayLines(w, "warning: ", x)
 	}
 	if len(s.Raw) > 0 {
 		fmt.Fprintf(w, "\nOutside of partitions\n  name\tstart\tsize\n")
 		for _, r := range s.Raw {
-			fmt.Fprintf(w, "  %s\t%d\t%d (%s)\n", printable.Name(r.Name), r.Start, r.Size, size(r.Size))
+			fmt.Fprintf(w, "  %s\t%d\t%s\n", printable.Name(r.Name), r.Start, bytesWith(r.Size))
 		}
 	}
 	if len(s.Partitions) > 0 {
@@ -68,7 +69,7 @@ func printPlan(out io.Writer, s recipes.Summary) error {
 		printContents(w, s.Partitions)
 	}
 	if s.Closure.Paths > 0 {
-		fmt.Fprintf(w, "\nStore\n  %d paths, %s as NARs (%d bytes)\n", s.Closure.Paths, size(s.Closure.NarSize), s.Closure.NarSize)
+		fmt.Fprintf(w, "\nStore\n  %s, NARs of %s\n", grammar.Count(s.Closure.Paths, "path"), withBytes(s.Closure.NarSize))
 		for _, i := range s.Closure.Largest {
 			fmt.Fprintf(w, "  %s\t%s\n", size(i.NarSize), printable.Name(i.Path))
 		}
@@ -89,9 +90,27 @@ func printPlan(out io.Writer, s recipes.Summary) error {
 func printPartitions(w io.Writer, partitions []recipes.SummaryPartition) {
 	fmt.Fprintf(w, "\nPartitions\n  #\tname\ttype\tstart\tsize\tfile system\tlabel\tUUID\n")
 	for _, p := range partitions {
-		fmt.Fprintf(w, "  %d\t%s\t%s\t%d\t%d (%s)\t%s\t%s\t%s\n", p.Number, printable.Name(p.Name), p.Type, p.Start, p.Size, partition.FormatBytes(p.Size),
+		fmt.Fprintf(w, "  %d\t%s\t%s\t%d\t%s\t%s\t%s\t%s\n", p.Number, printable.Name(p.Name), p.Type, p.Start, bytesWith(p.Size),
 			dash(p.Filesystem), dash(p.Label), dash(p.UUID))
 	}
+}
+
+// withBytes is a size for people, with the number of bytes behind it: "1 MiB (1048576
+// bytes)", "512 bytes".
+func withBytes(n int64) string {
+	if s := partition.FormatBytes(n); n >= 1<<10 {
+		return fmt.Sprintf("%s (%d bytes)", s, n)
+	}
+	return partition.FormatBytes(n)
+}
+
+// bytesWith is a number of bytes, with the size for people behind it: "1048576 (1 MiB)",
+// "512".
+func bytesWith(n int64) string {
+	if n < 1<<10 {
+		return fmt.Sprint(n)
+	}
+	return fmt.Sprintf("%d (%s)", n, partition.FormatBytes(n))
 }
 
 // platforms says what GRUB is made for; what boots by network has none.
@@ -117,7 +136,7 @@ func printContents(w io.Writer, partitions []recipes.SummaryPartition) {
 		}
 		fmt.Fprint(w, heading)
 		heading = ""
-		fmt.Fprintf(w, "  %s:\t%d files (%s), %d directories, %d symlinks; size: %s\n", printable.Name(p.Name), c.Files, size(c.Bytes), c.Directories, c.Symlinks, p.Asked)
+		fmt.Fprintf(w, "  %s:\t%s (%s), %s, %s; size: %s\n", printable.Name(p.Name), grammar.Count(c.Files, "file"), size(c.Bytes), grammar.Count(c.Directories, "directory"), grammar.Count(c.Symlinks, "symlink"), p.Asked)
 		for _, f := range c.Largest {
 			fmt.Fprintf(w, "    %s\t%s\n", size(f.Size), printable.Name(f.Path))
 		}

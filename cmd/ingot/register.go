@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ingot/internal/grammar"
 	"ingot/internal/printable"
 	"ingot/partition"
 	"ingot/storedb"
@@ -179,7 +180,7 @@ func (r *registerFlags) top() (string, error) {
 		}
 	}
 	if len(tops) != 1 {
-		return "", fmt.Errorf("the closure has %d paths that nothing refers to, not one", len(tops))
+		return "", fmt.Errorf("the closure has %s that nothing refers to, not one", grammar.Count(len(tops), "path"))
 	}
 	return tops[0], nil
 }
@@ -189,11 +190,11 @@ func (r *registerFlags) print(w io.Writer, did *storedb.Registered, start time.T
 	if r.o.DryRun {
 		done = "would register"
 	}
-	fmt.Fprintf(w, "%s %d store paths, %s as NARs, in %s in %s: %d added, %d brought up to date, database %s\n",
-		done, did.Paths, size(did.NarSize), printable.Name(r.root), since(start), did.Added, did.Updated, did.Database)
+	fmt.Fprintf(w, "%s %s, %s as NARs, in %s in %s: %d added, %d brought up to date, database %s\n",
+		done, grammar.Count(did.Paths, "store path"), size(did.NarSize), printable.Name(r.root), since(start), did.Added, did.Updated, did.Database)
 	if d := did.Copied; d.Paths > 0 || d.Linked > 0 {
-		fmt.Fprintf(w, "copied %d paths: %d files, %s (%s of it cloned); %d files shared, %s saved\n",
-			d.Paths, d.Files, size(d.Bytes), size(d.Cloned), d.Linked, size(d.Saved))
+		fmt.Fprintf(w, "copied %s: %s, %s (%s of it cloned); %s shared, %s saved\n",
+			grammar.Count(d.Paths, "path"), grammar.Count(d.Files, "file"), size(d.Bytes), size(d.Cloned), grammar.Count(d.Linked, "file"), size(d.Saved))
 	}
 	for _, path := range did.Kept {
 		fmt.Fprintf(w, "warning: %s has other contents in the store than in the source; those in the store stay\n", printable.Name(path))

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
+
+	"ingot/internal/grammar"
 )
 
 // A server that never answers, or sends a byte a second, is given up. What counts is
@@ -54,7 +56,7 @@ func (e *stallError) Error() string {
 	if e.got < 0 {
 		return fmt.Sprintf("no answer came within %s", e.waited)
 	}
-	return fmt.Sprintf("%d bytes came within %s; %d at least are expected", e.got, e.waited, stallBytes)
+	return fmt.Sprintf("%s came within %s; %d at least are expected", grammar.Count(e.got, "byte"), e.waited, stallBytes)
 }
 
 // stallTransport gives up a server that does not answer in time, and answers of which too

@@ -13,6 +13,7 @@ import (
 	"ingot/image"
 	"ingot/image/diskfile"
 	"ingot/image/qcow2"
+	"ingot/internal/grammar"
 	"ingot/internal/input"
 	"ingot/internal/printable"
 	"ingot/recipes"
@@ -96,11 +97,9 @@ func report[D any](out io.Writer, name string, diffs []D, asJSON bool) error {
 	}
 	switch n := len(diffs); {
 	case n >= image.CompareLimit:
-		return differsError{fmt.Sprintf("%s differs from its recipe in %d places and perhaps more", name, n)}
-	case n > 1:
-		return differsError{fmt.Sprintf("%s differs from its recipe in %d places", name, n)}
-	case n == 1:
-		return differsError{name + " differs from its recipe in one place"}
+		return differsError{fmt.Sprintf("%s differs from its recipe in %s and perhaps more", name, grammar.Count(n, "place"))}
+	case n > 0:
+		return differsError{fmt.Sprintf("%s differs from its recipe in %s", name, grammar.Count(n, "place"))}
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"ingot/image"
+	"ingot/internal/grammar"
 )
 
 // The structures of "El Torito" Bootable CD-ROM Format Specification 1.0
@@ -141,9 +142,9 @@ func (b Boot) checkSize(size int64) error {
 	}
 	switch {
 	case size < least:
-		return fmt.Errorf("is %d bytes long; it must have %d at least", size, least)
+		return fmt.Errorf("is %s long; it must have %d at least", grammar.Count(size, "byte"), least)
 	case size > most:
-		return fmt.Errorf("is %d bytes long; El Torito loads %d at most: set the sectors to load, if it loads the rest itself", size, most)
+		return fmt.Errorf("is %s long; El Torito loads %d at most: set the sectors to load, if it loads the rest itself", grammar.Count(size, "byte"), most)
 	}
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"ingot/image"
+	"ingot/internal/grammar"
 )
 
 // A Reader reads the disk in a qcow2 file. It may be used by several goroutines.
@@ -101,7 +102,7 @@ func readHeader(file io.ReaderAt) (h header, compression byte, err error) {
 	case h.Version != 3:
 		return h, 0, fmt.Errorf("qcow2 file is of version %d, not 2 or 3", h.Version)
 	case n < headerLengthV3:
-		return h, 0, fmt.Errorf("qcow2 file has %d bytes, fewer than the header of version 3, which has %d", n, headerLengthV3)
+		return h, 0, fmt.Errorf("qcow2 file has %s, fewer than the header of version 3, which has %d", grammar.Count(n, "byte"), headerLengthV3)
 	case h.HeaderLength < headerLengthV3:
 		return h, 0, fmt.Errorf("qcow2 file has a header of %d bytes, not the %d of version 3", h.HeaderLength, headerLengthV3)
 	}

@@ -18,6 +18,8 @@ import (
 	"fmt"
 	"io"
 	"math"
+
+	"ingot/internal/grammar"
 )
 
 // maxNames is how many bytes the names of sections take at most. Those of a kernel with
@@ -47,7 +49,7 @@ func Open(r io.ReaderAt) (*File, error) {
 	ident := make([]byte, elf.EI_NIDENT)
 	if n, err := r.ReadAt(ident, 0); n < len(ident) {
 		if errors.Is(err, io.EOF) {
-			return nil, fmt.Errorf("is no ELF file: has %d bytes", n)
+			return nil, fmt.Errorf("is no ELF file: has %s", grammar.Count(n, "byte"))
 		}
 		return nil, err
 	}
@@ -132,7 +134,7 @@ func table[Large, Small any](f *File, off uint64, count, size uint16, widen func
 		least = binary.Size(list[0])
 	}
 	if int(size) < least {
-		return nil, fmt.Errorf("have %d bytes each; %d are needed", size, least)
+		return nil, fmt.Errorf("have %s each; %d are needed", grammar.Count(size, "byte"), least)
 	}
 	b, err := f.read(off, uint64(count)*uint64(size))
 	if err != nil {

@@ -36,6 +36,8 @@ import (
 	"unicode"
 	"unicode/utf16"
 	"unicode/utf8"
+
+	"ingot/internal/grammar"
 )
 
 // Name returns a text of one line: a name, an address, a title.
@@ -54,7 +56,7 @@ func Cut(s string, most int) string {
 	for end > 0 && end > most-utf8.UTFMax && !utf8.RuneStart(s[end]) {
 		end--
 	}
-	return fmt.Sprintf("%s… (%d more bytes)", s[:end], len(s)-end)
+	return fmt.Sprintf("%s… (%s)", s[:end], grammar.Count(len(s)-end, "more byte"))
 }
 
 // escape is all of it. lines says whether line feeds and tabs may stay.

@@ -47,7 +47,7 @@ func TestCut(t *testing.T) {
 		want string
 	}{
 		{"abc", 3, "abc"},
-		{"abcd", 3, "abc… (1 more bytes)"},
+		{"abcd", 3, "abc… (1 more byte)"},
 		{"aüb", 2, "a… (3 more bytes)"},
 		{"🙂🙂", 7, "🙂… (4 more bytes)"},
 		{"\x80\x80\x80\x80\x80\x80", 5, "\x80… (5 more bytes)"},

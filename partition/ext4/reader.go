@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"ingot/image"
+	"ingot/internal/grammar"
 )
 
 // A Reader reads an ext4, ext3 or ext2 file system without mounting it. It reads
@@ -129,7 +130,7 @@ func (r *Reader) read(p []byte, off int64) error {
 
 func (r *Reader) readSuperblock() error {
 	if have := r.src.Size(); have < superblockOffset+superblockSize {
-		return fmt.Errorf("not an ext4 file system: %d bytes are too few for a superblock", have)
+		return fmt.Errorf("not an ext4 file system: %s are too few for a superblock", grammar.Count(have, "byte"))
 	}
 	p := make([]byte, superblockSize)
 	if err := r.read(p, superblockOffset); err != nil {

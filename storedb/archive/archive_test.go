@@ -240,8 +240,8 @@ func TestHostileTars(t *testing.T) {
 		{"cut", good[:1300], Options{}, "the archive ends too early"},
 		{"cut in contents", good[:514], Options{}, `entry 1, "a": the archive ends too early`},
 		{"size", long, Options{}, "the archive ends too early"},
-		{"many", good, Options{Entries: 1}, "entry 2: more than 1 entries"},
-		{"strip", good, Options{Strip: 1}, "holds no files more than 1 directories deep"},
+		{"many", good, Options{Entries: 1}, "entry 2: more than 1 entry"},
+		{"strip", good, Options{Strip: 1}, "holds no files more than 1 directory deep"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := ReadBlob("x.tar", image.Bytes(c.tar), c.o)

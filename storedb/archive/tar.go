@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"ingot/image"
+	"ingot/internal/grammar"
 )
 
 // tarReader makes a tree of a tarball.
@@ -38,7 +39,7 @@ func (t *tarReader) read(r io.Reader, blob image.Blob) (*image.Node, error) {
 			return nil, errors.New("is neither a tarball, plain or compressed with gzip, xz, zstd or bzip2, nor a Debian package")
 		}
 		if err == nil && n > t.Entries {
-			err = fmt.Errorf("more than %d entries", t.Entries)
+			err = fmt.Errorf("more than %s", grammar.Count(t.Entries, "entry"))
 		}
 		if err != nil {
 			return nil, fmt.Errorf("entry %d: %w", n, early(err))
@@ -61,7 +62,7 @@ func (t *tarReader) read(r io.Reader, blob image.Blob) (*image.Node, error) {
 	}
 	if len(t.tree.Root.Entries()) == 0 {
 		if t.Strip > 0 {
-			return nil, fmt.Errorf("holds no files more than %d directories deep, which strip takes off", t.Strip)
+			return nil, fmt.Errorf("holds no files more than %s deep, which strip takes off", grammar.Count(t.Strip, "directory"))
 		}
 		return nil, errors.New("holds no files")
 	}
@@ -169,7 +170,7 @@ func (t *tarReader) parent(parts []string) (*image.Node, error) {
 		if next == nil {
 			// One name can stand for as many directories as it has slashes.
 			if t.made++; t.made > t.Entries {
-				return nil, fmt.Errorf("more than %d directories", t.Entries)
+				return nil, fmt.Errorf("more than %s", grammar.Count(t.Entries, "directory"))
 			}
 			next = image.NewDir(0o755)
 			if err := d.Add(part, next); err != nil {

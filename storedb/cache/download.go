@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"ingot/internal/grammar"
 )
 
 // attempts is how often a file is asked for in a row with less than freshBytes of it
@@ -86,10 +88,10 @@ func (d *download) again(err error) error {
 	d.fresh = 0
 	if d.failed++; local || d.failed >= attempts || !temporary(err) {
 		if err == io.EOF {
-			err = fmt.Errorf("ends after %d bytes, it should have %d", d.off, d.size)
+			err = fmt.Errorf("ends after %s, it should have %d", grammar.Count(d.off, "byte"), d.size)
 		}
 		if d.failed > 1 {
-			err = fmt.Errorf("%w (%d attempts)", err, d.failed)
+			err = fmt.Errorf("%w (%s)", err, grammar.Count(d.failed, "attempt"))
 		}
 		return &readError{fileName(d.src, d.name), err}
 	}

@@ -20,6 +20,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ingot/image"
+	"ingot/internal/grammar"
 	"ingot/storedb"
 	"ingot/storedb/compression"
 )
@@ -289,11 +290,11 @@ func (f *fetcher) stream(ctx context.Context, p *Path, progress func(int64), use
 	}
 	switch {
 	case p.FileSize != 0 && file.n != p.FileSize:
-		return fmt.Errorf("%s: has %d bytes, the cache says %d", fileName(p.src, p.URL), file.n, p.FileSize)
+		return fmt.Errorf("%s: has %s, the cache says %d", fileName(p.src, p.URL), grammar.Count(file.n, "byte"), p.FileSize)
 	case !p.FileHash.IsZero() && file.hash() != p.FileHash:
 		return fmt.Errorf("%s: its hash is %s, the cache says %s", fileName(p.src, p.URL), file.hash(), p.FileHash)
 	case nar.n != p.NarSize:
-		return fmt.Errorf("%s: its nar has %d bytes, the cache says %d", fileName(p.src, p.URL), nar.n, p.NarSize)
+		return fmt.Errorf("%s: its nar has %s, the cache says %d", fileName(p.src, p.URL), grammar.Count(nar.n, "byte"), p.NarSize)
 	case nar.hash() != p.NarHash:
 		return fmt.Errorf("%s: the hash of its nar is %s, the cache says %s", fileName(p.src, p.URL), nar.hash(), p.NarHash)
 	}

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"ingot/internal/grammar"
 )
 
 // xattrPrefix is how tar calls an extended attribute, after star:
@@ -188,7 +190,7 @@ func (p *packer) file(dir int, base, file, name string) error {
 	}
 	n, err := io.CopyBuffer(struct{ io.Writer }{p.tar}, io.LimitReader(f, st.Size), p.buffer)
 	if err == nil && n < st.Size {
-		return fmt.Errorf("%s: shrank from %d to %d bytes while it was copied", file, st.Size, n)
+		return fmt.Errorf("%s: shrank from %d to %s while it was copied", file, st.Size, grammar.Count(n, "byte"))
 	}
 	return err
 }

@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"ingot/internal/grammar"
 	"ingot/vm/guest/applet"
 	"ingot/vm/guest/block"
 	"ingot/vm/guest/mounts"
@@ -373,7 +374,7 @@ func (s *system) emergency() {
 	if v := s.cmdline.value("panic"); v != "" && v != "0" && !stay {
 		seconds, _ := strconv.Atoi(v)
 		if seconds > 0 {
-			s.say("starting again in %d seconds (panic=%s)", seconds, v)
+			s.say("starting again in %s (panic=%s)", grammar.Count(seconds, "second"), v)
 			time.Sleep(time.Duration(seconds) * time.Second)
 		}
 		s.end(unix.LINUX_REBOOT_CMD_RESTART)

@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"ingot/internal/grammar"
 	"ingot/partition"
 	"ingot/vm/guest/applet"
 	"ingot/vm/guest/block"
@@ -349,7 +350,7 @@ func (s *system) copyToMemory(r io.Reader, size int64, to string) error {
 	if n, err := io.Copy(f, io.LimitReader(r, size)); err != nil {
 		return err
 	} else if n < size {
-		return fmt.Errorf("it ends after %d of %d bytes", n, size)
+		return fmt.Errorf("it ends after %d of %s", n, grammar.Count(size, "byte"))
 	}
 	return nil
 }

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"ingot/internal/grammar"
 	"ingot/storedb"
 	"ingot/vm/guest/applet"
 	"ingot/vm/guest/block"
@@ -192,7 +193,7 @@ func (s *system) register(f storedb.Flavour, r *os.File) error {
 	if err != nil {
 		return err
 	}
-	s.say("registered %d store paths", did.Paths)
+	s.say("registered %s", grammar.Count(did.Paths, "store path"))
 	return nil
 }
 

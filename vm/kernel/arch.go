@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"os"
+
+	"ingot/internal/grammar"
 )
 
 // Where images say what they are: Documentation/arch/{x86/boot,arm64/booting,
@@ -34,7 +36,7 @@ func (k *Kernel) Arch() (string, error) {
 	defer f.Close()
 	header := make([]byte, headerSize)
 	if n, err := f.ReadAt(header, 0); n < headerSize {
-		return "", fmt.Errorf("%s: too short for a kernel, %d bytes: %w", k.Image, n, err)
+		return "", fmt.Errorf("%s: too short for a kernel, %s: %w", k.Image, grammar.Count(n, "byte"), err)
 	}
 	return archOf(header), nil
 }

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"ingot/internal/grammar"
 )
 
 const (
@@ -89,7 +91,7 @@ func (f *File) Plan(name string) (*Plan, []*Problem) {
 	case n == 0:
 		p.fail("machines", "there is none")
 	case n > maxMachines:
-		p.fail("machines", "%d machines; a network has addresses for %d", n, maxMachines)
+		p.fail("machines", "%s; a network has addresses for %d", grammar.Count(n, "machine"), maxMachines)
 	default:
 		for i, name := range slices.Sorted(maps.Keys(f.Machines)) {
 			plan.Machines = append(plan.Machines, p.machine(name, i+1, f.Machines[name]))
@@ -145,7 +147,7 @@ func (p *planner) machine(name string, number int, m Machine) Planned {
 		p.fail(key, "kernel and init say how a closure is run, and here is none")
 	}
 	if m.CPUs < 0 {
-		p.fail(key+".cpus", "%d processors", m.CPUs)
+		p.fail(key+".cpus", "%s", grammar.Count(m.CPUs, "processor"))
 	}
 	if !slices.Contains([]string{"", "kernel", "bios", "uefi"}, m.Boot) {
 		p.fail(key+".boot", "%q; it is kernel, bios or uefi", m.Boot)
@@ -221,7 +223,7 @@ func (p *planner) links(f *File, plan *Plan) {
 	for i, l := range f.Links {
 		key := fmt.Sprintf("links[%d]", i)
 		if len(l.Between) < 1 || len(l.Between) > 2 {
-			p.fail(key+".between", "%d machines; a link is between two, or is the cable of one", len(l.Between))
+			p.fail(key+".between", "%s; a link is between two, or is the cable of one", grammar.Count(len(l.Between), "machine"))
 			continue
 		}
 		ends := [2]string(append(slices.Clone(l.Between), "")[:2])

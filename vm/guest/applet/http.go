@@ -12,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"ingot/internal/grammar"
 )
 
 func httpApplets() []Applet {
@@ -114,7 +116,7 @@ func runWget(c *Call) error {
 		return fmt.Errorf("%s: %w", url, err)
 	}
 	if !*quiet {
-		fmt.Fprintf(c.Stderr, "wget: %s: %d bytes\n", *out, n)
+		fmt.Fprintf(c.Stderr, "wget: %s: %s\n", *out, grammar.Count(n, "byte"))
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 
 	gossh "golang.org/x/crypto/ssh"
 
+	"ingot/internal/grammar"
 	"ingot/vm/guest/ssh"
 )
 
@@ -43,7 +44,7 @@ func runSSHD(c *Call) error {
 		return err
 	}
 	n := len(keys())
-	c.printf("listening on port %d for %d keys; the host's key is %s\n", *port, n, gossh.FingerprintSHA256(own.PublicKey()))
+	c.printf("listening on port %d for %s; the host's key is %s\n", *port, grammar.Count(n, "key"), gossh.FingerprintSHA256(own.PublicKey()))
 	if n == 0 {
 		c.printf("nobody can log in before there is a key in %s\n", authorizedKeysFile)
 	}
