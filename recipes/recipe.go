@@ -160,7 +160,7 @@ type Partition struct {
 	Mount      string   `json:"mount,omitempty" jsonschema_description:"Where steps find the file system, below /mnt, or below / with in: root; left out, / for the one with the store, and not at all for others. The menu and the kernels are put on the partition with /boot, if there is one."`
 	Label      string   `json:"label,omitempty" jsonschema_description:"The file system's label."`
 	UUID       string   `json:"uuid,omitempty" jsonschema_description:"The file system's UUID, or a FAT's serial number as ABCD-1234; derived if left out."`
-	Inodes     int64    `json:"inodes,omitempty" jsonschema_description:"ext4: how many inodes at least."`
+	Inodes     int64    `json:"inodes,omitempty" jsonschema_description:"ext4: how many inodes at least, those of the files included. Default: one for each file and one for each 16KiB of room, below which no number goes."`
 	Reserved   int      `json:"reserved,omitempty" jsonschema_description:"ext4: the percentage of blocks that only root may use; 0 if left out."`
 	Journal    *bool    `json:"journal,omitempty" jsonschema_description:"ext4: with a journal (the default) or without."`
 	Features   Features `json:"features,omitzero" jsonschema_description:"ext4: features that are left out, for boot loaders that know no better, such as old U-Boots."`

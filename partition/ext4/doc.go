@@ -35,9 +35,15 @@
 //   - e2fsck -fn has nothing to say, with the exception below.
 //   - A fitted size is the smallest: with one block less the tree, and what was to
 //     stay free, would not fit. It is found by laying the tree out, not by estimate.
-//   - Inodes are counted: the tree's, and as many free ones as Inodes says, or else
-//     one for each 16 KiB that are to stay free, and at least one for each 16 KiB of
-//     the volume.
+//   - Files can be added where there is room for them. A volume of a given size has the
+//     tree's inodes and, on top, as many as an empty volume of this size: one for each
+//     16 KiB. Where the tree leaves so little room that their tables would be more than
+//     a sixteenth of it, there is one for each 16 KiB of the room. A fitted volume has
+//     the tree's, one for each 16 KiB that are to stay free, and 8,192.
+//   - So can they when the volume has grown: no group of 128 MiB has fewer than 8,192
+//     inodes, which is one for each 16 KiB, since resize2fs makes groups that are like
+//     the first. Volumes below 32 MiB have one for each block instead, as with mke2fs.
+//   - Inodes is a number below which the volume does not go.
 //   - Free bytes are free for everybody, as one file: what the kernel holds back while
 //     the volume is mounted (1/50 of it, at most 16 MiB) comes on top, and so does what
 //     ReservedPercent asks for. [image.Fit] of 0 leaves nothing free and adds nothing.

@@ -14,9 +14,9 @@ import (
 // FileSystem says how a Tree becomes an ext4 file system. The zero value is what
 // mke2fs would make by default, but for the blocks that mke2fs reserves for root.
 type FileSystem struct {
-	// Inodes is how many inodes are to be free for more files. If it is 0 there is
-	// one inode for each 16 KiB of the volume, as with mke2fs, but at least as many
-	// as the Tree needs and one for each 16 KiB that are to stay free.
+	// Inodes is how many inodes there are at least, those of the Tree included. It adds to
+	// the default and never takes away from it: the Tree's, and one for each 16 KiB of
+	// room. The package comment has the numbers.
 	Inodes int64
 	// ReservedPercent is how much of the volume only root can fill, 0 to 50. mke2fs
 	// reserves 5; here it is nothing unless asked for, so that what Fit leaves free
@@ -37,7 +37,7 @@ const (
 	minVolume      = 1 << 20
 	maxVolume      = maxBlocks * blockSize
 	maxLabelLength = 16
-	maxFreeInodes  = 4_000_000_000 // numbers have 32 bits, and each group may round up by 15
+	maxInodes      = 4_000_000_000 // numbers have 32 bits, and each group may round up by 15
 	maxReserved    = 50            // percent: e2fsck takes more for damage
 )
 
@@ -65,8 +65,8 @@ func (f FileSystem) checkOptions() error {
 	switch {
 	case f.Inodes < 0:
 		return fmt.Errorf("inodes: %d is less than 0", f.Inodes)
-	case f.Inodes > maxFreeInodes:
-		return fmt.Errorf("inodes: %d is more than the %d that ext4 can number", f.Inodes, int64(maxFreeInodes))
+	case f.Inodes > maxInodes:
+		return fmt.Errorf("inodes: %d is more than the %d that ext4 can number", f.Inodes, int64(maxInodes))
 	case f.ReservedPercent < 0 || f.ReservedPercent > maxReserved:
 		return fmt.Errorf("reserved blocks: %d%% is not between 0%% and %d%%", f.ReservedPercent, maxReserved)
 	case f.NoJournal && f.JournalBlocks != 0:

@@ -32,8 +32,20 @@ type span struct{ start, end int64 }
 // metadata; mke2fs leaves out smaller ones too.
 const minLastGroup = 50
 
-// bytesPerInode is mke2fs's ratio.
-const bytesPerInode = 16 << 10
+// bytesPerInode is mke2fs's ratio, and roomOfGroup what it comes to in a whole group.
+const (
+	bytesPerInode = 16 << 10
+	roomOfGroup   = blocksPerGroup * blockSize / bytesPerInode
+)
+
+// room is how many inodes an empty volume of so many blocks has: one for each
+// [bytesPerInode] of all its groups, as if the last one were whole. A volume that grows
+// has in each group to come as many inodes as in those that it has, and none more in
+// the group that it ends in. Very small volumes have one for each block, which is the
+// ratio of mke2fs for these: else the tables would be most of them.
+func room(blocks int64) int64 {
+	return min(blocks, ceilDiv(blocks, blocksPerGroup)*roomOfGroup)
+}
 
 // hasSuperblock says whether group g has a copy of the superblock and of the
 // descriptors (sparse_super): groups 0, 1 and the powers of 3, 5 and 7.
@@ -77,19 +89,15 @@ func defaultJournal(blocks int64) int64 {
 	return 262144
 }
 
-// newGeometry shapes a volume of the given blocks, without its journal. inodes is
-// how many it must have at least; with ratio they become one per [bytesPerInode]
-// where that is more. They may turn out fewer, since a group holds no more than
-// [maxInodesPerGroup]. Group descriptors have descSize bytes.
-func newGeometry(blocks, inodes int64, ratio bool, descSize int64) geometry {
+// newGeometry shapes a volume of the given blocks, without its journal. inodes says
+// how many a volume of so many blocks must have at least. They may turn out fewer,
+// since a group holds no more than [maxInodesPerGroup]. Group descriptors have descSize
+// bytes.
+func newGeometry(blocks int64, inodes func(blocks int64) int64, descSize int64) geometry {
 	short := int64(0)
 	for {
 		g := geometry{blocks: blocks, groups: ceilDiv(blocks, blocksPerGroup), descSize: descSize, short: short}
-		want := inodes
-		if ratio {
-			want = max(want, blocks*blockSize/bytesPerInode)
-		}
-		perGroup := ceilDiv(ceilDiv(want, g.groups), inodesPerBlock) * inodesPerBlock
+		perGroup := ceilDiv(ceilDiv(inodes(blocks), g.groups), inodesPerBlock) * inodesPerBlock
 		g.inodesPerGroup = min(perGroup, maxInodesPerGroup)
 		g.tableBlocks = g.inodesPerGroup / inodesPerBlock
 		g.descBlocks = ceilDiv(g.groups*descSize, blockSize)

@@ -13,6 +13,7 @@ import (
 type sizer struct {
 	fs         FileSystem
 	census     *census
+	more       int64 // inodes that the volume is to have where it has room for them
 	geometry   geometry
 	allocation allocation
 }
@@ -28,6 +29,7 @@ type shortage struct {
 func (s *sizer) exactly(size int64) error {
 	lack := s.try(size/blockSize, 0, false)
 	if lack == nil {
+		s.addInodes(size / blockSize)
 		return nil
 	}
 	if lack.blocks == 0 {
@@ -38,6 +40,27 @@ func (s *sizer) exactly(size int64) error {
 		return err
 	}
 	return &image.TooSmallError{What: "bytes", Need: least.geometry.blocks * blockSize, Have: size}
+}
+
+// addInodes lays the census out once more, with inodes for the room that it has left on a
+// volume of given size: as many as an empty volume would have or, where the tables of
+// these would be more than a sixteenth of the room, one for each [bytesPerInode] of it.
+func (s *sizer) addInodes(blocks int64) {
+	g, used := &s.geometry, s.census.inodesUsed()
+	free := g.free - s.allocation.allocated - s.keep(0)
+	have := g.groups * g.inodesPerGroup
+	want := used + room(g.blocks) - firstInode
+	if ceilDiv(want-have, inodesPerBlock) > free/16 {
+		want = used + free*blockSize/bytesPerInode
+	}
+	if want <= have {
+		return
+	}
+	s.more = want
+	if s.try(blocks, 0, false) != nil {
+		s.more = 0
+		s.try(blocks, 0, false) // which did before
+	}
 }
 
 // fit lays the census out on the smallest volume that has free bytes left. Each
@@ -73,12 +96,11 @@ func (lack *shortage) next(blocks int64) int64 {
 // asks that the file system take all of them: else its last group is left out
 // where it would be too small.
 func (s *sizer) try(blocks, free int64, whole bool) *shortage {
-	want := s.inodes(free)
-	g := newGeometry(blocks, want, s.fs.Inodes == 0, s.fs.descSize())
+	g := newGeometry(blocks, func(blocks int64) int64 { return s.inodes(blocks, free) }, s.fs.descSize())
 	if g.blocks == 0 || whole && g.short > 0 {
 		return &shortage{blocks: g.short}
 	}
-	if have := g.groups * g.inodesPerGroup; have < want {
+	if want, have := s.inodes(g.blocks, free), g.groups*g.inodesPerGroup; have < want {
 		return &shortage{wantInodes: want, inodes: have}
 	}
 	g.journal = s.fs.journal(g.blocks)
@@ -90,12 +112,15 @@ func (s *sizer) try(blocks, free int64, whole bool) *shortage {
 	return nil
 }
 
-// inodes is how many inodes the volume must have.
-func (s *sizer) inodes(free int64) int64 {
-	if s.fs.Inodes > 0 {
-		return s.census.inodesUsed() + s.fs.Inodes
-	}
-	return s.census.inodesUsed() + ceilDiv(free, bytesPerInode)
+// inodes is how many inodes a volume of so many blocks is to have: those of the tree, one
+// for each [bytesPerInode] that is to stay free, and what a whole group has, for the rest
+// of the last one when the volume grows. The last are left out where the groups cannot
+// number them. Of the room, the first inodes are those that an empty volume uses, too.
+func (s *sizer) inodes(blocks, free int64) int64 {
+	need := s.census.inodesUsed() + ceilDiv(free, bytesPerInode)
+	most := ceilDiv(blocks, blocksPerGroup) * maxInodesPerGroup
+	spare := max(need+min(blocks, roomOfGroup)-firstInode, room(blocks), s.more)
+	return max(need, s.fs.Inodes, min(spare, most))
 }
 
 // journal is how many blocks of journal a volume of so many blocks gets.

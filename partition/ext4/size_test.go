@@ -55,8 +55,8 @@ func TestFitIsSmallest(t *testing.T) {
 		if got := fit.free - s.allocation.allocated; got < s.keep(free) {
 			t.Errorf("%d blocks are free; want %d", got, s.keep(free))
 		}
-		if got := fit.groups*fit.inodesPerGroup - c.inodesUsed(); got < s.inodes(free)-c.inodesUsed() {
-			t.Errorf("%d inodes are free; want %d", got, s.inodes(free)-c.inodesUsed())
+		if got := fit.groups*fit.inodesPerGroup - c.inodesUsed(); got < s.inodes(fit.blocks, free)-c.inodesUsed() {
+			t.Errorf("%d inodes are free; want %d", got, s.inodes(fit.blocks, free)-c.inodesUsed())
 		}
 		smaller := []int64{fit.blocks - 1}
 		for range 10 {
