@@ -181,7 +181,7 @@ func (l *layout) setType(p *Placed) error {
 	if name == "" {
 		name = cmp.Or(flags.typeName, "linux")
 	}
-	t, err := parseType(name)
+	t, err := parseType(name, l.Arch)
 	if err != nil {
 		return p.fail("%w", err)
 	}
@@ -190,23 +190,23 @@ func (l *layout) setType(p *Placed) error {
 	}
 	p.Attributes, p.Active = flags.attributes, flags.active && l.Kind != GPT
 	if l.Kind == MBR {
-		return p.setMBRType(t)
+		return l.setMBRType(p, t)
 	}
 	if t.guid == "" {
 		return p.fail("type %s is a byte of an MBR, and the table is %s: name the type or give its GUID", name, l.Kind)
 	}
 	p.TypeGUID = t.guid
 	if l.Kind == Hybrid && p.InMBR {
-		return p.setMBRType(t)
+		return l.setMBRType(p, t)
 	}
 	return nil
 }
 
 // setMBRType sets the byte of the partition's entry in the MBR.
-func (p *Placed) setMBRType(t partitionType) error {
+func (l *layout) setMBRType(p *Placed, t partitionType) error {
 	if p.MBRType != "" {
 		var err error
-		if t, err = parseType(p.MBRType); err != nil {
+		if t, err = parseType(p.MBRType, l.Arch); err != nil {
 			return p.fail("MBR %w", err)
 		}
 	}

@@ -51,6 +51,9 @@ type Table struct {
 	Signature uint32
 	// Seed is what GUIDs and the signature are derived from.
 	Seed image.Seed
+	// Arch is the architecture, as Linux names it, that the types "root" and "usr" are for,
+	// and those of their hash trees and signatures; x86_64 where it is empty.
+	Arch string
 	// Size is the size of the disk in bytes; 0 is as small as fits, rounded up to Align.
 	Size int64
 	// Align is what the partitions' positions are multiples of, in bytes; 0 is 1 MiB.

@@ -23,7 +23,7 @@ type partitionType struct {
 // GUIDs are those of the UEFI specification, of the Discoverable Partitions
 // Specification (https://uapi-group.org/specifications/specs/discoverable_partitions_specification/)
 // and, for bios-boot, of GRUB. The bytes are the ones that sfdisk --list-types shows.
-var partitionTypes = []partitionType{
+var partitionTypes = append([]partitionType{
 	{"linux", string(gpt.LinuxFilesystem), 0x83},
 	{"esp", string(gpt.EFISystemPartition), 0xef},
 	{"bios-boot", string(gpt.BIOSBoot), 0},
@@ -33,12 +33,6 @@ var partitionTypes = []partitionType{
 	{"srv", string(gpt.LinuxServerData), 0x83},
 	{"var", "4D21B016-B534-45C2-A9FB-5C16E091FD2D", 0x83},
 	{"tmp", "7EC6F557-3BC5-4ACA-B293-16EF5DF639D1", 0x83},
-	{"root", string(gpt.LinuxRootX86_64), 0x83},
-	{"root-x86", string(gpt.LinuxRootX86), 0x83},
-	{"root-x86-64", string(gpt.LinuxRootX86_64), 0x83},
-	{"root-arm", string(gpt.LinuxRootArm), 0x83},
-	{"root-arm64", string(gpt.LinuxRootArm64), 0x83},
-	{"usr", "8484680C-9521-48C6-9C11-B0720656F69E", 0x83},
 	{"lvm", string(gpt.LinuxLVM), 0x8e},
 	{"raid", string(gpt.LinuxRAID), 0xfd},
 	{"luks", string(gpt.LinuxLUKS), 0xe8},
@@ -48,7 +42,7 @@ var partitionTypes = []partitionType{
 	{"fat32", string(gpt.MicrosoftBasicData), 0x0c},
 	{"ntfs", string(gpt.MicrosoftBasicData), 0x07},
 	{"prep", string(gpt.PowerPCPRePBoot), 0x41},
-}
+}, discoverableTypes()...)
 
 // typeAliases are other tools' names for the same types.
 var typeAliases = map[string]string{
@@ -56,17 +50,31 @@ var typeAliases = map[string]string{
 	"bios": "bios-boot", "bios-grub": "bios-boot", "biosboot": "bios-boot",
 	"xbootldr": "boot", "bls-boot": "boot", "linux-extended": "boot",
 	"linux-swap": "swap", "linux-home": "home", "linux-server-data": "srv",
-	"linux-root": "root", "linux-lvm": "lvm", "linux-raid": "raid",
+	"linux-root": "root", "linux-usr": "usr", "linux-lvm": "lvm", "linux-raid": "raid",
 	"microsoft-basic-data": "data", "msdata": "data", "fat": "data",
 }
 
-// Types returns the names that [Partition.Type] knows.
+// Types returns the names that [Partition.Type] knows, those that stand for the type of the
+// table's architecture at the end.
 func Types() []string {
-	names := make([]string, len(partitionTypes))
-	for i, t := range partitionTypes {
-		names[i] = t.name
+	names := make([]string, 0, len(partitionTypes)+len(ofArch))
+	for _, t := range partitionTypes {
+		names = append(names, t.name)
 	}
-	return names
+	return append(names, ofArch[:]...)
+}
+
+// KnownTypes says in words which types [Partition.Type] can be.
+func KnownTypes() string {
+	var names, arches []string
+	for _, t := range partitionTypes[:len(partitionTypes)-len(discoverableTypes())] {
+		names = append(names, t.name)
+	}
+	for _, a := range discoverable {
+		arches = append(arches, a.arch)
+	}
+	return fmt.Sprintf("%s, %s (and these six for another architecture, as in root-arm64: %s), a GUID, or in an mbr table a byte such as 0x83",
+		strings.Join(names, ", "), strings.Join(ofArch[:], ", "), strings.Join(arches, ", "))
 }
 
 // TypeName returns the name of a type by its GUID or, where that is empty, by its
@@ -83,13 +91,40 @@ func TypeName(guid string, b byte) string {
 	return fmt.Sprintf("0x%02x", b)
 }
 
-// parseType reads a type. A raw GUID or byte comes with the other half where one
-// of the named types has it; what is missing is empty or 0.
-func parseType(s string) (partitionType, error) {
+// CanonicalType returns the one name of a type that can be spelled in several ways: "esp"
+// for "EFI", for its GUID and, in an MBR, for 0xEF. arch is what [Table.Arch] is; of the
+// types that differ by the architecture its own have the short names. The error is that of
+// [Table.Layout] where there is no such type.
+func CanonicalType(kind Kind, arch, s string) (string, error) {
+	t, err := parseType(s, arch)
+	if err != nil {
+		return "", err
+	}
+	name := t.name
+	switch {
+	case t.mbr != 0 && t.guid == "" && kind == MBR:
+		name = TypeName("", t.mbr)
+	case t.mbr != 0 && t.guid == "":
+		return "", fmt.Errorf("type %s is a byte of an MBR, and the table is %s: name the type or give its GUID", s, kind)
+	case strings.EqualFold(t.name, t.guid) || fold(s) == strings.ToLower(t.guid):
+		name = TypeName(t.guid, 0)
+	}
+	for _, short := range ofArch {
+		if name == withArch(short, arch) {
+			return short, nil
+		}
+	}
+	return name, nil
+}
+
+// parseType reads a type of a table for an architecture. A raw GUID or byte comes with the
+// other half where one of the named types has it; what is missing is empty or 0.
+func parseType(s, arch string) (partitionType, error) {
 	name := fold(s)
 	if alias, ok := typeAliases[name]; ok {
 		name = alias
 	}
+	name = withArch(name, arch)
 	for _, t := range partitionTypes {
 		if t.name == name {
 			return t, nil
@@ -115,7 +150,7 @@ func parseType(s string) (partitionType, error) {
 			return t, nil
 		}
 	}
-	return partitionType{}, fmt.Errorf("unknown type %q: known are %s, a GUID, or an MBR byte such as 0x83", s, strings.Join(Types(), ", "))
+	return partitionType{}, fmt.Errorf("unknown type %q: known are %s", s, KnownTypes())
 }
 
 // fold writes a name of a type or a flag the way the tables here spell it.

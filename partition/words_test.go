@@ -35,7 +35,12 @@ func FuzzKinds(f *testing.F) {
 	f.Add("0x83", "active", "x")
 	f.Add("linux", "no-automount,bit:48", "{c12a7328f81f11d2ba4b00a0c93ec93b}")
 	f.Fuzz(func(t *testing.T, kind, flags, guid string) {
-		parseType(kind)
+		for _, table := range []Kind{GPT, MBR} {
+			name, err := CanonicalType(table, "aarch64", kind)
+			if again, err2 := CanonicalType(table, "aarch64", name); err == nil && (err2 != nil || again != name) {
+				t.Errorf("CanonicalType(%s, %q) = %q, and of that %q, %v", table, kind, name, again, err2)
+			}
+		}
 		for _, table := range []Kind{GPT, MBR} {
 			parseFlags(table, strings.Split(flags, ","))
 		}
