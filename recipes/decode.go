@@ -11,6 +11,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"ingot/internal/near"
+	"ingot/internal/printable"
 )
 
 // An Error is something wrong with a recipe, at a place of its file.
@@ -24,13 +25,13 @@ type Error struct {
 
 func (e *Error) Error() string {
 	var b strings.Builder
-	b.WriteString(e.File)
+	b.WriteString(printable.Name(e.File))
 	if e.Line > 0 {
 		fmt.Fprintf(&b, ":%d:%d", e.Line, e.Column)
 	}
 	b.WriteString(": ")
 	if e.Key != "" {
-		b.WriteString(e.Key + ": ")
+		b.WriteString(printable.Name(printable.Cut(e.Key, 300)) + ": ")
 	}
 	b.WriteString(e.What)
 	if e.Hint != "" {
@@ -267,9 +268,9 @@ func oneOf(word string, known ...string) error {
 		return nil
 	}
 	if meant := near.Word(word, known); meant != "" {
-		return fmt.Errorf("%q is not known; did you mean %q?", word, meant)
+		return fmt.Errorf("%s is not known; did you mean %q?", printable.Quote(word), meant)
 	}
-	return fmt.Errorf("%q is not known; one of %s", word, strings.Join(known, ", "))
+	return fmt.Errorf("%s is not known; known are %s", printable.Quote(word), strings.Join(known, ", "))
 }
 
 // wrap is errorf for an error that callers may want to look into.

@@ -71,12 +71,10 @@ type closureFlags struct {
 }
 
 func (o *closureFlags) run(c *cobra.Command, args []string) error {
-	formats, sorts := []string{"text", "graph", "registration", "json", "dot"}, []string{"size", "saves", "path", "closure"}
+	if err := cmp.Or(oneOf("--format", o.format, "text", "graph", "registration", "json", "dot"), oneOf("--sort", o.sort, "size", "saves", "path", "closure")); err != nil {
+		return err
+	}
 	switch {
-	case !slices.Contains(formats, o.format):
-		return usageError{fmt.Errorf("--format: %q is none of %s", o.format, strings.Join(formats, ", "))}
-	case !slices.Contains(sorts, o.sort):
-		return usageError{fmt.Errorf("--sort: %q is none of %s", o.sort, strings.Join(sorts, ", "))}
 	case len(o.drop) > 0 && o.format != "text":
 		return usageError{errors.New("--drop lists what would go as text, or with --json: it goes with no other --format")}
 	case o.json && o.format != "text":

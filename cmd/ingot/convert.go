@@ -22,6 +22,7 @@ import (
 	"ingot/image/tar"
 	"ingot/image/vdi"
 	"ingot/image/vhd"
+	"ingot/internal/near"
 	"ingot/internal/printable"
 	"ingot/recipes"
 	"ingot/storedb"
@@ -98,7 +99,7 @@ func (o *convertFlags) container() (string, error) {
 	case as == "":
 		return "", usageError{fmt.Errorf("convert: the name %s tells no format: --as says which, of %s", o.output, strings.Join(containers, ", "))}
 	case !slices.Contains(containers, as):
-		return "", usageError{fmt.Errorf("convert: --as: %q is none of %s", as, strings.Join(containers, ", "))}
+		return "", usageError{fmt.Errorf("convert: --as: %s is none of %s%s", printable.Quote(as), strings.Join(containers, ", "), near.Hint(as, containers))}
 	}
 	if o.partition != "" && as != "tar" && as != "docker" {
 		return "", usageError{fmt.Errorf("convert: --partition is for tar and docker: %s holds the whole disk", as)}

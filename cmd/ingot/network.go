@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"ingot/image"
+	"ingot/internal/near"
 	"ingot/internal/printable"
 	"ingot/recipes"
 	"ingot/vm"
@@ -94,7 +95,7 @@ func networkText(file string) ([]byte, error) {
 	for _, e := range entries {
 		names = append(names, strings.TrimSuffix(e.Name(), ".yaml"))
 	}
-	return nil, cmp.Or(err, fmt.Errorf("%s: neither a file nor a network that ships with ingot (%s)", file, strings.Join(names, ", ")))
+	return nil, cmp.Or(err, fmt.Errorf("%s: neither a file nor a network that ships with ingot (%s)%s", file, strings.Join(names, ", "), near.Hint(file, append(names, "link", "status"))))
 }
 
 // loadNetwork reads a file and gives all machines their addresses.

@@ -4,10 +4,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
+	"ingot/internal/near"
+	"ingot/internal/printable"
 	"ingot/recipes"
 )
 
@@ -27,7 +30,7 @@ func newRecipes() *cobra.Command {
 				}
 				text, ok := recipes.Shipped(args[0])
 				if !ok {
-					return usageError{fmt.Errorf("no recipe %q ships with ingot", args[0])}
+					return usageError{fmt.Errorf("recipes: no recipe %s ships with ingot (%s)%s", printable.Quote(args[0]), strings.Join(recipes.ShippedNames(), ", "), near.Hint(args[0], recipes.ShippedNames()))}
 				}
 				_, err := c.OutOrStdout().Write(text)
 				return err

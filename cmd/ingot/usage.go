@@ -1,11 +1,20 @@
 package main
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"ingot/internal/grammar"
+	"ingot/internal/near"
+	"ingot/internal/printable"
 )
 
 // usageError is a command line that does not make sense.
@@ -21,7 +30,9 @@ func checkUsage(c *cobra.Command) {
 			sub.Args = func(c *cobra.Command, args []string) error {
 				err := check(c, args)
 				if err == nil {
-					err = emptyFlag(c)
+					err = cmp.Or(emptyFlag(c), longAfterOneDash(c))
+				} else {
+					err = plainCount(args, err)
 				}
 				if err != nil {
 					return usageError{fmt.Errorf("%s: %w", verbName(c), err)}
@@ -37,6 +48,92 @@ func checkUsage(c *cobra.Command) {
 func verbName(c *cobra.Command) string {
 	_, name, _ := strings.Cut(c.CommandPath(), " ")
 	return name
+}
+
+// counts is how cobra says that a command has too few arguments or too many.
+var counts = regexp.MustCompile(`^(?:accepts (\d+)|accepts at most (\d+)|accepts between (\d+) and (\d+)|requires at least (\d+)) arg\(s\)`)
+
+// plainCount says in plain words that there are too few arguments or too many.
+func plainCount(args []string, err error) error {
+	given := "none is given"
+	switch {
+	case len(args) == 1:
+		given = fmt.Sprintf("1 is given: %s", quoted(args))
+	case len(args) > 1:
+		given = fmt.Sprintf("%d are given: %s", len(args), quoted(args))
+	}
+	m := counts.FindStringSubmatch(err.Error())
+	number := func(text string) string {
+		n, _ := strconv.Atoi(text)
+		return grammar.Count(n, "argument")
+	}
+	switch {
+	case strings.HasPrefix(err.Error(), "unknown command"):
+		return fmt.Errorf("takes no arguments, and %s", given)
+	case m == nil:
+		return err
+	case m[1] != "":
+		return fmt.Errorf("takes %s, and %s", number(m[1]), given)
+	case m[2] != "":
+		return fmt.Errorf("takes at most %s, and %s", number(m[2]), given)
+	case m[3] != "":
+		return fmt.Errorf("takes %s or %s, and %s", m[3], number(m[4]), given)
+	}
+	return fmt.Errorf("takes at least %s, and %s", number(m[5]), given)
+}
+
+// quoted is a list of arguments for a message, of which there may be many.
+func quoted(args []string) string {
+	const most = 4
+	var list []string
+	for _, arg := range args[:min(len(args), most)] {
+		list = append(list, printable.Quote(arg))
+	}
+	if len(args) > most {
+		list = append(list, "…")
+	}
+	return strings.Join(list, ", ")
+}
+
+// longAfterOneDash refuses -output FILE, which means the same as --output=utput.
+func longAfterOneDash(c *cobra.Command) (err error) {
+	c.Flags().Visit(func(f *pflag.Flag) {
+		if err != nil || f.Shorthand == "" || f.Value.Type() != "string" {
+			return
+		}
+		if name := f.Shorthand + f.Value.String(); len(name) > 2 && c.Flags().Lookup(name) != nil {
+			err = fmt.Errorf("-%s is -%s with the value %q; did you mean --%s?", name, f.Shorthand, f.Value, name)
+		}
+	})
+	return err
+}
+
+// flagError makes a mistake in the flags of a command a usageError, and says which flag was
+// probably meant by one that is unknown.
+func flagError(c *cobra.Command, err error) error {
+	var unknown *pflag.NotExistError
+	if !errors.As(err, &unknown) {
+		return usageError{err}
+	}
+	var names []string
+	c.Flags().VisitAll(func(f *pflag.Flag) {
+		if !f.Hidden {
+			names = append(names, f.Name)
+		}
+	})
+	word := unknown.GetSpecifiedName()
+	if letters := unknown.GetSpecifiedShortnames(); letters != "" {
+		// One letter is near to too many, and a whole word after one dash has lost its first
+		// letters if those are flags of their own.
+		if word = letters; len(letters) < 2 {
+			return usageError{err}
+		}
+		err = fmt.Errorf("unknown flag: -%s", printable.Cut(letters, 100))
+	}
+	if meant := near.Word(word, names); meant != "" {
+		err = fmt.Errorf("%w; did you mean --%s?", err, meant)
+	}
+	return usageError{err}
 }
 
 // emptyFlag refuses a flag that is given with nothing, as by a script whose variable is
@@ -92,14 +189,29 @@ func newHelp() *cobra.Command {
 	}
 }
 
+// verbNames are the names of the commands below c.
+func verbNames(c *cobra.Command) (names []string) {
+	for _, sub := range c.Commands() {
+		if !sub.Hidden {
+			names = append(names, sub.Name())
+		}
+	}
+	return names
+}
+
+// oneOf refuses a word that is none of those that a flag takes.
+func oneOf(flag, word string, known ...string) error {
+	if slices.Contains(known, word) {
+		return nil
+	}
+	return usageError{fmt.Errorf("%s: %s is none of %s%s", flag, printable.Quote(word), strings.Join(known, ", "), near.Hint(word, known))}
+}
+
 // unknownCommand refuses what is no verb, and says what was probably meant.
 func unknownCommand(c *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	err := fmt.Errorf("there is no verb %q", args[0])
-	if near := c.SuggestionsFor(args[0]); len(near) > 0 {
-		err = fmt.Errorf("%w; did you mean %q?", err, near[0])
-	}
-	return usageError{err}
+	err := fmt.Errorf("there is no verb %s", printable.Quote(args[0]))
+	return usageError{fmt.Errorf("%w%s", err, near.Hint(args[0], verbNames(c)))}
 }

@@ -13,7 +13,7 @@ func TestExclusive(t *testing.T) {
 		{"cache serve nonesuch --read-only --netrc n", "cache serve: --read-only and --netrc exclude each other: give one of the two\n"},
 		{"cache serve nonesuch --upload-token-file t --read-only", "cache serve: --read-only and --upload-token-file exclude each other: give one of the two\n"},
 		{"serve nonesuch --cow c --writable", "serve: --writable and --cow exclude each other: give one of the two\n"},
-		{"serve --cow c --writable", "serve: requires at least 1 arg(s), only received 0\n"},
+		{"serve --cow c --writable", "serve: takes at least 1 argument, and none is given\n"},
 	} {
 		status, out, errout := ingot(strings.Fields(x.line)...)
 		if status != exitUsage || out != "" || !strings.HasPrefix(errout, "ingot: "+x.want+"hint: ingot ") {

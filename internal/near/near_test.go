@@ -2,15 +2,40 @@ package near
 
 import (
 	"slices"
+	"strings"
 	"testing"
 )
 
 func TestWord(t *testing.T) {
-	known := []string{"label", "size", "filesystem"}
-	for word, want := range map[string]string{"lable": "label", "sise": "size", "file-system": "filesystem", "bootloader": "", "": ""} {
-		if got := Word(word, known); got != want {
-			t.Errorf("Word(%s) = %q; want %q", word, got, want)
+	keys := []string{"label", "size", "filesystem", "inodes"}
+	verbs := []string{"build", "convert", "digest", "exec", "help", "network", "plan", "ps", "recipes", "register", "run", "serve", "shell", "stop", "test", "verify", "verify-signatures", "version"}
+	systems := []string{"ext4", "fat", "swap", "btrfs", "xfs", "f2fs"}
+	for _, x := range []struct {
+		word  string
+		known []string
+		want  string
+	}{
+		{"lable", keys, "label"}, {"sise", keys, "size"}, {"file-system", keys, "filesystem"}, {"file_system", keys, "filesystem"},
+		{"bootloader", keys, ""}, {"", keys, ""}, {"LABEL", keys, "label"}, {"fs", keys, ""}, {"name", keys, ""},
+		{"ls", verbs, ""}, {"rm", verbs, ""}, {"cp", verbs, ""}, {"sp", verbs, "ps"}, {"PS", verbs, "ps"}, {"bild", verbs, "build"},
+		{"urn", verbs, "run"}, {"rnu", verbs, "run"}, {"runn", verbs, "run"}, {"rum", verbs, ""}, {"tset", verbs, "test"}, {"exce", verbs, "exec"},
+		{"list", verbs, ""}, {"start", verbs, ""}, {"rec", verbs, "recipes"}, {"ver", verbs, ""}, {"varify", verbs, "verify"},
+		{"zfs", systems, ""}, {"ntfs", systems, ""}, {"ext3", systems, "ext4"}, {"vfat", systems, "fat"}, {"brtfs", systems, "btrfs"},
+		{strings.Repeat("label", 1000), keys, ""},
+	} {
+		if got := Word(x.word, x.known); got != x.want {
+			t.Errorf("Word(%.20s) = %q; want %q", x.word, got, x.want)
 		}
+	}
+}
+
+func TestHint(t *testing.T) {
+	known := []string{"label", "size"}
+	if got, want := Hint("lable", known), `; did you mean "label"?`; got != want {
+		t.Errorf("Hint = %q; want %q", got, want)
+	}
+	if got := Hint("zfs", known); got != "" {
+		t.Errorf("Hint = %q; want none", got)
 	}
 }
 

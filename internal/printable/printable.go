@@ -31,6 +31,7 @@ package printable
 import (
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"sync"
 	"unicode"
@@ -57,6 +58,20 @@ func Cut(s string, most int) string {
 		end--
 	}
 	return fmt.Sprintf("%s… (%s)", s[:end], grammar.Count(len(s)-end, "more byte"))
+}
+
+// mostQuoted is how many bytes of a word Quote shows: enough to know it by.
+const mostQuoted = 100
+
+// Quote returns a word of somebody's in quotes, for a message on one line: with escapes, and
+// cut where it is long.
+func Quote(s string) string {
+	if len(s) <= mostQuoted {
+		return strconv.Quote(s)
+	}
+	short := Cut(s, mostQuoted)
+	end := strings.LastIndex(short, "… (")
+	return strconv.Quote(short[:end]) + short[end:]
 }
 
 // escape is all of it. lines says whether line feeds and tabs may stay.

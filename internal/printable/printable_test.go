@@ -59,6 +59,19 @@ func TestCut(t *testing.T) {
 	}
 }
 
+func TestQuote(t *testing.T) {
+	for _, x := range []struct{ in, want string }{
+		{"", `""`},
+		{"a\nb\"\x1b\xff\u202e", `"a\nb\"\x1b\xff\u202e"`},
+		{strings.Repeat("a", 100), `"` + strings.Repeat("a", 100) + `"`},
+		{strings.Repeat("\x00", 17000), `"` + strings.Repeat(`\x00`, 100) + `"… (16900 more bytes)`},
+	} {
+		if got := Quote(x.in); got != x.want {
+			t.Errorf("Quote(%.20q) = %s; want %s", x.in, got, x.want)
+		}
+	}
+}
+
 // TestWriterJSON holds that JSON says the same after a Writer.
 func TestWriterJSON(t *testing.T) {
 	want := "a\x00\x1b\x7f\u009b\u202e\u2028\U000e0041\n\té"
