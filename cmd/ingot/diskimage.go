@@ -148,7 +148,11 @@ func treeOf(r interface{ Tree() (*image.Tree, error) }, err error) (*image.Tree,
 	if err != nil {
 		return nil, err
 	}
-	return r.Tree()
+	t, err := r.Tree()
+	if err != nil {
+		return nil, err
+	}
+	return t, t.Complete("/")
 }
 
 // readTree takes in what was read of the volume. What the host could not read is an
@@ -158,7 +162,9 @@ func (v *volume) readTree(t *image.Tree, err error) error {
 	if errors.As(err, &host) {
 		return err
 	}
-	v.tree, v.err = t, err
+	if v.err = err; err == nil {
+		v.tree = t
+	}
 	return nil
 }
 

@@ -3,6 +3,7 @@ package iso9660
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -59,7 +60,10 @@ func treeOf(b []byte) error {
 	if err != nil {
 		return err
 	}
-	_, err = r.Tree()
+	tree, err := r.Tree()
+	if err == nil {
+		err = tree.Complete("/")
+	}
 	return err
 }
 
@@ -90,7 +94,37 @@ func TestSizesOfDirectories(t *testing.T) {
 	b = nested(2, "d")
 	second := first + blockSize
 	copy(b[second+2*34+2:], []byte{firstDescriptor + 3}) // /d/d begins where /d does
-	if err := treeOf(b); err == nil || err.Error() != "iso9660: /d/d/: the directory at block 19 stands in two places" {
+	if err := treeOf(b); err == nil || err.Error() != "/d/d: the directory at block 19 stands in two places, and is read at /d alone" {
 		t.Errorf("Tree of a directory that holds itself = %v", err)
+	}
+}
+
+// TestSparseVolumes: holes make a volume as large as one likes and cost nothing, so the
+// records of directories that lie over each other are counted against what is none.
+func TestSparseVolumes(t *testing.T) {
+	const first, blocks = 24, 200
+	dirs := map[int][]made{first: directoryOf(first)}
+	for i := range blocks {
+		at := uint32(first + 1 + i)
+		dirs[first] = append(dirs[first], made{id: fmt.Sprintf("D%03d", i), flags: flagDirectory, block: at, size: uint32(blocks-i) * sectorSize})
+		for k := range 50 {
+			dirs[first+1+i] = append(dirs[first+1+i], made{id: fmt.Sprintf("F%05d", 100*i+k)})
+		}
+	}
+	dirs[first] = dirs[first][:40] // as many as a block has room for
+	b := volume([][]byte{descriptor(typePrimary, first, nil)}, dirs)
+	sparse := image.Builder{}
+	sparse.Add(0, image.Bytes(b), nil)
+	m, err := sparse.Map(1 << 40)
+	must(t, err)
+	r, err := Open(image.Section(m, 0, m.Size()), m.Size())
+	must(t, err)
+	fstest.Budget(t, len(b), func() {
+		if _, err := r.Tree(); err == nil || !strings.Contains(err.Error(), "directories overlap") {
+			t.Errorf("Tree = %v; want that directories overlap", err)
+		}
+	})
+	if err := treeOf(b[:(first+2)*sectorSize]); err == nil {
+		t.Error("a volume that ends early is complete")
 	}
 }

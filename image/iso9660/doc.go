@@ -37,6 +37,15 @@
 // deeper than the eight levels of the standard are moved into a directory rr_moved,
 // which Linux does not show, and stand in their place all the same.
 //
+// # Reading
+//
+// A volume of another maker can have several hierarchies of directories. A [Reader] takes
+// Rock Ridge where it is there and names files, then Joliet, then ISO 9660:1999, then what
+// plain ISO 9660 says, in lower case unless the volume has lower case itself. [Reader.Reading]
+// tells which, and [Reader.As] takes another. One odd record is a flaw of the Tree
+// ([image.Flaws]), and the rest is read. Not read are the contents of files that are
+// interleaved, compressed by zisofs or on another medium, and UDF.
+//
 // # Limits
 //
 // A name has 255 bytes at most, but Linux shows no more than 253 of them ([LinuxName]).

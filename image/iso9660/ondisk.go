@@ -11,7 +11,8 @@ import (
 // Section numbers are those of that text.
 
 const (
-	blockSize       = 2048 // of logical blocks and of logical sectors alike
+	sectorSize      = 2048
+	blockSize       = sectorSize // of the volumes that are written
 	systemAreaSize  = 16 * blockSize
 	firstDescriptor = 16 // blocks
 	maxBlocks       = 1<<32 - 1
@@ -94,9 +95,14 @@ type volumeDate [17]byte
 // Joliet Specification, https://pismotec.com/cfs/jolspec.html.
 const jolietEscape = "%/E"
 
+// enhancedVersion is that of the supplementary volume descriptor which ISO 9660:1999 calls
+// enhanced, 8.5.2: its hierarchy has neither the limits of names nor those of depth.
+const enhancedVersion = 2
+
 // File flags of a directory record, 9.1.6.
 const (
 	flagDirectory   = 0x02
+	flagAssociated  = 0x04
 	flagMultiExtent = 0x80
 )
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 
 	"ingot/image"
@@ -13,40 +14,51 @@ import (
 // parsedRecord is a directory record.
 type parsedRecord struct {
 	extent
-	date      recordDate
-	flags     byte
-	id        string
-	systemUse []byte
+	date        recordDate
+	flags       byte
+	interleaved bool
+	sequence    uint16 // of the volume that has the extent
+	id          string
+	systemUse   []byte
 }
 
-// parseRecord reads the directory record that b begins with, and returns what
-// follows it.
-func parseRecord(b []byte) (parsedRecord, []byte, error) {
+// The identifiers of a directory itself and of the one that it lies in, 7.6.2.
+const (
+	self   = "\x00"
+	parent = "\x01"
+)
+
+// parseRecord reads the directory record that b begins with. Its extent is that of the
+// data: an extended attribute record lies before it, which is not read.
+func parseRecord(b []byte) (parsedRecord, error) {
 	n := 0
 	if len(b) > 0 {
 		n = int(b[0])
 	}
 	if n <= recordHeader || n > len(b) {
-		return parsedRecord{}, nil, fmt.Errorf("a directory record has a length of %d in %d bytes", n, len(b))
+		return parsedRecord{}, fmt.Errorf("a directory record has a length of %d in %d bytes", n, len(b))
 	}
 	rec, id := b[:n], int(b[32])
 	end := recordHeader + id
 	end += end % 2
 	if id == 0 || recordHeader+id > n {
-		return parsedRecord{}, nil, fmt.Errorf("a directory record of %d bytes has an identifier of %d", n, id)
+		return parsedRecord{}, fmt.Errorf("a directory record of %d bytes has an identifier of %d", n, id)
 	}
 	return parsedRecord{
-		extent:    extent{binary.LittleEndian.Uint32(rec[2:]), binary.LittleEndian.Uint32(rec[10:])},
-		date:      recordDate(rec[18:25]),
-		flags:     rec[25],
-		id:        string(rec[recordHeader : recordHeader+id]),
-		systemUse: rec[min(end, n):],
-	}, b[n:], nil
+		extent:      extent{binary.LittleEndian.Uint32(rec[2:]) + uint32(rec[1]), binary.LittleEndian.Uint32(rec[10:])},
+		date:        recordDate(rec[18:25]),
+		flags:       rec[25],
+		interleaved: rec[26] != 0 || rec[27] != 0,
+		sequence:    binary.LittleEndian.Uint16(rec[28:]),
+		id:          string(rec[recordHeader : recordHeader+id]),
+		systemUse:   rec[min(end, n):],
+	}, nil
 }
 
 // rocks is what the Rock Ridge entries of a record say.
 type rocks struct {
 	name    strings.Builder
+	hasNM   bool
 	hasPX   bool
 	mode    uint32
 	links   uint32
@@ -60,7 +72,9 @@ type rocks struct {
 	dev     image.Dev
 	child   uint32 // of a CL entry; 0: none
 	moved   bool
-	packed  bool // by zisofs
+	packed  string // how the contents are, where they are not the file's
+
+	isRockRidge bool // by an ER entry
 }
 
 // maxContinuations is how many continuation areas of one record Linux reads, and maxArea
@@ -70,10 +84,11 @@ const (
 	maxArea          = 64 << 10
 )
 
-// rocks reads the entries of a system use area.
-func (w *walk) rocks(area []byte) (*rocks, error) {
+// rocks reads the entries of a system use area behind the bytes that are skipped. Where an
+// error comes up, the entries before it are returned, too.
+func (w *walk) rocks(area []byte, skip int) (*rocks, error) {
 	k := &rocks{}
-	area = area[min(w.skip, len(area)):]
+	area = area[min(skip, len(area)):]
 	for range maxContinuations {
 		next, err := k.parse(area)
 		if err != nil || next == nil {
@@ -81,20 +96,20 @@ func (w *walk) rocks(area []byte) (*rocks, error) {
 		}
 		block, off, size := binary.LittleEndian.Uint32(next), binary.LittleEndian.Uint32(next[8:]), binary.LittleEndian.Uint32(next[16:])
 		if size > maxArea {
-			return nil, fmt.Errorf("a continuation area of %d bytes; at most %d are read", size, maxArea)
+			return k, fmt.Errorf("a continuation area of %d bytes; at most %d are read", size, maxArea)
 		}
 		if err := w.spend(int64(size)); err != nil {
-			return nil, err
+			return k, err
 		}
 		if area, err = w.read(block, int64(off), int64(size)); err != nil {
-			return nil, fmt.Errorf("continuation area: %w", err)
+			return k, fmt.Errorf("continuation area: %w", err)
 		}
 	}
-	return nil, fmt.Errorf("more than %d continuation areas", maxContinuations)
+	return k, fmt.Errorf("more than %d continuation areas", maxContinuations)
 }
 
 // shortest is how long the data of an entry is at least.
-var shortest = map[string]int{"CE": 24, "PX": 32, "PN": 16, "NM": 1, "SL": 1, "TF": 1, "CL": 8, "ZF": 0, "RE": 0}
+var shortest = map[string]int{"CE": 24, "PX": 32, "PN": 16, "NM": 1, "SL": 1, "TF": 1, "CL": 8, "ZF": 0, "SF": 0, "RE": 0, "ER": 4}
 
 // parse reads one area, and returns the data of its CE entry, or nil.
 func (k *rocks) parse(b []byte) (next []byte, err error) {
@@ -139,11 +154,13 @@ func (k *rocks) entry(signature string, data []byte) error {
 	case "PN":
 		k.dev = parsePN(le.Uint32(data), le.Uint32(data[8:]))
 	case "NM":
+		k.hasNM = true
 		if data[0]&(flagCurrent|flagParent) == 0 {
 			k.name.Write(data[1:])
 		}
-		if k.name.Len() > maxName {
-			return fmt.Errorf("a name of %d bytes; at most %d are read", k.name.Len(), maxName)
+		if n := k.name.Len(); n > maxName {
+			k.name.Reset()
+			return fmt.Errorf("a name of %d bytes; at most %d are read", n, maxName)
 		}
 	case "SL":
 		return k.symlink(data)
@@ -154,7 +171,12 @@ func (k *rocks) entry(signature string, data []byte) error {
 	case "RE":
 		k.moved = true
 	case "ZF":
-		k.packed = true
+		k.packed = "are compressed by zisofs"
+	case "SF":
+		k.packed = "are sparse by Rock Ridge's own rule"
+	case "ER":
+		id := string(data[4:min(len(data), 4+int(data[0]))])
+		k.isRockRidge = k.isRockRidge || slices.Contains(rockRidgeIDs, id)
 	}
 	return nil
 }
@@ -182,8 +204,9 @@ func (k *rocks) symlink(data []byte) error {
 			k.target.Write(part)
 		}
 		k.slash = flags&(flagRoot|flagContinue) == 0
-		if k.target.Len() > maxSymlink {
-			return fmt.Errorf("a symlink to %d bytes; at most %d are read", k.target.Len(), maxSymlink)
+		if n := k.target.Len(); n > maxSymlink {
+			k.target.Reset()
+			return fmt.Errorf("a symlink to %d bytes; at most %d are read", n, maxSymlink)
 		}
 	}
 	return nil

@@ -50,7 +50,8 @@ func TestForeign(t *testing.T) {
 func TestPlain(t *testing.T) {
 	tree := put(t, map[string]*image.Node{"/Some Dir/file.txt": image.NewFile(0o600, image.Bytes("x")), "/noext": image.NewFile(0o644, nil)})
 	r := reopen(t, newImage(t, tree, Options{}).Map)
-	r.hasRocks = false
+	r, err := r.As(Plain)
+	must(t, err)
 	got, err := r.Tree()
 	must(t, err)
 	for _, path := range []string{"/some_dir/file.txt", "/noext"} {
@@ -89,6 +90,9 @@ func readAll(b image.Blob) error {
 		return err
 	}
 	tree, err := r.Tree()
+	if err == nil {
+		err = tree.Complete("/")
+	}
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package iso9660
 
 import (
 	"bufio"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -11,33 +12,61 @@ import (
 	"ingot/image"
 )
 
-// Tree returns the files of the volume. Contents are not read: they are parts of what
-// the Reader reads from. Names with one inode number are links of one file.
+// Tree returns the files of the volume, by the reading that is taken. Contents are not
+// read: they are parts of what the Reader reads from. Names with one inode number are links
+// of one file.
 //
-// An error names the path of what is damaged; directories more than [image.MaxDepth] deep
-// are an [image.DepthError]. Reading takes time and memory in proportion to the volume's
-// own directories, however they are made.
+// What is damaged or not supported is a flaw of the Tree and not an error; where two names
+// of a directory are one, the second gets another. Errors are what the host cannot read,
+// directories that take more than the volume has, and an [image.DepthError] for those that
+// lie more than [image.MaxDepth] deep. Reading takes time and memory in proportion to the
+// volume's own directories, however they are made: to the bytes that [image.Allocated]
+// counts of what was given to [Open].
 func (r *Reader) Tree() (*image.Tree, error) {
-	w := &walk{Reader: r, seen: map[uint32]bool{}, links: map[link]*image.Node{}, budget: min(r.src.Size(), maxMetadata) + 1<<20}
-	root := image.NewDir(0o755)
-	w.todo = []foundDir{{root, r.root, nil}}
-	for len(w.todo) > 0 {
-		d := w.todo[len(w.todo)-1]
-		w.todo = w.todo[:len(w.todo)-1]
-		if err := w.directory(d); err != nil {
-			return nil, fmt.Errorf("iso9660: %w", err)
+	w := r.walk()
+	if w.reading == Plain {
+		// The standard has upper case alone, which is then shown as lower case, as Linux does.
+		// Where a volume has both, all names are meant as they stand.
+		if err := w.run(); err != nil {
+			return nil, err
 		}
+		if w.hasLower {
+			return w.tree, nil
+		}
+		w = r.walk()
+		w.fold = true
 	}
-	return &image.Tree{Root: root}, nil
+	if err := w.run(); err != nil {
+		return nil, err
+	}
+	return w.tree, nil
+}
+
+func (r *Reader) walk() *walk {
+	return &walk{
+		Reader: r, view: r.views[0], tree: &image.Tree{Root: image.NewDir(0o755)},
+		seen: map[uint32]*image.Place{}, links: map[link]*image.Node{}, emptied: map[string]*image.Node{},
+		budget: min(image.Allocated(r.src, r.block), maxMetadata) + 1<<20,
+		blank:  min(r.src.Size(), maxMetadata) + 1<<20,
+	}
 }
 
 // walk is one reading of the whole volume.
 type walk struct {
 	*Reader
-	todo   []foundDir
-	seen   map[uint32]bool // blocks of directories
-	links  map[link]*image.Node
-	budget int64 // bytes of metadata that are still read: damaged volumes could lead to the same ones again and again
+	view
+	tree     *image.Tree
+	todo     []foundDir
+	seen     map[uint32]*image.Place // directories, by their blocks
+	links    map[link]*image.Node
+	budget   int64 // bytes of records that are still read: damaged volumes could lead to the same ones again and again
+	blank    int64 // bytes of directories, zeros among them, that are still looked at
+	fold     bool  // plain identifiers are shown in lower case
+	hasLower bool  // one of them has lower case itself
+
+	// emptied are directories of the root out of which others were moved to where they belong,
+	// by their names.
+	emptied map[string]*image.Node
 }
 
 // maxMetadata bounds the directories and continuation areas of a volume, which may have
@@ -53,11 +82,6 @@ type foundDir struct {
 	place  *image.Place
 }
 
-// slashed puts the path of a directory, with a slash at its end, before an error.
-func (d *foundDir) slashed(err error) error {
-	return fmt.Errorf("%s/: %w", strings.TrimSuffix(d.place.String(), "/"), err)
-}
-
 // link is what two records share that are links of one file.
 type link struct {
 	serial, mode uint32
@@ -65,87 +89,164 @@ type link struct {
 	target       string
 }
 
+// A limitError says that reading a volume would take more than it is worth.
+type limitError struct{ error }
+
 func (w *walk) spend(n int64) error {
 	if w.budget -= n; w.budget < 0 {
-		return fmt.Errorf("directories overlap: together they are larger than the volume, or than %d bytes", int64(maxMetadata))
+		return limitError{fmt.Errorf("directories overlap: their records are more than what the volume holds, or than %d bytes", int64(maxMetadata))}
 	}
 	return nil
 }
 
+func (w *walk) lookAt(n int64) error {
+	if w.blank -= n; w.blank < 0 {
+		return limitError{fmt.Errorf("directories overlap: together they are larger than the volume, or than %d bytes", int64(maxMetadata))}
+	}
+	return nil
+}
+
+func (w *walk) run() error {
+	w.todo = []foundDir{{w.tree.Root, w.wholeRoot(), nil}}
+	if w.hasUDF {
+		w.flaw(nil, errors.New("a UDF file system lies beside this one, and is not read"), false)
+	}
+	if w.misnamed && w.reading != RockRidge {
+		w.flaw(nil, errors.New("the Rock Ridge entries of the volume name no files, and are not used"), false)
+	}
+	for len(w.todo) > 0 {
+		d := w.todo[len(w.todo)-1]
+		w.todo = w.todo[:len(w.todo)-1]
+		if err := w.directory(d); err != nil {
+			return fmt.Errorf("iso9660: %s/: %w", strings.TrimSuffix(d.place.String(), "/"), err)
+		}
+	}
+	w.hideMoved()
+	return nil
+}
+
+// flaw notes what is wrong at a place, unless it is an error that ends the reading.
+func (w *walk) flaw(place *image.Place, err error, lost bool) error {
+	var depth *image.DepthError
+	if err == nil || errors.As(err, &hostError{}) || errors.As(err, &limitError{}) || errors.As(err, &depth) {
+		return err
+	}
+	w.tree.Flaws.Add(place, err, lost)
+	return nil
+}
+
+// wholeRoot returns the root directory, whose size its own record may know better than the
+// volume descriptor.
+func (w *walk) wholeRoot() extent {
+	e := w.root
+	if b, err := w.read(e.block, 0, w.Reader.block); err == nil {
+		if rec, err := parseRecord(b); err == nil && rec.id == self && rec.block == e.block {
+			e.size = max(e.size, rec.size)
+		}
+	}
+	return e
+}
+
 // directory reads the records of a directory, and adds to it what they say.
 func (w *walk) directory(d foundDir) error {
-	if w.seen[d.extent.block] {
-		return d.slashed(fmt.Errorf("the directory at block %d stands in two places", d.extent.block))
+	if first, ok := w.seen[d.extent.block]; ok {
+		return w.flaw(d.place, fmt.Errorf("the directory at block %d stands in two places, and is read at %s alone", d.extent.block, first), true)
 	}
-	w.seen[d.extent.block] = true
-	if err := w.spend(int64(d.extent.size)); err != nil {
-		return d.slashed(err)
+	w.seen[d.extent.block] = d.place
+	at := int64(d.extent.block) * w.Reader.block
+	if err := w.within(at, int64(d.extent.size)); err != nil {
+		if err := w.flaw(d.place, fmt.Errorf("the directory: %w", err), true); err != nil || at >= w.src.Size() {
+			return err
+		}
+		d.extent.size = uint32(w.src.Size() - at)
+	}
+	if err := w.lookAt(int64(d.extent.size)); err != nil {
+		return err
 	}
 	records, err := w.records(d.extent)
 	if err != nil {
-		return d.slashed(err)
+		return w.flaw(d.place, err, true)
 	}
-	rec, err := records.next()
-	if err == io.EOF {
-		err = errors.New("the directory has no record of itself")
-	}
-	if err == nil {
-		err = w.self(d.node, rec)
-	}
-	if err != nil {
-		return d.slashed(err)
-	}
+	var files []found
 	var sections []parsedRecord
-	for {
+	for first := true; ; first = false {
 		rec, err := records.next()
-		switch {
-		case err == io.EOF:
-			return nil
-		case err != nil:
-			return d.slashed(err)
-		case rec.id == "\x01":
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			if err := w.flaw(d.place, fmt.Errorf("%w; those that follow up to byte %d are not read", err, records.off), true); err != nil {
+				return err
+			}
 			continue
+		}
+		if err := w.spend(int64(recordSize(len(rec.id), len(rec.systemUse)))); err != nil {
+			return err
+		}
+		if rec.id == self || rec.id == parent {
+			if first && rec.id == self {
+				err = w.self(d, rec)
+			} else if first {
+				err = w.flaw(d.place, errors.New("the directory does not begin with a record of itself"), false)
+			}
+			if err != nil {
+				return err
+			}
+			continue
+		}
+		if len(sections) > 0 && sections[0].id != rec.id {
+			if files, err = w.entry(files, d, sections, true); err != nil {
+				return err
+			}
+			sections = nil
 		}
 		sections = append(sections, rec)
 		if rec.flags&flagMultiExtent != 0 {
 			continue
 		}
-		if err := w.entry(d, sections); err != nil {
+		if files, err = w.entry(files, d, sections, false); err != nil {
 			return err
 		}
 		sections = sections[:0]
 	}
+	if len(sections) > 0 {
+		if files, err = w.entry(files, d, sections, true); err != nil {
+			return err
+		}
+	}
+	return w.add(d, files)
 }
 
 // recordReader reads the records of a directory one by one: its size is that of a record
 // elsewhere, which is not trusted with memory.
 type recordReader struct {
-	in  *bufio.Reader
-	off int64 // from the start of the directory
+	in    *bufio.Reader
+	off   int64 // from the start of the directory
+	block int64
 }
 
 const recordBuffer = 16 << 10
 
 func (r *Reader) records(e extent) (*recordReader, error) {
-	at, n := int64(e.block)*blockSize, int64(e.size)
+	at, n := int64(e.block)*r.block, int64(e.size)
 	if err := r.within(at, n); err != nil {
 		return nil, err
 	}
-	return &recordReader{in: bufio.NewReaderSize(io.NewSectionReader(r.src, at, n), int(min(n, recordBuffer)))}, nil
+	return &recordReader{in: bufio.NewReaderSize(io.NewSectionReader(r.src, at, n), int(min(n, recordBuffer))), block: r.block}, nil
 }
 
 // next returns the next record, or [io.EOF] behind the last one. A block goes on behind
-// its last record with zeros.
+// its last record with zeros. After an error that is none of the host's, the next record
+// is that of the next block.
 func (r *recordReader) next() (parsedRecord, error) {
 	for {
 		head, err := r.in.Peek(1)
 		if err != nil {
-			return parsedRecord{}, err
+			return parsedRecord{}, hostOrEnd(err)
 		}
 		n := int(head[0])
 		if n == 0 {
-			skipped, err := r.in.Discard(int(blockSize - r.off%blockSize))
-			if r.off += int64(skipped); err != nil {
+			if err := r.skip(); err != nil {
 				return parsedRecord{}, err
 			}
 			continue
@@ -153,32 +254,50 @@ func (r *recordReader) next() (parsedRecord, error) {
 		b := make([]byte, n)
 		got, err := io.ReadFull(r.in, b)
 		if err != nil && err != io.ErrUnexpectedEOF {
-			return parsedRecord{}, err
+			return parsedRecord{}, hostOrEnd(err)
 		}
 		r.off += int64(got)
-		rec, _, err := parseRecord(b[:got])
+		rec, err := parseRecord(b[:got])
+		if err != nil {
+			err = fmt.Errorf("%w, at byte %d of the directory", err, r.off-int64(got))
+			if end := r.skip(); errors.As(end, &hostError{}) {
+				err = end
+			}
+		}
 		return rec, err
 	}
 }
 
-// self takes the attributes of a directory from its first record.
-func (w *walk) self(n *image.Node, rec parsedRecord) error {
-	if rec.id != "\x00" {
-		return fmt.Errorf("the first record is that of %q, not of the directory itself", rec.id)
-	}
-	n.Mtime = rec.date.time()
-	if !w.hasRocks {
-		return nil
-	}
-	k, err := w.rocks(rec.systemUse)
-	if err != nil {
+// skip goes on to the next block.
+func (r *recordReader) skip() error {
+	skipped, err := r.in.Discard(int(r.block - r.off%r.block))
+	r.off += int64(skipped)
+	return hostOrEnd(err)
+}
+
+func hostOrEnd(err error) error {
+	if err == nil || err == io.EOF {
 		return err
 	}
-	if k.hasPX {
-		n.Mode = fs.ModeDir | k.fileMode()&image.Perm
+	return hostError{err}
+}
+
+// self takes the attributes of a directory from its first record.
+func (w *walk) self(d foundDir, rec parsedRecord) error {
+	d.node.Mtime = rec.date.time()
+	if w.reading != RockRidge {
+		return nil
 	}
-	k.describe(n)
-	return nil
+	skip := w.skip
+	if d.place == nil {
+		skip = w.rootSkip
+	}
+	k, err := w.rocks(rec.systemUse, skip)
+	if k.hasPX {
+		d.node.Mode = fs.ModeDir | k.fileMode()&image.Perm
+	}
+	k.describe(d.node)
+	return w.flaw(d.place, err, false)
 }
 
 // describe sets what all kinds of files have.
@@ -189,133 +308,265 @@ func (k *rocks) describe(n *image.Node) {
 	}
 }
 
-// entry adds the file or directory of one or more records to a directory.
-func (w *walk) entry(d foundDir, sections []parsedRecord) error {
-	rec := sections[0]
-	name, k := plainName(rec.id), &rocks{}
-	if w.hasRocks {
-		var err error
-		if k, err = w.rocks(rec.systemUse); err != nil {
-			return fmt.Errorf("%s: %w", d.place.In(name), err)
-		}
-		if k.moved {
-			return nil
-		}
-		if k.name.Len() > 0 {
-			name = k.name.String()
-		}
-	}
-	n, err := w.node(d, name, k, sections)
-	if err != nil {
-		return err
-	}
-	if err := d.node.Add(name, n); err != nil {
-		return d.slashed(err)
-	}
-	return nil
+// found is a file of a directory that has no name there yet.
+type found struct {
+	names
+	node   *image.Node
+	extent *extent // of a directory that is still to be read
+	flaws  []finding
 }
 
-// node returns the node of a name in a directory. That of a directory is filled later.
-func (w *walk) node(d foundDir, name string, k *rocks, sections []parsedRecord) (*image.Node, error) {
-	e := sections[0].extent
-	if k.child == 0 && sections[0].flags&flagDirectory == 0 {
-		n, err := w.file(k, sections)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", d.place.In(name), err)
+type finding struct {
+	err  error
+	lost bool
+}
+
+func (f *found) flaw(err error, lost bool) { f.flaws = append(f.flaws, finding{err, lost}) }
+
+// entry adds the file or directory of one or more records to those of a directory. unended
+// says that records which should follow are missing.
+func (w *walk) entry(files []found, d foundDir, sections []parsedRecord, unended bool) ([]found, error) {
+	rec, k, f := sections[0], &rocks{}, found{}
+	if rec.flags&flagAssociated != 0 {
+		// A resource fork, say, beside the file of the same name; Linux does not show it either.
+		return files, w.flaw(d.place, fmt.Errorf("the file %.100q, which is associated with another, is left out", w.names(rec, k).best), false)
+	}
+	if w.reading == RockRidge {
+		var err error
+		if k, err = w.rocks(rec.systemUse, w.skip); k.moved {
+			if d.place.Depth() == 1 {
+				w.emptied[d.place.Name()] = d.node
+			}
+			return files, nil
 		}
-		return n, nil
+		if err != nil {
+			if w.isHard(err) {
+				return files, err
+			}
+			f.flaw(err, false)
+		} else if !k.hasNM && !k.hasPX {
+			f.flaw(errors.New("has no Rock Ridge entries: its name is that of plain ISO 9660, and its mode and owner are not recorded"), false)
+		}
 	}
-	place, err := d.place.Enter(name)
-	if err == nil && k.child != 0 {
-		e, err = w.relocated(k.child)
+	f.names = w.names(rec, k)
+	if _, right := fromUCS2(rec.id); w.reading == Joliet && !right {
+		f.flaw(errors.New("its recorded name is not UCS-2, and is shown with U+FFFD for what is wrong"), false)
 	}
-	if err != nil {
-		return nil, fmt.Errorf("%s/: %w", place, err)
+	if unended {
+		f.flaw(errors.New("the last of its records is missing"), true)
 	}
-	n := image.NewDir(0o755)
-	w.todo = append(w.todo, foundDir{n, e, place})
-	return n, nil
+	if err := w.node(&f, k, sections); err != nil {
+		return files, err
+	}
+	return append(files, f), nil
+}
+
+func (w *walk) isHard(err error) bool {
+	return errors.As(err, &hostError{}) || errors.As(err, &limitError{})
+}
+
+// node sets the node of a file, or leaves it out. That of a directory is filled later.
+func (w *walk) node(f *found, k *rocks, sections []parsedRecord) error {
+	rec := sections[0]
+	switch {
+	case k.child != 0:
+		f.node = image.NewDir(0o755)
+		e, err := w.relocated(k.child)
+		if err != nil {
+			if w.isHard(err) {
+				return err
+			}
+			f.flaw(fmt.Errorf("the directory was moved, and is not where it should be: %w", err), true)
+			return nil
+		}
+		f.extent = &e
+	case rec.flags&flagDirectory != 0:
+		f.node, f.extent = image.NewDir(0o755), &rec.extent
+		if len(sections) > 1 {
+			f.flaw(errors.New("is a directory of several extents, of which the first one is read"), true)
+		}
+	default:
+		w.file(f, k, sections)
+	}
+	return nil
 }
 
 // relocated returns where a directory lies that was moved: its first record says how
 // long it is.
 func (w *walk) relocated(block uint32) (extent, error) {
-	b, err := w.read(block, 0, blockSize)
+	b, err := w.read(block, 0, w.Reader.block)
 	if err != nil {
 		return extent{}, err
 	}
-	rec, _, err := parseRecord(b)
+	rec, err := parseRecord(b)
 	return extent{block, rec.size}, err
 }
 
-// file returns what is not a directory, or the Node that it is a link of.
-func (w *walk) file(k *rocks, sections []parsedRecord) (*image.Node, error) {
+// file sets the node of what is not a directory, or the one that it is a link of.
+func (w *walk) file(f *found, k *rocks, sections []parsedRecord) {
 	mode := fs.FileMode(0o644)
 	if k.hasPX {
 		mode = k.fileMode()
 	}
 	if mode.IsDir() || mode.Type() == fs.ModeIrregular {
-		return nil, fmt.Errorf("has the mode %#o, and is no directory", k.mode)
+		f.flaw(fmt.Errorf("has the mode %#o, and is no directory; it is taken for a regular file", k.mode), false)
+		mode &= fs.ModePerm
 	}
 	same := link{k.serial, k.mode, sections[0].extent, k.target.String()}
 	if n := w.links[same]; n != nil && k.serial != 0 && k.links > 1 {
-		return n, nil
+		f.node = n
+		return
 	}
-	n := &image.Node{Mode: mode, Mtime: sections[0].date.time(), Link: k.target.String(), Dev: k.dev}
+	n := &image.Node{Mode: mode, Mtime: sections[0].date.time(), Dev: k.dev}
 	k.describe(n)
 	switch {
 	case mode.IsRegular():
-		if k.packed {
-			return nil, fmt.Errorf("is compressed by zisofs, which is not read")
+		data, err := w.contents(sections, k)
+		if err != nil {
+			f.flaw(err, true)
 		}
-		var err error
-		if n.Data, err = w.contents(sections); err != nil {
-			return nil, err
-		}
-		n.Link = ""
-	case mode.Type() == fs.ModeSymlink && n.Link == "":
-		return nil, fmt.Errorf("is a symlink without a target")
-	case mode.Type() != fs.ModeSymlink:
-		n.Link = ""
+		n.Data = data
+	case mode.Type() == fs.ModeSymlink && k.target.Len() == 0:
+		f.flaw(errors.New("is a symlink without a target, and is left out"), true)
+		return
+	case mode.Type() == fs.ModeSymlink:
+		n.Link = k.target.String()
 	}
+	f.node = n
 	if k.links > 1 {
 		w.links[same] = n
 	}
-	return n, nil
 }
 
-// contents returns the data of a file's sections, one after the other.
-func (w *walk) contents(sections []parsedRecord) (image.Blob, error) {
+// contents returns the data of a file's sections, one after the other. Where an error says
+// why there are none, what is returned stands for them.
+func (w *walk) contents(sections []parsedRecord, k *rocks) (image.Blob, error) {
 	var b image.Builder
+	var err error
 	size := int64(0)
 	for _, s := range sections {
-		if s.size == 0 {
+		at, n := int64(s.block)*w.Reader.block, int64(s.size)
+		if n == 0 {
 			continue
 		}
-		at, n := int64(s.block)*blockSize, int64(s.size)
-		if err := w.within(at, n); err != nil {
-			return nil, err
+		if err == nil {
+			err = w.readable(s, at, n)
 		}
-		if size+n == int64(s.size) && len(sections) == 1 {
-			return image.Section(w.src, at, n), nil
+		if err == nil {
+			b.Add(size, image.Section(w.src, at, n), nil)
 		}
-		b.Add(size, image.Section(w.src, at, n), nil)
 		size += n
 	}
-	if size == 0 {
-		return nil, nil
+	if k.packed != "" && size > 0 {
+		err = fmt.Errorf("its contents %s, which is not read", k.packed)
 	}
-	return b.Map(size)
+	switch {
+	case err != nil:
+		return image.Unreadable(size, err), err
+	case size == 0:
+		return nil, nil
+	case len(sections) == 1:
+		return image.Section(w.src, int64(sections[0].block)*w.Reader.block, size), nil
+	}
+	m, err := b.Map(size)
+	return m, err
 }
 
-// plainName makes a name out of an identifier, as Linux does where there is no Rock
-// Ridge: in lower case, without version and without a dot that nothing follows.
-func plainName(id string) string {
-	if i := strings.LastIndexByte(id, ';'); i > 0 {
-		id = id[:i]
+// readable says why a section cannot be read.
+func (w *walk) readable(s parsedRecord, at, n int64) error {
+	number := binary.LittleEndian.Uint16(w.volume.VolumeSequenceNumber[:])
+	volumes := binary.LittleEndian.Uint16(w.volume.VolumeSetSize[:])
+	switch {
+	case s.interleaved:
+		return errors.New("its contents are interleaved with those of another file, which is not read")
+	case volumes > 1 && s.sequence != number && s.sequence != 0:
+		return fmt.Errorf("its contents are on volume %d of %d; this is volume %d", s.sequence, volumes, number)
 	}
-	if trimmed := strings.TrimSuffix(id, "."); trimmed != "" {
-		id = trimmed
+	return w.within(at, n)
+}
+
+// add gives the files of a directory their names. Those that say themselves what they are
+// called come first.
+func (w *walk) add(d foundDir, files []found) error {
+	for _, given := range []bool{true, false} {
+		for i := range files {
+			if f := &files[i]; f.node != nil && f.given == given {
+				if err := w.name(d, f); err != nil {
+					return err
+				}
+			}
+		}
 	}
-	return strings.ToLower(id)
+	for i := range files {
+		if f := &files[i]; f.node == nil { // left out
+			if err := w.flaws(d.place.In(f.best), f); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// name adds a file under its best name, or the first of the others that is free.
+func (w *walk) name(d foundDir, f *found) error {
+	name, why := f.best, d.free(f.best)
+	if why != nil {
+		name = ""
+		for n := range f.others {
+			if d.free(n) == nil {
+				name = n
+				break
+			}
+		}
+		if name == "" {
+			f.flaw(fmt.Errorf("%w, and is left out", why), true)
+			return w.flaws(d.place, f)
+		}
+		f.flaw(fmt.Errorf("is called so here, since %w", why), false)
+	}
+	if err := d.node.Add(name, f.node); err != nil {
+		return err
+	}
+	if f.extent == nil && len(f.flaws) == 0 {
+		return nil
+	}
+	place := d.place.In(name)
+	if f.extent != nil {
+		if _, err := d.place.Enter(name); err != nil {
+			return err
+		}
+		w.todo = append(w.todo, foundDir{f.node, *f.extent, place})
+	}
+	return w.flaws(place, f)
+}
+
+// free says why a file of the directory cannot be called so.
+func (d *foundDir) free(name string) error {
+	if err := image.CheckName(name); err != nil {
+		return fmt.Errorf("its recorded name %w", err)
+	}
+	if d.node.Child(name) != nil {
+		return fmt.Errorf("its recorded name %.300q is that of another file", name)
+	}
+	return nil
+}
+
+// flaws notes the flaws of a file that has its name now.
+func (w *walk) flaws(place *image.Place, f *found) error {
+	for _, x := range f.flaws {
+		if err := w.flaw(place, x.err, x.lost); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// hideMoved takes out the directory that holds nothing but those that were moved into it:
+// writers call it rr_moved.
+func (w *walk) hideMoved() {
+	for name, n := range w.emptied {
+		if len(n.Entries()) == 0 {
+			w.tree.Root.Remove(name)
+		}
+	}
 }

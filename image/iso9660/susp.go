@@ -48,6 +48,10 @@ const (
 	rockRidgeSource = "PLEASE CONTACT THE IEEE STANDARDS DEPARTMENT, PISCATAWAY, NJ, USA FOR THE P1282 SPECIFICATION"
 )
 
+// rockRidgeIDs are the identifiers of ER entries that have named Rock Ridge: that of this
+// version, that of the one before, and a third that xorriso and others know.
+var rockRidgeIDs = []string{rockRidgeID, "RRIP_1991A", "IEEE_1282"}
+
 // entries is a list of SUSP entries under way. It is used again for each record.
 type entries struct {
 	buf  []byte
