@@ -117,6 +117,9 @@ func joined[T ~string](list []T, separator string) string {
 // Console returns the serial console's name for the kernel's console=.
 func (a Arch) Console() string { return a.orHost().platform().serial }
 
+// HasScreen says whether a machine has a graphics card unless told otherwise.
+func (a Arch) HasScreen() bool { return a.orHost().platform().pc }
+
 // Nix returns what Nix calls Linux on the architecture: x86_64-linux.
 func (a Arch) Nix() string {
 	switch a = a.orHost(); a {

@@ -31,7 +31,12 @@
 // A wait ends as soon as the console shows that it is in vain: a kernel panic, GRUB's
 // rescue prompt, a root that is not there, firmware that finds nothing to boot. The
 // error, a [*FailureError], has its [FailureKind], names it and ends with the console's
-// last lines. What GRUB or a BIOS shows on the screen alone is read off the screen.
+// last lines. What GRUB, a boot sector or a BIOS shows on the screen alone is read from the
+// memory of a PC's text screen; and a boot sector that shows nothing has failed when it holds
+// no program, or reads no disk for half a minute.
+//
+// A wait also looks at the console without the messages of the guest's kernel, each of
+// which may stand in the middle of what a program prints.
 //
 // # Accelerators
 //

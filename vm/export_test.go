@@ -12,3 +12,11 @@ func SetProbeTimes(t *testing.T, start, step time.Duration) {
 	startTime, stepTime = start, step
 	t.Cleanup(func() { startTime, stepTime = oldStart, oldStep })
 }
+
+// SetStillTime has machines that show nothing count as such that have given up after so
+// long, until the test ends.
+func SetStillTime(t *testing.T, still time.Duration) {
+	old := stillTime
+	stillTime = still
+	t.Cleanup(func() { stillTime = old })
+}

@@ -2,8 +2,10 @@ package vm
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestFindFailure(t *testing.T) {
@@ -14,7 +16,20 @@ func TestFindFailure(t *testing.T) {
 		{"error: no such device: 1234-ABCD.\nEntering rescue mode...\ngrub rescue> ", "GRUB failed"},
 		{"error: file `/boot/vmlinuz' not found.\n", "GRUB failed"},
 		{"Entering rescue mode...\ngrub rescue> ", "GRUB found neither its files nor its root"},
-		{"   Minimal BASH-like line editing is supported. For", "GRUB found no menu"},
+		{"   Minimal BASH-like line editing is supported. For", ""}, // its prompt is yet to come
+		{"   Minimal BASH-like line editing is supported. For the first word, TAB\n lists possible command completions.\n\ngrub> ", "GRUB found no menu"},
+		{"error: ../../grub-core/fs/fshelp.c:257:file `/vmlinuz' not found.\n", "GRUB failed"},
+		{"error: ../../grub-core/kern/disk.c:240:disk `hd0,gpt5' not found.\n", "GRUB failed"},
+		{"error: can't find command `linux'.\n", "GRUB failed"},
+		{"error: kernel doesn't support 64-bit CPUs.\n\nPress any key to continue...", "GRUB failed"},
+		{"EFI stub: ERROR: Failed to open file: initrd\n", "the kernel's EFI stub failed"},
+		{"No loader found. Configuration files in \\loader\\entries\\*.conf are needed.\n", "systemd-boot found nothing to start"},
+		{">>Start PXE over IPv4.\n  PXE-E18: Server response timeout.\n", "the boot by network failed"},
+		{"UEFI Interactive Shell v2.2\nEDK II\nPress ESC in 5 seconds to skip startup.nsh or any other key to continue.\n", ""},
+		{"UEFI Interactive Shell v2.2\nEDK II\nPress ESC in 1 seconds to skip startup.nsh or any other key to continue.\nShell> ", "the firmware found nothing to boot"},
+		{"BdsDxe: failed to load Boot0001 \"UEFI Misc Device\" from PciRoot(0x0)/Pci(0x3,0x0): Not Found\n", "the firmware found nothing to boot"},
+		{"Boot failed: Could not read from CDROM (code 0004)\n", "the firmware found nothing to boot"},
+		{"Missing operating system.\n", ""}, // a program may print it
 		{"Boot failed: not a bootable disk\n\nNo bootable device.\n", "the firmware found nothing to boot"},
 		{"BdsDxe: failed to load Boot0001 \"UEFI Misc Device\" from PciRoot(0x0)/Pci(0x3,0x0): Access Denied\r\nBdsDxe: No bootable option or device was found.\r\n", "the firmware does not start what no key that it knows has signed (Secure Boot)"},
 		{"ingot: cannot start the system: no init on the root", "the system did not start"},
@@ -28,13 +43,40 @@ func TestFindFailure(t *testing.T) {
 		}
 	}
 	for text, want := range map[string]bool{
-		"error: file `/boot/grub/fonts/x.pf2' not found.\n":                                                     true,
-		"error: no such device: 1234-ABCD.\nEntering rescue mode...\ngrub rescue> ":                             false,
-		"error: file `/boot/vmlinuz' not found.\n[    2.1] Kernel panic - not syncing: x\n":                     false,
-		"BdsDxe: failed to load Boot0001 \"a CD\" from PciRoot(0x0): Access Denied\r\nBdsDxe: loading Boot0002": true,
+		"error: file `/boot/grub/fonts/x.pf2' not found.\n":                                                        true,
+		"error: no such device: 1234-ABCD.\nEntering rescue mode...\ngrub rescue> ":                                false,
+		"error: file `/boot/vmlinuz' not found.\n[    2.1] Kernel panic - not syncing: x\n":                        false,
+		"BdsDxe: failed to load Boot0001 \"a CD\" from PciRoot(0x0): Access Denied\r\nBdsDxe: loading Boot0002":    true,
+		"error: no such device: a.\nerror: no such device: b.\nBdsDxe: failed to load Boot0001 \"x\": Not Found\n": true,
+		strings.Repeat("PXE-E18: Server response timeout.\n", again):                                               false,
 	} {
 		if e := findFailure(text, false); e == nil || e.Passing != want {
 			t.Errorf("findFailure(%q) = %+v; want one with Passing %v", text, e, want)
+		}
+	}
+	for _, started := range []string{"[    0.000000] Linux version 6.1\n", "web login: ", "ingot: ready on ttyS0\n"} {
+		if e := findFailure("error: file `/boot/grub/fonts/x.pf2' not found.\n"+started, false); e != nil {
+			t.Errorf("%v was found, and the system has started: %q", e, started)
+		}
+	}
+	for text, want := range map[string]string{
+		"Missing operating system.\n":                                                                     "the boot sector found nothing to start",
+		"Booting from Hard Disk...\nOperating system not found\n":                                         "the boot sector found nothing to start",
+		"\nThis is not a bootable disk.  Please insert a bootable floppy and\npress any key to try again": "the boot sector found nothing to start",
+		"NTLDR is missing\nPress Ctrl+Alt+Del to restart":                                                 "the boot sector found nothing to start",
+		"ISOLINUX 6.04\nFailed to load ldlinux.c32\nBoot failed: please change disks":                     "SYSLINUX failed",
+		"Could not find kernel image: linux\nboot: ":                                                      "SYSLINUX failed",
+		"Boot error":                  "the boot sector found nothing to start",
+		"error: no such partition.\n": "GRUB failed",
+		"Could not boot: Permission denied (https://ipxe.org/0216eb3c)\niPXE> ": "the boot by network failed",
+		"Booting from Hard Disk...\nokay":                                       "",
+	} {
+		got := ""
+		if e := findScreenFailure(text); e != nil {
+			got = e.Name
+		}
+		if got != want {
+			t.Errorf("findScreenFailure(%q) = %q; want %q", text, got, want)
 		}
 	}
 	const rootless = "VFS: Unable to mount root fs on unknown-block(0,0)"
@@ -91,5 +133,72 @@ func TestConsole(t *testing.T) {
 	c.advance(len(text))
 	if text, _, _ := c.unread(); text != "" {
 		t.Errorf("unread = %q; want nothing after all of it", text)
+	}
+}
+
+// TestHandedOver tells a boot sector that was started, and has shown nothing yet, from all
+// else.
+func TestHandedOver(t *testing.T) {
+	const log, screen = "enter handle_19:\n  NULL\nBooting from Hard Disk...\nBooting from 0000:7c00\n", "  SeaBIOS (version 1.16.2)\n  Booting from Hard Disk..."
+	for _, test := range []struct {
+		what, log, screen, console string
+		want                       bool
+	}{
+		{"started", log, screen, "", true},
+		{"without a screen", log, "", "", true},
+		{"a console that was cleared", log, screen, "\x1b[2J\x1b[1;1H\r\n", true},
+		{"something on the screen", log, screen + "\n  GRUB loading.", "", false},
+		{"something on the console", log, screen, "GRUB loading.\r\n", false},
+		{"a kernel of QEMU's", "Booting from ROM...\nBooting from ca00:0000\n", "  Booting from ROM...", "", false},
+		{"the next disk is tried", log + "Boot failed: could not read the boot disk\n", screen, "", false},
+		{"no BIOS", "", "", "", false},
+	} {
+		m := &Machine{console: newConsole(), firmware: newConsole()}
+		m.console.add([]byte(test.console), false)
+		m.firmware.add([]byte(test.log), false)
+		if got := m.handedOver(test.screen); got != test.want {
+			t.Errorf("%s: handedOver = %v; want %v", test.what, got, test.want)
+		}
+	}
+}
+
+// TestStillness begins anew with whatever a machine does.
+func TestStillness(t *testing.T) {
+	seen := activity{1, "screen", 1}
+	for _, now := range []activity{{2, "screen", 1}, {1, "another", 1}, {1, "screen", 2}} {
+		s := stillness{time.Now().Add(-stillTime), seen}
+		if s.longer(now) {
+			t.Errorf("%+v after %+v counts as nothing", now, seen)
+		}
+		if s = (stillness{time.Now().Add(-stillTime), seen}); !s.longer(seen) {
+			t.Errorf("%+v for %v is not enough", seen, stillTime)
+		}
+	}
+	var s stillness
+	if s.longer(activity{}) {
+		t.Error("a machine has given up before it was looked at twice")
+	}
+}
+
+// TestShows has a message of the kernel's, and the end of a row, split what a screen shows.
+func TestShows(t *testing.T) {
+	long := strings.Repeat("x", vgaColumns-3)
+	for _, test := range []struct {
+		pattern, screen string
+		want            bool
+	}{
+		{"(?m)^web login:$", "Welcome\nweb login:", true},
+		{"web login:", "web lo[    1.000000] eth0: link is up\ngin:", true},
+		{"web login:", "web lo[    1.000000] " + long[:vgaColumns-len("web lo[    1.000000] ")] + "\nand so on\ngin:", true},
+		{"(?m)^" + long + "login:$", long + "log\nin:", true},
+		{"login:", "log\nin:", false},
+		{"login:", "password:", false},
+	} {
+		if got := Shows(test.screen, regexp.MustCompile(test.pattern)); got != test.want {
+			t.Errorf("Shows(%q, %q) = %v; want %v", test.screen, test.pattern, got, test.want)
+		}
+	}
+	if got, want := screenRows([]string{"  a  ", "   ", "b"}), "  a\nb"; got != want {
+		t.Errorf("screenRows = %q; want %q", got, want)
 	}
 }

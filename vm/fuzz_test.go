@@ -15,7 +15,7 @@ func FuzzConsole(f *testing.F) {
 	for _, s := range []string{
 		"[    1.0] Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)\r\n---[ end\r\n",
 		"ALERT!  UUID=x does not exist.  Dropping to a shell!\n(initramfs) ", "\x1b[2Jerror: file `/boot/x' not found.\r\ngrub rescue> ",
-		"error: no such device: 1.\nerror: no such disk.\n", "BdsDxe: failed to load Boot0001 \"x\": Access Denied\r\n\x1b(B\x1b[0;37;40mUEFI Interactive Shell",
+		"in[    1.000000] a\r\nit[   12.000000][    T1] \r\n: <6>[    2.000000] b", "error: no such device: 1.\nerror: no such disk.\n", "BdsDxe: failed to load Boot0001 \"x\": Access Denied\r\n\x1b(B\x1b[0;37;40mUEFI Interactive Shell",
 	} {
 		f.Add(s)
 	}
@@ -29,9 +29,17 @@ func FuzzConsole(f *testing.F) {
 			t.Errorf("%d bytes of %d are kept", len(got), len(text))
 		}
 		for _, fatalOnly := range []bool{false, true} {
-			if e := findFailure(plain(text), fatalOnly); e != nil && !strings.Contains(plain(text), e.Line) {
+			shown := plain(text)
+			if r := withoutKernel(shown); r != nil {
+				shown += "\n" + r.text
+			}
+			if e := findFailure(plain(text), fatalOnly); e != nil && !strings.Contains(shown, e.Line) {
 				t.Errorf("line %q is not in the text", e.Line)
 			}
+		}
+		_ = findScreenFailure(text)
+		if match, start, end, ok := find(regexp.MustCompile(`(?s)i.t: `), text); ok && (start < 0 || end > len(text) || end-start < len(match) || text[start] != match[0] || text[end-1] != ' ') {
+			t.Errorf("%q is at %d to %d of %q", match, start, end, text)
 		}
 		tail := lastLines(text, tailLines)
 		if n := strings.Count(tail, "\n"); n >= tailLines {

@@ -1,6 +1,7 @@
 package vm
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -353,7 +354,7 @@ func (m *Machine) Wait(ctx context.Context) error {
 		if panicked != nil {
 			m.settle() // the line may have been cut short
 			text, _, _ = m.console.unread()
-			return m.fail(findFailure(plain(text), true))
+			return m.fail(cmp.Or(findFailure(plain(text), true), panicked))
 		}
 		select {
 		case <-m.done:
@@ -432,44 +433,49 @@ func (m *Machine) fail(e *FailureError) error {
 const glance = time.Second
 
 // WaitFor waits until the console shows what the regular expression matches, and
-// returns that. It looks at what was printed since the last match. A known failure,
-// the machine's end and the context's are a [*FailureError].
+// returns that. It looks at what was printed since the last match, as it stands and
+// without the kernel's messages, one of which may have come in the middle of a prompt. A
+// known failure, the machine's end and the context's are a [*FailureError].
 func (m *Machine) WaitFor(ctx context.Context, pattern string) (string, error) {
-	return m.wait(ctx, pattern, false)
+	_, match, err := m.wait(ctx, pattern, false)
+	return match, err
 }
 
-func (m *Machine) wait(ctx context.Context, pattern string, running bool) (string, error) {
+// wait returns what the pattern matches, and all of the console that stands before it.
+func (m *Machine) wait(ctx context.Context, pattern string, running bool) (before, match string, err error) {
 	re, err := regexp.Compile(pattern)
 	if err != nil {
-		return "", fmt.Errorf("pattern: %w", err)
+		return "", "", fmt.Errorf("pattern: %w", err)
 	}
+	var still stillness
 	tick := time.NewTicker(glance)
 	defer tick.Stop()
 	for {
 		text, ended, changed := m.console.unread()
-		if at := re.FindStringIndex(text); at != nil {
-			m.console.advance(at[1])
-			return text[at[0]:at[1]], nil
+		if match, start, end, ok := find(re, text); ok {
+			m.console.advance(end)
+			return text[:start], match, nil
 		}
-		if findFailure(plain(text), running) != nil {
+		failed := findFailure(plain(text), running)
+		if failed != nil && !failed.Passing {
 			m.settle()
 			text, _, _ = m.console.unread()
-			return "", m.fail(findFailure(plain(text), running))
+			return "", "", m.fail(cmp.Or(findFailure(plain(text), running), failed))
 		}
 		if ended {
-			return "", m.fail(m.ended())
+			return "", "", m.fail(m.ended())
 		}
 		select {
 		case <-changed:
 		case <-tick.C:
-			if e := m.silentFailure(); e != nil && !running {
-				return "", m.fail(e)
+			if e := m.silentFailure(&still, failed); e != nil && !running {
+				return "", "", m.fail(e)
 			}
 			if e := m.halted(); e != nil {
-				return "", m.fail(e)
+				return "", "", m.fail(e)
 			}
 		case <-ctx.Done():
-			return "", m.fail(&FailureError{Kind: TimedOut, Name: fmt.Sprintf("%q did not come (%v)", pattern, context.Cause(ctx)), cause: context.Cause(ctx)})
+			return "", "", m.fail(&FailureError{Kind: TimedOut, Name: fmt.Sprintf("%q did not come (%v)", pattern, context.Cause(ctx)), cause: context.Cause(ctx)})
 		}
 	}
 }
@@ -495,17 +501,6 @@ func (m *Machine) settle() {
 	}
 }
 
-// silentFailure looks for signs that do not reach the console.
-func (m *Machine) silentFailure() *FailureError {
-	if e := findFailure(plain(m.firmware.all()), false); e != nil {
-		return e
-	}
-	if e := findFailure(m.screen(), false); e != nil {
-		return e
-	}
-	return nil
-}
-
 // maxCommand is how long a command may be: a terminal takes lines of up to 4,095
 // bytes, and what surrounds it needs some.
 const maxCommand = 3500
@@ -529,15 +524,14 @@ func (m *Machine) Run(ctx context.Context, command string) (output string, statu
 	if err := m.Send(line); err != nil {
 		return "", 0, err
 	}
-	if _, err := m.wait(ctx, regexp.QuoteMeta(begin)+`\r*\n`, true); err != nil {
+	if _, _, err := m.wait(ctx, regexp.QuoteMeta(begin)+`\r*\n`, true); err != nil {
 		return "", 0, err
 	}
-	text, err := m.wait(ctx, `(?s).*?`+regexp.QuoteMeta(end)+` \d+\r*\n`, true)
+	output, last, err := m.wait(ctx, regexp.QuoteMeta(end)+` \d+\r*\n`, true)
 	if err != nil {
 		return "", 0, err
 	}
-	output, last, _ := strings.Cut(text, end)
-	if _, err := fmt.Sscan(last, &status); err != nil {
+	if _, err := fmt.Sscan(strings.TrimPrefix(last, end), &status); err != nil {
 		return "", 0, fmt.Errorf("exit status %q: %w", last, err)
 	}
 	return strings.ReplaceAll(strings.ReplaceAll(output, "\r", ""), "\x00", ""), status, nil

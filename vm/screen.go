@@ -2,7 +2,6 @@ package vm
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"image"
 	"regexp"
@@ -43,19 +42,10 @@ func (m *Machine) screen() string {
 
 // textMemory returns the first rows of the memory of a text screen.
 func (m *Machine) textMemory(rows int) []string {
-	ctx, cancel := context.WithTimeout(context.Background(), answerTime)
-	defer cancel()
-	answer, err := m.control.ask(ctx, "human-monitor-command", map[string]any{
-		"command-line": fmt.Sprintf("xp /%dhx %#x", vgaColumns*rows, vgaText),
-	}, nil)
-	if err != nil {
+	if !m.vga {
 		return nil
 	}
-	var dump string
-	if json.Unmarshal(answer, &dump) != nil {
-		return nil
-	}
-	return parseText(dump)
+	return parseText(m.dump(fmt.Sprintf("xp /%dhx %#x", vgaColumns*rows, vgaText)))
 }
 
 // The size in pixels of a text screen: characters of 9 by 16.
@@ -64,7 +54,7 @@ const (
 	textHeight = vgaRows * 16
 )
 
-// ScreenText returns what a PC's text screen shows. isText is false where the screen is
+// ScreenText returns what a PC's text screen shows, its rows that are not empty. isText is false where the screen is
 // in a graphics mode, or the machine is no PC.
 func (m *Machine) ScreenText(ctx context.Context) (text string, isText bool, err error) {
 	picture, err := m.Screenshot(ctx)
@@ -78,7 +68,37 @@ func (m *Machine) ScreenText(ctx context.Context) (text string, isText bool, err
 	if len(memory) < vgaRows {
 		return "", false, nil
 	}
-	return lastLines(strings.Join(memory[shownFrom(memory, picture):][:vgaRows], "\n"), vgaRows), true, nil
+	from := shownFrom(memory, picture)
+	return screenRows(memory[from : from+vgaRows]), true, nil
+}
+
+// screenRows returns what rows show, those that are empty left out.
+func screenRows(rows []string) string {
+	var lines []string
+	for _, row := range rows {
+		if row = strings.TrimRight(row, " "); row != "" {
+			lines = append(lines, row)
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Shows says whether a text screen shows what a regular expression matches: as it stands,
+// or with the rows put together that a long line was broken into and without the messages
+// of the kernel.
+func Shows(screen string, re *regexp.Regexp) bool {
+	if re.MatchString(screen) {
+		return true
+	}
+	var text strings.Builder
+	for line := range strings.Lines(screen) {
+		if len(strings.TrimSuffix(line, "\n")) == vgaColumns {
+			line = strings.TrimSuffix(line, "\n")
+		}
+		text.WriteString(line)
+	}
+	_, _, _, ok := find(re, text.String())
+	return ok
 }
 
 // shownFrom returns the row of the memory that stands at the top of the screen. A card

@@ -414,7 +414,7 @@ func (l *lab) wait(ctx context.Context, sessions []*run.Session) error {
 	var all errgroup.Group
 	for i, s := range sessions {
 		all.Go(func() error {
-			err := s.Wait(ctx)
+			err := follow(ctx, s)
 			s.Close() // it is no longer listed, and who is at its back door knows
 			if err != nil && ctx.Err() == nil {
 				fmt.Fprintf(l.c.ErrOrStderr(), "ingot: %s failed\n", l.machines[i].Name)
@@ -424,6 +424,27 @@ func (l *lab) wait(ctx context.Context, sessions []*run.Session) error {
 		})
 	}
 	return all.Wait()
+}
+
+// follow waits until a machine has ended. One that does not boot is ended: nobody is at its
+// console to help it.
+func follow(ctx context.Context, s *run.Session) error {
+	booting, stop := context.WithCancel(ctx)
+	defer stop()
+	failure := make(chan *vm.FailureError, 1)
+	go func() {
+		failed := awaitBoot(booting, s.Machine)
+		if failed != nil {
+			s.Machine.Kill()
+		}
+		failure <- failed
+	}()
+	err := s.Wait(ctx)
+	stop()
+	if failed := <-failure; failed != nil {
+		return failed
+	}
+	return err
 }
 
 // announce says what runs, and how it is reached.

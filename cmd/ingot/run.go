@@ -438,7 +438,7 @@ func (a *attended) attend(ctx context.Context, cancel context.CancelFunc) (left 
 	watched := make(chan struct{})
 	go func() {
 		defer close(watched)
-		failed := a.awaitBoot(pumping)
+		failed := awaitBoot(pumping, a.session.Machine)
 		switch {
 		case failed == nil:
 		case terminal != nil || a.screen:

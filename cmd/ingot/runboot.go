@@ -12,47 +12,23 @@ import (
 
 const (
 	// kernelStarts is what the console shows once no boot loader can fail any more.
-	kernelStarts = `Linux version \d|(?m)^\[ +\d+\.\d{6}\] `
+	kernelStarts = `Linux version \d|(?m)^(?:<\d+>)?\[ *\d+\.\d{6}\]`
 	// systemStarted is what it shows once somebody could log in: from then on, what
 	// looks like a failure may be what a program prints.
 	systemStarted = `login: |ingot: ready on |Reached target .*Multi-User|Reached target .*Login Prompts`
 )
 
-// passes is how long GRUB may take to get over an error that need not be its end.
-const passes = 30 * time.Second
-
-// awaitBoot waits until the system of the machine has started. It returns a failure if
-// that will not happen, and nil also if the machine ends or the context does.
-func (a *attended) awaitBoot(ctx context.Context) *vm.FailureError {
+// awaitBoot waits until the system of a machine has started. It returns a failure if that
+// will not happen, and nil also if the machine ends or the context does.
+func awaitBoot(ctx context.Context, m *vm.Machine) *vm.FailureError {
 	for _, sign := range []string{kernelStarts + "|" + systemStarted, systemStarted} {
-		if failed := a.awaitSign(ctx, sign); failed != nil {
-			return failed
-		}
-	}
-	return nil
-}
-
-func (a *attended) awaitSign(ctx context.Context, sign string) *vm.FailureError {
-	m := a.session.Machine
-	seen, since := -1, time.Now()
-	for {
 		_, err := m.WaitFor(ctx, sign)
 		var failed *vm.FailureError
-		if !errors.As(err, &failed) || failed.Kind != vm.NoBoot {
-			return nil // of all else the machine's end will tell
-		}
-		if n := len(m.Console()); n != seen {
-			seen, since = n, time.Now()
-		}
-		if !failed.Passing || time.Since(since) > passes {
+		if errors.As(err, &failed) && failed.Kind == vm.NoBoot {
 			return failed
-		}
-		select {
-		case <-time.After(time.Second):
-		case <-ctx.Done():
-			return nil
-		}
+		} // of all else the machine's end will tell
 	}
+	return nil
 }
 
 // awaitEnd waits until the machine has ended. A kernel that panicked, and stays, is no

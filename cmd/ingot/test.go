@@ -388,6 +388,9 @@ func (s *suite) play() (err error) {
 		return err
 	}
 	defer done()
+	if err := s.checkScreens(); err != nil {
+		return err
+	}
 	results := s.flags.results
 	if results == "" {
 		results = filepath.Join(s.temp, "results")
@@ -428,6 +431,25 @@ func (s *suite) play() (err error) {
 		return testsFailedError{failed, len(s.scripts)}
 	}
 	return nil
+}
+
+// checkScreens refuses tests that read a screen on which there will be nothing to read,
+// before any machine starts.
+func (s *suite) checkScreens() error {
+	var errs []error
+	for _, script := range s.scripts {
+		for _, m := range s.lab.machines {
+			place, text := script.ReadsScreen(m.Name)
+			if place == "" {
+				continue
+			}
+			arch := cmp.Or(m.options.Arch, m.system.Arch)
+			if err := scenario.CheckScreen(arch, m.options.BootOf(m.system) == run.UEFI); err != nil {
+				errs = append(errs, fmt.Errorf("%s: %s: %w", place, printable.Name(text), err))
+			}
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // folders makes the places for what lasts as long as the tests do: the list of their

@@ -9,6 +9,7 @@ import (
 
 	"github.com/creack/pty"
 
+	"ingot/tests/fstest"
 	"ingot/tests/testenv"
 )
 
@@ -20,6 +21,13 @@ func TestRunDoesNotBoot(t *testing.T) {
 	disk := filepath.Join(t.TempDir(), "disk.img")
 	must(t, os.WriteFile(disk, nil, 0o644))
 	must(t, os.Truncate(disk, 8<<20))
+	// A GPT, and no boot loader for a BIOS: its protective MBR has a signature alone.
+	table := filepath.Join(t.TempDir(), "table.img")
+	must(t, os.WriteFile(table, nil, 0o644))
+	must(t, os.Truncate(table, 8<<20))
+	fstest.Run(t, fstest.Judge(t, "sgdisk", "gdisk"), "--new=1:2048:0", table)
+	file := filepath.Join(t.TempDir(), "two.yaml")
+	must(t, os.WriteFile(file, []byte("machines: {web: {image: "+table+", boot: bios, vlans: []}}\n"), 0o644))
 	rescue := []string{"run", "rescue", "--set", "system.kernel=" + testenv.Kernel(t), "--no-network"}
 	for _, test := range []struct {
 		name string
@@ -27,6 +35,8 @@ func TestRunDoesNotBoot(t *testing.T) {
 		want []string
 	}{
 		{"nothing to boot", []string{"run", disk, "--boot", "bios", "--no-network"}, []string{"the firmware found nothing to boot", "the console's last lines"}},
+		{"no boot loader", []string{"run", table, "--boot", "bios", "--no-network"}, []string{"boot sector without a program, such as that of a disk for UEFI", "Booting from Hard Disk"}},
+		{"no boot loader in a network", []string{"network", file}, []string{"web: the firmware has started a boot sector without a program", "Booting from Hard Disk"}},
 		{"no root", append(rescue, "--append", "root=/dev/none rootwait=1"), []string{"ingot: ", "/dev/none"}},
 		{"no init", append(rescue, "--append", "rdinit=/none init=/none"), []string{"Unable to mount root fs", "the console's last lines"}},
 	} {

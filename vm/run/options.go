@@ -200,6 +200,9 @@ func (o *Options) emptyPath(i int) string {
 	return filepath.Join(o.TempDir, fmt.Sprintf("empty%d.qcow2", i))
 }
 
+// BootOf returns what a machine starts with that boots a system with these options.
+func (o *Options) BootOf(s *System) Boot { return o.boot(s) }
+
 // boot settles what the machine starts with.
 func (o *Options) boot(s *System) Boot {
 	switch {

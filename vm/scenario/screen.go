@@ -13,6 +13,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+
+	"ingot/vm"
 )
 
 func parseScreenshot(l *line) (action, error) {
@@ -192,13 +194,32 @@ func parseText(l *line) (check, error) {
 	if err != nil {
 		return nil, err
 	}
+	l.reads = true
 	return func(ctx context.Context, _ *play, m *machine) (bool, string, error) {
 		text, err := m.screenText(ctx)
-		if err != nil {
+		switch {
+		case errors.Is(err, errGraphics): // it may show text yet: a BIOS has graphics for a moment
+			return false, "; " + err.Error(), nil
+		case err != nil:
 			return false, "", err
 		}
-		return re.MatchString(text), "; the screen shows\n" + text, nil
+		return vm.Shows(text, re), "; the screen shows\n" + text, nil
 	}, nil
+}
+
+// errGraphics says that nothing is there to read a screen.
+var errGraphics = errors.New("the screen shows graphics, which tesseract reads, and that is not installed (Debian's package tesseract-ocr)")
+
+// CheckScreen says why a machine has no screen that the condition text could read, or nil.
+// graphics says that its firmware has no other screen.
+func CheckScreen(arch vm.Arch, graphics bool) error {
+	if !arch.HasScreen() {
+		return fmt.Errorf("text: a machine of the architecture %s has no screen; the condition line looks at its console", arch)
+	}
+	if _, err := exec.LookPath("tesseract"); err != nil && graphics {
+		return errors.New("text: with UEFI the screen shows graphics, which tesseract reads, and that is not installed (Debian's package tesseract-ocr); the condition line looks at the console, and a BIOS has a text screen")
+	}
+	return nil
 }
 
 // screenText reads the screen: a text screen from the card's memory, anything else by
@@ -217,7 +238,7 @@ func (m *machine) screenText(ctx context.Context) (string, error) {
 	}
 	tesseract, err := exec.LookPath("tesseract")
 	if err != nil {
-		return "", errors.New("the screen shows graphics, which tesseract reads, and that is not installed (Debian's package tesseract-ocr)")
+		return "", errGraphics
 	}
 	var in, out, complaint bytes.Buffer
 	if err := png.Encode(&in, picture); err != nil {

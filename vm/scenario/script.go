@@ -30,6 +30,7 @@ type Step struct {
 	do      action
 	port    int  // of the guest, that the host is to reach
 	asked   bool // the next line asks for the status, so that it may be any
+	reads   bool // it reads the screen
 }
 
 // place is where a step stands.
@@ -119,7 +120,7 @@ func (p *parser) step(s *Step) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w (%s)", word, err, s.command.usage)
 	}
-	s.port = l.port
+	s.port, s.reads = l.port, l.reads
 	return nil
 }
 
@@ -149,6 +150,17 @@ func (s *Script) Ports(machine string) []int {
 	return ports
 }
 
+// ReadsScreen returns the place of the first step, and its text, that reads the text on a
+// machine's screen, or "".
+func (s *Script) ReadsScreen(machine string) (place, text string) {
+	for i := range s.Steps {
+		if step := &s.Steps[i]; step.Machine == machine && step.reads {
+			return step.place(), step.Text
+		}
+	}
+	return "", ""
+}
+
 // Restarts says whether a machine is started more than once, so that what it has
 // written to its disk has to be kept in between.
 func (s *Script) Restarts(machine string) bool {
@@ -172,7 +184,8 @@ func (s *Script) Restarts(machine string) bool {
 type line struct {
 	rest     string
 	machines []string
-	port     int // of the guest, that the host is to reach
+	port     int  // of the guest, that the host is to reach
+	reads    bool // the screen
 }
 
 // word takes the next word, or the next text in double quotes.

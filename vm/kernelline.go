@@ -1,0 +1,144 @@
+package vm
+
+import (
+	"regexp"
+	"sort"
+	"strings"
+)
+
+// kernelMessage returns where a message of Linux's on a console begins and ends of which the
+// bracket at text[at] is the first: the time since the start of the system, in seconds,
+// perhaps who printed it (printk's CONFIG_PRINTK_CALLER) and, before that, its level
+// (console_msg_format=syslog). A system that prints no times (printk.time=0) has messages
+// that nothing tells from what programs print. A message may have yet to come to its end.
+func kernelMessage(text string, at int) (begin, end int, ok bool) {
+	rest := strings.TrimLeft(text[at+1:], " ")
+	seconds, rest := digits(rest)
+	if seconds == 0 || rest == "" || rest[0] != '.' {
+		return 0, 0, false
+	}
+	const microseconds = 6 // digits
+	n, rest := digits(rest[1:])
+	if n != microseconds || rest == "" || rest[0] != ']' {
+		return 0, 0, false
+	}
+	rest = rest[1:]
+	if who, ok := strings.CutPrefix(rest, "["); ok {
+		who = strings.TrimLeft(who, " ")
+		if who == "" || who[0] != 'T' && who[0] != 'C' { // a thread or, in an interrupt, a processor
+			return 0, 0, false
+		}
+		n, after := digits(who[1:])
+		if n == 0 || after == "" || after[0] != ']' {
+			return 0, 0, false
+		}
+		rest = after[1:]
+	}
+	if rest == "" || rest[0] != ' ' {
+		return 0, 0, false
+	}
+	end = len(text)
+	if lf := strings.IndexByte(rest, '\n'); lf >= 0 {
+		end = len(text) - len(rest) + lf + 1
+	}
+	return at - levelBefore(text[:at]), end, true
+}
+
+// digits returns how many digits a text begins with, and what follows them.
+func digits(text string) (n int, rest string) {
+	for n < len(text) && text[n] >= '0' && text[n] <= '9' {
+		n++
+	}
+	return n, text[n:]
+}
+
+// levelBefore returns how long the level is, such as <6>, that a text ends with.
+func levelBefore(text string) int {
+	inner, ok := strings.CutSuffix(text, ">")
+	if !ok {
+		return 0
+	}
+	number := strings.TrimRight(inner, "0123456789")
+	if n := len(inner) - len(number); n > 0 && strings.HasSuffix(number, "<") {
+		return n + len("<>")
+	}
+	return 0
+}
+
+// A reading is what a console has shown, without the messages of its kernel. These come
+// in between wherever a program has got to with what it prints, in the middle of a prompt
+// as well.
+type reading struct {
+	text string
+	cuts []cut
+}
+
+// cut is a place where messages were left out.
+type cut struct {
+	at    int // in the text that is left
+	bytes int // that were left out up to here
+}
+
+// withoutKernel reads a console. It returns nil where there are no messages.
+func withoutKernel(text string) *reading {
+	var left strings.Builder
+	var r reading
+	from, at := 0, 0
+	for {
+		n := strings.IndexByte(text[at:], '[')
+		if n < 0 {
+			break
+		}
+		at += n
+		begin, end, ok := kernelMessage(text, at)
+		if !ok {
+			at++
+			continue
+		}
+		begin = max(begin, from)
+		left.WriteString(text[from:begin])
+		r.cuts = append(r.cuts, cut{left.Len(), end - left.Len()})
+		from, at = end, end
+	}
+	if r.cuts == nil {
+		return nil
+	}
+	left.WriteString(text[from:])
+	r.text = left.String()
+	return &r
+}
+
+// place returns where in the console a byte of the reading stands.
+func (r *reading) place(at int) int {
+	n := sort.Search(len(r.cuts), func(i int) bool { return r.cuts[i].at > at })
+	if n == 0 {
+		return at
+	}
+	return at + r.cuts[n-1].bytes
+}
+
+// find looks for what a pattern matches, in the text as it stands and without the kernel's
+// messages: a message may be what is waited for, and it may stand in the middle of that.
+// Of two matches the one that begins first counts. match is what matched, and start and
+// end are where it stands.
+func find(re *regexp.Regexp, text string) (match string, start, end int, ok bool) {
+	if at := re.FindStringIndex(text); at != nil {
+		match, start, end, ok = text[at[0]:at[1]], at[0], at[1], true
+	}
+	r := withoutKernel(text)
+	if r == nil {
+		return match, start, end, ok
+	}
+	at := re.FindStringIndex(r.text)
+	if at == nil {
+		return match, start, end, ok
+	}
+	from, to := r.place(at[0]), r.place(at[0])
+	if at[1] > at[0] {
+		to = r.place(at[1]-1) + 1
+	}
+	if !ok || from < start {
+		return r.text[at[0]:at[1]], from, to, true
+	}
+	return match, start, end, ok
+}

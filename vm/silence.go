@@ -1,0 +1,140 @@
+package vm
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"ingot/internal/lazy"
+)
+
+// stillTime is how long a machine shows nothing new and reads no disk until it counts as
+// one that has given up, where something points to that. GRUB takes less to get over an
+// error of its own, and a boot sector reads what it starts at once. Tests make it shorter.
+var stillTime = 30 * time.Second
+
+// stillness is since when a machine that is waited for has shown nothing new.
+type stillness struct {
+	since time.Time
+	seen  activity
+}
+
+// activity is what shows that a machine does something.
+type activity struct {
+	printed int // on the console
+	screen  string
+	disks   int64 // what was read from disks and written there
+}
+
+// longer says whether nothing has happened for stillTime.
+func (s *stillness) longer(now activity) bool {
+	if s.since.IsZero() || now != s.seen {
+		s.since, s.seen = time.Now(), now
+	}
+	return time.Since(s.since) >= stillTime
+}
+
+// silentFailure looks for signs that do not reach the console. waiting is a failure on the
+// console that the guest may get over, or nil.
+func (m *Machine) silentFailure(still *stillness, waiting *FailureError) *FailureError {
+	if e := findScreenFailure(plain(m.firmware.all())); e != nil && !e.Passing {
+		return e
+	} else if e != nil && waiting == nil {
+		waiting = e
+	}
+	rows := m.textMemory(vgaMemory / (2 * vgaColumns))
+	screen := lastLines(strings.Join(rows, "\n"), len(rows))
+	if e := findScreenFailure(unindented(screen)); e != nil && !e.Passing {
+		return e
+	} else if e != nil && waiting == nil {
+		waiting = e
+	}
+	hands := m.handedOver(screen)
+	if hands && m.emptyBootSector() {
+		return &FailureError{Kind: NoBoot, Name: "the firmware has started a boot sector without a program, such as that of a disk for UEFI", Line: handOver}
+	}
+	if hands && waiting == nil {
+		waiting = &FailureError{Kind: NoBoot, Name: fmt.Sprintf("what the firmware has started shows nothing, and has read no disk for %v", stillTime), Line: handOver}
+	}
+	if waiting == nil {
+		*still = stillness{}
+		return nil
+	}
+	m.console.mu.Lock()
+	printed := m.console.dropped + len(m.console.text)
+	m.console.mu.Unlock()
+	if still.longer(activity{printed, screen, m.diskRequests()}) {
+		return waiting
+	}
+	return nil
+}
+
+// unindented takes from lines what lastLines has put before them.
+func unindented(lines string) string {
+	return strings.ReplaceAll("\n"+lines, "\n  ", "\n")
+}
+
+// handOver is what SeaBIOS tells last, before it jumps to a boot sector; of a kernel that
+// QEMU has put into memory, it names another place.
+const handOver = "Booting from 0000:7c00"
+
+// bootMessage is the last that it shows on the screen then.
+var bootMessage = lazy.Regexp(`(?:^|\n) *Booting from [^\n]*$`)
+
+// handedOver says whether a BIOS has started a boot sector from which nothing has been heard.
+func (m *Machine) handedOver(screen string) bool {
+	log := strings.TrimRight(plain(m.firmware.all()), "\n ")
+	return strings.HasSuffix(log, handOver) && strings.TrimSpace(plain(m.console.all())) == "" && (screen == "" || bootMessage().MatchString(screen))
+}
+
+// Where a BIOS puts a boot sector, and how much of it may be a program: behind that, a
+// partition table may follow.
+const (
+	bootSector = 0x7C00
+	bootCode   = 440
+)
+
+// emptyBootSector says whether there is no program where a BIOS has put one.
+func (m *Machine) emptyBootSector() bool {
+	words := hexWord.FindAllString(m.dump(fmt.Sprintf("xp /%dhx %#x", bootCode/2, bootSector)), -1)
+	for _, w := range words {
+		if w != "0x0000" {
+			return false
+		}
+	}
+	return len(words) == bootCode/2
+}
+
+// dump asks QEMU's monitor, and returns "" where it does not answer.
+func (m *Machine) dump(command string) string {
+	ctx, cancel := context.WithTimeout(context.Background(), answerTime)
+	defer cancel()
+	answer, err := m.control.ask(ctx, "human-monitor-command", map[string]any{"command-line": command}, nil)
+	var text string
+	if err != nil || json.Unmarshal(answer, &text) != nil {
+		return ""
+	}
+	return text
+}
+
+// diskRequests returns how often a disk was read or written.
+func (m *Machine) diskRequests() (n int64) {
+	ctx, cancel := context.WithTimeout(context.Background(), answerTime)
+	defer cancel()
+	answer, err := m.control.ask(ctx, "query-blockstats", nil, nil)
+	var disks []struct {
+		Stats struct {
+			Reads  int64 `json:"rd_operations"`
+			Writes int64 `json:"wr_operations"`
+		}
+	}
+	if err != nil || json.Unmarshal(answer, &disks) != nil {
+		return 0
+	}
+	for _, d := range disks {
+		n += d.Stats.Reads + d.Stats.Writes
+	}
+	return n
+}
