@@ -12,6 +12,7 @@ import (
 
 	"ingot/internal/near"
 	"ingot/internal/printable"
+	"ingot/internal/secret"
 )
 
 // An Error is something wrong with a recipe, at a place of its file.
@@ -91,6 +92,9 @@ func (d *decoder) fail(key, format string, args ...any) {
 
 func (d *decoder) err() error { return errors.Join(d.errs...) }
 
+// secretType is that of keys whose values are not shown, whatever is wrong with them.
+var secretType = reflect.TypeFor[Secret]()
+
 // decode fills v from n; key is n's path in the recipe.
 func (d *decoder) decode(n *yaml.Node, v reflect.Value, key string) {
 	if n.Kind == yaml.AliasNode {
@@ -101,11 +105,17 @@ func (d *decoder) decode(n *yaml.Node, v reflect.Value, key string) {
 		if n.Kind != yaml.ScalarNode || n.Tag == "!!null" {
 			d.fail(key, "%s where a single value belongs", kindOf(n))
 		} else if err := t.parse(n.Value, d); err != nil {
-			d.fail(key, "%s", err)
+			// Which quotes the whole of it.
+			value := strings.TrimSpace(n.Value)
+			d.fail(key, "%s", strings.NewReplacer(strconv.Quote(n.Value), secret.Quote(n.Value), strconv.Quote(value), secret.Quote(value)).Replace(err.Error()))
 		}
 		if p, ok := t.(placed); ok {
 			p.place(n)
 		}
+		return
+	}
+	if v.Type() == secretType && n.Kind == yaml.ScalarNode {
+		d.fail(key, "a single value where a mapping belongs: a secret itself has no place in a recipe; write {file: PATH} or {environment: NAME}")
 		return
 	}
 	if s, ok := v.Addr().Interface().(shorthand); ok && n.Kind != yaml.MappingNode {
@@ -137,6 +147,14 @@ func (d *decoder) mapping(n *yaml.Node, v reflect.Value, key string) {
 	seen := map[string]bool{}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		name, value := n.Content[i], n.Content[i+1]
+		if _, ok := fieldOf(v, name.Value); !ok && v.Type() == secretType { // the name may be the secret
+			d.fail(key, "unknown key; known here: %s", strings.Join(keysOf(v.Type()), ", "))
+			continue
+		}
+		if quoted := secret.Quote(name.Value); quoted[0] != '"' {
+			d.fail(key, "unknown key, %s; known here: %s", quoted, strings.Join(keysOf(v.Type()), ", "))
+			continue
+		}
 		sub := strings.TrimPrefix(key+"."+name.Value, ".")
 		d.at[sub] = name
 		field, ok := fieldOf(v, name.Value)
@@ -178,6 +196,10 @@ func (d *decoder) list(n *yaml.Node, v reflect.Value, key string) {
 // named decodes a mapping whose keys are names that the file gives.
 func (d *decoder) named(n *yaml.Node, v reflect.Value, key string) {
 	if n.Kind != yaml.MappingNode {
+		if v.Type().Elem() == secretType && n.Kind == yaml.ScalarNode {
+			d.fail(key, "a single value where a mapping of names to secrets belongs: {NAME: {file: PATH}} or {NAME: {environment: NAME}}")
+			return
+		}
 		d.fail(key, "%s where a mapping belongs", kindOf(n))
 		return
 	}
@@ -207,19 +229,19 @@ func (d *decoder) scalar(n *yaml.Node, v reflect.Value, key string) {
 	case reflect.Bool:
 		b, err := strconv.ParseBool(n.Value)
 		if err != nil || n.Tag != "!!bool" {
-			d.fail(key, "%q where true or false belongs", n.Value)
+			d.fail(key, "%s where true or false belongs", kindOf(n))
 		}
 		v.SetBool(b)
 	case reflect.Int, reflect.Int64:
 		i, err := strconv.ParseInt(n.Value, 0, v.Type().Bits())
 		if err != nil {
-			d.fail(key, "%q where a whole number belongs", n.Value)
+			d.fail(key, "%s where a whole number belongs", kindOf(n))
 		}
 		v.SetInt(i)
 	case reflect.Uint32, reflect.Uint64:
 		i, err := strconv.ParseUint(n.Value, 0, v.Type().Bits())
 		if err != nil {
-			d.fail(key, "%q where a whole number from 0 to %d belongs", n.Value, ^uint64(0)>>(64-v.Type().Bits()))
+			d.fail(key, "%s where a whole number from 0 to %d belongs", kindOf(n), ^uint64(0)>>(64-v.Type().Bits()))
 		}
 		v.SetUint(i)
 	default:
@@ -236,7 +258,7 @@ func kindOf(n *yaml.Node) string {
 	case n.Tag == "!!null":
 		return "nothing"
 	}
-	return fmt.Sprintf("%q", n.Value)
+	return secret.Quote(n.Value)
 }
 
 func keyOf(f reflect.StructField) string {
@@ -270,7 +292,7 @@ func oneOf(word string, known ...string) error {
 	if meant := near.Word(word, known); meant != "" {
 		return fmt.Errorf("%s is not known; did you mean %q?", printable.Quote(word), meant)
 	}
-	return fmt.Errorf("%s is not known; known are %s", printable.Quote(word), strings.Join(known, ", "))
+	return fmt.Errorf("%s is not known; known are %s", secret.Quote(word), strings.Join(known, ", "))
 }
 
 // wrap is errorf for an error that callers may want to look into.

@@ -2,6 +2,7 @@ package recipes
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
-	"regexp"
 	"strconv"
 	"strings"
 
@@ -17,6 +17,7 @@ import (
 
 	"ingot/internal/input"
 	"ingot/internal/near"
+	"ingot/internal/secret"
 	"ingot/partition"
 )
 
@@ -118,10 +119,17 @@ func parseYAML(file, what string, text []byte) (*yaml.Node, error) {
 		if errors.Is(err, io.EOF) {
 			return nil, &Error{File: file, What: "the " + what + " is empty"}
 		}
-		return nil, syntaxError(file, err)
+		return nil, syntaxError(file, text, err)
 	}
 	if dec.Decode(new(yaml.Node)) != io.EOF {
 		return nil, &Error{File: file, What: "a " + what + " is one YAML document, and here is a second"}
+	}
+	if root := doc.Content[0]; root.Kind == yaml.ScalarNode {
+		what = "a text where the keys of a " + what + " belong"
+		if kind := cmp.Or(secret.Private(root.Value), secret.Public(root.Value)); kind != "" {
+			what = strings.Replace(what, "a text", kind, 1)
+		}
+		return nil, &Error{File: file, Line: root.Line, Column: root.Column, What: what}
 	}
 	return doc.Content[0], nil
 }
@@ -132,24 +140,12 @@ func decodeRoot(file, dir string, root *yaml.Node, v reflect.Value) *decoder {
 	return d
 }
 
-var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)`)
-
-// syntaxError puts the line that the YAML parser names into its usual place.
-func syntaxError(file string, err error) error {
-	e := &Error{File: file, What: err.Error()}
-	if m := yamlLine.FindStringSubmatch(err.Error()); m != nil {
-		e.Line, _ = strconv.Atoi(m[1])
-		e.Column, e.What = 1, "not YAML: "+m[2]
-	}
-	return e
-}
-
 // override sets one key of a recipe before it is decoded, so that values are
 // checked alike wherever they come from.
 func override(root *yaml.Node, set string) error {
 	key, value, ok := strings.Cut(set, "=")
 	if !ok || key == "" {
-		return &Error{File: "--set " + set, What: "not of the form key=value"}
+		return &Error{File: "--set " + secret.Quote(set), What: "not of the form key=value"}
 	}
 	var v yaml.Node
 	// Lists and mappings are written as [a, b] and {a: b}. What only looks like one, as a
@@ -166,7 +162,7 @@ func override(root *yaml.Node, set string) error {
 		}
 		next, err := step(at, part)
 		if err != nil {
-			return &Error{File: "--set " + set, What: err.Error()}
+			return &Error{File: "--set " + key, What: err.Error()} // the value may be secret
 		}
 		if i == len(parts)-1 {
 			*next = *v.Content[0]
@@ -277,6 +273,9 @@ func (m *Mode) parse(text string, _ *decoder) error {
 func (p *Path) parse(text string, d *decoder) error {
 	if text == "" {
 		return errors.New("the path is empty")
+	}
+	if kind := secret.Private(text); kind != "" {
+		return fmt.Errorf("%s itself, where the path of a file belongs", kind)
 	}
 	*p = Path{Text: text, Host: text}
 	if !filepath.IsAbs(text) {

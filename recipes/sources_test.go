@@ -102,7 +102,7 @@ func TestSourceErrors(t *testing.T) {
 		"{" + p + ", cache: x, root: y}":               "store.closures[0].cache: is where the items come from, and so is root or from",
 		"{" + p + ", keys: [x]}":                       "store.closures[0].keys: are those of a cache, and there is none",
 		"{" + p + ", unsigned: true}":                  "store.closures[0].unsigned: is for a cache, and there is none",
-		"{" + p + ", cache: x, keys: [\"a:b\"]}":       `store.closures[0].keys[0]: public key "a:b": illegal base64`,
+		"{" + p + ", cache: x, keys: [\"a:b\"]}":       `store.closures[0].keys[0]: public key "a:…": illegal base64`,
 		"{" + p + ", cache: \"s3://x\"}":               `store.closures[0]: binary cache "s3://x": file, http and https are supported`,
 		"{" + p + ", cache: nowhere}":                  "nowhere is not a binary cache: ",
 		"{" + p + ", cache: \"file:///nonexistent/\"}": "/nonexistent/ is not a binary cache: ",

@@ -126,6 +126,9 @@ func (s *Secret) check() error {
 	if s.File.IsZero() == (s.Environment == "") {
 		return errors.New("is taken either from a file or from a variable of the environment: {file: PATH} or {environment: NAME}")
 	}
+	if s.Environment != "" && !isVariable(s.Environment) { // which may be the secret itself
+		return errors.New("environment is the name of a variable: letters, digits and _, the first no digit")
+	}
 	return nil
 }
 

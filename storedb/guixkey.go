@@ -12,6 +12,8 @@ import (
 	"strings"
 
 	"filippo.io/edwards25519"
+
+	"ingot/internal/secret"
 )
 
 // GuixKeys are those of https://bordeaux.guix.gnu.org and https://ci.guix.gnu.org,
@@ -33,7 +35,7 @@ func parseGuixKeys(text string) ([]PublicKey, error) {
 		return []PublicKey{k}, err
 	}
 	if s.name() != "acl" {
-		return nil, fmt.Errorf("(public-key …) or (acl …) was expected, not (%s …)", s.name())
+		return nil, fmt.Errorf("(public-key …) or (acl …) was expected, not %s", secret.Quote(s.name()))
 	}
 	var keys []PublicKey
 	for _, entry := range s.list[1:] {

@@ -125,7 +125,7 @@ func TestGuixACL(t *testing.T) {
 	for text, want := range map[string]string{
 		"(acl":               "byte 4: the expression ends too early",
 		"(acl) x":            "something follows",
-		"(secret-key (ecc))": "(public-key …) or (acl …) was expected, not (secret-key …)",
+		"(secret-key (ecc))": "(public-key …) or (acl …) was expected, not \"secret-key\"",
 		"(public-key (dsa))": "of no known kind",
 		"(public-key (ecc (curve \"NIST P-256\") (q #00#)))": `the key's curve is "NIST P-256"`,
 		"(public-key (ecc (curve Ed25519) (q #0011#)))":      "none of Ed25519",

@@ -15,6 +15,7 @@ import (
 	"strings"
 
 	"ingot/internal/redact"
+	"ingot/internal/secret"
 )
 
 // NarInfo is what a binary cache says of a store path, in the file HASH.narinfo: the
@@ -308,10 +309,13 @@ func (f Flavour) DefaultKeys() []string {
 // sign substitutes in an access control list of Guix, (acl …).
 func ParsePublicKeys(text string) ([]PublicKey, error) {
 	text = strings.TrimSpace(text)
+	if kind := secret.Private(text); kind != "" {
+		return nil, fmt.Errorf("public key: this is %s, which stays with its owner: give the public key", kind)
+	}
 	if strings.HasPrefix(text, "(") {
 		keys, err := parseGuixKeys(text)
 		if err != nil {
-			return nil, fmt.Errorf("public key %.60q: %w", text, err)
+			return nil, fmt.Errorf("public key %s: %w", secret.Quote(text), err)
 		}
 		return keys, nil
 	}
@@ -324,11 +328,23 @@ func ParsePublicKeys(text string) ([]PublicKey, error) {
 
 // ParsePublicKey reads NAME:BASE64.
 func ParsePublicKey(s string) (PublicKey, error) {
+	if kind := secret.Private(s); kind != "" {
+		return PublicKey{}, fmt.Errorf("public key: this is %s, which stays with its owner: give the public key, as nix key convert-secret-to-public prints it", kind)
+	}
 	name, key, err := parseNamed(s, ed25519.PublicKeySize)
 	if err != nil {
-		return PublicKey{}, fmt.Errorf("public key %q: %w", s, err)
+		return PublicKey{}, fmt.Errorf("public key %s: %w", quoteKey(s), err)
 	}
 	return PublicKey{Name: name, Key: key}, nil
+}
+
+// quoteKey returns what of a key's text can be shown: its name, or what has none if it is
+// short. The rest may be that of another key, which is secret.
+func quoteKey(text string) string {
+	if name, _, ok := strings.Cut(text, ":"); ok {
+		return secret.Quote(name + ":…")
+	}
+	return secret.Quote(text)
 }
 
 // String returns NAME:BASE64, or the key of Guix as an S-expression.

@@ -7,6 +7,9 @@ import (
 	"strings"
 
 	"github.com/nix-community/go-nix/pkg/nixbase32"
+
+	"ingot/internal/printable"
+	"ingot/internal/secret"
 )
 
 // The limits of a store path's base name, HASH-NAME (src/libstore/path.cc of Nix).
@@ -14,6 +17,9 @@ const (
 	hashChars    = 32 // a hash of 20 bytes in base 32
 	maxNameChars = 211
 )
+
+// longestShown is how many bytes of what is no store path a message shows.
+const longestShown = 300
 
 // CheckPath says what is wrong with path as that of a store's item: it must lie
 // directly in the store directory, and be called by 32 digits of Nix's base 32, a
@@ -24,7 +30,11 @@ func (f Flavour) CheckPath(path string) error {
 	case path == "":
 		return errors.New("store path is empty")
 	case !ok:
-		return fmt.Errorf("%q is not a store path: it does not lie in %s", path, f.StoreDir())
+		shown := fmt.Sprintf("%q", printable.Cut(path, longestShown))
+		if secret.Private(path) != "" { // a key's file where a closure's was meant
+			shown = secret.Quote(path)
+		}
+		return fmt.Errorf("%s is not a store path: it does not lie in %s", shown, f.StoreDir())
 	case strings.Contains(base, "/"):
 		return fmt.Errorf("%q is not a store path: it does not lie directly in %s", path, f.StoreDir())
 	}

@@ -16,8 +16,10 @@ import (
 	"ingot/image"
 	"ingot/internal/grammar"
 	"ingot/internal/input"
+	"ingot/internal/secret"
 	"ingot/partition"
 	"ingot/recipes"
+	"ingot/vm/guest/ssh"
 	"ingot/vm/scenario"
 )
 
@@ -344,18 +346,33 @@ func (r *recipeFlags) loadFor(c *cobra.Command, name, out string) (*recipes.Reci
 func sshKeys(ctx context.Context, args []string) (string, error) {
 	var keys []string
 	for _, arg := range args {
-		text := arg
+		if kind := secret.Private(arg); kind != "" {
+			return "", usageError{fmt.Errorf("--ssh-key: this is %s, which stays with its owner: give the public key", kind)}
+		}
+		text, where := arg, "--ssh-key"
 		if !strings.HasPrefix(arg, "ssh-") && !strings.HasPrefix(arg, "ecdsa-") && !strings.HasPrefix(arg, "sk-") {
 			data, err := input.ReadFile(ctx, arg, recipes.MaxText)
 			if err != nil {
 				return "", fmt.Errorf("--ssh-key: %w", err)
 			}
-			text = string(data)
-		}
-		for line := range strings.Lines(text) {
-			if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
-				keys = append(keys, line)
+			if kind := secret.Private(string(data)); kind != "" {
+				return "", fmt.Errorf("--ssh-key %s: this is %s, which stays with its owner: give the public key, %[1]s.pub or what ssh-keygen -y -f %[1]s prints", arg, kind)
 			}
+			text, where = string(data), "--ssh-key "+arg
+		}
+		number, before := 0, len(keys)
+		for line := range strings.Lines(text) {
+			number++
+			if line = strings.TrimSpace(line); line == "" || strings.HasPrefix(line, "#") {
+				continue
+			}
+			if _, err := ssh.ParseKey(line); err != nil {
+				return "", fmt.Errorf("%s: line %d: %w", where, number, err)
+			}
+			keys = append(keys, line)
+		}
+		if len(keys) == before {
+			return "", fmt.Errorf("%s: there is no key in it", where)
 		}
 	}
 	list, err := json.Marshal(keys) // which is YAML as well

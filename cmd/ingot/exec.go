@@ -17,6 +17,7 @@ import (
 	"ingot/image"
 	"ingot/image/diskfile"
 	"ingot/internal/input"
+	"ingot/internal/secret"
 	"ingot/partition"
 	"ingot/recipes"
 	"ingot/recipes/tools"
@@ -276,7 +277,7 @@ func (x *execFlags) command(ctx context.Context, args []string) (helper.Command,
 		if value, there := os.LookupEnv(key); !ok && there {
 			word = key + "=" + value
 		} else if !ok || key == "" {
-			return command, nil, usageError{fmt.Errorf("exec: --env %s: it is KEY=VALUE, or a KEY that is set here", word)}
+			return command, nil, usageError{fmt.Errorf("exec: --env %s: it is KEY=VALUE, or a KEY that is set here", secret.Quote(key))}
 		}
 		command.Env = append(command.Env, word)
 	}

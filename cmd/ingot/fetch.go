@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"ingot/internal/input"
+	"ingot/internal/secret"
 	"ingot/recipes"
 	"ingot/storedb"
 	"ingot/storedb/cache"
@@ -93,11 +94,15 @@ func (s *sourceFlags) fetch(ctx context.Context, talk io.Writer, quiet bool, clo
 // cacheKeys reads the public keys that a --key gives, or the file that it names: a key
 // of Nix holds a colon, and one of Guix begins with a bracket.
 func cacheKeys(ctx context.Context, text string) ([]storedb.PublicKey, error) {
-	if !strings.HasPrefix(text, "(") && !strings.Contains(text, ":") {
+	if !strings.HasPrefix(text, "(") && !strings.Contains(text, ":") && secret.Private(text) == "" {
 		b, err := input.ReadFile(ctx, text, recipes.MaxText)
 		switch {
 		case err == nil:
-			text = string(b)
+			keys, err := storedb.ParsePublicKeys(string(b))
+			if err != nil {
+				err = fmt.Errorf("%s: %w", text, err)
+			}
+			return keys, err
 		case !errors.Is(err, fs.ErrNotExist): // a key that is no key is told as such
 			return nil, err
 		}

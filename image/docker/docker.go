@@ -42,8 +42,8 @@ func (o Options) Check() error {
 		return fmt.Errorf("%q is no name of an image: write one such as web or registry.example.org/web:1.2, in lower case", o.Tag)
 	}
 	for _, e := range o.Env {
-		if name, _, ok := strings.Cut(e, "="); !ok || name == "" {
-			return fmt.Errorf("%q is not of the form NAME=VALUE", e)
+		if name, _, ok := strings.Cut(e, "="); !ok || name == "" { // its value may be secret
+			return fmt.Errorf("a variable %q of the environment is not of the form NAME=VALUE", name)
 		}
 	}
 	return nil

@@ -127,7 +127,7 @@ func TestRefusals(t *testing.T) {
 			t.Errorf("Check(%q) = %v", tag, err)
 		}
 	}
-	if err := (Options{Env: []string{"=x"}}).Check(); err == nil || err.Error() != `"=x" is not of the form NAME=VALUE` {
+	if err := (Options{Env: []string{"=x"}}).Check(); err == nil || err.Error() != `a variable "" of the environment is not of the form NAME=VALUE` {
 		t.Errorf("Check of an environment = %v", err)
 	}
 }

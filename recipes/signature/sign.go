@@ -18,6 +18,7 @@ import (
 	"slices"
 
 	"ingot/internal/input"
+	"ingot/internal/secret"
 )
 
 // Signer signs files by a key and its certificate.
@@ -226,6 +227,12 @@ func parseKey(name string, data []byte) (crypto.Signer, error) {
 		}
 		return signer, nil
 	}
+	if kind := secret.Private(string(data)); kind != "" {
+		return nil, fmt.Errorf("%s: it is %s; the key has to be in PEM, as of: openssl genpkey", name, kind)
+	}
+	if kind := secret.Public(string(data)); kind != "" {
+		return nil, fmt.Errorf("%s: no private key in PEM is in it: it is %s", name, kind)
+	}
 	return nil, fmt.Errorf("%s: no private key in PEM is in it", name)
 }
 
@@ -252,6 +259,11 @@ func parseCertificates(name string, data []byte) ([]*x509.Certificate, error) {
 		list = append(list, c)
 	}
 	if len(list) == 0 {
+		for _, kind := range []string{secret.Private(string(data)), secret.Public(string(data))} {
+			if kind != "" {
+				return nil, fmt.Errorf("%s: no certificate in PEM is in it: it is %s", name, kind)
+			}
+		}
 		return nil, fmt.Errorf("%s: no certificate in PEM is in it", name)
 	}
 	return list, nil

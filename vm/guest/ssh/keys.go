@@ -14,6 +14,8 @@ import (
 	"strings"
 
 	"golang.org/x/crypto/ssh"
+
+	"ingot/internal/secret"
 )
 
 // ParseKey reads a public key: a line as in id_ed25519.pub, or its second field alone,
@@ -21,33 +23,34 @@ import (
 // alphabet too).
 func ParseKey(text string) (ssh.PublicKey, error) {
 	text = strings.TrimSpace(text)
-	if !strings.ContainsAny(text, " \t") {
+	if kind := secret.Private(text); kind != "" {
+		return nil, fmt.Errorf("this is %s, which stays with its owner: give the public key, as ssh-keygen -y prints it", kind)
+	}
+	if !strings.ContainsAny(text, " \t\n") {
 		blob := strings.NewReplacer("-", "+", "_", "/", "=", "").Replace(text)
 		raw, err := base64.RawStdEncoding.DecodeString(blob)
 		if err != nil {
-			return nil, fmt.Errorf("%s is not a public key: a line such as %q, or its second field", shorten(text), "ssh-ed25519 AAAA…")
+			return nil, notPublic(text)
 		}
 		key, err := ssh.ParsePublicKey(raw)
 		if err != nil {
-			return nil, fmt.Errorf("%s is not a public key: %w", shorten(text), err)
+			return nil, fmt.Errorf("%s is not a public key: %w", secret.Quote(text), err)
 		}
 		return key, nil
 	}
 	key, _, options, _, err := ssh.ParseAuthorizedKey([]byte(text))
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("%s is not a public key: a line such as %q, or its second field", shorten(text), "ssh-ed25519 AAAA…")
+		return nil, notPublic(text)
 	case len(options) > 0:
 		return nil, fmt.Errorf("the key has the options %s, which are not known here: it would be allowed more than they say", strings.Join(options, ","))
 	}
 	return key, nil
 }
 
-func shorten(text string) string {
-	if len(text) > 40 {
-		text = text[:37] + "…"
-	}
-	return fmt.Sprintf("%q", text)
+// notPublic says that a text is no key. It may be a piece of one that is secret.
+func notPublic(text string) error {
+	return fmt.Errorf("%s is not a public key: a line such as %q, or its second field", secret.Quote(text), "ssh-ed25519 AAAA…")
 }
 
 // ParseKeys reads keys line by line, as in authorized_keys. What is wrong with one
