@@ -48,13 +48,12 @@
 //
 // # Limits
 //
-// A name has 255 bytes at most, but Linux shows no more than 253 of them ([LinuxName]).
-// A symlink has 4095 bytes, a time lies in the years 1900 to 2155 and is kept to the
-// second, a volume has 8 TiB, and Linux reads files of up to 400 GiB. Extended
-// attributes have no place in Rock Ridge and are left out. Linux knows no hard links
-// here: it shows their number, and an inode for each. It misreads times after 2038 (up
-// to Linux 6.1 at least), and devices whose major number is 0 and whose minor one is
-// above 255.
+// What Linux would cut or misread is refused: names of more than 253 bytes ([LinuxName]),
+// files of more than 400 GiB (100 sections), and devices whose major number is 0 and whose
+// minor one is above 255. A symlink has 4095 bytes, a time lies in the years 1900 to 2155 and
+// is kept to the second, and a volume has 8 TiB. Extended attributes have no place in Rock
+// Ridge and are left out. Linux knows no hard links here: it shows their number, and an inode
+// for each. Times after 2038 are written, but Linux misreads them (up to 6.1 at least).
 //
 // The path tables, which Windows alone still uses, name a parent with 16 bits: a
 // directory whose parent is beyond the 65,535th is left out of them.

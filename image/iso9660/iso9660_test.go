@@ -83,7 +83,7 @@ func TestSymlinks(t *testing.T) {
 // a record holds: entries move to continuation areas, which cross no block.
 func TestEntriesSplit(t *testing.T) {
 	tree := image.NewTree()
-	for n := 60; n <= maxName; n++ {
+	for n := 60; n <= LinuxName; n++ {
 		dir, err := tree.MakeDirs(fmt.Sprintf("/d%d", n))
 		must(t, err)
 		for i, target := range []int{1, n / 2, n, 500, 1000} {
@@ -309,6 +309,10 @@ func TestLargeFile(t *testing.T) {
 func TestRefusals(t *testing.T) {
 	dir := image.NewDir(0o755)
 	twice := put(t, map[string]*image.Node{"/a": dir, "/b": dir})
+	many := image.NewTree()
+	for i := range 30 {
+		must(t, many.Put(fmt.Sprintf("/many/%02d", i), image.NewFile(0o644, image.Hole(maxSections*maxSection))))
+	}
 	late := image.NewFile(0o644, nil)
 	late.Mtime.Sec = lastTime + 1
 	for _, x := range []struct {
@@ -328,9 +332,14 @@ func TestRefusals(t *testing.T) {
 		{image.NewTree(), Options{Boot: []Boot{{Image: image.Hole(33554433)}}}, "is 33554433 bytes long; El Torito loads 33553920 at most"},
 		{image.NewTree(), Options{Boot: []Boot{{Image: image.Hole(63), InfoTable: true}}}, "is 63 bytes long; it must have 64 at least"},
 		{image.NewTree(), Options{Boot: []Boot{{Image: image.Hole(64), LoadSectors: 65536}}}, "65536 sectors are to be loaded; El Torito counts 0 to 65535"},
-		{put(t, map[string]*image.Node{"/d/" + strings.Repeat("n", 256): image.NewFile(0o644, nil)}), Options{}, "name of 256 bytes; Rock Ridge holds at most 255"},
+		{put(t, map[string]*image.Node{"/d/" + strings.Repeat("n", 254): image.NewFile(0o644, nil)}), Options{}, "name of 254 bytes; of a name in Rock Ridge, Linux shows at most 253"},
+		{put(t, map[string]*image.Node{"/" + strings.Repeat("n", 255) + "/d": image.NewFile(0o644, nil)}), Options{Joliet: true}, "name of 255 bytes; of a name in Rock Ridge, Linux shows at most 253"},
+		{put(t, map[string]*image.Node{"/l": image.NewSymlink(strings.Repeat("n", 4096))}), Options{}, "/l: symlink to 4096 bytes; a target has 1 to 4095"},
+		{put(t, map[string]*image.Node{"/f": image.NewFile(0o644, image.Hole(maxSections*maxSection+1))}), Options{}, "/f: file of 429496524801 bytes; Linux reads at most 429496524800 from ISO 9660, which are 100 sections"},
+		{put(t, map[string]*image.Node{"/d": image.NewSpecial(os.ModeDevice|0o600, image.Dev{Minor: 256})}), Options{}, "/d: device 0:256; Linux misreads those of major number 0 from ISO 9660 whose minor one is above 255"},
+		{put(t, map[string]*image.Node{"/d": image.NewSpecial(os.ModeDevice|0o600, image.Dev{Major: 4096})}), Options{}, "/d: device 4096:0; Linux has numbers up to 4095:1048575"},
 		{put(t, map[string]*image.Node{"/d/late": late}), Options{}, "/d/late: time of 5869584000 seconds"},
-		{put(t, map[string]*image.Node{"/huge": image.NewFile(0o644, image.Hole(8<<40))}), Options{}, "/huge: the files up to this one take"},
+		{many, Options{}, "/many/20: the files up to this one take"},
 		{twice, Options{}, "/b: is a directory that stands in two places"},
 	} {
 		_, err := New(x.tree, x.o)

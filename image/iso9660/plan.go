@@ -128,14 +128,25 @@ func (p *plan) scan(h *hierarchy, d *directory, level int) error {
 
 // check refuses what cannot be recorded.
 func check(owner *image.Owner, e image.Entry) error {
-	if len(e.Name) > maxName {
-		return fmt.Errorf("%s: name of %d bytes; Rock Ridge holds at most %d", owner, len(e.Name), maxName)
+	if len(e.Name) > LinuxName {
+		return fmt.Errorf("%s: name of %d bytes; of a name in Rock Ridge, Linux shows at most %d", owner, len(e.Name), LinuxName)
 	}
 	if err := checkTime(owner, e.Node.Mtime); err != nil {
 		return err
 	}
 	switch e.Node.Mode.Type() {
-	case 0, fs.ModeDir, fs.ModeDevice, fs.ModeDevice | fs.ModeCharDevice, fs.ModeNamedPipe, fs.ModeSocket:
+	case 0:
+		if n := e.Node.Size(); n > maxSections*maxSection {
+			return fmt.Errorf("%s: file of %d bytes; Linux reads at most %d from ISO 9660, which are %d sections", owner, n, int64(maxSections*maxSection), maxSections)
+		}
+	case fs.ModeDir, fs.ModeNamedPipe, fs.ModeSocket:
+	case fs.ModeDevice, fs.ModeDevice | fs.ModeCharDevice:
+		switch d := e.Node.Dev; {
+		case d.Major > maxMajor || d.Minor > maxMinor:
+			return fmt.Errorf("%s: device %d:%d; Linux has numbers up to %d:%d", owner, d.Major, d.Minor, maxMajor, maxMinor)
+		case d.Major == 0 && d.Minor > maxMinorOfZero:
+			return fmt.Errorf("%s: device %d:%d; Linux misreads those of major number 0 from ISO 9660 whose minor one is above %d", owner, d.Major, d.Minor, maxMinorOfZero)
+		}
 	case fs.ModeSymlink:
 		if n := len(e.Node.Link); n < 1 || n > maxSymlink {
 			return fmt.Errorf("%s: symlink to %d bytes; a target has 1 to %d", owner, n, maxSymlink)

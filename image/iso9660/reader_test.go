@@ -65,10 +65,10 @@ func TestPlain(t *testing.T) {
 func seeds(t testing.TB) [][]byte {
 	t.Helper()
 	tree := put(t, map[string]*image.Node{
-		"/1/2/3/4/5/6/7/8/9/deep":      image.NewFile(0o644, image.Bytes("deep")),
-		"/" + strings.Repeat("n", 255): image.NewSymlink(strings.Repeat("../target/", 80)),
-		"/null":                        image.NewSpecial(0o666|os.ModeDevice|os.ModeCharDevice, image.Dev{Major: 1, Minor: 3}),
-		"/empty":                       image.NewFile(0o644, nil),
+		"/1/2/3/4/5/6/7/8/9/deep":            image.NewFile(0o644, image.Bytes("deep")),
+		"/" + strings.Repeat("n", LinuxName): image.NewSymlink(strings.Repeat("../target/", 80)),
+		"/null":                              image.NewSpecial(0o666|os.ModeDevice|os.ModeCharDevice, image.Dev{Major: 1, Minor: 3}),
+		"/empty":                             image.NewFile(0o644, nil),
 	})
 	must(t, tree.Put("/again", tree.Lookup("/1/2/3/4/5/6/7/8/9/deep")))
 	var out [][]byte

@@ -17,13 +17,16 @@ const judgedSymlink = 1000
 
 // features of ISO 9660 with Rock Ridge.
 var features = fstest.Features{
-	Block:      blockSize,
-	MaxSymlink: judgedSymlink,
-	MaxLinks:   1<<32 - 1,
-	Specials:   true,
-	Modes:      true,
-	Owners:     true,
-	First:      firstTime, Last: lastTime,
+	Block:       blockSize,
+	MaxName:     LinuxName,
+	MaxSymlink:  judgedSymlink,
+	MaxFile:     maxSections * maxSection,
+	MaxLinks:    1<<32 - 1,
+	Specials:    true,
+	HoldsDevice: func(d image.Dev) bool { return d.Major > 0 || d.Minor <= maxMinorOfZero },
+	Modes:       true,
+	Owners:      true,
+	First:       firstTime, Last: lastTime,
 	Time:      func(t image.Time) image.Time { return image.Time{Sec: t.Sec} },
 	Labels:    []string{"NIXOS", "GUIX_IMAGE", "nixos-minimal-23.11-x86_64", strings.Repeat("A", 32), "a+b"},
 	BadLabels: []string{strings.Repeat("A", 33), "A B", "A/B", "Ä", "A\x01", "A\"", "A;", "$A"},

@@ -17,12 +17,21 @@ const (
 	suspVersion = 1
 	ceSize      = 28 // of a CE entry: where the entries go on
 	maxEntry    = 255
-	maxName     = 255  // bytes of a file's name: what Linux and the field hold
+	maxName     = 255  // bytes of a file's name, in what is read
 	maxSymlink  = 4095 // bytes of a target: PATH_MAX without the NUL
 )
 
-// LinuxName is the longest name, in bytes, that Linux shows whole. It cuts longer ones.
+// LinuxName is the longest name, in bytes, that Linux shows whole. It cuts longer ones, so
+// none is written.
 const LinuxName = 253
+
+// What else Linux does not read as it is recorded.
+const (
+	maxSections    = 100 // of a file; what is in further ones is cut off
+	maxMajor       = 1<<12 - 1
+	maxMinor       = 1<<20 - 1
+	maxMinorOfZero = 0xFF // what goes beyond it Linux takes for the major number
+)
 
 // Flags of an NM entry and of an SL entry and its components, RRIP 4.1.3 and 4.1.4.
 const (

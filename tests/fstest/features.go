@@ -29,6 +29,8 @@ type Features struct {
 	MaxLinks int
 	// Specials is for devices, FIFOs and sockets.
 	Specials bool
+	// HoldsDevice says which device numbers of 12 and 20 bits can be held; nil: all.
+	HoldsDevice func(image.Dev) bool
 	// Modes and Owners are for what chmod and chown set.
 	Modes, Owners bool
 	// MaxXattr is the longest value, in bytes, that a file can hold under the name

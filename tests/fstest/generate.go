@@ -142,10 +142,14 @@ func (d *draw) node() *image.Node {
 	case fs.ModeNamedPipe, fs.ModeSocket:
 		return image.NewSpecial(kind|0o644, image.Dev{})
 	default:
-		return image.NewSpecial(kind|0o644, image.Dev{
+		dev := image.Dev{
 			Major: rapid.Uint32Range(0, 1<<12-1).Draw(d.T, "major"),
 			Minor: rapid.Uint32Range(0, 1<<20-1).Draw(d.T, "minor"),
-		})
+		}
+		if d.HoldsDevice != nil && !d.HoldsDevice(dev) {
+			dev = image.Dev{Major: 1, Minor: 3}
+		}
+		return image.NewSpecial(kind|0o644, dev)
 	}
 }
 
