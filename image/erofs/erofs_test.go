@@ -190,9 +190,12 @@ func TestRefusals(t *testing.T) {
 		n.Xattrs = []image.Xattr{{Name: name, Value: make([]byte, value)}}
 		return n
 	}
-	many, twice, late := image.NewFile(0o644, nil), with("user.a", 1), image.NewFile(0o644, nil)
+	names, many, twice, late := image.NewFile(0o644, nil), image.NewFile(0o644, nil), with("user.a", 1), image.NewFile(0o644, nil)
 	for i := range 5 {
 		many.Xattrs = append(many.Xattrs, image.Xattr{Name: fmt.Sprint("user.", i), Value: make([]byte, 60000)})
+	}
+	for i := range 257 {
+		names.Xattrs = append(names.Xattrs, image.Xattr{Name: fmt.Sprintf("user.%0250d", i)})
 	}
 	twice.Xattrs = append(twice.Xattrs, twice.Xattrs...)
 	late.Mtime.Nsec = 1e9
@@ -211,7 +214,8 @@ func TestRefusals(t *testing.T) {
 		{map[string]*image.Node{"/null": image.NewSpecial(fs.ModeDevice, image.Dev{Major: 4096})}, Options{}, "/null: device 4096:0; EROFS allows 4095:1048575"},
 		{map[string]*image.Node{"/x": with("system.nfs4_acl", 1)}, Options{}, `/x: extended attribute "system.nfs4_acl": EROFS holds those of user`},
 		{map[string]*image.Node{"/x": with("user.", 1)}, Options{}, "the name ends with its prefix"},
-		{map[string]*image.Node{"/x": with("user."+strings.Repeat("n", 256), 1)}, Options{}, "256 bytes long after its prefix; EROFS allows 255"},
+		{map[string]*image.Node{"/x": with("user."+strings.Repeat("n", 251), 1)}, Options{}, "the name is 256 bytes long; Linux allows 255"},
+		{map[string]*image.Node{"/x": names}, Options{}, "/x: the names of the extended attributes take 65792 bytes; Linux lists at most 65536"},
 		{map[string]*image.Node{"/x": with("user.v", 65536)}, Options{}, "the value is 65536 bytes long; EROFS allows 65535"},
 		{map[string]*image.Node{"/x": twice}, Options{}, `"user.a": is given twice`},
 		{map[string]*image.Node{"/x": many}, Options{}, "bytes; EROFS allows 262148"},

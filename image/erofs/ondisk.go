@@ -154,7 +154,8 @@ const (
 	xattrHeaderSize = 12 // erofs_xattr_ibody_header: 4 reserved bytes, the number of shared attributes, 7 reserved ones
 	xattrEntrySize  = 4  // erofs_xattr_entry: the length of the name, its index, the size of the value
 	xattrAlign      = 4
-	maxXattrName    = 255
+	maxXattrName    = 255     // XATTR_NAME_MAX of Linux, which counts the prefix, too
+	maxXattrNames   = 1 << 16 // XATTR_LIST_MAX: those of a file, each with the zero that ends it
 	maxXattrValue   = math.MaxUint16
 	maxXattrBody    = xattrHeaderSize + xattrAlign*(math.MaxUint16-1)
 )

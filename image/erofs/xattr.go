@@ -3,6 +3,7 @@ package erofs
 import (
 	"cmp"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -24,18 +25,22 @@ func packXattrs(list []image.Xattr) ([]byte, error) {
 	if len(list) == 0 {
 		return nil, nil
 	}
-	xattrs := make([]xattr, len(list))
+	xattrs, names := make([]xattr, len(list)), 0
 	for i, x := range list {
+		names += len(x.Name) + 1
 		var err error
 		if xattrs[i], err = newXattr(x); err != nil {
-			return nil, fmt.Errorf("extended attribute %q: %w", x.Name, err)
+			return nil, fmt.Errorf("extended attribute %.100q: %w", x.Name, err)
 		}
+	}
+	if names > maxXattrNames {
+		return nil, fmt.Errorf("the names of the extended attributes take %d bytes; Linux lists at most %d", names, maxXattrNames)
 	}
 	slices.SortFunc(xattrs, func(a, b xattr) int { return cmp.Or(cmp.Compare(a.index, b.index), cmp.Compare(a.name, b.name)) })
 	b := make([]byte, xattrHeaderSize)
 	for i, x := range xattrs {
 		if i > 0 && x.full == xattrs[i-1].full {
-			return nil, fmt.Errorf("extended attribute %q: is given twice", x.full)
+			return nil, fmt.Errorf("extended attribute %.100q: is given twice", x.full)
 		}
 		b = append(b, uint8(len(x.name)), x.index)
 		b = binary.LittleEndian.AppendUint16(b, uint16(len(x.value)))
@@ -55,11 +60,11 @@ func newXattr(x image.Xattr) (xattr, error) {
 		case !ok || p.whole && name != "":
 			continue
 		case !p.whole && name == "":
-			return xattr{}, fmt.Errorf("the name ends with its prefix")
-		case len(name) > maxXattrName:
-			return xattr{}, fmt.Errorf("the name is %d bytes long after its prefix; EROFS allows %d", len(name), maxXattrName)
+			return xattr{}, errors.New("the name ends with its prefix")
+		case len(x.Name) > maxXattrName:
+			return xattr{}, fmt.Errorf("the name is %d bytes long; Linux allows %d", len(x.Name), maxXattrName)
 		case strings.Contains(name, "\x00"):
-			return xattr{}, fmt.Errorf("the name holds a zero byte")
+			return xattr{}, errors.New("the name holds a zero byte")
 		case len(x.Value) > maxXattrValue:
 			return xattr{}, fmt.Errorf("the value is %d bytes long; EROFS allows %d", len(x.Value), maxXattrValue)
 		}
