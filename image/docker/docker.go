@@ -25,6 +25,8 @@ type Options struct {
 	WorkingDir   string
 	// MaxSize is how many bytes the layer may have, as [tar.Options.MaxSize].
 	MaxSize int64
+	// LeftOut is called for what the layer cannot hold, as [tar.Options.LeftOut].
+	LeftOut func(path string, why error)
 }
 
 // created is when all images were made.
@@ -55,7 +57,7 @@ func Layout(ctx context.Context, t *image.Tree, o Options, w image.WriteOptions)
 	if err := o.Check(); err != nil {
 		return nil, err
 	}
-	layer, err := tar.Layout(t, tar.Options{MaxSize: o.MaxSize})
+	layer, err := tar.Layout(t, tar.Options{MaxSize: o.MaxSize, LeftOut: o.LeftOut})
 	if err != nil {
 		return nil, err
 	}

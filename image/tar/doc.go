@@ -15,5 +15,5 @@
 //
 // Further names of a file are links to the first. The root directory itself is not in the
 // archive: what unpacks it has one. Sockets, device numbers beyond 2,097,151 and extended
-// attributes with = in their names are refused.
+// attributes with = in their names are refused, or left out ([Options.LeftOut]).
 package tar

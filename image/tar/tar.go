@@ -22,6 +22,9 @@ type Options struct {
 	// holes: a tree from outside can have files of petabytes, all zeros, and paths that
 	// are longer than all else.
 	MaxSize int64
+	// LeftOut is called for each file, and each extended attribute, that an archive cannot
+	// hold; the others are laid out. Nil refuses the tree instead.
+	LeftOut func(path string, why error)
 }
 
 // A SizeError says that an archive would be larger than [Options.MaxSize].
@@ -53,6 +56,10 @@ type archive struct {
 func (a *archive) walk(parent *image.Owner, dir *image.Node) error {
 	for _, e := range dir.Entries() {
 		owner := &image.Owner{Parent: parent, Name: e.Name}
+		if err := check(e.Node); err != nil && a.LeftOut != nil {
+			a.LeftOut("/"+owner.String(), err)
+			continue
+		}
 		if err := a.add(owner, e.Node); err != nil {
 			if size := (*SizeError)(nil); errors.As(err, &size) {
 				return err
@@ -70,6 +77,15 @@ func (a *archive) walk(parent *image.Owner, dir *image.Node) error {
 func (a *archive) add(owner *image.Owner, n *image.Node) error {
 	if err := check(n); err != nil {
 		return err
+	}
+	for _, x := range n.Xattrs {
+		err := checkXattr(x)
+		switch _, seen := a.first[n]; {
+		case err != nil && a.LeftOut == nil:
+			return err
+		case err != nil && !seen:
+			a.LeftOut("/"+owner.String(), err)
+		}
 	}
 	h := &header{node: n, owner: owner, wholeSeconds: a.WholeSeconds}
 	if other, seen := a.first[n]; seen {
@@ -103,13 +119,16 @@ func check(n *image.Node) error {
 	if d := n.Dev; d.Major > maxDevice || d.Minor > maxDevice {
 		return fmt.Errorf("is the device %d:%d; a tar archive counts to %d:%d", d.Major, d.Minor, maxDevice, maxDevice)
 	}
-	for _, x := range n.Xattrs {
-		if strings.Contains(x.Name, "=") {
-			return fmt.Errorf("extended attribute %s: a tar archive has no = in a name", x.Name)
-		}
-	}
 	if n.Mode.Type() == fs.ModeSymlink && (n.Link == "" || strings.Contains(n.Link, "\x00")) {
-		return fmt.Errorf("is a symlink to %q, which is no path", n.Link)
+		return fmt.Errorf("is a symlink to %.300q, which is no path", n.Link)
+	}
+	return nil
+}
+
+// checkXattr refuses an attribute that a record cannot tell.
+func checkXattr(x image.Xattr) error {
+	if strings.Contains(x.Name, "=") {
+		return fmt.Errorf("extended attribute %.300s: a tar archive has no = in a name", x.Name)
 	}
 	return nil
 }
@@ -190,7 +209,9 @@ func (h *header) render() []byte {
 	}
 	if h.link == nil {
 		for _, x := range n.Xattrs {
-			more.WriteString(record(xattrRecord+x.Name, string(x.Value)))
+			if checkXattr(x) == nil {
+				more.WriteString(record(xattrRecord+x.Name, string(x.Value)))
+			}
 		}
 	}
 	if more.Len() > 0 {

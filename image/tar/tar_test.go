@@ -89,7 +89,7 @@ func TestRandom(t *testing.T) {
 // prune takes out what an archive cannot hold.
 func prune(dir *image.Node) {
 	for _, e := range slices.Clone(dir.Entries()) {
-		if check(e.Node) != nil {
+		if check(e.Node) != nil || slices.ContainsFunc(e.Node.Xattrs, func(x image.Xattr) bool { return checkXattr(x) != nil }) {
 			dir.Remove(e.Name)
 			continue
 		}
@@ -211,4 +211,40 @@ func TestMaxSize(t *testing.T) {
 	if got := fstest.Allocated(func() { _, err = Layout(tree, Options{MaxSize: 1 << 20}) }); err == nil || got > 64<<20 {
 		t.Errorf("paths of 512 MiB: %.200v, and %d bytes are allocated", err, got)
 	}
+}
+
+// TestLeftOut: what an archive cannot hold is told, and everything else is in it.
+func TestLeftOut(t *testing.T) {
+	tree := image.NewTree()
+	odd := image.NewFile(0o644, image.Bytes("data"))
+	odd.Xattrs = []image.Xattr{{Name: "user.a=b", Value: []byte("no")}, {Name: "user.kept", Value: []byte("yes")}}
+	for name, n := range map[string]*image.Node{
+		"/run/socket": image.NewSpecial(fs.ModeSocket|0o600, image.Dev{}), "/device": image.NewSpecial(fs.ModeDevice, image.Dev{Minor: 1 << 21}),
+		"/nowhere": image.NewSymlink(""), "/odd": odd, "/same": odd, "/file": image.NewFile(0o644, nil),
+	} {
+		if err := tree.Put(name, n); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var said []string
+	m, err := Layout(tree, Options{LeftOut: func(path string, why error) { said = append(said, path+": "+why.Error()) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		"/device: is the device 0:2097152; a tar archive counts to 2097151:2097151",
+		`/nowhere: is a symlink to "", which is no path`,
+		"/odd: extended attribute user.a=b: a tar archive has no = in a name",
+		"/run/socket: is a socket; a tar archive holds none",
+	}
+	if !slices.Equal(said, want) {
+		t.Errorf("left out:\n%s\nwant\n%s", strings.Join(said, "\n"), strings.Join(want, "\n"))
+	}
+	got := readBack(t, io.NewSectionReader(m, 0, m.Size()))
+	for _, name := range []string{"/device", "/nowhere", "/run/socket"} {
+		dir, base := filepath.Split(name)
+		tree.Lookup(dir).Remove(base)
+	}
+	odd.Xattrs = odd.Xattrs[1:]
+	fstest.Report(t, "the rest", fstest.Diff(tree, got, features))
 }
