@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"ingot/image/qcow2"
+	"ingot/image/suffix"
 )
 
 // Format is how the bytes of a disk lie in its file.
@@ -78,9 +79,6 @@ func Parse(text string) (Name, error) {
 	return Name{}, &AmbiguousError{text, there[0].Path, there[1].Path}
 }
 
-// others are suffixes of formats that ingot neither reads nor gives to QEMU.
-var others = []string{".qcow", ".qed", ".vmdk", ".vdi", ".vhd", ".vpc", ".vhdx", ".dmg", ".ova"}
-
 // A FormatError says that the name of a file is that of another format.
 type FormatError struct{ Path string }
 
@@ -89,12 +87,13 @@ func (e *FormatError) Error() string {
 		e.Path)
 }
 
-// FormatOf returns the format that a file's name says.
+// FormatOf returns the format that a file's name says: an ISO is a raw disk, and so is what
+// is no disk by its name.
 func FormatOf(path string) (Format, error) {
-	switch ext := strings.ToLower(filepath.Ext(path)); {
-	case ext == ".qcow2":
+	switch f, _ := suffix.Of(path); {
+	case f.Name == string(QCOW2):
 		return QCOW2, nil
-	case slices.Contains(others, ext):
+	case f.Disk && f.Use&suffix.Read == 0: // nor does QEMU get one
 		return "", &FormatError{path}
 	}
 	return Raw, nil
@@ -137,9 +136,6 @@ func (n Name) String() string {
 	return text
 }
 
-// disks are suffixes of images of disks.
-var disks = append([]string{".qcow2", ".img", ".raw", ".iso"}, others...)
-
 // An UnnamedError says that a text may be what a guest has written to its disk.
 type UnnamedError struct{ Path string }
 
@@ -168,7 +164,7 @@ var texts = []string{".yaml", ".yml"}
 // a recipe from an image, is not to be told by those of a disk: a guest could make its own
 // disk a recipe, and have the host read files for it.
 func (n Name) IsDisk() bool {
-	if n.Format != "" || n.ReadOnly || slices.Contains(disks, strings.ToLower(filepath.Ext(n.Path))) {
+	if f, _ := suffix.Of(n.Path); n.Format != "" || n.ReadOnly || f.Disk {
 		return true
 	}
 	info, err := os.Stat(n.Path)
