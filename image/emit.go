@@ -116,6 +116,9 @@ func follow(path string) (string, error) {
 		if err := refusePlanted(at); err != nil {
 			return "", err
 		}
+		if systemFolder(at) == "/proc" { // what the kernel shows as a link is none
+			return "", &OpenFileError{path}
+		}
 		if !filepath.IsAbs(link) {
 			link = filepath.Join(filepath.Dir(at), link)
 		}
@@ -154,11 +157,11 @@ func replaceable(target string) error {
 		if os.IsPathSeparator(target[len(target)-1]) {
 			return fmt.Errorf("%s: names a folder, not a file", target)
 		}
-		return nil // of the target or its folder: creation tells which
+		return refuseSystem(target) // if it is the folder that is not there, creation tells
 	case err != nil:
 		return createError(target, err)
 	case !st.Mode().IsRegular():
-		return fmt.Errorf("%s: is %s, and only a regular file can be replaced", target, Kind(st.Mode()))
+		return &ReplaceError{target, st.Mode()}
 	}
 	return refusePlanted(target)
 }

@@ -53,7 +53,7 @@ func replaceableFolder(target string, ours func(name string) bool) error {
 	case target == "":
 		return errors.New("the output has no name")
 	case errors.Is(err, fs.ErrNotExist):
-		return nil
+		return refuseSystem(target)
 	case err != nil:
 		return createError(target, err)
 	case !st.IsDir():
