@@ -240,7 +240,8 @@ func TestDiskImageHasNoWords(t *testing.T) {
 	}
 	for name, want := range map[string]string{
 		"":            "",
-		"x.img":       "",
+		"x":           "",
+		"x.QCOW2":     "",
 		"x.img:snap":  "",
 		"own.img:raw": "",
 		"both:raw":    "",
@@ -255,6 +256,68 @@ func TestDiskImageHasNoWords(t *testing.T) {
 		}
 	}
 }
+
+// TestDiskImageName: a disk image is a qcow2, and nothing else by its name, and a file.
+func TestDiskImageName(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for _, name := range []string{"old.img", "old.img" + baseSuffix} {
+		if err := os.WriteFile(name, nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(os.Mkdir("folder", 0o755), os.Symlink("/dev/null", "null")); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{
+		"new.qcow2":         "",
+		"old.img":           "", // which was made when any name was right
+		"x.vmdk":            "--disk-image x.vmdk: it is a qcow2, and the suffix .vmdk is that of a disk of VMware: name it x.qcow2",
+		"a/X.VHDX":          "--disk-image a/X.VHDX: it is a qcow2, and the suffix .VHDX is that of a disk of Hyper-V: name it a/X.qcow2",
+		"x.img":             "--disk-image x.img: it is a qcow2, and the suffix .img is that of a raw disk: name it x.qcow2",
+		"folder":            "--disk-image: folder: is a directory, and only a regular file can be replaced",
+		"folder/":           "--disk-image: folder/: is a directory, and only a regular file can be replaced",
+		"none/":             "--disk-image: none/: names a folder, not a file",
+		"/dev/null":         "--disk-image: /dev/null: is a character device, and only a regular file can be replaced",
+		"null":              "--disk-image: /dev/null: is a character device, and only a regular file can be replaced",
+		"/dev/no-such-disk": "--disk-image: /dev/no-such-disk: is not there, and no file is made in /dev, which shows devices",
+	} {
+		err := (&Options{DiskImage: name}).checkKept()
+		if got := fmt.Sprint(err); got != want && (err != nil || want != "") {
+			t.Errorf("disk image %q: %v; want %q", name, err, want)
+		}
+	}
+}
+
+// TestKeptOfAnother: what else a machine keeps is not put where another user has planted
+// something.
+func TestKeptOfAnother(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("to make files of another user takes root")
+	}
+	const other = 12345
+	dir, own := t.TempDir(), t.TempDir()
+	at := func(name string) string { return filepath.Join(dir, name) }
+	if err := errors.Join(
+		os.Chmod(dir, 0o777|os.ModeSticky), os.Mkdir(at("own"), 0o700), os.Mkdir(at("folder"), 0o777), os.Symlink(own, at("link")), os.WriteFile(at("file"), nil, 0o666),
+		os.Lchown(at("folder"), other, other), os.Lchown(at("link"), other, other), os.Lchown(at("file"), other, other),
+	); err != nil {
+		t.Fatal(err)
+	}
+	for _, x := range []struct {
+		o     Options
+		fails bool
+	}{
+		{Options{TPMDir: at("own")}, false}, {Options{TPMDir: at("none")}, false},
+		{Options{TPMDir: at("folder")}, true}, {Options{TPMDir: at("folder/")}, true}, {Options{TPMDir: at("link")}, true},
+		{Options{EFIVars: at("none")}, false}, {Options{EFIVars: at("file")}, true}, {Options{UsualEFIVars: at("file")}, true}, {Options{EFIVars: at("link")}, true},
+	} {
+		if err := x.o.checkKept(); is[*image.PlantedError](err) != x.fails || err != nil && !x.fails {
+			t.Errorf("%+v: %v; want a refusal: %v", x.o, err, x.fails)
+		}
+	}
+}
+
+func is[E error](err error) bool { return errors.As(err, new(E)) }
 
 // TestDiskImageOfAnother: a disk image that another user has put into a folder like /tmp, or
 // what it is said to lie over, is refused.

@@ -2,7 +2,6 @@ package run
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -11,6 +10,7 @@ import (
 
 	"ingot/image"
 	"ingot/image/diskfile"
+	"ingot/image/suffix"
 	"ingot/vm"
 )
 
@@ -158,11 +158,31 @@ func (o *Options) check(s *System) error {
 	case o.DiskImage != "" && (len(s.Disks) == 0 || s.Disks[0].Bus == vm.CDROM || s.Disks[0].Plain):
 		return fmt.Errorf("--disk-image %s: %s has no disk whose changes could be kept", o.DiskImage, s.What)
 	}
+	return o.checkKept()
+}
+
+// checkKept refuses names of what a machine keeps that cannot be: what another user has put
+// into a folder like /tmp, who would get what the guest writes, and what is no file or no
+// folder.
+func (o *Options) checkKept() error {
+	for _, f := range []struct{ option, path string }{{"--efi-vars", o.EFIVars}, {"NIX_EFI_VARS", o.UsualEFIVars}} {
+		if f.path == "" {
+			continue
+		}
+		if _, err := image.Target(f.path); err != nil {
+			return fmt.Errorf("%s: %w", f.option, err)
+		}
+	}
+	if o.TPMDir != "" {
+		if err := image.CheckFolder(o.TPMDir); err != nil {
+			return fmt.Errorf("--tpm-state: %w", err)
+		}
+	}
 	return o.checkDiskImage()
 }
 
-// checkDiskImage refuses a word behind the name, which would become a part of it, and a disk
-// image that another user has put into a folder like /tmp: it would get what the guest writes.
+// checkDiskImage refuses a word behind the name, which would become a part of it, and the name
+// of a new one that says another format.
 func (o *Options) checkDiskImage() error {
 	if o.DiskImage == "" {
 		return nil
@@ -173,10 +193,16 @@ func (o *Options) checkDiskImage() error {
 	}
 	// Two files that may be meant are none to be made.
 	for _, path := range []string{o.DiskImage, o.DiskImage + baseSuffix} {
-		var planted *image.PlantedError
-		if err := image.Check(path); errors.As(err, &planted) {
+		if _, err := image.Target(path); err != nil {
 			return fmt.Errorf("--disk-image: %w", err)
 		}
+	}
+	if _, err := os.Lstat(o.DiskImage + baseSuffix); err == nil {
+		return nil // it was made already
+	}
+	if said, ok := suffix.Of(o.DiskImage); ok && said.Name != string(diskfile.QCOW2) {
+		ext := filepath.Ext(o.DiskImage)
+		return fmt.Errorf("--disk-image %s: it is a qcow2, and the suffix %s is that of %s: name it %s.qcow2", o.DiskImage, ext, said.What, strings.TrimSuffix(o.DiskImage, ext))
 	}
 	return nil
 }
