@@ -207,8 +207,8 @@ func TestCacheServeUsage(t *testing.T) {
 	}{
 		{[]string{"--read-only=false"}, "ingot: cache serve: --read-only=false: uploads need a token: give --netrc FILE or --upload-token-file FILE\n"},
 		{[]string{"--read-only", "--netrc", dir + "/netrc"}, "--read-only and --netrc exclude each other: give one of the two\n"},
-		{[]string{"--host", ""}, `ingot: cache serve: --host "": it is a name such as cache.example.org, without a scheme and without a port` + "\n"},
-		{[]string{"--host", "a b"}, `--host "a b": it is a name`},
+		{[]string{"--host", ""}, "ingot: cache serve: --host is empty; leave it out, or give it a value\n"},
+		{[]string{"--host", "a b"}, `--host "a b": it is a name such as cache.example.org, without a scheme and without a port` + "\n"},
 		{[]string{"--host", "http://cache.example.org"}, `--host "http://cache.example.org": it is a name`},
 		{[]string{"--host", "cache.example.org:9000"}, `--host "cache.example.org:9000": it is a name`},
 		{[]string{"--host", "cache.example.org."}, `--host "cache.example.org.": it is a name`},

@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/spf13/pflag"
+
 	"ingot/storedb"
 )
 
@@ -55,6 +57,17 @@ func (p *storePaths) Set(path string) error {
 	*p = append(*p, inStore(path))
 	return nil
 }
+
+var _ pflag.SliceValue = (*storePaths)(nil)
+
+// Append implements pflag.SliceValue.
+func (p *storePaths) Append(path string) error { return p.Set(path) }
+
+// Replace implements pflag.SliceValue.
+func (p *storePaths) Replace(paths []string) error { *p = paths; return nil }
+
+// GetSlice implements pflag.SliceValue.
+func (p *storePaths) GetSlice() []string { return *p }
 
 // Type implements pflag.Value.
 func (p *storePaths) Type() string { return "storePaths" }

@@ -26,15 +26,9 @@ func (e usageError) Unwrap() error { return e.error }
 // usageErrors that begin with the command's name.
 func checkUsage(c *cobra.Command) {
 	for _, sub := range c.Commands() {
-		if check := sub.Args; check != nil {
+		if check := sub.Args; check != nil || sub.Runnable() {
 			sub.Args = func(c *cobra.Command, args []string) error {
-				err := check(c, args)
-				if err == nil {
-					err = cmp.Or(emptyFlag(c), longAfterOneDash(c))
-				} else {
-					err = plainCount(args, err)
-				}
-				if err != nil {
+				if err := usageOf(c, check, args); err != nil {
 					return usageError{fmt.Errorf("%s: %w", verbName(c), err)}
 				}
 				return nil
@@ -42,6 +36,17 @@ func checkUsage(c *cobra.Command) {
 		}
 		checkUsage(sub)
 	}
+}
+
+// usageOf looks at the arguments of a command by its own check, which may be nil, and at what
+// is a mistake for all commands.
+func usageOf(c *cobra.Command, check cobra.PositionalArgs, args []string) error {
+	if check != nil {
+		if err := check(c, args); err != nil {
+			return plainCount(args, err)
+		}
+	}
+	return cmp.Or(emptyFlag(c), emptyName(c, args), longAfterOneDash(c))
 }
 
 // verbName is how errors call a command: "build", "cache serve".
@@ -140,11 +145,30 @@ func flagError(c *cobra.Command, err error) error {
 // not set: that is not the same as a flag left out.
 func emptyFlag(c *cobra.Command) (err error) {
 	c.Flags().Visit(func(f *pflag.Flag) {
-		if err == nil && f.Value.Type() == "string" && f.Value.String() == "" {
+		values := []string{f.Value.String()}
+		if list, ok := f.Value.(pflag.SliceValue); ok {
+			values = list.GetSlice()
+		}
+		if err == nil && (len(values) == 0 || slices.Contains(values, "")) && !slices.Contains(emptyArguments, f.Name) {
 			err = fmt.Errorf("--%s is empty; leave it out, or give it a value", f.Name)
 		}
 	})
 	return err
+}
+
+// emptyArguments are flags whose values are the arguments of a program, which can be empty.
+var emptyArguments = []string{"arg", "entrypoint"}
+
+// emptyName refuses names that are empty, as emptyFlag does. What stands behind -- and what
+// exec runs are words of others.
+func emptyName(c *cobra.Command, args []string) error {
+	if i := c.ArgsLenAtDash(); i >= 0 {
+		args = args[:i]
+	}
+	if c.Name() != "exec" && slices.Contains(args, "") {
+		return errors.New("an argument is empty; leave it out, or give it a value")
+	}
+	return nil
 }
 
 // exclusive has a command refuse two flags that contradict each other, as every mistake on
