@@ -8,12 +8,14 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"ingot/image"
+	"ingot/image/suffix"
 	"ingot/internal/grammar"
 	"ingot/internal/input"
 	"ingot/internal/secret"
@@ -31,9 +33,11 @@ func newBuild() *cobra.Command {
 		Short: "write the disk that a recipe describes",
 		Long: `Write the disk that a recipe describes, and a manifest with its digests beside it.
 
-The format is that of the recipe or of --format, else what the output's name ends in:
-.qcow2, .iso, or anything else for raw. The format netboot is a folder: kernel, initrd,
-root.squashfs, command-line and a script for iPXE, each signed if --sign-key is given.
+The format is that of --format or of the recipe, else what the output's name ends in:
+.qcow2, .iso, or anything else for raw. A name that ends in the suffix of another format
+is refused; upper and lower case are the same. The format netboot is a folder: kernel,
+initrd, root.squashfs, command-line and a script for iPXE, each signed if --sign-key is
+given.
 
 The output stands under its name only when it is whole: on an error, or when
 ingot is interrupted, nothing is left behind and an older file stays as it was.
@@ -85,6 +89,9 @@ func build(c *cobra.Command, name string, r recipeFlags, o buildFlags) error {
 	if recipe.Reads(out) {
 		return &image.SourceError{Path: out}
 	}
+	if err := o.checkName(out, name, recipe, r); err != nil {
+		return err
+	}
 	if err := writable(c, out, recipe.Output.Format); err != nil {
 		return err
 	}
@@ -133,13 +140,16 @@ func (o *buildFlags) load(c *cobra.Command, name string, r recipeFlags) (*recipe
 	if err != nil {
 		return nil, err
 	}
-	if err := o.check(c); err != nil {
-		return nil, err
+	return recipe, o.check(c)
+}
+
+// checkName refuses the name of an output that says another format than it will have.
+func (o *buildFlags) checkName(out, name string, recipe *recipes.Recipe, r recipeFlags) error {
+	n := outputName{verb: "build", path: out, format: recipe.Output.Format, by: "output.format of the recipe", as: "--format", writes: buildFormats, source: name}
+	if r.format != "" {
+		n.by = "--format"
 	}
-	if recipe.FormatLeftOut() {
-		return recipe, checkKind(name, o.output)
-	}
-	return recipe, nil
+	return n.check()
 }
 
 // compress does what compression there is to do.
@@ -205,26 +215,8 @@ func (o *buildFlags) check(c *cobra.Command) error {
 	return nil
 }
 
-// compressors are the programs that make what a name ends in.
-var compressors = map[string]string{".gz": "gzip", ".xz": "xz", ".zst": "zstd", ".bz2": "bzip2"}
-
-// checkKind refuses an output whose name promises what build does not write, and says
-// what does.
-func checkKind(recipe, out string) error {
-	kind := filepath.Ext(out)
-	switch kind {
-	case ".vdi", ".vhd", ".tar":
-		return usageError{fmt.Errorf("build: %s: build writes raw, qcow2, iso and netboot; ingot convert %s -o %[1]s writes %[3]s", out, recipe, kind[1:])}
-	}
-	if program := compressors[kind]; program != "" {
-		return usageError{fmt.Errorf("build: %s: build does not make %s files; ingot build %s -o - | %s > %[1]s does", out, kind, recipe, program)}
-	}
-	return nil
-}
-
-// formats are what the name of an output asks for, if neither the recipe nor --format
-// says anything.
-var formats = map[string]string{".qcow2": "qcow2", ".iso": "iso"}
+// buildFormats are those that build writes.
+var buildFormats = []string{"raw", "qcow2", "iso", "netboot"}
 
 // extensions stand behind the recipe's name in that of an output that has none.
 var extensions = map[string]string{"raw": ".img", "qcow2": ".qcow2", "iso": ".iso", "netboot": "-netboot"}
@@ -332,12 +324,12 @@ func (r *recipeFlags) loadFor(c *cobra.Command, name, out string) (*recipes.Reci
 	if err != nil || !recipe.FormatLeftOut() {
 		return recipe, err
 	}
-	format := formats[filepath.Ext(out)]
-	if format == "" {
+	said, _ := suffix.Of(out)
+	if said.Name == "raw" || !slices.Contains(buildFormats, said.Name) {
 		return recipe, nil
 	}
 	again := *r
-	again.format = format
+	again.format = said.Name
 	return again.load(c, name)
 }
 

@@ -7,7 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,7 +17,9 @@ import (
 	"ingot/image"
 	"ingot/image/diskfile"
 	"ingot/image/docker"
+	"ingot/image/iso9660"
 	"ingot/image/qcow2"
+	"ingot/image/suffix"
 	"ingot/image/tar"
 	"ingot/image/vdi"
 	"ingot/image/vhd"
@@ -43,8 +44,8 @@ the files of a partition, ext4 or FAT: that of the store, if it has one, or the 
 file system). This is also how to look into an image without mounting it. As docker
 it is these files, too, as the image of one layer that docker load and podman load read.
 
-The format follows from the output's name, or --as says it. The same disk always gives
-the same bytes; a UUID that the format asks for is derived from the disk's table. The
+The format follows from the output's name, or --as says it; a name that ends in the
+suffix of another format is refused. The same disk always gives the same bytes; a UUID that the format asks for is derived from the disk's table. The
 output - is standard output.
 
 Archives and pipes have no holes: where they would get more than 8 times what the source
@@ -88,18 +89,26 @@ type convertFlags struct {
 var containers = []string{"raw", "qcow2", "vdi", "vhd", "tar", "docker"}
 
 // container is the format that is asked for.
-func (o *convertFlags) container() (string, error) {
+func (o *convertFlags) container(source string) (string, error) {
 	as := o.as
-	if as == "" {
-		as = map[string]string{".qcow2": "qcow2", ".vdi": "vdi", ".vhd": "vhd", ".vpc": "vhd", ".img": "raw", ".raw": "raw", ".tar": "tar"}[filepath.Ext(o.output)]
+	said, known := suffix.Of(o.output)
+	if as == "" && o.output != stdout {
+		as = said.Name
 	}
 	switch {
 	case o.output == "":
 		return "", usageError{errors.New("convert: -o OUTPUT is missing")}
+	case o.as == "" && as == "iso":
+		as = "raw" // which is right for a disk that is an ISO: holdsISO looks at it
+	case o.as == "" && known && !slices.Contains(containers, as):
+		return "", (&outputName{verb: "convert", path: o.output, writes: containers, source: source}).check()
 	case as == "":
 		return "", usageError{fmt.Errorf("convert: the name %s tells no format: --as says which, of %s", o.output, strings.Join(containers, ", "))}
 	case !slices.Contains(containers, as):
 		return "", usageError{fmt.Errorf("convert: --as: %s is none of %s%s", printable.Quote(as), strings.Join(containers, ", "), near.Hint(as, containers))}
+	}
+	if err := o.checkName(as, source); err != nil {
+		return "", err
 	}
 	if o.partition != "" && as != "tar" && as != "docker" {
 		return "", usageError{fmt.Errorf("convert: --partition is for tar and docker: %s holds the whole disk", as)}
@@ -114,6 +123,26 @@ func (o *convertFlags) container() (string, error) {
 		return "", usageError{fmt.Errorf("convert: --max-size is for tar, docker and -o -: a file of the format %s has holes", as)}
 	}
 	return as, o.checkCompression(as)
+}
+
+// checkName refuses the name of an output that says another format than it will have.
+func (o *convertFlags) checkName(as, source string) error {
+	n := outputName{verb: "convert", path: o.output, format: as, by: "--as", as: "--as", writes: containers, source: source}
+	switch said, _ := suffix.Of(o.output); {
+	case said.Name == "iso" && as == "raw": // which holdsISO looks at
+		return nil
+	case as == "docker": // an archive as tar makes them
+		n.format = "tar"
+	}
+	return n.check()
+}
+
+// holdsISO refuses the name of an ISO for a disk that is none.
+func (o *convertFlags) holdsISO(as, source string, disk *image.Map) error {
+	if said, _ := suffix.Of(o.output); said.Name != "iso" || as != "raw" || iso9660.Detect(disk) {
+		return nil
+	}
+	return (&outputName{verb: "convert", path: o.output, writes: containers, source: source}).check()
 }
 
 func (o *convertFlags) checkDocker(as string) error {
@@ -144,7 +173,7 @@ func (o *convertFlags) checkCompression(as string) error {
 
 func convert(c *cobra.Command, source string, r recipeFlags, o convertFlags) error {
 	start := time.Now()
-	as, err := o.container()
+	as, err := o.container(source)
 	if err != nil {
 		return err
 	}
@@ -163,6 +192,9 @@ func convert(c *cobra.Command, source string, r recipeFlags, o convertFlags) err
 		return err
 	}
 	defer done.Close()
+	if err := o.holdsISO(as, source, disk); err != nil {
+		return err
+	}
 	file, made, err := o.contain(c, as, disk)
 	if err != nil {
 		return fmt.Errorf("%s: %w", source, err)

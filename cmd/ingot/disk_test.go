@@ -165,7 +165,7 @@ func TestFormatOfImages(t *testing.T) {
 	}
 	t.Setenv("INGOT_KERNEL", testenv.Kernel(t))
 	t.Setenv("INGOT_GUEST", testenv.Guest(t))
-	if code, _, errout := ingot("exec", "--new-disk", at("new.vmdk:1MiB"), "true"); code != execFailed || !strings.Contains(errout, "disks are raw or qcow2") {
+	if code, _, errout := ingot("exec", "--new-disk", at("new.vmdk:1MiB"), "true"); code != exitUsage || !strings.Contains(errout, "write "+at("new.qcow2")) {
 		t.Errorf("exec --new-disk x.vmdk: %d, %s", code, errout)
 	}
 	if code, _, errout := ingot("convert", at("x.img:raw"), "-o", at("x.img")); code == 0 || !strings.Contains(errout, "x.img") {
@@ -208,30 +208,55 @@ func TestRawByTheNameOfQcow2(t *testing.T) {
 // one that is there, and no part of its name.
 func TestNewDiskNames(t *testing.T) {
 	t.Chdir(t.TempDir())
-	m := &madeDisks{}
-	defer m.discard()
 	c := newExec()
 	c.SetContext(context.Background())
+	var words []string
 	for _, x := range []struct{ word, format, err string }{
 		{"a:1MiB", "raw", ""},
 		{"b.img:qcow2:1MiB", "qcow2", ""},
 		{"c.qcow2:1MiB", "qcow2", ""},
 		{"d.qcow2:raw:1MiB", "raw", ""},
 		{"e.vmdk:raw:1MiB", "raw", ""},
-		{"f.vmdk:1MiB", "", "disks are raw or qcow2"},
+		{"f.vmdk:1MiB", "", "write f.qcow2"},
+		{"F.ISO:1MiB", "", "which exec --new-disk does not write"},
 		{"g.img:ro:1MiB", "", "leave out the :ro"},
 		{"./a:2MiB", "", "is named twice"},
 		{"b.img:1MiB", "", "is named twice"},
+		{"h:0", "", "the size is 0 bytes; that of a disk is a multiple of 512 bytes, and not 0"},
+		{"h:1", "", "the size is 1 byte; that of a disk is"},
+		{"h:513", "", "the size is 513 bytes"},
+		{"h:x", "", "does not start with a number"},
+		{"h", "", "it is FILE:SIZE"},
 	} {
-		before := len(m.list)
-		err := m.make(c, x.word, true)
+		list, err := parseNewDisks(append(words, x.word))
 		if (err == nil) != (x.err == "") || err != nil && !strings.Contains(err.Error(), x.err) {
 			t.Errorf("--new-disk %s: %v; want %q", x.word, err, x.err)
 		}
-		if err == nil && (len(m.list) != before+1 || string(m.list[before].Format) != x.format) {
-			t.Errorf("--new-disk %s: %+v; want %s", x.word, m.list[before:], x.format)
+		if err == nil && string(list[len(words)].format) != x.format {
+			t.Errorf("--new-disk %s: %+v; want %s", x.word, list, x.format)
+		}
+		if err == nil {
+			words = append(words, x.word)
 		}
 	}
+	for _, huge := range []string{"huge:8191PiB", "huge.qcow2:8191PiB"} {
+		list, err := parseNewDisks([]string{huge})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := (&execFlags{quiet: true}).makeDisks(c, list); err == nil || !strings.HasPrefix(err.Error(), "--new-disk huge") || strings.Contains(err.Error(), "truncate") {
+			t.Errorf("--new-disk %s: %v; want that it is too large", huge, err)
+		}
+	}
+	list, err := parseNewDisks(words)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := (&execFlags{quiet: true}).makeDisks(c, list)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.discard()
 	if err := m.keep(); err != nil {
 		t.Fatal(err)
 	}

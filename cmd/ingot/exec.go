@@ -215,6 +215,10 @@ func (x *execFlags) run(c *cobra.Command, args []string) error {
 	if x.cpus < 1 {
 		return usageError{fmt.Errorf("exec: --cpus %d: a machine has at least one", x.cpus)}
 	}
+	made, err := parseNewDisks(x.newDisks)
+	if err != nil {
+		return err
+	}
 	o, err := x.options(c, qemu)
 	if err != nil {
 		return err
@@ -233,7 +237,7 @@ func (x *execFlags) run(c *cobra.Command, args []string) error {
 		ctx, cancel = context.WithTimeoutCause(ctx, x.timeout, &helper.TimeoutError{What: "the command did not end", After: x.timeout})
 		defer cancel()
 	}
-	disks, err := x.makeDisks(c)
+	disks, err := x.makeDisks(c, made)
 	if err != nil {
 		return err
 	}
@@ -334,6 +338,9 @@ func (x *execFlags) options(c *cobra.Command, qemu []string) (helper.Options, er
 			return o, usageError{fmt.Errorf("exec: --arch: %w", err)}
 		}
 	}
+	if err := x.checkFolders(); err != nil {
+		return o, err
+	}
 	environment, err := x.environment(c, &o)
 	if err != nil {
 		return o, err
@@ -348,7 +355,7 @@ func (x *execFlags) options(c *cobra.Command, qemu []string) (helper.Options, er
 		o.Machine.NICs = []vm.NIC{{User: &vm.UserNet{}}}
 		o.Words = append(o.Words, helper.NetworkWord)
 	}
-	if err := errors.Join(x.addDisks(&o), x.addShared(&o), x.checkFolders()); err != nil {
+	if err := errors.Join(x.addDisks(&o), x.addShared(&o)); err != nil {
 		return o, err
 	}
 	o.Store, err = x.storeDisk(c, environment)
@@ -433,6 +440,9 @@ func (x *execFlags) checkFolders() error {
 		} else if !info.IsDir() {
 			return fmt.Errorf("--xchg: %s is not a folder", x.xchg)
 		}
+	}
+	if x.output == stdout {
+		return usageError{errors.New("exec: --output -: standard output is the command's own; ./- is a file of that name")}
 	}
 	if x.output != "" {
 		var err error

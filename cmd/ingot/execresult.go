@@ -37,7 +37,7 @@ func findResult(output string) (r result, dir string, err error) {
 		if _, err := os.Lstat(name); err == nil {
 			return r, "", fmt.Errorf("%s: is there already, and is no folder", name)
 		}
-		return result{folder: name}, filepath.Dir(name), nil
+		return result{folder: name}, filepath.Dir(name), image.CheckFolder(name)
 	}
 	target, err := image.Target(name)
 	return result{target: target}, filepath.Dir(target), err
@@ -130,7 +130,8 @@ func (r *result) mayPut(e fs.DirEntry) error {
 	old, err := os.Lstat(to)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil
+		_, err := image.Target(to)
+		return err
 	case err != nil:
 		return err
 	case !old.Mode().IsRegular() || !e.Type().IsRegular():

@@ -152,11 +152,14 @@ func TestNewDisks(t *testing.T) {
 	c.SetErr(&strings.Builder{})
 	start := func(words ...string) *madeDisks {
 		t.Helper()
-		x := execFlags{}
-		for _, w := range words {
-			x.newDisks = append(x.newDisks, filepath.Join(dir, w))
+		for i := range words {
+			words[i] = filepath.Join(dir, words[i])
 		}
-		m, err := x.makeDisks(c)
+		list, err := parseNewDisks(words)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, err := (&execFlags{}).makeDisks(c, list)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -172,6 +172,8 @@ func hint(verb *cobra.Command, err error) string {
 	switch {
 	case errors.As(err, &usage):
 		return usageHint(verb)
+	case deviceHint(verb, err) != "":
+		return deviceHint(verb, err)
 	case isFull(err):
 		return "free some space, or write to another folder with -o"
 	case errors.As(err, &changed):

@@ -21,6 +21,7 @@ import (
 	"ingot/image/diskfile"
 	"ingot/image/nbd"
 	"ingot/image/qcow2"
+	"ingot/image/suffix"
 	"ingot/internal/input"
 	"ingot/partition"
 	"ingot/recipes"
@@ -145,6 +146,12 @@ func openExports(c *cobra.Command, args []string, r recipeFlags, s serveFlags) (
 func (s *serveFlags) overlay(disk *image.Map) (*nbd.Overlay, error) {
 	switch {
 	case s.cow != "":
+		if said, ok := suffix.Of(s.cow); ok {
+			return nil, usageError{fmt.Errorf("serve: --cow %s: the suffix %s is that of %s, and the file holds changes in a format of its own: give another name, such as changes.cow", s.cow, filepath.Ext(s.cow), said.What)}
+		}
+		if _, err := image.Target(s.cow); err != nil {
+			return nil, fmt.Errorf("--cow: %w", err)
+		}
 		return nbd.OpenOverlay(disk, s.cow)
 	case !s.writable:
 		return nil, nil

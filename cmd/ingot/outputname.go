@@ -1,0 +1,80 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"ingot/image"
+	"ingot/image/suffix"
+	"ingot/internal/grammar"
+)
+
+// An outputName is what a verb is to call a file, and what it will be.
+type outputName struct {
+	verb   string
+	path   string
+	format string   // that the file will have, as suffix.Format calls it
+	by     string   // what says so: "--format", "output.format of the recipe"
+	as     string   // how another format is asked for: "--format"
+	writes []string // the formats that the verb writes
+	source string   // the recipe or the image
+}
+
+// check refuses a name that says another format than the file will have, whether the verb
+// writes that one or not, and says what to do. A name that says nothing is right for all.
+func (o *outputName) check() error {
+	said, ok := suffix.Of(o.path)
+	if !ok || o.path == stdout || said.Name == o.format {
+		return nil
+	}
+	return usageError{fmt.Errorf("%s: %s: %s", o.verb, o.path, o.why(said))}
+}
+
+func (o *outputName) why(said suffix.Format) string {
+	ext := filepath.Ext(o.path)
+	if slices.Contains(o.writes, said.Name) && o.format != "" {
+		return fmt.Sprintf("the suffix %s is that of the format %s, and the output is %s by %s: give %s %[2]s, or another name", ext, said.Name, o.format, o.by, o.as)
+	}
+	never := fmt.Sprintf("the suffix %s is that of %s, which %s does not write (it writes %s)", ext, said.What, o.verb, grammar.And(o.writes...))
+	stem := strings.TrimSuffix(o.path, ext)
+	switch {
+	case said.Compresses() && o.source != "":
+		return fmt.Sprintf("%s does not make %s files; ingot %[1]s %[3]s -o - | %[4]s > %[5]s does", o.verb, strings.ToLower(ext), o.source, said.From, o.path)
+	case said.Use&suffix.Written != 0 && o.verb == "build":
+		return fmt.Sprintf("%s; ingot convert %s -o %s does", never, o.source, o.path)
+	case said.Name == "iso":
+		return fmt.Sprintf("%s; ingot build RECIPE --format iso -o %s does", never, o.path)
+	case said.Disk && said.From != "":
+		return fmt.Sprintf("%s; write %s.qcow2, and `%s %[2]s.qcow2 %[4]s` makes one of it", never, stem, said.From, o.path)
+	}
+	return never + "; give another name"
+}
+
+// deviceHint says how a disk comes to where no file can be put: onto a device, or into an
+// open file.
+func deviceHint(verb *cobra.Command, err error) string {
+	if name := verbName(verb); name != "build" && name != "convert" {
+		return ""
+	}
+	words := "ingot " + verbName(verb) + " " + strings.Join(verb.Flags().Args(), " ")
+	if verb.Flags().Lookup("as") != nil {
+		words += " --as raw"
+	} else if f := verb.Flags().Lookup("format"); f.Changed {
+		words += " --format " + f.Value.String()
+	}
+	words += " -o -"
+	var there *image.ReplaceError
+	switch {
+	case errors.As(err, &there) && there.Device():
+		return fmt.Sprintf("%s | sudo dd of=%s bs=4M conv=fsync writes a disk to it, over all that it holds", words, there.Path)
+	case there != nil && there.Mode&os.ModeCharDevice != 0, errors.As(err, new(*image.OpenFileError)):
+		return words + " writes to standard output"
+	}
+	return ""
+}
