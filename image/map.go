@@ -1,6 +1,7 @@
 package image
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"iter"
@@ -17,7 +18,8 @@ import (
 // disk is a Map of a few extents, one of which is the Map of a whole file system.
 type Map struct {
 	size    int64
-	extents []Extent // sorted, not empty, not overlapping
+	extents []Extent        // sorted, not empty, not overlapping
+	ctx     context.Context // that ends ReadAt; nil for none
 }
 
 var _ Blob = (*Map)(nil)
@@ -115,6 +117,10 @@ func (e Extent) describe() string {
 	}
 	return s
 }
+
+// Until returns m with a ReadAt that fails once ctx is done. It is for those who hand a Map
+// to what reads as much as the bytes say and looks for no context.
+func (m *Map) Until(ctx context.Context) *Map { return &Map{m.size, m.extents, ctx} }
 
 // Size returns the number of bytes, zeros included.
 func (m *Map) Size() int64 { return m.size }
@@ -234,6 +240,9 @@ func (m *Map) search(off int64) int {
 
 // ReadAt implements [io.ReaderAt].
 func (m *Map) ReadAt(p []byte, off int64) (int, error) {
+	if m.ctx != nil && m.ctx.Err() != nil {
+		return 0, m.ctx.Err()
+	}
 	return readWithin(p, off, m.size, func(p []byte) (int, error) {
 		at := off
 		for l := range m.Leaves(off, int64(len(p))) {

@@ -80,7 +80,7 @@ func (l *layout) writeTables(b *image.Builder) error {
 
 // setDefaults fills in what was left out of the table, and checks the rest of it.
 func (l *layout) setDefaults() error {
-	if int(l.Kind) >= len(kindNames) {
+	if l.Kind > Hybrid {
 		return fmt.Errorf("unknown kind of partition table %d", l.Kind)
 	}
 	if l.SectorSize == 0 {

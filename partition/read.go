@@ -7,6 +7,7 @@ import (
 	"hash/crc32"
 	"io"
 	"math"
+	"slices"
 	"strings"
 	"unicode/utf16"
 
@@ -30,6 +31,9 @@ type Listing struct {
 	// Partitions stand in the order of their numbers; extended partitions are not
 	// listed, the logical ones in them are.
 	Partitions []Placed
+	// Protected says of a GPT that the MBR before it has the entry that protects it. Linux and
+	// UEFI do not look for a GPT without one.
+	Protected bool
 	// Problems are what is wrong with the table though it can be read: a damaged
 	// backup, or a partition that ends beyond the disk.
 	Problems []string
@@ -39,38 +43,65 @@ func (l *Listing) problem(format string, args ...any) {
 	l.Problems = append(l.Problems, fmt.Sprintf(format, args...))
 }
 
-// Read reads the partition table of a disk of size bytes. A GPT whose primary header
-// or array is damaged is read from its backup. The error is [ErrNoTable], one of
-// reading, or says what is wrong with both copies of a GPT.
+// Read reads the partition table of a disk of size bytes: its GPT, or else its MBR. A GPT
+// whose primary header or array is damaged is read from its backup. The error is
+// [ErrNoTable], one of reading, or says what is wrong with both copies of a GPT.
+//
+// A disk can have several tables, and what looks like one can be the boot sector of a volume.
+// [ReadGPT], [ReadMBR] and [ReadAPM] read each for those who look further.
 func Read(r io.ReaderAt, size int64) (*Listing, error) {
+	l, err := ReadGPT(r, size)
+	if !errors.Is(err, ErrNoTable) {
+		return l, err
+	}
+	sector, err := firstSector(r, size)
+	if err != nil {
+		return nil, err
+	}
+	if isVolume(sector) {
+		return nil, ErrNoTable
+	}
+	return ReadMBR(r, size)
+}
+
+func firstSector(r io.ReaderAt, size int64) ([]byte, error) {
 	if size < mbrSize {
 		return nil, ErrNoTable
 	}
 	sector := make([]byte, mbrSize)
-	if err := readFull(r, sector, 0); err != nil {
+	return sector, readFull(r, sector, 0)
+}
+
+// ReadGPT reads the GPT of a disk, with what the MBR before it says of the same partitions.
+// An MBR that protects a GPT which is not there is an error and not [ErrNoTable].
+func ReadGPT(r io.ReaderAt, size int64) (*Listing, error) {
+	sector, err := firstSector(r, size)
+	if err != nil {
 		return nil, err
 	}
-	mbr, ok := decodeMBR(sector)
-	protective := false
-	for _, e := range mbr.Entries {
-		protective = protective || ok && e.Type == typeProtective
-	}
+	mbr, _ := decodeMBR(sector)
 	l, err := readGPT(r, size)
 	switch {
 	case err == nil:
-		if !protective {
+		if l.Protected = mbr.protects(); !l.Protected {
 			l.problem("the MBR does not protect the GPT: it has no entry of type 0xee")
 		}
 		l.addMBR(mbr)
 		return l, nil
-	case !errors.Is(err, ErrNoTable):
-		return nil, err
-	case protective:
+	case errors.Is(err, ErrNoTable) && mbr.protects():
 		return nil, errors.New("gpt: the MBR protects one, but there is neither a primary nor a backup header")
-	case !ok || isVolume(sector):
-		return nil, ErrNoTable
 	}
-	return readMBR(r, size, mbr)
+	return nil, err
+}
+
+// protects says whether an MBR has the entry that tells older systems of a GPT.
+func (r mbrRecord) protects() bool {
+	for _, e := range r.Entries {
+		if e.Type == typeProtective {
+			return true
+		}
+	}
+	return false
 }
 
 func readFull(r io.ReaderAt, p []byte, off int64) error {
@@ -233,7 +264,9 @@ func (c *gptCopy) listing(size int64) *Listing {
 }
 
 func (l *Listing) add(p Placed) {
-	p.Type = TypeName(p.TypeGUID, p.TypeByte)
+	if l.Kind != APM {
+		p.Type = TypeName(p.TypeGUID, p.TypeByte)
+	}
 	if p.End() > l.Size {
 		l.problem("partition %d ends at byte %d, and the disk has %d", p.Number, p.End(), l.Size)
 	}
@@ -289,30 +322,39 @@ func (l *Listing) addMBR(r mbrRecord) {
 	}
 }
 
-// readMBR lists the partitions of an MBR and follows its extended partition.
-func readMBR(r io.ReaderAt, size int64, mbr mbrRecord) (*Listing, error) {
+// ReadMBR reads the MBR of a disk, and the chains of logical partitions that begin there. An
+// entry that protects a GPT is left out; one that has no other has no table.
+func ReadMBR(r io.ReaderAt, size int64) (*Listing, error) {
+	sector, err := firstSector(r, size)
+	if err != nil {
+		return nil, err
+	}
+	mbr, ok := decodeMBR(sector)
+	if !ok {
+		return nil, ErrNoTable
+	}
 	l := &Listing{Kind: MBR, Signature: mbr.Signature, Size: size, SectorSize: 512}
 	used := false
 	for _, e := range mbr.Entries {
 		if e.Status != 0 && e.Status != mbrActive {
 			return nil, ErrNoTable // boot code, or data, with the magic behind it
 		}
-		used = used || e.Type != 0
+		used = used || e.Type != 0 && e.Type != typeProtective
 	}
-	if !used && mbr.Signature == 0 {
+	if !used && (mbr.Signature == 0 || mbr.protects()) {
 		return nil, ErrNoTable
 	}
 	for i, e := range mbr.Entries {
-		if e.Type != 0 && e.Sectors != 0 && !isExtended(e.Type) {
+		if e.Type != 0 && e.Type != typeProtective && e.Sectors != 0 && !isExtended(e.Type) {
 			l.addEntry(i+1, e, 0)
 		}
 	}
+	next := mbrEntries + 1
 	for _, e := range mbr.Entries {
 		if isExtended(e.Type) && e.Sectors != 0 {
-			if err := l.readExtended(r, int64(e.FirstLBA)); err != nil {
+			if next, err = l.readExtended(r, e, next); err != nil {
 				return nil, err
 			}
-			break // the kernel follows the first one alone
 		}
 	}
 	return l, nil
@@ -327,41 +369,68 @@ func (l *Listing) addEntry(number int, e mbrEntry, base int64) {
 	})
 }
 
-// readExtended follows the chain of extended boot records from sector start on.
-func (l *Listing) readExtended(r io.ReaderAt, start int64) error {
+// Bounds of a chain of extended boot records: Linux has no more partitions of one disk, and
+// gives a chain up after so many records without a partition.
+const (
+	maxPartitions   = 256
+	maxEmptyRecords = 100
+)
+
+// readExtended follows the chain of extended boot records that an entry of the MBR leads to,
+// and numbers its partitions from next on as Linux does: a number is for a partition, and not
+// for a record, which can hold none, or several. It returns the number after the last one.
+func (l *Listing) readExtended(r io.ReaderAt, extended mbrEntry, next int) (int, error) {
+	first := int64(extended.FirstLBA)
 	b := make([]byte, mbrSize)
 	seen := map[int64]bool{}
-	for at, number := start, mbrEntries+1; ; number++ {
-		if seen[at] || number > 256 {
+	empty := 0
+	record := mbrEntry{FirstLBA: 0, Sectors: extended.Sectors} // relative to first, as links are
+	for {
+		at := first + int64(record.FirstLBA)
+		switch {
+		case seen[at]:
 			l.problem("the chain of logical partitions does not end: it comes back to sector %d", at)
-			return nil
+			return next, nil
+		case empty > maxEmptyRecords:
+			l.problem("the chain of logical partitions has more than %d records without a partition, up to sector %d", maxEmptyRecords, at)
+			return next, nil
+		case at*l.SectorSize > l.Size-mbrSize:
+			l.problem("logical partition %d has its boot record at sector %d, beyond the disk", next, at)
+			return next, nil
 		}
 		seen[at] = true
-		if at*l.SectorSize > l.Size-mbrSize {
-			l.problem("logical partition %d has its boot record at sector %d, beyond the disk", number, at)
-			return nil
-		}
 		if err := readFull(r, b, at*l.SectorSize); err != nil {
-			return err
+			return next, err
 		}
 		ebr, ok := decodeMBR(b)
 		if !ok {
-			l.problem("logical partition %d has no boot record at sector %d", number, at)
-			return nil
+			l.problem("logical partition %d has no boot record at sector %d", next, at)
+			return next, nil
 		}
-		next := int64(0)
-		for _, e := range ebr.Entries[:2] {
-			switch {
-			case e.Type == 0 || e.Sectors == 0:
-			case isExtended(e.Type):
-				next = start + int64(e.FirstLBA)
-			default:
-				l.addEntry(number, e, at)
+		empty++
+		for i, e := range ebr.Entries {
+			if e.Type == 0 || e.Sectors == 0 || isExtended(e.Type) || i >= 2 && !within(e, at, record, first, extended) {
+				continue
 			}
+			if next >= maxPartitions {
+				l.problem("there are more than %d partitions; the others are left out", maxPartitions-1)
+				return next, nil
+			}
+			l.addEntry(next, e, at)
+			next, empty = next+1, 0
 		}
-		if next == 0 {
-			return nil
+		link := slices.IndexFunc(ebr.Entries[:], func(e mbrEntry) bool { return isExtended(e.Type) && e.Sectors != 0 })
+		if link < 0 {
+			return next, nil
 		}
-		at = next
+		record = ebr.Entries[link]
 	}
+}
+
+// within says whether the third or fourth entry of an extended boot record is a partition.
+// OS/2 and DR-DOS have data there, and Linux takes only what lies within both the record's
+// part of the extended partition and the extended partition itself.
+func within(e mbrEntry, at int64, record mbrEntry, first int64, extended mbrEntry) bool {
+	from, to := at+int64(e.FirstLBA), at+int64(e.FirstLBA)+int64(e.Sectors)
+	return int64(e.FirstLBA)+int64(e.Sectors) <= int64(record.Sectors) && from >= first && to <= first+int64(extended.Sectors)
 }

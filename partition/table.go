@@ -15,9 +15,10 @@ const (
 	GPT    Kind = iota // GUID Partition Table, UEFI specification chapter 5
 	MBR                // the PC's classic table; sfdisk calls it "dos", parted "msdos"
 	Hybrid             // GPT, with some partitions named in its MBR too
+	APM                // Apple Partition Map, which is read and not written
 )
 
-var kindNames = [...]string{GPT: "gpt", MBR: "mbr", Hybrid: "hybrid"}
+var kindNames = [...]string{GPT: "gpt", MBR: "mbr", Hybrid: "hybrid", APM: "apm"}
 
 // String returns the name that [ParseKind] reads.
 func (k Kind) String() string {

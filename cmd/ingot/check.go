@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ingot/inspect"
 	"ingot/internal/grammar"
 	"ingot/internal/printable"
 	"ingot/partition"
@@ -179,59 +180,84 @@ func (o *checkFlags) checkRoot(c *cobra.Command) (*checkReport, error) {
 }
 
 func (o *checkFlags) checkImage(c *cobra.Command, name string) (*checkReport, error) {
-	d, err := openDiskImage(c.Context(), name)
+	d, err := inspect.Open(c.Context(), name)
+	if folder := (*inspect.FolderError)(nil); errors.As(err, &folder) {
+		return nil, fmt.Errorf("%w: give a root as --root", err)
+	}
 	if err != nil {
 		return nil, err
 	}
-	defer d.close()
-	held, err := imageMap(c.Context(), name)
-	if err != nil {
+	defer d.Close()
+	if err := d.Identify(c.Context()); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	r := &checkReport{Target: name, Stores: []checkedStore{}, Findings: []checkFinding{}}
-	if d.table != nil {
-		for _, p := range d.table.Problems {
+	if t := d.Table(); t != nil {
+		for _, p := range t.Warnings {
 			r.find(0, "table", name, p)
 		}
 	}
-	for _, v := range d.volumes {
-		if v.err != nil {
-			r.find(v.Number, "file-system", v.String(), fmt.Sprintf("%s: %v", v.filesystem, v.err))
-		}
-		if v.tree == nil {
+	for _, v := range d.Volumes {
+		if !v.InUse || v.Reading() == nil {
 			continue
 		}
-		flavours, err := o.flavours(func(name string) bool { return v.tree.Lookup(name) != nil })
-		if err != nil {
-			return nil, err
-		}
-		for _, f := range flavours {
-			where := fmt.Sprintf("%s, %s", v, v.filesystem)
-			err := o.check(c, f, func(opts storedb.CheckOptions) (*storedb.Report, error) {
-				opts.MaxContents = o.limit.of(held, sparseFiles)
-				report, err := storedb.CheckTree(c.Context(), v.tree, opts)
-				if size := (*storedb.ContentsSizeError)(nil); errors.As(err, &size) {
-					err = &holesError{"what is hashed of the store", size.Size, held.Allocated(1), size.Limit}
-				}
-				return report, err
-			}, r.add(checkedStore{Partition: v.Number, Filesystem: v.filesystem, where: where}))
-			if err != nil {
-				return nil, fmt.Errorf("%s: %s: %w", name, v, err)
-			}
+		if err := o.checkVolume(c, d, v, r); err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
 		}
 	}
 	if len(r.Stores) == 0 && len(r.Findings) == 0 {
-		return nil, fmt.Errorf("%s: holds no store: %s", name, d.contents())
+		return nil, fmt.Errorf("%s: holds no store: %s", name, contents(d))
 	}
 	return r, nil
 }
 
+// checkVolume checks the stores of a volume.
+func (o *checkFlags) checkVolume(c *cobra.Command, d *inspect.Image, v *inspect.Volume, r *checkReport) error {
+	tree, err := v.Tree()
+	switch unread := (*inspect.UnreadError)(nil); {
+	case inspect.IsHost(err), c.Context().Err() != nil:
+		return err
+	case errors.As(err, &unread):
+		return nil
+	case err != nil:
+		r.find(v.Number, "file-system", v.String(), fmt.Sprintf("%s: %v", v.Kind(), err))
+		return nil
+	}
+	for _, flaw := range tree.Flaws.List() {
+		if flaw.Lost {
+			r.find(v.Number, "file-system", v.String(), fmt.Sprintf("%s: %v", v.Kind(), flaw))
+		}
+	}
+	flavours, err := o.flavours(func(name string) bool { return tree.Lookup(name) != nil })
+	if err != nil {
+		return err
+	}
+	for _, f := range flavours {
+		where := fmt.Sprintf("%s, %s", v, v.Kind())
+		err := o.check(c, f, func(opts storedb.CheckOptions) (*storedb.Report, error) {
+			opts.MaxContents = o.limit.of(d.Map, sparseFiles)
+			report, err := storedb.CheckTree(c.Context(), tree, opts)
+			if size := (*storedb.ContentsSizeError)(nil); errors.As(err, &size) {
+				err = &holesError{"what is hashed of the store", size.Size, d.Map.Allocated(1), size.Limit}
+			}
+			return report, err
+		}, r.add(checkedStore{Partition: v.Number, Filesystem: string(v.Kind()), where: where}))
+		if err != nil {
+			return fmt.Errorf("%s: %w", v, err)
+		}
+	}
+	return nil
+}
+
 // contents says what a disk holds instead of a store.
-func (d *diskImage) contents() string {
+func contents(d *inspect.Image) string {
 	var s []string
-	for _, v := range d.volumes {
-		what := cmp.Or(v.filesystem, "nothing that can be read")
-		if v.filesystem != "" && v.tree == nil {
+	for _, v := range d.Volumes {
+		if !v.InUse {
+			continue
+		}
+		what := cmp.Or(string(v.Kind()), "nothing that can be read")
+		if unread := (*inspect.UnreadError)(nil); v.Reading() != nil && errors.As(v.Reading().Err, &unread) {
 			what += ", which is not read"
 		}
 		s = append(s, fmt.Sprintf("%s has %s", v, what))
@@ -239,7 +265,7 @@ func (d *diskImage) contents() string {
 	if len(s) == 0 {
 		return "it has no partitions"
 	}
-	return strings.Join(s, "; ") + ": a store is read in " + readable
+	return strings.Join(s, "; ") + ": a store is read in " + inspect.Readable
 }
 
 // flavours are those whose stores are to be checked, of those that are there.

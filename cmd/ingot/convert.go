@@ -1,14 +1,12 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -23,10 +21,10 @@ import (
 	"ingot/image/tar"
 	"ingot/image/vdi"
 	"ingot/image/vhd"
+	"ingot/inspect"
 	"ingot/internal/near"
 	"ingot/internal/printable"
 	"ingot/recipes"
-	"ingot/storedb"
 )
 
 func newConvert() *cobra.Command {
@@ -270,14 +268,14 @@ func (o *convertFlags) contain(c *cobra.Command, as string, disk *image.Map) (*i
 	case as == "docker":
 		m, err = o.dockerArchive(c, disk)
 	default:
-		m, err = o.layOut(c.Context(), as, disk)
+		m, err = o.layOut(c, as, disk)
 	}
 	return m, io.NopCloser(nil), err
 }
 
 // dockerArchive returns a partition's files as docker load reads them.
 func (o *convertFlags) dockerArchive(c *cobra.Command, disk *image.Map) (*image.Map, error) {
-	v, err := o.filesOf(c.Context(), disk)
+	v, tree, err := o.filesOf(c, disk)
 	if err != nil {
 		return nil, err
 	}
@@ -285,9 +283,9 @@ func (o *convertFlags) dockerArchive(c *cobra.Command, disk *image.Map) (*image.
 	defer bar.close()
 	options := o.docker
 	options.MaxSize = o.limit.of(disk, sparseFiles)
-	archive, err := docker.Layout(c.Context(), v.tree, options, image.WriteOptions{Progress: bar.add})
+	archive, err := docker.Layout(c.Context(), tree, options, image.WriteOptions{Progress: bar.add})
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", v, archiveError(err, v, disk))
+		return nil, fmt.Errorf("%s: %w", v, archiveError(err, tree, disk))
 	}
 	return archive, nil
 }
@@ -304,10 +302,10 @@ func (o *convertFlags) compress(c *cobra.Command, disk *image.Map) (*image.Map, 
 }
 
 // layOut returns the file of a format whose bytes are known without reading the disk's.
-func (o *convertFlags) layOut(ctx context.Context, as string, disk *image.Map) (*image.Map, error) {
+func (o *convertFlags) layOut(c *cobra.Command, as string, disk *image.Map) (*image.Map, error) {
 	switch as {
 	case "tar":
-		return o.tarArchive(ctx, disk)
+		return o.tarArchive(c, disk)
 	case "qcow2":
 		return qcow2.Layout(disk)
 	case "vdi", "vhd":
@@ -323,81 +321,61 @@ func (o *convertFlags) layOut(ctx context.Context, as string, disk *image.Map) (
 	return disk, nil
 }
 
-// filesOf returns the partition of a disk whose files are meant.
-func (o *convertFlags) filesOf(ctx context.Context, m *image.Map) (*volume, error) {
-	d := &diskImage{disk: &disk{bytes: m, size: m.Size()}, ctx: ctx}
-	if err := d.read(); err != nil {
-		return nil, err
+// filesOf returns the partition of a disk whose files are meant, and its files.
+func (o *convertFlags) filesOf(c *cobra.Command, m *image.Map) (*inspect.Volume, *image.Tree, error) {
+	disk := inspect.Of(m)
+	if err := disk.Identify(c.Context()); err != nil {
+		return nil, nil, err
 	}
-	return o.volume(d.volumes)
+	var v *inspect.Volume
+	var left []*inspect.Volume
+	var err error
+	if o.partition != "" {
+		if v, err = disk.Select(o.partition); err != nil {
+			return nil, nil, fmt.Errorf("--partition %s: %w", o.partition, err)
+		}
+	} else if v, left, err = disk.Files(); err != nil {
+		return nil, nil, fmt.Errorf("%w; --partition names one", err)
+	}
+	tree, err := v.Tree()
+	if err == nil {
+		err = tree.Complete("/")
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", v, err)
+	}
+	for _, other := range left {
+		if !o.quiet {
+			sayLines(c.ErrOrStderr(), "", fmt.Sprintf("only the files of %s are written, and not those of %s (%s)", v, other, other.Kind()))
+		}
+	}
+	return v, tree, nil
 }
 
 // tarArchive returns the files of a partition.
-func (o *convertFlags) tarArchive(ctx context.Context, m *image.Map) (*image.Map, error) {
-	v, err := o.filesOf(ctx, m)
+func (o *convertFlags) tarArchive(c *cobra.Command, m *image.Map) (*image.Map, error) {
+	v, tree, err := o.filesOf(c, m)
 	if err != nil {
 		return nil, err
 	}
-	archive, err := tar.Layout(v.tree, tar.Options{MaxSize: o.limit.of(m, sparseFiles)})
+	archive, err := tar.Layout(tree, tar.Options{MaxSize: o.limit.of(m, sparseFiles)})
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", v, archiveError(err, v, m))
+		return nil, fmt.Errorf("%s: %w", v, archiveError(err, tree, m))
 	}
 	return archive, nil
 }
 
 // archiveError says of an archive that is too large how large it would be.
-func archiveError(err error, v *volume, disk *image.Map) error {
+func archiveError(err error, files *image.Tree, disk *image.Map) error {
 	var size *tar.SizeError
 	if !errors.As(err, &size) {
 		return err
 	}
-	holes := &holesError{"an archive of the files", contentsOf(v.tree), disk.Allocated(1), size.Limit}
+	holes := &holesError{"an archive of the files", contentsOf(files), disk.Allocated(1), size.Limit}
 	if holes.size <= holes.limit {
 		holes.size = 0 // names make up the rest
 	}
 	return holes
-}
-
-// volume is the one that --partition names, or else the only one with files, or with a
-// store.
-func (o *convertFlags) volume(all []*volume) (*volume, error) {
-	var named, files, stores []*volume
-	var names []string
-	for _, v := range all {
-		if o.partition != "" && (v.Name == o.partition || v.Number != 0 && strconv.Itoa(v.Number) == o.partition) {
-			named = append(named, v)
-		}
-		if v.filesystem == "" {
-			continue
-		}
-		files, names = append(files, v), append(names, v.String())
-		if v.tree != nil && (v.tree.Lookup(storedb.Nix.StoreDir()) != nil || v.tree.Lookup(storedb.Guix.StoreDir()) != nil) {
-			stores = append(stores, v)
-		}
-	}
-	here := "none is " + readable
-	if len(names) > 0 {
-		here = "there are " + strings.Join(names, ", ")
-	}
-	chosen := files
-	switch {
-	case o.partition != "":
-		if chosen = named; len(chosen) != 1 {
-			return nil, fmt.Errorf("--partition %s: %d partitions are called so; %s", o.partition, len(chosen), here)
-		}
-	case len(files) > 1 && len(stores) == 1:
-		chosen = stores
-	case len(files) != 1:
-		return nil, fmt.Errorf("which partition's files are meant is not clear: --partition names it; %s", here)
-	}
-	switch v := chosen[0]; {
-	case v.err != nil:
-		return nil, fmt.Errorf("%s: %w", v, v.err)
-	case v.tree == nil:
-		return nil, fmt.Errorf("%s: holds no file system that ingot reads: that is %s", v, readable)
-	default:
-		return v, nil
-	}
 }
 
 // diskSeed is what makes a disk that disk, as far as its beginning tells it: with its

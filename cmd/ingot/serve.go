@@ -20,8 +20,8 @@ import (
 	"ingot/image"
 	"ingot/image/diskfile"
 	"ingot/image/nbd"
-	"ingot/image/qcow2"
 	"ingot/image/suffix"
+	"ingot/inspect"
 	"ingot/internal/input"
 	"ingot/partition"
 	"ingot/recipes"
@@ -175,11 +175,11 @@ func openMap(c *cobra.Command, name string, r recipeFlags) (*image.Map, io.Close
 	if len(r.set) > 0 || r.format != "" {
 		return nil, nil, usageError{fmt.Errorf("serve: --set and --format are for recipes, and %s is an image", name)}
 	}
-	m, err := imageMap(c.Context(), name)
+	disk, err := inspect.Open(c.Context(), name)
 	if err != nil {
 		return nil, nil, err
 	}
-	return m, io.NopCloser(nil), nil
+	return disk.Map, disk, nil
 }
 
 func planMap(c *cobra.Command, name string, r recipeFlags) (*image.Map, io.Closer, error) {
@@ -196,61 +196,6 @@ func planMap(c *cobra.Command, name string, r recipeFlags) (*image.Map, io.Close
 		return nil, nil, err
 	}
 	return plan.Disk.Map, plan, nil
-}
-
-// imageMap is the disk in an image, of the format that its name or a word behind it tells.
-func imageMap(ctx context.Context, text string) (*image.Map, error) {
-	name, err := diskfile.Parse(text)
-	if err != nil {
-		return nil, err
-	}
-	if err := input.Check(name.Path); err != nil {
-		return nil, err
-	}
-	f, err := os.Open(name.Path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	format, err := name.Decide(f)
-	switch {
-	case err != nil:
-		return nil, err
-	case !info.Mode().IsRegular() && format == diskfile.QCOW2:
-		return nil, fmt.Errorf("%s: a qcow2 is read from a file, and this is none", name.Path)
-	case !info.Mode().IsRegular():
-		return deviceMap(name.Path)
-	case format == diskfile.Raw:
-		return image.MapFile(name.Path)
-	}
-	file, err := image.NewHostFile(name.Path)
-	if err != nil {
-		return nil, err
-	}
-	m, err := qcow2.Map(ctx, file)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name.Path, err)
-	}
-	return m, nil
-}
-
-// deviceMap is the disk of a block device, which stays open until ingot ends.
-func deviceMap(name string) (*image.Map, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	size, err := f.Seek(0, io.SeekEnd)
-	if err != nil {
-		return nil, err
-	}
-	var b image.Builder
-	b.Add(0, image.BlobOf(f, size), nil)
-	return b.Map(size)
 }
 
 // looksLikeImage tells an image from a recipe, which is text: an image has a zero byte

@@ -12,9 +12,8 @@ import (
 
 	"ingot/image"
 	"ingot/image/diskfile"
-	"ingot/image/qcow2"
+	"ingot/inspect"
 	"ingot/internal/grammar"
-	"ingot/internal/input"
 	"ingot/internal/printable"
 	"ingot/recipes"
 )
@@ -55,13 +54,13 @@ The format is told as build does it: by the recipe, by --format, or by the name'
 			if plan.Files != nil {
 				return verifyFolder(c, plan, args[1], quiet, asJSON)
 			}
-			disk, err := openDisk(args[1])
+			disk, err := inspect.Open(c.Context(), args[1])
 			if err != nil {
 				return err
 			}
-			defer disk.close()
+			defer disk.Close()
 			bar := newProgress(c.ErrOrStderr(), quiet, "comparing", plan.Disk.Map.Size())
-			diffs, err := image.Compare(c.Context(), plan.Disk.Map, disk.bytes, image.WriteOptions{Progress: bar.add})
+			diffs, err := image.Compare(c.Context(), plan.Disk.Map, disk.Map, image.WriteOptions{Progress: bar.add})
 			bar.close()
 			if err != nil {
 				return err
@@ -148,56 +147,14 @@ IMAGE:qcow2 or IMAGE:raw says.`,
 }
 
 func digest(ctx context.Context, name string) (image.Sum, error) {
-	m, err := imageMap(ctx, name)
+	disk, err := inspect.Open(ctx, name)
 	if err != nil {
 		return image.Sum{}, err
 	}
-	pieces, err := image.HashPieces(ctx, m, image.WriteOptions{})
+	defer disk.Close()
+	pieces, err := image.HashPieces(ctx, disk.Map, image.WriteOptions{})
 	if err != nil {
 		return image.Sum{}, fmt.Errorf("%s: %w", name, err)
 	}
 	return pieces.DigestWithin(ctx)
-}
-
-// disk is what is in an image file.
-type disk struct {
-	bytes io.ReaderAt
-	size  int64
-	close func() error
-}
-
-// openDisk opens a raw image, a block device or a qcow2 file, whose format its name or a
-// word behind it tells.
-func openDisk(text string) (*disk, error) {
-	name, err := diskfile.Parse(text)
-	if err != nil {
-		return nil, err
-	}
-	if err := input.Check(name.Path); err != nil {
-		return nil, err
-	}
-	f, err := os.Open(name.Path)
-	if err != nil {
-		return nil, err
-	}
-	d := &disk{bytes: f, close: f.Close}
-	// Unlike its stat, the end of a file is right for block devices, too.
-	if d.size, err = f.Seek(0, io.SeekEnd); err != nil {
-		f.Close()
-		return nil, err
-	}
-	format, err := name.Decide(f)
-	if err == nil && format == diskfile.QCOW2 {
-		var q *qcow2.Reader
-		if q, err = qcow2.Open(image.BlobOf(f, d.size)); err == nil {
-			d.bytes, d.size = q, q.Size()
-		} else {
-			err = fmt.Errorf("%s: %w", name.Path, err)
-		}
-	}
-	if err != nil {
-		f.Close()
-		return nil, err
-	}
-	return d, nil
 }

@@ -11,6 +11,7 @@ var Floors = [][]string{
 	{"storedb"},
 	{"partition/ext4", "partition/fat", "partition/swap"},
 	{"partition"},
+	{"inspect"},
 	{"bootloader"},
 	{"vm"},
 	{"recipes"},
@@ -19,7 +20,7 @@ var Floors = [][]string{
 }
 
 // Bytes are the folders whose packages make bytes of an image.
-var Bytes = []string{"internal", "image", "storedb", "partition", "bootloader", "recipes"}
+var Bytes = []string{"internal", "image", "storedb", "partition", "inspect", "bootloader", "recipes"}
 
 // Forbidden is what packages that make bytes do not use: import paths, and names of
 // packages that have other uses. An empty list forbids the package as a whole.

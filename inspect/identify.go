@@ -1,0 +1,282 @@
+package inspect
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"ingot/image"
+	"ingot/image/iso9660"
+	"ingot/partition"
+)
+
+// Identify finds out what the image and its parts can be read as. It reads no more than that
+// takes; what is damaged is in the readings. The error is one of the host, or the context's,
+// which also ends the reading of trees later on.
+func (i *Image) Identify(ctx context.Context) error {
+	i.left = i.Map.Size()
+	disk := i.Map.Until(ctx)
+	whole := &Volume{Placed: partition.Placed{Size: i.Map.Size()}, Data: disk}
+	tables, err := i.tables(disk)
+	if err == nil {
+		whole.Readings, err = i.readings(disk, 0)
+	}
+	var parts []*Volume
+	for _, t := range tables {
+		var of []*Volume
+		if err == nil && t.Table != nil {
+			of, err = i.partitions(disk, t)
+		}
+		parts = append(parts, of...)
+	}
+	if err == nil {
+		err = i.choose(disk, whole, tables, parts)
+	}
+	if ended := context.Cause(ctx); ended != nil {
+		return ended // which is no damage of what was being read
+	}
+	return err
+}
+
+// tables reads each partition table that the disk has.
+func (i *Image) tables(disk *image.Map) ([]*Reading, error) {
+	var all []*Reading
+	for _, t := range []struct {
+		kind Kind
+		read func(io.ReaderAt, int64) (*partition.Listing, error)
+	}{{GPT, partition.ReadGPT}, {MBR, partition.ReadMBR}, {APM, partition.ReadAPM}} {
+		l, err := t.read(disk, disk.Size())
+		switch {
+		case errors.Is(err, partition.ErrNoTable):
+			continue
+		case IsHost(err):
+			return nil, err
+		}
+		r := &Reading{Kind: t.kind, Size: disk.Size(), Table: l, Err: err}
+		if l != nil {
+			r.Warnings = l.Problems
+		}
+		all = append(all, r)
+	}
+	return all, nil
+}
+
+// partitions identifies those of a table. What begins beyond the disk is the table's problem.
+func (i *Image) partitions(disk *image.Map, t *Reading) (all []*Volume, err error) {
+	for _, p := range t.Table.Partitions {
+		v := &Volume{Placed: p, Table: t}
+		if p.Start < disk.Size() {
+			v.Size = min(v.Size, disk.Size()-v.Start)
+		} else {
+			v.Start, v.Size = disk.Size(), 0
+		}
+		v.Data = image.Section(disk, v.Start, v.Size)
+		if v.Readings, err = i.readings(v.Data, v.Start); err != nil {
+			return nil, err
+		}
+		all = append(all, v)
+	}
+	return all, nil
+}
+
+// choose decides what the image as a whole is taken for.
+func (i *Image) choose(disk *image.Map, whole *Volume, tables []*Reading, parts []*Volume) error {
+	table := best(tables, parts)
+	useTable, err := i.prefersTable(whole, table, parts)
+	if err != nil {
+		return err
+	}
+	var inside []*Volume
+	if r := find(whole.Readings, ISO9660); r != nil && r.Err == nil {
+		if inside, err = i.insideISO(disk, r); err != nil {
+			return err
+		}
+	}
+	whole.InUse = !useTable
+	for _, v := range parts {
+		v.InUse = useTable && v.Table == table
+	}
+	if k := whole.Kind(); whole.InUse && k == ISO9660 {
+		beside(whole, table, parts)
+	}
+	for _, v := range inside {
+		v.InUse = whole.InUse && v.BootImage == 0
+	}
+	i.Volumes = append(append([]*Volume{whole}, parts...), inside...)
+	slices.SortStableFunc(i.Volumes, func(a, b *Volume) int { return order(a, table) - order(b, table) })
+	if !whole.InUse && len(whole.Readings) == 0 {
+		i.Volumes = slices.DeleteFunc(i.Volumes, func(v *Volume) bool { return v == whole })
+	}
+	i.Readings = whole.Readings
+	if table != nil {
+		others := slices.DeleteFunc(slices.Clone(tables), func(r *Reading) bool { return r == table })
+		if tables = append([]*Reading{table}, others...); useTable {
+			i.Readings = append(tables, whole.Readings...)
+			return nil
+		}
+	}
+	i.Readings = append(slices.Clone(whole.Readings), tables...)
+	return nil
+}
+
+// order sorts volumes: those in use, then those of the best table, then the others.
+func order(v *Volume, table *Reading) int {
+	switch {
+	case v.InUse:
+		return 0
+	case v.Table == table:
+		return 1
+	}
+	return 2
+}
+
+// best returns the table that is used if any is: the first one with a partition that holds
+// something known, or else with a partition, or else the first. A GPT without an entry that
+// protects it comes behind an MBR, as for Linux and for UEFI.
+func best(tables []*Reading, parts []*Volume) *Reading {
+	var found *Reading
+	most := -1
+	for _, t := range tables {
+		worth := 0
+		for _, v := range parts {
+			if v.Table == t && v.Size > 0 {
+				worth = max(worth, 2)
+				if r := v.Reading(); r != nil && r.known() {
+					worth = max(worth, 4)
+				}
+			}
+		}
+		switch {
+		case t.Table == nil, t.Kind == GPT && !t.Table.Protected:
+			worth--
+		case t.Kind == GPT && worth > 0: // with checksums, and an MBR that leads to it
+			worth = 5
+		}
+		if worth > most {
+			found, most = t, worth
+		}
+	}
+	return found
+}
+
+// prefersTable says whether the image is taken for a disk with partitions, and not for one
+// volume.
+func (i *Image) prefersTable(whole *Volume, table *Reading, parts []*Volume) (bool, error) {
+	if table == nil || table.Table == nil {
+		return false, nil
+	}
+	holds, any := false, false
+	for _, v := range parts {
+		if v.Table != table || v.Size == 0 {
+			continue
+		}
+		any = true
+		if r := v.Reading(); r != nil && r.known() && r.Kind != ISO9660 { // the whole once more
+			holds = true
+		}
+	}
+	r := whole.Reading()
+	switch {
+	case r == nil:
+		return true, nil
+	case !r.known(): // a signature alone
+		return any || table.Kind == GPT, nil
+	case r.Kind != ISO9660 && table.Kind == GPT && table.Table.Protected:
+		return any, nil
+	case r.Kind != ISO9660:
+		return holds, nil
+	case !holds:
+		return false, nil
+	}
+	// The tables of an ISO make a stick of it, and show the same files once more. But a disk
+	// can begin with an ISO that holds no more than the way for firmware to an ESP.
+	tree, err := r.Tree()
+	if IsHost(err) {
+		return false, err
+	}
+	return err == nil && len(tree.Root.Entries()) == 0, nil
+}
+
+func find(all []*Reading, kind Kind) *Reading {
+	for _, r := range all {
+		if r.Kind == kind {
+			return r
+		}
+	}
+	return nil
+}
+
+// beside marks the partitions beside an ISO that hold files of their own: those that lie
+// behind its end, and are no ESP, which holds what firmware needs.
+func beside(whole *Volume, table *Reading, parts []*Volume) {
+	iso, ok := whole.Reading().open.(*iso9660.Reader)
+	if !ok {
+		return
+	}
+	for _, v := range parts {
+		v.InUse = v.Table == table && v.Start >= iso.Size() && v.HoldsFiles() && v.Reading().known() && v.Type != "esp"
+	}
+}
+
+// roots are the files of an ISO in which the files of a live system can lie.
+var roots = []string{"/root.erofs", "/root.squashfs", "/nix-store.squashfs"}
+
+// insideISO returns the volumes that an ISO holds: live systems, and the images of its boot
+// catalog.
+func (i *Image) insideISO(disk *image.Map, r *Reading) (all []*Volume, err error) {
+	tree, err := r.Tree()
+	if IsHost(err) {
+		return nil, err
+	}
+	if err == nil {
+		for _, name := range roots {
+			v, err := i.file(tree, name)
+			if err != nil {
+				return nil, err
+			}
+			if v != nil {
+				all = append(all, v)
+			}
+		}
+	}
+	iso, ok := r.open.(*iso9660.Reader)
+	if !ok {
+		return all, nil
+	}
+	images, err := iso.Boot()
+	if err != nil {
+		if IsHost(err) {
+			return nil, err
+		}
+		r.Warnings = append(r.Warnings, fmt.Sprintf("El Torito: %v", err))
+		return all, nil
+	}
+	for n, b := range images {
+		v := &Volume{BootImage: n + 1}
+		v.Start, v.Size = b.Offset, i.Map.Size()-b.Offset // it says itself how large it is
+		if v.Type = b.Platform.String(); v.Size <= 0 {
+			r.Warnings = append(r.Warnings, fmt.Sprintf("El Torito: boot image %d lies at byte %d, beyond the end at %d", n+1, b.Offset, i.Map.Size()))
+			continue
+		}
+		v.Data = image.Section(disk, v.Start, v.Size)
+		if v.Readings, err = i.readings(v.Data, v.Start); err != nil {
+			return nil, err
+		}
+		all = append(all, v)
+	}
+	return all, nil
+}
+
+// file returns the volume that a file of a tree is, or nil if there is no such file.
+func (i *Image) file(tree *image.Tree, name string) (*Volume, error) {
+	n := tree.Lookup(name)
+	if n == nil || !n.Mode.IsRegular() || n.Data == nil {
+		return nil, nil
+	}
+	v := &Volume{File: name, Data: n.Data, Placed: partition.Placed{Size: n.Size()}}
+	var err error
+	v.Readings, err = i.readings(v.Data, 0)
+	return v, err
+}

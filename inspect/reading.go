@@ -1,0 +1,135 @@
+package inspect
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"sync"
+
+	"ingot/image"
+	"ingot/partition"
+)
+
+// A Reading is one thing that the bytes of a volume can be, since a signature of it is
+// there.
+type Reading struct {
+	Kind Kind
+	// Offset and Size are where it lies in the image, in bytes. Of a file of an ISO, Offset
+	// is that of nothing: it is 0.
+	Offset, Size int64
+	// Err is the verdict: nil where the reader for this kind opened it, and otherwise what it
+	// says is wrong, or an [*UnreadError] where there is no reader.
+	Err error
+	// Table is the table, where it is one and can be read.
+	Table *partition.Listing
+	// Warnings are what is wrong though it can be read.
+	Warnings []string
+
+	open opened
+	once sync.Once
+	tree *image.Tree
+	bad  error
+	take func(int64) error
+}
+
+// An UnreadError says that a kind is known but not read.
+type UnreadError struct{ Kind Kind }
+
+func (e *UnreadError) Error() string {
+	switch e.Kind.Class() {
+	case Files:
+		return fmt.Sprintf("holds a file system that ingot does not read (%s): it reads %s", e.Kind, Readable)
+	case Layer:
+		return fmt.Sprintf("is %s, which ingot does not look into: it reads %s", e.Kind, Readable)
+	}
+	return fmt.Sprintf("is %s, which holds no files", e.Kind)
+}
+
+// Tree returns the files, without their contents. It is read once.
+func (r *Reading) Tree() (*image.Tree, error) {
+	r.once.Do(func() {
+		switch {
+		case r.Err != nil:
+			r.bad = r.Err
+		case r.open == nil:
+			r.bad = fmt.Errorf("is a table of type %s, which holds no files by itself", r.Kind)
+		default:
+			if r.bad = r.take(r.Size); r.bad == nil {
+				r.tree, r.bad = r.open.Tree()
+			}
+		}
+	})
+	return r.tree, r.bad
+}
+
+// rank sorts readings: the lower, the better.
+func (r *Reading) rank() int {
+	switch unread := (*UnreadError)(nil); {
+	case r.Err == nil:
+		return 0
+	case errors.As(r.Err, &unread):
+		return 1
+	}
+	return 2
+}
+
+// known says whether it is more than a signature that its reader refuses.
+func (r *Reading) known() bool { return r.rank() < 2 }
+
+// readings finds out what a volume can be. off is where it lies in the image. The error is
+// one of reading the host.
+func (i *Image) readings(b image.Blob, off int64) ([]*Reading, error) {
+	p := newProbe(b)
+	var all []*Reading
+	for _, f := range formats {
+		if !f.found(p) {
+			continue
+		}
+		r := &Reading{Kind: f.kind, Offset: off, Size: b.Size(), take: i.take}
+		if f.open == nil {
+			r.Err = &UnreadError{f.kind}
+		} else if r.open, r.Err = f.open(b); IsHost(r.Err) {
+			return nil, r.Err
+		}
+		all = append(all, r)
+	}
+	if IsHost(p.err) {
+		return nil, p.err
+	}
+	slices.SortStableFunc(all, func(a, b *Reading) int { return a.rank() - b.rank() })
+	return all, settle(all)
+}
+
+// settle orders the first two readings where the readers of both have opened them, as one may
+// have done with what is left of an earlier file system: by whether all of their files can be
+// read.
+func settle(all []*Reading) error {
+	if len(all) < 2 || all[1].Err != nil {
+		return nil
+	}
+	for k, r := range all {
+		if r.Err != nil {
+			break
+		}
+		t, err := r.Tree()
+		if err == nil {
+			err = t.Complete("/")
+		}
+		switch {
+		case IsHost(err):
+			return err
+		case err == nil:
+			all[0], all[k] = all[k], all[0]
+			return nil
+		}
+	}
+	return nil
+}
+
+// IsHost says whether an error is one of the host, and none that follows from an image's bytes.
+func IsHost(err error) bool {
+	var host *os.PathError
+	var changed *image.ChangedError
+	return errors.As(err, &host) || errors.As(err, &changed)
+}

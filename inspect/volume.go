@@ -1,0 +1,89 @@
+package inspect
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+
+	"ingot/image"
+	"ingot/partition"
+)
+
+// A Volume is a part of an image that can hold files: the image as a whole, a partition, a
+// boot image of El Torito, or a file of an ISO.
+type Volume struct {
+	// Placed is what the table says of a partition. Of what is none, Number is 0.
+	partition.Placed
+	// Table is the table that names the partition.
+	Table *Reading
+	// File is the path of a file of an ISO, BootImage the number of an entry of the boot
+	// catalog of El Torito, from 1 on.
+	File      string
+	BootImage int
+
+	Data     image.Blob // its bytes
+	Readings []*Reading // the one in use first
+	// InUse says that it follows from what the image as a whole is taken for.
+	InUse bool
+}
+
+// String names the volume in messages.
+func (v *Volume) String() string {
+	switch {
+	case v.File != "":
+		return v.File + " in the image"
+	case v.BootImage > 0:
+		return fmt.Sprintf("boot image %d of El Torito", v.BootImage)
+	case v.Table == nil:
+		return "the image"
+	case v.Name == "":
+		return fmt.Sprintf("partition %d", v.Number)
+	}
+	return fmt.Sprintf("partition %d (%s)", v.Number, v.Name)
+}
+
+// Reading returns the one in use, or nil if nothing is known of what lies there.
+func (v *Volume) Reading() *Reading {
+	if len(v.Readings) == 0 {
+		return nil
+	}
+	return v.Readings[0]
+}
+
+// Kind returns that of the reading in use, or "".
+func (v *Volume) Kind() Kind {
+	if r := v.Reading(); r != nil {
+		return r.Kind
+	}
+	return ""
+}
+
+// HoldsFiles says whether what lies there is of a kind that files can lie in, read or not.
+func (v *Volume) HoldsFiles() bool {
+	r := v.Reading()
+	return r != nil && (r.Kind.Class() == Files || r.Kind.Class() == Layer)
+}
+
+// errUnknown says that no signature was found.
+var errUnknown = errors.New("holds no file system that ingot knows: it reads " + Readable)
+
+// Tree returns the volume's files, as its reading in use has them.
+func (v *Volume) Tree() (*image.Tree, error) {
+	r := v.Reading()
+	if r == nil {
+		return nil, errUnknown
+	}
+	return r.Tree()
+}
+
+// unknown says whether something lies there of which nothing is known.
+func (v *Volume) unknown() (bool, error) {
+	if len(v.Readings) > 0 || v.Size == 0 || v.Type == "bios-boot" || v.Type == "prep" {
+		return false, nil
+	}
+	head := make([]byte, min(v.Size, 64<<10))
+	if _, err := v.Data.ReadAt(head, 0); IsHost(err) {
+		return false, err
+	}
+	return len(bytes.Trim(head, "\x00")) > 0, nil
+}
