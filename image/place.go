@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"ingot/internal/printable"
 )
 
 // MaxDepth is how many directories deep a file may lie in what is read from outside: an
@@ -60,8 +62,8 @@ func (p *Place) Name() string {
 // maxSpelled is how many bytes of a path Place.String spells.
 const maxSpelled = 4096
 
-// String returns the absolute path, for people: one of more than 4096 bytes is cut in its
-// middle.
+// String returns the absolute path, for people: on one line, with escapes for what would not
+// be seen, and cut in its middle if it has more than 4096 bytes.
 func (p *Place) String() string {
 	if p == nil {
 		return "/"
@@ -75,5 +77,5 @@ func (p *Place) String() string {
 	if len(s) > maxSpelled {
 		s = s[:maxSpelled/2] + "…" + s[len(s)-maxSpelled/2:]
 	}
-	return s
+	return printable.Name(s)
 }

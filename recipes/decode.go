@@ -10,6 +10,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"ingot/internal/grammar"
 	"ingot/internal/near"
 	"ingot/internal/printable"
 	"ingot/internal/secret"
@@ -90,7 +91,15 @@ func (d *decoder) fail(key, format string, args ...any) {
 	d.errs = append(d.errs, d.errorf(key, format, args...))
 }
 
-func (d *decoder) err() error { return errors.Join(d.errs...) }
+// mostErrors is how many mistakes are named, one by one.
+const mostErrors = 20
+
+func (d *decoder) err() error {
+	if more := len(d.errs) - mostErrors; more > 0 {
+		return errors.Join(append(d.errs[:mostErrors:mostErrors], &Error{File: d.file, What: "and " + grammar.Count(more, "more mistake")})...)
+	}
+	return errors.Join(d.errs...)
+}
 
 // secretType is that of keys whose values are not shown, whatever is wrong with them.
 var secretType = reflect.TypeFor[Secret]()

@@ -1,8 +1,6 @@
 package recipes
 
 import (
-	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -68,7 +66,7 @@ func ReadStream(ctx context.Context, name string) ([]byte, error) {
 	defer f.Close()
 	text, err := io.ReadAll(io.LimitReader(f, MaxText+1))
 	if err == nil && len(text) > MaxText {
-		err = fmt.Errorf("%s: is longer than %s, and no text to read", name, partition.FormatBytes(MaxText))
+		err = tooLong(name, text)
 	}
 	return text, err
 }
@@ -87,6 +85,9 @@ func Parse(file, dir string, text []byte, set []string) (*Recipe, error) {
 		}
 	}
 	r := &Recipe{}
+	if err := otherLanguage(file, "recipe", root, reflect.TypeOf(*r)); err != nil {
+		return nil, err
+	}
 	d := decodeRoot(file, dir, root, reflect.ValueOf(r).Elem())
 	r.src = d.source
 	if len(d.errs) == 0 {
@@ -107,31 +108,11 @@ func Decode(file, what string, text []byte, v any) (at func(key string, err erro
 	if err != nil {
 		return nil, err
 	}
+	if err := otherLanguage(file, what, root, reflect.TypeOf(v).Elem()); err != nil {
+		return nil, err
+	}
 	d := decodeRoot(file, filepath.Dir(file), root, reflect.ValueOf(v).Elem())
 	return d.wrap, d.err()
-}
-
-// parseYAML returns the root of the one document in a text.
-func parseYAML(file, what string, text []byte) (*yaml.Node, error) {
-	dec := yaml.NewDecoder(bytes.NewReader(text))
-	var doc yaml.Node
-	if err := dec.Decode(&doc); err != nil {
-		if errors.Is(err, io.EOF) {
-			return nil, &Error{File: file, What: "the " + what + " is empty"}
-		}
-		return nil, syntaxError(file, text, err)
-	}
-	if dec.Decode(new(yaml.Node)) != io.EOF {
-		return nil, &Error{File: file, What: "a " + what + " is one YAML document, and here is a second"}
-	}
-	if root := doc.Content[0]; root.Kind == yaml.ScalarNode {
-		what = "a text where the keys of a " + what + " belong"
-		if kind := cmp.Or(secret.Private(root.Value), secret.Public(root.Value)); kind != "" {
-			what = strings.Replace(what, "a text", kind, 1)
-		}
-		return nil, &Error{File: file, Line: root.Line, Column: root.Column, What: what}
-	}
-	return doc.Content[0], nil
 }
 
 func decodeRoot(file, dir string, root *yaml.Node, v reflect.Value) *decoder {

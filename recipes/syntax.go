@@ -2,6 +2,7 @@ package recipes
 
 import (
 	"bytes"
+	"fmt"
 	"regexp"
 	"strconv"
 	"strings"
@@ -26,6 +27,9 @@ var yamlHints = []yamlHint{
 	{"found unknown escape character", "write \\\\ for a backslash, or quote the text with ' instead"},
 	{"unknown anchor", "a value that begins with * needs quotation marks"},
 	{"cannot start any token", "a value that begins with @, ` or % needs quotation marks"},
+	{"non-alphabetical character", "a value that begins with % needs quotation marks"},
+	{"alphabetic or numeric character", "a value that begins with * or & needs quotation marks"},
+	{"block sequence entries are not allowed", "a list begins on a line of its own"},
 	{"undefined tag", "a value that begins with ! needs quotation marks"},
 	{"control characters are not allowed", "is it a text file?"},
 	{"UTF-8", "is it a text file, in UTF-8?"},
@@ -40,9 +44,15 @@ func syntaxError(file string, text []byte, err error) error {
 		return e
 	}
 	e.Line, _ = strconv.Atoi(m[1])
+	e.Line = max(e.Line, 1)
 	e.Column, e.What = 1, "not YAML: "+namesAnchor.ReplaceAllString(m[2], "${1}anchor")
 	if line := indentedByTab(text, e.Line, m[2]); line > 0 {
 		e.Line, e.What, e.Hint = line, "not YAML: the line is indented with a tab", "write spaces, which are all that YAML takes there"
+		return e
+	}
+	if at := bytes.IndexFunc(text, isControl); at >= 0 && strings.Contains(m[2], "control characters") {
+		e.Line = 1 + bytes.Count(text[:at], []byte("\n"))
+		e.Hint = fmt.Sprintf("in double quotes, the one here is written \\x%02x", text[at])
 		return e
 	}
 	for _, h := range yamlHints {
@@ -53,6 +63,9 @@ func syntaxError(file string, text []byte, err error) error {
 	}
 	return e
 }
+
+// isControl says whether a text cannot hold a character as it is.
+func isControl(r rune) bool { return r < ' ' && r != '\n' && r != '\r' && r != '\t' || r == 0x7f }
 
 // indentedByTab returns the number of the line at which the parser has failed if a tab is
 // why, and 0 if not. The parser names that line or the one before, and no line for the

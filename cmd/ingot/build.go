@@ -224,6 +224,9 @@ var extensions = map[string]string{"raw": ".img", "qcow2": ".qcow2", "iso": ".is
 // stdout is how an output is spelled that is standard output.
 const stdout = "-"
 
+// stdin is how an input is spelled that is standard input.
+const stdin = "-"
+
 // writable says whether the output can be made, before a long plan is: what opens it
 // leaves nothing.
 func writable(c *cobra.Command, out, format string) error {

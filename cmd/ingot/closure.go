@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ingot/internal/filekind"
 	"ingot/internal/grammar"
 	"ingot/internal/printable"
 	"ingot/partition"
@@ -321,13 +322,16 @@ func (s *sourceFlags) listFor(name string) (*[]string, error) {
 		return nil, err
 	}
 	defer f.Close()
-	head := make([]byte, 4096)
+	head := make([]byte, filekind.Head)
 	n, err := io.ReadFull(f, head)
 	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
 		return nil, err
 	}
 	text := strings.TrimLeft(string(head[:n]), " \t\r\n")
-	if strings.HasPrefix(text, "[") || strings.HasPrefix(text, "{") {
+	switch kind := filekind.Of(head[:n]); {
+	case kind != "" && !slices.Contains(sourceKinds, kind), text != "" && !strings.ContainsAny(text[:1], "/[{"):
+		return nil, notSource(name, "a reference graph, a registration or path-info JSON", kind)
+	case strings.HasPrefix(text, "[") || strings.HasPrefix(text, "{"):
 		return &s.pathInfos, nil
 	}
 	_, rest, _ := strings.Cut(text, "\n")

@@ -15,6 +15,7 @@ import (
 	"io/fs"
 	"log"
 	"os"
+	"os/exec"
 	"os/signal"
 	"slices"
 	"strings"
@@ -105,7 +106,7 @@ func commandLine(ctx context.Context, args []string, out, errout io.Writer) int 
 	if ctx.Err() != nil {
 		err = fmt.Errorf("interrupted; %s", cmp.Or(verb.Annotations[interrupted], "nothing was written"))
 	}
-	sayError(said, err, hint(verb, err))
+	sayError(said, err, hint(verb, err), args...)
 	if ctx.Err() != nil {
 		return exitInterrupted
 	}
@@ -116,19 +117,61 @@ func commandLine(ctx context.Context, args []string, out, errout io.Writer) int 
 // server has said.
 const mostSaid = 64 << 10
 
+// longestLine bounds a line of it: a name or a value of somebody's may be as long as a file.
+const longestLine = 2 << 10
+
 // sayLines prints an error or a note, each line behind a prefix: no line of it can be taken
 // for another's.
 func sayLines(w io.Writer, prefix, text string) {
 	text = strings.TrimRight(printable.Cut(printable.Text(text), mostSaid), "\n")
-	fmt.Fprintf(w, "%s%s\n", prefix, strings.ReplaceAll(text, "\n", "\n"+prefix))
+	for line := range strings.SplitSeq(text, "\n") {
+		fmt.Fprintf(w, "%s%s\n", prefix, printable.Shorten(line, longestLine))
+	}
 }
 
-// sayError prints an error, and what to do next, where that is known.
-func sayError(w io.Writer, err error, hint string) {
-	sayLines(w, "ingot: ", err.Error())
+// sayError prints an error, and what to do next, where that is known. args are the command
+// line: a name on it that has a line feed makes no second line.
+func sayError(w io.Writer, err error, hint string, args ...string) {
+	text := err.Error()
+	for _, name := range append(pathsIn(err), args...) {
+		if shown := printable.Name(name); shown != name {
+			text = strings.ReplaceAll(text, name, shown)
+		}
+	}
+	sayLines(w, "ingot: ", text)
 	if hint != "" {
 		fmt.Fprintf(w, "hint: %s\n", hint)
 	}
+}
+
+// pathsIn returns the names of files that errors of the system hold, which say them as they
+// are.
+func pathsIn(err error) (paths []string) {
+	switch e := err.(type) {
+	case nil:
+		return nil
+	case *fs.PathError:
+		paths = append(paths, e.Path)
+	case *os.LinkError:
+		paths = append(paths, e.Old, e.New)
+	case *exec.Error:
+		paths = append(paths, e.Name)
+	case *image.ChangedError:
+		paths = append(paths, e.Path)
+	case *image.SourceError:
+		paths = append(paths, e.Path)
+	case *recipes.Error:
+		paths = append(paths, e.File)
+	}
+	switch e := err.(type) {
+	case interface{ Unwrap() error }:
+		paths = append(paths, pathsIn(e.Unwrap())...)
+	case interface{ Unwrap() []error }:
+		for _, one := range e.Unwrap() {
+			paths = append(paths, pathsIn(one)...)
+		}
+	}
+	return paths
 }
 
 func status(err error) int {

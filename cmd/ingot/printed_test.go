@@ -216,6 +216,23 @@ func TestPrintedOfMachines(t *testing.T) {
 		s.tellStep(scenario.StepResult{Text: evil, Failed: evil, Notes: []string{evil}})
 	})
 	shown("a guest's error", func(out io.Writer) { sayError(out, errors.New("guest: "+evil), "") })
+	shown("a line without end", func(out io.Writer) {
+		var b bytes.Buffer
+		sayError(&b, errors.New("begin "+strings.Repeat("x", 17<<10)+" end"), "")
+		if s := b.String(); len(s) > longestLine+100 || !strings.HasPrefix(s, "ingot: begin x") || !strings.HasSuffix(s, "x end\n") {
+			t.Errorf("an error of 17 KiB on one line is printed as %.80q…, %d bytes", s, len(s))
+		}
+		out.Write(b.Bytes())
+	})
+	shown("names with a line feed", func(out io.Writer) {
+		var b bytes.Buffer
+		err := errors.Join(fmt.Errorf("one: %w", &os.PathError{Op: "open", Path: evil, Err: os.ErrNotExist}), &os.LinkError{Op: "link", Old: evil + "1", New: evil + "2", Err: os.ErrExist}, errors.New("argument "+evil+"3"))
+		sayError(&b, err, "", "verb", evil+"3")
+		if got := strings.Count(b.String(), "\n"); got != 3 {
+			t.Errorf("three errors are printed on %d lines: %q", got, b.String())
+		}
+		out.Write(b.Bytes())
+	})
 	shown("a guest that says too much", func(out io.Writer) { sayError(out, errors.New(strings.Repeat(evil, 1<<16)), "") })
 
 	var report bytes.Buffer

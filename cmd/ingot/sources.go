@@ -14,7 +14,9 @@ import (
 	"github.com/spf13/pflag"
 
 	"ingot/image"
+	"ingot/internal/filekind"
 	"ingot/internal/input"
+	"ingot/internal/printable"
 	"ingot/storedb"
 	"ingot/storedb/archive"
 	"ingot/storedb/cache"
@@ -102,10 +104,11 @@ func (s *sourceFlags) items(ctx context.Context) (storedb.Flavour, [][]*storedb.
 	var wanted map[string]bool // by the graphs
 	for i, files := range []struct {
 		names []string
+		what  string // by [filekind.Of]
 		read  func(string, io.Reader) ([]*storedb.Item, error)
-	}{{s.graphs, f.ReadGraph}, {s.registrations, f.ReadRegistration}, {s.pathInfos, f.ReadPathInfo}} {
+	}{{s.graphs, "a reference graph", f.ReadGraph}, {s.registrations, "a registration", f.ReadRegistration}, {s.pathInfos, "JSON", f.ReadPathInfo}} {
 		for _, name := range files.names {
-			items, err := readSource(ctx, name, files.read)
+			items, err := readSource(ctx, name, files.what, files.read)
 			if err != nil {
 				return f, nil, err
 			}
@@ -231,14 +234,61 @@ func (s *sourceFlags) closure(ctx context.Context) (*storedb.Closure, error) {
 	return storedb.NewClosure(f, items...)
 }
 
-func readSource(ctx context.Context, name string, read func(string, io.Reader) ([]*storedb.Item, error)) ([]*storedb.Item, error) {
-	if name == "-" {
-		return storedb.NotEmpty(read)("standard input", input.Reader(ctx, os.Stdin))
+// sourceKinds are what files with a closure look like, and the flag for each.
+var sourceKinds = []string{"a reference graph", "a registration", "a list of store paths", "JSON", "JSON that is cut off", "an empty file"}
+
+// notSource refuses a file that does not hold the wanted source of a closure.
+func notSource(name, want, kind string) error {
+	if kind == "" {
+		kind = "text of another kind"
 	}
-	f, err := input.Open(ctx, name)
-	if err != nil {
-		return nil, err
+	return fmt.Errorf("%s: not %s: it looks like %s", printable.Name(name), want, kind)
+}
+
+// readSource reads a file as what it is said to be, or says what it looks like instead.
+func readSource(ctx context.Context, name, what string, read func(string, io.Reader) ([]*storedb.Item, error)) ([]*storedb.Item, error) {
+	f, called := io.ReadCloser(nil), name
+	if name == stdin {
+		f, called = input.Reader(ctx, os.Stdin), "standard input"
+	} else {
+		var err error
+		if f, err = input.Open(ctx, name); err != nil {
+			return nil, err
+		}
 	}
 	defer f.Close()
-	return storedb.NotEmpty(read)(name, f)
+	head := &headReader{r: f}
+	items, err := storedb.NotEmpty(read)(called, head)
+	if err == nil || head.err != nil {
+		return items, err
+	}
+	switch kind := filekind.Of(head.head); {
+	case kind == what || kind == "" || kind == "an empty file" || strings.HasPrefix(kind, "JSON") && what == "JSON":
+		return nil, err
+	case sourceFlag[kind] != "":
+		return nil, fmt.Errorf("%w; it looks like %s: give it with %s", err, kind, sourceFlag[kind])
+	default:
+		return nil, notSource(called, cmp.Or(map[string]string{"JSON": "path-info JSON"}[what], what), kind)
+	}
+}
+
+// sourceFlag is the flag for a file with a closure, by what it looks like.
+var sourceFlag = map[string]string{"a reference graph": "--graph", "a registration": "--registration", "JSON": "--path-info"}
+
+// headReader keeps the beginning of what is read through it.
+type headReader struct {
+	r    io.Reader
+	head []byte
+	err  error // of reading, but for its end
+}
+
+func (h *headReader) Read(p []byte) (int, error) {
+	n, err := h.r.Read(p)
+	if room := filekind.Head - len(h.head); room > 0 {
+		h.head = append(h.head, p[:min(n, room)]...)
+	}
+	if err != nil && err != io.EOF {
+		h.err = err
+	}
+	return n, err
 }

@@ -20,6 +20,7 @@ import (
 
 	"ingot/image"
 	"ingot/image/diskfile"
+	"ingot/internal/filekind"
 	"ingot/internal/printable"
 	"ingot/recipes"
 	"ingot/vm"
@@ -273,6 +274,9 @@ func (s *suite) openScript(what string) error {
 	}
 	name, base := scenario.MachineName(system.Name), filepath.Base(s.flags.script)
 	script, err := scenario.Parse(strings.TrimSuffix(base, filepath.Ext(base)), s.flags.script, 1, string(text), []string{name})
+	if kind := filekind.Of(text); err != nil && kind != "" {
+		err = fmt.Errorf("%s: not a script of tests: it looks like %s", printable.Name(s.flags.script), kind)
+	}
 	if err != nil {
 		return &recipes.Error{What: err.Error(), File: "--script"}
 	}

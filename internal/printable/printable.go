@@ -60,6 +60,22 @@ func Cut(s string, most int) string {
 	return fmt.Sprintf("%s… (%s)", s[:end], grammar.Count(len(s)-end, "more byte"))
 }
 
+// Shorten returns a line of at most about most bytes, of which the middle is left out where
+// it is longer: a message begins with what it is about, and ends with the reason.
+func Shorten(line string, most int) string {
+	if len(line) <= most {
+		return line
+	}
+	head, tail := most*2/3, len(line)-most/3
+	for head > 0 && !utf8.RuneStart(line[head]) {
+		head--
+	}
+	for tail < len(line) && !utf8.RuneStart(line[tail]) {
+		tail++
+	}
+	return fmt.Sprintf("%s… (%s left out) …%s", line[:head], grammar.Count(tail-head, "byte"), line[tail:])
+}
+
 // mostQuoted is how many bytes of a word Quote shows: enough to know it by.
 const mostQuoted = 100
 

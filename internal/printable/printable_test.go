@@ -72,6 +72,23 @@ func TestQuote(t *testing.T) {
 	}
 }
 
+func TestShorten(t *testing.T) {
+	for _, x := range []struct {
+		in   string
+		most int
+		want string
+	}{
+		{"abcdef", 6, "abcdef"},
+		{"abcdefghi", 6, "abcd… (3 bytes left out) …hi"},
+		{"aüüüüüb", 6, "aü… (8 bytes left out) …b"},
+		{"abcdefg", 6, "abcd… (1 byte left out) …fg"},
+	} {
+		if got := Shorten(x.in, x.most); got != x.want {
+			t.Errorf("Shorten(%q, %d) = %q; want %q", x.in, x.most, got, x.want)
+		}
+	}
+}
+
 // TestWriterJSON holds that JSON says the same after a Writer.
 func TestWriterJSON(t *testing.T) {
 	want := "a\x00\x1b\x7f\u009b\u202e\u2028\U000e0041\n\té"

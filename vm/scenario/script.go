@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"ingot/internal/near"
+	"ingot/internal/printable"
 )
 
 // A Script is a boot test: what is done with machines, step by step, and what is
@@ -46,6 +47,10 @@ type ParseError struct {
 func (e *ParseError) Error() string { return fmt.Sprintf("%s:%d: %s", e.File, e.Line, e.Err) }
 func (e *ParseError) Unwrap() error { return e.Err }
 
+// mostErrors is how many lines of a script are refused, one by one: of what is no script, a
+// few say enough.
+const mostErrors = 10
+
 // Parse reads a script whose first line is the line first of file. machines are the
 // names that it may use; a line that names none is for the one machine that there is,
 // or for the one that the line before was for. All that is wrong comes back at once.
@@ -64,7 +69,10 @@ func Parse(name, file string, first int, text string, machines []string) (*Scrip
 		}
 		step := Step{File: file, Line: number, Text: line}
 		if err := p.step(&step); err != nil {
-			errs = append(errs, &ParseError{file, number, err})
+			if errs = append(errs, &ParseError{file, number, err}); len(errs) == mostErrors {
+				errs = append(errs, &ParseError{file, number, errors.New("what follows is not looked at")})
+				break
+			}
 			continue
 		}
 		p.add(step)
@@ -134,9 +142,9 @@ func (p *parser) known(name string) error {
 // unknown refuses a name, and says which one was probably meant.
 func unknown(what, name string, names []string) error {
 	if meant := near.Word(name, names); meant != "" {
-		return fmt.Errorf("there is no %s %q; did you mean %q?", what, name, meant)
+		return fmt.Errorf("there is no %s %s; did you mean %q?", what, printable.Quote(name), meant)
 	}
-	return fmt.Errorf("there is no %s %q; there are %s", what, name, strings.Join(names, ", "))
+	return fmt.Errorf("there is no %s %s; there are %s", what, printable.Quote(name), strings.Join(names, ", "))
 }
 
 // Ports returns the ports of a machine that a script reaches from the host.

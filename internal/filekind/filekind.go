@@ -1,0 +1,189 @@
+// Package filekind says what a file looks like that is not what it was taken for: for
+// messages, in words that follow "it looks like".
+//
+//	if kind := filekind.Of(text); kind != "" {
+//		err = fmt.Errorf("%s: not a recipe: it looks like %s", name, kind)
+//	}
+//
+// It looks at the first bytes, and decides nothing: a file is read by what its reader
+// makes of it, and only when that has failed is there something to explain. What reads
+// disk images has its own, exact detection.
+package filekind
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"strings"
+	"unicode/utf8"
+)
+
+// Head is how many bytes of a file [Of] looks at.
+const Head = 68 << 10
+
+// magic is what files of a kind have at an offset.
+type magic struct {
+	at    int
+	bytes string
+	kind  string
+}
+
+// magics are in the order in which they are tried: what holds others comes after what is
+// held, as a disk image after the file system in it.
+var magics = []magic{
+	{0, "\x1f\x8b", "data compressed by gzip"},
+	{0, "\xfd7zXZ\x00", "data compressed by xz"},
+	{0, "\x28\xb5\x2f\xfd", "data compressed by zstd"},
+	{0, "BZh", "data compressed by bzip2"},
+	{0, "\x04\x22\x4d\x18", "data compressed by lz4"},
+	{0, "LZIP", "data compressed by lzip"},
+	{0, "PK\x03\x04", "a zip archive"},
+	{0, "7z\xbc\xaf\x27\x1c", "a 7z archive"},
+	{257, "ustar", "a tar archive"},
+	{0, "070701", "a cpio archive"},
+	{0, "!<arch>\n", "a .deb package or another ar archive"},
+	{0, "\xed\xab\xee\xdb", "an RPM package"},
+	{0, "\x7fELF", "an ELF program"},
+	{0, "MZ", "a Windows or EFI program, or a kernel"},
+	{0, "%PDF-", "a PDF document"},
+	{0, "\x89PNG\r\n", "a PNG picture"},
+	{0, "\xff\xd8\xff", "a JPEG picture"},
+	{0, "SQLite format 3\x00", "an SQLite database"},
+	{0, "\x0d\x00\x00\x00\x00\x00\x00\x00nix-archive-1", "a NAR"},
+	{0, "QFI\xfb", "a disk image (qcow2)"},
+	{0x40, "\x7f\x10\xda\xbe", "a disk image (VDI)"},
+	{0, "KDMV", "a disk image (VMDK)"},
+	{0, "# Disk DescriptorFile", "the descriptor of a disk image (VMDK)"},
+	{0, "vhdxfile", "a disk image (VHDX)"},
+	{0, "conectix", "a disk image (VHD)"},
+	{0, "hsqs", "a squashfs"},
+	{0, "LUKS\xba\xbe", "a LUKS volume"},
+	{1024, "\xe2\xe1\xf5\xe0", "an EROFS volume"},
+	{0x438, "\x53\xef", "an ext2, ext3 or ext4 file system"},
+	{0x10040, "_BHRfS_M", "a btrfs file system"},
+	{32769, "CD001", "an ISO image"},
+	{512, "EFI PART", "a disk image"},
+	{510, "\x55\xaa", "a disk image"},
+}
+
+// texts are patterns that the beginning of a text of a kind has.
+var texts = []struct {
+	pattern *regexp.Regexp
+	kind    string
+}{
+	{regexp.MustCompile(`^-----BEGIN [A-Z0-9 ]*PRIVATE KEY`), "a private key"},
+	{regexp.MustCompile(`^-----BEGIN [A-Z0-9 ]*CERTIFICATE`), "a certificate"},
+	{regexp.MustCompile(`^-----BEGIN `), "a PEM file"},
+	{regexp.MustCompile(`^(ssh-(ed25519|rsa|dss)|ecdsa-sha2-\S+|sk-\S+@openssh\.com) AAAA`), "a public SSH key"},
+	{regexp.MustCompile(`^\(public-key\s`), "a public key of Guix's"},
+	{regexp.MustCompile(`^#!`), "a script for an interpreter (#!)"},
+	{regexp.MustCompile(`(?i)^(<!doctype html|<html|<head|<body)`), "an HTML page"},
+	{regexp.MustCompile(`^<\?xml|^<[a-zA-Z]+(>|\s)`), "an XML document"},
+	{regexp.MustCompile(`^StorePath: /`), "a narinfo"},
+	{regexp.MustCompile(`^Derive\(\[`), "a derivation"},
+	{regexp.MustCompile(`(?s)^(/nix|/gnu)/store/[^\n]+\n(sha256:[0-9a-z]+|[0-9a-f]{64})\n`), "a registration"},
+	{regexp.MustCompile(`(?s)^(/nix|/gnu)/store/[^\n]+\n(/[^\n]*|)\n[0-9]+\n`), "a reference graph"},
+	{regexp.MustCompile(`^(/nix|/gnu)/store/[^\n]+(\n|$)`), "a list of store paths"},
+	{regexp.MustCompile(`<nixpkgs>|^\{[^"'{}]*\}:|\bstdenv\.mkDerivation\b|\bpkgs\.mk[A-Z]`), "a Nix expression"},
+	{regexp.MustCompile(`^(;[^\n]*\n\s*)*\((use-modules|define-module|operating-system|define|package|let\*?)[\s)]`), "Guile Scheme"},
+	{regexp.MustCompile(`(?m)^FROM \S+(\s|$)[\s\S]*^(RUN|COPY|CMD|ENTRYPOINT|ADD) `), "a Dockerfile"},
+	{regexp.MustCompile(`^\[[A-Za-z][\w.-]*\]\s*\n\s*[\w.-]+\s*=`), "a TOML or INI file"},
+}
+
+// Of returns what the file that begins with data looks like, with its article, or "" for a
+// text that is none of what is known here.
+func Of(data []byte) string {
+	data = data[:min(len(data), Head)]
+	if len(data) == 0 {
+		return "an empty file"
+	}
+	for _, m := range magics {
+		if len(data) >= m.at && bytes.HasPrefix(data[m.at:], []byte(m.bytes)) {
+			return m.kind
+		}
+	}
+	if kind := encoding(data); kind != "" {
+		return kind
+	}
+	text := strings.TrimLeft(strings.TrimPrefix(string(data), "\ufeff"), " \t\r\n")
+	for _, t := range texts {
+		if t.pattern.MatchString(text) {
+			return t.kind
+		}
+	}
+	if strings.HasPrefix(text, "{") || strings.HasPrefix(text, "[") {
+		return jsonKind(text, len(data) == Head)
+	}
+	return ""
+}
+
+// jsonKind returns what JSON looks like: what is no JSON may be YAML.
+func jsonKind(text string, cut bool) string {
+	d := json.NewDecoder(strings.NewReader(text))
+	for n := 0; ; n++ {
+		_, err := d.Token()
+		switch {
+		case err == nil:
+		case strings.Contains(err.Error(), "EOF") && cut, n > 2 && strings.Contains(err.Error(), "EOF"):
+			if json.Valid([]byte(text)) || cut {
+				return "JSON"
+			}
+			return "JSON that is cut off"
+		default:
+			return ""
+		}
+	}
+}
+
+// encoding returns what is to be said of bytes that are no text in UTF-8.
+func encoding(data []byte) string {
+	switch {
+	case bytes.HasPrefix(data, []byte("\xff\xfe")), bytes.HasPrefix(data, []byte("\xfe\xff")):
+		return "text in UTF-16"
+	}
+	// The half of UTF-16 that English text fills is zeros; so is more of UTF-32.
+	zeros := [2]int{}
+	for i, c := range data {
+		if c == 0 {
+			zeros[i%2]++
+		}
+	}
+	half := len(data) / 2
+	if len(data) >= 8 && (zeros[0] == 0 && zeros[1] > half*3/4 || zeros[1] == 0 && zeros[0] > half*3/4) {
+		return "text in UTF-16"
+	}
+	if zeros[0]+zeros[1] == len(data) {
+		return "zeros alone, as a disk image without contents has"
+	}
+	controls := 0
+	for _, c := range data {
+		if c < ' ' && c != '\n' && c != '\r' && c != '\t' && c != '\f' && c != 0x1b {
+			controls++
+		}
+	}
+	if controls > 0 {
+		return "binary data"
+	}
+	if at := invalidUTF8(data); at >= 0 {
+		line := 1 + bytes.Count(data[:at], []byte("\n"))
+		return fmt.Sprintf("text in another encoding than UTF-8: line %d has the byte 0x%02x", line, data[at])
+	}
+	return ""
+}
+
+// invalidUTF8 returns where a text is no UTF-8, or -1. A character that the end of what is
+// looked at cuts off is none of that.
+func invalidUTF8(data []byte) int {
+	for i := 0; i < len(data); {
+		r, n := utf8.DecodeRune(data[i:])
+		if r == utf8.RuneError && n == 1 {
+			if len(data) == Head && !utf8.FullRune(data[i:]) {
+				return -1
+			}
+			return i
+		}
+		i += n
+	}
+	return -1
+}

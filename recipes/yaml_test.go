@@ -1,0 +1,86 @@
+package recipes
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestNotARecipe gives files that are something else: the message says what, and quotes
+// nothing that is long.
+func TestNotARecipe(t *testing.T) {
+	for _, x := range []struct{ text, want string }{
+		{"", "x: the recipe is empty"},
+		{"# nothing\n\n", "x: the recipe is empty"},
+		{"\x1f\x8b\x08\x00\x00\x00\x00\x00", "x: not a recipe: it looks like data compressed by gzip"},
+		{"\x7fELF\x02\x01\x01\x00", "x: not a recipe: it looks like an ELF program"},
+		{"a\x00\x01b", "x: not a recipe: it looks like binary data"},
+		{strings.Repeat("\x00", 512), "x: not a recipe: it looks like zeros alone"},
+		{"n\x00a\x00m\x00e\x00:\x00 \x00x\x00", "x: not a recipe: it looks like text in UTF-16"},
+		{"name: x\nnote: caf\xe9\n", "x: not a recipe: it looks like text in another encoding than UTF-8: line 2"},
+		{"<!DOCTYPE html>\n<title>x: y</title>\n", "x: not a recipe: it looks like an HTML page"},
+		{"/nix/store/00000000000000000000000000000001-a\n\n0\n", "x: not a recipe: it looks like a reference graph"},
+		{"{ pkgs ? import <nixpkgs> {} }:\npkgs.hello\n", "x: not a recipe: it looks like a Nix expression"},
+		{"FROM debian\nRUN true\n", "x: not a recipe: it looks like a Dockerfile"},
+		{"#!/bin/sh\necho x\n", "x: not a recipe: it looks like a script"},
+		{`["a", "b"]`, "x: not a recipe: it is a list, where keys"},
+		{"- a\n- b\n", "x: not a recipe: it is a list, where keys"},
+		{"just words\n", "x: not a recipe: it is a single text, where keys"},
+		{"null\n", "x: not a recipe: there is nothing in it"},
+		{"name: x\n---\nname: y\n", "x: a recipe is one YAML document"},
+		{"name: x\n---\n\tname: [\n", "x:3:1: not YAML: "},
+		{"machines: {a: {recipe: rescue}}\n", "x:1:1: not a recipe: it has machines"},
+		{"version: 3\nservices: {}\nnetworks: {}\nvolumes: {}\nx: {}\n", `x:1:1: not a recipe: it has the keys "version", "services", "networks" and 2 others; known are name, `},
+		{"name: @x\n", "x:1:1: not YAML: "},
+		{"name: x\nnote: \"a\x1bb\"\n", `x:2:1: not YAML: control characters are not allowed; in double quotes, the one here is written \x1b`},
+		{"name: %x\n", "needs quotation marks"},
+		{"\ufeffname: x\r\n", "x:1:1: disk: is missing"},
+		{"\xff\xfen\x00a\x00m\x00e\x00:\x00 \x00x\x00\n\x00", "x:1:1: disk: is missing"},
+		{`{"name": "x"}`, "x:1:1: disk: is missing"},
+	} {
+		_, err := Parse("x", ".", []byte(x.text), nil)
+		if err == nil || !strings.Contains(err.Error(), x.want) || len(err.Error()) > 500 {
+			t.Errorf("Parse(%.60q): %v; want %q", x.text, err, x.want)
+		}
+	}
+}
+
+// TestManyMistakes bounds how many are named.
+func TestManyMistakes(t *testing.T) {
+	_, err := Parse("x", ".", []byte("name: x\n"+strings.Repeat("a", 400)+": b\n"+strings.Repeat("name: x\n", 100)), nil)
+	if err == nil || strings.Count(err.Error(), "\n") != mostErrors || !strings.HasSuffix(err.Error(), " more mistakes") || len(err.Error()) > 2000 {
+		t.Errorf("Parse: %v; want %d lines and how many more", err, mostErrors)
+	}
+}
+
+// TestTooLong says what a file looks like that is no text.
+func TestTooLong(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "x.yaml")
+	f, err := os.Create(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.WriteString("QFI\xfb"); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Truncate(MaxText + 1); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Load(name, nil); err == nil || !strings.Contains(err.Error(), "is longer than 16 MiB, and no text to read: it looks like a disk image (qcow2)") {
+		t.Errorf("Load: %v", err)
+	}
+}
+
+// TestOtherLanguage gives a recipe where a network is wanted.
+func TestOtherLanguage(t *testing.T) {
+	var v struct {
+		Name     string            `json:"name"`
+		Machines map[string]string `json:"machines"`
+	}
+	_, err := Decode("x", "network", []byte("name: x\ndisk: {}\n"), &v)
+	if want := "x:1:1: not a network: it has a disk, as a recipe"; err == nil || err.Error() != want {
+		t.Errorf("Decode: %v; want %q", err, want)
+	}
+}
