@@ -31,7 +31,16 @@ const (
 	featureCompatChecksum = 1 << 0 // EROFS_FEATURE_COMPAT_SB_CHKSUM
 	featureCompatMtime    = 1 << 1 // EROFS_FEATURE_COMPAT_MTIME: inodes have the time of modification, not of change
 
-	featureIncompatZeroPadding = 1 << 0 // of compressed blocks; without these it says nothing
+	// The features of FEATURE_INCOMPAT that the Reader knows. All but the second and the third
+	// are of compressed files, and change nothing of others.
+	featureIncompatZeroPadding   = 1 << 0
+	featureIncompatCompression   = 1 << 1
+	featureIncompatChunks        = 1 << 2
+	featureIncompatDevices       = 1 << 3
+	featureIncompatTailPacking   = 1 << 4
+	featureIncompatFragments     = 1 << 5
+	featureIncompatXattrPrefixes = 1 << 6
+	featureIncompatRead          = 1<<7 - 1
 )
 
 // superblock is erofs_super_block.
@@ -67,8 +76,26 @@ const (
 	formatLayoutMask  = 7
 	formatAll         = formatExtended | formatLayoutMask<<formatLayoutShift
 
-	layoutFlatPlain  = 0 // all contents are in blocks
-	layoutFlatInline = 2 // what is left of the last block follows the inode
+	layoutFlatPlain         = 0 // all contents are in blocks
+	layoutCompressedFull    = 1
+	layoutFlatInline        = 2 // what is left of the last block follows the inode
+	layoutCompressedCompact = 3
+	layoutChunks            = 4
+)
+
+// erofs_inode_chunk_info, in the place of the first block, and what follows the inode: the
+// blocks of chunks, or an erofs_inode_chunk_index for each.
+const (
+	chunkBits    = 0x1f // EROFS_CHUNK_FORMAT_BLKBITS_MASK: the logarithm of a chunk's blocks
+	chunkIndexes = 0x20 // EROFS_CHUNK_FORMAT_INDEXES
+	chunkAll     = chunkBits | chunkIndexes
+
+	chunkBlock       = 4 // bytes
+	chunkIndex       = 8
+	chunkIndexDevice = 2
+	chunkIndexBlock  = 4
+
+	nullBlock = math.MaxUint32 // of a chunk that is a hole
 )
 
 const (

@@ -6,18 +6,24 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 
 	"github.com/google/uuid"
 
 	"ingot/image"
 )
 
-// A Reader reads an EROFS volume, this package's or another's, that is not compressed. It
-// does not change and may be used by several goroutines.
+// A Reader reads an EROFS volume, this package's or another's. Contents that are compressed
+// are not read ([image.Unreadable]). It does not change and may be used by several goroutines.
 type Reader struct {
 	src image.Blob
 	superblock
 }
+
+// A hostError is what the host could not read, which is no flaw of the volume.
+type hostError struct{ error }
+
+func (e hostError) Unwrap() error { return e.error }
 
 // Detect says whether something begins like an EROFS volume.
 func Detect(r io.ReaderAt) bool {
@@ -48,8 +54,8 @@ func (r *Reader) open() error {
 		return fmt.Errorf("begins with %#08x at byte %d, not with %#08x", s.Magic, superOffset, superMagic)
 	case s.BlkSzBits != blockBits:
 		return fmt.Errorf("blocks of 2^%d bytes; those of 2^%d are read", s.BlkSzBits, blockBits)
-	case s.FeatureIncompat&^featureIncompatZeroPadding != 0:
-		return fmt.Errorf("has the features %#x, of which none is read (compression, chunks, further devices)", s.FeatureIncompat)
+	case s.FeatureIncompat&^featureIncompatRead != 0:
+		return fmt.Errorf("has the features %#x, of which %#x are not read", s.FeatureIncompat, s.FeatureIncompat&^featureIncompatRead)
 	case s.FeatureCompat&featureCompatChecksum != 0:
 		clear(b[4:8])
 		if sum := superChecksum(b); sum != s.Checksum {
@@ -64,7 +70,11 @@ func (r *Reader) read(off, n int64) ([]byte, error) {
 	if err := r.within(off, n); err != nil {
 		return nil, err
 	}
-	return image.ReadAll(image.Section(r.src, off, n))
+	b, err := image.ReadAll(image.Section(r.src, off, n))
+	if err != nil {
+		return nil, hostError{err}
+	}
+	return b, nil
 }
 
 func (r *Reader) within(off, n int64) error {
@@ -97,9 +107,10 @@ func (r *Reader) Time() image.Time {
 // parsed is an inode that was read.
 type parsed struct {
 	inodeExtended
-	layout uint16
-	end    int64 // of the inode and its attributes, where what is inline begins
-	xattrs []byte
+	layout    uint16
+	end       int64 // of the inode and its attributes, where what is inline begins
+	xattrAt   int64
+	xattrSize int64
 }
 
 var errSlot = errors.New("is beyond what a volume can have")
@@ -125,12 +136,10 @@ func (r *Reader) inode(nid uint64) (*parsed, error) {
 		return nil, err
 	}
 	p.layout = format >> formatLayoutShift & formatLayoutMask
+	p.xattrAt = p.end
 	if n := int64(p.XattrICount); n > 0 {
-		size := xattrHeaderSize + xattrAlign*(n-1)
-		if p.xattrs, err = r.read(p.end, size); err != nil {
-			return nil, fmt.Errorf("extended attributes: %w", err)
-		}
-		p.end += size
+		p.xattrSize = xattrHeaderSize + xattrAlign*(n-1)
+		p.end += p.xattrSize
 	}
 	return p, nil
 }
@@ -157,37 +166,106 @@ func (p *parsed) compact(b []byte, s superblock) {
 	}
 }
 
-// contents returns what the inode holds, as a part of what is read from.
-func (r *Reader) contents(p *parsed) (image.Blob, error) {
-	size, inline := int64(p.Size), int64(0)
-	switch {
-	case size < 0:
+// contents returns what the inode holds, as a part of what is read from. Where an error says
+// why that cannot be read, what is returned stands for it.
+func (w *walk) contents(p *parsed) (image.Blob, error) {
+	size := int64(p.Size)
+	if size < 0 {
 		return nil, fmt.Errorf("has %d bytes", p.Size)
-	case p.layout != layoutFlatPlain && p.layout != layoutFlatInline:
-		return nil, fmt.Errorf("has the data layout %d, which is not read (compression or chunks)", p.layout)
-	case size == 0:
+	}
+	if size == 0 {
 		return nil, nil
-	case p.layout == layoutFlatInline:
+	}
+	data, err := w.data(p, size)
+	if err != nil {
+		return image.Unreadable(size, err), err
+	}
+	return data, nil
+}
+
+func (w *walk) data(p *parsed, size int64) (image.Blob, error) {
+	inline := int64(0)
+	switch p.layout {
+	case layoutFlatPlain:
+	case layoutFlatInline:
 		inline = size - (size-1)/blockSize*blockSize
 		if p.end%blockSize+inline > blockSize {
 			return nil, fmt.Errorf("has %d bytes behind the inode at byte %d, which cross a block", inline, p.end)
 		}
-		if err := r.within(p.end, inline); err != nil {
+		if err := w.within(p.end, inline); err != nil {
 			return nil, err
 		}
+	case layoutChunks:
+		return w.chunks(p, size)
+	case layoutCompressedFull, layoutCompressedCompact:
+		return nil, errors.New("its contents are compressed, which is not read")
+	default:
+		return nil, fmt.Errorf("has the data layout %d, which is not read", p.layout)
 	}
 	first, whole := int64(p.U)*blockSize, size-inline
 	if whole == 0 {
-		return image.Section(r.src, p.end, inline), nil
+		return image.Section(w.src, p.end, inline), nil
 	}
-	if err := r.within(first, whole); err != nil {
+	if err := w.within(first, whole); err != nil {
 		return nil, err
 	}
 	if inline == 0 {
-		return image.Section(r.src, first, whole), nil
+		return image.Section(w.src, first, whole), nil
 	}
 	var b image.Builder
-	b.Add(0, image.Section(r.src, first, whole), nil)
-	b.Add(whole, image.Section(r.src, p.end, inline), nil)
+	b.Add(0, image.Section(w.src, first, whole), nil)
+	b.Add(whole, image.Section(w.src, p.end, inline), nil)
+	return b.Map(size)
+}
+
+// chunks returns contents that lie in chunks of one size, each anywhere or a hole. Their
+// blocks stand behind the inode.
+func (w *walk) chunks(p *parsed, size int64) (image.Blob, error) {
+	format := p.U & math.MaxUint16
+	if format&^chunkAll != 0 {
+		return nil, fmt.Errorf("has chunks of the format %#x, which is not read", format)
+	}
+	entry, at := int64(chunkBlock), 0
+	if format&chunkIndexes != 0 {
+		entry, at = chunkIndex, chunkIndexBlock
+	}
+	chunk := int64(blockSize) << (format & chunkBits)
+	table := ((size-1)/chunk + 1) * entry
+	if table > w.budget {
+		return nil, fmt.Errorf("has %d bytes in chunks of %d, whose blocks the volume has no room to name", size, chunk)
+	}
+	if err := w.spend(table); err != nil {
+		return nil, err
+	}
+	list, err := w.read(alignUp(p.end, entry), table)
+	if err != nil {
+		return nil, err
+	}
+	var b image.Builder
+	var run image.Extent // that is added when the next chunk does not go on with it
+	for off := int64(0); off < size; off, list = off+chunk, list[entry:] {
+		block, n := binary.LittleEndian.Uint32(list[at:]), min(chunk, size-off)
+		if block == nullBlock {
+			continue
+		}
+		if entry == chunkIndex && binary.LittleEndian.Uint16(list[chunkIndexDevice:]) != 0 {
+			return nil, errors.New("its contents are on another device")
+		}
+		src := int64(block) * blockSize
+		if err := w.within(src, n); err != nil {
+			return nil, err
+		}
+		if run.Len > 0 && run.End() == off && run.SrcOff+run.Len == src {
+			run.Len += n
+			continue
+		}
+		if run.Len > 0 {
+			b.AddExtent(run)
+		}
+		run = image.Extent{Off: off, Len: n, Src: w.src, SrcOff: src}
+	}
+	if run.Len > 0 {
+		b.AddExtent(run)
+	}
 	return b.Map(size)
 }

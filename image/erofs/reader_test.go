@@ -1,8 +1,13 @@
 package erofs
 
 import (
+	"bytes"
 	"encoding/binary"
+	"fmt"
+	"math/rand/v2"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -45,6 +50,9 @@ func readBlob(b image.Blob) error {
 		return err
 	}
 	tree, err := r.Tree()
+	if err == nil {
+		err = tree.Complete("/")
+	}
 	if err != nil {
 		return err
 	}
@@ -112,14 +120,164 @@ func TestUnknown(t *testing.T) {
 	}{
 		{superOffset, 0, "erofs: superblock: begins with 0xe0f5e100 at byte 1024, not with 0xe0f5e1e2"},
 		{superOffset + 12, 9, "erofs: superblock: blocks of 2^9 bytes; those of 2^12 are read"},
-		{superOffset + 80, 6, "erofs: superblock: has the features 0x6, of which none is read"},
-		{superOffset + superSize, 2, "erofs: /: has the data layout 1, which is not read"},
+		{superOffset + 80, 0x86, "erofs: superblock: has the features 0x86, of which 0x80 are not read"},
+		{superOffset + superSize, 2, "/: its contents are compressed, which is not read"},
+		{superOffset + superSize, 10, "/: has the data layout 5, which is not read"},
+		{superOffset + superSize, 0xff, "erofs: /: inode 36: has the format 0xff, which is not read"},
 		{superOffset + superSize + 5, 0x80, "erofs: /: is a regular file, not a directory"},
 	} {
 		b := seeds(t)[0]
 		b[x.at] = x.to
 		if err := readAll(b); err == nil || !strings.HasPrefix(err.Error(), x.want) {
 			t.Errorf("byte %d as %#x: %v; want %s", x.at, x.to, err, x.want)
+		}
+	}
+}
+
+// foreign has mkfs.erofs make a volume of a folder.
+func foreign(t *testing.T, dir string, args ...string) *image.Tree {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "img")
+	fstest.Run(t, fstest.Judge(t, "mkfs.erofs", "erofs-utils"), append(args, name, dir)...)
+	m, err := image.MapFile(name)
+	must(t, err)
+	r, err := Open(m, m.Size())
+	must(t, err)
+	tree, err := r.Tree()
+	must(t, err)
+	return tree
+}
+
+// TestForeignFeatures reads what mkfs.erofs makes with chunks, and of a compressed volume
+// what is not compressed.
+func TestForeignFeatures(t *testing.T) {
+	dir := t.TempDir()
+	random := make([]byte, 300_001)
+	must(t, fill(random))
+	files := map[string][]byte{
+		"random": random, "small": []byte("small"), "packed": bytes.Repeat([]byte("compress me "), 20_000), "again": random,
+		"holes": append(make([]byte, 200_000), 'x'),
+	}
+	for name, data := range files {
+		must(t, os.WriteFile(filepath.Join(dir, name), data, 0o644))
+	}
+	must(t, os.Truncate(filepath.Join(dir, "holes"), 500_000))
+	files["holes"] = append(files["holes"], make([]byte, 500_000-200_001)...)
+	for _, args := range [][]string{nil, {"--chunksize=4096"}, {"--chunksize=65536"}, {"--blobdev=BLOB", "--chunksize=4096"}, {"-zlz4hc"}, {"-zlz4hc", "-Eztailpacking"}, {"-zlz4hc", "-Efragments"}, {"-zlz4hc", "-Ededupe"}} {
+		compressed, other := strings.HasPrefix(strings.Join(args, " "), "-z"), false
+		args = slices.Clone(args)
+		for i := range args {
+			other = other || strings.Contains(args[i], "BLOB")
+			args[i] = strings.ReplaceAll(args[i], "BLOB", filepath.Join(t.TempDir(), "blob"))
+		}
+		tree := foreign(t, dir, args...)
+		unread := 0
+		for name, want := range files {
+			n := tree.Lookup("/" + name)
+			if n == nil || n.Size() != int64(len(want)) {
+				t.Errorf("%q: %s is %v", args, name, n)
+				continue
+			}
+			switch got, err := image.ReadAll(n.Data); {
+			case err != nil && (compressed && strings.Contains(err.Error(), "compressed") || other && strings.Contains(err.Error(), "another device")):
+				unread++
+				if tree.Complete("/"+name) == nil {
+					t.Errorf("%q: %s is not read, and nothing is said of it", args, name)
+				}
+			case err != nil || !bytes.Equal(got, want):
+				t.Errorf("%q: %s is read wrongly (%v)", args, name, err)
+			}
+		}
+		if n := tree.Flaws.Count(); n != unread || (unread > 0) != (compressed || other) {
+			t.Errorf("%q: %d files are not read, and there are the flaws %v", args, unread, tree.Flaws.List())
+		}
+	}
+}
+
+// fill makes bytes that nothing compresses.
+func fill(p []byte) error {
+	_, err := rand.NewChaCha8([32]byte{1}).Read(p)
+	return err
+}
+
+// TestOddFiles: what is odd about one file is a flaw of it, and the others are read.
+func TestOddFiles(t *testing.T) {
+	x := image.NewFile(0o644, image.Bytes("x"))
+	x.Xattrs = []image.Xattr{{Name: "user.a", Value: []byte("1")}, {Name: "user.b", Value: []byte("2")}}
+	x.UID = 1 << 20 // too large for a compact inode
+	tree := put(t, map[string]*image.Node{
+		"/good": image.NewFile(0o644, image.Bytes("good")), "/x": x, "/link": image.NewSymlink("target"), "/other": image.NewFile(0o644, image.Bytes("other")),
+		"/dir/file": image.NewFile(0o644, image.Bytes("data")), "/big": image.NewFile(0o644, image.Bytes(strings.Repeat("big", 5000))),
+	})
+	w := &writer{}
+	must(t, w.scan(tree))
+	must(t, w.place(tree))
+	at := map[string]int{} // where inodes stand
+	for _, n := range w.inodes {
+		at[n.path()] = int(n.pos)
+	}
+	format := func(f int) func(b, inode []byte) {
+		return func(_, inode []byte) { binary.LittleEndian.PutUint16(inode, uint16(f)) }
+	}
+	number := func(path string) string { return fmt.Sprint(at[path] / slotSize) }
+	for what, c := range map[string]struct {
+		path   string
+		change func(b, inode []byte)
+		want   string
+		lost   bool
+		gone   bool // there is no such file any more
+	}{
+		"another kind of attribute": {"/x", func(_, i []byte) { i[extendedSize+xattrHeaderSize+1] = 5 }, "/x: an extended attribute has the name index 5, which is not read, and is left out", false, false},
+		"a long attribute":          {"/x", func(_, i []byte) { i[extendedSize+xattrHeaderSize+2] = 255 }, "/x: extended attributes: they are longer than they say", true, false},
+		"a compressed file":         {"/big", format(layoutCompressedCompact << formatLayoutShift), "/big: its contents are compressed, which is not read", true, false},
+		"a new layout":              {"/big", format(6 << formatLayoutShift), "/big: has the data layout 6, which is not read", true, false},
+		"a new format":              {"/big", format(0x1000), "/big: inode " + number("/big") + ": has the format 0x1000, which is not read", true, true},
+		"beyond the end":            {"/big", func(_, i []byte) { i[17] = 1 }, "/big: 15000 bytes at 1056768 are beyond the volume's end at 24576", true, false},
+		"chunks beyond the end":     {"/big", func(_, i []byte) { format(layoutChunks<<formatLayoutShift)(nil, i); i[11], i[16], i[17] = 1, 0, 0 }, "/big: 4096 bytes at ", true, false},
+		"a table without room": {"/big", func(_, i []byte) {
+			format(layoutChunks<<formatLayoutShift)(nil, i)
+			i[11], i[16] = 255, 0
+		}, "/big: has 4278205080 bytes in chunks of 4096, whose blocks the volume has no room to name", true, false},
+		"a mode of no kind":         {"/good", func(_, i []byte) { i[4], i[5] = 0, 0 }, "/good: has the mode 0, and is left out", true, true},
+		"a symlink of 0 bytes":      {"/link", func(_, i []byte) { i[8] = 0 }, "/link: is a symlink of 0 bytes, and is left out", true, true},
+		"a long symlink":            {"/link", func(_, i []byte) { format(0)(nil, i); i[9], i[16] = 0x10, 0 }, "/link: is a symlink to 4102 bytes, and is left out; a target has 1 to 4095", true, true},
+		"a directory of 0 bytes":    {"/dir", func(_, i []byte) { i[8] = 0 }, "/dir: is a directory of 0 bytes", true, false},
+		"a directory without names": {"/dir", func(_, i []byte) { clear(i[compactSize : compactSize+direntSize]) }, "/dir: block 0 of the directory: its names begin at byte 0 of 43", true, false},
+		"a directory again": {"/dir", func(_, i []byte) {
+			binary.LittleEndian.PutUint64(i[compactSize+2*direntSize:], uint64(at["/"]/slotSize))
+		}, "/dir/file: inode 36 is a directory that stands in two places, and is read at / alone", true, false},
+		"a slash in a name": {"/dir", func(_, i []byte) { copy(i[compactSize+3*direntSize:], "...f/le") }, `/dir: "f/le" is not a file name; the file of inode ` + number("/dir/file") + " is left out", true, false},
+		"a name twice":      {"/", func(_, i []byte) { copy(i[bytes.Index(i, []byte("goodlink")):], "linklink") }, `/: "link" stands twice in the directory; the file of inode ` + number("/link") + " is left out", true, false},
+	} {
+		b, err := image.ReadAll(layout(t, tree, Options{}))
+		must(t, err)
+		c.change(b, b[at[c.path]:])
+		resum(b)
+		r, err := Open(image.Bytes(b), int64(len(b)))
+		must(t, err)
+		got, err := r.Tree()
+		if err != nil {
+			t.Errorf("%s: %v", what, err)
+			continue
+		}
+		list := got.Flaws.List()
+		if len(list) != 1 || !strings.HasPrefix(list[0].Error(), c.want) || list[0].Lost != c.lost {
+			t.Errorf("%s: the flaws are %v; want %q, lost %v", what, list, c.want, c.lost)
+		}
+		if n := got.Lookup(c.path); (n == nil) != c.gone {
+			t.Errorf("%s: %s is %v", what, c.path, n)
+		} else if c.lost && n != nil && n.Mode.IsRegular() && c.path == "/big" {
+			if _, err := n.Data.ReadAt(make([]byte, 1), 0); err == nil || !strings.HasPrefix("/big: "+err.Error(), c.want) {
+				t.Errorf("%s: its contents are read: %v", what, err)
+			}
+		}
+		n := got.Lookup("/other")
+		if n == nil {
+			t.Errorf("%s: the other file is gone", what)
+			continue
+		}
+		if data, err := image.ReadAll(n.Data); err != nil || string(data) != "other" {
+			t.Errorf("%s: the other file holds %q, %v", what, data, err)
 		}
 	}
 }

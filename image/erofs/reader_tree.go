@@ -3,6 +3,7 @@ package erofs
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io/fs"
 
@@ -12,41 +13,57 @@ import (
 // Tree returns the files of the volume. Contents are not read: they are parts of what
 // the Reader reads from. Names with one inode are links of one file.
 //
-// An error names the path of what is damaged; directories more than [image.MaxDepth] deep
-// are an [image.DepthError]. Reading takes time and memory in proportion to the volume's
-// own metadata, however it is made.
+// What is damaged or not supported is a flaw of the Tree and not an error. Errors are what
+// the host cannot read, a volume without a root directory, files whose metadata is more than
+// the volume has, and an [image.DepthError] for directories that lie more than
+// [image.MaxDepth] deep. Reading takes time and memory in proportion to the volume's own
+// metadata, however it is made: to the bytes that [image.Allocated] counts of what was given
+// to [Open].
 func (r *Reader) Tree() (*image.Tree, error) {
 	w := &walk{
 		Reader: r,
-		seen:   map[uint64]bool{},
+		tree:   &image.Tree{},
+		seen:   map[uint64]*image.Place{},
 		links:  map[uint64]*image.Node{},
 		shared: map[uint32]image.Xattr{},
-		budget: min(2*r.src.Size(), maxMetadata) + 1<<20,
+		budget: min(2*image.Allocated(r.src, blockSize), maxMetadata) + 1<<20,
+		blank:  min(2*r.src.Size(), maxMetadata) + 1<<20,
 	}
-	tree, err := w.run()
-	if err != nil {
+	if err := w.run(); err != nil {
 		return nil, fmt.Errorf("erofs: %w", err)
 	}
-	return tree, nil
+	return w.tree, nil
 }
 
 // walk is one reading of the whole volume.
 type walk struct {
 	*Reader
+	tree   *image.Tree
 	todo   []foundDir
-	seen   map[uint64]bool // directories
+	seen   map[uint64]*image.Place // directories, by their inodes
 	links  map[uint64]*image.Node
 	shared map[uint32]image.Xattr // attributes that inodes share, by their number
 	budget int64                  // bytes of metadata that are still read: damaged inodes could lead to the same ones again and again
+	blank  int64                  // bytes of directories, zeros among them, that are still looked at
 }
 
 // maxMetadata bounds the metadata of a volume, which may have holes that cost nothing:
 // these would do for twenty million files.
 const maxMetadata = 4 << 30
 
+// A limitError says that reading a volume would take more than it is worth.
+type limitError struct{ error }
+
 func (w *walk) spend(n int64) error {
 	if w.budget -= n; w.budget < 0 {
-		return fmt.Errorf("files overlap: together their names are larger than the volume, or than %d bytes", int64(maxMetadata))
+		return limitError{fmt.Errorf("files overlap: together their names and attributes are more than what the volume holds, or than %d bytes", int64(maxMetadata))}
+	}
+	return nil
+}
+
+func (w *walk) lookAt(n int64) error {
+	if w.blank -= n; w.blank < 0 {
+		return limitError{fmt.Errorf("directories overlap: together they are larger than the volume, or than %d bytes", int64(maxMetadata))}
 	}
 	return nil
 }
@@ -59,30 +76,45 @@ type foundDir struct {
 	place *image.Place
 }
 
-func (w *walk) run() (*image.Tree, error) {
+func (w *walk) run() error {
 	root, err := w.node(nil, uint64(w.RootNid))
-	if err == nil && !root.IsDir() {
-		err = fmt.Errorf("/: is %s, not a directory", image.Kind(root.Mode))
+	switch list := w.tree.Flaws.List(); {
+	case err != nil:
+		return err
+	case root == nil:
+		return list[0]
+	case !root.IsDir():
+		return fmt.Errorf("/: is %s, not a directory", image.Kind(root.Mode))
 	}
-	for err == nil && len(w.todo) > 0 {
+	w.tree.Root = root
+	for len(w.todo) > 0 {
 		d := w.todo[len(w.todo)-1]
 		w.todo = w.todo[:len(w.todo)-1]
-		err = w.directory(d)
+		if err := w.directory(d); err != nil {
+			return fmt.Errorf("%s: %w", d.place, err)
+		}
 	}
-	if err != nil {
-		return nil, err
-	}
-	return &image.Tree{Root: root}, nil
+	return nil
 }
 
-// node returns the file with an inode's number. A directory is filled later.
+// flaw notes what is wrong at a place, unless it is an error that ends the reading.
+func (w *walk) flaw(place *image.Place, err error, lost bool) error {
+	if err == nil || errors.As(err, &hostError{}) || errors.As(err, &limitError{}) {
+		return err
+	}
+	w.tree.Flaws.Add(place, err, lost)
+	return nil
+}
+
+// node returns the file with an inode's number, or nil where it is left out. A directory is
+// filled later.
 func (w *walk) node(place *image.Place, nid uint64) (*image.Node, error) {
 	if n := w.links[nid]; n != nil {
 		return n, nil
 	}
 	p, err := w.inode(nid)
 	if err != nil {
-		return nil, fmt.Errorf("%s: inode %d: %w", place, nid, err)
+		return nil, w.flaw(place, fmt.Errorf("inode %d: %w", nid, err), true)
 	}
 	n := &image.Node{}
 	if image.ModeFromUnix(p.Mode).IsDir() {
@@ -93,72 +125,99 @@ func (w *walk) node(place *image.Place, nid uint64) (*image.Node, error) {
 	if n.IsDir() && place.Depth() > image.MaxDepth {
 		return nil, fmt.Errorf("%s: %w", place, &image.DepthError{Depth: place.Depth()})
 	}
-	var names image.Blob
-	if n.Xattrs, err = w.unpackXattrs(p.xattrs); err == nil {
-		names, err = w.fill(n, p)
+	if err := w.spend(extendedSize + int64(p.xattrSize)); err != nil {
+		return nil, err
 	}
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("%s: %w", place, err)
-	case n.IsDir() && w.seen[nid]:
-		return nil, fmt.Errorf("%s: inode %d is a directory that stands in two places", place, nid)
-	case n.IsDir():
-		w.seen[nid] = true
-		w.todo = append(w.todo, foundDir{n, names, place})
-	case p.Nlink > 1:
+	if n.Xattrs, err = w.xattrs(place, p); err != nil {
+		return nil, err
+	}
+	if n.IsDir() {
+		return n, w.enter(place, nid, n, p)
+	}
+	if keep, err := w.fill(place, n, p); !keep || err != nil {
+		return nil, err
+	}
+	if p.Nlink > 1 {
 		w.links[nid] = n
 	}
 	return n, nil
 }
 
-// fill sets what a file holds; that of a directory it returns.
-func (w *walk) fill(n *image.Node, p *parsed) (image.Blob, error) {
-	if err := w.spend(extendedSize + int64(len(p.xattrs))); err != nil {
-		return nil, err
+// enter notes a directory, whose names are read later.
+func (w *walk) enter(place *image.Place, nid uint64, n *image.Node, p *parsed) error {
+	if first, ok := w.seen[nid]; ok {
+		return w.flaw(place, fmt.Errorf("inode %d is a directory that stands in two places, and is read at %s alone", nid, first), true)
 	}
-	switch n.Mode.Type() {
-	case fs.ModeNamedPipe, fs.ModeSocket:
-		return nil, nil
-	case fs.ModeDevice, fs.ModeDevice | fs.ModeCharDevice:
-		n.Dev = decodeDev(p.U)
-		return nil, nil
-	case fs.ModeIrregular:
-		return nil, fmt.Errorf("has the mode %#o", p.Mode)
-	}
-	data, err := w.contents(p)
+	w.seen[nid] = place
+	names, err := w.contents(p)
 	switch {
 	case err != nil:
-		return nil, err
-	case n.Mode.IsRegular():
+		return w.flaw(place, err, true)
+	case names == nil:
+		return w.flaw(place, errors.New("is a directory of 0 bytes"), true)
+	}
+	if err := w.lookAt(names.Size()); err != nil {
+		return err
+	}
+	w.todo = append(w.todo, foundDir{n, names, place})
+	return nil
+}
+
+// fill sets what a file holds, and says whether it can be kept.
+func (w *walk) fill(place *image.Place, n *image.Node, p *parsed) (keep bool, err error) {
+	switch n.Mode.Type() {
+	case fs.ModeNamedPipe, fs.ModeSocket:
+		return true, nil
+	case fs.ModeDevice, fs.ModeDevice | fs.ModeCharDevice:
+		n.Dev = decodeDev(p.U)
+		return true, nil
+	case fs.ModeIrregular:
+		return false, w.flaw(place, fmt.Errorf("has the mode %#o, and is left out", p.Mode), true)
+	}
+	data, err := w.contents(p)
+	if n.Mode.IsRegular() {
 		n.Data = data
-		return nil, nil
+		return true, w.flaw(place, err, true)
+	}
+	switch {
+	case err != nil:
+		return false, w.flaw(place, err, true)
 	case data == nil:
-		return nil, fmt.Errorf("is %s of 0 bytes", image.Kind(n.Mode))
-	case n.Mode.Type() == fs.ModeSymlink && data.Size() > maxSymlink:
-		return nil, fmt.Errorf("symlink to %d bytes; a target has 1 to %d", data.Size(), maxSymlink)
+		return false, w.flaw(place, errors.New("is a symlink of 0 bytes, and is left out"), true)
+	case data.Size() > maxSymlink:
+		return false, w.flaw(place, fmt.Errorf("is a symlink to %d bytes, and is left out; a target has 1 to %d", data.Size(), maxSymlink), true)
 	}
 	if err := w.spend(data.Size()); err != nil {
-		return nil, err
-	}
-	if n.IsDir() {
-		return data, nil
+		return false, err
 	}
 	b, err := image.ReadAll(data)
 	n.Link = string(b)
-	return nil, err
+	if err != nil {
+		err = hostError{err}
+	}
+	return true, err
 }
+
+// maxDamaged is how many blocks without names are looked at in one directory.
+const maxDamaged = 100
 
 // directory adds the entries of a directory's blocks. They are read one by one: the
 // directory's size is what its inode says, which is not trusted with memory.
 func (w *walk) directory(d foundDir) error {
+	damaged := 0
 	for off := int64(0); off < d.names.Size(); off += blockSize {
 		b, err := image.ReadAll(image.Section(d.names, off, min(d.names.Size()-off, blockSize)))
 		if err != nil {
-			return fmt.Errorf("%s: %w", d.place, err)
+			return hostError{err}
 		}
 		list, err := entries(b)
 		if err != nil {
-			return fmt.Errorf("%s: block %d: %w", d.place, off/blockSize, err)
+			w.tree.Flaws.Add(d.place, fmt.Errorf("block %d of the directory: %w", off/blockSize, err), true)
+			if damaged++; damaged == maxDamaged {
+				w.tree.Flaws.Add(d.place, fmt.Errorf("the blocks of the directory from %d on are not read", off/blockSize+1), true)
+				return nil
+			}
+			continue
 		}
 		for _, e := range list {
 			if e.name == "." || e.name == ".." {
@@ -173,17 +232,22 @@ func (w *walk) directory(d foundDir) error {
 }
 
 func (w *walk) entry(d foundDir, e entry) error {
-	if err := image.CheckName(e.name); err != nil {
-		return fmt.Errorf("%s: %w", d.place, err)
-	}
-	n, err := w.node(d.place.In(e.name), e.nid)
-	if err != nil {
+	if err := w.spend(direntSize + int64(len(e.name))); err != nil {
 		return err
 	}
-	if err := d.node.Add(e.name, n); err != nil {
-		return fmt.Errorf("%s: %w", d.place, err)
+	err := image.CheckName(e.name)
+	if err == nil && d.node.Child(e.name) != nil {
+		err = fmt.Errorf("%.300q stands twice in the directory", e.name)
 	}
-	return nil
+	if err != nil {
+		w.tree.Flaws.Add(d.place, fmt.Errorf("%w; the file of inode %d is left out", err, e.nid), true)
+		return nil
+	}
+	n, err := w.node(d.place.In(e.name), e.nid)
+	if err != nil || n == nil {
+		return err
+	}
+	return d.node.Add(e.name, n)
 }
 
 // entry is a dirent that was read.

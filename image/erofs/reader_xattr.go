@@ -10,33 +10,54 @@ import (
 
 var errXattr = errors.New("extended attributes: they are longer than they say")
 
-// unpackXattrs returns the attributes that follow an inode, and those that it shares.
-func (w *walk) unpackXattrs(b []byte) ([]image.Xattr, error) {
-	if len(b) == 0 {
+// xattrs returns the attributes that follow an inode, and those that it shares. What cannot
+// be read of them is a flaw.
+func (w *walk) xattrs(place *image.Place, p *parsed) ([]image.Xattr, error) {
+	if p.xattrSize == 0 {
 		return nil, nil
+	}
+	b, err := w.read(p.xattrAt, p.xattrSize)
+	if err != nil {
+		return nil, w.flaw(place, fmt.Errorf("extended attributes: %w", err), true)
 	}
 	shared := int(b[4])
 	b = b[xattrHeaderSize:]
 	if len(b) < shared*xattrAlign {
-		return nil, errXattr
+		return nil, w.flaw(place, errXattr, true)
 	}
 	ids, b := b[:shared*xattrAlign], b[shared*xattrAlign:]
 	var list []image.Xattr
-	for len(b) > 0 {
-		x, size, err := unpackXattr(b)
+	add := func(x image.Xattr, err error) error {
 		if err != nil {
-			return nil, err
-		}
-		list, b = append(list, x), b[size:]
-	}
-	for ; len(ids) > 0; ids = ids[xattrAlign:] {
-		x, err := w.sharedXattr(binary.LittleEndian.Uint32(ids))
-		if err != nil {
-			return nil, err
+			return w.flaw(place, err, !errors.As(err, new(kindError)))
 		}
 		list = append(list, x)
+		return nil
+	}
+	for len(b) > 0 {
+		x, size, err := unpackXattr(b)
+		if err := add(x, err); err != nil {
+			return nil, err
+		}
+		if size == 0 {
+			break
+		}
+		b = b[size:]
+	}
+	for ; len(ids) > 0; ids = ids[xattrAlign:] {
+		if err := add(w.sharedXattr(binary.LittleEndian.Uint32(ids))); err != nil {
+			return nil, err
+		}
 	}
 	return list, nil
+}
+
+// A kindError says that an attribute is of a kind that no tree has a name for: it belongs to
+// another file system, or to what this one does not read.
+type kindError uint8
+
+func (e kindError) Error() string {
+	return fmt.Sprintf("an extended attribute has the name index %d, which is not read, and is left out", uint8(e))
 }
 
 // sharedXattr reads an attribute from the area that inodes share.
@@ -62,7 +83,8 @@ func (w *walk) sharedXattr(id uint32) (x image.Xattr, err error) {
 	return x, err
 }
 
-// unpackXattr returns the attribute at the beginning of b, and the bytes that it takes.
+// unpackXattr returns the attribute at the beginning of b, and the bytes that it takes; 0
+// where that is not known.
 func unpackXattr(b []byte) (x image.Xattr, size int, err error) {
 	if len(b) < xattrEntrySize {
 		return x, 0, errXattr
@@ -79,7 +101,7 @@ func unpackXattr(b []byte) (x image.Xattr, size int, err error) {
 		}
 	}
 	if prefix == "" {
-		return x, 0, fmt.Errorf("extended attributes: one has the name index %d, which is not read", b[1])
+		return x, size, kindError(b[1])
 	}
 	b = b[xattrEntrySize:]
 	return image.Xattr{Name: prefix + string(b[:name]), Value: b[name : name+value : name+value]}, size, nil
