@@ -21,7 +21,9 @@ import (
 //
 // A Reader does not trust what it reads: damage is an error that names the block or
 // the inode, and reading takes time and memory in proportion to the file system's
-// own metadata, however that is made. It may be used by several goroutines.
+// own metadata, however that is made. What one file, directory or attribute makes
+// impossible to read costs that alone, see [Reader.Tree]. A Reader may be used by several
+// goroutines.
 type Reader struct {
 	src       image.Blob
 	sb        superblock
@@ -41,19 +43,24 @@ type Reader struct {
 type readGroup struct {
 	inodeTable int64 // block
 	inodes     int64 // how many of the table are in use at most; the rest was never written
+	err        error // why none of its inodes can be read
 }
 
 // Open reads the superblock and the group descriptors of the file system that
 // starts at the first byte of r and lies within its size bytes. It refuses a file
-// system with a feature that it cannot read, by the feature's name, and one whose
-// journal still has to be replayed. Contents of files are later read through r;
-// where r is an [image.Blob], they are parts of it.
+// system with a feature that nobody knew when this was written, by its bit, and one whose
+// journal still has to be replayed. Features that only some inodes make use of, such as
+// encryption, are no reason. Contents of files are later read through r; where r is an
+// [image.Blob], they are parts of it.
 func Open(r io.ReaderAt, size int64) (*Reader, error) {
 	rd := &Reader{src: image.BlobOf(r, size)}
 	if err := rd.readSuperblock(); err != nil {
 		return nil, err
 	}
 	if err := rd.readGroups(); err != nil {
+		return nil, err
+	}
+	if err := rd.checkJournal(); err != nil {
 		return nil, err
 	}
 	return rd, nil
@@ -119,14 +126,23 @@ func wide(lo, hi uint32) int64 { return int64(uint64(hi)<<32 | uint64(lo)) }
 // read fills p with the bytes of the volume at off.
 func (r *Reader) read(p []byte, off int64) error {
 	n, err := r.src.ReadAt(p, off)
-	if n == len(p) {
+	switch {
+	case n == len(p):
 		return nil
-	}
-	if err == nil || err == io.EOF {
+	case err == nil || err == io.EOF:
 		err = io.ErrUnexpectedEOF
+	default:
+		err = &sourceError{err}
 	}
 	return fmt.Errorf("%d bytes at %d: %w", len(p), off, err)
 }
+
+// sourceError says that what a Reader reads from has failed, which ends all reading: it is
+// nothing that is wrong with one file.
+type sourceError struct{ err error }
+
+func (e *sourceError) Error() string { return e.err.Error() }
+func (e *sourceError) Unwrap() error { return e.err }
 
 func (r *Reader) readSuperblock() error {
 	if have := r.src.Size(); have < superblockOffset+superblockSize {
@@ -156,11 +172,9 @@ func (r *Reader) readSuperblock() error {
 // checkFeatures refuses what cannot be read and sets up checksums.
 func (r *Reader) checkFeatures(p []byte) error {
 	sb := &r.sb
-	switch bad := sb.FeatureIncompat &^ readable; {
+	switch bad := sb.FeatureIncompat &^ (readable | incompatRecover); {
 	case bad&incompatJournalDev != 0:
 		return fmt.Errorf("is the external journal of an ext4 file system, not one itself")
-	case bad == incompatRecover:
-		return fmt.Errorf("was not unmounted: its journal has to be replayed first (e2fsck -p does that)")
 	case bad != 0:
 		return fmt.Errorf("has features that cannot be read: %s", strings.Join(featureNames(bad, incompatNames), ", "))
 	}
@@ -230,9 +244,11 @@ func (r *Reader) readGroups() error {
 			return fmt.Errorf("group descriptors: %w", err)
 		}
 		for g := first; g < min(first+perBlock, n); g++ {
-			if err := r.addGroup(g, p[(g-first)*size:][:size]); err != nil {
-				return err
+			group, err := r.group(g, p[(g-first)*size:][:size])
+			if err != nil {
+				group.err = fmt.Errorf("group %d: %w", g, err)
 			}
+			r.groups = append(r.groups, group)
 		}
 	}
 	return nil
@@ -266,12 +282,13 @@ func (r *Reader) hasSuper(group int64) bool {
 	return true
 }
 
-func (r *Reader) addGroup(g int64, p []byte) error {
+// group reads the descriptor of a group.
+func (r *Reader) group(g int64, p []byte) (readGroup, error) {
 	full := make([]byte, groupDescriptorSize)
 	copy(full, p)
 	var d groupDescriptor
 	if _, err := binary.Decode(full, binary.LittleEndian, &d); err != nil {
-		return fmt.Errorf("group %d: %w", g, err)
+		return readGroup{}, err
 	}
 	csum, flags := d.Checksum, d.Flags
 	switch {
@@ -283,25 +300,24 @@ func (r *Reader) addGroup(g int64, p []byte) error {
 		flags = 0 // without checksums nothing is left uninitialised
 	}
 	if csum != d.Checksum && !r.unchecked {
-		return fmt.Errorf("group %d: the descriptor's checksum is %#04x, but it says %#04x", g, csum, d.Checksum)
+		return readGroup{}, fmt.Errorf("the descriptor's checksum is %#04x, but it says %#04x", csum, d.Checksum)
 	}
 	perGroup := int64(r.sb.InodesPerGroup)
 	table := ceilDiv(perGroup*r.inodeSize, r.blockSize)
 	group := readGroup{inodeTable: wide(d.InodeTableLo, d.InodeTableHi), inodes: perGroup}
 	if err := r.within(group.inodeTable, table); err != nil {
-		return fmt.Errorf("group %d: inode table: %w", g, err)
+		return readGroup{}, fmt.Errorf("inode table: %w", err)
 	}
 	unused := int64(d.ItableUnusedHi)<<16 | int64(d.ItableUnusedLo)
 	switch {
 	case flags&groupInodeUninit != 0:
 		group.inodes = 0
 	case flags != 0 && unused > perGroup:
-		return fmt.Errorf("group %d: %d inodes are unused, of %d", g, unused, perGroup)
+		return readGroup{}, fmt.Errorf("%d inodes are unused, of %d", unused, perGroup)
 	case flags != 0:
 		group.inodes -= unused
 	}
-	r.groups = append(r.groups, group)
-	return nil
+	return group, nil
 }
 
 // within says whether n blocks from block on can belong to anybody.
@@ -322,6 +338,12 @@ func (r *Reader) readBlock(p []byte, block int64) error {
 // Tree reads all directories and inodes and returns the files, the folder
 // lost+found included. Contents are not read; they are Blobs that read through what
 // was given to [Open], with holes where the files have them.
+//
+// What is damaged, or takes what this package does not have, such as the key of an
+// encrypted directory, is among the Flaws of the Tree: an inode that cannot be read is left
+// out, contents that cannot are [image.Unreadable], and a directory has the entries of its
+// blocks that can be read. An error says that there is no Tree: the root cannot be read,
+// directories lie more than [image.MaxDepth] deep, or what is read from has failed.
 func (r *Reader) Tree() (*image.Tree, error) {
 	w := newWalk(r)
 	if err := w.run(); err != nil {

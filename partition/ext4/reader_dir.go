@@ -1,6 +1,7 @@
 package ext4
 
 import (
+	"cmp"
 	"fmt"
 
 	"ingot/image"
@@ -13,22 +14,29 @@ type dirent struct {
 	fileType uint8 // 0: not said
 }
 
-// readDir returns the entries of a directory but for "." and "..", which it checks.
+// readDir returns the entries of a directory but for "." and "..", which it checks. With
+// an error it returns those that could be read all the same.
 //
 // A hash tree needs no code of its own here: its inner nodes look like blocks with
 // one unused entry, so that all leaves are found by going through the blocks.
 func (w *walk) readDir(f *fileInode, parent uint32) ([]dirent, error) {
+	if err := f.unreadable(); err != nil {
+		return nil, err
+	}
 	d := &dirReader{walk: w, file: f, parent: parent, seed: inodeSeed(w.seed, f.number, f.generation)}
-	var err error
+	err := d.readBlocks
 	if f.flags&inodeFlagInlineData != 0 {
-		err = d.readInline()
-	} else {
-		err = d.readBlocks()
+		err = d.readInline
 	}
-	if err != nil {
-		return nil, fmt.Errorf("inode %d: %w", f.number, err)
+	d.fault(err())
+	return d.entries, d.err
+}
+
+// fault keeps the first error that was met.
+func (d *dirReader) fault(err error) {
+	if d.err == nil || ends(err) {
+		d.err = cmp.Or(err, d.err)
 	}
-	return d.entries, nil
 }
 
 type dirReader struct {
@@ -38,6 +46,7 @@ type dirReader struct {
 	seed    uint32
 	entries []dirent
 	dots    int // "." and ".." that were met
+	err     error
 }
 
 func (d *dirReader) readBlocks() error {
@@ -85,7 +94,7 @@ func (d *dirReader) readRun(r blockRun) error {
 		}
 		for i := range n {
 			if err := d.block(p[i*d.blockSize:][:d.blockSize], r.logical+i); err != nil {
-				return fmt.Errorf("directory block %d (block %d): %w", r.logical+i, r.physical+i, err)
+				d.fault(fmt.Errorf("directory block %d (block %d): %w", r.logical+i, r.physical+i, err))
 			}
 		}
 		r.logical, r.physical, r.n = r.logical+n, r.physical+n, r.n-n
@@ -169,8 +178,11 @@ func (d *dirReader) parse(p []byte, dots bool) error {
 			if d.sb.FeatureIncompat&incompatFiletype != 0 {
 				e.fileType = p[off+7]
 			}
+			if d.sb.FeatureIncompat&incompatDirdata != 0 {
+				e.fileType &= 0xF // above it, what data follows the name
+			}
 			if err := d.entry(e, dots); err != nil {
-				return fmt.Errorf("entry at %d: %w", off, err)
+				d.fault(fmt.Errorf("entry at %d: %w", off, err))
 			}
 		}
 		off += n
@@ -205,6 +217,9 @@ func (d *dirReader) readInline() error {
 	}
 	if err := d.parse(d.file.block[inlineDirParent:], false); err != nil {
 		return fmt.Errorf("i_block: %w", err)
+	}
+	if d.file.restErr != nil {
+		return d.file.restErr
 	}
 	if err := d.parse(d.file.rest, false); err != nil {
 		return fmt.Errorf("attribute %s: %w", inlineData, err)

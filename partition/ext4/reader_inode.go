@@ -22,15 +22,13 @@ type fileInode struct {
 	block      [60]byte
 	body       []byte // what follows the extra fields: the attributes
 	rest       []byte // of inline data: what does not fit into block
+	restErr    error  // why that could not be read
 }
 
-// inline returns the contents of a file whose data lies in its inode.
-func (f *fileInode) inline() ([]byte, error) {
-	if n := int64(inlineDataSize + len(f.rest)); f.size > n {
-		return nil, fmt.Errorf("has a size of %d bytes, but its inode holds %d", f.size, n)
-	}
+// inline returns what the inode holds of the contents of a file whose data lies there.
+func (f *fileInode) inline() []byte {
 	p := append(append(make([]byte, 0, inlineDataSize+len(f.rest)), f.block[:]...), f.rest...)
-	return p[:f.size], nil
+	return p[:min(f.size, int64(len(p)))]
 }
 
 // tableCache holds pieces of inode tables, each in the place that its number gives.
@@ -68,6 +66,9 @@ func (w *walk) readInode(number uint32) (fileInode, error) {
 		return fileInode{}, fmt.Errorf("there are inodes 1 to %d", w.sb.InodesCount)
 	}
 	group, i := int64(number-1)/int64(w.sb.InodesPerGroup), int64(number-1)%int64(w.sb.InodesPerGroup)
+	if err := w.groups[group].err; err != nil {
+		return fileInode{}, err
+	}
 	if i >= w.groups[group].inodes {
 		return fileInode{}, fmt.Errorf("lies in a part of the inode table that was never written")
 	}
@@ -158,10 +159,12 @@ func (w *walk) newFile(number uint32, in *inode, body []byte) (fileInode, error)
 	switch {
 	case in.LinksCount == 0:
 		return f, fmt.Errorf("is free, but has a name")
-	case f.mtime.Nsec >= 1e9:
-		return f, fmt.Errorf("has a time with %d nanoseconds", f.mtime.Nsec)
 	case f.size < 0 || f.size > (maxLogicalBlocks+1)*w.blockSize:
 		return f, fmt.Errorf("has a size of %d bytes, more than 2^32 blocks", uint64(f.size))
+	}
+	if f.mtime.Nsec >= 1e9 {
+		w.note(false, "has a time with %d nanoseconds, of which none are taken over", f.mtime.Nsec)
+		f.mtime.Nsec = 0
 	}
 	return f, nil
 }

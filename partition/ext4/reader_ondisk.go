@@ -36,9 +36,10 @@ const (
 )
 
 // readable are the incompatible features under which a file system can be read by
-// this package.
-const readable = incompatFiletype | incompatMetaBG | incompatExtents | incompat64Bit | incompatMMP |
-	incompatFlexBG | incompatCsumSeed | incompatLargeDir | incompatInlineData | incompatCasefold
+// this package. Compressed files and encrypted ones cannot, but there may be none.
+const readable = incompatCompression | incompatFiletype | incompatMetaBG | incompatExtents | incompat64Bit | incompatMMP |
+	incompatFlexBG | incompatEAInode | incompatDirdata | incompatCsumSeed | incompatLargeDir | incompatInlineData |
+	incompatEncrypt | incompatCasefold
 
 // featureNames are the names that dumpe2fs prints, by the bits of the three words.
 var (
@@ -64,7 +65,9 @@ var (
 
 // More i_flags.
 const (
+	inodeFlagCompressed = 0x00000004
 	inodeFlagEncrypt    = 0x00000800
+	inodeFlagEAInode    = 0x00200000 // its contents are the value of an attribute
 	inodeFlagInlineData = 0x10000000
 )
 
@@ -74,6 +77,13 @@ var namePrefixes = map[uint8]string{
 	0: "", xattrUser: "user.", xattrPosixACLAccess: "system.posix_acl_access", xattrPosixACLDefault: "system.posix_acl_default",
 	xattrTrusted: "trusted.", xattrSecurity: "security.", xattrSystem: "system.", 8: "system.richacl", 10: "gnu.",
 }
+
+// kernelsOwn are what e_name_index stands for in attributes in which the kernel notes
+// something for itself, and that nobody else can see.
+var kernelsOwn = map[uint8]string{5: "Lustre", 9: "encryption", 11: "verity"}
+
+// maxXattrValue is the most bytes that a value of its own inode has: XATTR_SIZE_MAX.
+const maxXattrValue = 64 << 10
 
 // inlineData is the attribute that holds what of an inline file does not fit into
 // i_block.

@@ -2,6 +2,7 @@ package ext4
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"io/fs"
 	"slices"
@@ -18,17 +19,49 @@ type walk struct {
 	todo   []foundDir
 	linked map[uint32]*image.Node  // files with more than one link
 	seen   map[uint32]*[512]uint64 // a bit for each inode that has a name
-	xattrs map[int64][]image.Xattr // by block: files share them
-	buf    []byte
+	bad    map[uint32]error        // why an inode cannot be read
+	xattrs map[int64]xattrSet      // by block: files share them
+	values map[uint32][]byte       // of attributes, by inode
+
+	valueBytes int64 // of all values
+	buf        []byte
 
 	// taken are the blocks of metadata that were read. Each belongs to one file: whoever
 	// makes directories or block maps share them would otherwise keep a reader busy without
 	// end. To count them up to the size of the file system is not enough, since its holes
 	// cost nothing.
 	taken map[int64]struct{}
+	// notes are the flaws of the inode at hand, whose place only its caller knows.
+	notes []note
 	// copied counts the attributes of files that have some of their own and share
 	// others, which is what a small image could otherwise make a large tree of.
 	copied int64
+}
+
+// A note is a flaw without its place.
+type note struct {
+	err  error
+	lost bool
+}
+
+// note notes a flaw of the inode at hand; lost says that the tree lacks something by it.
+func (w *walk) note(lost bool, format string, args ...any) {
+	w.notes = append(w.notes, note{fmt.Errorf(format, args...), lost})
+}
+
+// flaws gives what was noted its place.
+func (w *walk) flaws(place *image.Place, inode uint32) {
+	for _, n := range w.notes {
+		w.tree.Flaws.Add(place, fmt.Errorf("inode %d: %w", inode, n.err), n.lost)
+	}
+	w.notes = w.notes[:0]
+}
+
+// ends says whether an error ends the reading of the whole tree.
+func ends(err error) bool {
+	var source *sourceError
+	var depth *image.DepthError
+	return errors.As(err, &source) || errors.As(err, &depth)
 }
 
 // foundDir is a directory whose entries are still to be read.
@@ -44,7 +77,9 @@ func newWalk(r *Reader) *walk {
 		Reader: r,
 		linked: map[uint32]*image.Node{},
 		seen:   map[uint32]*[512]uint64{},
-		xattrs: map[int64][]image.Xattr{},
+		bad:    map[uint32]error{},
+		xattrs: map[int64]xattrSet{},
+		values: map[uint32][]byte{},
 		taken:  map[int64]struct{}{},
 		buf:    make([]byte, max(min(1<<20, r.blocks*r.blockSize), r.blockSize)),
 	}
@@ -60,6 +95,7 @@ func (w *walk) run() error {
 		return fmt.Errorf("/: %w", err)
 	}
 	w.tree = &image.Tree{Root: root}
+	w.flaws(nil, rootInode)
 	w.todo = []foundDir{{root, f, rootInode, nil}}
 	for len(w.todo) > 0 {
 		d := w.todo[len(w.todo)-1]
@@ -76,21 +112,29 @@ func (w *walk) run() error {
 func (w *walk) fill(d foundDir) error {
 	entries, err := w.readDir(&d.file, d.parent)
 	if err != nil {
-		return fmt.Errorf("%s: %w", d.place, err)
+		if err = fmt.Errorf("inode %d: %w", d.file.number, err); ends(err) {
+			return fmt.Errorf("%s: %w", d.place, err)
+		}
+		w.tree.Flaws.Add(d.place, err, true)
 	}
 	slices.SortFunc(entries, func(a, b dirent) int { return cmp.Compare(a.inode, b.inode) })
-	nodes := make([]image.Entry, len(entries))
-	for i, e := range entries {
+	nodes := make([]image.Entry, 0, len(entries))
+	for _, e := range entries {
 		n, err := w.child(d, e)
-		if err != nil {
-			return fmt.Errorf("%s: %w", d.place.In(e.name), err)
+		if err == nil {
+			nodes = append(nodes, image.Entry{Name: e.name, Node: n})
+			continue
 		}
-		nodes[i] = image.Entry{Name: e.name, Node: n}
+		place := d.place.In(e.name)
+		if ends(err) {
+			return fmt.Errorf("%s: %w", place, err)
+		}
+		w.tree.Flaws.Add(place, err, true)
 	}
 	slices.SortFunc(nodes, func(a, b image.Entry) int { return strings.Compare(a.Name, b.Name) })
 	for _, e := range nodes {
 		if err := d.node.Add(e.Name, e.Node); err != nil {
-			return fmt.Errorf("%s: inode %d: %w", d.place, d.file.number, err)
+			w.tree.Flaws.Add(d.place, fmt.Errorf("inode %d: %w", d.file.number, err), true)
 		}
 	}
 	return nil
@@ -102,14 +146,22 @@ func (w *walk) child(d foundDir, e dirent) (*image.Node, error) {
 		if n := w.linked[e.inode]; n != nil {
 			return n, nil
 		}
+		if err := w.bad[e.inode]; err != nil {
+			return nil, err
+		}
 		return nil, fmt.Errorf("inode %d: has a second name, which its count of links or its type does not allow", e.inode)
 	}
 	n, f, err := w.load(e.inode)
 	if err != nil {
+		w.notes = w.notes[:0]
+		w.bad[e.inode] = err
 		return nil, err
 	}
 	if want := fileType(n.Mode); e.fileType != 0 && e.fileType != want {
-		return nil, fmt.Errorf("inode %d: is of file type %d (%s), but its name says %d", e.inode, want, image.Kind(n.Mode), e.fileType)
+		w.note(false, "is of file type %d (%s), but its name says %d", want, image.Kind(n.Mode), e.fileType)
+	}
+	if len(w.notes) > 0 {
+		w.flaws(d.place.In(e.name), e.inode)
 	}
 	switch {
 	case n.IsDir():
@@ -170,16 +222,18 @@ func (w *walk) node(f *fileInode) (*image.Node, error) {
 		n = image.NewDir(mode)
 	}
 	n.Mode, n.UID, n.GID, n.Mtime = mode, f.uid, f.gid, f.mtime
-	if f.flags&inodeFlagEncrypt != 0 {
-		return nil, fmt.Errorf("is encrypted, which cannot be read")
-	}
 	var err error
-	if n.Xattrs, err = w.readXattrs(f); err != nil {
+	if n.Xattrs, err = w.readXattrs(f); ends(err) {
 		return nil, err
+	} else if err != nil {
+		w.note(true, "%w", err)
 	}
 	switch mode.Type() {
 	case 0:
-		n.Data, err = w.data(f)
+		if n.Data, err = w.data(f); err != nil && !ends(err) {
+			w.note(true, "%w", err)
+			n.Data, err = image.Unreadable(f.size, fmt.Errorf("inode %d: %w", f.number, err)), nil
+		}
 	case fs.ModeSymlink:
 		n.Link, err = w.target(f)
 	case fs.ModeDevice, fs.ModeDevice | fs.ModeCharDevice:
@@ -188,6 +242,17 @@ func (w *walk) node(f *fileInode) (*image.Node, error) {
 		err = fmt.Errorf("its mode %#o is of no type", f.mode)
 	}
 	return n, err
+}
+
+// unreadable says why what an inode holds cannot be read whatever it is.
+func (f *fileInode) unreadable() error {
+	switch {
+	case f.flags&inodeFlagEncrypt != 0:
+		return errors.New("is encrypted, which cannot be read")
+	case f.flags&inodeFlagCompressed != 0:
+		return errors.New("is compressed in a way of ext2, which cannot be read")
+	}
+	return nil
 }
 
 // target reads where a symlink points.
@@ -203,9 +268,15 @@ func (w *walk) target(f *fileInode) (string, error) {
 }
 
 func (w *walk) targetBytes(f *fileInode) ([]byte, error) {
+	if err := f.unreadable(); err != nil {
+		return nil, err
+	}
 	switch {
 	case f.flags&inodeFlagInlineData != 0:
-		return f.inline()
+		if p := f.inline(); int64(len(p)) == f.size {
+			return p, nil
+		}
+		return nil, fmt.Errorf("its target has %d bytes, and its inode holds %d", f.size, inlineDataSize+len(f.rest))
 	case f.size >= w.blockSize:
 		return nil, fmt.Errorf("its target has %d bytes, more than fit into a block of %d", f.size, w.blockSize)
 	case f.size < fastSymlinkLength && f.flags&inodeFlagExtents == 0:
@@ -227,12 +298,23 @@ func (w *walk) targetBytes(f *fileInode) ([]byte, error) {
 
 // data returns the contents of a regular file.
 func (w *walk) data(f *fileInode) (image.Blob, error) {
+	if err := f.unreadable(); err != nil {
+		return nil, err
+	}
 	if f.flags&inodeFlagInlineData != 0 {
-		p, err := f.inline()
-		if err != nil || len(p) == 0 {
-			return nil, err
+		p := f.inline()
+		switch {
+		case f.size == 0:
+			return nil, nil
+		case int64(len(p)) == f.size:
+			return image.Bytes(p), nil
+		case f.restErr != nil:
+			return nil, f.restErr
 		}
-		return image.Bytes(p), nil
+		// The file was made longer without anything being written: the rest is a hole.
+		var b image.Builder
+		b.Add(0, image.Bytes(p), nil)
+		return b.Map(f.size)
 	}
 	runs, err := w.runs(f)
 	if err != nil || f.size == 0 {

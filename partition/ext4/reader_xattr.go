@@ -1,127 +1,205 @@
 package ext4
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
 	"ingot/image"
 )
 
+// xattrSet is what a list of attributes comes to, and what of it could not be taken over.
+type xattrSet struct {
+	list  []image.Xattr
+	notes []note
+	err   error // why it ends where it does
+
+	inlineErr error // why what goes on with inline data could not be taken over
+}
+
+// note notes what could not be taken over.
+func (s *xattrSet) note(lost bool, format string, args ...any) {
+	s.notes = append(s.notes, note{fmt.Errorf(format, args...), lost})
+}
+
 // readXattrs returns the extended attributes of a file, those in the inode before
-// those in a block. What goes on with inline data is set aside.
+// those in a block. What goes on with inline data is set aside. With an error it returns
+// those that could be read all the same.
 func (w *walk) readXattrs(f *fileInode) ([]image.Xattr, error) {
-	var out []image.Xattr
+	var in xattrSet
 	if len(f.body) >= xattrInodeHeaderSize+xattrTerminator && word(f.body, 0) == xattrMagic {
 		p := f.body[xattrInodeHeaderSize:]
-		var err error
-		if out, err = parseXattrs(p, p); err != nil {
-			return nil, fmt.Errorf("attributes in the inode: %w", err)
+		if w.sb.FeatureIncompat&incompatEAInode != 0 {
+			p = slices.Clone(p) // other inodes are read meanwhile, into the same cache
+		}
+		if in = w.parseXattrs(p, p); in.err != nil {
+			in.err = fmt.Errorf("attributes in the inode: %w", in.err)
 		}
 	}
+	w.notes = append(w.notes, in.notes...)
 	if f.flags&inodeFlagInlineData != 0 {
-		out = slices.DeleteFunc(out, func(x image.Xattr) bool {
+		f.restErr = cmp.Or(in.inlineErr, in.err)
+		in.list = slices.DeleteFunc(in.list, func(x image.Xattr) bool {
 			if x.Name == inlineData {
-				f.rest = x.Value
+				f.rest, f.restErr = x.Value, nil
 			}
 			return x.Name == inlineData
 		})
 	}
-	if f.xattrBlock == 0 {
-		return slices.Clip(out), twice(out)
+	if f.xattrBlock == 0 || ends(in.err) {
+		return slices.Clip(w.distinct(in.list)), in.err
 	}
-	more, err := w.xattrBlock(f.xattrBlock)
-	if err != nil {
-		return nil, fmt.Errorf("attributes in block %d: %w", f.xattrBlock, err)
+	block := w.xattrBlock(f.xattrBlock)
+	w.notes = append(w.notes, block.notes...)
+	if block.err != nil {
+		block.err = fmt.Errorf("attributes in block %d: %w", f.xattrBlock, block.err)
 	}
-	if len(out) == 0 {
-		return more, nil
+	if in.err == nil || ends(block.err) {
+		in.err = block.err
 	}
-	out = append(out, more...)
-	if w.copied += int64(len(out)); w.copied > w.blocks*w.blockSize/xattrEntrySize {
+	if len(in.list) == 0 {
+		return block.list, in.err
+	}
+	if w.copied += int64(len(in.list) + len(block.list)); w.copied > w.blocks*w.blockSize/xattrEntrySize {
 		return nil, fmt.Errorf("attributes in block %d: are shared so often that all would not fit into the file system", f.xattrBlock)
 	}
-	return out, twice(out)
+	return w.distinct(append(in.list, block.list...)), in.err
 }
 
-// twice refuses a name that a file has two values for.
-func twice(set []image.Xattr) error {
+// distinct returns a set with the first value of each name alone.
+func (w *walk) distinct(set []image.Xattr) []image.Xattr {
 	names := make(map[string]bool, len(set))
-	for _, x := range set {
-		if names[x.Name] {
-			return fmt.Errorf("attribute %q stands twice", x.Name)
+	return slices.DeleteFunc(set, func(x image.Xattr) bool {
+		again := names[x.Name]
+		if again {
+			w.note(true, "attribute %q stands twice", x.Name)
 		}
 		names[x.Name] = true
-	}
-	return nil
+		return again
+	})
 }
 
 // xattrBlock reads a block of attributes. Many files may share it.
-func (w *walk) xattrBlock(block int64) ([]image.Xattr, error) {
-	if set, ok := w.xattrs[block]; ok {
-		return set, nil
+func (w *walk) xattrBlock(block int64) xattrSet {
+	set, ok := w.xattrs[block]
+	if !ok {
+		before := len(w.notes)
+		set = w.readXattrBlock(block)
+		set.list = slices.Clip(w.distinct(set.list)) // so that appending to it never reaches another file
+		set.notes = append(set.notes, w.notes[before:]...)
+		w.notes = w.notes[:before]
+		w.xattrs[block] = set
 	}
-	if err := w.take(block, 1); err != nil {
-		return nil, err
+	return set
+}
+
+func (w *walk) readXattrBlock(block int64) (set xattrSet) {
+	if set.err = w.take(block, 1); set.err != nil {
+		return set
 	}
 	p := make([]byte, w.blockSize)
-	if err := w.readBlock(p, block); err != nil {
-		return nil, err
+	if set.err = w.readBlock(p, block); set.err != nil {
+		return set
 	}
 	if magic, blocks := word(p, 0), word(p, 8); magic != xattrMagic || blocks != 1 {
-		return nil, fmt.Errorf("the magic number is %#08x, not %#08x, and the blocks are %d, not 1", magic, xattrMagic, blocks)
+		set.err = fmt.Errorf("the magic number is %#08x, not %#08x, and the blocks are %d, not 1", magic, xattrMagic, blocks)
+		return set
 	}
 	if got, want := xattrBlockChecksum(w.seed, uint64(block), p), word(p, xattrChecksumOffset); w.checksums && got != want && !w.unchecked {
-		return nil, fmt.Errorf("checksum is %#08x, but it says %#08x", got, want)
+		set.err = fmt.Errorf("checksum is %#08x, but it says %#08x", got, want)
+		return set
 	}
-	set, err := parseXattrs(p[xattrHeaderSize:], p)
-	if err == nil {
-		err = twice(set)
-	}
-	if err != nil {
-		return nil, err
-	}
-	set = slices.Clip(set) // so that appending to it never reaches another file
-	w.xattrs[block] = set
-	return set, nil
+	return w.parseXattrs(p[xattrHeaderSize:], p)
 }
 
 // parseXattrs reads a list of entries, whose values lie at offsets from the start
 // of base.
-func parseXattrs(p, base []byte) ([]image.Xattr, error) {
-	var out []image.Xattr
+func (w *walk) parseXattrs(p, base []byte) (set xattrSet) {
 	for len(p) < xattrTerminator || word(p, 0) != 0 {
 		if len(p) < xattrEntrySize || len(p) < xattrEntrySize+int(p[0]) {
-			return nil, fmt.Errorf("the list has no end")
+			set.err = fmt.Errorf("the list has no end")
+			return set
 		}
-		x, err := parseXattr(p, base)
-		if err != nil {
-			return nil, err
+		if set.add(w, p, base); set.err != nil {
+			return set
 		}
-		out = append(out, x)
 		next := (xattrEntrySize + int(p[0]) + xattrAlign - 1) &^ (xattrAlign - 1)
 		p = p[min(next, len(p)):]
 	}
-	return out, nil
+	return set
 }
 
-func parseXattr(p, base []byte) (image.Xattr, error) {
+// add takes one entry over.
+func (s *xattrSet) add(w *walk, p, base []byte) {
 	name := string(p[xattrEntrySize:][:p[0]])
 	prefix, ok := namePrefixes[p[1]]
 	off, inum, size := int64(half(p, 2)), word(p, 4), int64(word(p, 8))
-	switch {
-	case !ok:
-		return image.Xattr{}, fmt.Errorf("attribute %q has the unknown prefix %d", name, p[1])
-	case inum != 0:
-		return image.Xattr{}, fmt.Errorf("attribute %q has its value in inode %d, which cannot be read", prefix+name, inum)
-	case off+size > int64(len(base)):
-		return image.Xattr{}, fmt.Errorf("attribute %q has bytes [%d, %d) for its value, of %d", prefix+name, off, off+size, len(base))
+	if !ok {
+		if what := kernelsOwn[p[1]]; what != "" {
+			s.note(false, "attribute %q is the kernel's own, for %s, and is not taken over", name, what)
+		} else {
+			s.note(true, "attribute %q has the unknown prefix %d", name, p[1])
+		}
+		return
 	}
-	x := image.Xattr{Name: prefix + name, Value: slices.Clone(base[off : off+size])}
-	if p[1] == xattrPosixACLAccess || p[1] == xattrPosixACLDefault {
-		var err error
-		if x.Value, err = unpackACL(x.Value); err != nil {
-			return x, fmt.Errorf("attribute %s: %w", x.Name, err)
+	x := image.Xattr{Name: prefix + name}
+	var err error
+	switch {
+	case inum != 0 && w.sb.FeatureIncompat&incompatEAInode == 0:
+		err = fmt.Errorf("has its value in inode %d, which takes the feature ea_inode", inum)
+	case inum != 0:
+		x.Value, err = w.valueInode(inum, size)
+	case off+size > int64(len(base)):
+		err = fmt.Errorf("has bytes [%d, %d) for its value, of %d", off, off+size, len(base))
+	default:
+		x.Value = slices.Clone(base[off : off+size])
+	}
+	if err == nil && (p[1] == xattrPosixACLAccess || p[1] == xattrPosixACLDefault) {
+		x.Value, err = unpackACL(x.Value)
+	}
+	switch {
+	case ends(err):
+		s.err = err
+	case err != nil:
+		s.note(true, "attribute %q: %w", x.Name, err)
+		if x.Name == inlineData {
+			s.inlineErr = s.notes[len(s.notes)-1].err
+		}
+	default:
+		s.list = append(s.list, x)
+	}
+}
+
+// maxValueInodes is how many bytes the values of attributes have that lie in inodes of
+// their own: a small image could otherwise have any number of them.
+const maxValueInodes = 64 << 20
+
+// valueInode reads the value of an attribute that has an inode of its own. Several
+// attributes may share it.
+func (w *walk) valueInode(number uint32, size int64) ([]byte, error) {
+	if v, ok := w.values[number]; ok && int64(len(v)) == size {
+		return v, nil
+	}
+	f, err := w.readInode(number)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("inode %d: %w", number, err)
+	case f.flags&inodeFlagEAInode == 0 || f.size != size || size > maxXattrValue:
+		return nil, fmt.Errorf("inode %d is not that of a value of %d bytes", number, size)
+	case w.valueBytes+size > maxValueInodes:
+		return nil, fmt.Errorf("values in inodes of their own have more than %d bytes in all", maxValueInodes)
+	}
+	f.body = nil
+	data, err := w.data(&f)
+	if err != nil {
+		return nil, fmt.Errorf("inode %d: %w", number, err)
+	}
+	v := make([]byte, size)
+	if data != nil {
+		if n, err := data.ReadAt(v, 0); n < len(v) {
+			return nil, &sourceError{err}
 		}
 	}
-	return x, nil
+	w.values[number], w.valueBytes = v, w.valueBytes+size
+	return v, nil
 }
