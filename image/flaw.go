@@ -76,6 +76,12 @@ func within(name, dir string) bool {
 // read.
 func Unreadable(size int64, err error) Blob { return unreadable{size, err} }
 
+// Unread returns why the contents of a file cannot be had, where its Data is [Unreadable].
+func (n *Node) Unread() error {
+	u, _ := n.Data.(unreadable)
+	return u.err
+}
+
 type unreadable struct {
 	size int64
 	err  error

@@ -52,6 +52,12 @@ func TestFlaws(t *testing.T) {
 
 func TestUnreadable(t *testing.T) {
 	b := Unreadable(3, errDamaged)
+	if err := NewFile(0o644, b).Unread(); err != errDamaged {
+		t.Errorf("Unread = %v; want %v", err, errDamaged)
+	}
+	if err := NewFile(0o644, Bytes("x")).Unread(); err != nil {
+		t.Errorf("Unread of a file = %v", err)
+	}
 	if _, err := ReadAll(b); b.Size() != 3 || !errors.Is(err, errDamaged) {
 		t.Errorf("ReadAll of %d bytes = %v; want %v", b.Size(), err, errDamaged)
 	}

@@ -338,12 +338,10 @@ func (o *convertFlags) filesOf(c *cobra.Command, m *image.Map) (*inspect.Volume,
 		return nil, nil, fmt.Errorf("%w; --partition names one", err)
 	}
 	tree, err := v.Tree()
-	if err == nil {
-		err = tree.Complete("/")
-	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", v, err)
 	}
+	sayFlaws(c.ErrOrStderr(), v, tree)
 	for _, other := range left {
 		if !o.quiet {
 			sayLines(c.ErrOrStderr(), "", fmt.Sprintf("only the files of %s are written, and not those of %s (%s)", v, other, other.Kind()))
