@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"ingot/image"
+	"ingot/image/iso9660"
 	"ingot/partition"
 )
 
@@ -23,6 +24,9 @@ type Reading struct {
 	Err error
 	// Table is the table, where it is one and can be read.
 	Table *partition.Listing
+	// Names is whose names the files have, where a kind has several: Rock Ridge, Joliet and so
+	// on of ISO 9660.
+	Names string
 	// Warnings are what is wrong though it can be read.
 	Warnings []string
 
@@ -63,6 +67,14 @@ func (r *Reading) Tree() (*image.Tree, error) {
 	return r.tree, r.bad
 }
 
+// String names the kind, and whose names are read.
+func (r *Reading) String() string {
+	if r.Names == "" {
+		return string(r.Kind)
+	}
+	return fmt.Sprintf("%s (%s)", r.Kind, r.Names)
+}
+
 // rank sorts readings: the lower, the better.
 func (r *Reading) rank() int {
 	switch unread := (*UnreadError)(nil); {
@@ -91,6 +103,9 @@ func (i *Image) readings(b image.Blob, off int64) ([]*Reading, error) {
 			r.Err = &UnreadError{f.kind}
 		} else if r.open, r.Err = f.open(b); IsHost(r.Err) {
 			return nil, r.Err
+		}
+		if iso, ok := r.open.(*iso9660.Reader); ok && r.Err == nil {
+			r.Names = string(iso.Reading())
 		}
 		all = append(all, r)
 	}

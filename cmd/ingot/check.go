@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -106,6 +105,7 @@ type checkReport struct {
 type checkedStore struct {
 	Partition  int    `json:"partition,omitempty"`
 	Filesystem string `json:"filesystem,omitempty"`
+	Names      string `json:"names,omitempty"` // of ISO 9660: "Rock Ridge", "Joliet" and so on
 	Flavour    string `json:"flavour"`
 	Paths      int    `json:"paths"`
 	Items      int    `json:"items"`
@@ -233,7 +233,7 @@ func (o *checkFlags) checkVolume(c *cobra.Command, d *inspect.Image, v *inspect.
 		return err
 	}
 	for _, f := range flavours {
-		where := fmt.Sprintf("%s, %s", v, v.Kind())
+		where := fmt.Sprintf("%s, %s", v, v.Reading())
 		err := o.check(c, f, func(opts storedb.CheckOptions) (*storedb.Report, error) {
 			opts.MaxContents = o.limit.of(d.Map, sparseFiles)
 			report, err := storedb.CheckTree(c.Context(), tree, opts)
@@ -241,7 +241,7 @@ func (o *checkFlags) checkVolume(c *cobra.Command, d *inspect.Image, v *inspect.
 				err = &holesError{"what is hashed of the store", size.Size, d.Map.Allocated(1), size.Limit}
 			}
 			return report, err
-		}, r.add(checkedStore{Partition: v.Number, Filesystem: string(v.Kind()), where: where}))
+		}, r.add(checkedStore{Partition: v.Number, Filesystem: string(v.Kind()), Names: v.Reading().Names, where: where}))
 		if err != nil {
 			return fmt.Errorf("%s: %w", v, err)
 		}
@@ -256,7 +256,10 @@ func contents(d *inspect.Image) string {
 		if !v.InUse {
 			continue
 		}
-		what := cmp.Or(string(v.Kind()), "nothing that can be read")
+		what := "nothing that can be read"
+		if r := v.Reading(); r != nil {
+			what = r.String()
+		}
 		if unread := (*inspect.UnreadError)(nil); v.Reading() != nil && errors.As(v.Reading().Err, &unread) {
 			what += ", which is not read"
 		}

@@ -283,7 +283,10 @@ func (o *convertFlags) dockerArchive(c *cobra.Command, disk *image.Map) (*image.
 	defer bar.close()
 	options := o.docker
 	options.MaxSize = o.limit.of(disk, sparseFiles)
+	out := leftOut{out: c.ErrOrStderr(), volume: v}
+	options.LeftOut = out.add
 	archive, err := docker.Layout(c.Context(), tree, options, image.WriteOptions{Progress: bar.add})
+	out.close()
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", v, archiveError(err, tree, disk))
 	}
@@ -342,6 +345,9 @@ func (o *convertFlags) filesOf(c *cobra.Command, m *image.Map) (*inspect.Volume,
 		return nil, nil, fmt.Errorf("%s: %w", v, err)
 	}
 	sayFlaws(c.ErrOrStderr(), v, tree)
+	if !o.quiet {
+		sayNames(c.ErrOrStderr(), v)
+	}
 	for _, other := range left {
 		if !o.quiet {
 			sayLines(c.ErrOrStderr(), "", fmt.Sprintf("only the files of %s are written, and not those of %s (%s)", v, other, other.Kind()))
@@ -356,7 +362,9 @@ func (o *convertFlags) tarArchive(c *cobra.Command, m *image.Map) (*image.Map, e
 	if err != nil {
 		return nil, err
 	}
-	archive, err := tar.Layout(tree, tar.Options{MaxSize: o.limit.of(m, sparseFiles)})
+	out := leftOut{out: c.ErrOrStderr(), volume: v}
+	archive, err := tar.Layout(tree, tar.Options{MaxSize: o.limit.of(m, sparseFiles), LeftOut: out.add})
+	out.close()
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", v, archiveError(err, tree, m))
 	}

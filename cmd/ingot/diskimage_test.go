@@ -69,7 +69,7 @@ func checkedISOs(t *testing.T) string {
 func TestCheckOfAnISO(t *testing.T) {
 	dir := checkedISOs(t)
 	for name, where := range map[string]string{
-		"plain.iso": "the image, iso9660", "erofs.iso": "/root.erofs in the image, erofs", "root.erofs": "the image, erofs",
+		"plain.iso": "the image, iso9660 (Rock Ridge)", "erofs.iso": "/root.erofs in the image, erofs", "root.erofs": "the image, erofs",
 	} {
 		img := filepath.Join(dir, name)
 		code, out, errout := ingot("check", img)
@@ -89,7 +89,7 @@ func TestCheckOfAnISO(t *testing.T) {
 		}
 	}
 	code, out, errout := ingot("check", filepath.Join(dir, "squashfs.iso"))
-	want := "holds no store: the image has iso9660; /root.squashfs in the image has squashfs, which is not read: a store is read in ext4, FAT, ISO 9660 or EROFS\n"
+	want := "holds no store: the image has iso9660 (Rock Ridge); /root.squashfs in the image has squashfs, which is not read: a store is read in ext4, FAT, ISO 9660 or EROFS\n"
 	if code != exitTrouble || out != "" || !strings.HasSuffix(errout, want) {
 		t.Errorf("check of a squashfs: %d\n%s%s; want %s", code, out, errout, want)
 	}
