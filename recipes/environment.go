@@ -49,6 +49,7 @@ func (r *Recipe) Environment(ctx context.Context, h Host) (*Environment, error) 
 	if m := p.store.made; m != nil {
 		e.Warnings = m.warnings
 	}
+	e.Warnings = append(e.Warnings, p.store.closure.Notes()...)
 	return e, nil
 }
 

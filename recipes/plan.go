@@ -116,6 +116,7 @@ func (p *planner) plan(ctx context.Context, h Host) (*Plan, error) {
 	if m := p.store.made; m != nil {
 		p.warnings = append(p.warnings, m.warnings...)
 	}
+	p.warnings = append(p.warnings, p.store.closure.Notes()...)
 	if err := p.assemble(ctx); err != nil {
 		return nil, err
 	}

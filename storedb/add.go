@@ -30,7 +30,7 @@ func (f Flavour) AddPath(name string, n *image.Node, references ...string) (*Ite
 		return nil, fmt.Errorf("%s cannot join the store: %w", name, err)
 	}
 	return &Item{
-		Path: f.makePath(strings.Join(append([]string{"source"}, references...), ":"), hash, name), NarHash: hash, NarSize: size,
+		Path: f.makePath(strings.Join(append([]string{"source"}, references...), ":"), hash.String(), name), NarHash: hash, NarSize: size,
 		References: references, CA: "fixed:r:sha256:" + hash.Base32(), Node: n, Origin: Origin{File: name}, given: true,
 	}, nil
 }
@@ -54,7 +54,7 @@ func (f Flavour) AddText(name, text string, references ...string) (*Item, error)
 		return nil, err
 	}
 	return &Item{
-		Path: f.makePath(strings.Join(append([]string{"text"}, references...), ":"), flat, name), NarHash: hash, NarSize: size,
+		Path: f.makePath(strings.Join(append([]string{"text"}, references...), ":"), flat.String(), name), NarHash: hash, NarSize: size,
 		References: references, CA: "text:sha256:" + flat.Base32(), Node: n, Origin: Origin{File: name}, given: true,
 	}, nil
 }

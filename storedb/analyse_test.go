@@ -159,10 +159,9 @@ func TestSavingsOfAChain(t *testing.T) {
 }
 
 func TestWritePathInfo(t *testing.T) {
-	for _, c := range []*Closure{system(t), closure(t, Nix)} {
-		c := c
+	for _, c := range []*Closure{system(t), closure(t, Nix), closure(t, Nix, Nix.textItem(t, "text"))} {
 		for _, it := range c.Items() {
-			it.CA, it.Sigs, it.Deriver = "text:sha256:x", []string{"k:a"}, Nix.path("d.drv")
+			it.Sigs, it.Deriver = []string{sigOf("k", 1)}, Nix.path("d.drv")
 		}
 		var b bytes.Buffer
 		if err := c.WritePathInfo(&b); err != nil {

@@ -24,7 +24,8 @@ const (
 	FaultHash         Fault = "hash"         // contents are not those that were registered
 	FaultSize         Fault = "size"         // nor is their size
 	FaultUnreadable   Fault = "unreadable"   // contents cannot be read
-	FaultReference    Fault = "reference"    // to what is not registered
+	FaultReference    Fault = "reference"    // to what is not registered, or in a circle
+	FaultAddress      Fault = "address"      // a content address that is not the path's
 	FaultMode         Fault = "mode"         // permissions that are not those of a store
 	FaultOwner        Fault = "owner"
 	FaultTime         Fault = "time"
@@ -174,6 +175,7 @@ func (c *checker) run(ctx context.Context) (*Report, error) {
 	if err := c.database(); err != nil {
 		return nil, err
 	}
+	c.relations()
 	if err := c.items(ctx, r); err != nil {
 		return nil, err
 	}

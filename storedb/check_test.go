@@ -167,6 +167,30 @@ func TestFaults(t *testing.T) {
 		{"unreadable", change("/doc", func(n *image.Node) {
 			n.Data = image.Computed(5, func([]byte, int64) error { return errors.New("input/output error") })
 		}), []string{"size LIB", "unreadable LIB input/output error"}},
+		{"content address that is none", sql("update ValidPaths set ca = 'nonsense' where path like '%-lib'"), []string{`address LIB content address "nonsense" is not of the form`}},
+		{"content address of another path", sql("update ValidPaths set ca = 'fixed:r:sha256:" + strings.Repeat("0", 52) + "' where path like '%-lib'"), []string{"address LIB makes the path /nix/store/"}},
+		{"hash that is not the content address", func(t *testing.T, s *soundStore) {
+			n := image.NewFile(0o444, image.Bytes("x"))
+			hash, size, err := HashNAR(n)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.put(t, s.lib, n)
+			s.sql(t, fmt.Sprintf("update ValidPaths set hash = '%s', narSize = %d where path = '%s'", hash, size, s.lib))
+		}, []string{"address LIB they should be the same"}},
+		{"text that is not the content address", func(t *testing.T, s *soundStore) {
+			it := Nix.textItem(t, "text")
+			n := image.NewFile(0o444, image.Bytes("another"))
+			hash, size, err := HashNAR(n)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.put(t, it.Path, n)
+			s.sql(t, fmt.Sprintf("insert into ValidPaths (path, hash, registrationTime, narSize, ca) values ('%s', '%s', 1, %d, '%s')", it.Path, hash, size, it.CA))
+		}, []string{"address " + Nix.textItem(t, "text").Path + " what it holds has the content address text:sha256:"}},
+		{"deriver that is none", sql("update ValidPaths set deriver = 'x' where path like '%-lib'"), []string{`database LIB its deriver: "x" is not a store path`}},
+		{"signature that is none", sql("update ValidPaths set sigs = 'k:1' where path like '%-lib'"), []string{`database LIB is registered with what is no signature: signature "k:1"`}},
+		{"circle", sql("insert into Refs values (1, 2), (1, 1); update ValidPaths set ca = null"), []string{"reference LIB refers to itself by way of PROG: neither nix nor guix registers such a circle"}},
 		{"reference to nothing", sql("delete from Refs; insert into Refs values (2, 77)"), []string{"reference PROG row 77"}},
 		{"reference from nothing", sql("insert into Refs values (77, 1)"), []string{"reference DB row 77"}},
 		{"mode of a file", change("/doc", func(n *image.Node) { n.Mode = 0o644 }), []string{"mode LIB/doc 0644; 0444"}},

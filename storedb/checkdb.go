@@ -6,6 +6,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"strconv"
@@ -223,8 +224,52 @@ func (c *checker) pathRow(r *dbReader, row []driver.Value) error {
 	if row[4] != nil && text(row[4]) == "" {
 		c.find(FaultDatabase, it.Path, "is registered with an empty deriver, at which Nix gives up; NULL was expected")
 	}
+	if it.Deriver = text(row[4]); it.Deriver != "" {
+		if err := c.Flavour.checkDeriver(it.Deriver); err != nil {
+			c.find(FaultDatabase, it.Path, "%v", err)
+		}
+	}
+	for _, s := range strings.Fields(text(row[6])) {
+		if _, _, err := parseSignature(s); err != nil {
+			c.find(FaultDatabase, it.Path, "is registered with what is no signature: %v", err)
+		}
+	}
+	it.CA = text(row[7])
 	c.registered[it.Path] = it
 	return nil
+}
+
+// address checks a content address that is registered, as far as that takes no contents.
+func (c *checker) address(it *Item) {
+	if it.CA == "" {
+		return
+	}
+	ca, err := parseCA(it.CA)
+	if err != nil {
+		c.find(FaultAddress, it.Path, "is registered with a %v, at which Nix gives up", err)
+		it.CA = ""
+		return
+	}
+	if err := ca.mismatch(c.Flavour, it); err != nil {
+		c.find(FaultAddress, it.Path, "%v", err)
+		it.CA = ""
+	} else if err := it.checkNarAddress(); err != nil && c.NoContents {
+		c.find(FaultAddress, it.Path, "%v", err)
+	}
+}
+
+// relations checks what takes the references of all paths.
+func (c *checker) relations() {
+	all := slices.Sorted(maps.Keys(c.registered))
+	items := make([]*Item, len(all))
+	for i, path := range all {
+		items[i] = c.registered[path]
+		items[i].References = sortedSet(items[i].References)
+		c.address(items[i])
+	}
+	for _, circle := range circles(items) {
+		c.find(FaultReference, circle[0].Path, "%s", circleText(circle))
+	}
 }
 
 func (c *checker) reference(r *dbReader, from, to int64) {
@@ -233,5 +278,9 @@ func (c *checker) reference(r *dbReader, from, to int64) {
 		c.find(FaultReference, c.Flavour.DatabasePath(), "row %d of ValidPaths refers to row %d and is not there", from, to)
 	case r.ids.get(to) == nil:
 		c.find(FaultReference, r.ids.get(from).Path, "refers to row %d of ValidPaths, which is not there", to)
+		r.ids.get(from).CA = "" // nothing can be computed from it
+	default:
+		referrer := r.ids.get(from)
+		referrer.References = append(referrer.References, r.ids.get(to).Path)
 	}
 }

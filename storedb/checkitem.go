@@ -16,6 +16,7 @@ import (
 
 	"ingot/image"
 	"ingot/internal/lanes"
+	"ingot/internal/printable"
 )
 
 // items holds the items that are there against those that are registered.
@@ -152,6 +153,10 @@ func (w *itemChecker) contents(it *Item, n *image.Node) int64 {
 		return size
 	case !it.NarHash.IsZero() && hash != it.NarHash:
 		w.find(FaultHash, it.Path, "its hash is %s; %s is registered", hash, it.NarHash)
+	default:
+		if err := cmp.Or(it.checkNarAddress(), it.checkAddress(w.ctx, n)); err != nil {
+			w.find(FaultAddress, it.Path, "%v", err)
+		}
 	}
 	for i, l := range w.claimed {
 		l.check(&w.findings, w.nar.files[i])
@@ -195,7 +200,7 @@ func (w *itemChecker) metadata(path string, n *image.Node) {
 		}
 		for _, x := range n.Xattrs {
 			if !slices.Contains(ignoredXattrs, x.Name) {
-				find(4, FaultXattr, p, "has the extended attribute %q; none was expected", x.Name)
+				find(4, FaultXattr, p, "has the extended attribute %s; none was expected", printable.Quote(x.Name))
 			}
 		}
 		for _, e := range n.Entries() {

@@ -144,6 +144,14 @@ func (c *Closure) Digest() Hash {
 	return Hash(h.Sum(nil))
 }
 
+// Notes returns those of all items: what sources tell and is left out.
+func (c *Closure) Notes() (notes []string) {
+	for _, it := range c.items {
+		notes = append(notes, it.Notes...)
+	}
+	return notes
+}
+
 // Requisites returns the part of the closure that the given paths need: them, what
 // they refer to, and so on.
 func (c *Closure) Requisites(paths ...string) (*Closure, error) {

@@ -30,6 +30,9 @@ const registrationTime = 1
 // hashes must be known, as they are after [Closure.Load]. Derivations (.drv) whose
 // Node is known have their outputs registered, too.
 func (c *Closure) Database(o DatabaseOptions) (image.Bytes, error) {
+	if err := c.checkCircles(); err != nil {
+		return nil, err
+	}
 	c.tidy()
 	db, err := openMemory()
 	if err != nil {

@@ -3,6 +3,8 @@ package storedb
 import (
 	"fmt"
 	"math"
+
+	"ingot/internal/printable"
 )
 
 // Flavour is whose store it is. The zero value is [Nix].
@@ -43,7 +45,7 @@ func ParseFlavour(name string) (Flavour, error) {
 	if name == "" {
 		return Nix, nil
 	}
-	return 0, fmt.Errorf("store flavour %q is not known: nix and guix are", name)
+	return 0, fmt.Errorf("store flavour %s is not known: nix and guix are", printable.Quote(name))
 }
 
 // String returns "nix" or "guix".

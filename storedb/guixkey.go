@@ -13,6 +13,7 @@ import (
 
 	"filippo.io/edwards25519"
 
+	"ingot/internal/printable"
 	"ingot/internal/secret"
 )
 
@@ -158,7 +159,7 @@ type ecdsaKey struct{ point *edwards25519.Point }
 
 func newECDSAKey(ecc sexp) (*ecdsaKey, error) {
 	if curve, err := ecc.value("curve"); err != nil || string(curve) != "Ed25519" {
-		return nil, fmt.Errorf("the key's curve is %q: only Ed25519 is supported", curve)
+		return nil, fmt.Errorf("the key's curve is %s: only Ed25519 is supported", printable.Quote(string(curve)))
 	}
 	q, err := ecc.value("q")
 	if err != nil {

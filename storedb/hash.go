@@ -9,6 +9,7 @@ import (
 	"github.com/nix-community/go-nix/pkg/nixbase32"
 
 	"ingot/internal/grammar"
+	"ingot/internal/printable"
 )
 
 // Hash is a SHA-256. The zero value stands for one that is not known.
@@ -26,6 +27,9 @@ func (h Hash) Base16() string { return hex.EncodeToString(h[:]) }
 // Base32 returns the 52 digits of Nix's own base 32.
 func (h Hash) Base32() string { return nixbase32.EncodeToString(h[:]) }
 
+// digest is the hash as one of any algorithm.
+func (h Hash) digest() Digest { return Digest{"sha256", h[:]} }
+
 // SRI returns the hash as in "sha256-" and base 64.
 func (h Hash) SRI() string { return "sha256-" + base64.StdEncoding.EncodeToString(h[:]) }
 
@@ -38,7 +42,7 @@ func ParseHash(s string) (h Hash, err error) {
 		digits = strings.TrimPrefix(s, "sha256:")
 	}
 	if algorithm, _, ok := strings.Cut(digits, ":"); ok {
-		return h, fmt.Errorf("hash %q is of algorithm %q: sha256 was expected", s, algorithm)
+		return h, fmt.Errorf("hash %s is of algorithm %s: sha256 was expected", printable.Quote(s), printable.Quote(algorithm))
 	}
 	var b []byte
 	switch n := len(digits); {
@@ -57,7 +61,7 @@ func ParseHash(s string) (h Hash, err error) {
 		err = fmt.Errorf("%d bytes, 32 were expected", len(b))
 	}
 	if err != nil {
-		return h, fmt.Errorf("%q is not a SHA-256: %w", s, err)
+		return h, fmt.Errorf("%s is not a SHA-256: %w", printable.Quote(s), err)
 	}
 	return Hash(b), nil
 }

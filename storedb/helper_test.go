@@ -3,6 +3,8 @@ package storedb
 import (
 	"bytes"
 	"context"
+	"crypto/ed25519"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -112,8 +114,23 @@ func writable(t testing.TB, dir string) string {
 	return dir
 }
 
+// sigOf returns something of the form of a signature by the key called name.
+func sigOf(name string, fill byte) string {
+	return name + ":" + base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{fill}, ed25519.SignatureSize))
+}
+
+// textItem returns an item that has the content address of a text, and no files.
+func (f Flavour) textItem(t testing.TB, name string, references ...string) *Item {
+	t.Helper()
+	it, err := f.AddText(name, "text of "+name, references...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &Item{Path: it.Path, NarHash: it.NarHash, NarSize: it.NarSize, References: it.References, CA: it.CA, Origin: it.Origin}
+}
+
 // path returns a valid store path that is called name.
-func (f Flavour) path(name string) string { return f.makePath("test", Hash{}, name) }
+func (f Flavour) path(name string) string { return f.makePath("test", Hash{}.String(), name) }
 
 // item returns an item with a hash and a size, and references by name.
 func (f Flavour) item(name string, refs ...string) *Item {

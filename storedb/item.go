@@ -30,6 +30,9 @@ type Item struct {
 	// empty for what was built.
 	CA string
 
+	// Notes say what a source told of the path and is left out, since it cannot be.
+	Notes []string
+
 	// From is the folder of the host that holds the item under its base name; empty
 	// for the store directory itself.
 	From string
@@ -106,6 +109,9 @@ func (it *Item) fill(other *Item) {
 		it.Deriver = other.Deriver // many derivations can make one path
 	}
 	it.Ultimate = it.Ultimate || other.Ultimate
+	if len(other.Notes) > 0 {
+		it.Notes = sortedSet(slices.Concat(it.Notes, other.Notes))
+	}
 	if len(other.Sigs) > 0 {
 		it.Sigs = sortedSet(slices.Concat(it.Sigs, other.Sigs))
 	}

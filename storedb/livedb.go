@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ingot/image"
+	"ingot/internal/printable"
 )
 
 // ReadDatabase reads the closures of roots, which are store paths, from the database
@@ -38,6 +39,7 @@ func (f Flavour) ReadDatabase(ctx context.Context, path string, roots ...string)
 	}
 	var items []*Item
 	err := withDatabase(ctx, path, func(r *dbReader) (err error) {
+		r.flavour = f
 		items, err = r.read(roots)
 		return err
 	})
@@ -157,13 +159,14 @@ func withDatabaseBytes(ctx context.Context, name string, b []byte, read func(*db
 
 // dbReader reads items, all within one transaction.
 type dbReader struct {
-	db     *guardedDB
-	path   string
-	tables dbSchema
-	ids    rowItems
-	items  []*Item
-	rows   int64 // that were read
-	text   int64 // bytes of text that they had
+	db      *guardedDB
+	flavour Flavour
+	path    string
+	tables  dbSchema
+	ids     rowItems
+	items   []*Item
+	rows    int64 // that were read
+	text    int64 // bytes of text that they had
 }
 
 // leastRow is how many bytes a row takes at least: a pointer to it, its length, its
@@ -220,6 +223,9 @@ func (r *dbReader) read(roots []string) ([]*Item, error) {
 	}
 	for _, it := range r.items {
 		it.References = sortedSet(it.References)
+		if err := it.settleCA(r.flavour); err != nil {
+			it.leaveOut(&it.CA, err)
+		}
 	}
 	if len(roots) == 0 {
 		return r.items, nil
@@ -306,13 +312,17 @@ func (r *dbReader) item(row []driver.Value) error {
 	it.Ultimate = ultimate != 0
 	it.Sigs = sortedSet(strings.Fields(text(row[6])))
 	if it.NarSize < 0 {
-		return fmt.Errorf("%s: is corrupt: %q has a size of %d bytes", r.path, it.Path, it.NarSize)
+		return fmt.Errorf("%s: is corrupt: %s has a size of %d bytes", r.path, printable.Quote(it.Path), it.NarSize)
 	}
 	for _, s := range row { // that would be lines of their own in a registration
 		if s := text(s); strings.ContainsFunc(s, unicode.IsControl) {
 			return fmt.Errorf("%s: is corrupt: row %d of ValidPaths has %.80q", r.path, id, s)
 		}
 	}
+	if it.Deriver != "" {
+		it.leaveOut(&it.Deriver, r.flavour.checkDeriver(it.Deriver))
+	}
+	it.settleSigs()
 	r.ids.set(id, it)
 	r.items = append(r.items, it)
 	return nil

@@ -62,12 +62,12 @@ func TestReadDatabaseWithLog(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer writer.Close()
-	insert := "insert into ValidPaths (path, hash, registrationTime, narSize, deriver, ultimate, sigs, ca) values ('%s', '%s', 1, 112, '%s', 1, 'k:2 k:1', 'text:x');"
-	extra := Nix.item("extra")
-	extra.Deriver, extra.Ultimate, extra.Sigs, extra.CA = Nix.path("x.drv"), true, []string{"k:1", "k:2"}, "text:x"
+	insert := "insert into ValidPaths (path, hash, registrationTime, narSize, deriver, ultimate, sigs, ca) values ('%s', '%s', 1, %d, '%s', 1, '" + sigOf("k", 2) + " " + sigOf("k", 1) + "', '%s');"
+	extra := Nix.textItem(t, "extra")
+	extra.Deriver, extra.Ultimate, extra.Sigs = Nix.path("x.drv"), true, []string{sigOf("k", 1), sigOf("k", 2)}
 	for _, sql := range []string{
-		"pragma wal_autocheckpoint = 0;" + fmt.Sprintf(insert, extra.Path, extra.NarHash, extra.Deriver),
-		"begin;" + fmt.Sprintf(insert, Nix.path("uncommitted"), extra.NarHash, ""),
+		"pragma wal_autocheckpoint = 0;" + fmt.Sprintf(insert, extra.Path, extra.NarHash, extra.NarSize, extra.Deriver, extra.CA),
+		"begin;" + fmt.Sprintf(insert, Nix.path("uncommitted"), extra.NarHash, 112, "", ""),
 	} {
 		if err := writer.exec(sql); err != nil {
 			t.Fatal(err)

@@ -74,6 +74,11 @@ func (c *Closure) Load(ctx context.Context, o LoadOptions) error {
 			if hash, size, err = w.hash(it.Node); err == nil {
 				wrong[i] = it.learn(hash, o.Verify)
 			}
+			if err == nil && wrong[i] == nil {
+				if bad := it.checkAddress(ctx, it.Node); bad != nil {
+					wrong[i] = fmt.Errorf("%s: %w", it.Path, bad)
+				}
+			}
 		} else { // the hashes of its files are all that is wanted
 			size, err = w.write(io.Discard, it.Node)
 		}

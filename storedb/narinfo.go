@@ -1,7 +1,6 @@
 package storedb
 
 import (
-	"bufio"
 	"bytes"
 	"crypto/ed25519"
 	"crypto/sha256"
@@ -9,11 +8,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"path"
 	"slices"
 	"strconv"
 	"strings"
 
+	"ingot/internal/printable"
 	"ingot/internal/redact"
 	"ingot/internal/secret"
 )
@@ -25,7 +24,7 @@ type NarInfo struct {
 	Path        string
 	URL         string // relative to the cache
 	Compression string // "none", "xz" …; "bzip2" where the file names none
-	FileHash    Hash   // SHA-256 of the file at URL; zero if not given
+	FileHash    Digest // of the file at URL; zero if not given
 	FileSize    int64  // its length; zero if not given
 	NarHash     Hash
 	NarSize     int64
@@ -33,9 +32,11 @@ type NarInfo struct {
 	Deriver     string   // full path; empty if unknown
 	Sigs        []string // NAME:BASE64, sorted
 	CA          string
+	Notes       []string // what is left out, as in [Item]
 	Origin      Origin
 
-	guix *guixSignature // nil if Guix has not signed it
+	guix       *guixSignature // nil if Guix has not signed it
+	unreadable error          // of a signature that is none
 }
 
 // maxNarInfo is far above what the thousands of references of the largest ones take.
@@ -44,8 +45,11 @@ const maxNarInfo = 4 << 20
 // ReadNarInfo reads a narinfo. name stands for the input in errors, which are
 // name:line.
 //
-// Guix writes several URLs, one for each compression, in groups of URL, Compression
-// and FileSize; the first whose compression accept takes is kept. accept may be nil.
+// It is read as Nix and Guix read it. Of a key that stands twice, Nix takes the last line
+// and Guix the first, but of References, of which Nix takes one line, and of the signatures,
+// which are all taken, if they are some. Guix writes several URLs, one for each compression, in
+// groups of URL, Compression, FileHash and FileSize; the first whose compression accept takes is
+// kept, and one that is slow to unpack only if there is no other. accept may be nil.
 func (f Flavour) ReadNarInfo(name string, r io.Reader, accept func(compression string) bool) (*NarInfo, error) {
 	p := &narInfoReader{flavour: f, accept: accept, seen: map[string]bool{}}
 	p.info.Origin = Origin{File: name}
@@ -56,14 +60,21 @@ func (f Flavour) ReadNarInfo(name string, r io.Reader, accept func(compression s
 	if len(b) > maxNarInfo {
 		return nil, fmt.Errorf("%s: is longer than the %d bytes that a narinfo may have", name, maxNarInfo)
 	}
-	lines := bufio.NewScanner(bytes.NewReader(b))
-	lines.Buffer(nil, maxNarInfo+1)
 	line := 0
-	for lines.Scan() {
-		if line++; f == Guix && strings.HasPrefix(lines.Text(), guixSigned) {
-			p.sign(b, lines.Text())
+	for rest := b; len(rest) > 0; {
+		text, after, ended := bytes.Cut(rest, []byte("\n"))
+		rest = after
+		if f == Guix && len(text) == 0 && len(p.seen) > 0 {
+			break // there a record ends
 		}
-		if err := p.line(lines.Text()); err != nil {
+		if line++; f == Guix && bytes.HasPrefix(text, []byte(guixSigned)) {
+			p.sign(b, string(text))
+		}
+		err := p.line(string(text))
+		if err == nil && !ended && f == Nix {
+			err = errors.New("ends within the line: it is cut short")
+		}
+		if err != nil {
 			return nil, fmt.Errorf("%s:%d: %w", name, line, err)
 		}
 	}
@@ -88,18 +99,22 @@ type narInfoReader struct {
 type cacheFile struct {
 	url, compression string
 	size             int64
+	hash             Digest
 }
 
 func (p *narInfoReader) line(s string) error {
-	if s == "" {
+	switch {
+	case p.flavour == Guix && (s == "" || s[0] == '#'):
 		return nil
+	case s == "": // Nix would take it for the beginning of the next key
+		return errors.New("is an empty line, which a narinfo does not have")
 	}
 	key, value, ok := strings.Cut(s, ":")
 	if !ok {
-		return fmt.Errorf("%q is not of the form KEY: VALUE", s)
+		return fmt.Errorf("%s is not of the form KEY: VALUE", printable.Quote(s))
 	}
 	value = strings.TrimPrefix(value, " ")
-	if err := p.once(key); err != nil {
+	if counts, err := p.counts(key); !counts || err != nil {
 		return err
 	}
 	return p.field(key, value)
@@ -124,31 +139,30 @@ func (p *narInfoReader) sign(b []byte, line string) {
 	p.info.guix = g
 }
 
-// once refuses a key that stands twice and may not.
-func (p *narInfoReader) once(key string) error {
-	switch key {
-	case "Sig", "Signature":
-		return nil
-	case "URL":
-		p.closeGroup()
-		delete(p.seen, "Compression")
-		delete(p.seen, "FileSize")
-		if p.flavour == Guix {
-			return nil
-		}
-	}
-	if p.seen[key] {
-		return fmt.Errorf("%s stands twice", key)
-	}
+// counts says whether a line counts of which there may be several.
+func (p *narInfoReader) counts(key string) (bool, error) {
+	again := p.seen[key]
 	p.seen[key] = true
-	return nil
+	switch {
+	case p.flavour == Nix:
+		if key == "References" && len(p.info.References) > 0 || key == "CA" && p.info.CA != "" {
+			return false, fmt.Errorf("%s stands twice", key)
+		}
+		return true, nil
+	case key == "URL":
+		p.closeGroup()
+		return true, nil
+	case key == "Compression" || key == "FileSize" || key == "FileHash" || key == "Sig":
+		return true, nil
+	}
+	return !again, nil
 }
 
 // closeGroup ends a group of URL, Compression and FileSize.
 func (p *narInfoReader) closeGroup() {
 	g := p.group
 	p.group = cacheFile{}
-	if g.url == "" || p.chosen {
+	if g.url == "" || p.chosen && (!slow(p.info.Compression) || slow(g.compression)) {
 		return
 	}
 	if g.compression == "" {
@@ -159,8 +173,12 @@ func (p *narInfoReader) closeGroup() {
 		return
 	}
 	p.chosen = true
-	p.info.URL, p.info.Compression, p.info.FileSize = g.url, g.compression, g.size
+	p.info.URL, p.info.Compression, p.info.FileSize, p.info.FileHash = g.url, g.compression, g.size, g.hash
 }
+
+// slow says whether another compression is better taken: what zstd unpacks in a second takes
+// lzip ten.
+func slow(compression string) bool { return compression == "lzip" || compression == "lzma" }
 
 func (p *narInfoReader) field(key, value string) (err error) {
 	switch key {
@@ -175,7 +193,7 @@ func (p *narInfoReader) field(key, value string) (err error) {
 	case "FileSize":
 		p.group.size, err = size(key, value)
 	case "FileHash":
-		p.info.FileHash, err = ParseHash(value)
+		p.group.hash, err = parseDigest(value)
 	case "NarHash":
 		p.info.NarHash, err = ParseHash(value)
 	case "NarSize":
@@ -189,9 +207,11 @@ func (p *narInfoReader) field(key, value string) (err error) {
 		}
 	case "Sig":
 		p.info.Sigs = append(p.info.Sigs, value)
-		_, _, err = parseSignature(value)
 	case "CA":
 		p.info.CA = value
+		if value != "" {
+			_, err = parseCA(value)
+		}
 	}
 	return err // other keys are for others: System, say
 }
@@ -260,7 +280,7 @@ func (p *narInfoReader) finish() error {
 	case n.Path == "":
 		return errors.New("StorePath is missing")
 	case n.URL == "" && p.other != "":
-		return fmt.Errorf("%s: its nar is compressed with %q, which is not supported", n.Path, p.other)
+		return fmt.Errorf("%s: its nar is compressed with %s, which is not supported", n.Path, printable.Quote(p.other))
 	case n.URL == "":
 		return fmt.Errorf("%s: URL is missing", n.Path)
 	case n.NarHash.IsZero():
@@ -268,7 +288,12 @@ func (p *narInfoReader) finish() error {
 	case n.NarSize == 0:
 		return fmt.Errorf("%s: NarSize is missing", n.Path)
 	}
-	n.Sigs = sortedSet(n.Sigs)
+	it := n.Item()
+	n.unreadable = it.settleSigs()
+	if err := it.settleCA(p.flavour); err != nil {
+		return fmt.Errorf("%s: %w", n.Path, err)
+	}
+	n.Sigs, n.CA, n.Notes = it.Sigs, it.CA, it.Notes
 	return nil
 }
 
@@ -276,7 +301,7 @@ func (p *narInfoReader) finish() error {
 func (n *NarInfo) Item() *Item {
 	return &Item{
 		Path: n.Path, NarHash: n.NarHash, NarSize: n.NarSize, References: slices.Clone(n.References),
-		Deriver: n.Deriver, Sigs: slices.Clone(n.Sigs), CA: n.CA, Origin: n.Origin,
+		Deriver: n.Deriver, Sigs: slices.Clone(n.Sigs), CA: n.CA, Notes: slices.Clone(n.Notes), Origin: n.Origin,
 	}
 }
 
@@ -359,7 +384,7 @@ func (k PublicKey) String() string {
 func parseSignature(s string) (name string, sig []byte, err error) {
 	name, sig, err = parseNamed(s, ed25519.SignatureSize)
 	if err != nil {
-		err = fmt.Errorf("signature %q: %w", s, err)
+		err = fmt.Errorf("signature %s: %w", printable.Quote(s), err)
 	}
 	return name, sig, err
 }
@@ -425,6 +450,8 @@ func (n *NarInfo) untrusted(wrong string, keys []PublicKey) string {
 	switch {
 	case wrong != "":
 		return fmt.Sprintf("its signature by %s is wrong: it was changed after it was signed", wrong)
+	case len(n.Sigs) == 0 && n.unreadable != nil:
+		return n.unreadable.Error()
 	case len(n.Sigs) == 0:
 		return "it is not signed"
 	case len(keys) == 0:
@@ -445,13 +472,10 @@ func (e *UntrustedError) Error() string {
 }
 
 // contentAddressed says whether the store path follows from hash and references, as
-// those of [Flavour.AddPath] do. Text and flat files, whose paths follow from
-// contents that only a NAR shows, are not judged here.
+// those of [Flavour.AddPath] do, so that nobody has to be trusted. Text and flat files, whose
+// paths follow from contents that only a NAR shows, are not judged here.
 func (n *NarInfo) contentAddressed(f Flavour) bool {
-	if n.CA != "fixed:r:sha256:"+n.NarHash.Base32() || slices.Contains(n.References, n.Path) {
-		return false
-	}
-	_, name, ok := strings.Cut(path.Base(n.Path), "-")
-	kind := strings.Join(append([]string{"source"}, n.References...), ":")
-	return ok && n.Path == f.makePath(kind, n.NarHash, name)
+	it := n.Item()
+	ca, err := parseCA(n.CA)
+	return err == nil && ca.isNarHash(it) && ca.mismatch(f, it) == nil && ca.hash.equal(n.NarHash.digest())
 }

@@ -9,20 +9,55 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"ingot/internal/printable"
 )
 
 // pathInfo is what nix path-info --json and the structured attributes of
 // exportReferencesGraph say of a path.
 type pathInfo struct {
-	Path       string   `json:"path"`
-	NarHash    jsonHash `json:"narHash"`
-	NarSize    int64    `json:"narSize"`
-	References []string `json:"references"`
-	Deriver    string   `json:"deriver"`
-	Ultimate   bool     `json:"ultimate"`
-	Signatures []string `json:"signatures"`
-	CA         jsonCA   `json:"ca"`
-	Valid      *bool    `json:"valid"`
+	Path       string          `json:"path"`
+	NarHash    jsonHash        `json:"narHash"`
+	NarSize    int64           `json:"narSize"`
+	References []string        `json:"references"`
+	Deriver    string          `json:"deriver"`
+	Ultimate   bool            `json:"ultimate"`
+	Signatures []jsonSig       `json:"signatures"`
+	CA         jsonCA          `json:"ca"`
+	Valid      *bool           `json:"valid"`
+	StoreDir   *string         `json:"storeDir"`
+	Version    json.RawMessage `json:"version"`
+}
+
+// pathInfoVersions are the versions of the format that are known: 1 has whole store paths, 2
+// their base names, and content addresses as objects, and 3 signatures as objects
+// (PathInfoJsonFormat in src/libstore/path-info.cc). Which it is shows in each value.
+var pathInfoVersions = []string{"1", "2", "3"}
+
+// checkFormat refuses what is told of another store, or in another way.
+func (f Flavour) checkFormat(storeDir *string, version json.RawMessage) error {
+	if storeDir != nil && *storeDir != f.StoreDir() {
+		return fmt.Errorf("its paths are of the store %s, and %s is expected", printable.Quote(*storeDir), f.StoreDir())
+	}
+	if version != nil && !slices.Contains(pathInfoVersions, string(version)) {
+		return fmt.Errorf("is of version %s of the format: 1, 2 and 3 are known", printable.Quote(strings.Trim(string(version), `"`)))
+	}
+	return nil
+}
+
+// jsonSig is a signature as NAME:BASE64, or as the object of keyName and sig of version 3.
+type jsonSig string
+
+func (s *jsonSig) UnmarshalJSON(b []byte) error {
+	if !bytes.HasPrefix(b, []byte("{")) {
+		return json.Unmarshal(b, (*string)(s))
+	}
+	var parts struct{ KeyName, Sig string }
+	if err := json.Unmarshal(b, &parts); err != nil {
+		return err
+	}
+	*s = jsonSig(parts.KeyName + ":" + parts.Sig)
+	return nil
 }
 
 // jsonHash is a hash in any spelling of [ParseHash], or as the object of algorithm,
@@ -45,9 +80,6 @@ func (h *jsonHash) UnmarshalJSON(b []byte) error {
 // hash that newer versions of Nix write.
 type jsonCA string
 
-// caMethods are the beginnings of content addresses.
-var caMethods = map[string]string{"nar": "fixed:r:", "flat": "fixed:", "text": "text:"}
-
 func (c *jsonCA) UnmarshalJSON(b []byte) error {
 	if !bytes.HasPrefix(b, []byte("{")) {
 		return json.Unmarshal(b, (*string)(c))
@@ -59,25 +91,24 @@ func (c *jsonCA) UnmarshalJSON(b []byte) error {
 	if err := json.Unmarshal(b, &parts); err != nil {
 		return err
 	}
-	kind, ok := caMethods[parts.Method]
-	if !ok {
-		return fmt.Errorf("content address of the method %q: nar, flat and text are known", parts.Method)
+	ca, err := newCA(parts.Method, string(parts.Hash))
+	if err == nil {
+		*c = jsonCA(ca.String())
 	}
-	hash, err := ParseHash(string(parts.Hash))
-	*c = jsonCA(kind + "sha256:" + hash.Base32())
 	return err
 }
 
 // ReadPathInfo reads what nix path-info --json --recursive prints: a list of objects
 // up to Nix 2.18, one object with the paths as keys from 2.19 on, and that within a
-// further object where --json-format asks for it. It reads the structured attributes
-// of a build, .attrs.json, as well: the graphs that exportReferencesGraph put there.
+// further object where --json-format asks for it, in its versions 1 to 3. It reads the
+// structured attributes of a build, .attrs.json, as well: the graphs that
+// exportReferencesGraph put there. What is told of another store is refused.
 func (f Flavour) ReadPathInfo(name string, r io.Reader) ([]*Item, error) {
 	b, err := readJSON(r)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	infos, err := parsePathInfo(b)
+	infos, err := f.parsePathInfo(b)
 	if err != nil {
 		return nil, inJSON(name, b, err)
 	}
@@ -105,26 +136,38 @@ func readJSON(r io.Reader) ([]byte, error) {
 	return append(head[:n], rest...), err
 }
 
-func parsePathInfo(b []byte) (infos []*pathInfo, err error) {
+func (f Flavour) parsePathInfo(b []byte) (infos []*pathInfo, err error) {
 	if bytes.HasPrefix(bytes.TrimLeft(b, " \t\r\n"), []byte("[")) {
 		err = json.Unmarshal(b, &infos)
 		return infos, err
 	}
 	var around struct {
 		Graphs map[string]json.RawMessage `json:"exportReferencesGraph"`
-		Info   map[string]*pathInfo       `json:"info"`
+		Info   json.RawMessage            `json:"info"`
 	}
 	if err := json.Unmarshal(b, &around); err != nil {
 		return nil, err
 	}
-	if around.Graphs != nil {
+	if around.Graphs != nil { // whatever else a derivation has an attribute for
 		return parseAttributes(b, slices.Sorted(maps.Keys(around.Graphs)))
 	}
-	keyed := around.Info
-	if keyed == nil {
-		if err := json.Unmarshal(b, &keyed); err != nil {
-			return nil, err
+	var keyed map[string]*pathInfo
+	if around.Info != nil {
+		var in struct {
+			Info     map[string]*pathInfo `json:"info"`
+			StoreDir *string              `json:"storeDir"`
+			Version  json.RawMessage      `json:"version"`
 		}
+		err = json.Unmarshal(b, &in)
+		if err == nil {
+			err = f.checkFormat(in.StoreDir, in.Version)
+		}
+		keyed = in.Info
+	} else {
+		err = json.Unmarshal(b, &keyed)
+	}
+	if err != nil {
+		return nil, err
 	}
 	for _, path := range slices.Sorted(maps.Keys(keyed)) {
 		info := keyed[path]
@@ -147,12 +190,12 @@ func parseAttributes(b []byte, graphs []string) ([]*pathInfo, error) {
 	var infos []*pathInfo
 	for _, name := range graphs {
 		if all[name] == nil {
-			return nil, fmt.Errorf("the graph %q of exportReferencesGraph is missing", name)
+			return nil, fmt.Errorf("the graph %s of exportReferencesGraph is missing", printable.Quote(name))
 		}
 		var graph []*pathInfo
 		if err := json.Unmarshal(all[name], &graph); err != nil {
 			// Not wrapped: its offset is one within the graph.
-			return nil, fmt.Errorf("graph %q: %s", name, err)
+			return nil, fmt.Errorf("graph %s: %s", printable.Quote(name), err)
 		}
 		infos = append(infos, graph...)
 	}
@@ -165,7 +208,10 @@ func (f Flavour) itemOf(name string, info *pathInfo) (*Item, error) {
 	}
 	it := &Item{
 		Path: f.fullPath(info.Path), NarSize: info.NarSize, References: f.full(info.References), Deriver: f.fullPath(info.Deriver),
-		Ultimate: info.Ultimate, Sigs: sortedSet(info.Signatures), CA: string(info.CA), Origin: Origin{File: name},
+		Ultimate: info.Ultimate, CA: string(info.CA), Origin: Origin{File: name},
+	}
+	if err := f.checkFormat(info.StoreDir, info.Version); err != nil {
+		return nil, fmt.Errorf("%s: %w", printable.Quote(info.Path), err)
 	}
 	if err := f.CheckPath(it.Path); err != nil {
 		return nil, err
@@ -176,16 +222,31 @@ func (f Flavour) itemOf(name string, info *pathInfo) (*Item, error) {
 	if it.NarSize < 0 {
 		return nil, fmt.Errorf("%s: size %d is negative", it.Path, it.NarSize)
 	}
+	if it.NarSize > maxNARSize {
+		return nil, fmt.Errorf("%s: size is %d bytes: %d at most are expected", it.Path, it.NarSize, int64(maxNARSize))
+	}
 	for _, ref := range it.References {
 		if err := f.CheckPath(ref); err != nil {
 			return nil, fmt.Errorf("%s: reference: %w", it.Path, err)
 		}
 	}
+	if it.Deriver != "" {
+		if err := f.checkDeriver(it.Deriver); err != nil {
+			return nil, fmt.Errorf("%s: %w", it.Path, err)
+		}
+	}
+	var err error
 	if info.NarHash != "" {
-		var err error
 		if it.NarHash, err = ParseHash(string(info.NarHash)); err != nil {
 			return nil, fmt.Errorf("%s: %w", it.Path, err)
 		}
+	}
+	for _, s := range info.Signatures {
+		it.Sigs = append(it.Sigs, string(s))
+	}
+	it.settleSigs()
+	if err := it.settleCA(f); err != nil {
+		return nil, fmt.Errorf("%s: %w", it.Path, err)
 	}
 	return it, nil
 }
@@ -215,7 +276,7 @@ func inJSON(name string, b []byte, err error) error {
 		offset = syntax.Offset
 	case errors.As(err, &kind):
 		offset = kind.Offset
-		err = fmt.Errorf("%q: a %s does not belong here", kind.Field, kind.Value)
+		err = fmt.Errorf("%s: a %s does not belong here", printable.Quote(kind.Field), printable.Cut(kind.Value, 60))
 	}
 	if offset < 0 || offset > int64(len(b)) {
 		return fmt.Errorf("%s: %w", name, err)

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+
+	"ingot/internal/printable"
 )
 
 // ReadGraph reads a reference graph as exportReferencesGraph of Nix and
@@ -106,7 +108,9 @@ func (p *recordReader) hash(it *Item) error {
 	if it.NarHash, err = ParseHash(string(line)); err != nil {
 		return p.fail(err)
 	}
-	it.NarSize, err = p.number("size of " + it.Path)
+	if it.NarSize, err = p.number("size of " + it.Path); err == nil && it.NarSize > maxNARSize {
+		err = p.fail(fmt.Errorf("the size of %s is %d bytes: %d at most are expected", it.Path, it.NarSize, int64(maxNARSize)))
+	}
 	return err
 }
 
@@ -167,7 +171,7 @@ func (p *recordReader) number(what string) (int64, error) {
 	}
 	n, err := strconv.ParseUint(string(line), 10, 63)
 	if err != nil {
-		return 0, p.fail(fmt.Errorf("the %s was expected, which is a number; it is %q", what, line))
+		return 0, p.fail(fmt.Errorf("the %s was expected, which is a number; it is %s", what, printable.Quote(string(line))))
 	}
 	return int64(n), nil
 }

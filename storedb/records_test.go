@@ -96,14 +96,15 @@ func TestWriteAndReadAgain(t *testing.T) {
 }
 
 func TestReadPathInfo(t *testing.T) {
-	a, b := Nix.path("a"), Nix.path("b")
-	sri := Hash{7}.SRI()
+	b := Nix.path("b")
+	text := Nix.textItem(t, "a", b)
+	a, sri, k1, l2 := text.Path, Hash{7}.SRI(), sigOf("k", 1), sigOf("l", 2)
 	want := []*Item{
-		{Path: a, NarHash: Hash{7}, NarSize: 9, References: []string{b}, Deriver: Nix.path("a.drv"), Ultimate: true, Sigs: []string{"k:1", "l:2"}, CA: "text:x", Origin: Origin{File: "j"}},
+		{Path: a, NarHash: Hash{7}, NarSize: 9, References: []string{b}, Deriver: Nix.path("a.drv"), Ultimate: true, Sigs: []string{k1, l2}, CA: text.CA, Origin: Origin{File: "j"}},
 		{Path: b, NarHash: Hash{7}, NarSize: 9, References: nil, Origin: Origin{File: "j"}},
 	}
 	fields := `"narHash":"` + sri + `","narSize":9,"closureSize":3,"valid":true,"references":[`
-	more := `"` + b + `"],"deriver":"` + Nix.path("a.drv") + `","ultimate":true,"signatures":["l:2","k:1"],"ca":"text:x"}`
+	more := `"` + b + `"],"deriver":"` + Nix.path("a.drv") + `","ultimate":true,"signatures":["` + l2 + `","` + k1 + `"],"ca":"` + text.CA + `"}`
 	for _, in := range []string{
 		`[{"path":"` + a + `",` + fields + more + `,{"path":"` + b + `",` + fields + `]}]`,
 		` {"` + a + `":{` + fields + more + `,"` + b + `":{` + fields + `]}}`,

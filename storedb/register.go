@@ -83,12 +83,15 @@ type Registered struct {
 // it as well (a hard link) is replaced by a copy before its metadata change. A database
 // that has things in it that neither Nix nor Guix makes is refused ([ErrForeignSchema]).
 //
+// Items that refer to each other in a circle are refused, as Nix and Guix refuse them.
+//
 // The closure is loaded on the way ([Closure.Load]).
 func Register(ctx context.Context, root string, c *Closure, o RegisterOptions) (*Registered, error) {
 	r := &registrar{ctx: ctx, closure: c, flavour: c.Flavour, RegisterOptions: o, judged: map[string]judgement{}}
 	r.did.Flavour, r.did.Paths, r.did.Database = c.Flavour.String(), c.Len(), "unchanged"
 	defer r.close()
 	steps := []func() error{
+		c.checkCircles,
 		r.links,
 		func() error { return r.open(root) },
 		r.known,

@@ -411,13 +411,14 @@ func (w *rowWriter) paths() error {
 }
 
 // update adds to a row what the source knows and the row does not. What Nix or Guix
-// noted stays, the time of registration among it.
+// noted stays, the time of registration among it; what neither can read goes.
 func (w *rowWriter) update(it *Item) error {
 	row := w.known[it.Path]
 	if row.NarHash != it.NarHash && w.judged[it.Path] == sameHash {
 		return fmt.Errorf("%s was registered by another process meanwhile, with the hash %s: try again", it.Path, row.NarHash)
 	}
 	now := row.Item
+	now.dropUnreadable(w.flavour)
 	if w.judged[it.Path] != rowRight {
 		now.NarHash, now.NarSize = it.NarHash, it.NarSize
 		if now.Deriver == "" {
@@ -426,7 +427,7 @@ func (w *rowWriter) update(it *Item) error {
 		if now.CA == "" {
 			now.CA = it.CA
 		}
-		now.Sigs = sortedSet(slices.Concat(row.Sigs, it.Sigs))
+		now.Sigs = sortedSet(slices.Concat(now.Sigs, it.Sigs))
 		now.Ultimate = row.Ultimate || it.Ultimate
 	}
 	columns := w.flavour.columns()

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"ingot/image"
+	"ingot/internal/printable"
 )
 
 // NARLimits bounds what a NAR may ask for. The zero value holds what any real store
@@ -248,7 +249,7 @@ func (p *narReader) symlink(name string) {
 	at := p.off
 	target := p.string("target of a symlink", maxLinkTarget)
 	if p.err == nil && (target == "" || strings.Contains(target, "\x00")) {
-		p.fail(at, "%q cannot be the target of a symlink", target)
+		p.fail(at, "%s cannot be the target of a symlink", printable.Quote(target))
 	}
 	if p.err == nil {
 		p.note(p.sink.symlink(name, target))

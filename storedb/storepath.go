@@ -18,9 +18,6 @@ const (
 	maxNameChars = 211
 )
 
-// longestShown is how many bytes of what is no store path a message shows.
-const longestShown = 300
-
 // CheckPath says what is wrong with path as that of a store's item: it must lie
 // directly in the store directory, and be called by 32 digits of Nix's base 32, a
 // dash and a name of 1 to 211 letters, digits and characters of "+-._?=".
@@ -30,16 +27,16 @@ func (f Flavour) CheckPath(path string) error {
 	case path == "":
 		return errors.New("store path is empty")
 	case !ok:
-		shown := fmt.Sprintf("%q", printable.Cut(path, longestShown))
+		shown := printable.Quote(path)
 		if secret.Private(path) != "" { // a key's file where a closure's was meant
 			shown = secret.Quote(path)
 		}
 		return fmt.Errorf("%s is not a store path: it does not lie in %s", shown, f.StoreDir())
 	case strings.Contains(base, "/"):
-		return fmt.Errorf("%q is not a store path: it does not lie directly in %s", path, f.StoreDir())
+		return fmt.Errorf("%s is not a store path: it does not lie directly in %s", printable.Quote(path), f.StoreDir())
 	}
 	if err := checkBase(base); err != nil {
-		return fmt.Errorf("%q is not a store path: %w", path, err)
+		return fmt.Errorf("%s is not a store path: %w", printable.Quote(path), err)
 	}
 	return nil
 }
@@ -58,7 +55,9 @@ func checkBase(base string) error {
 }
 
 // CheckName says what is wrong with the name of a store item, which is the part of
-// its path after the hash.
+// its path after the hash (checkName in src/libstore/path.cc). It may begin with a dot, but
+// what stands before its first dash must not be "." or "..", as in ".-x". Guix, whose
+// daemon takes no dot at the beginning at all, makes no such path.
 func CheckName(name string) error {
 	if name == "" {
 		return errors.New("its name is empty")
@@ -71,6 +70,12 @@ func CheckName(name string) error {
 			return fmt.Errorf("its name holds %q; letters, digits and +-._?= are allowed", name[i])
 		}
 	}
+	if first, _, dash := strings.Cut(name, "-"); first == "." || first == ".." {
+		if dash {
+			return fmt.Errorf("its name is %s: what stands before the first dash must not be %q", printable.Quote(name), first)
+		}
+		return fmt.Errorf("its name is %q, which is a folder's own or the one above", name)
+	}
 	return nil
 }
 
@@ -79,10 +84,10 @@ func nameChar(c byte) bool {
 }
 
 // makePath returns the store path of what is called name and has the given type and
-// hash: the fingerprint's SHA-256 folded to 20 bytes (makeStorePath in
+// hash, in base 16 behind its algorithm: the fingerprint's SHA-256 folded to 20 bytes (makeStorePath in
 // src/libstore/store-dir-config.cc).
-func (f Flavour) makePath(kind string, hash Hash, name string) string {
-	sum := sha256.Sum256([]byte(kind + ":" + hash.String() + ":" + f.StoreDir() + ":" + name))
+func (f Flavour) makePath(kind, hash, name string) string {
+	sum := sha256.Sum256([]byte(kind + ":" + hash + ":" + f.StoreDir() + ":" + name))
 	var folded [20]byte
 	for i, b := range sum {
 		folded[i%len(folded)] ^= b

@@ -34,7 +34,8 @@ path:
 
   missing, unregistered      what the store lacks, and what the database does
   hash, size, unreadable     contents that are not those that were registered
-  reference                  to what is not registered
+  reference                  to what is not registered, or in a circle
+  address                    a content address that is not the path's
   mode, owner, time, xattr   metadata that are not those of a store
   type                       a kind of file that a store does not hold
   link                       a file of .links that is not what its name says

@@ -90,6 +90,7 @@ func (o *closureFlags) run(c *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
+	warnOf(c, closure)
 	out := c.OutOrStdout()
 	switch o.format {
 	case "graph":
@@ -225,6 +226,7 @@ only one path has that name. It is an error if nothing leads there.`,
 			if err != nil {
 				return err
 			}
+			warnOf(c, closure)
 			for i, arg := range args {
 				if args[i], err = named(closure, arg); err != nil {
 					return err

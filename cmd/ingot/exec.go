@@ -466,6 +466,9 @@ func (x *execFlags) storeDisk(c *cobra.Command, e *recipes.Environment) (*stored
 	if err != nil || closure == nil {
 		return nil, err
 	}
+	if !x.quiet && (e == nil || closure != e.Closure) { // those of a recipe are its own
+		warnOf(c, closure)
+	}
 	hashing := newProgress(c.ErrOrStderr(), x.quiet, "hashing", unknownTotal)
 	defer hashing.close()
 	return storedisk.New(c.Context(), storedisk.Options{Closure: closure, Hashed: hashing.add})

@@ -302,6 +302,7 @@ func (f *machineFlags) storeDisk(c *cobra.Command, flavour storedb.Flavour) (*st
 	if err != nil {
 		return nil, err
 	}
+	warnOf(c, closure)
 	if err := f.sources.fetch(c.Context(), c.ErrOrStderr(), false, closure); err != nil {
 		return nil, err
 	}

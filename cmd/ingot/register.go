@@ -102,6 +102,7 @@ func (r *registerFlags) run(c *cobra.Command, s *sourceFlags, args []string) err
 	if r.closure, err = s.closure(c.Context()); err != nil {
 		return err
 	}
+	warnOf(c, r.closure)
 	if len(s.caches) > 0 {
 		r.o.Copy = true
 	}

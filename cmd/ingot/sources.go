@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"ingot/image"
@@ -232,6 +233,13 @@ func (s *sourceFlags) closure(ctx context.Context) (*storedb.Closure, error) {
 		return nil, err
 	}
 	return storedb.NewClosure(f, items...)
+}
+
+// warnOf prints what the sources of a closure tell, and what is left out.
+func warnOf(c *cobra.Command, closure *storedb.Closure) {
+	for _, note := range closure.Notes() {
+		sayLines(c.ErrOrStderr(), "warning: ", note)
+	}
 }
 
 // sourceKinds are what files with a closure look like, and the flag for each.

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"ingot/image"
+	"ingot/internal/printable"
 )
 
 // debContents returns the tarball of a Debian package's files, compressed as it is.
@@ -55,7 +56,7 @@ func checkVersion(data image.Blob) error {
 		return err
 	}
 	if !strings.HasPrefix(string(version), debMajor) {
-		return fmt.Errorf("is a Debian package of version %q, 2.0 is supported", strings.TrimSpace(string(version)))
+		return fmt.Errorf("is a Debian package of version %s, 2.0 is supported", printable.Quote(strings.TrimSpace(string(version))))
 	}
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 
 	"ingot/image"
 	"ingot/internal/grammar"
+	"ingot/internal/printable"
 )
 
 // tarReader makes a tree of a tarball.
@@ -52,7 +53,7 @@ func (t *tarReader) read(r io.Reader, blob image.Blob) (*image.Node, error) {
 			err = t.entry(h, in, at)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("entry %d, %.255q: %w", n, h.Name, early(err))
+			return nil, fmt.Errorf("entry %d, %s: %w", n, printable.Quote(h.Name), early(err))
 		}
 	}
 	// What follows the end of the archive is padding, and the checksum of what it is
@@ -229,11 +230,11 @@ func (t *tarReader) node(h *tar.Header, in io.Reader, contents image.Blob) (*ima
 func (t *tarReader) linked(target string) (*image.Node, error) {
 	parts, err := t.parts(target)
 	if err != nil {
-		return nil, fmt.Errorf("is a hard link to %.255q: %w", target, err)
+		return nil, fmt.Errorf("is a hard link to %s: %w", printable.Quote(target), err)
 	}
 	n := t.tree.Lookup(strings.Join(parts, "/"))
 	if n == nil || n.IsDir() {
-		return nil, fmt.Errorf("is a hard link to %.255q, which is no file that stands before it", target)
+		return nil, fmt.Errorf("is a hard link to %s, which is no file that stands before it", printable.Quote(target))
 	}
 	return n, nil
 }

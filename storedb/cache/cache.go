@@ -1,8 +1,8 @@
 package cache
 
 import (
-	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"ingot/internal/printable"
 	"ingot/storedb"
 	"ingot/storedb/compression"
 )
@@ -100,22 +101,27 @@ func (c *Cache) checkInfo(ctx context.Context, src source) error {
 	if err != nil {
 		return err
 	}
-	dir := storeDir(b)
-	if want := c.Flavour.StoreDir(); dir != want {
-		return fmt.Errorf("%s/nix-cache-info: its paths are of the store %q, those of %s was expected", src, dir, want)
+	want, otherwise := c.Flavour.StoreDir(), ""
+	if c.Flavour == storedb.Nix { // which takes its own store; Guix takes no such cache
+		otherwise = want
+	}
+	if dir := cmp.Or(storeDir(want, b), otherwise); dir != want {
+		return fmt.Errorf("%s/nix-cache-info: its paths are of the store %s, and %s is expected", src, printable.Quote(dir), want)
 	}
 	return nil
 }
 
-// storeDir returns StoreDir of a nix-cache-info.
-func storeDir(info []byte) string {
-	lines := bufio.NewScanner(bytes.NewReader(info))
-	for lines.Scan() {
-		if dir, ok := strings.CutPrefix(lines.Text(), "StoreDir:"); ok {
-			return strings.TrimSpace(dir)
+// storeDir returns StoreDir of a nix-cache-info, "" if there is none; where it stands twice, the
+// one that is not wanted.
+func storeDir(want string, info []byte) (found string) {
+	for line := range strings.Lines(string(info)) {
+		if key, dir, ok := strings.Cut(line, ":"); ok && key == "StoreDir" {
+			if found = cmp.Or(strings.TrimSpace(dir), "/"); found != want {
+				break
+			}
 		}
 	}
-	return ""
+	return found
 }
 
 // narinfos is how many narinfos are read at a time. They are small, and what they

@@ -379,9 +379,8 @@ func TestDamage(t *testing.T) {
 		{"hostile path", "xz", set("StorePath", "/nix/store/../../etc"), "is not a store path"},
 		{"reference that is missing", "xz", set("References", strings.Repeat("0", 32)+"-x"), "/nix/store/" + strings.Repeat("0", 32) + "-x is not in "},
 		{"hostile reference", "xz", set("References", "../x"), "is not a store path"},
-		{"signature", "xz", func(dir string) {
-			edit(t, dir, f.top, func(s string) string { return s + "Sig: test-1:!\n" })
-		}, `signature "test-1:!": illegal base64`},
+		{"content address", "xz", set("CA", "nonsense"), `content address "nonsense" is not of the form`},
+		{"hash by another algorithm", "xz", set("FileHash", "sha512:"+strings.Repeat("0", 128)), "its hash is sha512:"},
 		{"symlink out of the cache", "none", func(dir string) {
 			os.Remove(nar(dir))
 			os.Symlink("/etc/passwd", nar(dir))

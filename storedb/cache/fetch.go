@@ -274,13 +274,24 @@ func (f *fetcher) stream(ctx context.Context, p *Path, progress func(int64), use
 	}
 	d.most = cmp.Or(p.FileSize, longest)
 	defer d.Close()
-	file := &meter{r: d, sum: sha256.New()}
+	file := &meter{r: d, sum: p.FileHash.New()}
 	nar := &meter{sum: sha256.New(), tell: progress}
+	contents := p.ContentCheck()
 	decoded, err := compression.Open(p.Compression, file)
 	if err == nil {
 		defer decoded.Close()
-		nar.r = decoded
+		if nar.r = decoded; contents != nil {
+			nar.r = io.TeeReader(decoded, contents)
+		}
 		_, err = use(nar)
+	}
+	var address error
+	switch {
+	case contents == nil:
+	case err != nil:
+		contents.Stop()
+	default:
+		address = contents.Done()
 	}
 	if file.err != nil { // what a decoder or a parser says of it would only veil it
 		return file.err
@@ -291,12 +302,14 @@ func (f *fetcher) stream(ctx context.Context, p *Path, progress func(int64), use
 	switch {
 	case p.FileSize != 0 && file.n != p.FileSize:
 		return fmt.Errorf("%s: has %s, the cache says %d", fileName(p.src, p.URL), grammar.Count(file.n, "byte"), p.FileSize)
-	case !p.FileHash.IsZero() && file.hash() != p.FileHash:
-		return fmt.Errorf("%s: its hash is %s, the cache says %s", fileName(p.src, p.URL), file.hash(), p.FileHash)
+	case file.sum != nil && !p.FileHash.Is(file.sum):
+		return fmt.Errorf("%s: its hash is %s, the cache says %s", fileName(p.src, p.URL), p.FileHash.Of(file.sum), p.FileHash)
 	case nar.n != p.NarSize:
 		return fmt.Errorf("%s: its nar has %s, the cache says %d", fileName(p.src, p.URL), grammar.Count(nar.n, "byte"), p.NarSize)
 	case nar.hash() != p.NarHash:
 		return fmt.Errorf("%s: the hash of its nar is %s, the cache says %s", fileName(p.src, p.URL), nar.hash(), p.NarHash)
+	case address != nil:
+		return fmt.Errorf("%s: %w", fileName(p.src, p.URL), address)
 	}
 	return nil
 }
@@ -305,14 +318,16 @@ func (f *fetcher) stream(ctx context.Context, p *Path, progress func(int64), use
 type meter struct {
 	r    io.Reader
 	n    int64
-	sum  hash.Hash
+	sum  hash.Hash // nil if nobody wants one
 	tell func(int64)
 	err  error // of the reader, if it was not its end
 }
 
 func (m *meter) Read(p []byte) (int, error) {
 	n, err := m.r.Read(p)
-	m.sum.Write(p[:n])
+	if m.sum != nil {
+		m.sum.Write(p[:n])
+	}
 	m.n += int64(n)
 	if m.tell != nil && n > 0 {
 		m.tell(int64(n))

@@ -24,6 +24,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ingot/image"
+	"ingot/internal/printable"
 	"ingot/storedb"
 	"ingot/storedb/compression"
 )
@@ -393,8 +394,8 @@ func (s *Server) takeSmall(ctx context.Context, name string, r io.Reader) error 
 }
 
 func (s *Server) checkInfo(_ context.Context, _ *place, b []byte) error {
-	if dir, want := storeDir(b), s.Flavour.StoreDir(); dir != want {
-		return refuse("its paths are of the store %q, and this cache is of %s", dir, want)
+	if dir, want := storeDir(s.Flavour.StoreDir(), b), s.Flavour.StoreDir(); dir != want {
+		return refuse("its paths are of the store %s, and this cache is of %s", printable.Quote(dir), want)
 	}
 	return nil
 }

@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"ingot/internal/printable"
 	"ingot/internal/redact"
 )
 
@@ -49,7 +50,7 @@ func newSource(location string, client *http.Client) (source, error) {
 		u.Path = strings.TrimRight(u.Path, "/")
 		return &server{u, client}, nil
 	}
-	return nil, fmt.Errorf("binary cache %q: file, http and https are supported", redact.URL(location))
+	return nil, fmt.Errorf("binary cache %s: file, http and https are supported", printable.Quote(redact.URL(location)))
 }
 
 // folder is a binary cache in a folder of the host.
@@ -173,7 +174,7 @@ type redirectError struct {
 }
 
 func (e *redirectError) Error() string {
-	return fmt.Sprintf("%s sends on to %q, %s", redact.URL(e.from.String()), redact.URL(e.to.String()), e.why)
+	return fmt.Sprintf("%s sends on to %s, %s", redact.URL(e.from.String()), printable.Quote(redact.URL(e.to.String())), e.why)
 }
 
 // checkRedirect says whether a redirection is followed. None leads to what the user did
@@ -219,7 +220,7 @@ func arrange(resp *http.Response, at string, off int64, tag string) error {
 	case resp.StatusCode == http.StatusPartialContent && off > 0:
 		var from int64
 		if _, err := fmt.Sscanf(resp.Header.Get("Content-Range"), "bytes %d-", &from); err != nil || from != off {
-			return fmt.Errorf("%s: asked to go on at byte %d, the server answers with %q", at, off, resp.Header.Get("Content-Range"))
+			return fmt.Errorf("%s: asked to go on at byte %d, the server answers with %s", at, off, printable.Quote(resp.Header.Get("Content-Range")))
 		}
 		return nil
 	case resp.StatusCode != http.StatusOK:

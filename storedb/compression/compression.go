@@ -17,6 +17,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"ingot/internal/printable"
 )
 
 // methods are the ways to compress, with what their streams begin with. Those that look
@@ -93,7 +95,7 @@ func openWithin(name string, r io.Reader, window int64) (io.ReadCloser, error) {
 		}
 		return &decoder{d, name}, nil
 	}
-	return nil, fmt.Errorf("compression %q is not supported: %s are", name, strings.Join(Names(), ", "))
+	return nil, fmt.Errorf("compression %s is not supported: %s are", printable.Quote(name), strings.Join(Names(), ", "))
 }
 
 // decoder says in its errors what it decodes.

@@ -1,0 +1,94 @@
+package storedb
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// checkCircles refuses items that refer to each other, other than to themselves: neither
+// Nix nor Guix registers those (cycle detected in the references, src/libstore/local-store.cc),
+// and no garbage collection could ever drop them.
+func (c *Closure) checkCircles() error {
+	found := circles(c.items)
+	if len(found) == 0 {
+		return nil
+	}
+	first := found[0]
+	at := ""
+	if s := first[0].Origin.String(); s != "" {
+		at = s + ": "
+	}
+	more := ""
+	if len(found) > 1 {
+		more = fmt.Sprintf(" (%d such circles in all)", len(found))
+	}
+	return fmt.Errorf("%s%s: %s%s", at, first[0].Path, circleText(first), more)
+}
+
+// circleText says who refers to whom.
+func circleText(circle []*Item) string {
+	const most = 5
+	var names []string
+	for _, it := range circle[1:min(len(circle), most)] {
+		names = append(names, it.Path)
+	}
+	if n := len(circle) - most; n > 0 {
+		names = append(names, fmt.Sprintf("%d more", n))
+	}
+	return fmt.Sprintf("refers to itself by way of %s: neither nix nor guix registers such a circle", strings.Join(names, ", "))
+}
+
+// circles returns items that refer to each other in a circle, in that order, one for each
+// set of such items; the first of each is the least path. References to other items than
+// these are passed over.
+func circles(items []*Item) (found [][]*Item) {
+	index := make(map[string]int32, len(items))
+	for i, it := range items {
+		index[it.Path] = int32(i)
+	}
+	g := newGraph(len(items))
+	rank := make([]int32, len(items))
+	for i, it := range items {
+		rank[i] = int32(i)
+		for _, ref := range it.References {
+			if j, ok := index[ref]; ok && int(j) != i {
+				g.add(j)
+			}
+		}
+		g.next()
+	}
+	component, members := components(g, rank)
+	for _, m := range members {
+		if len(m) == 1 {
+			continue
+		}
+		least := slices.MinFunc(m, func(a, b int32) int { return strings.Compare(items[a].Path, items[b].Path) })
+		found = append(found, circle(g, component, items, least))
+	}
+	slices.SortFunc(found, func(a, b []*Item) int { return strings.Compare(a[0].Path, b[0].Path) })
+	return found
+}
+
+// circle returns the shortest way from a node back to it.
+func circle(g *graph, component []int32, items []*Item, start int32) (way []*Item) {
+	from := map[int32]int32{}
+	for queue := []int32{start}; len(queue) > 0; queue = queue[1:] {
+		at := queue[0]
+		for _, to := range g.edges(at) {
+			if to == start {
+				for ; at != start; at = from[at] {
+					way = append(way, items[at])
+				}
+				way = append(way, items[start])
+				slices.Reverse(way)
+				return way
+			}
+			if _, seen := from[to]; !seen && component[to] == component[start] {
+				from[to] = at
+				queue = append(queue, to)
+			}
+		}
+	}
+	return []*Item{items[start]} // not reached: all of a component are on such a way
+}
