@@ -142,3 +142,13 @@ func find(re *regexp.Regexp, text string) (match string, start, end int, ok bool
 	}
 	return match, start, end, ok
 }
+
+// ShowsPrompt says whether a console shows what a regular expression matches, as text and
+// without the kernel's messages.
+func ShowsPrompt(console string, re *regexp.Regexp) bool {
+	text := plain(console)
+	if r := withoutKernel(text); r != nil {
+		text = r.text
+	}
+	return re.MatchString(text)
+}

@@ -40,6 +40,9 @@ func (s *Share) kind() ShareKind {
 	return s.Kind
 }
 
+// Reached returns how the guest reaches the folder: its kind, or what works.
+func (s *Share) Reached() ShareKind { return s.kind() }
+
 // maxTag is what the devices hold of a tag: virtiofs 36 bytes, 9p 31.
 const maxTag = 31
 

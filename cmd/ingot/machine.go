@@ -44,6 +44,8 @@ type machineFlags struct {
 	arguments   []string
 	environment []string
 	regInfo     string
+
+	kernelWords []string // that come from elsewhere, and may say what to do
 }
 
 func (f *machineFlags) add(c *cobra.Command) {
@@ -74,12 +76,19 @@ func (f *machineFlags) tellsStatus() bool {
 	return f.find || f.shell || f.run != "" || f.init == "" && f.store == "host"
 }
 
+// idle says whether a closure would be shown to a guest that has nothing to do with it.
+func (f *machineFlags) idle() bool {
+	return !f.find && !f.shell && f.run == "" && f.init == "" && !storedisk.AskFor(f.kernelWords)
+}
+
 // machine finds out what a name on the command line is, and makes of it what a machine
 // boots.
 func (f *machineFlags) machine(c *cobra.Command, what string) (*run.System, error) {
 	switch kind, err := f.kind(what); {
 	case err != nil:
 		return nil, err
+	case kind == isClosure && f.idle():
+		return nil, usageError{fmt.Errorf("run: %s is a closure, and nothing says what to do with it: --shell opens a shell in it, --run PATH runs a program of it, --init PATH starts a system, and --find lists it", cmp.Or(what, f.sources.machineName()))}
 	case kind == isClosure:
 		return f.closure(c, what)
 	case f.runsClosure():

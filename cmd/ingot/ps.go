@@ -1,8 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -50,10 +53,26 @@ func printMachines(c *cobra.Command, list []run.Entry) error {
 		fmt.Fprintf(c.ErrOrStderr(), "ingot: no machine of this user's is running\n")
 		return nil
 	}
-	w := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
+	var table bytes.Buffer
+	w := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "NAME\tPROCESS\tUP\tBOOT\tMEMORY\tRUNS")
 	for _, e := range list {
 		fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\t%s\n", printable.Name(e.Name), e.PID, time.Since(e.Started).Round(time.Second), printable.Name(string(e.Boot)), partition.FormatBytes(e.Memory), printable.Name(e.What))
 	}
-	return w.Flush()
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	// A command is no column: it would make all of them as wide as it is.
+	rows := strings.SplitAfter(table.String(), "\n")
+	out := rows[0]
+	for i, e := range list {
+		out += rows[i+1]
+		for _, command := range []string{e.SSH, e.Build} {
+			if command != "" {
+				out += "  " + printable.Name(command) + "\n"
+			}
+		}
+	}
+	_, err := io.WriteString(c.OutOrStdout(), out)
+	return err
 }

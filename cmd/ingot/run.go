@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ingot/image"
+	"ingot/internal/printable"
 	"ingot/vm"
 	guest "ingot/vm/guest/network"
 	"ingot/vm/initramfs"
@@ -37,8 +38,11 @@ func newRun() *cobra.Command {
   an ISO           as a CD
   a netboot folder kernel, initrd, root.squashfs and command-line
   a closure        a reference graph or a store path, or --graph and the like: a
-                   kernel with ingot as its init shows it its store; --find, --shell,
-                   --run and --init say what is done with that, in this order
+                   kernel with ingot as its init shows it its store; one of --find,
+                   --shell, --run and --init, in this order, says what is done with it
+
+With --shell, input that is no terminal is the shell's script: its output and status
+are ingot's. Input for other consoles waits until somebody in the guest listens.
 
 What the guest writes to its disk is discarded on exit, unless --disk-image names the
 qcow2 file that keeps it, made if it is missing. Ctrl-] or Ctrl-A x leaves and ends the machine; so does its power
@@ -50,6 +54,8 @@ The variables of NixOS's and tvix's scripts are understood: NIX_DISK_IMAGE, QEMU
 QEMU_NET_OPTS, QEMU_KERNEL_PARAMS, SHARED_DIR, TMPDIR with USE_TMPDIR, NIX_EFI_VARS
 with --boot uefi, NIX_SWTPM_DIR with --tpm, CH_NUM_CPUS, CH_MEM_SIZE and CH_CMDLINE.
 Flags go before them.
+
+In ingot's own systems a --share NAME:PATH is at /mnt/NAME, with --boot kernel.
 
 --forward takes [tcp:|udp:][ADDRESS:]PORT:GUESTPORT or :PORT-:GUESTPORT; the way back is
 guest:10.0.2.100:80-127.0.0.1:8080. --empty-disk takes SIZE, or SIZE:ext4, SIZE:fat or
@@ -139,7 +145,7 @@ func (r *runFlags) add(c *cobra.Command) {
 	f.BoolVar(&r.reboot, "reboot", false, "let the guest restart. Default: restarts end it.")
 	f.BoolVar(&r.noBackdoor, "no-backdoor", false, "no way in for ingot shell")
 	f.BoolVar(&r.ssh, "ssh", false, "let ssh in, with a key made for this run")
-	f.BoolVar(&r.showConsole, "console", false, "--run, --find: show the console on standard error")
+	f.BoolVar(&r.showConsole, "console", false, "no console here: show it on standard error")
 	f.StringVar(&r.save, "save", "", "write `FOLDER`/bin/run-NAME-vm, start nothing")
 	f.BoolVar(&r.dryRun, "dry-run", false, "print QEMU's command line, start nothing")
 }
@@ -253,6 +259,9 @@ func runMachine(c *cobra.Command, what string, m *machineFlags, r *runFlags) err
 	if err != nil {
 		return err
 	}
+	if m.kernelWords = o.Words; r.save != "" {
+		m.kernelWords = append(m.kernelWords, storedisk.Shell) // the script's own environment may say what to do
+	}
 	system, err := m.machine(c, what)
 	if err != nil {
 		return err
@@ -272,7 +281,10 @@ func runMachine(c *cobra.Command, what string, m *machineFlags, r *runFlags) err
 			return err
 		}
 	}
-	batch := m.find && !m.shell || m.run != "" && !m.shell && !m.find
+	// A script for the shell that is typed at a console would lose what comes before the
+	// guest listens, and its end.
+	piped := m.shell && !m.find && o.Graphics == run.NoGraphics && !isTerminal(os.Stdin)
+	batch := piped || m.find && !m.shell || m.run != "" && !m.shell && !m.find
 	if batch {
 		o.Channels = append(o.Channels, storedisk.StdinPort, storedisk.StdoutPort, storedisk.StderrPort)
 	}
@@ -335,10 +347,11 @@ func addPlace(s *run.System, place guest.Place) error {
 type attended struct {
 	c       *cobra.Command
 	host    run.Host
-	batch   bool // a program speaks by ports of its own, and the console is quiet
-	console bool // and is shown all the same
-	screen  bool // somebody may look at the machine's screen
-	status  bool // the guest tells one
+	batch   bool     // a program speaks by ports of its own, and the console is quiet
+	console bool     // and is shown all the same
+	screen  bool     // somebody may look at the machine's screen
+	status  bool     // the guest tells one
+	shares  []string // how the guest reaches shared folders
 
 	session *run.Session
 	failed  error          // why the machine was ended
@@ -360,6 +373,7 @@ func (a *attended) run(s *run.System, o run.Options) error {
 		return err
 	}
 	defer a.session.Close()
+	a.shares = o.ShareNotes(s)
 	a.announce()
 	left, err := a.attend(ctx, cancel)
 	if err != nil {
@@ -395,14 +409,27 @@ func (a *attended) announce() {
 	if len(e.Forward) > 0 {
 		say("forwarded: %s", strings.Join(e.Forward, ", "))
 	}
-	if e.SSH != "" {
-		say("%s", e.SSH)
-	}
-	if e.Build != "" {
-		say("%s", e.Build)
-	}
 	if e.Disk != "" {
 		say("changes are kept in %s", e.Disk)
+	}
+	for _, note := range a.shares {
+		say("%s", note)
+	}
+}
+
+// announceLogin says how somebody gets in, once there is somebody to let them in: what the
+// system prints while it starts would push it out of sight. A prompt that stands there
+// already is shown again behind it.
+func (a *attended) announceLogin(m *vm.Machine) {
+	var lines string
+	for _, command := range []string{a.session.Entry.SSH, a.session.Entry.Build} {
+		if command != "" {
+			lines += "ingot: " + printable.Name(command) + "\r\n"
+		}
+	}
+	if lines != "" {
+		text := m.Console()
+		fmt.Fprintf(raw(a.c.ErrOrStderr()), "\r\n%s%s", lines, text[strings.LastIndexByte(text, '\n')+1:])
 	}
 }
 
@@ -421,6 +448,7 @@ func (a *attended) attend(ctx context.Context, cancel context.CancelFunc) (left 
 			a.awaitEnd(ctx, false)
 			stop()
 		}()
+		a.announceLogin(m)
 		return false, a.attendProgram(pumping)
 	}
 	terminal, err := run.OpenTerminal(os.Stdin)
@@ -440,6 +468,9 @@ func (a *attended) attend(ctx context.Context, cancel context.CancelFunc) (left 
 		defer close(watched)
 		failed := awaitBoot(pumping, a.session.Machine)
 		switch {
+		case failed == nil && pumping.Err() == nil:
+			awaitSign(pumping, a.session.Machine, prompts(), promptTime)
+			a.announceLogin(a.session.Machine)
 		case failed == nil:
 		case terminal != nil || a.screen:
 			a.tell(failed)
@@ -449,6 +480,9 @@ func (a *attended) attend(ctx context.Context, cancel context.CancelFunc) (left 
 		}
 	}()
 	defer func() { stop(); <-watched }()
+	if terminal == nil {
+		awaitListener(pumping, m)
+	}
 	left = terminal.Pump(pumping, os.Stdin, m)
 	if left {
 		cancel()

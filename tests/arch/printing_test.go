@@ -28,6 +28,7 @@ var unescaped = map[string]string{
 	"attended.attend":        "a carriage return after a console",
 	"attended.attendProgram": "the streams of the guest's program",
 	"attended.tell":          "carriage returns on a terminal in raw mode; what it quotes is escaped",
+	"attended.announceLogin": "the same, and the prompt that its console has shown already",
 	"openShell":              "the streams of a shell",
 }
 

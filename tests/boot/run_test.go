@@ -372,6 +372,30 @@ func TestRunProgram(t *testing.T) {
 	}
 }
 
+// TestRunPipedShell gives a shell a script by a pipe, and has its status.
+func TestRunPipedShell(t *testing.T) {
+	parallel(t)
+	c, flags := closureFlags(t)
+	u := newUser(t)
+	site := t.TempDir()
+	must(t, os.WriteFile(filepath.Join(site, "index"), []byte("a page\n"), 0o644))
+	out, errout, status := u.types("ls -d "+c.Toplevel+"; cat /mnt/site/index; echo new > /mnt/site/new; exit 5", append(flags, "--shell", "--share", "site:"+site)...)
+	if want := c.Toplevel + "\na page\n"; out != want || status != 5 {
+		t.Errorf("it printed %q, status %d; want %q, 5\n%s", out, status, want, errout)
+	}
+	if text, err := os.ReadFile(filepath.Join(site, "new")); string(text) != "new\n" {
+		t.Errorf("the guest wrote %q, %v", text, err)
+	}
+	if want := "ingot: share site: " + site + " of this machine is at /mnt/site in ingot's own systems; others mount it: mount -t virtiofs site /mnt\n"; !strings.Contains(errout, want) {
+		t.Errorf("it said %q; want %q", errout, want)
+	}
+	// A console is written to once somebody listens there.
+	out, errout, status = u.types("echo a''b; cat /etc/hostname /mnt/site/index; poweroff\n", "run", "rescue", "--set", "system.kernel="+testenv.Kernel(t), "--no-network", "--share", "site:"+site+",ro")
+	if !strings.Contains(out, "# echo a''b; cat /etc/hostname") || !strings.Contains(out, "\nab\r\nrescue\r\na page\r\n") || status != 0 {
+		t.Errorf("the console showed\n%s\nstatus %d\n%s", out, status, errout)
+	}
+}
+
 // path is a folder of a closure with the usual commands.
 func path(c *nixtest.Closure) string { return c.Path("system-path") + "/bin:" + c.Toplevel + "/sw/bin" }
 

@@ -49,7 +49,12 @@
 //	                      tmpfs with nothing but the store. The first of these counts,
 //	                      and the machine ends with it
 //
-// With root= none of these counts but init=: the store is shown on that root, to its system.
+//	ingot.share=virtiofs:TAG | 9p:TAG
+//	                      a folder that the host shows, to be mounted at /mnt/TAG in a shell,
+//	                      for a program, and in a system whose init this is
+//
+// With root= none of these counts but init= and ingot.share=: the store is shown on that
+// root, to its system.
 //
 // tvix.find, tvix.shell, tvix.run=, and the same of snix, are understood, too, with a
 // store that is shared through virtiofs under that tag. A database that can be written

@@ -98,11 +98,13 @@ func (s *system) do(word, value string, st *store, failed error) {
 		s.finish(s.list(st.flavour.StoreDir()))
 	case word == "shell":
 		s.prepare()
+		s.mountShares()
 		go s.offerAgent()
 		go s.offerBackdoor()
 		s.finish(s.storeShell())
 	case word == "run":
 		s.prepare()
+		s.mountShares()
 		s.finish(s.runProgram(value))
 	case word == "init":
 		err := executableIn(sysroot, value)
@@ -215,10 +217,14 @@ func owner(uid, gid uint32) string {
 	return fmt.Sprintf("%d %d", uid, gid)
 }
 
-// storeShell gives a shell on the console and waits until it ends.
+// storeShell gives a shell on the console and waits until it ends. Where the host gives the
+// ports of a program, the shell reads and prints by those, and has no console.
 func (s *system) storeShell() int {
 	names := s.consoleNames()
 	console := names[len(names)-1]
+	if serialPort(stdinPort) != "" {
+		return s.attend("ingot.shell", self(), []string{"-sh"}, environment(console))
+	}
 	_ = writeConsole(console, "ingot: ready on "+console+"\n")
 	done, err := s.shell(console)
 	if err != nil {
@@ -314,20 +320,26 @@ func (s *system) runProgram(path string) int {
 		s.say("ingot.run=%s: %v", path, err)
 		return statusOf(err)
 	}
+	names := s.consoleNames()
+	return s.attend("ingot.run="+path, path, argv, append(environment(names[len(names)-1]), env...))
+}
+
+// attend runs a program that a word has asked for with the streams of a program, and waits
+// for it.
+func (s *system) attend(word, path string, argv, env []string) int {
 	streams, err := s.streams()
 	if err != nil {
 		s.say("%v", err)
 		return storeFailed
 	}
-	names := s.consoleNames()
-	attr := &syscall.ProcAttr{Dir: "/", Env: append(environment(names[len(names)-1]), env...), Sys: &syscall.SysProcAttr{Setsid: true}}
+	attr := &syscall.ProcAttr{Dir: "/", Env: env, Sys: &syscall.SysProcAttr{Setsid: true}}
 	for _, f := range streams {
 		attr.Files = append(attr.Files, f.Fd())
 	}
 	done, err := s.children.start(path, argv, attr)
 	closeStreams(streams)
 	if err != nil {
-		s.say("ingot.run=%s: %v", path, err)
+		s.say("%s: %v", word, err)
 		return storeNotRunnable
 	}
 	return exitStatus(<-done)

@@ -106,6 +106,7 @@ func (s *system) run() {
 	go s.offerAgent()
 	go s.offerBackdoor()
 	go s.watchPowerButton()
+	s.mountShares()
 	s.goOnline()
 	s.runScript("/etc/rc")
 	s.runScript("/etc/rc.local")

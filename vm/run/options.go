@@ -254,7 +254,32 @@ func (o *Options) words(s *System) []string {
 		}
 		words = append(words, "console="+o.Arch.Console())
 	}
+	for _, share := range o.Shares {
+		words = append(words, shareWord+string(share.Reached())+":"+share.Tag)
+	}
 	return append(words, o.Words...)
+}
+
+// shareWord begins a word for the kernel by which ingot, as the guest's init, mounts a share
+// at /mnt and its name.
+const shareWord = "ingot.share="
+
+// ShareNotes say how the guest reaches the folders that it is shown.
+func (o *Options) ShareNotes(s *System) []string {
+	var notes []string
+	for _, share := range o.Shares {
+		options := ""
+		if share.Reached() == vm.NineP {
+			options = "-o trans=virtio,version=9p2000.L "
+		}
+		command := fmt.Sprintf("mount -t %s %s%s /mnt", share.Reached(), options, share.Tag)
+		if o.boot(s) == Kernel {
+			notes = append(notes, fmt.Sprintf("share %s: %s of this machine is at /mnt/%[1]s in ingot's own systems; others mount it: %[3]s", share.Tag, share.Dir, command))
+		} else {
+			notes = append(notes, fmt.Sprintf("share %s: the guest mounts %s of this machine: %s", share.Tag, share.Dir, command))
+		}
+	}
+	return notes
 }
 
 // nics are the network cards: QEMU's own network first, as in the models.

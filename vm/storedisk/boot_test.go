@@ -326,6 +326,21 @@ mount | grep -c 'overlay on /nix/store'
 	}
 }
 
+// TestShellByPorts gives the shell a script by the ports of a program: no byte of it is
+// lost, its end is the shell's, and the status is that of the last command.
+func TestShellByPorts(t *testing.T) {
+	t.Parallel()
+	c := nixtest.System(t)
+	store := disk(t, storedisk.Options{Closure: closure(t, c, true)})
+	config := machine(t, append(store.Words(), storedisk.Shell)...)
+	attach(t, &config, store)
+	const size = 300_000
+	got := runIn(t, config, "ls -d /nix/store\nread x\nthis line\necho \"got $x\" >&2\nwc -c <<'E'\n"+strings.Repeat("0123456789abcde\n", size/16)+"E\n(exit 5)")
+	if want := fmt.Sprintf("/nix/store\n%d\n", size); got.stdout != want || got.stderr != "got this line\n" || got.status != "5\n" {
+		t.Errorf("it printed %q and %q, status %q; want %q, the line, and 5\n%s", got.stdout, got.stderr, got.status, want, got.console)
+	}
+}
+
 // TestModes: what the words ask for, which of several counts, and what the machine says
 // of nothing to do.
 func TestModes(t *testing.T) {

@@ -157,3 +157,14 @@ func TestRunWords(t *testing.T) {
 		t.Errorf("RunWords = %q; want %q", got, want)
 	}
 }
+
+func TestAskFor(t *testing.T) {
+	for words, want := range map[string]bool{
+		"": false, "quiet panic=-1": false, "ingot.store=UUID=x ingot.store.writable": false, "rootwait=1 initcall_debug": false, "other.shell": false,
+		"ingot.find": true, "tvix.shell": true, "quiet snix.run=/nix/store/x": true, "init=/bin/sh": true, "root=/dev/vda": true,
+	} {
+		if got := storedisk.AskFor(strings.Fields(words)); got != want {
+			t.Errorf("AskFor(%q) = %v; want %v", words, got, want)
+		}
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/url"
+	"strings"
 
 	"ingot/storedb"
 )
@@ -41,8 +42,25 @@ const Writable = "ingot.store.writable"
 // for an agent or root= gives it something.
 const (
 	Find  = "ingot.find"  // list it
-	Shell = "ingot.shell" // a shell on the console; the machine ends with it
+	Shell = "ingot.shell" // a shell on the console or, if there are any, the ports below; the machine ends with it
 )
+
+// AskFor says whether words for a kernel ask the guest for something to do: to list its
+// store, for a shell, for a program, or to start a system; by ingot's own words, or those of
+// the systems whose words it understands, too.
+func AskFor(words []string) bool {
+	for _, w := range words {
+		key, _, _ := strings.Cut(w, "=")
+		switch model, does, _ := strings.Cut(key, "."); {
+		case key == "init" || key == "root":
+			return true
+		case model != "ingot" && model != "tvix" && model != "snix":
+		case does == "find" || does == "shell" || does == "run":
+			return true
+		}
+	}
+	return false
+}
 
 // RunWords are those that run a program of the store, with arguments and environment
 // of any bytes, and end the machine with it. Its status comes out of the port

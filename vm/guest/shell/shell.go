@@ -172,7 +172,7 @@ func (s *Shell) script(r io.Reader, name string) int {
 func (s *Shell) stream() int {
 	status := 0
 	parser := syntax.NewParser()
-	for statements, err := range parser.InteractiveSeq(bytewise{s.Stdin}) {
+	for statements, err := range parser.InteractiveSeq(&lines{r: bytewise{s.Stdin}}) {
 		if err != nil {
 			fmt.Fprintln(s.Stderr, err)
 			return statusUsage
@@ -197,6 +197,24 @@ func (b bytewise) Read(p []byte) (int, error) {
 		return 0, nil
 	}
 	return b.r.Read(p[:1])
+}
+
+// lines ends the last line of what it reads, which the parser would leave out else.
+type lines struct {
+	r    io.Reader
+	last byte
+}
+
+func (l *lines) Read(p []byte) (int, error) {
+	n, err := l.r.Read(p)
+	if n == 0 && errors.Is(err, io.EOF) && l.last != 0 && l.last != '\n' && len(p) > 0 {
+		l.last, p[0] = '\n', '\n'
+		return 1, nil
+	}
+	if n > 0 {
+		l.last = p[n-1]
+	}
+	return n, err
 }
 
 // run runs a statement or a program and returns its status. Ctrl-C ends ctx.

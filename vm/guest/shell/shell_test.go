@@ -95,6 +95,12 @@ func TestScripts(t *testing.T) {
 		{nil, "cat\nfor cat\n", "for cat\n", "", 0}, // a command reads what follows it
 		{nil, "exit 3\necho no\n", "", "", 3},
 		{nil, "echo )\n", "", ")", 2},
+		{nil, "echo one\nexit 5", "one\n", "", 5}, // a line without an end
+		{nil, "echo one\nfalse", "one\n", "", 1},
+		{nil, "cat <<E\nabc\nE", "abc\n", "", 0},
+		{nil, "read x\nabc", "", "", 1},
+		{nil, "echo 'x", "", "quote", 2},
+		{nil, "if true; then\necho x", "", "if", 2},
 		{[]string{"-s"}, "echo read\n", "read\n", "", 0},
 		{[]string{"-i"}, "echo x\n", "x\n", "", 0},
 	} {
