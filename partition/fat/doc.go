@@ -47,4 +47,10 @@
 // A name that is 8.3 in capitals has no long name beside it. All others have, also
 // "grub.cfg": the case bits of Windows NT would save an entry, but firmware that
 // reads them is rarer than firmware that reads long names.
+//
+// # Reading
+//
+// [Open] reads volumes of anyone's making. The type is told by the number of clusters and
+// the fields of the boot sector, not by the text in it. What is damaged costs the file or
+// the directory that it is about, and is among the Flaws of the Tree, see [Reader.Tree].
 package fat

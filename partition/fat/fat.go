@@ -51,15 +51,15 @@ func (f FileSystem) checkOptions() error {
 	switch f.Bits {
 	case 0, 12, 16, 32:
 	default:
-		return fmt.Errorf("fat: Bits is %d; it can be 12, 16 or 32, or 0 for what the size makes it", f.Bits)
+		return fmt.Errorf("FAT%d: there are FAT12, FAT16 and FAT32", f.Bits)
 	}
 	ss := f.sectorSize()
 	if !powerOfTwo(ss) || ss < minSectorSize || ss > maxSectorSize {
-		return fmt.Errorf("fat: SectorSize is %d bytes; it can be 512, 1024, 2048 or 4096", ss)
+		return fmt.Errorf("sectors of %d bytes: a FAT volume has sectors of 512, 1024, 2048 or 4096 bytes", ss)
 	}
 	spc := int64(f.SectorsPerCluster)
 	if spc != 0 && (!powerOfTwo(spc) || spc > maxClusterSize/ss) {
-		return fmt.Errorf("fat: SectorsPerCluster is %d; it must be a power of two, and at most %d with sectors of %d bytes", spc, maxClusterSize/ss, ss)
+		return fmt.Errorf("clusters of %s: the number must be a power of two, and at most %d with sectors of %d bytes", sectors(f.SectorsPerCluster), maxClusterSize/ss, ss)
 	}
 	return nil
 }
@@ -144,13 +144,13 @@ func (f FileSystem) checkSize(s image.Size) error {
 	ss := f.sectorSize()
 	switch most := maxSectors * ss; {
 	case s.Fit && s.Bytes < 0:
-		return fmt.Errorf("fat: %d bytes are to be left free; that cannot be negative", s.Bytes)
+		return fmt.Errorf("%d bytes are to be left free; that cannot be negative", s.Bytes)
 	case s.Bytes > most:
-		return fmt.Errorf("fat: a volume of %d bytes; FAT reaches %d with sectors of %d bytes", s.Bytes, most, ss)
+		return fmt.Errorf("a volume of %d bytes; FAT reaches %d with sectors of %d bytes", s.Bytes, most, ss)
 	case s.Fit:
 		return nil
 	case s.Bytes < minBytes:
-		return fmt.Errorf("fat: a volume of %d bytes: %w", s.Bytes, &image.TooSmallError{What: "bytes", Need: minBytes, Have: s.Bytes})
+		return fmt.Errorf("a volume of %d bytes: %w", s.Bytes, &image.TooSmallError{What: "bytes", Need: minBytes, Have: s.Bytes})
 	}
 	if f.Bits == 0 && f.SectorsPerCluster == 0 {
 		return nil
@@ -170,21 +170,28 @@ func (f FileSystem) checkForced(bytes int64) error {
 	least, most = max(least*ss, minBytes), min(most, maxSectors)*ss
 	switch {
 	case bytes < least:
-		return fmt.Errorf("fat: %s: %w", f.forced(), &image.TooSmallError{What: "bytes", Need: least, Have: bytes})
+		return fmt.Errorf("%s: %w", f.forced(), &image.TooSmallError{What: "bytes", Need: least, Have: bytes})
 	case bytes/ss*ss > most:
-		return fmt.Errorf("fat: %s: a volume of %d bytes; it reaches %d", f.forced(), bytes, most)
+		return fmt.Errorf("%s: a volume of %d bytes; it reaches %d", f.forced(), bytes, most)
 	}
 	return nil
+}
+
+func sectors(n int) string {
+	if n == 1 {
+		return "1 sector"
+	}
+	return fmt.Sprintf("%d sectors", n)
 }
 
 // forced says which options narrow the choice, and what to do about it.
 func (f FileSystem) forced() string {
 	var s []string
 	if k := (kind{bits: f.Bits}); f.Bits != 0 {
-		s = append(s, fmt.Sprintf("Bits %d (%d to %d clusters, %d off the borders to other types)", f.Bits, k.minClusters(), k.maxClusters(), margin))
+		s = append(s, fmt.Sprintf("FAT%d (%d to %d clusters, %d off the borders to other types)", f.Bits, k.minClusters(), k.maxClusters(), margin))
 	}
 	if f.SectorsPerCluster != 0 {
-		s = append(s, fmt.Sprintf("SectorsPerCluster %d", f.SectorsPerCluster))
+		s = append(s, fmt.Sprintf("clusters of %s", sectors(f.SectorsPerCluster)))
 	}
 	return strings.Join(s, ", ")
 }

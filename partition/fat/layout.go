@@ -24,7 +24,7 @@ func (f FileSystem) Layout(t *image.Tree, v image.Volume) (*image.Map, error) {
 	}
 	g, size, err := f.geometry(v.Size, p.demand(free))
 	if err != nil {
-		return nil, fmt.Errorf("fat: %w", err)
+		return nil, err
 	}
 	w := &writer{FileSystem: f, plan: p, geometry: g, serial: serial(v)}
 	w.place()

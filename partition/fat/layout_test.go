@@ -27,14 +27,14 @@ func TestCheck(t *testing.T) {
 		{FileSystem{}, image.Volume{Size: image.Exactly(2 << 40)}, "FAT reaches 2199023255040 with sectors of 512 bytes"},
 		{FileSystem{}, image.Volume{Size: image.Fit(2 << 40)}, "FAT reaches 2199023255040"},
 		{FileSystem{}, image.Volume{Size: image.Fit(-1)}, "cannot be negative"},
-		{FileSystem{Bits: 8}, image.Volume{Size: ok}, "Bits is 8; it can be 12, 16 or 32"},
-		{FileSystem{SectorSize: 600}, image.Volume{Size: ok}, "SectorSize is 600 bytes"},
-		{FileSystem{SectorSize: 8192}, image.Volume{Size: ok}, "SectorSize is 8192 bytes"},
-		{FileSystem{SectorsPerCluster: 3}, image.Volume{Size: ok}, "SectorsPerCluster is 3"},
+		{FileSystem{Bits: 8}, image.Volume{Size: ok}, "FAT8: there are FAT12, FAT16 and FAT32"},
+		{FileSystem{SectorSize: 600}, image.Volume{Size: ok}, "sectors of 600 bytes"},
+		{FileSystem{SectorSize: 8192}, image.Volume{Size: ok}, "sectors of 8192 bytes"},
+		{FileSystem{SectorsPerCluster: 3}, image.Volume{Size: ok}, "clusters of 3 sectors"},
 		{FileSystem{SectorsPerCluster: 128}, image.Volume{Size: ok}, "at most 64 with sectors of 512 bytes"},
 		{FileSystem{SectorsPerCluster: 16, SectorSize: 4096}, image.Volume{Size: ok}, "at most 8 with sectors of 4096 bytes"},
-		{FileSystem{Bits: 32}, image.Volume{Size: image.Exactly(32 << 20)}, "fat: Bits 32 (65541 to 268435445 clusters"},
-		{FileSystem{Bits: 32, SectorsPerCluster: 8}, image.Volume{Size: image.Exactly(256 << 20)}, "SectorsPerCluster 8: needs 2"},
+		{FileSystem{Bits: 32}, image.Volume{Size: image.Exactly(32 << 20)}, "FAT32 (65541 to 268435445 clusters"},
+		{FileSystem{Bits: 32, SectorsPerCluster: 8}, image.Volume{Size: image.Exactly(256 << 20)}, "clusters of 8 sectors: needs 2"},
 		{FileSystem{Bits: 16}, image.Volume{Size: image.Exactly(2 << 20)}, "needs 2"},
 		{FileSystem{Bits: 12}, image.Volume{Size: image.Exactly(128 << 20)}, "it reaches 133"},
 		{FileSystem{Bits: 16}, image.Volume{Size: image.Exactly(2 << 30)}, "it reaches 2146"},
@@ -126,7 +126,7 @@ func TestDoesNotFitAnySize(t *testing.T) {
 	large := image.NewTree()
 	put(t, large, "/large", image.Hole(200<<20))
 	_, err := FileSystem{Bits: 12}.Layout(large, image.Volume{Size: image.Fit(0)})
-	want := "fat: 6400 clusters of 32768 bytes are needed; a FAT12 has at most 4068 of that size"
+	want := "6400 clusters of 32768 bytes are needed; a FAT12 has at most 4068 of that size"
 	if err == nil || err.Error() != want {
 		t.Errorf("Layout = %v; want %s", err, want)
 	}

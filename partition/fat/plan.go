@@ -45,7 +45,7 @@ func newPlan(t *image.Tree, label string) (*plan, error) {
 		dir.count = 1
 	}
 	if err := p.walk(dir); err != nil {
-		return nil, fmt.Errorf("fat: %w", err)
+		return nil, err
 	}
 	return p, nil
 }

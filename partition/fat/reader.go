@@ -1,6 +1,7 @@
 package fat
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -27,14 +28,15 @@ type Reader struct {
 
 // Open reads the boot sector and the label of the volume that is the first size
 // bytes of r. It refuses what does not agree with itself, and volumes that are
-// larger than size.
+// larger than size. The text that boot sectors have for the type tells nothing, and is not
+// looked at.
 func Open(r io.ReaderAt, size int64) (*Reader, error) {
 	fs := &Reader{src: image.BlobOf(r, size)}
 	if err := fs.boot(); err != nil {
-		return nil, fmt.Errorf("fat: boot sector: %w", err)
+		return nil, fmt.Errorf("boot sector: %w", err)
 	}
-	if err := fs.readLabel(); err != nil {
-		return nil, fmt.Errorf("fat: %w", err)
+	if err := fs.readLabel(); ends(err) {
+		return nil, err
 	}
 	return fs, nil
 }
@@ -64,9 +66,23 @@ func (r *Reader) read(off, n int64) ([]byte, error) {
 		if err == nil || err == io.EOF {
 			err = io.ErrUnexpectedEOF
 		}
-		return nil, fmt.Errorf("bytes [%d, %d): %w", off, off+n, err)
+		return nil, &sourceError{fmt.Errorf("bytes [%d, %d): %w", off, off+n, err)}
 	}
 	return p, nil
+}
+
+// sourceError says that what a Reader reads from has failed, which ends all reading: it is
+// nothing that is wrong with one file.
+type sourceError struct{ err error }
+
+func (e *sourceError) Error() string { return e.err.Error() }
+func (e *sourceError) Unwrap() error { return e.err }
+
+// ends says whether an error ends the reading of the whole tree.
+func ends(err error) bool {
+	var source *sourceError
+	var depth *image.DepthError
+	return errors.As(err, &source) || errors.As(err, &depth)
 }
 
 // boot reads the boot sector.
@@ -133,9 +149,8 @@ func (r *Reader) geometry(b bpb, b32 bpb32, fat32 bool) error {
 		return fmt.Errorf("%d clusters without the fields of FAT32", r.clusters)
 	}
 	k := kind{bits: r.bits, ss: ss}
-	if n := min(k.capacity(fatSectors), mostFAT32); r.clusters > n {
-		return fmt.Errorf("%d clusters, and a table that has entries for %d", r.clusters, n)
-	}
+	// Without an entry in the table no file can have a cluster.
+	r.clusters = min(r.clusters, k.capacity(fatSectors), mostFAT32)
 	active := int64(0)
 	if b32.ExtFlags&mirroringOff != 0 {
 		active = int64(b32.ExtFlags & activeFAT)
@@ -148,22 +163,19 @@ func (r *Reader) geometry(b bpb, b32 bpb32, fat32 bool) error {
 }
 
 // readLabel looks for the label's entry in the root directory, which goes before
-// the copy in the boot sector.
+// the copy in the boot sector. The error is one of the root directory.
 func (r *Reader) readLabel() error {
 	w := r.newWalk()
 	root, err := w.root()
-	if err != nil {
-		return fmt.Errorf("root directory: %w", err)
-	}
 	for len(root) > 0 && root[0] != entryEnd {
 		e := decode[dirEntry](root)
 		root = root[dirEntrySize:]
 		if e.Name[0] != entryFree && e.Attr&attrMask != attrLongName && e.Attr&(attrVolumeID|attrDirectory) == attrVolumeID {
 			r.label = codePage(e.Name[:])
-			return nil
+			break
 		}
 	}
-	return nil
+	return err
 }
 
 // codePage decodes characters of a name that is filled up with spaces.

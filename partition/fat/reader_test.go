@@ -5,7 +5,9 @@ import (
 	"encoding/binary"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -116,18 +118,11 @@ func TestDamaged(t *testing.T) {
 		damage func(b []byte)
 		want   string
 	}{
-		{"no signature", func(b []byte) { b[510] = 0 }, "fat: boot sector: the signature is aa00, not aa55"},
+		{"no signature", func(b []byte) { b[510] = 0 }, "boot sector: the signature is aa00, not aa55"},
 		{"sector size", func(b []byte) { le.PutUint16(b[boot+11:], 500) }, "sectors of 500 bytes"},
 		{"cluster size", func(b []byte) { b[13] = 3 }, "clusters of 3 sectors"},
 		{"too large", func(b []byte) { le.PutUint16(b[19:], 513) }, "the volume has 262656 bytes, of which 262144 are there"},
 		{"no tables", func(b []byte) { b[16] = 0 }, "0 tables of 1 sectors"},
-		{"table too small", func(b []byte) { le.PutUint16(b[19:], 512) }, "495 clusters, and a table that has entries for 339"},
-		{"chain leaves", func(b []byte) { le.PutUint16(b[entry(1)+26:], 3000) }, "fat: /EFI: the chain that begins at cluster 3000 goes on at 3000; there are clusters 2 to"},
-		{"no cluster", func(b []byte) { le.PutUint16(b[entry(1)+26:], 0) }, "fat: /EFI: the chain that begins at cluster 0"},
-		{"loop", func(b []byte) { b[data+2*32+26] = 2 }, "fat: /EFI/BOOT: the chain that begins at cluster 2 reaches cluster 2, which belongs to something else"},
-		{"short chain", func(b []byte) { le.PutUint32(b[entry(4)+28:], 600) }, "fat: /a long name of two entries: is 600 bytes long, but its clusters hold only 512"},
-		{"name", func(b []byte) { b[entry(1)+1] = '/' }, "fat: /E/I: \"E/I\" is not a file name"},
-		{"twice", func(b []byte) { copy(b[entry(2):], b[entry(1):entry(2)]) }, "stands twice in one directory"},
 	} {
 		bad := bytes.Clone(good)
 		c.damage(bad)
@@ -135,6 +130,143 @@ func TestDamaged(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v; want %q", c.name, err, c.want)
 		}
+	}
+	for _, c := range []struct {
+		name   string
+		damage func(b []byte)
+		want   string // the one flaw
+	}{
+		{"table too small", func(b []byte) { le.PutUint16(b[19:], 512) }, ""},
+		{"no text for the type", func(b []byte) { copy(b[54:62], "        ") }, ""},
+		{"chain leaves", func(b []byte) { le.PutUint16(b[entry(1)+26:], 3000) }, "/EFI: the chain that begins at cluster 3000 goes on at 3000; there are clusters 2 to"},
+		{"no cluster", func(b []byte) { le.PutUint16(b[entry(1)+26:], 0) }, "/EFI: the chain that begins at cluster 0"},
+		{"loop", func(b []byte) { b[data+2*32+26] = 2 }, "/EFI/BOOT: the chain that begins at cluster 2 reaches cluster 2, which belongs to something else"},
+		{"short chain", func(b []byte) { le.PutUint32(b[entry(4)+28:], 600) }, "/a long name of two entries: is 600 bytes long, but its clusters hold only 512"},
+		{"name", func(b []byte) { b[entry(1)+1] = '/' }, "/E/I: \"E/I\" is not a file name"},
+		{"twice", func(b []byte) { copy(b[entry(2):], b[entry(1):entry(2)]) }, "/EFI: \"EFI\" stands twice in one directory"},
+		{"long name of another file", func(b []byte) { b[entry(2)+13]++ }, "/ALONGN~1: has a long name that is damaged, or was made for another file"},
+		{"long name with a slash", func(b []byte) { b[entry(3)+1] = '/' }, "/ALONGN~1: has a long name that is none"},
+		{"begins with a dot", func(b []byte) { b[entry(1)] = '.' }, ""},
+	} {
+		bad := bytes.Clone(good)
+		c.damage(bad)
+		tree, err := readTree(bytes.NewReader(bad), int64(len(bad)))
+		if err != nil {
+			t.Errorf("%s: %v", c.name, err)
+			continue
+		}
+		var flaws []string
+		for _, f := range tree.Flaws.List() {
+			flaws = append(flaws, f.Error())
+		}
+		if c.want == "" && len(flaws) > 0 || c.want != "" && (len(flaws) == 0 || !strings.HasPrefix(flaws[0], c.want)) {
+			t.Errorf("%s: the flaws are %q; want %q", c.name, flaws, c.want)
+		}
+		if n := tree.Lookup("/lower.txt"); n == nil && c.name != "twice" {
+			t.Errorf("%s: /lower.txt is gone, which is as it was", c.name)
+		}
+	}
+}
+
+// TestChains links clusters of files in circles and into each other: each file that can be
+// read is, and fsck.fat agrees that something is wrong.
+func TestChains(t *testing.T) {
+	tree := image.NewTree()
+	for i, name := range []string{"/a", "/b", "/c", "/d"} {
+		put(t, tree, name, image.Bytes(bytes.Repeat([]byte{byte('a' + i)}, 4*4096)))
+	}
+	put(t, tree, "/dir/file", image.Bytes("in a directory"))
+	m, err := FileSystem{}.Layout(tree, image.Volume{Size: image.Exactly(20 << 20)}) // FAT16, clusters of 4 KiB
+	if err != nil {
+		t.Fatal(err)
+	}
+	good, err := image.ReadAll(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := decode[bpb](good)
+	link := func(p []byte, from, to int) {
+		for i := range 2 {
+			binary.LittleEndian.PutUint16(p[int(b.RsvdSecCnt)*512+i*int(b.FATSz16)*512+2*from:], uint16(to))
+		}
+	}
+	// The clusters: 2 is /dir, 3 to 6 /a, 7 to 10 /b, 11 to 14 /c, 15 to 18 /d.
+	for _, c := range []struct {
+		name     string
+		from, to int
+		lost     []string // cannot be read
+		shared   []string // can, but not for sure
+	}{
+		{"a circle of one", 7, 7, []string{"/b"}, nil},
+		{"a circle back", 9, 7, []string{"/b"}, nil},
+		{"into the chain before", 8, 5, nil, []string{"/b"}},
+		{"into the chain behind", 8, 11, nil, []string{"/c"}},
+		{"into the end of the chain behind", 8, 13, nil, []string{"/c"}},
+		{"too near the end of the chain before", 8, 6, []string{"/b"}, nil},
+		{"into a directory", 8, 2, []string{"/b"}, []string{"/dir"}},
+		{"out of the volume", 13, 60000, []string{"/c"}, nil},
+	} {
+		p := bytes.Clone(good)
+		link(p, c.from, c.to)
+		got, err := readTree(bytes.NewReader(p), int64(len(p)))
+		if err != nil {
+			t.Errorf("%s: %v", c.name, err)
+			continue
+		}
+		for _, name := range []string{"/a", "/b", "/c", "/d", "/dir/file"} {
+			n := got.Lookup(name)
+			if n == nil {
+				t.Errorf("%s: %s is gone", c.name, name)
+				continue
+			}
+			_, err := image.ReadAll(n.Data)
+			if lost := slices.Contains(c.lost, name); lost != (err != nil) || lost != (got.Complete(name) != nil) {
+				t.Errorf("%s: %s reads with %v, Complete is %v", c.name, name, err, got.Complete(name))
+			}
+		}
+		for _, name := range c.shared {
+			if !slices.ContainsFunc(got.Flaws.List(), func(f *image.Flaw) bool { return f.Path == name && !f.Lost }) {
+				t.Errorf("%s: nothing says that %s shares clusters: %v", c.name, name, got.Flaws.List())
+			}
+		}
+		img := filepath.Join(t.TempDir(), "img")
+		if err := os.WriteFile(img, p, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if out, err := exec.Command(fstest.Judge(t, "fsck.fat", "dosfstools"), "-n", img).CombinedOutput(); err == nil {
+			t.Errorf("%s: fsck.fat finds nothing:\n%s", c.name, out)
+		}
+	}
+}
+
+// TestSharedChainsAreBounded: what many files share is read as often as the volume is large,
+// and not for each.
+func TestSharedChainsAreBounded(t *testing.T) {
+	tree := image.NewTree()
+	put(t, tree, "/large", image.Bytes(make([]byte, 12<<20)))
+	for i := range 3000 {
+		put(t, tree, fmt.Sprintf("/d/%04d", i), image.Bytes("x"))
+	}
+	m, err := FileSystem{}.Layout(tree, image.Volume{Size: image.Exactly(32 << 20)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := image.ReadAll(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	entry := bytes.Index(p, []byte("LARGE      "))
+	if entry < 0 {
+		entry = bytes.Index(p, []byte("LARGE~1    "))
+	}
+	for at := range len(p) / 32 { // all others begin where it does, and are as long
+		e := p[at*32:][:32]
+		if string(e[8:11]) == "   " && e[11] == attrArchive && e[0] >= '0' && e[0] <= '9' {
+			copy(e[20:], p[entry+20:entry+32])
+		}
+	}
+	if got := fstest.Allocated(func() { _, err = readTree(bytes.NewReader(p), int64(len(p))) }); err != nil || got > 64<<20 {
+		t.Errorf("Tree = %v, and allocates %d bytes; want at most 64 MiB", err, got)
 	}
 }
 
@@ -228,7 +360,7 @@ func FuzzOpen(f *testing.F) {
 		var tree *image.Tree
 		var err error
 		fstest.Budget(t, 64<<10, func() { tree, err = readTree(b, b.Size()) })
-		if err != nil {
+		if err != nil || tree.Complete("/") != nil {
 			return
 		}
 		m, err := FileSystem{}.Layout(tree, image.Volume{Size: image.Fit(0)})

@@ -2,6 +2,7 @@ package fat
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"strings"
 	"unicode/utf16"
@@ -19,39 +20,55 @@ var oem = charmap.CodePage437
 // what the Reader reads from. Times are the modification times, taken as UTC;
 // directories have the mode 0755, files 0644 or, if they are read-only, 0444.
 //
-// An error names the path of what is damaged. Every cluster is followed at most
-// once, so that a chain that runs in circles, or through another file, is refused.
-// Directories more than [image.MaxDepth] deep are an [image.DepthError].
+// What is damaged is among the Flaws of the Tree: a file whose clusters are not all there
+// has contents that are [image.Unreadable], a directory the entries of the clusters that are.
+// A chain that runs in circles is followed to where it does, one that runs through the
+// chains of others is read as it stands, and told. An error says that there is no Tree:
+// directories are more than [image.MaxDepth] deep, which is an [image.DepthError], or what
+// is read from has failed.
 func (r *Reader) Tree() (*image.Tree, error) {
 	w := r.newWalk()
+	w.tree = image.NewTree()
 	entries, err := w.root()
-	if err != nil {
-		return nil, fmt.Errorf("fat: /: %w", err)
+	if err != nil && !ends(err) {
+		w.tree.Flaws.Add(nil, err, true)
+		err = nil
 	}
-	t := image.NewTree()
-	err = w.names(foundDir{node: t.Root}, entries)
+	if err == nil {
+		err = w.names(foundDir{node: w.tree.Root}, entries)
+	}
 	for err == nil && len(w.todo) > 0 {
 		d := w.todo[len(w.todo)-1]
 		w.todo = w.todo[:len(w.todo)-1]
 		err = w.directory(d)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("fat: %w", err)
+		return nil, err
 	}
-	return t, nil
+	return w.tree, nil
 }
 
 // A walk is one reading of the whole volume.
 type walk struct {
 	*Reader
+	tree   *image.Tree
 	todo   []foundDir
-	seen   []uint64 // a bit for each cluster
-	window []byte   // a part of the table
-	at     int64    // where the window begins, from the start of the table
+	seen   bitmap // the clusters of files
+	dirs   bitmap // those of directories
+	shared int64  // how many clusters of files were met that others have, too
+	window []byte // a part of the table
+	at     int64  // where the window begins, from the start of the table
 }
 
+// bitmap has a bit for each cluster.
+type bitmap []uint64
+
+func (b bitmap) has(c int64) bool { return b[c/64]&(1<<(c%64)) != 0 }
+func (b bitmap) set(c int64)      { b[c/64] |= 1 << (c % 64) }
+
 func (r *Reader) newWalk() *walk {
-	return &walk{Reader: r, seen: make([]uint64, (r.clusters+firstCluster+63)/64)}
+	n := (r.clusters + firstCluster + 63) / 64
+	return &walk{Reader: r, seen: make(bitmap, n), dirs: make(bitmap, n)}
 }
 
 // entry returns what the table says about a cluster.
@@ -83,29 +100,61 @@ func (w *walk) entry(cluster int64) (int64, error) {
 // span is a run of clusters, in bytes.
 type span struct{ off, n int64 }
 
+// errShared says of a chain that can be read that it is not the only one.
+var errShared = errors.New("has clusters that belong to something else, too: one of both has other contents than it should")
+
 // chain returns where the clusters from first on lie: at most so many, fewer if the
-// chain ends before.
-func (w *walk) chain(first, most int64) (spans []span, err error) {
+// chain ends before. With an error it returns those before the damage, and with errShared
+// all. Directories share clusters with nothing: one that lay in another would have no end.
+func (w *walk) chain(first, most int64, of bitmap) (spans []span, err error) {
 	endMark := int64(1)<<min(w.bits, 28) - 8
+	var own map[int64]bool // the chain's clusters, once it has met one that was seen before
+	var elsewhere error
 	for c := first; most > 0; most-- {
 		if c < firstCluster || c >= w.clusters+firstCluster {
-			return nil, fmt.Errorf("the chain that begins at cluster %d goes on at %d; there are clusters 2 to %d", first, c, w.clusters+1)
+			return spans, fmt.Errorf("the chain that begins at cluster %d goes on at %d; there are clusters 2 to %d", first, c, w.clusters+1)
 		}
-		if w.seen[c/64]&(1<<(c%64)) != 0 {
-			return nil, fmt.Errorf("the chain that begins at cluster %d reaches cluster %d, which belongs to something else or to the chain itself", first, c)
+		if of.has(c) && own == nil {
+			own = w.clustersOf(spans)
 		}
-		w.seen[c/64] |= 1 << (c % 64)
+		if w.seen.has(c) || w.dirs.has(c) {
+			elsewhere = errShared
+			w.shared++
+		}
+		// What is shared is bounded by the volume, so that a few small directories cannot name
+		// one long chain over and over.
+		if own[c] || of.has(c) && (&of[0] == &w.dirs[0] || w.shared > w.clusters) {
+			return spans, fmt.Errorf("the chain that begins at cluster %d reaches cluster %d, which belongs to something else or to the chain itself", first, c)
+		}
+		if own != nil {
+			own[c] = true
+		}
+		of.set(c)
 		off := w.data + (c-firstCluster)*w.cluster
 		if n := len(spans); n > 0 && spans[n-1].off+spans[n-1].n == off {
 			spans[n-1].n += w.cluster
 		} else {
 			spans = append(spans, span{off, w.cluster})
 		}
-		if c, err = w.entry(c); err != nil || c >= endMark {
+		if c, err = w.entry(c); err != nil {
 			return spans, err
 		}
+		if c >= endMark {
+			break
+		}
 	}
-	return spans, nil
+	return spans, elsewhere
+}
+
+// clustersOf returns the clusters of a chain.
+func (w *walk) clustersOf(spans []span) map[int64]bool {
+	own := map[int64]bool{}
+	for _, s := range spans {
+		for off := s.off; off < s.off+s.n; off += w.cluster {
+			own[(off-w.data)/w.cluster+firstCluster] = true
+		}
+	}
+	return own
 }
 
 // root returns the entries of the root directory.
@@ -116,10 +165,11 @@ func (w *walk) root() ([]byte, error) {
 	return w.read(w.rootOff, w.rootSize/dirEntrySize*dirEntrySize)
 }
 
-// clusterDirectory returns the entries of a directory that begins at a cluster.
+// clusterDirectory returns the entries of a directory that begins at a cluster. With an
+// error it returns those that can be read.
 func (w *walk) clusterDirectory(first int64) ([]byte, error) {
-	spans, err := w.chain(first, divUp(maxDirEntries*dirEntrySize, w.cluster))
-	if err != nil {
+	spans, err := w.chain(first, divUp(maxDirEntries*dirEntrySize, w.cluster), w.dirs)
+	if ends(err) {
 		return nil, err
 	}
 	var out []byte
@@ -130,7 +180,7 @@ func (w *walk) clusterDirectory(first int64) ([]byte, error) {
 		}
 		out = append(out, p...)
 	}
-	return out, nil
+	return out, err
 }
 
 // foundDir is a directory whose entries are still to be read. They are not read where they
@@ -144,8 +194,11 @@ type foundDir struct {
 // directory reads the entries of a directory.
 func (w *walk) directory(d foundDir) error {
 	entries, err := w.clusterDirectory(d.cluster)
-	if err != nil {
+	if ends(err) {
 		return fmt.Errorf("%s: %w", printable(d.place.String()), err)
+	}
+	if err != nil {
+		w.tree.Flaws.Add(d.place, err, err != errShared)
 	}
 	return w.names(d, entries)
 }
@@ -160,10 +213,13 @@ func (w *walk) names(d foundDir, entries []byte) error {
 			long = longName{}
 		case e.Attr&attrMask == attrLongName:
 			long.add(decode[longEntry](entries))
-		case e.Attr&attrVolumeID != 0 || e.Name[0] == '.':
+		case e.Attr&attrVolumeID != 0 || e.dots():
 			long = longName{} // the label; "." and ".."
 		default:
-			name := long.name(e)
+			name, err := long.name(e)
+			if err != nil {
+				w.tree.Flaws.Add(d.place.In(name), err, false)
+			}
 			long = longName{}
 			if err := w.add(d, name, e); err != nil {
 				return fmt.Errorf("%s: %w", printable(d.place.In(name).String()), err)
@@ -173,21 +229,34 @@ func (w *walk) names(d foundDir, entries []byte) error {
 	return nil
 }
 
+// dots says whether an entry is that of the directory itself or of the one that it is in.
+func (e *dirEntry) dots() bool {
+	name := strings.TrimRight(string(e.Name[:]), " ")
+	return name == "." || name == ".."
+}
+
 // add adds the file or directory of an entry to a directory. What a directory holds is
-// read later.
+// read later. The error is one that ends all reading.
 func (w *walk) add(d foundDir, name string, e dirEntry) error {
 	n, err := w.file(e)
-	if err != nil {
+	if ends(err) {
 		return err
 	}
+	place := d.place.In(name)
+	if err := d.node.Add(name, n); err != nil {
+		w.tree.Flaws.Add(place, err, true)
+		return nil
+	}
+	if err != nil {
+		w.tree.Flaws.Add(place, err, err != errShared)
+	}
 	if n.IsDir() {
-		place, err := d.place.Enter(name)
-		if err != nil {
+		if place, err = d.place.Enter(name); err != nil {
 			return err
 		}
 		w.todo = append(w.todo, foundDir{n, e.cluster(), place})
 	}
-	return d.node.Add(name, n)
+	return nil
 }
 
 func (e *dirEntry) cluster() int64 { return int64(e.FstClusHI)<<16 | int64(e.FstClusLO) }
@@ -204,15 +273,17 @@ func (w *walk) file(e dirEntry) (n *image.Node, err error) {
 	}
 	n.Mtime = writeTime(e.WrtDate, e.WrtTime)
 	if !n.IsDir() && e.FileSize > 0 {
-		n.Data, err = w.contents(e.cluster(), int64(e.FileSize))
+		if n.Data, err = w.contents(e.cluster(), int64(e.FileSize)); n.Data == nil {
+			n.Data = image.Unreadable(int64(e.FileSize), err)
+		}
 	}
 	return n, err
 }
 
-// contents returns size bytes of the chain from a cluster on.
+// contents returns size bytes of the chain from a cluster on, also with errShared.
 func (w *walk) contents(first, size int64) (image.Blob, error) {
-	spans, err := w.chain(first, divUp(size, w.cluster))
-	if err != nil {
+	spans, err := w.chain(first, divUp(size, w.cluster), w.seen)
+	if err != nil && err != errShared {
 		return nil, err
 	}
 	var b image.Builder
@@ -226,15 +297,20 @@ func (w *walk) contents(first, size int64) (image.Blob, error) {
 	case at < size:
 		return nil, fmt.Errorf("is %d bytes long, but its clusters hold only %d", size, at)
 	case len(spans) == 1:
-		return image.Section(w.src, spans[0].off, size), nil
+		return image.Section(w.src, spans[0].off, size), err
 	}
-	return b.Map(size)
+	m, bad := b.Map(size)
+	if bad != nil {
+		return nil, bad
+	}
+	return m, err
 }
 
 // A longName is put together from the entries before a short one.
 type longName struct {
 	units    []uint16
-	next     int // Ord of the entry that must follow; 0 if the name is whole
+	broken   bool // entries were met that make no name
+	next     int  // Ord of the entry that must follow; 0 if the name is whole
 	checksum uint8
 }
 
@@ -244,7 +320,7 @@ func (l *longName) add(e longEntry) {
 		*l = longName{units: make([]uint16, ord*longUnits), next: ord, checksum: e.Chksum}
 	}
 	if l.next == 0 || ord != l.next || e.Chksum != l.checksum {
-		*l = longName{}
+		*l = longName{broken: true}
 		return
 	}
 	l.next--
@@ -253,18 +329,32 @@ func (l *longName) add(e longEntry) {
 }
 
 // name returns the name of a short entry: the long one if it is whole and was made
-// for it, else the short one as Windows NT and Linux show it.
-func (l *longName) name(e dirEntry) string {
-	if len(l.units) > 0 && l.next == 0 && l.checksum == checksum(e.Name) {
-		units := l.units
-		for i, u := range units {
-			if u == 0 {
-				units = units[:i]
-				break
-			}
-		}
-		return string(utf16.Decode(units))
+// for it, else the short one as Windows NT and Linux show it. The error says that there was
+// a long name that is none.
+func (l *longName) name(e dirEntry) (string, error) {
+	short := e.short()
+	switch {
+	case !l.broken && len(l.units) == 0:
+		return short, nil
+	case l.broken || l.next != 0 || l.checksum != checksum(e.Name):
+		return short, errors.New("has a long name that is damaged, or was made for another file; the short name is taken")
 	}
+	units := l.units
+	for i, u := range units {
+		if u == 0 {
+			units = units[:i]
+			break
+		}
+	}
+	name := string(utf16.Decode(units))
+	if err := image.CheckName(name); err != nil {
+		return short, fmt.Errorf("has a long name that is none: %w; the short name is taken", err)
+	}
+	return name, nil
+}
+
+// short returns the short name as Windows NT and Linux show it.
+func (e *dirEntry) short() string {
 	raw := e.Name
 	if raw[0] == entryKanjiE5 {
 		raw[0] = entryFree

@@ -37,7 +37,7 @@ func (a Area) Check(v image.Volume) error {
 
 func (a Area) checkPage() error {
 	if p := a.page(); p < 4096 || p > 65536 || p&(p-1) != 0 {
-		return fmt.Errorf("swap: PageSize is %d bytes; it can be a power of two from 4096 to 65536", p)
+		return fmt.Errorf("pages of %d bytes: a page has a power of two of them, from 4096 to 65536", p)
 	}
 	return nil
 }
@@ -72,11 +72,11 @@ func (a Area) checkSize(s image.Size) error {
 	least, most := minPages*a.page(), maxPages*a.page()
 	switch {
 	case s.Fit && s.Bytes < 0:
-		return fmt.Errorf("swap: an area into which %d bytes can be swapped; that cannot be negative", s.Bytes)
+		return fmt.Errorf("an area into which %d bytes can be swapped; that cannot be negative", s.Bytes)
 	case s.Bytes > most, s.Fit && s.Bytes > most-a.page():
-		return fmt.Errorf("swap: an area of %d bytes; with pages of %d bytes it reaches %d", s.Bytes, a.page(), most)
+		return fmt.Errorf("an area of %d bytes; with pages of %d bytes it reaches %d", s.Bytes, a.page(), most)
 	case !s.Fit && s.Bytes < least:
-		return fmt.Errorf("swap: an area of %d bytes: %w", s.Bytes, &image.TooSmallError{What: "bytes", Need: least, Have: s.Bytes})
+		return fmt.Errorf("an area of %d bytes: %w", s.Bytes, &image.TooSmallError{What: "bytes", Need: least, Have: s.Bytes})
 	}
 	return nil
 }
@@ -106,7 +106,7 @@ func (a Area) Layout(t *image.Tree, v image.Volume) (*image.Map, error) {
 		return nil, err
 	}
 	if t != nil && len(t.Root.Entries()) > 0 {
-		return nil, fmt.Errorf("swap: /%s: a swap area holds no files", t.Root.Entries()[0].Name)
+		return nil, fmt.Errorf("/%s: a swap area holds no files", t.Root.Entries()[0].Name)
 	}
 	size := a.size(v.Size)
 	owner := &image.Owner{Name: "swap header"}

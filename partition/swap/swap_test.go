@@ -137,7 +137,7 @@ func TestRefused(t *testing.T) {
 		{Area{}, image.Volume{Size: image.Exactly(1<<44 + 1)}, "reaches 17592186044416"},
 		{Area{}, image.Volume{Size: image.Fit(1 << 44)}, "reaches 17592186044416"},
 		{Area{}, image.Volume{Size: image.Fit(-1)}, "negative"},
-		{Area{PageSize: 5000}, image.Volume{Size: ok}, "PageSize is 5000 bytes"},
+		{Area{PageSize: 5000}, image.Volume{Size: ok}, "pages of 5000 bytes"},
 		{Area{}, image.Volume{Size: ok, Label: "seventeen bytes x"}, "17 bytes long; a swap area holds at most 16"},
 		{Area{}, image.Volume{Size: ok, Label: "a\nb"}, "control characters"},
 		{Area{}, image.Volume{Size: ok, Label: "a "}, "ends with a space"},
