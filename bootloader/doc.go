@@ -36,7 +36,8 @@
 // found: its grub-mkimage runs with a fixed environment, reads its configuration
 // from memory and writes into memory. Titles, paths and arguments are quoted, so that
 // none can end a word or a line of the menu; what GRUB cannot pass on unchanged is
-// refused.
+// refused. [Menu.CheckCommandLine] refuses arguments that a kernel would not see to their
+// end: package linux reads from its header how many bytes it takes.
 //
 // # Limits
 //

@@ -8,7 +8,9 @@ import (
 	"slices"
 	"strings"
 
+	"ingot/bootloader/linux"
 	"ingot/image"
+	"ingot/internal/printable"
 )
 
 // Menu is what GRUB shows, and what it boots by itself.
@@ -95,10 +97,43 @@ func (m Menu) Arguments(e Entry) ([]string, error) {
 	}
 	args := w.arguments(e.Arguments)
 	for _, a := range args {
-		w.check("entry "+e.Title, checkArgument(a))
+		w.check(e.what(), CheckArgument(a))
 	}
 	return args, w.err
 }
+
+// imageWord and isoWord stand before and behind the arguments that GRUB hands to a kernel:
+// the kernel's path (grub-core/loader/i386/linux.c), and the word that [Menu.FindISO] adds,
+// which is empty unless another menu has started this one.
+const (
+	imageWord = "BOOT_IMAGE="
+	isoWord   = "findiso="
+)
+
+// CheckCommandLine refuses an entry whose kernel would not see the end of its command line,
+// by what the kernel's header allows. GRUB drops the words that do not fit, and says
+// nothing.
+func (m Menu) CheckCommandLine(e Entry, h linux.Header) error {
+	args, err := m.Arguments(e)
+	if err != nil {
+		return err
+	}
+	// GRUB counts the end, too, where the header says how much fits.
+	added := len(CommandLine([]string{imageWord + e.Kernel})) + len(" ")
+	if h.Stated {
+		added++
+	}
+	if m.FindISO {
+		added += len(" ") + len(isoWord)
+	}
+	if err := h.CheckLoaded(len(CommandLine(args)), "GRUB", added); err != nil {
+		return fmt.Errorf("%s: %w", e.what(), err)
+	}
+	return nil
+}
+
+// what names an entry in messages.
+func (e Entry) what() string { return "entry " + printable.Quote(e.Title) }
 
 // AddTo puts the menu into the Tree of the file system that holds GRUB's folder.
 func (m Menu) AddTo(t *image.Tree, at Place) error {
@@ -134,7 +169,7 @@ func (m Menu) Config() (string, error) {
 			w.entry(it.id, it.entry)
 			continue
 		}
-		w.check("submenu", checkTitle(it.entry.Submenu))
+		w.check("submenu", CheckTitle(it.entry.Submenu))
 		w.line("submenu %s --id %s {", quote(it.entry.Submenu), it.id)
 		w.indent++
 		for i, e := range it.entries {
@@ -203,7 +238,8 @@ func (w *writer) check(what string, err error) {
 	}
 }
 
-func checkTitle(s string) error {
+// CheckTitle refuses a title that a line of the menu cannot hold.
+func CheckTitle(s string) error {
 	if strings.TrimSpace(s) == "" {
 		return errors.New("title is empty")
 	}
@@ -217,11 +253,12 @@ func (w *writer) checkIDs(items []item) {
 	check = func(items []item) {
 		for _, it := range items {
 			title := it.entry.Title
+			what := it.entry.what()
 			if strings.Trim(it.id, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") != "" {
-				w.check("entry "+title, fmt.Errorf("ID %q: it may have letters, digits and ._-", it.id))
+				w.check(what, fmt.Errorf("ID %q: it may have letters, digits and ._-", it.id))
 			}
 			if other, ok := seen[it.id]; ok {
-				w.check("entry "+title, fmt.Errorf("ID %s is that of %q too: give one of them another", it.id, other))
+				w.check(what, fmt.Errorf("ID %s is that of %q too: give one of them another", it.id, other))
 			}
 			seen[it.id] = title
 			check(it.entries)
@@ -231,8 +268,8 @@ func (w *writer) checkIDs(items []item) {
 }
 
 func (w *writer) entry(id string, e Entry) {
-	what := "entry " + e.Title
-	w.check(what, checkTitle(e.Title))
+	what := e.what()
+	w.check(what, CheckTitle(e.Title))
 	w.line("menuentry %s --id %s {", quote(e.Title), id)
 	w.indent++
 	if e.Root != "" {
@@ -258,11 +295,11 @@ func (w *writer) kernel(what string, e Entry) {
 	line := "linux " + quote(e.Kernel)
 	w.check(what, checkPath(e.Kernel))
 	for _, a := range w.arguments(e.Arguments) {
-		w.check(what, checkArgument(a))
+		w.check(what, CheckArgument(a))
 		line += " " + quote(a)
 	}
 	if w.menu.FindISO {
-		line += ` "findiso=$iso_path"`
+		line += ` "` + isoWord + `$iso_path"`
 	}
 	w.line("%s", line)
 	if len(e.Initrd) == 0 {
@@ -293,7 +330,7 @@ func (w *writer) arguments(of []string) []string {
 
 func checkPath(p string) error {
 	if !path.IsAbs(p) || path.Clean(p) != p {
-		return fmt.Errorf("path %q: it must be absolute, without . and .. and doubled slashes", p)
+		return fmt.Errorf("path %s: it must be absolute, without . and .. and doubled slashes", printable.Quote(p))
 	}
 	return checkText("path", p)
 }

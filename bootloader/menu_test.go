@@ -86,7 +86,7 @@ func TestMenuRefusals(t *testing.T) {
 		{"empty", Menu{}, "it has no entries"},
 		{"default", Menu{Default: "BSD", Entries: []Entry{linux}}, `default "BSD" is not the title of an entry: there are ["Linux"]`},
 		{"two defaults", Menu{Default: "Linux", Entries: []Entry{linux, linux}}, "2 entries have that title"},
-		{"one ID", Menu{Entries: []Entry{{Title: "A", ID: "x", Kernel: "/k"}, {Title: "B", ID: "x", Kernel: "/k"}}}, `entry B: ID x is that of "A" too`},
+		{"one ID", Menu{Entries: []Entry{{Title: "A", ID: "x", Kernel: "/k"}, {Title: "B", ID: "x", Kernel: "/k"}}}, `entry "B": ID x is that of "A" too`},
 		{"bad ID", with(func(e *Entry) { e.ID = "a>b" }), `ID "a>b"`},
 		{"no title", with(func(e *Entry) { e.Title = " " }), "title is empty"},
 		{"newline", with(func(e *Entry) { e.Title = "a\nreboot" }), "without control characters"},

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"ingot/internal/printable"
 )
 
 // plain are the characters that mean themselves in a GRUB script.
@@ -22,15 +24,15 @@ func quote(s string) string {
 // checkText refuses what would break a line of the menu.
 func checkText(what, s string) error {
 	if !utf8.ValidString(s) || strings.ContainsFunc(s, unicode.IsControl) {
-		return fmt.Errorf("%s %q: it must be UTF-8 without control characters", what, s)
+		return fmt.Errorf("%s %s: it must be UTF-8 without control characters", what, printable.Quote(s))
 	}
 	return nil
 }
 
-// checkArgument refuses what GRUB does not hand to a kernel as it is: it writes a
+// CheckArgument refuses what GRUB does not hand to a kernel as it is: it writes a
 // backslash before each quote and backslash, and the kernel does not take it away.
 // Blanks within an argument are fine; GRUB quotes such an argument as a whole.
-func checkArgument(s string) error {
+func CheckArgument(s string) error {
 	if s == "" {
 		return fmt.Errorf("kernel argument is empty")
 	}
@@ -38,7 +40,7 @@ func checkArgument(s string) error {
 		return err
 	}
 	if i := strings.IndexAny(s, `"'\`); i >= 0 {
-		return fmt.Errorf("kernel argument %q: GRUB cannot hand a %c to a kernel unchanged; an argument with blanks needs no quotes", s, s[i])
+		return fmt.Errorf("kernel argument %s: GRUB cannot hand a %c to a kernel unchanged; an argument with blanks needs no quotes", printable.Quote(s), s[i])
 	}
 	return nil
 }
@@ -68,8 +70,24 @@ func splitArguments(s string) ([]string, error) {
 		}
 	}
 	if quoted {
-		return nil, fmt.Errorf("kernel arguments %q: a quote is not closed", s)
+		return nil, fmt.Errorf("kernel arguments %s: a quote is not closed", printable.Quote(s))
 	}
 	end()
 	return out, nil
+}
+
+// CommandLine joins arguments as a kernel takes them apart: one with blanks in it stands in
+// double quotes, as GRUB writes it.
+func CommandLine(args []string) string {
+	var b strings.Builder
+	for i, a := range args {
+		if i > 0 {
+			b.WriteByte(' ')
+		}
+		if strings.ContainsAny(a, " \t") {
+			a = `"` + a + `"`
+		}
+		b.WriteString(a)
+	}
+	return b.String()
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"ingot/bootloader"
+	"ingot/bootloader/linux"
 	"ingot/image"
 	"ingot/partition"
 )
@@ -35,6 +36,9 @@ func (p *planner) planBoot(ctx context.Context, h Host) (*boot, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := p.checkCommandLines(at, menu); err != nil { // compressing takes minutes
+		return nil, err
+	}
 	if p.packs() {
 		if err := p.pack(ctx, h, at, menu.Entries); err != nil {
 			return nil, err
@@ -43,6 +47,9 @@ func (p *planner) planBoot(ctx context.Context, h Host) (*boot, error) {
 	b.entries, b.timeout = menu.Entries, menu.Timeout
 	if p.isNetboot() {
 		return b, p.layOutNetboot(ctx, at, menu)
+	}
+	if err := p.checkCommandLines(at, menu); err != nil { // packing has moved the kernels
+		return nil, err
 	}
 	place := bootloader.Place{UUID: p.uuid(at)}
 	if p.mountOf(at) == "/boot" {
@@ -240,7 +247,75 @@ func (p *planner) arguments(at int, e bootloader.Entry) []string {
 	if p.packsRoot() {
 		args = append(args, liveWord+"/"+p.rootImage())
 	}
-	return append(args, p.Bootloader.Arguments...)
+	return essentialFirst(append(args, p.Bootloader.Arguments...))
+}
+
+// essential are the beginnings of words that a system does not start without: where its root
+// is, and what runs there. Behind them are those of old Guix systems.
+var essential = [][]string{
+	{"root=", "--root="},
+	{"init=", "systemConfig=", "gnu.system=", "gnu.load=", "--system=", "--load="},
+	{unlockWord, liveWord},
+}
+
+// essentialFirst puts the words that a boot depends on before the others: whoever cuts a
+// command line, does so at its end. What is behind -- is init's own, and stays there. Of a
+// word that stands twice the last still counts.
+func essentialFirst(args []string) []string {
+	end := slices.Index(args, "--")
+	if end < 0 {
+		end = len(args)
+	}
+	rank := func(a string) int {
+		i := slices.IndexFunc(essential, func(words []string) bool {
+			return slices.ContainsFunc(words, func(w string) bool { return strings.HasPrefix(a, w) })
+		})
+		if i < 0 {
+			return len(essential)
+		}
+		return i
+	}
+	slices.SortStableFunc(args[:end], func(a, b string) int { return rank(a) - rank(b) })
+	return args
+}
+
+// checkCommandLines refuses a menu with an entry whose kernel would not see all of its
+// command line.
+func (p *planner) checkCommandLines(at int, menu bootloader.Menu) error {
+	look := bootloader.Lookup(p.trees[at].Lookup)
+	for i, e := range menu.Entries {
+		kernel, err := look.Data(e.Kernel)
+		if err != nil {
+			return p.src.wrap("bootloader", err)
+		}
+		h, err := linux.Read(kernel)
+		if err == nil && p.isNetboot() {
+			err = p.checkNetbootLine(menu, e, h)
+		} else if err == nil {
+			err = menu.CheckCommandLine(e, h)
+		}
+		if err != nil {
+			return p.src.wrap(p.argumentsKey(i), err)
+		}
+	}
+	return nil
+}
+
+// argumentsKey returns the key of the recipe that says most about the arguments of an entry
+// of the menu.
+func (p *planner) argumentsKey(entry int) string {
+	if p.store.system != "" {
+		entry-- // the system's own comes first
+	}
+	switch {
+	case entry >= 0 && entry < len(p.Bootloader.Entries) && len(p.Bootloader.Entries[entry].Arguments) > 0:
+		return fmt.Sprintf("bootloader.entries[%d].arguments", entry)
+	case len(p.Bootloader.Arguments) > 0:
+		return "bootloader.arguments"
+	case p.store.system != "":
+		return "system"
+	}
+	return "bootloader"
 }
 
 // install lays the boot loader over the disk.

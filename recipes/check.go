@@ -7,6 +7,7 @@ import (
 	"path"
 	"strings"
 
+	"ingot/bootloader"
 	"ingot/image"
 	"ingot/internal/lazy"
 	"ingot/partition"
@@ -314,8 +315,26 @@ func (f *File) device() (block bool, dev image.Dev, err error) {
 	return kind == "b", dev, nil
 }
 
+// checkTexts refuses titles and arguments that a menu or a kernel's command line cannot hold.
+func (b *Bootloader) checkTexts(d *decoder) {
+	for i, a := range b.Arguments {
+		d.check(fmt.Sprintf("bootloader.arguments[%d]", i), bootloader.CheckArgument(a))
+	}
+	for i, e := range b.Entries {
+		key := fmt.Sprintf("bootloader.entries[%d]", i)
+		d.check(key+".title", bootloader.CheckTitle(e.Title))
+		if e.Submenu != "" {
+			d.check(key+".submenu", bootloader.CheckTitle(e.Submenu))
+		}
+		for j, a := range e.Arguments {
+			d.check(fmt.Sprintf("%s.arguments[%d]", key, j), bootloader.CheckArgument(a))
+		}
+	}
+}
+
 func (r *Recipe) checkBootloader(d *decoder) {
 	b := &r.Bootloader
+	b.checkTexts(d)
 	if b.Grub.IsZero() {
 		some := len(b.Entries)+len(b.Arguments)+len(b.Console)+len(b.Generations) > 0 || b.Timeout != nil || b.Default != ""
 		if some && !r.isNetboot() {

@@ -9,7 +9,9 @@ import (
 	"unicode"
 
 	"ingot/bootloader"
+	"ingot/bootloader/linux"
 	"ingot/image"
+	"ingot/internal/printable"
 )
 
 // netStore is the name that a NixOS system's initial RAM disk looks for, beside itself.
@@ -58,8 +60,11 @@ func (d *netDigests) text(write func([]image.Sum) string) image.Blob {
 // scriptBlob returns the iPXE script that loads some files: the kernel, the initial RAM
 // disk and the root. A signed one holds their digests.
 func (p *planner) scriptBlob(menu bootloader.Menu, entry bootloader.Entry, line string, files []OutputFile) (image.Blob, error) {
-	if err := errors.Join(checkIPXE("kernel arguments", line), checkIPXE("title", entry.Title)); err != nil {
+	if err := errors.Join(checkIPXE("kernel arguments", line), checkIPXE("title", entry.Title), bootloader.CheckTitle(entry.Title)); err != nil {
 		return nil, err
+	}
+	if strings.HasPrefix(entry.Title, "-") {
+		return nil, fmt.Errorf("title %s: iPXE takes it for an option, because it begins with a dash", printable.Quote(entry.Title))
 	}
 	write := func(sums []image.Sum) string { return p.script(menu, entry, line, files, sums) }
 	if p.signer == nil || p.Output.Sign.OnlySignatures {
@@ -67,6 +72,17 @@ func (p *planner) scriptBlob(menu bootloader.Menu, entry bootloader.Entry, line 
 	}
 	p.digests = &netDigests{files: files}
 	return p.digests.text(write), nil
+}
+
+// checkNetbootLine refuses an entry whose kernel would not see the end of its command line.
+// iPXE puts the name of the file before it on UEFI (src/image/efi_image.c), and counts the
+// end on BIOS (src/arch/x86/image/bzimage.c), where it cuts the line.
+func (p *planner) checkNetbootLine(menu bootloader.Menu, e bootloader.Entry, h linux.Header) error {
+	args, err := menu.Arguments(e)
+	if err != nil {
+		return err
+	}
+	return h.CheckLoaded(len(bootloader.CommandLine(args)), "iPXE", len(netKernel)+len(" ")+1)
 }
 
 // script returns the iPXE script: a menu whose first line boots, by itself after the
@@ -166,15 +182,16 @@ func (p *planner) shell(say func(format string, args ...any)) {
 
 // checkIPXE refuses what iPXE would take for a word of its own: it knows no quotes.
 func checkIPXE(what, s string) error {
+	shown := printable.Quote(s)
 	if i := strings.IndexFunc(s, unicode.IsControl); i >= 0 {
-		return fmt.Errorf("%s %q: a script of iPXE has no control characters", what, s)
+		return fmt.Errorf("%s %s: a script of iPXE has no control characters", what, shown)
 	}
 	if strings.Contains(s, "${") {
-		return fmt.Errorf("%s %q: iPXE takes ${ for the beginning of a setting's name", what, s)
+		return fmt.Errorf("%s %s: iPXE takes ${ for the beginning of a setting's name", what, shown)
 	}
 	for _, word := range strings.Fields(s) {
 		if word == "&&" || word == "||" || strings.HasPrefix(word, "#") {
-			return fmt.Errorf("%s %q: iPXE takes %s for a word of its own", what, s, word)
+			return fmt.Errorf("%s %s: iPXE takes %s for a word of its own", what, shown, printable.Quote(word))
 		}
 	}
 	return nil

@@ -79,7 +79,7 @@ func (p *planner) layOutNetboot(ctx context.Context, at int, menu bootloader.Men
 	if err != nil {
 		return p.src.wrap("output", err)
 	}
-	line := commandLine(args)
+	line := bootloader.CommandLine(args)
 	add := func(name string, data image.Blob) error {
 		m, err := alone(data, name)
 		p.files = append(p.files, OutputFile{name, m})
@@ -147,17 +147,6 @@ func joined(look bootloader.Lookup, names []string) (image.Blob, error) {
 		end += (data.Size() + initrdAlign - 1) / initrdAlign * initrdAlign
 	}
 	return b.Map(end)
-}
-
-// commandLine joins arguments as the kernel takes them apart.
-func commandLine(args []string) string {
-	args = slices.Clone(args)
-	for i, a := range args {
-		if strings.Contains(a, " ") {
-			args[i] = `"` + a + `"`
-		}
-	}
-	return strings.Join(args, " ")
 }
 
 // filesAsDisk puts the files one after the other, for what looks at a plan as a whole.

@@ -61,6 +61,9 @@ func (r *Recipe) encryptedRoot() int {
 	return -1
 }
 
+// unlockWord is the word of the kernel's command line that names a LUKS container.
+const unlockWord = "ingot.luks="
+
 // unlockWords are those of the kernel's command line by which ingot's init finds the
 // container that its root is in.
 func (p *planner) unlockWords() []string {
@@ -68,7 +71,7 @@ func (p *planner) unlockWords() []string {
 	if i < 0 {
 		return nil
 	}
-	return []string{"ingot.luks=UUID=" + p.luksUUID(i)}
+	return []string{unlockWord + "UUID=" + p.luksUUID(i)}
 }
 
 // unlocking is what an initial RAM disk needs beside ingot to unlock a root.

@@ -2,10 +2,13 @@ package vm
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"strconv"
 	"strings"
+
+	"ingot/bootloader/linux"
 )
 
 // A line is a command line of QEMU that comes to be, with the descriptors that it
@@ -90,6 +93,9 @@ func (c *Config) line() (*line, error) {
 		return nil, err
 	}
 	if c.Kernel != "" {
+		if err := c.checkKernelLine(); err != nil {
+			return nil, err
+		}
 		l.add("-kernel", c.Kernel, "-append", c.words())
 	}
 	if c.Initrd != nil {
@@ -106,6 +112,29 @@ func (c *Config) line() (*line, error) {
 // work!") if they are too few; and translated, on a host that is busy, they may be. On
 // KVM it leaves this out by itself.
 const noTimerCheck = "no_timer_check"
+
+// CheckCommandLine refuses a command line that a kernel would cut, by what its header
+// allows. It counts a word that [Start] adds, unless Accel says that it does not.
+func (c *Config) CheckCommandLine(kernel io.ReaderAt) error {
+	h, err := linux.Read(kernel)
+	if err != nil {
+		return err
+	}
+	return h.CheckCommandLine(len(c.words()))
+}
+
+// checkKernelLine is CheckCommandLine for the kernel's file.
+func (c *Config) checkKernelLine() error {
+	f, err := os.Open(c.Kernel)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := c.CheckCommandLine(f); err != nil {
+		return fmt.Errorf("kernel %s: %w", c.Kernel, err)
+	}
+	return nil
+}
 
 // words returns the kernel's command line.
 func (c *Config) words() string {

@@ -13,27 +13,6 @@ import (
 	"ingot/image"
 )
 
-// FuzzArch reads the first bytes of kernels.
-func FuzzArch(f *testing.F) {
-	for at, text := range map[int]string{x86MagicAt: x86Magic, imageMagicAt: arm64Magic, imageMagicAt + 1: riscvMagic, armMagicAt: "\x18\x28\x6f\x01"} {
-		header := make([]byte, headerSize)
-		copy(header[at:], text)
-		f.Add(header)
-		header = bytes.Clone(header)
-		header[x86FlagsAt] = x86Kernel64
-		f.Add(header)
-	}
-	f.Fuzz(func(t *testing.T, header []byte) {
-		known := []string{"", "x86_64", "i686", "aarch64", "riscv64", "armhf"}
-		if len(header) < headerSize {
-			return
-		}
-		if got := archOf(header); !slices.Contains(known, got) {
-			t.Errorf("archOf = %q", got)
-		}
-	})
-}
-
 // FuzzModules looks for a module by the lists of a kernel that are any text, and by what
 // its two modules say of themselves.
 func FuzzModules(f *testing.F) {

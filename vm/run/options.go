@@ -2,12 +2,14 @@ package run
 
 import (
 	"cmp"
+	"encoding/base64"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
+	"ingot/bootloader"
 	"ingot/image"
 	"ingot/image/diskfile"
 	"ingot/image/suffix"
@@ -158,6 +160,9 @@ func (o *Options) check(s *System) error {
 	case o.DiskImage != "" && (len(s.Disks) == 0 || s.Disks[0].Bus == vm.CDROM || s.Disks[0].Plain):
 		return fmt.Errorf("--disk-image %s: %s has no disk whose changes could be kept", o.DiskImage, s.What)
 	}
+	if err := o.checkKernelLine(s); err != nil {
+		return err
+	}
 	return o.checkKept()
 }
 
@@ -179,6 +184,22 @@ func (o *Options) checkKept() error {
 		}
 	}
 	return o.checkDiskImage()
+}
+
+// checkKernelLine refuses a command line that the kernel would cut, before a disk is made.
+func (o *Options) checkKernelLine(s *System) error {
+	if o.boot(s) != Kernel {
+		return nil
+	}
+	words := o.words(s)
+	if o.SSH { // the key is made later, and has this length
+		words = append(words, sshWord+strings.Repeat("A", base64.RawURLEncoding.EncodedLen(sshKeySize)))
+	}
+	c := vm.Config{Arch: cmp.Or(o.Arch, s.Arch), Accel: o.Accel, Append: bootloader.CommandLine(words)}
+	if err := c.CheckCommandLine(s.Kernel); err != nil {
+		return fmt.Errorf("%s: %w", s.What, err)
+	}
+	return nil
 }
 
 // checkDiskImage refuses a word behind the name, which would become a part of it, and the name

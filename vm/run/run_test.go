@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"ingot/bootloader"
 	"ingot/image"
 	"ingot/image/qcow2"
 	"ingot/vm"
@@ -490,6 +491,7 @@ func TestRefused(t *testing.T) {
 		"--ssh":                    {nil, Options{SSH: true, NoNetwork: true}},
 		"no disk whose changes":    {func(s *System) { s.Disks[0].Bus = vm.CDROM }, Options{DiskImage: "x"}},
 		"less than the":            {nil, Options{DiskSize: 4096}},
+		"kernel command line has":  {nil, Options{Words: []string{strings.Repeat("x", 2048)}}},
 	} {
 		s := system(t)
 		if x.change != nil {
@@ -627,6 +629,31 @@ func TestSafeName(t *testing.T) {
 	for text, want := range map[string]string{"web": "web", "..x y": "x-y", "ünix": "-nix"[1:], "": "machine", "/": "machine", strings.Repeat("x", 60): strings.Repeat("x", 48)} {
 		if got := SafeName(text); got != want || CheckName(got) != nil {
 			t.Errorf("SafeName(%q) = %q; want %q", text, got, want)
+		}
+	}
+}
+
+// TestKernelLine has words come to the last byte of what a kernel takes, and to one more,
+// where nothing may be made: neither the disk image nor a key.
+func TestKernelLine(t *testing.T) {
+	for _, ssh := range []bool{false, true} {
+		s, o := system(t), Options{Accel: vm.TCG, SSH: ssh, DiskImage: filepath.Join(t.TempDir(), "disk.qcow2")}
+		most := 2047 - len(bootloader.CommandLine(o.words(s))) - len("no_timer_check ") - len(" ")
+		if ssh {
+			key := sshWord + strings.Repeat("A", 68) + " " // 4 + 11 + 4 + 32 bytes in base 64
+			most -= len(key)
+		}
+		o.Words = []string{strings.Repeat("x", most)}
+		if err := o.check(s); err != nil {
+			t.Errorf("ssh %t: %d bytes: %v", ssh, most, err)
+		}
+		o.Words[0] += "x"
+		_, err := Start(t.Context(), s, o, Host{})
+		if err == nil || !strings.Contains(err.Error(), "kernel command line has 2048 bytes, and kernels of its architecture take 2047") {
+			t.Errorf("ssh %t: %d bytes: %v", ssh, most+1, err)
+		}
+		if _, err := os.Lstat(o.DiskImage); err == nil {
+			t.Errorf("%s is there", o.DiskImage)
 		}
 	}
 }

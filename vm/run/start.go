@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"ingot/bootloader"
 	"ingot/image"
 	"ingot/image/diskfile"
 	"ingot/image/qcow2"
@@ -298,28 +299,13 @@ func (w *wiring) boot(c *vm.Config, s *System, o *Options) error {
 		if c.Kernel, err = KernelFile(w.ctx, s.Kernel); err != nil {
 			return err
 		}
-		for _, word := range o.words(s) {
-			if c.Append != "" {
-				c.Append += " "
-			}
-			c.Append += quoteWord(word)
-		}
+		c.Append = bootloader.CommandLine(o.words(s))
 		if len(s.Initrd) > 0 {
 			c.Initrd, err = concatenate(s.Initrd...)
 			return err
 		}
 	}
 	return nil
-}
-
-// quoteWord writes a word of the kernel's command line that may hold blanks.
-func quoteWord(word string) string {
-	for _, r := range word {
-		if r == ' ' || r == '\t' {
-			return `"` + word + `"`
-		}
-	}
-	return word
 }
 
 // KernelFile returns a path under which QEMU can open a kernel until ctx ends: that of
