@@ -45,9 +45,9 @@ func (r *Recipe) Environment(ctx context.Context, h Host) (*Environment, error) 
 	if err := p.assemble(ctx); err != nil {
 		return nil, err
 	}
-	e := &Environment{Closure: p.store.closure, planner: p}
+	e := &Environment{Closure: p.store.closure, Warnings: p.store.warnings, planner: p}
 	if m := p.store.made; m != nil {
-		e.Warnings = m.warnings
+		e.Warnings = append(e.Warnings, m.warnings...)
 	}
 	e.Warnings = append(e.Warnings, p.store.closure.Notes()...)
 	return e, nil

@@ -113,6 +113,7 @@ func (p *planner) plan(ctx context.Context, h Host) (*Plan, error) {
 	if p.seed, err = r.seed(p.store.closure); err != nil {
 		return nil, err
 	}
+	p.warnings = append(p.warnings, p.store.warnings...)
 	if m := p.store.made; m != nil {
 		p.warnings = append(p.warnings, m.warnings...)
 	}

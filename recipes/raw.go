@@ -58,7 +58,8 @@ func (p *planner) bytes(s *Source) (image.Blob, error) {
 	case s.File == "":
 		return image.NewHostFile(host)
 	}
-	root, err := archive.Read(host, archive.Options{Temp: p.store.temp})
+	// One file is wanted: what else the archive has need not be of a type that a tree has.
+	root, err := archive.Read(host, archive.Options{Temp: p.store.temp, LeftOut: func(string, error) {}})
 	if err != nil {
 		return nil, err
 	}

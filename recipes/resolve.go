@@ -53,6 +53,8 @@ type store struct {
 	system  string // the store path of what boots; empty if there is none
 	made    *made  // the system, if ingot made it
 	temp    string // the folder for what is too large for memory
+
+	warnings []string
 }
 
 // resolve finds all items of the store: those of the closures, those that are added,
@@ -172,7 +174,7 @@ func (s *store) add(a Addition) (*storedb.Item, error) {
 	var n *image.Node
 	var err error
 	if a.Unpack {
-		n, err = archive.Read(a.Source.Host, archive.Options{Strip: a.Strip, Temp: s.temp})
+		n, err = archive.Read(a.Source.Host, archive.Options{Strip: a.Strip, Temp: s.temp, Storable: true, LeftOut: s.leftOut(a.Source)})
 	} else {
 		n, err = image.Scan(a.Source.Host, image.ScanOptions{Canonical: true})
 	}
@@ -180,6 +182,23 @@ func (s *store) add(a Addition) (*storedb.Item, error) {
 		return nil, err
 	}
 	return s.flavour.AddPath(a.Name, n)
+}
+
+// mostLeftOut is how many entries of one archive are warned of.
+const mostLeftOut = 10
+
+// leftOut warns of the first entries of an archive that are left out, and says that there
+// are more.
+func (s *store) leftOut(from Path) func(entry string, why error) {
+	n := 0
+	return func(entry string, why error) {
+		switch n++; {
+		case n <= mostLeftOut:
+			s.warnings = append(s.warnings, fmt.Sprintf("%s: %s %v", from.Text, entry, why))
+		case n == mostLeftOut+1:
+			s.warnings = append(s.warnings, from.Text+": and further entries")
+		}
+	}
 }
 
 // fetch returns the closure of a store path out of binary caches.

@@ -2,10 +2,13 @@ package recipes
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"ingot/image"
 	"ingot/storedb"
@@ -63,6 +66,41 @@ func TestUnpack(t *testing.T) {
 		if _, err := planStore(t, dir, "  add:\n    - {name: thing, source: "+source+"}\n", Host{}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v\nwant %s", source, err, want)
 		}
+	}
+}
+
+// TestUnpackLeavesOut: what of an archive no item of a store can be is left out, with a
+// warning for each of the first ones.
+func TestUnpackLeavesOut(t *testing.T) {
+	dir := t.TempDir()
+	err := errors.Join(os.Mkdir(dir+"/top", 0o755), os.WriteFile(dir+"/top/text", []byte("text\n"), 0o644))
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := image.Scan(dir+"/top", image.ScanOptions{Canonical: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := storedb.Nix.AddPath("thing", n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range mostLeftOut + 2 {
+		if err := unix.Mkfifo(fmt.Sprintf("%s/top/fifo%02d", dir, i), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	fstest.Run(t, "tar", "-C", dir+"/top", "--sort=name", "-cf", dir+"/a.tar", ".")
+	p, err := planStore(t, dir, "  add:\n    - {name: thing, source: a.tar, unpack: true}\n", Host{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.items[0].Path != want.Path {
+		t.Errorf("%s; want %s", p.items[0].Path, want.Path)
+	}
+	first, last := "a.tar: ./fifo00 is a FIFO, which a store cannot hold, and is left out", "a.tar: and further entries"
+	if w := p.Warnings; len(w) != mostLeftOut+1 || w[0] != first || w[mostLeftOut] != last {
+		t.Errorf("the warnings are %q; want %q first and %q last", w, first, last)
 	}
 }
 

@@ -86,7 +86,7 @@ func (o *closureFlags) run(c *cobra.Command, args []string) error {
 	if err := o.sources.addArgs(args); err != nil {
 		return err
 	}
-	closure, err := o.sources.closure(c.Context())
+	closure, err := o.sources.closure(c.Context(), c.ErrOrStderr())
 	if err != nil {
 		return err
 	}
@@ -222,7 +222,7 @@ only one path has that name. It is an error if nothing leads there.`,
   ingot closure why perl-5.38.2 --graph system.graph`,
 		Args: cobra.RangeArgs(1, 2),
 		RunE: func(c *cobra.Command, args []string) error {
-			closure, err := sources.closure(c.Context())
+			closure, err := sources.closure(c.Context(), c.ErrOrStderr())
 			if err != nil {
 				return err
 			}

@@ -283,10 +283,10 @@ func (o *convertFlags) dockerArchive(c *cobra.Command, disk *image.Map) (*image.
 	defer bar.close()
 	options := o.docker
 	options.MaxSize = o.limit.of(disk, sparseFiles)
-	out := leftOut{out: c.ErrOrStderr(), volume: v}
+	out := leftOut{out: c.ErrOrStderr(), from: v.String() + ": left out"}
 	options.LeftOut = out.add
 	archive, err := docker.Layout(c.Context(), tree, options, image.WriteOptions{Progress: bar.add})
-	out.close()
+	out.close("files or attributes, which an archive cannot hold")
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", v, archiveError(err, tree, disk))
 	}
@@ -362,9 +362,9 @@ func (o *convertFlags) tarArchive(c *cobra.Command, m *image.Map) (*image.Map, e
 	if err != nil {
 		return nil, err
 	}
-	out := leftOut{out: c.ErrOrStderr(), volume: v}
+	out := leftOut{out: c.ErrOrStderr(), from: v.String() + ": left out"}
 	archive, err := tar.Layout(tree, tar.Options{MaxSize: o.limit.of(m, sparseFiles), LeftOut: out.add})
-	out.close()
+	out.close("files or attributes, which an archive cannot hold")
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", v, archiveError(err, tree, m))
 	}

@@ -92,5 +92,5 @@ func (x *execFlags) closure(c *cobra.Command, e *recipes.Environment) (*storedb.
 	default:
 		return nil, nil
 	}
-	return x.sources.closure(c.Context())
+	return x.sources.closure(c.Context(), c.ErrOrStderr())
 }

@@ -145,7 +145,7 @@ func TestFetch(t *testing.T) {
 	home := cacheHome(t)
 	for range 2 {
 		s := sourceFlags{caches: []string{url}, keys: []string{key}, paths: []string{top}}
-		closure, err := s.closure(t.Context())
+		closure, err := s.closure(t.Context(), io.Discard)
 		if err != nil {
 			t.Fatal(err)
 		}

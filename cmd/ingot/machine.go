@@ -307,7 +307,7 @@ func (f *machineFlags) storeDisk(c *cobra.Command, flavour storedb.Flavour) (*st
 	if f.store == "host" {
 		return storedisk.Host(c.Context(), flavour, f.sources.storeRoot)
 	}
-	closure, err := f.sources.closure(c.Context())
+	closure, err := f.sources.closure(c.Context(), c.ErrOrStderr())
 	if err != nil {
 		return nil, err
 	}

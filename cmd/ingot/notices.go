@@ -7,23 +7,23 @@ import (
 	"ingot/inspect"
 )
 
-// leftOut tells which files and attributes of a volume an archive cannot hold: the first
-// ones one by one, and the number of the others.
+// leftOut tells which files and attributes are not taken over from a place: the first ones
+// one by one, and the number of the others.
 type leftOut struct {
-	out    io.Writer
-	volume *inspect.Volume
-	count  int
+	out   io.Writer
+	from  string // a volume; an archive
+	count int
 }
 
 func (l *leftOut) add(path string, why error) {
 	if l.count++; l.count <= mostFlaws {
-		sayLines(l.out, "warning: ", fmt.Sprintf("%s: left out: %s: %v", l.volume, path, why))
+		sayLines(l.out, "warning: ", fmt.Sprintf("%s: %s: %v", l.from, path, why))
 	}
 }
 
-func (l *leftOut) close() {
+func (l *leftOut) close(what string) {
 	if more := l.count - mostFlaws; more > 0 {
-		sayLines(l.out, "warning: ", fmt.Sprintf("%s: left out: %d more files or attributes, which an archive cannot hold", l.volume, more))
+		sayLines(l.out, "warning: ", fmt.Sprintf("%s: %d more %s", l.from, more, what))
 	}
 }
 

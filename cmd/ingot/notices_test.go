@@ -3,6 +3,7 @@ package main
 import (
 	"archive/tar"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -147,5 +148,30 @@ func TestFlawsOfImages(t *testing.T) {
 		if got, want := namesOf(t, img+".tar"), []string{"dir/", "dir/odd"}; !slices.Equal(got, want) {
 			t.Errorf("%s: the archive has %q; want %q", what, got, want)
 		}
+	}
+}
+
+// TestLeftOutOfUnpacked: what of an archive no item of a store can be is told, and the item
+// is made of the rest.
+func TestLeftOutOfUnpacked(t *testing.T) {
+	dir := t.TempDir()
+	archive := filepath.Join(dir, "a.tar")
+	f, err := os.Create(archive)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := tar.NewWriter(f)
+	for _, h := range []tar.Header{{Name: "fifo", Typeflag: tar.TypeFifo}, {Name: "file", Typeflag: tar.TypeReg, Mode: 0o644}} {
+		if err := w.WriteHeader(&h); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(w.Close(), f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	code, out, errout := ingot("closure", "--unpack", "thing="+archive)
+	want := "warning: " + archive + ": fifo: is a FIFO, which a store cannot hold, and is left out\n"
+	if code != 0 || !strings.Contains(out, "-thing") || !strings.Contains(errout, want) {
+		t.Errorf("closure --unpack: %d\n%s%s; want %s", code, out, errout, want)
 	}
 }

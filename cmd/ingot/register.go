@@ -99,7 +99,7 @@ func (r *registerFlags) run(c *cobra.Command, s *sourceFlags, args []string) err
 	if err != nil {
 		return err
 	}
-	if r.closure, err = s.closure(c.Context()); err != nil {
+	if r.closure, err = s.closure(c.Context(), c.ErrOrStderr()); err != nil {
 		return err
 	}
 	warnOf(c, r.closure)

@@ -37,6 +37,7 @@ type sourceFlags struct {
 	flags        *pflag.FlagSet // of the verb
 	remote       *cache.Cache   // that has what was found
 	found        []*cache.Path
+	talk         io.Writer // gets warnings
 }
 
 func (s *sourceFlags) add(f *pflag.FlagSet) {
@@ -140,7 +141,9 @@ func (s *sourceFlags) added(f storedb.Flavour) (items []*storedb.Item, err error
 	}
 	scan := func(path string) (*image.Node, error) { return image.Scan(path, image.ScanOptions{Canonical: true}) }
 	unpack := func(path string) (*image.Node, error) {
-		return archive.Read(path, archive.Options{Strip: s.strip, Temp: os.TempDir()})
+		out := leftOut{out: s.talk, from: path}
+		defer out.close("entries are left out, or taken for regular files")
+		return archive.Read(path, archive.Options{Strip: s.strip, Temp: os.TempDir(), Storable: true, LeftOut: out.add})
 	}
 	for _, from := range []struct {
 		flag string
@@ -226,8 +229,9 @@ func (s *sourceFlags) place(f storedb.Flavour) string {
 	return s.from
 }
 
-// closure is the union of all sources.
-func (s *sourceFlags) closure(ctx context.Context) (*storedb.Closure, error) {
+// closure is the union of all sources. talk gets warnings.
+func (s *sourceFlags) closure(ctx context.Context, talk io.Writer) (*storedb.Closure, error) {
+	s.talk = talk
 	f, items, err := s.items(ctx)
 	if err != nil {
 		return nil, err

@@ -191,7 +191,9 @@ func tarball(t testing.TB, headers ...tar.Header) []byte {
 		if h.Typeflag == 0 {
 			h.Typeflag = tar.TypeReg
 		}
-		h.Mode |= 0o644
+		if h.Typeflag != tar.TypeXGlobalHeader {
+			h.Mode |= 0o644
+		}
 		if err := w.WriteHeader(&h); err != nil {
 			t.Fatal(err)
 		}
@@ -485,5 +487,115 @@ func TestTemporaryFile(t *testing.T) {
 	}
 	if left, err := os.ReadDir(temp); len(left) > 0 || err != nil {
 		t.Errorf("left: %v, %v", left, err)
+	}
+}
+
+// retyped gives the entry at an offset another type.
+func retyped(b []byte, at int, kind byte) []byte {
+	b = bytes.Clone(b)
+	b[at+156] = kind
+	fixSum(b[at : at+512])
+	return b
+}
+
+// TestOddEntries: what is no file of a tree is left out and told, what is of an unknown type
+// is a regular file, and no other file suffers.
+func TestOddEntries(t *testing.T) {
+	file := func(name string) tar.Header { return tar.Header{Name: name, Size: 3, Mode: 0o644} }
+	three := tarball(t, file("a"), file("odd"), file("z"))
+	second := bytes.Index(three, []byte("odd\x00"))
+	global := func(records map[string]string) []byte {
+		return tarball(t, tar.Header{Typeflag: tar.TypeXGlobalHeader, PAXRecords: records}, file("a"), file("z"))
+	}
+	star := func(kind string) []byte {
+		return tarball(t, file("a"), tar.Header{Name: "odd", Mode: 0o644, PAXRecords: map[string]string{"SCHILY.filetype": kind}}, file("z"))
+	}
+	socket := tarball(t, file("a"), tar.Header{Name: "odd", Mode: 0o140755}, file("z"))
+	for _, c := range []struct {
+		name string
+		tar  []byte
+		o    Options
+		want string // what is told; nothing where it is empty
+		odd  bool   // whether there is a file
+	}{
+		{"label", retyped(three, second, 'V'), Options{}, "", false},
+		{"continuation", retyped(three, second, 'M'), Options{}, "odd is the rest of a file that another volume of the archive begins, and is left out", false},
+		{"old names", retyped(three, second, 'N'), Options{}, "odd is a list of long names of an early GNU tar, and is left out", false},
+		{"Solaris", retyped(three, second, 'X'), Options{}, "odd is an extended header of Solaris, and is left out", false},
+		{"an ACL", retyped(three, second, 'A'), Options{}, "odd is an access control list of Solaris, and is left out", false},
+		{"an attribute", retyped(three, second, 'E'), Options{}, "odd is an extended attribute of Solaris, and is left out", false},
+		{"an inode", retyped(three, second, 'I'), Options{}, "odd is an inode of star without contents, and is left out", false},
+		{"contiguous", retyped(three, second, '7'), Options{}, "", true},
+		{"a letter", retyped(three, second, 'Z'), Options{}, "odd is of type 'Z', which is not known, and is taken for a regular file", true},
+		{"a socket's letter", retyped(three, second, 's'), Options{}, "odd is of type 's', which is not known, and is taken for a regular file", true},
+		{"a socket's mode", socket, Options{}, "odd is a socket, and is left out", false},
+		{"a socket of star", star("socket"), Options{}, `odd is of star's type "socket", and is left out`, false},
+		{"a door of star", star("door"), Options{}, `odd is of star's type "door", and is left out`, false},
+		{"a file of star", star("regular"), Options{}, "", true},
+		{"a global comment", global(map[string]string{"comment": "x"}), Options{}, "", false},
+		{"a global time", global(map[string]string{"mtime": "1"}), Options{}, "", false},
+		{"a global target", global(map[string]string{"linkpath": "b"}), Options{}, "is a global header that sets the linkpath of all files, which is not heeded", false},
+		{"a FIFO for a store", tarball(t, file("a"), tar.Header{Name: "odd", Typeflag: tar.TypeFifo}, file("z")), Options{Storable: true}, "odd is a FIFO, which a store cannot hold, and is left out", false},
+		{"a device for a store", tarball(t, file("a"), tar.Header{Name: "odd", Typeflag: tar.TypeChar}, file("z")), Options{Storable: true}, "odd is a character device, which a store cannot hold, and is left out", false},
+		{"a device", tarball(t, file("a"), tar.Header{Name: "odd", Typeflag: tar.TypeChar}, file("z")), Options{}, "", true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var told []string
+			c.o.LeftOut = func(entry string, why error) {
+				told = append(told, strings.TrimPrefix(entry+" "+why.Error(), "GlobalHead.0.0 "))
+			}
+			n, err := ReadBlob("x.tar", image.Bytes(c.tar), c.o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := strings.Join(told, "\n"); got != c.want {
+				t.Errorf("it tells %q; want %q", got, c.want)
+			}
+			for _, name := range []string{"a", "z"} {
+				if f := n.Child(name); f == nil || f.Size() != 3 {
+					t.Errorf("%s is %v", name, f)
+				}
+			}
+			if got := n.Child("odd"); (got != nil) != c.odd {
+				t.Errorf("odd is %v", got)
+			}
+			if c.o.LeftOut = nil; c.want != "" {
+				if _, err := ReadBlob("x.tar", image.Bytes(c.tar), c.o); err == nil {
+					t.Error("with nobody to tell, it is no error")
+				}
+			}
+		})
+	}
+}
+
+// TestVolumes reads what GNU tar makes of folders for backups, and the second part of an
+// archive of two.
+func TestVolumes(t *testing.T) {
+	tool := fstest.Judge(t, "tar", "tar")
+	dir := t.TempDir()
+	top := filepath.Join(dir, "top")
+	if err := errors.Join(os.MkdirAll(filepath.Join(top, "sub"), 0o755), os.WriteFile(filepath.Join(top, "big"), bytes.Repeat([]byte("big"), 20_000), 0o644),
+		os.WriteFile(filepath.Join(top, "sub/small"), []byte("small"), 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	want := hash(t, scan(t, top))
+	incremental := filepath.Join(dir, "incremental.tar")
+	fstest.Run(t, tool, "-C", dir, "-V", "LABEL", "-g", filepath.Join(dir, "list"), "-cf", incremental, "top")
+	n, err := Read(incremental, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := hash(t, n.Child("top")); got != want {
+		t.Errorf("a backup with a label has the hash %s; that of the folder is %s", got, want)
+	}
+	first, second := filepath.Join(dir, "1.tar"), filepath.Join(dir, "2.tar")
+	fstest.Run(t, tool, "-C", dir, "--format=gnu", "--sort=name", "-M", "-L", "40", "-cf", first, "-f", second, "top")
+	var told []string
+	n, err = Read(second, Options{LeftOut: func(entry string, why error) { told = append(told, entry+": "+why.Error()) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f := n.Child("top").Child("sub").Child("small"); f == nil || len(told) != 1 || !strings.HasPrefix(told[0], "top/big: is the rest of a file that another volume") {
+		t.Errorf("the second volume has %v, and tells %q", f, told)
 	}
 }

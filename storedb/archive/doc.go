@@ -21,6 +21,10 @@
 // cannot have are refused with the entry's name. Where an entry stands twice, the last
 // one counts, as for tar; a directory does not become a file, though.
 //
+// Entries that are no files, such as sockets, the continuations of other volumes and the
+// attributes that Solaris keeps in entries of their own, are left out, and files of unknown
+// types are taken for regular ones, as POSIX has it; [Options.LeftOut] is told of each.
+//
 // # Limits
 //
 // Contents that are unpacked may have 4 GiB ([Options.Unpacked]), and there may be 4 Mi entries,

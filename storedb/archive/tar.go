@@ -102,14 +102,14 @@ func section(blob image.Blob, at io.Seeker, size int64) (image.Blob, error) {
 // entry puts one entry into the tree. contents is where its contents lie, if they can
 // stay there.
 func (t *tarReader) entry(h *tar.Header, in io.Reader, contents image.Blob) error {
-	if h.Typeflag == tar.TypeXGlobalHeader {
-		return nil
+	if skip, err := t.odd(h); skip || err != nil {
+		return err
 	}
 	parts, err := t.parts(h.Name)
 	if err != nil || parts == nil {
 		return err
 	}
-	if h.Typeflag == tar.TypeDir {
+	if h.Typeflag == tar.TypeDir || h.Typeflag == typeDumpDir {
 		return t.directory(parts, h)
 	}
 	if len(parts) == 0 {
@@ -120,6 +120,75 @@ func (t *tarReader) entry(h *tar.Header, in io.Reader, contents image.Blob) erro
 		return err
 	}
 	return t.put(parts, n)
+}
+
+// Types of entries that are no files of an archive's tree, and what they are; those of
+// upper case are what vendors have added. In typeDumpDir, GNU tar lists what a directory had.
+const (
+	typeDumpDir     = 'D'
+	typeVolumeLabel = 'V'
+)
+
+var notFiles = map[byte]string{
+	'A': "an access control list of Solaris",
+	'E': "an extended attribute of Solaris",
+	'I': "an inode of star without contents",
+	'M': "the rest of a file that another volume of the archive begins",
+	'N': "a list of long names of an early GNU tar",
+	'X': "an extended header of Solaris",
+}
+
+// odd looks for what is no file, or of a type that is not known. skip says that the entry is
+// done with.
+func (t *tarReader) odd(h *tar.Header) (skip bool, err error) {
+	what, known := notFiles[h.Typeflag]
+	switch {
+	case h.Typeflag == typeVolumeLabel:
+		return true, nil
+	case h.Typeflag == tar.TypeXGlobalHeader:
+		// Of all that it can say of the files to come, these are not only their times and owners.
+		for _, key := range []string{"path", "linkpath", "size"} {
+			if h.PAXRecords[key] != "" {
+				return true, t.leaveOut(h, fmt.Sprintf("is a global header that sets the %s of all files, which is not heeded", key))
+			}
+		}
+		return true, nil
+	case known:
+		return true, t.leaveOut(h, "is "+what+", and is left out")
+	case !isStandard(h.Typeflag): // POSIX: is to be treated as a regular file
+		return false, t.leaveOut(h, fmt.Sprintf("is of type %q, which is not known, and is taken for a regular file", h.Typeflag))
+	case !isStar(h.PAXRecords["SCHILY.filetype"]):
+		return true, t.leaveOut(h, fmt.Sprintf("is of star's type %.40q, and is left out", h.PAXRecords["SCHILY.filetype"]))
+	case h.FileInfo().Mode().Type() == fs.ModeSocket && h.Size == 0:
+		return true, t.leaveOut(h, "is a socket, and is left out")
+	case t.Storable && (h.Typeflag == tar.TypeFifo || h.Typeflag == tar.TypeChar || h.Typeflag == tar.TypeBlock):
+		return true, t.leaveOut(h, "is "+image.Kind(h.FileInfo().Mode())+", which a store cannot hold, and is left out")
+	}
+	return false, nil
+}
+
+func isStandard(kind byte) bool {
+	return kind >= tar.TypeReg && kind <= tar.TypeCont || kind == tar.TypeGNUSparse || kind == typeDumpDir
+}
+
+// isStar says whether a tree can have what star calls the type of a file that has no letter
+// of its own. A file of the other types has none.
+func isStar(kind string) bool {
+	switch kind {
+	case "socket", "door", "whiteout", "event counter", "namefile", "multiplexed char", "multiplexed block":
+		return false
+	}
+	return true
+}
+
+// leaveOut tells why an entry is left out, or is another; it is an error where nobody wants
+// to know.
+func (t *tarReader) leaveOut(h *tar.Header, why string) error {
+	if t.LeftOut == nil {
+		return errors.New(why)
+	}
+	t.LeftOut(fmt.Sprintf("%.255s", h.Name), errors.New(why))
+	return nil
 }
 
 // parts splits a name into what it has after the directories that are taken off. It
@@ -205,8 +274,6 @@ func (t *tarReader) put(parts []string, n *image.Node) error {
 // node makes the node of an entry that is no directory.
 func (t *tarReader) node(h *tar.Header, in io.Reader, contents image.Blob) (*image.Node, error) {
 	switch h.Typeflag {
-	case tar.TypeReg, tar.TypeCont, tar.TypeGNUSparse:
-		return t.file(h, in, contents)
 	case tar.TypeLink:
 		return t.linked(h.Linkname)
 	case tar.TypeSymlink:
@@ -223,7 +290,7 @@ func (t *tarReader) node(h *tar.Header, in io.Reader, contents image.Blob) (*ima
 		}
 		return image.NewSpecial(mode, image.Dev{Major: uint32(h.Devmajor), Minor: uint32(h.Devminor)}), nil
 	}
-	return nil, fmt.Errorf("is of type %q, which is not supported", h.Typeflag)
+	return t.file(h, in, contents)
 }
 
 // linked returns the node of another name, which must stand before.
