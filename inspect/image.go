@@ -1,16 +1,27 @@
 package inspect
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 
 	"ingot/image"
 	"ingot/image/diskfile"
 	"ingot/image/qcow2"
+	"ingot/image/suffix"
+	"ingot/image/vdi"
+	"ingot/image/vhd"
+	"ingot/internal/filekind"
+	"ingot/internal/grammar"
 	"ingot/internal/input"
 )
 
@@ -62,10 +73,83 @@ func Open(ctx context.Context, text string) (*Image, error) {
 	return i, nil
 }
 
-// A FolderError says that a folder stands where an image was expected.
-type FolderError struct{ Path string }
+// leastSize is that of the smallest disk: a sector.
+const leastSize = 512
 
-func (e *FolderError) Error() string { return e.Path + ": is a folder, not an image" }
+// A ShortError says that a file, or the disk in it, is too small to be one.
+type ShortError struct {
+	Path string
+	Size int64
+}
+
+func (e *ShortError) Error() string {
+	if e.Size == 0 {
+		return e.Path + ": is empty, and no image of a disk"
+	}
+	return fmt.Sprintf("%s: has %d bytes, too few for an image of a disk, which has sectors of %d", e.Path, e.Size, leastSize)
+}
+
+// A FolderError says that a folder stands where an image was expected.
+type FolderError struct {
+	Path   string
+	Images []string // that lie in it by their names, or in a folder of it: some of them
+}
+
+func (e *FolderError) Error() string {
+	s := e.Path + ": is a folder, not an image"
+	if len(e.Images) > 0 {
+		s += "; in it there is " + strings.Join(e.Images, ", ")
+	}
+	return s
+}
+
+// mostImages is how many images of a folder are named.
+const mostImages = 3
+
+// folderError looks for the images in a folder, such as the result of a build.
+func folderError(path string) error {
+	e := &FolderError{Path: path}
+	for _, pattern := range []string{"*", "*/*"} {
+		names, _ := fs.Glob(os.DirFS(path), pattern) // the pattern is right
+		for _, n := range names {
+			if f, ok := suffix.Of(n); ok && f.Disk && f.Use&suffix.Read != 0 && len(e.Images) < mostImages {
+				e.Images = append(e.Images, filepath.Join(path, n))
+			}
+		}
+	}
+	return e
+}
+
+// A TextError says that a file is a text, or another file of a known kind, and no image.
+type TextError struct{ Path, What string }
+
+func (e *TextError) Error() string { return e.Path + ": is no image of a disk: it is " + e.What }
+
+// maxText is how large a file can be that is taken for a text.
+const maxText = 16 << 20
+
+// isText says whether a file is a text, or another of a person's files. What is named like a
+// disk is one, even if a guest has filled it with text, but not if it has no whole sectors.
+func isText(f io.ReaderAt, size int64, named bool) bool {
+	if size == 0 || size > maxText || named && size%leastSize == 0 {
+		return false
+	}
+	head := make([]byte, min(size, filekind.Head))
+	n, err := f.ReadAt(head, 0)
+	return (err == nil || err == io.EOF) && (bytes.IndexByte(head[:n], 0) < 0 || slices.Contains(files, filekind.Of(head[:n])))
+}
+
+// files are kinds of files with zero bytes that are no disks all the same.
+var files = []string{"an ELF program", "a PDF document", "a PNG picture", "a JPEG picture", "an SQLite database"}
+
+func textError(path string, f io.ReaderAt) error {
+	head := make([]byte, filekind.Head)
+	n, err := f.ReadAt(head, 0)
+	if err != nil && err != io.EOF {
+		return err
+	}
+	return &TextError{path, cmp.Or(filekind.Of(head[:n]), "a text")}
+}
 
 // open opens the disk in a file, which stays open if the disk is read from it.
 func (i *Image) open(ctx context.Context, name diskfile.Name, f *os.File) error {
@@ -74,16 +158,26 @@ func (i *Image) open(ctx context.Context, name diskfile.Name, f *os.File) error 
 		return err
 	}
 	if i.Mode = info.Mode(); i.Mode.IsDir() {
-		return &FolderError{name.Path}
+		return folderError(name.Path)
 	}
-	i.Format, err = name.Decide(f)
+	size, err := f.Seek(0, io.SeekEnd) // which the stat of a device does not tell
+	if err != nil {
+		return err
+	}
+	i.Format, err = name.Decide(f, size)
 	switch {
 	case err != nil:
 		return err
-	case !i.Mode.IsRegular() && i.Format == diskfile.QCOW2:
-		return fmt.Errorf("%s: a qcow2 is read from a file, and this is none", name.Path)
+	case name.Format == "" && isText(f, size, name.IsDisk()):
+		return textError(name.Path, f)
+	case size < leastSize:
+		return &ShortError{name.Path, size}
+	case !i.Mode.IsRegular() && i.Format != diskfile.Raw:
+		return fmt.Errorf("%s: a %s is read from a file, and this is none", name.Path, i.Format)
 	case !i.Mode.IsRegular():
-		i.Map, err = deviceMap(f)
+		var b image.Builder
+		b.Add(0, image.BlobOf(f, size), nil)
+		i.Map, err = b.Map(size)
 		i.closer = f
 		return err
 	}
@@ -100,22 +194,24 @@ func fileMap(ctx context.Context, path string, format diskfile.Format) (*image.M
 	if err != nil {
 		return nil, err
 	}
-	m, err := qcow2.Map(ctx, file)
+	var m *image.Map
+	switch format {
+	case diskfile.QCOW2:
+		m, err = qcow2.Map(ctx, file)
+	case diskfile.VDI:
+		m, err = vdi.Map(ctx, file)
+	case diskfile.VHD:
+		m, err = vhd.Map(ctx, file)
+	default:
+		err = fmt.Errorf("the format %s is not read", format)
+	}
+	if err == nil && m.Size() < leastSize {
+		return nil, &ShortError{path, m.Size()}
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return m, nil
-}
-
-// deviceMap is the disk of a block device.
-func deviceMap(f *os.File) (*image.Map, error) {
-	size, err := f.Seek(0, io.SeekEnd) // which its stat does not tell
-	if err != nil {
-		return nil, err
-	}
-	var b image.Builder
-	b.Add(0, image.BlobOf(f, size), nil)
-	return b.Map(size)
 }
 
 // Close closes what is open of the image. Its Map must not be read any more.
@@ -124,6 +220,21 @@ func (i *Image) Close() error {
 		return nil
 	}
 	return i.closer.Close()
+}
+
+// String says what the image is, for messages: "a qcow2 image with gpt of 2 partitions", "a raw
+// image with ext4".
+func (i *Image) String() string {
+	s := fmt.Sprintf("a %s image", i.Format)
+	if len(i.Readings) == 0 {
+		return s
+	}
+	r := i.Readings[0]
+	s += " with " + string(r.Kind)
+	if r.Table != nil {
+		s += " of " + grammar.Count(len(r.Table.Partitions), "partition")
+	}
+	return s
 }
 
 // Table returns the reading of the table that is in use, or nil.

@@ -13,6 +13,7 @@ import (
 
 	"ingot/image/diskfile"
 	"ingot/image/qcow2"
+	"ingot/image/suffix"
 )
 
 // QEMU is told of each disk, down to the file, what it is and what reads it. It finds
@@ -176,26 +177,45 @@ func (d *Disk) open() (size int64, err error) {
 	if info.Mode()&os.ModeCharDevice != 0 {
 		return 0, nil
 	}
+	// A guest that keeps an archive on its disk is met; one that writes the headers of another
+	// program's disk is not, and a person who names one does not mean these headers.
+	if is, ok := d.is(); ok && is.Disk && is.Name != string(diskfile.QCOW2) {
+		return 0, fmt.Errorf("disk %w", &diskfile.ContainerError{Path: d.Path, Format: is})
+	}
 	// Unlike its stat, the end of a file is right for block devices, too.
 	return f.Seek(0, io.SeekEnd)
 }
 
-// disguised returns what to tell of a raw disk whose first bytes are those of a qcow2 file:
-// a guest may have written them, or the person may have meant one.
+// disguised returns what to tell of a raw disk whose bytes are those of a qcow2 file, or of
+// another: a guest may have written them, or the person may have meant one.
 func (d *Disk) disguised() string {
-	if d.NBD != nil || d.isAddress() || d.layer != nil || d.Format != "" {
+	f, ok := d.is()
+	switch {
+	case !ok:
 		return ""
+	case f.Name == string(diskfile.QCOW2):
+		return fmt.Sprintf("disk %s: begins like a qcow2, but its name says raw, and it is read as raw; %[1]s:qcow2 or %[1]s:raw says which it is", d.Path)
+	}
+	return fmt.Sprintf("disk %s: its bytes are those of %s, and the guest sees them as they are; %[1]s:raw says that this is meant", d.Path, f.What)
+}
+
+// is returns the format that the bytes of a disk's file say, where nothing but its name says
+// that it is raw.
+func (d *Disk) is() (suffix.Format, bool) {
+	if d.NBD != nil || d.isAddress() || d.layer != nil || d.Format != "" {
+		return suffix.Format{}, false
 	}
 	if format, err := d.format(); err != nil || format != diskfile.Raw {
-		return ""
+		return suffix.Format{}, false
 	}
 	f, err := os.Open(d.Path)
 	if err != nil {
-		return ""
+		return suffix.Format{}, false
 	}
 	defer f.Close()
-	if !qcow2.Detect(f) {
-		return ""
+	size, err := f.Seek(0, io.SeekEnd)
+	if err != nil {
+		return suffix.Format{}, false
 	}
-	return fmt.Sprintf("disk %s: begins like a qcow2, but its name says raw, and it is read as raw; %[1]s:qcow2 or %[1]s:raw says which it is", d.Path)
+	return diskfile.Detect(f, size)
 }

@@ -309,6 +309,9 @@ func (r *recipeFlags) load(c *cobra.Command, name string) (*recipes.Recipe, erro
 		set = append(set, "system.ssh.keys="+keys)
 	}
 	if r.piped == nil && !input.IsStream(name) {
+		if err := notImage(c, name); err != nil {
+			return nil, err
+		}
 		return recipes.Load(name, set)
 	}
 	if r.piped == nil {

@@ -26,8 +26,8 @@ func newCheck() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "check (--root DIR | IMAGE)",
 		Short: "check a store in a root or an image by its database",
-		Long: `Hold the store of a root, or of an image or an ISO, against its database. An image is a
-qcow2 if its name ends so, else raw, or what IMAGE:qcow2 or IMAGE:raw says.
+		Long: `Hold the store of a root, or of an image or an ISO, against its database. An image is
+raw, qcow2, VDI or VHD, by its name or by a word behind it, such as IMAGE:qcow2.
 Of an image, ext4, FAT, ISO 9660 and EROFS are read, also where they lie in an ISO.
 Nothing is mounted and nothing is written. What is found is listed, each with its
 path:

@@ -33,8 +33,8 @@ func newConvert() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "convert RECIPE|IMAGE -o OUTPUT",
 		Short: "write the disk of a recipe or of an image in another format",
-		Long: `Write the disk in an image (qcow2 if its name ends so, else raw, or what IMAGE:qcow2 or
-IMAGE:raw says), or the one that a recipe describes, as another kind of file: raw,
+		Long: `Write the disk in an image (raw, qcow2, VDI or VHD, by its name or by a word behind it,
+such as IMAGE:qcow2), or the one that a recipe describes, as another kind of file: raw,
 qcow2, vdi (VirtualBox) or vhd (Hyper-V, Azure; of the fixed kind). Files share their
 blocks where the file system can do that. --compress compresses a qcow2. As tar it is
 the files of a partition, ext4 or FAT: that of the store, if it has one, or the one that

@@ -25,6 +25,9 @@ import (
 
 	"ingot/image"
 	"ingot/image/qcow2"
+	"ingot/image/vdi"
+	"ingot/image/vhd"
+	"ingot/inspect"
 	_ "ingot/internal/closed" // what is written to a closed standard output is an error
 	"ingot/internal/memory"
 	"ingot/internal/printable"
@@ -212,6 +215,7 @@ func hint(verb *cobra.Command, err error) string {
 	var stalled *stallError
 	var database *storedb.DatabaseSizeError
 	var holes *holesError
+	var text *inspect.TextError
 	switch {
 	case errors.As(err, &usage):
 		return usageHint(verb)
@@ -223,8 +227,10 @@ func hint(verb *cobra.Command, err error) string {
 		return "run the build again when nothing writes there any more"
 	case errors.As(err, &stalled) && verb.Flags().Lookup(stallFlag) != nil:
 		return "wait longer with --" + stallFlag
-	case errors.Is(err, qcow2.ErrNotQCOW2):
+	case errors.Is(err, qcow2.ErrNotQCOW2), errors.Is(err, vdi.ErrNotVDI), errors.Is(err, vhd.ErrNotVHD):
 		return rawHint
+	case errors.As(err, &text):
+		return textHint(text)
 	case errors.As(err, &database):
 		return "raise the limit with --max-database"
 	case errors.As(err, &holes) && verb.Flags().Lookup("no-contents") != nil:
@@ -235,7 +241,7 @@ func hint(verb *cobra.Command, err error) string {
 	return temporaryHint(err)
 }
 
-// rawHint is for a file that is read as a qcow2 since its name ends so.
+// rawHint is for a file that is read as a qcow2, VDI or VHD since its name ends so.
 const rawHint = "FILE:raw reads it as a raw disk, whatever its name ends in"
 
 // temporaryHint says where temporary files go, if none can be made there. QEMU's, and

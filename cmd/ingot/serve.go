@@ -33,8 +33,8 @@ func newServe() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "serve RECIPE|IMAGE | NAME=RECIPE|IMAGE...",
 		Short: "serve a disk over NBD, block by block, without writing it",
-		Long: `Serve the disk that a recipe describes, or the disk in an image (qcow2 if its name ends
-so, else raw, or what IMAGE:qcow2 or IMAGE:raw says), as a network block device on a
+		Long: `Serve the disk that a recipe describes, or the disk in an image (raw, qcow2, VDI or VHD,
+by its name or by a word behind it, such as IMAGE:qcow2), as a network block device on a
 Unix socket. Nothing of a recipe's disk is written: clients
 get the bytes that build would write, as they ask for them, and so the same digest.
 
@@ -217,7 +217,7 @@ func looksLikeImage(text string) (bool, error) {
 	}
 	defer f.Close()
 	info, err := f.Stat()
-	if err != nil || name.IsDisk() || info.Size() > recipes.MaxText {
+	if err != nil || name.IsDisk() || info.Size() > recipes.MaxText || info.IsDir() { // which is no recipe, either
 		return true, err
 	}
 	head := make([]byte, 4096)

@@ -21,6 +21,7 @@ import (
 	"ingot/image"
 	"ingot/image/diskfile"
 	"ingot/internal/filekind"
+	"ingot/internal/input"
 	"ingot/internal/printable"
 	"ingot/recipes"
 	"ingot/vm"
@@ -154,17 +155,18 @@ func (f *testFlags) suite(c *cobra.Command, what string) (*suite, error) {
 	if err != nil {
 		return nil, err
 	}
-	if info, err := os.Stat(name.Path); err == nil && f.script == "" && !info.IsDir() && !name.IsDisk() {
-		if err := name.CheckText(info.Size()); err != nil {
+	isDisk := name.IsDisk()
+	if info, err := os.Stat(name.Path); err == nil && f.script == "" && !info.IsDir() && !isDisk && !input.IsStream(name.Path) {
+		if isDisk, err = looksLikeImage(what); err != nil {
 			return nil, err
 		}
 	}
 	isFile, text := false, []byte(nil)
-	if !name.IsDisk() {
+	if !isDisk {
 		isFile, text = machinesIn(what)
 	}
 	switch {
-	case f.script == "" && name.IsDisk():
+	case f.script == "" && isDisk:
 		return nil, usageError{fmt.Errorf("test: %s is a disk, which has no tests: --script names one", what)}
 	case isFile && f.script != "":
 		return nil, usageError{fmt.Errorf("test: %s has tests of its own, and --script is for what has none", what)}

@@ -25,8 +25,8 @@ func newVerify() *cobra.Command {
 		Use:   "verify RECIPE IMAGE",
 		Short: "compare an image with what its recipe gives, byte by byte",
 		Long: `Compare an image with what its recipe gives now, byte by byte, and say whose bytes
-differ. It is an image (qcow2 if its name ends so, else raw, or what IMAGE:qcow2 or
-IMAGE:raw says), an ISO, or a folder to boot by network. The exit status is 0 if none
+differ. It is an image (raw, qcow2, VDI or VHD, by its name or by a word behind it, such as
+IMAGE:qcow2), an ISO, or a folder to boot by network. The exit status is 0 if none
 do, and 6 if any does.
 
 The format is told as build does it: by the recipe, by --format, or by the name's .iso.`,
@@ -126,8 +126,8 @@ func newDigest() *cobra.Command {
 		Use:   "digest IMAGE...",
 		Short: "print the digest that a manifest gives for a disk",
 		Long: `Print the digest of the disk in an image, as a manifest gives it: the SHA-256 of the
-SHA-256s of its mebibytes. The image is a qcow2 if its name ends so, else raw, or what
-IMAGE:qcow2 or IMAGE:raw says.`,
+SHA-256s of its mebibytes. The image is raw, qcow2, VDI or VHD, by its name or by a
+word behind it, such as IMAGE:qcow2.`,
 		Example: `  ingot digest web.qcow2
   ingot digest /dev/sdx`,
 		Args: cobra.MinimumNArgs(1),

@@ -9,6 +9,7 @@
 //	web.img, web     raw, as a block device is
 //	web.img:qcow2    qcow2
 //	web.qcow2:raw    raw
+//	web.vdi, web.vhd VDI and VHD, for what reads a disk itself; QEMU is not given them
 //	web.vmdk         refused: ingot reads no such file
 //	web.img:ro       raw, and the guest cannot write to it where that can be said
 //	web.img:qcow2:ro both, in any order
@@ -18,5 +19,7 @@
 // "web.img:raw:raw", it is the file "web.img:raw".
 //
 // [Name.Decide] is for what only reads a file itself: it refuses one whose name says raw and
-// whose first bytes say qcow2, since either may be meant.
+// whose bytes say qcow2, VDI or VHD, since either may be meant, and files of other formats
+// that [Detect] knows by their bytes: disks of other programs, archives, what is compressed.
+// Whatever the bytes are, the word raw takes them for a disk's.
 package diskfile

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	"ingot/image/qcow2"
 	"ingot/image/suffix"
 )
 
@@ -18,7 +17,12 @@ type Format string
 const (
 	Raw   Format = "raw"
 	QCOW2 Format = "qcow2"
+	VDI   Format = "vdi" // which is read, and not given to QEMU
+	VHD   Format = "vhd" // so, too
 )
+
+// formats are the words for them.
+var formats = []Format{Raw, QCOW2, VDI, VHD}
 
 // A Name is a disk's file as a person names it.
 type Name struct {
@@ -42,7 +46,7 @@ func (n Name) take() (Name, bool) {
 	switch word := n.Path[at+1:]; {
 	case word == readOnly && !n.ReadOnly:
 		n.ReadOnly = true
-	case (word == string(Raw) || word == string(QCOW2)) && n.Format == "":
+	case slices.Contains(formats, Format(word)) && n.Format == "":
 		n.Format = Format(word)
 	default:
 		return n, false
@@ -58,7 +62,7 @@ func (e *AmbiguousError) Error() string {
 	return fmt.Sprintf("%s: there is a file %s and a file %s: rename one of them", e.Text, e.One, e.Other)
 }
 
-// Parse reads FILE, with :raw or :qcow2 and :ro behind it, in any order.
+// Parse reads FILE, with :raw, :qcow2, :vdi or :vhd and :ro behind it, in any order.
 func Parse(text string) (Name, error) {
 	var there []Name
 	n, more := Name{Path: text}, true
@@ -87,13 +91,13 @@ func (e *FormatError) Error() string {
 		e.Path)
 }
 
-// FormatOf returns the format that a file's name says: an ISO is a raw disk, and so is what
-// is no disk by its name.
+// FormatOf returns the format that a file's name says, of the two that QEMU is given: an ISO
+// is a raw disk, and so is what is no disk by its name.
 func FormatOf(path string) (Format, error) {
 	switch f, _ := suffix.Of(path); {
 	case f.Name == string(QCOW2):
 		return QCOW2, nil
-	case f.Disk && f.Use&suffix.Read == 0: // nor does QEMU get one
+	case f.Disk && f.Name != string(Raw) && f.Name != "iso":
 		return "", &FormatError{path}
 	}
 	return Raw, nil
@@ -107,21 +111,47 @@ func (n Name) Told() (Format, error) {
 	return FormatOf(n.Path)
 }
 
-// An UndecidedError says that a file's name says raw and its first bytes say qcow2.
-type UndecidedError struct{ Path string }
-
-func (e *UndecidedError) Error() string {
-	return fmt.Sprintf("%s: its name is that of a raw disk, and its first bytes are those of a qcow2: %[1]s:raw or %[1]s:qcow2 says which it is", e.Path)
+// An UndecidedError says that a file's name says raw and its bytes say another format, which
+// could be read.
+type UndecidedError struct {
+	Path   string
+	Format Format
 }
 
-// Decide returns the format of an open file, and an [*UndecidedError] if its name and its
-// first bytes do not agree and no word says which is right.
-func (n Name) Decide(file io.ReaderAt) (Format, error) {
-	format, err := n.Told()
-	if err == nil && n.Format == "" && format == Raw && qcow2.Detect(file) {
-		return "", &UndecidedError{n.Path}
+func (e *UndecidedError) Error() string {
+	return fmt.Sprintf("%s: its name is that of a raw disk, and its bytes are those of a %[2]s: %[1]s:raw or %[1]s:%[2]s says which it is", e.Path, e.Format)
+}
+
+// Decide returns the format of an open file of so many bytes. Where no word says it, the
+// file's name has to agree with its bytes: an [*UndecidedError] says that they do not, and a
+// [*ContainerError] or a [*FormatError] that the file has a format which is not read.
+func (n Name) Decide(file io.ReaderAt, size int64) (Format, error) {
+	if n.Format != "" {
+		return n.Format, nil
 	}
-	return format, err
+	said, _ := suffix.Of(n.Path)
+	is, found := Detect(file, size)
+	named, read := Format(said.Name), slices.Contains(formats, Format(is.Name))
+	switch {
+	case named != Raw && slices.Contains(formats, named):
+		if found && is.Name != said.Name {
+			return "", &ContainerError{n.Path, is, read}
+		}
+		return named, nil // and its reader says if it is none
+	case found && !read && (is.Name != "tar" || said.Name != "ova" && said.Name != "box"):
+		return "", &ContainerError{n.Path, is, false}
+	case said.Disk && named != Raw && said.Name != "iso":
+		if !found {
+			return "", &FormatError{n.Path}
+		}
+		if is.Name == "tar" { // which the name explains
+			is = said
+		}
+		return "", &ContainerError{n.Path, is, read}
+	case found:
+		return "", &UndecidedError{n.Path, Format(is.Name)}
+	}
+	return Raw, nil
 }
 
 // String writes a name as [Parse] reads it.

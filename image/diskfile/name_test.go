@@ -63,7 +63,7 @@ func TestParse(t *testing.T) {
 func TestFormatOf(t *testing.T) {
 	for name, want := range map[string]Format{
 		"x.qcow2": QCOW2, "/a/X.QCOW2": QCOW2, "x.img": Raw, "x.raw": Raw, "x.iso": Raw, "x": Raw, "/dev/sda": Raw, "qcow2": Raw, "x.qcow2.bak": Raw,
-		"x.vmdk": "", "x.VDI": "", "x.vhd": "", "x.vhdx": "", "x.qcow": "", "x.qed": "",
+		"x.vmdk": "", "x.VDI": "", "x.vhd": "", "x.ova": "", "x.img.gz": Raw, "x.vhdx": "", "x.qcow": "", "x.qed": "",
 	} {
 		got, err := FormatOf(name)
 		if got != want || (err != nil) != (want == "") || err != nil && !errors.As(err, new(*FormatError)) {
@@ -74,11 +74,12 @@ func TestFormatOf(t *testing.T) {
 
 // TestDecide: what a guest may have written decides nothing.
 func TestDecide(t *testing.T) {
-	magic, plain := strings.NewReader("QFI\xfb and more"), strings.NewReader("any bytes")
+	magic, plain, vmdk, tarball := "QFI\xfb\x00\x00\x00\x03 and more", "any bytes", "KDMV\x01\x00", strings.Repeat("\x00", 257)+"ustar"
+	vdi := strings.Repeat("\x00", 64) + "\x7f\x10\xda\xbe"
 	for _, x := range []struct {
-		name Name
-		file *strings.Reader
-		want string
+		name  Name
+		bytes string
+		want  string
 	}{
 		{Name{Path: "x.img"}, plain, "raw"},
 		{Name{Path: "x.qcow2"}, magic, "qcow2"},
@@ -87,10 +88,23 @@ func TestDecide(t *testing.T) {
 		{Name{Path: "x.img", Format: QCOW2}, magic, "qcow2"},
 		{Name{Path: "x.qcow2", Format: Raw}, magic, "raw"},
 		{Name{Path: "x.vmdk", Format: Raw}, plain, "raw"},
-		{Name{Path: "x.img"}, magic, "x.img: its name is that of a raw disk, and its first bytes are those of a qcow2: x.img:raw or x.img:qcow2 says which it is"},
+		{Name{Path: "x.img", Format: Raw}, vmdk, "raw"},
+		{Name{Path: "x.VDI"}, vdi, "vdi"},
+		{Name{Path: "x.img", Format: VDI}, vdi, "vdi"},
+		{Name{Path: "x.img"}, magic, "x.img: its name is that of a raw disk, and its bytes are those of a qcow2: x.img:raw or x.img:qcow2 says which it is"},
+		{Name{Path: "x"}, vdi, "x: its name is that of a raw disk, and its bytes are those of a vdi: x:raw or x:vdi says which it is"},
+		{Name{Path: "x.iso"}, vdi, "x.iso: its name is that of a raw disk, and its bytes are those of a vdi: x.iso:raw or x.iso:vdi says which it is"},
+		{Name{Path: "x.qcow2"}, vdi, "x.qcow2: is a disk of VirtualBox (vdi), and its name says another format: x.qcow2:vdi reads it"},
+		{Name{Path: "x.vmdk"}, magic, "x.vmdk: is a disk of QEMU (qcow2), and its name says another format: x.vmdk:qcow2 reads it"},
 		{Name{Path: "x.vmdk"}, plain, "x.vmdk: disks are raw or qcow2, and this is neither by its name: `qemu-img convert -O qcow2` makes a qcow2 of it; x.vmdk:raw or x.vmdk:qcow2 says that it is one"},
+		{Name{Path: "x.vmdk"}, vmdk, "x.vmdk: is a disk of VMware (vmdk), which ingot does not read: `qemu-img convert -O qcow2` makes a disk of it that ingot reads; x.vmdk:raw takes its bytes for those of a disk"},
+		{Name{Path: "x"}, vmdk, "x: is a disk of VMware (vmdk), which ingot does not read: `qemu-img convert -O qcow2` makes a disk of it that ingot reads; x:raw takes its bytes for those of a disk"},
+		{Name{Path: "x.img.gz"}, "\x1f\x8b\x08", "x.img.gz: is a gzip file (gzip), which ingot does not read: `gzip -d -c` decompresses it; x.img.gz:raw takes its bytes for those of a disk"},
+		{Name{Path: "x.ova"}, tarball, "x.ova: is a machine as an archive (ova), which ingot does not read: `tar -x -f` unpacks it; x.ova:raw takes its bytes for those of a disk"},
+		{Name{Path: "x.tar"}, tarball, "x.tar: is a tar archive (tar), which ingot does not read: `tar -x -f` unpacks it; x.tar:raw takes its bytes for those of a disk"},
+		{Name{Path: "x.img"}, tarball + strings.Repeat("\x00", 248) + "\x55\xaa", "raw"},
 	} {
-		got, err := x.name.Decide(x.file)
+		got, err := x.name.Decide(strings.NewReader(x.bytes), int64(len(x.bytes)))
 		s := string(got)
 		if err != nil {
 			s = err.Error()
@@ -135,7 +149,7 @@ func FuzzParse(f *testing.F) {
 		}
 		words := strings.TrimPrefix(filepath.Join(dir, "none")+text, n.Path)
 		for _, w := range strings.Split(strings.TrimPrefix(words, ":"), ":") {
-			if words != "" && w != "ro" && w != "raw" && w != "qcow2" {
+			if words != "" && w != "ro" && w != "raw" && w != "qcow2" && w != "vdi" && w != "vhd" {
 				t.Errorf("Parse(%q) took %q from the name", text, words)
 			}
 		}

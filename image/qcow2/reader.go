@@ -151,11 +151,19 @@ func (r *Reader) ReadAt(p []byte, off int64) (int, error) {
 		in := at % r.clusterSize()
 		n := min(int64(len(p)-done), r.clusterSize()-in, r.size-at)
 		if err := r.readCluster(p[done:done+int(n)], at-in, in); err != nil {
-			return done, fmt.Errorf("qcow2 cluster of byte %d: %w", at-in, err)
+			return done, fmt.Errorf("%sqcow2 cluster of byte %d: %w", r.of(), at-in, err)
 		}
 		done += int(n)
 	}
 	return done, nil
+}
+
+// of names the file in an error that comes up long after it was opened, if it has a name.
+func (r *Reader) of() string {
+	if f, ok := r.file.(*image.File); ok {
+		return f.Path() + ": "
+	}
+	return ""
 }
 
 // readCluster reads p, which lies in bytes into the cluster at the disk's byte guest.

@@ -1,4 +1,4 @@
-// Package vdi writes VirtualBox's disk format.
+// Package vdi writes VirtualBox's disk format, and reads it.
 //
 //	file, err := vdi.Layout(disk, seed)
 //	err = image.WriteRaw(ctx, file, "web.vdi", image.WriteOptions{})
@@ -13,8 +13,10 @@
 // disk: it is derived from the seed.
 //
 // A disk is at most 1023 TiB large, as the header has 32 bits for where the first block
-// lies, behind the map; its size is rounded up to whole sectors of 512 bytes. Nothing is
-// read: qemu-img does.
+// lies, behind the map; its size is rounded up to whole sectors of 512 bytes.
+//
+// [Map] is the way back: the disk in a file, dynamic or fixed, of anyone's making. It does
+// not trust the file. Files that are the difference to another one are refused.
 //
 // There is no specification but the code: VDICore.h of VirtualBox, and block/vdi.c of
 // QEMU, which names the fields.

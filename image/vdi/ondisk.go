@@ -43,7 +43,10 @@ const (
 	headerSize       = 400 // of header1Plus, without what fills the sector
 	preHeaderPadding = sectorSize - 72 - headerSize
 	typeNormal       = 1 // dynamic
+	typeFixed        = 2
 	blockFree        = 0xffffffff
+	blockZero        = 0xfffffffe // reads as zeros, as a free one does
+	signatureAt      = 64
 
 	sectorSize = 512
 	blockSize  = 1 << 20

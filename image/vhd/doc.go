@@ -1,4 +1,4 @@
-// Package vhd writes Microsoft's disk format of Virtual PC, Hyper-V and Azure.
+// Package vhd writes Microsoft's disk format of Virtual PC, Hyper-V and Azure, and reads it.
 //
 //	file, err := vhd.Layout(disk, seed)
 //	err = image.WriteRaw(ctx, file, "web.vhd", image.WriteOptions{})
@@ -11,6 +11,10 @@
 // 2040 GiB. The time of the footer is zero, and its UUID is derived from the seed.
 //
 // The specification is Microsoft's "Virtual Hard Disk Image Format Specification", version
-// 1.0: https://learn.microsoft.com/windows/win32/vstor/about-vhd. Nothing is read:
-// qemu-img, which calls the format vpc, does.
+// 1.0: https://learn.microsoft.com/windows/win32/vstor/about-vhd.
+// qemu-img calls the format vpc.
+//
+// [Map] is the way back: the disk in a file of the fixed or the dynamic kind, of anyone's
+// making. It does not trust the file. The kind that is the difference to another file is
+// refused.
 package vhd

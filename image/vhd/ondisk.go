@@ -30,6 +30,7 @@ const (
 	fileFormatVersion = 1 << 16
 	noDataOffset      = 0xffffffffffffffff
 	diskTypeFixed     = 2
+	diskTypeDynamic   = 3
 	// Readers take the size from the geometry, which is less than CurrentSize, unless they
 	// know the creator to mean CurrentSize: "win " is Hyper-V, which does.
 	creatorApplication = "win "
@@ -41,4 +42,29 @@ const (
 	sizeUnit   = 1 << 20
 	maxSize    = 2040 << 30
 	checksumAt = 64
+)
+
+// The header of the dynamic kind, which the footer leads to.
+type dynamicHeader struct {
+	Cookie            [8]byte
+	DataOffset        uint64
+	TableOffset       uint64 // of the block allocation table, bytes
+	HeaderVersion     uint32
+	MaxTableEntries   uint32
+	BlockSize         uint32 // bytes
+	Checksum          uint32
+	ParentUniqueID    [16]byte
+	ParentTimeStamp   uint32
+	Reserved1         uint32
+	ParentUnicodeName [512]byte
+	ParentLocators    [8][24]byte
+	Reserved2         [256]byte
+}
+
+const (
+	dynamicCookie     = "cxsparse"
+	dynamicHeaderSize = 1024
+	dynamicChecksumAt = 36
+	tableEntry        = 4 // bytes of the table for a block: the sector where it begins
+	unusedBlock       = 0xffffffff
 )

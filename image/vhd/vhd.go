@@ -35,11 +35,7 @@ func encode(size int64, seed image.Seed) []byte {
 	var buf bytes.Buffer
 	binary.Write(&buf, binary.BigEndian, f) // a bytes.Buffer takes everything
 	b := buf.Bytes()
-	sum := uint32(0)
-	for _, c := range b {
-		sum += uint32(c)
-	}
-	binary.BigEndian.PutUint32(b[checksumAt:], ^sum)
+	binary.BigEndian.PutUint32(b[checksumAt:], checksum(b, checksumAt))
 	return b
 }
 

@@ -2,6 +2,7 @@ package run
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +14,7 @@ import (
 	"ingot/image/diskfile"
 	"ingot/image/iso9660"
 	"ingot/image/qcow2"
+	"ingot/inspect"
 	"ingot/vm"
 )
 
@@ -132,29 +134,39 @@ func openImage(name diskfile.Name) (*System, error) {
 	path := name.Path
 	s := &System{Name: stem(path), What: path, Disks: []Base{{File: path, Format: name.Format}},
 		NoKernel: fmt.Errorf("%s is an image, and its kernel is inside: --boot bios or --boot uefi starts it", path)}
-	format, err := name.Told()
-	if err != nil {
-		return nil, err
-	}
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
+	size, err := f.Seek(0, io.SeekEnd)
+	if err != nil {
+		return nil, err
+	}
+	format, err := name.Decide(f, size)
+	if undecided := (*diskfile.UndecidedError)(nil); errors.As(err, &undecided) && undecided.Format == diskfile.QCOW2 {
+		format, err = diskfile.Raw, nil // as QEMU gets it, with a warning
+	}
+	if err != nil {
+		return nil, err
+	}
 	var disk io.ReaderAt = f
-	if format == diskfile.QCOW2 {
+	switch format {
+	case diskfile.QCOW2:
 		if _, err := qcow2.SelfContained(f); err != nil {
 			return nil, fmt.Errorf("%s: %w", path, err)
-		}
-		size, err := f.Seek(0, io.SeekEnd)
-		if err != nil {
-			return nil, err
 		}
 		q, err := qcow2.Open(image.BlobOf(f, size))
 		if err != nil {
 			return s, nil // QEMU may read what ingot does not: extended L2 entries, say
 		}
 		disk = q
+	case diskfile.VDI, diskfile.VHD:
+		opened, err := inspect.Open(context.Background(), name.String())
+		if err != nil {
+			return nil, err
+		}
+		disk, s.Disks[0] = opened.Map, Base{Map: opened.Map}
 	}
 	if iso9660.Detect(disk) {
 		s.Disks[0].Bus = vm.CDROM

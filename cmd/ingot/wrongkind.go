@@ -1,0 +1,53 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"ingot/image/diskfile"
+	"ingot/inspect"
+)
+
+// imageVerbs are those that take an image, for messages.
+const imageVerbs = "convert, serve, digest, check, run and test --script take images"
+
+// notImage refuses an image, or a folder, where a recipe is wanted. What is neither is for
+// the reader of recipes to read or to refuse.
+func notImage(c *cobra.Command, text string) error {
+	name, err := diskfile.Parse(text)
+	if err != nil {
+		return nil
+	}
+	info, err := os.Stat(name.Path)
+	switch {
+	case err != nil:
+		return nil
+	case info.IsDir():
+		return usageError{fmt.Errorf("%s: %s: is a folder, and no recipe: ingot run takes store paths and netboot folders, and closure --path store paths", c.Name(), text)}
+	}
+	disk, err := inspect.Open(c.Context(), text)
+	var container *diskfile.ContainerError
+	var undecided *diskfile.UndecidedError
+	var format *diskfile.FormatError
+	switch {
+	case errors.As(err, &container) && !container.Format.Disk: // which recipes tell apart, too
+		return nil
+	case errors.As(err, &container), errors.As(err, &undecided), errors.As(err, &format):
+		return usageError{fmt.Errorf("%s: a recipe was expected: %w", c.Name(), err)}
+	case err != nil:
+		return nil
+	}
+	defer disk.Close()
+	if err := disk.Identify(c.Context()); err != nil || len(disk.Readings) == 0 && !name.IsDisk() {
+		return nil
+	}
+	return usageError{fmt.Errorf("%s: %s: is %s, and no recipe: %s", c.Name(), text, disk, imageVerbs)}
+}
+
+// textHint is for a text where an image is wanted.
+func textHint(err *inspect.TextError) string {
+	return fmt.Sprintf("of a recipe, plan shows what build makes an image of; %s:raw takes a text for a disk", err.Path)
+}
