@@ -30,12 +30,12 @@ test: ## all tests, with what they need installed first
 	tests/setup/debian judges
 	test -z "$$(gofmt -l $$(git ls-files '*.go') | tee /dev/stderr)"
 	go vet ./...
-	go test -timeout 90m ./... # tests/boot takes 6 minutes idle, 27 beside eight busy processes
+	go test -timeout 180m ./... # a limit of each package: tests/boot takes 6 minutes idle, 27 beside eight busy processes
 
 test-guix: ## what real Guix thinks of it, in a chroot of Debian unstable; takes root
 	tests/setup/debian judges
 	tests/setup/guix
-	INGOT_GUIX_CHROOT=$(CURDIR)/bin/guix-chroot go test -count=1 -timeout 10m ./tests/guixtest
+	INGOT_GUIX_CHROOT=$(CURDIR)/bin/guix-chroot go test -count=1 -timeout 60m ./tests/guixtest
 
 check: ## gofmt, go vet and staticcheck
 	test -z "$$(gofmt -l $$(git ls-files '*.go') | tee /dev/stderr)"
@@ -43,7 +43,7 @@ check: ## gofmt, go vet and staticcheck
 	$(STATICCHECK) ./...
 
 race: ## the packages that work in parallel, under the race detector
-	go test -race -short ./image/... ./storedb/... ./partition/... ./internal/... \
+	go test -race -short -timeout 90m ./image/... ./storedb/... ./partition/... ./internal/... \
 		./vm ./vm/agent ./vm/guest ./vm/guest/shell ./vm/guest/ssh ./vm/network ./vm/run ./vm/runtimedir ./vm/scenario
 
 bench: ## the numbers of the README: make bench, make bench BENCH="raw nar"

@@ -480,11 +480,22 @@ func (m *Machine) wait(ctx context.Context, pattern string, running bool) (befor
 	}
 }
 
+// wholeTime is how long a guest has to come to the end of what it says of a failure.
+const wholeTime = 30 * time.Second
+
+// lastWord are the ends of what a guest says of a failure, where these are known: of a
+// panic, whose trace may be long, and of ingot as an init that cannot start the system.
+var lastWord = map[string]string{
+	"Kernel panic - not syncing": "end Kernel panic - not syncing",
+	"ingot: cannot start":        "ingot: emergency shell on ",
+}
+
 // settle waits until the console is quiet, so that an error shows whole lines, and
-// what a guest says after the first of them. In the middle of a line it waits longer:
-// a guest that others keep from running pauses there for half a second.
+// what a guest says after the first of them. In the middle of a line it waits longer, and
+// longer still where more is sure to come: a guest that others keep from running pauses
+// there.
 func (m *Machine) settle() {
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(wholeTime); time.Now().Before(deadline); {
 		text, ended, changed := m.console.unread()
 		if ended {
 			return
@@ -492,6 +503,11 @@ func (m *Machine) settle() {
 		quiet := 3 * time.Second
 		if end := strings.TrimRight(plain(text), " "); strings.HasSuffix(end, "\n") || strings.HasSuffix(end, ">") || strings.HasSuffix(end, "#") {
 			quiet = 300 * time.Millisecond
+		}
+		for first, last := range lastWord {
+			if strings.Contains(text, first) && !strings.Contains(text, last) {
+				quiet = 10 * time.Second
+			}
 		}
 		select {
 		case <-changed:

@@ -330,7 +330,7 @@ func TestOrphan(t *testing.T) {
 		t.Fatal(err)
 	}
 	cmd.Wait() //nolint:errcheck // it was killed
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
 		// Its exe cannot be read once it has ended, even if nobody has collected it.
 		if _, err := os.Readlink(dir + "/exe"); err != nil {
 			return

@@ -30,12 +30,12 @@ func TestScenarioShipped(t *testing.T) {
 // login is a script that takes a picture of a login prompt.
 const login = `start
 wait line "ingot: ready on ttyS0"
-wait 30s text "ready on tty1"
-wait 30s text "root@rescue"
+wait 4m text "ready on tty1"
+wait 4m text "root@rescue"
 screenshot login.png
 compare login.png stored.png 20%
 type "echo typed > /run/typed\n"
-wait 30s run grep -q typed /run/typed
+wait 4m run grep -q typed /run/typed
 `
 
 // TestBuildTest builds the rescue system after its tests, boots it by its boot loader

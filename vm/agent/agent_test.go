@@ -19,7 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const patient = time.Minute
+const patient = 5 * time.Minute
 
 // pair returns both sides of a session. handle may be nil: then requests are answered
 // with what they send.

@@ -21,7 +21,7 @@ import (
 )
 
 // patient is for a machine that is busy with other tests.
-const patient = 2 * time.Minute
+const patient = 5 * time.Minute
 
 // testChildren are all that these tests start: a second reaper would take its statuses.
 var testChildren = sync.OnceValue(newChildren)

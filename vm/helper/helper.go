@@ -180,7 +180,7 @@ func (v *VM) watch() {
 
 // lastMoments is how long a machine whose line has broken has to end by itself, which
 // tells why.
-const lastMoments = 5 * time.Second
+const lastMoments = 15 * time.Second
 
 // explain finds out why the guest does not answer: err is only how that showed.
 func (v *VM) explain(ctx context.Context, err error) error {

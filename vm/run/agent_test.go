@@ -53,7 +53,7 @@ func TestExchange(t *testing.T) {
 		t.Error("an agent is there that has said nothing")
 	}
 	go e.dial(ctx, host)
-	for deadline := time.Now().Add(time.Minute); !e.there(ctx, true); {
+	for deadline := time.Now().Add(5 * time.Minute); !e.there(ctx, true); {
 		if time.Now().After(deadline) {
 			t.Fatal("the agent is not there")
 		}
@@ -107,7 +107,7 @@ func TestExchange(t *testing.T) {
 		t.Errorf("the command of who has left ended with %d; want %d", got, want)
 	}
 	host.Close()
-	for deadline := time.Now().Add(time.Minute); e.there(ctx, true); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(5 * time.Minute); e.there(ctx, true); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("an agent is there whose line has ended")
 		}

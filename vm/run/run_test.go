@@ -200,7 +200,7 @@ func TestRegistryAfterKill(t *testing.T) {
 			t.Fatal(err)
 		}
 		_ = cmd.Wait() // it was killed
-		deadline := time.Now().Add(time.Minute)
+		deadline := time.Now().Add(5 * time.Minute)
 		for files(t, r) != "" && time.Now().Before(deadline) {
 			time.Sleep(5 * time.Millisecond)
 		}

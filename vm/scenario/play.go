@@ -267,7 +267,7 @@ func (m *machine) running() error {
 }
 
 // endTime is how long after a line has been cut the machine's end may show.
-const endTime = 5 * time.Second
+const endTime = 15 * time.Second
 
 // awaitEnd waits a moment for the machine's end, and says how it was.
 func (m *machine) awaitEnd() error {

@@ -175,7 +175,7 @@ func openTerminal(t *testing.T) *terminal {
 // expect waits until the terminal shows this.
 func (x *terminal) expect(want string) {
 	x.t.Helper()
-	limit := time.After(time.Minute)
+	limit := time.After(5 * time.Minute)
 	for !strings.Contains(x.text, want) {
 		select {
 		case s, ok := <-x.output:

@@ -204,7 +204,7 @@ func TestHangUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.Close()
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(5 * time.Minute); ; time.Sleep(20 * time.Millisecond) {
 		if text, _ := os.ReadFile(fifo); string(text) == "hup\n" {
 			return
 		}
