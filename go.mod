@@ -4,6 +4,7 @@ go 1.26.8
 
 require (
 	filippo.io/edwards25519 v1.2.0 // the curve of signatures of Guix, which are no EdDSA
+	github.com/andybalholm/brotli v1.3.0 // brotli, for caches; a port of the original to Go, used by many
 	github.com/creack/pty v1.1.24 // terminals for those who log in by ssh
 	github.com/diskfs/go-diskfs v1.9.4 // partition: GUID partition tables
 	github.com/dustin/go-humanize v1.1.0 // sizes and counts in messages
@@ -14,6 +15,7 @@ require (
 	github.com/klauspost/compress v1.20.4 // zstd and deflate, for initramfs, modules, qcow2 and caches
 	github.com/mattn/go-sqlite3 v1.14.53 // the store's database; twice as fast as the one without C
 	github.com/nix-community/go-nix v0.0.0-20250101154619-4bdde671e0a1 // Nix's base 32
+	github.com/pierrec/lz4/v4 v4.1.33 // lz4, for caches and archives
 	github.com/pkg/sftp v1.13.12 // files over ssh, for scp
 	github.com/rogpeppe/go-internal v1.16.0 // tests: command-line sessions as scripts
 	github.com/schollz/progressbar/v3 v3.19.1 // progress on a terminal
@@ -42,7 +44,6 @@ require (
 	github.com/mitchellh/colorstring v0.0.0-20190213212951-d06e56a500db // indirect
 	github.com/pb33f/go-yaml v0.1.0 // indirect
 	github.com/pb33f/ordered-map/v2 v2.3.2 // indirect
-	github.com/pierrec/lz4/v4 v4.1.33 // indirect
 	github.com/rivo/uniseg v0.4.7 // indirect
 	github.com/u-root/uio v0.0.0-20240224005618-d2acac8f3701 // indirect
 	golang.org/x/tools v0.52.0 // indirect

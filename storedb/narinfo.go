@@ -37,6 +37,7 @@ type NarInfo struct {
 
 	guix       *guixSignature // nil if Guix has not signed it
 	unreadable error          // of a signature that is none
+	strange    bool           // it had a content address of another path
 }
 
 // maxNarInfo is far above what the thousands of references of the largest ones take.
@@ -293,9 +294,14 @@ func (p *narInfoReader) finish() error {
 	if err := it.settleCA(p.flavour); err != nil {
 		return fmt.Errorf("%s: %w", n.Path, err)
 	}
+	n.strange = n.CA != "" && it.CA == ""
 	n.Sigs, n.CA, n.Notes = it.Sigs, it.CA, it.Notes
 	return nil
 }
+
+// StrangeAddress says whether the narinfo had a content address of another path, which is
+// left out.
+func (n *NarInfo) StrangeAddress() bool { return n.strange }
 
 // Item returns the item that the narinfo tells of.
 func (n *NarInfo) Item() *Item {

@@ -86,6 +86,8 @@ func TestTar(t *testing.T) {
 		{"xz", []string{"--xz"}},
 		{"zstd", []string{"--zstd"}},
 		{"bzip2", []string{"--bzip2"}},
+		{"lzip", []string{"--lzip"}},
+		{"lz4", []string{"--use-compress-program=lz4"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			file := filepath.Join(t.TempDir(), "archive")

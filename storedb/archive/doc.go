@@ -5,8 +5,8 @@
 //	item, err := storedb.Nix.AddPath("kernel", n)
 //
 // Tarballs are of the formats that GNU tar, BSD tar and Go write: long names, pax
-// headers, hard links, sparse files. They may be compressed with gzip, xz, zstd or
-// bzip2, which is told from the contents, not the name. Of a Debian package, the files
+// headers, hard links, sparse files. They may be compressed with gzip, xz, zstd, bzip2,
+// lzip or lz4, which is told from the contents, not the name. Of a Debian package, the files
 // are read, not the scripts.
 //
 // # What it guarantees

@@ -37,7 +37,7 @@ func (t *tarReader) read(r io.Reader, blob image.Blob) (*image.Node, error) {
 			break
 		}
 		if n == 1 && (errors.Is(err, tar.ErrHeader) || blob != nil && err == io.ErrUnexpectedEOF) {
-			return nil, errors.New("is neither a tarball, plain or compressed with gzip, xz, zstd or bzip2, nor a Debian package")
+			return nil, errors.New("is neither a tarball, plain or compressed with gzip, xz, zstd, bzip2, lzip or lz4, nor a Debian package")
 		}
 		if err == nil && n > t.Entries {
 			err = fmt.Errorf("more than %s", grammar.Count(t.Entries, "entry"))

@@ -160,7 +160,7 @@ func (f *fixture) check(t *testing.T, items []*storedb.Item) {
 
 func TestCachesOfNix(t *testing.T) {
 	f := newFixture(t)
-	for _, method := range []string{"none", "xz", "zstd", "bzip2", "gzip"} {
+	for _, method := range []string{"none", "xz", "zstd", "bzip2", "gzip", "br", "lzip", "lz4", "lzma"} {
 		t.Run(method, func(t *testing.T) {
 			dir := f.cache(t, "compression="+method+"&SIGNED")
 			var progress atomic.Int64
@@ -372,7 +372,7 @@ func TestDamage(t *testing.T) {
 		{"nonsense size", "xz", set("NarSize", "60000000000000"), "needs 55 TiB"},
 		{"size no number", "xz", set("NarSize", "-1"), `NarSize is "-1": a number of bytes was expected`},
 		{"wrong compression", "xz", set("Compression", "zstd"), "zstd: "},
-		{"unknown compression", "xz", set("Compression", "lzip"), `is compressed with "lzip", which is not supported`},
+		{"unknown compression", "xz", set("Compression", "lzop"), `is compressed with "lzop", which is not supported`},
 		{"url up", "xz", set("URL", "../../etc/passwd"), "does not name a file below the cache"},
 		{"url elsewhere", "xz", set("URL", "file:///etc/passwd"), "does not name a file below the cache"},
 		{"other path", "xz", set("StorePath", f.paths[0]), "is about " + f.paths[0]},

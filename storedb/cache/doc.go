@@ -36,7 +36,9 @@
 //
 // # Limits
 //
-// NARs may be compressed with xz, zstd, bzip2, gzip or not at all. Guix's servers have
-// lzip beside one of these. Of Guix's signatures, ECDSA over the curve Ed25519 and RSA
+// NARs may be compressed with xz, zstd, bzip2, gzip, lzip, lz4, Brotli ("br"), LZMA or not at
+// all; with what Nix takes other programs for, lzop, lrzip and grzip, and with compress, they
+// may not. Answers are read with the codings of Content-Encoding that Nix reads, though none is
+// asked for. Of Guix's signatures, ECDSA over the curve Ed25519 and RSA
 // are known, which are the keys that guix archive makes; another is not trusted.
 package cache

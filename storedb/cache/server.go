@@ -183,9 +183,20 @@ func (s *Server) put(w http.ResponseWriter, r *http.Request, name string) {
 	}
 	body := &bounded{r: r.Body, left: s.most(name)}
 	err := s.fits(name, r.ContentLength)
-	if err == nil {
-		err = s.take(r.Context(), name, body)
+	read := body
+	if codings := coded(r.Header); err == nil && len(codings) > 0 {
+		var plain io.ReadCloser
+		if plain, err = decode(name, codings, io.NopCloser(body)); err == nil {
+			defer plain.Close()
+			read = &bounded{r: plain, left: s.most(name)}
+		} else if coding := (*codingError)(nil); !errors.As(err, &coding) {
+			err = refuse("%s", strings.TrimPrefix(err.Error(), name+": "))
+		}
 	}
+	if err == nil {
+		err = s.take(r.Context(), name, read)
+	}
+	var coding *codingError
 	var refused *refusal
 	var space *image.SpaceError
 	switch {
@@ -193,6 +204,10 @@ func (s *Server) put(w http.ResponseWriter, r *http.Request, name string) {
 		w.WriteHeader(http.StatusCreated)
 	case body.err != nil:
 		http.Error(w, name+": "+body.err.Error(), http.StatusRequestEntityTooLarge)
+	case read.err != nil:
+		http.Error(w, name+": "+read.err.Error(), http.StatusRequestEntityTooLarge)
+	case errors.As(err, &coding):
+		http.Error(w, err.Error(), http.StatusUnsupportedMediaType)
 	case errors.As(err, &refused):
 		http.Error(w, name+": "+refused.why, refused.status)
 	case errors.As(err, &space), errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT):
@@ -413,10 +428,21 @@ func (s *Server) checkNarInfo(ctx context.Context, at *place, b []byte) error {
 	if most := cmp.Or(s.MaxUpload, DefaultMaxUpload); n.NarSize > most {
 		return refuse("its NAR has %d bytes, and %d are the most", n.NarSize, most)
 	}
+	if n.StrangeAddress() {
+		return refuse("its content address is that of another path")
+	}
 	for _, ref := range n.References {
+		if ref == n.Path {
+			continue
+		}
 		hash, _, _ := strings.Cut(path.Base(ref), "-")
-		if ref != n.Path && !at.has(hash+".narinfo") {
+		switch there, err := s.pathOf(at, hash+".narinfo"); {
+		case errors.Is(err, fs.ErrNotExist):
 			return refuse("%s, to which it refers, is not here: it is put first", ref)
+		case err != nil:
+			return err
+		case there != ref:
+			return refuse("it refers to %s, and here is %s", ref, there)
 		}
 	}
 	select {
@@ -436,6 +462,19 @@ func (s *Server) checkNarInfo(ctx context.Context, at *place, b []byte) error {
 		return refuse("%s", strings.TrimPrefix(err.Error(), s.Dir+"/"))
 	}
 	return err
+}
+
+// pathOf returns the store path that a narinfo of the cache is about.
+func (s *Server) pathOf(at *place, name string) (string, error) {
+	b, err := (&place{name: name, root: at.root, folder: at.root, base: name}).read(maxNarInfo)
+	if err != nil {
+		return "", err
+	}
+	n, err := s.readNarInfo(name, b)
+	if err != nil {
+		return "", taken("%s, to which it refers, is no narinfo: %v", name, err)
+	}
+	return n.Path, nil
 }
 
 // readNarInfo reads the narinfo of a name.
@@ -521,12 +560,6 @@ func (p *place) close() {
 		unix.Close(p.folder)
 	}
 	unix.Close(p.root)
-}
-
-// has says whether the cache has a regular file of a name, in its own folder.
-func (p *place) has(name string) bool {
-	var st unix.Stat_t
-	return unix.Fstatat(p.root, name, &st, unix.AT_SYMLINK_NOFOLLOW) == nil && st.Mode&unix.S_IFMT == unix.S_IFREG
 }
 
 // open opens the file that is there.

@@ -124,8 +124,9 @@ func temporary(err error) bool {
 	var status *statusError
 	var path *fs.PathError
 	var redirect *redirectError
+	var coding *codingError
 	switch {
-	case errors.As(err, &redirect):
+	case errors.As(err, &redirect), errors.As(err, &coding):
 		return false
 	case errors.As(err, &status):
 		return status.status >= 500 || status.status == 429 || status.status == 408
@@ -141,11 +142,42 @@ func (s *server) open(ctx context.Context, name string, off int64, tag string) (
 	if err != nil {
 		return nil, "", &fs.PathError{Op: "open", Path: at, Err: err}
 	}
+	resp, err := s.get(ctx, ref, at, off, tag)
+	if err != nil {
+		return nil, "", err
+	}
+	codings := coded(resp.Header)
+	// A part of what has to be decoded as a whole is no use, nor is one behind the end of the
+	// coded form.
+	if resp.StatusCode == http.StatusPartialContent && len(codings) > 0 || resp.StatusCode == http.StatusRequestedRangeNotSatisfiable && off > 0 {
+		resp.Body.Close()
+		if resp, err = s.get(ctx, ref, at, 0, ""); err != nil {
+			return nil, "", err
+		}
+		codings = coded(resp.Header)
+	}
+	body := resp.Body
+	if resp.StatusCode == http.StatusOK && len(codings) > 0 {
+		body, err = decode(at, codings, resp.Body)
+	}
+	if err == nil {
+		err = arrange(resp, body, at, off, tag)
+	}
+	if err != nil {
+		resp.Body.Close()
+		return nil, "", err
+	}
+	return body, strongTag(resp), nil
+}
+
+// get asks for a file from an offset on.
+func (s *server) get(ctx context.Context, ref *url.URL, at string, off int64, tag string) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, ref.String(), nil)
 	if err != nil {
-		return nil, "", &fs.PathError{Op: "open", Path: at, Err: redact.Error(err)}
+		return nil, &fs.PathError{Op: "open", Path: at, Err: redact.Error(err)}
 	}
-	// What is hashed is the file, not what a server packs it into.
+	// What is hashed is the file, not what a server packs it into; some do so unasked, or
+	// have no other.
 	req.Header.Set("Accept-Encoding", "identity")
 	if off > 0 {
 		req.Header.Set("Range", fmt.Sprintf("bytes=%d-", off))
@@ -155,13 +187,9 @@ func (s *server) open(ctx context.Context, name string, off int64, tag string) (
 	}
 	resp, err := s.client.Do(req)
 	if err != nil {
-		return nil, "", redact.Error(err)
+		return nil, redact.Error(err)
 	}
-	if err := arrange(resp, at, off, tag); err != nil {
-		resp.Body.Close()
-		return nil, "", err
-	}
-	return resp.Body, strongTag(resp), nil
+	return resp, nil
 }
 
 // maxRedirects is how often a server may send on to another URL, as in net/http.
@@ -214,8 +242,8 @@ func strongTag(resp *http.Response) string {
 	return ""
 }
 
-// arrange makes the body of an answer begin at off.
-func arrange(resp *http.Response, at string, off int64, tag string) error {
+// arrange makes the decoded body of an answer begin at off.
+func arrange(resp *http.Response, body io.Reader, at string, off int64, tag string) error {
 	switch {
 	case resp.StatusCode == http.StatusPartialContent && off > 0:
 		var from int64
@@ -229,7 +257,7 @@ func arrange(resp *http.Response, at string, off int64, tag string) error {
 		return &fs.PathError{Op: "read", Path: at, Err: errors.New("changed on the server while it was read, at byte " + strconv.FormatInt(off, 10))}
 	}
 	// A server that knows no ranges sends all of it again.
-	if _, err := io.CopyN(io.Discard, resp.Body, off); err != nil {
+	if _, err := io.CopyN(io.Discard, body, off); err != nil {
 		return fmt.Errorf("%s: %w", at, err)
 	}
 	return nil

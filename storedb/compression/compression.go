@@ -4,7 +4,8 @@
 //	defer r.Close()
 //
 // A stream is read strictly: its checksums hold, it is complete, and nothing but
-// further streams of its kind follows it. What it grows to is for the reader to bound.
+// further streams of its kind follows it, or nothing at all, behind Brotli ("br") and the
+// LZMA of the first SDK ("lzma"), which have neither a checksum nor anything to know them by. What it grows to is for the reader to bound.
 // Memory is bounded here: a window of zstd, or a dictionary of xz, has at most
 // [MaxWindow] bytes, which is what zstd(1) reads without being told to take more.
 package compression
@@ -17,6 +18,9 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"github.com/andybalholm/brotli"
+	"github.com/pierrec/lz4/v4"
 
 	"ingot/internal/printable"
 )
@@ -33,6 +37,10 @@ var methods = []struct {
 	{"zstd", zstdMagic, openZstd},
 	{"bzip2", "BZh", func(r io.Reader, _ int64) (io.ReadCloser, error) { return io.NopCloser(bzip2.NewReader(r)), nil }},
 	{"gzip", "\x1f\x8b", func(r io.Reader, _ int64) (io.ReadCloser, error) { return gzip.NewReader(r) }},
+	{"lzip", lzipMagic, openLzip},
+	{"lz4", "\x04\x22\x4d\x18", func(r io.Reader, _ int64) (io.ReadCloser, error) { return io.NopCloser(lz4.NewReader(r)), nil }},
+	{"br", "", func(r io.Reader, _ int64) (io.ReadCloser, error) { return io.NopCloser(brotli.NewReader(r)), nil }},
+	{"lzma", "", openLZMA},
 }
 
 // MagicSize is how many bytes [Detect] needs.

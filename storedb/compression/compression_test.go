@@ -15,7 +15,8 @@ import (
 // tools make what is to be read.
 var tools = map[string][3]string{ // program, package, option
 	"xz": {"xz", "xz-utils", "-c"}, "zstd": {"zstd", "zstd", "-c"},
-	"bzip2": {"bzip2", "bzip2", "-c"}, "gzip": {"gzip", "gzip", "-c"},
+	"bzip2": {"bzip2", "bzip2", "-c"}, "gzip": {"gzip", "gzip", "-c"}, "lzip": {"lzip", "lzip", "-c"},
+	"lz4": {"lz4", "lz4", "-c"}, "br": {"brotli", "brotli", "-c"}, "lzma": {"xz", "xz-utils", "--format=lzma"},
 }
 
 func compress(t testing.TB, method string, data []byte, more ...string) []byte {
@@ -47,7 +48,8 @@ func TestOpen(t *testing.T) {
 			if method != "none" {
 				packed = compress(t, method, data)
 			}
-			if got := Detect(packed[:MagicSize]); got != method {
+			alone := method == "br" || method == "lzma" // without a magic number, and no second stream
+			if got := Detect(packed[:MagicSize]); got != method && !alone {
 				t.Errorf("Detect = %s; want %s", got, method)
 			}
 			got, err := open(method, packed)
@@ -57,10 +59,10 @@ func TestOpen(t *testing.T) {
 			if method == "none" {
 				return
 			}
-			if got, err := open(method, slices.Concat(packed, packed)); err != nil || len(got) != 2*len(data) {
+			if got, err := open(method, slices.Concat(packed, packed)); (err != nil || len(got) != 2*len(data)) != alone {
 				t.Errorf("two streams: %d bytes, %v", len(got), err)
 			}
-			for _, end := range []int{0, 5, len(packed) / 2, len(packed) - 1} {
+			for _, end := range []int{0, 5, 12, 20, len(packed) / 2, len(packed) - 1} {
 				if _, err := open(method, packed[:end]); err == nil && end > 0 || err == io.EOF {
 					t.Errorf("cut after %d bytes: %v", end, err)
 				}
@@ -83,10 +85,67 @@ func TestWindow(t *testing.T) {
 	}
 }
 
+// TestLzip reads what lzip makes of several members, and notices each byte that is changed.
+func TestLzip(t *testing.T) {
+	data := noise(300_000)
+	packed := compress(t, "lzip", data, "--member-size=100000")
+	if got, err := open("lzip", packed); err != nil || !bytes.Equal(got, data) {
+		t.Fatalf("%d bytes, %v; want %d", len(got), err, len(data))
+	}
+	small := compress(t, "lzip", []byte("a line of text, and another line of text"), "-1")
+	for i := range small {
+		for _, bit := range []byte{1, 0x80} {
+			changed := slices.Clone(small)
+			changed[i] ^= bit
+			// The dictionary may be larger than it has to be.
+			if got, err := open("lzip", changed); err == nil && i != 5 || err == io.EOF {
+				t.Errorf("with byte %d changed: %q, %v", i, got, err)
+			}
+		}
+	}
+	for name, c := range map[string]struct {
+		in   []byte
+		want string
+	}{
+		"large dictionary": {compress(t, "lzip", []byte("x"), "--dictionary-size=512MiB"), ""},
+		"version 0":        {append([]byte("LZIP\x00"), small[5:]...), "is of version 0 of the format, 1 is read"},
+		"no dictionary":    {append([]byte("LZIP\x01\x0b"), small[6:]...), "is damaged"},
+		"dictionary too large": {append([]byte("LZIP\x01\x1d"), small[6:]...),
+			"lzip: asks for a dictionary of 536870912 bytes; at most 134217728 are given"},
+		"dictionaries for nothing": {bytes.Repeat(append([]byte("LZIP\x01\x1a"), small[6:]...), 20), "its members ask for dictionaries of"},
+	} {
+		if _, err := open("lzip", c.in); c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%s: %v; want %q", name, err, c.want)
+		}
+	}
+}
+
+// TestLZMA bounds the dictionary of what has no magic number.
+func TestLZMA(t *testing.T) {
+	packed := compress(t, "lzma", noise(100_000))
+	large := slices.Clone(packed)
+	copy(large[1:], "\xff\xff\xff\x7f")
+	for name, c := range map[string]struct {
+		in   []byte
+		want string
+	}{
+		"as it is":    {packed, ""},
+		"size told":   {slices.Concat(packed[:5], []byte{0xa0, 0x86, 1, 0, 0, 0, 0, 0}, packed[13:]), ""},
+		"other size":  {slices.Concat(packed[:5], []byte{0xa1, 0x86, 1, 0, 0, 0, 0, 0}, packed[13:]), "lzma: "},
+		"dictionary":  {large, "lzma: asks for a dictionary of 2147483647 bytes; at most 134217728 are given"},
+		"properties":  {append([]byte{0xff}, packed[1:]...), "lzma: "},
+		"in the head": {packed[:9], "lzma: unexpected EOF"},
+	} {
+		if _, err := open("lzma", c.in); c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%s: %v; want %q", name, err, c.want)
+		}
+	}
+}
+
 func TestUnknown(t *testing.T) {
-	_, err := Open("lzip", bytes.NewReader(nil))
-	if want := `compression "lzip" is not supported: none, xz, zstd, bzip2, gzip are`; err == nil || err.Error() != want {
-		t.Errorf("Open(lzip) = %v; want %s", err, want)
+	_, err := Open("lzop", bytes.NewReader(nil))
+	if want := `compression "lzop" is not supported: none, xz, zstd, bzip2, gzip, lzip, lz4, br, lzma are`; err == nil || err.Error() != want {
+		t.Errorf("Open(lzop) = %v; want %s", err, want)
 	}
 	if _, err := open("xz", []byte("\xfd7zXZ")); !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("Open of half a magic = %v; want %v", err, io.ErrUnexpectedEOF)
@@ -107,6 +166,9 @@ func FuzzOpen(f *testing.F) {
 		}
 		// bzip2 has tables of 7 MB.
 		fstest.Budget(t, len(in)+256<<10, func() { _, _ = readSome(Detect(in), in) })
+		if Detect(in) == "none" {
+			fstest.Budget(t, len(in)+256<<10, func() { _, _ = readSome("br", in); _, _ = readSome("lzma", in) })
+		}
 	})
 }
 
