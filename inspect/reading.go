@@ -61,10 +61,20 @@ func (r *Reading) Tree() (*image.Tree, error) {
 		default:
 			if r.bad = r.take(r.Size); r.bad == nil {
 				r.tree, r.bad = r.open.Tree()
+				r.bad = r.Kind.says(r.bad)
 			}
 		}
 	})
 	return r.tree, r.bad
+}
+
+// says puts the kind before what its reader says, which does not name it.
+func (k Kind) says(err error) error {
+	var unread *UnreadError
+	if err == nil || errors.As(err, &unread) {
+		return err
+	}
+	return fmt.Errorf("%s: %w", k, err)
 }
 
 // String names the kind, and whose names are read.
@@ -104,6 +114,7 @@ func (i *Image) readings(b image.Blob, off int64) ([]*Reading, error) {
 		} else if r.open, r.Err = f.open(b); IsHost(r.Err) {
 			return nil, r.Err
 		}
+		r.Err = f.kind.says(r.Err)
 		if iso, ok := r.open.(*iso9660.Reader); ok && r.Err == nil {
 			r.Names = string(iso.Reading())
 		}

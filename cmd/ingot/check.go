@@ -221,7 +221,7 @@ func (o *checkFlags) checkVolume(c *cobra.Command, d *inspect.Image, v *inspect.
 	case errors.As(err, &unread):
 		return nil
 	case err != nil:
-		r.find(v.Number, "file-system", v.String(), fmt.Sprintf("%s: %v", v.Kind(), err))
+		r.find(v.Number, "file-system", v.String(), err.Error())
 		return nil
 	}
 	for _, flaw := range tree.Flaws.List() {

@@ -32,11 +32,12 @@ func Detect(r io.ReaderAt) bool {
 	return n == len(b) && binary.LittleEndian.Uint32(b) == superMagic
 }
 
-// Open reads the superblock of the volume that is the first size bytes of r.
+// Open reads the superblock of the volume that is the first size bytes of r. Errors of
+// reading do not say that this is EROFS: whoever knows what is read does.
 func Open(r io.ReaderAt, size int64) (*Reader, error) {
 	v := &Reader{src: image.BlobOf(r, size)}
 	if err := v.open(); err != nil {
-		return nil, fmt.Errorf("erofs: superblock: %w", err)
+		return nil, fmt.Errorf("superblock: %w", err)
 	}
 	return v, nil
 }

@@ -118,13 +118,13 @@ func TestUnknown(t *testing.T) {
 		to   byte
 		want string
 	}{
-		{superOffset, 0, "erofs: superblock: begins with 0xe0f5e100 at byte 1024, not with 0xe0f5e1e2"},
-		{superOffset + 12, 9, "erofs: superblock: blocks of 2^9 bytes; those of 2^12 are read"},
-		{superOffset + 80, 0x86, "erofs: superblock: has the features 0x86, of which 0x80 are not read"},
+		{superOffset, 0, "superblock: begins with 0xe0f5e100 at byte 1024, not with 0xe0f5e1e2"},
+		{superOffset + 12, 9, "superblock: blocks of 2^9 bytes; those of 2^12 are read"},
+		{superOffset + 80, 0x86, "superblock: has the features 0x86, of which 0x80 are not read"},
 		{superOffset + superSize, 2, "/: its contents are compressed, which is not read"},
 		{superOffset + superSize, 10, "/: has the data layout 5, which is not read"},
-		{superOffset + superSize, 0xff, "erofs: /: inode 36: has the format 0xff, which is not read"},
-		{superOffset + superSize + 5, 0x80, "erofs: /: is a regular file, not a directory"},
+		{superOffset + superSize, 0xff, "/: inode 36: has the format 0xff, which is not read"},
+		{superOffset + superSize + 5, 0x80, "/: is a regular file, not a directory"},
 	} {
 		b := seeds(t)[0]
 		b[x.at] = x.to

@@ -30,7 +30,7 @@ func (r *Reader) Tree() (*image.Tree, error) {
 		blank:  min(2*r.src.Size(), maxMetadata) + 1<<20,
 	}
 	if err := w.run(); err != nil {
-		return nil, fmt.Errorf("erofs: %w", err)
+		return nil, err
 	}
 	return w.tree, nil
 }

@@ -69,14 +69,15 @@ func Detect(r io.ReaderAt) bool {
 	return n == len(b) && string(b) == standardID
 }
 
-// Open reads the descriptors of the volume that is the first size bytes of r.
+// Open reads the descriptors of the volume that is the first size bytes of r. Errors of
+// reading do not say that this is ISO 9660: whoever knows what is read does.
 func Open(r io.ReaderAt, size int64) (*Reader, error) {
 	fs := &Reader{src: image.BlobOf(r, size)}
 	if err := fs.descriptors(); err != nil {
-		return nil, fmt.Errorf("iso9660: %w", err)
+		return nil, err
 	}
 	if err := fs.sharing(); err != nil {
-		return nil, fmt.Errorf("iso9660: /: %w", err)
+		return nil, fmt.Errorf("/: %w", err)
 	}
 	return fs, nil
 }
@@ -97,7 +98,7 @@ func (r *Reader) Readings() []Reading {
 func (r *Reader) As(reading Reading) (*Reader, error) {
 	i := slices.IndexFunc(r.views, func(v view) bool { return v.reading == reading })
 	if i < 0 {
-		return nil, fmt.Errorf("iso9660: the volume cannot be read as %s: it has %s", reading, listed(r.Readings()))
+		return nil, fmt.Errorf("the volume cannot be read as %s: it has %s", reading, listed(r.Readings()))
 	}
 	other := *r
 	other.views = append([]view{r.views[i]}, slices.Delete(slices.Clone(r.views), i, i+1)...)
@@ -411,10 +412,10 @@ func (r *Reader) Boot() ([]BootImage, error) {
 	}
 	b, err := r.readAt(int64(r.catalog)*sectorSize, sectorSize)
 	if err != nil {
-		return nil, fmt.Errorf("iso9660: boot catalog: %w", err)
+		return nil, fmt.Errorf("boot catalog: %w", err)
 	}
 	if b[0] != headerValidation || b[30] != 0x55 || b[31] != 0xAA || sum16(b[:32]) != 0 {
-		return nil, errors.New("iso9660: boot catalog: its validation entry is damaged")
+		return nil, errors.New("boot catalog: its validation entry is damaged")
 	}
 	var out []BootImage
 	platform := Platform(b[1])

@@ -118,7 +118,7 @@ func (w *walk) run() error {
 		d := w.todo[len(w.todo)-1]
 		w.todo = w.todo[:len(w.todo)-1]
 		if err := w.directory(d); err != nil {
-			return fmt.Errorf("iso9660: %s/: %w", strings.TrimSuffix(d.place.String(), "/"), err)
+			return fmt.Errorf("%s/: %w", strings.TrimSuffix(d.place.String(), "/"), err)
 		}
 	}
 	w.hideMoved()
