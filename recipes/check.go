@@ -80,6 +80,24 @@ func (r *Recipe) checkStore(d *decoder) {
 	} else if s != nil && s.Path == "" && s.Kernel.IsZero() {
 		d.fail("system", "has neither a path nor a kernel to make a system with")
 	}
+	r.checkHostname(d)
+}
+
+// hostnameFile is where a system has its name.
+const hostnameFile = "/etc/hostname"
+
+// checkHostname refuses a name for a system whose own file has another: that one counts.
+func (r *Recipe) checkHostname(d *decoder) {
+	if r.System == nil || r.System.Hostname == "" {
+		return
+	}
+	for _, p := range r.Disk.Partitions {
+		for _, f := range p.Contents.Files {
+			if p.Contents.Store && f.Path == hostnameFile && f.Text != nil && strings.TrimSpace(*f.Text) != r.System.Hostname {
+				d.fail("system.hostname", "%q: partition %s has a file %s that says %q, and that is what the system is called; leave one of the two out", r.System.Hostname, p.Name, hostnameFile, strings.TrimSpace(*f.Text))
+			}
+		}
+	}
 }
 
 // check finds what is wrong with a source of store items.

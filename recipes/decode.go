@@ -23,6 +23,7 @@ type Error struct {
 	Key          string // the key's path: "disk.partitions[1].label"
 	What         string
 	Hint         string // what to write instead, or empty
+	Set          int    // which of the overrides of [Load] says it, from 1; 0 for the file
 }
 
 func (e *Error) Error() string {
@@ -74,7 +75,7 @@ func (s *source) errorf(key, format string, args ...any) *Error {
 	e := &Error{File: s.file, Key: key, What: fmt.Sprintf(format, args...)}
 	for k := key; ; k = k[:strings.LastIndexAny(k, ".[")] {
 		if n := s.at[k]; n != nil {
-			e.Line, e.Column = n.Line, n.Column
+			e.place(n)
 			return e
 		}
 		if !strings.ContainsAny(k, ".[") {
@@ -82,9 +83,18 @@ func (s *source) errorf(key, format string, args ...any) *Error {
 		}
 	}
 	if n := s.at[""]; n != nil {
-		e.Line, e.Column = n.Line, n.Column
+		e.place(n)
 	}
 	return e
+}
+
+// place says where the error is: at a node of the file, or in an override.
+func (e *Error) place(n *yaml.Node) {
+	if n.Line < 0 {
+		e.Set = -n.Line
+		return
+	}
+	e.Line, e.Column = n.Line, n.Column
 }
 
 func (d *decoder) fail(key, format string, args ...any) {

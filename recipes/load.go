@@ -79,8 +79,8 @@ func Parse(file, dir string, text []byte, set []string) (*Recipe, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, s := range set {
-		if err := override(root, s); err != nil {
+	for i, s := range set {
+		if err := override(root, s, i+1); err != nil {
 			return nil, err
 		}
 	}
@@ -122,11 +122,11 @@ func decodeRoot(file, dir string, root *yaml.Node, v reflect.Value) *decoder {
 }
 
 // override sets one key of a recipe before it is decoded, so that values are
-// checked alike wherever they come from.
-func override(root *yaml.Node, set string) error {
+// checked alike wherever they come from. number is that of the override, from 1.
+func override(root *yaml.Node, set string, number int) error {
 	key, value, ok := strings.Cut(set, "=")
 	if !ok || key == "" {
-		return &Error{File: "--set " + secret.Quote(set), What: "not of the form key=value"}
+		return &Error{File: "--set " + secret.Quote(set), What: "not of the form key=value", Set: number}
 	}
 	var v yaml.Node
 	// Lists and mappings are written as [a, b] and {a: b}. What only looks like one, as a
@@ -141,13 +141,13 @@ func override(root *yaml.Node, set string) error {
 		if i == 1 && parts[0] == "output" && at.Kind == yaml.ScalarNode {
 			keepFormat(at)
 		}
-		next, err := step(at, part)
+		next, err := step(at, part, number)
 		if err != nil {
-			return &Error{File: "--set " + key, What: err.Error()} // the value may be secret
+			return &Error{File: "--set " + key, What: err.Error(), Set: number} // the value may be secret
 		}
 		if i == len(parts)-1 {
 			*next = *v.Content[0]
-			withoutPlace(next) // an error names the key alone
+			placeOf(next, number)
 		}
 		at = next
 	}
@@ -163,16 +163,17 @@ func keepFormat(n *yaml.Node) {
 	}}
 }
 
-// withoutPlace takes away where a node and those in it stand: not in the file.
-func withoutPlace(n *yaml.Node) {
-	n.Line, n.Column = 0, 0
+// placeOf says of a node and of those in it that they do not stand in the file, but in the
+// override of a number: lines and columns are above 0.
+func placeOf(n *yaml.Node, number int) {
+	n.Line, n.Column = -number, 0
 	for _, c := range n.Content {
-		withoutPlace(c)
+		placeOf(c, number)
 	}
 }
 
 // step returns the node under one part of a key's path, made if it is missing.
-func step(at *yaml.Node, part string) (*yaml.Node, error) {
+func step(at *yaml.Node, part string, number int) (*yaml.Node, error) {
 	if at.Kind == yaml.AliasNode {
 		at = at.Alias
 	}
@@ -196,8 +197,8 @@ func step(at *yaml.Node, part string) (*yaml.Node, error) {
 		// A value that has a short form gives way to the long one.
 		*at = yaml.Node{Kind: yaml.MappingNode, Tag: "!!map"}
 	}
-	value := &yaml.Node{}
-	at.Content = append(at.Content, &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: part}, value)
+	value := &yaml.Node{Line: -number}
+	at.Content = append(at.Content, &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: part, Line: -number}, value)
 	return value, nil
 }
 

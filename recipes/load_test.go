@@ -1,6 +1,7 @@
 package recipes
 
 import (
+	"errors"
 	"strings"
 	"testing"
 )
@@ -164,6 +165,56 @@ func TestOverride(t *testing.T) {
 		if _, err := Parse("web.yaml", ".", []byte(good), []string{set}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("--set %s: %v; want %q", set, err, want)
 		}
+	}
+}
+
+// TestOverrideIsBlamed: an error that comes of an override says of which, and one of the file
+// its line.
+func TestOverrideIsBlamed(t *testing.T) {
+	for _, x := range []struct {
+		set []string
+		key string
+		of  int
+	}{
+		{[]string{"seed=a", "output.format=x"}, "output.format", 2},
+		{[]string{"output=x"}, "output.format", 1},
+		{[]string{"disk.partitions.root.lable=x"}, "disk.partitions[2].lable", 1},
+		{[]string{"boot.timeout=1"}, "boot", 1},
+		{[]string{"seed=a", "disk.partitions.toor.size=1"}, "", 2},
+		{[]string{"seed=a", "seed"}, "", 2},
+		{[]string{"disk={partitions: [{name: a, filesystem: zfs}]}"}, "disk.partitions[0].filesystem", 1},
+	} {
+		_, err := Parse("web.yaml", ".", []byte(good), x.set)
+		var at *Error
+		if !errors.As(err, &at) || at.Set != x.of || at.Line != 0 || x.key != "" && at.Key != x.key {
+			t.Errorf("%v: %v is %+v; want override %d at %s", x.set, err, at, x.of, x.key)
+		}
+	}
+	_, err := Parse("web.yaml", ".", []byte(strings.Replace(good, "label: root", "lable: root", 1)), []string{"seed=a"})
+	var at *Error
+	if !errors.As(err, &at) || at.Set != 0 || at.Line == 0 {
+		t.Errorf("an error of the file: %v is %+v", err, at)
+	}
+}
+
+// TestHostnameOfFile: a system whose file has another name than its recipe gives it is refused.
+func TestHostnameOfFile(t *testing.T) {
+	const text = `name: a
+system: {kernel: host}
+disk:
+  partitions:
+    - name: root
+      filesystem: ext4
+      contents: {store: true, files: [{path: /etc/hostname, text: "file\n"}]}
+`
+	for hostname, ok := range map[string]bool{"file": true, "other": false} {
+		_, err := Parse("a.yaml", ".", []byte(text), []string{"system.hostname=" + hostname})
+		if (err == nil) != ok || err != nil && !strings.Contains(err.Error(), `system.hostname: "other": partition root has a file /etc/hostname that says "file"`) {
+			t.Errorf("hostname %s: %v; want it right: %v", hostname, err, ok)
+		}
+	}
+	if _, err := Parse("a.yaml", ".", []byte(text), nil); err != nil {
+		t.Errorf("without a hostname: %v", err)
 	}
 }
 

@@ -34,7 +34,7 @@ func (s *Script) parse(text string, _ *decoder) error {
 type placed interface{ place(n *yaml.Node) }
 
 func (s *Script) place(n *yaml.Node) {
-	s.Line = n.Line
+	s.Line = max(0, n.Line) // of an override there is none
 	if n.Line > 0 && n.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0 {
 		s.Line++ // the text begins below its |
 	}
