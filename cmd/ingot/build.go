@@ -18,9 +18,11 @@ import (
 	"ingot/image/suffix"
 	"ingot/internal/grammar"
 	"ingot/internal/input"
+	"ingot/internal/printable"
 	"ingot/internal/secret"
 	"ingot/partition"
 	"ingot/recipes"
+	"ingot/vm/guest/network"
 	"ingot/vm/guest/ssh"
 	"ingot/vm/scenario"
 )
@@ -81,7 +83,7 @@ type buildFlags struct {
 
 func build(c *cobra.Command, name string, r recipeFlags, o buildFlags) error {
 	start := time.Now()
-	recipe, err := o.load(c, name, r)
+	recipe, err := r.loadFor(c, name, o.output)
 	if err != nil {
 		return err
 	}
@@ -132,15 +134,6 @@ func (o *buildFlags) say(c *cobra.Command, format string, args ...any) {
 	if !o.quiet {
 		fmt.Fprintf(c.ErrOrStderr(), format+"\n", args...)
 	}
-}
-
-// load loads the recipe, and refuses what cannot be built of it.
-func (o *buildFlags) load(c *cobra.Command, name string, r recipeFlags) (*recipes.Recipe, error) {
-	recipe, err := r.loadFor(c, name, o.output)
-	if err != nil {
-		return nil, err
-	}
-	return recipe, o.check(c)
 }
 
 // checkName refuses the name of an output that says another format than it will have.
@@ -205,16 +198,6 @@ func (o *buildFlags) sayAccess(c *cobra.Command, plan *recipes.Plan, out string)
 	o.say(c, "warning: others may read %s (mode %04o, that of the one it replaces), which holds %s: chmod go= %[1]s", out, mode, plan.Secret)
 }
 
-// check refuses flags that say nothing without others.
-func (o *buildFlags) check(c *cobra.Command) error {
-	for _, name := range []string{"test-junit", "test-results", "test-timeout"} {
-		if c.Flags().Changed(name) && !o.test {
-			return usageError{fmt.Errorf("build: --%s is for --test, which is not given", name)}
-		}
-	}
-	return nil
-}
-
 // buildFormats are those that build writes.
 var buildFormats = []string{"raw", "qcow2", "iso", "netboot"}
 
@@ -266,8 +249,11 @@ func since(t time.Time) string { return time.Since(t).Round(10 * time.Millisecon
 
 // recipeFlags are those of every verb that reads a recipe.
 type recipeFlags struct {
-	set    []string
-	format string
+	set      []string
+	format   string
+	formatOf string // what says the format, if not --format
+
+	setByFile []string // what a file of machines overrides, before set
 
 	signKey, signCert, signChain string   // of build
 	sshKeys                      []string // likewise
@@ -285,12 +271,46 @@ func (r *recipeFlags) add(c *cobra.Command) {
 
 // load reads a recipe, with what the flags override.
 func (r *recipeFlags) load(c *cobra.Command, name string) (*recipes.Recipe, error) {
-	set := r.set
-	if r.format != "" {
-		set = append(set, "output.format="+r.format)
+	overrides, err := r.overrides(c)
+	if err != nil {
+		return nil, err
 	}
-	for _, f := range []struct{ key, file string }{
-		{"key", r.signKey}, {"certificate", r.signCert}, {"chain", r.signChain},
+	recipe, err := r.parse(c, name, overrides)
+	if err != nil {
+		return nil, blame(c, err, overrides)
+	}
+	return recipe, r.checkKeys(c, name, recipe)
+}
+
+// An override is a key of a recipe that a flag gives a value, or the file of a network.
+type override struct {
+	flag, key, value string
+	file             bool
+}
+
+// overrides are those that were given.
+func (r *recipeFlags) overrides(c *cobra.Command) ([]override, error) {
+	var list []override
+	for i, s := range slices.Concat(r.setByFile, r.set) {
+		file, flag := i < len(r.setByFile), "--set"
+		if file {
+			flag = "set"
+		}
+		key, value, ok := strings.Cut(s, "=")
+		switch {
+		case ok && key != "":
+			list = append(list, override{flag + " " + key, key, value, file})
+		case file:
+			return nil, fmt.Errorf("set %s: it is KEY=VALUE, such as disk.size=8GiB", printable.Quote(s))
+		default:
+			return nil, usageError{fmt.Errorf("%s: --set %s: it is KEY=VALUE, such as disk.size=8GiB", verbName(c), printable.Quote(s))}
+		}
+	}
+	if r.format != "" {
+		list = append(list, override{flag: cmp.Or(r.formatOf, "--format"), key: "output.format", value: r.format})
+	}
+	for _, f := range []struct{ flag, key, file string }{
+		{"--sign-key", "key", r.signKey}, {"--sign-cert", "certificate", r.signCert}, {"--sign-chain", "chain", r.signChain},
 	} {
 		if f.file == "" {
 			continue
@@ -299,14 +319,23 @@ func (r *recipeFlags) load(c *cobra.Command, name string) (*recipes.Recipe, erro
 		if err != nil {
 			return nil, err
 		}
-		set = append(set, "output.sign."+f.key+"="+abs)
+		list = append(list, override{flag: f.flag, key: "output.sign." + f.key, value: abs})
 	}
 	if len(r.sshKeys) > 0 {
 		keys, err := sshKeys(c.Context(), r.sshKeys)
 		if err != nil {
 			return nil, err
 		}
-		set = append(set, "system.ssh.keys="+keys)
+		list = append(list, override{flag: "--ssh-key", key: "system.ssh.keys", value: keys})
+	}
+	return list, nil
+}
+
+// parse reads the recipe in a file, or one that ships. What comes by a pipe is read but once.
+func (r *recipeFlags) parse(c *cobra.Command, name string, overrides []override) (*recipes.Recipe, error) {
+	var set []string
+	for _, o := range overrides {
+		set = append(set, o.key+"="+o.value)
 	}
 	if r.piped == nil && !input.IsStream(name) {
 		if err := notImage(c, name); err != nil {
@@ -323,6 +352,57 @@ func (r *recipeFlags) load(c *cobra.Command, name string) (*recipes.Recipe, erro
 	return recipes.Parse(name, filepath.Dir(name), r.piped, set)
 }
 
+// blame names the flag where a flag is what is wrong, and not the recipe: that is a mistake on
+// the command line.
+func blame(c *cobra.Command, err error, overrides []override) error {
+	list := []error{err}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		list = slices.Clone(joined.Unwrap())
+	}
+	flags := 0
+	for i, e := range list {
+		var at *recipes.Error
+		if !errors.As(e, &at) || at.Set == 0 {
+			continue
+		}
+		own, o := *at, overrides[at.Set-1]
+		if !o.file {
+			flags++
+		}
+		switch verb, _, named := strings.Cut(o.flag, " "); {
+		case named && own.Key != "" && (verb == "--set" || verb == "set"): // by the key's full name
+			own.File, own.Key = verb+" "+own.Key, ""
+		case own.Key == o.key:
+			own.File, own.Key = o.flag, ""
+		default:
+			own.File = o.flag
+		}
+		list[i] = &own
+	}
+	if flags == len(list) {
+		return usageError{fmt.Errorf("%s: %w", verbName(c), errors.Join(list...))}
+	}
+	return errors.Join(list...)
+}
+
+// checkKeys refuses --ssh-key for a system that nobody reaches.
+func (r *recipeFlags) checkKeys(c *cobra.Command, name string, recipe *recipes.Recipe) error {
+	if len(r.sshKeys) == 0 {
+		return nil
+	}
+	if isOff(recipe.System.Network) {
+		return usageError{fmt.Errorf("%s: --ssh-key: %s has no network (system.network: %s), so that nobody could log in; --set system.network=dhcp gives it one", verbName(c), name, recipe.System.Network)}
+	}
+	return nil
+}
+
+// isOff says whether a system has no network. Without a word of its own, one with keys for ssh
+// asks for an address by DHCP.
+func isOff(word string) bool {
+	settings, err := network.ParseSettings(word)
+	return err == nil && settings.Off
+}
+
 // loadFor reads a recipe whose format, if nothing else says it, is what the name of the
 // output ends in.
 func (r *recipeFlags) loadFor(c *cobra.Command, name, out string) (*recipes.Recipe, error) {
@@ -335,7 +415,7 @@ func (r *recipeFlags) loadFor(c *cobra.Command, name, out string) (*recipes.Reci
 		return recipe, nil
 	}
 	again := *r
-	again.format = said.Name
+	again.format, again.formatOf = said.Name, "the name "+out
 	return again.load(c, name)
 }
 
@@ -364,7 +444,9 @@ func sshKeys(ctx context.Context, args []string) (string, error) {
 			if line = strings.TrimSpace(line); line == "" || strings.HasPrefix(line, "#") {
 				continue
 			}
-			if _, err := ssh.ParseKey(line); err != nil {
+			if _, err := ssh.ParseKey(line); err != nil && text == arg {
+				return "", usageError{fmt.Errorf("--ssh-key: %w", err)}
+			} else if err != nil {
 				return "", fmt.Errorf("%s: line %d: %w", where, number, err)
 			}
 			keys = append(keys, line)

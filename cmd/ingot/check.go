@@ -130,9 +130,10 @@ func (o *checkFlags) run(c *cobra.Command, args []string) error {
 		return err
 	case (o.root == "") == (len(args) == 0):
 		return usageError{errors.New("check: give --root DIR or an image, one of the two")}
-	case o.root != "" && o.limit.text != "":
-		return usageError{errors.New("check: --max-size is for images: of a --root, all is hashed")}
 	case o.root != "":
+		if err := checkKind(c, aRoot, o.root); err != nil {
+			return err
+		}
 		r, err = o.checkRoot(c)
 	default:
 		r, err = o.checkImage(c, args[0])

@@ -160,8 +160,6 @@ func (o *convertFlags) checkCompression(as string) error {
 		return nil
 	case as != "qcow2":
 		return usageError{fmt.Errorf("convert: --compress and --level are for qcow2, not for %s", as)}
-	case c.Type == "":
-		return usageError{errors.New("convert: --level is for --compress, which is missing")}
 	}
 	if err := c.Check(); err != nil {
 		return usageError{fmt.Errorf("convert: %w", err)}
@@ -179,8 +177,10 @@ func convert(c *cobra.Command, source string, r recipeFlags, o convertFlags) err
 	if o.output == stdout && onTerminal(out) {
 		return usageError{errors.New("convert: standard output is a terminal; give a file with -o, or send it down a pipe")}
 	}
-	if isImage, err := looksLikeImage(source); err == nil && isImage && len(r.set) > 0 {
-		return usageError{fmt.Errorf("convert: --set is for recipes, and %s is an image", source)}
+	if isImage, err := looksLikeImage(source); err == nil && isImage {
+		if err := checkKind(c, anyImage, source); err != nil {
+			return err
+		}
 	}
 	if name, err := diskfile.Parse(source); err == nil && image.SameFile(name.Path, o.output) {
 		return &image.SourceError{Path: o.output}

@@ -348,6 +348,9 @@ func (x *execFlags) options(c *cobra.Command, qemu []string) (helper.Options, er
 	if o.Kernel, err = x.findKernel(c, environment, &o); err != nil {
 		return o, err
 	}
+	if err := x.checkArch(&o); err != nil {
+		return o, err
+	}
 	if o.Files, err = x.takeAlong(o.Machine.Arch); err != nil {
 		return o, err
 	}
@@ -375,10 +378,22 @@ func (x *execFlags) limits() (l agent.Limits, err error) {
 			return l, usageError{fmt.Errorf("exec: --output-limit: %w", err)}
 		}
 	}
-	if (x.limit != "" || x.files != agent.DefaultFiles) && x.output == "" && x.xchg == "" && x.shared == "" {
-		return l, usageError{errors.New("exec: --output-limit and --output-files are for the results of --output, --xchg and --shared, and none of them is given")}
-	}
 	return l, nil
+}
+
+// checkArch refuses a kernel that is not for the machine, on which nothing would ever be seen of
+// it, as far as its image says what it is for.
+func (x *execFlags) checkArch(o *helper.Options) error {
+	is, err := o.Kernel.Arch()
+	want := cmp.Or(o.Machine.Arch, vm.HostArch())
+	if err != nil || is == "" || vm.Arch(is) == want || vm.Arch(is) == vm.I686 && want == vm.X86_64 {
+		return err
+	}
+	err = fmt.Errorf("the kernel %s is for %s, and the machine is %s", o.Kernel.Image, is, want)
+	if x.arch == "" {
+		return fmt.Errorf("%w; --arch and --kernel say which are meant", err)
+	}
+	return usageError{fmt.Errorf("exec: --arch %s: %w; --kernel PATH names another", x.arch, err)}
 }
 
 // takeAlong returns the files of the programs that the guest has of this machine.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"os"
 
@@ -19,9 +18,6 @@ import (
 // if none is named.
 func (x *execFlags) environment(c *cobra.Command, o *helper.Options) (*recipes.Environment, error) {
 	if x.recipe == "" {
-		if len(x.set) > 0 {
-			return nil, usageError{errors.New("exec: --set is for a --recipe, and none is given")}
-		}
 		return nil, nil
 	}
 	r, err := (&recipeFlags{set: x.set}).load(c, x.recipe)

@@ -66,11 +66,6 @@ func (f *machineFlags) add(c *cobra.Command) {
 	s.StringVar(&f.regInfo, "reg-info", "", "closure: register what `PATH` in the guest lists")
 }
 
-// runsClosure says whether flags ask for something that is done with a bare closure.
-func (f *machineFlags) runsClosure() bool {
-	return f.find || f.shell || f.run != "" || f.init != "" || f.store == "host"
-}
-
 // tellsStatus says whether the guest tells how what it did ended. An init does not.
 func (f *machineFlags) tellsStatus() bool {
 	return f.find || f.shell || f.run != "" || f.init == "" && f.store == "host"
@@ -84,19 +79,41 @@ func (f *machineFlags) idle() bool {
 // machine finds out what a name on the command line is, and makes of it what a machine
 // boots.
 func (f *machineFlags) machine(c *cobra.Command, what string) (*run.System, error) {
-	switch kind, err := f.kind(what); {
-	case err != nil:
+	kind, err := f.kind(what)
+	if err != nil {
 		return nil, err
-	case kind == isClosure && f.idle():
-		return nil, usageError{fmt.Errorf("run: %s is a closure, and nothing says what to do with it: --shell opens a shell in it, --run PATH runs a program of it, --init PATH starts a system, and --find lists it", cmp.Or(what, f.sources.machineName()))}
-	case kind == isClosure:
+	}
+	switch kind {
+	case isClosure:
+		if err := checkKind(c, aClosure, what); err != nil {
+			return nil, err
+		}
+		if f.idle() {
+			return nil, usageError{fmt.Errorf("run: %s is a closure, and nothing says what to do with it: --shell opens a shell in it, --run PATH runs a program of it, --init PATH starts a system, and --find lists it", cmp.Or(what, f.sources.machineName()))}
+		}
 		return f.closure(c, what)
-	case f.runsClosure():
-		return nil, usageError{fmt.Errorf("run: --find, --shell, --run, --init and --store host are for bare closures, and %s is none", what)}
-	case kind == isRecipe:
+	case isRecipe:
+		if err := checkKind(c, aRecipe, what); err != nil {
+			return nil, err
+		}
 		return recipeSystem(c, f.recipe, what)
 	}
-	return run.Open(what)
+	s, err := run.Open(what)
+	if err != nil {
+		return nil, err
+	}
+	return s, checkKind(c, kindOfImage(s), what)
+}
+
+// kindOfImage tells what has been opened as a system that is no recipe and no closure.
+func kindOfImage(s *run.System) kinds {
+	switch {
+	case s.Kernel != nil:
+		return aNetboot
+	case len(s.Disks) > 0 && s.Disks[0].Bus == vm.CDROM:
+		return anISO
+	}
+	return aDisk
 }
 
 // What a name may stand for.
@@ -194,6 +211,9 @@ func planSystem(plan *recipes.Plan, what string) *run.System {
 			s.Firmware = append(s.Firmware, run.UEFI)
 		}
 	}
+	if own := plan.Recipe.System; own == nil || own.Path != "" || isOff(own.Network) {
+		s.NoSSH = true
+	}
 	if plan.Recipe.Output.Format == "iso" {
 		s.Disks[0].Bus = vm.CDROM
 	}
@@ -237,7 +257,11 @@ func (f *machineFlags) closure(c *cobra.Command, what string) (*run.System, erro
 	if what == "" {
 		what = strings.Join(append(append([]string{}, f.sources.graphs...), f.sources.paths...), " ")
 	}
-	s := &run.System{Name: f.sources.machineName(), Numbered: true, What: what, Kernel: file, Initrd: []image.Blob{initrd}, Firmware: []run.Boot{}, NoAgent: !f.shell || f.find}
+	arch, err := k.Arch()
+	if err != nil {
+		return nil, err
+	}
+	s := &run.System{Name: f.sources.machineName(), Numbered: true, Arch: vm.Arch(arch), NoSSH: true, What: what, Kernel: file, Initrd: []image.Blob{initrd}, Firmware: []run.Boot{}, NoAgent: !f.shell || f.find}
 	if err := f.attachStore(c, s); err != nil {
 		return nil, err
 	}

@@ -266,10 +266,9 @@ func (l *lab) system(p *network.Planned) (*run.System, error) {
 		}
 		return f.closure(l.c, what)
 	}
-	set := slices.Concat(p.Set, l.flags.set)
-	key := strings.Join(append([]string{p.Recipe}, set...), "\x00")
+	key := strings.Join(slices.Concat([]string{p.Recipe}, p.Set, l.flags.set), "\x00")
 	if l.systems[key] == nil {
-		s, err := recipeSystem(l.c, recipeFlags{set: set}, l.path(p.Recipe))
+		s, err := recipeSystem(l.c, recipeFlags{setByFile: p.Set, set: l.flags.set}, l.path(p.Recipe))
 		if err != nil {
 			return nil, err
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/netip"
@@ -39,7 +40,7 @@ func newRun() *cobra.Command {
   a netboot folder kernel, initrd, root.squashfs and command-line
   a closure        a reference graph or a store path, or --graph and the like: a
                    kernel with ingot as its init shows it its store; one of --find,
-                   --shell, --run and --init, in this order, says what is done with it
+                   --shell, --run and --init says what is done with it
 
 With --shell, input that is no terminal is the shell's script: its output and status
 are ingot's. Input for other consoles waits until somebody in the guest listens.
@@ -188,14 +189,23 @@ func (r *runFlags) parse(o *run.Options) error {
 		func() (err error) { o.Boot, err = run.ParseBoot(r.boot); return },
 		func() (err error) { o.Graphics, err = run.ParseGraphics(r.graphics); return },
 		func() (err error) {
-			if r.arch != "" {
-				o.Arch, err = vm.ParseArch(r.arch)
+			if r.arch == "" {
+				return nil
+			}
+			if o.Arch, err = vm.ParseArch(r.arch); err != nil {
+				err = fmt.Errorf("--arch: %w", err)
 			}
 			return
 		},
 		func() (err error) {
-			if r.diskSize != "" {
-				o.DiskSize, err = run.ParseSize(r.diskSize)
+			if r.diskSize == "" {
+				return nil
+			}
+			if o.DiskSize, err = run.ParseSize(r.diskSize); err == nil && o.DiskSize == 0 {
+				err = errors.New("a disk has a size")
+			}
+			if err != nil {
+				err = fmt.Errorf("--disk-size %s: %w", r.diskSize, err)
 			}
 			return
 		},
@@ -254,7 +264,17 @@ func registry() (*run.Registry, error) { return run.OpenRegistry(run.DefaultDir(
 // runningDir opens that folder for what else is reached there, and makes it if need be.
 func runningDir() (*runtimedir.Dir, error) { return runtimedir.Make(run.DefaultDir(os.Getenv)) }
 
+// runMachine runs what is named. Options that do not fit that are mistakes on the command line.
 func runMachine(c *cobra.Command, what string, m *machineFlags, r *runFlags) error {
+	err := r.run(c, what, m)
+	var option *run.OptionError
+	if errors.As(err, &option) {
+		return usageError{fmt.Errorf("run: --%w", err)}
+	}
+	return err
+}
+
+func (r *runFlags) run(c *cobra.Command, what string, m *machineFlags) error {
 	o, err := r.options(c)
 	if err != nil {
 		return err
@@ -266,7 +286,7 @@ func runMachine(c *cobra.Command, what string, m *machineFlags, r *runFlags) err
 	if err != nil {
 		return err
 	}
-	if r.keep && o.DiskImage == "" {
+	if r.keep {
 		name := r.name
 		if name == "" {
 			name = system.Name

@@ -117,6 +117,9 @@ func openExports(c *cobra.Command, args []string, r recipeFlags, s serveFlags) (
 	if len(args) > 1 && (s.cow != "" || s.export != "") {
 		return nil, done, usageError{errors.New("serve: --cow and --export are for one disk, and several are named")}
 	}
+	if err := onlyImages(c, args); err != nil {
+		return nil, done, err
+	}
 	for _, arg := range args {
 		e := nbd.Export{Name: s.export}
 		if len(args) > 1 {
@@ -140,6 +143,19 @@ func openExports(c *cobra.Command, args []string, r recipeFlags, s serveFlags) (
 		exports = append(exports, e)
 	}
 	return exports, done, nil
+}
+
+// onlyImages refuses flags of recipes where all that is served are images.
+func onlyImages(c *cobra.Command, args []string) error {
+	for _, arg := range args {
+		if len(args) > 1 {
+			_, arg, _ = strings.Cut(arg, "=")
+		}
+		if isImage, err := looksLikeImage(arg); err != nil || !isImage {
+			return nil // its opening tells
+		}
+	}
+	return checkKind(c, anyImage, strings.Join(args, ", "))
 }
 
 // overlay returns the layer that takes what clients write, or nil.
@@ -172,9 +188,6 @@ func openMap(c *cobra.Command, name string, r recipeFlags) (*image.Map, io.Close
 	if !isImage {
 		return planMap(c, name, r)
 	}
-	if len(r.set) > 0 || r.format != "" {
-		return nil, nil, usageError{fmt.Errorf("serve: --set and --format are for recipes, and %s is an image", name)}
-	}
 	disk, err := inspect.Open(c.Context(), name)
 	if err != nil {
 		return nil, nil, err
@@ -189,6 +202,9 @@ func planMap(c *cobra.Command, name string, r recipeFlags) (*image.Map, io.Close
 	}
 	if len(plan.Files) > 0 {
 		plan.Close()
+		if r.format != "" {
+			return nil, nil, usageError{fmt.Errorf("serve: --format %s: is a folder of files, and no disk to serve", r.format)}
+		}
 		return nil, nil, &recipes.Error{File: name, Key: "output.format", What: "is a folder of files, and no disk to serve"}
 	}
 	if err := finish(c, plan, r, false, os.TempDir()); err != nil {

@@ -179,10 +179,6 @@ func splitAddition(arg string) (name, path string) {
 // checkCache refuses flags that go with --cache where it is not, or cannot be.
 func (s *sourceFlags) checkCache() error {
 	switch {
-	case len(s.caches) == 0 && len(s.keys) > 0:
-		return usageError{errors.New("--key is for a --cache, and none is given")}
-	case len(s.caches) == 0 && s.unsigned:
-		return usageError{errors.New("--unsigned is for a --cache, and none is given")}
 	case len(s.caches) > 0 && len(s.paths) == 0:
 		return usageError{errors.New("--cache needs to know what of it is wanted: give --path STORE-PATH")}
 	case len(s.caches) > 0 && s.storeRoot+s.from != "":

@@ -99,12 +99,12 @@ func TestHolesAreCounted(t *testing.T) {
 // before anything is read.
 func TestLimitsOfNothing(t *testing.T) {
 	for _, x := range []struct{ line, want string }{
-		{"check --root none --max-size 1G", "check: --max-size is for images"},
+		{"check --root none --max-size 1G", "check: --max-size is for disk images and ISOs, and none is a root"},
 		{"convert none.img -o x.img --max-size 1G", "convert: --max-size is for tar, docker and -o -"},
 		{"convert none.img -o x --as vhd --max-size 1G", "convert: --max-size is for tar, docker and -o -"},
 		{"exec --output x --output-limit 0 true", `exec: --output-limit: "0": the least is 1`},
-		{"exec --output-limit 1G true", "exec: --output-limit and --output-files are for the results"},
-		{"exec --output-files 7 true", "exec: --output-limit and --output-files are for the results"},
+		{"exec --output-limit 1G true", "exec: --output-limit is for --output, --xchg or --shared, and none is given"},
+		{"exec --output-files 7 true", "exec: --output-files is for --output, --xchg or --shared, and none is given"},
 	} {
 		if code, _, errout := ingot(strings.Fields(x.line)...); code != exitUsage || !strings.Contains(errout, x.want) {
 			t.Errorf("%s: %d\n%s; want %d, %s", x.line, code, errout, exitUsage, x.want)

@@ -53,6 +53,9 @@ docs/testing.md describes the scripts, and --list-commands lists what they are m
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if f.list {
+				if len(args) > 0 {
+					return usageError{fmt.Errorf("test: --list-commands lists the commands of all scripts, and takes no WHAT: leave out %s", args[0])}
+				}
 				return listCommands(c.OutOrStdout())
 			}
 			if len(args) == 0 {
@@ -171,7 +174,9 @@ func (f *testFlags) suite(c *cobra.Command, what string) (*suite, error) {
 	case isFile && f.script != "":
 		return nil, usageError{fmt.Errorf("test: %s has tests of its own, and --script is for what has none", what)}
 	case isFile:
-		err = s.openFile(what, text)
+		if err = checkKind(c, machinesFile, what); err == nil {
+			err = s.openFile(what, text)
+		}
 	case f.script != "":
 		err = s.openScript(what)
 	default:
@@ -218,6 +223,9 @@ func (s *suite) openFile(path string, text []byte) error {
 }
 
 func (s *suite) openRecipe(what string) error {
+	if err := checkKind(s.c, aRecipe, what); err != nil {
+		return err
+	}
 	recipe, err := s.flags.recipe.load(s.c, what)
 	if err != nil {
 		return err

@@ -46,7 +46,7 @@ func usageOf(c *cobra.Command, check cobra.PositionalArgs, args []string) error 
 			return plainCount(args, err)
 		}
 	}
-	return cmp.Or(emptyFlag(c), emptyName(c, args), longAfterOneDash(c))
+	return cmp.Or(emptyFlag(c), emptyName(c, args), longAfterOneDash(c), checkUses(c))
 }
 
 // verbName is how errors call a command: "build", "cache serve".

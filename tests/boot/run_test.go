@@ -403,11 +403,11 @@ func TestRunFind(t *testing.T) {
 	parallel(t)
 	c, flags := closureFlags(t)
 	u := newUser(t)
-	_, refusal, status := u.types("", append(flags, "--find", "--run", "/nix/store/none", "--init", c.Toplevel+"/init")...)
+	_, refusal, status := u.types("", append(flags, "--run", "/nix/store/none")...)
 	if status != 1 || !strings.Contains(refusal, "--run /nix/store/none: the closure does not have it") {
 		t.Errorf("a program that is not there: status %d, %s", status, refusal)
 	}
-	out, errout, status := u.types("", append(flags, "--find", "--init", c.Toplevel+"/init")...)
+	out, errout, status := u.types("", append(flags, "--find", "--append", "init="+c.Toplevel+"/init")...)
 	if status != 0 || !strings.HasPrefix(out, "dr-xr-xr-x root") {
 		t.Errorf("status %d, it begins with %.80q\n%s", status, out, errout)
 	}

@@ -105,15 +105,15 @@ func (v VLAN) MAC(machine int) string { return fmt.Sprintf("52:54:00:12:%02x:%02
 
 func (v VLAN) check(machine int) error {
 	if v.N < 1 || v.N > 254 {
-		return fmt.Errorf("--vlan %d: networks have the numbers 1 to 254", v.N)
+		return wrong("vlan", "%d: networks have the numbers 1 to 254", v.N)
 	}
 	if v.File == nil && v.Switch != "" {
 		if _, err := os.Stat(v.Switch); err != nil {
-			return fmt.Errorf("--vlan %d: no switch listens at %s: name one with --vlan %[1]d=SOCKET, or run machines together with `ingot network`", v.N, v.Switch)
+			return wrong("vlan", "%d: no switch listens at %s: name one with --vlan %[1]d=SOCKET, or run machines together with `ingot network`", v.N, v.Switch)
 		}
 	}
 	if machine < 1 || machine > 254 {
-		return fmt.Errorf("--number %d: machines have the numbers 1 to 254", machine)
+		return wrong("number", "%d: machines have the numbers 1 to 254", machine)
 	}
 	return nil
 }
@@ -138,33 +138,77 @@ func (o *Options) check(s *System) error {
 			return err
 		}
 	}
-	switch {
-	case o.SSH && (o.NoNetwork || o.boot(s) != Kernel):
-		return fmt.Errorf("--ssh: its key reaches the guest by the kernel's command line and a network: it takes --boot kernel, and not --no-network")
-	case o.NoNetwork && (o.Restrict || len(o.Forwards)+len(o.Services) > 0):
-		return fmt.Errorf("without a network nothing can be forwarded or restricted: leave out --no-network")
-	case o.boot(s) == Kernel && s.Kernel == nil:
-		return fmt.Errorf("--boot kernel: %w", s.NoKernel)
-	case o.boot(s) != Kernel && len(s.Disks) == 0:
-		return fmt.Errorf("--boot %s: %s has no disk to boot from", o.boot(s), s.What)
-	case o.boot(s) != Kernel && len(o.Words) > 0:
-		return fmt.Errorf("words for the kernel (%s) reach it only with --boot kernel: the boot loader has its own", strings.Join(o.Words, " "))
-	case o.SecureBoot && o.boot(s) != UEFI:
-		return fmt.Errorf("--secure-boot: it is the firmware that looks at signatures, and --boot %s goes past it: --boot uefi", o.boot(s))
-	case o.EFIVars != "" && o.boot(s) != UEFI:
-		return fmt.Errorf("--efi-vars %s: only a machine that boots with UEFI has variables (--boot uefi)", o.EFIVars)
-	case o.boot(s) != Kernel && s.Firmware != nil && joinBoots(s) == "":
-		return fmt.Errorf("%s has nothing to boot: no kernel and no boot loader", s.What)
-	case o.boot(s) != Kernel && s.Firmware != nil && !slices.Contains(s.Firmware, o.boot(s)):
-		return fmt.Errorf("--boot %s: %s boots with %s only", o.boot(s), s.What, joinBoots(s))
-	case o.DiskImage != "" && (len(s.Disks) == 0 || s.Disks[0].Bus == vm.CDROM || s.Disks[0].Plain):
-		return fmt.Errorf("--disk-image %s: %s has no disk whose changes could be kept", o.DiskImage, s.What)
+	if err := o.fits(s); err != nil {
+		return err
 	}
 	if err := o.checkKernelLine(s); err != nil {
 		return err
 	}
 	return o.checkKept()
 }
+
+// An OptionError says that an option does not fit the system, or another option.
+type OptionError struct {
+	Option string // "boot", as the flag of run is called
+	What   string // its value, if it has one, and what is wrong: "kernel: …"
+}
+
+func (e *OptionError) Error() string {
+	if strings.HasPrefix(e.What, ":") {
+		return e.Option + e.What
+	}
+	return e.Option + " " + e.What
+}
+
+func wrong(option, format string, args ...any) error {
+	return &OptionError{option, fmt.Sprintf(format, args...)}
+}
+
+// fits refuses options that do not fit the system, or each other.
+func (o *Options) fits(s *System) error {
+	boot := o.boot(s)
+	keeps := len(s.Disks) > 0 && s.Disks[0].Bus != vm.CDROM && !s.Disks[0].Plain
+	switch {
+	case !s.runsOn(o.Arch):
+		return wrong("arch", "%s: %s is for %s", o.Arch, s.What, s.Arch)
+	case o.SSH && (o.NoNetwork || boot != Kernel):
+		return wrong("ssh", ": its key reaches the guest by the kernel's command line and a network: it takes --boot kernel, and not --no-network")
+	case o.SSH && s.NoSSH:
+		return wrong("ssh", ": %s has no system of ingot's own with a network, which would take the key by the kernel's word ingot.ssh=", s.What)
+	case o.NoNetwork && (o.Restrict || len(o.Forwards)+len(o.Services) > 0):
+		return wrong("no-network", ": without a network nothing can be forwarded or restricted: leave it out")
+	case boot == Kernel && s.Kernel == nil:
+		return wrong("boot", "kernel: %v", s.NoKernel)
+	case boot != Kernel && len(s.Disks) == 0:
+		return wrong("boot", "%s: %s has no disk to boot from", boot, s.What)
+	case boot != Kernel && len(o.Words) > 0:
+		return wrong("append", "%s: words for the kernel reach it only with --boot kernel: the boot loader has its own", strings.Join(o.Words, " "))
+	case o.SecureBoot && boot != UEFI:
+		return wrong("secure-boot", ": it is the firmware that looks at signatures, and --boot %s goes past it: --boot uefi", boot)
+	case o.EFIVars != "" && boot != UEFI:
+		return wrong("efi-vars", "%s: only a machine that boots with UEFI has variables (--boot uefi)", o.EFIVars)
+	case boot != Kernel && s.Firmware != nil && joinBoots(s) == "":
+		return fmt.Errorf("%s has nothing to boot: no kernel and no boot loader", s.What)
+	case boot != Kernel && s.Firmware != nil && !slices.Contains(s.Firmware, boot):
+		return wrong("boot", "%s: %s boots with %s only", boot, s.What, joinBoots(s))
+	case o.DiskImage != "" && !keeps:
+		return wrong("disk-image", "%s: %s has no disk whose changes could be kept", o.DiskImage, s.What)
+	case o.DiskSize != 0 && !keeps:
+		return wrong("disk-size", ": %s has no disk that can be made larger", s.What)
+	case o.DiskSize%sector != 0:
+		return wrong("disk-size", "%d bytes: a disk has whole sectors of %d bytes", o.DiskSize, sector)
+	}
+	return nil
+}
+
+// runsOn says whether a machine of an architecture can run the system, as far as it is known
+// what that is for.
+func (s *System) runsOn(a vm.Arch) bool {
+	return a == "" || s.Arch == "" || a == s.Arch || a == vm.X86_64 && s.Arch == vm.I686
+}
+
+// sector is the smallest part of a disk, in bytes.
+const sector = 512
 
 // checkKept refuses names of what a machine keeps that cannot be: what another user has put
 // into a folder like /tmp, who would get what the guest writes, and what is no file or no

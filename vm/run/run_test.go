@@ -479,19 +479,24 @@ func TestRefused(t *testing.T) {
 		"has nothing to boot":      {func(s *System) { disk(s); s.Firmware = []Boot{} }, Options{}},
 		"boots with bios":          {nil, Options{Boot: UEFI}},
 		"--boot kernel":            {nil, Options{Boot: BIOS, Words: []string{"x"}}},
-		"--efi-vars v":             {nil, Options{EFIVars: "v"}},
+		"efi-vars v: ":             {nil, Options{EFIVars: "v"}},
 		"--boot kernel goes past":  {nil, Options{SecureBoot: true, Boot: Kernel}},
 		"web.yaml boots with bios": {nil, Options{SecureBoot: true}},
-		"leave out --no-network":   {nil, Options{NoNetwork: true, Services: []vm.Service{{}}}},
-		"--vlan 255":               {nil, Options{VLANs: []VLAN{{N: 255}}}},
+		"no-network: without":      {nil, Options{NoNetwork: true, Services: []vm.Service{{}}}},
+		"vlan 255: ":               {nil, Options{VLANs: []VLAN{{N: 255}}}},
 		"no switch listens":        {nil, Options{VLANs: []VLAN{{N: 1, Switch: "/nonexistent"}}}},
-		"--number 300":             {nil, Options{VLANs: []VLAN{{N: 1}}, Number: 300}},
-		"--no-network":             {nil, Options{NoNetwork: true, Restrict: true}},
+		"number 300: ":             {nil, Options{VLANs: []VLAN{{N: 1}}, Number: 300}},
+		"forwarded or restricted":  {nil, Options{NoNetwork: true, Restrict: true}},
 		"shared folder x":          {nil, Options{Shares: []vm.Share{{Tag: "x", Dir: "/nonexistent"}}}},
-		"--ssh":                    {nil, Options{SSH: true, NoNetwork: true}},
+		"ssh: its key":             {nil, Options{SSH: true, NoNetwork: true}},
 		"no disk whose changes":    {func(s *System) { s.Disks[0].Bus = vm.CDROM }, Options{DiskImage: "x"}},
 		"less than the":            {nil, Options{DiskSize: 4096}},
 		"kernel command line has":  {nil, Options{Words: []string{strings.Repeat("x", 2048)}}},
+		"arch aarch64: ":           {func(s *System) { s.Arch = vm.X86_64 }, Options{Arch: vm.AArch64}},
+		"is for i686":              {func(s *System) { s.Arch = vm.I686 }, Options{Arch: vm.AArch64}},
+		"no system of ingot's":     {func(s *System) { s.NoSSH = true }, Options{SSH: true}},
+		"can be made larger":       {func(s *System) { s.Disks[0].Plain = true }, Options{DiskSize: 1 << 40}},
+		"whole sectors of 512":     {nil, Options{DiskSize: 1<<40 + 1}},
 	} {
 		s := system(t)
 		if x.change != nil {
@@ -500,6 +505,21 @@ func TestRefused(t *testing.T) {
 		x.o.Accel = vm.TCG
 		if _, err := Command(s, x.o, Host{}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%+v: %v; want an error with %q", x.o, err, want)
+		}
+	}
+}
+
+// TestRunsOn tells which machines run a system.
+func TestRunsOn(t *testing.T) {
+	for _, x := range []struct {
+		system, machine vm.Arch
+		want            bool
+	}{
+		{"", "", true}, {"", vm.AArch64, true}, {vm.AArch64, "", true}, {vm.AArch64, vm.AArch64, true},
+		{vm.I686, vm.X86_64, true}, {vm.X86_64, vm.I686, false}, {vm.X86_64, vm.AArch64, false}, {vm.ARMHF, vm.AArch64, false},
+	} {
+		if got := (&System{Arch: x.system}).runsOn(x.machine); got != x.want {
+			t.Errorf("a system for %q on %q: %v; want %v", x.system, x.machine, got, x.want)
 		}
 	}
 }

@@ -39,6 +39,7 @@ type System struct {
 
 	Shares   []vm.Share // folders of the host that it needs
 	NoAgent  bool       // ingot's agent does not run in it, and takes its port for a promise that it does
+	NoSSH    bool       // nothing in it takes the key of [Options.SSH]
 	Toplevel string     // the store path of the system, if it has one
 	Nix      bool       // it has a Nix, which may build for another one by ssh
 

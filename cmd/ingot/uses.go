@@ -1,0 +1,136 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"ingot/internal/grammar"
+)
+
+// kinds are what a verb can be given to work on.
+type kinds uint
+
+const (
+	aRecipe kinds = 1 << iota
+	aClosure
+	aDisk
+	anISO
+	aNetboot
+	machinesFile
+	aRoot
+
+	anyImage = aDisk | anISO | aNetboot
+)
+
+// kindNames are what messages call them: one, and several.
+var kindNames = []struct {
+	kind      kinds
+	one, more string
+}{
+	{aRecipe, "a recipe", "recipes"}, {aClosure, "a closure", "closures"}, {aDisk, "a disk image", "disk images"}, {anISO, "an ISO", "ISOs"},
+	{aNetboot, "a netboot folder", "netboot folders"}, {machinesFile, "a file of machines", "files of machines"}, {aRoot, "a root", "roots"},
+}
+
+// String is how messages call one thing, of which more need not be known than that it is an
+// image.
+func (k kinds) String() string {
+	for _, n := range kindNames {
+		if k == n.kind {
+			return n.one
+		}
+	}
+	return "an image"
+}
+
+// plural is how messages call what a flag is for.
+func (k kinds) plural() string {
+	var words []string
+	for _, n := range kindNames {
+		if k&n.kind != 0 {
+			words = append(words, n.more)
+		}
+	}
+	return grammar.And(words...)
+}
+
+// A use says where a flag of a verb has an effect; anywhere if it is empty. A flag that is
+// given where it has none is refused: whoever gave it would believe that it has.
+type use struct {
+	on   kinds    // the kinds of what the verb works on
+	with []string // it says something of one of these flags, which has to be there
+	not  []string // what it asks for is not done beside these
+	way  string   // what to do instead; Default: leave it out.
+}
+
+// usesOf is the table of a verb in uses.
+func usesOf(c *cobra.Command) map[string]use { return uses[verbName(c)] }
+
+// asks says whether a flag was given that asks for something: a switch that was switched off
+// does not.
+func asks(f *pflag.Flag) bool {
+	return f.Changed && (f.Value.Type() != "bool" || f.Value.String() == "true")
+}
+
+// asksFor says which of some flags of a command was given, "" for none.
+func asksFor(c *cobra.Command, names []string) string {
+	for _, name := range names {
+		if f := c.Flags().Lookup(name); f != nil && asks(f) {
+			return name
+		}
+	}
+	return ""
+}
+
+// checkUses refuses flags that say something of others, which are missing, or contradict
+// some. It knows nothing of what the command works on.
+func checkUses(c *cobra.Command) (err error) {
+	table := usesOf(c)
+	c.Flags().VisitAll(func(f *pflag.Flag) {
+		if err != nil || !asks(f) {
+			return
+		}
+		u := table[f.Name]
+		if len(u.with) > 0 && asksFor(c, u.with) == "" {
+			err = fmt.Errorf("--%s is for %s, and none is given", f.Name, dashed(u.with))
+			if len(u.with) == 1 {
+				err = fmt.Errorf("--%s is for --%s, which is not given", f.Name, u.with[0])
+			}
+			return
+		}
+		if other := asksFor(c, u.not); other != "" {
+			err = fmt.Errorf("--%s and --%s exclude each other: give one of the two", f.Name, other)
+		}
+	})
+	return err
+}
+
+// checkKind refuses flags that have no effect on what the command works on.
+func checkKind(c *cobra.Command, kind kinds, what string) (err error) {
+	table := usesOf(c)
+	if what == "" {
+		what = "what is given"
+	}
+	c.Flags().VisitAll(func(f *pflag.Flag) {
+		u := table[f.Name]
+		if err != nil || !asks(f) || u.on == 0 || u.on&kind != 0 {
+			return
+		}
+		way := u.way
+		if way == "" || kind&aRecipe == 0 {
+			way = "leave it out"
+		}
+		err = usageError{fmt.Errorf("%s: --%s is for %s, and %s is %s: %s", verbName(c), f.Name, u.on.plural(), what, kind, way)}
+	})
+	return err
+}
+
+func dashed(names []string) string {
+	list := slices.Clone(names)
+	for i := range list {
+		list[i] = "--" + list[i]
+	}
+	return grammar.Or(list...)
+}

@@ -1,0 +1,125 @@
+package main
+
+// Ways for what a flag of closures would do with a recipe.
+const (
+	kernelOfRecipe  = "its system.kernel says which it has, as --set system.kernel=DIR does"
+	sourcesOfRecipe = "its store.closures say what its store holds"
+	storeOfRecipe   = "its partitions say how its store is seen"
+	initOfRecipe    = "it boots its own system"
+)
+
+// sourceUses are those of the flags that name closures.
+func sourceUses(on kinds, more map[string]use) map[string]use {
+	for _, name := range []string{"graph", "registration", "path-info", "path", "from", "cache", "add", "unpack", "flavour"} {
+		more[name] = use{on: on, way: sourcesOfRecipe}
+	}
+	more["store-root"] = use{on: on, way: sourcesOfRecipe}
+	more["key"] = use{on: on, with: []string{"cache"}, way: sourcesOfRecipe}
+	more["unsigned"] = use{on: on, with: []string{"cache"}, way: sourcesOfRecipe}
+	more["strip"] = use{on: on, with: []string{"unpack"}, way: sourcesOfRecipe}
+	return more
+}
+
+// uses has all flags of all verbs. A flag that is not here fails a test.
+var uses = map[string]map[string]use{
+	"plan":   {"set": {}, "format": {}, stallFlag: {}, "json": {}, "top": {}},
+	"schema": {},
+	"build": {
+		"set": {}, "format": {}, stallFlag: {}, "output": {}, "quiet": {}, "ssh-key": {}, "no-manifest": {}, "no-sync": {},
+		"no-vm": {not: []string{"vm-kernel", "vm-accel"}}, "vm-kernel": {}, "vm-accel": {},
+		"sign-key": {}, "sign-cert": {}, "sign-chain": {},
+		"dry-run":    {not: []string{"test"}},
+		"test":       {},
+		"test-junit": {with: []string{"test"}}, "test-results": {with: []string{"test"}}, "test-timeout": {with: []string{"test"}},
+	},
+	"convert": {
+		"output": {}, "as": {}, "partition": {}, "tag": {}, "entrypoint": {}, "env": {}, "arch": {}, "compress": {}, "level": {with: []string{"compress"}},
+		"max-size": {}, "quiet": {}, "set": {on: aRecipe}, stallFlag: {on: aRecipe},
+	},
+	"serve": {
+		"set": {on: aRecipe}, "format": {on: aRecipe}, stallFlag: {on: aRecipe},
+		"no-vm": {on: aRecipe, not: []string{"vm-kernel", "vm-accel"}}, "vm-kernel": {on: aRecipe}, "vm-accel": {on: aRecipe},
+		"socket": {}, "writable": {not: []string{"cow"}}, "cow": {}, "export": {}, "once": {}, "quiet": {},
+	},
+	"verify":            {"set": {}, "format": {}, stallFlag: {}, "quiet": {}, "json": {}},
+	"verify-signatures": {"trust": {}, "cert": {}, "any-ocsp": {}},
+	"digest":            {},
+	"recipes":           {"json": {}},
+	"version":           {"licenses": {}},
+
+	"register": sourceUses(0, map[string]use{
+		stallFlag: {with: []string{"cache"}},
+		"root":    {}, "copy": {}, "no-deduplicate": {}, "no-reset-timestamps": {}, "gc-root": {}, "profile": {}, "verify": {},
+		"no-sync": {}, "dry-run": {}, "json": {}, "quiet": {},
+	}),
+	"closure": sourceUses(0, map[string]use{
+		stallFlag: {with: []string{"cache"}},
+		"format":  {}, "json": {not: []string{"bytes"}}, "sort": {}, "top": {}, "bytes": {}, "drop": {},
+	}),
+	"closure why": sourceUses(0, map[string]use{stallFlag: {with: []string{"cache"}}, "json": {}}),
+	"check": {
+		"root": {}, "flavour": {}, "no-contents": {}, "json": {}, "quiet": {},
+		"max-database": {on: aDisk | anISO}, "max-size": {on: aDisk | anISO, not: []string{"no-contents"}},
+	},
+	"cache": {},
+	"cache serve": {
+		"listen": {}, "host": {}, "netrc": {}, "upload-token-file": {}, "flavour": {},
+		"max-upload": {}, "uploads": {}, "read-only": {not: []string{"netrc", "upload-token-file"}},
+	},
+
+	"run": sourceUses(aClosure, map[string]use{
+		"set": {on: aRecipe}, "format": {on: aRecipe}, stallFlag: {on: aRecipe | aClosure},
+		"no-vm": {on: aRecipe, not: []string{"vm-kernel", "vm-accel"}}, "vm-kernel": {on: aRecipe}, "vm-accel": {on: aRecipe},
+
+		"kernel": {on: aClosure, way: kernelOfRecipe},
+		"store":  {on: aClosure, way: sourcesOfRecipe}, "store-share": {on: aClosure, way: storeOfRecipe}, "writable-store": {on: aClosure, way: storeOfRecipe},
+		"find":     {on: aClosure, not: []string{"shell", "run", "init"}, way: initOfRecipe},
+		"shell":    {on: aClosure, not: []string{"run", "init"}, way: initOfRecipe + ", and ingot shell opens a shell in it"},
+		"run":      {on: aClosure, not: []string{"init"}, way: initOfRecipe + ", and ingot shell runs commands in it"},
+		"init":     {on: aClosure, way: initOfRecipe},
+		"arg":      {on: aClosure, with: []string{"run"}, way: initOfRecipe},
+		"env":      {on: aClosure, with: []string{"run"}, way: initOfRecipe},
+		"reg-info": {on: aClosure, way: sourcesOfRecipe},
+		"console":  {on: aClosure, with: []string{"run", "find"}, way: "its console is shown in any case"},
+
+		"disk-image": {on: aRecipe | aClosure | aDisk}, "keep": {on: aRecipe | aClosure | aDisk, not: []string{"disk-image"}}, "disk-size": {on: aRecipe | aClosure | aDisk},
+		"secure-boot": {on: aRecipe | aDisk | anISO}, "efi-vars": {on: aRecipe | aDisk | anISO}, "boot": {}, "append": {on: aRecipe | aClosure | aNetboot},
+		"ssh": {on: aRecipe | aNetboot, not: []string{"no-network"}},
+
+		"name": {}, "arch": {}, "machine": {}, "accel": {}, "memory": {}, "cpus": {}, "empty-disk": {}, "share": {},
+		"forward": {not: []string{"no-network"}}, "restrict-network": {not: []string{"no-network"}}, "no-network": {},
+		"vlan": {}, "number": {with: []string{"vlan"}}, "tpm": {}, "tpm-state": {}, "graphics": {}, "reboot": {}, "no-backdoor": {},
+		"save": {}, "dry-run": {not: []string{"save"}},
+	}),
+	"shell": {}, "ps": {"json": {}},
+	"stop": {"all": {}, "now": {}, "timeout": {not: []string{"now"}}},
+
+	"exec": sourceUses(0, map[string]use{
+		"recipe": {}, "set": {with: []string{"recipe"}}, stallFlag: {with: []string{"recipe", "cache"}}, "store": {},
+		"script": {}, "dir": {}, "env": {}, "shared": {}, "xchg": {}, "output": {},
+		"output-limit": {with: resultFlags}, "output-files": {with: resultFlags},
+		"disk": {}, "new-disk": {}, "kernel": {}, "module": {}, "program": {}, "network": {}, "memory": {}, "cpus": {}, "arch": {}, "machine": {}, "accel": {},
+		"timeout": {}, "quiet": {}, "console": {}, "no-tty": {}, "dry-run": {},
+	}),
+
+	"network": {
+		"name": {not: []string{"print"}}, "set": {not: prints}, stallFlag: {not: prints}, "accel": {not: prints}, "capture": {not: prints}, "listen": {not: prints}, "backdoor": {not: prints},
+		"print": {not: []string{"print-hosts", "dry-run"}}, "print-hosts": {not: []string{"dry-run"}}, "dry-run": {},
+	},
+	"network link": {"network": {}}, "network status": {"network": {}, "json": {}},
+	"test": {
+		"set": {on: aRecipe | machinesFile, not: commandList}, "format": {on: aRecipe, not: commandList}, stallFlag: {on: aRecipe | machinesFile, not: commandList},
+		"script": {not: commandList}, "boot": {not: allLists}, "memory": {not: allLists}, "only": {not: commandList}, "timeout": {not: allLists}, "accel": {not: allLists},
+		"junit": {not: allLists}, "results": {not: allLists}, "keep": {not: append([]string{"results"}, allLists...)}, "verbose": {not: allLists}, "console": {not: allLists},
+		"list": {not: commandList}, "list-commands": {},
+	},
+}
+
+var (
+	// resultFlags are the flags of exec that take results.
+	resultFlags = []string{"output", "xchg", "shared"}
+	// prints are the flags of network that have nothing started, and nothing planned.
+	prints = []string{"print", "print-hosts"}
+	// commandList and allLists are those of test that have nothing played.
+	commandList, allLists = []string{"list-commands"}, []string{"list-commands", "list"}
+)
