@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/big"
+	"strconv"
 	"strings"
 
 	"github.com/dustin/go-humanize"
@@ -89,6 +90,24 @@ func ParseSize(s string) (image.Size, error) {
 		return image.Size{}, fmt.Errorf("free space of %q: %w", s, err)
 	}
 	return image.Fit(n), nil
+}
+
+// FormatSize writes a size as [ParseSize] reads it, in the one way that each has: a whole
+// number of the largest unit that it is a multiple of, as in 1536MiB.
+func FormatSize(s image.Size) string {
+	if s.Fit && s.Bytes == 0 {
+		return "fit"
+	}
+	text := strconv.FormatInt(s.Bytes, 10)
+	for i, unit := range []string{"KiB", "MiB", "GiB", "TiB", "PiB"} {
+		if n := int64(1) << (10 * (i + 1)); s.Bytes != 0 && s.Bytes%n == 0 {
+			text = strconv.FormatInt(s.Bytes/n, 10) + unit
+		}
+	}
+	if s.Fit {
+		return "fit+" + text
+	}
+	return text
 }
 
 // FormatBytes writes a number of bytes for people, in the largest unit that it

@@ -8,6 +8,17 @@ import (
 	"ingot/image"
 )
 
+func TestFormatSize(t *testing.T) {
+	for size, want := range map[image.Size]string{
+		image.Fit(0): "fit", image.Fit(512 << 20): "fit+512MiB", image.Exactly(8 << 30): "8GiB", image.Exactly(3 << 29): "1536MiB",
+		image.Exactly(1000): "1000", image.Exactly(1 << 50): "1PiB", image.Fit(1): "fit+1", image.Exactly(2 << 60): "2048PiB",
+	} {
+		if got := FormatSize(size); got != want {
+			t.Errorf("FormatSize(%v) = %s; want %s", size, got, want)
+		}
+	}
+}
+
 func TestParseSize(t *testing.T) {
 	for s, want := range map[string]image.Size{
 		"1":                   image.Exactly(1),

@@ -199,6 +199,43 @@ type flagSet struct {
 	typeName   string // a type that a flag asks for
 }
 
+// FlagType returns the type that flags ask for, "" if none does.
+func FlagType(kind Kind, flags []string) (string, error) {
+	f, err := parseFlags(kind, flags)
+	return f.typeName, err
+}
+
+// CanonicalFlags returns the flags of a partition of a type by one name each and in one
+// order, without those that the type says; flags that there are not are left as they are.
+func CanonicalFlags(kind Kind, flags []string, typeName string) []string {
+	f, err := parseFlags(kind, flags)
+	if err != nil {
+		return flags
+	}
+	var names []string
+	legacy := uint64(1) << attributeBits["legacy-boot"]
+	if f.active || kind == GPT && f.attributes&legacy != 0 {
+		names, f.attributes = []string{"boot"}, f.attributes&^legacy
+	}
+	for bit := range uint(64) {
+		if f.attributes&(1<<bit) == 0 {
+			continue
+		}
+		name := fmt.Sprintf("attribute:%d", bit)
+		for known, b := range attributeBits {
+			if b == bit {
+				name = known
+			}
+		}
+		names = append(names, name)
+	}
+	if f.typeName != "" && f.typeName != typeName {
+		names = append(names, f.typeName)
+	}
+	slices.Sort(names)
+	return names
+}
+
 func parseFlags(kind Kind, flags []string) (flagSet, error) {
 	var f flagSet
 	for _, s := range flags {

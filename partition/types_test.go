@@ -84,6 +84,28 @@ func TestTypesOfArch(t *testing.T) {
 	}
 }
 
+func TestCanonicalFlags(t *testing.T) {
+	for _, c := range []struct {
+		kind  Kind
+		flags string
+		name  string
+		want  string
+	}{
+		{GPT, "", "", ""}, {GPT, "boot", "", "boot"}, {GPT, "legacy-boot", "", "boot"}, {GPT, "ATTRIBUTE:2,boot", "", "boot"},
+		{MBR, "boot", "", "boot"}, {Hybrid, "boot", "", "boot"}, {Hybrid, "legacy-boot", "", "legacy-boot"},
+		{GPT, "Read_Only,attribute:59,no-auto", "", "grow,no-auto,read-only"}, {GPT, "attribute:50", "", "attribute:50"},
+		{GPT, "esp", "esp", ""}, {GPT, "bios_grub", "", "bios-boot"}, {GPT, "nonesuch", "", "nonesuch"},
+	} {
+		var flags []string
+		if c.flags != "" {
+			flags = strings.Split(c.flags, ",")
+		}
+		if got := strings.Join(CanonicalFlags(c.kind, flags, c.name), ","); got != c.want {
+			t.Errorf("CanonicalFlags(%s, %s, %q) = %s; want %s", c.kind, c.flags, c.name, got, c.want)
+		}
+	}
+}
+
 func TestCanonicalType(t *testing.T) {
 	for _, c := range []struct {
 		kind Kind

@@ -20,7 +20,11 @@ func FuzzSizes(f *testing.F) {
 				t.Errorf("%d bytes are written as nothing", n)
 			}
 		}
-		ParseSize(s)
+		if size, err := ParseSize(s); err == nil {
+			if again, err := ParseSize(FormatSize(size)); err != nil || again != size {
+				t.Errorf("ParseSize(%q) = %v, written as %q, and of that %v, %v", s, size, FormatSize(size), again, err)
+			}
+		}
 		if share, err := ParseShare(s); err == nil {
 			if again, err := ParseShare(share.String()); err != nil || again != share {
 				t.Errorf("ParseShare(%q) = %s, and of that %s, %v", s, share, again, err)
