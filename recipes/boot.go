@@ -146,9 +146,12 @@ func (p *planner) platform(ctx context.Context, b *boot, grub *bootloader.Grub, 
 	return fmt.Errorf("%s: no partition is an ESP", word)
 }
 
+// defaultTimeout is how many seconds the menu waits.
+const defaultTimeout = 5
+
 // menu makes the entries: the system's own first, then the recipe's.
 func (p *planner) menu(at int) (bootloader.Menu, error) {
-	m := bootloader.Menu{Timeout: 5, Default: p.Bootloader.Default, Consoles: p.Bootloader.Console, FindISO: p.isISO()}
+	m := bootloader.Menu{Timeout: defaultTimeout, Default: p.Bootloader.Default, Consoles: p.Bootloader.Console, FindISO: p.isISO()}
 	if p.Bootloader.Timeout != nil {
 		m.Timeout = *p.Bootloader.Timeout
 	}

@@ -128,6 +128,9 @@ func (c *Closure) check(d *decoder, key string) {
 // smallestESP32 is a size at which FAT32 is possible whatever the files are.
 const smallestESP32 = 36 << 20
 
+// fatSystem returns the writer of a FAT of so many bits, or of any for 0.
+func fatSystem(bits int) partition.FileSystem { return fat.FileSystem{Bits: bits} }
+
 // fileSystem returns the writer of a partition's file system, nil for a raw one.
 func (p *Partition) fileSystem() partition.FileSystem {
 	switch p.Filesystem {
@@ -137,13 +140,7 @@ func (p *Partition) fileSystem() partition.FileSystem {
 		f.NoJournal, f.No64Bit, f.NoMetadataCsum = off(p.Journal), off(p.Features.Wide), off(p.Features.MetadataCsum)
 		return f
 	case "fat":
-		f := fat.FileSystem{Bits: p.Bits}
-		// Firmware may want FAT32 on a fixed disk (UEFI 2.10, section 13.3.1.1), which starts
-		// at 33 MiB; smaller ones are for those who ask for them.
-		if p.Bits == 0 && p.Type == "esp" && (p.Size.Fit || p.Size.Bytes >= smallestESP32) {
-			f.Bits = 32
-		}
-		return f
+		return fatSystem(p.fatBits())
 	case "swap":
 		return swap.Area{}
 	}
@@ -165,6 +162,7 @@ func (r *Recipe) checkDisk(d *decoder) {
 	if len(r.Disk.Partitions) == 0 {
 		d.fail("disk.partitions", "a disk without partitions holds nothing")
 	}
+	r.settleKinds(d)
 	first := map[string]string{} // what must differ, and the key that has it
 	differ := func(key, what, value string) {
 		if value == "" {
@@ -207,13 +205,6 @@ func (p *Partition) check(d *decoder, key string) {
 			return
 		}
 	}
-	if p.Type == "" {
-		p.Type = map[string]string{"fat": "esp", "swap": "swap"}[p.Filesystem]
-		if p.Encrypt != "" {
-			p.Type = p.Encrypt
-		}
-		choose(&p.Type, "linux")
-	}
 	p.checkSize(d, key)
 	if p.Source != nil {
 		p.Source.check(d, key+".source")
@@ -249,7 +240,7 @@ func (p *Partition) checkSize(d *decoder, key string) {
 	measured := p.Filesystem != "" || p.Source != nil
 	switch {
 	case p.Size.IsZero():
-		p.Size.Size = image.Fit(0)
+		p.Size.Size = p.defaultSize()
 		if p.Filesystem == "swap" || !measured {
 			d.fail(key+".size", "is missing: a partition without files has no size that fits")
 		}

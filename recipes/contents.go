@@ -123,6 +123,17 @@ func (f *File) addTo(t *image.Tree, secret func(file string)) error {
 	return t.Put(f.Path, n)
 }
 
+// defaultMode is that of a file that the recipe gives no mode.
+func (f *File) defaultMode() Mode {
+	switch {
+	case f.Directory:
+		return 0o755
+	case f.Device != "":
+		return 0o600
+	}
+	return 0o644
+}
+
 func (f *File) node(secret func(file string)) (*image.Node, error) {
 	switch {
 	case f.Text != nil:

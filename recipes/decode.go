@@ -195,8 +195,17 @@ func (d *decoder) mapping(n *yaml.Node, v reflect.Value, key string) {
 	}
 	for i := range v.NumField() {
 		f := v.Type().Field(i)
-		if name := keyOf(f); name != "" && f.Tag.Get("jsonschema") == "required" && !seen[name] {
-			d.fail(strings.TrimPrefix(key+"."+name, "."), "is missing")
+		name := keyOf(f)
+		if name == "" || f.Tag.Get("jsonschema") != "required" {
+			continue
+		}
+		sub := strings.TrimPrefix(key+"."+name, ".")
+		at := d.at[sub] // the value, once it was decoded
+		switch {
+		case !seen[name]:
+			d.fail(sub, "is missing")
+		case f.Type.Kind() == reflect.String && at.Kind == yaml.ScalarNode && at.Tag != "!!null" && at.Value == "":
+			d.fail(sub, "is empty: give it a value")
 		}
 	}
 }

@@ -163,7 +163,7 @@ func (p *planner) finish() (*partition.Disk, error) {
 // seed derives what all identifiers come from: the recipe, less what says only where
 // things lie on the host, who reads the image or how it is packed, and the closure.
 func (r *Recipe) seed(c *storedb.Closure) (image.Seed, error) {
-	of := *r
+	of := r.canonical()
 	of.Output, of.System, of.Tests, of.src = Output{}, nil, nil, nil
 	of.Store = Store{Flavour: r.Store.Flavour}
 	of.Steps = slices.Clone(r.Steps)
@@ -175,12 +175,11 @@ func (r *Recipe) seed(c *storedb.Closure) (image.Seed, error) {
 	for i := range of.Disk.Raw {
 		of.Disk.Raw[i].Source = Source{}
 	}
-	of.Disk.Partitions = slices.Clone(r.Disk.Partitions)
 	for i := range of.Disk.Partitions {
 		of.Disk.Partitions[i].Source = nil
 		of.Disk.Partitions[i].Passphrase = nil
 		c := &of.Disk.Partitions[i].Contents
-		c.From, c.Files = Path{}, slices.Clone(c.Files)
+		c.From = Path{}
 		for j := range c.Files {
 			c.Files[j].Source = Path{}
 		}
@@ -258,7 +257,7 @@ func (p *planner) storePartition() int {
 
 // layOut turns the trees into file systems and puts these on the disk.
 func (p *planner) layOut() (*partition.Disk, error) {
-	table := partition.Table{GUID: p.Disk.GUID, Seed: p.seed, Size: p.Disk.Size.Bytes, Align: p.Disk.Align.Bytes}
+	table := partition.Table{GUID: p.Disk.GUID, Seed: p.seed, Size: p.Disk.Size.Bytes, Align: p.Disk.Align.Bytes, Arch: p.Arch}
 	var err error
 	if table.Kind, err = partition.ParseKind(p.Disk.Table); err != nil {
 		return nil, p.src.wrap("disk.table", err)
