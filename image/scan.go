@@ -16,14 +16,22 @@ import (
 )
 
 // ScanOptions says what of the host's metadata [Scan] keeps. The zero value keeps
-// modes, owners, times and hard links, and no extended attributes.
+// modes, owners and times, and neither hard links nor extended attributes: a host's store
+// optimiser makes links, and its security modules attributes, that are no part of what the
+// files are.
 type ScanOptions struct {
 	// Canonical gives every file what a store gives it: owner root, time [Epoch], mode
 	// 0555 for directories and for what its owner may execute, else 0444; no hard
 	// links, no extended attributes; only regular files, directories and symlinks.
 	Canonical bool
+	// HardLinks keeps the hard links among the files that are scanned; how many names they
+	// have elsewhere does not count. Without it each name is a file of its own.
+	HardLinks bool
 	// Xattrs keeps extended attributes. It costs a system call for each file.
 	Xattrs bool
+	// TakeXattr, if set, says which of them to keep, by their names. It is called from
+	// several goroutines.
+	TakeXattr func(name string) bool
 	// Workers is how many directories are read at once; 0 is one for each processor. A
 	// caller that scans many folders in parallel itself says 1.
 	Workers int
@@ -94,7 +102,7 @@ func (s *scanner) node(p place, st *unix.Stat_t) (*Node, error) {
 	}
 	if s.Xattrs && !s.Canonical {
 		var err error
-		if n.Xattrs, err = hostXattrs(p.path()); err != nil {
+		if n.Xattrs, err = hostXattrs(p.path(), s.TakeXattr); err != nil {
 			return nil, err
 		}
 	}
@@ -121,7 +129,7 @@ func (s *scanner) node(p place, st *unix.Stat_t) (*Node, error) {
 // linked returns the Node that stands for the file of st already, under another name,
 // or n if it is the first.
 func (s *scanner) linked(n *Node, st *unix.Stat_t) *Node {
-	if st.Nlink < 2 || n.IsDir() {
+	if !s.HardLinks || st.Nlink < 2 || n.IsDir() {
 		return n
 	}
 	s.mu.Lock()
@@ -306,8 +314,8 @@ func readlinkat(fd int, name string, size int) (string, error) {
 	}
 }
 
-// hostXattrs reads the extended attributes of one file, sorted by name.
-func hostXattrs(path string) ([]Xattr, error) {
+// hostXattrs reads those extended attributes of one file that are to be kept, sorted by name.
+func hostXattrs(path string, take func(name string) bool) ([]Xattr, error) {
 	size, err := unix.Llistxattr(path, nil)
 	if err == unix.ENOTSUP || err == nil && size == 0 {
 		return nil, nil
@@ -323,6 +331,9 @@ func hostXattrs(path string) ([]Xattr, error) {
 	slices.Sort(names)
 	var out []Xattr
 	for _, name := range names {
+		if take != nil && !take(name) {
+			continue
+		}
 		size, err := unix.Lgetxattr(path, name, nil)
 		value := make([]byte, max(size, 0))
 		if err == nil && size > 0 {

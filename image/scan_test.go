@@ -76,7 +76,7 @@ func TestScanFaithful(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	root, err := Scan(dir, ScanOptions{})
+	root, err := Scan(dir, ScanOptions{HardLinks: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,6 +142,18 @@ func TestScanCanonical(t *testing.T) {
 	}
 }
 
+// TestScanWithoutLinks: unless links are asked for, each name is a file of its own.
+func TestScanWithoutLinks(t *testing.T) {
+	root, err := Scan(sample(t), ScanOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tree := &Tree{Root: root}
+	if a, b := tree.Lookup("/file"), tree.Lookup("/sub/deep/link"); a == b || a.Size() != b.Size() {
+		t.Errorf("/file and /sub/deep/link are %p and %p", a, b)
+	}
+}
+
 func TestScanXattrs(t *testing.T) {
 	dir := sample(t)
 	set := map[string]string{"user.b": "two", "user.a": "", "user.c": "with\x00zero"}
@@ -157,6 +169,10 @@ func TestScanXattrs(t *testing.T) {
 	got := (&Tree{Root: root}).Lookup("/file").Xattrs
 	if fmt.Sprintf("%q", got) != `[{"user.a" ""} {"user.b" "two"} {"user.c" "with\x00zero"}]` {
 		t.Errorf("Xattrs = %q; want those of %q, sorted", got, set)
+	}
+	root, err = Scan(dir, ScanOptions{Xattrs: true, TakeXattr: func(name string) bool { return name == "user.b" }})
+	if got := (&Tree{Root: root}).Lookup("/file").Xattrs; err != nil || fmt.Sprintf("%q", got) != `[{"user.b" "two"}]` {
+		t.Errorf("Xattrs = %q, %v; want user.b alone", got, err)
 	}
 	if got := (&Tree{Root: root}).Lookup("/none").Xattrs; got != nil {
 		t.Errorf("Xattrs of a file without = %q", got)

@@ -199,6 +199,7 @@ func (r *Recipe) checkDisk(d *decoder) {
 }
 
 func (p *Partition) check(d *decoder, key string) {
+	p.Contents.check(d, key+".contents")
 	if p.Filesystem != "" {
 		if err := oneOf(p.Filesystem, "ext4", "fat", "swap", "btrfs", "xfs", "f2fs"); err != nil {
 			d.fail(key+".filesystem", "unsupported file system: %s", err)
@@ -400,5 +401,21 @@ func (r *Recipe) room(platform string) error {
 		return errors.New("no partition has type: esp and filesystem: fat; add {name: esp, type: esp, filesystem: fat}")
 	default:
 		return errors.New("no partition has type: bios-boot; add {name: bios, type: bios-boot, size: 1MiB}")
+	}
+}
+
+// check refuses words that say nothing of a folder that is not there.
+func (c *Contents) check(d *decoder, key string) {
+	for _, k := range []struct {
+		name, value string
+		known       []string
+	}{{"hard-links", c.HardLinks, []string{keep}}, {"times", c.Times, []string{keep}}, {"xattrs", c.Xattrs, []string{keep, drop}}} {
+		switch {
+		case k.value == "":
+		case c.From.IsZero():
+			d.fail(key+"."+k.name, "is a matter of contents.from, and there is none")
+		default:
+			d.check(key+"."+k.name, oneOf(k.value, k.known...))
+		}
 	}
 }

@@ -6,58 +6,72 @@ import (
 	"maps"
 	"os"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"ingot/image"
+	"ingot/internal/grammar"
+	"ingot/internal/printable"
 )
 
 // addContents puts what a partition's contents name, the store aside, into a tree.
 // store is the store directory; secret is told of files of the host that only their owner
-// may read there.
-func (r *Recipe) addContents(t *image.Tree, c *Contents, store, key string, secret func(file string)) error {
+// may read there. The warnings say what of the host's files is left out.
+func (r *Recipe) addContents(t *image.Tree, c *Contents, store, key string, secret func(file string)) (warnings []string, err error) {
 	if !c.From.IsZero() {
-		if err := addFolder(t, c.From.Host, secret); err != nil {
-			return r.src.wrap(key+".from", err)
+		h := &hostFiles{links: c.HardLinks == keep, times: c.Times == keep, xattrs: c.Xattrs, secret: secret}
+		if err := h.addFolder(t, c.From.Host); err != nil {
+			return nil, r.src.wrap(key+".from", err)
+		}
+		if left := h.leftOut(); left != "" {
+			warnings = append(warnings, fmt.Sprintf("%s.from: extended attributes of the host's are left out: %s; xattrs: keep takes them over, drop says nothing", key, left))
 		}
 	}
 	for i := range c.Files {
+		key := fmt.Sprintf("%s.files[%d]", key, i)
 		if c.Store && strings.HasPrefix(c.Files[i].Path, store+"/") {
-			return r.src.errorf(fmt.Sprintf("%s.files[%d]", key, i), "%s lies in the store, where it would be unregistered and the garbage collector's; use store.add", c.Files[i].Path)
+			return nil, r.src.errorf(key, "%s lies in the store, where it would be unregistered and the garbage collector's; use store.add", c.Files[i].Path)
 		}
-		if err := c.Files[i].addTo(t, secret); err != nil {
-			return r.src.wrap(fmt.Sprintf("%s.files[%d]", key, i), err)
+		h := &hostFiles{secret: secret}
+		if err := c.Files[i].addTo(t, h); err != nil {
+			return nil, r.src.wrap(key, err)
+		}
+		if left := h.leftOut(); left != "" {
+			warnings = append(warnings, fmt.Sprintf("%s.source: extended attributes of the host's are left out: %s", key, left))
 		}
 	}
-	return nil
+	return warnings, nil
 }
 
-// addFolder copies what a folder of the host holds into the root of a tree.
-func addFolder(t *image.Tree, dir string, secret func(file string)) error {
-	if st, err := os.Stat(dir); err != nil {
-		return err
-	} else if !st.IsDir() {
-		return fmt.Errorf("%s is not a folder", dir)
-	}
-	n, err := scanAsRoot(dir, secret)
-	if err != nil {
-		return err
-	}
-	for _, e := range n.Entries() {
-		if err := t.Put("/"+e.Name, e.Node); err != nil {
-			return err
-		}
-	}
-	return nil
+// The values of keys that say what becomes of something.
+const (
+	keep = "keep"
+	drop = "drop"
+)
+
+// hostFiles takes files of the host over as a recipe means them: modes count, but neither who
+// owns the files there, nor when they were made, nor what the host has linked or labelled, so
+// that every user's checkout of one recipe gives one image. What is to count all the same is
+// asked for.
+type hostFiles struct {
+	links, times bool
+	xattrs       string            // "", keep or drop
+	secret       func(file string) // told of what only its owner may read
+
+	mu      sync.Mutex
+	dropped map[string]int // by the name of an attribute, the number of files
 }
 
-// scanAsRoot scans a file or folder of the host as a recipe means it: modes count, but
-// neither who owns the files there nor when they were made, so that every user's
-// checkout of one recipe gives one image.
-func scanAsRoot(name string, secret func(file string)) (*image.Node, error) {
-	n, err := image.Scan(name, image.ScanOptions{})
+// scan returns the tree of a file or a folder.
+func (h *hostFiles) scan(name string) (*image.Node, error) {
+	n, err := image.Scan(name, image.ScanOptions{HardLinks: h.links, Xattrs: h.xattrs != drop, TakeXattr: h.takeXattr})
 	if err != nil {
 		return nil, err
+	}
+	if resolved, err := filepath.EvalSymlinks(name); n.Mode.Type() == fs.ModeSymlink && err == nil && isFolder(resolved) {
+		return h.scan(resolved)
 	}
 	if n.Mode.Type() == fs.ModeSymlink { // the file that is named, not a link to it
 		file, err := image.NewHostFile(name)
@@ -66,20 +80,89 @@ func scanAsRoot(name string, secret func(file string)) (*image.Node, error) {
 		}
 		n = image.NewFile(0o644, file)
 		if ownersAlone(name) {
-			secret(name)
+			h.secret(name)
 		}
 	}
-	neutral(n, name, secret)
+	h.neutral(n, name)
 	return n, nil
 }
 
-// neutral gives n and what is below it the owner root, the time of the epoch, and
-// modes without what an umask decides: 0755 for directories and what may be
+func isFolder(name string) bool {
+	st, err := os.Stat(name)
+	return err == nil && st.IsDir()
+}
+
+// takeXattr says whether an attribute is taken over where nobody says which: those that a
+// person gives to a file, and the capabilities of a program. Others are the host's labels and
+// its users' rights, and some are shown to root alone.
+func (h *hostFiles) takeXattr(name string) bool {
+	if h.xattrs == keep || strings.HasPrefix(name, "user.") || name == "security.capability" {
+		return true
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.dropped == nil {
+		h.dropped = map[string]int{}
+	}
+	h.dropped[name]++
+	return false
+}
+
+// leftOut names the attributes that were not taken over, and of how many files.
+func (h *hostFiles) leftOut() string {
+	var all []string
+	for _, name := range slices.Sorted(maps.Keys(h.dropped)) {
+		all = append(all, fmt.Sprintf("%s of %s", printable.Name(name), grammar.Count(h.dropped[name], "file")))
+	}
+	return strings.Join(all, ", ")
+}
+
+// addFolder copies what a folder of the host holds into the root of a tree.
+func (h *hostFiles) addFolder(t *image.Tree, dir string) error {
+	if _, err := os.Stat(dir); err != nil {
+		return err
+	} else if !isFolder(dir) {
+		return fmt.Errorf("%s is not a folder", dir)
+	}
+	n, err := h.scan(dir)
+	if err != nil {
+		return err
+	}
+	return merge(t, "/", n)
+}
+
+// merge puts what a directory holds below a directory of a tree. Directories that both have
+// become one.
+func merge(t *image.Tree, at string, dir *image.Node) error {
+	for _, e := range dir.Entries() {
+		name := path.Join(at, e.Name)
+		old := t.Lookup(name)
+		switch {
+		case old == nil:
+			if err := t.Put(name, e.Node); err != nil {
+				return err
+			}
+		case old.IsDir() && e.Node.IsDir():
+			if err := merge(t, name, e.Node); err != nil {
+				return err
+			}
+		default:
+			return fmt.Errorf("%s is there already, %s", printable.Name(name), image.Kind(old.Mode))
+		}
+	}
+	return nil
+}
+
+// neutral gives n and what is below it the owner root, the time of the epoch unless times
+// count, and modes without what an umask decides: 0755 for directories and what may be
 // executed, else 0644; setuid, setgid and sticky bits stay. file is where n is on the host.
-func neutral(n *image.Node, file string, secret func(file string)) {
-	n.UID, n.GID, n.Mtime = 0, 0, image.Epoch
+func (h *hostFiles) neutral(n *image.Node, file string) {
+	n.UID, n.GID = 0, 0
+	if !h.times {
+		n.Mtime = image.Epoch
+	}
 	if n.Mode.IsRegular() && n.Mode.Perm()&0o044 == 0 && n.Size() > 0 {
-		secret(file)
+		h.secret(file)
 	}
 	special := n.Mode & (fs.ModeSetuid | fs.ModeSetgid | fs.ModeSticky)
 	switch {
@@ -89,17 +172,17 @@ func neutral(n *image.Node, file string, secret func(file string)) {
 		n.Mode = 0o644 | special
 	}
 	for _, e := range n.Entries() {
-		neutral(e.Node, file+"/"+e.Name, secret)
+		h.neutral(e.Node, file+"/"+e.Name)
 	}
 }
 
 // addTo puts the file into a tree. A directory that is there already takes the mode
 // and the owner; anything else that is there gives way only to a link.
-func (f *File) addTo(t *image.Tree, secret func(file string)) error {
+func (f *File) addTo(t *image.Tree, h *hostFiles) error {
 	if f.Mode != nil { // the recipe says who may read it
-		secret = func(string) {}
+		h.secret = func(string) {}
 	}
-	n, err := f.node(secret)
+	n, err := f.node(h)
 	if err != nil {
 		return err
 	}
@@ -108,6 +191,7 @@ func (f *File) addTo(t *image.Tree, secret func(file string)) error {
 	}
 	n.UID, n.GID = f.UID, f.GID
 	for _, name := range slices.Sorted(maps.Keys(f.Xattrs)) {
+		n.Xattrs = slices.DeleteFunc(n.Xattrs, func(x image.Xattr) bool { return x.Name == name }) // the host's
 		n.Xattrs = append(n.Xattrs, image.Xattr{Name: name, Value: []byte(f.Xattrs[name])})
 	}
 	old := t.Lookup(f.Path)
@@ -134,7 +218,7 @@ func (f *File) defaultMode() Mode {
 	return 0o644
 }
 
-func (f *File) node(secret func(file string)) (*image.Node, error) {
+func (f *File) node(h *hostFiles) (*image.Node, error) {
 	switch {
 	case f.Text != nil:
 		return image.NewFile(0o644, image.Bytes(*f.Text)), nil
@@ -150,5 +234,49 @@ func (f *File) node(secret func(file string)) (*image.Node, error) {
 		}
 		return image.NewSpecial(mode, dev), err
 	}
-	return scanAsRoot(f.Source.Host, secret)
+	return h.scan(f.Source.Host)
+}
+
+// lacks says what of the files in a partition's contents its file system cannot hold, each
+// kind once.
+func (p *planner) lacks(i int) []string {
+	part := &p.Disk.Partitions[i]
+	plain := part.Filesystem == "fat" && !p.isISO()
+	if !plain && (!p.isISO() || p.packsRoot()) {
+		return nil
+	}
+	var attributes, owned, moded, linked int
+	seen := map[*image.Node]bool{}
+	_ = p.trees[i].Walk(func(name string, n *image.Node) error { // it fails nowhere
+		if seen[n] {
+			linked++
+			return nil
+		}
+		seen[n] = true
+		if len(n.Xattrs) > 0 {
+			attributes++
+		}
+		if n.UID != 0 || n.GID != 0 {
+			owned++
+		}
+		if n.Mode&(fs.ModeSetuid|fs.ModeSetgid|fs.ModeSticky) != 0 || n.Mode.Perm()&0o044 != 0o044 && n.Mode.Type() != fs.ModeSymlink {
+			moded++
+		}
+		return nil
+	})
+	kinds := []struct {
+		count int
+		what  string
+	}{{attributes, "extended attributes"}, {owned, "owners"}, {moded, "permissions"}, {linked, "hard links"}}
+	if !plain {
+		kinds = kinds[:1] // Rock Ridge holds the rest
+	}
+	var warnings []string
+	for _, k := range kinds {
+		if k.count > 0 {
+			warnings = append(warnings, fmt.Sprintf("partition %s: %s holds no %s: those of %s are lost",
+				part.Name, map[bool]string{true: "FAT", false: "an ISO"}[plain], k.what, grammar.Count(k.count, "file")))
+		}
+	}
+	return warnings
 }

@@ -208,8 +208,12 @@ func (p *planner) assemble(ctx context.Context) error {
 				return p.src.wrap(key+".store", err)
 			}
 		}
-		if err := p.addContents(t, &part.Contents, p.store.flavour.StoreDir(), key, p.takesSecret); err != nil {
+		warnings, err := p.addContents(t, &part.Contents, p.store.flavour.StoreDir(), key, p.takesSecret)
+		if err != nil {
 			return err
+		}
+		if p.warnings = append(p.warnings, warnings...); !part.Contents.From.IsZero() || len(part.Contents.Files) > 0 {
+			p.warnings = append(p.warnings, p.lacks(i)...)
 		}
 		if part.Contents.Store && p.store.made != nil {
 			if err := p.store.made.furnish(t); err != nil {

@@ -170,9 +170,13 @@ type Partition struct {
 
 // Contents is what a file system holds.
 type Contents struct {
-	Store bool   `json:"store,omitempty" jsonschema_description:"The store, its database, the garbage collector roots and the profile."`
-	From  Path   `json:"from,omitempty" jsonschema_description:"A folder whose contents are copied in, with modes; owners become root."`
-	Files []File `json:"files,omitempty" jsonschema_description:"Single files, directories and links."`
+	Store bool `json:"store,omitempty" jsonschema_description:"The store, its database, the garbage collector roots and the profile."`
+	From  Path `json:"from,omitempty" jsonschema_description:"A folder whose contents are copied in, with modes; owners become root."`
+	// What of the host's files decides the bytes of an image only where it is asked for.
+	HardLinks string `json:"hard-links,omitempty" jsonschema:"enum=keep" jsonschema_description:"from: keep has names in it that are one file of the host be one file of the image. Default: each name is a file of its own."`
+	Times     string `json:"times,omitempty" jsonschema:"enum=keep" jsonschema_description:"from: keep has files keep their modification times. Default: one second after 1970 began."`
+	Xattrs    string `json:"xattrs,omitempty" jsonschema:"enum=keep,enum=drop" jsonschema_description:"from: keep takes all extended attributes over, those of SELinux, IMA and ACLs too; drop none. Default: user.* and security.capability; others are named in a warning."`
+	Files     []File `json:"files,omitempty" jsonschema_description:"Single files, directories and links."`
 }
 
 // File is one file of a partition's contents.

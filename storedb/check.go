@@ -99,7 +99,7 @@ func CheckRoot(ctx context.Context, dir string, o CheckOptions) (*Report, error)
 	f := o.Flavour
 	// The rest of the state directory has what an ordinary user may not see.
 	for _, name := range []string{f.StoreDir(), f.StateDir() + "/db", f.StateDir() + "/gcroots", f.StateDir() + "/profiles"} {
-		n, err := image.Scan(filepath.Join(dir, name), image.ScanOptions{Xattrs: true})
+		n, err := image.Scan(filepath.Join(dir, name), image.ScanOptions{HardLinks: true, Xattrs: true})
 		if errors.Is(err, fs.ErrNotExist) && name != f.StoreDir() {
 			continue
 		}

@@ -17,7 +17,7 @@ import (
 // the kernel shows it.
 func HostTree(t T, dir string) *image.Tree {
 	t.Helper()
-	root, err := image.Scan(dir, image.ScanOptions{Xattrs: true})
+	root, err := image.Scan(dir, image.ScanOptions{HardLinks: true, Xattrs: true})
 	if err != nil {
 		t.Fatalf("%v", err)
 	}
