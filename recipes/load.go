@@ -17,6 +17,7 @@ import (
 	"ingot/internal/near"
 	"ingot/internal/secret"
 	"ingot/partition"
+	"ingot/storedb"
 )
 
 // Load reads the recipe in a file, or the recipe of that name that ships with ingot
@@ -64,7 +65,12 @@ func ReadStream(ctx context.Context, name string) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, MaxText+1))
+	return ReadFrom(name, f)
+}
+
+// ReadFrom is [ReadText] for what is open; name is what errors call it.
+func ReadFrom(name string, r io.Reader) ([]byte, error) {
+	text, err := io.ReadAll(io.LimitReader(r, MaxText+1))
 	if err == nil && len(text) > MaxText {
 		err = tooLong(name, text)
 	}
@@ -90,6 +96,7 @@ func Parse(file, dir string, text []byte, set []string) (*Recipe, error) {
 	}
 	d := decodeRoot(file, dir, root, reflect.ValueOf(r).Elem())
 	r.src = d.source
+	r.follow(dir)
 	if len(d.errs) == 0 {
 		r.check(d)
 	}
@@ -97,6 +104,36 @@ func Parse(file, dir string, text []byte, set []string) (*Recipe, error) {
 		return nil, err
 	}
 	return r, nil
+}
+
+// follow makes store paths of links to some, such as ./result, which are relative to the
+// recipe's own folder.
+func (r *Recipe) follow(dir string) {
+	follow := func(path *string) {
+		if *path == "" {
+			return
+		}
+		at := *path
+		if !filepath.IsAbs(at) {
+			at = filepath.Join(dir, at)
+		}
+		if item := storedb.Follow(at); item != at && storedb.ItemOf(item) == item {
+			*path = item
+		}
+	}
+	if r.System != nil {
+		follow(&r.System.Path)
+	}
+	for i := range r.Store.Closures {
+		follow(&r.Store.Closures[i].Path)
+	}
+	follow(&r.Store.Profile)
+	for i := range r.Store.Roots {
+		follow(&r.Store.Roots[i].Path)
+	}
+	for i := range r.Bootloader.Generations {
+		follow(&r.Bootloader.Generations[i])
+	}
 }
 
 // Decode reads another language of ingot's with the strictness of recipes. what names

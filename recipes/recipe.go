@@ -41,7 +41,7 @@ func (r *Recipe) Reads(path string) bool {
 // System is what boots: a store path, or a system to be made.
 type System struct {
 	// Path is the store path of a system that a closure of the store brings.
-	Path string `json:"path,omitempty" jsonschema_description:"The store path of a system in NixOS's or Guix's layout; the same as giving the path alone."`
+	Path string `json:"path,omitempty" jsonschema_description:"The store path of a system in NixOS's or Guix's layout, or a link to one such as ./result; the same as giving the path alone."`
 	// Kernel is the folder that the kernel of a system made by ingot is taken from.
 	Kernel   Path     `json:"kernel,omitempty" jsonschema_description:"A folder with boot/vmlinuz-* and lib/modules: an unpacked kernel package, or 'host' for the running machine's own, or the one that INGOT_KERNEL names."`
 	Program  Path     `json:"program,omitempty" jsonschema_description:"The file of an ingot that becomes the system's init, shell and commands: of another architecture than the one that builds. The running one if left out."`
@@ -84,7 +84,7 @@ type Closure struct {
 	Graph        Paths  `json:"graph,omitempty" jsonschema_description:"Reference graphs as exportReferencesGraph and #:references-graphs write them: one file or a list."`
 	Registration Paths  `json:"registration,omitempty" jsonschema_description:"Registration files as nix-store --load-db reads them, with hashes and sizes."`
 	PathInfo     Paths  `json:"path-info,omitempty" jsonschema_description:"What nix path-info --json --recursive prints, or the .attrs.json of a build, with hashes and sizes: one file or a list."`
-	Path         string `json:"path,omitempty" jsonschema_description:"A store path; its closure is read from the database of the store, or from a binary cache."`
+	Path         string `json:"path,omitempty" jsonschema_description:"A store path, or a link to one such as ./result; its closure is read from the database of the store, or from a binary cache."`
 	Root         Path   `json:"root,omitempty" jsonschema_description:"With path: the root of the file system whose store is read; / if left out."`
 	From         Path   `json:"from,omitempty" jsonschema_description:"The folder where the items lie; the store directory itself if left out."`
 
@@ -104,7 +104,7 @@ type Addition struct {
 // Root is a garbage collector root.
 type Root struct {
 	Name string `json:"name" jsonschema:"required" jsonschema_description:"The name of the link below gcroots."`
-	Path string `json:"path" jsonschema:"required" jsonschema_description:"The store path that stays alive."`
+	Path string `json:"path" jsonschema:"required" jsonschema_description:"The store path that stays alive, or a link to it."`
 }
 
 // Disk is a partition table with its partitions.

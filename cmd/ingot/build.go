@@ -337,7 +337,7 @@ func (r *recipeFlags) parse(c *cobra.Command, name string, overrides []override)
 	for _, o := range overrides {
 		set = append(set, o.key+"="+o.value)
 	}
-	if r.piped == nil && !input.IsStream(name) {
+	if r.piped == nil && name != stdin && !input.IsStream(name) {
 		if err := notImage(c, name); err != nil {
 			return nil, err
 		}
@@ -345,9 +345,12 @@ func (r *recipeFlags) parse(c *cobra.Command, name string, overrides []override)
 	}
 	if r.piped == nil {
 		var err error
-		if r.piped, err = recipes.ReadStream(c.Context(), name); err != nil {
+		if r.piped, err = readText(c.Context(), name); err != nil {
 			return nil, err
 		}
+	}
+	if name == stdin {
+		return recipes.Parse(stdinName, ".", r.piped, set)
 	}
 	return recipes.Parse(name, filepath.Dir(name), r.piped, set)
 }
@@ -401,6 +404,19 @@ func (r *recipeFlags) checkKeys(c *cobra.Command, name string, recipe *recipes.R
 func isOff(word string) bool {
 	settings, err := network.ParseSettings(word)
 	return err == nil && settings.Off
+}
+
+// stdinName is what messages call standard input.
+const stdinName = "standard input"
+
+// readText reads what a person has written from a file, a pipe or standard input.
+func readText(ctx context.Context, name string) ([]byte, error) {
+	if name != stdin {
+		return recipes.ReadStream(ctx, name)
+	}
+	in := input.Reader(ctx, os.Stdin)
+	defer in.Close()
+	return recipes.ReadFrom(stdinName, in)
 }
 
 // loadFor reads a recipe whose format, if nothing else says it, is what the name of the

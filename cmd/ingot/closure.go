@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bufio"
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -29,8 +31,8 @@ func newClosure() *cobra.Command {
 		Short: "list a closure, or say why a path is in it",
 		Long: `List the paths of a closure with their sizes, or write the closure in another
 format. A SOURCE is a store path or a link to one, whose closure is read from the
-database of the store, or a file: reference graph, registration, or the JSON of nix
-path-info, told apart by what is in it. The flags name them one by one.
+database of the store, or a file, - being standard input: reference graph, registration,
+or the JSON of nix path-info, told apart by what is in it. The flags name them one by one.
 
 "saves" is what the closure would lose without a path: the path, and all that only
 it leads to. Sizes that no source gives are taken from the items, where they are on
@@ -83,7 +85,7 @@ func (o *closureFlags) run(c *cobra.Command, args []string) error {
 	case o.top < 0:
 		return usageError{fmt.Errorf("--top: %d is negative", o.top)}
 	}
-	if err := o.sources.addArgs(args); err != nil {
+	if err := o.sources.addArgs(c.Context(), args); err != nil {
 		return err
 	}
 	closure, err := o.sources.closure(c.Context(), c.ErrOrStderr())
@@ -136,7 +138,14 @@ func (o *closureFlags) list(c *cobra.Command, closure *storedb.Closure) error {
 	what := "in the closure"
 	if len(o.drop) > 0 {
 		what = "would go"
-		lost, err := closure.Dropped(o.drop...)
+		dropped := make([]string, len(o.drop))
+		for i, arg := range o.drop {
+			var err error
+			if dropped[i], err = named(closure, arg); err != nil {
+				return err
+			}
+		}
+		lost, err := closure.Dropped(dropped...)
 		if err != nil {
 			return err
 		}
@@ -217,29 +226,19 @@ func newClosureWhy(sources *sourceFlags) *cobra.Command {
 		Short: "show the shortest chain of references that leads to a path",
 		Long: `Show the shortest chain of references that leads from one path to another; without
 FROM, from one that nothing refers to. Both may also be given by their names, if
-only one path has that name. It is an error if nothing leads there.`,
-		Example: `  ingot closure why /nix/store/…-nixos-system-web /nix/store/…-perl-5.38.2 --registration registration
+only one path has that name, or by links such as ./result. It is an error if nothing
+leads there.
+
+The flags name the closure. Without any, it is that of the store paths that are given,
+in either order, or that in a file that is given: a reference graph, a registration or
+path-info JSON.`,
+		Example: `  ingot closure why ./result perl-5.38.2
+  ingot closure why perl-5.38.2 system.graph
+  ingot closure why /nix/store/…-nixos-system-web /nix/store/…-perl-5.38.2 --registration registration
   ingot closure why perl-5.38.2 --graph system.graph`,
 		Args: cobra.RangeArgs(1, 2),
 		RunE: func(c *cobra.Command, args []string) error {
-			closure, err := sources.closure(c.Context(), c.ErrOrStderr())
-			if err != nil {
-				return err
-			}
-			warnOf(c, closure)
-			for i, arg := range args {
-				if args[i], err = named(closure, arg); err != nil {
-					return err
-				}
-			}
-			from, to := "", args[0]
-			if len(args) == 2 {
-				from, to = args[0], args[1]
-			}
-			chain, err := closure.Why(from, to)
-			if err == nil && chain == nil {
-				err = fmt.Errorf("nothing leads from %s to %s", from, to)
-			}
+			chain, err := why(c, sources, args)
 			if err != nil {
 				return err
 			}
@@ -248,6 +247,71 @@ only one path has that name. It is an error if nothing leads there.`,
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print the chain as a list of paths in JSON")
 	return c
+}
+
+// why returns the chain of references that args ask for.
+func why(c *cobra.Command, sources *sourceFlags, args []string) ([]*storedb.Item, error) {
+	ends, either := args, false
+	if sources.empty() {
+		var err error
+		if ends, err = sources.ends(c.Context(), args); err != nil {
+			return nil, err
+		}
+		either = len(ends) == 2
+	}
+	closure, err := sources.closure(c.Context(), c.ErrOrStderr())
+	if err != nil {
+		return nil, err
+	}
+	warnOf(c, closure)
+	paths := make([]string, len(ends))
+	for i, arg := range ends {
+		if paths[i], err = named(closure, arg); err != nil {
+			return nil, err
+		}
+	}
+	from, to := "", paths[0]
+	if len(paths) == 2 {
+		from, to = paths[0], paths[1]
+	}
+	chain, err := closure.Why(from, to)
+	if err == nil && chain == nil && either {
+		chain, err = closure.Why(to, from) // a closure, and a path of it, in the other order
+	}
+	if err != nil || chain != nil {
+		return chain, err
+	}
+	return nil, fmt.Errorf("nothing leads from %s to %s", cmp.Or(from, "a path that nothing refers to"), to)
+}
+
+// ends takes the source of the closure from what why is asked for, and returns the paths and
+// names that are the ends of the chain.
+func (s *sourceFlags) ends(ctx context.Context, args []string) (ends []string, err error) {
+	for _, arg := range args {
+		path := storedb.Follow(arg)
+		_, missing := os.Stat(arg)
+		switch {
+		case storedb.ItemOf(path) == path:
+			s.paths = append(s.paths, path)
+			ends = append(ends, path)
+		case arg == stdin || missing == nil && storedb.ItemOf(path) == "":
+			err = s.addArgs(ctx, []string{arg})
+		default:
+			ends = append(ends, arg)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	switch files := len(args) - len(ends); {
+	case s.empty() || files == 0 && len(ends) == 1:
+		return nil, usageError{errors.New("closure why: no closure is named: give the store path or the file whose closure it is, too, or --graph, --registration, --path-info or --path")}
+	case len(ends) == 0:
+		return nil, usageError{errors.New("closure why: a path is to be named, beside the files with the closure")}
+	case files > 0:
+		s.paths = nil // the files say what the closure is
+	}
+	return ends, nil
 }
 
 func printChain(out io.Writer, chain []*storedb.Item, asJSON bool) error {
@@ -272,7 +336,7 @@ func printChain(out io.Writer, chain []*storedb.Item, asJSON bool) error {
 
 // named returns the path of a closure that is meant by a path or by a name.
 func named(closure *storedb.Closure, s string) (string, error) {
-	s = inStore(s)
+	s = storedb.Follow(s)
 	if strings.HasPrefix(s, "/") {
 		if it := closure.Containing(s); it != nil {
 			return it.Path, nil
@@ -297,13 +361,13 @@ func named(closure *storedb.Closure, s string) (string, error) {
 
 // addArgs takes sources that stand without a flag: store paths, and files that are
 // told apart by what is in them.
-func (s *sourceFlags) addArgs(args []string) error {
+func (s *sourceFlags) addArgs(ctx context.Context, args []string) error {
 	for _, arg := range args {
-		if path := inStore(arg); itemOf(path) == path {
+		if path := storedb.Follow(arg); storedb.ItemOf(path) == path {
 			s.paths = append(s.paths, path)
 			continue
 		}
-		list, err := s.listFor(arg)
+		list, err := s.listFor(ctx, arg)
 		if err != nil {
 			return err
 		}
@@ -312,34 +376,46 @@ func (s *sourceFlags) addArgs(args []string) error {
 	return nil
 }
 
-// listFor returns the list of sources of the kind that a file is. JSON begins with a
-// bracket. The second line of a registration is a hash; that of a graph is a deriver
-// or empty.
-func (s *sourceFlags) listFor(name string) (*[]string, error) {
-	if err := input.Check(name); err != nil {
-		return nil, fmt.Errorf("%w: a pipe goes to --graph, --registration or --path-info", err)
-	}
-	f, err := os.Open(name)
+// listFor returns the list of sources of the kind that a file is. What can be read but once is kept open for that.
+func (s *sourceFlags) listFor(ctx context.Context, name string) (*[]string, error) {
+	f, err := openSource(ctx, name)
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	head := make([]byte, filekind.Head)
-	n, err := io.ReadFull(f, head)
-	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+	r := bufio.NewReaderSize(f, filekind.Head)
+	head, err := r.Peek(filekind.Head)
+	if name == stdin || input.IsStream(name) {
+		if s.opened == nil {
+			s.opened = map[string]io.ReadCloser{}
+		}
+		s.opened[name] = struct {
+			io.Reader
+			io.Closer
+		}{r, f}
+	} else {
+		defer f.Close()
+	}
+	if err != nil && err != io.EOF {
 		return nil, err
 	}
-	text := strings.TrimLeft(string(head[:n]), " \t\r\n")
-	switch kind := filekind.Of(head[:n]); {
-	case kind != "" && !slices.Contains(sourceKinds, kind), text != "" && !strings.ContainsAny(text[:1], "/[{"):
+	text := strings.TrimLeft(string(head), " \t\r\n")
+	if kind := filekind.Of(head); kind != "" && !slices.Contains(sourceKinds, kind) || text != "" && !strings.ContainsAny(text[:1], "/[{") {
 		return nil, notSource(name, "a reference graph, a registration or path-info JSON", kind)
-	case strings.HasPrefix(text, "[") || strings.HasPrefix(text, "{"):
-		return &s.pathInfos, nil
+	}
+	return s.listOf(text), nil
+}
+
+// listOf returns the list of sources of the kind that a text is. JSON begins with a
+// bracket. The second line of a registration is a hash; that of a graph is a deriver
+// or empty.
+func (s *sourceFlags) listOf(text string) *[]string {
+	if strings.HasPrefix(text, "[") || strings.HasPrefix(text, "{") {
+		return &s.pathInfos
 	}
 	_, rest, _ := strings.Cut(text, "\n")
 	second, _, _ := strings.Cut(rest, "\n")
 	if _, err := storedb.ParseHash(second); err == nil {
-		return &s.registrations, nil
+		return &s.registrations
 	}
-	return &s.graphs, nil
+	return &s.graphs
 }

@@ -79,7 +79,7 @@ func (x *execFlags) closure(c *cobra.Command, e *recipes.Environment) (*storedb.
 	case x.store == "none":
 		return nil, nil
 	case x.store != "":
-		if err := x.sources.addArgs([]string{x.store}); err != nil {
+		if err := x.sources.addArgs(c.Context(), []string{x.store}); err != nil {
 			return nil, fmt.Errorf("--store: %w", err)
 		}
 	case !x.sources.empty():

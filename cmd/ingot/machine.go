@@ -134,6 +134,9 @@ func (f *machineFlags) kind(what string) (kindOfSystem, error) {
 		}
 		return isClosure, nil
 	}
+	if what == stdin {
+		return isRecipe, nil
+	}
 	name, err := diskfile.Parse(what)
 	if err != nil {
 		return 0, err
@@ -141,7 +144,7 @@ func (f *machineFlags) kind(what string) (kindOfSystem, error) {
 	if name.Path != what {
 		return isImage, nil
 	}
-	if path := inStore(what); itemOf(path) == path && !run.IsNetboot(what) {
+	if path := storedb.Follow(what); storedb.ItemOf(path) == path && !run.IsNetboot(what) {
 		f.sources.paths = append(f.sources.paths, path)
 		return isClosure, nil
 	}
@@ -159,7 +162,8 @@ func (f *machineFlags) kind(what string) (kindOfSystem, error) {
 	case err != nil:
 		return 0, err
 	case bytes.HasPrefix(head, []byte("/nix/store/")) || bytes.HasPrefix(head, []byte("/gnu/store/")):
-		f.sources.graphs = append(f.sources.graphs, what)
+		list := f.sources.listOf(string(head))
+		*list = append(*list, what)
 		return isClosure, nil
 	case info.Size() <= recipes.MaxText && bytes.IndexByte(head, 0) < 0 && (filepath.Ext(what) == ".yaml" || filepath.Ext(what) == ".yml" || bytes.Contains(head, []byte("name:"))):
 		return isRecipe, name.CheckText(info.Size())
@@ -336,6 +340,10 @@ func (f *machineFlags) storeDisk(c *cobra.Command, flavour storedb.Flavour) (*st
 		return nil, err
 	}
 	warnOf(c, closure)
+	f.init = inClosure(closure, f.init)
+	if first := firstWord(f.run); first != "" {
+		f.run = strings.Replace(f.run, first, inClosure(closure, first), 1)
+	}
 	if err := f.sources.fetch(c.Context(), c.ErrOrStderr(), false, closure); err != nil {
 		return nil, err
 	}
@@ -351,6 +359,15 @@ func (f *machineFlags) storeDisk(c *cobra.Command, flavour storedb.Flavour) (*st
 		}
 	}
 	return disk, nil
+}
+
+// inClosure is where a program of a closure lies that is named by a link, as by
+// ./result/bin/hello.
+func inClosure(c *storedb.Closure, program string) string {
+	if at := storedb.FollowFile(program); c.Containing(at) != nil {
+		return at
+	}
+	return program
 }
 
 func firstWord(s string) string {

@@ -38,7 +38,7 @@ func TestMachineName(t *testing.T) {
 		}
 	}
 	var named sourceFlags
-	if err := named.addArgs([]string{link}); err != nil || named.machineName() != "hello-2.12" {
+	if err := named.addArgs(t.Context(), []string{link}); err != nil || named.machineName() != "hello-2.12" {
 		t.Errorf("machineName of a link to a store path = %q, %v; want hello-2.12", named.machineName(), err)
 	}
 }

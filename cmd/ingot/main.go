@@ -263,7 +263,8 @@ func newRoot() *cobra.Command {
 the same every time, without root, at the speed of copying the files. It also boots,
 runs commands in, and tests what it makes, built or not.
 
-A recipe, a short YAML file, says what the disk holds. Some ship with ingot.
+A recipe, a short YAML file, says what the disk holds. Some ship with ingot; - is one
+on standard input. A store path may be given by a link to it, such as ./result.
 
 The exit status tells what went wrong: 1 is something of the host, 2 the command
 line, 3 the recipe, 4 too little space, on the host or in a partition, 5 a source

@@ -82,7 +82,10 @@ var shippedNetworks embed.FS
 
 // networkText returns the text of a file, or of the network of that name that ships
 // with ingot.
-func networkText(file string) ([]byte, error) {
+func networkText(ctx context.Context, file string) ([]byte, error) {
+	if file == stdin {
+		return readText(ctx, file)
+	}
 	text, err := recipes.ReadText(file)
 	if !errors.Is(err, fs.ErrNotExist) || strings.ContainsRune(file, '/') {
 		return text, err
@@ -99,10 +102,13 @@ func networkText(file string) ([]byte, error) {
 }
 
 // loadNetwork reads a file and gives all machines their addresses.
-func loadNetwork(file, name string) (*network.Plan, func(string, error) error, error) {
-	text, err := networkText(file)
+func loadNetwork(ctx context.Context, file, name string) (*network.Plan, func(string, error) error, error) {
+	text, err := networkText(ctx, file)
 	if err != nil {
 		return nil, nil, err
+	}
+	if file == stdin {
+		file = stdinName
 	}
 	var f network.File
 	at, err := recipes.Decode(file, "network", text, &f)
@@ -113,6 +119,9 @@ func loadNetwork(file, name string) (*network.Plan, func(string, error) error, e
 		f.Name = name
 	}
 	base := filepath.Base(file)
+	if file == stdinName {
+		base = "stdin"
+	}
 	plan, problems := f.Plan(strings.TrimSuffix(base, filepath.Ext(base)))
 	var errs []error
 	for _, p := range problems {
@@ -123,13 +132,13 @@ func loadNetwork(file, name string) (*network.Plan, func(string, error) error, e
 
 func (n *networkFlags) run(c *cobra.Command, file string) error {
 	if n.print {
-		text, err := networkText(file)
+		text, err := networkText(c.Context(), file)
 		if err == nil {
 			_, err = c.OutOrStdout().Write(text)
 		}
 		return err
 	}
-	plan, at, err := loadNetwork(file, n.name)
+	plan, at, err := loadNetwork(c.Context(), file, n.name)
 	if err != nil {
 		return err
 	}

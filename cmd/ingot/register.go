@@ -95,7 +95,7 @@ func (r *registerFlags) run(c *cobra.Command, s *sourceFlags, args []string) err
 	if s.from != "" && !r.o.Copy {
 		return usageError{errors.New("register: --from says where items are copied from: give --copy, too")}
 	}
-	err := s.addArgs(args)
+	err := s.addArgs(c.Context(), args)
 	if err != nil {
 		return err
 	}
@@ -155,7 +155,7 @@ func (r *registerFlags) links(flag string, args []string) (map[string]string, er
 				return nil, usageError{fmt.Errorf("%s %s: %w: give %s %s=PATH", flag, name, err, flag, name)}
 			}
 			path = top
-		} else if path = inStore(path); !strings.HasPrefix(path, "/") {
+		} else if path = storedb.Follow(path); !strings.HasPrefix(path, "/") {
 			var err error
 			if path, err = named(r.closure, path); err != nil {
 				return nil, usageError{fmt.Errorf("%s %s: %w", flag, arg, err)}

@@ -217,6 +217,9 @@ func planMap(c *cobra.Command, name string, r recipeFlags) (*image.Map, io.Close
 // looksLikeImage tells an image from a recipe, which is text: an image has a zero byte
 // among its first, or the name of a disk, whatever its bytes are.
 func looksLikeImage(text string) (bool, error) {
+	if text == stdin {
+		return false, nil
+	}
 	name, err := diskfile.Parse(text)
 	if err != nil {
 		return false, err

@@ -34,8 +34,9 @@ type sourceFlags struct {
 
 	caches, keys []string // binary caches, and who is trusted
 	unsigned     bool
-	flags        *pflag.FlagSet // of the verb
-	remote       *cache.Cache   // that has what was found
+	opened       map[string]io.ReadCloser // sources that have been looked into, and are read but once
+	flags        *pflag.FlagSet           // of the verb
+	remote       *cache.Cache             // that has what was found
 	found        []*cache.Path
 	talk         io.Writer // gets warnings
 }
@@ -110,7 +111,7 @@ func (s *sourceFlags) items(ctx context.Context) (storedb.Flavour, [][]*storedb.
 		read  func(string, io.Reader) ([]*storedb.Item, error)
 	}{{s.graphs, "a reference graph", f.ReadGraph}, {s.registrations, "a registration", f.ReadRegistration}, {s.pathInfos, "JSON", f.ReadPathInfo}} {
 		for _, name := range files.names {
-			items, err := readSource(ctx, name, files.what, files.read)
+			items, err := s.readSource(ctx, name, files.what, files.read)
 			if err != nil {
 				return f, nil, err
 			}
@@ -253,14 +254,24 @@ func notSource(name, want, kind string) error {
 	return fmt.Errorf("%s: not %s: it looks like %s", printable.Name(name), want, kind)
 }
 
-// readSource reads a file as what it is said to be, or says what it looks like instead.
-func readSource(ctx context.Context, name, what string, read func(string, io.Reader) ([]*storedb.Item, error)) ([]*storedb.Item, error) {
-	f, called := io.ReadCloser(nil), name
+// openSource opens a file, or standard input.
+func openSource(ctx context.Context, name string) (io.ReadCloser, error) {
 	if name == stdin {
-		f, called = input.Reader(ctx, os.Stdin), "standard input"
-	} else {
+		return input.Reader(ctx, os.Stdin), nil
+	}
+	return input.Open(ctx, name)
+}
+
+// readSource reads a file as what it is said to be, or says what it looks like instead.
+func (s *sourceFlags) readSource(ctx context.Context, name, what string, read func(string, io.Reader) ([]*storedb.Item, error)) ([]*storedb.Item, error) {
+	called := name
+	if name == stdin {
+		called = stdinName
+	}
+	f, opened := s.opened[name]
+	if !opened {
 		var err error
-		if f, err = input.Open(ctx, name); err != nil {
+		if f, err = openSource(ctx, name); err != nil {
 			return nil, err
 		}
 	}

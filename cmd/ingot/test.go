@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"embed"
@@ -165,7 +166,12 @@ func (f *testFlags) suite(c *cobra.Command, what string) (*suite, error) {
 		}
 	}
 	isFile, text := false, []byte(nil)
-	if !isDisk {
+	if what == stdin {
+		if text, err = readText(c.Context(), what); err != nil {
+			return nil, err
+		}
+		isFile, s.flags.recipe.piped = hasMachines(text), text
+	} else if !isDisk {
 		isFile, text = machinesIn(what)
 	}
 	switch {
@@ -203,10 +209,17 @@ func machinesIn(path string) (bool, []byte) {
 	if err != nil || len(text) > 1<<20 {
 		return false, nil
 	}
-	return strings.HasPrefix(string(text), "machines:") || strings.Contains(string(text), "\nmachines:"), text
+	return hasMachines(text), text
+}
+
+func hasMachines(text []byte) bool {
+	return bytes.HasPrefix(text, []byte("machines:")) || bytes.Contains(text, []byte("\nmachines:"))
 }
 
 func (s *suite) openFile(path string, text []byte) error {
+	if path == stdin {
+		path = stdinName
+	}
 	var f testFile
 	at, err := recipes.Decode(path, "test file", text, &f)
 	if err != nil {
