@@ -39,6 +39,7 @@ import (
 	"unicode/utf8"
 
 	"ingot/internal/grammar"
+	"ingot/internal/secret"
 )
 
 // Name returns a text of one line: a name, an address, a title.
@@ -81,7 +82,12 @@ const mostQuoted = 100
 
 // Quote returns a word of somebody's in quotes, for a message on one line: with escapes, and
 // cut where it is long.
+//
+// Of a private key that has come to the wrong place it tells the length alone.
 func Quote(s string) string {
+	if secret.Private(s) != "" {
+		return secret.Quote(s)
+	}
 	if len(s) <= mostQuoted {
 		return strconv.Quote(s)
 	}

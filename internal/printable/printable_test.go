@@ -157,3 +157,10 @@ func FuzzText(f *testing.F) {
 		}
 	})
 }
+
+// TestQuoteHidesKeys: what is known as a private key is not shown at all.
+func TestQuoteHidesKeys(t *testing.T) {
+	if got, want := Quote("-----BEGIN PRIVATE KEY-----\nMC4CAQAw"), "a text of 36 bytes"; got != want {
+		t.Errorf("Quote = %s; want %s", got, want)
+	}
+}
