@@ -509,6 +509,7 @@ func TestOddEntries(t *testing.T) {
 	global := func(records map[string]string) []byte {
 		return tarball(t, tar.Header{Typeflag: tar.TypeXGlobalHeader, PAXRecords: records}, file("a"), file("z"))
 	}
+	link := func(name string) tar.Header { return tar.Header{Name: name, Typeflag: tar.TypeSymlink} }
 	star := func(kind string) []byte {
 		return tarball(t, file("a"), tar.Header{Name: "odd", Mode: 0o644, PAXRecords: map[string]string{"SCHILY.filetype": kind}}, file("z"))
 	}
@@ -539,6 +540,9 @@ func TestOddEntries(t *testing.T) {
 		{"a global target", global(map[string]string{"linkpath": "b"}), Options{}, "is a global header that sets the linkpath of all files, which is not heeded", false},
 		{"a FIFO for a store", tarball(t, file("a"), tar.Header{Name: "odd", Typeflag: tar.TypeFifo}, file("z")), Options{Storable: true}, "odd is a FIFO, which a store cannot hold, and is left out", false},
 		{"a device for a store", tarball(t, file("a"), tar.Header{Name: "odd", Typeflag: tar.TypeChar}, file("z")), Options{Storable: true}, "odd is a character device, which a store cannot hold, and is left out", false},
+		{"a name upwards", tarball(t, file("a"), file("b/../../odd"), file("z")), Options{}, `b/../../odd ".." is not a file name, and is left out`, false},
+		{"an absolute name", tarball(t, file("a"), file("/odd"), file("/z")), Options{}, "/odd is an absolute name, which is taken as one below the archive's root, as are all others", true},
+		{"a symlink to nothing", tarball(t, file("a"), link("odd"), file("z")), Options{}, "odd is a symlink to nothing, and is left out", false},
 		{"a device", tarball(t, file("a"), tar.Header{Name: "odd", Typeflag: tar.TypeChar}, file("z")), Options{}, "", true},
 	} {
 		t.Run(c.name, func(t *testing.T) {

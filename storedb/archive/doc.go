@@ -23,7 +23,9 @@
 //
 // Entries that are no files, such as sockets, the continuations of other volumes and the
 // attributes that Solaris keeps in entries of their own, are left out, and files of unknown
-// types are taken for regular ones, as POSIX has it; [Options.LeftOut] is told of each.
+// types are taken for regular ones, as POSIX has it; [Options.LeftOut] is told of each. Where it
+// is there, it is told as well of names that hold "..", which are left out, and of absolute ones,
+// which are taken for relative ones.
 //
 // # Limits
 //

@@ -24,6 +24,8 @@ type tarReader struct {
 	scratch *image.Scratch // for those that are not in memory; nil as long as there are none
 	written int64          // bytes in it
 	made    int            // directories that no entry is
+
+	absolute bool // a name was, and this was told
 }
 
 // read reads a tarball. Where it is not compressed, blob holds its bytes, and r reads
@@ -106,8 +108,15 @@ func (t *tarReader) entry(h *tar.Header, in io.Reader, contents image.Blob) erro
 		return err
 	}
 	parts, err := t.parts(h.Name)
+	if errors.Is(err, errUpwards) && t.LeftOut != nil {
+		return t.leaveOut(h, err.Error()+", and is left out")
+	}
 	if err != nil || parts == nil {
 		return err
+	}
+	if strings.HasPrefix(h.Name, "/") && !t.absolute {
+		t.absolute = true // of one such archive, all names are
+		t.LeftOut(fmt.Sprintf("%.255s", h.Name), errors.New("is an absolute name, which is taken as one below the archive's root, as are all others"))
 	}
 	if h.Typeflag == tar.TypeDir || h.Typeflag == typeDumpDir {
 		return t.directory(parts, h)
@@ -116,7 +125,7 @@ func (t *tarReader) entry(h *tar.Header, in io.Reader, contents image.Blob) erro
 		return errors.New("has no name")
 	}
 	n, err := t.node(h, in, contents)
-	if err != nil {
+	if err != nil || n == nil {
 		return err
 	}
 	return t.put(parts, n)
@@ -191,16 +200,22 @@ func (t *tarReader) leaveOut(h *tar.Header, why string) error {
 	return nil
 }
 
+// errUpwards says that a name leads out of a directory, and perhaps out of the archive.
+var errUpwards = errors.New(`".." is not a file name`)
+
 // parts splits a name into what it has after the directories that are taken off. It
 // is nil for what lies above them.
 func (t *tarReader) parts(name string) ([]string, error) {
-	if strings.HasPrefix(name, "/") {
+	if strings.HasPrefix(name, "/") && t.LeftOut == nil {
 		return nil, errors.New("its name is absolute")
 	}
 	parts := []string{}
 	for part := range strings.SplitSeq(name, "/") {
 		if part == "" || part == "." {
 			continue
+		}
+		if part == ".." {
+			return nil, errUpwards
 		}
 		if err := image.CheckName(part); err != nil {
 			return nil, err
@@ -271,12 +286,15 @@ func (t *tarReader) put(parts []string, n *image.Node) error {
 	return d.Add(parts[last], n)
 }
 
-// node makes the node of an entry that is no directory.
+// node makes the node of an entry that is no directory; nil where it is left out.
 func (t *tarReader) node(h *tar.Header, in io.Reader, contents image.Blob) (*image.Node, error) {
 	switch h.Typeflag {
 	case tar.TypeLink:
 		return t.linked(h.Linkname)
 	case tar.TypeSymlink:
+		if h.Linkname == "" && t.LeftOut != nil {
+			return nil, t.leaveOut(h, "is a symlink to nothing, and is left out")
+		}
 		if h.Linkname == "" || len(h.Linkname) > 4095 || strings.Contains(h.Linkname, "\x00") {
 			return nil, fmt.Errorf("a symlink cannot have a target of %d bytes", len(h.Linkname))
 		}
