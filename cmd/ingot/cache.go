@@ -78,7 +78,7 @@ Clients reach the cache by an address of this machine, or by a name that --host 
 	f.StringVar(&s.netrc, "netrc", "", "take uploads, and write their token to `FILE`")
 	f.StringVar(&s.tokenFile, "upload-token-file", "", "take uploads with the token in `FILE`")
 	f.StringVar(&s.maxUpload, "max-upload", "16G", "the `SIZE` that a NAR may have")
-	f.IntVar(&s.uploads, "uploads", cache.DefaultUploads, "at most `NUMBER` uploads at a time")
+	addCount(f, &s.uploads, "uploads", cache.DefaultUploads, 1, 0, "at most `NUMBER` uploads at a time")
 	f.BoolVar(&s.readOnly, "read-only", false, "take no uploads (the default)")
 	f.StringVar(&s.flavour, "flavour", "nix", "`NAME`: nix or guix")
 	exclusive(c, "read-only", "netrc")
@@ -102,9 +102,6 @@ func (s *cacheServeFlags) server(ctx context.Context, dir string) (*cache.Server
 	most, err := run.ParseSize(s.maxUpload)
 	if err != nil || most == 0 {
 		return nil, usageError{fmt.Errorf("cache serve: --max-upload: %w", cmp.Or(err, errors.New("nothing fits into 0 bytes")))}
-	}
-	if s.uploads < 1 {
-		return nil, usageError{fmt.Errorf("cache serve: --uploads %d: it is 1 at least", s.uploads)}
 	}
 	for _, host := range s.hosts {
 		if !hostName().MatchString(host) && net.ParseIP(host) == nil {

@@ -56,7 +56,7 @@ with one or with Guix's (acl …). Default: those of cache.nixos.org, or of Guix
 	f := c.Flags()
 	f.StringVar(&o.format, "format", "text", "`NAME`: text, graph, registration, json, dot")
 	f.StringVar(&o.sort, "sort", "size", "`ORDER`: size, saves, path or closure")
-	f.IntVar(&o.top, "top", 0, "list the first `N` paths; 0 is all")
+	addCount(f, &o.top, "top", 0, 0, 0, "list the first `N` paths; 0 is all")
 	f.BoolVar(&o.bytes, "bytes", false, "print sizes as numbers of bytes")
 	f.BoolVar(&o.json, "json", false, "print the list as JSON, with what each path saves")
 	f.StringArrayVar(&o.drop, "drop", nil, "list what `STORE-PATH` alone keeps; repeatable")
@@ -82,8 +82,6 @@ func (o *closureFlags) run(c *cobra.Command, args []string) error {
 		return usageError{errors.New("--drop lists what would go as text, or with --json: it goes with no other --format")}
 	case o.json && o.format != "text":
 		return usageError{errors.New("--json prints the list, --format another view: give one of the two")}
-	case o.top < 0:
-		return usageError{fmt.Errorf("--top: %d is negative", o.top)}
 	}
 	if err := o.sources.addArgs(c.Context(), args); err != nil {
 		return err

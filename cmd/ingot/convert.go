@@ -67,7 +67,7 @@ holds, and more than 16GiB of files or 16TiB of a disk, nothing is written unles
 	f.StringVar(&o.docker.Architecture, "arch", "", "docker: `ARCHITECTURE`. Default: amd64.")
 	f.StringVar(&o.compression.Type, "compress", "", "`TYPE`: qcow2: compress by zlib or zstd. Default: zlib.")
 	f.Lookup("compress").NoOptDefVal = "zlib"
-	f.IntVar(&o.compression.Level, "level", 0, "qcow2: `LEVEL`. Default: 6 (zlib), 3 (zstd).")
+	addCount(f, &o.compression.Level, "level", 0, 1, 22, "qcow2: `LEVEL`. Default: 6 (zlib), 3 (zstd).")
 	o.limit.add(f, "write up to `SIZE`. Default: 8 times the data")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "print nothing but errors")
 	f.StringArrayVar(&r.set, "set", nil, "`KEY=VALUE`: override a key of the recipe; repeatable")

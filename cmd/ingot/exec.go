@@ -132,7 +132,7 @@ func (x *execFlags) add(c *cobra.Command) {
 	f.StringVar(&x.xchg, "xchg", "", "copy `DIR` to /tmp/xchg before, and back afterwards")
 	f.StringVarP(&x.output, "output", "o", "", "copy /tmp/xchg's one file to `FILE`, or all to DIR/")
 	f.StringVar(&x.limit, "output-limit", "", "results: up to `SIZE`. Default: 16GiB or --memory.")
-	f.Int64Var(&x.files, "output-files", agent.DefaultFiles, "results: up to `N` files")
+	addCount(f, &x.files, "output-files", agent.DefaultFiles, 1, 0, "results: up to `N` files")
 	f.StringArrayVar(&x.disks, "disk", nil, "attach `FILE` or a device, :ro to read; repeatable")
 	f.StringArrayVar(&x.newDisks, "new-disk", nil, "`FILE:SIZE`: make and attach an empty disk; repeatable")
 	f.StringVar(&x.kernel, "kernel", cmp.Or(os.Getenv("INGOT_KERNEL"), "/"), "`PATH` of a kernel. Default: $INGOT_KERNEL, or /.")
@@ -140,7 +140,7 @@ func (x *execFlags) add(c *cobra.Command) {
 	f.StringSliceVar(&x.programs, "program", nil, "copy program `NAME` into the guest; repeatable")
 	f.BoolVar(&x.network, "network", false, "a network behind this machine's")
 	f.StringVarP(&x.memory, "memory", "m", "512M", "`SIZE` in MiB, or with K, M, G or T")
-	f.IntVar(&x.cpus, "cpus", 1, "`N`: processors")
+	addCount(f, &x.cpus, "cpus", 1, 1, mostCPUs, "`N`: processors")
 	f.StringVar(&x.arch, "arch", "", "the guest's `PROCESSOR`. Default: the host's.")
 	f.StringVar(&x.machine, "machine", "", "QEMU's machine `TYPE`, with options")
 	addAccel(f, &x.accel, "accel", "`NAME`: kvm or tcg. Default: what works.")
@@ -211,9 +211,6 @@ func (x *execFlags) run(c *cobra.Command, args []string) error {
 	command, qemu, err := x.command(c.Context(), args)
 	if err != nil {
 		return err
-	}
-	if x.cpus < 1 {
-		return usageError{fmt.Errorf("exec: --cpus %d: a machine has at least one", x.cpus)}
 	}
 	made, err := parseNewDisks(x.newDisks)
 	if err != nil {
@@ -321,13 +318,9 @@ func (x *execFlags) options(c *cobra.Command, qemu []string) (helper.Options, er
 	if x.console {
 		o.Console = raw(c.ErrOrStderr())
 	}
-	memory := x.memory
-	if !strings.ContainsAny(memory, "kKmMgGtTbB") {
-		memory += "M"
-	}
-	size, err := partition.ParseBytes(memory)
+	size, err := parseMemory(x.memory)
 	if err != nil {
-		return o, usageError{fmt.Errorf("exec: --memory: %w", err)}
+		return o, usageError{fmt.Errorf("exec: %w", err)}
 	}
 	o.Machine.Memory = size
 	if o.Results, err = x.limits(); err != nil {
@@ -367,9 +360,7 @@ func (x *execFlags) options(c *cobra.Command, qemu []string) (helper.Options, er
 
 // limits are those of results.
 func (x *execFlags) limits() (l agent.Limits, err error) {
-	if l.Files = x.files; l.Files < 1 {
-		return l, usageError{fmt.Errorf("exec: --output-files %d: the least is 1", x.files)}
-	}
+	l.Files = x.files
 	if x.limit != "" {
 		if l.Bytes, err = partition.ParseBytes(x.limit); err == nil && l.Bytes < 1 {
 			err = fmt.Errorf("%q: the least is 1", x.limit)

@@ -295,7 +295,7 @@ func TestExecRefused(t *testing.T) {
 		{[]string{"--output", "/dev/full", "true"}, 125, "--output: /dev/full: is a character device, and only a regular file can be replaced"},
 		{[]string{"--disk", "nonesuch.img", "true"}, 125, "--disk: stat nonesuch.img"},
 		{[]string{"--disk", ".", "true"}, 125, "--disk: . is a folder; --shared shows one"},
-		{[]string{"--cpus", "0", "true"}, 2, "exec: --cpus 0: a machine has at least one"},
+		{[]string{"--cpus", "0", "true"}, 2, "must be a whole number from 1 to 255"},
 		{[]string{"--timeout", "-1s", "true"}, 2, `invalid argument "-1s" for "--timeout" flag: must not be negative`},
 		{[]string{"--program", "nonesuch", "true"}, 125, "--program: nonesuch is not on this machine"},
 		{[]string{"--new-disk", "there.img:1MiB", "true"}, 125, "there.img is there already"},

@@ -2,12 +2,16 @@ package main
 
 import (
 	"errors"
+	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
 
+	"ingot/internal/printable"
 	"ingot/vm"
+	"ingot/vm/run"
 )
 
 // accelFlag is a flag that names an accelerator: one that is none is refused where it
@@ -72,3 +76,51 @@ func (t timeFlag) String() string {
 }
 
 func (timeFlag) Type() string { return "TIME" }
+
+// countFlag is a flag that is a whole number between two.
+type countFlag[N int | int64] struct {
+	to          *N
+	least, most N
+}
+
+// addCount adds the flag of that name. Most is 0 if there is no limit.
+func addCount[N int | int64](f *pflag.FlagSet, to *N, name string, otherwise, least, most N, usage string) {
+	*to = otherwise
+	f.Var(countFlag[N]{to, least, most}, name, usage)
+}
+
+func (n countFlag[N]) Set(s string) error {
+	i, err := strconv.ParseInt(s, 10, 64)
+	switch {
+	case n.most > 0 && (err != nil || N(i) < n.least || N(i) > n.most || int64(N(i)) != i):
+		return fmt.Errorf("must be a whole number from %d to %d", n.least, n.most)
+	case err != nil || N(i) < n.least || int64(N(i)) != i:
+		return fmt.Errorf("must be a whole number, %d or more", n.least)
+	}
+	*n.to = N(i)
+	return nil
+}
+
+func (n countFlag[N]) String() string {
+	if n.to == nil {
+		return "0"
+	}
+	return strconv.FormatInt(int64(*n.to), 10)
+}
+
+func (countFlag[N]) Type() string { return "int" }
+
+// mostCPUs is how many processors a machine can have.
+const mostCPUs = 255
+
+// parseMemory reads --memory.
+func parseMemory(text string) (int64, error) {
+	n, err := run.ParseSize(text)
+	if err == nil && n == 0 {
+		err = errors.New("a machine has some")
+	}
+	if err != nil {
+		return 0, fmt.Errorf("--memory %s: %w; it is a number of MiB, or one with a unit, such as 512, 512M or 2G", printable.Quote(text), err)
+	}
+	return n, nil
+}

@@ -29,9 +29,6 @@ closure, what takes the space, and what boots. Nothing is written.`,
   ingot plan web.yaml --json | jq '.partitions[].size'`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			if top < 0 {
-				return usageError{fmt.Errorf("plan: --top %d is less than 0", top)}
-			}
 			plan, err := r.plan(c, args[0])
 			if err != nil {
 				return err
@@ -47,7 +44,7 @@ closure, what takes the space, and what boots. Nothing is written.`,
 	}
 	r.add(c)
 	c.Flags().BoolVar(&asJSON, "json", false, "print the plan as JSON")
-	c.Flags().IntVar(&top, "top", 10, "show the `N` largest paths and files")
+	addCount(c.Flags(), &top, "top", 10, 0, 0, "show the `N` largest paths and files")
 	return c
 }
 

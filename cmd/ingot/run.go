@@ -126,7 +126,7 @@ func (r *runFlags) add(c *cobra.Command) {
 	f.StringVar(&r.machine, "machine", "", "QEMU's machine `TYPE`, with options")
 	addAccel(f, &r.accel, "accel", "`NAME`: kvm or tcg. Default: what works.")
 	f.StringVar(&r.memory, "memory", "512M", "`SIZE` in MiB, or with K, M, G or T")
-	f.IntVar(&r.cpus, "cpus", 1, "`N`: processors")
+	addCount(f, &r.cpus, "cpus", 1, 1, mostCPUs, "`N`: processors")
 	f.StringVar(&r.diskImage, "disk-image", "", "keep writes to the disk in `FILE`, a qcow2")
 	f.BoolVar(&r.keep, "keep", false, "the same as --disk-image NAME.qcow2")
 	f.StringVar(&r.diskSize, "disk-size", "", "enlarge the disk to `SIZE`")
@@ -135,7 +135,7 @@ func (r *runFlags) add(c *cobra.Command) {
 	f.BoolVar(&r.restrict, "restrict-network", false, "the guest reaches only what is forwarded")
 	f.BoolVar(&r.noNetwork, "no-network", false, "no network card")
 	f.StringArrayVar(&r.vlans, "vlan", nil, "`N=SOCKET`: join a switch as 192.168.N.M; repeatable")
-	f.IntVar(&r.number, "number", 1, "the `M` of --vlan's 192.168.N.M")
+	addCount(f, &r.number, "number", 1, 1, 254, "the `M` of --vlan's 192.168.N.M")
 	f.StringArrayVar(&r.shares, "share", nil, "`NAME:PATH`: share a folder, with ,ro to read; repeatable")
 	f.StringArrayVar(&r.words, "append", nil, "add `WORDS` to the kernel command line; repeatable")
 	f.StringVar(&r.efiVars, "efi-vars", "", "keep UEFI variables in `FILE`")
@@ -158,8 +158,8 @@ func (r *runFlags) options(c *cobra.Command) (o run.Options, err error) {
 	}
 	given := c.Flags().Changed
 	if given("memory") || o.Memory == 0 {
-		if o.Memory, err = run.ParseSize(r.memory); err != nil {
-			return o, usageError{fmt.Errorf("--memory: %w", err)}
+		if o.Memory, err = parseMemory(r.memory); err != nil {
+			return o, usageError{fmt.Errorf("run: %w", err)}
 		}
 	}
 	if given("cpus") || o.CPUs == 0 {
@@ -168,8 +168,10 @@ func (r *runFlags) options(c *cobra.Command) (o run.Options, err error) {
 	if given("disk-image") {
 		o.DiskImage = r.diskImage
 	}
-	if r.cpus < 1 {
-		return o, usageError{fmt.Errorf("--cpus %d: a machine has at least one", r.cpus)}
+	if r.name != "" {
+		if err := run.CheckName(r.name); err != nil {
+			return o, usageError{fmt.Errorf("run: --name: %w", err)}
+		}
 	}
 	o.Name, o.MachineType, o.Accel = r.name, r.machine, r.accel
 	o.NoNetwork, o.Restrict, o.Number = r.noNetwork, o.Restrict || r.restrict, r.number

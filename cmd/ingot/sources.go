@@ -55,7 +55,7 @@ func (s *sourceFlags) add(f *pflag.FlagSet) {
 	addStall(f)
 	f.StringArrayVar(&s.adds, "add", nil, "`[NAME=]PATH`: add a file or folder to the store; repeatable")
 	f.StringArrayVar(&s.unpacks, "unpack", nil, "`[NAME=]PATH`: add what a tarball or .deb holds; repeatable")
-	f.IntVar(&s.strip, "strip", 0, "--unpack: strip `N` leading folders off names")
+	addCount(f, &s.strip, "strip", 0, 1, 0, "--unpack: strip `N` leading folders off names")
 	f.StringVar(&s.flavour, "flavour", "", "`NAME`: nix or guix. Default: by --path, or nix.")
 }
 

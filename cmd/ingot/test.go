@@ -129,7 +129,23 @@ type suite struct {
 	running *run.Registry
 }
 
+// check refuses what a machine cannot have, before one is planned.
+func (f *testFlags) check() error {
+	if f.memory != "" {
+		if _, err := parseMemory(f.memory); err != nil {
+			return usageError{fmt.Errorf("test: %w", err)}
+		}
+	}
+	if _, err := run.ParseBoot(f.boot); err != nil {
+		return usageError{fmt.Errorf("test: %w", err)}
+	}
+	return nil
+}
+
 func (f *testFlags) run(c *cobra.Command, what string) error {
+	if err := f.check(); err != nil {
+		return err
+	}
 	s, err := f.suite(c, what)
 	if err != nil {
 		return err

@@ -35,7 +35,10 @@ var fileSystems = map[string]partition.FileSystem{"ext4": ext4.FileSystem{}, "fa
 func ParseEmpty(text string) (e Empty, err error) {
 	size, rest, _ := strings.Cut(text, ":")
 	e.Filesystem, e.Label, _ = strings.Cut(rest, ":")
-	if e.Size, err = ParseSize(size); err == nil {
+	if e.Size, err = ParseSize(size); err == nil && (e.Size == 0 || e.Size%sector != 0) {
+		err = fmt.Errorf("the size is %s; that of a disk is a multiple of %d bytes, and not 0", partition.FormatBytes(e.Size), sector)
+	}
+	if err == nil {
 		err = e.check()
 	}
 	if err != nil {
