@@ -12,17 +12,22 @@ import (
 // image is the same wherever it is built.
 const defaultArch = "x86_64"
 
-// arches are those that a recipe may name, and what their programs say of themselves.
+// arches are those that a recipe may name, what their programs say of themselves, and
+// Go's names for them, which containers have.
 var arches = map[string]struct {
 	machine elf.Machine
 	class   elf.Class
+	goarch  string
 }{
-	"x86_64":  {elf.EM_X86_64, elf.ELFCLASS64},
-	"i686":    {elf.EM_386, elf.ELFCLASS32},
-	"aarch64": {elf.EM_AARCH64, elf.ELFCLASS64},
-	"armhf":   {elf.EM_ARM, elf.ELFCLASS32},
-	"riscv64": {elf.EM_RISCV, elf.ELFCLASS64},
+	"x86_64":  {elf.EM_X86_64, elf.ELFCLASS64, "amd64"},
+	"i686":    {elf.EM_386, elf.ELFCLASS32, "386"},
+	"aarch64": {elf.EM_AARCH64, elf.ELFCLASS64, "arm64"},
+	"armhf":   {elf.EM_ARM, elf.ELFCLASS32, "arm"},
+	"riscv64": {elf.EM_RISCV, elf.ELFCLASS64, "riscv64"},
 }
+
+// GoArch returns the recipe's architecture by Go's name.
+func (r *Recipe) GoArch() string { return arches[r.Arch].goarch }
 
 func (r *Recipe) checkArch(d *decoder) {
 	choose(&r.Arch, defaultArch)

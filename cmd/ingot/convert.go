@@ -64,7 +64,7 @@ holds, and more than 16GiB of files or 16TiB of a disk, nothing is written unles
 	f.StringVar(&o.docker.Tag, "tag", "", "docker: name the image `NAME[:VERSION]`")
 	f.StringArrayVar(&o.docker.Entrypoint, "entrypoint", nil, "docker: `PROGRAM`, then its arguments; repeatable")
 	f.StringArrayVar(&o.docker.Env, "env", nil, "docker: set a variable `NAME=VALUE`; repeatable")
-	f.StringVar(&o.docker.Architecture, "arch", "", "docker: `ARCHITECTURE`. Default: amd64.")
+	f.StringVar(&o.docker.Architecture, "arch", "", "docker: `ARCHITECTURE`. Default: a recipe's or amd64.")
 	f.StringVar(&o.compression.Type, "compress", "", "`TYPE`: qcow2: compress by zlib or zstd. Default: zlib.")
 	f.Lookup("compress").NoOptDefVal = "zlib"
 	addCount(f, &o.compression.Level, "level", 0, 1, 22, "qcow2: `LEVEL`. Default: 6 (zlib), 3 (zstd).")
@@ -190,6 +190,9 @@ func convert(c *cobra.Command, source string, r recipeFlags, o convertFlags) err
 		return err
 	}
 	defer done.Close()
+	if plan, ok := done.(*recipes.Plan); ok && o.docker.Architecture == "" {
+		o.docker.Architecture = plan.Recipe.GoArch()
+	}
 	if err := o.holdsISO(as, source, disk); err != nil {
 		return err
 	}
