@@ -143,12 +143,17 @@ func find(re *regexp.Regexp, text string) (match string, start, end int, ok bool
 	return match, start, end, ok
 }
 
+// WithoutKernel returns what programs have printed on a console: without the messages of
+// the kernel, each of which may stand in the middle of that.
+func WithoutKernel(console string) string {
+	if r := withoutKernel(console); r != nil {
+		return r.text
+	}
+	return console
+}
+
 // ShowsPrompt says whether a console shows what a regular expression matches, as text and
 // without the kernel's messages.
 func ShowsPrompt(console string, re *regexp.Regexp) bool {
-	text := plain(console)
-	if r := withoutKernel(text); r != nil {
-		text = r.text
-	}
-	return re.MatchString(text)
+	return re.MatchString(WithoutKernel(plain(console)))
 }

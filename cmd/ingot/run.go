@@ -569,7 +569,7 @@ const guestFailed = 125
 // complain passes on what the guest has said of that on the console, which nobody has
 // seen.
 func (a *attended) complain() {
-	for line := range strings.Lines(a.session.Machine.Console()) {
+	for line := range strings.Lines(vm.WithoutKernel(a.session.Machine.Console())) {
 		if said, ok := strings.CutPrefix(line, "ingot: "); ok {
 			fmt.Fprintf(a.c.ErrOrStderr(), "ingot: in the machine: %s\n", strings.TrimRight(said, "\r\n"))
 		}

@@ -23,6 +23,7 @@ import (
 	"ingot/tests/fstest"
 	"ingot/tests/nixtest"
 	"ingot/tests/testenv"
+	"ingot/vm"
 	"ingot/vm/run"
 )
 
@@ -128,7 +129,7 @@ func (u *user) runs(sign string, args ...string) (cmd *exec.Cmd, console *screen
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 	})
-	eventually(u.t, sign+" on the console", func() bool { return strings.Contains(console.String(), sign) })
+	eventually(u.t, sign+" on the console", func() bool { return strings.Contains(vm.WithoutKernel(console.String()), sign) })
 	return cmd, console, pipe
 }
 

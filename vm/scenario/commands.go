@@ -180,7 +180,7 @@ func parseRun(l *line) (action, error) {
 		if err != nil {
 			return err
 		}
-		m.said = said{output, status, true}
+		m.said = said{output, status, true, m.shell == byConsole}
 		if status != 0 && !p.step.asked {
 			return fmt.Errorf("run %s: status %d; want 0%s", text, status, printed(output))
 		}
@@ -233,9 +233,9 @@ func parseOutput(l *line) (action, error) {
 		switch {
 		case !m.said.any:
 			return errors.New("nothing was run or fetched before")
-		case re.MatchString(m.said.output) == unwanted && unwanted:
+		case m.said.matches(re) && unwanted:
 			return fmt.Errorf("the output matches %s, and should not%s", re, printed(m.said.output))
-		case re.MatchString(m.said.output) == unwanted:
+		case m.said.matches(re) == unwanted:
 			return fmt.Errorf("the output does not match %s%s", re, printed(m.said.output))
 		}
 		return nil
@@ -254,7 +254,7 @@ func parseFetch(l *line) (action, error) {
 		if err != nil {
 			return err
 		}
-		m.said = said{body, status, true}
+		m.said = said{output: body, status: status, any: true}
 		if status != 200 && !p.step.asked {
 			return fmt.Errorf("fetch %s: status %d; want 200%s", text, status, printed(body))
 		}
@@ -356,7 +356,7 @@ func parseQMP(l *line) (action, error) {
 			return err
 		}
 		answer, err := m.vm.QMP(ctx, name, arguments)
-		m.said = said{string(answer), 0, true}
+		m.said = said{output: string(answer), any: true}
 		return err
 	}, nil
 }

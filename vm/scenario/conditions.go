@@ -123,7 +123,7 @@ func succeeds(command string) check {
 		if err != nil {
 			return false, "", err
 		}
-		m.said = said{output, status, true}
+		m.said = said{output, status, true, m.shell == byConsole}
 		return status == 0, fmt.Sprintf("; status %d%s", status, printed(output)), nil
 	}
 }
@@ -150,13 +150,23 @@ func quiet(command string) check {
 // and the state, all hexadecimal; proc_pid_net(5).
 const tcpListen = "0A"
 
+// table runs a command that prints one, whose rows are whole also where it is printed on the
+// console.
+func (m *machine) table(ctx context.Context, command string) (string, error) {
+	output, _, err := m.run(ctx, command)
+	if m.shell == byConsole {
+		output = vm.WithoutKernel(output)
+	}
+	return output, err
+}
+
 func parsePort(l *line) (check, error) {
 	port, err := l.number("a port", 1, 65535)
 	if err != nil {
 		return nil, err
 	}
 	return func(ctx context.Context, _ *play, m *machine) (bool, string, error) {
-		table, _, err := m.run(ctx, "cat /proc/net/tcp /proc/net/tcp6 2>/dev/null")
+		table, err := m.table(ctx, "cat /proc/net/tcp /proc/net/tcp6 2>/dev/null")
 		if err != nil {
 			return false, "", err
 		}
@@ -189,7 +199,7 @@ func parseSocket(l *line) (check, error) {
 		return nil, err
 	}
 	return func(ctx context.Context, _ *play, m *machine) (bool, string, error) {
-		table, _, err := m.run(ctx, "cat /proc/net/unix")
+		table, err := m.table(ctx, "cat /proc/net/unix")
 		if err != nil {
 			return false, "", err
 		}
@@ -236,7 +246,7 @@ func parseFetchCondition(l *line) (check, error) {
 		if err != nil {
 			return false, "; " + err.Error(), nil
 		}
-		m.said = said{body, status, true}
+		m.said = said{output: body, status: status, any: true}
 		return status == http.StatusOK, fmt.Sprintf("; status %d", status), nil
 	}, nil
 }

@@ -93,6 +93,13 @@ type said struct {
 	output string
 	status int
 	any    bool
+	split  bool // by the kernel's messages, perhaps: it was printed on the console
+}
+
+// matches says whether a pattern matches the output: as it stands, or without what the kernel
+// has said in the middle of it.
+func (s *said) matches(re *regexp.Regexp) bool {
+	return re.MatchString(s.output) || s.split && re.MatchString(vm.WithoutKernel(s.output))
 }
 
 // Play plays a script to its end, or to the first step that fails. All machines have

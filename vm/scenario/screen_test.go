@@ -1,6 +1,7 @@
 package scenario
 
 import (
+	"regexp"
 	"testing"
 
 	"ingot/vm"
@@ -19,6 +20,25 @@ func TestCheckScreen(t *testing.T) {
 	} {
 		if err := CheckScreen(test.arch, test.graphics); (err == nil) != test.ok {
 			t.Errorf("CheckScreen(%s, %v) = %v; want success %v", test.arch, test.graphics, err, test.ok)
+		}
+	}
+}
+
+// TestSplitOutput has a message of the kernel's in the middle of what a command printed, by
+// the console and by a way of its own.
+func TestSplitOutput(t *testing.T) {
+	re := regexp.MustCompile("ready to go")
+	for _, test := range []struct {
+		said said
+		want bool
+	}{
+		{said{output: "ready to go\n", split: true}, true},
+		{said{output: "rea[    1.000000] eth0: link is up\r\ndy to go\n", split: true}, true},
+		{said{output: "rea[    1.000000] eth0: link is up\r\ndy to go\n"}, false}, // the command itself printed that
+		{said{output: "ready\n", split: true}, false},
+	} {
+		if got := test.said.matches(re); got != test.want {
+			t.Errorf("%+v matches = %v; want %v", test.said, got, test.want)
 		}
 	}
 }
