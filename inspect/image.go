@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 
 	"ingot/image"
 	"ingot/image/diskfile"
@@ -40,13 +39,13 @@ type Image struct {
 
 	closer io.Closer
 
-	mu   sync.Mutex
-	left int64 // bytes of volumes whose trees may still be read
+	left int64 // bytes of volumes that may still be opened
 }
 
 // maxOverlap is how many times the bytes of a disk are read as file systems: a table can
-// name the same ones thousands of times.
-const maxOverlap = 4
+// name the same ones thousands of times. An ISO with three tables and boot images comes to
+// six.
+const maxOverlap = 16
 
 // Of returns the image that a Map is, in no file as yet.
 func Of(m *image.Map) *Image { return &Image{Map: m, Format: diskfile.Raw} }
@@ -245,10 +244,8 @@ func (i *Image) Table() *Reading {
 	return nil
 }
 
-// take takes from what may still be read as trees.
+// take takes from what may still be opened as file systems.
 func (i *Image) take(size int64) error {
-	i.mu.Lock()
-	defer i.mu.Unlock()
 	if i.left -= size / maxOverlap; i.left < 0 {
 		i.left = 0
 		return fmt.Errorf("is not read: the partitions up to this one lie over each other, and have more than %d times the disk's %d bytes", maxOverlap, i.Map.Size())

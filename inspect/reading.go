@@ -34,7 +34,6 @@ type Reading struct {
 	once sync.Once
 	tree *image.Tree
 	bad  error
-	take func(int64) error
 }
 
 // An UnreadError says that a kind is known but not read.
@@ -59,10 +58,8 @@ func (r *Reading) Tree() (*image.Tree, error) {
 		case r.open == nil:
 			r.bad = fmt.Errorf("is a table of type %s, which holds no files by itself", r.Kind)
 		default:
-			if r.bad = r.take(r.Size); r.bad == nil {
-				r.tree, r.bad = r.open.Tree()
-				r.bad = r.Kind.says(r.bad)
-			}
+			r.tree, r.bad = r.open.Tree()
+			r.bad = r.Kind.says(r.bad)
 		}
 	})
 	return r.tree, r.bad
@@ -108,10 +105,16 @@ func (i *Image) readings(b image.Blob, off int64) ([]*Reading, error) {
 		if !f.found(p) {
 			continue
 		}
-		r := &Reading{Kind: f.kind, Offset: off, Size: b.Size(), take: i.take}
-		if f.open == nil {
+		r := &Reading{Kind: f.kind, Offset: off, Size: b.Size()}
+		switch {
+		case f.open == nil:
 			r.Err = &UnreadError{f.kind}
-		} else if r.open, r.Err = f.open(b); IsHost(r.Err) {
+		default:
+			if r.Err = i.take(b.Size()); r.Err == nil {
+				r.open, r.Err = f.open(b)
+			}
+		}
+		if IsHost(r.Err) {
 			return nil, r.Err
 		}
 		r.Err = f.kind.says(r.Err)

@@ -180,6 +180,11 @@ func FuzzRead(f *testing.F) {
 		f.Add(d.head, d.tail, d.size)
 	}
 	f.Add(chain(3), []byte{}, int64(64<<10))
+	apple := make([]byte, 1536)
+	copy(apple, "ER\x02\x00")
+	copy(apple[512:], "PM\x00\x00\x00\x00\x00\x02\x00\x00\x00\x01\x00\x00\x00\x02")
+	copy(apple[1024:], "PM\x00\x00\x00\x00\x00\x02\x00\x00\x00\x08\x00\x00\x00\x09name")
+	f.Add(apple, []byte{}, int64(64<<10))
 	f.Fuzz(func(t *testing.T, head, tail []byte, size int64) {
 		if len(head)+len(tail) > 32<<10 {
 			return
@@ -187,15 +192,17 @@ func FuzzRead(f *testing.F) {
 		size = max(size, int64(len(head)+len(tail)))
 		d := ends{append([]byte(nil), head...), append([]byte(nil), tail...), size}
 		d.resum()
-		var l *Listing
-		var err error
-		fstest.Budget(t, len(head)+len(tail), func() { l, err = Read(d, size) })
-		if err != nil {
-			return
-		}
-		for _, p := range l.Partitions {
-			if p.Start < 0 || p.Size <= 0 || p.End() < p.Start {
-				t.Errorf("partition %d: %d bytes at %d", p.Number, p.Size, p.Start)
+		for name, read := range map[string]func(io.ReaderAt, int64) (*Listing, error){"any": Read, "MBR": ReadMBR, "APM": ReadAPM} {
+			var l *Listing
+			var err error
+			fstest.Budget(t, len(head)+len(tail), func() { l, err = read(d, size) })
+			if err != nil {
+				continue
+			}
+			for _, p := range l.Partitions {
+				if p.Start < 0 || p.Size <= 0 || p.End() < p.Start {
+					t.Errorf("%s: partition %d: %d bytes at %d", name, p.Number, p.Size, p.Start)
+				}
 			}
 		}
 	})
