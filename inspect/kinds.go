@@ -104,11 +104,13 @@ func (k Kind) Class() Class {
 	return Table
 }
 
-// Kinds returns the kinds of volumes.
-func Kinds() []Kind {
+// ReadableKinds returns the kinds of volumes whose files are read.
+func ReadableKinds() []Kind {
 	var kinds []Kind
 	for _, f := range formats {
-		kinds = append(kinds, f.kind)
+		if f.open != nil {
+			kinds = append(kinds, f.kind)
+		}
 	}
 	return kinds
 }

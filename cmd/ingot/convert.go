@@ -38,13 +38,16 @@ such as IMAGE:qcow2), or the one that a recipe describes, as another kind of fil
 qcow2, vdi (VirtualBox) or vhd (Hyper-V, Azure; of the fixed kind). Files share their
 blocks where the file system can do that. --compress compresses a qcow2. As tar it is
 the files of a partition, ext4 or FAT: that of the store, if it has one, or the one that
---partition names by its name or number (of an ISO: /, or the path of a file that is a
-file system). This is also how to look into an image without mounting it. As docker
-it is these files, too, as the image of one layer that docker load and podman load read.
+--partition names: by its name or number (name=2 and number=2 say which of the two), of
+an ISO also / for its own files, the path of a file that is a file system, or eltorito=1
+for a boot image; mbr:1 is of another table than the one in use. This is also how to
+look into an image without mounting it. As docker it is these files, too, as the image
+of one layer that docker load and podman load read.
 
 The format follows from the output's name, or --as says it; a name that ends in the
-suffix of another format is refused. The same disk always gives the same bytes; a UUID that the format asks for is derived from the disk's table. The
-output - is standard output.
+suffix of another format is refused. The same disk always gives the same bytes; a UUID
+that the format asks for is derived from the disk's table. The output - is standard
+output.
 
 Archives and pipes have no holes: where they would get more than 8 times what the source
 holds, and more than 16GiB of files or 16TiB of a disk, nothing is written unless
@@ -61,6 +64,7 @@ holds, and more than 16GiB of files or 16TiB of a disk, nothing is written unles
 	f.StringVarP(&o.output, "output", "o", "", "the `FILE` to write")
 	f.StringVar(&o.as, "as", "", "`FORMAT` to write. Default: by the output's name.")
 	f.StringVar(&o.partition, "partition", "", "tar, docker: read this one, by `NAME` or number")
+	f.StringVar(&o.filesystem, "filesystem", "", "tar, docker: read it as this `KIND`: ext4, fat, ...")
 	f.StringVar(&o.docker.Tag, "tag", "", "docker: name the image `NAME[:VERSION]`")
 	f.StringArrayVar(&o.docker.Entrypoint, "entrypoint", nil, "docker: `PROGRAM`, then its arguments; repeatable")
 	f.StringArrayVar(&o.docker.Env, "env", nil, "docker: set a variable `NAME=VALUE`; repeatable")
@@ -77,6 +81,7 @@ holds, and more than 16GiB of files or 16TiB of a disk, nothing is written unles
 
 type convertFlags struct {
 	output, as, partition string
+	filesystem            string
 	compression           qcow2.Compression // without a type: none
 	docker                docker.Options
 	limit                 sizeLimit
@@ -108,8 +113,13 @@ func (o *convertFlags) container(source string) (string, error) {
 	if err := o.checkName(as, source); err != nil {
 		return "", err
 	}
-	if o.partition != "" && as != "tar" && as != "docker" {
-		return "", usageError{fmt.Errorf("convert: --partition is for tar and docker: %s holds the whole disk", as)}
+	for _, f := range []struct{ name, value string }{{"partition", o.partition}, {"filesystem", o.filesystem}} {
+		if f.value != "" && as != "tar" && as != "docker" {
+			return "", usageError{fmt.Errorf("convert: --%s is for tar and docker: %s holds the whole disk", f.name, as)}
+		}
+	}
+	if kinds := inspect.ReadableKinds(); o.filesystem != "" && !slices.Contains(kinds, inspect.Kind(o.filesystem)) {
+		return "", usageError{fmt.Errorf("convert: --filesystem: %s is none of %s", printable.Quote(o.filesystem), strings.Trim(fmt.Sprint(kinds), "[]"))}
 	}
 	if err := o.checkDocker(as); err != nil {
 		return "", err
@@ -343,6 +353,11 @@ func (o *convertFlags) filesOf(c *cobra.Command, m *image.Map) (*inspect.Volume,
 	} else if v, left, err = disk.Files(); err != nil {
 		return nil, nil, fmt.Errorf("%w; --partition names one", err)
 	}
+	if o.filesystem != "" {
+		if err := v.As(inspect.Kind(o.filesystem)); err != nil {
+			return nil, nil, fmt.Errorf("--filesystem %s: %w", o.filesystem, err)
+		}
+	}
 	tree, err := v.Tree()
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", v, err)
@@ -351,12 +366,23 @@ func (o *convertFlags) filesOf(c *cobra.Command, m *image.Map) (*inspect.Volume,
 	if !o.quiet {
 		sayNames(c.ErrOrStderr(), v)
 	}
-	for _, other := range left {
-		if !o.quiet {
-			sayLines(c.ErrOrStderr(), "", fmt.Sprintf("only the files of %s are written, and not those of %s (%s)", v, other, other.Kind()))
-		}
+	if !o.quiet {
+		sayLeftOut(c.ErrOrStderr(), v, left, o.filesystem != "")
 	}
 	return v, tree, nil
+}
+
+// sayLeftOut tells which partitions with files are left out, and what the one that is read
+// could be read as, too.
+func sayLeftOut(w io.Writer, v *inspect.Volume, left []*inspect.Volume, told bool) {
+	for _, other := range left {
+		sayLines(w, "", fmt.Sprintf("only the files of %s are written, and not those of %s (%s)", v, other, other.Kind()))
+	}
+	for _, r := range v.Readings[1:] {
+		if r.Err == nil && !told {
+			sayLines(w, "", fmt.Sprintf("%s is read as %s, and could be read as %s, too: --filesystem %[3]s does that", v, v.Kind(), r.Kind))
+		}
+	}
 }
 
 // tarArchive returns the files of a partition.

@@ -157,7 +157,7 @@ func TestOverlappingPartitions(t *testing.T) {
 			refused++
 		}
 	}
-	if read < 3 || read > 100 || read+refused != 128 {
+	if read < 3 || refused == 0 || read+refused != 128 {
 		t.Errorf("of %d partitions, %d are read and %d refused", len(d.Volumes), read, refused)
 	}
 }

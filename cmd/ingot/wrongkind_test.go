@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -191,5 +192,64 @@ func TestWrongKind(t *testing.T) {
 	}
 	if _, err := os.Stat("out.img"); err == nil {
 		t.Error("an image was written")
+	}
+}
+
+// TestConvertDoesNotGuess: files are taken out of a disk only where it is clear which are
+// meant, and what is left out is told.
+func TestConvertDoesNotGuess(t *testing.T) {
+	t.Chdir(t.TempDir())
+	disk := strings.Replace(dataDisk, "partitions:\n", "partitions:\n    - {name: \"1\", type: esp, filesystem: fat, size: 4MiB, contents: {files: [{path: /esp, text: a}]}}\n", 1)
+	if err := os.WriteFile("two.yaml", []byte(strings.Replace(disk, "size: 2MiB", "size: 128MiB", 1)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if code, _, errout := ingot("build", "two.yaml", "-o", "two.img", "-q", "--no-manifest"); code != 0 {
+		t.Fatal(errout)
+	}
+	for _, x := range []struct{ args, want string }{
+		{"--partition name=1", ""}, {"--partition number=1", ""}, {"--partition data", ""}, {"--partition 2 --filesystem ext4", ""},
+		{"", `two.img: which partition's files are meant is not clear: there are partition 1 (1): fat; partition 2 (data): ext4; --partition names one`},
+		{"--partition 3", `--partition 3: no partition has the name or the number "3": there are partition 1 (1), partition 2 (data)`},
+		{"--partition 2 --filesystem fat", "--filesystem fat: partition 2 (data): nothing in it looks like fat: it can be read as ext4"},
+		{"--filesystem xfs", "--filesystem: \"xfs\" is none of ext4 iso9660 erofs fat"},
+	} {
+		code, _, errout := ingot(append([]string{"convert", "two.img", "-o", "x.tar", "-q"}, strings.Fields(x.args)...)...)
+		if (code == 0) != (x.want == "") || !strings.Contains(errout, x.want) {
+			t.Errorf("convert %s: %d, %s; want %q", x.args, code, errout, x.want)
+		}
+		if _, err := os.Stat("x.tar"); (err == nil) != (code == 0) {
+			t.Errorf("convert %s: x.tar: %v", x.args, err)
+		}
+		os.Remove("x.tar")
+	}
+	if code, _, errout := ingot("convert", "two.img", "-o", "x.img", "--filesystem", "fat"); code != exitUsage || !strings.Contains(errout, "--filesystem is for tar and docker") {
+		t.Errorf("convert -o x.img --filesystem: %d, %s", code, errout)
+	}
+	btrfs := filepath.Join(t.TempDir(), "btrfs")
+	if err := os.WriteFile(btrfs, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(btrfs, 128<<20); err != nil {
+		t.Fatal(err)
+	}
+	fstest.Run(t, fstest.Judge(t, "mkfs.btrfs", "btrfs-progs"), "-q", btrfs)
+	d := identified(t, "two.img")
+	fstest.Run(t, "dd", "if="+btrfs, "of=two.img", "bs=64k", "conv=notrunc", "oflag=seek_bytes", "seek="+strconv.FormatInt(d.Volumes[1].Start, 10))
+	want := "there are partition 1 (1): fat; partition 2 (data): btrfs"
+	if code, _, errout := ingot("convert", "two.img", "-o", "x.tar"); code == 0 || !strings.Contains(errout, want) {
+		t.Errorf("convert of a disk with btrfs: %d, %s; want %q", code, errout, want)
+	}
+	if code, _, errout := ingot("convert", "two.img", "-o", "x.tar", "--partition", "data"); code == 0 || !strings.Contains(errout, "partition 2 (data): holds a file system that ingot does not read (btrfs)") {
+		t.Errorf("convert of btrfs: %d, %s", code, errout)
+	}
+}
+
+// TestLeftOut: a store decides which files are meant, and the others are told.
+func TestLeftOut(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "x.tar")
+	img := checkedImage(t, "raw")
+	code, _, errout := ingot("convert", img, "-o", out)
+	if want := "only the files of partition 2 (root) are written, and not those of partition 1 (esp) (fat)\n"; code != 0 || !strings.HasPrefix(errout, want) {
+		t.Errorf("convert: %d, %s; want %q", code, errout, want)
 	}
 }
