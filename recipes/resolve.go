@@ -241,5 +241,5 @@ func (p Path) location() string {
 
 // readLive returns the closure of a store path out of the database of its store.
 func (s *store) readLive(ctx context.Context, c *Closure) ([]*storedb.Item, error) {
-	return s.flavour.ReadDatabase(ctx, filepath.Join(cmp.Or(c.Root.Host, "/"), s.flavour.DatabasePath()), c.Path)
+	return s.flavour.ReadRootDatabase(ctx, cmp.Or(c.Root.Host, "/"), c.Path)
 }

@@ -92,11 +92,15 @@ func CheckTree(ctx context.Context, t *image.Tree, o CheckOptions) (*Report, err
 // CheckRoot does what [CheckTree] does for the root dir of the host, "/" or another.
 // Where dir is absolute, links that lead to it are taken for links within the root.
 //
-// Nothing is written. The database may be in use meanwhile; items that come or go
+// In a root that is not "/", the store and the database must not lie behind symlinks, which could
+// lead out of it. Nothing is written. The database may be in use meanwhile; items that come or go
 // may be called missing or unregistered.
 func CheckRoot(ctx context.Context, dir string, o CheckOptions) (*Report, error) {
 	t := image.NewTree()
 	f := o.Flavour
+	if err := f.inRoot(dir, nil); err != nil {
+		return nil, err
+	}
 	// The rest of the state directory has what an ordinary user may not see.
 	for _, name := range []string{f.StoreDir(), f.StateDir() + "/db", f.StateDir() + "/gcroots", f.StateDir() + "/profiles"} {
 		n, err := image.Scan(filepath.Join(dir, name), image.ScanOptions{HardLinks: true, Xattrs: true})

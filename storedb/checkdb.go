@@ -6,6 +6,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"path"
 	"slices"
@@ -13,6 +14,9 @@ import (
 	"strings"
 
 	"github.com/mattn/go-sqlite3"
+
+	"ingot/image"
+	"ingot/internal/printable"
 )
 
 // journalMagic begins a rollback journal that still counts; one that does not is
@@ -96,8 +100,18 @@ func (e *DatabaseSizeError) Error() string {
 // database reads what is registered, and checks what it is made of.
 func (c *checker) database() error {
 	name := c.Flavour.DatabasePath()
-	if n := c.tree.Lookup(name); n == nil || !n.Mode.IsRegular() || n.Size() == 0 {
+	switch n := c.tree.Lookup(name); {
+	case n == nil:
 		c.find(FaultDatabase, name, "is not there: nothing is registered")
+		return nil
+	case n.Mode&fs.ModeSymlink != 0:
+		c.find(FaultDatabase, name, "is a symlink to %s, and is not followed; a regular file was expected", printable.Quote(n.Link))
+		return nil
+	case !n.Mode.IsRegular():
+		c.find(FaultDatabase, name, "is %s; a regular file was expected", image.Kind(n.Mode))
+		return nil
+	case n.Size() == 0:
+		c.find(FaultDatabase, name, "is empty: nothing is registered")
 		return nil
 	}
 	if err := c.schemaFile(path.Dir(name) + "/schema"); err != nil {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -47,6 +48,68 @@ func (f Flavour) ReadDatabase(ctx context.Context, path string, roots ...string)
 		return nil, err
 	}
 	return items, nil
+}
+
+// ReadRootDatabase is [Flavour.ReadDatabase] of the store in a root. In any but "/", neither the
+// database nor a folder that leads there may be a symlink, which could lead out of the root.
+func (f Flavour) ReadRootDatabase(ctx context.Context, root string, roots ...string) ([]*Item, error) {
+	if err := f.checkRootDatabase(root); err != nil {
+		return nil, err
+	}
+	return f.ReadDatabase(ctx, filepath.Join(root, f.DatabasePath()), roots...)
+}
+
+// checkRootDatabase refuses a database that is reached by symlinks.
+func (f Flavour) checkRootDatabase(root string) error {
+	return f.inRoot(root, func(db *rootDir) error { return db.checkRegular(filepath.Base(f.DatabasePath())) })
+}
+
+// inRoot refuses a root, other than "/", whose store or database lies behind a symlink, and
+// calls use, if given, with the database's directory, if it is there.
+func (f Flavour) inRoot(root string, use func(db *rootDir) error) error {
+	if filepath.Clean(root) == "/" {
+		return nil
+	}
+	top, err := openRoot(root, false)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // whoever reads it says so
+	}
+	if err != nil {
+		return err
+	}
+	defer top.close()
+	store, err := top.walk(f.StoreDir(), (*rootDir).open)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	store.close()
+	db, err := top.walk(filepath.Dir(f.DatabasePath()), (*rootDir).open)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer db.close()
+	if use == nil {
+		return nil
+	}
+	return use(db)
+}
+
+// checkRegular refuses what is there and is no regular file.
+func (d *rootDir) checkRegular(name string) error {
+	st, err := d.stat(name)
+	if err == unix.ENOENT {
+		return nil
+	}
+	if err != nil {
+		return d.fail("lstat", name, err)
+	}
+	if mode := image.ModeFromUnix(uint16(st.Mode)); !mode.IsRegular() {
+		return fmt.Errorf("%s is %s; a regular file was expected", filepath.Join(d.path, name), image.Kind(mode))
+	}
+	return nil
 }
 
 // withDatabase calls read with the database of a live store.

@@ -105,6 +105,7 @@ func Register(ctx context.Context, root string, c *Closure, o RegisterOptions) (
 	}
 	for _, step := range steps {
 		if err := cmp.Or(ctx.Err(), step()); err != nil {
+			r.unmake()
 			return nil, err
 		}
 	}
@@ -136,6 +137,41 @@ type registrar struct {
 	// late says that this user cannot move a directory that is read-only, as those of a
 	// store are: moving changes its "..".
 	late bool
+}
+
+// unmake removes the directories that this run has made and that hold nothing: a closure that
+// is refused leaves nothing behind. What lies in one that was filled stays for the next run.
+func (r *registrar) unmake() {
+	if r.DryRun || r.root == nil || r.did.Database != "unchanged" {
+		return
+	}
+	// Locks that nobody else can have waited for yet: what they lie in is new.
+	for _, l := range []struct {
+		lock *fileLock
+		dir  *rootDir
+		name string
+	}{{r.big, r.db, "big-lock"}, {r.gc, r.state, "gc.lock"}} {
+		if l.lock != nil && l.dir != nil && l.dir.made && l.lock.acquire(true, false) == nil {
+			unix.Unlinkat(l.dir.fd, l.name, 0)
+		}
+	}
+	for _, m := range slices.Backward(r.made) {
+		if rel, err := filepath.Rel(r.root.path, m.dir); err == nil {
+			dir := r.root
+			if rel != "." {
+				if dir, err = r.root.walk(rel, (*rootDir).open); err != nil {
+					continue
+				}
+			}
+			unix.Unlinkat(dir.fd, m.name, unix.AT_REMOVEDIR) // one that holds something stays
+			if dir != r.root {
+				dir.close()
+			}
+		}
+	}
+	if r.root.made {
+		unix.Rmdir(r.root.path)
+	}
 }
 
 // madeDir is a directory that was made by us, and gets its time at the end.
@@ -279,7 +315,7 @@ func (r *registrar) look() error {
 		bring := r.Copy || it.given || it.Remote != nil
 		switch row := r.rows[it.Path]; {
 		case !bring && !r.there[i]:
-			return fmt.Errorf("%s is in the closure, but not in the store %s: copy it there, which --copy does", it.Path, cmp.Or(storePath, r.flavour.StoreDir()+" of the root"))
+			return &NotInStoreError{Path: it.Path, Store: cmp.Or(storePath, r.flavour.StoreDir()+" of the root")}
 		case row != nil && r.there[i]:
 			it.From, it.Node, it.Remote = storePath, nil, nil
 			if err := r.judge(it, row); err != nil {
@@ -299,6 +335,13 @@ func (r *registrar) look() error {
 		}
 	}
 	return cmp.Or(r.fetched(doubtful), r.checkSources())
+}
+
+// A NotInStoreError is a path that is to be registered in a store and does not lie there.
+type NotInStoreError struct{ Path, Store string }
+
+func (e *NotInStoreError) Error() string {
+	return fmt.Sprintf("%s is in the closure, but not in the store %s", e.Path, e.Store)
 }
 
 // judge settles what is right where the row of an item that lies in the store and the
@@ -352,7 +395,7 @@ func (r *registrar) checkSources() error {
 		}
 		seen[from] = true
 		if unix.Stat(from, &st) == nil && st.Dev == mine.Dev && st.Ino == mine.Ino {
-			return fmt.Errorf("%s is the root's own store: what lies there is registered without --copy", from)
+			return fmt.Errorf("%s is the root's own store: what lies there is registered without being copied", from)
 		}
 	}
 	return nil

@@ -136,7 +136,11 @@ func (s *cacheServeFlags) serve(c *cobra.Command, dir string) error {
 	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
 		return fmt.Errorf("%s: is not a folder", dir)
 	}
-	l, err := net.ListenTCP("tcp", address)
+	network := "tcp"
+	if address.IP.To4() != nil { // and not those of IPv6 as well, which 0.0.0.0 would be taken for
+		network = "tcp4"
+	}
+	l, err := net.ListenTCP(network, address)
 	if err != nil {
 		return fmt.Errorf("cache serve: %w; --listen takes another port or address", err)
 	}

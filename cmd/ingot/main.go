@@ -216,13 +216,18 @@ func hint(verb *cobra.Command, err error) string {
 	var database *storedb.DatabaseSizeError
 	var holes *holesError
 	var text *inspect.TextError
+	var absent *storedb.NotInStoreError
 	switch {
 	case errors.As(err, &usage):
 		return usageHint(verb)
 	case deviceHint(verb, err) != "":
 		return deviceHint(verb, err)
-	case isFull(err):
+	case isFull(err) && verb.Flags().Lookup("output") != nil:
 		return "free some space, or write to another folder with -o"
+	case isFull(err):
+		return "free some space, and run it again"
+	case errors.As(err, &absent) && verb.Flags().Lookup("copy") != nil:
+		return "--copy brings the items in from where they lie"
 	case errors.As(err, &changed):
 		return "run the build again when nothing writes there any more"
 	case errors.As(err, &stalled) && verb.Flags().Lookup(stallFlag) != nil:

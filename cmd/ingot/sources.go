@@ -153,13 +153,16 @@ func (s *sourceFlags) added(f storedb.Flavour) (items []*storedb.Item, err error
 	}{{"--add", s.adds, scan}, {"--unpack", s.unpacks, unpack}} {
 		for _, arg := range from.args {
 			name, path := splitAddition(arg)
+			if err := storedb.CheckName(name); err != nil {
+				return nil, usageError{fmt.Errorf("%s %s: %s cannot join the store: %w", from.flag, arg, printable.Quote(name), err)}
+			}
 			n, err := from.read(path)
 			if err != nil {
 				return nil, fmt.Errorf("%s %s: %w", from.flag, arg, err)
 			}
 			it, err := f.AddPath(name, n)
 			if err != nil {
-				return nil, usageError{fmt.Errorf("%s %s: %w", from.flag, arg, err)}
+				return nil, fmt.Errorf("%s %s: %w", from.flag, arg, err)
 			}
 			items = append(items, it)
 		}
@@ -193,7 +196,7 @@ func (s *sourceFlags) closures(ctx context.Context, f storedb.Flavour) ([]*store
 	if len(s.caches) > 0 {
 		return s.ask(ctx, f)
 	}
-	return f.ReadDatabase(ctx, filepath.Join(cmp.Or(s.storeRoot, "/"), f.DatabasePath()), s.paths...)
+	return f.ReadRootDatabase(ctx, cmp.Or(s.storeRoot, "/"), s.paths...)
 }
 
 // pathsOf returns the paths of all sources, nil if there are none.

@@ -21,7 +21,7 @@ func HostClosure(ctx context.Context, f storedb.Flavour, root string) (c *stored
 	if _, err := os.Stat(store); err != nil {
 		return nil, false, fmt.Errorf("this machine has no store of %s: %w", f, err)
 	}
-	items, err := f.ReadDatabase(ctx, filepath.Join(root, f.DatabasePath()))
+	items, err := f.ReadRootDatabase(ctx, root)
 	known = err == nil
 	if errors.Is(err, fs.ErrNotExist) {
 		items, err = listed(f, store)
