@@ -15,15 +15,16 @@ import (
 // A Difference is a place where bytes are not what a Map says: one owner's, or those
 // of a hole.
 type Difference struct {
-	Off   int64  // of the first byte that differs
-	Count int64  // how many bytes differ
-	Owner string // whose bytes they are; empty in a hole
+	Off   int64  `json:"offset"`          // of the first byte that differs
+	Count int64  `json:"bytes"`           // how many bytes differ
+	Owner string `json:"owner,omitempty"` // whose bytes they are; empty in a hole
 	// Want and Got are the first byte that differs, as planned and as found.
-	Want, Got byte
+	Want byte `json:"want"`
+	Got  byte `json:"got"`
 	// Missing says that the image ends here: the bytes were not found at all.
-	Missing bool
+	Missing bool `json:"missing,omitempty"`
 	// Beyond says that the image goes on where the Map ends.
-	Beyond bool
+	Beyond bool `json:"beyond,omitempty"`
 }
 
 func (d Difference) String() string {

@@ -290,7 +290,7 @@ func (p *Plan) folderManifest(ctx context.Context) (*Manifest, error) {
 
 // A FileDifference is a file of a folder that is not what its recipe gives.
 type FileDifference struct {
-	Name string
+	Name string `json:"file"`
 	image.Difference
 }
 

@@ -494,6 +494,7 @@ func planRecipe(c *cobra.Command, recipe *recipes.Recipe, quiet bool, hashed fun
 		return nil, err
 	}
 	host.Hashed, host.Temp = hashed, append(temp, os.TempDir())[0]
+	defer announce(c.ErrOrStderr(), quiet, "planning "+recipe.Name+": closures are read, files looked at and hashed, a squashfs packed")()
 	defer showPacking(c.ErrOrStderr(), quiet, &host)()
 	defer showFetching(c.ErrOrStderr(), quiet, &host.Fetch)()
 	return recipe.Plan(c.Context(), host)

@@ -112,6 +112,11 @@ func cacheKeys(ctx context.Context, text string) ([]storedb.PublicKey, error) {
 
 // ask returns what binary caches have of the closures of the paths.
 func (s *sourceFlags) ask(ctx context.Context, f storedb.Flavour) ([]*storedb.Item, error) {
+	quiet := s.talk == nil
+	if f := s.flags; f != nil && f.Lookup("quiet") != nil && f.Lookup("quiet").Value.String() == "true" {
+		quiet = true
+	}
+	defer announce(s.talk, quiet, "asking binary caches for the closure")()
 	o := fetching(s.flags)
 	o.Flavour, o.Unsigned = f, s.unsigned
 	keys := s.keys

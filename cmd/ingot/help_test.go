@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -113,5 +115,30 @@ func TestFold(t *testing.T) {
 	}
 	if got, want := paragraphs("a\nb\n\n  c\n  d\ne\nf\n"), "a b\n\n  c\n  d\ne f"; got != want {
 		t.Errorf("paragraphs = %q; want %q", got, want)
+	}
+}
+
+// TestTables holds what is printed for people to 80 columns, or to what COLUMNS says: the
+// table of partitions among it, whose row of a GPT does not fit. Only words are wider.
+func TestTables(t *testing.T) {
+	recipe := filepath.Join(t.TempDir(), "wide.yaml")
+	text := "name: wide\ndisk:\n  partitions:\n    - {name: a-name-of-thirty-letters-and-so, filesystem: ext4, label: sixteen-letters-, size: 64MiB}\n"
+	if err := os.WriteFile(recipe, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, width := range []int{80, 40} {
+		t.Setenv("COLUMNS", strconv.Itoa(width))
+		for _, args := range [][]string{{"plan", recipe}, {"test", "--list-commands"}, {"recipes"}} {
+			code, out, errout := ingot(args...)
+			if code != 0 {
+				t.Fatalf("%q: %d %s", args, code, errout)
+			}
+			for line := range strings.Lines(out) {
+				line = strings.TrimRight(line, "\n")
+				if n := utf8.RuneCountInString(line); n > width && strings.Contains(strings.TrimSpace(line), " ") {
+					t.Errorf("COLUMNS=%d ingot %q: a line has %d columns: %s", width, args, n, line)
+				}
+			}
+		}
 	}
 }

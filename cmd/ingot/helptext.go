@@ -200,7 +200,7 @@ func hanging(line string) int {
 	body := strings.TrimLeft(line, " ")
 	indent := len(line) - len(body)
 	_, rest, ok := strings.Cut(body, "  ")
-	if !ok || indent == 0 {
+	if !ok {
 		return indent
 	}
 	return utf8.RuneCountInString(line) - utf8.RuneCountInString(strings.TrimLeft(rest, " "))

@@ -482,7 +482,7 @@ func (l *lab) consoles() *network.Consoles {
 		names = append(names, m.Name)
 	}
 	out := raw(l.c.OutOrStdout())
-	color := onTerminal(out) && os.Getenv("NO_COLOR") == ""
+	color := onTerminal(out) && drawsOn(os.Getenv)
 	return network.NewConsoles(out, color, names...)
 }
 

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -50,6 +52,7 @@ closure, what takes the space, and what boots. Nothing is written.`,
 
 func printPlan(out io.Writer, s recipes.Summary) error {
 	size := partition.FormatBytes
+	out, flush := folded(out)
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(w, "%s: %s disk of %s, %s to write as %s\n", printable.Name(s.Name), s.Table, withBytes(s.Size), size(s.Data), s.Format)
 	for _, x := range s.Warnings {
@@ -81,7 +84,7 @@ func printPlan(out io.Writer, s recipes.Summary) error {
 	for _, x := range s.Stages {
 		fmt.Fprintf(w, "  %s\t%s\n", x.Name, printable.Name(x.What))
 	}
-	return w.Flush()
+	return cmp.Or(w.Flush(), flush())
 }
 
 func printPartitions(w io.Writer, partitions []recipes.SummaryPartition) {
@@ -89,6 +92,16 @@ func printPartitions(w io.Writer, partitions []recipes.SummaryPartition) {
 	for _, p := range partitions {
 		fmt.Fprintf(w, "  %d\t%s\t%s\t%d\t%s\t%s\t%s\t%s\n", p.Number, printable.Name(p.Name), p.Type, p.Start, bytesWith(p.Size),
 			dash(p.Filesystem), dash(p.Label), dash(p.UUID))
+	}
+}
+
+// folded returns a writer whose lines are folded to the width of the one below it when
+// flush is called.
+func folded(out io.Writer) (w io.Writer, flush func() error) {
+	var b bytes.Buffer
+	return &b, func() error {
+		_, err := io.WriteString(out, fold(b.String(), widthOf(out)))
+		return err
 	}
 }
 

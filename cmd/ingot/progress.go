@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
 	"sync"
 	"time"
 
@@ -31,13 +32,48 @@ func newProgress(w io.Writer, quiet bool, what string, total int64) progress {
 	if quiet {
 		return progress{func(int64) {}, func() {}}
 	}
-	if terminal, ok := terminalOf(w); ok {
+	if terminal, ok := terminalOf(w); ok && drawsOn(os.Getenv) {
 		bar := progressbar.NewOptions64(total, progressbar.OptionSetWriter(terminal), progressbar.OptionSetDescription(printable.Name(what)),
 			progressbar.OptionShowBytes(true), progressbar.OptionShowCount(), progressbar.OptionUseIECUnits(true), progressbar.OptionClearOnFinish(),
 			progressbar.OptionThrottle(65*time.Millisecond), progressbar.OptionFullWidth())
 		return progress{func(n int64) { bar.Add64(n) }, func() { bar.Finish() }}
 	}
 	return newLines(w, what, total)
+}
+
+// drawsOn says whether a terminal is one to draw on and to colour: not where TERM says that
+// it can do nothing, or NO_COLOR that nobody wants it.
+func drawsOn(getenv func(string) string) bool {
+	kind := getenv("TERM")
+	return kind != "" && kind != "dumb" && getenv("NO_COLOR") == ""
+}
+
+// announce names work that may take long and counts nothing, if it does take long. The
+// function that is returned ends that.
+func announce(w io.Writer, quiet bool, what string) (done func()) {
+	if quiet {
+		return func() {}
+	}
+	return announceAfter(w, what, func(f func()) func() bool { return time.AfterFunc(lineEvery, f).Stop })
+}
+
+// announceAfter is announce, by a clock.
+func announceAfter(w io.Writer, what string, after func(func()) (stop func() bool)) (done func()) {
+	var mu sync.Mutex
+	over := false
+	stop := after(func() {
+		mu.Lock()
+		defer mu.Unlock()
+		if !over {
+			fmt.Fprintf(w, "%s…\n", printable.Name(what))
+		}
+	})
+	return func() {
+		stop()
+		mu.Lock()
+		defer mu.Unlock()
+		over = true
+	}
 }
 
 func newLines(w io.Writer, what string, total int64) progress {

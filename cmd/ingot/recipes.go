@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -57,11 +58,12 @@ func listRecipes(c *cobra.Command, asJSON bool) error {
 		e.SetIndent("", "  ")
 		return e.Encode(list)
 	}
-	w := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 3, ' ', 0)
+	out, flush := folded(c.OutOrStdout())
+	w := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
 	for _, e := range list {
 		fmt.Fprintf(w, "%s\t%s\n", e.Name, e.Summary)
 	}
-	return w.Flush()
+	return cmp.Or(w.Flush(), flush())
 }
 
 func newSchema() *cobra.Command {

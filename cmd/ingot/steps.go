@@ -54,6 +54,7 @@ func finish(c *cobra.Command, plan *recipes.Plan, r recipeFlags, quiet bool, tem
 		say("in a virtual machine: " + strings.Join(parts, ", "))
 	}
 	start := time.Now()
+	defer announce(c.ErrOrStderr(), quiet, "the virtual machine runs; emulated, it takes a minute or more")()
 	if err := plan.Finish(c.Context(), host); err != nil {
 		return err
 	}

@@ -640,6 +640,7 @@ func (s *suite) report(results string, all []*scenario.Result) error {
 
 // listCommands prints the language of scripts.
 func listCommands(out io.Writer) error {
+	out, flush := folded(out)
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "[MACHINE:] COMMAND")
 	for _, e := range scenario.Commands() {
@@ -650,5 +651,5 @@ func listCommands(out io.Writer) error {
 		fmt.Fprintf(w, "  %s\t%s\n", e.Usage, e.Does)
 	}
 	fmt.Fprintln(w, "PATTERN\n  /REGEXP/\tRE2, ^ and $ match at lines\n  TEXT\tas it stands, in double quotes if need be")
-	return w.Flush()
+	return cmp.Or(w.Flush(), flush())
 }

@@ -1,11 +1,10 @@
 package main
 
 import (
-	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -29,7 +28,11 @@ differ. It is an image (raw, qcow2, VDI or VHD, by its name or by a word behind 
 IMAGE:qcow2), an ISO, or a folder to boot by network. The exit status is 0 if none
 do, and 6 if any does.
 
-The format is told as build does it: by the recipe, by --format, or by the name's .iso.`,
+The format is told as build does it: by the recipe, by --format, or by the name's .iso.
+
+--json prints an object: target, the differences (offset, bytes, owner, and want and got
+for the first byte; file, of a folder), and more, which says that there may be others.
+Standard error and the exit status are the same.`,
 		Example: `  ingot verify web.yaml web.qcow2
   ingot verify rescue rescue.iso
   ingot verify web.yaml tftp/web --format netboot`,
@@ -105,9 +108,11 @@ func report[D any](out io.Writer, name string, diffs []D, asJSON bool) error {
 
 func printDifferences[D any](out io.Writer, name string, diffs []D, asJSON bool) error {
 	if asJSON {
-		e := json.NewEncoder(out)
-		e.SetIndent("", "  ")
-		return e.Encode(append([]D{}, diffs...)) // none is [], not null
+		return printJSON(out, struct {
+			Target      string `json:"target"`
+			Differences []D    `json:"differences"`
+			More        bool   `json:"more"` // there may be more of them
+		}{name, append([]D{}, diffs...), len(diffs) >= image.CompareLimit}) // none is [], not null
 	}
 	for _, d := range diffs {
 		if _, err := fmt.Fprintln(out, printable.Name(fmt.Sprint(d))); err != nil {
@@ -133,7 +138,7 @@ word behind it, such as IMAGE:qcow2.`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			for _, name := range args {
-				sum, err := digest(c.Context(), name)
+				sum, err := digest(c, name)
 				if err != nil {
 					return err
 				}
@@ -146,13 +151,16 @@ word behind it, such as IMAGE:qcow2.`,
 	}
 }
 
-func digest(ctx context.Context, name string) (image.Sum, error) {
+func digest(c *cobra.Command, name string) (image.Sum, error) {
+	ctx := c.Context()
 	disk, err := inspect.Open(ctx, name)
 	if err != nil {
 		return image.Sum{}, err
 	}
 	defer disk.Close()
-	pieces, err := image.HashPieces(ctx, disk.Map, image.WriteOptions{})
+	bar := newProgress(c.ErrOrStderr(), false, "hashing "+filepath.Base(name), disk.Map.Size())
+	defer bar.close()
+	pieces, err := image.HashPieces(ctx, disk.Map, image.WriteOptions{Progress: bar.add})
 	if err != nil {
 		return image.Sum{}, fmt.Errorf("%s: %w", name, err)
 	}

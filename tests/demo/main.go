@@ -52,7 +52,7 @@ func demo(ctx context.Context) error {
 	onISO, stick := isoKernel()
 	for _, s := range []step{
 		{"Installing what is missing", "set-up", command("tests/setup/debian", "demo")},
-		{"Building ingot", "ingot", command("make", "-s", "build")},
+		{"Building ingot: Go and, for SQLite, C; the first time this takes a few minutes", "ingot", command("make", "-s", "build")},
 		{"Building the disk: ingot build rescue", "disk", command("bin/ingot", "build", "rescue", "--set", "system.kernel="+kernelDir, "-o", disk)},
 		{"Booting it in BIOS", "BIOS", boot(vm.BIOS, vm.Disk{Path: disk}, kernelDir, "ext4")},
 		{"Booting it in UEFI", "UEFI", boot(vm.UEFI, vm.Disk{Path: disk}, kernelDir, "ext4")},
