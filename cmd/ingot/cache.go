@@ -19,6 +19,7 @@ import (
 	"golang.org/x/net/netutil"
 	"golang.org/x/sys/unix"
 
+	"ingot/image"
 	"ingot/internal/input"
 	"ingot/internal/lazy"
 	"ingot/internal/printable"
@@ -204,6 +205,9 @@ func (s *cacheServeFlags) writeNetrc(at *net.TCPAddr, token string) (remove func
 		text += fmt.Sprintf("machine %s login ingot password %s\n", name, token)
 	}
 	if err := removeNetrc(s.netrc); err != nil {
+		return nil, err
+	}
+	if _, err := image.Target(s.netrc); err != nil {
 		return nil, err
 	}
 	f, err := os.OpenFile(s.netrc, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)

@@ -491,6 +491,9 @@ func (l *lab) openCapture() (*network.Capture, func() error, error) {
 	if l.flags.capture == "" {
 		return nil, func() error { return nil }, nil
 	}
+	if _, err := image.Target(l.flags.capture); err != nil && !isStream(l.flags.capture) {
+		return nil, nil, fmt.Errorf("--capture: %w", err)
+	}
 	f, err := os.Create(l.flags.capture)
 	if err != nil {
 		return nil, nil, err

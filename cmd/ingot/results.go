@@ -76,11 +76,18 @@ func raw(w io.Writer) io.Writer {
 	return w
 }
 
+// isStream says whether a name is that of a pipe, or of a device that is no disk, such as
+// /dev/stdout: a text can be written to it as it comes.
+func isStream(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode()&(os.ModeNamedPipe|os.ModeCharDevice) != 0
+}
+
 // writeWhole writes a text that is no image: a report, a script. As all outputs, it has its
 // name when it is whole, and keeps the permissions of the file that it replaces. Where the
-// name is that of a pipe, or a device such as /dev/stdout, that is written to.
+// name is that of a stream, that is written to.
 func writeWhole(path string, executable bool, write func(io.Writer) error) error {
-	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() && !info.IsDir() {
+	if isStream(path) {
 		f, err := os.OpenFile(path, os.O_WRONLY, 0)
 		if err != nil {
 			return err

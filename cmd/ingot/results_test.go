@@ -66,3 +66,51 @@ func TestWriteWhole(t *testing.T) {
 		t.Errorf("writeWhole of a folder = %v; want a refusal", err)
 	}
 }
+
+// TestReportsOntoDevices: what is no image goes to streams, and onto no disk and into no folder of
+// the system.
+func TestReportsOntoDevices(t *testing.T) {
+	usesFiles(t)
+	for line, want := range map[string]string{
+		"test lab.yaml --junit /dev/no-such-device":        "JUnit report: /dev/no-such-device: is not there, and no file is made in /dev",
+		"test lab.yaml --results /dev/no-such-folder":      "results: /dev/no-such-folder: is not there, and no file is made in /dev",
+		"run disk.img --save /proc/no-such-folder":         "--save: /proc/no-such-folder: is not there, and no file is made in /proc",
+		"cache serve root --netrc /dev/no-such-device":     "cache serve: --netrc: /dev/no-such-device: is not there, and no file is made in /dev",
+		"network net.yaml --capture /dev/no-such-device":   "--capture: /dev/no-such-device: is not there, and no file is made in /dev",
+		"run disk.img --tpm-state /dev/no-such --dry-run":  "--tpm-state: /dev/no-such: is not there",
+		"run disk.img --efi-vars /dev/no-such --boot uefi": "--efi-vars: /dev/no-such: is not there",
+		"run disk.img --disk-image /dev/no-such --dry-run": "--disk-image: /dev/no-such: is not there",
+		"run disk.img --disk-image netboot --dry-run":      "--disk-image: netboot: is a directory",
+		"run disk.img --disk-image kept.vmdk --dry-run":    "--disk-image kept.vmdk: it is a qcow2, and the suffix .vmdk is that of a disk of VMware: name it kept.qcow2",
+	} {
+		if status, _, errout := ingot(strings.Fields(line)...); status != exitFailed || !strings.Contains(errout, "ingot: "+want) {
+			t.Errorf("%s: status %d: %s; want %s", line, status, errout, want)
+		}
+	}
+	if made, _ := filepath.Glob("/dev/no-such*"); len(made) > 0 {
+		t.Errorf("%s: was made", made)
+	}
+	for path, want := range map[string]bool{"/dev/null": true, "disk.img": false, "netboot": false, "none": false} {
+		if got := isStream(path); got != want {
+			t.Errorf("isStream(%s) = %v; want %v", path, got, want)
+		}
+	}
+}
+
+// TestSavePlanted: a start script does not go into a folder of another user's.
+func TestSavePlanted(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("to make files of another user takes root")
+	}
+	usesFiles(t)
+	const other = 12345
+	if err := errors.Join(os.Mkdir("all", 0o700), os.Chmod("all", 0o777|os.ModeSticky), os.Mkdir("all/planted", 0o777), os.Chown("all/planted", other, other)); err != nil {
+		t.Fatal(err)
+	}
+	if status, _, errout := ingot("run", "disk.img", "--save", "all/planted"); status != exitFailed || !strings.Contains(errout, "--save: all/planted: is a directory of user 12345") {
+		t.Errorf("status %d: %s", status, errout)
+	}
+	if status, _, errout := ingot("run", "disk.img", "--save", "all/own"); status != 0 {
+		t.Errorf("status %d: %s", status, errout)
+	}
+}

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"ingot/image"
 	"ingot/image/diskfile"
 	"ingot/vm/run"
 )
@@ -37,6 +38,11 @@ func saveScript(c *cobra.Command, folder, what string, s *run.System, o *run.Opt
 	rest := append([]string{"--"}, o.QEMUArgs[len(o.QEMUArgs)-qemuWords(c):]...)
 	script := fmt.Sprintf("#!/bin/sh\nexec %s \"$@\"\n", run.Quote(append(words, rest...)))
 	bin := filepath.Join(folder, "bin")
+	for _, dir := range []string{folder, bin} { // the script is run by who made it
+		if err := image.CheckFolder(dir); err != nil {
+			return fmt.Errorf("--save: %w", err)
+		}
+	}
 	if err := os.MkdirAll(bin, 0o755); err != nil {
 		return err
 	}
@@ -69,8 +75,8 @@ func qemuWords(c *cobra.Command) int {
 	return 0
 }
 
-// fileFlags are those whose value is a path, or begins with NAME: and then is one.
-var fileFlags = []string{"kernel", "graph", "registration", "path-info", "store-root", "from", "disk-image", "efi-vars", "tpm-state"}
+// fileFlags are those whose value is a path.
+var fileFlags = []string{"kernel", "vm-kernel", "graph", "registration", "path-info", "store-root", "from", "disk-image", "efi-vars", "tpm-state"}
 
 // flagWords writes the flags that were given, so that they mean the same in any folder.
 func flagWords(c *cobra.Command) []string {
@@ -89,6 +95,17 @@ func flagWords(c *cobra.Command) []string {
 			case f.Name == "share":
 				tag, dir, _ := strings.Cut(v, ":")
 				v = tag + ":" + here(dir)
+			case f.Name == "add" || f.Name == "unpack":
+				name, path := splitAddition(v)
+				v = name + "=" + here(path)
+			case f.Name == "vlan":
+				if number, socket, ok := strings.Cut(v, "="); ok {
+					v = number + "=" + here(socket)
+				}
+			case f.Name == "cache" && !strings.Contains(v, "://"), f.Name == "key":
+				if _, err := os.Stat(v); err == nil { // and not a key itself
+					v = here(v)
+				}
 			}
 			words = append(words, "--"+f.Name+"="+v)
 		}

@@ -426,6 +426,9 @@ func (e testsFailedError) Error() string {
 
 // play plays all tests, and writes the reports.
 func (s *suite) play() (err error) {
+	if err := s.checkOutputs(); err != nil {
+		return err
+	}
 	done, err := s.folders()
 	if err != nil {
 		return err
@@ -493,6 +496,22 @@ func (s *suite) checkScreens() error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// checkOutputs says why the results could not be kept, before the first test is played.
+func (s *suite) checkOutputs() error {
+	if s.flags.results != "" {
+		if err := image.CheckFolder(s.flags.results); err != nil {
+			return fmt.Errorf("results: %w", err)
+		}
+	}
+	if s.flags.junit == "" || isStream(s.flags.junit) {
+		return nil
+	}
+	if _, err := image.Target(s.flags.junit); err != nil {
+		return fmt.Errorf("JUnit report: %w", err)
+	}
+	return nil
 }
 
 // folders makes the places for what lasts as long as the tests do: the list of their
