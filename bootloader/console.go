@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+
+	"ingot/internal/printable"
 )
 
 // Console is where GRUB and the kernel speak.
@@ -30,11 +32,11 @@ func ParseConsole(s string) (Console, error) {
 	c := Console{device, options}
 	switch {
 	case !consoleName.MatchString(device):
-		return c, fmt.Errorf("console %q: it must be tty0, ttyS0, hvc0 or the like, and may have a speed, as in ttyS0,115200", s)
+		return c, fmt.Errorf("console %s: it must be tty0, ttyS0, hvc0 or the like, and may have a speed, as in ttyS0,115200", printable.Quote(s))
 	case c.screen() && strings.Contains(s, ","):
-		return c, fmt.Errorf("console %q: a screen has no speed", s)
+		return c, fmt.Errorf("console %s: a screen has no speed", printable.Quote(s))
 	case strings.Contains(s, ",") && !serialOption.MatchString(options):
-		return c, fmt.Errorf("console %q: %q must be a speed, with parity and bits if need be, as in 115200 or 9600n8", s, options)
+		return c, fmt.Errorf("console %s: %s must be a speed, with parity and bits if need be, as in 115200 or 9600n8", printable.Quote(s), printable.Quote(options))
 	}
 	return c, nil
 }

@@ -255,10 +255,10 @@ func (w *writer) checkIDs(items []item) {
 			title := it.entry.Title
 			what := it.entry.what()
 			if strings.Trim(it.id, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") != "" {
-				w.check(what, fmt.Errorf("ID %q: it may have letters, digits and ._-", it.id))
+				w.check(what, fmt.Errorf("ID %s: it may have letters, digits and ._-", printable.Quote(it.id)))
 			}
 			if other, ok := seen[it.id]; ok {
-				w.check(what, fmt.Errorf("ID %s is that of %q too: give one of them another", it.id, other))
+				w.check(what, fmt.Errorf("ID %s is that of %s too: give one of them another", it.id, printable.Quote(other)))
 			}
 			seen[it.id] = title
 			check(it.entries)
@@ -410,7 +410,7 @@ func (m Menu) defaultID(items []item) (string, error) {
 				look(it.id+">", it.entries)
 				continue
 			}
-			titles = append(titles, it.entry.Title)
+			titles = append(titles, printable.Quote(it.entry.Title))
 			if want == it.id || want == it.entry.Title && m.Default != "" {
 				found = append(found, menu+it.id)
 			}
@@ -419,9 +419,9 @@ func (m Menu) defaultID(items []item) (string, error) {
 	look("", items)
 	switch len(found) {
 	case 0:
-		return "", fmt.Errorf("default %q is not the title of an entry: there are %q", m.Default, titles)
+		return "", fmt.Errorf("default %s is not the title of an entry: there are %s", printable.Quote(m.Default), titles)
 	case 1:
 		return found[0], nil
 	}
-	return "", fmt.Errorf("default %q: %d entries have that title; give one of them an ID, and name that", m.Default, len(found))
+	return "", fmt.Errorf("default %s: %d entries have that title; give one of them an ID, and name that", printable.Quote(m.Default), len(found))
 }

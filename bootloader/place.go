@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"path"
 	"strings"
+
+	"ingot/internal/printable"
 )
 
 // DefaultFolder is where GRUB keeps its files in the file system that holds the root.
@@ -33,14 +35,14 @@ func (p Place) check() error {
 	}
 	f := p.folder()
 	if !path.IsAbs(f) || strings.Trim(f, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._+-") != "" {
-		return fmt.Errorf("grub's folder %q: it must be an absolute path of letters, digits and ._+-", p.Folder)
+		return fmt.Errorf("grub's folder %s: it must be an absolute path of letters, digits and ._+-", printable.Quote(p.Folder))
 	}
 	return nil
 }
 
 func checkUUID(s string) error {
 	if s == "" || len(s) > 36 || strings.Trim(s, "0123456789abcdefABCDEF-") != "" {
-		return fmt.Errorf("%q is not the UUID of a file system: it has digits and dashes, such as 27c6c1a2-… (ext4) or ABCD-1234 (FAT)", s)
+		return fmt.Errorf("%s is not the UUID of a file system: it has digits and dashes, such as 27c6c1a2-… (ext4) or ABCD-1234 (FAT)", printable.Quote(s))
 	}
 	return nil
 }

@@ -3,6 +3,8 @@ package bootloader
 import (
 	"fmt"
 	"strings"
+
+	"ingot/internal/printable"
 )
 
 // Platform is a firmware that GRUB is installed for.
@@ -61,7 +63,7 @@ func ParsePlatform(arch, s string) (Platform, error) {
 		}
 	}
 	if words == nil {
-		return 0, fmt.Errorf("platform %q: GRUB is not installed for the architecture %s", s, arch)
+		return 0, fmt.Errorf("platform %s: GRUB is not installed for the architecture %s", printable.Quote(s), arch)
 	}
-	return 0, fmt.Errorf("unknown platform %q: known are %s (for %s)", s, strings.Join(words, ", "), arch)
+	return 0, fmt.Errorf("unknown platform %s: known are %s (for %s)", printable.Quote(s), strings.Join(words, ", "), arch)
 }

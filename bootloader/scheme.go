@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"ingot/internal/printable"
 )
 
 // datum is a piece of data in Scheme's notation (R7RS, section 7.1.2), as far as
@@ -156,7 +158,7 @@ func (p *schemeParser) bytevector(depth int) (datum, error) {
 	for _, e := range l.list {
 		n, err := strconv.ParseUint(e.text, 10, 8)
 		if err != nil || e.kind != numberDatum {
-			return d, p.fail("%q is not a byte", e.text)
+			return d, p.fail("%s is not a byte", printable.Quote(e.text))
 		}
 		d.bytes = append(d.bytes, byte(n))
 	}

@@ -10,6 +10,7 @@ import (
 	"ingot/bootloader"
 	"ingot/image"
 	"ingot/internal/lazy"
+	"ingot/internal/printable"
 	"ingot/partition"
 	"ingot/partition/ext4"
 	"ingot/partition/fat"
@@ -24,7 +25,7 @@ var storeName = lazy.Regexp(`^[0-9A-Za-z+\-._?=]{1,211}$`)
 // host's files, and fills in what was left out.
 func (r *Recipe) check(d *decoder) {
 	if !storeName().MatchString(r.Name) || r.Name[0] == '.' {
-		d.fail("name", "%q is not a name: letters, digits and + - . _ ? =, at most 211, the first no dot", r.Name)
+		d.fail("name", "%s is not a name: letters, digits and + - . _ ? =, at most 211, the first no dot", printable.Quote(r.Name))
 	}
 	r.checkArch(d)
 	r.checkStore(d)
@@ -62,10 +63,10 @@ func (r *Recipe) checkStore(d *decoder) {
 	for i, a := range r.Store.Add {
 		key := fmt.Sprintf("store.add[%d].name", i)
 		if !storeName().MatchString(a.Name) || a.Name[0] == '.' {
-			d.fail(key, "%q cannot be in a store path: letters, digits and + - . _ ? =, at most 211, the first no dot", a.Name)
+			d.fail(key, "%s cannot be in a store path: letters, digits and + - . _ ? =, at most 211, the first no dot", printable.Quote(a.Name))
 		}
 		if names[a.Name] {
-			d.fail(key, "%q is added twice", a.Name)
+			d.fail(key, "%s is added twice", printable.Quote(a.Name))
 		}
 		names[a.Name] = true
 		if a.Strip < 0 || a.Strip > 0 && !a.Unpack {
@@ -94,7 +95,7 @@ func (r *Recipe) checkHostname(d *decoder) {
 	for _, p := range r.Disk.Partitions {
 		for _, f := range p.Contents.Files {
 			if p.Contents.Store && f.Path == hostnameFile && f.Text != nil && strings.TrimSpace(*f.Text) != r.System.Hostname {
-				d.fail("system.hostname", "%q: partition %s has a file %s that says %q, and that is what the system is called; leave one of the two out", r.System.Hostname, p.Name, hostnameFile, strings.TrimSpace(*f.Text))
+				d.fail("system.hostname", "%s: partition %s has a file %s that says %s, and that is what the system is called; leave one of the two out", printable.Quote(r.System.Hostname), p.Name, hostnameFile, printable.Quote(strings.TrimSpace(*f.Text)))
 			}
 		}
 	}
@@ -170,7 +171,7 @@ func (r *Recipe) checkDisk(d *decoder) {
 		}
 		id := what + " " + strings.ToLower(value)
 		if other, ok := first[id]; ok {
-			d.fail(key, "the %s %q is that of %s too", what, value, other)
+			d.fail(key, "the %s %s is that of %s too", what, printable.Quote(value), other)
 		}
 		first[id] = key
 	}
@@ -292,10 +293,10 @@ func (c Contents) some() bool { return c.Store || len(c.Files) > 0 || !c.From.Is
 
 func (f *File) check() error {
 	if !path.IsAbs(f.Path) || f.Path == "/" {
-		return fmt.Errorf("%q is not an absolute path", f.Path)
+		return fmt.Errorf("%s is not an absolute path", printable.Quote(f.Path))
 	}
 	if strings.Contains(f.Path+"/", "/../") {
-		return fmt.Errorf("%q has .. in it", f.Path)
+		return fmt.Errorf("%s has .. in it", printable.Quote(f.Path))
 	}
 	kinds := 0
 	for _, set := range []bool{f.Text != nil, !f.Source.IsZero(), f.Directory, f.Link != "", f.Device != ""} {
@@ -320,7 +321,7 @@ func (f *File) device() (block bool, dev image.Dev, err error) {
 	}
 	var kind string
 	if _, err := fmt.Sscanf(f.Device, "%1s %d:%d", &kind, &dev.Major, &dev.Minor); err != nil || kind != "c" && kind != "b" {
-		return false, dev, fmt.Errorf("%s: %q is not a device; write 'c MAJOR:MINOR' or 'b MAJOR:MINOR'", f.Path, f.Device)
+		return false, dev, fmt.Errorf("%s: %s is not a device; write 'c MAJOR:MINOR' or 'b MAJOR:MINOR'", f.Path, printable.Quote(f.Device))
 	}
 	return kind == "b", dev, nil
 }
@@ -380,7 +381,7 @@ func (r *Recipe) checkBootloader(d *decoder) {
 	}
 	for i, e := range b.Entries {
 		if (e.System == "") == (e.Kernel == "") {
-			d.fail(fmt.Sprintf("bootloader.entries[%d]", i), "%q needs a system or a kernel, and not both", e.Title)
+			d.fail(fmt.Sprintf("bootloader.entries[%d]", i), "%s needs a system or a kernel, and not both", printable.Quote(e.Title))
 		}
 	}
 }

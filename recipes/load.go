@@ -240,7 +240,7 @@ func step(at *yaml.Node, part string, number int) (*yaml.Node, error) {
 				return e, nil
 			}
 		}
-		return nil, fmt.Errorf("no element has the number or the name %q", part)
+		return nil, fmt.Errorf("no element has the number or the name %s", printable.Quote(part))
 	case yaml.MappingNode:
 		for i := 0; i+1 < len(at.Content); i += 2 {
 			if at.Content[i].Value == part {
@@ -302,7 +302,7 @@ func (s *Source) short(n *yaml.Node, key string, d *decoder) bool {
 func (m *Mode) parse(text string, _ *decoder) error {
 	v, err := strconv.ParseUint(strings.TrimPrefix(text, "0o"), 8, 32)
 	if err != nil || v > 0o7777 {
-		return fmt.Errorf("%q is not a mode: up to four octal digits, such as 0644", text)
+		return fmt.Errorf("%s is not a mode: up to four octal digits, such as 0644", printable.Quote(text))
 	}
 	*m = Mode(v)
 	return nil

@@ -13,6 +13,7 @@ import (
 
 	"ingot/image"
 	"ingot/image/qcow2"
+	"ingot/internal/printable"
 	"ingot/partition"
 	"ingot/recipes/signature"
 	"ingot/recipes/tools"
@@ -269,7 +270,7 @@ func (p *planner) layOut() (*partition.Disk, error) {
 	if s := p.Disk.Signature; s != "" {
 		n, err := strconv.ParseUint(s, 16, 32)
 		if err != nil || len(s) != 8 {
-			return nil, p.src.errorf("disk.signature", "%q is not a signature: eight hexadecimal digits", s)
+			return nil, p.src.errorf("disk.signature", "%s is not a signature: eight hexadecimal digits", printable.Quote(s))
 		}
 		table.Signature = uint32(n)
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"ingot/image"
+	"ingot/internal/printable"
 	"ingot/partition"
 	"ingot/storedb/archive"
 )
@@ -31,7 +32,7 @@ func (r *Recipe) checkRaw(d *decoder) {
 
 func (s *Source) check(d *decoder, key string) {
 	if s.File != "" && !filepath.IsLocal(s.File) {
-		d.fail(key+".file", "%q is not a path below that of from", s.File)
+		d.fail(key+".file", "%s is not a path below that of from", printable.Quote(s.File))
 	}
 }
 

@@ -8,6 +8,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"ingot/internal/printable"
 )
 
 // Step is something that is done in a virtual machine on the disk that was made.
@@ -54,7 +56,7 @@ func (r *Recipe) checkSteps(d *decoder) {
 		choose(&s.In, inHelper)
 		s.check(d, key)
 		if names[s.Name] {
-			d.fail(key+".name", "a step before is called %q, too", s.Name)
+			d.fail(key+".name", "a step before is called %s, too", printable.Quote(s.Name))
 		}
 		names[s.Name] = true
 		if s.In == inRoot && r.mounted("/") < 0 {
@@ -88,7 +90,7 @@ func (p *Partition) checkEncrypt(d *decoder, key string) {
 
 func (s *Step) check(d *decoder, key string) {
 	if s.Name == "" || strings.ContainsFunc(s.Name, func(r rune) bool { return r < ' ' }) {
-		d.fail(key+".name", "%q is not a name: a line of text", s.Name)
+		d.fail(key+".name", "%s is not a name: a line of text", printable.Quote(s.Name))
 	}
 	d.check(key+".in", oneOf(s.In, inHelper, inRoot))
 	kinds := 0
@@ -105,17 +107,17 @@ func (s *Step) check(d *decoder, key string) {
 	}
 	for _, name := range s.Programs {
 		if name == "" || strings.Contains(name, "/") {
-			d.fail(key+".programs", "%q is not the name of a program", name)
+			d.fail(key+".programs", "%s is not the name of a program", printable.Quote(name))
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.Env)) {
 		if !isVariable(name) {
-			d.fail(key+".environment", "%q is not the name of a variable", name)
+			d.fail(key+".environment", "%s is not the name of a variable", printable.Quote(name))
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.Secrets)) {
 		if _, twice := s.Env[name]; twice || !isVariable(name) {
-			d.fail(key+".secrets", "%q is not the name of a variable, or one of environment, too", name)
+			d.fail(key+".secrets", "%s is not the name of a variable, or one of environment, too", printable.Quote(name))
 		}
 		secret := s.Secrets[name]
 		d.check(key+".secrets."+name, secret.check())
@@ -179,7 +181,7 @@ func (r *Recipe) checkMounts(d *decoder) {
 		case p.Filesystem == "" || p.Filesystem == "swap":
 			d.fail(key, "%s has no file system with files", p.Name)
 		case !path.IsAbs(p.Mount) || path.Clean(p.Mount) != p.Mount || strings.ContainsAny(p.Mount, "\n\x00"):
-			d.fail(key, "%q is not an absolute path without . and ..", p.Mount)
+			d.fail(key, "%s is not an absolute path without . and ..", printable.Quote(p.Mount))
 		case at[p.Mount] != "":
 			d.fail(key, "%s is where %s is mounted, too", p.Mount, at[p.Mount])
 		}

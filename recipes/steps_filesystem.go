@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"ingot/image"
+	"ingot/internal/printable"
 	"ingot/partition"
 	"ingot/partition/ext4"
 )
@@ -73,11 +74,11 @@ func (f foreignFileSystem) Check(v image.Volume) error {
 	name := strings.TrimPrefix(f.program, "mkfs.")
 	switch _, err := uuid.Parse(v.UUID); {
 	case v.UUID != "" && (err != nil || len(v.UUID) != 36):
-		return fmt.Errorf("UUID %q: %s has one of the form xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx (hexadecimal)", v.UUID, name)
+		return fmt.Errorf("UUID %s: %s has one of the form xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx (hexadecimal)", printable.Quote(v.UUID), name)
 	case len(v.Label) > f.label:
-		return fmt.Errorf("label %q: %d bytes long; %s holds at most %d", v.Label, len(v.Label), name, f.label)
+		return fmt.Errorf("label %s: %d bytes long; %s holds at most %d", printable.Quote(v.Label), len(v.Label), name, f.label)
 	case !utf8.ValidString(v.Label) || strings.ContainsFunc(v.Label, unicode.IsControl) || strings.HasPrefix(v.Label, "-"):
-		return fmt.Errorf("label %q: is not UTF-8 text without control characters, or begins with a hyphen", v.Label)
+		return fmt.Errorf("label %s: is not UTF-8 text without control characters, or begins with a hyphen", printable.Quote(v.Label))
 	case !v.Size.Fit && v.Size.Bytes < f.smallest:
 		return fmt.Errorf("%s of %d bytes: %w", name, v.Size.Bytes, &image.TooSmallError{What: "bytes", Need: f.smallest, Have: v.Size.Bytes})
 	}

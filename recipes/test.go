@@ -7,6 +7,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"ingot/internal/printable"
 	"ingot/vm/scenario"
 )
 
@@ -49,7 +50,7 @@ func ParseTests(file, key string, tests []Test, machines []string) ([]*scenario.
 	for i, t := range tests {
 		at := fmt.Sprintf("%s[%d]", key, i)
 		if t.Name == "" || seen[t.Name] {
-			errs = append(errs, &Error{File: file, Line: t.Script.Line, Column: 1, Key: at + ".name", What: fmt.Sprintf("%q: each test has a name of its own", t.Name)})
+			errs = append(errs, &Error{File: file, Line: t.Script.Line, Column: 1, Key: at + ".name", What: fmt.Sprintf("%s: each test has a name of its own", printable.Quote(t.Name))})
 		}
 		seen[t.Name] = true
 		script, err := scenario.Parse(t.Name, file, t.Script.Line, t.Script.Text, machines)
