@@ -212,7 +212,11 @@ func (d *decoder) mapping(n *yaml.Node, v reflect.Value, key string) {
 
 func (d *decoder) list(n *yaml.Node, v reflect.Value, key string) {
 	if n.Kind != yaml.SequenceNode {
-		d.fail(key, "%s where a list belongs", kindOf(n))
+		what := kindOf(n) + " where a list belongs"
+		if n.Kind == yaml.ScalarNode && n.Tag != "!!null" && what[0] == '"' {
+			what += ": write [" + n.Value + "] for a list of one"
+		}
+		d.fail(key, "%s", what)
 		return
 	}
 	v.Set(reflect.MakeSlice(v.Type(), len(n.Content), len(n.Content)))

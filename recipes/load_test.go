@@ -64,6 +64,8 @@ func TestParseErrors(t *testing.T) {
 		{"twice", "label: root", "label: root\n      label: toor", "web.yaml:15:7: disk.partitions[2].label: stands twice"},
 		{"missing", "name: web\n", "", "web.yaml:1:1: name: is missing"},
 		{"list for mapping", "store:\n  closures:", "store:\n  - closures:", "store: a list where a mapping of keys belongs"},
+		{"value for list", "grub: [bios, efi]", "console: ttyS0\n  grub: [bios]", `bootloader.console: "ttyS0" where a list belongs: write [ttyS0] for a list of one`},
+		{"nothing for list", "grub: [bios, efi]", "console:\n  grub: [bios]", "bootloader.console: nothing where a list belongs"},
 		{"mapping for list", "grub: [bios, efi]", "console: {a: b}\n  grub: [bios]", "bootloader.console: a mapping where a list belongs"},
 		{"text for number", "timeout: 3", "timeout: soon", `web.yaml:23:12: bootloader.timeout: "soon" where a whole number belongs`},
 		{"text for bool", "store: true", "store: maybe", `disk.partitions[2].contents.store: "maybe" where true or false belongs`},
