@@ -57,6 +57,7 @@ type walk struct {
 	view
 	tree     *image.Tree
 	todo     []foundDir
+	files    []found                 // of the directory at hand: memory that is used again
 	seen     map[uint32]*image.Place // directories, by their blocks
 	links    map[link]*image.Node
 	budget   int64 // bytes of records that are still read: damaged volumes could lead to the same ones again and again
@@ -167,7 +168,7 @@ func (w *walk) directory(d foundDir) error {
 	if err != nil {
 		return w.flaw(d.place, err, true)
 	}
-	var files []found
+	files := w.files[:0]
 	var sections []parsedRecord
 	for first := true; ; first = false {
 		rec, err := records.next()
@@ -214,6 +215,7 @@ func (w *walk) directory(d foundDir) error {
 			return err
 		}
 	}
+	w.files = files
 	return w.add(d, files)
 }
 
@@ -381,7 +383,8 @@ func (w *walk) node(f *found, k *rocks, sections []parsedRecord) error {
 		}
 		f.extent = &e
 	case rec.flags&flagDirectory != 0:
-		f.node, f.extent = image.NewDir(0o755), &rec.extent
+		e := rec.extent // alone on the heap
+		f.node, f.extent = image.NewDir(0o755), &e
 		if len(sections) > 1 {
 			f.flaw(errors.New("is a directory of several extents, of which the first one is read"), true)
 		}
