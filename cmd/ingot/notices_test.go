@@ -3,6 +3,7 @@ package main
 import (
 	"archive/tar"
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -15,6 +16,8 @@ import (
 
 	"ingot/image"
 	"ingot/image/erofs"
+	"ingot/image/iso9660"
+	"ingot/image/qcow2"
 	"ingot/tests/fstest"
 )
 
@@ -173,5 +176,52 @@ func TestLeftOutOfUnpacked(t *testing.T) {
 	want := "warning: " + archive + ": fifo: is a FIFO, which a store cannot hold, and is left out\n"
 	if code != 0 || !strings.Contains(out, "-thing") || !strings.Contains(errout, want) {
 		t.Errorf("closure --unpack: %d\n%s%s; want %s", code, out, errout, want)
+	}
+}
+
+// TestSparseISO: what a volume may cost follows from the bytes that a qcow2 holds of it, and
+// not from the holes that make it as large as one likes.
+func TestSparseISO(t *testing.T) {
+	const dirs = 150
+	tree := image.NewTree()
+	for i := range dirs {
+		for k := range 15 {
+			if err := tree.Put(fmt.Sprintf("/D%03d/F%d", i, k), image.NewFile(0o644, nil)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	m, err := iso9660.Layout(tree, iso9660.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := image.ReadAll(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range dirs { // each has those behind it in it, too
+		record := bytes.Index(b, fmt.Appendf([]byte{4}, "D%03d", i)) - 32
+		binary.LittleEndian.PutUint32(b[record+10:], uint32(dirs-i)*2048)
+	}
+	var sparse image.Builder
+	sparse.Add(0, image.Bytes(b), nil)
+	if m, err = sparse.Map(64 << 30); err != nil {
+		t.Fatal(err)
+	}
+	if m, err = qcow2.Layout(m); err != nil {
+		t.Fatal(err)
+	}
+	img := filepath.Join(t.TempDir(), "x.qcow2")
+	if err := fstest.Write(m, img); err != nil {
+		t.Fatal(err)
+	}
+	allocated := fstest.Allocated(func() {
+		code, _, errout := ingot("convert", img, "-o", img+".tar")
+		if code == 0 || !strings.Contains(errout, "directories overlap") {
+			t.Errorf("convert: %d\n%s; want that directories overlap", code, errout)
+		}
+	})
+	if allocated > 64<<20 {
+		t.Errorf("convert allocates %d bytes for an image of %d", allocated, m.Size())
 	}
 }
