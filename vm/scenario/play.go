@@ -303,8 +303,9 @@ const nothing = `[^\s\S]`
 // there is nobody to wait for.
 func (m *machine) watchBoot(ctx context.Context) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
+	watched := m.vm // which may be another one's when this begins
 	go func() {
-		_, err := m.vm.WaitFor(ctx, nothing)
+		_, err := watched.WaitFor(ctx, nothing)
 		if ctx.Err() == nil {
 			cancel(fmt.Errorf("%s: %w", m.name, err))
 		}
@@ -445,6 +446,7 @@ func reboot(ctx context.Context, p *play, m *machine) error {
 	limited, cancel := context.WithTimeoutCause(ctx, p.Timeout, errLimit(p.Timeout))
 	defer cancel()
 	m.ours.Store(true)
+	done := func() {} // nobody asks the machine for anything when it is started again
 	if m.shell == byConsole {
 		if err := m.vm.Send("reboot"); err != nil {
 			return err
@@ -459,11 +461,18 @@ func reboot(ctx context.Context, p *play, m *machine) error {
 				return err
 			}
 		}
-		go m.run(asking, "reboot")
+		asked := make(chan struct{})
+		go func() {
+			defer close(asked)
+			_, _, _ = m.run(asking, "reboot")
+		}()
+		done = func() { stop(); <-asked }
 	}
 	select {
 	case <-m.done:
+		done()
 	case <-limited.Done():
+		done()
 		return fmt.Errorf("%s does not restart: %w\nthe console's last lines:\n%s", m.name, context.Cause(limited), m.vm.Tail())
 	}
 	if m.err != nil {
