@@ -94,6 +94,11 @@ func build(c *cobra.Command, name string, r recipeFlags, o buildFlags) error {
 	if err := o.checkName(out, name, recipe, r); err != nil {
 		return err
 	}
+	if recipe.Output.Format != "netboot" {
+		if err := noEffect(c, []string{"sign-key", "sign-cert", "sign-chain"}, "the format "+recipe.Output.Format+": what is signed is a folder of the format netboot"); err != nil {
+			return err
+		}
+	}
 	if err := writable(c, out, recipe.Output.Format); err != nil {
 		return err
 	}

@@ -83,6 +83,11 @@ func (o *closureFlags) run(c *cobra.Command, args []string) error {
 	case o.json && o.format != "text":
 		return usageError{errors.New("--json prints the list, --format another view: give one of the two")}
 	}
+	if o.format != "text" {
+		if err := noEffect(c, []string{"sort", "top", "bytes"}, "--format "+o.format+", which leaves nothing out"); err != nil {
+			return err
+		}
+	}
 	if err := o.sources.addArgs(c.Context(), args); err != nil {
 		return err
 	}

@@ -326,6 +326,15 @@ func (x *execFlags) options(c *cobra.Command, qemu []string) (helper.Options, er
 	if o.Results, err = x.limits(); err != nil {
 		return o, err
 	}
+	switch x.store {
+	case "host":
+		err = noEffect(c, closureFlagNames, "--store host, which shows all of this machine's store")
+	case "none":
+		err = noEffect(c, append([]string{"store-root", "flavour"}, closureFlagNames...), "--store none")
+	}
+	if err != nil {
+		return o, err
+	}
 	if x.arch != "" {
 		if o.Machine.Arch, err = vm.ParseArch(x.arch); err != nil {
 			return o, usageError{fmt.Errorf("exec: --arch: %w", err)}

@@ -296,6 +296,15 @@ func (f *machineFlags) attachStore(c *cobra.Command, s *run.System) error {
 		return err
 	}
 	switch {
+	case f.store == "host":
+		err = noEffect(c, closureFlagNames, "--store host, which shows all of this machine's store")
+	case f.share == "virtiofs" || f.share == "9p":
+		err = noEffect(c, broughtFlagNames, "--store-share "+f.share+", which shows a folder of this machine as it is")
+	}
+	if err != nil {
+		return err
+	}
+	switch {
 	case f.store != "closure" && f.store != "host":
 		return usageError{fmt.Errorf("run: --store %s: it is closure or host", f.store)}
 	case f.share == "virtiofs" || f.share == "9p":

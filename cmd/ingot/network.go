@@ -152,6 +152,9 @@ func (n *networkFlags) run(c *cobra.Command, file string) error {
 			return err
 		}
 	}
+	if err := l.hasRecipes(file); err != nil {
+		return err
+	}
 	if l.registry, err = registry(); err != nil {
 		return err
 	}
@@ -159,6 +162,16 @@ func (n *networkFlags) run(c *cobra.Command, file string) error {
 		return l.print()
 	}
 	return l.start()
+}
+
+// hasRecipes refuses flags of recipes for a file that names none.
+func (l *lab) hasRecipes(file string) error {
+	for _, m := range l.plan.Machines {
+		if m.Recipe != "" {
+			return nil
+		}
+	}
+	return noEffect(l.c, []string{"set", stallFlag}, file+", none of whose machines is a recipe")
 }
 
 // lab is the machines of a file, before and while they run.

@@ -31,7 +31,7 @@ func (r *recipeFlags) addHelper(c *cobra.Command) {
 func finish(c *cobra.Command, plan *recipes.Plan, r recipeFlags, quiet bool, temp string) error {
 	parts := plan.Privileged()
 	if len(parts) == 0 {
-		return nil
+		return noEffect(c, []string{"vm-kernel", "vm-accel"}, "a recipe of which nothing is made in a virtual machine")
 	}
 	host, err := thisHost(c)
 	if err != nil {

@@ -365,6 +365,9 @@ func (s *suite) prepare(of *network.File, name string, parse func(machines []str
 		return err
 	}
 	s.plan, s.lab.plan = plan, plan
+	if err := s.lab.hasRecipes(s.name); err != nil {
+		return err
+	}
 	for i := range plan.Machines {
 		if err := s.lab.prepare(&plan.Machines[i]); err != nil {
 			return err

@@ -134,3 +134,17 @@ func dashed(names []string) string {
 	}
 	return grammar.Or(list...)
 }
+
+// Flags that say which paths a closure has, and those that say where they come from.
+var (
+	closureFlagNames = []string{"graph", "registration", "path-info", "path", "from", "cache", "key", "unsigned", "add", "unpack", "strip"}
+	broughtFlagNames = []string{"cache", "key", "unsigned", "add", "unpack", "strip"}
+)
+
+// noEffect refuses flags that have none beside the value of another.
+func noEffect(c *cobra.Command, names []string, beside string) error {
+	if name := asksFor(c, names); name != "" {
+		return usageError{fmt.Errorf("%s: --%s has no effect with %s; leave it out", verbName(c), name, beside)}
+	}
+	return nil
+}

@@ -1,5 +1,7 @@
 package main
 
+import "slices"
+
 // Ways for what a flag of closures would do with a recipe.
 const (
 	kernelOfRecipe  = "its system.kernel says which it has, as --set system.kernel=DIR does"
@@ -20,6 +22,14 @@ func sourceUses(on kinds, more map[string]use) map[string]use {
 	return more
 }
 
+// ofStore has flags say where a store comes from that the guest may not have.
+func ofStore(table map[string]use) map[string]use {
+	stores := []string{"store", "graph", "registration", "path-info", "path"}
+	table["from"], table["store-root"] = use{with: stores}, use{with: stores}
+	table["flavour"] = use{with: append(slices.Clone(stores), "add", "unpack")}
+	return table
+}
+
 // uses has all flags of all verbs. A flag that is not here fails a test.
 var uses = map[string]map[string]use{
 	"plan":   {"set": {}, "format": {}, stallFlag: {}, "json": {}, "top": {}},
@@ -33,7 +43,7 @@ var uses = map[string]map[string]use{
 		"test-junit": {with: []string{"test"}}, "test-results": {with: []string{"test"}}, "test-timeout": {with: []string{"test"}},
 	},
 	"convert": {
-		"output": {}, "as": {}, "partition": {}, "tag": {}, "entrypoint": {}, "env": {}, "arch": {}, "compress": {}, "level": {with: []string{"compress"}},
+		"output": {}, "as": {}, "partition": {}, "filesystem": {}, "tag": {}, "entrypoint": {}, "env": {}, "arch": {}, "compress": {}, "level": {with: []string{"compress"}},
 		"max-size": {}, "quiet": {}, "set": {on: aRecipe}, stallFlag: {on: aRecipe},
 	},
 	"serve": {
@@ -94,13 +104,13 @@ var uses = map[string]map[string]use{
 	"shell": {}, "ps": {"json": {}},
 	"stop": {"all": {}, "now": {}, "timeout": {not: []string{"now"}}},
 
-	"exec": sourceUses(0, map[string]use{
+	"exec": ofStore(sourceUses(0, map[string]use{
 		"recipe": {}, "set": {with: []string{"recipe"}}, stallFlag: {with: []string{"recipe", "cache"}}, "store": {},
 		"script": {}, "dir": {}, "env": {}, "shared": {}, "xchg": {}, "output": {},
 		"output-limit": {with: resultFlags}, "output-files": {with: resultFlags},
 		"disk": {}, "new-disk": {}, "kernel": {}, "module": {}, "program": {}, "network": {}, "memory": {}, "cpus": {}, "arch": {}, "machine": {}, "accel": {},
 		"timeout": {}, "quiet": {}, "console": {}, "no-tty": {}, "dry-run": {},
-	}),
+	})),
 
 	"network": {
 		"name": {not: []string{"print"}}, "set": {not: prints}, stallFlag: {not: prints}, "accel": {not: prints}, "capture": {not: prints}, "listen": {not: prints}, "backdoor": {not: prints},

@@ -196,6 +196,43 @@ func TestUses(t *testing.T) {
 	}
 }
 
+// TestNoEffect gives flags that have no effect beside the value of another, or with what the
+// thing named holds.
+func TestNoEffect(t *testing.T) {
+	usesFiles(t)
+	t.Setenv("INGOT_KERNEL", "")
+	if err := os.WriteFile("images.yaml", []byte("machines:\n  web: {image: disk.img}\ntests: [{name: a, script: start}]\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile("imagenet.yaml", []byte("machines:\n  web: {image: disk.img}\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for line, want := range map[string]string{
+		"exec --store host --graph graph true":                  "exec: --graph has no effect with --store host",
+		"exec --store none --path /nix/store/x true":            "exec: --path has no effect with --store none",
+		"exec --store none --flavour nix true":                  "exec: --flavour has no effect with --store none",
+		"exec --flavour nix true":                               "exec: --flavour is for --store, --graph, ",
+		"exec --from x true":                                    "exec: --from is for --store, --graph, ",
+		"exec --store-root x true":                              "exec: --store-root is for --store, --graph, ",
+		"closure graph --format dot --sort path":                "closure: --sort has no effect with --format dot",
+		"closure graph --format graph --top 1":                  "closure: --top has no effect with --format graph",
+		"closure graph --format json --bytes":                   "closure: --bytes has no effect with --format json",
+		"build data.yaml -q -o x.img --vm-kernel x":             "build: --vm-kernel has no effect with a recipe of which nothing is made in a virtual machine",
+		"serve data.yaml --vm-accel tcg":                        "serve: --vm-accel has no effect with a recipe",
+		"build data.yaml -o x.img --sign-key a --sign-cert b":   "build: --sign-key has no effect with the format raw",
+		"build data.yaml -o x.qcow2 --sign-key a --sign-cert b": "build: --sign-key has no effect with the format qcow2",
+		"network imagenet.yaml --dry-run --set seed=a":          "network: --set has no effect with imagenet.yaml, none of whose machines is a recipe",
+		"test images.yaml --set seed=a":                         "test: --set has no effect with images.yaml, none of whose machines is a recipe",
+		"test lab.yaml --list-commands":                         "test: --list-commands lists the commands of all scripts, and takes no WHAT: leave out lab.yaml",
+		"build data.yaml -q -o x.img --dry-run --test":          "build: --dry-run and --test exclude each other: give one of the two",
+	} {
+		status, out, errout := ingot(strings.Fields(line)...)
+		if status != exitUsage || out != "" || !strings.Contains(errout, "ingot: "+want) {
+			t.Errorf("%s: status %d: %s; want %d: %s", line, status, errout, exitUsage, want)
+		}
+	}
+}
+
 // TestUsesOfOthers gives each flag that says something of another without it, and each two that
 // contradict each other.
 func TestUsesOfOthers(t *testing.T) {
