@@ -195,3 +195,23 @@ func TestTitlesAndArguments(t *testing.T) {
 		}
 	}
 }
+
+// TestTextsOfIPXE gives what means something to a script of iPXE, which knows no quotes.
+func TestTextsOfIPXE(t *testing.T) {
+	dir := t.TempDir()
+	systems(t, dir, 3)
+	net := strings.Replace(generationsRecipe, "  generations:\n    - "+store32(1, "system")+"\n    - "+store32(2, "system")+"\n", "", 1) + "output: netboot\n"
+	for version, want := range map[string]string{
+		"a && b": "iPXE takes \"&&\" for a word of its own", "${net0/ip}": "iPXE takes ${ for the beginning", "#": "iPXE takes \"#\" for a word",
+	} {
+		write(t, filepath.Join(dir, "store", filepath.Base(store32(3, "system")), "nixos-version"), version)
+		if _, err := plan(t, dir, net); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("version %q: %v; want %s", version, err, want)
+		}
+	}
+	entry := strings.Replace(net, "system: "+store32(3, "system")+"\n", "", 1)
+	entry = strings.Replace(entry, "  console: [ttyS0]", "  console: [ttyS0]\n  entries: [{title: --name x, system: "+store32(3, "system")+"}]", 1)
+	if _, err := plan(t, dir, entry); err == nil || !strings.Contains(err.Error(), `title "--name x": iPXE takes it for an option, because it begins with a dash`) {
+		t.Errorf("a title with a dash: %v", err)
+	}
+}

@@ -384,6 +384,7 @@ func TestRefused(t *testing.T) {
 		{vm.Config{Disks: []vm.Disk{{Path: "/dev/null", Bus: vm.CDROM, Writable: true}}}, "cannot be writable"},
 		{vm.Config{Kernel: "/nonesuch/vmlinuz"}, "/nonesuch/vmlinuz"},
 		{vm.Config{Disks: []vm.Disk{{Path: "/dev/null"}}, Append: "quiet"}, "without a kernel"},
+		{vm.Config{Kernel: "/dev/null", Append: strings.Repeat("x", 2048), Accel: vm.TCG}, "kernel /dev/null: kernel command line has 20"},
 		{vm.Config{Disks: []vm.Disk{{Path: "/dev/null"}}, QEMU: "/nonesuch/qemu"}, "/nonesuch/qemu"},
 		{vm.Config{Disks: null, Arch: "mips"}, `architecture "mips" is unknown; there are x86_64, i686,`},
 		{vm.Config{Disks: null, Arch: vm.I686, Memory: 4 << 30}, "a machine of 32 bits takes at most 2146435072"},

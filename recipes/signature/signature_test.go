@@ -181,6 +181,12 @@ func TestLoadRefuses(t *testing.T) {
 	p.issue("strange", "root", "rsa:2048", forCode+"\n1.2.3.4=critical,ASN1:NULL")
 	p.issue("mail", "root", "rsa:2048", forCode+"\nauthorityInfoAccess=OCSP;email:ca@example.org")
 	p.openssl("pkey", "-in", "code.key", "-aes128", "-passout", "pass:secret", "-out", "locked.key")
+	p.openssl("pkey", "-in", "code.key", "-pubout", "-out", "code.pub")
+	for name, text := range map[string]string{"ssh.pub": "ssh-ed25519 AAAA me\n", "ssh.key": "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEA\n-----END OPENSSH PRIVATE KEY-----\n"} {
+		if err := os.WriteFile(p.file(name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
 	for _, x := range []struct{ key, certificate, chain, want string }{
 		{"other.key", "code.pem", "", `"CN=code" belongs to another key`},
 		{"server.key", "server.pem", "", "needs the extended key usage codeSigning"},
@@ -195,8 +201,12 @@ func TestLoadRefuses(t *testing.T) {
 		{"code.key", "code.pem", "strange.pem", "its extension 1.2.3.4 is critical, and iPXE does not know it"},
 		{"mail.key", "mail.pem", "", "its OCSP server is named by something other than an address"},
 		{"locked.key", "code.pem", "", "the key is encrypted"},
-		{"code.pem", "code.pem", "", "no private key in PEM is in it"},
-		{"code.key", "code.key", "", "no certificate in PEM is in it"},
+		{"code.pem", "code.pem", "", "no private key in PEM is in it: it is a certificate in PEM"},
+		{"code.pub", "code.pem", "", "no private key in PEM is in it: it is a public key in PEM"},
+		{"ssh.pub", "code.pem", "", "no private key in PEM is in it: it is a public key of OpenSSH"},
+		{"ssh.key", "code.pem", "", "it is a private key of OpenSSH; the key has to be in PEM"},
+		{"code.key", "code.key", "", "no certificate in PEM is in it: it is a private key in PEM (PKCS #8)"},
+		{"code.key", "ssh.pub", "", "no certificate in PEM is in it: it is a public key of OpenSSH"},
 		{"code.key", "code.pem", "code.key", "no certificate in PEM is in it"},
 		{"none.key", "code.pem", "", "no such file"},
 	} {
