@@ -209,14 +209,19 @@ func find(all []*Reading, kind Kind) *Reading {
 }
 
 // beside marks the partitions beside an ISO that hold files of their own: those that lie
-// behind its end, and are no ESP, which holds what firmware needs.
+// behind its end, or hold a file system that is read and not the ISO itself, and are no ESP,
+// which holds what firmware needs.
 func beside(whole *Volume, table *Reading, parts []*Volume) {
 	iso, ok := whole.Reading().open.(*iso9660.Reader)
 	if !ok {
 		return
 	}
 	for _, v := range parts {
-		v.InUse = v.Table == table && v.Start >= iso.Size() && v.HoldsFiles() && v.Reading().known() && v.Type != "esp"
+		r := v.Reading()
+		if v.Table != table || r == nil || !r.known() || !v.HoldsFiles() || v.Type == "esp" {
+			continue
+		}
+		v.InUse = v.Start >= iso.Size() || r.Err == nil && r.Kind != ISO9660
 	}
 }
 

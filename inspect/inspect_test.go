@@ -363,8 +363,8 @@ func TestHybridISO(t *testing.T) {
 	tool(t, "xorriso", "xorriso", "-as", "mkisofs", "-quiet", "-R", "-o", iso, "-eltorito-alt-boot", "-e", "--interval:appended_partition_2:all::", "-no-emul-boot",
 		"-append_partition", "2", "0xef", esp, "-append_partition", "3", "0x83", data, "-appended_part_as_gpt", folder(t, "a"))
 	i := identify(t, iso)
-	if i.Readings[0].Kind != inspect.ISO9660 {
-		t.Errorf("is taken for %s", uses(i))
+	if want := "iso9660; the image: iso9660, partition 3 (Appended3): ext4"; uses(i) != want {
+		t.Errorf("is taken for %s; want %s", uses(i), want)
 	}
 	for text, want := range map[string]string{
 		"/": "iso9660", "2": "fat", "number=3": "ext4", "gpt:2": "fat", "eltorito=1": "fat",
@@ -380,6 +380,36 @@ func TestHybridISO(t *testing.T) {
 		} else if want == "ext4" && tree.Lookup("/appended") == nil {
 			t.Errorf("%s has no file appended", text)
 		}
+	}
+}
+
+// TestMBROfAnISO names a partition that an ISO has in its MBR alone.
+func TestMBROfAnISO(t *testing.T) {
+	iso := filepath.Join(t.TempDir(), "iso")
+	tool(t, "xorriso", "xorriso", "-as", "mkisofs", "-quiet", "-R", "-o", iso, "-append_partition", "2", "0xef", fatOf(t, 2*mib), folder(t, "a"))
+	i := identify(t, iso)
+	if want := "iso9660; the image: iso9660"; uses(i) != want {
+		t.Errorf("is taken for %s; want %s", uses(i), want)
+	}
+	for _, text := range []string{"2", "mbr:2", "mbr:number=2"} {
+		if v, err := i.Select(text); err != nil || v.Kind() != inspect.FAT || v.InUse {
+			t.Errorf("Select(%s) = %v, %v; want a FAT that is not in use", text, v, err)
+		}
+	}
+	if v, left, err := i.Files(); err != nil || v.Kind() != inspect.ISO9660 || len(left) > 0 {
+		t.Errorf("Files = %v, %v, %v; want the ISO", v, left, err)
+	}
+}
+
+// TestBothCopiesDamaged: a GPT of which nothing is left is told, and no other reading made up.
+func TestBothCopiesDamaged(t *testing.T) {
+	disk := gptWith(t)
+	for _, at := range []int64{512 + 60, 8*mib - 512 + 60} {
+		put(t, disk, at, []byte("damage"))
+	}
+	i := identify(t, disk)
+	if _, _, err := i.Files(); err == nil || !strings.HasPrefix(err.Error(), "gpt: primary: header at sector 1 has the CRC") || i.Table() == nil {
+		t.Errorf("Files = %v, %s", err, uses(i))
 	}
 }
 
@@ -399,7 +429,7 @@ func TestSelect(t *testing.T) {
 		"/etc":         `no partition has the name or the number "/etc"`,
 		"/":            `no partition has the name or the number "/"`,
 		"eltorito=1":   `no partition has the name or the number "eltorito=1"`,
-		"mbr:1":        `no partition has the name or the number "1"`,
+		"mbr:1":        `no partition of a table of type mbr has the name or the number "1": there are`,
 		"name=mbr:1":   "holds no file system that ingot knows",
 	} {
 		v, err := i.Select(text)

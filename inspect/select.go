@@ -19,17 +19,22 @@ const (
 
 // A SelectError says that a text names no volume, or several.
 type SelectError struct {
-	Text  string
+	Text  string    // without the name of a table
+	Table Kind      // that was named, or ""
 	Found []*Volume // those that it names; none, or several
 	There []*Volume // all that can be named
 }
 
 func (e *SelectError) Error() string {
+	of := ""
+	if e.Table != "" {
+		of = " of a table of type " + string(e.Table)
+	}
 	switch n := len(e.Found); {
 	case n == 0 && len(e.There) == 0:
-		return fmt.Sprintf("no partition has the name or the number %q: there is none", e.Text)
+		return fmt.Sprintf("no partition%s has the name or the number %q: there is none", of, e.Text)
 	case n == 0:
-		return fmt.Sprintf("no partition has the name or the number %q: there are %s", e.Text, list(e.There))
+		return fmt.Sprintf("no partition%s has the name or the number %q: there are %s", of, e.Text, list(e.There))
 	case n == 2 && strconv.Itoa(e.Found[0].Number) == e.Text && e.Found[1].Name == e.Text:
 		return fmt.Sprintf("%q is the number of %s and the name of %s: number=%[1]s or name=%[1]s says which", e.Text, e.Found[0], e.Found[1])
 	default:
@@ -84,7 +89,7 @@ func (i *Image) Select(text string) (*Volume, error) {
 		if len(found) == 2 && strconv.Itoa(found[1].Number) == rest {
 			found[0], found[1] = found[1], found[0]
 		}
-		return nil, &SelectError{rest, found, i.Volumes}
+		return nil, &SelectError{rest, table, found, i.Volumes}
 	}
 	return found[0], nil
 }
@@ -119,7 +124,7 @@ func (i *Image) selectFile(name string) (*Volume, error) {
 	}
 	if whole == nil || name == "/" {
 		if whole == nil {
-			return nil, &SelectError{name, nil, i.Volumes}
+			return nil, &SelectError{name, "", nil, i.Volumes}
 		}
 		return whole, nil
 	}
@@ -129,7 +134,7 @@ func (i *Image) selectFile(name string) (*Volume, error) {
 	}
 	v, err := i.file(tree, name)
 	if err == nil && v == nil {
-		err = &SelectError{name, nil, i.Volumes}
+		err = &SelectError{name, "", nil, i.Volumes}
 	}
 	return v, err
 }
@@ -198,6 +203,8 @@ func (i *Image) Files() (v *Volume, left []*Volume, err error) {
 		v = files[0]
 	case len(stores) == 1:
 		v = stores[0]
+	case len(files) == 0 && i.Table() != nil && i.Table().Err != nil:
+		return nil, nil, i.Table().Err
 	default:
 		return nil, nil, &UnclearError{files}
 	}

@@ -179,7 +179,12 @@ func (d *Disk) open() (size int64, err error) {
 	}
 	// A guest that keeps an archive on its disk is met; one that writes the headers of another
 	// program's disk is not, and a person who names one does not mean these headers.
-	if is, ok := d.is(); ok && is.Disk && is.Name != string(diskfile.QCOW2) {
+	is, ok := d.is()
+	switch name := diskfile.Format(is.Name); {
+	case !ok || !is.Disk || name == diskfile.QCOW2:
+	case name == diskfile.VDI || name == diskfile.VHD:
+		return 0, fmt.Errorf("disk %s: is %s (%s), and QEMU is given raw and qcow2 alone: `qemu-img convert -O qcow2` makes a qcow2 of it; %[1]s:raw takes its bytes for those of a disk", d.Path, is.What, is.Name)
+	default:
 		return 0, fmt.Errorf("disk %w", &diskfile.ContainerError{Path: d.Path, Format: is})
 	}
 	// Unlike its stat, the end of a file is right for block devices, too.

@@ -74,6 +74,11 @@ func TestDiskFormat(t *testing.T) {
 	if err := os.Mkdir(folder, 0o755); err != nil {
 		t.Fatal(err)
 	}
+	for name, text := range map[string]string{"vdi": strings.Repeat("\x00", 64) + "\x7f\x10\xda\xbe", "vmdk": "KDMV", "tar": strings.Repeat("\x00", 257) + "ustar"} {
+		if err := os.WriteFile(filepath.Join(dir, name), append([]byte(text), make([]byte, 512)...), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
 	for _, x := range []struct {
 		disk      Disk
 		format    diskfile.Format
@@ -88,6 +93,10 @@ func TestDiskFormat(t *testing.T) {
 		{Disk{Path: plain}, diskfile.QCOW2, "not a qcow2 file", false},
 		{Disk{Path: plain, Format: "vmdk"}, "vmdk", `format "vmdk"; it is raw or qcow2`, false},
 		{Disk{Path: filepath.Join(dir, "none.vmdk")}, "", "no such file", false},
+		{Disk{Path: filepath.Join(dir, "vdi")}, diskfile.Raw, "vdi: is a disk of VirtualBox (vdi), and QEMU is given raw and qcow2 alone", true},
+		{Disk{Path: filepath.Join(dir, "vmdk")}, diskfile.Raw, "vmdk: is a disk of VMware (vmdk), which ingot does not read", true},
+		{Disk{Path: filepath.Join(dir, "vdi"), Format: diskfile.Raw}, diskfile.Raw, "", false},
+		{Disk{Path: filepath.Join(dir, "tar")}, diskfile.Raw, "", true},
 		{Disk{Path: folder}, diskfile.Raw, "neither a file nor a device", false},
 	} {
 		format, _ := x.disk.format()

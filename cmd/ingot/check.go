@@ -195,6 +195,9 @@ func (o *checkFlags) checkImage(c *cobra.Command, name string) (*checkReport, er
 	}
 	r := &checkReport{Target: name, Stores: []checkedStore{}, Findings: []checkFinding{}}
 	if t := d.Table(); t != nil {
+		if t.Err != nil {
+			return nil, fmt.Errorf("%s: %w", name, t.Err)
+		}
 		for _, p := range t.Warnings {
 			r.find(0, "table", name, p)
 		}

@@ -351,7 +351,10 @@ func (o *convertFlags) filesOf(c *cobra.Command, m *image.Map) (*inspect.Volume,
 			return nil, nil, fmt.Errorf("--partition %s: %w", o.partition, err)
 		}
 	} else if v, left, err = disk.Files(); err != nil {
-		return nil, nil, fmt.Errorf("%w; --partition names one", err)
+		if unclear := (*inspect.UnclearError)(nil); errors.As(err, &unclear) && len(unclear.Files) > 0 {
+			err = fmt.Errorf("%w; --partition names one", err)
+		}
+		return nil, nil, err
 	}
 	if o.filesystem != "" {
 		if err := v.As(inspect.Kind(o.filesystem)); err != nil {

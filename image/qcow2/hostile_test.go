@@ -7,7 +7,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
@@ -330,4 +332,27 @@ func FuzzOpen(f *testing.F) {
 			t.Fatalf("a file of %d bytes holds %d", file.Size(), m.Allocated(1))
 		}
 	})
+}
+
+// TestErrorsNameTheFile: what turns out to be damaged long after a file was opened is told
+// with its name.
+func TestErrorsNameTheFile(t *testing.T) {
+	packed := &maker{header: header{ClusterBits: 9}, l1: []uint64{1024}}
+	packed.rest = make([]byte, 1024)
+	binary.BigEndian.PutUint64(packed.rest, oflagCompressed|1536)
+	path := filepath.Join(t.TempDir(), "damaged.qcow2")
+	if err := os.WriteFile(path, packed.file(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	file, err := image.NewHostFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := Map(t.Context(), file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.ReadAt(make([]byte, 1), 0); err == nil || !strings.Contains(err.Error(), path+": qcow2 cluster of byte 0: ") {
+		t.Errorf("ReadAt = %v; want an error that names %s", err, path)
+	}
 }
