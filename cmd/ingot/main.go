@@ -280,11 +280,11 @@ that of the guest's command.
 Control characters in names and messages are printed as escapes (\x1b, \u202e), on a
 terminal and off it. Images, and what a guest's console or command prints, are passed on
 unchanged.`,
-		Example: `  ingot recipes                          what ships with ingot
-  ingot recipes rescue > mine.yaml       a start for a recipe of one's own
-  ingot plan mine.yaml                   what would be written
-  ingot run mine.yaml                    boot it, unwritten
-  ingot build mine.yaml -o mine.qcow2    write it`,
+		Example: `  ingot recipes                        # what ships with ingot
+  ingot recipes rescue > mine.yaml     # a start for a recipe of your own
+  ingot plan mine.yaml                 # what would be written
+  ingot run mine.yaml                  # boot it, unwritten
+  ingot build mine.yaml -o mine.qcow2  # write it`,
 		SilenceErrors:     true,
 		SilenceUsage:      true,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},

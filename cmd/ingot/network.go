@@ -41,8 +41,8 @@ them, which needs no root, and answers DHCP and DNS.
 
 The consoles of all machines come out as one stream of lines, each with the name of its
 machine before it. It ends when the last machine has ended, or by Ctrl-C.`,
-		Example: `  ingot network pair                          two machines that ship with ingot
-  ingot network pair --print > lab.yaml       a start for one's own
+		Example: `  ingot network pair                        # two machines that ship with ingot
+  ingot network pair --print > lab.yaml     # a start for your own
   ingot network lab.yaml
   ingot network lab.yaml --print-hosts
   ingot network link web client delay 50ms    # while it runs
