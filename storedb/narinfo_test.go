@@ -3,6 +3,7 @@ package storedb
 import (
 	"crypto/ed25519"
 	"encoding/base64"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -125,6 +126,45 @@ FileSize: 120
 		if err != nil || !strings.HasPrefix(n.URL, c.want) || n.FileSize != c.size || n.Compression != c.accept {
 			t.Errorf("%s: %+v, %v", c.accept, n, err)
 		}
+	}
+}
+
+// TestOddGuixNarInfos reads narinfos of Guix as its records are read (recutils->alist in
+// guix/records.scm): the first line of a key counts, and an empty line ends the record.
+func TestOddGuixNarInfos(t *testing.T) {
+	path, other := "/gnu/store/0vphkzg9hp0y703xvlg75h108n0jdpns-hello-2.12", "/gnu/store/1vphkzg9hp0y703xvlg75h108n0jdpns-other"
+	text := "StorePath: " + path + "\nURL: nar/lzip/x\nCompression: lzip\nFileSize: 100\nURL: nar/gzip/x\nCompression: gzip\nFileHash: sha1:" + strings.Repeat("0", 40) +
+		"\nFileSize: 120\nNarHash: sha256:0p6jvb4whalw4lxsm70ajsk901lc2hmmvafj315d666lw9zkrdj8\nNarSize: 480\nReferences: \nSystem: x86_64-linux\n"
+	for name, c := range map[string]struct {
+		in, want string
+		refs     int
+	}{
+		"as it is":                       {in: text},
+		"keys twice":                     {in: text + "StorePath: " + other + "\nNarHash: sha256:" + strings.Repeat("0", 52) + "\nNarSize: 7\nReferences: " + filepath.Base(other) + "\n"},
+		"keys twice, the first are used": {in: "References: " + filepath.Base(other) + "\n" + text, refs: 1},
+		"behind an empty line":           {in: text + "\nReferences: x\nnonsense"},
+		"empty lines first":              {in: "\n\n" + text},
+		"comments":                       {in: "# of a person\n" + text},
+		"no newline at the end":          {in: strings.TrimSuffix(text, "\n")},
+		"a line without a colon":         {in: text + "nonsense\n", want: "is not of the form KEY: VALUE"},
+		"name of dots":                   {in: strings.Replace(text, "hello-2.12", "..-x", 1), want: "must not be"},
+		"all below an empty line":        {in: "Nonsense: x\n\n" + text, want: "StorePath is missing"},
+	} {
+		n, err := Guix.ReadNarInfo("x", strings.NewReader(c.in), nil)
+		if c.want != "" {
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%s: %v; want %s", name, err, c.want)
+			}
+			continue
+		}
+		// What unpacks faster is taken, and its own size and hash with it.
+		if err != nil || n.Path != path || n.NarSize != 480 || len(n.References) != c.refs || n.URL != "nar/gzip/x" || n.FileSize != 120 || n.FileHash.IsZero() {
+			t.Errorf("%s: %+v, %v", name, n, err)
+		}
+	}
+	lzip := func(method string) bool { return method == "lzip" }
+	if n, err := Guix.ReadNarInfo("x", strings.NewReader(text), lzip); err != nil || n.URL != "nar/lzip/x" || n.FileSize != 100 || !n.FileHash.IsZero() {
+		t.Errorf("of lzip alone: %+v, %v", n, err)
 	}
 }
 

@@ -74,11 +74,12 @@ const mostLooks = 4
 
 var _ http.Handler = (*Server)(nil)
 
-// What a cache consists of. debuginfo, log and realisations are of those who make it.
+// What a cache consists of, by names with digits of Nix's base 32. debuginfo, log and realisations
+// are of those who make it.
 var (
-	narInfoName  = regexp.MustCompile(`^([0-9a-z]{32})\.narinfo$`)
-	narName      = regexp.MustCompile(`^nar/([0-9a-z]{52})?[0-9A-Za-z._+-]*$`)
-	besidesNames = regexp.MustCompile(`^([0-9a-z]{32}\.ls|debuginfo/[0-9a-f]+(\.debug)?|log/[0-9A-Za-z._+?=-]+\.drv|realisations/[0-9A-Za-z:!._+-]+\.doi)$`)
+	narInfoName  = regexp.MustCompile(`^([0-9a-df-np-sv-z]{32})\.narinfo$`)
+	narName      = regexp.MustCompile(`^nar/([0-9a-df-np-sv-z]{52})?[0-9A-Za-z._+-]*$`)
+	besidesNames = regexp.MustCompile(`^([0-9a-df-np-sv-z]{32}\.ls|debuginfo/[0-9a-f]+(\.debug)?|realisations/[0-9A-Za-z:!._+-]+\.doi)$`)
 )
 
 const infoName = "nix-cache-info"
@@ -105,7 +106,14 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func cacheFileName(name string) bool {
-	return name == infoName || narInfoName.MatchString(name) || narName.MatchString(name) && name != "nar/" && !strings.HasPrefix(name, "nar/.") || besidesNames.MatchString(name)
+	return name == infoName || narInfoName.MatchString(name) || narName.MatchString(name) && name != "nar/" && !strings.HasPrefix(name, "nar/.") || besidesNames.MatchString(name) || logName(name)
+}
+
+// logName says whether a file is the log of a derivation, which is called by its store path's
+// base name.
+func logName(name string) bool {
+	base, ok := strings.CutPrefix(name, "log/")
+	return ok && strings.HasSuffix(base, ".drv") && storedb.Nix.CheckPath(storedb.Nix.StoreDir()+"/"+base) == nil
 }
 
 // named says whether a request is meant for this server. An address cannot be made to
