@@ -10,7 +10,8 @@
 // initrd, init and kernel-params, so that a disk made of it boots. Its init says on
 // the console what it finds ([Closure.Marker], [ContentsMatch], [Done]) and powers
 // off when the kernel's command line holds [PowerOff]. Beside that it holds what
-// store tools trip over: names that are not UTF-8, of 254 bytes, with newlines,
+// store tools trip over: names that are not UTF-8, of 253 bytes (with more, no ISO holds them
+// as its own files), with newlines,
 // differing in case alone; store paths that are a file, a program, a symlink;
 // self references, a chain, a derivation of three outputs, a .drv; equal contents
 // with and without the executable bit; 8 MiB of zeros.

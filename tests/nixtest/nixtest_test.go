@@ -52,7 +52,7 @@ func TestOddities(t *testing.T) {
 		at("odd-names-1.0", "names/not\xffutf8"), at("odd-names-1.0", "names/new\nline"),
 		at("odd-names-1.0", "names/caf\u00e9"), at("odd-names-1.0", "names/cafe\u0301"),
 		at("odd-names-1.0", "names/Makefile"), at("odd-names-1.0", "names/makefile"),
-		at("odd-names-1.0", "names/-rf"), at("odd-names-1.0", "names/"+strings.Repeat("n", 254)),
+		at("odd-names-1.0", "names/-rf"), at("odd-names-1.0", "names/"+strings.Repeat("n", 253)),
 		at("odd-names-1.0", "empty/empty"), at("odd-names-1.0", "many/entry-500"),
 		at("multi-2.1", "bin/multi"), at("multi-2.1-dev", ""), at("multi-2.1-lib", ""), at("multi-2.1.drv", ""),
 	} {

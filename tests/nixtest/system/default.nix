@@ -22,7 +22,7 @@ let
   current = run "current" ''ln -s $readme $out'' { inherit readme; };
   empty = run "empty" ''mkdir $out'' { };
 
-  # Names that are not UTF-8, with newlines and quotes, of 254 bytes, in NFC beside
+  # Names that are not UTF-8, with newlines and quotes, of 253 bytes, in NFC beside
   # NFD, differing in case alone; forty levels of folders; empty folders.
   odd = run "odd-names-1.0" (builtins.readFile ./odd.sh) { };
 

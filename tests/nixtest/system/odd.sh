@@ -20,8 +20,8 @@ file 'a=b:c;d%e'              'separators'
 file '\001\033[31m'            'control characters'
 file '~nix~case~hack~1'         'what Nix makes of names on a Mac'
 
-long=$(printf '%254s' | tr ' ' n)
-printf 'a name of 254 bytes' > $long
+long=$(printf '%253s' | tr ' ' n)
+printf 'a name of 253 bytes' > $long
 ln -s $long link-to-long
 ln -s "$(printf '%4000s' | tr ' ' t)" long-target
 ln -s /nonexistent/path dangling
