@@ -22,6 +22,9 @@
 // partition; and [Hybrid], a GPT whose MBR also names up to three partitions, for
 // firmware that reads nothing else.
 //
+// [Read] finds the table of a disk; [ReadGPT], [ReadMBR] and [ReadAPM] read each kind, Apple's
+// among them, which is not written. Package inspect decides which of several is meant.
+//
 // A [Share] is the size of a partition that takes a part of what the others leave of a
 // disk of given size. [Raw] is bytes that firmware expects outside of partitions; these
 // keep clear of them.

@@ -10,7 +10,10 @@ import (
 
 	"ingot/image"
 	"ingot/image/diskfile"
+	"ingot/image/iso9660"
 	"ingot/image/qcow2"
+	"ingot/partition"
+	"ingot/partition/ext4"
 	"ingot/tests/fstest"
 	"ingot/vm"
 )
@@ -347,5 +350,46 @@ func TestDiskImageOfAnother(t *testing.T) {
 	}
 	if err := (&Options{}).checkDiskImage(); err != nil {
 		t.Errorf("no --disk-image: %v", err)
+	}
+}
+
+// TestDiskThatBeginsWithAnISO: a disk with partitions is a disk, though it begins with an ISO
+// that holds nothing; one with files is a CD.
+func TestDiskThatBeginsWithAnISO(t *testing.T) {
+	root, err := ext4.FileSystem{}.Layout(image.NewTree(), image.Volume{Size: image.Exactly(2 << 20)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	disk, err := partition.Table{Kind: partition.GPT, Partitions: []partition.Partition{{Name: "root", Type: "linux", Start: 4 << 20, Content: root}}}.Layout()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, files := range map[string]int{"empty": 0, "full": 1} {
+		tree := image.NewTree()
+		for range files {
+			if err := tree.Put("/a", image.NewFile(0o644, image.Bytes("a"))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		iso, err := iso9660.Layout(tree, iso9660.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		const systemArea = 32 << 10
+		both, err := disk.Map.Overlay(systemArea, image.Section(iso, systemArea, iso.Size()-systemArea), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(t.TempDir(), "disk.img")
+		if err := image.WriteRaw(t.Context(), both, path, image.WriteOptions{NoSync: true}); err != nil {
+			t.Fatal(err)
+		}
+		s, err := Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if cd := s.Disks[0].Bus == vm.CDROM; cd != (files > 0) {
+			t.Errorf("%s: is taken for a CD: %v", name, cd)
+		}
 	}
 }

@@ -151,7 +151,7 @@ func openImage(name diskfile.Name) (*System, error) {
 	if err != nil {
 		return nil, err
 	}
-	var disk io.ReaderAt = f
+	disk := image.BlobOf(f, size)
 	switch format {
 	case diskfile.QCOW2:
 		if _, err := qcow2.SelfContained(f); err != nil {
@@ -169,7 +169,9 @@ func openImage(name diskfile.Name) (*System, error) {
 		}
 		disk, s.Disks[0] = opened.Map, Base{Map: opened.Map}
 	}
-	if iso9660.Detect(disk) {
+	if iso, err := isISO(disk); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	} else if iso {
 		s.Disks[0].Bus = vm.CDROM
 		return s, nil
 	}
@@ -183,6 +185,23 @@ func openImage(name diskfile.Name) (*System, error) {
 		s.Firmware = []Boot{UEFI, BIOS} // a BIOS would find nothing to run
 	}
 	return s, nil
+}
+
+// isISO says whether a disk is a CD: one with partitions can begin with an ISO that holds
+// nothing, so that firmware finds its ESP on a stick, too.
+func isISO(disk image.Blob) (bool, error) {
+	if !iso9660.Detect(disk) {
+		return false, nil
+	}
+	var b image.Builder
+	b.Add(0, disk, nil)
+	m, err := b.Map(disk.Size())
+	if err != nil {
+		return false, err
+	}
+	i := inspect.Of(m)
+	err = i.Identify(context.Background())
+	return err == nil && i.Table() == nil, err
 }
 
 // wordValue returns what stands behind the last KEY= among kernel words.
