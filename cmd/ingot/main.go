@@ -31,6 +31,7 @@ import (
 	_ "ingot/internal/closed" // what is written to a closed standard output is an error
 	"ingot/internal/memory"
 	"ingot/internal/printable"
+	"ingot/internal/secret"
 	"ingot/recipes"
 	"ingot/storedb"
 	"ingot/vm"
@@ -137,11 +138,21 @@ func sayLines(w io.Writer, prefix, text string) {
 func sayError(w io.Writer, err error, hint string, args ...string) {
 	text := err.Error()
 	for _, name := range append(pathsIn(err), args...) {
-		if shown := printable.Name(name); shown != name {
+		shown := printable.Name(name)
+		if kind := secret.Private(name); kind != "" { // a key where its file was meant
+			shown = "[" + kind + "]"
+			// Of a flag the error may have either part: --name=value.
+			flag, value, _ := strings.Cut(name, "=")
+			if secret.Private(value) == "" {
+				value = cmp.Or(flag, name)
+			}
+			text = strings.NewReplacer(name, shown, value, shown).Replace(text)
+		}
+		if shown != name {
 			text = strings.ReplaceAll(text, name, shown)
 		}
 	}
-	sayLines(w, "ingot: ", text)
+	sayLines(w, "ingot: ", secret.Text(text))
 	if hint != "" {
 		fmt.Fprintf(w, "hint: %s\n", hint)
 	}

@@ -157,6 +157,17 @@ func TestPrivateKeysAreNotPrinted(t *testing.T) {
 			{true, []string{"plan", kind + "-cache.yaml"}},
 			{false, []string{"plan", kind + "-size.yaml"}},
 			{false, []string{"exec", "--env", key, "true"}},
+			{false, []string{"exec", "--dir=" + key, "--env=" + key, "true"}},
+			{false, []string{"digest", key}},
+			{false, []string{"run", "--", key}},
+			{false, []string{"run", key}},
+			{false, []string{"plan", key}},
+			{false, []string{"plan", "./" + key}},
+			{false, []string{"closure", "why", key, "x"}},
+			{false, []string{"--" + key}},
+			{false, []string{"verify-signatures", ".", "--trust", key}},
+			{false, []string{"cache", "serve", "c", "--upload-token-file", key}},
+			{false, []string{key}},
 			{false, []string{"exec", "--env", "=" + key, "true"}},
 		} {
 			if test.args[0] == "cache" && kind == "nix" {

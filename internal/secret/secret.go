@@ -25,6 +25,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"ingot/internal/lazy"
 )
 
 // A format is known by a text that stands in it.
@@ -128,6 +130,19 @@ func find(formats []format, text string) string {
 		}
 	}
 	return ""
+}
+
+// pemKeys are private keys in PEM within another text, whole or cut, their lines escaped or
+// not.
+var pemKeys = lazy.Regexp(`(?s)-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----.*?(?:-----END [A-Z0-9 ]*PRIVATE KEY-----|$)`)
+
+// Text returns a message without the private keys in PEM that stand in it: the last that is
+// done before it is printed.
+func Text(message string) string {
+	if !strings.Contains(message, "PRIVATE KEY-----") {
+		return message
+	}
+	return pemKeys().ReplaceAllStringFunc(message, func(key string) string { return "[" + Private(key) + "]" })
 }
 
 // isNix says whether a text is NAME:BASE64 with so many bytes.

@@ -68,3 +68,16 @@ func TestQuote(t *testing.T) {
 		}
 	}
 }
+
+func TestText(t *testing.T) {
+	for text, want := range map[string]string{
+		"open x: no such file": "open x: no such file",
+		"open -----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----: no such file": "open [a private RSA key in PEM]: no such file",
+		`"-----BEGIN PRIVATE KEY-----\nMIIE`:                                                      `"[a private key in PEM (PKCS #8)]`,
+		"a -----BEGIN X PRIVATE KEY----- b -----END X PRIVATE KEY----- c":                         "a [a private key] c",
+	} {
+		if got := Text(text); got != want {
+			t.Errorf("Text(%q) = %q; want %q", text, got, want)
+		}
+	}
+}
