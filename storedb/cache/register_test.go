@@ -171,6 +171,9 @@ func TestRegisterInterrupted(t *testing.T) {
 	// What lies there under a wrong name, or is not whole, is replaced.
 	wrong := root + f.top
 	os.Remove(wrong)
+	if err := os.MkdirAll(filepath.Dir(wrong), 0o755); err != nil { // gone, if nothing had been put there
+		t.Fatal(err)
+	}
 	if err := os.WriteFile(wrong, []byte("something else"), 0o444); err != nil {
 		t.Fatal(err)
 	}
