@@ -44,14 +44,20 @@ func (m *Machine) silentFailure(still *stillness, waiting *FailureError) *Failur
 	} else if e != nil && waiting == nil {
 		waiting = e
 	}
-	rows := m.textMemory(vgaMemory / (2 * vgaColumns))
+	// A kernel, which scrolls through all of the memory, has its say on the console, too,
+	// unless it has none there.
+	dump, silent := vgaRows, strings.TrimSpace(plain(m.console.all())) == ""
+	if silent {
+		dump = vgaMemory / (2 * vgaColumns)
+	}
+	rows := m.textMemory(dump)
 	screen := lastLines(strings.Join(rows, "\n"), len(rows))
 	if e := findScreenFailure(unindented(screen)); e != nil && !e.Passing {
 		return e
 	} else if e != nil && waiting == nil {
 		waiting = e
 	}
-	hands := m.handedOver(screen)
+	hands := silent && m.handedOver(screen)
 	if hands && m.emptyBootSector() {
 		return &FailureError{Kind: NoBoot, Name: "the firmware has started a boot sector without a program, such as that of a disk for UEFI", Line: handOver}
 	}

@@ -42,8 +42,8 @@ func newRun() *cobra.Command {
                    kernel with ingot as its init shows it its store; one of --find,
                    --shell, --run and --init says what is done with it
 
-With --shell, input that is no terminal is the shell's script: its output and status
-are ingot's. Input for other consoles waits until somebody in the guest listens.
+With --shell, input that is no terminal is the shell's script, whose output and
+status are ingot's. Input for other consoles waits until the guest listens.
 
 What the guest writes to its disk is discarded on exit, unless --disk-image names the
 qcow2 file that keeps it, made if it is missing. Ctrl-] or Ctrl-A x leaves and ends the machine; so does its power
@@ -146,7 +146,7 @@ func (r *runFlags) add(c *cobra.Command) {
 	f.BoolVar(&r.reboot, "reboot", false, "let the guest restart. Default: restarts end it.")
 	f.BoolVar(&r.noBackdoor, "no-backdoor", false, "no way in for ingot shell")
 	f.BoolVar(&r.ssh, "ssh", false, "let ssh in, with a key made for this run")
-	f.BoolVar(&r.showConsole, "console", false, "no console here: show it on standard error")
+	f.BoolVar(&r.showConsole, "console", false, "show a console that is hidden, on standard error")
 	f.StringVar(&r.save, "save", "", "write `FOLDER`/bin/run-NAME-vm, start nothing")
 	f.BoolVar(&r.dryRun, "dry-run", false, "print QEMU's command line, start nothing")
 }

@@ -90,7 +90,7 @@ var uses = map[string]map[string]use{
 		"arg":      {on: aClosure, with: []string{"run"}, way: initOfRecipe},
 		"env":      {on: aClosure, with: []string{"run"}, way: initOfRecipe},
 		"reg-info": {on: aClosure, way: sourcesOfRecipe},
-		"console":  {on: aClosure, with: []string{"run", "find"}, way: "its console is shown in any case"},
+		"console":  {on: aClosure, with: []string{"run", "find", "shell"}, way: "its console is shown in any case"},
 
 		"disk-image": {on: aRecipe | aClosure | aDisk}, "keep": {on: aRecipe | aClosure | aDisk, not: []string{"disk-image"}}, "disk-size": {on: aRecipe | aClosure | aDisk},
 		"secure-boot": {on: aRecipe | aDisk | anISO}, "efi-vars": {on: aRecipe | aDisk | anISO}, "boot": {}, "append": {on: aRecipe | aClosure | aNetboot},
