@@ -35,6 +35,9 @@ func Load(name string, set []string) (*Recipe, error) {
 		if shipped, ok := Shipped(name); ok {
 			return Parse(name, ".", shipped, set)
 		}
+		if to, err := os.Readlink(name); err == nil {
+			return nil, fmt.Errorf("%s: is a link to %s, which is not there", name, to)
+		}
 		names := ShippedNames()
 		if meant := near.Word(name, names); meant != "" {
 			return nil, fmt.Errorf("%s: neither a file nor a recipe that ships with ingot; did you mean %q?", name, meant)

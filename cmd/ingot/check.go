@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -154,11 +156,15 @@ func (o *checkFlags) run(c *cobra.Command, args []string) error {
 
 func (o *checkFlags) checkRoot(c *cobra.Command) (*checkReport, error) {
 	r := &checkReport{Target: o.root, Stores: []checkedStore{}, Findings: []checkFinding{}}
+	var unreadable error
 	flavours, err := o.flavours(func(name string) bool {
 		_, err := os.Lstat(filepath.Join(o.root, name))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			unreadable = err // there may be a store
+		}
 		return err == nil
 	})
-	if err != nil {
+	if err = cmp.Or(err, unreadable); err != nil {
 		return nil, err
 	}
 	if len(flavours) == 0 {

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"ingot/partition"
+	"ingot/tests/testenv"
 )
 
 const checkedRecipe = `name: checked
@@ -136,4 +137,22 @@ func TestCheckStatusOfTrouble(t *testing.T) {
 			t.Errorf("%v: %d\n%s%s", test.args, code, out, errout)
 		}
 	}
+}
+
+// TestCheckLocked has somebody check a root that is not for everybody: that there is no
+// store is not known.
+func TestCheckLocked(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Chmod(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	root := filepath.Join(dir, "root")
+	if err := os.Mkdir(root, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	testenv.AsUser(t, 65534, func() {
+		if code, _, errout := ingot("check", "--root", root); code != exitTrouble || !strings.Contains(errout, "permission denied") {
+			t.Errorf("check of a root that may not be looked at: %d %s; want %d, and that it is denied", code, errout, exitTrouble)
+		}
+	})
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -196,7 +197,12 @@ func (s *sourceFlags) closures(ctx context.Context, f storedb.Flavour) ([]*store
 	if len(s.caches) > 0 {
 		return s.ask(ctx, f)
 	}
-	return f.ReadRootDatabase(ctx, cmp.Or(s.storeRoot, "/"), s.paths...)
+	root := cmp.Or(s.storeRoot, "/")
+	items, err := f.ReadRootDatabase(ctx, root, s.paths...)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = fmt.Errorf("%s: no store with a database is here to read the closure from: %w; --store-root names another root, --cache a binary cache, and a reference graph needs neither", printable.Name(root), err)
+	}
+	return items, err
 }
 
 // pathsOf returns the paths of all sources, nil if there are none.
