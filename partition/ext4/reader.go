@@ -31,8 +31,9 @@ type Reader struct {
 	blocks    int64
 	inodeSize int64
 	groups    []readGroup
-	seed      uint32 // of metadata checksums
-	checksums bool   // metadata_csum
+	seed      uint32  // of metadata checksums
+	checksums bool    // metadata_csum
+	doubts    []error // what is wrong with group descriptors that are used all the same
 
 	// unchecked has wrong checksums pass: fuzz targets set it, so that what stands behind
 	// the checksums is met.
@@ -228,6 +229,9 @@ func (r *Reader) checkShape() error {
 	return nil
 }
 
+// maxDoubts is how many of these are told.
+const maxDoubts = 100
+
 // readGroups reads and checks all group descriptors.
 func (r *Reader) readGroups() error {
 	sb := &r.sb
@@ -246,7 +250,12 @@ func (r *Reader) readGroups() error {
 		for g := first; g < min(first+perBlock, n); g++ {
 			group, err := r.group(g, p[(g-first)*size:][:size])
 			if err != nil {
-				group.err = fmt.Errorf("group %d: %w", g, err)
+				err = fmt.Errorf("group %d: %w", g, err)
+			}
+			if group.inodes == 0 {
+				group.err = err
+			} else if err != nil && len(r.doubts) < maxDoubts {
+				r.doubts = append(r.doubts, err)
 			}
 			r.groups = append(r.groups, group)
 		}
@@ -282,7 +291,9 @@ func (r *Reader) hasSuper(group int64) bool {
 	return true
 }
 
-// group reads the descriptor of a group.
+// group reads the descriptor of a group. One whose checksum is wrong is used all the same if
+// it can be, as Linux does that mounts read-only: inodes have checksums of their own. Nothing
+// is known then of which were never written.
 func (r *Reader) group(g int64, p []byte) (readGroup, error) {
 	full := make([]byte, groupDescriptorSize)
 	copy(full, p)
@@ -290,6 +301,7 @@ func (r *Reader) group(g int64, p []byte) (readGroup, error) {
 	if _, err := binary.Decode(full, binary.LittleEndian, &d); err != nil {
 		return readGroup{}, err
 	}
+	var doubt error
 	csum, flags := d.Checksum, d.Flags
 	switch {
 	case r.checksums:
@@ -300,7 +312,7 @@ func (r *Reader) group(g int64, p []byte) (readGroup, error) {
 		flags = 0 // without checksums nothing is left uninitialised
 	}
 	if csum != d.Checksum && !r.unchecked {
-		return readGroup{}, fmt.Errorf("the descriptor's checksum is %#04x, but it says %#04x", csum, d.Checksum)
+		doubt, flags = fmt.Errorf("the descriptor's checksum is %#04x, but it says %#04x", csum, d.Checksum), 0
 	}
 	perGroup := int64(r.sb.InodesPerGroup)
 	table := ceilDiv(perGroup*r.inodeSize, r.blockSize)
@@ -317,7 +329,7 @@ func (r *Reader) group(g int64, p []byte) (readGroup, error) {
 	case flags != 0:
 		group.inodes -= unused
 	}
-	return group, nil
+	return group, doubt
 }
 
 // within says whether n blocks from block on can belong to anybody.

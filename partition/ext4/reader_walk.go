@@ -96,6 +96,9 @@ func (w *walk) run() error {
 	}
 	w.tree = &image.Tree{Root: root}
 	w.flaws(nil, rootInode)
+	for _, err := range w.doubts {
+		w.tree.Flaws.Add(nil, err, false)
+	}
 	w.todo = []foundDir{{root, f, rootInode, nil}}
 	for len(w.todo) > 0 {
 		d := w.todo[len(w.todo)-1]
