@@ -169,7 +169,7 @@ func (i *Image) open(ctx context.Context, name diskfile.Name, f *os.File) error 
 		return err
 	case name.Format == "" && isText(f, size, name.IsDisk()):
 		return textError(name.Path, f)
-	case size < leastSize:
+	case size == 0, size < leastSize && name.Format == "":
 		return &ShortError{name.Path, size}
 	case !i.Mode.IsRegular() && i.Format != diskfile.Raw:
 		return fmt.Errorf("%s: a %s is read from a file, and this is none", name.Path, i.Format)

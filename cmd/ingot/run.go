@@ -34,8 +34,8 @@ func newRun() *cobra.Command {
 		Long: `Run a system in a virtual machine, with its console on the terminal. WHAT is
 
   a recipe         its disk is served on demand and never written
-  an image         which stays as it is: qcow2 if its name ends so, else raw, or
-                   what IMAGE:qcow2 or IMAGE:raw says
+  an image         which stays as it is: raw, qcow2, VDI or VHD, by its name or by
+                   a word behind it, such as IMAGE:qcow2
   an ISO           as a CD
   a netboot folder kernel, initrd, root.squashfs and command-line
   a closure        a reference graph or a store path, or --graph and the like: a

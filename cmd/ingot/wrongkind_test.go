@@ -193,6 +193,9 @@ func TestWrongKind(t *testing.T) {
 	if _, err := os.Stat("out.img"); err == nil {
 		t.Error("an image was written")
 	}
+	if code, out, errout := ingot("digest", "data.yaml:raw", "short.img:raw"); code != 0 || strings.Count(out, "sha256-1MiB:") != 2 {
+		t.Errorf("digest of texts as raw disks: %d, %s%s", code, out, errout)
+	}
 }
 
 // TestConvertDoesNotGuess: files are taken out of a disk only where it is clear which are

@@ -103,12 +103,22 @@ func FormatOf(path string) (Format, error) {
 	return Raw, nil
 }
 
-// Told returns the format that is told: by a word, or else by the file's name.
+// A GivenError says that a disk is to be given to QEMU in a format that it does not get.
+type GivenError struct{ Name Name }
+
+func (e *GivenError) Error() string {
+	return fmt.Sprintf("%s: machines get raw disks and qcow2 files alone, and this is to be a %s: `qemu-img convert -O qcow2` makes a qcow2 of one", e.Name.Path, e.Name.Format)
+}
+
+// Told returns the format that is told for QEMU: by a word, or else by the file's name.
 func (n Name) Told() (Format, error) {
-	if n.Format != "" {
-		return n.Format, nil
+	switch n.Format {
+	case "":
+		return FormatOf(n.Path)
+	case VDI, VHD:
+		return "", &GivenError{n}
 	}
-	return FormatOf(n.Path)
+	return n.Format, nil
 }
 
 // An UndecidedError says that a file's name says raw and its bytes say another format, which
