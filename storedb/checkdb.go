@@ -275,13 +275,13 @@ func (c *checker) address(it *Item) {
 // relations checks what takes the references of all paths.
 func (c *checker) relations() {
 	all := slices.Sorted(maps.Keys(c.registered))
-	items := make([]*Item, len(all))
+	items, index := make([]*Item, len(all)), make(map[string]int32, len(all))
 	for i, path := range all {
-		items[i] = c.registered[path]
+		items[i], index[path] = c.registered[path], int32(i)
 		items[i].References = sortedSet(items[i].References)
 		c.address(items[i])
 	}
-	for _, circle := range circles(items) {
+	for _, circle := range circles(items, index) {
 		c.find(FaultReference, circle[0].Path, "%s", circleText(circle))
 	}
 }

@@ -10,7 +10,7 @@ import (
 // Nix nor Guix registers those (cycle detected in the references, src/libstore/local-store.cc),
 // and no garbage collection could ever drop them.
 func (c *Closure) checkCircles() error {
-	found := circles(c.items)
+	found := circles(c.items, c.index)
 	if len(found) == 0 {
 		return nil
 	}
@@ -40,13 +40,9 @@ func circleText(circle []*Item) string {
 }
 
 // circles returns items that refer to each other in a circle, in that order, one for each
-// set of such items; the first of each is the least path. References to other items than
-// these are passed over.
-func circles(items []*Item) (found [][]*Item) {
-	index := make(map[string]int32, len(items))
-	for i, it := range items {
-		index[it.Path] = int32(i)
-	}
+// set of such items; the first of each is the least path. index has the places of the items by
+// path. References to other items than these are passed over.
+func circles(items []*Item, index map[string]int32) (found [][]*Item) {
 	g := newGraph(len(items))
 	rank := make([]int32, len(items))
 	for i, it := range items {

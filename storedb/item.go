@@ -22,7 +22,8 @@ type Item struct {
 	References []string
 	// Deriver is the derivation that made the item; empty if unknown.
 	Deriver string
-	// Ultimate marks what the store built itself and trusts without a signature.
+	// Ultimate marks what the store built itself and trusts without a signature, as the source
+	// tells it: of a live store's database and of path-info JSON alone. Caches do not tell it.
 	Ultimate bool
 	// Sigs are signatures, NAME:BASE64, sorted.
 	Sigs []string
