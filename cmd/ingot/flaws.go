@@ -15,17 +15,6 @@ const mostFlaws = 20
 // sayFlaws tells what of a volume could not be read, and takes the files out of its tree
 // whose contents these are.
 func sayFlaws(w io.Writer, v *inspect.Volume, tree *image.Tree) {
-	for i, f := range tree.Flaws.List() {
-		if i == mostFlaws {
-			sayLines(w, "warning: ", fmt.Sprintf("%s: %d more files, directories or attributes could not be read as they are", v, tree.Flaws.Count()-mostFlaws))
-			break
-		}
-		what := ""
-		if f.Lost {
-			what = "left out: "
-		}
-		sayLines(w, "warning: ", fmt.Sprintf("%s: %s%s", v, what, f))
-	}
 	var unread []string
 	_ = tree.Walk(func(name string, n *image.Node) error {
 		if n.Unread() != nil {
@@ -35,5 +24,16 @@ func sayFlaws(w io.Writer, v *inspect.Volume, tree *image.Tree) {
 	})
 	for _, name := range unread {
 		tree.Lookup(path.Dir(name)).Remove(path.Base(name))
+	}
+	for i, f := range tree.Flaws.List() {
+		if i == mostFlaws {
+			sayLines(w, "warning: ", fmt.Sprintf("%s: %d more files, directories or attributes could not be read as they are", v, tree.Flaws.Count()-mostFlaws))
+			break
+		}
+		what := ""
+		if tree.Lookup(f.Path) == nil {
+			what = "left out: "
+		}
+		sayLines(w, "warning: ", fmt.Sprintf("%s: %s%s", v, what, f))
 	}
 }
