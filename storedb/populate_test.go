@@ -166,7 +166,7 @@ func TestDeduplicationIsNix(t *testing.T) {
 	root := writable(t, t.TempDir())
 	checkout(t, populate(t, Nix, Options{}, s.items()...), root)
 	nixStore(t, root, "", "--optimise")
-	want, err := image.Scan(filepath.Join(root, Nix.StoreDir()), image.ScanOptions{})
+	want, err := image.Scan(filepath.Join(root, Nix.StoreDir()), image.ScanOptions{HardLinks: true})
 	if err != nil {
 		t.Fatal(err)
 	}
