@@ -7,10 +7,9 @@ import (
 	"os"
 	"slices"
 
-	"github.com/dustin/go-humanize"
-
 	"ingot/image"
 	"ingot/internal/input"
+	"ingot/partition"
 )
 
 // Firmware is what a machine starts with.
@@ -92,9 +91,9 @@ func (c *Config) check() error {
 	case c.FirmwareVars != "" && c.firmware() != UEFI:
 		return fmt.Errorf("firmware variables in %s: only the firmware %q has any", c.FirmwareVars, UEFI)
 	case c.Memory != 0 && c.Memory < minMemory:
-		return fmt.Errorf("memory of %s; a machine needs at least %s", humanize.IBytes(uint64(c.Memory)), humanize.IBytes(minMemory))
+		return fmt.Errorf("memory of %s; a machine needs at least %s", partition.FormatBytes(c.Memory), partition.FormatBytes(minMemory))
 	case (arch == I686 || arch == ARMHF) && c.Memory > maxMemory32:
-		return fmt.Errorf("memory of %s; a machine of 32 bits takes at most %s", humanize.IBytes(uint64(c.Memory)), humanize.IBytes(maxMemory32))
+		return fmt.Errorf("memory of %s; a machine of 32 bits takes at most %d MiB", partition.FormatBytes(c.Memory), maxMemory32>>20)
 	case c.CPUs < 0 || c.CPUs > maxCPUs:
 		return fmt.Errorf("%d processors; a machine has 1 to %d", c.CPUs, maxCPUs)
 	case c.Kernel == "" && c.Initrd != nil:

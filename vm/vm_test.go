@@ -387,7 +387,7 @@ func TestRefused(t *testing.T) {
 		{vm.Config{Kernel: "/dev/null", Append: strings.Repeat("x", 2048), Accel: vm.TCG}, "kernel /dev/null: kernel command line has 20"},
 		{vm.Config{Disks: []vm.Disk{{Path: "/dev/null"}}, QEMU: "/nonesuch/qemu"}, "/nonesuch/qemu"},
 		{vm.Config{Disks: null, Arch: "mips"}, `architecture "mips" is unknown; there are x86_64, i686,`},
-		{vm.Config{Disks: null, Arch: vm.I686, Memory: 4 << 30}, "a machine of 32 bits takes at most 2146435072"},
+		{vm.Config{Disks: null, Arch: vm.I686, Memory: 4 << 30}, "a machine of 32 bits takes at most 2047 MiB"},
 		{vm.Config{Disks: null, CPUs: 1000}, "1000 processors; a machine has 1 to 255"},
 		{vm.Config{Disks: null, Accel: "hvf"}, `accelerator "hvf" is unknown`},
 		{vm.Config{Kernel: "/dev/null", Arch: foreign, Accel: vm.KVM}, "accelerator kvm: the guest's processor is " + string(foreign)},

@@ -305,7 +305,7 @@ func TestRefused(t *testing.T) {
 		"no program": {func(o *helper.Options) { o.Init = text }, "no ELF file"},
 		"dynamic":    {func(o *helper.Options) { o.Init = dynamic }, "needs libraries"},
 		"QEMU":       {func(o *helper.Options) { o.Machine.Args = []string{"-nonesuch"} }, "-nonesuch: invalid option"},
-		"memory":     {func(o *helper.Options) { o.Machine.Memory = 1 << 20 }, "memory of 1.0 MiB; a machine needs at least 32 MiB"},
+		"memory":     {func(o *helper.Options) { o.Machine.Memory = 1 << 20 }, "memory of 1 MiB; a machine needs at least 32 MiB"},
 		"disk":       {func(o *helper.Options) { o.Machine.Disks = []vm.Disk{{Path: "/nonesuch"}} }, "/nonesuch: no such file"},
 		"boot":       {func(o *helper.Options) { o.Boot = time.Millisecond }, "the guest did not answer within 1ms"},
 	} {
