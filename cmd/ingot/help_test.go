@@ -107,6 +107,7 @@ func TestFold(t *testing.T) {
 		{"  --name  one two three", "  --name\n        one\n        two\n        three\n"},
 		{"  a  one two three", "  a  one\n     two\n     three\n"},
 		{"ALongWordThatIsWider than it", "ALongWordThatIsWider\nthan it\n"},
+		{"warning: one two three", "warning: one two three\n"},
 		{"  ingot a b c d e", "  ingot a \\\n    b c d e\n"},
 	} {
 		if got := fold(x.text, 11); got != x.want {

@@ -153,7 +153,7 @@ func paragraphs(text string) string {
 
 // fold breaks the lines of a text that are longer than width at blanks. What goes on
 // begins below the text of its line: after the name of a flag, or the indentation. A
-// command goes on after a backslash.
+// command goes on after a backslash, and a warning stays on its line, as every message does.
 func fold(text string, width int) string {
 	var b strings.Builder
 	for line := range strings.Lines(text) {
@@ -165,7 +165,7 @@ func fold(text string, width int) string {
 		if indent > width/2 {
 			indent = 8
 		}
-		for utf8.RuneCountInString(line) > width {
+		for utf8.RuneCountInString(line) > width && !strings.HasPrefix(line, "warning: ") {
 			runes := []rune(line)
 			at := breakAt(runes, indent, width-len(end))
 			if at == len(runes) {
