@@ -268,6 +268,9 @@ func openSource(ctx context.Context, name string) (io.ReadCloser, error) {
 	if name == stdin {
 		return input.Reader(ctx, os.Stdin), nil
 	}
+	if info, err := os.Stat(name); err == nil && info.IsDir() {
+		return nil, fmt.Errorf("%s: is a folder, and no closure: that is a store path, a link to one, or a file such as a reference graph", printable.Name(name))
+	}
 	return input.Open(ctx, name)
 }
 
