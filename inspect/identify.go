@@ -98,11 +98,12 @@ func (i *Image) choose(disk *image.Map, whole *Volume, tables []*Reading, parts 
 	for _, v := range parts {
 		v.InUse = useTable && v.Table == table
 	}
-	if k := whole.Kind(); whole.InUse && k == ISO9660 {
+	isISO := whole.InUse && whole.Kind() == ISO9660
+	if isISO {
 		beside(whole, table, parts)
 	}
 	for _, v := range inside {
-		v.InUse = whole.InUse && v.BootImage == 0
+		v.InUse = isISO && v.BootImage == 0
 	}
 	i.Volumes = append(append([]*Volume{whole}, parts...), inside...)
 	slices.SortStableFunc(i.Volumes, func(a, b *Volume) int { return order(a, table) - order(b, table) })

@@ -413,6 +413,34 @@ func TestBothCopiesDamaged(t *testing.T) {
 	}
 }
 
+// TestFilesOfAnISO: a file of an ISO that is a file system can be named, and counts beside the
+// ISO's own files.
+func TestFilesOfAnISO(t *testing.T) {
+	dir := folder(t, "a")
+	for _, name := range []string{"root.erofs", "other"} {
+		tool(t, "erofs-utils", "mkfs.erofs", filepath.Join(dir, name), folder(t, "nix/store/x"))
+	}
+	iso := filepath.Join(t.TempDir(), "iso")
+	tool(t, "genisoimage", "genisoimage", "-quiet", "-R", "-o", iso, dir)
+	i := identify(t, iso)
+	if want := "iso9660; the image: iso9660, /root.erofs in the image: erofs"; uses(i) != want {
+		t.Errorf("is taken for %s; want %s", uses(i), want)
+	}
+	if v, left, err := i.Files(); err != nil || v.File != "/root.erofs" || len(left) != 1 {
+		t.Errorf("Files = %v, %v, %v; want the file with the store", v, left, err)
+	}
+	for text, want := range map[string]string{"/": "/a", "/root.erofs": "/nix/store/x", "/other": "/nix/store/x"} {
+		v, err := i.Select(text)
+		if err != nil {
+			t.Errorf("Select(%s) = %v", text, err)
+			continue
+		}
+		if tree, err := v.Tree(); err != nil || tree.Lookup(want) == nil {
+			t.Errorf("%s: %v; want a file %s", text, err, want)
+		}
+	}
+}
+
 // TestSelect names partitions by number and by name.
 func TestSelect(t *testing.T) {
 	a, b := ext4Of(t, "first"), ext4Of(t, "second")
