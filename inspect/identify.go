@@ -209,20 +209,29 @@ func find(all []*Reading, kind Kind) *Reading {
 	return nil
 }
 
+// ofISO are kinds of file systems that ISOs themselves hold, so that a partition shows them
+// once more.
+var ofISO = []Kind{ISO9660, FAT, "squashfs", "udf", "hfsplus", "hfs", "cramfs", "romfs"}
+
 // beside marks the partitions beside an ISO that hold files of their own: those that lie
-// behind its end, or hold a file system that is read and not the ISO itself, and are no ESP,
-// which holds what firmware needs.
+// behind its end, or hold what is never a part of an ISO, and are no ESP, which holds what
+// firmware needs. Many ISOs give their ESP, an image of the boot catalog, the type of Windows'
+// data.
 func beside(whole *Volume, table *Reading, parts []*Volume) {
 	iso, ok := whole.Reading().open.(*iso9660.Reader)
 	if !ok {
 		return
 	}
+	images, _ := iso.Boot() // an error is one of the image's warnings
 	for _, v := range parts {
 		r := v.Reading()
+		if slices.ContainsFunc(images, func(b iso9660.BootImage) bool { return b.Offset == v.Start }) {
+			continue
+		}
 		if v.Table != table || r == nil || !r.known() || !v.HoldsFiles() || v.Type == "esp" {
 			continue
 		}
-		v.InUse = v.Start >= iso.Size() || r.Err == nil && r.Kind != ISO9660
+		v.InUse = v.Start >= iso.Size() || !slices.Contains(ofISO, r.Kind)
 	}
 }
 

@@ -270,6 +270,13 @@ func TestWhatAnImageIs(t *testing.T) {
 			put(t, disk, 32<<10, read(t, isoOf(t, "README"))[32<<10:])
 			return disk
 		}, "iso9660; the image: iso9660, partition 1 (root): ext4", "gpt"},
+		"GPT with LUKS and an ISO that says to be as large as the disk": {func() string {
+			disk := gptWith(t)
+			put(t, disk, mib, append([]byte("LUKS\xba\xbe\x00\x02"), make([]byte, 2048)...))
+			put(t, disk, 32<<10, read(t, isoOf(t, "boot.catalog"))[32<<10:])
+			put(t, disk, 32<<10+80, []byte{0, 16, 0, 0, 0, 0, 16, 0}) // blocks
+			return disk
+		}, "iso9660; the image: iso9660, partition 1 (root): crypto_LUKS", "gpt"},
 		"ISO with a damaged GPT": {func() string {
 			iso := isoOf(t, "a")
 			put(t, iso, 446, entry(0, 0xee, 1, 700))
@@ -379,6 +386,28 @@ func TestHybridISO(t *testing.T) {
 			t.Errorf("%s: %v", text, err)
 		} else if want == "ext4" && tree.Lookup("/appended") == nil {
 			t.Errorf("%s has no file appended", text)
+		}
+	}
+}
+
+// TestBootImagesArePartitions: what firmware boots of an ISO holds none of the files that are
+// meant, though its partition has the type of Windows' data.
+func TestBootImagesArePartitions(t *testing.T) {
+	dir := folder(t, "a")
+	if err := os.WriteFile(filepath.Join(dir, "efi.img"), read(t, fatOf(t, 2*mib)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	inside, appended := filepath.Join(t.TempDir(), "inside"), filepath.Join(t.TempDir(), "appended")
+	tool(t, "xorriso", "xorriso", "-as", "mkisofs", "-quiet", "-R", "-o", inside, "-e", "efi.img", "-no-emul-boot", "-isohybrid-gpt-basdat", dir)
+	tool(t, "xorriso", "xorriso", "-as", "mkisofs", "-quiet", "-R", "-o", appended, "-e", "--interval:appended_partition_2:all::", "-no-emul-boot",
+		"-append_partition", "2", "EBD0A0A2-B9E5-4433-87C0-68B6B72699C7", filepath.Join(dir, "efi.img"), "-appended_part_as_gpt", dir)
+	for _, iso := range []string{inside, appended} {
+		i := identify(t, iso)
+		if want := "iso9660; the image: iso9660"; uses(i) != want || len(i.Volumes) < 2 {
+			t.Errorf("%s is taken for %s; want %s", iso, uses(i), want)
+		}
+		if v, err := i.Select("eltorito=1"); err != nil || v.Kind() != inspect.FAT {
+			t.Errorf("Select(eltorito=1) = %v, %v", v, err)
 		}
 	}
 }
