@@ -240,6 +240,33 @@ func TestMagics(t *testing.T) {
 	}
 }
 
+// TestRefused: of a kind whose reader refuses it, what the image is taken for is a verdict.
+func TestRefused(t *testing.T) {
+	iso := bytes.Repeat([]byte{0xff}, 2048) // blocks of 65535 bytes
+	copy(iso, "\x01CD001\x01")
+	for want, at := range map[string]map[int64]string{
+		"ext4":    {1024 + 56: "\x53\xef"},
+		"iso9660": {32 << 10: string(iso)},
+		"erofs":   {1024: "\xe2\xe1\xf5\xe0"},
+		"fat":     {54: "FAT16   ", 510: "\x55\xaa"},
+	} {
+		path := sized(t, "x", mib)
+		for off, text := range at {
+			put(t, path, off, []byte(text))
+		}
+		i := identify(t, path)
+		if uses(i) != want+"; the image: "+want || i.Readings[0].Err == nil {
+			t.Errorf("%s is taken for %s, %v; want an error", want, uses(i), i.Readings[0].Err)
+		}
+		if _, err := i.Volumes[0].Tree(); err == nil {
+			t.Errorf("%s: its files are read", want)
+		}
+		if _, err := i.Select("/a"); err == nil {
+			t.Errorf("%s: a file of it is found", want)
+		}
+	}
+}
+
 // gptWith is a disk with a GPT and, from 1 MiB on, an ext4 with a file hello.
 func gptWith(t *testing.T) string {
 	return table(t, 8*mib, "label: gpt\nstart=2048,size=2048,name=root\n", map[int64]string{1: ext4Of(t, "hello")})

@@ -111,7 +111,10 @@ func (i *Image) readings(b image.Blob, off int64) ([]*Reading, error) {
 			r.Err = &UnreadError{f.kind}
 		default:
 			if r.Err = i.take(b.Size()); r.Err == nil {
-				r.open, r.Err = f.open(b)
+				var fs opened
+				if fs, r.Err = f.open(b); r.Err == nil { // else it is a pointer to nothing
+					r.open = fs
+				}
 			}
 		}
 		if IsHost(r.Err) {
