@@ -20,8 +20,8 @@
 // could open come first, then kinds that are known by their signature alone, then those that
 // their reader refused. Of the image as a whole, a partition table is used where a partition
 // of it holds something known; an ISO is used before the tables that make a stick of it,
-// unless it holds no file. [Volume.InUse] says which volumes follow from that. The others
-// can be named, too.
+// unless it holds no file but its own boot catalog. [Volume.InUse] says which volumes follow
+// from that. The others can be named, too.
 //
 // What is damaged is no error of [Image.Identify] but a verdict, or a problem of the table.
 //

@@ -1,6 +1,7 @@
 package inspect
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -193,11 +194,55 @@ func (i *Image) prefersTable(whole *Volume, table *Reading, parts []*Volume) (bo
 	}
 	// The tables of an ISO make a stick of it, and show the same files once more. But a disk
 	// can begin with an ISO that holds no more than the way for firmware to an ESP.
+	iso, isISO := r.open.(*iso9660.Reader)
 	tree, err := r.Tree()
+	switch {
+	case IsHost(err):
+		return false, err
+	case err != nil || !isISO:
+		return false, nil
+	}
+	files, err := hasFiles(iso, tree)
+	return !files, err
+}
+
+// hasFiles says whether an ISO holds any file but its own boot catalog, which xorriso shows as
+// one. The error is one of the host.
+func hasFiles(iso *iso9660.Reader, tree *image.Tree) (bool, error) {
+	catalog, err := iso.Catalog()
 	if IsHost(err) {
 		return false, err
 	}
-	return err == nil && len(tree.Root.Entries()) == 0, nil
+	found := errors.New("a file is there") // which ends the walk
+	err = tree.Walk(func(_ string, n *image.Node) error {
+		if n.IsDir() {
+			return nil
+		}
+		if err != nil || catalog == nil || !n.Mode.IsRegular() || n.Size() != catalog.Size() {
+			return found
+		}
+		same, err := equal(n.Data, catalog)
+		switch {
+		case IsHost(err):
+			return err
+		case err != nil || !same:
+			return found
+		}
+		return nil
+	})
+	if err == found {
+		return true, nil
+	}
+	return false, err
+}
+
+func equal(a, b image.Blob) (bool, error) {
+	x, err := image.ReadAll(a)
+	if err != nil {
+		return false, err
+	}
+	y, err := image.ReadAll(b)
+	return bytes.Equal(x, y), err
 }
 
 func find(all []*Reading, kind Kind) *Reading {

@@ -292,6 +292,15 @@ func TestWhatAnImageIs(t *testing.T) {
 			put(t, disk, 32<<10, read(t, isoOf(t))[32<<10:])
 			return disk
 		}, "gpt; partition 1 (root): ext4", "iso9660"},
+		"GPT and an ISO that holds its boot catalog alone": {func() string {
+			iso, stub := filepath.Join(t.TempDir(), "iso"), t.TempDir()
+			if err := os.Mkdir(filepath.Join(stub, "EFI"), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			tool(t, "xorriso", "xorriso", "-as", "mkisofs", "-quiet", "-R", "-o", iso, "-eltorito-alt-boot", "-e", "--interval:appended_partition_2:all::", "-no-emul-boot",
+				"-append_partition", "2", "0xef", fatOf(t, 2*mib), "-append_partition", "3", "0x83", ext4Of(t, "a"), "-appended_part_as_gpt", stub)
+			return iso
+		}, "gpt; partition 1 (Gap0): nothing, partition 2 (Appended2): fat, partition 3 (Appended3): ext4, partition 4 (Gap1): nothing", "iso9660"},
 		"GPT and an ISO with a file": {func() string {
 			disk := gptWith(t)
 			put(t, disk, 32<<10, read(t, isoOf(t, "README"))[32<<10:])

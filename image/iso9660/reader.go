@@ -404,15 +404,29 @@ type BootImage struct {
 	LoadSectors int   // of 512 bytes
 }
 
-// Boot returns the images of the El Torito catalog that can be booted; none where the
-// volume has no catalog.
-func (r *Reader) Boot() ([]BootImage, error) {
+// Catalog returns the sector of the El Torito catalog, nil where the volume has none. It can
+// be a file of the volume, too.
+func (r *Reader) Catalog() (image.Blob, error) {
 	if r.catalog == 0 {
 		return nil, nil
 	}
-	b, err := r.readAt(int64(r.catalog)*sectorSize, sectorSize)
-	if err != nil {
+	at := int64(r.catalog) * sectorSize
+	if err := r.within(at, sectorSize); err != nil {
 		return nil, fmt.Errorf("boot catalog: %w", err)
+	}
+	return image.Section(r.src, at, sectorSize), nil
+}
+
+// Boot returns the images of the El Torito catalog that can be booted; none where the
+// volume has no catalog.
+func (r *Reader) Boot() ([]BootImage, error) {
+	catalog, err := r.Catalog()
+	if catalog == nil || err != nil {
+		return nil, err
+	}
+	b, err := image.ReadAll(catalog)
+	if err != nil {
+		return nil, fmt.Errorf("boot catalog: %w", hostError{err})
 	}
 	if b[0] != headerValidation || b[30] != 0x55 || b[31] != 0xAA || sum16(b[:32]) != 0 {
 		return nil, errors.New("boot catalog: its validation entry is damaged")
