@@ -661,3 +661,29 @@ func TestLocations(t *testing.T) {
 		t.Errorf("%s shows a password (%v)", s, err)
 	}
 }
+
+// TestNamedOnce: an error about a file of a cache says once which file it is.
+func TestNamedOnce(t *testing.T) {
+	gone := httptest.NewServer(nil)
+	gone.Close() // nothing listens there any more
+	coded := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Encoding", "strange")
+	}))
+	t.Cleanup(coded.Close)
+	missing := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(missing.Close)
+	closed := t.TempDir() // whose file is a folder
+	if err := os.Mkdir(filepath.Join(closed, "nix-cache-info"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, location := range []string{gone.URL, coded.URL, missing.URL, closed, t.TempDir()} {
+		_, err := Open(t.Context(), Options{}, location)
+		if err == nil {
+			t.Errorf("%s is a cache", location)
+			continue
+		}
+		if text := err.Error(); strings.Count(text, location+"/nix-cache-info") != 1 || strings.Contains(text, "Get ") {
+			t.Errorf("%s: %v; want the file named once", location, err)
+		}
+	}
+}

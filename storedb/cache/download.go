@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"strings"
 
 	"ingot/internal/grammar"
 )
@@ -125,7 +127,11 @@ func (e *readError) Error() string {
 	if errors.As(e.err, &status) {
 		return e.err.Error()
 	}
-	return e.file + ": " + e.err.Error()
+	text := e.err.Error()
+	if path := (*fs.PathError)(nil); errors.As(e.err, &path) {
+		text = strings.TrimPrefix(text, path.Op+" "+e.file+": ")
+	}
+	return e.file + ": " + strings.TrimPrefix(text, e.file+": ")
 }
 
 func (e *readError) Unwrap() error { return e.err }

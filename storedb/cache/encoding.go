@@ -60,8 +60,15 @@ func (d *decoded) Close() error {
 	return err
 }
 
-// decode takes off the codings of the body of file, which Close of what it returns closes.
-func decode(file string, names []string, body io.ReadCloser) (io.ReadCloser, error) {
+// decode takes off the codings of the body of file, which Close of what it returns closes;
+// after an error it is closed.
+func decode(file string, names []string, body io.ReadCloser) (_ io.ReadCloser, err error) {
+	d := &decoded{body, []io.Closer{body}}
+	defer func() {
+		if err != nil {
+			d.Close()
+		}
+	}()
 	for _, name := range names {
 		if _, ok := codings[name]; !ok {
 			return nil, &codingError{file, name}
@@ -70,10 +77,8 @@ func decode(file string, names []string, body io.ReadCloser) (io.ReadCloser, err
 	if len(names) > maxCodings {
 		return nil, &codingError{file, strings.Join(names, ", ")}
 	}
-	d := &decoded{body, []io.Closer{body}}
 	for _, name := range names {
 		var layer io.ReadCloser
-		var err error
 		if method := codings[name]; method != "" {
 			layer, err = compression.Open(method, d.Reader)
 		} else {

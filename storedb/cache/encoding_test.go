@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/zlib"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -184,6 +185,28 @@ func TestServerReferences(t *testing.T) {
 	for ca, want := range map[string]string{"nonsense": `422 00000000000000000000000000000003.narinfo: 9: content address "nonsense"`, "text:sha256:" + strings.Repeat("0", 52): "its content address is that of another path"} {
 		if got := c.do("PUT", "/"+strings.Repeat("0", 31)+"3.narinfo", info+"CA: "+ca+"\n"); !strings.Contains(got, want) {
 			t.Errorf("with the content address %s: %s; want %s", ca, got, want)
+		}
+	}
+}
+
+// closing notes that it was closed.
+type closing struct {
+	io.Reader
+	closed bool
+}
+
+func (c *closing) Close() error {
+	c.closed = true
+	return nil
+}
+
+// TestDecodeCloses: a body whose codings cannot be taken off is closed, and so are those of
+// them that could.
+func TestDecodeCloses(t *testing.T) {
+	for _, names := range [][]string{{"compress"}, {"gzip", "zstd", "gzip"}, {"gzip", "gzip", "gzip", "gzip", "gzip"}} {
+		body := &closing{Reader: bytes.NewReader(encode(t, "gzip", []byte("no frame of zstd")))}
+		if _, err := decode("file", names, body); err == nil || !body.closed {
+			t.Errorf("decode(%q) = %v, closed %v; want an error, and it closed", names, err, body.closed)
 		}
 	}
 }

@@ -158,13 +158,12 @@ func (s *server) open(ctx context.Context, name string, off int64, tag string) (
 	}
 	body := resp.Body
 	if resp.StatusCode == http.StatusOK && len(codings) > 0 {
-		body, err = decode(at, codings, resp.Body)
+		if body, err = decode(at, codings, resp.Body); err != nil {
+			return nil, "", err
+		}
 	}
-	if err == nil {
-		err = arrange(resp, body, at, off, tag)
-	}
-	if err != nil {
-		resp.Body.Close()
+	if err := arrange(resp, body, at, off, tag); err != nil {
+		body.Close()
 		return nil, "", err
 	}
 	return body, strongTag(resp), nil
@@ -186,10 +185,10 @@ func (s *server) get(ctx context.Context, ref *url.URL, at string, off int64, ta
 		}
 	}
 	resp, err := s.client.Do(req)
-	if err != nil {
-		return nil, redact.Error(err)
+	if named := (*url.Error)(nil); errors.As(err, &named) {
+		err = named.Err // whoever asks for a file names it
 	}
-	return resp, nil
+	return resp, redact.Error(err)
 }
 
 // maxRedirects is how often a server may send on to another URL, as in net/http.
