@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"ingot/internal/grammar"
 	"ingot/internal/printable"
 )
 
@@ -50,10 +51,13 @@ type jsonSig string
 
 func (s *jsonSig) UnmarshalJSON(b []byte) error {
 	if !bytes.HasPrefix(b, []byte("{")) {
-		return json.Unmarshal(b, (*string)(s))
+		return partJSON("signature", b, (*string)(s))
 	}
-	var parts struct{ KeyName, Sig string }
-	if err := json.Unmarshal(b, &parts); err != nil {
+	var parts struct {
+		KeyName string `json:"keyName"`
+		Sig     string `json:"sig"`
+	}
+	if err := partJSON("signature", b, &parts); err != nil {
 		return err
 	}
 	*s = jsonSig(parts.KeyName + ":" + parts.Sig)
@@ -66,10 +70,13 @@ type jsonHash string
 
 func (h *jsonHash) UnmarshalJSON(b []byte) error {
 	if !bytes.HasPrefix(b, []byte("{")) {
-		return json.Unmarshal(b, (*string)(h))
+		return partJSON("hash", b, (*string)(h))
 	}
-	var parts struct{ Algorithm, Hash string }
-	if err := json.Unmarshal(b, &parts); err != nil {
+	var parts struct {
+		Algorithm string `json:"algorithm"`
+		Hash      string `json:"hash"`
+	}
+	if err := partJSON("hash", b, &parts); err != nil {
 		return err
 	}
 	*h = jsonHash(parts.Algorithm + ":" + parts.Hash)
@@ -82,13 +89,13 @@ type jsonCA string
 
 func (c *jsonCA) UnmarshalJSON(b []byte) error {
 	if !bytes.HasPrefix(b, []byte("{")) {
-		return json.Unmarshal(b, (*string)(c))
+		return partJSON("content address", b, (*string)(c))
 	}
 	var parts struct {
-		Method string
-		Hash   jsonHash
+		Method string   `json:"method"`
+		Hash   jsonHash `json:"hash"`
 	}
-	if err := json.Unmarshal(b, &parts); err != nil {
+	if err := partJSON("content address", b, &parts); err != nil {
 		return err
 	}
 	ca, err := newCA(parts.Method, string(parts.Hash))
@@ -193,9 +200,8 @@ func parseAttributes(b []byte, graphs []string) ([]*pathInfo, error) {
 			return nil, fmt.Errorf("the graph %s of exportReferencesGraph is missing", printable.Quote(name))
 		}
 		var graph []*pathInfo
-		if err := json.Unmarshal(all[name], &graph); err != nil {
-			// Not wrapped: its offset is one within the graph.
-			return nil, fmt.Errorf("graph %s: %s", printable.Quote(name), err)
+		if err := partJSON("graph "+printable.Quote(name), all[name], &graph); err != nil {
+			return nil, err
 		}
 		infos = append(infos, graph...)
 	}
@@ -276,10 +282,32 @@ func inJSON(name string, b []byte, err error) error {
 		offset = syntax.Offset
 	case errors.As(err, &kind):
 		offset = kind.Offset
-		err = fmt.Errorf("%s: a %s does not belong here", printable.Quote(kind.Field), printable.Cut(kind.Value, 60))
+		err = plainJSON(err)
 	}
 	if offset < 0 || offset > int64(len(b)) {
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	return fmt.Errorf("%s:%d: %w", name, 1+bytes.Count(b[:offset], []byte("\n")), err)
+}
+
+// plainJSON says without words of Go what stands in JSON where something else belongs.
+func plainJSON(err error) error {
+	var kind *json.UnmarshalTypeError
+	if !errors.As(err, &kind) {
+		return err
+	}
+	err = fmt.Errorf("%s does not belong here", grammar.A(printable.Cut(kind.Value, 60)))
+	if kind.Field != "" {
+		err = fmt.Errorf("%s: %w", printable.Quote(kind.Field), err)
+	}
+	return err
+}
+
+// partJSON reads a value within another one, and says in errors what it is. It does not say
+// where: the offsets of JSON's own errors would be those in this part.
+func partJSON(what string, b []byte, v any) error {
+	if err := plainJSON(json.Unmarshal(b, v)); err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	return nil
 }

@@ -134,7 +134,15 @@ func TestReadPathInfo(t *testing.T) {
 		`[{"path":"` + a + `","narSize":-1}]`:  "j: " + a + ": size -1 is negative",
 		`[{"path":"` + a + `","narHash":"x"}]`: "j: " + a + `: "x" is not a SHA-256`,
 		`[{"path":"` + a + `","references":["../x"]}]`: `reference: "/nix/store/../x" is not a store path`,
-		`[{"path":7}]`: `j:1: "path": a number does not belong here`,
+		`[{"path":7}]`:                             `j:1: "path": a number does not belong here`,
+		"\n{\"" + a + "\":\n\"x\"}":                `j:3: a string does not belong here`,
+		`[{"path":{}}]`:                            `j:1: "path": an object does not belong here`,
+		"[\n{\"signatures\":[7]}]":                 `j: signature: a number does not belong here`,
+		"[\n{\"signatures\":[{\"sig\":[]}]}]":      `j: signature: "sig": an array does not belong here`,
+		"[\n{\"narHash\":true}]":                   `j: hash: a bool does not belong here`,
+		"[\n{\"ca\":[]}]":                          `j: content address: an array does not belong here`,
+		"[\n{\"ca\":{\"hash\":8}}]":                `j: content address: hash: a number does not belong here`,
+		`{"exportReferencesGraph":{"g":""},"g":8}`: `j: graph "g": a number does not belong here`,
 	} {
 		if _, err := Nix.ReadPathInfo("j", strings.NewReader(in)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("ReadPathInfo(%q): %v; want %s", in, err, want)
