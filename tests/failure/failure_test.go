@@ -99,7 +99,7 @@ type building struct {
 // build starts a build. before is what runs it, such as nohup.
 func build(t *testing.T, out string, before []string, args ...string) *building {
 	t.Helper()
-	line := append(before[:len(before):len(before)], filepath.Join(shared, "ingot"), "build", filepath.Join(shared, "large.yaml"), "-o", filepath.Join(out, "disk.img"))
+	line := append(before[:len(before):len(before)], filepath.Join(shared, "ingot"), "build", filepath.Join(shared, "large.yaml"), "-o", filepath.Join(out, "disk"))
 	line = append(line, args...)
 	b := &building{Cmd: exec.Command(line[0], line[1:]...), out: out}
 	b.Stderr = &b.said
@@ -132,8 +132,10 @@ func inMiddle(t *testing.T, start func() *building) *building {
 			return b
 		}
 		b.Process.Kill()
-		b.Wait()
-		for _, name := range []string{"disk.img", "disk.img.manifest.json"} {
+		if status := b.status(t); status > 0 {
+			t.Fatalf("a build ended with status %d before its middle\n%s", status, &b.said)
+		}
+		for _, name := range []string{"disk", "disk.manifest.json"} {
 			os.Remove(filepath.Join(b.out, name)) // there is neither, unless the build was done
 		}
 	}
@@ -234,8 +236,8 @@ func TestSignals(t *testing.T) {
 		{syscall.SIGINT, 130, nil, nil},
 		{syscall.SIGTERM, 130, nil, []string{"--format", "qcow2"}},
 		{syscall.SIGHUP, 130, nil, []string{"--no-manifest"}},
-		{syscall.SIGINT, 130, map[string]string{"disk.img": "an older image", "disk.img.manifest.json": "its manifest"}, nil},
-		{syscall.SIGKILL, -1, map[string]string{"disk.img": "an older image"}, nil},
+		{syscall.SIGINT, 130, map[string]string{"disk": "an older image", "disk.manifest.json": "its manifest"}, nil},
+		{syscall.SIGKILL, -1, map[string]string{"disk": "an older image"}, nil},
 	} {
 		t.Run(x.signal.String(), func(t *testing.T) {
 			b := inMiddle(t, func() *building {
@@ -309,7 +311,7 @@ func TestFull(t *testing.T) {
 			line = l
 		}
 	}
-	want := "ingot: " + filepath.Join(dir, "disk.img") + ": needs 1.0 GiB, " + dir + " has 2"
+	want := "ingot: " + filepath.Join(dir, "disk") + ": needs 1.0 GiB, " + dir + " has 2"
 	if !strings.HasPrefix(line, want) {
 		t.Errorf("it said %q; want %q", line, want)
 	}
@@ -337,7 +339,7 @@ func TestFillsUp(t *testing.T) {
 	if got := b.status(t); got != 4 {
 		t.Errorf("status = %d; want 4\n%s", got, &b.said)
 	}
-	want := "ingot: " + filepath.Join(dir, "disk.img") + ": needs 1.0 GiB, " + dir + " became full after "
+	want := "ingot: " + filepath.Join(dir, "disk") + ": needs 1.0 GiB, " + dir + " became full after "
 	if !strings.Contains(b.said.String(), want) {
 		t.Errorf("it said %q; want %q in it", &b.said, want)
 	}
