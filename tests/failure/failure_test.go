@@ -1,9 +1,8 @@
-// Package failure shows what a build leaves behind that does not come to its end:
-// nothing, and what stood under the output's name before still stands.
+//go:build linux && amd64
+
 package failure
 
 import (
-	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
@@ -13,26 +12,19 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
+	"ingot/tests/faults"
 	"ingot/tests/testenv"
 )
 
-// inputSize is enough for a build to be met in the middle, on a fast machine too.
+// inputSize is more than the small file systems of the tests hold.
 const inputSize = 1 << 30
 
-// A build is in its middle when so much of the output is there, and no more: half of the
-// work is for a signal to come in time.
-const (
-	middle    = 64 << 20
-	middleEnd = inputSize / 2
-)
-
-// attempts are how many builds are started to meet one in its middle: this process may be
-// kept from looking while one runs.
-const attempts = 50
+// middle is the write that a build is met at. Each has 1 MiB at most, so most of the output
+// is still to come.
+const middle = 100
 
 const recipe = `name: large
 disk:
@@ -89,58 +81,54 @@ func writeLarge() error {
 	return f.Close()
 }
 
-// A building is a build of the recipe that has been started, into the folder out.
-type building struct {
-	*exec.Cmd
-	out  string
-	said bytes.Buffer
-}
-
-// build starts a build. before is what runs it, such as nohup.
-func build(t *testing.T, out string, before []string, args ...string) *building {
+// build returns a build of the recipe into the folder out. before is what runs it, such as
+// nohup.
+func build(t *testing.T, out string, before []string, args ...string) *faults.Program {
 	t.Helper()
 	line := append(before[:len(before):len(before)], filepath.Join(shared, "ingot"), "build", filepath.Join(shared, "large.yaml"), "-o", filepath.Join(out, "disk"))
 	line = append(line, args...)
-	b := &building{Cmd: exec.Command(line[0], line[1:]...), out: out}
-	b.Stderr = &b.said
-	if err := b.Start(); err != nil {
+	var err error
+	if line[0], err = exec.LookPath(line[0]); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { b.Process.Kill() })
-	return b
+	return &faults.Program{Args: line, Env: os.Environ(), Folders: []string{out}}
 }
 
-// inMiddle starts builds until one has been stopped, by SIGSTOP, when a part of its output
-// has been written, and not all of it.
-func inMiddle(t *testing.T, start func() *building) *building {
+// run runs a build with one fault, which has to come, and returns its exit status, less than
+// 0 for a signal, and what it said.
+func run(t *testing.T, p *faults.Program, f faults.Fault) (int, string) {
+	t.Helper()
+	o, err := p.Run(f)
+	if errors.Is(err, unix.EPERM) {
+		testenv.Missing(t, "processes cannot be traced here: "+err.Error())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o.Hit != (f.At > 0) {
+		t.Fatalf("the build ended with status %d before its middle\n%s", o.Status.ExitStatus(), o.Said)
+	}
+	return o.Status.ExitStatus(), o.Said
+}
+
+// inMiddle runs a build and has something happen when a part of its output has been written,
+// and not all of it.
+func inMiddle(t *testing.T, p *faults.Program, happens func(pid int)) (status int, said string) {
 	t.Helper()
 	if clones(t) {
 		t.Skip("the temporary folder's file system clones files: a build is over at once")
 	}
-	for range attempts {
-		b := start()
-		for written(b.Process.Pid, b.out) <= middle && !b.all("Z") {
-			time.Sleep(time.Millisecond)
-		}
-		if err := b.Process.Signal(syscall.SIGSTOP); err != nil {
-			t.Fatal(err)
-		}
-		for !b.all("TZ") {
-			time.Sleep(time.Millisecond)
-		}
-		if n := written(b.Process.Pid, b.out); n > middle && n < middleEnd {
-			return b
-		}
-		b.Process.Kill()
-		if status := b.status(t); status > 0 {
-			t.Fatalf("a build ended with status %d before its middle\n%s", status, &b.said)
-		}
-		for _, name := range []string{"disk", "disk.manifest.json"} {
-			os.Remove(filepath.Join(b.out, name)) // there is neither, unless the build was done
+	write := func(c faults.Call) bool { return c.Name == "pwrite64" }
+	return run(t, p, faults.Fault{At: middle, Among: write, Meanwhile: happens})
+}
+
+// signal returns what sends a signal.
+func signal(t *testing.T, s syscall.Signal) func(pid int) {
+	return func(pid int) {
+		if err := syscall.Kill(pid, s); err != nil {
+			t.Error(err)
 		}
 	}
-	t.Fatalf("of %d builds, none was met in its middle", attempts)
-	return nil
 }
 
 // clones says whether files of the temporary folder can be copied without their bytes.
@@ -157,54 +145,6 @@ func clones(t *testing.T) bool {
 	}
 	defer to.Close()
 	return unix.IoctlFileClone(int(to.Fd()), int(from.Fd())) == nil
-}
-
-// all says whether all threads are in one of these states: T is stopped, Z has ended.
-func (b *building) all(states string) bool {
-	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", b.Process.Pid))
-	for _, name := range threads {
-		text, err := os.ReadFile(name)
-		if _, rest, ok := bytes.Cut(text, []byte(") ")); err == nil && ok && !strings.ContainsRune(states, rune(rest[0])) {
-			return false
-		}
-	}
-	return true
-}
-
-// goOn sends a signal to a build that was stopped, and has it go on.
-func (b *building) goOn(t *testing.T, signal syscall.Signal) {
-	t.Helper()
-	if err := errors.Join(b.Process.Signal(signal), b.Process.Signal(syscall.SIGCONT)); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// written returns the size of what a process has open for its output: a file in the
-// folder, with a name or without.
-func written(pid int, out string) int64 {
-	fds := fmt.Sprintf("/proc/%d/fd", pid)
-	entries, _ := os.ReadDir(fds)
-	for _, e := range entries {
-		fd := filepath.Join(fds, e.Name())
-		if link, _ := os.Readlink(fd); !strings.HasPrefix(link, out+"/") {
-			continue
-		}
-		var st syscall.Stat_t
-		if syscall.Stat(fd, &st) == nil && st.Blocks*512 > middle {
-			return st.Blocks * 512
-		}
-	}
-	return 0
-}
-
-// status returns how a build ended: its exit status, or less than 0 for a signal.
-func (b *building) status(t *testing.T) int {
-	t.Helper()
-	var exit *exec.ExitError
-	if err := b.Wait(); err != nil && !errors.As(err, &exit) {
-		t.Fatal(err)
-	}
-	return b.ProcessState.ExitCode()
 }
 
 // holds fails the test unless the folder has just these files.
@@ -240,80 +180,69 @@ func TestSignals(t *testing.T) {
 		{syscall.SIGKILL, -1, map[string]string{"disk": "an older image"}, nil},
 	} {
 		t.Run(x.signal.String(), func(t *testing.T) {
-			b := inMiddle(t, func() *building {
-				out := t.TempDir()
-				for name, text := range x.old {
-					if err := os.WriteFile(filepath.Join(out, name), []byte(text), 0o644); err != nil {
-						t.Fatal(err)
-					}
+			out := t.TempDir()
+			for name, text := range x.old {
+				if err := os.WriteFile(filepath.Join(out, name), []byte(text), 0o644); err != nil {
+					t.Fatal(err)
 				}
-				return build(t, out, nil, x.args...)
-			})
-			b.goOn(t, x.signal)
-			if got := b.status(t); got != x.status {
-				t.Errorf("status = %d; want %d\n%s", got, x.status, &b.said)
 			}
-			if want := "ingot: interrupted; nothing was written\n"; x.status > 0 && !strings.HasSuffix(b.said.String(), want) {
-				t.Errorf("it said %q; want %q", &b.said, want)
+			got, said := inMiddle(t, build(t, out, nil, x.args...), signal(t, x.signal))
+			if got != x.status {
+				t.Errorf("status = %d; want %d\n%s", got, x.status, said)
 			}
-			holds(t, b.out, x.old)
+			if want := "ingot: interrupted; nothing was written\n"; x.status > 0 && !strings.HasSuffix(said, want) {
+				t.Errorf("it said %q; want %q", said, want)
+			}
+			holds(t, out, x.old)
 		})
 	}
 }
 
 // TestNohup: a signal that was switched off before ingot came stays so.
 func TestNohup(t *testing.T) {
-	b := inMiddle(t, func() *building { return build(t, t.TempDir(), []string{"nohup"}, "--no-sync", "--no-manifest") })
-	b.goOn(t, syscall.SIGHUP)
-	if got := b.status(t); got != 0 {
-		t.Errorf("status = %d; want 0\n%s", got, &b.said)
+	p := build(t, t.TempDir(), []string{"nohup"}, "--no-sync", "--no-manifest")
+	if got, said := inMiddle(t, p, signal(t, syscall.SIGHUP)); got != 0 {
+		t.Errorf("status = %d; want 0\n%s", got, said)
 	}
 }
 
 // TestSourceChanges: a file that is written to while it is copied.
 func TestSourceChanges(t *testing.T) {
 	large := filepath.Join(shared, "large")
-	b := inMiddle(t, func() *building { return build(t, t.TempDir(), nil) })
-	if err := os.Truncate(large, inputSize/2); err != nil {
-		t.Fatal(err)
-	}
 	t.Cleanup(func() { writeLarge() }) // for tests that come after
-	b.goOn(t, syscall.SIGCONT)
-	if got := b.status(t); got != 5 {
-		t.Errorf("status = %d; want 5\n%s", got, &b.said)
+	out := t.TempDir()
+	got, said := inMiddle(t, build(t, out, nil), func(int) {
+		if err := os.Truncate(large, inputSize/2); err != nil {
+			t.Error(err)
+		}
+	})
+	if got != 5 {
+		t.Errorf("status = %d; want 5\n%s", got, said)
 	}
 	want := "ingot: data: /large: " + large + " "
-	if lines := lines(&b.said); len(lines) != 3 || !strings.HasPrefix(lines[1], want) || !strings.HasPrefix(lines[2], "hint: ") {
+	if lines := strings.Split(strings.TrimSuffix(said, "\n"), "\n"); len(lines) != 3 || !strings.HasPrefix(lines[1], want) || !strings.HasPrefix(lines[2], "hint: ") {
 		t.Errorf("it said %q; want one line that begins %q and a hint", lines, want)
 	}
-	holds(t, b.out, nil)
-}
-
-func lines(b *bytes.Buffer) []string {
-	var out []string
-	for s := bufio.NewScanner(b); s.Scan(); {
-		out = append(out, s.Text())
-	}
-	return out
+	holds(t, out, nil)
 }
 
 // TestFull writes onto a file system that is too small, which is seen before
 // anything is written.
 func TestFull(t *testing.T) {
 	dir := mounted(t, "256M")
-	b := build(t, dir, nil)
-	if got := b.status(t); got != 4 {
-		t.Errorf("status = %d; want 4\n%s", got, &b.said)
+	got, said := run(t, build(t, dir, nil), faults.Fault{})
+	if got != 4 {
+		t.Errorf("status = %d; want 4\n%s", got, said)
 	}
 	var line string
-	for _, l := range lines(&b.said) {
+	for l := range strings.Lines(said) {
 		if strings.HasPrefix(l, "ingot: ") {
 			line = l
 		}
 	}
 	want := "ingot: " + filepath.Join(dir, "disk") + ": needs 1.0 GiB, " + dir + " has 2"
 	if !strings.HasPrefix(line, want) {
-		t.Errorf("it said %q; want %q", line, want)
+		t.Errorf("it said %q; want %q", said, want)
 	}
 	holds(t, dir, nil)
 }
@@ -321,27 +250,27 @@ func TestFull(t *testing.T) {
 // TestFillsUp meets the end of the space while it writes.
 func TestFillsUp(t *testing.T) {
 	dir := mounted(t, "1280M")
-	b := inMiddle(t, func() *building { return build(t, dir, nil) })
 	hog := filepath.Join(dir, "hog")
-	f, err := os.Create(hog)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var st syscall.Statfs_t
-	if err := syscall.Statfs(dir, &st); err != nil {
-		t.Fatal(err)
-	}
-	err = errors.Join(syscall.Fallocate(int(f.Fd()), 0, 0, int64(st.Bavail)*st.Bsize*9/10), f.Close())
-	if err != nil {
-		t.Fatal(err)
-	}
-	b.goOn(t, syscall.SIGCONT)
-	if got := b.status(t); got != 4 {
-		t.Errorf("status = %d; want 4\n%s", got, &b.said)
+	got, said := inMiddle(t, build(t, dir, nil), func(int) {
+		f, err := os.Create(hog)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		var st syscall.Statfs_t
+		if err := syscall.Statfs(dir, &st); err != nil {
+			t.Error(err)
+		}
+		if err := errors.Join(syscall.Fallocate(int(f.Fd()), 0, 0, int64(st.Bavail)*st.Bsize*9/10), f.Close()); err != nil {
+			t.Error(err)
+		}
+	})
+	if got != 4 {
+		t.Errorf("status = %d; want 4\n%s", got, said)
 	}
 	want := "ingot: " + filepath.Join(dir, "disk") + ": needs 1.0 GiB, " + dir + " became full after "
-	if !strings.Contains(b.said.String(), want) {
-		t.Errorf("it said %q; want %q in it", &b.said, want)
+	if !strings.Contains(said, want) {
+		t.Errorf("it said %q; want %q in it", said, want)
 	}
 	if err := os.Remove(hog); err != nil {
 		t.Fatal(err)

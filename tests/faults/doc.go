@@ -8,5 +8,8 @@
 // thousand calls were the same, such as the writes of a large file, a test would take as many
 // runs: inputs are small.
 //
+// Package failure has other things happen at one of the calls: a signal, a source that
+// changes, a disk that fills up.
+//
 // What comes at random moments, and processes and sockets, is package kills'.
 package faults

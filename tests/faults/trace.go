@@ -34,6 +34,9 @@ type Fault struct {
 	Among func(Call) bool // which calls are numbered; all if nil
 	Errno syscall.Errno   // what the call fails with, undone; 0 is a kill
 	After bool            // the kill comes when the call is done, not before it
+	// Meanwhile is called in place of a kill while the process is stopped before the call,
+	// which then is made.
+	Meanwhile func(pid int)
 }
 
 func (f Fault) String() string {
@@ -42,6 +45,8 @@ func (f Fault) String() string {
 		return "no fault"
 	case f.Errno != 0:
 		return fmt.Sprintf("call %d fails: %v", f.At, f.Errno)
+	case f.Meanwhile != nil:
+		return fmt.Sprintf("something happens before call %d", f.At)
 	case f.After:
 		return fmt.Sprintf("killed after call %d", f.At)
 	}
@@ -153,7 +158,7 @@ func (t *tracer) trace() error {
 	if !ws.Stopped() {
 		return fmt.Errorf("%s did not start: %v", t.Args[0], ws)
 	}
-	if err := syscall.PtraceSetOptions(t.pid, unix.PTRACE_O_TRACESYSGOOD|unix.PTRACE_O_TRACECLONE|unix.PTRACE_O_EXITKILL); err != nil {
+	if err := syscall.PtraceSetOptions(t.pid, unix.PTRACE_O_TRACESYSGOOD|unix.PTRACE_O_TRACECLONE|unix.PTRACE_O_TRACEEXEC|unix.PTRACE_O_EXITKILL); err != nil {
 		return err
 	}
 	t.goOn(t.pid, 0)
@@ -175,7 +180,7 @@ func (t *tracer) trace() error {
 		case ws.StopSignal() == callStop:
 			t.callStops(tid)
 			t.goOn(tid, 0)
-		case ws.StopSignal() == syscall.SIGTRAP && ws.TrapCause() > 0: // a thread was made
+		case ws.StopSignal() == syscall.SIGTRAP && ws.TrapCause() > 0: // a thread was made, or nohup becomes ingot
 			t.goOn(tid, 0)
 		case ws.StopSignal() == syscall.SIGSTOP && t.threads[tid] == nil: // it is this one
 			t.of(tid)
@@ -246,6 +251,8 @@ func (t *tracer) callStops(tid int) {
 		th.fail = f.Errno
 		regs.Orig_rax = ^uint64(0) // no call: it is not made
 		_ = syscall.PtraceSetRegs(tid, &regs)
+	case f.Meanwhile != nil:
+		f.Meanwhile(t.pid)
 	case f.After:
 		th.kill = true
 	default:
