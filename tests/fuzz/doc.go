@@ -14,8 +14,8 @@
 //
 // A run fails if a target does, which leaves the input below its package's testdata/fuzz,
 // if a target is executed less often than -least in a minute and has no reason in [Slow],
-// and if it takes more memory than -memory. A processor that is shared with something else
-// makes all of them slow; -least 0 is for that.
+// and if it takes more memory than -memory. Minutes are those in which a target has a
+// processor for each of its workers: what else the machine does counts for nothing.
 //
 // The table of parsers and targets in docs/testing.md is held against the targets by this
 // package's tests.

@@ -80,6 +80,33 @@ fuzz: minimizing 105-byte failing input file
 	}
 }
 
+// TestTimeUp: that the time of a target is over is no failure, and all else is.
+func TestTimeUp(t *testing.T) {
+	for _, x := range []struct {
+		printed string
+		want    bool
+	}{
+		{"--- FAIL: FuzzSizes (60.11s)\n    context deadline exceeded\nFAIL\n", true},
+		{"--- FAIL: FuzzSizes (9.58s)\n    --- FAIL: FuzzSizes (0.00s)\n        words_test.go:1: context deadline exceeded\nFAIL\n", false},
+		{"--- FAIL: FuzzSizes (9.58s)\n    fuzzing process hung or terminated unexpectedly: exit status 2\nFAIL\n", false},
+		{"fuzz: minimizing 105-byte failing input file\n--- FAIL: FuzzSizes (60.11s)\n    context deadline exceeded\nFAIL\n", false},
+		{"--- FAIL: FuzzSizes (60.11s)\n    context deadline exceeded\n    Failing input written to testdata/fuzz/FuzzSizes/0\nFAIL\n", false},
+		{"", false},
+	} {
+		if got := timeUp.MatchString(x.printed); got != x.want {
+			t.Errorf("time is up by %q = %t; want %t", x.printed, got, x.want)
+		}
+	}
+}
+
+// TestAlone: what a target is held to is the time that it has had processors.
+func TestAlone(t *testing.T) {
+	r := runner{workers: 4}
+	if got := r.alone(2 * time.Minute); got != 30*time.Second {
+		t.Errorf("two minutes of processors for 4 workers = %v; want 30s", got)
+	}
+}
+
 func TestJudge(t *testing.T) {
 	good := Result{Target: Target{"a", "FuzzA"}, Execs: 100, Elapsed: time.Minute}
 	failed := Result{Target: Target{"a", "FuzzB"}, Execs: 100, Elapsed: time.Minute, Failure: "x"}
