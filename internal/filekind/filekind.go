@@ -162,7 +162,8 @@ func encoding(data []byte) string {
 			controls++
 		}
 	}
-	if controls > 0 {
+	// A character that slipped into a text is no reason to call it binary.
+	if zeros[0]+zeros[1] > 0 || controls > len(data)/leastText {
 		return "binary data"
 	}
 	if at := invalidUTF8(data); at >= 0 {
@@ -171,6 +172,9 @@ func encoding(data []byte) string {
 	}
 	return ""
 }
+
+// leastText is how many bytes of a text there are for each control character in it.
+const leastText = 32
 
 // invalidUTF8 returns where a text is no UTF-8, or -1. A character that the end of what is
 // looked at cuts off is none of that.
