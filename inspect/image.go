@@ -85,7 +85,7 @@ func (e *ShortError) Error() string {
 	if e.Size == 0 {
 		return e.Path + ": is empty, and no image of a disk"
 	}
-	return fmt.Sprintf("%s: has %d bytes, too few for an image of a disk, which has sectors of %d", e.Path, e.Size, leastSize)
+	return fmt.Sprintf("%s: has %s, too few for an image of a disk, which has sectors of %d", e.Path, grammar.Count(e.Size, "byte"), leastSize)
 }
 
 // A FolderError says that a folder stands where an image was expected.

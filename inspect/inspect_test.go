@@ -506,6 +506,15 @@ func TestFilesOfAnISO(t *testing.T) {
 	}
 }
 
+// TestSelectOfOne has the one partition that there is in the singular.
+func TestSelectOfOne(t *testing.T) {
+	i := identify(t, table(t, 8*mib, "label: gpt\nstart=2048,size=2048,name=notes\n", map[int64]string{1: ext4Of(t, "first")}))
+	_, err := i.Select("other")
+	if want := `no partition has the name or the number "other": there is partition 1 (notes)`; err == nil || err.Error() != want {
+		t.Errorf("Select = %v; want %s", err, want)
+	}
+}
+
 // TestSelect names partitions by number and by name.
 func TestSelect(t *testing.T) {
 	a, b := ext4Of(t, "first"), ext4Of(t, "second")

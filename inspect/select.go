@@ -34,12 +34,20 @@ func (e *SelectError) Error() string {
 	case n == 0 && len(e.There) == 0:
 		return fmt.Sprintf("no partition%s has the name or the number %q: there is none", of, e.Text)
 	case n == 0:
-		return fmt.Sprintf("no partition%s has the name or the number %q: there are %s", of, e.Text, list(e.There))
+		return fmt.Sprintf("no partition%s has the name or the number %q: there %s", of, e.Text, are(e.There))
 	case n == 2 && strconv.Itoa(e.Found[0].Number) == e.Text && e.Found[1].Name == e.Text:
 		return fmt.Sprintf("%q is the number of %s and the name of %s: number=%[1]s or name=%[1]s says which", e.Text, e.Found[0], e.Found[1])
 	default:
 		return fmt.Sprintf("%q means %d partitions: %s: number=N says which", e.Text, n, list(e.Found))
 	}
+}
+
+// are lists volumes behind their verb: "is partition 1 (root)".
+func are(all []*Volume) string {
+	if len(all) == 1 {
+		return "is " + list(all)
+	}
+	return "are " + list(all)
 }
 
 func list(all []*Volume) string {

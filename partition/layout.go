@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"ingot/image"
+	"ingot/internal/grammar"
 )
 
 // The owner of all bytes that this package makes itself.
@@ -96,7 +97,7 @@ func (l *layout) setDefaults() error {
 		return err
 	}
 	if l.Size < 0 || l.Size > maxBytes || l.Size%l.SectorSize != 0 {
-		return fmt.Errorf("disk size of %d bytes: it must be a multiple of the sector size %d, and at most %s", l.Size, l.SectorSize, FormatBytes(maxBytes))
+		return fmt.Errorf("disk size of %s: it must be a multiple of the sector size %d, and at most %s", grammar.Count(l.Size, "byte"), l.SectorSize, FormatBytes(maxBytes))
 	}
 	return l.setIdentity()
 }
@@ -121,7 +122,7 @@ func (l *layout) setIdentity() error {
 
 func (l *layout) checkAlign(what string, align int64) error {
 	if align <= 0 || align > 1<<40 || align%l.SectorSize != 0 {
-		return fmt.Errorf("%s: alignment of %d bytes: it must be a multiple of the sector size %d, and at most 1 TiB", what, align, l.SectorSize)
+		return fmt.Errorf("%s: alignment of %s: it must be a multiple of the sector size %d, and at most 1 TiB", what, grammar.Count(align, "byte"), l.SectorSize)
 	}
 	return nil
 }

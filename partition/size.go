@@ -38,7 +38,7 @@ func ParseBytes(s string) (int64, error) {
 	switch {
 	case t == "":
 		return 0, fmt.Errorf("size is empty: write a number and a unit, such as 64MiB")
-	case strings.HasPrefix(t, "-"):
+	case len(t) > 1 && t[0] == '-' && (t[1] >= '0' && t[1] <= '9' || t[1] == '.'):
 		return 0, fmt.Errorf("size %q is negative", s)
 	case number == "":
 		return 0, fmt.Errorf("size %q does not start with a number: write one such as 64MiB", s)

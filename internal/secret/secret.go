@@ -26,6 +26,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"ingot/internal/grammar"
 	"ingot/internal/lazy"
 )
 
@@ -163,7 +164,7 @@ const longest = 40
 // the wrong place, how long it is.
 func Quote(text string) string {
 	if len(text) > longest || !utf8.ValidString(text) || strings.ContainsFunc(text, unicode.IsControl) || Private(text) != "" {
-		return fmt.Sprintf("a text of %d bytes", len(text))
+		return "a text of " + grammar.Count(len(text), "byte")
 	}
 	return fmt.Sprintf("%q", text)
 }

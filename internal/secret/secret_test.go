@@ -62,6 +62,7 @@ func TestQuote(t *testing.T) {
 		"two\nlines":            "a text of 9 bytes",
 		"no \xff text":          "a text of 9 bytes",
 		"AGE-SECRET-KEY-1SHORT": "a text of 21 bytes",
+		"\x01":                  "a text of 1 byte",
 	} {
 		if got := Quote(text); got != want {
 			t.Errorf("Quote(%q) = %s; want %s", text, got, want)

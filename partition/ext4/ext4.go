@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"ingot/image"
+	"ingot/internal/grammar"
 )
 
 // FileSystem says how a Tree becomes an ext4 file system. The zero value is what
@@ -52,11 +53,11 @@ func (f FileSystem) Check(v image.Volume) error {
 	}
 	switch n := v.Size.Bytes; {
 	case n < 0:
-		return fmt.Errorf("size is %d bytes", n)
+		return fmt.Errorf("size is %d bytes; it must not be negative", n)
 	case n > maxVolume:
 		return fmt.Errorf("size is %d bytes, ext4 allows %d", n, int64(maxVolume))
 	case !v.Size.Fit && n < minVolume:
-		return &image.TooSmallError{What: "bytes", Need: minVolume, Have: n}
+		return fmt.Errorf("an ext4 of %s: %w", grammar.Count(n, "byte"), &image.TooSmallError{What: "bytes", Need: minVolume, Have: n})
 	}
 	return f.checkOptions()
 }

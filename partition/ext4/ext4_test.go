@@ -86,10 +86,10 @@ func TestCheck(t *testing.T) {
 	}{
 		{FileSystem{}, ok, ""},
 		{FileSystem{}, image.Volume{Size: image.Exactly(1 << 20)}, ""},
-		{FileSystem{}, image.Volume{Size: image.Exactly(1<<20 - 1)}, "needs 1048576 bytes, has 1048575"},
-		{FileSystem{}, image.Volume{}, "needs 1048576 bytes, has 0"},
+		{FileSystem{}, image.Volume{Size: image.Exactly(1<<20 - 1)}, "an ext4 of 1048575 bytes: needs 1048576 bytes, has 1048575"},
+		{FileSystem{}, image.Volume{}, "an ext4 of 0 bytes: needs 1048576 bytes, has 0"},
 		{FileSystem{}, image.Volume{Size: image.Exactly(16 << 40)}, "size is 17592186044416 bytes, ext4 allows 17592186040320"},
-		{FileSystem{}, image.Volume{Size: image.Fit(-1)}, "size is -1 bytes"},
+		{FileSystem{}, image.Volume{Size: image.Fit(-1)}, "size is -1 bytes; it must not be negative"},
 		{FileSystem{}, image.Volume{Size: ok.Size, Label: "seventeen bytes !"}, `label "seventeen bytes !" is 17 bytes long, ext4 allows 16`},
 		{FileSystem{}, image.Volume{Size: ok.Size, UUID: "x"}, `uuid "x" is not of the form xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx, in hexadecimal digits`},
 		{FileSystem{Inodes: -1}, ok, "inodes: -1 is less than 0"},

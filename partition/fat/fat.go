@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"ingot/image"
+	"ingot/internal/grammar"
 )
 
 // FileSystem is how a FAT volume is to be made. The zero value is the good default
@@ -150,7 +151,7 @@ func (f FileSystem) checkSize(s image.Size) error {
 	case s.Fit:
 		return nil
 	case s.Bytes < minBytes:
-		return fmt.Errorf("a volume of %d bytes: %w", s.Bytes, &image.TooSmallError{What: "bytes", Need: minBytes, Have: s.Bytes})
+		return fmt.Errorf("a FAT of %s: %w", grammar.Count(s.Bytes, "byte"), &image.TooSmallError{What: "bytes", Need: minBytes, Have: s.Bytes})
 	}
 	if f.Bits == 0 && f.SectorsPerCluster == 0 {
 		return nil

@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 
 	"ingot/image"
+	"ingot/internal/grammar"
 )
 
 // Area is how a swap area is to be made. The zero value is the good default.
@@ -76,7 +77,7 @@ func (a Area) checkSize(s image.Size) error {
 	case s.Bytes > most, s.Fit && s.Bytes > most-a.page():
 		return fmt.Errorf("an area of %d bytes; with pages of %d bytes it reaches %d", s.Bytes, a.page(), most)
 	case !s.Fit && s.Bytes < least:
-		return fmt.Errorf("an area of %d bytes: %w", s.Bytes, &image.TooSmallError{What: "bytes", Need: least, Have: s.Bytes})
+		return fmt.Errorf("a swap area of %s: %w", grammar.Count(s.Bytes, "byte"), &image.TooSmallError{What: "bytes", Need: least, Have: s.Bytes})
 	}
 	return nil
 }

@@ -13,6 +13,7 @@ import (
 	"ingot/image"
 	"ingot/image/diskfile"
 	"ingot/image/suffix"
+	"ingot/internal/grammar"
 	"ingot/vm"
 )
 
@@ -196,7 +197,7 @@ func (o *Options) fits(s *System) error {
 	case o.DiskSize != 0 && !keeps:
 		return wrong("disk-size", ": %s has no disk that can be made larger", s.What)
 	case o.DiskSize%sector != 0:
-		return wrong("disk-size", "%d bytes: a disk has whole sectors of %d bytes", o.DiskSize, sector)
+		return wrong("disk-size", "%s: a disk has whole sectors of %d bytes", grammar.Count(o.DiskSize, "byte"), sector)
 	}
 	return nil
 }
