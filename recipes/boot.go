@@ -162,7 +162,7 @@ func (p *planner) menu(at int) (bootloader.Menu, error) {
 			return m, p.src.wrap("system", err)
 		}
 		if p.store.made != nil {
-			e.Title = fmt.Sprintf("%s (Linux %s)", p.Name, p.store.made.release)
+			e.Title = p.madeTitle()
 		}
 		m.Entries = append(m.Entries, e)
 	}
@@ -192,6 +192,37 @@ func (p *planner) menu(at int) (bootloader.Menu, error) {
 		m.Entries[i].Arguments = p.arguments(at, m.Entries[i])
 	}
 	return m, nil
+}
+
+// madeTitle is the title of a system that ingot makes.
+func (p *planner) madeTitle() string {
+	return fmt.Sprintf("%s (Linux %s)", p.Name, p.store.made.release)
+}
+
+// firstTitle returns the title of the first entry, which boots by itself where the recipe
+// names none; empty if there is none, or if it cannot be read.
+func (p *planner) firstTitle() string {
+	switch {
+	case p.store.made != nil:
+		return p.madeTitle()
+	case p.store.system == "" && len(p.Bootloader.Entries) > 0:
+		return p.Bootloader.Entries[0].Title
+	case p.store.system == "":
+		return ""
+	}
+	at, err := p.bootPartition()
+	if err != nil {
+		return ""
+	}
+	t := p.trees[p.rootPartition(at)]
+	if t == nil {
+		return ""
+	}
+	e, err := bootloader.System(t, p.store.system)
+	if err != nil {
+		return "" // the making of the menu tells
+	}
+	return e.Title
 }
 
 // allGenerations is the submenu of all that the system profile holds.

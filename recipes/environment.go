@@ -39,10 +39,10 @@ func (r *Recipe) Environment(ctx context.Context, h Host) (*Environment, error) 
 	if p.store, err = r.resolve(ctx, h); err != nil {
 		return nil, err
 	}
-	if p.seed, err = r.seed(p.store.closure); err != nil {
+	if err := p.assemble(ctx); err != nil {
 		return nil, err
 	}
-	if err := p.assemble(ctx); err != nil {
+	if p.seed, err = r.seed(p.store.closure, p.firstTitle()); err != nil {
 		return nil, err
 	}
 	e := &Environment{Closure: p.store.closure, Warnings: p.store.warnings, planner: p}

@@ -85,6 +85,41 @@ func readRoot(t *testing.T, p *Plan) *image.Tree {
 	return tree
 }
 
+// TestDefaultSpelledOut: a default that is the first entry all the same gives the same image.
+func TestDefaultSpelledOut(t *testing.T) {
+	dir := t.TempDir()
+	systems(t, dir, 3)
+	own := "  entries: [{title: Other, system: " + store32(2, "system") + "}]\n"
+	for what, text := range map[string]string{
+		"the system's": strings.Replace(generationsRecipe, "  generations:", own+"DEFAULT  generations:", 1),
+		"the recipe's": "name: entries\n" + strings.Replace(generationsRecipe[strings.Index(generationsRecipe, "store:"):strings.Index(generationsRecipe, "  generations:")], "  console", own+"DEFAULT  console", 1),
+	} {
+		titled := func(title string) string {
+			line := ""
+			if title != "" {
+				line = "  default: '" + title + "'\n"
+			}
+			p, err := plan(t, dir, strings.Replace(text, "DEFAULT", line, 1))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer p.Close()
+			return digest(t, p)
+		}
+		first, other := "NixOS 24.03", "Other"
+		if what == "the recipe's" {
+			first, other = "Other", ""
+		}
+		want := titled("")
+		if got := titled(first); got != want {
+			t.Errorf("%s: default: %s gives another image than none", what, first)
+		}
+		if other != "" && titled(other) == want {
+			t.Errorf("%s: default: %s gives the same image as none", what, other)
+		}
+	}
+}
+
 func TestGenerations(t *testing.T) {
 	dir := t.TempDir()
 	systems(t, dir, 3)

@@ -111,15 +111,15 @@ func (p *planner) plan(ctx context.Context, h Host) (*Plan, error) {
 	if p.store, err = r.resolve(ctx, h); err != nil {
 		return nil, err
 	}
-	if p.seed, err = r.seed(p.store.closure); err != nil {
-		return nil, err
-	}
 	p.warnings = append(p.warnings, p.store.warnings...)
 	if m := p.store.made; m != nil {
 		p.warnings = append(p.warnings, m.warnings...)
 	}
 	p.warnings = append(p.warnings, p.store.closure.Notes()...)
 	if err := p.assemble(ctx); err != nil {
+		return nil, err
+	}
+	if p.seed, err = r.seed(p.store.closure, p.firstTitle()); err != nil {
 		return nil, err
 	}
 	p.secret = p.findSecret() // before a live medium's files are packed
@@ -162,9 +162,13 @@ func (p *planner) finish() (*partition.Disk, error) {
 }
 
 // seed derives what all identifiers come from: the recipe, less what says only where
-// things lie on the host, who reads the image or how it is packed, and the closure.
-func (r *Recipe) seed(c *storedb.Closure) (image.Seed, error) {
+// things lie on the host, who reads the image or how it is packed, and the closure. first is
+// the title of the first entry of the menu.
+func (r *Recipe) seed(c *storedb.Closure, first string) (image.Seed, error) {
 	of := r.canonical()
+	if of.Bootloader.Default == first {
+		of.Bootloader.Default = "" // which is the same
+	}
 	of.Output, of.System, of.Tests, of.src = Output{}, nil, nil, nil
 	of.Store = Store{Flavour: r.Store.Flavour}
 	of.Steps = slices.Clone(r.Steps)
