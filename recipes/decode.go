@@ -58,7 +58,8 @@ type shorthand interface {
 // all that it finds wrong.
 type decoder struct {
 	*source
-	errs []error
+	errs []error // the first ones
+	more int     // how many more there are
 }
 
 // source remembers where in its file each key of a recipe stands.
@@ -97,16 +98,30 @@ func (e *Error) place(n *yaml.Node) {
 	e.Line, e.Column = n.Line, n.Column
 }
 
+// mostErrors is how many mistakes are named, one by one. The others are counted: a file of
+// 16 MiB has room for millions, whose messages would take minutes and gigabytes.
+const mostErrors = 20
+
 func (d *decoder) fail(key, format string, args ...any) {
+	if d.counts() {
+		d.more++
+		return
+	}
 	d.errs = append(d.errs, d.errorf(key, format, args...))
 }
 
-// mostErrors is how many mistakes are named, one by one.
-const mostErrors = 20
+// counts says whether a further mistake is counted and not named.
+func (d *decoder) counts() bool { return len(d.errs) >= mostErrors }
+
+// add keeps mistakes that have been found elsewhere.
+func (d *decoder) add(errs ...error) {
+	named := min(len(errs), max(mostErrors-len(d.errs), 0))
+	d.errs, d.more = append(d.errs, errs[:named]...), d.more+len(errs)-named
+}
 
 func (d *decoder) err() error {
-	if more := len(d.errs) - mostErrors; more > 0 {
-		return errors.Join(append(d.errs[:mostErrors:mostErrors], &Error{File: d.file, What: "and " + grammar.Count(more, "more mistake")})...)
+	if d.more > 0 {
+		return errors.Join(append(slices.Clone(d.errs), &Error{File: d.file, What: "and " + grammar.Count(d.more, "more mistake")})...)
 	}
 	return errors.Join(d.errs...)
 }
@@ -166,26 +181,14 @@ func (d *decoder) mapping(n *yaml.Node, v reflect.Value, key string) {
 	seen := map[string]bool{}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		name, value := n.Content[i], n.Content[i+1]
-		if _, ok := fieldOf(v, name.Value); !ok && v.Type() == secretType { // the name may be the secret
-			d.fail(key, "unknown key; known here: %s", strings.Join(keysOf(v.Type()), ", "))
-			continue
-		}
-		if quoted := secret.Quote(name.Value); quoted[0] != '"' {
-			d.fail(key, "unknown key, %s; known here: %s", quoted, strings.Join(keysOf(v.Type()), ", "))
+		field, ok := fieldOf(v, name.Value)
+		if !ok {
+			d.unknownKey(name, v.Type(), key)
 			continue
 		}
 		sub := strings.TrimPrefix(key+"."+name.Value, ".")
 		d.at[sub] = name
-		field, ok := fieldOf(v, name.Value)
 		switch {
-		case !ok:
-			e := d.errorf(sub, "unknown key")
-			if meant := near.Word(name.Value, keysOf(v.Type())); meant != "" {
-				e.Hint = fmt.Sprintf("did you mean %q?", meant)
-			} else {
-				e.Hint = "known here: " + strings.Join(keysOf(v.Type()), ", ")
-			}
-			d.errs = append(d.errs, e)
 		case seen[name.Value]:
 			d.fail(sub, "stands twice")
 		default:
@@ -204,10 +207,46 @@ func (d *decoder) mapping(n *yaml.Node, v reflect.Value, key string) {
 		switch {
 		case !seen[name]:
 			d.fail(sub, "is missing")
-		case f.Type.Kind() == reflect.String && at.Kind == yaml.ScalarNode && at.Tag != "!!null" && at.Value == "":
+		case f.Type.Kind() == reflect.String && isEmptyText(at):
 			d.fail(sub, "is empty: give it a value")
 		}
 	}
+}
+
+// isEmptyText says whether a node is a text that is given and has nothing in it.
+func isEmptyText(n *yaml.Node) bool {
+	return n.Kind == yaml.ScalarNode && n.Tag != "!!null" && n.Value == ""
+}
+
+// Words are a command with its arguments, any of which may be empty.
+type Words []string
+
+var wordsType = reflect.TypeFor[Words]()
+
+// unknownKey refuses a key of the mapping at key that a value of type t does not have.
+func (d *decoder) unknownKey(name *yaml.Node, t reflect.Type, key string) {
+	if d.counts() {
+		d.more++
+		return
+	}
+	known := keysOf(t)
+	if t == secretType { // the name may be the secret
+		d.fail(key, "unknown key; known here: %s", strings.Join(known, ", "))
+		return
+	}
+	if quoted := secret.Quote(name.Value); quoted[0] != '"' {
+		d.fail(key, "unknown key, %s; known here: %s", quoted, strings.Join(known, ", "))
+		return
+	}
+	sub := strings.TrimPrefix(key+"."+name.Value, ".")
+	d.at[sub] = name
+	e := d.errorf(sub, "unknown key")
+	if meant := near.Word(name.Value, known); meant != "" {
+		e.Hint = fmt.Sprintf("did you mean %q?", meant)
+	} else {
+		e.Hint = "known here: " + strings.Join(known, ", ")
+	}
+	d.add(e)
 }
 
 func (d *decoder) list(n *yaml.Node, v reflect.Value, key string) {
@@ -221,7 +260,11 @@ func (d *decoder) list(n *yaml.Node, v reflect.Value, key string) {
 	}
 	v.Set(reflect.MakeSlice(v.Type(), len(n.Content), len(n.Content)))
 	for i, e := range n.Content {
-		d.decode(e, v.Index(i), fmt.Sprintf("%s[%d]", key, i))
+		sub := fmt.Sprintf("%s[%d]", key, i)
+		d.decode(e, v.Index(i), sub)
+		if v.Type() != wordsType && isEmptyText(d.at[sub]) && v.Index(i).Kind() == reflect.String {
+			d.fail(sub, "is empty: give it a value, or leave it out")
+		}
 	}
 }
 

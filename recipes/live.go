@@ -68,6 +68,7 @@ func (r *Recipe) checkLive(d *decoder) {
 	if r.packs() && o.Store == inEROFS {
 		r.checkEROFS(d)
 	}
+	r.checkOnlyNetboot(d)
 	if r.isNetboot() {
 		r.checkNetboot(d)
 	}

@@ -107,6 +107,13 @@ func TestParseErrors(t *testing.T) {
 		{"netboot as files", "format: qcow2", "format: netboot\n  store: files", "output.store: files do not travel as such by network"},
 		{"netboot of nothing", "system: /nix/store/00000000000000000000000000000000-system\n", "", "there is nothing to boot"},
 		{"password", "format: qcow2", "format: netboot\n  password: a b", "output.password: iPXE reads it out of a script"},
+		{"signed disk", "format: qcow2", "format: qcow2\n  sign: {key: a.key, certificate: a.pem}", "web.yaml:27:9: output.sign: is a matter of netboot, and the format is qcow2; write format: netboot"},
+		{"signed nothing", "format: qcow2", "sign: {key: a.key, certificate: a.pem}", "output.sign: is a matter of netboot, and the format is raw"},
+		{"password of a disk", "format: qcow2", "format: iso\n  password: x", "output.password: is a matter of netboot, and the format is iso"},
+		{"empty console", "console: [tty0, ttyS0]", "console: [tty0, '']", "bootloader.console[1]: is empty: give it a value, or leave it out"},
+		{"empty argument", "timeout: 3", "arguments: [quiet, \"\"]", "bootloader.arguments[1]: is empty: give it a value, or leave it out"},
+		{"empty flag", "label: root", "label: root\n      flags: ['']", "disk.partitions[2].flags[0]: is empty"},
+		{"empty platform", "grub: [bios, efi]", "grub: [bios, '']", "bootloader.grub[1]: is empty"},
 		{"key alone", "format: qcow2", "format: netboot\n  sign: {key: a.key}", "output.sign.certificate: is missing"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

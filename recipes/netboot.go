@@ -36,13 +36,26 @@ const (
 	netSignature   = ".sig"
 )
 
+// checkOnlyNetboot refuses what says something of a netboot folder alone, unless the format is
+// an override's: a recipe that is for netboot may be built as a disk, too.
+func (r *Recipe) checkOnlyNetboot(d *decoder) {
+	for _, k := range []struct {
+		name string
+		set  bool
+	}{{"sign", r.Output.Sign != nil}, {"password", r.Output.Password != ""}} {
+		if k.set && !r.isNetboot() && d.errorf("output.format", "").Set == 0 {
+			d.fail("output."+k.name, "is a matter of netboot, and the format is %s; write format: netboot", r.Output.Format)
+		}
+	}
+}
+
 func (r *Recipe) checkNetboot(d *decoder) {
 	o := &r.Output
 	if o.Store == "files" {
 		d.fail("output.store", "files do not travel as such by network: leave it out, or write squashfs or erofs")
 	}
-	if r.System == nil && len(r.Bootloader.Entries) == 0 {
-		d.fail("output.format", "there is nothing to boot: no system and no entries")
+	if r.System == nil && len(r.Bootloader.Entries) == 0 && r.Bootloader.Grub.IsZero() { // or it is said already
+		d.fail("bootloader", "there is nothing to boot by network: no system and no entries")
 	}
 	if strings.ContainsAny(o.Password, " \t\r\n$&|#") || strings.ContainsFunc(o.Password, func(c rune) bool { return c < ' ' || c > '~' }) {
 		d.fail("output.password", "iPXE reads it out of a script: no blanks, none of $ & | #, and ASCII alone")

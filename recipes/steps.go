@@ -17,7 +17,7 @@ type Step struct {
 	Name     string            `json:"name" jsonschema:"required" jsonschema_description:"What errors and the manifest call it."`
 	Script   string            `json:"script,omitempty" jsonschema_description:"A script for /bin/sh, which ends where a command fails."`
 	File     Path              `json:"file,omitzero" jsonschema_description:"The file that has the script, instead."`
-	Run      []string          `json:"run,omitempty" jsonschema_description:"A command with its arguments, instead: of the closure, with in: root."`
+	Run      Words             `json:"run,omitempty" jsonschema_description:"A command with its arguments, instead: of the closure, with in: root."`
 	In       string            `json:"in,omitempty" jsonschema:"enum=helper,enum=root" jsonschema_description:"helper (the default): ingot's own commands, with the image's root at /mnt, and the disk as /dev/vda. root: in the image's own root, by its own programs."`
 	Programs []string          `json:"programs,omitempty" jsonschema_description:"in: helper: programs of this machine that are at hand, with their libraries, such as sgdisk."`
 	Env      map[string]string `json:"environment,omitempty" jsonschema_description:"Variables."`
@@ -220,7 +220,7 @@ func (r *Recipe) checkReadable(d *decoder) {
 	}
 	e := d.errorf(fmt.Sprintf("disk.partitions[%d].encrypt", at), "GRUB cannot read its menu and the kernels from %s, which is encrypted", r.Disk.Partitions[at].Name)
 	e.Hint = "add a partition for them: {name: boot, filesystem: ext4, mount: /boot, size: fit+64MiB}"
-	d.errs = append(d.errs, e)
+	d.add(e)
 }
 
 // privileged names the parts of the image that take a virtual machine, in the order in

@@ -79,7 +79,7 @@ func unjoin(err error) []error {
 
 func (r *Recipe) checkTests(d *decoder) {
 	scripts, errs := ParseTests(d.file, "tests", r.Tests, []string{r.MachineName()})
-	d.errs = append(d.errs, errs...)
+	d.add(errs...)
 	r.scripts = scripts
 }
 

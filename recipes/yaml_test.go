@@ -1,8 +1,12 @@
 package recipes
 
 import (
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -16,6 +20,7 @@ func TestNotARecipe(t *testing.T) {
 		{"\x1f\x8b\x08\x00\x00\x00\x00\x00", "x: not a recipe: it looks like data compressed by gzip"},
 		{"\x7fELF\x02\x01\x01\x00", "x: not a recipe: it looks like an ELF program"},
 		{"a\x00\x01b", "x: not a recipe: it looks like binary data"},
+		{"name: x\n# a slip\x01 of the fingers, which is no reason to give up\n", `x:2:1: not YAML: control characters are not allowed; in double quotes, the one here is written \x01`},
 		{strings.Repeat("\x00", 512), "x: not a recipe: it looks like zeros alone"},
 		{"n\x00a\x00m\x00e\x00:\x00 \x00x\x00", "x: not a recipe: it looks like text in UTF-16"},
 		{"name: x\nnote: caf\xe9\n", "x: not a recipe: it looks like text in another encoding than UTF-8: line 2"},
@@ -51,6 +56,60 @@ func TestManyMistakes(t *testing.T) {
 	_, err := Parse("x", ".", []byte("name: x\n"+strings.Repeat("a", 400)+": b\n"+strings.Repeat("name: x\n", 100)), nil)
 	if err == nil || strings.Count(err.Error(), "\n") != mostErrors || !strings.HasSuffix(err.Error(), " more mistakes") || len(err.Error()) > 2000 {
 		t.Errorf("Parse: %v; want %d lines and how many more", err, mostErrors)
+	}
+}
+
+// TestMistakesAreCounted: of millions, no more is kept than what is named.
+func TestMistakesAreCounted(t *testing.T) {
+	const more = 1000
+	var text strings.Builder
+	text.WriteString("name: x\n")
+	for i := range more {
+		fmt.Fprintf(&text, "k%d: x\n", i)
+	}
+	text.WriteString("bootloader: {arguments: [" + strings.Repeat("{}, ", more) + "]}\ndisk: 1\n")
+	root, err := parseYAML("x", "recipe", []byte(text.String()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := decodeRoot("x", ".", root, reflect.ValueOf(&Recipe{}).Elem())
+	if len(d.errs) != mostErrors || d.more != 2*more+1-mostErrors {
+		t.Errorf("%d mistakes are kept, and %d counted; want %d and %d", len(d.errs), d.more, mostErrors, 2*more+1-mostErrors)
+	}
+	d.add(errors.New("one"), errors.New("another"))
+	if want := fmt.Sprintf("\nx: and %d more mistakes", 2*more+3-mostErrors); !strings.HasSuffix(d.err().Error(), want) {
+		t.Errorf("err = %v; want it to end with %q", d.err(), want)
+	}
+	few := &decoder{source: &source{file: "x"}}
+	few.add(make([]error, mostErrors-1)...)
+	if few.add(errors.New("one"), errors.New("another")); len(few.errs) != mostErrors || few.more != 1 {
+		t.Errorf("%d are kept, and %d counted; want %d and 1", len(few.errs), few.more, mostErrors)
+	}
+}
+
+// TestEmptyWords: a command may have empty words.
+func TestEmptyWords(t *testing.T) {
+	r, err := Parse("x", ".", []byte("name: x\ndisk: {partitions: [{name: a, filesystem: ext4}]}\nsteps: [{name: s, run: [printf, '']}]\n"), nil)
+	if err != nil || !slices.Equal(r.Steps[0].Run, []string{"printf", ""}) {
+		t.Errorf("Parse: %v, %v", r, err)
+	}
+}
+
+// TestOverriddenFormat: a recipe for netboot may be built as a disk.
+func TestOverriddenFormat(t *testing.T) {
+	const text = "name: x\nsystem: {kernel: /k}\ndisk: {partitions: [{name: a, filesystem: ext4, contents: {store: true}}]}\noutput: {format: netboot, password: x}\n"
+	for _, set := range []string{"output.format=raw", "output.format=netboot"} {
+		if _, err := Parse("x", ".", []byte(text), []string{set}); err != nil {
+			t.Errorf("Parse with %s: %v", set, err)
+		}
+	}
+}
+
+// TestNetbootOfNothing blames the recipe, and not the format that somebody asks for.
+func TestNetbootOfNothing(t *testing.T) {
+	_, err := Parse("x", ".", []byte("name: x\ndisk: {partitions: [{name: a, filesystem: ext4}]}\n"), []string{"output.format=netboot"})
+	if want := "x:1:1: bootloader: there is nothing to boot by network: no system and no entries"; err == nil || err.Error() != want {
+		t.Errorf("Parse = %v; want %s", err, want)
 	}
 }
 
