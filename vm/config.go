@@ -69,9 +69,11 @@ type Config struct {
 	variables *os.File // UEFI's, to be forgotten
 }
 
+// MinMemory is the least that a machine is given, in bytes.
+const MinMemory = 32 << 20
+
 const (
 	defaultMemory = 512 << 20
-	minMemory     = 32 << 20
 	maxMemory32   = 2047 << 20 // what QEMU gives to machines of 32 bits
 	maxCPUs       = 255        // of q35 without an interrupt remapper
 )
@@ -90,8 +92,8 @@ func (c *Config) check() error {
 		return fmt.Errorf("secure boot: it takes the machine %s, and not %s", arch.platform().machine, c.machineName())
 	case c.FirmwareVars != "" && c.firmware() != UEFI:
 		return fmt.Errorf("firmware variables in %s: only the firmware %q has any", c.FirmwareVars, UEFI)
-	case c.Memory != 0 && c.Memory < minMemory:
-		return fmt.Errorf("memory of %s; a machine needs at least %s", partition.FormatBytes(c.Memory), partition.FormatBytes(minMemory))
+	case c.Memory != 0 && c.Memory < MinMemory:
+		return fmt.Errorf("memory of %s; a machine needs at least %s", partition.FormatBytes(c.Memory), partition.FormatBytes(MinMemory))
 	case (arch == I686 || arch == ARMHF) && c.Memory > maxMemory32:
 		return fmt.Errorf("memory of %s; a machine of 32 bits takes at most %d MiB", partition.FormatBytes(c.Memory), maxMemory32>>20)
 	case c.CPUs < 0 || c.CPUs > maxCPUs:

@@ -62,7 +62,11 @@ func (m *Machine) silentFailure(still *stillness, waiting *FailureError) *Failur
 		return &FailureError{Kind: NoBoot, Name: "the firmware has started a boot sector without a program, such as that of a disk for UEFI", Line: handOver}
 	}
 	if hands && waiting == nil {
-		waiting = &FailureError{Kind: NoBoot, Name: fmt.Sprintf("what the firmware has started shows nothing, and has read no disk for %v", stillTime), Line: handOver}
+		name, line := "what the firmware has started shows nothing", handOver
+		if firstStage := bootMessage().FindStringSubmatch(screen); firstStage != nil && firstStage[1] != "" {
+			name, line = "GRUB's first stage has started nothing", firstStage[1]
+		}
+		waiting = &FailureError{Kind: NoBoot, Name: fmt.Sprintf("%s, and no disk was read for %v", name, stillTime), Line: line}
 	}
 	if waiting == nil {
 		*still = stillness{}
@@ -86,10 +90,13 @@ func unindented(lines string) string {
 // QEMU has put into memory, it names another place.
 const handOver = "Booting from 0000:7c00"
 
-// bootMessage is the last that it shows on the screen then.
-var bootMessage = lazy.Regexp(`(?:^|\n) *Booting from [^\n]*$`)
+// bootMessage is the last that it shows on the screen then, and the little that the first
+// stage of GRUB shows below before it starts the second: of a disk whose second stage was
+// overwritten there is nothing more.
+var bootMessage = lazy.Regexp(`(?:^|\n) *Booting from [^\n]*(?:\s+(GRUB(?: loading\.*)?)\s*)?$`)
 
-// handedOver says whether a BIOS has started a boot sector from which nothing has been heard.
+// handedOver says whether a BIOS has started a boot sector from which nothing has been heard
+// but for the name of GRUB.
 func (m *Machine) handedOver(screen string) bool {
 	log := strings.TrimRight(plain(m.firmware.all()), "\n ")
 	return strings.HasSuffix(log, handOver) && strings.TrimSpace(plain(m.console.all())) == "" && (screen == "" || bootMessage().MatchString(screen))

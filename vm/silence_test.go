@@ -53,7 +53,9 @@ func TestSilentFailures(t *testing.T) {
 	}{
 		{"no program", nil, vm.Display{}, 0, "the firmware has started a boot sector without a program", "Booting from 0000:7c00", "Booting from Hard Disk..."},
 		{"no program, and no screen", nil, vm.Display{None: true}, 0, "the firmware has started a boot sector without a program", "Booting from 0000:7c00", ""},
-		{"a program without end", forever, vm.Display{}, time.Second, "what the firmware has started shows nothing, and has read no disk for 1s", "Booting from 0000:7c00", "Booting from Hard Disk..."},
+		{"a program without end", forever, vm.Display{}, time.Second, "what the firmware has started shows nothing, and no disk was read for 1s", "Booting from 0000:7c00", "Booting from Hard Disk..."},
+		{"GRUB without a second stage", onScreen("GRUB "), vm.Display{}, time.Second, "GRUB's first stage has started nothing, and no disk was read for 1s", "GRUB", "GRUB"},
+		{"GRUB with half of it", onScreen("GRUB loading..."), vm.Display{}, time.Second, "GRUB's first stage has started nothing, and no disk was read for 1s", "GRUB loading...", "GRUB loading..."},
 		{"no operating system", onScreen("Missing operating system.\r\n"), vm.Display{}, 0, "the boot sector found nothing to start", "Missing operating system", "Missing operating system."},
 		{"GRUB without a disk", onScreen("GRUB loading.\r\nerror: no such device: 1234.\r\nEntering rescue mode...\r\ngrub rescue> "), vm.Display{}, 0, "GRUB failed", "error: no such device: 1234.", "grub rescue>"},
 		{"GRUB that stays at an error", onScreen("error: unknown filesystem.\r\n"), vm.Display{}, time.Second, "GRUB failed", "error: unknown filesystem.", "error: unknown filesystem."},

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"ingot/internal/printable"
+	"ingot/partition"
 	"ingot/vm"
 	"ingot/vm/run"
 )
@@ -118,6 +119,9 @@ func parseMemory(text string) (int64, error) {
 	n, err := run.ParseSize(text)
 	if err == nil && n == 0 {
 		err = errors.New("a machine has some")
+	}
+	if err == nil && n < vm.MinMemory {
+		err = fmt.Errorf("a machine needs at least %s", partition.FormatBytes(vm.MinMemory))
 	}
 	if err != nil {
 		return 0, fmt.Errorf("--memory %s: %w; it is a number of MiB, or one with a unit, such as 512, 512M or 2G", printable.Quote(text), err)

@@ -25,7 +25,10 @@ computer. One that has not done so in time is ended by force.`,
 		Example: `  ingot stop web
   ingot stop --all --now`,
 		Args: func(_ *cobra.Command, args []string) error {
-			if all == (len(args) > 0) {
+			switch {
+			case all && len(args) > 0:
+				return errors.New("machines are named, and --all is given, which is for all of them: give one of the two")
+			case !all && len(args) == 0:
 				return errors.New("name machines, or give --all")
 			}
 			return nil

@@ -130,7 +130,7 @@ const maxName = 48
 // CheckName says why a machine cannot be called so, or nil.
 func CheckName(name string) error {
 	if !validName.MatchString(name) || len(name) > maxName {
-		return fmt.Errorf("machine name %q: it takes letters, digits and ._-, at most %d of them, and does not begin with a mark (--name)", name, maxName)
+		return fmt.Errorf("machine name %q: it takes letters, digits and ._-, at most %d of them, and does not begin with a mark", name, maxName)
 	}
 	return nil
 }

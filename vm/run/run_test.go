@@ -125,7 +125,7 @@ func TestRegistry(t *testing.T) {
 		t.Errorf("Find after release: %v", err)
 	}
 	for _, name := range []string{"", "-a", "a/b", "..", "a b", strings.Repeat("a", 49)} {
-		if _, err := r.claim(name); err == nil || !strings.Contains(err.Error(), "--name") {
+		if _, err := r.claim(name); err == nil || !strings.Contains(err.Error(), "it takes letters") {
 			t.Errorf("claim(%q) = %v; want a refusal", name, err)
 		}
 	}
