@@ -119,7 +119,7 @@ func (o *convertFlags) container(source string) (string, error) {
 		}
 	}
 	if kinds := inspect.ReadableKinds(); o.filesystem != "" && !slices.Contains(kinds, inspect.Kind(o.filesystem)) {
-		return "", usageError{fmt.Errorf("convert: --filesystem: %s is none of %s", printable.Quote(o.filesystem), strings.Trim(fmt.Sprint(kinds), "[]"))}
+		return "", usageError{fmt.Errorf("convert: --filesystem: %s is none of %s", printable.Quote(o.filesystem), kindList(kinds))}
 	}
 	if err := o.checkDocker(as); err != nil {
 		return "", err
@@ -133,14 +133,22 @@ func (o *convertFlags) container(source string) (string, error) {
 	return as, o.checkCompression(as)
 }
 
+func kindList(kinds []inspect.Kind) string {
+	var words []string
+	for _, k := range kinds {
+		words = append(words, string(k))
+	}
+	return strings.Join(words, ", ")
+}
+
 // checkName refuses the name of an output that says another format than it will have.
 func (o *convertFlags) checkName(as, source string) error {
 	n := outputName{verb: "convert", path: o.output, format: as, by: "--as", as: "--as", writes: containers, source: source}
 	switch said, _ := suffix.Of(o.output); {
 	case said.Name == "iso" && as == "raw": // which holdsISO looks at
 		return nil
-	case as == "docker": // an archive as tar makes them
-		n.format = "tar"
+	case as == "docker" && said.Name == "tar": // as its archive is
+		return nil
 	}
 	return n.check()
 }

@@ -45,15 +45,44 @@ func (o *outputName) why(said suffix.Format) string {
 	stem := strings.TrimSuffix(o.path, ext)
 	switch {
 	case said.Compresses() && o.source != "":
-		return fmt.Sprintf("%s does not make %s files; ingot %[1]s %[3]s -o - | %[4]s > %[5]s does", o.verb, strings.ToLower(ext), o.source, said.From, o.path)
+		return fmt.Sprintf("%s does not make %s files; %s | %s > %s does", o.verb, strings.ToLower(ext), o.piped(stem, ext), said.From, o.path)
 	case said.Use&suffix.Written != 0 && o.verb == "build":
 		return fmt.Sprintf("%s; ingot convert %s -o %s does", never, o.source, o.path)
 	case said.Name == "iso":
 		return fmt.Sprintf("%s; ingot build RECIPE --format iso -o %s does", never, o.path)
+	case said.Disk && said.FromRaw:
+		return fmt.Sprintf("%s; write %s.img, and `%s %[2]s.img %[4]s` makes one of it", never, stem, said.From, o.path)
 	case said.Disk && said.From != "":
 		return fmt.Sprintf("%s; write %s.qcow2, and `%s %[2]s.qcow2 %[4]s` makes one of it", never, stem, said.From, o.path)
 	}
 	return never + "; give another name"
+}
+
+// piped is the command that writes to a pipe what the file's name says without the suffix of
+// its compression, as x.tar.gz says a tar archive and x.img.xz a disk.
+func (o *outputName) piped(stem, ext string) string {
+	inner, _ := suffix.Of(stem)
+	if suffix.Tarball(ext) {
+		inner, _ = suffix.Named("tar")
+	}
+	verb, format := o.verb, inner.Name
+	switch {
+	case slices.Contains(o.writes, format):
+	case inner.Use&suffix.Written != 0 && inner.Name != "iso":
+		verb = "convert"
+	case verb == "convert":
+		format = "raw"
+	default:
+		format = ""
+	}
+	words := fmt.Sprintf("ingot %s %s -o -", verb, o.source)
+	switch {
+	case verb == "convert":
+		return words + " --as " + format
+	case format != "" && format != o.format:
+		return words + " --format " + format
+	}
+	return words
 }
 
 // deviceHint says how a disk comes to where no file can be put: onto a device, or into an

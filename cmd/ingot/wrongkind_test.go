@@ -1,6 +1,8 @@
 package main
 
 import (
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -155,6 +157,10 @@ func TestWrongKind(t *testing.T) {
 	if code, _, errout := ingot("build", "data.yaml", "-o", "result/iso/n.img", "-q", "--no-manifest"); code != 0 {
 		t.Fatal(errout)
 	}
+	// Of which only the magic is there, as of one that is cut, and a text of no recipe.
+	if err := errors.Join(os.WriteFile("broken.qcow2", []byte("QFI\xfb\x00\x00\x00\x03"+strings.Repeat("\x00", 504)), 0o644), os.WriteFile("data.img.txt", []byte(strings.Repeat("text ", 200)), 0o644)); err != nil {
+		t.Fatal(err)
+	}
 	big := filepath.Join("result", "big.iso")
 	if code, _, errout := ingot("build", "data.yaml", "-o", "big", "-q", "--no-manifest", "--set", "disk.partitions.data.size=40MiB"); code != 0 {
 		t.Fatal(errout)
@@ -166,7 +172,7 @@ func TestWrongKind(t *testing.T) {
 	for name, want := range map[string]string{
 		"data.yaml": "data.yaml: is no image of a disk: it is a text\nhint: of a recipe, plan shows",
 		"tall":      "tall: is no image of a disk: it is a text\n", "text.img": "text.img: is no image of a disk: it is a text\n",
-		"/bin/true": "/bin/true: is no image of a disk: it is an ELF program",
+		"/bin/true": "/bin/true: is no image of a disk: it is an ELF program\nhint: /bin/true:raw takes its bytes for those of a disk\n",
 		"zero.img":  "zero.img: is empty, and no image of a disk", "short.img": "short.img: has 2 bytes, too few for an image of a disk, which has sectors of 512",
 		"result": folder,
 	} {
@@ -188,6 +194,18 @@ func TestWrongKind(t *testing.T) {
 			if code, _, errout := ingot(args...); code != exitUsage || !strings.HasPrefix(errout, "ingot: "+args[0]+": "+name+": "+want) {
 				t.Errorf("%s: %d, %s; want %d, %q", strings.Join(args, " "), code, errout, exitUsage, want)
 			}
+		}
+	}
+	for _, line := range []string{"network result", "network " + big, "network result/iso/n.img", "network broken.qcow2", "plan broken.qcow2", "build broken.qcow2 -o out.img"} {
+		args := strings.Fields(line)
+		want := fmt.Sprintf("ingot: %s: ", args[0])
+		if code, _, errout := ingot(args...); code != exitUsage || !strings.HasPrefix(errout, want) || !strings.Contains(errout, args[1]+": ") {
+			t.Errorf("%s: %d, %s; want %d, %q", line, code, errout, exitUsage, want)
+		}
+	}
+	for _, line := range []string{"run /bin/true --dry-run", "run data.img.txt --dry-run"} {
+		if code, _, errout := ingot(strings.Fields(line)...); code != exitFailed || !strings.Contains(errout, " is no image of a disk: it is ") {
+			t.Errorf("%s: %d, %s; want %d", line, code, errout, exitFailed)
 		}
 	}
 	if _, err := os.Stat("out.img"); err == nil {
@@ -214,7 +232,7 @@ func TestConvertDoesNotGuess(t *testing.T) {
 		{"", `two.img: which partition's files are meant is not clear: there are partition 1 (1): fat; partition 2 (data): ext4; --partition names one`},
 		{"--partition 3", `--partition 3: no partition has the name or the number "3": there are partition 1 (1), partition 2 (data)`},
 		{"--partition 2 --filesystem fat", "--filesystem fat: partition 2 (data): nothing in it looks like fat: it can be read as ext4"},
-		{"--filesystem xfs", "--filesystem: \"xfs\" is none of ext4 iso9660 erofs fat"},
+		{"--filesystem xfs", "--filesystem: \"xfs\" is none of ext4, iso9660, erofs, fat"},
 	} {
 		code, _, errout := ingot(append([]string{"convert", "two.img", "-o", "x.tar", "-q"}, strings.Fields(x.args)...)...)
 		if (code == 0) != (x.want == "") || !strings.Contains(errout, x.want) {

@@ -38,6 +38,7 @@ type Format struct {
 	Use      Use
 	Disk     bool   // such a file holds a whole disk, in whatever way
 	From     string // the command that makes one of a raw disk, without names; empty if there is no usual one
+	FromRaw  bool   // and of nothing else than a raw disk
 }
 
 // Formats is the table.
@@ -62,7 +63,7 @@ var Formats = []Format{
 	{Name: "vma", What: "a machine of Proxmox", Suffixes: []string{".vma"}, Disk: true},
 	{Name: "dmg", What: "a disk of macOS", Suffixes: []string{".dmg", ".sparseimage", ".sparsebundle"}, Disk: true},
 	{Name: "ewf", What: "a disk of EnCase", Suffixes: []string{".e01", ".ewf"}, Disk: true},
-	{Name: "simg", What: "a sparse image of Android", Suffixes: []string{".simg"}, Disk: true, From: "img2simg"},
+	{Name: "simg", What: "a sparse image of Android", Suffixes: []string{".simg"}, Disk: true, From: "img2simg", FromRaw: true},
 	{Name: "ffu", What: "a disk of Windows", Suffixes: []string{".ffu"}, Disk: true},
 	{Name: "bochs", What: "a disk of Bochs", Suffixes: []string{".bochs"}, Disk: true},
 	{Name: "cloop", What: "a compressed disk of Knoppix", Suffixes: []string{".cloop"}, Disk: true},
@@ -76,12 +77,12 @@ var Formats = []Format{
 	{Name: "wim", What: "an archive of Windows", Suffixes: []string{".wim", ".esd", ".cab", ".msi"}},
 	{Name: "nar", What: "a NAR", Suffixes: []string{".nar"}},
 	{Name: "package", What: "a package", Suffixes: []string{".deb", ".rpm", ".apk", ".appimage", ".flatpak"}},
-	{Name: "archive", What: "an archive", Suffixes: []string{".zip", ".7z", ".rar", ".tgz", ".txz", ".tbz", ".tbz2", ".tzst", ".zpaq"}},
+	{Name: "archive", What: "an archive", Suffixes: []string{".zip", ".7z", ".rar", ".zpaq"}},
 
-	{Name: "gzip", What: "a gzip file", Suffixes: []string{".gz"}, From: "gzip"},
-	{Name: "xz", What: "an xz file", Suffixes: []string{".xz"}, From: "xz"},
-	{Name: "zstd", What: "a Zstandard file", Suffixes: []string{".zst", ".zstd"}, From: "zstd"},
-	{Name: "bzip2", What: "a bzip2 file", Suffixes: []string{".bz2"}, From: "bzip2"},
+	{Name: "gzip", What: "a gzip file", Suffixes: []string{".gz", ".tgz"}, From: "gzip"},
+	{Name: "xz", What: "an xz file", Suffixes: []string{".xz", ".txz"}, From: "xz"},
+	{Name: "zstd", What: "a Zstandard file", Suffixes: []string{".zst", ".zstd", ".tzst"}, From: "zstd"},
+	{Name: "bzip2", What: "a bzip2 file", Suffixes: []string{".bz2", ".tbz", ".tbz2"}, From: "bzip2"},
 	{Name: "lz4", What: "an LZ4 file", Suffixes: []string{".lz4"}, From: "lz4"},
 	{Name: "lzma", What: "an LZMA file", Suffixes: []string{".lzma"}, From: "xz --format=lzma"},
 	{Name: "lzip", What: "an lzip file", Suffixes: []string{".lz"}, From: "lzip"},
@@ -106,6 +107,12 @@ func Named(name string) (Format, bool) {
 		return Format{}, false
 	}
 	return Formats[i], true
+}
+
+// Tarball says whether a suffix is that of a tar archive that is compressed, in one word.
+func Tarball(ext string) bool {
+	f, known := Of(ext)
+	return known && f.Compresses() && strings.HasPrefix(strings.ToLower(ext), ".t")
 }
 
 // Compresses says whether files of the format are others, compressed, which From does in a
