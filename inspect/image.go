@@ -120,7 +120,10 @@ func folderError(path string) error {
 }
 
 // A TextError says that a file is a text, or another file of a known kind, and no image.
-type TextError struct{ Path, What string }
+type TextError struct {
+	Path, What string
+	Text       bool // it is one, and nothing binary
+}
 
 func (e *TextError) Error() string { return e.Path + ": is no image of a disk: it is " + e.What }
 
@@ -141,13 +144,22 @@ func isText(f io.ReaderAt, size int64, named bool) bool {
 // files are kinds of files with zero bytes that are no disks all the same.
 var files = []string{"an ELF program", "a PDF document", "a PNG picture", "a JPEG picture", "an SQLite database"}
 
+// CheckText refuses with a [*TextError] a file that no word behind its name makes a disk, and
+// that is a text or another of a person's files.
+func CheckText(name diskfile.Name, f io.ReaderAt, size int64) error {
+	if name.Format != "" || !isText(f, size, name.IsDisk()) {
+		return nil
+	}
+	return textError(name.Path, f)
+}
+
 func textError(path string, f io.ReaderAt) error {
 	head := make([]byte, filekind.Head)
 	n, err := f.ReadAt(head, 0)
 	if err != nil && err != io.EOF {
 		return err
 	}
-	return &TextError{path, cmp.Or(filekind.Of(head[:n]), "a text")}
+	return &TextError{path, cmp.Or(filekind.Of(head[:n]), "a text"), bytes.IndexByte(head[:n], 0) < 0}
 }
 
 // open opens the disk in a file, which stays open if the disk is read from it.
@@ -167,8 +179,8 @@ func (i *Image) open(ctx context.Context, name diskfile.Name, f *os.File) error 
 	switch {
 	case err != nil:
 		return err
-	case name.Format == "" && isText(f, size, name.IsDisk()):
-		return textError(name.Path, f)
+	case CheckText(name, f, size) != nil:
+		return CheckText(name, f, size)
 	case size == 0, size < leastSize && name.Format == "":
 		return &ShortError{name.Path, size}
 	case !i.Mode.IsRegular() && i.Format != diskfile.Raw:

@@ -236,6 +236,7 @@ func step(at *yaml.Node, part string, number int) (*yaml.Node, error) {
 	if at.Kind == yaml.AliasNode {
 		at = at.Alias
 	}
+	_, notNumber := strconv.Atoi(part)
 	switch at.Kind {
 	case yaml.SequenceNode:
 		for i, e := range at.Content {
@@ -251,6 +252,9 @@ func step(at *yaml.Node, part string, number int) (*yaml.Node, error) {
 			}
 		}
 	case 0: // just made
+		if notNumber == nil {
+			return nil, fmt.Errorf("there is no list yet that could have an element %s: give all of it, as [{...}]", part)
+		}
 		at.Kind, at.Tag = yaml.MappingNode, "!!map"
 	default:
 		// A value that has a short form gives way to the long one.

@@ -66,6 +66,7 @@ func TestParseErrors(t *testing.T) {
 		{"list for mapping", "store:\n  closures:", "store:\n  - closures:", "store: a list where a mapping of keys belongs"},
 		{"value for list", "grub: [bios, efi]", "console: ttyS0\n  grub: [bios]", `bootloader.console: "ttyS0" where a list belongs: write [ttyS0] for a list of one`},
 		{"nothing for list", "grub: [bios, efi]", "console:\n  grub: [bios]", "bootloader.console: nothing where a list belongs"},
+		{"value behind a variable's name", "name: web\n", "name: web\nsteps: [{name: a, script: x, environment: {\"TOKEN=hunter2\": x}}]\n", "steps[0].environment: \"TOKEN=\" with what follows is not the name of a variable"},
 		{"mapping for list", "grub: [bios, efi]", "console: {a: b}\n  grub: [bios]", "bootloader.console: a mapping where a list belongs"},
 		{"text for number", "timeout: 3", "timeout: soon", `web.yaml:23:12: bootloader.timeout: "soon" where a whole number belongs`},
 		{"text for bool", "store: true", "store: maybe", `disk.partitions[2].contents.store: "maybe" where true or false belongs`},
@@ -167,6 +168,7 @@ func TestOverride(t *testing.T) {
 	}
 	for set, want := range map[string]string{
 		"disk.partitions.toor.size=8GiB": `no element has the number or the name "toor"`,
+		"steps[0].environment=hunter2":   "--set steps[0].environment: there is no list yet that could have an element 0: give all of it, as [{...}]",
 		"nonsense":                       "not of the form key=value",
 		"disk.partitions.root.size=x":    "disk.partitions[2].size: ",
 		"boot.timeout=1":                 "boot: unknown key",

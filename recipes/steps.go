@@ -112,12 +112,12 @@ func (s *Step) check(d *decoder, key string) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.Env)) {
 		if !isVariable(name) {
-			d.fail(key+".environment", "%s is not the name of a variable", printable.Quote(name))
+			d.fail(key+".environment", "%s is not the name of a variable", quoteName(name))
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.Secrets)) {
 		if _, twice := s.Env[name]; twice || !isVariable(name) {
-			d.fail(key+".secrets", "%s is not the name of a variable, or one of environment, too", printable.Quote(name))
+			d.fail(key+".secrets", "%s is not the name of a variable, or one of environment, too", quoteName(name))
 		}
 		secret := s.Secrets[name]
 		d.check(key+".secrets."+name, secret.check())
@@ -237,4 +237,13 @@ func (r *Recipe) privileged() []string {
 		parts = append(parts, fmt.Sprintf("step %q", s.Name))
 	}
 	return parts
+}
+
+// quoteName quotes what should be the name of a variable, without the value that may stand
+// behind it: NAME=VALUE is how others write one.
+func quoteName(name string) string {
+	if name, _, ok := strings.Cut(name, "="); ok {
+		return printable.Quote(name+"=") + " with what follows"
+	}
+	return printable.Quote(name)
 }

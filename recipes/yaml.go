@@ -21,11 +21,10 @@ import (
 // tooLong refuses a file that has more bytes than a text of a person's, of which head is the
 // beginning.
 func tooLong(name string, head []byte) error {
-	kind := filekind.Of(head)
-	if kind != "" {
-		kind = ": it looks like " + kind
+	if kind := filekind.Of(head); kind != "" {
+		return &Error{File: name, What: "no text to read: it looks like " + kind}
 	}
-	return fmt.Errorf("%s: is longer than %s, and no text to read%s", name, partition.FormatBytes(MaxText), kind)
+	return &Error{File: name, What: fmt.Sprintf("is longer than %s, and no text to read", partition.FormatBytes(MaxText))}
 }
 
 // parseYAML returns the root of the one document in a text.

@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"ingot/image"
 )
 
 // rootDir is an open directory of a target root. All that is done in it names one
@@ -27,6 +29,11 @@ type rootDir struct {
 func openRoot(path string, make bool) (*rootDir, error) {
 	made := false
 	if make {
+		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+			if err := image.CheckFolder(path); err != nil {
+				return nil, err
+			}
+		}
 		err := os.Mkdir(path, 0o755)
 		if err != nil && !errors.Is(err, fs.ErrExist) {
 			return nil, err

@@ -281,10 +281,21 @@ func (r *recipeFlags) load(c *cobra.Command, name string) (*recipes.Recipe, erro
 		return nil, err
 	}
 	recipe, err := r.parse(c, name, overrides)
+	if err != nil && len(r.sshKeys) > 0 && r.lacksSystem(c, name, overrides) {
+		return nil, usageError{fmt.Errorf("%s: --ssh-key: %s has no system that ingot makes (system.kernel), so that the key would let nobody in", verbName(c), name)}
+	}
 	if err != nil {
 		return nil, blame(c, err, overrides)
 	}
 	return recipe, r.checkKeys(c, name, recipe)
+}
+
+// lacksSystem says whether a recipe is right without the keys for ssh, and has no system
+// that they could be for.
+func (r *recipeFlags) lacksSystem(c *cobra.Command, name string, overrides []override) bool {
+	without := slices.DeleteFunc(slices.Clone(overrides), func(o override) bool { return o.flag == "--ssh-key" })
+	recipe, err := r.parse(c, name, without)
+	return err == nil && (recipe.System == nil || recipe.System.Kernel.Text == "")
 }
 
 // An override is a key of a recipe that a flag gives a value, or the file of a network.

@@ -131,6 +131,11 @@ func (s *cacheServeFlags) serve(c *cobra.Command, dir string) error {
 	if err != nil {
 		return usageError{fmt.Errorf("cache serve: --listen %s: %w", s.listen, err)}
 	}
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		if err := image.CheckFolder(dir); err != nil {
+			return err
+		}
+	}
 	if err := os.Mkdir(dir, 0o777); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}

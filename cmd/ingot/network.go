@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"ingot/image"
+	"ingot/internal/input"
 	"ingot/internal/near"
 	"ingot/internal/printable"
 	"ingot/recipes"
@@ -82,9 +83,14 @@ var shippedNetworks embed.FS
 
 // networkText returns the text of a file, or of the network of that name that ships
 // with ingot.
-func networkText(ctx context.Context, file string) ([]byte, error) {
+func networkText(c *cobra.Command, file string) ([]byte, error) {
 	if file == stdin {
-		return readText(ctx, file)
+		return readText(c.Context(), file)
+	}
+	if !input.IsStream(file) {
+		if err := notImage(c, file); err != nil {
+			return nil, err
+		}
 	}
 	text, err := recipes.ReadText(file)
 	if !errors.Is(err, fs.ErrNotExist) || strings.ContainsRune(file, '/') {
@@ -102,8 +108,8 @@ func networkText(ctx context.Context, file string) ([]byte, error) {
 }
 
 // loadNetwork reads a file and gives all machines their addresses.
-func loadNetwork(ctx context.Context, file, name string) (*network.Plan, func(string, error) error, error) {
-	text, err := networkText(ctx, file)
+func loadNetwork(c *cobra.Command, file, name string) (*network.Plan, func(string, error) error, error) {
+	text, err := networkText(c, file)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -132,13 +138,13 @@ func loadNetwork(ctx context.Context, file, name string) (*network.Plan, func(st
 
 func (n *networkFlags) run(c *cobra.Command, file string) error {
 	if n.print {
-		text, err := networkText(c.Context(), file)
+		text, err := networkText(c, file)
 		if err == nil {
 			_, err = c.OutOrStdout().Write(text)
 		}
 		return err
 	}
-	plan, at, err := loadNetwork(c.Context(), file, n.name)
+	plan, at, err := loadNetwork(c, file, n.name)
 	if err != nil {
 		return err
 	}

@@ -72,16 +72,18 @@ func TestWriteWhole(t *testing.T) {
 func TestReportsOntoDevices(t *testing.T) {
 	usesFiles(t)
 	for line, want := range map[string]string{
-		"test lab.yaml --junit /dev/no-such-device":        "JUnit report: /dev/no-such-device: is not there, and no file is made in /dev",
-		"test lab.yaml --results /dev/no-such-folder":      "results: /dev/no-such-folder: is not there, and no file is made in /dev",
-		"run disk.img --save /proc/no-such-folder":         "--save: /proc/no-such-folder: is not there, and no file is made in /proc",
-		"cache serve root --netrc /dev/no-such-device":     "cache serve: --netrc: /dev/no-such-device: is not there, and no file is made in /dev",
-		"network net.yaml --capture /dev/no-such-device":   "--capture: /dev/no-such-device: is not there, and no file is made in /dev",
-		"run disk.img --tpm-state /dev/no-such --dry-run":  "--tpm-state: /dev/no-such: is not there",
-		"run disk.img --efi-vars /dev/no-such --boot uefi": "--efi-vars: /dev/no-such: is not there",
-		"run disk.img --disk-image /dev/no-such --dry-run": "--disk-image: /dev/no-such: is not there",
-		"run disk.img --disk-image netboot --dry-run":      "--disk-image: netboot: is a directory",
-		"run disk.img --disk-image kept.vmdk --dry-run":    "--disk-image kept.vmdk: it is a qcow2, and the suffix .vmdk is that of a disk of VMware: name it kept.qcow2",
+		"test lab.yaml --junit /dev/no-such-device":          "JUnit report: /dev/no-such-device: is not there, and no file is made in /dev",
+		"test lab.yaml --results /dev/no-such-folder":        "results: /dev/no-such-folder: is not there, and no file is made in /dev",
+		"run disk.img --save /proc/no-such-folder":           "--save: /proc/no-such-folder: is not there, and no file is made in /proc",
+		"register --root /dev/no-such --add disk.img --copy": "/dev/no-such: is not there, and no file is made in /dev",
+		"cache serve /dev/no-such-folder":                    "/dev/no-such-folder: is not there, and no file is made in /dev",
+		"cache serve root --netrc /dev/no-such-device":       "cache serve: --netrc: /dev/no-such-device: is not there, and no file is made in /dev",
+		"network net.yaml --capture /dev/no-such-device":     "--capture: /dev/no-such-device: is not there, and no file is made in /dev",
+		"run disk.img --tpm-state /dev/no-such --dry-run":    "--tpm-state: /dev/no-such: is not there",
+		"run disk.img --efi-vars /dev/no-such --boot uefi":   "--efi-vars: /dev/no-such: is not there",
+		"run disk.img --disk-image /dev/no-such --dry-run":   "--disk-image: /dev/no-such: is not there",
+		"run disk.img --disk-image netboot --dry-run":        "--disk-image: netboot: is a directory",
+		"run disk.img --disk-image kept.vmdk --dry-run":      "--disk-image kept.vmdk: it is a qcow2, and the suffix .vmdk is that of a disk of VMware: name it kept.qcow2",
 	} {
 		if status, _, errout := ingot(strings.Fields(line)...); status != exitFailed || !strings.Contains(errout, "ingot: "+want) {
 			t.Errorf("%s: status %d: %s; want %s", line, status, errout, want)

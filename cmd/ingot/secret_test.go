@@ -272,3 +272,31 @@ func TestSecretsAreNotPrinted(t *testing.T) {
 		}
 	}
 }
+
+// TestKeyWithoutSystem: a key for ssh is refused by its flag where there is no system that it
+// could let someone into; what else is wrong with a recipe comes first.
+func TestKeyWithoutSystem(t *testing.T) {
+	t.Chdir(t.TempDir())
+	public, _, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := gossh.NewPublicKey(public)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, x := range map[string]struct {
+		text, want string
+		status     int
+	}{
+		"data.yaml":  {dataDisk, "ingot: build: --ssh-key: data.yaml has no system that ingot makes (system.kernel), so that the key would let nobody in\n", exitUsage},
+		"wrong.yaml": {dataDisk + "bogus: 1\n", "bogus: unknown key", exitRecipe},
+	} {
+		if err := os.WriteFile(name, []byte(x.text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if status, _, errout := ingot("build", name, "--ssh-key", string(gossh.MarshalAuthorizedKey(key)), "-o", "x.img"); status != x.status || !strings.Contains(errout, x.want) {
+			t.Errorf("%s: status %d: %s; want %d: %s", name, status, errout, x.status, x.want)
+		}
+	}
+}

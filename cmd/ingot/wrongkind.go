@@ -14,9 +14,13 @@ import (
 // imageVerbs are those that take an image, for messages.
 const imageVerbs = "convert, serve, digest, check, run and test --script take images"
 
-// notImage refuses an image, or a folder, where a recipe is wanted. What is neither is for
+// notImage refuses an image, or a folder, where a recipe is wanted, or the file of a network. What is neither is for
 // the reader of recipes to read or to refuse.
 func notImage(c *cobra.Command, text string) error {
+	wanted := "recipe"
+	if c.Name() == "network" {
+		wanted = c.Name()
+	}
 	name, err := diskfile.Parse(text)
 	if err != nil {
 		return nil
@@ -26,7 +30,7 @@ func notImage(c *cobra.Command, text string) error {
 	case err != nil:
 		return nil
 	case info.IsDir():
-		return usageError{fmt.Errorf("%s: %s: is a folder, and no recipe: ingot run takes store paths and netboot folders, and closure --path store paths", c.Name(), text)}
+		return usageError{fmt.Errorf("%s: %s: is a folder, and no %s: ingot run takes store paths and netboot folders, and closure --path store paths", c.Name(), text, wanted)}
 	}
 	disk, err := inspect.Open(c.Context(), text)
 	var container *diskfile.ContainerError
@@ -35,8 +39,8 @@ func notImage(c *cobra.Command, text string) error {
 	switch {
 	case errors.As(err, &container) && !container.Format.Disk: // which recipes tell apart, too
 		return nil
-	case errors.As(err, &container), errors.As(err, &undecided), errors.As(err, &format):
-		return usageError{fmt.Errorf("%s: a recipe was expected: %w", c.Name(), err)}
+	case errors.As(err, &container), errors.As(err, &undecided), errors.As(err, &format), err != nil && name.IsDisk() && !errors.As(err, new(*inspect.TextError)):
+		return usageError{fmt.Errorf("%s: a %s was expected: %w", c.Name(), wanted, err)}
 	case err != nil:
 		return nil
 	}
@@ -44,10 +48,13 @@ func notImage(c *cobra.Command, text string) error {
 	if err := disk.Identify(c.Context()); err != nil || len(disk.Readings) == 0 && !name.IsDisk() {
 		return nil
 	}
-	return usageError{fmt.Errorf("%s: %s: is %s, and no recipe: %s", c.Name(), text, disk, imageVerbs)}
+	return usageError{fmt.Errorf("%s: %s: is %s, and no %s: %s", c.Name(), text, disk, wanted, imageVerbs)}
 }
 
-// textHint is for a text where an image is wanted.
+// textHint is for a text, or another file of a known kind, where an image is wanted.
 func textHint(err *inspect.TextError) string {
+	if !err.Text {
+		return fmt.Sprintf("%s:raw takes its bytes for those of a disk", err.Path)
+	}
 	return fmt.Sprintf("of a recipe, plan shows what build makes an image of; %s:raw takes a text for a disk", err.Path)
 }

@@ -87,8 +87,12 @@ func Parse(text string) (Name, error) {
 type FormatError struct{ Path string }
 
 func (e *FormatError) Error() string {
-	return fmt.Sprintf("%s: disks are raw or qcow2, and this is neither by its name: `qemu-img convert -O qcow2` makes a qcow2 of it; %[1]s:raw or %[1]s:qcow2 says that it is one",
-		e.Path)
+	said, _ := suffix.Of(e.Path)
+	words := fmt.Sprintf("%s: by its name it is %s (%s)", e.Path, said.What, said.Name)
+	if slices.Contains(formats, Format(said.Name)) { // which are read, and QEMU does not get
+		return fmt.Sprintf("%s, and QEMU is given raw and qcow2 alone: `qemu-img convert -O qcow2` makes a qcow2 of it; %s:raw takes its bytes for those of a disk", words, e.Path)
+	}
+	return fmt.Sprintf("%s, which ingot does not read: `qemu-img convert -O qcow2` makes a disk of one that ingot reads; %s:raw takes its bytes for those of a disk", words, e.Path)
 }
 
 // FormatOf returns the format that a file's name says, of the two that QEMU is given: an ISO

@@ -47,7 +47,7 @@ func Open(file image.Blob) (*Reader, error) {
 		return nil, err
 	}
 	if h.IncompatibleFeatures&incompatExtendedL2 != 0 {
-		return nil, fmt.Errorf("qcow2 file has extended L2 entries, which are not supported")
+		return nil, fmt.Errorf("qcow2 file has extended L2 entries, which are not supported: qemu-img convert -O qcow2 makes one without")
 	}
 	r := &Reader{
 		file: file, size: int64(h.Size), version: h.Version, clusterBits: uint(h.ClusterBits),

@@ -151,6 +151,9 @@ func openImage(name diskfile.Name) (*System, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := inspect.CheckText(name, f, size); err != nil {
+		return nil, err
+	}
 	disk := image.BlobOf(f, size)
 	switch format {
 	case diskfile.QCOW2:
