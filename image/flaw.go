@@ -11,11 +11,13 @@ import (
 // A Flaw is what a reader could not take over as an image records it: one file, one
 // directory, one attribute. What else the [Tree] says is right.
 type Flaw struct {
-	Path string // of the file or directory, absolute
+	Path string // of the file or directory, absolute, as [Place.String] shows it
 	Err  error
 	// Lost says that the Tree lacks something: a file, some entries of a directory, contents
 	// ([Unreadable]). Where nothing is lost, the reader helped itself: with another name, say.
 	Lost bool
+
+	place *Place // Path may have escapes, or be cut
 }
 
 // Error implements error.
@@ -23,6 +25,9 @@ func (f *Flaw) Error() string { return f.Path + ": " + f.Err.Error() }
 
 // Unwrap returns what is wrong, without the path.
 func (f *Flaw) Unwrap() error { return f.Err }
+
+// Node returns what stands in a Tree where the flaw is, nil if nothing does.
+func (f *Flaw) Node(t *Tree) *Node { return f.place.node(t) }
 
 // maxFlaws is how many flaws of one kind a Tree lists. A damaged image can have millions.
 const maxFlaws = 1000
@@ -40,7 +45,7 @@ func (f *Flaws) Add(place *Place, err error, lost bool) {
 		n = &f.lost
 	}
 	if *n++; *n <= maxFlaws {
-		f.list = append(f.list, &Flaw{Path: place.String(), Err: err, Lost: lost})
+		f.list = append(f.list, &Flaw{place.String(), err, lost, place})
 	}
 }
 
@@ -55,8 +60,12 @@ func (f *Flaws) Count() int { return f.lost + f.kept }
 // below it, and otherwise the first [Flaw] by which something is lost.
 func (t *Tree) Complete(name string) error {
 	name = path.Clean("/" + name)
+	var names []string
+	if name != "/" {
+		names = strings.Split(name[1:], "/")
+	}
 	for _, f := range t.Flaws.list {
-		if f.Lost && (within(f.Path, name) || within(name, f.Path) && t.Lookup(name) == nil) {
+		if f.Lost && f.place.meets(names) && (f.place.Depth() >= len(names) || t.Lookup(name) == nil) {
 			return f
 		}
 	}
@@ -64,11 +73,6 @@ func (t *Tree) Complete(name string) error {
 		return fmt.Errorf("%s: %s of the image are not read, and these are not all known by name", name, grammar.Count(t.Flaws.lost, "file"))
 	}
 	return nil
-}
-
-// within says whether an absolute path is dir or lies below it.
-func within(name, dir string) bool {
-	return name == dir || strings.HasPrefix(name, strings.TrimSuffix(dir, "/")+"/")
 }
 
 // Unreadable returns a Blob of the given size whose bytes cannot be had: reading any of

@@ -3,6 +3,8 @@ package image
 import (
 	"errors"
 	"io"
+	"path"
+	"strings"
 	"testing"
 )
 
@@ -47,6 +49,37 @@ func TestFlaws(t *testing.T) {
 	}
 	if err := tree.Complete("/whole"); err == nil {
 		t.Error("Complete(/whole) = nil where not all that is lost is listed")
+	}
+}
+
+// TestFlawsOfOddNames: what is lost is found by its path, and not by how that is shown: with
+// escapes, and cut where it is long.
+func TestFlawsOfOddNames(t *testing.T) {
+	var deep *Place
+	name := ""
+	for range 40 {
+		dir := strings.Repeat("d", 200)
+		deep, name = deep.In(dir), name+"/"+dir
+	}
+	var root *Place
+	for lost, place := range map[string]*Place{"/a\nb/c": root.In("a\nb").In("c"), name: deep} {
+		tree := NewTree()
+		tree.Flaws.Add(place, errDamaged, true)
+		for _, at := range []string{"/", path.Dir(lost), lost, lost + "/x"} {
+			if err := tree.Complete(at); !errors.Is(err, errDamaged) {
+				t.Errorf("Complete(%.100q) = %v; want that something is lost", at, err)
+			}
+		}
+		if err := tree.Complete(path.Dir(lost) + "/other"); err != nil {
+			t.Errorf("Complete of a neighbour = %v", err)
+		}
+		flaw := tree.Flaws.List()[0]
+		if n := flaw.Node(tree); n != nil {
+			t.Errorf("%.100q is there, and is not", lost)
+		}
+		if err := tree.Put(lost, NewFile(0o644, nil)); err != nil || flaw.Node(tree) != tree.Lookup(lost) {
+			t.Errorf("%.100q: %v; want it found", lost, err)
+		}
 	}
 }
 

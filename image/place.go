@@ -79,3 +79,29 @@ func (p *Place) String() string {
 	}
 	return printable.Name(s)
 }
+
+// meets says whether one of two paths lies within the other, or is it: that of p, and the one
+// with the given names.
+func (p *Place) meets(names []string) bool {
+	for p.Depth() > len(names) {
+		p = p.parent
+	}
+	for ; p != nil; p = p.parent {
+		if p.name != names[p.depth-1] {
+			return false
+		}
+	}
+	return true
+}
+
+// node returns what stands at a place of a tree, or nil.
+func (p *Place) node(t *Tree) *Node {
+	if p == nil {
+		return t.Root
+	}
+	dir := p.parent.node(t)
+	if dir == nil || !dir.IsDir() {
+		return nil
+	}
+	return dir.Child(p.name)
+}

@@ -31,7 +31,7 @@ func sayFlaws(w io.Writer, v *inspect.Volume, tree *image.Tree) {
 			break
 		}
 		what := ""
-		if tree.Lookup(f.Path) == nil {
+		if f.Node(tree) == nil {
 			what = "left out: "
 		}
 		sayLines(w, "warning: ", fmt.Sprintf("%s: %s%s", v, what, f))
