@@ -52,9 +52,10 @@
 //
 // Volumes are from 1 MiB to 16 TiB. Names have 255 bytes, symlinks 4095, files
 // 16 TiB, and up to 65,000 names. The extended attributes of a file must fit into 92
-// bytes of its inode and one block. Numbers of devices go up to 4095:1048575. Times
-// are from 1901-12-13 to 2446-05-10; from 2310-04-04 on e2fsck asks whether they are
-// meant to be before 1970, as very old kernels wrote those.
+// bytes of its inode and one block, and their names have 255 bytes with the prefix, as
+// Linux counts. Numbers of devices go up to 4095:1048575. Times are from 1901-12-13 to
+// 2446-05-10; from 2310-04-04 on e2fsck asks whether they are meant to be before 1970, as
+// very old kernels wrote those.
 //
 // A Tree has one time for a file, which becomes all four of the inode's. Whether a
 // file of the host has holes is not looked at: only what the Tree knows to be a hole

@@ -134,6 +134,8 @@ func TestErrors(t *testing.T) {
 	odd.Xattrs = []image.Xattr{{Name: "com.apple.quarantine"}}
 	acl := image.NewFile(0o644, nil)
 	acl.Xattrs = []image.Xattr{{Name: "system.posix_acl_access", Value: []byte("rw")}}
+	named := image.NewFile(0o644, nil)
+	named.Xattrs = []image.Xattr{{Name: "user." + strings.Repeat("n", 251)}} // 250 are in the suite of all file systems
 	dir := image.NewDir(0o755)
 	for _, c := range []struct {
 		put  map[string]*image.Node
@@ -143,6 +145,7 @@ func TestErrors(t *testing.T) {
 		{map[string]*image.Node{"/a": twice}, `/a: extended attribute "user.a": is given twice`},
 		{map[string]*image.Node{"/a": odd}, `/a: extended attribute "com.apple.quarantine": the name starts with user., trusted., security. or system. only`},
 		{map[string]*image.Node{"/a": acl}, `/a: extended attribute "system.posix_acl_access": 2 bytes are no ACL, which has 4 and 8 for each entry`},
+		{map[string]*image.Node{"/a": named}, `/a: extended attribute "user.` + strings.Repeat("n", 95) + `": the name is 256 bytes long, Linux allows 255`},
 		{map[string]*image.Node{"/a": dir, "/b": dir}, `/b: is the directory /a once more; directories have one name`},
 		{map[string]*image.Node{"/lost+found": image.NewFile(0o644, nil)}, `/lost+found: is a regular file; ext4 needs a directory there`},
 		{map[string]*image.Node{"/a": image.NewSymlink("")}, `/a: the symlink's target is 0 bytes long, ext4 allows 1 to 4095`},

@@ -172,6 +172,41 @@ func TestAttributesOfTheKernel(t *testing.T) {
 	}
 }
 
+// TestManyBadAttributes: a list of attributes costs no more than a few notes for each file that
+// has it.
+func TestManyBadAttributes(t *testing.T) {
+	var list []image.Xattr
+	for i := range 100 {
+		list = append(list, image.Xattr{Name: fmt.Sprintf("user.marked%03d", i)})
+	}
+	tree := image.NewTree()
+	for _, name := range []string{"/a", "/b", "/c"} {
+		n := image.NewFile(0o644, nil)
+		n.Xattrs = list
+		must(t, tree.Put(name, n))
+	}
+	img := write(t, FileSystem{NoMetadataCsum: true}, tree, image.Fit(0))
+	p, err := os.ReadFile(img)
+	must(t, err)
+	for at := 0; ; {
+		i := bytes.Index(p[at:], []byte("marked"))
+		if i < 0 {
+			break
+		}
+		at += i + 1
+		p[at-1-xattrEntrySize+1] = 77
+	}
+	must(t, os.WriteFile(img, p, 0o644))
+	got, flaws := treeOf(t, img)
+	// Each file has a list in its inode and one in a block.
+	if len(flaws) <= 3*mostNotes || len(flaws) > 3*2*mostNotes {
+		t.Errorf("there are %d flaws of three files; want at most %d of each list", len(flaws), mostNotes)
+	}
+	if got.Complete("/b") == nil || len(got.Lookup("/b").Xattrs) != 0 {
+		t.Error("/b: nothing of it is lost")
+	}
+}
+
 // TestEncrypted: of an encrypted directory nothing can be read, and all else can.
 func TestEncrypted(t *testing.T) {
 	dir := smallFolder(t)

@@ -90,6 +90,7 @@ const (
 	minSeconds           = -1 << 31          // of a time, 1901-12-13
 	maxSeconds           = 1<<34 - 1<<31 - 1 // and 2446-05-10
 	maxNameLength        = 255
+	maxXattrName         = 255 // XATTR_NAME_MAX of Linux, which counts the prefix, too
 	maxSymlinkLength     = blockSize - 1
 	fastSymlinkLength    = 60 // targets shorter than that lie in i_block
 	extraInodeSize       = 32 // i_extra_isize: up to i_projid

@@ -17,8 +17,21 @@ type xattrSet struct {
 	inlineErr error // why what goes on with inline data could not be taken over
 }
 
+// mostNotes is how many attributes of one list are noted, of those that are lost and of the
+// others: any number of files can share the list.
+const mostNotes = 10
+
 // note notes what could not be taken over.
 func (s *xattrSet) note(lost bool, format string, args ...any) {
+	same := 0
+	for _, n := range s.notes {
+		if n.lost == lost {
+			same++
+		}
+	}
+	if same >= mostNotes {
+		return
+	}
 	s.notes = append(s.notes, note{fmt.Errorf(format, args...), lost})
 }
 
@@ -68,6 +81,9 @@ func (w *walk) readXattrs(f *fileInode) ([]image.Xattr, error) {
 
 // distinct returns a set with the first value of each name alone.
 func (w *walk) distinct(set []image.Xattr) []image.Xattr {
+	if len(set) < 2 {
+		return set
+	}
 	names := make(map[string]bool, len(set))
 	return slices.DeleteFunc(set, func(x image.Xattr) bool {
 		again := names[x.Name]
@@ -163,7 +179,7 @@ func (s *xattrSet) add(w *walk, p, base []byte) {
 	case err != nil:
 		s.note(true, "attribute %q: %w", x.Name, err)
 		if x.Name == inlineData {
-			s.inlineErr = s.notes[len(s.notes)-1].err
+			s.inlineErr = fmt.Errorf("attribute %q: %w", x.Name, err)
 		}
 	default:
 		s.list = append(s.list, x)

@@ -102,7 +102,7 @@ func newAttributes(xattrs []image.Xattr) ([]attribute, error) {
 	for _, x := range xattrs {
 		at, err := newAttribute(x)
 		if err != nil {
-			return nil, fmt.Errorf("extended attribute %q: %w", x.Name, err)
+			return nil, fmt.Errorf("extended attribute %.100q: %w", x.Name, err)
 		}
 		list = append(list, at)
 	}
@@ -111,7 +111,7 @@ func newAttributes(xattrs []image.Xattr) ([]attribute, error) {
 	})
 	for i := 1; i < len(list); i++ {
 		if list[i].full == list[i-1].full {
-			return nil, fmt.Errorf("extended attribute %q: is given twice", list[i].full)
+			return nil, fmt.Errorf("extended attribute %.100q: is given twice", list[i].full)
 		}
 	}
 	return list, nil
@@ -126,8 +126,8 @@ func newAttribute(x image.Xattr) (attribute, error) {
 		switch {
 		case !p.whole && rest == "":
 			return attribute{}, fmt.Errorf("the name ends with its prefix")
-		case len(rest) > maxNameLength:
-			return attribute{}, fmt.Errorf("the name is %d bytes long after its prefix, ext4 allows %d", len(rest), maxNameLength)
+		case len(x.Name) > maxXattrName:
+			return attribute{}, fmt.Errorf("the name is %d bytes long, Linux allows %d", len(x.Name), maxXattrName)
 		case strings.Contains(rest, "\x00"):
 			return attribute{}, fmt.Errorf("the name holds a zero byte")
 		}
@@ -183,7 +183,7 @@ func tooManyAttributes(list, block []attribute, room int) error {
 	const limit = xattrBlockSpace - xattrTerminator
 	largest := slices.MaxFunc(list, func(a, b attribute) int { return cmp.Compare(a.size(), b.size()) })
 	if len(block) == 1 {
-		return fmt.Errorf("extended attribute %q: takes %d bytes with its name, ext4 allows %d", largest.full, limit-room, limit)
+		return fmt.Errorf("extended attribute %.100q: takes %d bytes with its name, ext4 allows %d", largest.full, limit-room, limit)
 	}
 	return fmt.Errorf("the extended attributes take %d bytes beside those in the inode, ext4 allows %d; the largest is %q with %d",
 		limit-room, limit, largest.full, largest.size())
