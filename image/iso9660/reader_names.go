@@ -83,3 +83,9 @@ func fromUCS2(s string) (string, bool) {
 	right := len(s)%2 == 0 && !slices.Contains(runes, utf8.RuneError)
 	return string(runes), right
 }
+
+// isUCS2 says whether all of a recorded name is right.
+func isUCS2(s string) bool {
+	_, right := fromUCS2(s)
+	return right
+}

@@ -128,8 +128,7 @@ func (w *walk) run() error {
 
 // flaw notes what is wrong at a place, unless it is an error that ends the reading.
 func (w *walk) flaw(place *image.Place, err error, lost bool) error {
-	var depth *image.DepthError
-	if err == nil || errors.As(err, &hostError{}) || errors.As(err, &limitError{}) || errors.As(err, &depth) {
+	if err == nil || errors.As(err, &hostError{}) || errors.As(err, &limitError{}) || errors.As(err, new(*image.DepthError)) {
 		return err
 	}
 	w.tree.Flaws.Add(place, err, lost)
@@ -351,7 +350,7 @@ func (w *walk) entry(files []found, d foundDir, sections []parsedRecord, unended
 		}
 	}
 	f.names = w.names(rec, k)
-	if _, right := fromUCS2(rec.id); w.reading == Joliet && !right {
+	if w.reading == Joliet && !isUCS2(rec.id) {
 		f.flaw(errors.New("its recorded name is not UCS-2, and is shown with U+FFFD for what is wrong"), false)
 	}
 	if unended {
@@ -455,7 +454,7 @@ func (w *walk) contents(sections []parsedRecord, k *rocks) (image.Blob, error) {
 		if err == nil {
 			err = w.readable(s, at, n)
 		}
-		if err == nil {
+		if err == nil && len(sections) > 1 {
 			b.Add(size, image.Section(w.src, at, n), nil)
 		}
 		size += n

@@ -59,6 +59,9 @@ func (w *walk) flaws(place *image.Place, inode uint32) {
 
 // ends says whether an error ends the reading of the whole tree.
 func ends(err error) bool {
+	if err == nil { // as of most files: what errors.As fills is on the heap
+		return false
+	}
 	var source *sourceError
 	var depth *image.DepthError
 	return errors.As(err, &source) || errors.As(err, &depth)
