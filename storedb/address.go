@@ -2,6 +2,7 @@ package storedb
 
 import (
 	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"path"
@@ -183,17 +184,18 @@ func (it *Item) note(format string, args ...any) {
 	it.Notes = append(it.Notes, at+it.Path+": "+fmt.Sprintf(format, args...))
 }
 
-// settleSigs keeps the signatures that are some, and returns what is wrong with the last of
-// the others. Nix passes over those, or cannot read a database that has them.
+// settleSigs keeps the signatures that are some, in one spelling, and returns what is wrong with
+// the last of the others. Nix passes over those, or cannot read a database that has them.
 func (it *Item) settleSigs() (unreadable error) {
 	kept := it.Sigs[:0:0]
 	for _, s := range it.Sigs {
-		if _, _, err := parseSignature(s); err != nil {
+		name, sig, err := parseSignature(s)
+		if err != nil {
 			it.note("%v: it is left out", err)
 			unreadable = err
 			continue
 		}
-		kept = append(kept, s)
+		kept = append(kept, name+":"+base64.StdEncoding.EncodeToString(sig))
 	}
 	it.Sigs = sortedSet(kept)
 	return unreadable

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"ingot/internal/printable"
 	"ingot/internal/redact"
@@ -362,7 +363,7 @@ func ParsePublicKey(s string) (PublicKey, error) {
 	if kind := secret.Private(s); kind != "" {
 		return PublicKey{}, fmt.Errorf("public key: this is %s, which stays with its owner: give the public key, as nix key convert-secret-to-public prints it", kind)
 	}
-	name, key, err := parseNamed(s, ed25519.PublicKeySize)
+	name, key, err := parseNamed(s, base64.StdEncoding.Strict(), ed25519.PublicKeySize)
 	if err != nil {
 		return PublicKey{}, fmt.Errorf("public key %s: %w", quoteKey(s), err)
 	}
@@ -386,16 +387,21 @@ func (k PublicKey) String() string {
 	return k.Name + ":" + base64.StdEncoding.EncodeToString(k.Key)
 }
 
-// parseSignature reads NAME:BASE64.
+// parseSignature reads NAME:BASE64 as Nix does: what stands behind the digits, padding or
+// other, counts for nothing (base64Decode in src/libutil).
 func parseSignature(s string) (name string, sig []byte, err error) {
-	name, sig, err = parseNamed(s, ed25519.SignatureSize)
+	digits, _, _ := strings.Cut(s, "=")
+	name, sig, err = parseNamed(digits, base64.RawStdEncoding.Strict(), ed25519.SignatureSize)
+	if err == nil && strings.ContainsFunc(name, unicode.IsSpace) {
+		err = errors.New("has a name with a blank, which separates signatures") // in databases
+	}
 	if err != nil {
 		err = fmt.Errorf("signature %s: %w", printable.Quote(s), err)
 	}
 	return name, sig, err
 }
 
-func parseNamed(s string, size int) (string, []byte, error) {
+func parseNamed(s string, encoding *base64.Encoding, size int) (string, []byte, error) {
 	name, text, ok := strings.Cut(s, ":")
 	if !ok || name == "" {
 		return "", nil, errors.New("is not of the form NAME:BASE64")
@@ -403,7 +409,7 @@ func parseNamed(s string, size int) (string, []byte, error) {
 	if strings.ContainsAny(text, "\r\n") { // which the decoder skips
 		return "", nil, errors.New("has a line break")
 	}
-	b, err := base64.StdEncoding.Strict().DecodeString(text)
+	b, err := encoding.DecodeString(text)
 	if err != nil {
 		return "", nil, err
 	}

@@ -143,6 +143,9 @@ func TestOddNarInfos(t *testing.T) {
 		{name: "signature of another name that is none", change: add("Sig: x:!!!\n"), noted: "it is left out", nix: true},
 		{name: "empty signature", change: add("Sig: \n"), noted: "it is left out", nix: true},
 		{name: "no signature but a word", change: func(info string) string { return strings.Replace(info, sig, "Sig: nonsense\n", 1) }, want: `is not trusted: signature "nonsense": is not of the form NAME:BASE64`},
+		{name: "signature without padding", change: func(info string) string { return strings.Replace(info, sig, strings.TrimRight(sig, "=\n")+"\n", 1) }, nix: true},
+		{name: "signature with a blank behind it", change: func(info string) string { return strings.Replace(info, sig, strings.TrimRight(sig, "\n")+" \n", 1) }, nix: true},
+		{name: "signature by a name with a blank", change: add("Sig: a b:" + strings.Repeat("A", 86) + "==\n"), noted: "has a name with a blank", nix: true},
 		{name: "no signature", change: func(info string) string { return strings.Replace(info, sig, "", 1) }, want: "it is not signed"},
 		{name: "hash of the file by md5", change: set("FileHash", "md5:"+hashes["md5"]), nix: true},
 		{name: "hash of the file by sha1", change: set("FileHash", "sha1:"+hashes["sha1"]), nix: true},
@@ -179,7 +182,7 @@ func TestOddNarInfos(t *testing.T) {
 				}
 			} else if err != nil {
 				t.Error(err)
-			} else if it := items[0]; it.CA != "" || len(it.Sigs) != 1 || c.noted == "" != (len(it.Notes) == 0) || !strings.Contains(strings.Join(it.Notes, "\n"), c.noted) {
+			} else if it := items[0]; it.CA != "" || len(it.Sigs) != 1 || "Sig: "+it.Sigs[0]+"\n" != sig || c.noted == "" != (len(it.Notes) == 0) || !strings.Contains(strings.Join(it.Notes, "\n"), c.noted) {
 				t.Errorf("item = %+v; want one signature, no content address, and the note %q", it, c.noted)
 			}
 			nix := s.nixTakes(t)
