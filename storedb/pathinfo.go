@@ -2,6 +2,7 @@ package storedb
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -84,12 +85,16 @@ func (h *jsonHash) UnmarshalJSON(b []byte) error {
 }
 
 // jsonCA is a content address as databases hold it, or as the object of method and
-// hash that newer versions of Nix write.
-type jsonCA string
+// hash that newer versions of Nix write. wrong is what the object is not; where it stands is
+// for others to say.
+type jsonCA struct {
+	text  string
+	wrong error
+}
 
 func (c *jsonCA) UnmarshalJSON(b []byte) error {
 	if !bytes.HasPrefix(b, []byte("{")) {
-		return partJSON("content address", b, (*string)(c))
+		return partJSON("content address", b, &c.text)
 	}
 	var parts struct {
 		Method string   `json:"method"`
@@ -99,10 +104,10 @@ func (c *jsonCA) UnmarshalJSON(b []byte) error {
 		return err
 	}
 	ca, err := newCA(parts.Method, string(parts.Hash))
-	if err == nil {
-		*c = jsonCA(ca.String())
+	if c.wrong = err; err == nil {
+		c.text = ca.String()
 	}
-	return err
+	return nil
 }
 
 // ReadPathInfo reads what nix path-info --json --recursive prints: a list of objects
@@ -214,7 +219,7 @@ func (f Flavour) itemOf(name string, info *pathInfo) (*Item, error) {
 	}
 	it := &Item{
 		Path: f.fullPath(info.Path), NarSize: info.NarSize, References: f.full(info.References), Deriver: f.fullPath(info.Deriver),
-		Ultimate: info.Ultimate, CA: string(info.CA), Origin: Origin{File: name},
+		Ultimate: info.Ultimate, CA: info.CA.text, Origin: Origin{File: name},
 	}
 	if err := f.checkFormat(info.StoreDir, info.Version); err != nil {
 		return nil, fmt.Errorf("%s: %w", printable.Quote(info.Path), err)
@@ -251,7 +256,7 @@ func (f Flavour) itemOf(name string, info *pathInfo) (*Item, error) {
 		it.Sigs = append(it.Sigs, string(s))
 	}
 	it.settleSigs()
-	if err := it.settleCA(f); err != nil {
+	if err := cmp.Or(info.CA.wrong, it.settleCA(f)); err != nil {
 		return nil, fmt.Errorf("%s: %w", it.Path, err)
 	}
 	return it, nil
