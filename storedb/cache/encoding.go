@@ -1,6 +1,8 @@
 package cache
 
 import (
+	"bufio"
+	"compress/flate"
 	"compress/zlib"
 	"fmt"
 	"io"
@@ -16,7 +18,7 @@ import (
 // and reads beyond it), with the method of package compression.
 var codings = map[string]string{
 	"gzip": "gzip", "x-gzip": "gzip", "br": "br", "zstd": "zstd", "xz": "xz", "bzip2": "bzip2",
-	"deflate": "", // zlib, which no cache compresses NARs with
+	"deflate": "", // which no cache compresses NARs with
 }
 
 const codingNames = "gzip, deflate, br, zstd, xz and bzip2"
@@ -82,7 +84,7 @@ func decode(file string, names []string, body io.ReadCloser) (_ io.ReadCloser, e
 		if method := codings[name]; method != "" {
 			layer, err = compression.Open(method, d.Reader)
 		} else {
-			layer, err = zlib.NewReader(d.Reader)
+			layer, err = inflate(d.Reader)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("%s: Content-Encoding: %w", file, err)
@@ -90,4 +92,19 @@ func decode(file string, names []string, body io.ReadCloser) (_ io.ReadCloser, e
 		d.Reader, d.layers = layer, append(d.layers, layer)
 	}
 	return d, nil
+}
+
+// inflate reads the coding "deflate": zlib, or without its header and checksum as some servers
+// send it (RFC 9110, section 8.4.1.2).
+func inflate(r io.Reader) (io.ReadCloser, error) {
+	b := bufio.NewReader(r)
+	head, err := b.Peek(2)
+	if err != nil && err != io.EOF {
+		return nil, err
+	}
+	const deflated = 8 // the method, in the lower half of the first byte; the two are a multiple of 31
+	if len(head) == 2 && head[0]&0x0f == deflated && (int(head[0])<<8|int(head[1]))%31 == 0 {
+		return zlib.NewReader(b)
+	}
+	return flate.NewReader(b), nil
 }

@@ -2,6 +2,7 @@ package cache
 
 import (
 	"bytes"
+	"compress/flate"
 	"compress/zlib"
 	"fmt"
 	"io"
@@ -22,8 +23,14 @@ import (
 func encode(t testing.TB, coding string, b []byte) []byte {
 	t.Helper()
 	var out bytes.Buffer
-	if coding == "deflate" {
-		w := zlib.NewWriter(&out)
+	var w io.WriteCloser
+	switch coding {
+	case "deflate":
+		w = zlib.NewWriter(&out)
+	case "deflate without a header":
+		w, _ = flate.NewWriter(&out, flate.BestCompression)
+	}
+	if w != nil {
 		w.Write(b)
 		w.Close()
 		return out.Bytes()
@@ -63,7 +70,7 @@ func TestContentEncoding(t *testing.T) {
 	whole := func(w http.ResponseWriter, r *http.Request, b []byte) { w.Write(b) }
 	for header, codings := range map[string][]string{
 		"gzip": {"gzip"}, "x-gzip": {"gzip"}, "GZIP": {"gzip"}, "deflate": {"deflate"}, "br": {"br"}, "zstd": {"zstd"}, "xz": {"xz"}, "bzip2": {"bzip2"},
-		"identity": nil, "": nil, "gzip, br": {"gzip", "br"}, "identity,gzip": {"gzip"},
+		"identity": nil, "": nil, "gzip, br": {"gzip", "br"}, "identity,gzip": {"gzip"}, "Deflate": {"deflate without a header"},
 	} {
 		server := codingServer(t, dir, header, codings, whole)
 		items, err := read(t, Options{Keys: []storedb.PublicKey{f.key}}, target(t), server.URL, f.top)
@@ -87,6 +94,9 @@ func TestContentEncoding(t *testing.T) {
 		_, err := read(t, Options{Keys: []storedb.PublicKey{f.key}}, target(t), server.URL, f.top)
 		if err == nil || !strings.Contains(err.Error(), want) || len(err.Error()) > 1000 {
 			t.Errorf("%.40q: %.1000v; want %s", header, err, want)
+		}
+		if n := strings.Count(fmt.Sprint(err), server.URL); n != 1 {
+			t.Errorf("%.40q: names the file %d times: %.1000v", header, n, err)
 		}
 		if n := asked.Load(); n != 1 {
 			t.Errorf("%.40q: asked %d times; want once", header, n)
