@@ -336,6 +336,18 @@ func TestWhatAnImageIs(t *testing.T) {
 			put(t, disk, 54, make([]byte, 8))
 			return disk
 		}, "fat; the image: fat", ""},
+		"FAT without the signature of its boot sector": {func() string {
+			disk := fatOf(t, mib)
+			put(t, disk, 510, make([]byte, 2))
+			return disk
+		}, "fat; the image: fat", ""},
+		"FAT with neither, and a boot sector for another processor": {func() string {
+			disk := fatOf(t, mib)
+			put(t, disk, 0, []byte("\x60\x1c"))
+			put(t, disk, 54, make([]byte, 8))
+			put(t, disk, 510, make([]byte, 2))
+			return disk
+		}, "fat; the image: fat", ""},
 		"FAT with the magic number of ext4": {func() string {
 			disk := fatOf(t, 16*mib, "-F", "16", "-R", "1")
 			put(t, disk, 1024+56, []byte("\x53\xef"))
@@ -444,6 +456,21 @@ func TestBootImagesArePartitions(t *testing.T) {
 		}
 		if v, err := i.Select("eltorito=1"); err != nil || v.Kind() != inspect.FAT {
 			t.Errorf("Select(eltorito=1) = %v, %v", v, err)
+		}
+	}
+}
+
+// TestTablesInMessages: of which table a partition is stands in messages where there are several.
+func TestTablesInMessages(t *testing.T) {
+	disk := gptWith(t)
+	if _, err := identify(t, disk).Select("9"); err == nil || strings.Contains(err.Error(), "of gpt") {
+		t.Errorf("Select(9) of one table: %v", err)
+	}
+	tool(t, "gdisk", "sgdisk", "-h", "1", disk)
+	_, err := identify(t, disk).Select("9")
+	for _, want := range []string{"partition 1 (root) of gpt", "of mbr"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("Select(9) = %v; want %s", err, want)
 		}
 	}
 }

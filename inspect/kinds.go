@@ -176,13 +176,13 @@ func magic(off int64, texts ...string) func(*probe) bool {
 
 // isFAT looks for what Linux asks of a FAT's boot sector. The names of types in it mean
 // nothing, as the specification says, and need not be there; where they are, it was a FAT
-// before it was damaged.
+// before it was damaged. The signature at the sector's end is nothing that Linux asks for.
 func isFAT(p *probe) bool {
 	if p.has(54, "FAT") || p.has(82, "FAT") {
 		return true
 	}
 	b := p.read(0, 512)
-	if b == nil || b[510] != 0x55 || b[511] != 0xaa {
+	if b == nil {
 		return false
 	}
 	le := binary.LittleEndian

@@ -50,10 +50,21 @@ func are(all []*Volume) string {
 	return "are " + list(all)
 }
 
+// list names volumes, with the table's type where partitions are of several.
 func list(all []*Volume) string {
+	var table *Reading
+	several := false
+	for _, v := range all {
+		several = several || v.Table != nil && table != nil && v.Table != table
+		table = cmp.Or(table, v.Table)
+	}
 	var names []string
 	for _, v := range all {
-		names = append(names, v.String())
+		name := v.String()
+		if several && v.Table != nil {
+			name += " of " + string(v.Table.Kind)
+		}
+		names = append(names, name)
 	}
 	return strings.Join(names, ", ")
 }

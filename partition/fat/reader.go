@@ -24,12 +24,13 @@ type Reader struct {
 	rootCluster  int64 // of FAT32
 	label        string
 	serialNumber uint32
+	signature    uint16
 }
 
 // Open reads the boot sector and the label of the volume that is the first size
 // bytes of r. It refuses what does not agree with itself, and volumes that are
 // larger than size. The text that boot sectors have for the type tells nothing, and is not
-// looked at.
+// looked at. A boot sector without its signature is read, as Linux does.
 func Open(r io.ReaderAt, size int64) (*Reader, error) {
 	fs := &Reader{src: image.BlobOf(r, size)}
 	if err := fs.boot(); err != nil {
@@ -94,9 +95,7 @@ func (r *Reader) boot() error {
 	if err != nil {
 		return err
 	}
-	if s := decode[uint16](sector[signatureOffset:]); s != signature {
-		return fmt.Errorf("the signature is %04x, not %04x", s, signature)
-	}
+	r.signature = decode[uint16](sector[signatureOffset:])
 	b := decode[bpb](sector)
 	fat32 := b.FATSz16 == 0
 	rest := sector[bpbSize:]

@@ -118,7 +118,6 @@ func TestDamaged(t *testing.T) {
 		damage func(b []byte)
 		want   string
 	}{
-		{"no signature", func(b []byte) { b[510] = 0 }, "boot sector: the signature is aa00, not aa55"},
 		{"sector size", func(b []byte) { le.PutUint16(b[boot+11:], 500) }, "sectors of 500 bytes"},
 		{"cluster size", func(b []byte) { b[13] = 3 }, "clusters of 3 sectors"},
 		{"too large", func(b []byte) { le.PutUint16(b[19:], 513) }, "the volume has 262656 bytes, of which 262144 are there"},
@@ -137,6 +136,7 @@ func TestDamaged(t *testing.T) {
 		want   string // the one flaw
 	}{
 		{"table too small", func(b []byte) { le.PutUint16(b[19:], 512) }, ""},
+		{"no signature", func(b []byte) { b[510] = 0 }, "/: boot sector: the signature is aa00, not aa55"},
 		{"no text for the type", func(b []byte) { copy(b[54:62], "        ") }, ""},
 		{"chain leaves", func(b []byte) { le.PutUint16(b[entry(1)+26:], 3000) }, "/EFI: the chain that begins at cluster 3000 goes on at 3000; there are clusters 2 to"},
 		{"no cluster", func(b []byte) { le.PutUint16(b[entry(1)+26:], 0) }, "/EFI: the chain that begins at cluster 0"},

@@ -29,6 +29,9 @@ var oem = charmap.CodePage437
 func (r *Reader) Tree() (*image.Tree, error) {
 	w := r.newWalk()
 	w.tree = image.NewTree()
+	if r.signature != signature {
+		w.tree.Flaws.Add(nil, fmt.Errorf("boot sector: the signature is %04x, not %04x", r.signature, signature), false)
+	}
 	entries, err := w.root()
 	if err != nil && !ends(err) {
 		w.tree.Flaws.Add(nil, err, true)
