@@ -390,8 +390,13 @@ func sayLeftOut(w io.Writer, v *inspect.Volume, left []*inspect.Volume, told boo
 		sayLines(w, "", fmt.Sprintf("only the files of %s are written, and not those of %s (%s)", v, other, other.Kind()))
 	}
 	for _, r := range v.Readings[1:] {
-		if r.Err == nil && !told {
+		var unread *inspect.UnreadError
+		switch class := r.Kind.Class(); {
+		case told:
+		case r.Err == nil:
 			sayLines(w, "", fmt.Sprintf("%s is read as %s, and could be read as %s, too: --filesystem %[3]s does that", v, v.Kind(), r.Kind))
+		case errors.As(r.Err, &unread) && r.Kind != "udf" && class != inspect.Memory: // of UDF the reader of the ISO tells
+			sayLines(w, "", fmt.Sprintf("%s is read as %s, and has the signature of %s, too, which ingot does not read", v, v.Kind(), r.Kind))
 		}
 	}
 }

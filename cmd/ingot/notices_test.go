@@ -179,6 +179,25 @@ func TestLeftOutOfUnpacked(t *testing.T) {
 	}
 }
 
+// TestSignatureBeside: where what is read has the signature of something else, too, that is said.
+func TestSignatureBeside(t *testing.T) {
+	img := filepath.Join(t.TempDir(), "x.img")
+	fstest.Run(t, fstest.Judge(t, "mke2fs", "e2fsprogs"), "-q", "-F", "-t", "ext4", "-d", t.TempDir(), img, "2M")
+	f, err := os.OpenFile(img, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = f.WriteAt([]byte("LUKS\xba\xbe\x00\x02"), 0)
+	if err := errors.Join(err, f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	code, _, errout := ingot("convert", img, "-o", img+".tar")
+	want := "the image is read as ext4, and has the signature of crypto_LUKS, too, which ingot does not read\n"
+	if code != 0 || !strings.HasPrefix(errout, want) {
+		t.Errorf("convert: %d\n%s; want %s", code, errout, want)
+	}
+}
+
 // TestSparseISO: what a volume may cost follows from the bytes that a qcow2 holds of it, and
 // not from the holes that make it as large as one likes.
 func TestSparseISO(t *testing.T) {
