@@ -85,7 +85,8 @@ func isStream(path string) bool {
 
 // writeWhole writes a text that is no image: a report, a script. As all outputs, it has its
 // name when it is whole, and keeps the permissions of the file that it replaces. Where the
-// name is that of a stream, that is written to.
+// name is that of a stream, that is written to. What is executable is for its owner alone, as
+// far as it replaces nothing.
 func writeWhole(path string, executable bool, write func(io.Writer) error) error {
 	if isStream(path) {
 		f, err := os.OpenFile(path, os.O_WRONLY, 0)
@@ -103,13 +104,8 @@ func writeWhole(path string, executable bool, write func(io.Writer) error) error
 	if err := write(out); err != nil {
 		return err
 	}
-	if executable { // for those who may read it
-		info, err := out.Stat()
-		if err != nil {
-			return err
-		}
-		mode := info.Mode().Perm()
-		if err := out.Chmod(mode | mode&0o444>>2); err != nil {
+	if executable {
+		if err := out.Chmod(0o700); err != nil {
 			return err
 		}
 	}

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"ingot/tests/testenv"
 )
 
 // TestWriteWhole: a report that cannot be finished leaves what was there, a file keeps its
@@ -35,13 +37,13 @@ func TestWriteWhole(t *testing.T) {
 	if err := writeWhole(path, true, say("first")); err != nil {
 		t.Fatal(err)
 	}
-	is("0750 first")
+	is("0700 first")
 	failed := errors.New("failed")
 	err := writeWhole(path, true, func(w io.Writer) error { return errors.Join(say("sec")(w), failed) })
 	if !errors.Is(err, failed) {
 		t.Errorf("writeWhole = %v; want %v", err, failed)
 	}
-	is("0750 first")
+	is("0700 first")
 	if err := errors.Join(os.Chmod(path, 0o600), writeWhole(path, false, say("second"))); err != nil {
 		t.Fatal(err)
 	}
@@ -95,6 +97,36 @@ func TestReportsOntoDevices(t *testing.T) {
 	for path, want := range map[string]bool{"/dev/null": true, "disk.img": false, "netboot": false, "none": false} {
 		if got := isStream(path); got != want {
 			t.Errorf("isStream(%s) = %v; want %v", path, got, want)
+		}
+	}
+}
+
+// TestSavePrivate: a start script holds what stood on the command line, values of --env and
+// passwords among it, and is for its owner alone, also where it replaces one that was not.
+func TestSavePrivate(t *testing.T) {
+	defer unix.Umask(unix.Umask(0))
+	kernel := testenv.Kernel(t)
+	usesFiles(t)
+	const bin = "items/00000000000000000000000000000001-a/bin"
+	if err := errors.Join(os.MkdirAll(bin, 0o755), os.WriteFile(bin+"/true", []byte("#!/bin/sh\n"), 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	const path = "saved/bin/run-web-vm"
+	for _, before := range []os.FileMode{0, 0o777, 0o755, 0o644, 0o700} {
+		if before != 0 {
+			if err := os.Chmod(path, before); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if status, _, errout := ingot("run", "graph", "--from", "items", "--kernel", kernel, "--run", "/nix/store/00000000000000000000000000000001-a/bin/true", "--env", "TOKEN=hidden", "--name", "web", "--save", "saved"); status != 0 {
+			t.Fatalf("status %d: %s", status, errout)
+		}
+		text, err := os.ReadFile(path)
+		if err != nil || !strings.Contains(string(text), "TOKEN=hidden") {
+			t.Fatalf("the script is %q, %v; want one with the variable", text, err)
+		}
+		if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o700 {
+			t.Errorf("after mode %04o the script has %v, %v; want 0700", before, info.Mode(), err)
 		}
 	}
 }

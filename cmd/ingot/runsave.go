@@ -47,6 +47,15 @@ func saveScript(c *cobra.Command, folder, what string, s *run.System, o *run.Opt
 		return err
 	}
 	path := filepath.Join(bin, "run-"+name+"-vm")
+	// Values of --env, words for QEMU and others can be secrets. An output keeps the permissions
+	// of the file that it replaces, so that those are narrowed first.
+	target, err := image.Target(path)
+	if err != nil {
+		return fmt.Errorf("--save: %w", err)
+	}
+	if err := os.Chmod(target, 0o700); err != nil && !os.IsNotExist(err) {
+		return fmt.Errorf("--save: %w", err)
+	}
 	err = writeWhole(path, true, func(w io.Writer) error {
 		_, err := io.WriteString(w, script)
 		return err
