@@ -68,7 +68,9 @@ func Compare(ctx context.Context, m *Map, r io.ReaderAt, o WriteOptions) ([]Diff
 		}
 		return nil
 	}
-	if err := inOrder(ctx, o, m.chunks(dataOf(r)), fill, emit); err != nil {
+	other := dataOf(r)
+	next := func(off int64) int64 { return min(m.nextData(off), other(off)) } // zero in both
+	if err := inOrder(ctx, o, m.chunks(next), fill, emit); err != nil {
 		return nil, err
 	}
 	if len(diffs) >= CompareLimit {

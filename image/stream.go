@@ -41,7 +41,7 @@ func Stream(ctx context.Context, m *Map, w io.Writer, o WriteOptions) error {
 		}
 		return nil
 	}
-	return inOrder(ctx, o, m.chunks(nil), read, write)
+	return inOrder(ctx, o, m.chunks(m.nextData), read, write)
 }
 
 // InOrder reads m in pieces, which begin at multiples of [PieceSize] and are no longer, and
@@ -64,7 +64,7 @@ func InOrder[T any](ctx context.Context, m *Map, o WriteOptions, work func(off i
 		}
 		return take(c.result.(T))
 	}
-	return inOrder(ctx, o, m.chunks(nil), fill, emit)
+	return inOrder(ctx, o, m.chunks(m.nextData), fill, emit)
 }
 
 func eofIsFine(err error) error {
@@ -87,16 +87,11 @@ type chunk struct {
 }
 
 // chunks cuts m into runs of at most one write, which may hold data, and runs of any
-// length that are zero. nextData may be given to say where some other source has its
-// next data: only what is zero in both is then a zero run.
-func (m *Map) chunks(nextData func(off int64) int64) iter.Seq[*chunk] {
+// length that are zero: next says where, at or after an offset, the next data may be.
+func (m *Map) chunks(next func(off int64) int64) iter.Seq[*chunk] {
 	return func(yield func(*chunk) bool) {
 		for off := int64(0); off < m.size; {
-			data := m.nextData(off)
-			if nextData != nil {
-				data = min(data, nextData(off))
-			}
-			data = data / gather * gather
+			data := next(off) / gather * gather
 			c := &chunk{off: off, n: data - off, zero: true}
 			if data <= off {
 				c.n, c.zero = min(gather-off%gather, m.size-off), false

@@ -170,7 +170,7 @@ func TestChunksAreGivenAway(t *testing.T) {
 	const size = 5*gather + 100
 	m := single(t, size, 2*gather+7, Bytes(noise(gather, 1)))
 	total, next := int64(0), int64(0)
-	for c := range m.chunks(nil) {
+	for c := range m.chunks(m.nextData) {
 		if c.off != next {
 			t.Fatalf("a chunk at %d; want %d", c.off, next)
 		}

@@ -16,8 +16,8 @@
 //  6. virtual machine, [Plan.Finish]: steps, and what other tools have to make. Most
 //     recipes do without.
 //  7. emit: raw, qcow2, an ISO or a folder to boot by network, under a temporary name
-//     until it is whole, and a [Manifest] beside it. What is to be compressed is so
-//     before, by [Plan.Compress].
+//     until it is whole, and a [Manifest] beside it. What a qcow2 takes before it
+//     can be written is done by [Plan.Contain].
 //
 // [Recipe.Plan] is 2 to 5. The [Plan] it returns is a value: it can be printed, hashed,
 // compared with a disk, or written. [Recipe.Environment] is 2 and 3, for who wants the

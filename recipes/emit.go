@@ -86,10 +86,13 @@ func (p *Plan) container() (*image.Map, error) {
 	if err := p.whole(); err != nil {
 		return nil, err
 	}
-	if p.Recipe.Output.Format == "qcow2" {
-		return p.qcow2()
+	switch {
+	case !p.Contains():
+		return p.Disk.Map, nil
+	case p.contained == nil:
+		return nil, errors.New(p.Recipe.Name + " has not been made a qcow2")
 	}
-	return p.Disk.Map, nil
+	return p.contained, nil
 }
 
 // whole says whether nothing of the disk is missing any more.
@@ -125,6 +128,9 @@ func (p *Plan) Emit(ctx context.Context, path string, o EmitOptions) (*Manifest,
 	}
 	if p.Files != nil {
 		return p.emitFolder(ctx, path, o)
+	}
+	if err := p.contain(ctx, o.WriteOptions); err != nil {
+		return nil, err
 	}
 	m, err := p.container()
 	if err != nil {
@@ -188,6 +194,9 @@ func (p *Plan) writeAndHash(ctx context.Context, m *image.Map, out *image.Output
 func (p *Plan) Stream(ctx context.Context, w io.Writer, o EmitOptions) error {
 	if p.Files != nil {
 		return errors.New("a netboot output is a folder, which cannot be sent down a pipe: name one with -o")
+	}
+	if err := p.contain(ctx, o.WriteOptions); err != nil {
+		return err
 	}
 	m, err := p.container()
 	if err != nil {

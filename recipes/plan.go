@@ -50,6 +50,7 @@ type Plan struct {
 	digests    *netDigests // of what a signed script loads
 	temp       io.Closer
 	compressed *qcow2.File
+	contained  *image.Map // the output as a qcow2, once it is made
 
 	// What takes a virtual machine, see [Plan.Finish].
 	chores     []chore

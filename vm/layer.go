@@ -2,6 +2,7 @@ package vm
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -75,7 +76,7 @@ func newLayer(size int64) (*os.File, error) {
 	if size == 0 || size%sector != 0 {
 		return nil, nil
 	}
-	file, err := qcow2.Layout(image.Hole(size))
+	file, err := qcow2.Layout(context.Background(), image.Hole(size), image.WriteOptions{})
 	if err != nil {
 		return nil, nil
 	}

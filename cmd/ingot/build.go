@@ -128,7 +128,7 @@ func build(c *cobra.Command, name string, r recipeFlags, o buildFlags) error {
 		}
 		o.say(c, "the tests have passed")
 	}
-	if err := o.compress(c, plan, tempBeside(out)); err != nil {
+	if err := o.contain(c, plan, tempBeside(out)); err != nil {
 		return err
 	}
 	return o.write(c, plan, out, start)
@@ -150,14 +150,18 @@ func (o *buildFlags) checkName(out, name string, recipe *recipes.Recipe, r recip
 	return n.check()
 }
 
-// compress does what compression there is to do.
-func (o *buildFlags) compress(c *cobra.Command, plan *recipes.Plan, temp string) error {
-	if !plan.Compresses() {
+// contain does what a qcow2 takes before it can be written.
+func (o *buildFlags) contain(c *cobra.Command, plan *recipes.Plan, temp string) error {
+	if !plan.Contains() {
 		return nil
 	}
-	bar := newProgress(c.ErrOrStderr(), o.quiet, "compressing", plan.Disk.Map.Size())
+	what := "looking for zeros"
+	if plan.Compresses() {
+		what = "compressing"
+	}
+	bar := newProgress(c.ErrOrStderr(), o.quiet, what, plan.Disk.Map.Size())
 	defer bar.close()
-	return plan.Compress(c.Context(), temp, image.WriteOptions{Progress: bar.add})
+	return plan.Contain(c.Context(), temp, image.WriteOptions{Progress: bar.add})
 }
 
 // write writes the output of a build that began at start.

@@ -325,24 +325,28 @@ func (o *convertFlags) compress(c *cobra.Command, disk *image.Map) (*image.Map, 
 	return file.Map, file, nil
 }
 
-// layOut returns the file of a format whose bytes are known without reading the disk's.
+// layOut returns the file of a format that is a view of the disk's bytes.
 func (o *convertFlags) layOut(c *cobra.Command, as string, disk *image.Map) (*image.Map, error) {
 	switch as {
 	case "tar":
 		return o.tarArchive(c, disk)
+	case "raw":
+		return disk, nil
 	case "qcow2":
-		return qcow2.Layout(disk)
-	case "vdi", "vhd":
-		seed, err := diskSeed(disk)
-		if err != nil {
-			return nil, err
-		}
-		if as == "vdi" {
-			return vdi.Layout(disk, seed)
-		}
+		bar := newProgress(c.ErrOrStderr(), o.quiet, "looking for zeros", disk.Size())
+		defer bar.close()
+		return qcow2.Layout(c.Context(), disk, image.WriteOptions{Progress: bar.add})
+	}
+	seed, err := diskSeed(disk)
+	if err != nil {
+		return nil, err
+	}
+	if as == "vhd" {
 		return vhd.Layout(disk, seed)
 	}
-	return disk, nil
+	bar := newProgress(c.ErrOrStderr(), o.quiet, "looking for zeros", disk.Size())
+	defer bar.close()
+	return vdi.Layout(c.Context(), disk, seed, image.WriteOptions{Progress: bar.add})
 }
 
 // filesOf returns the partition of a disk whose files are meant, and its files.

@@ -125,7 +125,7 @@ func (m *madeDisks) make(c *cobra.Command, d newDisk) error {
 		}
 		return nil
 	}
-	empty, err := qcow2.Layout(image.Hole(d.size))
+	empty, err := qcow2.Layout(c.Context(), image.Hole(d.size), image.WriteOptions{})
 	if err != nil {
 		return err
 	}

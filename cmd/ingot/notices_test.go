@@ -227,7 +227,7 @@ func TestSparseISO(t *testing.T) {
 	if m, err = sparse.Map(64 << 30); err != nil {
 		t.Fatal(err)
 	}
-	if m, err = qcow2.Layout(m); err != nil {
+	if m, err = qcow2.Layout(t.Context(), m, image.WriteOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	img := filepath.Join(t.TempDir(), "x.qcow2")

@@ -74,9 +74,9 @@ func damagedVolumes(t *testing.T) map[string][]byte {
 		}
 		add(fmt.Sprintf("x.%v.img", kind), d.Map, nil)
 		if kind == partition.GPT {
-			m, err := qcow2.Layout(d.Map)
+			m, err := qcow2.Layout(t.Context(), d.Map, image.WriteOptions{})
 			add("x.qcow2", m, err)
-			m, err = vdi.Layout(d.Map, image.Seed{})
+			m, err = vdi.Layout(t.Context(), d.Map, image.Seed{}, image.WriteOptions{})
 			add("x.vdi", m, err)
 			m, err = vhd.Layout(d.Map, image.Seed{})
 			add("x.vhd", m, err)

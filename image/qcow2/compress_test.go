@@ -109,7 +109,7 @@ func TestCompress(t *testing.T) {
 	if err := image.WriteRaw(t.Context(), m, raw, image.WriteOptions{NoSync: true}); err != nil {
 		t.Fatal(err)
 	}
-	plain, err := Layout(m)
+	plain, err := Layout(t.Context(), m, image.WriteOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,13 +3,17 @@
 // A qcow2 file is itself an [image.Map]: [Layout] makes the header and the tables,
 // which are small or computed when they are read, and extents that take their bytes
 // from the disk. So whatever consumes a Map writes a qcow2 file, as a sparse file, or
-// in order down a pipe, sharing or copying the same files as a raw image would; and
-// it holds the same bytes every time by construction.
+// in order down a pipe, sharing or copying the same files as a raw image would.
+//
+// The bytes of the file depend on the bytes of the disk alone. So clusters of zeros are
+// found by reading, and not by what the extents of the Map leave out: those of an image
+// follow the holes that a file system or another program has left. Of a disk full of data a
+// sixteenth is read for it.
 //
 //	err := qcow2.Write(ctx, disk, "web.qcow2", image.WriteOptions{})
 //
 // What is written is version 3 with clusters of 64 KiB and 16-bit reference counts,
-// as qemu-img makes it by default, all metadata in front. Clusters without data are
+// as qemu-img makes it by default, all metadata in front. Clusters of zeros are
 // not allocated. There are no snapshots, and no backing file. A disk is at most 2 PiB
 // large; its size is rounded up to whole sectors of 512 bytes.
 //

@@ -13,7 +13,7 @@ import (
 
 // Write writes m as a qcow2 file, under the same guarantees as [image.WriteRaw].
 func Write(ctx context.Context, m *image.Map, path string, o image.WriteOptions) error {
-	file, err := Layout(m)
+	file, err := Layout(ctx, m, image.WriteOptions{Workers: o.Workers})
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
@@ -47,14 +47,15 @@ type layout struct {
 	l1, l2, pack, data, total            int64
 }
 
-// Layout returns the bytes of the qcow2 file that holds m.
-func Layout(m *image.Map) (*image.Map, error) {
+// Layout returns the bytes of the qcow2 file that holds m. It looks for clusters of zeros,
+// with the Progress and the Workers of the options, as [image.DataRuns] does.
+func Layout(ctx context.Context, m *image.Map, o image.WriteOptions) (*image.Map, error) {
 	l, err := newLayout(m)
 	if err != nil {
 		return nil, err
 	}
-	for leaf := range m.Leaves(0, m.Size()) {
-		l.addRun(leaf.Off/clusterSize, ceilDiv(leaf.End(), clusterSize))
+	if err := image.DataRuns(ctx, m, clusterSize, o, l.addRun); err != nil {
+		return nil, err
 	}
 	l.place()
 	return l.file(m, image.Bytes(nil))
@@ -71,19 +72,14 @@ func newLayout(m *image.Map) (*layout, error) {
 
 func ceilDiv(a, b int64) int64 { return (a + b - 1) / b }
 
-// addRun notes that the clusters from one up to another hold data. They may begin before
-// the end of what has been noted, but not before its start.
+// addRun notes that the clusters from one up to another hold data. They begin at the end of
+// what has been noted, or behind it.
 func (l *layout) addRun(from, to int64) {
-	if n := len(l.runs); n > 0 {
-		last := &l.runs[n-1]
-		if end := last.guest + last.count; from <= end {
-			if to > end {
-				last.count, l.clusters = to-last.guest, l.clusters+to-end
-			}
-			return
-		}
+	if n := len(l.runs); n > 0 && from == l.runs[n-1].guest+l.runs[n-1].count {
+		l.runs[n-1].count += to - from
+	} else {
+		l.runs = append(l.runs, run{guest: from, host: l.clusters, count: to - from})
 	}
-	l.runs = append(l.runs, run{guest: from, host: l.clusters, count: to - from})
 	l.clusters += to - from
 }
 

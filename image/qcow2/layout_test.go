@@ -201,7 +201,13 @@ func TestRefcountBoundaries(t *testing.T) {
 func TestPlaceLarge(t *testing.T) {
 	for _, size := range []int64{64 * gib, 4 * tib, 15 * tib, maxSize} {
 		m := disk(t, size, 0, size)
-		f, err := Layout(m)
+		l, err := newLayout(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.addRun(0, size/clusterSize) // which Layout would read all of it for
+		l.place()
+		f, err := l.file(m, image.Bytes(nil))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -247,11 +253,11 @@ func TestPlaceLarge(t *testing.T) {
 }
 
 func TestTooLarge(t *testing.T) {
-	if _, err := Layout(disk(t, maxSize)); err != nil {
+	if _, err := Layout(t.Context(), disk(t, maxSize), image.WriteOptions{}); err != nil {
 		t.Errorf("Layout(2 PiB): %v", err)
 	}
 	for _, size := range []int64{maxSize + 1, 1<<63 - 1} {
-		if _, err := Layout(disk(t, size)); err == nil {
+		if _, err := Layout(t.Context(), disk(t, size), image.WriteOptions{}); err == nil {
 			t.Errorf("Layout(%d) succeeded", size)
 		}
 	}
@@ -335,7 +341,7 @@ func TestRandom(t *testing.T) {
 		if !bytes.Equal(got[:size], want) {
 			rt.Error("the disk does not hold the bytes of the map")
 		}
-		again, err := Layout(m)
+		again, err := Layout(t.Context(), m, image.WriteOptions{})
 		if err != nil {
 			rt.Fatal(err)
 		}
@@ -348,7 +354,7 @@ func TestRandom(t *testing.T) {
 // The file goes down a pipe as it goes to the disk.
 func TestStream(t *testing.T) {
 	m := disk(t, 2*gib, 5, 100, gib, 3*mib)
-	f, err := Layout(m)
+	f, err := Layout(t.Context(), m, image.WriteOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

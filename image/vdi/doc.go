@@ -1,13 +1,13 @@
 // Package vdi writes VirtualBox's disk format, and reads it.
 //
-//	file, err := vdi.Layout(disk, seed)
+//	file, err := vdi.Layout(ctx, disk, seed, image.WriteOptions{})
 //	err = image.WriteRaw(ctx, file, "web.vdi", image.WriteOptions{})
 //
 // As with qcow2, a VDI file is itself an [image.Map]: a header, a map of blocks, and
 // extents that take their bytes from the disk, so that whatever consumes a Map writes
-// one, and it holds the same bytes every time. It is a dynamic image of version 1.1:
-// blocks of 1 MiB, those without data not allocated, and each begins at a multiple of
-// 1 MiB in the file.
+// one. It is a dynamic image of version 1.1: blocks of 1 MiB, those of zeros not allocated,
+// and each begins at a multiple of 1 MiB in the file. Zeros are found by reading, so that the
+// bytes of the file depend on those of the disk alone.
 //
 // VirtualBox refuses two disks with one UUID, so that it has to be another for each
 // disk: it is derived from the seed.

@@ -36,7 +36,7 @@ func TestMap(t *testing.T) {
 		"neighbours":   disk(t, 6*mib, 1*mib, mib, 2*mib, mib, 4*mib+kib, kib),
 		"one map part": disk(t, 20<<30, 0, kib, 20<<30-kib, kib),
 	} {
-		file, err := Layout(m, image.NewSeed([]byte("test")))
+		file, err := Layout(t.Context(), m, image.NewSeed([]byte("test")), image.WriteOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -77,7 +77,7 @@ func TestMap(t *testing.T) {
 
 // small is a file with a disk of three blocks, of which two hold data.
 func small(t testing.TB) []byte {
-	file, err := Layout(disk(t, 3*mib, 0, 1, 2*mib, 1), image.Seed{})
+	file, err := Layout(t.Context(), disk(t, 3*mib, 0, 1, 2*mib, 1), image.Seed{}, image.WriteOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

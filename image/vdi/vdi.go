@@ -2,6 +2,7 @@ package vdi
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"fmt"
 	"sort"
@@ -13,13 +14,16 @@ import (
 // blocks of the file from host on.
 type run struct{ guest, host, count int64 }
 
-// Layout returns the bytes of the VDI file that holds m.
-func Layout(m *image.Map, seed image.Seed) (*image.Map, error) {
+// Layout returns the bytes of the VDI file that holds m. It looks for blocks of zeros, with
+// the Progress and the Workers of the options, as [image.DataRuns] does.
+func Layout(ctx context.Context, m *image.Map, seed image.Seed, o image.WriteOptions) (*image.Map, error) {
 	l := &layout{size: ceilDiv(m.Size(), sectorSize) * sectorSize}
 	if l.blocks = ceilDiv(l.size, blockSize); l.blocks > maxBlocks {
 		return nil, fmt.Errorf("a disk of %d bytes is too large for VDI, which holds %d", m.Size(), int64(maxBlocks)*blockSize)
 	}
-	l.findRuns(m)
+	if err := image.DataRuns(ctx, m, blockSize, o, l.addRun); err != nil {
+		return nil, err
+	}
 	l.data = ceilDiv(sectorSize+l.blocks*entrySize, blockSize) * blockSize
 	var b image.Builder
 	b.Add(0, image.Bytes(l.header(seed)), &image.Owner{Name: "vdi header"})
@@ -43,19 +47,15 @@ type layout struct {
 
 func ceilDiv(a, b int64) int64 { return (a + b - 1) / b }
 
-// findRuns finds the blocks that hold data.
-func (l *layout) findRuns(m *image.Map) {
-	for leaf := range m.Leaves(0, m.Size()) {
-		from, to := leaf.Off/blockSize, ceilDiv(leaf.End(), blockSize)
-		if n := len(l.runs); n > 0 && from <= l.runs[n-1].guest+l.runs[n-1].count {
-			last := &l.runs[n-1]
-			more := max(to-last.guest-last.count, 0)
-			last.count, l.allocated = last.count+more, l.allocated+more
-			continue
-		}
+// addRun notes that the blocks from one up to another hold data. They begin at the end of
+// what has been noted, or behind it.
+func (l *layout) addRun(from, to int64) {
+	if n := len(l.runs); n > 0 && from == l.runs[n-1].guest+l.runs[n-1].count {
+		l.runs[n-1].count += to - from
+	} else {
 		l.runs = append(l.runs, run{guest: from, host: l.allocated, count: to - from})
-		l.allocated += to - from
 	}
+	l.allocated += to - from
 }
 
 func (l *layout) header(seed image.Seed) []byte {

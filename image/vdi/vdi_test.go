@@ -42,7 +42,7 @@ func disk(t testing.TB, size int64, extents ...int64) *image.Map {
 // judged writes a disk both as VDI and raw, and has qemu-img compare the two.
 func judged(t testing.TB, dir string, m *image.Map) (vdiFile string, problem string) {
 	t.Helper()
-	file, err := Layout(m, image.NewSeed([]byte("test")))
+	file, err := Layout(t.Context(), m, image.NewSeed([]byte("test")), image.WriteOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,7 +114,7 @@ func TestHeader(t *testing.T) {
 		t.Errorf("the header has %d bytes; want %d", n, sectorSize)
 	}
 	head := func(seed string) string {
-		file, err := Layout(disk(t, 2*mib+100, mib, 1), image.NewSeed([]byte(seed)))
+		file, err := Layout(t.Context(), disk(t, 2*mib+100, mib, 1), image.NewSeed([]byte(seed)), image.WriteOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -145,7 +145,7 @@ func TestTooLarge(t *testing.T) {
 		}
 		return m
 	}
-	file, err := Layout(holes(maxBlocks*blockSize), image.Seed{})
+	file, err := Layout(t.Context(), holes(maxBlocks*blockSize), image.Seed{}, image.WriteOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -153,7 +153,7 @@ func TestTooLarge(t *testing.T) {
 	if _, err := file.ReadAt(p[:], 344); err != nil || int64(binary.LittleEndian.Uint32(p[:])) != file.Size() || file.Size() >= 1<<32 {
 		t.Errorf("blocks begin at %x, %v, of a file of %d bytes without any", p, err, file.Size())
 	}
-	if _, err := Layout(holes(maxBlocks*blockSize+1), image.Seed{}); err == nil || !strings.Contains(err.Error(), "too large for VDI, which holds 1125624894717952") {
+	if _, err := Layout(t.Context(), holes(maxBlocks*blockSize+1), image.Seed{}, image.WriteOptions{}); err == nil || !strings.Contains(err.Error(), "too large for VDI, which holds 1125624894717952") {
 		t.Errorf("Layout = %v; want a refusal", err)
 	}
 }

@@ -383,7 +383,7 @@ func (w *wiring) standIn(path string) (string, error) {
 	if _, err := os.Stat(path); err == nil {
 		return path, nil
 	}
-	file, err := qcow2.Layout(image.Hole(1 << 20))
+	file, err := qcow2.Layout(w.ctx, image.Hole(1<<20), image.WriteOptions{})
 	if err != nil {
 		return "", err
 	}
