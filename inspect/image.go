@@ -10,7 +10,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"ingot/image"
@@ -138,11 +137,8 @@ func isText(f io.ReaderAt, size int64, named bool) bool {
 	}
 	head := make([]byte, min(size, filekind.Head))
 	n, err := f.ReadAt(head, 0)
-	return (err == nil || err == io.EOF) && (bytes.IndexByte(head[:n], 0) < 0 || slices.Contains(files, filekind.Of(head[:n])))
+	return (err == nil || err == io.EOF) && (bytes.IndexByte(head[:n], 0) < 0 || filekind.IsDocument(head[:n]))
 }
-
-// files are kinds of files with zero bytes that are no disks all the same.
-var files = []string{"an ELF program", "a PDF document", "a PNG picture", "a JPEG picture", "an SQLite database"}
 
 // CheckText refuses with a [*TextError] a file that no word behind its name makes a disk, and
 // that is a text or another of a person's files.

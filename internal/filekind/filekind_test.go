@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf16"
+
+	"ingot/image/suffix"
 )
 
 // at is a file of zeros with bytes at an offset.
@@ -82,6 +84,37 @@ func TestOfYAML(t *testing.T) {
 	} {
 		if got := Of([]byte(text)); got != "" {
 			t.Errorf("Of(%q) = %q; want nothing", text, got)
+		}
+	}
+}
+
+// TestFormat names formats as package suffix does, and a program or a boot sector none.
+func TestFormat(t *testing.T) {
+	for _, m := range magics {
+		name := m.format
+		switch name {
+		case "":
+			continue
+		case document:
+			name = ""
+		default:
+			if _, ok := suffix.Named(name); !ok {
+				t.Errorf("%s: there is no format %q", m.kind, name)
+			}
+		}
+		if got := Format([]byte(at(m.at, m.bytes))); got != name {
+			t.Errorf("Format of %s = %q; want %q", m.kind, got, name)
+		}
+		if got := IsDocument([]byte(at(m.at, m.bytes))); got != (m.format == document) {
+			t.Errorf("IsDocument of %s = %v", m.kind, got)
+		}
+	}
+	for text, want := range map[string]string{
+		"": "", "name: x\n": "", "BZh91AY&SY": "bzip2", "BZhello, this is a text": "", "!<arch>\nlib.o/": "", "QFI\xfb\x00\x00\x00\x03": "",
+		"\x1f\x8b\x00": "", at(257, "ustar") + strings.Repeat("\x00", 248) + "\x55\xaa": "",
+	} {
+		if got := Format([]byte(text)); got != want {
+			t.Errorf("Format(%.20q) = %q; want %q", text, got, want)
 		}
 	}
 }
