@@ -2,10 +2,11 @@ package bootloader
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 
 	"ingot/internal/printable"
+
+	"ingot/internal/lazy"
 )
 
 // Console is where GRUB and the kernel speak.
@@ -21,8 +22,8 @@ type Console struct {
 const defaultSpeed = "115200"
 
 var (
-	consoleName  = regexp.MustCompile(`^(tty[A-Za-z]*[0-9]+|hvc[0-9]+|hvsi[0-9]+|xvc[0-9]+)$`)
-	serialOption = regexp.MustCompile(`^([1-9][0-9]{1,6})(?:([noe])([78])?(r)?)?$`)
+	consoleName  = lazy.Regexp(`^(tty[A-Za-z]*[0-9]+|hvc[0-9]+|hvsi[0-9]+|xvc[0-9]+)$`)
+	serialOption = lazy.Regexp(`^([1-9][0-9]{1,6})(?:([noe])([78])?(r)?)?$`)
 )
 
 // ParseConsole reads a console as the kernel's command line has it: "tty0", "ttyS0",
@@ -31,11 +32,11 @@ func ParseConsole(s string) (Console, error) {
 	device, options, _ := strings.Cut(s, ",")
 	c := Console{device, options}
 	switch {
-	case !consoleName.MatchString(device):
+	case !consoleName().MatchString(device):
 		return c, fmt.Errorf("console %s: it must be tty0, ttyS0, hvc0 or the like, and may have a speed, as in ttyS0,115200", printable.Quote(s))
 	case c.screen() && strings.Contains(s, ","):
 		return c, fmt.Errorf("console %s: a screen has no speed", printable.Quote(s))
-	case strings.Contains(s, ",") && !serialOption.MatchString(options):
+	case strings.Contains(s, ",") && !serialOption().MatchString(options):
 		return c, fmt.Errorf("console %s: %s must be a speed, with parity and bits if need be, as in 115200 or 9600n8", printable.Quote(s), printable.Quote(options))
 	}
 	return c, nil
@@ -66,7 +67,7 @@ func (c Console) argument() string {
 func (c Console) serialCommand() string {
 	port, _ := c.port()
 	s := "serial --unit=" + port
-	m := serialOption.FindStringSubmatch(c.Options)
+	m := serialOption().FindStringSubmatch(c.Options)
 	if m == nil {
 		return s + " --speed=" + defaultSpeed
 	}

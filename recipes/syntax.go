@@ -3,16 +3,17 @@ package recipes
 import (
 	"bytes"
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
+
+	"ingot/internal/lazy"
 )
 
-var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)`)
+var yamlLine = lazy.Regexp(`^yaml: (?:line (\d+): )?(.*)`)
 
 // namesAnchor are the parser's messages that quote a name of the file's, which may be a
 // secret without its quotation marks.
-var namesAnchor = regexp.MustCompile(`^(unknown )?anchor '.*'`)
+var namesAnchor = lazy.Regexp(`^(unknown )?anchor '.*'`)
 
 // A yamlHint says what to write instead of what the parser calls by its own terms.
 type yamlHint struct{ says, hint string }
@@ -39,13 +40,13 @@ var yamlHints = []yamlHint{
 // to write instead.
 func syntaxError(file string, text []byte, err error) error {
 	e := &Error{File: file, What: err.Error()}
-	m := yamlLine.FindStringSubmatch(err.Error())
+	m := yamlLine().FindStringSubmatch(err.Error())
 	if m == nil {
 		return e
 	}
 	e.Line, _ = strconv.Atoi(m[1])
 	e.Line = max(e.Line, 1)
-	e.Column, e.What = 1, "not YAML: "+namesAnchor.ReplaceAllString(m[2], "${1}anchor")
+	e.Column, e.What = 1, "not YAML: "+namesAnchor().ReplaceAllString(m[2], "${1}anchor")
 	if line := indentedByTab(text, e.Line, m[2]); line > 0 {
 		e.Line, e.What, e.Hint = line, "not YAML: the line is indented with a tab", "write spaces, which are all that YAML takes there"
 		return e

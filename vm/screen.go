@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"ingot/internal/lazy"
 )
 
 // The text screen of a VGA card: 25 rows of 80 cells, a character and its colours.
@@ -20,7 +22,7 @@ const (
 )
 
 // hexWord is one cell as the monitor's xp prints it.
-var hexWord = regexp.MustCompile(`0x([0-9a-f]{2})([0-9a-f]{2})`)
+var hexWord = lazy.Regexp(`0x([0-9a-f]{2})([0-9a-f]{2})`)
 
 // answerTime is how long QEMU may take to answer; it does so between translating
 // blocks of code.
@@ -149,7 +151,7 @@ func parseText(dump string) []string {
 	var row strings.Builder
 	for line := range strings.Lines(dump) {
 		_, cells, _ := strings.Cut(line, ":")
-		for _, cell := range hexWord.FindAllStringSubmatch(cells, -1) {
+		for _, cell := range hexWord().FindAllStringSubmatch(cells, -1) {
 			code, err := strconv.ParseUint(cell[2], 16, 8)
 			if err != nil {
 				return nil

@@ -111,7 +111,7 @@ const (
 
 // emptyBootSector says whether there is no program where a BIOS has put one.
 func (m *Machine) emptyBootSector() bool {
-	words := hexWord.FindAllString(m.dump(fmt.Sprintf("xp /%dhx %#x", bootCode/2, bootSector)), -1)
+	words := hexWord().FindAllString(m.dump(fmt.Sprintf("xp /%dhx %#x", bootCode/2, bootSector)), -1)
 	for _, w := range words {
 		if w != "0x0000" {
 			return false

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,6 +14,8 @@ import (
 	"ingot/internal/grammar"
 	"ingot/internal/near"
 	"ingot/internal/printable"
+
+	"ingot/internal/lazy"
 )
 
 // usageError is a command line that does not make sense.
@@ -56,7 +57,7 @@ func verbName(c *cobra.Command) string {
 }
 
 // counts is how cobra says that a command has too few arguments or too many.
-var counts = regexp.MustCompile(`^(?:accepts (\d+)|accepts at most (\d+)|accepts between (\d+) and (\d+)|requires at least (\d+)) arg\(s\)`)
+var counts = lazy.Regexp(`^(?:accepts (\d+)|accepts at most (\d+)|accepts between (\d+) and (\d+)|requires at least (\d+)) arg\(s\)`)
 
 // plainCount says in plain words that there are too few arguments or too many.
 func plainCount(args []string, err error) error {
@@ -67,7 +68,7 @@ func plainCount(args []string, err error) error {
 	case len(args) > 1:
 		given = fmt.Sprintf("%d are given: %s", len(args), quoted(args))
 	}
-	m := counts.FindStringSubmatch(err.Error())
+	m := counts().FindStringSubmatch(err.Error())
 	number := func(text string) string {
 		n, _ := strconv.Atoi(text)
 		return grammar.Count(n, "argument")

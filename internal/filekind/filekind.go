@@ -19,6 +19,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"ingot/internal/lazy"
 )
 
 // Head is how many bytes of a file [Of] looks at.
@@ -129,26 +131,26 @@ func IsDocument(data []byte) bool {
 
 // texts are patterns that the beginning of a text of a kind has.
 var texts = []struct {
-	pattern *regexp.Regexp
+	pattern func() *regexp.Regexp
 	kind    string
 }{
-	{regexp.MustCompile(`^-----BEGIN [A-Z0-9 ]*PRIVATE KEY`), "a private key"},
-	{regexp.MustCompile(`^-----BEGIN [A-Z0-9 ]*CERTIFICATE`), "a certificate"},
-	{regexp.MustCompile(`^-----BEGIN `), "a PEM file"},
-	{regexp.MustCompile(`^(ssh-(ed25519|rsa|dss)|ecdsa-sha2-\S+|sk-\S+@openssh\.com) AAAA`), "a public SSH key"},
-	{regexp.MustCompile(`^\(public-key\s`), "a public key of Guix's"},
-	{regexp.MustCompile(`^#!`), "a script for an interpreter (#!)"},
-	{regexp.MustCompile(`(?i)^(<!doctype html|<html|<head|<body)`), "an HTML page"},
-	{regexp.MustCompile(`^<\?xml|^<[a-zA-Z]+(>|\s)`), "an XML document"},
-	{regexp.MustCompile(`^StorePath: /`), "a narinfo"},
-	{regexp.MustCompile(`^Derive\(\[`), "a derivation"},
-	{regexp.MustCompile(`(?s)^(/nix|/gnu)/store/[^\n]+\n(sha256:[0-9a-z]+|[0-9a-f]{64})\n`), "a registration"},
-	{regexp.MustCompile(`(?s)^(/nix|/gnu)/store/[^\n]+\n(/[^\n]*|)\n[0-9]+\n`), "a reference graph"},
-	{regexp.MustCompile(`^(/nix|/gnu)/store/[^\n]+(\n|$)`), "a list of store paths"},
-	{regexp.MustCompile(`<nixpkgs>|^\{[^"'{}]*\}:|\bstdenv\.mkDerivation\b|\bpkgs\.mk[A-Z]`), "a Nix expression"},
-	{regexp.MustCompile(`^(;[^\n]*\n\s*)*\((use-modules|define-module|operating-system|define|package|let\*?)[\s)]`), "Guile Scheme"},
-	{regexp.MustCompile(`(?m)^FROM \S+(\s|$)[\s\S]*^(RUN|COPY|CMD|ENTRYPOINT|ADD) `), "a Dockerfile"},
-	{regexp.MustCompile(`^\[[A-Za-z][\w.-]*\]\s*\n\s*[\w.-]+\s*=`), "a TOML or INI file"},
+	{lazy.Regexp(`^-----BEGIN [A-Z0-9 ]*PRIVATE KEY`), "a private key"},
+	{lazy.Regexp(`^-----BEGIN [A-Z0-9 ]*CERTIFICATE`), "a certificate"},
+	{lazy.Regexp(`^-----BEGIN `), "a PEM file"},
+	{lazy.Regexp(`^(ssh-(ed25519|rsa|dss)|ecdsa-sha2-\S+|sk-\S+@openssh\.com) AAAA`), "a public SSH key"},
+	{lazy.Regexp(`^\(public-key\s`), "a public key of Guix's"},
+	{lazy.Regexp(`^#!`), "a script for an interpreter (#!)"},
+	{lazy.Regexp(`(?i)^(<!doctype html|<html|<head|<body)`), "an HTML page"},
+	{lazy.Regexp(`^<\?xml|^<[a-zA-Z]+(>|\s)`), "an XML document"},
+	{lazy.Regexp(`^StorePath: /`), "a narinfo"},
+	{lazy.Regexp(`^Derive\(\[`), "a derivation"},
+	{lazy.Regexp(`(?s)^(/nix|/gnu)/store/[^\n]+\n(sha256:[0-9a-z]+|[0-9a-f]{64})\n`), "a registration"},
+	{lazy.Regexp(`(?s)^(/nix|/gnu)/store/[^\n]+\n(/[^\n]*|)\n[0-9]+\n`), "a reference graph"},
+	{lazy.Regexp(`^(/nix|/gnu)/store/[^\n]+(\n|$)`), "a list of store paths"},
+	{lazy.Regexp(`<nixpkgs>|^\{[^"'{}]*\}:|\bstdenv\.mkDerivation\b|\bpkgs\.mk[A-Z]`), "a Nix expression"},
+	{lazy.Regexp(`^(;[^\n]*\n\s*)*\((use-modules|define-module|operating-system|define|package|let\*?)[\s)]`), "Guile Scheme"},
+	{lazy.Regexp(`(?m)^FROM \S+(\s|$)[\s\S]*^(RUN|COPY|CMD|ENTRYPOINT|ADD) `), "a Dockerfile"},
+	{lazy.Regexp(`^\[[A-Za-z][\w.-]*\]\s*\n\s*[\w.-]+\s*=`), "a TOML or INI file"},
 }
 
 // Of returns what the file that begins with data looks like, with its article, or "" for a
@@ -168,7 +170,7 @@ func Of(data []byte) string {
 	}
 	text := strings.TrimLeft(strings.TrimPrefix(string(data), "\ufeff"), " \t\r\n")
 	for _, t := range texts {
-		if t.pattern.MatchString(text) {
+		if t.pattern().MatchString(text) {
 			return t.kind
 		}
 	}

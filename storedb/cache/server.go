@@ -16,7 +16,6 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -27,6 +26,8 @@ import (
 	"ingot/internal/printable"
 	"ingot/storedb"
 	"ingot/storedb/compression"
+
+	"ingot/internal/lazy"
 )
 
 // A Server serves the binary cache in a folder, and takes what nix copy --to http://…
@@ -77,9 +78,9 @@ var _ http.Handler = (*Server)(nil)
 // What a cache consists of, by names with digits of Nix's base 32. debuginfo, log and realisations
 // are of those who make it.
 var (
-	narInfoName  = regexp.MustCompile(`^([0-9a-df-np-sv-z]{32})\.narinfo$`)
-	narName      = regexp.MustCompile(`^nar/([0-9a-df-np-sv-z]{52})?[0-9A-Za-z._+-]*$`)
-	besidesNames = regexp.MustCompile(`^([0-9a-df-np-sv-z]{32}\.ls|debuginfo/[0-9a-f]+(\.debug)?|realisations/[0-9A-Za-z:!._+-]+\.doi)$`)
+	narInfoName  = lazy.Regexp(`^([0-9a-df-np-sv-z]{32})\.narinfo$`)
+	narName      = lazy.Regexp(`^nar/([0-9a-df-np-sv-z]{52})?[0-9A-Za-z._+-]*$`)
+	besidesNames = lazy.Regexp(`^([0-9a-df-np-sv-z]{32}\.ls|debuginfo/[0-9a-f]+(\.debug)?|realisations/[0-9A-Za-z:!._+-]+\.doi)$`)
 )
 
 const infoName = "nix-cache-info"
@@ -106,7 +107,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func cacheFileName(name string) bool {
-	return name == infoName || narInfoName.MatchString(name) || narName.MatchString(name) && name != "nar/" && !strings.HasPrefix(name, "nar/.") || besidesNames.MatchString(name) || logName(name)
+	return name == infoName || narInfoName().MatchString(name) || narName().MatchString(name) && name != "nar/" && !strings.HasPrefix(name, "nar/.") || besidesNames().MatchString(name) || logName(name)
 }
 
 // logName says whether a file is the log of a derivation, which is called by its store path's
@@ -264,9 +265,9 @@ func (s *Server) most(name string) int64 {
 	switch {
 	case name == infoName:
 		return maxCacheInfo
-	case narInfoName.MatchString(name):
+	case narInfoName().MatchString(name):
 		return maxNarInfo
-	case narName.MatchString(name):
+	case narName().MatchString(name):
 		return limit
 	}
 	return min(limit, maxBeside)
@@ -332,10 +333,10 @@ func taken(format string, args ...any) error {
 // take puts what is read from r under a name.
 func (s *Server) take(ctx context.Context, name string, r io.Reader) error {
 	switch {
-	case name == infoName, narInfoName.MatchString(name):
+	case name == infoName, narInfoName().MatchString(name):
 		return s.takeSmall(ctx, name, r)
 	case strings.HasPrefix(name, "nar/"):
-		if narName.FindStringSubmatch(name)[1] == "" {
+		if narName().FindStringSubmatch(name)[1] == "" {
 			return refuse("a NAR's file is named by its hash: nar/HASH.nar.xz, say")
 		}
 	}
@@ -354,7 +355,7 @@ func (s *Server) take(ctx context.Context, name string, r io.Reader) error {
 		return err
 	}
 	hash := storedb.Hash(sum.Sum(nil))
-	if m := narName.FindStringSubmatch(name); m != nil {
+	if m := narName().FindStringSubmatch(name); m != nil {
 		if want, err := storedb.ParseHash(m[1]); err != nil || want != hash {
 			return refuse("its bytes have the hash %s, and not the one that it is named by", hash)
 		}
@@ -430,7 +431,7 @@ func (s *Server) checkNarInfo(ctx context.Context, at *place, b []byte) error {
 	if err != nil {
 		return err
 	}
-	if narName.FindStringSubmatch(n.URL) == nil {
+	if narName().FindStringSubmatch(n.URL) == nil {
 		return refuse("its NAR, %s, is not in the folder nar", n.URL)
 	}
 	if most := cmp.Or(s.MaxUpload, DefaultMaxUpload); n.NarSize > most {
@@ -492,7 +493,7 @@ func (s *Server) readNarInfo(name string, b []byte) (*storedb.NarInfo, error) {
 	if err != nil {
 		return nil, refuse("%s", strings.TrimSpace(strings.TrimPrefix(err.Error(), name+":")))
 	}
-	if want := narInfoName.FindStringSubmatch(name)[1]; !strings.HasPrefix(filepath.Base(n.Path), want+"-") {
+	if want := narInfoName().FindStringSubmatch(name)[1]; !strings.HasPrefix(filepath.Base(n.Path), want+"-") {
 		return nil, refuse("it is of %s", n.Path)
 	}
 	return n, nil

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -18,6 +17,8 @@ import (
 	"ingot/vm/guest/applet"
 	"ingot/vm/guest/block"
 	"ingot/vm/guest/mounts"
+
+	"ingot/internal/lazy"
 )
 
 // initPath returns the init that the command line names, or "": init= itself, or that
@@ -65,12 +66,12 @@ func storeIn(lower, init string) (store foundStore, root string) {
 }
 
 // item matches the name of a store item: a hash in Nix's own base 32, and a name.
-var item = regexp.MustCompile(`^[0-9a-df-np-sv-z]{32}-.`)
+var item = lazy.Regexp(`^[0-9a-df-np-sv-z]{32}-.`)
 
 // holdsItems says whether store items lie in a folder itself.
 func holdsItems(dir string) bool {
 	entries, err := os.ReadDir(dir)
-	return err == nil && slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return item.MatchString(e.Name()) })
+	return err == nil && slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return item().MatchString(e.Name()) })
 }
 
 // layOver mounts the read-only system as a root that can be written to all the same:

@@ -2,12 +2,13 @@ package helper
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 	"syscall"
 	"time"
 
 	"github.com/dustin/go-humanize"
+
+	"ingot/internal/lazy"
 )
 
 // ExitError says that a command ran and ended with another status than 0.
@@ -91,10 +92,10 @@ func (e *MissingDriversError) Error() string {
 }
 
 // panicLine is what Linux says last.
-var panicLine = regexp.MustCompile(`Kernel panic - not syncing: ([^\r\n]*)`)
+var panicLine = lazy.Regexp(`Kernel panic - not syncing: ([^\r\n]*)`)
 
 // outOfMemory is the reason of a panic for want of memory.
-var outOfMemory = regexp.MustCompile(`(?i)out of memory|deadlocked on memory`)
+var outOfMemory = lazy.Regexp(`(?i)out of memory|deadlocked on memory`)
 
 // starved says of a result that the kernel killed the command for its memory: as the
 // process itself, or as what a shell tells of it.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -15,6 +14,8 @@ import (
 	"ingot/vm/agent"
 	"ingot/vm/kernel"
 	"ingot/vm/storedisk"
+
+	"ingot/internal/lazy"
 )
 
 // Options describe a helper. The zero value of each field is a good default.
@@ -199,8 +200,8 @@ func (v *VM) explain(ctx context.Context, err error) error {
 	defer cancel()
 	end := v.machine.Wait(ending)
 	tail := v.machine.Tail()
-	if line := panicLine.FindStringSubmatch(v.machine.Console()); line != nil {
-		if outOfMemory.MatchString(line[1]) {
+	if line := panicLine().FindStringSubmatch(v.machine.Console()); line != nil {
+		if outOfMemory().MatchString(line[1]) {
 			return &OutOfMemoryError{Memory: v.memory, Tail: tail}
 		}
 		return &PanicError{Line: line[1], Tail: tail}
@@ -269,7 +270,7 @@ var mountOptions = map[vm.ShareKind]string{
 }
 
 // tagged is what a share may be called.
-var tagged = regexp.MustCompile(`^[A-Za-z0-9._-]+$`)
+var tagged = lazy.Regexp(`^[A-Za-z0-9._-]+$`)
 
 // Mount mounts a share of the machine at a place in the guest.
 func (v *VM) Mount(ctx context.Context, share vm.Share, dir string) error {
@@ -277,7 +278,7 @@ func (v *VM) Mount(ctx context.Context, share vm.Share, dir string) error {
 	if kind == "" {
 		kind = vm.DefaultShare()
 	}
-	if !tagged.MatchString(share.Tag) {
+	if !tagged().MatchString(share.Tag) {
 		return fmt.Errorf("shared folder %s: tag %q", share.Dir, share.Tag)
 	}
 	options := mountOptions[kind]

@@ -196,7 +196,7 @@ func (d Directory) List() ([]string, error) {
 			continue
 		}
 		// Anybody may take such a name, so whose it is has to be asked.
-		if name, ok := strings.CutPrefix(fields[7], d.prefix); ok && label.MatchString(name) && d.ours(name) {
+		if name, ok := strings.CutPrefix(fields[7], d.prefix); ok && label().MatchString(name) && d.ours(name) {
 			names = append(names, name)
 		}
 	}

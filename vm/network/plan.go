@@ -6,12 +6,13 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
 	"ingot/internal/grammar"
+
+	"ingot/internal/lazy"
 )
 
 const (
@@ -83,7 +84,7 @@ func (p *planner) fail(key, format string, args ...any) {
 func (f *File) Plan(name string) (*Plan, []*Problem) {
 	p := &planner{holders: map[netip.Addr]string{}}
 	plan := &Plan{Name: cmp.Or(f.Name, name), Seed: f.Seed}
-	if !label.MatchString(plan.Name) || len(plan.Name) > maxLabel {
+	if !label().MatchString(plan.Name) || len(plan.Name) > maxLabel {
 		p.fail("name", "%q: a network's name is a part of host names: letters, digits and hyphens, at most %d", plan.Name, maxLabel)
 	}
 	plan.Domain = strings.ToLower(plan.Name) + ".internal"
@@ -106,7 +107,7 @@ func (f *File) Plan(name string) (*Plan, []*Problem) {
 }
 
 // label is a part of a host name: RFC 1123, section 2.1.
-var label = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?$`)
+var label = lazy.Regexp(`^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?$`)
 
 // maxLabel leaves room for the folder and a suffix in the address of a socket.
 const maxLabel = 48
@@ -117,7 +118,7 @@ func (p *planner) names(plan *Plan) {
 	for _, m := range plan.Machines {
 		key, low := "machines."+m.Name, strings.ToLower(m.Name)
 		switch other := seen[low]; {
-		case !label.MatchString(m.Name) || len(m.Name) > maxLabel:
+		case !label().MatchString(m.Name) || len(m.Name) > maxLabel:
 			p.fail(key, "%q: a machine's name is a host name: letters, digits and hyphens, at most %d", m.Name, maxLabel)
 		case low == "localhost":
 			p.fail(key, "every machine calls itself localhost")

@@ -36,7 +36,7 @@ func FuzzOptions(f *testing.F) {
 		ParseEmpty(s)
 		ParseBoot(s)
 		ParseGraphics(s)
-		if name := SafeName(s); len(name) > maxName || !validName.MatchString(name) || strings.HasPrefix(name, "-") {
+		if name := SafeName(s); len(name) > maxName || !validName().MatchString(name) || strings.HasPrefix(name, "-") {
 			t.Errorf("SafeName(%q) = %q", s, name)
 		}
 	})

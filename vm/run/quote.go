@@ -1,17 +1,18 @@
 package run
 
 import (
-	"regexp"
 	"strings"
+
+	"ingot/internal/lazy"
 )
 
-var plainWord = regexp.MustCompile(`^[A-Za-z0-9_@%+=:,./-]+$`)
+var plainWord = lazy.Regexp(`^[A-Za-z0-9_@%+=:,./-]+$`)
 
 // Quote writes words as a POSIX shell reads them.
 func Quote(words []string) string {
 	quoted := make([]string, len(words))
 	for i, w := range words {
-		if quoted[i] = w; !plainWord.MatchString(w) {
+		if quoted[i] = w; !plainWord().MatchString(w) {
 			quoted[i] = "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
 		}
 	}

@@ -9,7 +9,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -18,6 +17,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ingot/vm/runtimedir"
+
+	"ingot/internal/lazy"
 )
 
 // A Registry is the folder in which this user's running machines are listed. Each has
@@ -122,14 +123,14 @@ func DefaultDir(getenv func(string) string) string {
 	return fmt.Sprintf("/tmp/ingot-%d", os.Getuid())
 }
 
-var validName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
+var validName = lazy.Regexp(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
 
 // maxName leaves room for the folder and a suffix in a socket's address.
 const maxName = 48
 
 // CheckName says why a machine cannot be called so, or nil.
 func CheckName(name string) error {
-	if !validName.MatchString(name) || len(name) > maxName {
+	if !validName().MatchString(name) || len(name) > maxName {
 		return fmt.Errorf("machine name %q: it takes letters, digits and ._-, at most %d of them, and does not begin with a mark", name, maxName)
 	}
 	return nil

@@ -2,21 +2,22 @@ package run
 
 import (
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
 
 	"ingot/partition"
+
+	"ingot/internal/lazy"
 )
 
 // shortSize is how QEMU and the models write sizes.
-var shortSize = regexp.MustCompile(`^([0-9]+)([KMGT]?)$`)
+var shortSize = lazy.Regexp(`^([0-9]+)([KMGT]?)$`)
 
 // ParseSize reads the size of a machine's memory or disk: a number of MiB, as QEMU's
 // own -m and the models' options have it, a number with K, M, G or T (of 1024), or
 // bytes with a unit as recipes write them.
 func ParseSize(text string) (int64, error) {
-	m := shortSize.FindStringSubmatch(strings.ToUpper(text))
+	m := shortSize().FindStringSubmatch(strings.ToUpper(text))
 	if m == nil {
 		return partition.ParseBytes(text)
 	}

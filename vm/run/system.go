@@ -112,7 +112,7 @@ func numberedName(name string, n int) string {
 // SafeName makes a machine's name of any text.
 func SafeName(text string) string {
 	name := strings.Map(func(r rune) rune {
-		if r < 128 && (validName.MatchString(string(r)) || strings.ContainsRune("._-", r)) {
+		if r < 128 && (validName().MatchString(string(r)) || strings.ContainsRune("._-", r)) {
 			return r
 		}
 		return '-'
