@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
+
+	"ingot/internal/printable"
 )
 
 // An Output is a file that stands under its name only once it is whole. Until
@@ -226,7 +228,7 @@ func SameFile(a, b string) bool {
 type SourceError struct{ Path string }
 
 func (e *SourceError) Error() string {
-	return e.Path + ": is one of the files that the output is made from; write to another name"
+	return printable.Name(e.Path) + ": is one of the files that the output is made from; write to another name"
 }
 
 // createError says what is wrong with the folder in which nothing can be created.

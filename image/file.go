@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ingot/internal/grammar"
+	"ingot/internal/printable"
 )
 
 // File is a Blob that is a regular file of the host. It is opened only while it
@@ -34,7 +35,7 @@ func NewHostFile(path string) (*File, error) {
 		return nil, &os.PathError{Op: "stat", Path: path, Err: err}
 	}
 	if st.Mode&unix.S_IFMT != unix.S_IFREG {
-		return nil, fmt.Errorf("%s: not a regular file", path)
+		return nil, fmt.Errorf("%s: not a regular file", printable.Name(path))
 	}
 	dir, name := filepath.Split(path)
 	return newFile(&hostDir{filepath.Clean(dir + ".")}, name, &st), nil
@@ -125,7 +126,7 @@ func (f *File) checkStat(path string, st *unix.Stat_t) error {
 // [File.Open] instead.
 func (f *File) ReadAt(p []byte, off int64) (int, error) {
 	if off < 0 {
-		return 0, fmt.Errorf("%s: read at negative offset %d", f.Path(), off)
+		return 0, fmt.Errorf("%s: read at negative offset %d", printable.Name(f.Path()), off)
 	}
 	path := f.Path()
 	fd, err := open(path)
@@ -169,4 +170,4 @@ type ChangedError struct {
 	What string // what is different, with the numbers
 }
 
-func (e *ChangedError) Error() string { return e.Path + " " + e.What }
+func (e *ChangedError) Error() string { return printable.Name(e.Path) + " " + e.What }

@@ -5,6 +5,8 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"ingot/internal/printable"
 )
 
 // MapFile returns the regular file at path as a Map of what it holds: a raw image, say.
@@ -33,7 +35,7 @@ func MapFile(path string) (*Map, error) {
 	}
 	m, err := b.Map(f.Size())
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, fmt.Errorf("%s: %w", printable.Name(path), err)
 	}
 	return m, f.Check(h)
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"ingot/internal/grammar"
+	"ingot/internal/printable"
 )
 
 // A Flaw is what a reader could not take over as an image records it: one file, one
@@ -21,7 +22,7 @@ type Flaw struct {
 }
 
 // Error implements error.
-func (f *Flaw) Error() string { return f.Path + ": " + f.Err.Error() }
+func (f *Flaw) Error() string { return printable.Name(f.Path) + ": " + f.Err.Error() }
 
 // Unwrap returns what is wrong, without the path.
 func (f *Flaw) Unwrap() error { return f.Err }
@@ -70,7 +71,7 @@ func (t *Tree) Complete(name string) error {
 		}
 	}
 	if more := t.Flaws.lost - maxFlaws; more > 0 {
-		return fmt.Errorf("%s: %s of the image are not read, and these are not all known by name", name, grammar.Count(t.Flaws.lost, "file"))
+		return fmt.Errorf("%s: %s of the image are not read, and these are not all known by name", printable.Name(name), grammar.Count(t.Flaws.lost, "file"))
 	}
 	return nil
 }

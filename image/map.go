@@ -8,6 +8,8 @@ import (
 	"slices"
 	"sort"
 	"strings"
+
+	"ingot/internal/printable"
 )
 
 // A Map is the bytes that an image will hold: a size, and extents that say where
@@ -113,7 +115,7 @@ func (b *Builder) Map(size int64) (*Map, error) {
 func (e Extent) describe() string {
 	s := fmt.Sprintf("[%d, %d)", e.Off, e.End())
 	if e.Owner != nil {
-		s += " of " + e.Owner.String()
+		s += " of " + printable.Name(e.Owner.String())
 	}
 	return s
 }
@@ -230,7 +232,7 @@ func (l Leaf) wrap(err error) error {
 	if what == "" {
 		what = fmt.Sprintf("bytes [%d, %d)", l.Off, l.End())
 	}
-	return fmt.Errorf("%s: %w", what, err)
+	return fmt.Errorf("%s: %w", printable.Name(what), err)
 }
 
 // search returns the first extent that ends after off.

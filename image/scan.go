@@ -13,6 +13,8 @@ import (
 	"sync"
 
 	"golang.org/x/sys/unix"
+
+	"ingot/internal/printable"
 )
 
 // ScanOptions says what of the host's metadata [Scan] keeps. The zero value keeps
@@ -95,7 +97,7 @@ func (s *scanner) node(p place, st *unix.Stat_t) (*Node, error) {
 	n := &Node{Mode: ModeFromUnix(uint16(st.Mode)), UID: st.Uid, GID: st.Gid, Mtime: Time{st.Mtim.Sec, int32(st.Mtim.Nsec)}}
 	if s.Canonical {
 		if err := n.canonicalise(); err != nil {
-			return nil, fmt.Errorf("%s: %w", p.path(), err)
+			return nil, fmt.Errorf("%s: %w", printable.Name(p.path()), err)
 		}
 	} else if first := s.linked(n, st); first != n {
 		return first, nil

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"ingot/internal/printable"
 )
 
 // A Node is one file of a [Tree]: a regular file, directory, symlink, device,
@@ -284,10 +286,10 @@ func (t *Tree) Put(name string, n *Node) error {
 	}
 	d, err := t.MakeDirs(dir)
 	if err != nil {
-		return fmt.Errorf("%s: %w", name, err)
+		return fmt.Errorf("%s: %w", printable.Name(name), err)
 	}
 	if err := d.Add(base, n); err != nil {
-		return fmt.Errorf("%s: %w", name, err)
+		return fmt.Errorf("%s: %w", printable.Name(name), err)
 	}
 	return nil
 }
@@ -308,11 +310,11 @@ func (t *Tree) MakeDirs(name string) (*Node, error) {
 		if next == nil {
 			next = NewDir(0o755)
 			if err := cur.Add(part, next); err != nil {
-				return nil, fmt.Errorf("%s: %w", at, err)
+				return nil, fmt.Errorf("%s: %w", printable.Name(at), err)
 			}
 		}
 		if !next.IsDir() {
-			return nil, fmt.Errorf("%s is %s, not a directory", at, Kind(next.Mode))
+			return nil, fmt.Errorf("%s is %s, not a directory", printable.Name(at), Kind(next.Mode))
 		}
 		cur = next
 	}

@@ -11,6 +11,7 @@ import (
 
 	"ingot/image"
 	"ingot/internal/grammar"
+	"ingot/internal/printable"
 )
 
 // The owner of all bytes that this package makes itself.
@@ -144,8 +145,11 @@ func (p Placed) title() string {
 	return fmt.Sprintf("number %d", p.Number)
 }
 
+// shown is the title for a message, which is one line.
+func (p Placed) shown() string { return printable.Name(p.title()) }
+
 func (p Placed) fail(format string, args ...any) error {
-	return fmt.Errorf("partition %s: %w", p.title(), fmt.Errorf(format, args...))
+	return fmt.Errorf("partition %s: %w", p.shown(), fmt.Errorf(format, args...))
 }
 
 // describe makes everything of each partition definite but its place.
@@ -238,7 +242,7 @@ func (l *layout) setSize(p *Placed) error {
 	}
 	p.Size = roundUp(max(asked, content), l.SectorSize)
 	if align := p.Partition.Align; align != 0 {
-		return l.checkAlign("partition "+p.title(), align)
+		return l.checkAlign("partition "+p.shown(), align)
 	}
 	p.Align = l.Align
 	return nil
@@ -263,7 +267,7 @@ func (l *layout) setNames(p *Placed) error {
 		p.GUID = l.Seed.UUID("partition " + p.title()).String()
 	}
 	var err error
-	p.GUID, err = parseGUID("partition "+p.title(), p.GUID)
+	p.GUID, err = parseGUID("partition "+p.shown(), p.GUID)
 	p.PartUUID = strings.ToLower(p.GUID)
 	return err
 }
@@ -289,7 +293,7 @@ func (l *layout) countMBR() error {
 		case p.Logical:
 			return p.fail("flag boot: only the first %d of more than %d partitions can have it in an MBR, since the others are logical", mbrEntries-1, mbrEntries)
 		case active != nil:
-			return p.fail("flag boot: partition %s has it already, and an MBR has one", active.title())
+			return p.fail("flag boot: partition %s has it already, and an MBR has one", active.shown())
 		default:
 			active = p
 		}
@@ -322,7 +326,7 @@ func (l *layout) checkUnique() error {
 				continue
 			}
 			if q, ok := seen[s]; ok {
-				return fmt.Errorf("partitions %d (%s) and %d (%s) have one %s, %q: give one of them another", q.Number, q.title(), p.Number, p.title(), kind.what, s)
+				return fmt.Errorf("partitions %d (%s) and %d (%s) have one %s, %q: give one of them another", q.Number, q.shown(), p.Number, p.shown(), kind.what, s)
 			}
 			seen[s] = p
 			if kind.what == "GUID" && s == l.GUID {

@@ -76,7 +76,7 @@ func (l *layout) checkExtended() error {
 	for i := mbrEntries; i < len(l.parts); i++ {
 		if l.parts[i].Start < l.parts[i-1].Start {
 			return l.parts[i].fail("lies before partition %s: logical partitions, which the fourth and later ones of more than %d in an mbr table are, stand in order; move one, or use table gpt",
-				l.parts[i-1].title(), mbrEntries)
+				l.parts[i-1].shown(), mbrEntries)
 		}
 	}
 	start, end := l.extended()

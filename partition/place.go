@@ -87,7 +87,7 @@ func (l *layout) fix(i int) (span, error) {
 	case first < l.head():
 		return span{}, p.fail("start at byte %d: the %s table needs the first %d bytes", p.Start, l.Kind, l.head()+p.Start-first)
 	}
-	return span{first, p.End(), "partition " + p.title()}, nil
+	return span{first, p.End(), "partition " + p.shown()}, nil
 }
 
 // next places partition i at or after cursor, clear of all that is taken.
@@ -107,7 +107,7 @@ func (l *layout) next(i int, cursor int64, taken []span) span {
 		}
 	}
 	p.Start, l.ebr[i] = at+lead, at
-	return span{at, p.End(), "partition " + p.title()}
+	return span{at, p.End(), "partition " + p.shown()}
 }
 
 func overlap(a, b span) error {
@@ -123,7 +123,7 @@ func (l *layout) settleSize() error {
 	need, last := l.head(), ""
 	for _, p := range l.parts {
 		if p.End() > need {
-			need, last = p.End(), p.title()
+			need, last = p.End(), p.shown()
 		}
 	}
 	for _, r := range l.Raw {
@@ -165,7 +165,7 @@ func (l *layout) embedding() Region {
 	if l.Kind != MBR {
 		for _, p := range l.parts {
 			if p.TypeGUID == biosBootGUID {
-				return Region{p.Start, p.Size, "partition " + p.title()}
+				return Region{p.Start, p.Size, "partition " + p.shown()}
 			}
 		}
 		return Region{}
@@ -182,7 +182,7 @@ func (l *layout) embedding() Region {
 			start = l.ebr[i]
 		}
 		if start < first {
-			first, before = start, "partition "+p.title()
+			first, before = start, "partition "+p.shown()
 		}
 	}
 	return Region{l.SectorSize, first - l.SectorSize, "the gap before " + before}

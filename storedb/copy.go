@@ -14,6 +14,7 @@ import (
 
 	"ingot/image"
 	"ingot/internal/lanes"
+	"ingot/internal/printable"
 )
 
 // Copied counts what was brought into a store.
@@ -110,7 +111,7 @@ func (w *copyWorker) node(dir int, name string, n *image.Node, host string) erro
 	}
 	hash, err := w.hash(n)
 	if err != nil {
-		return fmt.Errorf("copy of %s: %w", host, err)
+		return fmt.Errorf("copy of %s: %w", printable.Name(host), err)
 	}
 	defer func() { w.data = nil }()
 	linked, spent, err := w.link(dir, name, n, hash, host)
@@ -276,7 +277,7 @@ func copyError(op, host string, err error) error {
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("copy of %s: %s: %w", host, op, err)
+	return fmt.Errorf("copy of %s: %s: %w", printable.Name(host), op, err)
 }
 
 // contents brings the contents of n to the open file fd.

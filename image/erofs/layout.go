@@ -6,6 +6,7 @@ import (
 	"io/fs"
 
 	"ingot/image"
+	"ingot/internal/printable"
 )
 
 // inlineFile is the size up to which a file's data follows its inode instead of taking a
@@ -66,7 +67,7 @@ func (w *writer) take(n *inode) error {
 	n.block = uint32(w.blocks)
 	w.blocks += alignUp(n.size-n.inline, blockSize) / blockSize
 	if w.blocks > maxBlocks {
-		return fmt.Errorf("%s: the files up to this one take %d bytes; a volume of EROFS has at most %d", n.path(), w.blocks*blockSize, int64(maxBlocks*blockSize))
+		return fmt.Errorf("%s: the files up to this one take %d bytes; a volume of EROFS has at most %d", printable.Name(n.path()), w.blocks*blockSize, int64(maxBlocks*blockSize))
 	}
 	return nil
 }

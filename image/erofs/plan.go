@@ -6,6 +6,7 @@ import (
 	"math"
 
 	"ingot/image"
+	"ingot/internal/printable"
 )
 
 // inode is a file of the volume, under however many names.
@@ -60,7 +61,7 @@ func (w *writer) scanDirectory(d *inode) error {
 		if n == nil || n.IsDir() {
 			owner := &image.Owner{Parent: d.owner, Name: e.Name}
 			if n != nil {
-				return fmt.Errorf("%s: is a directory that stands in two places", owner)
+				return fmt.Errorf("%s: is a directory that stands in two places", printable.Name(owner.String()))
 			}
 			var err error
 			if n, err = w.add(e.Node, owner); err != nil {
@@ -68,7 +69,7 @@ func (w *writer) scanDirectory(d *inode) error {
 			}
 		}
 		if len(e.Name) > maxName {
-			return fmt.Errorf("%s/%s: name of %d bytes; EROFS allows %d", d.owner, e.Name, len(e.Name), maxName)
+			return fmt.Errorf("%s/%s: name of %d bytes; EROFS allows %d", printable.Name(d.owner.String()), printable.Name(e.Name), len(e.Name), maxName)
 		}
 		n.links++
 		d.children[i] = n
@@ -97,7 +98,7 @@ func (w *writer) add(node *image.Node, owner *image.Owner) (*inode, error) {
 		n.xattrs, err = packXattrs(node.Xattrs)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", n.path(), err)
+		return nil, fmt.Errorf("%s: %w", printable.Name(n.path()), err)
 	}
 	w.byNode[node] = n
 	w.inodes = append(w.inodes, n)

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"ingot/image"
+	"ingot/internal/printable"
 )
 
 // Image is a volume that was laid out.
@@ -127,7 +128,7 @@ func (w *writer) place(*image.Tree) error {
 		h.pack(func(i int, dir, area []byte) { sizes[i].dir, sizes[i].area = int64(len(dir)), int64(len(area)) })
 		for i, d := range h.dirs {
 			if n := sizes[i].dir; n > maxSection {
-				return fmt.Errorf("%s/: its %d entries take %d bytes; a directory of ISO 9660 has at most %d", d.owner, len(d.records), n, int64(maxSection))
+				return fmt.Errorf("%s/: its %d entries take %d bytes; a directory of ISO 9660 has at most %d", printable.Name(d.owner.String()), len(d.records), n, int64(maxSection))
 			}
 			d.size, d.areaBlocks = sizes[i].dir, sizes[i].area/blockSize
 			d.block = w.take(d.size/blockSize+d.areaBlocks, blockSize)
@@ -142,7 +143,7 @@ func (w *writer) place(*image.Tree) error {
 			f.block = w.take(divUp(n, blockSize), align)
 		}
 		if w.next > maxBlocks {
-			return fmt.Errorf("%s: the files up to this one take %d bytes; a volume of ISO 9660 has at most %d", f.owner, w.next*blockSize, int64(maxBlocks*blockSize))
+			return fmt.Errorf("%s: the files up to this one take %d bytes; a volume of ISO 9660 has at most %d", printable.Name(f.owner.String()), w.next*blockSize, int64(maxBlocks*blockSize))
 		}
 	}
 	w.next += divUp(w.Tail, blockSize)

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"ingot/image"
+	"ingot/internal/printable"
 )
 
 // file is what lies in the volume beside directories: a Node of another kind, or a
@@ -108,7 +109,7 @@ func (p *plan) scan(h *hierarchy, d *directory, level int) error {
 			continue
 		}
 		if p.seen[e.Node] {
-			return fmt.Errorf("%s: is a directory that stands in two places", owner)
+			return fmt.Errorf("%s: is a directory that stands in two places", printable.Name(owner.String()))
 		}
 		p.seen[e.Node] = true
 		sub := &directory{Node: e.Node, parent: d, at: d, owner: owner, links: 2, serial: p.serial()}
@@ -129,7 +130,7 @@ func (p *plan) scan(h *hierarchy, d *directory, level int) error {
 // check refuses what cannot be recorded.
 func check(owner *image.Owner, e image.Entry) error {
 	if len(e.Name) > LinuxName {
-		return fmt.Errorf("%s: name of %d bytes; of a name in Rock Ridge, Linux shows at most %d", owner, len(e.Name), LinuxName)
+		return fmt.Errorf("%s: name of %d bytes; of a name in Rock Ridge, Linux shows at most %d", printable.Name(owner.String()), len(e.Name), LinuxName)
 	}
 	if err := checkTime(owner, e.Node.Mtime); err != nil {
 		return err
@@ -137,22 +138,22 @@ func check(owner *image.Owner, e image.Entry) error {
 	switch e.Node.Mode.Type() {
 	case 0:
 		if n := e.Node.Size(); n > maxSections*maxSection {
-			return fmt.Errorf("%s: file of %d bytes; Linux reads at most %d from ISO 9660, which are %d sections", owner, n, int64(maxSections*maxSection), maxSections)
+			return fmt.Errorf("%s: file of %d bytes; Linux reads at most %d from ISO 9660, which are %d sections", printable.Name(owner.String()), n, int64(maxSections*maxSection), maxSections)
 		}
 	case fs.ModeDir, fs.ModeNamedPipe, fs.ModeSocket:
 	case fs.ModeDevice, fs.ModeDevice | fs.ModeCharDevice:
 		switch d := e.Node.Dev; {
 		case d.Major > maxMajor || d.Minor > maxMinor:
-			return fmt.Errorf("%s: device %d:%d; Linux has numbers up to %d:%d", owner, d.Major, d.Minor, maxMajor, maxMinor)
+			return fmt.Errorf("%s: device %d:%d; Linux has numbers up to %d:%d", printable.Name(owner.String()), d.Major, d.Minor, maxMajor, maxMinor)
 		case d.Major == 0 && d.Minor > maxMinorOfZero:
-			return fmt.Errorf("%s: device %d:%d; Linux misreads those of major number 0 from ISO 9660 whose minor one is above %d", owner, d.Major, d.Minor, maxMinorOfZero)
+			return fmt.Errorf("%s: device %d:%d; Linux misreads those of major number 0 from ISO 9660 whose minor one is above %d", printable.Name(owner.String()), d.Major, d.Minor, maxMinorOfZero)
 		}
 	case fs.ModeSymlink:
 		if n := len(e.Node.Link); n < 1 || n > maxSymlink {
-			return fmt.Errorf("%s: symlink to %d bytes; a target has 1 to %d", owner, n, maxSymlink)
+			return fmt.Errorf("%s: symlink to %d bytes; a target has 1 to %d", printable.Name(owner.String()), n, maxSymlink)
 		}
 	default:
-		return fmt.Errorf("%s: is %s, which ISO 9660 cannot hold", owner, image.Kind(e.Node.Mode))
+		return fmt.Errorf("%s: is %s, which ISO 9660 cannot hold", printable.Name(owner.String()), image.Kind(e.Node.Mode))
 	}
 	return nil
 }

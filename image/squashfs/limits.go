@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"ingot/image"
+	"ingot/internal/printable"
 )
 
 // checkTree refuses what squashfs cannot hold, or mksquashfs not give.
@@ -16,7 +17,7 @@ func checkTree(t *image.Tree) error {
 	}
 	return t.Walk(func(name string, n *image.Node) error {
 		if err := check(n); err != nil {
-			return fmt.Errorf("%s: %w", name, err)
+			return fmt.Errorf("%s: %w", printable.Name(name), err)
 		}
 		return nil
 	})

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"ingot/image"
+	"ingot/internal/printable"
 )
 
 // Options say what an archive is for. The zero value keeps all that a Tree says.
@@ -64,7 +65,7 @@ func (a *archive) walk(parent *image.Owner, dir *image.Node) error {
 			if size := (*SizeError)(nil); errors.As(err, &size) {
 				return err
 			}
-			return fmt.Errorf("/%s: %w", owner, err)
+			return fmt.Errorf("/%s: %w", printable.Name(owner.String()), err)
 		}
 		if err := a.walk(owner, e.Node); err != nil {
 			return err

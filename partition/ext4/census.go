@@ -6,6 +6,7 @@ import (
 	"unicode/utf8"
 
 	"ingot/image"
+	"ingot/internal/printable"
 )
 
 // census is what a Tree asks of any volume that is to hold it: its inodes in path
@@ -114,16 +115,16 @@ func (c *census) owner(parent *image.Owner, name string) *image.Owner {
 func (c *census) addNode(n *image.Node, owner *image.Owner) error {
 	f := file{node: n, owner: owner, links: 1, dir: -1, attrs: -1, xattrBlock: -1}
 	if err := checkNode(n); err != nil {
-		return fmt.Errorf("%s: %w", pathOf(owner), err)
+		return fmt.Errorf("%s: %w", printable.Name(pathOf(owner)), err)
 	}
 	var err error
 	if f.attrs, f.xattrBlock, err = c.attrs.add(n.Xattrs); err != nil {
-		return fmt.Errorf("%s: %w", pathOf(owner), err)
+		return fmt.Errorf("%s: %w", printable.Name(pathOf(owner)), err)
 	}
 	switch n.Mode.Type() {
 	case 0:
 		if f.piecesFrom, f.piecesTo, err = c.addPieces(n.Data); err != nil {
-			return fmt.Errorf("%s: %w", pathOf(owner), err)
+			return fmt.Errorf("%s: %w", printable.Name(pathOf(owner)), err)
 		}
 	case fs.ModeDir:
 		f.dir, f.links = int32(len(c.dirs)), 2
@@ -150,7 +151,7 @@ func (c *census) addEntries(place int, parent uint32, withLostFound bool) error 
 	links := uint32(2)
 	for _, e := range entries {
 		if len(e.Name) > maxNameLength {
-			return fmt.Errorf("%s/%s…: the name is %d bytes long, ext4 allows %d", owner, startOf(e.Name), len(e.Name), maxNameLength)
+			return fmt.Errorf("%s/%s…: the name is %d bytes long, ext4 allows %d", printable.Name(owner.String()), printable.Name(startOf(e.Name)), len(e.Name), maxNameLength)
 		}
 		at, err := c.addEntry(e, owner)
 		if err != nil {
@@ -171,7 +172,7 @@ func (c *census) addEntries(place int, parent uint32, withLostFound bool) error 
 	}
 	c.files[place].links = links
 	if err := d.pack(c.seed); err != nil {
-		return fmt.Errorf("%s: %w", pathOf(owner), err)
+		return fmt.Errorf("%s: %w", printable.Name(pathOf(owner)), err)
 	}
 	c.dirs[self] = d
 	return nil
@@ -186,10 +187,10 @@ func (c *census) addEntry(e image.Entry, dir *image.Owner) (int, error) {
 	}
 	f := &c.files[at]
 	if e.Node.IsDir() {
-		return 0, fmt.Errorf("%s/%s: is the directory %s once more; directories have one name", dir, e.Name, pathOf(f.owner))
+		return 0, fmt.Errorf("%s/%s: is the directory %s once more; directories have one name", printable.Name(dir.String()), printable.Name(e.Name), printable.Name(pathOf(f.owner)))
 	}
 	if f.links++; f.links > maxLinks {
-		return 0, fmt.Errorf("%s/%s: is name %d of the file %s, ext4 allows %d", dir, e.Name, f.links, f.owner, maxLinks)
+		return 0, fmt.Errorf("%s/%s: is name %d of the file %s, ext4 allows %d", printable.Name(dir.String()), printable.Name(e.Name), f.links, printable.Name(f.owner.String()), maxLinks)
 	}
 	return int(at), nil
 }

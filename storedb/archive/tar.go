@@ -263,7 +263,7 @@ func (t *tarReader) parent(parts []string) (*image.Node, error) {
 			}
 		}
 		if !next.IsDir() {
-			return nil, fmt.Errorf("%s is %s already, not a directory", strings.Join(parts[:i+1], "/"), image.Kind(next.Mode))
+			return nil, fmt.Errorf("%s is %s already, not a directory", printable.Name(strings.Join(parts[:i+1], "/")), image.Kind(next.Mode))
 		}
 		d = next
 	}
