@@ -42,8 +42,8 @@ func (r *Recipe) check(d *decoder) {
 
 // check records err at key, if there is one.
 func (d *decoder) check(key string, err error) {
-	if err != nil {
-		d.fail(key, "%s", err)
+	for _, e := range unjoin(err) {
+		d.fail(key, "%s", e.Error())
 	}
 }
 
@@ -305,10 +305,10 @@ func (f *File) check() error {
 		}
 	}
 	if kinds != 1 {
-		return fmt.Errorf("%s: exactly one of text, source, directory, link and device says what it is, and %d are given", f.Path, kinds)
+		return fmt.Errorf("%s: exactly one of text, source, directory, link and device says what it is, and %d are given", printable.Name(f.Path), kinds)
 	}
 	if len(f.Link) > 4095 {
-		return fmt.Errorf("%s: the link's target has %d bytes, and 4095 is the limit", f.Path, len(f.Link))
+		return fmt.Errorf("%s: the link's target has %d bytes, and 4095 is the limit", printable.Name(f.Path), len(f.Link))
 	}
 	_, _, err := f.device()
 	return err
@@ -321,7 +321,7 @@ func (f *File) device() (block bool, dev image.Dev, err error) {
 	}
 	var kind string
 	if _, err := fmt.Sscanf(f.Device, "%1s %d:%d", &kind, &dev.Major, &dev.Minor); err != nil || kind != "c" && kind != "b" {
-		return false, dev, fmt.Errorf("%s: %s is not a device; write 'c MAJOR:MINOR' or 'b MAJOR:MINOR'", f.Path, printable.Quote(f.Device))
+		return false, dev, fmt.Errorf("%s: %s is not a device; write 'c MAJOR:MINOR' or 'b MAJOR:MINOR'", printable.Name(f.Path), printable.Quote(f.Device))
 	}
 	return kind == "b", dev, nil
 }

@@ -202,7 +202,7 @@ func (f *File) addTo(t *image.Tree, h *hostFiles) error {
 	case old != nil && !old.IsDir() && f.Link != "":
 		t.Lookup(path.Dir(path.Clean(f.Path))).Remove(path.Base(f.Path))
 	case old != nil:
-		return fmt.Errorf("%s is there already, %s", f.Path, image.Kind(old.Mode))
+		return fmt.Errorf("%s is there already, %s", printable.Name(f.Path), image.Kind(old.Mode))
 	}
 	return t.Put(f.Path, n)
 }

@@ -71,8 +71,14 @@ type source struct {
 	reads []Path
 }
 
-// errorf returns an Error at the value of key, or at the nearest key around it.
+// errorf returns an Error at the value of key, or at the nearest key around it. Names and
+// values among args make no second line.
 func (s *source) errorf(key, format string, args ...any) *Error {
+	for i, a := range args {
+		if text, ok := a.(string); ok {
+			args[i] = printable.Name(text)
+		}
+	}
 	e := &Error{File: s.file, Key: key, What: fmt.Sprintf(format, args...)}
 	for k := key; ; k = k[:strings.LastIndexAny(k, ".[")] {
 		if n := s.at[k]; n != nil {

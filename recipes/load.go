@@ -36,7 +36,7 @@ func Load(name string, set []string) (*Recipe, error) {
 			return Parse(name, ".", shipped, set)
 		}
 		if to, err := os.Readlink(name); err == nil {
-			return nil, fmt.Errorf("%s: is a link to %s, which is not there", name, to)
+			return nil, fmt.Errorf("%s: is a link to %s, which is not there", name, printable.Name(to))
 		}
 		names := ShippedNames()
 		if meant := near.Word(name, names); meant != "" {

@@ -328,8 +328,8 @@ func (p *planner) diskError(err error) error {
 		}
 	}
 	for i, part := range p.Disk.Partitions {
-		if rest, ok := strings.CutPrefix(what, "partition "+part.Name+": "); ok {
-			key, what = fmt.Sprintf("disk.partitions[%d]", i), part.Name+": "+rest
+		if rest, ok := strings.CutPrefix(what, "partition "+printable.Name(part.Name)+": "); ok {
+			key, what = fmt.Sprintf("disk.partitions[%d]", i), printable.Name(part.Name)+": "+rest
 			break
 		}
 	}

@@ -68,7 +68,7 @@ func ParseTests(file, key string, tests []Test, machines []string) ([]*scenario.
 
 // unjoin returns the errors that errors.Join has put together.
 func unjoin(err error) []error {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok && err.Error() == errors.Join(joined.Unwrap()...).Error() {
 		return joined.Unwrap()
 	}
 	if err == nil {

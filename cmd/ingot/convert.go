@@ -391,16 +391,16 @@ func (o *convertFlags) filesOf(c *cobra.Command, m *image.Map) (*inspect.Volume,
 // could be read as, too.
 func sayLeftOut(w io.Writer, v *inspect.Volume, left []*inspect.Volume, told bool) {
 	for _, other := range left {
-		sayLines(w, "", fmt.Sprintf("only the files of %s are written, and not those of %s (%s)", v, other, other.Kind()))
+		sayLine(w, "", fmt.Sprintf("only the files of %s are written, and not those of %s (%s)", v, other, other.Kind()))
 	}
 	for _, r := range v.Readings[1:] {
 		var unread *inspect.UnreadError
 		switch class := r.Kind.Class(); {
 		case told:
 		case r.Err == nil:
-			sayLines(w, "", fmt.Sprintf("%s is read as %s, and could be read as %s, too: --filesystem %[3]s does that", v, v.Kind(), r.Kind))
+			sayLine(w, "", fmt.Sprintf("%s is read as %s, and could be read as %s, too: --filesystem %[3]s does that", v, v.Kind(), r.Kind))
 		case errors.As(r.Err, &unread) && r.Kind != "udf" && class != inspect.Memory: // of UDF the reader of the ISO tells
-			sayLines(w, "", fmt.Sprintf("%s is read as %s, and has the signature of %s, too, which ingot does not read", v, v.Kind(), r.Kind))
+			sayLine(w, "", fmt.Sprintf("%s is read as %s, and has the signature of %s, too, which ingot does not read", v, v.Kind(), r.Kind))
 		}
 	}
 }

@@ -27,13 +27,13 @@ func sayFlaws(w io.Writer, v *inspect.Volume, tree *image.Tree) {
 	}
 	for i, f := range tree.Flaws.List() {
 		if i == mostFlaws {
-			sayLines(w, "warning: ", fmt.Sprintf("%s: %d more files, directories or attributes could not be read as they are", v, tree.Flaws.Count()-mostFlaws))
+			sayLine(w, "warning: ", fmt.Sprintf("%s: %d more files, directories or attributes could not be read as they are", v, tree.Flaws.Count()-mostFlaws))
 			break
 		}
 		what := ""
 		if f.Node(tree) == nil {
 			what = "left out: "
 		}
-		sayLines(w, "warning: ", fmt.Sprintf("%s: %s%s", v, what, f))
+		sayLine(w, "warning: ", fmt.Sprintf("%s: %s%s", v, what, f))
 	}
 }

@@ -133,6 +133,9 @@ func sayLines(w io.Writer, prefix, text string) {
 	}
 }
 
+// sayLine prints a note that is one line: a name in it that has a line feed makes no second.
+func sayLine(w io.Writer, prefix, text string) { sayLines(w, prefix, printable.Name(text)) }
+
 // sayError prints an error, and what to do next, where that is known. args are the command
 // line: a name on it that has a line feed makes no second line.
 func sayError(w io.Writer, err error, hint string, args ...string) {

@@ -17,19 +17,19 @@ type leftOut struct {
 
 func (l *leftOut) add(path string, why error) {
 	if l.count++; l.count <= mostFlaws {
-		sayLines(l.out, "warning: ", fmt.Sprintf("%s: %s: %v", l.from, path, why))
+		sayLine(l.out, "warning: ", fmt.Sprintf("%s: %s: %v", l.from, path, why))
 	}
 }
 
 func (l *leftOut) close(what string) {
 	if more := l.count - mostFlaws; more > 0 {
-		sayLines(l.out, "warning: ", fmt.Sprintf("%s: %d more %s", l.from, more, what))
+		sayLine(l.out, "warning: ", fmt.Sprintf("%s: %d more %s", l.from, more, what))
 	}
 }
 
 // sayNames says whose names the files of a volume have, where there is a choice.
 func sayNames(w io.Writer, v *inspect.Volume) {
 	if names := v.Reading().Names; names != "" {
-		sayLines(w, "", fmt.Sprintf("%s: read as %s with the names of %s", v, v.Kind(), names))
+		sayLine(w, "", fmt.Sprintf("%s: read as %s with the names of %s", v, v.Kind(), names))
 	}
 }

@@ -248,7 +248,7 @@ func (s *sourceFlags) closure(ctx context.Context, talk io.Writer) (*storedb.Clo
 // warnOf prints what the sources of a closure tell, and what is left out.
 func warnOf(c *cobra.Command, closure *storedb.Closure) {
 	for _, note := range closure.Notes() {
-		sayLines(c.ErrOrStderr(), "warning: ", note)
+		sayLine(c.ErrOrStderr(), "warning: ", note)
 	}
 }
 
