@@ -69,16 +69,21 @@ func syntaxError(file string, text []byte, err error) error {
 func isControl(r rune) bool { return r < ' ' && r != '\n' && r != '\r' && r != '\t' || r == 0x7f }
 
 // indentedByTab returns the number of the line at which the parser has failed if a tab is
-// why, and 0 if not. The parser names that line or the one before, and no line for the
-// first.
+// why, and 0 if not. The parser names that line or the one before, no line for the first,
+// and of a text of many lines the one in which it begins. The mark of a list's element is
+// part of the indentation of what comes behind it.
 func indentedByTab(text []byte, near int, says string) int {
 	if !strings.Contains(says, "cannot start any token") && !strings.Contains(says, "tab character") {
 		return 0
 	}
 	lines := bytes.Split(text, []byte("\n"))
-	for n := max(near, 1); n <= min(near+1, len(lines)); n++ {
+	last := min(near+1, len(lines))
+	if strings.Contains(says, "tab character") {
+		last = len(lines)
+	}
+	for n := max(near, 1); n <= last; n++ {
 		line := lines[n-1]
-		indentation := line[:len(line)-len(bytes.TrimLeft(line, " \t"))]
+		indentation := line[:len(line)-len(bytes.TrimLeft(line, " \t-"))]
 		if bytes.ContainsRune(indentation, '\t') {
 			return n
 		}

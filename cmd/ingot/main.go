@@ -152,7 +152,7 @@ func sayError(w io.Writer, err error, hint string, args ...string) {
 			text = strings.NewReplacer(name, shown, value, shown).Replace(text)
 		}
 		if shown != name {
-			text = strings.ReplaceAll(text, name, shown)
+			text, hint = strings.ReplaceAll(text, name, shown), strings.ReplaceAll(hint, name, shown)
 		}
 	}
 	sayLines(w, "ingot: ", secret.Text(text))

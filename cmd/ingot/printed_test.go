@@ -244,3 +244,18 @@ func TestPrintedOfMachines(t *testing.T) {
 		t.Errorf("the JUnit report is %q", text)
 	}
 }
+
+// TestHintOfEvilName: what to do next names a file as the error before it does.
+func TestHintOfEvilName(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := os.WriteFile(evil, []byte("a text\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, verb := range []string{"digest", "check"} {
+		status, out, errout := ingot(verb, evil)
+		if status == 0 || !strings.Contains(errout, "\nhint: ") {
+			t.Errorf("%s: status %d: %s; want a hint", verb, status, errout)
+		}
+		harmless(t, verb, out, errout)
+	}
+}
