@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 
@@ -32,6 +33,10 @@ type Options struct {
 // created is when all images were made.
 const created = "1970-01-01T00:00:01Z"
 
+// architectures are those of Linux that images can be for, as the image specification of OCI
+// has them from Go's GOARCH.
+var architectures = []string{"386", "amd64", "arm", "arm64", "loong64", "mips", "mips64", "mips64le", "mipsle", "ppc64", "ppc64le", "riscv64", "s390x"}
+
 // reference is what images may be called: docker refuses others.
 var reference = sync.OnceValue(func() *regexp.Regexp {
 	const part = `[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*`
@@ -42,6 +47,9 @@ var reference = sync.OnceValue(func() *regexp.Regexp {
 func (o Options) Check() error {
 	if o.Tag != "" && !reference().MatchString(o.Tag) {
 		return fmt.Errorf("%q is no name of an image: write one such as web or registry.example.org/web:1.2, in lower case", o.Tag)
+	}
+	if a := o.Architecture; a != "" && !slices.Contains(architectures, a) {
+		return fmt.Errorf("%q is no architecture of an image: %s are known, by the names that Go has for them", a, strings.Join(architectures, ", "))
 	}
 	for _, e := range o.Env {
 		if name, _, ok := strings.Cut(e, "="); !ok || name == "" { // its value may be secret

@@ -127,6 +127,11 @@ func TestRefusals(t *testing.T) {
 			t.Errorf("Check(%q) = %v", tag, err)
 		}
 	}
+	for arch, ok := range map[string]bool{"": true, "amd64": true, "arm64": true, "386": true, "aarch64": false, "x86_64": false, "AMD64": false, "foo": false} {
+		if err := (Options{Architecture: arch}).Check(); (err == nil) != ok {
+			t.Errorf("Check of the architecture %q = %v; want it taken: %v", arch, err, ok)
+		}
+	}
 	if err := (Options{Env: []string{"=x"}}).Check(); err == nil || err.Error() != `a variable "" of the environment is not of the form NAME=VALUE` {
 		t.Errorf("Check of an environment = %v", err)
 	}
