@@ -53,10 +53,10 @@ var Formats = []Format{
 	{Name: "json", What: "a JSON text, as manifests are", Suffixes: []string{".json"}},
 
 	{Name: "vmdk", What: "a disk of VMware", Suffixes: []string{".vmdk"}, Disk: true, From: "qemu-img convert -O vmdk"},
-	{Name: "vhdx", What: "a disk of Hyper-V", Suffixes: []string{".vhdx"}, Disk: true, From: "qemu-img convert -O vhdx"},
-	{Name: "qcow", What: "a disk of old versions of QEMU", Suffixes: []string{".qcow"}, Disk: true, From: "qemu-img convert -O qcow"},
+	{Name: "vhdx", What: "a disk of Hyper-V", Suffixes: []string{".vhdx", ".avhdx"}, Disk: true, From: "qemu-img convert -O vhdx"},
+	{Name: "qcow", What: "a disk of old versions of QEMU", Suffixes: []string{".qcow", ".cow"}, Disk: true, From: "qemu-img convert -O qcow"},
 	{Name: "qed", What: "a disk of old versions of QEMU", Suffixes: []string{".qed"}, Disk: true, From: "qemu-img convert -O qed"},
-	{Name: "parallels", What: "a disk of Parallels", Suffixes: []string{".hdd", ".hds", ".pvm"}, Disk: true, From: "qemu-img convert -O parallels"},
+	{Name: "parallels", What: "a disk of Parallels", Suffixes: []string{".hdd", ".hds", ".pvm", ".parallels"}, Disk: true, From: "qemu-img convert -O parallels"},
 	{Name: "ova", What: "a machine as an archive", Suffixes: []string{".ova", ".ovf"}, Disk: true},
 	{Name: "box", What: "a machine of Vagrant", Suffixes: []string{".box"}, Disk: true},
 	{Name: "xva", What: "a machine of Xen", Suffixes: []string{".xva"}, Disk: true},

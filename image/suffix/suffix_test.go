@@ -9,7 +9,7 @@ import (
 func TestOf(t *testing.T) {
 	for path, want := range map[string]string{
 		"web.img": "raw", "a/b.c/WEB.RAW": "raw", "x.qcow2": "qcow2", "x.QCOW2": "qcow2", "x.Iso": "iso", "x.vpc": "vhd",
-		"x.vmdk": "vmdk", "x.VHDX": "vhdx", "x.ova": "ova", "x.qcow": "qcow", "x.squashfs": "squashfs", "x.img.gz": "gzip", "x.yml": "yaml",
+		"x.vmdk": "vmdk", "x.VHDX": "vhdx", "x.ova": "ova", "x.qcow": "qcow", "x.cow": "qcow", "x.parallels": "parallels", "x.avhdx": "vhdx", "x.squashfs": "squashfs", "x.img.gz": "gzip", "x.yml": "yaml",
 		".vmdk": "vmdk", "x.tar.zst": "zstd",
 		"": "", "x": "", "x.": "", "img": "", "x.img/": "", "x.img/y": "", "web-1.2": "", "x.disk": "", "x.qcow2.old": "",
 	} {
