@@ -242,6 +242,8 @@ func TestHostileTars(t *testing.T) {
 		{"empty symlink", tarball(t, link(tar.TypeSymlink, "x", "")), Options{}, "a symlink cannot have a target of 0 bytes"},
 		{"long symlink", tarball(t, link(tar.TypeSymlink, "x", strings.Repeat("x", 4096))), Options{}, "a target of 4096 bytes"},
 		{"cut", good[:1300], Options{}, "the archive ends too early"},
+		{"cut in what fills a block up", good[:600], Options{}, "entry 1: the archive ends too early"},
+		{"cut there, and compressed", gzipped(t, good[:600]), Options{}, "entry 1: the archive ends too early"},
 		{"cut in contents", good[:514], Options{}, `entry 1, "a": the archive ends too early`},
 		{"size", long, Options{}, "the archive ends too early"},
 		{"many", good, Options{Entries: 1}, "entry 2: more than 1 entry"},
@@ -269,6 +271,17 @@ func TestHostileTars(t *testing.T) {
 			t.Errorf("ReadBlob = %v, %v; want the second of both", n, err)
 		}
 	})
+}
+
+func gzipped(t *testing.T, b []byte) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	w := gzip.NewWriter(&out)
+	_, err := w.Write(b)
+	if err := errors.Join(err, w.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
 }
 
 // fixSum sets the checksum of a tar header.
