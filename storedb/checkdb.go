@@ -260,7 +260,7 @@ func (c *checker) address(it *Item) {
 	}
 	ca, err := parseCA(it.CA)
 	if err != nil {
-		c.find(FaultAddress, it.Path, "is registered with a %v, at which Nix gives up", err)
+		c.find(FaultAddress, it.Path, "%v; Nix gives up at that", err)
 		it.CA = ""
 		return
 	}
