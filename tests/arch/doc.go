@@ -1,4 +1,4 @@
-// Package arch reads the sources of the module and holds two lines that a compiler
+// Package arch reads the sources of the module and enforces rules that a compiler
 // does not.
 //
 // The first: each folder is a floor, and a floor imports only what stands below it
@@ -9,6 +9,8 @@
 // their arguments alone. Where a package needs one of these for something that
 // does not reach a byte of an image, it is named in [Allowed], with the reason; an
 // allowance that nobody uses is a finding too.
+//
+// The third: no variable of a package compiles a regular expression when ingot starts.
 //
 // Test files are not read. Files for other systems and with other build tags are.
 //
