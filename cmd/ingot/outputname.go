@@ -9,10 +9,12 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"ingot/image"
 	"ingot/image/suffix"
 	"ingot/internal/grammar"
+	"ingot/vm/run"
 )
 
 // An outputName is what a verb is to call a file, and what it will be.
@@ -91,11 +93,14 @@ func deviceHint(verb *cobra.Command, err error) string {
 	if name := verbName(verb); name != "build" && name != "convert" {
 		return ""
 	}
-	words := "ingot " + verbName(verb) + " " + strings.Join(verb.Flags().Args(), " ")
+	words := "ingot " + verbName(verb) + " " + run.Quote(verb.Flags().Args())
 	if verb.Flags().Lookup("as") != nil {
 		words += " --as raw"
 	} else if f := verb.Flags().Lookup("format"); f.Changed {
 		words += " --format " + f.Value.String()
+	}
+	if hasFurtherFlags(verb) { // without which it would be another disk
+		words = "the same command with"
 	}
 	words += " -o -"
 	var there *image.ReplaceError
@@ -106,4 +111,13 @@ func deviceHint(verb *cobra.Command, err error) string {
 		return words + " writes to standard output"
 	}
 	return ""
+}
+
+// hasFurtherFlags says whether flags were given that deviceHint does not repeat: their values
+// may be long, or secret.
+func hasFurtherFlags(verb *cobra.Command) (further bool) {
+	verb.Flags().Visit(func(f *pflag.Flag) {
+		further = further || !slices.Contains([]string{"output", "as", "format", "quiet"}, f.Name)
+	})
+	return further
 }

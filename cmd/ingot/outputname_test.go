@@ -178,6 +178,7 @@ func TestDevices(t *testing.T) {
 		"build data.yaml -o /sys/x":                       "/sys/x: is not there, and no file is made in /sys",
 		"convert data.yaml --as raw -o /dev/no-such-disk": "/dev/no-such-disk: is not there, and no file is made in /dev",
 		"build data.yaml -o /dev/null":                    "/dev/null: is a character device, and only a regular file can be replaced\nhint: ingot build data.yaml -o - writes to standard output\n",
+		"build data.yaml --set name=other -o /dev/null":   "/dev/null: is a character device, and only a regular file can be replaced\nhint: the same command with -o - writes to standard output\n",
 		"build data.yaml -o /dev/stdout":                  "/dev/stdout: is an open file of a process, and only a regular file can be replaced\nhint: ingot build data.yaml -o - writes to standard output\n",
 		"convert data.yaml -o /dev/fd/1 --as vdi":         "/dev/fd/1: is an open file of a process, and only",
 		"exec -o /dev/no-such-disk true":                  "--output: /dev/no-such-disk: is not there, and no file is made in /dev",
