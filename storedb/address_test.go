@@ -2,6 +2,7 @@ package storedb
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"os"
@@ -285,6 +286,45 @@ func TestContentsOfNoNAR(t *testing.T) {
 				t.Errorf("%s, %d of %d bytes: %v", method, n, len(whole), err)
 			}
 			it.contentCheck().Stop()
+		}
+	}
+}
+
+// TestModulo compares the hash of a NAR without the path's own hash in it with the rule, however
+// the NAR is cut, and bounds what is kept of one that is full of it.
+func TestModulo(t *testing.T) {
+	self := strings.Repeat("s", 32)
+	for name, nar := range map[string]string{
+		"none":     strings.Repeat("x", 100),
+		"once":     "abc" + self,
+		"far":      self + strings.Repeat("x", 300) + self + "end" + self + self,
+		"overlaps": strings.Repeat("s", 32*5+7),
+		"full":     strings.Repeat(self, 1000),
+	} {
+		want := sha256.New()
+		places := ""
+		for at := 0; ; at += len(self) {
+			i := strings.Index(nar[at:], self)
+			if i < 0 {
+				break
+			}
+			at += i
+			places += fmt.Sprintf("|%d", at)
+		}
+		fmt.Fprint(want, strings.ReplaceAll(nar, self, strings.Repeat("\x00", len(self))), places)
+		for _, part := range []int{1, 31, 33, len(nar)} {
+			m := &moduloWriter{to: sha256.New(), self: []byte(self)}
+			for rest := nar; rest != ""; {
+				n := min(part, len(rest))
+				m.Write([]byte(rest[:n]))
+				rest = rest[n:]
+			}
+			if got := m.sum(); !bytes.Equal(got, want.Sum(nil)) {
+				t.Errorf("%s, in parts of %d bytes: the hash is %x; want %x", name, part, got, want.Sum(nil))
+			}
+			if most := len(nar)/16 + 8; len(m.places) > most {
+				t.Errorf("%s: of %d bytes, %d are kept; want at most %d", name, len(nar), len(m.places), most)
+			}
 		}
 	}
 }

@@ -3,6 +3,7 @@ package storedb
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash"
@@ -113,7 +114,8 @@ type moduloWriter struct {
 	self   []byte
 	held   []byte // the last bytes, in which it may have begun
 	off    int64  // of what was handed on
-	places []int64
+	places []byte // where it stood, each as the distance from the one before: a NAR can be full of it
+	last   int64  // place
 }
 
 func (m *moduloWriter) Write(p []byte) (int, error) {
@@ -124,7 +126,8 @@ func (m *moduloWriter) Write(p []byte) (int, error) {
 			break
 		}
 		from += i
-		m.places = append(m.places, m.off+int64(from))
+		at := m.off + int64(from)
+		m.places, m.last = binary.AppendUvarint(m.places, uint64(at-m.last)), at
 		clear(b[from : from+len(m.self)])
 		from += len(m.self)
 	}
@@ -137,7 +140,10 @@ func (m *moduloWriter) Write(p []byte) (int, error) {
 
 func (m *moduloWriter) sum() []byte {
 	m.to.Write(m.held)
-	for _, at := range m.places {
+	at := uint64(0)
+	for rest := m.places; len(rest) > 0; {
+		distance, n := binary.Uvarint(rest)
+		at, rest = at+distance, rest[n:]
 		fmt.Fprintf(m.to, "|%d", at)
 	}
 	return m.to.Sum(nil)
