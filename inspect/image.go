@@ -229,8 +229,8 @@ func (i *Image) Close() error {
 	return i.closer.Close()
 }
 
-// String says what the image is, for messages: "a qcow2 image with gpt of 2 partitions", "a raw
-// image with ext4".
+// String says what the image is, for messages: "a qcow2 image with gpt of 2 partitions", "a
+// raw image with ext4".
 func (i *Image) String() string {
 	s := fmt.Sprintf("a %s image", i.Format)
 	if len(i.Readings) == 0 {

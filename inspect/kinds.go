@@ -228,8 +228,8 @@ func isRAID(p *probe) bool {
 	const text = "\xfc\x4e\x2b\xa9"
 	size := p.Size()
 	old := size&^(64<<10-1) - 64<<10
-	new := (size/512 - 16) &^ 7 * 512
-	return p.has(0, text) || p.has(4096, text) || p.has(old, text) || p.has(new, text)
+	atEnd := (size/512 - 16) &^ 7 * 512
+	return p.has(0, text) || p.has(4096, text) || p.has(old, text) || p.has(atEnd, text)
 }
 
 // isSwap looks for the signature at the end of the first page, whose size is the machine's.

@@ -189,7 +189,8 @@ func (e *UnclearError) Error() string {
 }
 
 // Files returns the volume whose files are meant where none is named: the only one that holds
-// any, or else the only one with a store. left are the others that hold files. An [*UnclearError] says that there is no such volume.
+// any, or else the only one with a store. left are the others that hold files. An
+// [*UnclearError] says that there is no such volume.
 func (i *Image) Files() (v *Volume, left []*Volume, err error) {
 	var files, stores []*Volume
 	for _, v := range i.Volumes {

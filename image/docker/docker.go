@@ -53,7 +53,7 @@ func (o Options) Check() error {
 	}
 	for _, e := range o.Env {
 		if name, _, ok := strings.Cut(e, "="); !ok || name == "" { // its value may be secret
-			return fmt.Errorf("a variable %q of the environment is not of the form NAME=VALUE", name)
+			return fmt.Errorf("a variable %.100q of the environment is not of the form NAME=VALUE", name)
 		}
 	}
 	return nil

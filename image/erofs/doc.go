@@ -28,9 +28,13 @@
 // A volume has 16 TiB, a name 255 bytes, a symlink 4095, the value of an extended attribute
 // 65,535, and a label 15. A device's major number has 12 bits, its minor one 20.
 //
-// Nothing is compressed. The Reader reads files in chunks, too, and of compressed volumes what
-// is not compressed: one odd file, name or attribute is a flaw of the Tree ([image.Flaws]), and
-// the rest is read. Of holes in files the image's own
-// file takes no space, but the volume is as large as if they were data. Extended attributes
-// are written behind each inode and not shared between them; the Reader knows shared ones.
+// Nothing is compressed. Holes in files take no space in the image's own file, but the volume
+// is as large as if they were data. Extended attributes are written behind each inode and not
+// shared between them.
+//
+// # Reading
+//
+// A [Reader] reads files in chunks and shared attributes, too, and of a compressed volume the
+// files that are not compressed. One odd file, name or attribute is a flaw of the Tree
+// ([image.Flaws]), and the rest is read.
 package erofs

@@ -16,7 +16,7 @@
 // lies, behind the map; its size is rounded up to whole sectors of 512 bytes.
 //
 // [Map] is the way back: the disk in a file, dynamic or fixed, of anyone's making. It does
-// not trust the file. Files that are the difference to another one are refused.
+// not trust the file. Differencing files, which need another one, are refused.
 //
 // There is no specification but the code: VDICore.h of VirtualBox, and block/vdi.c of
 // QEMU, which names the fields.

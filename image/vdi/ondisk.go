@@ -44,6 +44,7 @@ const (
 	preHeaderPadding = sectorSize - 72 - headerSize
 	typeNormal       = 1 // dynamic
 	typeFixed        = 2
+	typeDifferencing = 4
 	blockFree        = 0xffffffff
 	blockZero        = 0xfffffffe // reads as zeros, as a free one does
 	signatureAt      = 64

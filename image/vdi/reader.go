@@ -31,7 +31,7 @@ const (
 // Map returns the disk in a VDI file, dynamic or fixed, as a Map: blocks are parts of the
 // file, and what it does not hold is no extent. The map of blocks is read for it, no data;
 // that takes time and memory in proportion to the file, whatever size its disk has, and ends
-// when ctx does. A file that is the difference to another one is refused, and so is one that
+// when ctx does. A differencing file is refused, as it needs its parent, and so is one that
 // uses a block of its own for two of the disk.
 func Map(ctx context.Context, file image.Blob) (*image.Map, error) {
 	h, err := readHeader(file)
@@ -80,9 +80,9 @@ func (h *header1Plus) check(size int64) error {
 	block := int64(h.CbBlock)
 	switch {
 	case h.Type != typeNormal && h.Type != typeFixed:
-		return fmt.Errorf("VDI file is of type %d, the difference to another file perhaps: %d (dynamic) and %d (fixed) are read; `VBoxManage clonemedium` makes one of them", h.Type, typeNormal, typeFixed)
+		return fmt.Errorf("VDI file is of type %d (%d is differencing): %d (dynamic) and %d (fixed) are read; `VBoxManage clonemedium` makes one of them", h.Type, typeDifferencing, typeNormal, typeFixed)
 	case h.UUIDLinkage != [16]byte{}:
-		return errors.New("VDI file is the difference to another file: `VBoxManage clonemedium` makes one that stands by itself")
+		return errors.New("VDI file is differencing, and needs its parent: `VBoxManage clonemedium` makes one that stands by itself")
 	case block < minBlockSize || block > maxBlockSize || block&(block-1) != 0 || h.CbBlockExtra != 0:
 		return fmt.Errorf("VDI file has blocks of %d bytes and %d more; those of a power of two from %d to %d, and no more, are read", h.CbBlock, h.CbBlockExtra, minBlockSize, maxBlockSize)
 	case h.CbDisk > uint64(h.CBlocks)*uint64(block):

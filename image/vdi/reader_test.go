@@ -94,8 +94,8 @@ func TestMapRefuses(t *testing.T) {
 	for want, change := range map[string]func(b []byte) []byte{
 		"not a VDI file":                            func(b []byte) []byte { b[64]++; return b },
 		"is of version 2.1, not 1.1":                func(b []byte) []byte { b[70] = 2; return b },
-		"is of type 4, the difference":              func(b []byte) []byte { b[76] = 4; return b },
-		"is the difference to another file":         func(b []byte) []byte { b[424] = 1; return b },
+		"is of type 4 (4 is differencing)":          func(b []byte) []byte { b[76] = 4; return b },
+		"is differencing, and needs its parent":     func(b []byte) []byte { b[424] = 1; return b },
 		"blocks of 1048577 bytes and 0 more":        func(b []byte) []byte { b[376] = 1; return b },
 		"too few for a disk of 1152921504606846976": func(b []byte) []byte { le.PutUint64(b[368:], 1<<60); return b },
 		"a map of 4294967295 blocks at byte 512":    func(b []byte) []byte { le.PutUint32(b[384:], 1<<32-1); return b },

@@ -15,6 +15,6 @@
 // qemu-img calls the format vpc.
 //
 // [Map] is the way back: the disk in a file of the fixed or the dynamic kind, of anyone's
-// making. It does not trust the file. The kind that is the difference to another file is
+// making. It does not trust the file. Differencing files, which need another one, are
 // refused.
 package vhd

@@ -25,12 +25,13 @@ type footer struct {
 }
 
 const (
-	cookie            = "conectix"
-	featuresReserved  = 2 // always set
-	fileFormatVersion = 1 << 16
-	noDataOffset      = 0xffffffffffffffff
-	diskTypeFixed     = 2
-	diskTypeDynamic   = 3
+	cookie               = "conectix"
+	featuresReserved     = 2 // always set
+	fileFormatVersion    = 1 << 16
+	noDataOffset         = 0xffffffffffffffff
+	diskTypeFixed        = 2
+	diskTypeDynamic      = 3
+	diskTypeDifferencing = 4
 	// Readers take the size from the geometry, which is less than CurrentSize, unless they
 	// know the creator to mean CurrentSize: "win " is Hyper-V, which does.
 	creatorApplication = "win "

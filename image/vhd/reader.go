@@ -73,7 +73,7 @@ func (f *footer) size() (int64, error) {
 // Map returns the disk in a VHD file, fixed or dynamic, as a Map: blocks are parts of the
 // file, and what it does not hold is no extent. Of a dynamic one the table of blocks is read
 // for it, no data; that takes time and memory in proportion to the file, whatever size its
-// disk has, and ends when ctx does. A file that is the difference to another one is refused,
+// disk has, and ends when ctx does. A differencing file is refused, as it needs its parent,
 // and so is one that uses a block of its own for two of the disk.
 func Map(ctx context.Context, file image.Blob) (*image.Map, error) {
 	f, err := readFooter(file, file.Size())
@@ -90,7 +90,7 @@ func Map(ctx context.Context, file image.Blob) (*image.Map, error) {
 	case diskTypeDynamic:
 		return dynamic(ctx, file, f, size)
 	}
-	return nil, fmt.Errorf("VHD file is of type %d, the difference to another file perhaps: %d (fixed) and %d (dynamic) are read; `qemu-img convert` makes one of them", f.DiskType, diskTypeFixed, diskTypeDynamic)
+	return nil, fmt.Errorf("VHD file is of type %d (%d is differencing): %d (fixed) and %d (dynamic) are read; `qemu-img convert` makes one of them", f.DiskType, diskTypeDifferencing, diskTypeFixed, diskTypeDynamic)
 }
 
 func fixed(file image.Blob, size int64) (*image.Map, error) {

@@ -116,7 +116,7 @@ func TestMapRefuses(t *testing.T) {
 	}
 	for want, change := range map[string]func(b []byte) []byte{
 		"not a VHD file":                        func(b []byte) []byte { b[70]++; b[len(b)-400]++; return b },
-		"is of type 4, the difference":          func(b []byte) []byte { return both(b, func(f []byte) { f[63] = 4 }) },
+		"is of type 4 (4 is differencing)":      func(b []byte) []byte { return both(b, func(f []byte) { f[63] = 4 }) },
 		"of 1152921504606846976 bytes, and VHD": func(b []byte) []byte { return both(b, func(f []byte) { be.PutUint64(f[48:], 1<<60) }) },
 		"lies at byte 1099511627776, and the":   func(b []byte) []byte { return both(b, func(f []byte) { be.PutUint64(f[16:], 1<<40) }) },
 		"too few for a disk of 1048576":         func(b []byte) []byte { return both(b, func(f []byte) { be.PutUint64(f[48:], 1<<20) }) },

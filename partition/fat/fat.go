@@ -60,7 +60,7 @@ func (f FileSystem) checkOptions() error {
 	}
 	spc := int64(f.SectorsPerCluster)
 	if spc != 0 && (!powerOfTwo(spc) || spc > maxClusterSize/ss) {
-		return fmt.Errorf("clusters of %s: the number must be a power of two, and at most %d with sectors of %d bytes", sectors(f.SectorsPerCluster), maxClusterSize/ss, ss)
+		return fmt.Errorf("clusters of %s: the number must be a power of two, and at most %d with sectors of %d bytes", grammar.Count(f.SectorsPerCluster, "sector"), maxClusterSize/ss, ss)
 	}
 	return nil
 }
@@ -178,13 +178,6 @@ func (f FileSystem) checkForced(bytes int64) error {
 	return nil
 }
 
-func sectors(n int) string {
-	if n == 1 {
-		return "1 sector"
-	}
-	return fmt.Sprintf("%d sectors", n)
-}
-
 // forced says which options narrow the choice, and what to do about it.
 func (f FileSystem) forced() string {
 	var s []string
@@ -192,7 +185,7 @@ func (f FileSystem) forced() string {
 		s = append(s, fmt.Sprintf("FAT%d (%d to %d clusters, %d off the borders to other types)", f.Bits, k.minClusters(), k.maxClusters(), margin))
 	}
 	if f.SectorsPerCluster != 0 {
-		s = append(s, fmt.Sprintf("clusters of %s", sectors(f.SectorsPerCluster)))
+		s = append(s, fmt.Sprintf("clusters of %s", grammar.Count(f.SectorsPerCluster, "sector")))
 	}
 	return strings.Join(s, ", ")
 }
