@@ -81,7 +81,7 @@ func (f foreignFileSystem) Check(v image.Volume) error {
 	case !utf8.ValidString(v.Label) || strings.ContainsFunc(v.Label, unicode.IsControl) || strings.HasPrefix(v.Label, "-"):
 		return fmt.Errorf("label %s: is not UTF-8 text without control characters, or begins with a hyphen", printable.Quote(v.Label))
 	case !v.Size.Fit && v.Size.Bytes < f.smallest:
-		return fmt.Errorf("%s of %s: %w", grammar.A(name), grammar.Count(v.Size.Bytes, "byte"), &image.TooSmallError{What: "bytes", Need: f.smallest, Have: v.Size.Bytes})
+		return fmt.Errorf("%s of %s: %w", name, grammar.Count(v.Size.Bytes, "byte"), &image.TooSmallError{What: "bytes", Need: f.smallest, Have: v.Size.Bytes})
 	}
 	return nil
 }
