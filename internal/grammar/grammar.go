@@ -45,7 +45,7 @@ func A(noun string) string {
 	if strings.HasPrefix(noun, "uni") || strings.HasPrefix(noun, "use") || strings.HasPrefix(noun, "one") {
 		an = false
 	}
-	for _, word := range []string{"ISO", "ext", "EROFS", "HTML", "HTTP", "XML", "xz", "NBD", "MBR", "ELF", "hour", "LZ4", "RPM", "x509", "SSH", "NAR", "XFS"} {
+	for _, word := range []string{"ISO", "ext", "EROFS", "HTML", "HTTP", "XML", "xz", "NBD", "MBR", "ELF", "hour", "LZ4", "RPM", "x509", "SSH", "NAR", "XFS", "xfs", "f2fs", "F2FS"} {
 		an = an || strings.HasPrefix(noun, word)
 	}
 	if an {

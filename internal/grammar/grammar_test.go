@@ -25,6 +25,7 @@ func TestA(t *testing.T) {
 	for noun, want := range map[string]string{
 		"file": "a file", "object": "an object", "ISO image": "an ISO image", "unit": "a unit", "HTML page": "an HTML page",
 		"ext4 file system": "an ext4 file system", "array": "an array", "qcow2 image": "a qcow2 image", "": "a ", "Elephant": "an Elephant", "user": "a user",
+		"xfs": "an xfs", "f2fs": "an f2fs", "fat": "a fat", "btrfs": "a btrfs",
 	} {
 		if got := A(noun); got != want {
 			t.Errorf("A(%s) = %q; want %q", noun, got, want)
