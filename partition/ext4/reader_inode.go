@@ -157,8 +157,6 @@ func (w *walk) newFile(number uint32, in *inode, body []byte) (fileInode, error)
 		f.size = wide(in.SizeLo, in.SizeHigh)
 	}
 	switch {
-	case number <= lastReservedInodes && number != rootInode:
-		return f, fmt.Errorf("is one that the file system keeps for itself, but has a name")
 	case in.LinksCount == 0:
 		return f, fmt.Errorf("is free, but has a name")
 	case f.size < 0 || f.size > (maxLogicalBlocks+1)*w.blockSize:

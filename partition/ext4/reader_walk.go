@@ -209,6 +209,9 @@ func (w *walk) take(block, n int64) error {
 
 // load reads an inode and makes its node, without the entries of a directory.
 func (w *walk) load(ino uint32) (*image.Node, fileInode, error) {
+	if ino <= lastReservedInodes && ino != rootInode { // the journal, say, which is read otherwise
+		return nil, fileInode{}, fmt.Errorf("inode %d: is one that the file system keeps for itself, but has a name", ino)
+	}
 	f, err := w.readInode(ino)
 	if err != nil {
 		return nil, f, fmt.Errorf("inode %d: %w", ino, err)
