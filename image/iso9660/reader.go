@@ -36,6 +36,7 @@ type Reader struct {
 	catalog  uint32           // 0: none
 	block    int64            // bytes
 	views    []view           // the best first
+	lost     []Reading        // those of the last views, whose root directories are not there
 	hasUDF   bool
 	misnamed bool // there are Rock Ridge entries, but no names among them
 }
@@ -201,18 +202,43 @@ func (r *Reader) descriptors() error {
 	default:
 		return errors.New("there is no primary volume descriptor")
 	}
-	for _, reading := range []Reading{Joliet, Enhanced, Plain} {
-		if v, ok := views[reading]; ok {
-			r.views = append(r.views, v)
-		}
-	}
 	switch n := binary.LittleEndian.Uint16(r.volume.LogicalBlockSize[:]); n {
 	case 512, 1024, 2048:
 		r.block = int64(n)
 	default:
 		return fmt.Errorf("primary volume descriptor: blocks of %d bytes; those of 512, 1024 and 2048 are read", n)
 	}
+	var lost []view // those whose root directory is not there are taken last
+	for _, reading := range []Reading{Joliet, Enhanced, Plain} {
+		v, ok := views[reading]
+		if !ok {
+			continue
+		}
+		there, err := r.leads(v)
+		switch {
+		case err != nil:
+			return err
+		case there:
+			r.views = append(r.views, v)
+		default:
+			lost, r.lost = append(lost, v), append(r.lost, reading)
+		}
+	}
+	r.views = append(r.views, lost...)
 	return nil
+}
+
+// leads says whether a directory begins where the root of a view should be.
+func (r *Reader) leads(v view) (bool, error) {
+	b, err := r.read(v.root.block, 0, r.block)
+	if err != nil {
+		if errors.As(err, &hostError{}) {
+			return false, err
+		}
+		return false, nil
+	}
+	rec, err := parseRecord(b)
+	return err == nil && rec.id == self && rec.flags&flagDirectory != 0, nil
 }
 
 // udf says whether a sector is a descriptor of the volume recognition sequence of ECMA-167

@@ -115,6 +115,11 @@ func (w *walk) run() error {
 	if w.misnamed && w.reading != RockRidge {
 		w.flaw(nil, errors.New("the Rock Ridge entries of the volume name no files, and are not used"), false)
 	}
+	for _, reading := range w.lost {
+		if w.reading != RockRidge && w.reading != reading {
+			w.flaw(nil, fmt.Errorf("what the volume has as %s is not read: no directory lies where its root should be", reading), false)
+		}
+	}
 	for len(w.todo) > 0 {
 		d := w.todo[len(w.todo)-1]
 		w.todo = w.todo[:len(w.todo)-1]
@@ -172,6 +177,11 @@ func (w *walk) directory(d foundDir) error {
 	for first := true; ; first = false {
 		rec, err := records.next()
 		if err == io.EOF {
+			if first {
+				if err := w.flaw(d.place, errors.New("the directory has no records, not even one of itself"), true); err != nil {
+					return err
+				}
+			}
 			break
 		}
 		if err != nil {

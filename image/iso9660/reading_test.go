@@ -464,6 +464,40 @@ func TestOddRoots(t *testing.T) {
 	}
 }
 
+// TestLostRoots: a hierarchy whose root directory is not there is taken after those that are,
+// and told; where there is no other, it is read as it is.
+func TestLostRoots(t *testing.T) {
+	for what, c := range map[string]struct {
+		joliet uint32
+		plain  uint32
+		want   Reading
+		flaw   string
+	}{
+		"both":                  {25, 24, Joliet, ""},
+		"Joliet behind the end": {99999, 24, Plain, "/: what the volume has as Joliet is not read: no directory lies where its root should be"},
+		"Joliet among zeros":    {26, 24, Plain, "/: what the volume has as Joliet is not read: no directory lies where its root should be"},
+		"plain among zeros":     {25, 26, Joliet, "/: what the volume has as plain ISO 9660 is not read: no directory lies where its root should be"},
+		"neither":               {26, 26, Joliet, "/: what the volume has as plain ISO 9660 is not read: no directory lies where its root should be, /: the directory has no records, not even one of itself"},
+	} {
+		b := volume([][]byte{descriptor(typePrimary, c.plain, nil), descriptor(typeSupplementary, c.joliet, escape("%/E"))}, map[int][]made{
+			24: directoryOf(24, made{id: "FILE.;1"}), 25: directoryOf(25, made{id: "\x00f\x00i\x00l\x00e"}),
+		})
+		r := open(t, b)
+		tree, err := r.Tree()
+		must(t, err)
+		var flaws []string
+		for _, f := range tree.Flaws.List() {
+			flaws = append(flaws, f.Error())
+		}
+		if r.Reading() != c.want || len(r.Readings()) != 2 || strings.Join(flaws, ", ") != c.flaw {
+			t.Errorf("%s: %s of %q is taken, with the flaws %q; want %s and %q", what, r.Reading(), r.Readings(), flaws, c.want, c.flaw)
+		}
+		if found := tree.Lookup("/file") != nil; found != (what != "neither") {
+			t.Errorf("%s: there is the file: %t", what, found)
+		}
+	}
+}
+
 // TestSmallBlocks has logical blocks of 512 and 1024 bytes.
 func TestSmallBlocks(t *testing.T) {
 	for _, size := range []int{512, 1024} {
