@@ -113,9 +113,13 @@ type metadata struct {
 
 // all unpacks the stream to its end.
 func (u *unpacker) all(r io.Reader) error {
-	in := tar.NewReader(r)
+	counted := &counter{Reader: r}
+	in := tar.NewReader(counted)
 	for {
 		h, err := in.Next()
+		if err == io.EOF && counted.n%blockSize != 0 { // package tar passes over padding that is not there
+			err = io.ErrUnexpectedEOF
+		}
 		if err == io.EOF {
 			break
 		}
@@ -134,7 +138,49 @@ func (u *unpacker) all(r io.Reader) error {
 	return err
 }
 
+// blockSize is that of tar: headers, and contents with what fills them up, are whole blocks.
+const blockSize = 512
+
+// counter counts the bytes that are read.
+type counter struct {
+	io.Reader
+	n int64
+}
+
+func (c *counter) Read(p []byte) (int, error) {
+	n, err := c.Reader.Read(p)
+	c.n += int64(n)
+	return n, err
+}
+
+// Types of entries that another program than an agent may have packed.
+const (
+	typeDumpDir     = 'D' // a directory, and the names in it, of GNU tar
+	typeVolumeLabel = 'V' // the name of an archive
+)
+
+// known makes an entry one of a type that is unpacked. It says false of what is no file, and
+// what POSIX does not know is a regular file, as it says.
+func (u *unpacker) known(h *tar.Header) bool {
+	switch h.Typeflag {
+	case tar.TypeXGlobalHeader, typeVolumeLabel:
+		return false
+	case typeDumpDir:
+		h.Typeflag = tar.TypeDir
+	case tar.TypeReg, tar.TypeLink, tar.TypeSymlink, tar.TypeChar, tar.TypeBlock, tar.TypeDir, tar.TypeFifo, tar.TypeGNUSparse:
+	case tar.TypeCont:
+		h.Typeflag = tar.TypeReg
+	default:
+		u.left.add("types that are not known, of what is taken for regular files", h.Name)
+		h.Typeflag = tar.TypeReg
+	}
+	return true
+}
+
 func (u *unpacker) add(h *tar.Header, in io.Reader) error {
+	if !u.known(h) {
+		return nil
+	}
 	name, err := cleanName(h.Name)
 	if err != nil || name == "." { // the folder itself belongs to the receiver
 		return err
@@ -165,9 +211,14 @@ func (u *unpacker) add(h *tar.Header, in io.Reader) error {
 	case tar.TypeChar, tar.TypeBlock, tar.TypeFifo:
 		err = u.special(dir, base, m, h)
 	default:
-		return fmt.Errorf("tar stream: %.200q is of unknown type %q", name, h.Typeflag)
+		err = errSparse(name)
 	}
 	return failed(name, err)
+}
+
+// errSparse refuses a file that can be much larger than what is sent of it.
+func errSparse(name string) error {
+	return fmt.Errorf("tar stream: %.200q is sparse, and agents send no sparse files", name)
 }
 
 // failed names the file at which a system call has failed. Other errors name it already.
@@ -320,7 +371,7 @@ const contentsPiece = 256 << 10
 func (u *unpacker) file(dir int, base string, m *metadata, h *tar.Header, in io.Reader) (err error) {
 	for record := range h.PAXRecords {
 		if strings.HasPrefix(record, "GNU.sparse.") {
-			return fmt.Errorf("tar stream: %.200q is sparse, and agents send no sparse files", m.name)
+			return errSparse(m.name)
 		}
 	}
 	size, lent := h.PAXRecords[memoryRecord]

@@ -3,9 +3,12 @@ package agent
 import (
 	"archive/tar"
 	"bytes"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -17,7 +20,7 @@ func tarball(t *testing.T, headers ...tar.Header) *bytes.Buffer {
 	var out bytes.Buffer
 	w := tar.NewWriter(&out)
 	for _, h := range headers {
-		if h.Mode == 0 {
+		if h.Mode == 0 && h.Typeflag != tar.TypeXGlobalHeader {
 			h.Mode = 0o644
 		}
 		if h.Typeflag == tar.TypeReg {
@@ -118,5 +121,36 @@ func checksums(p []byte) {
 		copy(head[sum:], fmt.Sprintf("%06o\x00 ", total))
 		n, _ := strconv.ParseInt(strings.Trim(string(head[size:size+12]), " \x00"), 8, 32)
 		p = p[min(len(p), block+int(max(n, 0)+block-1)/block*block):]
+	}
+}
+
+// TestUnpackOthers unpacks what an agent would not have packed, but other programs do.
+func TestUnpackOthers(t *testing.T) {
+	whole := tarball(t,
+		tar.Header{Typeflag: tar.TypeXGlobalHeader, PAXRecords: map[string]string{"comment": "x"}},
+		tar.Header{Name: "label", Typeflag: 'V', Format: tar.FormatGNU}, tar.Header{Name: "dump/", Typeflag: 'D', Mode: 0o755},
+		tar.Header{Name: "dump/in", Typeflag: tar.TypeReg}, tar.Header{Name: "joined", Typeflag: tar.TypeCont}, tar.Header{Name: "odd", Typeflag: 'Z'},
+		tar.Header{Name: "last", Typeflag: tar.TypeReg},
+	).Bytes()
+	dir := t.TempDir()
+	lost, err := Unpack(bytes.NewReader(whole), dir, UnpackOptions{})
+	if want := []string{`1 types that are not known, of what is taken for regular files: "odd"`}; err != nil || !slices.Equal(lost, want) {
+		t.Errorf("Unpack = %q, %v; want %q", lost, err, want)
+	}
+	var names []string
+	for _, name := range []string{"dump/in", "joined", "odd", "last", "label"} {
+		if info, err := os.Lstat(filepath.Join(dir, name)); err == nil && info.Mode().IsRegular() {
+			names = append(names, name)
+		}
+	}
+	if got := strings.Join(names, " "); got != "dump/in joined odd last" {
+		t.Errorf("Unpack made the regular files %s; want dump/in joined odd last", got)
+	}
+	// Of two blocks of zeros, and the last file's four bytes with what fills up their block.
+	for cut, early := range map[int]bool{1024: false, 1025: true, 1024 + 508: true, 1024 + 509: true} {
+		_, err := Unpack(bytes.NewReader(whole[:len(whole)-cut]), t.TempDir(), UnpackOptions{})
+		if errors.Is(err, io.ErrUnexpectedEOF) != early || (err == nil) == early {
+			t.Errorf("Unpack of a stream without its last %d bytes = %v; want an early end: %v", cut, err, early)
+		}
 	}
 }

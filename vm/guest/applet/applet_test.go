@@ -1,9 +1,11 @@
 package applet
 
 import (
+	"archive/tar"
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -238,6 +240,8 @@ func TestOwn(t *testing.T) {
 		{"mount words text/nonesuch", "", "mount: ", 1},
 		{"tar cf x.tar", "", "no files to pack", 2},
 		{"tar xf words", "", "words: ", 1},
+		{"tar cf a.tar words && head -c 1000 a.tar > cut.tar && tar tf cut.tar", "words", "cut.tar: unexpected EOF", 1}, // in what fills up the last block
+		{"tar cf a.tar words && head -c 1024 a.tar > cut.tar && tar tf cut.tar", "words", "", 0},
 		{"sleep -- -1", "", "is not a time", 2},
 		{"nc 127.0.0.1", "", "host and port", 2},
 		{"ping -c 1 -W 60 127.0.0.1 || test $(id -u) -ne 0 && echo seq=1 time=", "seq=1 time=", "", 0}, // users may not everywhere
@@ -273,6 +277,34 @@ func TestTarStaysInside(t *testing.T) {
 				t.Errorf("%s: %s was written", line, name)
 			}
 		}
+	}
+}
+
+// TestTarTypes unpacks entries of types that GNU tar has, and of one that nobody has.
+func TestTarTypes(t *testing.T) {
+	var b bytes.Buffer
+	w := tar.NewWriter(&b)
+	for _, h := range []tar.Header{
+		{Typeflag: tar.TypeXGlobalHeader, PAXRecords: map[string]string{"comment": "x"}}, {Name: "label", Typeflag: 'V', Format: tar.FormatGNU},
+		{Name: "odd", Typeflag: 'Z', Mode: 0o644, Size: 5}, {Name: "joined", Typeflag: tar.TypeCont, Mode: 0o644},
+	} {
+		if err := w.WriteHeader(&h); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(w, "four\n"[:h.Size]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "x.tar"), b.Bytes(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	r := script(t, dir, links(t), "tar tf x.tar; mkdir out; tar xf x.tar -C out; echo $?; cat out/odd; ls out")
+	if want := "odd\njoined\n0\nfour\njoined\nodd\n"; r.out != want || !strings.Contains(r.err, "odd: is of type 'Z', which is not known, and is taken for a regular file") {
+		t.Errorf("printed %q and %q; want %q", r.out, r.err, want)
 	}
 }
 

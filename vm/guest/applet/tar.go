@@ -196,16 +196,20 @@ func (t *tarball) unpack(r io.Reader, names []string) error {
 	}
 	defer root.Close()
 	var dirs []*tar.Header
-	tr := tar.NewReader(plain)
+	in := &counter{Reader: plain}
+	tr := tar.NewReader(in)
 	for {
 		h, err := tr.Next()
+		if err == io.EOF && in.n%blockSize != 0 { // package tar passes over padding that is not there
+			err = io.ErrUnexpectedEOF
+		}
 		if err == io.EOF {
 			break
 		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", t.file, err)
 		}
-		if !selected(h.Name, names) {
+		if h.Typeflag == tar.TypeXGlobalHeader || h.Typeflag == typeVolumeLabel || !selected(h.Name, names) {
 			continue
 		}
 		t.name(h)
@@ -231,6 +235,24 @@ func (t *tarball) unpack(r io.Reader, names []string) error {
 	}
 	return nil
 }
+
+// blockSize is that of tar: headers, and contents with what fills them up, are whole blocks.
+const blockSize = 512
+
+// counter counts the bytes that are read.
+type counter struct {
+	io.Reader
+	n int64
+}
+
+func (c *counter) Read(p []byte) (int, error) {
+	n, err := c.Reader.Read(p)
+	c.n += int64(n)
+	return n, err
+}
+
+// typeVolumeLabel is the name that GNU tar gives an archive: no file.
+const typeVolumeLabel = 'V'
 
 // selected says whether a name is one of those asked for, or below one.
 func selected(name string, names []string) bool {
@@ -267,7 +289,10 @@ func (t *tarball) extractOne(root *os.Root, h *tar.Header, r io.Reader) error {
 		return err
 	}
 	switch h.Typeflag {
-	case tar.TypeReg:
+	default: // of a vendor's type: a regular file, for POSIX
+		fmt.Fprintf(t.Stderr, "%s: %s: is of type %q, which is not known, and is taken for a regular file\n", t.Name, h.Name, h.Typeflag)
+		fallthrough
+	case tar.TypeReg, tar.TypeCont, tar.TypeGNUSparse:
 		f, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 		if err != nil {
 			return err
@@ -289,10 +314,6 @@ func (t *tarball) extractOne(root *os.Root, h *tar.Header, r io.Reader) error {
 		if err := makeSpecial(root, name, h); err != nil {
 			return err
 		}
-	case tar.TypeXGlobalHeader:
-		return nil
-	default:
-		return fmt.Errorf("of type %q, which tar does not unpack here", h.Typeflag)
 	}
 	return setMetadata(root, name, h)
 }
