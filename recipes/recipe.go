@@ -97,7 +97,7 @@ type Closure struct {
 type Addition struct {
 	Name   string `json:"name" jsonschema:"required" jsonschema_description:"The name part of the store path."`
 	Source Path   `json:"source" jsonschema:"required" jsonschema_description:"The file or folder."`
-	Unpack bool   `json:"unpack,omitempty" jsonschema_description:"The source is a tarball (plain or compressed with gzip, xz, zstd, bzip2, lzip or lz4) or a Debian package, and the files in it join the store."`
+	Unpack bool   `json:"unpack,omitempty" jsonschema_description:"The source is a tarball (plain or compressed with gzip, xz, zstd, bzip2, lzip, lz4 or lzma) or a Debian package, and the files in it join the store."`
 	Strip  int    `json:"strip,omitempty" jsonschema_description:"With unpack: how many leading directories are taken off every name; 1 suits a source tarball."`
 }
 

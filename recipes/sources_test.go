@@ -60,7 +60,7 @@ func TestUnpack(t *testing.T) {
 	for source, want := range map[string]string{
 		"a.tar, strip: 1":               "x.yaml:4:43: store.add[0].strip: 1 is no number of directories that an archive with unpack: true could lose",
 		"a.tar, unpack: true, strip: 9": "x.yaml:4:29: store.add[0].source: " + dir + "/a.tar: holds no files more than 9 directories deep",
-		"top/text, unpack: true":        "top/text: is neither a tarball, plain or compressed with gzip, xz, zstd, bzip2, lzip or lz4, nor a Debian package",
+		"top/text, unpack: true":        "top/text: is neither a tarball, plain or compressed with gzip, xz, zstd, bzip2, lzip, lz4 or lzma, nor a Debian package",
 		"no.deb, unpack: true":          "no.deb: no such file or directory",
 	} {
 		if _, err := planStore(t, dir, "  add:\n    - {name: thing, source: "+source+"}\n", Host{}); err == nil || !strings.Contains(err.Error(), want) {

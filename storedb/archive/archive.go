@@ -112,5 +112,5 @@ func read(b, lasting image.Blob, o Options) (*image.Node, error) {
 }
 
 func head(b image.Blob) ([]byte, error) {
-	return image.ReadAll(image.Section(b, 0, min(b.Size(), int64(len(arMagic)))))
+	return image.ReadAll(image.Section(b, 0, min(b.Size(), max(compression.MagicSize, int64(len(arMagic))))))
 }

@@ -88,6 +88,7 @@ func TestTar(t *testing.T) {
 		{"bzip2", []string{"--bzip2"}},
 		{"lzip", []string{"--lzip"}},
 		{"lz4", []string{"--use-compress-program=lz4"}},
+		{"lzma", []string{"--lzma"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			file := filepath.Join(t.TempDir(), "archive")
@@ -556,6 +557,8 @@ func TestOddEntries(t *testing.T) {
 		{"a name upwards", tarball(t, file("a"), file("b/../../odd"), file("z")), Options{}, `b/../../odd ".." is not a file name, and is left out`, false},
 		{"an absolute name", tarball(t, file("a"), file("/odd"), file("/z")), Options{}, "/odd is an absolute name, which is taken as one below the archive's root, as are all others", true},
 		{"a symlink to nothing", tarball(t, file("a"), link("odd"), file("z")), Options{}, "odd is a symlink to nothing, and is left out", false},
+		{"no name", tarball(t, file("a"), file(""), file("z")), Options{}, " has no name, and is left out", false},
+		{"a name of dots", tarball(t, file("a"), file("./."), file("z")), Options{}, "./. has no name, and is left out", false},
 		{"a device", tarball(t, file("a"), tar.Header{Name: "odd", Typeflag: tar.TypeChar}, file("z")), Options{}, "", true},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -6,7 +6,7 @@
 //
 // Tarballs are of the formats that GNU tar, BSD tar and Go write: long names, pax
 // headers, hard links, sparse files. They may be compressed with gzip, xz, zstd, bzip2,
-// lzip or lz4, which is told from the contents, not the name. Of a Debian package, the files
+// lzip, lz4 or lzma, which is told from the contents, not the name. Of a Debian package, the files
 // are read, not the scripts.
 //
 // # What it guarantees

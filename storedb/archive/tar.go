@@ -52,7 +52,7 @@ func (t *tarReader) read(r io.Reader, blob image.Blob) (*image.Node, error) {
 			break
 		}
 		if n == 1 && (errors.Is(err, tar.ErrHeader) || blob != nil && err == io.ErrUnexpectedEOF) {
-			return nil, errors.New("is neither a tarball, plain or compressed with gzip, xz, zstd, bzip2, lzip or lz4, nor a Debian package")
+			return nil, errors.New("is neither a tarball, plain or compressed with gzip, xz, zstd, bzip2, lzip, lz4 or lzma, nor a Debian package")
 		}
 		if err == nil && n > t.Entries {
 			err = fmt.Errorf("more than %s", grammar.Count(t.Entries, "entry"))
@@ -150,7 +150,10 @@ func (t *tarReader) entry(h *tar.Header, in io.Reader, contents image.Blob) erro
 		return t.directory(parts, h)
 	}
 	if len(parts) == 0 {
-		return errors.New("has no name")
+		if t.LeftOut == nil {
+			return errors.New("has no name")
+		}
+		return t.leaveOut(h, "has no name, and is left out")
 	}
 	n, err := t.node(h, in, contents)
 	if err != nil || n == nil {

@@ -37,6 +37,7 @@ func (e *codingError) Error() string {
 func coded(h http.Header) []string {
 	var names []string
 	for name := range strings.SplitSeq(strings.Join(h.Values("Content-Encoding"), ","), ",") {
+		name, _, _ = strings.Cut(name, ";") // parameters are none of the header's; Nix passes over them
 		if name = strings.ToLower(strings.TrimSpace(name)); name != "" && name != "identity" {
 			names = append(names, name)
 		}

@@ -27,6 +27,8 @@ func encode(t testing.TB, coding string, b []byte) []byte {
 	switch coding {
 	case "deflate":
 		w = zlib.NewWriter(&out)
+	case "junk":
+		return append(bytes.Clone(b), "junk behind it"...)
 	case "deflate without a header":
 		w, _ = flate.NewWriter(&out, flate.BestCompression)
 	}
@@ -71,6 +73,7 @@ func TestContentEncoding(t *testing.T) {
 	for header, codings := range map[string][]string{
 		"gzip": {"gzip"}, "x-gzip": {"gzip"}, "GZIP": {"gzip"}, "deflate": {"deflate"}, "br": {"br"}, "zstd": {"zstd"}, "xz": {"xz"}, "bzip2": {"bzip2"},
 		"identity": nil, "": nil, "gzip, br": {"gzip", "br"}, "identity,gzip": {"gzip"}, "Deflate": {"deflate without a header"},
+		"gzip;q=1": {"gzip"}, "br;q=1, gzip ; q=0.5": {"br", "gzip"}, "X-Gzip": {"gzip", "junk"},
 	} {
 		server := codingServer(t, dir, header, codings, whole)
 		items, err := read(t, Options{Keys: []storedb.PublicKey{f.key}}, target(t), server.URL, f.top)

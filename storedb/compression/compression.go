@@ -5,7 +5,8 @@
 //
 // A stream is read strictly: its checksums hold, it is complete, and nothing but
 // further streams of its kind follows it, or nothing at all, behind Brotli ("br") and the
-// LZMA of the first SDK ("lzma"), which have neither a checksum nor anything to know them by. What it grows to is for the reader to bound.
+// LZMA of the first SDK ("lzma"), which have no checksum; what follows gzip and is none is
+// passed over, as gzip(1) does. What it grows to is for the reader to bound.
 // Memory is bounded here: a window of zstd, or a dictionary of xz, has at most
 // [MaxWindow] bytes, which is what zstd(1) reads without being told to take more.
 package compression
@@ -14,7 +15,6 @@ import (
 	"bufio"
 	"bytes"
 	"compress/bzip2"
-	"compress/gzip"
 	"fmt"
 	"io"
 	"strings"
@@ -36,7 +36,7 @@ var methods = []struct {
 	{"xz", xzMagic, openXZ},
 	{"zstd", zstdMagic, openZstd},
 	{"bzip2", "BZh", func(r io.Reader, _ int64) (io.ReadCloser, error) { return io.NopCloser(bzip2.NewReader(r)), nil }},
-	{"gzip", "\x1f\x8b", func(r io.Reader, _ int64) (io.ReadCloser, error) { return gzip.NewReader(r) }},
+	{"gzip", "\x1f\x8b", openGzip},
 	{"lzip", lzipMagic, openLzip},
 	{"lz4", "\x04\x22\x4d\x18", func(r io.Reader, _ int64) (io.ReadCloser, error) { return io.NopCloser(lz4.NewReader(r)), nil }},
 	{"br", "", func(r io.Reader, _ int64) (io.ReadCloser, error) { return io.NopCloser(brotli.NewReader(r)), nil }},
@@ -44,7 +44,7 @@ var methods = []struct {
 }
 
 // MagicSize is how many bytes [Detect] needs.
-const MagicSize = 6
+const MagicSize = lzmaHeaderSize
 
 // MaxWindow is how many bytes of what it has unpacked a stream can look back to. What looks
 // back further is refused with a [LimitError].
@@ -81,6 +81,9 @@ func Detect(head []byte) string {
 		if m.magic != "" && bytes.HasPrefix(head, []byte(m.magic)) {
 			return m.name
 		}
+	}
+	if isLZMA(head) {
+		return "lzma"
 	}
 	return "none"
 }

@@ -48,8 +48,8 @@ func TestOpen(t *testing.T) {
 			if method != "none" {
 				packed = compress(t, method, data)
 			}
-			alone := method == "br" || method == "lzma" // without a magic number, and no second stream
-			if got := Detect(packed[:MagicSize]); got != method && !alone {
+			alone := method == "br" || method == "lzma" // no second stream
+			if got := Detect(packed[:MagicSize]); got != method && method != "br" {
 				t.Errorf("Detect = %s; want %s", got, method)
 			}
 			got, err := open(method, packed)
@@ -67,8 +67,11 @@ func TestOpen(t *testing.T) {
 					t.Errorf("cut after %d bytes: %v", end, err)
 				}
 			}
-			if _, err := open(method, append(slices.Clone(packed), "garbage"...)); err == nil || !strings.HasPrefix(err.Error(), method+": ") {
-				t.Errorf("garbage at the end: %v", err)
+			for _, garbage := range []string{"garbage", strings.Repeat("\x00", 100_000), "\x1f\x8b"} {
+				got, err := open(method, append(slices.Clone(packed), garbage...))
+				if method == "gzip" && (err != nil || !bytes.Equal(got, data)) || method != "gzip" && garbage == "garbage" && (err == nil || !strings.HasPrefix(err.Error(), method+": ")) {
+					t.Errorf("%.10q at the end: %d bytes, %v", garbage, len(got), err)
+				}
 			}
 			if _, err := open(method, data); err == nil || !strings.HasPrefix(err.Error(), method+": ") {
 				t.Errorf("what is not compressed: %v", err)
@@ -116,6 +119,28 @@ func TestLzip(t *testing.T) {
 	} {
 		if _, err := open("lzip", c.in); c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
 			t.Errorf("%s: %v; want %q", name, err, c.want)
+		}
+	}
+}
+
+// TestDetectLZMA tells what xz(1) has made by each of its levels from what only begins so.
+func TestDetectLZMA(t *testing.T) {
+	for level := range 10 {
+		packed := compress(t, "lzma", []byte("text"), "-"+string(rune('0'+level)))
+		if got := Detect(packed); got != "lzma" {
+			t.Errorf("Detect of level %d = %s", level, got)
+		}
+	}
+	for head, want := range map[string]string{
+		"]\x00\x00\x80\x00\x10\x00\x00\x00\x00\x00\x00\x00": "lzma", // 16 bytes of contents
+		"]\x00\x00\xc0\x00\x10\x00\x00\x00\x00\x00\x00\x00": "lzma", // a dictionary of 12 MiB
+		"]\x00\x00\x81\x00\x10\x00\x00\x00\x00\x00\x00\x00": "none",
+		"]\x00\x00\x80\x00\x10\x00\x00\x00\x40\x00\x00\x00": "none", // 256 GiB
+		"]\x00\x00\x80\x00\x10\x00\x00\x00\x00\x00\x00":     "none", // cut
+		"]" + strings.Repeat("\x00", 12):                    "none", // a tar of a file of that name
+	} {
+		if got := Detect([]byte(head)); got != want {
+			t.Errorf("Detect(%q) = %s; want %s", head, got, want)
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"hash/crc32"
 	"io"
 	"math"
+	"math/bits"
 
 	"github.com/ulikunitz/xz/lzma"
 )
@@ -29,6 +30,18 @@ const (
 	lzipMinDict    = 1 << 12
 	lzipMaxDict    = 1 << 29
 )
+
+// isLZMA says whether a header is one that programs write, as xz(1) asks it: what it can be
+// beyond that, other bytes can be as well.
+func isLZMA(head []byte) bool {
+	const usual, most = 0x5d, 1 << 38 // the properties of all levels; bytes of contents
+	if len(head) < lzmaHeaderSize || head[0] != usual {
+		return false
+	}
+	dict, size := binary.LittleEndian.Uint32(head[1:]), binary.LittleEndian.Uint64(head[5:])
+	top := uint32(1) << max(0, bits.Len32(dict)-1)
+	return dict >= lzma.MinDictCap && (dict == top || dict == top|top>>1) && (size == lzmaUnknown || size < most)
+}
 
 // lzmaStream reads one stream of LZMA, and no byte more.
 type lzmaStream struct {

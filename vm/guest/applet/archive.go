@@ -29,7 +29,7 @@ func archiveApplets() []Applet {
 		{"sha512sum", "[-c] [FILE...]", "print or check SHA-512 sums", runSum(sha512.New)},
 		{"tar", "c|x|t[vzJOp] [f FILE] [-C DIR] [NAME...]", "pack, unpack or list an archive", runTar},
 		{"unxz", "[-cfk] [FILE...]", "decompress .xz files", runDecompress},
-		{"zcat", "[FILE...]", "print compressed files (gzip, bzip2, xz, zstd, lzip, lz4)", runZcat},
+		{"zcat", "[FILE...]", "print what gzip, bzip2, xz, zstd, lzip, lz4 or lzma packed", runZcat},
 		{"zstd", "[-cdfk] [FILE...]", "compress or decompress with zstd", runZstd},
 	}
 }
@@ -64,7 +64,7 @@ func copyDecompressed(w io.Writer, name string, r io.Reader) error {
 		defer plain.Close()
 	}
 	if err == nil && !packed {
-		err = fmt.Errorf("not compressed with gzip, bzip2, xz, zstd, lzip or lz4")
+		err = fmt.Errorf("not compressed with gzip, bzip2, xz, zstd, lzip, lz4 or lzma")
 	}
 	if err == nil {
 		_, err = io.Copy(w, plain)
