@@ -52,7 +52,7 @@ func TestOddRegistrations(t *testing.T) {
 		{name: "slash at the end", text: record(a+"/", sum.Base16(), "112", ""), want: "does not lie directly in", nix: true, why: "Nix tidies the path first"},
 		{name: "up and down", text: record("/nix/store/../store/"+filepath.Base(a), sum.Base16(), "112", ""), want: "is not a store path", nix: true, why: "Nix tidies the path first"},
 		{name: "space at the end", text: record(a+" ", sum.Base16(), "112", ""), want: "letters, digits and +-._?= are allowed"},
-		{name: "lines that end as in DOS", text: strings.ReplaceAll(one, "\n", "\r\n"), want: "is not a store path"},
+		{name: "lines that end as in DOS", text: strings.ReplaceAll(one, "\n", "\r\n"), want: "line ends in CR LF"},
 		{name: "cut", text: one[:len(one)-3], want: "ends where"},
 		{name: "fewer references than told", text: strings.TrimSuffix(one, "0\n") + "2\n" + a + "\n", want: "ends where reference 2 of 2"},
 		{name: "number of references of a word", text: strings.TrimSuffix(one, "0\n") + "x\n", want: "which is a number"},

@@ -141,6 +141,9 @@ func readJSON(r io.Reader) ([]byte, error) {
 	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
 		return nil, err
 	}
+	if err := checkEncoding(head[:n]); err != nil {
+		return nil, err
+	}
 	if text := bytes.TrimLeft(head[:n], " \t\r\n"); len(text) > 0 && text[0] != '[' && text[0] != '{' {
 		return nil, fmt.Errorf("begins with %q, where an object or a list of JSON belongs", text[:1])
 	}

@@ -67,6 +67,19 @@ func TestPathInfoWithObjects(t *testing.T) {
 	}
 }
 
+// TestPathInfoEncoding refuses what programs of Windows put before a text, by its name.
+func TestPathInfoEncoding(t *testing.T) {
+	for in, want := range map[string]string{
+		"\ufeff[]":           "j: begins with a byte order mark (BOM)",
+		"\xff\xfe[\x00]\x00": "j: is UTF-16",
+		"\xfe\xff\x00[\x00]": "j: is UTF-16",
+	} {
+		if _, err := Nix.ReadPathInfo("j", strings.NewReader(in)); err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("reading %q: %v; want %s", in, err, want)
+		}
+	}
+}
+
 // TestPathInfoFormats reads what the versions of the format have in common, as real Nix
 // writes them (src/libstore-tests/data/path-info), and refuses what is told of another store.
 func TestPathInfoFormats(t *testing.T) {

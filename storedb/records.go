@@ -152,7 +152,31 @@ func (p *recordReader) next() ([]byte, error) {
 	case err != nil && err != io.EOF:
 		return nil, fmt.Errorf("%s: %w", p.name, err)
 	}
-	return bytes.TrimSuffix(line, []byte("\n")), nil
+	line = bytes.TrimSuffix(line, []byte("\n"))
+	if p.line == 1 {
+		err = checkEncoding(line)
+	} else {
+		err = nil
+	}
+	if err == nil && bytes.HasSuffix(line, []byte("\r")) {
+		err = errors.New("line ends in CR LF, as on Windows: LF alone is read (dos2unix makes it so)")
+	}
+	if err != nil {
+		return nil, p.fail(err)
+	}
+	return line, nil
+}
+
+// checkEncoding refuses a text that editors and shells of Windows have written in another
+// encoding than UTF-8, or with the mark of it.
+func checkEncoding(text []byte) error {
+	switch {
+	case bytes.HasPrefix(text, []byte("\xef\xbb\xbf")):
+		return errors.New("begins with a byte order mark (BOM), as texts of Windows do: UTF-8 without one is read")
+	case bytes.HasPrefix(text, []byte("\xff\xfe")), bytes.HasPrefix(text, []byte("\xfe\xff")):
+		return errors.New("is UTF-16, as texts of Windows are: UTF-8 is read (iconv -f UTF-16 -t UTF-8 makes it so)")
+	}
+	return nil
 }
 
 // must returns the next line where the input must not end.

@@ -401,7 +401,8 @@ func (s *sourceFlags) listFor(ctx context.Context, name string) (*[]string, erro
 	if err != nil && err != io.EOF {
 		return nil, err
 	}
-	text := strings.TrimLeft(string(head), " \t\r\n")
+	// What a mark of the encoding begins is refused by the reader, which says why.
+	text := strings.TrimLeft(strings.TrimPrefix(string(head), "\ufeff"), " \t\r\n")
 	if kind := filekind.Of(head); kind != "" && !slices.Contains(sourceKinds, kind) || text != "" && !strings.ContainsAny(text[:1], "/[{") {
 		return nil, notSource(name, "a reference graph, a registration or path-info JSON", kind)
 	}
@@ -417,7 +418,7 @@ func (s *sourceFlags) listOf(text string) *[]string {
 	}
 	_, rest, _ := strings.Cut(text, "\n")
 	second, _, _ := strings.Cut(rest, "\n")
-	if _, err := storedb.ParseHash(second); err == nil {
+	if _, err := storedb.ParseHash(strings.TrimSuffix(second, "\r")); err == nil {
 		return &s.registrations
 	}
 	return &s.graphs

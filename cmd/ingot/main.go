@@ -110,6 +110,7 @@ func commandLine(ctx context.Context, args []string, out, errout io.Writer) int 
 	if ctx.Err() != nil {
 		err = fmt.Errorf("interrupted; %s", cmp.Or(verb.Annotations[interrupted], "nothing was written"))
 	}
+	err = dangling(err)
 	sayError(said, err, hint(verb, err), args...)
 	if ctx.Err() != nil {
 		return exitInterrupted

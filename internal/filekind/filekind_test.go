@@ -55,6 +55,8 @@ func TestOf(t *testing.T) {
 		{item + "\n\n0\n", "a reference graph"},
 		{item + "\n" + item + ".drv\n0\n", "a reference graph"},
 		{item + "\nsha256:0000\n", "a registration"},
+		{item + "\r\nsha256:0000\r\n", "a registration"},
+		{item + "\r\n\r\n0\r\n", "a reference graph"},
 		{item + "\n" + item + "\n", "a list of store paths"},
 		{`{"name": "x", "n": [1, 2]}`, "JSON"},
 		{`{"name": "x", "n": [1, 2`, "JSON that is cut off"},
