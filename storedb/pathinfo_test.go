@@ -36,7 +36,7 @@ func TestStructuredAttributes(t *testing.T) {
 	}
 	for in, want := range map[string]string{
 		`{"exportReferencesGraph":{"g":["/x"]}}`:       `j: the graph "g" of exportReferencesGraph is missing`,
-		`{"exportReferencesGraph":{"g":["/x"]},"g":7}`: `j: graph "g": json: cannot unmarshal number`,
+		`{"exportReferencesGraph":{"g":["/x"]},"g":7}`: `j: graph "g": a number does not belong here`,
 		"\x00": `j: begins with "\x00", where an object or a list of JSON belongs`,
 		`{"exportReferencesGraph":{"g":["/x"]},"g":[null]}`: "j: null stands where a path was expected",
 	} {

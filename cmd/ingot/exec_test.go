@@ -305,7 +305,7 @@ func TestExecRefused(t *testing.T) {
 		{[]string{"--script", "empty"}, 125, "empty: the script is empty"},
 		{[]string{"--store", "nonesuch.graph", "true"}, 125, "--store: open nonesuch.graph"},
 		{[]string{"--memory", "much", "true"}, 2, "--memory"},
-		{[]string{"--memory", "1", "true"}, 125, "memory of 1 MiB; a machine needs at least 32 MiB"},
+		{[]string{"--memory", "1", "true"}, 2, `--memory "1": a machine needs at least 32 MiB`},
 		{[]string{"--arch", "vax", "true"}, 2, `architecture "vax" is unknown`},
 		{[]string{"--env", "NONESUCH_VARIABLE", "true"}, 2, "KEY=VALUE"},
 		{[]string{"--module", "nonesuch", "true"}, 125, "module nonesuch is not part of kernel"},
