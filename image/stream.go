@@ -46,7 +46,8 @@ func Stream(ctx context.Context, m *Map, w io.Writer, o WriteOptions) error {
 
 // InOrder reads m in pieces, which begin at multiples of [PieceSize] and are no longer, and
 // gives those that may hold data to work, in several goroutines; p is work's only until it
-// returns. What work returns goes to take, in the order of the pieces, in one goroutine.
+// returns. What work returns goes to take, in the order of the pieces, in one goroutine. Holes
+// of the host's large files are not read, so that zeros may come to work or not.
 // A few pieces are under way at once, so that memory stays at a few MiB.
 func InOrder[T any](ctx context.Context, m *Map, o WriteOptions, work func(off int64, p []byte) (T, error), take func(T) error) error {
 	fill := func(c *chunk) error {
@@ -64,7 +65,7 @@ func InOrder[T any](ctx context.Context, m *Map, o WriteOptions, work func(off i
 		}
 		return take(c.result.(T))
 	}
-	return inOrder(ctx, o, m.chunks(m.nextData), fill, emit)
+	return inOrder(ctx, o, m.chunks(m.nextRead), fill, emit)
 }
 
 func eofIsFine(err error) error {

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -171,5 +172,40 @@ func TestDataRunsErrors(t *testing.T) {
 		if err := DataRuns(t.Context(), m, 1<<16, WriteOptions{}, func(int64, int64) {}); !errors.Is(err, broken) {
 			t.Errorf("%s: DataRuns = %v; want %v", name, err, broken)
 		}
+	}
+}
+
+// TestInOrderHoles reads of a large sparse file what is there alone, and of all pieces the same.
+func TestInOrderHoles(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "sparse")
+	const size, last = 4 << 30, 3 << 30
+	writeFile(t, path, []byte("first"))
+	if err := os.Truncate(path, size); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteAt([]byte("last"), last); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	var at []int64
+	work := func(off int64, p []byte) (int64, error) {
+		if isZero(p[:min(len(p), 5)]) {
+			return -1, errors.New("holds nothing")
+		}
+		return off, nil
+	}
+	done := int64(0)
+	err = InOrder(t.Context(), single(t, size, 0, hostFile(t, path)), WriteOptions{Progress: func(n int64) { done += n }}, work, func(off int64) error {
+		at = append(at, off)
+		return nil
+	})
+	if want := []int64{0, last}; err != nil || !slices.Equal(at, want) || done != size {
+		t.Errorf("InOrder gave the pieces at %d, %d bytes in all, %v; want those at %d", at, done, err, want)
 	}
 }
