@@ -103,6 +103,8 @@ type checkReport struct {
 	Target   string         `json:"target"`
 	Stores   []checkedStore `json:"stores"`
 	Findings []checkFinding `json:"findings"`
+
+	other string // of a store that is there, but not asked for
 }
 
 type checkedStore struct {
@@ -168,6 +170,9 @@ func (o *checkFlags) checkRoot(c *cobra.Command) (*checkReport, error) {
 		return nil, err
 	}
 	if len(flavours) == 0 {
+		if other := o.other(func(name string) bool { _, err := os.Lstat(filepath.Join(o.root, name)); return err == nil }); other != "" {
+			return nil, fmt.Errorf("%s: %s", o.root, other)
+		}
 		return nil, fmt.Errorf("%s: there is no store: neither %s nor %s is there", o.root, storedb.Nix.StoreDir(), storedb.Guix.StoreDir())
 	}
 	dir, err := filepath.Abs(o.root)
@@ -216,6 +221,9 @@ func (o *checkFlags) checkImage(c *cobra.Command, name string) (*checkReport, er
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
 	}
+	if len(r.Stores) == 0 && len(r.Findings) == 0 && r.other != "" {
+		return nil, fmt.Errorf("%s: %s", name, r.other)
+	}
 	if len(r.Stores) == 0 && len(r.Findings) == 0 {
 		return nil, fmt.Errorf("%s: holds no store: %s", name, contents(d))
 	}
@@ -239,9 +247,13 @@ func (o *checkFlags) checkVolume(c *cobra.Command, d *inspect.Image, v *inspect.
 			r.find(v.Number, "file-system", v.String(), fmt.Sprintf("%s: %v", v.Kind(), flaw))
 		}
 	}
-	flavours, err := o.flavours(func(name string) bool { return tree.Lookup(name) != nil })
+	there := func(name string) bool { return tree.Lookup(name) != nil }
+	flavours, err := o.flavours(there)
 	if err != nil {
 		return err
+	}
+	if r.other == "" {
+		r.other = o.other(there)
 	}
 	for _, f := range flavours {
 		where := fmt.Sprintf("%s, %s", v, v.Reading())
@@ -293,6 +305,16 @@ func (o *checkFlags) flavours(there func(name string) bool) ([]storedb.Flavour, 
 		wanted = []storedb.Flavour{f}
 	}
 	return slices.DeleteFunc(wanted, func(f storedb.Flavour) bool { return !there(f.StoreDir()) }), nil
+}
+
+// other says that a store is there, but not of the flavour that is asked for; "" if none is.
+func (o *checkFlags) other(there func(name string) bool) string {
+	for _, f := range []storedb.Flavour{storedb.Nix, storedb.Guix} {
+		if o.flavour != "" && f.String() != o.flavour && there(f.StoreDir()) {
+			return fmt.Sprintf("there is no store of %s in it, but one of %s: --flavour %[2]s checks it", o.flavour, f)
+		}
+	}
+	return ""
 }
 
 // check checks one store. The total of what is to be hashed is known only when the

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"ingot/partition"
+	"ingot/tests/fstest"
 	"ingot/tests/testenv"
 )
 
@@ -120,10 +121,18 @@ func TestCheckStatusOfTrouble(t *testing.T) {
 	if err := os.WriteFile(empty, make([]byte, 1<<20), 0o644); err != nil {
 		t.Fatal(err)
 	}
+	nix, ext4 := filepath.Join(dir, "nix-only"), filepath.Join(t.TempDir(), "nix.img")
+	if err := os.MkdirAll(filepath.Join(nix, "nix/store"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	fstest.Run(t, fstest.Judge(t, "mke2fs", "e2fsprogs"), "-q", "-t", "ext4", "-d", nix, ext4, "2M")
 	for _, test := range []struct {
 		args []string
 		want string
 	}{
+		{[]string{"check", ext4, "--flavour", "guix"}, "nix.img: there is no store of guix in it, but one of nix: --flavour nix checks it\n"},
+		{[]string{"check", "--root", nix, "--flavour", "guix"}, "nix-only: there is no store of guix in it, but one of nix: --flavour nix checks it\n"},
+		{[]string{"check", empty, "--flavour", "guix"}, "empty: holds no store: the image has nothing"},
 		{[]string{"check"}, "ingot: check: give --root DIR or an image, one of the two\n"},
 		{[]string{"check", empty, "--root", dir}, "one of the two"},
 		{[]string{"check", filepath.Join(dir, "none")}, "none: no such file or directory"},
