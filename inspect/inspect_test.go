@@ -220,6 +220,10 @@ func TestMagics(t *testing.T) {
 		"reiserfs":          {64<<10 + 52: "ReIsEr2Fs"},
 		"BitLocker":         {3: "-FVE-FS-"},
 		"DM_verity_hash":    {0: "verity\x00\x00"},
+		"sun":               {128: "\xda\xbe", 508: "\xda\xbe"},
+		"sgi":               {0: "\x0b\xe5\xa9\x41"},
+		"bsd":               {512: "WEV\x82", 512 + 132: "WEV\x82"},
+		"amiga":             {7 * 512: "RDSK"},
 	} {
 		path := sized(t, "x", mib)
 		for off, text := range at {
@@ -616,8 +620,8 @@ func TestFiles(t *testing.T) {
 		"nothing beside it": {two, sized(t, "zeros", 4096), 8 * mib, "partition 1 (esp)", 0},
 		"swap":              {two, swap, 8 * mib, "partition 1 (esp)", 0},
 		"a store":           {two, store, 8 * mib, "partition 2 (root)", 1},
-		"btrfs":             {strings.Replace(two, "start=4096,size=2048", "start=4096,size=262144", 1), btrfsOf(t), 136 * mib, "which partition's files are meant is not clear: there are partition 1 (esp): fat; partition 2 (root): btrfs", 0},
-		"LUKS":              {two, luks, 8 * mib, "which partition's files are meant is not clear: there are partition 1 (esp): fat; partition 2 (root): crypto_LUKS", 0},
+		"btrfs":             {strings.Replace(two, "start=4096,size=2048", "start=4096,size=262144", 1), btrfsOf(t), 136 * mib, "which partition's files are meant is not clear: there are partition 1 (esp): fat; partition 2 (root): btrfs, which is not read", 0},
+		"LUKS":              {two, luks, 8 * mib, "which partition's files are meant is not clear: there are partition 1 (esp): fat; partition 2 (root): crypto_LUKS, which is not read", 0},
 		"what nobody knows": {two, noise, 8 * mib, "which partition's files are meant is not clear: there are partition 1 (esp): fat; partition 2 (root): nothing that is known", 0},
 		"boot code":         {strings.Replace(two, "size=2048,name=root", "size=2048,type=21686148-6449-6E6F-744E-656564454649", 1), noise, 8 * mib, "partition 1 (esp)", 0},
 		"another":           {two, ext4Of(t, "a"), 8 * mib, "which partition's files are meant is not clear: there are partition 1 (esp): fat; partition 2 (root): ext4", 0},
@@ -632,8 +636,21 @@ func TestFiles(t *testing.T) {
 			t.Errorf("%s: Files = %s, %v; want %s and %d others", name, got, left, x.want, x.left)
 		}
 	}
-	if _, _, err := identify(t, swap).Files(); err == nil || !strings.HasPrefix(err.Error(), "there is no file system in it that ingot knows") {
+	if _, _, err := identify(t, swap).Files(); err == nil || err.Error() != "there is no file system in it: the image is swap" {
 		t.Errorf("Files of swap = %v", err)
+	}
+	empty := sized(t, "empty", mib)
+	if _, _, err := identify(t, empty).Files(); err == nil || !strings.HasPrefix(err.Error(), "there is no file system in it that ingot knows") {
+		t.Errorf("Files of nothing = %v", err)
+	}
+	label := sized(t, "label", mib)
+	put(t, label, 0, []byte("\x0b\xe5\xa9\x41"))
+	v, _, err := identify(t, label).Files()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := v.Tree(); err == nil || err.Error() != "has a partition table that ingot does not read (sgi): it reads GPT, MBR and APM" {
+		t.Errorf("Tree of a disklabel = %v", err)
 	}
 }
 

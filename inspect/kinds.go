@@ -12,7 +12,8 @@ import (
 	"ingot/partition/fat"
 )
 
-// A Kind is what bytes can be read as, by the name that blkid(8) has for it; FAT is "fat".
+// A Kind is what bytes can be read as, by the name that blkid(8) has for it, or for "amiga"
+// libparted; FAT is "fat".
 type Kind string
 
 // The kinds that are read.
@@ -35,6 +36,7 @@ const (
 	Files               // a file system
 	Layer               // holds, encrypted or spread over disks, what can be a file system
 	Memory              // swap, hashes and the like: no files of anybody's
+	Label               // names partitions as well, and is not read
 )
 
 // Readable lists the file systems whose files are read, for messages.
@@ -89,6 +91,11 @@ var formats = []format{
 	{"stratis", Layer, magic(512+4, "!Stra0tis\x86\xff\x02^\x41rh"), nil},
 	{"vdo", Layer, magic(0, "dmvdo001"), nil},
 	{"DM_integrity", Layer, magic(0, "integrt\x00"), nil},
+
+	{"sun", Label, isSunLabel, nil},
+	{"sgi", Label, magic(0, "\x0b\xe5\xa9\x41"), nil},
+	{"bsd", Label, func(p *probe) bool { return p.has(512, bsdLabel) && p.has(512+132, bsdLabel) }, nil},
+	{"amiga", Label, isAmigaLabel, nil},
 
 	{"swap", Memory, isSwap, nil},
 	{"DM_verity_hash", Memory, magic(0, "verity\x00\x00"), nil},
@@ -230,6 +237,34 @@ func isRAID(p *probe) bool {
 	old := size&^(64<<10-1) - 64<<10
 	atEnd := (size/512 - 16) &^ 7 * 512
 	return p.has(0, text) || p.has(4096, text) || p.has(old, text) || p.has(atEnd, text)
+}
+
+// bsdLabel begins a disklabel of BSD, in the second sector of a disk or of a partition, and
+// stands in it once more.
+const bsdLabel = "\x57\x45\x56\x82"
+
+// isSunLabel looks for the signature at the end of the first sector, all of whose words are
+// zero by exclusive or.
+func isSunLabel(p *probe) bool {
+	if !p.has(508, "\xda\xbe") {
+		return false
+	}
+	sum := uint16(0)
+	b := p.read(0, 512)
+	for at := 0; at < len(b); at += 2 {
+		sum ^= binary.BigEndian.Uint16(b[at:])
+	}
+	return sum == 0
+}
+
+// isAmigaLabel looks for the rigid disk block, which is in one of the first sectors.
+func isAmigaLabel(p *probe) bool {
+	for sector := range int64(16) {
+		if p.has(sector*512, "RDSK") {
+			return true
+		}
+	}
+	return false
 }
 
 // isSwap looks for the signature at the end of the first page, whose size is the machine's.

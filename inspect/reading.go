@@ -43,6 +43,8 @@ func (e *UnreadError) Error() string {
 	switch e.Kind.Class() {
 	case Files:
 		return fmt.Sprintf("holds a file system that ingot does not read (%s): it reads %s", e.Kind, Readable)
+	case Label:
+		return fmt.Sprintf("has a partition table that ingot does not read (%s): it reads GPT, MBR and APM", e.Kind)
 	case Layer:
 		return fmt.Sprintf("is %s, which ingot does not look into: it reads %s", e.Kind, Readable)
 	}

@@ -2,6 +2,7 @@ package inspect
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -175,15 +176,28 @@ func (v *Volume) As(kind Kind) error {
 }
 
 // An UnclearError says that several volumes hold files, or none.
-type UnclearError struct{ Files []*Volume }
+type UnclearError struct {
+	Files  []*Volume
+	Others []*Volume // where there are none: of what is known that holds none
+}
 
 func (e *UnclearError) Error() string {
-	if len(e.Files) == 0 {
+	var s []string
+	for _, v := range e.Others {
+		s = append(s, fmt.Sprintf("%s is %s", v, v.Kind()))
+	}
+	switch {
+	case len(e.Files) == 0 && len(s) > 0:
+		return "there is no file system in it: " + strings.Join(s, "; ")
+	case len(e.Files) == 0:
 		return "there is no file system in it that ingot knows: it reads " + Readable
 	}
-	var s []string
 	for _, v := range e.Files {
-		s = append(s, fmt.Sprintf("%s: %s", v, cmp.Or(v.Kind(), "nothing that is known")))
+		kind := string(cmp.Or(v.Kind(), "nothing that is known"))
+		if unread := (*UnreadError)(nil); v.Reading() != nil && errors.As(v.Reading().Err, &unread) {
+			kind += ", which is not read"
+		}
+		s = append(s, fmt.Sprintf("%s: %s", v, kind))
 	}
 	return "which partition's files are meant is not clear: there are " + strings.Join(s, "; ")
 }
@@ -217,7 +231,7 @@ func (i *Image) Files() (v *Volume, left []*Volume, err error) {
 			}
 		}
 		if v = files[0]; len(files) > 1 {
-			return nil, nil, &UnclearError{files}
+			return nil, nil, &UnclearError{Files: files}
 		}
 	case len(files) == 1:
 		v = files[0]
@@ -225,8 +239,10 @@ func (i *Image) Files() (v *Volume, left []*Volume, err error) {
 		v = stores[0]
 	case len(files) == 0 && i.Table() != nil && i.Table().Err != nil:
 		return nil, nil, i.Table().Err
+	case len(files) == 0:
+		return nil, nil, &UnclearError{Others: i.known()}
 	default:
-		return nil, nil, &UnclearError{files}
+		return nil, nil, &UnclearError{Files: files}
 	}
 	for _, other := range files {
 		if other != v {
@@ -234,6 +250,16 @@ func (i *Image) Files() (v *Volume, left []*Volume, err error) {
 		}
 	}
 	return v, left, nil
+}
+
+// known returns the volumes in use of which it is known what they are.
+func (i *Image) known() (all []*Volume) {
+	for _, v := range i.Volumes {
+		if v.InUse && v.Reading() != nil {
+			all = append(all, v)
+		}
+	}
+	return all
 }
 
 func hasStore(t *image.Tree) bool {

@@ -61,7 +61,7 @@ func (v *Volume) Kind() Kind {
 // HoldsFiles says whether what lies there is of a kind that files can lie in, read or not.
 func (v *Volume) HoldsFiles() bool {
 	r := v.Reading()
-	return r != nil && (r.Kind.Class() == Files || r.Kind.Class() == Layer)
+	return r != nil && (r.Kind.Class() != Table && r.Kind.Class() != Memory)
 }
 
 // errUnknown says that no signature was found.
