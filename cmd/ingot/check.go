@@ -281,7 +281,9 @@ func contents(d *inspect.Image) string {
 		}
 		what := "nothing that can be read"
 		if r := v.Reading(); r != nil {
-			what = r.String()
+			if what = r.String(); r.Kind.Class() == inspect.Label {
+				what = "a partition table of type " + what
+			}
 		}
 		if unread := (*inspect.UnreadError)(nil); v.Reading() != nil && errors.As(v.Reading().Err, &unread) {
 			what += ", which is not read"

@@ -126,10 +126,15 @@ func TestCheckStatusOfTrouble(t *testing.T) {
 		t.Fatal(err)
 	}
 	fstest.Run(t, fstest.Judge(t, "mke2fs", "e2fsprogs"), "-q", "-t", "ext4", "-d", nix, ext4, "2M")
+	label := filepath.Join(t.TempDir(), "sgi")
+	if err := os.WriteFile(label, append([]byte("\x0b\xe5\xa9\x41"), make([]byte, 1<<20)...), 0o644); err != nil {
+		t.Fatal(err)
+	}
 	for _, test := range []struct {
 		args []string
 		want string
 	}{
+		{[]string{"check", label}, "sgi: holds no store: the image has a partition table of type sgi, which is not read"},
 		{[]string{"check", ext4, "--flavour", "guix"}, "nix.img: there is no store of guix in it, but one of nix: --flavour nix checks it\n"},
 		{[]string{"check", "--root", nix, "--flavour", "guix"}, "nix-only: there is no store of guix in it, but one of nix: --flavour nix checks it\n"},
 		{[]string{"check", empty, "--flavour", "guix"}, "empty: holds no store: the image has nothing"},
