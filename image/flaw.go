@@ -1,6 +1,7 @@
 package image
 
 import (
+	"errors"
 	"fmt"
 	"path"
 	"strings"
@@ -112,4 +113,24 @@ func Allocated(b Blob, block int64) int64 {
 		}
 	}
 	return b.Size()
+}
+
+// A ReadError says that what a reader reads from has failed, which ends all reading: it is
+// nothing that is wrong with one file.
+type ReadError struct{ Err error }
+
+func (e *ReadError) Error() string { return e.Err.Error() }
+
+// Unwrap returns what has failed.
+func (e *ReadError) Unwrap() error { return e.Err }
+
+// EndsReading says whether an error ends the reading of a whole tree, and is no [Flaw] of it:
+// a [ReadError], or a [DepthError].
+func EndsReading(err error) bool {
+	if err == nil { // as of most files: what errors.As fills is on the heap
+		return false
+	}
+	var source *ReadError
+	var depth *DepthError
+	return errors.As(err, &source) || errors.As(err, &depth)
 }

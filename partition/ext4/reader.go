@@ -133,17 +133,10 @@ func (r *Reader) read(p []byte, off int64) error {
 	case err == nil || err == io.EOF:
 		err = io.ErrUnexpectedEOF
 	default:
-		err = &sourceError{err}
+		err = &image.ReadError{Err: err}
 	}
 	return fmt.Errorf("%d bytes at %d: %w", len(p), off, err)
 }
-
-// sourceError says that what a Reader reads from has failed, which ends all reading: it is
-// nothing that is wrong with one file.
-type sourceError struct{ err error }
-
-func (e *sourceError) Error() string { return e.err.Error() }
-func (e *sourceError) Unwrap() error { return e.err }
 
 func (r *Reader) readSuperblock() error {
 	if have := r.src.Size(); have < superblockOffset+superblockSize {

@@ -34,7 +34,7 @@ func (w *walk) readDir(f *fileInode, parent uint32) ([]dirent, error) {
 
 // fault keeps the first error that was met.
 func (d *dirReader) fault(err error) {
-	if d.err == nil || ends(err) {
+	if d.err == nil || image.EndsReading(err) {
 		d.err = cmp.Or(err, d.err)
 	}
 }

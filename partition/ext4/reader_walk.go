@@ -57,16 +57,6 @@ func (w *walk) flaws(place *image.Place, inode uint32) {
 	w.notes = w.notes[:0]
 }
 
-// ends says whether an error ends the reading of the whole tree.
-func ends(err error) bool {
-	if err == nil { // as of most files: what errors.As fills is on the heap
-		return false
-	}
-	var source *sourceError
-	var depth *image.DepthError
-	return errors.As(err, &source) || errors.As(err, &depth)
-}
-
 // foundDir is a directory whose entries are still to be read.
 type foundDir struct {
 	node   *image.Node
@@ -118,7 +108,7 @@ func (w *walk) run() error {
 func (w *walk) fill(d foundDir) error {
 	entries, err := w.readDir(&d.file, d.parent)
 	if err != nil {
-		if err = fmt.Errorf("inode %d: %w", d.file.number, err); ends(err) {
+		if err = fmt.Errorf("inode %d: %w", d.file.number, err); image.EndsReading(err) {
 			return fmt.Errorf("%s: %w", d.place, err)
 		}
 		w.tree.Flaws.Add(d.place, err, true)
@@ -132,7 +122,7 @@ func (w *walk) fill(d foundDir) error {
 			continue
 		}
 		place := d.place.In(e.name)
-		if ends(err) {
+		if image.EndsReading(err) {
 			return fmt.Errorf("%s: %w", place, err)
 		}
 		w.tree.Flaws.Add(place, err, true)
@@ -232,14 +222,14 @@ func (w *walk) node(f *fileInode) (*image.Node, error) {
 	}
 	n.Mode, n.UID, n.GID, n.Mtime = mode, f.uid, f.gid, f.mtime
 	var err error
-	if n.Xattrs, err = w.readXattrs(f); ends(err) {
+	if n.Xattrs, err = w.readXattrs(f); image.EndsReading(err) {
 		return nil, err
 	} else if err != nil {
 		w.note(true, "%w", err)
 	}
 	switch mode.Type() {
 	case 0:
-		if n.Data, err = w.data(f); err != nil && !ends(err) {
+		if n.Data, err = w.data(f); err != nil && !image.EndsReading(err) {
 			w.note(true, "%w", err)
 			n.Data, err = image.Unreadable(f.size, fmt.Errorf("inode %d: %w", f.number, err)), nil
 		}

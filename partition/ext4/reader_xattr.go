@@ -59,7 +59,7 @@ func (w *walk) readXattrs(f *fileInode) ([]image.Xattr, error) {
 			return x.Name == inlineData
 		})
 	}
-	if f.xattrBlock == 0 || ends(in.err) {
+	if f.xattrBlock == 0 || image.EndsReading(in.err) {
 		return slices.Clip(w.distinct(in.list)), in.err
 	}
 	block := w.xattrBlock(f.xattrBlock)
@@ -67,7 +67,7 @@ func (w *walk) readXattrs(f *fileInode) ([]image.Xattr, error) {
 	if block.err != nil {
 		block.err = fmt.Errorf("attributes in block %d: %w", f.xattrBlock, block.err)
 	}
-	if in.err == nil || ends(block.err) {
+	if in.err == nil || image.EndsReading(block.err) {
 		in.err = block.err
 	}
 	if len(in.list) == 0 {
@@ -174,7 +174,7 @@ func (s *xattrSet) add(w *walk, p, base []byte) {
 		x.Value, err = unpackACL(x.Value)
 	}
 	switch {
-	case ends(err):
+	case image.EndsReading(err):
 		s.err = err
 	case err != nil:
 		s.note(true, "attribute %q: %w", x.Name, err)
@@ -213,7 +213,7 @@ func (w *walk) valueInode(number uint32, size int64) ([]byte, error) {
 	v := make([]byte, size)
 	if data != nil {
 		if n, err := data.ReadAt(v, 0); n < len(v) {
-			return nil, &sourceError{err}
+			return nil, &image.ReadError{Err: err}
 		}
 	}
 	w.values[number], w.valueBytes = v, w.valueBytes+size

@@ -1,7 +1,6 @@
 package fat
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -36,7 +35,7 @@ func Open(r io.ReaderAt, size int64) (*Reader, error) {
 	if err := fs.boot(); err != nil {
 		return nil, fmt.Errorf("boot sector: %w", err)
 	}
-	if err := fs.readLabel(); ends(err) {
+	if err := fs.readLabel(); image.EndsReading(err) {
 		return nil, err
 	}
 	return fs, nil
@@ -67,26 +66,9 @@ func (r *Reader) read(off, n int64) ([]byte, error) {
 		if err == nil || err == io.EOF {
 			err = io.ErrUnexpectedEOF
 		}
-		return nil, &sourceError{fmt.Errorf("bytes [%d, %d): %w", off, off+n, err)}
+		return nil, &image.ReadError{Err: fmt.Errorf("bytes [%d, %d): %w", off, off+n, err)}
 	}
 	return p, nil
-}
-
-// sourceError says that what a Reader reads from has failed, which ends all reading: it is
-// nothing that is wrong with one file.
-type sourceError struct{ err error }
-
-func (e *sourceError) Error() string { return e.err.Error() }
-func (e *sourceError) Unwrap() error { return e.err }
-
-// ends says whether an error ends the reading of the whole tree.
-func ends(err error) bool {
-	if err == nil { // as of most files: what errors.As fills is on the heap
-		return false
-	}
-	var source *sourceError
-	var depth *image.DepthError
-	return errors.As(err, &source) || errors.As(err, &depth)
 }
 
 // boot reads the boot sector.

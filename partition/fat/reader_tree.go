@@ -33,7 +33,7 @@ func (r *Reader) Tree() (*image.Tree, error) {
 		w.tree.Flaws.Add(nil, fmt.Errorf("boot sector: the signature is %04x, not %04x", r.signature, signature), false)
 	}
 	entries, err := w.root()
-	if err != nil && !ends(err) {
+	if err != nil && !image.EndsReading(err) {
 		w.tree.Flaws.Add(nil, err, true)
 		err = nil
 	}
@@ -172,7 +172,7 @@ func (w *walk) root() ([]byte, error) {
 // error it returns those that can be read.
 func (w *walk) clusterDirectory(first int64) ([]byte, error) {
 	spans, err := w.chain(first, divUp(maxDirEntries*dirEntrySize, w.cluster), w.dirs)
-	if ends(err) {
+	if image.EndsReading(err) {
 		return nil, err
 	}
 	var out []byte
@@ -197,7 +197,7 @@ type foundDir struct {
 // directory reads the entries of a directory.
 func (w *walk) directory(d foundDir) error {
 	entries, err := w.clusterDirectory(d.cluster)
-	if ends(err) {
+	if image.EndsReading(err) {
 		return fmt.Errorf("%s: %w", printable(d.place.String()), err)
 	}
 	if err != nil {
@@ -242,7 +242,7 @@ func (e *dirEntry) dots() bool {
 // read later. The error is one that ends all reading.
 func (w *walk) add(d foundDir, name string, e dirEntry) error {
 	n, err := w.file(e)
-	if ends(err) {
+	if image.EndsReading(err) {
 		return err
 	}
 	place := d.place.In(name)

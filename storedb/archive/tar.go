@@ -13,6 +13,7 @@ import (
 	"ingot/image"
 	"ingot/internal/grammar"
 	"ingot/internal/printable"
+	"ingot/internal/tarstream"
 )
 
 // tarReader makes a tree of a tarball.
@@ -32,23 +33,10 @@ type tarReader struct {
 // them from the first one on.
 func (t *tarReader) read(r io.Reader, blob image.Blob) (*image.Node, error) {
 	seeker, _ := r.(io.Seeker)
-	counted := &counter{Reader: r}
-	if seeker == nil {
-		r = counted
-	}
-	in := tar.NewReader(r)
+	in := tarstream.NewReader(r)
 	for n := 1; ; n++ {
 		h, err := in.Next()
 		if err == io.EOF {
-			at := counted.n
-			if seeker != nil {
-				if at, err = seeker.Seek(0, io.SeekCurrent); err != nil {
-					return nil, err
-				}
-			}
-			if at%blockSize != 0 { // package tar passes over padding that is not there
-				return nil, fmt.Errorf("entry %d: %w", n-1, early(io.EOF))
-			}
 			break
 		}
 		if n == 1 && (errors.Is(err, tar.ErrHeader) || blob != nil && err == io.ErrUnexpectedEOF) {
@@ -83,21 +71,6 @@ func (t *tarReader) read(r io.Reader, blob image.Blob) (*image.Node, error) {
 		return nil, errors.New("holds no files")
 	}
 	return t.tree.Root, nil
-}
-
-// blockSize is that of tar: headers, and contents with what fills them up, are whole blocks.
-const blockSize = 512
-
-// counter counts the bytes that are read.
-type counter struct {
-	io.Reader
-	n int64
-}
-
-func (c *counter) Read(p []byte) (int, error) {
-	n, err := c.Reader.Read(p)
-	c.n += int64(n)
-	return n, err
 }
 
 func early(err error) error {

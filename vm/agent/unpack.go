@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"ingot/internal/tarstream"
 )
 
 // UnpackOptions say what is kept of files beside their contents, modes and times, and
@@ -113,13 +115,9 @@ type metadata struct {
 
 // all unpacks the stream to its end.
 func (u *unpacker) all(r io.Reader) error {
-	counted := &counter{Reader: r}
-	in := tar.NewReader(counted)
+	in := tarstream.NewReader(r)
 	for {
 		h, err := in.Next()
-		if err == io.EOF && counted.n%blockSize != 0 { // package tar passes over padding that is not there
-			err = io.ErrUnexpectedEOF
-		}
 		if err == io.EOF {
 			break
 		}
@@ -136,21 +134,6 @@ func (u *unpacker) all(r io.Reader) error {
 		return fmt.Errorf("tar stream: more than %d bytes follow its end", maxTrailing)
 	}
 	return err
-}
-
-// blockSize is that of tar: headers, and contents with what fills them up, are whole blocks.
-const blockSize = 512
-
-// counter counts the bytes that are read.
-type counter struct {
-	io.Reader
-	n int64
-}
-
-func (c *counter) Read(p []byte) (int, error) {
-	n, err := c.Reader.Read(p)
-	c.n += int64(n)
-	return n, err
 }
 
 // Types of entries that another program than an agent may have packed.

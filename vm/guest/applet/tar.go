@@ -15,6 +15,8 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 	"golang.org/x/sys/unix"
+
+	"ingot/internal/tarstream"
 )
 
 // tarball is one run of tar.
@@ -196,13 +198,9 @@ func (t *tarball) unpack(r io.Reader, names []string) error {
 	}
 	defer root.Close()
 	var dirs []*tar.Header
-	in := &counter{Reader: plain}
-	tr := tar.NewReader(in)
+	tr := tarstream.NewReader(plain)
 	for {
 		h, err := tr.Next()
-		if err == io.EOF && in.n%blockSize != 0 { // package tar passes over padding that is not there
-			err = io.ErrUnexpectedEOF
-		}
 		if err == io.EOF {
 			break
 		}
@@ -234,21 +232,6 @@ func (t *tarball) unpack(r io.Reader, names []string) error {
 		}
 	}
 	return nil
-}
-
-// blockSize is that of tar: headers, and contents with what fills them up, are whole blocks.
-const blockSize = 512
-
-// counter counts the bytes that are read.
-type counter struct {
-	io.Reader
-	n int64
-}
-
-func (c *counter) Read(p []byte) (int, error) {
-	n, err := c.Reader.Read(p)
-	c.n += int64(n)
-	return n, err
 }
 
 // typeVolumeLabel is the name that GNU tar gives an archive: no file.
