@@ -172,11 +172,12 @@ func (i *Image) open(ctx context.Context, name diskfile.Name, f *os.File) error 
 		return err
 	}
 	i.Format, err = name.Decide(f, size)
+	if err == nil {
+		err = CheckText(name, f, size)
+	}
 	switch {
 	case err != nil:
 		return err
-	case CheckText(name, f, size) != nil:
-		return CheckText(name, f, size)
 	case size == 0, size < leastSize && name.Format == "":
 		return &ShortError{name.Path, size}
 	case !i.Mode.IsRegular() && i.Format != diskfile.Raw:
