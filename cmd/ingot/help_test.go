@@ -114,8 +114,14 @@ func TestFold(t *testing.T) {
 			t.Errorf("fold(%q) = %q; want %q", x.text, got, x.want)
 		}
 	}
-	if got, want := paragraphs("a\nb\n\n  c\n  d\ne\nf\n"), "a b\n\n  c\n  d\ne f"; got != want {
-		t.Errorf("paragraphs = %q; want %q", got, want)
+	for text, want := range map[string]string{
+		"a\nb\n\n  c\n  d\ne\nf\n":                        "a b\n\n  c\n  d\ne f",
+		"  a   one\n      two\n  b   three\n\n      four": "a   one\n      two\n  b   three\n\n      four",
+		"A\n\n  a   one\n      two\n  b   three\n  c":     "A\n\n  a   one two\n  b   three\n  c",
+	} {
+		if got := paragraphs(text); got != want {
+			t.Errorf("paragraphs(%q) = %q; want %q", text, got, want)
+		}
 	}
 }
 

@@ -131,22 +131,29 @@ func flagUsage(f *pflag.Flag) (value, text string) {
 	return value, fmt.Sprintf("%s. Default: %s.", text, f.DefValue)
 }
 
-// paragraphs makes one line of each paragraph of a text, for fold to break. Lines that are
-// indented stay as they are: those of a table, of a list.
+// paragraphs makes one line of each paragraph of a text, for fold to break, and of each entry
+// of a list that goes on below its text. Other lines that are indented stay as they are.
 func paragraphs(text string) string {
 	var b strings.Builder
 	open := false // a paragraph that the next line may go on with
+	column := 0   // where an entry's text begins that the next line may go on with
 	for line := range strings.Lines(strings.TrimSpace(text)) {
 		line = strings.TrimRight(line, "\n")
-		plain := line != "" && line[0] != ' '
+		body := strings.TrimLeft(line, " ")
+		indent := len(line) - len(body)
+		plain := line != "" && indent == 0
 		switch {
-		case open && plain:
-			b.WriteByte(' ')
+		case open && plain, column > 0 && indent == column:
+			b.WriteString(" " + body)
+			continue
 		case b.Len() > 0:
 			b.WriteByte('\n')
 		}
 		b.WriteString(line)
-		open = plain
+		open, column = plain, 0
+		if at := hanging(line); at > indent {
+			column = at
+		}
 	}
 	return b.String()
 }
