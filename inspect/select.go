@@ -33,14 +33,34 @@ func (e *SelectError) Error() string {
 	}
 	switch n := len(e.Found); {
 	case n == 0 && len(e.There) == 0:
-		return fmt.Sprintf("no partition%s has the name or the number %q: there is none", of, e.Text)
+		return fmt.Sprintf("%s: there is none", e.none(of))
 	case n == 0:
-		return fmt.Sprintf("no partition%s has the name or the number %q: there %s", of, e.Text, are(e.There))
+		return fmt.Sprintf("%s: there %s", e.none(of), are(e.There))
 	case n == 2 && strconv.Itoa(e.Found[0].Number) == e.Text && e.Found[1].Name == e.Text:
 		return fmt.Sprintf("%q is the number of %s and the name of %s: number=%[1]s or name=%[1]s says which", e.Text, e.Found[0], e.Found[1])
 	default:
 		return fmt.Sprintf("%q means %d partitions: %s: number=N says which", e.Text, n, list(e.Found))
 	}
+}
+
+// none says what is not there.
+func (e *SelectError) none(of string) string {
+	number, isNumber := strings.CutPrefix(e.Text, byNumber)
+	name, isName := strings.CutPrefix(e.Text, byName)
+	bootImage, isBootImage := strings.CutPrefix(e.Text, byBootImage)
+	switch {
+	case e.Text == "/":
+		return "the image as a whole is no volume"
+	case strings.HasPrefix(e.Text, "/"):
+		return fmt.Sprintf("no ISO in it has a file %q", e.Text)
+	case isNumber:
+		return fmt.Sprintf("no partition%s has the number %q", of, number)
+	case isName:
+		return fmt.Sprintf("no partition%s has the name %q", of, name)
+	case isBootImage:
+		return fmt.Sprintf("no boot image of El Torito has the number %q", bootImage)
+	}
+	return fmt.Sprintf("no partition%s has the name or the number %q", of, e.Text)
 }
 
 // are lists volumes behind their verb: "is partition 1 (root)".
