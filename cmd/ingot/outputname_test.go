@@ -17,6 +17,15 @@ disk:
     - {name: data, filesystem: ext4, size: 2MiB, contents: {files: [{path: /a, text: a}]}}
 `
 
+// liveDisk boots, as an ISO too.
+const liveDisk = `name: live
+disk:
+  partitions:
+    - {name: bios, type: bios-boot, size: 1MiB}
+    - {name: root, filesystem: ext4, contents: {files: [{path: /boot/vmlinuz, text: kernel}]}}
+bootloader: {grub: [bios], entries: [{title: one, kernel: /boot/vmlinuz}]}
+`
+
 // writesFor are the formats that a verb writes a file with a suffix in.
 var writesFor = map[string][]string{
 	"build":   {"raw", "qcow2"}, // of this recipe; an ISO takes a system
@@ -139,14 +148,7 @@ func TestOutputDisagrees(t *testing.T) {
 // TestConvertISO copies an ISO under the name of one.
 func TestConvertISO(t *testing.T) {
 	t.Chdir(t.TempDir())
-	const live = `name: live
-disk:
-  partitions:
-    - {name: bios, type: bios-boot, size: 1MiB}
-    - {name: root, filesystem: ext4, contents: {files: [{path: /boot/vmlinuz, text: kernel}]}}
-bootloader: {grub: [bios], entries: [{title: one, kernel: /boot/vmlinuz}]}
-`
-	if err := os.WriteFile("live.yaml", []byte(live), 0o644); err != nil {
+	if err := os.WriteFile("live.yaml", []byte(liveDisk), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	for _, args := range [][]string{{"build", "live.yaml", "-q", "-o", "Whole.ISO"}, {"convert", "Whole.ISO", "-q", "-o", "copy.iso"}} {

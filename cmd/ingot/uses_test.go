@@ -70,16 +70,9 @@ func TestUsesHaveAllFlags(t *testing.T) {
 func usesFiles(t *testing.T) map[kinds][]string {
 	t.Helper()
 	t.Chdir(t.TempDir())
-	const live = `name: live
-disk:
-  partitions:
-    - {name: bios, type: bios-boot, size: 1MiB}
-    - {name: root, filesystem: ext4, contents: {files: [{path: /boot/vmlinuz, text: kernel}]}}
-bootloader: {grub: [bios], entries: [{title: one, kernel: /boot/vmlinuz}]}
-`
 	const item = "/nix/store/00000000000000000000000000000001-a"
 	for name, text := range map[string]string{
-		"data.yaml": dataDisk, "live.yaml": live, "graph": item + "\n\n0\n", "play.test": "start\n",
+		"data.yaml": dataDisk, "live.yaml": liveDisk, "graph": item + "\n\n0\n", "play.test": "start\n",
 		"lab.yaml": "machines:\n  web: {recipe: data.yaml}\ntests: [{name: a, script: start}]\n", "net.yaml": "machines:\n  web: {recipe: data.yaml}\n",
 		"netboot/kernel": "kernel", "netboot/initrd": "initrd", "netboot/command-line": "quiet",
 	} {

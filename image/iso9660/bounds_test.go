@@ -82,10 +82,7 @@ func TestSizesOfDirectories(t *testing.T) {
 	m, err := sparse.Map(300 << 20)
 	must(t, err)
 	fstest.Budget(t, len(b), func() {
-		r, err := Open(m, m.Size())
-		must(t, err)
-		tree, err := r.Tree()
-		must(t, err)
+		tree := reread(t, m)
 		if n := tree.Lookup("/d"); n == nil || !n.IsDir() {
 			t.Errorf("/d is %v; want a directory", n)
 		}

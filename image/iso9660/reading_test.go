@@ -69,8 +69,7 @@ func TestReadings(t *testing.T) {
 			fstest.Run(t, fstest.Judge(t, command[0], command[1]), command[2:]...)
 			m, err := image.MapFile(name)
 			must(t, err)
-			r, err := Open(m, m.Size())
-			must(t, err)
+			r := reopen(t, m)
 			if got := r.Readings(); !slices.Equal(got, x.readings) || r.Reading() != got[0] {
 				t.Errorf("the readings are %q, of which %s is taken; want %q", got, r.Reading(), x.readings)
 			}
@@ -534,8 +533,7 @@ func TestUDF(t *testing.T) {
 	fstest.Run(t, fstest.Judge(t, "genisoimage", "genisoimage"), "-quiet", "-udf", "-o", name, dir)
 	m, err := image.MapFile(name)
 	must(t, err)
-	r, err := Open(m, m.Size())
-	must(t, err)
+	r := reopen(t, m)
 	tree, err := r.Tree()
 	must(t, err)
 	if list := tree.Flaws.List(); !r.HasUDF() || len(list) != 1 || list[0].Lost || !strings.Contains(list[0].Error(), "UDF") {
@@ -555,8 +553,7 @@ func TestMovedDirectories(t *testing.T) {
 		fstest.Run(t, fstest.Judge(t, "genisoimage", "genisoimage"), append(args, "-quiet", "-o", name, dir)...)
 		m, err := image.MapFile(name)
 		must(t, err)
-		r, err := Open(m, m.Size())
-		must(t, err)
+		r := reopen(t, m)
 		tree, err := r.Tree()
 		must(t, err)
 		var names []string
