@@ -167,16 +167,19 @@ func TestHandedOver(t *testing.T) {
 func TestStillness(t *testing.T) {
 	seen := activity{1, "screen", 1}
 	for _, now := range []activity{{2, "screen", 1}, {1, "another", 1}, {1, "screen", 2}} {
-		s := stillness{time.Now().Add(-stillTime), seen}
-		if s.longer(now) {
+		s := stillness{time.Now().Add(-stillTime), seen, 0}
+		if s.longer(now, 0) {
 			t.Errorf("%+v after %+v counts as nothing", now, seen)
 		}
-		if s = (stillness{time.Now().Add(-stillTime), seen}); !s.longer(seen) {
+		if s = (stillness{time.Now().Add(-stillTime), seen, time.Hour}); !s.longer(seen, time.Hour) {
 			t.Errorf("%+v for %v is not enough", seen, stillTime)
+		}
+		if s.longer(seen, time.Hour+stillTime) {
+			t.Error("a machine has given up that had no processor")
 		}
 	}
 	var s stillness
-	if s.longer(activity{}) {
+	if s.longer(activity{}, 0) {
 		t.Error("a machine has given up before it was looked at twice")
 	}
 }

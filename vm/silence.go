@@ -4,6 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -17,8 +20,9 @@ var stillTime = 30 * time.Second
 
 // stillness is since when a machine that is waited for has shown nothing new.
 type stillness struct {
-	since time.Time
-	seen  activity
+	since   time.Time
+	seen    activity
+	delayed time.Duration // until then, as [Machine.delayed] returns it
 }
 
 // activity is what shows that a machine does something.
@@ -28,12 +32,13 @@ type activity struct {
 	disks   int64 // what was read from disks and written there
 }
 
-// longer says whether nothing has happened for stillTime.
-func (s *stillness) longer(now activity) bool {
+// longer says whether nothing has happened for stillTime, without the time for which QEMU had
+// no processor of the host: a busy host makes a guest slow, and not still.
+func (s *stillness) longer(now activity, delayed time.Duration) bool {
 	if s.since.IsZero() || now != s.seen {
-		s.since, s.seen = time.Now(), now
+		*s = stillness{time.Now(), now, delayed}
 	}
-	return time.Since(s.since) >= stillTime
+	return time.Since(s.since)-max(delayed-s.delayed, 0) >= stillTime
 }
 
 // silentFailure looks for signs that do not reach the console. waiting is a failure on the
@@ -75,7 +80,7 @@ func (m *Machine) silentFailure(still *stillness, waiting *FailureError) *Failur
 	m.console.mu.Lock()
 	printed := m.console.dropped + len(m.console.text)
 	m.console.mu.Unlock()
-	if still.longer(activity{printed, screen, m.diskRequests()}) {
+	if still.longer(activity{printed, screen, m.diskRequests()}, m.delayed()) {
 		return waiting
 	}
 	return nil
@@ -150,4 +155,19 @@ func (m *Machine) diskRequests() (n int64) {
 		n += d.Stats.Reads + d.Stats.Writes
 	}
 	return n
+}
+
+// delayed returns for how long one of QEMU's threads was ready to run, and had no processor:
+// the largest second number of /proc/PID/task/*/schedstat, in nanoseconds (Linux's
+// Documentation/scheduler/sched-stats.rst). It is 0 where the kernel does not count.
+func (m *Machine) delayed() (most time.Duration) {
+	names, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", m.PID())) // the pattern is right
+	for _, name := range names {
+		text, err := os.ReadFile(name)
+		if fields := strings.Fields(string(text)); err == nil && len(fields) >= 2 {
+			n, _ := strconv.ParseInt(fields[1], 10, 64)
+			most = max(most, time.Duration(n))
+		}
+	}
+	return most
 }
