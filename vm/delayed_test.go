@@ -3,6 +3,7 @@ package vm
 import (
 	"os"
 	"runtime"
+	"sync/atomic"
 	"testing"
 )
 
@@ -13,20 +14,15 @@ func TestDelayed(t *testing.T) {
 	}
 	m := &Machine{qemu: &child{pid: os.Getpid()}}
 	before := m.delayed()
-	done := make(chan struct{})
+	var done atomic.Bool
 	for range 2 * runtime.NumCPU() {
 		go func() {
 			runtime.LockOSThread()
-			for {
-				select {
-				case <-done:
-					return
-				default:
-				}
+			for !done.Load() {
 			}
 		}()
 	}
-	defer close(done)
+	defer done.Store(true)
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2*runtime.NumCPU() + 1))
 	for m.delayed() == before { // as long as it takes: the test's own limit ends it
 		runtime.Gosched()
