@@ -136,10 +136,30 @@ func flagError(c *cobra.Command, err error) error {
 		}
 		err = fmt.Errorf("unknown flag: -%s", printable.Cut(letters, 100))
 	}
-	if meant := near.Word(word, names); meant != "" {
-		err = fmt.Errorf("%w; did you mean --%s?", err, meant)
+	meant := near.Word(word, names)
+	if same := alike[word]; meant == "" && slices.Contains(names, same) {
+		meant = same
+	}
+	if meant != "" {
+		return usageError{fmt.Errorf("%w; did you mean --%s?", err, meant)}
+	}
+	if verbs := verbsWith(c.Root(), word); len(verbs) > 0 && len(verbs) <= 3 {
+		err = fmt.Errorf("%w; it is a flag of %s", err, grammar.And(verbs...))
 	}
 	return usageError{err}
+}
+
+// alike are flags of which some verbs have the one, and some the other.
+var alike = map[string]string{"as": "format", "format": "as", "share": "shared", "shared": "share"}
+
+// verbsWith returns the verbs that have a flag, in the order of the help.
+func verbsWith(root *cobra.Command, flag string) (verbs []string) {
+	for _, c := range root.Commands() {
+		if f := c.LocalFlags().Lookup(flag); f != nil && !f.Hidden && flag != "help" {
+			verbs = append(verbs, c.Name())
+		}
+	}
+	return verbs
 }
 
 // emptyFlag refuses a flag that is given with nothing, as by a script whose variable is
