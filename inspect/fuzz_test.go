@@ -9,9 +9,9 @@ import (
 	"testing"
 
 	"ingot/image"
-	"ingot/image/erofs"
 	"ingot/image/iso9660"
 	"ingot/partition"
+	"ingot/partition/erofs"
 	"ingot/tests/fstest"
 )
 

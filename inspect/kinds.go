@@ -6,8 +6,8 @@ import (
 	"strings"
 
 	"ingot/image"
-	"ingot/image/erofs"
 	"ingot/image/iso9660"
+	"ingot/partition/erofs"
 	"ingot/partition/ext4"
 	"ingot/partition/fat"
 )

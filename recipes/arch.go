@@ -5,7 +5,7 @@ import (
 	"fmt"
 
 	"ingot/bootloader"
-	"ingot/vm/kernel"
+	"ingot/bootloader/kernel"
 )
 
 // defaultArch is the architecture where a recipe names none: not the host's, for the

@@ -6,7 +6,7 @@ import (
 
 	"ingot/image"
 	"ingot/image/qcow2"
-	"ingot/image/squashfs"
+	"ingot/partition/squashfs"
 )
 
 // compression is how the clusters of a qcow2 are compressed; without a type they are not.

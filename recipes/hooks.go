@@ -6,8 +6,8 @@ import (
 
 	"mvdan.cc/sh/v3/syntax"
 
+	"ingot/bootloader/initramfs"
 	"ingot/image"
-	"ingot/vm/initramfs"
 )
 
 // postBootFile is run by a system of ingot's own behind /etc/rc, and before its shells.

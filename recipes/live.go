@@ -11,8 +11,8 @@ import (
 
 	"ingot/bootloader"
 	"ingot/image"
-	"ingot/image/erofs"
-	"ingot/image/squashfs"
+	"ingot/partition/erofs"
+	"ingot/partition/squashfs"
 	"ingot/storedb"
 )
 

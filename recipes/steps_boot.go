@@ -5,9 +5,9 @@ import (
 	"strings"
 
 	"ingot/bootloader"
+	"ingot/bootloader/kernel"
 	"ingot/image"
 	"ingot/recipes/tools"
-	"ingot/vm/kernel"
 )
 
 // rootPartition returns the partition that a system boots into: the one with the store,

@@ -14,12 +14,12 @@ import (
 	"strings"
 	"sync"
 
+	"ingot/bootloader/kernel"
 	"ingot/image/nbd"
 	"ingot/partition"
 	"ingot/recipes/tools"
 	"ingot/vm"
 	"ingot/vm/helper"
-	"ingot/vm/kernel"
 	"ingot/vm/storedisk"
 )
 

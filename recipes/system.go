@@ -8,12 +8,12 @@ import (
 	"slices"
 	"strings"
 
+	"ingot/bootloader/initramfs"
+	"ingot/bootloader/kernel"
+	"ingot/guest/applet"
 	"ingot/image"
 	"ingot/recipes/tools"
 	"ingot/storedb"
-	"ingot/vm/guest/applet"
-	"ingot/vm/initramfs"
-	"ingot/vm/kernel"
 )
 
 // made is a system that ingot makes by itself: a kernel with its modules, and ingot

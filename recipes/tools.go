@@ -11,11 +11,11 @@ import (
 	"slices"
 	"strings"
 
+	"ingot/guest/network"
+	"ingot/guest/ssh"
 	"ingot/image"
 	"ingot/recipes/tools"
 	"ingot/storedb"
-	"ingot/vm/guest/network"
-	"ingot/vm/guest/ssh"
 )
 
 func (s *System) check(d *decoder) {

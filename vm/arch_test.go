@@ -6,11 +6,11 @@ import (
 	"strings"
 	"testing"
 
+	"ingot/bootloader/initramfs"
+	"ingot/bootloader/kernel"
 	"ingot/image"
 	"ingot/tests/testenv"
 	"ingot/vm"
-	"ingot/vm/initramfs"
-	"ingot/vm/kernel"
 )
 
 func TestParseArch(t *testing.T) {

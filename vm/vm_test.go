@@ -11,11 +11,11 @@ import (
 	"testing"
 	"time"
 
+	"ingot/bootloader/initramfs"
+	"ingot/bootloader/kernel"
 	"ingot/image"
 	"ingot/tests/testenv"
 	"ingot/vm"
-	"ingot/vm/initramfs"
-	"ingot/vm/kernel"
 )
 
 // patience is for a machine that is busy with other tests; alone a boot takes 5 s.

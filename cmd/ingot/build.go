@@ -14,6 +14,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ingot/guest/network"
+	"ingot/guest/ssh"
 	"ingot/image"
 	"ingot/image/suffix"
 	"ingot/internal/grammar"
@@ -22,8 +24,6 @@ import (
 	"ingot/internal/secret"
 	"ingot/partition"
 	"ingot/recipes"
-	"ingot/vm/guest/network"
-	"ingot/vm/guest/ssh"
 	"ingot/vm/scenario"
 )
 

@@ -11,9 +11,9 @@ import (
 	"testing"
 
 	"ingot/image"
-	"ingot/image/erofs"
 	"ingot/image/iso9660"
 	"ingot/inspect"
+	"ingot/partition/erofs"
 )
 
 // identified opens an image and identifies what is in it.

@@ -6,11 +6,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ingot/bootloader/kernel"
 	"ingot/recipes"
 	"ingot/storedb"
 	"ingot/vm"
 	"ingot/vm/helper"
-	"ingot/vm/kernel"
 	"ingot/vm/run"
 )
 

@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"ingot/bootloader/kernel"
 	"ingot/tests/testenv"
-	"ingot/vm/kernel"
 )
 
 // storeName makes the name of a store item.

@@ -16,6 +16,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"ingot/bootloader"
+	"ingot/bootloader/initramfs"
+	"ingot/bootloader/kernel"
 	"ingot/image"
 	"ingot/image/diskfile"
 	"ingot/internal/input"
@@ -23,8 +25,6 @@ import (
 	"ingot/storedb"
 	"ingot/vm"
 	"ingot/vm/helper"
-	"ingot/vm/initramfs"
-	"ingot/vm/kernel"
 	"ingot/vm/run"
 	"ingot/vm/storedisk"
 )

@@ -23,6 +23,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ingot/guest"
 	"ingot/image"
 	"ingot/image/qcow2"
 	"ingot/image/vdi"
@@ -35,7 +36,6 @@ import (
 	"ingot/recipes"
 	"ingot/storedb"
 	"ingot/vm"
-	"ingot/vm/guest"
 	"ingot/vm/run"
 )
 

@@ -18,14 +18,14 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
+	"ingot/bootloader/initramfs"
+	guest "ingot/guest/network"
 	"ingot/image"
 	"ingot/internal/input"
 	"ingot/internal/near"
 	"ingot/internal/printable"
 	"ingot/recipes"
 	"ingot/vm"
-	guest "ingot/vm/guest/network"
-	"ingot/vm/initramfs"
 	"ingot/vm/network"
 	"ingot/vm/run"
 )

@@ -15,9 +15,9 @@ import (
 	"testing"
 
 	"ingot/image"
-	"ingot/image/erofs"
 	"ingot/image/iso9660"
 	"ingot/image/qcow2"
+	"ingot/partition/erofs"
 	"ingot/tests/fstest"
 )
 

@@ -10,12 +10,12 @@ import (
 	"testing"
 
 	"ingot/image"
-	"ingot/image/erofs"
 	"ingot/image/iso9660"
 	"ingot/image/qcow2"
 	"ingot/image/vdi"
 	"ingot/image/vhd"
 	"ingot/partition"
+	"ingot/partition/erofs"
 	"ingot/partition/ext4"
 	"ingot/partition/fat"
 )

@@ -15,11 +15,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ingot/bootloader/initramfs"
+	guest "ingot/guest/network"
 	"ingot/image"
 	"ingot/internal/printable"
 	"ingot/vm"
-	guest "ingot/vm/guest/network"
-	"ingot/vm/initramfs"
 	"ingot/vm/run"
 	"ingot/vm/runtimedir"
 	"ingot/vm/storedisk"

@@ -19,6 +19,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ingot/guest/wire"
 	"ingot/image"
 	"ingot/image/diskfile"
 	"ingot/internal/filekind"
@@ -26,7 +27,6 @@ import (
 	"ingot/internal/printable"
 	"ingot/recipes"
 	"ingot/vm"
-	"ingot/vm/agent"
 	"ingot/vm/network"
 	"ingot/vm/run"
 	"ingot/vm/scenario"
@@ -601,7 +601,7 @@ func keepsChanges(s *run.System) bool {
 }
 
 func (s *suite) start(ctx context.Context, m *labMachine, fabric *network.Fabric, console io.Writer) (*scenario.Machine, error) {
-	m.options.Channels = append(slices.Clone(m.options.Channels), agent.PortName)
+	m.options.Channels = append(slices.Clone(m.options.Channels), wire.PortName)
 	m.options.NoBackdoor = false
 	m.options.VLANs = slices.Clone(m.options.VLANs)
 	close, err := m.plugIn(fabric)

@@ -13,13 +13,13 @@ import (
 	"testing"
 	"time"
 
+	"ingot/bootloader/initramfs"
+	"ingot/bootloader/kernel"
 	"ingot/image"
 	"ingot/image/iso9660"
 	"ingot/tests/fstest"
 	"ingot/tests/testenv"
 	"ingot/vm"
-	"ingot/vm/initramfs"
-	"ingot/vm/kernel"
 )
 
 // TestLinux has a guest's kernel read a volume, and pack what it sees into a tar on

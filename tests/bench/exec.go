@@ -11,11 +11,11 @@ import (
 	"path/filepath"
 	"time"
 
+	"ingot/bootloader/initramfs"
+	kernels "ingot/bootloader/kernel"
 	"ingot/image"
 	"ingot/vm"
 	"ingot/vm/helper"
-	"ingot/vm/initramfs"
-	kernels "ingot/vm/kernel"
 )
 
 // exec compares a command in a helper machine with the least that a machine can do:

@@ -8,9 +8,9 @@ import (
 	"sync/atomic"
 
 	"ingot/image"
-	"ingot/image/erofs"
 	"ingot/image/iso9660"
-	"ingot/image/squashfs"
+	"ingot/partition/erofs"
+	"ingot/partition/squashfs"
 )
 
 // iso turns the closure, as plain files, into an ISO.

@@ -10,7 +10,7 @@ import (
 	"strconv"
 	"strings"
 
-	linux "ingot/vm/kernel"
+	linux "ingot/bootloader/kernel"
 )
 
 // bootRecipe is the disk of the benchmark run: the closure, with a system that ingot

@@ -10,11 +10,11 @@ import (
 	"strings"
 	"time"
 
+	"ingot/bootloader/initramfs"
+	kernels "ingot/bootloader/kernel"
 	"ingot/image"
 	"ingot/storedb"
 	"ingot/vm"
-	"ingot/vm/initramfs"
-	kernels "ingot/vm/kernel"
 	"ingot/vm/storedisk"
 )
 

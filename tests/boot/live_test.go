@@ -16,13 +16,13 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"ingot/bootloader/initramfs"
+	"ingot/bootloader/kernel"
 	"ingot/image"
 	"ingot/tests/fstest"
 	"ingot/tests/nixtest"
 	"ingot/tests/testenv"
 	"ingot/vm"
-	"ingot/vm/initramfs"
-	"ingot/vm/kernel"
 )
 
 // linux returns a kernel's image and an initramfs for it with ingot, the files given

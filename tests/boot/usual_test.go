@@ -12,13 +12,13 @@ import (
 	"strings"
 	"testing"
 
+	"ingot/bootloader/kernel"
 	"ingot/image"
 	"ingot/partition/fat"
 	"ingot/tests/fstest"
 	"ingot/tests/testenv"
 	"ingot/vm"
 	"ingot/vm/helper"
-	"ingot/vm/kernel"
 )
 
 // TestUsualKernel has the kernel for usual computers do what the one for clouds cannot:

@@ -17,9 +17,9 @@ import (
 	"syscall"
 	"time"
 
+	"ingot/bootloader/kernel"
 	"ingot/partition"
 	"ingot/vm"
-	"ingot/vm/kernel"
 )
 
 const (

@@ -8,11 +8,11 @@ import (
 	"strings"
 	"testing"
 
+	"ingot/bootloader/kernel"
 	"ingot/storedb"
 	"ingot/tests/fstest"
 	"ingot/tests/nixtest"
 	"ingot/tests/testenv"
-	"ingot/vm/kernel"
 )
 
 // closure is what Guix's daemon has made for the tests.

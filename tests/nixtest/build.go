@@ -17,9 +17,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"ingot/bootloader/kernel"
 	"ingot/tests/fstest"
 	"ingot/tests/testenv"
-	"ingot/vm/kernel"
 )
 
 //go:embed system

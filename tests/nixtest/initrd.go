@@ -9,7 +9,7 @@ import (
 
 	"github.com/u-root/u-root/pkg/cpio"
 
-	"ingot/vm/kernel"
+	"ingot/bootloader/kernel"
 )
 
 // modules are what a guest may need to see its root, whatever disk it is.

@@ -9,7 +9,7 @@
 //
 // The machine is a kernel and an initramfs, made in memory, in which the static ingot
 // binary is process 1 (package guest) and does what it is asked through a
-// virtio-serial port (package agent). Its root is a tmpfs of half of its memory.
+// virtio-serial port (package wire). Its root is a tmpfs of half of its memory.
 // Nothing on the host is written but what is shared writable, and disks that say so.
 //
 // # What it guarantees

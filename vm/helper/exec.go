@@ -10,7 +10,7 @@ import (
 	"syscall"
 	"time"
 
-	"ingot/vm/agent"
+	"ingot/guest/wire"
 )
 
 // A Command is what is run in the guest, by root.
@@ -33,7 +33,7 @@ type Terminal struct {
 }
 
 // Size is that of a terminal.
-type Size = agent.Size
+type Size = wire.Size
 
 // Result is how a command ended.
 type Result struct {
@@ -49,7 +49,7 @@ type Result struct {
 // A Stdin that is an *os.File may be read on for one more time after the command has
 // ended: what waits there cannot be called off.
 func (v *VM) Exec(ctx context.Context, c Command) (Result, error) {
-	stream, err := v.session.Open(agent.Request{Exec: c.request()})
+	stream, err := v.session.Open(wire.Request{Exec: c.request()})
 	if err != nil {
 		return Result{}, v.explain(ctx, err)
 	}
@@ -60,7 +60,7 @@ func (v *VM) Exec(ctx context.Context, c Command) (Result, error) {
 	var copies sync.WaitGroup
 	var failures [2]error
 	for i, w := range []io.Writer{c.Stdout, c.Stderr} {
-		copies.Go(func() { failures[i] = take(stream.Reader(agent.Stdout+agent.Channel(i)), w) })
+		copies.Go(func() { failures[i] = take(stream.Reader(wire.Stdout+wire.Channel(i)), w) })
 	}
 	result, err := v.finish(ctx, stream, c.name())
 	if ctx.Err() == nil {
@@ -79,8 +79,8 @@ func (c *Command) name() string {
 	return "the script"
 }
 
-func (c *Command) request() *agent.Exec {
-	e := &agent.Exec{Argv: agent.Raws(c.Argv...), Script: agent.Raw(c.Script), Env: agent.Raws(c.Env...), Dir: agent.Raw(c.Dir)}
+func (c *Command) request() *wire.Exec {
+	e := &wire.Exec{Argv: wire.Raws(c.Argv...), Script: wire.Raw(c.Script), Env: wire.Raws(c.Env...), Dir: wire.Raw(c.Dir)}
 	if c.TTY != nil {
 		e.TTY, e.Term = &Size{Rows: c.TTY.Rows, Columns: c.TTY.Columns}, c.TTY.Name
 	}
@@ -88,8 +88,8 @@ func (c *Command) request() *agent.Exec {
 }
 
 // feed gives the command its input.
-func (c *Command) feed(stream *agent.Stream) {
-	in := stream.Writer(agent.Stdin)
+func (c *Command) feed(stream *wire.Stream) {
+	in := stream.Writer(wire.Stdin)
 	if c.Stdin != nil {
 		_, _ = io.Copy(in, c.Stdin) // a command need not read it all
 	}
@@ -97,7 +97,7 @@ func (c *Command) feed(stream *agent.Stream) {
 }
 
 // follow tells the guest of the terminal's sizes.
-func (t *Terminal) follow(stream *agent.Stream) {
+func (t *Terminal) follow(stream *wire.Stream) {
 	for {
 		select {
 		case size, ok := <-t.Resized:
@@ -117,7 +117,7 @@ func take(r io.ReadCloser, w io.Writer) error {
 		w = io.Discard
 	}
 	_, err := io.Copy(w, r)
-	if errors.Is(err, io.ErrClosedPipe) || errors.Is(err, agent.ErrClosed) || errors.Is(err, io.EOF) {
+	if errors.Is(err, io.ErrClosedPipe) || errors.Is(err, wire.ErrClosed) || errors.Is(err, io.EOF) {
 		return nil // the guest's end is told by the result
 	}
 	var path *os.PathError
@@ -134,7 +134,7 @@ func take(r io.ReadCloser, w io.Writer) error {
 const killed = 2 * time.Second
 
 // finish waits for a request's end.
-func (v *VM) finish(ctx context.Context, stream *agent.Stream, what string) (Result, error) {
+func (v *VM) finish(ctx context.Context, stream *wire.Stream, what string) (Result, error) {
 	r, err := stream.Wait(ctx)
 	if ctx.Err() != nil {
 		_ = stream.Signal(syscall.SIGKILL)

@@ -7,7 +7,7 @@ import (
 	"io"
 	"os"
 
-	"ingot/vm/agent"
+	"ingot/guest/wire"
 )
 
 // CopyIn copies a folder's contents, or a file, into a folder of the guest, which is
@@ -17,23 +17,23 @@ func (v *VM) CopyIn(ctx context.Context, path, dir string) (lost []string, err e
 	if _, err := os.Lstat(path); err != nil {
 		return nil, err
 	}
-	return v.copyIn(ctx, path, dir, func(w io.Writer) error { return agent.Pack(w, path) })
+	return v.copyIn(ctx, path, dir, func(w io.Writer) error { return wire.Pack(w, path) })
 }
 
 // CopyInFolder is CopyIn for the contents of a folder that is open. What a guest with a
 // shared folder puts in the place of its name is not copied.
 func (v *VM) CopyInFolder(ctx context.Context, from *os.File, dir string) (lost []string, err error) {
-	return v.copyIn(ctx, from.Name(), dir, func(w io.Writer) error { return agent.PackFolder(w, from) })
+	return v.copyIn(ctx, from.Name(), dir, func(w io.Writer) error { return wire.PackFolder(w, from) })
 }
 
 func (v *VM) copyIn(ctx context.Context, path, dir string, pack func(io.Writer) error) (lost []string, err error) {
-	stream, err := v.session.Open(agent.Request{Put: &agent.Put{Dir: agent.Raw(dir)}})
+	stream, err := v.session.Open(wire.Request{Put: &wire.Put{Dir: wire.Raw(dir)}})
 	if err != nil {
 		return nil, v.explain(ctx, err)
 	}
 	packed := make(chan error, 1)
 	go func() {
-		w := stream.Writer(agent.Stdin)
+		w := stream.Writer(wire.Stdin)
 		err := pack(w)
 		w.Close() // half a stream is no end that the guest would take for one
 		packed <- err
@@ -42,7 +42,7 @@ func (v *VM) copyIn(ctx context.Context, path, dir string, pack func(io.Writer) 
 	if err != nil {
 		return nil, v.explain(ctx, err)
 	}
-	if err := <-packed; err != nil && !agent.IsBroken(err) {
+	if err := <-packed; err != nil && !wire.IsBroken(err) {
 		return r.Lost, fmt.Errorf("copy %s into the guest: %w", path, err)
 	}
 	if r.Failed != "" {
@@ -54,7 +54,7 @@ func (v *VM) copyIn(ctx context.Context, path, dir string, pack func(io.Writer) 
 // CopyOut copies a folder's contents, or a file, from the guest into a folder of the
 // host, which is there. All belongs to the caller. Device nodes, pipes and what only root
 // may set are left out, and lost tells of them: one line for each kind. The error is an
-// [*agent.LimitError] if there is more than Options.Results takes.
+// [*wire.LimitError] if there is more than Options.Results takes.
 func (v *VM) CopyOut(ctx context.Context, path, dir string) (lost []string, err error) {
 	to, err := os.Open(dir)
 	if err != nil {
@@ -83,22 +83,22 @@ func (v *VM) CopyOutTo(ctx context.Context, path string, dir *os.File) (lost []s
 
 // copyOut has large files be read from the guest's memory, if that is open. moved says
 // that they were not to be had there.
-func (v *VM) copyOut(ctx context.Context, path string, dir *os.File, memory agent.Memory) (lost []string, moved bool, err error) {
-	stream, err := v.session.Open(agent.Request{Get: &agent.Get{Path: agent.Raw(path), Memory: memory != nil}})
+func (v *VM) copyOut(ctx context.Context, path string, dir *os.File, memory wire.Memory) (lost []string, moved bool, err error) {
+	stream, err := v.session.Open(wire.Request{Get: &wire.Get{Path: wire.Raw(path), Memory: memory != nil}})
 	if err != nil {
 		return nil, false, v.explain(ctx, err)
 	}
-	in := stream.Reader(agent.Stdout)
+	in := stream.Reader(wire.Stdout)
 	stop := context.AfterFunc(ctx, func() { in.Close() })
 	defer stop()
-	lost, unpacked := agent.UnpackInto(in, dir, agent.UnpackOptions{Memory: memory, Limits: v.limits})
+	lost, unpacked := wire.UnpackInto(in, dir, wire.UnpackOptions{Memory: memory, Limits: v.limits})
 	if unpacked != nil {
 		in.Close()
 	}
-	stream.Writer(agent.Stdin).Close() // the guest may have its memory back
+	stream.Writer(wire.Stdin).Close() // the guest may have its memory back
 	switch {
-	case ctx.Err() != nil, v.session.Err() != nil, unpacked == nil, agent.IsBroken(unpacked): // others know more
-	case errors.As(unpacked, new(*agent.MemoryError)):
+	case ctx.Err() != nil, v.session.Err() != nil, unpacked == nil, wire.IsBroken(unpacked): // others know more
+	case errors.As(unpacked, new(*wire.MemoryError)):
 		return lost, true, nil
 	default:
 		return lost, false, fmt.Errorf("copy %s out of the guest: %w", path, unpacked) // whatever the guest says to it
@@ -109,7 +109,7 @@ func (v *VM) copyOut(ctx context.Context, path string, dir *os.File, memory agen
 		return lost, false, v.explain(ctx, err)
 	case r.Moved:
 		return lost, true, nil
-	case r.Failed != "" && unpacked == nil, r.Failed != "" && agent.IsBroken(unpacked):
+	case r.Failed != "" && unpacked == nil, r.Failed != "" && wire.IsBroken(unpacked):
 		return lost, false, fmt.Errorf("copy %s out of the guest: %s", path, r.Failed)
 	case unpacked != nil:
 		return lost, false, fmt.Errorf("copy %s out of the guest: %w", path, unpacked)
@@ -119,7 +119,7 @@ func (v *VM) copyOut(ctx context.Context, path string, dir *os.File, memory agen
 
 // whileWanted is memory that can be read until a context ends.
 type whileWanted struct {
-	agent.Memory
+	wire.Memory
 	ctx context.Context
 }
 

@@ -9,10 +9,10 @@ import (
 	"strings"
 	"time"
 
+	"ingot/bootloader/kernel"
+	"ingot/guest/wire"
 	"ingot/image"
 	"ingot/vm"
-	"ingot/vm/agent"
-	"ingot/vm/kernel"
 	"ingot/vm/storedisk"
 
 	"ingot/internal/lazy"
@@ -38,9 +38,9 @@ type Options struct {
 	// from the above.
 	Machine vm.Config
 
-	// Results bound what one CopyOut takes. Default of Bytes: [agent.DefaultBytes], or the
+	// Results bound what one CopyOut takes. Default of Bytes: [wire.DefaultBytes], or the
 	// guest's memory where that is more.
-	Results agent.Limits
+	Results wire.Limits
 
 	Boot     time.Duration // how long until the guest answers; 3 minutes
 	Silence  time.Duration // how long it may say nothing before it counts as lost; 30 seconds
@@ -59,12 +59,12 @@ const (
 // A VM is a helper that runs.
 type VM struct {
 	machine *vm.Machine
-	session *agent.Session
+	session *wire.Session
 	shares  []vm.Share
 	memory  int64
-	limits  agent.Limits // of what is copied out
-	open    bool         // the guest's memory can be read
-	writes  bool         // there is something that must be written out before the end
+	limits  wire.Limits // of what is copied out
+	open    bool        // the guest's memory can be read
+	writes  bool        // there is something that must be written out before the end
 	silence time.Duration
 	cancel  context.CancelFunc
 	logged  chan struct{} // closed when all of the console was passed on
@@ -93,7 +93,7 @@ func Start(ctx context.Context, o Options) (*VM, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	v := &VM{memory: c.Memory, open: c.OpenMemory, shares: c.Shares, silence: o.Silence, cancel: cancel, logged: make(chan struct{})}
 	if v.limits = o.Results; v.limits.Bytes == 0 {
-		v.limits.Bytes = max(agent.DefaultBytes, v.memory)
+		v.limits.Bytes = max(wire.DefaultBytes, v.memory)
 	}
 	if v.silence == 0 {
 		v.silence = defaultSilence
@@ -135,13 +135,13 @@ func (v *VM) connect(ctx context.Context, limit time.Duration) error {
 	if limit == 0 {
 		limit = defaultBoot
 	}
-	line, err := v.machine.Channel(agent.PortName)
+	line, err := v.machine.Channel(wire.PortName)
 	if err != nil {
 		return err
 	}
 	waiting, cancel := context.WithTimeoutCause(ctx, limit, &TimeoutError{What: "the guest did not answer", After: limit})
 	defer cancel()
-	v.session, err = agent.Dial(waiting, line, nil)
+	v.session, err = wire.Dial(waiting, line, nil)
 	return v.explain(waiting, err)
 }
 
@@ -212,7 +212,7 @@ func (v *VM) explain(ctx context.Context, err error) error {
 		return &LostError{"the guest has switched itself off", tail}
 	case ending.Err() == nil && errors.As(end, &failure):
 		return &QEMUError{strings.TrimSuffix(failure.Name+": "+failure.Line, ": "), tail}
-	case errors.Is(err, agent.ErrClosed):
+	case errors.Is(err, wire.ErrClosed):
 		return &LostError{fmt.Sprintf("the guest has said nothing for %v", v.silence), tail}
 	case errors.Is(err, io.EOF):
 		return &LostError{"the guest has hung up", tail}
@@ -285,8 +285,8 @@ func (v *VM) Mount(ctx context.Context, share vm.Share, dir string) error {
 	if share.ReadOnly {
 		options = strings.TrimPrefix(options+",ro", ",")
 	}
-	stream, err := v.session.Open(agent.Request{Mount: &agent.Mount{
-		Source: agent.Raw(share.Tag), Dir: agent.Raw(dir), Type: string(kind), Options: options,
+	stream, err := v.session.Open(wire.Request{Mount: &wire.Mount{
+		Source: wire.Raw(share.Tag), Dir: wire.Raw(dir), Type: string(kind), Options: options,
 	}})
 	if err != nil {
 		return v.explain(ctx, err)

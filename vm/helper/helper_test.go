@@ -13,10 +13,10 @@ import (
 	"testing"
 	"time"
 
+	"ingot/bootloader/kernel"
 	"ingot/tests/testenv"
 	"ingot/vm"
 	"ingot/vm/helper"
-	"ingot/vm/kernel"
 )
 
 // patience is for a machine that is busy with other tests; alone a start takes 4 s.

@@ -6,8 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"ingot/bootloader/kernel"
 	"ingot/vm"
-	"ingot/vm/kernel"
 )
 
 // FindKernel finds the kernel that a path stands for: a folder with boot/vmlinuz-* and

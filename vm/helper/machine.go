@@ -7,11 +7,11 @@ import (
 	"slices"
 	"strings"
 
+	"ingot/bootloader/initramfs"
+	"ingot/bootloader/kernel"
+	"ingot/guest/wire"
 	"ingot/image"
 	"ingot/vm"
-	"ingot/vm/agent"
-	"ingot/vm/initramfs"
-	"ingot/vm/kernel"
 )
 
 // Drivers by what needs them. A kernel may have them built in.
@@ -106,7 +106,7 @@ func (o *Options) configure() (vm.Config, error) {
 	}
 	c.Kernel, c.Initrd = o.Kernel.Image, initrd
 	c.Append = strings.Join(o.words(), " ")
-	c.Channels = append(slices.Clone(c.Channels), agent.PortName)
+	c.Channels = append(slices.Clone(c.Channels), wire.PortName)
 	if c.Display == (vm.Display{}) {
 		c.Display.None = true // nobody looks, and its BIOS takes time
 	}

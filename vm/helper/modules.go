@@ -9,24 +9,24 @@ import (
 	"path"
 	"strings"
 
-	"ingot/vm/agent"
-	"ingot/vm/kernel"
+	"ingot/bootloader/kernel"
+	"ingot/guest/wire"
 )
 
 // lendModules gives the guest those modules of its kernel that it asks for. Nothing of
 // them is read before.
 func (v *VM) lendModules(k *kernel.Kernel) {
-	stream, err := v.session.Open(agent.Request{Modules: &agent.Modules{}})
+	stream, err := v.session.Open(wire.Request{Modules: &wire.Modules{}})
 	if err != nil {
 		return // the session's end is told to who uses it
 	}
-	asked := bufio.NewReaderSize(stream.Reader(agent.Stdout), agent.MaxModulesLine)
+	asked := bufio.NewReaderSize(stream.Reader(wire.Stdout), wire.MaxModulesLine)
 	for {
 		line, err := asked.ReadSlice('\n')
 		if err != nil {
 			return
 		}
-		if err := answerModules(stream.Writer(agent.Stdin), k, strings.Fields(string(line))); err != nil {
+		if err := answerModules(stream.Writer(wire.Stdin), k, strings.Fields(string(line))); err != nil {
 			return
 		}
 	}
@@ -52,10 +52,10 @@ func answerModules(w io.Writer, k *kernel.Kernel, names []string) error {
 // has a fifth of that.
 const maxModules = 256 << 20
 
-func findModules(k *kernel.Kernel, names []string) (reply agent.ModulesReply, objects [][]byte) {
+func findModules(k *kernel.Kernel, names []string) (reply wire.ModulesReply, objects [][]byte) {
 	modules, err := k.Closure(names...)
 	if err != nil {
-		return agent.ModulesReply{Unknown: errors.As(err, new(*kernel.UnknownModuleError)), Failed: err.Error()}, nil
+		return wire.ModulesReply{Unknown: errors.As(err, new(*kernel.UnknownModuleError)), Failed: err.Error()}, nil
 	}
 	total := 0
 	for _, m := range modules {
@@ -64,10 +64,10 @@ func findModules(k *kernel.Kernel, names []string) (reply agent.ModulesReply, ob
 			err = fmt.Errorf("with it, the modules that were asked for take more than %d MiB; ask for fewer at a time", maxModules>>20)
 		}
 		if err != nil {
-			return agent.ModulesReply{Failed: fmt.Sprintf("module %s: %v", m.Name, err)}, nil
+			return wire.ModulesReply{Failed: fmt.Sprintf("module %s: %v", m.Name, err)}, nil
 		}
 		name, _, _ := strings.Cut(path.Base(m.Rel), ".ko")
-		reply.Modules = append(reply.Modules, agent.ModuleFile{
+		reply.Modules = append(reply.Modules, wire.ModuleFile{
 			Name: m.Name, Path: path.Join(path.Dir(m.Rel), name+".ko"), Size: int64(len(object)),
 		})
 		objects = append(objects, object)

@@ -11,7 +11,7 @@ import (
 	"syscall"
 	"time"
 
-	"ingot/vm/agent"
+	"ingot/guest/wire"
 )
 
 // The agent in a guest has one host, the process that owns the machine, and many who
@@ -23,14 +23,14 @@ type exchange struct {
 	label string // QEMU's name of the port's end
 
 	ready chan struct{} // closed once the guest has said hello
-	guest *agent.Session
+	guest *wire.Session
 }
 
 func newExchange(label string) *exchange { return &exchange{label: label, ready: make(chan struct{})} }
 
 // dial waits for the guest's agent. A guest that has none never says anything.
 func (e *exchange) dial(ctx context.Context, port net.Conn) {
-	s, err := agent.Dial(ctx, port, nil)
+	s, err := wire.Dial(ctx, port, nil)
 	if err != nil {
 		return // the machine has ended, or speaks otherwise: then there is the back door
 	}
@@ -69,7 +69,7 @@ func (e *exchange) serve(ctx context.Context, c *net.UnixConn) {
 	case <-ctx.Done():
 		return
 	}
-	s, err := agent.Serve(c, agent.Hello{Release: e.guest.Peer().Release}, e.pass, nil)
+	s, err := wire.Serve(c, wire.Hello{Release: e.guest.Peer().Release}, e.pass, nil)
 	if err != nil {
 		return // the client has gone
 	}
@@ -80,16 +80,16 @@ func (e *exchange) serve(ctx context.Context, c *net.UnixConn) {
 const exchangeFailed = 125
 
 // pass passes one request on, and all that goes to and fro for it.
-func (e *exchange) pass(t *agent.Stream, r agent.Request) {
+func (e *exchange) pass(t *wire.Stream, r wire.Request) {
 	up, err := e.guest.Open(r)
 	if err != nil {
-		_ = t.Exit(agent.Result{Status: exchangeFailed, Failed: fmt.Sprintf("the guest has hung up: %v", err)})
+		_ = t.Exit(wire.Result{Status: exchangeFailed, Failed: fmt.Sprintf("the guest has hung up: %v", err)})
 		return
 	}
-	t.Listen(func(sig syscall.Signal) { _ = up.Signal(sig) }, func(size agent.Size) { _ = up.Resize(size) })
-	go carry(up.Writer(agent.Stdin), t.Reader(agent.Stdin))
+	t.Listen(func(sig syscall.Signal) { _ = up.Signal(sig) }, func(size wire.Size) { _ = up.Resize(size) })
+	go carry(up.Writer(wire.Stdin), t.Reader(wire.Stdin))
 	var out sync.WaitGroup
-	for _, c := range []agent.Channel{agent.Stdout, agent.Stderr} {
+	for _, c := range []wire.Channel{wire.Stdout, wire.Stderr} {
 		out.Go(func() { carry(t.Writer(c), up.Reader(c)) })
 	}
 	select {
@@ -100,7 +100,7 @@ func (e *exchange) pass(t *agent.Stream, r agent.Request) {
 	out.Wait()
 	result, err := up.Wait(context.Background())
 	if err != nil {
-		result = agent.Result{Status: exchangeFailed, Failed: fmt.Sprintf("the guest has hung up: %v", err)}
+		result = wire.Result{Status: exchangeFailed, Failed: fmt.Sprintf("the guest has hung up: %v", err)}
 	}
 	_ = t.Exit(result) // a client that has gone does not hear it
 }
@@ -117,7 +117,7 @@ func carry(w io.WriteCloser, r io.ReadCloser) {
 const hangUpTime = 2 * time.Second
 
 // hangUp ends a command as a terminal does that hangs up, and by force if need be.
-func hangUp(up *agent.Stream) {
+func hangUp(up *wire.Stream) {
 	for _, sig := range []syscall.Signal{syscall.SIGHUP, syscall.SIGKILL} {
 		_ = up.Signal(sig)
 		select {
@@ -129,7 +129,7 @@ func hangUp(up *agent.Stream) {
 }
 
 // Agent connects to the agent in a machine.
-func (r *Registry) Agent(ctx context.Context, e Entry) (*agent.Session, error) {
+func (r *Registry) Agent(ctx context.Context, e Entry) (*wire.Session, error) {
 	c, err := r.dial(e, agentSuffix)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, &NotRunningError{Name: e.Name}
@@ -139,7 +139,7 @@ func (r *Registry) Agent(ctx context.Context, e Entry) (*agent.Session, error) {
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, patience, errors.New("it says nothing"))
 	defer cancel()
-	s, err := agent.Dial(ctx, c, nil)
+	s, err := wire.Dial(ctx, c, nil)
 	if err != nil {
 		return nil, fmt.Errorf("machine %s does not answer: %w", e.Name, err)
 	}

@@ -12,28 +12,28 @@ import (
 	"testing"
 	"time"
 
-	"ingot/vm/agent"
+	"ingot/guest/wire"
 )
 
 // guestAgent is an agent that echoes a command's input and output, and whose command
 // "wait" ends by the first signal.
-func guestAgent(t *agent.Stream, r agent.Request) {
-	argv := agent.Strings(r.Exec.Argv)
-	out := t.Writer(agent.Stdout)
+func guestAgent(t *wire.Stream, r wire.Request) {
+	argv := wire.Strings(r.Exec.Argv)
+	out := t.Writer(wire.Stdout)
 	status := len(argv)
 	if argv[0] == "wait" {
 		signals := make(chan syscall.Signal, 9)
-		t.Listen(func(s syscall.Signal) { signals <- s }, func(agent.Size) {})
+		t.Listen(func(s syscall.Signal) { signals <- s }, func(wire.Size) {})
 		waits <- struct{}{}
 		status = 128 + int(<-signals)
 	} else {
 		_, _ = io.WriteString(out, strings.Join(argv, " ")+":")
-		_, _ = io.Copy(out, t.Reader(agent.Stdin)) // a client may hang up
+		_, _ = io.Copy(out, t.Reader(wire.Stdin)) // a client may hang up
 	}
 	out.Close()
-	t.Writer(agent.Stderr).Close()
+	t.Writer(wire.Stderr).Close()
 	ended <- status
-	_ = t.Exit(agent.Result{Status: status})
+	_ = t.Exit(wire.Result{Status: status})
 }
 
 // What commands of guestAgent do: "wait" has begun, and any has ended with a status.
@@ -47,7 +47,7 @@ func TestExchange(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	host, guest := net.Pipe()
-	go agent.Serve(guest, agent.Hello{}, guestAgent, nil) //nolint:errcheck // the test sees what does not come
+	go wire.Serve(guest, wire.Hello{}, guestAgent, nil) //nolint:errcheck // the test sees what does not come
 	e := newExchange("")
 	if e.there(ctx, false) {
 		t.Error("an agent is there that has said nothing")

@@ -30,7 +30,7 @@
 //
 // # Ways in
 //
-// Where the guest has ingot's agent (package agent), NAME.agent speaks its protocol to
+// Where the guest has ingot's agent (package wire), NAME.agent speaks its protocol to
 // any number of clients at once: the process that owns the machine is the one host that
 // the agent has, and passes on what they ask for. What a client that has gone has left
 // running is hung up on, and killed if that does not end it.

@@ -14,7 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"ingot/vm/agent"
+	"ingot/guest/wire"
 	"ingot/vm/runtimedir"
 )
 
@@ -67,7 +67,7 @@ func (x *Session) openAgent(ctx context.Context) error {
 	if x.agent == nil {
 		return nil
 	}
-	port, err := x.Machine.Channel(agent.PortName)
+	port, err := x.Machine.Channel(wire.PortName)
 	if err != nil {
 		return err
 	}

@@ -7,17 +7,17 @@ import (
 	"os"
 	"sync"
 
-	"ingot/vm/agent"
+	"ingot/guest/wire"
 )
 
 // exec runs a command by the agent, and returns its exit status.
-func (s *Shell) exec(ctx context.Context, ask agent.Exec, in io.Reader) (int, error) {
-	t, err := s.agent.Open(agent.Request{Exec: &ask})
+func (s *Shell) exec(ctx context.Context, ask wire.Exec, in io.Reader) (int, error) {
+	t, err := s.agent.Open(wire.Request{Exec: &ask})
 	if err != nil {
 		return 0, errHungUp
 	}
 	go func() {
-		w := t.Writer(agent.Stdin)
+		w := t.Writer(wire.Stdin)
 		if in != nil {
 			_, _ = io.Copy(w, in) // a command need not read it all
 		}
@@ -27,12 +27,12 @@ func (s *Shell) exec(ctx context.Context, ask agent.Exec, in io.Reader) (int, er
 }
 
 // follow shows what a command prints, until it has ended.
-func (s *Shell) follow(ctx context.Context, t *agent.Stream) (int, error) {
+func (s *Shell) follow(ctx context.Context, t *wire.Stream) (int, error) {
 	defer context.AfterFunc(ctx, func() { s.agent.Close() })()
 	var copies sync.WaitGroup
 	var failed [2]error
 	for i, w := range []io.Writer{s.Out, s.Err} {
-		copies.Go(func() { failed[i] = show(w, t.Reader(agent.Stdout+agent.Channel(i))) })
+		copies.Go(func() { failed[i] = show(w, t.Reader(wire.Stdout+wire.Channel(i))) })
 	}
 	r, err := t.Wait(ctx)
 	switch {
@@ -80,8 +80,8 @@ func (t *teller) Write(p []byte) (int, error) {
 func (s *Shell) onTerminal(ctx context.Context, t *Terminal, in *os.File, kind string) (int, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	ask := agent.Exec{Argv: agent.Raws("sh"), TTY: t.agentSize(), Term: kind}
-	stream, err := s.agent.Open(agent.Request{Exec: &ask})
+	ask := wire.Exec{Argv: wire.Raws("sh"), TTY: t.agentSize(), Term: kind}
+	stream, err := s.agent.Open(wire.Request{Exec: &ask})
 	if err != nil {
 		return 0, errHungUp
 	}
@@ -99,7 +99,7 @@ func (s *Shell) onTerminal(ctx context.Context, t *Terminal, in *os.File, kind s
 	}()
 	left := make(chan struct{})
 	go func() {
-		if t.Pump(ctx, in, stream.Writer(agent.Stdin)) {
+		if t.Pump(ctx, in, stream.Writer(wire.Stdin)) {
 			close(left)
 			cancel()
 		}
@@ -113,7 +113,7 @@ func (s *Shell) onTerminal(ctx context.Context, t *Terminal, in *os.File, kind s
 	}
 }
 
-func (t *Terminal) agentSize() *agent.Size {
+func (t *Terminal) agentSize() *wire.Size {
 	rows, columns := t.Size()
-	return &agent.Size{Rows: uint16(rows), Columns: uint16(columns)}
+	return &wire.Size{Rows: uint16(rows), Columns: uint16(columns)}
 }

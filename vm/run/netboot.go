@@ -8,9 +8,9 @@ import (
 	"path/filepath"
 	"strings"
 
+	"ingot/bootloader/initramfs"
 	"ingot/image"
 	"ingot/storedb"
-	"ingot/vm/initramfs"
 )
 
 // The files of a netboot folder.

@@ -11,7 +11,7 @@ import (
 	"strconv"
 	"strings"
 
-	"ingot/vm/agent"
+	"ingot/guest/wire"
 )
 
 // A Shell runs commands in a machine. Where its guest has ingot's agent, that does it.
@@ -22,7 +22,7 @@ type Shell struct {
 	Out, Err io.Writer // at the back door both outputs are one
 
 	Door  net.Conn // the back door, where there is no agent
-	agent *agent.Session
+	agent *wire.Session
 }
 
 // Enter finds the way into a machine. It refuses one that no shell is at.
@@ -52,7 +52,7 @@ func (s *Shell) Close() {
 // that it could read.
 func (s *Shell) Run(ctx context.Context, argv []string, in io.Reader) (status int, err error) {
 	if s.agent != nil {
-		return s.exec(ctx, agent.Exec{Argv: agent.Raws(argv...)}, in)
+		return s.exec(ctx, wire.Exec{Argv: wire.Raws(argv...)}, in)
 	}
 	return s.atDoor(ctx, Quote(argv))
 }
@@ -79,7 +79,7 @@ func (s *Shell) Script(ctx context.Context, r io.Reader) (status int, err error)
 	case len(bytes.TrimSpace(script)) == 0:
 		return 0, nil
 	case s.agent != nil:
-		return s.exec(ctx, agent.Exec{Script: agent.Raw(script)}, nil)
+		return s.exec(ctx, wire.Exec{Script: wire.Raw(script)}, nil)
 	}
 	return s.atDoor(ctx, "eval "+Quote([]string{string(script)}))
 }

@@ -16,11 +16,11 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ingot/bootloader"
+	"ingot/guest/wire"
 	"ingot/image"
 	"ingot/image/diskfile"
 	"ingot/image/qcow2"
 	"ingot/vm"
-	"ingot/vm/agent"
 	"ingot/vm/storedisk"
 )
 
@@ -252,9 +252,9 @@ func (w *wiring) config(s *System, o Options) (vm.Config, error) {
 	if !o.NoBackdoor {
 		w.door = fmt.Sprintf("channel%d", len(c.Channels)) // what package vm calls it in QEMU
 		c.Channels = append(c.Channels, BackdoorPort)
-		if !s.NoAgent && !slices.Contains(c.Channels, agent.PortName) {
+		if !s.NoAgent && !slices.Contains(c.Channels, wire.PortName) {
 			w.agent = fmt.Sprintf("channel%d", len(c.Channels))
-			c.Channels = append(c.Channels, agent.PortName)
+			c.Channels = append(c.Channels, wire.PortName)
 		}
 	}
 	if o.TPM {

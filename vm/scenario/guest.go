@@ -10,8 +10,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"ingot/guest/wire"
 	"ingot/partition"
-	"ingot/vm/agent"
 	"ingot/vm/run"
 )
 
@@ -43,24 +43,24 @@ func (m *machine) run(ctx context.Context, command string) (output string, statu
 }
 
 // session waits for the guest's agent.
-func (m *machine) session(ctx context.Context) (*agent.Session, error) {
+func (m *machine) session(ctx context.Context) (*wire.Session, error) {
 	if m.agent != nil {
 		return m.agent, nil
 	}
-	conn, err := m.vm.Channel(agent.PortName)
+	conn, err := m.vm.Channel(wire.PortName)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", m.name, err)
 	}
 	ctx, stop := m.watchBoot(ctx)
 	defer stop()
-	s, err := agent.Dial(ctx, conn, nil)
+	s, err := wire.Dial(ctx, conn, nil)
 	switch {
 	case err == nil:
 		m.agent = s
 		return s, nil
 	case ctx.Err() != nil && isLimit(ctx):
 		return nil, fmt.Errorf("nothing in %s has opened the port %s (%w): systems that ingot makes do; for others, `shell console` types commands at the console",
-			m.name, agent.PortName, context.Cause(ctx))
+			m.name, wire.PortName, context.Cause(ctx))
 	case ctx.Err() != nil:
 		return nil, context.Cause(ctx)
 	}
@@ -69,7 +69,7 @@ func (m *machine) session(ctx context.Context) (*agent.Session, error) {
 
 // explain prefers what the machine died of to what was seen at the end of a line.
 func (m *machine) explain(err error) error {
-	if !errors.Is(err, io.EOF) && !errors.Is(err, agent.ErrClosed) && !errors.Is(err, io.ErrUnexpectedEOF) {
+	if !errors.Is(err, io.EOF) && !errors.Is(err, wire.ErrClosed) && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return fmt.Errorf("%s: %w", m.name, err)
 	}
 	if how := m.awaitEnd(); how != nil {
@@ -83,15 +83,15 @@ func (m *machine) runByAgent(ctx context.Context, command string) (string, int, 
 	if err != nil {
 		return "", 0, err
 	}
-	t, err := s.Open(agent.Request{Exec: &agent.Exec{Argv: agent.Raws("sh", "-c", "exec 2>&1\n"+command)}})
+	t, err := s.Open(wire.Request{Exec: &wire.Exec{Argv: wire.Raws("sh", "-c", "exec 2>&1\n"+command)}})
 	if err != nil {
 		return "", 0, m.explain(err)
 	}
-	t.Writer(agent.Stdin).Close()
+	t.Writer(wire.Stdin).Close()
 	var out bytes.Buffer
 	read := make(chan error, 1)
 	go func() {
-		_, err := io.Copy(&limited{&out, maxOutput}, t.Reader(agent.Stdout))
+		_, err := io.Copy(&limited{&out, maxOutput}, t.Reader(wire.Stdout))
 		read <- err
 	}()
 	r, err := t.Wait(ctx)
@@ -158,8 +158,8 @@ func parseCopy(l *line) (action, error) {
 			return err == nil && n > 0
 		})
 		return func(ctx context.Context, p *play, m *machine) error {
-			err := p.copyOut(ctx, m, from, agent.Limits{Bytes: limit})
-			if e := (*agent.LimitError)(nil); errors.As(err, &e) && e.Bytes > 0 {
+			err := p.copyOut(ctx, m, from, wire.Limits{Bytes: limit})
+			if e := (*wire.LimitError)(nil); errors.As(err, &e) && e.Bytes > 0 {
 				return fmt.Errorf("%w; `copy out %s SIZE` takes more", err, from)
 			}
 			return err
@@ -195,14 +195,14 @@ func (p *play) copyIn(ctx context.Context, m *machine, path, dir string) error {
 	if err != nil {
 		return err
 	}
-	t, err := s.Open(agent.Request{Put: &agent.Put{Dir: agent.Raw(dir)}})
+	t, err := s.Open(wire.Request{Put: &wire.Put{Dir: wire.Raw(dir)}})
 	if err != nil {
 		return m.explain(err)
 	}
 	packed := make(chan error, 1)
 	go func() {
-		w := t.Writer(agent.Stdin)
-		err := agent.Pack(w, path)
+		w := t.Writer(wire.Stdin)
+		err := wire.Pack(w, path)
 		w.Close()
 		packed <- err
 	}()
@@ -216,7 +216,7 @@ func (p *play) copyIn(ctx context.Context, m *machine, path, dir string) error {
 	return <-packed
 }
 
-func (p *play) copyOut(ctx context.Context, m *machine, path string, limits agent.Limits) error {
+func (p *play) copyOut(ctx context.Context, m *machine, path string, limits wire.Limits) error {
 	if err := m.running(); err != nil {
 		return err
 	}
@@ -226,20 +226,20 @@ func (p *play) copyOut(ctx context.Context, m *machine, path string, limits agen
 	if err != nil {
 		return err
 	}
-	t, err := s.Open(agent.Request{Get: &agent.Get{Path: agent.Raw(path)}})
+	t, err := s.Open(wire.Request{Get: &wire.Get{Path: wire.Raw(path)}})
 	if err != nil {
 		return m.explain(err)
 	}
-	in := t.Reader(agent.Stdout)
+	in := t.Reader(wire.Stdout)
 	defer context.AfterFunc(ctx, func() { in.Close() })()
-	lost, unpacked := agent.Unpack(in, p.folder, agent.UnpackOptions{Limits: limits})
+	lost, unpacked := wire.Unpack(in, p.folder, wire.UnpackOptions{Limits: limits})
 	for _, what := range lost {
 		p.note("left out: " + what)
 	}
 	if unpacked != nil {
 		in.Close()
 	}
-	if unpacked != nil && s.Err() == nil && ctx.Err() == nil && !agent.IsBroken(unpacked) {
+	if unpacked != nil && s.Err() == nil && ctx.Err() == nil && !wire.IsBroken(unpacked) {
 		return fmt.Errorf("copy %s out of %s: %w", path, m.name, unpacked) // whatever the guest says to it
 	}
 	r, err := t.Wait(ctx)

@@ -17,8 +17,8 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"ingot/guest/wire"
 	"ingot/vm"
-	"ingot/vm/agent"
 )
 
 // A Machine is one that has been started for a test.
@@ -78,7 +78,7 @@ type machine struct {
 	name    string
 	vm      *vm.Machine
 	shell   string
-	agent   *agent.Session
+	agent   *wire.Session
 	said    said
 	console *console
 

@@ -14,14 +14,14 @@ import (
 	"testing"
 	"time"
 
+	"ingot/bootloader/initramfs"
+	"ingot/bootloader/kernel"
 	"ingot/image"
 	"ingot/storedb"
 	"ingot/tests/fstest"
 	"ingot/tests/nixtest"
 	"ingot/tests/testenv"
 	"ingot/vm"
-	"ingot/vm/initramfs"
-	"ingot/vm/kernel"
 	"ingot/vm/storedisk"
 )
 

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"os"
 
-	"ingot/vm/guest"
+	"ingot/guest"
 )
 
 func main() {

@@ -20,8 +20,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"ingot/vm/agent"
-	"ingot/vm/initramfs"
+	"ingot/bootloader/initramfs"
+	"ingot/guest/wire"
 )
 
 func main() {
@@ -51,7 +51,7 @@ func serve() error {
 	if err != nil {
 		return err
 	}
-	s, err := agent.Serve(line, agent.Hello{Beat: 1000}, handle, func() { unix.Reboot(unix.LINUX_REBOOT_CMD_POWER_OFF) })
+	s, err := wire.Serve(line, wire.Hello{Beat: 1000}, handle, func() { unix.Reboot(unix.LINUX_REBOOT_CMD_POWER_OFF) })
 	if err != nil {
 		return err
 	}
@@ -64,7 +64,7 @@ func open() (*port, error) {
 	for range 1000 {
 		names, _ := filepath.Glob("/sys/class/virtio-ports/*/name")
 		for _, file := range names {
-			if text, _ := os.ReadFile(file); strings.TrimSpace(string(text)) == agent.PortName {
+			if text, _ := os.ReadFile(file); strings.TrimSpace(string(text)) == wire.PortName {
 				f, err := os.OpenFile("/dev/"+filepath.Base(filepath.Dir(file)), os.O_RDWR, 0)
 				return &port{f}, err
 			}
@@ -92,7 +92,7 @@ var (
 	last string // command
 )
 
-func handle(t *agent.Stream, r agent.Request) {
+func handle(t *wire.Stream, r wire.Request) {
 	switch {
 	case r.Exec != nil && len(r.Exec.Argv) > 0:
 		mu.Lock()
@@ -100,14 +100,14 @@ func handle(t *agent.Stream, r agent.Request) {
 		mu.Unlock()
 		if last == "qcow2" {
 			if err := turnDisks(); err != nil {
-				t.Exit(agent.Result{Status: 125, Failed: err.Error()})
+				t.Exit(wire.Result{Status: 125, Failed: err.Error()})
 				return
 			}
 		}
-		t.Writer(agent.Stdout).Close()
-		t.Writer(agent.Stderr).Close()
+		t.Writer(wire.Stdout).Close()
+		t.Writer(wire.Stderr).Close()
 	case r.Put != nil:
-		io.Copy(io.Discard, t.Reader(agent.Stdin))
+		io.Copy(io.Discard, t.Reader(wire.Stdin))
 	case r.Modules != nil:
 		<-t.Finished()
 		return
@@ -118,11 +118,11 @@ func handle(t *agent.Stream, r agent.Request) {
 			name = last
 			mu.Unlock()
 		}
-		out := t.Writer(agent.Stdout)
+		out := t.Writer(wire.Stdout)
 		w := &stream{tar.NewWriter(out), out}
 		attack := attacks[name]
 		if attack == nil {
-			t.Exit(agent.Result{Status: 125, Failed: "no attack is called " + name})
+			t.Exit(wire.Result{Status: 125, Failed: "no attack is called " + name})
 			return
 		}
 		if attack(w); name != "privileged" {
@@ -132,7 +132,7 @@ func handle(t *agent.Stream, r agent.Request) {
 		w.tar.Close()
 		out.Close()
 	}
-	t.Exit(agent.Result{})
+	t.Exit(wire.Result{})
 }
 
 // turnDisks makes each disk what lies in its second half: a qcow2 that leads to files of the
@@ -186,7 +186,7 @@ func (s *stream) add(typ byte, name string, mode int64, link string, records map
 	return s.tar.Flush()
 }
 
-// The names of records are those of package agent.
+// The names of records are those of package wire.
 const (
 	attribute = "SCHILY.xattr."
 	memory    = "INGOT.memory"

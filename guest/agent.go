@@ -1,0 +1,316 @@
+package guest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"ingot/guest/applet"
+	"ingot/guest/mounts"
+	"ingot/guest/network"
+	"ingot/guest/wire"
+)
+
+// agentWord on the kernel's command line makes the initramfs a helper: it serves its
+// host through the agent's port and nothing else, until that switches it off.
+const agentWord = "ingot.agent"
+
+const (
+	agentBeat = time.Second
+	portWait  = 30 * time.Second
+	portPoll  = 5 * time.Millisecond
+)
+
+// agentServer does what a host asks for.
+type agentServer struct {
+	fork    func(path string, argv []string, attr *syscall.ProcAttr) (int, <-chan syscall.WaitStatus, error)
+	env     []string
+	scripts string        // the folder of those that run
+	ready   chan struct{} // closed once the system is as commands may expect it
+	err     error         // why it is not, once ready is closed
+	off     func()
+}
+
+// newAgent returns an agent that switches the machine off by off.
+func (s *system) newAgent(off func()) *agentServer {
+	return &agentServer{fork: s.children.fork, env: agentEnvironment(), scripts: scriptDir, ready: make(chan struct{}), off: off}
+}
+
+// helper is the life of a helper machine. It returns only if the machine is none.
+func (s *system) helper() {
+	s.mountBasics()
+	s.readCmdline()
+	if _, ok := s.cmdline.lookup(agentWord); !ok {
+		return
+	}
+	s.loadModules()
+	orders := s.orders()
+	v := s.newAgent(s.switchOff)
+	go func() {
+		// The host hears of the guest while this goes on.
+		v.err = s.prepareHelper()
+		close(v.ready)
+	}()
+	go func() {
+		err := v.serveWhenThere(portWait)
+		s.say("cannot serve the host any more: %v", err)
+		s.switchOff()
+	}()
+	s.obey(<-orders)
+}
+
+// prepareHelper gives commands what they expect of a system.
+func (s *system) prepareHelper() error {
+	s.mountAll(others)
+	links()
+	makeApplets()
+	for _, dir := range []string{"/tmp/shared", "/tmp/xchg", "/mnt"} {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return err
+		}
+	}
+	s.setHostname()
+	loopbackUp()
+	return errors.Join(s.mountWantedStore("", applet.NewCoverage()), s.helperNetwork())
+}
+
+// helperNetwork brings up the network that the command line asks for, if any.
+func (s *system) helperNetwork() error {
+	word := s.cmdline.value("ip")
+	if word == "" {
+		return nil
+	}
+	settings, err := network.ParseSettings(word)
+	if err != nil {
+		return fmt.Errorf("ip=: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), netPatience)
+	defer cancel()
+	if err := settings.Apply(ctx, network.Options{}); err != nil {
+		return fmt.Errorf("network: %w", err)
+	}
+	return nil
+}
+
+// switchOff ends a helper without asking its programs, for nobody waits for them.
+func (s *system) switchOff() {
+	s.ending.Store(true)
+	_ = unix.Kill(-1, unix.SIGKILL)
+	unix.Sync()
+	s.unmountAll()
+	unix.Sync()
+	if err := unix.Reboot(unix.LINUX_REBOOT_CMD_POWER_OFF); err != nil {
+		s.say("cannot end the system: %v", err)
+	}
+	select {}
+}
+
+// offerAgent serves a host in a system that has a life of its own, if the machine has
+// the port.
+func (s *system) offerAgent() {
+	v := s.newAgent(func() { _ = unix.Kill(os.Getpid(), unix.SIGUSR2) })
+	close(v.ready)
+	for !s.ending.Load() {
+		if err := v.serveWhenThere(portWait); errors.Is(err, fs.ErrNotExist) {
+			return
+		}
+	}
+}
+
+// agentEnvironment is what commands start with; a terminal has yet to be named.
+func agentEnvironment() []string {
+	var env []string
+	for _, v := range environment("console") {
+		if !strings.HasPrefix(v, "TERM=") {
+			env = append(env, v)
+		}
+	}
+	return env
+}
+
+// serveWhenThere serves one session of the host's, from the moment that the port is
+// there.
+func (v *agentServer) serveWhenThere(limit time.Duration) error {
+	port, err := awaitPort(wire.PortName, limit)
+	if err != nil {
+		return err
+	}
+	return v.serve(port)
+}
+
+// serve serves a session until it ends, which is never without an error.
+func (v *agentServer) serve(port io.ReadWriteCloser) error {
+	var release unix.Utsname
+	_ = unix.Uname(&release) // it cannot fail
+	hello := wire.Hello{Beat: int(agentBeat / time.Millisecond), Release: unix.ByteSliceToString(release.Release[:])}
+	session, err := wire.Serve(port, hello, v.handle, v.off)
+	if err != nil {
+		port.Close()
+		return err
+	}
+	<-session.Done()
+	return session.Err()
+}
+
+// handle does one thing and tells how it went.
+func (v *agentServer) handle(t *wire.Stream, r wire.Request) {
+	<-v.ready
+	if r.Modules != nil {
+		_ = t.Exit(failed(offerModules(t)))
+		return
+	}
+	var result wire.Result
+	killed := outOfMemoryKills()
+	switch {
+	case v.err != nil:
+		result = refused(v.err)
+	case r.Exec != nil:
+		result = v.exec(t, r.Exec)
+	case r.Put != nil:
+		result = put(t, r.Put)
+	case r.Get != nil:
+		result = get(t, r.Get)
+	case r.Mount != nil:
+		result = mountFor(r.Mount)
+	}
+	result.OutOfMemory = outOfMemoryKills() > killed
+	_ = t.Exit(result) // the session's end ends all that belongs to it
+}
+
+// refused is the result of what could not be done.
+func refused(err error) wire.Result {
+	r := wire.Result{Status: agentFailed, Failed: err.Error()}
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, errNotFound):
+		r.Status = agentNotFound
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, unix.ENOEXEC), errors.Is(err, unix.EISDIR), errors.Is(err, unix.ENOTDIR):
+		r.Status = agentNotExecutable
+	}
+	return r
+}
+
+// The exit statuses that shells and env(1) have for a command that does not run.
+const (
+	agentFailed        = 125
+	agentNotExecutable = 126
+	agentNotFound      = 127
+)
+
+func put(t *wire.Stream, p *wire.Put) wire.Result {
+	dir := string(p.Dir)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return failed(err)
+	}
+	lost, err := wire.Unpack(t.Reader(wire.Stdin), dir, wire.UnpackOptions{Owners: p.Owners, Special: true, Limits: wire.NoLimits})
+	r := failed(err)
+	r.Lost = lost
+	return r
+}
+
+func get(t *wire.Stream, g *wire.Get) wire.Result {
+	w := t.Writer(wire.Stdout)
+	var l loan
+	var lend wire.Lend
+	if g.Memory {
+		lend = l.lend
+	}
+	err := wire.PackLent(w, string(g.Path), lend)
+	if err == nil {
+		err = w.Close()
+	}
+	if err == nil && l.parts != nil {
+		_, err = io.Copy(io.Discard, t.Reader(wire.Stdin)) // it ends when the host has all
+	}
+	stayed := l.end()
+	r := failed(err)
+	r.Moved = !stayed
+	return r
+}
+
+func mountFor(m *wire.Mount) wire.Result {
+	dir := string(m.Dir)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return failed(err)
+	}
+	flags, data := mounts.ParseOptions(m.Options)
+	return failed(mounts.Mount(string(m.Source), dir, m.Type, flags, data))
+}
+
+// failed is the result of something that is no command.
+func failed(err error) wire.Result {
+	if err == nil {
+		return wire.Result{}
+	}
+	return wire.Result{Status: agentFailed, Failed: err.Error()}
+}
+
+// outOfMemoryKills returns how many processes the kernel has killed for their memory.
+func outOfMemoryKills() int {
+	text, _ := os.ReadFile("/proc/vmstat")
+	_, rest, _ := strings.Cut(string(text), "\noom_kill ")
+	n := 0
+	_, _ = fmt.Sscan(rest, &n) // kernels before 4.13 do not count
+	return n
+}
+
+// awaitPort waits for a virtio-serial port and opens it. Without udev nobody makes
+// /dev/virtio-ports, so it is found by its name in sysfs. It is fs.ErrNotExist if the
+// port does not come.
+func awaitPort(name string, limit time.Duration) (io.ReadWriteCloser, error) {
+	for start := time.Now(); ; time.Sleep(portPoll) {
+		if device := findPort(name); device != "" {
+			f, err := os.OpenFile(device, os.O_RDWR, 0)
+			if err == nil {
+				return &port{File: f}, nil
+			}
+			if !errors.Is(err, fs.ErrNotExist) {
+				return nil, err
+			}
+		}
+		if time.Since(start) > limit {
+			return nil, fmt.Errorf("no virtio-serial port is called %s: %w", name, fs.ErrNotExist)
+		}
+	}
+}
+
+// findPort returns the device of a port, or "".
+func findPort(name string) string {
+	files, err := filepath.Glob("/sys/class/virtio-ports/*/name")
+	if err != nil {
+		return ""
+	}
+	for _, file := range files {
+		if text, err := os.ReadFile(file); err == nil && strings.TrimSuffix(string(text), "\n") == name {
+			return "/dev/" + filepath.Base(filepath.Dir(file))
+		}
+	}
+	return ""
+}
+
+// port is a virtio-serial port. The kernel says end of file as long as nobody holds
+// the host's end, and until it has been told that somebody does.
+type port struct {
+	*os.File
+	heard bool
+}
+
+func (p *port) Read(b []byte) (int, error) {
+	for start := time.Now(); ; time.Sleep(portPoll) {
+		n, err := p.File.Read(b)
+		if n > 0 {
+			p.heard = true
+		}
+		if n > 0 || !errors.Is(err, io.EOF) || p.heard || time.Since(start) > portWait {
+			return n, err
+		}
+	}
+}

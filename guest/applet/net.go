@@ -1,0 +1,277 @@
+package applet
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"ingot/guest/network"
+)
+
+func netApplets() []Applet {
+	return []Applet{
+		{"dhcp", "[-1f] [-t SECONDS] [INTERFACE]", "get an address from a DHCP server, and keep it", runDHCP},
+		{"ip", "addr|link|route [show] | addr add|del ADDR/BITS dev IF | link set IF up|down | route add|del NET|default via GATEWAY [dev IF]", "show or set up the network", runIP},
+		{"nc", "[-l] [HOST] PORT", "connect standard input and output over TCP", runNetcat},
+		{"ping", "[-c COUNT] [-W SECONDS] HOST", "ask a host for a sign of life", runPing},
+		{"sshd", "[-p PORT] [-k KEY]...", "let those log in by ssh who have a key", runSSHD},
+	}
+}
+
+// runIP does what one needs to reach a network by hand. Shown is IPv4 and IPv6,
+// set is IPv4, by the ioctls of netdevice(7).
+func runIP(c *Call) error {
+	args := c.Args
+	for len(args) > 0 && (args[0] == "-4" || args[0] == "-br") {
+		args = args[1:]
+	}
+	if len(args) == 0 {
+		return usageError{"what of the network?"}
+	}
+	object, verb := args[0], "show"
+	if len(args) > 1 {
+		verb = args[1]
+	}
+	is := func(name string) bool { return strings.HasPrefix(name, object) }
+	switch {
+	case is("address") && verb == "show":
+		return c.showLinks(true)
+	case is("link") && (verb == "show" || verb == "list"):
+		return c.showLinks(false)
+	case is("route") && verb == "show":
+		return c.showRoutes()
+	case is("address") && (verb == "add" || verb == "del") && len(args) == 5 && args[3] == "dev":
+		return setAddress(args[4], args[2], verb == "add")
+	case is("link") && verb == "set":
+		rest := args[2:]
+		if len(rest) > 0 && rest[0] == "dev" {
+			rest = rest[1:]
+		}
+		if len(rest) == 2 && (rest[1] == "up" || rest[1] == "down") {
+			return network.SetLink(rest[0], rest[1] == "up")
+		}
+	case is("route") && (verb == "add" || verb == "del"):
+		return setRoute(args[2:], verb == "add")
+	}
+	return usageError{fmt.Sprintf("ip %s is not known here", strings.Join(args, " "))}
+}
+
+func (c *Call) showLinks(addresses bool) error {
+	links, err := net.Interfaces()
+	if err != nil {
+		return err
+	}
+	for _, l := range links {
+		state := "DOWN"
+		if l.Flags&net.FlagUp != 0 {
+			state = "UP"
+		}
+		c.printf("%d: %s: <%s> mtu %d state %s\n", l.Index, l.Name, strings.ToUpper(strings.ReplaceAll(l.Flags.String(), "|", ",")), l.MTU, state)
+		if len(l.HardwareAddr) > 0 {
+			c.printf("    link/ether %s\n", l.HardwareAddr)
+		}
+		if !addresses {
+			continue
+		}
+		list, err := l.Addrs()
+		if err != nil {
+			return err
+		}
+		for _, a := range list {
+			family := "inet"
+			if n, ok := a.(*net.IPNet); ok && n.IP.To4() == nil {
+				family = "inet6"
+			}
+			c.printf("    %s %s\n", family, a)
+		}
+	}
+	return nil
+}
+
+// showRoutes prints /proc/net/route, whose addresses are in host byte order.
+func (c *Call) showRoutes() error {
+	data, err := os.ReadFile("/proc/net/route")
+	if err != nil {
+		return err
+	}
+	first := true
+	for line := range strings.Lines(string(data)) {
+		f := strings.Fields(line)
+		if first || len(f) < 8 {
+			first = false
+			continue
+		}
+		to, gateway, mask := hexAddress(f[1]), hexAddress(f[2]), hexAddress(f[7])
+		ones, _ := net.IPMask(mask).Size()
+		where := "default"
+		if ones > 0 {
+			where = fmt.Sprintf("%s/%d", to, ones)
+		}
+		if !gateway.IsUnspecified() {
+			where += " via " + gateway.String()
+		}
+		c.printf("%s dev %s\n", where, f[0])
+	}
+	return nil
+}
+
+func hexAddress(s string) net.IP {
+	n, _ := strconv.ParseUint(s, 16, 32)
+	return binary.NativeEndian.AppendUint32(nil, uint32(n))
+}
+
+func setAddress(name, address string, add bool) error {
+	a, err := netip.ParsePrefix(address)
+	if err != nil {
+		return fmt.Errorf("%q is not an address with its bits, such as 10.0.2.15/24", address)
+	}
+	if !add {
+		a = netip.Prefix{}
+	}
+	return network.SetAddress(name, a)
+}
+
+func setRoute(args []string, add bool) error {
+	if len(args) == 0 {
+		return usageError{"a route to where?"}
+	}
+	to := args[0]
+	if to == "default" {
+		to = "0.0.0.0/0"
+	}
+	if !strings.Contains(to, "/") {
+		to += "/32"
+	}
+	var route network.Route
+	var err error
+	if route.To, err = netip.ParsePrefix(to); err != nil || !route.To.Addr().Is4() {
+		return fmt.Errorf("%q is not an IPv4 network", args[0])
+	}
+	for rest := args[1:]; len(rest) >= 2; rest = rest[2:] {
+		switch rest[0] {
+		case "via":
+			if route.Gateway, err = netip.ParseAddr(rest[1]); err != nil || !route.Gateway.Is4() {
+				return fmt.Errorf("gateway %q is not an IPv4 address", rest[1])
+			}
+		case "dev":
+			route.Interface = rest[1]
+		default:
+			return usageError{fmt.Sprintf("unknown word %q", rest[0])}
+		}
+	}
+	if add {
+		return route.Add()
+	}
+	return route.Remove()
+}
+
+// ICMP echo: RFC 792.
+const (
+	icmpEchoReply   = 0
+	icmpEchoRequest = 8
+)
+
+// runPing uses the kernel's ping sockets, or a raw one where those are not allowed.
+func runPing(c *Call) error {
+	f := c.flags()
+	count := f.IntP("count", "c", 4, "how often")
+	wait := f.StringP("timeout", "W", "1", "seconds to wait for an answer")
+	args, err := c.parse(f, 1, 1)
+	if err != nil {
+		return err
+	}
+	limit, err := parseSeconds(*wait)
+	if err != nil {
+		return err
+	}
+	addr, err := net.ResolveIPAddr("ip4", args[0])
+	if err != nil {
+		return err
+	}
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, unix.IPPROTO_ICMP)
+	raw := errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM)
+	if raw {
+		fd, err = unix.Socket(unix.AF_INET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.IPPROTO_ICMP)
+	}
+	if err != nil {
+		return fmt.Errorf("icmp socket: %w", err)
+	}
+	defer unix.Close(fd)
+	to := &unix.SockaddrInet4{}
+	copy(to.Addr[:], addr.IP.To4())
+	received := 0
+	for seq := 1; seq <= *count; seq++ {
+		start := time.Now()
+		switch err := echo(fd, to, uint16(seq), limit, raw); {
+		case err == nil:
+			received++
+			c.printf("%s: seq=%d time=%.1f ms\n", addr, seq, float64(time.Since(start).Microseconds())/1000)
+		case errors.Is(err, unix.EAGAIN):
+			c.printf("%s: seq=%d no answer\n", addr, seq)
+		default:
+			return fmt.Errorf("%s: %w", addr, err)
+		}
+		if seq < *count {
+			time.Sleep(max(0, time.Second-time.Since(start)))
+		}
+	}
+	c.printf("%d sent, %d received\n", *count, received)
+	if received == 0 {
+		return Status(1)
+	}
+	return nil
+}
+
+// echo sends a request and waits for its answer; EAGAIN says that none came.
+func echo(fd int, to unix.Sockaddr, seq uint16, limit time.Duration, raw bool) error {
+	id := uint16(os.Getpid())
+	packet := make([]byte, 64)
+	packet[0] = icmpEchoRequest
+	binary.BigEndian.PutUint16(packet[4:], id)
+	binary.BigEndian.PutUint16(packet[6:], seq)
+	binary.BigEndian.PutUint16(packet[2:], checksum(packet))
+	if err := unix.Sendto(fd, packet, 0, to); err != nil {
+		return err
+	}
+	answer := make([]byte, 1500)
+	for deadline := time.Now().Add(limit); ; {
+		left := unix.NsecToTimeval(max(int64(time.Millisecond), int64(time.Until(deadline))))
+		if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &left); err != nil {
+			return err
+		}
+		n, _, err := unix.Recvfrom(fd, answer, 0)
+		if err != nil {
+			return err
+		}
+		p := answer[:n]
+		if raw && n > 20 {
+			p = p[int(p[0]&0xF)*4:] // a raw socket gives the IP header too
+		}
+		if len(p) >= 8 && p[0] == icmpEchoReply && binary.BigEndian.Uint16(p[6:]) == seq && (!raw || binary.BigEndian.Uint16(p[4:]) == id) {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return unix.EAGAIN
+		}
+	}
+}
+
+// checksum is the Internet checksum, RFC 1071.
+func checksum(p []byte) uint16 {
+	var sum uint32
+	for i := 0; i+1 < len(p); i += 2 {
+		sum += uint32(binary.BigEndian.Uint16(p[i:]))
+	}
+	for sum>>16 != 0 {
+		sum = sum&0xFFFF + sum>>16
+	}
+	return ^uint16(sum)
+}

@@ -1,0 +1,420 @@
+package applet
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"os/user"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"text/tabwriter"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"ingot/guest/shell"
+)
+
+func systemApplets() []Applet {
+	return []Applet{
+		{"date", "[-u] [-s TIME] [+FORMAT]", "show or set the time", runDate},
+		{"dmesg", "[-cn LEVEL]", "print the kernel's messages", runDmesg},
+		{"free", "[-bkmh]", "show memory", runFree},
+		{"halt", "[-f]", "stop the machine, but leave it on", runEnd(syscall.SIGUSR1, unix.LINUX_REBOOT_CMD_HALT)},
+		{"help", "[NAME]", "list the commands", runHelp},
+		{"hostname", "[NAME]", "show or set the name of the machine", runHostname},
+		{"id", "[-ugn] [USER]", "show who one is", runID},
+		{"insmod", "FILE [PARAMETER=VALUE...]", "load a module from a file", runInsmod},
+		{"lsmod", "", "list the modules that are loaded", runLsmod},
+		{"lspci", "", "list PCI devices", runLspci},
+		{"modinfo", "MODULE...", "show what a module is", runModinfo},
+		{"modprobe", "[-anqr] MODULE [PARAMETER=VALUE...] | --devices", "load a module and what it needs", runModprobe},
+		{"poweroff", "[-f]", "switch the machine off", runEnd(syscall.SIGUSR2, unix.LINUX_REBOOT_CMD_POWER_OFF)},
+		{"reboot", "[-f]", "start the machine again", runEnd(syscall.SIGTERM, unix.LINUX_REBOOT_CMD_RESTART)},
+		{"rmmod", "MODULE...", "unload modules", runRmmod},
+		{"sysctl", "[-a] [-w] [NAME[=VALUE]...]", "show or set what the kernel lets one choose", runSysctl},
+		{"uname", "[-amnrsv]", "show the kernel and the machine", runUname},
+		{"uptime", "", "show how long the machine runs", runUptime},
+		{"whoami", "", "show who one is", runWhoami},
+	}
+}
+
+func runUname(c *Call) error {
+	f := c.flags()
+	all := f.BoolP("all", "a", false, "all of it")
+	var u unix.Utsname
+	if err := unix.Uname(&u); err != nil {
+		return err
+	}
+	fields := []struct {
+		long, short string
+		value       []byte
+		on          *bool
+	}{
+		{"kernel-name", "s", u.Sysname[:], nil}, {"nodename", "n", u.Nodename[:], nil}, {"kernel-release", "r", u.Release[:], nil},
+		{"kernel-version", "v", u.Version[:], nil}, {"machine", "m", u.Machine[:], nil},
+	}
+	for i := range fields {
+		fields[i].on = f.BoolP(fields[i].long, fields[i].short, false, "")
+	}
+	if _, err := c.parse(f, 0, 0); err != nil {
+		return err
+	}
+	var out []string
+	for _, field := range fields {
+		if *all || *field.on {
+			out = append(out, unix.ByteSliceToString(field.value))
+		}
+	}
+	if len(out) == 0 {
+		out = []string{unix.ByteSliceToString(u.Sysname[:])}
+	}
+	c.printf("%s\n", strings.Join(out, " "))
+	return nil
+}
+
+func runHostname(c *Call) error {
+	args, err := c.operands(0, 1)
+	if err != nil {
+		return err
+	}
+	if len(args) == 1 {
+		return unix.Sethostname([]byte(args[0]))
+	}
+	name, err := os.Hostname()
+	if err == nil {
+		c.printf("%s\n", name)
+	}
+	return err
+}
+
+func runID(c *Call) error {
+	f := c.flags()
+	onlyUser := f.BoolP("user", "u", false, "the user")
+	onlyGroup := f.BoolP("group", "g", false, "the group")
+	names := f.BoolP("name", "n", false, "names, not numbers")
+	args, err := c.parse(f, 0, 1)
+	if err != nil {
+		return err
+	}
+	uid, gid := strconv.Itoa(os.Geteuid()), strconv.Itoa(os.Getegid())
+	if len(args) == 1 {
+		u, err := user.Lookup(args[0])
+		if err != nil {
+			return fmt.Errorf("no user %q", args[0])
+		}
+		uid, gid = u.Uid, u.Gid
+	}
+	switch {
+	case *onlyUser && *names:
+		c.printf("%s\n", userName(uid))
+	case *onlyUser:
+		c.printf("%s\n", uid)
+	case *onlyGroup && *names:
+		c.printf("%s\n", groupName(gid))
+	case *onlyGroup:
+		c.printf("%s\n", gid)
+	default:
+		c.printf("uid=%s(%s) gid=%s(%s)\n", uid, userName(uid), gid, groupName(gid))
+	}
+	return nil
+}
+
+func runWhoami(c *Call) error {
+	_, err := c.operands(0, 0)
+	if err == nil {
+		c.printf("%s\n", userName(strconv.Itoa(os.Geteuid())))
+	}
+	return err
+}
+
+// strftime translates the conversions of date(1) for Go's layouts.
+var strftime = map[byte]string{
+	'Y': "2006", 'm': "01", 'd': "02", 'H': "15", 'M': "04", 'S': "05", 'y': "06", 'e': "_2", 'b': "Jan", 'B': "January",
+	'a': "Mon", 'A': "Monday", 'j': "002", 'I': "03", 'p': "PM", 'Z': "MST", 'z': "-0700", 'N': "000000000",
+	'F': "2006-01-02", 'T': "15:04:05", 'D': "01/02/06", 'R': "15:04", 'c': "Mon Jan _2 15:04:05 2006",
+}
+
+func formatTime(t time.Time, format string) string {
+	var out strings.Builder
+	for i := 0; i < len(format); i++ {
+		if format[i] != '%' || i+1 == len(format) {
+			out.WriteByte(format[i])
+			continue
+		}
+		i++
+		switch layout, ok := strftime[format[i]]; {
+		case format[i] == 's':
+			fmt.Fprintf(&out, "%d", t.Unix())
+		case format[i] == 'N':
+			fmt.Fprintf(&out, "%09d", t.Nanosecond())
+		case format[i] == 'n':
+			out.WriteByte('\n')
+		case format[i] == '%':
+			out.WriteByte('%')
+		case ok:
+			out.WriteString(t.Format(layout))
+		default:
+			out.WriteString(format[i-1 : i+1])
+		}
+	}
+	return out.String()
+}
+
+func runDate(c *Call) error {
+	f := c.flags()
+	utc := f.BoolP("utc", "u", false, "in UTC")
+	set := f.StringP("set", "s", "", "set the clock: 2006-01-02 15:04:05, or @SECONDS")
+	args, err := c.parse(f, 0, 1)
+	if err != nil {
+		return err
+	}
+	now := time.Now()
+	if *set != "" {
+		if now, err = parseTime(*set, *utc); err != nil {
+			return err
+		}
+		tv := syscall.NsecToTimeval(now.UnixNano())
+		if err := syscall.Settimeofday(&tv); err != nil {
+			return fmt.Errorf("set the clock: %w", err)
+		}
+	}
+	if *utc {
+		now = now.UTC()
+	}
+	format := "+%a %b %e %H:%M:%S %Z %Y"
+	if len(args) == 1 {
+		format = args[0]
+	}
+	if format == "" || format[0] != '+' {
+		return usageError{fmt.Sprintf("%q is not a format, which starts with + (-s sets the time)", format)}
+	}
+	c.printf("%s\n", formatTime(now, format[1:]))
+	return nil
+}
+
+func parseTime(s string, utc bool) (time.Time, error) {
+	if seconds, ok := strings.CutPrefix(s, "@"); ok {
+		n, err := strconv.ParseInt(seconds, 10, 64)
+		if err != nil {
+			return time.Time{}, fmt.Errorf("%q is not a number of seconds", seconds)
+		}
+		return time.Unix(n, 0), nil
+	}
+	zone := time.Local
+	if utc {
+		zone = time.UTC
+	}
+	for _, layout := range []string{time.RFC3339, "2006-01-02 15:04:05", "2006-01-02 15:04", "2006-01-02"} {
+		if t, err := time.ParseInLocation(layout, s, zone); err == nil {
+			return t, nil
+		}
+	}
+	return time.Time{}, fmt.Errorf("%q is not a time such as 2006-01-02 15:04:05 or @1136214245", s)
+}
+
+// runDmesg reads the kernel's log through syslog(2).
+func runDmesg(c *Call) error {
+	f := c.flags()
+	clearLog := f.BoolP("read-clear", "c", false, "forget the messages")
+	level := f.IntP("console-level", "n", 0, "what the console shows: 1 (emergencies) to 8 (all)")
+	if _, err := c.parse(f, 0, 0); err != nil {
+		return err
+	}
+	const readAll, readClear, consoleLevel, size = 3, 4, 8, 10
+	if *level != 0 {
+		if _, _, errno := unix.Syscall(unix.SYS_SYSLOG, consoleLevel, 0, uintptr(*level)); errno != 0 {
+			return fmt.Errorf("console level %d: %w", *level, errno)
+		}
+		return nil
+	}
+	n, err := unix.Klogctl(size, nil)
+	if err != nil {
+		return fmt.Errorf("kernel log: %w", err)
+	}
+	buf := make([]byte, n)
+	action := readAll
+	if *clearLog {
+		action = readClear
+	}
+	if n, err = unix.Klogctl(action, buf); err != nil {
+		return fmt.Errorf("kernel log: %w", err)
+	}
+	priority := regexp.MustCompile(`(?m)^<\d+>`)
+	_, err = c.Stdout.Write(priority.ReplaceAll(buf[:n], nil))
+	return err
+}
+
+// meminfo reads proc_meminfo(5), in bytes.
+func meminfo() (map[string]int64, error) {
+	data, err := os.ReadFile("/proc/meminfo")
+	if err != nil {
+		return nil, err
+	}
+	values := map[string]int64{}
+	for line := range strings.Lines(string(data)) {
+		if f := strings.Fields(line); len(f) >= 2 {
+			n, _ := strconv.ParseInt(f[1], 10, 64)
+			values[strings.TrimSuffix(f[0], ":")] = n * 1024
+		}
+	}
+	return values, nil
+}
+
+func runFree(c *Call) error {
+	f := c.flags()
+	inBytes := f.BoolP("bytes", "b", false, "in bytes")
+	f.BoolP("kibi", "k", true, "in KiB; the default")
+	mebi := f.BoolP("mebi", "m", false, "in MiB")
+	human := f.BoolP("human", "h", false, "as 1.2G")
+	if _, err := c.parse(f, 0, 0); err != nil {
+		return err
+	}
+	m, err := meminfo()
+	if err != nil {
+		return err
+	}
+	show := func(n int64) string {
+		switch {
+		case *human:
+			return humanSize(n)
+		case *inBytes:
+			return strconv.FormatInt(n, 10)
+		case *mebi:
+			return strconv.FormatInt(n>>20, 10)
+		}
+		return strconv.FormatInt(n>>10, 10)
+	}
+	cache := m["Buffers"] + m["Cached"] + m["SReclaimable"]
+	w := tabwriter.NewWriter(c.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(w, "\ttotal\tused\tfree\tshared\tbuff/cache\tavailable\t")
+	fmt.Fprintf(w, "Mem:\t%s\t%s\t%s\t%s\t%s\t%s\t\n", show(m["MemTotal"]), show(m["MemTotal"]-m["MemAvailable"]), show(m["MemFree"]),
+		show(m["Shmem"]), show(cache), show(m["MemAvailable"]))
+	fmt.Fprintf(w, "Swap:\t%s\t%s\t%s\t\t\t\t\n", show(m["SwapTotal"]), show(m["SwapTotal"]-m["SwapFree"]), show(m["SwapFree"]))
+	return w.Flush()
+}
+
+func runUptime(c *Call) error {
+	if _, err := c.operands(0, 0); err != nil {
+		return err
+	}
+	var info unix.Sysinfo_t
+	if err := unix.Sysinfo(&info); err != nil {
+		return err
+	}
+	up := time.Duration(info.Uptime) * time.Second
+	loads := make([]string, 3)
+	for i, l := range info.Loads {
+		loads[i] = fmt.Sprintf("%.2f", float64(l)/65536)
+	}
+	c.printf("%s up %v, load average: %s\n", time.Now().Format("15:04:05"), up, strings.Join(loads, ", "))
+	return nil
+}
+
+// runLspci lists what /sys knows. Names of makers would take a data base of a
+// megabyte; the class, spelled out, tells what one looks for.
+func runLspci(c *Call) error {
+	if _, err := c.operands(0, 0); err != nil {
+		return err
+	}
+	classes := map[string]string{
+		"00": "Unclassified device", "01": "Mass storage controller", "02": "Network controller", "03": "Display controller",
+		"04": "Multimedia controller", "05": "Memory controller", "06": "Bridge", "07": "Communication controller",
+		"08": "System peripheral", "09": "Input device", "0c": "Serial bus controller", "0d": "Wireless controller", "12": "Accelerator",
+	}
+	dirs, err := filepath.Glob("/sys/bus/pci/devices/*")
+	if err != nil {
+		return err
+	}
+	for _, dir := range dirs {
+		read := func(name string) string {
+			data, _ := os.ReadFile(filepath.Join(dir, name))
+			return strings.TrimPrefix(strings.TrimSpace(string(data)), "0x")
+		}
+		class, driver := read("class"), ""
+		if len(class) < 4 {
+			continue
+		}
+		if target, err := os.Readlink(filepath.Join(dir, "driver")); err == nil {
+			driver = " (" + filepath.Base(target) + ")"
+		}
+		c.printf("%s %s [%s]: %s:%s%s\n", filepath.Base(dir), classes[class[:2]], class[:4], read("vendor"), read("device"), driver)
+	}
+	return nil
+}
+
+func runSysctl(c *Call) error {
+	f := c.flags()
+	all := f.BoolP("all", "a", false, "show all")
+	f.BoolP("write", "w", false, "set; = alone is enough")
+	args, err := c.parse(f, 0, -1)
+	if err != nil {
+		return err
+	}
+	const root = "/proc/sys"
+	if *all {
+		files := c.filesBelow([]string{root})
+		slices.Sort(files)
+		for _, file := range files {
+			if data, err := os.ReadFile(file); err == nil { // many can only be written
+				name := strings.ReplaceAll(strings.TrimPrefix(file, root+"/"), "/", ".")
+				c.printf("%s = %s\n", name, bytes.TrimSpace(data))
+			}
+		}
+		return nil
+	}
+	if len(args) == 0 {
+		return usageError{"name missing"}
+	}
+	return c.each(args, func(arg string) error {
+		name, value, set := strings.Cut(arg, "=")
+		name = strings.TrimSpace(name)
+		file := filepath.Join(root, strings.ReplaceAll(name, ".", "/"))
+		if set {
+			if err := os.WriteFile(file, []byte(strings.TrimSpace(value)), 0); err != nil {
+				return err
+			}
+		}
+		data, err := os.ReadFile(file)
+		if err == nil {
+			c.printf("%s = %s\n", name, bytes.TrimSpace(data))
+		}
+		return err
+	})
+}
+
+// runEnd makes the body of poweroff and its kin: it asks init, or with -f does it
+// at once.
+func runEnd(order syscall.Signal, how int) func(*Call) error {
+	return func(c *Call) error {
+		f := c.flags()
+		force := f.BoolP("force", "f", false, "at once, without ending processes or unmounting")
+		if _, err := c.parse(f, 0, 0); err != nil {
+			return err
+		}
+		if *force {
+			unix.Sync()
+			return unix.Reboot(how)
+		}
+		if err := syscall.Kill(1, order); err != nil {
+			if errors.Is(err, unix.EPERM) {
+				err = errors.New("only root may do that")
+			}
+			return fmt.Errorf("ask init: %w", err)
+		}
+		return nil
+	}
+}
+
+func runShell(c *Call) error {
+	s := &shell.Shell{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Applets: Names()}
+	if status := s.Main("sh", c.Args); status != 0 {
+		return Status(status)
+	}
+	return nil
+}

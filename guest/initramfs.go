@@ -1,0 +1,393 @@
+package guest
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"ingot/bootloader/initramfs"
+	"ingot/guest/applet"
+	"ingot/guest/block"
+	"ingot/guest/mounts"
+	"ingot/internal/grammar"
+)
+
+const (
+	sysroot     = "/sysroot"
+	defaultWait = 30 * time.Second
+	poll        = 50 * time.Millisecond
+)
+
+// inits are where a system's init is looked for, as the kernel does.
+var inits = []string{"/sbin/init", "/init", "/etc/init", "/bin/init", "/bin/sh"}
+
+// inInitramfs says whether the root is still the one that the kernel unpacked.
+func (s *system) inInitramfs() bool {
+	_, err := os.Stat(initramfs.ReleaseFile)
+	return err == nil
+}
+
+// initramfs brings up the real root and becomes its init. It returns if no root
+// is asked for.
+func (s *system) initramfs() {
+	s.mountBasics()
+	s.readCmdline()
+	s.keepPlace()
+	s.loadModules()
+	devices := applet.NewCoverage()
+	s.cover(devices)
+	s.runScript(initramfs.PreMountFile)
+	s.store(devices)
+	if !s.cmdline.hasRoot() {
+		s.say("no root= on the kernel's command line; running from memory")
+		return
+	}
+	for {
+		err := s.switchRoot(devices)
+		s.say("cannot start the system: %v", err)
+		s.emergency()
+	}
+}
+
+// loadModules loads what the list in the initramfs names, in its order. A module
+// that fails is said and passed over: it may be of no use on this machine.
+func (s *system) loadModules() {
+	list, err := os.ReadFile(initramfs.ModulesFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return // the kernel has all that it needs
+	}
+	if err != nil {
+		s.say("%v", err)
+		return
+	}
+	for path := range strings.Lines(string(list)) {
+		path = strings.TrimSuffix(path, "\n")
+		if err := loadModule(path); err != nil {
+			s.say("module %s: %v", filepath.Base(path), err)
+		}
+	}
+}
+
+func loadModule(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	err = unix.FinitModule(int(f.Fd()), "", 0)
+	switch {
+	case errors.Is(err, unix.EEXIST):
+		return nil
+	case errors.Is(err, unix.ENODEV):
+		return nil // its device is not in this machine
+	}
+	return err
+}
+
+// switchRoot waits for the root, mounts it and becomes its init. It returns only
+// with an error.
+func (s *system) switchRoot(devices *applet.Coverage) error {
+	if !mounts.IsMounted(sysroot) {
+		if err := s.mountSystem(devices); err != nil {
+			return err
+		}
+	}
+	if err := s.mountWantedStore(sysroot, devices); err != nil {
+		return err
+	}
+	path, err := s.findInit()
+	if err != nil {
+		return err
+	}
+	s.joinFor(sysroot)
+	return s.enter(path)
+}
+
+// mountSystem brings the root to sysroot. After an error nothing stays mounted, so that
+// it can be tried again.
+func (s *system) mountSystem(devices *applet.Coverage) (err error) {
+	defer func() {
+		if err != nil {
+			unmountLive()
+		}
+	}()
+	if err := s.unlock(devices); err != nil {
+		return err
+	}
+	l := s.cmdline.live()
+	if !l.none() {
+		return s.mountLive(l, devices)
+	}
+	spec, err := block.ParseSpec(s.cmdline.value("root"))
+	if err != nil {
+		return fmt.Errorf("root=: %w", err)
+	}
+	device, err := s.waitFor(spec, devices)
+	if err != nil {
+		return err
+	}
+	return s.mountRoot(device, devices)
+}
+
+// cover loads the modules that the devices of the machine ask for, as far as they
+// are in the initramfs.
+func (s *system) cover(devices *applet.Coverage) {
+	if err := devices.Load(); err != nil {
+		s.say("%v", err)
+	}
+}
+
+// waitFor waits until the device is there, for disks come up in their own time: a
+// bus may show what hangs on it only after a while.
+func (s *system) waitFor(spec block.Spec, devices *applet.Coverage) (string, error) {
+	limit, err := waitLimit(s.cmdline)
+	if err != nil {
+		return "", err
+	}
+	for start := time.Now(); ; time.Sleep(poll) {
+		device, err := block.Find(spec)
+		var missing *block.NotFoundError
+		if err == nil || !errors.As(err, &missing) {
+			return device, err
+		}
+		s.cover(devices)
+		if limit >= 0 && time.Since(start) > limit {
+			return "", fmt.Errorf("no root: %w after %v (rootwait=SECONDS waits longer); there is %s", err, limit, inventory())
+		}
+	}
+}
+
+// waitLimit reads rootwait=; without a number it waits for ever, a negative time.
+func waitLimit(c cmdline) (time.Duration, error) {
+	v, ok := c.lookup("rootwait")
+	switch {
+	case !ok:
+		return defaultWait, nil
+	case v == "":
+		return -1, nil
+	}
+	seconds, err := strconv.ParseUint(v, 10, 31)
+	if err != nil {
+		return 0, fmt.Errorf("rootwait=%s is not a number of seconds", v)
+	}
+	return time.Duration(seconds) * time.Second, nil
+}
+
+// inventory names the devices that are there, so that a wrong UUID can be put right.
+func inventory() string {
+	devices, err := block.Devices()
+	if err != nil {
+		return err.Error()
+	}
+	var list []string
+	for _, d := range devices {
+		id, err := d.Identify()
+		if err != nil || d.Kind == "ram" || d.Kind == "loop" {
+			continue
+		}
+		words := []string{d.Name, id.Type, id.Table}
+		if id.UUID != "" {
+			words = append(words, "UUID="+id.UUID)
+		}
+		if id.Label != "" {
+			words = append(words, "LABEL="+id.Label)
+		}
+		list = append(list, strings.Join(strings.Fields(strings.Join(words, " ")), " "))
+	}
+	if len(list) == 0 {
+		return "no disk at all (does the initramfs have its driver?)"
+	}
+	return strings.Join(list, "; ")
+}
+
+func (s *system) mountRoot(device string, devices *applet.Coverage) error {
+	fstype := s.cmdline.value("rootfstype")
+	if fstype == "" {
+		id, err := identify(device)
+		if err != nil {
+			return err
+		}
+		if id.Type == "" {
+			return fmt.Errorf("no root: %s holds no file system that ingot knows (rootfstype=TYPE names it)", device)
+		}
+		fstype = id.Type
+	}
+	flags, data := mounts.ParseOptions(s.cmdline.value("rootflags"))
+	ro := s.cmdline.last("ro", "rw") == "ro"
+	if !ro && slices.Contains(readOnly, fstype) {
+		if err := os.MkdirAll(liveMedium, 0o755); err != nil {
+			return err
+		}
+		if err := mounts.Mount(device, liveMedium, fstype, flags|unix.MS_RDONLY, data); err != nil {
+			return err
+		}
+		return s.layOut(live{}, liveMedium, devices)
+	}
+	if ro {
+		flags |= unix.MS_RDONLY
+	}
+	if err := os.MkdirAll(sysroot, 0o755); err != nil {
+		return err
+	}
+	return mounts.Mount(device, sysroot, fstype, flags, data)
+}
+
+// readOnly are file systems that nobody can write to.
+var readOnly = []string{"iso9660", "squashfs", "erofs"}
+
+func identify(device string) (block.ID, error) {
+	f, err := os.Open(device)
+	if err != nil {
+		return block.ID{}, err
+	}
+	defer f.Close()
+	return block.Identify(f)
+}
+
+// findInit returns the init on the root, as a path on it. Links are followed as
+// they will be once the root is the root: an absolute one must not lead back into
+// the initramfs.
+func (s *system) findInit() (string, error) {
+	if path := s.initPath(); path != "" {
+		if err := executableIn(sysroot, path); err != nil {
+			return "", fmt.Errorf("init=%s: %w", path, err)
+		}
+		return path, nil
+	}
+	for _, path := range inits {
+		if executableIn(sysroot, path) == nil {
+			return path, nil
+		}
+	}
+	return "", fmt.Errorf("no init on the root: neither %s is there (init=PATH names another)", strings.Join(inits, " nor "))
+}
+
+// executableIn says why the file cannot be run with root as the root, or nil.
+func executableIn(root, path string) error {
+	dir, err := unix.Open(root, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return &os.PathError{Op: "open", Path: root, Err: err}
+	}
+	defer unix.Close(dir)
+	fd, err := unix.Openat2(dir, path, &unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_IN_ROOT})
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return err
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFREG || st.Mode&0o111 == 0 {
+		return errors.New("not an executable file")
+	}
+	return nil
+}
+
+// enter makes sysroot the root and runs its init in place of this process, as
+// switch_root(8) does.
+func (s *system) enter(init string) error {
+	for _, dir := range []string{"/dev", "/proc", "/sys", "/run"} {
+		if err := moveMount(dir, sysroot+dir); err != nil {
+			return err
+		}
+	}
+	old, err := os.Open("/")
+	if err != nil {
+		return err
+	}
+	if err := unix.Chdir(sysroot); err != nil {
+		return err
+	}
+	if err := mounts.Mount(".", "/", "", unix.MS_MOVE, ""); err != nil {
+		return err
+	}
+	if err := unix.Chroot("."); err != nil {
+		return err
+	}
+	if err := unix.Chdir("/"); err != nil {
+		return err
+	}
+	// From here on there is no way back, so its memory can go: 30 MB are a lot to
+	// a small guest.
+	emptyDir(old)
+	old.Close()
+	argv := append([]string{init}, s.cmdline.initArguments()...)
+	err = syscall.Exec(init, argv, []string{"HOME=/", "TERM=linux", "PATH=/usr/sbin:/usr/bin:/sbin:/bin"})
+	return fmt.Errorf("init %s: %w", init, err)
+}
+
+// moveMount moves a mount onto the new root, which may lack the folder: a store
+// alone is a root too. If it cannot be made there, the system does without.
+func moveMount(from, to string) error {
+	if !mounts.IsMounted(from) {
+		return nil
+	}
+	if err := os.MkdirAll(to, 0o755); err != nil {
+		return unix.Unmount(from, unix.MNT_DETACH)
+	}
+	return mounts.Mount(from, to, "", unix.MS_MOVE, "")
+}
+
+// emptyDir deletes all files below an open directory that lie on its own file
+// system. What cannot be deleted stays: it costs memory, no more.
+func emptyDir(dir *os.File) {
+	var own unix.Stat_t
+	fd := int(dir.Fd())
+	if unix.Fstat(fd, &own) != nil {
+		return
+	}
+	names, _ := dir.Readdirnames(-1)
+	for _, name := range names {
+		var st unix.Stat_t
+		if unix.Fstatat(fd, name, &st, unix.AT_SYMLINK_NOFOLLOW) != nil || st.Dev != own.Dev {
+			continue
+		}
+		if st.Mode&unix.S_IFMT != unix.S_IFDIR {
+			_ = unix.Unlinkat(fd, name, 0)
+			continue
+		}
+		child, err := unix.Openat(fd, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+		if err != nil {
+			continue
+		}
+		f := os.NewFile(uintptr(child), name)
+		emptyDir(f)
+		f.Close()
+		_ = unix.Unlinkat(fd, name, unix.AT_REMOVEDIR)
+	}
+}
+
+// emergency starts the machine again if panic= asks for it and boot.shell_on_fail does
+// not, and else gives a shell and returns when that ends.
+func (s *system) emergency() {
+	_, stay := s.cmdline.lookup("boot.shell_on_fail")
+	if v := s.cmdline.value("panic"); v != "" && v != "0" && !stay {
+		seconds, _ := strconv.Atoi(v)
+		if seconds > 0 {
+			s.say("starting again in %s (panic=%s)", grammar.Count(seconds, "second"), v)
+			time.Sleep(time.Duration(seconds) * time.Second)
+		}
+		s.end(unix.LINUX_REBOOT_CMD_RESTART)
+	}
+	names := s.consoleNames()
+	console := names[len(names)-1] // the one that the kernel calls its main console
+	makeApplets()
+	s.say("emergency shell on %s; `exit` tries again", console)
+	done, err := s.shell(console)
+	if err != nil {
+		s.say("no shell on %s: %v", console, err)
+		time.Sleep(defaultWait)
+		return
+	}
+	<-done
+}

@@ -1,0 +1,155 @@
+package guest
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"ingot/bootloader/initramfs"
+	"ingot/guest/mounts"
+	"ingot/guest/network"
+)
+
+// Where what a machine is in a network of machines outlives the initramfs.
+const (
+	placeFile = "/run/ingot/network"
+	hostsFile = "/run/ingot/hosts"
+)
+
+// keepPlace keeps what the initramfs says of the machine's place in a network. Whoever
+// starts several machines together appends it to their initial RAM disk, whatever
+// that is.
+func (s *system) keepPlace() {
+	text, err := os.ReadFile(initramfs.NetworkFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return
+	}
+	if err == nil {
+		err = os.MkdirAll(filepath.Dir(placeFile), 0o755)
+	}
+	if err == nil {
+		err = os.WriteFile(placeFile, text, 0o644)
+	}
+	if err != nil {
+		s.say("place in the network: %v", err)
+	}
+}
+
+// place returns what was kept.
+func (s *system) place() (p network.Place, ok bool) {
+	text, err := os.ReadFile(placeFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return p, false
+	}
+	if err == nil {
+		p, err = network.ParsePlace(string(text))
+	}
+	if err != nil {
+		s.say("place in the network: %v", err)
+		return p, false
+	}
+	return p, true
+}
+
+// join takes the machine's place in a network, and says whether it has one.
+func (s *system) join() bool {
+	p, ok := s.place()
+	if !ok {
+		return false
+	}
+	if err := unix.Sethostname([]byte(p.Hostname)); err != nil && p.Hostname != "" {
+		s.say("host name %s: %v", p.Hostname, err)
+	}
+	if err := nameIn(p, "/"); err != nil {
+		s.say("names of the network: %v", err)
+	}
+	go s.takePlace(p)
+	return true
+}
+
+// takePlace gives the cards their addresses.
+func (s *system) takePlace(p network.Place) {
+	ctx, cancel := context.WithTimeout(context.Background(), netPatience)
+	defer cancel()
+	dhcp, err := p.Apply(ctx, network.Options{Bound: func(b network.Binding) { s.say("%s", b) }})
+	if err != nil {
+		s.say("no network: %v", err)
+	}
+	for _, name := range dhcp {
+		s.service([]string{"dhcp", "-f", name})
+	}
+}
+
+// joinFor takes the place for a system on another root, before its init is started:
+// addresses stay with the kernel, and names with the mount. Cards that are not there
+// yet are left to that system, and so are those that ask by DHCP.
+func (s *system) joinFor(root string) {
+	p, ok := s.place()
+	if !ok {
+		return
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel() // nothing is waited for
+	_, _ = p.Apply(ctx, network.Options{})
+	if _, err := os.Lstat(filepath.Join(root, "etc/NIXOS")); err == nil {
+		return // it makes all of /etc anew, and stumbles over a file that is a mount
+	}
+	if err := nameIn(p, root); err != nil {
+		s.say("names of the network: %v", err)
+	}
+}
+
+// nameIn adds the names of all machines to /etc/hosts on a root, without changing it:
+// by a mount.
+func nameIn(p network.Place, root string) error {
+	target := filepath.Join(root, "etc/hosts")
+	if isSame(hostsFile, target) {
+		return nil // done in the initramfs
+	}
+	old, err := hostsOf(target)
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(hostsFile, []byte(old+p.Hosts), 0o644); err != nil {
+		return err
+	}
+	return mounts.Mount(hostsFile, target, "", unix.MS_BIND, "")
+}
+
+// isSame says whether two names lead to one file.
+func isSame(a, b string) bool {
+	first, err := os.Stat(a)
+	second, other := os.Stat(b)
+	return err == nil && other == nil && os.SameFile(first, second)
+}
+
+// hostsOf returns what an /etc/hosts says already, and sees to it that there is one.
+func hostsOf(path string) (string, error) {
+	info, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o644)
+		if err != nil {
+			return "", err
+		}
+		return "127.0.0.1 localhost\n::1 localhost\n", f.Close()
+	case err != nil:
+		return "", err
+	case !info.Mode().IsRegular():
+		return "", errors.New(path + " is no file of its own")
+	}
+	text, err := os.ReadFile(path)
+	old := string(text)
+	if old != "" && !strings.HasSuffix(old, "\n") {
+		old += "\n"
+	}
+	if !strings.Contains(old, "127.0.0.1") {
+		old = "127.0.0.1 localhost\n" + old
+	}
+	return old, err
+}

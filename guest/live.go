@@ -1,0 +1,451 @@
+package guest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"ingot/guest/applet"
+	"ingot/guest/block"
+	"ingot/guest/mounts"
+	"ingot/guest/network"
+	"ingot/internal/grammar"
+	"ingot/partition"
+)
+
+// Where the parts of a live system lie. /run moves along with the root.
+const (
+	liveDir     = "/run/live"
+	liveMedium  = liveDir + "/medium"  // the CD, stick or partition
+	liveCarrier = liveDir + "/carrier" // the file system that holds the medium as a file
+	liveImage   = liveDir + "/image"   // what is in ingot.live='s file
+	liveMemory  = liveDir + "/memory"  // what the system writes
+	liveCopy    = liveDir + "/copy"    // what was copied or fetched to memory
+)
+
+// live is what the command line says of a live system.
+type live struct {
+	image    string // ingot.live=: a file on the medium, or in the initramfs
+	iso      string // findiso=: a file that is the medium
+	netroot  string // netroot=: HOST=FILE, fetched by TFTP
+	realroot string // realroot=: tmpfs, or the device of a root that the store goes into
+	inMemory bool   // copytoram
+}
+
+func (c cmdline) live() live {
+	_, inMemory := c.lookup("copytoram")
+	return live{
+		image: c.value("ingot.live"), iso: c.value("findiso"), netroot: c.value("netroot"),
+		realroot: c.value("realroot"), inMemory: inMemory,
+	}
+}
+
+// hasRoot says whether the command line names a root at all.
+func (c cmdline) hasRoot() bool {
+	l := c.live()
+	return c.value("root") != "" || l.image != "" || l.iso != "" || l.netroot != ""
+}
+
+// none says that there is but a root= to mount.
+func (l live) none() bool { return l == live{} }
+
+// unmountLive takes down what was mounted for a root.
+func unmountLive() {
+	for _, dir := range []string{sysroot, liveImage, liveMedium, liveCarrier, liveCopy, liveMemory} {
+		for mounts.IsMounted(dir) && unix.Unmount(dir, unix.MNT_DETACH) == nil {
+		}
+	}
+}
+
+// mountLive brings the root of a live system to sysroot: its read-only part from the
+// medium, an image, or the network, with what can be written to over it.
+func (s *system) mountLive(l live, devices *applet.Coverage) error {
+	lower, err := s.lower(l, devices)
+	if err != nil {
+		return err
+	}
+	return s.layOut(l, lower, devices)
+}
+
+// layOut makes the root out of the read-only system in a folder.
+func (s *system) layOut(l live, lower string, devices *applet.Coverage) error {
+	store, root := storeIn(lower, s.initPath())
+	var err error
+	switch {
+	case l.realroot != "" || root == "":
+		err = s.layStore(l, store, devices)
+	case s.cmdline.last("ro", "rw") == "ro":
+		err = mounts.Mount(lower, sysroot, "", unix.MS_BIND, "")
+	default:
+		err = layOver(lower)
+	}
+	if err != nil {
+		return err
+	}
+	return s.bringDatabase(root, store)
+}
+
+// lower returns the folder with the system that cannot be written to.
+func (s *system) lower(l live, devices *applet.Coverage) (string, error) {
+	switch {
+	case l.netroot != "":
+		file, err := s.fetchRoot(l.netroot)
+		if err != nil {
+			return "", err
+		}
+		return liveImage, mountFile(file, liveImage)
+	case l.iso == "" && s.cmdline.value("root") == "":
+		if _, err := os.Stat(l.image); err != nil {
+			return "", fmt.Errorf("ingot.live=%s: no such file in the initramfs (root= or findiso= names the medium that has it)", l.image)
+		}
+		return liveImage, mountFile(l.image, liveImage)
+	}
+	size, err := s.mountMedium(l, devices)
+	if err != nil {
+		return "", err
+	}
+	switch {
+	case l.image == "" && l.inMemory:
+		return liveMedium, s.copyMedium(size)
+	case l.image == "":
+		return liveMedium, nil
+	}
+	file, err := within(liveMedium, l.image)
+	if err != nil {
+		return "", fmt.Errorf("ingot.live=%s: on the medium: %w", l.image, err)
+	}
+	if l.inMemory {
+		if file, err = s.copyImage(file); err != nil {
+			return "", err
+		}
+	}
+	return liveImage, mountFile(file, liveImage)
+}
+
+// within returns the path of a file below a folder; links in it do not lead out of there.
+func within(dir, name string) (string, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return "", err
+	}
+	defer root.Close()
+	st, err := root.Stat(strings.TrimLeft(path.Clean("/"+name), "/"))
+	if err != nil {
+		return "", err
+	}
+	if !st.Mode().IsRegular() {
+		return "", errors.New("not a file")
+	}
+	return filepath.Join(dir, path.Clean("/"+name)), nil
+}
+
+// mountMedium finds the medium and mounts it. It returns the size of its file system.
+func (s *system) mountMedium(l live, devices *applet.Coverage) (int64, error) {
+	device := ""
+	if l.iso != "" {
+		file, err := s.findISO(l.iso, devices)
+		if err != nil {
+			return 0, err
+		}
+		return s.mediumSize(file, mountFile(file, liveMedium))
+	}
+	spec, err := block.ParseSpec(s.cmdline.value("root"))
+	if err != nil {
+		return 0, fmt.Errorf("root=: %w", err)
+	}
+	if device, err = s.waitFor(spec, devices); err != nil {
+		return 0, err
+	}
+	return s.mediumSize(device, mountReadOnly(device, s.cmdline.value("rootfstype"), liveMedium))
+}
+
+// mediumSize returns how much of the device or file its file system takes: that of a
+// CD ends before the disk does, that of others goes as far as the disk.
+func (s *system) mediumSize(file string, mounted error) (int64, error) {
+	if mounted != nil {
+		return 0, mounted
+	}
+	var st unix.Statfs_t
+	if err := unix.Statfs(liveMedium, &st); err == nil && st.Type == unix.ISOFS_SUPER_MAGIC {
+		return int64(st.Blocks) * st.Bsize, nil
+	}
+	f, err := os.Open(file)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	return f.Seek(0, io.SeekEnd)
+}
+
+// careful are mount options that keep a journal from being played back: the disks that
+// are looked through are other people's.
+var careful = map[string]string{"ext3": "noload", "ext4": "noload", "xfs": "norecovery"}
+
+// mountReadOnly mounts what lies on a device, of any type that ingot knows.
+func mountReadOnly(device, fstype, dir string) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	if fstype == "" {
+		id, err := identify(device)
+		if err != nil {
+			return err
+		}
+		if id.Type == "" {
+			return fmt.Errorf("%s holds no file system that ingot knows (rootfstype=TYPE names it)", device)
+		}
+		fstype = id.Type
+	}
+	return mounts.Mount(device, dir, fstype, unix.MS_RDONLY, careful[fstype])
+}
+
+// mountFile mounts the file system that a file holds. Its loop device ends with the
+// mount.
+func mountFile(file, dir string) error {
+	device, held, err := applet.AttachLoop(file)
+	if err != nil {
+		return err
+	}
+	defer held.Close()
+	if err := mountReadOnly(device, "", dir); err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	return nil
+}
+
+// search is how often the disks are looked through for a file.
+const search = 500 * time.Millisecond
+
+// findISO looks for a file on all file systems and leaves the one that has it mounted.
+func (s *system) findISO(name string, devices *applet.Coverage) (string, error) {
+	limit, err := waitLimit(s.cmdline)
+	if err != nil {
+		return "", err
+	}
+	for start := time.Now(); ; time.Sleep(search) {
+		list, err := block.Devices()
+		if err != nil {
+			return "", err
+		}
+		for _, d := range list {
+			if file, err := tryCarrier(d, name); err == nil {
+				return file, nil
+			}
+		}
+		s.cover(devices)
+		if limit >= 0 && time.Since(start) > limit {
+			return "", fmt.Errorf("findiso=%s: no file system has that file, after %v (rootwait=SECONDS waits longer); there is %s", name, limit, inventory())
+		}
+	}
+}
+
+// tryCarrier mounts a device if it has the file.
+func tryCarrier(d block.Device, name string) (string, error) {
+	id, err := d.Identify()
+	if err != nil {
+		return "", err
+	}
+	if d.Kind == "loop" || d.Kind == "ram" || id.Type == "" || id.Type == "swap" || strings.HasPrefix(id.Type, "crypto") {
+		return "", errors.New("nothing to look into")
+	}
+	if err := mountReadOnly(d.Path(), id.Type, liveCarrier); err != nil {
+		return "", err
+	}
+	file, err := within(liveCarrier, name)
+	if err != nil {
+		_ = unix.Unmount(liveCarrier, 0)
+	}
+	return file, err
+}
+
+// copyImage copies a file of the medium to memory and lets go of the medium.
+func (s *system) copyImage(file string) (string, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	st, err := f.Stat()
+	if err != nil {
+		return "", err
+	}
+	to := filepath.Join(liveCopy, filepath.Base(file))
+	if err := s.copyToMemory(f, st.Size(), to); err != nil {
+		return "", fmt.Errorf("copytoram: %s: %w", filepath.Base(file), err)
+	}
+	f.Close()
+	return to, s.release()
+}
+
+// copyMedium copies the medium's file system to memory and mounts that in its place.
+func (s *system) copyMedium(size int64) error {
+	table, err := mounts.Table()
+	if err != nil {
+		return err
+	}
+	at := slices.IndexFunc(table, func(e mounts.Entry) bool { return e.Dir == liveMedium })
+	if at < 0 {
+		return errors.New("copytoram: the medium is not mounted")
+	}
+	f, err := os.Open(table[at].Source)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	const copied = liveCopy + "/medium"
+	if err := s.copyToMemory(f, size, copied); err != nil {
+		return fmt.Errorf("copytoram: the medium: %w", err)
+	}
+	f.Close()
+	if err := s.release(); err != nil {
+		return err
+	}
+	return mountFile(copied, liveMedium)
+}
+
+// release unmounts the medium, and what carries it.
+func (s *system) release() error {
+	for _, dir := range []string{liveMedium, liveCarrier} {
+		if !mounts.IsMounted(dir) {
+			continue
+		}
+		// A loop device lets go of its file a moment after it was unmounted itself.
+		err := unix.Unmount(dir, 0)
+		for tries := 0; errors.Is(err, unix.EBUSY) && tries < 40; tries++ {
+			time.Sleep(poll)
+			err = unix.Unmount(dir, 0)
+		}
+		if err != nil {
+			return fmt.Errorf("unmount %s: %w", dir, err)
+		}
+	}
+	s.say("the system is in memory: its medium can be taken out")
+	return nil
+}
+
+// spare is the memory that a copy leaves to the system.
+const spare = 64 << 20
+
+// copyToMemory copies so many bytes into a file in memory, if that has room.
+func (s *system) copyToMemory(r io.Reader, size int64, to string) error {
+	if err := makeRoom(size); err != nil {
+		return err
+	}
+	s.say("copying %s to memory", partition.FormatBytes(size))
+	f, err := os.Create(to)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if n, err := io.Copy(f, io.LimitReader(r, size)); err != nil {
+		return err
+	} else if n < size {
+		return fmt.Errorf("it ends after %d of %s", n, grammar.Count(size, "byte"))
+	}
+	return nil
+}
+
+// makeRoom mounts a file system in memory for so many bytes.
+func makeRoom(size int64) error {
+	free, err := availableMemory()
+	if err != nil {
+		return err
+	}
+	if size+spare > free {
+		return fmt.Errorf("%s do not fit into memory: %s are free, and the system needs %s of them; give the machine more memory, or leave the word out",
+			partition.FormatBytes(size), partition.FormatBytes(free), partition.FormatBytes(spare))
+	}
+	if err := os.MkdirAll(liveCopy, 0o755); err != nil {
+		return err
+	}
+	const slack = 1 << 20 // pages that are not full, and the file system's own
+	return mounts.Mount("tmpfs", liveCopy, "tmpfs", 0, fmt.Sprintf("mode=700,size=%d", size+slack))
+}
+
+// availableMemory returns what the kernel could give without taking it from programs.
+func availableMemory() (int64, error) {
+	data, err := os.ReadFile("/proc/meminfo")
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(data)) {
+		if f := strings.Fields(line); len(f) == 3 && f[0] == "MemAvailable:" {
+			kib, err := strconv.ParseInt(f[1], 10, 52)
+			return kib << 10, err
+		}
+	}
+	return 0, errors.New("/proc/meminfo does not say how much memory is available")
+}
+
+// netPatience is how long the network may take to come up.
+const netPatience = 60 * time.Second
+
+// fetchRoot gets an image by TFTP into memory. The network is brought up for it as ip=
+// says, by DHCP without that word.
+func (s *system) fetchRoot(netroot string) (string, error) {
+	host, name, ok := strings.Cut(netroot, "=")
+	if !ok || host == "" || name == "" {
+		return "", fmt.Errorf("netroot=%s is not HOST=FILE, such as netroot=10.0.2.2=root.squashfs", netroot)
+	}
+	settings := network.Settings{DHCP: true}
+	if word := s.cmdline.value("ip"); word != "" {
+		var err error
+		if settings, err = network.ParseSettings(word); err != nil {
+			return "", fmt.Errorf("ip=: %w", err)
+		}
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), netPatience)
+	defer cancel()
+	var last error
+	err := settings.Apply(ctx, network.Options{
+		Once: true, Failed: func(err error) { last = err },
+		Bound: func(b network.Binding) { s.say("%s", b) },
+	})
+	if err != nil {
+		return "", fmt.Errorf("netroot=%s: %w", netroot, errors.Join(err, last))
+	}
+	return s.fetch(host, name)
+}
+
+// fetch fetches a file into memory, whose size most servers tell before.
+func (s *system) fetch(host, name string) (file string, err error) {
+	file = filepath.Join(liveCopy, filepath.Base(name))
+	var f *os.File
+	to := writerFunc(func(p []byte) (int, error) { return f.Write(p) })
+	n, err := network.TFTP(context.Background(), host, name, to, func(size int64) error {
+		if size < 0 {
+			free, err := availableMemory()
+			if err != nil {
+				return err
+			}
+			size = free - spare // as much as there is; a full one is an error in time
+		}
+		if err := makeRoom(size); err != nil {
+			return err
+		}
+		f, err = os.Create(file)
+		return err
+	})
+	if f != nil {
+		f.Close()
+	}
+	if err != nil {
+		return "", fmt.Errorf("netroot: %w", err)
+	}
+	s.say("fetched %s from %s: %s", name, host, partition.FormatBytes(n))
+	return file, nil
+}
+
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }

@@ -1,0 +1,212 @@
+package guest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"ingot/guest/applet"
+	"ingot/guest/block"
+	"ingot/guest/mounts"
+	"ingot/internal/grammar"
+	"ingot/storedb"
+
+	"ingot/internal/lazy"
+)
+
+// initPath returns the init that the command line names, or "": init= itself, or that
+// of systemConfig=, the word of NixOS's menus for the system to boot.
+func (s *system) initPath() string {
+	if path := s.cmdline.value("init"); path != "" {
+		return path
+	}
+	if system := s.cmdline.value("systemConfig"); system != "" {
+		return filepath.Join(system, "init")
+	}
+	return ""
+}
+
+// flavours are those whose stores are looked for.
+var flavours = []storedb.Flavour{storedb.Nix, storedb.Guix}
+
+// flavourOf returns whose store a path of the system lies in.
+func flavourOf(path string) storedb.Flavour {
+	if strings.HasPrefix(path, storedb.Guix.StoreDir()+"/") {
+		return storedb.Guix
+	}
+	return storedb.Nix
+}
+
+// foundStore is a store in what was mounted.
+type foundStore struct {
+	dir     string // where its items lie
+	flavour storedb.Flavour
+}
+
+// storeIn looks for the store in what was mounted: that of a whole root, which root then
+// is, or else the items themselves lie there, as in NixOS's and not-os's squashfs.
+func storeIn(lower, init string) (store foundStore, root string) {
+	for _, f := range flavours {
+		dir := lower + f.StoreDir()
+		if st, err := os.Stat(dir); err == nil && st.IsDir() {
+			return foundStore{dir, f}, lower
+		}
+	}
+	if holdsItems(lower) {
+		return foundStore{lower, flavourOf(init)}, ""
+	}
+	return foundStore{lower + storedb.Nix.StoreDir(), storedb.Nix}, lower // a root without a store is one, too
+}
+
+// item matches the name of a store item: a hash in Nix's own base 32, and a name.
+var item = lazy.Regexp(`^[0-9a-df-np-sv-z]{32}-.`)
+
+// holdsItems says whether store items lie in a folder itself.
+func holdsItems(dir string) bool {
+	entries, err := os.ReadDir(dir)
+	return err == nil && slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return item().MatchString(e.Name()) })
+}
+
+// layOver mounts the read-only system as a root that can be written to all the same:
+// what is written stays in memory.
+func layOver(lower string) error {
+	upper, work := liveMemory+"/upper", liveMemory+"/work"
+	if err := memory(liveMemory); err != nil {
+		return err
+	}
+	return overlay(lower, upper, work, sysroot)
+}
+
+func memory(dir string) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	return mounts.Mount("tmpfs", dir, "tmpfs", 0, "mode=755")
+}
+
+func overlay(lower, upper, work, dir string) error {
+	for _, d := range []string{upper, work, dir} {
+		if err := os.MkdirAll(d, 0o755); err != nil {
+			return err
+		}
+	}
+	return mounts.Mount("overlay", dir, "overlay", 0, "lowerdir="+lower+",upperdir="+upper+",workdir="+work)
+}
+
+// layStore mounts the root of realroot= and puts the store into it: the read-only one
+// below, and over it a layer in the root itself, which keeps what is built there.
+func (s *system) layStore(l live, store foundStore, devices *applet.Coverage) error {
+	if err := s.mountRealRoot(l.realroot, devices); err != nil {
+		return err
+	}
+	at := sysroot + store.flavour.StoreDir()
+	above := filepath.Dir(at)
+	below := above + "/.ro-store"
+	if err := os.MkdirAll(below, 0o755); err != nil {
+		return err
+	}
+	if err := mounts.Mount(store.dir, below, "", unix.MS_BIND, ""); err != nil {
+		return err
+	}
+	return overlay(below, above+"/.overlay-store/rw", above+"/.overlay-store/work", at)
+}
+
+func (s *system) mountRealRoot(realroot string, devices *applet.Coverage) error {
+	if realroot == "" || realroot == "tmpfs" {
+		return memory(sysroot)
+	}
+	spec, err := block.ParseSpec(realroot)
+	if err != nil {
+		return fmt.Errorf("realroot=: %w", err)
+	}
+	device, err := s.waitFor(spec, devices)
+	if err != nil {
+		return fmt.Errorf("realroot=%s: %w", realroot, err)
+	}
+	id, err := identify(device)
+	if err != nil {
+		return err
+	}
+	if id.Type == "" {
+		return fmt.Errorf("realroot=%s: %s holds no file system that ingot knows; make one first, with mkfs.ext4 say", realroot, device)
+	}
+	if err := os.MkdirAll(sysroot, 0o755); err != nil {
+		return err
+	}
+	return mounts.Mount(device, sysroot, id.Type, 0, "")
+}
+
+// registration is the file that says what a store holds, in NixOS's images.
+const registration = "nix-path-registration"
+
+// bringDatabase gives the store its database, if the root has none: the one that came
+// with it, or one made of its registration. A store works without; nothing can be built
+// or deleted in it then. So a failure is said, and the system boots.
+func (s *system) bringDatabase(root string, store foundStore) error {
+	f := store.flavour
+	database := sysroot + f.DatabasePath()
+	if _, err := os.Stat(database); err == nil {
+		return nil
+	}
+	if root != "" {
+		if _, err := os.Stat(root + f.DatabasePath()); err == nil {
+			return copyState(root+f.StateDir(), sysroot+f.StateDir())
+		}
+	}
+	for _, dir := range []string{store.dir, root, liveMedium} {
+		file := dir + "/" + registration
+		if dir == "" {
+			continue
+		}
+		r, err := os.Open(file)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err == nil {
+			err = s.register(f, r)
+			r.Close()
+		}
+		if err != nil {
+			s.say("the store stays without a database: %s: %v", file, err)
+		}
+		return nil
+	}
+	return nil
+}
+
+func (s *system) register(f storedb.Flavour, r *os.File) error {
+	items, err := f.ReadRegistration(r.Name(), r)
+	if err != nil {
+		return err
+	}
+	closure, err := storedb.NewClosure(f, storedb.From(sysroot+f.StoreDir(), items))
+	if err != nil {
+		return err
+	}
+	did, err := storedb.Register(context.Background(), sysroot, closure, storedb.RegisterOptions{NoDeduplicate: true, KeepTimes: true, NoSync: true})
+	if err != nil {
+		return err
+	}
+	s.say("registered %s", grammar.Count(did.Paths, "store path"))
+	return nil
+}
+
+// copyState copies the folder with the database, the roots of the garbage collector and
+// the profiles.
+func copyState(from, to string) error {
+	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+		return err
+	}
+	cp, _ := applet.Find("cp")
+	if status := cp.Main([]string{"-a", from, to}); status != 0 {
+		return fmt.Errorf("copy %s to the root: %w", from, applet.Status(status))
+	}
+	return nil
+}

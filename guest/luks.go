@@ -1,0 +1,210 @@
+package guest
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"ingot/guest/applet"
+	"ingot/guest/block"
+	"ingot/guest/mounts"
+)
+
+// The words about containers that are unlocked before the root is looked for, and what
+// unlocks them.
+const (
+	luksWord    = "ingot.luks"
+	luksKeyWord = "ingot.luks.key"
+	cryptsetup  = "/usr/sbin/cryptsetup"
+	keyMedium   = "/run/ingot-key"
+)
+
+const (
+	tries      = 3       // of a passphrase, before the emergency shell
+	longestKey = 8 << 20 // what cryptsetup reads of a key file at most
+)
+
+// unlock opens the containers that the command line names.
+func (s *system) unlock(devices *applet.Coverage) error {
+	values, _ := s.cmdline.all(luksWord)
+	for i, value := range values {
+		text, name, _ := strings.Cut(value, ",")
+		if name == "" {
+			name = fmt.Sprintf("luks%d", i)
+		}
+		spec, err := block.ParseSpec(text)
+		if err != nil {
+			return fmt.Errorf("%s=: %w", luksWord, err)
+		}
+		if strings.ContainsAny(name, "/. ") {
+			return fmt.Errorf("%s=: %q is no name for what is unlocked", luksWord, name)
+		}
+		if _, err := os.Stat("/dev/mapper/" + name); err == nil {
+			continue // a try before this one got so far
+		}
+		device, err := s.waitFor(spec, devices)
+		if err != nil {
+			return err
+		}
+		if err := s.unlockDevice(device, name, devices); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// unlockDevice opens one container, by the key file that the command line names, or by
+// what is typed on the console.
+func (s *system) unlockDevice(device, name string, devices *applet.Coverage) error {
+	if where, ok := s.cmdline.lookup(luksKeyWord); ok {
+		key, err := s.readKey(where, devices)
+		if err == nil {
+			err = s.open(device, name, key)
+		}
+		if err == nil {
+			return nil
+		}
+		s.say("%s: the key %s does not unlock it: %v", device, where, err)
+	}
+	consoles := s.consoleNames()
+	console := consoles[len(consoles)-1]
+	var err error
+	for range tries {
+		var key []byte
+		if key, err = askPassphrase(console, fmt.Sprintf("ingot: passphrase of %s: ", device)); err != nil {
+			return err
+		}
+		if err = s.open(device, name, key); err == nil {
+			return nil
+		}
+		s.say("%v", err)
+	}
+	return err
+}
+
+// open has cryptsetup open a container.
+func (s *system) open(device, name string, key []byte) error {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		w.Close()
+		return err
+	}
+	defer null.Close()
+	done, err := s.children.start(cryptsetup, []string{"cryptsetup", "open", "--type=luks", "--key-file=-", device, name}, &syscall.ProcAttr{
+		Dir: "/", Env: append(environment("console"), "DM_DISABLE_UDEV=1"), Files: []uintptr{r.Fd(), null.Fd(), null.Fd()},
+	})
+	r.Close()
+	if err == nil {
+		_, err = w.Write(key)
+	}
+	w.Close()
+	if err != nil {
+		return fmt.Errorf("%s: %w", device, err)
+	}
+	status := <-done
+	if status == 0 {
+		return nil
+	}
+	return fmt.Errorf("%s: %s", device, luksReason(status))
+}
+
+// luksReason says what a status of cryptsetup(8) means.
+func luksReason(status syscall.WaitStatus) string {
+	reasons := map[int]string{
+		1: "cryptsetup does not know what to do with it", 2: "this is not its passphrase",
+		3: "too little memory to try a passphrase", 4: "cryptsetup cannot use it: is the kernel's dm_crypt there, and its cipher?",
+		5: "it is in use, or there is something of that name",
+	}
+	if reason, ok := reasons[status.ExitStatus()]; ok && status.Exited() {
+		return reason
+	}
+	return "cryptsetup: " + describe(status)
+}
+
+// readKey reads DEVICE:/PATH, without a newline at its end.
+func (s *system) readKey(where string, devices *applet.Coverage) ([]byte, error) {
+	at := strings.Index(where, ":/")
+	if at < 0 {
+		return nil, errors.New("it is not of the form UUID=…:/PATH")
+	}
+	spec, err := block.ParseSpec(where[:at])
+	if err != nil {
+		return nil, err
+	}
+	device, err := s.waitFor(spec, devices)
+	if err != nil {
+		return nil, err
+	}
+	id, err := identify(device)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(keyMedium, 0o700); err != nil {
+		return nil, err
+	}
+	if err := mounts.Mount(device, keyMedium, id.Type, unix.MS_RDONLY, ""); err != nil {
+		return nil, err
+	}
+	defer unix.Unmount(keyMedium, 0)
+	f, err := os.Open(filepath.Join(keyMedium, where[at+1:]))
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	key, err := io.ReadAll(io.LimitReader(f, longestKey+1))
+	if len(key) > longestKey {
+		return nil, fmt.Errorf("%s has more than the %d bytes of a key", where, longestKey)
+	}
+	return bytes.TrimSuffix(key, []byte("\n")), err
+}
+
+// askPassphrase reads a line from a console that does not show it.
+func askPassphrase(console, prompt string) ([]byte, error) {
+	tty, err := openConsole(console, os.O_RDWR)
+	if err != nil {
+		return nil, err
+	}
+	defer tty.Close()
+	if before, err := unix.IoctlGetTermios(int(tty.Fd()), unix.TCGETS); err == nil {
+		quiet := *before
+		quiet.Lflag = quiet.Lflag&^(unix.ECHO|unix.ECHOE|unix.ECHOK) | unix.ICANON | unix.ECHONL
+		quiet.Iflag |= unix.ICRNL
+		if err := unix.IoctlSetTermios(int(tty.Fd()), unix.TCSETS, &quiet); err != nil {
+			return nil, err
+		}
+		defer func() { _ = unix.IoctlSetTermios(int(tty.Fd()), unix.TCSETS, before) }()
+	}
+	if _, err := tty.WriteString("\r" + prompt); err != nil {
+		return nil, err
+	}
+	return readLine(tty)
+}
+
+// readLine reads up to a newline and not a byte further: what follows is for others.
+func readLine(r io.Reader) ([]byte, error) {
+	var line []byte
+	for {
+		var b [1]byte
+		n, err := r.Read(b[:])
+		switch {
+		case n == 1 && b[0] == '\n':
+			return line, nil
+		case n == 1:
+			line = append(line, b[0])
+		case err != nil:
+			return nil, fmt.Errorf("passphrase: %w", err)
+		}
+	}
+}

@@ -1,0 +1,242 @@
+package guest
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"ingot/guest/applet"
+	"ingot/guest/block"
+	"ingot/guest/mounts"
+	"ingot/storedb"
+)
+
+// A storeSource is where a store, or a database, comes from: what stands behind
+// ingot.store= and ingot.store.db=.
+type storeSource struct {
+	fstype string // virtiofs, 9p, or empty for a block device
+	name   string // the tag of the share, or what names the device, as root= does
+}
+
+// parseSource reads VIRTIOFS:TAG, 9p:TAG or the name of a device.
+func parseSource(word string) storeSource {
+	for _, fstype := range []string{"virtiofs", "9p"} {
+		if tag, ok := strings.CutPrefix(word, fstype+":"); ok {
+			return storeSource{fstype, tag}
+		}
+	}
+	return storeSource{name: word}
+}
+
+// A store is what the kernel's command line says of one.
+type store struct {
+	source   storeSource
+	database storeSource // of the database's folder, where it does not lie beside the store
+	flavour  storedb.Flavour
+	writable bool
+}
+
+// models are the words' prefixes: ingot's, and those of the systems whose words are
+// understood, too, which share the store under their own name.
+var models = []string{"ingot", "tvix", "snix"}
+
+// store returns what the words say of a store, or nil.
+func (c cmdline) store() (*store, error) {
+	source := c.value("ingot.store")
+	for _, model := range models[1:] {
+		for _, word := range []string{"find", "shell", "run"} {
+			if _, ok := c.lookup(model + "." + word); ok && source == "" {
+				source = "virtiofs:" + model
+			}
+		}
+	}
+	if source == "" {
+		return nil, nil
+	}
+	s := &store{source: parseSource(source), database: parseSource(c.value("ingot.store.db"))}
+	_, s.writable = c.lookup("ingot.store.writable")
+	var err error
+	if s.flavour, err = storedb.ParseFlavour(c.value("ingot.store.flavour")); err != nil {
+		return nil, fmt.Errorf("ingot.store.flavour=: %w", err)
+	}
+	return s, nil
+}
+
+// Where the parts of a store lie before they are put together.
+const (
+	storeMedium   = "/run/ingot/store"
+	storeDatabase = "/run/ingot/db"
+	storeLayers   = "/run/ingot/layers"
+)
+
+// mountStore mounts the store, and its database, below root; that is empty for the root
+// that is there.
+func (s *system) mountStore(st *store, root string, devices *applet.Coverage) error {
+	below, err := s.mountSource(st.source, storeMedium, devices)
+	if err != nil {
+		return fmt.Errorf("store: %w", err)
+	}
+	lower := storeMedium
+	if below { // the disk has all in its place; a share is the store's folder
+		lower += st.flavour.StoreDir()
+	}
+	mount := bind
+	if st.writable {
+		mount = writable
+	}
+	if err := mount(lower, root+st.flavour.StoreDir()); err != nil {
+		return fmt.Errorf("store: %w", err)
+	}
+	if err := s.mountState(st, root, devices); err != nil {
+		return fmt.Errorf("store's database: %w", err)
+	}
+	if file := s.cmdline.value("regInfo"); file != "" {
+		return s.loadRegistration(st, root, file)
+	}
+	return nil
+}
+
+// mountSource mounts a source read-only. disk says that it was a block device.
+func (s *system) mountSource(from storeSource, dir string, devices *applet.Coverage) (disk bool, err error) {
+	if mounts.IsMounted(dir) {
+		return from.fstype == "", nil
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return false, err
+	}
+	switch from.fstype {
+	case "virtiofs":
+		return false, mounts.Mount(from.name, dir, from.fstype, unix.MS_RDONLY, "")
+	case "9p":
+		return false, mounts.Mount(from.name, dir, from.fstype, unix.MS_RDONLY, nineP+",cache=loose")
+	}
+	spec, err := block.ParseSpec(from.name)
+	if err != nil {
+		return true, err
+	}
+	device, err := s.waitFor(spec, devices)
+	if err != nil {
+		return true, err
+	}
+	id, err := identify(device)
+	if err != nil {
+		return true, err
+	}
+	if id.Type == "" {
+		return true, fmt.Errorf("%s holds no file system that ingot knows", device)
+	}
+	readAhead(device)
+	return true, mounts.Mount(device, dir, id.Type, unix.MS_RDONLY, "")
+}
+
+// nineP are the options of mounting a share by 9p.
+const nineP = "trans=virtio,version=9p2000.L,msize=262144"
+
+// readAhead has the kernel ask for more at once than its usual 128 KiB: each request goes
+// all the way to the host's files.
+func readAhead(device string) {
+	file := filepath.Join("/sys/class/block", filepath.Base(device), "queue/read_ahead_kb")
+	_ = os.WriteFile(file, []byte("4096"), 0) // a partition has no queue of its own, and is read all the same
+}
+
+// bind shows a folder at another place, where it stays read-only.
+func bind(lower, dir string) error {
+	if mounts.IsMounted(dir) {
+		return nil
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	if err := mounts.Mount(lower, dir, "", unix.MS_BIND, ""); err != nil {
+		return err
+	}
+	return mounts.Mount("", dir, "", unix.MS_BIND|unix.MS_REMOUNT|unix.MS_RDONLY, "")
+}
+
+// writable lays a folder in memory over a store, with its parts where NixOS has them in
+// its virtual machines.
+func writable(lower, dir string) error {
+	if mounts.IsMounted(dir) {
+		return nil
+	}
+	below, layer := filepath.Dir(dir)+"/.ro-store", filepath.Dir(dir)+"/.rw-store"
+	if err := bind(lower, below); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(layer, 0o755); err != nil {
+		return err
+	}
+	if err := mounts.Mount("tmpfs", layer, "tmpfs", 0, "mode=755"); err != nil {
+		return err
+	}
+	upper, err := overlayDirs(below, layer, dir)
+	if err != nil {
+		return err
+	}
+	// The folder above gives the one that is seen its owner and its mode.
+	return errors.Join(os.Chown(upper, 0, storedb.BuildGroup), os.Chmod(upper, os.ModeSticky|0o775))
+}
+
+// overlayDirs mounts an overlay over lower at dir, whose upper folder lies in layer.
+func overlayDirs(lower, layer, dir string) (upper string, err error) {
+	upper, work := layer+"/upper", layer+"/work"
+	for _, d := range []string{upper, work, dir} {
+		if err := os.MkdirAll(d, 0o755); err != nil {
+			return "", err
+		}
+	}
+	return upper, mounts.Mount("overlay", dir, "overlay", 0, "lowerdir="+lower+",upperdir="+upper+",workdir="+work)
+}
+
+// mountState brings up the database, GC roots and profiles, for the guest to write to:
+// what it writes stays in memory, and never reaches the host.
+func (s *system) mountState(st *store, root string, devices *applet.Coverage) error {
+	dir := root + st.flavour.StateDir()
+	if info, err := os.Stat(storeMedium + st.flavour.StateDir()); st.source.fstype == "" && err == nil && info.IsDir() && !mounts.IsMounted(dir) {
+		if _, err := overlayDirs(storeMedium+st.flavour.StateDir(), storeLayers+"/state", dir); err != nil {
+			return err
+		}
+	}
+	if st.database.name == "" || mounts.IsMounted(dir+"/db") {
+		return nil
+	}
+	disk, err := s.mountSource(st.database, storeDatabase, devices)
+	if err != nil {
+		return err
+	}
+	lower := storeDatabase
+	if disk {
+		lower += st.flavour.StateDir() + "/db"
+	}
+	_, err = overlayDirs(lower, storeLayers+"/db", dir+"/db")
+	return err
+}
+
+// loadRegistration tells the database what a registration file lists, as
+// nix-store --load-db does.
+func (s *system) loadRegistration(st *store, root, file string) error {
+	r, err := os.Open(root + file)
+	if err != nil {
+		return fmt.Errorf("regInfo=%s: %w", file, err)
+	}
+	defer r.Close()
+	items, err := st.flavour.ReadRegistration(file, r)
+	if err != nil {
+		return fmt.Errorf("regInfo=: %w", err)
+	}
+	closure, err := storedb.NewClosure(st.flavour, storedb.From(root+st.flavour.StoreDir(), items))
+	if err != nil {
+		return fmt.Errorf("regInfo=%s: %w", file, err)
+	}
+	_, err = storedb.Register(context.Background(), cmp.Or(root, "/"), closure, storedb.RegisterOptions{NoDeduplicate: true, KeepTimes: true, NoSync: true})
+	if err != nil {
+		return fmt.Errorf("regInfo=%s: %w", file, err)
+	}
+	return nil
+}

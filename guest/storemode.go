@@ -1,0 +1,377 @@
+package guest
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"ingot/guest/applet"
+	"ingot/guest/mounts"
+	"ingot/storedb"
+)
+
+// The words for what is done with a store, in the order in which they are looked for.
+var storeWords = []string{"find", "shell", "run"}
+
+// storeMode returns the word that counts, and what stands behind it.
+func (c cmdline) storeMode() (word, value string) {
+	for _, word := range storeWords {
+		for _, model := range models {
+			if value, ok := c.lookup(model + "." + word); ok {
+				return word, value
+			}
+		}
+	}
+	if value := c.value("init"); value != "" {
+		return "init", value
+	}
+	return "", ""
+}
+
+// agentPort is that of the agent, which has uses for a store of its own.
+const agentPort = "org.ingot.agent"
+
+// store mounts the store and does what the words ask for. It returns if they leave that
+// to others: to an agent, or to the system on root=, which gets the store, too.
+func (s *system) store(devices *applet.Coverage) {
+	st, err := s.cmdline.store()
+	if st == nil && err == nil || s.cmdline.hasRoot() {
+		return
+	}
+	word, value := s.cmdline.storeMode()
+	root := ""
+	if word == "init" {
+		root = sysroot
+		if err == nil {
+			err = emptyRoot()
+		}
+	}
+	if err == nil {
+		err = s.mountStore(st, root, devices)
+	}
+	if err != nil {
+		s.say("cannot mount the %v", err)
+	}
+	s.do(word, value, st, err)
+}
+
+// mountWantedStore mounts the store that the words name, if they do, into the root of a
+// system.
+func (s *system) mountWantedStore(root string, devices *applet.Coverage) error {
+	st, err := s.cmdline.store()
+	if st == nil || err != nil {
+		return err
+	}
+	return s.mountStore(st, root, devices)
+}
+
+// emptyRoot mounts the root of a system that has nothing but a store.
+func emptyRoot() error {
+	if mounts.IsMounted(sysroot) {
+		return nil
+	}
+	if err := os.MkdirAll(sysroot, 0o755); err != nil {
+		return err
+	}
+	return mounts.Mount("tmpfs", sysroot, "tmpfs", 0, "mode=755")
+}
+
+// do does what a word asks for. failed says that the store is not there: then nothing
+// is run, and the status tells.
+func (s *system) do(word, value string, st *store, failed error) {
+	switch {
+	case word == "" && serialPort(agentPort) != "":
+		return
+	case failed != nil && word != "shell":
+		s.finish(storeFailed)
+	case word == "find":
+		s.finish(s.list(st.flavour.StoreDir()))
+	case word == "shell":
+		s.prepare()
+		s.mountShares()
+		go s.offerAgent()
+		go s.offerBackdoor()
+		s.finish(s.storeShell())
+	case word == "run":
+		s.prepare()
+		s.mountShares()
+		s.finish(s.runProgram(value))
+	case word == "init":
+		err := executableIn(sysroot, value)
+		if err == nil {
+			err = s.enter(value)
+		}
+		s.say("cannot start the system: init=%s: %v", value, err)
+		s.finish(statusOf(err))
+	}
+	s.say("No command detected: neither ingot.find, ingot.shell, ingot.run=PATH nor init=PATH is on the kernel's command line.")
+	s.say("Nothing left to be done, powering off.")
+	s.finish(0)
+}
+
+// The statuses of programs that could not be run, as shells have them.
+const (
+	storeFailed      = 125
+	storeNotRunnable = 126
+	storeNotFound    = 127
+)
+
+func statusOf(err error) int {
+	switch {
+	case err == nil:
+		return 0
+	case errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR):
+		return storeNotFound
+	}
+	return storeNotRunnable
+}
+
+// exitStatus is what a shell says of a process that has ended.
+func exitStatus(w syscall.WaitStatus) int {
+	if w.Signaled() {
+		return 128 + int(w.Signal())
+	}
+	return w.ExitStatus()
+}
+
+// finish tells the host the status, if it listens, and ends the machine.
+func (s *system) finish(status int) {
+	if port := serialPort(statusPort); port != "" {
+		if f, err := os.OpenFile(port, os.O_WRONLY, 0); err == nil {
+			fmt.Fprintf(f, "%d\n", status)
+			f.Close()
+		}
+	} else if status != 0 {
+		s.say("status %d", status)
+	}
+	s.end(unix.LINUX_REBOOT_CMD_POWER_OFF)
+}
+
+// prepare makes of the initramfs what programs expect of a system.
+func (s *system) prepare() {
+	s.mountAll(others)
+	links()
+	makeApplets()
+	helper()
+	s.accounts()
+	s.setHostname()
+	loopbackUp()
+}
+
+// accounts writes the files that tell who is who, where nothing else has.
+func (s *system) accounts() {
+	for name, text := range map[string]string{
+		"/etc/passwd": "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n",
+		"/etc/group":  fmt.Sprintf("root:x:0:\ntty:x:5:\n%s:x:%d:\nnogroup:x:65534:\n", storedb.Nix.BuildGroupName(), storedb.BuildGroup),
+	} {
+		if _, err := os.Lstat(name); err == nil {
+			continue
+		}
+		if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
+			s.say("%v", err)
+		}
+	}
+}
+
+// list lists the store with all that is in it, as ls -l does.
+func (s *system) list(dir string) int {
+	streams, err := s.streams()
+	if err != nil {
+		s.say("%v", err)
+		return storeFailed
+	}
+	defer closeStreams(streams)
+	err = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		var st unix.Stat_t
+		if err == nil {
+			err = unix.Lstat(path, &st)
+		}
+		if err != nil {
+			return err
+		}
+		at := time.Unix(st.Mtim.Sec, 0).UTC()
+		_, err = fmt.Fprintf(streams[1], "%s %s %10d %s %s\n", applet.ModeString(st.Mode), owner(st.Uid, st.Gid), st.Size, at.Format("Jan _2 2006"), path)
+		return err
+	})
+	if err != nil {
+		s.say("%v", err)
+		return 1
+	}
+	return 0
+}
+
+func owner(uid, gid uint32) string {
+	if uid == 0 {
+		return fmt.Sprintf("root %d", gid)
+	}
+	return fmt.Sprintf("%d %d", uid, gid)
+}
+
+// storeShell gives a shell on the console and waits until it ends. Where the host gives the
+// ports of a program, the shell reads and prints by those, and has no console.
+func (s *system) storeShell() int {
+	names := s.consoleNames()
+	console := names[len(names)-1]
+	if serialPort(stdinPort) != "" {
+		return s.attend("ingot.shell", self(), []string{"-sh"}, environment(console))
+	}
+	_ = writeConsole(console, "ingot: ready on "+console+"\n")
+	done, err := s.shell(console)
+	if err != nil {
+		s.say("no shell on %s: %v", console, err)
+		return storeFailed
+	}
+	return exitStatus(<-done)
+}
+
+// streams opens the standard streams of a program: the ports that the host gives, and
+// for the rest the console.
+func (s *system) streams() (files []*os.File, err error) {
+	defer func() {
+		if err != nil {
+			closeStreams(files)
+		}
+	}()
+	names := s.consoleNames()
+	console := names[len(names)-1]
+	for _, open := range []func() (*os.File, error){
+		func() (*os.File, error) { return openInput(console) },
+		func() (*os.File, error) { return openOutput(stdoutPort, console) },
+		func() (*os.File, error) { return openOutput(stderrPort, console) },
+	} {
+		f, err := open()
+		if err != nil {
+			return files, err
+		}
+		files = append(files, f)
+	}
+	return files, nil
+}
+
+// openOutput opens a port to be written to. It is not made non-blocking, as os.OpenFile
+// would: programs that inherit it do not expect that.
+func openOutput(port, console string) (*os.File, error) {
+	path := serialPort(port)
+	if path == "" {
+		return openConsole(console, os.O_WRONLY)
+	}
+	fd, err := unix.Open(path, unix.O_WRONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: path, Err: err}
+	}
+	return os.NewFile(uintptr(fd), path), nil
+}
+
+// openInput returns a pipe with what comes in by the port. A port cannot tell its end:
+// the kernel says end of file also before it knows of the host's end. So what comes is
+// in pieces, each after its length in four bytes, the highest first; an empty one ends.
+func openInput(console string) (*os.File, error) {
+	if serialPort(stdinPort) == "" {
+		return openConsole(console, os.O_RDONLY)
+	}
+	port, err := awaitPort(stdinPort, patienceForPorts)
+	if err != nil {
+		return nil, err
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		port.Close()
+		return nil, err
+	}
+	go func() {
+		defer port.Close()
+		defer w.Close()
+		_ = copyPieces(w, port) // a program that does not want more has no use for the rest
+	}()
+	return r, nil
+}
+
+func copyPieces(w io.Writer, r io.Reader) error {
+	for {
+		var length uint32
+		if err := binary.Read(r, binary.BigEndian, &length); err != nil || length == 0 {
+			return err
+		}
+		if _, err := io.CopyN(w, r, int64(length)); err != nil {
+			return err
+		}
+	}
+}
+
+// runProgram runs a program with the arguments and the environment of the words, and
+// waits for it.
+func (s *system) runProgram(path string) int {
+	argv, env, err := s.cmdline.program(path)
+	if err != nil {
+		s.say("%v", err)
+		return storeFailed
+	}
+	if err := executableIn("/", path); err != nil {
+		s.say("ingot.run=%s: %v", path, err)
+		return statusOf(err)
+	}
+	names := s.consoleNames()
+	return s.attend("ingot.run="+path, path, argv, append(environment(names[len(names)-1]), env...))
+}
+
+// attend runs a program that a word has asked for with the streams of a program, and waits
+// for it.
+func (s *system) attend(word, path string, argv, env []string) int {
+	streams, err := s.streams()
+	if err != nil {
+		s.say("%v", err)
+		return storeFailed
+	}
+	attr := &syscall.ProcAttr{Dir: "/", Env: env, Sys: &syscall.SysProcAttr{Setsid: true}}
+	for _, f := range streams {
+		attr.Files = append(attr.Files, f.Fd())
+	}
+	done, err := s.children.start(path, argv, attr)
+	closeStreams(streams)
+	if err != nil {
+		s.say("%s: %v", word, err)
+		return storeNotRunnable
+	}
+	return exitStatus(<-done)
+}
+
+// program returns the arguments, among them those after "--", and the environment that
+// the words give a program.
+func (c cmdline) program(path string) (argv, env []string, err error) {
+	argv = []string{path}
+	for _, w := range c {
+		key, value, _ := strings.Cut(w, "=")
+		if key == "--" {
+			break
+		}
+		if key != "ingot.arg" && key != "ingot.env" {
+			continue
+		}
+		text, err := url.QueryUnescape(value)
+		if err != nil {
+			return nil, nil, fmt.Errorf("%s: %w", w, err)
+		}
+		if key == "ingot.arg" {
+			argv = append(argv, text)
+		} else {
+			env = append(env, text)
+		}
+	}
+	return append(argv, c.initArguments()...), env, nil
+}
+
+func closeStreams(files []*os.File) {
+	for _, f := range files {
+		f.Close()
+	}
+}

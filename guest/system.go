@@ -1,0 +1,337 @@
+package guest
+
+import (
+	"errors"
+	"io/fs"
+	"net"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"ingot/bootloader/initramfs"
+	"ingot/guest/applet"
+	"ingot/guest/mounts"
+	"ingot/guest/network"
+)
+
+// system is process 1.
+type system struct {
+	cmdline  cmdline
+	children *children
+	ending   atomic.Bool
+}
+
+func newSystem() *system {
+	s := &system{children: newChildren()}
+	unix.Umask(0o022)
+	return s
+}
+
+// mount is a file system that every system has.
+type mount struct {
+	source, dir, fstype, data string
+	flags                     uintptr
+	needs                     string // a path without which it is left out
+}
+
+var basics = []mount{
+	{source: "proc", dir: "/proc", fstype: "proc", flags: unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC},
+	{source: "sysfs", dir: "/sys", fstype: "sysfs", flags: unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC},
+	{source: "devtmpfs", dir: "/dev", fstype: "devtmpfs", flags: unix.MS_NOSUID, data: "mode=0755"},
+	{source: "tmpfs", dir: "/run", fstype: "tmpfs", flags: unix.MS_NOSUID | unix.MS_NODEV, data: "mode=0755"},
+}
+
+var others = []mount{
+	{source: "devpts", dir: "/dev/pts", fstype: "devpts", flags: unix.MS_NOSUID | unix.MS_NOEXEC, data: "mode=0620,gid=5,ptmxmode=0666"},
+	{source: "tmpfs", dir: "/dev/shm", fstype: "tmpfs", flags: unix.MS_NOSUID | unix.MS_NODEV, data: "mode=1777"},
+	{source: "tmpfs", dir: "/tmp", fstype: "tmpfs", flags: unix.MS_NOSUID | unix.MS_NODEV, data: "mode=1777"},
+	{source: "cgroup2", dir: "/sys/fs/cgroup", fstype: "cgroup2", flags: unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC, needs: "/sys/fs/cgroup"},
+	{source: "efivarfs", dir: "/sys/firmware/efi/efivars", fstype: "efivarfs", flags: unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC, needs: "/sys/firmware/efi/efivars"},
+}
+
+func (s *system) mountBasics() { s.mountAll(basics) }
+
+func (s *system) mountAll(list []mount) {
+	for _, m := range list {
+		if mounts.IsMounted(m.dir) {
+			continue
+		}
+		if _, err := os.Stat(m.needs); m.needs != "" && err != nil || m.fstype == "efivarfs" && !mounts.Known(m.fstype) {
+			continue
+		}
+		if err := os.MkdirAll(m.dir, 0o755); err != nil {
+			s.say("%v", err)
+			continue
+		}
+		if err := mounts.Mount(m.source, m.dir, m.fstype, m.flags, m.data); err != nil {
+			s.say("%v", err)
+		}
+	}
+}
+
+// readCmdline reads the kernel's command line; the words in the initramfs stand
+// before it, so that it has the last say.
+func (s *system) readCmdline() {
+	var text string
+	for _, file := range []string{initramfs.ArgumentsFile, "/proc/cmdline"} {
+		data, err := os.ReadFile(file)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			s.say("%v", err)
+		}
+		text += string(data) + "\n"
+	}
+	s.cmdline = parseCmdline(text)
+}
+
+// run is the init of a system. It never returns.
+func (s *system) run() {
+	s.mountBasics()
+	s.readCmdline()
+	s.remountRoot()
+	s.mountAll(others)
+	links()
+	makeApplets()
+	helper()
+	s.setHostname()
+	loopbackUp()
+	orders := s.orders()
+	s.coverDevices()
+	go s.offerAgent()
+	go s.offerBackdoor()
+	go s.watchPowerButton()
+	s.mountShares()
+	s.goOnline()
+	s.runScript("/etc/rc")
+	s.runScript("/etc/rc.local")
+	for _, console := range s.consoleNames() {
+		go s.respawn(console)
+	}
+	s.obey(<-orders)
+}
+
+// remountRoot makes the root writable, unless the command line wants it otherwise
+// or it cannot be: a kernel without an initramfs mounts it read-only.
+func (s *system) remountRoot() {
+	if s.inInitramfs() || s.cmdline.last("ro", "rw") == "ro" {
+		return
+	}
+	var st unix.Statfs_t
+	if unix.Statfs("/", &st) != nil || st.Flags&unix.ST_RDONLY == 0 {
+		return
+	}
+	if err := unix.Mount("", "/", "", unix.MS_REMOUNT, ""); err != nil {
+		s.say("the root stays read-only: %v", err)
+	}
+}
+
+// links makes the names in /dev that programs expect beside the devices.
+func links() {
+	for name, target := range map[string]string{
+		"/dev/fd": "/proc/self/fd", "/dev/stdin": "/proc/self/fd/0",
+		"/dev/stdout": "/proc/self/fd/1", "/dev/stderr": "/proc/self/fd/2",
+	} {
+		_ = os.Symlink(target, name) // it is there, or the folder is not writable: both are fine
+	}
+}
+
+// appletDir holds a link for every applet, so that programs find them in PATH.
+const appletDir = "/run/ingot/bin"
+
+// makeApplets makes the links to this binary. Through /proc they would lead every
+// program to itself; so they need its real path.
+func makeApplets() {
+	binary, err := os.Readlink("/proc/self/exe")
+	if err != nil || os.MkdirAll(appletDir, 0o755) != nil {
+		return // the shell finds its applets without them
+	}
+	for _, name := range append(applet.Names(), "ingot") {
+		link := filepath.Join(appletDir, name)
+		_ = os.Remove(link) // one from the initramfs leads to a binary that is gone
+		_ = os.Symlink(binary, link)
+	}
+}
+
+// helper tells the kernel what to call for a module that it misses. A system that
+// has a modprobe at the usual place keeps it.
+func helper() {
+	if _, err := os.Stat("/sbin/modprobe"); err == nil {
+		return
+	}
+	_ = os.WriteFile("/proc/sys/kernel/modprobe", []byte(filepath.Join(appletDir, "modprobe")), 0) // a kernel without modules has no such file
+}
+
+// coverDevices has the modules loaded that the devices ask for, beside the rest:
+// among a thousand modules it takes a while, and the disks are there already. It is
+// a process of its own so that the memory for it is given back.
+func (s *system) coverDevices() {
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil || s.inInitramfs() {
+		return
+	}
+	defer null.Close()
+	fd := null.Fd()
+	_, err = s.children.start(self(), []string{"nice", "modprobe", "--devices"}, &syscall.ProcAttr{
+		Dir: "/", Env: environment("console"), Files: []uintptr{fd, fd, fd}, Sys: &syscall.SysProcAttr{Setsid: true},
+	})
+	if err != nil {
+		s.say("%v", err)
+	}
+}
+
+func (s *system) setHostname() {
+	name := s.cmdline.value("hostname")
+	if data, err := os.ReadFile("/etc/hostname"); err == nil {
+		if first := strings.Fields(string(data)); len(first) > 0 {
+			name = first[0]
+		}
+	}
+	if name == "" {
+		return
+	}
+	if err := unix.Sethostname([]byte(name)); err != nil {
+		s.say("host name %s: %v", name, err)
+	}
+}
+
+// loopbackUp gives programs the address 127.0.0.1.
+func loopbackUp() {
+	lo, err := net.InterfaceByName("lo")
+	if err != nil {
+		return // a kernel without network
+	}
+	_ = network.SetLink(lo.Name, true)
+}
+
+// runScript runs a script of the system's and waits for it.
+func (s *system) runScript(path string) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return // not every system has one
+	}
+	console := s.consoleNames()
+	tty, err := openConsole(console[len(console)-1], os.O_RDWR)
+	if err != nil {
+		s.say("%s: %v", path, err)
+		return
+	}
+	defer tty.Close()
+	program, argv := path, []string{path}
+	if info.Mode()&0o111 == 0 {
+		program, argv = self(), []string{"sh", path}
+	}
+	fd := tty.Fd()
+	done, err := s.children.start(program, argv, &syscall.ProcAttr{
+		Dir: "/", Env: environment(console[len(console)-1]), Files: []uintptr{fd, fd, fd},
+		Sys: &syscall.SysProcAttr{Setsid: true},
+	})
+	if err != nil {
+		s.say("%v", err)
+		return
+	}
+	if status := <-done; status != 0 {
+		s.say("%s: %s", path, describe(status))
+	}
+}
+
+func describe(status syscall.WaitStatus) string {
+	if status.Signaled() {
+		return "ended by " + status.Signal().String()
+	}
+	return applet.Status(status.ExitStatus()).Error()
+}
+
+// orders listens for the signals that end a system. Ctrl-Alt-Del becomes one too.
+func (s *system) orders() <-chan os.Signal {
+	c := make(chan os.Signal, 1)
+	signal.Notify(c, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGTERM, syscall.SIGINT, syscall.SIGPWR)
+	_ = unix.Reboot(unix.LINUX_REBOOT_CMD_CAD_OFF)
+	return c
+}
+
+// obey ends the system as a signal asks for it: the signals of BusyBox's and
+// SysV's init.
+func (s *system) obey(order os.Signal) {
+	s.ending.Store(true)
+	switch order {
+	case syscall.SIGUSR1:
+		s.say("halting")
+		s.end(unix.LINUX_REBOOT_CMD_HALT)
+	case syscall.SIGUSR2, syscall.SIGPWR:
+		s.say("powering off")
+		s.end(unix.LINUX_REBOOT_CMD_POWER_OFF)
+	default:
+		s.say("restarting")
+		s.end(unix.LINUX_REBOOT_CMD_RESTART)
+	}
+}
+
+// patience is how long processes get to end by themselves.
+const patience = 3 * time.Second
+
+// end stops all processes, writes everything out and calls reboot(2).
+func (s *system) end(how int) {
+	s.runScript("/etc/rc.shutdown")
+	s.killAll()
+	unix.Sync()
+	s.unmountAll()
+	unix.Sync()
+	if err := unix.Reboot(how); err != nil {
+		s.say("cannot end the system: %v", err)
+	}
+	select {} // a halted machine, or one that cannot switch itself off
+}
+
+func (s *system) killAll() {
+	// -1 is all processes but this one.
+	for _, sig := range []unix.Signal{unix.SIGTERM, unix.SIGHUP, unix.SIGCONT} {
+		_ = unix.Kill(-1, sig) // shells end by SIGHUP, what is stopped must go on to end
+	}
+	for start := time.Now(); programsLeft() && time.Since(start) < patience; time.Sleep(poll) {
+	}
+	_ = unix.Kill(-1, unix.SIGKILL)
+}
+
+// programsLeft says whether there are processes besides this one. Threads of the
+// kernel, which get no signals, have no executable, nor do those that have ended.
+func programsLeft() bool {
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		return true
+	}
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil || pid == 1 {
+			continue
+		}
+		if _, err := os.Readlink("/proc/" + e.Name() + "/exe"); err == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// unmountAll unmounts from the last mount to the first, and makes the root
+// read-only, so that its journal is clean.
+func (s *system) unmountAll() {
+	table, err := mounts.Table()
+	if err != nil {
+		s.say("%v", err)
+		return
+	}
+	for i := len(table) - 1; i >= 0; i-- {
+		switch dir := table[i].Dir; {
+		case dir == "/":
+			_ = unix.Mount("", "/", "", unix.MS_REMOUNT|unix.MS_RDONLY, "")
+		case dir == "/proc" || dir == "/dev" || dir == "/sys":
+		default:
+			_ = unix.Unmount(dir, 0) // what is busy is read-only or gone with the root
+		}
+	}
+}

@@ -1,0 +1,79 @@
+// Package wire is how a host and the guest that it runs talk: commands go in; what
+// they print, their exit statuses and files come out. It holds the wire format and
+// both ends of a session. What the guest does with a request is in package guest, and
+// what the host does with a guest in package helper.
+//
+//	s, err := agent.Dial(ctx, conn, nil)                  // the host
+//	c, err := s.Open(agent.Request{Exec: &agent.Exec{Argv: agent.Raws("cat")}})
+//	go c.Writer(agent.Stdin).Close()
+//	_, err = io.Copy(os.Stdout, c.Reader(agent.Stdout))
+//	result, err := c.Wait(ctx)
+//
+//	s, err := agent.Serve(conn, agent.Hello{}, handle)    // the guest
+//
+// # The wire
+//
+// The two ends share one stream of bytes in each direction: a virtio-serial port
+// called [PortName] in a machine, a socket in tests. Both send frames: a header of 12
+// bytes, all numbers little-endian, and its payload.
+//
+//	offset  size  field
+//	0       2     magic, 0x6e49 ("In")
+//	2       1     type
+//	3       1     channel: 0 standard input, 1 standard output, 2 standard error
+//	4       4     stream: 0 the session, 1, 2, … a request
+//	8       4     length of the payload
+//
+//	type    from   stream  payload
+//	1 hello both   0       JSON, Hello: the guest first, then the host
+//	2 beat  guest  0       none: the guest lives; once in Hello.Beat milliseconds
+//	3 open  host   new     JSON, Request; numbers of streams only grow
+//	4 data  both   any     up to 256 KiB of a channel; none at all is its end
+//	5 credit both  any     32 bits: so many more bytes of a channel may be sent
+//	6 stop  both   any     none: nobody reads the channel any more (a broken pipe)
+//	7 signal host  any     32 bits: a signal for the command's process group
+//	8 resize host  any     2 × 16 bits: rows and columns of the command's terminal
+//	9 exit  guest  any     JSON, Result: the last frame of a stream
+//	10 off  host   0       none: write everything out and switch the machine off
+//
+// Each channel starts with a credit of 1 MiB in each direction. Who has none left
+// waits, and the other channels and streams go on: a command that does not read its
+// input, or a host that does not take output, holds up nobody else.
+//
+// # What it guarantees
+//
+// Bytes arrive as they were sent, channels apart. A frame with a wrong magic, an
+// unknown type or channel, a length over the limit, data beyond the credit, or a
+// stream that was never opened ends the session with a [*ProtocolError] on the side
+// that sees it; neither side believes the other about a length or a path. A version
+// that is not understood is refused by name.
+//
+// # Files
+//
+// Files travel as tar streams ([Pack], [Unpack]): modes, times in nanoseconds,
+// symbolic and hard links, and extended attributes. Owners are kept only where the
+// receiver asks for it, and so is what can do more than a file's contents: device nodes,
+// pipes, set-user-ID and set-group-ID bits, the attributes that only root may set.
+//
+// Whoever sends a stream may be hostile, and may change the files of a shared folder
+// meanwhile. So both ends open each name within the folder that it lies in, never through
+// a link or as another kind of file than is expected, and set metadata through
+// descriptors. A stream names each file once and comes back to no folder that it has
+// left; hard links lead to files of the same stream. [Limits] bound what is taken.
+//
+// A host that can read the guest's memory may ask for large files of the guest's tmpfs
+// to stay there ([Get].Memory): the stream then tells the places of their pages, which
+// stay mapped until the host has copied them. Only the last piece of a file has less than
+// a page. The guest says so if its kernel moved any of them meanwhile, and the host asks
+// again in the usual way.
+//
+// # Modules
+//
+// A request that stays open for as long as the guest runs lets the guest ask, too, for
+// modules of its kernel that the host has: [Modules].
+//
+// # Limits
+//
+// One host at a time. No encryption: the line belongs to the two. A request has at
+// most 4 MiB.
+package wire
