@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/spf13/pflag"
+	"golang.org/x/sys/unix"
 )
 
 // An Applet is a command that lives in the ingot binary.
@@ -25,11 +26,12 @@ type Call struct {
 	Name   string // under which it was called
 	Usage  string
 	Args   []string
-	Stdin  io.Reader
-	Stdout io.Writer
+	Stdin  *input
+	Stdout *output
 	Stderr io.Writer
 
-	status int // of a run that ends without an error
+	status  int // of a run that ends without an error
+	trouble int // the status of a failure: 1, or what an applet has in its place
 }
 
 // Status is the error of a run that ends with an exit status and has said why.
@@ -57,9 +59,21 @@ func (a Applet) Main(args []string) int { return a.Within(args, os.Stdin, os.Std
 
 // Within is Main with other streams than the process's own.
 func (a Applet) Within(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	c := &Call{Name: a.Name, Usage: a.Usage, Args: args, Stdin: stdin, Stdout: stdout, Stderr: stderr}
-	return c.finish(a.Run(c))
+	out := newOutput(stdout)
+	c := &Call{Name: a.Name, Usage: a.Usage, Args: args, Stdin: &input{stdin, out}, Stdout: out, Stderr: stderr, trouble: 1}
+	status := c.finish(a.Run(c))
+	switch err := out.flush(); {
+	case errors.Is(err, unix.EPIPE):
+		return statusSignal + int(unix.SIGPIPE) // as the signal would have it, which a standard output gets
+	case err != nil:
+		c.warn(err)
+		return max(status, c.trouble)
+	}
+	return status
 }
+
+// statusSignal and a signal's number are the status of what the signal ended.
+const statusSignal = 128
 
 // finish turns what a run returned into an exit status, and says it.
 func (c *Call) finish(err error) int {
@@ -74,6 +88,8 @@ func (c *Call) finish(err error) int {
 		return own.status
 	case errors.Is(err, pflag.ErrHelp):
 		return 0
+	case errors.As(err, new(outputError)):
+		return c.status
 	case errors.As(err, &status):
 		return int(status)
 	case errors.As(err, &usage):
@@ -81,19 +97,26 @@ func (c *Call) finish(err error) int {
 		return 2
 	}
 	c.warn(err)
-	return 1
+	return c.trouble
 }
 
 // warn says what went wrong and leaves a mark in the exit status; the run goes on.
 func (c *Call) warn(err error) {
-	c.status = 1
+	c.status = max(c.status, c.trouble)
+	_ = c.Stdout.flush() // told at the end
 	msg := strings.TrimPrefix(err.Error(), c.Name+": ")
 	fmt.Fprintf(c.Stderr, "%s: %s\n", c.Name, msg)
 }
 
 // printf writes to standard output. A reader that went away ends the process by
-// SIGPIPE, so that the error need not be looked at.
+// SIGPIPE; of other errors the end tells, so that none need be looked at.
 func (c *Call) printf(format string, args ...any) { fmt.Fprintf(c.Stdout, format, args...) }
+
+// say is printf for applets that go on for long: it is seen at once.
+func (c *Call) say(format string, args ...any) {
+	c.printf(format, args...)
+	_ = c.Stdout.flush() // told at the end
+}
 
 // flagSet is a name for applets that only pass it on.
 type flagSet = *pflag.FlagSet
@@ -148,7 +171,11 @@ func (c *Call) eachInput(files []string, fn func(name string, r io.Reader) error
 		files = []string{"-"}
 	}
 	for _, name := range files {
-		if err := c.input(name, fn); err != nil {
+		err := c.input(name, fn)
+		if errors.As(err, new(outputError)) {
+			return err
+		}
+		if err != nil {
 			c.warn(err)
 		}
 	}
@@ -156,13 +183,19 @@ func (c *Call) eachInput(files []string, fn func(name string, r io.Reader) error
 }
 
 func (c *Call) input(name string, fn func(string, io.Reader) error) error {
-	if name == "-" {
-		return fn("-", c.Stdin)
-	}
-	f, err := os.Open(name)
+	in, err := c.open(name)
 	if err != nil {
 		return err
 	}
-	defer f.Close()
-	return fn(name, f)
+	defer in.Close()
+	return fn(name, in)
+}
+
+// open opens a file, or standard input where it is called "-".
+func (c *Call) open(name string) (*input, error) {
+	if name == "-" {
+		return c.Stdin, nil
+	}
+	f, err := os.Open(name)
+	return &input{f, c.Stdout}, err
 }

@@ -82,6 +82,11 @@ func folder(t *testing.T) string {
 		"binary":    string(binary),
 		"zeros":     strings.Repeat("\x00", 70_000) + "end",
 		".hidden":   "hidden\n",
+		"nul":       "a\x00b\nc\x00\na\x00b\n",
+		"latin":     "caf\xe9 \xff\xfe b\nna\xc3\xafve\n\xe9\n",
+		"long":      strings.Repeat("x y ", 20_000) + "\n" + "short\n" + strings.Repeat("z", 70_000),
+		"numbers":   "10\n9\n-3\n0.5\n1e3\n 7\n+4\n\n010\n99999999999999999999\n99999999999999999998\n",
+		"-dash":     "dash\n",
 	}
 	at := time.Unix(1_000_000_000, 123_456_789)
 	for name, text := range files {
@@ -218,6 +223,11 @@ func TestOwn(t *testing.T) {
 		{"help mount", "mount [-r]", "", 0},
 		{"help nonesuch", "", `no command is called "nonesuch"`, 1},
 		{"ls --help", "usage: ls", "", 0},
+		{"ls > /dev/full", "", "ls: write error: no space left on device", 2},
+		{"sort words > /dev/full", "", "sort: write error: no space left on device", 2},
+		{"seq 100000000 > /dev/full", "", "seq: write error: no space left on device", 1},
+		{"yes > /dev/full", "", "yes: write error: no space left on device", 1},
+		{"sh -c 'help >/dev/full'", "", "help: write error: no space left on device", 1},
 		{"ls --nonesuch", "", "unknown flag: --nonesuch\nusage: ls", 2},
 		{"basename", "", "operand missing\nusage: basename", 2},
 		{"dd bs=0", "", "bs=0; it is 1 to 1073741824 bytes", 2},

@@ -114,7 +114,7 @@ func (d dd) open(c *Call) (in io.Reader, out *os.File, err error) {
 		return nil, nil, err
 	}
 	if d.out == "" {
-		stdout, ok := c.Stdout.(*os.File)
+		stdout, ok := c.Stdout.to.(*os.File)
 		if !ok {
 			return nil, nil, errors.New("standard output is not a file")
 		}

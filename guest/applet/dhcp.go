@@ -49,7 +49,7 @@ func runDHCP(c *Call) error {
 	}
 	err = s.Apply(ctx, network.Options{
 		Bound: func(b network.Binding) {
-			c.printf("%s\n", b)
+			c.say("%s\n", b)
 			if *detach {
 				silence()
 			}
@@ -84,7 +84,7 @@ func (c *Call) leaseOnce(ctx context.Context, s network.Settings, limit time.Dur
 	var last error
 	err := s.Apply(ctx, network.Options{
 		Once:   true,
-		Bound:  func(b network.Binding) { c.printf("%s\n", b) },
+		Bound:  func(b network.Binding) { c.say("%s\n", b) },
 		Failed: func(err error) { last = err },
 	})
 	if errors.Is(err, context.DeadlineExceeded) && last != nil {
@@ -123,7 +123,7 @@ func (c *Call) leaseBehind(s network.Settings, limit time.Duration) error {
 	select {
 	case first := <-line:
 		if first != "" {
-			c.printf("%s", first)
+			c.say("%s", first)
 			return nil
 		}
 		_ = child.Wait()

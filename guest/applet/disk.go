@@ -132,19 +132,25 @@ func runBlkid(c *Call) error {
 		if slices.ContainsFunc(devices, func(d block.Device) bool { return d.IsNamed(name) }) {
 			continue
 		}
-		err := c.input(name, func(_ string, r io.Reader) error {
-			id, err := block.Identify(r.(io.ReaderAt))
-			show(name, id)
-			return err
-		})
+		id, err := identifyFile(name)
 		if err != nil {
 			c.warn(err)
 		}
+		show(name, id)
 	}
 	if found == 0 {
 		return Status(2)
 	}
 	return nil
+}
+
+func identifyFile(name string) (block.ID, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return block.ID{}, err
+	}
+	defer f.Close()
+	return block.Identify(f)
 }
 
 // describeID writes an ID as blkid does.
@@ -332,12 +338,7 @@ func resolveSource(source, fstype string) (string, error) {
 // detect returns the type of the file system on a device, which goes by the name
 // of what was to be mounted.
 func detect(name, device string) (string, error) {
-	f, err := os.Open(device)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	id, err := block.Identify(f)
+	id, err := identifyFile(device)
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", name, err)
 	}

@@ -439,18 +439,19 @@ func runMknod(c *Call) error {
 }
 
 func runCmp(c *Call) error {
+	c.trouble = 2
 	f := c.flags()
 	silent := f.BoolP("silent", "s", false, "say nothing, the exit status tells")
 	args, err := c.parse(f, 2, 2)
 	if err != nil {
 		return err
 	}
-	a, err := os.Open(args[0])
+	a, err := c.open(args[0])
 	if err != nil {
 		return err
 	}
 	defer a.Close()
-	b, err := os.Open(args[1])
+	b, err := c.open(args[1])
 	if err != nil {
 		return err
 	}

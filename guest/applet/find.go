@@ -404,8 +404,7 @@ func (c *Call) child(words []string) bool {
 	}
 	cmd := exec.Command(path)
 	cmd.Args = words
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = c.Stdin, c.Stdout, c.Stderr
-	err = cmd.Run()
+	err = c.run(cmd)
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
 		c.warn(err)

@@ -3,7 +3,6 @@ package applet
 import (
 	"errors"
 	"fmt"
-	"os"
 	"os/exec"
 	"strings"
 
@@ -64,12 +63,7 @@ func (c *Call) checkDevice(name, fstype string, options []string) error {
 		}
 	}
 	if fstype == "" {
-		f, err := os.Open(device)
-		if err != nil {
-			return err
-		}
-		id, err := block.Identify(f)
-		f.Close()
+		id, err := identifyFile(device)
 		if err != nil {
 			return err
 		}
@@ -85,9 +79,8 @@ func (c *Call) checkDevice(name, fstype string, options []string) error {
 		return fmt.Errorf("%s holds %s, but there is no program to check that: it comes with the package of its tools", device, fstype)
 	}
 	cmd := exec.Command(program, append(options, device)...)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = c.Stdin, c.Stdout, c.Stderr
 	var exit *exec.ExitError
-	switch err := cmd.Run(); {
+	switch err := c.run(cmd); {
 	case errors.As(err, &exit) && exit.ExitCode() >= 0:
 		c.status |= exit.ExitCode()
 	case err != nil:

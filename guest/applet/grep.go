@@ -18,6 +18,7 @@ type grepper struct {
 }
 
 func runGrep(c *Call) error {
+	c.trouble = 2
 	g := &grepper{Call: c}
 	f := c.flags()
 	f.BoolP("extended-regexp", "E", false, "patterns are always extended")

@@ -57,7 +57,7 @@ func runHTTPd(c *Call) error {
 		return err
 	}
 	defer l.Close()
-	c.printf("httpd: %s at %s\n", *dir, l.Addr())
+	c.say("httpd: %s at %s\n", *dir, l.Addr())
 	if !*foreground {
 		return background(l, *dir)
 	}

@@ -3,7 +3,6 @@ package applet
 import (
 	"bufio"
 	"bytes"
-	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -14,14 +13,15 @@ import (
 )
 
 // callHTTP runs an applet with these arguments and returns what it prints.
-func callHTTP(name string, args ...string) (out, errout string, err error) {
+func callHTTP(t *testing.T, name string, args ...string) (out, errout string, status int) {
+	t.Helper()
 	a, ok := Find(name)
 	if !ok {
-		return "", "", fmt.Errorf("there is no applet %s", name)
+		t.Fatalf("there is no applet %s", name)
 	}
 	var o, e bytes.Buffer
-	err = a.Run(&Call{Name: name, Usage: a.Usage, Args: args, Stdin: strings.NewReader(""), Stdout: &o, Stderr: &e})
-	return o.String(), e.String(), err
+	status = a.Within(args, strings.NewReader(""), &o, &e)
+	return o.String(), e.String(), status
 }
 
 // startHTTPd serves a folder until the test's process ends, and returns where.
@@ -30,7 +30,8 @@ func startHTTPd(t *testing.T, dir string) (address string) {
 	a, _ := Find("httpd")
 	said, says := io.Pipe()
 	go func() {
-		says.CloseWithError(a.Run(&Call{Name: "httpd", Usage: a.Usage, Args: []string{"-f", "-p", "127.0.0.1:0", "-h", dir}, Stdout: says, Stderr: says}))
+		a.Within([]string{"-f", "-p", "127.0.0.1:0", "-h", dir}, strings.NewReader(""), says, says)
+		says.Close()
 	}()
 	line, err := bufio.NewReader(said).ReadString('\n')
 	if err != nil {
@@ -49,24 +50,24 @@ func TestHTTP(t *testing.T) {
 		t.Fatal(err)
 	}
 	address := startHTTPd(t, dir)
-	if out, _, err := callHTTP("wget", "-q", "-O", "-", address+"/page.txt"); err != nil || out != "a page\n" {
-		t.Errorf("wget -O -: %q, %v", out, err)
+	if out, told, status := callHTTP(t, "wget", "-q", "-O", "-", address+"/page.txt"); status != 0 || out != "a page\n" {
+		t.Errorf("wget -O -: %q, %q", out, told)
 	}
 	file := filepath.Join(t.TempDir(), "copy")
-	if _, told, err := callHTTP("wget", "-O", file, "http://"+address+"/page.txt"); err != nil || !strings.Contains(told, "7 bytes") {
-		t.Errorf("wget -O FILE: %q, %v", told, err)
+	if _, told, status := callHTTP(t, "wget", "-O", file, "http://"+address+"/page.txt"); status != 0 || !strings.Contains(told, "7 bytes") {
+		t.Errorf("wget -O FILE: %q", told)
 	}
 	if data, err := os.ReadFile(file); err != nil || string(data) != "a page\n" {
 		t.Errorf("fetched %q, %v", data, err)
 	}
-	if _, _, err := callHTTP("wget", "-q", "-O", "-", address+"/missing"); err == nil || !strings.Contains(err.Error(), "404 Not Found") {
-		t.Errorf("a file that is missing: %v", err)
+	if _, told, status := callHTTP(t, "wget", "-q", "-O", "-", address+"/missing"); status != 1 || !strings.Contains(told, "404 Not Found") {
+		t.Errorf("a file that is missing: %q", told)
 	}
-	if _, _, err := callHTTP("wget", "-q", "-O", "-", address+"/out"); err == nil {
-		t.Error("a link leads out of the folder")
+	if _, told, status := callHTTP(t, "wget", "-q", "-O", "-", address+"/out"); status != 1 {
+		t.Errorf("a link leads out of the folder: %q", told)
 	}
-	if _, _, err := callHTTP("httpd", "-p", address, "-h", dir); err == nil || !strings.Contains(err.Error(), "in use") {
-		t.Errorf("a port that is in use: %v", err)
+	if _, told, status := callHTTP(t, "httpd", "-p", address, "-h", dir); status != 1 || !strings.Contains(told, "in use") {
+		t.Errorf("a port that is in use: %q", told)
 	}
 }
 
@@ -75,8 +76,8 @@ func TestWgetWaitsNoLonger(t *testing.T) {
 	s := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-stop }))
 	defer s.Close()
 	defer close(stop)
-	if _, _, err := callHTTP("wget", "-T", "0.1", "-O", "-", s.URL); err == nil || !strings.Contains(err.Error(), "no answer within 100ms") {
-		t.Errorf("a server that is silent: %v", err)
+	if _, told, status := callHTTP(t, "wget", "-T", "0.1", "-O", "-", s.URL); status != 1 || !strings.Contains(told, "no answer within 100ms") {
+		t.Errorf("a server that is silent: %q", told)
 	}
 }
 

@@ -34,6 +34,7 @@ type listed struct {
 }
 
 func runList(c *Call) error {
+	c.trouble = 2
 	l := &lister{Call: c, users: map[uint32]string{}, groups: map[uint32]string{}}
 	f := c.flags()
 	f.BoolVarP(&l.all, "all", "a", false, "names that start with a dot too")
@@ -56,7 +57,7 @@ func runList(c *Call) error {
 		return err
 	}
 	l.long = l.long || l.numeric || l.full
-	if out, ok := c.Stdout.(*os.File); ok && !l.one && !l.long && term.IsTerminal(int(out.Fd())) {
+	if out, ok := c.Stdout.terminalFile(); ok && !l.one && !l.long {
 		if l.width, _, _ = term.GetSize(int(out.Fd())); l.width <= 0 {
 			l.width = 80
 		}
@@ -74,7 +75,6 @@ func (l *lister) operands(names []string) error {
 		e, err := l.stat(name, name)
 		if err != nil {
 			l.warn(err)
-			l.status = 2
 			continue
 		}
 		if target, err := os.Stat(name); err == nil && target.IsDir() && !l.dir && (!l.long || e.isDir()) {

@@ -16,8 +16,8 @@ func runMore(c *Call) error {
 	if err != nil {
 		return err
 	}
-	out, ok := c.Stdout.(*os.File)
-	if !ok || !term.IsTerminal(int(out.Fd())) {
+	out, ok := c.Stdout.terminalFile()
+	if !ok {
 		return c.eachInput(files, func(_ string, r io.Reader) error {
 			_, err := io.Copy(c.Stdout, r)
 			return err

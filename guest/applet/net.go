@@ -213,9 +213,9 @@ func runPing(c *Call) error {
 		switch err := echo(fd, to, uint16(seq), limit, raw); {
 		case err == nil:
 			received++
-			c.printf("%s: seq=%d time=%.1f ms\n", addr, seq, float64(time.Since(start).Microseconds())/1000)
+			c.say("%s: seq=%d time=%.1f ms\n", addr, seq, float64(time.Since(start).Microseconds())/1000)
 		case errors.Is(err, unix.EAGAIN):
-			c.printf("%s: seq=%d no answer\n", addr, seq)
+			c.say("%s: seq=%d no answer\n", addr, seq)
 		default:
 			return fmt.Errorf("%s: %w", addr, err)
 		}
@@ -223,7 +223,7 @@ func runPing(c *Call) error {
 			time.Sleep(max(0, time.Second-time.Since(start)))
 		}
 	}
-	c.printf("%d sent, %d received\n", *count, received)
+	c.say("%d sent, %d received\n", *count, received)
 	if received == 0 {
 		return Status(1)
 	}

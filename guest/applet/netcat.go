@@ -23,12 +23,12 @@ func runNetcat(c *Call) error {
 	}
 	defer conn.Close()
 	go func() {
-		_, _ = io.Copy(conn, c.Stdin) // if it fails, so does reading below
+		_, _ = io.Copy(conn, c.Stdin.from) // if it fails, so does reading below
 		if half, ok := conn.(*net.TCPConn); ok {
 			_ = half.CloseWrite()
 		}
 	}()
-	_, err = io.Copy(c.Stdout, conn)
+	_, err = io.Copy(c.Stdout.to, conn)
 	return err
 }
 

@@ -405,9 +405,8 @@ func runTimeout(c *Call) error {
 	}
 	cmd := exec.CommandContext(ctx, path)
 	cmd.Args = args[1:]
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = c.Stdin, c.Stdout, c.Stderr
 	cmd.Cancel = func() error { return cmd.Process.Signal(sig) }
-	err = cmd.Run()
+	err = c.run(cmd)
 	var exit *exec.ExitError
 	switch {
 	case ctx.Err() != nil:

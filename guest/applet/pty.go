@@ -55,7 +55,7 @@ func runScript(c *Call) error {
 		}()
 	}
 	go func() { _, _ = io.Copy(tty, os.Stdin) }()
-	_, _ = io.Copy(c.Stdout, tty) // it ends by EIO when the last process there has ended
+	_, _ = io.Copy(c.Stdout.to, tty) // it ends by EIO when the last process there has ended
 	var exit *exec.ExitError
 	switch err := cmd.Wait(); {
 	case errors.As(err, &exit):

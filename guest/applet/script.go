@@ -81,6 +81,9 @@ func runSeq(c *Call) error {
 		if step > 0 && n > last || step < 0 && n < last {
 			return nil
 		}
+		if err := c.Stdout.failed(); err != nil {
+			return err
+		}
 		c.printf("%s\n", strconv.FormatFloat(n, 'f', decimals, 64))
 	}
 }

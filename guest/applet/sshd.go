@@ -44,9 +44,9 @@ func runSSHD(c *Call) error {
 		return err
 	}
 	n := len(keys())
-	c.printf("listening on port %d for %s; the host's key is %s\n", *port, grammar.Count(n, "key"), gossh.FingerprintSHA256(own.PublicKey()))
+	c.say("listening on port %d for %s; the host's key is %s\n", *port, grammar.Count(n, "key"), gossh.FingerprintSHA256(own.PublicKey()))
 	if n == 0 {
-		c.printf("nobody can log in before there is a key in %s\n", authorizedKeysFile)
+		c.say("nobody can log in before there is a key in %s\n", authorizedKeysFile)
 	}
 	dir := "/root"
 	if _, err := os.Stat(dir); err != nil {

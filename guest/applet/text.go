@@ -199,6 +199,9 @@ func (c *Call) follow(r io.Reader) error {
 		if _, err := io.Copy(c.Stdout, r); err != nil {
 			return err
 		}
+		if err := c.Stdout.flush(); err != nil {
+			return err
+		}
 		time.Sleep(200 * time.Millisecond)
 	}
 }
@@ -293,6 +296,7 @@ func count(r io.Reader) (n counts, err error) {
 }
 
 func runSort(c *Call) error {
+	c.trouble = 2
 	f := c.flags()
 	numeric := f.BoolP("numeric-sort", "n", false, "by the number that lines start with")
 	human := f.BoolP("human-numeric-sort", "h", false, "by sizes such as 2K and 1.5G")
@@ -500,8 +504,6 @@ func runTr(c *Call) error {
 		}
 	}
 	in := bufio.NewReader(c.Stdin)
-	out := bufio.NewWriter(c.Stdout)
-	defer out.Flush()
 	for {
 		r, _, err := in.ReadRune()
 		if err != nil {
@@ -511,7 +513,7 @@ func runTr(c *Call) error {
 			r = to
 		}
 		if r >= 0 {
-			out.WriteRune(r)
+			c.printf("%c", r)
 		}
 	}
 }
