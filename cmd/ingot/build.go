@@ -56,15 +56,11 @@ The output - is standard output, written strictly in order, without a manifest.`
 		RunE: func(c *cobra.Command, args []string) error { return build(c, args[0], r, o) },
 	}
 	r.add(c)
+	r.addKeys(c)
 	r.addHelper(c)
 	f := c.Flags()
 	f.StringVarP(&o.output, "output", "o", "", "the `FILE` to write. Default: the recipe's name.")
-	f.StringVar(&r.signKey, "sign-key", "", "override output.sign.key: private key in `FILE`")
-	f.StringVar(&r.signCert, "sign-cert", "", "`FILE`: override output.sign.certificate")
-	f.StringVar(&r.signChain, "sign-chain", "", "`FILE`: override output.sign.chain")
-	f.StringArrayVar(&r.sshKeys, "ssh-key", nil, "public `KEY`, or its file, for ssh; repeatable")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "print nothing but errors")
-	f.BoolVar(&o.dryRun, "dry-run", false, "plan and check, write nothing")
 	f.BoolVar(&o.noManifest, "no-manifest", false, "write no manifest, compute no digests")
 	f.BoolVar(&o.noSync, "no-sync", false, "do not wait for the disk: unsafe in a power cut")
 	f.BoolVar(&o.test, "test", false, "run the recipe's tests first; write if they pass")
@@ -75,10 +71,10 @@ The output - is standard output, written strictly in order, without a manifest.`
 }
 
 type buildFlags struct {
-	output                            string
-	quiet, dryRun, noManifest, noSync bool
-	test                              bool
-	tests                             testFlags
+	output                    string
+	quiet, noManifest, noSync bool
+	test                      bool
+	tests                     testFlags
 }
 
 func build(c *cobra.Command, name string, r recipeFlags, o buildFlags) error {
@@ -93,11 +89,6 @@ func build(c *cobra.Command, name string, r recipeFlags, o buildFlags) error {
 	}
 	if err := o.checkName(out, name, recipe, r); err != nil {
 		return err
-	}
-	if recipe.Output.Format != "netboot" {
-		if err := noEffect(c, []string{"sign-key", "sign-cert", "sign-chain"}, "the format "+recipe.Output.Format+": what is signed is a folder of the format netboot"); err != nil {
-			return err
-		}
 	}
 	if err := writable(c, out, recipe.Output.Format); err != nil {
 		return err
@@ -116,9 +107,6 @@ func build(c *cobra.Command, name string, r recipeFlags, o buildFlags) error {
 	}
 	o.say(c, "planned %s in %s: %s, %s %s", plan.Recipe.Name, since(start), grammar.Count(plan.Closure.Paths, "store path"),
 		partition.FormatBytes(plan.Data()), where(plan))
-	if o.dryRun {
-		return nil
-	}
 	if err := finish(c, plan, r, o.quiet, tempBeside(out)); err != nil {
 		return err
 	}
@@ -264,8 +252,8 @@ type recipeFlags struct {
 
 	setByFile []string // what a file of machines overrides, before set
 
-	signKey, signCert, signChain string   // of build
-	sshKeys                      []string // likewise
+	signKey, signCert, signChain string
+	sshKeys                      []string
 
 	piped []byte // the recipe, if it came by a pipe: that is read but once
 
@@ -276,6 +264,15 @@ func (r *recipeFlags) add(c *cobra.Command) {
 	c.Flags().StringArrayVar(&r.set, "set", nil, "`KEY=VALUE`: override a key of the recipe; repeatable")
 	c.Flags().StringVar(&r.format, "format", "", "`NAME`: override output.format")
 	addStall(c.Flags())
+}
+
+// addKeys adds the flags for keys, which decide bytes of what is built.
+func (r *recipeFlags) addKeys(c *cobra.Command) {
+	f := c.Flags()
+	f.StringVar(&r.signKey, "sign-key", "", "override output.sign.key: private key in `FILE`")
+	f.StringVar(&r.signCert, "sign-cert", "", "`FILE`: override output.sign.certificate")
+	f.StringVar(&r.signChain, "sign-chain", "", "`FILE`: override output.sign.chain")
+	f.StringArrayVar(&r.sshKeys, "ssh-key", nil, "public `KEY`, or its file, for ssh; repeatable")
 }
 
 // load reads a recipe, with what the flags override.
@@ -408,6 +405,14 @@ func blame(c *cobra.Command, err error, overrides []override) error {
 	return errors.Join(list...)
 }
 
+// checkSigning refuses keys that sign nothing.
+func checkSigning(c *cobra.Command, recipe *recipes.Recipe) error {
+	if recipe.Output.Format == "netboot" {
+		return nil
+	}
+	return noEffect(c, []string{"sign-key", "sign-cert", "sign-chain"}, "the format "+recipe.Output.Format+": what is signed is a folder of the format netboot")
+}
+
 // checkKeys refuses --ssh-key for a system that nobody reaches.
 func (r *recipeFlags) checkKeys(c *cobra.Command, name string, recipe *recipes.Recipe) error {
 	if len(r.sshKeys) == 0 {
@@ -443,16 +448,18 @@ func readText(ctx context.Context, name string) ([]byte, error) {
 // output ends in.
 func (r *recipeFlags) loadFor(c *cobra.Command, name, out string) (*recipes.Recipe, error) {
 	recipe, err := r.load(c, name)
-	if err != nil || !recipe.FormatLeftOut() {
-		return recipe, err
+	if err != nil {
+		return nil, err
 	}
 	said, _ := suffix.Of(out)
-	if said.Name == "raw" || !slices.Contains(buildFormats, said.Name) {
-		return recipe, nil
+	if recipe.FormatLeftOut() && said.Name != "raw" && slices.Contains(buildFormats, said.Name) {
+		again := *r
+		again.format, again.formatOf = said.Name, "the name "+out
+		if recipe, err = again.load(c, name); err != nil {
+			return nil, err
+		}
 	}
-	again := *r
-	again.format, again.formatOf = said.Name, "the name "+out
-	return again.load(c, name)
+	return recipe, checkSigning(c, recipe)
 }
 
 // sshKeys returns public keys, which stand in files or are given themselves, as a
@@ -496,8 +503,8 @@ func sshKeys(ctx context.Context, args []string) (string, error) {
 }
 
 // plan reads a recipe and plans it, for verbs that only read: hashing shows as progress.
-func (r *recipeFlags) plan(c *cobra.Command, name string) (*recipes.Plan, error) {
-	recipe, err := r.load(c, name)
+func (r *recipeFlags) plan(c *cobra.Command, name, out string) (*recipes.Plan, error) {
+	recipe, err := r.loadFor(c, name, out)
 	if err != nil {
 		return nil, err
 	}

@@ -125,7 +125,7 @@ func TestReferencesAreRefused(t *testing.T) {
 		{backed, []string{"convert", at("backed.qcow2"), "-o", at("out.img")}},
 		{data, []string{"convert", at("data.qcow2"), "-o", at("out.img")}},
 		{backed, []string{"serve", at("backed.qcow2"), "--socket", at("socket")}},
-		{backed, []string{"digest", at("backed.qcow2")}},
+		{backed, []string{"verify", "--digest", at("backed.qcow2")}},
 	} {
 		code, out, errout := ingot(x.args...)
 		if code == 0 || !strings.Contains(errout, x.want) {
@@ -145,7 +145,7 @@ func TestFormatOfImages(t *testing.T) {
 	qcow2That(t, at("x.img"))
 	socket := at("socket")
 	for _, args := range [][]string{
-		{"check", at("x.img")}, {"digest", at("x.img")}, {"convert", at("x.img"), "-o", at("y.img")}, {"serve", at("x.img"), "--socket", socket},
+		{"check", at("x.img")}, {"verify", "--digest", at("x.img")}, {"convert", at("x.img"), "-o", at("y.img")}, {"serve", at("x.img"), "--socket", socket},
 	} {
 		code, _, errout := ingot(args...)
 		if want := "x.img:raw or " + at("x.img") + ":qcow2 says which it is"; code == 0 || !strings.Contains(errout, want) {
@@ -358,7 +358,7 @@ func TestHostileQcow2(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "out")
 	verbs := func(image string) [][]string {
 		return [][]string{
-			{"digest", image}, {"check", image},
+			{"verify", "--digest", image}, {"check", image},
 			{"convert", image, "-o", out + ".img"}, {"convert", image, "-o", out + ".qcow2", "--compress"}, {"convert", image, "-o", out + ".tar"},
 			{"serve", image, "--socket", out + ".socket", "--once"},
 			{"run", image, "--disk-image", out + ".kept.qcow2", "--accel", "tcg"},
@@ -378,7 +378,7 @@ func TestHostileQcow2(t *testing.T) {
 	}
 	huge := hostileQcow2(t, false)
 	for _, args := range verbs(huge) {
-		if args[0] != "digest" && args[0] != "run" {
+		if args[0] != "verify" && args[0] != "run" {
 			continue // the others read what there is, which is nothing
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)

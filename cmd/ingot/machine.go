@@ -190,7 +190,7 @@ func headOf(name string) ([]byte, error) {
 
 // recipeSystem plans a recipe; nothing of it is written.
 func recipeSystem(c *cobra.Command, r recipeFlags, name string) (*run.System, error) {
-	plan, err := r.plan(c, name)
+	plan, err := r.plan(c, name, "")
 	if err != nil {
 		return nil, err
 	}

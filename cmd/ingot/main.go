@@ -300,18 +300,17 @@ unchanged.`,
   ingot plan mine.yaml                 # what would be written
   ingot run mine.yaml                  # boot it, unwritten
   ingot build mine.yaml -o mine.qcow2  # write it`,
-		SilenceErrors:     true,
-		SilenceUsage:      true,
-		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
-		Args:              unknownCommand,
-		RunE:              func(c *cobra.Command, _ []string) error { return c.Help() },
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          unknownCommand,
+		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.SetFlagErrorFunc(flagError)
 	for _, group := range []struct {
 		id, title string
 		verbs     []*cobra.Command
 	}{
-		{"images", "Images:", []*cobra.Command{newPlan(), newBuild(), newConvert(), newServe(), newVerify(), newVerifySignatures(), newDigest(), newRecipes(), newSchema()}},
+		{"images", "Images:", []*cobra.Command{newPlan(), newBuild(), newConvert(), newServe(), newVerify(), newRecipes()}},
 		{"stores", "Stores:", []*cobra.Command{newRegister(), newClosure(), newCheck(), newCache()}},
 		{"machines", "Machines:", []*cobra.Command{newRun(), newShell(), newPs(), newStop(), newExec(), newNetwork(), newTest()}},
 	} {

@@ -34,9 +34,9 @@ output: netboot
 		{"build", fifo, "-o", fifo + ".img"},
 		{"exec", "--script", fifo},
 		{"closure", "--cache", t.TempDir(), "--key", fifo, "--path", "/nix/store/" + strings.Repeat("0", 32) + "-x"},
-		{"build", "web", "--dry-run", "--ssh-key", fifo},
-		{"build", netboot, "--dry-run", "--sign-key", fifo, "--sign-cert", fifo},
-		{"verify-signatures", t.TempDir(), "--trust", fifo},
+		{"plan", "web", "--ssh-key", fifo},
+		{"plan", netboot, "--sign-key", fifo, "--sign-cert", fifo},
+		{"verify", t.TempDir(), "--trust", fifo},
 		{"cache", "serve", t.TempDir(), "--listen", "127.0.0.1:0", "--upload-token-file", fifo},
 	} {
 		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)

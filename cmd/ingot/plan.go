@@ -20,18 +20,20 @@ import (
 func newPlan() *cobra.Command {
 	var r recipeFlags
 	var asJSON bool
+	var output string
 	var top int
 	c := &cobra.Command{
-		Use:   "plan RECIPE",
+		Use:   "plan RECIPE [-o OUTPUT]",
 		Short: "show what build would write, without writing",
 		Long: `Show what build would write: the partitions with their places and sizes, the
-closure, what takes the space, and what boots. Nothing is written.`,
+closure, what takes the space, and what boots. Nothing is written. The flags that plan and
+build have in common mean the same: what plan refuses, build refuses.`,
 		Example: `  ingot plan rescue
   ingot plan web.yaml --top 20
   ingot plan web.yaml --json | jq '.partitions[].size'`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			plan, err := r.plan(c, args[0])
+			plan, err := r.plan(c, args[0], output)
 			if err != nil {
 				return err
 			}
@@ -45,6 +47,8 @@ closure, what takes the space, and what boots. Nothing is written.`,
 		},
 	}
 	r.add(c)
+	r.addKeys(c)
+	c.Flags().StringVarP(&output, "output", "o", "", "the `FILE` of build, whose suffix may say the format")
 	c.Flags().BoolVar(&asJSON, "json", false, "print the plan as JSON")
 	addCount(c.Flags(), &top, "top", 10, 0, 0, "show the `N` largest paths and files")
 	return c

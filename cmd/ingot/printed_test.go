@@ -143,10 +143,10 @@ output: netboot
 		{"convert", evilImage, "--as", "docker", "-o", filepath.Join(dir, "out")},
 		{"convert", image, "--as", evil, "-o", filepath.Join(dir, "out")},
 		{"convert", image, "-o", filepath.Join(dir, evil, evil)},
-		{"digest", evilImage},
+		{"verify", "--digest", evilImage},
 		{"verify", filepath.Join(dir, "files.yaml"), evilImage},
 		{"verify", filepath.Join(dir, "files.yaml"), evilImage, "--json"},
-		{"verify-signatures", filepath.Join(dir, "folder"), "--trust", trusted},
+		{"verify", filepath.Join(dir, "folder"), "--trust", trusted},
 		{"check", evilImage},
 		{"check", "--root", root},
 		{"check", "--root", root, "--json"},
@@ -251,7 +251,7 @@ func TestHintOfEvilName(t *testing.T) {
 	if err := os.WriteFile(evil, []byte("a text\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	for _, verb := range []string{"digest", "check"} {
+	for _, verb := range []string{"verify", "--digest", "check"} {
 		status, out, errout := ingot(verb, evil)
 		if status == 0 || !strings.Contains(errout, "\nhint: ") {
 			t.Errorf("%s: status %d: %s; want a hint", verb, status, errout)

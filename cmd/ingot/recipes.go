@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"text/tabwriter"
 
@@ -16,30 +17,38 @@ import (
 )
 
 func newRecipes() *cobra.Command {
-	var asJSON bool
+	var asJSON, schema bool
 	c := &cobra.Command{
 		Use:   "recipes [NAME]",
-		Short: "list the recipes that ship with ingot, or print one",
-		Long:  "List the recipes that ship with ingot, or print one of them as a start for one's own.",
+		Short: "list the recipes that ship with ingot, print one, or the schema of the language",
+		Long: `List the recipes that ship with ingot, or print one of them as a start for your own.
+--schema prints the JSON Schema of the recipe language, with which editors complete and
+check recipes.`,
 		Example: `  ingot recipes
-  ingot recipes rescue > mine.yaml`,
+  ingot recipes rescue > mine.yaml
+  ingot recipes --schema > ingot.schema.json`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			if len(args) == 1 {
-				if asJSON {
-					return usageError{errors.New("recipes: --json is for the list; a recipe is YAML")}
-				}
-				text, ok := recipes.Shipped(args[0])
-				if !ok {
-					return usageError{fmt.Errorf("recipes: no recipe %s ships with ingot (%s)%s", printable.Quote(args[0]), strings.Join(recipes.ShippedNames(), ", "), near.Hint(args[0], recipes.ShippedNames()))}
-				}
-				_, err := c.OutOrStdout().Write(text)
-				return err
+			switch {
+			case schema && len(args) > 0:
+				return usageError{errors.New("recipes: --schema is that of the language, and not of one recipe; leave out the name")}
+			case schema:
+				return printSchema(c.OutOrStdout())
+			case len(args) == 0:
+				return listRecipes(c, asJSON)
+			case asJSON:
+				return usageError{errors.New("recipes: --json is for the list; a recipe is YAML")}
 			}
-			return listRecipes(c, asJSON)
+			text, ok := recipes.Shipped(args[0])
+			if !ok {
+				return usageError{fmt.Errorf("recipes: no recipe %s ships with ingot (%s)%s", printable.Quote(args[0]), strings.Join(recipes.ShippedNames(), ", "), near.Hint(args[0], recipes.ShippedNames()))}
+			}
+			_, err := c.OutOrStdout().Write(text)
+			return err
 		},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print the list as JSON")
+	c.Flags().BoolVar(&schema, "schema", false, "print the JSON Schema of the language")
 	return c
 }
 
@@ -66,20 +75,11 @@ func listRecipes(c *cobra.Command, asJSON bool) error {
 	return cmp.Or(w.Flush(), flush())
 }
 
-func newSchema() *cobra.Command {
-	return &cobra.Command{
-		Use:     "schema",
-		Short:   "print the JSON Schema of the recipe language",
-		Long:    "Print the JSON Schema of the recipe language, with which editors complete and check recipes.",
-		Example: `  ingot schema > ingot.schema.json`,
-		Args:    cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
-			text, err := recipes.Schema()
-			if err != nil {
-				return err
-			}
-			_, err = fmt.Fprintf(c.OutOrStdout(), "%s\n", text)
-			return err
-		},
+func printSchema(out io.Writer) error {
+	text, err := recipes.Schema()
+	if err != nil {
+		return err
 	}
+	_, err = fmt.Fprintf(out, "%s\n", text)
+	return err
 }

@@ -196,7 +196,7 @@ func openMap(c *cobra.Command, name string, r recipeFlags) (*image.Map, io.Close
 }
 
 func planMap(c *cobra.Command, name string, r recipeFlags) (*image.Map, io.Closer, error) {
-	plan, err := r.plan(c, name)
+	plan, err := r.plan(c, name, "")
 	if err != nil {
 		return nil, nil, err
 	}

@@ -24,7 +24,7 @@ func TestStatuses(t *testing.T) {
 		lines  []string
 	}{
 		{exitUsage, []string{
-			"plan", "build", "convert", "convert data.yaml", "serve", "verify data.yaml", "verify-signatures netboot", "digest", "recipes a b", "recipes none", "schema a",
+			"plan", "build", "convert", "convert data.yaml", "serve", "verify data.yaml", "verify --digest", "recipes a b", "recipes none", "recipes --schema a", "digest x", "schema", "verify-signatures x", "build data.yaml --dry-run",
 			"register", "register --root r", "closure", "closure why", "check", "check --root r disk.img", "cache serve", "run", "run a b", "shell", "ps a", "stop", "exec", "network", "network link a", "network status a", "test", "version a",
 			"nonesuch", "network nonesuch a b",
 			"build data.yaml --set nonesuch=1", "convert data.yaml -o x.img --set nonesuch=1", "serve data.yaml --set nonesuch=1", "verify data.yaml disk.img --set nonesuch=1", "plan data.yaml --set nonesuch=1",
@@ -43,8 +43,8 @@ func TestStatuses(t *testing.T) {
 		}},
 		{exitSpace, []string{"plan small.yaml", "build small.yaml -o x.img", "convert small.yaml -o x.img", "serve small.yaml", "verify small.yaml disk.img", "run small.yaml"}},
 		{exitFailed, []string{
-			"plan no/such.yaml", "build no/such.yaml -o x.img", "convert no/such.yaml -o x.img", "serve no/such.yaml", "verify no/such.yaml disk.img", "verify data.yaml no/such", "digest no/such", "run no/such",
-			"test no/such", "network no/such", "closure no/such", "closure wronggraph", "closure why a --graph no/such", "register --root r no/such", "verify-signatures no/such --trust no/such",
+			"plan no/such.yaml", "build no/such.yaml -o x.img", "convert no/such.yaml -o x.img", "serve no/such.yaml", "verify no/such.yaml disk.img", "verify data.yaml no/such", "verify --digest no/such", "run no/such",
+			"test no/such", "network no/such", "closure no/such", "closure wronggraph", "closure why a --graph no/such", "register --root r no/such", "verify no/such --trust no/such",
 			"build data.yaml -o no/such", "convert data.yaml -o no/such --as raw", "shell nonesuch", "stop nonesuch", "network status", "network link a b down",
 		}},
 		{exitTrouble, []string{"check no/such", "check --root no/such"}},

@@ -263,7 +263,7 @@ func (s *suite) openRecipe(what string) error {
 	if len(recipe.Scripts()) == 0 {
 		return &recipes.Error{File: what, What: "the recipe has no tests", Hint: "write some under its key tests, or give --script FILE"}
 	}
-	plan, err := s.flags.recipe.plan(s.c, what)
+	plan, err := s.flags.recipe.plan(s.c, what, "")
 	if err != nil {
 		return err
 	}

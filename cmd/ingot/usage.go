@@ -136,6 +136,9 @@ func flagError(c *cobra.Command, err error) error {
 		}
 		err = fmt.Errorf("unknown flag: -%s", printable.Cut(letters, 100))
 	}
+	if err := former(c, word); err != nil {
+		return err
+	}
 	meant := near.Word(word, names)
 	if same := alike[word]; meant == "" && slices.Contains(names, same) {
 		meant = same
@@ -256,6 +259,9 @@ func oneOf(flag, word string, known ...string) error {
 func unknownCommand(c *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
+	}
+	if now := formerVerbs[args[0]]; now != "" {
+		return usageError{fmt.Errorf("%s is now %s", args[0], now)}
 	}
 	err := fmt.Errorf("there is no verb %s", printable.Quote(args[0]))
 	return usageError{fmt.Errorf("%w%s", err, near.Hint(args[0], verbNames(c)))}

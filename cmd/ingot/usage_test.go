@@ -46,9 +46,9 @@ func TestEmptyFlags(t *testing.T) {
 // TestEmptyNames gives verbs a name that is nothing.
 func TestEmptyNames(t *testing.T) {
 	for _, line := range [][]string{
-		{"build", ""}, {"plan", ""}, {"convert", "", "-o", "x.img"}, {"serve", ""}, {"verify", "", "x"}, {"verify", "x", ""}, {"digest", ""}, {"recipes", ""},
+		{"build", ""}, {"plan", ""}, {"convert", "", "-o", "x.img"}, {"serve", ""}, {"verify", "", "x"}, {"verify", "x", ""}, {"verify", "--digest", ""}, {"recipes", ""},
 		{"run", ""}, {"test", ""}, {"network", ""}, {"network", "link", "", "down"}, {"shell", ""}, {"stop", ""}, {"check", ""}, {"cache", "serve", ""},
-		{"verify-signatures", "", "--trust", "x"}, {"closure", ""}, {"register", "", "--root", "x"}, {"run", "", "--", "-usb"},
+		{"verify", "", "--trust", "x"}, {"closure", ""}, {"register", "", "--root", "x"}, {"run", "", "--", "-usb"},
 	} {
 		if status, _, errout := ingot(line...); status != exitUsage || !strings.Contains(errout, ": an argument is empty; ") {
 			t.Errorf("%q: status %d: %s", line, status, errout)

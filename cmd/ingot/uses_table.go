@@ -30,18 +30,23 @@ func ofStore(table map[string]use) map[string]use {
 	return table
 }
 
+// withKeys adds the flags for keys of recipes.
+func withKeys(not []string, table map[string]use) map[string]use {
+	for _, name := range []string{"sign-key", "sign-cert", "sign-chain", "ssh-key"} {
+		table[name] = use{not: not}
+	}
+	return table
+}
+
 // uses has all flags of all verbs. A flag that is not here fails a test.
 var uses = map[string]map[string]use{
-	"plan":   {"set": {}, "format": {}, stallFlag: {}, "json": {}, "top": {}},
-	"schema": {},
-	"build": {
-		"set": {}, "format": {}, stallFlag: {}, "output": {}, "quiet": {}, "ssh-key": {}, "no-manifest": {}, "no-sync": {},
+	"plan": withKeys(nil, map[string]use{"set": {}, "format": {}, stallFlag: {}, "output": {}, "json": {}, "top": {}}),
+	"build": withKeys(nil, map[string]use{
+		"set": {}, "format": {}, stallFlag: {}, "output": {}, "quiet": {}, "no-manifest": {}, "no-sync": {},
 		"no-vm": {not: []string{"vm-kernel", "vm-accel"}}, "vm-kernel": {}, "vm-accel": {},
-		"sign-key": {}, "sign-cert": {}, "sign-chain": {},
-		"dry-run":    {not: []string{"test"}},
 		"test":       {},
 		"test-junit": {with: []string{"test"}}, "test-results": {with: []string{"test"}}, "test-timeout": {with: []string{"test"}},
-	},
+	}),
 	"convert": {
 		"output": {}, "as": {}, "partition": {}, "filesystem": {}, "tag": {}, "entrypoint": {}, "env": {}, "arch": {}, "compress": {}, "level": {with: []string{"compress"}},
 		"max-size": {}, "quiet": {}, "set": {on: aRecipe}, stallFlag: {on: aRecipe},
@@ -51,11 +56,12 @@ var uses = map[string]map[string]use{
 		"no-vm": {on: aRecipe, not: []string{"vm-kernel", "vm-accel"}}, "vm-kernel": {on: aRecipe}, "vm-accel": {on: aRecipe},
 		"socket": {}, "writable": {not: []string{"cow"}}, "cow": {}, "export": {}, "once": {}, "quiet": {},
 	},
-	"verify":            {"set": {}, "format": {}, stallFlag: {}, "quiet": {}, "json": {}},
-	"verify-signatures": {"trust": {}, "cert": {}, "any-ocsp": {}},
-	"digest":            {},
-	"recipes":           {"json": {}},
-	"version":           {"licenses": {}},
+	"verify": withKeys(withoutRecipe, map[string]use{
+		"set": {not: withoutRecipe}, "format": {not: withoutRecipe}, stallFlag: {not: withoutRecipe}, "json": {not: withoutRecipe}, "quiet": {not: []string{"trust"}},
+		"digest": {not: []string{"trust"}}, "trust": {}, "cert": {with: []string{"trust"}}, "any-ocsp": {with: []string{"trust"}},
+	}),
+	"recipes": {"json": {not: []string{"schema"}}, "schema": {}},
+	"version": {"licenses": {}},
 
 	"register": sourceUses(0, map[string]use{
 		stallFlag: {with: []string{"cache"}},
@@ -128,6 +134,8 @@ var uses = map[string]map[string]use{
 var (
 	// resultFlags are the flags of exec that take results.
 	resultFlags = []string{"output", "xchg", "shared"}
+	// withoutRecipe are the flags of verify that compare nothing with a recipe.
+	withoutRecipe = []string{"digest", "trust"}
 	// prints are the flags of network that have nothing started, and nothing planned.
 	prints = []string{"print", "print-hosts"}
 	// commandList and allLists are those of test that have nothing played.

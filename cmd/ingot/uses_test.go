@@ -217,7 +217,6 @@ func TestNoEffect(t *testing.T) {
 		"network imagenet.yaml --dry-run --set seed=a":          "network: --set has no effect with imagenet.yaml, none of whose machines is a recipe",
 		"test images.yaml --set seed=a":                         "test: --set has no effect with images.yaml, none of whose machines is a recipe",
 		"test lab.yaml --list-commands":                         "test: --list-commands lists the commands of all scripts, and takes no WHAT: leave out lab.yaml",
-		"build data.yaml -q -o x.img --dry-run --test":          "build: --dry-run and --test exclude each other: give one of the two",
 	} {
 		status, out, errout := ingot(strings.Fields(line)...)
 		if status != exitUsage || out != "" || !strings.Contains(errout, "ingot: "+want) {

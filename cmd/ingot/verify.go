@@ -18,63 +18,115 @@ import (
 )
 
 func newVerify() *cobra.Command {
-	var r recipeFlags
-	var quiet, asJSON bool
+	var v verifyFlags
 	c := &cobra.Command{
-		Use:   "verify RECIPE IMAGE",
-		Short: "compare an image with what its recipe gives, byte by byte",
-		Long: `Compare an image with what its recipe gives now, byte by byte, and say whose bytes
-differ. It is an image (raw, qcow2, VDI or VHD, by its name or by a word behind it, such as
-IMAGE:qcow2), an ISO, or a folder to boot by network. The exit status is 0 if none
-do, and 6 if any does.
+		Use:   "verify RECIPE IMAGE | IMAGE... --digest | FOLDER --trust FILE",
+		Short: "compare an image with its recipe, print its digest, or check signatures",
+		Long: `Compare an image with what its recipe gives now, byte by byte, and name the owner of
+each byte that differs. IMAGE is a disk (raw, qcow2, VDI or VHD, by its name or by a word
+behind it, such as IMAGE:qcow2), an ISO, or a folder to boot by network. The format is
+chosen as build does it: by the recipe, by --format, or by the suffix .iso.
 
-The format is told as build does it: by the recipe, by --format, or by the name's .iso.
+--digest compares nothing: it prints the digest of the disk in each image as a manifest
+has it, the SHA-256 of the SHA-256s of its mebibytes.
+
+--trust checks the signatures of a netboot folder, as iPXE's imgverify would, and needs no
+recipe. Each file has to have a signature beside it (kernel.sig for kernel), made by a
+certificate for signing code that leads to the trusted one, and valid now. The trusted
+certificate has to be in the signature; keys are RSA, or ECDSA over P-256 or P-384, which
+needs iPXE 2.0 or later; a certificate that names an OCSP server is refused. A signature
+binds no name, so each file is also compared with the signed manifest: renamed, additional
+and missing files are found. Whether the folder is the newest cannot be found out.
+
+The exit status is 0 if all is as it should be, and 6 if it is not.
 
 --json prints an object: target, the differences (offset, bytes, owner, and want and got
-for the first byte; file, of a folder), and more, which says that there may be others.
+for the first byte; file, in a folder), and more, which says that there may be others.
 Standard error and the exit status are the same.`,
 		Example: `  ingot verify web.yaml web.qcow2
   ingot verify rescue rescue.iso
-  ingot verify web.yaml tftp/web --format netboot`,
-		Args: cobra.ExactArgs(2),
+  ingot verify web.yaml tftp/web --format netboot
+  ingot verify --digest web.qcow2 /dev/sdx
+  ingot verify tftp/web --trust root.pem`,
+		Args: v.args,
 		RunE: func(c *cobra.Command, args []string) error {
-			name, err := diskfile.Parse(args[1])
-			if err != nil {
-				return err
+			switch {
+			case v.digest:
+				return printDigests(c, args, v.quiet)
+			case v.trust != "":
+				return v.signatures.check(c, args[0], v.trust)
 			}
-			recipe, err := r.loadFor(c, args[0], name.Path)
-			if err != nil {
-				return err
-			}
-			plan, err := planRecipe(c, recipe, quiet, nil, os.TempDir())
-			if err != nil {
-				return err
-			}
-			defer plan.Close()
-			if parts := plan.Privileged(); len(parts) > 0 {
-				return fmt.Errorf("%s has parts that come out different every time, so there is nothing to compare with: %s", args[0], strings.Join(parts, ", "))
-			}
-			if plan.Files != nil {
-				return verifyFolder(c, plan, args[1], quiet, asJSON)
-			}
-			disk, err := inspect.Open(c.Context(), args[1])
-			if err != nil {
-				return err
-			}
-			defer disk.Close()
-			bar := newProgress(c.ErrOrStderr(), quiet, "comparing", plan.Disk.Map.Size())
-			diffs, err := image.Compare(c.Context(), plan.Disk.Map, disk.Map, image.WriteOptions{Progress: bar.add})
-			bar.close()
-			if err != nil {
-				return err
-			}
-			return report(c.OutOrStdout(), args[1], diffs, asJSON)
+			return v.compare(c, args[0], args[1])
 		},
 	}
-	r.add(c)
-	c.Flags().BoolVarP(&quiet, "quiet", "q", false, "show no progress")
-	c.Flags().BoolVar(&asJSON, "json", false, "print the differences as JSON")
+	v.recipe.add(c)
+	v.recipe.addKeys(c)
+	f := c.Flags()
+	f.BoolVar(&v.digest, "digest", false, "print the digests of images, compare nothing")
+	f.StringVar(&v.trust, "trust", "", "`FILE` of the trusted certificate, PEM (TRUST=)")
+	f.StringVar(&v.signatures.builtIn, "cert", "", "`FILE` of certificates built into iPXE (CERT=)")
+	f.BoolVar(&v.signatures.AnyOCSP, "any-ocsp", false, "accept certificates that name an OCSP server")
+	f.BoolVarP(&v.quiet, "quiet", "q", false, "show no progress")
+	f.BoolVar(&v.asJSON, "json", false, "print the differences as JSON")
 	return c
+}
+
+type verifyFlags struct {
+	recipe                recipeFlags
+	quiet, asJSON, digest bool
+	trust                 string
+	signatures            signatureFlags
+}
+
+// args checks the number of arguments, which depends on what is asked for.
+func (v *verifyFlags) args(c *cobra.Command, args []string) error {
+	if err := checkUses(c); err != nil {
+		return err
+	}
+	switch {
+	case v.digest:
+		return cobra.MinimumNArgs(1)(c, args)
+	case c.Flags().Changed("trust"):
+		return cobra.ExactArgs(1)(c, args)
+	case len(args) == 1:
+		return fmt.Errorf("takes RECIPE and IMAGE, and 1 argument is given: %s; --digest prints the digest of an image, --trust FILE checks the signatures of a netboot folder", printable.Quote(args[0]))
+	}
+	return cobra.ExactArgs(2)(c, args)
+}
+
+// compare compares an image with what its recipe gives.
+func (v *verifyFlags) compare(c *cobra.Command, source, target string) error {
+	name, err := diskfile.Parse(target)
+	if err != nil {
+		return err
+	}
+	recipe, err := v.recipe.loadFor(c, source, name.Path)
+	if err != nil {
+		return err
+	}
+	plan, err := planRecipe(c, recipe, v.quiet, nil, os.TempDir())
+	if err != nil {
+		return err
+	}
+	defer plan.Close()
+	if parts := plan.Privileged(); len(parts) > 0 {
+		return fmt.Errorf("%s has parts that come out different every time, so there is nothing to compare with: %s", source, strings.Join(parts, ", "))
+	}
+	if plan.Files != nil {
+		return verifyFolder(c, plan, target, v.quiet, v.asJSON)
+	}
+	disk, err := inspect.Open(c.Context(), target)
+	if err != nil {
+		return err
+	}
+	defer disk.Close()
+	bar := newProgress(c.ErrOrStderr(), v.quiet, "comparing", plan.Disk.Map.Size())
+	diffs, err := image.Compare(c.Context(), plan.Disk.Map, disk.Map, image.WriteOptions{Progress: bar.add})
+	bar.close()
+	if err != nil {
+		return err
+	}
+	return report(c.OutOrStdout(), target, diffs, v.asJSON)
 }
 
 // verifyFolder compares the files of a netboot folder.
@@ -126,39 +178,28 @@ func printDifferences[D any](out io.Writer, name string, diffs []D, asJSON bool)
 	return err
 }
 
-func newDigest() *cobra.Command {
-	return &cobra.Command{
-		Use:   "digest IMAGE...",
-		Short: "print the digest that a manifest gives for a disk",
-		Long: `Print the digest of the disk in an image, as a manifest gives it: the SHA-256 of the
-SHA-256s of its mebibytes. The image is raw, qcow2, VDI or VHD, by its name or by a
-word behind it, such as IMAGE:qcow2.`,
-		Example: `  ingot digest web.qcow2
-  ingot digest /dev/sdx`,
-		Args: cobra.MinimumNArgs(1),
-		RunE: func(c *cobra.Command, args []string) error {
-			for _, name := range args {
-				sum, err := digest(c, name)
-				if err != nil {
-					return err
-				}
-				if _, err := fmt.Fprintf(c.OutOrStdout(), "%s%s  %s\n", recipes.DigestName, sum, printable.Name(name)); err != nil {
-					return err
-				}
-			}
-			return nil
-		},
+// printDigests prints the digest of each image as a manifest gives it.
+func printDigests(c *cobra.Command, images []string, quiet bool) error {
+	for _, name := range images {
+		sum, err := digest(c, name, quiet)
+		if err != nil {
+			return err
+		}
+		if _, err := fmt.Fprintf(c.OutOrStdout(), "%s%s  %s\n", recipes.DigestName, sum, printable.Name(name)); err != nil {
+			return err
+		}
 	}
+	return nil
 }
 
-func digest(c *cobra.Command, name string) (image.Sum, error) {
+func digest(c *cobra.Command, name string, quiet bool) (image.Sum, error) {
 	ctx := c.Context()
 	disk, err := inspect.Open(ctx, name)
 	if err != nil {
 		return image.Sum{}, err
 	}
 	defer disk.Close()
-	bar := newProgress(c.ErrOrStderr(), false, "hashing "+filepath.Base(name), disk.Map.Size())
+	bar := newProgress(c.ErrOrStderr(), quiet, "hashing "+filepath.Base(name), disk.Map.Size())
 	defer bar.close()
 	pieces, err := image.HashPieces(ctx, disk.Map, image.WriteOptions{Progress: bar.add})
 	if err != nil {

@@ -77,7 +77,7 @@ func TestContainers(t *testing.T) {
 			t.Fatal(err)
 		}
 		verbs := [][]string{
-			{"digest", name}, {"check", name}, {"verify", "data.yaml", name}, {"convert", name, "-o", "out.img"}, {"serve", name, "--socket", "socket"},
+			{"verify", "--digest", name}, {"check", name}, {"verify", "data.yaml", name}, {"convert", name, "-o", "out.img"}, {"serve", name, "--socket", "socket"},
 			{"run", name, "--accel", "tcg"}, {"test", name, "--script", "script", "--accel", "tcg"}, {"network", "network.yaml", "--accel", "tcg"},
 		}
 		if strings.Contains(says, "qemu-img") {
@@ -88,7 +88,7 @@ func TestContainers(t *testing.T) {
 				t.Errorf("%s: %d, %s; want %q", strings.Join(args, " "), code, errout, says)
 			}
 		}
-		if code, out, errout := ingot("digest", name+":raw"); code != 0 || !strings.HasPrefix(out, "sha256-1MiB:") {
+		if code, out, errout := ingot("verify", "--digest", name+":raw"); code != 0 || !strings.HasPrefix(out, "sha256-1MiB:") {
 			t.Errorf("digest %s:raw: %d, %s", name, code, errout)
 		}
 	}
@@ -108,7 +108,7 @@ func TestReadsWhatItWrites(t *testing.T) {
 	if code, _, errout := ingot("build", "data.yaml", "-o", "data.img", "-q", "--no-manifest"); code != 0 {
 		t.Fatal(errout)
 	}
-	_, digest, _ := ingot("digest", "data.img")
+	_, digest, _ := ingot("verify", "--digest", "data.img")
 	sum := strings.Fields(digest)[0]
 	for _, format := range []string{"raw", "qcow2", "vdi", "vhd"} {
 		name := "copy." + format
@@ -119,7 +119,7 @@ func TestReadsWhatItWrites(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, img := range []string{name, format + ":" + format} {
-			if _, out, errout := ingot("digest", img); !strings.HasPrefix(out, sum+" ") {
+			if _, out, errout := ingot("verify", "--digest", img); !strings.HasPrefix(out, sum+" ") {
 				t.Errorf("digest %s: %s%s; want %s", img, out, errout, sum)
 			}
 			if code, _, errout := ingot("verify", "data.yaml", img, "-q"); code != 0 {
@@ -136,7 +136,7 @@ func TestReadsWhatItWrites(t *testing.T) {
 			continue
 		}
 		want := "its bytes are those of a " + format + ": " + format + ":raw or " + format + ":" + format + " says which it is"
-		if code, _, errout := ingot("digest", format); code == 0 || !strings.Contains(errout, want) {
+		if code, _, errout := ingot("verify", "--digest", format); code == 0 || !strings.Contains(errout, want) {
 			t.Errorf("digest %s: %d, %s; want %q", format, code, errout, want)
 		}
 	}
@@ -176,7 +176,7 @@ func TestWrongKind(t *testing.T) {
 		"zero.img":  "zero.img: is empty, and no image of a disk", "short.img": "short.img: has 2 bytes, too few for an image of a disk, which has sectors of 512",
 		"result": folder,
 	} {
-		for _, args := range [][]string{{"digest", name}, {"check", name}, {"verify", "data.yaml", name}, {"convert", name, "-o", "out.img"}, {"serve", name, "--once", "--socket", "s"}} {
+		for _, args := range [][]string{{"verify", "--digest", name}, {"check", name}, {"verify", "data.yaml", name}, {"convert", name, "-o", "out.img"}, {"serve", name, "--once", "--socket", "s"}} {
 			if (args[0] == "convert" || args[0] == "serve") && (name == "data.yaml" || name == "tall") {
 				continue // which take recipes
 			}
@@ -211,7 +211,7 @@ func TestWrongKind(t *testing.T) {
 	if _, err := os.Stat("out.img"); err == nil {
 		t.Error("an image was written")
 	}
-	if code, out, errout := ingot("digest", "data.yaml:raw", "short.img:raw"); code != 0 || strings.Count(out, "sha256-1MiB:") != 2 {
+	if code, out, errout := ingot("verify", "--digest", "data.yaml:raw", "short.img:raw"); code != 0 || strings.Count(out, "sha256-1MiB:") != 2 {
 		t.Errorf("digest of texts as raw disks: %d, %s%s", code, out, errout)
 	}
 }

@@ -8,7 +8,7 @@ import (
 
 func TestWord(t *testing.T) {
 	keys := []string{"label", "size", "filesystem", "inodes"}
-	verbs := []string{"build", "convert", "digest", "exec", "help", "network", "plan", "ps", "recipes", "register", "run", "serve", "shell", "stop", "test", "verify", "verify-signatures", "version"}
+	verbs := []string{"build", "convert", "exec", "help", "network", "plan", "ps", "recipes", "register", "run", "serve", "shell", "stop", "test", "verify", "version"}
 	systems := []string{"ext4", "fat", "swap", "btrfs", "xfs", "f2fs"}
 	for _, x := range []struct {
 		word  string

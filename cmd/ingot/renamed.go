@@ -1,0 +1,29 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+)
+
+// formerVerbs says what verbs of earlier versions are called now.
+var formerVerbs = map[string]string{
+	"digest":            "ingot verify --digest IMAGE",
+	"schema":            "ingot recipes --schema",
+	"verify-signatures": "ingot verify FOLDER --trust FILE",
+}
+
+// formerFlags says, verb by verb, what flags of earlier versions are called now.
+var formerFlags = map[string]map[string]string{
+	"build": {"dry-run": "ingot plan RECIPE"},
+}
+
+// former returns the answer to a flag that a verb had in an earlier version, and nil if it
+// had none of that name.
+func former(c *cobra.Command, flag string) error {
+	now := formerFlags[verbName(c)][flag]
+	if now == "" {
+		return nil
+	}
+	return usageError{fmt.Errorf("%s: --%s is now %s", verbName(c), flag, now)}
+}
