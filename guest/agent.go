@@ -140,7 +140,7 @@ func agentEnvironment() []string {
 // serveWhenThere serves one session of the host's, from the moment that the port is
 // there.
 func (v *agentServer) serveWhenThere(limit time.Duration) error {
-	port, err := awaitPort(wire.PortName, limit)
+	port, err := awaitPort(wire.AgentPort, limit)
 	if err != nil {
 		return err
 	}

@@ -6,13 +6,11 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"ingot/guest/wire"
 )
 
-// backdoorPort is the virtio-serial port of a plain shell: what the host writes there
-// are commands, what they print comes back, without prompts or echo.
-const backdoorPort = "org.ingot.backdoor"
-
-// A backdoor is that shell's side of the port.
+// A backdoor is a plain shell's side of its port, wire.BackdoorPort.
 type backdoor struct {
 	port  *port
 	input chan []byte // what the host writes; closed at the port's end
@@ -22,7 +20,7 @@ type backdoor struct {
 // offerBackdoor keeps a shell at the port, if the machine has it. One that ends, by
 // `exit` or by a mistake in the syntax, gives way to a new one.
 func (s *system) offerBackdoor() {
-	file, err := awaitPort(backdoorPort, portWait)
+	file, err := awaitPort(wire.BackdoorPort, portWait)
 	if err != nil {
 		return // most machines have none
 	}

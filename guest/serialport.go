@@ -5,14 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
-)
 
-// The ports by which a program that ingot.run= names is joined to the host.
-const (
-	stdinPort  = "org.ingot.stdin"
-	stdoutPort = "org.ingot.stdout"
-	stderrPort = "org.ingot.stderr"
-	statusPort = "org.ingot.status" // the last of those that a host gives
+	"ingot/guest/wire"
 )
 
 // patienceForPorts is how long ports may take to show up after their driver.
@@ -30,7 +24,7 @@ func serialPort(name string) string {
 			switch strings.TrimSpace(string(data)) {
 			case name:
 				return "/dev/" + filepath.Base(filepath.Dir(p))
-			case statusPort:
+			case wire.StatusPort:
 				last = true
 			}
 		}

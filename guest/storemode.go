@@ -17,6 +17,7 @@ import (
 
 	"ingot/guest/applet"
 	"ingot/guest/mounts"
+	"ingot/guest/wire"
 	"ingot/storedb"
 )
 
@@ -37,9 +38,6 @@ func (c cmdline) storeMode() (word, value string) {
 	}
 	return "", ""
 }
-
-// agentPort is that of the agent, which has uses for a store of its own.
-const agentPort = "org.ingot.agent"
 
 // store mounts the store and does what the words ask for. It returns if they leave that
 // to others: to an agent, or to the system on root=, which gets the store, too.
@@ -90,7 +88,7 @@ func emptyRoot() error {
 // is run, and the status tells.
 func (s *system) do(word, value string, st *store, failed error) {
 	switch {
-	case word == "" && serialPort(agentPort) != "":
+	case word == "" && serialPort(wire.AgentPort) != "":
 		return
 	case failed != nil && word != "shell":
 		s.finish(storeFailed)
@@ -146,7 +144,7 @@ func exitStatus(w syscall.WaitStatus) int {
 
 // finish tells the host the status, if it listens, and ends the machine.
 func (s *system) finish(status int) {
-	if port := serialPort(statusPort); port != "" {
+	if port := serialPort(wire.StatusPort); port != "" {
 		if f, err := os.OpenFile(port, os.O_WRONLY, 0); err == nil {
 			fmt.Fprintf(f, "%d\n", status)
 			f.Close()
@@ -222,7 +220,7 @@ func owner(uid, gid uint32) string {
 func (s *system) storeShell() int {
 	names := s.consoleNames()
 	console := names[len(names)-1]
-	if serialPort(stdinPort) != "" {
+	if serialPort(wire.StdinPort) != "" {
 		return s.attend("ingot.shell", self(), []string{"-sh"}, environment(console))
 	}
 	_ = writeConsole(console, "ingot: ready on "+console+"\n")
@@ -246,8 +244,8 @@ func (s *system) streams() (files []*os.File, err error) {
 	console := names[len(names)-1]
 	for _, open := range []func() (*os.File, error){
 		func() (*os.File, error) { return openInput(console) },
-		func() (*os.File, error) { return openOutput(stdoutPort, console) },
-		func() (*os.File, error) { return openOutput(stderrPort, console) },
+		func() (*os.File, error) { return openOutput(wire.StdoutPort, console) },
+		func() (*os.File, error) { return openOutput(wire.StderrPort, console) },
 	} {
 		f, err := open()
 		if err != nil {
@@ -276,10 +274,10 @@ func openOutput(port, console string) (*os.File, error) {
 // the kernel says end of file also before it knows of the host's end. So what comes is
 // in pieces, each after its length in four bytes, the highest first; an empty one ends.
 func openInput(console string) (*os.File, error) {
-	if serialPort(stdinPort) == "" {
+	if serialPort(wire.StdinPort) == "" {
 		return openConsole(console, os.O_RDONLY)
 	}
-	port, err := awaitPort(stdinPort, patienceForPorts)
+	port, err := awaitPort(wire.StdinPort, patienceForPorts)
 	if err != nil {
 		return nil, err
 	}

@@ -15,7 +15,7 @@ func (c *Config) checkChannels() error {
 	for _, name := range c.Channels {
 		switch {
 		case name == "" || strings.ContainsAny(name, ", \n/"):
-			return fmt.Errorf("channel %q: a name without blanks, commas and slashes is wanted, such as org.ingot.agent", name)
+			return fmt.Errorf("channel %q: a name without blanks, commas and slashes is wanted", name)
 		case seen[name]:
 			return fmt.Errorf("channel %s is there twice", name)
 		}

@@ -17,6 +17,7 @@ import (
 
 	"ingot/bootloader/initramfs"
 	guest "ingot/guest/network"
+	"ingot/guest/wire"
 	"ingot/image"
 	"ingot/internal/printable"
 	"ingot/vm"
@@ -308,11 +309,11 @@ func (r *runFlags) run(c *cobra.Command, what string, m *machineFlags) error {
 	piped := m.shell && !m.find && o.Graphics == run.NoGraphics && !isTerminal(os.Stdin)
 	batch := piped || m.find && !m.shell || m.run != "" && !m.shell && !m.find
 	if batch {
-		o.Channels = append(o.Channels, storedisk.StdinPort, storedisk.StdoutPort, storedisk.StderrPort)
+		o.Channels = append(o.Channels, wire.StdinPort, wire.StdoutPort, wire.StderrPort)
 	}
 	status := m.tellsStatus()
 	if status {
-		o.Channels = append(o.Channels, storedisk.StatusPort) // the last one, as the guest expects
+		o.Channels = append(o.Channels, wire.StatusPort) // the last one, as the guest expects
 	}
 	running, err := registry()
 	if err != nil {
@@ -459,7 +460,7 @@ func (a *attended) announceLogin(m *vm.Machine) {
 func (a *attended) attend(ctx context.Context, cancel context.CancelFunc) (left bool, err error) {
 	m := a.session.Machine
 	if a.status {
-		if err := a.collect(storedisk.StatusPort, &a.told); err != nil {
+		if err := a.collect(wire.StatusPort, &a.told); err != nil {
 			return false, err
 		}
 	}
@@ -516,12 +517,12 @@ func (a *attended) attend(ctx context.Context, cancel context.CancelFunc) (left 
 
 // attendProgram joins the program's own streams.
 func (a *attended) attendProgram(ctx context.Context) error {
-	in, err := a.session.Machine.Channel(storedisk.StdinPort)
+	in, err := a.session.Machine.Channel(wire.StdinPort)
 	if err != nil {
 		return err
 	}
-	go func() { _ = storedisk.SendInput(in, os.Stdin) }() // a file that cannot be read ends there
-	for port, w := range map[string]io.Writer{storedisk.StdoutPort: raw(a.c.OutOrStdout()), storedisk.StderrPort: raw(a.c.ErrOrStderr())} {
+	go func() { _ = wire.SendInput(in, os.Stdin) }() // a file that cannot be read ends there
+	for port, w := range map[string]io.Writer{wire.StdoutPort: raw(a.c.OutOrStdout()), wire.StderrPort: raw(a.c.ErrOrStderr())} {
 		if err := a.collect(port, w); err != nil {
 			return err
 		}

@@ -601,7 +601,7 @@ func keepsChanges(s *run.System) bool {
 }
 
 func (s *suite) start(ctx context.Context, m *labMachine, fabric *network.Fabric, console io.Writer) (*scenario.Machine, error) {
-	m.options.Channels = append(slices.Clone(m.options.Channels), wire.PortName)
+	m.options.Channels = append(slices.Clone(m.options.Channels), wire.AgentPort)
 	m.options.NoBackdoor = false
 	m.options.VLANs = slices.Clone(m.options.VLANs)
 	close, err := m.plugIn(fabric)

@@ -14,7 +14,7 @@
 // # The wire
 //
 // The two ends share one stream of bytes in each direction: a virtio-serial port
-// called [PortName] in a machine, a socket in tests. Both send frames: a header of 12
+// called [AgentPort] in a machine, a socket in tests. Both send frames: a header of 12
 // bytes, all numbers little-endian, and its payload.
 //
 //	offset  size  field

@@ -6,9 +6,6 @@ import (
 	"io"
 )
 
-// PortName is what the virtio-serial port is called.
-const PortName = "org.ingot.agent"
-
 // Type is what a frame is for.
 type Type uint8
 

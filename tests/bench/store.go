@@ -12,6 +12,7 @@ import (
 
 	"ingot/bootloader/initramfs"
 	kernels "ingot/bootloader/kernel"
+	"ingot/guest/wire"
 	"ingot/image"
 	"ingot/storedb"
 	"ingot/vm"
@@ -89,7 +90,7 @@ func (b *bench) readInGuest(dir string, share bool) (time.Duration, error) {
 		return 0, err
 	}
 	defer m.Kill()
-	out, err := m.Channel(storedisk.StdoutPort)
+	out, err := m.Channel(wire.StdoutPort)
 	if err != nil {
 		return 0, err
 	}
@@ -151,6 +152,6 @@ func (b *bench) guestOf(ctx context.Context, dir string, share bool) (c vm.Confi
 		Modules:   []string{"virtio_pci", "virtio_blk", "virtio_console", "ext4", "overlay", "virtiofs"},
 	})
 	c.Kernel, c.Append = k.Image, "console=ttyS0 quiet panic=-1"
-	c.Accel, c.Memory, c.CPUs, c.Channels = vm.TCG, 2<<30, 2, storedisk.Ports
+	c.Accel, c.Memory, c.CPUs, c.Channels = vm.TCG, 2<<30, 2, wire.ProgramPorts
 	return c, err
 }

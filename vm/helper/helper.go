@@ -135,7 +135,7 @@ func (v *VM) connect(ctx context.Context, limit time.Duration) error {
 	if limit == 0 {
 		limit = defaultBoot
 	}
-	line, err := v.machine.Channel(wire.PortName)
+	line, err := v.machine.Channel(wire.AgentPort)
 	if err != nil {
 		return err
 	}

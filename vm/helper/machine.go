@@ -106,7 +106,7 @@ func (o *Options) configure() (vm.Config, error) {
 	}
 	c.Kernel, c.Initrd = o.Kernel.Image, initrd
 	c.Append = strings.Join(o.words(), " ")
-	c.Channels = append(slices.Clone(c.Channels), wire.PortName)
+	c.Channels = append(slices.Clone(c.Channels), wire.AgentPort)
 	if c.Display == (vm.Display{}) {
 		c.Display.None = true // nobody looks, and its BIOS takes time
 	}

@@ -45,7 +45,7 @@ func (x *Session) openDoors(ctx context.Context) error {
 	if err := x.openAgent(ctx); err != nil {
 		return err
 	}
-	port, err := x.Machine.Channel(BackdoorPort)
+	port, err := x.Machine.Channel(wire.BackdoorPort)
 	if err != nil {
 		return nil // it was not asked for
 	}
@@ -67,7 +67,7 @@ func (x *Session) openAgent(ctx context.Context) error {
 	if x.agent == nil {
 		return nil
 	}
-	port, err := x.Machine.Channel(wire.PortName)
+	port, err := x.Machine.Channel(wire.AgentPort)
 	if err != nil {
 		return err
 	}
@@ -306,7 +306,7 @@ func (r *Registry) Door(e Entry) (*net.UnixConn, error) {
 		return nil, err
 	}
 	if !a.Open {
-		return nil, fmt.Errorf("nothing in machine %s has opened its back door (the port %s): it is still starting, or its system has no shell there", e.Name, BackdoorPort)
+		return nil, fmt.Errorf("nothing in machine %s has opened its back door (the port %s): it is still starting, or its system has no shell there", e.Name, wire.BackdoorPort)
 	}
 	c, err := r.dial(e, socketSuffix)
 	if errors.Is(err, os.ErrNotExist) {

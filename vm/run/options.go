@@ -119,9 +119,6 @@ func (v VLAN) check(machine int) error {
 	return nil
 }
 
-// BackdoorPort is the virtio-serial port of a plain shell in the guest.
-const BackdoorPort = "org.ingot.backdoor"
-
 const defaultMemory = 512 << 20
 
 // check refuses what cannot be, before anything is made.

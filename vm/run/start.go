@@ -251,10 +251,10 @@ func (w *wiring) config(s *System, o Options) (vm.Config, error) {
 	}
 	if !o.NoBackdoor {
 		w.door = fmt.Sprintf("channel%d", len(c.Channels)) // what package vm calls it in QEMU
-		c.Channels = append(c.Channels, BackdoorPort)
-		if !s.NoAgent && !slices.Contains(c.Channels, wire.PortName) {
+		c.Channels = append(c.Channels, wire.BackdoorPort)
+		if !s.NoAgent && !slices.Contains(c.Channels, wire.AgentPort) {
 			w.agent = fmt.Sprintf("channel%d", len(c.Channels))
-			c.Channels = append(c.Channels, wire.PortName)
+			c.Channels = append(c.Channels, wire.AgentPort)
 		}
 	}
 	if o.TPM {

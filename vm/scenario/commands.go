@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"ingot/guest/wire"
 	"ingot/vm"
 )
 
@@ -42,7 +43,7 @@ func init() {
 		{"eventually", "eventually TIME [not] CONDITION", "the same, with a time that has to be given", false, parseEventually},
 		{"never", "never TIME CONDITION", "watch for so long that a condition does not come to hold", false, parseNever},
 		{"check", "check [not] CONDITION", "a condition holds now", false, parseCheck},
-		{"shell", "shell agent|backdoor|console", "how commands get into the guest: ingot's agent (the default), a shell at the port " + backdoorPort + ", or the shell on the console", false, parseShell},
+		{"shell", "shell agent|backdoor|console", "how commands get into the guest: ingot's agent (the default), a shell at the port " + wire.BackdoorPort + ", or the shell on the console", false, parseShell},
 		{"run", "run COMMAND", "run a command in the guest's shell; its status has to be 0 unless the next line is a status", false, parseRun},
 		{"status", "status NUMBER|nonzero", "what the command before it ended with, or the HTTP status of a fetch", false, parseStatus},
 		{"output", "output [not] PATTERN", "what the command before it printed matches; what a fetch got, likewise", false, parseOutput},

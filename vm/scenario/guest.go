@@ -22,8 +22,6 @@ const (
 	byConsole  = "console"
 )
 
-const backdoorPort = run.BackdoorPort
-
 // maxOutput is how much of a command's output is kept.
 const maxOutput = 4 << 20
 
@@ -47,7 +45,7 @@ func (m *machine) session(ctx context.Context) (*wire.Session, error) {
 	if m.agent != nil {
 		return m.agent, nil
 	}
-	conn, err := m.vm.Channel(wire.PortName)
+	conn, err := m.vm.Channel(wire.AgentPort)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", m.name, err)
 	}
@@ -60,7 +58,7 @@ func (m *machine) session(ctx context.Context) (*wire.Session, error) {
 		return s, nil
 	case ctx.Err() != nil && isLimit(ctx):
 		return nil, fmt.Errorf("nothing in %s has opened the port %s (%w): systems that ingot makes do; for others, `shell console` types commands at the console",
-			m.name, wire.PortName, context.Cause(ctx))
+			m.name, wire.AgentPort, context.Cause(ctx))
 	case ctx.Err() != nil:
 		return nil, context.Cause(ctx)
 	}

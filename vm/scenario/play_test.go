@@ -38,7 +38,7 @@ func speaker(t *testing.T, text string) vm.Config {
 	if err := os.WriteFile(path, sector, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	return vm.Config{Disks: []vm.Disk{{Path: path}}, Channels: []string{wire.PortName}}
+	return vm.Config{Disks: []vm.Disk{{Path: path}}, Channels: []string{wire.AgentPort}}
 }
 
 // guest returns a machine with a kernel and ingot's initramfs, which has the agent.
@@ -65,7 +65,7 @@ func guestWith(t *testing.T, init, words string, load ...string) vm.Config {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return vm.Config{Kernel: k.Image, Initrd: initrd, Append: "console=ttyS0 quiet " + words, Channels: []string{wire.PortName}}
+	return vm.Config{Kernel: k.Image, Initrd: initrd, Append: "console=ttyS0 quiet " + words, Channels: []string{wire.AgentPort}}
 }
 
 // play plays a script with the machine web.

@@ -16,6 +16,7 @@ import (
 
 	"ingot/bootloader/initramfs"
 	"ingot/bootloader/kernel"
+	"ingot/guest/wire"
 	"ingot/image"
 	"ingot/storedb"
 	"ingot/tests/fstest"
@@ -89,24 +90,24 @@ type ran struct{ stdout, stderr, status, console string }
 // powers off.
 func runIn(t *testing.T, c vm.Config, stdin string) ran {
 	t.Helper()
-	c.Channels = storedisk.Ports
+	c.Channels = wire.ProgramPorts
 	ctx, m := start(t, c)
 	var wg sync.WaitGroup
 	var out [3]bytes.Buffer
-	for i, port := range []string{storedisk.StdoutPort, storedisk.StderrPort, storedisk.StatusPort} {
+	for i, port := range []string{wire.StdoutPort, wire.StderrPort, wire.StatusPort} {
 		conn, err := m.Channel(port)
 		if err != nil {
 			t.Fatal(err)
 		}
 		wg.Go(func() { io.Copy(&out[i], conn) })
 	}
-	in, err := m.Channel(storedisk.StdinPort)
+	in, err := m.Channel(wire.StdinPort)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer in.Close()
 	wg.Go(func() {
-		if err := storedisk.SendInput(in, strings.NewReader(stdin)); err != nil {
+		if err := wire.SendInput(in, strings.NewReader(stdin)); err != nil {
 			t.Error(err)
 		}
 	})
@@ -364,10 +365,10 @@ func TestModes(t *testing.T) {
 		t.Run(x.name, func(t *testing.T) {
 			t.Parallel()
 			config := machine(t, append(store.Words(), x.words...)...)
-			config.Channels = []string{storedisk.StatusPort}
+			config.Channels = []string{wire.StatusPort}
 			attach(t, &config, store)
 			ctx, m := start(t, config)
-			status, err := m.Channel(storedisk.StatusPort)
+			status, err := m.Channel(wire.StatusPort)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -1,9 +1,6 @@
 package storedisk
 
 import (
-	"encoding/binary"
-	"errors"
-	"io"
 	"net/url"
 	"strings"
 
@@ -79,40 +76,3 @@ func RunWords(path string, args, environment []string) []string {
 // InitWord is the one that makes a program the init of a system whose root is a tmpfs
 // with nothing in it but the store or, with [RootWords], what [Root] was laid out for.
 func InitWord(path string) string { return "init=" + path }
-
-// Ports by which a program that the words run is joined to the host: see
-// vm.Config.Channels. Standard streams without a port are the console.
-const (
-	StatusPort = "org.ingot.status"
-	StdinPort  = "org.ingot.stdin"
-	StdoutPort = "org.ingot.stdout"
-	StderrPort = "org.ingot.stderr"
-)
-
-// Ports are all of them, in an order by which the guest knows when it has seen all.
-var Ports = []string{StdinPort, StdoutPort, StderrPort, StatusPort}
-
-// SendInput copies r to the host's end of [StdinPort], as the guest expects it: in
-// pieces, each after its length, with an empty one at the end, since a port that is
-// closed looks to the guest like one that nobody has opened yet. It returns when r ends,
-// or w does, which is no error: a program need not read all.
-func SendInput(w io.Writer, r io.Reader) error {
-	buf := make([]byte, 4+64<<10)
-	for {
-		n, err := r.Read(buf[4:])
-		binary.BigEndian.PutUint32(buf, uint32(n))
-		if n > 0 {
-			if _, gone := w.Write(buf[:4+n]); gone != nil {
-				return nil
-			}
-		}
-		if err == nil {
-			continue
-		}
-		_, _ = w.Write(make([]byte, 4))
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		return err
-	}
-}

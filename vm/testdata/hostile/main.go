@@ -64,7 +64,7 @@ func open() (*port, error) {
 	for range 1000 {
 		names, _ := filepath.Glob("/sys/class/virtio-ports/*/name")
 		for _, file := range names {
-			if text, _ := os.ReadFile(file); strings.TrimSpace(string(text)) == wire.PortName {
+			if text, _ := os.ReadFile(file); strings.TrimSpace(string(text)) == wire.AgentPort {
 				f, err := os.OpenFile("/dev/"+filepath.Base(filepath.Dir(file)), os.O_RDWR, 0)
 				return &port{f}, err
 			}
