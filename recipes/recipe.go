@@ -3,7 +3,7 @@ package recipes
 import (
 	"ingot/image"
 	"ingot/partition"
-	"ingot/vm/scenario"
+	"ingot/recipes/script"
 )
 
 // A Recipe says what an image holds. It is what a YAML file of the recipe language
@@ -22,7 +22,7 @@ type Recipe struct {
 
 	src        *source
 	formatLeft bool
-	scripts    []*scenario.Script
+	scripts    []*script.Script
 }
 
 // FormatLeftOut says whether the format is raw only because nothing was said of it.

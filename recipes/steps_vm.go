@@ -20,7 +20,6 @@ import (
 	"ingot/recipes/tools"
 	"ingot/vm"
 	"ingot/vm/helper"
-	"ingot/vm/storedisk"
 )
 
 // Helper says how the virtual machine is run in which some parts of an image are made.
@@ -255,13 +254,13 @@ func (f *finisher) inMachine(ctx context.Context, o helper.Options, overlay *nbd
 	if err != nil {
 		return err
 	}
-	socket, err := storedisk.ConnectServer(ctx, server, f.failed)
+	socket, err := server.Connect(ctx)
 	if err != nil {
 		return err
 	}
 	o.Machine.Disks = []vm.Disk{{NBD: socket, Writable: true}}
 	for _, c := range f.chores {
-		socket, err := storedisk.Connect(ctx, c.source, f.failed)
+		socket, err := nbd.Connect(ctx, c.source, nbd.Options{Failed: f.failed})
 		if err != nil {
 			return err
 		}

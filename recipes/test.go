@@ -8,7 +8,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"ingot/internal/printable"
-	"ingot/vm/scenario"
+	"ingot/recipes/script"
 )
 
 // A Test is a boot test that a recipe carries. It has no influence on the image.
@@ -43,8 +43,8 @@ func (s *Script) place(n *yaml.Node) {
 
 // ParseTests reads the scripts of tests for these machines. What is wrong comes back as
 // one [Error] for each line, at the place in file; key is that of the list of tests.
-func ParseTests(file, key string, tests []Test, machines []string) ([]*scenario.Script, []error) {
-	var scripts []*scenario.Script
+func ParseTests(file, key string, tests []Test, machines []string) ([]*script.Script, []error) {
+	var scripts []*script.Script
 	var errs []error
 	seen := map[string]bool{}
 	for i, t := range tests {
@@ -53,15 +53,15 @@ func ParseTests(file, key string, tests []Test, machines []string) ([]*scenario.
 			errs = append(errs, &Error{File: file, Line: t.Script.Line, Column: 1, Key: at + ".name", What: fmt.Sprintf("%s: each test has a name of its own", printable.Quote(t.Name))})
 		}
 		seen[t.Name] = true
-		script, err := scenario.Parse(t.Name, file, t.Script.Line, t.Script.Text, machines)
+		parsed, err := script.Parse(t.Name, file, t.Script.Line, t.Script.Text, machines)
 		for _, e := range unjoin(err) {
-			var p *scenario.ParseError
+			var p *script.ParseError
 			if errors.As(e, &p) {
 				e = &Error{File: file, Line: p.Line, Column: 1, Key: at, What: p.Err.Error()}
 			}
 			errs = append(errs, e)
 		}
-		scripts = append(scripts, script)
+		scripts = append(scripts, parsed)
 	}
 	return scripts, errs
 }
@@ -84,8 +84,8 @@ func (r *Recipe) checkTests(d *decoder) {
 }
 
 // Scripts are the recipe's tests.
-func (r *Recipe) Scripts() []*scenario.Script { return r.scripts }
+func (r *Recipe) Scripts() []*script.Script { return r.scripts }
 
 // MachineName is what the machine is called that a recipe's tests are about: the
 // recipe's name, as a host name.
-func (r *Recipe) MachineName() string { return scenario.MachineName(r.Name) }
+func (r *Recipe) MachineName() string { return script.MachineName(r.Name) }

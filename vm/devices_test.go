@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"ingot/internal/keyboard"
 	"ingot/vm"
 )
 
@@ -47,13 +48,8 @@ func TestScreenshot(t *testing.T) {
 	if size.X < 640 || size.Y < 400 || len(colours) < 2 || colours[[3]uint32{0xA8, 0xA8, 0xA8}] < 1000 {
 		t.Errorf("a screen of %v with the colours %v; want grey text on black", size, colours)
 	}
-	for _, keys := range []string{"ctrl-alt-f2", "ret", "space"} {
-		if err := m.SendKeys(ctx, keys); err != nil {
-			t.Errorf("SendKeys(%q): %v", keys, err)
-		}
-	}
-	if err := m.Type(ctx, "Root!\n"); err != nil {
-		t.Errorf("Type: %v", err)
+	if err := m.Press(ctx, []keyboard.Stroke{{"ctrl", "alt", "f2"}, {"ret"}, {"shift", "r"}}); err != nil {
+		t.Errorf("Press: %v", err)
 	}
 	if _, err := m.QMP(ctx, "nonesuch", nil); err == nil || !strings.Contains(err.Error(), "nonesuch") {
 		t.Errorf("QMP: %v; want a refusal", err)
@@ -200,27 +196,12 @@ func TestPortInUse(t *testing.T) {
 	}
 }
 
-func TestKeysRefused(t *testing.T) {
+func TestNoGraphics(t *testing.T) {
 	c := vm.Config{QEMU: filepath.Join(t.TempDir(), "qemu"), Accel: vm.TCG, Disks: []vm.Disk{{Path: os.DevNull, Format: "raw"}}, Display: vm.Display{None: true}}
 	if err := os.WriteFile(c.QEMU, []byte("#!/bin/sh\nexec sleep 1000\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	ctx, m := start(t, c)
-	for keys, want := range map[string]string{
-		"ctrl-alt-dell": `key "dell" is unknown to QEMU; near it are `,
-		"retrun":        `"retrun" is unknown`,
-		"":              `key "" is unknown`,
-	} {
-		if err := m.SendKeys(ctx, keys); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("SendKeys(%q): %v; want an error with %q", keys, err, want)
-		}
-	}
-	if err := m.SendKeys(ctx, "delte"); err == nil || !strings.Contains(err.Error(), "delete") {
-		t.Errorf("SendKeys(delte): %v; want delete among the near ones", err)
-	}
-	if err := m.Type(ctx, "Straße"); err == nil || !strings.Contains(err.Error(), "'ß' is on no key") {
-		t.Errorf("Type: %v", err)
-	}
 	if _, err := m.Screenshot(ctx); err == nil || !strings.Contains(err.Error(), "no graphics") {
 		t.Errorf("Screenshot: %v; want that there are no graphics", err)
 	}

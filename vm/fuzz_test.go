@@ -119,24 +119,3 @@ func FuzzPixmap(f *testing.F) {
 		}
 	})
 }
-
-// FuzzKeys reads keys as they are pressed.
-func FuzzKeys(f *testing.F) {
-	for _, s := range []string{"ctrl-alt-f2", "ret", "minus", "a-", "-", "shift-minus"} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, text string) {
-		if len(text) > 24 {
-			return // names near a long one take long to find
-		}
-		keys, err := parseKeys(text)
-		if err == nil && len(keys) == 0 {
-			t.Errorf("%q are no keys", text)
-		}
-		for _, k := range keys {
-			if strings.ContainsAny(k, "- \n") {
-				t.Errorf("%q is a key of %q", k, text)
-			}
-		}
-	})
-}

@@ -22,9 +22,9 @@ import (
 	"ingot/internal/input"
 	"ingot/internal/printable"
 	"ingot/internal/secret"
+	"ingot/lab/scenario"
 	"ingot/partition"
 	"ingot/recipes"
-	"ingot/vm/scenario"
 )
 
 func newBuild() *cobra.Command {

@@ -23,10 +23,10 @@ import (
 	"ingot/recipes"
 	"ingot/recipes/tools"
 	"ingot/storedb"
+	"ingot/storedb/storedisk"
 	"ingot/vm"
 	"ingot/vm/helper"
 	"ingot/vm/run"
-	"ingot/vm/storedisk"
 )
 
 // The exit statuses of exec that are not its command's. Shells and env(1) have the same

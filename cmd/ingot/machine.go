@@ -23,10 +23,10 @@ import (
 	"ingot/internal/input"
 	"ingot/recipes"
 	"ingot/storedb"
+	"ingot/storedb/storedisk"
 	"ingot/vm"
 	"ingot/vm/helper"
 	"ingot/vm/run"
-	"ingot/vm/storedisk"
 )
 
 // machineFlags say what a machine runs, beside its name on the command line.

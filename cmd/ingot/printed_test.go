@@ -20,10 +20,10 @@ import (
 	"time"
 
 	"ingot/internal/printable"
+	"ingot/lab/scenario"
 	"ingot/storedb"
 	"ingot/vm/network"
 	"ingot/vm/run"
-	"ingot/vm/scenario"
 )
 
 // evil is what others may call something: it renames a terminal's window, sets colours as

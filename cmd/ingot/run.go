@@ -20,10 +20,10 @@ import (
 	"ingot/guest/wire"
 	"ingot/image"
 	"ingot/internal/printable"
+	"ingot/storedb/storedisk"
 	"ingot/vm"
 	"ingot/vm/run"
 	"ingot/vm/runtimedir"
-	"ingot/vm/storedisk"
 )
 
 func newRun() *cobra.Command {

@@ -25,11 +25,12 @@ import (
 	"ingot/internal/filekind"
 	"ingot/internal/input"
 	"ingot/internal/printable"
+	"ingot/lab/scenario"
 	"ingot/recipes"
+	"ingot/recipes/script"
 	"ingot/vm"
 	"ingot/vm/network"
 	"ingot/vm/run"
-	"ingot/vm/scenario"
 )
 
 func newTest() *cobra.Command {
@@ -123,7 +124,7 @@ type suite struct {
 	name    string
 	dir     string // what paths in scripts are relative to
 	plan    *network.Plan
-	scripts []*scenario.Script
+	scripts []*script.Script
 	lab     *lab
 	temp    string
 	running *run.Registry
@@ -244,7 +245,7 @@ func (s *suite) openFile(path string, text []byte) error {
 	s.lab.at = at
 	of := network.File{Name: f.Name, Machines: f.Machines, Seed: f.Seed, Links: f.Links}
 	name := filepath.Base(path)
-	return s.prepare(&of, scenario.MachineName(strings.TrimSuffix(name, filepath.Ext(name))), func(machines []string) ([]error, error) {
+	return s.prepare(&of, script.MachineName(strings.TrimSuffix(name, filepath.Ext(name))), func(machines []string) ([]error, error) {
 		var errs []error
 		s.scripts, errs = recipes.ParseTests(path, "tests", f.Tests, machines)
 		return errs, nil
@@ -311,15 +312,15 @@ func (s *suite) openScript(what string) error {
 	if err != nil {
 		return err
 	}
-	name, base := scenario.MachineName(system.Name), filepath.Base(s.flags.script)
-	script, err := scenario.Parse(strings.TrimSuffix(base, filepath.Ext(base)), s.flags.script, 1, string(text), []string{name})
+	name, base := script.MachineName(system.Name), filepath.Base(s.flags.script)
+	test, err := script.Parse(strings.TrimSuffix(base, filepath.Ext(base)), s.flags.script, 1, string(text), []string{name})
 	if kind := filekind.Of(text); err != nil && kind != "" {
 		err = fmt.Errorf("%s: not a script of tests: it looks like %s", printable.Name(s.flags.script), kind)
 	}
 	if err != nil {
 		return &recipes.Error{What: err.Error(), File: "--script"}
 	}
-	s.dir, s.scripts = filepath.Dir(s.flags.script), []*scenario.Script{script}
+	s.dir, s.scripts = filepath.Dir(s.flags.script), []*script.Script{test}
 	return s.single(name, system)
 }
 
@@ -397,12 +398,12 @@ func (s *suite) forward(name string) {
 }
 
 // choose returns the tests that --only names, or all.
-func (f *testFlags) choose(what string, all []*scenario.Script) ([]*scenario.Script, error) {
+func (f *testFlags) choose(what string, all []*script.Script) ([]*script.Script, error) {
 	if len(f.only) == 0 {
 		return all, nil
 	}
 	var names []string
-	var chosen []*scenario.Script
+	var chosen []*script.Script
 	for _, s := range all {
 		names = append(names, s.Name)
 		if slices.Contains(f.only, s.Name) {
@@ -554,7 +555,7 @@ func (s *suite) folders() (done func(), err error) {
 }
 
 // playOne plays a test with machines and a network of its own.
-func (s *suite) playOne(script *scenario.Script, results string) *scenario.Result {
+func (s *suite) playOne(script *script.Script, results string) *scenario.Result {
 	ctx, cancel := context.WithCancel(s.c.Context())
 	defer cancel()
 	if s.flags.verbose {
@@ -665,11 +666,11 @@ func listCommands(out io.Writer) error {
 	out, flush := folded(out)
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "[MACHINE:] COMMAND")
-	for _, e := range scenario.Commands() {
+	for _, e := range script.Commands() {
 		fmt.Fprintf(w, "  %s\t%s\n", e.Usage, e.Does)
 	}
 	fmt.Fprintln(w, "CONDITION")
-	for _, e := range scenario.Conditions() {
+	for _, e := range script.Conditions() {
 		fmt.Fprintf(w, "  %s\t%s\n", e.Usage, e.Does)
 	}
 	fmt.Fprintln(w, "PATTERN\n  /REGEXP/\tRE2, ^ and $ match at lines\n  TEXT\tas it stands, in double quotes if need be")

@@ -14,9 +14,10 @@ import (
 	kernels "ingot/bootloader/kernel"
 	"ingot/guest/wire"
 	"ingot/image"
+	"ingot/image/nbd"
 	"ingot/storedb"
+	"ingot/storedb/storedisk"
 	"ingot/vm"
-	"ingot/vm/storedisk"
 )
 
 // store reads 500 MB of files in a guest: from a store as a block device, and through
@@ -132,11 +133,11 @@ func (b *bench) guestOf(ctx context.Context, dir string, share bool) (c vm.Confi
 			return c, err
 		}
 		words = store.Words()
-		disk, err := store.Attach(ctx, func(err error) { fmt.Fprintf(os.Stderr, "bench: store: %v\n", err) })
+		socket, err := nbd.Connect(ctx, store.Map, nbd.Options{Failed: func(err error) { fmt.Fprintf(os.Stderr, "bench: store: %v\n", err) }})
 		if err != nil {
 			return c, err
 		}
-		c.Disks = []vm.Disk{disk}
+		c.Disks = []vm.Disk{{NBD: socket, Serial: storedisk.Serial, ReadOnly: true}}
 	}
 	k, err := kernels.Find("bin/kernel")
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"ingot/internal/keyboard"
 	"ingot/tests/fstest"
 	"ingot/vm"
 )
@@ -76,7 +77,9 @@ func TestRescueRepairs(t *testing.T) {
 		t.Errorf("by ssh: %q, %v; want the host name and e2fsck's version", out, err)
 	}
 	// A shell on the screen has taken what is typed there.
-	must(t, m.Type(ctx, "echo typed > /run/typed\n"))
+	strokes, err := keyboard.Text("echo typed > /run/typed\n")
+	must(t, err)
+	must(t, m.Press(ctx, strokes))
 	answers(t, ctx, m, [][2]string{
 		{"i=0; until [ -s /run/typed ]; do i=$((i+1)); [ $i -lt 60 ] || break; sleep 1; done; cat /run/typed", "typed"},
 	})

@@ -12,10 +12,10 @@ import (
 	"ingot/bootloader/kernel"
 	"ingot/guest/wire"
 	"ingot/image"
-	"ingot/vm"
-	"ingot/vm/storedisk"
-
+	"ingot/image/nbd"
 	"ingot/internal/lazy"
+	"ingot/storedb/storedisk"
+	"ingot/vm"
 )
 
 // Options describe a helper. The zero value of each field is a good default.
@@ -99,12 +99,12 @@ func Start(ctx context.Context, o Options) (*VM, error) {
 		v.silence = defaultSilence
 	}
 	if o.Store != nil {
-		disk, err := o.Store.Attach(ctx, o.ReadFail)
+		socket, err := nbd.Connect(ctx, o.Store.Map, nbd.Options{Failed: o.ReadFail})
 		if err != nil {
 			cancel()
 			return nil, err
 		}
-		c.Disks = append(slices.Clone(c.Disks), disk)
+		c.Disks = append(slices.Clone(c.Disks), vm.Disk{NBD: socket, Serial: storedisk.Serial, ReadOnly: true})
 	}
 	v.writes = writes(c)
 	if v.machine, err = vm.Start(ctx, c); err != nil {

@@ -9,8 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"ingot/storedb/storedisk"
 	"ingot/tests/fstest"
-	"ingot/vm/storedisk"
 )
 
 func TestParseEmpty(t *testing.T) {

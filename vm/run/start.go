@@ -19,9 +19,9 @@ import (
 	"ingot/guest/wire"
 	"ingot/image"
 	"ingot/image/diskfile"
+	"ingot/image/nbd"
 	"ingot/image/qcow2"
 	"ingot/vm"
-	"ingot/vm/storedisk"
 )
 
 // Host is what a machine has of the one it runs on.
@@ -407,7 +407,7 @@ func (w *wiring) standIn(path string) (string, error) {
 
 // serve serves bytes to QEMU, and returns its end of the connection.
 func (w *wiring) serve(m *image.Map) (*os.File, error) {
-	f, err := storedisk.Connect(w.ctx, m, func(err error) { w.host.warn("a disk cannot be read: %v", err) })
+	f, err := nbd.Connect(w.ctx, m, nbd.Options{Failed: func(err error) { w.host.warn("a disk cannot be read: %v", err) }})
 	if err == nil {
 		w.files = append(w.files, f)
 	}

@@ -1,4 +1,4 @@
-package scenario
+package script
 
 import (
 	"errors"
@@ -27,15 +27,15 @@ type Step struct {
 	Text    string
 	Machine string // that it is for; empty where it is for none or several
 
-	command *command
-	do      action
-	port    int  // of the guest, that the host is to reach
-	asked   bool // the next line asks for the status, so that it may be any
-	reads   bool // it reads the screen
+	Action    Action
+	AnyStatus bool // the next line asks for the status, so that it may be any
+
+	port  int  // of the guest, that the host is to reach
+	reads bool // it reads the screen
 }
 
-// place is where a step stands.
-func (s *Step) place() string { return fmt.Sprintf("%s:%d", s.File, s.Line) }
+// Place is where a step stands.
+func (s *Step) Place() string { return fmt.Sprintf("%s:%d", s.File, s.Line) }
 
 // ParseError is something wrong with a line of a script.
 type ParseError struct {
@@ -90,8 +90,8 @@ type parser struct {
 }
 
 func (p *parser) add(s Step) {
-	if n := len(p.script.Steps); n > 0 && s.command.name == "status" {
-		p.script.Steps[n-1].asked = true
+	if _, ok := s.Action.(Status); ok && len(p.script.Steps) > 0 {
+		p.script.Steps[len(p.script.Steps)-1].AnyStatus = true
 	}
 	p.script.Steps = append(p.script.Steps, s)
 }
@@ -104,7 +104,7 @@ func (p *parser) step(s *Step) error {
 		return err
 	}
 	if name, ok := strings.CutSuffix(word, ":"); ok {
-		if err := p.known(name); err != nil {
+		if err := l.known(name); err != nil {
 			return err
 		}
 		p.current = name
@@ -114,29 +114,31 @@ func (p *parser) step(s *Step) error {
 	}
 	i := slices.IndexFunc(commands, func(c command) bool { return c.name == word })
 	if i < 0 {
-		return unknown("command", word, Names())
+		return unknown("command", word, names(Commands()))
 	}
-	s.command = &commands[i]
-	if !s.command.alone {
+	c := commands[i]
+	if !c.alone {
 		if s.Machine = p.current; s.Machine == "" {
 			return fmt.Errorf("%s: of which machine? begin the line with its name and a colon; there are %s", word, strings.Join(p.machines, ", "))
 		}
 	}
-	if s.do, err = s.command.parse(l); err == nil {
+	if s.Action, err = c.parse(l); err == nil {
 		err = l.end()
 	}
 	if err != nil {
-		return fmt.Errorf("%s: %w (%s)", word, err, s.command.usage)
+		return fmt.Errorf("%s: %w (%s)", word, err, c.usage)
 	}
 	s.port, s.reads = l.port, l.reads
 	return nil
 }
 
-func (p *parser) known(name string) error {
-	if !slices.Contains(p.machines, name) {
-		return unknown("machine", name, p.machines)
+// names are those of commands or conditions.
+func names(entries []Entry) []string {
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name)
 	}
-	return nil
+	return names
 }
 
 // unknown refuses a name, and says which one was probably meant.
@@ -163,7 +165,7 @@ func (s *Script) Ports(machine string) []int {
 func (s *Script) ReadsScreen(machine string) (place, text string) {
 	for i := range s.Steps {
 		if step := &s.Steps[i]; step.Machine == machine && step.reads {
-			return step.place(), step.Text
+			return step.Place(), step.Text
 		}
 	}
 	return "", ""
@@ -174,13 +176,13 @@ func (s *Script) ReadsScreen(machine string) (place, text string) {
 func (s *Script) Restarts(machine string) bool {
 	starts := 0
 	for _, step := range s.Steps {
-		switch step.command.name {
-		case "reboot":
+		switch a := step.Action.(type) {
+		case Reboot:
 			if step.Machine == machine {
 				starts += 2
 			}
-		case "start":
-			if names := strings.Fields(step.Text); slices.Contains(names[1:], machine) || names[len(names)-1] == "start" {
+		case Start:
+			if slices.Contains(a.Machines, machine) {
 				starts++
 			}
 		}
@@ -194,6 +196,14 @@ type line struct {
 	machines []string
 	port     int  // of the guest, that the host is to reach
 	reads    bool // the screen
+}
+
+// known refuses a machine that the script does not have.
+func (l *line) known(name string) error {
+	if !slices.Contains(l.machines, name) {
+		return unknown("machine", name, l.machines)
+	}
+	return nil
 }
 
 // word takes the next word, or the next text in double quotes.

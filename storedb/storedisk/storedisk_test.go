@@ -1,9 +1,6 @@
 package storedisk_test
 
 import (
-	"bytes"
-	"io"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,9 +8,9 @@ import (
 
 	"ingot/image"
 	"ingot/storedb"
+	"ingot/storedb/storedisk"
 	"ingot/tests/fstest"
 	"ingot/tests/nixtest"
-	"ingot/vm/storedisk"
 )
 
 // closure reads the closure that real Nix has made, with its registration or without.
@@ -123,31 +120,6 @@ func TestHost(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "this machine has no store of guix") {
 		t.Errorf("Host of another flavour = %v; want an error that says so", err)
 	}
-}
-
-// TestConnect: an NBD client at the other end, and the end of both.
-func TestConnect(t *testing.T) {
-	var b image.Builder
-	b.Add(0, image.Bytes(bytes.Repeat([]byte("x"), 1000)), nil)
-	m, err := b.Map(4096)
-	if err != nil {
-		t.Fatal(err)
-	}
-	file, err := storedisk.Connect(t.Context(), m, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	conn, err := net.FileConn(file)
-	file.Close()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	greeting := make([]byte, 18)
-	if _, err := io.ReadFull(conn, greeting); err != nil || !bytes.HasPrefix(greeting, []byte("NBDMAGICIHAVEOPT")) {
-		t.Errorf("the server says %q, %v", greeting, err)
-	}
-
 }
 
 func TestRunWords(t *testing.T) {

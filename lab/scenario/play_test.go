@@ -13,10 +13,11 @@ import (
 	"ingot/bootloader/kernel"
 	"ingot/guest/wire"
 	"ingot/image"
+	"ingot/lab/scenario"
+	"ingot/recipes/script"
 	"ingot/tests/fstest"
 	"ingot/tests/testenv"
 	"ingot/vm"
-	"ingot/vm/scenario"
 )
 
 func TestMain(m *testing.M) { testenv.Main(m) }
@@ -79,6 +80,11 @@ func play(t *testing.T, c vm.Config, script string) *scenario.Result {
 	return r
 }
 
+// parse reads a script for the machine web.
+func parse(text string) (*script.Script, error) {
+	return script.Parse("test", "t.test", 1, text, []string{"web"})
+}
+
 // playIn plays one with its files in a folder, and its results in the folder test there.
 func playIn(t *testing.T, dir string, c vm.Config, script string) *scenario.Result {
 	t.Helper()
@@ -96,7 +102,7 @@ func playIn(t *testing.T, dir string, c vm.Config, script string) *scenario.Resu
 	if err := os.WriteFile(filepath.Join(dir, "in.txt"), []byte("from the host\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	s, err := scenario.Parse("test", "t.test", 1, script, stage.Machines)
+	s, err := parse(script)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -266,7 +272,7 @@ func TestGuestFails(t *testing.T) {
 		Start: func(context.Context, string, io.Writer) (*scenario.Machine, error) {
 			return &scenario.Machine{VM: m, Close: func() {}}, nil // it is there
 		}}
-	for script, want := range map[string]string{
+	for text, want := range map[string]string{
 		"run false":                          "t.test:3: run false: status 1; want 0; it printed nothing",
 		"run echo x; sh -c 'exit 3'":         "t.test:3: run echo x; sh -c 'exit 3': status 3; want 0; it printed\n  x",
 		"run true\nstatus 1":                 "t.test:4: status 0; want 1; it printed nothing",
@@ -283,8 +289,8 @@ func TestGuestFails(t *testing.T) {
 		// What is found when a time is over takes a look that came to its end within it. How
 		// long that takes is the machine's affair: one that is too short is made longer.
 		for _, limit := range []string{"2s", "10s", "1m0s", "5m0s"} {
-			script, want := strings.ReplaceAll(script, "TIME", limit), strings.ReplaceAll(want, "TIME", limit)
-			s, err := scenario.Parse("test", "t.test", 1, "start\nshell console\n"+script, stage.Machines)
+			text, want := strings.ReplaceAll(text, "TIME", limit), strings.ReplaceAll(want, "TIME", limit)
+			s, err := script.Parse("test", "t.test", 1, "start\nshell console\n"+text, stage.Machines)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -292,8 +298,8 @@ func TestGuestFails(t *testing.T) {
 			if r.Err != nil && strings.HasPrefix(r.Failed, want) {
 				break
 			}
-			if last := limit == "5m0s" || !strings.Contains(script, limit); last {
-				t.Errorf("%s:\n%s\nwant\n%s", script, r.Failed, want)
+			if last := limit == "5m0s" || !strings.Contains(text, limit); last {
+				t.Errorf("%s:\n%s\nwant\n%s", text, r.Failed, want)
 				break
 			}
 		}

@@ -1,4 +1,4 @@
-package scenario
+package script
 
 import (
 	"errors"
@@ -41,7 +41,7 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		for _, step := range s.Steps {
-			if step.do == nil || step.Machine != "" && !slices.Contains(machines, step.Machine) {
+			if step.Action == nil || step.Machine != "" && !slices.Contains(machines, step.Machine) {
 				t.Errorf("line %d: %+v", step.Line, step)
 			}
 		}

@@ -10,12 +10,13 @@ import (
 	"testing"
 	"time"
 
+	"ingot/recipes/script"
 	"ingot/vm"
 )
 
 func results() []*Result {
 	failed := &Result{Name: "page", Started: time.Unix(0, 0), Seconds: 1.5, Consoles: []Console{{"web", "boot\x1b[0m\x00 <ok>\r\n"}}}
-	failed.fail(&Step{File: "lab.yaml", Line: 7}, &vm.FailureError{Kind: vm.Panicked, Name: "the kernel panicked", Tail: "  Kernel panic\x07"})
+	failed.fail(&script.Step{File: "lab.yaml", Line: 7}, &vm.FailureError{Kind: vm.Panicked, Name: "the kernel panicked", Tail: "  Kernel panic\x07"})
 	return []*Result{{Name: "boot", Started: time.Unix(0, 0), Seconds: 2}, failed}
 }
 
@@ -70,12 +71,12 @@ func TestDifference(t *testing.T) {
 		t.Errorf("Difference = %g%%; want 10%%", got)
 	}
 	for share, ok := range map[float64]bool{10: true, 9.9: false} {
-		if err := like(a, b, "a.png", "b.png", share); (err == nil) != ok {
+		if err := like(a, b, "a.png", script.Likeness{File: "b.png", Percent: share}); (err == nil) != ok {
 			t.Errorf("like, tolerance %g%%: %v", share, err)
 		}
 	}
 	want := "a.png has (10,10) pixels, and b.png (4,4)"
-	if err := like(a, image.NewNRGBA(image.Rect(0, 0, 4, 4)), "a.png", "b.png", 100); err == nil || err.Error() != want {
+	if err := like(a, image.NewNRGBA(image.Rect(0, 0, 4, 4)), "a.png", script.Likeness{File: "b.png", Percent: 100}); err == nil || err.Error() != want {
 		t.Errorf("like = %v; want %s", err, want)
 	}
 }

@@ -18,12 +18,13 @@ import (
 	"ingot/bootloader/kernel"
 	"ingot/guest/wire"
 	"ingot/image"
+	"ingot/image/nbd"
 	"ingot/storedb"
+	"ingot/storedb/storedisk"
 	"ingot/tests/fstest"
 	"ingot/tests/nixtest"
 	"ingot/tests/testenv"
 	"ingot/vm"
-	"ingot/vm/storedisk"
 )
 
 // patience is for a machine that is busy with other tests; alone a boot takes 5 s.
@@ -76,11 +77,11 @@ func start(t *testing.T, c vm.Config) (context.Context, *vm.Machine) {
 // attach gives a machine the store, whose trouble fails the test.
 func attach(t *testing.T, c *vm.Config, d *storedisk.Disk) {
 	t.Helper()
-	disk, err := d.Attach(t.Context(), func(err error) { t.Errorf("serving the store: %v", err) })
+	socket, err := nbd.Connect(t.Context(), d.Map, nbd.Options{Failed: func(err error) { t.Errorf("serving the store: %v", err) }})
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.Disks = append(c.Disks, disk)
+	c.Disks = append(c.Disks, vm.Disk{NBD: socket, Serial: storedisk.Serial, ReadOnly: true})
 }
 
 // a program in a guest, and what came of it.

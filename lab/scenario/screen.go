@@ -11,36 +11,19 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
+	"regexp"
 	"strings"
 
+	"ingot/recipes/script"
 	"ingot/vm"
 )
 
-func parseScreenshot(l *line) (action, error) {
-	name, err := l.picture()
+func (p *play) screenshot(ctx context.Context, m *machine, name string) error {
+	picture, err := m.screenshot(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return func(ctx context.Context, p *play, m *machine) error {
-		picture, err := m.screenshot(ctx)
-		if err != nil {
-			return err
-		}
-		return p.writePNG(name, picture)
-	}, nil
-}
-
-// picture reads the name of a screenshot, which stays in the folder of results.
-func (l *line) picture() (string, error) {
-	name, err := l.word("a name")
-	if err != nil {
-		return "", err
-	}
-	if filepath.Ext(name) != ".png" || filepath.Base(name) != name || name == ".png" {
-		return "", fmt.Errorf("%q is no name of a picture, such as login.png", name)
-	}
-	return name, nil
+	return p.writePNG(name, picture)
 }
 
 func (m *machine) screenshot(ctx context.Context) (image.Image, error) {
@@ -94,53 +77,30 @@ func readPNG(f *os.File) (image.Image, error) {
 	return picture, nil
 }
 
-// likeness reads FILE [tolerance] SHARE%.
-func (l *line) likeness() (file string, share float64, err error) {
-	if file, err = l.word("a stored picture"); err != nil {
-		return "", 0, err
+// compare compares a screenshot that the test has taken.
+func (p *play) compare(c script.Compare) error {
+	f, err := p.open(c.Name)
+	if errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("the test has taken no screenshot %s", c.Name)
 	}
-	l.optional(func(word string) bool { return word == "tolerance" })
-	share, err = l.percent()
-	return file, share, err
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	got, err := readPNG(f)
+	if err != nil {
+		return err
+	}
+	want, err := stored(p.beside(c.File))
+	if err != nil {
+		return err
+	}
+	return like(got, want, c.Name, c.Likeness)
 }
 
-func parseCompare(l *line) (action, error) {
-	name, err := l.picture()
-	if err != nil {
-		return nil, err
-	}
-	file, share, err := l.likeness()
-	if err != nil {
-		return nil, err
-	}
-	return func(_ context.Context, p *play, _ *machine) error {
-		f, err := p.open(name)
-		if errors.Is(err, os.ErrNotExist) {
-			return fmt.Errorf("the test has taken no screenshot %s", name)
-		}
-		if err != nil {
-			return err
-		}
-		defer f.Close()
-		got, err := readPNG(f)
-		if err != nil {
-			return err
-		}
-		want, err := stored(p.beside(file))
-		if err != nil {
-			return err
-		}
-		return like(got, want, name, file, share)
-	}, nil
-}
-
-func parseScreen(l *line) (check, error) {
-	file, share, err := l.likeness()
-	if err != nil {
-		return nil, err
-	}
+func looksLike(to script.Likeness) check {
 	return func(ctx context.Context, p *play, m *machine) (bool, string, error) {
-		want, err := stored(p.beside(file))
+		want, err := stored(p.beside(to.File))
 		if err != nil {
 			return false, "", err
 		}
@@ -148,11 +108,11 @@ func parseScreen(l *line) (check, error) {
 		if err != nil {
 			return false, "", err
 		}
-		if err := like(got, want, "the screen", file, share); err != nil {
+		if err := like(got, want, "the screen", to); err != nil {
 			return false, "; " + err.Error(), nil
 		}
 		return true, "", nil
-	}, nil
+	}
 }
 
 // visible is by how much of 255 a colour has to differ for a person to see it: a fade, or
@@ -160,12 +120,12 @@ func parseScreen(l *line) (check, error) {
 const visible = 24
 
 // like says by what two pictures differ, or nil.
-func like(got, want image.Image, name, file string, share float64) error {
+func like(got, want image.Image, name string, to script.Likeness) error {
 	if got.Bounds().Size() != want.Bounds().Size() {
-		return fmt.Errorf("%s has %v pixels, and %s %v", name, got.Bounds().Size(), file, want.Bounds().Size())
+		return fmt.Errorf("%s has %v pixels, and %s %v", name, got.Bounds().Size(), to.File, want.Bounds().Size())
 	}
-	if d := Difference(got, want); d > share {
-		return fmt.Errorf("%.2f%% of the pixels of %s differ from %s; at most %g%% may", d, name, file, share)
+	if d := Difference(got, want); d > to.Percent {
+		return fmt.Errorf("%.2f%% of the pixels of %s differ from %s; at most %g%% may", d, name, to.File, to.Percent)
 	}
 	return nil
 }
@@ -189,12 +149,7 @@ func Difference(a, b image.Image) float64 {
 
 func apart(a, b uint8) bool { return max(a, b)-min(a, b) >= visible }
 
-func parseText(l *line) (check, error) {
-	re, err := l.pattern()
-	if err != nil {
-		return nil, err
-	}
-	l.reads = true
+func showsText(re *regexp.Regexp) check {
 	return func(ctx context.Context, _ *play, m *machine) (bool, string, error) {
 		text, err := m.screenText(ctx)
 		switch {
@@ -204,7 +159,7 @@ func parseText(l *line) (check, error) {
 			return false, "", err
 		}
 		return vm.Shows(text, re), "; the screen shows\n" + text, nil
-	}, nil
+	}
 }
 
 // errGraphics says that nothing is there to read a screen.

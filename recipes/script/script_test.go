@@ -1,4 +1,4 @@
-package scenario
+package script
 
 import (
 	"os"
@@ -15,7 +15,7 @@ func TestParse(t *testing.T) {
 		"mail: run true":                     `t.yaml:10: there is no machine "mail"; there are web, client`,
 		"run true":                           "t.yaml:10: run: of which machine? begin the line with its name and a colon; there are web, client",
 		"web: key ctrl-alt-f13":              `t.yaml:10: key: key "f13" is unknown to QEMU; near it are f1, f3, f10`,
-		"web: type grüß":                     `t.yaml:10: type: type: 'ü' is on no key of a keyboard of the United States`,
+		"web: type grüß":                     `t.yaml:10: type: 'ü' is on no key of a keyboard of the United States`,
 		"web: wait 10 port 80":               `t.yaml:10: wait: there is no condition "10"`,
 		"web: wait port 0":                   `t.yaml:10: wait: a port: "0" where a number from 1 to 65535 belongs (port NUMBER)`,
 		"web: eventually port 80":            `t.yaml:10: eventually: "port" is no time, such as 500ms, 10s or 2m`,
@@ -67,8 +67,8 @@ func TestParseCarriesMachine(t *testing.T) {
 	if !s.Restarts("web") || s.Restarts("client") {
 		t.Errorf("Restarts = %v, %v; want web alone", s.Restarts("web"), s.Restarts("client"))
 	}
-	if !s.Steps[1].asked || s.Steps[3].asked {
-		t.Errorf("asked for the status: %v, %v; want it of the fetch alone", s.Steps[1].asked, s.Steps[3].asked)
+	if !s.Steps[1].AnyStatus || s.Steps[3].AnyStatus {
+		t.Errorf("asked for the status: %v, %v; want it of the fetch alone", s.Steps[1].AnyStatus, s.Steps[3].AnyStatus)
 	}
 }
 

@@ -11,15 +11,8 @@ import (
 	"path/filepath"
 
 	"ingot/guest/wire"
-	"ingot/partition"
+	"ingot/recipes/script"
 	"ingot/vm/run"
-)
-
-// How commands get into a guest.
-const (
-	byAgent    = "agent"
-	byBackdoor = "backdoor"
-	byConsole  = "console"
 )
 
 // maxOutput is how much of a command's output is kept.
@@ -32,9 +25,9 @@ func (m *machine) run(ctx context.Context, command string) (output string, statu
 		return "", 0, err
 	}
 	switch m.shell {
-	case byConsole:
+	case script.ByConsole:
 		return m.vm.Run(ctx, command)
-	case byBackdoor:
+	case script.ByBackdoor:
 		return m.runAtDoor(ctx, command)
 	}
 	return m.runByAgent(ctx, command)
@@ -89,7 +82,7 @@ func (m *machine) runByAgent(ctx context.Context, command string) (string, int, 
 	var out bytes.Buffer
 	read := make(chan error, 1)
 	go func() {
-		_, err := io.Copy(&limited{&out, maxOutput}, t.Reader(wire.Stdout))
+		_, err := io.Copy(&clipped{&out, maxOutput}, t.Reader(wire.Stdout))
 		read <- err
 	}()
 	r, err := t.Wait(ctx)
@@ -105,13 +98,13 @@ func (m *machine) runByAgent(ctx context.Context, command string) (string, int, 
 	return out.String(), r.Status, nil
 }
 
-// limited forgets what is too much.
-type limited struct {
+// clipped forgets what is too much.
+type clipped struct {
 	to   *bytes.Buffer
 	left int
 }
 
-func (l *limited) Write(p []byte) (int, error) {
+func (l *clipped) Write(p []byte) (int, error) {
 	n := min(len(p), l.left)
 	l.to.Write(p[:n])
 	l.left -= n
@@ -133,43 +126,9 @@ func (m *machine) runAtDoor(ctx context.Context, command string) (string, int, e
 	}
 	defer door.Close()
 	var out bytes.Buffer
-	s := &run.Shell{Door: door, Out: &limited{&out, maxOutput}}
+	s := &run.Shell{Door: door, Out: &clipped{&out, maxOutput}}
 	status, err := s.Script(ctx, bytes.NewReader([]byte("exec 2>&1\n"+command)))
 	return out.String(), status, err
-}
-
-func parseCopy(l *line) (action, error) {
-	way, err := l.word("in or out")
-	if err != nil {
-		return nil, err
-	}
-	from, err := l.word("what is copied")
-	if err != nil {
-		return nil, err
-	}
-	switch way {
-	case "out":
-		limit := int64(0)
-		l.optional(func(word string) bool {
-			n, err := partition.ParseBytes(word)
-			limit = n
-			return err == nil && n > 0
-		})
-		return func(ctx context.Context, p *play, m *machine) error {
-			err := p.copyOut(ctx, m, from, wire.Limits{Bytes: limit})
-			if e := (*wire.LimitError)(nil); errors.As(err, &e) && e.Bytes > 0 {
-				return fmt.Errorf("%w; `copy out %s SIZE` takes more", err, from)
-			}
-			return err
-		}, nil
-	case "in":
-		to, err := l.word("the folder in the guest")
-		if err != nil {
-			return nil, err
-		}
-		return func(ctx context.Context, p *play, m *machine) error { return p.copyIn(ctx, m, p.beside(from), to) }, nil
-	}
-	return nil, unknown("way", way, []string{"in", "out"})
 }
 
 // beside returns a path that a script gives relative to its own file.
@@ -184,11 +143,6 @@ func (p *play) copyIn(ctx context.Context, m *machine, path, dir string) error {
 	if _, err := os.Lstat(path); err != nil {
 		return err
 	}
-	if err := m.running(); err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeoutCause(ctx, p.Timeout, errLimit(p.Timeout))
-	defer cancel()
 	s, err := m.session(ctx)
 	if err != nil {
 		return err
@@ -214,12 +168,15 @@ func (p *play) copyIn(ctx context.Context, m *machine, path, dir string) error {
 	return <-packed
 }
 
-func (p *play) copyOut(ctx context.Context, m *machine, path string, limits wire.Limits) error {
-	if err := m.running(); err != nil {
-		return err
+func (p *play) copyOut(ctx context.Context, m *machine, what script.CopyOut) error {
+	err := p.copyOutOf(ctx, m, what.From, wire.Limits{Bytes: what.Limit})
+	if e := (*wire.LimitError)(nil); errors.As(err, &e) && e.Bytes > 0 {
+		return fmt.Errorf("%w; `copy out %s SIZE` takes more", err, what.From)
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, p.Timeout, errLimit(p.Timeout))
-	defer cancel()
+	return err
+}
+
+func (p *play) copyOutOf(ctx context.Context, m *machine, path string, limits wire.Limits) error {
 	s, err := m.session(ctx)
 	if err != nil {
 		return err

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"ingot/guest/wire"
+	"ingot/recipes/script"
 	"ingot/vm"
 )
 
@@ -55,11 +56,11 @@ const glance = 500 * time.Millisecond
 
 // Failure is why a test has failed.
 type Failure struct {
-	Step *Step
+	Step *script.Step
 	Err  error
 }
 
-func (f *Failure) Error() string { return fmt.Sprintf("%s: %v", f.Step.place(), f.Err) }
+func (f *Failure) Error() string { return fmt.Sprintf("%s: %v", f.Step.Place(), f.Err) }
 func (f *Failure) Unwrap() error { return f.Err }
 
 // play is a script that is being played.
@@ -67,7 +68,7 @@ type play struct {
 	*Stage
 	folder   string // that gets what the script keeps
 	machines map[string]*machine
-	step     *Step
+	step     *script.Step
 	notes    []string
 	cancel   context.CancelCauseFunc // ends the test
 }
@@ -77,7 +78,7 @@ type machine struct {
 	*Machine
 	name    string
 	vm      *vm.Machine
-	shell   string
+	shell   script.Way
 	agent   *wire.Session
 	said    said
 	console *console
@@ -102,25 +103,59 @@ func (s *said) matches(re *regexp.Regexp) bool {
 	return re.MatchString(s.output) || s.split && re.MatchString(vm.WithoutKernel(s.output))
 }
 
+// say keeps what a command has printed, and its status, for the steps that ask.
+func (m *machine) say(output string, status int) {
+	m.said = said{output, status, true, m.shell == script.ByConsole}
+}
+
+// errNothing says that a step asks for what no step has made.
+var errNothing = errors.New("nothing was run or fetched before")
+
+func (s *said) hasStatus(want script.Status) error {
+	ok, text := s.status == want.Is, fmt.Sprint(want.Is)
+	if want.Nonzero {
+		ok, text = s.status != 0, "other than 0"
+	}
+	switch {
+	case !s.any:
+		return errNothing
+	case !ok:
+		return fmt.Errorf("status %d; want %s%s", s.status, text, printed(s.output))
+	}
+	return nil
+}
+
+func (s *said) hasOutput(want script.Output) error {
+	switch {
+	case !s.any:
+		return errNothing
+	case s.matches(want.Pattern) && want.Not:
+		return fmt.Errorf("the output matches %s, and should not%s", want.Pattern, printed(s.output))
+	case s.matches(want.Pattern) == want.Not:
+		return fmt.Errorf("the output does not match %s%s", want.Pattern, printed(s.output))
+	}
+	return nil
+}
+
 // Play plays a script to its end, or to the first step that fails. All machines have
 // ended when it returns.
-func (s *Stage) Play(ctx context.Context, script *Script) *Result {
-	r := &Result{Name: script.Name, Started: time.Now()}
+func (s *Stage) Play(ctx context.Context, played *script.Script) *Result {
+	r := &Result{Name: played.Name, Started: time.Now()}
 	defer func() { r.Seconds = seconds(time.Since(r.Started)) }()
 	stage := *s
 	if stage.Timeout <= 0 {
 		stage.Timeout = DefaultTimeout
 	}
-	p := &play{Stage: &stage, machines: map[string]*machine{}, folder: filepath.Join(s.Results, safe(script.Name))}
+	p := &play{Stage: &stage, machines: map[string]*machine{}, folder: filepath.Join(s.Results, safe(played.Name))}
 	ctx, p.cancel = context.WithCancelCause(ctx)
 	defer p.cancel(nil)
 	defer p.closeAll(r)
 	if err := os.MkdirAll(p.folder, 0o755); err != nil {
-		r.fail(&script.Steps[0], err)
+		r.fail(&played.Steps[0], err)
 		return r
 	}
-	for i := range script.Steps {
-		p.step = &script.Steps[i]
+	for i := range played.Steps {
+		p.step = &played.Steps[i]
 		started := time.Now()
 		err := p.take(ctx)
 		result := StepResult{Line: p.step.Line, Text: p.step.Text, Seconds: seconds(time.Since(started)), Notes: p.notes}
@@ -148,7 +183,7 @@ func (p *play) take(ctx context.Context) error {
 	if name := p.step.Machine; name != "" {
 		m = p.machine(name)
 	}
-	err := p.step.do(ctx, p, m)
+	err := actionOf(p.step.Action)(ctx, p, m)
 	if err != nil && ctx.Err() != nil {
 		return context.Cause(ctx) // what ended the test says more than how the step noticed
 	}
@@ -159,7 +194,7 @@ func (p *play) take(ctx context.Context) error {
 func (p *play) machine(name string) *machine {
 	m := p.machines[name]
 	if m == nil {
-		m = &machine{name: name, shell: byAgent}
+		m = &machine{name: name, shell: script.ByAgent}
 		p.machines[name] = m
 	}
 	return m
@@ -314,7 +349,7 @@ func (m *machine) watchBoot(ctx context.Context) (context.Context, func()) {
 }
 
 // await waits until a condition holds.
-func (p *play) await(ctx context.Context, m *machine, c *condition, limit time.Duration) error {
+func (p *play) await(ctx context.Context, m *machine, c script.Condition, limit time.Duration) error {
 	if limit == 0 {
 		limit = p.Timeout
 	}
@@ -323,17 +358,17 @@ func (p *play) await(ctx context.Context, m *machine, c *condition, limit time.D
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, errLimit(limit))
 	defer cancel()
-	if c.line != nil {
-		return p.awaitLine(ctx, m, c.line)
+	if line := awaited(c); line != nil {
+		return p.awaitLine(ctx, m, line)
 	}
-	if c.text != "ended" {
+	if _, ended := c.Of.(script.Ended); !ended || c.Not {
 		var stop func()
 		ctx, stop = m.watchBoot(ctx)
 		defer stop()
 	}
-	last := ""
+	last, check := "", checkOf(c)
 	ok, err := until(ctx, func() (bool, error) {
-		ok, found, err := c.check(ctx, p, m)
+		ok, found, err := check(ctx, p, m)
 		if err == nil || ctx.Err() == nil {
 			last = found
 		}
@@ -343,7 +378,7 @@ func (p *play) await(ctx context.Context, m *machine, c *condition, limit time.D
 	case ok:
 		return nil
 	case ctx.Err() != nil && isLimit(ctx):
-		return fmt.Errorf("%s: %w%s\nthe console's last lines:\n%s", c.text, context.Cause(ctx), last, m.vm.Tail())
+		return fmt.Errorf("%s: %w%s\nthe console's last lines:\n%s", c.Text, context.Cause(ctx), last, m.vm.Tail())
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	}
@@ -373,27 +408,40 @@ func until(ctx context.Context, check func() (bool, error)) (bool, error) {
 	}
 }
 
+// holds wants a condition to hold now.
+func (p *play) holds(ctx context.Context, m *machine, c script.Condition) error {
+	ok, found, err := checkOf(c)(ctx, p, m)
+	switch {
+	case err != nil:
+		return err
+	case !ok:
+		return fmt.Errorf("%s: it does not hold%s", c.Text, found)
+	}
+	return nil
+}
+
 // never watches that a condition does not come to hold.
-func (p *play) never(ctx context.Context, m *machine, c *condition, limit time.Duration) error {
+func (p *play) never(ctx context.Context, m *machine, c script.Condition, limit time.Duration) error {
 	if err := m.running(); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, errLimit(limit))
 	defer cancel()
+	check := checkOf(c)
 	holds := func() (bool, error) {
-		ok, _, err := c.check(ctx, p, m)
+		ok, _, err := check(ctx, p, m)
 		return ok, err
 	}
-	if c.line != nil {
+	if line := awaited(c); line != nil {
 		holds = func() (bool, error) {
-			_, err := m.vm.WaitFor(ctx, c.line.String())
+			_, err := m.vm.WaitFor(ctx, line.String())
 			return err == nil, err
 		}
 	}
 	ok, err := until(ctx, holds)
 	switch {
 	case ok:
-		return fmt.Errorf("%s: it holds, and was never to\nthe console's last lines:\n%s", c.text, m.vm.Tail())
+		return fmt.Errorf("%s: it holds, and was never to\nthe console's last lines:\n%s", c.Text, m.vm.Tail())
 	case ctx.Err() != nil && isLimit(ctx):
 		return nil
 	case ctx.Err() != nil:
@@ -447,7 +495,7 @@ func reboot(ctx context.Context, p *play, m *machine) error {
 	defer cancel()
 	m.ours.Store(true)
 	done := func() {} // nobody asks the machine for anything when it is started again
-	if m.shell == byConsole {
+	if m.shell == script.ByConsole {
 		if err := m.vm.Send("reboot"); err != nil {
 			return err
 		}
@@ -456,7 +504,7 @@ func reboot(ctx context.Context, p *play, m *machine) error {
 		// no news.
 		asking, stop := context.WithCancel(limited)
 		defer stop()
-		if m.shell == byAgent {
+		if m.shell == script.ByAgent {
 			if _, err := m.session(limited); err != nil {
 				return err
 			}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"ingot/internal/printable"
+	"ingot/recipes/script"
 	"ingot/vm"
 )
 
@@ -41,7 +42,7 @@ type Console struct {
 	Text    string
 }
 
-func (r *Result) fail(s *Step, err error) {
+func (r *Result) fail(s *script.Step, err error) {
 	r.Err = &Failure{s, err}
 	r.Failed = r.Err.Error()
 	var f *vm.FailureError

@@ -1,22 +1,5 @@
-// Package scenario plays boot tests: scripts that read like the session that they
-// describe, for one machine or several.
-//
-//	start
-//	wait line "ingot: ready on"
-//	run lsblk
-//	output /vda3/
-//	wait 60s port 80
-//	fetch 80 /index.html
-//	output "It works."
-//	never 5s line /panic/
-//	key ctrl-alt-f2
-//	screenshot login.png
-//	poweroff
-//
-// [Parse] reads a script, strictly, and [Stage.Play] plays it with machines that its
-// caller knows how to start. A line is for the machine whose name and a colon stand
-// before it, "web: run hostname", or that of the line before. The commands are a table,
-// [Commands], and so is what can be waited for, [Conditions]; docs/testing.md shows both.
+// Package scenario plays boot tests: the scripts of package recipes/script, with machines
+// that the caller of [Stage.Play] knows how to start.
 //
 // # What it guarantees
 //

@@ -3,10 +3,10 @@
 // which an NBD server hands out block by block as the guest asks for them.
 //
 //	store, err := storedisk.New(ctx, storedisk.Options{Closure: closure})
-//	disk, err := store.Attach(ctx, nil)
+//	socket, err := nbd.Connect(ctx, store.Map, nbd.Options{})
 //	m, err := vm.Start(ctx, vm.Config{
 //		Kernel: kernel, Initrd: initrd, Append: strings.Join(store.Words(), " "),
-//		Disks:  []vm.Disk{disk},
+//		Disks:  []vm.Disk{{NBD: socket, Serial: storedisk.Serial, ReadOnly: true}},
 //	})
 //
 // The guest side is in package guest, which mounts what the [Disk.Words] name, with a
