@@ -10,9 +10,10 @@
 // mksquashfs that write what they were asked for.
 //
 // What is not here: what a helper VM makes (btrfs, XFS, f2fs, LUKS, steps), whose bytes are
-// those of the host's programs, and what real GRUBs and mksquashfs make, which tests/boot
-// starts. Go, SQLite, the compressors and rapid, which draws the random trees, decide bytes
-// too: a new version of one of them may be such a decision.
+// those of the host's programs; signatures, which recipes/signature tests; and what real GRUBs
+// and mksquashfs make, which tests/boot starts. Go, SQLite, the compressors and rapid, which
+// draws the random trees, decide bytes too: a new version of one of them may be such a
+// decision.
 package digests
 
 import (

@@ -26,7 +26,7 @@ system: {kernel: kernel, program: program, modules: [loop], hooks: {pre-mount: "
 store:
   flavour: %[1]s
   closures: [{graph: %[1]s.graph, from: items}]
-  add: [{name: added, source: added}]
+  add: [{name: added, source: added}, {name: unpacked, source: tool_1.0_amd64.deb, unpack: true}]
 disk:
   partitions:
     - {name: bios, type: bios-boot, size: 1MiB}
@@ -78,6 +78,16 @@ var disks = map[string]string{
   partitions:
     - {name: boot, filesystem: fat, size: 8MiB, mbr: true, flags: [boot]}
     - {name: root, filesystem: ext4, size: 2MiB}
+`,
+	"placed": `
+  table: gpt
+  size: 64MiB
+  align: 64KiB
+  guid: 27c6c1a2-0b1f-4c5e-9d2a-6d1e3c1a7a3e
+  raw: [{at: 17KiB, source: {from: tool_1.0_amd64.deb, file: usr/bin/tool}}]
+  partitions:
+    - {name: a, filesystem: ext4, start: 3MiB, size: 25%, contents: {from: added, hard-links: keep}}
+    - {name: b, filesystem: fat, size: 75%, contents: {from: added}}
 `,
 }
 

@@ -141,6 +141,9 @@ func (in inputs) store(t *testing.T) {
 	in.systemItems(t)
 	in.put(t, "added/README", 0o644, []byte("added\n"))
 	in.put(t, "added/run", 0o755, []byte("#!/bin/sh\n"))
+	if err := os.Link(filepath.Join(in.dir, "added/run"), filepath.Join(in.dir, "added/walk")); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // systemItems are two generations of NixOS and of a Guix System.
