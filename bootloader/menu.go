@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"ingot/bootloader/linux"
+	"ingot/guest/wire"
 	"ingot/image"
 	"ingot/internal/printable"
 )
@@ -107,7 +108,7 @@ func (m Menu) Arguments(e Entry) ([]string, error) {
 // which is empty unless another menu has started this one.
 const (
 	imageWord = "BOOT_IMAGE="
-	isoWord   = "findiso="
+	isoWord   = string(wire.ISOWord) + "="
 )
 
 // CheckCommandLine refuses an entry whose kernel would not see the end of its command line,

@@ -20,10 +20,6 @@ import (
 	"ingot/guest/wire"
 )
 
-// agentWord on the kernel's command line makes the initramfs a helper: it serves its
-// host through the agent's port and nothing else, until that switches it off.
-const agentWord = "ingot.agent"
-
 const (
 	agentBeat = time.Second
 	portWait  = 30 * time.Second
@@ -49,7 +45,7 @@ func (s *system) newAgent(off func()) *agentServer {
 func (s *system) helper() {
 	s.mountBasics()
 	s.readCmdline()
-	if _, ok := s.cmdline.lookup(agentWord); !ok {
+	if !s.cmdline.has(wire.AgentWord) {
 		return
 	}
 	s.loadModules()
@@ -85,7 +81,7 @@ func (s *system) prepareHelper() error {
 
 // helperNetwork brings up the network that the command line asks for, if any.
 func (s *system) helperNetwork() error {
-	word := s.cmdline.value("ip")
+	word := s.cmdline.value(wire.IPWord)
 	if word == "" {
 		return nil
 	}

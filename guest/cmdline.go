@@ -1,8 +1,11 @@
 package guest
 
 import (
+	"slices"
 	"strings"
 	"unicode"
+
+	"ingot/guest/wire"
 )
 
 // cmdline is the words of the kernel's command line. Of a key that is given twice
@@ -37,42 +40,25 @@ func parseCmdline(s string) cmdline {
 }
 
 // value returns what stands after KEY=, or "".
-func (c cmdline) value(key string) string {
-	v, _ := c.lookup(key)
+func (c cmdline) value(key wire.Word) string {
+	v, _ := key.In(c)
 	return v
 }
 
-// lookup tells a key without a value from one that is not there.
-func (c cmdline) lookup(key string) (value string, ok bool) {
-	for _, w := range c {
-		if k, v, _ := strings.Cut(w, "="); k == key {
-			value, ok = v, true
-		}
-	}
-	return value, ok
-}
-
-// all returns what stands after every KEY=, and whether the key is there at all.
-func (c cmdline) all(key string) (values []string, ok bool) {
-	for _, w := range c {
-		if k, v, _ := strings.Cut(w, "="); k == key {
-			values, ok = append(values, v), true
-		}
-	}
-	return values, ok
+// has says whether a word is there.
+func (c cmdline) has(key wire.Word) bool {
+	_, ok := key.In(c)
+	return ok
 }
 
 // last returns which of several words comes last, or "".
-func (c cmdline) last(words ...string) string {
-	found := ""
-	for _, w := range c {
-		for _, word := range words {
-			if w == word {
-				found = w
-			}
+func (c cmdline) last(words ...wire.Word) wire.Word {
+	for _, w := range slices.Backward(c) {
+		if slices.Contains(words, wire.Word(w)) {
+			return wire.Word(w)
 		}
 	}
-	return found
+	return ""
 }
 
 // consoles returns the devices of all console= words, each once, in order. The
@@ -81,13 +67,12 @@ func (c cmdline) last(words ...string) string {
 func (c cmdline) consoles() []string {
 	var names []string
 	seen := map[string]bool{}
-	for _, w := range c {
-		v, ok := strings.CutPrefix(w, "console=")
+	for _, v := range wire.ConsoleWord.All(c) {
 		name, _, _ := strings.Cut(v, ",")
 		if name == "tty0" || name == "tty" {
 			name = "tty1"
 		}
-		if ok && name != "" && name != "null" && !seen[name] {
+		if name != "" && name != "null" && !seen[name] {
 			seen[name] = true
 			names = append(names, name)
 		}

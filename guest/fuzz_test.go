@@ -35,8 +35,8 @@ func FuzzCmdline(f *testing.F) {
 		if limit, err := waitLimit(c); err == nil && limit < -1 {
 			t.Errorf("the root is waited for during %v", limit)
 		}
-		word, value := c.storeMode()
-		if word == "" && value != "" {
+		task, value := c.storeTask()
+		if task == "" && value != "" {
 			t.Errorf("nothing is done with %q", value)
 		}
 		if s, err := c.store(); err != nil && s != nil {

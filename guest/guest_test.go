@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ingot/guest/wire"
 )
 
 func TestParseCmdline(t *testing.T) {
@@ -15,12 +17,12 @@ func TestParseCmdline(t *testing.T) {
 	if !slices.Equal(c, want) {
 		t.Fatalf("parseCmdline = %q; want %q", c, want)
 	}
-	for key, want := range map[string]string{"root": "UUID=1-2", "a": "b c", "init": "/y", "empty": "", "none": "", "d e": "f"} {
+	for key, want := range map[wire.Word]string{"root": "UUID=1-2", "a": "b c", "init": "/y", "empty": "", "none": "", "d e": "f"} {
 		if got := c.value(key); got != want {
 			t.Errorf("value(%s) = %q; want %q", key, got, want)
 		}
 	}
-	if _, ok := c.lookup("quiet"); !ok {
+	if !c.has("quiet") {
 		t.Error("quiet is there")
 	}
 	if got := c.last("ro", "rw"); got != "ro" {

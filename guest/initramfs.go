@@ -18,6 +18,7 @@ import (
 	"ingot/guest/applet"
 	"ingot/guest/block"
 	"ingot/guest/mounts"
+	"ingot/guest/wire"
 	"ingot/internal/grammar"
 )
 
@@ -127,7 +128,7 @@ func (s *system) mountSystem(devices *applet.Coverage) (err error) {
 	if !l.none() {
 		return s.mountLive(l, devices)
 	}
-	spec, err := block.ParseSpec(s.cmdline.value("root"))
+	spec, err := block.ParseSpec(s.cmdline.value(wire.RootWord))
 	if err != nil {
 		return fmt.Errorf("root=: %w", err)
 	}
@@ -168,7 +169,7 @@ func (s *system) waitFor(spec block.Spec, devices *applet.Coverage) (string, err
 
 // waitLimit reads rootwait=; without a number it waits for ever, a negative time.
 func waitLimit(c cmdline) (time.Duration, error) {
-	v, ok := c.lookup("rootwait")
+	v, ok := wire.RootWaitWord.In(c)
 	switch {
 	case !ok:
 		return defaultWait, nil
@@ -210,7 +211,7 @@ func inventory() string {
 }
 
 func (s *system) mountRoot(device string, devices *applet.Coverage) error {
-	fstype := s.cmdline.value("rootfstype")
+	fstype := s.cmdline.value(wire.RootTypeWord)
 	if fstype == "" {
 		id, err := identify(device)
 		if err != nil {
@@ -221,8 +222,8 @@ func (s *system) mountRoot(device string, devices *applet.Coverage) error {
 		}
 		fstype = id.Type
 	}
-	flags, data := mounts.ParseOptions(s.cmdline.value("rootflags"))
-	ro := s.cmdline.last("ro", "rw") == "ro"
+	flags, data := mounts.ParseOptions(s.cmdline.value(wire.RootFlagsWord))
+	ro := s.cmdline.last(wire.ReadOnlyWord, wire.WritableWord) == wire.ReadOnlyWord
 	if !ro && slices.Contains(readOnly, fstype) {
 		if err := os.MkdirAll(liveMedium, 0o755); err != nil {
 			return err
@@ -370,8 +371,7 @@ func emptyDir(dir *os.File) {
 // emergency starts the machine again if panic= asks for it and boot.shell_on_fail does
 // not, and else gives a shell and returns when that ends.
 func (s *system) emergency() {
-	_, stay := s.cmdline.lookup("boot.shell_on_fail")
-	if v := s.cmdline.value("panic"); v != "" && v != "0" && !stay {
+	if v := s.cmdline.value(wire.PanicWord); v != "" && v != "0" && !s.cmdline.has(wire.ShellOnFailWord) {
 		seconds, _ := strconv.Atoi(v)
 		if seconds > 0 {
 			s.say("starting again in %s (panic=%s)", grammar.Count(seconds, "second"), v)

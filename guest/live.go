@@ -19,6 +19,7 @@ import (
 	"ingot/guest/block"
 	"ingot/guest/mounts"
 	"ingot/guest/network"
+	"ingot/guest/wire"
 	"ingot/internal/grammar"
 	"ingot/partition"
 )
@@ -43,17 +44,16 @@ type live struct {
 }
 
 func (c cmdline) live() live {
-	_, inMemory := c.lookup("copytoram")
 	return live{
-		image: c.value("ingot.live"), iso: c.value("findiso"), netroot: c.value("netroot"),
-		realroot: c.value("realroot"), inMemory: inMemory,
+		image: c.value(wire.LiveWord), iso: c.value(wire.ISOWord), netroot: c.value(wire.NetRootWord),
+		realroot: c.value(wire.RealRootWord), inMemory: c.has(wire.CopyToRAMWord),
 	}
 }
 
 // hasRoot says whether the command line names a root at all.
 func (c cmdline) hasRoot() bool {
 	l := c.live()
-	return c.value("root") != "" || l.image != "" || l.iso != "" || l.netroot != ""
+	return c.value(wire.RootWord) != "" || l.image != "" || l.iso != "" || l.netroot != ""
 }
 
 // none says that there is but a root= to mount.
@@ -84,7 +84,7 @@ func (s *system) layOut(l live, lower string, devices *applet.Coverage) error {
 	switch {
 	case l.realroot != "" || root == "":
 		err = s.layStore(l, store, devices)
-	case s.cmdline.last("ro", "rw") == "ro":
+	case s.cmdline.last(wire.ReadOnlyWord, wire.WritableWord) == wire.ReadOnlyWord:
 		err = mounts.Mount(lower, sysroot, "", unix.MS_BIND, "")
 	default:
 		err = layOver(lower)
@@ -104,9 +104,9 @@ func (s *system) lower(l live, devices *applet.Coverage) (string, error) {
 			return "", err
 		}
 		return liveImage, mountFile(file, liveImage)
-	case l.iso == "" && s.cmdline.value("root") == "":
+	case l.iso == "" && s.cmdline.value(wire.RootWord) == "":
 		if _, err := os.Stat(l.image); err != nil {
-			return "", fmt.Errorf("ingot.live=%s: no such file in the initramfs (root= or findiso= names the medium that has it)", l.image)
+			return "", fmt.Errorf("%s: no such file in the initramfs (root= or findiso= names the medium that has it)", wire.LiveWord.With(l.image))
 		}
 		return liveImage, mountFile(l.image, liveImage)
 	}
@@ -122,7 +122,7 @@ func (s *system) lower(l live, devices *applet.Coverage) (string, error) {
 	}
 	file, err := within(liveMedium, l.image)
 	if err != nil {
-		return "", fmt.Errorf("ingot.live=%s: on the medium: %w", l.image, err)
+		return "", fmt.Errorf("%s: on the medium: %w", wire.LiveWord.With(l.image), err)
 	}
 	if l.inMemory {
 		if file, err = s.copyImage(file); err != nil {
@@ -159,14 +159,14 @@ func (s *system) mountMedium(l live, devices *applet.Coverage) (int64, error) {
 		}
 		return s.mediumSize(file, mountFile(file, liveMedium))
 	}
-	spec, err := block.ParseSpec(s.cmdline.value("root"))
+	spec, err := block.ParseSpec(s.cmdline.value(wire.RootWord))
 	if err != nil {
 		return 0, fmt.Errorf("root=: %w", err)
 	}
 	if device, err = s.waitFor(spec, devices); err != nil {
 		return 0, err
 	}
-	return s.mediumSize(device, mountReadOnly(device, s.cmdline.value("rootfstype"), liveMedium))
+	return s.mediumSize(device, mountReadOnly(device, s.cmdline.value(wire.RootTypeWord), liveMedium))
 }
 
 // mediumSize returns how much of the device or file its file system takes: that of a
@@ -398,7 +398,7 @@ func (s *system) fetchRoot(netroot string) (string, error) {
 		return "", fmt.Errorf("netroot=%s is not HOST=FILE, such as netroot=10.0.2.2=root.squashfs", netroot)
 	}
 	settings := network.Settings{DHCP: true}
-	if word := s.cmdline.value("ip"); word != "" {
+	if word := s.cmdline.value(wire.IPWord); word != "" {
 		var err error
 		if settings, err = network.ParseSettings(word); err != nil {
 			return "", fmt.Errorf("ip=: %w", err)

@@ -15,19 +15,19 @@ import (
 	"ingot/guest/applet"
 	"ingot/guest/block"
 	"ingot/guest/mounts"
+	"ingot/guest/wire"
 	"ingot/internal/grammar"
-	"ingot/storedb"
-
 	"ingot/internal/lazy"
+	"ingot/storedb"
 )
 
 // initPath returns the init that the command line names, or "": init= itself, or that
 // of systemConfig=, the word of NixOS's menus for the system to boot.
 func (s *system) initPath() string {
-	if path := s.cmdline.value("init"); path != "" {
+	if path := s.cmdline.value(wire.InitWord); path != "" {
 		return path
 	}
-	if system := s.cmdline.value("systemConfig"); system != "" {
+	if system := s.cmdline.value(wire.SystemWord); system != "" {
 		return filepath.Join(system, "init")
 	}
 	return ""

@@ -15,36 +15,29 @@ import (
 	"ingot/guest/applet"
 	"ingot/guest/block"
 	"ingot/guest/mounts"
-)
-
-// The words about containers that are unlocked before the root is looked for, and what
-// unlocks them.
-const (
-	luksWord    = "ingot.luks"
-	luksKeyWord = "ingot.luks.key"
-	cryptsetup  = "/usr/sbin/cryptsetup"
-	keyMedium   = "/run/ingot-key"
+	"ingot/guest/wire"
 )
 
 const (
+	cryptsetup = "/usr/sbin/cryptsetup"
+	keyMedium  = "/run/ingot-key"
 	tries      = 3       // of a passphrase, before the emergency shell
 	longestKey = 8 << 20 // what cryptsetup reads of a key file at most
 )
 
 // unlock opens the containers that the command line names.
 func (s *system) unlock(devices *applet.Coverage) error {
-	values, _ := s.cmdline.all(luksWord)
-	for i, value := range values {
+	for i, value := range wire.LUKSWord.All(s.cmdline) {
 		text, name, _ := strings.Cut(value, ",")
 		if name == "" {
 			name = fmt.Sprintf("luks%d", i)
 		}
 		spec, err := block.ParseSpec(text)
 		if err != nil {
-			return fmt.Errorf("%s=: %w", luksWord, err)
+			return fmt.Errorf("%s=: %w", wire.LUKSWord, err)
 		}
 		if strings.ContainsAny(name, "/. ") {
-			return fmt.Errorf("%s=: %q is no name for what is unlocked", luksWord, name)
+			return fmt.Errorf("%s=: %q is no name for what is unlocked", wire.LUKSWord, name)
 		}
 		if _, err := os.Stat("/dev/mapper/" + name); err == nil {
 			continue // a try before this one got so far
@@ -63,7 +56,7 @@ func (s *system) unlock(devices *applet.Coverage) error {
 // unlockDevice opens one container, by the key file that the command line names, or by
 // what is typed on the console.
 func (s *system) unlockDevice(device, name string, devices *applet.Coverage) error {
-	if where, ok := s.cmdline.lookup(luksKeyWord); ok {
+	if where, ok := wire.LUKSKeyWord.In(s.cmdline); ok {
 		key, err := s.readKey(where, devices)
 		if err == nil {
 			err = s.open(device, name, key)

@@ -8,20 +8,22 @@ import (
 	"time"
 
 	"ingot/guest/network"
+	"ingot/guest/wire"
 )
 
 // goOnline brings up what the command line asks for: an address, by ip=, and a server
 // for those who log in by ssh, by ingot.ssh. That needs a network, so that ip=dhcp goes
 // without saying then. A machine that has a place in a network of machines takes that.
 func (s *system) goOnline() {
-	keys, wanted := s.cmdline.all("ingot.ssh")
+	keys := wire.SSHWord.All(s.cmdline)
+	wanted := len(keys) > 0
 	if s.join() {
 		if wanted {
 			s.serveSSH(keys)
 		}
 		return
 	}
-	word := s.cmdline.value("ip")
+	word := s.cmdline.value(wire.IPWord)
 	if word == "" && wanted {
 		word = "dhcp"
 	}

@@ -6,21 +6,18 @@ import (
 	"strings"
 
 	"ingot/guest/mounts"
+	"ingot/guest/wire"
 )
-
-// shareWord is the key of a folder that the host shows: ingot.share=KIND:TAG.
-const shareWord = "ingot.share"
 
 // sharesDir is where these are, each under its tag.
 const sharesDir = "/mnt"
 
 // mountShares mounts the folders that the host shows.
 func (s *system) mountShares() {
-	words, _ := s.cmdline.all(shareWord)
-	for _, word := range words {
+	for _, word := range wire.ShareWord.All(s.cmdline) {
 		kind, tag, ok := strings.Cut(word, ":")
 		if !ok || tag == "" || tag != filepath.Base(tag) || tag == "." || tag == ".." {
-			s.say("%s=%s: it is written KIND:TAG", shareWord, word)
+			s.say("%s: it is written KIND:TAG", wire.ShareWord.With(word))
 			continue
 		}
 		if err := mountShare(kind, tag); err != nil {

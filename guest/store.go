@@ -14,6 +14,7 @@ import (
 	"ingot/guest/applet"
 	"ingot/guest/block"
 	"ingot/guest/mounts"
+	"ingot/guest/wire"
 	"ingot/storedb"
 )
 
@@ -42,28 +43,24 @@ type store struct {
 	writable bool
 }
 
-// models are the words' prefixes: ingot's, and those of the systems whose words are
-// understood, too, which share the store under their own name.
-var models = []string{"ingot", "tvix", "snix"}
-
 // store returns what the words say of a store, or nil.
 func (c cmdline) store() (*store, error) {
-	source := c.value("ingot.store")
-	for _, model := range models[1:] {
-		for _, word := range []string{"find", "shell", "run"} {
-			if _, ok := c.lookup(model + "." + word); ok && source == "" {
-				source = "virtiofs:" + model
+	source := c.value(wire.StoreWord)
+	for i, model := range wire.Models {
+		for _, task := range wire.StoreTasks {
+			if source == "" && c.has(task.Spellings()[1+i]) {
+				source = wire.Shared("virtiofs", model)
 			}
 		}
 	}
 	if source == "" {
 		return nil, nil
 	}
-	s := &store{source: parseSource(source), database: parseSource(c.value("ingot.store.db"))}
-	_, s.writable = c.lookup("ingot.store.writable")
+	s := &store{source: parseSource(source), database: parseSource(c.value(wire.DatabaseWord))}
+	s.writable = c.has(wire.StoreLayerWord)
 	var err error
-	if s.flavour, err = storedb.ParseFlavour(c.value("ingot.store.flavour")); err != nil {
-		return nil, fmt.Errorf("ingot.store.flavour=: %w", err)
+	if s.flavour, err = storedb.ParseFlavour(c.value(wire.FlavourWord)); err != nil {
+		return nil, fmt.Errorf("%s=: %w", wire.FlavourWord, err)
 	}
 	return s, nil
 }
@@ -96,7 +93,7 @@ func (s *system) mountStore(st *store, root string, devices *applet.Coverage) er
 	if err := s.mountState(st, root, devices); err != nil {
 		return fmt.Errorf("store's database: %w", err)
 	}
-	if file := s.cmdline.value("regInfo"); file != "" {
+	if file := s.cmdline.value(wire.RegistrationWord); file != "" {
 		return s.loadRegistration(st, root, file)
 	}
 	return nil

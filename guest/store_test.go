@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"ingot/guest/wire"
 	"ingot/storedb"
 )
 
@@ -32,18 +33,22 @@ func TestStoreWords(t *testing.T) {
 	}
 }
 
-// TestStoreMode: find before shell, before run, before init, whatever their order; the
+// TestStoreTask: find before shell, before run, before init, whatever their order; the
 // last of two of a kind.
-func TestStoreMode(t *testing.T) {
-	for _, x := range []struct{ line, word, value string }{
+func TestStoreTask(t *testing.T) {
+	for _, x := range []struct {
+		line  string
+		task  wire.Word
+		value string
+	}{
 		{"quiet", "", ""},
-		{"init=/a tvix.run=/b ingot.shell ingot.find", "find", ""},
-		{"init=/a tvix.run=/b tvix.shell", "shell", ""},
-		{"init=/a ingot.run=/b=c ingot.run=/d=e=f", "run", "/d=e=f"},
-		{"init=/a", "init", "/a"},
+		{"init=/a tvix.run=/b ingot.shell ingot.find", wire.FindWord, ""},
+		{"init=/a tvix.run=/b tvix.shell", wire.ShellWord, ""},
+		{"init=/a ingot.run=/b=c ingot.run=/d=e=f", wire.RunWord, "/d=e=f"},
+		{"init=/a", wire.InitWord, "/a"},
 	} {
-		if word, value := parseCmdline(x.line).storeMode(); word != x.word || value != x.value {
-			t.Errorf("storeMode(%s) = %s, %s; want %s, %s", x.line, word, value, x.word, x.value)
+		if task, value := parseCmdline(x.line).storeTask(); task != x.task || value != x.value {
+			t.Errorf("storeTask(%s) = %s, %s; want %s, %s", x.line, task, value, x.task, x.value)
 		}
 	}
 }

@@ -21,20 +21,18 @@ import (
 	"ingot/storedb"
 )
 
-// The words for what is done with a store, in the order in which they are looked for.
-var storeWords = []string{"find", "shell", "run"}
-
-// storeMode returns the word that counts, and what stands behind it.
-func (c cmdline) storeMode() (word, value string) {
-	for _, word := range storeWords {
-		for _, model := range models {
-			if value, ok := c.lookup(model + "." + word); ok {
-				return word, value
+// storeTask returns the word that counts of those that say what is done with a store, in
+// ingot's spelling, and what stands behind it.
+func (c cmdline) storeTask() (task wire.Word, value string) {
+	for _, task := range wire.StoreTasks {
+		for _, w := range task.Spellings() {
+			if value, ok := w.In(c); ok {
+				return task, value
 			}
 		}
 	}
-	if value := c.value("init"); value != "" {
-		return "init", value
+	if value := c.value(wire.InitWord); value != "" {
+		return wire.InitWord, value
 	}
 	return "", ""
 }
@@ -46,9 +44,9 @@ func (s *system) store(devices *applet.Coverage) {
 	if st == nil && err == nil || s.cmdline.hasRoot() {
 		return
 	}
-	word, value := s.cmdline.storeMode()
+	task, value := s.cmdline.storeTask()
 	root := ""
-	if word == "init" {
+	if task == wire.InitWord {
 		root = sysroot
 		if err == nil {
 			err = emptyRoot()
@@ -60,7 +58,7 @@ func (s *system) store(devices *applet.Coverage) {
 	if err != nil {
 		s.say("cannot mount the %v", err)
 	}
-	s.do(word, value, st, err)
+	s.do(task, value, st, err)
 }
 
 // mountWantedStore mounts the store that the words name, if they do, into the root of a
@@ -86,25 +84,25 @@ func emptyRoot() error {
 
 // do does what a word asks for. failed says that the store is not there: then nothing
 // is run, and the status tells.
-func (s *system) do(word, value string, st *store, failed error) {
+func (s *system) do(task wire.Word, value string, st *store, failed error) {
 	switch {
-	case word == "" && serialPort(wire.AgentPort) != "":
+	case task == "" && serialPort(wire.AgentPort) != "":
 		return
-	case failed != nil && word != "shell":
+	case failed != nil && task != wire.ShellWord:
 		s.finish(storeFailed)
-	case word == "find":
+	case task == wire.FindWord:
 		s.finish(s.list(st.flavour.StoreDir()))
-	case word == "shell":
+	case task == wire.ShellWord:
 		s.prepare()
 		s.mountShares()
 		go s.offerAgent()
 		go s.offerBackdoor()
 		s.finish(s.storeShell())
-	case word == "run":
+	case task == wire.RunWord:
 		s.prepare()
 		s.mountShares()
 		s.finish(s.runProgram(value))
-	case word == "init":
+	case task == wire.InitWord:
 		err := executableIn(sysroot, value)
 		if err == nil {
 			err = s.enter(value)
@@ -112,7 +110,7 @@ func (s *system) do(word, value string, st *store, failed error) {
 		s.say("cannot start the system: init=%s: %v", value, err)
 		s.finish(statusOf(err))
 	}
-	s.say("No command detected: neither ingot.find, ingot.shell, ingot.run=PATH nor init=PATH is on the kernel's command line.")
+	s.say("No command detected: neither %s, %s, %s nor %s is on the kernel's command line.", wire.FindWord, wire.ShellWord, wire.RunWord.With("PATH"), wire.InitWord.With("PATH"))
 	s.say("Nothing left to be done, powering off.")
 	s.finish(0)
 }
@@ -221,7 +219,7 @@ func (s *system) storeShell() int {
 	names := s.consoleNames()
 	console := names[len(names)-1]
 	if serialPort(wire.StdinPort) != "" {
-		return s.attend("ingot.shell", self(), []string{"-sh"}, environment(console))
+		return s.attend(string(wire.ShellWord), self(), []string{"-sh"}, environment(console))
 	}
 	_ = writeConsole(console, "ingot: ready on "+console+"\n")
 	done, err := s.shell(console)
@@ -315,11 +313,11 @@ func (s *system) runProgram(path string) int {
 		return storeFailed
 	}
 	if err := executableIn("/", path); err != nil {
-		s.say("ingot.run=%s: %v", path, err)
+		s.say("%s: %v", wire.RunWord.With(path), err)
 		return statusOf(err)
 	}
 	names := s.consoleNames()
-	return s.attend("ingot.run="+path, path, argv, append(environment(names[len(names)-1]), env...))
+	return s.attend(wire.RunWord.With(path), path, argv, append(environment(names[len(names)-1]), env...))
 }
 
 // attend runs a program that a word has asked for with the streams of a program, and waits
@@ -348,18 +346,18 @@ func (s *system) attend(word, path string, argv, env []string) int {
 func (c cmdline) program(path string) (argv, env []string, err error) {
 	argv = []string{path}
 	for _, w := range c {
-		key, value, _ := strings.Cut(w, "=")
-		if key == "--" {
+		if w == "--" {
 			break
 		}
-		if key != "ingot.arg" && key != "ingot.env" {
+		key, value, _ := strings.Cut(w, "=")
+		if key := wire.Word(key); key != wire.ArgumentWord && key != wire.EnvironmentWord {
 			continue
 		}
 		text, err := url.QueryUnescape(value)
 		if err != nil {
 			return nil, nil, fmt.Errorf("%s: %w", w, err)
 		}
-		if key == "ingot.arg" {
+		if wire.Word(key) == wire.ArgumentWord {
 			argv = append(argv, text)
 		} else {
 			env = append(env, text)

@@ -19,6 +19,7 @@ import (
 	"ingot/guest/applet"
 	"ingot/guest/mounts"
 	"ingot/guest/network"
+	"ingot/guest/wire"
 )
 
 // system is process 1.
@@ -119,7 +120,7 @@ func (s *system) run() {
 // remountRoot makes the root writable, unless the command line wants it otherwise
 // or it cannot be: a kernel without an initramfs mounts it read-only.
 func (s *system) remountRoot() {
-	if s.inInitramfs() || s.cmdline.last("ro", "rw") == "ro" {
+	if s.inInitramfs() || s.cmdline.last(wire.ReadOnlyWord, wire.WritableWord) == wire.ReadOnlyWord {
 		return
 	}
 	var st unix.Statfs_t
@@ -186,7 +187,7 @@ func (s *system) coverDevices() {
 }
 
 func (s *system) setHostname() {
-	name := s.cmdline.value("hostname")
+	name := s.cmdline.value(wire.HostnameWord)
 	if data, err := os.ReadFile("/etc/hostname"); err == nil {
 		if first := strings.Fields(string(data)); len(first) > 0 {
 			name = first[0]

@@ -8,6 +8,7 @@ import (
 
 	"ingot/bootloader"
 	"ingot/bootloader/linux"
+	"ingot/guest/wire"
 	"ingot/image"
 	"ingot/internal/printable"
 	"ingot/partition"
@@ -280,7 +281,7 @@ func (p *planner) arguments(at int, e bootloader.Entry) []string {
 	}
 	args = append(args, p.unlockWords()...)
 	if p.packsRoot() {
-		args = append(args, liveWord+"/"+p.rootImage())
+		args = append(args, wire.LiveWord.With("/"+p.rootImage()))
 	}
 	return essentialFirst(append(args, p.Bootloader.Arguments...))
 }
@@ -290,7 +291,7 @@ func (p *planner) arguments(at int, e bootloader.Entry) []string {
 var essential = [][]string{
 	{"root=", "--root="},
 	{"init=", "systemConfig=", "gnu.system=", "gnu.load=", "--system=", "--load="},
-	{unlockWord, liveWord},
+	{string(wire.LUKSWord) + "=", string(wire.LiveWord) + "="},
 }
 
 // essentialFirst puts the words that a boot depends on before the others: whoever cuts a

@@ -25,7 +25,6 @@ const (
 	inEROFS    = "erofs"
 
 	storeImage = "nix-store." + inSquashfs
-	liveWord   = "ingot.live="
 	kernels    = "/boot/kernels" // the folder for what GRUB loads, since it reads neither of the two
 )
 

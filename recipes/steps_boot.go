@@ -6,6 +6,7 @@ import (
 
 	"ingot/bootloader"
 	"ingot/bootloader/kernel"
+	"ingot/guest/wire"
 	"ingot/image"
 	"ingot/recipes/tools"
 )
@@ -61,9 +62,6 @@ func (r *Recipe) encryptedRoot() int {
 	return -1
 }
 
-// unlockWord is the word of the kernel's command line that names a LUKS container.
-const unlockWord = "ingot.luks="
-
 // unlockWords are those of the kernel's command line by which ingot's init finds the
 // container that its root is in.
 func (p *planner) unlockWords() []string {
@@ -71,7 +69,7 @@ func (p *planner) unlockWords() []string {
 	if i < 0 {
 		return nil
 	}
-	return []string{unlockWord + "UUID=" + p.luksUUID(i)}
+	return []string{wire.LUKSWord.With("UUID=" + p.luksUUID(i))}
 }
 
 // unlocking is what an initial RAM disk needs beside ingot to unlock a root.

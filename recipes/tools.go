@@ -13,6 +13,7 @@ import (
 
 	"ingot/guest/network"
 	"ingot/guest/ssh"
+	"ingot/guest/wire"
 	"ingot/image"
 	"ingot/recipes/tools"
 	"ingot/storedb"
@@ -47,10 +48,10 @@ func (s *System) check(d *decoder) {
 // goOnline has the system bring its network up, and let in who has a key.
 func (r *Recipe) goOnline(m *made) {
 	if r.System.Network != "" {
-		m.words = append(m.words, "ip="+r.System.Network)
+		m.words = append(m.words, wire.IPWord.With(r.System.Network))
 	}
 	if r.System.SSH != nil {
-		m.words = append(m.words, "ingot.ssh")
+		m.words = append(m.words, string(wire.SSHWord))
 		m.keys = r.System.SSH.Keys
 	}
 }

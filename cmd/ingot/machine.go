@@ -18,6 +18,7 @@ import (
 	"ingot/bootloader"
 	"ingot/bootloader/initramfs"
 	"ingot/bootloader/kernel"
+	"ingot/guest/wire"
 	"ingot/image"
 	"ingot/image/diskfile"
 	"ingot/internal/input"
@@ -73,7 +74,7 @@ func (f *machineFlags) tellsStatus() bool {
 
 // idle says whether a closure would be shown to a guest that has nothing to do with it.
 func (f *machineFlags) idle() bool {
-	return !f.find && !f.shell && f.run == "" && f.init == "" && !storedisk.AskFor(f.kernelWords)
+	return !f.find && !f.shell && f.run == "" && f.init == "" && !wire.AskForTask(f.kernelWords)
 }
 
 // machine finds out what a name on the command line is, and makes of it what a machine
@@ -420,22 +421,22 @@ func executableInClosure(c *storedb.Closure, program string) error {
 func (f *machineFlags) words() []string {
 	var words []string
 	if f.writable {
-		words = append(words, storedisk.Writable)
+		words = append(words, string(wire.StoreLayerWord))
 	}
 	if f.regInfo != "" {
-		words = append(words, "regInfo="+f.regInfo)
+		words = append(words, wire.RegistrationWord.With(f.regInfo))
 	}
 	if f.find {
-		words = append(words, storedisk.Find)
+		words = append(words, string(wire.FindWord))
 	}
 	if f.shell {
-		words = append(words, storedisk.Shell)
+		words = append(words, string(wire.ShellWord))
 	}
 	if argv := strings.Fields(f.run); len(argv) > 0 {
-		words = append(words, storedisk.RunWords(argv[0], append(argv[1:], f.arguments...), f.environment)...)
+		words = append(words, wire.RunWords(argv[0], append(argv[1:], f.arguments...), f.environment)...)
 	}
 	if f.init != "" {
-		words = append(words, storedisk.InitWord(f.init))
+		words = append(words, wire.InitWord.With(f.init))
 	}
 	return words
 }

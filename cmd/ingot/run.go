@@ -20,7 +20,6 @@ import (
 	"ingot/guest/wire"
 	"ingot/image"
 	"ingot/internal/printable"
-	"ingot/storedb/storedisk"
 	"ingot/vm"
 	"ingot/vm/run"
 	"ingot/vm/runtimedir"
@@ -283,7 +282,7 @@ func (r *runFlags) run(c *cobra.Command, what string, m *machineFlags) error {
 		return err
 	}
 	if m.kernelWords = o.Words; r.save != "" {
-		m.kernelWords = append(m.kernelWords, storedisk.Shell) // the script's own environment may say what to do
+		m.kernelWords = append(m.kernelWords, string(wire.ShellWord)) // the script's own environment may say what to do
 	}
 	system, err := m.machine(c, what)
 	if err != nil {

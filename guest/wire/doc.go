@@ -1,15 +1,16 @@
-// Package wire is how a host and the guest that it runs talk: commands go in; what
-// they print, their exit statuses and files come out. It holds the wire format and
-// both ends of a session. What the guest does with a request is in package guest, and
-// what the host does with a guest in package helper.
+// Package wire is what a host and the guest that it runs have agreed on: the words on the
+// kernel's command line ([Words]), the names of ports ([AgentPort] and others), and how both
+// talk: commands go in; what they print, their exit statuses and files come out. It holds the
+// wire format and both ends of a session. What the guest does with a request is in package
+// guest.
 //
-//	s, err := agent.Dial(ctx, conn, nil)                  // the host
-//	c, err := s.Open(agent.Request{Exec: &agent.Exec{Argv: agent.Raws("cat")}})
-//	go c.Writer(agent.Stdin).Close()
-//	_, err = io.Copy(os.Stdout, c.Reader(agent.Stdout))
+//	s, err := wire.Dial(ctx, conn, nil)                  // the host
+//	c, err := s.Open(wire.Request{Exec: &wire.Exec{Argv: wire.Raws("cat")}})
+//	go c.Writer(wire.Stdin).Close()
+//	_, err = io.Copy(os.Stdout, c.Reader(wire.Stdout))
 //	result, err := c.Wait(ctx)
 //
-//	s, err := agent.Serve(conn, agent.Hello{}, handle)    // the guest
+//	s, err := wire.Serve(conn, wire.Hello{}, handle)    // the guest
 //
 // # The wire
 //

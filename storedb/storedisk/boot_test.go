@@ -234,7 +234,7 @@ echo 'to stderr' >&2
 head -c 100000 /dev/zero | tr '\0' '\377'
 exit 42
 `)
-	words := append(store.Words(), storedisk.RunWords(p.shell, []string{"-s", "one two", "\"3\"\n%"}, []string{"GREETING=good day"})...)
+	words := append(store.Words(), wire.RunWords(p.shell, []string{"-s", "one two", "\"3\"\n%"}, []string{"GREETING=good day"})...)
 	c := machine(t, words...)
 	attach(t, &c, store)
 	got := runIn(t, c, script)
@@ -307,8 +307,8 @@ nix -q --hash $added
 chmod u+w @top@ && rm @top@/init && ls @top@/init
 mount | grep -c 'overlay on /nix/store'
 `)
-	words := append(store.Words(), storedisk.Writable, "regInfo="+registration.Path+"/registration")
-	c := machine(t, append(words, storedisk.RunWords(p.shell, nil, nil)...)...)
+	words := append(store.Words(), string(wire.StoreLayerWord), "regInfo="+registration.Path+"/registration")
+	c := machine(t, append(words, wire.RunWords(p.shell, nil, nil)...)...)
 	attach(t, &c, store)
 	got := runIn(t, c, "PATH="+filepath.Dir(p.shell)+"\n"+script)
 	t.Logf("%s", got.stdout)
@@ -334,7 +334,7 @@ func TestShellByPorts(t *testing.T) {
 	t.Parallel()
 	c := nixtest.System(t)
 	store := disk(t, storedisk.Options{Closure: closure(t, c, true)})
-	config := machine(t, append(store.Words(), storedisk.Shell)...)
+	config := machine(t, append(store.Words(), string(wire.ShellWord))...)
 	attach(t, &config, store)
 	const size = 300_000
 	got := runIn(t, config, "ls -d /nix/store\nread x\nthis line\necho \"got $x\" >&2\nwc -c <<'E'\n"+strings.Repeat("0123456789abcde\n", size/16)+"E\n(exit 5)")
@@ -356,11 +356,11 @@ func TestModes(t *testing.T) {
 		status string
 		want   []string
 	}{
-		{"find", []string{storedisk.Find, storedisk.Shell, "ingot.run=" + c.Toplevel + "/init", "init=/x"}, "", "0",
+		{"find", []string{string(wire.FindWord), string(wire.ShellWord), "ingot.run=" + c.Toplevel + "/init", "init=/x"}, "", "0",
 			[]string{"dr-xr-xr-x root 0 ", " Jan  1 1970 /nix/store\r\n", " " + c.Toplevel + "/init\r\n"}},
 		{"shell", []string{"tvix.shell", "ingot.run=" + c.Toplevel + "/init"}, "ls -ld /nix/store; exit 3", "3", []string{"dr-xr-xr-x"}},
-		{"missing", storedisk.RunWords(c.Toplevel+"/nonesuch", nil, nil), "", "127", []string{"nonesuch: no such file or directory"}},
-		{"no such init", []string{storedisk.InitWord("/nix/store/init")}, "", "127", []string{"cannot start the system: init=/nix/store/init"}},
+		{"missing", wire.RunWords(c.Toplevel+"/nonesuch", nil, nil), "", "127", []string{"nonesuch: no such file or directory"}},
+		{"no such init", []string{wire.InitWord.With("/nix/store/init")}, "", "127", []string{"cannot start the system: init=/nix/store/init"}},
 		{"nothing", nil, "", "0", []string{"ingot: No command detected", "ingot: Nothing left to be done, powering off."}},
 	} {
 		t.Run(x.name, func(t *testing.T) {
@@ -401,7 +401,7 @@ func TestInit(t *testing.T) {
 	t.Parallel()
 	c := nixtest.System(t)
 	store := disk(t, storedisk.Options{Closure: closure(t, c, true)})
-	config := machine(t, append(store.Words(), storedisk.InitWord(c.Toplevel+"/init"))...)
+	config := machine(t, append(store.Words(), wire.InitWord.With(c.Toplevel+"/init"))...)
 	config.Append += " " + nixtest.PowerOff
 	attach(t, &config, store)
 	ctx, m := start(t, config)
@@ -428,7 +428,7 @@ func testShare(t *testing.T, kernel string, kind vm.ShareKind, modules ...string
 	t.Parallel()
 	c := nixtest.System(t)
 	before := contentsOf(t, c.Root+"/nix/var/nix/db")
-	words := append(storedisk.ShareWords(storedb.Nix, string(kind), "tvix", "db"), storedisk.RunWords(c.Path("busybox-static")+"/bin/sh", []string{"-c",
+	words := append(storedisk.ShareWords(storedb.Nix, string(kind), "tvix", "db"), wire.RunWords(c.Path("busybox-static")+"/bin/sh", []string{"-c",
 		"cd /nix/store; echo x > x; echo x > /nix/var/nix/db/db.sqlite; PATH=" + c.Path("busybox-static") + "/bin; ls -l /nix/var/nix/db/db.sqlite; " +
 			"cut -d' ' -f3 /proc/mounts | sort -u; exit 7"}, nil)...)
 	config := machineWith(t, kernel, modules, words...)

@@ -3,6 +3,7 @@ package storedisk
 import (
 	"fmt"
 
+	"ingot/guest/wire"
 	"ingot/image"
 	"ingot/partition/ext4"
 )
@@ -26,4 +27,6 @@ func Root(size int64) (*image.Map, error) {
 }
 
 // RootWords are those by which the guest finds that root, and shows it the store.
-func RootWords() []string { return []string{"root=LABEL=" + rootLabel, "rw"} }
+func RootWords() []string {
+	return []string{wire.RootWord.With("LABEL=" + rootLabel), string(wire.WritableWord)}
+}

@@ -121,22 +121,3 @@ func TestHost(t *testing.T) {
 		t.Errorf("Host of another flavour = %v; want an error that says so", err)
 	}
 }
-
-func TestRunWords(t *testing.T) {
-	got := storedisk.RunWords("/nix/store/x/bin/y", []string{"a b", "", "\"q\"\n=%"}, []string{"K=v w"})
-	want := []string{"ingot.run=/nix/store/x/bin/y", "ingot.arg=a+b", "ingot.arg=", "ingot.arg=%22q%22%0A%3D%25", "ingot.env=K%3Dv+w"}
-	if strings.Join(got, "\n") != strings.Join(want, "\n") {
-		t.Errorf("RunWords = %q; want %q", got, want)
-	}
-}
-
-func TestAskFor(t *testing.T) {
-	for words, want := range map[string]bool{
-		"": false, "quiet panic=-1": false, "ingot.store=UUID=x ingot.store.writable": false, "rootwait=1 initcall_debug": false, "other.shell": false,
-		"ingot.find": true, "tvix.shell": true, "quiet snix.run=/nix/store/x": true, "init=/bin/sh": true, "root=/dev/vda": true,
-	} {
-		if got := storedisk.AskFor(strings.Fields(words)); got != want {
-			t.Errorf("AskFor(%q) = %v; want %v", words, got, want)
-		}
-	}
-}

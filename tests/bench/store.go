@@ -149,7 +149,7 @@ func (b *bench) guestOf(ctx context.Context, dir string, share bool) (c vm.Confi
 	}
 	c.Initrd, err = initramfs.Build(initramfs.Options{
 		Init: program, Kernel: k, Compression: initramfs.None,
-		Arguments: append(words, storedisk.RunWords("/init", []string{"applet", "sh", "-c", readBig}, nil)...),
+		Arguments: append(words, wire.RunWords("/init", []string{"applet", "sh", "-c", readBig}, nil)...),
 		Modules:   []string{"virtio_pci", "virtio_blk", "virtio_console", "ext4", "overlay", "virtiofs"},
 	})
 	c.Kernel, c.Append = k.Image, "console=ttyS0 quiet panic=-1"

@@ -87,9 +87,9 @@ func (o *Options) words() []string {
 		list = append(list, "quiet")
 	}
 	list = append(list, tuning...)
-	list = append(list, "ingot.agent")
+	list = append(list, string(wire.AgentWord))
 	if o.Store != nil {
-		list = append(append(list, o.Store.Words()...), "ingot.store.writable")
+		list = append(append(list, o.Store.Words()...), string(wire.StoreLayerWord))
 	}
 	return append(list, o.Words...)
 }
@@ -250,7 +250,7 @@ const (
 
 // NetworkWord is what gives a guest on QEMU's user network its address, without a word
 // from a DHCP server: the kernel's ip=.
-const NetworkWord = "ip=" + userAddress + "::" + userGateway + ":" + userNetmask + ":::off"
+const NetworkWord = string(wire.IPWord) + "=" + userAddress + "::" + userGateway + ":" + userNetmask + ":::off"
 
 func hosts(name string) string {
 	return "127.0.0.1 localhost\n::1 localhost\n127.0.1.1 " + name + "\n"

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"ingot/bootloader/initramfs"
+	"ingot/guest/wire"
 	"ingot/image"
 	"ingot/storedb"
 )
@@ -105,7 +106,7 @@ func netbootFile(dir, name string) (*image.File, error) {
 // addNetbootRoot gives the system its root: as a disk, or beside the initrd where the
 // kernel's words ask for it there.
 func (s *System) addNetbootRoot(name string, root *image.File) error {
-	if wordValue(s.Words, "ingot.live") == "/"+name {
+	if live, _ := wire.LiveWord.In(s.Words); live == "/"+name {
 		member, err := cpioMember(name, root)
 		if err != nil {
 			return err

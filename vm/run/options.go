@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"ingot/bootloader"
+	"ingot/guest/wire"
 	"ingot/image"
 	"ingot/image/diskfile"
 	"ingot/image/suffix"
@@ -172,7 +173,7 @@ func (o *Options) fits(s *System) error {
 	case o.SSH && (o.NoNetwork || boot != Kernel):
 		return wrong("ssh", ": its key reaches the guest by the kernel's command line and a network: it takes --boot kernel, and not --no-network")
 	case o.SSH && s.NoSSH:
-		return wrong("ssh", ": %s has no system of ingot's own with a network, which would take the key by the kernel's word ingot.ssh=", s.What)
+		return wrong("ssh", ": %s has no system of ingot's own with a network, which would take the key by the kernel's word %s=", s.What, wire.SSHWord)
 	case o.NoNetwork && (o.Restrict || len(o.Forwards)+len(o.Services) > 0):
 		return wrong("no-network", ": without a network nothing can be forwarded or restricted: leave it out")
 	case boot == Kernel && s.Kernel == nil:
@@ -235,7 +236,7 @@ func (o *Options) checkKernelLine(s *System) error {
 	}
 	words := o.words(s)
 	if o.SSH { // the key is made later, and has this length
-		words = append(words, sshWord+strings.Repeat("A", base64.RawURLEncoding.EncodedLen(sshKeySize)))
+		words = append(words, wire.SSHWord.With(strings.Repeat("A", base64.RawURLEncoding.EncodedLen(sshKeySize))))
 	}
 	c := vm.Config{Arch: cmp.Or(o.Arch, s.Arch), Accel: o.Accel, Append: bootloader.CommandLine(words)}
 	if err := c.CheckCommandLine(s.Kernel); err != nil {
@@ -318,14 +319,10 @@ func (o *Options) words(s *System) []string {
 		words = append(words, "console="+o.Arch.Console())
 	}
 	for _, share := range o.Shares {
-		words = append(words, shareWord+string(share.Reached())+":"+share.Tag)
+		words = append(words, wire.ShareWord.With(wire.Shared(string(share.Reached()), share.Tag)))
 	}
 	return append(words, o.Words...)
 }
-
-// shareWord begins a word for the kernel by which ingot, as the guest's init, mounts a share
-// at /mnt and its name.
-const shareWord = "ingot.share="
 
 // ShareNotes say how the guest reaches the folders that it is shown.
 func (o *Options) ShareNotes(s *System) []string {

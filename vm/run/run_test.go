@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"ingot/bootloader"
+	"ingot/guest/wire"
 	"ingot/image"
 	"ingot/image/qcow2"
 	"ingot/vm"
@@ -660,7 +661,7 @@ func TestKernelLine(t *testing.T) {
 		s, o := system(t), Options{Accel: vm.TCG, SSH: ssh, DiskImage: filepath.Join(t.TempDir(), "disk.qcow2")}
 		most := 2047 - len(bootloader.CommandLine(o.words(s))) - len("no_timer_check ") - len(" ")
 		if ssh {
-			key := sshWord + strings.Repeat("A", 68) + " " // 4 + 11 + 4 + 32 bytes in base 64
+			key := wire.SSHWord.With(strings.Repeat("A", 68)) + " " // 4 + 11 + 4 + 32 bytes in base 64
 			most -= len(key)
 		}
 		o.Words = []string{strings.Repeat("x", most)}

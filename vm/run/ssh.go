@@ -12,18 +12,15 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"ingot/guest/wire"
 	"ingot/vm"
 )
 
 const sshPort = 22
 
-// sshWord is the word of the kernel's command line that gives a guest a key, and sshKeySize
-// how many bytes one of Ed25519 has (RFC 8709, section 4): its name and its 32 bytes, each
-// with their length.
-const (
-	sshWord    = "ingot.ssh="
-	sshKeySize = 4 + len("ssh-ed25519") + 4 + ed25519.PublicKeySize
-)
+// sshKeySize is how many bytes a key of Ed25519 has (RFC 8709, section 4): its name and its 32
+// bytes, each with their length.
+const sshKeySize = 4 + len("ssh-ed25519") + 4 + ed25519.PublicKeySize
 
 // letSSHIn makes a key, writes it to a file that is the user's alone, and has the guest
 // take it. A port of the host's that is free leads to the guest's, unless one does.
@@ -48,7 +45,7 @@ func (o *Options) letSSHIn(c *claim) error {
 	if err != nil {
 		return err
 	}
-	o.Words = append(slices.Clone(o.Words), sshWord+base64.RawURLEncoding.EncodeToString(key.Marshal()))
+	o.Words = append(slices.Clone(o.Words), wire.SSHWord.With(base64.RawURLEncoding.EncodeToString(key.Marshal())))
 	if !slices.ContainsFunc(o.Forwards, func(f vm.Forward) bool { return f.GuestPort == sshPort }) {
 		o.Forwards = append(slices.Clone(o.Forwards), vm.Forward{Proto: "tcp", GuestPort: sshPort})
 	}

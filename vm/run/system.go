@@ -207,17 +207,6 @@ func isISO(disk image.Blob) (bool, error) {
 	return err == nil && i.Table() == nil, err
 }
 
-// wordValue returns what stands behind the last KEY= among kernel words.
-func wordValue(words []string, key string) string {
-	value := ""
-	for _, w := range words {
-		if v, ok := strings.CutPrefix(w, key+"="); ok {
-			value = v
-		}
-	}
-	return value
-}
-
 // concatenate puts blobs one behind the other, each at a multiple of 4 bytes, as the
 // kernel expects of several initial RAM disks.
 func concatenate(blobs ...image.Blob) (*image.Map, error) {
