@@ -14,6 +14,7 @@ import (
 	"ingot/partition"
 	"ingot/partition/ext4"
 	"ingot/partition/fat"
+	"ingot/partition/foreign"
 	"ingot/partition/swap"
 	"ingot/storedb"
 )
@@ -132,8 +133,8 @@ const smallestESP32 = 36 << 20
 // fatSystem returns the writer of a FAT of so many bits, or of any for 0.
 func fatSystem(bits int) partition.FileSystem { return fat.FileSystem{Bits: bits} }
 
-// fileSystem returns the writer of a partition's file system, nil for a raw one.
-func (p *Partition) fileSystem() partition.FileSystem {
+// FileSystem returns the writer of a partition's file system, nil for a raw one.
+func (p *Partition) FileSystem() partition.FileSystem {
 	switch p.Filesystem {
 	case "ext4":
 		f := ext4.FileSystem{Inodes: p.Inodes, ReservedPercent: p.Reserved}
@@ -145,8 +146,8 @@ func (p *Partition) fileSystem() partition.FileSystem {
 	case "swap":
 		return swap.Area{}
 	}
-	if t, ok := foreign[p.Filesystem]; ok {
-		return foreignFileSystem{t}
+	if f, ok := foreign.Lookup(p.Filesystem); ok {
+		return f
 	}
 	return nil
 }
@@ -215,12 +216,12 @@ func (p *Partition) check(d *decoder, key string) {
 		}
 	}
 	p.checkMatters(d, key)
-	fs := p.fileSystem()
+	fs := p.FileSystem()
 	if fs == nil {
 		for _, k := range []struct {
 			name string
 			set  bool
-		}{{"label", p.Label != ""}, {"uuid", p.UUID != ""}, {"contents", p.Contents.some()}, {"encrypt", p.Encrypt != ""}} {
+		}{{"label", p.Label != ""}, {"uuid", p.UUID != ""}, {"contents", p.Contents.Any()}, {"encrypt", p.Encrypt != ""}} {
 			if k.set {
 				d.fail(key+"."+k.name, "needs a filesystem to be in")
 			}
@@ -253,7 +254,7 @@ func (p *Partition) checkSize(d *decoder, key string) {
 
 // checkMatters refuses keys that are not the file system's.
 func (p *Partition) checkMatters(d *decoder, key string) {
-	if p.Contents.some() && p.Filesystem == "swap" {
+	if p.Contents.Any() && p.Filesystem == "swap" {
 		d.fail(key+".contents", "a swap area holds no files")
 	}
 	for _, k := range []struct {
@@ -270,8 +271,8 @@ func (p *Partition) checkMatters(d *decoder, key string) {
 // so that the error stands at the key that is wrong.
 func (p *Partition) checkVolume(d *decoder, key string, fs partition.FileSystem) {
 	fit := image.Volume{Size: image.Exactly(64 << 20)}
-	if t, ok := foreign[p.Filesystem]; ok {
-		fit.Size.Bytes = t.smallest
+	if f, ok := foreign.Lookup(p.Filesystem); ok {
+		fit.Size.Bytes = f.Smallest
 	}
 	if err := fs.Check(fit); err != nil {
 		d.fail(key, "%s", err)
@@ -280,7 +281,7 @@ func (p *Partition) checkVolume(d *decoder, key string, fs partition.FileSystem)
 	label, uuid, size := fit, fit, image.Volume{Size: p.Size.Size}
 	label.Label, uuid.UUID = p.Label, p.UUID
 	if p.Encrypt != "" && !size.Size.Fit {
-		size.Size.Bytes -= luksHeader
+		size.Size.Bytes -= foreign.LUKSHeader
 	}
 	d.check(key+".label", fs.Check(label))
 	d.check(key+".uuid", fs.Check(uuid))
@@ -289,7 +290,8 @@ func (p *Partition) checkVolume(d *decoder, key string, fs partition.FileSystem)
 	}
 }
 
-func (c Contents) some() bool { return c.Store || len(c.Files) > 0 || !c.From.IsZero() }
+// Any says whether there are any.
+func (c Contents) Any() bool { return c.Store || len(c.Files) > 0 || !c.From.IsZero() }
 
 func (f *File) check() error {
 	if !path.IsAbs(f.Path) || f.Path == "/" {
@@ -310,12 +312,23 @@ func (f *File) check() error {
 	if len(f.Link) > 4095 {
 		return fmt.Errorf("%s: the link's target has %d bytes, and 4095 is the limit", printable.Name(f.Path), len(f.Link))
 	}
-	_, _, err := f.device()
+	_, _, err := f.ParseDevice()
 	return err
 }
 
-// device parses "c 5:1" or "b 8:0".
-func (f *File) device() (block bool, dev image.Dev, err error) {
+// defaultMode is that of a file that the recipe gives no mode.
+func (f *File) defaultMode() Mode {
+	switch {
+	case f.Directory:
+		return 0o755
+	case f.Device != "":
+		return 0o600
+	}
+	return 0o644
+}
+
+// ParseDevice parses "c 5:1" or "b 8:0".
+func (f *File) ParseDevice() (block bool, dev image.Dev, err error) {
 	if f.Device == "" {
 		return false, dev, nil
 	}
@@ -343,12 +356,15 @@ func (b *Bootloader) checkTexts(d *decoder) {
 	}
 }
 
+// DefaultTimeout is how many seconds the menu waits.
+const DefaultTimeout = 5
+
 func (r *Recipe) checkBootloader(d *decoder) {
 	b := &r.Bootloader
 	b.checkTexts(d)
 	if b.Grub.IsZero() {
 		some := len(b.Entries)+len(b.Arguments)+len(b.Console)+len(b.Generations) > 0 || b.Timeout != nil || b.Default != ""
-		if some && !r.isNetboot() {
+		if some && !r.IsNetboot() {
 			d.fail("bootloader", "has no grub, so nothing would boot; add grub: [bios, efi]")
 		}
 		return
@@ -368,7 +384,7 @@ func (r *Recipe) checkBootloader(d *decoder) {
 	for i, p := range b.Grub.Platforms {
 		key := fmt.Sprintf("bootloader.grub[%d]", i)
 		d.check(key, r.checkPlatform(p))
-		if !r.isISO() && !r.isNetboot() {
+		if !r.IsISO() && !r.IsNetboot() {
 			d.check(key, r.room(p))
 		}
 	}
@@ -405,12 +421,18 @@ func (r *Recipe) room(platform string) error {
 	}
 }
 
+// What becomes of something of the host's: the values of hard-links, times and xattrs.
+const (
+	Keep = "keep"
+	Drop = "drop"
+)
+
 // check refuses words that say nothing of a folder that is not there.
 func (c *Contents) check(d *decoder, key string) {
 	for _, k := range []struct {
 		name, value string
 		known       []string
-	}{{"hard-links", c.HardLinks, []string{keep}}, {"times", c.Times, []string{keep}}, {"xattrs", c.Xattrs, []string{keep, drop}}} {
+	}{{"hard-links", c.HardLinks, []string{Keep}}, {"times", c.Times, []string{Keep}}, {"xattrs", c.Xattrs, []string{Keep, Drop}}} {
 		switch {
 		case k.value == "":
 		case c.From.IsZero():

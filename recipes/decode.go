@@ -24,7 +24,12 @@ type Error struct {
 	What         string
 	Hint         string // what to write instead, or empty
 	Set          int    // which of the overrides of [Load] says it, from 1; 0 for the file
+
+	cause error // that What tells, where callers may want to look into it
 }
+
+// Unwrap returns the error that was found at the place, if it was one of another package.
+func (e *Error) Unwrap() error { return e.cause }
 
 func (e *Error) Error() string {
 	var b strings.Builder
@@ -92,6 +97,13 @@ func (s *source) errorf(key, format string, args ...any) *Error {
 	if n := s.at[""]; n != nil {
 		e.place(n)
 	}
+	return e
+}
+
+// wrap is errorf for an error that callers may want to look into.
+func (s *source) wrap(key string, err error) *Error {
+	e := s.errorf(key, "%s", err)
+	e.cause = err
 	return e
 }
 
@@ -375,17 +387,3 @@ func oneOf(word string, known ...string) error {
 	}
 	return fmt.Errorf("%s is not known; known are %s", secret.Quote(word), strings.Join(known, ", "))
 }
-
-// wrap is errorf for an error that callers may want to look into.
-func (s *source) wrap(key string, err error) error {
-	return &placedError{s.errorf(key, "%s", err), err}
-}
-
-// placedError is an Error whose cause is kept.
-type placedError struct {
-	at    *Error
-	cause error
-}
-
-func (e *placedError) Error() string   { return e.at.Error() }
-func (e *placedError) Unwrap() []error { return []error{e.at, e.cause} }

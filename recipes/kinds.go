@@ -131,9 +131,9 @@ func (p *Partition) defaultSize() image.Size {
 	return image.Fit(0)
 }
 
-// canonical returns a recipe whose identifiers are to be derived: what can be spelled in
+// Canonical returns a recipe whose identifiers are to be derived: what can be spelled in
 // several ways, or left out as it is the default, is as in all recipes that mean the same.
-func (r *Recipe) canonical() Recipe {
+func (r *Recipe) Canonical() Recipe {
 	of := *r
 	of.Disk.GUID = strings.ToUpper(r.Disk.GUID)
 	of.Disk.Signature = strings.ToLower(r.Disk.Signature)
@@ -142,7 +142,7 @@ func (r *Recipe) canonical() Recipe {
 		of.Disk.Align = Size{}
 	}
 	of.Bootloader.Grub.Platforms = slices.Compact(slices.Sorted(slices.Values(r.Bootloader.Grub.Platforms)))
-	if t := r.Bootloader.Timeout; t != nil && *t == defaultTimeout {
+	if t := r.Bootloader.Timeout; t != nil && *t == DefaultTimeout {
 		of.Bootloader.Timeout = nil
 	}
 	of.Bootloader.Console = slices.Clone(r.Bootloader.Console)
@@ -191,7 +191,7 @@ func (p *Partition) makeCanonical(kind partition.Kind) {
 		if f.Mode != nil && f.Source.IsZero() && *f.Mode == f.defaultMode() {
 			f.Mode = nil
 		}
-		if block, dev, err := f.device(); err == nil && f.Device != "" {
+		if block, dev, err := f.ParseDevice(); err == nil && f.Device != "" {
 			f.Device = fmt.Sprintf("%s %d:%d", map[bool]string{false: "c", true: "b"}[block], dev.Major, dev.Minor)
 		}
 	}

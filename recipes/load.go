@@ -171,7 +171,7 @@ func Decode(file, what string, text []byte, v any) (at func(key string, err erro
 		return nil, err
 	}
 	d := decodeRoot(file, filepath.Dir(file), root, reflect.ValueOf(v).Elem())
-	return d.wrap, d.err()
+	return func(key string, err error) error { return d.wrap(key, err) }, d.err()
 }
 
 func decodeRoot(file, dir string, root *yaml.Node, v reflect.Value) *decoder {

@@ -38,6 +38,15 @@ func (r *Recipe) Reads(path string) bool {
 	return false
 }
 
+// At gives an error the place of a key in the recipe's file: that of the key's value, or of
+// the nearest key around it. The path of a key is written "disk.partitions[1].label".
+func (r *Recipe) At(key string, err error) *Error { return r.src.wrap(key, err) }
+
+// Errorf is [Recipe.At] for an error with this text.
+func (r *Recipe) Errorf(key, format string, args ...any) *Error {
+	return r.src.errorf(key, format, args...)
+}
+
 // System is what boots: a store path, or a system to be made.
 type System struct {
 	// Path is the store path of a system that a closure of the store brings.
@@ -242,6 +251,36 @@ type Sign struct {
 	Certificate    Path `json:"certificate" jsonschema:"required" jsonschema_description:"The key's certificate, in PEM, which must have the key usage digitalSignature and the extended key usage codeSigning."`
 	Chain          Path `json:"chain,omitzero" jsonschema_description:"Certificates that lead from that one to the one which is trusted, and this one, too, in PEM; they are put into each signature."`
 	OnlySignatures bool `json:"only-signatures,omitempty" jsonschema_description:"The script compares no digests, for an iPXE before 2.0, or one without DIGEST_CMD: a file that was signed then passes under any name."`
+}
+
+// Step is something that is done in a virtual machine on the disk that was made.
+type Step struct {
+	Name     string            `json:"name" jsonschema:"required" jsonschema_description:"What errors and the manifest call it."`
+	Script   string            `json:"script,omitempty" jsonschema_description:"A script for /bin/sh, which ends where a command fails."`
+	File     Path              `json:"file,omitzero" jsonschema_description:"The file that has the script, instead."`
+	Run      Words             `json:"run,omitempty" jsonschema_description:"A command with its arguments, instead: of the closure, with in: root."`
+	In       string            `json:"in,omitempty" jsonschema:"enum=helper,enum=root" jsonschema_description:"helper (the default): ingot's own commands, with the image's root at /mnt, and the disk as /dev/vda. root: in the image's own root, by its own programs."`
+	Programs []string          `json:"programs,omitempty" jsonschema_description:"in: helper: programs of this machine that are at hand, with their libraries, such as sgdisk."`
+	Env      map[string]string `json:"environment,omitempty" jsonschema_description:"Variables."`
+	Secrets  map[string]Secret `json:"secrets,omitempty" jsonschema_description:"Variables whose values are no part of the recipe, and are kept out of what is shown."`
+}
+
+// Secret says where a secret is taken from. One newline at its end is no part of it.
+type Secret struct {
+	File        Path   `json:"file,omitzero" jsonschema_description:"The file that holds it, and nothing else."`
+	Environment string `json:"environment,omitempty" jsonschema_description:"The variable of ingot's environment that holds it."`
+}
+
+// A Test is a boot test that a recipe carries. It has no influence on the image.
+type Test struct {
+	Name   string `json:"name" jsonschema:"required" jsonschema_description:"What the test is called."`
+	Script Script `json:"script" jsonschema:"required" jsonschema_description:"What is done with the machine and expected of it, a step a line; see ingot test --list-commands."`
+}
+
+// Script is the text of a test, and the line of its file at which it begins.
+type Script struct {
+	Text string
+	Line int // 0 if it did not stand in the file
 }
 
 // Size is a number of bytes as recipes spell it: "8GiB", "fit", "fit+512MiB".

@@ -4,36 +4,18 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"path"
 	"slices"
 	"strings"
 
 	"ingot/internal/printable"
+	"ingot/partition/foreign"
 )
-
-// Step is something that is done in a virtual machine on the disk that was made.
-type Step struct {
-	Name     string            `json:"name" jsonschema:"required" jsonschema_description:"What errors and the manifest call it."`
-	Script   string            `json:"script,omitempty" jsonschema_description:"A script for /bin/sh, which ends where a command fails."`
-	File     Path              `json:"file,omitzero" jsonschema_description:"The file that has the script, instead."`
-	Run      Words             `json:"run,omitempty" jsonschema_description:"A command with its arguments, instead: of the closure, with in: root."`
-	In       string            `json:"in,omitempty" jsonschema:"enum=helper,enum=root" jsonschema_description:"helper (the default): ingot's own commands, with the image's root at /mnt, and the disk as /dev/vda. root: in the image's own root, by its own programs."`
-	Programs []string          `json:"programs,omitempty" jsonschema_description:"in: helper: programs of this machine that are at hand, with their libraries, such as sgdisk."`
-	Env      map[string]string `json:"environment,omitempty" jsonschema_description:"Variables."`
-	Secrets  map[string]Secret `json:"secrets,omitempty" jsonschema_description:"Variables whose values are no part of the recipe, and are kept out of what is shown."`
-}
-
-// Secret says where a secret is taken from. One newline at its end is no part of it.
-type Secret struct {
-	File        Path   `json:"file,omitzero" jsonschema_description:"The file that holds it, and nothing else."`
-	Environment string `json:"environment,omitempty" jsonschema_description:"The variable of ingot's environment that holds it."`
-}
 
 // Where a step runs.
 const (
-	inHelper = "helper"
-	inRoot   = "root"
+	InHelper = "helper"
+	InRoot   = "root"
 )
 
 // isVariable says whether a variable of the environment may have a name.
@@ -53,18 +35,18 @@ func (r *Recipe) checkSteps(d *decoder) {
 	names := map[string]bool{}
 	for i := range r.Steps {
 		s, key := &r.Steps[i], fmt.Sprintf("steps[%d]", i)
-		choose(&s.In, inHelper)
+		choose(&s.In, InHelper)
 		s.check(d, key)
 		if names[s.Name] {
 			d.fail(key+".name", "a step before is called %s, too", printable.Quote(s.Name))
 		}
 		names[s.Name] = true
-		if s.In == inRoot && r.mounted("/") < 0 {
+		if s.In == InRoot && r.PartitionAt("/") < 0 {
 			d.fail(key+".in", "there is no root to be in: no partition has mount: / or holds the store")
 		}
 	}
 	if format := r.Output.Format; format == "iso" || format == "netboot" {
-		for _, part := range r.privileged() {
+		for _, part := range r.Privileged() {
 			d.fail("output.format", "%s takes a disk, and %s has none; write it as raw or qcow2", part, format)
 		}
 	}
@@ -92,7 +74,7 @@ func (s *Step) check(d *decoder, key string) {
 	if s.Name == "" || strings.ContainsFunc(s.Name, func(r rune) bool { return r < ' ' }) {
 		d.fail(key+".name", "%s is not a name: a line of text", printable.Quote(s.Name))
 	}
-	d.check(key+".in", oneOf(s.In, inHelper, inRoot))
+	d.check(key+".in", oneOf(s.In, InHelper, InRoot))
 	kinds := 0
 	for _, set := range []bool{s.Script != "", !s.File.IsZero(), len(s.Run) > 0} {
 		if set {
@@ -102,7 +84,7 @@ func (s *Step) check(d *decoder, key string) {
 	if kinds != 1 {
 		d.fail(key, "exactly one of script, file and run says what it does, and %d are given", kinds)
 	}
-	if len(s.Programs) > 0 && s.In != inHelper {
+	if len(s.Programs) > 0 && s.In != InHelper {
 		d.fail(key+".programs", "are for in: helper; the image's root has its own")
 	}
 	for _, name := range s.Programs {
@@ -134,42 +116,6 @@ func (s *Secret) check() error {
 	return nil
 }
 
-// longestSecret is what may be read from a file, which somebody may have mistaken.
-const longestSecret = 64 << 10
-
-// read returns the secret.
-func (s *Secret) read(h Host) (string, error) {
-	text, from := "", "the variable "+s.Environment
-	if s.Environment != "" {
-		set := false
-		if h.Getenv != nil {
-			text, set = h.Getenv(s.Environment)
-		}
-		if !set {
-			return "", fmt.Errorf("the variable %s, which has the secret, is not set", s.Environment)
-		}
-	} else {
-		from = s.File.Host
-		info, err := os.Stat(from)
-		if err != nil {
-			return "", err
-		}
-		if info.Size() > longestSecret {
-			return "", fmt.Errorf("%s has %d bytes; a secret has at most %d", from, info.Size(), longestSecret)
-		}
-		data, err := os.ReadFile(from)
-		if err != nil {
-			return "", err
-		}
-		text = string(data)
-	}
-	text = strings.TrimSuffix(text, "\n")
-	if text == "" {
-		return "", fmt.Errorf("%s holds no secret: it is empty", from)
-	}
-	return text, nil
-}
-
 // checkMounts finds what is wrong with places of partitions in the root.
 func (r *Recipe) checkMounts(d *decoder) {
 	at := map[string]string{}
@@ -189,8 +135,8 @@ func (r *Recipe) checkMounts(d *decoder) {
 	}
 }
 
-// mounted returns the number of the partition that steps find at a place, or -1.
-func (r *Recipe) mounted(at string) int {
+// PartitionAt returns the number of the partition that steps find at a place, or -1.
+func (r *Recipe) PartitionAt(at string) int {
 	i := slices.IndexFunc(r.Disk.Partitions, func(p Partition) bool { return p.Mount == at })
 	if i < 0 && at == "/" {
 		i = slices.IndexFunc(r.Disk.Partitions, func(p Partition) bool { return p.Contents.Store && p.Mount == "" })
@@ -198,9 +144,9 @@ func (r *Recipe) mounted(at string) int {
 	return i
 }
 
-// mountOf returns where steps find a partition, or "".
-func (r *Recipe) mountOf(i int) string {
-	if r.mounted("/") == i {
+// MountOf returns where steps find a partition, or "".
+func (r *Recipe) MountOf(i int) string {
+	if r.PartitionAt("/") == i {
 		return "/"
 	}
 	return r.Disk.Partitions[i].Mount
@@ -211,7 +157,7 @@ func (r *Recipe) checkReadable(d *decoder) {
 	if r.Bootloader.Grub.IsZero() {
 		return
 	}
-	at := r.mounted("/boot")
+	at := r.PartitionAt("/boot")
 	if at < 0 {
 		at = slices.IndexFunc(r.Disk.Partitions, func(p Partition) bool { return p.Contents.Store })
 	}
@@ -223,13 +169,13 @@ func (r *Recipe) checkReadable(d *decoder) {
 	d.add(e)
 }
 
-// privileged names the parts of the image that take a virtual machine, in the order in
+// Privileged names the parts of the image that take a virtual machine, in the order in
 // which they are done.
-func (r *Recipe) privileged() []string {
+func (r *Recipe) Privileged() []string {
 	var parts []string
 	for i := range r.Disk.Partitions {
 		p := &r.Disk.Partitions[i]
-		if made := p.madeBy(); len(made) > 0 {
+		if made := p.MadeBy(); len(made) > 0 {
 			parts = append(parts, fmt.Sprintf("partition %s (%s)", p.Name, strings.Join(made, ", ")))
 		}
 	}
@@ -246,4 +192,16 @@ func quoteName(name string) string {
 		return printable.Quote(name+"=") + " with what follows"
 	}
 	return printable.Quote(name)
+}
+
+// MadeBy names what the partition takes a virtual machine for; nothing if it does not.
+func (p *Partition) MadeBy() []string {
+	var names []string
+	if _, ok := foreign.Lookup(p.Filesystem); ok {
+		names = append(names, p.Filesystem)
+	}
+	if p.Encrypt != "" {
+		names = append(names, p.Encrypt)
+	}
+	return names
 }

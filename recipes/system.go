@@ -1,260 +1,45 @@
 package recipes
 
 import (
-	"cmp"
-	"context"
 	"fmt"
-	"path"
-	"slices"
 	"strings"
 
-	"ingot/bootloader/initramfs"
-	"ingot/bootloader/kernel"
-	"ingot/guest/applet"
-	"ingot/image"
-	"ingot/recipes/tools"
-	"ingot/storedb"
+	"mvdan.cc/sh/v3/syntax"
+
+	"ingot/guest/network"
+	"ingot/guest/ssh"
 )
 
-// made is a system that ingot makes by itself: a kernel with its modules, and ingot
-// as init, shell and all commands. Its toplevel has NixOS's layout, so that it is
-// picked up like any other system.
-type made struct {
-	toplevel string
-	items    []*storedb.Item
-	program  string // the store path of ingot
-	kernel   string // the store path of the kernel
-	release  string
-	hostname string
-
-	tools    string          // the store path of the tools' files; empty without any
-	bin      string          // the folder with all programs
-	entries  []string        // of the tools' usr
-	etc      *image.Node     // of the tools; may be nil
-	packages []tools.Package // that the tools were taken from
-	warnings []string
-	words    []string // of the kernel's command line
-	keys     []string // that log in by ssh
-	hooks    Hooks
-}
-
-// makeSystem makes the items of the recipe's system.
-func (r *Recipe) makeSystem(ctx context.Context, f storedb.Flavour, h Host, known [][]*storedb.Item) (*made, error) {
-	k, err := r.findKernel(h)
-	if err != nil {
-		return nil, err
-	}
-	file := cmp.Or(r.System.Program.Host, h.Program)
-	if err := r.checkProgram(file); err != nil {
-		return nil, err
-	}
-	program, err := image.NewHostFile(file)
-	if err != nil {
-		return nil, err
-	}
-	m := &made{release: k.Release, hostname: cmp.Or(r.System.Hostname, r.Name), hooks: r.System.Hooks}
-	if err := initramfs.CheckProgram(file); err != nil { // planning goes well without
-		m.warnings = append(m.warnings, err.Error())
-	}
-	kernelNode, err := kernelItem(k)
-	if err != nil {
-		return nil, err
-	}
-	initrd, err := r.makeInitrd(h, k, program)
-	if err != nil {
-		return nil, err
-	}
-	if m.kernel, err = m.add(f, "linux-"+k.Release, kernelNode); err != nil {
-		return nil, err
-	}
-	if m.program, err = m.add(f, "ingot-"+Version, programItem(program)); err != nil {
-		return nil, err
-	}
-	ramdisk, err := m.add(f, "initrd-"+k.Release, initrd)
-	if err != nil {
-		return nil, err
-	}
-	m.bin = m.program + "/bin"
-	sw, err := r.makeTools(ctx, f, h, m, known)
-	if err != nil {
-		return nil, err
-	}
-	r.goOnline(m)
-	return m, m.join(f, r.Name+"-system", ramdisk, sw)
-}
-
-// findKernel finds the system's kernel, in the folder that the recipe or the host names.
-func (r *Recipe) findKernel(h Host) (*kernel.Kernel, error) {
-	dir := r.System.Kernel.Host
-	if r.System.Kernel.Text == "host" {
-		dir = cmp.Or(h.Kernel, "/")
-	}
-	k, err := kernel.Find(dir)
-	if err != nil {
-		return nil, fmt.Errorf("kernel: %w; name the folder with system.kernel, as --set system.kernel=DIR and INGOT_KERNEL=DIR do", err)
-	}
-	return k, r.checkKernel(k)
-}
-
-// makeInitrd makes the system's initial RAM disk, with what unlocks its disks and with the
-// hook that runs in it.
-func (r *Recipe) makeInitrd(h Host, k *kernel.Kernel, program *image.File) (*image.Node, error) {
-	unlock, err := r.unlocks(h, k)
-	if err != nil {
-		return nil, err
-	}
-	files, err := r.System.Hooks.addTo(unlock.files)
-	if err != nil {
-		return nil, err
-	}
-	return initrdItem(k, program, append(slices.Clone(r.System.Modules), unlock.modules...), files)
-}
-
-// join makes the item that the others are a system by.
-func (m *made) join(f storedb.Flavour, name, ramdisk, sw string) (err error) {
-	top := image.NewTree()
-	for name, n := range map[string]*image.Node{
-		"kernel":         image.NewSymlink(m.kernel + "/vmlinuz"),
-		"kernel-modules": image.NewSymlink(m.kernel),
-		"initrd":         image.NewSymlink(ramdisk),
-		"init":           image.NewSymlink(m.program + "/bin/init"),
-		"sw":             image.NewSymlink(sw),
-		"kernel-params":  image.NewFile(0o444, image.Bytes(strings.Join(m.words, " "))),
+func (s *System) check(d *decoder) {
+	for _, key := range []struct {
+		name  string
+		wrong bool
+	}{
+		{"tools", len(s.Tools) > 0}, {"optional-tools", len(s.OptionalTools) > 0}, {"without-tools", len(s.WithoutTools) > 0},
+		{"network", s.Network != ""}, {"ssh", s.SSH != nil}, {"hooks", s.Hooks != Hooks{}},
 	} {
-		if err := top.Put("/"+name, n); err != nil {
-			return err
+		if s.Path != "" && key.wrong {
+			d.fail("system."+key.name, "is for systems that ingot makes; %s brings its own", s.Path)
 		}
 	}
-	m.toplevel, err = m.add(f, name, top.Root, m.references(m.kernel, ramdisk, m.program, sw)...)
-	return err
+	if s.Network != "" {
+		_, err := network.ParseSettings(s.Network)
+		d.check("system.network", err)
+	}
+	s.Hooks.check(d)
+	if s.SSH == nil {
+		return
+	}
+	for i, key := range s.SSH.Keys {
+		_, err := ssh.ParseKey(key)
+		d.check(fmt.Sprintf("system.ssh.keys[%d]", i), err)
+	}
 }
 
-// add adds an item and returns its path.
-func (m *made) add(f storedb.Flavour, name string, n *image.Node, references ...string) (string, error) {
-	item, err := f.AddPath(name, n, references...)
-	if err != nil {
-		return "", err
-	}
-	m.items = append(m.items, item)
-	return item.Path, nil
-}
-
-// kernelItem is the kernel's image and its modules in the layout that is looked for
-// at /lib/modules.
-func kernelItem(k *kernel.Kernel) (*image.Node, error) {
-	file, err := image.NewHostFile(k.Image)
-	if err != nil {
-		return nil, err
-	}
-	t := image.NewTree()
-	if err := t.Put("/vmlinuz", image.NewFile(0o444, file)); err != nil || k.ModulesDir == "" {
-		return t.Root, err
-	}
-	modules, err := image.Scan(k.ModulesDir, image.ScanOptions{Canonical: true})
-	if err != nil {
-		return nil, err
-	}
-	for _, link := range []string{"build", "source"} { // they lead to where the kernel was built
-		modules.Remove(link)
-	}
-	if err := addAliases(k, modules); err != nil {
-		return nil, err
-	}
-	return t.Root, t.Put("/lib/modules/"+k.Release, modules)
-}
-
-// addAliases adds what depmod would have found out, and what an unpacked package lacks:
-// which module serves which device. Without it a system reads all modules as it starts.
-func addAliases(k *kernel.Kernel, modules *image.Node) error {
-	const name = "modules.alias"
-	if modules.Child(name) != nil {
-		return nil
-	}
-	all, err := k.Modules()
-	if err != nil {
-		return err
-	}
-	aliases, err := k.Aliases(all)
-	if err != nil {
-		return err
-	}
-	return modules.Add(name, image.NewFile(0o444, image.Bytes(aliases)))
-}
-
-// programNames are the names that ingot goes by.
-func programNames() []string { return append(applet.Names(), "ingot", "init") }
-
-// programItem is ingot under its own name and those of all its commands.
-func programItem(program *image.File) *image.Node {
-	bin := image.NewDir(0o755)
-	for _, name := range programNames() {
-		if bin.Child(name) == nil && name != "ingot" {
-			bin.Add(name, image.NewSymlink("ingot"))
+func (h Hooks) check(d *decoder) {
+	for _, hook := range []struct{ key, script string }{{"pre-mount", h.PreMount}, {"post-boot", h.PostBoot}} {
+		if _, err := syntax.NewParser().Parse(strings.NewReader(hook.script), ""); err != nil {
+			d.fail("system.hooks."+hook.key, "is no script: %v", err)
 		}
 	}
-	bin.Add("ingot", image.NewFile(0o555, program))
-	top := image.NewDir(0o755)
-	top.Add("bin", bin)
-	return top
-}
-
-// initrdItem is the initial RAM disk, which finds and mounts the root. It loads the
-// modules in load, beside those that the machine's devices ask for, and has more files.
-func initrdItem(k *kernel.Kernel, program *image.File, load []string, files *image.Tree) (*image.Node, error) {
-	archive, err := initramfs.Build(initramfs.Options{Init: program, Kernel: k, Load: load, Files: files})
-	if err != nil {
-		return nil, err
-	}
-	return image.NewFile(0o444, archive), nil
-}
-
-// furnish adds to a root what a system of ingot's own expects outside of the store,
-// where the recipe has not put something else.
-func (m *made) furnish(t *image.Tree) error {
-	links := map[string]string{
-		"/bin": m.bin, "/sbin": m.bin, "/usr/bin": m.bin,
-		"/lib/modules": m.kernel + "/lib/modules",
-	}
-	m.linkTools(links)
-	if err := m.furnishTools(t); err != nil {
-		return err
-	}
-	if err := m.hooks.furnish(t); err != nil {
-		return err
-	}
-	texts := map[string]string{
-		"/etc/hostname": m.hostname + "\n",
-		"/etc/passwd":   "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n",
-		"/etc/group":    "root:x:0:\nnogroup:x:65534:\n",
-		"/etc/os-release": strings.Join([]string{
-			"ID=ingot", "NAME=ingot", "VERSION_ID=" + Version, `PRETTY_NAME="ingot ` + Version + `"`, "",
-		}, "\n"),
-	}
-	for name, target := range links {
-		if t.Lookup(name) == nil {
-			if err := t.Put(name, image.NewSymlink(target)); err != nil {
-				return err
-			}
-		}
-	}
-	for name, text := range texts {
-		if t.Lookup(name) == nil {
-			if err := t.Put(name, image.NewFile(0o644, image.Bytes(text))); err != nil {
-				return err
-			}
-		}
-	}
-	for _, name := range []string{"/dev", "/proc", "/sys", "/run", "/mnt", "/tmp", "/var/tmp", "/root", "/home"} {
-		n, err := t.MakeDirs(path.Clean(name))
-		if err != nil {
-			return fmt.Errorf("%s: %w", name, err)
-		}
-		switch name {
-		case "/tmp", "/var/tmp":
-			n.Mode |= image.ModeFromUnix(0o41777) & image.Perm
-		case "/root":
-			n.Mode = image.ModeFromUnix(0o40700)
-		}
-	}
-	return nil
 }

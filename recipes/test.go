@@ -11,18 +11,6 @@ import (
 	"ingot/recipes/script"
 )
 
-// A Test is a boot test that a recipe carries. It has no influence on the image.
-type Test struct {
-	Name   string `json:"name" jsonschema:"required" jsonschema_description:"What the test is called."`
-	Script Script `json:"script" jsonschema:"required" jsonschema_description:"What is done with the machine and expected of it, a step a line; see ingot test --list-commands."`
-}
-
-// Script is the text of a test, and the line of its file at which it begins.
-type Script struct {
-	Text string
-	Line int // 0 if it did not stand in the file
-}
-
 func (s *Script) parse(text string, _ *decoder) error {
 	if strings.TrimSpace(text) == "" {
 		return errors.New("the script is empty")

@@ -186,3 +186,18 @@ func (k *Kernel) Has(name string) (bool, error) {
 	}
 	return err == nil, err
 }
+
+// Having returns those of the modules that the kernel has.
+func (k *Kernel) Having(names []string) ([]string, error) {
+	var found []string
+	for _, name := range names {
+		ok, err := k.Has(name)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			found = append(found, name)
+		}
+	}
+	return found, nil
+}

@@ -25,6 +25,8 @@ import (
 	"ingot/lab/scenario"
 	"ingot/partition"
 	"ingot/recipes"
+	"ingot/recipes/manifest"
+	"ingot/recipes/plan"
 )
 
 func newBuild() *cobra.Command {
@@ -107,7 +109,7 @@ func build(c *cobra.Command, name string, r recipeFlags, o buildFlags) error {
 	}
 	o.say(c, "planned %s in %s: %s, %s %s", plan.Recipe.Name, since(start), grammar.Count(plan.Closure.Paths, "store path"),
 		partition.FormatBytes(plan.Data()), where(plan))
-	if err := finish(c, plan, r, o.quiet, tempBeside(out)); err != nil {
+	if err := finishPlan(c, plan, r, o.quiet, tempBeside(out)); err != nil {
 		return err
 	}
 	if o.test {
@@ -139,7 +141,7 @@ func (o *buildFlags) checkName(out, name string, recipe *recipes.Recipe, r recip
 }
 
 // contain does what a qcow2 takes before it can be written.
-func (o *buildFlags) contain(c *cobra.Command, plan *recipes.Plan, temp string) error {
+func (o *buildFlags) contain(c *cobra.Command, plan *plan.Plan, temp string) error {
 	if !plan.Contains() {
 		return nil
 	}
@@ -153,36 +155,36 @@ func (o *buildFlags) contain(c *cobra.Command, plan *recipes.Plan, temp string) 
 }
 
 // write writes the output of a build that began at start.
-func (o *buildFlags) write(c *cobra.Command, plan *recipes.Plan, out string, start time.Time) error {
-	total, err := plan.Work(out == stdout)
+func (o *buildFlags) write(c *cobra.Command, p *plan.Plan, out string, start time.Time) error {
+	total, err := p.Work(out == stdout)
 	if err != nil {
 		return err
 	}
 	bar := newProgress(c.ErrOrStderr(), o.quiet, "writing", total)
-	opts := recipes.EmitOptions{NoManifest: o.noManifest, WriteOptions: image.WriteOptions{Progress: bar.add, NoSync: o.noSync}}
+	opts := plan.EmitOptions{NoManifest: o.noManifest, WriteOptions: image.WriteOptions{Progress: bar.add, NoSync: o.noSync}}
 	if out == stdout {
-		err = plan.Stream(c.Context(), raw(c.OutOrStdout()), opts)
+		err = p.Stream(c.Context(), raw(c.OutOrStdout()), opts)
 		bar.close()
 		if err == nil {
 			o.say(c, "wrote %s to standard output in %s", partition.FormatBytes(total), since(start))
 		}
 		return err
 	}
-	manifest, err := plan.Emit(c.Context(), out, opts)
+	made, err := p.Emit(c.Context(), out, opts)
 	bar.close()
 	if err != nil {
 		return err
 	}
 	o.say(c, "wrote %s in %s", out, since(start))
-	o.sayAccess(c, plan, out)
-	if manifest != nil && plan.Files == nil {
-		o.say(c, "digest %s, in %s", manifest.Disk.Digest, filepath.Base(recipes.ManifestPath(out)))
+	o.sayAccess(c, p, out)
+	if made != nil && p.Files == nil {
+		o.say(c, "digest %s, in %s", made.Disk.Digest, filepath.Base(manifest.Path(out)))
 	}
 	return nil
 }
 
 // sayAccess says why an output with a secret in it is not for everybody, or that it is.
-func (o *buildFlags) sayAccess(c *cobra.Command, plan *recipes.Plan, out string) {
+func (o *buildFlags) sayAccess(c *cobra.Command, plan *plan.Plan, out string) {
 	info, err := os.Stat(out)
 	if err != nil || plan.Secret == "" {
 		return
@@ -214,7 +216,7 @@ func writable(c *cobra.Command, out, format string) error {
 		if out == stdout {
 			return usageError{errors.New("build: a netboot output is a folder, which cannot go to standard output; give its name with -o")}
 		}
-		return recipes.CheckFolder(out)
+		return plan.CheckFolder(out)
 	}
 	if out == stdout {
 		if onTerminal(c.OutOrStdout()) {
@@ -226,7 +228,7 @@ func writable(c *cobra.Command, out, format string) error {
 }
 
 // where says what the data of a plan is in.
-func where(p *recipes.Plan) string {
+func where(p *plan.Plan) string {
 	if p.Files != nil {
 		return "in " + grammar.Count(len(p.Files), "file")
 	}
@@ -503,7 +505,7 @@ func sshKeys(ctx context.Context, args []string) (string, error) {
 }
 
 // plan reads a recipe and plans it, for verbs that only read: hashing shows as progress.
-func (r *recipeFlags) plan(c *cobra.Command, name, out string) (*recipes.Plan, error) {
+func (r *recipeFlags) plan(c *cobra.Command, name, out string) (*plan.Plan, error) {
 	recipe, err := r.loadFor(c, name, out)
 	if err != nil {
 		return nil, err
@@ -515,7 +517,7 @@ func (r *recipeFlags) plan(c *cobra.Command, name, out string) (*recipes.Plan, e
 
 // planRecipe plans a recipe for this host, and shows what it fetches and compresses. hashed
 // is told of bytes that are hashed; temp, if given, is the folder for what has no name.
-func planRecipe(c *cobra.Command, recipe *recipes.Recipe, quiet bool, hashed func(int64), temp ...string) (*recipes.Plan, error) {
+func planRecipe(c *cobra.Command, recipe *recipes.Recipe, quiet bool, hashed func(int64), temp ...string) (*plan.Plan, error) {
 	host, err := thisHost(c)
 	if err != nil {
 		return nil, err
@@ -524,18 +526,18 @@ func planRecipe(c *cobra.Command, recipe *recipes.Recipe, quiet bool, hashed fun
 	defer announce(c.ErrOrStderr(), quiet, "planning "+recipe.Name+": closures are read, files looked at and hashed, a squashfs packed")()
 	defer showPacking(c.ErrOrStderr(), quiet, &host)()
 	defer showFetching(c.ErrOrStderr(), quiet, &host.Fetch)()
-	return recipe.Plan(c.Context(), host)
+	return plan.New(c.Context(), recipe, host)
 }
 
 // thisHost says what a recipe may take from the machine that ingot runs on. The
 // environment is read here and nowhere below.
-func thisHost(c *cobra.Command) (recipes.Host, error) {
+func thisHost(c *cobra.Command) (plan.Host, error) {
 	program, err := os.Executable()
 	if err != nil {
-		return recipes.Host{}, fmt.Errorf("finding ingot's own file: %w", err)
+		return plan.Host{}, fmt.Errorf("finding ingot's own file: %w", err)
 	}
-	return recipes.Host{
+	return plan.Host{
 		Program: program, Kernel: os.Getenv("INGOT_KERNEL"), Path: filepath.SplitList(os.Getenv("PATH")),
-		Fetch: fetching(c.Flags()), CacheDir: cacheDir(), Getenv: os.LookupEnv,
+		Fetch: fetching(c.Flags()), CacheDir: cacheDir(),
 	}, nil
 }

@@ -24,7 +24,8 @@ import (
 	"ingot/inspect"
 	"ingot/internal/near"
 	"ingot/internal/printable"
-	"ingot/recipes"
+	"ingot/recipes/manifest"
+	"ingot/recipes/plan"
 )
 
 func newConvert() *cobra.Command {
@@ -208,7 +209,7 @@ func convert(c *cobra.Command, source string, r recipeFlags, o convertFlags) err
 		return err
 	}
 	defer done.Close()
-	if plan, ok := done.(*recipes.Plan); ok && o.docker.Architecture == "" {
+	if plan, ok := done.(*plan.Plan); ok && o.docker.Architecture == "" {
 		o.docker.Architecture = plan.Recipe.GoArch()
 	}
 	if err := o.holdsISO(as, source, disk); err != nil {
@@ -244,7 +245,7 @@ func convert(c *cobra.Command, source string, r recipeFlags, o convertFlags) err
 // as cp(1) does it, and its owner's alone for what is on a device, or for a plan that holds
 // a secret.
 func accessOf(source string, opened io.Closer) (fs.FileMode, error) {
-	if plan, ok := opened.(*recipes.Plan); ok {
+	if plan, ok := opened.(*plan.Plan); ok {
 		if plan.Secret != "" {
 			return 0o600, nil
 		}
@@ -271,7 +272,7 @@ func (o *convertFlags) write(c *cobra.Command, file *image.Map, options image.Wr
 		return err
 	}
 	defer out.Abort()
-	out.Describes = recipes.ManifestPath(o.output)
+	out.Describes = manifest.Path(o.output)
 	if err := out.WriteMap(c.Context(), file, options); err != nil {
 		return err
 	}

@@ -21,6 +21,7 @@ import (
 	"ingot/internal/secret"
 	"ingot/partition"
 	"ingot/recipes"
+	"ingot/recipes/plan"
 	"ingot/recipes/tools"
 	"ingot/storedb"
 	"ingot/storedb/storedisk"
@@ -469,7 +470,7 @@ func (x *execFlags) checkFolders() error {
 }
 
 // storeDisk lays out the store that the guest sees, if any.
-func (x *execFlags) storeDisk(c *cobra.Command, e *recipes.Environment) (*storedisk.Disk, error) {
+func (x *execFlags) storeDisk(c *cobra.Command, e *plan.Environment) (*storedisk.Disk, error) {
 	if x.store == "host" {
 		flavour, err := x.hostFlavour()
 		if err != nil {

@@ -7,7 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ingot/bootloader/kernel"
-	"ingot/recipes"
+	"ingot/recipes/plan"
 	"ingot/storedb"
 	"ingot/vm"
 	"ingot/vm/helper"
@@ -16,7 +16,7 @@ import (
 
 // environment reads the recipe that the guest has its kernel and its store of; it is nil
 // if none is named.
-func (x *execFlags) environment(c *cobra.Command, o *helper.Options) (*recipes.Environment, error) {
+func (x *execFlags) environment(c *cobra.Command, o *helper.Options) (*plan.Environment, error) {
 	if x.recipe == "" {
 		return nil, nil
 	}
@@ -35,7 +35,7 @@ func (x *execFlags) environment(c *cobra.Command, o *helper.Options) (*recipes.E
 	}
 	host.Hashed, host.Temp = hashing.add, os.TempDir()
 	defer showFetching(c.ErrOrStderr(), x.quiet, &host.Fetch)()
-	e, err := r.Environment(c.Context(), host)
+	e, err := plan.NewEnvironment(c.Context(), r, host)
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +49,7 @@ func (x *execFlags) environment(c *cobra.Command, o *helper.Options) (*recipes.E
 }
 
 // findKernel finds the one that a flag names, or else that of the recipe.
-func (x *execFlags) findKernel(c *cobra.Command, e *recipes.Environment, o *helper.Options) (*kernel.Kernel, error) {
+func (x *execFlags) findKernel(c *cobra.Command, e *plan.Environment, o *helper.Options) (*kernel.Kernel, error) {
 	if e == nil || c.Flags().Changed("kernel") {
 		k, err := helper.FindKernel(x.kernel)
 		if err != nil {
@@ -74,7 +74,7 @@ func (x *execFlags) findKernel(c *cobra.Command, e *recipes.Environment, o *help
 
 // closure is what the guest has in its store, but for this machine's whole one; nil if
 // there is nothing.
-func (x *execFlags) closure(c *cobra.Command, e *recipes.Environment) (*storedb.Closure, error) {
+func (x *execFlags) closure(c *cobra.Command, e *plan.Environment) (*storedb.Closure, error) {
 	switch {
 	case x.store == "none":
 		return nil, nil

@@ -23,6 +23,7 @@ import (
 	"ingot/image/diskfile"
 	"ingot/internal/input"
 	"ingot/recipes"
+	"ingot/recipes/plan"
 	"ingot/storedb"
 	"ingot/storedb/storedisk"
 	"ingot/vm"
@@ -198,13 +199,13 @@ func recipeSystem(c *cobra.Command, r recipeFlags, name string) (*run.System, er
 	for _, w := range plan.Warnings {
 		sayLines(c.ErrOrStderr(), "warning: ", w)
 	}
-	if err := finish(c, plan, r, false, os.TempDir()); err != nil {
+	if err := finishPlan(c, plan, r, false, os.TempDir()); err != nil {
 		return nil, err
 	}
 	return planSystem(plan, name), nil
 }
 
-func planSystem(plan *recipes.Plan, what string) *run.System {
+func planSystem(plan *plan.Plan, what string) *run.System {
 	s := &run.System{
 		Name: run.SafeName(plan.Recipe.Name), What: what, Arch: vm.Arch(plan.Recipe.Arch), Disks: []run.Base{{Map: plan.Disk.Map, Serial: "root"}}, Firmware: []run.Boot{},
 	}

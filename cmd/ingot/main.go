@@ -34,6 +34,7 @@ import (
 	"ingot/internal/printable"
 	"ingot/internal/secret"
 	"ingot/recipes"
+	"ingot/recipes/finish"
 	"ingot/storedb"
 	"ingot/vm"
 	"ingot/vm/run"
@@ -232,6 +233,8 @@ func hint(verb *cobra.Command, err error) string {
 	var holes *holesError
 	var text *inspect.TextError
 	var absent *storedb.NotInStoreError
+	var refused *finish.RefusedError
+	var noKernel *finish.KernelError
 	switch {
 	case errors.As(err, &usage):
 		return usageHint(verb)
@@ -243,6 +246,10 @@ func hint(verb *cobra.Command, err error) string {
 		return "free some space, and run it again"
 	case errors.As(err, &absent) && verb.Flags().Lookup("copy") != nil:
 		return "--copy brings the items in from where they lie"
+	case errors.As(err, &refused):
+		return "leave --no-vm out"
+	case errors.As(err, &noKernel):
+		return "--vm-kernel PATH names another"
 	case errors.As(err, &changed):
 		return "run the build again when nothing writes there any more"
 	case errors.As(err, &stalled) && verb.Flags().Lookup(stallFlag) != nil:

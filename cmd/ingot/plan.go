@@ -14,7 +14,7 @@ import (
 	"ingot/internal/grammar"
 	"ingot/internal/printable"
 	"ingot/partition"
-	"ingot/recipes"
+	"ingot/recipes/plan"
 )
 
 func newPlan() *cobra.Command {
@@ -54,7 +54,7 @@ build have in common mean the same: what plan refuses, build refuses.`,
 	return c
 }
 
-func printPlan(out io.Writer, s recipes.Summary) error {
+func printPlan(out io.Writer, s plan.Summary) error {
 	size := partition.FormatBytes
 	out, flush := folded(out)
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
@@ -91,7 +91,7 @@ func printPlan(out io.Writer, s recipes.Summary) error {
 	return cmp.Or(w.Flush(), flush())
 }
 
-func printPartitions(w io.Writer, partitions []recipes.SummaryPartition) {
+func printPartitions(w io.Writer, partitions []plan.SummaryPartition) {
 	fmt.Fprintf(w, "\nPartitions\n  #\tname\ttype\tstart\tsize\tfile system\tlabel\tUUID\n")
 	for _, p := range partitions {
 		fmt.Fprintf(w, "  %d\t%s\t%s\t%d\t%s\t%s\t%s\t%s\n", p.Number, printable.Name(p.Name), p.Type, p.Start, bytesWith(p.Size),
@@ -128,7 +128,7 @@ func bytesWith(n int64) string {
 }
 
 // platforms says what GRUB is made for; what boots by network has none.
-func platforms(b recipes.SummaryBoot) string {
+func platforms(b plan.SummaryBoot) string {
 	if len(b.Platforms) == 0 {
 		return ""
 	}
@@ -140,7 +140,7 @@ func platforms(b recipes.SummaryBoot) string {
 }
 
 // printContents prints what each file system holds.
-func printContents(w io.Writer, partitions []recipes.SummaryPartition) {
+func printContents(w io.Writer, partitions []plan.SummaryPartition) {
 	size := partition.FormatBytes
 	heading := "\nContents\n"
 	for _, p := range partitions {
@@ -158,7 +158,7 @@ func printContents(w io.Writer, partitions []recipes.SummaryPartition) {
 }
 
 // printEntry prints an entry of the menu, line by line: a kernel's arguments are long.
-func printEntry(w io.Writer, e recipes.SummaryEntry) {
+func printEntry(w io.Writer, e plan.SummaryEntry) {
 	title := e.Title
 	if e.Submenu != "" {
 		title = e.Submenu + " > " + title

@@ -11,7 +11,7 @@ import (
 
 	"ingot/internal/printable"
 	"ingot/partition"
-	"ingot/recipes"
+	"ingot/recipes/plan"
 )
 
 // progress shows how many bytes are done, of a total where that is known: a bar on a
@@ -100,7 +100,7 @@ func newLines(w io.Writer, what string, total int64) progress {
 
 // showPacking has the planning of a recipe show what it compresses. The function that is
 // returned ends that.
-func showPacking(w io.Writer, quiet bool, h *recipes.Host) func() {
+func showPacking(w io.Writer, quiet bool, h *plan.Host) func() {
 	var once sync.Once
 	var bar progress
 	h.Packed = func(n, total int64) {

@@ -207,7 +207,7 @@ func planMap(c *cobra.Command, name string, r recipeFlags) (*image.Map, io.Close
 		}
 		return nil, nil, &recipes.Error{File: name, Key: "output.format", What: "is a folder of files, and no disk to serve"}
 	}
-	if err := finish(c, plan, r, false, os.TempDir()); err != nil {
+	if err := finishPlan(c, plan, r, false, os.TempDir()); err != nil {
 		plan.Close()
 		return nil, nil, err
 	}

@@ -9,7 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"ingot/recipes"
+	"ingot/recipes/finish"
+	"ingot/recipes/plan"
 	"ingot/vm"
 )
 
@@ -27,8 +28,8 @@ func (r *recipeFlags) addHelper(c *cobra.Command) {
 	addAccel(f, &r.helper.accel, "vm-accel", "`NAME`: helper VM: kvm or tcg. Default: what works.")
 }
 
-// finish makes the parts of an image that take a virtual machine, if there are any.
-func finish(c *cobra.Command, plan *recipes.Plan, r recipeFlags, quiet bool, temp string) error {
+// finishPlan makes the parts of an image that take a virtual machine, if there are any.
+func finishPlan(c *cobra.Command, plan *plan.Plan, r recipeFlags, quiet bool, temp string) error {
 	parts := plan.Privileged()
 	if len(parts) == 0 {
 		return noEffect(c, []string{"vm-kernel", "vm-accel"}, "a recipe of which nothing is made in a virtual machine")
@@ -42,20 +43,19 @@ func finish(c *cobra.Command, plan *recipes.Plan, r recipeFlags, quiet bool, tem
 			sayLines(c.ErrOrStderr(), "", note)
 		}
 	}
-	host.Temp = temp
-	host.Helper = recipes.Helper{
-		Refuse: r.helper.refuse, Kernel: cmp.Or(r.helper.kernel, os.Getenv("INGOT_KERNEL")), Program: os.Getenv("INGOT_GUEST"),
-		Accel: r.helper.accel, Warn: say,
+	o := finish.Options{
+		Refuse: r.helper.refuse, Kernel: cmp.Or(r.helper.kernel, os.Getenv("INGOT_KERNEL")), Program: cmp.Or(os.Getenv("INGOT_GUEST"), host.Program),
+		Accel: r.helper.accel, Path: host.Path, Temp: temp, Getenv: os.LookupEnv, Warn: say,
 	}
 	if !quiet {
-		host.Helper.Output = c.ErrOrStderr()
+		o.Output = c.ErrOrStderr()
 	}
 	if !r.helper.refuse {
 		say("in a virtual machine: " + strings.Join(parts, ", "))
 	}
 	start := time.Now()
 	defer announce(c.ErrOrStderr(), quiet, "the virtual machine runs; emulated, it takes a minute or more")()
-	if err := plan.Finish(c.Context(), host); err != nil {
+	if err := finish.Plan(c.Context(), plan, o); err != nil {
 		return err
 	}
 	say(fmt.Sprintf("made these in %s; their bytes are not reproducible", since(start)))

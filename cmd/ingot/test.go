@@ -27,6 +27,7 @@ import (
 	"ingot/internal/printable"
 	"ingot/lab/scenario"
 	"ingot/recipes"
+	"ingot/recipes/plan"
 	"ingot/recipes/script"
 	"ingot/vm"
 	"ingot/vm/network"
@@ -276,7 +277,7 @@ func (s *suite) openRecipe(what string) error {
 
 // testBeforehand plays the tests of a recipe that is about to be built, with the very
 // bytes that are to be written, served from the plan.
-func testBeforehand(c *cobra.Command, f *testFlags, plan *recipes.Plan, what string) error {
+func testBeforehand(c *cobra.Command, f *testFlags, plan *plan.Plan, what string) error {
 	if len(plan.Recipe.Scripts()) == 0 {
 		return &recipes.Error{File: what, What: "--test: the recipe has no tests", Hint: "write some under its key tests"}
 	}
@@ -290,7 +291,7 @@ func testBeforehand(c *cobra.Command, f *testFlags, plan *recipes.Plan, what str
 }
 
 // usePlan tests the disk of a plan, of which nothing need have been written.
-func (s *suite) usePlan(plan *recipes.Plan, what string) error {
+func (s *suite) usePlan(plan *plan.Plan, what string) error {
 	s.scripts = plan.Recipe.Scripts()
 	return s.single(plan.Recipe.MachineName(), planSystem(plan, what))
 }

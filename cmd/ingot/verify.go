@@ -14,7 +14,8 @@ import (
 	"ingot/inspect"
 	"ingot/internal/grammar"
 	"ingot/internal/printable"
-	"ingot/recipes"
+	"ingot/recipes/manifest"
+	"ingot/recipes/plan"
 )
 
 func newVerify() *cobra.Command {
@@ -130,7 +131,7 @@ func (v *verifyFlags) compare(c *cobra.Command, source, target string) error {
 }
 
 // verifyFolder compares the files of a netboot folder.
-func verifyFolder(c *cobra.Command, plan *recipes.Plan, dir string, quiet, asJSON bool) error {
+func verifyFolder(c *cobra.Command, plan *plan.Plan, dir string, quiet, asJSON bool) error {
 	bar := newProgress(c.ErrOrStderr(), quiet, "comparing", plan.Disk.Map.Size())
 	diffs, err := plan.CompareFolder(c.Context(), dir, image.WriteOptions{Progress: bar.add})
 	bar.close()
@@ -185,7 +186,7 @@ func printDigests(c *cobra.Command, images []string, quiet bool) error {
 		if err != nil {
 			return err
 		}
-		if _, err := fmt.Fprintf(c.OutOrStdout(), "%s%s  %s\n", recipes.DigestName, sum, printable.Name(name)); err != nil {
+		if _, err := fmt.Fprintf(c.OutOrStdout(), "%s%s  %s\n", manifest.DigestName, sum, printable.Name(name)); err != nil {
 			return err
 		}
 	}

@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ingot/internal/printable"
-	"ingot/recipes"
+	"ingot/recipes/netboot"
 	"ingot/recipes/signature"
 )
 
@@ -34,7 +34,7 @@ func (s *signatureFlags) check(c *cobra.Command, dir, trust string) (err error) 
 	} else if !info.IsDir() {
 		return fmt.Errorf("%s: is not a folder", dir)
 	}
-	folder, bad := recipes.VerifySignatures(c.Context(), dir, v)
+	folder, bad := netboot.Verify(c.Context(), dir, v)
 	for _, name := range folder.Good {
 		if _, err := fmt.Fprintf(c.OutOrStdout(), "%s: signed\n", printable.Name(name)); err != nil {
 			return err

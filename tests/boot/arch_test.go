@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"ingot/recipes"
+	"ingot/recipes/plan"
 	"ingot/tests/fstest"
 	"ingot/tests/testenv"
 	"ingot/vm"
@@ -41,12 +42,12 @@ func TestRescueOnAArch64(t *testing.T) {
 	}
 	var disks, digests []string
 	for _, name := range []string{"first.img", "second.img"} {
-		p, err := r.Plan(t.Context(), recipes.Host{Program: program(t), Path: filepath.SplitList(os.Getenv("PATH"))})
+		p, err := plan.New(t.Context(), r, plan.Host{Program: program(t), Path: filepath.SplitList(os.Getenv("PATH"))})
 		if err != nil {
 			t.Fatal(err)
 		}
 		disk := filepath.Join(dir, name)
-		written, err := p.Emit(t.Context(), disk, recipes.EmitOptions{})
+		written, err := p.Emit(t.Context(), disk, plan.EmitOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}

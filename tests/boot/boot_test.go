@@ -19,6 +19,7 @@ import (
 	"ingot/image/qcow2"
 	"ingot/partition"
 	"ingot/recipes"
+	"ingot/recipes/plan"
 	"ingot/tests/fstest"
 	"ingot/tests/nixtest"
 	"ingot/vm"
@@ -61,19 +62,19 @@ const (
 )
 
 // build builds a recipe into a file and returns its path.
-func build(t *testing.T, text, format string, settings ...string) (string, *recipes.Plan) {
+func build(t *testing.T, text, format string, settings ...string) (string, *plan.Plan) {
 	t.Helper()
 	dir := t.TempDir()
 	r, err := recipes.Parse("test.yaml", dir, []byte(text), append(settings, "output.format="+format))
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := r.Plan(t.Context(), recipes.Host{Program: program(t), Path: filepath.SplitList(os.Getenv("PATH"))})
+	p, err := plan.New(t.Context(), r, plan.Host{Program: program(t), Path: filepath.SplitList(os.Getenv("PATH"))})
 	if err != nil {
 		t.Fatal(err)
 	}
 	out := filepath.Join(dir, "disk."+format)
-	if _, err := p.Emit(t.Context(), out, recipes.EmitOptions{}); err != nil {
+	if _, err := p.Emit(t.Context(), out, plan.EmitOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	return out, p
@@ -154,12 +155,12 @@ func TestImageRootIsNix(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			p, err := r.Plan(t.Context(), recipes.Host{Path: filepath.SplitList(os.Getenv("PATH"))})
+			p, err := plan.New(t.Context(), r, plan.Host{Path: filepath.SplitList(os.Getenv("PATH"))})
 			if err != nil {
 				t.Fatal(err)
 			}
 			disk := filepath.Join(t.TempDir(), "disk.raw")
-			if _, err := p.Emit(t.Context(), disk, recipes.EmitOptions{NoManifest: true}); err != nil {
+			if _, err := p.Emit(t.Context(), disk, plan.EmitOptions{NoManifest: true}); err != nil {
 				t.Fatal(err)
 			}
 			root := extract(t, disk, p)
@@ -170,7 +171,7 @@ func TestImageRootIsNix(t *testing.T) {
 
 // extract writes the files of the image's root partition into a folder, by debugfs:
 // it needs no mount and no root.
-func extract(t *testing.T, disk string, p *recipes.Plan) string {
+func extract(t *testing.T, disk string, p *plan.Plan) string {
 	t.Helper()
 	at, ok := p.Disk.Find("root")
 	if !ok {

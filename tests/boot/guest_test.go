@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"ingot/recipes"
+	"ingot/recipes/plan"
 	"ingot/storedb"
 	"ingot/vm"
 )
@@ -134,12 +135,12 @@ func outputDigests(t *testing.T, ctx context.Context, recipe, name string, setti
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := r.Plan(ctx, recipes.Host{Path: filepath.SplitList(os.Getenv("PATH"))})
+	p, err := plan.New(ctx, r, plan.Host{Path: filepath.SplitList(os.Getenv("PATH"))})
 	if err != nil {
 		t.Fatal(err)
 	}
 	out := filepath.Join(t.TempDir(), name)
-	if _, err := p.Emit(ctx, out, recipes.EmitOptions{}); err != nil {
+	if _, err := p.Emit(ctx, out, plan.EmitOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	var sums []string

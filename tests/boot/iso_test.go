@@ -14,6 +14,7 @@ import (
 	"ingot/image"
 	"ingot/image/iso9660"
 	"ingot/recipes"
+	"ingot/recipes/plan"
 	"ingot/tests/fstest"
 	"ingot/tests/nixtest"
 	"ingot/tests/testenv"
@@ -21,13 +22,13 @@ import (
 )
 
 // buildRescue builds the recipe that ships, without tools of this machine.
-func buildRescue(t *testing.T, format string, settings ...string) (string, *recipes.Plan) {
+func buildRescue(t *testing.T, format string, settings ...string) (string, *plan.Plan) {
 	t.Helper()
 	return buildWithTools(t, format, append([]string{"system.optional-tools=[]"}, settings...)...)
 }
 
 // buildWithTools builds the recipe that ships, with the tests' kernel and what saves time.
-func buildWithTools(t *testing.T, format string, settings ...string) (string, *recipes.Plan) {
+func buildWithTools(t *testing.T, format string, settings ...string) (string, *plan.Plan) {
 	t.Helper()
 	text, ok := recipes.Shipped("rescue")
 	if !ok {

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"ingot/recipes"
+	"ingot/recipes/plan"
 	"ingot/tests/nixtest"
 	"ingot/tests/testenv"
 )
@@ -42,7 +43,7 @@ func TestReadmeRecipe(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := r.Plan(t.Context(), recipes.Host{Path: filepath.SplitList(os.Getenv("PATH"))}); err != nil {
+	if _, err := plan.New(t.Context(), r, plan.Host{Path: filepath.SplitList(os.Getenv("PATH"))}); err != nil {
 		t.Error(err)
 	}
 }

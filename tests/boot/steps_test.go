@@ -13,23 +13,26 @@ import (
 
 	"ingot/image"
 	"ingot/recipes"
+	"ingot/recipes/finish"
+	"ingot/recipes/manifest"
+	"ingot/recipes/plan"
 	"ingot/tests/fstest"
 	"ingot/tests/testenv"
 	"ingot/vm"
 	"ingot/vm/helper"
 )
 
-// stepsHost is this machine, whose environment has the secrets of these tests.
-func stepsHost(t *testing.T, output io.Writer) recipes.Host {
+// stepsOptions run the machine on this one, whose environment has the secrets of these tests.
+func stepsOptions(t *testing.T, output io.Writer) finish.Options {
 	t.Helper()
 	fstest.Judge(t, "qemu-system-x86_64", "qemu-system-x86")
-	return recipes.Host{
+	return finish.Options{
 		Program: program(t), Path: filepath.SplitList(os.Getenv("PATH")), Temp: t.TempDir(),
 		Getenv: func(name string) (string, bool) {
 			value, ok := map[string]string{"PASSPHRASE": passphrase, "TOKEN": token}[name]
 			return value, ok
 		},
-		Helper: recipes.Helper{Kernel: testenv.Kernel(t), Accel: vm.TCG, Output: output},
+		Kernel: testenv.Kernel(t), Accel: vm.TCG, Output: output,
 	}
 }
 
@@ -39,26 +42,26 @@ const (
 )
 
 // finished plans a recipe and has its machine do all that takes one.
-func finished(t *testing.T, text string, output io.Writer) (*recipes.Plan, error) {
+func finished(t *testing.T, text string, output io.Writer) (*plan.Plan, error) {
 	t.Helper()
-	h := stepsHost(t, output)
+	o := stepsOptions(t, output)
 	r, err := recipes.Parse("steps.yaml", t.TempDir(), []byte(text), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := r.Plan(t.Context(), h)
+	p, err := plan.New(t.Context(), r, plan.Host{Program: o.Program, Path: o.Path, Temp: o.Temp})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { p.Close() })
-	return p, p.Finish(t.Context(), h)
+	return p, finish.Plan(t.Context(), p, o)
 }
 
 // emit writes a plan that is whole, and returns where.
-func emit(t *testing.T, p *recipes.Plan) (string, *recipes.Manifest) {
+func emit(t *testing.T, p *plan.Plan) (string, *manifest.Manifest) {
 	t.Helper()
 	disk := filepath.Join(t.TempDir(), "disk.raw")
-	m, err := p.Emit(t.Context(), disk, recipes.EmitOptions{})
+	m, err := p.Emit(t.Context(), disk, plan.EmitOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -176,7 +179,7 @@ bootloader: {grub: [bios], timeout: 0, console: [ttyS0], arguments: [%s]}
 		}
 	}
 	holds(t, disk, passphrase)
-	holds(t, recipes.ManifestPath(disk), passphrase)
+	holds(t, manifest.Path(disk), passphrase)
 	ctx, cancel := context.WithTimeout(t.Context(), 2*limit)
 	defer cancel()
 	typed := boot(t, disk, vm.BIOS)
@@ -267,14 +270,14 @@ func TestStepFails(t *testing.T) {
 	}
 	for _, want := range []string{`step "breaks": exit status 3; it said:`, "here", "cannot log in with [secret]"} {
 		if !strings.Contains(err.Error(), want) {
-			t.Errorf("Finish = %v; want %q", err, want)
+			t.Errorf("Plan = %v; want %q", err, want)
 		}
 	}
 	if strings.Contains(err.Error(), "never") || strings.Contains(err.Error(), token) {
-		t.Errorf("Finish = %v; the script goes on, or the secret shows", err)
+		t.Errorf("Plan = %v; the script goes on, or the secret shows", err)
 	}
 	dir := t.TempDir()
-	if _, err := p.Emit(t.Context(), filepath.Join(dir, "disk"), recipes.EmitOptions{}); err == nil || !strings.Contains(err.Error(), `step "breaks"`) {
+	if _, err := p.Emit(t.Context(), filepath.Join(dir, "disk"), plan.EmitOptions{}); err == nil || !strings.Contains(err.Error(), `step "breaks"`) {
 		t.Errorf("Emit of what is not whole = %v", err)
 	}
 	if left, _ := os.ReadDir(dir); len(left) > 0 {
@@ -291,36 +294,36 @@ func TestStepsRefused(t *testing.T) {
 	must(t, os.Symlink(true_, filepath.Join(bin, "mkfs.f2fs")))
 	for _, x := range []struct {
 		name, text, want string
-		change           func(*recipes.Host)
+		change           func(*finish.Options)
 	}{
-		{"no machine", fmt.Sprintf(plainDisk, "xfs", ""), "--no-vm refuses: partition data (xfs)", func(h *recipes.Host) { h.Helper.Refuse = true }},
-		{"driver", fmt.Sprintf(plainDisk, "f2fs", ""), "lacks drivers that this machine needs, built in or as modules: f2fs", func(h *recipes.Host) { h.Path = []string{bin} }},
+		{"no machine", fmt.Sprintf(plainDisk, "xfs", ""), "which is refused: partition data (xfs)", func(o *finish.Options) { o.Refuse = true }},
+		{"driver", fmt.Sprintf(plainDisk, "f2fs", ""), "lacks drivers that this machine needs, built in or as modules: f2fs", func(o *finish.Options) { o.Path = []string{bin} }},
 		{"secret", fmt.Sprintf(plainDisk, "ext4", ", encrypt: luks, passphrase: {environment: NONE}"), "steps.yaml:4:89: disk.partitions[0].passphrase: the variable NONE, which has the secret, is not set", nil},
 		{"secret file", fmt.Sprintf(plainDisk, "ext4", ", encrypt: luks, passphrase: {file: /dev/null}"), "/dev/null holds no secret: it is empty", nil},
 		{"program", fmt.Sprintf(plainDisk, "ext4", "") + "steps: [{name: a, script: 'true', programs: [no-such-tool]}]", "no-such-tool is not on this machine (looked for in ", nil},
-		{"kernel", fmt.Sprintf(plainDisk, "xfs", ""), "partition data (xfs) takes a virtual machine: kernel: stat /no/kernel: no such file or directory; --kernel PATH names another", func(h *recipes.Host) { h.Helper.Kernel = "/no/kernel" }},
+		{"kernel", fmt.Sprintf(plainDisk, "xfs", ""), "partition data (xfs) takes a virtual machine: kernel: stat /no/kernel: no such file or directory", func(o *finish.Options) { o.Kernel = "/no/kernel" }},
 	} {
 		t.Run(x.name, func(t *testing.T) {
-			h := stepsHost(t, nil)
+			o := stepsOptions(t, nil)
 			if x.change != nil {
-				x.change(&h)
+				x.change(&o)
 			}
 			r, err := recipes.Parse("steps.yaml", t.TempDir(), []byte(x.text), nil)
 			if err != nil {
 				t.Fatal(err)
 			}
-			p, err := r.Plan(t.Context(), h)
+			p, err := plan.New(t.Context(), r, plan.Host{Program: o.Program, Path: o.Path, Temp: o.Temp})
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer p.Close()
-			err = p.Finish(t.Context(), h)
+			err = finish.Plan(t.Context(), p, o)
 			if err == nil || !strings.Contains(err.Error(), x.want) {
-				t.Errorf("Finish = %v; want %q", err, x.want)
+				t.Errorf("Plan = %v; want %q", err, x.want)
 			}
 			var drivers *helper.MissingDriversError
 			if x.name == "driver" && !errors.As(err, &drivers) {
-				t.Errorf("Finish = %T; want one that names drivers", err)
+				t.Errorf("Plan = %T; want one that names drivers", err)
 			}
 		})
 	}

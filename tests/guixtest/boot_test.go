@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"ingot/recipes"
+	"ingot/recipes/plan"
 	"ingot/tests/fstest"
 	"ingot/vm"
 )
@@ -54,7 +55,7 @@ func TestBoot(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			p, err := r.Plan(t.Context(), recipes.Host{Path: filepath.SplitList(os.Getenv("PATH"))})
+			p, err := plan.New(t.Context(), r, plan.Host{Path: filepath.SplitList(os.Getenv("PATH"))})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -62,7 +63,7 @@ func TestBoot(t *testing.T) {
 				t.Errorf("warnings: %q", p.Warnings)
 			}
 			disk := filepath.Join(dir, "disk.raw")
-			if _, err := p.Emit(t.Context(), disk, recipes.EmitOptions{NoManifest: true}); err != nil {
+			if _, err := p.Emit(t.Context(), disk, plan.EmitOptions{NoManifest: true}); err != nil {
 				t.Fatal(err)
 			}
 			m, err := vm.Start(t.Context(), vm.Config{Firmware: x.firmware, Disks: []vm.Disk{{Path: disk}}})

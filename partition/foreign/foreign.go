@@ -1,0 +1,128 @@
+package foreign
+
+import (
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+
+	"ingot/image"
+	"ingot/internal/grammar"
+	"ingot/internal/printable"
+	"ingot/partition"
+)
+
+// A FileSystem is one that a program of the host's makes. Its methods tell what can be known
+// before.
+type FileSystem struct {
+	Program string // that makes it
+	Module  string // of the kernel that mounts it
+	GRUB    string // GRUB's module that reads it
+	// Smallest is the size in bytes below which it cannot be made, or is of no use.
+	Smallest int64
+
+	label      int // how many bytes a label has at most
+	labelFlag  string
+	uuid       func(id string) []string // arguments
+	always     []string
+	metadata   int64 // what it takes for itself, whatever it holds
+	perNode    int64 // what a file takes beside its blocks
+	percentage int64 // what is taken beside the data, of the data
+}
+
+// all are these file systems.
+var all = map[string]FileSystem{
+	"btrfs": {
+		Program: "mkfs.btrfs", Module: "btrfs", GRUB: "btrfs", label: 255, labelFlag: "-L",
+		uuid:   func(id string) []string { return []string{"-U", id} },
+		always: []string{"-q", "-f", "-K"}, Smallest: 128 << 20, metadata: 160 << 20, perNode: 2 << 10, percentage: 12,
+	},
+	"xfs": {
+		Program: "mkfs.xfs", Module: "xfs", GRUB: "xfs", label: 12, labelFlag: "-L",
+		uuid:   func(id string) []string { return []string{"-m", "uuid=" + id} },
+		always: []string{"-q", "-f", "-K"}, Smallest: 300 << 20, metadata: 128 << 20, perNode: 1 << 10, percentage: 8,
+	},
+	"f2fs": {
+		Program: "mkfs.f2fs", Module: "f2fs", GRUB: "f2fs", label: 512, labelFlag: "-l",
+		uuid:   func(id string) []string { return []string{"-U", id} },
+		always: []string{"-q", "-f"}, Smallest: 64 << 20, metadata: 160 << 20, perNode: 4 << 10, percentage: 12,
+	},
+}
+
+// Lookup returns the file system of that name, if it is one of these.
+func Lookup(name string) (f FileSystem, ok bool) {
+	f, ok = all[name]
+	return f, ok
+}
+
+var _ partition.FileSystem = FileSystem{}
+
+// Check implements [partition.FileSystem].
+func (f FileSystem) Check(v image.Volume) error {
+	name := strings.TrimPrefix(f.Program, "mkfs.")
+	switch _, err := uuid.Parse(v.UUID); {
+	case v.UUID != "" && (err != nil || len(v.UUID) != 36):
+		return fmt.Errorf("UUID %s: %s has one of the form xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx (hexadecimal)", printable.Quote(v.UUID), name)
+	case len(v.Label) > f.label:
+		return fmt.Errorf("label %s: %d bytes long; %s holds at most %d", printable.Quote(v.Label), len(v.Label), name, f.label)
+	case !utf8.ValidString(v.Label) || strings.ContainsFunc(v.Label, unicode.IsControl) || strings.HasPrefix(v.Label, "-"):
+		return fmt.Errorf("label %s: is not UTF-8 text without control characters, or begins with a hyphen", printable.Quote(v.Label))
+	case !v.Size.Fit && v.Size.Bytes < f.Smallest:
+		return fmt.Errorf("%s of %s: %w", name, grammar.Count(v.Size.Bytes, "byte"), &image.TooSmallError{What: "bytes", Need: f.Smallest, Have: v.Size.Bytes})
+	}
+	return nil
+}
+
+// UUID implements [partition.FileSystem].
+func (f FileSystem) UUID(v image.Volume) string {
+	if v.UUID != "" {
+		return strings.ToLower(v.UUID)
+	}
+	return v.Seed.UUID(strings.TrimPrefix(f.Program, "mkfs.")).String()
+}
+
+// Layout implements [partition.FileSystem]: the bytes are zeros until the tool has made
+// others of them. A size that fits is an estimate.
+func (f FileSystem) Layout(t *image.Tree, v image.Volume) (*image.Map, error) {
+	var b image.Builder
+	bytes, nodes := weigh(t)
+	need := max(f.Smallest, bytes+bytes/100*f.percentage+nodes*f.perNode+f.metadata)
+	switch {
+	case v.Size.Fit:
+		return b.Map(roundUp(need+v.Size.Bytes, 1<<20))
+	case v.Size.Bytes < f.Smallest || bytes > v.Size.Bytes:
+		return nil, &image.TooSmallError{What: "bytes", Need: need, Have: v.Size.Bytes}
+	}
+	return b.Map(v.Size.Bytes)
+}
+
+// weigh returns the blocks of files, in bytes, and how many nodes there are.
+func weigh(t *image.Tree) (bytes, nodes int64) {
+	const block = 4096
+	seen := map[*image.Node]bool{}
+	t.Walk(func(_ string, n *image.Node) error {
+		if !seen[n] {
+			seen[n] = true
+			nodes++
+			if n.Mode.IsRegular() {
+				bytes += roundUp(n.Size(), block)
+			}
+		}
+		return nil
+	})
+	return bytes, nodes
+}
+
+func roundUp(n, to int64) int64 { return (n + to - 1) / to * to }
+
+// Command is the program with the arguments that make the file system on a device.
+func (f FileSystem) Command(uuid, label, device string) []string {
+	args := append([]string{f.Program}, f.always...)
+	args = append(args, f.uuid(uuid)...)
+	if label != "" {
+		args = append(args, f.labelFlag, label)
+	}
+	return append(args, device)
+}

@@ -1,0 +1,45 @@
+package finish
+
+import (
+	"fmt"
+	"os"
+	"strings"
+
+	"ingot/recipes"
+)
+
+// longestSecret is what may be read from a file, which somebody may have mistaken.
+const longestSecret = 64 << 10
+
+// readSecret returns a secret.
+func readSecret(s *recipes.Secret, getenv func(string) (string, bool)) (string, error) {
+	text, from := "", "the variable "+s.Environment
+	if s.Environment != "" {
+		set := false
+		if getenv != nil {
+			text, set = getenv(s.Environment)
+		}
+		if !set {
+			return "", fmt.Errorf("the variable %s, which has the secret, is not set", s.Environment)
+		}
+	} else {
+		from = s.File.Host
+		info, err := os.Stat(from)
+		if err != nil {
+			return "", err
+		}
+		if info.Size() > longestSecret {
+			return "", fmt.Errorf("%s has %d bytes; a secret has at most %d", from, info.Size(), longestSecret)
+		}
+		data, err := os.ReadFile(from)
+		if err != nil {
+			return "", err
+		}
+		text = string(data)
+	}
+	text = strings.TrimSuffix(text, "\n")
+	if text == "" {
+		return "", fmt.Errorf("%s holds no secret: it is empty", from)
+	}
+	return text, nil
+}

@@ -1,0 +1,14 @@
+// Package netboot knows the folder that a machine without a disk boots from: the kernel, the
+// initial RAM disk, the root in one file, and the script by which iPXE loads the three.
+//
+//	text, err := netboot.Script{Name: "web", Title: "web", Line: "quiet", Files: files}.Blob()
+//	folder, bad := netboot.Verify(ctx, "tftp/web", signature.Verifier{Roots: roots})
+//
+// Files may be signed, one by one. A signature binds no name, so the script compares the
+// digests of what it loads, and the manifest, which is signed too, lists each file by its
+// name. [Verify] holds a folder against both.
+//
+// # Limits
+//
+// That a folder is the newest cannot be found out: an older one, signed as a whole, passes.
+package netboot

@@ -1,0 +1,55 @@
+package plan
+
+import (
+	"debug/elf"
+	"fmt"
+
+	"ingot/bootloader/kernel"
+	"ingot/recipes"
+)
+
+// programs are what programs for the architectures of recipes say of themselves.
+var programs = map[string]struct {
+	machine elf.Machine
+	class   elf.Class
+}{
+	"x86_64":  {elf.EM_X86_64, elf.ELFCLASS64},
+	"i686":    {elf.EM_386, elf.ELFCLASS32},
+	"aarch64": {elf.EM_AARCH64, elf.ELFCLASS64},
+	"armhf":   {elf.EM_ARM, elf.ELFCLASS32},
+	"riscv64": {elf.EM_RISCV, elf.ELFCLASS64},
+}
+
+// checkProgram refuses a file that is no program of the recipe's architecture: a system
+// with it would not start.
+func checkProgram(r *recipes.Recipe, path string) error {
+	f, err := elf.Open(path)
+	if err != nil {
+		return fmt.Errorf("%s: not a program of Linux: %w", path, err)
+	}
+	defer f.Close()
+	if want := programs[r.Arch]; f.Machine != want.machine || f.Class != want.class {
+		return fmt.Errorf("%s is a program for %s, and the recipe's arch is %s: name an ingot for that with system.program, "+
+			"as --set system.program=FILE does (make build-arm64 builds one for aarch64)", path, archOf(f), r.Arch)
+	}
+	return nil
+}
+
+func archOf(f *elf.File) string {
+	for name, a := range programs {
+		if f.Machine == a.machine && f.Class == a.class {
+			return name
+		}
+	}
+	return f.Machine.String()
+}
+
+// checkKernel does so with a kernel, as far as its image says what it is for.
+func checkKernel(r *recipes.Recipe, k *kernel.Kernel) error {
+	arch, err := k.Arch()
+	if err != nil || arch == "" || arch == r.Arch {
+		return err
+	}
+	return fmt.Errorf("kernel: %s is for %s, and the recipe's arch is %s: name another folder with system.kernel, "+
+		"as --set system.kernel=DIR does", k.Image, arch, r.Arch)
+}

@@ -1,0 +1,372 @@
+package plan
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"ingot/bootloader"
+	"ingot/bootloader/linux"
+	"ingot/guest/wire"
+	"ingot/image"
+	"ingot/internal/printable"
+	"ingot/partition"
+	"ingot/recipes"
+)
+
+// boot is the boot loader of an image: the menu, and what is laid over the disk.
+type boot struct {
+	core    *bootloader.Core // for BIOS on a disk; nil without it
+	iso     bootloader.ISO   // for an ISO
+	efi     map[bootloader.Platform]image.Blob
+	names   []string // of the platforms
+	entries []bootloader.Entry
+	timeout int // in seconds
+}
+
+// planBoot makes the boot loader and puts its files into the trees.
+func (p *planner) planBoot(ctx context.Context, h Host) (*boot, error) {
+	b := &boot{efi: map[bootloader.Platform]image.Blob{}}
+	if p.Bootloader.Grub.IsZero() && !p.IsNetboot() {
+		return b, nil
+	}
+	at, err := p.bootPartition()
+	if err != nil {
+		return nil, err
+	}
+	menu, err := p.menu(at)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.checkCommandLines(at, menu); err != nil { // compressing takes minutes
+		return nil, err
+	}
+	if p.Packs() {
+		if err := p.pack(ctx, h, at, menu.Entries); err != nil {
+			return nil, err
+		}
+	}
+	b.entries, b.timeout = menu.Entries, menu.Timeout
+	if p.IsNetboot() {
+		return b, p.layOutNetboot(ctx, at, menu)
+	}
+	if err := p.checkCommandLines(at, menu); err != nil { // packing has moved the kernels
+		return nil, err
+	}
+	place := bootloader.Place{UUID: p.uuid(at)}
+	if p.MountOf(at) == "/boot" {
+		place.Folder = "/grub"
+	}
+	if err := menu.AddTo(p.trees[at], place); err != nil {
+		return nil, p.At("bootloader", err)
+	}
+	grub, err := bootloader.Find(p.grubFolder(), h.Path)
+	if err != nil {
+		return nil, p.At("bootloader.grub", err)
+	}
+	switch {
+	case p.onScreen() && grub.Font() == "":
+		p.warnings = append(p.warnings, fmt.Sprintf("%s brings no unicode.pf2, so the menu shows in text: titles in other scripts than Latin do not", grub))
+	case p.onScreen():
+		if err := grub.AddFont(p.trees[at], place); err != nil {
+			return nil, p.At("bootloader.grub", err)
+		}
+	}
+	for _, word := range p.Bootloader.Grub.Platforms {
+		if err := p.platform(ctx, b, grub, word, at, place); err != nil {
+			return nil, p.At("bootloader.grub", err)
+		}
+	}
+	return b, nil
+}
+
+// grubFolder returns where the recipe's GRUB lies, if it names one.
+func (p *planner) grubFolder() string {
+	return p.store.hostPath(p.Bootloader.Grub.From)
+}
+
+// onScreen says whether the menu shows on a screen, which takes a font, and not only on
+// serial ports.
+func (p *planner) onScreen() bool {
+	screen := func(c string) bool { return !strings.HasPrefix(c, "ttyS") }
+	return len(p.Bootloader.Console) == 0 || slices.ContainsFunc(p.Bootloader.Console, screen)
+}
+
+// bootPartition returns the partition that GRUB finds its menu and the kernels in: the
+// one for /boot, or the one with the store, or where there is neither the first whose
+// file system GRUB reads.
+func (p *planner) bootPartition() (int, error) {
+	if i := p.PartitionAt("/boot"); i >= 0 {
+		return i, nil
+	}
+	if i := p.storePartition(); i >= 0 {
+		return i, nil
+	}
+	i := slices.IndexFunc(p.trees, func(t *image.Tree) bool { return t != nil })
+	if i < 0 {
+		return 0, p.Errorf("bootloader", "no partition has a file system that the menu could be in")
+	}
+	for j, part := range p.Disk.Partitions {
+		if part.Filesystem == "ext4" {
+			return j, nil
+		}
+	}
+	return i, nil
+}
+
+// platform makes GRUB for one firmware.
+func (p *planner) platform(ctx context.Context, b *boot, grub *bootloader.Grub, word string, at int, place bootloader.Place) error {
+	platform, err := bootloader.ParsePlatform(p.Arch, word)
+	if err != nil {
+		return err
+	}
+	b.names = append(b.names, word)
+	if err := grub.AddModules(p.trees[at], platform, place); err != nil {
+		return err
+	}
+	switch {
+	case platform == bootloader.BIOS && p.IsISO():
+		b.iso.BIOS, err = grub.CD(ctx, place)
+		return err
+	case platform == bootloader.BIOS:
+		b.core, err = grub.Core(ctx, place, p.grubModules(at)...)
+		return err
+	}
+	program, err := grub.EFI(ctx, platform, place, p.grubModules(at)...)
+	if err != nil {
+		return err
+	}
+	if p.IsISO() {
+		b.efi[platform] = program
+		return nil
+	}
+	for i, part := range p.Disk.Partitions {
+		if part.Type == "esp" && p.trees[i] != nil {
+			return bootloader.AddEFI(p.trees[i], platform, program)
+		}
+	}
+	return fmt.Errorf("%s: no partition is an ESP", word)
+}
+
+// menu makes the entries: the system's own first, then the recipe's.
+func (p *planner) menu(at int) (bootloader.Menu, error) {
+	m := bootloader.Menu{Timeout: recipes.DefaultTimeout, Default: p.Bootloader.Default, Consoles: p.Bootloader.Console, FindISO: p.IsISO()}
+	if p.Bootloader.Timeout != nil {
+		m.Timeout = *p.Bootloader.Timeout
+	}
+	if p.store.system != "" {
+		e, err := p.systemEntry(at, "", p.store.system)
+		if err != nil {
+			return m, p.At("system", err)
+		}
+		if p.store.made != nil {
+			e.Title = p.madeTitle()
+		}
+		m.Entries = append(m.Entries, e)
+	}
+	for i, r := range p.Bootloader.Entries {
+		e := bootloader.Entry{Title: r.Title, Kernel: r.Kernel, Initrd: r.Initrd, Submenu: r.Submenu}
+		if r.System != "" {
+			var err error
+			if e, err = p.systemEntry(at, r.Title, r.System); err != nil {
+				return m, p.At(fmt.Sprintf("bootloader.entries[%d]", i), err)
+			}
+			e.Submenu = r.Submenu
+		}
+		for _, file := range append([]string{e.Kernel}, e.Initrd...) {
+			if p.trees[at].Lookup(file) == nil {
+				return m, p.Errorf(fmt.Sprintf("bootloader.entries[%d]", i), "%s is not in partition %s", file, p.Disk.Partitions[at].Name)
+			}
+		}
+		e.Arguments = append(e.Arguments, r.Arguments...)
+		m.Entries = append(m.Entries, e)
+	}
+	generations, err := p.generations(at)
+	if err != nil {
+		return m, err
+	}
+	m.Entries = append(m.Entries, generations...)
+	for i := range m.Entries {
+		m.Entries[i].Arguments = p.arguments(at, m.Entries[i])
+	}
+	return m, nil
+}
+
+// madeTitle is the title of a system that ingot makes.
+func (p *planner) madeTitle() string {
+	return fmt.Sprintf("%s (Linux %s)", p.Name, p.store.made.release)
+}
+
+// firstTitle returns the title of the first entry, which boots by itself where the recipe
+// names none; empty if there is none, or if it cannot be read.
+func (p *planner) firstTitle() string {
+	switch {
+	case p.store.made != nil:
+		return p.madeTitle()
+	case p.store.system == "" && len(p.Bootloader.Entries) > 0:
+		return p.Bootloader.Entries[0].Title
+	case p.store.system == "":
+		return ""
+	}
+	at, err := p.bootPartition()
+	if err != nil {
+		return ""
+	}
+	t := p.trees[p.rootPartition(at)]
+	if t == nil {
+		return ""
+	}
+	e, err := bootloader.System(t, p.store.system)
+	if err != nil {
+		return "" // the making of the menu tells
+	}
+	return e.Title
+}
+
+// allGenerations is the submenu of all that the system profile holds.
+const allGenerations = "All generations"
+
+// generations returns the entries of the submenu, the newest first as in the menus
+// that Nix and Guix write themselves; none if there is only the recipe's system. Their
+// IDs do not change when generations are added, so that GRUB's saved state stays true.
+func (p *planner) generations(at int) ([]bootloader.Entry, error) {
+	if len(p.Bootloader.Generations) == 0 {
+		return nil, nil
+	}
+	var entries []bootloader.Entry
+	for i, system := range append(slices.Clone(p.Bootloader.Generations), p.store.system) {
+		e, err := p.systemEntry(at, "", system)
+		if err != nil {
+			return nil, p.At(fmt.Sprintf("bootloader.generations[%d]", i), err)
+		}
+		e.Title = fmt.Sprintf("Generation %d: %s", i+1, e.Title)
+		e.ID, e.Submenu = fmt.Sprintf("generation-%d", i+1), allGenerations
+		entries = append(entries, e)
+	}
+	slices.Reverse(entries)
+	return entries, nil
+}
+
+// systemEntry picks up what a system's closure boots with.
+func (p *planner) systemEntry(at int, title, system string) (bootloader.Entry, error) {
+	root := p.rootPartition(at)
+	e, err := bootloader.System(p.trees[root], system)
+	if title != "" {
+		e.Title = title
+	}
+	if d, part := e.RootDevice, p.Disk.Partitions[root]; d != "" && d != "tmpfs" && d != "none" && d != part.Label && !strings.EqualFold(d, p.uuid(root)) {
+		p.warnings = append(p.warnings, fmt.Sprintf("%s looks for its root by %s, but partition %s has the label %q and the UUID %s: "+
+			"give it that label or uuid, or the system will not find it", system, printable.Quote(d), part.Name, part.Label, p.uuid(root)))
+	}
+	if err != nil || root == at {
+		return e, err
+	}
+	return e, p.bringToBoot(at, root, &e)
+}
+
+// arguments completes a kernel's own arguments: the root, unless they name one, and
+// the recipe's. The menu adds the consoles.
+func (p *planner) arguments(at int, e bootloader.Entry) []string {
+	args := slices.Clone(e.Arguments)
+	names := func(prefix string) bool {
+		return slices.ContainsFunc(args, func(a string) bool { return strings.HasPrefix(a, prefix) })
+	}
+	// A Guix system says where its root is, or that it does not say; what came by network
+	// has it in memory.
+	if e.RootDevice == "" && !names("root=") && !names("--root=") && !p.IsNetboot() {
+		args = append(args, "root=UUID="+p.uuid(p.rootPartition(at)))
+	}
+	args = append(args, p.unlockWords()...)
+	if p.packsRoot() {
+		args = append(args, wire.LiveWord.With("/"+p.RootImage()))
+	}
+	return essentialFirst(append(args, p.Bootloader.Arguments...))
+}
+
+// essential are the beginnings of words that a system does not start without: where its root
+// is, and what runs there. Behind them are those of old Guix systems.
+var essential = [][]string{
+	{"root=", "--root="},
+	{"init=", "systemConfig=", "gnu.system=", "gnu.load=", "--system=", "--load="},
+	{string(wire.LUKSWord) + "=", string(wire.LiveWord) + "="},
+}
+
+// essentialFirst puts the words that a boot depends on before the others: whoever cuts a
+// command line, does so at its end. What is behind -- is init's own, and stays there. Of a
+// word that stands twice the last still counts.
+func essentialFirst(args []string) []string {
+	end := slices.Index(args, "--")
+	if end < 0 {
+		end = len(args)
+	}
+	rank := func(a string) int {
+		i := slices.IndexFunc(essential, func(words []string) bool {
+			return slices.ContainsFunc(words, func(w string) bool { return strings.HasPrefix(a, w) })
+		})
+		if i < 0 {
+			return len(essential)
+		}
+		return i
+	}
+	slices.SortStableFunc(args[:end], func(a, b string) int { return rank(a) - rank(b) })
+	return args
+}
+
+// checkCommandLines refuses a menu with an entry whose kernel would not see all of its
+// command line.
+func (p *planner) checkCommandLines(at int, menu bootloader.Menu) error {
+	look := bootloader.Lookup(p.trees[at].Lookup)
+	for i, e := range menu.Entries {
+		kernel, err := look.Data(e.Kernel)
+		if err != nil {
+			return p.At("bootloader", err)
+		}
+		h, err := linux.Read(kernel)
+		if err == nil && p.IsNetboot() {
+			err = p.checkNetbootLine(menu, e, h)
+		} else if err == nil {
+			err = menu.CheckCommandLine(e, h)
+		}
+		if err != nil {
+			return p.At(p.argumentsKey(i), err)
+		}
+	}
+	return nil
+}
+
+// argumentsKey returns the key of the recipe that says most about the arguments of an entry
+// of the menu.
+func (p *planner) argumentsKey(entry int) string {
+	if p.store.system != "" {
+		entry-- // the system's own comes first
+	}
+	switch {
+	case entry >= 0 && entry < len(p.Bootloader.Entries) && len(p.Bootloader.Entries[entry].Arguments) > 0:
+		return fmt.Sprintf("bootloader.entries[%d].arguments", entry)
+	case len(p.Bootloader.Arguments) > 0:
+		return "bootloader.arguments"
+	case p.store.system != "":
+		return "system"
+	}
+	return "bootloader"
+}
+
+// install lays the boot loader over the disk.
+func (b *boot) install(d *partition.Disk) (*image.Map, error) {
+	if b.core == nil {
+		return d.Map, nil
+	}
+	return b.core.Install(d)
+}
+
+func (b *boot) summary() SummaryBoot {
+	s := SummaryBoot{Platforms: b.names, Timeout: b.timeout}
+	if b.core != nil {
+		s.CoreSize = b.core.Size()
+	}
+	for _, e := range b.entries {
+		s.Entries = append(s.Entries, SummaryEntry{e.Submenu, e.Title, e.Kernel, e.Initrd, strings.Join(e.Arguments, " ")})
+	}
+	return s
+}

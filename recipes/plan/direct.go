@@ -1,0 +1,81 @@
+package plan
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"ingot/bootloader"
+	"ingot/image"
+)
+
+// Direct is what a machine starts a plan's system with when no boot loader takes
+// part: the entry of the menu that boots by itself.
+type Direct struct {
+	Title     string
+	System    string // the store path of the recipe's system, if it has one
+	Kernel    image.Blob
+	Initrd    []image.Blob
+	Arguments []string // of the kernel, without consoles
+	Consoles  []string // as the recipe has them
+	Nix       bool     // the system has a Nix among its programs
+}
+
+var errNoKernel = errors.New("the recipe has neither a system nor an entry of a menu: there is no kernel to boot")
+
+// Direct returns how the plan's system starts without a boot loader. A recipe without
+// anything to boot is an error.
+func (p *Plan) Direct() (Direct, error) { return p.direct, p.directErr }
+
+// Platforms are the firmwares that the boot loader serves: bios, efi, efi32.
+func (p *Plan) Platforms() []string { return p.boot.names }
+
+// direct finds the kernel and the rest in the tree that holds them.
+func (p *planner) direct() (Direct, error) {
+	at, err := p.bootPartition()
+	if err != nil || p.trees[at] == nil {
+		return Direct{}, errNoKernel
+	}
+	e, err := p.defaultEntry(at)
+	if err != nil {
+		return Direct{}, err
+	}
+	d := Direct{Title: e.Title, System: p.store.system, Arguments: e.Arguments, Consoles: p.Bootloader.Console}
+	look := bootloader.Lookup(p.trees[at].Lookup)
+	if d.System != "" {
+		_, err := look.File(d.System + "/sw/bin/nix-store")
+		d.Nix = err == nil
+	}
+	if d.Kernel, err = look.Data(e.Kernel); err != nil {
+		return Direct{}, fmt.Errorf("kernel: %w", err)
+	}
+	for _, name := range e.Initrd {
+		initrd, err := look.Data(name)
+		if err != nil {
+			return Direct{}, fmt.Errorf("initrd: %w", err)
+		}
+		d.Initrd = append(d.Initrd, initrd)
+	}
+	return d, nil
+}
+
+// defaultEntry returns the entry that boots by itself.
+func (p *planner) defaultEntry(at int) (bootloader.Entry, error) {
+	entries := p.boot.entries
+	if entries == nil { // without a boot loader there is no menu yet
+		m, err := p.menu(at)
+		if err != nil {
+			return bootloader.Entry{}, err
+		}
+		entries = m.Entries
+	}
+	want := p.Bootloader.Default
+	if i := slices.IndexFunc(entries, func(e bootloader.Entry) bool { return e.Title == want || want != "" && e.ID == want }); i >= 0 {
+		return entries[i], nil
+	}
+	if i := slices.IndexFunc(entries, func(e bootloader.Entry) bool { return strings.HasPrefix(e.Kernel, "/") }); i >= 0 {
+		return entries[i], nil
+	}
+	return bootloader.Entry{}, errNoKernel
+}

@@ -1,0 +1,188 @@
+package plan
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"ingot/image"
+	"ingot/recipes"
+	"ingot/recipes/manifest"
+)
+
+// EmitOptions says how a planned image is written.
+type EmitOptions struct {
+	image.WriteOptions
+	// NoManifest leaves out the manifest, and the reading that its digests take.
+	NoManifest bool
+}
+
+// container returns the bytes of the output file.
+func (p *Plan) container() (*image.Map, error) {
+	if err := p.whole(); err != nil {
+		return nil, err
+	}
+	switch {
+	case !p.Contains():
+		return p.Disk.Map, nil
+	case p.contained == nil:
+		return nil, errors.New(p.Recipe.Name + " has not been made a qcow2")
+	}
+	return p.contained, nil
+}
+
+// whole says whether nothing of the disk is missing any more.
+func (p *Plan) whole() error {
+	if p.unfinished {
+		return fmt.Errorf("%s is not whole: a virtual machine has to make %s", p.Recipe.Name, strings.Join(p.Privileged(), ", "))
+	}
+	return nil
+}
+
+// Work returns what the progress of an emission adds up to, or that of [Plan.Stream].
+func (p *Plan) Work(stream bool) (int64, error) {
+	m, err := p.container()
+	switch {
+	case err != nil:
+		return 0, err
+	case stream:
+		return m.Size(), nil
+	}
+	return m.Allocated(1), nil
+}
+
+// Data returns how many bytes of data an emission writes.
+func (p *Plan) Data() int64 { return p.Disk.Map.Allocated(1) }
+
+// Emit writes the image to the file at path and, unless the options say otherwise,
+// its manifest beside it, which it returns. Both are whole or absent, and a manifest never
+// stands beside an image that it does not describe: the one that was there goes before the
+// image gets its name, and the new one comes after it.
+func (p *Plan) Emit(ctx context.Context, path string, o EmitOptions) (*manifest.Manifest, error) {
+	if p.Secret != "" {
+		o.Mode = privateMode
+	}
+	if p.Files != nil {
+		return p.emitFolder(ctx, path, o)
+	}
+	if err := p.contain(ctx, o.WriteOptions); err != nil {
+		return nil, err
+	}
+	m, err := p.container()
+	if err != nil {
+		return nil, err
+	}
+	out, err := image.Create(path)
+	if err != nil {
+		return nil, err
+	}
+	defer out.Abort()
+	out.Describes = manifest.Path(path)
+	if o.NoManifest {
+		if err := out.WriteMap(ctx, m, o.WriteOptions); err != nil {
+			return nil, err
+		}
+		return nil, out.Commit()
+	}
+	beside, err := image.Create(manifest.Path(path))
+	if err != nil {
+		return nil, err
+	}
+	defer beside.Abort()
+	beside.NoSync = o.NoSync
+	made, err := p.writeAndHash(ctx, m, out, o.WriteOptions)
+	if err != nil {
+		return nil, err
+	}
+	e := json.NewEncoder(beside)
+	e.SetIndent("", "  ")
+	if err := e.Encode(made); err != nil {
+		return nil, fmt.Errorf("%s: %w", manifest.Path(path), err)
+	}
+	if !o.NoSync { // what can fail does so before the image has its name
+		if err := beside.Sync(); err != nil {
+			return nil, err
+		}
+	}
+	if err := out.Commit(); err != nil {
+		return nil, err
+	}
+	if err := beside.Commit(); err != nil {
+		return nil, fmt.Errorf("%s is written, but not its manifest: %w", path, err)
+	}
+	return made, nil
+}
+
+// writeAndHash takes the digests while the image is being written: what the one
+// reads is in memory for the other.
+func (p *Plan) writeAndHash(ctx context.Context, m *image.Map, out *image.Output, o image.WriteOptions) (*manifest.Manifest, error) {
+	var made *manifest.Manifest
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return out.WriteMap(ctx, m, o) })
+	g.Go(func() (err error) {
+		made, err = p.manifest(ctx)
+		return err
+	})
+	return made, g.Wait()
+}
+
+// Stream writes the image to w, strictly in order.
+func (p *Plan) Stream(ctx context.Context, w io.Writer, o EmitOptions) error {
+	if p.Files != nil {
+		return errors.New("a netboot output is a folder, which cannot be sent down a pipe: name one with -o")
+	}
+	if err := p.contain(ctx, o.WriteOptions); err != nil {
+		return err
+	}
+	m, err := p.container()
+	if err != nil {
+		return err
+	}
+	return image.Stream(ctx, m, w, o.WriteOptions)
+}
+
+// manifest reads the planned disk once and returns what it is.
+func (p *Plan) manifest(ctx context.Context) (*manifest.Manifest, error) {
+	pieces, err := image.HashPieces(ctx, p.Disk.Map, image.WriteOptions{})
+	if err != nil {
+		return nil, err
+	}
+	m := &manifest.Manifest{
+		Ingot: recipes.Version, Recipe: p.Recipe.Name, Format: p.Recipe.Output.Format,
+		Disk:    manifest.RangeOf(p.Disk.Map.Size(), pieces.Digest()),
+		Closure: p.Closure, Compressor: p.compressor, Tools: p.tools, Helper: p.helper, NotReproducible: p.notReproducible(),
+	}
+	for i, d := range p.Disk.Partitions {
+		sum, ok := pieces.Part(d.Start, d.Size)
+		if !ok { // it does not begin and end with pieces
+			if sum, err = p.partDigest(ctx, d.Start, d.Size); err != nil {
+				return nil, err
+			}
+		}
+		r := p.Recipe.Disk.Partitions[i]
+		m.Partitions = append(m.Partitions, manifest.Partition{
+			Number: d.Number, Name: d.Name, Filesystem: r.Filesystem, Label: d.Label, UUID: d.UUID,
+			Start: d.Start, Range: manifest.RangeOf(d.Size, sum),
+		})
+	}
+	return m, nil
+}
+
+func (p *Plan) partDigest(ctx context.Context, off, n int64) (image.Sum, error) {
+	var b image.Builder
+	b.AddExtent(image.Extent{Len: n, Src: p.Disk.Map, SrcOff: off})
+	m, err := b.Map(n)
+	if err != nil {
+		return image.Sum{}, err
+	}
+	pieces, err := image.HashPieces(ctx, m, image.WriteOptions{})
+	if err != nil {
+		return image.Sum{}, err
+	}
+	return pieces.Digest(), nil
+}

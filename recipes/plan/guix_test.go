@@ -1,0 +1,80 @@
+package plan
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"ingot/recipes"
+	"ingot/tests/fstest"
+)
+
+const guixParameters = `(boot-parameters
+ (version 0)
+ (label "GNU with Linux-Libre 6.1")
+ (root-device (file-system-label "Guix_image"))
+ (kernel "/gnu/store/00000000000000000000000000000001-linux/bzImage")
+ (kernel-arguments ("quiet"))
+ (initrd "/gnu/store/00000000000000000000000000000001-linux/initrd"))
+`
+
+// TestGuixSystem picks a Guix system up by its parameters, and warns where its root
+// would not be found.
+func TestGuixSystem(t *testing.T) {
+	fstest.Judge(t, "grub-mkimage", "grub-common")
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"store/00000000000000000000000000000001-linux/bzImage":     "kernel",
+		"store/00000000000000000000000000000001-linux/initrd":      "initrd",
+		"store/00000000000000000000000000000002-system/parameters": guixParameters,
+		"graph": "/gnu/store/00000000000000000000000000000001-linux\n\n0\n" +
+			"/gnu/store/00000000000000000000000000000002-system\n\n1\n/gnu/store/00000000000000000000000000000001-linux\n",
+		"guix.yaml": `name: guix
+system: /gnu/store/00000000000000000000000000000002-system
+store: {flavour: guix, closures: [{graph: graph, from: store}]}
+disk:
+  partitions:
+    - {name: bios, type: bios-boot, size: 1MiB}
+    - {name: root, filesystem: ext4, label: Guix_image, contents: {store: true}}
+bootloader: {grub: [bios]}
+`,
+	} {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	plan := func(set ...string) *Plan {
+		r, err := recipes.Load(filepath.Join(dir, "guix.yaml"), set)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := New(t.Context(), r, Host{Path: filepath.SplitList(os.Getenv("PATH"))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	p := plan()
+	e := p.Summary(0).Boot.Entries[0]
+	if e.Kernel != "/gnu/store/00000000000000000000000000000001-linux/bzImage" || !strings.Contains(e.Arguments, "quiet") ||
+		!strings.Contains(e.Arguments, "Guix_image") || strings.Contains(e.Arguments, "root=UUID") || len(p.Warnings) != 0 {
+		t.Errorf("entry = %+v, warnings %q", e, p.Warnings)
+	}
+	p = plan("disk.partitions.root.label=other")
+	if len(p.Warnings) != 1 || !strings.Contains(p.Warnings[0], `looks for its root by "Guix_image"`) {
+		t.Errorf("warnings = %q; want one of the root's label", p.Warnings)
+	}
+	none := strings.Replace(guixParameters, `(file-system-label "Guix_image")`, `"none"`, 1)
+	if err := os.WriteFile(filepath.Join(dir, "store/00000000000000000000000000000002-system/parameters"), []byte(none), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	p = plan()
+	if got := p.Summary(0).Boot.Entries[0].Arguments; strings.Contains(got, "root=") || len(p.Warnings) != 0 {
+		t.Errorf("without a root device: arguments %s, warnings %q; want no root", got, p.Warnings)
+	}
+}

@@ -1,0 +1,395 @@
+package plan
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+
+	"ingot/image"
+	"ingot/image/qcow2"
+	"ingot/internal/printable"
+	"ingot/partition"
+	"ingot/recipes"
+	"ingot/recipes/manifest"
+	"ingot/recipes/netboot"
+	"ingot/recipes/signature"
+	"ingot/recipes/tools"
+	"ingot/storedb"
+)
+
+// A Plan is an image that is known to the byte and not yet written.
+type Plan struct {
+	Recipe *recipes.Recipe
+	// Disk holds the partitions with their places, and the Map of the whole disk, boot
+	// loader included.
+	Disk *partition.Disk
+	// Closure describes the store.
+	Closure manifest.Closure
+	// Warnings are what a person should know, and what does not stop a build.
+	Warnings []string
+	// Secret is what in the image not everybody may know, "" if that is nothing. An output
+	// that replaces none is for its owner alone then.
+	Secret string
+
+	items    []*storedb.Item
+	contents []contents // of the partitions
+	boot     *boot
+	tools    []tools.Package
+
+	direct    Direct
+	directErr error // why there is none
+
+	// Files are those of an output that is a folder. Disk then holds them one after the
+	// other.
+	Files      []netboot.File
+	compressor string
+	signer     *signature.Signer
+	digests    *netboot.Digests // of what a signed script loads
+	temp       io.Closer
+	compressed *qcow2.File
+	contained  *image.Map // the output as a qcow2, once it is made
+
+	// What takes a virtual machine.
+	pending    []Pending
+	unfinished bool
+	helper     *manifest.Helper
+	overlay    io.Closer
+}
+
+// planner is a Plan in the making.
+type planner struct {
+	*recipes.Recipe
+	store *store
+	seed  image.Seed
+	trees []*image.Tree // one for each partition; nil for raw ones
+	boot  *boot
+
+	secret string // what not everybody may know
+
+	packed     string // the path of the compressed root or store on a live medium
+	compressor string // who made it
+	temp       io.Closer
+	files      []netboot.File // of a folder
+	signer     *signature.Signer
+	digests    *netboot.Digests
+	pending    []Pending
+
+	warnings []string
+}
+
+// New does all the stages between loading and writing: it resolves the store,
+// assembles the trees, lays them out, and installs the boot loader.
+func New(ctx context.Context, r *recipes.Recipe, h Host) (*Plan, error) {
+	p := &planner{Recipe: r}
+	plan, err := p.plan(ctx, h)
+	if err != nil && p.temp != nil {
+		p.temp.Close()
+	}
+	return plan, err
+}
+
+// Close gives back what was made for the plan and has no name, such as a compressed
+// store or disk; nothing of the plan can be read any more.
+func (p *Plan) Close() error {
+	var err error
+	if p.compressed != nil {
+		err = p.compressed.Close()
+	}
+	for _, c := range []io.Closer{p.temp, p.overlay} {
+		if c != nil {
+			err = errors.Join(err, c.Close())
+		}
+	}
+	return err
+}
+
+func (p *planner) plan(ctx context.Context, h Host) (*Plan, error) {
+	r := p.Recipe
+	var err error
+	if p.store, err = resolve(ctx, r, h); err != nil {
+		return nil, err
+	}
+	p.warnings = append(p.warnings, p.store.warnings...)
+	if m := p.store.made; m != nil {
+		p.warnings = append(p.warnings, m.warnings...)
+	}
+	p.warnings = append(p.warnings, p.store.closure.Notes()...)
+	if err := p.assemble(ctx); err != nil {
+		return nil, err
+	}
+	if p.seed, err = seed(r, p.store.closure, p.firstTitle()); err != nil {
+		return nil, err
+	}
+	p.secret = p.findSecret() // before a live medium's files are packed
+	if p.boot, err = p.planBoot(ctx, h); err != nil {
+		return nil, err
+	}
+	disk, err := p.layOutAll()
+	if err != nil {
+		return nil, err
+	}
+	c := p.store.closure
+	plan := &Plan{Recipe: r, Disk: disk, items: c.Items(), contents: p.contents(), boot: p.boot, Warnings: p.warnings, Secret: p.secret,
+		Files: p.files, compressor: p.compressor, signer: p.signer, digests: p.digests, temp: p.temp,
+		Closure: manifest.Closure{Paths: c.Len(), NarSize: c.NarSize()}}
+	plan.pending, plan.unfinished = p.pending, len(r.Privileged()) > 0
+	plan.direct, plan.directErr = p.direct()
+	if m := p.store.made; m != nil {
+		plan.tools = m.packages
+	}
+	if c.Len() > 0 {
+		plan.Closure.Digest = "sha256:" + c.Digest().Base16()
+	}
+	return plan, nil
+}
+
+// layOutAll lays the image out, with its boot loader.
+func (p *planner) layOutAll() (*partition.Disk, error) {
+	if p.IsISO() {
+		return p.layOutISO()
+	}
+	if p.IsNetboot() {
+		return p.filesAsDisk()
+	}
+	disk, err := p.layOut()
+	if err != nil {
+		return nil, err
+	}
+	disk.Map, err = p.boot.install(disk)
+	return disk, err
+}
+
+// seed derives what all identifiers come from: the recipe, less what says only where
+// things lie on the host, who reads the image or how it is packed, and the closure. first is
+// the title of the first entry of the menu.
+func seed(r *recipes.Recipe, c *storedb.Closure, first string) (image.Seed, error) {
+	of := r.Canonical()
+	if of.Bootloader.Default == first {
+		of.Bootloader.Default = "" // which is the same
+	}
+	of.Output, of.System, of.Tests = recipes.Output{}, nil, nil
+	of.Store = recipes.Store{Flavour: r.Store.Flavour}
+	of.Steps = slices.Clone(r.Steps)
+	for i := range of.Steps {
+		of.Steps[i].File, of.Steps[i].Secrets = recipes.Path{}, nil
+	}
+	of.Bootloader.Grub.From = recipes.Path{}
+	of.Disk.Raw = slices.Clone(r.Disk.Raw)
+	for i := range of.Disk.Raw {
+		of.Disk.Raw[i].Source = recipes.Source{}
+	}
+	for i := range of.Disk.Partitions {
+		of.Disk.Partitions[i].Source = nil
+		of.Disk.Partitions[i].Passphrase = nil
+		c := &of.Disk.Partitions[i].Contents
+		c.From = recipes.Path{}
+		for j := range c.Files {
+			c.Files[j].Source = recipes.Path{}
+		}
+	}
+	text, err := json.Marshal(of)
+	if err != nil {
+		return image.Seed{}, err
+	}
+	digest := c.Digest()
+	return image.NewSeed(append(text, digest[:]...)), nil
+}
+
+// assemble makes the tree of each partition, the boot loader's files aside.
+func (p *planner) assemble(ctx context.Context) error {
+	p.trees = make([]*image.Tree, len(p.Disk.Partitions))
+	for i := range p.Disk.Partitions {
+		part := &p.Disk.Partitions[i]
+		if part.Filesystem == "" || part.Filesystem == "swap" {
+			continue
+		}
+		t := image.NewTree()
+		p.trees[i] = t
+		key := fmt.Sprintf("disk.partitions[%d].contents", i)
+		if part.Contents.Store {
+			if err := p.populate(ctx, t); err != nil {
+				return p.At(key+".store", err)
+			}
+		}
+		warnings, err := p.addContents(t, &part.Contents, key)
+		if err != nil {
+			return err
+		}
+		if p.warnings = append(p.warnings, warnings...); !part.Contents.From.IsZero() || len(part.Contents.Files) > 0 {
+			p.warnings = append(p.warnings, p.lacks(i)...)
+		}
+		if part.Contents.Store && p.store.made != nil {
+			if err := p.store.made.furnish(t); err != nil {
+				return p.At(key, err)
+			}
+		}
+	}
+	return nil
+}
+
+// populate puts the store into a tree.
+func (p *planner) populate(ctx context.Context, t *image.Tree) error {
+	o := storedb.Options{Deduplicate: p.Store.Deduplicate, Roots: map[string]string{}}
+	for _, root := range p.Store.Roots {
+		o.Roots[root.Name] = root.Path
+	}
+	if profile := cmp.Or(p.Store.Profile, p.store.system); profile != "" {
+		generations := append(slices.Clone(p.Bootloader.Generations), profile)
+		o.Profiles = []storedb.Profile{{Name: "system", Generations: generations}}
+	}
+	if p.store.system != "" && p.store.made == nil {
+		o.NixOS, o.GuixSystem = p.store.flavour == storedb.Nix, p.store.flavour == storedb.Guix
+	}
+	return storedb.Populate(ctx, t, p.store.closure, o)
+}
+
+// volume returns what is asked of the file system of a partition.
+func (p *planner) volume(i int) image.Volume {
+	part := &p.Disk.Partitions[i]
+	return image.Volume{Size: part.Size.Size, Label: part.Label, UUID: part.UUID, Seed: p.seed.Sub("partition " + part.Name)}
+}
+
+// uuid returns the identifier that the file system of a partition will have.
+func (p *planner) uuid(i int) string {
+	if p.IsISO() {
+		return p.isoOptions().VolumeUUID()
+	}
+	return p.Disk.Partitions[i].FileSystem().UUID(p.volume(i))
+}
+
+// storePartition returns the number of the partition that holds the store, or -1.
+func (p *planner) storePartition() int {
+	return slices.IndexFunc(p.Disk.Partitions, func(part recipes.Partition) bool { return part.Contents.Store })
+}
+
+// layOut turns the trees into file systems and puts these on the disk.
+func (p *planner) layOut() (*partition.Disk, error) {
+	table := partition.Table{GUID: p.Disk.GUID, Seed: p.seed, Size: p.Disk.Size.Bytes, Align: p.Disk.Align.Bytes, Arch: p.Arch}
+	var err error
+	if table.Kind, err = partition.ParseKind(p.Disk.Table); err != nil {
+		return nil, p.At("disk.table", err)
+	}
+	if s := p.Disk.Signature; s != "" {
+		n, err := strconv.ParseUint(s, 16, 32)
+		if err != nil || len(s) != 8 {
+			return nil, p.Errorf("disk.signature", "%s is not a signature: eight hexadecimal digits", printable.Quote(s))
+		}
+		table.Signature = uint32(n)
+	}
+	if table.Raw, err = p.rawBytes(); err != nil {
+		return nil, err
+	}
+	for i := range p.Disk.Partitions {
+		part, err := p.place(p.Disk.Partitions[i], i)
+		if err != nil {
+			return nil, err
+		}
+		table.Partitions = append(table.Partitions, part)
+	}
+	if table, err = p.divide(table); err != nil {
+		return nil, err
+	}
+	disk, err := table.Layout()
+	if err != nil {
+		return nil, p.diskError(err)
+	}
+	return disk, nil
+}
+
+// divide makes sizes of the shares of partitions, and the file systems of these sizes.
+func (p *planner) divide(table partition.Table) (partition.Table, error) {
+	divided, err := table.Divide()
+	if err != nil {
+		return table, p.diskError(err)
+	}
+	for i, part := range p.Disk.Partitions {
+		if part.Size.Share == 0 {
+			continue
+		}
+		part.Size = recipes.PartSize{Size: image.Exactly(divided.Partitions[i].Size), Text: part.Size.Text}
+		if divided.Partitions[i], err = p.place(part, i); err != nil {
+			return table, err
+		}
+	}
+	return divided, nil
+}
+
+// diskError puts an error of the table to the partition, or to the bytes outside of them,
+// that it names.
+func (p *planner) diskError(err error) error {
+	key, what := "disk", strings.TrimPrefix(err.Error(), "disk: ")
+	for i := range p.Disk.Raw {
+		if strings.Contains(what, "raw bytes "+p.Disk.Raw[i].Source.String()+" ") {
+			key = fmt.Sprintf("disk.raw[%d]", i)
+			break
+		}
+	}
+	for i, part := range p.Disk.Partitions {
+		if rest, ok := strings.CutPrefix(what, "partition "+printable.Name(part.Name)+": "); ok {
+			key, what = fmt.Sprintf("disk.partitions[%d]", i), printable.Name(part.Name)+": "+rest
+			break
+		}
+	}
+	e := p.At(key, err)
+	e.What = what
+	return e
+}
+
+// place lays out partition i, which part describes. One that gets a share of the disk stays
+// empty, until it comes with a size.
+func (p *planner) place(part recipes.Partition, i int) (partition.Partition, error) {
+	key := fmt.Sprintf("disk.partitions[%d]", i)
+	out := partition.Partition{
+		Name: part.Name, Type: part.Type, GUID: part.GUID, Flags: part.Flags, InMBR: part.MBR,
+		Start: part.Start.Bytes, Label: part.Label,
+	}
+	if !part.Size.Fit {
+		out.Size = part.Size.Bytes
+	}
+	out.Share = part.Size.Share
+	fs := part.FileSystem()
+	if part.Source != nil {
+		if err := p.placeSource(&part, &out); err != nil {
+			return out, p.At(key+".source", err)
+		}
+	}
+	if fs == nil || out.Share != 0 {
+		return out, nil
+	}
+	tree := p.trees[i]
+	if tree == nil {
+		tree = image.NewTree()
+	}
+	v := p.volume(i)
+	v.Size = part.Size.Size
+	out.UUID = fs.UUID(v)
+	var err error
+	layout := fs.Layout
+	if len(part.MadeBy()) > 0 {
+		layout = func(t *image.Tree, v image.Volume) (*image.Map, error) { return p.placeForeign(i, t, v) }
+	}
+	if out.Content, err = layout(tree, v); err != nil {
+		if isTooSmall(err) {
+			key += ".size"
+		} else if part.Contents.Any() {
+			key += ".contents"
+		}
+		e := p.At(key, fmt.Errorf("%s: %w", printable.Name(part.Name), err))
+		if !part.Size.Fit && isTooSmall(err) {
+			e.Hint = "give it a larger size, or size: fit"
+		}
+		return out, e
+	}
+	return out, nil
+}
+
+func isTooSmall(err error) bool {
+	var e *image.TooSmallError
+	return errors.As(err, &e)
+}
