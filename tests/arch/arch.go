@@ -23,8 +23,8 @@ func (f Finding) String() string { return f.Pos + ": " + f.What }
 
 // Check reads the module that lies at root and returns what crosses a line, in the
 // order of the files.
-func Check(root, module string, allowed []Allowance) ([]Finding, error) {
-	c := checker{module: module, allowed: allowed, used: make([]bool, len(allowed))}
+func Check(root, module string, apart []Wall, allowed []Allowance) ([]Finding, error) {
+	c := checker{module: module, apart: apart, allowed: allowed, used: make([]bool, len(allowed)), doors: map[string]bool{}}
 	err := filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
@@ -43,6 +43,13 @@ func Check(root, module string, allowed []Allowance) ([]Finding, error) {
 	if err != nil {
 		return nil, err
 	}
+	for _, w := range c.apart {
+		for _, door := range w.Doors {
+			if !c.doors[door] {
+				c.add(door, "is a door between %s and %s that nobody uses", w.From, w.To)
+			}
+		}
+	}
 	for i, a := range allowed {
 		if !c.used[i] {
 			c.add(a.Package, "is allowed %s and does not use it", a.Use)
@@ -58,8 +65,10 @@ func skipped(name string) bool {
 
 type checker struct {
 	module   string
+	apart    []Wall
 	allowed  []Allowance
-	used     []bool // by allowance
+	used     []bool          // by allowance
+	doors    map[string]bool // that somebody uses
 	findings []Finding
 }
 
@@ -100,6 +109,7 @@ func (c *checker) imports(pos, folder, imported string) {
 		c.add(pos, "%s lies on no floor of the house", folder)
 		return
 	}
+	c.walls(pos, folder, to)
 	height, toName, ok := floor(to)
 	switch {
 	case !ok:
@@ -108,6 +118,21 @@ func (c *checker) imports(pos, folder, imported string) {
 		c.add(pos, "%s imports %s, which stands above it", folder, to)
 	case height == from && fromName != toName:
 		c.add(pos, "%s imports %s, which stands beside it", folder, to)
+	}
+}
+
+// walls checks that an import goes through no wall.
+func (c *checker) walls(pos, folder, to string) {
+	for _, w := range c.apart {
+		if !within(folder, w.From) || !within(to, w.To) {
+			continue
+		}
+		door := slices.IndexFunc(w.Doors, func(d string) bool { return d == folder || d == to })
+		if door < 0 {
+			c.add(pos, "%s imports %s, and %s imports nothing of %s", folder, to, w.From, w.To)
+			continue
+		}
+		c.doors[w.Doors[door]] = true
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 
 // TestModule holds both lines for ingot itself.
 func TestModule(t *testing.T) {
-	findings, err := Check(testenv.Root(t), "ingot", Allowed)
+	findings, err := Check(testenv.Root(t), "ingot", Apart, Allowed)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,7 +27,12 @@ func TestCheck(t *testing.T) {
 		{"recipes", "time", "shows that an allowance works"},
 		{"image", "os.Hostname", "shows that one without use is found"},
 	}
-	findings, err := Check(filepath.Join("testdata", "bad"), "bad", allowed)
+	apart := []Wall{
+		{"guest", "vm", []string{"guest/door"}},
+		{"vm", "guest", []string{"guest/wire"}},
+		{"recipes", "vm", []string{"recipes"}},
+	}
+	findings, err := Check(filepath.Join("testdata", "bad"), "bad", apart, allowed)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,6 +41,7 @@ func TestCheck(t *testing.T) {
 		got = append(got, f.String())
 	}
 	want := []string{
+		"guest/guest.go:3: guest imports vm, and guest imports nothing of vm",
 		"image/image.go:4: image makes bytes and uses math/rand/v2",
 		"image/image.go:22: image makes bytes and uses os.Getenv",
 		"image/image.go:6: image makes bytes and uses time",
@@ -45,6 +51,10 @@ func TestCheck(t *testing.T) {
 		"partition/ext4/ext4.go:3: partition/ext4 imports partition/fat, which stands beside it",
 		"recipes/recipes.go:4: attic lies on no floor of the house",
 		"recipes/recipes.go:6: os is imported without a name, so that its uses cannot be told",
+		"recipes/script/script.go:3: recipes/script imports vm, and recipes imports nothing of vm",
+		"vm/helper/helper.go:4: vm/helper imports guest, and vm imports nothing of guest",
+		"vm/helper/helper.go:4: vm/helper imports guest, which stands above it",
+		"guest/door: is a door between guest and vm that nobody uses",
 		"image: is allowed os.Hostname and does not use it",
 	}
 	if !slices.Equal(got, want) {

@@ -23,6 +23,21 @@ var Floors = [][]string{
 	{"tests"},
 }
 
+// A Wall stands between two folders: the packages of one import none of the other, but where a
+// door is, the folder of a package on either side.
+type Wall struct {
+	From, To string
+	Doors    []string
+}
+
+// Apart are the walls: what runs in a guest and what runs a guest share nothing but what both
+// have agreed on, and of recipes only what takes a machine knows of machines.
+var Apart = []Wall{
+	{"guest", "vm", nil},
+	{"vm", "guest", []string{"guest/wire"}},
+	{"recipes", "vm", []string{"recipes"}},
+}
+
 // Bytes are the folders whose packages make bytes of an image.
 var Bytes = []string{"internal", "image", "storedb", "partition", "inspect", "bootloader", "recipes"}
 

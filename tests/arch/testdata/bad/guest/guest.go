@@ -1,0 +1,3 @@
+package guest
+
+import _ "bad/vm"

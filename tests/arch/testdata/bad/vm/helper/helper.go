@@ -1,0 +1,6 @@
+package helper
+
+import (
+	_ "bad/guest"
+	_ "bad/guest/wire" // the door
+)
