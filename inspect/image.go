@@ -248,7 +248,7 @@ func (i *Image) String() string {
 // Table returns the reading of the table that is in use, or nil. Where nothing else is known
 // of the image, it may be one that cannot be read.
 func (i *Image) Table() *Reading {
-	if len(i.Readings) > 0 && i.Readings[0].Kind.Class() == Table {
+	if len(i.Readings) > 0 && i.Readings[0].Kind.Class() == 0 {
 		return i.Readings[0]
 	}
 	return nil

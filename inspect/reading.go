@@ -10,6 +10,8 @@ import (
 	"ingot/image"
 	"ingot/image/iso9660"
 	"ingot/partition"
+	"ingot/partition/filesystems"
+	"ingot/partition/volume"
 )
 
 // A Reading is one thing that the bytes of a volume can be, since a signature of it is
@@ -30,7 +32,7 @@ type Reading struct {
 	// Warnings are what is wrong though it can be read.
 	Warnings []string
 
-	open opened
+	open volume.Reader
 	once sync.Once
 	tree *image.Tree
 	bad  error
@@ -41,12 +43,12 @@ type UnreadError struct{ Kind Kind }
 
 func (e *UnreadError) Error() string {
 	switch e.Kind.Class() {
-	case Files:
-		return fmt.Sprintf("holds a file system that ingot does not read (%s): it reads %s", e.Kind, Readable)
-	case Label:
+	case volume.Files:
+		return fmt.Sprintf("holds a file system that ingot does not read (%s): it reads %s", e.Kind, Readable())
+	case volume.DiskLabel:
 		return fmt.Sprintf("has a partition table that ingot does not read (%s): it reads GPT, MBR and APM", e.Kind)
-	case Layer:
-		return fmt.Sprintf("is %s, which ingot does not look into: it reads %s", e.Kind, Readable)
+	case volume.Layer:
+		return fmt.Sprintf("is %s, which ingot does not look into: it reads %s", e.Kind, Readable())
 	}
 	return fmt.Sprintf("is %s, which holds no files", e.Kind)
 }
@@ -101,20 +103,20 @@ func (r *Reading) known() bool { return r.rank() < 2 }
 // readings finds out what a volume can be. off is where it lies in the image. The error is
 // one of reading the host.
 func (i *Image) readings(b image.Blob, off int64) ([]*Reading, error) {
-	p := newProbe(b)
+	p := volume.NewProbe(b)
 	var all []*Reading
-	for _, f := range formats {
-		if !f.found(p) {
+	for _, k := range filesystems.All() {
+		if _, ok := k.Identify(p); !ok {
 			continue
 		}
-		r := &Reading{Kind: f.kind, Offset: off, Size: b.Size()}
+		r := &Reading{Kind: Kind(k.Name), Offset: off, Size: b.Size()}
 		switch {
-		case f.open == nil:
-			r.Err = &UnreadError{f.kind}
+		case k.Open == nil:
+			r.Err = &UnreadError{r.Kind}
 		default:
 			if r.Err = i.take(b.Size()); r.Err == nil {
-				var fs opened
-				if fs, r.Err = f.open(b); r.Err == nil { // else it is a pointer to nothing
+				var fs volume.Reader
+				if fs, r.Err = k.Open(b); r.Err == nil { // else it is a pointer to nothing
 					r.open = fs
 				}
 			}
@@ -122,14 +124,14 @@ func (i *Image) readings(b image.Blob, off int64) ([]*Reading, error) {
 		if IsHost(r.Err) {
 			return nil, r.Err
 		}
-		r.Err = f.kind.says(r.Err)
+		r.Err = r.Kind.says(r.Err)
 		if iso, ok := r.open.(*iso9660.Reader); ok && r.Err == nil {
 			r.Names = string(iso.Reading())
 		}
 		all = append(all, r)
 	}
-	if IsHost(p.err) {
-		return nil, p.err
+	if err := p.Err(); IsHost(err) {
+		return nil, err
 	}
 	slices.SortStableFunc(all, func(a, b *Reading) int { return a.rank() - b.rank() })
 	return all, settle(all)

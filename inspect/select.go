@@ -210,7 +210,7 @@ func (e *UnclearError) Error() string {
 	case len(e.Files) == 0 && len(s) > 0:
 		return "there is no file system in it: " + strings.Join(s, "; ")
 	case len(e.Files) == 0:
-		return "there is no file system in it that ingot knows: it reads " + Readable
+		return "there is no file system in it that ingot knows: it reads " + Readable()
 	}
 	for _, v := range e.Files {
 		kind := string(cmp.Or(v.Kind(), "nothing that is known"))

@@ -7,6 +7,7 @@ import (
 
 	"ingot/image"
 	"ingot/partition"
+	"ingot/partition/volume"
 )
 
 // A Volume is a part of an image that can hold files: the image as a whole, a partition, a
@@ -61,17 +62,18 @@ func (v *Volume) Kind() Kind {
 // HoldsFiles says whether what lies there is of a kind that files can lie in, read or not.
 func (v *Volume) HoldsFiles() bool {
 	r := v.Reading()
-	return r != nil && (r.Kind.Class() != Table && r.Kind.Class() != Memory)
+	if r == nil {
+		return false
+	}
+	class := r.Kind.Class()
+	return class != 0 && class != volume.Memory
 }
-
-// errUnknown says that no signature was found.
-var errUnknown = errors.New("holds no file system that ingot knows: it reads " + Readable)
 
 // Tree returns the volume's files, as its reading in use has them.
 func (v *Volume) Tree() (*image.Tree, error) {
 	r := v.Reading()
 	if r == nil {
-		return nil, errUnknown
+		return nil, errors.New("holds no file system that ingot knows: it reads " + Readable())
 	}
 	return r.Tree()
 }

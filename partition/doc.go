@@ -30,7 +30,7 @@
 // keep clear of them.
 //
 // The package also holds what the sizes of a disk have in common: [ParseSize] and
-// [FormatBytes] for people, and [FileSystem], which the packages below it implement.
+// [FormatBytes] for people. What lies in a partition is described in package volume.
 //
 // # What it guarantees
 //

@@ -11,11 +11,11 @@ import (
 	"ingot/image"
 	"ingot/internal/lazy"
 	"ingot/internal/printable"
-	"ingot/partition"
 	"ingot/partition/ext4"
 	"ingot/partition/fat"
 	"ingot/partition/foreign"
 	"ingot/partition/swap"
+	"ingot/partition/volume"
 	"ingot/storedb"
 )
 
@@ -131,10 +131,10 @@ func (c *Closure) check(d *decoder, key string) {
 const smallestESP32 = 36 << 20
 
 // fatSystem returns the writer of a FAT of so many bits, or of any for 0.
-func fatSystem(bits int) partition.FileSystem { return fat.FileSystem{Bits: bits} }
+func fatSystem(bits int) volume.FileSystem { return fat.FileSystem{Bits: bits} }
 
 // FileSystem returns the writer of a partition's file system, nil for a raw one.
-func (p *Partition) FileSystem() partition.FileSystem {
+func (p *Partition) FileSystem() volume.FileSystem {
 	switch p.Filesystem {
 	case "ext4":
 		f := ext4.FileSystem{Inodes: p.Inodes, ReservedPercent: p.Reserved}
@@ -269,7 +269,7 @@ func (p *Partition) checkMatters(d *decoder, key string) {
 
 // checkVolume asks the file system what it thinks of label, UUID and size: one at a time,
 // so that the error stands at the key that is wrong.
-func (p *Partition) checkVolume(d *decoder, key string, fs partition.FileSystem) {
+func (p *Partition) checkVolume(d *decoder, key string, fs volume.FileSystem) {
 	fit := image.Volume{Size: image.Exactly(64 << 20)}
 	if f, ok := foreign.Lookup(p.Filesystem); ok {
 		fit.Size.Bytes = f.Smallest

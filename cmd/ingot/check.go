@@ -20,6 +20,7 @@ import (
 	"ingot/internal/grammar"
 	"ingot/internal/printable"
 	"ingot/partition"
+	"ingot/partition/volume"
 	"ingot/storedb"
 )
 
@@ -281,7 +282,7 @@ func contents(d *inspect.Image) string {
 		}
 		what := "nothing that can be read"
 		if r := v.Reading(); r != nil {
-			if what = r.String(); r.Kind.Class() == inspect.Label {
+			if what = r.String(); r.Kind.Class() == volume.DiskLabel {
 				what = "a partition table of type " + what
 			}
 		}
@@ -293,7 +294,7 @@ func contents(d *inspect.Image) string {
 	if len(s) == 0 {
 		return "it has no partitions"
 	}
-	return strings.Join(s, "; ") + ": a store is read in " + inspect.Readable
+	return strings.Join(s, "; ") + ": a store is read in " + inspect.Readable()
 }
 
 // flavours are those whose stores are to be checked, of those that are there.

@@ -24,6 +24,8 @@ import (
 	"ingot/inspect"
 	"ingot/internal/near"
 	"ingot/internal/printable"
+	"ingot/partition/filesystems"
+	"ingot/partition/volume"
 	"ingot/recipes/manifest"
 	"ingot/recipes/plan"
 )
@@ -119,8 +121,8 @@ func (o *convertFlags) container(source string) (string, error) {
 			return "", usageError{fmt.Errorf("convert: --%s is for tar and docker: %s holds the whole disk", f.name, as)}
 		}
 	}
-	if kinds := inspect.ReadableKinds(); o.filesystem != "" && !slices.Contains(kinds, inspect.Kind(o.filesystem)) {
-		return "", usageError{fmt.Errorf("convert: --filesystem: %s is none of %s", printable.Quote(o.filesystem), kindList(kinds))}
+	if names := filesystems.Names(filesystems.Readable()); o.filesystem != "" && !slices.Contains(names, o.filesystem) {
+		return "", usageError{fmt.Errorf("convert: --filesystem: %s is none of %s", printable.Quote(o.filesystem), strings.Join(names, ", "))}
 	}
 	if err := o.checkDocker(as); err != nil {
 		return "", err
@@ -132,14 +134,6 @@ func (o *convertFlags) container(source string) (string, error) {
 		return "", usageError{fmt.Errorf("convert: --max-size is for tar, docker and -o -: a file of the format %s has holes", as)}
 	}
 	return as, o.checkCompression(as)
-}
-
-func kindList(kinds []inspect.Kind) string {
-	var words []string
-	for _, k := range kinds {
-		words = append(words, string(k))
-	}
-	return strings.Join(words, ", ")
 }
 
 // checkName refuses the name of an output that says another format than it will have.
@@ -400,7 +394,7 @@ func sayLeftOut(w io.Writer, v *inspect.Volume, left []*inspect.Volume, told boo
 		case told:
 		case r.Err == nil:
 			sayLine(w, "", fmt.Sprintf("%s is read as %s, and could be read as %s, too: --filesystem %[3]s does that", v, v.Kind(), r.Kind))
-		case errors.As(r.Err, &unread) && r.Kind != "udf" && class != inspect.Memory: // of UDF the reader of the ISO tells
+		case errors.As(r.Err, &unread) && r.Kind != "udf" && class != volume.Memory: // of UDF the reader of the ISO tells
 			sayLine(w, "", fmt.Sprintf("%s is read as %s, and has the signature of %s, too, which ingot does not read", v, v.Kind(), r.Kind))
 		}
 	}

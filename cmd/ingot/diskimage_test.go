@@ -89,7 +89,7 @@ func TestCheckOfAnISO(t *testing.T) {
 		}
 	}
 	code, out, errout := ingot("check", filepath.Join(dir, "squashfs.iso"))
-	want := "holds no store: the image has iso9660 (Rock Ridge); /root.squashfs in the image has squashfs, which is not read: a store is read in ext4, FAT, ISO 9660 or EROFS\n"
+	want := "holds no store: the image has iso9660 (Rock Ridge); /root.squashfs in the image has squashfs, which is not read: a store is read in ext4, ISO 9660, EROFS or FAT\n"
 	if code != exitTrouble || out != "" || !strings.HasSuffix(errout, want) {
 		t.Errorf("check of a squashfs: %d\n%s%s; want %s", code, out, errout, want)
 	}
@@ -119,7 +119,7 @@ func TestConvertOfAnISO(t *testing.T) {
 		}
 	}
 	code, _, errout := ingot("convert", filepath.Join(dir, "squashfs.iso"), "--partition", "/root.squashfs", "-o", filepath.Join(dir, "x.tar"))
-	if want := "/root.squashfs in the image: holds a file system that ingot does not read (squashfs): it reads ext4, FAT, ISO 9660 or EROFS\n"; code == 0 || !strings.HasSuffix(errout, want) {
+	if want := "/root.squashfs in the image: holds a file system that ingot does not read (squashfs): it reads ext4, ISO 9660, EROFS or FAT\n"; code == 0 || !strings.HasSuffix(errout, want) {
 		t.Errorf("convert of a squashfs: %d\n%s; want %s", code, errout, want)
 	}
 }

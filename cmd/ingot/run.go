@@ -215,8 +215,11 @@ func (r *runFlags) parse(o *run.Options) error {
 	for _, text := range r.empty {
 		steps = append(steps, func() error {
 			e, err := run.ParseEmpty(text)
+			if err != nil {
+				return fmt.Errorf("--empty-disk %s: %w", text, err)
+			}
 			o.Empty = append(o.Empty, e)
-			return err
+			return nil
 		})
 	}
 	for _, text := range r.forwards {

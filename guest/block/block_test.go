@@ -295,25 +295,26 @@ func TestPartitionNumbers(t *testing.T) {
 // fuzzer would have to find out otherwise are 32 KiB of zeros.
 func FuzzIdentify(f *testing.F) {
 	f.Add([]byte("XFSB"), uint32(0), 1)
-	f.Add([]byte(luksMagic), uint32(0), 1)
-	f.Add([]byte(squashfsMagic), uint32(0), 1)
-	f.Add([]byte(btrfsMagic), uint32(btrfsMagicAt), 1)
-	f.Add([]byte{0x53, 0xef}, uint32(extMagicAt), 1)
-	f.Add([]byte{0xe2, 0xe1, 0xf5, 0xe0}, uint32(erofsSuperblock), 1)
-	f.Add([]byte(isoMagic), uint32(isoDescriptor), 1)
-	f.Add([]byte(ntfsMagic), uint32(ntfsMagicAt), 1)
-	f.Add([]byte(swapMagic), uint32(4096-len(swapMagic)), 1)
+	f.Add([]byte("LUKS\xba\xbe"), uint32(0), 1)
+	f.Add([]byte("hsqs"), uint32(0), 1)
+	f.Add([]byte("_BHRfS_M"), uint32(64<<10+64), 1)
+	f.Add([]byte{0x53, 0xef}, uint32(1024+56), 1)
+	f.Add([]byte{0xe2, 0xe1, 0xf5, 0xe0}, uint32(1024), 1)
+	f.Add([]byte("\x01CD001"), uint32(32<<10), 1)
+	f.Add([]byte("NTFS    "), uint32(3), 1)
+	f.Add([]byte("SWAPSPACE2"), uint32(4096-10), 1)
+	f.Add([]byte("\x10\x20\xf5\xf2"), uint32(1024), 1)
 	header := make([]byte, 512+128)
 	copy(header, gptMagic)
 	header[gptEntriesLBAAt], header[gptEntryCountAt], header[gptEntrySizeAt] = 2, 4, 128
 	f.Add(header, uint32(512), 1)
 	fat := make([]byte, 512)
-	copy(fat[fatBytesPerSecAt:], "\x00\x02\x01\x01\x00\x02")
-	copy(fat[fatType16At:], "FAT16   ")
-	copy(fat[fatSignatureAt:], "\x55\xaa")
+	copy(fat[11:], "\x00\x02\x01\x01\x00\x02")
+	copy(fat[54:], "FAT16   ")
+	copy(fat[510:], "\x55\xaa")
 	f.Add(fat, uint32(0), 1)
 	f.Fuzz(func(t *testing.T, data []byte, at uint32, number int) {
-		at %= probeSize
+		at %= 72 << 10 // no signature begins later
 		r := bytes.NewReader(append(make([]byte, at), data...))
 		if _, err := Identify(r); err != nil {
 			t.Error(err)

@@ -1,6 +1,7 @@
 // Package block says what lies on a block device: the file system with its UUID
-// and label, and the partition with its own. It reads superblocks and partition
-// tables itself, so that it works before any daemon of a system does.
+// and label, and the partition with its own. It reads superblocks (those of package
+// filesystems) and partition tables itself, so that it works before any daemon of a system
+// does.
 //
 //	id, err := block.Identify(device) // of an io.ReaderAt
 //	fmt.Println(id.Type, id.UUID, id.Label)
@@ -17,7 +18,7 @@
 //
 // # Limits
 //
-// It knows ext2 to ext4, XFS, btrfs, FAT, ISO 9660, squashfs, EROFS, NTFS, swap and
-// LUKS: what a root or a rescued system lies on. Parts of a RAID or of LVM are
-// not told from the file systems in them. Devices come from /sys.
+// The UUIDs and labels of ext2 to ext4, XFS, btrfs, F2FS, FAT, ISO 9660, EROFS, NTFS, swap
+// and LUKS are read: what a root or a rescued system lies on. Of other kinds only the type is
+// told. Devices come from /sys.
 package block

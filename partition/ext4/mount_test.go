@@ -39,8 +39,8 @@ func randomTrees(t *testing.T, f fstest.Features) *image.Tree {
 	return all
 }
 
-// volume lays a tree out with some room and returns the image's path.
-func volume(t *testing.T, tree *image.Tree, free int64) string {
+// laidOut lays a tree out with some room and returns the image's path.
+func laidOut(t *testing.T, tree *image.Tree, free int64) string {
 	t.Helper()
 	m, err := FileSystem{}.Layout(tree, image.Volume{Size: image.Fit(free)})
 	must(t, err)
@@ -51,7 +51,7 @@ func volume(t *testing.T, tree *image.Tree, free int64) string {
 
 func TestKernelReadsRandom(t *testing.T) {
 	tree := randomTrees(t, features)
-	dir := fstest.Mount(t, volume(t, tree, 0), "ext4")
+	dir := fstest.Mount(t, laidOut(t, tree, 0), "ext4")
 	fstest.Report(t, "mounted", fstest.Diff(tree, fstest.HostTree(t, dir), features))
 }
 
@@ -69,7 +69,7 @@ func TestDebugfsReads(t *testing.T) {
 	tree := everything(t, dumped)
 	must(t, tree.Put("/lost+found", image.NewDir(0o700))) // else it is root's
 	forEverybody(t, tree)
-	img, dir := volume(t, tree, 0), t.TempDir()
+	img, dir := laidOut(t, tree, 0), t.TempDir()
 	out := fstest.Run(t, debugfs, "-R", "rdump / "+dir, img)
 	if lines := complaints(out); lines != "" {
 		t.Fatalf("debugfs: %s", lines)
@@ -114,7 +114,7 @@ func TestReaderOfKernel(t *testing.T) {
 		make func(t *testing.T) string
 	}{
 		{"ingot", func(t *testing.T) string {
-			return volume(t, everything(t, features), 256<<20)
+			return laidOut(t, everything(t, features), 256<<20)
 		}},
 		{"ext3 of 1 KiB blocks", func(t *testing.T) string { return mke2fs(t, t.TempDir(), "300M", "-t", "ext3", "-b", "1024") }},
 		{"inline data", func(t *testing.T) string { return mke2fs(t, t.TempDir(), "300M", "-O", "inline_data") }},

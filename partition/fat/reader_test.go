@@ -75,9 +75,9 @@ func TestForeign(t *testing.T) {
 	}
 }
 
-// volume is a small volume of any type, also a FAT32 of far too few clusters, as
+// write returns a small volume of any type, also a FAT32 of far too few clusters, as
 // bytes.
-func volume(t testing.TB, bits int, label string) []byte {
+func write(t testing.TB, bits int, label string) []byte {
 	t.Helper()
 	tree := image.NewTree()
 	put(t, tree, "/EFI/BOOT/BOOTX64.EFI", fstest.Content(1, 3_000))
@@ -106,7 +106,7 @@ func volume(t testing.TB, bits int, label string) []byte {
 func TestDamaged(t *testing.T) {
 	le := binary.LittleEndian
 	const boot = 0
-	good := append(volume(t, 12, "LABEL"), make([]byte, 192<<10)...)
+	good := append(write(t, 12, "LABEL"), make([]byte, 192<<10)...)
 	b := decode[bpb](good)
 	table := int(b.RsvdSecCnt) * 512
 	root := table + 2*int(b.FATSz16)*512
@@ -271,12 +271,12 @@ func TestSharedChainsAreBounded(t *testing.T) {
 }
 
 func TestLabelInTheRootGoesFirst(t *testing.T) {
-	b := volume(t, 12, "LABEL")
+	b := write(t, 12, "LABEL")
 	copy(b[43:], "OTHER      ") // BS_VolLab
 	if r, err := Open(bytes.NewReader(b), int64(len(b))); err != nil || r.Label() != "LABEL" {
 		t.Errorf("Label = %v, %v; want LABEL", r.Label(), err)
 	}
-	b = volume(t, 12, "")
+	b = write(t, 12, "")
 	copy(b[43:], "OTHER      ")
 	if r, err := Open(bytes.NewReader(b), int64(len(b))); err != nil || r.Label() != "OTHER" {
 		t.Errorf("Label = %v, %v; want OTHER", r.Label(), err)
@@ -324,7 +324,7 @@ func TestReadOfAMapIsAPartOfIt(t *testing.T) {
 // TestFieldsOfFAT32: mkfs.fat -F 32 makes volumes of too few clusters for the type,
 // and drivers read them as what they say.
 func TestFieldsOfFAT32(t *testing.T) {
-	b := volume(t, 32, "LABEL")
+	b := write(t, 32, "LABEL")
 	r, err := Open(bytes.NewReader(b), int64(len(b)))
 	if err != nil {
 		t.Fatal(err)
@@ -351,7 +351,7 @@ func FuzzOpen(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	volumes := [][]byte{volume(f, 12, "LABEL"), fat16, volume(f, 32, "LABEL")}
+	volumes := [][]byte{write(f, 12, "LABEL"), fat16, write(f, 32, "LABEL")}
 	read := func(r image.Blob) error {
 		_, err := readTree(r, r.Size())
 		return err

@@ -11,7 +11,7 @@ import (
 	"ingot/image"
 	"ingot/internal/grammar"
 	"ingot/internal/printable"
-	"ingot/partition"
+	"ingot/partition/volume"
 )
 
 // A FileSystem is one that a program of the host's makes. Its methods tell what can be known
@@ -32,34 +32,45 @@ type FileSystem struct {
 	percentage int64 // what is taken beside the data, of the data
 }
 
-// all are these file systems.
-var all = map[string]FileSystem{
-	"btrfs": {
+// The kinds.
+var (
+	Btrfs = kind("btrfs", identifyBtrfs, FileSystem{
 		Program: "mkfs.btrfs", Module: "btrfs", GRUB: "btrfs", label: 255, labelFlag: "-L",
 		uuid:   func(id string) []string { return []string{"-U", id} },
 		always: []string{"-q", "-f", "-K"}, Smallest: 128 << 20, metadata: 160 << 20, perNode: 2 << 10, percentage: 12,
-	},
-	"xfs": {
+	})
+	XFS = kind("xfs", identifyXFS, FileSystem{
 		Program: "mkfs.xfs", Module: "xfs", GRUB: "xfs", label: 12, labelFlag: "-L",
 		uuid:   func(id string) []string { return []string{"-m", "uuid=" + id} },
 		always: []string{"-q", "-f", "-K"}, Smallest: 300 << 20, metadata: 128 << 20, perNode: 1 << 10, percentage: 8,
-	},
-	"f2fs": {
+	})
+	F2FS = kind("f2fs", identifyF2FS, FileSystem{
 		Program: "mkfs.f2fs", Module: "f2fs", GRUB: "f2fs", label: 512, labelFlag: "-l",
 		uuid:   func(id string) []string { return []string{"-U", id} },
 		always: []string{"-q", "-f"}, Smallest: 64 << 20, metadata: 160 << 20, perNode: 4 << 10, percentage: 12,
-	},
+	})
+)
+
+func kind(name string, identify func(*volume.Probe) (volume.ID, bool), f FileSystem) *volume.Kind {
+	return &volume.Kind{
+		Name: name, Class: volume.Files, Identify: identify, FileSystem: f, Foreign: true,
+		Keeps: volume.AllAttributes, Least: f.Smallest, GRUBModule: f.GRUB,
+	}
 }
 
 // Lookup returns the file system of that name, if it is one of these.
 func Lookup(name string) (f FileSystem, ok bool) {
-	f, ok = all[name]
-	return f, ok
+	for _, k := range []*volume.Kind{Btrfs, XFS, F2FS} {
+		if k.Name == name {
+			return k.FileSystem.(FileSystem), true
+		}
+	}
+	return f, false
 }
 
-var _ partition.FileSystem = FileSystem{}
+var _ volume.FileSystem = FileSystem{}
 
-// Check implements [partition.FileSystem].
+// Check implements [volume.FileSystem].
 func (f FileSystem) Check(v image.Volume) error {
 	name := strings.TrimPrefix(f.Program, "mkfs.")
 	switch _, err := uuid.Parse(v.UUID); {
@@ -75,7 +86,7 @@ func (f FileSystem) Check(v image.Volume) error {
 	return nil
 }
 
-// UUID implements [partition.FileSystem].
+// UUID implements [volume.FileSystem].
 func (f FileSystem) UUID(v image.Volume) string {
 	if v.UUID != "" {
 		return strings.ToLower(v.UUID)
@@ -83,7 +94,7 @@ func (f FileSystem) UUID(v image.Volume) string {
 	return v.Seed.UUID(strings.TrimPrefix(f.Program, "mkfs.")).String()
 }
 
-// Layout implements [partition.FileSystem]: the bytes are zeros until the tool has made
+// Layout implements [volume.FileSystem]: the bytes are zeros until the tool has made
 // others of them. A size that fits is an estimate.
 func (f FileSystem) Layout(t *image.Tree, v image.Volume) (*image.Map, error) {
 	var b image.Builder

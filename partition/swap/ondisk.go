@@ -15,9 +15,13 @@ type header struct {
 
 const (
 	headerOffset = 1024
+	uuidOffset   = 12 // in the header
+	labelOffset  = 28
 	version      = 1
 	signature    = "SWAPSPACE2"
 	maxLabel     = 16
+	minPage      = 4096
+	maxPage      = 65536
 	minPages     = 10
 	maxPages     = 1 << 32
 )

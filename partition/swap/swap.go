@@ -23,7 +23,7 @@ type Area struct {
 
 func (a Area) page() int64 {
 	if a.PageSize == 0 {
-		return 4096
+		return minPage
 	}
 	return int64(a.PageSize)
 }
@@ -37,8 +37,8 @@ func (a Area) Check(v image.Volume) error {
 }
 
 func (a Area) checkPage() error {
-	if p := a.page(); p < 4096 || p > 65536 || p&(p-1) != 0 {
-		return fmt.Errorf("pages of %d bytes: a page has a power of two of them, from 4096 to 65536", p)
+	if p := a.page(); p < minPage || p > maxPage || p&(p-1) != 0 {
+		return fmt.Errorf("pages of %d bytes: a page has a power of two of them, from %d to %d", p, minPage, maxPage)
 	}
 	return nil
 }

@@ -8,7 +8,6 @@ import (
 	"ingot/image"
 	"ingot/image/iso9660"
 	"ingot/image/tar"
-	"ingot/partition"
 	"ingot/partition/erofs"
 	"ingot/partition/ext4"
 	"ingot/partition/fat"
@@ -50,8 +49,8 @@ func (l layout) write(w io.Writer, t *image.Tree, seed image.Seed) error {
 	return err
 }
 
-// volume is a file system of a partition, with as much free space.
-func volume(fs partition.FileSystem, label string, free int64) layout {
+// inVolume is a file system of a partition, with as much free space.
+func inVolume(fs fstest.FileSystem, label string, free int64) layout {
 	return func(t *image.Tree, seed image.Seed) (*image.Map, error) {
 		return fs.Layout(t, image.Volume{Label: label, Seed: seed, Size: image.Fit(free)})
 	}
@@ -66,12 +65,12 @@ func TestRandomTrees(t *testing.T) {
 		features fstest.Features
 		write    func(io.Writer, *image.Tree, image.Seed) error
 	}{
-		{"ext4", unix, volume(ext4.FileSystem{}, "root", 8<<20).write},
-		{"ext4 without a journal", unix, volume(ext4.FileSystem{NoJournal: true}, "root", 8<<20).write},
-		{"ext4 for old boot loaders", unix, volume(ext4.FileSystem{No64Bit: true, NoMetadataCsum: true, ReservedPercent: 5}, "", 0).write},
-		{"fat12", dos, volume(fat.FileSystem{Bits: 12, Removable: true}, "FLOPPY", 0).write},
-		{"fat16", dos, volume(fat.FileSystem{Bits: 16}, "DATA", 1<<20).write},
-		{"fat32", dos, volume(fat.FileSystem{Bits: 32, HiddenSectors: 2048}, "ESP", 0).write},
+		{"ext4", unix, inVolume(ext4.FileSystem{}, "root", 8<<20).write},
+		{"ext4 without a journal", unix, inVolume(ext4.FileSystem{NoJournal: true}, "root", 8<<20).write},
+		{"ext4 for old boot loaders", unix, inVolume(ext4.FileSystem{No64Bit: true, NoMetadataCsum: true, ReservedPercent: 5}, "", 0).write},
+		{"fat12", dos, inVolume(fat.FileSystem{Bits: 12, Removable: true}, "FLOPPY", 0).write},
+		{"fat16", dos, inVolume(fat.FileSystem{Bits: 16}, "DATA", 1<<20).write},
+		{"fat32", dos, inVolume(fat.FileSystem{Bits: 32, HiddenSectors: 2048}, "ESP", 0).write},
 		{"erofs", unix, layout(func(t *image.Tree, seed image.Seed) (*image.Map, error) {
 			return erofs.Layout(t, erofs.Options{Label: "root", Seed: seed})
 		}).write},

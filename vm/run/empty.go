@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"os"
-	"slices"
 	"strings"
 
 	"ingot/image"
@@ -15,21 +13,17 @@ import (
 	"ingot/image/qcow2"
 	"ingot/internal/near"
 	"ingot/partition"
-	"ingot/partition/ext4"
-	"ingot/partition/fat"
-	"ingot/partition/swap"
+	"ingot/partition/filesystems"
+	"ingot/partition/volume"
 	"ingot/vm"
 )
 
 // An Empty is a further disk, without any files.
 type Empty struct {
 	Size       int64
-	Filesystem string // of the whole disk: ext4, fat or swap; none if empty
+	Filesystem string // of the whole disk, one of [filesystems.Writable]; none if empty
 	Label      string // of the file system
 }
-
-// fileSystems are those that an empty disk can have, by name.
-var fileSystems = map[string]partition.FileSystem{"ext4": ext4.FileSystem{}, "fat": fat.FileSystem{}, "swap": swap.Area{}}
 
 // ParseEmpty reads SIZE, SIZE:FILESYSTEM or SIZE:FILESYSTEM:LABEL.
 func ParseEmpty(text string) (e Empty, err error) {
@@ -41,16 +35,23 @@ func ParseEmpty(text string) (e Empty, err error) {
 	if err == nil {
 		err = e.check()
 	}
-	if err != nil {
-		return e, fmt.Errorf("--empty-disk %s: %w", text, err)
+	return e, err
+}
+
+// fileSystem returns what makes the disk's file system, or nil if there is no such.
+func (e Empty) fileSystem() volume.FileSystem {
+	for _, k := range filesystems.Writable() {
+		if k.Name == e.Filesystem {
+			return k.FileSystem
+		}
 	}
-	return e, nil
+	return nil
 }
 
 // check says why there cannot be such a disk.
 func (e Empty) check() error {
-	names := slices.Sorted(maps.Keys(fileSystems))
-	switch fs := fileSystems[e.Filesystem]; {
+	names := filesystems.Names(filesystems.Writable())
+	switch fs := e.fileSystem(); {
 	case fs != nil:
 		return fs.Check(e.volume(0))
 	case e.Filesystem == "" && e.Label == "":
@@ -77,7 +78,7 @@ func (e Empty) layout(i int) (*image.Map, error) {
 	if e.Filesystem == "" {
 		return image.Hole(e.Size), nil
 	}
-	m, err := fileSystems[e.Filesystem].Layout(image.NewTree(), e.volume(i))
+	m, err := e.fileSystem().Layout(image.NewTree(), e.volume(i))
 	if err != nil {
 		return nil, fmt.Errorf("empty disk %d: %w", i, err)
 	}

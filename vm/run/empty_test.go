@@ -27,12 +27,12 @@ func TestParseEmpty(t *testing.T) {
 		}
 	}
 	for text, want := range map[string]string{
-		"much":                               "--empty-disk much: ",
+		"much":                               "much",
 		"64M:ext3":                           `file system "ext3": a disk can have ext4, fat, swap; did you mean "ext4"?`,
 		"64M::data":                          "name one of ext4, fat, swap before it",
 		"64M:ext4:a-label-that-is-too-long":  "16",
-		"64K:ext4":                           "--empty-disk 64K:ext4: ",
-		"64M:fat:a label that does not suit": "--empty-disk 64M:fat:a label",
+		"64K:ext4":                           "an ext4 of 65536 bytes: ",
+		"64M:fat:a label that does not suit": "label \"a label that",
 	} {
 		if got, err := ParseEmpty(text); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("ParseEmpty(%s) = %+v, %v; want an error with %q", text, got, err, want)

@@ -1,0 +1,21 @@
+package fat
+
+import (
+	"encoding/binary"
+	"testing"
+)
+
+// TestStructureSizes: a field too many, or of the wrong width, moves all that follows.
+func TestStructureSizes(t *testing.T) {
+	for _, s := range []struct {
+		structure any
+		want      int
+	}{
+		{bpb{}, bpbSize}, {bpb32{}, bpb32Size}, {bootRecord{}, bootRecordSize},
+		{fsInfo{}, 512}, {dirEntry{}, 32}, {longEntry{}, 32},
+	} {
+		if got := binary.Size(s.structure); got != s.want {
+			t.Errorf("%T has %d bytes; want %d", s.structure, got, s.want)
+		}
+	}
+}

@@ -1,0 +1,34 @@
+package swap
+
+import (
+	"strings"
+
+	"ingot/partition/volume"
+)
+
+// Kind is a swap area, or what suspending a machine has left in one.
+var Kind = &volume.Kind{
+	Name: "swap", Class: volume.Memory,
+	Identify:      identify,
+	FileSystem:    Area{},
+	PartitionType: "swap",
+	ImpliedBy:     []string{"swap"},
+}
+
+// identify looks for the signature at the end of the first page, whose size is the machine's.
+func identify(p *volume.Probe) (volume.ID, bool) {
+	for page := int64(minPage); page <= maxPage; page *= 2 {
+		text := string(p.Bytes(page-int64(len(signature)), len(signature)))
+		switch {
+		case text == signature:
+			return volume.ID{UUID: p.UUID(headerOffset + uuidOffset), Label: p.Text(headerOffset+labelOffset, maxLabel)}, true
+		case text == "SWAP-SPACE": // version 0
+			return volume.ID{}, true
+		case strings.HasPrefix(text, "S1SUSPEND"):
+			return volume.ID{Type: "swsuspend"}, true
+		}
+	}
+	return volume.ID{}, false
+}
+
+var _ volume.FileSystem = Area{}
