@@ -139,13 +139,58 @@ func (c *Call) flags() *pflag.FlagSet {
 // parse reads the options and returns the operands, of which there must be at
 // least min and, unless max is negative, at most max.
 func (c *Call) parse(f *pflag.FlagSet, min, max int) ([]string, error) {
-	if err := f.Parse(c.Args); err != nil {
+	if err := f.Parse(separated(f, c.Args)); err != nil {
 		if errors.Is(err, pflag.ErrHelp) {
 			return nil, err
 		}
 		return nil, usageError{err.Error()}
 	}
 	return f.Args(), c.count(f.NArg(), min, max)
+}
+
+// separated parts short options from values that begin with =, which pflag leaves out:
+// -d= and -e=x mean "=" and "=x".
+func separated(f *pflag.FlagSet, args []string) (out []string) {
+	for i := 0; i < len(args); i++ {
+		arg := args[i]
+		if arg == "--" {
+			return append(out, args[i:]...)
+		}
+		at := valueStart(f, arg)
+		switch {
+		case at > 0 && at < len(arg) && arg[1] != '-':
+			out, arg = append(out, arg[:at]), arg[at:]
+		case at == len(arg) && i+1 < len(args):
+			i++
+			out, arg = append(out, arg), args[i] // a value, whatever it looks like
+		}
+		out = append(out, arg)
+	}
+	return out
+}
+
+// valueStart returns where in an option its value starts, which is its end if the value
+// is the next argument, or 0 if there is none.
+func valueStart(f *pflag.FlagSet, arg string) int {
+	if name, ok := strings.CutPrefix(arg, "--"); ok {
+		if o := f.Lookup(name); o != nil && o.NoOptDefVal == "" {
+			return len(arg)
+		}
+		return 0
+	}
+	if len(arg) < 2 || arg[0] != '-' {
+		return 0
+	}
+	for i := 1; i < len(arg); i++ {
+		o := f.ShorthandLookup(arg[i : i+1])
+		if o == nil {
+			return 0
+		}
+		if o.NoOptDefVal == "" {
+			return i + 1
+		}
+	}
+	return 0
 }
 
 // count checks a number of operands.
@@ -172,8 +217,8 @@ func (c *Call) eachInput(files []string, fn func(name string, r io.Reader) error
 	}
 	for _, name := range files {
 		err := c.input(name, fn)
-		if errors.As(err, new(outputError)) {
-			return err
+		if errors.As(err, new(outputError)) || errors.As(err, new(Status)) {
+			return err // there is no more to do
 		}
 		if err != nil {
 			c.warn(err)

@@ -13,6 +13,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"syscall"
 
 	"github.com/klauspost/compress/zstd"
 
@@ -114,15 +115,26 @@ func (p *packing) decompressAll(files []string) error {
 	})
 }
 
+// statusWarning is what gzip ends with where it left something out.
+const statusWarning = 2
+
 // replace writes a new file and removes the old one when that is whole.
 func (p *packing) replace(old, name string, fill func(io.Writer) error) error {
 	mode := os.O_WRONLY | os.O_CREATE | os.O_EXCL
 	if p.force {
 		mode = os.O_WRONLY | os.O_CREATE | os.O_TRUNC
 	}
-	info, err := os.Stat(old)
-	if err != nil {
+	info, err := os.Lstat(old)
+	switch {
+	case err != nil:
 		return err
+	case !info.Mode().IsRegular():
+		return fmt.Errorf("%s: is not a regular file", old)
+	}
+	if st, ok := info.Sys().(*syscall.Stat_t); ok && st.Nlink > 1 && !p.force && p.Name != "zstd" {
+		p.warn(fmt.Errorf("%s: has other names, too (-f packs it all the same)", old))
+		p.status = statusWarning
+		return nil
 	}
 	out, err := os.OpenFile(name, mode, info.Mode().Perm())
 	if err != nil {

@@ -5,13 +5,16 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"math"
 	"strconv"
 	"strings"
 )
 
+// runHexdump reads all files as one.
 func runHexdump(c *Call) error {
 	f := c.flags()
-	f.BoolP("canonical", "C", true, "always on: numbers and characters")
+	canonical := f.BoolP("canonical", "C", false, "bytes and characters, not numbers of two bytes")
+	all := f.BoolP("no-squeezing", "v", false, "also lines that repeat the one before")
 	length := f.StringP("length", "n", "", "how many bytes")
 	skip := f.StringP("skip", "s", "0", "where to start")
 	files, err := c.parse(f, 0, -1)
@@ -22,18 +25,20 @@ func runHexdump(c *Call) error {
 	if err != nil {
 		return err
 	}
-	limit := int64(1<<63 - 1)
+	limit := int64(math.MaxInt64)
 	if *length != "" {
 		if limit, err = parseOffset(*length); err != nil {
 			return err
 		}
 	}
-	return c.eachInput(files, func(_ string, r io.Reader) error {
-		if err := skipTo(r, start); err != nil {
-			return err
-		}
-		return c.dump(io.LimitReader(r, limit), start)
-	})
+	d := &dumper{Call: c, row: pairs, end: "%07x\n", all: *all}
+	if *canonical {
+		d.row, d.end = canonicalRow, "%08x\n"
+	}
+	if len(files) < 2 { // which may be one to seek in
+		return c.eachInput(files, func(_ string, r io.Reader) error { return d.dump(r, start, limit) })
+	}
+	return d.dump(&joined{Call: c, names: files}, start, limit)
 }
 
 func parseOffset(s string) (int64, error) {
@@ -54,28 +59,38 @@ func skipTo(r io.Reader, offset int64) error {
 	return notEOF(err)
 }
 
-// dump prints sixteen bytes a line; lines that repeat the one before are a star.
-func (c *Call) dump(r io.Reader, offset int64) error {
+// dumper prints sixteen bytes a line; lines that repeat the one before are a star.
+type dumper struct {
+	*Call
+	row func(offset int64, row []byte) string
+	end string // the format of the last offset
+	all bool
+}
+
+func (d *dumper) dump(r io.Reader, offset, limit int64) error {
+	if err := skipTo(r, offset); err != nil {
+		return err
+	}
+	r = io.LimitReader(r, limit)
 	var last []byte
 	starred := false
 	row := make([]byte, 16)
 	for {
 		n, err := io.ReadFull(r, row)
-		if n > 0 {
-			if n == 16 && bytes.Equal(row, last) {
-				if !starred {
-					c.printf("*\n")
-				}
-				starred = true
-			} else {
-				c.dumpRow(offset, row[:n])
-				last, starred = append(last[:0], row[:n]...), false
+		switch {
+		case n == 16 && !d.all && bytes.Equal(row, last):
+			if !starred {
+				d.printf("*\n")
 			}
-			offset += int64(n)
+			starred = true
+		case n > 0:
+			d.printf("%s", d.row(offset, row[:n]))
+			last, starred = append(last[:0], row[:n]...), false
 		}
+		offset += int64(n)
 		if err != nil {
 			if last != nil {
-				c.printf("%08x\n", offset)
+				d.printf(d.end, offset)
 			}
 			if err == io.ErrUnexpectedEOF {
 				return nil
@@ -85,7 +100,7 @@ func (c *Call) dump(r io.Reader, offset int64) error {
 	}
 }
 
-func (c *Call) dumpRow(offset int64, row []byte) {
+func canonicalRow(offset int64, row []byte) string {
 	var numbers, text strings.Builder
 	for i := range 16 {
 		if i == 8 {
@@ -102,15 +117,72 @@ func (c *Call) dumpRow(offset int64, row []byte) {
 			text.WriteByte('.')
 		}
 	}
-	c.printf("%08x  %s |%s|\n", offset, numbers.String(), text.String())
+	return fmt.Sprintf("%08x  %s |%s|\n", offset, numbers.String(), text.String())
+}
+
+// pairs prints numbers of two bytes, in the byte order of all architectures of ours.
+func pairs(offset int64, row []byte) string {
+	out := fmt.Sprintf("%07x", offset)
+	for i := 0; i < 16; i += 2 {
+		switch {
+		case i >= len(row):
+			out += "     "
+		case i+1 == len(row):
+			out += fmt.Sprintf(" %04x", row[i])
+		default:
+			out += fmt.Sprintf(" %02x%02x", row[i+1], row[i])
+		}
+	}
+	return out + "\n"
+}
+
+// joined reads files one after the other.
+type joined struct {
+	*Call
+	names []string
+	now   *input
+}
+
+func (j *joined) Read(p []byte) (int, error) {
+	for {
+		if j.now != nil {
+			n, err := j.now.Read(p)
+			if n > 0 || err == nil {
+				return n, nil
+			}
+			if err != io.EOF {
+				j.warn(err)
+			}
+			j.now.Close()
+			j.now = nil
+		}
+		if len(j.names) == 0 {
+			return 0, io.EOF
+		}
+		in, err := j.open(j.names[0])
+		if j.names = j.names[1:]; err != nil {
+			j.warn(err)
+			continue
+		}
+		j.now = in
+	}
 }
 
 func runStrings(c *Call) error {
 	f := c.flags()
-	shortest := f.IntP("bytes", "n", 4, "the shortest text to print")
+	f.BoolP("all", "a", true, "always on: all of the file")
+	length := f.StringP("bytes", "n", "4", "the shortest text to print")
+	c.Args = oldCount(c.Args)
 	files, err := c.parse(f, 0, -1)
 	if err != nil {
 		return err
+	}
+	shortest, err := parseNumber(*length)
+	if err != nil {
+		return err
+	}
+	if shortest == 0 {
+		return usageError{"a text has one character at least"}
 	}
 	return c.eachInput(files, func(_ string, r io.Reader) error {
 		in := bufio.NewReaderSize(r, 1<<16)
@@ -121,7 +193,7 @@ func runStrings(c *Call) error {
 				run = append(run, b)
 				continue
 			}
-			if len(run) >= *shortest {
+			if len(run) >= shortest {
 				c.printf("%s\n", run)
 			}
 			run = run[:0]

@@ -18,12 +18,12 @@ import (
 
 func fileApplets() []Applet {
 	return []Applet{
-		{"basename", "PATH [SUFFIX]", "print the last part of a path", runBasename},
+		{"basename", "[-az] [-s SUFFIX] PATH [SUFFIX]", "print the last part of a path", runBasename},
 		{"chgrp", "[-Rh] GROUP FILE...", "change the group of files", runChgrp},
 		{"chown", "[-Rh] USER[:GROUP] FILE...", "change the owner of files", runChown},
 		{"cmp", "[-s] FILE FILE", "compare two files byte by byte", runCmp},
 		{"cp", "[-afipPrRLvx] FILE... TARGET", "copy files and folders", runCopy},
-		{"dirname", "PATH...", "print a path without its last part", runDirname},
+		{"dirname", "[-z] PATH...", "print a path without its last part", runDirname},
 		{"du", "[-achksx] [-d DEPTH] [FILE...]", "show the space that folders take", runDu},
 		{"find", "[DIR...] [-name|-iname|-path GLOB] [-type TYPE] [-size|-mtime|-newer ...] [-maxdepth N] [-exec COMMAND ;]", "find files", runFind},
 		{"ln", "[-sfn] TARGET... [LINK|DIR]", "make links", runLink},
@@ -43,26 +43,50 @@ func fileApplets() []Applet {
 }
 
 func runBasename(c *Call) error {
-	args, err := c.operands(1, 2)
+	f := c.flags()
+	multiple := f.BoolP("multiple", "a", false, "all operands are paths")
+	suffix := f.StringP("suffix", "s", "", "what goes at the end; as -a")
+	zero := f.BoolP("zero", "z", false, "end names with a zero byte")
+	args, err := c.parse(f, 1, -1)
 	if err != nil {
 		return err
 	}
-	name := filepath.Base(args[0])
-	if len(args) == 2 && name != args[1] {
-		name = strings.TrimSuffix(name, args[1])
+	if !*multiple && !f.Changed("suffix") {
+		if err := c.count(len(args), 1, 2); err != nil {
+			return err
+		}
+		if len(args) == 2 {
+			*suffix = args[1]
+		}
+		args = args[:1]
 	}
-	c.printf("%s\n", name)
+	for _, a := range args {
+		name := ""
+		if a != "" {
+			name = filepath.Base(a)
+		}
+		if name != *suffix {
+			name = strings.TrimSuffix(name, *suffix)
+		}
+		c.printf("%s%c", name, lineEnd(*zero))
+	}
 	return nil
 }
 
 func runDirname(c *Call) error {
-	args, err := c.operands(1, -1)
+	f := c.flags()
+	zero := f.BoolP("zero", "z", false, "end names with a zero byte")
+	args, err := c.parse(f, 1, -1)
 	for _, a := range args {
-		trimmed := strings.TrimRight(a, "/")
-		if trimmed == "" {
-			trimmed = a // nothing but slashes
+		dir := strings.TrimRight(a, "/")
+		if dir == "" && a != "" {
+			dir = "/"
+		} else if i := strings.LastIndexByte(dir, '/'); i < 0 {
+			dir = "."
+		} else if dir = strings.TrimRight(dir[:i], "/"); dir == "" {
+			dir = "/"
 		}
-		c.printf("%s\n", filepath.Dir(trimmed))
+		c.printf("%s%c", dir, lineEnd(*zero))
 	}
 	return err
 }

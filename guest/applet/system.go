@@ -358,11 +358,11 @@ func runSysctl(c *Call) error {
 	}
 	const root = "/proc/sys"
 	if *all {
-		files := c.filesBelow([]string{root})
+		files := c.filesBelow(root, "")
 		slices.Sort(files)
 		for _, file := range files {
-			if data, err := os.ReadFile(file); err == nil { // many can only be written
-				name := strings.ReplaceAll(strings.TrimPrefix(file, root+"/"), "/", ".")
+			if data, err := os.ReadFile(filepath.Join(root, file)); err == nil { // many can only be written
+				name := strings.ReplaceAll(file, "/", ".")
 				c.printf("%s = %s\n", name, bytes.TrimSpace(data))
 			}
 		}

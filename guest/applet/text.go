@@ -2,7 +2,8 @@ package applet
 
 import (
 	"bufio"
-	"cmp"
+	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -10,36 +11,43 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
 func textApplets() []Applet {
 	return []Applet{
-		{"cut", "-d CHAR -f LIST | -c LIST [FILE...]", "print parts of lines", runCut},
-		{"grep", "[-EFcHhilnoqrvw] PATTERN [FILE...]", "print lines that match", runGrep},
-		{"head", "[-n LINES] [-c BYTES] [FILE...]", "print the start of files", runHead},
-		{"hexdump", "[-n BYTES] [-s OFFSET] [FILE...]", "print bytes as numbers", runHexdump},
+		{"base64", "[-di] [-w COLUMNS] [FILE]", "encode or decode", runBase64},
+		{"cat", "[-AbeEnstTv] [FILE...]", "print files one after the other", runCat},
+		{"cut", "-b LIST | -c LIST | -f LIST [-d CHAR] [-s] [FILE...]", "print parts of lines", runCut},
+		{"grep", "[-EFGHLchilnoqrsvwxz] [-ABC LINES] PATTERN [FILE...]", "print lines that match", runGrep},
+		{"head", "[-qv] [-n LINES] [-c BYTES] [FILE...]", "print the start of files", runHead},
+		{"hexdump", "[-Cv] [-n BYTES] [-s OFFSET] [FILE...]", "print bytes as numbers", runHexdump},
 		{"less", "[FILE...]", "show files page by page", runMore},
 		{"more", "[FILE...]", "show files page by page", runMore},
-		{"sort", "[-nru] [-k FIELD] [-t CHAR] [FILE...]", "sort lines", runSort},
-		{"strings", "[-n LENGTH] [FILE...]", "print the text in binary files", runStrings},
-		{"tail", "[-f] [-n LINES] [-c BYTES] [FILE...]", "print the end of files", runTail},
+		{"sort", "[-bcdfghinrsuVz] [-k KEY]... [-t CHAR] [-o FILE] [FILE...]", "sort lines", runSort},
+		{"strings", "[-a] [-n LENGTH] [FILE...]", "print the text in binary files", runStrings},
+		{"tail", "[-fqv] [-n LINES] [-c BYTES] [FILE...]", "print the end of files", runTail},
 		{"tee", "[-a] [FILE...]", "copy standard input to files and on", runTee},
-		{"tr", "[-d] SET [SET]", "replace or delete characters", runTr},
-		{"uniq", "[-cdu] [FILE]", "drop lines that repeat the one before", runUniq},
-		{"wc", "[-clmw] [FILE...]", "count lines, words and bytes", runWc},
+		{"tr", "[-cdst] SET [SET]", "replace, squeeze or delete bytes", runTr},
+		{"uniq", "[-cdiuz] [-f FIELDS] [-s CHARS] [-w CHARS] [FILE]", "drop lines that repeat the one before", runUniq},
+		{"wc", "[-cLlmw] [FILE...]", "count lines, words and bytes", runWc},
 	}
 }
 
 // eachLine calls fn for every line, without its end, until it returns false.
-func eachLine(r io.Reader, fn func(line string) bool) error {
-	return eachWholeLine(r, func(line string) bool { return fn(strings.TrimSuffix(line, "\n")) })
+func eachLine(r io.Reader, fn func(line string) bool) error { return eachEnded(r, '\n', fn) }
+
+// eachEnded does so for what ends with another byte.
+func eachEnded(r io.Reader, end byte, fn func(line string) bool) error {
+	return eachWhole(r, end, func(line string) bool { return fn(strings.TrimSuffix(line, string(rune(end)))) })
 }
 
-// eachWholeLine does so with the ends, which the last line may lack.
-func eachWholeLine(r io.Reader, fn func(line string) bool) error {
-	in := bufio.NewReaderSize(r, 1<<16)
+// eachWhole does so with the ends, which the last line may lack.
+func eachWhole(r io.Reader, end byte, fn func(line string) bool) error {
+	in := bufio.NewReaderSize(r, bufferSize)
 	for {
-		line, err := in.ReadString('\n')
+		line, err := in.ReadString(end)
 		if line != "" && !fn(line) {
 			return nil
 		}
@@ -49,54 +57,181 @@ func eachWholeLine(r io.Reader, fn func(line string) bool) error {
 	}
 }
 
-// oldCount turns the -5 of old into -n 5.
-func oldCount(args []string) []string {
-	out := slices.Clone(args)
-	for i, a := range out {
-		if len(a) > 1 && a[0] == '-' && strings.Trim(a[1:], "0123456789") == "" {
-			out[i] = "-n" + a[1:]
-		}
+// lineEnd is '\n', or a zero byte.
+func lineEnd(zero bool) byte {
+	if zero {
+		return 0
 	}
-	return out
+	return '\n'
 }
 
-func (c *Call) heading(name string, n, i int) {
-	if n > 1 {
-		if i > 0 {
+func runCat(c *Call) error {
+	f := c.flags()
+	all := f.BoolP("show-all", "A", false, "as -vET")
+	notBlank := f.BoolP("number-nonblank", "b", false, "number the lines that are not empty")
+	vE := f.BoolP("show-visible-ends", "e", false, "as -vE")
+	ends := f.BoolP("show-ends", "E", false, "$ at the end of lines")
+	number := f.BoolP("number", "n", false, "number the lines")
+	squeeze := f.BoolP("squeeze-blank", "s", false, "one empty line in place of several")
+	vT := f.BoolP("show-visible-tabs", "t", false, "as -vT")
+	tabs := f.BoolP("show-tabs", "T", false, "tabs as ^I")
+	visible := f.BoolP("show-nonprinting", "v", false, "other bytes as ^X and M-X")
+	f.BoolP("unbuffered", "u", false, "always on where it waits")
+	files, err := c.parse(f, 0, -1)
+	if err != nil {
+		return err
+	}
+	*visible, *ends, *tabs = *visible || *all || *vE || *vT, *ends || *all || *vE, *tabs || *all || *vT
+	if !*notBlank && !*ends && !*number && !*squeeze && !*tabs && !*visible {
+		return c.eachInput(files, func(_ string, r io.Reader) error {
+			_, err := io.Copy(c.Stdout, r)
+			return err
+		})
+	}
+	n, empty, started := 0, 0, false // of all files together
+	return c.eachInput(files, func(_ string, r io.Reader) error {
+		return eachWhole(r, '\n', func(line string) bool {
+			if line == "\n" && !started {
+				if empty++; *squeeze && empty > 1 {
+					return true
+				}
+			} else {
+				empty = 0
+			}
+			if !started && (*number && !*notBlank || *notBlank && line != "\n") {
+				n++
+				c.printf("%6d\t", n)
+			}
+			text, ended := strings.CutSuffix(line, "\n")
+			started = !ended
+			c.printf("%s", shown(text, *visible, *tabs))
+			if ended && *ends {
+				c.printf("$")
+			}
+			if ended {
+				c.printf("\n")
+			}
+			return true
+		})
+	})
+}
+
+// shown writes control characters as ^X, and what is above ASCII as M-X.
+func shown(text string, visible, tabs bool) string {
+	if !visible && !tabs {
+		return text
+	}
+	var out strings.Builder
+	for _, b := range []byte(text) {
+		if b == '\t' && !tabs || b != '\t' && !visible {
+			out.WriteByte(b)
+			continue
+		}
+		if b >= 0x80 {
+			out.WriteString("M-")
+			b -= 0x80
+		}
+		switch {
+		case b == 0x7F:
+			out.WriteString("^?")
+		case b < ' ':
+			out.WriteString("^" + string(b+'@'))
+		default:
+			out.WriteByte(b)
+		}
+	}
+	return out.String()
+}
+
+// oldCount turns the -5 of old into -n 5.
+func oldCount(args []string) []string {
+	if len(args) == 0 || len(args[0]) < 2 || args[0][0] != '-' || strings.Trim(args[0][1:], "0123456789") != "" {
+		return args
+	}
+	return append([]string{"-n" + args[0][1:]}, args[1:]...)
+}
+
+// amount is how much head and tail print.
+type amount struct {
+	n       int64
+	bytes   bool
+	sign    byte // of the number, or 0
+	headers headers
+	end     byte // of lines
+}
+
+// headers are the names above the files.
+type headers struct{ quiet, verbose bool }
+
+// amount reads the options that head and tail share.
+func (c *Call) amount(f flagSet) (a amount, files []string, err error) {
+	c.Args = oldCount(c.Args)
+	lines := f.StringP("lines", "n", "10", "how many lines")
+	size := f.StringP("bytes", "c", "", "how many bytes")
+	f.BoolVarP(&a.headers.quiet, "quiet", "q", false, "never with the names of the files")
+	f.BoolVarP(&a.headers.verbose, "verbose", "v", false, "always with the names of the files")
+	zero := f.BoolP("zero-terminated", "z", false, "lines end with a zero byte")
+	if files, err = c.parse(f, 0, -1); err != nil {
+		return a, nil, err
+	}
+	a.end = lineEnd(*zero)
+	text := *lines
+	if f.Changed("bytes") {
+		text, a.bytes = *size, true
+	}
+	if text != "" && (text[0] == '-' || text[0] == '+') {
+		a.sign, text = text[0], text[1:]
+	}
+	a.n, err = parseSize(text)
+	return a, files, err
+}
+
+// eachHeaded is eachInput with the names above what is printed.
+func (c *Call) eachHeaded(files []string, h headers, fn func(r io.Reader) error) error {
+	head := c.header(len(files), h)
+	return c.eachInput(files, func(name string, r io.Reader) error {
+		head(name)
+		return fn(r)
+	})
+}
+
+// header returns what prints the name of the file that has its turn.
+func (c *Call) header(files int, h headers) func(name string) {
+	first := true
+	return func(name string) {
+		if h.quiet || files < 2 && !h.verbose {
+			return
+		}
+		if name == "-" {
+			name = "standard input"
+		}
+		if !first {
 			c.printf("\n")
 		}
+		first = false
 		c.printf("==> %s <==\n", name)
 	}
 }
 
 func runHead(c *Call) error {
-	c.Args = oldCount(c.Args)
-	f := c.flags()
-	lines := f.IntP("lines", "n", 10, "how many lines")
-	size := f.StringP("bytes", "c", "", "how many bytes")
-	files, err := c.parse(f, 0, -1)
+	a, files, err := c.amount(c.flags())
 	if err != nil {
 		return err
 	}
-	limit := int64(-1)
-	if *size != "" {
-		if limit, err = parseSize(*size); err != nil {
-			return err
-		}
-	}
-	i := 0
-	return c.eachInput(files, func(name string, r io.Reader) error {
-		c.heading(name, len(files), i)
-		i++
-		if limit >= 0 {
-			_, err := io.CopyN(c.Stdout, r, limit)
+	return c.eachHeaded(files, a.headers, func(r io.Reader) error {
+		switch {
+		case a.bytes && a.sign == '-':
+			return c.butBytes(r, a.n)
+		case a.bytes:
+			_, err := io.CopyN(c.Stdout, r, a.n)
 			return notEOF(err)
-		}
-		left := *lines
-		if left <= 0 {
+		case a.sign == '-':
+			return c.butLines(r, a)
+		case a.n == 0:
 			return nil
 		}
-		return eachWholeLine(r, func(line string) bool {
+		left := a.n
+		return eachWhole(r, a.end, func(line string) bool {
 			c.printf("%s", line)
 			left--
 			return left > 0
@@ -104,40 +239,67 @@ func runHead(c *Call) error {
 	})
 }
 
+// butBytes prints all but the last bytes.
+func (c *Call) butBytes(r io.Reader, n int64) error {
+	var held []byte
+	buf := make([]byte, bufferSize)
+	for {
+		m, err := r.Read(buf)
+		held = append(held, buf[:m]...)
+		if ready := int64(len(held)) - n; ready > 0 {
+			c.Stdout.Write(held[:ready]) //nolint:errcheck // told at the end
+			held = held[:copy(held, held[ready:])]
+		}
+		if err != nil {
+			return notEOF(err)
+		}
+	}
+}
+
+// butLines prints all but the last lines.
+func (c *Call) butLines(r io.Reader, a amount) error {
+	var held []string
+	return eachWhole(r, a.end, func(line string) bool {
+		if held = append(held, line); int64(len(held)) > a.n {
+			c.printf("%s", held[0])
+			held = held[1:]
+		}
+		return true
+	})
+}
+
 func runTail(c *Call) error {
-	c.Args = oldCount(c.Args)
 	f := c.flags()
-	count := f.StringP("lines", "n", "10", "how many lines; +5 starts at the fifth")
-	size := f.StringP("bytes", "c", "", "how many bytes")
 	follow := f.BoolP("follow", "f", false, "go on with what is added")
-	files, err := c.parse(f, 0, -1)
+	a, files, err := c.amount(f)
 	if err != nil {
 		return err
 	}
-	lines, err := strconv.Atoi(strings.TrimLeft(*count, "+-"))
-	if err != nil {
-		return fmt.Errorf("%q is not a number of lines", *count)
+	if *follow && len(files) > 1 {
+		return usageError{"-f follows one file"}
 	}
-	bytes := int64(-1)
-	if *size != "" {
-		if bytes, err = parseSize(*size); err != nil {
-			return err
-		}
-	}
-	i := 0
-	return c.eachInput(files, func(name string, r io.Reader) error {
-		c.heading(name, len(files), i)
-		i++
+	return c.eachHeaded(files, a.headers, func(r io.Reader) error {
 		var err error
 		switch {
-		case bytes >= 0:
-			err = c.tailBytes(r, bytes)
-		case strings.HasPrefix(*count, "+"):
-			err = c.fromLine(r, lines)
+		case a.bytes && a.sign == '+':
+			if _, err = io.CopyN(io.Discard, r, a.n-1); err == nil || a.n == 0 {
+				_, err = io.Copy(c.Stdout, r)
+			}
+			err = notEOF(err)
+		case a.bytes:
+			err = c.tailBytes(r, a.n)
+		case a.sign == '+':
+			n := int64(0)
+			err = eachWhole(r, a.end, func(line string) bool {
+				if n++; n >= a.n {
+					c.printf("%s", line)
+				}
+				return true
+			})
 		default:
-			err = c.tailLines(r, lines)
+			err = c.tailLines(r, a)
 		}
-		if err == nil && *follow && i == max(1, len(files)) {
+		if err == nil && *follow {
 			err = c.follow(r)
 		}
 		return err
@@ -146,44 +308,31 @@ func runTail(c *Call) error {
 
 func (c *Call) tailBytes(r io.Reader, n int64) error {
 	var end []byte
-	buf := make([]byte, 1<<16)
+	buf := make([]byte, bufferSize)
 	for {
 		m, err := r.Read(buf)
 		end = append(end, buf[:m]...)
-		if int64(len(end)) > 2*n+1<<16 {
-			end = slices.Clone(end[int64(len(end))-n:])
+		if spare := int64(len(end)) - n; spare > 0 && (err != nil || spare > n+bufferSize) {
+			end = slices.Clone(end[spare:])
 		}
 		if err != nil {
-			if int64(len(end)) > n {
-				end = end[int64(len(end))-n:]
-			}
-			c.Stdout.Write(end)
+			c.Stdout.Write(end) //nolint:errcheck // told at the end
 			return notEOF(err)
 		}
 	}
 }
 
-func (c *Call) fromLine(r io.Reader, first int) error {
-	n := 0
-	return eachWholeLine(r, func(line string) bool {
-		if n++; n >= first {
-			c.printf("%s", line)
-		}
-		return true
-	})
-}
-
-func (c *Call) tailLines(r io.Reader, n int) error {
-	ring := make([]string, 0, min(n, 1000))
+func (c *Call) tailLines(r io.Reader, a amount) error {
+	var ring []string
 	next := 0
-	err := eachWholeLine(r, func(line string) bool {
+	err := eachWhole(r, a.end, func(line string) bool {
 		switch {
-		case n == 0:
-		case len(ring) < n:
+		case a.n == 0:
+		case int64(len(ring)) < a.n:
 			ring = append(ring, line)
 		default:
 			ring[next] = line
-			next = (next + 1) % n
+			next = (next + 1) % len(ring)
 		}
 		return true
 	})
@@ -217,7 +366,7 @@ func runTee(c *Call) error {
 	if *add {
 		mode = os.O_WRONLY | os.O_CREATE | os.O_APPEND
 	}
-	outs := []io.Writer{c.Stdout}
+	outs := map[string]io.Writer{"": c.Stdout.to}
 	for _, name := range names {
 		file, err := os.OpenFile(name, mode, 0o666)
 		if err != nil {
@@ -225,47 +374,81 @@ func runTee(c *Call) error {
 			continue
 		}
 		defer file.Close()
-		outs = append(outs, file)
+		outs[name] = file
 	}
-	_, err = io.Copy(io.MultiWriter(outs...), c.Stdin)
-	return err
+	buf := make([]byte, bufferSize)
+	for {
+		n, err := c.Stdin.Read(buf)
+		for name, out := range outs {
+			if _, err := out.Write(buf[:n]); err != nil {
+				c.warn(err)
+				delete(outs, name) // the others have their share
+			}
+		}
+		if err != nil {
+			return notEOF(err)
+		}
+	}
 }
+
+// counts are what wc counts, in the order of its columns.
+type counts [5]int64
+
+const (
+	countLines = iota
+	countWords
+	countChars
+	countBytes
+	countWidth // of the longest line
+)
 
 func runWc(c *Call) error {
 	f := c.flags()
-	lines := f.BoolP("lines", "l", false, "lines")
-	words := f.BoolP("words", "w", false, "words")
-	chars := f.BoolP("chars", "m", false, "characters")
-	bytes := f.BoolP("bytes", "c", false, "bytes")
+	var on [len(counts{})]*bool
+	on[countLines] = f.BoolP("lines", "l", false, "lines")
+	on[countWords] = f.BoolP("words", "w", false, "words")
+	on[countChars] = f.BoolP("chars", "m", false, "characters")
+	on[countBytes] = f.BoolP("bytes", "c", false, "bytes")
+	on[countWidth] = f.BoolP("max-line-length", "L", false, "columns of the longest line")
 	files, err := c.parse(f, 0, -1)
 	if err != nil {
 		return err
 	}
-	if !*lines && !*words && !*chars && !*bytes {
-		*lines, *words, *bytes = true, true, true
+	columns := 0
+	for _, column := range on {
+		columns += btoi(*column)
+	}
+	if columns == 0 {
+		*on[countLines], *on[countWords], *on[countBytes] = true, true, true
+		columns = 3
+	}
+	width := 1
+	if len(files) > 1 || columns > 1 {
+		width = c.countWidth(files)
 	}
 	show := func(n counts, name string) {
 		var out []string
-		for _, column := range []struct {
-			on bool
-			n  int64
-		}{{*lines, n.lines}, {*words, n.words}, {*chars, n.chars}, {*bytes, n.bytes}} {
-			if column.on {
-				out = append(out, strconv.FormatInt(column.n, 10))
+		for i, column := range on {
+			if *column {
+				out = append(out, fmt.Sprintf("%*d", width, n[i]))
 			}
 		}
-		if name != "-" {
+		if name != "" {
 			out = append(out, name)
 		}
 		c.printf("%s\n", strings.Join(out, " "))
 	}
 	var total counts
 	err = c.eachInput(files, func(name string, r io.Reader) error {
-		n, err := count(r)
-		if err == nil {
-			show(n, name)
-			total = counts{total.lines + n.lines, total.words + n.words, total.chars + n.chars, total.bytes + n.bytes}
+		n, err := count(r, *on[countWords] || *on[countChars] || *on[countWidth])
+		if len(files) == 0 {
+			name = ""
 		}
+		show(n, name)
+		for i := range total {
+			total[i] += n[i]
+		}
+		total[countWidth] = max(total[countWidth]-n[countWidth], n[countWidth])
 		return err
 	})
 	if len(files) > 1 {
@@ -274,270 +457,79 @@ func runWc(c *Call) error {
 	return err
 }
 
-type counts struct{ lines, words, chars, bytes int64 }
-
-func count(r io.Reader) (n counts, err error) {
-	buf := make([]byte, 1<<16)
-	inWord := false
-	for {
-		m, err := r.Read(buf)
-		for _, b := range buf[:m] {
-			blank := b == ' ' || b >= '\t' && b <= '\r'
-			n.lines += int64(btoi(b == '\n'))
-			n.words += int64(btoi(!blank && !inWord))
-			n.chars += int64(btoi(b&0xC0 != 0x80)) // not the inside of a UTF-8 sequence
-			inWord = !blank
+// countWidth returns how wide the columns are: as wide as the size of all files has
+// digits, or seven where one has no size to tell.
+func (c *Call) countWidth(files []string) int {
+	if len(files) == 0 {
+		files = []string{"-"}
+	}
+	var sum int64
+	least := 1
+	for i, name := range files {
+		info, err := c.statInput(name)
+		switch {
+		case err != nil && i == 0:
+			return 1
+		case err != nil:
+		case info.Mode().IsRegular():
+			sum += info.Size()
+		default:
+			least = 7
 		}
-		n.bytes += int64(m)
+	}
+	return max(least, len(strconv.FormatInt(sum, 10)))
+}
+
+func (c *Call) statInput(name string) (os.FileInfo, error) {
+	if name != "-" {
+		return os.Stat(name)
+	}
+	if f, ok := c.Stdin.from.(*os.File); ok {
+		return f.Stat()
+	}
+	return nil, errors.ErrUnsupported
+}
+
+// count counts characters, words and columns only where asked, which takes most of the time.
+func count(r io.Reader, characters bool) (n counts, err error) {
+	if !characters {
+		buf := make([]byte, bufferSize)
+		for {
+			m, err := r.Read(buf)
+			n[countBytes] += int64(m)
+			n[countLines] += int64(bytes.Count(buf[:m], []byte("\n")))
+			if err != nil {
+				return n, notEOF(err)
+			}
+		}
+	}
+	in := bufio.NewReaderSize(r, bufferSize)
+	inWord, column := false, int64(0)
+	for {
+		char, size, err := in.ReadRune()
 		if err != nil {
+			n[countWidth] = max(n[countWidth], column)
 			return n, notEOF(err)
 		}
-	}
-}
-
-func runSort(c *Call) error {
-	c.trouble = 2
-	f := c.flags()
-	numeric := f.BoolP("numeric-sort", "n", false, "by the number that lines start with")
-	human := f.BoolP("human-numeric-sort", "h", false, "by sizes such as 2K and 1.5G")
-	reverse := f.BoolP("reverse", "r", false, "in reverse")
-	unique := f.BoolP("unique", "u", false, "each line once")
-	key := f.StringP("key", "k", "", "by what stands from this field on")
-	separator := f.StringP("field-separator", "t", "", "what stands between fields")
-	files, err := c.parse(f, 0, -1)
-	if err != nil {
-		return err
-	}
-	field := 0
-	if *key != "" {
-		digits, _, _ := strings.Cut(*key, ",")
-		if field, err = strconv.Atoi(strings.TrimRight(digits, "nrh")); err != nil || field < 1 {
-			return fmt.Errorf("key %q is not a field's number, from 1", *key)
+		n[countBytes] += int64(size)
+		if char == utf8.RuneError && size == 1 {
+			continue // no character, and no word
 		}
-		*numeric = *numeric || strings.Contains(*key, "n")
-	}
-	var lines []string
-	err = c.eachInput(files, func(_ string, r io.Reader) error {
-		return eachLine(r, func(line string) bool { lines = append(lines, line); return true })
-	})
-	order := func(a, b string) int {
-		x, y := fieldFrom(a, field, *separator), fieldFrom(b, field, *separator)
-		by := 0
+		n[countChars]++
 		switch {
-		case *human:
-			by = cmp.Compare(leadingSize(x), leadingSize(y))
-		case *numeric:
-			by = cmp.Compare(leadingNumber(x), leadingNumber(y))
-		default:
-			by = strings.Compare(x, y)
-		}
-		if *reverse {
-			by = -by
-		}
-		return by
-	}
-	slices.SortStableFunc(lines, order)
-	if *unique {
-		lines = slices.CompactFunc(lines, func(a, b string) bool { return order(a, b) == 0 })
-	}
-	for _, line := range lines {
-		c.printf("%s\n", line)
-	}
-	return err
-}
-
-// fieldFrom returns the line from its nth field on; all of it for n below 2.
-func fieldFrom(line string, n int, separator string) string {
-	for ; n > 1; n-- {
-		if separator != "" {
-			_, line, _ = strings.Cut(line, separator)
-			continue
-		}
-		line = strings.TrimLeft(line, " \t")
-		if i := strings.IndexAny(line, " \t"); i >= 0 {
-			line = line[i:]
-		} else {
-			line = ""
+		case char == '\n' || char == '\r' || char == '\f':
+			n[countLines] += int64(btoi(char == '\n'))
+			n[countWidth] = max(n[countWidth], column)
+			column, inWord = 0, false
+		case char == '\t':
+			column, inWord = column&^7+8, false
+		case unicode.IsSpace(char):
+			column += int64(btoi(char != '\v'))
+			inWord = false
+		case unicode.IsPrint(char):
+			n[countWords] += int64(btoi(!inWord))
+			inWord = true
+			column++
 		}
 	}
-	return strings.TrimLeft(line, " \t")
-}
-
-func leadingNumber(s string) float64 {
-	end := 0
-	for end < len(s) && strings.IndexByte("+-.0123456789", s[end]) >= 0 {
-		end++
-	}
-	n, _ := strconv.ParseFloat(s[:end], 64) // what is no number counts as 0
-	return n
-}
-
-func leadingSize(s string) float64 {
-	n := leadingNumber(s)
-	rest := strings.TrimLeft(s, "+-.0123456789")
-	if rest != "" {
-		if i := strings.IndexByte("KMGTPE", rest[0]&^0x20); i >= 0 {
-			for range i + 1 {
-				n *= 1024
-			}
-		}
-	}
-	return n
-}
-
-func runUniq(c *Call) error {
-	f := c.flags()
-	counted := f.BoolP("count", "c", false, "with how often each comes")
-	repeated := f.BoolP("repeated", "d", false, "lines that repeat only")
-	once := f.BoolP("unique", "u", false, "lines that do not repeat only")
-	files, err := c.parse(f, 0, 1)
-	if err != nil {
-		return err
-	}
-	last, times := "", 0
-	flush := func() {
-		if times == 0 || *repeated && times == 1 || *once && times > 1 {
-			return
-		}
-		if *counted {
-			c.printf("%7d ", times)
-		}
-		c.printf("%s\n", last)
-	}
-	err = c.eachInput(files, func(_ string, r io.Reader) error {
-		return eachLine(r, func(line string) bool {
-			if times > 0 && line == last {
-				times++
-				return true
-			}
-			flush()
-			last, times = line, 1
-			return true
-		})
-	})
-	flush()
-	return err
-}
-
-func runCut(c *Call) error {
-	f := c.flags()
-	delimiter := f.StringP("delimiter", "d", "\t", "what stands between fields")
-	fields := f.StringP("fields", "f", "", "fields, such as 1,3-5,7-")
-	chars := f.StringP("characters", "c", "", "characters, such as 1-8")
-	files, err := c.parse(f, 0, -1)
-	if err != nil {
-		return err
-	}
-	if (*fields == "") == (*chars == "") {
-		return usageError{"either -f or -c is needed"}
-	}
-	wanted, err := parseRanges(*fields + *chars)
-	if err != nil {
-		return err
-	}
-	return c.eachInput(files, func(_ string, r io.Reader) error {
-		return eachLine(r, func(line string) bool {
-			if *chars != "" {
-				c.printf("%s\n", strings.Join(pick(strings.Split(line, ""), wanted), ""))
-			} else if strings.Contains(line, *delimiter) {
-				c.printf("%s\n", strings.Join(pick(strings.Split(line, *delimiter), wanted), *delimiter))
-			} else {
-				c.printf("%s\n", line)
-			}
-			return true
-		})
-	})
-}
-
-// parseRanges reads 1,3-5,7- as a predicate on positions from 1.
-func parseRanges(s string) (func(int) bool, error) {
-	type span struct{ from, to int }
-	var spans []span
-	for part := range strings.SplitSeq(s, ",") {
-		a, b, isRange := strings.Cut(part, "-")
-		from, err1 := strconv.Atoi(cmp.Or(a, "1"))
-		to, err2 := strconv.Atoi(cmp.Or(b, "1000000000"))
-		if !isRange {
-			to = from
-		}
-		if err1 != nil || err2 != nil || from < 1 || a == "" && b == "" {
-			return nil, fmt.Errorf("%q is not a list such as 1,3-5,7-", s)
-		}
-		spans = append(spans, span{from, to})
-	}
-	return func(n int) bool {
-		return slices.ContainsFunc(spans, func(s span) bool { return s.from <= n && n <= s.to })
-	}, nil
-}
-
-func pick(parts []string, wanted func(int) bool) []string {
-	var out []string
-	for i, p := range parts {
-		if wanted(i + 1) {
-			out = append(out, p)
-		}
-	}
-	return out
-}
-
-func runTr(c *Call) error {
-	f := c.flags()
-	remove := f.BoolP("delete", "d", false, "delete the characters of the first set")
-	sets, err := c.parse(f, 1, 2)
-	if err != nil {
-		return err
-	}
-	from := expandSet(sets[0])
-	var to []rune
-	if !*remove {
-		if len(sets) < 2 || sets[1] == "" {
-			return usageError{"the second set is missing"}
-		}
-		to = expandSet(sets[1])
-	}
-	replace := map[rune]rune{}
-	for i, r := range from {
-		if *remove {
-			replace[r] = -1
-		} else {
-			replace[r] = to[min(i, len(to)-1)]
-		}
-	}
-	in := bufio.NewReader(c.Stdin)
-	for {
-		r, _, err := in.ReadRune()
-		if err != nil {
-			return notEOF(err)
-		}
-		if to, ok := replace[r]; ok {
-			r = to
-		}
-		if r >= 0 {
-			c.printf("%c", r)
-		}
-	}
-}
-
-// expandSet writes out ranges (a-z), classes and escapes.
-func expandSet(s string) []rune {
-	for class, chars := range map[string]string{
-		"[:lower:]": "a-z", "[:upper:]": "A-Z", "[:digit:]": "0-9", "[:alpha:]": "A-Za-z",
-		"[:alnum:]": "A-Za-z0-9", "[:space:]": "\t-\r ", "[:blank:]": "\t ",
-	} {
-		s = strings.ReplaceAll(s, class, chars)
-	}
-	s = strings.NewReplacer(`\n`, "\n", `\t`, "\t", `\r`, "\r", `\0`, "\x00", `\\`, `\`).Replace(s)
-	runes := []rune(s)
-	var out []rune
-	for i := 0; i < len(runes); i++ {
-		if i+2 < len(runes) && runes[i+1] == '-' && runes[i] <= runes[i+2] {
-			for r := runes[i]; r <= runes[i+2]; r++ {
-				out = append(out, r)
-			}
-			i += 2
-			continue
-		}
-		out = append(out, runes[i])
-	}
-	return out
 }

@@ -5,8 +5,6 @@ import (
 	"slices"
 
 	"github.com/u-root/u-root/pkg/core"
-	"github.com/u-root/u-root/pkg/core/base64"
-	"github.com/u-root/u-root/pkg/core/cat"
 	"github.com/u-root/u-root/pkg/core/chmod"
 	"github.com/u-root/u-root/pkg/core/mktemp"
 	"github.com/u-root/u-root/pkg/core/rm"
@@ -17,8 +15,6 @@ import (
 // urootApplets are the commands that u-root has as packages.
 func urootApplets() []Applet {
 	return []Applet{
-		{"base64", "[-d] [FILE]", "encode or decode", uroot(base64.New)},
-		{"cat", "[FILE...]", "print files one after the other", uroot(cat.New)},
 		{"chmod", "[-R] MODE FILE...", "change permissions", longOption("-R", "-recursive", uroot(chmod.New))},
 		{"mktemp", "[-d] [-p DIR] [TEMPLATE]", "make a temporary file or folder", uroot(mktemp.New)},
 		{"rm", "[-rfiv] FILE...", "remove files", uroot(rm.New)},

@@ -1,0 +1,280 @@
+package applet
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"regexp"
+	"regexp/syntax"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// patterns are those that grep looks for, as one expression that finds the leftmost
+// and longest match, as POSIX has it.
+type patterns struct {
+	first *regexp.Regexp // at the start of a line
+	later *regexp.Regexp // behind what was found in it
+	group int            // which part of the expression is the match
+}
+
+// patternOptions say how patterns are read.
+type patternOptions struct{ fixed, extended, fold, word, line bool }
+
+// compilePatterns reads patterns of which each may be several, a line each.
+func compilePatterns(list []string, o patternOptions) (*patterns, error) {
+	var parts []string
+	for _, p := range list {
+		for part := range strings.SplitSeq(p, "\n") {
+			expr := regexp.QuoteMeta(part)
+			if !o.fixed {
+				var err error
+				if expr, err = translate(part, o.extended); err != nil {
+					return nil, fmt.Errorf("pattern %q: %w", part, err)
+				}
+			}
+			parts = append(parts, expr)
+		}
+	}
+	if len(parts) == 0 {
+		parts = []string{`\z\A.`} // which is nowhere
+	}
+	expr := "(?:" + strings.Join(parts, "|") + ")"
+	p := &patterns{}
+	flags := "(?s)"
+	if o.fold {
+		flags = "(?si)"
+	}
+	first, later := expr, expr
+	switch {
+	case o.line:
+		first, later = `\A`+expr+`\z`, `\z\A.`
+	case o.word:
+		first, later = `(?:\A|\W)(`+expr+`)(?:\W|\z)`, `\W(`+expr+`)(?:\W|\z)`
+		p.group = 1
+	}
+	for _, c := range []struct {
+		expr string
+		to   **regexp.Regexp
+	}{{first, &p.first}, {later, &p.later}} {
+		re, err := regexp.Compile(flags + c.expr)
+		var wrong *syntax.Error
+		if errors.As(err, &wrong) {
+			return nil, fmt.Errorf("pattern %q: %s", strings.Join(list, "\n"), wrong.Code)
+		}
+		if err != nil {
+			return nil, err
+		}
+		re.Longest()
+		*c.to = re
+	}
+	return p, nil
+}
+
+func (p *patterns) match(line string) bool { return p.first.MatchString(line) }
+
+// all returns where in a line each match is that is not empty.
+func (p *patterns) all(line string) (found [][2]int) {
+	if p.group == 0 {
+		for _, m := range p.first.FindAllStringIndex(line, -1) {
+			if m[0] < m[1] {
+				found = append(found, [2]int{m[0], m[1]})
+			}
+		}
+		return found
+	}
+	for from, re := 0, p.first; from <= len(line); re = p.later {
+		m := re.FindStringSubmatchIndex(line[from:])
+		if m == nil {
+			break
+		}
+		start, end := from+m[2*p.group], from+m[2*p.group+1]
+		from = end
+		if start < end {
+			found = append(found, [2]int{start, end})
+			from-- // for the byte before the next one is looked at
+		}
+	}
+	return found
+}
+
+// translate writes an expression of POSIX as Go has it.
+func translate(p string, extended bool) (string, error) {
+	t := translator{rest: p, extended: extended}
+	return t.alternatives(0)
+}
+
+type translator struct {
+	rest     string
+	extended bool
+}
+
+// token takes one character, or a backslash and the character behind it.
+func (t *translator) token() (char byte, escaped bool, err error) {
+	char, t.rest = t.rest[0], t.rest[1:]
+	if char != '\\' {
+		return char, false, nil
+	}
+	if t.rest == "" {
+		return 0, false, errors.New("it ends with a backslash")
+	}
+	char, t.rest = t.rest[0], t.rest[1:]
+	return char, true, nil
+}
+
+// alternatives translates up to the end, or up to what closes a group.
+func (t *translator) alternatives(depth int) (string, error) {
+	var out strings.Builder
+	atom := "" // the last one, which may be repeated
+	begins := true
+	for t.rest != "" {
+		char, escaped, err := t.token()
+		if err != nil {
+			return "", err
+		}
+		next := ""
+		switch operator := escaped != t.extended; {
+		case char == '[' && !escaped:
+			next, err = t.bracket()
+		case char == '.' && !escaped:
+			next = "."
+		case char == '^' && !escaped && (t.extended || begins):
+			next = `\A`
+		case char == '$' && !escaped && (t.extended || t.ends()):
+			next = `\z`
+		case char == '(' && operator:
+			next, err = t.alternatives(depth + 1)
+			next = "(?:" + next + ")"
+		case char == ')' && operator && depth > 0:
+			return out.String() + atom, nil
+		case char == ')' && operator && !t.extended:
+			err = errors.New(") without (")
+		case char == '|' && operator:
+			out.WriteString(atom + "|")
+			atom, begins = "", true
+			continue
+		case char == '*' && !escaped || strings.IndexByte("+?{", char) >= 0 && operator:
+			sign := string(char)
+			if char == '{' {
+				sign, err = t.interval()
+			}
+			if atom != "" && err == nil && sign != `\{` && atom != `\A` {
+				atom = "(?:" + atom + ")" + sign
+				continue
+			}
+			if next = regexp.QuoteMeta(sign); sign == `\{` {
+				next = sign
+			} else if t.extended {
+				continue // it repeats nothing
+			}
+		case escaped:
+			next, err = escape(char)
+		default:
+			next = regexp.QuoteMeta(string([]byte{char}))
+		}
+		if err != nil {
+			return "", err
+		}
+		out.WriteString(atom)
+		atom, begins = next, false
+	}
+	if depth > 0 {
+		return "", errors.New("( without )")
+	}
+	return out.String() + atom, nil
+}
+
+// ends says whether $ of a basic expression is an anchor there.
+func (t *translator) ends() bool {
+	return t.rest == "" || strings.HasPrefix(t.rest, `\)`) || strings.HasPrefix(t.rest, `\|`)
+}
+
+// escape translates what a backslash stands before.
+func escape(char byte) (string, error) {
+	switch {
+	case strings.IndexByte("wWsSbB", char) >= 0:
+		return `\` + string(char), nil
+	case char == '<' || char == '>':
+		return `\b`, nil
+	case char == '`':
+		return `\A`, nil
+	case char == '\'':
+		return `\z`, nil
+	case digit(char):
+		return "", errors.New(`references such as \1 are not known here`)
+	}
+	return regexp.QuoteMeta(string([]byte{char})), nil
+}
+
+// interval reads what follows {: {2}, {2,}, {,3} or {2,3}. In an extended expression what
+// is none is a brace.
+func (t *translator) interval() (string, error) {
+	end := "}"
+	if !t.extended {
+		end = `\}`
+	}
+	inside, after, ok := strings.Cut(t.rest, end)
+	from, to, isRange := strings.Cut(inside, ",")
+	low, err1 := strconv.ParseUint(cmp.Or(from, "0"), 10, 16)
+	high, err2 := strconv.ParseUint(cmp.Or(to, "32767"), 10, 16)
+	switch {
+	case ok && err1 == nil && err2 == nil && inside != "" && (!isRange || low <= high):
+		t.rest = after
+		if isRange && from == "" {
+			inside = "0" + inside
+		}
+		return "{" + inside + "}", nil
+	case t.extended && (err1 != nil || err2 != nil || !ok):
+		return `\{`, nil
+	}
+	return "", fmt.Errorf("{%s is no count of repeats", t.rest)
+}
+
+// bracket reads what follows [.
+func (t *translator) bracket() (string, error) {
+	out := "["
+	if rest, negated := strings.CutPrefix(t.rest, "^"); negated {
+		out, t.rest = "[^", rest
+	}
+	for first := true; ; first = false {
+		if t.rest == "" {
+			return "", errors.New("[ without ]")
+		}
+		if t.rest[0] == ']' && !first {
+			t.rest = t.rest[1:]
+			return out + "]", nil
+		}
+		if class, after, ok := bracketed(t.rest, "[:", ":]"); ok {
+			if _, known := classes[class]; !known {
+				return "", fmt.Errorf("unknown class %q", class)
+			}
+			out, t.rest = out+"[:"+class+":]", after
+			continue
+		}
+		from := t.element()
+		to := from
+		if len(t.rest) > 1 && t.rest[0] == '-' && t.rest[1] != ']' {
+			t.rest = t.rest[1:]
+			to = t.element()
+		}
+		if to < from {
+			return "", errors.New("a range goes backwards")
+		}
+		out += fmt.Sprintf(`\x{%x}-\x{%x}`, from, to)
+	}
+}
+
+// element takes one character of a bracket: x, [.x.] or [=x=].
+func (t *translator) element() rune {
+	for _, sign := range []string{".", "="} {
+		if name, after, ok := bracketed(t.rest, "["+sign, sign+"]"); ok && utf8.RuneCountInString(name) == 1 {
+			t.rest = after
+			r, _ := utf8.DecodeRuneInString(name)
+			return r
+		}
+	}
+	r, size := utf8.DecodeRuneInString(t.rest)
+	t.rest = t.rest[size:]
+	return r
+}
