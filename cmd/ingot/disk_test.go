@@ -30,7 +30,7 @@ func qcow2That(t *testing.T, path string, options ...string) string {
 // the bytes that this one wrote, neither reads the secret nor writes the file, and may go on
 // with its disks as they are.
 func TestGuestWritesQcow2(t *testing.T) {
-	s := newSession(t)
+	s := newWorkplace(t)
 	secret := s.file("secret", strings.Repeat("the host's secret\n", 1<<16))
 	victim := s.file("victim", strings.Repeat("v", 1<<20))
 	read := func(name string) []byte {

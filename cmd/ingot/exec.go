@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -19,6 +18,7 @@ import (
 	"ingot/image/diskfile"
 	"ingot/internal/input"
 	"ingot/internal/secret"
+	"ingot/internal/shellwords"
 	"ingot/partition"
 	"ingot/recipes"
 	"ingot/recipes/plan"
@@ -27,7 +27,7 @@ import (
 	"ingot/storedb/storedisk"
 	"ingot/vm"
 	"ingot/vm/helper"
-	"ingot/vm/run"
+	"ingot/vm/session"
 )
 
 // The exit statuses of exec that are not its command's. Shells and env(1) have the same
@@ -154,9 +154,9 @@ func (x *execFlags) add(c *cobra.Command) {
 
 // execStatus returns the exit status that tells what went wrong.
 func execStatus(err error) int {
-	var exit *helper.ExitError
-	var command *helper.CommandError
-	var memory *helper.OutOfMemoryError
+	var exit *session.ExitError
+	var command *session.CommandError
+	var memory *session.OutOfMemoryError
 	switch {
 	case errors.As(err, &exit):
 		return exit.Result.Status
@@ -164,13 +164,13 @@ func execStatus(err error) int {
 		return command.Status
 	case errors.As(err, &memory):
 		return cmp.Or(memory.Result.Status, execMemory)
-	case errors.As(err, new(*helper.PanicError)):
+	case errors.As(err, new(*session.PanicError)):
 		return execPanic
-	case errors.As(err, new(*helper.QEMUError)):
+	case errors.As(err, new(*session.QEMUError)):
 		return execQEMU
-	case errors.As(err, new(*helper.LostError)):
+	case errors.As(err, new(*session.LostError)):
 		return execLost
-	case errors.As(err, new(*helper.TimeoutError)):
+	case errors.As(err, new(*session.TimeoutError)):
 		return execTimeout
 	}
 	return execFailed
@@ -183,7 +183,7 @@ func (x *execFlags) report(c *cobra.Command, err error) error {
 	if err == nil || c.Context().Err() != nil || errors.As(err, &usage) {
 		return err
 	}
-	var exit *helper.ExitError
+	var exit *session.ExitError
 	if !errors.As(err, &exit) {
 		sayError(c.ErrOrStderr(), err, x.hint(c, err))
 	}
@@ -200,7 +200,10 @@ func (x *execFlags) hint(c *cobra.Command, err error) string {
 		}
 		return "--output-limit SIZE takes more"
 	}
-	var command *helper.CommandError
+	if errors.As(err, new(*session.OutOfMemoryError)) {
+		return "--memory SIZE gives it more"
+	}
+	var command *session.CommandError
 	if errors.As(err, &command) && command.Status == 127 && x.store == "" && x.sources.empty() && strings.Contains(command.Name, "/store/") {
 		return "the guest has no store unless --store says which"
 	}
@@ -226,13 +229,13 @@ func (x *execFlags) run(c *cobra.Command, args []string) error {
 		if err != nil {
 			return err
 		}
-		_, err = fmt.Fprintln(c.OutOrStdout(), run.Quote(line))
+		_, err = fmt.Fprintln(c.OutOrStdout(), shellwords.Quote(line))
 		return err
 	}
 	ctx := c.Context()
 	if x.timeout > 0 {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, x.timeout, &helper.TimeoutError{What: "the command did not end", After: x.timeout})
+		ctx, cancel = context.WithTimeoutCause(ctx, x.timeout, &session.TimeoutError{What: "the command did not end", After: x.timeout})
 		defer cancel()
 	}
 	disks, err := x.makeDisks(c, made)
@@ -265,7 +268,7 @@ func (x *execFlags) run(c *cobra.Command, args []string) error {
 }
 
 // command splits the arguments, and reads the script.
-func (x *execFlags) command(ctx context.Context, args []string) (helper.Command, []string, error) {
+func (x *execFlags) command(ctx context.Context, args []string) (session.Command, []string, error) {
 	var qemu []string
 	for i, arg := range slices.Backward(args) {
 		if arg == "--" {
@@ -273,7 +276,7 @@ func (x *execFlags) command(ctx context.Context, args []string) (helper.Command,
 			break
 		}
 	}
-	command := helper.Command{Argv: args, Dir: x.dir}
+	command := session.Command{Argv: args, Dir: x.dir}
 	for _, word := range x.env {
 		key, _, ok := strings.Cut(word, "=")
 		if value, there := os.LookupEnv(key); !ok && there {
@@ -521,14 +524,14 @@ const (
 )
 
 // run runs the command between what comes before and what comes after.
-func (e *execution) run(command helper.Command) error {
+func (e *execution) run(command session.Command) error {
 	graphs, err := e.bring()
 	if err != nil {
 		return err
 	}
 	err = e.command(command)
-	var exit *helper.ExitError
-	var memory *helper.OutOfMemoryError
+	var exit *session.ExitError
+	var memory *session.OutOfMemoryError
 	if err != nil && !errors.As(err, &exit) && !(errors.As(err, &memory) && memory.Result.Status != 0) {
 		return err
 	}
@@ -643,7 +646,7 @@ func (e *execution) result(before map[string]bool) (err error) {
 }
 
 // command runs it with this process's own streams.
-func (e *execution) command(command helper.Command) error {
+func (e *execution) command(command session.Command) error {
 	command.Stdin, command.Stdout, command.Stderr = os.Stdin, os.Stdout, os.Stderr
 	if e.flags.noTerminal {
 		_, err := e.guest.Exec(e.ctx, command)
@@ -653,12 +656,12 @@ func (e *execution) command(command helper.Command) error {
 }
 
 // onTerminal gives the command a terminal if this process has one on both sides.
-func (e *execution) onTerminal(command helper.Command) error {
+func (e *execution) onTerminal(command session.Command) error {
 	if !isTerminal(os.Stdout) {
 		_, err := e.guest.Exec(e.ctx, command)
 		return err
 	}
-	terminal, err := run.OpenTerminal(os.Stdin)
+	terminal, err := session.OpenTerminal(os.Stdin)
 	if err != nil {
 		return err
 	}
@@ -667,33 +670,6 @@ func (e *execution) onTerminal(command helper.Command) error {
 		return err
 	}
 	defer terminal.Restore()
-	ctx, cancel := context.WithCancelCause(e.ctx)
-	defer cancel(nil)
-	keys, typed := io.Pipe()
-	defer keys.Close()
-	go func() {
-		if terminal.Pump(ctx, os.Stdin, typed) && ctx.Err() == nil {
-			cancel(errors.New("left by the key; the command was ended"))
-		}
-		typed.Close()
-	}()
-	rows, columns := terminal.Size()
-	sizes := make(chan helper.Size)
-	defer close(sizes)
-	changed, stop := terminal.Resized()
-	defer stop()
-	go func() {
-		for range changed {
-			rows, columns := terminal.Size()
-			select {
-			case sizes <- helper.Size{Rows: uint16(rows), Columns: uint16(columns)}:
-			case <-ctx.Done():
-				return
-			}
-		}
-	}()
-	command.Stdin = keys
-	command.TTY = &helper.Terminal{Name: cmp.Or(os.Getenv("TERM"), "linux"), Rows: uint16(rows), Columns: uint16(columns), Resized: sizes}
-	_, err = e.guest.Exec(ctx, command)
+	_, err = e.guest.OnTerminal(e.ctx, command, terminal, os.Stdin, cmp.Or(os.Getenv("TERM"), "linux"))
 	return err
 }

@@ -26,14 +26,14 @@ import (
 // execPatience is for a machine that is busy with other tests; alone an exec takes 3 s.
 const execPatience = 10 * time.Minute
 
-// session is a folder in which ingot exec is run.
-type session struct {
+// workplace is a folder in which ingot exec is run.
+type workplace struct {
 	t   *testing.T
 	dir string
 	env []string
 }
 
-func newSession(t *testing.T) *session {
+func newWorkplace(t *testing.T) *workplace {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("boots take seconds")
@@ -42,7 +42,7 @@ func newSession(t *testing.T) *session {
 		testenv.Missing(t, "qemu-system-x86_64 is missing: tests/setup/debian brings it")
 	}
 	guest := testenv.Guest(t)
-	s := &session{t: t, dir: t.TempDir()}
+	s := &workplace{t: t, dir: t.TempDir()}
 	// The kernel under a name of this test's alone tells its processes from others'.
 	if err := os.Symlink(testenv.Kernel(t), filepath.Join(s.dir, "kernel")); err != nil {
 		t.Fatal(err)
@@ -56,8 +56,8 @@ func newSession(t *testing.T) *session {
 	return s
 }
 
-// file makes a file in the session's folder.
-func (s *session) file(name, content string) string {
+// file makes a file in the workplace's folder.
+func (s *workplace) file(name, content string) string {
 	s.t.Helper()
 	path := filepath.Join(s.dir, name)
 	if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(content), 0o644)); err != nil {
@@ -66,14 +66,14 @@ func (s *session) file(name, content string) string {
 	return path
 }
 
-func (s *session) command(args ...string) *exec.Cmd {
+func (s *workplace) command(args ...string) *exec.Cmd {
 	cmd := exec.Command("ingot", append([]string{"exec"}, args...)...)
 	cmd.Dir, cmd.Env = s.dir, s.env
 	return cmd
 }
 
 // run runs ingot exec to its end.
-func (s *session) run(stdin string, args ...string) (stdout, stderr string, status int) {
+func (s *workplace) run(stdin string, args ...string) (stdout, stderr string, status int) {
 	s.t.Helper()
 	cmd := s.command(append([]string{"--accel", "tcg"}, args...)...)
 	var out, errout bytes.Buffer
@@ -88,7 +88,7 @@ func (s *session) run(stdin string, args ...string) (stdout, stderr string, stat
 
 // TestExecCommands runs commands as a person would, each in a machine of its own.
 func TestExecCommands(t *testing.T) {
-	s := newSession(t)
+	s := newWorkplace(t)
 	s.file("script.sh", "#!/bin/sh\nread line\necho \"$line: $# $1\"\nexit 9\n")
 	s.file("xchg/input", "from the host\n")
 	for _, test := range []struct {
@@ -128,7 +128,7 @@ func TestExecCommands(t *testing.T) {
 
 // TestExecFiles brings files in and takes results out.
 func TestExecFiles(t *testing.T) {
-	s := newSession(t)
+	s := newWorkplace(t)
 	s.file("xchg/input", "from the host\n")
 	s.file("shared/file", "shared\n")
 	stdout, stderr, status := s.run("", "--xchg", "xchg", "--shared", "shared", "--output", "result", "--new-disk", "disk.qcow2:64MiB",
@@ -169,7 +169,7 @@ func TestExecFiles(t *testing.T) {
 // TestExecStore shows a closure to a command, which may write to the store and the
 // database that it sees; the host's stay as they are.
 func TestExecStore(t *testing.T) {
-	s := newSession(t)
+	s := newWorkplace(t)
 	const item = "00000000000000000000000000000001-a"
 	s.file("store/"+item+"/file", "in the closure\n")
 	s.file("a.graph", "/nix/store/"+item+"\n\n0\n")
@@ -187,7 +187,7 @@ func TestExecStore(t *testing.T) {
 // TestExecNix has a real Nix at work in a closure that it made: the store of a made-up
 // host, and a path that the guest registers in the database that it sees.
 func TestExecNix(t *testing.T) {
-	s := newSession(t)
+	s := newWorkplace(t)
 	c := nixtest.System(t)
 	database := filepath.Join(c.Root, "nix/var/nix/db/db.sqlite")
 	before, err := os.ReadFile(database)
@@ -222,7 +222,7 @@ nix --check-validity $new && echo registered
 }
 
 // tool makes a folder of a program of this machine, with its loader and its libraries.
-func (s *session) tool(dir, program string) {
+func (s *workplace) tool(dir, program string) {
 	s.t.Helper()
 	path := fstest.Judge(s.t, program, "nix-bin")
 	files, err := ldd.FList(path)
@@ -247,9 +247,9 @@ func (s *session) tool(dir, program string) {
 	}
 }
 
-// only wants nothing else to be in the session's folder, and nothing at all in its
+// only wants nothing else to be in the workplace's folder, and nothing at all in its
 // temporary one.
-func (s *session) only(names ...string) {
+func (s *workplace) only(names ...string) {
 	s.t.Helper()
 	for dir, want := range map[string]string{s.dir: strings.Join(names, " "), filepath.Join(s.dir, "tmp"): ""} {
 		entries, err := os.ReadDir(dir)
@@ -268,7 +268,7 @@ func (s *session) only(names ...string) {
 
 // TestExecRefused is about command lines that start nothing.
 func TestExecRefused(t *testing.T) {
-	s := newSession(t)
+	s := newWorkplace(t)
 	s.file("empty", "")
 	s.file("there.img", "x")
 	own, err := exec.LookPath("ingot")
@@ -325,7 +325,7 @@ func TestExecRefused(t *testing.T) {
 }
 
 func TestExecDryRun(t *testing.T) {
-	s := newSession(t)
+	s := newWorkplace(t)
 	stdout, stderr, status := s.run("", "--dry-run", "--network", "--disk", "/dev/null:ro", "-m", "300", "--cpus", "2", "true", "--", "-name", "two words")
 	for _, want := range []string{
 		"qemu-system-x86_64 ", " -m 300M -smp 2 ", " -accel tcg", ",snapshot=on ", " virtio-blk-pci,", " -netdev user,",
@@ -358,7 +358,7 @@ func processes(t *testing.T, word string) []int {
 }
 
 // gone wants all processes to end that have to do with the session.
-func (s *session) gone() {
+func (s *workplace) gone() {
 	s.t.Helper()
 	for start := time.Now(); len(processes(s.t, s.dir)) > 0; time.Sleep(10 * time.Millisecond) {
 		if time.Since(start) > execPatience {
@@ -369,7 +369,7 @@ func (s *session) gone() {
 
 // TestExecKilled kills ingot at moments all over its life: nothing is left of it.
 func TestExecKilled(t *testing.T) {
-	s := newSession(t)
+	s := newWorkplace(t)
 	s.file("shared/file", "shared\n")
 	kills.Victim{
 		Within: 3 * time.Second, AtOnce: 4,
@@ -385,7 +385,7 @@ func TestExecKilled(t *testing.T) {
 // TestExecTerminal works at a terminal: keys go to the guest, Ctrl-C too, and the
 // terminal is as before in the end.
 func TestExecTerminal(t *testing.T) {
-	s := newSession(t)
+	s := newWorkplace(t)
 	t.Run("keys", func(t *testing.T) {
 		terminal := s.terminal(t, "--accel", "tcg", "sh", "-c", "test -t 0 && test -t 2 && echo $TERM; read line; echo got $line; exec sleep 1000")
 		terminal.expect("xterm-test\r\n")
@@ -421,7 +421,7 @@ type terminal struct {
 	incoming chan []byte
 }
 
-func (s *session) terminal(t *testing.T, args ...string) *terminal {
+func (s *workplace) terminal(t *testing.T, args ...string) *terminal {
 	t.Helper()
 	ours, theirs, err := pty.Open()
 	if err != nil {

@@ -19,7 +19,7 @@ import (
 // is refused is said in words that do nothing to a terminal, with the flag that takes
 // more, and leaves nothing.
 func TestExecHostile(t *testing.T) {
-	s := newSession(t)
+	s := newWorkplace(t)
 	s.env = append(s.env, "INGOT_GUEST="+testenv.Hostile(t))
 	s.file("secret", "secret")
 	s.file("xchg/file", "file")
@@ -57,7 +57,7 @@ func TestExecHostile(t *testing.T) {
 // TestExecLeftOut has an agent send what only root can make, by each of the three ways for
 // files: none of it is made, whoever runs ingot, and each way says so.
 func TestExecLeftOut(t *testing.T) {
-	s := newSession(t)
+	s := newWorkplace(t)
 	s.env = append(s.env, "INGOT_GUEST="+testenv.Hostile(t))
 	s.copies()
 	for _, way := range []string{"--output", "--xchg", "--shared"} {
@@ -92,7 +92,7 @@ func TestExecLeftOut(t *testing.T) {
 // TestExecHostileSignal has an agent send nothing when results are asked for: ingot ends by
 // a signal all the same, and leaves nothing.
 func TestExecHostileSignal(t *testing.T) {
-	s := newSession(t)
+	s := newWorkplace(t)
 	s.env = append(s.env, "INGOT_GUEST="+testenv.Hostile(t))
 	cmd := s.command("--accel", "tcg", "--console", "--output", "results/", "silent")
 	said, err := cmd.StderrPipe()
@@ -120,9 +120,9 @@ func TestExecHostileSignal(t *testing.T) {
 	s.only("cache", "kernel", "tmp")
 }
 
-// copies gives the session a kernel that can mount no folder of the host: --shared is
+// copies gives the workplace a kernel that can mount no folder of the host: --shared is
 // copied.
-func (s *session) copies() {
+func (s *workplace) copies() {
 	s.t.Helper()
 	kernel := filepath.Join(s.dir, "kernel")
 	from, err := filepath.EvalSymlinks(kernel)
@@ -148,7 +148,7 @@ func (s *session) copies() {
 // TestExecOutputChanged has a guest put a link in the place of an output in a folder that it
 // shares: nothing gets to where the link leads.
 func TestExecOutputChanged(t *testing.T) {
-	s := newSession(t)
+	s := newWorkplace(t)
 	s.file("shared/file", "shared\n")
 	s.file("target/file", "target\n")
 	_, stderr, status := s.run("", "--shared", "shared", "--output", "shared/out", "echo new > /tmp/xchg/file; ln -s ../target /tmp/shared/out")
@@ -164,7 +164,7 @@ func TestExecOutputChanged(t *testing.T) {
 // reaches by --shared: its files are still those of the folder, and where the link leads
 // is as it was.
 func TestExecFolderChanged(t *testing.T) {
-	s := newSession(t)
+	s := newWorkplace(t)
 	s.file("shared/xchg/input", "input\n")
 	s.file("target/file", "target\n")
 	_, stderr, status := s.run("", "--shared", "shared", "--xchg", "shared/xchg", "--output", "shared/all/",

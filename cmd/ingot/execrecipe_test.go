@@ -14,8 +14,8 @@ import (
 // storeName makes the name of a store item.
 func storeName(number int, name string) string { return fmt.Sprintf("%032d-%s", number, name) }
 
-// link makes a symlink in the session's folder.
-func (s *session) link(target, name string) {
+// link makes a symlink in the workplace's folder.
+func (s *workplace) link(target, name string) {
 	s.t.Helper()
 	if err := os.Symlink(target, filepath.Join(s.dir, name)); err != nil {
 		s.t.Fatal(err)
@@ -24,7 +24,7 @@ func (s *session) link(target, name string) {
 
 // nixOS lays out a system as NixOS does, in a folder that is not /nix/store: what holds
 // the modules together leads by absolute symlinks to where they are.
-func (s *session) nixOS() (k *kernel.Kernel) {
+func (s *workplace) nixOS() (k *kernel.Kernel) {
 	s.t.Helper()
 	k, err := kernel.Find(testenv.Kernel(s.t))
 	if err != nil {
@@ -70,7 +70,7 @@ disk: {partitions: [{name: root, filesystem: ext4, contents: {store: true}}]}
 // TestExecRecipe runs a command with the kernel and the store of a recipe that nobody has
 // built, on a machine without a kernel of its own.
 func TestExecRecipe(t *testing.T) {
-	s := newSession(t)
+	s := newWorkplace(t)
 	k := s.nixOS()
 	s.env = append(s.env, "INGOT_KERNEL=/nonesuch")
 	stdout, stderr, status := s.run("", "--recipe", "system.yaml",

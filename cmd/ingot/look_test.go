@@ -10,7 +10,7 @@ import (
 // TestExecLooksIntoImage mounts the file systems of an image in a machine, changes one,
 // and finds that again; and it loads a module that nothing else needs.
 func TestExecLooksIntoImage(t *testing.T) {
-	s := newSession(t)
+	s := newWorkplace(t)
 	s.file("data.yaml", `name: data
 disk:
   partitions:
@@ -46,7 +46,7 @@ grep -c '^dummy ' /proc/modules`
 // it, and opens it again.
 func TestExecOpensLUKS(t *testing.T) {
 	fstest.Judge(t, "cryptsetup", "cryptsetup-bin")
-	s := newSession(t)
+	s := newWorkplace(t)
 	const script = `set -e
 echo secret > key
 cryptsetup luksFormat --batch-mode --type=luks2 --pbkdf=pbkdf2 --pbkdf-force-iterations=1000 --key-file=key /dev/vda

@@ -24,6 +24,7 @@ import (
 	"ingot/internal/input"
 	"ingot/internal/near"
 	"ingot/internal/printable"
+	"ingot/internal/shellwords"
 	"ingot/recipes"
 	"ingot/vm"
 	"ingot/vm/network"
@@ -342,7 +343,7 @@ func (l *lab) print() error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", m.Name, err)
 		}
-		fmt.Fprintf(l.c.OutOrStdout(), "# %s\n%s\n", m.Name, run.Quote(line))
+		fmt.Fprintf(l.c.OutOrStdout(), "# %s\n%s\n", m.Name, shellwords.Quote(line))
 	}
 	return nil
 }

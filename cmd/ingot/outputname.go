@@ -14,7 +14,7 @@ import (
 	"ingot/image"
 	"ingot/image/suffix"
 	"ingot/internal/grammar"
-	"ingot/vm/run"
+	"ingot/internal/shellwords"
 )
 
 // An outputName is what a verb is to call a file, and what it will be.
@@ -93,7 +93,7 @@ func deviceHint(verb *cobra.Command, err error) string {
 	if name := verbName(verb); name != "build" && name != "convert" {
 		return ""
 	}
-	words := "ingot " + verbName(verb) + " " + run.Quote(verb.Flags().Args())
+	words := "ingot " + verbName(verb) + " " + shellwords.Quote(verb.Flags().Args())
 	if verb.Flags().Lookup("as") != nil {
 		words += " --as raw"
 	} else if f := verb.Flags().Lookup("format"); f.Changed {

@@ -20,9 +20,11 @@ import (
 	"ingot/guest/wire"
 	"ingot/image"
 	"ingot/internal/printable"
+	"ingot/internal/shellwords"
 	"ingot/vm"
 	"ingot/vm/run"
 	"ingot/vm/runtimedir"
+	"ingot/vm/session"
 )
 
 func newRun() *cobra.Command {
@@ -330,7 +332,7 @@ func (r *runFlags) run(c *cobra.Command, what string, m *machineFlags) error {
 		if err != nil {
 			return err
 		}
-		_, err = fmt.Fprintln(c.OutOrStdout(), run.Quote(line))
+		_, err = fmt.Fprintln(c.OutOrStdout(), shellwords.Quote(line))
 		return err
 	}
 	return (&attended{c: c, host: host, batch: batch, console: r.showConsole, screen: o.Graphics != run.NoGraphics, status: status}).run(system, o)
@@ -476,7 +478,7 @@ func (a *attended) attend(ctx context.Context, cancel context.CancelFunc) (left 
 		a.announceLogin(m)
 		return false, a.attendProgram(pumping)
 	}
-	terminal, err := run.OpenTerminal(os.Stdin)
+	terminal, err := session.OpenTerminal(os.Stdin)
 	if err != nil {
 		return false, err
 	}

@@ -13,6 +13,7 @@ import (
 
 	"ingot/image"
 	"ingot/image/diskfile"
+	"ingot/internal/shellwords"
 	"ingot/vm/run"
 )
 
@@ -36,7 +37,7 @@ func saveScript(c *cobra.Command, folder, what string, s *run.System, o *run.Opt
 	}
 	words = append(words, flagWords(c)...)
 	rest := append([]string{"--"}, o.QEMUArgs[len(o.QEMUArgs)-qemuWords(c):]...)
-	script := fmt.Sprintf("#!/bin/sh\nexec %s \"$@\"\n", run.Quote(append(words, rest...)))
+	script := fmt.Sprintf("#!/bin/sh\nexec %s \"$@\"\n", shellwords.Quote(append(words, rest...)))
 	bin := filepath.Join(folder, "bin")
 	for _, dir := range []string{folder, bin} { // the script is run by who made it
 		if err := image.CheckFolder(dir); err != nil {

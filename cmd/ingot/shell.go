@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"ingot/vm/run"
+	"ingot/vm/session"
 )
 
 func newShell() *cobra.Command {
@@ -69,8 +69,8 @@ func openShell(c *cobra.Command, name string, command []string) error {
 }
 
 // shellFor opens a shell for a terminal, or runs what comes from a pipe or a file.
-func shellFor(ctx context.Context, s *run.Shell, in *os.File) (int, error) {
-	terminal, err := run.OpenTerminal(in)
+func shellFor(ctx context.Context, s *session.Shell, in *os.File) (int, error) {
+	terminal, err := session.OpenTerminal(in)
 	if err != nil {
 		return 0, err
 	}

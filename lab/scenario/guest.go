@@ -7,12 +7,11 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
 	"path/filepath"
 
 	"ingot/guest/wire"
 	"ingot/recipes/script"
-	"ingot/vm/run"
+	"ingot/vm/session"
 )
 
 // maxOutput is how much of a command's output is kept.
@@ -33,34 +32,28 @@ func (m *machine) run(ctx context.Context, command string) (output string, statu
 	return m.runByAgent(ctx, command)
 }
 
-// session waits for the guest's agent.
-func (m *machine) session(ctx context.Context) (*wire.Session, error) {
+// client waits for the guest's agent.
+func (m *machine) client(ctx context.Context) (*session.Client, error) {
 	if m.agent != nil {
 		return m.agent, nil
 	}
-	conn, err := m.vm.Channel(wire.AgentPort)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", m.name, err)
-	}
 	ctx, stop := m.watchBoot(ctx)
 	defer stop()
-	s, err := wire.Dial(ctx, conn, nil)
-	switch {
-	case err == nil:
-		m.agent = s
-		return s, nil
-	case ctx.Err() != nil && isLimit(ctx):
+	c, err := session.Open(ctx, m.vm, session.Options{Guest: m.name, Explain: m.explain})
+	if err != nil && isLimit(ctx) {
 		return nil, fmt.Errorf("nothing in %s has opened the port %s (%w): systems that ingot makes do; for others, `shell console` types commands at the console",
 			m.name, wire.AgentPort, context.Cause(ctx))
-	case ctx.Err() != nil:
-		return nil, context.Cause(ctx)
 	}
-	return nil, m.explain(err)
+	m.agent = c
+	return c, err
 }
 
 // explain prefers what the machine died of to what was seen at the end of a line.
-func (m *machine) explain(err error) error {
-	if !errors.Is(err, io.EOF) && !errors.Is(err, wire.ErrClosed) && !errors.Is(err, io.ErrUnexpectedEOF) {
+func (m *machine) explain(ctx context.Context, err error) error {
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case !errors.Is(err, io.EOF) && !errors.Is(err, wire.ErrClosed) && !errors.Is(err, io.ErrUnexpectedEOF):
 		return fmt.Errorf("%s: %w", m.name, err)
 	}
 	if how := m.awaitEnd(); how != nil {
@@ -70,32 +63,21 @@ func (m *machine) explain(err error) error {
 }
 
 func (m *machine) runByAgent(ctx context.Context, command string) (string, int, error) {
-	s, err := m.session(ctx)
+	c, err := m.client(ctx)
 	if err != nil {
 		return "", 0, err
 	}
-	t, err := s.Open(wire.Request{Exec: &wire.Exec{Argv: wire.Raws("sh", "-c", "exec 2>&1\n"+command)}})
-	if err != nil {
-		return "", 0, m.explain(err)
-	}
-	t.Writer(wire.Stdin).Close()
 	var out bytes.Buffer
-	read := make(chan error, 1)
-	go func() {
-		_, err := io.Copy(&clipped{&out, maxOutput}, t.Reader(wire.Stdout))
-		read <- err
-	}()
-	r, err := t.Wait(ctx)
+	result, err := c.Exec(ctx, session.Command{Argv: []string{"sh", "-c", "exec 2>&1\n" + command}, Stdout: &clipped{&out, maxOutput}})
+	var refused *session.CommandError
 	switch {
-	case err != nil && ctx.Err() != nil:
-		return "", 0, fmt.Errorf("%s: %s: %w", m.name, command, context.Cause(ctx))
+	case errors.As(err, new(*session.ExitError)), errors.As(err, new(*session.OutOfMemoryError)):
+	case ctx.Err() != nil, errors.As(err, &refused):
+		return "", 0, fmt.Errorf("%s: %s: %w", m.name, command, err)
 	case err != nil:
-		return "", 0, m.explain(err)
-	case r.Failed != "":
-		return "", 0, fmt.Errorf("%s: %s: %s", m.name, command, r.Failed)
+		return "", 0, err
 	}
-	<-read
-	return out.String(), r.Status, nil
+	return out.String(), result.Status, nil
 }
 
 // clipped forgets what is too much.
@@ -126,7 +108,7 @@ func (m *machine) runAtDoor(ctx context.Context, command string) (string, int, e
 	}
 	defer door.Close()
 	var out bytes.Buffer
-	s := &run.Shell{Door: door, Out: &clipped{&out, maxOutput}}
+	s := &session.Shell{Door: door, Out: &clipped{&out, maxOutput}}
 	status, err := s.Script(ctx, bytes.NewReader([]byte("exec 2>&1\n"+command)))
 	return out.String(), status, err
 }
@@ -140,71 +122,30 @@ func (p *play) beside(path string) string {
 }
 
 func (p *play) copyIn(ctx context.Context, m *machine, path, dir string) error {
-	if _, err := os.Lstat(path); err != nil {
-		return err
-	}
-	s, err := m.session(ctx)
+	c, err := m.client(ctx)
 	if err != nil {
 		return err
 	}
-	t, err := s.Open(wire.Request{Put: &wire.Put{Dir: wire.Raw(dir)}})
-	if err != nil {
-		return m.explain(err)
-	}
-	packed := make(chan error, 1)
-	go func() {
-		w := t.Writer(wire.Stdin)
-		err := wire.Pack(w, path)
-		w.Close()
-		packed <- err
-	}()
-	r, err := t.Wait(ctx)
-	if err != nil {
-		return m.explain(err)
-	}
-	if r.Failed != "" {
-		return fmt.Errorf("copy %s to %s in %s: %s", path, dir, m.name, r.Failed)
-	}
-	return <-packed
+	lost, err := c.CopyIn(ctx, path, dir)
+	p.leftOut(lost)
+	return err
 }
 
 func (p *play) copyOut(ctx context.Context, m *machine, what script.CopyOut) error {
-	err := p.copyOutOf(ctx, m, what.From, wire.Limits{Bytes: what.Limit})
+	c, err := m.client(ctx)
+	if err != nil {
+		return err
+	}
+	lost, err := c.Within(wire.Limits{Bytes: what.Limit}).CopyOut(ctx, what.From, p.folder)
+	p.leftOut(lost)
 	if e := (*wire.LimitError)(nil); errors.As(err, &e) && e.Bytes > 0 {
 		return fmt.Errorf("%w; `copy out %s SIZE` takes more", err, what.From)
 	}
 	return err
 }
 
-func (p *play) copyOutOf(ctx context.Context, m *machine, path string, limits wire.Limits) error {
-	s, err := m.session(ctx)
-	if err != nil {
-		return err
-	}
-	t, err := s.Open(wire.Request{Get: &wire.Get{Path: wire.Raw(path)}})
-	if err != nil {
-		return m.explain(err)
-	}
-	in := t.Reader(wire.Stdout)
-	defer context.AfterFunc(ctx, func() { in.Close() })()
-	lost, unpacked := wire.Unpack(in, p.folder, wire.UnpackOptions{Limits: limits})
+func (p *play) leftOut(lost []string) {
 	for _, what := range lost {
 		p.note("left out: " + what)
 	}
-	if unpacked != nil {
-		in.Close()
-	}
-	if unpacked != nil && s.Err() == nil && ctx.Err() == nil && !wire.IsBroken(unpacked) {
-		return fmt.Errorf("copy %s out of %s: %w", path, m.name, unpacked) // whatever the guest says to it
-	}
-	r, err := t.Wait(ctx)
-	switch {
-	case err != nil:
-		return m.explain(err)
-	case r.Failed != "":
-		return fmt.Errorf("copy %s out of %s: %s", path, m.name, r.Failed)
-	case unpacked != nil:
-		return fmt.Errorf("copy %s out of %s: %w", path, m.name, unpacked)
-	}
-	return nil
 }

@@ -17,9 +17,9 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"ingot/guest/wire"
 	"ingot/recipes/script"
 	"ingot/vm"
+	"ingot/vm/session"
 )
 
 // A Machine is one that has been started for a test.
@@ -79,7 +79,7 @@ type machine struct {
 	name    string
 	vm      *vm.Machine
 	shell   script.Way
-	agent   *wire.Session
+	agent   *session.Client
 	said    said
 	console *console
 
@@ -505,7 +505,7 @@ func reboot(ctx context.Context, p *play, m *machine) error {
 		asking, stop := context.WithCancel(limited)
 		defer stop()
 		if m.shell == script.ByAgent {
-			if _, err := m.session(limited); err != nil {
+			if _, err := m.client(limited); err != nil {
 				return err
 			}
 		}

@@ -21,6 +21,7 @@ import (
 	"ingot/recipes/tools"
 	"ingot/vm"
 	"ingot/vm/helper"
+	"ingot/vm/session"
 )
 
 // Options say how the machine is run in which some parts of an image are made.
@@ -386,7 +387,7 @@ func (f *finisher) do(ctx context.Context, argv ...string) error { return f.doWi
 // doWith gives it something to read.
 func (f *finisher) doWith(ctx context.Context, input string, argv ...string) error {
 	said := newTail(f.known())
-	_, err := f.guest.Exec(ctx, helper.Command{
+	_, err := f.guest.Exec(ctx, session.Command{
 		Argv: argv, Stdin: strings.NewReader(input), Stdout: said.writer(), Stderr: said.writer(), Env: noUdev,
 	})
 	return said.explain(argv[0], err)

@@ -8,7 +8,7 @@ import (
 	"slices"
 
 	"ingot/recipes"
-	"ingot/vm/helper"
+	"ingot/vm/session"
 )
 
 // steps mounts all that has a place in the root, and does the steps.
@@ -65,7 +65,7 @@ func (f *finisher) step(ctx context.Context, i int) error {
 	s := &f.Recipe.Steps[i]
 	said := newTail(f.known())
 	said.to = f.Options.Output
-	command := helper.Command{Argv: s.Run, Script: f.scripts[i], Dir: stepRoot, Env: f.environment(i), Stdout: said.writer(), Stderr: said.writer()}
+	command := session.Command{Argv: s.Run, Script: f.scripts[i], Dir: stepRoot, Env: f.environment(i), Stdout: said.writer(), Stderr: said.writer()}
 	if command.Script != "" && s.In == recipes.InHelper {
 		command.Script = "set -e\n" + command.Script
 	}

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"sync"
 
-	"ingot/vm/helper"
+	"ingot/vm/session"
 )
 
 // tailSize is how much of what a command prints is kept for an error.
@@ -48,7 +48,7 @@ func (t *tail) explain(what string, err error) error {
 	for _, w := range t.writers {
 		w.flush()
 	}
-	var command *helper.CommandError
+	var command *session.CommandError
 	switch said := strings.TrimSpace(string(t.kept)); {
 	case err == nil:
 		return nil

@@ -16,6 +16,7 @@ import (
 	"ingot/image"
 	"ingot/vm"
 	"ingot/vm/helper"
+	"ingot/vm/session"
 )
 
 // exec compares a command in a helper machine with the least that a machine can do:
@@ -116,7 +117,7 @@ func (b *bench) takeOut(k *kernels.Kernel) error {
 		}
 	}
 	run := func(out io.Writer, script string) error {
-		_, err := h.Exec(ctx, helper.Command{Script: script, Stdout: out})
+		_, err := h.Exec(ctx, session.Command{Script: script, Stdout: out})
 		return err
 	}
 	if err := run(nil, fmt.Sprintf("mkdir -p /tmp/xchg; head -c %d /dev/zero > /tmp/xchg/result", int(takenOut))); err != nil {

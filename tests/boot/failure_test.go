@@ -16,7 +16,7 @@ import (
 func TestGRUBFails(t *testing.T) {
 	parallel(t)
 	fstest.Judge(t, "qemu-system-x86_64", "qemu-system-x86")
-	s := &session{t: t, dir: t.TempDir(), run: t.TempDir()}
+	s := &workplace{t: t, dir: t.TempDir(), run: t.TempDir()}
 	must(t, os.WriteFile(filepath.Join(s.dir, "up.test"), []byte("start\nwait port 80\n"), 0o644))
 	disk, plan := build(t, fmt.Sprintf(small, testenv.Kernel(t), words), "raw")
 	root, ok := plan.Disk.Find("root")

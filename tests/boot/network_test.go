@@ -72,13 +72,13 @@ func (w *watched) wait(t *testing.T, pattern string) {
 	}
 }
 
-// session is a folder and an environment that commands of one test share.
-type session struct {
+// workplace is a folder and an environment that commands of one test share.
+type workplace struct {
 	t        *testing.T
 	dir, run string
 }
 
-func (s *session) command(args ...string) *exec.Cmd {
+func (s *workplace) command(args ...string) *exec.Cmd {
 	cmd := exec.Command(program(s.t), args...)
 	cmd.Dir = s.dir
 	cmd.Env = append(os.Environ(), "XDG_RUNTIME_DIR="+s.run)
@@ -86,7 +86,7 @@ func (s *session) command(args ...string) *exec.Cmd {
 }
 
 // ingot runs a command that has to succeed.
-func (s *session) ingot(args ...string) string {
+func (s *workplace) ingot(args ...string) string {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(s.t.Context(), limit)
 	defer cancel()
@@ -102,7 +102,7 @@ func (s *session) ingot(args ...string) string {
 
 // eventually repeats a command in a machine until it succeeds, and returns what it
 // printed then.
-func (s *session) eventually(machine string, command ...string) string {
+func (s *workplace) eventually(machine string, command ...string) string {
 	s.t.Helper()
 	for start := time.Now(); ; time.Sleep(200 * time.Millisecond) {
 		out, err := s.command(append([]string{"shell", machine, "--"}, command...)...).CombinedOutput()
@@ -116,7 +116,7 @@ func (s *session) eventually(machine string, command ...string) string {
 }
 
 // fails runs a command in a machine that has to fail.
-func (s *session) fails(machine string, command ...string) {
+func (s *workplace) fails(machine string, command ...string) {
 	s.t.Helper()
 	if out, err := s.command(append([]string{"shell", machine, "--"}, command...)...).CombinedOutput(); err == nil {
 		s.t.Errorf("%s: %s succeeds:\n%s", machine, strings.Join(command, " "), out)
@@ -128,7 +128,7 @@ func (s *session) fails(machine string, command ...string) {
 func TestNetwork(t *testing.T) {
 	parallel(t)
 	fstest.Judge(t, "qemu-system-x86_64", "qemu-system-x86")
-	s := &session{t: t, dir: t.TempDir(), run: t.TempDir()}
+	s := &workplace{t: t, dir: t.TempDir(), run: t.TempDir()}
 	for name, text := range map[string]string{"small.yaml": fmt.Sprintf(small, testenv.Kernel(t), words), "lab.yaml": lab} {
 		if err := os.WriteFile(filepath.Join(s.dir, name), []byte(text), 0o644); err != nil {
 			t.Fatal(err)
@@ -204,7 +204,7 @@ var slow = regexp.MustCompile(`time=([89]\d\d|\d{4,})\.`)
 
 // nothingLeft waits until neither a machine nor a file of one is left. A process that
 // was killed cannot do that itself.
-func (s *session) nothingLeft() {
+func (s *workplace) nothingLeft() {
 	s.t.Helper()
 	var left []string
 	for start := time.Now(); time.Since(start) < limit; time.Sleep(50 * time.Millisecond) {
@@ -215,7 +215,7 @@ func (s *session) nothingLeft() {
 	s.t.Errorf("left over: %s", strings.Join(left, ", "))
 }
 
-func (s *session) left() (left []string) {
+func (s *workplace) left() (left []string) {
 	files, _ := filepath.Glob(filepath.Join(s.run, "ingot", "*"))
 	left = append(left, files...)
 	processes, _ := filepath.Glob("/proc/[0-9]*/environ")

@@ -13,7 +13,7 @@ import (
 // TestScenarioShipped plays the tests of all that ships with ingot.
 func TestScenarioShipped(t *testing.T) {
 	parallel(t)
-	s := &session{t: t, dir: t.TempDir(), run: t.TempDir()}
+	s := &workplace{t: t, dir: t.TempDir(), run: t.TempDir()}
 	kernel := "system.kernel=" + testenv.Kernel(t)
 	for _, x := range []struct{ what, want string }{
 		{"web", "ok    page"}, {"builder", "ok    takes ssh"}, {"pair", "ok    page by name"},
@@ -43,7 +43,7 @@ wait 4m run grep -q typed /run/typed
 // fails leaves: no image.
 func TestBuildTest(t *testing.T) {
 	parallel(t)
-	s := &session{t: t, dir: t.TempDir(), run: t.TempDir()}
+	s := &workplace{t: t, dir: t.TempDir(), run: t.TempDir()}
 	kernel := "system.kernel=" + testenv.Kernel(t)
 	stored, err := os.ReadFile("testdata/login.png")
 	must(t, err)

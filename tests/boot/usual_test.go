@@ -19,6 +19,7 @@ import (
 	"ingot/tests/testenv"
 	"ingot/vm"
 	"ingot/vm/helper"
+	"ingot/vm/session"
 )
 
 // TestUsualKernel has the kernel for usual computers do what the one for clouds cannot:
@@ -67,7 +68,7 @@ func TestUsualKernel(t *testing.T) {
 func ask(t *testing.T, ctx context.Context, h *helper.VM, script string) string {
 	t.Helper()
 	var out, errout bytes.Buffer
-	if _, err := h.Exec(ctx, helper.Command{Script: script, Stdout: &out, Stderr: &errout}); err != nil {
+	if _, err := h.Exec(ctx, session.Command{Script: script, Stdout: &out, Stderr: &errout}); err != nil {
 		t.Fatalf("%s: %v\n%s%s", script, err, out.String(), errout.String())
 	}
 	return out.String()

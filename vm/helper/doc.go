@@ -4,7 +4,7 @@
 //
 //	h, err := helper.Start(ctx, helper.Options{})
 //	defer h.Close()
-//	result, err := h.Exec(ctx, helper.Command{Argv: []string{"mkfs.xfs", "/dev/vda"}, Stdout: os.Stdout})
+//	result, err := h.Exec(ctx, session.Command{Argv: []string{"mkfs.xfs", "/dev/vda"}, Stdout: os.Stdout})
 //	err = h.CopyOut(ctx, "/tmp/xchg", "results")
 //
 // The machine is a kernel and an initramfs, made in memory, in which the static ingot
@@ -15,11 +15,8 @@
 // # What it guarantees
 //
 // What a command prints arrives byte for byte, standard output and standard error
-// apart, and so does its exit status. What goes wrong is told apart by type: the
-// command failed ([*ExitError]), could not be run ([*CommandError]), the guest
-// panicked ([*PanicError]), had too little memory ([*OutOfMemoryError]), took too long
-// ([*TimeoutError]), QEMU failed ([*QEMUError]), or the guest went silent
-// ([*LostError]). All of the last five carry the console's last lines.
+// apart, and so does its exit status. What goes wrong is told apart by the types of package
+// session, whose client a [VM] is.
 //
 // modprobe finds all modules of the kernel: those that the
 // guest does not carry come from the host when they are asked for, and cost nothing before.

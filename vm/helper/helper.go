@@ -1,21 +1,19 @@
 package helper
 
 import (
+	"cmp"
 	"context"
-	"errors"
-	"fmt"
 	"io"
 	"slices"
-	"strings"
 	"time"
 
 	"ingot/bootloader/kernel"
 	"ingot/guest/wire"
 	"ingot/image"
 	"ingot/image/nbd"
-	"ingot/internal/lazy"
 	"ingot/storedb/storedisk"
 	"ingot/vm"
+	"ingot/vm/session"
 )
 
 // Options describe a helper. The zero value of each field is a good default.
@@ -58,14 +56,11 @@ const (
 
 // A VM is a helper that runs.
 type VM struct {
+	*session.Client
 	machine *vm.Machine
-	session *wire.Session
 	shares  []vm.Share
-	memory  int64
-	limits  wire.Limits // of what is copied out
-	open    bool        // the guest's memory can be read
-	writes  bool        // there is something that must be written out before the end
-	silence time.Duration
+	writes  bool // there is something that must be written out before the end
+	explain func(context.Context, error) error
 	cancel  context.CancelFunc
 	logged  chan struct{} // closed when all of the console was passed on
 }
@@ -91,13 +86,7 @@ func Start(ctx context.Context, o Options) (*VM, error) {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	v := &VM{memory: c.Memory, open: c.OpenMemory, shares: c.Shares, silence: o.Silence, cancel: cancel, logged: make(chan struct{})}
-	if v.limits = o.Results; v.limits.Bytes == 0 {
-		v.limits.Bytes = max(wire.DefaultBytes, v.memory)
-	}
-	if v.silence == 0 {
-		v.silence = defaultSilence
-	}
+	v := &VM{shares: c.Shares, cancel: cancel, logged: make(chan struct{})}
 	if o.Store != nil {
 		socket, err := nbd.Connect(ctx, o.Store.Map, nbd.Options{Failed: o.ReadFail})
 		if err != nil {
@@ -112,11 +101,10 @@ func Start(ctx context.Context, o Options) (*VM, error) {
 		return nil, err
 	}
 	go v.log(o.Console)
-	if err := v.connect(ctx, o.Boot); err != nil {
+	if err := v.connect(ctx, o, c); err != nil {
 		v.Kill()
 		return nil, err
 	}
-	go v.watch()
 	if o.Kernel != nil && o.Kernel.ModulesDir != "" {
 		go v.lendModules(o.Kernel)
 	}
@@ -131,18 +119,20 @@ func writes(c vm.Config) bool {
 }
 
 // connect waits for the guest's agent.
-func (v *VM) connect(ctx context.Context, limit time.Duration) error {
-	if limit == 0 {
-		limit = defaultBoot
-	}
-	line, err := v.machine.Channel(wire.AgentPort)
-	if err != nil {
-		return err
-	}
-	waiting, cancel := context.WithTimeoutCause(ctx, limit, &TimeoutError{What: "the guest did not answer", After: limit})
+func (v *VM) connect(ctx context.Context, o Options, c vm.Config) (err error) {
+	limit := cmp.Or(o.Boot, defaultBoot)
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, &session.TimeoutError{What: "the guest did not answer", After: limit})
 	defer cancel()
-	v.session, err = wire.Dial(waiting, line, nil)
-	return v.explain(waiting, err)
+	guest := session.Options{Memory: c.Memory, Limits: o.Results, Silence: cmp.Or(o.Silence, defaultSilence)}
+	if guest.Limits.Bytes == 0 {
+		guest.Limits.Bytes = max(wire.DefaultBytes, c.Memory)
+	}
+	if c.OpenMemory {
+		guest.ReadMemory = func(ctx context.Context) (session.Memory, error) { return v.machine.Memory(ctx) }
+	}
+	v.explain = session.Explain(v.machine, guest)
+	v.Client, err = session.Open(ctx, v.machine, guest)
+	return err
 }
 
 // log passes on what the console shows, until the machine ends.
@@ -162,64 +152,6 @@ func (v *VM) log(to io.Writer) {
 	}
 }
 
-// watch ends the session of a guest that says nothing any more.
-func (v *VM) watch() {
-	tick := time.NewTicker(min(time.Second, v.silence/4))
-	defer tick.Stop()
-	for {
-		select {
-		case <-v.session.Done():
-			return
-		case <-tick.C:
-			if time.Since(v.session.Heard()) > v.silence {
-				v.session.Close()
-				return
-			}
-		}
-	}
-}
-
-// lastMoments is how long a machine whose line has broken has to end by itself, which
-// tells why.
-const lastMoments = 15 * time.Second
-
-// explain finds out why the guest does not answer: err is only how that showed.
-func (v *VM) explain(ctx context.Context, err error) error {
-	var timeout *TimeoutError
-	switch cause := context.Cause(ctx); {
-	case err == nil:
-		return nil
-	case errors.As(cause, &timeout):
-		return &TimeoutError{What: timeout.What, After: timeout.After, Tail: v.machine.Tail()}
-	case errors.Is(cause, context.DeadlineExceeded):
-		return &TimeoutError{What: "the guest was not done", Tail: v.machine.Tail()}
-	case cause != nil:
-		return cause
-	}
-	ending, cancel := context.WithTimeout(context.Background(), lastMoments)
-	defer cancel()
-	end := v.machine.Wait(ending)
-	tail := v.machine.Tail()
-	if line := panicLine().FindStringSubmatch(v.machine.Console()); line != nil {
-		if outOfMemory().MatchString(line[1]) {
-			return &OutOfMemoryError{Memory: v.memory, Tail: tail}
-		}
-		return &PanicError{Line: line[1], Tail: tail}
-	}
-	var failure *vm.FailureError
-	switch {
-	case end == nil:
-		return &LostError{"the guest has switched itself off", tail}
-	case ending.Err() == nil && errors.As(end, &failure):
-		return &QEMUError{strings.TrimSuffix(failure.Name+": "+failure.Line, ": "), tail}
-	case errors.Is(err, wire.ErrClosed):
-		return &LostError{fmt.Sprintf("the guest has said nothing for %v", v.silence), tail}
-	case errors.Is(err, io.EOF):
-		return &LostError{"the guest has hung up", tail}
-	}
-	return &LostError{fmt.Sprintf("the guest cannot be talked to any more: %v", err), tail}
-}
-
 // Shares are those of the machine.
 func (v *VM) Shares() []vm.Share { return v.shares }
 
@@ -227,7 +159,7 @@ func (v *VM) Shares() []vm.Share { return v.shares }
 func (v *VM) Machine() *vm.Machine { return v.machine }
 
 // Release is that of the guest's kernel.
-func (v *VM) Release() string { return v.session.Peer().Release }
+func (v *VM) Release() string { return v.Peer().Release }
 
 // patience is how long a guest has to write out what it holds.
 const patience = time.Minute
@@ -236,10 +168,10 @@ const patience = time.Minute
 // an error means that this may not be so.
 func (v *VM) Close() error {
 	defer v.Kill()
-	if !v.writes || v.session.Err() != nil {
+	if !v.writes || v.Err() != nil {
 		return nil
 	}
-	if err := v.session.Off(); err != nil {
+	if err := v.Off(); err != nil {
 		return v.explain(context.Background(), err)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
@@ -249,7 +181,7 @@ func (v *VM) Close() error {
 		return nil
 	}
 	if ctx.Err() != nil {
-		return &TimeoutError{What: "the guest did not switch itself off", After: patience, Tail: v.machine.Tail()}
+		return &session.TimeoutError{What: "the guest did not switch itself off", After: patience, Tail: v.machine.Tail()}
 	}
 	return v.explain(context.Background(), err)
 }
@@ -258,39 +190,8 @@ func (v *VM) Close() error {
 func (v *VM) Kill() {
 	v.cancel()
 	v.machine.Kill()
-	if v.session != nil {
-		v.session.Close()
+	if v.Client != nil {
+		v.Client.Close()
 	}
 	<-v.logged
-}
-
-// mountOptions are those for a share.
-var mountOptions = map[vm.ShareKind]string{
-	vm.NineP: "trans=virtio,version=9p2000.L,msize=262144",
-}
-
-// tagged is what a share may be called.
-var tagged = lazy.Regexp(`^[A-Za-z0-9._-]+$`)
-
-// Mount mounts a share of the machine at a place in the guest.
-func (v *VM) Mount(ctx context.Context, share vm.Share, dir string) error {
-	kind := share.Kind
-	if kind == "" {
-		kind = vm.DefaultShare()
-	}
-	if !tagged().MatchString(share.Tag) {
-		return fmt.Errorf("shared folder %s: tag %q", share.Dir, share.Tag)
-	}
-	options := mountOptions[kind]
-	if share.ReadOnly {
-		options = strings.TrimPrefix(options+",ro", ",")
-	}
-	stream, err := v.session.Open(wire.Request{Mount: &wire.Mount{
-		Source: wire.Raw(share.Tag), Dir: wire.Raw(dir), Type: string(kind), Options: options,
-	}})
-	if err != nil {
-		return v.explain(ctx, err)
-	}
-	_, err = v.finish(ctx, stream, "mount "+dir)
-	return err
 }

@@ -17,6 +17,7 @@ import (
 	"ingot/tests/testenv"
 	"ingot/vm"
 	"ingot/vm/helper"
+	"ingot/vm/session"
 )
 
 // patience is for a machine that is busy with other tests; alone a start takes 4 s.
@@ -59,7 +60,7 @@ func start(t *testing.T, o helper.Options) (context.Context, *helper.VM) {
 func run(t *testing.T, ctx context.Context, h *helper.VM, argv ...string) string {
 	t.Helper()
 	var out, errout bytes.Buffer
-	if _, err := h.Exec(ctx, helper.Command{Argv: argv, Stdout: &out, Stderr: &errout}); err != nil {
+	if _, err := h.Exec(ctx, session.Command{Argv: argv, Stdout: &out, Stderr: &errout}); err != nil {
 		t.Fatalf("%q: %v\n%s", argv, err, errout.String())
 	}
 	return out.String()
@@ -80,17 +81,17 @@ func TestExec(t *testing.T) {
 
 func testStatuses(t *testing.T, ctx context.Context, h *helper.VM) {
 	for _, test := range []struct {
-		command helper.Command
+		command session.Command
 		status  int
 		signal  syscall.Signal
 		want    string
 	}{
-		{helper.Command{Argv: []string{"true"}}, 0, 0, ""},
-		{helper.Command{Argv: []string{"false"}}, 1, 0, "exit status 1"},
-		{helper.Command{Script: "exit 42"}, 42, 0, "exit status 42"},
-		{helper.Command{Script: "kill -KILL $$"}, 137, syscall.SIGKILL, "killed by signal 9 (killed)"},
-		{helper.Command{Argv: []string{"nonesuch"}}, 127, 0, "nonesuch: command not found"},
-		{helper.Command{Argv: []string{"/etc/passwd"}}, 126, 0, "permission denied"},
+		{session.Command{Argv: []string{"true"}}, 0, 0, ""},
+		{session.Command{Argv: []string{"false"}}, 1, 0, "exit status 1"},
+		{session.Command{Script: "exit 42"}, 42, 0, "exit status 42"},
+		{session.Command{Script: "kill -KILL $$"}, 137, syscall.SIGKILL, "killed by signal 9 (killed)"},
+		{session.Command{Argv: []string{"nonesuch"}}, 127, 0, "nonesuch: command not found"},
+		{session.Command{Argv: []string{"/etc/passwd"}}, 126, 0, "permission denied"},
 	} {
 		result, err := h.Exec(ctx, test.command)
 		if result.Status != test.status || result.Signal != test.signal {
@@ -99,8 +100,8 @@ func testStatuses(t *testing.T, ctx context.Context, h *helper.VM) {
 		if (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%+v: error %v; want %q", test.command, err, test.want)
 		}
-		var exit *helper.ExitError
-		var command *helper.CommandError
+		var exit *session.ExitError
+		var command *session.CommandError
 		if refused := test.status == 126 || test.status == 127; errors.As(err, &command) != refused || errors.As(err, &exit) != (err != nil && !refused) {
 			t.Errorf("%+v: error of type %T", test.command, err)
 		}
@@ -110,7 +111,7 @@ func testStatuses(t *testing.T, ctx context.Context, h *helper.VM) {
 func testBytes(t *testing.T, ctx context.Context, h *helper.VM) {
 	odd := "a b\n'c' \"d\" $HOME \\ \xff\x01é"
 	var out, errout bytes.Buffer
-	_, err := h.Exec(ctx, helper.Command{
+	_, err := h.Exec(ctx, session.Command{
 		Script: "printf %s \"$1\"; printf %s \"$ODD\" >&2; cat", Argv: []string{odd}, Env: []string{"ODD=" + odd},
 		Stdin: strings.NewReader("\x00in\r\n"), Stdout: &out, Stderr: &errout,
 	})
@@ -132,7 +133,7 @@ func testSystem(t *testing.T, ctx context.Context, h *helper.VM) {
 		"stat -f -c %T / 2>/dev/null; touch /root/x /dev/shm/x /tmp/x && echo writable": "writable\n",
 	} {
 		var out bytes.Buffer
-		if _, err := h.Exec(ctx, helper.Command{Argv: []string{"/bin/sh", "-c", command}, Stdout: &out}); err != nil || !strings.HasSuffix(out.String(), want) {
+		if _, err := h.Exec(ctx, session.Command{Argv: []string{"/bin/sh", "-c", command}, Stdout: &out}); err != nil || !strings.HasSuffix(out.String(), want) {
 			t.Errorf("%s: printed %q, %v; want %q", command, out.String(), err, want)
 		}
 	}
@@ -179,7 +180,7 @@ func testMuch(t *testing.T, ctx context.Context, h *helper.VM) {
 	var n counter
 	done := make(chan error, 1)
 	go func() {
-		_, err := h.Exec(ctx, helper.Command{Argv: []string{"head", "-c", fmt.Sprint(size), "/dev/zero"}, Stdout: &n})
+		_, err := h.Exec(ctx, session.Command{Argv: []string{"head", "-c", fmt.Sprint(size), "/dev/zero"}, Stdout: &n})
 		done <- err
 	}()
 	if got := run(t, ctx, h, "echo", "beside it"); got != "beside it\n" {
@@ -198,8 +199,8 @@ func (c *counter) Write(p []byte) (int, error) { *c += counter(len(p)); return l
 func testTimeout(t *testing.T, ctx context.Context, h *helper.VM) {
 	short, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
 	defer cancel()
-	_, err := h.Exec(short, helper.Command{Argv: []string{"sleep", "1000"}})
-	var timeout *helper.TimeoutError
+	_, err := h.Exec(short, session.Command{Argv: []string{"sleep", "1000"}})
+	var timeout *session.TimeoutError
 	if !errors.As(err, &timeout) {
 		t.Errorf("Exec = %v; want a time-out", err)
 	}
@@ -210,12 +211,12 @@ func testTimeout(t *testing.T, ctx context.Context, h *helper.VM) {
 // TestPanic has the guest's kernel panic under a command.
 func TestPanic(t *testing.T) {
 	ctx, h := start(t, options(t))
-	_, err := h.Exec(ctx, helper.Command{Script: "echo c > /proc/sysrq-trigger"})
-	var panicked *helper.PanicError
+	_, err := h.Exec(ctx, session.Command{Script: "echo c > /proc/sysrq-trigger"})
+	var panicked *session.PanicError
 	if !errors.As(err, &panicked) || panicked.Line != "sysrq triggered crash" || !strings.Contains(panicked.Tail, "RIP: ") {
 		t.Errorf("Exec = %v; want the panic with its last lines", err)
 	}
-	if _, err := h.Exec(ctx, helper.Command{Argv: []string{"true"}}); !errors.As(err, &panicked) {
+	if _, err := h.Exec(ctx, session.Command{Argv: []string{"true"}}); !errors.As(err, &panicked) {
 		t.Errorf("Exec after that = %v; want the same", err)
 	}
 }
@@ -225,8 +226,8 @@ func TestOutOfMemory(t *testing.T) {
 	o := options(t)
 	o.Machine.Memory = 160 << 20
 	ctx, h := start(t, o)
-	_, err := h.Exec(ctx, helper.Command{Script: "exec sort /dev/zero"})
-	var memory *helper.OutOfMemoryError
+	_, err := h.Exec(ctx, session.Command{Script: "exec sort /dev/zero"})
+	var memory *session.OutOfMemoryError
 	if !errors.As(err, &memory) || memory.Memory != 160<<20 || memory.Result.Status != 137 || !strings.Contains(err.Error(), "160 MiB") {
 		t.Errorf("Exec = %v; want it to be out of memory", err)
 	}
@@ -246,9 +247,9 @@ func TestSilence(t *testing.T) {
 			} // else a busy machine's guest may be silent for so long before it is killed
 			ctx, h := start(t, o)
 			time.AfterFunc(time.Second, func() { syscall.Kill(h.Machine().PID(), signal) })
-			_, err := h.Exec(ctx, helper.Command{Argv: []string{"sleep", "1000"}})
-			var lost *helper.LostError
-			var failed *helper.QEMUError
+			_, err := h.Exec(ctx, session.Command{Argv: []string{"sleep", "1000"}})
+			var lost *session.LostError
+			var failed *session.QEMUError
 			if err == nil || !strings.Contains(err.Error(), want) || errors.As(err, &lost) != (signal == syscall.SIGSTOP) || errors.As(err, &failed) != (signal == syscall.SIGKILL) {
 				t.Errorf("Exec = %v; want %q", err, want)
 			}

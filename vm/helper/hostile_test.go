@@ -15,7 +15,7 @@ import (
 
 	"ingot/guest/wire"
 	"ingot/tests/testenv"
-	"ingot/vm/helper"
+	"ingot/vm/session"
 )
 
 // TestHostile copies files out of a guest whose agent is not ingot's but one that attacks
@@ -48,13 +48,13 @@ func TestHostile(t *testing.T) {
 			ctx := ctx
 			if test.attack == "silent" {
 				var cancel context.CancelFunc
-				ctx, cancel = context.WithTimeoutCause(ctx, time.Second, &helper.TimeoutError{What: "it did not end", After: time.Second})
+				ctx, cancel = context.WithTimeoutCause(ctx, time.Second, &session.TimeoutError{What: "it did not end", After: time.Second})
 				defer cancel()
 			}
 			lost, err := h.CopyOut(ctx, "/"+test.attack, s.dir)
 			switch test.attack {
 			case "silent":
-				if !errors.As(err, new(*helper.TimeoutError)) {
+				if !errors.As(err, new(*session.TimeoutError)) {
 					t.Errorf("CopyOut = %v; want that it did not end in time", err)
 				}
 			case "privileged":

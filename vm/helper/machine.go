@@ -265,3 +265,14 @@ const (
 	group = "root:x:0:\ntty:x:5:\ndisk:x:6:\nkvm:x:30:\nusers:x:100:\n" +
 		"nixbld:x:30000:nixbld1\nguixbuild:x:30100:guixbuilder01\nnogroup:x:65534:\n"
 )
+
+// MissingDriversError says that a kernel cannot run the machine.
+type MissingDriversError struct {
+	Release string
+	Drivers []string
+}
+
+func (e *MissingDriversError) Error() string {
+	return fmt.Sprintf("kernel %s lacks drivers that this machine needs, built in or as modules: %s",
+		e.Release, strings.Join(e.Drivers, ", "))
+}

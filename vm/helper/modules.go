@@ -16,7 +16,7 @@ import (
 // lendModules gives the guest those modules of its kernel that it asks for. Nothing of
 // them is read before.
 func (v *VM) lendModules(k *kernel.Kernel) {
-	stream, err := v.session.Open(wire.Request{Modules: &wire.Modules{}})
+	stream, err := v.Open(wire.Request{Modules: &wire.Modules{}})
 	if err != nil {
 		return // the session's end is told to who uses it
 	}

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"ingot/vm/helper"
+	"ingot/vm/session"
 )
 
 // TestModules loads modules that the guest does not carry, by name and by alias.
@@ -23,8 +23,8 @@ func TestModules(t *testing.T) {
 		}
 	}
 	var errout strings.Builder
-	_, err := h.Exec(ctx, helper.Command{Argv: []string{"modprobe", "nonesuch"}, Stderr: &errout})
-	var exit *helper.ExitError
+	_, err := h.Exec(ctx, session.Command{Argv: []string{"modprobe", "nonesuch"}, Stderr: &errout})
+	var exit *session.ExitError
 	if !errors.As(err, &exit) || exit.Result.Status != 1 || !strings.Contains(errout.String(), "nonesuch") {
 		t.Errorf("modprobe nonesuch = %v, %q; want it to say that there is none", err, errout.String())
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"ingot/guest/wire"
+	"ingot/vm/session"
 )
 
 // The agent in a guest has one host, the process that owns the machine, and many who
@@ -129,7 +130,7 @@ func hangUp(up *wire.Stream) {
 }
 
 // Agent connects to the agent in a machine.
-func (r *Registry) Agent(ctx context.Context, e Entry) (*wire.Session, error) {
+func (r *Registry) Agent(ctx context.Context, e Entry) (*session.Client, error) {
 	c, err := r.dial(e, agentSuffix)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, &NotRunningError{Name: e.Name}
@@ -139,9 +140,23 @@ func (r *Registry) Agent(ctx context.Context, e Entry) (*wire.Session, error) {
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, patience, errors.New("it says nothing"))
 	defer cancel()
-	s, err := wire.Dial(ctx, c, nil)
+	s, err := session.Dial(ctx, c, session.Options{})
 	if err != nil {
 		return nil, fmt.Errorf("machine %s does not answer: %w", e.Name, err)
 	}
 	return s, nil
+}
+
+// Enter finds the way into a machine. It refuses one that no shell is at.
+func (r *Registry) Enter(ctx context.Context, e Entry) (*session.Shell, error) {
+	a, err := r.ask(e, request{Do: "door"})
+	switch {
+	case err != nil:
+		return nil, err
+	case a.Agent:
+		c, err := r.Agent(ctx, e)
+		return &session.Shell{Client: c}, err
+	}
+	door, err := r.Door(e)
+	return &session.Shell{Door: door}, err
 }

@@ -6,13 +6,13 @@ import (
 	"io"
 	"net"
 	"os"
-	"os/exec"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"ingot/guest/wire"
+	"ingot/vm/session"
 )
 
 // guestAgent is an agent that echoes a command's input and output, and whose command
@@ -69,12 +69,12 @@ func TestExchange(t *testing.T) {
 		t.Fatal(err)
 	}
 	x.accept(ctx, l, e.serve)
-	enter := func(out io.Writer) *Shell {
+	enter := func(out io.Writer) *session.Shell {
 		s, err := r.Agent(ctx, Entry{Name: "web", PID: os.Getpid()})
 		if err != nil {
 			t.Fatal(err)
 		}
-		return &Shell{Out: out, Err: io.Discard, agent: s}
+		return &session.Shell{Out: out, Err: io.Discard, Client: s}
 	}
 
 	leaver := enter(io.Discard)
@@ -114,43 +114,4 @@ func TestExchange(t *testing.T) {
 	}
 	cancel()
 	x.work.Wait()
-}
-
-// TestDoor runs commands by a plain shell, as behind the back door of a guest without
-// an agent. What reads does not get the lines that follow it.
-func TestDoor(t *testing.T) {
-	host, guest := net.Pipe()
-	sh := exec.Command("sh")
-	sh.Stdin, sh.Stdout, sh.Stderr = guest, guest, guest
-	if err := sh.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		host.Close()
-		guest.Close()
-		_ = sh.Process.Kill()
-		_ = sh.Wait() // it was killed
-	}()
-	for _, test := range []struct {
-		script, want string
-		status       int
-	}{
-		{"cat\nread x\necho \"[$x]\"\nexit 3\n", "[]\n", 3},
-		{"echo 'it'\"'s\"; if\n", "", 2}, // a mistake in the syntax ends the script alone
-		{"cd /; x=1", "", 0},
-		{"printf 'no line end'", "no line end", 0},
-	} {
-		// Who holds the door does not close it: the next script finds the same shell.
-		var out bytes.Buffer
-		s := &Shell{Door: host, Out: &out}
-		status, err := s.Script(context.Background(), strings.NewReader(test.script))
-		if err != nil || status != test.status || test.want != "" && out.String() != test.want {
-			t.Errorf("Script(%q) = %d, %v, and printed %q; want %d, %q", test.script, status, err, &out, test.status, test.want)
-		}
-	}
-	var out bytes.Buffer
-	s := &Shell{Door: host, Out: &out}
-	if status, err := s.Run(context.Background(), []string{"printf", "%s|", "a b", "'"}, nil); err != nil || status != 0 || out.String() != "a b|'|" {
-		t.Errorf("Run = %d, %v, and printed %q", status, err, &out)
-	}
 }

@@ -16,9 +16,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"ingot/vm/runtimedir"
-
 	"ingot/internal/lazy"
+	"ingot/vm/runtimedir"
 )
 
 // A Registry is the folder in which this user's running machines are listed. Each has

@@ -17,6 +17,7 @@ import (
 	"ingot/guest/wire"
 	"ingot/image"
 	"ingot/image/qcow2"
+	"ingot/internal/shellwords"
 	"ingot/vm"
 )
 
@@ -449,7 +450,7 @@ func TestCommand(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got := Quote(line)
+			got := shellwords.Quote(line)
 			for _, want := range x.want {
 				if !strings.Contains(got, want) {
 					t.Errorf("%s is not in\n%s", want, got)
@@ -606,42 +607,6 @@ func TestOpen(t *testing.T) {
 	for _, path := range []string{write("short", []byte("x")), dir, filepath.Join(dir, "none")} {
 		if s, err := Open(path); err == nil {
 			t.Errorf("Open(%s) = %+v; want an error", path, s)
-		}
-	}
-}
-
-func TestKeys(t *testing.T) {
-	for typed, want := range map[string]string{
-		"ls\r": "ls\r false", "a\x1db": "a true", "\x01x": " true", "\x01a": "\x01 false", "\x01\x01": "\x01 false", "\x01b": "\x01b false", "\x03": "\x03 false",
-	} {
-		for _, cut := range []int{0, 1} { // in one read, and in two
-			var out strings.Builder
-			k := NewKeys(&out)
-			leave, _ := k.Feed([]byte(typed[:cut]))
-			if !leave {
-				leave, _ = k.Feed([]byte(typed[cut:]))
-			}
-			if got := fmt.Sprint(out.String(), " ", leave); got != want {
-				t.Errorf("%q: %q; want %q", typed, got, want)
-			}
-		}
-	}
-}
-
-func TestCutMark(t *testing.T) {
-	for text, want := range map[string]string{
-		"hello\n":                           `0 "hello\n" "" false`,
-		"hello\x1eingot-status 3\n":         `3 "hello" "" true`,
-		"hello\x1eingot-st":                 `0 "hello" "\x1eingot-st" false`,
-		"a\x1eb\x1eingot-status 0\n":        `0 "a\x1eb" "" true`,
-		"\x1eingot-status 12":               `0 "" "\x1eingot-status 12" false`,
-		"x\x1eingot-status y\nz":            `0 "x\x1eingot-status y\n" "z" false`,
-		"":                                  `0 "" "" false`,
-		"one\ntwo\n\x1eingot-status 127\nz": `127 "one\ntwo\n" "" true`,
-	} {
-		status, out, rest, found := cutMark([]byte(text))
-		if got := fmt.Sprintf("%d %q %q %v", status, out, rest, found); got != want {
-			t.Errorf("cutMark(%q) = %s; want %s", text, got, want)
 		}
 	}
 }

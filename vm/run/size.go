@@ -5,9 +5,8 @@ import (
 	"strconv"
 	"strings"
 
-	"ingot/partition"
-
 	"ingot/internal/lazy"
+	"ingot/partition"
 )
 
 // shortSize is how QEMU and the models write sizes.

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"ingot/guest/wire"
+	"ingot/internal/shellwords"
 	"ingot/vm"
 )
 
@@ -60,7 +61,7 @@ func sshOptions(port int) string {
 
 // sshCommand is what a person types.
 func sshCommand(key string, port int) string {
-	return fmt.Sprintf("ssh -i %s %s root@127.0.0.1", Quote([]string{key}), sshOptions(port))
+	return fmt.Sprintf("ssh -i %s %s root@127.0.0.1", shellwords.Quote([]string{key}), sshOptions(port))
 }
 
 // buildCommand is what a person types whose Nix is to have the machine build, for all that
@@ -69,5 +70,5 @@ func sshCommand(key string, port int) string {
 func buildCommand(key string, port int, arch vm.Arch, cpus int) string {
 	machine := fmt.Sprintf("ssh://root@127.0.0.1 %s %s %d", arch.Nix(), key, cpus)
 	return fmt.Sprintf("NIX_SSHOPTS=%s nix-build --max-jobs 0 --builders %s",
-		Quote([]string{sshOptions(port) + " -o LogLevel=ERROR"}), Quote([]string{machine}))
+		shellwords.Quote([]string{sshOptions(port) + " -o LogLevel=ERROR"}), shellwords.Quote([]string{machine}))
 }

@@ -1,4 +1,4 @@
-package helper
+package session
 
 import (
 	"context"
@@ -13,23 +13,23 @@ import (
 // CopyIn copies a folder's contents, or a file, into a folder of the guest, which is
 // made if need be. In the guest all belongs to root. Lost tells what was left out, such as
 // attributes that the guest's file system does not take: one line for each kind.
-func (v *VM) CopyIn(ctx context.Context, path, dir string) (lost []string, err error) {
+func (c *Client) CopyIn(ctx context.Context, path, dir string) (lost []string, err error) {
 	if _, err := os.Lstat(path); err != nil {
 		return nil, err
 	}
-	return v.copyIn(ctx, path, dir, func(w io.Writer) error { return wire.Pack(w, path) })
+	return c.copyIn(ctx, path, dir, func(w io.Writer) error { return wire.Pack(w, path) })
 }
 
 // CopyInFolder is CopyIn for the contents of a folder that is open. What a guest with a
 // shared folder puts in the place of its name is not copied.
-func (v *VM) CopyInFolder(ctx context.Context, from *os.File, dir string) (lost []string, err error) {
-	return v.copyIn(ctx, from.Name(), dir, func(w io.Writer) error { return wire.PackFolder(w, from) })
+func (c *Client) CopyInFolder(ctx context.Context, from *os.File, dir string) (lost []string, err error) {
+	return c.copyIn(ctx, from.Name(), dir, func(w io.Writer) error { return wire.PackFolder(w, from) })
 }
 
-func (v *VM) copyIn(ctx context.Context, path, dir string, pack func(io.Writer) error) (lost []string, err error) {
-	stream, err := v.session.Open(wire.Request{Put: &wire.Put{Dir: wire.Raw(dir)}})
+func (c *Client) copyIn(ctx context.Context, path, dir string, pack func(io.Writer) error) (lost []string, err error) {
+	stream, err := c.Session.Open(wire.Request{Put: &wire.Put{Dir: wire.Raw(dir)}})
 	if err != nil {
-		return nil, v.explain(ctx, err)
+		return nil, c.explain(ctx, err)
 	}
 	packed := make(chan error, 1)
 	go func() {
@@ -40,13 +40,13 @@ func (v *VM) copyIn(ctx context.Context, path, dir string, pack func(io.Writer) 
 	}()
 	r, err := stream.Wait(ctx)
 	if err != nil {
-		return nil, v.explain(ctx, err)
+		return nil, c.explain(ctx, err)
 	}
 	if err := <-packed; err != nil && !wire.IsBroken(err) {
-		return r.Lost, fmt.Errorf("copy %s into the guest: %w", path, err)
+		return r.Lost, fmt.Errorf("copy %s into %s: %w", path, c.o.Guest, err)
 	}
 	if r.Failed != "" {
-		return r.Lost, fmt.Errorf("copy %s to %s in the guest: %s", path, dir, r.Failed)
+		return r.Lost, fmt.Errorf("copy %s to %s in %s: %s", path, dir, c.o.Guest, r.Failed)
 	}
 	return r.Lost, nil
 }
@@ -54,65 +54,65 @@ func (v *VM) copyIn(ctx context.Context, path, dir string, pack func(io.Writer) 
 // CopyOut copies a folder's contents, or a file, from the guest into a folder of the
 // host, which is there. All belongs to the caller. Device nodes, pipes and what only root
 // may set are left out, and lost tells of them: one line for each kind. The error is an
-// [*wire.LimitError] if there is more than Options.Results takes.
-func (v *VM) CopyOut(ctx context.Context, path, dir string) (lost []string, err error) {
+// [*wire.LimitError] if there is more than Options.Limits takes.
+func (c *Client) CopyOut(ctx context.Context, path, dir string) (lost []string, err error) {
 	to, err := os.Open(dir)
 	if err != nil {
 		return nil, err
 	}
 	defer to.Close()
-	return v.CopyOutTo(ctx, path, to)
+	return c.CopyOutTo(ctx, path, to)
 }
 
 // CopyOutTo is CopyOut to a folder that is open. What a guest with a shared folder puts in
 // the place of its name gets nothing.
-func (v *VM) CopyOutTo(ctx context.Context, path string, dir *os.File) (lost []string, err error) {
-	if v.open {
-		memory, err := v.machine.Memory(ctx)
+func (c *Client) CopyOutTo(ctx context.Context, path string, dir *os.File) (lost []string, err error) {
+	if c.o.ReadMemory != nil {
+		memory, err := c.o.ReadMemory(ctx)
 		if err == nil {
 			defer memory.Close()
-			lost, moved, err := v.copyOut(ctx, path, dir, whileWanted{memory, ctx})
+			lost, moved, err := c.copyOut(ctx, path, dir, whileWanted{memory, ctx})
 			if !moved {
 				return lost, err
 			}
 		}
 	}
-	lost, _, err = v.copyOut(ctx, path, dir, nil)
+	lost, _, err = c.copyOut(ctx, path, dir, nil)
 	return lost, err
 }
 
 // copyOut has large files be read from the guest's memory, if that is open. moved says
 // that they were not to be had there.
-func (v *VM) copyOut(ctx context.Context, path string, dir *os.File, memory wire.Memory) (lost []string, moved bool, err error) {
-	stream, err := v.session.Open(wire.Request{Get: &wire.Get{Path: wire.Raw(path), Memory: memory != nil}})
+func (c *Client) copyOut(ctx context.Context, path string, dir *os.File, memory wire.Memory) (lost []string, moved bool, err error) {
+	stream, err := c.Session.Open(wire.Request{Get: &wire.Get{Path: wire.Raw(path), Memory: memory != nil}})
 	if err != nil {
-		return nil, false, v.explain(ctx, err)
+		return nil, false, c.explain(ctx, err)
 	}
 	in := stream.Reader(wire.Stdout)
 	stop := context.AfterFunc(ctx, func() { in.Close() })
 	defer stop()
-	lost, unpacked := wire.UnpackInto(in, dir, wire.UnpackOptions{Memory: memory, Limits: v.limits})
+	lost, unpacked := wire.UnpackInto(in, dir, wire.UnpackOptions{Memory: memory, Limits: c.o.Limits})
 	if unpacked != nil {
 		in.Close()
 	}
 	stream.Writer(wire.Stdin).Close() // the guest may have its memory back
 	switch {
-	case ctx.Err() != nil, v.session.Err() != nil, unpacked == nil, wire.IsBroken(unpacked): // others know more
+	case ctx.Err() != nil, c.Err() != nil, unpacked == nil, wire.IsBroken(unpacked): // others know more
 	case errors.As(unpacked, new(*wire.MemoryError)):
 		return lost, true, nil
 	default:
-		return lost, false, fmt.Errorf("copy %s out of the guest: %w", path, unpacked) // whatever the guest says to it
+		return lost, false, fmt.Errorf("copy %s out of %s: %w", path, c.o.Guest, unpacked) // whatever the guest says to it
 	}
 	r, err := stream.Wait(ctx)
 	switch {
 	case err != nil:
-		return lost, false, v.explain(ctx, err)
+		return lost, false, c.explain(ctx, err)
 	case r.Moved:
 		return lost, true, nil
 	case r.Failed != "" && unpacked == nil, r.Failed != "" && wire.IsBroken(unpacked):
-		return lost, false, fmt.Errorf("copy %s out of the guest: %s", path, r.Failed)
+		return lost, false, fmt.Errorf("copy %s out of %s: %s", path, c.o.Guest, r.Failed)
 	case unpacked != nil:
-		return lost, false, fmt.Errorf("copy %s out of the guest: %w", path, unpacked)
+		return lost, false, fmt.Errorf("copy %s out of %s: %w", path, c.o.Guest, unpacked)
 	}
 	return lost, false, nil
 }

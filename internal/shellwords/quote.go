@@ -1,4 +1,5 @@
-package run
+// Package shellwords writes words for a POSIX shell.
+package shellwords
 
 import (
 	"strings"

@@ -1,7 +1,8 @@
-package run
+package session
 
 import (
 	"context"
+	"errors"
 	"io"
 	"os"
 	"os/signal"
@@ -48,11 +49,55 @@ func (t *Terminal) Size() (rows, columns int) {
 	return 24, 80
 }
 
-// Resized is told when the terminal changes its size, until stop is called.
-func (t *Terminal) Resized() (c <-chan os.Signal, stop func()) {
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, syscall.SIGWINCH)
-	return signals, func() { signal.Stop(signals) }
+// ErrLeft is why a command on a terminal was ended whose person has left by a key.
+var ErrLeft = errors.New("left by the key; the command was ended")
+
+// OnTerminal is Exec with a terminal of the kind in the guest, which goes where this process's
+// own does: what is typed at in goes there, and it is as large. Leaving it by a key ends the
+// command with [ErrLeft].
+func (c *Client) OnTerminal(ctx context.Context, command Command, t *Terminal, in *os.File, kind string) (Result, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer t.attach(ctx, &command, in, kind, cancel)()
+	return c.Exec(ctx, command)
+}
+
+// attach gives a command a terminal in the guest, until the context ends, and detach is
+// called. leave is called with ErrLeft for a key that leaves.
+func (t *Terminal) attach(ctx context.Context, c *Command, in *os.File, kind string, leave func(error)) (detach func()) {
+	keys, typed := io.Pipe()
+	go func() {
+		if t.Pump(ctx, in, typed) && ctx.Err() == nil {
+			leave(ErrLeft)
+		}
+		typed.Close()
+	}()
+	changed := make(chan os.Signal, 1)
+	signal.Notify(changed, syscall.SIGWINCH)
+	sizes := make(chan Size)
+	go func() {
+		for {
+			select {
+			case <-changed:
+			case <-ctx.Done():
+				return
+			}
+			select {
+			case sizes <- t.size():
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	size := t.size()
+	c.Stdin = keys
+	c.TTY = &TTY{Name: kind, Rows: size.Rows, Columns: size.Columns, Resized: sizes}
+	return func() { signal.Stop(changed); keys.Close() }
+}
+
+func (t *Terminal) size() Size {
+	rows, columns := t.Size()
+	return Size{Rows: uint16(rows), Columns: uint16(columns)}
 }
 
 // The keys that leave a terminal: Ctrl-], as in telnet, and Ctrl-A x, as in QEMU; Ctrl-A

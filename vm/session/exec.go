@@ -1,14 +1,12 @@
-package helper
+package session
 
 import (
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"sync"
 	"syscall"
-	"time"
 
 	"ingot/guest/wire"
 )
@@ -22,11 +20,11 @@ type Command struct {
 
 	Stdin          io.Reader // nothing to be read if nil
 	Stdout, Stderr io.Writer // what is printed is dropped if nil
-	TTY            *Terminal // then Stdin and Stdout are its, and Stderr gets nothing
+	TTY            *TTY      // then Stdin and Stdout are its, and Stderr gets nothing
 }
 
-// Terminal is one that the command runs on.
-type Terminal struct {
+// TTY is the terminal that a command runs on.
+type TTY struct {
 	Name          string // $TERM
 	Rows, Columns uint16
 	Resized       <-chan Size // may be nil
@@ -48,21 +46,21 @@ type Result struct {
 //
 // A Stdin that is an *os.File may be read on for one more time after the command has
 // ended: what waits there cannot be called off.
-func (v *VM) Exec(ctx context.Context, c Command) (Result, error) {
-	stream, err := v.session.Open(wire.Request{Exec: c.request()})
+func (c *Client) Exec(ctx context.Context, command Command) (Result, error) {
+	stream, err := c.Session.Open(wire.Request{Exec: command.request()})
 	if err != nil {
-		return Result{}, v.explain(ctx, err)
+		return Result{}, c.explain(ctx, err)
 	}
-	go c.feed(stream)
-	if c.TTY != nil && c.TTY.Resized != nil {
-		go c.TTY.follow(stream)
+	go command.feed(stream)
+	if command.TTY != nil && command.TTY.Resized != nil {
+		go command.TTY.follow(stream)
 	}
 	var copies sync.WaitGroup
 	var failures [2]error
-	for i, w := range []io.Writer{c.Stdout, c.Stderr} {
+	for i, w := range []io.Writer{command.Stdout, command.Stderr} {
 		copies.Go(func() { failures[i] = take(stream.Reader(wire.Stdout+wire.Channel(i)), w) })
 	}
-	result, err := v.finish(ctx, stream, c.name())
+	result, err := c.finish(ctx, stream, command.name())
 	if ctx.Err() == nil {
 		copies.Wait()
 	}
@@ -97,7 +95,7 @@ func (c *Command) feed(stream *wire.Stream) {
 }
 
 // follow tells the guest of the terminal's sizes.
-func (t *Terminal) follow(stream *wire.Stream) {
+func (t *TTY) follow(stream *wire.Stream) {
 	for {
 		select {
 		case size, ok := <-t.Resized:
@@ -116,43 +114,22 @@ func take(r io.ReadCloser, w io.Writer) error {
 	if w == nil {
 		w = io.Discard
 	}
-	_, err := io.Copy(w, r)
-	if errors.Is(err, io.ErrClosedPipe) || errors.Is(err, wire.ErrClosed) || errors.Is(err, io.EOF) {
-		return nil // the guest's end is told by the result
-	}
-	var path *os.PathError
-	if err != nil {
+	to := &teller{w: w}
+	_, _ = io.Copy(to, r) // that the other end has gone, its status tells
+	if to.err != nil {
 		r.Close()
 	}
-	if errors.As(err, &path) || err != nil && w != io.Discard {
-		return err
-	}
-	return nil
+	return to.err
 }
 
-// killed is how long a command has to end when it was killed.
-const killed = 2 * time.Second
+// teller tells its own errors from those of who writes to it.
+type teller struct {
+	w   io.Writer
+	err error
+}
 
-// finish waits for a request's end.
-func (v *VM) finish(ctx context.Context, stream *wire.Stream, what string) (Result, error) {
-	r, err := stream.Wait(ctx)
-	if ctx.Err() != nil {
-		_ = stream.Signal(syscall.SIGKILL)
-		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), killed)
-		defer cancel()
-		_, _ = stream.Wait(last)
-	}
-	if err != nil {
-		return Result{}, v.explain(ctx, err)
-	}
-	result := Result{Status: r.Status, Signal: syscall.Signal(r.Signal), OutOfMemory: r.OutOfMemory}
-	switch {
-	case r.Failed != "":
-		return result, &CommandError{what, r.Status, r.Failed}
-	case result.starved():
-		return result, &OutOfMemoryError{Memory: v.memory, Result: result}
-	case r.Status != 0:
-		return result, &ExitError{result}
-	}
-	return result, nil
+func (t *teller) Write(p []byte) (int, error) {
+	n, err := t.w.Write(p)
+	t.err = err
+	return n, err
 }

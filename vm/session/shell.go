@@ -1,4 +1,4 @@
-package run
+package session
 
 import (
 	"bytes"
@@ -11,7 +11,7 @@ import (
 	"strconv"
 	"strings"
 
-	"ingot/guest/wire"
+	"ingot/internal/shellwords"
 )
 
 // A Shell runs commands in a machine. Where its guest has ingot's agent, that does it.
@@ -21,28 +21,14 @@ import (
 type Shell struct {
 	Out, Err io.Writer // at the back door both outputs are one
 
-	Door  net.Conn // the back door, where there is no agent
-	agent *wire.Session
-}
-
-// Enter finds the way into a machine. It refuses one that no shell is at.
-func (r *Registry) Enter(ctx context.Context, e Entry) (*Shell, error) {
-	a, err := r.ask(e, request{Do: "door"})
-	switch {
-	case err != nil:
-		return nil, err
-	case a.Agent:
-		s, err := r.Agent(ctx, e)
-		return &Shell{agent: s}, err
-	}
-	door, err := r.Door(e)
-	return &Shell{Door: door}, err
+	Client *Client  // of the guest's agent, or
+	Door   net.Conn // the back door
 }
 
 // Close leaves the machine. What still runs there by the agent is ended.
 func (s *Shell) Close() {
-	if s.agent != nil {
-		s.agent.Close()
+	if s.Client != nil {
+		s.Client.Close()
 	} else {
 		s.Door.Close()
 	}
@@ -51,10 +37,10 @@ func (s *Shell) Close() {
 // Run runs a command and returns its exit status. At the back door there is nothing
 // that it could read.
 func (s *Shell) Run(ctx context.Context, argv []string, in io.Reader) (status int, err error) {
-	if s.agent != nil {
-		return s.exec(ctx, wire.Exec{Argv: wire.Raws(argv...)}, in)
+	if s.Client != nil {
+		return s.exec(ctx, Command{Argv: argv, Stdin: in})
 	}
-	return s.atDoor(ctx, Quote(argv))
+	return s.atDoor(ctx, shellwords.Quote(argv))
 }
 
 // The mark is a control character that text does not have, a word, the status, and a
@@ -66,9 +52,6 @@ const (
 	markCommand = `printf '\036ingot-status %d\n' $?`
 )
 
-// errHungUp says that the machine, or who runs it, has gone.
-var errHungUp = errors.New("the machine has hung up")
-
 // Script runs what r holds and returns its exit status. A command in it that reads
 // finds nothing: the script's next lines are not meant for it.
 func (s *Shell) Script(ctx context.Context, r io.Reader) (status int, err error) {
@@ -78,10 +61,28 @@ func (s *Shell) Script(ctx context.Context, r io.Reader) (status int, err error)
 		return 0, err
 	case len(bytes.TrimSpace(script)) == 0:
 		return 0, nil
-	case s.agent != nil:
-		return s.exec(ctx, wire.Exec{Script: wire.Raw(script)}, nil)
+	case s.Client != nil:
+		return s.exec(ctx, Command{Script: string(script)})
 	}
-	return s.atDoor(ctx, "eval "+Quote([]string{string(script)}))
+	return s.atDoor(ctx, "eval "+shellwords.Quote([]string{string(script)}))
+}
+
+// exec runs a command by the agent, and returns its exit status.
+func (s *Shell) exec(ctx context.Context, c Command) (int, error) {
+	// Who owns the machine hangs up on what runs there when the client has gone.
+	defer context.AfterFunc(ctx, func() { s.Client.Close() })()
+	c.Stdout, c.Stderr = s.Out, s.Err
+	result, err := s.Client.Exec(context.WithoutCancel(ctx), c)
+	var refused *CommandError
+	switch {
+	case ctx.Err() != nil:
+		return 0, ctx.Err()
+	case errors.As(err, &refused):
+		fmt.Fprintf(s.Err, "ingot: in the machine: %s\n", refused.Reason)
+	case !errors.As(err, new(*ExitError)) && !errors.As(err, new(*OutOfMemoryError)):
+		return 0, err
+	}
+	return result.Status, nil
 }
 
 // atDoor types a command at the back door.
@@ -89,25 +90,31 @@ func (s *Shell) atDoor(ctx context.Context, command string) (int, error) {
 	done := s.relay(ctx)
 	// A shell of its own, so that `exit` ends that and not what says the status.
 	if _, err := fmt.Fprintf(s.Door, "(\n%s\n) </dev/null\n%s\n", command, markCommand); err != nil {
-		return 0, errHungUp
+		return 0, ErrHungUp
 	}
 	return s.result(ctx, done)
 }
 
 // Interact gives a person's terminal a shell on a terminal in the guest.
 func (s *Shell) Interact(ctx context.Context, t *Terminal, in *os.File, kind string) (status int, err error) {
-	if s.agent != nil {
-		return s.onTerminal(ctx, t, in, kind)
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	if s.Client != nil {
+		c := Command{Argv: []string{"sh"}}
+		defer t.attach(ctx, &c, in, kind, cancel)()
+		_, err := s.exec(ctx, c) // what a person did last is no verdict on the session
+		if context.Cause(ctx) == ErrLeft {
+			return 0, nil
+		}
+		return 0, err
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
 	rows, columns := t.Size()
 	// No command is given to script: the shell that would run it would die of the Ctrl-C
 	// that is meant for what the person runs.
-	start := fmt.Sprintf("LINES=%d COLUMNS=%d TERM=%s script -q /dev/null; %s\n", rows, columns, Quote([]string{kind}), markCommand)
+	start := fmt.Sprintf("LINES=%d COLUMNS=%d TERM=%s script -q /dev/null; %s\n", rows, columns, shellwords.Quote([]string{kind}), markCommand)
 	done := s.relay(ctx)
 	if _, err := io.WriteString(s.Door, start); err != nil {
-		return 0, errHungUp
+		return 0, ErrHungUp
 	}
 	left := make(chan bool, 1)
 	go func() { left <- t.Pump(ctx, in, s.Door) }()
@@ -162,7 +169,7 @@ func (s *Shell) relay(ctx context.Context) <-chan ending {
 				if string(held) != "" {
 					_, _ = s.Out.Write(held)
 				}
-				done <- ending{err: errHungUp}
+				done <- ending{err: ErrHungUp}
 				return
 			}
 		}

@@ -1,14 +1,12 @@
-package helper
+package session
 
 import (
+	"errors"
 	"fmt"
-	"strings"
 	"syscall"
 	"time"
 
 	"github.com/dustin/go-humanize"
-
-	"ingot/internal/lazy"
 )
 
 // ExitError says that a command ran and ended with another status than 0.
@@ -45,7 +43,7 @@ type OutOfMemoryError struct {
 }
 
 func (e *OutOfMemoryError) Error() string {
-	return withTail(fmt.Sprintf("the guest ran out of memory: it has %s (--memory gives it more)", humanize.IBytes(uint64(e.Memory))), e.Tail)
+	return withTail(fmt.Sprintf("the guest ran out of memory: it has %s", humanize.IBytes(uint64(e.Memory))), e.Tail)
 }
 
 // TimeoutError says that something took longer than it may.
@@ -68,6 +66,9 @@ type QEMUError struct{ Reason, Tail string }
 
 func (e *QEMUError) Error() string { return withTail(e.Reason, e.Tail) }
 
+// ErrHungUp says that the guest, or who runs it, has gone.
+var ErrHungUp = errors.New("the machine has hung up")
+
 // LostError says that the guest does not answer any more, without having said why.
 type LostError struct{ Reason, Tail string }
 
@@ -79,23 +80,6 @@ func withTail(text, tail string) string {
 	}
 	return text + "\nthe console's last lines:\n" + tail
 }
-
-// MissingDriversError says that a kernel cannot run the machine.
-type MissingDriversError struct {
-	Release string
-	Drivers []string
-}
-
-func (e *MissingDriversError) Error() string {
-	return fmt.Sprintf("kernel %s lacks drivers that this machine needs, built in or as modules: %s",
-		e.Release, strings.Join(e.Drivers, ", "))
-}
-
-// panicLine is what Linux says last.
-var panicLine = lazy.Regexp(`Kernel panic - not syncing: ([^\r\n]*)`)
-
-// outOfMemory is the reason of a panic for want of memory.
-var outOfMemory = lazy.Regexp(`(?i)out of memory|deadlocked on memory`)
 
 // starved says of a result that the kernel killed the command for its memory: as the
 // process itself, or as what a shell tells of it.
