@@ -58,7 +58,7 @@ func (t Table) Layout() (*Disk, error) {
 		}
 	}
 	for _, r := range l.Raw {
-		b.Add(r.Start, r.Content, &image.Owner{Name: r.span().what})
+		b.Add(r.Start, r.Content, &image.Owner{Name: r.what()})
 	}
 	if err := l.writeTables(&b); err != nil {
 		return nil, err
@@ -94,8 +94,8 @@ func (l *layout) setDefaults() error {
 	if l.Align == 0 {
 		l.Align = defaultAlign
 	}
-	if err := l.checkAlign("disk", l.Align); err != nil {
-		return err
+	if err := l.checkAlign(l.Align); err != nil {
+		return fmt.Errorf("disk %w", err)
 	}
 	if l.Size < 0 || l.Size > maxBytes || l.Size%l.SectorSize != 0 {
 		return fmt.Errorf("disk size of %s: it must be a multiple of the sector size %d, and at most %s", grammar.Count(l.Size, "byte"), l.SectorSize, FormatBytes(maxBytes))
@@ -117,22 +117,24 @@ func (l *layout) setIdentity() error {
 		l.GUID = l.Seed.UUID("disk").String()
 	}
 	var err error
-	l.GUID, err = parseGUID("disk", l.GUID)
-	return err
+	if l.GUID, err = parseGUID(l.GUID); err != nil {
+		return fmt.Errorf("disk %w", err)
+	}
+	return nil
 }
 
-func (l *layout) checkAlign(what string, align int64) error {
+func (l *layout) checkAlign(align int64) error {
 	if align <= 0 || align > 1<<40 || align%l.SectorSize != 0 {
-		return fmt.Errorf("%s: alignment of %s: it must be a multiple of the sector size %d, and at most 1 TiB", what, grammar.Count(align, "byte"), l.SectorSize)
+		return fmt.Errorf("alignment of %s: it must be a multiple of the sector size %d, and at most 1 TiB", grammar.Count(align, "byte"), l.SectorSize)
 	}
 	return nil
 }
 
 // parseGUID returns a GUID in upper case, as the field's tools print them.
-func parseGUID(what, s string) (string, error) {
+func parseGUID(s string) (string, error) {
 	g, err := uuid.Parse(s)
 	if err != nil || len(s) != 36 || g == uuid.Nil {
-		return "", fmt.Errorf("%s: GUID %q is not of the form 0FC63DAF-8483-4772-8E79-3D69D8477DE4", what, s)
+		return "", fmt.Errorf("GUID %q is not of the form 0FC63DAF-8483-4772-8E79-3D69D8477DE4", s)
 	}
 	return strings.ToUpper(g.String()), nil
 }
@@ -148,8 +150,17 @@ func (p Placed) title() string {
 // shown is the title for a message, which is one line.
 func (p Placed) shown() string { return printable.Name(p.title()) }
 
+// index is that of a partition in its table: the number of an extended partition is none of
+// a partition's own.
+func (p Placed) index() int {
+	if p.Logical {
+		return p.Number - 2
+	}
+	return p.Number - 1
+}
+
 func (p Placed) fail(format string, args ...any) error {
-	return fmt.Errorf("partition %s: %w", p.shown(), fmt.Errorf(format, args...))
+	return &PartitionError{p.index(), p.title(), fmt.Errorf(format, args...)}
 }
 
 // describe makes everything of each partition definite but its place.
@@ -242,7 +253,10 @@ func (l *layout) setSize(p *Placed) error {
 	}
 	p.Size = roundUp(max(asked, content), l.SectorSize)
 	if align := p.Partition.Align; align != 0 {
-		return l.checkAlign("partition "+p.shown(), align)
+		if err := l.checkAlign(align); err != nil {
+			return p.fail("%w", err)
+		}
+		return nil
 	}
 	p.Align = l.Align
 	return nil
@@ -267,9 +281,11 @@ func (l *layout) setNames(p *Placed) error {
 		p.GUID = l.Seed.UUID("partition " + p.title()).String()
 	}
 	var err error
-	p.GUID, err = parseGUID("partition "+p.shown(), p.GUID)
+	if p.GUID, err = parseGUID(p.GUID); err != nil {
+		return p.fail("%w", err)
+	}
 	p.PartUUID = strings.ToLower(p.GUID)
-	return err
+	return nil
 }
 
 // countMBR checks what an MBR has few of: entries, and one boot flag.

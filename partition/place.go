@@ -1,6 +1,9 @@
 package partition
 
-import "fmt"
+import (
+	"cmp"
+	"fmt"
+)
 
 // Placement is first fit in order: partitions with a position of their own stand
 // where they were told to, and each of the others comes after the one before it in
@@ -11,6 +14,7 @@ import "fmt"
 type span struct {
 	start, end int64
 	what       string
+	raw        int // 1 + the index of the bytes outside of partitions that it is of
 }
 
 func (s span) overlaps(t span) bool { return s.start < t.end && t.start < s.end }
@@ -87,7 +91,7 @@ func (l *layout) fix(i int) (span, error) {
 	case first < l.head():
 		return span{}, p.fail("start at byte %d: the %s table needs the first %d bytes", p.Start, l.Kind, l.head()+p.Start-first)
 	}
-	return span{first, p.End(), "partition " + p.shown()}, nil
+	return span{first, p.End(), "partition " + p.shown(), 0}, nil
 }
 
 // next places partition i at or after cursor, clear of all that is taken.
@@ -107,15 +111,19 @@ func (l *layout) next(i int, cursor int64, taken []span) span {
 		}
 	}
 	p.Start, l.ebr[i] = at+lead, at
-	return span{at, p.End(), "partition " + p.shown()}
+	return span{at, p.End(), "partition " + p.shown(), 0}
 }
 
 func overlap(a, b span) error {
 	if a.start > b.start {
 		a, b = b, a
 	}
-	return fmt.Errorf("%s (bytes %d to %d) and %s (bytes %d to %d) overlap by %s: move one of them",
+	err := fmt.Errorf("%s (bytes %d to %d) and %s (bytes %d to %d) overlap by %s: move one of them",
 		a.what, a.start, a.end-1, b.what, b.start, b.end-1, exactly(min(a.end, b.end)-b.start))
+	if raw := cmp.Or(a.raw, b.raw); raw != 0 {
+		return &RawError{raw - 1, err}
+	}
+	return err
 }
 
 // settleSize makes the disk as large as it must be, or checks that it is.
@@ -128,7 +136,7 @@ func (l *layout) settleSize() error {
 	}
 	for _, r := range l.Raw {
 		if r.End() > need {
-			need, last = roundUp(r.End(), l.SectorSize), r.span().what
+			need, last = roundUp(r.End(), l.SectorSize), r.what()
 		}
 	}
 	need += l.spare + l.tail()
@@ -173,7 +181,7 @@ func (l *layout) embedding() Region {
 	first, before := l.Size, "the disk's end"
 	for _, r := range l.Raw {
 		if r.Start >= l.SectorSize && r.Start < first {
-			first, before = r.Start, r.span().what
+			first, before = r.Start, r.what()
 		}
 	}
 	for i, p := range l.parts {

@@ -19,27 +19,28 @@ type Raw struct {
 // End returns the offset of the first byte after it.
 func (r Raw) End() int64 { return r.Start + r.Content.Size() }
 
-func (r Raw) span() span { return span{r.Start, r.End(), "raw bytes " + r.Name} }
+// what names the bytes in messages.
+func (r Raw) what() string { return "raw bytes " + r.Name }
 
 // tables returns what the table takes of the disk, less the boot code at its start; the
 // part at its end only when the disk's size is known.
 func (l *layout) tables() []span {
-	spans := []span{{mbrSignatureOffset, l.head(), "the " + l.Kind.String() + " table"}}
+	spans := []span{{mbrSignatureOffset, l.head(), "the " + l.Kind.String() + " table", 0}}
 	if l.Size > 0 && l.tail() > 0 {
-		spans = append(spans, span{l.Size - l.tail(), l.Size, "the backup of the " + l.Kind.String() + " table"})
+		spans = append(spans, span{l.Size - l.tail(), l.Size, "the backup of the " + l.Kind.String() + " table", 0})
 	}
 	return spans
 }
 
 // placeRaw returns what the bytes outside of partitions take of the disk.
 func (l *layout) placeRaw() (taken []span, err error) {
-	for _, r := range l.Raw {
-		s := r.span()
+	for i, r := range l.Raw {
+		s := span{r.Start, r.End(), r.what(), i + 1}
 		switch {
 		case r.Content == nil || r.Content.Size() == 0:
-			return nil, fmt.Errorf("%s: there are none", s.what)
+			return nil, &RawError{i, fmt.Errorf("%s: there are none", s.what)}
 		case r.Start < 0 || r.Start > maxBytes || r.Content.Size() > maxBytes:
-			return nil, fmt.Errorf("%s: %d bytes at byte %d: at most %s are supported", s.what, r.Content.Size(), r.Start, FormatBytes(maxBytes))
+			return nil, &RawError{i, fmt.Errorf("%s: %d bytes at byte %d: at most %s are supported", s.what, r.Content.Size(), r.Start, FormatBytes(maxBytes))}
 		}
 		for _, t := range append(l.tables(), taken...) {
 			if s.overlaps(t) {

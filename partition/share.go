@@ -50,9 +50,9 @@ func (t Table) Divide() (Table, error) {
 	case asked == 0:
 		return t, nil
 	case asked > AllOfIt:
-		return t, fmt.Errorf("disk: the shares of its partitions come to %s: they are of what the other partitions leave, so 100%% is all", asked)
+		return t, fmt.Errorf("the shares of the disk's partitions come to %s: they are of what the other partitions leave, so 100%% is all", asked)
 	case t.Size == 0:
-		return t, fmt.Errorf("disk: has no size that partitions could have a share of: give it one")
+		return t, fmt.Errorf("the disk has no size that partitions could have a share of: give it one")
 	}
 	l := &layout{Table: t, unshared: AllOfIt - asked}
 	l.Partitions = append([]Partition(nil), t.Partitions...)
@@ -95,7 +95,7 @@ func (l *layout) left() (int64, error) {
 	}
 	least := int64((AllOfIt+smallest-1)/smallest) * l.Align // with less, it would get nothing
 	if err := l.fits(least); err != nil {
-		return 0, fmt.Errorf("disk: nothing is left of its size of %s for the shares of partitions: %w", FormatBytes(l.Size), err)
+		return 0, fmt.Errorf("nothing is left of the disk's size of %s for the shares of partitions: %w", FormatBytes(l.Size), err)
 	}
 	most := roundUp(l.Size, l.Align) // with which it cannot fit, since the table takes some
 	for most-least > l.Align {

@@ -45,9 +45,9 @@ func TestDivideRefusals(t *testing.T) {
 		want  string
 	}{
 		{Table{Partitions: []Partition{{Share: 1}}}, "has no size that partitions could have a share of"},
-		{Table{Size: 8 * miB, Partitions: []Partition{{Share: 60_00}, {Share: 40_01}}}, "the shares of its partitions come to 100.01%"},
-		{Table{Size: 8 * miB, Partitions: []Partition{{Share: 100_00}, {Size: 6 * miB}}}, "nothing is left of its size of 8 MiB for the shares"},
-		{Table{Size: 8 * miB, Partitions: []Partition{{Share: 10_00}}}, "nothing is left of its size of 8 MiB for the shares"},
+		{Table{Size: 8 * miB, Partitions: []Partition{{Share: 60_00}, {Share: 40_01}}}, "the shares of the disk's partitions come to 100.01%"},
+		{Table{Size: 8 * miB, Partitions: []Partition{{Share: 100_00}, {Size: 6 * miB}}}, "nothing is left of the disk's size of 8 MiB for the shares"},
+		{Table{Size: 8 * miB, Partitions: []Partition{{Share: 10_00}}}, "nothing is left of the disk's size of 8 MiB for the shares"},
 	} {
 		if _, err := c.table.Layout(); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("Layout = %v; want %s", err, c.want)

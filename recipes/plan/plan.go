@@ -9,7 +9,6 @@ import (
 	"io"
 	"slices"
 	"strconv"
-	"strings"
 
 	"ingot/image"
 	"ingot/image/qcow2"
@@ -320,25 +319,16 @@ func (p *planner) divide(table partition.Table) (partition.Table, error) {
 	return divided, nil
 }
 
-// diskError puts an error of the table to the partition, or to the bytes outside of them,
-// that it names.
+// diskError gives an error of the table the place of what it is about: a partition, the bytes
+// outside of them, or the disk.
 func (p *planner) diskError(err error) error {
-	key, what := "disk", strings.TrimPrefix(err.Error(), "disk: ")
-	for i := range p.Disk.Raw {
-		if strings.Contains(what, "raw bytes "+p.Disk.Raw[i].Source.String()+" ") {
-			key = fmt.Sprintf("disk.raw[%d]", i)
-			break
-		}
+	switch e := err.(type) {
+	case *partition.PartitionError:
+		return p.At(fmt.Sprintf("disk.partitions[%d]", e.Index), fmt.Errorf("%s: %w", printable.Name(e.Name), e.Err))
+	case *partition.RawError:
+		return p.At(fmt.Sprintf("disk.raw[%d]", e.Index), e)
 	}
-	for i, part := range p.Disk.Partitions {
-		if rest, ok := strings.CutPrefix(what, "partition "+printable.Name(part.Name)+": "); ok {
-			key, what = fmt.Sprintf("disk.partitions[%d]", i), printable.Name(part.Name)+": "+rest
-			break
-		}
-	}
-	e := p.At(key, err)
-	e.What = what
-	return e
+	return p.At("disk", err)
 }
 
 // place lays out partition i, which part describes. One that gets a share of the disk stays
