@@ -37,7 +37,7 @@ type Wall struct {
 var Apart = []Wall{
 	{"guest", "vm", nil},
 	{"vm", "guest", []string{"guest/wire"}},
-	{"recipes", "vm", []string{"recipes"}},
+	{"recipes", "vm", []string{"recipes/finish"}},
 }
 
 // Bytes are the folders whose packages make bytes of an image.
