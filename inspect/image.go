@@ -14,10 +14,7 @@ import (
 
 	"ingot/image"
 	"ingot/image/diskfile"
-	"ingot/image/qcow2"
-	"ingot/image/suffix"
-	"ingot/image/vdi"
-	"ingot/image/vhd"
+	"ingot/image/fileformat"
 	"ingot/internal/filekind"
 	"ingot/internal/grammar"
 	"ingot/internal/input"
@@ -110,7 +107,7 @@ func folderError(path string) error {
 	for _, pattern := range []string{"*", "*/*"} {
 		names, _ := fs.Glob(os.DirFS(path), pattern) // the pattern is right
 		for _, n := range names {
-			if f, ok := suffix.Of(n); ok && f.Disk && f.Use&suffix.Read != 0 && len(e.Images) < mostImages {
+			if f, ok := fileformat.OfName(n); ok && f.Read() && len(e.Images) < mostImages {
 				e.Images = append(e.Images, filepath.Join(path, n))
 			}
 		}
@@ -195,31 +192,15 @@ func (i *Image) open(ctx context.Context, name diskfile.Name, f *os.File) error 
 
 // fileMap is the disk in a regular file.
 func fileMap(ctx context.Context, path string, format diskfile.Format) (*image.Map, error) {
-	if format == diskfile.Raw {
-		return image.MapFile(path)
+	if !format.Read() {
+		return nil, fmt.Errorf("%s: ingot does not read the format %s", path, format)
 	}
-	file, err := image.NewHostFile(path)
-	if err != nil {
-		return nil, err
-	}
-	var m *image.Map
-	switch format {
-	case diskfile.QCOW2:
-		m, err = qcow2.Map(ctx, file)
-	case diskfile.VDI:
-		m, err = vdi.Map(ctx, file)
-	case diskfile.VHD:
-		m, err = vhd.Map(ctx, file)
-	default:
-		err = fmt.Errorf("the format %s is not read", format)
-	}
-	if err == nil && m.Size() < leastSize {
+	is, _ := fileformat.Named(string(format))
+	m, err := is.Open(ctx, path)
+	if err == nil && !is.Plain && m.Size() < leastSize {
 		return nil, &ShortError{path, m.Size()}
 	}
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return m, nil
+	return m, err
 }
 
 // Close closes what is open of the image. Its Map must not be read any more.

@@ -9,6 +9,7 @@ import (
 
 	"ingot/bootloader"
 	"ingot/image"
+	"ingot/image/fileformat"
 	"ingot/internal/lazy"
 	"ingot/internal/printable"
 	"ingot/partition/ext4"
@@ -34,7 +35,7 @@ func (r *Recipe) check(d *decoder) {
 	r.checkBootloader(d)
 	r.formatLeft = r.Output.Format == ""
 	choose(&r.Output.Format, "raw")
-	d.check("output.format", oneOf(r.Output.Format, "raw", "qcow2", "iso", "netboot"))
+	d.check("output.format", oneOf(r.Output.Format, fileformat.Names(fileformat.Format.Built)...))
 	r.checkISO(d)
 	r.checkLive(d)
 	r.checkSteps(d)

@@ -5,8 +5,9 @@ import (
 	"fmt"
 	"strings"
 
+	"ingot/image"
+	"ingot/image/fileformat"
 	"ingot/image/iso9660"
-	"ingot/image/qcow2"
 	"ingot/partition/squashfs"
 )
 
@@ -120,12 +121,18 @@ func (r *Recipe) checkNetboot(d *decoder) {
 	}
 }
 
-// QCOW2 is how the clusters of a qcow2 are compressed; without a type they are not.
-func (o Output) QCOW2() qcow2.Compression {
-	if o.Format != "qcow2" || o.Compression == "none" {
-		return qcow2.Compression{}
+// FileFormat is the row of the output's format.
+func (o Output) FileFormat() fileformat.Format {
+	f, _ := fileformat.Named(o.Format) // which was checked
+	return f
+}
+
+// DiskCompression is how the file of the disk is compressed; without a type it is not.
+func (o Output) DiskCompression() image.Compression {
+	if !o.FileFormat().HasCodecs() || o.Compression == "none" {
+		return image.Compression{}
 	}
-	return qcow2.Compression{Type: o.Compression, Level: o.Level}
+	return image.Compression{Type: o.Compression, Level: o.Level}
 }
 
 // checkCompression looks at what the output says of compression, first without the level.
@@ -133,7 +140,7 @@ func (o Output) checkCompression(d *decoder) {
 	level := o.Level
 	o.Level = 0
 	if err := o.compressionErr(); err != nil {
-		if o.Format == "qcow2" {
+		if o.FileFormat().HasCodecs() {
 			err = fmt.Errorf("%w; none leaves the disk as it is", err)
 		}
 		d.check("output.compression", err)
@@ -143,16 +150,22 @@ func (o Output) checkCompression(d *decoder) {
 	d.check("output.level", o.compressionErr())
 }
 
-// compressionErr says why the output cannot be compressed in this way: a qcow2, or else the
-// squashfs of an ISO or a folder. A recipe for a raw disk may speak of either, for others
-// than this one are made of it, as by the output's name.
+// compressionErr says why the output cannot be compressed in this way: the file of a format
+// that compresses, or else the squashfs of a live system. A recipe for another disk may speak
+// of either, for others than this one are made of it, as by the output's name.
 func (o Output) compressionErr() error {
-	if o.Format == "qcow2" && (o.Compression == "" || o.Compression == "none") {
+	own, c := o.FileFormat(), image.Compression{Type: o.Compression, Level: o.Level}
+	switch {
+	case own.HasCodecs() && (c.Type == "" || c.Type == "none"):
 		return nil
-	}
-	disk := qcow2.Compression{Type: o.Compression, Level: o.Level}.Check()
-	if o.Format == "qcow2" || o.Format == "raw" && disk == nil {
-		return disk
+	case own.HasCodecs():
+		return own.CheckCompression(c)
+	case own.OfDisk() && c.Type != "":
+		for _, f := range fileformat.That(fileformat.Format.HasCodecs) {
+			if f.CheckCompression(c) == nil {
+				return nil
+			}
+		}
 	}
 	return squashfs.Options{Compression: o.Compression, Level: o.Level}.Check()
 }

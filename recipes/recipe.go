@@ -232,13 +232,13 @@ type Entry struct {
 
 // Output says what is written.
 type Output struct {
-	Format      string `json:"format,omitempty" jsonschema:"enum=raw,enum=qcow2,enum=iso,enum=netboot" jsonschema_description:"raw (the default), qcow2, iso: a live system from the partition that holds the store, which boots from a CD and, copied to it, from a USB stick, or netboot: a folder with kernel, initrd, root.squashfs or root.erofs, command-line and a script for iPXE."`
+	Format      string `json:"format,omitempty"`
 	Volume      string `json:"volume,omitempty" jsonschema_description:"iso: the volume id, up to 32 letters, digits and _.+-; the recipe's name if left out."`
 	Publisher   string `json:"publisher,omitempty" jsonschema_description:"iso: who publishes it, up to 128 characters."`
 	Application string `json:"application,omitempty" jsonschema_description:"iso: what made it, up to 128 characters."`
 	Joliet      bool   `json:"joliet,omitempty" jsonschema_description:"iso: with names for Windows, too."`
 	Store       string `json:"store,omitempty" jsonschema:"enum=files,enum=squashfs,enum=erofs" jsonschema_description:"iso, netboot: files (the default of iso); squashfs (that of netboot): the root of a system that ingot made, or the store of a NixOS system, compressed into one file; or erofs: the root of a system that ingot made in one file that is not compressed, and quick to make."`
-	Compression string `json:"compression,omitempty" jsonschema:"enum=zstd,enum=xz,enum=gzip,enum=zlib,enum=none" jsonschema_description:"squashfs: zstd (the default), xz, gzip or none. qcow2: zlib, which every QEMU reads, zstd, which is quicker, or none (the default)."`
+	Compression string `json:"compression,omitempty" jsonschema_description:"squashfs: zstd (the default), xz, gzip or none. qcow2: zlib, which every QEMU reads, zstd, which is quicker, or none (the default)."`
 	Level       int    `json:"level,omitempty" jsonschema_description:"squashfs: the level of zstd, 1 to 22, or of gzip, 1 to 9; 6 if left out. 19 saves a tenth of the space, and takes 25 times as long. qcow2: the level of zlib, 1 to 9, 6 if left out, or of zstd, 1 to 22, 3 if left out."`
 	BlockSize   Size   `json:"block-size,omitzero" jsonschema_description:"squashfs: what is compressed together, a power of two from 4KiB to 1MiB; 1MiB if left out."`
 	Sign        *Sign  `json:"sign,omitempty" jsonschema_description:"netboot: sign each file for iPXE's imgverify. The script then compares the digest of each file, too, which takes an iPXE of 2.0 or later with DIGEST_CMD."`

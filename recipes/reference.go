@@ -1,6 +1,7 @@
 package recipes
 
 import (
+	"cmp"
 	"fmt"
 	"reflect"
 	"strings"
@@ -34,6 +35,10 @@ func section(b *strings.Builder, s queued) []queued {
 	}
 	fmt.Fprintf(b, "\n## %s\n\n| key | value | meaning |\n|---|---|---|\n", title)
 	var inner []queued
+	spoken := map[string]vocabulary{}
+	if of, ok := reflect.Zero(s.t).Interface().(speaking); ok {
+		spoken = of.vocabularies()
+	}
 	for i := range s.t.NumField() {
 		f := s.t.Field(i)
 		name := keyOf(f)
@@ -51,7 +56,11 @@ func section(b *strings.Builder, s queued) []queued {
 		if f.Tag.Get("jsonschema") == "required" {
 			name += "*"
 		}
-		fmt.Fprintf(b, "| `%s` | %s | %s |\n", name, value, f.Tag.Get("jsonschema_description"))
+		meaning := f.Tag.Get("jsonschema_description")
+		if v, ok := spoken[name]; ok {
+			value, meaning = strings.Join(v.words, ", "), cmp.Or(v.meaning, meaning)
+		}
+		fmt.Fprintf(b, "| `%s` | %s | %s |\n", name, value, meaning)
 	}
 	return inner
 }

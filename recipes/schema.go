@@ -2,8 +2,12 @@ package recipes
 
 import (
 	"encoding/json"
+	"slices"
+	"strings"
 
 	"github.com/invopop/jsonschema"
+
+	"ingot/image/fileformat"
 )
 
 // Schema returns the JSON Schema (draft 2020-12) of the recipe language, made from
@@ -61,9 +65,63 @@ func (Mode) JSONSchema() *jsonschema.Schema {
 // JSONSchemaExtend lets a store path stand for the whole mapping.
 func (System) JSONSchemaExtend(s *jsonschema.Schema) { orElse(s, &jsonschema.Schema{Type: "string"}) }
 
+// A vocabulary is the words that a key takes, and what they mean, of a table that another
+// package has.
+type vocabulary struct {
+	words   []string
+	meaning string // the key's description; Default: that of its tag
+}
+
+// speaking is a mapping of the language with keys that take words of other packages' tables.
+type speaking interface {
+	vocabularies() map[string]vocabulary // by the key's name
+}
+
+// speak puts the words of a mapping's keys into its schema.
+func speak(s *jsonschema.Schema, of speaking) {
+	for key, v := range of.vocabularies() {
+		property, _ := s.Properties.Get(key)
+		property.Enum = anyOf(v.words)
+		if v.meaning != "" {
+			property.Description = v.meaning
+		}
+	}
+}
+
+func anyOf(words []string) (list []any) {
+	for _, w := range words {
+		list = append(list, w)
+	}
+	return list
+}
+
 // JSONSchemaExtend lets a format stand for the whole mapping.
-func (Output) JSONSchemaExtend(s *jsonschema.Schema) {
-	orElse(s, &jsonschema.Schema{Type: "string", Enum: []any{"raw", "qcow2", "iso", "netboot"}})
+func (o Output) JSONSchemaExtend(s *jsonschema.Schema) {
+	speak(s, o)
+	orElse(s, &jsonschema.Schema{Type: "string", Enum: anyOf(o.vocabularies()["format"].words)})
+}
+
+var _ speaking = Output{}
+
+func (Output) vocabularies() map[string]vocabulary {
+	built := fileformat.That(fileformat.Format.Built)
+	var format []string
+	for i, f := range built {
+		format = append(format, f.Name+": "+f.Meaning())
+		if i == 0 {
+			format[0] += " (the default)"
+		}
+	}
+	compression := []string{"zstd", "xz", "gzip"} // of squashfs
+	for _, c := range fileformat.Codecs() {
+		if !slices.Contains(compression, c.Name) {
+			compression = append(compression, c.Name)
+		}
+	}
+	return map[string]vocabulary{
+		"format":      {fileformat.Names(fileformat.Format.Built), strings.Join(format, "; ") + "."},
+		"compression": {append(compression, "none"), ""},
+	}
 }
 
 // JSONSchemaExtend lets a list of platforms stand for the whole mapping.

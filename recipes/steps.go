@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"ingot/image/fileformat"
+	"ingot/internal/grammar"
 	"ingot/internal/printable"
 	"ingot/partition/foreign"
 )
@@ -45,9 +47,9 @@ func (r *Recipe) checkSteps(d *decoder) {
 			d.fail(key+".in", "there is no root to be in: no partition has mount: / or holds the store")
 		}
 	}
-	if format := r.Output.Format; format == "iso" || format == "netboot" {
+	if f := r.Output.FileFormat(); f.Live {
 		for _, part := range r.Privileged() {
-			d.fail("output.format", "%s takes a disk, and %s has none; write it as raw or qcow2", part, format)
+			d.fail("output.format", "%s takes a disk, and %s has none; write it as %s", part, f.Name, grammar.Or(fileformat.Names(fileformat.Format.OfDisk)...))
 		}
 	}
 	r.checkReadable(d)

@@ -12,8 +12,8 @@ import (
 	"unicode/utf8"
 
 	"ingot/image/diskfile"
+	"ingot/image/fileformat"
 	"ingot/image/qcow2"
-	"ingot/image/suffix"
 )
 
 // QEMU is told of each disk, down to the file, what it is and what reads it. It finds
@@ -180,9 +180,9 @@ func (d *Disk) open() (size int64, err error) {
 	// A guest that keeps an archive on its disk is met; one that writes the headers of another
 	// program's disk is not, and a person who names one does not mean these headers.
 	is, ok := d.is()
-	switch name := diskfile.Format(is.Name); {
-	case !ok || !is.Disk || name == diskfile.QCOW2:
-	case name == diskfile.VDI || name == diskfile.VHD:
+	switch {
+	case !ok || !is.Disk || diskfile.Format(is.Name).Given():
+	case is.Open != nil:
 		return 0, fmt.Errorf("disk %s: is %s (%s), and QEMU is given raw and qcow2 alone: `qemu-img convert -O qcow2` makes a qcow2 of it; %[1]s:raw takes its bytes for those of a disk", d.Path, is.What, is.Name)
 	default:
 		return 0, fmt.Errorf("disk %w", &diskfile.ContainerError{Path: d.Path, Format: is})
@@ -206,21 +206,21 @@ func (d *Disk) disguised() string {
 
 // is returns the format that the bytes of a disk's file say, where nothing but its name says
 // that it is raw.
-func (d *Disk) is() (suffix.Format, bool) {
+func (d *Disk) is() (fileformat.Format, bool) {
 	if d.NBD != nil || d.isAddress() || d.layer != nil || d.Format != "" {
-		return suffix.Format{}, false
+		return fileformat.Format{}, false
 	}
 	if format, err := d.format(); err != nil || format != diskfile.Raw {
-		return suffix.Format{}, false
+		return fileformat.Format{}, false
 	}
 	f, err := os.Open(d.Path)
 	if err != nil {
-		return suffix.Format{}, false
+		return fileformat.Format{}, false
 	}
 	defer f.Close()
 	size, err := f.Seek(0, io.SeekEnd)
 	if err != nil {
-		return suffix.Format{}, false
+		return fileformat.Format{}, false
 	}
 	return diskfile.Detect(f, size)
 }

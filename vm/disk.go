@@ -67,7 +67,7 @@ func (d *Disk) check() error {
 		return fmt.Errorf("disk %s: a CD-ROM cannot be writable", d.name())
 	case d.ReadOnly && d.Writable:
 		return fmt.Errorf("disk %s: it is to be writable and read-only", d.name())
-	case d.Format != "" && d.Format != diskfile.Raw && d.Format != diskfile.QCOW2:
+	case d.Format != "" && !d.Format.Given():
 		return fmt.Errorf("disk %s: format %q; it is %s or %s", d.name(), d.Format, diskfile.Raw, diskfile.QCOW2)
 	case len(d.Serial) > maxSerial || strings.ContainsAny(d.Serial, ", \n"):
 		return fmt.Errorf("disk %s: serial number %q; it has up to %d bytes, without blanks and commas", d.name(), d.Serial, maxSerial)

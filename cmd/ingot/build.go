@@ -17,7 +17,7 @@ import (
 	"ingot/guest/network"
 	"ingot/guest/ssh"
 	"ingot/image"
-	"ingot/image/suffix"
+	"ingot/image/fileformat"
 	"ingot/internal/grammar"
 	"ingot/internal/input"
 	"ingot/internal/printable"
@@ -37,11 +37,12 @@ func newBuild() *cobra.Command {
 		Short: "write the disk that a recipe describes",
 		Long: `Write the disk that a recipe describes, and a manifest with its digests beside it.
 
-The format is that of --format or of the recipe, else what the output's name ends in:
-.qcow2, .iso, or anything else for raw. A name that ends in the suffix of another format
-is refused; upper and lower case are the same. The format netboot is a folder: kernel,
-initrd, root.squashfs, command-line and a script for iPXE, each signed if --sign-key is
-given.
+The format is that of --format or of the recipe, else what the output's name ends in, and
+else raw. A name that ends in the suffix of another format is refused; upper and lower
+case are the same. The formats:
+
+` + formatList(fileformat.Format.Built) + `
+The files of a netboot folder are signed if --sign-key is given.
 
 The output stands under its name only when it is whole: on an error, or when
 ingot is interrupted, nothing is left behind and an older file stays as it was.
@@ -85,14 +86,14 @@ func build(c *cobra.Command, name string, r recipeFlags, o buildFlags) error {
 	if err != nil {
 		return err
 	}
-	out := cmp.Or(o.output, recipe.Name+extensions[recipe.Output.Format])
+	out := cmp.Or(o.output, recipe.Name+recipe.Output.FileFormat().Ending())
 	if recipe.Reads(out) {
 		return &image.SourceError{Path: out}
 	}
 	if err := o.checkName(out, name, recipe, r); err != nil {
 		return err
 	}
-	if err := writable(c, out, recipe.Output.Format); err != nil {
+	if err := writable(c, out, recipe.Output.FileFormat()); err != nil {
 		return err
 	}
 	hashing := newProgress(c.ErrOrStderr(), o.quiet, "hashing", unknownTotal)
@@ -133,25 +134,29 @@ func (o *buildFlags) say(c *cobra.Command, format string, args ...any) {
 
 // checkName refuses the name of an output that says another format than it will have.
 func (o *buildFlags) checkName(out, name string, recipe *recipes.Recipe, r recipeFlags) error {
-	n := outputName{verb: "build", path: out, format: recipe.Output.Format, by: "output.format of the recipe", as: "--format", writes: buildFormats, source: name}
+	n := outputName{verb: "build", path: out, format: recipe.Output.Format, by: "output.format of the recipe", as: "--format", writes: fileformat.Names(fileformat.Format.Built), source: name}
 	if r.format != "" {
 		n.by = "--format"
 	}
 	return n.check()
 }
 
-// contain does what a qcow2 takes before it can be written.
+// contain does what the file of a disk takes before it can be written.
 func (o *buildFlags) contain(c *cobra.Command, plan *plan.Plan, temp string) error {
 	if !plan.Contains() {
 		return nil
 	}
-	what := "looking for zeros"
-	if plan.Compresses() {
-		what = "compressing"
-	}
-	bar := newProgress(c.ErrOrStderr(), o.quiet, what, plan.Disk.Map.Size())
+	bar := newProgress(c.ErrOrStderr(), o.quiet, containing(plan.Compresses()), plan.Disk.Map.Size())
 	defer bar.close()
 	return plan.Contain(c.Context(), temp, image.WriteOptions{Progress: bar.add})
+}
+
+// containing is what is done with a disk before its file can be written.
+func containing(compresses bool) string {
+	if compresses {
+		return "compressing"
+	}
+	return "looking for zeros"
 }
 
 // write writes the output of a build that began at start.
@@ -197,11 +202,14 @@ func (o *buildFlags) sayAccess(c *cobra.Command, plan *plan.Plan, out string) {
 	o.say(c, "warning: others may read %s (mode %04o, that of the one it replaces), which holds %s: chmod go= %[1]s", out, mode, plan.Secret)
 }
 
-// buildFormats are those that build writes.
-var buildFormats = []string{"raw", "qcow2", "iso", "netboot"}
-
-// extensions stand behind the recipe's name in that of an output that has none.
-var extensions = map[string]string{"raw": ".img", "qcow2": ".qcow2", "iso": ".iso", "netboot": "-netboot"}
+// formatList has a line of help for each of some formats.
+func formatList(keep func(fileformat.Format) bool) string {
+	var b strings.Builder
+	for _, f := range fileformat.That(keep) {
+		fmt.Fprintf(&b, "  %-7s  %s\n", f.Name, f.Meaning())
+	}
+	return b.String()
+}
 
 // stdout is how an output is spelled that is standard output.
 const stdout = "-"
@@ -211,10 +219,10 @@ const stdin = "-"
 
 // writable says whether the output can be made, before a long plan is: what opens it
 // leaves nothing.
-func writable(c *cobra.Command, out, format string) error {
-	if format == "netboot" {
+func writable(c *cobra.Command, out string, format fileformat.Format) error {
+	if format.Folder {
 		if out == stdout {
-			return usageError{errors.New("build: a netboot output is a folder, which cannot go to standard output; give its name with -o")}
+			return usageError{fmt.Errorf("build: a %s output is a folder, which cannot go to standard output; give its name with -o", format.Name)}
 		}
 		return plan.CheckFolder(out)
 	}
@@ -453,8 +461,8 @@ func (r *recipeFlags) loadFor(c *cobra.Command, name, out string) (*recipes.Reci
 	if err != nil {
 		return nil, err
 	}
-	said, _ := suffix.Of(out)
-	if recipe.FormatLeftOut() && said.Name != "raw" && slices.Contains(buildFormats, said.Name) {
+	said, _ := fileformat.OfName(out)
+	if recipe.FormatLeftOut() && said.Name != recipe.Output.Format && said.Built() {
 		again := *r
 		again.format, again.formatOf = said.Name, "the name "+out
 		if recipe, err = again.load(c, name); err != nil {

@@ -11,17 +11,16 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"ingot/image"
 	"ingot/image/diskfile"
 	"ingot/image/docker"
+	"ingot/image/fileformat"
 	"ingot/image/iso9660"
-	"ingot/image/qcow2"
-	"ingot/image/suffix"
 	"ingot/image/tar"
-	"ingot/image/vdi"
-	"ingot/image/vhd"
 	"ingot/inspect"
+	"ingot/internal/grammar"
 	"ingot/internal/near"
 	"ingot/internal/printable"
 	"ingot/partition/filesystems"
@@ -33,19 +32,20 @@ import (
 func newConvert() *cobra.Command {
 	var r recipeFlags
 	var o convertFlags
+	compressed, packed, run := fileformat.Names(fileformat.Format.HasCodecs), packedFormats(), containerFormats()
 	c := &cobra.Command{
 		Use:   "convert RECIPE|IMAGE -o OUTPUT",
 		Short: "write the disk of a recipe or of an image in another format",
-		Long: `Write the disk in an image (raw, qcow2, VDI or VHD, by its name or by a word behind it,
-such as IMAGE:qcow2), or the one that a recipe describes, as another kind of file: raw,
-qcow2, vdi (VirtualBox) or vhd (Hyper-V, Azure; of the fixed kind). Files share their
-blocks where the file system can do that. --compress compresses a qcow2. As tar it is
-the files of a partition, ext4 or FAT: that of the store, if it has one, or the one that
---partition names: by its name or number (name=2 and number=2 say which of the two), of
-an ISO also / for its own files, the path of a file that is a file system, or eltorito=1
-for a boot image; mbr:1 is of another table than the one in use. This is also how to
-look into an image without mounting it. As docker it is these files, too, as the image
-of one layer that docker load and podman load read.
+		Long: `Write the disk in an image (` + grammar.Or(fileformat.Names(fileformat.Format.IsOpened)...) + `, by its name or by a word behind it,
+such as IMAGE:qcow2), or the one that a recipe describes, as another kind of file:
+
+` + formatList(fileformat.Format.Converted) + `
+Files share their blocks where the file system can do that. --compress compresses a
+` + grammar.Or(compressed...) + `. The partition whose files are written is that of the store, if it has
+one, or the one that --partition names: by its name or number (name=2 and number=2 say
+which of the two), of an ISO also / for its own files, the path of a file that is a file
+system, or eltorito=1 for a boot image; mbr:1 is of another table than the one in use.
+This is also how to look into an image without mounting it.
 
 The format follows from the output's name, or --as says it; a name that ends in the
 suffix of another format is refused. The same disk always gives the same bytes; a UUID
@@ -66,15 +66,13 @@ holds, and more than 16GiB of files or 16TiB of a disk, nothing is written unles
 	f := c.Flags()
 	f.StringVarP(&o.output, "output", "o", "", "the `FILE` to write")
 	f.StringVar(&o.as, "as", "", "`FORMAT` to write. Default: by the output's name.")
-	f.StringVar(&o.partition, "partition", "", "tar, docker: read this one, by `NAME` or number")
-	f.StringVar(&o.filesystem, "filesystem", "", "tar, docker: read it as this `KIND`: ext4, fat, ...")
-	f.StringVar(&o.docker.Tag, "tag", "", "docker: name the image `NAME[:VERSION]`")
-	f.StringArrayVar(&o.docker.Entrypoint, "entrypoint", nil, "docker: `PROGRAM`, then its arguments; repeatable")
-	f.StringArrayVar(&o.docker.Env, "env", nil, "docker: set a variable `NAME=VALUE`; repeatable")
-	f.StringVar(&o.docker.Architecture, "arch", "", "docker: `ARCHITECTURE`. Default: a recipe's or amd64.")
-	f.StringVar(&o.compression.Type, "compress", "", "`TYPE`: qcow2: compress by zlib or zstd. Default: zlib.")
-	f.Lookup("compress").NoOptDefVal = "zlib"
-	addCount(f, &o.compression.Level, "level", 0, 1, 22, "qcow2: `LEVEL`. Default: 6 (zlib), 3 (zstd).")
+	f.StringVar(&o.partition, "partition", "", packed+": read this one, by `NAME` or number")
+	f.StringVar(&o.filesystem, "filesystem", "", packed+": read it as this `KIND`: ext4, fat, ...")
+	f.StringVar(&o.docker.Tag, "tag", "", run+": name the image `NAME[:VERSION]`")
+	f.StringArrayVar(&o.docker.Entrypoint, "entrypoint", nil, run+": `PROGRAM`, then its arguments; repeatable")
+	f.StringArrayVar(&o.docker.Env, "env", nil, run+": set a variable `NAME=VALUE`; repeatable")
+	f.StringVar(&o.docker.Architecture, "arch", "", run+": `ARCHITECTURE`. Default: a recipe's or amd64.")
+	addCompression(f, &o.compression, compressed)
 	o.limit.add(f, "write up to `SIZE`. Default: 8 times the data")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "print nothing but errors")
 	f.StringArrayVar(&r.set, "set", nil, "`KEY=VALUE`: override a key of the recipe; repeatable")
@@ -85,80 +83,103 @@ holds, and more than 16GiB of files or 16TiB of a disk, nothing is written unles
 type convertFlags struct {
 	output, as, partition string
 	filesystem            string
-	compression           qcow2.Compression // without a type: none
+	compression           image.Compression
 	docker                docker.Options
 	limit                 sizeLimit
 	quiet                 bool
 }
 
-// containers are the formats of files that hold a disk, or its files.
-var containers = []string{"raw", "qcow2", "vdi", "vhd", "tar", "docker"}
+// packedFormats and containerFormats are those that hold files, and those that say what is run,
+// as help has them.
+func packedFormats() string { return strings.Join(fileformat.Names(fileformat.Format.Packed), ", ") }
 
-// container is the format that is asked for.
-func (o *convertFlags) container(source string) (string, error) {
-	as := o.as
-	said, known := suffix.Of(o.output)
-	if as == "" && o.output != stdout {
-		as = said.Name
+func containerFormats() string {
+	return strings.Join(fileformat.Names(func(f fileformat.Format) bool { return f.Container }), ", ")
+}
+
+// addCompression adds the flags of formats that compress.
+func addCompression(f *pflag.FlagSet, c *image.Compression, formats []string) {
+	var types, levels []string
+	most := 0
+	for _, codec := range fileformat.Codecs() {
+		types, levels = append(types, codec.Name), append(levels, fmt.Sprintf("%d (%s)", codec.Default, codec.Name))
+		most = max(most, codec.Levels)
+	}
+	f.StringVar(&c.Type, "compress", "", fmt.Sprintf("`TYPE`: %s: compress by %s. Default: %s.", strings.Join(formats, ", "), grammar.Or(types...), types[0]))
+	f.Lookup("compress").NoOptDefVal = types[0]
+	addCount(f, &c.Level, "level", 0, 1, most, fmt.Sprintf("%s: `LEVEL`. Default: %s.", strings.Join(formats, ", "), strings.Join(levels, ", ")))
+}
+
+// format is the one that is asked for.
+func (o *convertFlags) format(source string) (as fileformat.Format, err error) {
+	converted := fileformat.Names(fileformat.Format.Converted)
+	as, _ = fileformat.Named(o.as)
+	said, known := fileformat.OfName(o.output)
+	if o.as == "" && o.output != stdout {
+		as = said
 	}
 	switch {
 	case o.output == "":
-		return "", usageError{errors.New("convert: -o OUTPUT is missing")}
-	case o.as == "" && as == "iso":
-		as = "raw" // which is right for a disk that is an ISO: holdsISO looks at it
-	case o.as == "" && known && !slices.Contains(containers, as):
-		return "", (&outputName{verb: "convert", path: o.output, writes: containers, source: source}).check()
-	case as == "":
-		return "", usageError{fmt.Errorf("convert: the name %s tells no format: --as says which, of %s", o.output, strings.Join(containers, ", "))}
-	case !slices.Contains(containers, as):
-		return "", usageError{fmt.Errorf("convert: --as: %s is none of %s%s", printable.Quote(as), strings.Join(containers, ", "), near.Hint(as, containers))}
+		return as, usageError{errors.New("convert: -o OUTPUT is missing")}
+	case o.as == "" && as.Plain && as.Live: // which is right for a disk that is an ISO: holdsISO looks at it
+		as, _ = fileformat.Named("raw")
+	case o.as == "" && known && !as.Converted():
+		return as, o.named("", source).check()
+	case o.as == "" && as.Name == "":
+		return as, usageError{fmt.Errorf("convert: the name %s tells no format: --as says which, of %s", o.output, strings.Join(converted, ", "))}
+	case !as.Converted():
+		return as, usageError{fmt.Errorf("convert: --as: %s is none of %s%s", printable.Quote(o.as), strings.Join(converted, ", "), near.Hint(o.as, converted))}
 	}
 	if err := o.checkName(as, source); err != nil {
-		return "", err
+		return as, err
 	}
 	for _, f := range []struct{ name, value string }{{"partition", o.partition}, {"filesystem", o.filesystem}} {
-		if f.value != "" && as != "tar" && as != "docker" {
-			return "", usageError{fmt.Errorf("convert: --%s is for tar and docker: %s holds the whole disk", f.name, as)}
+		if f.value != "" && !as.Packed() {
+			return as, usageError{fmt.Errorf("convert: --%s is for %s: %s holds the whole disk", f.name, grammar.And(fileformat.Names(fileformat.Format.Packed)...), as.Name)}
 		}
 	}
 	if names := filesystems.Names(filesystems.Readable()); o.filesystem != "" && !slices.Contains(names, o.filesystem) {
-		return "", usageError{fmt.Errorf("convert: --filesystem: %s is none of %s", printable.Quote(o.filesystem), strings.Join(names, ", "))}
+		return as, usageError{fmt.Errorf("convert: --filesystem: %s is none of %s", printable.Quote(o.filesystem), strings.Join(names, ", "))}
 	}
 	if err := o.checkDocker(as); err != nil {
-		return "", err
+		return as, err
 	}
 	if err := o.limit.check(); err != nil {
-		return "", err
+		return as, err
 	}
-	if o.limit.text != "" && o.output != stdout && as != "tar" && as != "docker" {
-		return "", usageError{fmt.Errorf("convert: --max-size is for tar, docker and -o -: a file of the format %s has holes", as)}
+	if o.limit.text != "" && o.output != stdout && !as.Packed() {
+		return as, usageError{fmt.Errorf("convert: --max-size is for %s and -o -: a file of the format %s has holes", packedFormats(), as.Name)}
 	}
 	return as, o.checkCompression(as)
 }
 
+// named is the output's name, and the format that it is to have, if that is known.
+func (o *convertFlags) named(format, source string) *outputName {
+	return &outputName{verb: "convert", path: o.output, format: format, by: "--as", as: "--as", writes: fileformat.Names(fileformat.Format.Converted), source: source}
+}
+
 // checkName refuses the name of an output that says another format than it will have.
-func (o *convertFlags) checkName(as, source string) error {
-	n := outputName{verb: "convert", path: o.output, format: as, by: "--as", as: "--as", writes: containers, source: source}
-	switch said, _ := suffix.Of(o.output); {
-	case said.Name == "iso" && as == "raw": // which holdsISO looks at
+func (o *convertFlags) checkName(as fileformat.Format, source string) error {
+	switch said, _ := fileformat.OfName(o.output); {
+	case said.Plain && as.Plain: // which holdsISO looks at
 		return nil
-	case as == "docker" && said.Name == "tar": // as its archive is
+	case as.Container && said.Name == "tar": // as its archive is
 		return nil
 	}
-	return n.check()
+	return o.named(as.Name, source).check()
 }
 
 // holdsISO refuses the name of an ISO for a disk that is none.
-func (o *convertFlags) holdsISO(as, source string, disk *image.Map) error {
-	if said, _ := suffix.Of(o.output); said.Name != "iso" || as != "raw" || iso9660.Detect(disk) {
+func (o *convertFlags) holdsISO(as fileformat.Format, source string, disk *image.Map) error {
+	if said, _ := fileformat.OfName(o.output); said.Name != "iso" || !as.Plain || iso9660.Detect(disk) {
 		return nil
 	}
-	return (&outputName{verb: "convert", path: o.output, writes: containers, source: source}).check()
+	return o.named("", source).check()
 }
 
-func (o *convertFlags) checkDocker(as string) error {
-	if d := &o.docker; as != "docker" && (d.Tag != "" || d.Architecture != "" || len(d.Entrypoint)+len(d.Env) > 0) {
-		return usageError{fmt.Errorf("convert: --tag, --entrypoint, --env and --arch are for docker, not for %s", as)}
+func (o *convertFlags) checkDocker(as fileformat.Format) error {
+	if d := &o.docker; !as.Container && (d.Tag != "" || d.Architecture != "" || len(d.Entrypoint)+len(d.Env) > 0) {
+		return usageError{fmt.Errorf("convert: --tag, --entrypoint, --env and --arch are for %s, not for %s", containerFormats(), as.Name)}
 	}
 	if err := o.docker.Check(); err != nil {
 		return usageError{fmt.Errorf("convert: %w", err)}
@@ -166,15 +187,15 @@ func (o *convertFlags) checkDocker(as string) error {
 	return nil
 }
 
-func (o *convertFlags) checkCompression(as string) error {
+func (o *convertFlags) checkCompression(as fileformat.Format) error {
 	c := o.compression
 	switch {
 	case c.Type == "" && c.Level == 0:
 		return nil
-	case as != "qcow2":
-		return usageError{fmt.Errorf("convert: --compress and --level are for qcow2, not for %s", as)}
+	case !as.HasCodecs():
+		return usageError{fmt.Errorf("convert: --compress and --level are for %s, not for %s", strings.Join(fileformat.Names(fileformat.Format.HasCodecs), ", "), as.Name)}
 	}
-	if err := c.Check(); err != nil {
+	if err := as.CheckCompression(c); err != nil {
 		return usageError{fmt.Errorf("convert: %w", err)}
 	}
 	return nil
@@ -182,7 +203,7 @@ func (o *convertFlags) checkCompression(as string) error {
 
 func convert(c *cobra.Command, source string, r recipeFlags, o convertFlags) error {
 	start := time.Now()
-	as, err := o.container(source)
+	as, err := o.format(source)
 	if err != nil {
 		return err
 	}
@@ -215,8 +236,8 @@ func convert(c *cobra.Command, source string, r recipeFlags, o convertFlags) err
 	}
 	defer made.Close()
 	if o.output == stdout {
-		if limit := o.limit.of(disk, sparseDisk); as != "tar" && as != "docker" && file.Size() > limit {
-			return fmt.Errorf("%s: %w", source, &holesError{"as " + as + ", the disk", file.Size(), disk.Allocated(1), limit})
+		if limit := o.limit.of(disk, sparseDisk); !as.Packed() && file.Size() > limit {
+			return fmt.Errorf("%s: %w", source, &holesError{"as " + as.Name + ", the disk", file.Size(), disk.Allocated(1), limit})
 		}
 		bar := newProgress(c.ErrOrStderr(), o.quiet, "writing", file.Size())
 		defer bar.close()
@@ -273,75 +294,43 @@ func (o *convertFlags) write(c *cobra.Command, file *image.Map, options image.Wr
 	return out.Commit()
 }
 
-// contain returns the file of a format that holds a disk, and what to close when it has
-// been written.
-func (o *convertFlags) contain(c *cobra.Command, as string, disk *image.Map) (*image.Map, io.Closer, error) {
-	var m *image.Map
-	var err error
-	switch {
-	case as == "qcow2" && o.compression.Type != "":
-		return o.compress(c, disk)
-	case as == "docker":
-		m, err = o.dockerArchive(c, disk)
-	default:
-		m, err = o.layOut(c, as, disk)
+// contain returns the file of a format that holds a disk, or its files, and what to close when
+// it has been written.
+func (o *convertFlags) contain(c *cobra.Command, as fileformat.Format, disk *image.Map) (*image.Map, io.Closer, error) {
+	if as.Packed() {
+		m, err := o.archive(c, as, disk)
+		return m, io.NopCloser(nil), err
 	}
-	return m, io.NopCloser(nil), err
-}
-
-// dockerArchive returns a partition's files as docker load reads them.
-func (o *convertFlags) dockerArchive(c *cobra.Command, disk *image.Map) (*image.Map, error) {
-	v, tree, err := o.filesOf(c, disk)
-	if err != nil {
-		return nil, err
+	if as.Plain {
+		return disk, io.NopCloser(nil), nil
 	}
-	bar := newProgress(c.ErrOrStderr(), o.quiet, "hashing", unknownTotal)
+	bar := newProgress(c.ErrOrStderr(), o.quiet, containing(o.compression.Type != ""), disk.Size())
 	defer bar.close()
-	options := o.docker
-	options.MaxSize = o.limit.of(disk, sparseFiles)
-	out := leftOut{out: c.ErrOrStderr(), from: v.String() + ": left out"}
-	options.LeftOut = out.add
-	archive, err := docker.Layout(c.Context(), tree, options, image.WriteOptions{Progress: bar.add})
-	out.close("files or attributes, which an archive cannot hold")
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", v, archiveError(err, tree, disk))
-	}
-	return archive, nil
-}
-
-// compress returns the compressed qcow2 file that holds a disk.
-func (o *convertFlags) compress(c *cobra.Command, disk *image.Map) (*image.Map, io.Closer, error) {
-	bar := newProgress(c.ErrOrStderr(), o.quiet, "compressing", disk.Size())
-	defer bar.close()
-	file, err := qcow2.Compress(c.Context(), disk, tempBeside(o.output), o.compression, image.WriteOptions{Progress: bar.add})
+	file, err := as.Make(c.Context(), disk, tempBeside(o.output), o.compression, image.WriteOptions{Progress: bar.add})
 	if err != nil {
 		return nil, nil, err
 	}
 	return file.Map, file, nil
 }
 
-// layOut returns the file of a format that is a view of the disk's bytes.
-func (o *convertFlags) layOut(c *cobra.Command, as string, disk *image.Map) (*image.Map, error) {
-	switch as {
-	case "tar":
-		return o.tarArchive(c, disk)
-	case "raw":
-		return disk, nil
-	case "qcow2":
-		bar := newProgress(c.ErrOrStderr(), o.quiet, "looking for zeros", disk.Size())
-		defer bar.close()
-		return qcow2.Layout(c.Context(), disk, image.WriteOptions{Progress: bar.add})
-	}
-	seed, err := diskSeed(disk)
+// archive returns a partition's files as an archive.
+func (o *convertFlags) archive(c *cobra.Command, as fileformat.Format, disk *image.Map) (*image.Map, error) {
+	v, tree, err := o.filesOf(c, disk)
 	if err != nil {
 		return nil, err
 	}
-	if as == "vhd" {
-		return vhd.Layout(disk, seed)
-	}
-	bar := newProgress(c.ErrOrStderr(), o.quiet, "looking for zeros", disk.Size())
+	bar := newProgress(c.ErrOrStderr(), o.quiet, "hashing", unknownTotal)
 	defer bar.close()
-	return vdi.Layout(c.Context(), disk, seed, image.WriteOptions{Progress: bar.add})
+	options := fileformat.PackOptions{Options: o.docker, WriteOptions: image.WriteOptions{Progress: bar.add}}
+	options.MaxSize = o.limit.of(disk, sparseFiles)
+	out := leftOut{out: c.ErrOrStderr(), from: v.String() + ": left out"}
+	options.LeftOut = out.add
+	archive, err := as.Pack(c.Context(), tree, options)
+	out.close("files or attributes, which an archive cannot hold")
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", v, archiveError(err, tree, disk))
+	}
+	return archive, nil
 }
 
 // filesOf returns the partition of a disk whose files are meant, and its files.
@@ -400,21 +389,6 @@ func sayLeftOut(w io.Writer, v *inspect.Volume, left []*inspect.Volume, told boo
 	}
 }
 
-// tarArchive returns the files of a partition.
-func (o *convertFlags) tarArchive(c *cobra.Command, m *image.Map) (*image.Map, error) {
-	v, tree, err := o.filesOf(c, m)
-	if err != nil {
-		return nil, err
-	}
-	out := leftOut{out: c.ErrOrStderr(), from: v.String() + ": left out"}
-	archive, err := tar.Layout(tree, tar.Options{MaxSize: o.limit.of(m, sparseFiles), LeftOut: out.add})
-	out.close("files or attributes, which an archive cannot hold")
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", v, archiveError(err, tree, m))
-	}
-	return archive, nil
-}
-
 // archiveError says of an archive that is too large how large it would be.
 func archiveError(err error, files *image.Tree, disk *image.Map) error {
 	var size *tar.SizeError
@@ -426,14 +400,4 @@ func archiveError(err error, files *image.Tree, disk *image.Map) error {
 		holes.size = 0 // names make up the rest
 	}
 	return holes
-}
-
-// diskSeed is what makes a disk that disk, as far as its beginning tells it: with its
-// GUIDs or its signature the partition table lies there.
-func diskSeed(disk *image.Map) (image.Seed, error) {
-	head := make([]byte, min(disk.Size(), 64<<10))
-	if _, err := disk.ReadAt(head, 0); err != nil && err != io.EOF {
-		return image.Seed{}, err
-	}
-	return image.NewSeed(fmt.Appendf(head, "%d", disk.Size())), nil
 }

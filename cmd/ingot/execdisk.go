@@ -14,8 +14,8 @@ import (
 
 	"ingot/image"
 	"ingot/image/diskfile"
+	"ingot/image/fileformat"
 	"ingot/image/qcow2"
-	"ingot/image/suffix"
 	"ingot/partition"
 	"ingot/vm"
 )
@@ -136,7 +136,7 @@ func (m *madeDisks) make(c *cobra.Command, d newDisk) error {
 // word behind it that says one.
 func newDiskName(name string) error {
 	n := outputName{verb: "exec --new-disk", path: name, writes: []string{string(diskfile.Raw), string(diskfile.QCOW2)}}
-	if said, _ := suffix.Of(name); slices.Contains(n.writes, said.Name) {
+	if said, _ := fileformat.OfName(name); slices.Contains(n.writes, said.Name) {
 		n.format = said.Name
 	}
 	return n.check()

@@ -25,9 +25,6 @@ import (
 
 	"ingot/guest"
 	"ingot/image"
-	"ingot/image/qcow2"
-	"ingot/image/vdi"
-	"ingot/image/vhd"
 	"ingot/inspect"
 	_ "ingot/internal/closed" // what is written to a closed standard output is an error
 	"ingot/internal/memory"
@@ -254,7 +251,7 @@ func hint(verb *cobra.Command, err error) string {
 		return "run the build again when nothing writes there any more"
 	case errors.As(err, &stalled) && verb.Flags().Lookup(stallFlag) != nil:
 		return "wait longer with --" + stallFlag
-	case errors.Is(err, qcow2.ErrNotQCOW2), errors.Is(err, vdi.ErrNotVDI), errors.Is(err, vhd.ErrNotVHD):
+	case errors.As(err, new(*image.OtherFormatError)):
 		return rawHint
 	case errors.As(err, &text):
 		return textHint(text)

@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"ingot/image"
-	"ingot/image/suffix"
+	"ingot/image/fileformat"
 	"ingot/internal/grammar"
 	"ingot/internal/shellwords"
 )
@@ -21,7 +21,7 @@ import (
 type outputName struct {
 	verb   string
 	path   string
-	format string   // that the file will have, as suffix.Format calls it
+	format string   // the name of that which the file will have
 	by     string   // what says so: "--format", "output.format of the recipe"
 	as     string   // how another format is asked for: "--format"
 	writes []string // the formats that the verb writes
@@ -31,14 +31,14 @@ type outputName struct {
 // check refuses a name that says another format than the file will have, whether the verb
 // writes that one or not, and says what to do. A name that says nothing is right for all.
 func (o *outputName) check() error {
-	said, ok := suffix.Of(o.path)
+	said, ok := fileformat.OfName(o.path)
 	if !ok || o.path == stdout || said.Name == o.format {
 		return nil
 	}
 	return usageError{fmt.Errorf("%s: %s: %s", o.verb, o.path, o.why(said))}
 }
 
-func (o *outputName) why(said suffix.Format) string {
+func (o *outputName) why(said fileformat.Format) string {
 	ext := filepath.Ext(o.path)
 	if slices.Contains(o.writes, said.Name) && o.format != "" {
 		return fmt.Sprintf("the suffix %s is that of the format %s, and the output is %s by %s: give %s %[2]s, or another name", ext, said.Name, o.format, o.by, o.as)
@@ -48,10 +48,10 @@ func (o *outputName) why(said suffix.Format) string {
 	switch {
 	case said.Compresses() && o.source != "":
 		return fmt.Sprintf("%s does not make %s files; %s | %s > %s does", o.verb, strings.ToLower(ext), o.piped(stem, ext), said.From, o.path)
-	case said.Use&suffix.Written != 0 && o.verb == "build":
+	case said.Converted() && o.verb == "build":
 		return fmt.Sprintf("%s; ingot convert %s -o %s does", never, o.source, o.path)
-	case said.Name == "iso":
-		return fmt.Sprintf("%s; ingot build RECIPE --format iso -o %s does", never, o.path)
+	case said.Live:
+		return fmt.Sprintf("%s; ingot build RECIPE --format %s -o %s does", never, said.Name, o.path)
 	case said.Disk && said.FromRaw:
 		return fmt.Sprintf("%s; write %s.img, and `%s %[2]s.img %[4]s` makes one of it", never, stem, said.From, o.path)
 	case said.Disk && said.From != "":
@@ -63,14 +63,14 @@ func (o *outputName) why(said suffix.Format) string {
 // piped is the command that writes to a pipe what the file's name says without the suffix of
 // its compression, as x.tar.gz says a tar archive and x.img.xz a disk.
 func (o *outputName) piped(stem, ext string) string {
-	inner, _ := suffix.Of(stem)
-	if suffix.Tarball(ext) {
-		inner, _ = suffix.Named("tar")
+	inner, _ := fileformat.OfName(stem)
+	if fileformat.Tarball(ext) {
+		inner, _ = fileformat.Named("tar")
 	}
 	verb, format := o.verb, inner.Name
 	switch {
 	case slices.Contains(o.writes, format):
-	case inner.Use&suffix.Written != 0 && inner.Name != "iso":
+	case inner.Converted():
 		verb = "convert"
 	case verb == "convert":
 		format = "raw"

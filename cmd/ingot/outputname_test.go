@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"ingot/image/suffix"
+	"ingot/image/fileformat"
 )
 
 // dataDisk is a recipe of a disk with a file.
@@ -28,7 +28,7 @@ bootloader: {grub: [bios], entries: [{title: one, kernel: /boot/vmlinuz}]}
 
 // writesFor are the formats that a verb writes a file with a suffix in.
 var writesFor = map[string][]string{
-	"build":   {"raw", "qcow2"}, // of this recipe; an ISO takes a system
+	"build":   {"raw", "qcow2", "vdi", "vhd"}, // of this recipe; an ISO takes a system
 	"convert": {"raw", "qcow2", "vdi", "vhd", "tar"},
 }
 
@@ -40,7 +40,7 @@ func TestOutputSuffixes(t *testing.T) {
 		t.Fatal(err)
 	}
 	magic := map[string]string{"qcow2": "QFI\xfb", "vdi": "<<< Oracle VM VirtualBox Disk Image"}
-	for _, f := range suffix.Formats {
+	for _, f := range fileformat.All {
 		for _, s := range f.Suffixes {
 			for _, out := range []string{"x" + s, "X" + strings.ToUpper(s)} {
 				for verb, writes := range writesFor {
@@ -95,9 +95,10 @@ func TestOutputDisagrees(t *testing.T) {
 		"build raw.yaml -o x.QCOW2":                   "build: x.QCOW2: the suffix .QCOW2 is that of the format qcow2, and the output is raw by " + recipe + ": give --format qcow2, or another name",
 		"build left.yaml -o x.qcow2 --format raw":     "build: x.qcow2: the suffix .qcow2 is that of the format qcow2, and the output is raw by " + flag + ": give --format qcow2, or another name",
 		"build qcow2.yaml -o x.raw":                   "build: x.raw: the suffix .raw is that of the format raw, and the output is qcow2 by " + recipe + ": give --format raw, or another name",
-		"build raw.yaml -o x.qcow":                    "build: x.qcow: the suffix .qcow is that of a disk of old versions of QEMU, which build does not write (it writes raw, qcow2, iso and netboot); write x.qcow2, and `qemu-img convert -O qcow x.qcow2 x.qcow` makes one of it",
-		"build raw.yaml -o x.squashfs":                "build: x.squashfs: the suffix .squashfs is that of a SquashFS file system, which build does not write (it writes raw, qcow2, iso and netboot); give another name",
-		"build raw.yaml -o x.vdi":                     "build: x.vdi: the suffix .vdi is that of a disk of VirtualBox, which build does not write (it writes raw, qcow2, iso and netboot); ingot convert raw.yaml -o x.vdi does",
+		"build raw.yaml -o x.qcow":                    "build: x.qcow: the suffix .qcow is that of a disk of old versions of QEMU, which build does not write (it writes raw, qcow2, vdi, vhd, iso and netboot); write x.qcow2, and `qemu-img convert -O qcow x.qcow2 x.qcow` makes one of it",
+		"build raw.yaml -o x.squashfs":                "build: x.squashfs: the suffix .squashfs is that of a SquashFS file system, which build does not write (it writes raw, qcow2, vdi, vhd, iso and netboot); give another name",
+		"build raw.yaml -o x.vdi":                     "build: x.vdi: the suffix .vdi is that of the format vdi, and the output is raw by " + recipe + ": give --format vdi, or another name",
+		"build raw.yaml -o x.tar":                     "build: x.tar: the suffix .tar is that of a tar archive, which build does not write (it writes raw, qcow2, vdi, vhd, iso and netboot); ingot convert raw.yaml -o x.tar does",
 		"build raw.yaml -o x.img.XZ":                  "build: x.img.XZ: build does not make .xz files; ingot build raw.yaml -o - | xz > x.img.XZ does",
 		"convert left.yaml -o x.iso":                  "convert: x.iso: the suffix .iso is that of an ISO 9660 image, which convert does not write (it writes raw, qcow2, vdi, vhd, tar and docker); ingot build RECIPE --format iso -o x.iso does",
 		"convert left.yaml -o x.iso --as raw":         "convert: x.iso: the suffix .iso is that of an ISO 9660 image, which convert does not write",
@@ -108,9 +109,9 @@ func TestOutputDisagrees(t *testing.T) {
 		"build raw.yaml -o x.TGZ":                     "build: x.TGZ: build does not make .tgz files; ingot convert raw.yaml -o - --as tar | gzip > x.TGZ does",
 		"build raw.yaml -o x.iso.zst":                 "build: x.iso.zst: build does not make .zst files; ingot build raw.yaml -o - --format iso | zstd > x.iso.zst does",
 		"build qcow2.yaml -o x.img.bz2":               "build: x.img.bz2: build does not make .bz2 files; ingot build qcow2.yaml -o - --format raw | bzip2 > x.img.bz2 does",
-		"build raw.yaml -o x.vhd.gz":                  "build: x.vhd.gz: build does not make .gz files; ingot convert raw.yaml -o - --as vhd | gzip > x.vhd.gz does",
+		"build raw.yaml -o x.vhd.gz":                  "build: x.vhd.gz: build does not make .gz files; ingot build raw.yaml -o - --format vhd | gzip > x.vhd.gz does",
 		"build raw.yaml -o x.gz":                      "build: x.gz: build does not make .gz files; ingot build raw.yaml -o - | gzip > x.gz does",
-		"build raw.yaml -o x.simg":                    "build: x.simg: the suffix .simg is that of a sparse image of Android, which build does not write (it writes raw, qcow2, iso and netboot); write x.img, and `img2simg x.img x.simg` makes one of it",
+		"build raw.yaml -o x.simg":                    "build: x.simg: the suffix .simg is that of a sparse image of Android, which build does not write (it writes raw, qcow2, vdi, vhd, iso and netboot); write x.img, and `img2simg x.img x.simg` makes one of it",
 		"convert left.yaml -o x.img.gz":               "convert: x.img.gz: convert does not make .gz files; ingot convert left.yaml -o - --as raw | gzip > x.img.gz does",
 		"convert left.yaml -o x.txz":                  "convert: x.txz: convert does not make .txz files; ingot convert left.yaml -o - --as tar | xz > x.txz does",
 		"convert left.yaml -o x.qcow2.gz":             "convert: x.qcow2.gz: convert does not make .gz files; ingot convert left.yaml -o - --as qcow2 | gzip > x.qcow2.gz does",
@@ -125,6 +126,7 @@ func TestOutputDisagrees(t *testing.T) {
 		"convert left.yaml -o x.tar --as docker":      "",
 		"convert left.yaml -o x.disk --as vhd":        "",
 		"convert left.yaml -o X.VPC":                  "",
+		"build left.yaml -o X.VDI":                    "",
 		"build left.yaml -o without --format=qcow2":   "",
 		"convert left.yaml --as raw -o folder.iso/xy": "",
 	} {

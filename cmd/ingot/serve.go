@@ -19,8 +19,8 @@ import (
 
 	"ingot/image"
 	"ingot/image/diskfile"
+	"ingot/image/fileformat"
 	"ingot/image/nbd"
-	"ingot/image/suffix"
 	"ingot/inspect"
 	"ingot/internal/input"
 	"ingot/partition"
@@ -162,7 +162,7 @@ func onlyImages(c *cobra.Command, args []string) error {
 func (s *serveFlags) overlay(disk *image.Map) (*nbd.Overlay, error) {
 	switch {
 	case s.cow != "":
-		if said, ok := suffix.Of(s.cow); ok {
+		if said, ok := fileformat.OfName(s.cow); ok {
 			return nil, usageError{fmt.Errorf("serve: --cow %s: the suffix %s is that of %s, and the file holds changes in a format of its own: give another name, such as changes.cow", s.cow, filepath.Ext(s.cow), said.What)}
 		}
 		if _, err := image.Target(s.cow); err != nil {

@@ -8,21 +8,26 @@ import (
 	"slices"
 	"strings"
 
-	"ingot/image/suffix"
+	"ingot/image/fileformat"
 )
 
-// Format is how the bytes of a disk lie in its file.
+// Format is how the bytes of a disk lie in its file: the name of a format that ingot reads.
 type Format string
 
+// The formats of the disks that QEMU is given.
 const (
 	Raw   Format = "raw"
 	QCOW2 Format = "qcow2"
-	VDI   Format = "vdi" // which is read, and not given to QEMU
-	VHD   Format = "vhd" // so, too
 )
 
-// formats are the words for them.
-var formats = []Format{Raw, QCOW2, VDI, VHD}
+// Given says whether QEMU is given disks of the format.
+func (f Format) Given() bool { return f == Raw || f == QCOW2 }
+
+// Read says whether ingot reads disks of the format.
+func (f Format) Read() bool {
+	row, known := fileformat.Named(string(f))
+	return known && row.Open != nil
+}
 
 // A Name is a disk's file as a person names it.
 type Name struct {
@@ -46,7 +51,7 @@ func (n Name) take() (Name, bool) {
 	switch word := n.Path[at+1:]; {
 	case word == readOnly && !n.ReadOnly:
 		n.ReadOnly = true
-	case slices.Contains(formats, Format(word)) && n.Format == "":
+	case Format(word).Read() && n.Format == "":
 		n.Format = Format(word)
 	default:
 		return n, false
@@ -62,7 +67,8 @@ func (e *AmbiguousError) Error() string {
 	return fmt.Sprintf("%s: there is a file %s and a file %s: rename one of them", e.Text, e.One, e.Other)
 }
 
-// Parse reads FILE, with :raw, :qcow2, :vdi or :vhd and :ro behind it, in any order.
+// Parse reads FILE, with the name of a format that ingot reads, as :qcow2, and :ro behind it,
+// in any order.
 func Parse(text string) (Name, error) {
 	var there []Name
 	n, more := Name{Path: text}, true
@@ -87,9 +93,9 @@ func Parse(text string) (Name, error) {
 type FormatError struct{ Path string }
 
 func (e *FormatError) Error() string {
-	said, _ := suffix.Of(e.Path)
+	said, _ := fileformat.OfName(e.Path)
 	words := fmt.Sprintf("%s: by its name it is %s (%s)", e.Path, said.What, said.Name)
-	if slices.Contains(formats, Format(said.Name)) { // which are read, and QEMU does not get
+	if said.Open != nil { // which are read, and QEMU does not get
 		return fmt.Sprintf("%s, and QEMU is given raw and qcow2 alone: `qemu-img convert -O qcow2` makes a qcow2 of it; %s:raw takes its bytes for those of a disk", words, e.Path)
 	}
 	return fmt.Sprintf("%s, which ingot does not read: `qemu-img convert -O qcow2` makes a disk of one that ingot reads; %s:raw takes its bytes for those of a disk", words, e.Path)
@@ -98,10 +104,10 @@ func (e *FormatError) Error() string {
 // FormatOf returns the format that a file's name says, of the two that QEMU is given: an ISO
 // is a raw disk, and so is what is no disk by its name.
 func FormatOf(path string) (Format, error) {
-	switch f, _ := suffix.Of(path); {
+	switch f, _ := fileformat.OfName(path); {
 	case f.Name == string(QCOW2):
 		return QCOW2, nil
-	case f.Disk && f.Name != string(Raw) && f.Name != "iso":
+	case f.Disk && !f.Plain:
 		return "", &FormatError{path}
 	}
 	return Raw, nil
@@ -116,10 +122,10 @@ func (e *GivenError) Error() string {
 
 // Told returns the format that is told for QEMU: by a word, or else by the file's name.
 func (n Name) Told() (Format, error) {
-	switch n.Format {
-	case "":
+	switch {
+	case n.Format == "":
 		return FormatOf(n.Path)
-	case VDI, VHD:
+	case !n.Format.Given():
 		return "", &GivenError{n}
 	}
 	return n.Format, nil
@@ -143,18 +149,18 @@ func (n Name) Decide(file io.ReaderAt, size int64) (Format, error) {
 	if n.Format != "" {
 		return n.Format, nil
 	}
-	said, _ := suffix.Of(n.Path)
+	said, _ := fileformat.OfName(n.Path)
 	is, found := Detect(file, size)
-	named, read := Format(said.Name), slices.Contains(formats, Format(is.Name))
+	read := is.Open != nil
 	switch {
-	case named != Raw && slices.Contains(formats, named):
+	case said.Open != nil && !said.Plain:
 		if found && is.Name != said.Name {
 			return "", &ContainerError{n.Path, is, read}
 		}
-		return named, nil // and its reader says if it is none
+		return Format(said.Name), nil // and its reader says if it is none
 	case found && !read && (is.Name != "tar" || said.Name != "ova" && said.Name != "box"):
 		return "", &ContainerError{n.Path, is, false}
-	case said.Disk && named != Raw && said.Name != "iso":
+	case said.Disk && !said.Plain:
 		if !found {
 			return "", &FormatError{n.Path}
 		}
@@ -208,7 +214,7 @@ var texts = []string{".yaml", ".yml"}
 // a recipe from an image, is not to be told by those of a disk: a guest could make its own
 // disk a recipe, and have the host read files for it.
 func (n Name) IsDisk() bool {
-	if f, _ := suffix.Of(n.Path); n.Format != "" || n.ReadOnly || f.Disk {
+	if f, _ := fileformat.OfName(n.Path); n.Format != "" || n.ReadOnly || f.Disk {
 		return true
 	}
 	info, err := os.Stat(n.Path)

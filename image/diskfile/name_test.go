@@ -90,7 +90,7 @@ func TestDecide(t *testing.T) {
 		{Name{Path: "x.vmdk", Format: Raw}, plain, "raw"},
 		{Name{Path: "x.img", Format: Raw}, vmdk, "raw"},
 		{Name{Path: "x.VDI"}, vdi, "vdi"},
-		{Name{Path: "x.img", Format: VDI}, vdi, "vdi"},
+		{Name{Path: "x.img", Format: "vdi"}, vdi, "vdi"},
 		{Name{Path: "x.img"}, magic, "x.img: its name is that of a raw disk, and its bytes are those of a qcow2: x.img:raw or x.img:qcow2 says which it is"},
 		{Name{Path: "x"}, vdi, "x: its name is that of a raw disk, and its bytes are those of a vdi: x:raw or x:vdi says which it is"},
 		{Name{Path: "x.iso"}, vdi, "x.iso: its name is that of a raw disk, and its bytes are those of a vdi: x.iso:raw or x.iso:vdi says which it is"},

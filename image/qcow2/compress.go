@@ -3,7 +3,6 @@ package qcow2
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"sync"
 
 	"github.com/klauspost/compress/flate"
@@ -12,49 +11,25 @@ import (
 	"ingot/image"
 )
 
-// Compression says how clusters are compressed.
-type Compression struct {
-	// Type is "zlib", which every QEMU reads, or "zstd", which QEMU reads since 5.1, and
-	// which is quicker to write and to read.
-	Type string
-	// Level is 1 to 9 of zlib, 6 if it is 0, and 1 to 22 of zstd, 3 if it is 0. There are
-	// four ways to compress by zstd: 1 and 2, 3 to 5, 6 to 9, and above are each one.
-	Level int
-}
+// Codecs are the types of compression: zlib, which every QEMU reads, and zstd, which QEMU reads
+// since 5.1, and which is quicker to write and to read. zstd has four ways to compress: its
+// levels 1 and 2, 3 to 5, 6 to 9, and those above are each one.
+var Codecs = []image.Codec{{Name: "zlib", Levels: 9, Default: 6}, {Name: "zstd", Levels: 22, Default: 3}}
 
-// compressionTypes are the ways to compress, with what stands for them in a header.
-var compressionTypes = []struct {
-	name             string
-	id               byte
-	level, otherwise int // the highest, and the one if none is given
-	newDeflater      func(level int) (deflater, error)
-}{
-	{"zlib", compressionZlib, 9, 6, newZlib},
-	{"zstd", compressionZstd, 22, 3, newZstd},
-}
+// deflaters has for each of Codecs what stands for it in a header, and how to make what
+// compresses.
+var deflaters = []struct {
+	id   byte
+	open func(level int) (deflater, error)
+}{{compressionZlib, newZlib}, {compressionZstd, newZstd}}
 
-// Check says whether a type and its level are known.
-func (c Compression) Check() error {
-	_, _, err := c.find()
-	return err
-}
-
-// find returns what stands for c in a header, and how to make what compresses.
-func (c Compression) find() (id byte, open func() (deflater, error), err error) {
-	for _, t := range compressionTypes {
-		if t.name != c.Type {
-			continue
-		}
-		level := c.Level
-		if level == 0 {
-			level = t.otherwise
-		}
-		if level < 1 || level > t.level {
-			return 0, nil, fmt.Errorf("level %d: %s has the levels 1 to %d", c.Level, c.Type, t.level)
-		}
-		return t.id, func() (deflater, error) { return t.newDeflater(level) }, nil
+// find returns what stands for a compression in a header, and how to make what compresses.
+func find(c image.Compression) (id byte, open func() (deflater, error), err error) {
+	i, level, err := c.Find("qcow2", Codecs)
+	if err != nil {
+		return 0, nil, err
 	}
-	return 0, nil, fmt.Errorf("compression %q: qcow2 knows zlib and zstd", c.Type)
+	return deflaters[i].id, func() (deflater, error) { return deflaters[i].open(level) }, nil
 }
 
 // A deflater appends the compressed bytes of a cluster to dst. What it returns depends on
@@ -107,8 +82,8 @@ func (f *File) Close() error { return f.scratch.Close() }
 // tables stand in front as in any other file, and a pipe will do to take it.
 //
 // Progress and Workers of the options count; progress adds up to m.Size().
-func Compress(ctx context.Context, m *image.Map, temp string, c Compression, o image.WriteOptions) (*File, error) {
-	id, open, err := c.find()
+func Compress(ctx context.Context, m *image.Map, temp string, c image.Compression, o image.WriteOptions) (*File, error) {
+	id, open, err := find(c)
 	if err != nil {
 		return nil, err
 	}

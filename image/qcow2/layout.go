@@ -61,10 +61,18 @@ func Layout(ctx context.Context, m *image.Map, o image.WriteOptions) (*image.Map
 	return l.file(m, image.Bytes(nil))
 }
 
+// Check says why no file can hold a disk of a size, in bytes.
+func Check(size int64) error {
+	if size > maxSize {
+		return fmt.Errorf("a disk of %d bytes is too large for qcow2 with clusters of %d bytes, which holds %d", size, clusterSize, int64(maxSize))
+	}
+	return nil
+}
+
 // newLayout returns the layout of a file that holds no data yet.
 func newLayout(m *image.Map) (*layout, error) {
-	if m.Size() > maxSize {
-		return nil, fmt.Errorf("a disk of %d bytes is too large for qcow2 with clusters of %d bytes, which holds %d", m.Size(), clusterSize, int64(maxSize))
+	if err := Check(m.Size()); err != nil {
+		return nil, err
 	}
 	size := ceilDiv(m.Size(), sectorSize) * sectorSize
 	return &layout{size: size, l1Size: ceilDiv(size, l2Span)}, nil

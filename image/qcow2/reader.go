@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"compress/flate"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -83,7 +82,7 @@ func (r *Reader) clusterSize() int64 { return 1 << r.clusterBits }
 func (r *Reader) l2Span() int64 { return r.clusterSize() / entrySize << r.clusterBits }
 
 // ErrNotQCOW2 says that a file does not begin as a qcow2 file does.
-var ErrNotQCOW2 = errors.New("not a qcow2 file")
+var ErrNotQCOW2 error = &image.OtherFormatError{Format: "qcow2"}
 
 // readHeader reads the header and refuses a file that is not a disk by itself.
 func readHeader(file io.ReaderAt) (h header, compression byte, err error) {

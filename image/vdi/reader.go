@@ -12,7 +12,7 @@ import (
 )
 
 // ErrNotVDI says that a file does not begin as a VDI file does.
-var ErrNotVDI = errors.New("not a VDI file")
+var ErrNotVDI error = &image.OtherFormatError{Format: "VDI"}
 
 // Detect says whether a file begins like one.
 func Detect(file io.ReaderAt) bool {

@@ -17,10 +17,11 @@ type run struct{ guest, host, count int64 }
 // Layout returns the bytes of the VDI file that holds m. It looks for blocks of zeros, with
 // the Progress and the Workers of the options, as [image.DataRuns] does.
 func Layout(ctx context.Context, m *image.Map, seed image.Seed, o image.WriteOptions) (*image.Map, error) {
-	l := &layout{size: ceilDiv(m.Size(), sectorSize) * sectorSize}
-	if l.blocks = ceilDiv(l.size, blockSize); l.blocks > maxBlocks {
-		return nil, fmt.Errorf("a disk of %d bytes is too large for VDI, which holds %d", m.Size(), int64(maxBlocks)*blockSize)
+	if err := Check(m.Size()); err != nil {
+		return nil, err
 	}
+	l := &layout{size: ceilDiv(m.Size(), sectorSize) * sectorSize}
+	l.blocks = ceilDiv(l.size, blockSize)
 	if err := image.DataRuns(ctx, m, blockSize, o, l.addRun); err != nil {
 		return nil, err
 	}
@@ -35,6 +36,14 @@ func Layout(ctx context.Context, m *image.Map, seed image.Seed, o image.WriteOpt
 		})
 	}
 	return b.Map(l.data + l.allocated*blockSize)
+}
+
+// Check says why no file can hold a disk of a size, in bytes.
+func Check(size int64) error {
+	if limit := int64(maxBlocks) * blockSize; size > limit {
+		return fmt.Errorf("a disk of %d bytes is too large for VDI, which holds %d", size, limit)
+	}
+	return nil
 }
 
 // layout says where everything lies.

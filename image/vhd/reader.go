@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
 
@@ -12,7 +11,7 @@ import (
 )
 
 // ErrNotVHD says that a file does not end as a VHD file does.
-var ErrNotVHD = errors.New("not a VHD file")
+var ErrNotVHD error = &image.OtherFormatError{Format: "VHD"}
 
 // Detect says whether a file of size bytes has the footer of a VHD.
 func Detect(file io.ReaderAt, size int64) bool {

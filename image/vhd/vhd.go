@@ -10,16 +10,24 @@ import (
 
 // Layout returns the bytes of the VHD file that holds m.
 func Layout(m *image.Map, seed image.Seed) (*image.Map, error) {
-	size := (m.Size() + sizeUnit - 1) / sizeUnit * sizeUnit
-	if size > maxSize {
-		return nil, fmt.Errorf("a disk of %d bytes is too large for VHD, which holds %d", m.Size(), int64(maxSize))
+	if err := Check(m.Size()); err != nil {
+		return nil, err
 	}
+	size := (m.Size() + sizeUnit - 1) / sizeUnit * sizeUnit
 	var b image.Builder
 	if m.Size() > 0 {
 		b.AddExtent(image.Extent{Len: m.Size(), Src: m})
 	}
 	b.Add(size, image.Bytes(encode(size, seed)), &image.Owner{Name: "vhd footer"})
 	return b.Map(size + footerSize)
+}
+
+// Check says why no file can hold a disk of a size, in bytes.
+func Check(size int64) error {
+	if size > maxSize {
+		return fmt.Errorf("a disk of %d bytes is too large for VHD, which holds %d", size, int64(maxSize))
+	}
+	return nil
 }
 
 func encode(size int64, seed image.Seed) []byte {

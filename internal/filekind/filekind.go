@@ -31,7 +31,7 @@ type magic struct {
 	at     int
 	bytes  string
 	kind   string
-	format string // by its name in package suffix, where no disk that is read begins so
+	format string // by its name in package fileformat, where no disk that is read begins so
 }
 
 // document are kinds of files that are no disks and no texts either.
@@ -99,7 +99,7 @@ func (m magic) fits(data []byte) bool {
 const FormatHead = 512
 
 // Format returns the format that a file of the first bytes data has, by its name in package
-// suffix: one that is no disk for those who read disks. "" stands for none of these.
+// fileformat: one that is no disk for those who read disks. "" stands for none of these.
 func Format(data []byte) string {
 	data = data[:min(len(data), FormatHead)]
 	if isBzip2(data) {

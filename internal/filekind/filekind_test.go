@@ -7,7 +7,7 @@ import (
 	"testing"
 	"unicode/utf16"
 
-	"ingot/image/suffix"
+	"ingot/image/fileformat"
 )
 
 // at is a file of zeros with bytes at an offset.
@@ -90,7 +90,7 @@ func TestOfYAML(t *testing.T) {
 	}
 }
 
-// TestFormat names formats as package suffix does, and a program or a boot sector none.
+// TestFormat names formats as package fileformat does, and a program or a boot sector none.
 func TestFormat(t *testing.T) {
 	for _, m := range magics {
 		name := m.format
@@ -100,7 +100,7 @@ func TestFormat(t *testing.T) {
 		case document:
 			name = ""
 		default:
-			if _, ok := suffix.Named(name); !ok {
+			if _, ok := fileformat.Named(name); !ok {
 				t.Errorf("%s: there is no format %q", m.kind, name)
 			}
 		}

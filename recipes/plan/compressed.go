@@ -5,20 +5,23 @@ import (
 	"fmt"
 
 	"ingot/image"
-	"ingot/image/qcow2"
 )
 
 // Compresses says whether the output is one that [Plan.Contain] compresses.
-func (p *Plan) Compresses() bool { return p.Recipe.Output.QCOW2().Type != "" }
+func (p *Plan) Compresses() bool { return p.Recipe.Output.DiskCompression().Type != "" }
 
-// Contains says whether the output is one that [Plan.Contain] has to make first.
-func (p *Plan) Contains() bool { return p.Recipe.Output.Format == "qcow2" }
+// Contains says whether the output is one that [Plan.Contain] has to make first: a disk in a
+// file of a format of its own.
+func (p *Plan) Contains() bool {
+	f := p.Recipe.Output.FileFormat()
+	return f.OfDisk() && !f.Plain
+}
 
-// Contain does all of the work that a qcow2 takes before it can be written, and nothing for any
-// other output; it has to come before [Plan.Work], and before [Plan.Emit] and [Plan.Stream] if
-// the disk is compressed. What is compressed lies in a file without a name in the folder temp
-// until the Plan is closed; otherwise clusters of zeros are looked for. Progress and Workers of
-// the options count; progress adds up to the size of the disk.
+// Contain does all of the work that the file of a disk takes before it can be written, and
+// nothing where the file is the disk; it has to come before [Plan.Work], and before [Plan.Emit]
+// and [Plan.Stream] if the disk is compressed. What is compressed lies in a file without a name
+// in the folder temp until the Plan is closed; otherwise zeros are looked for. Progress and
+// Workers of the options count; progress adds up to the size of the disk.
 func (p *Plan) Contain(ctx context.Context, temp string, o image.WriteOptions) error {
 	if !p.Contains() {
 		return nil
@@ -27,16 +30,11 @@ func (p *Plan) Contain(ctx context.Context, temp string, o image.WriteOptions) e
 		return err
 	}
 	var err error
-	if !p.Compresses() {
-		p.contained, err = qcow2.Layout(ctx, p.Disk.Map, o)
-		return err
-	}
-	p.compressed, err = qcow2.Compress(ctx, p.Disk.Map, temp, p.Recipe.Output.QCOW2(), o)
-	if err != nil {
+	p.contained, err = p.Recipe.Output.FileFormat().Make(ctx, p.Disk.Map, temp, p.Recipe.Output.DiskCompression(), o)
+	if err != nil && p.Compresses() {
 		return fmt.Errorf("compressing %s: %w", p.Recipe.Name, err)
 	}
-	p.contained = p.compressed.Map
-	return nil
+	return err
 }
 
 // contain makes what [Plan.Contain] has not made, unless that takes a folder.

@@ -31,9 +31,9 @@ func (p *Plan) container() (*image.Map, error) {
 	case !p.Contains():
 		return p.Disk.Map, nil
 	case p.contained == nil:
-		return nil, errors.New(p.Recipe.Name + " has not been made a qcow2")
+		return nil, fmt.Errorf("%s has not been made a %s", p.Recipe.Name, p.Recipe.Output.Format)
 	}
-	return p.contained, nil
+	return p.contained.Map, nil
 }
 
 // whole says whether nothing of the disk is missing any more.

@@ -11,7 +11,7 @@ import (
 	"strconv"
 
 	"ingot/image"
-	"ingot/image/qcow2"
+	"ingot/image/fileformat"
 	"ingot/internal/printable"
 	"ingot/partition"
 	"ingot/recipes"
@@ -51,8 +51,7 @@ type Plan struct {
 	signer     *signature.Signer
 	digests    *netboot.Digests // of what a signed script loads
 	temp       io.Closer
-	compressed *qcow2.File
-	contained  *image.Map // the output as a qcow2, once it is made
+	contained  *fileformat.File // the output in its format, once it is made
 
 	// What takes a virtual machine.
 	pending    []Pending
@@ -96,10 +95,7 @@ func New(ctx context.Context, r *recipes.Recipe, h Host) (*Plan, error) {
 // Close gives back what was made for the plan and has no name, such as a compressed
 // store or disk; nothing of the plan can be read any more.
 func (p *Plan) Close() error {
-	var err error
-	if p.compressed != nil {
-		err = p.compressed.Close()
-	}
+	err := p.contained.Close()
 	for _, c := range []io.Closer{p.temp, p.overlay} {
 		if c != nil {
 			err = errors.Join(err, c.Close())
@@ -160,8 +156,13 @@ func (p *planner) layOutAll() (*partition.Disk, error) {
 	if err != nil {
 		return nil, err
 	}
-	disk.Map, err = p.boot.install(disk)
-	return disk, err
+	if disk.Map, err = p.boot.install(disk); err != nil {
+		return nil, err
+	}
+	if err := p.Output.FileFormat().CheckSize(disk.Map.Size()); err != nil {
+		return nil, p.At("output.format", err)
+	}
+	return disk, nil
 }
 
 // seed derives what all identifiers come from: the recipe, less what says only where

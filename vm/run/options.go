@@ -13,7 +13,7 @@ import (
 	"ingot/guest/wire"
 	"ingot/image"
 	"ingot/image/diskfile"
-	"ingot/image/suffix"
+	"ingot/image/fileformat"
 	"ingot/internal/grammar"
 	"ingot/vm"
 )
@@ -264,7 +264,7 @@ func (o *Options) checkDiskImage() error {
 	if _, err := os.Lstat(o.DiskImage + baseSuffix); err == nil {
 		return nil // it was made already
 	}
-	if said, ok := suffix.Of(o.DiskImage); ok && said.Name != string(diskfile.QCOW2) {
+	if said, ok := fileformat.OfName(o.DiskImage); ok && said.Name != string(diskfile.QCOW2) {
 		ext := filepath.Ext(o.DiskImage)
 		return fmt.Errorf("--disk-image %s: it is a qcow2, and the suffix %s is that of %s: name it %s.qcow2", o.DiskImage, ext, said.What, strings.TrimSuffix(o.DiskImage, ext))
 	}

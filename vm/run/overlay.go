@@ -146,7 +146,7 @@ func parseIdentity(text []byte) (id identity, err error) {
 		err = fmt.Errorf("digest: %.80q is not %s and 64 hexadecimal digits", id.Digest, digestName)
 	case !validSeen().MatchString(id.Seen):
 		err = fmt.Errorf("seen: %.80q is not 64 hexadecimal digits", id.Seen)
-	case id.Format != "" && id.Format != diskfile.Raw && id.Format != diskfile.QCOW2:
+	case id.Format != "" && !id.Format.Given():
 		err = fmt.Errorf("format: %.80q is neither %s nor %s", id.Format, diskfile.Raw, diskfile.QCOW2)
 	default:
 		return id, nil

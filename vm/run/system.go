@@ -155,8 +155,8 @@ func openImage(name diskfile.Name) (*System, error) {
 		return nil, err
 	}
 	disk := image.BlobOf(f, size)
-	switch format {
-	case diskfile.QCOW2:
+	switch {
+	case format == diskfile.QCOW2:
 		if _, err := qcow2.SelfContained(f); err != nil {
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}
@@ -165,7 +165,7 @@ func openImage(name diskfile.Name) (*System, error) {
 			return s, nil // QEMU may read what ingot does not: extended L2 entries, say
 		}
 		disk = q
-	case diskfile.VDI, diskfile.VHD:
+	case !format.Given():
 		opened, err := inspect.Open(context.Background(), name.String())
 		if err != nil {
 			return nil, err
