@@ -1,12 +1,8 @@
 package recipes
 
 import (
-	"maps"
-	"slices"
 	"strings"
 	"testing"
-
-	"ingot/vm/network"
 )
 
 // FuzzParse reads recipes, and overrides one of their keys. Errors are of one line each
@@ -33,46 +29,6 @@ func FuzzParse(f *testing.F) {
 		}
 		if err != nil && !strings.HasPrefix(err.Error(), "in.yaml") && !strings.HasPrefix(err.Error(), "--set ") {
 			t.Errorf("the error does not say where: %v", err)
-		}
-	})
-}
-
-// FuzzNetwork reads files of networks, and plans the networks.
-func FuzzNetwork(f *testing.F) {
-	f.Add("machines:\n  client: {recipe: rescue, vlans: [1, 2]}\n  web: {recipe: web.yaml, forwards: [\"8080:80\"], addresses: {1: 10.0.0.1/24}}\nlinks:\n- {between: [client, web], state: delay 50ms loss 5%}\n")
-	f.Add("machines: {a: {image: x.qcow2, memory: 1GiB, internet: true}}\nseed: 7\nlinks: [{between: [a], state: down}]\n")
-	f.Fuzz(func(t *testing.T, text string) {
-		if len(text) > 4096 {
-			return
-		}
-		var file network.File
-		at, err := Decode("net.yaml", "network", []byte(text), &file)
-		if err != nil {
-			if !strings.HasPrefix(err.Error(), "net.yaml") {
-				t.Errorf("the error does not say where: %v", err)
-			}
-			return
-		}
-		plan, problems := file.Plan("net")
-		for _, p := range problems {
-			if err := at(p.Key, p.Err); !strings.HasPrefix(err.Error(), "net.yaml") {
-				t.Errorf("the error does not say where: %v", err)
-			}
-		}
-		if len(problems) > 0 {
-			return
-		}
-		if got, want := len(plan.Machines), len(file.Machines); got != want {
-			t.Errorf("%d machines are planned of %q", got, slices.Sorted(maps.Keys(file.Machines)))
-		}
-		seen := map[network.MAC]bool{}
-		for _, m := range plan.Machines {
-			for _, c := range m.Cards {
-				if seen[c.MAC] {
-					t.Errorf("two cards have the address %v", c.MAC)
-				}
-				seen[c.MAC] = true
-			}
 		}
 	})
 }

@@ -14,7 +14,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"ingot/guest/network"
 	"ingot/guest/ssh"
 	"ingot/image"
 	"ingot/image/fileformat"
@@ -22,6 +21,7 @@ import (
 	"ingot/internal/input"
 	"ingot/internal/printable"
 	"ingot/internal/secret"
+	"ingot/lab"
 	"ingot/lab/scenario"
 	"ingot/partition"
 	"ingot/recipes"
@@ -428,17 +428,10 @@ func (r *recipeFlags) checkKeys(c *cobra.Command, name string, recipe *recipes.R
 	if len(r.sshKeys) == 0 {
 		return nil
 	}
-	if isOff(recipe.System.Network) {
+	if lab.NetworkOff(recipe.System.Network) {
 		return usageError{fmt.Errorf("%s: --ssh-key: %s has no network (system.network: %s), so that nobody could log in; --set system.network=dhcp gives it one", verbName(c), name, recipe.System.Network)}
 	}
 	return nil
-}
-
-// isOff says whether a system has no network. Without a word of its own, one with keys for ssh
-// asks for an address by DHCP.
-func isOff(word string) bool {
-	settings, err := network.ParseSettings(word)
-	return err == nil && settings.Off
 }
 
 // stdinName is what messages call standard input.

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"ingot/lab"
 	"ingot/tests/fstest"
 	"ingot/tests/testenv"
 )
@@ -286,7 +287,7 @@ func TestGuestWritesRecipe(t *testing.T) {
 		t.Fatal(err)
 	}
 	machine := machineFlags{}
-	if kind, err := machine.kind(disk); err != nil || kind != isImage {
+	if kind, err := machine.kind(disk); err != nil || kind != lab.IsImage {
 		t.Errorf("run takes it for %d, %v; want an image", kind, err)
 	}
 	if image, err := looksLikeImage(disk); err != nil || !image {
@@ -307,10 +308,10 @@ func TestGuestWritesRecipe(t *testing.T) {
 	if err := os.WriteFile(disk, []byte("/nix/store/00000000000000000000000000000001-a\n\n0\n"+strings.Repeat("\n", 1<<20)), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if kind, err := machine.kind(disk); err != nil || kind != isImage {
+	if kind, err := machine.kind(disk); err != nil || kind != lab.IsImage {
 		t.Errorf("run takes a graph for %d, %v; want an image", kind, err)
 	}
-	for name, want := range map[string]kindOfSystem{"web.yaml": isRecipe, "web": isRecipe, "none": isRecipe, "web.img": isImage, "web.yaml:raw": isImage} {
+	for name, want := range map[string]lab.Kind{"web.yaml": lab.IsRecipe, "web": lab.IsRecipe, "none": lab.IsRecipe, "web.img": lab.IsImage, "web.yaml:raw": lab.IsImage} {
 		if name != "none" && !strings.Contains(name, ":") {
 			if err := os.WriteFile(filepath.Join(dir, name), []byte(text[:100]), 0o644); err != nil {
 				t.Fatal(err)

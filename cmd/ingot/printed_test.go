@@ -209,11 +209,9 @@ func TestPrintedOfMachines(t *testing.T) {
 		(&registerFlags{root: evil}).print(out, &storedb.Registered{Kept: []string{evil}, Links: map[string]string{evil: evil}}, time.Now())
 	})
 	shown("test", func(out io.Writer) {
-		s := &suite{out: out, flags: &testFlags{verbose: true}, c: newPs()}
-		s.c.SetErr(out)
-		s.tell(&scenario.Result{Name: evil, Err: errors.New(evil), Failed: "lab.yaml:7: " + strings.ReplaceAll(evil, "\n", " ")})
-		s.tell(&scenario.Result{Name: evil})
-		s.tellStep(scenario.StepResult{Text: evil, Failed: evil, Notes: []string{evil}})
+		tellResult(out, &scenario.Result{Name: evil, Err: errors.New(evil), Failed: "lab.yaml:7: " + strings.ReplaceAll(evil, "\n", " ")})
+		tellResult(out, &scenario.Result{Name: evil})
+		tellStep(out, scenario.StepResult{Text: evil, Failed: evil, Notes: []string{evil}})
 	})
 	shown("a guest's error", func(out io.Writer) { sayError(out, errors.New("guest: "+evil), "") })
 	shown("a line without end", func(out io.Writer) {

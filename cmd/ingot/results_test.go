@@ -2,8 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,61 +11,6 @@ import (
 
 	"ingot/tests/testenv"
 )
-
-// TestWriteWhole: a report that cannot be finished leaves what was there, a file keeps its
-// permissions, and a pipe is written to.
-func TestWriteWhole(t *testing.T) {
-	defer unix.Umask(unix.Umask(0o027))
-	dir := t.TempDir()
-	path := filepath.Join(dir, "report")
-	say := func(text string) func(io.Writer) error {
-		return func(w io.Writer) error { _, err := io.WriteString(w, text); return err }
-	}
-	is := func(want string) {
-		t.Helper()
-		info, err := os.Stat(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		text, err := os.ReadFile(path)
-		if got := fmt.Sprintf("%04o %s", info.Mode().Perm(), text); err != nil || got != want {
-			t.Errorf("there is %s, %v; want %s", got, err, want)
-		}
-	}
-	if err := writeWhole(path, true, say("first")); err != nil {
-		t.Fatal(err)
-	}
-	is("0700 first")
-	failed := errors.New("failed")
-	err := writeWhole(path, true, func(w io.Writer) error { return errors.Join(say("sec")(w), failed) })
-	if !errors.Is(err, failed) {
-		t.Errorf("writeWhole = %v; want %v", err, failed)
-	}
-	is("0700 first")
-	if err := errors.Join(os.Chmod(path, 0o600), writeWhole(path, false, say("second"))); err != nil {
-		t.Fatal(err)
-	}
-	is("0600 second")
-	fifo := filepath.Join(dir, "fifo")
-	if err := unix.Mkfifo(fifo, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	got := make(chan string)
-	go func() { text, _ := os.ReadFile(fifo); got <- string(text) }()
-	if err := writeWhole(fifo, false, say("third")); err != nil {
-		t.Fatal(err)
-	}
-	if text := <-got; text != "third" {
-		t.Errorf("the pipe gave %q; want third", text)
-	}
-	entries, err := os.ReadDir(dir)
-	if err != nil || len(entries) != 2 {
-		t.Errorf("there are %v, %v; want the report and the pipe", entries, err)
-	}
-	if err := writeWhole(dir, false, say("x")); err == nil || !strings.Contains(err.Error(), "is a directory") {
-		t.Errorf("writeWhole of a folder = %v; want a refusal", err)
-	}
-}
 
 // TestReportsOntoDevices: what is no image goes to streams, and onto no disk and into no folder of
 // the system.
@@ -93,11 +36,6 @@ func TestReportsOntoDevices(t *testing.T) {
 	}
 	if made, _ := filepath.Glob("/dev/no-such*"); len(made) > 0 {
 		t.Errorf("%s: was made", made)
-	}
-	for path, want := range map[string]bool{"/dev/null": true, "disk.img": false, "netboot": false, "none": false} {
-		if got := isStream(path); got != want {
-			t.Errorf("isStream(%s) = %v; want %v", path, got, want)
-		}
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/netip"
 	"os"
 	"strconv"
 	"strings"
@@ -15,12 +14,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"ingot/bootloader/initramfs"
-	guest "ingot/guest/network"
 	"ingot/guest/wire"
-	"ingot/image"
 	"ingot/internal/printable"
 	"ingot/internal/shellwords"
+	"ingot/lab"
 	"ingot/vm"
 	"ingot/vm/run"
 	"ingot/vm/runtimedir"
@@ -246,7 +243,7 @@ func (r *runFlags) parse(o *run.Options) error {
 				if err != nil {
 					return err
 				}
-				o.VLANs = append(o.VLANs, run.VLAN{N: n, Switch: r.Path(vlanSwitch(n)), Shared: true})
+				o.VLANs = append(o.VLANs, run.VLAN{N: n, Switch: r.Path(lab.SwitchName(n)), Shared: true})
 				return nil
 			}
 			o.VLANs = append(o.VLANs, run.VLAN{N: n, Switch: socket})
@@ -260,10 +257,6 @@ func (r *runFlags) parse(o *run.Options) error {
 	}
 	return nil
 }
-
-// vlanSwitch is the socket in the registry at which the switch of a network listens that
-// this user's machines share.
-func vlanSwitch(n int) string { return fmt.Sprintf("vlan%d.switch", n) }
 
 // registry opens the folder of this user's running machines.
 func registry() (*run.Registry, error) { return run.OpenRegistry(run.DefaultDir(os.Getenv)) }
@@ -289,7 +282,7 @@ func (r *runFlags) run(c *cobra.Command, what string, m *machineFlags) error {
 	if m.kernelWords = o.Words; r.save != "" {
 		m.kernelWords = append(m.kernelWords, string(wire.ShellWord)) // the script's own environment may say what to do
 	}
-	system, err := m.machine(c, what)
+	system, closure, err := m.machine(c, what)
 	if err != nil {
 		return err
 	}
@@ -300,13 +293,13 @@ func (r *runFlags) run(c *cobra.Command, what string, m *machineFlags) error {
 		}
 		o.DiskImage = name + ".qcow2"
 	}
-	if err := m.rootOnDisk(system, &o); err != nil {
-		return err
-	}
-	if len(o.VLANs) > 0 && system.Kernel != nil {
-		if err := placeOnVLANs(system, &o); err != nil {
+	if closure != nil {
+		if err := closure.RootOnDisk(system, &o); err != nil {
 			return err
 		}
+	}
+	if err := lab.PlaceOnVLANs(system, &o); err != nil {
+		return err
 	}
 	// A script for the shell that is typed at a console would lose what comes before the
 	// guest listens, and its end.
@@ -336,38 +329,6 @@ func (r *runFlags) run(c *cobra.Command, what string, m *machineFlags) error {
 		return err
 	}
 	return (&attended{c: c, host: host, batch: batch, console: r.showConsole, screen: o.Graphics != run.NoGraphics, status: status}).run(system, o)
-}
-
-// placeOnVLANs tells the guest, by its initial RAM disk, which card has which address.
-func placeOnVLANs(s *run.System, o *run.Options) error {
-	name := cmp.Or(o.Name, s.Name)
-	o.Name = name // the guest is told, so that no other will do
-	place := guest.Place{Hostname: name}
-	if !o.NoNetwork {
-		place.Cards = append(place.Cards, guest.Card{MAC: vm.MAC(name, 0)})
-	}
-	for _, v := range o.VLANs {
-		number := max(1, o.Number)
-		address, err := netip.ParsePrefix(v.Address(number) + "/24")
-		if err != nil {
-			return fmt.Errorf("--vlan %d: %w", v.N, err)
-		}
-		place.Cards = append(place.Cards, guest.Card{MAC: v.MAC(number), Address: address})
-	}
-	return addPlace(s, place)
-}
-
-// addPlace appends to the initial RAM disk what a machine is in a network.
-func addPlace(s *run.System, place guest.Place) error {
-	tree := image.NewTree()
-	if err := tree.Put(initramfs.NetworkFile, image.NewFile(0o644, image.Bytes(place.String()))); err != nil {
-		return err
-	}
-	archive, err := initramfs.Pack(tree, initramfs.None)
-	if err == nil {
-		s.Initrd = append(s.Initrd[:len(s.Initrd):len(s.Initrd)], archive)
-	}
-	return err
 }
 
 // attended is a machine with somebody, or something, at its console.
@@ -493,7 +454,7 @@ func (a *attended) attend(ctx context.Context, cancel context.CancelFunc) (left 
 	watched := make(chan struct{})
 	go func() {
 		defer close(watched)
-		failed := awaitBoot(pumping, a.session.Machine)
+		failed := run.AwaitBoot(pumping, a.session.Machine)
 		switch {
 		case failed == nil && pumping.Err() == nil:
 			awaitSign(pumping, a.session.Machine, prompts(), promptTime)

@@ -10,34 +10,14 @@ import (
 	"ingot/internal/lazy"
 	"ingot/internal/printable"
 	"ingot/vm"
+	"ingot/vm/run"
 )
-
-const (
-	// kernelStarts is what the console shows once no boot loader can fail any more.
-	kernelStarts = `Linux version \d|(?m)^(?:<\d+>)?\[ *\d+\.\d{6}\]`
-	// systemStarted is what it shows once somebody could log in: from then on, what
-	// looks like a failure may be what a program prints.
-	systemStarted = `login: |ingot: ready on |Reached target .*Multi-User|Reached target .*Login Prompts`
-)
-
-// awaitBoot waits until the system of a machine has started. It returns a failure if that
-// will not happen, and nil also if the machine ends or the context does.
-func awaitBoot(ctx context.Context, m *vm.Machine) *vm.FailureError {
-	for _, sign := range []string{kernelStarts + "|" + systemStarted, systemStarted} {
-		_, err := m.WaitFor(ctx, sign)
-		var failed *vm.FailureError
-		if errors.As(err, &failed) && failed.Kind == vm.NoBoot {
-			return failed
-		} // of all else the machine's end will tell
-	}
-	return nil
-}
 
 // A console shows a prompt at its end: of a shell, or of what asks for a name or a passphrase.
 const prompt = `(?:login|[Pp]assword|[Pp]assphrase|PIN)[^\n]*: ?$|[#$>] ?$`
 
 var (
-	listens = lazy.Regexp(systemStarted + "|" + prompt)
+	listens = lazy.Regexp(run.SystemStarted + "|" + prompt)
 	prompts = lazy.Regexp(prompt)
 )
 

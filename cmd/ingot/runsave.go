@@ -57,7 +57,7 @@ func saveScript(c *cobra.Command, folder, what string, s *run.System, o *run.Opt
 	if err := os.Chmod(target, 0o700); err != nil && !os.IsNotExist(err) {
 		return fmt.Errorf("--save: %w", err)
 	}
-	err = writeWhole(path, true, func(w io.Writer) error {
+	err = image.WriteText(path, true, func(w io.Writer) error {
 		_, err := io.WriteString(w, script)
 		return err
 	})

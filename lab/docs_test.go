@@ -1,4 +1,4 @@
-package network
+package lab
 
 import (
 	"os"
@@ -6,12 +6,14 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"ingot/vm/network"
 )
 
 // TestKeysAreDocumented looks for every key of the file in docs/networks.md, and for
 // what the documentation calls one.
 func TestKeysAreDocumented(t *testing.T) {
-	text, err := os.ReadFile("../../docs/networks.md")
+	text, err := os.ReadFile("../docs/networks.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -21,7 +23,7 @@ func TestKeysAreDocumented(t *testing.T) {
 			told[name[1]] = true
 		}
 	}
-	for _, of := range []any{File{}, Machine{}} {
+	for _, of := range []any{File{}, network.Machine{}} {
 		for i := range reflect.TypeOf(of).NumField() {
 			key, _, _ := strings.Cut(reflect.TypeOf(of).Field(i).Tag.Get("json"), ",")
 			if !told[key] {

@@ -1,0 +1,230 @@
+package lab
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"ingot/bootloader/initramfs"
+	guest "ingot/guest/network"
+	"ingot/image"
+	"ingot/recipes/script"
+	"ingot/storedb"
+	"ingot/vm"
+	"ingot/vm/network"
+	"ingot/vm/run"
+)
+
+// Options are what is asked of all machines of a lab. The zero value asks for nothing.
+type Options struct {
+	Name         string // of the network, in place of the file's
+	Unnamed      string // its name where nothing else says it. Default: that of the file itself.
+	Boot, Memory string // in place of what the file says of its machines
+	Accel        vm.Accel
+	Backdoor     bool // each machine lets `ingot shell` in
+	// Fetch forwards the ports from which the tests fetch pages. It is a further card of a
+	// machine, so that what is only run does without.
+	Fetch bool
+}
+
+// A Lab is machines, the networks that join them, and their tests.
+type Lab struct {
+	Options
+	File     string // what messages call it
+	Dir      string // that paths in the file and in scripts are relative to
+	Plan     *network.Plan
+	Tests    []*script.Script
+	Machines []*Machine // once it has been opened
+
+	at func(key string, err error) error // the error at its place in the file
+}
+
+// A Machine is one of a lab, before it runs.
+type Machine struct {
+	*network.Planned
+	System  *run.System
+	Options run.Options
+}
+
+// Host says how what a file names becomes what a machine boots.
+type Host struct {
+	// Recipe plans a recipe, with keys overridden as set says.
+	Recipe func(ctx context.Context, file string, set []string) (*run.System, error)
+	// Closure reads the closure of a reference graph or of a store path.
+	Closure func(ctx context.Context, file string) (*storedb.Closure, error)
+	Program string            // ingot's own file, the init of machines that show a closure
+	Warn    func(note string) // takes what a person should know
+}
+
+// HasRecipes says whether any of the machines is made of a recipe.
+func (l *Lab) HasRecipes() bool {
+	return slices.ContainsFunc(l.Plan.Machines, func(m network.Planned) bool { return m.Recipe != "" })
+}
+
+// Open finds out what each machine boots. Recipes are planned, alike ones once; nothing is
+// started.
+func (l *Lab) Open(ctx context.Context, h Host) error {
+	planned := map[string]*run.System{}
+	for i := range l.Plan.Machines {
+		p := &l.Plan.Machines[i]
+		m := &Machine{Planned: p}
+		key := "machines." + p.Name
+		var err error
+		if m.Options, err = l.options(p); err == nil {
+			m.System, err = l.system(ctx, h, p, planned)
+		}
+		if err == nil && m.bootsKernel() {
+			err = l.tellPlace(m)
+		}
+		if err != nil {
+			return l.at(key, err)
+		}
+		if err := l.checkForwards(key, m); err != nil {
+			return err
+		}
+		l.Machines = append(l.Machines, m)
+	}
+	return nil
+}
+
+// checkForwards refuses a port of the host that leads to another machine already.
+func (l *Lab) checkForwards(key string, m *Machine) error {
+	for _, other := range l.Machines {
+		for i, f := range m.Options.Forwards {
+			for _, g := range other.Options.Forwards {
+				if f.HostPort == g.HostPort && f.HostPort != 0 && f.Proto == g.Proto {
+					return l.at(fmt.Sprintf("%s.forwards[%d]", key, i), fmt.Errorf("port %d of this machine leads to %s already", f.HostPort, other.Name))
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func (m *Machine) bootsKernel() bool {
+	return m.Options.Boot == run.Kernel || m.Options.Boot == "" && m.System.Kernel != nil
+}
+
+// options are what the file, and who runs it, ask of a machine.
+func (l *Lab) options(p *network.Planned) (o run.Options, err error) {
+	o = run.Options{Name: p.Name, CPUs: p.CPUs, Accel: l.Accel, Words: p.Append, Number: p.Number, NoBackdoor: !p.Backdoor && !l.Backdoor}
+	if l.Fetch {
+		for _, port := range l.fetched(p.Name) {
+			o.Forwards = append(o.Forwards, vm.Forward{GuestPort: port})
+		}
+	}
+	if o.Boot, err = run.ParseBoot(p.Boot); err != nil {
+		return o, err
+	}
+	if p.Memory != "" {
+		if o.Memory, err = run.ParseSize(p.Memory); err != nil {
+			return o, fmt.Errorf("memory: %w", err)
+		}
+	}
+	for _, text := range p.Forwards {
+		f, err := run.ParseForward(text)
+		if err != nil {
+			return o, err
+		}
+		o.Forwards = append(o.Forwards, f)
+	}
+	o.NoNetwork = !p.Internet && len(o.Forwards) == 0
+	o.Restrict = !p.Internet && !o.NoNetwork
+	for _, card := range p.Cards {
+		o.VLANs = append(o.VLANs, run.VLAN{N: card.VLAN, Own: card.Address.Addr().String()})
+	}
+	return o, nil
+}
+
+// fetched are the ports of a machine from which the tests fetch pages.
+func (l *Lab) fetched(machine string) (ports []int) {
+	for _, test := range l.Tests {
+		for _, port := range test.Ports(machine) {
+			if !slices.Contains(ports, port) {
+				ports = append(ports, port)
+			}
+		}
+	}
+	return ports
+}
+
+// path returns what a name in the file stands for: a path that is relative to the file,
+// unless nothing is there.
+func (l *Lab) path(name string) string {
+	if filepath.IsAbs(name) {
+		return name
+	}
+	path := filepath.Join(l.Dir, name)
+	if _, err := os.Stat(path); err != nil && !strings.ContainsRune(name, '/') {
+		return name // a recipe that ships
+	}
+	return path
+}
+
+// system finds out what a machine is. A copy belongs to the machine.
+func (l *Lab) system(ctx context.Context, h Host, p *network.Planned, planned map[string]*run.System) (*run.System, error) {
+	switch {
+	case p.Image != "":
+		if filepath.IsAbs(p.Image) {
+			return run.Open(p.Image)
+		}
+		return run.Open(filepath.Join(l.Dir, p.Image))
+	case p.Closure != "":
+		return l.closure(ctx, h, p)
+	}
+	key := strings.Join(append([]string{p.Recipe}, p.Set...), "\x00")
+	if planned[key] == nil {
+		s, err := h.Recipe(ctx, l.path(p.Recipe), p.Set)
+		if err != nil {
+			return nil, err
+		}
+		planned[key] = s
+	}
+	s := *planned[key]
+	return &s, nil
+}
+
+// closure makes a system of a closure: a shell, unless the file names an init.
+func (l *Lab) closure(ctx context.Context, h Host, p *network.Planned) (*run.System, error) {
+	what := l.path(p.Closure)
+	if kind, err := KindOf(what); err != nil || kind != IsClosure {
+		return nil, cmp.Or(err, fmt.Errorf("%s is neither a reference graph nor a store path", what))
+	}
+	closure, err := h.Closure(ctx, what)
+	if err != nil {
+		return nil, err
+	}
+	c := Closure{Name: p.Name, What: what, Kernel: l.path(cmp.Or(p.Kernel, "/")), Program: h.Program, Flavour: closure.Flavour, Closure: closure,
+		Init: p.Init, Shell: p.Init == "", Warn: h.Warn}
+	return c.System(ctx)
+}
+
+// tellPlace tells a machine, by its initial RAM disk, what it is in the networks. A system
+// that does not look for it has DHCP and DNS.
+func (l *Lab) tellPlace(m *Machine) error {
+	place := guest.Place{Hostname: m.Name, Hosts: l.Plan.Hosts(m.Name)}
+	if !m.Options.NoNetwork {
+		place.Cards = append(place.Cards, guest.Card{MAC: vm.MAC(m.Name, 0)})
+	}
+	for _, card := range m.Cards {
+		place.Cards = append(place.Cards, guest.Card{MAC: card.MAC.String(), Address: card.Address})
+	}
+	return addPlace(m.System, place)
+}
+
+// addPlace appends to the initial RAM disk what a machine is in a network.
+func addPlace(s *run.System, place guest.Place) error {
+	tree := image.NewTree()
+	if err := tree.Put(initramfs.NetworkFile, image.NewFile(0o644, image.Bytes(place.String()))); err != nil {
+		return err
+	}
+	archive, err := initramfs.Pack(tree, initramfs.None)
+	if err == nil {
+		s.Initrd = append(s.Initrd[:len(s.Initrd):len(s.Initrd)], archive)
+	}
+	return err
+}
