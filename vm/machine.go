@@ -226,7 +226,7 @@ func (m *Machine) release() {
 		h.kill()
 	}
 	if m.viewers != nil {
-		m.viewers.close()
+		m.viewers.Close()
 	}
 	if m.stdin != nil {
 		m.stdin.Close()

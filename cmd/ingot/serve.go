@@ -23,6 +23,7 @@ import (
 	"ingot/image/nbd"
 	"ingot/inspect"
 	"ingot/internal/input"
+	"ingot/internal/socket"
 	"ingot/partition"
 	"ingot/recipes"
 )
@@ -256,7 +257,7 @@ func (s *serveFlags) listen(what string) (path string, l net.Listener, err error
 		if path, err = filepath.Abs(s.socket); err != nil {
 			return "", nil, err
 		}
-		l, err = nbd.Listen(path)
+		l, err = socket.Listen(path)
 		return path, l, err
 	}
 	dir, err := runningDir()
@@ -266,7 +267,7 @@ func (s *serveFlags) listen(what string) (path string, l net.Listener, err error
 	base := filepath.Base(what)
 	name := strings.TrimSuffix(base, filepath.Ext(base)) + ".nbd"
 	path = dir.Path(name)
-	if err := nbd.CheckSocketPath(path); err != nil {
+	if err := socket.CheckPath(path); err != nil {
 		return "", nil, err
 	}
 	listener, err := dir.Listen(name)

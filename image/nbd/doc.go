@@ -1,7 +1,7 @@
 // Package nbd serves the bytes of an [image.Map] as a network block device, so that
 // a virtual machine boots an image before, or without, any of it being written.
 //
-//	l, err := nbd.Listen("/run/user/1000/web.nbd")
+//	l, err := socket.Listen("/run/user/1000/web.nbd")
 //	go nbd.Serve(ctx, l, disk, nbd.Options{})
 //	// qemu-system-x86_64 -snapshot -drive file=nbd+unix:///?socket=/run/user/1000/web.nbd,format=raw,if=virtio
 //
@@ -36,7 +36,7 @@
 // # Limits
 //
 // There is no encryption and no authentication. Who may connect to the listener may read
-// the image: [Listen] makes a socket that is the user's own. Writers wait for each other,
+// the image: package socket makes one that is the user's own. Writers wait for each other,
 // and readers of the same overlay for them.
 //
 // The protocol is https://github.com/NetworkBlockDevice/nbd/blob/master/doc/proto.md,

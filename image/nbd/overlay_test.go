@@ -242,7 +242,7 @@ func TestWritable(t *testing.T) {
 		t.Fatal(err)
 	}
 	socket := filepath.Join(dir, "s")
-	l, err := Listen(socket)
+	l, err := net.Listen("unix", socket)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -295,54 +295,6 @@ func TestExports(t *testing.T) {
 		if _, err := NewServer(exports, Options{}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("NewServer = %v; want %q", err, want)
 		}
-	}
-}
-
-func TestListen(t *testing.T) {
-	dir, err := os.MkdirTemp("", "nbd")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer os.RemoveAll(dir)
-	path := filepath.Join(dir, "s")
-	l, err := Listen(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if info, err := os.Lstat(path); err != nil || info.Mode() != os.ModeSocket|0o600 {
-		t.Errorf("the socket is %v, %v; want srw-------", info.Mode(), err)
-	}
-	if _, err := Listen(path); err == nil || !strings.Contains(err.Error(), "somebody listens") {
-		t.Errorf("a second listener: %v", err)
-	}
-	l.Close()
-	if _, err := os.Lstat(path); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("the socket stays: %v", err)
-	}
-	stale, err := net.ListenUnix("unix", &net.UnixAddr{Name: path})
-	if err != nil {
-		t.Fatal(err)
-	}
-	stale.SetUnlinkOnClose(false)
-	stale.Close()
-	l, err = Listen(path)
-	if err != nil {
-		t.Fatalf("over a stale socket: %v", err)
-	}
-	// One that another has taken meanwhile is the other's.
-	os.Remove(path)
-	if err := os.WriteFile(path, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	l.Close()
-	if _, err := os.Lstat(path); err != nil {
-		t.Errorf("somebody else's file is gone: %v", err)
-	}
-	if _, err := Listen(path); err == nil || !strings.Contains(err.Error(), "something else of that name") {
-		t.Errorf("over a file: %v", err)
-	}
-	if _, err := Listen("/" + strings.Repeat("x", maxSocketPath)); err == nil || !strings.Contains(err.Error(), "a path of 108 bytes, and a socket's has 107 at most") {
-		t.Errorf("a long path: %v", err)
 	}
 }
 

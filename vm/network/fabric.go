@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"ingot/vm/runtimedir"
+	"ingot/internal/socket"
 )
 
 // A Fabric is a planned network that works: a switch for each network, with what
@@ -22,7 +22,7 @@ type Fabric struct {
 	switches map[int]*Switch
 	services sync.WaitGroup
 
-	listeners []*runtimedir.Listener
+	listeners []*socket.Listener
 }
 
 // NewFabric makes the switches of a plan. capture may be nil.

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ingot/guest/wire"
+	"ingot/internal/socket"
 	"ingot/vm/runtimedir"
 )
 
@@ -83,7 +84,7 @@ func (x *Session) openAgent(ctx context.Context) error {
 }
 
 // listen makes one of the machine's sockets, which only its user can open.
-func (c *claim) listen(suffix string) (*runtimedir.Listener, error) {
+func (c *claim) listen(suffix string) (*socket.Listener, error) {
 	return c.dir.Listen(c.name + suffix)
 }
 
@@ -91,7 +92,7 @@ func (c *claim) listen(suffix string) (*runtimedir.Listener, error) {
 func (c *claim) path(suffix string) string { return c.dir.Path(c.name + suffix) }
 
 // accept serves all who connect, each beside the others.
-func (x *Session) accept(ctx context.Context, l *runtimedir.Listener, serve func(context.Context, *net.UnixConn)) {
+func (x *Session) accept(ctx context.Context, l *socket.Listener, serve func(context.Context, *net.UnixConn)) {
 	stop := context.AfterFunc(ctx, func() { l.Close() })
 	x.work.Go(func() {
 		defer stop()

@@ -9,87 +9,22 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"ingot/internal/socket"
 )
 
-// A Listener listens at a socket of the folder. Close removes it, if it is still its own.
-type Listener struct {
-	*net.UnixListener
-	dir  *Dir
-	name string
-	dev  uint64
-	ino  uint64
-}
-
-// Listen makes a socket of mode 0600. One that a process has left that was killed is
-// replaced; where somebody listens, or something else stands, it is an error.
-func (d *Dir) Listen(name string) (*Listener, error) {
-	if err := d.replace(name); err != nil {
+// Listen makes a socket of mode 0600, which closing removes, while the folder is open. One that
+// a process has left that was killed is replaced; where somebody listens, or something else
+// stands, it is an error.
+func (d *Dir) Listen(name string) (*socket.Listener, error) {
+	if _, err := d.stat("listen", name, unix.S_IFSOCK); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
-	if err != nil {
-		return nil, os.NewSyscallError("socket", err)
+	l, err := socket.Listen(d.Address(name))
+	if e := (*os.PathError)(nil); errors.As(err, &e) { // it would show the descriptor's path
+		err = d.error("listen", name, e.Err)
 	}
-	f := os.NewFile(uintptr(fd), d.Path(name))
-	defer f.Close() // FileListener has its own
-	if err := unix.Bind(fd, &unix.SockaddrUnix{Name: d.Address(name)}); err != nil {
-		return nil, d.error("bind socket", name, err)
-	}
-	l := &Listener{dir: d, name: name}
-	st, err := d.stat("listen", name, unix.S_IFSOCK)
-	l.dev, l.ino = st.Dev, st.Ino
-	if err == nil {
-		err = l.start(fd, f)
-	}
-	if err != nil {
-		_ = d.RemoveSocket(name) // the first error tells more
-		return nil, err
-	}
-	return l, nil
-}
-
-// start lets others connect, once the mode is right: until then nothing listens.
-func (l *Listener) start(fd int, f *os.File) error {
-	if err := unix.Fchmodat(l.dir.fd, l.name, 0o600, 0); err != nil {
-		return l.dir.error("chmod", l.name, err)
-	}
-	if err := unix.Listen(fd, unix.SOMAXCONN); err != nil {
-		return l.dir.error("listen", l.name, err)
-	}
-	made, err := net.FileListener(f)
-	if err != nil {
-		return l.dir.error("listen", l.name, err)
-	}
-	l.UnixListener = made.(*net.UnixListener)
-	return nil
-}
-
-// replace makes sure that a name is free for a socket.
-func (d *Dir) replace(name string) error {
-	_, err := d.stat("listen", name, unix.S_IFSOCK)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	c, _, err := d.Dial(name)
-	if err == nil {
-		c.Close()
-		return d.error("listen", name, errors.New("somebody listens there already"))
-	}
-	if !errors.Is(err, unix.ECONNREFUSED) {
-		return err
-	}
-	return d.RemoveSocket(name)
-}
-
-// Close ends the listening and removes the socket.
-func (l *Listener) Close() error {
-	if st, err := l.dir.stat("close", l.name, unix.S_IFSOCK); err == nil && st.Dev == l.dev && st.Ino == l.ino {
-		_ = l.dir.RemoveSocket(l.name) // what is left is replaced by the next one
-	}
-	return l.UnixListener.Close()
+	return l, err
 }
 
 // dialTime is how long a listener may take to accept.
