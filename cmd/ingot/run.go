@@ -1,27 +1,22 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"strconv"
 	"strings"
-	"sync"
 
 	"github.com/spf13/cobra"
 
 	"ingot/guest/wire"
-	"ingot/internal/printable"
 	"ingot/internal/shellwords"
 	"ingot/lab"
+	"ingot/lab/console"
 	"ingot/vm"
 	"ingot/vm/run"
 	"ingot/vm/runtimedir"
-	"ingot/vm/session"
 )
 
 func newRun() *cobra.Command {
@@ -304,19 +299,17 @@ func (r *runFlags) run(c *cobra.Command, what string, m *machineFlags) error {
 	// A script for the shell that is typed at a console would lose what comes before the
 	// guest listens, and its end.
 	piped := m.shell && !m.find && o.Graphics == run.NoGraphics && !isTerminal(os.Stdin)
-	batch := piped || m.find && !m.shell || m.run != "" && !m.shell && !m.find
-	if batch {
-		o.Channels = append(o.Channels, wire.StdinPort, wire.StdoutPort, wire.StderrPort)
+	x := &console.Console{
+		Batch:  piped || m.find && !m.shell || m.run != "" && !m.shell && !m.find,
+		Status: m.tellsStatus(), Show: r.showConsole,
+		Stdin: os.Stdin, Stdout: raw(c.OutOrStdout()), Stderr: raw(c.ErrOrStderr()), Say: func(note string) { sayLines(c.ErrOrStderr(), "ingot: ", note) },
 	}
-	status := m.tellsStatus()
-	if status {
-		o.Channels = append(o.Channels, wire.StatusPort) // the last one, as the guest expects
-	}
+	o.Channels = append(o.Channels, x.Ports()...)
 	running, err := registry()
 	if err != nil {
 		return err
 	}
-	host := run.Host{Registry: running, Warn: func(note string) { sayLines(c.ErrOrStderr(), "ingot: ", note) }}
+	host := run.Host{Registry: running, Warn: x.Say}
 	switch {
 	case r.save != "":
 		return saveScript(c, r.save, what, system, &o)
@@ -328,218 +321,16 @@ func (r *runFlags) run(c *cobra.Command, what string, m *machineFlags) error {
 		_, err = fmt.Fprintln(c.OutOrStdout(), shellwords.Quote(line))
 		return err
 	}
-	return (&attended{c: c, host: host, batch: batch, console: r.showConsole, screen: o.Graphics != run.NoGraphics, status: status}).run(system, o)
-}
-
-// attended is a machine with somebody, or something, at its console.
-type attended struct {
-	c       *cobra.Command
-	host    run.Host
-	batch   bool     // a program speaks by ports of its own, and the console is quiet
-	console bool     // and is shown all the same
-	screen  bool     // somebody may look at the machine's screen
-	status  bool     // the guest tells one
-	shares  []string // how the guest reaches shared folders
-
-	session *run.Session
-	failed  error          // why the machine was ended
-	streams sync.WaitGroup // what the program prints
-	told    bytes.Buffer   // the status
-}
-
-func (a *attended) run(s *run.System, o run.Options) error {
-	ctx, cancel := context.WithCancel(a.c.Context())
-	defer cancel()
-	switch {
-	case !a.batch:
-		a.host.Console = raw(a.c.OutOrStdout())
-	case a.console:
-		a.host.Console = raw(a.c.ErrOrStderr())
-	}
-	var err error
-	if a.session, err = run.Start(ctx, s, o, a.host); err != nil {
-		return err
-	}
-	defer a.session.Close()
-	a.shares = o.ShareNotes(s)
-	a.announce()
-	left, err := a.attend(ctx, cancel)
-	if err != nil {
-		return err
-	}
-	if a.failed != nil {
-		a.session.Close()
-	}
-	err = a.session.Wait(ctx)
-	switch {
-	case a.failed != nil:
-		return a.failed
-	case left:
-		a.session.Close()
-		fmt.Fprintln(raw(a.c.ErrOrStderr()), "\ringot: left; the machine was ended")
-		return nil
-	case a.c.Context().Err() != nil:
-		return a.c.Context().Err()
-	case err != nil:
-		return err
-	}
-	a.streams.Wait()
-	return a.exitStatus()
-}
-
-// announce says how the machine is reached otherwise.
-func (a *attended) announce() {
-	e := a.session.Entry
-	say := func(format string, args ...any) { sayLines(a.c.ErrOrStderr(), "ingot: ", fmt.Sprintf(format, args...)) }
-	if e.VNC != "" {
-		say("the screen is at %s, for a VNC viewer", e.VNC)
-	}
-	if len(e.Forward) > 0 {
-		say("forwarded: %s", strings.Join(e.Forward, ", "))
-	}
-	if e.Disk != "" {
-		say("changes are kept in %s", e.Disk)
-	}
-	for _, note := range a.shares {
-		say("%s", note)
-	}
-}
-
-// announceLogin says how somebody gets in, once there is somebody to let them in: what the
-// system prints while it starts would push it out of sight. A prompt that stands there
-// already is shown again behind it.
-func (a *attended) announceLogin(m *vm.Machine) {
-	var lines string
-	for _, command := range []string{a.session.Entry.SSH, a.session.Entry.Build} {
-		if command != "" {
-			lines += "ingot: " + printable.Name(command) + "\r\n"
-		}
-	}
-	if lines != "" {
-		text := m.Console()
-		fmt.Fprintf(raw(a.c.ErrOrStderr()), "\r\n%s%s", lines, text[strings.LastIndexByte(text, '\n')+1:])
-	}
-}
-
-// attend joins the machine to this process's streams until it ends.
-func (a *attended) attend(ctx context.Context, cancel context.CancelFunc) (left bool, err error) {
-	m := a.session.Machine
-	if a.status {
-		if err := a.collect(wire.StatusPort, &a.told); err != nil {
-			return false, err
-		}
-	}
-	pumping, stop := context.WithCancel(ctx)
-	defer stop()
-	if a.batch {
-		go func() {
-			a.awaitEnd(ctx, false)
-			stop()
-		}()
-		a.announceLogin(m)
-		return false, a.attendProgram(pumping)
-	}
-	terminal, err := session.OpenTerminal(os.Stdin)
-	if err != nil {
-		return false, err
-	}
-	defer terminal.Restore()
-	if terminal != nil {
-		defer func() { fmt.Fprint(raw(a.c.ErrOrStderr()), "\r") }()
-	}
-	go func() {
-		a.awaitEnd(ctx, terminal != nil)
-		stop()
-	}()
-	watched := make(chan struct{})
-	go func() {
-		defer close(watched)
-		failed := run.AwaitBoot(pumping, a.session.Machine)
-		switch {
-		case failed == nil && pumping.Err() == nil:
-			awaitSign(pumping, a.session.Machine, prompts(), promptTime)
-			a.announceLogin(a.session.Machine)
-		case failed == nil:
-		case terminal != nil || a.screen:
-			a.tell(failed)
-		default: // nobody is there to help it
-			a.failed = failed
-			stop()
-		}
-	}()
-	defer func() { stop(); <-watched }()
-	if terminal == nil {
-		awaitListener(pumping, m)
-	}
-	left = terminal.Pump(pumping, os.Stdin, m)
-	if left {
-		cancel()
-		return true, nil
-	}
-	<-pumping.Done() // standard input has ended, and the machine goes on
-	return false, nil
-}
-
-// attendProgram joins the program's own streams.
-func (a *attended) attendProgram(ctx context.Context) error {
-	in, err := a.session.Machine.Channel(wire.StdinPort)
-	if err != nil {
-		return err
-	}
-	go func() { _ = wire.SendInput(in, os.Stdin) }() // a file that cannot be read ends there
-	for port, w := range map[string]io.Writer{wire.StdoutPort: raw(a.c.OutOrStdout()), wire.StderrPort: raw(a.c.ErrOrStderr())} {
-		if err := a.collect(port, w); err != nil {
-			return err
-		}
-	}
-	<-ctx.Done()
-	in.Close()
-	return nil
-}
-
-// collect copies what comes out of a port, to its end.
-func (a *attended) collect(port string, w io.Writer) error {
-	conn, err := a.session.Machine.Channel(port)
-	if err != nil {
-		return err
-	}
-	a.streams.Go(func() {
-		_, _ = io.Copy(w, conn)
-		conn.Close()
-	})
-	return nil
-}
-
-// exitStatus is the guest's, where it tells one.
-func (a *attended) exitStatus() error {
-	if !a.status {
-		return nil
-	}
-	status, err := strconv.Atoi(strings.TrimSpace(a.told.String()))
-	if status == guestFailed && !a.console {
-		a.complain()
-	}
+	end, err := x.Run(c.Context(), system, o, host)
 	switch {
 	case err != nil:
-		return fmt.Errorf("the machine ended without telling a status; the console's last lines:\n%s", a.session.Machine.Tail())
-	case status != 0:
-		return guestStatus(status)
+		return err
+	case end.Left:
+		fmt.Fprintln(x.Stderr, "\ringot: left; the machine was ended")
+	case end.Status != 0:
+		return guestStatus(end.Status)
 	}
 	return nil
-}
-
-// guestFailed is the status of a guest that could not do what it was to do. A program that
-// chooses it has nothing to fear: nothing of ingot's stands on the console then.
-const guestFailed = 125
-
-// complain passes on what the guest has said of that on the console, which nobody has
-// seen.
-func (a *attended) complain() {
-	for line := range strings.Lines(vm.WithoutKernel(a.session.Machine.Console())) {
-		if said, ok := strings.CutPrefix(line, "ingot: "); ok {
-			fmt.Fprintf(a.c.ErrOrStderr(), "ingot: in the machine: %s\n", strings.TrimRight(said, "\r\n"))
-		}
-	}
 }
 
 // guestStatus is the exit status of what ran in a guest. It has said for itself what

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -11,9 +10,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"ingot/image"
 	"ingot/image/diskfile"
-	"ingot/internal/shellwords"
+	"ingot/lab"
 	"ingot/vm/run"
 )
 
@@ -37,41 +35,9 @@ func saveScript(c *cobra.Command, folder, what string, s *run.System, o *run.Opt
 	}
 	words = append(words, flagWords(c)...)
 	rest := append([]string{"--"}, o.QEMUArgs[len(o.QEMUArgs)-qemuWords(c):]...)
-	script := fmt.Sprintf("#!/bin/sh\nexec %s \"$@\"\n", shellwords.Quote(append(words, rest...)))
-	bin := filepath.Join(folder, "bin")
-	for _, dir := range []string{folder, bin} { // the script is run by who made it
-		if err := image.CheckFolder(dir); err != nil {
-			return fmt.Errorf("--save: %w", err)
-		}
-	}
-	if err := os.MkdirAll(bin, 0o755); err != nil {
-		return err
-	}
-	path := filepath.Join(bin, "run-"+name+"-vm")
-	// Values of --env, words for QEMU and others can be secrets. An output keeps the permissions
-	// of the file that it replaces, so that those are narrowed first.
-	target, err := image.Target(path)
+	path, err := lab.SaveScript(folder, name, append(words, rest...), s.Toplevel)
 	if err != nil {
 		return fmt.Errorf("--save: %w", err)
-	}
-	if err := os.Chmod(target, 0o700); err != nil && !os.IsNotExist(err) {
-		return fmt.Errorf("--save: %w", err)
-	}
-	err = image.WriteText(path, true, func(w io.Writer) error {
-		_, err := io.WriteString(w, script)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	if s.Toplevel != "" {
-		link := filepath.Join(folder, "system")
-		if err := os.Remove(link); err != nil && !os.IsNotExist(err) {
-			return err
-		}
-		if err := os.Symlink(s.Toplevel, link); err != nil {
-			return err
-		}
 	}
 	_, err = fmt.Fprintln(c.OutOrStdout(), path)
 	return err

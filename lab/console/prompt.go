@@ -1,14 +1,11 @@
-package main
+package console
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"regexp"
 	"time"
 
 	"ingot/internal/lazy"
-	"ingot/internal/printable"
 	"ingot/vm"
 	"ingot/vm/run"
 )
@@ -51,34 +48,4 @@ func awaitSign(ctx context.Context, m *vm.Machine, sign *regexp.Regexp, quiet ti
 			return
 		}
 	}
-}
-
-// awaitEnd waits until the machine has ended. A kernel that panicked, and stays, is no
-// end for a person who looks at it: they are told.
-func (a *attended) awaitEnd(ctx context.Context, person bool) {
-	m := a.session.Machine
-	for {
-		var failed *vm.FailureError
-		if err := m.Wait(ctx); !person || !errors.As(err, &failed) || failed.Kind != vm.Panicked {
-			return
-		}
-		// The panic is behind once it has been waited for; if it is not there, QEMU has
-		// stopped the guest.
-		glance, cancel := context.WithTimeout(ctx, time.Second)
-		_, err := m.WaitFor(glance, `Kernel panic - not syncing[^\n]*\n`)
-		cancel()
-		if err != nil {
-			return
-		}
-		a.tell(failed)
-	}
-}
-
-// tell says to a person at the console what has happened there.
-func (a *attended) tell(failed *vm.FailureError) {
-	what := failed.Name
-	if failed.Line != "" {
-		what += ": " + failed.Line
-	}
-	fmt.Fprintf(raw(a.c.ErrOrStderr()), "\r\ningot: %s\r\ningot: Ctrl-] ends the machine\r\n", printable.Name(what))
 }
