@@ -325,11 +325,12 @@ func TestAgentGone(t *testing.T) {
 	if _, err := c.Wait(t.Context()); !errors.Is(err, wire.ErrClosed) {
 		t.Errorf("Wait = %v; want %v", err, wire.ErrClosed)
 	}
-	for start := time.Now(); syscall.Kill(pid, 0) == nil; time.Sleep(10 * time.Millisecond) {
-		if time.Since(start) > patient {
-			t.Fatalf("process %d still runs", pid)
+	testenv.Eventually(t, func() error {
+		if syscall.Kill(pid, 0) == nil {
+			return fmt.Errorf("process %d still runs", pid)
 		}
-	}
+		return nil
+	})
 }
 
 func TestMerged(t *testing.T) {

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -360,11 +361,12 @@ func processes(t *testing.T, word string) []int {
 // gone wants all processes to end that have to do with the session.
 func (s *workplace) gone() {
 	s.t.Helper()
-	for start := time.Now(); len(processes(s.t, s.dir)) > 0; time.Sleep(10 * time.Millisecond) {
-		if time.Since(start) > execPatience {
-			s.t.Fatalf("processes %v are left", processes(s.t, s.dir))
+	testenv.Eventually(s.t, func() error {
+		if left := processes(s.t, s.dir); len(left) > 0 {
+			return fmt.Errorf("processes %v are left", left)
 		}
-	}
+		return nil
+	})
 }
 
 // TestExecKilled kills ingot at moments all over its life: nothing is left of it.

@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/base64"
+	"errors"
 	"io"
 	"net"
 	"os"
@@ -204,14 +205,12 @@ func TestHangUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.Close()
-	for deadline := time.Now().Add(5 * time.Minute); ; time.Sleep(20 * time.Millisecond) {
-		if text, _ := os.ReadFile(fifo); string(text) == "hup\n" {
-			return
+	testenv.Eventually(t, func() error {
+		if text, _ := os.ReadFile(fifo); string(text) != "hup\n" {
+			return errors.New("the command was not hung up on")
 		}
-		if time.Now().After(deadline) {
-			t.Fatal("the command was not hung up on")
-		}
-	}
+		return nil
+	})
 }
 
 func TestTerminal(t *testing.T) {

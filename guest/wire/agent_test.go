@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"ingot/tests/testenv"
 	"io"
 	"net"
 	"os"
@@ -18,8 +19,6 @@ import (
 
 	"golang.org/x/sys/unix"
 )
-
-const patient = 5 * time.Minute
 
 // pair returns both sides of a session. handle may be nil: then requests are answered
 // with what they send.
@@ -81,7 +80,6 @@ func TestSession(t *testing.T) {
 // TestFlowControl has one side send for ever to a side that does not read: it stops at
 // the window, and other streams go on.
 func TestFlowControl(t *testing.T) {
-	start := time.Now()
 	sent := make(chan int64, 1)
 	host, _ := pair(t, func(s *Stream, r Request) {
 		if string(r.Exec.Argv[0]) != "flood" {
@@ -111,17 +109,15 @@ func TestFlowControl(t *testing.T) {
 	}
 	// The flood fills its window while the others run, or after them: until it has, a
 	// reader that closes only says that it would have stopped.
-	for in := &flood.in[Stdout]; ; time.Sleep(time.Millisecond) {
+	testenv.Eventually(t, func() error {
+		in := &flood.in[Stdout]
 		in.mu.Lock()
-		held := in.held
-		in.mu.Unlock()
-		if held == window {
-			break
+		defer in.mu.Unlock()
+		if in.held != window {
+			return fmt.Errorf("%d bytes came from a sender that never stops; want %d", in.held, window)
 		}
-		if time.Since(start) > patient {
-			t.Fatalf("%d bytes came from who never stops; want %d", held, window)
-		}
-	}
+		return nil
+	})
 	flood.Reader(Stdout).Close()
 	if n := <-sent; n != window {
 		t.Errorf("%d bytes were sent to who does not read; want %d, and a broken pipe", n, window)
@@ -136,11 +132,12 @@ func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 func TestBeat(t *testing.T) {
 	host, _ := pair(t, nil)
 	first := host.Heard()
-	for start := time.Now(); !host.Heard().After(first); time.Sleep(time.Millisecond) {
-		if time.Since(start) > patient {
-			t.Fatal("no heartbeat")
+	testenv.Eventually(t, func() error {
+		if !host.Heard().After(first) {
+			return errors.New("no heartbeat")
 		}
-	}
+		return nil
+	})
 }
 
 func TestControl(t *testing.T) {

@@ -2,14 +2,15 @@ package squashfs
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"ingot/tests/testenv"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -38,25 +39,23 @@ func TestKilled(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer cmd.Process.Kill()
-	until := time.Now().Add(5 * time.Minute)
 	child := 0
-	for child == 0 {
-		if time.Now().After(until) {
-			t.Fatal("mksquashfs has not started within five minutes")
+	testenv.Eventually(t, func() error {
+		if child = childOf(cmd.Process.Pid); child == 0 {
+			return errors.New("mksquashfs has not started")
 		}
-		child = childOf(cmd.Process.Pid)
-		time.Sleep(10 * time.Millisecond)
-	}
+		return nil
+	})
 	if err := cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
 	cmd.Wait()
-	for alive(child) {
-		if time.Now().After(until) {
-			t.Fatalf("mksquashfs, process %d, outlives its parent", child)
+	testenv.Eventually(t, func() error {
+		if alive(child) {
+			return fmt.Errorf("mksquashfs, process %d, outlives its parent", child)
 		}
-		time.Sleep(10 * time.Millisecond)
-	}
+		return nil
+	})
 	if left, err := os.ReadDir(dir); len(left) > 0 || err != nil {
 		t.Errorf("%v is left, %v", left, err)
 	}

@@ -11,7 +11,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"ingot/tests/fstest"
 	"ingot/tests/testenv"
@@ -65,11 +64,12 @@ func (w *watched) String() string {
 func (w *watched) wait(t *testing.T, pattern string) {
 	t.Helper()
 	re := regexp.MustCompile(pattern)
-	for start := time.Now(); !re.MatchString(w.String()) && !re.MatchString(vm.WithoutKernel(w.String())); time.Sleep(50 * time.Millisecond) {
-		if time.Since(start) > limit {
-			t.Fatalf("%s does not come:\n%s", pattern, w)
+	testenv.Eventually(t, func() error {
+		if !re.MatchString(w.String()) && !re.MatchString(vm.WithoutKernel(w.String())) {
+			return fmt.Errorf("%s does not come:\n%s", pattern, w)
 		}
-	}
+		return nil
+	})
 }
 
 // workplace is a folder and an environment that commands of one test share.
@@ -104,15 +104,14 @@ func (s *workplace) ingot(args ...string) string {
 // printed then.
 func (s *workplace) eventually(machine string, command ...string) string {
 	s.t.Helper()
-	for start := time.Now(); ; time.Sleep(200 * time.Millisecond) {
-		out, err := s.command(append([]string{"shell", machine, "--"}, command...)...).CombinedOutput()
-		if err == nil {
-			return string(out)
+	var out []byte
+	testenv.Eventually(s.t, func() (err error) {
+		if out, err = s.command(append([]string{"shell", machine, "--"}, command...)...).CombinedOutput(); err != nil {
+			return fmt.Errorf("%s: %s: %w\n%s", machine, strings.Join(command, " "), err, out)
 		}
-		if time.Since(start) > limit {
-			s.t.Fatalf("%s: %s: %v\n%s", machine, strings.Join(command, " "), err, out)
-		}
-	}
+		return nil
+	})
+	return string(out)
 }
 
 // fails runs a command in a machine that has to fail.
@@ -175,11 +174,7 @@ func TestNetwork(t *testing.T) {
 
 	// One that ends is listed no longer, and the other goes on.
 	_ = s.command("shell", "web", "--", "poweroff").Run() // the door closes on it
-	for start := time.Now(); strings.Contains(s.ingot("ps"), "web"); time.Sleep(100 * time.Millisecond) {
-		if time.Since(start) > limit {
-			t.Fatal("web is powered off, and still listed")
-		}
-	}
+	eventually(t, "a list without web, which is powered off", func() bool { return !strings.Contains(s.ingot("ps"), "web") })
 	if got := s.ingot("network", "status"); !strings.Contains(got, "52:54:00:12:01:02  ended") {
 		t.Errorf("status without web:\n%s", got)
 	}
@@ -206,13 +201,12 @@ var slow = regexp.MustCompile(`time=([89]\d\d|\d{4,})\.`)
 // was killed cannot do that itself.
 func (s *workplace) nothingLeft() {
 	s.t.Helper()
-	var left []string
-	for start := time.Now(); time.Since(start) < limit; time.Sleep(50 * time.Millisecond) {
-		if left = s.left(); len(left) == 0 {
-			return
+	testenv.Eventually(s.t, func() error {
+		if left := s.left(); len(left) > 0 {
+			return fmt.Errorf("left over: %s", strings.Join(left, ", "))
 		}
-	}
-	s.t.Errorf("left over: %s", strings.Join(left, ", "))
+		return nil
+	})
 }
 
 func (s *workplace) left() (left []string) {

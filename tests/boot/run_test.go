@@ -79,11 +79,12 @@ func (u *user) left() string {
 // eventually waits until something holds, and says what did not.
 func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(limit); !holds(); time.Sleep(50 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("%s: not within %v", what, limit)
+	testenv.Eventually(t, func() error {
+		if !holds() {
+			return fmt.Errorf("%s: is not there", what)
 		}
-	}
+		return nil
+	})
 }
 
 // screen collects what a process prints while it runs.

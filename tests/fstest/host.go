@@ -2,11 +2,11 @@ package fstest
 
 import (
 	"fmt"
+	"ingot/tests/testenv"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -61,11 +61,12 @@ func mount(t *testing.T, img string, args ...string) string {
 		if err := os.Remove(dir); err != nil {
 			t.Error(err)
 		}
-		for start := time.Now(); attached(backing, img); time.Sleep(time.Millisecond) {
-			if time.Since(start) > 5*time.Minute {
-				t.Fatalf("%s is still on a loop device, 5 minutes after it was unmounted", img)
+		testenv.Eventually(t, func() error {
+			if attached(backing, img) {
+				return fmt.Errorf("%s is unmounted, and still on a loop device", img)
 			}
-		}
+			return nil
+		})
 	})
 	return dir
 }

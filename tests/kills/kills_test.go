@@ -1,6 +1,8 @@
 package kills
 
 import (
+	"fmt"
+	"ingot/tests/testenv"
 	"net"
 	"os/exec"
 	"path/filepath"
@@ -8,7 +10,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 )
 
 // TestLeft has a program make what could be left of it, and wants all of that found, but
@@ -37,17 +38,15 @@ func TestLeft(t *testing.T) {
 	found := func(want string) bool {
 		return slices.ContainsFunc(left, func(s string) bool { return s == want || strings.HasSuffix(s, " "+want) })
 	}
-	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
+	testenv.Eventually(t, func() error {
 		if left, err = v.left(dir, cmd.Process.Pid, []string{"."}); err != nil {
-			t.Fatal(err)
+			return err
 		}
-		if !slices.ContainsFunc(wanted, func(want string) bool { return !found(want) }) {
-			break
+		if slices.ContainsFunc(wanted, func(want string) bool { return !found(want) }) {
+			return fmt.Errorf("left = %q; want %q", left, wanted)
 		}
-		if time.Now().After(deadline) {
-			t.Fatalf("left = %q; want %q", left, wanted)
-		}
-	}
+		return nil
+	})
 	if found("kept") || found(".") {
 		t.Errorf("left = %q; want neither what may stay nor what was there", left)
 	}

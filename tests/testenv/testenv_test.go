@@ -1,6 +1,7 @@
 package testenv
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -30,9 +31,10 @@ type recorder struct {
 	end string
 }
 
-func (r *recorder) Helper()      {}
-func (r *recorder) Fatal(...any) { r.end = "failed"; panic(r) }
-func (r *recorder) Skip(...any)  { r.end = "skipped"; panic(r) }
+func (r *recorder) Helper()               {}
+func (r *recorder) Fatal(...any)          { r.end = "failed"; panic(r) }
+func (r *recorder) Fatalf(string, ...any) { r.end = "failed"; panic(r) }
+func (r *recorder) Skip(...any)           { r.end = "skipped"; panic(r) }
 
 func TestMissing(t *testing.T) {
 	for _, c := range []struct{ ci, want string }{{"", "skipped"}, {"true", "failed"}} {
@@ -73,4 +75,20 @@ func mustGetwd(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return dir
+}
+
+func TestEventually(t *testing.T) {
+	n := 0
+	soon := func() error {
+		if n++; n < 3 {
+			return errors.New("not yet")
+		}
+		return nil
+	}
+	if got := ending(func(t testing.TB) { Eventually(t, soon) }); got != "returned" || n != 3 {
+		t.Errorf("Eventually of the third time = %s after %d; want returned after 3", got, n)
+	}
+	if got := ending(func(t testing.TB) { eventually(t, 0, func() error { return errors.New("never") }) }); got != "failed" {
+		t.Errorf("eventually of what never holds = %s; want failed", got)
+	}
 }
