@@ -9,7 +9,7 @@ import (
 	"ingot/internal/lazy"
 )
 
-// Console is where GRUB and the kernel speak.
+// Console is where the boot loader and the kernel print, and read keys.
 type Console struct {
 	// Device is the kernel's name: "tty0" is the screen, "ttyS0" the first serial port.
 	Device string
@@ -34,7 +34,7 @@ func ParseConsole(s string) (Console, error) {
 	switch {
 	case !consoleName().MatchString(device):
 		return c, fmt.Errorf("console %s: it must be tty0, ttyS0, hvc0 or the like, and may have a speed, as in ttyS0,115200", printable.Quote(s))
-	case c.screen() && strings.Contains(s, ","):
+	case c.Screen() && strings.Contains(s, ","):
 		return c, fmt.Errorf("console %s: a screen has no speed", printable.Quote(s))
 	case strings.Contains(s, ",") && !serialOption().MatchString(options):
 		return c, fmt.Errorf("console %s: %s must be a speed, with parity and bits if need be, as in 115200 or 9600n8", printable.Quote(s), printable.Quote(options))
@@ -42,19 +42,19 @@ func ParseConsole(s string) (Console, error) {
 	return c, nil
 }
 
-// screen says whether the console is a virtual terminal.
-func (c Console) screen() bool {
+// Screen says whether the console is a virtual terminal.
+func (c Console) Screen() bool {
 	n, ok := strings.CutPrefix(c.Device, "tty")
 	return ok && strings.Trim(n, "0123456789") == ""
 }
 
-// port returns the number of the PC's serial port, if it is one.
-func (c Console) port() (string, bool) { return strings.CutPrefix(c.Device, "ttyS") }
+// Port returns the number of the PC's serial port, if it is one.
+func (c Console) Port() (string, bool) { return strings.CutPrefix(c.Device, "ttyS") }
 
-// argument is the kernel's parameter.
-func (c Console) argument() string {
+// Argument is the kernel's parameter.
+func (c Console) Argument() string {
 	options := c.Options
-	if _, ok := c.port(); ok && options == "" {
+	if _, ok := c.Port(); ok && options == "" {
 		options = defaultSpeed
 	}
 	if options != "" {
@@ -63,20 +63,12 @@ func (c Console) argument() string {
 	return "console=" + c.Device + options
 }
 
-// serialCommand is GRUB's command that sets up the port.
-func (c Console) serialCommand() string {
-	port, _ := c.port()
-	s := "serial --unit=" + port
+// Line returns the speed of a serial port, its parity ("n", "o", "e") and its bits, the
+// last two empty where the options do not say.
+func (c Console) Line() (speed, parity, bits string) {
 	m := serialOption().FindStringSubmatch(c.Options)
 	if m == nil {
-		return s + " --speed=" + defaultSpeed
+		return defaultSpeed, "", ""
 	}
-	s += " --speed=" + m[1]
-	if m[2] != "" {
-		s += " --parity=" + map[string]string{"n": "no", "o": "odd", "e": "even"}[m[2]]
-	}
-	if m[3] != "" {
-		s += " --word=" + m[3]
-	}
-	return s
+	return m[1], m[2], m[3]
 }

@@ -20,26 +20,13 @@ func FuzzConsole(f *testing.F) {
 		if err != nil {
 			return
 		}
-		again, err := ParseConsole(strings.TrimPrefix(c.argument(), "console="))
+		again, err := ParseConsole(strings.TrimPrefix(c.Argument(), "console="))
 		if err != nil || again.Device != c.Device {
-			t.Errorf("ParseConsole(%q) is written %q, which is %+v, %v", s, c.argument(), again, err)
+			t.Errorf("ParseConsole(%q) is written %q, which is %+v, %v", s, c.Argument(), again, err)
 		}
-		if strings.ContainsAny(c.serialCommand(), "\n;\"'$") {
-			t.Errorf("GRUB's command is %q", c.serialCommand())
-		}
-	})
-}
-
-// FuzzModdep reads GRUB's list of what its modules need.
-func FuzzModdep(f *testing.F) {
-	f.Add("ext2: fshelp\nfshelp:\nnormal: crypto  terminal\n")
-	f.Fuzz(func(t *testing.T, text string) {
-		for name, needs := range parseModdep(text) {
-			for _, n := range append(needs, name) {
-				if strings.ContainsAny(n, "\n") {
-					t.Errorf("a module is called %q", n)
-				}
-			}
+		speed, parity, bits := c.Line()
+		if strings.ContainsAny(c.Device+speed+parity+bits, "\n;\"'$ ") {
+			t.Errorf("ParseConsole(%q) is the device %q at %q, %q, %q", s, c.Device, speed, parity, bits)
 		}
 	})
 }

@@ -20,7 +20,7 @@ func (r *Recipe) checkArch(d *decoder) {
 
 // checkPlatform refuses the firmwares that the architecture does not have.
 func (r *Recipe) checkPlatform(word string) error {
-	if err := oneOf(word, "bios", "efi", "efi32"); err != nil {
+	if err := oneOf(word, bootloader.PlatformWords()...); err != nil {
 		return err
 	}
 	if _, known := goArches[r.Arch]; !known {

@@ -12,6 +12,7 @@ import (
 	"ingot/image/fileformat"
 	"ingot/internal/lazy"
 	"ingot/internal/printable"
+	"ingot/partition"
 	"ingot/partition/ext4"
 	"ingot/partition/fat"
 	"ingot/partition/foreign"
@@ -342,8 +343,12 @@ func (f *File) ParseDevice() (block bool, dev image.Dev, err error) {
 
 // checkTexts refuses titles and arguments that a menu or a kernel's command line cannot hold.
 func (b *Bootloader) checkTexts(d *decoder) {
+	checkArgument := bootloader.CheckArgument
+	if !b.Loader.IsZero() {
+		checkArgument = b.Loader.CheckArgument
+	}
 	for i, a := range b.Arguments {
-		d.check(fmt.Sprintf("bootloader.arguments[%d]", i), bootloader.CheckArgument(a))
+		d.check(fmt.Sprintf("bootloader.arguments[%d]", i), checkArgument(a))
 	}
 	for i, e := range b.Entries {
 		key := fmt.Sprintf("bootloader.entries[%d]", i)
@@ -352,7 +357,7 @@ func (b *Bootloader) checkTexts(d *decoder) {
 			d.check(key+".submenu", bootloader.CheckTitle(e.Submenu))
 		}
 		for j, a := range e.Arguments {
-			d.check(fmt.Sprintf("%s.arguments[%d]", key, j), bootloader.CheckArgument(a))
+			d.check(fmt.Sprintf("%s.arguments[%d]", key, j), checkArgument(a))
 		}
 	}
 }
@@ -362,32 +367,24 @@ const DefaultTimeout = 5
 
 func (r *Recipe) checkBootloader(d *decoder) {
 	b := &r.Bootloader
+	b.Loader.settle()
 	b.checkTexts(d)
-	if b.Grub.IsZero() {
+	if b.Loader.IsZero() {
 		some := len(b.Entries)+len(b.Arguments)+len(b.Console)+len(b.Generations) > 0 || b.Timeout != nil || b.Default != ""
 		if some && !r.IsNetboot() {
-			d.fail("bootloader", "has no grub, so nothing would boot; add grub: [bios, efi]")
+			d.fail("bootloader", "has no %s, so nothing would boot; add grub: [bios, efi]", loaderNames())
 		}
 		return
 	}
 	if r.System == nil && len(b.Entries) == 0 {
 		d.fail("bootloader", "there is nothing to boot: no system and no entries")
 	}
-	if len(b.Grub.Platforms) == 0 {
-		d.fail("bootloader.grub", "names no platforms; add platforms: [bios, efi]")
-	}
+	b.Loader.check(d, r)
 	switch {
 	case len(b.Generations) > 0 && r.System == nil:
 		d.fail("bootloader.generations", "are what was before the recipe's system, and there is no system")
 	case len(b.Generations) > 0 && r.Store.Profile != "":
 		d.fail("bootloader.generations", "make the system profile, and so does store.profile; leave one of them out")
-	}
-	for i, p := range b.Grub.Platforms {
-		key := fmt.Sprintf("bootloader.grub[%d]", i)
-		d.check(key, r.checkPlatform(p))
-		if !r.IsISO() && !r.IsNetboot() {
-			d.check(key, r.room(p))
-		}
 	}
 	if b.Default != "" && len(b.Entries) > 0 && r.System == nil {
 		var titles []string
@@ -403,23 +400,23 @@ func (r *Recipe) checkBootloader(d *decoder) {
 	}
 }
 
-// room says whether the disk has what a platform's boot loader is put into.
-func (r *Recipe) room(platform string) error {
-	want := map[string]string{"efi": "esp", "efi32": "esp"}[platform]
-	if platform == "bios" && r.Disk.Table != "mbr" {
-		want = "bios-boot"
+// room says whether the disk has what the boot loader of a platform is put into.
+func (r *Recipe) room(word string) error {
+	platform, err := bootloader.ParsePlatform(r.Arch, word)
+	kind, unknown := partition.ParseKind(r.Disk.Table)
+	if err != nil || unknown != nil {
+		return nil // said already
 	}
+	want := r.Bootloader.Loader.Kind.Partition(platform, kind)
 	for _, p := range r.Disk.Partitions {
 		if want == "" || p.Type == want && (want != "esp" || p.Filesystem == "fat") {
 			return nil
 		}
 	}
-	switch want {
-	case "esp":
+	if want == "esp" {
 		return errors.New("no partition has type: esp and filesystem: fat; add {name: esp, type: esp, filesystem: fat}")
-	default:
-		return errors.New("no partition has type: bios-boot; add {name: bios, type: bios-boot, size: 1MiB}")
 	}
+	return fmt.Errorf("no partition has type: %s; add {name: bios, type: %[1]s, size: 1MiB}", want)
 }
 
 // What becomes of something of the host's: the values of hard-links, times and xattrs.

@@ -10,6 +10,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"ingot/bootloader"
 	"ingot/internal/grammar"
 	"ingot/internal/near"
 	"ingot/internal/printable"
@@ -51,6 +52,30 @@ func (e *Error) Error() string {
 // textual is a type that one scalar of the recipe language spells.
 type textual interface {
 	parse(text string, d *decoder) error
+}
+
+// asTextual returns a value as one that a scalar spells, or nil. Packages below have paths,
+// too.
+func asTextual(v any) textual {
+	if p, ok := v.(*bootloader.Path); ok {
+		return (*Path)(p)
+	}
+	t, _ := v.(textual)
+	return t
+}
+
+// alternatives is a field of a struct in whose place a mapping has one of several keys.
+type alternatives interface {
+	alternatives() []key
+	// choose returns what the value of one of the keys is decoded into.
+	choose(name string) reflect.Value
+}
+
+// key is a key of a mapping.
+type key struct {
+	name, about string
+	schema      string // the tag jsonschema
+	of          reflect.Type
 }
 
 // shorthand is a struct that may also be given as something else than a mapping.
@@ -153,7 +178,7 @@ func (d *decoder) decode(n *yaml.Node, v reflect.Value, key string) {
 		n = n.Alias
 	}
 	d.at[key] = n
-	if t, ok := v.Addr().Interface().(textual); ok {
+	if t := asTextual(v.Addr().Interface()); t != nil {
 		if n.Kind != yaml.ScalarNode || n.Tag == "!!null" {
 			d.fail(key, "%s where a single value belongs", kindOf(n))
 		} else if err := t.parse(n.Value, d); err != nil {
@@ -168,6 +193,14 @@ func (d *decoder) decode(n *yaml.Node, v reflect.Value, key string) {
 	}
 	if v.Type() == secretType && n.Kind == yaml.ScalarNode {
 		d.fail(key, "a single value where a mapping belongs: a secret itself has no place in a recipe; write {file: PATH} or {environment: NAME}")
+		return
+	}
+	if _, ok := v.Addr().Interface().(bootloader.Loader); ok && n.Kind != yaml.MappingNode {
+		if platforms, ok := fieldOf(v, platformsKey); ok && n.Kind == yaml.SequenceNode {
+			d.list(n, platforms, key)
+		} else {
+			d.fail(key, "%s does not fit here", kindOf(n))
+		}
 		return
 	}
 	if s, ok := v.Addr().Interface().(shorthand); ok && n.Kind != yaml.MappingNode {
@@ -356,23 +389,42 @@ func kindOf(n *yaml.Node) string {
 
 func keyOf(f reflect.StructField) string {
 	name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-	return name
+	return strings.TrimPrefix(name, "-")
 }
 
-func keysOf(t reflect.Type) []string {
-	var keys []string
+// fieldsOf returns the keys of the mapping that a struct describes.
+func fieldsOf(t reflect.Type) []key {
+	var keys []key
 	for i := range t.NumField() {
-		if k := keyOf(t.Field(i)); k != "" {
-			keys = append(keys, k)
+		f := t.Field(i)
+		if name := keyOf(f); name != "" {
+			keys = append(keys, key{name, f.Tag.Get("jsonschema_description"), f.Tag.Get("jsonschema"), f.Type})
+		} else if a, ok := reflect.New(f.Type).Interface().(alternatives); ok {
+			keys = append(keys, a.alternatives()...)
 		}
 	}
 	return keys
 }
 
-func fieldOf(v reflect.Value, key string) (reflect.Value, bool) {
+func keysOf(t reflect.Type) []string {
+	var names []string
+	for _, k := range fieldsOf(t) {
+		names = append(names, k.name)
+	}
+	return names
+}
+
+func fieldOf(v reflect.Value, name string) (reflect.Value, bool) {
 	for i := range v.NumField() {
-		if key != "" && keyOf(v.Type().Field(i)) == key {
+		f := v.Type().Field(i)
+		if name != "" && keyOf(f) == name {
 			return v.Field(i), true
+		}
+		if !f.IsExported() {
+			continue
+		}
+		if a, ok := v.Field(i).Addr().Interface().(alternatives); ok && slices.ContainsFunc(a.alternatives(), func(k key) bool { return k.name == name }) {
+			return a.choose(name), true
 		}
 	}
 	return reflect.Value{}, false

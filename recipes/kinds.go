@@ -95,9 +95,9 @@ func (r *Recipe) isESP(p *Partition) bool {
 	return r.bootsByEFI() && !slices.ContainsFunc(r.Disk.Partitions, func(p Partition) bool { return p.Type == "esp" })
 }
 
-// bootsByEFI says whether GRUB is installed for UEFI.
+// bootsByEFI says whether the boot loader is installed for UEFI.
 func (r *Recipe) bootsByEFI() bool {
-	return slices.ContainsFunc(r.Bootloader.Grub.Platforms, func(s string) bool { return strings.HasPrefix(s, "efi") })
+	return slices.ContainsFunc(r.Bootloader.Loader.words(), func(s string) bool { return strings.HasPrefix(s, "efi") })
 }
 
 // fatBits is which FAT a partition has, where that does not follow from its size alone: what
@@ -141,7 +141,7 @@ func (r *Recipe) Canonical() Recipe {
 	if of.Disk.Align = r.Disk.Align.canonical(); of.Disk.Align.Bytes == 1<<20 {
 		of.Disk.Align = Size{}
 	}
-	of.Bootloader.Grub.Platforms = slices.Compact(slices.Sorted(slices.Values(r.Bootloader.Grub.Platforms)))
+	of.Bootloader.Loader = r.Bootloader.Loader.canonical()
 	if t := r.Bootloader.Timeout; t != nil && *t == DefaultTimeout {
 		of.Bootloader.Timeout = nil
 	}

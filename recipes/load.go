@@ -351,14 +351,6 @@ func (s *System) short(n *yaml.Node, key string, d *decoder) bool {
 	return true
 }
 
-func (g *Grub) short(n *yaml.Node, key string, d *decoder) bool {
-	if n.Kind != yaml.SequenceNode {
-		return false
-	}
-	d.list(n, reflect.ValueOf(&g.Platforms).Elem(), key)
-	return true
-}
-
 func (o *Output) short(n *yaml.Node, key string, d *decoder) bool {
 	if n.Kind != yaml.ScalarNode {
 		return false

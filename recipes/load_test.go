@@ -50,7 +50,7 @@ func TestParse(t *testing.T) {
 	if m := root.Contents.Files[1].Mode; m == nil || *m != 0o755 {
 		t.Errorf("mode = %v; want 0755", m)
 	}
-	if got := r.Bootloader.Grub.Platforms; len(got) != 2 || r.Output.Format != "qcow2" || *r.Bootloader.Timeout != 3 {
+	if got := r.Bootloader.Loader.Firmware(); len(got) != 2 || r.Output.Format != "qcow2" || *r.Bootloader.Timeout != 3 {
 		t.Errorf("grub = %v, format = %q", got, r.Output.Format)
 	}
 }
@@ -101,7 +101,7 @@ func TestParseErrors(t *testing.T) {
 		{"block size fit", "format: qcow2", "format: iso\n  block-size: fit", "output.block-size: fit is no block size"},
 		{"long volume id", "format: qcow2", "format: iso\n  volume: a-volume-id-of-thirty-three-bytes", "output.volume: "},
 		{"volume id alphabet", "format: qcow2", "format: iso\n  volume: no blanks", "output.volume: "},
-		{"no GRUB on an ISO", "  grub: [bios, efi]\n  timeout: 3\n  console: [tty0, ttyS0]\noutput:\n  format: qcow2", "  entries: []\noutput:\n  format: iso", "bootloader.grub: is missing: an ISO boots by it"},
+		{"no GRUB on an ISO", "  grub: [bios, efi]\n  timeout: 3\n  console: [tty0, ttyS0]\noutput:\n  format: qcow2", "  entries: []\noutput:\n  format: iso", "bootloader: has no grub, and an ISO boots by it"},
 		{"EROFS, compressed", "format: qcow2", "format: iso\n  store: erofs\n  compression: zstd", "web.yaml:28:16: output.compression: is a matter of squashfs, and the store is erofs"},
 		{"EROFS with a level", "format: qcow2", "format: netboot\n  store: erofs\n  level: 3", "output.level: is a matter of squashfs"},
 		{"EROFS for NixOS", "format: qcow2", "format: iso\n  store: erofs", "web.yaml:27:10: output.store: the initial RAM disk of a NixOS system looks for a squashfs"},

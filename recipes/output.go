@@ -29,8 +29,8 @@ func (r *Recipe) checkISO(d *decoder) {
 	d.check("output.volume", volume.Check())
 	d.check("output.publisher", iso9660.Options{Publisher: o.Publisher}.Check())
 	d.check("output.application", iso9660.Options{Application: o.Application}.Check())
-	if r.Bootloader.Grub.IsZero() {
-		d.fail("bootloader.grub", "is missing: an ISO boots by it; add grub: [bios, efi]")
+	if r.Bootloader.Loader.IsZero() {
+		d.fail("bootloader", "has no %s, and an ISO boots by it; add grub: [bios, efi]", loaderNames())
 	}
 }
 
@@ -113,7 +113,7 @@ func (r *Recipe) checkNetboot(d *decoder) {
 	if o.Store == "files" {
 		d.fail("output.store", "files do not travel as such by network: leave it out, or write squashfs or erofs")
 	}
-	if r.System == nil && len(r.Bootloader.Entries) == 0 && r.Bootloader.Grub.IsZero() { // or it is said already
+	if r.System == nil && len(r.Bootloader.Entries) == 0 && r.Bootloader.Loader.IsZero() { // or it is said already
 		d.fail("bootloader", "there is nothing to boot by network: no system and no entries")
 	}
 	if strings.ContainsAny(o.Password, " \t\r\n$&|#") || strings.ContainsFunc(o.Password, func(c rune) bool { return c < ' ' || c > '~' }) {

@@ -6,18 +6,16 @@ import (
 	"path/filepath"
 	"slices"
 
+	"ingot/bootloader"
 	"ingot/internal/printable"
 )
-
-// grubBootCode is how many bytes at the start of a disk GRUB for BIOS takes.
-const grubBootCode = 440
 
 func (r *Recipe) checkRaw(d *decoder) {
 	for i, raw := range r.Disk.Raw {
 		key := fmt.Sprintf("disk.raw[%d]", i)
 		raw.Source.check(d, key+".source")
-		if raw.At < grubBootCode && slices.Contains(r.Bootloader.Grub.Platforms, "bios") {
-			d.fail(key+".at", "%d lies in the boot code of GRUB for BIOS (bytes 0 to %d)", raw.At, grubBootCode-1)
+		if l := r.Bootloader.Loader; raw.At < bootloader.BootCode && slices.Contains(l.words(), "bios") {
+			d.fail(key+".at", "%d lies in the boot code of %s for BIOS (bytes 0 to %d)", raw.At, l.Kind.Title, bootloader.BootCode-1)
 		}
 	}
 }

@@ -204,7 +204,7 @@ type File struct {
 
 // Bootloader says how a disk boots.
 type Bootloader struct {
-	Grub      Grub     `json:"grub,omitzero" jsonschema_description:"GRUB, and the firmwares that it is installed for: bios, efi, efi32."`
+	Loader    Loader   `json:"-"` // which recipes name by a key of its own
 	Timeout   *int     `json:"timeout,omitempty" jsonschema_description:"Seconds before the default entry boots; 5 if left out, 0 boots at once, -1 waits for ever."`
 	Default   string   `json:"default,omitempty" jsonschema_description:"The title of the entry that boots by itself; the first if left out."`
 	Console   []string `json:"console,omitempty" jsonschema_description:"Consoles of the menu and the kernel: tty0, ttyS0 or ttyS0,115200. The last is the one that /dev/console means."`
@@ -212,12 +212,6 @@ type Bootloader struct {
 	Entries   []Entry  `json:"entries,omitempty" jsonschema_description:"Further entries of the menu."`
 	// Generations are what a system profile remembers beside its newest generation.
 	Generations []string `json:"generations,omitempty" jsonschema_description:"The store paths of earlier systems, the oldest first. With the recipe's system as the newest they are the generations of the system profile, and the entries of the submenu 'All generations'."`
-}
-
-// Grub names the platforms and the GRUB to install.
-type Grub struct {
-	Platforms []string `json:"platforms,omitempty" jsonschema_description:"bios, efi (64 bit) and efi32."`
-	From      Path     `json:"from,omitempty" jsonschema_description:"A GRUB to use instead of the host's: a store item or folder with bin/grub-mkimage and lib/grub."`
 }
 
 // Entry is one entry of the boot menu.
@@ -313,6 +307,3 @@ func (s PartSize) IsZero() bool { return s.Text == "" }
 
 // IsZero says whether the key was left out.
 func (p Path) IsZero() bool { return p.Text == "" }
-
-// IsZero says whether no boot loader is asked for.
-func (g Grub) IsZero() bool { return len(g.Platforms) == 0 && g.From.IsZero() }

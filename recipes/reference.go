@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"reflect"
 	"strings"
+
+	"ingot/bootloader"
 )
 
 // Reference returns all keys of the recipe language with what they mean, as
@@ -39,24 +41,19 @@ func section(b *strings.Builder, s queued) []queued {
 	if of, ok := reflect.Zero(s.t).Interface().(speaking); ok {
 		spoken = of.vocabularies()
 	}
-	for i := range s.t.NumField() {
-		f := s.t.Field(i)
-		name := keyOf(f)
-		if name == "" {
-			continue
-		}
-		key := strings.TrimPrefix(s.key+"."+name, ".")
-		value, sub := valueOf(f.Type, f.Tag.Get("jsonschema"))
+	for _, k := range fieldsOf(s.t) {
+		name, key := k.name, strings.TrimPrefix(s.key+"."+k.name, ".")
+		value, sub := valueOf(k.of, k.schema)
 		if sub != nil {
 			if strings.HasPrefix(value, "list") {
 				key += "[]"
 			}
 			inner = append(inner, queued{key, sub})
 		}
-		if f.Tag.Get("jsonschema") == "required" {
+		if k.schema == "required" {
 			name += "*"
 		}
-		meaning := f.Tag.Get("jsonschema_description")
+		meaning := k.about
 		if v, ok := spoken[name]; ok {
 			value, meaning = strings.Join(v.words, ", "), cmp.Or(v.meaning, meaning)
 		}
@@ -83,7 +80,7 @@ func valueOf(t reflect.Type, schema string) (string, reflect.Type) {
 		return "size", nil
 	case t == reflect.TypeFor[PartSize]():
 		return "size or percentage", nil
-	case t == reflect.TypeFor[Path]():
+	case t == reflect.TypeFor[Path](), t == reflect.TypeFor[bootloader.Path]():
 		return "path", nil
 	case t == reflect.TypeFor[Paths]():
 		return "path or list of paths", nil
@@ -94,7 +91,8 @@ func valueOf(t reflect.Type, schema string) (string, reflect.Type) {
 	}
 	switch t.Kind() {
 	case reflect.Struct:
-		if reflect.PointerTo(t).Implements(reflect.TypeFor[shorthand]()) {
+		p := reflect.PointerTo(t)
+		if p.Implements(reflect.TypeFor[shorthand]()) || p.Implements(reflect.TypeFor[bootloader.Loader]()) {
 			return "mapping, or a short form", t
 		}
 		return "mapping", t

@@ -2,21 +2,43 @@ package recipes
 
 import (
 	"encoding/json"
+	"reflect"
 	"slices"
 	"strings"
 
 	"github.com/invopop/jsonschema"
 
+	"ingot/bootloader"
 	"ingot/image/fileformat"
 )
 
 // Schema returns the JSON Schema (draft 2020-12) of the recipe language, made from
 // the types of this package, for editors that complete and check YAML.
 func Schema() ([]byte, error) {
-	r := jsonschema.Reflector{RequiredFromJSONSchemaTags: true, ExpandedStruct: true}
+	r := jsonschema.Reflector{RequiredFromJSONSchemaTags: true, ExpandedStruct: true, Mapper: func(t reflect.Type) *jsonschema.Schema {
+		if t == reflect.TypeFor[bootloader.Path]() {
+			return &jsonschema.Schema{Ref: "#/$defs/Path"}
+		}
+		return nil
+	}}
 	s := r.Reflect(&Recipe{})
 	s.ID, s.Title = "", "ingot recipe"
+	addLoaders(&r, s)
 	return json.MarshalIndent(s, "", "  ")
+}
+
+// addLoaders adds the boot loaders, in front of the other keys of bootloader.
+func addLoaders(r *jsonschema.Reflector, s *jsonschema.Schema) {
+	properties := s.Definitions["Bootloader"].Properties
+	for _, k := range slices.Backward((*Loader)(nil).alternatives()) {
+		loader := r.ReflectFromType(k.of)
+		loader.Version, loader.ID = "", ""
+		orElse(loader, &jsonschema.Schema{Type: "array", Items: &jsonschema.Schema{Type: "string", Enum: []any{"bios", "efi", "efi32"}}})
+		name := strings.ToUpper(k.name[:1]) + k.name[1:]
+		s.Definitions[name] = loader
+		properties.Set(k.name, &jsonschema.Schema{Ref: "#/$defs/" + name, Description: k.about})
+		properties.MoveToFront(k.name)
+	}
 }
 
 // JSONSchema describes the spelling of a size.
@@ -122,11 +144,6 @@ func (Output) vocabularies() map[string]vocabulary {
 		"format":      {fileformat.Names(fileformat.Format.Built), strings.Join(format, "; ") + "."},
 		"compression": {append(compression, "none"), ""},
 	}
-}
-
-// JSONSchemaExtend lets a list of platforms stand for the whole mapping.
-func (Grub) JSONSchemaExtend(s *jsonschema.Schema) {
-	orElse(s, &jsonschema.Schema{Type: "array", Items: &jsonschema.Schema{Type: "string", Enum: []any{"bios", "efi", "efi32"}}})
 }
 
 // JSONSchemaExtend lets a file's path stand for the whole mapping.

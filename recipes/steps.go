@@ -154,9 +154,9 @@ func (r *Recipe) MountOf(i int) string {
 	return r.Disk.Partitions[i].Mount
 }
 
-// checkReadable refuses a disk whose kernels GRUB cannot read.
+// checkReadable refuses a disk whose kernels the boot loader cannot read.
 func (r *Recipe) checkReadable(d *decoder) {
-	if r.Bootloader.Grub.IsZero() {
+	if r.Bootloader.Loader.IsZero() {
 		return
 	}
 	at := r.PartitionAt("/boot")
@@ -166,7 +166,7 @@ func (r *Recipe) checkReadable(d *decoder) {
 	if at < 0 || r.Disk.Partitions[at].Encrypt == "" {
 		return
 	}
-	e := d.errorf(fmt.Sprintf("disk.partitions[%d].encrypt", at), "GRUB cannot read its menu and the kernels from %s, which is encrypted", r.Disk.Partitions[at].Name)
+	e := d.errorf(fmt.Sprintf("disk.partitions[%d].encrypt", at), "%s cannot read its menu and the kernels from %s, which is encrypted", r.Bootloader.Loader.Kind.Title, r.Disk.Partitions[at].Name)
 	e.Hint = "add a partition for them: {name: boot, filesystem: ext4, mount: /boot, size: fit+64MiB}"
 	d.add(e)
 }

@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"strings"
 
-	"ingot/bootloader/linux"
+	"ingot/bootloader/kernel"
 )
 
 // A line is a command line of QEMU that comes to be, with the descriptors that it
@@ -115,8 +115,8 @@ const noTimerCheck = "no_timer_check"
 
 // CheckCommandLine refuses a command line that a kernel would cut, by what its header
 // allows. It counts a word that [Start] adds, unless Accel says that it does not.
-func (c *Config) CheckCommandLine(kernel io.ReaderAt) error {
-	h, err := linux.Read(kernel)
+func (c *Config) CheckCommandLine(image io.ReaderAt) error {
+	h, err := kernel.ReadHeader(image)
 	if err != nil {
 		return err
 	}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 
-	"ingot/bootloader/linux"
 	"ingot/internal/grammar"
 )
 
@@ -16,9 +15,9 @@ func (k *Kernel) Arch() (string, error) {
 		return "", err
 	}
 	defer f.Close()
-	header := make([]byte, linux.HeaderSize)
+	header := make([]byte, headerSize)
 	if n, err := f.ReadAt(header, 0); n < len(header) {
 		return "", fmt.Errorf("%s: too short for a kernel, %s: %w", k.Image, grammar.Count(n, "byte"), err)
 	}
-	return linux.Parse(header).Arch, nil
+	return parseHeader(header).Arch, nil
 }

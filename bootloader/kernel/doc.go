@@ -13,6 +13,15 @@
 //		object, err := m.Read() // decompressed, ready for init_module(2)
 //	}
 //
+// [ReadHeader] reads what an image says of itself: its architecture, and how long a command
+// line it takes. A kernel cuts a line that is longer, and boot loaders cut before it does: in
+// silence, and at the end, where the word may stand that the boot depends on.
+//
+//	h, err := kernel.ReadHeader(image)
+//	if err := h.CheckCommandLine(len(line)); err != nil {
+//		return err // has 5012 bytes, and the kernel takes 2047 …
+//	}
+//
 // # What it guarantees
 //
 // The order of a closure follows from the names asked for and from the modules
@@ -25,4 +34,9 @@
 // compressed with gzip, xz or zstd. Soft dependencies that the kernel does not
 // have are left out without a word, as modprobe does. Nothing is loaded here, and
 // whether a module can be decompressed by the kernel itself is not looked at.
+//
+// The longest command line of an x86 kernel is the one in its header. Others do not state
+// theirs, so that it is the architecture's (COMMAND_LINE_SIZE in
+// arch/*/include/uapi/asm/setup.h of Linux's sources). What a kernel was built to put before
+// or behind its line (CONFIG_CMDLINE) is not known here.
 package kernel

@@ -7,6 +7,7 @@ import (
 	"unicode"
 
 	"ingot/bootloader"
+	"ingot/bootloader/kernel"
 	"ingot/image"
 	"ingot/internal/printable"
 )
@@ -127,6 +128,13 @@ func (s Script) shell(say func(format string, args ...any)) {
 	say("shell")
 	say("goto menu")
 	say("")
+}
+
+// CheckCommandLine refuses an entry whose kernel would not see the end of its command line.
+// iPXE puts the name of the file before it on UEFI (src/image/efi_image.c), and counts the
+// end on BIOS (src/arch/x86/image/bzimage.c), where it cuts the line.
+func CheckCommandLine(m bootloader.Menu, e bootloader.Entry, h kernel.Header) error {
+	return m.CheckCommandLine(e, h, "iPXE", len(KernelFile)+len(" ")+1)
 }
 
 // checkIPXE refuses what iPXE would take for a word of its own: it knows no quotes.

@@ -2,98 +2,99 @@ package plan
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
 	"ingot/bootloader"
-	"ingot/bootloader/linux"
+	"ingot/bootloader/kernel"
 	"ingot/guest/wire"
 	"ingot/image"
 	"ingot/internal/printable"
 	"ingot/partition"
+	"ingot/partition/filesystems"
 	"ingot/recipes"
+	"ingot/recipes/netboot"
 )
 
-// boot is the boot loader of an image: the menu, and what is laid over the disk.
+// boot is the boot loader of an image, as it was installed, and its menu.
 type boot struct {
-	core    *bootloader.Core // for BIOS on a disk; nil without it
-	iso     bootloader.ISO   // for an ISO
-	efi     map[bootloader.Platform]image.Blob
-	names   []string // of the platforms
-	entries []bootloader.Entry
-	timeout int // in seconds
+	bootloader.Installed
+	esp   *image.Tree // of an ISO, whose recipe has no partition for it
+	names []string    // of the platforms
+	menu  bootloader.Menu
 }
 
 // planBoot makes the boot loader and puts its files into the trees.
 func (p *planner) planBoot(ctx context.Context, h Host) (*boot, error) {
-	b := &boot{efi: map[bootloader.Platform]image.Blob{}}
-	if p.Bootloader.Grub.IsZero() && !p.IsNetboot() {
+	b := &boot{esp: image.NewTree()}
+	if p.Bootloader.Loader.IsZero() && !p.IsNetboot() {
 		return b, nil
 	}
 	at, err := p.bootPartition()
 	if err != nil {
 		return nil, err
 	}
-	menu, err := p.menu(at)
-	if err != nil {
+	if b.menu, err = p.menu(at); err != nil {
 		return nil, err
 	}
-	if err := p.checkCommandLines(at, menu); err != nil { // compressing takes minutes
+	if err := p.checkCommandLines(at, b.menu); err != nil { // compressing takes minutes
 		return nil, err
 	}
 	if p.Packs() {
-		if err := p.pack(ctx, h, at, menu.Entries); err != nil {
+		if err := p.pack(ctx, h, at, b.menu.Entries); err != nil {
 			return nil, err
 		}
 	}
-	b.entries, b.timeout = menu.Entries, menu.Timeout
 	if p.IsNetboot() {
-		return b, p.layOutNetboot(ctx, at, menu)
+		return b, p.layOutNetboot(ctx, at, b.menu)
 	}
-	if err := p.checkCommandLines(at, menu); err != nil { // packing has moved the kernels
+	if err := p.checkCommandLines(at, b.menu); err != nil { // packing has moved the kernels
 		return nil, err
 	}
-	place := bootloader.Place{UUID: p.uuid(at)}
-	if p.MountOf(at) == "/boot" {
-		place.Folder = "/grub"
+	return b, p.installLoader(ctx, h, b, at)
+}
+
+// installLoader has the boot loader put its files into the trees.
+func (p *planner) installLoader(ctx context.Context, h Host, b *boot, at int) error {
+	l := p.Bootloader.Loader.WithPaths(func(path recipes.Path) recipes.Path {
+		return recipes.Path{Text: path.Text, Host: p.store.hostPath(path)}
+	})
+	t := bootloader.Target{
+		Menu: b.menu, Boot: p.trees[at], UUID: p.uuid(at), FileSystem: filesystems.Named(p.Disk.Partitions[at].Filesystem), IsBoot: p.MountOf(at) == "/boot",
+		ISO: p.IsISO(), Path: h.Path,
 	}
-	if err := menu.AddTo(p.trees[at], place); err != nil {
-		return nil, p.At("bootloader", err)
+	if t.ISO {
+		t.ESP = b.esp
 	}
-	grub, err := bootloader.Find(p.grubFolder(), h.Path)
-	if err != nil {
-		return nil, p.At("bootloader.grub", err)
-	}
-	switch {
-	case p.onScreen() && grub.Font() == "":
-		p.warnings = append(p.warnings, fmt.Sprintf("%s brings no unicode.pf2, so the menu shows in text: titles in other scripts than Latin do not", grub))
-	case p.onScreen():
-		if err := grub.AddFont(p.trees[at], place); err != nil {
-			return nil, p.At("bootloader.grub", err)
+	for i, part := range p.Disk.Partitions {
+		if t.ESP == nil && part.Type == "esp" {
+			t.ESP = p.trees[i]
 		}
 	}
-	for _, word := range p.Bootloader.Grub.Platforms {
-		if err := p.platform(ctx, b, grub, word, at, place); err != nil {
-			return nil, p.At("bootloader.grub", err)
+	for _, word := range l.Firmware() {
+		platform, err := bootloader.ParsePlatform(p.Arch, word)
+		if err == nil && platform.IsUEFI() && t.ESP == nil {
+			err = fmt.Errorf("%s: no partition is an ESP", word)
 		}
+		if err != nil {
+			return p.At(l.Key(), err)
+		}
+		t.Platforms, b.names = append(t.Platforms, platform), append(b.names, word)
 	}
-	return b, nil
+	var err error
+	if b.Installed, err = l.Install(ctx, t); err != nil {
+		if wrong := new(bootloader.MenuError); errors.As(err, &wrong) {
+			return p.At("bootloader", err)
+		}
+		return p.At(l.Key(), err)
+	}
+	p.warnings = append(p.warnings, b.Warnings...)
+	return nil
 }
 
-// grubFolder returns where the recipe's GRUB lies, if it names one.
-func (p *planner) grubFolder() string {
-	return p.store.hostPath(p.Bootloader.Grub.From)
-}
-
-// onScreen says whether the menu shows on a screen, which takes a font, and not only on
-// serial ports.
-func (p *planner) onScreen() bool {
-	screen := func(c string) bool { return !strings.HasPrefix(c, "ttyS") }
-	return len(p.Bootloader.Console) == 0 || slices.ContainsFunc(p.Bootloader.Console, screen)
-}
-
-// bootPartition returns the partition that GRUB finds its menu and the kernels in: the
+// bootPartition returns the partition that the boot loader finds the kernels in: the
 // one for /boot, or the one with the store, or where there is neither the first whose
 // file system GRUB reads.
 func (p *planner) bootPartition() (int, error) {
@@ -115,43 +116,9 @@ func (p *planner) bootPartition() (int, error) {
 	return i, nil
 }
 
-// platform makes GRUB for one firmware.
-func (p *planner) platform(ctx context.Context, b *boot, grub *bootloader.Grub, word string, at int, place bootloader.Place) error {
-	platform, err := bootloader.ParsePlatform(p.Arch, word)
-	if err != nil {
-		return err
-	}
-	b.names = append(b.names, word)
-	if err := grub.AddModules(p.trees[at], platform, place); err != nil {
-		return err
-	}
-	switch {
-	case platform == bootloader.BIOS && p.IsISO():
-		b.iso.BIOS, err = grub.CD(ctx, place)
-		return err
-	case platform == bootloader.BIOS:
-		b.core, err = grub.Core(ctx, place, p.grubModules(at)...)
-		return err
-	}
-	program, err := grub.EFI(ctx, platform, place, p.grubModules(at)...)
-	if err != nil {
-		return err
-	}
-	if p.IsISO() {
-		b.efi[platform] = program
-		return nil
-	}
-	for i, part := range p.Disk.Partitions {
-		if part.Type == "esp" && p.trees[i] != nil {
-			return bootloader.AddEFI(p.trees[i], platform, program)
-		}
-	}
-	return fmt.Errorf("%s: no partition is an ESP", word)
-}
-
 // menu makes the entries: the system's own first, then the recipe's.
 func (p *planner) menu(at int) (bootloader.Menu, error) {
-	m := bootloader.Menu{Timeout: recipes.DefaultTimeout, Default: p.Bootloader.Default, Consoles: p.Bootloader.Console, FindISO: p.IsISO()}
+	m := bootloader.Menu{Timeout: recipes.DefaultTimeout, Default: p.Bootloader.Default, Consoles: p.Bootloader.Console}
 	if p.Bootloader.Timeout != nil {
 		m.Timeout = *p.Bootloader.Timeout
 	}
@@ -318,15 +285,15 @@ func essentialFirst(args []string) []string {
 func (p *planner) checkCommandLines(at int, menu bootloader.Menu) error {
 	look := bootloader.Lookup(p.trees[at].Lookup)
 	for i, e := range menu.Entries {
-		kernel, err := look.Data(e.Kernel)
+		image, err := look.Data(e.Kernel)
 		if err != nil {
 			return p.At("bootloader", err)
 		}
-		h, err := linux.Read(kernel)
+		h, err := kernel.ReadHeader(image)
 		if err == nil && p.IsNetboot() {
-			err = p.checkNetbootLine(menu, e, h)
+			err = netboot.CheckCommandLine(menu, e, h)
 		} else if err == nil {
-			err = menu.CheckCommandLine(e, h)
+			err = p.Bootloader.Loader.CheckCommandLine(menu, e, h, p.IsISO())
 		}
 		if err != nil {
 			return p.At(p.argumentsKey(i), err)
@@ -352,20 +319,20 @@ func (p *planner) argumentsKey(entry int) string {
 	return "bootloader"
 }
 
-// install lays the boot loader over the disk.
-func (b *boot) install(d *partition.Disk) (*image.Map, error) {
-	if b.core == nil {
+// overlay lays the boot loader over the disk.
+func (b *boot) overlay(d *partition.Disk) (*image.Map, error) {
+	if b.Disk == nil {
 		return d.Map, nil
 	}
-	return b.core.Install(d)
+	return b.Disk.Install(d)
 }
 
 func (b *boot) summary() SummaryBoot {
-	s := SummaryBoot{Platforms: b.names, Timeout: b.timeout}
-	if b.core != nil {
-		s.CoreSize = b.core.Size()
+	s := SummaryBoot{Platforms: b.names, Timeout: b.menu.Timeout}
+	if b.Disk != nil {
+		s.CoreSize = b.Disk.Size()
 	}
-	for _, e := range b.entries {
+	for _, e := range b.menu.Entries {
 		s.Entries = append(s.Entries, SummaryEntry{e.Submenu, e.Title, e.Kernel, e.Initrd, strings.Join(e.Arguments, " ")})
 	}
 	return s

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"ingot/bootloader/linux"
+	"ingot/bootloader/kernel"
 )
 
 // statedKernel writes the kernel of the third system anew: an x86 image whose header allows
@@ -78,10 +78,7 @@ bootloader:
 				t.Errorf("%d bytes of arguments: %v", len(longest), err)
 			}
 			_, err = line(strings.Repeat("x", room+1))
-			want := fmt.Sprintf("bootloader.arguments: kernel command line has %d bytes and %d more that %s adds, and ", test.most-test.added+1, test.added, test.loader)
-			if test.loader == "GRUB" {
-				want = strings.Replace(want, ": kernel", `: entry "NixOS 24.03": kernel`, 1)
-			}
+			want := fmt.Sprintf("bootloader.arguments: entry \"NixOS 24.03\": kernel command line has %d bytes and %d more that %s adds, and ", test.most-test.added+1, test.added, test.loader)
 			if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), fmt.Sprintf(" %d: the rest would be cut off; leave 1 byte out", test.most)) {
 				t.Errorf("one byte more: %v\nwant %s", err, want)
 			}
@@ -146,8 +143,8 @@ func TestRealKernelStates(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h, err := linux.Read(d.Kernel)
-	if want := (linux.Header{Arch: "x86_64", CommandLine: 2047, Stated: true}); h != want || err != nil {
+	h, err := kernel.ReadHeader(d.Kernel)
+	if want := (kernel.Header{Arch: "x86_64", CommandLine: 2047, Stated: true}); h != want || err != nil {
 		t.Errorf("Read = %+v, %v; want %+v", h, err, want)
 	}
 }

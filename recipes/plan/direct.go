@@ -3,8 +3,6 @@ package plan
 import (
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 
 	"ingot/bootloader"
 	"ingot/image"
@@ -62,20 +60,16 @@ func (p *planner) direct() (Direct, error) {
 
 // defaultEntry returns the entry that boots by itself.
 func (p *planner) defaultEntry(at int) (bootloader.Entry, error) {
-	entries := p.boot.entries
-	if entries == nil { // without a boot loader there is no menu yet
-		m, err := p.menu(at)
-		if err != nil {
+	menu := p.boot.menu
+	if menu.Entries == nil { // without a boot loader there is no menu yet
+		var err error
+		if menu, err = p.menu(at); err != nil {
 			return bootloader.Entry{}, err
 		}
-		entries = m.Entries
 	}
-	want := p.Bootloader.Default
-	if i := slices.IndexFunc(entries, func(e bootloader.Entry) bool { return e.Title == want || want != "" && e.ID == want }); i >= 0 {
-		return entries[i], nil
+	e, ok := menu.Boots()
+	if !ok {
+		return e, errNoKernel
 	}
-	if i := slices.IndexFunc(entries, func(e bootloader.Entry) bool { return strings.HasPrefix(e.Kernel, "/") }); i >= 0 {
-		return entries[i], nil
-	}
-	return bootloader.Entry{}, errNoKernel
+	return e, nil
 }

@@ -62,14 +62,6 @@ func (p *planner) placeForeign(i int, tree *image.Tree, v image.Volume) (*image.
 	return hole.Map(content.Size() + extra)
 }
 
-// grubModules are what GRUB needs to read a partition, beside what it always has.
-func (p *planner) grubModules(at int) []string {
-	if t, ok := foreign.Lookup(p.Disk.Partitions[at].Filesystem); ok {
-		return []string{t.GRUB}
-	}
-	return nil
-}
-
 // Pending are the partitions that a machine has to make before the plan is whole.
 func (p *Plan) Pending() []Pending { return p.pending }
 

@@ -27,11 +27,10 @@ func (p *planner) layOutISO() (*partition.Disk, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := p.boot
-	b.iso.Seed = p.seed
-	if len(b.efi) > 0 {
-		if b.iso.EFI, err = bootloader.EFIVolume(b.efi, p.seed); err != nil {
-			return nil, p.At("bootloader.grub", err)
+	iso := bootloader.ISO{BIOS: p.boot.CD, Seed: p.seed}
+	if esp := p.boot.esp; len(esp.Root.Entries()) > 0 {
+		if iso.EFI, err = bootloader.EFIVolume(esp, p.seed); err != nil {
+			return nil, p.At(p.Bootloader.Loader.Key(), err)
 		}
 	}
 	for i, t := range p.trees {
@@ -39,15 +38,12 @@ func (p *planner) layOutISO() (*partition.Disk, error) {
 			p.warnings = append(p.warnings, fmt.Sprintf("the ISO holds partition %s alone: what %s holds is left out", p.Disk.Partitions[at].Name, part.Name))
 		}
 	}
-	if err := bootloader.AddLoopback(p.trees[at], bootloader.Place{}); err != nil {
-		return nil, p.At("bootloader", err)
-	}
 	if p.store.made == nil {
 		if err := addMountPoints(p.trees[at]); err != nil {
 			return nil, err
 		}
 	}
-	img, err := b.iso.Layout(p.trees[at], p.isoOptions())
+	img, err := iso.Layout(p.trees[at], p.isoOptions())
 	if err != nil {
 		return nil, p.At("output", err)
 	}

@@ -11,7 +11,6 @@ import (
 	"slices"
 
 	"ingot/bootloader"
-	"ingot/bootloader/linux"
 	"ingot/image"
 	"ingot/partition"
 	"ingot/recipes"
@@ -28,10 +27,9 @@ func (p *planner) layOutNetboot(ctx context.Context, at int, menu bootloader.Men
 	if len(menu.Entries) == 0 {
 		return p.Errorf("output", "there is nothing to boot: no system and no entries")
 	}
-	p.boot = &boot{entries: menu.Entries}
-	entry, err := p.defaultEntry(at)
-	if err != nil {
-		return p.At("output", err)
+	entry, ok := menu.Boots()
+	if !ok {
+		return p.At("output", errNoKernel)
 	}
 	if err := p.loadSigner(ctx); err != nil {
 		return err
@@ -89,17 +87,6 @@ func (p *planner) script(menu bootloader.Menu, entry bootloader.Entry, line stri
 		Name: p.Name, Title: entry.Title, Line: line, Timeout: menu.Timeout, Inside: inside, Files: files,
 		Password: p.Output.Password, Signed: p.signer != nil, Digests: p.digests,
 	}.Blob()
-}
-
-// checkNetbootLine refuses an entry whose kernel would not see the end of its command line.
-// iPXE puts the name of the file before it on UEFI (src/image/efi_image.c), and counts the
-// end on BIOS (src/arch/x86/image/bzimage.c), where it cuts the line.
-func (p *planner) checkNetbootLine(menu bootloader.Menu, e bootloader.Entry, h linux.Header) error {
-	args, err := menu.Arguments(e)
-	if err != nil {
-		return err
-	}
-	return h.CheckLoaded(len(bootloader.CommandLine(args)), "iPXE", len(netboot.KernelFile)+len(" ")+1)
 }
 
 // loadSigner reads the key and the certificates, and warns of what asks more of iPXE.

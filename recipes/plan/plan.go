@@ -156,7 +156,7 @@ func (p *planner) layOutAll() (*partition.Disk, error) {
 	if err != nil {
 		return nil, err
 	}
-	if disk.Map, err = p.boot.install(disk); err != nil {
+	if disk.Map, err = p.boot.overlay(disk); err != nil {
 		return nil, err
 	}
 	if err := p.Output.FileFormat().CheckSize(disk.Map.Size()); err != nil {
@@ -179,7 +179,7 @@ func seed(r *recipes.Recipe, c *storedb.Closure, first string) (image.Seed, erro
 	for i := range of.Steps {
 		of.Steps[i].File, of.Steps[i].Secrets = recipes.Path{}, nil
 	}
-	of.Bootloader.Grub.From = recipes.Path{}
+	of.Bootloader.Loader = of.Bootloader.Loader.WithPaths(func(recipes.Path) recipes.Path { return recipes.Path{} })
 	of.Disk.Raw = slices.Clone(r.Disk.Raw)
 	for i := range of.Disk.Raw {
 		of.Disk.Raw[i].Source = recipes.Source{}

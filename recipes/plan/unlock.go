@@ -23,7 +23,7 @@ func (p *planner) rootPartition(at int) int {
 }
 
 // bringToBoot puts the kernel and the initial RAM disks of an entry, which lie with the
-// store, where GRUB finds them, under names that tell the store items: as NixOS and Guix
+// store, where the boot loader finds them, under names that tell the store items: as NixOS and Guix
 // themselves do it with a /boot of its own.
 func (p *planner) bringToBoot(at, root int, e *bootloader.Entry) error {
 	bring := func(name string) (string, error) {

@@ -1,4 +1,4 @@
-package bootloader
+package grub
 
 import (
 	"fmt"

@@ -1,4 +1,4 @@
-package bootloader
+package grub
 
 import (
 	"bytes"
@@ -6,12 +6,14 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"ingot/bootloader"
 	"ingot/image"
 	"ingot/partition"
 	"ingot/partition/ext4"
@@ -27,7 +29,7 @@ import (
 const marker = "the menu speaks"
 
 // host returns the host's GRUB, with all that the platforms need.
-func host(t testing.TB, platforms ...Platform) *Grub {
+func host(t testing.TB, platforms ...bootloader.Platform) *Grub {
 	t.Helper()
 	g, err := Find("", nil)
 	if err == nil {
@@ -53,10 +55,10 @@ var testSeed = image.NewSeed([]byte("bootloader"))
 // bootable is a disk under way.
 type bootable struct {
 	table partition.Table
-	menu  Menu
+	menu  bootloader.Menu
 	files map[string]image.Blob // in the root file system
 	bios  bool
-	efi   []Platform
+	efi   []bootloader.Platform
 	place Place // the folder only; the UUID follows
 }
 
@@ -67,23 +69,23 @@ var rootVolume = image.Volume{Label: "root", Seed: testSeed, Size: image.Fit(4 <
 func (b bootable) layOut(t *testing.T) *partition.Disk {
 	t.Helper()
 	ctx := t.Context()
-	g := host(t, append(b.efi, BIOS)...)
+	g := host(t, append(b.efi, bootloader.BIOS)...)
 	root, esp := image.NewTree(), image.NewTree()
 	at := Place{UUID: ext4.FileSystem{}.UUID(rootVolume), Folder: b.place.Folder}
-	must(t, b.menu.AddTo(root, at), g.AddFont(root, at))
+	must(t, addMenu(root, b.menu, at), g.AddFont(root, at))
 	for path, blob := range b.files {
 		must(t, root.Put(path, image.NewFile(0o644, blob)))
 	}
 	var core *Core
 	if b.bios {
-		must(t, g.AddModules(root, BIOS, at))
+		must(t, g.AddModules(root, bootloader.BIOS, at))
 		var err error
 		core, err = g.Core(ctx, at)
 		must(t, err)
 	}
 	for _, p := range b.efi {
 		program, err := g.EFI(ctx, p, at)
-		must(t, err, AddEFI(esp, p, program))
+		must(t, err, bootloader.AddEFI(esp, p, program))
 	}
 	for i := range b.table.Partitions {
 		p := &b.table.Partitions[i]
@@ -184,11 +186,23 @@ func pflash(t *testing.T, code, vars string) []string {
 	}
 }
 
-func speaks() Menu {
-	return Menu{
-		Entries:  []Entry{{Title: "It's \"$root\" {1}", Script: []string{"echo " + quote(marker), "sleep 1", "halt"}}},
+// speaks is a menu whose entry takes no kernel, see [addMenu].
+func speaks() bootloader.Menu {
+	return bootloader.Menu{
+		Entries:  []bootloader.Entry{{Title: "It's \"$root\" {1}", Kernel: "/speak"}},
 		Consoles: []string{"tty0", "ttyS0"},
 	}
+}
+
+// scripts are what entries do that have such a kernel, in place of loading it.
+var scripts = map[string]string{"/speak": "echo '" + marker + "'\n\tsleep 1\n\thalt #", "/halt": "halt #"}
+
+func addMenu(t *image.Tree, m bootloader.Menu, at Place) error {
+	text, err := menu{Menu: m}.config()
+	for kernel, script := range scripts {
+		text = strings.ReplaceAll(text, "linux "+kernel, script)
+	}
+	return errors.Join(err, t.Put(path.Join(at.folder(), "grub.cfg"), image.NewFile(0o644, image.Bytes(text))))
 }
 
 func TestBootBIOSGPT(t *testing.T) {
@@ -208,7 +222,7 @@ func TestBootBIOSMBR(t *testing.T) {
 	menu.Consoles = []string{"ttyS0,9600n8"}
 	menu.Default = menu.Entries[0].Title
 	menu.Entries[0].Submenu = "Older 'generations'"
-	menu.Entries = append([]Entry{{Title: "wrong", Script: []string{"halt"}}}, menu.Entries...)
+	menu.Entries = append([]bootloader.Entry{{Title: "wrong", Kernel: "/halt"}}, menu.Entries...)
 	d := bootable{menu: menu, bios: true, place: Place{Folder: "/grub"}, table: partition.Table{Kind: partition.MBR, Seed: testSeed, Partitions: []partition.Partition{
 		{Name: "a", Type: "swap", Size: 1 << 20}, {Name: "b", Type: "swap", Size: 1 << 20}, {Name: "c", Type: "swap", Size: 1 << 20}, {Name: "d", Type: "swap", Size: 1 << 20},
 		{Name: "root", Type: "linux"},
@@ -218,7 +232,7 @@ func TestBootBIOSMBR(t *testing.T) {
 
 func TestBootEFI(t *testing.T) {
 	t.Parallel()
-	d := bootable{menu: speaks(), efi: []Platform{EFI, EFI32}, table: partition.Table{Seed: testSeed, Partitions: []partition.Partition{
+	d := bootable{menu: speaks(), efi: []bootloader.Platform{bootloader.EFI, bootloader.EFI32}, table: partition.Table{Seed: testSeed, Partitions: []partition.Partition{
 		{Name: "esp", Type: "esp"},
 		{Name: "root", Type: "root"},
 	}}}.layOut(t)
@@ -228,7 +242,7 @@ func TestBootEFI(t *testing.T) {
 // TestBootHybrid boots one disk of a hybrid table by both firmwares.
 func TestBootHybrid(t *testing.T) {
 	t.Parallel()
-	d := bootable{menu: speaks(), bios: true, efi: []Platform{EFI}, table: partition.Table{Kind: partition.Hybrid, Seed: testSeed, Partitions: []partition.Partition{
+	d := bootable{menu: speaks(), bios: true, efi: []bootloader.Platform{bootloader.EFI}, table: partition.Table{Kind: partition.Hybrid, Seed: testSeed, Partitions: []partition.Partition{
 		{Name: "esp", Type: "esp", InMBR: true, Flags: []string{"boot"}},
 		{Name: "bios", Type: "bios-boot", Size: 1 << 20},
 		{Name: "root", Type: "root"},
@@ -243,7 +257,7 @@ func TestBootHybrid(t *testing.T) {
 // with system management mode alone.
 func TestBootEFI32(t *testing.T) {
 	t.Parallel()
-	d := bootable{menu: speaks(), efi: []Platform{EFI32}, table: partition.Table{Seed: testSeed, Partitions: []partition.Partition{
+	d := bootable{menu: speaks(), efi: []bootloader.Platform{bootloader.EFI32}, table: partition.Table{Seed: testSeed, Partitions: []partition.Partition{
 		{Name: "esp", Type: "esp"},
 		{Name: "root", Type: "root"},
 	}}}.layOut(t)
@@ -261,11 +275,11 @@ func TestBootKernelSeesItsArguments(t *testing.T) {
 	}
 	kernel, err := image.NewHostFile(kernels[0])
 	must(t, err)
-	const path = "/nix/store/00-l'in \"ux\" $x/bzImage"
+	const file = "/nix/store/00-l'in \"ux\" $x/bzImage"
 	d := bootable{
-		bios: true, files: map[string]image.Blob{path: kernel},
-		menu: Menu{Consoles: []string{"ttyS0"}, Entries: []Entry{{
-			Title: "kernel", Kernel: path, Arguments: []string{"panic=-1", "init=/a;b#c", "x=$y {z} | a&b", "rd.õ=1", "(1)<2>*?[3]!%"},
+		bios: true, files: map[string]image.Blob{file: kernel},
+		menu: bootloader.Menu{Consoles: []string{"ttyS0"}, Entries: []bootloader.Entry{{
+			Title: "kernel", Kernel: file, Arguments: []string{"panic=-1", "init=/a;b#c", "x=$y {z} | a&b", "rd.õ=1", "(1)<2>*?[3]!%"},
 		}}},
 		table: partition.Table{Seed: testSeed, Partitions: []partition.Partition{
 			{Name: "bios", Type: "bios-boot", Size: 1 << 20},

@@ -1,4 +1,4 @@
-package bootloader
+package grub
 
 import (
 	"bytes"
@@ -9,6 +9,7 @@ import (
 
 	"github.com/dustin/go-humanize"
 
+	"ingot/bootloader"
 	"ingot/image"
 	"ingot/internal/grammar"
 	"ingot/partition"
@@ -29,14 +30,14 @@ func (g *Grub) Core(ctx context.Context, at Place, modules ...string) (*Core, er
 	if err := at.check(); err != nil {
 		return nil, err
 	}
-	boot, err := g.read(BIOS, "boot.img")
+	boot, err := g.read(bootloader.BIOS, "boot.img")
 	if err != nil {
 		return nil, err
 	}
 	if len(boot) != sectorSize {
 		return nil, fmt.Errorf("grub for bios: boot.img is %s long, and a boot sector %d", grammar.Count(len(boot), "byte"), sectorSize)
 	}
-	core, err := g.Image(ctx, BIOS, BIOS.Name(), at.config(), append(append([]string{"biosdisk"}, coreModules...), modules...))
+	core, err := g.Image(ctx, bootloader.BIOS, nameOf(bootloader.BIOS), at.config(), append(append([]string{"biosdisk"}, coreModules...), modules...))
 	if err != nil {
 		return nil, err
 	}

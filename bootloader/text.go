@@ -1,6 +1,7 @@
 package bootloader
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"unicode"
@@ -9,38 +10,33 @@ import (
 	"ingot/internal/printable"
 )
 
-// plain are the characters that mean themselves in a GRUB script.
-const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._=,:+@-"
-
-// quote writes one word of a GRUB script. Within single quotes nothing has a meaning
-// but the single quote itself, which therefore stands outside of them, escaped.
-func quote(s string) string {
-	if s != "" && strings.Trim(s, plain) == "" {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
-}
-
-// checkText refuses what would break a line of the menu.
-func checkText(what, s string) error {
+// CheckText refuses what would break a line of a menu; what names it in the error.
+func CheckText(what, s string) error {
 	if !utf8.ValidString(s) || strings.ContainsFunc(s, unicode.IsControl) {
 		return fmt.Errorf("%s %s: it must be UTF-8 without control characters", what, printable.Quote(s))
 	}
 	return nil
 }
 
-// CheckArgument refuses what GRUB does not hand to a kernel as it is: it writes a
-// backslash before each quote and backslash, and the kernel does not take it away.
-// Blanks within an argument are fine; GRUB quotes such an argument as a whole.
+// CheckTitle refuses a title that a line of a menu cannot hold.
+func CheckTitle(s string) error {
+	if strings.TrimSpace(s) == "" {
+		return errors.New("title is empty")
+	}
+	return CheckText("title", s)
+}
+
+// CheckArgument refuses what no kernel sees as it is: it takes double quotes away.
+// Blanks within an argument are fine; [CommandLine] quotes such an argument as a whole.
 func CheckArgument(s string) error {
 	if s == "" {
-		return fmt.Errorf("kernel argument is empty")
+		return errors.New("kernel argument is empty")
 	}
-	if err := checkText("kernel argument", s); err != nil {
+	if err := CheckText("kernel argument", s); err != nil {
 		return err
 	}
-	if i := strings.IndexAny(s, `"'\`); i >= 0 {
-		return fmt.Errorf("kernel argument %s: GRUB cannot hand a %c to a kernel unchanged; an argument with blanks needs no quotes", printable.Quote(s), s[i])
+	if strings.Contains(s, `"`) {
+		return fmt.Errorf("kernel argument %s: the kernel takes a \" away; an argument with blanks needs no quotes", printable.Quote(s))
 	}
 	return nil
 }
@@ -77,7 +73,7 @@ func splitArguments(s string) ([]string, error) {
 }
 
 // CommandLine joins arguments as a kernel takes them apart: one with blanks in it stands in
-// double quotes, as GRUB writes it.
+// double quotes, as boot loaders write it.
 func CommandLine(args []string) string {
 	var b strings.Builder
 	for i, a := range args {

@@ -1,4 +1,4 @@
-package bootloader
+package grub
 
 import (
 	"errors"
@@ -8,6 +8,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+
+	"ingot/bootloader"
 )
 
 // Grub is a GRUB that was found: its grub-mkimage, its modules and its font.
@@ -74,7 +76,7 @@ func Find(dir string, path []string) (*Grub, error) {
 		}
 	}
 	if g.modules == "" {
-		return nil, fmt.Errorf("grub: %s has no lib/grub beside it: install GRUB's modules (in Debian, %s or %s)", mkimage, platforms[BIOS].pkg, platforms[EFI].pkg)
+		return nil, fmt.Errorf("grub: %s has no lib/grub beside it: install GRUB's modules (in Debian, %s or %s)", mkimage, platforms[bootloader.BIOS].pkg, platforms[bootloader.EFI].pkg)
 	}
 	return g, nil
 }
@@ -116,7 +118,7 @@ func isFile(p string) bool {
 }
 
 // Check says whether the GRUB has all that the platforms need.
-func (g *Grub) Check(of ...Platform) error {
+func (g *Grub) Check(of ...bootloader.Platform) error {
 	for _, p := range of {
 		if _, err := g.file(p, "moddep.lst"); err != nil {
 			return err
@@ -126,8 +128,8 @@ func (g *Grub) Check(of ...Platform) error {
 }
 
 // file returns the path of one of a platform's files.
-func (g *Grub) file(p Platform, name string) (string, error) {
-	path := filepath.Join(g.modules, p.Name(), name)
+func (g *Grub) file(p bootloader.Platform, name string) (string, error) {
+	path := filepath.Join(g.modules, nameOf(p), name)
 	st, err := os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -141,7 +143,7 @@ func (g *Grub) file(p Platform, name string) (string, error) {
 }
 
 // read returns what is in one of a platform's files.
-func (g *Grub) read(p Platform, name string) ([]byte, error) {
+func (g *Grub) read(p bootloader.Platform, name string) ([]byte, error) {
 	path, err := g.file(p, name)
 	if err != nil {
 		return nil, err

@@ -1,4 +1,4 @@
-package bootloader
+package grub
 
 import (
 	"errors"
@@ -7,10 +7,11 @@ import (
 	"slices"
 	"strings"
 
+	"ingot/bootloader"
 	"ingot/image"
 )
 
-// needed are the modules without which a [Menu] does not work, offered those that
+// needed are the modules without which a menu does not work, offered those that
 // people expect at GRUB's prompt. A GRUB may have been built without one of the latter.
 var (
 	needed = []string{
@@ -25,7 +26,7 @@ var (
 
 // menuModules returns the modules of a platform that menus and people need, with all
 // that they depend on, sorted.
-func (g *Grub) menuModules(p Platform) ([]string, error) {
+func (g *Grub) menuModules(p bootloader.Platform) ([]string, error) {
 	list, err := g.read(p, "moddep.lst")
 	if err != nil {
 		return nil, err
@@ -33,7 +34,7 @@ func (g *Grub) menuModules(p Platform) ([]string, error) {
 	deps := parseModdep(string(list))
 	for _, m := range needed {
 		if _, ok := deps[m]; !ok {
-			return nil, fmt.Errorf("grub for %s: module %s is missing in %s", p, m, path.Join(g.modules, p.Name()))
+			return nil, fmt.Errorf("grub for %s: module %s is missing in %s", p, m, path.Join(g.modules, nameOf(p)))
 		}
 	}
 	seen := map[string]bool{}
@@ -72,15 +73,15 @@ func parseModdep(s string) map[string][]string {
 // holds GRUB's folder, with the lists by which GRUB finds the module of a command.
 // BIOS cannot do without; the programs for UEFI bring theirs, so that for them
 // nothing is added.
-func (g *Grub) AddModules(t *image.Tree, p Platform, at Place) error {
-	if platforms[p].program != "" {
+func (g *Grub) AddModules(t *image.Tree, p bootloader.Platform, at Place) error {
+	if p.IsUEFI() {
 		return nil
 	}
 	modules, err := g.menuModules(p)
 	if err != nil {
 		return err
 	}
-	folder := path.Join(at.folder(), p.Name())
+	folder := path.Join(at.folder(), nameOf(p))
 	for _, m := range modules {
 		if err := g.addFile(t, p, m+".mod", folder); err != nil {
 			return err
@@ -94,7 +95,7 @@ func (g *Grub) AddModules(t *image.Tree, p Platform, at Place) error {
 	return nil
 }
 
-func (g *Grub) addFile(t *image.Tree, p Platform, name, folder string) error {
+func (g *Grub) addFile(t *image.Tree, p bootloader.Platform, name, folder string) error {
 	from, err := g.file(p, name)
 	if err != nil {
 		return err

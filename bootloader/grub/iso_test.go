@@ -1,4 +1,4 @@
-package bootloader
+package grub
 
 import (
 	"encoding/binary"
@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"ingot/bootloader"
 	"ingot/image"
 	"ingot/image/iso9660"
 )
@@ -14,20 +15,21 @@ import (
 // newISO is an ISO that holds nothing but GRUB and a menu.
 func newISO(t *testing.T, bios, efi bool) *iso9660.Image {
 	t.Helper()
-	g := host(t, BIOS, EFI)
+	g := host(t, bootloader.BIOS, bootloader.EFI)
 	o := iso9660.Options{VolumeID: "TEST_ISO", Seed: testSeed}
 	at := Place{UUID: o.VolumeUUID()}
-	tree, iso := image.NewTree(), ISO{Seed: testSeed}
-	must(t, speaks().AddTo(tree, at), AddLoopback(tree, at), g.AddFont(tree, at))
+	tree, iso := image.NewTree(), bootloader.ISO{Seed: testSeed}
+	must(t, addMenu(tree, speaks(), at), addLoopback(tree, at), g.AddFont(tree, at))
 	if bios {
 		var err error
 		iso.BIOS, err = g.CD(t.Context(), at)
-		must(t, err, g.AddModules(tree, BIOS, at))
+		must(t, err, g.AddModules(tree, bootloader.BIOS, at))
 	}
 	if efi {
-		program, err := g.EFI(t.Context(), EFI, at, "iso9660")
-		must(t, err)
-		iso.EFI, err = EFIVolume(map[Platform]image.Blob{EFI: program}, testSeed)
+		program, err := g.EFI(t.Context(), bootloader.EFI, at, "iso9660")
+		esp := image.NewTree()
+		must(t, err, bootloader.AddEFI(esp, bootloader.EFI, program))
+		iso.EFI, err = bootloader.EFIVolume(esp, testSeed)
 		must(t, err)
 	}
 	img, err := iso.Layout(tree, o)
@@ -96,7 +98,7 @@ func TestISOTables(t *testing.T) {
 	}
 }
 
-// TestISOOfOneFirmware has the tables of an ISO that only BIOS, or only UEFI, boots.
+// TestISOOfOneFirmware has the tables of an ISO that only bootloader.BIOS, or only UEFI, boots.
 func TestISOOfOneFirmware(t *testing.T) {
 	for want, bios := range map[string]bool{"Disklabel type: dos": true, "Disklabel type: gpt": false} {
 		out, err := exec.Command(judge(t, "fdisk", "fdisk"), "-l", isoFile(t, newISO(t, bios, !bios).Map)).CombinedOutput()
@@ -104,7 +106,7 @@ func TestISOOfOneFirmware(t *testing.T) {
 			t.Errorf("fdisk -l: %v; want %q in\n%s", err, want, out)
 		}
 	}
-	if _, err := (ISO{}).Layout(image.NewTree(), iso9660.Options{}); err == nil {
+	if _, err := (bootloader.ISO{}).Layout(image.NewTree(), iso9660.Options{}); err == nil {
 		t.Error("Layout() accepts an ISO that nothing boots")
 	}
 }

@@ -1,4 +1,4 @@
-package bootloader
+package grub
 
 import (
 	"bytes"
@@ -10,32 +10,12 @@ import (
 	"strings"
 	"testing"
 
+	"ingot/bootloader"
 	"ingot/image"
 	"ingot/partition"
 )
 
 var testPlace = Place{UUID: "27c6c1a2-0b1f-4c5e-9d2a-6d1e3c1a7a3e"}
-
-func TestPlatforms(t *testing.T) {
-	for s, want := range map[string]Platform{"bios": BIOS, "BIOS": BIOS, "efi": EFI, "efi32": EFI32, "x86_64-efi": EFI} {
-		if got, err := ParsePlatform("x86_64", s); err != nil || got != want || !strings.EqualFold(got.String(), s) && got.Name() != s {
-			t.Errorf("ParsePlatform(%q) = %v, %v; want %v", s, got, err, want)
-		}
-	}
-	if _, err := ParsePlatform("x86_64", "uefi64"); err == nil || !strings.Contains(err.Error(), "known are bios, efi, efi32") {
-		t.Errorf("ParsePlatform(uefi64) = %v; want an error that names the known ones", err)
-	}
-	for arch, want := range map[string]Platform{"x86_64": EFI, "i686": EFI, "aarch64": EFIAArch64, "armhf": EFIARM, "riscv64": EFIRISCV64} {
-		if got, err := ParsePlatform(arch, "efi"); err != nil || got != want {
-			t.Errorf("ParsePlatform(%s, efi) = %v, %v; want %v", arch, got.Name(), err, want.Name())
-		}
-	}
-	for arch, want := range map[string]string{"aarch64": "known are efi (for aarch64)", "ppc64le": "not installed for the architecture ppc64le"} {
-		if got, err := ParsePlatform(arch, "bios"); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("ParsePlatform(%s, bios) = %v, %v; want an error with %q", arch, got, err, want)
-		}
-	}
-}
 
 // fake makes a folder that looks like a GRUB.
 func fake(t *testing.T, files ...string) string {
@@ -55,10 +35,10 @@ func TestFindInFolder(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := g.Check(BIOS); err != nil {
+		if err := g.Check(bootloader.BIOS); err != nil {
 			t.Errorf("Check(BIOS) = %v", err)
 		}
-		if err := g.Check(EFI); err == nil || !strings.Contains(err.Error(), "grub for efi: ") || !strings.Contains(err.Error(), "install grub-efi-amd64-bin") {
+		if err := g.Check(bootloader.EFI); err == nil || !strings.Contains(err.Error(), "grub for efi: ") || !strings.Contains(err.Error(), "install grub-efi-amd64-bin") {
 			t.Errorf("Check(EFI) = %v; want an error that names grub-efi-amd64-bin", err)
 		}
 		if err := g.AddFont(image.NewTree(), testPlace); err != nil {
@@ -76,7 +56,7 @@ func TestFindThroughProfile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := g.Check(EFI32); err != nil {
+	if err := g.Check(bootloader.EFI32); err != nil {
 		t.Errorf("Check(EFI32) = %v", err)
 	}
 	if err := g.AddFont(image.NewTree(), testPlace); err == nil || !strings.Contains(err.Error(), "unicode.pf2 is missing: install grub-common") {
@@ -102,7 +82,7 @@ func TestChildSpeaksInErrors(t *testing.T) {
 	dir := fake(t, "bin/grub-mkimage", "lib/grub/i386-pc/boot.img")
 	g, err := Find(dir, nil)
 	must(t, err)
-	if _, err := g.Image(t.Context(), BIOS, "i386-pc", "", nil); err == nil || !strings.Contains(err.Error(), "exit status 3: grub-mkimage: error: ") {
+	if _, err := g.Image(t.Context(), bootloader.BIOS, "i386-pc", "", nil); err == nil || !strings.Contains(err.Error(), "exit status 3: grub-mkimage: error: ") {
 		t.Errorf("Image() = %v; want the child's words", err)
 	}
 	if _, err := g.Core(t.Context(), testPlace); err == nil || !strings.Contains(err.Error(), "boot.img is 5") {
@@ -111,35 +91,32 @@ func TestChildSpeaksInErrors(t *testing.T) {
 	must(t, os.WriteFile(filepath.Join(dir, "bin/grub-mkimage"), []byte("#!/bin/sh\nexec sleep 60\n"), 0o755))
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := g.Image(ctx, BIOS, "i386-pc", "", nil); !errors.Is(err, context.Canceled) {
+	if _, err := g.Image(ctx, bootloader.BIOS, "i386-pc", "", nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("Image() = %v; want context.Canceled", err)
 	}
 	must(t, os.WriteFile(filepath.Join(dir, "bin/grub-mkimage"), []byte("#!/bin/sh\nexit 0\n"), 0o755))
-	if _, err := g.Image(t.Context(), BIOS, "i386-pc", "", nil); err == nil || !strings.Contains(err.Error(), "wrote nothing") {
+	if _, err := g.Image(t.Context(), bootloader.BIOS, "i386-pc", "", nil); err == nil || !strings.Contains(err.Error(), "wrote nothing") {
 		t.Errorf("Image() = %v; want an error that nothing was written", err)
 	}
 }
 
 func TestPlaceRefusals(t *testing.T) {
-	g := host(t, BIOS)
+	g := host(t, bootloader.BIOS)
 	for _, at := range []Place{{}, {UUID: "root label"}, {UUID: "ABCD-1234", Folder: "grub"}, {UUID: "ABCD-1234", Folder: "/a b"}, {UUID: "ABCD-1234", Folder: "/a'b"}} {
 		if _, err := g.Core(t.Context(), at); err == nil {
 			t.Errorf("Core(%+v) succeeds", at)
 		}
-		if _, err := g.EFI(t.Context(), EFI, at); err == nil {
+		if _, err := g.EFI(t.Context(), bootloader.EFI, at); err == nil {
 			t.Errorf("EFI(%+v) succeeds", at)
 		}
 	}
-	if _, err := g.EFI(t.Context(), BIOS, testPlace); err == nil {
+	if _, err := g.EFI(t.Context(), bootloader.BIOS, testPlace); err == nil {
 		t.Error("EFI(BIOS) succeeds")
-	}
-	if err := AddEFI(image.NewTree(), BIOS, image.Bytes("x")); err == nil {
-		t.Error("AddEFI(BIOS) succeeds")
 	}
 }
 
 func TestImagesAreTheSameEachTime(t *testing.T) {
-	g := host(t, BIOS, EFI)
+	g := host(t, bootloader.BIOS, bootloader.EFI)
 	a, err := g.Core(t.Context(), testPlace)
 	must(t, err)
 	t.Chdir(t.TempDir())
@@ -151,9 +128,9 @@ func TestImagesAreTheSameEachTime(t *testing.T) {
 	if !bytes.Equal(a.core, b.core) || !bytes.Contains(a.boot, []byte("GRUB")) {
 		t.Error("two core images differ")
 	}
-	c, err := g.EFI(t.Context(), EFI, testPlace)
+	c, err := g.EFI(t.Context(), bootloader.EFI, testPlace)
 	must(t, err)
-	d, err := g.EFI(t.Context(), EFI, testPlace)
+	d, err := g.EFI(t.Context(), bootloader.EFI, testPlace)
 	must(t, err)
 	x, _ := image.ReadAll(c)
 	y, _ := image.ReadAll(d)
@@ -217,14 +194,14 @@ func TestInstallRefusals(t *testing.T) {
 }
 
 func TestModules(t *testing.T) {
-	g := host(t, BIOS, EFI)
+	g := host(t, bootloader.BIOS, bootloader.EFI)
 	tree := image.NewTree()
-	must(t, g.AddModules(tree, BIOS, testPlace), g.AddModules(tree, EFI, testPlace))
+	must(t, g.AddModules(tree, bootloader.BIOS, testPlace), g.AddModules(tree, bootloader.EFI, testPlace))
 	dir := tree.Lookup("/boot/grub/i386-pc")
 	if dir == nil || tree.Lookup("/boot/grub/x86_64-efi") != nil {
 		t.Fatal("want modules for BIOS alone")
 	}
-	list, err := g.read(BIOS, "moddep.lst")
+	list, err := g.read(bootloader.BIOS, "moddep.lst")
 	must(t, err)
 	total := int64(0)
 	for _, e := range dir.Entries() {
@@ -244,7 +221,7 @@ func TestModules(t *testing.T) {
 func TestModulesRefusal(t *testing.T) {
 	g, err := Find(fake(t, "bin/grub-mkimage", "lib/grub/x86_64-efi/moddep.lst"), nil)
 	must(t, err)
-	if _, err := g.EFI(t.Context(), EFI, testPlace); err == nil || !strings.Contains(err.Error(), "module normal is missing") {
+	if _, err := g.EFI(t.Context(), bootloader.EFI, testPlace); err == nil || !strings.Contains(err.Error(), "module normal is missing") {
 		t.Errorf("EFI() = %v; want an error that names the module", err)
 	}
 }

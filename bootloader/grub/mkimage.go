@@ -1,4 +1,4 @@
-package bootloader
+package grub
 
 import (
 	"bytes"
@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"ingot/bootloader"
 )
 
 // coreModules are what every image of GRUB holds: enough to find the folder of
@@ -23,7 +25,7 @@ var coreModules = []string{"part_gpt", "part_msdos", "ext2", "fat", "search_fs_u
 //
 // grub-mkimage gets no environment but a locale, and reads and writes memory: it
 // knows neither where it runs nor a temporary folder.
-func (g *Grub) Image(ctx context.Context, p Platform, format string, config string, modules []string) ([]byte, error) {
+func (g *Grub) Image(ctx context.Context, p bootloader.Platform, format string, config string, modules []string) ([]byte, error) {
 	in, err := memory("config", []byte(config))
 	if err != nil {
 		return nil, err
@@ -35,7 +37,7 @@ func (g *Grub) Image(ctx context.Context, p Platform, format string, config stri
 	}
 	defer out.Close()
 	args := append([]string{
-		"--directory=" + filepath.Join(g.modules, p.Name()), "--format=" + format,
+		"--directory=" + filepath.Join(g.modules, nameOf(p)), "--format=" + format,
 		"--prefix=" + DefaultFolder, "--config=/proc/self/fd/3", "--output=/proc/self/fd/4",
 	}, modules...)
 	var stderr bytes.Buffer

@@ -1,21 +1,4 @@
-// Package linux reads what the image of a Linux kernel says of itself: its architecture,
-// and how long a command line it takes.
-//
-//	h, err := linux.Read(kernel)
-//	if err := h.CheckCommandLine(len(line)); err != nil {
-//		return err // has 5012 bytes, and the kernel takes 2047 …
-//	}
-//
-// A kernel cuts a line that is longer, and boot loaders cut before it does: in silence, and
-// at the end, where the word may stand that the boot depends on.
-//
-// # Limits
-//
-// The limit of an x86 kernel is the one in its header. Others do not state theirs, so that
-// it is the architecture's (COMMAND_LINE_SIZE in arch/*/include/uapi/asm/setup.h of
-// Linux's sources). What a kernel was built to put before or behind its line
-// (CONFIG_CMDLINE) is not known here.
-package linux
+package kernel
 
 import (
 	"encoding/binary"
@@ -28,8 +11,8 @@ import (
 // Where images say what they are: Documentation/arch/{x86/boot,arm64/booting,
 // riscv/boot-image-header}.rst of the kernel's source, and head.S of ARM's zImage.
 const (
-	// HeaderSize is how many bytes of an image Read looks at.
-	HeaderSize = 0x260
+	// headerSize is how many bytes of an image are looked at.
+	headerSize = 0x260
 
 	x86Magic     = "HdrS"
 	x86MagicAt   = 0x202
@@ -67,20 +50,20 @@ type Header struct {
 	Stated bool
 }
 
-// Read reads the header of an image. One that is shorter than a header is an image of
+// ReadHeader reads the header of an image. One that is shorter than a header is an image of
 // which nothing is known.
-func Read(image io.ReaderAt) (Header, error) {
-	b := make([]byte, HeaderSize)
+func ReadHeader(image io.ReaderAt) (Header, error) {
+	b := make([]byte, headerSize)
 	if n, err := image.ReadAt(b, 0); err != nil && err != io.EOF {
 		return Header{}, err
-	} else if n < HeaderSize {
+	} else if n < headerSize {
 		return Header{CommandLine: unknownLine}, nil
 	}
-	return Parse(b), nil
+	return parseHeader(b), nil
 }
 
-// Parse is [Read] for an image that begins with b, which has [HeaderSize] bytes.
-func Parse(b []byte) Header {
+// parseHeader is [ReadHeader] for an image that begins with b, which has [headerSize] bytes.
+func parseHeader(b []byte) Header {
 	le := binary.LittleEndian
 	h := Header{Arch: archOf(b), CommandLine: unknownLine}
 	if most, ok := lines[h.Arch]; ok {

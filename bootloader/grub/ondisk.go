@@ -1,4 +1,4 @@
-package bootloader
+package grub
 
 // The places in GRUB's boot.img and diskboot.img that its installer fills in, as
 // include/grub/i386/pc/boot.h and the two assembler files under grub-core/boot/i386/pc
@@ -31,13 +31,4 @@ const (
 	// rest is what a disk's core image is: its first sector ends with the list of blocks.
 	cdSectors   = 4
 	cdBlockList = cdSectors*sectorSize + bootMachineBlockList
-
-	// The blocks of an ISO, its system area, and what a backup GPT takes: 32 sectors of
-	// entries and a header.
-	isoAlign   = 2048
-	systemArea = 16 * isoAlign
-	backupGPT  = 33 * sectorSize
-	// The type of the MBR's partition over an ISO, which nothing else claims: as
-	// grub-mkrescue has it.
-	hybridType = "0xcd"
 )

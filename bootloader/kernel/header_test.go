@@ -1,4 +1,4 @@
-package linux
+package kernel
 
 import (
 	"bytes"
@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// image returns an image of which only the header says something.
-func image(put func(h []byte)) []byte {
+// imageOf returns an image of which only the header says something.
+func imageOf(put func(h []byte)) []byte {
 	b := make([]byte, 0x1000)
 	put(b)
 	return b
@@ -23,7 +23,7 @@ func x86(version uint16, line uint32, flags byte) func([]byte) {
 	}
 }
 
-func TestRead(t *testing.T) {
+func TestReadHeader(t *testing.T) {
 	for _, test := range []struct {
 		name string
 		put  func(h []byte)
@@ -39,18 +39,18 @@ func TestRead(t *testing.T) {
 		{"arm", func(h []byte) { binary.LittleEndian.PutUint32(h[0x24:], 0x016F2818) }, Header{"armhf", 1023, false}},
 		{"unknown", func([]byte) {}, Header{"", 2047, false}},
 	} {
-		got, err := Read(bytes.NewReader(image(test.put)))
+		got, err := ReadHeader(bytes.NewReader(imageOf(test.put)))
 		if got != test.want || err != nil {
-			t.Errorf("%s: Read = %+v, %v; want %+v", test.name, got, err, test.want)
+			t.Errorf("%s: ReadHeader = %+v, %v; want %+v", test.name, got, err, test.want)
 		}
 	}
-	if got, err := Read(bytes.NewReader([]byte("short"))); got != (Header{CommandLine: 2047}) || err != nil {
-		t.Errorf("Read of 5 bytes = %+v, %v", got, err)
+	if got, err := ReadHeader(bytes.NewReader([]byte("short"))); got != (Header{CommandLine: 2047}) || err != nil {
+		t.Errorf("ReadHeader of 5 bytes = %+v, %v", got, err)
 	}
 }
 
 func TestCheckCommandLine(t *testing.T) {
-	h := Parse(image(x86(0x20f, 2047, 1)))
+	h := parseHeader(imageOf(x86(0x20f, 2047, 1)))
 	for size, want := range map[int]string{
 		0: "", 2047: "",
 		2048: "kernel command line has 2048 bytes, and the kernel's own header allows 2047: the rest would be cut off; leave 1 byte out",

@@ -1,0 +1,81 @@
+package bootloader
+
+import (
+	"context"
+
+	"ingot/bootloader/kernel"
+	"ingot/image"
+	"ingot/partition"
+	"ingot/partition/volume"
+)
+
+// A Kind is one boot loader, as everything that has to list boot loaders knows it. Package
+// loaders has the list.
+type Kind struct {
+	Name  string // the key in recipes: "grub"
+	Title string // what people call it: "GRUB"
+	About string // one line for the schema and the reference of recipes
+	// New returns one with nothing set.
+	New func() Loader
+	// Partition returns the type of the partition that the loader needs for a platform on
+	// such a disk, "esp" or "bios-boot"; empty if it needs none.
+	Partition func(Platform, partition.Kind) string
+}
+
+// A Loader is a boot loader as one recipe wants it: a pointer to a struct, whose fields
+// with a json tag are the keys that recipes may set. A field of the type [Path] names a
+// file of the host. In place of the whole, a recipe may give the list of the key platforms.
+type Loader interface {
+	// Firmware returns the words of the platforms that it is installed for.
+	Firmware() []string
+	// CheckArgument refuses what the loader cannot hand to a kernel as it is.
+	CheckArgument(string) error
+	// CheckCommandLine refuses an entry whose kernel would not see the end of its command
+	// line. onISO says that the menu is that of an ISO.
+	CheckCommandLine(m Menu, e Entry, h kernel.Header, onISO bool) error
+	// Install puts the loader's files into the trees of the target. What is wrong with the
+	// menu itself is a [MenuError].
+	Install(context.Context, Target) (Installed, error)
+}
+
+// A Path is a path of the host as a recipe has it, and what it stands for.
+type Path struct {
+	Text string
+	Host string
+}
+
+// A Target is where a boot loader is installed.
+type Target struct {
+	Menu      Menu
+	Platforms []Platform
+	// Boot is the file system that holds the kernels: its files, its UUID, which file
+	// system it is, and whether a system mounts it at /boot or holds /boot in it.
+	Boot       *image.Tree
+	UUID       string
+	FileSystem *volume.Kind
+	IsBoot     bool
+	// ESP is the file system that UEFI starts programs from; nil without one.
+	ESP *image.Tree
+	// ISO says that the medium is an ISO, and not a disk.
+	ISO bool
+	// Path are folders of the host with programs.
+	Path []string
+}
+
+// Installed is what a boot loader needs beside its files.
+type Installed struct {
+	// Disk is what lies outside of a disk's file systems; nil if that is nothing.
+	Disk Overlay
+	// CD is what BIOS starts an ISO with; nil without BIOS.
+	CD       *CD
+	Warnings []string
+}
+
+// An Overlay is what a boot loader lays over the Map of a disk, outside of file systems.
+type Overlay interface {
+	Install(*partition.Disk) (*image.Map, error)
+	Size() int64 // in bytes, without boot code
+}
+
+// BootCode is how many bytes at the start of a disk hold the code that BIOS starts.
+const BootCode = 440

@@ -1,0 +1,140 @@
+package recipes
+
+import (
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+
+	"ingot/bootloader"
+	"ingot/bootloader/loaders"
+)
+
+// Loader is the boot loader of a recipe, which names it by a key of its own; the zero value
+// is none.
+type Loader struct {
+	Kind bootloader.Kind
+	bootloader.Loader
+
+	other string // the key of a second one
+}
+
+var _ alternatives = (*Loader)(nil)
+
+// IsZero says whether there is no boot loader.
+func (l Loader) IsZero() bool { return l.Loader == nil }
+
+// Key is that of the recipe: "bootloader.grub".
+func (l Loader) Key() string { return "bootloader." + l.Kind.Name }
+
+// words are the firmwares that the loader is installed for, as the recipe has them.
+func (l Loader) words() []string {
+	if l.IsZero() {
+		return nil
+	}
+	return l.Firmware()
+}
+
+func (*Loader) alternatives() []key {
+	var keys []key
+	for _, k := range loaders.All() {
+		keys = append(keys, key{name: k.Name, about: k.About, of: reflect.TypeOf(k.New()).Elem()})
+	}
+	return keys
+}
+
+func (l *Loader) choose(name string) reflect.Value {
+	if k, _ := loaders.Named(name); l.IsZero() {
+		l.Kind, l.Loader = k, k.New()
+	} else {
+		l.other = name
+	}
+	return reflect.ValueOf(l.Loader).Elem()
+}
+
+// fields calls visit for each key of the loader.
+func (l Loader) fields(visit func(name string, v reflect.Value)) {
+	if l.IsZero() {
+		return
+	}
+	v := reflect.ValueOf(l.Loader).Elem()
+	for i := range v.NumField() {
+		visit(keyOf(v.Type().Field(i)), v.Field(i))
+	}
+}
+
+// settle makes no boot loader of one of which nothing is said.
+func (l *Loader) settle() {
+	empty := true
+	l.fields(func(_ string, v reflect.Value) {
+		empty = empty && (v.IsZero() || v.Kind() == reflect.Slice && v.Len() == 0)
+	})
+	if empty {
+		*l = Loader{other: l.other}
+	}
+}
+
+// WithPaths returns the same loader with its paths of the host as at has them.
+func (l Loader) WithPaths(at func(Path) Path) Loader {
+	if l.IsZero() {
+		return l
+	}
+	to := reflect.New(reflect.TypeOf(l.Loader).Elem())
+	to.Elem().Set(reflect.ValueOf(l.Loader).Elem())
+	l.Loader = to.Interface().(bootloader.Loader)
+	l.fields(func(_ string, v reflect.Value) {
+		if p, ok := v.Addr().Interface().(*bootloader.Path); ok {
+			*p = bootloader.Path(at(Path(*p)))
+		}
+	})
+	return l
+}
+
+// canonical returns a loader whose platforms stand in the one order.
+func (l Loader) canonical() Loader {
+	l = l.WithPaths(func(p Path) Path { return p })
+	l.fields(func(name string, v reflect.Value) {
+		if list, ok := v.Addr().Interface().(*[]string); ok && name == platformsKey {
+			*list = slices.Compact(slices.Sorted(slices.Values(*list)))
+		}
+	})
+	return l
+}
+
+// platformsKey is the key of a boot loader that a list in its place means.
+const platformsKey = "platforms"
+
+// MarshalJSON has the boot loader stand under its own key, as in a recipe.
+func (b Bootloader) MarshalJSON() ([]byte, error) {
+	type rest Bootloader
+	text, err := json.Marshal(rest(b))
+	if b.Loader.IsZero() || err != nil {
+		return text, err
+	}
+	own, err := json.Marshal(map[string]any{b.Loader.Kind.Name: b.Loader.Loader})
+	if err != nil || string(text) == "{}" {
+		return own, err
+	}
+	return slices.Concat(own[:len(own)-1], []byte(","), text[1:]), nil
+}
+
+// loaderNames are the keys of all boot loaders.
+func loaderNames() string { return strings.Join(loaders.Names(), " or ") }
+
+// check finds what is wrong with the boot loader's own keys.
+func (l Loader) check(d *decoder, r *Recipe) {
+	if l.other != "" {
+		d.fail("bootloader", "has %s and %s: one boot loader starts a disk", l.Kind.Name, l.other)
+	}
+	if len(l.Firmware()) == 0 {
+		d.fail(l.Key(), "names no platforms; add platforms: [bios, efi]")
+	}
+	for i, word := range l.Firmware() {
+		key := fmt.Sprintf("%s[%d]", l.Key(), i)
+		d.check(key, r.checkPlatform(word))
+		if !r.IsISO() && !r.IsNetboot() {
+			d.check(key, r.room(word))
+		}
+	}
+}
