@@ -127,7 +127,7 @@ func (c *Closure) RootOnDisk(s *run.System, o *run.Options) error {
 	}
 	root, err := storedisk.Root(cmp.Or(o.DiskSize, storedisk.RootSize))
 	if err != nil {
-		return &run.OptionError{Option: "disk-size", What: fmt.Sprintf(": %v", err)}
+		return &run.OptionError{Option: run.OptionDiskSize, Err: err}
 	}
 	s.Disks = slices.Insert(s.Disks, 0, run.Base{Map: root, Serial: "root", Own: true})
 	s.Words = append(s.Words, storedisk.RootWords()...)

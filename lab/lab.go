@@ -3,6 +3,7 @@ package lab
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -81,7 +82,7 @@ func (l *Lab) Open(ctx context.Context, h Host) error {
 			err = l.tellPlace(m)
 		}
 		if err != nil {
-			return l.at(key, err)
+			return l.keyOf(p, err)
 		}
 		if err := l.checkForwards(key, m); err != nil {
 			return err
@@ -105,6 +106,27 @@ func (l *Lab) checkForwards(key string, m *Machine) error {
 	return nil
 }
 
+// optionKeys are the keys by which the file asks for options of a machine.
+var optionKeys = map[run.Option]string{run.OptionBoot: "boot", run.OptionMemory: "memory", run.OptionForward: "forwards", run.OptionWords: "append"}
+
+// keyOf puts an error about a machine at its place in the file: at the key that asks for the
+// option that it is about.
+func (l *Lab) keyOf(p *network.Planned, err error) error {
+	at := "machines." + p.Name
+	var option *run.OptionError
+	if !errors.As(err, &option) || optionKeys[option.Option] == "" {
+		return l.at(at, err)
+	}
+	at += "." + optionKeys[option.Option]
+	if i := slices.Index(p.Forwards, option.Value); option.Option == run.OptionForward && i >= 0 {
+		at += fmt.Sprintf("[%d]", i)
+	}
+	if option.Value != "" {
+		return l.at(at, fmt.Errorf("%q: %w", option.Value, option.Err))
+	}
+	return l.at(at, option.Err)
+}
+
 func (m *Machine) bootsKernel() bool {
 	return m.Options.Boot == run.Kernel || m.Options.Boot == "" && m.System.Kernel != nil
 }
@@ -122,7 +144,7 @@ func (l *Lab) options(p *network.Planned) (o run.Options, err error) {
 	}
 	if p.Memory != "" {
 		if o.Memory, err = run.ParseSize(p.Memory); err != nil {
-			return o, fmt.Errorf("memory: %w", err)
+			return o, &run.OptionError{Option: run.OptionMemory, Value: p.Memory, Err: err}
 		}
 	}
 	for _, text := range p.Forwards {

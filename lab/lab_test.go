@@ -40,7 +40,7 @@ func opened(t *testing.T, text string, o Options) (l *Lab, planned []string, err
 	}
 	err = l.Open(t.Context(), Host{Recipe: func(_ context.Context, file string, set []string) (*run.System, error) {
 		planned = append(planned, strings.Join(append([]string{file}, set...), " "))
-		return &run.System{Name: "x", Kernel: image.Bytes("kernel"), Initrd: []image.Blob{image.Bytes("initrd")}}, nil
+		return &run.System{Name: "x", What: "x", Kernel: image.Bytes("kernel"), Initrd: []image.Blob{image.Bytes("initrd")}}, nil
 	}})
 	return l, planned, err
 }
@@ -89,6 +89,30 @@ func TestForwardsClash(t *testing.T) {
 	_, _, err := opened(t, "machines:\n  a: {recipe: x, forwards: [\"8080:80\"]}\n  b: {recipe: x, forwards: [\"8080:81\"]}\n", Options{})
 	if want := "lab.yaml:3:29: machines.b.forwards[0]: port 8080 of this machine leads to a already"; err == nil || !strings.HasSuffix(err.Error(), want) {
 		t.Errorf("Open = %v; want %s", err, want)
+	}
+}
+
+// TestOptionPlaces: what is wrong with an option stands at the key that asks for it.
+func TestOptionPlaces(t *testing.T) {
+	for machine, want := range map[string]string{
+		`forwards: ["8080:80", abc]`: `lab.yaml:2:40: machines.a.forwards[1]: "abc": there is only one port; it is written `,
+		`memory: lots`:               `lab.yaml:2:26: machines.a.memory: "lots": size "lots" does not start with a number`,
+	} {
+		_, _, err := opened(t, "machines:\n  a: {recipe: x, "+machine+"}\n", Options{})
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v; want %s", machine, err, want)
+		}
+	}
+	l, _, err := opened(t, "machines:\n  a: {recipe: x, boot: bios}\n", Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	running, err := run.OpenRegistry(filepath.Join(t.TempDir(), "running"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.Commands(running); err == nil || !strings.HasSuffix(err.Error(), `lab.yaml:2:24: machines.a.boot: "bios": x has no disk to boot from`) {
+		t.Errorf("Commands = %v", err)
 	}
 }
 

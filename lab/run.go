@@ -3,6 +3,7 @@ package lab
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -43,7 +44,7 @@ func (l *Lab) Commands(r *run.Registry) ([][]string, error) {
 		defer unplug()
 		line, err := run.Command(m.System, m.Options, run.Host{Registry: r})
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", m.Name, err)
+			return nil, l.failed(m, err)
 		}
 		lines = append(lines, line)
 	}
@@ -130,12 +131,21 @@ func (l *Lab) startAll(ctx context.Context, networks *network.Fabric, consoles [
 			}
 			host := run.Host{Registry: o.Registry, Console: consoles[i], Warn: func(note string) { o.Say(m.Name + ": " + note) }}
 			if sessions[i], err = m.start(ctx, networks, host); err != nil {
-				return fmt.Errorf("%s: %w", m.Name, err)
+				return l.failed(m, err)
 			}
 			return nil
 		})
 	}
 	return sessions, starting.Wait()
+}
+
+// failed says of an error which machine it is about, and which key of the file if it is about
+// an option.
+func (l *Lab) failed(m *Machine, err error) error {
+	if errors.As(err, new(*run.OptionError)) {
+		return l.keyOf(m.Planned, err)
+	}
+	return fmt.Errorf("%s: %w", m.Name, err)
 }
 
 // plugIn connects the machine's cards to their networks.

@@ -131,7 +131,7 @@ func PlaceOnVLANs(s *run.System, o *run.Options) error {
 		number := max(1, o.Number)
 		address, err := netip.ParsePrefix(v.Address(number) + "/24")
 		if err != nil {
-			return &run.OptionError{Option: "vlan", What: fmt.Sprintf("%d: %v", v.N, err)}
+			return &run.OptionError{Option: run.OptionVLAN, Value: fmt.Sprint(v.N), Err: err}
 		}
 		place.Cards = append(place.Cards, guest.Card{MAC: v.MAC(number), Address: address})
 	}

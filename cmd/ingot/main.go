@@ -34,6 +34,7 @@ import (
 	"ingot/recipes/finish"
 	"ingot/storedb"
 	"ingot/vm"
+	"ingot/vm/network"
 	"ingot/vm/run"
 )
 
@@ -233,6 +234,10 @@ func hint(verb *cobra.Command, err error) string {
 	var refused *finish.RefusedError
 	var noKernel *finish.KernelError
 	switch {
+	case (errors.As(err, new(*run.RunningError)) || errors.As(err, new(*network.RunningError))) && verb.Flags().Lookup("name") != nil:
+		return "--name NAME gives this one another name"
+	case errors.As(err, new(*network.SeveralError)):
+		return "--network NAME says which one is meant"
 	case errors.As(err, &usage):
 		return usageHint(verb)
 	case deviceHint(verb, err) != "":

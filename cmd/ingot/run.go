@@ -164,7 +164,7 @@ func (r *runFlags) options(c *cobra.Command) (o run.Options, err error) {
 	}
 	if r.name != "" {
 		if err := run.CheckName(r.name); err != nil {
-			return o, usageError{fmt.Errorf("run: --name: %w", err)}
+			return o, err
 		}
 	}
 	o.Name, o.MachineType, o.Accel = r.name, r.machine, r.accel
@@ -209,11 +209,8 @@ func (r *runFlags) parse(o *run.Options) error {
 	for _, text := range r.empty {
 		steps = append(steps, func() error {
 			e, err := run.ParseEmpty(text)
-			if err != nil {
-				return fmt.Errorf("--empty-disk %s: %w", text, err)
-			}
 			o.Empty = append(o.Empty, e)
-			return nil
+			return err
 		})
 	}
 	for _, text := range r.forwards {
@@ -246,7 +243,9 @@ func (r *runFlags) parse(o *run.Options) error {
 		})
 	}
 	for _, step := range steps {
-		if err := step(); err != nil {
+		if err := step(); errors.As(err, new(*run.OptionError)) {
+			return err
+		} else if err != nil {
 			return usageError{fmt.Errorf("run: %w", err)}
 		}
 	}
@@ -261,12 +260,7 @@ func runningDir() (*runtimedir.Dir, error) { return runtimedir.Make(run.DefaultD
 
 // runMachine runs what is named. Options that do not fit that are mistakes on the command line.
 func runMachine(c *cobra.Command, what string, m *machineFlags, r *runFlags) error {
-	err := r.run(c, what, m)
-	var option *run.OptionError
-	if errors.As(err, &option) {
-		return usageError{fmt.Errorf("run: --%w", err)}
-	}
-	return err
+	return optionError(c, r.run(c, what, m))
 }
 
 func (r *runFlags) run(c *cobra.Command, what string, m *machineFlags) error {

@@ -97,7 +97,7 @@ func TestValues(t *testing.T) {
 		"run x.img --empty-disk 1001B":      `the size is 1001 bytes`,
 		"run x.img --disk-size 0":           `run: --disk-size 0: a disk has a size`,
 		"run x.img --disk-size x":           `run: --disk-size x: size "x" does not start with a number`,
-		"run x.img --name a/b":              `run: --name: machine name "a/b": it takes letters, digits and ._-, at most 48 of them, and does not begin with a mark` + "\n",
+		"run x.img --name a/b":              `run: --name "a/b": it takes letters, digits and ._-, at most 48 of them, and does not begin with a mark` + "\n",
 		"run x.img --arch vax":              `run: --arch: architecture "vax" is unknown; there are x86_64, `,
 		"register --strip -1 --unpack x r":  `must be a whole number, 1 or more`,
 		"convert a -o b.qcow2 --level zero": `must be a whole number from 1 to 22`,

@@ -102,20 +102,18 @@ func (f *testFlags) add(c *cobra.Command) {
 }
 
 // check refuses what a machine cannot have, before one is planned.
-func (f *testFlags) check() error {
+func (f *testFlags) check(c *cobra.Command) error {
 	if f.memory != "" {
 		if _, err := parseMemory(f.memory); err != nil {
 			return usageError{fmt.Errorf("test: %w", err)}
 		}
 	}
-	if _, err := run.ParseBoot(f.boot); err != nil {
-		return usageError{fmt.Errorf("test: %w", err)}
-	}
-	return nil
+	_, err := run.ParseBoot(f.boot)
+	return optionError(c, err)
 }
 
 func (f *testFlags) run(c *cobra.Command, what string) error {
-	if err := f.check(); err != nil {
+	if err := f.check(c); err != nil {
 		return err
 	}
 	l, open, err := f.find(c, what)

@@ -59,7 +59,7 @@ func TestRunISO(t *testing.T) {
 		}
 		stop()
 	}
-	if _, errout, status := u.types("", "run", iso, "--boot", "kernel"); status != 2 || !strings.Contains(errout, "its kernel is inside: --boot bios or --boot uefi starts it") {
+	if _, errout, status := u.types("", "run", iso, "--boot", "kernel"); status != 2 || !strings.Contains(errout, "its kernel is inside: boot it with bios or uefi") {
 		t.Errorf("--boot kernel: status %d, %s", status, errout)
 	}
 }
@@ -157,7 +157,7 @@ func TestRunSecureBoot(t *testing.T) {
 	if status != 1 || !strings.Contains(errout, "no key that it knows has signed (Secure Boot)") || !strings.Contains(out, "Access Denied") {
 		t.Errorf("an unsigned GRUB: status %d\n%s\n%s", status, out, errout)
 	}
-	if _, errout, status := u.types("", append(run, "--boot", "kernel", "--secure-boot")...); status != 2 || !strings.Contains(errout, "--boot kernel goes past it") {
+	if _, errout, status := u.types("", append(run, "--boot", "kernel", "--secure-boot")...); status != 2 || !strings.Contains(errout, "boot mode kernel bypasses it") {
 		t.Errorf("--boot kernel: status %d, %s", status, errout)
 	}
 }

@@ -43,6 +43,18 @@ type Reply struct {
 	Status *Status `json:"status,omitempty"`
 }
 
+// RunningError says that the name of a network is taken.
+type RunningError struct{ Name string }
+
+func (e *RunningError) Error() string { return fmt.Sprintf("a network %q runs already", e.Name) }
+
+// SeveralError says that several networks run, and none of them was named.
+type SeveralError struct{ Names []string }
+
+func (e *SeveralError) Error() string {
+	return fmt.Sprintf("several networks run: %s", strings.Join(e.Names, ", "))
+}
+
 // patienceForTalk is how long a request and its answer may take.
 const patienceForTalk = 10 * time.Second
 
@@ -51,11 +63,11 @@ func (d Directory) Serve(ctx context.Context, f *Fabric) error {
 	l, err := net.Listen("unix", d.prefix+f.Plan.Name)
 	if errors.Is(err, syscall.EADDRINUSE) {
 		if c, err := d.dial(f.Plan.Name); err != nil {
-			return fmt.Errorf("network %q: its name is taken: %w; another name is given with --name", f.Plan.Name, err)
+			return fmt.Errorf("network %q: its name is taken: %w", f.Plan.Name, err)
 		} else {
 			c.Close()
 		}
-		return fmt.Errorf("a network %q runs already; another name is given with --name", f.Plan.Name)
+		return &RunningError{f.Plan.Name}
 	}
 	if err != nil {
 		return fmt.Errorf("control of the network: %w", err)
@@ -177,7 +189,7 @@ func (d Directory) find(name string) (string, error) {
 	case len(names) == 0:
 		return "", errors.New("no network is running")
 	case name == "":
-		return "", fmt.Errorf("networks %s are running; --network NAME says which one is meant", strings.Join(names, ", "))
+		return "", &SeveralError{names}
 	}
 	return "", fmt.Errorf("no network %q is running; there is %s", name, strings.Join(names, ", "))
 }

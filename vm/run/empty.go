@@ -35,7 +35,10 @@ func ParseEmpty(text string) (e Empty, err error) {
 	if err == nil {
 		err = e.check()
 	}
-	return e, err
+	if err != nil {
+		return e, &OptionError{OptionEmpty, text, err}
+	}
+	return e, nil
 }
 
 // fileSystem returns what makes the disk's file system, or nil if there is no such.
@@ -109,7 +112,7 @@ func (w *wiring) empty(o *Options, i int) (vm.Disk, error) {
 func (w *wiring) own(base Base, o *Options) (d vm.Disk, err error) {
 	d = vm.Disk{Path: o.DiskImage, Writable: true, Bus: base.Bus, Serial: base.Serial}
 	if _, err := os.Stat(d.Path + baseSuffix); err == nil {
-		return d, fmt.Errorf("%s keeps changes to another disk, as %[1]s%s tells: give another file with --disk-image", d.Path, baseSuffix)
+		return d, fmt.Errorf("%s keeps changes to another disk, as %[1]s%s says: name another file", d.Path, baseSuffix)
 	}
 	// What the guest has written to it decides nothing: it is the qcow2 that was made.
 	d.Format = diskfile.QCOW2
@@ -120,7 +123,7 @@ func (w *wiring) own(base Base, o *Options) (d vm.Disk, err error) {
 	case errors.Is(err, fs.ErrNotExist):
 		err = qcow2.Write(w.ctx, base.Map, d.Path, image.WriteOptions{Mode: keptMode})
 	case err == nil && o.DiskSize > there.Size():
-		err = fmt.Errorf("--disk-size: %s has %d bytes already, and %d are asked for: grow it with qemu-img resize and resize2fs, or remove it to start anew",
+		err = fmt.Errorf("%s has %d bytes already, and %d are asked for: grow it with qemu-img resize and resize2fs, or remove it to start anew",
 			d.Path, there.Size(), o.DiskSize)
 	}
 	return d, err

@@ -232,7 +232,7 @@ func TestOpenWords(t *testing.T) {
 	}
 }
 
-// TestDiskImageHasNoWords: a word behind the name of --disk-image, which is always a qcow2
+// TestDiskImageHasNoWords: a word behind the name of the disk image, which is always a qcow2
 // that is written to, is refused, and a file whose own name ends so is taken.
 func TestDiskImageHasNoWords(t *testing.T) {
 	t.Chdir(t.TempDir())
@@ -255,7 +255,7 @@ func TestDiskImageHasNoWords(t *testing.T) {
 	} {
 		err := (&Options{DiskImage: name}).checkDiskImage()
 		if (err == nil) != (want == "") || err != nil && !strings.HasSuffix(err.Error(), want) {
-			t.Errorf("--disk-image %q: %v; want %q", name, err, want)
+			t.Errorf("disk image %q: %v; want %q", name, err, want)
 		}
 	}
 }
@@ -274,15 +274,15 @@ func TestDiskImageName(t *testing.T) {
 	for name, want := range map[string]string{
 		"new.qcow2":         "",
 		"old.img":           "", // which was made when any name was right
-		"x.vmdk":            "--disk-image x.vmdk: it is a qcow2, and the suffix .vmdk is that of a disk of VMware: name it x.qcow2",
-		"a/X.VHDX":          "--disk-image a/X.VHDX: it is a qcow2, and the suffix .VHDX is that of a disk of Hyper-V: name it a/X.qcow2",
-		"x.img":             "--disk-image x.img: it is a qcow2, and the suffix .img is that of a raw disk: name it x.qcow2",
-		"folder":            "--disk-image: folder: is a directory, and only a regular file can be replaced",
-		"folder/":           "--disk-image: folder/: is a directory, and only a regular file can be replaced",
-		"none/":             "--disk-image: none/: names a folder, not a file",
-		"/dev/null":         "--disk-image: /dev/null: is a character device, and only a regular file can be replaced",
-		"null":              "--disk-image: /dev/null: is a character device, and only a regular file can be replaced",
-		"/dev/no-such-disk": "--disk-image: /dev/no-such-disk: is not there, and no file is made in /dev, which shows devices",
+		"x.vmdk":            "disk image x.vmdk: it is a qcow2, and the suffix .vmdk is that of a disk of VMware: name it x.qcow2",
+		"a/X.VHDX":          "disk image a/X.VHDX: it is a qcow2, and the suffix .VHDX is that of a disk of Hyper-V: name it a/X.qcow2",
+		"x.img":             "disk image x.img: it is a qcow2, and the suffix .img is that of a raw disk: name it x.qcow2",
+		"folder":            "disk image: folder: is a directory, and only a regular file can be replaced",
+		"folder/":           "disk image: folder/: is a directory, and only a regular file can be replaced",
+		"none/":             "disk image: none/: names a folder, not a file",
+		"/dev/null":         "disk image: /dev/null: is a character device, and only a regular file can be replaced",
+		"null":              "disk image: /dev/null: is a character device, and only a regular file can be replaced",
+		"/dev/no-such-disk": "disk image: /dev/no-such-disk: is not there, and no file is made in /dev, which shows devices",
 	} {
 		err := (&Options{DiskImage: name}).checkKept()
 		if got := fmt.Sprint(err); got != want && (err != nil || want != "") {
@@ -345,7 +345,7 @@ func TestDiskImageOfAnother(t *testing.T) {
 		err := (&Options{DiskImage: at(name)}).checkDiskImage()
 		var planted *image.PlantedError
 		if errors.As(err, &planted) != fails || err != nil && !fails {
-			t.Errorf("--disk-image %s: %v; want a refusal: %v", name, err, fails)
+			t.Errorf("disk image %s: %v; want a refusal: %v", name, err, fails)
 		}
 	}
 	if err := (&Options{}).checkDiskImage(); err != nil {

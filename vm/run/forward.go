@@ -21,7 +21,7 @@ import (
 func ParseForward(text string) (vm.Forward, error) {
 	f, err := parseForward(text)
 	if err != nil {
-		return f, fmt.Errorf("--forward %s: %w; it is written [tcp:|udp:][ADDRESS:]PORT:GUESTPORT, as in tcp:127.0.0.1:8080:80", text, err)
+		return f, wrong(OptionForward, text, "%w; it is written [tcp:|udp:][ADDRESS:]PORT:GUESTPORT, as in tcp:127.0.0.1:8080:80", err)
 	}
 	return f, nil
 }
@@ -50,7 +50,7 @@ func (o *Options) AddForward(text string) error {
 func ParseService(text string) (vm.Service, error) {
 	s, err := parseService(strings.TrimPrefix(text, fromGuest))
 	if err != nil {
-		return s, fmt.Errorf("--forward %s: %w; it is written guest:10.0.2.N:GUESTPORT-[ADDRESS:]PORT, as in guest:10.0.2.100:80-127.0.0.1:8080", text, err)
+		return s, wrong(OptionForward, text, "%w; it is written guest:10.0.2.N:GUESTPORT-[ADDRESS:]PORT, as in guest:10.0.2.100:80-127.0.0.1:8080", err)
 	}
 	return s, nil
 }
@@ -127,7 +127,7 @@ func describeService(s vm.Service) string {
 func ParseShare(text string) (vm.Share, error) {
 	name, dir, ok := strings.Cut(text, ":")
 	if !ok || name == "" || dir == "" {
-		return vm.Share{}, fmt.Errorf("--share %s: it is written NAME:PATH or NAME:PATH,ro", text)
+		return vm.Share{}, wrong(OptionShare, text, "it is written NAME:PATH or NAME:PATH,ro")
 	}
 	s := vm.Share{Tag: name, Dir: dir}
 	for _, word := range []string{",ro", ",readonly=on", ",readonly"} {

@@ -84,7 +84,7 @@ func ParseGraphics(text string) (Graphics, error) {
 	case NoGraphics, VNC, Window:
 		return g, nil
 	}
-	return "", fmt.Errorf("--graphics %s: it is window, vnc or none", text)
+	return "", wrong(OptionGraphics, text, "must be window, vnc or none")
 }
 
 // A VLAN is a network that machines have among themselves, of the number N: the
@@ -107,15 +107,15 @@ func (v VLAN) MAC(machine int) string { return fmt.Sprintf("52:54:00:12:%02x:%02
 
 func (v VLAN) check(machine int) error {
 	if v.N < 1 || v.N > 254 {
-		return wrong("vlan", "%d: networks have the numbers 1 to 254", v.N)
+		return wrong(OptionVLAN, fmt.Sprint(v.N), "networks have the numbers 1 to 254")
 	}
 	if v.File == nil && v.Switch != "" {
 		if _, err := os.Stat(v.Switch); err != nil {
-			return wrong("vlan", "%d: no switch listens at %s: name one with --vlan %[1]d=SOCKET, or run machines together with `ingot network`", v.N, v.Switch)
+			return wrong(OptionVLAN, fmt.Sprint(v.N), "no switch listens at %s: name one as %d=SOCKET, or run machines together with `ingot network`", v.Switch, v.N)
 		}
 	}
 	if machine < 1 || machine > 254 {
-		return wrong("number", "%d: machines have the numbers 1 to 254", machine)
+		return wrong(OptionNumber, fmt.Sprint(machine), "machines have the numbers 1 to 254")
 	}
 	return nil
 }
@@ -146,56 +146,39 @@ func (o *Options) check(s *System) error {
 	return o.checkKept()
 }
 
-// An OptionError says that an option does not fit the system, or another option.
-type OptionError struct {
-	Option string // "boot", as the flag of run is called
-	What   string // its value, if it has one, and what is wrong: "kernel: …"
-}
-
-func (e *OptionError) Error() string {
-	if strings.HasPrefix(e.What, ":") {
-		return e.Option + e.What
-	}
-	return e.Option + " " + e.What
-}
-
-func wrong(option, format string, args ...any) error {
-	return &OptionError{option, fmt.Sprintf(format, args...)}
-}
-
 // fits refuses options that do not fit the system, or each other.
 func (o *Options) fits(s *System) error {
 	boot := o.boot(s)
 	keeps := len(s.Disks) > 0 && s.Disks[0].Bus != vm.CDROM && !s.Disks[0].Plain
 	switch {
 	case !s.runsOn(o.Arch):
-		return wrong("arch", "%s: %s is for %s", o.Arch, s.What, s.Arch)
+		return wrong(OptionArch, string(o.Arch), "%s is for %s", s.What, s.Arch)
 	case o.SSH && (o.NoNetwork || boot != Kernel):
-		return wrong("ssh", ": its key reaches the guest by the kernel's command line and a network: it takes --boot kernel, and not --no-network")
+		return wrong(OptionSSH, "", "needs boot mode kernel and a network, by which the key and the connections reach the guest")
 	case o.SSH && s.NoSSH:
-		return wrong("ssh", ": %s has no system of ingot's own with a network, which would take the key by the kernel's word %s=", s.What, wire.SSHWord)
+		return wrong(OptionSSH, "", "%s has no system of ingot's own with a network, which would take the key by the kernel's word %s=", s.What, wire.SSHWord)
 	case o.NoNetwork && (o.Restrict || len(o.Forwards)+len(o.Services) > 0):
-		return wrong("no-network", ": without a network nothing can be forwarded or restricted: leave it out")
+		return wrong(OptionNetwork, "", "without a network nothing can be forwarded or restricted")
 	case boot == Kernel && s.Kernel == nil:
-		return wrong("boot", "kernel: %v", s.NoKernel)
+		return wrong(OptionBoot, string(Kernel), "%w", s.NoKernel)
 	case boot != Kernel && len(s.Disks) == 0:
-		return wrong("boot", "%s: %s has no disk to boot from", boot, s.What)
+		return wrong(OptionBoot, string(boot), "%s has no disk to boot from", s.What)
 	case boot != Kernel && len(o.Words) > 0:
-		return wrong("append", "%s: words for the kernel reach it only with --boot kernel: the boot loader has its own", strings.Join(o.Words, " "))
+		return wrong(OptionWords, strings.Join(o.Words, " "), "needs boot mode kernel: with boot mode %s, the boot loader has the command line", boot)
 	case o.SecureBoot && boot != UEFI:
-		return wrong("secure-boot", ": it is the firmware that looks at signatures, and --boot %s goes past it: --boot uefi", boot)
+		return wrong(OptionSecureBoot, "", "needs boot mode uefi: UEFI checks the signatures, and boot mode %s bypasses it", boot)
 	case o.EFIVars != "" && boot != UEFI:
-		return wrong("efi-vars", "%s: only a machine that boots with UEFI has variables (--boot uefi)", o.EFIVars)
+		return wrong(OptionEFIVars, o.EFIVars, "needs boot mode uefi: a machine that boots otherwise has no UEFI variables")
 	case boot != Kernel && s.Firmware != nil && joinBoots(s) == "":
 		return fmt.Errorf("%s has nothing to boot: no kernel and no boot loader", s.What)
 	case boot != Kernel && s.Firmware != nil && !slices.Contains(s.Firmware, boot):
-		return wrong("boot", "%s: %s boots with %s only", boot, s.What, joinBoots(s))
+		return wrong(OptionBoot, string(boot), "%s boots with %s only", s.What, joinBoots(s))
 	case o.DiskImage != "" && !keeps:
-		return wrong("disk-image", "%s: %s has no disk whose changes could be kept", o.DiskImage, s.What)
+		return wrong(OptionDiskImage, o.DiskImage, "%s has no disk whose changes could be kept", s.What)
 	case o.DiskSize != 0 && !keeps:
-		return wrong("disk-size", ": %s has no disk that can be made larger", s.What)
+		return wrong(OptionDiskSize, "", "%s has no disk that can be made larger", s.What)
 	case o.DiskSize%sector != 0:
-		return wrong("disk-size", "%s: a disk has whole sectors of %d bytes", grammar.Count(o.DiskSize, "byte"), sector)
+		return wrong(OptionDiskSize, grammar.Count(o.DiskSize, "byte"), "a disk has whole sectors of %d bytes", sector)
 	}
 	return nil
 }
@@ -213,17 +196,20 @@ const sector = 512
 // into a folder like /tmp, who would get what the guest writes, and what is no file or no
 // folder.
 func (o *Options) checkKept() error {
-	for _, f := range []struct{ option, path string }{{"--efi-vars", o.EFIVars}, {"NIX_EFI_VARS", o.UsualEFIVars}} {
+	for _, f := range []struct {
+		option Option
+		path   string
+	}{{OptionEFIVars, o.EFIVars}, {OptionUsualEFIVars, o.UsualEFIVars}} {
 		if f.path == "" {
 			continue
 		}
 		if _, err := image.Target(f.path); err != nil {
-			return fmt.Errorf("%s: %w", f.option, err)
+			return &OptionError{f.option, "", err}
 		}
 	}
 	if o.TPMDir != "" {
 		if err := image.CheckFolder(o.TPMDir); err != nil {
-			return fmt.Errorf("--tpm-state: %w", err)
+			return &OptionError{OptionTPMDir, "", err}
 		}
 	}
 	return o.checkDiskImage()
@@ -253,12 +239,12 @@ func (o *Options) checkDiskImage() error {
 	}
 	name, err := diskfile.Parse(o.DiskImage)
 	if err == nil && name.Path != o.DiskImage {
-		return fmt.Errorf("--disk-image %s: it is a qcow2 that is written to, whatever its name: leave out the %s", o.DiskImage, strings.TrimPrefix(o.DiskImage, name.Path))
+		return wrong(OptionDiskImage, o.DiskImage, "it is a qcow2 that is written to, whatever its name: leave out the %s", strings.TrimPrefix(o.DiskImage, name.Path))
 	}
 	// Two files that may be meant are none to be made.
 	for _, path := range []string{o.DiskImage, o.DiskImage + baseSuffix} {
 		if _, err := image.Target(path); err != nil {
-			return fmt.Errorf("--disk-image: %w", err)
+			return &OptionError{OptionDiskImage, "", err}
 		}
 	}
 	if _, err := os.Lstat(o.DiskImage + baseSuffix); err == nil {
@@ -266,7 +252,7 @@ func (o *Options) checkDiskImage() error {
 	}
 	if said, ok := fileformat.OfName(o.DiskImage); ok && said.Name != string(diskfile.QCOW2) {
 		ext := filepath.Ext(o.DiskImage)
-		return fmt.Errorf("--disk-image %s: it is a qcow2, and the suffix %s is that of %s: name it %s.qcow2", o.DiskImage, ext, said.What, strings.TrimSuffix(o.DiskImage, ext))
+		return wrong(OptionDiskImage, o.DiskImage, "it is a qcow2, and the suffix %s is that of %s: name it %s.qcow2", ext, said.What, strings.TrimSuffix(o.DiskImage, ext))
 	}
 	return nil
 }

@@ -60,7 +60,7 @@ type BaseChangedError struct {
 
 func (e *BaseChangedError) Error() string {
 	return fmt.Sprintf("%s keeps changes to a disk that is not what it was (%.20s… then, %.20s… now): put that back, "+
-		"remove %[1]s to start anew, or give another file with --disk-image", e.DiskImage, e.Was, e.Is)
+		"remove %[1]s to start anew, or name another file", e.DiskImage, e.Was, e.Is)
 }
 
 // keep makes the disk image, or checks that the one that is there lies over this base.
@@ -111,7 +111,7 @@ func readIdentity(path string) (id identity, err error) {
 	}
 	f, err := os.Open(name)
 	if errors.Is(err, fs.ErrNotExist) {
-		return id, fmt.Errorf("%s was not made by ingot run: %s, which says what it lies over, is missing; give another file with --disk-image, "+
+		return id, fmt.Errorf("%s was not made by ingot run: %s, which says what it lies over, is missing; name another file, "+
 			"or run %[1]s itself if it is a whole disk", path, name)
 	}
 	if err != nil {

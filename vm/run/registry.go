@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -130,7 +131,7 @@ const maxName = 48
 // CheckName says why a machine cannot be called so, or nil.
 func CheckName(name string) error {
 	if !validName().MatchString(name) || len(name) > maxName {
-		return fmt.Errorf("machine name %q: it takes letters, digits and ._-, at most %d of them, and does not begin with a mark", name, maxName)
+		return wrong(OptionName, strconv.Quote(name), "it takes letters, digits and ._-, at most %d of them, and does not begin with a mark", maxName)
 	}
 	return nil
 }
@@ -148,7 +149,7 @@ type RunningError struct {
 }
 
 func (e *RunningError) Error() string {
-	return fmt.Sprintf("a machine called %s is running already (process %d): give another --name, or end it with `ingot stop %s`", e.Name, e.PID, e.Name)
+	return fmt.Sprintf("a machine called %s is running already (process %d); `ingot stop %s` ends it", e.Name, e.PID, e.Name)
 }
 
 // NotRunningError says that no machine has a name.
@@ -200,7 +201,7 @@ func (r *Registry) claim(name string) (*claim, error) {
 		}
 		if _, err := readEntry(f, name); err != nil && !errors.Is(err, errEmpty) {
 			f.Close()
-			return nil, fmt.Errorf("%s: %w; remove the file, or give another --name", r.file(name, entrySuffix), err)
+			return nil, fmt.Errorf("%s: %w; remove the file, or choose another name", r.file(name, entrySuffix), err)
 		}
 		c := &claim{dir, name, f}
 		c.clear()

@@ -226,7 +226,7 @@ func TestParseForward(t *testing.T) {
 		}
 	}
 	for _, text := range []string{"", "80", "tcp:80", "a:b", "70000:80", "80:0", "::1:80:80", "icmp:1:1:x"} {
-		if got, err := ParseForward(text); err == nil || !strings.Contains(err.Error(), "--forward") {
+		if got, err := ParseForward(text); err == nil || !strings.Contains(err.Error(), "port forward") {
 			t.Errorf("ParseForward(%q) = %+v, %v; want a refusal", text, got, err)
 		}
 	}
@@ -477,28 +477,28 @@ func TestRefused(t *testing.T) {
 		change func(*System)
 		o      Options
 	}{
-		"it is an image":           {disk, Options{Boot: Kernel}},
-		"has nothing to boot":      {func(s *System) { disk(s); s.Firmware = []Boot{} }, Options{}},
-		"boots with bios":          {nil, Options{Boot: UEFI}},
-		"--boot kernel":            {nil, Options{Boot: BIOS, Words: []string{"x"}}},
-		"efi-vars v: ":             {nil, Options{EFIVars: "v"}},
-		"--boot kernel goes past":  {nil, Options{SecureBoot: true, Boot: Kernel}},
-		"web.yaml boots with bios": {nil, Options{SecureBoot: true}},
-		"no-network: without":      {nil, Options{NoNetwork: true, Services: []vm.Service{{}}}},
-		"vlan 255: ":               {nil, Options{VLANs: []VLAN{{N: 255}}}},
-		"no switch listens":        {nil, Options{VLANs: []VLAN{{N: 1, Switch: "/nonexistent"}}}},
-		"number 300: ":             {nil, Options{VLANs: []VLAN{{N: 1}}, Number: 300}},
-		"forwarded or restricted":  {nil, Options{NoNetwork: true, Restrict: true}},
-		"shared folder x":          {nil, Options{Shares: []vm.Share{{Tag: "x", Dir: "/nonexistent"}}}},
-		"ssh: its key":             {nil, Options{SSH: true, NoNetwork: true}},
-		"no disk whose changes":    {func(s *System) { s.Disks[0].Bus = vm.CDROM }, Options{DiskImage: "x"}},
-		"less than the":            {nil, Options{DiskSize: 4096}},
-		"kernel command line has":  {nil, Options{Words: []string{strings.Repeat("x", 2048)}}},
-		"arch aarch64: ":           {func(s *System) { s.Arch = vm.X86_64 }, Options{Arch: vm.AArch64}},
-		"is for i686":              {func(s *System) { s.Arch = vm.I686 }, Options{Arch: vm.AArch64}},
-		"no system of ingot's":     {func(s *System) { s.NoSSH = true }, Options{SSH: true}},
-		"can be made larger":       {func(s *System) { s.Disks[0].Plain = true }, Options{DiskSize: 1 << 40}},
-		"whole sectors of 512":     {nil, Options{DiskSize: 1<<40 + 1}},
+		"it is an image":                   {disk, Options{Boot: Kernel}},
+		"has nothing to boot":              {func(s *System) { disk(s); s.Firmware = []Boot{} }, Options{}},
+		"boots with bios":                  {nil, Options{Boot: UEFI}},
+		"needs boot mode kernel":           {nil, Options{Boot: BIOS, Words: []string{"x"}}},
+		"UEFI variables v: ":               {nil, Options{EFIVars: "v"}},
+		"boot mode kernel bypasses":        {nil, Options{SecureBoot: true, Boot: Kernel}},
+		"web.yaml boots with bios":         {nil, Options{SecureBoot: true}},
+		"network: without":                 {nil, Options{NoNetwork: true, Services: []vm.Service{{}}}},
+		"VLAN 255: ":                       {nil, Options{VLANs: []VLAN{{N: 255}}}},
+		"no switch listens":                {nil, Options{VLANs: []VLAN{{N: 1, Switch: "/nonexistent"}}}},
+		"machine number 300: ":             {nil, Options{VLANs: []VLAN{{N: 1}}, Number: 300}},
+		"forwarded or restricted":          {nil, Options{NoNetwork: true, Restrict: true}},
+		"shared folder x":                  {nil, Options{Shares: []vm.Share{{Tag: "x", Dir: "/nonexistent"}}}},
+		"SSH: needs":                       {nil, Options{SSH: true, NoNetwork: true}},
+		"no disk whose changes":            {func(s *System) { s.Disks[0].Bus = vm.CDROM }, Options{DiskImage: "x"}},
+		"less than the":                    {nil, Options{DiskSize: 4096}},
+		"kernel command line has":          {nil, Options{Words: []string{strings.Repeat("x", 2048)}}},
+		"processor architecture aarch64: ": {func(s *System) { s.Arch = vm.X86_64 }, Options{Arch: vm.AArch64}},
+		"is for i686":                      {func(s *System) { s.Arch = vm.I686 }, Options{Arch: vm.AArch64}},
+		"no system of ingot's":             {func(s *System) { s.NoSSH = true }, Options{SSH: true}},
+		"can be made larger":               {func(s *System) { s.Disks[0].Plain = true }, Options{DiskSize: 1 << 40}},
+		"whole sectors of 512":             {nil, Options{DiskSize: 1<<40 + 1}},
 	} {
 		s := system(t)
 		if x.change != nil {

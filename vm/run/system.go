@@ -72,7 +72,7 @@ func ParseBoot(text string) (Boot, error) {
 	case "", Kernel, BIOS, UEFI:
 		return b, nil
 	}
-	return "", fmt.Errorf("--boot %s: it is kernel, bios or uefi", text)
+	return "", wrong(OptionBoot, text, "must be kernel, bios or uefi")
 }
 
 // Open finds out what an image, an ISO or a netboot folder is. The name of an image may
@@ -134,7 +134,7 @@ const bootCode = 440
 func openImage(name diskfile.Name) (*System, error) {
 	path := name.Path
 	s := &System{Name: stem(path), What: path, Disks: []Base{{File: path, Format: name.Format}},
-		NoKernel: fmt.Errorf("%s is an image, and its kernel is inside: --boot bios or --boot uefi starts it", path)}
+		NoKernel: fmt.Errorf("%s is an image, and its kernel is inside: boot it with bios or uefi", path)}
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err

@@ -1,0 +1,40 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"ingot/vm/run"
+)
+
+// optionFlags say by which flag of run, and by which variable of the environment where there
+// is no such flag on the command line, an option of a machine is asked for.
+var optionFlags = map[run.Option]struct{ flag, variable string }{
+	run.OptionName: {"name", ""}, run.OptionArch: {"arch", ""}, run.OptionBoot: {"boot", ""}, run.OptionMemory: {"memory", "CH_MEM_SIZE"},
+	run.OptionDiskImage: {"disk-image", "NIX_DISK_IMAGE"}, run.OptionDiskSize: {"disk-size", ""}, run.OptionEmpty: {"empty-disk", ""},
+	run.OptionNetwork: {"no-network", ""}, run.OptionForward: {"forward", "QEMU_NET_OPTS"}, run.OptionVLAN: {"vlan", ""}, run.OptionNumber: {"number", ""},
+	run.OptionShare: {"share", "SHARED_DIR"}, run.OptionWords: {"append", "QEMU_KERNEL_PARAMS"},
+	run.OptionEFIVars: {"efi-vars", ""}, run.OptionUsualEFIVars: {"", "NIX_EFI_VARS"}, run.OptionSecureBoot: {"secure-boot", ""},
+	run.OptionTPMDir: {"tpm-state", "NIX_SWTPM_DIR"}, run.OptionGraphics: {"graphics", ""}, run.OptionSSH: {"ssh", ""},
+}
+
+// optionError makes an error about an option of a machine a mistake on the command line,
+// which names the flag or the variable. Other errors stay as they are.
+func optionError(c *cobra.Command, err error) error {
+	var option *run.OptionError
+	if !errors.As(err, &option) {
+		return err
+	}
+	by := optionFlags[option.Option]
+	name := "--" + by.flag
+	if by.flag == "" || !c.Flags().Changed(by.flag) && os.Getenv(by.variable) != "" {
+		name = by.variable
+	}
+	if option.Value != "" {
+		name += " " + option.Value
+	}
+	return usageError{fmt.Errorf("%s: %s: %w", verbName(c), name, option.Err)}
+}

@@ -1,0 +1,69 @@
+package run
+
+import "fmt"
+
+// An Option is one of [Options], of which an [OptionError] tells. Who asks for it knows by
+// which flag, variable or key of a file.
+type Option int
+
+const (
+	OptionName Option = iota
+	OptionArch
+	OptionBoot
+	OptionMemory
+	OptionDiskImage
+	OptionDiskSize
+	OptionEmpty
+	OptionNetwork
+	OptionForward
+	OptionVLAN
+	OptionNumber
+	OptionShare
+	OptionWords
+	OptionEFIVars
+	OptionUsualEFIVars
+	OptionSecureBoot
+	OptionTPMDir
+	OptionGraphics
+	OptionSSH
+	numOptions
+)
+
+// optionNames are what errors call the options.
+var optionNames = [numOptions]string{
+	OptionName: "machine name", OptionArch: "processor architecture", OptionBoot: "boot mode", OptionMemory: "memory",
+	OptionDiskImage: "disk image", OptionDiskSize: "disk size", OptionEmpty: "empty disk",
+	OptionNetwork: "network", OptionForward: "port forward", OptionVLAN: "VLAN", OptionNumber: "machine number",
+	OptionShare: "shared folder", OptionWords: "kernel command line",
+	OptionEFIVars: "UEFI variables", OptionUsualEFIVars: "usual UEFI variables", OptionSecureBoot: "Secure Boot",
+	OptionTPMDir: "TPM state", OptionGraphics: "graphics", OptionSSH: "SSH",
+}
+
+// String returns what errors call the option, and "" for what is none.
+func (o Option) String() string {
+	if o < 0 || o >= numOptions {
+		return ""
+	}
+	return optionNames[o]
+}
+
+// An OptionError says that the value of an option is wrong, or does not fit the system or
+// another option.
+type OptionError struct {
+	Option Option
+	Value  string // as it was given; empty where the error says it
+	Err    error
+}
+
+func (e *OptionError) Error() string {
+	if e.Value == "" {
+		return fmt.Sprintf("%s: %v", e.Option, e.Err)
+	}
+	return fmt.Sprintf("%s %s: %v", e.Option, e.Value, e.Err)
+}
+
+func (e *OptionError) Unwrap() error { return e.Err }
+
+func wrong(option Option, value, format string, args ...any) error {
+	return &OptionError{option, value, fmt.Errorf(format, args...)}
+}
