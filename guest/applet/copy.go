@@ -166,7 +166,7 @@ func (cp *copier) create(from, to string, st unix.Stat_t) error {
 		return cp.file(from, to, st) // cp /dev/vda disk.img reads the device
 	}
 	_ = os.Remove(to)
-	return mknod(to, st.Mode&^0o7000&^0o077|0o600, st.Rdev)
+	return mknod(to, st.Mode&unix.S_IFMT, st.Mode&0o700|0o600, st.Rdev)
 }
 
 func (cp *copier) dir(from, to string, st unix.Stat_t) error {

@@ -6,13 +6,15 @@
 //	a, ok := applet.Find("lsblk")
 //	status := a.Main([]string{"/dev/vda"})
 //
-// Several come from u-root's packages (base64, cat, chmod, mktemp, rm, touch,
-// xargs); the others are written on golang.org/x/sys/unix where u-root has
-// them as programs only, or without the options that people type by habit.
+// They print and end as Debian's commands of the same names do, which a test compares
+// line by line; touch is u-root's, whose other commands end with status 0 after errors or
+// lack what people type by habit. Standard output is buffered, and a write that fails
+// is an error of the command.
 //
 // # Limits
 //
 // The options are the usual ones, not all that GNU or BusyBox have; what is unknown
 // is refused with the usage, never ignored. Messages are English, sizes binary.
+// Expressions have no references (\1), and \< and \> are both \b.
 // Nothing happens at import: the table of applets is made when one is looked for.
 package applet

@@ -19,6 +19,7 @@ import (
 func fileApplets() []Applet {
 	return []Applet{
 		{"basename", "[-az] [-s SUFFIX] PATH [SUFFIX]", "print the last part of a path", runBasename},
+		{"chmod", "[-Rf] MODE FILE... | --reference FILE FILE...", "change permissions", runChmod},
 		{"chgrp", "[-Rh] GROUP FILE...", "change the group of files", runChgrp},
 		{"chown", "[-Rh] USER[:GROUP] FILE...", "change the owner of files", runChown},
 		{"cmp", "[-s] FILE FILE", "compare two files byte by byte", runCmp},
@@ -31,12 +32,15 @@ func fileApplets() []Applet {
 		{"mkdir", "[-pv] [-m MODE] DIR...", "make folders", runMkdir},
 		{"mkfifo", "[-m MODE] NAME...", "make pipes with a name", runMkfifo},
 		{"mknod", "[-m MODE] NAME b|c|p [MAJOR MINOR]", "make device files", runMknod},
+		{"mktemp", "[-dqu] [-p DIR] [--suffix TEXT] [TEMPLATE]", "make a temporary file or folder", runMktemp},
 		{"mv", "[-fnv] FILE... TARGET", "move or rename files", runMove},
 		{"pwd", "[-P]", "print the current folder", runPwd},
 		{"readlink", "[-f] LINK...", "print where a link leads", runReadlink},
 		{"realpath", "PATH...", "print paths without any links in them", runRealpath},
+		{"rm", "[-dfirRv] FILE...", "remove files", runRemove},
 		{"rmdir", "[-p] DIR...", "remove empty folders", runRmdir},
 		{"stat", "[-L] [-c FORMAT] FILE...", "show all that is known of files", runStat},
+		{"touch", "[-acm] [-d TIME] [-r FILE] [-t STAMP] FILE...", "make files, or renew their times", runTouch},
 		{"truncate", "-s SIZE FILE...", "set the size of files", runTruncate},
 		{"which", "NAME...", "find programs in PATH", runWhich},
 	}
@@ -193,23 +197,42 @@ func runMkdir(c *Call) error {
 	}
 	perm := uint32(0o777)
 	if *mode != "" {
-		if perm, err = parseMode(*mode); err != nil {
+		change, err := parseModeChange(*mode)
+		if err != nil {
 			return err
 		}
+		perm = change(perm, true)
 	}
-	return c.each(args, func(dir string) error {
-		if *parents {
-			err = os.MkdirAll(dir, 0o777)
-		} else {
-			err = os.Mkdir(dir, fs.FileMode(perm&0o777))
-		}
+	make := func(dir string) error {
+		err := os.Mkdir(dir, fs.FileMode(perm&0o777))
 		if err == nil && *mode != "" {
 			err = unix.Chmod(dir, perm) // which the umask does not touch
 		}
 		if err == nil && *verbose {
-			c.printf("%s\n", dir)
+			c.printf("mkdir: created directory '%s'\n", dir)
 		}
 		return err
+	}
+	return c.each(args, func(dir string) error {
+		if !*parents {
+			return make(dir)
+		}
+		for i := 1; i < len(dir); i++ {
+			above := dir[:i]
+			if dir[i] != '/' || dir[i-1] == '/' || isDir(above) {
+				continue
+			}
+			if err := os.Mkdir(above, 0o777); err != nil {
+				return err
+			}
+			if *verbose {
+				c.printf("mkdir: created directory '%s'\n", above)
+			}
+		}
+		if isDir(dir) {
+			return nil
+		}
+		return make(dir)
 	})
 }
 
@@ -405,16 +428,16 @@ func parseSize(s string) (int64, error) {
 
 func runMkfifo(c *Call) error {
 	f := c.flags()
-	mode := f.StringP("mode", "m", "666", "permissions")
+	mode := f.StringP("mode", "m", "", "permissions")
 	args, err := c.parse(f, 1, -1)
 	if err != nil {
 		return err
 	}
-	perm, err := parseMode(*mode)
+	perm, err := nodeMode(*mode)
 	if err != nil {
 		return err
 	}
-	return c.each(args, func(name string) error { return mknod(name, unix.S_IFIFO|perm, 0) })
+	return c.each(args, func(name string) error { return mknod(name, unix.S_IFIFO, perm, 0) })
 }
 
 func parseMode(s string) (uint32, error) {
@@ -425,8 +448,24 @@ func parseMode(s string) (uint32, error) {
 	return uint32(n), nil
 }
 
-func mknod(name string, mode uint32, dev uint64) error {
-	if err := unix.Mknod(name, mode, int(dev)); err != nil {
+// nodeMode reads the permissions of what is no folder. Without any the umask has its say.
+func nodeMode(s string) (uint32, error) {
+	if s == "" {
+		return 0o666 &^ umask(), nil
+	}
+	change, err := parseModeChange(s)
+	if err != nil {
+		return 0, err
+	}
+	return change(0o666, false), nil
+}
+
+func mknod(name string, kind, perm uint32, dev uint64) error {
+	err := unix.Mknod(name, kind|perm, int(dev))
+	if err == nil {
+		err = unix.Chmod(name, perm) // which the umask does not touch
+	}
+	if err != nil {
 		return &fs.PathError{Op: "mknod", Path: name, Err: err}
 	}
 	return nil
@@ -434,12 +473,12 @@ func mknod(name string, mode uint32, dev uint64) error {
 
 func runMknod(c *Call) error {
 	f := c.flags()
-	mode := f.StringP("mode", "m", "666", "permissions")
+	mode := f.StringP("mode", "m", "", "permissions")
 	args, err := c.parse(f, 2, 4)
 	if err != nil {
 		return err
 	}
-	perm, err := parseMode(*mode)
+	perm, err := nodeMode(*mode)
 	if err != nil {
 		return err
 	}
@@ -449,7 +488,7 @@ func runMknod(c *Call) error {
 		return usageError{fmt.Sprintf("type %q; it is b, c or p", args[1])}
 	}
 	if kind == unix.S_IFIFO {
-		return mknod(args[0], kind|perm, 0)
+		return mknod(args[0], kind, perm, 0)
 	}
 	if len(args) != 4 {
 		return usageError{"a device needs MAJOR and MINOR"}
@@ -459,7 +498,7 @@ func runMknod(c *Call) error {
 	if err1 != nil || err2 != nil {
 		return fmt.Errorf("%s %s are not device numbers", args[2], args[3])
 	}
-	return mknod(args[0], kind|perm, unix.Mkdev(uint32(major), uint32(minor)))
+	return mknod(args[0], kind, perm, unix.Mkdev(uint32(major), uint32(minor)))
 }
 
 func runCmp(c *Call) error {

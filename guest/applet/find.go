@@ -1,11 +1,9 @@
 package applet
 
 import (
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -368,11 +366,7 @@ func (f *finder) exec() (test, error) {
 	f.args = f.args[end+1:]
 	if last == ";" {
 		return func(x found) bool {
-			words := make([]string, len(command))
-			for i, w := range command {
-				words[i] = strings.ReplaceAll(w, "{}", x.path)
-			}
-			return f.child(words)
+			return f.succeeds(replaced(command, "{}", x.path))
 		}, nil
 	}
 	if command[len(command)-1] != "{}" {
@@ -389,25 +383,13 @@ func (f *finder) exec() (test, error) {
 }
 
 func (b *batch) run(c *Call) {
-	if len(b.files) > 0 && !c.child(append(append([]string(nil), b.command...), b.files...)) {
+	if len(b.files) > 0 && !c.succeeds(append(append([]string(nil), b.command...), b.files...)) {
 		c.status = 1
 	}
 	b.files = nil
 }
 
-// child runs a program or an applet and says whether it succeeded.
-func (c *Call) child(words []string) bool {
-	path, err := program(words[0])
-	if err != nil {
-		c.warn(err)
-		return false
-	}
-	cmd := exec.Command(path)
-	cmd.Args = words
-	err = c.run(cmd)
-	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) {
-		c.warn(err)
-	}
-	return err == nil
+func (c *Call) succeeds(words []string) bool {
+	status, _ := c.child(words, c.Stdin.from)
+	return status == 0
 }

@@ -79,6 +79,7 @@ func (c *Call) checkDevice(name, fstype string, options []string) error {
 		return fmt.Errorf("%s holds %s, but there is no program to check that: it comes with the package of its tools", device, fstype)
 	}
 	cmd := exec.Command(program, append(options, device)...)
+	cmd.Stdin = c.Stdin.from
 	var exit *exec.ExitError
 	switch err := c.run(cmd); {
 	case errors.As(err, &exit) && exit.ExitCode() >= 0:

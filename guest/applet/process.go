@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -32,6 +34,7 @@ func processApplets() []Applet {
 		{"sleep", "SECONDS", "wait", runSleep},
 		{"switch_root", "DIR INIT [ARG...]", "make another root the system's; for process 1", runSwitchRoot},
 		{"timeout", "[-s SIGNAL] SECONDS COMMAND [ARG...]", "end a command that takes too long", runTimeout},
+		{"xargs", "[-0prt] [-d BYTE] [-n WORDS] [-L LINES] [-s BYTES] [-I TEXT] [COMMAND [ARG...]]", "run a command with words from standard input", runXargs},
 	}
 }
 
@@ -236,7 +239,10 @@ func program(name string) (string, error) {
 	if _, ok := Find(name); ok {
 		return "/proc/self/exe", nil
 	}
-	return "", statusError{127, fmt.Errorf("%s: command not found", name)}
+	if errors.Is(err, fs.ErrPermission) {
+		return "", statusError{statusNotRunnable, fmt.Errorf("%s: permission denied", name)}
+	}
+	return "", statusError{statusNotFound, fmt.Errorf("%s: command not found", name)}
 }
 
 // become runs a command in place of this process, an applet if no program has
@@ -247,9 +253,43 @@ func become(command []string, env []string) error {
 		return err
 	}
 	if err := syscall.Exec(path, command, env); err != nil {
-		return statusError{126, fmt.Errorf("%s: %w", command[0], err)}
+		return statusError{statusNotRunnable, fmt.Errorf("%s: %w", command[0], err)}
 	}
 	return nil
+}
+
+// Exit statuses of what cannot be run.
+const (
+	statusNotFound    = 127
+	statusNotRunnable = 126
+)
+
+// child runs a program or an applet and returns its status, and the signal that ended it.
+func (c *Call) child(words []string, in io.Reader) (status int, signal syscall.Signal) {
+	path, err := program(words[0])
+	var failed statusError
+	if errors.As(err, &failed) {
+		c.warn(err)
+		return failed.status, 0
+	}
+	return c.wait(&exec.Cmd{Path: path, Args: words, Stdin: in})
+}
+
+// wait runs a program on the call's own streams, but for its input.
+func (c *Call) wait(cmd *exec.Cmd) (status int, signal syscall.Signal) {
+	err := c.run(cmd)
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		if ws, ok := exit.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
+			return statusSignal + int(ws.Signal()), ws.Signal()
+		}
+		return exit.ExitCode(), 0
+	}
+	if err != nil {
+		c.warn(err)
+		return statusNotRunnable, 0
+	}
+	return 0, 0
 }
 
 // statusError is an error with an exit status of its own.
@@ -406,15 +446,12 @@ func runTimeout(c *Call) error {
 	cmd := exec.CommandContext(ctx, path)
 	cmd.Args = args[1:]
 	cmd.Cancel = func() error { return cmd.Process.Signal(sig) }
-	err = c.run(cmd)
-	var exit *exec.ExitError
-	switch {
-	case ctx.Err() != nil:
+	cmd.Stdin = c.Stdin.from
+	status, _ := c.wait(cmd)
+	if ctx.Err() != nil {
 		return Status(statusTimeout)
-	case errors.As(err, &exit):
-		return Status(exit.ExitCode())
 	}
-	return err
+	return Status(status)
 }
 
 // runSwitchRoot is for an emergency shell that runs as process 1; the init of ingot

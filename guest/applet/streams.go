@@ -98,11 +98,11 @@ func (i *input) Close() error {
 	return nil
 }
 
-// run runs a program on the call's own streams.
+// run runs a program whose output is the call's own.
 func (c *Call) run(cmd *exec.Cmd) error {
 	if err := c.Stdout.flush(); err != nil {
 		return err
 	}
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = c.Stdin.from, c.Stdout.to, c.Stderr
+	cmd.Stdout, cmd.Stderr = c.Stdout.to, c.Stderr
 	return cmd.Run()
 }

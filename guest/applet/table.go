@@ -34,7 +34,7 @@ type group struct {
 func groups() []group {
 	return []group{
 		{"Disks and file systems", diskApplets()},
-		{"Files", append(fileApplets(), urootApplets()...)},
+		{"Files", fileApplets()},
 		{"Text", textApplets()},
 		{"Archives and sums", archiveApplets()},
 		{"Processes", processApplets()},
