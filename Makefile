@@ -30,7 +30,7 @@ test: ## all tests, with what they need installed first
 	tests/setup/debian judges
 	test -z "$$(gofmt -l $$(git ls-files '*.go') | tee /dev/stderr)"
 	go vet ./...
-	go test -timeout 180m ./... # a limit of each package: tests/boot takes 6 minutes idle, 27 beside eight busy processes
+	go run ./tests/run -timeout 180m ./... # a limit of each package: tests/boot takes 6 minutes idle, 27 beside eight busy processes
 
 test-guix: ## what real Guix thinks of it, in a chroot of Debian unstable; takes root
 	tests/setup/debian judges
