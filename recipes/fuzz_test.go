@@ -27,7 +27,7 @@ func FuzzParse(f *testing.F) {
 		if (r == nil) == (err == nil) {
 			t.Fatalf("Parse = %v, %v", r, err)
 		}
-		if err != nil && !strings.HasPrefix(err.Error(), "in.yaml") && !strings.HasPrefix(err.Error(), "--set ") {
+		if err != nil && !strings.HasPrefix(err.Error(), "in.yaml") && !strings.HasPrefix(err.Error(), "override ") {
 			t.Errorf("the error does not say where: %v", err)
 		}
 	})

@@ -94,6 +94,9 @@ func Parse(file, dir string, text []byte, set []string) (*Recipe, error) {
 			return nil, err
 		}
 	}
+	if err := checkAliases(file, root); err != nil {
+		return nil, err
+	}
 	r := &Recipe{}
 	if err := otherLanguage(file, "recipe", root, reflect.TypeOf(*r)); err != nil {
 		return nil, err
@@ -167,6 +170,9 @@ func Decode(file, what string, text []byte, v any) (at func(key string, err erro
 	if err != nil {
 		return nil, err
 	}
+	if err := checkAliases(file, root); err != nil {
+		return nil, err
+	}
 	if err := otherLanguage(file, what, root, reflect.TypeOf(v).Elem()); err != nil {
 		return nil, err
 	}
@@ -185,7 +191,7 @@ func decodeRoot(file, dir string, root *yaml.Node, v reflect.Value) *decoder {
 func override(root *yaml.Node, set string, number int) error {
 	key, value, ok := strings.Cut(set, "=")
 	if !ok || key == "" {
-		return &Error{File: "--set " + secret.Quote(set), What: "not of the form key=value", Set: number}
+		return &Error{File: "override " + secret.Quote(set), What: "not of the form key=value", Set: number}
 	}
 	var v yaml.Node
 	// Lists and mappings are written as [a, b] and {a: b}. What only looks like one, as a
@@ -202,7 +208,7 @@ func override(root *yaml.Node, set string, number int) error {
 		}
 		next, err := step(at, part, number)
 		if err != nil {
-			return &Error{File: "--set " + key, What: err.Error(), Set: number} // the value may be secret
+			return &Error{File: "override " + key, What: err.Error(), Set: number} // the value may be secret
 		}
 		if i == len(parts)-1 {
 			*next = *v.Content[0]

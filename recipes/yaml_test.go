@@ -143,3 +143,34 @@ func TestOtherLanguage(t *testing.T) {
 		t.Errorf("Decode: %v; want %q", err, want)
 	}
 }
+
+// TestAliases: what is repeated by aliases is bounded, whatever it is, and so is what repeats
+// itself.
+func TestAliases(t *testing.T) {
+	var laughs strings.Builder
+	laughs.WriteString("name: x\nsteps:\n- &a0 {name: a, script: echo}\n")
+	for i := range 9 {
+		alias := fmt.Sprintf("*a%d", i)
+		fmt.Fprintf(&laughs, "- &a%d [%s]\n", i+1, strings.Join(slices.Repeat([]string{alias}, 10), ", "))
+	}
+	list := func(n int) string {
+		return "name: x\nl: &l [" + strings.Repeat("v, ", 998) + "v]\nm: [" + strings.Repeat("*l, ", n) + "]\n"
+	}
+	const limit = "aliases repeat more than 100000 values, which is the limit"
+	for text, want := range map[string]string{
+		laughs.String():           "x.yaml:8:8: " + limit,
+		list(101):                 "x.yaml:3:405: " + limit,
+		"name: &a [*a]\n":         "x.yaml:1:11: an alias repeats what it is a part of",
+		"name: &a {b: [c, *a]}\n": "x.yaml:1:18: an alias repeats what it is a part of",
+	} {
+		if _, err := Parse("x.yaml", ".", []byte(text), nil); err == nil || err.Error() != want {
+			t.Errorf("%.100s: %v; want %s", text, err, want)
+		}
+		if _, err := Decode("x.yaml", "network", []byte(text), new(struct{})); err == nil || err.Error() != want {
+			t.Errorf("%.100s: Decode: %v; want %s", text, err, want)
+		}
+	}
+	if _, err := Parse("x.yaml", ".", []byte(list(100)), nil); err == nil || strings.Contains(err.Error(), "aliases") {
+		t.Errorf("100 aliases of 1000 values: %v; want what else is wrong", err)
+	}
+}

@@ -32,6 +32,7 @@ import (
 	"ingot/internal/secret"
 	"ingot/recipes"
 	"ingot/recipes/finish"
+	"ingot/recipes/plan"
 	"ingot/storedb"
 	"ingot/vm"
 	"ingot/vm/network"
@@ -233,6 +234,7 @@ func hint(verb *cobra.Command, err error) string {
 	var absent *storedb.NotInStoreError
 	var refused *finish.RefusedError
 	var noKernel *finish.KernelError
+	var part *plan.PartError
 	switch {
 	case (errors.As(err, new(*run.RunningError)) || errors.As(err, new(*network.RunningError))) && verb.Flags().Lookup("name") != nil:
 		return "--name NAME gives this one another name"
@@ -252,6 +254,12 @@ func hint(verb *cobra.Command, err error) string {
 		return "leave --no-vm out"
 	case errors.As(err, &noKernel):
 		return "--vm-kernel PATH names another"
+	case errors.As(err, &part) && verb.Flags().Lookup("set") == nil:
+		return ""
+	case errors.As(err, &part) && part.Key == "system.kernel":
+		return "--set system.kernel=DIR names the folder, or INGOT_KERNEL=DIR where the recipe wants the host's"
+	case errors.As(err, &part):
+		return "--set " + part.Key + "=FILE names one; make build-arm64 builds an ingot for aarch64"
 	case errors.As(err, &changed):
 		return "run the build again when nothing writes there any more"
 	case errors.As(err, &stalled) && verb.Flags().Lookup(stallFlag) != nil:

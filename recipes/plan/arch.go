@@ -8,6 +8,16 @@ import (
 	"ingot/recipes"
 )
 
+// A PartError says why a part of a system that ingot makes cannot be taken. Key is the key of
+// the recipe by which another is named.
+type PartError struct {
+	Key string
+	Err error
+}
+
+func (e *PartError) Error() string { return e.Err.Error() }
+func (e *PartError) Unwrap() error { return e.Err }
+
 // programs are what programs for the architectures of recipes say of themselves.
 var programs = map[string]struct {
 	machine elf.Machine
@@ -29,8 +39,7 @@ func checkProgram(r *recipes.Recipe, path string) error {
 	}
 	defer f.Close()
 	if want := programs[r.Arch]; f.Machine != want.machine || f.Class != want.class {
-		return fmt.Errorf("%s is a program for %s, and the recipe's arch is %s: name an ingot for that with system.program, "+
-			"as --set system.program=FILE does (make build-arm64 builds one for aarch64)", path, archOf(f), r.Arch)
+		return &PartError{"system.program", fmt.Errorf("%s is a program for %s, and the recipe's arch is %s: name an ingot for that with system.program", path, archOf(f), r.Arch)}
 	}
 	return nil
 }
@@ -50,6 +59,5 @@ func checkKernel(r *recipes.Recipe, k *kernel.Kernel) error {
 	if err != nil || arch == "" || arch == r.Arch {
 		return err
 	}
-	return fmt.Errorf("kernel: %s is for %s, and the recipe's arch is %s: name another folder with system.kernel, "+
-		"as --set system.kernel=DIR does", k.Image, arch, r.Arch)
+	return &PartError{"system.kernel", fmt.Errorf("kernel: %s is for %s, and the recipe's arch is %s: name another folder with system.kernel", k.Image, arch, r.Arch)}
 }

@@ -134,7 +134,7 @@ func (p *Plan) writeAndHash(ctx context.Context, m *image.Map, out *image.Output
 // Stream writes the image to w, strictly in order.
 func (p *Plan) Stream(ctx context.Context, w io.Writer, o EmitOptions) error {
 	if p.Files != nil {
-		return errors.New("a netboot output is a folder, which cannot be sent down a pipe: name one with -o")
+		return errors.New("a netboot output is a folder, which cannot be sent down a pipe")
 	}
 	if err := p.contain(ctx, o.WriteOptions); err != nil {
 		return err

@@ -100,7 +100,7 @@ func (p *planner) loadSigner(ctx context.Context) (err error) {
 	}
 	if issuer := p.signer.MissingIssuer(); issuer != "" {
 		p.warnings = append(p.warnings, fmt.Sprintf("the signatures lack the certificate of %q, which iPXE needs to get to what it trusts: "+
-			"name it in output.sign.chain (--sign-chain), unless iPXE was built with it", issuer))
+			"name it in output.sign.chain, unless iPXE was built with it", issuer))
 	}
 	if subject, server := p.signer.OCSP(); server != "" {
 		p.warnings = append(p.warnings, fmt.Sprintf("the certificate of %q names the OCSP server %q: iPXE starts nothing before that server has vouched for the certificate", subject, server))

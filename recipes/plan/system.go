@@ -92,7 +92,7 @@ func findKernel(r *recipes.Recipe, h Host) (*kernel.Kernel, error) {
 	}
 	k, err := kernel.Find(dir)
 	if err != nil {
-		return nil, fmt.Errorf("kernel: %w; name the folder with system.kernel, as --set system.kernel=DIR and INGOT_KERNEL=DIR do", err)
+		return nil, &PartError{"system.kernel", fmt.Errorf("kernel: %w; name the folder with system.kernel", err)}
 	}
 	return k, checkKernel(r, k)
 }
