@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -15,13 +14,12 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"ingot/internal/filekind"
 	"ingot/internal/grammar"
 	"ingot/internal/printable"
 	"ingot/partition"
 	"ingot/storedb"
 
-	"ingot/internal/input"
+	"ingot/storedb/closures"
 )
 
 func newClosure() *cobra.Command {
@@ -295,7 +293,7 @@ func (s *sourceFlags) ends(ctx context.Context, args []string) (ends []string, e
 		_, missing := os.Stat(arg)
 		switch {
 		case storedb.ItemOf(path) == path:
-			s.paths = append(s.paths, path)
+			s.Paths = append(s.Paths, path)
 			ends = append(ends, path)
 		case arg == stdin || missing == nil && storedb.ItemOf(path) == "":
 			err = s.addArgs(ctx, []string{arg})
@@ -312,7 +310,7 @@ func (s *sourceFlags) ends(ctx context.Context, args []string) (ends []string, e
 	case len(ends) == 0:
 		return nil, usageError{errors.New("closure why: a path is to be named, beside the files with the closure")}
 	case files > 0:
-		s.paths = nil // the files say what the closure is
+		s.Paths = nil // the files say what the closure is
 	}
 	return ends, nil
 }
@@ -367,59 +365,15 @@ func named(closure *storedb.Closure, s string) (string, error) {
 func (s *sourceFlags) addArgs(ctx context.Context, args []string) error {
 	for _, arg := range args {
 		if path := storedb.Follow(arg); storedb.ItemOf(path) == path {
-			s.paths = append(s.paths, path)
+			s.Paths = append(s.Paths, path)
 			continue
 		}
-		list, err := s.listFor(ctx, arg)
+		kind, err := s.files.Detect(ctx, arg)
 		if err != nil {
 			return err
 		}
+		list := map[closures.Kind]*[]string{closures.Graph: &s.Graphs, closures.Registration: &s.Registrations, closures.PathInfo: &s.PathInfos}[kind]
 		*list = append(*list, arg)
 	}
 	return nil
-}
-
-// listFor returns the list of sources of the kind that a file is. What can be read but once is kept open for that.
-func (s *sourceFlags) listFor(ctx context.Context, name string) (*[]string, error) {
-	f, err := openSource(ctx, name)
-	if err != nil {
-		return nil, err
-	}
-	r := bufio.NewReaderSize(f, filekind.Head)
-	head, err := r.Peek(filekind.Head)
-	if name == stdin || input.IsStream(name) {
-		if s.opened == nil {
-			s.opened = map[string]io.ReadCloser{}
-		}
-		s.opened[name] = struct {
-			io.Reader
-			io.Closer
-		}{r, f}
-	} else {
-		defer f.Close()
-	}
-	if err != nil && err != io.EOF {
-		return nil, err
-	}
-	// What a mark of the encoding begins is refused by the reader, which says why.
-	text := strings.TrimLeft(strings.TrimPrefix(string(head), "\ufeff"), " \t\r\n")
-	if kind := filekind.Of(head); kind != "" && !slices.Contains(sourceKinds, kind) || text != "" && !strings.ContainsAny(text[:1], "/[{") {
-		return nil, notSource(name, "a reference graph, a registration or path-info JSON", kind)
-	}
-	return s.listOf(text), nil
-}
-
-// listOf returns the list of sources of the kind that a text is. JSON begins with a
-// bracket. The second line of a registration is a hash; that of a graph is a deriver
-// or empty.
-func (s *sourceFlags) listOf(text string) *[]string {
-	if strings.HasPrefix(text, "[") || strings.HasPrefix(text, "{") {
-		return &s.pathInfos
-	}
-	_, rest, _ := strings.Cut(text, "\n")
-	second, _, _ := strings.Cut(rest, "\n")
-	if _, err := storedb.ParseHash(strings.TrimSuffix(second, "\r")); err == nil {
-		return &s.registrations
-	}
-	return &s.graphs
 }

@@ -479,7 +479,7 @@ func (x *execFlags) storeDisk(c *cobra.Command, e *plan.Environment) (*storedisk
 		if err != nil {
 			return nil, err
 		}
-		return storedisk.Host(c.Context(), flavour, x.sources.storeRoot)
+		return storedisk.Host(c.Context(), flavour, x.sources.Root)
 	}
 	closure, err := x.closure(c, e)
 	if err != nil || closure == nil {
@@ -500,7 +500,7 @@ func (x *execFlags) hostFlavour() (storedb.Flavour, error) {
 		return flavour, err
 	}
 	for _, f := range []storedb.Flavour{storedb.Nix, storedb.Guix} {
-		if _, err := os.Stat(filepath.Join(cmp.Or(x.sources.storeRoot, "/"), f.StoreDir())); err == nil {
+		if _, err := os.Stat(filepath.Join(cmp.Or(x.sources.Root, "/"), f.StoreDir())); err == nil {
 			return f, nil
 		}
 	}
@@ -546,7 +546,7 @@ func (e *execution) bring() (names map[string]bool, err error) {
 			return nil, err
 		}
 	}
-	for _, graph := range e.flags.sources.graphs {
+	for _, graph := range e.flags.sources.Graphs {
 		if graph == "-" || input.IsStream(graph) {
 			continue // it has been read
 		}

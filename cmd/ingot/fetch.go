@@ -72,23 +72,11 @@ func showFetching(w io.Writer, quiet bool, o *cache.Options) (closeBar func()) {
 // fetch brings what binary caches have of the closure into ingot's own folder of the
 // user's caches, for those who need its files on the host.
 func (s *sourceFlags) fetch(ctx context.Context, talk io.Writer, quiet bool, closure *storedb.Closure) error {
-	if s.remote == nil {
+	if s.found == nil || s.found.Remote == nil {
 		return nil
 	}
-	if cacheDir() == "" {
-		return errors.New("there is no folder to keep what binary caches send: set XDG_CACHE_HOME or HOME")
-	}
-	defer showFetching(talk, quiet, &s.remote.Options)()
-	s.remote.Trust = true
-	items, err := s.remote.Fetch(ctx, s.found, filepath.Join(cacheDir(), closure.Flavour.String()+"-store"))
-	if err != nil {
-		return err
-	}
-	for _, it := range items {
-		here := closure.Lookup(it.Path)
-		here.From, here.Remote = it.From, nil
-	}
-	return nil
+	defer showFetching(talk, quiet, &s.found.Remote.Options)()
+	return s.found.Fetch(ctx, closure)
 }
 
 // cacheKeys reads the public keys that a --key gives, or the file that it names: a key
@@ -110,30 +98,23 @@ func cacheKeys(ctx context.Context, text string) ([]storedb.PublicKey, error) {
 	return storedb.ParsePublicKeys(text)
 }
 
-// ask returns what binary caches have of the closures of the paths.
-func (s *sourceFlags) ask(ctx context.Context, f storedb.Flavour) ([]*storedb.Item, error) {
-	quiet := s.talk == nil
-	if f := s.flags; f != nil && f.Lookup("quiet") != nil && f.Lookup("quiet").Value.String() == "true" {
-		quiet = true
-	}
-	defer announce(s.talk, quiet, "asking binary caches for the closure")()
-	o := fetching(s.flags)
-	o.Flavour, o.Unsigned = f, s.unsigned
-	keys := s.keys
-	if len(keys) == 0 {
-		keys = f.DefaultKeys()
-	}
-	for _, text := range keys {
+// readKeys reads those that --key gives.
+func (s *sourceFlags) readKeys(ctx context.Context) error {
+	for _, text := range s.keys {
 		more, err := cacheKeys(ctx, text)
 		if err != nil {
-			return nil, usageError{fmt.Errorf("--key: %w", err)}
+			return usageError{fmt.Errorf("--key: %w", err)}
 		}
-		o.Keys = append(o.Keys, more...)
+		s.Keys = append(s.Keys, more...)
 	}
-	var err error
-	if s.remote, err = cache.Open(ctx, o, s.caches...); err != nil {
-		return nil, err
+	return nil
+}
+
+// isQuiet says whether nothing is to be shown of the work.
+func (s *sourceFlags) isQuiet() bool {
+	if s.flags == nil || s.talk == nil {
+		return s.talk == nil
 	}
-	s.found, err = s.remote.Closure(ctx, s.paths...)
-	return s.remote.Items(s.found), err
+	f := s.flags.Lookup("quiet")
+	return f != nil && f.Value.String() == "true"
 }

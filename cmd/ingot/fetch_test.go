@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"ingot/storedb"
+	"ingot/storedb/closures"
 )
 
 // binaryCache makes a signed cache of two paths, serves it, and returns its URL, the
@@ -144,7 +145,7 @@ func TestFetch(t *testing.T) {
 	url, top, key := binaryCache(t)
 	home := cacheHome(t)
 	for range 2 {
-		s := sourceFlags{caches: []string{url}, keys: []string{key}, paths: []string{top}}
+		s := sourceFlags{Source: closures.Source{Caches: []string{url}, Paths: []string{top}}, keys: []string{key}}
 		closure, err := s.closure(t.Context(), io.Discard)
 		if err != nil {
 			t.Fatal(err)

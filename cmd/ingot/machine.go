@@ -157,10 +157,10 @@ func (f *machineFlags) closure(c *cobra.Command, what string) (*run.System, *lab
 		return nil, nil, err
 	}
 	if what == "" {
-		what = strings.Join(slices.Concat(f.sources.graphs, f.sources.paths), " ")
+		what = strings.Join(slices.Concat(f.sources.Graphs, f.sources.Paths), " ")
 	}
 	m := &lab.Closure{
-		Name: f.sources.machineName(), What: what, Kernel: f.kernel, Flavour: flavour, Root: f.sources.storeRoot, Writable: f.writable,
+		Name: f.sources.machineName(), What: what, Kernel: f.kernel, Flavour: flavour, Root: f.sources.Root, Writable: f.writable,
 		Find: f.find, Shell: f.shell, Environment: f.environment, Init: f.init, RegInfo: f.regInfo,
 		Warn: func(note string) { sayLines(c.ErrOrStderr(), "warning: ", note) },
 	}
@@ -172,7 +172,7 @@ func (f *machineFlags) closure(c *cobra.Command, what string) (*run.System, *lab
 	}
 	switch {
 	case shared:
-		m.Share, m.Dir, m.Bare = vm.ShareKind(f.share), f.sources.place(flavour), f.sources.from != ""
+		m.Share, m.Dir, m.Bare = vm.ShareKind(f.share), f.sources.Place(flavour), f.sources.From != ""
 	case f.store != "host":
 		if m.Closure, err = f.sources.closure(c.Context(), c.ErrOrStderr()); err != nil {
 			return nil, nil, err

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"ingot/storedb/closures"
 )
 
 // TestMachineName calls machines after what they show.
@@ -24,17 +26,17 @@ func TestMachineName(t *testing.T) {
 		want    string
 	}{
 		{sourceFlags{}, "closure"},
-		{sourceFlags{paths: storePaths{item}}, "hello-2.12"},
-		{sourceFlags{paths: storePaths{item}, graphs: []string{"a.graph"}}, "hello-2.12"},
-		{sourceFlags{graphs: []string{"x/web.graph"}, registrations: []string{"registration"}}, "web"},
-		{sourceFlags{graphs: []string{"-"}}, "closure"},
-		{sourceFlags{graphs: []string{fifo}}, "closure"},
-		{sourceFlags{registrations: []string{"my registration"}}, "my-registration"},
+		{sourceFlags{Source: closures.Source{Paths: []string{item}}}, "hello-2.12"},
+		{sourceFlags{Source: closures.Source{Paths: []string{item}, Graphs: []string{"a.graph"}}}, "hello-2.12"},
+		{sourceFlags{Source: closures.Source{Graphs: []string{"x/web.graph"}, Registrations: []string{"registration"}}}, "web"},
+		{sourceFlags{Source: closures.Source{Graphs: []string{"-"}}}, "closure"},
+		{sourceFlags{Source: closures.Source{Graphs: []string{fifo}}}, "closure"},
+		{sourceFlags{Source: closures.Source{Registrations: []string{"my registration"}}}, "my-registration"},
 		{sourceFlags{adds: []string{"motd=./x"}}, "motd"},
 		{sourceFlags{unpacks: []string{"./linux.deb"}}, "linux.deb"},
 	} {
 		if got := c.sources.machineName(); got != c.want {
-			t.Errorf("machineName of %q %q = %q; want %q", c.sources.paths, c.sources.graphs, got, c.want)
+			t.Errorf("machineName of %q %q = %q; want %q", c.sources.Paths, c.sources.Graphs, got, c.want)
 		}
 	}
 	var named sourceFlags

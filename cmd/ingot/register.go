@@ -92,7 +92,7 @@ func (r *registerFlags) run(c *cobra.Command, s *sourceFlags, args []string) err
 	if r.root == "" {
 		return usageError{errors.New("register: no root is named: give --root DIR")}
 	}
-	if s.from != "" && !r.o.Copy {
+	if s.From != "" && !r.o.Copy {
 		return usageError{errors.New("register: --from says where items are copied from: give --copy, too")}
 	}
 	err := s.addArgs(c.Context(), args)
@@ -103,7 +103,7 @@ func (r *registerFlags) run(c *cobra.Command, s *sourceFlags, args []string) err
 		return err
 	}
 	warnOf(c, r.closure)
-	if len(s.caches) > 0 {
+	if len(s.Caches) > 0 {
 		r.o.Copy = true
 	}
 	if r.o.Roots, err = r.links("--gc-root", r.gcRoots); err != nil {

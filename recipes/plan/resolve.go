@@ -1,21 +1,15 @@
 package plan
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"path/filepath"
-	"slices"
 	"strings"
 
-	"ingot/image"
-	"ingot/internal/input"
 	"ingot/recipes"
 	"ingot/storedb"
-	"ingot/storedb/archive"
 	"ingot/storedb/cache"
+	"ingot/storedb/closures"
 )
 
 // Host is what a recipe may take from the machine that builds.
@@ -106,79 +100,46 @@ func resolve(ctx context.Context, r *recipes.Recipe, h Host) (*store, error) {
 
 // read returns the items of one source.
 func (s *store) read(ctx context.Context, h Host, c *recipes.Closure) ([]*storedb.Item, error) {
-	if len(c.Cache) > 0 {
-		return s.fetch(ctx, h, c)
+	from := closures.Source{
+		Graphs: hosts(c.Graph), Registrations: hosts(c.Registration), PathInfos: hosts(c.PathInfo),
+		Root: c.Root.Host, From: c.From.Host, Unsigned: c.Unsigned,
 	}
-	var items []*storedb.Item
-	for _, p := range c.Graph {
-		more, err := readItems(ctx, p, s.flavour.ReadGraph)
-		if err != nil {
-			return nil, err
-		}
-		items = append(items, more...)
-	}
-	graphs := items
-	for _, known := range []struct {
-		files recipes.Paths
-		read  func(string, io.Reader) ([]*storedb.Item, error)
-	}{{c.Registration, s.flavour.ReadRegistration}, {c.PathInfo, s.flavour.ReadPathInfo}} {
-		for _, p := range known.files {
-			more, err := readItems(ctx, p, known.read)
-			if err != nil {
-				return nil, err
-			}
-			if len(c.Graph) > 0 {
-				more = about(more, graphs)
-			}
-			items = append(items, more...)
-		}
-	}
-	from := c.From.Host
 	if c.Path != "" {
-		more, err := s.readLive(ctx, c)
+		from.Paths = []string{c.Path}
+	}
+	for _, p := range c.Cache {
+		from.Caches = append(from.Caches, location(p))
+	}
+	for _, text := range c.Keys {
+		more, err := storedb.ParsePublicKeys(text)
 		if err != nil {
 			return nil, err
 		}
-		if items = append(items, more...); from == "" && !c.Root.IsZero() {
-			from = c.Root.Host + s.flavour.StoreDir()
-		}
+		from.Keys = append(from.Keys, more...)
 	}
-	return storedb.From(from, items), nil
-}
-
-// about keeps of a registration what tells of the given items: beside a graph, which
-// says what the closure is, it only supplies hashes and sizes.
-func about(registration, items []*storedb.Item) []*storedb.Item {
-	wanted := make(map[string]bool, len(items))
-	for _, it := range items {
-		wanted[it.Path] = true
+	o := closures.Options{Fetch: h.Fetch, CacheDir: h.CacheDir}
+	o.Fetch.InPlace = true
+	found, err := from.Read(ctx, s.flavour, o)
+	if kind := (*closures.KindError)(nil); errors.As(err, &kind) {
+		return nil, fmt.Errorf("%w: it belongs to the key %s", err, kind.Is)
 	}
-	return slices.DeleteFunc(registration, func(it *storedb.Item) bool { return !wanted[it.Path] })
-}
-
-// readItems reads a file, or what a shell's <(…) prints.
-func readItems(ctx context.Context, p recipes.Path, read func(string, io.Reader) ([]*storedb.Item, error)) ([]*storedb.Item, error) {
-	f, err := input.Open(ctx, p.Host)
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	return storedb.NotEmpty(read)(p.Host, f)
+	return found.Items, nil
+}
+
+func hosts(paths recipes.Paths) (list []string) {
+	for _, p := range paths {
+		list = append(list, p.Host)
+	}
+	return list
 }
 
 // add makes the item of a file or folder that joins the store.
 func (s *store) add(a recipes.Addition) (*storedb.Item, error) {
-	var n *image.Node
-	var err error
-	if a.Unpack {
-		n, err = archive.Read(a.Source.Host, archive.Options{Strip: a.Strip, Temp: s.temp, Storable: true, LeftOut: s.leftOut(a.Source)})
-	} else {
-		n, err = image.Scan(a.Source.Host, image.ScanOptions{Canonical: true})
-	}
-	if err != nil {
-		return nil, err
-	}
-	return s.flavour.AddPath(a.Name, n)
+	added := closures.Addition{Name: a.Name, Path: a.Source.Host, Unpack: a.Unpack, Strip: a.Strip, Temp: s.temp, LeftOut: s.leftOut(a.Source)}
+	return added.Item(s.flavour)
 }
 
 // mostLeftOut is how many entries of one archive are warned of.
@@ -198,45 +159,10 @@ func (s *store) leftOut(from recipes.Path) func(entry string, why error) {
 	}
 }
 
-// fetch returns the closure of a store path out of binary caches.
-func (s *store) fetch(ctx context.Context, h Host, c *recipes.Closure) ([]*storedb.Item, error) {
-	if h.CacheDir == "" {
-		return nil, errors.New("there is no folder to keep what binary caches send: set XDG_CACHE_HOME or HOME")
-	}
-	o := h.Fetch
-	o.Flavour, o.Unsigned = s.flavour, c.Unsigned
-	o.InPlace, o.Trust = true, true
-	keys := c.Keys
-	if len(keys) == 0 {
-		keys = s.flavour.DefaultKeys()
-	}
-	for _, text := range keys {
-		more, err := storedb.ParsePublicKeys(text)
-		if err != nil {
-			return nil, err
-		}
-		o.Keys = append(o.Keys, more...)
-	}
-	var locations []string
-	for _, p := range c.Cache {
-		locations = append(locations, location(p))
-	}
-	remote, err := cache.Open(ctx, o, locations...)
-	if err != nil {
-		return nil, err
-	}
-	return remote.Read(ctx, filepath.Join(h.CacheDir, s.flavour.String()+"-store"), c.Path)
-}
-
 // location returns the URL or the path of the host that p is.
 func location(p recipes.Path) string {
 	if strings.Contains(p.Text, "://") {
 		return p.Text
 	}
 	return p.Host
-}
-
-// readLive returns the closure of a store path out of the database of its store.
-func (s *store) readLive(ctx context.Context, c *recipes.Closure) ([]*storedb.Item, error) {
-	return s.flavour.ReadRootDatabase(ctx, cmp.Or(c.Root.Host, "/"), c.Path)
 }
