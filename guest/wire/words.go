@@ -63,7 +63,7 @@ const (
 	byRecipe = "recipes"
 	byRun    = "ingot run"
 	byExec   = "ingot exec, and recipes whose steps run in a machine"
-	byHand   = "people, by --append or in a menu"
+	byHand   = "people, on ingot's command line or in a menu"
 	byMenus  = "menus of sticks with many ISOs (loopback.cfg)"
 )
 

@@ -191,7 +191,7 @@ func (x *Session) Close() {
 }
 
 // errStopped is how a machine ended that `ingot stop --now` ended.
-var errStopped = errors.New("the machine was ended by ingot stop --now")
+var errStopped = errors.New("the machine was ended by ingot stop, without waiting for its system")
 
 // Wait waits until the machine has ended. That the guest powered it off is no error.
 func (x *Session) Wait(ctx context.Context) error {
