@@ -1,7 +1,6 @@
 package recipes
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"path"
@@ -13,10 +12,7 @@ import (
 	"ingot/internal/lazy"
 	"ingot/internal/printable"
 	"ingot/partition"
-	"ingot/partition/ext4"
-	"ingot/partition/fat"
 	"ingot/partition/foreign"
-	"ingot/partition/swap"
 	"ingot/partition/volume"
 	"ingot/storedb"
 )
@@ -129,31 +125,6 @@ func (c *Closure) check(d *decoder, key string) {
 	}
 }
 
-// smallestESP32 is a size at which FAT32 is possible whatever the files are.
-const smallestESP32 = 36 << 20
-
-// fatSystem returns the writer of a FAT of so many bits, or of any for 0.
-func fatSystem(bits int) volume.FileSystem { return fat.FileSystem{Bits: bits} }
-
-// FileSystem returns the writer of a partition's file system, nil for a raw one.
-func (p *Partition) FileSystem() volume.FileSystem {
-	switch p.Filesystem {
-	case "ext4":
-		f := ext4.FileSystem{Inodes: p.Inodes, ReservedPercent: p.Reserved}
-		off := func(set *bool) bool { return set != nil && !*set }
-		f.NoJournal, f.No64Bit, f.NoMetadataCsum = off(p.Journal), off(p.Features.Wide), off(p.Features.MetadataCsum)
-		return f
-	case "fat":
-		return fatSystem(p.fatBits())
-	case "swap":
-		return swap.Area{}
-	}
-	if f, ok := foreign.Lookup(p.Filesystem); ok {
-		return f
-	}
-	return nil
-}
-
 func (r *Recipe) checkDisk(d *decoder) {
 	choose(&r.Disk.Table, "gpt")
 	if r.Disk.Table == "msdos" { // as parted calls it
@@ -205,7 +176,7 @@ func (r *Recipe) checkDisk(d *decoder) {
 func (p *Partition) check(d *decoder, key string) {
 	p.Contents.check(d, key+".contents")
 	if p.Filesystem != "" {
-		if err := oneOf(p.Filesystem, "ext4", "fat", "swap", "btrfs", "xfs", "f2fs"); err != nil {
+		if err := oneOf(p.Filesystem, filesystemNames()...); err != nil {
 			d.fail(key+".filesystem", "unsupported file system: %s", err)
 			return
 		}
@@ -232,7 +203,7 @@ func (p *Partition) check(d *decoder, key string) {
 	}
 	p.checkEncrypt(d, key)
 	p.checkVolume(d, key, fs)
-	if p.Contents.Store && p.Filesystem == "fat" {
+	if p.Contents.Store && p.HoldsFiles() && !p.Kind().HoldsStore() {
 		d.fail(key+".filesystem", "%s cannot hold a store: it has no symlinks and no modes; use ext4", p.Filesystem)
 	}
 	for i := range p.Contents.Files {
@@ -246,7 +217,7 @@ func (p *Partition) checkSize(d *decoder, key string) {
 	switch {
 	case p.Size.IsZero():
 		p.Size.Size = p.defaultSize()
-		if p.Filesystem == "swap" || !measured {
+		if p.Filesystem != "" && !p.HoldsFiles() || !measured {
 			d.fail(key+".size", "is missing: a partition without files has no size that fits")
 		}
 	case p.Size.Fit && !measured:
@@ -256,26 +227,16 @@ func (p *Partition) checkSize(d *decoder, key string) {
 
 // checkMatters refuses keys that are not the file system's.
 func (p *Partition) checkMatters(d *decoder, key string) {
-	if p.Contents.Any() && p.Filesystem == "swap" {
-		d.fail(key+".contents", "a swap area holds no files")
+	if k := p.Kind(); k != nil && p.Contents.Any() && !p.HoldsFiles() {
+		d.fail(key+".contents", "%s holds no files", k)
 	}
-	for _, k := range []struct {
-		name, of string
-		set      bool
-	}{{"inodes", "ext4", p.Inodes != 0}, {"reserved", "ext4", p.Reserved != 0}, {"journal", "ext4", p.Journal != nil}, {"features", "ext4", p.Features != Features{}}, {"bits", "fat", p.Bits != 0}} {
-		if k.set && k.of != p.Filesystem {
-			d.fail(key+"."+k.name, "is a matter of %s, and the file system is %s", k.of, cmp.Or(p.Filesystem, "left out"))
-		}
-	}
+	p.Options.check(d, key, p.Filesystem)
 }
 
 // checkVolume asks the file system what it thinks of label, UUID and size: one at a time,
 // so that the error stands at the key that is wrong.
 func (p *Partition) checkVolume(d *decoder, key string, fs volume.FileSystem) {
-	fit := image.Volume{Size: image.Exactly(64 << 20)}
-	if f, ok := foreign.Lookup(p.Filesystem); ok {
-		fit.Size.Bytes = f.Smallest
-	}
+	fit := image.Volume{Size: p.Kind().Suits()}
 	if err := fs.Check(fit); err != nil {
 		d.fail(key, "%s", err)
 		return
@@ -409,7 +370,7 @@ func (r *Recipe) room(word string) error {
 	}
 	want := r.Bootloader.Loader.Kind.Partition(platform, kind)
 	for _, p := range r.Disk.Partitions {
-		if want == "" || p.Type == want && (want != "esp" || p.Filesystem == "fat") {
+		if want == "" || p.Type == want && (want != "esp" || p.isESP()) {
 			return nil
 		}
 	}

@@ -11,13 +11,6 @@ import (
 	"ingot/partition"
 )
 
-// implies are the file systems without which a partition of a type is of no use to whoever
-// looks for the type.
-var implies = map[string]string{"esp": "fat", "swap": "swap", "fat12": "fat", "fat16": "fat", "fat32": "fat"}
-
-// bitsOf are the types that say which FAT it is.
-var bitsOf = map[string]int{"fat12": 12, "fat16": 16, "fat32": 32}
-
 // settleKinds gives each partition its type by its one name, and the file system that the
 // type implies, and refuses types that say something else than the file system does.
 func (r *Recipe) settleKinds(d *decoder) {
@@ -47,21 +40,23 @@ func (r *Recipe) settleKinds(d *decoder) {
 		case p.Type != "":
 		case p.Encrypt != "":
 			p.Type = p.Encrypt
-		case p.Filesystem == "swap":
-			p.Type = "swap"
-		case p.Filesystem == "fat" && r.isESP(p):
+		case p.Filesystem != "" && p.Kind() == impliedBy("esp") && r.isESP(p):
 			p.Type = "esp"
-		case p.Filesystem == "fat":
-			p.Type = "data"
 		default:
-			p.Type = "linux"
+			if k := p.Kind(); k != nil {
+				p.Type = k.PartitionType
+			}
+			choose(&p.Type, "linux")
 		}
 	}
 }
 
 // settleContents holds the type of a partition against its file system.
 func (p *Partition) settleContents(d *decoder, key string) {
-	want := implies[p.Type]
+	want := ""
+	if k := impliedBy(p.Type); k != nil {
+		want = k.Name
+	}
 	switch {
 	case p.Type == "bios-boot" && p.Filesystem != "":
 		d.fail(key+".filesystem", "%s: type bios-boot is where GRUB lies without a file system; leave filesystem out, or give another type", p.Filesystem)
@@ -72,8 +67,10 @@ func (p *Partition) settleContents(d *decoder, key string) {
 	case p.Encrypt == "":
 		p.Filesystem = want
 	}
-	if bits := bitsOf[p.Type]; bits != 0 && p.Bits != 0 && p.Bits != bits {
-		d.fail(key+".bits", "%d, and type %s is that of FAT%d; leave one of them out", p.Bits, p.Type, bits)
+	for _, o := range p.Options {
+		if option, err := o.Check(p.place()); err != nil {
+			d.fail(key+"."+option, "%s", err)
+		}
 	}
 }
 
@@ -100,32 +97,13 @@ func (r *Recipe) bootsByEFI() bool {
 	return slices.ContainsFunc(r.Bootloader.Loader.words(), func(s string) bool { return strings.HasPrefix(s, "efi") })
 }
 
-// fatBits is which FAT a partition has, where that does not follow from its size alone: what
-// the recipe says, what the type says, and on an ESP FAT32, which firmware may want on a
-// fixed disk (UEFI 2.10, section 13.3.1.1). FAT32 starts at 33 MiB; a smaller ESP is for
-// those who ask for it.
-func (p *Partition) fatBits() int {
-	switch {
-	case p.Bits != 0:
-		return p.Bits
-	case p.Type == "esp" && (p.Size.Fit || p.Size.Bytes >= smallestESP32):
-		return 32
-	}
-	bits := bitsOf[p.Type]
-	v := image.Volume{Size: p.Size.Size}
-	if p.Size.Share == 0 && fatSystem(bits).Check(v) != nil {
-		return 0 // as small or large as it is, it is another one
-	}
-	return bits
-}
-
 // roomOfESP is what an ESP has free where its size is left out: that of a second kernel with
 // its initial RAM disk, without which a system that keeps them there could not be updated.
 const roomOfESP = 64 << 20
 
 // defaultSize is the size of a partition whose size is left out.
 func (p *Partition) defaultSize() image.Size {
-	if p.Type == "esp" && p.Filesystem == "fat" {
+	if p.isESP() {
 		return image.Fit(roomOfESP)
 	}
 	return image.Fit(0)
@@ -161,8 +139,8 @@ func (r *Recipe) Canonical() Recipe {
 
 func (p *Partition) makeCanonical(kind partition.Kind) {
 	p.GUID = strings.ToUpper(p.GUID)
-	if p.UUID = strings.ToLower(p.UUID); p.Filesystem == "fat" {
-		p.UUID = strings.ToUpper(p.UUID)
+	if p.UUID != "" && p.Kind() != nil {
+		p.UUID = p.FileSystem().UUID(image.Volume{UUID: p.UUID}) // as that spells it
 	}
 	p.Flags = partition.CanonicalFlags(kind, p.Flags, p.Type)
 	p.Start = p.Start.canonical()
@@ -171,18 +149,9 @@ func (p *Partition) makeCanonical(kind partition.Kind) {
 	} else if p.Size.Text = partition.FormatSize(p.Size.Size); p.Size.Share != 0 {
 		p.Size.Text = p.Size.Share.String()
 	}
-	if bits := p.Bits; bits != 0 {
-		if p.Bits = 0; p.fatBits() != bits {
-			p.Bits = bits
-		}
-	}
+	p.Options = p.Options.canonical(p.place())
 	if p.Mount == "/" && p.Contents.Store {
 		p.Mount = ""
-	}
-	for _, b := range []**bool{&p.Journal, &p.Features.Wide, &p.Features.MetadataCsum} {
-		if *b != nil && **b {
-			*b = nil
-		}
 	}
 	p.Contents.Files = slices.Clone(p.Contents.Files)
 	for i := range p.Contents.Files {

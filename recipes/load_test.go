@@ -76,7 +76,7 @@ func TestParseErrors(t *testing.T) {
 		{"two uuids", "label: root", "label: root\n      uuid: 8d1e0c1a-8a8f-4b3f-9c55-0123456789ab\n    - {name: b, filesystem: ext4, uuid: 8D1E0C1A-8A8F-4B3F-9C55-0123456789AB, size: 8MiB}\n    - name: c\n      filesystem: ext4", "disk.partitions[3].uuid: the UUID"},
 		{"long ext4 label", "label: root", "label: a-label-of-seventeen", "web.yaml:14:14: disk.partitions[2].label: "},
 		{"long FAT label", "label: ESP", "label: EFI-SYSTEM-PARTITION", "web.yaml:11:54: disk.partitions[1].label: "},
-		{"file system", "filesystem: ext4", "filesystem: zfs", `web.yaml:13:19: disk.partitions[2].filesystem: unsupported file system: "zfs" is not known; known are ext4, `},
+		{"file system", "filesystem: ext4", "filesystem: zfs", `web.yaml:13:19: disk.partitions[2].filesystem: unsupported file system: "zfs" is not known; known are erofs, ext4, `},
 		{"table", "table: gpt", "table: gtp", `disk.table: "gtp" is not known; did you mean "gpt"?`},
 		{"flavour", "store:\n", "store:\n  flavour: nixx\n", `store.flavour: "nixx" is not known; did you mean "nix"?`},
 		{"nothing to boot", "system: /nix/store/00000000000000000000000000000000-system\n", "", "bootloader: there is nothing to boot: no system and no entries"},

@@ -147,34 +147,24 @@ type PartSize struct {
 	Share partition.Share `json:",omitempty"`
 }
 
-// Features are features of ext4 that can be left out.
-type Features struct {
-	Wide         *bool `json:"64bit,omitempty" jsonschema_description:"ext4: block numbers of 64 bits (the default), or not."`
-	MetadataCsum *bool `json:"metadata_csum,omitempty" jsonschema_description:"ext4: checksums of all metadata (the default), or not."`
-}
-
 // Partition is one partition of a disk.
 type Partition struct {
-	Name       string   `json:"name" jsonschema:"required" jsonschema_description:"The name of the partition, which a GPT records."`
-	Type       string   `json:"type,omitempty" jsonschema_description:"linux, esp, bios-boot, boot, swap, home, srv, var, tmp, lvm, raid, luks, data, fat12, fat16, fat32, ntfs or prep; root, root-verity, root-verity-sig, usr, usr-verity or usr-verity-sig, for the recipe's arch, or with another behind it, as in root-arm64: x86, x86-64, alpha, arc, arm, arm64, ia64, loongarch64, mips-le, mips64-le, ppc, ppc64, ppc64-le, riscv32, riscv64, s390, s390x or tilegx; a GUID; or in an mbr table a byte such as 0x83. Where filesystem is left out, esp and fat12 to fat32 bring a FAT, and swap a swap area. Default: swap for filesystem: swap, luks for encrypt: luks, esp for the FAT that EFI starts from (one that is called esp or efi, is mounted at /boot, /efi or /boot/efi, or has files in /EFI, or else the one that GRUB for EFI needs), data for any other, linux for all else."`
-	GUID       string   `json:"guid,omitempty" jsonschema_description:"The partition's GUID in a GPT."`
-	Flags      []string `json:"flags,omitempty" jsonschema_description:"Flags of the table's entry: boot and others."`
-	MBR        bool     `json:"mbr,omitempty" jsonschema_description:"In a hybrid table: the MBR shows this partition too."`
-	Start      Size     `json:"start,omitzero" jsonschema_description:"Where the partition begins; after the one before it if left out."`
-	Size       PartSize `json:"size,omitzero" jsonschema_description:"8GiB: exactly that. fit: what the contents need. fit+512MiB: that, and so much free space. 40%: that part of what the disk, which has to have a size, has left when all else has its place, so that 100% is the rest. Default: fit; for an ESP fit+64MiB, so that a second kernel finds room."`
-	Source     *Source  `json:"source,omitempty" jsonschema_description:"A file whose bytes the partition holds: it has no file system then but one that the file brings."`
-	Filesystem string   `json:"filesystem,omitempty" jsonschema:"enum=ext4,enum=fat,enum=swap,enum=btrfs,enum=xfs,enum=f2fs" jsonschema_description:"ext4, fat or swap, made by ingot; btrfs, xfs or f2fs, made in a virtual machine by this machine's mkfs; left out, the partition is raw."`
-	Encrypt    string   `json:"encrypt,omitempty" jsonschema:"enum=luks" jsonschema_description:"luks: the file system lies in a LUKS 2 container, which is made in a virtual machine by this machine's cryptsetup. The kernels have to be elsewhere then: on an ext4 with mount: /boot."`
-	Passphrase *Secret  `json:"passphrase,omitempty" jsonschema_description:"encrypt: where the passphrase is taken from, without a newline at its end."`
-	Mount      string   `json:"mount,omitempty" jsonschema_description:"Where steps find the file system, below /mnt, or below / with in: root; left out, / for the one with the store, and not at all for others. The menu and the kernels are put on the partition with /boot, if there is one."`
-	Label      string   `json:"label,omitempty" jsonschema_description:"The file system's label."`
-	UUID       string   `json:"uuid,omitempty" jsonschema_description:"The file system's UUID, or a FAT's serial number as ABCD-1234; derived if left out."`
-	Inodes     int64    `json:"inodes,omitempty" jsonschema_description:"ext4: how many inodes at least, those of the files included. Default: one for each file and one for each 16KiB of room, below which no number goes."`
-	Reserved   int      `json:"reserved,omitempty" jsonschema_description:"ext4: the percentage of blocks that only root may use; 0 if left out."`
-	Journal    *bool    `json:"journal,omitempty" jsonschema_description:"ext4: with a journal (the default) or without."`
-	Features   Features `json:"features,omitzero" jsonschema_description:"ext4: features that are left out, for boot loaders that know no better, such as old U-Boots."`
-	Bits       int      `json:"bits,omitempty" jsonschema:"enum=12,enum=16,enum=32" jsonschema_description:"fat: 12, 16 or 32. Default: 32 for an ESP of 36MiB or more, what a type of fat12, fat16 or fat32 says, or else what the size makes it."`
-	Contents   Contents `json:"contents,omitzero" jsonschema_description:"What the file system holds."`
+	Name       string            `json:"name" jsonschema:"required" jsonschema_description:"The name of the partition, which a GPT records."`
+	Type       string            `json:"type,omitempty" jsonschema_description:"linux, esp, bios-boot, boot, swap, home, srv, var, tmp, lvm, raid, luks, data, fat12, fat16, fat32, ntfs or prep; root, root-verity, root-verity-sig, usr, usr-verity or usr-verity-sig, for the recipe's arch, or with another behind it, as in root-arm64: x86, x86-64, alpha, arc, arm, arm64, ia64, loongarch64, mips-le, mips64-le, ppc, ppc64, ppc64-le, riscv32, riscv64, s390, s390x or tilegx; a GUID; or in an mbr table a byte such as 0x83. Where filesystem is left out, esp and fat12 to fat32 bring a FAT, and swap a swap area. Default: swap for filesystem: swap, luks for encrypt: luks, esp for the FAT that EFI starts from (one that is called esp or efi, is mounted at /boot, /efi or /boot/efi, or has files in /EFI, or else the one that GRUB for EFI needs), data for any other, linux for all else."`
+	GUID       string            `json:"guid,omitempty" jsonschema_description:"The partition's GUID in a GPT."`
+	Flags      []string          `json:"flags,omitempty" jsonschema_description:"Flags of the table's entry: boot and others."`
+	MBR        bool              `json:"mbr,omitempty" jsonschema_description:"In a hybrid table: the MBR shows this partition too."`
+	Start      Size              `json:"start,omitzero" jsonschema_description:"Where the partition begins; after the one before it if left out."`
+	Size       PartSize          `json:"size,omitzero" jsonschema_description:"8GiB: exactly that. fit: what the contents need. fit+512MiB: that, and so much free space. 40%: that part of what the disk, which has to have a size, has left when all else has its place, so that 100% is the rest. Default: fit; for an ESP fit+64MiB, so that a second kernel finds room."`
+	Source     *Source           `json:"source,omitempty" jsonschema_description:"A file whose bytes the partition holds: it has no file system then but one that the file brings."`
+	Filesystem string            `json:"filesystem,omitempty"`
+	Encrypt    string            `json:"encrypt,omitempty" jsonschema:"enum=luks" jsonschema_description:"luks: the file system lies in a LUKS 2 container, which is made in a virtual machine by this machine's cryptsetup. The kernels have to be elsewhere then: on an ext4 with mount: /boot."`
+	Passphrase *Secret           `json:"passphrase,omitempty" jsonschema_description:"encrypt: where the passphrase is taken from, without a newline at its end."`
+	Mount      string            `json:"mount,omitempty" jsonschema_description:"Where steps find the file system, below /mnt, or below / with in: root; left out, / for the one with the store, and not at all for others. The menu and the kernels are put on the partition with /boot, if there is one."`
+	Label      string            `json:"label,omitempty" jsonschema_description:"The file system's label."`
+	UUID       string            `json:"uuid,omitempty" jsonschema_description:"The file system's UUID, or a FAT's serial number as ABCD-1234; derived if left out."`
+	Options    FileSystemOptions `json:"-"` // keys of one kind of file system each
+	Contents   Contents          `json:"contents,omitzero" jsonschema_description:"What the file system holds."`
 }
 
 // Contents is what a file system holds.

@@ -11,7 +11,6 @@ import (
 	"ingot/image/fileformat"
 	"ingot/internal/grammar"
 	"ingot/internal/printable"
-	"ingot/partition/foreign"
 )
 
 // Where a step runs.
@@ -126,7 +125,7 @@ func (r *Recipe) checkMounts(d *decoder) {
 		switch {
 		case p.Mount == "":
 			continue
-		case p.Filesystem == "" || p.Filesystem == "swap":
+		case !p.HoldsFiles():
 			d.fail(key, "%s has no file system with files", p.Name)
 		case !path.IsAbs(p.Mount) || path.Clean(p.Mount) != p.Mount || strings.ContainsAny(p.Mount, "\n\x00"):
 			d.fail(key, "%s is not an absolute path without . and ..", printable.Quote(p.Mount))
@@ -163,10 +162,18 @@ func (r *Recipe) checkReadable(d *decoder) {
 	if at < 0 {
 		at = slices.IndexFunc(r.Disk.Partitions, func(p Partition) bool { return p.Contents.Store })
 	}
-	if at < 0 || r.Disk.Partitions[at].Encrypt == "" {
+	if at < 0 {
 		return
 	}
-	e := d.errorf(fmt.Sprintf("disk.partitions[%d].encrypt", at), "%s cannot read its menu and the kernels from %s, which is encrypted", r.Bootloader.Loader.Kind.Title, r.Disk.Partitions[at].Name)
+	p, key, why := &r.Disk.Partitions[at], "encrypt", "encrypted"
+	if p.Encrypt == "" {
+		k := p.Kind()
+		if k == nil || !k.NoGRUB || r.Bootloader.Loader.Kind.Name != "grub" || r.IsISO() {
+			return
+		}
+		key, why = "filesystem", k.String()
+	}
+	e := d.errorf(fmt.Sprintf("disk.partitions[%d].%s", at, key), "%s cannot read its menu and the kernels from %s, which is %s", r.Bootloader.Loader.Kind.Title, p.Name, why)
 	e.Hint = "add a partition for them: {name: boot, filesystem: ext4, mount: /boot, size: fit+64MiB}"
 	d.add(e)
 }
@@ -199,7 +206,7 @@ func quoteName(name string) string {
 // MadeBy names what the partition takes a virtual machine for; nothing if it does not.
 func (p *Partition) MadeBy() []string {
 	var names []string
-	if _, ok := foreign.Lookup(p.Filesystem); ok {
+	if k := p.Kind(); k != nil && k.Foreign {
 		names = append(names, p.Filesystem)
 	}
 	if p.Encrypt != "" {

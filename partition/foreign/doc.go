@@ -4,7 +4,7 @@
 // before is known here: which labels and UUIDs they take, the UUID that one will have, and a
 // size that holds a tree. [FileSystem.Layout] returns a hole of that size.
 //
-//	fs, ok := foreign.Lookup("btrfs")
+//	fs := foreign.Btrfs.FileSystem.(foreign.FileSystem)
 //	m, err := fs.Layout(tree, image.Volume{Size: image.Fit(0)}) // zeros
 //	argv := fs.Command(fs.UUID(v), v.Label, "/dev/vda1")        // fills them
 //

@@ -19,7 +19,6 @@ import (
 type FileSystem struct {
 	Program string // that makes it
 	Module  string // of the kernel that mounts it
-	GRUB    string // GRUB's module that reads it
 	// Smallest is the size in bytes below which it cannot be made, or is of no use.
 	Smallest int64
 
@@ -35,17 +34,17 @@ type FileSystem struct {
 // The kinds.
 var (
 	Btrfs = kind("btrfs", identifyBtrfs, FileSystem{
-		Program: "mkfs.btrfs", Module: "btrfs", GRUB: "btrfs", label: 255, labelFlag: "-L",
+		Program: "mkfs.btrfs", Module: "btrfs", label: 255, labelFlag: "-L",
 		uuid:   func(id string) []string { return []string{"-U", id} },
 		always: []string{"-q", "-f", "-K"}, Smallest: 128 << 20, metadata: 160 << 20, perNode: 2 << 10, percentage: 12,
 	})
 	XFS = kind("xfs", identifyXFS, FileSystem{
-		Program: "mkfs.xfs", Module: "xfs", GRUB: "xfs", label: 12, labelFlag: "-L",
+		Program: "mkfs.xfs", Module: "xfs", label: 12, labelFlag: "-L",
 		uuid:   func(id string) []string { return []string{"-m", "uuid=" + id} },
 		always: []string{"-q", "-f", "-K"}, Smallest: 300 << 20, metadata: 128 << 20, perNode: 1 << 10, percentage: 8,
 	})
 	F2FS = kind("f2fs", identifyF2FS, FileSystem{
-		Program: "mkfs.f2fs", Module: "f2fs", GRUB: "f2fs", label: 512, labelFlag: "-l",
+		Program: "mkfs.f2fs", Module: "f2fs", label: 512, labelFlag: "-l",
 		uuid:   func(id string) []string { return []string{"-U", id} },
 		always: []string{"-q", "-f"}, Smallest: 64 << 20, metadata: 160 << 20, perNode: 4 << 10, percentage: 12,
 	})
@@ -54,18 +53,8 @@ var (
 func kind(name string, identify func(*volume.Probe) (volume.ID, bool), f FileSystem) *volume.Kind {
 	return &volume.Kind{
 		Name: name, Class: volume.Files, Identify: identify, FileSystem: f, Foreign: true,
-		Keeps: volume.AllAttributes, Least: f.Smallest, GRUBModule: f.GRUB,
+		Keeps: volume.AllAttributes, Least: f.Smallest, GRUBModule: f.Module,
 	}
-}
-
-// Lookup returns the file system of that name, if it is one of these.
-func Lookup(name string) (f FileSystem, ok bool) {
-	for _, k := range []*volume.Kind{Btrfs, XFS, F2FS} {
-		if k.Name == name {
-			return k.FileSystem.(FileSystem), true
-		}
-	}
-	return f, false
 }
 
 var _ volume.FileSystem = FileSystem{}

@@ -13,10 +13,7 @@ func TestSize(t *testing.T) {
 	if err := tree.Put("/big", image.NewFile(0o644, image.Hole(1<<30))); err != nil {
 		t.Fatal(err)
 	}
-	fs, ok := Lookup("btrfs")
-	if !ok {
-		t.Fatal("btrfs is not known")
-	}
+	fs := Btrfs.FileSystem
 	size := func(s image.Size) (int64, error) {
 		m, err := fs.Layout(tree, image.Volume{Size: s})
 		if err != nil {

@@ -213,8 +213,11 @@ func (f *finisher) options() (helper.Options, error) {
 		names = append(names, s.Programs...)
 	}
 	for i, part := range f.Recipe.Disk.Partitions {
-		if part.Filesystem == "fat" && f.Recipe.MountOf(i) != "" && len(f.Recipe.Steps) > 0 {
-			o.Load = append(o.Load, "vfat")
+		if f.Recipe.MountOf(i) == "" || !part.HoldsFiles() || len(f.Recipe.Steps) == 0 {
+			continue
+		}
+		if module := part.Kind().MountType(); !slices.Contains(o.Load, module) {
+			o.Load = append(o.Load, module)
 		}
 	}
 	var err error

@@ -47,14 +47,14 @@ func (f *finisher) places() []string {
 func (f *finisher) mount(ctx context.Context, at string) error {
 	i := f.Recipe.PartitionAt(at)
 	part := &f.Recipe.Disk.Partitions[i]
-	kind := part.Filesystem
-	if kind == "fat" {
-		kind = "vfat"
+	kind, options := part.Kind(), "noatime"
+	if kind.ReadOnly {
+		options = "ro"
 	}
 	if err := f.do(ctx, "mkdir", "-p", path.Join(stepRoot, at)); err != nil {
 		return err
 	}
-	return f.do(ctx, "mount", "-t", kind, "-o", "noatime", f.device(i), path.Join(stepRoot, at))
+	return f.do(ctx, "mount", "-t", kind.MountType(), "-o", options, f.device(i), path.Join(stepRoot, at))
 }
 
 // system are what programs expect in a root.

@@ -104,12 +104,12 @@ func (p *planner) bootPartition() (int, error) {
 	if i := p.storePartition(); i >= 0 {
 		return i, nil
 	}
-	i := slices.IndexFunc(p.trees, func(t *image.Tree) bool { return t != nil })
+	i := slices.IndexFunc(p.Disk.Partitions, func(part recipes.Partition) bool { return part.HoldsFiles() && !part.Kind().NoGRUB })
 	if i < 0 {
 		return 0, p.Errorf("bootloader", "no partition has a file system that the menu could be in")
 	}
 	for j, part := range p.Disk.Partitions {
-		if part.Filesystem == "ext4" {
+		if k := part.Kind(); k != nil && k.HoldsStore() && !k.NoGRUB && k.GRUBModule == "" {
 			return j, nil
 		}
 	}

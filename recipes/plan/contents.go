@@ -14,6 +14,8 @@ import (
 	"ingot/image"
 	"ingot/internal/grammar"
 	"ingot/internal/printable"
+	"ingot/partition/filesystems"
+	"ingot/partition/volume"
 	"ingot/recipes"
 )
 
@@ -225,8 +227,14 @@ func (h *hostFiles) node(f *recipes.File) (*image.Node, error) {
 // kind once.
 func (p *planner) lacks(i int) []string {
 	part := &p.Disk.Partitions[i]
-	plain := part.Filesystem == "fat" && !p.IsISO()
-	if !plain && (!p.IsISO() || p.packsRoot()) {
+	kind := part.Kind()
+	if p.IsISO() {
+		if p.packsRoot() {
+			return nil
+		}
+		kind = filesystems.Named("iso9660")
+	}
+	if kind.Keeps == volume.AllAttributes {
 		return nil
 	}
 	var attributes, owned, moded, linked int
@@ -248,18 +256,14 @@ func (p *planner) lacks(i int) []string {
 		}
 		return nil
 	})
-	kinds := []struct {
-		count int
-		what  string
-	}{{attributes, "extended attributes"}, {owned, "owners"}, {moded, "permissions"}, {linked, "hard links"}}
-	if !plain {
-		kinds = kinds[:1] // Rock Ridge holds the rest
-	}
 	var warnings []string
-	for _, k := range kinds {
-		if k.count > 0 {
-			warnings = append(warnings, fmt.Sprintf("partition %s: %s holds no %s: those of %s are lost",
-				part.Name, map[bool]string{true: "FAT", false: "an ISO"}[plain], k.what, grammar.Count(k.count, "file")))
+	for _, l := range []struct {
+		count int
+		of    volume.Attributes
+		what  string
+	}{{attributes, volume.Xattrs, "extended attributes"}, {owned, volume.Owners, "owners"}, {moded, volume.Permissions, "permissions"}, {linked, volume.HardLinks, "hard links"}} {
+		if l.count > 0 && kind.Keeps&l.of == 0 {
+			warnings = append(warnings, fmt.Sprintf("partition %s: %s holds no %s: those of %s are lost", part.Name, kind, l.what, grammar.Count(l.count, "file")))
 		}
 	}
 	return warnings

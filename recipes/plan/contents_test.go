@@ -271,7 +271,7 @@ partition esp: FAT holds no hard links: those of 3 files are lost`
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := "partition esp: an ISO holds no extended attributes: those of 2 files are lost"; strings.Join(p.Warnings, "\n") != want {
+	if want := "partition esp: ISO 9660 holds no extended attributes: those of 2 files are lost"; strings.Join(p.Warnings, "\n") != want {
 		t.Errorf("iso: %v, %q; want %s", err, p.Warnings, want)
 	}
 }

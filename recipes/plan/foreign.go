@@ -47,7 +47,7 @@ func (p *planner) placeForeign(i int, tree *image.Tree, v image.Volume) (*image.
 	if err != nil {
 		return nil, err
 	}
-	if t, ok := foreign.Lookup(part.Filesystem); ok {
+	if t, ok := fs.(foreign.FileSystem); ok {
 		c.Tool = &t
 		files := image.Volume{Size: image.Fit(0), Seed: v.Seed.Sub("files")}
 		if c.Source, err = (ext4.FileSystem{NoJournal: true}).Layout(tree, files); err != nil {

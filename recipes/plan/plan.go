@@ -206,7 +206,7 @@ func (p *planner) assemble(ctx context.Context) error {
 	p.trees = make([]*image.Tree, len(p.Disk.Partitions))
 	for i := range p.Disk.Partitions {
 		part := &p.Disk.Partitions[i]
-		if part.Filesystem == "" || part.Filesystem == "swap" {
+		if !part.HoldsFiles() {
 			continue
 		}
 		t := image.NewTree()

@@ -175,8 +175,8 @@ func (c contents) summary(largest int) *SummaryContents {
 func (p *planner) contents() []contents {
 	var out []contents
 	store := p.store.flavour.StoreDir() + "/"
-	for i, t := range p.trees {
-		if t == nil || p.Disk.Partitions[i].Filesystem == "swap" {
+	for _, t := range p.trees {
+		if t == nil {
 			out = append(out, contents{})
 			continue
 		}

@@ -1,0 +1,192 @@
+package recipes
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"slices"
+
+	"github.com/invopop/jsonschema"
+
+	"ingot/internal/grammar"
+	"ingot/partition/filesystems"
+	"ingot/partition/volume"
+)
+
+// FileSystemOptions are the keys of a partition that are a matter of one kind of file system:
+// those of all kinds, since the key filesystem may come after them.
+type FileSystemOptions []fileSystemOptions
+
+type fileSystemOptions struct {
+	kind *volume.Kind
+	volume.Options
+}
+
+var _ alternatives = (*FileSystemOptions)(nil)
+
+func (*FileSystemOptions) alternatives() (keys []key) {
+	for _, k := range filesystems.Makeable() {
+		if k.Options != nil {
+			keys = append(keys, fieldsOf(reflect.TypeOf(k.Options()).Elem())...)
+		}
+	}
+	return keys
+}
+
+// choose makes the options of all kinds, unless they are there.
+func (o *FileSystemOptions) choose(name string) reflect.Value {
+	if *o == nil {
+		for _, k := range filesystems.Makeable() {
+			if k.Options != nil {
+				*o = append(*o, fileSystemOptions{k, k.Options()})
+			}
+		}
+	}
+	for _, of := range *o {
+		if f, ok := fieldOf(reflect.ValueOf(of.Options).Elem(), name); ok {
+			return f
+		}
+	}
+	panic("recipes: no file system has the option " + name)
+}
+
+// of returns the options of a kind, or nil.
+func (o FileSystemOptions) of(k *volume.Kind) volume.Options {
+	for _, of := range o {
+		if of.kind == k {
+			return of.Options
+		}
+	}
+	return nil
+}
+
+// check refuses options of other kinds than that of the file system, and those that contradict
+// the partition.
+func (o FileSystemOptions) check(d *decoder, key, filesystem string) {
+	for _, of := range o {
+		v := reflect.ValueOf(of.Options).Elem()
+		for i := range v.NumField() {
+			if !v.Field(i).IsZero() && of.kind.Name != filesystem {
+				d.fail(key+"."+keyOf(v.Type().Field(i)), "is a matter of %s, and the file system is %s", of.kind.Name, cmp.Or(filesystem, "left out"))
+			}
+		}
+	}
+}
+
+// canonical returns the options without what is the default at the place.
+func (o FileSystemOptions) canonical(at volume.Place) FileSystemOptions {
+	o = slices.Clone(o)
+	for i := range o {
+		o[i].Options = o[i].Canonical(at)
+	}
+	return o
+}
+
+// Kind returns the kind of file system, or nil for a raw partition.
+func (p *Partition) Kind() *volume.Kind {
+	for _, k := range filesystems.Makeable() {
+		if k.Name == p.Filesystem {
+			return k
+		}
+	}
+	return nil
+}
+
+// HoldsFiles says whether the partition has a file system that files can lie in.
+func (p *Partition) HoldsFiles() bool {
+	k := p.Kind()
+	return k != nil && k.Class == volume.Files
+}
+
+// place describes the partition to the options of its file system.
+func (p *Partition) place() volume.Place {
+	return volume.Place{Type: p.Type, Size: p.Size.Size, Share: p.Size.Share != 0}
+}
+
+// FileSystem returns the writer of a partition's file system, nil for a raw one.
+func (p *Partition) FileSystem() volume.FileSystem {
+	k := p.Kind()
+	if k == nil {
+		return nil
+	}
+	return k.Maker(p.Options.of(k), p.place())
+}
+
+// impliedBy returns the kind without which a partition of a type is of no use to whoever looks
+// for the type, or nil.
+func impliedBy(partitionType string) *volume.Kind {
+	for _, k := range filesystems.Makeable() {
+		if slices.Contains(k.ImpliedBy, partitionType) {
+			return k
+		}
+	}
+	return nil
+}
+
+// isESP says whether the partition is of the type esp and has the file system that it has to
+// have.
+func (p *Partition) isESP() bool { return p.Type == "esp" && p.Kind() == impliedBy("esp") }
+
+// MarshalJSON writes the options where the keys of all file systems stand, before contents:
+// identifiers are derived from the text.
+func (p Partition) MarshalJSON() ([]byte, error) {
+	type plain Partition
+	last := struct {
+		Contents Contents `json:"contents,omitzero"`
+	}{p.Contents}
+	p.Contents = Contents{}
+	objects := []any{plain(p)}
+	for _, of := range p.Options {
+		objects = append(objects, of.Options)
+	}
+	var all [][]byte
+	for _, o := range append(objects, last) {
+		text, err := json.Marshal(o)
+		if err != nil {
+			return nil, err
+		}
+		if text = text[1 : len(text)-1]; len(text) > 0 {
+			all = append(all, text)
+		}
+	}
+	return slices.Concat([]byte("{"), bytes.Join(all, []byte(",")), []byte("}")), nil
+}
+
+// JSONSchemaExtend names the file systems, and adds the keys of each.
+func (p Partition) JSONSchemaExtend(s *jsonschema.Schema) {
+	speak(s, p)
+	contents, _ := s.Properties.Get("contents")
+	s.Properties.Delete("contents")
+	r := jsonschema.Reflector{RequiredFromJSONSchemaTags: true, ExpandedStruct: true, DoNotReference: true}
+	for _, k := range filesystems.Makeable() {
+		if k.Options == nil {
+			continue
+		}
+		for at := r.Reflect(k.Options()).Properties.Oldest(); at != nil; at = at.Next() {
+			s.Properties.Set(at.Key, at.Value)
+		}
+	}
+	s.Properties.Set("contents", contents)
+}
+
+func filesystemNames() []string { return filesystems.Names(filesystems.Makeable()) }
+
+var _ speaking = Partition{}
+
+func (Partition) vocabularies() map[string]vocabulary {
+	var own, foreign, readOnly []string
+	for _, k := range filesystems.Makeable() {
+		if k.ReadOnly {
+			readOnly = append(readOnly, k.Name)
+		}
+		if k.Foreign {
+			foreign = append(foreign, k.Name)
+		} else {
+			own = append(own, k.Name)
+		}
+	}
+	return map[string]vocabulary{"filesystem": {filesystemNames(), fmt.Sprintf("%s, made by ingot; %s, made in a virtual machine by this machine's mkfs; left out, the partition is raw. Nothing can be written to %s.",
+		grammar.Or(own...), grammar.Or(foreign...), grammar.Or(readOnly...))}}
+}
