@@ -64,21 +64,22 @@ func ReadText(name string) ([]byte, error) {
 
 // ReadStream is [ReadText] for what may be a pipe, too, which can be read but once.
 func ReadStream(ctx context.Context, name string) ([]byte, error) {
-	f, err := input.Open(ctx, name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return ReadFrom(name, f)
+	text, err := input.ReadFile(ctx, name, MaxText)
+	return text, ofRecipe(err)
 }
 
 // ReadFrom is [ReadText] for what is open; name is what errors call it.
 func ReadFrom(name string, r io.Reader) ([]byte, error) {
-	text, err := io.ReadAll(io.LimitReader(r, MaxText+1))
-	if err == nil && len(text) > MaxText {
-		err = tooLong(name, text)
+	text, err := input.ReadAll(name, r, MaxText)
+	return text, ofRecipe(err)
+}
+
+// ofRecipe makes an [Error] of one that says that a text is too long.
+func ofRecipe(err error) error {
+	if long := (*input.LongError)(nil); errors.As(err, &long) {
+		return &Error{File: long.Name, What: long.What()}
 	}
-	return text, err
+	return err
 }
 
 // Parse reads a recipe from its text. file is the name that errors give, dir what

@@ -15,17 +15,7 @@ import (
 	"ingot/internal/filekind"
 	"ingot/internal/grammar"
 	"ingot/internal/secret"
-	"ingot/partition"
 )
-
-// tooLong refuses a file that has more bytes than a text of a person's, of which head is the
-// beginning.
-func tooLong(name string, head []byte) error {
-	if kind := filekind.Of(head); kind != "" {
-		return &Error{File: name, What: "no text to read: it looks like " + kind}
-	}
-	return &Error{File: name, What: fmt.Sprintf("is longer than %s, and no text to read", partition.FormatBytes(MaxText))}
-}
 
 // parseYAML returns the root of the one document in a text.
 func parseYAML(file, what string, text []byte) (*yaml.Node, error) {

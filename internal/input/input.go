@@ -15,6 +15,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"ingot/internal/filekind"
 )
 
 // stream says what of that kind name leads to, if anything. Block devices are disks,
@@ -63,9 +65,31 @@ func ReadFile(ctx context.Context, name string, most int64) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, most+1))
+	return ReadAll(name, f, most)
+}
+
+// A LongError says that a text has more bytes than are read.
+type LongError struct {
+	Name  string
+	Most  int64
+	Looks string // like what it looks instead, "" if that is not known
+}
+
+func (e *LongError) Error() string { return e.Name + ": " + e.What() }
+
+// What is the error without the name.
+func (e *LongError) What() string {
+	if e.Looks != "" {
+		return "no text to read: it looks like " + e.Looks
+	}
+	return fmt.Sprintf("is longer than %d bytes, and no text to read", e.Most)
+}
+
+// ReadAll is [ReadFile] for what is open; name is what errors call it.
+func ReadAll(name string, r io.Reader, most int64) ([]byte, error) {
+	text, err := io.ReadAll(io.LimitReader(r, most+1))
 	if err == nil && int64(len(text)) > most {
-		err = fmt.Errorf("%s: has more than the %d bytes that are read", name, most)
+		err = &LongError{name, most, filekind.Of(text)}
 	}
 	if err != nil {
 		return nil, err

@@ -111,7 +111,7 @@ func TestReadFile(t *testing.T) {
 	if text, err := ReadFile(t.Context(), name, 4); string(text) != "text" || err != nil {
 		t.Errorf("a file holds %q, %v; want text", text, err)
 	}
-	for name, want := range map[string]string{name: "3 bytes", "/dev/zero": "3 bytes", name + "-missing": "no such file"} {
+	for name, want := range map[string]string{name: "is longer than 3 bytes, and no text to read", "/dev/zero": "no text to read: it looks like ", name + "-missing": "no such file"} {
 		if text, err := ReadFile(t.Context(), name, 3); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("ReadFile(%s) = %q, %v; want an error with %q", name, text, err, want)
 		}

@@ -154,4 +154,12 @@ func TestSourceErrors(t *testing.T) {
 	if _, err := planStore(t, t.TempDir(), "  closures:\n    - {"+p+", cache: x}\n", Host{}); err == nil || !strings.Contains(err.Error(), "set XDG_CACHE_HOME or HOME") {
 		t.Errorf("without a folder: %v", err)
 	}
+	dir := t.TempDir()
+	text := strings.TrimPrefix(p, "path: ") + "\nsha256:" + strings.Repeat("0", 64) + "\n120\n\n0\n"
+	if err := os.WriteFile(dir+"/registration", []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := planStore(t, dir, "  closures:\n    - {graph: registration}\n", Host{}); err == nil || !strings.Contains(err.Error(), "; it looks like a registration: it belongs to the key registration") {
+		t.Errorf("a registration as a graph: %v", err)
+	}
 }
