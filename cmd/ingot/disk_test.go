@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"ingot/lab"
+	"ingot/lab/job"
 	"ingot/tests/fstest"
 	"ingot/tests/testenv"
 )
@@ -209,8 +210,6 @@ func TestRawByTheNameOfQcow2(t *testing.T) {
 // one that is there, and no part of its name.
 func TestNewDiskNames(t *testing.T) {
 	t.Chdir(t.TempDir())
-	c := newExec()
-	c.SetContext(context.Background())
 	var words []string
 	for _, x := range []struct{ word, format, err string }{
 		{"a:1MiB", "raw", ""},
@@ -231,11 +230,11 @@ func TestNewDiskNames(t *testing.T) {
 		{"h:x", "", "does not start with a number"},
 		{"h", "", "it is FILE:SIZE"},
 	} {
-		list, err := parseNewDisks(append(words, x.word))
+		list, err := newDisksOf(append(words, x.word))
 		if (err == nil) != (x.err == "") || err != nil && !strings.Contains(err.Error(), x.err) {
 			t.Errorf("--new-disk %s: %v; want %q", x.word, err, x.err)
 		}
-		if err == nil && string(list[len(words)].format) != x.format {
+		if err == nil && string(list[len(words)].Format) != x.format {
 			t.Errorf("--new-disk %s: %+v; want %s", x.word, list, x.format)
 		}
 		if err == nil {
@@ -243,36 +242,14 @@ func TestNewDiskNames(t *testing.T) {
 		}
 	}
 	for _, huge := range []string{"huge:8191PiB", "huge.qcow2:8191PiB"} {
-		list, err := parseNewDisks([]string{huge})
+		list, err := newDisksOf([]string{huge})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := (&execFlags{quiet: true}).makeDisks(c, list); err == nil || !strings.HasPrefix(err.Error(), "--new-disk huge") || strings.Contains(err.Error(), "truncate") {
+		j := job.Job{NewDisks: list}
+		if err := j.Run(t.Context()); err == nil || !strings.HasPrefix(err.Error(), "new-disk huge") || strings.Contains(err.Error(), "truncate") {
 			t.Errorf("--new-disk %s: %v; want that it is too large", huge, err)
 		}
-	}
-	list, err := parseNewDisks(words)
-	if err != nil {
-		t.Fatal(err)
-	}
-	m, err := (&execFlags{quiet: true}).makeDisks(c, list)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer m.discard()
-	if err := m.keep(); err != nil {
-		t.Fatal(err)
-	}
-	entries, err := os.ReadDir(".")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var names []string
-	for _, e := range entries {
-		names = append(names, e.Name())
-	}
-	if got, want := strings.Join(names, " "), "a b.img c.qcow2 d.qcow2 e.vmdk"; got != want {
-		t.Errorf("made %s; want %s", got, want)
 	}
 }
 

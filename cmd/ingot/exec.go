@@ -12,13 +12,16 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
 	"ingot/guest/wire"
 	"ingot/image"
 	"ingot/image/diskfile"
+	"ingot/image/fileformat"
 	"ingot/internal/input"
 	"ingot/internal/secret"
 	"ingot/internal/shellwords"
+	"ingot/lab/job"
 	"ingot/partition"
 	"ingot/recipes"
 	"ingot/recipes/plan"
@@ -85,7 +88,7 @@ not count.`,
   ingot exec --output result.tar -- 'tar -cf /tmp/xchg/result.tar /etc'
   ingot exec --shared . --timeout 5m --script build.sh release
   ingot exec uname -r -- -cpu Haswell`,
-		RunE: func(c *cobra.Command, args []string) error { return x.report(c, x.run(c, args)) },
+		RunE: func(c *cobra.Command, args []string) error { return x.report(c, x.jobFlag(x.run(c, args))) },
 	}
 	c.Flags().SetInterspersed(false)
 	x.add(c)
@@ -104,9 +107,8 @@ type execFlags struct {
 	env                []string
 	shared, xchg       string
 	output             string
-	outputDir          os.FileInfo // that output lies in when the command begins
-	limit              string      // of results, as a size
-	files              int64       // likewise
+	limit              string // of results, as a size
+	files              int64  // likewise
 	disks, newDisks    []string
 	kernel             string
 	modules, programs  []string
@@ -212,60 +214,51 @@ func (x *execFlags) hint(c *cobra.Command, err error) string {
 
 // run does all that the command line asks for.
 func (x *execFlags) run(c *cobra.Command, args []string) error {
-	command, qemu, err := x.command(c.Context(), args)
-	if err != nil {
-		return err
-	}
-	made, err := parseNewDisks(x.newDisks)
-	if err != nil {
-		return err
-	}
-	o, err := x.options(c, qemu)
+	j, err := x.job(c, args)
 	if err != nil {
 		return err
 	}
 	if x.dryRun {
-		line, err := o.Command()
+		line, err := j.QEMU()
 		if err != nil {
 			return err
 		}
 		_, err = fmt.Fprintln(c.OutOrStdout(), shellwords.Quote(line))
 		return err
 	}
-	ctx := c.Context()
-	if x.timeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, x.timeout, &session.TimeoutError{What: "the command did not end", After: x.timeout})
-		defer cancel()
-	}
-	disks, err := x.makeDisks(c, made)
-	if err != nil {
-		return err
-	}
-	defer disks.discard()
-	o.Machine.Disks = append(o.Machine.Disks, disks.list...)
-	e := execution{flags: x, ctx: ctx, say: o.Warn, said: map[string]bool{}}
-	if x.xchg != "" {
-		// A guest that has a folder around it as --shared may put a link in its place.
-		if e.xchg, err = os.Open(x.xchg); err != nil {
-			return fmt.Errorf("--xchg: %w", err)
-		}
-		defer e.xchg.Close()
-	}
-	h, err := helper.Start(ctx, o)
-	if err != nil {
-		return err
-	}
-	defer h.Kill()
-	e.guest = h
-	if err := e.run(command); err != nil {
-		return err
-	}
-	if err := h.Close(); err != nil {
-		return err
-	}
-	return disks.keep()
+	return j.Run(c.Context())
 }
+
+// job is what the command line asks for.
+func (x *execFlags) job(c *cobra.Command, args []string) (*job.Job, error) {
+	command, qemu, err := x.command(c.Context(), args)
+	if err != nil {
+		return nil, err
+	}
+	command.Stdin, command.Stdout, command.Stderr = os.Stdin, os.Stdout, os.Stderr
+	j := &job.Job{Command: command, Shared: x.shared, Exchange: x.xchg, Output: x.output, Timeout: x.timeout}
+	if !x.noTerminal && isTerminal(os.Stdout) {
+		j.Terminal, j.Kind = os.Stdin, cmp.Or(os.Getenv("TERM"), "linux")
+	}
+	if j.NewDisks, err = newDisksOf(x.newDisks); err != nil {
+		return nil, err
+	}
+	if x.output == stdout {
+		return nil, usageError{errors.New("exec: --output -: standard output is the command's own; ./- is a file of that name")}
+	}
+	if j.Machine, err = x.options(c, qemu, j.Check); err != nil {
+		return nil, err
+	}
+	for _, graph := range x.sources.Graphs {
+		if graph != stdin && !input.IsStream(graph) { // which have been read
+			j.Bring = append(j.Bring, graph)
+		}
+	}
+	return j, nil
+}
+
+// isTerminal says whether a file of this process is a terminal.
+func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
 
 // command splits the arguments, and reads the script.
 func (x *execFlags) command(ctx context.Context, args []string) (session.Command, []string, error) {
@@ -305,7 +298,7 @@ func (x *execFlags) command(ctx context.Context, args []string) (session.Command
 }
 
 // options describe the machine.
-func (x *execFlags) options(c *cobra.Command, qemu []string) (helper.Options, error) {
+func (x *execFlags) options(c *cobra.Command, qemu []string, check func() error) (helper.Options, error) {
 	o := helper.Options{
 		Init: os.Getenv("INGOT_GUEST"), Modules: x.modules, Verbose: x.console,
 		Warn: func(note string) { sayLines(c.ErrOrStderr(), "ingot: ", note) },
@@ -314,8 +307,6 @@ func (x *execFlags) options(c *cobra.Command, qemu []string) (helper.Options, er
 		},
 		Machine: vm.Config{CPUs: x.cpus, MachineType: x.machine, Accel: x.accel, Args: qemu},
 	}
-	// QEMU's own -m would not agree with the file that the memory is in then.
-	o.Machine.OpenMemory = (x.xchg != "" || x.output != "") && !slices.Contains(qemu, "-m")
 	if x.quiet {
 		o.Warn = func(string) {}
 	}
@@ -344,7 +335,7 @@ func (x *execFlags) options(c *cobra.Command, qemu []string) (helper.Options, er
 			return o, usageError{fmt.Errorf("exec: --arch: %w", err)}
 		}
 	}
-	if err := x.checkFolders(); err != nil {
+	if err := check(); err != nil {
 		return o, err
 	}
 	environment, err := x.environment(c, &o)
@@ -354,7 +345,7 @@ func (x *execFlags) options(c *cobra.Command, qemu []string) (helper.Options, er
 	if o.Kernel, err = x.findKernel(c, environment, &o); err != nil {
 		return o, err
 	}
-	if err := x.checkArch(&o); err != nil {
+	if err := job.CheckArch(o.Kernel, o.Machine.Arch); err != nil {
 		return o, err
 	}
 	if o.Files, err = x.takeAlong(o.Machine.Arch); err != nil {
@@ -364,8 +355,12 @@ func (x *execFlags) options(c *cobra.Command, qemu []string) (helper.Options, er
 		o.Machine.NICs = []vm.NIC{{User: &vm.UserNet{}}}
 		o.Words = append(o.Words, helper.NetworkWord)
 	}
-	if err := errors.Join(x.addDisks(&o), x.addShared(&o)); err != nil {
-		return o, err
+	for _, name := range x.disks {
+		disk, err := job.ParseDisk(name)
+		if err != nil {
+			return o, err
+		}
+		o.Machine.Disks = append(o.Machine.Disks, disk)
 	}
 	o.Store, err = x.storeDisk(c, environment)
 	return o, err
@@ -385,21 +380,6 @@ func (x *execFlags) limits() (l wire.Limits, err error) {
 	return l, nil
 }
 
-// checkArch refuses a kernel that is not for the machine, on which nothing would ever be seen of
-// it, as far as its image says what it is for.
-func (x *execFlags) checkArch(o *helper.Options) error {
-	is, err := o.Kernel.Arch()
-	want := cmp.Or(o.Machine.Arch, vm.HostArch())
-	if err != nil || is == "" || vm.Arch(is) == want || vm.Arch(is) == vm.I686 && want == vm.X86_64 {
-		return err
-	}
-	err = fmt.Errorf("the kernel %s is for %s, and the machine is %s", o.Kernel.Image, is, want)
-	if x.arch == "" {
-		return fmt.Errorf("%w; --arch and --kernel say which are meant", err)
-	}
-	return usageError{fmt.Errorf("exec: --arch %s: %w; --kernel PATH names another", x.arch, err)}
-}
-
 // takeAlong returns the files of the programs that the guest has of this machine.
 func (x *execFlags) takeAlong(arch vm.Arch) (*image.Tree, error) {
 	switch {
@@ -415,61 +395,56 @@ func (x *execFlags) takeAlong(arch vm.Arch) (*image.Tree, error) {
 	return set.Tree, nil
 }
 
-// addDisks adds those that are there already.
-func (x *execFlags) addDisks(o *helper.Options) error {
-	for _, name := range x.disks {
-		disk, err := diskfile.Parse(name)
-		if err != nil {
-			return fmt.Errorf("--disk: %w", err)
+// newDisksOf reads --new-disk.
+func newDisksOf(words []string) (list []job.NewDisk, err error) {
+	for _, word := range words {
+		d, err := job.ParseNewDisk(word)
+		if d.Path != "" && !d.Named {
+			if err := newDiskName(d.Path); err != nil { // which knows what to do instead
+				return nil, err
+			}
 		}
-		if info, err := os.Stat(disk.Path); err != nil {
-			return fmt.Errorf("--disk: %w", err)
-		} else if info.IsDir() {
-			return fmt.Errorf("--disk: %s is a folder; --shared shows one", disk.Path)
+		switch {
+		case err != nil:
+			return nil, usageError{fmt.Errorf("exec: --%w", err)}
+		case slices.ContainsFunc(list, func(other job.NewDisk) bool { return other.Path == d.Path }):
+			return nil, usageError{fmt.Errorf("exec: --new-disk %s: is named twice", d.Path)}
 		}
-		o.Machine.Disks = append(o.Machine.Disks, vm.Disk{Path: disk.Path, Format: disk.Format, Writable: !disk.ReadOnly})
+		if err := d.Check(); err != nil {
+			return nil, err
+		}
+		list = append(list, d)
 	}
-	return nil
+	return list, nil
 }
 
-// sharedTag is what the folder is called between the two machines.
-const sharedTag = "shared"
-
-// addShared shares the folder by what the guest's kernel knows. If it knows nothing,
-// the folder will be copied.
-func (x *execFlags) addShared(o *helper.Options) error {
-	if x.shared == "" {
-		return nil
+// newDiskName refuses a name that says another format than a new disk can have, and has no
+// word behind it that says one.
+func newDiskName(name string) error {
+	n := outputName{verb: "exec --new-disk", path: name, writes: []string{string(diskfile.Raw), string(diskfile.QCOW2)}}
+	if said, _ := fileformat.OfName(name); slices.Contains(n.writes, said.Name) {
+		n.format = said.Name
 	}
-	if info, err := os.Stat(x.shared); err != nil {
-		return fmt.Errorf("--shared: %w", err)
-	} else if !info.IsDir() {
-		return fmt.Errorf("--shared: %s is not a folder", x.shared)
-	}
-	if kind, ok := helper.ShareKind(o.Kernel); ok {
-		o.Machine.Shares = append(o.Machine.Shares, vm.Share{Tag: sharedTag, Dir: x.shared, Kind: kind})
-	}
-	return nil
+	return n.check()
 }
 
-func (x *execFlags) checkFolders() error {
-	if x.xchg != "" {
-		if info, err := os.Stat(x.xchg); err != nil {
-			return fmt.Errorf("--xchg: %w", err)
-		} else if !info.IsDir() {
-			return fmt.Errorf("--xchg: %s is not a folder", x.xchg)
-		}
+// jobFlag names the flag where a flag is what is wrong with a job.
+func (x *execFlags) jobFlag(err error) error {
+	var option *job.OptionError
+	var arch *job.ArchError
+	switch {
+	case errors.As(err, new(*job.ThereError)):
+		return fmt.Errorf("--%w; --disk takes it as it is", err)
+	case errors.As(err, new(*job.FolderError)):
+		return fmt.Errorf("--%w; --shared shows one", err)
+	case errors.As(err, &arch) && x.arch != "":
+		return usageError{fmt.Errorf("exec: --arch %s: %w; --kernel PATH names another", x.arch, err)}
+	case arch != nil:
+		return fmt.Errorf("%w; --arch and --kernel say which are meant", err)
+	case errors.As(err, &option) && strings.HasPrefix(err.Error(), option.Error()):
+		return fmt.Errorf("--%w", err)
 	}
-	if x.output == stdout {
-		return usageError{errors.New("exec: --output -: standard output is the command's own; ./- is a file of that name")}
-	}
-	if x.output != "" {
-		var err error
-		if x.outputDir, err = checkResult(x.output); err != nil {
-			return fmt.Errorf("--output: %w", err)
-		}
-	}
-	return nil
+	return err
 }
 
 // storeDisk lays out the store that the guest sees, if any.
@@ -505,171 +480,4 @@ func (x *execFlags) hostFlavour() (storedb.Flavour, error) {
 		}
 	}
 	return flavour, nil
-}
-
-// execution is a command in a guest that has started.
-type execution struct {
-	flags *execFlags
-	ctx   context.Context
-	guest *helper.VM
-	xchg  *os.File // the folder of --xchg, or nil
-	say   func(string)
-	said  map[string]bool // what was left out of files
-}
-
-// The folders of the guest that have to do with this machine's.
-const (
-	guestShared = "/tmp/shared"
-	guestXchg   = "/tmp/xchg"
-)
-
-// run runs the command between what comes before and what comes after.
-func (e *execution) run(command session.Command) error {
-	graphs, err := e.bring()
-	if err != nil {
-		return err
-	}
-	err = e.command(command)
-	var exit *session.ExitError
-	var memory *session.OutOfMemoryError
-	if err != nil && !errors.As(err, &exit) && !(errors.As(err, &memory) && memory.Result.Status != 0) {
-		return err
-	}
-	return errors.Join(err, e.fetch(graphs, err == nil))
-}
-
-// bring gives the guest its files. It returns the names of those in /tmp/xchg.
-func (e *execution) bring() (names map[string]bool, err error) {
-	names = map[string]bool{}
-	if e.flags.shared != "" {
-		if err := e.share(); err != nil {
-			return nil, err
-		}
-	}
-	for _, graph := range e.flags.sources.Graphs {
-		if graph == "-" || input.IsStream(graph) {
-			continue // it has been read
-		}
-		names[filepath.Base(graph)] = true
-		if _, err := e.guest.CopyIn(e.ctx, graph, guestXchg); err != nil {
-			return nil, err
-		}
-	}
-	if e.xchg == nil {
-		return names, nil
-	}
-	entries, err := e.xchg.Readdirnames(-1)
-	if err != nil {
-		return nil, err
-	}
-	for _, name := range entries {
-		names[name] = true
-	}
-	lost, err := e.guest.CopyInFolder(e.ctx, e.xchg, guestXchg)
-	e.mention(lost)
-	return names, err
-}
-
-// mention says what was left out of files, once: --xchg and --output get the same.
-func (e *execution) mention(lost []string) {
-	for _, what := range lost {
-		if !e.said[what] {
-			e.said[what] = true
-			e.say("left out: " + what)
-		}
-	}
-}
-
-// share brings --shared to its place.
-func (e *execution) share() error {
-	shares := e.guest.Shares()
-	if len(shares) > 0 {
-		return e.guest.Mount(e.ctx, shares[0], guestShared)
-	}
-	e.say(fmt.Sprintf("%s: this kernel can neither use virtiofs nor 9p, so it is copied to %s before the command and back after it; what the command deletes stays", e.flags.shared, guestShared))
-	dir, err := os.Open(e.flags.shared)
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
-	lost, err := e.guest.CopyInFolder(e.ctx, dir, guestShared)
-	e.mention(lost)
-	return err
-}
-
-// fetch takes the results.
-func (e *execution) fetch(before map[string]bool, succeeded bool) error {
-	if e.flags.shared != "" && len(e.guest.Shares()) == 0 {
-		lost, err := e.guest.CopyOut(e.ctx, guestShared, e.flags.shared)
-		e.mention(lost)
-		if err != nil {
-			return err
-		}
-	}
-	if e.xchg != nil {
-		lost, err := e.guest.CopyOutTo(e.ctx, guestXchg, e.xchg)
-		e.mention(lost)
-		if err != nil {
-			return err
-		}
-	}
-	if e.flags.output == "" || !succeeded {
-		return nil
-	}
-	return e.result(before)
-}
-
-// result puts what the command made to where --output says: the one file, by Guix's
-// rule, or all. What was there is replaced by the rules of all outputs, see [image.Output].
-func (e *execution) result(before map[string]bool) (err error) {
-	r, err := newResult(e.flags.output, e.flags.outputDir)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, r.staged.Close(), r.stage.Close()) }()
-	lost, err := e.guest.CopyOutTo(e.ctx, guestXchg, r.staged)
-	e.mention(lost)
-	if err != nil {
-		return err
-	}
-	if len(e.guest.Shares()) > 0 {
-		// The results may lie in the folder that is shared: the guest ends before they get
-		// their places, for it could move other files to their names meanwhile.
-		if err := e.guest.Close(); err != nil {
-			return err
-		}
-		if err := r.stage.Holds(stagedResult, r.staged); err != nil {
-			return fmt.Errorf("--output: %w", err)
-		}
-	}
-	return r.put(before)
-}
-
-// command runs it with this process's own streams.
-func (e *execution) command(command session.Command) error {
-	command.Stdin, command.Stdout, command.Stderr = os.Stdin, os.Stdout, os.Stderr
-	if e.flags.noTerminal {
-		_, err := e.guest.Exec(e.ctx, command)
-		return err
-	}
-	return e.onTerminal(command)
-}
-
-// onTerminal gives the command a terminal if this process has one on both sides.
-func (e *execution) onTerminal(command session.Command) error {
-	if !isTerminal(os.Stdout) {
-		_, err := e.guest.Exec(e.ctx, command)
-		return err
-	}
-	terminal, err := session.OpenTerminal(os.Stdin)
-	if err != nil {
-		return err
-	}
-	if terminal == nil {
-		_, err := e.guest.Exec(e.ctx, command)
-		return err
-	}
-	defer terminal.Restore()
-	_, err = e.guest.OnTerminal(e.ctx, command, terminal, os.Stdin, cmp.Or(os.Getenv("TERM"), "linux"))
-	return err
 }

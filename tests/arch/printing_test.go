@@ -16,17 +16,16 @@ import (
 // unescaped are the functions of cmd/ingot that may write past the printable.Writer that
 // every verb is given, and why.
 var unescaped = map[string]string{
-	"main":                 "gives both streams to the command line, which puts the writers over them",
-	"terminalOf":           "asks whether a terminal lies below",
-	"buildFlags.write":     "an image on standard output",
-	"convert":              "an image on standard output",
-	"execFlags.options":    "the console that --console asks for",
-	"execution.command":    "the streams of the guest's command",
-	"execution.onTerminal": "the same, on a terminal",
-	"networkFlags.run":     "consoles that were asked for, filtered by vm/network, whose prefixes have colours",
-	"testFlags.play":       "the same",
-	"runFlags.run":         "the streams of the guest's console or program, and a carriage return after them",
-	"openShell":            "the streams of a shell",
+	"main":              "gives both streams to the command line, which puts the writers over them",
+	"terminalOf":        "asks whether a terminal lies below",
+	"buildFlags.write":  "an image on standard output",
+	"convert":           "an image on standard output",
+	"execFlags.job":     "the streams of the guest's command",
+	"execFlags.options": "the console that --console asks for",
+	"networkFlags.run":  "consoles that were asked for, filtered by vm/network, whose prefixes have colours",
+	"testFlags.play":    "the same",
+	"runFlags.run":      "the streams of the guest's console or program, and a carriage return after them",
+	"openShell":         "the streams of a shell",
 }
 
 // TestPrinting holds that verbs print by way of the printable.Writer: only those which have

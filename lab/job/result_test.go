@@ -1,4 +1,4 @@
-package main
+package job
 
 import (
 	"errors"
@@ -147,19 +147,20 @@ func TestResultReplaces(t *testing.T) {
 // leaves nothing when it is not.
 func TestNewDisks(t *testing.T) {
 	dir := t.TempDir()
-	c := newExec()
-	c.SetContext(t.Context())
-	c.SetErr(&strings.Builder{})
 	start := func(words ...string) *madeDisks {
 		t.Helper()
-		for i := range words {
-			words[i] = filepath.Join(dir, words[i])
+		var j Job
+		for _, word := range words {
+			d, err := ParseNewDisk(filepath.Join(dir, word))
+			if err == nil {
+				err = d.Check()
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			j.NewDisks = append(j.NewDisks, d)
 		}
-		list, err := parseNewDisks(words)
-		if err != nil {
-			t.Fatal(err)
-		}
-		m, err := (&execFlags{}).makeDisks(c, list)
+		m, err := j.makeDisks(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -185,21 +186,21 @@ func TestNewDisks(t *testing.T) {
 	if got := names(); len(got) > 0 {
 		t.Errorf("disks that were not kept leave %q", got)
 	}
-	m := start("a.img:1MiB", "b.qcow2:1MiB")
+	m := start("a.img:1MiB", "b.qcow2:1MiB", "c.img:qcow2:1MiB", "d.qcow2:raw:1MiB", "e.vmdk:raw:1MiB")
 	if err := m.keep(); err != nil {
 		t.Fatal(err)
 	}
-	if got := names(); !slices.Equal(got, []string{"a.img", "b.qcow2"}) {
-		t.Errorf("disks that were kept are %q; want a.img and b.qcow2", got)
+	if got := names(); !slices.Equal(got, []string{"a.img", "b.qcow2", "c.img", "d.qcow2", "e.vmdk"}) {
+		t.Errorf("disks that were kept are %q; want those five", got)
 	}
-	m = start("c.img:1MiB")
-	if err := os.WriteFile(filepath.Join(dir, "c.img"), []byte("another's"), 0o644); err != nil {
+	m = start("f.img:1MiB")
+	if err := os.WriteFile(filepath.Join(dir, "f.img"), []byte("another's"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	if err := m.keep(); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("keep over a file that has come = %v; want fs.ErrExist", err)
 	}
-	if text, err := os.ReadFile(filepath.Join(dir, "c.img")); err != nil || string(text) != "another's" {
+	if text, err := os.ReadFile(filepath.Join(dir, "f.img")); err != nil || string(text) != "another's" {
 		t.Errorf("the file holds %q, %v; want what was in it", text, err)
 	}
 }

@@ -1,4 +1,4 @@
-package main
+package job
 
 import (
 	"errors"
@@ -11,7 +11,7 @@ import (
 	"ingot/image"
 )
 
-// result is what a command leaves in its /tmp/xchg, on the way to where --output says.
+// result is what a command leaves in its /tmp/xchg, on the way to where [Job.Output] says.
 type result struct {
 	stage  *image.Staging
 	staged *os.File // the folder in it that gets them
@@ -75,7 +75,7 @@ func newResult(output string, began os.FileInfo) (*result, error) {
 		return nil, err
 	}
 	if !r.stage.In(began) {
-		err = fmt.Errorf("--output: %s: leads elsewhere than when the command began", output)
+		err = &OptionError{"output", fmt.Errorf("%s: leads elsewhere than when the command began", output)}
 	} else {
 		r.staged, err = r.stage.Mkdir(stagedResult)
 	}
@@ -135,7 +135,7 @@ func (r *result) mayPut(e fs.DirEntry) error {
 	case err != nil:
 		return err
 	case !old.Mode().IsRegular() || !e.Type().IsRegular():
-		return fmt.Errorf("--output: %s: is %s, and the result is %s; only a regular file is replaced, by another one", to, image.Kind(old.Mode()), image.Kind(e.Type()))
+		return &OptionError{"output", fmt.Errorf("%s: is %s, and the result is %s; only a regular file is replaced, by another one", to, image.Kind(old.Mode()), image.Kind(e.Type()))}
 	}
 	return nil
 }
@@ -172,5 +172,5 @@ func singleFile(dir string, before map[string]bool) (string, error) {
 	if all := append(files, others...); len(all) > 0 {
 		found = strings.Join(all, ", ")
 	}
-	return "", fmt.Errorf("--output: did not find a single result file: the command left %d regular files in %s (%s); a name that ends in / takes all", len(files), guestXchg, found)
+	return "", &OptionError{"output", fmt.Errorf("did not find a single result file: the command left %d regular files in %s (%s); a name that ends in / takes all", len(files), guestXchg, found)}
 }

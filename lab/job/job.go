@@ -1,0 +1,288 @@
+// Package job runs one command in a machine that is made for it and gone with it: what it
+// needs is brought, what it has made is fetched.
+//
+//	j := &job.Job{Machine: helper.Options{Kernel: k}, Command: session.Command{Argv: argv}, Output: "result.tar"}
+//	if err := j.Check(); err != nil { … }   // before anything is planned
+//	err := j.Run(ctx)
+//
+// What comes out of the guest gets its place only when all of it is there, and replaces what
+// was there by the rules of all outputs ([image.Output]). The guest is not trusted: a folder
+// of the host is opened before it starts, and one that leads elsewhere afterwards is refused.
+package job
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"ingot/vm"
+	"ingot/vm/helper"
+	"ingot/vm/session"
+)
+
+// A Job is a command, the machine that it runs in, and the files that it has to do with.
+type Job struct {
+	Machine helper.Options
+	Command session.Command
+	// Terminal, where it is one, is given to the command; Kind is what TERM says of it. Without
+	// it, the command has the streams of Command.
+	Terminal *os.File
+	Kind     string
+
+	Shared   string   // a folder that the guest has at /tmp/shared, to read and write
+	Exchange string   // a folder that is copied to /tmp/xchg before, and back afterwards
+	Bring    []string // files that are copied to /tmp/xchg
+	Output   string   // the file that gets the one result in /tmp/xchg, or a folder for all
+	NewDisks []NewDisk
+	Timeout  time.Duration // 0 is never
+
+	outputDir os.FileInfo // that Output lies in when the command begins
+	exchange  *os.File
+	guest     *helper.VM
+	lost      map[string]bool // what was left out of files
+}
+
+// An OptionError says what is wrong with a part of a job.
+type OptionError struct {
+	Option string // "output", "xchg", "shared", "disk", "new-disk NAME"
+	Err    error
+}
+
+func (e *OptionError) Error() string { return e.Option + ": " + e.Err.Error() }
+func (e *OptionError) Unwrap() error { return e.Err }
+
+// wrong makes an OptionError of an error, if it is one.
+func wrong(option string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &OptionError{option, err}
+}
+
+// The folders of the guest that have to do with this machine's.
+const (
+	guestShared = "/tmp/shared"
+	guestXchg   = "/tmp/xchg"
+)
+
+// Check says why the files of a job cannot be brought or fetched, before anything is planned.
+// It leaves nothing. Run takes for granted that it was called.
+func (j *Job) Check() error {
+	for _, f := range []struct{ option, path string }{{"xchg", j.Exchange}, {"shared", j.Shared}} {
+		if f.path == "" {
+			continue
+		}
+		info, err := os.Stat(f.path)
+		if err == nil && !info.IsDir() {
+			err = fmt.Errorf("%s is not a folder", f.path)
+		}
+		if err != nil {
+			return &OptionError{f.option, err}
+		}
+	}
+	if j.Output == "" {
+		return nil
+	}
+	var err error
+	j.outputDir, err = checkResult(j.Output)
+	return wrong("output", err)
+}
+
+// sharedTag is what the folder is called between the two machines.
+const sharedTag = "shared"
+
+// prepared is the machine with what the files take.
+func (j *Job) prepared() helper.Options {
+	o := j.Machine
+	// QEMU's own -m would not agree with the file that the memory is in then.
+	o.Machine.OpenMemory = (j.Exchange != "" || j.Output != "") && !slices.Contains(o.Machine.Args, "-m")
+	// A folder is shared by what the guest's kernel knows. If it knows nothing, it is copied.
+	if kind, ok := helper.ShareKind(o.Kernel); ok && j.Shared != "" {
+		o.Machine.Shares = append(slices.Clone(o.Machine.Shares), vm.Share{Tag: sharedTag, Dir: j.Shared, Kind: kind})
+	}
+	return o
+}
+
+// QEMU returns the command line with which Run would start the machine.
+func (j *Job) QEMU() ([]string, error) { return j.prepared().Command() }
+
+// Run does all of it. Disks that were made for the command stay if it succeeds.
+func (j *Job) Run(ctx context.Context) error {
+	if j.Timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, j.Timeout, &session.TimeoutError{What: "the command did not end", After: j.Timeout})
+		defer cancel()
+	}
+	disks, err := j.makeDisks(ctx)
+	if err != nil {
+		return err
+	}
+	defer disks.discard()
+	o := j.prepared()
+	o.Machine.Disks = append(slices.Clone(o.Machine.Disks), disks.list...)
+	if j.Exchange != "" {
+		// A guest that has a folder around it as Shared may put a link in its place.
+		if j.exchange, err = os.Open(j.Exchange); err != nil {
+			return &OptionError{"xchg", err}
+		}
+		defer j.exchange.Close()
+	}
+	j.lost = map[string]bool{}
+	if j.guest, err = helper.Start(ctx, o); err != nil {
+		return err
+	}
+	defer j.guest.Kill()
+	if err := j.execute(ctx); err != nil {
+		return err
+	}
+	if err := j.guest.Close(); err != nil {
+		return err
+	}
+	return disks.keep()
+}
+
+func (j *Job) say(note string) {
+	if j.Machine.Warn != nil {
+		j.Machine.Warn(note)
+	}
+}
+
+// execute runs the command between what comes before and what comes after.
+func (j *Job) execute(ctx context.Context) error {
+	before, err := j.bring(ctx)
+	if err != nil {
+		return err
+	}
+	err = j.command(ctx)
+	var exit *session.ExitError
+	var memory *session.OutOfMemoryError
+	if err != nil && !errors.As(err, &exit) && !(errors.As(err, &memory) && memory.Result.Status != 0) {
+		return err
+	}
+	return errors.Join(err, j.fetch(ctx, before, err == nil))
+}
+
+// command runs it, on the terminal if there is one.
+func (j *Job) command(ctx context.Context) error {
+	var terminal *session.Terminal
+	var err error
+	if j.Terminal != nil {
+		if terminal, err = session.OpenTerminal(j.Terminal); err != nil {
+			return err
+		}
+	}
+	if terminal == nil {
+		_, err = j.guest.Exec(ctx, j.Command)
+		return err
+	}
+	defer terminal.Restore()
+	_, err = j.guest.OnTerminal(ctx, j.Command, terminal, j.Terminal, j.Kind)
+	return err
+}
+
+// bring gives the guest its files. It returns the names of those in /tmp/xchg.
+func (j *Job) bring(ctx context.Context) (names map[string]bool, err error) {
+	names = map[string]bool{}
+	if j.Shared != "" {
+		if err := j.share(ctx); err != nil {
+			return nil, err
+		}
+	}
+	for _, file := range j.Bring {
+		names[filepath.Base(file)] = true
+		if _, err := j.guest.CopyIn(ctx, file, guestXchg); err != nil {
+			return nil, err
+		}
+	}
+	if j.exchange == nil {
+		return names, nil
+	}
+	entries, err := j.exchange.Readdirnames(-1)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range entries {
+		names[name] = true
+	}
+	lost, err := j.guest.CopyInFolder(ctx, j.exchange, guestXchg)
+	j.mention(lost)
+	return names, err
+}
+
+// mention says what was left out of files, once: Exchange and Output get the same.
+func (j *Job) mention(lost []string) {
+	for _, what := range lost {
+		if !j.lost[what] {
+			j.lost[what] = true
+			j.say("left out: " + what)
+		}
+	}
+}
+
+// share brings the shared folder to its place.
+func (j *Job) share(ctx context.Context) error {
+	if shares := j.guest.Shares(); len(shares) > 0 {
+		return j.guest.Mount(ctx, shares[0], guestShared)
+	}
+	j.say(fmt.Sprintf("%s: this kernel can neither use virtiofs nor 9p, so it is copied to %s before the command and back after it; what the command deletes stays", j.Shared, guestShared))
+	dir, err := os.Open(j.Shared)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	lost, err := j.guest.CopyInFolder(ctx, dir, guestShared)
+	j.mention(lost)
+	return err
+}
+
+// fetch takes what the command has made.
+func (j *Job) fetch(ctx context.Context, before map[string]bool, succeeded bool) error {
+	if j.Shared != "" && len(j.guest.Shares()) == 0 {
+		lost, err := j.guest.CopyOut(ctx, guestShared, j.Shared)
+		j.mention(lost)
+		if err != nil {
+			return err
+		}
+	}
+	if j.exchange != nil {
+		lost, err := j.guest.CopyOutTo(ctx, guestXchg, j.exchange)
+		j.mention(lost)
+		if err != nil {
+			return err
+		}
+	}
+	if j.Output == "" || !succeeded {
+		return nil
+	}
+	return j.fetchResult(ctx, before)
+}
+
+// fetchResult puts what the command made to where Output says: the one file, by Guix's rule,
+// or all.
+func (j *Job) fetchResult(ctx context.Context, before map[string]bool) (err error) {
+	r, err := newResult(j.Output, j.outputDir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, r.staged.Close(), r.stage.Close()) }()
+	lost, err := j.guest.CopyOutTo(ctx, guestXchg, r.staged)
+	j.mention(lost)
+	if err != nil {
+		return err
+	}
+	if len(j.guest.Shares()) > 0 {
+		// The results may lie in the folder that is shared: the guest ends before they get
+		// their places, for it could move other files to their names meanwhile.
+		if err := j.guest.Close(); err != nil {
+			return err
+		}
+		if err := r.stage.Holds(stagedResult, r.staged); err != nil {
+			return &OptionError{"output", err}
+		}
+	}
+	return r.put(before)
+}
