@@ -207,7 +207,11 @@ func (t *tarball) unpack(r io.Reader, names []string) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", t.file, err)
 		}
-		if h.Typeflag == tar.TypeXGlobalHeader || h.Typeflag == typeVolumeLabel || !selected(h.Name, names) {
+		skip, odd := tarstream.Settle(h)
+		if odd != "" && !t.list && selected(h.Name, names) {
+			fmt.Fprintf(t.Stderr, "%s: %s: %s\n", t.Name, h.Name, odd)
+		}
+		if skip || !selected(h.Name, names) {
 			continue
 		}
 		t.name(h)
@@ -233,9 +237,6 @@ func (t *tarball) unpack(r io.Reader, names []string) error {
 	}
 	return nil
 }
-
-// typeVolumeLabel is the name that GNU tar gives an archive: no file.
-const typeVolumeLabel = 'V'
 
 // selected says whether a name is one of those asked for, or below one.
 func selected(name string, names []string) bool {
@@ -272,10 +273,7 @@ func (t *tarball) extractOne(root *os.Root, h *tar.Header, r io.Reader) error {
 		return err
 	}
 	switch h.Typeflag {
-	default: // of a vendor's type: a regular file, for POSIX
-		fmt.Fprintf(t.Stderr, "%s: %s: is of type %q, which is not known, and is taken for a regular file\n", t.Name, h.Name, h.Typeflag)
-		fallthrough
-	case tar.TypeReg, tar.TypeCont, tar.TypeGNUSparse:
+	case tar.TypeReg, tar.TypeGNUSparse:
 		f, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 		if err != nil {
 			return err

@@ -136,33 +136,15 @@ func (u *unpacker) all(r io.Reader) error {
 	return err
 }
 
-// Types of entries that another program than an agent may have packed.
-const (
-	typeDumpDir     = 'D' // a directory, and the names in it, of GNU tar
-	typeVolumeLabel = 'V' // the name of an archive
-)
-
-// known makes an entry one of a type that is unpacked. It says false of what is no file, and
-// what POSIX does not know is a regular file, as it says.
-func (u *unpacker) known(h *tar.Header) bool {
-	switch h.Typeflag {
-	case tar.TypeXGlobalHeader, typeVolumeLabel:
-		return false
-	case typeDumpDir:
-		h.Typeflag = tar.TypeDir
-	case tar.TypeReg, tar.TypeLink, tar.TypeSymlink, tar.TypeChar, tar.TypeBlock, tar.TypeDir, tar.TypeFifo, tar.TypeGNUSparse:
-	case tar.TypeCont:
-		h.Typeflag = tar.TypeReg
-	default:
-		u.left.add("types that are not known, of what is taken for regular files", h.Name)
-		h.Typeflag = tar.TypeReg
-	}
-	return true
-}
-
 func (u *unpacker) add(h *tar.Header, in io.Reader) error {
-	if !u.known(h) {
+	switch skip, odd := tarstream.Settle(h); { // another program than an agent may have packed it
+	case skip && odd != "":
+		u.left.add("entries that are no files", h.Name)
 		return nil
+	case skip:
+		return nil
+	case odd != "":
+		u.left.add("types that are not known, of what is taken for regular files", h.Name)
 	}
 	name, err := cleanName(h.Name)
 	if err != nil || name == "." { // the folder itself belongs to the receiver

@@ -119,7 +119,7 @@ func (t *tarReader) entry(h *tar.Header, in io.Reader, contents image.Blob) erro
 		t.absolute = true // of one such archive, all names are
 		t.LeftOut(fmt.Sprintf("%.255s", h.Name), errors.New("is an absolute name, which is taken as one below the archive's root, as are all others"))
 	}
-	if h.Typeflag == tar.TypeDir || h.Typeflag == typeDumpDir {
+	if h.Typeflag == tar.TypeDir {
 		return t.directory(parts, h)
 	}
 	if len(parts) == 0 {
@@ -135,29 +135,11 @@ func (t *tarReader) entry(h *tar.Header, in io.Reader, contents image.Blob) erro
 	return t.put(parts, n)
 }
 
-// Types of entries that are no files of an archive's tree, and what they are; those of
-// upper case are what vendors have added. In typeDumpDir, GNU tar lists what a directory had.
-const (
-	typeDumpDir     = 'D'
-	typeVolumeLabel = 'V'
-)
-
-var notFiles = map[byte]string{
-	'A': "an access control list of Solaris",
-	'E': "an extended attribute of Solaris",
-	'I': "an inode of star without contents",
-	'M': "the rest of a file that another volume of the archive begins",
-	'N': "a list of long names of an early GNU tar",
-	'X': "an extended header of Solaris",
-}
-
 // odd looks for what is no file, or of a type that is not known. skip says that the entry is
 // done with.
 func (t *tarReader) odd(h *tar.Header) (skip bool, err error) {
-	what, known := notFiles[h.Typeflag]
+	skip, what := tarstream.Settle(h)
 	switch {
-	case h.Typeflag == typeVolumeLabel:
-		return true, nil
 	case h.Typeflag == tar.TypeXGlobalHeader:
 		// Of all that it can say of the files to come, these are not only their times and owners.
 		for _, key := range []string{"path", "linkpath", "size"} {
@@ -166,10 +148,10 @@ func (t *tarReader) odd(h *tar.Header) (skip bool, err error) {
 			}
 		}
 		return true, nil
-	case known:
-		return true, t.leaveOut(h, "is "+what+", and is left out")
-	case !isStandard(h.Typeflag): // POSIX: is to be treated as a regular file
-		return false, t.leaveOut(h, fmt.Sprintf("is of type %q, which is not known, and is taken for a regular file", h.Typeflag))
+	case what != "":
+		return skip, t.leaveOut(h, what)
+	case skip:
+		return true, nil
 	case !isStar(h.PAXRecords["SCHILY.filetype"]):
 		return true, t.leaveOut(h, fmt.Sprintf("is of star's type %.40q, and is left out", h.PAXRecords["SCHILY.filetype"]))
 	case h.FileInfo().Mode().Type() == fs.ModeSocket && h.Size == 0:
@@ -178,10 +160,6 @@ func (t *tarReader) odd(h *tar.Header) (skip bool, err error) {
 		return true, t.leaveOut(h, "is "+image.Kind(h.FileInfo().Mode())+", which a store cannot hold, and is left out")
 	}
 	return false, nil
-}
-
-func isStandard(kind byte) bool {
-	return kind >= tar.TypeReg && kind <= tar.TypeCont || kind == tar.TypeGNUSparse || kind == typeDumpDir
 }
 
 // isStar says whether a tree can have what star calls the type of a file that has no letter
