@@ -16,6 +16,7 @@ type PartError struct {
 }
 
 func (e *PartError) Error() string { return e.Err.Error() }
+
 func (e *PartError) Unwrap() error { return e.Err }
 
 // programs are what programs for the architectures of recipes say of themselves.
@@ -61,3 +62,6 @@ func checkKernel(r *recipes.Recipe, k *kernel.Kernel) error {
 	}
 	return &PartError{"system.kernel", fmt.Errorf("kernel: %s is for %s, and the recipe's arch is %s: name another folder with system.kernel", k.Image, arch, r.Arch)}
 }
+
+// debianArches are Debian's names of the architectures that a recipe may name.
+var debianArches = map[string]string{"x86_64": "amd64", "i686": "i386", "aarch64": "arm64", "armhf": "armhf", "riscv64": "riscv64"}

@@ -22,13 +22,6 @@ type Direct struct {
 
 var errNoKernel = errors.New("the recipe has neither a system nor an entry of a menu: there is no kernel to boot")
 
-// Direct returns how the plan's system starts without a boot loader. A recipe without
-// anything to boot is an error.
-func (p *Plan) Direct() (Direct, error) { return p.direct, p.directErr }
-
-// Platforms are the firmwares that the boot loader serves: bios, efi, efi32.
-func (p *Plan) Platforms() []string { return p.boot.names }
-
 // direct finds the kernel and the rest in the tree that holds them.
 func (p *planner) direct() (Direct, error) {
 	at, err := p.bootPartition()

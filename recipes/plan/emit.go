@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 
 	"golang.org/x/sync/errgroup"
 
@@ -14,35 +13,6 @@ import (
 	"ingot/recipes"
 	"ingot/recipes/manifest"
 )
-
-// EmitOptions says how a planned image is written.
-type EmitOptions struct {
-	image.WriteOptions
-	// NoManifest leaves out the manifest, and the reading that its digests take.
-	NoManifest bool
-}
-
-// container returns the bytes of the output file.
-func (p *Plan) container() (*image.Map, error) {
-	if err := p.whole(); err != nil {
-		return nil, err
-	}
-	switch {
-	case !p.Contains():
-		return p.Disk.Map, nil
-	case p.contained == nil:
-		return nil, fmt.Errorf("%s has not been made a %s", p.Recipe.Name, p.Recipe.Output.Format)
-	}
-	return p.contained.Map, nil
-}
-
-// whole says whether nothing of the disk is missing any more.
-func (p *Plan) whole() error {
-	if p.unfinished {
-		return fmt.Errorf("%s is not whole: a virtual machine has to make %s", p.Recipe.Name, strings.Join(p.Privileged(), ", "))
-	}
-	return nil
-}
 
 // Work returns what the progress of an emission adds up to, or that of [Plan.Stream].
 func (p *Plan) Work(stream bool) (int64, error) {

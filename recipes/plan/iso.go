@@ -1,25 +1,17 @@
 package plan
 
 import (
-	"cmp"
 	"fmt"
+	"io/fs"
 
 	"ingot/bootloader"
-	"ingot/image/iso9660"
+	"ingot/image"
 	"ingot/partition"
 )
 
 // An ISO holds the files of the partition with the store, in the clear: what would be
 // the root of a disk is the medium of a live system. The other partitions of the recipe
 // are what a disk needs, and left out.
-
-// isoOptions are those of the volume. The identifier is the one that menus name.
-func (p *planner) isoOptions() iso9660.Options {
-	return iso9660.Options{
-		VolumeID: cmp.Or(p.Output.Volume, p.Name), Publisher: p.Output.Publisher, Application: p.Output.Application,
-		Joliet: p.Output.Joliet, Seed: p.seed.Sub("iso"),
-	}
-}
 
 // layOutISO lays the medium out, boot loader included.
 func (p *planner) layOutISO() (*partition.Disk, error) {
@@ -49,4 +41,34 @@ func (p *planner) layOutISO() (*partition.Disk, error) {
 	}
 	p.warnOfFAT(img.Map.Size())
 	return &partition.Disk{Map: img.Map, Kind: partition.Hybrid}, nil
+}
+
+// addMountPoints makes the directories that the initial RAM disk of a system of its own
+// mounts on: on a disk it makes them itself, on a medium nobody can.
+func addMountPoints(t *image.Tree) error {
+	for _, name := range []string{"/dev", "/proc", "/sys", "/run", "/mnt", "/tmp"} {
+		if t.Lookup(name) != nil {
+			continue
+		}
+		n := image.NewDir(0o755)
+		if name == "/tmp" {
+			n = image.NewDir(0o777 | fs.ModeSticky)
+		}
+		if err := t.Put(name, n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// mostFAT is the size of the largest file that a FAT file system holds.
+const mostFAT = 1<<32 - 1
+
+// warnOfFAT says that a stick with FAT cannot hold the ISO as a file, or any file in it
+// that is as large.
+func (p *planner) warnOfFAT(size int64) {
+	if size > mostFAT {
+		p.warnings = append(p.warnings, fmt.Sprintf("the ISO has %d bytes, and FAT, which most USB sticks have, holds files of up to 4 GiB less one byte: "+
+			"write it over the whole stick instead of copying it into a file there, or compress the store (output.store: squashfs)", size))
+	}
 }

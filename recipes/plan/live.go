@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"io/fs"
 	"path"
 	"strings"
 
@@ -25,11 +24,6 @@ const (
 	storeImage = "nix-store." + recipes.InSquashfs
 	kernels    = "/boot/kernels" // the folder for what GRUB loads, since it reads neither of the two
 )
-
-// packsRoot says whether it is the whole root.
-func (p *planner) packsRoot() bool {
-	return p.Packs() && (p.store.made != nil || p.store.system == "")
-}
 
 // pack puts the root of a live system, or its store, into one file. The tree
 // of the partition becomes that of the medium: this file, and what the entries load.
@@ -158,34 +152,4 @@ func (p *planner) addVersion(medium, store *image.Tree) error {
 		return nil
 	}
 	return medium.Root.Add("version.txt", image.NewFile(0o444, n.Child("nixos-version").Data))
-}
-
-// addMountPoints makes the directories that the initial RAM disk of a system of its own
-// mounts on: on a disk it makes them itself, on a medium nobody can.
-func addMountPoints(t *image.Tree) error {
-	for _, name := range []string{"/dev", "/proc", "/sys", "/run", "/mnt", "/tmp"} {
-		if t.Lookup(name) != nil {
-			continue
-		}
-		n := image.NewDir(0o755)
-		if name == "/tmp" {
-			n = image.NewDir(0o777 | fs.ModeSticky)
-		}
-		if err := t.Put(name, n); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// mostFAT is the size of the largest file that a FAT file system holds.
-const mostFAT = 1<<32 - 1
-
-// warnOfFAT says that a stick with FAT cannot hold the ISO as a file, or any file in it
-// that is as large.
-func (p *planner) warnOfFAT(size int64) {
-	if size > mostFAT {
-		p.warnings = append(p.warnings, fmt.Sprintf("the ISO has %d bytes, and FAT, which most USB sticks have, holds files of up to 4 GiB less one byte: "+
-			"write it over the whole stick instead of copying it into a file there, or compress the store (output.store: squashfs)", size))
-	}
 }

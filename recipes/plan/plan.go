@@ -6,80 +6,16 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strconv"
 
 	"ingot/image"
-	"ingot/image/fileformat"
 	"ingot/internal/printable"
 	"ingot/partition"
 	"ingot/recipes"
 	"ingot/recipes/manifest"
-	"ingot/recipes/netboot"
-	"ingot/recipes/signature"
-	"ingot/recipes/tools"
 	"ingot/storedb"
 )
-
-// A Plan is an image that is known to the byte and not yet written.
-type Plan struct {
-	Recipe *recipes.Recipe
-	// Disk holds the partitions with their places, and the Map of the whole disk, boot
-	// loader included.
-	Disk *partition.Disk
-	// Closure describes the store.
-	Closure manifest.Closure
-	// Warnings are what a person should know, and what does not stop a build.
-	Warnings []string
-	// Secret is what in the image not everybody may know, "" if that is nothing. An output
-	// that replaces none is for its owner alone then.
-	Secret string
-
-	items    []*storedb.Item
-	contents []contents // of the partitions
-	boot     *boot
-	tools    []tools.Package
-
-	direct    Direct
-	directErr error // why there is none
-
-	// Files are those of an output that is a folder. Disk then holds them one after the
-	// other.
-	Files      []netboot.File
-	compressor string
-	signer     *signature.Signer
-	digests    *netboot.Digests // of what a signed script loads
-	temp       io.Closer
-	contained  *fileformat.File // the output in its format, once it is made
-
-	// What takes a virtual machine.
-	pending    []Pending
-	unfinished bool
-	helper     *manifest.Helper
-	overlay    io.Closer
-}
-
-// planner is a Plan in the making.
-type planner struct {
-	*recipes.Recipe
-	store *store
-	seed  image.Seed
-	trees []*image.Tree // one for each partition; nil for raw ones
-	boot  *boot
-
-	secret string // what not everybody may know
-
-	packed     string // the path of the compressed root or store on a live medium
-	compressor string // who made it
-	temp       io.Closer
-	files      []netboot.File // of a folder
-	signer     *signature.Signer
-	digests    *netboot.Digests
-	pending    []Pending
-
-	warnings []string
-}
 
 // New does all the stages between loading and writing: it resolves the store,
 // assembles the trees, lays them out, and installs the boot loader.
@@ -90,18 +26,6 @@ func New(ctx context.Context, r *recipes.Recipe, h Host) (*Plan, error) {
 		p.temp.Close()
 	}
 	return plan, err
-}
-
-// Close gives back what was made for the plan and has no name, such as a compressed
-// store or disk; nothing of the plan can be read any more.
-func (p *Plan) Close() error {
-	err := p.contained.Close()
-	for _, c := range []io.Closer{p.temp, p.overlay} {
-		if c != nil {
-			err = errors.Join(err, c.Close())
-		}
-	}
-	return err
 }
 
 func (p *planner) plan(ctx context.Context, h Host) (*Plan, error) {
@@ -247,25 +171,6 @@ func (p *planner) populate(ctx context.Context, t *image.Tree) error {
 		o.NixOS, o.GuixSystem = p.store.flavour == storedb.Nix, p.store.flavour == storedb.Guix
 	}
 	return storedb.Populate(ctx, t, p.store.closure, o)
-}
-
-// volume returns what is asked of the file system of a partition.
-func (p *planner) volume(i int) image.Volume {
-	part := &p.Disk.Partitions[i]
-	return image.Volume{Size: part.Size.Size, Label: part.Label, UUID: part.UUID, Seed: p.seed.Sub("partition " + part.Name)}
-}
-
-// uuid returns the identifier that the file system of a partition will have.
-func (p *planner) uuid(i int) string {
-	if p.IsISO() {
-		return p.isoOptions().VolumeUUID()
-	}
-	return p.Disk.Partitions[i].FileSystem().UUID(p.volume(i))
-}
-
-// storePartition returns the number of the partition that holds the store, or -1.
-func (p *planner) storePartition() int {
-	return slices.IndexFunc(p.Disk.Partitions, func(part recipes.Partition) bool { return part.Contents.Store })
 }
 
 // layOut turns the trees into file systems and puts these on the disk.

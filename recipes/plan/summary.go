@@ -3,11 +3,9 @@ package plan
 import (
 	"cmp"
 	"fmt"
-	"io/fs"
 	"slices"
 	"strings"
 
-	"ingot/image"
 	"ingot/internal/grammar"
 	"ingot/partition"
 	"ingot/recipes/manifest"
@@ -55,23 +53,6 @@ type SummaryRaw struct {
 	Name  string `json:"name"`
 	Start int64  `json:"start"`
 	Size  int64  `json:"size"`
-}
-
-// SummaryContents is what the file system of a partition holds, the boot loader's
-// files included.
-type SummaryContents struct {
-	Files       int           `json:"files"` // a file with several names is one
-	Directories int           `json:"directories"`
-	Symlinks    int           `json:"symlinks"`
-	Others      int           `json:"others"` // devices, FIFOs and sockets
-	Bytes       int64         `json:"bytes"`  // of the files
-	Largest     []SummaryFile `json:"largest,omitempty"`
-}
-
-// SummaryFile is a file outside of the store and its size.
-type SummaryFile struct {
-	Path string `json:"path"`
-	Size int64  `json:"size"`
 }
 
 // SummaryClosure is the store of a [Summary].
@@ -156,71 +137,6 @@ func (p *Plan) stages() []SummaryStage {
 	return append(stages, SummaryStage{"emit", fmt.Sprintf("%s, %s of data", p.Recipe.Output.Format, size(p.Data()))})
 }
 
-// contents is what a tree holds; a raw partition has none.
-type contents struct {
-	*SummaryContents
-}
-
-// summary cuts the list of files.
-func (c contents) summary(largest int) *SummaryContents {
-	if c.SummaryContents == nil {
-		return nil
-	}
-	s := *c.SummaryContents
-	s.Largest = s.Largest[:min(largest, len(s.Largest))]
-	return &s
-}
-
-// contents counts what the trees hold, while they are there.
-func (p *planner) contents() []contents {
-	var out []contents
-	store := p.store.flavour.StoreDir() + "/"
-	for _, t := range p.trees {
-		if t == nil {
-			out = append(out, contents{})
-			continue
-		}
-		out = append(out, contents{count(t, store)})
-	}
-	return out
-}
-
-// mostFiles is how many files a plan remembers by name, and worthNaming the size from
-// which it does: a home directory has a great many small ones.
-const (
-	mostFiles   = 1000
-	worthNaming = 64 << 10
-)
-
-func count(t *image.Tree, store string) *SummaryContents {
-	c := &SummaryContents{}
-	seen := map[*image.Node]bool{} // files of the store that are deduplicated, say
-	t.Walk(func(path string, n *image.Node) error {
-		switch n.Mode.Type() {
-		case fs.ModeDir:
-			c.Directories++
-		case fs.ModeSymlink:
-			c.Symlinks++
-		case 0:
-			if seen[n] {
-				break
-			}
-			seen[n] = true
-			c.Files++
-			c.Bytes += n.Size()
-			if n.Size() >= worthNaming && !strings.HasPrefix(path, store) {
-				c.Largest = append(c.Largest, SummaryFile{path, n.Size()})
-			}
-		default:
-			c.Others++
-		}
-		return nil
-	})
-	slices.SortStableFunc(c.Largest, func(a, b SummaryFile) int { return cmp.Compare(b.Size, a.Size) })
-	c.Largest = slices.Clip(c.Largest[:min(mostFiles, len(c.Largest))])
-	return c
-}
-
 // table names the partition table, or "iso" where there is none but the one over the
 // medium's own bytes.
 func (p *Plan) table() string {
@@ -242,4 +158,15 @@ func (p *Plan) parts() string {
 		return grammar.Count(len(p.Files), "file")
 	}
 	return grammar.Count(len(p.Disk.Partitions), "partition")
+}
+
+func (b *boot) summary() SummaryBoot {
+	s := SummaryBoot{Platforms: b.names, Timeout: b.menu.Timeout}
+	if b.Disk != nil {
+		s.CoreSize = b.Disk.Size()
+	}
+	for _, e := range b.menu.Entries {
+		s.Entries = append(s.Entries, SummaryEntry{e.Submenu, e.Title, e.Kernel, e.Initrd, strings.Join(e.Arguments, " ")})
+	}
+	return s
 }

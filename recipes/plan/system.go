@@ -10,34 +10,10 @@ import (
 
 	"ingot/bootloader/initramfs"
 	"ingot/bootloader/kernel"
-	"ingot/guest/applet"
 	"ingot/image"
 	"ingot/recipes"
-	"ingot/recipes/tools"
 	"ingot/storedb"
 )
-
-// made is a system that ingot makes by itself: a kernel with its modules, and ingot
-// as init, shell and all commands. Its toplevel has NixOS's layout, so that it is
-// picked up like any other system.
-type made struct {
-	toplevel string
-	items    []*storedb.Item
-	program  string // the store path of ingot
-	kernel   string // the store path of the kernel
-	release  string
-	hostname string
-
-	tools    string          // the store path of the tools' files; empty without any
-	bin      string          // the folder with all programs
-	entries  []string        // of the tools' usr
-	etc      *image.Node     // of the tools; may be nil
-	packages []tools.Package // that the tools were taken from
-	warnings []string
-	words    []string // of the kernel's command line
-	keys     []string // that log in by ssh
-	postBoot string   // a script that is run on the root
-}
 
 // makeSystem makes the items of the recipe's system.
 func makeSystem(ctx context.Context, r *recipes.Recipe, f storedb.Flavour, h Host, known [][]*storedb.Item) (*made, error) {
@@ -130,16 +106,6 @@ func (m *made) join(f storedb.Flavour, name, ramdisk, sw string) (err error) {
 	return err
 }
 
-// add adds an item and returns its path.
-func (m *made) add(f storedb.Flavour, name string, n *image.Node, references ...string) (string, error) {
-	item, err := f.AddPath(name, n, references...)
-	if err != nil {
-		return "", err
-	}
-	m.items = append(m.items, item)
-	return item.Path, nil
-}
-
 // kernelItem is the kernel's image and its modules in the layout that is looked for
 // at /lib/modules.
 func kernelItem(k *kernel.Kernel) (*image.Node, error) {
@@ -181,9 +147,6 @@ func addAliases(k *kernel.Kernel, modules *image.Node) error {
 	}
 	return modules.Add(name, image.NewFile(0o444, image.Bytes(aliases)))
 }
-
-// programNames are the names that ingot goes by.
-func programNames() []string { return append(applet.Names(), "ingot", "init") }
 
 // programItem is ingot under its own name and those of all its commands.
 func programItem(program *image.File) *image.Node {

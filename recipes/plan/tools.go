@@ -30,9 +30,6 @@ func (m *made) goOnline(s *recipes.System) {
 	}
 }
 
-// debianArches are Debian's names of the architectures that a recipe may name.
-var debianArches = map[string]string{"x86_64": "amd64", "i686": "i386", "aarch64": "arm64", "armhf": "armhf", "riscv64": "riscv64"}
-
 // makeTools makes the items of the recipe's tools. It returns the item whose bin has all
 // programs: the tools' own, and ingot's where a tool has not the same name.
 func makeTools(ctx context.Context, r *recipes.Recipe, f storedb.Flavour, h Host, m *made, known [][]*storedb.Item) (sw string, err error) {
@@ -163,12 +160,6 @@ func linkStorePath(ctx context.Context, f storedb.Flavour, bin *image.Node, name
 		return nil, fmt.Errorf("%s has no programs: neither bin nor sbin", name)
 	}
 	return items, nil
-}
-
-// references returns store paths, each once.
-func (m *made) references(paths ...string) []string {
-	slices.Sort(paths)
-	return slices.Compact(paths)
 }
 
 // linkTools adds where programs look for the tools' files.

@@ -3,6 +3,7 @@ package plan
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"ingot/image"
 )
@@ -43,4 +44,26 @@ func (p *Plan) contain(ctx context.Context, o image.WriteOptions) error {
 		return nil
 	}
 	return p.Contain(ctx, "", image.WriteOptions{Workers: o.Workers})
+}
+
+// container returns the bytes of the output file.
+func (p *Plan) container() (*image.Map, error) {
+	if err := p.whole(); err != nil {
+		return nil, err
+	}
+	switch {
+	case !p.Contains():
+		return p.Disk.Map, nil
+	case p.contained == nil:
+		return nil, fmt.Errorf("%s has not been made a %s", p.Recipe.Name, p.Recipe.Output.Format)
+	}
+	return p.contained.Map, nil
+}
+
+// whole says whether nothing of the disk is missing any more.
+func (p *Plan) whole() error {
+	if p.unfinished {
+		return fmt.Errorf("%s is not whole: a virtual machine has to make %s", p.Recipe.Name, strings.Join(p.Privileged(), ", "))
+	}
+	return nil
 }

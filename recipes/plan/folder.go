@@ -1,0 +1,159 @@
+package plan
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path"
+
+	"ingot/image"
+	"ingot/recipes"
+	"ingot/recipes/manifest"
+	"ingot/recipes/netboot"
+)
+
+// CheckFolder says why a netboot folder cannot be written to a path, or nil. It leaves
+// nothing.
+func CheckFolder(dir string) error {
+	f, err := image.CreateFolder(dir, netboot.IsFile)
+	if err == nil {
+		f.Abort()
+	}
+	return err
+}
+
+// emitFolder writes the files, and a signature beside each if the recipe has it so.
+func (p *Plan) emitFolder(ctx context.Context, dir string, o EmitOptions) (*manifest.Manifest, error) {
+	if p.signer != nil && o.NoManifest {
+		return nil, fmt.Errorf("%s: signed files come with a manifest: the signatures bind no names, the manifest does", dir)
+	}
+	if p.digests != nil {
+		if _, err := p.digests.Take(ctx); err != nil {
+			return nil, p.fileError(dir, err)
+		}
+	}
+	f, err := image.CreateFolder(dir, netboot.IsFile)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Abort()
+	if o.Mode != 0 {
+		f.Mode, o.Mode = privateFolder, 0 // the folder keeps others from its files
+	}
+	for _, file := range p.Files {
+		if err := image.WriteRaw(ctx, file.Map, f.Path(file.Name), o.WriteOptions); err != nil {
+			return nil, p.fileError(dir, err)
+		}
+	}
+	names := p.fileNames()
+	var made *manifest.Manifest
+	if !o.NoManifest {
+		if made, err = p.folderManifest(ctx); err != nil {
+			return nil, err
+		}
+		if err := writeJSON(f.Path(netboot.ManifestFile), made, o.NoSync); err != nil {
+			return nil, err
+		}
+		names = append(names, netboot.ManifestFile)
+	}
+	if p.signer != nil {
+		for _, name := range names {
+			if err := p.sign(f.Path(name), o.NoSync); err != nil {
+				return nil, fmt.Errorf("%s: %w", path.Join(dir, name), err)
+			}
+		}
+	}
+	return made, f.Commit(o.NoSync)
+}
+
+// fileError names the folder that a person has asked for, not the hidden one.
+func (p *Plan) fileError(dir string, err error) error { return fmt.Errorf("%s: %w", dir, err) }
+
+func (p *Plan) fileNames() []string {
+	var names []string
+	for _, f := range p.Files {
+		names = append(names, f.Name)
+	}
+	return names
+}
+
+// sign writes the signature of a file beside it.
+func (p *Plan) sign(name string, noSync bool) error {
+	f, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	der, err := p.signer.Sign(f)
+	if err != nil {
+		return err
+	}
+	return writeFile(name+netboot.SignatureSuffix, noSync, func(w io.Writer) error {
+		_, err := w.Write(der)
+		return err
+	})
+}
+
+func writeJSON(name string, v any, noSync bool) error {
+	return writeFile(name, noSync, func(w io.Writer) error {
+		e := json.NewEncoder(w)
+		e.SetIndent("", "  ")
+		return e.Encode(v)
+	})
+}
+
+func writeFile(name string, noSync bool, write func(io.Writer) error) error {
+	out, err := image.Create(name)
+	if err != nil {
+		return err
+	}
+	defer out.Abort()
+	out.NoSync = noSync
+	if err := write(out); err != nil {
+		return err
+	}
+	return out.Commit()
+}
+
+// folderManifest says what the files are.
+func (p *Plan) folderManifest(ctx context.Context) (*manifest.Manifest, error) {
+	m := &manifest.Manifest{Ingot: recipes.Version, Recipe: p.Recipe.Name, Format: p.Recipe.Output.Format, Closure: p.Closure, Compressor: p.compressor, Tools: p.tools}
+	for _, f := range p.Files {
+		pieces, err := image.HashPieces(ctx, f.Map, image.WriteOptions{})
+		if err != nil {
+			return nil, err
+		}
+		m.Files = append(m.Files, manifest.File{Name: f.Name, Range: manifest.RangeOf(f.Map.Size(), pieces.Digest())})
+	}
+	return m, nil
+}
+
+// A FileDifference is a file of a folder that is not what its recipe gives.
+type FileDifference struct {
+	Name string `json:"file"`
+	image.Difference
+}
+
+func (d FileDifference) String() string { return fmt.Sprintf("%s: %s", d.Name, d.Difference) }
+
+// CompareFolder compares the files of a folder with those of the plan, signatures aside.
+func (p *Plan) CompareFolder(ctx context.Context, dir string, o image.WriteOptions) ([]FileDifference, error) {
+	var all []FileDifference
+	for _, f := range p.Files {
+		got, err := os.Open(path.Join(dir, f.Name))
+		if err != nil {
+			return nil, err
+		}
+		diffs, err := image.Compare(ctx, f.Map, got, o)
+		got.Close()
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", path.Join(dir, f.Name), err)
+		}
+		for _, d := range diffs {
+			all = append(all, FileDifference{f.Name, d})
+		}
+	}
+	return all, nil
+}

@@ -1,0 +1,256 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"ingot/bootloader"
+	"ingot/bootloader/kernel"
+	"ingot/guest/wire"
+	"ingot/image"
+	"ingot/internal/printable"
+	"ingot/recipes"
+	"ingot/recipes/netboot"
+)
+
+// menu makes the entries: the system's own first, then the recipe's.
+func (p *planner) menu(at int) (bootloader.Menu, error) {
+	m := bootloader.Menu{Timeout: recipes.DefaultTimeout, Default: p.Bootloader.Default, Consoles: p.Bootloader.Console}
+	if p.Bootloader.Timeout != nil {
+		m.Timeout = *p.Bootloader.Timeout
+	}
+	if p.store.system != "" {
+		e, err := p.systemEntry(at, "", p.store.system)
+		if err != nil {
+			return m, p.At("system", err)
+		}
+		if p.store.made != nil {
+			e.Title = p.madeTitle()
+		}
+		m.Entries = append(m.Entries, e)
+	}
+	for i, r := range p.Bootloader.Entries {
+		e := bootloader.Entry{Title: r.Title, Kernel: r.Kernel, Initrd: r.Initrd, Submenu: r.Submenu}
+		if r.System != "" {
+			var err error
+			if e, err = p.systemEntry(at, r.Title, r.System); err != nil {
+				return m, p.At(fmt.Sprintf("bootloader.entries[%d]", i), err)
+			}
+			e.Submenu = r.Submenu
+		}
+		for _, file := range append([]string{e.Kernel}, e.Initrd...) {
+			if p.trees[at].Lookup(file) == nil {
+				return m, p.Errorf(fmt.Sprintf("bootloader.entries[%d]", i), "%s is not in partition %s", file, p.Disk.Partitions[at].Name)
+			}
+		}
+		e.Arguments = append(e.Arguments, r.Arguments...)
+		m.Entries = append(m.Entries, e)
+	}
+	generations, err := p.generations(at)
+	if err != nil {
+		return m, err
+	}
+	m.Entries = append(m.Entries, generations...)
+	for i := range m.Entries {
+		m.Entries[i].Arguments = p.arguments(at, m.Entries[i])
+	}
+	return m, nil
+}
+
+// madeTitle is the title of a system that ingot makes.
+func (p *planner) madeTitle() string {
+	return fmt.Sprintf("%s (Linux %s)", p.Name, p.store.made.release)
+}
+
+// firstTitle returns the title of the first entry, which boots by itself where the recipe
+// names none; empty if there is none, or if it cannot be read.
+func (p *planner) firstTitle() string {
+	switch {
+	case p.store.made != nil:
+		return p.madeTitle()
+	case p.store.system == "" && len(p.Bootloader.Entries) > 0:
+		return p.Bootloader.Entries[0].Title
+	case p.store.system == "":
+		return ""
+	}
+	at, err := p.bootPartition()
+	if err != nil {
+		return ""
+	}
+	t := p.trees[p.rootPartition(at)]
+	if t == nil {
+		return ""
+	}
+	e, err := bootloader.System(t, p.store.system)
+	if err != nil {
+		return "" // the making of the menu tells
+	}
+	return e.Title
+}
+
+// allGenerations is the submenu of all that the system profile holds.
+const allGenerations = "All generations"
+
+// generations returns the entries of the submenu, the newest first as in the menus
+// that Nix and Guix write themselves; none if there is only the recipe's system. Their
+// IDs do not change when generations are added, so that GRUB's saved state stays true.
+func (p *planner) generations(at int) ([]bootloader.Entry, error) {
+	if len(p.Bootloader.Generations) == 0 {
+		return nil, nil
+	}
+	var entries []bootloader.Entry
+	for i, system := range append(slices.Clone(p.Bootloader.Generations), p.store.system) {
+		e, err := p.systemEntry(at, "", system)
+		if err != nil {
+			return nil, p.At(fmt.Sprintf("bootloader.generations[%d]", i), err)
+		}
+		e.Title = fmt.Sprintf("Generation %d: %s", i+1, e.Title)
+		e.ID, e.Submenu = fmt.Sprintf("generation-%d", i+1), allGenerations
+		entries = append(entries, e)
+	}
+	slices.Reverse(entries)
+	return entries, nil
+}
+
+// systemEntry picks up what a system's closure boots with.
+func (p *planner) systemEntry(at int, title, system string) (bootloader.Entry, error) {
+	root := p.rootPartition(at)
+	e, err := bootloader.System(p.trees[root], system)
+	if title != "" {
+		e.Title = title
+	}
+	if d, part := e.RootDevice, p.Disk.Partitions[root]; d != "" && d != "tmpfs" && d != "none" && d != part.Label && !strings.EqualFold(d, p.uuid(root)) {
+		p.warnings = append(p.warnings, fmt.Sprintf("%s looks for its root by %s, but partition %s has the label %q and the UUID %s: "+
+			"give it that label or uuid, or the system will not find it", system, printable.Quote(d), part.Name, part.Label, p.uuid(root)))
+	}
+	if err != nil || root == at {
+		return e, err
+	}
+	return e, p.bringToBoot(at, root, &e)
+}
+
+// arguments completes a kernel's own arguments: the root, unless they name one, and
+// the recipe's. The menu adds the consoles.
+func (p *planner) arguments(at int, e bootloader.Entry) []string {
+	args := slices.Clone(e.Arguments)
+	names := func(prefix string) bool {
+		return slices.ContainsFunc(args, func(a string) bool { return strings.HasPrefix(a, prefix) })
+	}
+	// A Guix system says where its root is, or that it does not say; what came by network
+	// has it in memory.
+	if e.RootDevice == "" && !names("root=") && !names("--root=") && !p.IsNetboot() {
+		args = append(args, "root=UUID="+p.uuid(p.rootPartition(at)))
+	}
+	args = append(args, p.unlockWords()...)
+	if p.packsRoot() {
+		args = append(args, wire.LiveWord.With("/"+p.RootImage()))
+	}
+	return essentialFirst(append(args, p.Bootloader.Arguments...))
+}
+
+// essential are the beginnings of words that a system does not start without: where its root
+// is, and what runs there. Behind them are those of old Guix systems.
+var essential = [][]string{
+	{"root=", "--root="},
+	{"init=", "systemConfig=", "gnu.system=", "gnu.load=", "--system=", "--load="},
+	{string(wire.LUKSWord) + "=", string(wire.LiveWord) + "="},
+}
+
+// essentialFirst puts the words that a boot depends on before the others: whoever cuts a
+// command line, does so at its end. What is behind -- is init's own, and stays there. Of a
+// word that stands twice the last still counts.
+func essentialFirst(args []string) []string {
+	end := slices.Index(args, "--")
+	if end < 0 {
+		end = len(args)
+	}
+	rank := func(a string) int {
+		i := slices.IndexFunc(essential, func(words []string) bool {
+			return slices.ContainsFunc(words, func(w string) bool { return strings.HasPrefix(a, w) })
+		})
+		if i < 0 {
+			return len(essential)
+		}
+		return i
+	}
+	slices.SortStableFunc(args[:end], func(a, b string) int { return rank(a) - rank(b) })
+	return args
+}
+
+// checkCommandLines refuses a menu with an entry whose kernel would not see all of its
+// command line.
+func (p *planner) checkCommandLines(at int, menu bootloader.Menu) error {
+	look := bootloader.Lookup(p.trees[at].Lookup)
+	for i, e := range menu.Entries {
+		image, err := look.Data(e.Kernel)
+		if err != nil {
+			return p.At("bootloader", err)
+		}
+		h, err := kernel.ReadHeader(image)
+		if err == nil && p.IsNetboot() {
+			err = netboot.CheckCommandLine(menu, e, h)
+		} else if err == nil {
+			err = p.Bootloader.Loader.CheckCommandLine(menu, e, h, p.IsISO())
+		}
+		if err != nil {
+			return p.At(p.argumentsKey(i), err)
+		}
+	}
+	return nil
+}
+
+// argumentsKey returns the key of the recipe that says most about the arguments of an entry
+// of the menu.
+func (p *planner) argumentsKey(entry int) string {
+	if p.store.system != "" {
+		entry-- // the system's own comes first
+	}
+	switch {
+	case entry >= 0 && entry < len(p.Bootloader.Entries) && len(p.Bootloader.Entries[entry].Arguments) > 0:
+		return fmt.Sprintf("bootloader.entries[%d].arguments", entry)
+	case len(p.Bootloader.Arguments) > 0:
+		return "bootloader.arguments"
+	case p.store.system != "":
+		return "system"
+	}
+	return "bootloader"
+}
+
+// bringToBoot puts the kernel and the initial RAM disks of an entry, which lie with the
+// store, where the boot loader finds them, under names that tell the store items: as NixOS and Guix
+// themselves do it with a /boot of its own.
+func (p *planner) bringToBoot(at, root int, e *bootloader.Entry) error {
+	bring := func(name string) (string, error) {
+		data, err := bootloader.Lookup(p.trees[root].Lookup).Data(name)
+		if err != nil {
+			return "", err
+		}
+		short := strings.TrimPrefix(strings.TrimPrefix(name, p.store.flavour.StoreDir()), "/")
+		to := "/kernels/" + strings.ReplaceAll(short, "/", "-")
+		if p.trees[at].Lookup(to) != nil {
+			return to, nil
+		}
+		return to, p.trees[at].Put(to, image.NewFile(0o444, data))
+	}
+	var err error
+	if e.Kernel, err = bring(e.Kernel); err != nil {
+		return fmt.Errorf("kernel: %w", err)
+	}
+	for i := range e.Initrd {
+		if e.Initrd[i], err = bring(e.Initrd[i]); err != nil {
+			return fmt.Errorf("initrd: %w", err)
+		}
+	}
+	return nil
+}
+
+// unlockWords are those of the kernel's command line by which ingot's init finds the
+// container that its root is in.
+func (p *planner) unlockWords() []string {
+	i := encryptedRoot(p.Recipe)
+	if i < 0 {
+		return nil
+	}
+	return []string{wire.LUKSWord.With("UUID=" + p.luksUUID(i))}
+}

@@ -1,0 +1,126 @@
+package plan
+
+import (
+	"cmp"
+	"io"
+	"slices"
+
+	"ingot/bootloader"
+	"ingot/image"
+	"ingot/image/iso9660"
+	"ingot/partition/foreign"
+	"ingot/recipes"
+	"ingot/recipes/netboot"
+	"ingot/recipes/signature"
+)
+
+// planner is a Plan in the making.
+type planner struct {
+	*recipes.Recipe
+	store *store
+	seed  image.Seed
+	trees []*image.Tree // one for each partition; nil for raw ones
+	boot  *boot
+
+	secret string // what not everybody may know
+
+	packed     string // the path of the compressed root or store on a live medium
+	compressor string // who made it
+	temp       io.Closer
+	files      []netboot.File // of a folder
+	signer     *signature.Signer
+	digests    *netboot.Digests
+	pending    []Pending
+
+	warnings []string
+}
+
+// volume returns what is asked of the file system of a partition.
+func (p *planner) volume(i int) image.Volume {
+	part := &p.Disk.Partitions[i]
+	return image.Volume{Size: part.Size.Size, Label: part.Label, UUID: part.UUID, Seed: p.seed.Sub("partition " + part.Name)}
+}
+
+// uuid returns the identifier that the file system of a partition will have.
+func (p *planner) uuid(i int) string {
+	if p.IsISO() {
+		return p.isoOptions().VolumeUUID()
+	}
+	return p.Disk.Partitions[i].FileSystem().UUID(p.volume(i))
+}
+
+// storePartition returns the number of the partition that holds the store, or -1.
+func (p *planner) storePartition() int {
+	return slices.IndexFunc(p.Disk.Partitions, func(part recipes.Partition) bool { return part.Contents.Store })
+}
+
+// boot is the boot loader of an image, as it was installed, and its menu.
+type boot struct {
+	bootloader.Installed
+	esp   *image.Tree // of an ISO, whose recipe has no partition for it
+	names []string    // of the platforms
+	menu  bootloader.Menu
+}
+
+// bootPartition returns the partition that the boot loader finds the kernels in: the
+// one for /boot, or the one with the store, or where there is neither the first whose
+// file system GRUB reads.
+func (p *planner) bootPartition() (int, error) {
+	if i := p.PartitionAt("/boot"); i >= 0 {
+		return i, nil
+	}
+	if i := p.storePartition(); i >= 0 {
+		return i, nil
+	}
+	i := slices.IndexFunc(p.Disk.Partitions, func(part recipes.Partition) bool { return part.HoldsFiles() && !part.Kind().NoGRUB })
+	if i < 0 {
+		return 0, p.Errorf("bootloader", "no partition has a file system that the menu could be in")
+	}
+	for j, part := range p.Disk.Partitions {
+		if k := part.Kind(); k != nil && k.HoldsStore() && !k.NoGRUB && k.GRUBModule == "" {
+			return j, nil
+		}
+	}
+	return i, nil
+}
+
+// rootPartition returns the partition that a system boots into: the one with the store,
+// or that of the menu.
+func (p *planner) rootPartition(at int) int {
+	if i := p.storePartition(); i >= 0 {
+		return i
+	}
+	return at
+}
+
+// isoOptions are those of the volume. The identifier is the one that menus name.
+func (p *planner) isoOptions() iso9660.Options {
+	return iso9660.Options{
+		VolumeID: cmp.Or(p.Output.Volume, p.Name), Publisher: p.Output.Publisher, Application: p.Output.Application,
+		Joliet: p.Output.Joliet, Seed: p.seed.Sub("iso"),
+	}
+}
+
+// packsRoot says whether it is the whole root.
+func (p *planner) packsRoot() bool {
+	return p.Packs() && (p.store.made != nil || p.store.system == "")
+}
+
+// luksUUID returns the identifier of a partition's container.
+func (p *planner) luksUUID(i int) string {
+	return p.seed.Sub("partition " + p.Disk.Partitions[i].Name).UUID("luks").String()
+}
+
+// A Pending is a partition whose bytes a tool has to make, in a machine: the disk of the
+// plan has a hole in its place.
+type Pending struct {
+	At         int // the index of the partition, in the recipe and on the disk
+	Name       string
+	UUID       string // of the file system
+	Label      string
+	Tool       *foreign.FileSystem // nil where the bytes are known
+	Source     *image.Map          // an ext4 with the files, or else the bytes
+	LostFound  bool                // the files have a lost+found of their own, beside ext4's
+	LUKS       string              // the UUID of the container; empty without
+	Passphrase *recipes.Secret
+}

@@ -1,0 +1,113 @@
+package plan
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"ingot/image"
+	"ingot/image/fileformat"
+	"ingot/partition"
+	"ingot/recipes"
+	"ingot/recipes/manifest"
+	"ingot/recipes/netboot"
+	"ingot/recipes/signature"
+	"ingot/recipes/tools"
+	"ingot/storedb"
+)
+
+// A Plan is an image that is known to the byte and not yet written.
+type Plan struct {
+	Recipe *recipes.Recipe
+	// Disk holds the partitions with their places, and the Map of the whole disk, boot
+	// loader included.
+	Disk *partition.Disk
+	// Closure describes the store.
+	Closure manifest.Closure
+	// Warnings are what a person should know, and what does not stop a build.
+	Warnings []string
+	// Secret is what in the image not everybody may know, "" if that is nothing. An output
+	// that replaces none is for its owner alone then.
+	Secret string
+
+	items    []*storedb.Item
+	contents []contents // of the partitions
+	boot     *boot
+	tools    []tools.Package
+
+	direct    Direct
+	directErr error // why there is none
+
+	// Files are those of an output that is a folder. Disk then holds them one after the
+	// other.
+	Files      []netboot.File
+	compressor string
+	signer     *signature.Signer
+	digests    *netboot.Digests // of what a signed script loads
+	temp       io.Closer
+	contained  *fileformat.File // the output in its format, once it is made
+
+	// What takes a virtual machine.
+	pending    []Pending
+	unfinished bool
+	helper     *manifest.Helper
+	overlay    io.Closer
+}
+
+// Close gives back what was made for the plan and has no name, such as a compressed
+// store or disk; nothing of the plan can be read any more.
+func (p *Plan) Close() error {
+	err := p.contained.Close()
+	for _, c := range []io.Closer{p.temp, p.overlay} {
+		if c != nil {
+			err = errors.Join(err, c.Close())
+		}
+	}
+	return err
+}
+
+// EmitOptions says how a planned image is written.
+type EmitOptions struct {
+	image.WriteOptions
+	// NoManifest leaves out the manifest, and the reading that its digests take.
+	NoManifest bool
+}
+
+// Pending are the partitions that a machine has to make before the plan is whole.
+func (p *Plan) Pending() []Pending { return p.pending }
+
+// Whole says whether nothing of the disk is missing: neither a partition of [Plan.Pending]
+// nor a step of the recipe.
+func (p *Plan) Whole() bool { return !p.unfinished }
+
+// Complete makes a plan whole by the disk that a machine has made of the plan's. The plan
+// closes what the disk lies in when it is closed itself.
+func (p *Plan) Complete(disk *image.Map, lies io.Closer, by manifest.Helper) {
+	p.Disk.Map, p.overlay, p.helper, p.unfinished = disk, lies, &by, false
+}
+
+// Privileged names the parts of the image that are made in a virtual machine: file
+// systems and containers that ingot has no writer for, and steps.
+func (p *Plan) Privileged() []string { return p.Recipe.Privileged() }
+
+// notReproducible names the parts of the image whose bytes may be others the next time.
+func (p *Plan) notReproducible() []string {
+	parts := p.Privileged()
+	if len(p.Recipe.Steps) == 0 {
+		return parts
+	}
+	for i := range p.Recipe.Disk.Partitions {
+		part := &p.Recipe.Disk.Partitions[i]
+		if at := p.Recipe.MountOf(i); at != "" && len(part.MadeBy()) == 0 {
+			parts = append(parts, fmt.Sprintf("partition %s (mounted at %s for the steps)", part.Name, at))
+		}
+	}
+	return parts
+}
+
+// Direct returns how the plan's system starts without a boot loader. A recipe without
+// anything to boot is an error.
+func (p *Plan) Direct() (Direct, error) { return p.direct, p.directErr }
+
+// Platforms are the firmwares that the boot loader serves: bios, efi, efi32.
+func (p *Plan) Platforms() []string { return p.boot.names }
