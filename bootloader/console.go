@@ -4,9 +4,8 @@ import (
 	"fmt"
 	"strings"
 
-	"ingot/internal/printable"
-
 	"ingot/internal/lazy"
+	"ingot/internal/printable"
 )
 
 // Console is where the boot loader and the kernel print, and read keys.

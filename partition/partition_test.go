@@ -3,7 +3,6 @@ package partition
 import (
 	"context"
 	"errors"
-	"flag"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,9 +11,8 @@ import (
 	"testing"
 
 	"ingot/image"
+	"ingot/tests/golden"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 // judge returns the path of an independent tool. A tool that is missing is a failure
 // in CI and a skip elsewhere.
@@ -134,7 +132,7 @@ func TestJudges(t *testing.T) {
 				// Only fdisk takes a file for a disk of large sectors.
 				// Its columns are as wide as the path.
 				out := regexp.MustCompile(` +`).ReplaceAllString(run(t, fdisk, "-b", "4096", "-l", path), " ")
-				golden(t, name, strings.ReplaceAll(out, path, "disk.img"))
+				golden.Check(t, filepath.Join("testdata", name+".sfdisk"), strings.ReplaceAll(out, path, "disk.img"))
 				return
 			}
 			if out := run(t, sfdisk, "-V", path); !strings.Contains(out, "No errors detected") && !strings.Contains(out, "Remaining") {
@@ -143,30 +141,13 @@ func TestJudges(t *testing.T) {
 			if table.Kind != MBR {
 				// The MBR in front of it, as libfdisk reads it.
 				mbr := run(t, fdisk, "--type", "dos", "--bytes", "-o", "Device,Boot,Start,Sectors,Id", "-l", path)
-				golden(t, name+"-mbr", regexp.MustCompile(` +`).ReplaceAllString(strings.ReplaceAll(mbr, path, "disk.img"), " "))
+				golden.Check(t, filepath.Join("testdata", name+"-mbr"+".sfdisk"), regexp.MustCompile(` +`).ReplaceAllString(strings.ReplaceAll(mbr, path, "disk.img"), " "))
 				if out := run(t, sgdisk, "-v", path); !strings.Contains(out, "No problems found") {
 					t.Errorf("sgdisk -v: %s", out)
 				}
 			}
-			golden(t, name, strings.ReplaceAll(run(t, sfdisk, "--dump", path), path, "disk.img"))
+			golden.Check(t, filepath.Join("testdata", name+".sfdisk"), strings.ReplaceAll(run(t, sfdisk, "--dump", path), path, "disk.img"))
 		})
-	}
-}
-
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	path := filepath.Join("testdata", name+".sfdisk")
-	if *update {
-		if err := os.WriteFile(path, []byte(got), 0o666); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
-		t.Errorf("sfdisk --dump:\n%swant:\n%s", got, want)
 	}
 }
 

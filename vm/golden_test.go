@@ -1,7 +1,6 @@
 package vm_test
 
 import (
-	"flag"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -11,10 +10,9 @@ import (
 	"ingot/image"
 	"ingot/image/diskfile"
 	"ingot/image/qcow2"
+	"ingot/tests/golden"
 	"ingot/vm"
 )
-
-var update = flag.Bool("update", false, "write the golden command lines anew")
 
 // TestCommand compares command lines with those in testdata/golden, also of machines
 // that this one cannot run.
@@ -92,7 +90,7 @@ func TestCommand(t *testing.T) {
 			continue
 		}
 		pid := strconv.Itoa(os.Getpid())
-		golden(t, name, strings.NewReplacer(dir, "DIR", "/proc/"+pid+"/", "/proc/PID/", " "+pid+" ", " PID ").Replace(breakLines(args)))
+		golden.Check(t, filepath.Join("testdata", "golden", name+".txt"), strings.NewReplacer(dir, "DIR", "/proc/"+pid+"/", "/proc/PID/", " "+pid+" ", " PID ").Replace(breakLines(args)))
 	}
 	if left, _ := filepath.Glob(filepath.Join(dir, "*")); len(left) != 3 {
 		t.Errorf("%v is there; a command line that is printed leaves nothing", left)
@@ -113,22 +111,4 @@ func breakLines(args []string) string {
 		b.WriteString(a)
 	}
 	return b.String() + "\n"
-}
-
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	file := filepath.Join("testdata", "golden", name+".txt")
-	if *update {
-		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
-		t.Errorf("%s: got\n%s\nwant\n%s", name, got, want)
-	}
 }

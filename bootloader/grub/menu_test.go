@@ -1,8 +1,6 @@
 package grub
 
 import (
-	"flag"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -13,9 +11,8 @@ import (
 
 	"ingot/bootloader"
 	"ingot/image"
+	"ingot/tests/golden"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 // menus are the goldens under testdata.
 var menus = map[string]bootloader.Menu{
@@ -49,15 +46,7 @@ func TestMenus(t *testing.T) {
 				t.Fatal(err)
 			}
 			scriptCheck(t, check, got)
-			path := filepath.Join("testdata", name+".cfg")
-			if *update {
-				must(t, os.WriteFile(path, []byte(got), 0o666))
-			}
-			want, err := os.ReadFile(path)
-			must(t, err)
-			if got != string(want) {
-				t.Errorf("config() =\n%swant:\n%s", got, want)
-			}
+			golden.Check(t, filepath.Join("testdata", name+".cfg"), got)
 		})
 	}
 }

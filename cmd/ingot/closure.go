@@ -18,7 +18,6 @@ import (
 	"ingot/internal/printable"
 	"ingot/partition"
 	"ingot/storedb"
-
 	"ingot/storedb/closures"
 )
 

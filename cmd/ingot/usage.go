@@ -12,10 +12,9 @@ import (
 	"github.com/spf13/pflag"
 
 	"ingot/internal/grammar"
+	"ingot/internal/lazy"
 	"ingot/internal/near"
 	"ingot/internal/printable"
-
-	"ingot/internal/lazy"
 )
 
 // usageError is a command line that does not make sense.

@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"ingot/tests/testenv"
 	"io"
 	"net"
 	"os"
@@ -18,6 +17,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"ingot/tests/testenv"
 )
 
 // pair returns both sides of a session. handle may be nil: then requests are answered

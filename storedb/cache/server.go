@@ -23,11 +23,10 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ingot/image"
+	"ingot/internal/lazy"
 	"ingot/internal/printable"
 	"ingot/storedb"
 	"ingot/storedb/compression"
-
-	"ingot/internal/lazy"
 )
 
 // A Server serves the binary cache in a folder, and takes what nix copy --to http://…

@@ -2,7 +2,6 @@ package fstest
 
 import (
 	"fmt"
-	"ingot/tests/testenv"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ingot/image"
+	"ingot/tests/testenv"
 )
 
 // HostTree returns the tree of a folder of the host with extended attributes, as

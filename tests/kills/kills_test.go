@@ -2,7 +2,6 @@ package kills
 
 import (
 	"fmt"
-	"ingot/tests/testenv"
 	"net"
 	"os/exec"
 	"path/filepath"
@@ -10,6 +9,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"ingot/tests/testenv"
 )
 
 // TestLeft has a program make what could be left of it, and wants all of that found, but

@@ -11,7 +11,6 @@ import (
 	"strings"
 
 	"ingot/internal/grammar"
-
 	"ingot/internal/lazy"
 )
 
