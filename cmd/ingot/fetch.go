@@ -6,18 +6,15 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"math/rand/v2"
-	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/spf13/pflag"
 
 	"ingot/internal/input"
 	"ingot/internal/secret"
+	"ingot/internal/stall"
 	"ingot/recipes"
 	"ingot/storedb"
 	"ingot/storedb/cache"
@@ -26,26 +23,7 @@ import (
 // fetching says how binary caches are read: through the proxies that the environment
 // names, and with the patience that the flags ask for.
 func fetching(flags *pflag.FlagSet) cache.Options {
-	patience := stallOf(flags)
-	t := http.DefaultTransport.(*http.Transport).Clone()
-	t.DialContext = (&net.Dialer{Timeout: 15 * time.Second, KeepAlive: 30 * time.Second}).DialContext
-	t.MaxIdleConnsPerHost = 32
-	t.MaxResponseHeaderBytes = 64 << 10
-	return cache.Options{Client: &http.Client{Transport: stallTransport{t, patience, wallClock}}, Wait: backOff}
-}
-
-// backOff waits half a second before the second try, and twice as long before each
-// further one, a little more or less, so that not all who were cut come back at once.
-func backOff(ctx context.Context, attempt int) error {
-	wait := min(250*time.Millisecond<<attempt, 10*time.Second)
-	timer := time.NewTimer(wait/2 + rand.N(wait))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return cache.Options{Client: stall.NewClient(stallOf(flags)), Wait: stall.BackOff}
 }
 
 // cacheDir is the folder of what was fetched, and can be fetched again.

@@ -2,10 +2,8 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"crypto/ed25519"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -16,7 +14,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"ingot/storedb"
 	"ingot/storedb/closures"
@@ -195,17 +192,5 @@ disk:
 	two := build("again", fmt.Sprintf("{path: %s, cache: [%s], unsigned: true}", top, url))
 	if one != two {
 		t.Error("two builds differ")
-	}
-}
-
-func TestBackOff(t *testing.T) {
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	if err := backOff(ctx, 4); !errors.Is(err, context.Canceled) {
-		t.Errorf("backOff = %v; want %v", err, context.Canceled)
-	}
-	start := time.Now()
-	if err := backOff(context.Background(), 1); err != nil || time.Since(start) < 200*time.Millisecond {
-		t.Errorf("backOff = %v after %v", err, time.Since(start))
 	}
 }

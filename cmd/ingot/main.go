@@ -30,6 +30,7 @@ import (
 	"ingot/internal/memory"
 	"ingot/internal/printable"
 	"ingot/internal/secret"
+	"ingot/internal/stall"
 	"ingot/recipes"
 	"ingot/recipes/finish"
 	"ingot/recipes/plan"
@@ -227,7 +228,7 @@ func isFull(err error) bool { return errors.Is(err, syscall.ENOSPC) || errors.Is
 func hint(verb *cobra.Command, err error) string {
 	var usage usageError
 	var changed *image.ChangedError
-	var stalled *stallError
+	var stalled *stall.Error
 	var database *storedb.DatabaseSizeError
 	var holes *holesError
 	var text *inspect.TextError

@@ -94,6 +94,8 @@ var Allowed = []Allowance{
 	{"partition/squashfs", "os.Getegid", "the same"},
 	{"image", "os.Geteuid", "without /proc, only root can name an output file that was opened without a name; and a sweep removes what this user has left"},
 	{"recipes/script", "time", "how long a step of a test may take; no byte of an image depends on it"},
+	{"internal/stall", "time", "who waits for a server or a client gives up some time; no byte depends on it"},
+	{"internal/stall", "math/rand/v2", "not all who were cut try again at once"},
 	{"recipes/signature", "time", "a signature is checked against certificates that are valid now; signing asks for no time"},
 }
 
