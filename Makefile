@@ -44,7 +44,7 @@ check: ## gofmt, go vet and staticcheck
 
 race: ## the packages that work in parallel, under the race detector
 	go test -race -short -timeout 90m ./image/... ./storedb/... ./partition/... ./inspect ./internal/... \
-		./vm ./guest/wire ./guest ./guest/shell ./guest/ssh ./vm/network ./vm/run ./vm/session ./vm/runtimedir ./lab/scenario
+		./vm ./guest/wire/... ./guest ./guest/shell ./guest/ssh ./vm/network ./vm/run ./vm/session ./vm/runtimedir ./lab/scenario
 
 bench: ## the numbers of the README: make bench, make bench BENCH="raw nar"
 	tests/setup/debian judges

@@ -18,6 +18,7 @@ import (
 	"ingot/guest/mounts"
 	"ingot/guest/network"
 	"ingot/guest/wire"
+	"ingot/guest/wire/files"
 )
 
 const (
@@ -206,7 +207,7 @@ func put(t *wire.Stream, p *wire.Put) wire.Result {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return failed(err)
 	}
-	lost, err := wire.Unpack(t.Reader(wire.Stdin), dir, wire.UnpackOptions{Owners: p.Owners, Special: true, Limits: wire.NoLimits})
+	lost, err := files.Unpack(t.Reader(wire.Stdin), dir, files.UnpackOptions{Owners: p.Owners, Special: true, Limits: files.NoLimits})
 	r := failed(err)
 	r.Lost = lost
 	return r
@@ -215,11 +216,11 @@ func put(t *wire.Stream, p *wire.Put) wire.Result {
 func get(t *wire.Stream, g *wire.Get) wire.Result {
 	w := t.Writer(wire.Stdout)
 	var l loan
-	var lend wire.Lend
+	var lend files.Lend
 	if g.Memory {
 		lend = l.lend
 	}
-	err := wire.PackLent(w, string(g.Path), lend)
+	err := files.PackLent(w, string(g.Path), lend)
 	if err == nil {
 		err = w.Close()
 	}

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"ingot/guest/wire"
+	"ingot/guest/wire/files"
 	"ingot/tests/testenv"
 )
 
@@ -278,7 +279,7 @@ func TestAgentFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	w := c.Writer(wire.Stdin)
-	if err := wire.Pack(w, from); err != nil {
+	if err := files.Pack(w, from); err != nil {
 		t.Fatal(err)
 	}
 	w.Close()
@@ -288,7 +289,7 @@ func TestAgentFiles(t *testing.T) {
 	if c, err = s.Open(wire.Request{Get: &wire.Get{Path: wire.Raw(there)}}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := wire.Unpack(c.Reader(wire.Stdout), back, wire.UnpackOptions{}); err != nil {
+	if _, err := files.Unpack(c.Reader(wire.Stdout), back, files.UnpackOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	if r, err := c.Wait(t.Context()); r.Failed != "" || err != nil {

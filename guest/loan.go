@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"ingot/guest/wire"
+	"ingot/guest/wire/files"
 )
 
 // A loan is files that stay where they are in memory, for the host to read them there.
@@ -27,16 +27,16 @@ type part struct {
 }
 
 // lend finds where a file lies. Only what lies in memory for good can be lent.
-func (l *loan) lend(f *os.File, size int64) []wire.Run {
+func (l *loan) lend(f *os.File, size int64) []files.Run {
 	var st unix.Statfs_t
 	if unix.Fstatfs(int(f.Fd()), &st) != nil || st.Type != unix.TMPFS_MAGIC && st.Type != unix.RAMFS_MAGIC {
 		return nil
 	}
-	var runs []wire.Run
+	var runs []files.Run
 	for at := int64(0); at < size; {
 		data, end := nextData(f, at, size)
 		if data > at {
-			runs = append(runs, wire.Run{Address: wire.HoleAddress, Length: data - at})
+			runs = append(runs, files.Run{Address: files.HoleAddress, Length: data - at})
 		}
 		if data < end {
 			p, err := mapPart(f, data, end-data)
@@ -113,14 +113,14 @@ func frames(mapped []byte) ([]uint64, error) {
 }
 
 // runs joins neighbouring frames, n bytes in all.
-func (p part) runs(n int64) (runs []wire.Run) {
+func (p part) runs(n int64) (runs []files.Run) {
 	page := int64(os.Getpagesize())
 	for i := 0; i < len(p.frames); {
 		first := i
 		for i++; i < len(p.frames) && p.frames[i] == p.frames[i-1]+1; i++ {
 		}
 		length := min(int64(i-first)*page, n)
-		runs = append(runs, wire.Run{Address: int64(p.frames[first]) * page, Length: length})
+		runs = append(runs, files.Run{Address: int64(p.frames[first]) * page, Length: length})
 		n -= length
 	}
 	return runs

@@ -7,7 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"ingot/guest/wire"
+	"ingot/guest/wire/files"
 )
 
 // inMemory returns a file of a tmpfs, without a name.
@@ -45,7 +45,7 @@ func TestLoan(t *testing.T) {
 	var all, holes int64
 	for _, r := range runs {
 		all += r.Length
-		if r.Address == wire.HoleAddress {
+		if r.Address == files.HoleAddress {
 			holes += r.Length
 		}
 	}

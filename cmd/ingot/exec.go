@@ -14,7 +14,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
-	"ingot/guest/wire"
+	"ingot/guest/wire/files"
 	"ingot/image"
 	"ingot/image/diskfile"
 	"ingot/image/fileformat"
@@ -135,7 +135,7 @@ func (x *execFlags) add(c *cobra.Command) {
 	f.StringVar(&x.xchg, "xchg", "", "copy `DIR` to /tmp/xchg before, and back afterwards")
 	f.StringVarP(&x.output, "output", "o", "", "copy /tmp/xchg's one file to `FILE`, or all to DIR/")
 	f.StringVar(&x.limit, "output-limit", "", "results: up to `SIZE`. Default: 16GiB or --memory.")
-	addCount(f, &x.files, "output-files", wire.DefaultFiles, 1, 0, "results: up to `N` files")
+	addCount(f, &x.files, "output-files", files.DefaultFiles, 1, 0, "results: up to `N` files")
 	f.StringArrayVar(&x.disks, "disk", nil, "attach `FILE` or a device, :ro to read; repeatable")
 	f.StringArrayVar(&x.newDisks, "new-disk", nil, "`FILE:SIZE`: make and attach an empty disk; repeatable")
 	f.StringVar(&x.kernel, "kernel", cmp.Or(os.Getenv("INGOT_KERNEL"), "/"), "`PATH` of a kernel. Default: $INGOT_KERNEL, or /.")
@@ -195,7 +195,7 @@ func (x *execFlags) report(c *cobra.Command, err error) error {
 // hint returns what to do next, where that is known: for what only exec does, and else as
 // for all verbs.
 func (x *execFlags) hint(c *cobra.Command, err error) string {
-	var limit *wire.LimitError
+	var limit *files.LimitError
 	if errors.As(err, &limit) {
 		if limit.Files > 0 {
 			return "--output-files NUMBER takes more of them"
@@ -367,7 +367,7 @@ func (x *execFlags) options(c *cobra.Command, qemu []string, check func() error)
 }
 
 // limits are those of results.
-func (x *execFlags) limits() (l wire.Limits, err error) {
+func (x *execFlags) limits() (l files.Limits, err error) {
 	l.Files = x.files
 	if x.limit != "" {
 		if l.Bytes, err = partition.ParseBytes(x.limit); err == nil && l.Bytes < 1 {

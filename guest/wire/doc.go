@@ -51,22 +51,9 @@
 //
 // # Files
 //
-// Files travel as tar streams ([Pack], [Unpack]): modes, times in nanoseconds,
-// symbolic and hard links, and extended attributes. Owners are kept only where the
-// receiver asks for it, and so is what can do more than a file's contents: device nodes,
-// pipes, set-user-ID and set-group-ID bits, the attributes that only root may set.
-//
-// Whoever sends a stream may be hostile, and may change the files of a shared folder
-// meanwhile. So both ends open each name within the folder that it lies in, never through
-// a link or as another kind of file than is expected, and set metadata through
-// descriptors. A stream names each file once and comes back to no folder that it has
-// left; hard links lead to files of the same stream. [Limits] bound what is taken.
-//
-// A host that can read the guest's memory may ask for large files of the guest's tmpfs
-// to stay there ([Get].Memory): the stream then tells the places of their pages, which
-// stay mapped until the host has copied them. Only the last piece of a file has less than
-// a page. The guest says so if its kernel moved any of them meanwhile, and the host asks
-// again in the usual way.
+// Files travel as the tar streams of package files. A host that can read the guest's memory
+// may ask for large files of the guest's tmpfs to stay there ([Get].Memory). The guest says so if
+// its kernel moved any of them meanwhile, and the host asks again in the usual way.
 //
 // # Modules
 //

@@ -137,8 +137,9 @@ type Result struct {
 
 // Bounds of what a guest says of a request's end.
 const (
-	maxFailed = 64 << 10
-	maxLost   = 2 * maxKinds // guests of earlier versions tell of 20 files
+	maxFailed   = 64 << 10
+	maxLost     = 40 // lines; package files tells of half as many
+	maxLostLine = 2000
 )
 
 // bounded cuts what is too long.
@@ -146,7 +147,7 @@ func (r Result) bounded() Result {
 	r.Failed = cut(r.Failed, maxFailed)
 	r.Lost = slices.Clone(r.Lost[:min(len(r.Lost), maxLost)])
 	for i, line := range r.Lost {
-		r.Lost[i] = cut(line, maxLine)
+		r.Lost[i] = cut(line, maxLostLine)
 	}
 	return r
 }

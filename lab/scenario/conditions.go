@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"ingot/internal/shellwords"
 	"ingot/recipes/script"
 	"ingot/vm"
 )
@@ -39,7 +40,7 @@ func checkFor(of any) check {
 	case script.Run:
 		return succeeds(c.Command)
 	case script.File:
-		return quiet("test -e " + quote(c.Path))
+		return quiet("test -e " + shellwords.Quote([]string{c.Path}))
 	case script.Port:
 		return listensAt(c.Number)
 	case script.Socket:
@@ -95,8 +96,6 @@ func succeeds(command string) check {
 		return status == 0, fmt.Sprintf("; status %d%s", status, printed(output)), nil
 	}
 }
-
-func quote(word string) string { return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'" }
 
 // quiet asks for the status 0 of a command whose output nobody wants to see.
 func quiet(command string) check {
@@ -173,7 +172,7 @@ else echo "the guest has neither systemd, the Shepherd nor runit"; exit 99; fi`
 
 func unitRuns(name string) check {
 	return func(ctx context.Context, _ *play, m *machine) (bool, string, error) {
-		output, status, err := m.run(ctx, "("+fmt.Sprintf(unitScript, quote(name))+")")
+		output, status, err := m.run(ctx, "("+fmt.Sprintf(unitScript, shellwords.Quote([]string{name}))+")")
 		if err == nil && status == 99 {
 			err = errors.New(strings.TrimSpace(output))
 		}

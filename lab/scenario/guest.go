@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 
 	"ingot/guest/wire"
+	"ingot/guest/wire/files"
 	"ingot/recipes/script"
 	"ingot/vm/session"
 )
@@ -136,9 +137,9 @@ func (p *play) copyOut(ctx context.Context, m *machine, what script.CopyOut) err
 	if err != nil {
 		return err
 	}
-	lost, err := c.Within(wire.Limits{Bytes: what.Limit}).CopyOut(ctx, what.From, p.folder)
+	lost, err := c.Within(files.Limits{Bytes: what.Limit}).CopyOut(ctx, what.From, p.folder)
 	p.leftOut(lost)
-	if e := (*wire.LimitError)(nil); errors.As(err, &e) && e.Bytes > 0 {
+	if e := (*files.LimitError)(nil); errors.As(err, &e) && e.Bytes > 0 {
 		return fmt.Errorf("%w; `copy out %s SIZE` takes more", err, what.From)
 	}
 	return err

@@ -45,7 +45,7 @@ type Wall struct {
 // have agreed on, and of recipes only what takes a machine knows of machines.
 var Apart = []Wall{
 	{"guest", "vm", nil},
-	{"vm", "guest", []string{"guest/wire"}},
+	{"vm", "guest", []string{"guest/wire", "guest/wire/files"}},
 	{"recipes", "vm", []string{"recipes/finish"}},
 }
 

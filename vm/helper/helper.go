@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"ingot/bootloader/kernel"
-	"ingot/guest/wire"
+	"ingot/guest/wire/files"
 	"ingot/image"
 	"ingot/image/nbd"
 	"ingot/storedb/storedisk"
@@ -36,9 +36,9 @@ type Options struct {
 	// from the above.
 	Machine vm.Config
 
-	// Results bound what one CopyOut takes. Default of Bytes: [wire.DefaultBytes], or the
+	// Results bound what one CopyOut takes. Default of Bytes: [files.DefaultBytes], or the
 	// guest's memory where that is more.
-	Results wire.Limits
+	Results files.Limits
 
 	Boot     time.Duration // how long until the guest answers; 3 minutes
 	Silence  time.Duration // how long it may say nothing before it counts as lost; 30 seconds
@@ -125,7 +125,7 @@ func (v *VM) connect(ctx context.Context, o Options, c vm.Config) (err error) {
 	defer cancel()
 	guest := session.Options{Memory: c.Memory, Limits: o.Results, Silence: cmp.Or(o.Silence, defaultSilence)}
 	if guest.Limits.Bytes == 0 {
-		guest.Limits.Bytes = max(wire.DefaultBytes, c.Memory)
+		guest.Limits.Bytes = max(files.DefaultBytes, c.Memory)
 	}
 	if c.OpenMemory {
 		guest.ReadMemory = func(ctx context.Context) (session.Memory, error) { return v.machine.Memory(ctx) }

@@ -13,7 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"ingot/guest/wire"
+	"ingot/guest/wire/files"
 	"ingot/tests/testenv"
 	"ingot/vm/session"
 )
@@ -25,7 +25,7 @@ func TestHostile(t *testing.T) {
 	o.Init = testenv.Hostile(t)
 	o.Machine.Memory = 256 << 20
 	o.Machine.OpenMemory = true
-	o.Results = wire.Limits{Files: 1000}
+	o.Results = files.Limits{Files: 1000}
 	ctx, h := start(t, o)
 	for _, test := range []struct {
 		attack string
@@ -60,7 +60,7 @@ func TestHostile(t *testing.T) {
 			case "privileged":
 				s.privileged(t, lost, err)
 			default:
-				var limit *wire.LimitError
+				var limit *files.LimitError
 				if err == nil || !strings.Contains(err.Error(), test.want) || errors.As(err, &limit) != test.typed {
 					t.Errorf("CopyOut = %v; want %q", err, test.want)
 				}

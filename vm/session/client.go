@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"ingot/guest/wire"
+	"ingot/guest/wire/files"
 	"ingot/internal/lazy"
 	"ingot/vm"
 )
@@ -23,7 +24,7 @@ type Options struct {
 	// ReadMemory lets large files be read from the guest's memory.
 	ReadMemory func(context.Context) (Memory, error)
 	// Limits bound what one CopyOut takes.
-	Limits wire.Limits
+	Limits files.Limits
 	// Silence is how long the guest may say nothing before it counts as lost; 0 is for ever.
 	Silence time.Duration
 	// Explain says why the guest does not answer; err is only how that showed.
@@ -32,7 +33,7 @@ type Options struct {
 
 // Memory is that of a guest.
 type Memory interface {
-	wire.Memory
+	files.Memory
 	io.Closer
 }
 
@@ -71,7 +72,7 @@ func Dial(ctx context.Context, line io.ReadWriteCloser, o Options) (*Client, err
 }
 
 // Within returns the client with other limits to what one CopyOut takes.
-func (c *Client) Within(l wire.Limits) *Client {
+func (c *Client) Within(l files.Limits) *Client {
 	within := *c
 	within.o.Limits = l
 	return &within

@@ -8,6 +8,7 @@ import (
 	"os"
 
 	"ingot/guest/wire"
+	"ingot/guest/wire/files"
 )
 
 // CopyIn copies a folder's contents, or a file, into a folder of the guest, which is
@@ -17,13 +18,13 @@ func (c *Client) CopyIn(ctx context.Context, path, dir string) (lost []string, e
 	if _, err := os.Lstat(path); err != nil {
 		return nil, err
 	}
-	return c.copyIn(ctx, path, dir, func(w io.Writer) error { return wire.Pack(w, path) })
+	return c.copyIn(ctx, path, dir, func(w io.Writer) error { return files.Pack(w, path) })
 }
 
 // CopyInFolder is CopyIn for the contents of a folder that is open. What a guest with a
 // shared folder puts in the place of its name is not copied.
 func (c *Client) CopyInFolder(ctx context.Context, from *os.File, dir string) (lost []string, err error) {
-	return c.copyIn(ctx, from.Name(), dir, func(w io.Writer) error { return wire.PackFolder(w, from) })
+	return c.copyIn(ctx, from.Name(), dir, func(w io.Writer) error { return files.PackFolder(w, from) })
 }
 
 func (c *Client) copyIn(ctx context.Context, path, dir string, pack func(io.Writer) error) (lost []string, err error) {
@@ -42,7 +43,7 @@ func (c *Client) copyIn(ctx context.Context, path, dir string, pack func(io.Writ
 	if err != nil {
 		return nil, c.explain(ctx, err)
 	}
-	if err := <-packed; err != nil && !wire.IsBroken(err) {
+	if err := <-packed; err != nil && !files.IsBroken(err) {
 		return r.Lost, fmt.Errorf("copy %s into %s: %w", path, c.o.Guest, err)
 	}
 	if r.Failed != "" {
@@ -54,7 +55,7 @@ func (c *Client) copyIn(ctx context.Context, path, dir string, pack func(io.Writ
 // CopyOut copies a folder's contents, or a file, from the guest into a folder of the
 // host, which is there. All belongs to the caller. Device nodes, pipes and what only root
 // may set are left out, and lost tells of them: one line for each kind. The error is an
-// [*wire.LimitError] if there is more than Options.Limits takes.
+// [*files.LimitError] if there is more than Options.Limits takes.
 func (c *Client) CopyOut(ctx context.Context, path, dir string) (lost []string, err error) {
 	to, err := os.Open(dir)
 	if err != nil {
@@ -83,7 +84,7 @@ func (c *Client) CopyOutTo(ctx context.Context, path string, dir *os.File) (lost
 
 // copyOut has large files be read from the guest's memory, if that is open. moved says
 // that they were not to be had there.
-func (c *Client) copyOut(ctx context.Context, path string, dir *os.File, memory wire.Memory) (lost []string, moved bool, err error) {
+func (c *Client) copyOut(ctx context.Context, path string, dir *os.File, memory files.Memory) (lost []string, moved bool, err error) {
 	stream, err := c.Session.Open(wire.Request{Get: &wire.Get{Path: wire.Raw(path), Memory: memory != nil}})
 	if err != nil {
 		return nil, false, c.explain(ctx, err)
@@ -91,14 +92,14 @@ func (c *Client) copyOut(ctx context.Context, path string, dir *os.File, memory 
 	in := stream.Reader(wire.Stdout)
 	stop := context.AfterFunc(ctx, func() { in.Close() })
 	defer stop()
-	lost, unpacked := wire.UnpackInto(in, dir, wire.UnpackOptions{Memory: memory, Limits: c.o.Limits})
+	lost, unpacked := files.UnpackInto(in, dir, files.UnpackOptions{Memory: memory, Limits: c.o.Limits})
 	if unpacked != nil {
 		in.Close()
 	}
 	stream.Writer(wire.Stdin).Close() // the guest may have its memory back
 	switch {
-	case ctx.Err() != nil, c.Err() != nil, unpacked == nil, wire.IsBroken(unpacked): // others know more
-	case errors.As(unpacked, new(*wire.MemoryError)):
+	case ctx.Err() != nil, c.Err() != nil, unpacked == nil, files.IsBroken(unpacked): // others know more
+	case errors.As(unpacked, new(*files.MemoryError)):
 		return lost, true, nil
 	default:
 		return lost, false, fmt.Errorf("copy %s out of %s: %w", path, c.o.Guest, unpacked) // whatever the guest says to it
@@ -109,7 +110,7 @@ func (c *Client) copyOut(ctx context.Context, path string, dir *os.File, memory 
 		return lost, false, c.explain(ctx, err)
 	case r.Moved:
 		return lost, true, nil
-	case r.Failed != "" && unpacked == nil, r.Failed != "" && wire.IsBroken(unpacked):
+	case r.Failed != "" && unpacked == nil, r.Failed != "" && files.IsBroken(unpacked):
 		return lost, false, fmt.Errorf("copy %s out of %s: %s", path, c.o.Guest, r.Failed)
 	case unpacked != nil:
 		return lost, false, fmt.Errorf("copy %s out of %s: %w", path, c.o.Guest, unpacked)
@@ -119,7 +120,7 @@ func (c *Client) copyOut(ctx context.Context, path string, dir *os.File, memory 
 
 // whileWanted is memory that can be read until a context ends.
 type whileWanted struct {
-	wire.Memory
+	files.Memory
 	ctx context.Context
 }
 

@@ -1,4 +1,4 @@
-package wire
+package files
 
 import (
 	"archive/tar"
