@@ -1,7 +1,5 @@
 package recipes
 
-import "ingot/bootloader"
-
 // defaultArch is the architecture where a recipe names none: not the host's, for the
 // image is the same wherever it is built.
 const defaultArch = "x86_64"
@@ -16,16 +14,4 @@ func (r *Recipe) GoArch() string { return goArches[r.Arch] }
 func (r *Recipe) checkArch(d *decoder) {
 	choose(&r.Arch, defaultArch)
 	d.check("arch", oneOf(r.Arch, "x86_64", "i686", "aarch64", "armhf", "riscv64"))
-}
-
-// checkPlatform refuses the firmwares that the architecture does not have.
-func (r *Recipe) checkPlatform(word string) error {
-	if err := oneOf(word, bootloader.PlatformWords()...); err != nil {
-		return err
-	}
-	if _, known := goArches[r.Arch]; !known {
-		return nil // said of arch already
-	}
-	_, err := bootloader.ParsePlatform(r.Arch, word)
-	return err
 }

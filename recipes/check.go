@@ -39,19 +39,6 @@ func (r *Recipe) check(d *decoder) {
 	r.checkTests(d)
 }
 
-// check records err at key, if there is one.
-func (d *decoder) check(key string, err error) {
-	for _, e := range unjoin(err) {
-		d.fail(key, "%s", e.Error())
-	}
-}
-
-func choose(field *string, otherwise string) {
-	if *field == "" {
-		*field = otherwise
-	}
-}
-
 func (r *Recipe) checkStore(d *decoder) {
 	choose(&r.Store.Flavour, "nix")
 	d.check("store.flavour", oneOf(r.Store.Flavour, "nix", "guix"))
@@ -400,4 +387,33 @@ func (c *Contents) check(d *decoder, key string) {
 			d.check(key+"."+k.name, oneOf(k.value, k.known...))
 		}
 	}
+}
+
+// check finds what is wrong with the boot loader's own keys.
+func (l Loader) check(d *decoder, r *Recipe) {
+	if l.other != "" {
+		d.fail("bootloader", "has %s and %s: one boot loader starts a disk", l.Kind.Name, l.other)
+	}
+	if len(l.Firmware()) == 0 {
+		d.fail(l.Key(), "names no platforms; add platforms: [bios, efi]")
+	}
+	for i, word := range l.Firmware() {
+		key := fmt.Sprintf("%s[%d]", l.Key(), i)
+		d.check(key, r.checkPlatform(word))
+		if !r.IsISO() && !r.IsNetboot() {
+			d.check(key, r.room(word))
+		}
+	}
+}
+
+// checkPlatform refuses the firmwares that the architecture does not have.
+func (r *Recipe) checkPlatform(word string) error {
+	if err := oneOf(word, bootloader.PlatformWords()...); err != nil {
+		return err
+	}
+	if _, known := goArches[r.Arch]; !known {
+		return nil // said of arch already
+	}
+	_, err := bootloader.ParsePlatform(r.Arch, word)
+	return err
 }

@@ -17,38 +17,6 @@ import (
 	"ingot/internal/secret"
 )
 
-// An Error is something wrong with a recipe, at a place of its file.
-type Error struct {
-	File         string
-	Line, Column int    // from 1; 0 where the whole file is meant
-	Key          string // the key's path: "disk.partitions[1].label"
-	What         string
-	Hint         string // what to write instead, or empty
-	Set          int    // which of the overrides of [Load] says it, from 1; 0 for the file
-
-	cause error // that What tells, where callers may want to look into it
-}
-
-// Unwrap returns the error that was found at the place, if it was one of another package.
-func (e *Error) Unwrap() error { return e.cause }
-
-func (e *Error) Error() string {
-	var b strings.Builder
-	b.WriteString(printable.Name(e.File))
-	if e.Line > 0 {
-		fmt.Fprintf(&b, ":%d:%d", e.Line, e.Column)
-	}
-	b.WriteString(": ")
-	if e.Key != "" {
-		b.WriteString(printable.Name(printable.Cut(e.Key, 300)) + ": ")
-	}
-	b.WriteString(e.What)
-	if e.Hint != "" {
-		b.WriteString("; " + e.Hint)
-	}
-	return b.String()
-}
-
 // textual is a type that one scalar of the recipe language spells.
 type textual interface {
 	parse(text string, d *decoder) error
@@ -90,55 +58,6 @@ type decoder struct {
 	*source
 	errs []error // the first ones
 	more int     // how many more there are
-}
-
-// source remembers where in its file each key of a recipe stands.
-type source struct {
-	file string
-	dir  string // what relative paths are relative to
-	at   map[string]*yaml.Node
-	// reads are the paths of the host that the recipe names.
-	reads []Path
-}
-
-// errorf returns an Error at the value of key, or at the nearest key around it. Names and
-// values among args make no second line.
-func (s *source) errorf(key, format string, args ...any) *Error {
-	for i, a := range args {
-		if text, ok := a.(string); ok {
-			args[i] = printable.Name(text)
-		}
-	}
-	e := &Error{File: s.file, Key: key, What: fmt.Sprintf(format, args...)}
-	for k := key; ; k = k[:strings.LastIndexAny(k, ".[")] {
-		if n := s.at[k]; n != nil {
-			e.place(n)
-			return e
-		}
-		if !strings.ContainsAny(k, ".[") {
-			break
-		}
-	}
-	if n := s.at[""]; n != nil {
-		e.place(n)
-	}
-	return e
-}
-
-// wrap is errorf for an error that callers may want to look into.
-func (s *source) wrap(key string, err error) *Error {
-	e := s.errorf(key, "%s", err)
-	e.cause = err
-	return e
-}
-
-// place says where the error is: at a node of the file, or in an override.
-func (e *Error) place(n *yaml.Node) {
-	if n.Line < 0 {
-		e.Set = -n.Line
-		return
-	}
-	e.Line, e.Column = n.Line, n.Column
 }
 
 // mostErrors is how many mistakes are named, one by one. The others are counted: a file of
@@ -268,9 +187,6 @@ func (d *decoder) mapping(n *yaml.Node, v reflect.Value, key string) {
 func isEmptyText(n *yaml.Node) bool {
 	return n.Kind == yaml.ScalarNode && n.Tag != "!!null" && n.Value == ""
 }
-
-// Words are a command with its arguments, any of which may be empty.
-type Words []string
 
 var wordsType = reflect.TypeFor[Words]()
 
@@ -439,3 +355,33 @@ func oneOf(word string, known ...string) error {
 	}
 	return fmt.Errorf("%s is not known; known are %s", secret.Quote(word), strings.Join(known, ", "))
 }
+
+// placed is a value that knows where it stands.
+type placed interface{ place(n *yaml.Node) }
+
+// unjoin returns the errors that errors.Join has put together.
+func unjoin(err error) []error {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok && err.Error() == errors.Join(joined.Unwrap()...).Error() {
+		return joined.Unwrap()
+	}
+	if err == nil {
+		return nil
+	}
+	return []error{err}
+}
+
+// check records err at key, if there is one.
+func (d *decoder) check(key string, err error) {
+	for _, e := range unjoin(err) {
+		d.fail(key, "%s", e.Error())
+	}
+}
+
+func choose(field *string, otherwise string) {
+	if *field == "" {
+		*field = otherwise
+	}
+}
+
+// platformsKey is the key of a boot loader that a list in its place means.
+const platformsKey = "platforms"

@@ -15,15 +15,6 @@ import (
 	"ingot/partition/volume"
 )
 
-// FileSystemOptions are the keys of a partition that are a matter of one kind of file system:
-// those of all kinds, since the key filesystem may come after them.
-type FileSystemOptions []fileSystemOptions
-
-type fileSystemOptions struct {
-	kind *volume.Kind
-	volume.Options
-}
-
 var _ alternatives = (*FileSystemOptions)(nil)
 
 func (*FileSystemOptions) alternatives() (keys []key) {

@@ -333,7 +333,7 @@ func (p *Path) parse(text string, d *decoder) error {
 	if !filepath.IsAbs(text) {
 		p.Host = filepath.Join(d.dir, text)
 	}
-	d.reads = append(d.reads, *p)
+	d.reads = append(d.reads, p.Host)
 	return nil
 }
 

@@ -2,7 +2,6 @@ package recipes
 
 import (
 	"encoding/json"
-	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -10,15 +9,6 @@ import (
 	"ingot/bootloader"
 	"ingot/bootloader/loaders"
 )
-
-// Loader is the boot loader of a recipe, which names it by a key of its own; the zero value
-// is none.
-type Loader struct {
-	Kind bootloader.Kind
-	bootloader.Loader
-
-	other string // the key of a second one
-}
 
 var _ alternatives = (*Loader)(nil)
 
@@ -102,9 +92,6 @@ func (l Loader) canonical() Loader {
 	return l
 }
 
-// platformsKey is the key of a boot loader that a list in its place means.
-const platformsKey = "platforms"
-
 // MarshalJSON has the boot loader stand under its own key, as in a recipe.
 func (b Bootloader) MarshalJSON() ([]byte, error) {
 	type rest Bootloader
@@ -121,20 +108,3 @@ func (b Bootloader) MarshalJSON() ([]byte, error) {
 
 // loaderNames are the keys of all boot loaders.
 func loaderNames() string { return strings.Join(loaders.Names(), " or ") }
-
-// check finds what is wrong with the boot loader's own keys.
-func (l Loader) check(d *decoder, r *Recipe) {
-	if l.other != "" {
-		d.fail("bootloader", "has %s and %s: one boot loader starts a disk", l.Kind.Name, l.other)
-	}
-	if len(l.Firmware()) == 0 {
-		d.fail(l.Key(), "names no platforms; add platforms: [bios, efi]")
-	}
-	for i, word := range l.Firmware() {
-		key := fmt.Sprintf("%s[%d]", l.Key(), i)
-		d.check(key, r.checkPlatform(word))
-		if !r.IsISO() && !r.IsNetboot() {
-			d.check(key, r.room(word))
-		}
-	}
-}

@@ -1,8 +1,10 @@
 package recipes
 
 import (
+	"ingot/bootloader"
 	"ingot/image"
 	"ingot/partition"
+	"ingot/partition/volume"
 	"ingot/recipes/script"
 )
 
@@ -30,8 +32,8 @@ func (r *Recipe) FormatLeftOut() bool { return r.formatLeft }
 
 // Reads says whether the file at path is the recipe's own, or one that it names.
 func (r *Recipe) Reads(path string) bool {
-	for _, p := range append(r.src.reads, Path{Host: r.src.file}) {
-		if image.SameFile(p.Host, path) {
+	for _, p := range append(r.src.reads, r.src.file) {
+		if image.SameFile(p, path) {
 			return true
 		}
 	}
@@ -297,3 +299,24 @@ func (s PartSize) IsZero() bool { return s.Text == "" }
 
 // IsZero says whether the key was left out.
 func (p Path) IsZero() bool { return p.Text == "" }
+
+// Words are a command with its arguments, any of which may be empty.
+type Words []string
+
+// Loader is the boot loader of a recipe, which names it by a key of its own; the zero value
+// is none.
+type Loader struct {
+	Kind bootloader.Kind
+	bootloader.Loader
+
+	other string // the key of a second one
+}
+
+// FileSystemOptions are the keys of a partition that are a matter of one kind of file system:
+// those of all kinds, since the key filesystem may come after them.
+type FileSystemOptions []fileSystemOptions
+
+type fileSystemOptions struct {
+	kind *volume.Kind
+	volume.Options
+}

@@ -19,9 +19,6 @@ func (s *Script) parse(text string, _ *decoder) error {
 	return nil
 }
 
-// placed is a value that knows where it stands.
-type placed interface{ place(n *yaml.Node) }
-
 func (s *Script) place(n *yaml.Node) {
 	s.Line = max(0, n.Line) // of an override there is none
 	if n.Line > 0 && n.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0 {
@@ -52,17 +49,6 @@ func ParseTests(file, key string, tests []Test, machines []string) ([]*script.Sc
 		scripts = append(scripts, parsed)
 	}
 	return scripts, errs
-}
-
-// unjoin returns the errors that errors.Join has put together.
-func unjoin(err error) []error {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok && err.Error() == errors.Join(joined.Unwrap()...).Error() {
-		return joined.Unwrap()
-	}
-	if err == nil {
-		return nil
-	}
-	return []error{err}
 }
 
 func (r *Recipe) checkTests(d *decoder) {
