@@ -223,6 +223,9 @@ func (c *Call) eachInput(files []string, fn func(name string, r io.Reader) error
 		if err != nil {
 			c.warn(err)
 		}
+		if own := (statusError{}); errors.As(err, &own) {
+			c.status = own.status
+		}
 	}
 	return nil
 }

@@ -8,9 +8,11 @@ import (
 	"crypto/sha256"
 	"crypto/sha512"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"hash"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
 	"syscall"
@@ -111,7 +113,7 @@ func (p *packing) decompressAll(files []string) error {
 				return p.replace(name, out, func(w io.Writer) error { return copyDecompressed(w, name, r) })
 			}
 		}
-		return fmt.Errorf("%s: unknown suffix (known are .gz, .bz2, .xz and .zst)", name)
+		return statusError{statusWarning, fmt.Errorf("%s: unknown suffix (known are .gz, .bz2, .xz and .zst)", name)}
 	})
 }
 
@@ -129,20 +131,24 @@ func (p *packing) replace(old, name string, fill func(io.Writer) error) error {
 	case err != nil:
 		return err
 	case !info.Mode().IsRegular():
-		return fmt.Errorf("%s: is not a regular file", old)
+		return statusError{statusWarning, fmt.Errorf("%s: is not a regular file", old)}
 	}
 	if st, ok := info.Sys().(*syscall.Stat_t); ok && st.Nlink > 1 && !p.force && p.Name != "zstd" {
-		p.warn(fmt.Errorf("%s: has other names, too (-f packs it all the same)", old))
-		p.status = statusWarning
-		return nil
+		return statusError{statusWarning, fmt.Errorf("%s: has other names, too (-f packs it all the same)", old)}
 	}
 	out, err := os.OpenFile(name, mode, info.Mode().Perm())
+	if errors.Is(err, fs.ErrExist) {
+		return statusError{statusWarning, err}
+	}
 	if err != nil {
 		return err
 	}
 	err = fill(out)
 	if closing := out.Close(); err == nil {
 		err = closing
+	}
+	if err == nil {
+		err = os.Chtimes(name, info.ModTime(), info.ModTime())
 	}
 	if err != nil {
 		os.Remove(name)
@@ -168,6 +174,9 @@ func (p *packing) compressAll(files []string, suffix string, open func(io.Writer
 		}
 		if name == "-" || p.stdout {
 			return pack(p.Stdout)
+		}
+		if strings.HasSuffix(name, suffix) && !p.force {
+			return statusError{statusWarning, fmt.Errorf("%s: has the suffix %s already", name, suffix)}
 		}
 		return p.replace(name, name+suffix, pack)
 	})
@@ -224,7 +233,8 @@ func runSum(algorithm func() hash.Hash) func(*Call) error {
 		return c.eachInput(files, func(name string, r io.Reader) error {
 			sum, err := sumOf(r, algorithm)
 			if err == nil {
-				c.printf("%s  %s\n", sum, name)
+				escaped := strings.NewReplacer("\\", `\\`, "\n", `\n`).Replace(name)
+				c.printf("%s%s  %s\n", strings.Repeat(`\`, btoi(escaped != name)), sum, escaped)
 			}
 			return err
 		})
@@ -238,14 +248,18 @@ func sumOf(r io.Reader, algorithm func() hash.Hash) (string, error) {
 }
 
 func (c *Call) checkSums(list string, r io.Reader, algorithm func() hash.Hash) error {
-	lines := 0
+	lines, wrong, failed, digits := 0, 0, 0, 2*algorithm().Size()
 	err := eachLine(r, func(line string) bool {
+		line, escaped := strings.CutPrefix(line, `\`)
 		want, name, ok := strings.Cut(line, " ")
-		if !ok {
+		if !ok || len(want) != digits || hexDigits(want) != digits || len(name) < 2 || name[0] != ' ' && name[0] != '*' {
+			wrong++
 			return true
 		}
 		lines++
-		name = strings.TrimLeft(name, " *")
+		if name = name[1:]; escaped {
+			name = strings.NewReplacer(`\\`, `\`, `\n`, "\n").Replace(name)
+		}
 		got := ""
 		err := c.input(name, func(_ string, r io.Reader) (err error) {
 			got, err = sumOf(r, algorithm)
@@ -254,16 +268,23 @@ func (c *Call) checkSums(list string, r io.Reader, algorithm func() hash.Hash) e
 		switch {
 		case err != nil:
 			c.warn(err)
+			c.printf("%s: FAILED open or read\n", name)
 		case strings.EqualFold(got, want):
 			c.printf("%s: OK\n", name)
 		default:
 			c.printf("%s: FAILED\n", name)
-			c.status = 1
+			failed++
 		}
 		return true
 	})
 	if err == nil && lines == 0 {
-		err = fmt.Errorf("%s: no sums in it", list)
+		return fmt.Errorf("%s: no sums in it", list)
+	}
+	if wrong > 0 {
+		fmt.Fprintf(c.Stderr, "%s: %s: %d of its lines are no sums\n", c.Name, list, wrong)
+	}
+	if failed > 0 {
+		c.warn(fmt.Errorf("%s: %d of %d sums differ", list, failed, lines))
 	}
 	return err
 }

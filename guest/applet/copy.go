@@ -111,7 +111,7 @@ func inside(from, to string) bool {
 
 func (cp *copier) node(from, to string, st unix.Stat_t) error {
 	if cp.verbose {
-		cp.printf("%s -> %s\n", from, to)
+		cp.printf("'%s' -> '%s'\n", from, to)
 	}
 	if existing, err := os.Lstat(to); err == nil {
 		if source, err := os.Lstat(from); err == nil && os.SameFile(source, existing) {
@@ -323,9 +323,17 @@ func runMove(c *Call) error {
 			return nil
 		}
 		if *verbose {
-			c.printf("%s -> %s\n", from, to)
+			c.printf("renamed '%s' -> '%s'\n", from, to)
 		}
-		err := os.Rename(from, to)
+		if a, err := os.Lstat(from); err == nil {
+			if b, err := os.Lstat(to); err == nil && os.SameFile(a, b) {
+				return fmt.Errorf("%s and %s are the same file", from, to)
+			}
+		}
+		err := unix.Rename(from, to) // os.Rename keeps out of empty folders
+		if err != nil && !errors.Is(err, unix.EXDEV) {
+			return &os.LinkError{Op: "rename", Old: from, New: to, Err: err}
+		}
 		if !errors.Is(err, unix.EXDEV) {
 			return err
 		}

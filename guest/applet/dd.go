@@ -47,6 +47,9 @@ func parseDd(args []string) (dd, error) {
 		case "of":
 			d.out = value
 		case "status":
+			if value != "none" && value != "noxfer" {
+				return d, usageError{"unknown status " + value + "; known is none"}
+			}
 			d.status = value
 		case "conv", "iflag", "oflag":
 			for word := range strings.SplitSeq(value, ",") {

@@ -107,7 +107,7 @@ func runCut(c *Call) error {
 		return usageError{"one of -b, -c and -f is needed"}
 	case !byFields && (f.Changed("delimiter") || cut.onlyFields):
 		return usageError{"-d and -s are for fields"}
-	case len(*delimiter) > 1:
+	case len(*delimiter) > 1 || *delimiter == "\n":
 		return usageError{fmt.Sprintf("%q is not one byte", *delimiter)}
 	}
 	if cut.spans, err = parseSpans(*fields + *chars + *bytes); err != nil {

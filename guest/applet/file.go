@@ -3,6 +3,7 @@ package applet
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -34,7 +35,7 @@ func fileApplets() []Applet {
 		{"mknod", "[-m MODE] NAME b|c|p [MAJOR MINOR]", "make device files", runMknod},
 		{"mktemp", "[-dqu] [-p DIR] [--suffix TEXT] [TEMPLATE]", "make a temporary file or folder", runMktemp},
 		{"mv", "[-fnv] FILE... TARGET", "move or rename files", runMove},
-		{"pwd", "[-P]", "print the current folder", runPwd},
+		{"pwd", "[-LP]", "print the current folder", runPwd},
 		{"readlink", "[-f] LINK...", "print where a link leads", runReadlink},
 		{"realpath", "PATH...", "print paths without any links in them", runRealpath},
 		{"rm", "[-dfirRv] FILE...", "remove files", runRemove},
@@ -104,13 +105,14 @@ func btoi(b bool) int {
 
 func runPwd(c *Call) error {
 	f := c.flags()
-	physical := f.BoolP("physical", "P", false, "without links")
+	f.BoolP("physical", "P", true, "without links; the default")
+	logical := f.BoolP("logical", "L", false, "as one came there")
 	if _, err := c.parse(f, 0, 0); err != nil {
 		return err
 	}
 	dir, err := os.Getwd()
-	if err == nil && *physical {
-		dir, err = filepath.EvalSymlinks(dir)
+	if err == nil && !*logical {
+		dir, err = unix.Getwd()
 	}
 	if err != nil {
 		return err
@@ -136,16 +138,19 @@ func runReadlink(c *Call) error {
 	if err != nil {
 		return err
 	}
+	read := os.Readlink
 	if *follow {
-		return c.each(args, c.realpath)
+		read = canonical
 	}
-	return c.each(args, func(name string) error {
-		target, err := os.Readlink(name)
-		if err == nil {
-			c.printf("%s\n", target)
+	for _, name := range args {
+		target, err := read(name)
+		if err != nil {
+			c.status = 1 // without a word
+			continue
 		}
-		return err
-	})
+		c.printf("%s\n", target)
+	}
+	return nil
 }
 
 func runRealpath(c *Call) error {
@@ -153,18 +158,40 @@ func runRealpath(c *Call) error {
 	if err != nil {
 		return err
 	}
-	return c.each(args, c.realpath)
+	return c.each(args, func(name string) error {
+		path, err := canonical(name)
+		if err == nil {
+			c.printf("%s\n", path)
+		}
+		return err
+	})
 }
 
-func (c *Call) realpath(name string) error {
+// canonical returns a path without links in it, of which the last part may be missing.
+func canonical(name string) (string, error) {
+	if name == "" {
+		return "", &fs.PathError{Op: "realpath", Path: name, Err: unix.ENOENT}
+	}
 	path, err := filepath.EvalSymlinks(name)
-	if err == nil {
-		path, err = filepath.Abs(path)
+	for links := 0; errors.Is(err, fs.ErrNotExist) && links < 40; links++ {
+		target, readErr := os.Readlink(name)
+		if readErr != nil { // nothing has the name
+			dir, err := filepath.EvalSymlinks(filepath.Dir(name))
+			if err != nil {
+				return "", err
+			}
+			return filepath.Abs(filepath.Join(dir, filepath.Base(name)))
+		}
+		if !filepath.IsAbs(target) {
+			target = filepath.Dir(name) + "/" + target
+		}
+		name = target
+		path, err = filepath.EvalSymlinks(name)
 	}
-	if err == nil {
-		c.printf("%s\n", path)
+	if err != nil {
+		return "", err
 	}
-	return err
+	return filepath.Abs(path)
 }
 
 func runWhich(c *Call) error {
@@ -172,18 +199,19 @@ func runWhich(c *Call) error {
 	if err != nil {
 		return err
 	}
-	return c.each(args, func(name string) error {
+	for _, name := range args {
 		path, err := exec.LookPath(name)
-		if err != nil {
-			if _, ok := Find(name); ok {
-				c.printf("%s: part of ingot\n", name)
-				return nil
-			}
-			return fmt.Errorf("%s: not in PATH", name)
+		_, own := Find(name)
+		switch {
+		case err == nil:
+			c.printf("%s\n", path)
+		case own:
+			c.printf("%s: part of ingot\n", name)
+		default:
+			c.status = 1 // without a word
 		}
-		c.printf("%s\n", path)
-		return nil
-	})
+	}
+	return nil
 }
 
 func runMkdir(c *Call) error {
@@ -279,6 +307,11 @@ func runLink(c *Call) error {
 			name = filepath.Join(last, filepath.Base(target))
 		}
 		if *force {
+			if a, err := os.Lstat(target); err == nil && !*symbolic {
+				if b, err := os.Lstat(name); err == nil && os.SameFile(a, b) {
+					return fmt.Errorf("%s and %s are the same file", target, name)
+				}
+			}
 			if err := os.Remove(name); err != nil && !os.IsNotExist(err) {
 				return err
 			}
@@ -487,6 +520,9 @@ func runMknod(c *Call) error {
 	if !ok {
 		return usageError{fmt.Sprintf("type %q; it is b, c or p", args[1])}
 	}
+	if kind == unix.S_IFIFO && len(args) > 2 {
+		return usageError{"a pipe has no numbers"}
+	}
 	if kind == unix.S_IFIFO {
 		return mknod(args[0], kind, perm, 0)
 	}
@@ -509,6 +545,9 @@ func runCmp(c *Call) error {
 	if err != nil {
 		return err
 	}
+	if *silent {
+		c.Stderr = io.Discard
+	}
 	a, err := c.open(args[0])
 	if err != nil {
 		return err
@@ -527,7 +566,7 @@ func runCmp(c *Call) error {
 		if short > 0 {
 			fmt.Fprintf(c.Stderr, "cmp: EOF on %s after byte %d\n", args[short-1], offset)
 		} else {
-			c.printf("%s %s differ: byte %d, line %d\n", args[0], args[1], offset+1, line)
+			c.printf("%s %s differ: char %d, line %d\n", args[0], args[1], offset+1, line)
 		}
 	}
 	return Status(1)

@@ -111,20 +111,24 @@ func (f *finder) print(x found, end string) bool {
 // any, all and one parse an expression: -o binds weaker than -a, which may be left
 // out, and that weaker than !.
 func (f *finder) any() (test, error) {
-	left, err := f.all()
+	left, err := f.all(len(f.args) > 0 && (f.args[0] == "-o" || f.args[0] == "-or"))
 	for err == nil && f.take("-o", "-or") {
 		var right test
 		a := left
-		right, err = f.all()
+		right, err = f.all(true)
 		left = func(x found) bool { return a(x) || right(x) }
 	}
 	return left, err
 }
 
-func (f *finder) all() (test, error) {
+func (f *finder) all(alternative bool) (test, error) {
 	var parts []test
+	joins := false
 	for len(f.args) > 0 && f.args[0] != "-o" && f.args[0] != "-or" && f.args[0] != ")" {
 		if f.take("-a", "-and") {
+			if joins = true; len(parts) == 0 {
+				break
+			}
 			continue
 		}
 		t, err := f.one()
@@ -132,6 +136,10 @@ func (f *finder) all() (test, error) {
 			return nil, err
 		}
 		parts = append(parts, t)
+		joins = false
+	}
+	if joins || len(parts) == 0 && alternative {
+		return nil, usageError{"a test is missing beside -a or -o"}
 	}
 	return func(x found) bool {
 		for _, t := range parts {
@@ -274,6 +282,7 @@ func (f *finder) withValue(word, value string) (test, error) {
 }
 
 func globTest(word, pattern string) (test, error) {
+	pattern = strings.ReplaceAll(pattern, "[!", "[^")
 	if _, err := filepath.Match(pattern, ""); err != nil {
 		return nil, usageError{fmt.Sprintf("%s %s: %v", word, pattern, err)}
 	}

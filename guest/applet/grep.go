@@ -20,6 +20,7 @@ type grepper struct {
 	invert, counts, list, unmatched, numbers, offsets, quiet bool
 	only, text, silent                                       bool
 	names, hit                                               bool
+	separate                                                 bool // groups of lines
 	most, before, after                                      int
 	end                                                      byte
 }
@@ -70,6 +71,7 @@ func runGrep(c *Call) error {
 			return err
 		}
 	}
+	g.separate = *before+*after != "" || f.Changed("context")
 	if g.offsets && g.before > 0 {
 		return usageError{"-b has no context before"}
 	}
@@ -80,6 +82,9 @@ func runGrep(c *Call) error {
 	g.names = (len(args) > 1 || *recursive && (len(args) == 0 || isDir(args[0])) || *withName) && !*noName
 	if *recursive {
 		args = g.filesBelow(args)
+	}
+	if g.silent {
+		c.Stderr = io.Discard
 	}
 	if len(args) > 0 || !*recursive {
 		err = g.eachInput(args, g.file)
@@ -222,7 +227,7 @@ func (g *grepper) line(f *grepped, line string) bool {
 		return false
 	default:
 		first := f.number - len(f.held)
-		if g.before+g.after > 0 && f.printed > 0 && first > f.printed+1 {
+		if g.separate && f.printed > 0 && first > f.printed+1 {
 			g.printf("--\n")
 		}
 		for i, held := range f.held {

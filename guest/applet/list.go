@@ -5,7 +5,6 @@ import (
 	"io/fs"
 	"os"
 	"os/user"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -128,7 +127,7 @@ func (l *lister) folder(dir string) {
 		if name[0] == '.' && !l.all && !l.almost {
 			continue
 		}
-		e, err := l.stat(name, filepath.Join(dir, name))
+		e, err := l.stat(name, strings.TrimRight(dir, "/")+"/"+name)
 		if err != nil {
 			l.warn(err)
 			continue

@@ -1,11 +1,13 @@
 package applet
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -24,14 +26,14 @@ func processApplets() []Applet {
 	return []Applet{
 		{"chroot", "DIR [COMMAND [ARG...]]", "run a command with another root", runChroot},
 		{"env", "[-i] [NAME=VALUE...] [COMMAND [ARG...]]", "run a command with variables, or print them", runEnv},
-		{"kill", "[-SIGNAL] PID... | -l", "send a signal", runKill},
+		{"kill", "[-SIGNAL] PID... | -l [SIGNAL...]", "send a signal", runKill},
 		{"killall", "[-SIGNAL] NAME...", "send a signal to all processes of a name", runKillall},
 		{"nice", "[-n ADJUSTMENT] COMMAND [ARG...]", "run a command with less haste", runNice},
 		{"nohup", "COMMAND [ARG...]", "run a command that outlives its terminal", runNohup},
 		{"pidof", "NAME...", "find processes by name", runPidof},
 		{"ps", "[-ef|aux]", "list processes", runPs},
 		{"setsid", "COMMAND [ARG...]", "run a command in a session of its own", runSetsid},
-		{"sleep", "SECONDS", "wait", runSleep},
+		{"sleep", "SECONDS...", "wait", runSleep},
 		{"switch_root", "DIR INIT [ARG...]", "make another root the system's; for process 1", runSwitchRoot},
 		{"timeout", "[-s SIGNAL] SECONDS COMMAND [ARG...]", "end a command that takes too long", runTimeout},
 		{"xargs", "[-0prt] [-d BYTE] [-n WORDS] [-L LINES] [-s BYTES] [-I TEXT] [COMMAND [ARG...]]", "run a command with words from standard input", runXargs},
@@ -158,7 +160,10 @@ func runPidof(c *Call) error {
 
 // takeSignal reads a leading -SIGNAL, -s SIGNAL or -n NUMBER.
 func takeSignal(args []string) (syscall.Signal, []string, error) {
-	if len(args) == 0 || len(args[0]) < 2 || args[0][0] != '-' || args[0] == "--" {
+	if len(args) > 0 && args[0] == "--" {
+		return syscall.SIGTERM, args[1:], nil
+	}
+	if len(args) == 0 || len(args[0]) < 2 || args[0][0] != '-' {
 		return syscall.SIGTERM, args, nil
 	}
 	name, rest := args[0][1:], args[1:]
@@ -169,6 +174,9 @@ func takeSignal(args []string) (syscall.Signal, []string, error) {
 		name, rest = rest[0], rest[1:]
 	}
 	sig, err := parseSignal(name)
+	if len(rest) > 0 && rest[0] == "--" {
+		rest = rest[1:]
+	}
 	return sig, rest, err
 }
 
@@ -184,6 +192,20 @@ func parseSignal(name string) (syscall.Signal, error) {
 }
 
 func runKill(c *Call) error {
+	if len(c.Args) > 1 && c.Args[0] == "-l" {
+		for _, name := range c.Args[1:] {
+			sig, err := parseSignal(name)
+			if err != nil {
+				return err
+			}
+			if digit(name[0]) {
+				c.printf("%s\n", strings.TrimPrefix(unix.SignalName(sig), "SIG"))
+			} else {
+				c.printf("%d\n", sig)
+			}
+		}
+		return nil
+	}
 	if len(c.Args) > 0 && c.Args[0] == "-l" {
 		for n := syscall.Signal(1); n < 32; n++ {
 			c.printf("%2d %s\n", n, strings.TrimPrefix(unix.SignalName(n), "SIG"))
@@ -260,6 +282,7 @@ func become(command []string, env []string) error {
 
 // Exit statuses of what cannot be run.
 const (
+	troubled          = 125 // of a command that runs another
 	statusNotFound    = 127
 	statusNotRunnable = 126
 )
@@ -309,6 +332,7 @@ func (c *Call) command(set func(f flagSet), min int) ([]string, error) {
 }
 
 func runEnv(c *Call) error {
+	c.trouble = troubled
 	empty := false
 	args, err := c.command(func(f flagSet) { f.BoolVarP(&empty, "ignore-environment", "i", false, "with these variables only") }, 0)
 	if err != nil {
@@ -318,8 +342,12 @@ func runEnv(c *Call) error {
 	if empty {
 		env = nil
 	}
+	if len(args) > 0 && args[0] == "-" {
+		env, args = nil, args[1:]
+	}
 	for len(args) > 0 && strings.Contains(args[0], "=") {
-		env = append(env, args[0])
+		name, _, _ := strings.Cut(args[0], "=")
+		env = append(slices.DeleteFunc(env, func(e string) bool { return strings.HasPrefix(e, name+"=") }), args[0])
 		args = args[1:]
 	}
 	if len(args) == 0 {
@@ -332,6 +360,7 @@ func runEnv(c *Call) error {
 }
 
 func runChroot(c *Call) error {
+	c.trouble = troubled
 	args, err := c.command(nil, 1)
 	if err != nil {
 		return err
@@ -350,6 +379,7 @@ func runChroot(c *Call) error {
 }
 
 func runNice(c *Call) error {
+	c.trouble = troubled
 	by := 10
 	args, err := c.command(func(f flagSet) { f.IntVarP(&by, "adjustment", "n", 10, "how much") }, 0)
 	if err != nil {
@@ -371,6 +401,7 @@ func runNice(c *Call) error {
 }
 
 func runNohup(c *Call) error {
+	c.trouble = troubled
 	args, err := c.command(nil, 1)
 	if err != nil {
 		return err
@@ -391,15 +422,19 @@ func runSetsid(c *Call) error {
 }
 
 func runSleep(c *Call) error {
-	args, err := c.operands(1, 1)
+	args, err := c.operands(1, -1)
 	if err != nil {
 		return err
 	}
-	d, err := parseSeconds(args[0])
-	if err != nil {
-		return err
+	var sum time.Duration
+	for _, a := range args {
+		d, err := parseSeconds(a)
+		if err != nil {
+			return err
+		}
+		sum += d
 	}
-	time.Sleep(d)
+	time.Sleep(sum)
 	return nil
 }
 
@@ -424,6 +459,7 @@ func parseSeconds(s string) (time.Duration, error) {
 const statusTimeout = 124
 
 func runTimeout(c *Call) error {
+	c.trouble = troubled
 	name := "TERM"
 	args, err := c.command(func(f flagSet) { f.StringVarP(&name, "signal", "s", "TERM", "what ends it") }, 2)
 	if err != nil {
@@ -437,7 +473,7 @@ func runTimeout(c *Call) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	ctx, cancel := context.WithTimeout(context.Background(), cmp.Or(limit, math.MaxInt64)) // 0 is no limit
 	defer cancel()
 	path, err := program(args[1])
 	if err != nil {
@@ -448,7 +484,7 @@ func runTimeout(c *Call) error {
 	cmd.Cancel = func() error { return cmd.Process.Signal(sig) }
 	cmd.Stdin = c.Stdin.from
 	status, _ := c.wait(cmd)
-	if ctx.Err() != nil {
+	if ctx.Err() != nil && sig != syscall.SIGKILL {
 		return Status(statusTimeout)
 	}
 	return Status(status)

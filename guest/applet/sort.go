@@ -276,6 +276,9 @@ func compareVersions(a, b string) int {
 	if a == b {
 		return 0
 	}
+	if hidden := strings.HasPrefix(a, "."); hidden != strings.HasPrefix(b, ".") {
+		return 1 - 2*btoi(hidden)
+	}
 	baseA, baseB := withoutSuffix(a), withoutSuffix(b)
 	if by := compareVersionParts(baseA, baseB); by != 0 {
 		return by

@@ -58,8 +58,12 @@ func formatStat(format, name string, st unix.Stat_t) string {
 			out.WriteByte(format[i])
 			continue
 		}
-		i++
-		out.WriteString(statField(format[i], name, st))
+		end := i + 1
+		for end < len(format)-1 && strings.IndexByte("-0123456789", format[end]) >= 0 {
+			end++
+		}
+		fmt.Fprintf(&out, "%"+strings.TrimLeft(format[i+1:end], "0")+"s", statField(format[end], name, st))
+		i = end
 	}
 	return out.String()
 }
@@ -93,9 +97,9 @@ func statField(conversion byte, name string, st unix.Stat_t) string {
 		return name
 	case 'N':
 		if target, err := os.Readlink(name); err == nil && st.Mode&unix.S_IFMT == unix.S_IFLNK {
-			return name + " -> " + target
+			return "'" + name + "' -> '" + target + "'"
 		}
-		return name
+		return "'" + name + "'"
 	case 'o':
 		return strconv.FormatInt(int64(st.Blksize), 10)
 	case 's':
@@ -119,7 +123,7 @@ func statField(conversion byte, name string, st unix.Stat_t) string {
 			return strconv.FormatInt(int64(ts.Sec), 10)
 		}
 	}
-	return "%" + string(conversion)
+	return "?" // as coreutils print what they do not know
 }
 
 func typeName(st unix.Stat_t) string {

@@ -111,6 +111,10 @@ func runID(c *Call) error {
 		uid, gid = u.Uid, u.Gid
 	}
 	switch {
+	case *onlyUser && *onlyGroup:
+		return usageError{"-u and -g exclude one another"}
+	case *names && !*onlyUser && !*onlyGroup:
+		return usageError{"-n is for -u and -g"}
 	case *onlyUser && *names:
 		c.printf("%s\n", userName(uid))
 	case *onlyUser:
@@ -120,9 +124,23 @@ func runID(c *Call) error {
 	case *onlyGroup:
 		c.printf("%s\n", gid)
 	default:
-		c.printf("uid=%s(%s) gid=%s(%s)\n", uid, userName(uid), gid, groupName(gid))
+		c.printf("uid=%s(%s) gid=%s(%s) groups=%s(%s)", uid, userName(uid), gid, groupName(gid), gid, groupName(gid))
+		for _, other := range otherGroups(uid, gid) {
+			c.printf(",%s(%s)", other, groupName(other))
+		}
+		c.printf("\n")
 	}
 	return nil
+}
+
+// otherGroups returns those of a user beside the first.
+func otherGroups(uid, gid string) []string {
+	u, err := user.LookupId(uid)
+	if err != nil {
+		return nil
+	}
+	all, _ := u.GroupIds() // none, where no file lists them
+	return slices.DeleteFunc(all, func(id string) bool { return id == gid })
 }
 
 func runWhoami(c *Call) error {

@@ -29,6 +29,7 @@ type tarball struct {
 }
 
 func runTar(c *Call) error {
+	c.trouble = 2
 	t := &tarball{Call: c, links: map[inode]string{}}
 	// The first word may come without its hyphen: tar xzf FILE.
 	if len(c.Args) > 0 && !strings.HasPrefix(c.Args[0], "-") {
@@ -179,8 +180,10 @@ func (t *tarball) name(h *tar.Header) {
 		t.printf("%s %d/%d %12d %s %s\n", h.FileInfo().Mode(), h.Uid, h.Gid, h.Size, h.ModTime.Format("2006-01-02 15:04"), h.Name)
 	case t.list:
 		t.printf("%s\n", h.Name)
-	case t.verbose:
+	case t.verbose && t.create && t.file == "-":
 		fmt.Fprintln(t.Stderr, h.Name)
+	case t.verbose:
+		t.printf("%s\n", h.Name)
 	}
 }
 
@@ -198,6 +201,7 @@ func (t *tarball) unpack(r io.Reader, names []string) error {
 	}
 	defer root.Close()
 	var dirs []*tar.Header
+	found := map[string]bool{}
 	tr := tarstream.NewReader(plain)
 	for {
 		h, err := tr.Next()
@@ -208,11 +212,18 @@ func (t *tarball) unpack(r io.Reader, names []string) error {
 			return fmt.Errorf("%s: %w", t.file, err)
 		}
 		skip, odd := tarstream.Settle(h)
-		if odd != "" && !t.list && selected(h.Name, names) {
-			fmt.Fprintf(t.Stderr, "%s: %s: %s\n", t.Name, h.Name, odd)
-		}
-		if skip || !selected(h.Name, names) {
+		if skip {
 			continue
+		}
+		if len(names) > 0 {
+			i := slices.IndexFunc(names, func(name string) bool { return selects(name, h.Name) })
+			if i < 0 {
+				continue
+			}
+			found[names[i]] = true
+		}
+		if odd != "" && !t.list {
+			fmt.Fprintf(t.Stderr, "%s: %s: %s\n", t.Name, h.Name, odd)
 		}
 		t.name(h)
 		switch {
@@ -229,6 +240,11 @@ func (t *tarball) unpack(r io.Reader, names []string) error {
 			t.warn(fmt.Errorf("%s: %w", h.Name, err))
 		}
 	}
+	for _, name := range names {
+		if !found[name] {
+			t.warn(fmt.Errorf("%s: is not in the archive", name))
+		}
+	}
 	// The times of folders last, for what was put into them has changed them.
 	for _, h := range slices.Backward(dirs) {
 		if err := setMetadata(root, local(h.Name), h); err != nil {
@@ -238,15 +254,10 @@ func (t *tarball) unpack(r io.Reader, names []string) error {
 	return nil
 }
 
-// selected says whether a name is one of those asked for, or below one.
-func selected(name string, names []string) bool {
-	if len(names) == 0 {
-		return true
-	}
-	return slices.ContainsFunc(names, func(n string) bool {
-		n = strings.TrimRight(n, "/")
-		return name == n || strings.HasPrefix(name, n+"/")
-	})
+// selects says whether a name is the one asked for, or below it.
+func selects(asked, name string) bool {
+	asked = strings.TrimRight(asked, "/")
+	return strings.TrimRight(name, "/") == asked || strings.HasPrefix(name, asked+"/")
 }
 
 // local is a name as a path below the folder.
@@ -320,7 +331,13 @@ func setMetadata(root *os.Root, name string, h *tar.Header) error {
 		}
 	}
 	if h.Typeflag == tar.TypeSymlink {
-		return nil
+		dir, err := root.Open(filepath.Dir(name))
+		if err != nil {
+			return err
+		}
+		defer dir.Close()
+		at := unix.NsecToTimespec(h.ModTime.UnixNano())
+		return unix.UtimesNanoAt(int(dir.Fd()), filepath.Base(name), []unix.Timespec{at, at}, unix.AT_SYMLINK_NOFOLLOW)
 	}
 	if err := root.Chmod(name, h.FileInfo().Mode()); err != nil {
 		return err

@@ -49,6 +49,12 @@ func runTr(c *Call) error {
 			t.drop[b] = true
 		}
 	case len(sets) == 2:
+		cased := strings.Contains(sets[0], "[:lower:]") || strings.Contains(sets[0], "[:upper:]")
+		for class := range classes {
+			if strings.Contains(sets[1], "[:"+class+":]") && !(cased && (class == "lower" || class == "upper")) {
+				return usageError{"class " + class + " does not say what bytes become"}
+			}
+		}
 		if len(last) == 0 && !*truncate {
 			return usageError{"the second set is empty"}
 		}
