@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -344,5 +345,33 @@ func TestSummaries(t *testing.T) {
 	}
 	if got, want := len(Names()), len(seen); got != want || got < 60 {
 		t.Errorf("%d names, %d applets; want as many, and 60 or more", got, want)
+	}
+}
+
+// update has TestDocumented write the document.
+var update = flag.Bool("update", false, "write docs/commands.md")
+
+// TestDocumented holds the list of commands in the documentation to the table.
+func TestDocumented(t *testing.T) {
+	const file = "../../docs/commands.md"
+	var want strings.Builder
+	want.WriteString("# The commands of a guest\n\n" +
+		"These commands are part of ingot, and every guest that it starts has them; `ingot applet NAME`\n" +
+		"runs one on the host. A test compares those that Debian has, too, with Debian's on the same\n" +
+		"input, and lists what differs and why (`guest/applet/compare_test.go`). Options are the usual\n" +
+		"ones; any other is refused with a message and a status other than 0.\n")
+	for _, g := range groups() {
+		fmt.Fprintf(&want, "\n## %s\n\n", g.title)
+		for _, a := range g.applets {
+			fmt.Fprintf(&want, "- `%s`: %s\n", strings.TrimSpace(a.Name+" "+a.Usage), a.Summary)
+		}
+	}
+	if *update {
+		if err := os.WriteFile(file, []byte(want.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, err := os.ReadFile(file); err != nil || string(got) != want.String() {
+		t.Errorf("%s is not what the table of commands has (%v): go test ./guest/applet -run TestDocumented -update", file, err)
 	}
 }

@@ -7,7 +7,7 @@
 //	status := a.Main([]string{"/dev/vda"})
 //
 // They print and end as Debian's commands of the same names do, which a test compares
-// line by line; touch is u-root's, whose other commands end with status 0 after errors or
+// line by line, with the reasons where they differ; touch is u-root's, whose other commands end with status 0 after errors or
 // lack what people type by habit. Standard output is buffered, and a write that fails
 // is an error of the command.
 //
