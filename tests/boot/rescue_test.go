@@ -1,6 +1,7 @@
 package boot
 
 import (
+	"context"
 	"fmt"
 	"image"
 	"image/color"
@@ -37,7 +38,7 @@ func brokenDisk(t *testing.T) string {
 // recipe's key logs in over the network, and there is a shell on the screen, too.
 func TestRescueRepairs(t *testing.T) {
 	parallel(t)
-	for program, of := range map[string]string{"e2fsck": "e2fsprogs", "parted": "parted", "cryptsetup": "cryptsetup-bin", "ssh": "openssh-client", "mkfs.fat": "dosfstools"} {
+	for program, of := range map[string]string{"e2fsck": "e2fsprogs", "parted": "parted", "cryptsetup": "cryptsetup-bin", "ssh": "openssh-client", "mkfs.fat": "dosfstools", "nano": "nano", "mawk": "mawk", "sed": "sed", "diff": "diffutils", "less": "less"} {
 		fstest.Judge(t, program, of)
 	}
 	signer, _ := newKey(t)
@@ -68,6 +69,7 @@ func TestRescueRepairs(t *testing.T) {
 	for _, w := range plan.Warnings {
 		t.Log(w)
 	}
+	editsText(t, ctx, m)
 	// The recipe's key lets its owner in.
 	client := dial(t, ctx, m.Forwards()[0].Address(), signer)
 	session, err := client.NewSession()
@@ -91,6 +93,19 @@ func TestRescueRepairs(t *testing.T) {
 	must(t, m.Send("poweroff"))
 	must(t, m.Wait(ctx))
 	fstest.Run(t, "e2fsck", "-fn", broken)
+}
+
+// editsText tries the tools for text, of which less says where terminfo lacks a terminal.
+func editsText(t *testing.T, ctx context.Context, m *vm.Machine) {
+	t.Helper()
+	answers(t, ctx, m, [][2]string{
+		{"editor --version | head -n 1", "GNU nano"},
+		{"echo one two > /tmp/text; awk '{print $2}' /tmp/text | sed s/two/three/ > /tmp/other && cat /tmp/other", "three"},
+		{"diff /tmp/text /tmp/other | head -n 1", "1c1"},
+		{"less --version | head -n 1", "less 5"},
+		{"for kind in linux vt220 xterm; do TERM=$kind script -q -c 'less -FX /tmp/text'; done", "!fully functional"},
+		{"ls /lib/terminfo/l/linux /lib/terminfo/v/vt220 /lib/terminfo/x/xterm", "/lib/terminfo/x/xterm"},
+	})
 }
 
 // litPixels counts the pixels that are not black.
