@@ -100,15 +100,11 @@ func (c *Closure) System(ctx context.Context) (*run.System, error) {
 	if err != nil {
 		return nil, err
 	}
-	file, err := image.NewHostFile(k.Image)
-	if err != nil {
-		return nil, err
-	}
 	arch, err := k.Arch()
 	if err != nil {
 		return nil, err
 	}
-	s := &run.System{Name: c.Name, Numbered: true, Arch: vm.Arch(arch), NoSSH: true, What: c.What, Kernel: file, Initrd: []image.Blob{initrd}, Firmware: []run.Boot{}, NoAgent: !c.Shell || c.Find}
+	s := &run.System{Name: c.Name, Numbered: true, Arch: vm.Arch(arch), NoSSH: true, What: c.What, Kernel: k.Image, Initrd: []image.Blob{initrd}, Firmware: []run.Boot{}, NoAgent: !c.Shell || c.Find}
 	if c.Share != "" {
 		c.shareStore(s)
 	} else if err := c.addDisk(ctx, s); err != nil {

@@ -4,11 +4,13 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 
 	"ingot/bootloader/kernel"
+	"ingot/image"
 )
 
 // A line is a command line of QEMU that comes to be, with the descriptors that it
@@ -92,11 +94,10 @@ func (c *Config) line() (*line, error) {
 	if err := l.addShares(c); err != nil {
 		return nil, err
 	}
-	if c.Kernel != "" {
-		if err := c.checkKernelLine(); err != nil {
+	if c.Kernel != nil {
+		if err := c.addKernel(l); err != nil {
 			return nil, err
 		}
-		l.add("-kernel", c.Kernel, "-append", c.words())
 	}
 	if c.Initrd != nil {
 		initrd := c.Initrd
@@ -115,25 +116,30 @@ const noTimerCheck = "no_timer_check"
 
 // CheckCommandLine refuses a command line that a kernel would cut, by what its header
 // allows. It counts a word that [Start] adds, unless Accel says that it does not.
-func (c *Config) CheckCommandLine(image io.ReaderAt) error {
-	h, err := kernel.ReadHeader(image)
+func (c *Config) CheckCommandLine(of io.ReaderAt) error {
+	h, err := kernel.ReadHeader(of)
 	if err != nil {
 		return err
 	}
 	return h.CheckCommandLine(len(c.words()))
 }
 
-// checkKernelLine is CheckCommandLine for the kernel's file.
-func (c *Config) checkKernelLine() error {
-	f, err := os.Open(c.Kernel)
-	if err != nil {
+// addKernel has QEMU load the kernel: from its file, or from memory where it lies in no file
+// of its own.
+func (c *Config) addKernel(l *line) error {
+	err := c.CheckCommandLine(c.Kernel)
+	f, ok := c.Kernel.(*image.File)
+	if !ok {
+		fd := l.inherit(func(*Machine) (*os.File, error) { return memoryFile("kernel", c.Kernel) })
+		l.add("-kernel", fmt.Sprintf("/proc/self/fd/%d", fd), "-append", c.words())
 		return err
 	}
-	defer f.Close()
-	if err := c.CheckCommandLine(f); err != nil {
-		return fmt.Errorf("kernel %s: %w", c.Kernel, err)
+	if err != nil {
+		return fmt.Errorf("kernel %s: %w", f.Path(), err)
 	}
-	return nil
+	path, err := filepath.Abs(f.Path())
+	l.add("-kernel", path, "-append", c.words())
+	return err
 }
 
 // words returns the kernel's command line.

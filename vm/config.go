@@ -44,7 +44,7 @@ type Config struct {
 	Display  Display
 
 	// Kernel, Initrd and Append start a kernel directly, without a boot loader.
-	Kernel string
+	Kernel image.Blob
 	Initrd image.Blob
 	Append string
 
@@ -98,15 +98,15 @@ func (c *Config) check() error {
 		return fmt.Errorf("memory of %s; a machine of 32 bits takes at most %d MiB", partition.FormatBytes(c.Memory), maxMemory32>>20)
 	case c.CPUs < 0 || c.CPUs > maxCPUs:
 		return fmt.Errorf("%d processors; a machine has 1 to %d", c.CPUs, maxCPUs)
-	case c.Kernel == "" && c.Initrd != nil:
+	case c.Kernel == nil && c.Initrd != nil:
 		return errors.New("an initrd without a kernel to start")
-	case c.Kernel == "" && c.Append != "":
+	case c.Kernel == nil && c.Append != "":
 		return errors.New("a kernel command line without a kernel to start")
-	case c.Kernel == "" && len(c.Disks) == 0:
+	case c.Kernel == nil && len(c.Disks) == 0:
 		return errors.New("neither a disk nor a kernel: there is nothing to boot")
 	}
-	if c.Kernel != "" {
-		if err := readable(c.Kernel); err != nil {
+	if f, ok := c.Kernel.(*image.File); ok {
+		if err := readable(f.Path()); err != nil {
 			return err
 		}
 	}
@@ -121,7 +121,7 @@ func (c *Config) check() error {
 // firmware returns what the machine starts with: a machine that has nothing else to
 // boot from a disk with does so with UEFI.
 func (c *Config) firmware() Firmware {
-	if c.Firmware == BIOS && c.Kernel == "" && !c.Arch.orHost().platform().bios {
+	if c.Firmware == BIOS && c.Kernel == nil && !c.Arch.orHost().platform().bios {
 		return UEFI
 	}
 	return c.Firmware

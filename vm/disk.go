@@ -133,7 +133,7 @@ func (l *line) addDisk(c *Config, i int) error {
 	case d.Bus == NVMe: // it has to have one
 		device += fmt.Sprintf(",serial=ingot%d", i)
 	}
-	if c.Kernel == "" {
+	if c.Kernel == nil {
 		// The firmware tries the disks in the order in which they are given. A kernel
 		// that is started directly has taken the first place.
 		device += fmt.Sprintf(",bootindex=%d", i)

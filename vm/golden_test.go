@@ -18,11 +18,15 @@ import (
 // that this one cannot run.
 func TestCommand(t *testing.T) {
 	dir := t.TempDir()
-	disk, kernel := filepath.Join(dir, "disk.img"), filepath.Join(dir, "vmlinuz")
-	for _, name := range []string{disk, kernel} {
+	disk, vmlinuz := filepath.Join(dir, "disk.img"), filepath.Join(dir, "vmlinuz")
+	for _, name := range []string{disk, vmlinuz} {
 		if err := os.WriteFile(name, make([]byte, 512), 0o644); err != nil {
 			t.Fatal(err)
 		}
+	}
+	kernel, err := image.NewHostFile(vmlinuz)
+	if err != nil {
+		t.Fatal(err)
 	}
 	qcow2File := filepath.Join(dir, "disk.qcow2")
 	if err := qcow2.Write(t.Context(), image.Hole(1<<20), qcow2File, image.WriteOptions{NoSync: true}); err != nil {

@@ -366,6 +366,12 @@ func TestCancel(t *testing.T) {
 
 func TestRefused(t *testing.T) {
 	null := []vm.Disk{{Path: "/dev/null"}}
+	vmlinuz := filepath.Join(t.TempDir(), "vmlinuz")
+	err := os.WriteFile(vmlinuz, make([]byte, 512), 0o644)
+	gone, statErr := image.NewHostFile(vmlinuz)
+	if err := errors.Join(err, statErr, os.Remove(vmlinuz)); err != nil {
+		t.Fatal(err)
+	}
 	forward := func(f vm.Forward) []vm.NIC { return []vm.NIC{{User: &vm.UserNet{Forwards: []vm.Forward{f}}}} }
 	foreign := vm.AArch64
 	if vm.HostArch() == foreign {
@@ -382,15 +388,15 @@ func TestRefused(t *testing.T) {
 		{vm.Config{Disks: []vm.Disk{{Path: "/dev/null"}}, Memory: 64}, "64 bytes"},
 		{vm.Config{Disks: []vm.Disk{{Path: "/dev/null", Bus: "floppy"}}}, `bus "floppy" is unknown`},
 		{vm.Config{Disks: []vm.Disk{{Path: "/dev/null", Bus: vm.CDROM, Writable: true}}}, "cannot be writable"},
-		{vm.Config{Kernel: "/nonesuch/vmlinuz"}, "/nonesuch/vmlinuz"},
+		{vm.Config{Kernel: gone}, gone.Path()},
 		{vm.Config{Disks: []vm.Disk{{Path: "/dev/null"}}, Append: "quiet"}, "without a kernel"},
-		{vm.Config{Kernel: "/dev/null", Append: strings.Repeat("x", 2048), Accel: vm.TCG}, "kernel /dev/null: kernel command line has 20"},
+		{vm.Config{Kernel: image.Bytes("kernel"), Append: strings.Repeat("x", 2048), Accel: vm.TCG}, "kernel command line has 20"},
 		{vm.Config{Disks: []vm.Disk{{Path: "/dev/null"}}, QEMU: "/nonesuch/qemu"}, "/nonesuch/qemu"},
 		{vm.Config{Disks: null, Arch: "mips"}, `architecture "mips" is unknown; there are x86_64, i686,`},
 		{vm.Config{Disks: null, Arch: vm.I686, Memory: 4 << 30}, "a machine of 32 bits takes at most 2047 MiB"},
 		{vm.Config{Disks: null, CPUs: 1000}, "1000 processors; a machine has 1 to 255"},
 		{vm.Config{Disks: null, Accel: "hvf"}, `accelerator "hvf" is unknown`},
-		{vm.Config{Kernel: "/dev/null", Arch: foreign, Accel: vm.KVM}, "accelerator kvm: the guest's processor is " + string(foreign)},
+		{vm.Config{Kernel: image.Bytes("kernel"), Arch: foreign, Accel: vm.KVM}, "accelerator kvm: the guest's processor is " + string(foreign)},
 		{vm.Config{Disks: null, FirmwareVars: "vars"}, "firmware variables in vars: only the firmware"},
 		{vm.Config{Disks: null, SecureBoot: true}, "secure boot: it is a matter of the firmware"},
 		{vm.Config{Disks: null, Arch: vm.X86_64, Firmware: vm.UEFI, SecureBoot: true, MachineType: "pc"}, "secure boot: it takes the machine q35, and not pc"},
@@ -433,7 +439,7 @@ func TestRefused(t *testing.T) {
 func TestMissing(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
 	for _, a := range vm.Arches() {
-		m, err := vm.Start(t.Context(), vm.Config{Arch: a, Kernel: "/dev/null"})
+		m, err := vm.Start(t.Context(), vm.Config{Arch: a, Kernel: image.Bytes("kernel")})
 		if err == nil {
 			m.Kill()
 		}

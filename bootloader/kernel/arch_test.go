@@ -2,10 +2,9 @@ package kernel
 
 import (
 	"encoding/binary"
-	"os"
-	"path/filepath"
 	"testing"
 
+	"ingot/image"
 	"ingot/tests/testenv"
 )
 
@@ -23,16 +22,11 @@ func TestArch(t *testing.T) {
 	} {
 		header := make([]byte, 0x1000)
 		test.put(header)
-		k := Kernel{Image: filepath.Join(t.TempDir(), "vmlinuz")}
-		if err := os.WriteFile(k.Image, header, 0o644); err != nil {
-			t.Fatal(err)
-		}
+		k := Kernel{Image: image.Bytes(header)}
 		if got, err := k.Arch(); got != test.want || err != nil {
 			t.Errorf("Arch() = %q, %v; want %q", got, err, test.want)
 		}
-		if err := os.Truncate(k.Image, 100); err != nil {
-			t.Fatal(err)
-		}
+		k.Image = image.Bytes(header[:100])
 		if got, err := k.Arch(); err == nil {
 			t.Errorf("Arch() of 100 bytes = %q; want an error", got)
 		}
@@ -43,7 +37,7 @@ func TestArch(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got, err := k.Arch(); got != want || err != nil {
-			t.Errorf("%s: Arch() = %q, %v; want %q", k.Image, got, err, want)
+			t.Errorf("%s: Arch() = %q, %v; want %q", k.Path, got, err, want)
 		}
 	}
 }

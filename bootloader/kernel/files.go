@@ -15,12 +15,12 @@ import (
 	"ingot/image"
 )
 
-// InTree returns the kernel in a file whose modules lie in a Tree: dir is what would be
-// the folder lib/modules/RELEASE, with nothing in it that leads out of it, and name says
-// where that is.
-func InTree(release, file, name string, dir *image.Node) *Kernel {
-	k := &Kernel{Release: release, Image: file, ModulesDir: name}
-	k.index = sync.OnceValues(func() (*index, error) { return indexOf(name, tree{dir}) })
+// InTree returns the kernel of an image whose modules lie in a Tree: modules is what would be
+// the folder lib/modules/RELEASE, with nothing in it that leads out of it. path and
+// modulesDir say where the two lie; modulesDir is empty where there are no modules.
+func InTree(data image.Blob, path, release, modulesDir string, modules *image.Node) *Kernel {
+	k := &Kernel{Release: release, Image: data, Path: path, ModulesDir: modulesDir}
+	k.index = sync.OnceValues(func() (*index, error) { return indexOf(modulesDir, tree{modules}) })
 	return k
 }
 

@@ -32,7 +32,7 @@ func FuzzModules(f *testing.F) {
 				t.Fatal(err)
 			}
 		}
-		k := InTree("6.1", "vmlinuz", "modules", dir)
+		k := InTree(nil, "vmlinuz", "6.1", "modules", dir)
 		modules, err := k.Closure(name, "a")
 		if err == nil && !slices.ContainsFunc(modules, func(m Module) bool { return m.Name == "a" }) && !strings.Contains(builtin, "a.ko") {
 			t.Errorf("Closure(%q, a) = %v", name, modules)

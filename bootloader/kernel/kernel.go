@@ -3,57 +3,21 @@ package kernel
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 	"sync"
+
+	"ingot/image"
 )
 
-// A Kernel is one release of Linux in a folder.
+// A Kernel is one release of Linux: its image, and its modules.
 type Kernel struct {
-	Release    string // as uname -r prints it
-	Image      string // path of the file that a boot loader loads
-	ModulesDir string // path of the folder named like the release; empty where the kernel has none
+	Release    string     // as uname -r prints it; empty where nothing tells it
+	Image      image.Blob // what a boot loader loads; nil for [Running]
+	Path       string     // where the image lies, for messages
+	ModulesDir string     // the folder named like the release; empty where the kernel has none
 
 	index func() (*index, error) // read once, by the first question about a module
-}
-
-// NotFoundError says that a folder holds no kernel.
-type NotFoundError struct{ Dir string }
-
-func (e *NotFoundError) Error() string {
-	return fmt.Sprintf("%s: no kernel: expected boot/vmlinuz-RELEASE beside lib/modules/RELEASE "+
-		"(a system's root, or an unpacked package such as linux-image-cloud-amd64)", e.Dir)
-}
-
-// Find returns the newest kernel in dir.
-func Find(dir string) (*Kernel, error) {
-	kernels, err := All(dir)
-	if err != nil {
-		return nil, err
-	}
-	return kernels[len(kernels)-1], nil
-}
-
-// All returns the kernels in dir, the oldest release first. It is a
-// [NotFoundError] if there is none.
-func All(dir string) ([]*Kernel, error) {
-	if _, err := os.Stat(dir); err != nil {
-		return nil, err
-	}
-	var kernels []*Kernel
-	for _, image := range images(dir) {
-		k := &Kernel{Release: image.release, Image: image.path, ModulesDir: modulesDir(dir, image.release)}
-		k.index = sync.OnceValues(func() (*index, error) { return readIndex(k.ModulesDir) })
-		kernels = append(kernels, k)
-	}
-	if len(kernels) == 0 {
-		return nil, &NotFoundError{dir}
-	}
-	slices.SortFunc(kernels, func(a, b *Kernel) int { return compareReleases(a.Release, b.Release) })
-	return kernels, nil
 }
 
 // Running returns the kernel of this release for its modules below dir, whether or
@@ -63,38 +27,13 @@ func Running(dir, release string) (*Kernel, error) {
 	if modules == "" {
 		return nil, fmt.Errorf("%s: no modules of kernel %s in lib/modules or usr/lib/modules", dir, release)
 	}
-	k := &Kernel{Release: release, ModulesDir: modules}
-	k.index = sync.OnceValues(func() (*index, error) { return readIndex(modules) })
-	return k, nil
+	return newKernel(release, modules), nil
 }
 
-type imageFile struct{ release, path string }
-
-// images lists the kernel images below dir, each release once. Debian, Guix and
-// most others keep them in /boot with the release in the name; Fedora and Arch
-// beside the modules.
-func images(dir string) []imageFile {
-	var found []imageFile
-	seen := map[string]bool{}
-	add := func(release, path string) {
-		info, err := os.Stat(path)
-		if err != nil || !info.Mode().IsRegular() || release == "" || seen[release] {
-			return
-		}
-		seen[release] = true
-		found = append(found, imageFile{release, path})
-	}
-	for _, prefix := range []string{"vmlinuz-", "vmlinux-", "Image-"} {
-		for _, path := range glob(dir, "boot/"+prefix+"*") {
-			add(strings.TrimPrefix(filepath.Base(path), prefix), path)
-		}
-	}
-	for _, lib := range moduleRoots {
-		for _, path := range glob(dir, lib+"/*/vmlinuz") {
-			add(filepath.Base(filepath.Dir(path)), path)
-		}
-	}
-	return found
+func newKernel(release, modules string) *Kernel {
+	k := &Kernel{Release: release, ModulesDir: modules}
+	k.index = sync.OnceValues(func() (*index, error) { return readIndex(modules) })
+	return k
 }
 
 // moduleRoots are where the folders of modules may lie, the merged /usr last.
@@ -109,52 +48,6 @@ func modulesDir(dir, release string) string {
 	}
 	return ""
 }
-
-// glob matches a pattern below dir, whose own name may hold any character.
-func glob(dir, pattern string) []string {
-	matches, err := fs.Glob(os.DirFS(dir), pattern)
-	if err != nil {
-		return nil // unreadable folders hold no kernel for us
-	}
-	for i := range matches {
-		matches[i] = filepath.Join(dir, matches[i])
-	}
-	return matches
-}
-
-// compareReleases orders releases by their numbers where both have a number, so
-// that 6.9 stands before 6.10, and by their bytes elsewhere.
-func compareReleases(a, b string) int {
-	for a != "" && b != "" {
-		var x, y string
-		x, a = cutRun(a)
-		y, b = cutRun(b)
-		if x == y {
-			continue
-		}
-		if isDigit(x[0]) && isDigit(y[0]) {
-			x, y = strings.TrimLeft(x, "0"), strings.TrimLeft(y, "0")
-			if len(x) != len(y) {
-				return len(x) - len(y)
-			}
-		}
-		if c := strings.Compare(x, y); c != 0 {
-			return c
-		}
-	}
-	return len(a) - len(b)
-}
-
-// cutRun splits s after its first run of digits, or of bytes that are none.
-func cutRun(s string) (run, rest string) {
-	n := 1
-	for n < len(s) && isDigit(s[n]) == isDigit(s[0]) {
-		n++
-	}
-	return s[:n], s[n:]
-}
-
-func isDigit(c byte) bool { return '0' <= c && c <= '9' }
 
 // UnknownModuleError says that a kernel has no module of this name, neither as a
 // file nor built in.

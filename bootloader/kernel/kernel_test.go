@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -162,7 +163,7 @@ func TestClosure(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Run("Tree", func(t *testing.T) { testClosure(t, InTree(k.Release, k.Image, "/nix/store/x", dir)) })
+	t.Run("Tree", func(t *testing.T) { testClosure(t, InTree(k.Image, k.Path, k.Release, "/nix/store/x", dir)) })
 }
 
 func testClosure(t *testing.T, k *Kernel) {
@@ -256,6 +257,35 @@ func TestBrokenModule(t *testing.T) {
 	}
 }
 
+func TestFind(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{
+		"system/kernel", "system/kernel-modules/lib/modules/6.12.1/modules.builtin",
+		"item/bzImage", "item/lib/modules/6.6.9/modules.builtin",
+		"root/boot/vmlinuz-5.10.0-x", "root/lib/modules/5.10.0-x/modules.builtin", "root/lib/modules/6.1.0/modules.builtin",
+		"two/bzImage", "two/lib/modules/1.0/modules.builtin", "two/lib/modules/2.0/modules.builtin",
+		"alone/vmlinuz-9.9", "fedora/lib/modules/6.10.1/vmlinuz", "fedora/lib/modules/6.9.9/vmlinuz", "fedora/vmlinuz",
+	} {
+		path := filepath.Join(dir, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, nil, 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Symlink("/gone", filepath.Join(dir, "result")); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{
+		"system": "6.12.1", "item": "6.6.9", "item/bzImage": "6.6.9", "root": "5.10.0-x", "root/boot/vmlinuz-5.10.0-x": "5.10.0-x",
+		"two": "any of 2 releases", "alone/vmlinuz-9.9": "9.9", "nonesuch": "no such file", "alone": "no kernel",
+		"fedora": "6.10.1", "result": `/result leads to "/gone", and nothing is there`,
+	} {
+		k, err := Find(filepath.Join(dir, path))
+		if got := fmt.Sprint(err); err != nil && !strings.Contains(got, want) || err == nil && k.Release != want {
+			t.Errorf("Find(%s) = %+v, %v; want %s", path, k, err, want)
+		}
+	}
+}
+
 func TestFindNothing(t *testing.T) {
 	dir := t.TempDir()
 	var missing *NotFoundError
@@ -302,7 +332,7 @@ func TestOddFiles(t *testing.T) {
 			if err := (&image.Tree{Root: dir}).Put("/"+file, n); err != nil {
 				t.Fatal(err)
 			}
-			k := InTree("6.1", "vmlinuz", "modules", dir)
+			k := InTree(nil, "vmlinuz", "6.1", "modules", dir)
 			if _, err := k.Closure("x"); err == nil || !strings.Contains(err.Error(), file+": "+name) {
 				t.Errorf("with %s that %s, Closure = %v", file, name, err)
 			}
@@ -312,7 +342,7 @@ func TestOddFiles(t *testing.T) {
 	if err := (&image.Tree{Root: dir}).Put("/kernel/x.ko", huge); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := InTree("6.1", "vmlinuz", "modules", dir).Closure("x"); err == nil || !strings.Contains(err.Error(), "x.ko: has 17592186044416 bytes") {
+	if _, err := InTree(nil, "vmlinuz", "6.1", "modules", dir).Closure("x"); err == nil || !strings.Contains(err.Error(), "x.ko: has 17592186044416 bytes") {
 		t.Errorf("Closure of a module of 16 TiB = %v", err)
 	}
 	on := t.TempDir()

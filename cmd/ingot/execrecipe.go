@@ -11,7 +11,6 @@ import (
 	"ingot/storedb"
 	"ingot/vm"
 	"ingot/vm/helper"
-	"ingot/vm/run"
 )
 
 // environment reads the recipe that the guest has its kernel and its store of; it is nil
@@ -51,9 +50,9 @@ func (x *execFlags) environment(c *cobra.Command, o *helper.Options) (*plan.Envi
 // findKernel finds the one that a flag names, or else that of the recipe.
 func (x *execFlags) findKernel(c *cobra.Command, e *plan.Environment, o *helper.Options) (*kernel.Kernel, error) {
 	if e == nil || c.Flags().Changed("kernel") {
-		k, err := helper.FindKernel(x.kernel)
+		k, err := kernel.Find(x.kernel)
 		if err != nil {
-			return nil, fmt.Errorf("%w; --kernel PATH names another", err)
+			return nil, fmt.Errorf("kernel: %w; --kernel PATH names another", err)
 		}
 		return k, nil
 	}
@@ -61,15 +60,10 @@ func (x *execFlags) findKernel(c *cobra.Command, e *plan.Environment, o *helper.
 	if err != nil {
 		return nil, fmt.Errorf("--recipe %s: %w; --kernel PATH names another", x.recipe, err)
 	}
-	file, err := run.KernelFile(c.Context(), k.Image)
-	if err != nil {
-		return nil, err
-	}
-	if k.Modules == nil {
+	if k.ModulesDir == "" {
 		o.Warn(fmt.Sprintf("--recipe %s: its kernel has no modules beside it, so what the machine needs has to be built in", x.recipe))
-		return &kernel.Kernel{Release: k.Release, Image: file}, nil
 	}
-	return kernel.InTree(k.Release, file, k.ModulesDir, k.Modules), nil
+	return k, nil
 }
 
 // closure is what the guest has in its store, but for this machine's whole one; nil if

@@ -38,7 +38,7 @@ func (s *workplace) nixOS() (k *kernel.Kernel) {
 		s.file(to, string(data))
 	}
 	linux, aggregate, system := storeName(1, "linux"), storeName(2, "kernel-modules"), storeName(3, "nixos-system")
-	copied(k.Image, "store/"+linux+"/bzImage")
+	copied(k.Path, "store/"+linux+"/bzImage")
 	modules, err := k.Closure("virtio_pci", "virtio_console", "virtio_blk", "ext4", "overlay", "loop")
 	if err != nil {
 		s.t.Fatal(err)
@@ -102,7 +102,7 @@ func TestExecRecipe(t *testing.T) {
 	}
 	// Flags go before the recipe.
 	stdout, stderr, status = s.run("", "--recipe", "data.yaml", "--kernel", "kernel", "--dry-run", "true")
-	if status != 0 || !strings.Contains(stdout, "-kernel kernel/boot/vmlinuz-"+k.Release) || strings.Contains(stdout, "serial=") {
+	if status != 0 || !strings.Contains(stdout, "/kernel/boot/vmlinuz-"+k.Release) || strings.Contains(stdout, "serial=") {
 		t.Errorf("a kernel of another place, and no store: status %d, %s%s", status, stdout, stderr)
 	}
 }

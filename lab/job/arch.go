@@ -27,5 +27,5 @@ func CheckArch(k *kernel.Kernel, arch vm.Arch) error {
 	if err != nil || is == "" || vm.Arch(is) == want || vm.Arch(is) == vm.I686 && want == vm.X86_64 {
 		return err
 	}
-	return &ArchError{Image: k.Image, Is: vm.Arch(is), Want: want}
+	return &ArchError{Image: k.Path, Is: vm.Arch(is), Want: want}
 }

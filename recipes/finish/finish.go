@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"ingot/bootloader/kernel"
 	"ingot/image/nbd"
 	"ingot/partition"
 	"ingot/partition/foreign"
@@ -143,8 +144,8 @@ func (f *finisher) findKernel() error {
 		at = own.Kernel.Host
 	}
 	var err error
-	if f.kernel, err = helper.FindKernel(cmp.Or(at, "/")); err != nil {
-		return &KernelError{f.Privileged()[0], err}
+	if f.kernel, err = kernel.Find(cmp.Or(at, "/")); err != nil {
+		return &KernelError{f.Privileged()[0], fmt.Errorf("kernel: %w", err)}
 	}
 	return nil
 }

@@ -60,7 +60,7 @@ func checkKernel(r *recipes.Recipe, k *kernel.Kernel) error {
 	if err != nil || arch == "" || arch == r.Arch {
 		return err
 	}
-	return &PartError{"system.kernel", fmt.Errorf("kernel: %s is for %s, and the recipe's arch is %s: name another folder with system.kernel", k.Image, arch, r.Arch)}
+	return &PartError{"system.kernel", fmt.Errorf("kernel: %s is for %s, and the recipe's arch is %s: name another folder with system.kernel", k.Path, arch, r.Arch)}
 }
 
 // debianArches are Debian's names of the architectures that a recipe may name.

@@ -109,12 +109,8 @@ func (m *made) join(f storedb.Flavour, name, ramdisk, sw string) (err error) {
 // kernelItem is the kernel's image and its modules in the layout that is looked for
 // at /lib/modules.
 func kernelItem(k *kernel.Kernel) (*image.Node, error) {
-	file, err := image.NewHostFile(k.Image)
-	if err != nil {
-		return nil, err
-	}
 	t := image.NewTree()
-	if err := t.Put("/vmlinuz", image.NewFile(0o444, file)); err != nil || k.ModulesDir == "" {
+	if err := t.Put("/vmlinuz", image.NewFile(0o444, k.Image)); err != nil || k.ModulesDir == "" {
 		return t.Root, err
 	}
 	modules, err := image.Scan(k.ModulesDir, image.ScanOptions{Canonical: true})

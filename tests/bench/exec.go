@@ -37,7 +37,7 @@ func (b *bench) exec() error {
 		{name: "QEMU, and an init that powers off", aim: 1 / 1.15, args: []string{
 			"qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none", "-serial", "stdio", "-no-reboot",
 			"-machine", "q35", "-m", "512M", "-accel", "tcg,thread=multi", "-cpu", "max",
-			"-kernel", k.Image, "-initrd", initrd, "-append", "console=ttyS0 quiet panic=-1",
+			"-kernel", k.Path, "-initrd", initrd, "-append", "console=ttyS0 quiet panic=-1",
 		}},
 	})
 	if err != nil {

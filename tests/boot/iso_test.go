@@ -311,7 +311,7 @@ func fetched(t *testing.T, folder, root, name string) vm.Config {
 	initrd := read("initrd")
 	initrd = append(initrd, make([]byte, (4-len(initrd)%4)%4)...)
 	return vm.Config{
-		Kernel: filepath.Join(folder, "kernel"), Initrd: image.Bytes(append(initrd, archive.Bytes()...)),
+		Kernel: image.Bytes(read("kernel")), Initrd: image.Bytes(append(initrd, archive.Bytes()...)),
 		Append: strings.TrimSpace(string(read("command-line"))), Memory: 1 << 30,
 	}
 }

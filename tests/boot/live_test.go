@@ -27,7 +27,7 @@ import (
 
 // linux returns a kernel's image and an initramfs for it with ingot, the files given
 // beside it.
-func linux(t *testing.T, files *image.Tree) (path string, initrd image.Blob) {
+func linux(t *testing.T, files *image.Tree) (vmlinuz, initrd image.Blob) {
 	t.Helper()
 	fstest.Judge(t, "qemu-system-x86_64", "qemu-system-x86")
 	k, err := kernel.Find(testenv.Kernel(t))

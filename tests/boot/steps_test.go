@@ -11,7 +11,6 @@ import (
 	"strings"
 	"testing"
 
-	"ingot/image"
 	"ingot/recipes"
 	"ingot/recipes/finish"
 	"ingot/recipes/manifest"
@@ -200,7 +199,7 @@ bootloader: {grub: [bios], timeout: 0, console: [ttyS0], arguments: [%s]}
 		t.Fatal(err)
 	}
 	byKey, err := vm.Start(t.Context(), vm.Config{
-		Kernel: blobFile(t, d.Kernel), Initrd: d.Initrd[0], Append: strings.Join(append(d.Arguments, "console=ttyS0", "ingot.luks.key=LABEL=keys:/key"), " "),
+		Kernel: d.Kernel, Initrd: d.Initrd[0], Append: strings.Join(append(d.Arguments, "console=ttyS0", "ingot.luks.key=LABEL=keys:/key"), " "),
 		Disks: []vm.Disk{{Path: disk}, {Path: keys}}, Args: otherClock,
 	})
 	if err != nil {
@@ -221,16 +220,6 @@ func unlocked(t *testing.T, ctx context.Context, m *vm.Machine) {
 	}
 	commands(t, ctx, m, map[string]string{"mount | grep ' / '": "type xfs (rw", "cat /etc/kernels": "-vmlinuz"})
 	m.Kill()
-}
-
-// blobFile writes bytes into a file, for those who take no others.
-func blobFile(t *testing.T, b image.Blob) string {
-	t.Helper()
-	data, err := image.ReadAll(b)
-	must(t, err)
-	name := filepath.Join(t.TempDir(), "blob")
-	must(t, os.WriteFile(name, data, 0o644))
-	return name
 }
 
 // holds complains if a file holds a secret.

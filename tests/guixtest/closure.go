@@ -80,7 +80,7 @@ func (c *closure) inputs(k *kernel.Kernel, busybox string) error {
 			return err
 		}
 	}
-	image, err := os.ReadFile(k.Image)
+	image, err := os.ReadFile(k.Path)
 	if err != nil {
 		return err
 	}

@@ -126,7 +126,7 @@ func (in inputs) key() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	for _, name := range []string{in.busybox, in.kernel.Image} {
+	for _, name := range []string{in.busybox, in.kernel.Path} {
 		f, err := os.Open(name)
 		if err != nil {
 			return "", err
@@ -186,7 +186,7 @@ func (in inputs) stage(dir string) error {
 			return err
 		}
 	}
-	if err := copyFile(in.kernel.Image, filepath.Join(dir, "input", "vmlinuz"), 0o644); err != nil {
+	if err := copyFile(in.kernel.Path, filepath.Join(dir, "input", "vmlinuz"), 0o644); err != nil {
 		return err
 	}
 	if err := Tools(in.busybox, filepath.Join(dir, "input", "tools", "bin")); err != nil {

@@ -324,31 +324,6 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-func TestFindKernel(t *testing.T) {
-	dir := t.TempDir()
-	for _, name := range []string{
-		"system/kernel", "system/kernel-modules/lib/modules/6.12.1/modules.builtin",
-		"item/bzImage", "item/lib/modules/6.6.9/modules.builtin",
-		"root/boot/vmlinuz-5.10.0-x", "root/lib/modules/5.10.0-x/modules.builtin", "root/lib/modules/6.1.0/modules.builtin",
-		"two/bzImage", "two/lib/modules/1.0/modules.builtin", "two/lib/modules/2.0/modules.builtin",
-		"alone/vmlinuz-9.9",
-	} {
-		path := filepath.Join(dir, name)
-		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, nil, 0o644)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for path, want := range map[string]string{
-		"system": "6.12.1", "item": "6.6.9", "item/bzImage": "6.6.9", "root": "5.10.0-x", "root/boot/vmlinuz-5.10.0-x": "5.10.0-x",
-		"two": "any of 2 releases", "alone/vmlinuz-9.9": "9.9", "nonesuch": "no such file", "alone": "no kernel",
-	} {
-		k, err := helper.FindKernel(filepath.Join(dir, path))
-		if got := fmt.Sprint(err); err != nil && !strings.Contains(got, want) || err == nil && k.Release != want {
-			t.Errorf("FindKernel(%s) = %+v, %v; want %s", path, k, err, want)
-		}
-	}
-}
-
 // TestCommand is the command line for other architectures, which need not be here.
 func TestCommand(t *testing.T) {
 	good := options(t)

@@ -159,7 +159,11 @@ func (o *Options) initramfs() (image.Blob, error) {
 // insists says whether a kernel takes signed modules alone, by the configuration that
 // distributions put beside it.
 func insists(k *kernel.Kernel) bool {
-	config, err := os.ReadFile(filepath.Join(filepath.Dir(k.Image), "config-"+k.Release))
+	file, ok := k.Image.(*image.File)
+	if !ok {
+		return false
+	}
+	config, err := os.ReadFile(filepath.Join(filepath.Dir(file.Path()), "config-"+k.Release))
 	return err == nil && strings.Contains(string(config), "\nCONFIG_MODULE_SIG_FORCE=y\n")
 }
 

@@ -13,8 +13,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"ingot/bootloader"
 	"ingot/guest/wire"
 	"ingot/image"
@@ -295,34 +293,15 @@ func (w *wiring) boot(c *vm.Config, s *System, o *Options) error {
 	case UEFI:
 		c.Firmware, c.FirmwareVars, c.SecureBoot = vm.UEFI, cmp.Or(o.EFIVars, o.UsualEFIVars), o.SecureBoot
 	case Kernel:
-		var err error
-		if c.Kernel, err = KernelFile(w.ctx, s.Kernel); err != nil {
-			return err
-		}
+		c.Kernel = s.Kernel
 		c.Append = bootloader.CommandLine(o.words(s))
 		if len(s.Initrd) > 0 {
+			var err error
 			c.Initrd, err = concatenate(s.Initrd...)
 			return err
 		}
 	}
 	return nil
-}
-
-// KernelFile returns a path under which QEMU can open a kernel until ctx ends: that of
-// its file or, for one that lies in no file of its own, that of a file in memory, as this
-// process has it.
-func KernelFile(ctx context.Context, b image.Blob) (string, error) {
-	if f, ok := b.(*image.File); ok {
-		return filepath.Abs(f.Path())
-	}
-	fd, err := unix.MemfdCreate("kernel", unix.MFD_CLOEXEC)
-	if err != nil {
-		return "", fmt.Errorf("kernel: memfd_create: %w", err)
-	}
-	f := os.NewFile(uintptr(fd), "kernel")
-	context.AfterFunc(ctx, func() { f.Close() })
-	_, err = io.Copy(f, io.NewSectionReader(b, 0, b.Size()))
-	return fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), fd), err
 }
 
 // disk makes one of the system's disks. Changes to the first may be kept.
