@@ -290,7 +290,7 @@ func TestStepsRefused(t *testing.T) {
 		{"secret", fmt.Sprintf(plainDisk, "ext4", ", encrypt: luks, passphrase: {environment: NONE}"), "steps.yaml:4:89: disk.partitions[0].passphrase: the variable NONE, which has the secret, is not set", nil},
 		{"secret file", fmt.Sprintf(plainDisk, "ext4", ", encrypt: luks, passphrase: {file: /dev/null}"), "/dev/null holds no secret: it is empty", nil},
 		{"program", fmt.Sprintf(plainDisk, "ext4", "") + "steps: [{name: a, script: 'true', programs: [no-such-tool]}]", "no-such-tool is not on this machine (looked for in ", nil},
-		{"kernel", fmt.Sprintf(plainDisk, "xfs", ""), "partition data (xfs) takes a virtual machine: kernel: stat /no/kernel: no such file or directory", func(o *finish.Options) { o.Kernel = "/no/kernel" }},
+		{"kernel", fmt.Sprintf(plainDisk, "xfs", ""), "partition data (xfs) takes a virtual machine: kernel: /no/kernel: no such file or directory", func(o *finish.Options) { o.Kernel = "/no/kernel" }},
 	} {
 		t.Run(x.name, func(t *testing.T) {
 			o := stepsOptions(t, nil)
