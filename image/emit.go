@@ -101,7 +101,7 @@ func (s *Staging) Adopt(name, target string) (*Output, error) {
 	o := &Output{File: os.NewFile(uintptr(fd), target), target: target, staging: s, staged: name, adopted: true}
 	if st, err := o.Stat(); err != nil || !st.Mode().IsRegular() {
 		o.Close()
-		return nil, fmt.Errorf("%s: is no regular file", path)
+		return nil, fmt.Errorf("%s: is not a regular file", path)
 	}
 	return o, nil
 }

@@ -68,7 +68,7 @@ func replaceableFolder(target string, ours func(name string) bool) error {
 	}
 	for _, e := range entries {
 		if !e.Type().IsRegular() || !ours(e.Name()) {
-			return fmt.Errorf("%s: is a folder with %q in it, which is no part of such an output: name another folder, or remove this one", target, e.Name())
+			return fmt.Errorf("%s: the folder holds %q, which is not part of such an output: name another folder, or remove it", target, e.Name())
 		}
 	}
 	return nil

@@ -84,8 +84,8 @@ func TestFolderRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, want := range map[string]string{
-		"mine": `is a folder with "letter" in it`, "file": "is a regular file", "deep": `is a folder with "kernel" in it`,
-		"none/out": "none does not exist", "": "is a folder with",
+		"mine": `the folder holds "letter"`, "file": "is a regular file", "deep": `the folder holds "kernel"`,
+		"none/out": "none does not exist", "": "the folder holds",
 	} {
 		_, err := image.CreateFolder(filepath.Join(dir, name), ours)
 		if err == nil || !strings.Contains(err.Error(), want) {
@@ -110,7 +110,7 @@ func TestFolderLate(t *testing.T) {
 	}
 	write(t, f.Path("kernel"))
 	write(t, filepath.Join(at, "letter"))
-	if err := f.Commit(true); err == nil || !strings.Contains(err.Error(), `is a folder with "letter" in it`) {
+	if err := f.Commit(true); err == nil || !strings.Contains(err.Error(), `the folder holds "letter"`) {
 		t.Errorf("Commit = %v; want that there is a letter", err)
 	}
 	if got := names(t, dir) + ": " + names(t, at); got != "out: letter" {

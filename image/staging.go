@@ -162,7 +162,7 @@ func (s *Staging) Holds(name string, f *os.File) error {
 		err = unix.ESTALE
 	}
 	if err != nil {
-		return fmt.Errorf("%s: is not what it was: %w", s.Path(name), err)
+		return fmt.Errorf("%s: has changed: %w", s.Path(name), err)
 	}
 	return nil
 }

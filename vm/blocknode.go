@@ -183,7 +183,7 @@ func (d *Disk) open() (size int64, err error) {
 	switch {
 	case !ok || !is.Disk || diskfile.Format(is.Name).Given():
 	case is.Open != nil:
-		return 0, fmt.Errorf("disk %s: is %s (%s), and QEMU is given raw and qcow2 alone: `qemu-img convert -O qcow2` makes a qcow2 of it; %[1]s:raw takes its bytes for those of a disk", d.Path, is.What, is.Name)
+		return 0, fmt.Errorf("disk %s: is %s (%s), and QEMU gets only raw and qcow2: `qemu-img convert -O qcow2` makes a qcow2 of it; %[1]s:raw reads it as a raw disk", d.Path, is.What, is.Name)
 	default:
 		return 0, fmt.Errorf("disk %w", &diskfile.ContainerError{Path: d.Path, Format: is})
 	}

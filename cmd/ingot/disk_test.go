@@ -220,7 +220,7 @@ func TestNewDiskNames(t *testing.T) {
 		{"f.vmdk:1MiB", "", "write f.qcow2"},
 		{"F.ISO:1MiB", "", "which exec --new-disk does not write"},
 		{"g.img:ro:1MiB", "", "leave out the :ro"},
-		{"h.img:vdi:1MiB", "", "h.img: machines get raw disks and qcow2 files alone, and this is to be a vdi"},
+		{"h.img:vdi:1MiB", "", "h.img: machines get only raw disks and qcow2 files, and this is a vdi"},
 		{"h.img:vhd:1MiB", "", "this is to be a vhd"},
 		{"./a:2MiB", "", "is named twice"},
 		{"b.img:1MiB", "", "is named twice"},
@@ -278,7 +278,7 @@ func TestGuestWritesRecipe(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, args := range [][]string{{"run", unnamed}, {"convert", unnamed, "-o", disk}, {"serve", unnamed}, {"test", unnamed}} {
-		if code, _, errout := ingot(args...); code == 0 || !strings.Contains(errout, unnamed+":raw says that it is a disk") {
+		if code, _, errout := ingot(args...); code == 0 || !strings.Contains(errout, unnamed+":raw reads it as a raw disk") {
 			t.Errorf("%s: %d, %s", args[0], code, errout)
 		}
 	}

@@ -54,7 +54,7 @@ func notImage(c *cobra.Command, text string) error {
 // textHint is for a text, or another file of a known kind, where an image is wanted.
 func textHint(err *inspect.TextError) string {
 	if !err.Text {
-		return fmt.Sprintf("%s:raw takes its bytes for those of a disk", err.Path)
+		return fmt.Sprintf("%s:raw reads it as a raw disk", err.Path)
 	}
 	return fmt.Sprintf("of a recipe, plan shows what build makes an image of; %s:raw takes a text for a disk", err.Path)
 }

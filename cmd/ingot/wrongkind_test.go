@@ -172,7 +172,7 @@ func TestWrongKind(t *testing.T) {
 	for name, want := range map[string]string{
 		"data.yaml": "data.yaml: is no image of a disk: it is a text\nhint: of a recipe, plan shows",
 		"tall":      "tall: is no image of a disk: it is a text\n", "text.img": "text.img: is no image of a disk: it is a text\n",
-		"/bin/true": "/bin/true: is no image of a disk: it is an ELF program\nhint: /bin/true:raw takes its bytes for those of a disk\n",
+		"/bin/true": "/bin/true: is no image of a disk: it is an ELF program\nhint: /bin/true:raw reads it as a raw disk\n",
 		"zero.img":  "zero.img: is empty, and no image of a disk", "short.img": "short.img: has 2 bytes, too few for an image of a disk, which has sectors of 512",
 		"result": folder,
 	} {

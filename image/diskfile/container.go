@@ -41,7 +41,7 @@ func (e *ContainerError) Error() string {
 	} else {
 		is += ", which ingot does not read"
 	}
-	return fmt.Sprintf("%s; %s:raw takes its bytes for those of a disk", is, e.Path)
+	return fmt.Sprintf("%s; %s:raw reads it as a raw disk", is, e.Path)
 }
 
 // makes says what the way out makes.

@@ -96,9 +96,9 @@ func (e *FormatError) Error() string {
 	said, _ := fileformat.OfName(e.Path)
 	words := fmt.Sprintf("%s: by its name it is %s (%s)", e.Path, said.What, said.Name)
 	if said.Open != nil { // which are read, and QEMU does not get
-		return fmt.Sprintf("%s, and QEMU is given raw and qcow2 alone: `qemu-img convert -O qcow2` makes a qcow2 of it; %s:raw takes its bytes for those of a disk", words, e.Path)
+		return fmt.Sprintf("%s, and QEMU gets only raw and qcow2: `qemu-img convert -O qcow2` makes a qcow2 of it; %s:raw reads it as a raw disk", words, e.Path)
 	}
-	return fmt.Sprintf("%s, which ingot does not read: `qemu-img convert -O qcow2` makes a disk of one that ingot reads; %s:raw takes its bytes for those of a disk", words, e.Path)
+	return fmt.Sprintf("%s, which ingot does not read: `qemu-img convert -O qcow2` makes a disk of one that ingot reads; %s:raw reads it as a raw disk", words, e.Path)
 }
 
 // FormatOf returns the format that a file's name says, of the two that QEMU is given: an ISO
@@ -117,7 +117,7 @@ func FormatOf(path string) (Format, error) {
 type GivenError struct{ Name Name }
 
 func (e *GivenError) Error() string {
-	return fmt.Sprintf("%s: machines get raw disks and qcow2 files alone, and this is to be a %s: `qemu-img convert -O qcow2` makes a qcow2 of one", e.Name.Path, e.Name.Format)
+	return fmt.Sprintf("%s: machines get only raw disks and qcow2 files, and this is a %s: `qemu-img convert -O qcow2` makes a qcow2 of one", e.Name.Path, e.Name.Format)
 }
 
 // Told returns the format that is told for QEMU: by a word, or else by the file's name.
@@ -125,7 +125,7 @@ func (n Name) Told() (Format, error) {
 	switch {
 	case n.Format == "":
 		return FormatOf(n.Path)
-	case !n.Format.Given():
+	case n.Format.Read() && !n.Format.Given():
 		return "", &GivenError{n}
 	}
 	return n.Format, nil
@@ -190,7 +190,7 @@ func (n Name) String() string {
 type UnnamedError struct{ Path string }
 
 func (e *UnnamedError) Error() string {
-	return fmt.Sprintf("%s: is a text, but of whole sectors, as a guest could write it to its disk: %[1]s:raw says that it is a disk, and a name that ends in .yaml that it is none", e.Path)
+	return fmt.Sprintf("%s: is a text, or a disk that a guest has filled with text: %[1]s:raw reads it as a raw disk, and a name that ends in .yaml as a text", e.Path)
 }
 
 // sector is what the sizes of all disks are multiples of, in bytes.

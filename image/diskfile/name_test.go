@@ -96,12 +96,12 @@ func TestDecide(t *testing.T) {
 		{Name{Path: "x.iso"}, vdi, "x.iso: its name is that of a raw disk, and its bytes are those of a vdi: x.iso:raw or x.iso:vdi says which it is"},
 		{Name{Path: "x.qcow2"}, vdi, "x.qcow2: is a disk of VirtualBox (vdi), and its name says another format: x.qcow2:vdi reads it"},
 		{Name{Path: "x.vmdk"}, magic, "x.vmdk: is a disk of QEMU (qcow2), and its name says another format: x.vmdk:qcow2 reads it"},
-		{Name{Path: "x.vmdk"}, plain, "x.vmdk: by its name it is a disk of VMware (vmdk), which ingot does not read: `qemu-img convert -O qcow2` makes a disk of one that ingot reads; x.vmdk:raw takes its bytes for those of a disk"},
-		{Name{Path: "x.vmdk"}, vmdk, "x.vmdk: is a disk of VMware (vmdk), which ingot does not read: `qemu-img convert -O qcow2` makes a disk of it that ingot reads; x.vmdk:raw takes its bytes for those of a disk"},
-		{Name{Path: "x"}, vmdk, "x: is a disk of VMware (vmdk), which ingot does not read: `qemu-img convert -O qcow2` makes a disk of it that ingot reads; x:raw takes its bytes for those of a disk"},
-		{Name{Path: "x.img.gz"}, "\x1f\x8b\x08", "x.img.gz: is a gzip file (gzip), which ingot does not read: `gzip -d -c` decompresses it; x.img.gz:raw takes its bytes for those of a disk"},
-		{Name{Path: "x.ova"}, tarball, "x.ova: is a machine as an archive (ova), which ingot does not read: `tar -x -f` unpacks it; x.ova:raw takes its bytes for those of a disk"},
-		{Name{Path: "x.tar"}, tarball, "x.tar: is a tar archive (tar), which ingot does not read: `tar -x -f` unpacks it; x.tar:raw takes its bytes for those of a disk"},
+		{Name{Path: "x.vmdk"}, plain, "x.vmdk: by its name it is a disk of VMware (vmdk), which ingot does not read: `qemu-img convert -O qcow2` makes a disk of one that ingot reads; x.vmdk:raw reads it as a raw disk"},
+		{Name{Path: "x.vmdk"}, vmdk, "x.vmdk: is a disk of VMware (vmdk), which ingot does not read: `qemu-img convert -O qcow2` makes a disk of it that ingot reads; x.vmdk:raw reads it as a raw disk"},
+		{Name{Path: "x"}, vmdk, "x: is a disk of VMware (vmdk), which ingot does not read: `qemu-img convert -O qcow2` makes a disk of it that ingot reads; x:raw reads it as a raw disk"},
+		{Name{Path: "x.img.gz"}, "\x1f\x8b\x08", "x.img.gz: is a gzip file (gzip), which ingot does not read: `gzip -d -c` decompresses it; x.img.gz:raw reads it as a raw disk"},
+		{Name{Path: "x.ova"}, tarball, "x.ova: is a machine as an archive (ova), which ingot does not read: `tar -x -f` unpacks it; x.ova:raw reads it as a raw disk"},
+		{Name{Path: "x.tar"}, tarball, "x.tar: is a tar archive (tar), which ingot does not read: `tar -x -f` unpacks it; x.tar:raw reads it as a raw disk"},
 		{Name{Path: "x.img"}, tarball + strings.Repeat("\x00", 248) + "\x55\xaa", "raw"},
 	} {
 		got, err := x.name.Decide(strings.NewReader(x.bytes), int64(len(x.bytes)))

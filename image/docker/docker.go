@@ -46,10 +46,10 @@ var reference = sync.OnceValue(func() *regexp.Regexp {
 // Check says whether an image can have these options.
 func (o Options) Check() error {
 	if o.Tag != "" && !reference().MatchString(o.Tag) {
-		return fmt.Errorf("%q is no name of an image: write one such as web or registry.example.org/web:1.2, in lower case", o.Tag)
+		return fmt.Errorf("%q is not the name of an image: write one such as web or registry.example.org/web:1.2, in lower case", o.Tag)
 	}
 	if a := o.Architecture; a != "" && !slices.Contains(architectures, a) {
-		return fmt.Errorf("%q is no architecture of an image: %s are known, by the names that Go has for them", a, strings.Join(architectures, ", "))
+		return fmt.Errorf("%q is not an architecture of images: known are %s, as Go names them", a, strings.Join(architectures, ", "))
 	}
 	for _, e := range o.Env {
 		if name, _, ok := strings.Cut(e, "="); !ok || name == "" { // its value may be secret

@@ -100,7 +100,7 @@ func (c *conn) answer(q *request, payload []byte) error {
 	case !c.inside(q) || q.Length == 0:
 		return c.refuse(q, errInval, fmt.Sprintf("%d bytes at %d are not within the %d of the disk", q.Length, q.Offset, c.Size()))
 	case (q.Type == cmdRead || q.Type == cmdWrite) && q.Length > maxRead:
-		return c.refuse(q, errInval, fmt.Sprintf("%d bytes at once are more than %d", q.Length, maxRead))
+		return c.refuse(q, errInval, fmt.Sprintf("%d bytes in one request; the limit is %d", q.Length, maxRead))
 	case writes:
 		return c.result(q, c.change(q, payload))
 	case q.Type == cmdBlockStatus && !c.allocation:

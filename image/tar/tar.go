@@ -35,7 +35,7 @@ type SizeError struct {
 }
 
 func (e *SizeError) Error() string {
-	return fmt.Sprintf("%.4096s: is where the archive has more than %d bytes", e.Path, e.Limit)
+	return fmt.Sprintf("%.4096s: up to this file, the archive has more than %d bytes", e.Path, e.Limit)
 }
 
 // Layout returns the archive of a tree. It reads no file.
