@@ -26,7 +26,7 @@ type Options struct {
 	Unnamed      string // its name where nothing else says it. Default: that of the file itself.
 	Boot, Memory string // in place of what the file says of its machines
 	Accel        vm.Accel
-	Backdoor     bool // each machine lets `ingot shell` in
+	Backdoor     *bool // whether `ingot shell` is let in, in place of what the file says
 	// Fetch forwards the ports from which the tests fetch pages. It is a further card of a
 	// machine, so that what is only run does without.
 	Fetch bool
@@ -133,7 +133,10 @@ func (m *Machine) bootsKernel() bool {
 
 // options are what the file, and who runs it, ask of a machine.
 func (l *Lab) options(p *network.Planned) (o run.Options, err error) {
-	o = run.Options{Name: p.Name, CPUs: p.CPUs, Accel: l.Accel, Words: p.Append, Number: p.Number, NoBackdoor: !p.Backdoor && !l.Backdoor}
+	o = run.Options{Name: p.Name, CPUs: p.CPUs, Accel: l.Accel, Words: p.Append, Number: p.Number, NoBackdoor: !p.Backdoor}
+	if l.Backdoor != nil {
+		o.NoBackdoor = !*l.Backdoor
+	}
 	if l.Fetch {
 		for _, port := range l.fetched(p.Name) {
 			o.Forwards = append(o.Forwards, vm.Forward{GuestPort: port})

@@ -56,7 +56,7 @@ machines:
 tests:
   - {name: one, script: "b: fetch 80"}
   - {name: two, script: "c: start"}
-`, Options{Fetch: true, Backdoor: true})
+`, Options{Fetch: true, Backdoor: new(true)})
 	if err != nil {
 		t.Fatal(err)
 	}

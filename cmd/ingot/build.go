@@ -63,13 +63,13 @@ The output - is standard output, written strictly in order, without a manifest.`
 	r.addHelper(c)
 	f := c.Flags()
 	f.StringVarP(&o.output, "output", "o", "", "the `FILE` to write. Default: the recipe's name.")
-	f.BoolVarP(&o.quiet, "quiet", "q", false, "print nothing but errors")
+	f.BoolVarP(&o.quiet, "quiet", "q", false, "print results and errors only")
 	f.BoolVar(&o.noManifest, "no-manifest", false, "write no manifest, compute no digests")
 	f.BoolVar(&o.noSync, "no-sync", false, "do not wait for the disk: unsafe in a power cut")
 	f.BoolVar(&o.test, "test", false, "run the recipe's tests first; write if they pass")
 	f.StringVar(&o.tests.junit, "test-junit", "", "with --test: write a JUnit report to `FILE`")
 	f.StringVar(&o.tests.results, "test-results", "", "with --test: keep consoles, screens in `FOLDER`")
-	addTimeout(f, &o.tests.timeout, "test-timeout", scenario.DefaultTimeout, false, "with --test: how long a step may take")
+	addTimeout(f, &o.tests.timeout, "test-step-timeout", scenario.DefaultTimeout, false, "with --test: time of a step")
 	return c
 }
 
@@ -272,7 +272,7 @@ type recipeFlags struct {
 
 func (r *recipeFlags) add(c *cobra.Command) {
 	c.Flags().StringArrayVar(&r.set, "set", nil, "`KEY=VALUE`: override a key of the recipe; repeatable")
-	c.Flags().StringVar(&r.format, "format", "", "`NAME`: override output.format")
+	c.Flags().StringVar(&r.format, "format", "", "`FORMAT` to write. Default: output.format.")
 	addStall(c.Flags())
 }
 

@@ -58,7 +58,8 @@ What is uploaded is checked as what is fetched: sizes and hashes of files and NA
 What is there is not replaced by something else. --max-upload holds for a NAR as it is
 sent, and as it is unpacked.
 
-Clients reach the cache by an address of this machine, or by a name that --host gives.`,
+Clients reach the cache by an address of this machine, or by a name that --host gives.
+Port 0 is any free one.`,
 		Example: `  ingot cache serve paths --netrc netrc
   nix copy --option netrc-file $PWD/netrc --to http://127.0.0.1:9000 /nix/store/…-hello
   ingot run --cache paths --unsigned --path /nix/store/…-hello --run /nix/store/…-hello/bin/hello
@@ -72,7 +73,7 @@ Clients reach the cache by an address of this machine, or by a name that --host 
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&s.listen, "listen", "127.0.0.1:9000", "`ADDRESS:PORT`: PORT 0 is any")
+	f.StringVar(&s.listen, "listen", "127.0.0.1:9000", "listen on `ADDRESS:PORT`")
 	f.StringArrayVar(&s.hosts, "host", nil, "another `NAME` that clients use; repeatable")
 	f.StringVar(&s.netrc, "netrc", "", "take uploads, and write their token to `FILE`")
 	f.StringVar(&s.tokenFile, "upload-token-file", "", "take uploads with the token in `FILE`")

@@ -73,13 +73,13 @@ if it could not be checked.`,
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&o.root, "root", "", "`DIR`: the root of the system to check")
-	f.StringVar(&o.flavour, "flavour", "", "store of this `NAME`: nix or guix. Default: both.")
+	f.StringVar(&o.root, "root", "", "the root `DIR` of the system")
+	f.StringVar(&o.flavour, "flavour", "", "`NAME`: nix or guix. Default: both.")
 	f.BoolVar(&o.noContents, "no-contents", false, "check metadata and database, not contents")
 	f.StringVar(&o.maxDatabase, "max-database", "4GiB", "image: database up to `SIZE`")
-	o.limit.add(f, "image: hash up to `SIZE`. Default: 8 times data")
-	f.BoolVar(&o.json, "json", false, "print the report as JSON")
-	f.BoolVarP(&o.quiet, "quiet", "q", false, "print findings and errors only")
+	o.limit.add(f, "image: take up to `SIZE`. Default: 8 times the data.")
+	f.BoolVar(&o.json, "json", false, "print JSON")
+	f.BoolVarP(&o.quiet, "quiet", "q", false, "print results and errors only")
 	return c
 }
 

@@ -51,11 +51,11 @@ with one or with Guix's (acl …). Default: those of cache.nixos.org, or of Guix
 	}
 	o.sources.add(c.PersistentFlags())
 	f := c.Flags()
-	f.StringVar(&o.format, "format", "text", "`NAME`: text, graph, registration, json, dot")
+	f.StringVar(&o.format, "format", "text", "`FORMAT` to write; see above")
 	f.StringVar(&o.sort, "sort", "size", "`ORDER`: size, saves, path or closure")
-	addCount(f, &o.top, "top", 0, 0, 0, "list the first `N` paths; 0 is all")
+	addCount(f, &o.top, "top", 0, 0, 0, "list the first `N`; 0 is all")
 	f.BoolVar(&o.bytes, "bytes", false, "print sizes as numbers of bytes")
-	f.BoolVar(&o.json, "json", false, "print the list as JSON, with what each path saves")
+	f.BoolVar(&o.json, "json", false, "print JSON; with what each path saves")
 	f.StringArrayVar(&o.drop, "drop", nil, "list what `STORE-PATH` alone keeps; repeatable")
 	c.AddCommand(newClosureWhy(&o.sources))
 	return c
@@ -245,7 +245,7 @@ path-info JSON.`,
 			return printChain(c.OutOrStdout(), chain, asJSON)
 		},
 	}
-	c.Flags().BoolVar(&asJSON, "json", false, "print the chain as a list of paths in JSON")
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return c
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -25,8 +26,10 @@ import (
 	"ingot/internal/printable"
 	"ingot/partition/filesystems"
 	"ingot/partition/volume"
+	"ingot/recipes"
 	"ingot/recipes/manifest"
 	"ingot/recipes/plan"
+	"ingot/vm"
 )
 
 func newConvert() *cobra.Command {
@@ -47,7 +50,7 @@ which of the two), of an ISO also / for its own files, the path of a file that i
 system, or eltorito=1 for a boot image; mbr:1 is of another table than the one in use.
 This is also how to look into an image without mounting it.
 
-The format follows from the output's name, or --as says it; a name that ends in the
+The format follows from the output's name, or --format says it; a name that ends in the
 suffix of another format is refused. The same disk always gives the same bytes; a UUID
 that the format asks for is derived from the disk's table. The output - is standard
 output.
@@ -57,24 +60,24 @@ holds, and more than 16GiB of files or 16TiB of a disk, nothing is written unles
 --max-size allows it.`,
 		Example: `  ingot convert web.qcow2 -o web.vdi
   ingot convert web.yaml -o web.vhd
-  ingot convert web.qcow2 -o - --as tar | tar tv
-  ingot convert web.yaml -o - --as docker --tag web --entrypoint /init | docker load
-  ingot convert web.img -o - --as qcow2 --compress=zstd | ssh host 'cat > web.qcow2'`,
+  ingot convert web.qcow2 -o - --format tar | tar tv
+  ingot convert web.yaml -o - --format docker --tag web --entrypoint /init | docker load
+  ingot convert web.img -o - --format qcow2 --compress=zstd | ssh host 'cat > web.qcow2'`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error { return convert(c, args[0], r, o) },
 	}
 	f := c.Flags()
 	f.StringVarP(&o.output, "output", "o", "", "the `FILE` to write")
-	f.StringVar(&o.as, "as", "", "`FORMAT` to write. Default: by the output's name.")
+	f.StringVar(&o.as, "format", "", "`FORMAT` to write. Default: by the output's name.")
 	f.StringVar(&o.partition, "partition", "", packed+": read this one, by `NAME` or number")
 	f.StringVar(&o.filesystem, "filesystem", "", packed+": read it as this `KIND`: ext4, fat, ...")
 	f.StringVar(&o.docker.Tag, "tag", "", run+": name the image `NAME[:VERSION]`")
 	f.StringArrayVar(&o.docker.Entrypoint, "entrypoint", nil, run+": `PROGRAM`, then its arguments; repeatable")
-	f.StringArrayVar(&o.docker.Env, "env", nil, run+": set a variable `NAME=VALUE`; repeatable")
-	f.StringVar(&o.docker.Architecture, "arch", "", run+": `ARCHITECTURE`. Default: a recipe's or amd64.")
+	f.StringArrayVarP(&o.docker.Env, "env", "e", nil, run+": set `NAME=VALUE`; repeatable")
+	f.StringVar(&o.docker.Architecture, "arch", "", run+": processor `ARCH`. Default: a recipe's, amd64.")
 	addCompression(f, &o.compression, compressed)
-	o.limit.add(f, "write up to `SIZE`. Default: 8 times the data")
-	f.BoolVarP(&o.quiet, "quiet", "q", false, "print nothing but errors")
+	o.limit.add(f, "take up to `SIZE`. Default: 8 times the data.")
+	f.BoolVarP(&o.quiet, "quiet", "q", false, "print results and errors only")
 	f.StringArrayVar(&r.set, "set", nil, "`KEY=VALUE`: override a key of the recipe; repeatable")
 	addStall(f)
 	return c
@@ -126,9 +129,9 @@ func (o *convertFlags) format(source string) (as fileformat.Format, err error) {
 	case o.as == "" && known && !as.Converted():
 		return as, o.named("", source).check()
 	case o.as == "" && as.Name == "":
-		return as, usageError{fmt.Errorf("convert: the name %s tells no format: --as says which, of %s", o.output, strings.Join(converted, ", "))}
+		return as, usageError{fmt.Errorf("convert: the name %s tells no format: --format says which, of %s", o.output, strings.Join(converted, ", "))}
 	case !as.Converted():
-		return as, usageError{fmt.Errorf("convert: --as: %s is none of %s%s", printable.Quote(o.as), strings.Join(converted, ", "), near.Hint(o.as, converted))}
+		return as, usageError{fmt.Errorf("convert: --format: %s is none of %s%s", printable.Quote(o.as), strings.Join(converted, ", "), near.Hint(o.as, converted))}
 	}
 	if err := o.checkName(as, source); err != nil {
 		return as, err
@@ -155,7 +158,7 @@ func (o *convertFlags) format(source string) (as fileformat.Format, err error) {
 
 // named is the output's name, and the format that it is to have, if that is known.
 func (o *convertFlags) named(format, source string) *outputName {
-	return &outputName{verb: "convert", path: o.output, format: format, by: "--as", as: "--as", writes: fileformat.Names(fileformat.Format.Converted), source: source}
+	return &outputName{verb: "convert", path: o.output, format: format, by: "--format", as: "--format", writes: fileformat.Names(fileformat.Format.Converted), source: source}
 }
 
 // checkName refuses the name of an output that says another format than it will have.
@@ -180,6 +183,9 @@ func (o *convertFlags) holdsISO(as fileformat.Format, source string, disk *image
 func (o *convertFlags) checkDocker(as fileformat.Format) error {
 	if d := &o.docker; !as.Container && (d.Tag != "" || d.Architecture != "" || len(d.Entrypoint)+len(d.Env) > 0) {
 		return usageError{fmt.Errorf("convert: --tag, --entrypoint, --env and --arch are for %s, not for %s", containerFormats(), as.Name)}
+	}
+	if arch, err := vm.ParseArch(o.docker.Architecture); err == nil { // else it is for the check
+		o.docker.Architecture = cmp.Or((&recipes.Recipe{Arch: string(arch)}).GoArch(), o.docker.Architecture)
 	}
 	if err := o.docker.Check(); err != nil {
 		return usageError{fmt.Errorf("convert: %w", err)}

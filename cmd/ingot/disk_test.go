@@ -339,7 +339,7 @@ func TestHostileQcow2(t *testing.T) {
 			{"verify", "--digest", image}, {"check", image},
 			{"convert", image, "-o", out + ".img"}, {"convert", image, "-o", out + ".qcow2", "--compress"}, {"convert", image, "-o", out + ".tar"},
 			{"serve", image, "--socket", out + ".socket", "--once"},
-			{"run", image, "--disk-image", out + ".kept.qcow2", "--accel", "tcg"},
+			{"run", image, "--overlay", out + ".kept.qcow2", "--accel", "tcg"},
 		}
 	}
 	var before, after runtime.MemStats

@@ -19,7 +19,7 @@ func TestDockerArchOfRecipe(t *testing.T) {
 		if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		args := []string{"convert", name, "-q", "--as", "docker", "-o", filepath.Join(dir, "out.tar")}
+		args := []string{"convert", name, "-q", "--format", "docker", "-o", filepath.Join(dir, "out.tar")}
 		if c.flag != "" {
 			args = append(args, "--arch", c.flag)
 		}

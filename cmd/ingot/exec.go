@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -19,7 +18,6 @@ import (
 	"ingot/image/diskfile"
 	"ingot/image/fileformat"
 	"ingot/internal/input"
-	"ingot/internal/secret"
 	"ingot/internal/shellwords"
 	"ingot/lab/job"
 	"ingot/partition"
@@ -74,7 +72,7 @@ at most, and 16GiB, or as much as --memory if that is more: --output-files and
 --output-limit move that, for each of the three.
 
 --new-disk FILE:SIZE makes a raw disk, or a qcow2 if FILE ends so or is FILE:qcow2; it
-stays if the command succeeds. --env KEY copies the variable from here. --program NAME
+stays if the command succeeds. --env NAME copies the variable from here. --program NAME
 brings the libraries that it needs. With --network, the guest is 10.0.2.15 and this
 machine 10.0.2.2.
 
@@ -112,7 +110,7 @@ type execFlags struct {
 	disks, newDisks    []string
 	kernel             string
 	modules, programs  []string
-	network            bool
+	network            networkMode
 	memory             string
 	cpus               int
 	arch, machine      string
@@ -130,10 +128,10 @@ func (x *execFlags) add(c *cobra.Command) {
 	f.StringVar(&x.store, "store", "", "`SOURCE` of a closure, host or none. Default: none.")
 	f.StringVar(&x.script, "script", "", "run the script in `FILE`; the arguments are its own")
 	f.StringVar(&x.dir, "dir", "", "start the command in `DIR`. Default: /root.")
-	f.StringArrayVarP(&x.env, "env", "e", nil, "set `KEY=VALUE`, or copy KEY from here; repeatable")
+	f.StringArrayVarP(&x.env, "env", "e", nil, "set `NAME=VALUE`; or copy NAME; repeatable")
 	f.StringVar(&x.shared, "shared", "", "share `DIR` at /tmp/shared, to read and write")
 	f.StringVar(&x.xchg, "xchg", "", "copy `DIR` to /tmp/xchg before, and back afterwards")
-	f.StringVarP(&x.output, "output", "o", "", "copy /tmp/xchg's one file to `FILE`, or all to DIR/")
+	f.StringVarP(&x.output, "output", "o", "", "the `FILE` to write (/tmp/xchg's one), or DIR/ for all")
 	f.StringVar(&x.limit, "output-limit", "", "results: up to `SIZE`. Default: 16GiB or --memory.")
 	addCount(f, &x.files, "output-files", files.DefaultFiles, 1, 0, "results: up to `N` files")
 	f.StringArrayVar(&x.disks, "disk", nil, "attach `FILE` or a device, :ro to read; repeatable")
@@ -141,17 +139,17 @@ func (x *execFlags) add(c *cobra.Command) {
 	f.StringVar(&x.kernel, "kernel", cmp.Or(os.Getenv("INGOT_KERNEL"), "/"), "`PATH` of a kernel. Default: $INGOT_KERNEL, or /.")
 	f.StringSliceVar(&x.modules, "module", nil, "kernel `MODULE` to have at hand; repeatable")
 	f.StringSliceVar(&x.programs, "program", nil, "copy program `NAME` into the guest; repeatable")
-	f.BoolVar(&x.network, "network", false, "a network behind this machine's")
+	addNetwork(f, &x.network, noNetwork)
 	f.StringVarP(&x.memory, "memory", "m", "512M", "`SIZE` in MiB, or with K, M, G or T")
 	addCount(f, &x.cpus, "cpus", 1, 1, mostCPUs, "`N`: processors")
-	f.StringVar(&x.arch, "arch", "", "the guest's `PROCESSOR`. Default: the host's.")
+	f.StringVar(&x.arch, "arch", "", "processor `ARCH`. Default: the host's.")
 	f.StringVar(&x.machine, "machine", "", "QEMU's machine `TYPE`, with options")
 	addAccel(f, &x.accel, "accel", "`NAME`: kvm or tcg. Default: what works.")
-	addTimeout(f, &x.timeout, "timeout", 0, true, "end all after `TIME`, such as 90s or 5m; 0 is never")
-	f.BoolVarP(&x.quiet, "quiet", "q", false, "print the command's output and errors only")
-	f.BoolVar(&x.console, "console", false, "show the kernel's messages on standard error")
+	addTimeout(f, &x.timeout, "timeout", 0, true, "end after `TIME`, such as 90s or 5m; 0 is never")
+	f.BoolVarP(&x.quiet, "quiet", "q", false, "print results and errors only")
+	f.BoolVar(&x.console, "console", false, "show the guest's console on standard error")
 	f.BoolVarP(&x.noTerminal, "no-tty", "T", false, "give the command no terminal")
-	f.BoolVar(&x.dryRun, "dry-run", false, "print QEMU's command line and run nothing")
+	f.BoolVar(&x.dryRun, "dry-run", false, "change nothing; print QEMU's command line")
 }
 
 // execStatus returns the exit status that tells what went wrong.
@@ -231,7 +229,7 @@ func (x *execFlags) run(c *cobra.Command, args []string) error {
 
 // job is what the command line asks for.
 func (x *execFlags) job(c *cobra.Command, args []string) (*job.Job, error) {
-	command, qemu, err := x.command(c.Context(), args)
+	command, qemu, err := x.command(c, args)
 	if err != nil {
 		return nil, err
 	}
@@ -261,7 +259,7 @@ func (x *execFlags) job(c *cobra.Command, args []string) (*job.Job, error) {
 func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
 
 // command splits the arguments, and reads the script.
-func (x *execFlags) command(ctx context.Context, args []string) (session.Command, []string, error) {
+func (x *execFlags) command(c *cobra.Command, args []string) (session.Command, []string, error) {
 	var qemu []string
 	for i, arg := range slices.Backward(args) {
 		if arg == "--" {
@@ -270,18 +268,16 @@ func (x *execFlags) command(ctx context.Context, args []string) (session.Command
 		}
 	}
 	command := session.Command{Argv: args, Dir: x.dir}
-	for _, word := range x.env {
-		key, _, ok := strings.Cut(word, "=")
-		if value, there := os.LookupEnv(key); !ok && there {
-			word = key + "=" + value
-		} else if !ok || key == "" {
-			return command, nil, usageError{fmt.Errorf("exec: --env %s: it is KEY=VALUE, or a KEY that is set here", secret.Quote(key))}
-		}
-		command.Env = append(command.Env, word)
+	var err error
+	if command.Env, err = environment(c, x.env); err != nil {
+		return command, nil, err
+	}
+	if err := apartFromFlag(c, args); err != nil {
+		return command, nil, err
 	}
 	switch {
 	case x.script != "":
-		text, err := recipes.ReadStream(ctx, x.script)
+		text, err := recipes.ReadStream(c.Context(), x.script)
 		if err != nil {
 			return command, nil, err
 		}
@@ -351,8 +347,8 @@ func (x *execFlags) options(c *cobra.Command, qemu []string, check func() error)
 	if o.Files, err = x.takeAlong(o.Machine.Arch); err != nil {
 		return o, err
 	}
-	if x.network {
-		o.Machine.NICs = []vm.NIC{{User: &vm.UserNet{}}}
+	if x.network != noNetwork {
+		o.Machine.NICs = []vm.NIC{{User: &vm.UserNet{Restrict: x.network == restrictedNetwork}}}
 		o.Words = append(o.Words, helper.NetworkWord)
 	}
 	for _, name := range x.disks {

@@ -3,13 +3,16 @@ package main
 import (
 	"errors"
 	"fmt"
+	"os"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"ingot/internal/printable"
+	"ingot/internal/secret"
 	"ingot/partition"
 	"ingot/vm"
 	"ingot/vm/run"
@@ -110,6 +113,57 @@ func (n countFlag[N]) String() string {
 }
 
 func (countFlag[N]) Type() string { return "int" }
+
+// networkMode is the network that a guest has: QEMU's own, which leads to those of the host, the
+// same without a way out but for forwarded ports, or none.
+type networkMode string
+
+const (
+	userNetwork       networkMode = "user"
+	restrictedNetwork networkMode = "restricted"
+	noNetwork         networkMode = "none"
+)
+
+// addNetwork adds the flag --network. Without a value it asks for the user network.
+func addNetwork(f *pflag.FlagSet, to *networkMode, otherwise networkMode) {
+	*to = otherwise
+	f.VarPF(to, "network", "", "`MODE`: user, restricted or none").NoOptDefVal = string(userNetwork)
+}
+
+func (m *networkMode) Set(s string) error {
+	switch mode := networkMode(s); mode {
+	case userNetwork, restrictedNetwork, noNetwork:
+		*m = mode
+		return nil
+	}
+	return errors.New("must be user, restricted or none")
+}
+
+func (m *networkMode) String() string { return string(*m) }
+func (*networkMode) Type() string     { return "MODE" }
+
+// apartFromFlag refuses the first argument of a command where it was meant to be the value of
+// --network, which takes one behind = alone.
+func apartFromFlag(c *cobra.Command, args []string) error {
+	if f := c.Flags().Lookup("network"); f.Changed && len(args) > 0 && new(networkMode).Set(args[0]) == nil {
+		return usageError{fmt.Errorf("%s: the mode of --network stands behind =: --network=%s", verbName(c), args[0])}
+	}
+	return nil
+}
+
+// environment reads --env: NAME=VALUE, or a NAME whose value is that which it has here.
+func environment(c *cobra.Command, words []string) (list []string, err error) {
+	for _, word := range words {
+		name, _, ok := strings.Cut(word, "=")
+		if value, there := os.LookupEnv(name); !ok && there {
+			word = name + "=" + value
+		} else if !ok || name == "" {
+			return nil, usageError{fmt.Errorf("%s: --env %s: it is NAME=VALUE, or a NAME that is set here", verbName(c), secret.Quote(name))}
+		}
+		list = append(list, word)
+	}
+	return list, nil
+}
 
 // mostCPUs is how many processors a machine can have.
 const mostCPUs = 255

@@ -35,7 +35,7 @@ grep -c '^dummy ' /proc/modules`
 	if want := "read me\na note\n1\n"; stdout != want || status != 0 {
 		t.Fatalf("printed %q, status %d; want %q\n%s", stdout, status, want, stderr)
 	}
-	look := exec.Command("sh", "-c", "ingot convert data.img --partition data -o - --as tar -q | tar -xO note")
+	look := exec.Command("sh", "-c", "ingot convert data.img --partition data -o - --format tar -q | tar -xO note")
 	look.Dir, look.Env = s.dir, s.env
 	if out, err := look.CombinedOutput(); string(out) != "changed\n" || err != nil {
 		t.Errorf("afterwards the note holds %q, %v", out, err)

@@ -40,7 +40,7 @@ func (f *machineFlags) add(c *cobra.Command) {
 	f.recipe.addHelper(c)
 	f.sources.add(c.Flags())
 	s := c.Flags()
-	s.StringVar(&f.kernel, "kernel", cmp.Or(os.Getenv("INGOT_KERNEL"), "/"), "`DIR` of a kernel. Default: $INGOT_KERNEL, or /.")
+	s.StringVar(&f.kernel, "kernel", cmp.Or(os.Getenv("INGOT_KERNEL"), "/"), "`PATH` of a kernel. Default: $INGOT_KERNEL, or /.")
 	s.StringVar(&f.store, "store", "closure", "`NAME`: store to show, closure or host")
 	s.StringVar(&f.share, "store-share", "disk", "`NAME`: show it by disk, virtiofs or 9p")
 	s.BoolVar(&f.writable, "writable-store", false, "closure: the store is writable, in memory")
@@ -48,7 +48,7 @@ func (f *machineFlags) add(c *cobra.Command) {
 	s.BoolVar(&f.shell, "shell", false, "closure: run a shell; the machine ends with it")
 	s.StringVar(&f.run, "run", "", "closure: run `PROGRAM` and its arguments")
 	s.StringArrayVar(&f.arguments, "arg", nil, "closure: `ARGUMENT` for --run; repeatable")
-	s.StringArrayVar(&f.environment, "env", nil, "closure: set `KEY=VALUE` for --run; repeatable")
+	s.StringArrayVarP(&f.environment, "env", "e", nil, "closure: set `NAME=VALUE`; or copy NAME; repeatable")
 	s.StringVar(&f.init, "init", "", "closure: boot the system with the init at `PATH`")
 	s.StringVar(&f.regInfo, "reg-info", "", "closure: register what `PATH` in the guest lists")
 }
@@ -161,11 +161,14 @@ func (f *machineFlags) closure(c *cobra.Command, what string) (*run.System, *lab
 	}
 	m := &lab.Closure{
 		Name: f.sources.machineName(), What: what, Kernel: f.kernel, Flavour: flavour, Root: f.sources.Root, Writable: f.writable,
-		Find: f.find, Shell: f.shell, Environment: f.environment, Init: f.init, RegInfo: f.regInfo,
+		Find: f.find, Shell: f.shell, Init: f.init, RegInfo: f.regInfo,
 		Warn: func(note string) { sayLines(c.ErrOrStderr(), "warning: ", note) },
 	}
 	if f.run != "" {
 		m.Run = append(strings.Fields(f.run), f.arguments...)
+	}
+	if m.Environment, err = environment(c, f.environment); err != nil {
+		return nil, nil, err
 	}
 	if m.Program, err = os.Executable(); err != nil {
 		return nil, nil, err

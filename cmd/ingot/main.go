@@ -240,7 +240,7 @@ func hint(verb *cobra.Command, err error) string {
 	case (errors.As(err, new(*run.RunningError)) || errors.As(err, new(*network.RunningError))) && verb.Flags().Lookup("name") != nil:
 		return "--name NAME gives this one another name"
 	case errors.As(err, new(*network.SeveralError)):
-		return "--network NAME says which one is meant"
+		return "--name NAME says which one is meant"
 	case errors.As(err, &usage):
 		return usageHint(verb)
 	case deviceHint(verb, err) != "":

@@ -53,16 +53,16 @@ machine before it. It ends when the last machine has ended, or by Ctrl-C.`,
 		Annotations: map[string]string{interrupted: "the machines were ended"},
 	}
 	f := c.Flags()
-	f.StringVar(&n.name, "name", "", "the network's `NAME`. Default: the file's.")
+	f.StringVar(&n.name, "name", "", "known as `NAME`. Default: as the file.")
 	addAccel(f, &n.accel, "accel", "`NAME`: kvm or tcg. Default: what works.")
 	f.StringVar(&n.capture, "capture", "", "write all frames to `FILE`, as pcapng")
-	f.BoolVar(&n.backdoor, "backdoor", false, "let ingot shell into every machine")
-	f.BoolVar(&n.listen, "listen", false, "let in machines of ingot run --vlan")
+	f.BoolVar(&n.backdoor, "backdoor", false, "let ingot shell in. Default: as the file says.")
+	f.BoolVar(&n.listen, "joinable", false, "let in machines of ingot run --vlan")
 	f.BoolVar(&n.printHosts, "print-hosts", false, "print addresses like /etc/hosts, start nothing")
-	f.StringArrayVar(&n.set, "set", nil, "`KEY=VALUE`: override a key of all recipes; repeatable")
+	f.StringArrayVar(&n.set, "set", nil, "`KEY=VALUE`: override a key of the recipe; repeatable")
 	addStall(f)
 	f.BoolVar(&n.print, "print", false, "print the file, start nothing")
-	f.BoolVar(&n.dryRun, "dry-run", false, "print QEMU's command lines, start nothing")
+	f.BoolVar(&n.dryRun, "dry-run", false, "change nothing; print QEMU's command lines")
 	c.AddCommand(newNetworkLink(), newNetworkStatus())
 	return c
 }
@@ -105,6 +105,14 @@ func parseMachines(file string, text []byte, o lab.Options) (*lab.Lab, error) {
 	return lab.Parse(file, text, o)
 }
 
+func (n *networkFlags) options(c *cobra.Command) lab.Options {
+	o := lab.Options{Name: n.name, Accel: n.accel}
+	if c.Flags().Changed("backdoor") {
+		o.Backdoor = &n.backdoor
+	}
+	return o
+}
+
 func (n *networkFlags) run(c *cobra.Command, file string) error {
 	text, err := machinesText(c, file)
 	if err != nil {
@@ -114,7 +122,7 @@ func (n *networkFlags) run(c *cobra.Command, file string) error {
 		_, err = c.OutOrStdout().Write(text)
 		return err
 	}
-	l, err := parseMachines(file, text, lab.Options{Name: n.name, Accel: n.accel, Backdoor: n.backdoor})
+	l, err := parseMachines(file, text, n.options(c))
 	if err != nil {
 		return err
 	}
@@ -213,7 +221,7 @@ may stand together, and up ends both.`,
 			return nil
 		},
 	}
-	c.Flags().StringVar(&name, "network", "", "the network's `NAME`, if several run")
+	c.Flags().StringVar(&name, "name", "", "known as `NAME`; needed if several run")
 	return c
 }
 
@@ -239,8 +247,8 @@ func newNetworkStatus() *cobra.Command {
 			return printNetwork(c.OutOrStdout(), r.Status)
 		},
 	}
-	c.Flags().StringVar(&name, "network", "", "the network's `NAME`, if several run")
-	c.Flags().BoolVar(&asJSON, "json", false, "print it as JSON")
+	c.Flags().StringVar(&name, "name", "", "known as `NAME`; needed if several run")
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return c
 }
 

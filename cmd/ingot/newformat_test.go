@@ -85,10 +85,10 @@ func TestNewFormat(t *testing.T) {
 		{"build data.yaml --format raw -o x.crate", exitUsage, "the suffix .crate is that of the format crate, and the output is raw by --format: give --format crate"},
 		{"build data.yaml --format carte", exitUsage, `--format: "carte" is not known; did you mean "crate"?`},
 		{"build data.yaml --format xx", exitUsage, "known are raw, qcow2, vdi, vhd, iso, netboot, crate"},
-		{"convert data.img --as carte -o x", exitUsage, `"carte" is none of raw, qcow2, vdi, vhd, tar, docker, crate; did you mean "crate"?`},
+		{"convert data.img --format carte -o x", exitUsage, `"carte" is none of raw, qcow2, vdi, vhd, tar, docker, crate; did you mean "crate"?`},
 		{"convert data.img --compress -o x.crate", exitUsage, "--compress and --level are for qcow2, not for crate"},
 		{"build data.yaml --set disk.size=2GiB -o x.crate", exitRecipe, "a disk of 2147483648 bytes is too large for a crate, which holds 1073741824"},
-		{"run data.crate:crate --disk-image x.crate", exitUsage, "the suffix .crate is that of a disk in a crate: name it x.qcow2"},
+		{"run data.crate:crate --overlay x.crate", exitUsage, "the suffix .crate is that of a disk in a crate: name it x.qcow2"},
 	} {
 		if status, _, errout := ingot(strings.Fields(c.line)...); status != c.status || !strings.Contains(errout, c.want) {
 			t.Errorf("%s: status %d: %s; want %d, and %s", c.line, status, errout, c.status, c.want)

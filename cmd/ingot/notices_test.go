@@ -99,10 +99,10 @@ func TestLeftOutOfArchives(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, as := range []string{"tar", "docker"} {
-		code, _, errout := ingot("convert", img, "--as", as, "-o", img+"."+as)
+		code, _, errout := ingot("convert", img, "--format", as, "-o", img+"."+as)
 		first, last := "warning: the image: left out: /run/socket00: is a socket; a tar archive holds none\n", "warning: the image: left out: 2 more files or attributes, which an archive cannot hold\n"
 		if code != 0 || !strings.Contains(errout, first) || !strings.Contains(errout, last) || strings.Contains(errout, "socket20") {
-			t.Errorf("convert --as %s: %d\n%s; want %s", as, code, errout, first)
+			t.Errorf("convert --format %s: %d\n%s; want %s", as, code, errout, first)
 		}
 	}
 	if got, want := namesOf(t, img+".tar"), []string{"file", "run/"}; !slices.Equal(got, want) {

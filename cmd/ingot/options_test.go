@@ -27,7 +27,7 @@ func TestOptionErrors(t *testing.T) {
 		"run x.img --empty-disk 1M:xfs":          `ingot: run: --empty-disk 1M:xfs: file system "xfs"`,
 		"test data.yaml --boot x":                "ingot: test: --boot x: must be kernel, bios or uefi\n",
 		"run disk.img --boot kernel":             "ingot: run: --boot kernel: disk.img is an image",
-		"run disk.img --disk-image x.vmdk":       "ingot: run: --disk-image x.vmdk: it is a qcow2",
+		"run disk.img --overlay x.vmdk":          "ingot: run: --overlay x.vmdk: it is a qcow2",
 		"run disk.img --ssh --boot bios":         "ingot: run: --ssh is for recipes",
 		"run disk.img --boot bios --efi-vars v":  "ingot: run: --efi-vars v: needs boot mode uefi",
 		"run disk.img --secure-boot --boot bios": "ingot: run: --secure-boot: needs boot mode uefi",

@@ -80,7 +80,7 @@ func (o *outputName) piped(stem, ext string) string {
 	words := fmt.Sprintf("ingot %s %s -o -", verb, o.source)
 	switch {
 	case verb == "convert":
-		return words + " --as " + format
+		return words + " --format " + format
 	case format != "" && format != o.format:
 		return words + " --format " + format
 	}
@@ -94,8 +94,8 @@ func deviceHint(verb *cobra.Command, err error) string {
 		return ""
 	}
 	words := "ingot " + verbName(verb) + " " + shellwords.Quote(verb.Flags().Args())
-	if verb.Flags().Lookup("as") != nil {
-		words += " --as raw"
+	if verb.Name() == "convert" {
+		words += " --format raw"
 	} else if f := verb.Flags().Lookup("format"); f.Changed {
 		words += " --format " + f.Value.String()
 	}
@@ -117,7 +117,7 @@ func deviceHint(verb *cobra.Command, err error) string {
 // may be long, or secret.
 func hasFurtherFlags(verb *cobra.Command) (further bool) {
 	verb.Flags().Visit(func(f *pflag.Flag) {
-		further = further || !slices.Contains([]string{"output", "as", "format", "quiet"}, f.Name)
+		further = further || !slices.Contains([]string{"output", "format", "quiet"}, f.Name)
 	})
 	return further
 }

@@ -67,8 +67,8 @@ func TestOutputSuffixes(t *testing.T) {
 						t.Errorf("exec --new-disk %s:1MiB: status %d: %s", out, status, errout)
 					}
 				}
-				if status, _, errout := ingot("serve", "data.yaml", "--cow", out); status != exitUsage || !strings.Contains(errout, "serve: --cow "+out+": ") {
-					t.Errorf("serve --cow %s: status %d: %s", out, status, errout)
+				if status, _, errout := ingot("serve", "data.yaml", "--overlay", out); status != exitUsage || !strings.Contains(errout, "serve: --overlay "+out+": ") {
+					t.Errorf("serve --overlay %s: status %d: %s", out, status, errout)
 				}
 			}
 		}
@@ -90,45 +90,45 @@ func TestOutputDisagrees(t *testing.T) {
 	}
 	const recipe, flag = "output.format of the recipe", "--format"
 	for line, want := range map[string]string{
-		"build qcow2.yaml -o q.img":                   "build: q.img: the suffix .img is that of the format raw, and the output is qcow2 by " + recipe + ": give --format raw, or another name",
-		"build raw.yaml -o s.iso":                     "build: s.iso: the suffix .iso is that of the format iso, and the output is raw by " + recipe + ": give --format iso, or another name",
-		"build raw.yaml -o x.QCOW2":                   "build: x.QCOW2: the suffix .QCOW2 is that of the format qcow2, and the output is raw by " + recipe + ": give --format qcow2, or another name",
-		"build left.yaml -o x.qcow2 --format raw":     "build: x.qcow2: the suffix .qcow2 is that of the format qcow2, and the output is raw by " + flag + ": give --format qcow2, or another name",
-		"build qcow2.yaml -o x.raw":                   "build: x.raw: the suffix .raw is that of the format raw, and the output is qcow2 by " + recipe + ": give --format raw, or another name",
-		"build raw.yaml -o x.qcow":                    "build: x.qcow: the suffix .qcow is that of a disk of old versions of QEMU, which build does not write (it writes raw, qcow2, vdi, vhd, iso and netboot); write x.qcow2, and `qemu-img convert -O qcow x.qcow2 x.qcow` makes one of it",
-		"build raw.yaml -o x.squashfs":                "build: x.squashfs: the suffix .squashfs is that of a SquashFS file system, which build does not write (it writes raw, qcow2, vdi, vhd, iso and netboot); give another name",
-		"build raw.yaml -o x.vdi":                     "build: x.vdi: the suffix .vdi is that of the format vdi, and the output is raw by " + recipe + ": give --format vdi, or another name",
-		"build raw.yaml -o x.tar":                     "build: x.tar: the suffix .tar is that of a tar archive, which build does not write (it writes raw, qcow2, vdi, vhd, iso and netboot); ingot convert raw.yaml -o x.tar does",
-		"build raw.yaml -o x.img.XZ":                  "build: x.img.XZ: build does not make .xz files; ingot build raw.yaml -o - | xz > x.img.XZ does",
-		"convert left.yaml -o x.iso":                  "convert: x.iso: the suffix .iso is that of an ISO 9660 image, which convert does not write (it writes raw, qcow2, vdi, vhd, tar and docker); ingot build RECIPE --format iso -o x.iso does",
-		"convert left.yaml -o x.iso --as raw":         "convert: x.iso: the suffix .iso is that of an ISO 9660 image, which convert does not write",
-		"convert left.yaml -o x.qcow2 --as raw":       "convert: x.qcow2: the suffix .qcow2 is that of the format qcow2, and the output is raw by --as: give --as qcow2, or another name",
-		"convert left.yaml -o x.vmdk --as vdi":        "convert: x.vmdk: the suffix .vmdk is that of a disk of VMware, which convert does not write",
-		"convert left.yaml -o x.img --as tar":         "convert: x.img: the suffix .img is that of the format raw, and the output is tar by --as: give --as raw, or another name",
-		"build raw.yaml -o x.tar.gz":                  "build: x.tar.gz: build does not make .gz files; ingot convert raw.yaml -o - --as tar | gzip > x.tar.gz does",
-		"build raw.yaml -o x.TGZ":                     "build: x.TGZ: build does not make .tgz files; ingot convert raw.yaml -o - --as tar | gzip > x.TGZ does",
-		"build raw.yaml -o x.iso.zst":                 "build: x.iso.zst: build does not make .zst files; ingot build raw.yaml -o - --format iso | zstd > x.iso.zst does",
-		"build qcow2.yaml -o x.img.bz2":               "build: x.img.bz2: build does not make .bz2 files; ingot build qcow2.yaml -o - --format raw | bzip2 > x.img.bz2 does",
-		"build raw.yaml -o x.vhd.gz":                  "build: x.vhd.gz: build does not make .gz files; ingot build raw.yaml -o - --format vhd | gzip > x.vhd.gz does",
-		"build raw.yaml -o x.gz":                      "build: x.gz: build does not make .gz files; ingot build raw.yaml -o - | gzip > x.gz does",
-		"build raw.yaml -o x.simg":                    "build: x.simg: the suffix .simg is that of a sparse image of Android, which build does not write (it writes raw, qcow2, vdi, vhd, iso and netboot); write x.img, and `img2simg x.img x.simg` makes one of it",
-		"convert left.yaml -o x.img.gz":               "convert: x.img.gz: convert does not make .gz files; ingot convert left.yaml -o - --as raw | gzip > x.img.gz does",
-		"convert left.yaml -o x.txz":                  "convert: x.txz: convert does not make .txz files; ingot convert left.yaml -o - --as tar | xz > x.txz does",
-		"convert left.yaml -o x.qcow2.gz":             "convert: x.qcow2.gz: convert does not make .gz files; ingot convert left.yaml -o - --as qcow2 | gzip > x.qcow2.gz does",
-		"convert left.yaml -o x.img --as docker":      "convert: x.img: the suffix .img is that of the format raw, and the output is docker by --as: give --as raw, or another name",
-		"convert left.yaml -o x.iso --as iso":         "convert: --as: \"iso\" is none of raw, qcow2, vdi, vhd, tar, docker",
-		"convert left.yaml -o x.disk":                 "convert: the name x.disk tells no format",
-		"build left.yaml -o x.img --format qcow2":     "build: x.img: the suffix .img is that of the format raw, and the output is qcow2 by " + flag,
-		"build qcow2.yaml -o q.img --format raw":      "",
-		"build qcow2.yaml -o Q.QCOW2":                 "",
-		"build raw.yaml -o x.disk":                    "",
-		"build left.yaml -o X.Qcow2":                  "",
-		"convert left.yaml -o x.tar --as docker":      "",
-		"convert left.yaml -o x.disk --as vhd":        "",
-		"convert left.yaml -o X.VPC":                  "",
-		"build left.yaml -o X.VDI":                    "",
-		"build left.yaml -o without --format=qcow2":   "",
-		"convert left.yaml --as raw -o folder.iso/xy": "",
+		"build qcow2.yaml -o q.img":                       "build: q.img: the suffix .img is that of the format raw, and the output is qcow2 by " + recipe + ": give --format raw, or another name",
+		"build raw.yaml -o s.iso":                         "build: s.iso: the suffix .iso is that of the format iso, and the output is raw by " + recipe + ": give --format iso, or another name",
+		"build raw.yaml -o x.QCOW2":                       "build: x.QCOW2: the suffix .QCOW2 is that of the format qcow2, and the output is raw by " + recipe + ": give --format qcow2, or another name",
+		"build left.yaml -o x.qcow2 --format raw":         "build: x.qcow2: the suffix .qcow2 is that of the format qcow2, and the output is raw by " + flag + ": give --format qcow2, or another name",
+		"build qcow2.yaml -o x.raw":                       "build: x.raw: the suffix .raw is that of the format raw, and the output is qcow2 by " + recipe + ": give --format raw, or another name",
+		"build raw.yaml -o x.qcow":                        "build: x.qcow: the suffix .qcow is that of a disk of old versions of QEMU, which build does not write (it writes raw, qcow2, vdi, vhd, iso and netboot); write x.qcow2, and `qemu-img convert -O qcow x.qcow2 x.qcow` makes one of it",
+		"build raw.yaml -o x.squashfs":                    "build: x.squashfs: the suffix .squashfs is that of a SquashFS file system, which build does not write (it writes raw, qcow2, vdi, vhd, iso and netboot); give another name",
+		"build raw.yaml -o x.vdi":                         "build: x.vdi: the suffix .vdi is that of the format vdi, and the output is raw by " + recipe + ": give --format vdi, or another name",
+		"build raw.yaml -o x.tar":                         "build: x.tar: the suffix .tar is that of a tar archive, which build does not write (it writes raw, qcow2, vdi, vhd, iso and netboot); ingot convert raw.yaml -o x.tar does",
+		"build raw.yaml -o x.img.XZ":                      "build: x.img.XZ: build does not make .xz files; ingot build raw.yaml -o - | xz > x.img.XZ does",
+		"convert left.yaml -o x.iso":                      "convert: x.iso: the suffix .iso is that of an ISO 9660 image, which convert does not write (it writes raw, qcow2, vdi, vhd, tar and docker); ingot build RECIPE --format iso -o x.iso does",
+		"convert left.yaml -o x.iso --format raw":         "convert: x.iso: the suffix .iso is that of an ISO 9660 image, which convert does not write",
+		"convert left.yaml -o x.qcow2 --format raw":       "convert: x.qcow2: the suffix .qcow2 is that of the format qcow2, and the output is raw by --format: give --format qcow2, or another name",
+		"convert left.yaml -o x.vmdk --format vdi":        "convert: x.vmdk: the suffix .vmdk is that of a disk of VMware, which convert does not write",
+		"convert left.yaml -o x.img --format tar":         "convert: x.img: the suffix .img is that of the format raw, and the output is tar by --format: give --format raw, or another name",
+		"build raw.yaml -o x.tar.gz":                      "build: x.tar.gz: build does not make .gz files; ingot convert raw.yaml -o - --format tar | gzip > x.tar.gz does",
+		"build raw.yaml -o x.TGZ":                         "build: x.TGZ: build does not make .tgz files; ingot convert raw.yaml -o - --format tar | gzip > x.TGZ does",
+		"build raw.yaml -o x.iso.zst":                     "build: x.iso.zst: build does not make .zst files; ingot build raw.yaml -o - --format iso | zstd > x.iso.zst does",
+		"build qcow2.yaml -o x.img.bz2":                   "build: x.img.bz2: build does not make .bz2 files; ingot build qcow2.yaml -o - --format raw | bzip2 > x.img.bz2 does",
+		"build raw.yaml -o x.vhd.gz":                      "build: x.vhd.gz: build does not make .gz files; ingot build raw.yaml -o - --format vhd | gzip > x.vhd.gz does",
+		"build raw.yaml -o x.gz":                          "build: x.gz: build does not make .gz files; ingot build raw.yaml -o - | gzip > x.gz does",
+		"build raw.yaml -o x.simg":                        "build: x.simg: the suffix .simg is that of a sparse image of Android, which build does not write (it writes raw, qcow2, vdi, vhd, iso and netboot); write x.img, and `img2simg x.img x.simg` makes one of it",
+		"convert left.yaml -o x.img.gz":                   "convert: x.img.gz: convert does not make .gz files; ingot convert left.yaml -o - --format raw | gzip > x.img.gz does",
+		"convert left.yaml -o x.txz":                      "convert: x.txz: convert does not make .txz files; ingot convert left.yaml -o - --format tar | xz > x.txz does",
+		"convert left.yaml -o x.qcow2.gz":                 "convert: x.qcow2.gz: convert does not make .gz files; ingot convert left.yaml -o - --format qcow2 | gzip > x.qcow2.gz does",
+		"convert left.yaml -o x.img --format docker":      "convert: x.img: the suffix .img is that of the format raw, and the output is docker by --format: give --format raw, or another name",
+		"convert left.yaml -o x.iso --format iso":         "convert: --format: \"iso\" is none of raw, qcow2, vdi, vhd, tar, docker",
+		"convert left.yaml -o x.disk":                     "convert: the name x.disk tells no format",
+		"build left.yaml -o x.img --format qcow2":         "build: x.img: the suffix .img is that of the format raw, and the output is qcow2 by " + flag,
+		"build qcow2.yaml -o q.img --format raw":          "",
+		"build qcow2.yaml -o Q.QCOW2":                     "",
+		"build raw.yaml -o x.disk":                        "",
+		"build left.yaml -o X.Qcow2":                      "",
+		"convert left.yaml -o x.tar --format docker":      "",
+		"convert left.yaml -o x.disk --format vhd":        "",
+		"convert left.yaml -o X.VPC":                      "",
+		"build left.yaml -o X.VDI":                        "",
+		"build left.yaml -o without --format=qcow2":       "",
+		"convert left.yaml --format raw -o folder.iso/xy": "",
 	} {
 		if err := os.MkdirAll("folder.iso", 0o755); err != nil {
 			t.Fatal(err)
@@ -177,19 +177,19 @@ func TestDevices(t *testing.T) {
 		t.Fatal(err)
 	}
 	for line, want := range map[string]string{
-		"build data.yaml -o /dev/no-such-disk":            "/dev/no-such-disk: is not there, and no file is made in /dev, which shows devices\n",
-		"build data.yaml -o stick":                        "/dev/no-such-disk: is not there, and no file is made in /dev",
-		"build data.yaml -o /sys/x":                       "/sys/x: is not there, and no file is made in /sys",
-		"convert data.yaml --as raw -o /dev/no-such-disk": "/dev/no-such-disk: is not there, and no file is made in /dev",
-		"build data.yaml -o /dev/null":                    "/dev/null: is a character device, and only a regular file can be replaced\nhint: ingot build data.yaml -o - writes to standard output\n",
-		"build data.yaml --set name=other -o /dev/null":   "/dev/null: is a character device, and only a regular file can be replaced\nhint: the same command with -o - writes to standard output\n",
-		"build data.yaml -o /dev/stdout":                  "/dev/stdout: is an open file of a process, and only a regular file can be replaced\nhint: ingot build data.yaml -o - writes to standard output\n",
-		"convert data.yaml -o /dev/fd/1 --as vdi":         "/dev/fd/1: is an open file of a process, and only",
-		"exec -o /dev/no-such-disk true":                  "--output: /dev/no-such-disk: is not there, and no file is made in /dev",
-		"exec -o /dev/no-such-folder/ true":               "--output: /dev/no-such-folder: is not there, and no file is made in /dev",
-		"exec --new-disk /dev/no-such-disk:1MiB true":     "--new-disk: /dev/no-such-disk: is not there, and no file is made in /dev",
-		"exec -o - true":                                  "exec: --output -: standard output is the command's own; ./- is a file of that name",
-		"serve data.yaml --cow /dev/no-such-disk":         "--cow: /dev/no-such-disk: is not there, and no file is made in /dev",
+		"build data.yaml -o /dev/no-such-disk":                "/dev/no-such-disk: is not there, and no file is made in /dev, which shows devices\n",
+		"build data.yaml -o stick":                            "/dev/no-such-disk: is not there, and no file is made in /dev",
+		"build data.yaml -o /sys/x":                           "/sys/x: is not there, and no file is made in /sys",
+		"convert data.yaml --format raw -o /dev/no-such-disk": "/dev/no-such-disk: is not there, and no file is made in /dev",
+		"build data.yaml -o /dev/null":                        "/dev/null: is a character device, and only a regular file can be replaced\nhint: ingot build data.yaml -o - writes to standard output\n",
+		"build data.yaml --set name=other -o /dev/null":       "/dev/null: is a character device, and only a regular file can be replaced\nhint: the same command with -o - writes to standard output\n",
+		"build data.yaml -o /dev/stdout":                      "/dev/stdout: is an open file of a process, and only a regular file can be replaced\nhint: ingot build data.yaml -o - writes to standard output\n",
+		"convert data.yaml -o /dev/fd/1 --format vdi":         "/dev/fd/1: is an open file of a process, and only",
+		"exec -o /dev/no-such-disk true":                      "--output: /dev/no-such-disk: is not there, and no file is made in /dev",
+		"exec -o /dev/no-such-folder/ true":                   "--output: /dev/no-such-folder: is not there, and no file is made in /dev",
+		"exec --new-disk /dev/no-such-disk:1MiB true":         "--new-disk: /dev/no-such-disk: is not there, and no file is made in /dev",
+		"exec -o - true":                                      "exec: --output -: standard output is the command's own; ./- is a file of that name",
+		"serve data.yaml --overlay /dev/no-such-disk":         "--overlay: /dev/no-such-disk: is not there, and no file is made in /dev",
 	} {
 		status, _, errout := ingot(strings.Fields(line)...)
 		if status == 0 || !strings.HasPrefix(errout, "ingot: "+want) {

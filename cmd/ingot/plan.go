@@ -48,9 +48,9 @@ build have in common mean the same: what plan refuses, build refuses.`,
 	}
 	r.add(c)
 	r.addKeys(c)
-	c.Flags().StringVarP(&output, "output", "o", "", "the `FILE` of build, whose suffix may say the format")
-	c.Flags().BoolVar(&asJSON, "json", false, "print the plan as JSON")
-	addCount(c.Flags(), &top, "top", 10, 0, 0, "show the `N` largest paths and files")
+	c.Flags().StringVarP(&output, "output", "o", "", "the `FILE` to write; here its suffix says the format")
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	addCount(c.Flags(), &top, "top", 10, 0, 0, "list the first `N`; 0 is all")
 	return c
 }
 

@@ -44,7 +44,7 @@ func newPs() *cobra.Command {
 			return printMachines(c, list)
 		},
 	}
-	c.Flags().BoolVar(&asJSON, "json", false, "print the list as JSON, with the sockets")
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON; with the sockets")
 	return c
 }
 

@@ -74,7 +74,7 @@ type registerFlags struct {
 
 func (r *registerFlags) add(c *cobra.Command) {
 	f := c.Flags()
-	f.StringVar(&r.root, "root", "", "`DIR`: the root of the store, made if missing")
+	f.StringVar(&r.root, "root", "", "the root `DIR` of the system; made if missing")
 	f.BoolVar(&r.o.Copy, "copy", false, "copy the items into the root's store")
 	f.BoolVar(&r.noDeduplicate, "no-deduplicate", false, "do not hard-link equal files")
 	f.BoolVar(&r.noTimestamps, "no-reset-timestamps", false, "keep times, and metadata of what is not copied")
@@ -82,9 +82,9 @@ func (r *registerFlags) add(c *cobra.Command) {
 	f.StringArrayVar(&r.profiles, "profile", nil, "`NAME[=PATH]`: make a profile's next generation; repeatable")
 	f.BoolVar(&r.o.Verify, "verify", false, "hash all items instead of trusting the source")
 	f.BoolVar(&r.o.NoSync, "no-sync", false, "do not wait for the disk: unsafe in a power cut")
-	f.BoolVar(&r.o.DryRun, "dry-run", false, "check all, write nothing")
-	f.BoolVar(&r.asJSON, "json", false, "print what was done as JSON")
-	f.BoolVarP(&r.quiet, "quiet", "q", false, "print nothing but errors")
+	f.BoolVar(&r.o.DryRun, "dry-run", false, "change nothing; check all")
+	f.BoolVar(&r.asJSON, "json", false, "print JSON")
+	f.BoolVarP(&r.quiet, "quiet", "q", false, "print results and errors only")
 }
 
 func (r *registerFlags) run(c *cobra.Command, s *sourceFlags, args []string) error {

@@ -15,7 +15,15 @@ var formerVerbs = map[string]string{
 
 // formerFlags says, verb by verb, what flags of earlier versions are called now.
 var formerFlags = map[string]map[string]string{
-	"build": {"dry-run": "ingot plan RECIPE"},
+	"build":          {"as": "--format", "dry-run": "ingot plan RECIPE", "test-timeout": "--test-step-timeout"},
+	"convert":        {"as": "--format"},
+	"serve":          {"cow": "--overlay"},
+	"run":            {"disk-image": "--overlay", "keep": "--overlay NAME.qcow2", "no-backdoor": "--backdoor=false", "no-network": "--network=none", "restrict-network": "--network=restricted"},
+	"stop":           {"timeout": "--grace"},
+	"network":        {"listen": "--joinable"},
+	"network link":   {"network": "--name"},
+	"network status": {"network": "--name"},
+	"test":           {"timeout": "--step-timeout", "keep": "--keep-results"},
 }
 
 // former returns the answer to a flag that a verb had in an earlier version, and nil if it

@@ -26,9 +26,9 @@ func TestReportsOntoDevices(t *testing.T) {
 		"network net.yaml --capture /dev/no-such-device":     "--capture: /dev/no-such-device: is not there, and no file is made in /dev",
 		"run disk.img --tpm-state /dev/no-such --dry-run":    "--tpm-state: /dev/no-such: is not there",
 		"run disk.img --efi-vars /dev/no-such --boot uefi":   "--efi-vars: /dev/no-such: is not there",
-		"run disk.img --disk-image /dev/no-such --dry-run":   "--disk-image: /dev/no-such: is not there",
-		"run disk.img --disk-image netboot --dry-run":        "--disk-image: netboot: is a directory",
-		"run disk.img --disk-image kept.vmdk --dry-run":      "--disk-image kept.vmdk: it is a qcow2, and the suffix .vmdk is that of a disk of VMware: name it kept.qcow2",
+		"run disk.img --overlay /dev/no-such --dry-run":      "--overlay: /dev/no-such: is not there",
+		"run disk.img --overlay netboot --dry-run":           "--overlay: netboot: is a directory",
+		"run disk.img --overlay kept.vmdk --dry-run":         "--overlay kept.vmdk: it is a qcow2, and the suffix .vmdk is that of a disk of VMware: name it kept.qcow2",
 	} {
 		if status, _, errout := ingot(strings.Fields(line)...); status != exitFailed || !strings.Contains(errout, "ingot: "+want) {
 			t.Errorf("%s: status %d: %s; want %s", line, status, errout, want)

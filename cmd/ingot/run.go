@@ -39,7 +39,7 @@ func newRun() *cobra.Command {
 With --shell, input that is no terminal is the shell's script, whose output and
 status are ingot's. Input for other consoles waits until the guest listens.
 
-What the guest writes to its disk is discarded on exit, unless --disk-image names the
+What the guest writes to its disk is discarded on exit, unless --overlay names the
 qcow2 file that keeps it, made if it is missing. Ctrl-] or Ctrl-A x leaves and ends the machine; so does its power
 switch. The exit status is 0 when the guest powers off, with --run that of the program.
 Of a boot that fails a person is told; with neither a terminal nor graphics that ends
@@ -56,12 +56,15 @@ In ingot's own systems a --share NAME:PATH is at /mnt/NAME, with --boot kernel.
 guest:10.0.2.100:80-127.0.0.1:8080. --empty-disk takes SIZE, or SIZE:ext4, SIZE:fat or
 SIZE:swap, and a label behind that. --share NAME:PATH,ro shares for reading only.`,
 		Example: `  ingot run rescue
-  ingot run web.yaml --forward 8080:80 --disk-image web.qcow2
+  ingot run web.yaml --forward 8080:80 --overlay web.qcow2
   ingot run rescue.iso --boot uefi --memory 1G
   ingot run closure.graph --run "/nix/store/…-hello/bin/hello -g hi"
   ingot run --path /nix/store/…-nixos-system-web --init /nix/store/…-nixos-system-web/init`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(c *cobra.Command, args []string) error {
+			if err := apartFromFlag(c, args); err != nil {
+				return err
+			}
 			what, rest, err := splitArguments(c, args)
 			if err != nil {
 				return err
@@ -92,21 +95,20 @@ func splitArguments(c *cobra.Command, args []string) (what string, rest []string
 
 // runFlags are those of the machine itself.
 type runFlags struct {
-	name, boot, arch, machine, memory    string
-	cpus                                 int
-	diskImage, diskSize                  string
-	keep                                 bool
-	empty                                []string
-	forwards, shares                     []string
-	vlans                                []string
-	number                               int
-	noNetwork, restrict                  bool
-	words                                []string
-	efiVars, tpmState, graphics          string
-	tpm, secureBoot                      bool
-	reboot, noBackdoor, showConsole, ssh bool
-	save                                 string
-	dryRun                               bool
+	name, boot, arch, machine, memory  string
+	cpus                               int
+	overlay, diskSize                  string
+	empty                              []string
+	forwards, shares                   []string
+	vlans                              []string
+	number                             int
+	network                            networkMode
+	words                              []string
+	efiVars, tpmState, graphics        string
+	tpm, secureBoot                    bool
+	reboot, backdoor, showConsole, ssh bool
+	save                               string
+	dryRun                             bool
 
 	accel         vm.Accel
 	qemuArguments []string
@@ -114,20 +116,18 @@ type runFlags struct {
 
 func (r *runFlags) add(c *cobra.Command) {
 	f := c.Flags()
-	f.StringVar(&r.name, "name", "", "the machine's `NAME`. Default: that of WHAT.")
+	f.StringVar(&r.name, "name", "", "known as `NAME`. Default: as WHAT.")
 	f.StringVar(&r.boot, "boot", "", "`MODE`: kernel (QEMU loads it), bios or uefi")
-	f.StringVar(&r.arch, "arch", "", "the guest's `PROCESSOR`. Default: the host's.")
+	f.StringVar(&r.arch, "arch", "", "processor `ARCH`. Default: the host's.")
 	f.StringVar(&r.machine, "machine", "", "QEMU's machine `TYPE`, with options")
 	addAccel(f, &r.accel, "accel", "`NAME`: kvm or tcg. Default: what works.")
-	f.StringVar(&r.memory, "memory", "512M", "`SIZE` in MiB, or with K, M, G or T")
+	f.StringVarP(&r.memory, "memory", "m", "512M", "`SIZE` in MiB, or with K, M, G or T")
 	addCount(f, &r.cpus, "cpus", 1, 1, mostCPUs, "`N`: processors")
-	f.StringVar(&r.diskImage, "disk-image", "", "keep writes to the disk in `FILE`, a qcow2")
-	f.BoolVar(&r.keep, "keep", false, "the same as --disk-image NAME.qcow2")
+	f.StringVar(&r.overlay, "overlay", "", "keep writes in `FILE`; a qcow2")
 	f.StringVar(&r.diskSize, "disk-size", "", "enlarge the disk to `SIZE`")
 	f.StringArrayVar(&r.empty, "empty-disk", nil, "`SIZE`: a further disk, such as 1G:ext4:data; repeatable")
 	f.StringSliceVar(&r.forwards, "forward", nil, "`PORT`: forward a port, such as 8080:80; repeatable")
-	f.BoolVar(&r.restrict, "restrict-network", false, "the guest reaches only what is forwarded")
-	f.BoolVar(&r.noNetwork, "no-network", false, "no network card")
+	addNetwork(f, &r.network, userNetwork)
 	f.StringArrayVar(&r.vlans, "vlan", nil, "`N=SOCKET`: join a switch as 192.168.N.M; repeatable")
 	addCount(f, &r.number, "number", 1, 1, 254, "the `M` of --vlan's 192.168.N.M")
 	f.StringArrayVar(&r.shares, "share", nil, "`NAME:PATH`: share a folder, with ,ro to read; repeatable")
@@ -138,11 +138,11 @@ func (r *runFlags) add(c *cobra.Command) {
 	f.StringVar(&r.tpmState, "tpm-state", "", "a TPM 2.0 that keeps its state in `FOLDER`")
 	f.StringVar(&r.graphics, "graphics", "none", "`SCREEN`: window, vnc or none")
 	f.BoolVar(&r.reboot, "reboot", false, "let the guest restart. Default: restarts end it.")
-	f.BoolVar(&r.noBackdoor, "no-backdoor", false, "no way in for ingot shell")
+	f.BoolVar(&r.backdoor, "backdoor", true, "let ingot shell in")
 	f.BoolVar(&r.ssh, "ssh", false, "let ssh in, with a key made for this run")
-	f.BoolVar(&r.showConsole, "console", false, "show a console that is hidden, on standard error")
+	f.BoolVar(&r.showConsole, "console", false, "show the guest's console on standard error")
 	f.StringVar(&r.save, "save", "", "write `FOLDER`/bin/run-NAME-vm, start nothing")
-	f.BoolVar(&r.dryRun, "dry-run", false, "print QEMU's command line, start nothing")
+	f.BoolVar(&r.dryRun, "dry-run", false, "change nothing; print QEMU's command line")
 }
 
 // options are what the environment asks for, and then the flags.
@@ -159,8 +159,8 @@ func (r *runFlags) options(c *cobra.Command) (o run.Options, err error) {
 	if given("cpus") || o.CPUs == 0 {
 		o.CPUs = r.cpus
 	}
-	if given("disk-image") {
-		o.DiskImage = r.diskImage
+	if given("overlay") {
+		o.DiskImage = r.overlay
 	}
 	if r.name != "" {
 		if err := run.CheckName(r.name); err != nil {
@@ -168,8 +168,8 @@ func (r *runFlags) options(c *cobra.Command) (o run.Options, err error) {
 		}
 	}
 	o.Name, o.MachineType, o.Accel = r.name, r.machine, r.accel
-	o.NoNetwork, o.Restrict, o.Number = r.noNetwork, o.Restrict || r.restrict, r.number
-	o.EFIVars, o.Reboot, o.NoBackdoor, o.SSH = r.efiVars, r.reboot, r.noBackdoor, r.ssh
+	o.NoNetwork, o.Restrict, o.Number = r.network == noNetwork, o.Restrict || r.network == restrictedNetwork, r.number
+	o.EFIVars, o.Reboot, o.NoBackdoor, o.SSH = r.efiVars, r.reboot, !r.backdoor, r.ssh
 	o.SecureBoot, o.TPM = r.secureBoot, r.tpm || r.tpmState != ""
 	o.TPMDir = cmp.Or(r.tpmState, o.TPMDir)
 	for _, words := range r.words {
@@ -274,13 +274,6 @@ func (r *runFlags) run(c *cobra.Command, what string, m *machineFlags) error {
 	system, closure, err := m.machine(c, what)
 	if err != nil {
 		return err
-	}
-	if r.keep {
-		name := r.name
-		if name == "" {
-			name = system.Name
-		}
-		o.DiskImage = name + ".qcow2"
 	}
 	if closure != nil {
 		if err := closure.RootOnDisk(system, &o); err != nil {

@@ -253,7 +253,7 @@ func TestSecretsAreNotPrinted(t *testing.T) {
 		}},
 		{"a variable without a name", false, func() []string { return []string{"exec", "--env", "=" + hunter, "true"} }},
 		{"a variable of a container without a name", false, func() []string {
-			return []string{"convert", with("", ""), "-o", "x.tar", "--as", "docker", "--env", "=" + hunter}
+			return []string{"convert", with("", ""), "-o", "x.tar", "--format", "docker", "--env", "=" + hunter}
 		}},
 		{"a URL with a password", false, func() []string {
 			return []string{"closure", "--cache", "http://me:" + hunter + "@127.0.0.1:1", "--path", "/nix/store/00000000000000000000000000000000-a"}

@@ -43,8 +43,8 @@ The address is printed on standard output once clients can connect. The socket i
 yours alone; it is removed when serve ends, by a signal or with --once. One that a
 killed serve has left is replaced.
 
-Clients can only read, unless --writable or --cow FILE puts a layer over the disk that
-takes what they write. With --writable it is discarded on exit; with --cow it is kept in
+Clients can only read, unless --writable or --overlay FILE puts a layer over the disk that
+takes what they write. With --writable it is discarded on exit; with --overlay it is kept in
 FILE, and there again the next time, as long as the disk below is the same.
 
 Several disks, each as NAME=RECIPE or NAME=IMAGE, are served under their names. The
@@ -52,7 +52,7 @@ default socket is NAME.nbd in ingot's folder below XDG_RUNTIME_DIR, or in
 /tmp/ingot-UID.`,
 		Example: `  ingot serve web.yaml --socket web.nbd
   qemu-system-x86_64 -m 512 -snapshot -drive file=nbd+unix:///?socket=web.nbd,format=raw
-  ingot serve web.qcow2 --cow changes.cow
+  ingot serve web.qcow2 --overlay changes.cow
   ingot serve root=web.yaml data=data.img --writable
   ingot serve web.yaml --once & qemu-img convert -O raw "nbd+unix:///?socket=…" copy.img`,
 		Args: cobra.MinimumNArgs(1),
@@ -63,16 +63,16 @@ default socket is NAME.nbd in ingot's folder below XDG_RUNTIME_DIR, or in
 	f := c.Flags()
 	f.StringVar(&s.socket, "socket", "", "`PATH` of the socket. Default: NAME.nbd, see above.")
 	f.BoolVar(&s.writable, "writable", false, "clients may write; writes are discarded on exit")
-	f.StringVar(&s.cow, "cow", "", "clients may write; writes are kept in `FILE`")
+	f.StringVar(&s.kept, "overlay", "", "keep writes in `FILE`; clients may write then")
 	f.StringVar(&s.export, "export", "", "`NAME` of the export. Default: none.")
 	f.BoolVar(&s.once, "once", false, "end when the last client has gone")
-	f.BoolVarP(&s.quiet, "quiet", "q", false, "print only errors and the address")
-	exclusive(c, "writable", "cow")
+	f.BoolVarP(&s.quiet, "quiet", "q", false, "print results and errors only")
+	exclusive(c, "writable", "overlay")
 	return c
 }
 
 type serveFlags struct {
-	socket, cow, export   string
+	socket, kept, export  string
 	writable, once, quiet bool
 }
 
@@ -115,8 +115,8 @@ func openExports(c *cobra.Command, args []string, r recipeFlags, s serveFlags) (
 			}
 		}
 	}
-	if len(args) > 1 && (s.cow != "" || s.export != "") {
-		return nil, done, usageError{errors.New("serve: --cow and --export are for one disk, and several are named")}
+	if len(args) > 1 && (s.kept != "" || s.export != "") {
+		return nil, done, usageError{errors.New("serve: --overlay and --export are for one disk, and several are named")}
 	}
 	if err := onlyImages(c, args); err != nil {
 		return nil, done, err
@@ -162,14 +162,14 @@ func onlyImages(c *cobra.Command, args []string) error {
 // overlay returns the layer that takes what clients write, or nil.
 func (s *serveFlags) overlay(disk *image.Map) (*nbd.Overlay, error) {
 	switch {
-	case s.cow != "":
-		if said, ok := fileformat.OfName(s.cow); ok {
-			return nil, usageError{fmt.Errorf("serve: --cow %s: the suffix %s is that of %s, and the file holds changes in a format of its own: give another name, such as changes.cow", s.cow, filepath.Ext(s.cow), said.What)}
+	case s.kept != "":
+		if said, ok := fileformat.OfName(s.kept); ok {
+			return nil, usageError{fmt.Errorf("serve: --overlay %s: the suffix %s is that of %s, and the file holds changes in a format of its own: give another name, such as changes.cow", s.kept, filepath.Ext(s.kept), said.What)}
 		}
-		if _, err := image.Target(s.cow); err != nil {
-			return nil, fmt.Errorf("--cow: %w", err)
+		if _, err := image.Target(s.kept); err != nil {
+			return nil, fmt.Errorf("--overlay: %w", err)
 		}
-		return nbd.OpenOverlay(disk, s.cow)
+		return nbd.OpenOverlay(disk, s.kept)
 	case !s.writable:
 		return nil, nil
 	}

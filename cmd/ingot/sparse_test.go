@@ -41,7 +41,7 @@ func TestHolesAreCounted(t *testing.T) {
 	const most = 16<<40 - 4096 // bytes of a file
 	img := sparseImage(t, most)
 	out := filepath.Join(t.TempDir(), "out")
-	for _, args := range [][]string{{"-o", out, "--as", "docker"}, {"-o", "-", "--as", "docker"}, {"-o", out, "--as", "tar"}, {"-o", "-", "--as", "tar"}} {
+	for _, args := range [][]string{{"-o", out, "--format", "docker"}, {"-o", "-", "--format", "docker"}, {"-o", out, "--format", "tar"}, {"-o", "-", "--format", "tar"}} {
 		var code int
 		var errout string
 		allocated := fstest.Allocated(func() { code, _, errout = ingot(append([]string{"convert", img, "-q"}, args...)...) })
@@ -62,7 +62,7 @@ func TestHolesAreCounted(t *testing.T) {
 
 	small := sparseImage(t, 32<<20)
 	for limit, want := range map[string]int{"16MiB": exitFailed, "33MiB": 0, "": 0, "none": exitUsage, "-1": exitUsage} {
-		args := []string{"convert", small, "-q", "-o", out, "--as", "docker"}
+		args := []string{"convert", small, "-q", "-o", out, "--format", "docker"}
 		if limit != "" {
 			args = append(args, "--max-size", limit)
 		}
@@ -74,7 +74,7 @@ func TestHolesAreCounted(t *testing.T) {
 	// An image without holes: the limit is too small for what it really holds.
 	tree := &image.Tree{Root: image.NewDir(0o755)}
 	tree.Root.Add("full", image.NewFile(0o644, image.Bytes(strings.Repeat("x", 1<<20))))
-	code, _, errout := ingot("convert", writeTree(t, tree), "-q", "-o", out, "--as", "tar", "--max-size", "64KiB")
+	code, _, errout := ingot("convert", writeTree(t, tree), "-q", "-o", out, "--format", "tar", "--max-size", "64KiB")
 	if want := "an archive of the files would have 1 MiB, the source holds "; code != exitFailed || !strings.Contains(errout, want) {
 		t.Errorf("--max-size below what is held: %d\n%s; want %q", code, errout, want)
 	}
@@ -87,10 +87,10 @@ func TestHolesAreCounted(t *testing.T) {
 	if err := os.Truncate(disk, 5<<20); err != nil {
 		t.Fatal(err)
 	}
-	if code, _, errout := ingot("convert", disk, "-q", "-o", "-", "--as", "raw", "--max-size", "4MiB"); code != exitFailed || !strings.Contains(errout, "as raw, the disk would have 5 MiB") {
+	if code, _, errout := ingot("convert", disk, "-q", "-o", "-", "--format", "raw", "--max-size", "4MiB"); code != exitFailed || !strings.Contains(errout, "as raw, the disk would have 5 MiB") {
 		t.Errorf("convert to a pipe: %d\n%s; want that it is too large", code, errout)
 	}
-	if code, out, errout := ingot("convert", disk, "-q", "-o", "-", "--as", "raw"); code != 0 || len(out) != 5<<20 {
+	if code, out, errout := ingot("convert", disk, "-q", "-o", "-", "--format", "raw"); code != 0 || len(out) != 5<<20 {
 		t.Errorf("convert to a pipe: %d, %d bytes\n%s", code, len(out), errout)
 	}
 }
@@ -101,7 +101,7 @@ func TestLimitsOfNothing(t *testing.T) {
 	for _, x := range []struct{ line, want string }{
 		{"check --root none --max-size 1G", "check: --max-size is for disk images and ISOs, and none is a root"},
 		{"convert none.img -o x.img --max-size 1G", "convert: --max-size is for tar, docker and -o -"},
-		{"convert none.img -o x --as vhd --max-size 1G", "convert: --max-size is for tar, docker and -o -"},
+		{"convert none.img -o x --format vhd --max-size 1G", "convert: --max-size is for tar, docker and -o -"},
 		{"exec --output x --output-limit 0 true", `exec: --output-limit: "0": the least is 1`},
 		{"exec --output-limit 1G true", "exec: --output-limit is for --output, --xchg or --shared, and none is given"},
 		{"exec --output-files 7 true", "exec: --output-files is for --output, --xchg or --shared, and none is given"},

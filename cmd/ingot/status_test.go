@@ -31,11 +31,11 @@ func TestStatuses(t *testing.T) {
 			"run data.yaml --set nonesuch=1", "test data.yaml --set nonesuch=1", "exec --recipe data.yaml --set nonesuch=1 true", "network net.yaml --dry-run --set nonesuch=1", "test lab.yaml --set nonesuch=1",
 			"plan data.yaml --set nonesuch", "exec --recipe data.yaml --set nonesuch true",
 			"build data.yaml --format nonesuch", "plan data.yaml --format nonesuch", "serve data.yaml --format nonesuch", "verify data.yaml disk.img --format nonesuch", "run data.yaml --format nonesuch", "test data.yaml --format nonesuch",
-			"convert data.yaml -o x.img --as nonesuch", "closure graph --format nonesuch", "closure graph --sort nonesuch", "closure graph --flavour nonesuch", "check --root root --flavour nonesuch",
+			"convert data.yaml -o x.img --format nonesuch", "closure graph --format nonesuch", "closure graph --sort nonesuch", "closure graph --flavour nonesuch", "check --root root --flavour nonesuch",
 			"build data.yaml --ssh-key ssh-nonesuch", "run data.yaml --boot kernel", "run disk.img --boot kernel", "run disk.img --disk-size 1K", "run disk.img --disk-size 0", "run disk.img --name /",
 			"run disk.img --memory x", "run disk.img --memory 0", "run disk.img --cpus two", "run disk.img --cpus 256", "run disk.img --number 0 --vlan 1=x", "run disk.img --empty-disk 0", "run disk.img --efi-vars v --boot bios",
 			"exec --memory x true", "exec --memory 0 true", "exec --cpus two true", "exec --arch x true", "exec --new-disk x:1 true", "test data.yaml --memory x", "test data.yaml --memory 0", "test data.yaml --boot x",
-			"closure graph --top x", "plan data.yaml --top x", "cache serve root --uploads x", "cache serve root --max-upload x", "stop --timeout x a", "convert disk.img -o x.qcow2 --compress --level 23",
+			"closure graph --top x", "plan data.yaml --top x", "cache serve root --uploads x", "cache serve root --max-upload x", "stop --grace x a", "convert disk.img -o x.qcow2 --compress --level 23",
 		}},
 		{exitRecipe, []string{
 			"plan wrong.yaml", "build wrong.yaml -o x.img", "convert wrong.yaml -o x.img", "serve wrong.yaml", "verify wrong.yaml disk.img", "run wrong.yaml", "test wrong.yaml",
@@ -45,7 +45,7 @@ func TestStatuses(t *testing.T) {
 		{exitFailed, []string{
 			"plan no/such.yaml", "build no/such.yaml -o x.img", "convert no/such.yaml -o x.img", "serve no/such.yaml", "verify no/such.yaml disk.img", "verify data.yaml no/such", "verify --digest no/such", "run no/such",
 			"test no/such", "network no/such", "closure no/such", "closure wronggraph", "closure why a --graph no/such", "register --root r no/such", "verify no/such --trust no/such",
-			"build data.yaml -o no/such", "convert data.yaml -o no/such --as raw", "shell nonesuch", "stop nonesuch", "network status", "network link a b down",
+			"build data.yaml -o no/such", "convert data.yaml -o no/such --format raw", "shell nonesuch", "stop nonesuch", "network status", "network link a b down",
 		}},
 		{exitTrouble, []string{"check no/such", "check --root no/such"}},
 		{execFailed, []string{"exec --kernel no/such true", "exec --recipe no/such.yaml true", "exec --recipe wrong.yaml true", "exec --disk no/such true", "exec --output no/such true"}},

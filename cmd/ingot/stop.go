@@ -57,7 +57,7 @@ computer. One that has not done so in time is ended by force.`,
 	}
 	c.Flags().BoolVar(&all, "all", false, "stop all machines of this user")
 	c.Flags().BoolVar(&now, "now", false, "stop at once, without asking the guest")
-	addTimeout(c.Flags(), &within, "timeout", stopTime, true, "how long a guest may take to power off")
+	addTimeout(c.Flags(), &within, "grace", stopTime, true, "how long a guest may take to power off")
 	return c
 }
 

@@ -45,7 +45,7 @@ docs/testing.md describes the scripts, and --list-commands lists what they are m
 		Example: `  ingot test rescue
   ingot test web.yaml --boot uefi --verbose
   ingot test lab.yaml --only page --results out --junit out/junit.xml
-  ingot test nixos.qcow2 --script login.test --timeout 10m`,
+  ingot test nixos.qcow2 --script login.test --step-timeout 10m`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if f.list {
@@ -64,9 +64,9 @@ docs/testing.md describes the scripts, and --list-commands lists what they are m
 	f.add(c)
 	f.recipe.add(c)
 	s := c.Flags()
-	s.StringVar(&f.script, "script", "", "run the script in `FILE` on WHAT, as one machine")
+	s.StringVar(&f.script, "script", "", "run the script in `FILE`; WHAT is its one machine")
 	s.StringVar(&f.boot, "boot", "", "`MODE`: kernel (QEMU loads it), bios or uefi")
-	s.StringVar(&f.memory, "memory", "", "`SIZE` in MiB, or with K, M, G or T")
+	s.StringVarP(&f.memory, "memory", "m", "", "`SIZE` in MiB, or with K, M, G or T")
 	s.BoolVar(&f.list, "list-commands", false, "list script commands and conditions")
 	s.BoolVar(&f.names, "list", false, "list the tests, run none")
 	return c
@@ -92,13 +92,13 @@ type testFlags struct {
 func (f *testFlags) add(c *cobra.Command) {
 	s := c.Flags()
 	s.StringArrayVar(&f.only, "only", nil, "run the test `NAME` alone; repeatable")
-	addTimeout(s, &f.timeout, "timeout", scenario.DefaultTimeout, false, "how long a step may take")
+	addTimeout(s, &f.timeout, "step-timeout", scenario.DefaultTimeout, false, "time of a step")
 	s.StringVar(&f.junit, "junit", "", "write a JUnit report to `FILE`")
 	s.StringVar(&f.results, "results", "", "keep consoles, screens, results.json in `FOLDER`")
 	addAccel(s, &f.accel, "accel", "`NAME`: kvm or tcg. Default: what works.")
-	s.BoolVar(&f.keep, "keep", false, "keep the results of failures without --results")
+	s.BoolVar(&f.keep, "keep-results", false, "keep the results of failures without --results")
 	s.BoolVarP(&f.verbose, "verbose", "v", false, "show every step")
-	s.BoolVar(&f.console, "console", false, "show the machines' consoles")
+	s.BoolVar(&f.console, "console", false, "show the guest's console on standard error")
 }
 
 // check refuses what a machine cannot have, before one is planned.

@@ -138,11 +138,7 @@ func flagError(c *cobra.Command, err error) error {
 	if err := former(c, word); err != nil {
 		return err
 	}
-	meant := near.Word(word, names)
-	if same := alike[word]; meant == "" && slices.Contains(names, same) {
-		meant = same
-	}
-	if meant != "" {
+	if meant := near.Word(word, names); meant != "" {
 		return usageError{fmt.Errorf("%w; did you mean --%s?", err, meant)}
 	}
 	if verbs := verbsWith(c.Root(), word); len(verbs) > 0 && len(verbs) <= 3 {
@@ -150,9 +146,6 @@ func flagError(c *cobra.Command, err error) error {
 	}
 	return usageError{err}
 }
-
-// alike are flags of which some verbs have the one, and some the other.
-var alike = map[string]string{"as": "format", "format": "as", "share": "shared", "shared": "share"}
 
 // verbsWith returns the verbs that have a flag, in the order of the help.
 func verbsWith(root *cobra.Command, flag string) (verbs []string) {

@@ -196,10 +196,10 @@ func TestOtherUser(t *testing.T) {
 		return o.String(), e.String(), cmd.ProcessState.ExitCode()
 	}
 	commands := [][]string{
-		{"ps"}, {"ps", "--json"}, {"stop", "web", "--now"}, {"stop", "web", "--timeout", "1s"}, {"stop", "--all", "--now"}, {"shell", "web"}, {"shell", "web", "--", "id"},
-		{"network", "lab.yaml", "--accel", "tcg"}, {"network", "lab.yaml", "--accel", "tcg", "--listen"},
+		{"ps"}, {"ps", "--json"}, {"stop", "web", "--now"}, {"stop", "web", "--grace", "1s"}, {"stop", "--all", "--now"}, {"shell", "web"}, {"shell", "web", "--", "id"},
+		{"network", "lab.yaml", "--accel", "tcg"}, {"network", "lab.yaml", "--accel", "tcg", "--joinable"},
 		{"test", "disk.img", "--script", "nothing.sh", "--accel", "tcg"}, {"serve", "disk.img"},
-		{"run", "disk.img", "--accel", "tcg"}, {"run", "disk.img", "--name", "web", "--accel", "tcg"}, {"run", "disk.img", "--accel", "tcg", "--no-network", "--vlan", "1"},
+		{"run", "disk.img", "--accel", "tcg"}, {"run", "disk.img", "--name", "web", "--accel", "tcg"}, {"run", "disk.img", "--accel", "tcg", "--network=none", "--vlan", "1"},
 	}
 	alive := func() {
 		t.Helper()
@@ -311,7 +311,7 @@ func TestOtherUser(t *testing.T) {
 		chown(running, victim)
 		release := fill(running, victim)
 		defer release()
-		for _, args := range [][]string{{"stop", "web", "--now"}, {"stop", "--all", "--timeout", "1s"}} {
+		for _, args := range [][]string{{"stop", "web", "--now"}, {"stop", "--all", "--grace", "1s"}} {
 			_, errout, status := ingot(nil, args...)
 			if status == 0 || !strings.Contains(errout, "is not the one that runs it, and is not ended: it does not hold the lock") {
 				t.Errorf("ingot %s: status %d\n%s", strings.Join(args, " "), status, errout)

@@ -45,16 +45,16 @@ var uses = map[string]map[string]use{
 		"set": {}, "format": {}, stallFlag: {}, "output": {}, "quiet": {}, "no-manifest": {}, "no-sync": {},
 		"no-vm": {not: []string{"vm-kernel", "vm-accel"}}, "vm-kernel": {}, "vm-accel": {},
 		"test":       {},
-		"test-junit": {with: []string{"test"}}, "test-results": {with: []string{"test"}}, "test-timeout": {with: []string{"test"}},
+		"test-junit": {with: []string{"test"}}, "test-results": {with: []string{"test"}}, "test-step-timeout": {with: []string{"test"}},
 	}),
 	"convert": {
-		"output": {}, "as": {}, "partition": {}, "filesystem": {}, "tag": {}, "entrypoint": {}, "env": {}, "arch": {}, "compress": {}, "level": {with: []string{"compress"}},
+		"output": {}, "format": {}, "partition": {}, "filesystem": {}, "tag": {}, "entrypoint": {}, "env": {}, "arch": {}, "compress": {}, "level": {with: []string{"compress"}},
 		"max-size": {}, "quiet": {}, "set": {on: aRecipe}, stallFlag: {on: aRecipe},
 	},
 	"serve": {
 		"set": {on: aRecipe}, "format": {on: aRecipe}, stallFlag: {on: aRecipe},
 		"no-vm": {on: aRecipe, not: []string{"vm-kernel", "vm-accel"}}, "vm-kernel": {on: aRecipe}, "vm-accel": {on: aRecipe},
-		"socket": {}, "writable": {not: []string{"cow"}}, "cow": {}, "export": {}, "once": {}, "quiet": {},
+		"socket": {}, "writable": {not: []string{"overlay"}}, "overlay": {}, "export": {}, "once": {}, "quiet": {},
 	},
 	"verify": withKeys(withoutRecipe, map[string]use{
 		"set": {not: withoutRecipe}, "format": {not: withoutRecipe}, stallFlag: {not: withoutRecipe}, "json": {not: withoutRecipe}, "quiet": {not: []string{"trust"}},
@@ -98,17 +98,17 @@ var uses = map[string]map[string]use{
 		"reg-info": {on: aClosure, way: sourcesOfRecipe},
 		"console":  {on: aClosure, with: []string{"run", "find", "shell"}, way: "its console is shown in any case"},
 
-		"disk-image": {on: aRecipe | aClosure | aDisk}, "keep": {on: aRecipe | aClosure | aDisk, not: []string{"disk-image"}}, "disk-size": {on: aRecipe | aClosure | aDisk},
+		"overlay": {on: aRecipe | aClosure | aDisk}, "disk-size": {on: aRecipe | aClosure | aDisk},
 		"secure-boot": {on: aRecipe | aDisk | anISO}, "efi-vars": {on: aRecipe | aDisk | anISO}, "boot": {}, "append": {on: aRecipe | aClosure | aNetboot},
-		"ssh": {on: aRecipe | aNetboot, not: []string{"no-network"}},
+		"ssh": {on: aRecipe | aNetboot},
 
 		"name": {}, "arch": {}, "machine": {}, "accel": {}, "memory": {}, "cpus": {}, "empty-disk": {}, "share": {},
-		"forward": {not: []string{"no-network"}}, "restrict-network": {not: []string{"no-network"}}, "no-network": {},
-		"vlan": {}, "number": {with: []string{"vlan"}}, "tpm": {}, "tpm-state": {}, "graphics": {}, "reboot": {}, "no-backdoor": {},
+		"forward": {}, "network": {},
+		"vlan": {}, "number": {with: []string{"vlan"}}, "tpm": {}, "tpm-state": {}, "graphics": {}, "reboot": {}, "backdoor": {},
 		"save": {}, "dry-run": {not: []string{"save"}},
 	}),
 	"shell": {}, "ps": {"json": {}},
-	"stop": {"all": {}, "now": {}, "timeout": {not: []string{"now"}}},
+	"stop": {"all": {}, "now": {}, "grace": {not: []string{"now"}}},
 
 	"exec": ofStore(sourceUses(0, map[string]use{
 		"recipe": {}, "set": {with: []string{"recipe"}}, stallFlag: {with: []string{"recipe", "cache"}}, "store": {},
@@ -119,14 +119,14 @@ var uses = map[string]map[string]use{
 	})),
 
 	"network": {
-		"name": {not: []string{"print"}}, "set": {not: prints}, stallFlag: {not: prints}, "accel": {not: prints}, "capture": {not: prints}, "listen": {not: prints}, "backdoor": {not: prints},
+		"name": {not: []string{"print"}}, "set": {not: prints}, stallFlag: {not: prints}, "accel": {not: prints}, "capture": {not: prints}, "joinable": {not: prints}, "backdoor": {not: prints},
 		"print": {not: []string{"print-hosts", "dry-run"}}, "print-hosts": {not: []string{"dry-run"}}, "dry-run": {},
 	},
-	"network link": {"network": {}}, "network status": {"network": {}, "json": {}},
+	"network link": {"name": {}}, "network status": {"name": {}, "json": {}},
 	"test": {
 		"set": {on: aRecipe | machinesFile, not: commandList}, "format": {on: aRecipe, not: commandList}, stallFlag: {on: aRecipe | machinesFile, not: commandList},
-		"script": {not: commandList}, "boot": {not: allLists}, "memory": {not: allLists}, "only": {not: commandList}, "timeout": {not: allLists}, "accel": {not: allLists},
-		"junit": {not: allLists}, "results": {not: allLists}, "keep": {not: append([]string{"results"}, allLists...)}, "verbose": {not: allLists}, "console": {not: allLists},
+		"script": {not: commandList}, "boot": {not: allLists}, "memory": {not: allLists}, "only": {not: commandList}, "step-timeout": {not: allLists}, "accel": {not: allLists},
+		"junit": {not: allLists}, "results": {not: allLists}, "keep-results": {not: append([]string{"results"}, allLists...)}, "verbose": {not: allLists}, "console": {not: allLists},
 		"list": {not: commandList}, "list-commands": {},
 	},
 }

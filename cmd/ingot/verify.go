@@ -67,8 +67,8 @@ Standard error and the exit status are the same.`,
 	f.StringVar(&v.trust, "trust", "", "`FILE` of the trusted certificate, PEM (TRUST=)")
 	f.StringVar(&v.signatures.builtIn, "cert", "", "`FILE` of certificates built into iPXE (CERT=)")
 	f.BoolVar(&v.signatures.AnyOCSP, "any-ocsp", false, "accept certificates that name an OCSP server")
-	f.BoolVarP(&v.quiet, "quiet", "q", false, "show no progress")
-	f.BoolVar(&v.asJSON, "json", false, "print the differences as JSON")
+	f.BoolVarP(&v.quiet, "quiet", "q", false, "print results and errors only")
+	f.BoolVar(&v.asJSON, "json", false, "print JSON")
 	return c
 }
 

@@ -2,7 +2,7 @@
 // those that it reads, and those that it only knows by name.
 //
 // [All] is the table. A row says all that the rest of ingot has to know of a format: its
-// name, which is the word for it in `output.format` of a recipe, --format and --as; the
+// name, which is the word for it in `output.format` of a recipe, --format and --format; the
 // suffixes of its files; what it is called in messages; the largest disk that it holds; how
 // it compresses; how such a file is made of a disk or of files; how a disk is read from one.
 // Help, the JSON Schema, error messages and the detection of formats are made from the rows,

@@ -48,8 +48,8 @@ func (b *bench) run() error {
 	}
 	out := filepath.Join(b.dir, "mke2fs.img")
 	results, err := race(b.runs, []contestant{
-		{name: "ingot run, to the first line", args: []string{b.self, "work", "firstline", "1", b.ingot, "run", name, "--no-network", "--accel", "tcg", "--name", "bench"}},
-		{name: "ingot run, to the shell", args: []string{b.self, "work", "firstline", "0", b.ingot, "run", name, "--no-network", "--accel", "tcg", "--name", "bench"}},
+		{name: "ingot run, to the first line", args: []string{b.self, "work", "firstline", "1", b.ingot, "run", name, "--network=none", "--accel", "tcg", "--name", "bench"}},
+		{name: "ingot run, to the shell", args: []string{b.self, "work", "firstline", "0", b.ingot, "run", name, "--network=none", "--accel", "tcg", "--name", "bench"}},
 		{name: "mke2fs -d", aim: 1, output: out, args: []string{
 			"mke2fs", "-q", "-F", "-t", "ext4", "-O", "^metadata_csum_seed,^orphan_file", "-N", strconv.Itoa(gibibyte.entries() + 1000),
 			"-d", filepath.Join(b.dir, "root"), out, strconv.FormatInt(gibibyte.Bytes>>20*3/2, 10) + "M"}},

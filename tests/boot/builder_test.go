@@ -41,7 +41,7 @@ func TestRemoteBuild(t *testing.T) {
 	nixBuild, nix := fstest.Judge(t, "nix-build", "nix-bin"), fstest.Judge(t, "nix", "nix-bin")
 	u, dir := newUser(t), t.TempDir()
 	must(t, nixtest.Tools(fstest.Judge(t, "busybox", "busybox-static"), mkdir(t, dir, "tools/bin")))
-	u.runs("ingot: ready on ttyS0", "run", "builder", "--set", "system.kernel="+testenv.Kernel(t), "--name", "builder", "--restrict-network", "--ssh", "--memory", "1000",
+	u.runs("ingot: ready on ttyS0", "run", "builder", "--set", "system.kernel="+testenv.Kernel(t), "--name", "builder", "--network=restricted", "--ssh", "--memory", "1000",
 		"--set", "system.hooks.pre-mount=ls /etc/initrd-release > /run/hooks", "--set", "system.hooks.post-boot=mount -o remount,size=64M /run; grep ' /run ' /proc/mounts >> /run/hooks")
 	machine := u.entry("builder")
 	variables, arguments, ok := strings.Cut(machine.Build, " nix-build ")

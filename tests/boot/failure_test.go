@@ -41,7 +41,7 @@ func TestGRUBFails(t *testing.T) {
 	} {
 		t.Run(x.what, func(t *testing.T) {
 			x.spoil()
-			out, err := s.command("test", disk, "--script", "up.test", "--boot", "bios", "--timeout", limit.String()).CombinedOutput()
+			out, err := s.command("test", disk, "--script", "up.test", "--boot", "bios", "--step-timeout", limit.String()).CombinedOutput()
 			for _, want := range append(x.want, "FAIL  up", "up.test:2: ", "the console's last lines:") {
 				if err == nil || !strings.Contains(string(out), want) {
 					t.Errorf("ingot test: %v\n%s\nwant %q", err, out, want)

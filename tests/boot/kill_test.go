@@ -20,7 +20,7 @@ func TestRunKilled(t *testing.T) {
 	disk := filepath.Join(t.TempDir(), "disk.img")
 	must(t, os.WriteFile(disk, nil, 0o644))
 	must(t, os.Truncate(disk, 64<<20))
-	common := []string{"--name", "victim", "--restrict-network", "--graphics", "vnc", "--accel", "tcg"}
+	common := []string{"--name", "victim", "--network=restricted", "--graphics", "vnc", "--accel", "tcg"}
 	ofRecipe := append([]string{"run", "rescue", "--set", "system.kernel=" + testenv.Kernel(t), "--ssh"}, common...)
 	ofImage := append([]string{"run", disk, "--boot", "bios"}, common...)
 	kills.Victim{

@@ -28,14 +28,14 @@ func TestRunDoesNotBoot(t *testing.T) {
 	fstest.Run(t, fstest.Judge(t, "sgdisk", "gdisk"), "--new=1:2048:0", table)
 	file := filepath.Join(t.TempDir(), "two.yaml")
 	must(t, os.WriteFile(file, []byte("machines: {web: {image: "+table+", boot: bios, vlans: []}}\n"), 0o644))
-	rescue := []string{"run", "rescue", "--set", "system.kernel=" + testenv.Kernel(t), "--no-network"}
+	rescue := []string{"run", "rescue", "--set", "system.kernel=" + testenv.Kernel(t), "--network=none"}
 	for _, test := range []struct {
 		name string
 		args []string
 		want []string
 	}{
-		{"nothing to boot", []string{"run", disk, "--boot", "bios", "--no-network"}, []string{"the firmware found nothing to boot", "the console's last lines"}},
-		{"no boot loader", []string{"run", table, "--boot", "bios", "--no-network"}, []string{"boot sector without a program, such as that of a disk for UEFI", "Booting from Hard Disk"}},
+		{"nothing to boot", []string{"run", disk, "--boot", "bios", "--network=none"}, []string{"the firmware found nothing to boot", "the console's last lines"}},
+		{"no boot loader", []string{"run", table, "--boot", "bios", "--network=none"}, []string{"boot sector without a program, such as that of a disk for UEFI", "Booting from Hard Disk"}},
 		{"no boot loader in a network", []string{"network", file}, []string{"web: the firmware has started a boot sector without a program", "Booting from Hard Disk"}},
 		{"no root", append(rescue, "--append", "root=/dev/none rootwait=1"), []string{"ingot: ", "/dev/none"}},
 		{"no init", append(rescue, "--append", "rdinit=/none init=/none"), []string{"Unable to mount root fs", "the console's last lines"}},
@@ -56,7 +56,7 @@ func TestRunDoesNotBoot(t *testing.T) {
 		})
 	}
 	t.Run("on a terminal", func(t *testing.T) {
-		cmd := u.command("run", disk, "--boot", "bios", "--no-network")
+		cmd := u.command("run", disk, "--boot", "bios", "--network=none")
 		tty, err := pty.Start(cmd)
 		if err != nil {
 			t.Fatal(err)

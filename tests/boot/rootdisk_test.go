@@ -18,7 +18,7 @@ func TestRootOnDisk(t *testing.T) {
 	c, flags := closureFlags(t)
 	u := newUser(t)
 	root := filepath.Join(t.TempDir(), "root.qcow2")
-	flags = append(flags, "--init", c.Toplevel+"/init", "--disk-image", root, "--disk-size", "256M", "--empty-disk", "64M:ext4:data")
+	flags = append(flags, "--init", c.Toplevel+"/init", "--overlay", root, "--disk-size", "256M", "--empty-disk", "64M:ext4:data")
 	for _, x := range []struct{ typed, want string }{
 		{"mkdir /etc; echo kept > /etc/hostname; mkdir /mnt; mount LABEL=data /mnt && df -P /mnt | tail -n 1", "/mnt\r\n"},
 		{"cat /etc/hostname; df -P / | tail -n 1", "kept\r\n"},

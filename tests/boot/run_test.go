@@ -155,7 +155,7 @@ func TestRunRecipe(t *testing.T) {
 	parallel(t)
 	u := newUser(t)
 	disk := filepath.Join(t.TempDir(), "kept.qcow2")
-	cmd, console := u.starts("--name", "first", "--restrict-network", "--ssh", "--disk-image", disk, "--disk-size", "2G", "--empty-disk", "64M", "--cpus", "2", "--memory", "640")
+	cmd, console := u.starts("--name", "first", "--network=restricted", "--ssh", "--overlay", disk, "--disk-size", "2G", "--empty-disk", "64M", "--cpus", "2", "--memory", "640")
 	eventually(t, "a shell at the back door", func() bool {
 		_, _, status := u.types("", "shell", "first", "--", "true")
 		return status == 0
@@ -212,7 +212,7 @@ func TestRunRecipe(t *testing.T) {
 	}
 
 	// Again, with the same disk; and this time it is killed.
-	cmd, _ = u.starts("--name", "second", "--no-network", "--disk-image", disk)
+	cmd, _ = u.starts("--name", "second", "--network=none", "--overlay", disk)
 	eventually(t, "a shell at the back door", func() bool {
 		out, _, _ := u.types("", "shell", "second", "--", "cat", "/root/kept")
 		return out == "kept\n"
@@ -221,7 +221,7 @@ func TestRunRecipe(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, "nothing left by a machine that was killed", func() bool { return u.left() == "" && !machineRuns("second") })
-	_, errout, status = u.types("", "run", "rescue", "--set", "system.kernel="+testenv.Kernel(t), "--set", "seed=other", "--disk-image", disk)
+	_, errout, status = u.types("", "run", "rescue", "--set", "system.kernel="+testenv.Kernel(t), "--set", "seed=other", "--overlay", disk)
 	if status != 1 || !strings.Contains(errout, "a disk that is not what it was") {
 		t.Errorf("a disk image over another base: status %d, %s; want a refusal", status, errout)
 	}
@@ -350,7 +350,7 @@ func runBySSH(t *testing.T, u *user) {
 func closureFlags(t *testing.T) (c *nixtest.Closure, flags []string) {
 	t.Helper()
 	c = nixtest.System(t)
-	return c, []string{"run", c.Graph, "--registration", c.Registration, "--from", c.Store, "--kernel", testenv.Kernel(t), "--no-network"}
+	return c, []string{"run", c.Graph, "--registration", c.Registration, "--from", c.Store, "--kernel", testenv.Kernel(t), "--network=none"}
 }
 
 // TestRunProgram runs a program of a closure with arguments, an environment and
@@ -390,7 +390,7 @@ func TestRunPipedShell(t *testing.T) {
 		t.Errorf("it said %q; want %q", errout, want)
 	}
 	// A console is written to once somebody listens there.
-	out, errout, status = u.types("echo a''b; cat /etc/hostname /mnt/site/index; poweroff\n", "run", "rescue", "--set", "system.kernel="+testenv.Kernel(t), "--no-network", "--share", "site:"+site+",ro")
+	out, errout, status = u.types("echo a''b; cat /etc/hostname /mnt/site/index; poweroff\n", "run", "rescue", "--set", "system.kernel="+testenv.Kernel(t), "--network=none", "--share", "site:"+site+",ro")
 	if !strings.Contains(out, "# echo a''b; cat /etc/hostname") || !strings.Contains(out, "\nab\r\nrescue\r\na page\r\n") || status != 0 {
 		t.Errorf("the console showed\n%s\nstatus %d\n%s", out, status, errout)
 	}
@@ -453,7 +453,7 @@ func TestRunImage(t *testing.T) {
 		return sum.Digest()
 	}
 	before := digest()
-	out, errout, status := u.types("", "run", disk, "--no-network")
+	out, errout, status := u.types("", "run", disk, "--network=none")
 	if status != 0 || !strings.Contains(out, nixtest.ContentsMatch) {
 		t.Errorf("status %d\n%s\n%s", status, out, errout)
 	}
@@ -468,7 +468,7 @@ func TestRunSaved(t *testing.T) {
 	parallel(t)
 	u := newUser(t)
 	folder := t.TempDir()
-	out, errout, status := u.types("", "run", "rescue", "--set", "system.kernel="+testenv.Kernel(t), "--no-network", "--boot", "uefi", "--name", "saved", "--save", folder)
+	out, errout, status := u.types("", "run", "rescue", "--set", "system.kernel="+testenv.Kernel(t), "--network=none", "--boot", "uefi", "--name", "saved", "--save", folder)
 	script := filepath.Join(folder, "bin", "run-saved-vm")
 	if status != 0 || out != script+"\n" {
 		t.Fatalf("--save printed %q, status %d; want %s\n%s", out, status, script, errout)

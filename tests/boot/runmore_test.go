@@ -53,7 +53,7 @@ func TestRunISO(t *testing.T) {
 	u := newUser(t)
 	iso, _ := buildRescue(t, "iso", "output.store=files")
 	for firmware, want := range map[string]string{"bios": "BIOS\n", "uefi": "UEFI\n"} {
-		inside, stop := u.enters("iso-"+firmware, iso, "--boot", firmware, "--no-network")
+		inside, stop := u.enters("iso-"+firmware, iso, "--boot", firmware, "--network=none")
 		if got := inside("grep -o '^/dev/sr0 /run/live/medium iso9660' /proc/mounts; [ -d /sys/firmware/efi ] && echo UEFI || echo BIOS"); got != "/dev/sr0 /run/live/medium iso9660\n"+want {
 			t.Errorf("--boot %s: the guest prints %q; want it to run from the CD, in %s", firmware, got, want)
 		}
@@ -70,7 +70,7 @@ func TestRunNetboot(t *testing.T) {
 	fstest.Judge(t, "mksquashfs", "squashfs-tools")
 	u := newUser(t)
 	folder, _ := buildRescue(t, "netboot", "output.level=1")
-	inside, stop := u.enters("netboot", folder, "--no-network", "--memory", "1G", "--append", "a.word")
+	inside, stop := u.enters("netboot", folder, "--network=none", "--memory", "1G", "--append", "a.word")
 	if got := inside("grep -o ' /run/live/image squashfs' /proc/mounts; hostname; grep -o a.word /proc/cmdline"); got != " /run/live/image squashfs\nrescue\na.word\n" {
 		t.Errorf("the guest prints %q; want its root to be the squashfs", got)
 	}
@@ -100,7 +100,7 @@ func TestRunStore(t *testing.T) {
 			if x.filesystem == "virtiofs" && vm.DefaultShare() != vm.VirtioFS {
 				t.Skip("virtiofsd is missing, or may not run here")
 			}
-			args := append([]string{"run", "--name", x.name, "--kernel", x.kernel, "--no-network", "--run", sh, "--arg", script, "--env", "PATH=" + path(c)}, x.args...)
+			args := append([]string{"run", "--name", x.name, "--kernel", x.kernel, "--network=none", "--run", sh, "--arg", script, "--env", "PATH=" + path(c)}, x.args...)
 			out, errout, status := u.types("", args...)
 			if want := fmt.Sprintf("/nix/store %s\n%d\na database\n", x.filesystem, len(c.Paths)); out != want || status != 7 {
 				t.Errorf("printed %q, status %d; want %q, 7\n%s", out, status, want, errout)
@@ -129,7 +129,7 @@ func TestRunReachesHost(t *testing.T) {
 	chip := filepath.Join(t.TempDir(), "chip")
 	u.env = append(u.env, "NIX_SWTPM_DIR="+chip)
 	inside, stop := u.enters("reaches", "rescue", "--set", "system.kernel="+testenv.Kernel(t), "--set", "system.network=dhcp",
-		"--restrict-network", "--forward", "guest:10.0.2.100:80-"+l.Addr().String(), "--tpm")
+		"--network=restricted", "--forward", "guest:10.0.2.100:80-"+l.Addr().String(), "--tpm")
 	got := inside(`until ip addr | grep -q 10.0.2.15; do sleep 1; done
 for i in 1 2; do wget -q -O - http://10.0.2.100/; done
 wget -q -T 10 -O - http://10.0.2.2:` + strings.TrimPrefix(l.Addr().String(), "127.0.0.1:") + `/ || echo nothing else
@@ -152,7 +152,7 @@ func TestRunSecureBoot(t *testing.T) {
 	}
 	u := newUser(t)
 	vars := filepath.Join(t.TempDir(), "vars")
-	run := []string{"run", "rescue", "--set", "system.kernel=" + testenv.Kernel(t), "--name", "signed", "--no-network", "--efi-vars", vars}
+	run := []string{"run", "rescue", "--set", "system.kernel=" + testenv.Kernel(t), "--name", "signed", "--network=none", "--efi-vars", vars}
 	out, errout, status := u.types("", append(run, "--secure-boot")...)
 	if status != 1 || !strings.Contains(errout, "no key that it knows has signed (Secure Boot)") || !strings.Contains(out, "Access Denied") {
 		t.Errorf("an unsigned GRUB: status %d\n%s\n%s", status, out, errout)

@@ -50,7 +50,7 @@ func TestBuildTest(t *testing.T) {
 	must(t, os.WriteFile(filepath.Join(s.dir, "stored.png"), stored, 0o644))
 	must(t, os.WriteFile(filepath.Join(s.dir, "login.test"), []byte(login), 0o644))
 
-	cmd := s.command("build", "rescue", "-o", "rescue.img", "-q", "--test", "--test-timeout", "4m", "--test-junit", "junit.xml", "--set", kernel)
+	cmd := s.command("build", "rescue", "-o", "rescue.img", "-q", "--test", "--test-step-timeout", "4m", "--test-junit", "junit.xml", "--set", kernel)
 	if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "ok    boots") {
 		t.Fatalf("ingot build --test: %v\n%s", err, out)
 	}

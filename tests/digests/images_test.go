@@ -220,7 +220,7 @@ func (in inputs) systems(t *testing.T) {
 		in.put(t, name+".yaml", 0o644, []byte(recipe))
 		in.build(t, name+"/raw", name+".yaml", name+".img")
 		in.build(t, name+"/iso", name+".yaml", name+".iso")
-		check(t, name+"/tar", bytes.NewReader(in.run(t, "convert", name+".img", "-o", "-", "-q", "--as", "tar")))
+		check(t, name+"/tar", bytes.NewReader(in.run(t, "convert", name+".img", "-o", "-", "-q", "--format", "tar")))
 	}
 	in.build(t, "nixos/iso, squashfs", "nixos.yaml", "nixos.squashfs.iso", "--set", "output.store=squashfs")
 	in.build(t, "nixos/netboot", "nixos.yaml", "nixos.netboot", "--format", "netboot")
@@ -245,14 +245,14 @@ func (in inputs) outputs(t *testing.T, flavour string) {
 	in.build(t, name+"netboot, erofs", recipe, flavour+".netboot-erofs", "--format", "netboot", "--set", "output.store=erofs")
 
 	for _, as := range []string{"vdi", "vhd", "qcow2"} {
-		check(t, name+"converted to "+as, bytes.NewReader(in.run(t, "convert", raw, "-o", "-", "-q", "--as", as)))
+		check(t, name+"converted to "+as, bytes.NewReader(in.run(t, "convert", raw, "-o", "-", "-q", "--format", as)))
 	}
-	archive := in.run(t, "convert", recipe, "-o", "-", "-q", "--as", "tar")
+	archive := in.run(t, "convert", recipe, "-o", "-", "-q", "--format", "tar")
 	check(t, name+"tar", bytes.NewReader(archive))
-	check(t, name+"tar, esp", bytes.NewReader(in.run(t, "convert", raw, "-o", "-", "-q", "--as", "tar", "--partition", "esp")))
-	check(t, name+"docker", bytes.NewReader(in.run(t, "convert", raw, "-o", "-", "-q", "--as", "docker", "--tag", "store:1", "--entrypoint", "/init", "--env", "a=b")))
+	check(t, name+"tar, esp", bytes.NewReader(in.run(t, "convert", raw, "-o", "-", "-q", "--format", "tar", "--partition", "esp")))
+	check(t, name+"docker", bytes.NewReader(in.run(t, "convert", raw, "-o", "-", "-q", "--format", "docker", "--tag", "store:1", "--entrypoint", "/init", "--env", "a=b")))
 	checkFiles(t, name+"files/", archive)
-	checkFiles(t, name+"iso files/", in.run(t, "convert", flavour+".iso", "-o", "-", "-q", "--as", "tar", "--partition", "/"))
+	checkFiles(t, name+"iso files/", in.run(t, "convert", flavour+".iso", "-o", "-", "-q", "--format", "tar", "--partition", "/"))
 }
 
 // register has the closure registered in a root.

@@ -540,7 +540,7 @@ func TestFaults(t *testing.T) {
 		{name: "netboot over another", args: build("live.yaml", "net", "--format", "netboot"), old: build("old-live.yaml", "net", "--format", "netboot")},
 		{name: "stream", args: []string{"build", "{in}/new.yaml", "-o", "-", "-q"}, stdout: true},
 		{name: "tar", args: convert("new.img", "a.tar"), old: convert("old.img", "a.tar")},
-		{name: "docker", args: convert("new.img", "a.tar", "--as", "docker")},
+		{name: "docker", args: convert("new.img", "a.tar", "--format", "docker")},
 		{name: "vdi", args: convert("new.img", "a.vdi"), old: convert("old.img", "a.vdi"), image: "out/a.vdi", stale: true},
 		{name: "register", args: []string{"register", "--root", "{out}/root", "--graph", "{in}/graph", "--from", "{in}/root/nix/store", "--copy", "-q"}, finishes: true, spare: inLinks},
 		// Its test has nothing to boot, and fails.

@@ -349,7 +349,7 @@ func TestDiskImageOfAnother(t *testing.T) {
 		}
 	}
 	if err := (&Options{}).checkDiskImage(); err != nil {
-		t.Errorf("no --disk-image: %v", err)
+		t.Errorf("no --overlay: %v", err)
 	}
 }
 

@@ -158,7 +158,7 @@ func (o *Options) fits(s *System) error {
 	case o.SSH && s.NoSSH:
 		return wrong(OptionSSH, "", "%s has no system of ingot's own with a network, which would take the key by the kernel's word %s=", s.What, wire.SSHWord)
 	case o.NoNetwork && (o.Restrict || len(o.Forwards)+len(o.Services) > 0):
-		return wrong(OptionNetwork, "", "without a network nothing can be forwarded or restricted")
+		return wrong(OptionNetwork, "none", "without a network nothing can be forwarded or restricted")
 	case boot == Kernel && s.Kernel == nil:
 		return wrong(OptionBoot, string(Kernel), "%w", s.NoKernel)
 	case boot != Kernel && len(s.Disks) == 0:

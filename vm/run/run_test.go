@@ -484,7 +484,7 @@ func TestRefused(t *testing.T) {
 		"UEFI variables v: ":               {nil, Options{EFIVars: "v"}},
 		"boot mode kernel bypasses":        {nil, Options{SecureBoot: true, Boot: Kernel}},
 		"web.yaml boots with bios":         {nil, Options{SecureBoot: true}},
-		"network: without":                 {nil, Options{NoNetwork: true, Services: []vm.Service{{}}}},
+		"network none: without":            {nil, Options{NoNetwork: true, Services: []vm.Service{{}}}},
 		"VLAN 255: ":                       {nil, Options{VLANs: []VLAN{{N: 255}}}},
 		"no switch listens":                {nil, Options{VLANs: []VLAN{{N: 1, Switch: "/nonexistent"}}}},
 		"machine number 300: ":             {nil, Options{VLANs: []VLAN{{N: 1}}, Number: 300}},
