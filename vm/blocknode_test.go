@@ -91,7 +91,7 @@ func TestDiskFormat(t *testing.T) {
 		{Disk{Path: disguised, Format: diskfile.Raw}, diskfile.Raw, "", false},
 		{Disk{Path: disguised, Format: diskfile.QCOW2}, diskfile.QCOW2, "", false},
 		{Disk{Path: plain}, diskfile.QCOW2, "not a qcow2 file", false},
-		{Disk{Path: plain, Format: "vmdk"}, "", `format "vmdk"; it is raw or qcow2`, false},
+		{Disk{Path: plain, Format: "vmdk"}, "vmdk", `format "vmdk"; it is raw or qcow2`, false},
 		{Disk{Path: filepath.Join(dir, "none.vmdk")}, "", "no such file", false},
 		{Disk{Path: filepath.Join(dir, "vdi")}, diskfile.Raw, "vdi: is a disk of VirtualBox (vdi), and QEMU gets only raw and qcow2", true},
 		{Disk{Path: filepath.Join(dir, "vmdk")}, diskfile.Raw, "vmdk: is a disk of VMware (vmdk), which ingot does not read", true},

@@ -221,7 +221,7 @@ func TestNewDiskNames(t *testing.T) {
 		{"F.ISO:1MiB", "", "which exec --new-disk does not write"},
 		{"g.img:ro:1MiB", "", "leave out the :ro"},
 		{"h.img:vdi:1MiB", "", "h.img: machines get only raw disks and qcow2 files, and this is a vdi"},
-		{"h.img:vhd:1MiB", "", "this is to be a vhd"},
+		{"h.img:vhd:1MiB", "", "h.img: machines get only raw disks and qcow2 files, and this is a vhd"},
 		{"./a:2MiB", "", "is named twice"},
 		{"b.img:1MiB", "", "is named twice"},
 		{"h:0", "", "the size is 0 bytes; that of a disk is a multiple of 512 bytes, and not 0"},

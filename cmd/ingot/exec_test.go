@@ -308,7 +308,7 @@ func TestExecRefused(t *testing.T) {
 		{[]string{"--memory", "much", "true"}, 2, "--memory"},
 		{[]string{"--memory", "1", "true"}, 2, `--memory "1": a machine needs at least 32 MiB`},
 		{[]string{"--arch", "vax", "true"}, 2, `architecture "vax" is unknown`},
-		{[]string{"--env", "NONESUCH_VARIABLE", "true"}, 2, "KEY=VALUE"},
+		{[]string{"--env", "NONESUCH_VARIABLE", "true"}, 2, "NAME=VALUE"},
 		{[]string{"--module", "nonesuch", "true"}, 125, "module nonesuch is not part of kernel"},
 		{[]string{"--nonesuch", "true"}, 2, "unknown flag"},
 	} {

@@ -3,10 +3,12 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 
 	"github.com/spf13/cobra"
 
+	"ingot/image"
 	"ingot/vm/run"
 )
 
@@ -36,5 +38,15 @@ func optionError(c *cobra.Command, err error) error {
 	if option.Value != "" {
 		name += " " + option.Value
 	}
+	if ofHost(option.Err) {
+		return fmt.Errorf("%s: %w", name, option.Err)
+	}
 	return usageError{fmt.Errorf("%s: %s: %w", verbName(c), name, option.Err)}
+}
+
+// ofHost says whether an error is about a place of this host where no file can be made, and
+// not about how the command line is written.
+func ofHost(err error) bool {
+	return errors.As(err, new(*image.SystemFolderError)) || errors.As(err, new(*image.OpenFileError)) ||
+		errors.As(err, new(*image.ReplaceError)) || errors.As(err, new(*fs.PathError))
 }

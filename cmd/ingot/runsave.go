@@ -52,7 +52,7 @@ func qemuWords(c *cobra.Command) int {
 }
 
 // fileFlags are those whose value is a path.
-var fileFlags = []string{"kernel", "vm-kernel", "graph", "registration", "path-info", "store-root", "from", "disk-image", "efi-vars", "tpm-state"}
+var fileFlags = []string{"kernel", "vm-kernel", "graph", "registration", "path-info", "store-root", "from", "overlay", "efi-vars", "tpm-state"}
 
 // flagWords writes the flags that were given, so that they mean the same in any folder.
 func flagWords(c *cobra.Command) []string {

@@ -84,7 +84,7 @@ func TestContainers(t *testing.T) {
 			verbs = append(verbs, []string{"exec", "--accel", "tcg", "--disk", name, "true"})
 		}
 		for _, args := range verbs {
-			if code, _, errout := ingot(args...); code == 0 || !strings.Contains(errout, says) || !strings.Contains(errout, name+":raw takes") {
+			if code, _, errout := ingot(args...); code == 0 || !strings.Contains(errout, says) || !strings.Contains(errout, name+":raw reads") {
 				t.Errorf("%s: %d, %s; want %q", strings.Join(args, " "), code, errout, says)
 			}
 		}
