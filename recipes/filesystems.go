@@ -178,6 +178,6 @@ func (Partition) vocabularies() map[string]vocabulary {
 			own = append(own, k.Name)
 		}
 	}
-	return map[string]vocabulary{"filesystem": {filesystemNames(), fmt.Sprintf("%s, made by ingot; %s, made in a virtual machine by this machine's mkfs; left out, the partition is raw. Nothing can be written to %s.",
+	return map[string]vocabulary{"filesystem": {filesystemNames(), fmt.Sprintf("ingot makes %s; the host's mkfs makes %s, in a virtual machine. %s is read-only. Default: no file system.",
 		grammar.Or(own...), grammar.Or(foreign...), grammar.Or(readOnly...))}}
 }

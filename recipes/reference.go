@@ -13,8 +13,8 @@ import (
 // Markdown, made from the types of this package.
 func Reference() string {
 	var b strings.Builder
-	b.WriteString("# The keys of a recipe\n\nRequired keys are marked with *. Paths are relative to the recipe's file. Sizes are\n" +
-		"whole numbers of bytes or have a unit: 512MiB, 8GiB (powers of 1024), 1GB (of 1000).\n")
+	b.WriteString("# Reference: recipe keys\n\nAn asterisk marks required keys. Paths are relative to the recipe's file. A size is a number\n" +
+		"of bytes, or has a unit: 512MiB, 8GiB (powers of 1024), 1GB (powers of 1000).\n")
 	queue := []queued{{"", reflect.TypeFor[Recipe]()}}
 	for len(queue) > 0 {
 		s := queue[0]

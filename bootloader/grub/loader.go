@@ -29,8 +29,8 @@ var Kind = bootloader.Kind{
 
 // Loader names the platforms and the GRUB to install.
 type Loader struct {
-	Platforms []string        `json:"platforms,omitempty" jsonschema_description:"bios, efi (64 bit) and efi32."`
-	From      bootloader.Path `json:"from,omitempty" jsonschema_description:"A GRUB to use instead of the host's: a store item or folder with bin/grub-mkimage and lib/grub."`
+	Platforms []string        `json:"platforms,omitempty" jsonschema_description:"The firmwares to install GRUB for: bios, efi (64 bit) and efi32."`
+	From      bootloader.Path `json:"from,omitempty" jsonschema_description:"The GRUB to use: a store item or folder with bin/grub-mkimage and lib/grub. Default: the host's."`
 }
 
 var _ bootloader.Loader = (*Loader)(nil)

@@ -50,16 +50,16 @@ func identify(p *volume.Probe) (volume.ID, bool) {
 
 // Options are what a recipe can ask of an ext4.
 type Options struct {
-	Inodes   int64    `json:"inodes,omitempty" jsonschema_description:"ext4: how many inodes at least, those of the files included. Default: one for each file and one for each 16KiB of room, below which no number goes."`
-	Reserved int      `json:"reserved,omitempty" jsonschema_description:"ext4: the percentage of blocks that only root may use; 0 if left out."`
-	Journal  *bool    `json:"journal,omitempty" jsonschema_description:"ext4: with a journal (the default) or without."`
-	Features Features `json:"features,omitzero" jsonschema_description:"ext4: features that are left out, for boot loaders that know no better, such as old U-Boots."`
+	Inodes   int64    `json:"inodes,omitempty" jsonschema_description:"ext4: the minimum number of inodes, including those of the files. Default, and lower bound: one for each file and one for each 16KiB of free space."`
+	Reserved int      `json:"reserved,omitempty" jsonschema_description:"ext4: the percentage of blocks that only root may use. Default: 0."`
+	Journal  *bool    `json:"journal,omitempty" jsonschema_description:"ext4: make a journal. Default: true."`
+	Features Features `json:"features,omitzero" jsonschema_description:"ext4: features to turn off for boot loaders that do not know them, such as old U-Boots."`
 }
 
 // Features are features of ext4 that can be left out.
 type Features struct {
-	Wide         *bool `json:"64bit,omitempty" jsonschema_description:"ext4: block numbers of 64 bits (the default), or not."`
-	MetadataCsum *bool `json:"metadata_csum,omitempty" jsonschema_description:"ext4: checksums of all metadata (the default), or not."`
+	Wide         *bool `json:"64bit,omitempty" jsonschema_description:"ext4: block numbers of 64 bits. Default: true."`
+	MetadataCsum *bool `json:"metadata_csum,omitempty" jsonschema_description:"ext4: checksums of all metadata. Default: true."`
 }
 
 // Check implements [volume.Options]: all options suit any partition.

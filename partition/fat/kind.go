@@ -54,7 +54,7 @@ func identify(p *volume.Probe) (volume.ID, bool) {
 
 // Options are what a recipe can ask of a FAT.
 type Options struct {
-	Bits int `json:"bits,omitempty" jsonschema:"enum=12,enum=16,enum=32" jsonschema_description:"fat: 12, 16 or 32. Default: 32 for an ESP of 36MiB or more, what a type of fat12, fat16 or fat32 says, or else what the size makes it."`
+	Bits int `json:"bits,omitempty" jsonschema:"enum=12,enum=16,enum=32" jsonschema_description:"fat: 12, 16 or 32. Default: 32 for an ESP of 36MiB or more; 12, 16 or 32 for a type of fat12, fat16 or fat32; otherwise by the size."`
 }
 
 // bitsOf are the types of partitions that say which FAT it is.
