@@ -21,10 +21,6 @@ type xargs struct {
 	ran            bool
 }
 
-// maxCommand is how many bytes of arguments one command gets, as GNU has it; the kernel
-// takes more.
-const maxCommand = 128 << 10
-
 func runXargs(c *Call) error {
 	x := &xargs{Call: c}
 	null, runEmpty, delimiter := false, false, ""
