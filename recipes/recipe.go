@@ -235,7 +235,7 @@ type Output struct {
 type Sign struct {
 	Key            Path `json:"key" jsonschema:"required" jsonschema_description:"The private key, in PEM: RSA, which every iPXE can check, or ECDSA over P-256 or P-384, which needs iPXE 2.0 or later."`
 	Certificate    Path `json:"certificate" jsonschema:"required" jsonschema_description:"The key's certificate, in PEM, which must have the key usage digitalSignature and the extended key usage codeSigning."`
-	Chain          Path `json:"chain,omitzero" jsonschema_description:"The certificates from the key's up to and including the trusted root, in PEM. Each signature contains them."`
+	Chain          Path `json:"chain,omitzero" jsonschema_description:"The certificates that follow the key's, up to and including the trusted root, in PEM. Each signature contains them."`
 	OnlySignatures bool `json:"only-signatures,omitempty" jsonschema_description:"Make a script that compares no digests, for iPXE before 2.0 or without DIGEST_CMD: it accepts any signed file under any name."`
 }
 
