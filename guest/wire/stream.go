@@ -159,14 +159,15 @@ type inbox struct {
 	stream  *Stream
 	channel Channel
 
-	mu     sync.Mutex
-	filled sync.Cond
-	chunks [][]byte
-	held   int   // bytes that came and were not read yet
-	owed   int   // bytes that were read and not credited yet
-	ended  bool  // no more comes
-	err    error // io.EOF if that was the sender's wish
-	closed bool
+	mu       sync.Mutex
+	filled   sync.Cond
+	chunks   [][]byte
+	held     int   // bytes that came and were not read yet
+	owed     int   // bytes that were read and not credited yet
+	ended    bool  // no more comes
+	bySender bool  // since the sender said so, and not since the request or the session ended
+	err      error // io.EOF if that was the sender's wish
+	closed   bool
 }
 
 func (b *inbox) init(t *Stream, c Channel) {
@@ -178,12 +179,12 @@ func (b *inbox) push(p []byte) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	switch {
-	case b.closed:
-		return nil // it was under way when the other side was told
+	case b.closed, b.ended && !b.bySender:
+		return nil // it was under way when the other side was told, or the request ended
 	case b.ended:
 		return malformed("data on channel %d of stream %d after its end", b.channel, b.stream.id)
 	case len(p) == 0:
-		b.ended, b.err = true, io.EOF
+		b.ended, b.bySender, b.err = true, true, io.EOF
 	case b.held+b.owed+len(p) > window:
 		return malformed("%d bytes on channel %d of stream %d beyond its credit", b.held+b.owed+len(p)-window, b.channel, b.stream.id)
 	default:
