@@ -146,7 +146,7 @@ func (l *Lab) options(p *network.Planned) (o run.Options, err error) {
 		return o, err
 	}
 	if p.Memory != "" {
-		if o.Memory, err = run.ParseSize(p.Memory); err != nil {
+		if o.Memory, err = run.ParseMemory(p.Memory); err != nil {
 			return o, &run.OptionError{Option: run.OptionMemory, Value: p.Memory, Err: err}
 		}
 	}

@@ -3,26 +3,18 @@ package recipes
 import (
 	"embed"
 	"strings"
+
+	"ingot/internal/shipped"
 )
 
 //go:embed shipped/*.yaml
-var shipped embed.FS
+var files embed.FS
 
 // Shipped returns the text of a recipe that is part of ingot itself.
-func Shipped(name string) ([]byte, bool) {
-	text, err := shipped.ReadFile("shipped/" + name + ".yaml")
-	return text, err == nil
-}
+func Shipped(name string) ([]byte, bool) { return shipped.Text(files, name) }
 
 // ShippedNames lists the recipes that are part of ingot, sorted.
-func ShippedNames() []string {
-	entries, _ := shipped.ReadDir("shipped")
-	var names []string
-	for _, e := range entries {
-		names = append(names, strings.TrimSuffix(e.Name(), ".yaml"))
-	}
-	return names
-}
+func ShippedNames() []string { return shipped.Names(files) }
 
 // Headline returns what the first comment of a recipe says, in one line.
 func Headline(text []byte) string {

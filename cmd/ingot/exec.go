@@ -272,7 +272,7 @@ func (x *execFlags) command(c *cobra.Command, args []string) (session.Command, [
 	if command.Env, err = environment(c, x.env); err != nil {
 		return command, nil, err
 	}
-	if err := apartFromFlag(c, args); err != nil {
+	if err := apartFromFlag(c, args[:min(1, len(args))]); err != nil {
 		return command, nil, err
 	}
 	switch {

@@ -13,7 +13,6 @@ import (
 
 	"ingot/internal/printable"
 	"ingot/internal/secret"
-	"ingot/partition"
 	"ingot/vm"
 	"ingot/vm/run"
 )
@@ -142,11 +141,16 @@ func (m *networkMode) Set(s string) error {
 func (m *networkMode) String() string { return string(*m) }
 func (*networkMode) Type() string     { return "MODE" }
 
-// apartFromFlag refuses the first argument of a command where it was meant to be the value of
-// --network, which takes one behind = alone.
+// apartFromFlag refuses an argument that was meant to be the value of --network, which takes
+// one behind = alone.
 func apartFromFlag(c *cobra.Command, args []string) error {
-	if f := c.Flags().Lookup("network"); f.Changed && len(args) > 0 && new(networkMode).Set(args[0]) == nil {
-		return usageError{fmt.Errorf("%s: the mode of --network stands behind =: --network=%s", verbName(c), args[0])}
+	if !c.Flags().Changed("network") {
+		return nil
+	}
+	for _, arg := range args {
+		if new(networkMode).Set(arg) == nil {
+			return usageError{fmt.Errorf("%s: the mode of --network stands behind =: --network=%s", verbName(c), arg)}
+		}
 	}
 	return nil
 }
@@ -170,15 +174,9 @@ const mostCPUs = 255
 
 // parseMemory reads --memory.
 func parseMemory(text string) (int64, error) {
-	n, err := run.ParseSize(text)
-	if err == nil && n == 0 {
-		err = errors.New("a machine has some")
-	}
-	if err == nil && n < vm.MinMemory {
-		err = fmt.Errorf("a machine needs at least %s", partition.FormatBytes(vm.MinMemory))
-	}
+	n, err := run.ParseMemory(text)
 	if err != nil {
-		return 0, fmt.Errorf("--memory %s: %w; it is a number of MiB, or one with a unit, such as 512, 512M or 2G", printable.Quote(text), err)
+		return 0, fmt.Errorf("--memory %s: %w", printable.Quote(text), err)
 	}
 	return n, nil
 }

@@ -55,7 +55,7 @@ func helpText(c *cobra.Command) string {
 		fmt.Fprintf(&b, "  %s\n", c.UseLine())
 	}
 	if c.HasAvailableSubCommands() {
-		fmt.Fprintf(&b, "  %s [command]\n", c.CommandPath())
+		fmt.Fprintf(&b, "  %s VERB\n", c.CommandPath())
 	}
 	if c.HasExample() {
 		fmt.Fprintf(&b, "\nExamples:\n%s\n", strings.TrimRight(c.Example, "\n"))
@@ -73,9 +73,9 @@ func helpText(c *cobra.Command) string {
 		commands(g.Title, g.ID)
 	}
 	if len(c.Groups()) > 0 {
-		commands("Additional Commands:", "")
+		commands("Further verbs:", "")
 	} else {
-		commands("Commands:", "")
+		commands("Verbs:", "")
 	}
 	if c.HasAvailableLocalFlags() {
 		fmt.Fprintf(&b, "\nFlags:\n%s", flagLines(c.LocalFlags()))
@@ -84,7 +84,7 @@ func helpText(c *cobra.Command) string {
 		fmt.Fprintf(&b, "\nFlags of %s:\n%s", c.Parent().CommandPath(), flagLines(c.InheritedFlags()))
 	}
 	if c.HasAvailableSubCommands() {
-		fmt.Fprintf(&b, "\n%s [command] --help tells more of a command.\n", c.CommandPath())
+		fmt.Fprintf(&b, "\nUse %q for more about a verb.\n", c.CommandPath()+" VERB --help")
 	}
 	return b.String()
 }

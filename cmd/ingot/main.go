@@ -339,6 +339,7 @@ unchanged.`,
 		root.AddCommand(group.verbs...)
 	}
 	root.AddCommand(newVersion())
+	addCompletion(root)
 	root.SetHelpCommand(newHelp())
 	root.SetVersionTemplate("ingot {{.Version}}\n")
 	setHelp(root)

@@ -62,9 +62,6 @@ SIZE:swap, and a label behind that. --share NAME:PATH,ro shares for reading only
   ingot run --path /nix/store/…-nixos-system-web --init /nix/store/…-nixos-system-web/init`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(c *cobra.Command, args []string) error {
-			if err := apartFromFlag(c, args); err != nil {
-				return err
-			}
 			what, rest, err := splitArguments(c, args)
 			if err != nil {
 				return err
@@ -84,8 +81,11 @@ func splitArguments(c *cobra.Command, args []string) (what string, rest []string
 	if i := c.ArgsLenAtDash(); i >= 0 {
 		args, rest = args[:i], args[i:]
 	}
+	if err := apartFromFlag(c, args); err != nil {
+		return "", nil, err
+	}
 	if len(args) > 1 {
-		return "", nil, usageError{fmt.Errorf("%s: one thing is run, and here are %d: %s (words for QEMU stand behind --)", c.Name(), len(args), strings.Join(args, " "))}
+		return "", nil, usageError{fmt.Errorf("%s: takes one WHAT, and %d are given: %s; arguments for QEMU stand behind --", c.Name(), len(args), strings.Join(args, " "))}
 	}
 	if len(args) == 1 {
 		what = args[0]

@@ -60,7 +60,8 @@ var uses = map[string]map[string]use{
 		"set": {not: withoutRecipe}, "format": {not: withoutRecipe}, stallFlag: {not: withoutRecipe}, "json": {not: withoutRecipe}, "quiet": {not: []string{"trust"}},
 		"digest": {not: []string{"trust"}}, "trust": {}, "cert": {with: []string{"trust"}}, "any-ocsp": {with: []string{"trust"}},
 	}),
-	"recipes": {"json": {not: []string{"schema"}}, "schema": {}},
+	"recipes":    {"json": {not: []string{"schema"}}, "schema": {}},
+	"completion": {}, "completion bash": {}, "completion fish": {}, "completion powershell": {}, "completion zsh": {},
 	"version": {"licenses": {}},
 
 	"register": sourceUses(0, map[string]use{

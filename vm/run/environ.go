@@ -51,7 +51,7 @@ func FromEnvironment(getenv func(string) string) (Options, error) {
 	}
 	if text := getenv("CH_MEM_SIZE"); text != "" {
 		var err error
-		if o.Memory, err = ParseSize(text); err != nil {
+		if o.Memory, err = ParseMemory(text); err != nil {
 			return o, fmt.Errorf("CH_MEM_SIZE: %w", err)
 		}
 	}

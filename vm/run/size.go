@@ -1,12 +1,14 @@
 package run
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
 
 	"ingot/internal/lazy"
 	"ingot/partition"
+	"ingot/vm"
 )
 
 // shortSize is how QEMU and the models write sizes.
@@ -26,4 +28,20 @@ func ParseSize(text string) (int64, error) {
 		return 0, fmt.Errorf("size %s is more than there can be", text)
 	}
 	return n << shift, nil
+}
+
+// ParseMemory reads the size of a machine's memory, as [ParseSize] does, and refuses one with
+// which no machine starts.
+func ParseMemory(text string) (int64, error) {
+	n, err := ParseSize(text)
+	switch {
+	case err == nil && n == 0:
+		err = errors.New("a machine has some")
+	case err == nil && n < vm.MinMemory:
+		err = fmt.Errorf("a machine needs at least %s", partition.FormatBytes(vm.MinMemory))
+	}
+	if err != nil {
+		return 0, fmt.Errorf("%w; it is a number of MiB, or one with a unit, such as 512, 512M or 2G", err)
+	}
+	return n, nil
 }
