@@ -212,10 +212,7 @@ func (c *Call) operands(min, max int) ([]string, error) { return c.parse(c.flags
 // eachInput calls fn for every file, or for standard input where there is none or
 // it is called "-". A file that fails is named, and the next one has its turn.
 func (c *Call) eachInput(files []string, fn func(name string, r io.Reader) error) error {
-	if len(files) == 0 {
-		files = []string{"-"}
-	}
-	for _, name := range files {
+	for _, name := range orElse(files, "-") {
 		err := c.input(name, fn)
 		if errors.As(err, new(outputError)) || errors.As(err, new(Status)) {
 			return err // there is no more to do
@@ -228,6 +225,14 @@ func (c *Call) eachInput(files []string, fn func(name string, r io.Reader) error
 		}
 	}
 	return nil
+}
+
+// orElse returns operands, or the one that stands for none.
+func orElse(operands []string, only string) []string {
+	if len(operands) == 0 {
+		return []string{only}
+	}
+	return operands
 }
 
 func (c *Call) input(name string, fn func(string, io.Reader) error) error {

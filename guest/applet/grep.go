@@ -63,13 +63,12 @@ func runGrep(c *Call) error {
 	if btoi(o.extended)+btoi(o.fixed)+btoi(*basic) > 1 {
 		return usageError{"-E, -F and -G exclude one another"}
 	}
-	for _, n := range []struct {
-		text string
-		to   *int
-	}{{cmp.Or(*most, strconv.Itoa(math.MaxInt)), &g.most}, {cmp.Or(*before, *around), &g.before}, {cmp.Or(*after, *around), &g.after}} {
-		if *n.to, err = parseNumber(n.text); err != nil {
-			return err
-		}
+	var err1, err2, err3 error
+	g.most, err1 = parseNumber(cmp.Or(*most, strconv.Itoa(math.MaxInt)))
+	g.before, err2 = parseNumber(cmp.Or(*before, *around))
+	g.after, err3 = parseNumber(cmp.Or(*after, *around))
+	if err := cmp.Or(err1, err2, err3); err != nil {
+		return err
 	}
 	g.separate = *before+*after != "" || f.Changed("context")
 	if g.offsets && g.before > 0 {

@@ -18,10 +18,7 @@ func runMore(c *Call) error {
 	}
 	out, ok := c.Stdout.terminalFile()
 	if !ok {
-		return c.eachInput(files, func(_ string, r io.Reader) error {
-			_, err := io.Copy(c.Stdout, r)
-			return err
-		})
+		return c.eachInput(files, c.pass)
 	}
 	// Keys come from the terminal, for standard input may be what is shown.
 	tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
@@ -34,8 +31,7 @@ func runMore(c *Call) error {
 		p.width, p.height = w, h
 	}
 	p.left = p.height - 1
-	err = c.eachInput(files, func(_ string, r io.Reader) error { return eachLine(r, p.line) })
-	return err
+	return c.eachInput(files, func(_ string, r io.Reader) error { return eachLine(r, p.line) })
 }
 
 type pager struct {

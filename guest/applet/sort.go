@@ -11,8 +11,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/spf13/pflag"
 )
 
 // order is how sort compares what a key has taken from two lines.
@@ -60,11 +58,11 @@ func parseKey(text string, separator int) (order, error) {
 	start, end, both := strings.Cut(text, ",")
 	wrong := usageError{fmt.Sprintf("key %q is not FIELD[.CHAR][OPTIONS][,FIELD[.CHAR][OPTIONS]]", text)}
 	position := func(s string, atStart bool) (field, char int, err error) {
-		digits := strings.TrimLeft(s, "0123456789")
-		field, err = strconv.Atoi(s[:len(s)-len(digits)])
-		if rest, ok := strings.CutPrefix(digits, "."); ok && err == nil {
-			digits = strings.TrimLeft(rest, "0123456789")
-			char, err = strconv.Atoi(rest[:len(rest)-len(digits)])
+		letters := s[len(digits(s)):]
+		field, err = strconv.Atoi(digits(s))
+		if rest, ok := strings.CutPrefix(letters, "."); ok && err == nil {
+			letters = rest[len(digits(rest)):]
+			char, err = strconv.Atoi(digits(rest))
 			if atStart && char == 0 {
 				err = wrong
 			}
@@ -75,8 +73,8 @@ func parseKey(text string, separator int) (order, error) {
 		if err != nil || field < 1 {
 			return 0, 0, wrong
 		}
-		for i := range len(digits) {
-			if err := o.set(digits[i], atStart, !atStart); err != nil {
+		for i := range len(letters) {
+			if err := o.set(letters[i], atStart, !atStart); err != nil {
 				return 0, 0, err
 			}
 		}
@@ -203,10 +201,9 @@ func leadingNumber(s string) (n number) {
 	s = s[skipBlanks(s, 0):]
 	s, n.negative = strings.CutPrefix(s, "-")
 	take := func() string {
-		rest := strings.TrimLeft(s, "0123456789")
-		digits := s[:len(s)-len(rest)]
-		s = rest
-		return digits
+		taken := digits(s)
+		s = s[len(taken):]
+		return taken
 	}
 	n.whole = strings.TrimLeft(take(), "0")
 	if strings.HasPrefix(s, ".") {
@@ -344,7 +341,7 @@ type sorting struct {
 
 func runSort(c *Call) error {
 	c.trouble = 2
-	s := &sorting{Call: c, end: '\n'}
+	s := &sorting{Call: c}
 	f := c.flags()
 	letters := map[byte]*bool{}
 	for _, o := range []struct {
@@ -370,10 +367,8 @@ func runSort(c *Call) error {
 	if err != nil {
 		return err
 	}
-	if *zero {
-		s.end = 0
-	}
-	if err := s.order(letters, f.Lookup("field-separator"), *separator, *keys); err != nil {
+	s.end = lineEnd(*zero)
+	if err := s.order(letters, f.Changed("field-separator"), *separator, *keys); err != nil {
 		return err
 	}
 	if *check || *quiet {
@@ -397,14 +392,14 @@ func runSort(c *Call) error {
 }
 
 // order makes the keys of the options.
-func (s *sorting) order(letters map[byte]*bool, given *pflag.Flag, separator string, keys []string) error {
+func (s *sorting) order(letters map[byte]*bool, given bool, separator string, keys []string) error {
 	s.general = order{separator: -1, lastField: -1}
 	switch {
 	case separator == `\0`:
 		s.general.separator = 0
 	case len(separator) == 1:
 		s.general.separator = int(separator[0])
-	case given.Changed:
+	case given:
 		return usageError{fmt.Sprintf("%q is not one character", separator)}
 	}
 	for letter, on := range letters {
@@ -450,10 +445,7 @@ func (s *sorting) compare(a, b string) int {
 
 // read reads all files. One that fails ends it: half a result would be a wrong one.
 func (s *sorting) read(files []string) (lines []string, err error) {
-	if len(files) == 0 {
-		files = []string{"-"}
-	}
-	for _, name := range files {
+	for _, name := range orElse(files, "-") {
 		err := s.input(name, func(_ string, r io.Reader) error {
 			return eachEnded(r, s.end, func(line string) bool { lines = append(lines, line); return true })
 		})

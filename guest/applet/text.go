@@ -83,10 +83,7 @@ func runCat(c *Call) error {
 	}
 	*visible, *ends, *tabs = *visible || *all || *vE || *vT, *ends || *all || *vE, *tabs || *all || *vT
 	if !*notBlank && !*ends && !*number && !*squeeze && !*tabs && !*visible {
-		return c.eachInput(files, func(_ string, r io.Reader) error {
-			_, err := io.Copy(c.Stdout, r)
-			return err
-		})
+		return c.eachInput(files, c.pass)
 	}
 	n, empty, started := 0, 0, false // of all files together
 	return c.eachInput(files, func(_ string, r io.Reader) error {
@@ -114,6 +111,12 @@ func runCat(c *Call) error {
 			return true
 		})
 	})
+}
+
+// pass prints what is read, as it is.
+func (c *Call) pass(_ string, r io.Reader) error {
+	_, err := io.Copy(c.Stdout, r)
+	return err
 }
 
 // shown writes control characters as ^X, and what is above ASCII as M-X.
@@ -153,23 +156,20 @@ func oldCount(args []string) []string {
 
 // amount is how much head and tail print.
 type amount struct {
-	n       int64
-	bytes   bool
-	sign    byte // of the number, or 0
-	headers headers
-	end     byte // of lines
+	n              int64
+	bytes          bool
+	sign           byte // of the number, or 0
+	end            byte // of lines
+	quiet, verbose bool // of the names of the files
 }
-
-// headers are the names above the files.
-type headers struct{ quiet, verbose bool }
 
 // amount reads the options that head and tail share.
 func (c *Call) amount(f flagSet) (a amount, files []string, err error) {
 	c.Args = oldCount(c.Args)
 	lines := f.StringP("lines", "n", "10", "how many lines")
 	size := f.StringP("bytes", "c", "", "how many bytes")
-	f.BoolVarP(&a.headers.quiet, "quiet", "q", false, "never with the names of the files")
-	f.BoolVarP(&a.headers.verbose, "verbose", "v", false, "always with the names of the files")
+	f.BoolVarP(&a.quiet, "quiet", "q", false, "never with the names of the files")
+	f.BoolVarP(&a.verbose, "verbose", "v", false, "always with the names of the files")
 	zero := f.BoolP("zero-terminated", "z", false, "lines end with a zero byte")
 	if files, err = c.parse(f, 0, -1); err != nil {
 		return a, nil, err
@@ -187,30 +187,18 @@ func (c *Call) amount(f flagSet) (a amount, files []string, err error) {
 }
 
 // eachHeaded is eachInput with the names above what is printed.
-func (c *Call) eachHeaded(files []string, h headers, fn func(r io.Reader) error) error {
-	head := c.header(len(files), h)
+func (c *Call) eachHeaded(files []string, a amount, fn func(r io.Reader) error) error {
+	start := ""
 	return c.eachInput(files, func(name string, r io.Reader) error {
-		head(name)
-		return fn(r)
-	})
-}
-
-// header returns what prints the name of the file that has its turn.
-func (c *Call) header(files int, h headers) func(name string) {
-	first := true
-	return func(name string) {
-		if h.quiet || files < 2 && !h.verbose {
-			return
-		}
 		if name == "-" {
 			name = "standard input"
 		}
-		if !first {
-			c.printf("\n")
+		if !a.quiet && (len(files) > 1 || a.verbose) {
+			c.printf("%s==> %s <==\n", start, name)
+			start = "\n"
 		}
-		first = false
-		c.printf("==> %s <==\n", name)
-	}
+		return fn(r)
+	})
 }
 
 func runHead(c *Call) error {
@@ -218,7 +206,7 @@ func runHead(c *Call) error {
 	if err != nil {
 		return err
 	}
-	return c.eachHeaded(files, a.headers, func(r io.Reader) error {
+	return c.eachHeaded(files, a, func(r io.Reader) error {
 		switch {
 		case a.bytes && a.sign == '-':
 			return c.butBytes(r, a.n)
@@ -278,7 +266,7 @@ func runTail(c *Call) error {
 	if *follow && len(files) > 1 {
 		return usageError{"-f follows one file"}
 	}
-	return c.eachHeaded(files, a.headers, func(r io.Reader) error {
+	return c.eachHeaded(files, a, func(r io.Reader) error {
 		var err error
 		switch {
 		case a.bytes && a.sign == '+':
@@ -460,12 +448,9 @@ func runWc(c *Call) error {
 // countWidth returns how wide the columns are: as wide as the size of all files has
 // digits, or seven where one has no size to tell.
 func (c *Call) countWidth(files []string) int {
-	if len(files) == 0 {
-		files = []string{"-"}
-	}
 	var sum int64
 	least := 1
-	for i, name := range files {
+	for i, name := range orElse(files, "-") {
 		info, err := c.statInput(name)
 		switch {
 		case err != nil && i == 0:

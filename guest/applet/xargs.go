@@ -3,8 +3,10 @@ package applet
 import (
 	"bufio"
 	"cmp"
+	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 )
 
@@ -39,21 +41,15 @@ func runXargs(c *Call) error {
 	if err != nil {
 		return err
 	}
-	for _, n := range []struct {
-		text string
-		to   *int
-	}{{most, &x.most}, {lines, &x.lines}, {size, &x.size}} {
-		if n.text == "" {
-			continue
-		}
-		if *n.to, err = parseNumber(n.text); err != nil {
-			return usageError{err.Error()}
-		}
+	var err1, err2, err3 error
+	x.most, err1 = parseNumber(cmp.Or(most, "0"))
+	x.lines, err2 = parseNumber(cmp.Or(lines, "0"))
+	x.size, err3 = parseNumber(cmp.Or(size, "0"))
+	if err := cmp.Or(err1, err2, err3); err != nil {
+		return usageError{err.Error()}
 	}
-	for name, n := range map[string]int{most: x.most, lines: x.lines} {
-		if n == 0 && name != "" {
-			return fmt.Errorf("-n and -L take 1 and more, not %s", name)
-		}
+	if x.most == 0 && most != "" || x.lines == 0 && lines != "" {
+		return errors.New("-n and -L take 1 and more, not 0")
 	}
 	if x.command = args; len(args) == 0 {
 		x.command = []string{"echo"}
@@ -159,7 +155,7 @@ func (x *xargs) add(word string) error {
 }
 
 func (x *xargs) run() error {
-	words := append(append([]string(nil), x.command...), x.words...)
+	words := slices.Concat(x.command, x.words)
 	x.words, x.bytes, x.inWords = nil, 0, 0
 	return x.execute(words)
 }
