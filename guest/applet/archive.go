@@ -81,22 +81,23 @@ func copyDecompressed(w io.Writer, name string, r io.Reader) error {
 // packing is the options that the compressors share.
 type packing struct {
 	*Call
-	stdout, keep, force bool
+	stdout, keep, force, decompress bool
 }
 
-func (p *packing) flags(keep bool) (decompress *bool, parse func() ([]string, error)) {
-	f := p.Call.flags()
+// packing reads them.
+func (c *Call) packing(keep bool) (p *packing, files []string, err error) {
+	p = &packing{Call: c}
+	f := c.flags()
 	f.BoolVarP(&p.stdout, "stdout", "c", false, "to standard output")
 	f.BoolVarP(&p.keep, "keep", "k", keep, "keep the file")
 	f.BoolVarP(&p.force, "force", "f", false, "replace files")
-	decompress = f.BoolP("decompress", "d", false, "decompress")
-	return decompress, func() ([]string, error) { return p.parse(f, 0, -1) }
+	f.BoolVarP(&p.decompress, "decompress", "d", false, "decompress")
+	files, err = c.parse(f, 0, -1)
+	return p, files, err
 }
 
 func runDecompress(c *Call) error {
-	p := &packing{Call: c}
-	_, parse := p.flags(false)
-	files, err := parse()
+	p, files, err := c.packing(false)
 	if err != nil {
 		return err
 	}
@@ -143,11 +144,7 @@ func (p *packing) replace(old, name string, fill func(io.Writer) error) error {
 	if err != nil {
 		return err
 	}
-	err = fill(out)
-	if closing := out.Close(); err == nil {
-		err = closing
-	}
-	if err == nil {
+	if err = closing(out, fill(out)); err == nil {
 		err = os.Chtimes(name, info.ModTime(), info.ModTime())
 	}
 	if err != nil {
@@ -183,7 +180,6 @@ func (p *packing) compressAll(files []string, suffix string, open func(io.Writer
 }
 
 func runGzip(c *Call) error {
-	p := &packing{Call: c}
 	level := gzip.DefaultCompression
 	var rest []string
 	for _, a := range c.Args {
@@ -194,25 +190,22 @@ func runGzip(c *Call) error {
 		rest = append(rest, a)
 	}
 	c.Args = rest
-	decompress, parse := p.flags(false)
-	files, err := parse()
+	p, files, err := c.packing(false)
 	if err != nil {
 		return err
 	}
-	if *decompress {
+	if p.decompress {
 		return p.decompressAll(files)
 	}
 	return p.compressAll(files, ".gz", func(w io.Writer) (io.WriteCloser, error) { return gzip.NewWriterLevel(w, level) })
 }
 
 func runZstd(c *Call) error {
-	p := &packing{Call: c}
-	decompress, parse := p.flags(true)
-	files, err := parse()
+	p, files, err := c.packing(true)
 	if err != nil {
 		return err
 	}
-	if *decompress {
+	if p.decompress {
 		return p.decompressAll(files)
 	}
 	return p.compressAll(files, ".zst", func(w io.Writer) (io.WriteCloser, error) { return zstd.NewWriter(w) })

@@ -43,14 +43,14 @@ func runCopy(c *Call) error {
 	cp.preserve = cp.preserve || *archive
 	// Inside of folders links are copied as links unless -L says otherwise.
 	cp.noFollow = (cp.noFollow || cp.recursive) && !cp.follow
-	return c.toTarget(args, cp.copy)
+	return c.toTarget(args, isDir, cp.copy)
 }
 
 // toTarget calls fn with each operand and its new name: in the last operand if that
 // is a folder, else the last operand itself.
-func (c *Call) toTarget(args []string, fn func(from, to string) error) error {
+func (c *Call) toTarget(args []string, folder func(string) bool, fn func(from, to string) error) error {
 	sources, target := args[:len(args)-1], args[len(args)-1]
-	into := isDir(target)
+	into := folder(target)
 	if len(sources) > 1 && !into {
 		return fmt.Errorf("%s is not a folder", target)
 	}
@@ -64,7 +64,7 @@ func (c *Call) toTarget(args []string, fn func(from, to string) error) error {
 }
 
 func (cp *copier) copy(from, to string) error {
-	st, err := cp.stat(from)
+	st, err := stat(from, !cp.noFollow)
 	if err != nil {
 		return err
 	}
@@ -80,15 +80,16 @@ func (cp *copier) copy(from, to string) error {
 	return cp.node(from, to, st)
 }
 
-func (cp *copier) stat(path string) (st unix.Stat_t, err error) {
-	call := unix.Stat
-	if cp.noFollow {
-		call = unix.Lstat
+// differ refuses two names of one file.
+func differ(from, to string) error {
+	there, err := os.Lstat(to)
+	if err != nil {
+		return nil
 	}
-	if err = call(path, &st); err != nil {
-		err = &fs.PathError{Op: "stat", Path: path, Err: err}
+	if source, err := os.Lstat(from); err == nil && os.SameFile(source, there) {
+		return fmt.Errorf("%s and %s are the same file", from, to)
 	}
-	return st, err
+	return nil
 }
 
 // inside says whether to lies in from, by the inodes of the folders above it.
@@ -113,11 +114,11 @@ func (cp *copier) node(from, to string, st unix.Stat_t) error {
 	if cp.verbose {
 		cp.printf("'%s' -> '%s'\n", from, to)
 	}
-	if existing, err := os.Lstat(to); err == nil {
-		if source, err := os.Lstat(from); err == nil && os.SameFile(source, existing) {
-			return fmt.Errorf("%s and %s are the same file", from, to)
-		}
-		if cp.ask && !existing.IsDir() && !cp.confirm("replace "+to) {
+	if err := differ(from, to); err != nil {
+		return err
+	}
+	if cp.ask {
+		if existing, err := os.Lstat(to); err == nil && !existing.IsDir() && !cp.confirm("replace "+to) {
 			return nil
 		}
 	}
@@ -179,7 +180,7 @@ func (cp *copier) dir(from, to string, st unix.Stat_t) error {
 	}
 	for _, e := range entries {
 		path := filepath.Join(from, e.Name())
-		st, err := cp.stat(path)
+		st, err := stat(path, !cp.noFollow)
 		if err == nil && cp.oneFS && st.Dev != cp.dev {
 			continue
 		}
@@ -206,11 +207,7 @@ func (cp *copier) file(from, to string, st unix.Stat_t) error {
 	if err != nil {
 		return err
 	}
-	err = copyData(out, in, st)
-	if closing := out.Close(); err == nil {
-		err = closing
-	}
-	return err
+	return closing(out, copyData(out, in, st))
 }
 
 // copyData copies what is in a file. Holes stay holes.
@@ -310,25 +307,22 @@ func copyXattrs(from, to string) error {
 
 func runMove(c *Call) error {
 	f := c.flags()
-	force := f.BoolP("force", "f", false, "never ask")
+	f.BoolP("force", "f", false, "never ask") // nothing is asked without it either
 	keep := f.BoolP("no-clobber", "n", false, "replace nothing")
 	verbose := f.BoolP("verbose", "v", false, "say what is done")
 	args, err := c.parse(f, 2, -1)
 	if err != nil {
 		return err
 	}
-	_ = force // nothing is asked without it either
-	return c.toTarget(args, func(from, to string) error {
+	return c.toTarget(args, isDir, func(from, to string) error {
 		if _, err := os.Lstat(to); err == nil && *keep {
 			return nil
 		}
 		if *verbose {
 			c.printf("renamed '%s' -> '%s'\n", from, to)
 		}
-		if a, err := os.Lstat(from); err == nil {
-			if b, err := os.Lstat(to); err == nil && os.SameFile(a, b) {
-				return fmt.Errorf("%s and %s are the same file", from, to)
-			}
+		if err := differ(from, to); err != nil {
+			return err
 		}
 		err := unix.Rename(from, to) // os.Rename keeps out of empty folders
 		if err != nil && !errors.Is(err, unix.EXDEV) {

@@ -87,9 +87,7 @@ func runDd(c *Call) error {
 	if err == nil && d.fsync {
 		err = ignoreInvalid(out.Sync())
 	}
-	if closing := out.Close(); err == nil {
-		err = closing
-	}
+	err = closing(out, err)
 	if d.status != "none" {
 		took := max(time.Since(start), time.Millisecond)
 		fmt.Fprintf(c.Stderr, "%d+%d records\n%d bytes (%s) copied, %.1f s, %s/s\n", n/d.bs, btoi(n%d.bs != 0), n,
@@ -98,7 +96,7 @@ func runDd(c *Call) error {
 	return err
 }
 
-// ignoreInvalid forgets the error of a sync on what cannot be synced, a pipe.
+// ignoreInvalid passes over the error of a sync on what cannot be synced, a pipe.
 func ignoreInvalid(err error) error {
 	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.EROFS) {
 		return nil

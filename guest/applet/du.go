@@ -37,17 +37,13 @@ func runDu(c *Call) error {
 	if u.summary {
 		u.depth = 0
 	}
-	if len(names) == 0 {
-		names = []string{"."}
-	}
 	var sum int64
-	err = c.each(names, func(name string) error {
-		var st unix.Stat_t
-		if err := unix.Lstat(name, &st); err != nil {
-			return &os.PathError{Op: "stat", Path: name, Err: err}
+	err = c.each(orElse(names, "."), func(name string) error {
+		st, err := stat(name, false)
+		if err == nil {
+			sum += u.walk(name, st, 0)
 		}
-		sum += u.walk(name, st, 0)
-		return nil
+		return err
 	})
 	if *total {
 		u.show(sum, "total")
@@ -73,9 +69,8 @@ func (u *usage) walk(path string, st unix.Stat_t, depth int) int64 {
 		}
 		for _, e := range entries {
 			child := strings.TrimSuffix(path, "/") + "/" + e.Name()
-			var below unix.Stat_t
-			if err := unix.Lstat(child, &below); err != nil {
-				u.warn(&os.PathError{Op: "stat", Path: child, Err: err})
+			if below, err := stat(child, false); err != nil {
+				u.warn(err)
 			} else if !u.oneFS || below.Dev == st.Dev {
 				n += u.walk(child, below, depth+1)
 			}

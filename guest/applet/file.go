@@ -3,6 +3,7 @@ package applet
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -293,24 +294,14 @@ func runLink(c *Call) error {
 	if err != nil {
 		return err
 	}
-	targets, last := args, "."
-	if len(args) > 1 {
-		targets, last = args[:len(args)-1], args[len(args)-1]
+	if len(args) == 1 {
+		args = append(args, ".")
 	}
-	into := isDir(last) && !(*noDeref && isSymlink(last))
-	if len(targets) > 1 && !into {
-		return fmt.Errorf("%s is not a folder", last)
-	}
-	return c.each(targets, func(target string) error {
-		name := last
-		if into {
-			name = filepath.Join(last, filepath.Base(target))
-		}
+	folder := func(name string) bool { return isDir(name) && !(*noDeref && isSymlink(name)) }
+	return c.toTarget(args, folder, func(target, name string) error {
 		if *force {
-			if a, err := os.Lstat(target); err == nil && !*symbolic {
-				if b, err := os.Lstat(name); err == nil && os.SameFile(a, b) {
-					return fmt.Errorf("%s and %s are the same file", target, name)
-				}
+			if err := differ(target, name); err != nil && !*symbolic {
+				return err
 			}
 			if err := os.Remove(name); err != nil && !os.IsNotExist(err) {
 				return err
@@ -603,6 +594,9 @@ func firstDifference(a, b io.Reader) (offset int64, line int, short int, err err
 		y.Discard(n)
 	}
 }
+
+// closing closes what was written, whose last error may show only then.
+func closing(file io.Closer, err error) error { return cmp.Or(err, file.Close()) }
 
 func notEOF(err error) error {
 	if err == io.EOF {

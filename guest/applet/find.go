@@ -2,9 +2,9 @@ package applet
 
 import (
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -44,10 +44,7 @@ func runFind(c *Call) error {
 	for len(args) > 0 && !strings.HasPrefix(args[0], "-") && args[0] != "!" && args[0] != "(" {
 		roots, args = append(roots, args[0]), args[1:]
 	}
-	if len(roots) == 0 {
-		roots = []string{"."}
-	}
-	f.args = args
+	roots, f.args = orElse(roots, "."), args
 	expression, err := f.any()
 	if err == nil && len(f.args) > 0 {
 		err = usageError{fmt.Sprintf("%q does not belong there", f.args[0])}
@@ -60,12 +57,12 @@ func runFind(c *Call) error {
 		expression = func(x found) bool { return given(x) && f.print(x, "\n") }
 	}
 	for _, root := range roots {
-		x := found{path: root}
-		if err := unix.Lstat(root, &x.st); err != nil {
-			c.warn(&fs.PathError{Op: "stat", Path: root, Err: err})
+		st, err := stat(root, false)
+		if err != nil {
+			c.warn(err)
 			continue
 		}
-		f.walk(x, expression, 0, x.st.Dev)
+		f.walk(found{root, st}, expression, 0, st.Dev)
 	}
 	for _, b := range f.batches {
 		b.run(c)
@@ -90,12 +87,13 @@ func (f *finder) walk(x found, expression test, depth int, dev uint64) {
 			f.warn(err)
 		}
 		for _, e := range entries {
-			below := found{path: strings.TrimSuffix(x.path, "/") + "/" + e.Name()}
-			if err := unix.Lstat(below.path, &below.st); err != nil {
-				f.warn(&fs.PathError{Op: "stat", Path: below.path, Err: err})
+			path := strings.TrimSuffix(x.path, "/") + "/" + e.Name()
+			st, err := stat(path, false)
+			if err != nil {
+				f.warn(err)
 				continue
 			}
-			f.walk(below, expression, depth+1, dev)
+			f.walk(found{path, st}, expression, depth+1, dev)
 		}
 	}
 	if f.depthFirst {
@@ -266,11 +264,8 @@ func (f *finder) withValue(word, value string) (test, error) {
 		}
 		return always, nil
 	case "-newer":
-		var st unix.Stat_t
-		if err := unix.Stat(value, &st); err != nil {
-			return nil, &fs.PathError{Op: "stat", Path: value, Err: err}
-		}
-		return func(x found) bool { return x.st.Mtim.Nano() > st.Mtim.Nano() }, nil
+		st, err := stat(value, true)
+		return func(x found) bool { return x.st.Mtim.Nano() > st.Mtim.Nano() }, err
 	case "-user", "-group":
 		return ownerTest(word, value)
 	case "-perm":
@@ -392,7 +387,7 @@ func (f *finder) exec() (test, error) {
 }
 
 func (b *batch) run(c *Call) {
-	if len(b.files) > 0 && !c.succeeds(append(append([]string(nil), b.command...), b.files...)) {
+	if len(b.files) > 0 && !c.succeeds(slices.Concat(b.command, b.files)) {
 		c.status = 1
 	}
 	b.files = nil

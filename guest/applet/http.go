@@ -166,10 +166,7 @@ func (c *Call) store(name string, r io.Reader) (int64, error) {
 		return 0, err
 	}
 	n, err := io.Copy(f, r)
-	if closed := f.Close(); err == nil {
-		err = closed
-	}
-	if err != nil {
+	if err = closing(f, err); err != nil {
 		os.Remove(name)
 	}
 	return n, err

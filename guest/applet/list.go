@@ -2,7 +2,6 @@ package applet
 
 import (
 	"fmt"
-	"io/fs"
 	"os"
 	"os/user"
 	"slices"
@@ -61,10 +60,7 @@ func runList(c *Call) error {
 			l.width = 80
 		}
 	}
-	if len(names) == 0 {
-		names = []string{"."}
-	}
-	return l.operands(names)
+	return l.operands(orElse(names, "."))
 }
 
 // operands lists files first, then folders with their names above them.
@@ -96,14 +92,12 @@ func (l *lister) operands(names []string) error {
 }
 
 func (l *lister) stat(name, path string) (listed, error) {
-	e := listed{name: name, path: path}
-	if err := unix.Lstat(path, &e.st); err != nil {
-		return e, &fs.PathError{Op: "stat", Path: path, Err: err}
-	}
-	if e.st.Mode&unix.S_IFMT == unix.S_IFLNK {
+	st, err := stat(path, false)
+	e := listed{name: name, path: path, st: st}
+	if st.Mode&unix.S_IFMT == unix.S_IFLNK {
 		e.target, _ = os.Readlink(path)
 	}
-	return e, nil
+	return e, err
 }
 
 func (e listed) isDir() bool { return e.st.Mode&unix.S_IFMT == unix.S_IFDIR }

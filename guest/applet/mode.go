@@ -5,7 +5,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -15,25 +14,21 @@ import (
 type modeChange func(mode uint32, folder bool) uint32
 
 const (
-	modeBits   = 0o7777
-	setIDs     = unix.S_ISUID | unix.S_ISGID
-	octalDigit = "01234567"
+	modeBits = 0o7777
+	setIDs   = unix.S_ISUID | unix.S_ISGID
 )
 
 // parseModeChange reads an octal number, or clauses such as u=rwx,g+s,o-w. What names
 // nobody (+x) leaves out what the umask does.
 func parseModeChange(text string) (modeChange, error) {
-	if text != "" && strings.Trim(text, octalDigit) == "" {
-		n, err := strconv.ParseUint(text, 8, 32)
-		if err != nil || n > modeBits {
-			return nil, fmt.Errorf("mode %q is not octal, 0 to 7777", text)
-		}
+	if text != "" && strings.Trim(text, "01234567") == "" {
+		n, err := parseMode(text)
 		return func(mode uint32, folder bool) uint32 {
 			if folder && len(text) < 5 { // which says nothing of them, unless it sets them
-				return uint32(n) | mode&setIDs
+				return n | mode&setIDs
 			}
-			return uint32(n)
-		}, nil
+			return n
+		}, err
 	}
 	var all []modeChange
 	for clause := range strings.SplitSeq(text, ",") {
@@ -165,9 +160,9 @@ func runChmod(c *Call) error {
 	var change modeChange
 	switch {
 	case *reference != "":
-		var st unix.Stat_t
-		if err := unix.Stat(*reference, &st); err != nil {
-			return &fs.PathError{Op: "stat", Path: *reference, Err: err}
+		st, err := stat(*reference, true)
+		if err != nil {
+			return err
 		}
 		change = func(uint32, bool) uint32 { return st.Mode & modeBits }
 	case mode == "":
@@ -193,9 +188,9 @@ func runChmod(c *Call) error {
 
 // chmod changes a file and, where asked, what is below it. Links below are passed over.
 func chmod(name string, change modeChange, recursive bool, failed func(error)) {
-	var st unix.Stat_t
-	if err := unix.Stat(name, &st); err != nil {
-		failed(&fs.PathError{Op: "stat", Path: name, Err: err})
+	st, err := stat(name, true)
+	if err != nil {
+		failed(err)
 		return
 	}
 	folder := st.Mode&unix.S_IFMT == unix.S_IFDIR

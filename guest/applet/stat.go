@@ -19,22 +19,29 @@ func runStat(c *Call) error {
 	if err != nil {
 		return err
 	}
+	return c.each(args, func(name string) error {
+		st, err := stat(name, *follow)
+		switch {
+		case err != nil:
+		case *format != "":
+			c.printf("%s\n", formatStat(*format, name, st))
+		default:
+			c.describe(name, st)
+		}
+		return err
+	})
+}
+
+// stat asks the kernel for what it knows of a file, or of the link itself.
+func stat(name string, follow bool) (st unix.Stat_t, err error) {
 	call := unix.Lstat
-	if *follow {
+	if follow {
 		call = unix.Stat
 	}
-	return c.each(args, func(name string) error {
-		var st unix.Stat_t
-		if err := call(name, &st); err != nil {
-			return &fs.PathError{Op: "stat", Path: name, Err: err}
-		}
-		if *format != "" {
-			c.printf("%s\n", formatStat(*format, name, st))
-			return nil
-		}
-		c.describe(name, st)
-		return nil
-	})
+	if err = call(name, &st); err != nil {
+		err = &fs.PathError{Op: "stat", Path: name, Err: err}
+	}
+	return st, err
 }
 
 // describe prints all of it.

@@ -127,9 +127,9 @@ func (t *tarball) add(tw *tar.Writer, path, name string) error {
 	if name == "" {
 		return nil
 	}
-	var st unix.Stat_t
-	if err := unix.Lstat(path, &st); err != nil {
-		return &fs.PathError{Op: "stat", Path: path, Err: err}
+	st, err := stat(path, false)
+	if err != nil {
+		return err
 	}
 	h := &tar.Header{Name: name, Mode: int64(st.Mode & 0o7777), Uid: int(st.Uid), Gid: int(st.Gid), ModTime: time.Unix(st.Mtim.Unix())}
 	first, seen := t.links[inode{st.Dev, st.Ino}]
@@ -261,10 +261,7 @@ func selects(asked, name string) bool {
 }
 
 // local is a name as a path below the folder.
-func local(name string) string {
-	name = filepath.Clean(strings.TrimLeft(name, "/"))
-	return name
-}
+func local(name string) string { return filepath.Clean(strings.TrimLeft(name, "/")) }
 
 func (t *tarball) extractOne(root *os.Root, h *tar.Header, r io.Reader) error {
 	name := local(h.Name)
@@ -290,10 +287,7 @@ func (t *tarball) extractOne(root *os.Root, h *tar.Header, r io.Reader) error {
 			return err
 		}
 		_, err = io.Copy(f, r)
-		if closing := f.Close(); err == nil {
-			err = closing
-		}
-		if err != nil {
+		if err = closing(f, err); err != nil {
 			return err
 		}
 	case tar.TypeSymlink:

@@ -3,11 +3,9 @@ package applet
 import (
 	"context"
 	"fmt"
-	"io/fs"
 	"time"
 
 	"github.com/u-root/u-root/pkg/core/touch"
-	"golang.org/x/sys/unix"
 )
 
 // runTouch reads the options as coreutils does, and has u-root's touch do it.
@@ -29,9 +27,9 @@ func runTouch(c *Call) error {
 	at := [2]time.Time{time.Now()} // of the last read, and of the last write
 	switch {
 	case *reference != "":
-		var st unix.Stat_t
-		if err := unix.Stat(*reference, &st); err != nil {
-			return &fs.PathError{Op: "stat", Path: *reference, Err: err}
+		st, err := stat(*reference, true)
+		if err != nil {
+			return err
 		}
 		at = [2]time.Time{time.Unix(st.Atim.Unix()), time.Unix(st.Mtim.Unix())}
 	case *stamp != "":
