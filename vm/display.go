@@ -70,7 +70,7 @@ func (l *line) addDisplay(c *Config) {
 		}
 		l.add("-display", kit)
 	case c.Display.VNC != "":
-		// The viewers come in by Machine.serveVNC.
+		// The viewers come in by Machine.serveViewers.
 		l.add("-display", "none", "-vnc", "none")
 	default:
 		l.add("-display", "none")

@@ -21,6 +21,7 @@ import (
 
 	"ingot/image"
 	"ingot/internal/grammar"
+	"ingot/internal/socket"
 )
 
 // A Machine is a QEMU that runs, or has run.
@@ -39,7 +40,7 @@ type Machine struct {
 
 	memory *os.File // the guest's, if it is open to us
 
-	viewers *viewers // of the screen, by VNC; nil without it
+	viewers *socket.Listener // of the screen, by VNC; nil without it
 
 	channelMu sync.Mutex
 	channels  map[string]net.Conn // those that nobody has taken
@@ -116,8 +117,8 @@ func (m *Machine) prepare(ctx context.Context, c *Config) (qemu string, l *line,
 		return "", nil, fmt.Errorf("virtual machine: %w", err)
 	}
 	if c.Display.VNC != "" {
-		if m.viewers, err = openViewers(c.Display.VNC); err != nil {
-			return "", nil, fmt.Errorf("virtual machine: %w", err)
+		if m.viewers, err = socket.Listen(c.Display.VNC); err != nil {
+			return "", nil, fmt.Errorf("virtual machine: vnc: %w", err)
 		}
 	}
 	m.console.copy = c.Console
@@ -193,7 +194,7 @@ func (m *Machine) start(ctx context.Context, qemu string, l *line) (err error) {
 	}
 	go m.control.listen()
 	if m.viewers != nil {
-		go m.viewers.serve(m)
+		go m.serveViewers()
 	}
 	go m.await()
 	return nil

@@ -3,30 +3,16 @@ package vm
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"syscall"
 	"time"
-
-	"ingot/internal/socket"
 )
 
-// viewers is the socket that VNC viewers connect to. QEMU would make it for everybody,
-// and leave it behind when it is killed; so it is ours, and QEMU gets each connection.
-type viewers struct{ *socket.Listener }
-
-func openViewers(path string) (*viewers, error) {
-	l, err := socket.Listen(path)
-	if err != nil {
-		return nil, fmt.Errorf("vnc: %w", err)
-	}
-	return &viewers{l}, nil
-}
-
-// serve hands each connection to QEMU until the socket is closed.
-func (v *viewers) serve(m *Machine) {
+// serveViewers hands each connection of a VNC viewer to QEMU until the socket is closed. QEMU
+// would make that for everybody, and leave it behind when it is killed; so it is ours.
+func (m *Machine) serveViewers() {
 	for {
-		conn, err := v.AcceptUnix()
+		conn, err := m.viewers.AcceptUnix()
 		switch {
 		case errors.Is(err, syscall.EMFILE):
 			time.Sleep(time.Second)
