@@ -36,7 +36,7 @@ func mountShare(kind, tag string) error {
 	}
 	data := ""
 	if kind == "9p" {
-		data = nineP
+		data = wire.NinePOptions
 	}
 	return mounts.Mount(tag, dir, kind, 0, data)
 }

@@ -111,7 +111,7 @@ func (s *system) mountSource(from storeSource, dir string, devices *applet.Cover
 	case "virtiofs":
 		return false, mounts.Mount(from.name, dir, from.fstype, unix.MS_RDONLY, "")
 	case "9p":
-		return false, mounts.Mount(from.name, dir, from.fstype, unix.MS_RDONLY, nineP+",cache=loose")
+		return false, mounts.Mount(from.name, dir, from.fstype, unix.MS_RDONLY, wire.NinePOptions+",cache=loose")
 	}
 	spec, err := block.ParseSpec(from.name)
 	if err != nil {
@@ -131,9 +131,6 @@ func (s *system) mountSource(from storeSource, dir string, devices *applet.Cover
 	readAhead(device)
 	return true, mounts.Mount(device, dir, id.Type, unix.MS_RDONLY, "")
 }
-
-// nineP are the options of mounting a share by 9p.
-const nineP = "trans=virtio,version=9p2000.L,msize=262144"
 
 // readAhead has the kernel ask for more at once than its usual 128 KiB: each request goes
 // all the way to the host's files.

@@ -150,6 +150,9 @@ func (w Word) All(words []string) (values []string) {
 	return values
 }
 
+// NinePOptions are those of mounting what a host shares by 9p.
+const NinePOptions = "trans=virtio,version=9p2000.L,msize=262144"
+
 // Shared is the value of a word for what the host shares under a tag, by virtiofs or 9p.
 func Shared(filesystem, tag string) string { return filesystem + ":" + tag }
 

@@ -134,11 +134,6 @@ func (c *Client) finish(ctx context.Context, stream *wire.Stream, what string) (
 	return result, nil
 }
 
-// mountOptions are those for a share.
-var mountOptions = map[vm.ShareKind]string{
-	vm.NineP: "trans=virtio,version=9p2000.L,msize=262144",
-}
-
 // tagged is what a share may be called.
 var tagged = lazy.Regexp(`^[A-Za-z0-9._-]+$`)
 
@@ -148,7 +143,10 @@ func (c *Client) Mount(ctx context.Context, share vm.Share, dir string) error {
 	if !tagged().MatchString(share.Tag) {
 		return fmt.Errorf("shared folder %s: tag %q", share.Dir, share.Tag)
 	}
-	options := mountOptions[kind]
+	options := ""
+	if kind == vm.NineP {
+		options = wire.NinePOptions
+	}
 	if share.ReadOnly {
 		options = strings.TrimPrefix(options+",ro", ",")
 	}

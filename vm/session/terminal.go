@@ -107,17 +107,14 @@ const (
 	prefixKey = 0x01
 )
 
-// Keys passes on what is typed, but for the keys that leave.
-type Keys struct {
+// keys passes on what is typed, but for the keys that leave.
+type keys struct {
 	to       io.Writer
 	prefixed bool
 }
 
-// NewKeys returns Keys that write to w.
-func NewKeys(w io.Writer) *Keys { return &Keys{to: w} }
-
-// Feed passes on what was typed. It returns true once a key that leaves is among it.
-func (k *Keys) Feed(typed []byte) (leave bool, err error) {
+// feed passes on what was typed. It returns true once a key that leaves is among it.
+func (k *keys) feed(typed []byte) (leave bool, err error) {
 	var out []byte
 	for _, c := range typed {
 		switch {
@@ -151,7 +148,7 @@ func (k *Keys) Feed(typed []byte) (leave bool, err error) {
 // Pump passes on what is typed at a file until a key that leaves, which is true; or the
 // file's end, or that of ctx. A terminal's own end counts as leaving: nobody is there.
 func (t *Terminal) Pump(ctx context.Context, from *os.File, to io.Writer) (leave bool) {
-	keys := NewKeys(to)
+	k := keys{to: to}
 	buf := make([]byte, 1024)
 	for ctx.Err() == nil {
 		// A read cannot be called back, and must not take what is typed after the end.
@@ -166,7 +163,7 @@ func (t *Terminal) Pump(ctx context.Context, from *os.File, to io.Writer) (leave
 				}
 			}
 		} else if n > 0 {
-			if leave, werr := keys.Feed(buf[:n]); leave || werr != nil {
+			if leave, werr := k.feed(buf[:n]); leave || werr != nil {
 				return leave
 			}
 		}

@@ -12,10 +12,10 @@ func TestKeys(t *testing.T) {
 	} {
 		for _, cut := range []int{0, 1} { // in one read, and in two
 			var out strings.Builder
-			k := NewKeys(&out)
-			leave, _ := k.Feed([]byte(typed[:cut]))
+			k := keys{to: &out}
+			leave, _ := k.feed([]byte(typed[:cut]))
 			if !leave {
-				leave, _ = k.Feed([]byte(typed[cut:]))
+				leave, _ = k.feed([]byte(typed[cut:]))
 			}
 			if got := fmt.Sprint(out.String(), " ", leave); got != want {
 				t.Errorf("%q: %q; want %q", typed, got, want)
