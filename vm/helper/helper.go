@@ -23,7 +23,7 @@ type Options struct {
 	// Init is the static ingot binary that the guest runs; this program if empty.
 	Init string
 	// Store is what the guest sees at /nix/store or /gnu/store, with its database. What
-	// the guest writes there is forgotten with it.
+	// the guest writes there is discarded on exit.
 	Store *storedisk.Disk
 
 	Load    []string    // drivers that the guest loads beside those that its devices need
@@ -157,9 +157,6 @@ func (v *VM) Shares() []vm.Share { return v.shares }
 
 // Machine returns the machine, for its screen, console and keys.
 func (v *VM) Machine() *vm.Machine { return v.machine }
-
-// Release is that of the guest's kernel.
-func (v *VM) Release() string { return v.Peer().Release }
 
 // patience is how long a guest has to write out what it holds.
 const patience = time.Minute

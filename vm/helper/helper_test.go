@@ -127,7 +127,7 @@ func testSystem(t *testing.T, ctx context.Context, h *helper.VM) {
 		"hostname":                         "ingot-vm\n",
 		"grep ^nixbld: /etc/group":         "nixbld:x:30000:nixbld1\n",
 		"/usr/bin/env -i A=b /usr/bin/env": "A=b\n",
-		"uname -r":                         h.Release() + "\n",
+		"uname -r":                         h.Peer().Release + "\n",
 		"grep -c ingot-vm /etc/hosts":      "1\n",
 		"awk 'x' 2>/dev/null; grep ' / ' /proc/mounts | cut -d' ' -f3 | head -n 1":      "rootfs\n",
 		"stat -f -c %T / 2>/dev/null; touch /root/x /dev/shm/x /tmp/x && echo writable": "writable\n",
