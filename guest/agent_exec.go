@@ -74,7 +74,7 @@ func (v *agentServer) exec(t *wire.Stream, ask *wire.Exec) wire.Result {
 }
 
 // simpleApplets only print, and that little. They need no process of their own, which
-// would be ingot starting again: 0.1 s where that is translated.
+// would be ingot starting again: 0.1 s where that is emulated.
 var simpleApplets = []string{"true", "false", "echo", "uname"}
 
 // simple returns the applet that the command is, if it is one of those.

@@ -14,7 +14,7 @@ import (
 )
 
 // A loan is files that stay where they are in memory, for the host to read them there.
-// A guest that is translated copies 100 MB a second, and each byte more than once on
+// A guest that is emulated copies 100 MB a second, and each byte more than once on
 // its way through a device; the host copies a hundred times as quickly.
 type loan struct {
 	parts []part

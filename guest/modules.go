@@ -14,7 +14,7 @@ import (
 )
 
 // offerModules has modprobe find the host's modules, until the session ends. It uses the
-// system calls themselves: package net would take a translated guest 10 ms to get ready,
+// system calls themselves: package net would take an emulated guest 10 ms to get ready,
 // and most guests never ask.
 func offerModules(t *wire.Stream) error {
 	if err := os.MkdirAll(filepath.Dir(applet.ModulesSocket), 0o755); err != nil {

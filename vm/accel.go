@@ -12,7 +12,7 @@ type Accel string
 
 const (
 	Auto Accel = ""    // KVM if a guest shows life on it, else TCG
-	TCG  Accel = "tcg" // translated: works everywhere, about ten times slower
+	TCG  Accel = "tcg" // emulated: works everywhere, about ten times slower
 	KVM  Accel = "kvm" // by the processor itself, through /dev/kvm
 )
 
@@ -22,7 +22,7 @@ func ParseAccel(name string) (Accel, error) {
 	case Auto, TCG, KVM:
 		return a, nil
 	}
-	return "", fmt.Errorf("accelerator %q is unknown; it is %q or %q, and what works if left out", name, KVM, TCG)
+	return "", fmt.Errorf("accelerator %q is unknown; it is %q or %q (default: what works)", name, KVM, TCG)
 }
 
 func (c *Config) checkAccel() error {
@@ -76,7 +76,7 @@ func (m *Machine) settleAccel(ctx context.Context, c *Config) error {
 		return fmt.Errorf("accelerator kvm: %w; the accelerator tcg works everywhere, about ten times slower", err)
 	default:
 		c.Accel = TCG
-		note := fmt.Sprintf("no KVM: %v; the guest is translated (TCG), about ten times slower", err)
+		note := fmt.Sprintf("no KVM: %v; the guest is emulated (TCG), about ten times slower", err)
 		m.note(c, note)
 	}
 	return nil

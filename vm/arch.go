@@ -54,7 +54,7 @@ var platforms = map[Arch]*platform{
 	},
 	AArch64: {
 		// Pointer authentication as the architecture defines it takes half of all time
-		// when translated; a cheaper function is as good for a guest that lives minutes.
+		// when emulated; a cheaper function is as good for a guest that lives minutes.
 		program: "qemu-system-aarch64", debian: "qemu-system-arm", machine: "virt", cpu: "max,pauth-impdef=on",
 		serial: "ttyAMA0", graphics: paravirtual, uefi: aavmfPlaces, efi: "qemu-efi-aarch64",
 		secure: secureAAVMFPlaces, tpm: "tpm-tis-device",

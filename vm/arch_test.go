@@ -124,6 +124,6 @@ func TestAArch64(t *testing.T) {
 	}
 	powerOff(t, ctx, m)
 	if notes := m.Notes(); len(notes) > 0 {
-		t.Errorf("notes: %q; want none, for what is translated by nature", notes)
+		t.Errorf("notes: %q; want none, for what is emulated by nature", notes)
 	}
 }

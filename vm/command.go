@@ -110,7 +110,7 @@ func (c *Config) line() (*line, error) {
 
 // noTimerCheck has Linux on a PC take its timer for granted. Otherwise it counts ticks for
 // as long as a processor takes to go round a loop, and panics ("IO-APIC + timer doesn't
-// work!") if they are too few; and translated, on a host that is busy, they may be. On
+// work!") if they are too few; and emulated, on a host that is busy, they may be. On
 // KVM it leaves this out by itself.
 const noTimerCheck = "no_timer_check"
 

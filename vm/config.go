@@ -28,7 +28,7 @@ type Config struct {
 	Firmware    Firmware
 
 	// FirmwareVars is a file that keeps UEFI's variables, made if it is not there. If
-	// empty, the guest's changes are forgotten with it.
+	// empty, the guest's changes are discarded on exit.
 	FirmwareVars string
 
 	// SecureBoot has UEFI start nothing but what is signed by a key that it knows: those
@@ -66,7 +66,7 @@ type Config struct {
 	// as why it will be slow. It may be nil; Machine.Notes has it too.
 	Warn func(note string)
 
-	variables *os.File // UEFI's, to be forgotten
+	variables *os.File // UEFI's, to be discarded
 }
 
 // MinMemory is the least that a machine is given, in bytes.

@@ -24,7 +24,7 @@ type Disk struct {
 	Path     string          // a file, a block device, or an nbd+unix:// address
 	Format   diskfile.Format // Default: that which the file's name says, whatever its bytes are.
 	Bus      Bus
-	Writable bool // if not, what the guest writes is forgotten with it
+	Writable bool // if not, what the guest writes is discarded on exit
 	ReadOnly bool // the guest cannot write at all, which spares a layer
 
 	// NBD is a connected stream socket at whose other end an NBD server stands, which
@@ -40,7 +40,7 @@ type Disk struct {
 	// The file itself need not name it.
 	Backing *Disk
 
-	layer *os.File // in place of a Path: a file without a name, to be forgotten
+	layer *os.File // in place of a Path: a file without a name, to be discarded
 }
 
 // maxSerial is what a virtio disk's serial number holds.
@@ -117,7 +117,7 @@ func (l *line) addDisk(c *Config, i int) error {
 	case !d.Writable:
 		drive += ",snapshot=on"
 	case d.layer != nil:
-		drive += ",cache=unsafe" // what is to be forgotten need not reach the host's disk
+		drive += ",cache=unsafe" // what is to be discarded need not reach the host's disk
 	}
 	l.add("-drive", drive)
 	switch d.Bus {

@@ -45,7 +45,7 @@
 // machine of one processor whose ROM goes from real mode into 64-bit mode, takes an
 // exception and switches off, which takes 50 ms where KVM works and two seconds where it
 // does not. Firmware is no such probe: there are hosts that run all of SeaBIOS, and no
-// instruction in 64-bit mode. Where the guest is translated instead, the reason goes to
+// instruction in 64-bit mode. Where the guest is emulated instead, the reason goes to
 // [Config.Warn], once, and into [Machine.Notes]. Other architectures always are.
 //
 // # Shares

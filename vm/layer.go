@@ -13,7 +13,7 @@ import (
 	"ingot/image/qcow2"
 )
 
-// What a guest writes, and is forgotten with it, goes to files without names, which a
+// What a guest writes, and is discarded on exit, goes to files without names, which a
 // machine that starts is given. QEMU would make them by itself (snapshot=on); but its
 // files have names for as long as it takes to fill in their tables, and keep them if it is
 // killed meanwhile: so it was for four of 100 that were killed in their first half second.

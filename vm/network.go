@@ -16,7 +16,7 @@ import (
 
 // A NIC is a network card, with one of User, Stream and File at its other end.
 type NIC struct {
-	MAC    string   // derived from the machine's name if left out
+	MAC    string   // Default: derived from the machine's name
 	User   *UserNet // the host's network, as far as an ordinary user has it
 	Stream string   // the Unix socket of a switch that speaks QEMU's stream framing
 	File   *os.File // a connected Unix socket, stream or datagram; Start closes it

@@ -14,7 +14,7 @@ import (
 // A TPM is a security chip of version 2.0, as which a process of its own, swtpm, speaks.
 type TPM struct {
 	// Dir is a folder that keeps what the chip knows, made if it is not there. If empty,
-	// the chip is a new one each time, and forgotten with the machine.
+	// the chip is a new one each time, and discarded with the machine.
 	Dir string
 }
 
@@ -91,7 +91,7 @@ func (l *line) addTPM(c *Config) {
 }
 
 // startSwtpm starts a chip, and returns the socket on which QEMU talks to it. It ends with
-// that connection, or with the machine. A chip that is to be forgotten has its memory in a
+// that connection, or with the machine. A chip that is to be discarded has its memory in a
 // file without a name, of which nothing can be left behind.
 func (m *Machine) startSwtpm(dir string) (*os.File, error) {
 	program, err := findSwtpm()

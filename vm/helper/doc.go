@@ -34,7 +34,7 @@
 // with an init that does nothing but power off: 1.2 times as long on two processors
 // under TCG. tuning.go says what was tried.
 //
-// 200 MB come out of a translated guest at 300 MB/s by CopyOut, on two processors that
+// 200 MB come out of an emulated guest at 300 MB/s by CopyOut, on two processors that
 // eight others wanted, too, if Machine.OpenMemory is set: the host reads them where they
 // lie in the guest's memory. Else they are copied by the guest, several times, through
 // virtio-serial: 20 to 45 MB/s, and no more by virtiofs or to a virtio disk.

@@ -147,7 +147,7 @@ func (o *Options) initramfs() (image.Blob, error) {
 		return nil, err
 	}
 	// Uncompressed: QEMU copies it into the guest at the host's speed, while unpacking is
-	// translated code. Measured under TCG: 0.1 s instead of 0.6 s.
+	// emulated code. Measured under TCG: 0.1 s instead of 0.6 s.
 	options := initramfs.Options{Init: init, Files: files, Compression: initramfs.None, Unsigned: !insists(o.Kernel)}
 	if o.Kernel.ModulesDir != "" {
 		options.Kernel, options.Load = o.Kernel, names

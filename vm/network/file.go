@@ -3,7 +3,7 @@ package network
 // A File describes machines that know each other, as they stand in YAML. The names in
 // the tags are the keys.
 type File struct {
-	Name     string             `json:"name" jsonschema_description:"What the network is called; the file's name if left out."`
+	Name     string             `json:"name" jsonschema_description:"What the network is called. Default: the file's name."`
 	Machines map[string]Machine `json:"machines" jsonschema:"required" jsonschema_description:"The machines by their names, which become their host names."`
 	Seed     uint64             `json:"seed" jsonschema_description:"What it depends on which frames a link with a loss loses."`
 	Links    []LinkState        `json:"links" jsonschema_description:"Links that are not well from the start."`
@@ -16,16 +16,16 @@ type Machine struct {
 	Closure string   `json:"closure" jsonschema_description:"A closure: a reference graph, or a store path of this machine's store."`
 	Set     []string `json:"set" jsonschema_description:"Keys of the recipe to override, each as key=value."`
 
-	Kernel string `json:"kernel" jsonschema_description:"With a closure: the folder with boot/vmlinuz-* and lib/modules whose kernel shows the store; this machine's own if left out."`
-	Init   string `json:"init" jsonschema_description:"With a closure: the init of a system whose root is the store and memory; a shell if left out."`
+	Kernel string `json:"kernel" jsonschema_description:"With a closure: the folder with boot/vmlinuz-* and lib/modules whose kernel shows the store. Default: this machine's own."`
+	Init   string `json:"init" jsonschema_description:"With a closure: the init of a system whose root is the store and memory. Default: a shell."`
 
 	Memory   string   `json:"memory" jsonschema_description:"How much memory it has, such as 512MiB; a number alone is MiB."`
-	CPUs     int      `json:"cpus" jsonschema_description:"How many processors it has; 1 if left out."`
+	CPUs     int      `json:"cpus" jsonschema_description:"How many processors it has. Default: 1."`
 	Boot     string   `json:"boot" jsonschema:"enum=kernel,enum=bios,enum=uefi" jsonschema_description:"What it starts with; the kernel itself where that is known, which is quickest."`
 	Append   []string `json:"append" jsonschema_description:"Further words of the kernel's command line, where the kernel is started directly."`
 	Backdoor bool     `json:"backdoor" jsonschema_description:"A back door: a shell that ingot shell NAME opens."`
 
-	VLANs     []int             `json:"vlans" jsonschema_description:"The networks that it has a card in, 1 to 254, in the order of its cards; [1] if left out."`
+	VLANs     []int             `json:"vlans" jsonschema_description:"The networks that it has a card in, 1 to 254, in the order of its cards. Default: [1]."`
 	Addresses map[string]string `json:"addresses" jsonschema_description:"Addresses to use in place of 192.168.N.M, by the number of the network."`
 	Internet  bool              `json:"internet" jsonschema_description:"A further card, behind which QEMU's NAT leads to the networks of the host."`
 	Forwards  []string          `json:"forwards" jsonschema_description:"Ports of this machine's loopback that lead to the machine: 8080:80 or tcp:127.0.0.1:8080:80. They need a further card, which leads nowhere else unless internet is true."`

@@ -13,7 +13,7 @@
 // # What it guarantees
 //
 // What boots is never written to. Disks are served on demand over a pair of sockets;
-// what the guest writes is forgotten, or kept in a qcow2 file beside which stands what
+// what the guest writes is discarded on exit, or kept in a qcow2 file beside which stands what
 // it lies over, in which format: a base whose bytes have changed is refused. Only where [Base.Own] says so,
 // that file is all of the disk.
 //

@@ -187,7 +187,7 @@ type door struct {
 	client io.Writer
 }
 
-// drain reads what the shell prints. What nobody listens to is forgotten, so that the
+// drain reads what the shell prints. What nobody listens to is discarded, so that the
 // guest need not wait.
 func (d *door) drain() {
 	buf := make([]byte, 1<<15)

@@ -31,11 +31,11 @@ type Options struct {
 	CPUs        int   // 1
 
 	// DiskImage keeps what is written to the first disk, in a qcow2 file that is made if
-	// it is not there; its base has to stay as it is. Without one, changes are forgotten.
+	// it is not there; its base has to stay as it is. Without one, changes are discarded on exit.
 	DiskImage string
 	DiskSize  int64   // of the first disk, if that is more than it has
 	Empty     []Empty // further disks
-	TempDir   string  // keeps the further disks, as emptyN.qcow2; without it they are forgotten
+	TempDir   string  // keeps the further disks, as emptyN.qcow2; without it they are discarded on exit
 
 	NoNetwork  bool
 	Restrict   bool // the guest reaches nothing but what is forwarded
@@ -52,7 +52,7 @@ type Options struct {
 	UsualEFIVars string // the same, ignored by a machine that boots otherwise
 	SecureBoot   bool   // UEFI, and nothing but what Microsoft's keys have signed
 	TPM          bool
-	TPMDir       string // keeps what it knows; forgotten if empty
+	TPMDir       string // keeps what it knows; discarded on exit if empty
 
 	Graphics Graphics
 	Channels []string // further virtio-serial ports

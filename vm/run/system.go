@@ -53,7 +53,7 @@ type Base struct {
 	Format diskfile.Format // of the file; Default: that which its name says.
 	Bus    vm.Bus
 	Serial string
-	Plain  bool // what is written to it is forgotten, whatever is asked of the first disk
+	Plain  bool // what is written to it is discarded on exit, whatever is asked of the first disk
 	Own    bool // the file that keeps changes becomes all of the disk, of which Map is but the start
 }
 
