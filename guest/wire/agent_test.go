@@ -452,3 +452,44 @@ func TestSmallFrames(t *testing.T) {
 		}
 	}
 }
+
+// TestLate has frames of the other side arrive when the request has ended here: they were under
+// way, and nothing of them is kept.
+func TestLate(t *testing.T) {
+	late := []frame{
+		{typ: typeData, channel: Stdin, stream: 1, payload: []byte("late")},
+		{typ: typeData, channel: Stdin, stream: 1}, // the end
+		{typ: typeData, channel: Stdin, stream: 1}, // and once more: who sends has its own view
+	}
+	for _, end := range []func(*Stream){
+		func(s *Stream) { s.finish(Result{}, nil) },
+		func(s *Stream) { s.fail(ErrClosed) },
+	} {
+		a, _ := net.Pipe()
+		stream := newStream(newSession(a), 1)
+		if err := stream.take(frame{typ: typeData, channel: Stdin, stream: 1, payload: []byte("early")}); err != nil {
+			t.Fatal(err)
+		}
+		end(stream)
+		for range window { // more than any credit
+			for _, f := range late {
+				if err := stream.take(f); err != nil {
+					t.Fatalf("take(%q) = %v", f.payload, err)
+				}
+			}
+		}
+		if b := &stream.in[Stdin]; b.held != len("early") || len(b.chunks) != 1 {
+			t.Errorf("%d bytes in %d pieces are held; want those that came before the end", b.held, len(b.chunks))
+		}
+	}
+	// What the sender itself has ended stays ended.
+	a, _ := net.Pipe()
+	stream := newStream(newSession(a), 1)
+	if err := stream.take(late[1]); err != nil {
+		t.Fatal(err)
+	}
+	stream.finish(Result{}, nil)
+	if err := stream.take(late[0]); err == nil {
+		t.Error("data after the sender's own end is taken")
+	}
+}
