@@ -354,13 +354,33 @@ func (c *Call) chown(parse func(string) (uid, gid int, err error)) error {
 		if !*recursive {
 			return change(name, uid, gid)
 		}
-		return filepath.WalkDir(name, func(path string, _ fs.DirEntry, err error) error {
-			if err != nil {
-				return err
-			}
-			return os.Lchown(path, uid, gid)
-		})
+		return chownAll(unix.AT_FDCWD, name, name, uid, gid)
 	})
+}
+
+// chownAll changes a file of a folder and all below it, as rm removes it: no link is followed.
+func chownAll(dir int, base, name string, uid, gid int) error {
+	var st unix.Stat_t
+	if err := unix.Fstatat(dir, base, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+		return &fs.PathError{Op: "lstat", Path: name, Err: err}
+	}
+	if err := unix.Fchownat(dir, base, uid, gid, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+		return &fs.PathError{Op: "lchown", Path: name, Err: err}
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFDIR {
+		return nil
+	}
+	f, names, err := openFolder(dir, base, name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	for _, below := range names {
+		if err := chownAll(int(f.Fd()), below, filepath.Join(name, below), uid, gid); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // parseOwner reads USER, USER:GROUP, USER: (with the user's group) or :GROUP.

@@ -3,7 +3,6 @@ package applet
 import (
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -186,27 +185,47 @@ func runChmod(c *Call) error {
 	return nil
 }
 
-// chmod changes a file and, where asked, what is below it. Links below are passed over.
+// chmod changes a file and, where asked, what is below it. Links below are passed over, those
+// too that take the place of what was looked at: that is changed by its descriptor.
 func chmod(name string, change modeChange, recursive bool, failed func(error)) {
-	st, err := stat(name, true)
+	chmodIn(unix.AT_FDCWD, name, name, change, recursive, failed)
+}
+
+func chmodIn(dir int, base, name string, change modeChange, recursive bool, failed func(error)) {
+	flags := unix.O_PATH | unix.O_CLOEXEC
+	if dir != unix.AT_FDCWD {
+		flags |= unix.O_NOFOLLOW
+	}
+	var st unix.Stat_t
+	fd, err := unix.Openat(dir, base, flags, 0)
+	if err == nil {
+		defer unix.Close(fd)
+		err = unix.Fstat(fd, &st)
+	}
+	kind := st.Mode & unix.S_IFMT
 	if err != nil {
-		failed(err)
+		failed(&fs.PathError{Op: "stat", Path: name, Err: err})
+	}
+	if err != nil || kind == unix.S_IFLNK {
 		return
 	}
-	folder := st.Mode&unix.S_IFMT == unix.S_IFDIR
-	if err := unix.Chmod(name, change(st.Mode&modeBits, folder)); err != nil {
+	place := name // which needs no /proc
+	if dir != unix.AT_FDCWD {
+		place = fmt.Sprintf("/proc/self/fd/%d", fd)
+	}
+	if err := unix.Chmod(place, change(st.Mode&modeBits, kind == unix.S_IFDIR)); err != nil {
 		failed(&fs.PathError{Op: "chmod", Path: name, Err: err})
 	}
-	if !folder || !recursive {
+	if kind != unix.S_IFDIR || !recursive {
 		return
 	}
-	entries, err := os.ReadDir(name)
+	f, names, err := openFolder(fd, ".", name)
 	if err != nil {
 		failed(err)
+		return
 	}
-	for _, e := range entries {
-		if e.Type()&fs.ModeSymlink == 0 {
-			chmod(filepath.Join(name, e.Name()), change, true, failed)
-		}
+	defer f.Close()
+	for _, below := range names {
+		chmodIn(int(f.Fd()), below, filepath.Join(name, below), change, true, failed)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -40,37 +41,40 @@ func runRemove(c *Call) error {
 		if clean, err := filepath.Abs(name); err == nil && clean == "/" || last == ".." || last == "." && name != "" {
 			return fmt.Errorf("%s is not removed: it is /, or leads here", name)
 		}
-		r.remove(name)
+		r.remove(unix.AT_FDCWD, name, name)
 		return nil
 	})
 }
 
-// remove says whether a file is gone; what fails is said.
-func (r *remover) remove(name string) bool {
-	info, err := os.Lstat(name)
+// remove says whether a file of a folder is gone; what fails is said, by its whole name. Folders
+// stay open while what is in them is removed: a link that takes the place of one, or of one
+// above it, leads nowhere.
+func (r *remover) remove(dir int, base, name string) bool {
+	var st unix.Stat_t
+	err := unix.Fstatat(dir, base, &st, unix.AT_SYMLINK_NOFOLLOW)
 	if r.force && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR)) {
 		return true
 	}
 	if err != nil {
-		r.warn(err)
+		r.warn(&fs.PathError{Op: "lstat", Path: name, Err: err})
 		return false
 	}
-	what, kind := "", "file"
-	if info.IsDir() {
+	what, kind, flags := "", "file", 0
+	if st.Mode&unix.S_IFMT == unix.S_IFDIR {
 		if !r.recursive && !r.folders {
 			r.warn(fmt.Errorf("%s: is a directory", name))
 			return false
 		}
-		if r.recursive && !r.empty(name) {
+		if r.recursive && !r.empty(dir, base, name) {
 			return false
 		}
-		what, kind = "directory ", "folder"
+		what, kind, flags = "directory ", "folder", unix.AT_REMOVEDIR
 	}
 	if r.ask && !r.confirm("remove "+kind+" "+name) {
 		return false
 	}
-	if err := os.Remove(name); err != nil {
-		r.warn(err)
+	if err := unix.Unlinkat(dir, base, flags); err != nil {
+		r.warn(&fs.PathError{Op: "remove", Path: name, Err: err})
 		return false
 	}
 	if r.verbose {
@@ -80,20 +84,37 @@ func (r *remover) remove(name string) bool {
 }
 
 // empty removes what is in a folder, and says whether that is all gone.
-func (r *remover) empty(dir string) bool {
-	entries, err := os.ReadDir(dir)
+func (r *remover) empty(dir int, base, name string) bool {
+	f, names, err := openFolder(dir, base, name)
 	if err != nil {
 		r.warn(err)
 		return false
 	}
-	if len(entries) > 0 && r.ask && !r.confirm("descend into folder "+dir) {
+	defer f.Close()
+	if len(names) > 0 && r.ask && !r.confirm("descend into folder "+name) {
 		return false
 	}
 	all := true
-	for _, e := range entries {
-		all = r.remove(strings.TrimRight(dir, "/")+"/"+e.Name()) && all
+	for _, below := range names {
+		all = r.remove(int(f.Fd()), below, strings.TrimRight(name, "/")+"/"+below) && all
 	}
 	return all
+}
+
+// openFolder opens a folder of another one, which is no link, and returns what is in it,
+// sorted. name is what errors call it.
+func openFolder(dir int, base, name string) (f *os.File, names []string, err error) {
+	fd, err := unix.Openat(dir, base, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, nil, &fs.PathError{Op: "open", Path: name, Err: err}
+	}
+	f = os.NewFile(uintptr(fd), name)
+	if names, err = f.Readdirnames(-1); err != nil {
+		f.Close()
+		return nil, nil, err
+	}
+	slices.Sort(names)
+	return f, names, nil
 }
 
 func runMktemp(c *Call) error {
@@ -141,10 +162,13 @@ func runMktemp(c *Call) error {
 	return err
 }
 
+// maxAttempts is how many names are tried: others may have taken all that a short template has.
+const maxAttempts = 10000
+
 // makeTemporary makes what no one else has a name for.
 func makeTemporary(prefix string, random int, suffix string, folder, dry bool) (string, error) {
 	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-	for {
+	for attempt := 1; ; attempt++ {
 		name := prefix
 		for range random {
 			name += string(letters[rand.IntN(len(letters))])
@@ -158,7 +182,7 @@ func makeTemporary(prefix string, random int, suffix string, folder, dry bool) (
 				return name, nil
 			}
 			if err == nil {
-				err = fs.ErrExist
+				err = &fs.PathError{Op: "mktemp", Path: name, Err: unix.EEXIST}
 			}
 		case folder:
 			err = os.Mkdir(name, 0o700)
@@ -168,7 +192,7 @@ func makeTemporary(prefix string, random int, suffix string, folder, dry bool) (
 				return name, f.Close()
 			}
 		}
-		if !errors.Is(err, fs.ErrExist) {
+		if !errors.Is(err, fs.ErrExist) || attempt == maxAttempts {
 			return name, err
 		}
 	}
