@@ -48,6 +48,8 @@ func (s *Shell) Run(ctx context.Context, argv []string, in io.Reader) (status in
 const (
 	markStart = "\x1eingot-status "
 	markEnd   = '\n'
+	// A status and the line end are no longer: more is not waited for.
+	mostStatus = 16
 	// The shell writes the character itself, so that an echo of the command is no mark.
 	markCommand = `printf '\036ingot-status %d\n' $?`
 )
@@ -185,12 +187,13 @@ func cutMark(p []byte) (status int, text, rest []byte, found bool) {
 		return 0, p, nil, false
 	}
 	tail := p[i:]
-	if n := min(len(tail), len(markStart)); string(tail[:n]) != markStart[:n] {
+	end := bytes.IndexByte(tail, markEnd)
+	n := min(len(tail), len(markStart))
+	if string(tail[:n]) != markStart[:n] || end < 0 && len(tail) > n+mostStatus {
 		// A character like it, and no mark: the search goes on behind it.
 		status, more, rest, found := cutMark(tail[1:])
 		return status, p[:i+1+len(more)], rest, found
 	}
-	end := bytes.IndexByte(tail, markEnd)
 	if end < 0 {
 		return 0, p[:i], tail, false
 	}

@@ -51,14 +51,15 @@ func TestDoor(t *testing.T) {
 
 func TestCutMark(t *testing.T) {
 	for text, want := range map[string]string{
-		"hello\n":                           `0 "hello\n" "" false`,
-		"hello\x1eingot-status 3\n":         `3 "hello" "" true`,
-		"hello\x1eingot-st":                 `0 "hello" "\x1eingot-st" false`,
-		"a\x1eb\x1eingot-status 0\n":        `0 "a\x1eb" "" true`,
-		"\x1eingot-status 12":               `0 "" "\x1eingot-status 12" false`,
-		"x\x1eingot-status y\nz":            `0 "x\x1eingot-status y\n" "z" false`,
-		"":                                  `0 "" "" false`,
-		"one\ntwo\n\x1eingot-status 127\nz": `127 "one\ntwo\n" "" true`,
+		"hello\n":                            `0 "hello\n" "" false`,
+		"hello\x1eingot-status 3\n":          `3 "hello" "" true`,
+		"hello\x1eingot-st":                  `0 "hello" "\x1eingot-st" false`,
+		"a\x1eb\x1eingot-status 0\n":         `0 "a\x1eb" "" true`,
+		"\x1eingot-status 12":                `0 "" "\x1eingot-status 12" false`,
+		"x\x1eingot-status y\nz":             `0 "x\x1eingot-status y\n" "z" false`,
+		"\x1eingot-status 12345678901234567": `0 "\x1eingot-status 12345678901234567" "" false`, // which has no end
+		"":                                   `0 "" "" false`,
+		"one\ntwo\n\x1eingot-status 127\nz":  `127 "one\ntwo\n" "" true`,
 	} {
 		status, out, rest, found := cutMark([]byte(text))
 		if got := fmt.Sprintf("%d %q %q %v", status, out, rest, found); got != want {
