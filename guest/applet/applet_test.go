@@ -263,6 +263,10 @@ func TestOwn(t *testing.T) {
 		{"tar xf words", "", "words: ", 2},
 		{"tar cf a.tar words && head -c 1000 a.tar > cut.tar && tar tf cut.tar", "words", "cut.tar: unexpected EOF", 2}, // in what fills up the last block
 		{"tar cf a.tar words && head -c 1024 a.tar > cut.tar && tar tf cut.tar", "words", "", 0},
+		// A file called - is none of the standard streams, and . is the folder's own name.
+		{"cd text && echo here > - && echo in | grep -r here", "./-:here", "", 0},
+		{"cd text && echo here > - && echo in | tar cf - . | tar xOf - ./-", "here", "", 0},
+		{"mkdir d && touch d/.h && tar cf - -C d . | tar tf - && cd d && tar cf - . ./ | tar tf - | sort | tr '\\n' ' '", "./\n./.h\n./ ./ ./.h ./.h ", "", 0},
 		{"sleep -- -1", "", "is not a time", 2},
 		{"nc 127.0.0.1", "", "host and port", 2},
 		{"ping -c 1 -W 60 127.0.0.1 || test $(id -u) -ne 0 && echo seq=1 time=", "seq=1 time=", "", 0}, // users may not everywhere
@@ -373,5 +377,23 @@ func TestDocumented(t *testing.T) {
 	}
 	if got, err := os.ReadFile(file); err != nil || string(got) != want.String() {
 		t.Errorf("%s is not what the table of commands has (%v): go test ./guest/applet -run TestDocumented -update", file, err)
+	}
+}
+
+// TestLeadingFloat takes the longest text that is a number, in a time that grows with the text
+// and not with its square.
+func TestLeadingFloat(t *testing.T) {
+	for text, want := range map[string]string{
+		"": "no", "x": "no", "-": "no", ".": "no", "1": "1", " -1.5e3x": "-1500", "1e": "1", "1e+": "1", ".5.": "0.5", "5.e1": "50",
+		"0x": "0", "0x1p4": "16", "0x.8p1": "1", "infinit": "+Inf", "-INFINITY": "-Inf", "nan": "NaN", "-nan": "no", "1e999": "+Inf", "1_0": "1",
+		strings.Repeat("e", 1<<22): "no", strings.Repeat("1", 1<<10) + strings.Repeat("e", 1<<22): "+Inf",
+	} {
+		got := "no"
+		if n, ok := leadingFloat(text); ok {
+			got = fmt.Sprint(n)
+		}
+		if got != want {
+			t.Errorf("leadingFloat(%.20q) = %s; want %s", text, got, want)
+		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"math"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -120,7 +121,11 @@ func (g *grepper) readPatterns(list, files, args []string, o patternOptions) (re
 // filesBelow returns the files in folders, and operands that are none.
 func (g *grepper) filesBelow(roots []string) (files []string) {
 	if len(roots) == 0 {
-		return g.Call.filesBelow(".", "")
+		files = g.Call.filesBelow(".", "")
+		if i := slices.Index(files, "-"); i >= 0 {
+			files[i] = "./-" // the file, and not standard input
+		}
+		return files
 	}
 	for _, root := range roots {
 		if !isDir(root) {

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"ingot/internal/lazy"
 )
 
 // order is how sort compares what a key has taken from two lines.
@@ -254,18 +256,12 @@ func compareFloats(a, b string) int {
 }
 
 func leadingFloat(s string) (float64, bool) {
-	s = strings.TrimLeft(s, " \t\v\f\r")
-	end := 0
-	for end < len(s) && (letterOrDigit(s[end]) || strings.IndexByte("+-.", s[end]) >= 0) {
-		end++
-	}
-	for ; end > 0; end-- {
-		if n, err := strconv.ParseFloat(s[:end], 64); err == nil || errors.Is(err, strconv.ErrRange) {
-			return n, true
-		}
-	}
-	return 0, false
+	n, err := strconv.ParseFloat(float().FindString(strings.TrimLeft(s, " \t\v\f\r")), 64)
+	return n, err == nil || errors.Is(err, strconv.ErrRange)
 }
+
+// float is what strconv takes for a number, up to where a text goes on in another way.
+var float = lazy.Regexp(`^(?i:[+-]?inf(?:inity)?|nan|[+-]?0x(?:[0-9a-f]+\.?[0-9a-f]*|\.[0-9a-f]+)p[+-]?[0-9]+|[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?)`)
 
 // compareVersions compares letters by letters and numbers by their value, as GNU's
 // filevercmp does: ~ stands before all, even before the end, and letters before signs.

@@ -98,7 +98,7 @@ func (t *tarball) pack(names []string) error {
 		}
 		err := filepath.WalkDir(root, func(path string, _ fs.DirEntry, err error) error {
 			if err == nil {
-				err = t.add(tw, path, name+strings.TrimPrefix(path, root))
+				err = t.add(tw, path, archived(name, root, path))
 			}
 			if err != nil {
 				t.warn(err)
@@ -115,6 +115,15 @@ func (t *tarball) pack(names []string) error {
 		}
 	}
 	return nil
+}
+
+// archived is what an operand's file is called in the archive: the root is as it was named.
+func archived(name, root, path string) string {
+	below, err := filepath.Rel(root, path)
+	if err != nil || below == "." {
+		return name
+	}
+	return strings.TrimRight(name, "/") + "/" + below
 }
 
 type nopCloser struct{ io.Writer }
@@ -135,7 +144,7 @@ func (t *tarball) add(tw *tar.Writer, path, name string) error {
 	first, seen := t.links[inode{st.Dev, st.Ino}]
 	switch st.Mode & unix.S_IFMT {
 	case unix.S_IFDIR:
-		h.Typeflag, h.Name = tar.TypeDir, name+"/"
+		h.Typeflag, h.Name = tar.TypeDir, strings.TrimRight(name, "/")+"/"
 	case unix.S_IFLNK:
 		target, err := os.Readlink(path)
 		if err != nil {
@@ -167,10 +176,14 @@ func (t *tarball) add(tw *tar.Writer, path, name string) error {
 	if h.Typeflag != tar.TypeReg {
 		return nil
 	}
-	return t.input(path, func(_ string, r io.Reader) error {
-		_, err := io.CopyN(tw, r, h.Size)
+	// Not by what was put in its place meanwhile, and a file called - is no standard input.
+	f, err := os.OpenFile(path, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if err != nil {
 		return err
-	})
+	}
+	defer f.Close()
+	_, err = io.CopyN(tw, f, h.Size)
+	return err
 }
 
 // name says which file has its turn; to standard error if the archive goes out.
