@@ -281,10 +281,7 @@ func awaitPort(name string, limit time.Duration) (io.ReadWriteCloser, error) {
 
 // findPort returns the device of a port, or "".
 func findPort(name string) string {
-	files, err := filepath.Glob("/sys/class/virtio-ports/*/name")
-	if err != nil {
-		return ""
-	}
+	files, _ := filepath.Glob("/sys/class/virtio-ports/*/name") // the pattern is a good one
 	for _, file := range files {
 		if text, err := os.ReadFile(file); err == nil && strings.TrimSuffix(string(text), "\n") == name {
 			return "/dev/" + filepath.Base(filepath.Dir(file))

@@ -1,9 +1,7 @@
 package guest
 
 import (
-	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"ingot/guest/wire"
@@ -17,19 +15,12 @@ const patienceForPorts = 2 * time.Second
 // a host gives.
 func serialPort(name string) string {
 	for start := time.Now(); ; time.Sleep(poll / 5) {
-		ports, _ := filepath.Glob("/sys/class/virtio-ports/*/name") // the pattern is a good one
-		last := false
-		for _, p := range ports {
-			data, _ := os.ReadFile(p)
-			switch strings.TrimSpace(string(data)) {
-			case name:
-				return "/dev/" + filepath.Base(filepath.Dir(p))
-			case wire.StatusPort:
-				last = true
-			}
+		if device := findPort(name); device != "" {
+			return device
 		}
-		if bound, _ := filepath.Glob("/sys/bus/virtio/drivers/virtio_console/virtio*"); last || len(bound) == 0 || time.Since(start) > patienceForPorts {
-			return ""
+		bound, _ := filepath.Glob("/sys/bus/virtio/drivers/virtio_console/virtio*")
+		if len(bound) == 0 || time.Since(start) > patienceForPorts || findPort(wire.StatusPort) != "" {
+			return findPort(name) // which may have come before the last one
 		}
 	}
 }
