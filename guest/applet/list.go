@@ -1,6 +1,7 @@
 package applet
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"os/user"
@@ -182,15 +183,9 @@ func (l *lister) print(entries []listed) {
 func (l *lister) compare(a, b listed) int {
 	switch {
 	case l.byTime && a.st.Mtim != b.st.Mtim:
-		if a.st.Mtim.Nano() > b.st.Mtim.Nano() {
-			return -1
-		}
-		return 1
+		return cmp.Compare(b.st.Mtim.Nano(), a.st.Mtim.Nano())
 	case l.bySize && a.st.Size != b.st.Size:
-		if a.st.Size > b.st.Size {
-			return -1
-		}
-		return 1
+		return cmp.Compare(b.st.Size, a.st.Size)
 	}
 	return strings.Compare(a.name, b.name)
 }

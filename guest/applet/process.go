@@ -365,17 +365,13 @@ func runChroot(c *Call) error {
 	if err != nil {
 		return err
 	}
-	command := args[1:]
-	if len(command) == 0 {
-		command = []string{"/bin/sh"}
-	}
 	if err := syscall.Chroot(args[0]); err != nil {
 		return &os.PathError{Op: "chroot", Path: args[0], Err: err}
 	}
 	if err := os.Chdir("/"); err != nil {
 		return err
 	}
-	return become(command, os.Environ())
+	return become(orElse(args[1:], "/bin/sh"), os.Environ())
 }
 
 func runNice(c *Call) error {

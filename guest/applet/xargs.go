@@ -51,9 +51,7 @@ func runXargs(c *Call) error {
 	if x.most == 0 && most != "" || x.lines == 0 && lines != "" {
 		return errors.New("-n and -L take 1 and more, not 0")
 	}
-	if x.command = args; len(args) == 0 {
-		x.command = []string{"echo"}
-	}
+	x.command = orElse(args, "echo")
 	end := -1
 	switch {
 	case null:

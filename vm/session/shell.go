@@ -94,7 +94,12 @@ func (s *Shell) atDoor(ctx context.Context, command string) (int, error) {
 	if _, err := fmt.Fprintf(s.Door, "(\n%s\n) </dev/null\n%s\n", command, markCommand); err != nil {
 		return 0, ErrHungUp
 	}
-	return s.result(ctx, done)
+	select {
+	case r := <-done:
+		return r.status, r.err
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
 }
 
 // Interact gives a person's terminal a shell on a terminal in the guest.
@@ -137,15 +142,6 @@ func (s *Shell) Interact(ctx context.Context, t *Terminal, in *os.File, kind str
 type ending struct {
 	status int
 	err    error
-}
-
-func (s *Shell) result(ctx context.Context, done <-chan ending) (int, error) {
-	select {
-	case r := <-done:
-		return r.status, r.err
-	case <-ctx.Done():
-		return 0, ctx.Err()
-	}
 }
 
 // relay copies what the shell prints, up to the mark.
