@@ -73,12 +73,7 @@ func (i ISO) Layout(tree *image.Tree, o iso9660.Options) (*iso9660.Image, error)
 		return nil, fmt.Errorf("iso: %w", err)
 	}
 	// A Map of one extent, so that laying over it does not copy the list of all files.
-	var b image.Builder
-	b.Add(0, img.Map, nil)
-	m, err := b.Map(img.Map.Size())
-	if err != nil {
-		return nil, err
-	}
+	m := image.MapOf(img.Map, nil)
 	for _, e := range disk.Map.Extents() {
 		if m, err = m.Overlay(e.Off, image.Section(e.Src, e.SrcOff, e.Len), e.Owner); err != nil {
 			return nil, err

@@ -120,6 +120,13 @@ func (e Extent) describe() string {
 	return s
 }
 
+// MapOf returns a Map of all of b, in one extent.
+func MapOf(b Blob, owner *Owner) *Map {
+	var whole Builder
+	whole.Add(0, b, owner)
+	return &Map{size: b.Size(), extents: whole.extents}
+}
+
 // Until returns m with a ReadAt that fails once ctx is done. It is for those who hand a Map
 // to what reads as much as the bytes say and looks for no context.
 func (m *Map) Until(ctx context.Context) *Map { return &Map{m.size, m.extents, ctx} }

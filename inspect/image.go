@@ -180,11 +180,8 @@ func (i *Image) open(ctx context.Context, name diskfile.Name, f *os.File) error 
 	case !i.Mode.IsRegular() && i.Format != diskfile.Raw:
 		return fmt.Errorf("%s: a %s is read from a file, and this is none", name.Path, i.Format)
 	case !i.Mode.IsRegular():
-		var b image.Builder
-		b.Add(0, image.BlobOf(f, size), nil)
-		i.Map, err = b.Map(size)
-		i.closer = f
-		return err
+		i.Map, i.closer = image.MapOf(image.BlobOf(f, size), nil), f
+		return nil
 	}
 	i.Map, err = fileMap(ctx, name.Path, i.Format)
 	return errors.Join(err, f.Close())

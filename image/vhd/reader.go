@@ -96,9 +96,7 @@ func fixed(file image.Blob, size int64) (*image.Map, error) {
 	if size > file.Size()-footerSize {
 		return nil, fmt.Errorf("VHD file has a disk of %d bytes, of which %d are there: it is cut off", size, file.Size()-footerSize)
 	}
-	var b image.Builder
-	b.Add(0, image.Section(file, 0, size), nil)
-	return b.Map(size)
+	return image.MapOf(image.Section(file, 0, size), nil), nil
 }
 
 // Limits of the dynamic kind.

@@ -242,12 +242,7 @@ func (c *census) addPieces(data image.Blob) (from, to uint32, err error) {
 	case *image.File, image.Bytes: // the many; they have no holes
 		return 0, 0, nil
 	}
-	var b image.Builder
-	b.Add(0, data, nil)
-	m, err := b.Map(data.Size())
-	if err != nil {
-		return 0, 0, err
-	}
+	m := image.MapOf(data, nil)
 	from = uint32(len(c.pieces))
 	for l := range m.Leaves(0, m.Size()) {
 		p := piece{logical: l.Off / blockSize}

@@ -86,16 +86,15 @@ func (f FileSystem) UUID(v image.Volume) string {
 // Layout implements [volume.FileSystem]: the bytes are zeros until the tool has made
 // others of them. A size that fits is an estimate.
 func (f FileSystem) Layout(t *image.Tree, v image.Volume) (*image.Map, error) {
-	var b image.Builder
 	bytes, nodes := weigh(t)
 	need := max(f.Smallest, bytes+bytes/100*f.percentage+nodes*f.perNode+f.metadata)
 	switch {
 	case v.Size.Fit:
-		return b.Map(roundUp(need+v.Size.Bytes, 1<<20))
+		return image.Hole(roundUp(need+v.Size.Bytes, 1<<20)), nil
 	case v.Size.Bytes < f.Smallest || bytes > v.Size.Bytes:
 		return nil, &image.TooSmallError{What: "bytes", Need: need, Have: v.Size.Bytes}
 	}
-	return b.Map(v.Size.Bytes)
+	return image.Hole(v.Size.Bytes), nil
 }
 
 // weigh returns the blocks of files, in bytes, and how many nodes there are.

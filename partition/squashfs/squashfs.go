@@ -195,9 +195,7 @@ func mapOf(f *image.Scratch) (*image.Map, error) {
 	if err != nil {
 		return nil, err
 	}
-	var b image.Builder
-	b.Add(0, blob, &image.Owner{Name: "squashfs"})
-	return b.Map(blob.Size())
+	return image.MapOf(blob, &image.Owner{Name: "squashfs"}), nil
 }
 
 // run has mksquashfs turn the archive into a file system in f.

@@ -130,9 +130,11 @@ func (p *Plan) manifest(ctx context.Context) (*manifest.Manifest, error) {
 	for i, d := range p.Disk.Partitions {
 		sum, ok := pieces.Part(d.Start, d.Size)
 		if !ok { // it does not begin and end with pieces
-			if sum, err = p.partDigest(ctx, d.Start, d.Size); err != nil {
+			part, err := image.HashPieces(ctx, image.MapOf(image.Section(p.Disk.Map, d.Start, d.Size), nil), image.WriteOptions{})
+			if err != nil {
 				return nil, err
 			}
+			sum = part.Digest()
 		}
 		r := p.Recipe.Disk.Partitions[i]
 		m.Partitions = append(m.Partitions, manifest.Partition{
@@ -141,18 +143,4 @@ func (p *Plan) manifest(ctx context.Context) (*manifest.Manifest, error) {
 		})
 	}
 	return m, nil
-}
-
-func (p *Plan) partDigest(ctx context.Context, off, n int64) (image.Sum, error) {
-	var b image.Builder
-	b.AddExtent(image.Extent{Len: n, Src: p.Disk.Map, SrcOff: off})
-	m, err := b.Map(n)
-	if err != nil {
-		return image.Sum{}, err
-	}
-	pieces, err := image.HashPieces(ctx, m, image.WriteOptions{})
-	if err != nil {
-		return image.Sum{}, err
-	}
-	return pieces.Digest(), nil
 }

@@ -34,6 +34,5 @@ func (p *planner) placeForeign(i int, tree *image.Tree, v image.Volume) (*image.
 		c.Source = content
 	}
 	p.pending = append(p.pending, c)
-	var hole image.Builder
-	return hole.Map(content.Size() + extra)
+	return image.Hole(content.Size() + extra), nil
 }

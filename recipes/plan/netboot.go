@@ -2,7 +2,6 @@ package plan
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -46,21 +45,18 @@ func (p *planner) layOutNetboot(ctx context.Context, at int, menu bootloader.Men
 		return p.At("output", err)
 	}
 	line := bootloader.CommandLine(args)
-	add := func(name string, data image.Blob) error {
-		m, err := alone(data, name)
-		p.files = append(p.files, netboot.File{Name: name, Map: m})
-		return err
+	add := func(name string, data image.Blob) {
+		p.files = append(p.files, netboot.File{Name: name, Map: image.MapOf(data, &image.Owner{Name: name})})
 	}
-	if err := errors.Join(add(netboot.KernelFile, kernel), add(netboot.InitrdFile, initrd), add(p.RootImage(), packed)); err != nil {
-		return err
-	}
+	add(netboot.KernelFile, kernel)
+	add(netboot.InitrdFile, initrd)
+	add(p.RootImage(), packed)
 	script, err := p.script(menu, entry, line, slices.Clone(p.files))
 	if err != nil {
 		return p.At("output", err)
 	}
-	if err := errors.Join(add(netboot.CommandLineFile, image.Bytes(line+"\n")), add(netboot.ScriptFile, script)); err != nil {
-		return err
-	}
+	add(netboot.CommandLineFile, image.Bytes(line+"\n"))
+	add(netboot.ScriptFile, script)
 	c := p.Disk.Partitions[at].Contents
 	if !p.packsRoot() && (len(c.Files) > 0 || !c.From.IsZero()) {
 		p.warnings = append(p.warnings, fmt.Sprintf("what comes by network is the store alone: the other contents of partition %s are left out", p.Disk.Partitions[at].Name))
@@ -103,13 +99,6 @@ func (p *planner) loadSigner(ctx context.Context) (err error) {
 		p.warnings = append(p.warnings, "the signatures need an iPXE of 2.0 or later: older ones do not know ECDSA")
 	}
 	return nil
-}
-
-// alone returns a Map of one extent.
-func alone(data image.Blob, owner string) (*image.Map, error) {
-	var b image.Builder
-	b.Add(0, data, &image.Owner{Name: owner})
-	return b.Map(data.Size())
 }
 
 // initrdAlign is what the kernel wants each of several archives to begin at a multiple of.

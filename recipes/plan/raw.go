@@ -76,11 +76,7 @@ func (p *planner) placeSource(part *recipes.Partition, out *partition.Partition)
 	if err != nil {
 		return err
 	}
-	var b image.Builder
-	b.Add(0, content, &image.Owner{Name: part.Source.String()})
-	if out.Content, err = b.Map(content.Size()); err != nil {
-		return err
-	}
+	out.Content = image.MapOf(content, &image.Owner{Name: part.Source.String()})
 	if part.Size.Fit {
 		out.Size = content.Size() + part.Size.Bytes
 	}

@@ -64,12 +64,7 @@ func writeFile(at string, data image.Blob) error {
 	}
 	m, ok := data.(*image.Map)
 	if !ok {
-		var b image.Builder
-		b.Add(0, data, nil)
-		var err error
-		if m, err = b.Map(data.Size()); err != nil {
-			return err
-		}
+		m = image.MapOf(data, nil)
 	}
 	return Write(m, at)
 }

@@ -196,14 +196,8 @@ func isISO(disk image.Blob) (bool, error) {
 	if !iso9660.Detect(disk) {
 		return false, nil
 	}
-	var b image.Builder
-	b.Add(0, disk, nil)
-	m, err := b.Map(disk.Size())
-	if err != nil {
-		return false, err
-	}
-	i := inspect.Of(m)
-	err = i.Identify(context.Background())
+	i := inspect.Of(image.MapOf(disk, nil))
+	err := i.Identify(context.Background())
 	return err == nil && i.Table() == nil, err
 }
 
