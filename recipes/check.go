@@ -250,13 +250,7 @@ func (f *File) check() error {
 	if strings.Contains(f.Path+"/", "/../") {
 		return fmt.Errorf("%s has .. in it", printable.Quote(f.Path))
 	}
-	kinds := 0
-	for _, set := range []bool{f.Text != nil, !f.Source.IsZero(), f.Directory, f.Link != "", f.Device != ""} {
-		if set {
-			kinds++
-		}
-	}
-	if kinds != 1 {
+	if kinds := count(f.Text != nil, !f.Source.IsZero(), f.Directory, f.Link != "", f.Device != ""); kinds != 1 {
 		return fmt.Errorf("%s: exactly one of text, source, directory, link and device says what it is, and %d are given", printable.Name(f.Path), kinds)
 	}
 	if len(f.Link) > 4095 {
@@ -264,6 +258,16 @@ func (f *File) check() error {
 	}
 	_, _, err := f.ParseDevice()
 	return err
+}
+
+// count returns how many of them are true.
+func count(all ...bool) (n int) {
+	for _, is := range all {
+		if is {
+			n++
+		}
+	}
+	return n
 }
 
 // defaultMode is that of a file that the recipe gives no mode.

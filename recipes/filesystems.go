@@ -77,10 +77,8 @@ func (o FileSystemOptions) canonical(at volume.Place) FileSystemOptions {
 
 // Kind returns the kind of file system, or nil for a raw partition.
 func (p *Partition) Kind() *volume.Kind {
-	for _, k := range filesystems.Makeable() {
-		if k.Name == p.Filesystem {
-			return k
-		}
+	if k := filesystems.Named(p.Filesystem); k != nil && k.FileSystem != nil {
+		return k
 	}
 	return nil
 }

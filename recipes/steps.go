@@ -76,13 +76,7 @@ func (s *Step) check(d *decoder, key string) {
 		d.fail(key+".name", "%s is not a name: a line of text", printable.Quote(s.Name))
 	}
 	d.check(key+".in", oneOf(s.In, InHelper, InRoot))
-	kinds := 0
-	for _, set := range []bool{s.Script != "", !s.File.IsZero(), len(s.Run) > 0} {
-		if set {
-			kinds++
-		}
-	}
-	if kinds != 1 {
+	if kinds := count(s.Script != "", !s.File.IsZero(), len(s.Run) > 0); kinds != 1 {
 		d.fail(key, "exactly one of script, file and run says what it does, and %d are given", kinds)
 	}
 	if len(s.Programs) > 0 && s.In != InHelper {
@@ -145,6 +139,11 @@ func (r *Recipe) PartitionAt(at string) int {
 	return i
 }
 
+// StorePartition returns the number of the partition that holds the store, or -1.
+func (r *Recipe) StorePartition() int {
+	return slices.IndexFunc(r.Disk.Partitions, func(p Partition) bool { return p.Contents.Store })
+}
+
 // MountOf returns where steps find a partition, or "".
 func (r *Recipe) MountOf(i int) string {
 	if r.PartitionAt("/") == i {
@@ -160,7 +159,7 @@ func (r *Recipe) checkReadable(d *decoder) {
 	}
 	at := r.PartitionAt("/boot")
 	if at < 0 {
-		at = slices.IndexFunc(r.Disk.Partitions, func(p Partition) bool { return p.Contents.Store })
+		at = r.StorePartition()
 	}
 	if at < 0 {
 		return

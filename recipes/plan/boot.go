@@ -7,7 +7,6 @@ import (
 
 	"ingot/bootloader"
 	"ingot/image"
-	"ingot/partition"
 	"ingot/partition/filesystems"
 	"ingot/recipes"
 )
@@ -36,8 +35,10 @@ func (p *planner) planBoot(ctx context.Context, h Host) (*boot, error) {
 	if p.IsNetboot() {
 		return b, p.layOutNetboot(ctx, at, b.menu)
 	}
-	if err := p.checkCommandLines(at, b.menu); err != nil { // packing has moved the kernels
-		return nil, err
+	if p.Packs() { // which has moved the kernels
+		if err := p.checkCommandLines(at, b.menu); err != nil {
+			return nil, err
+		}
 	}
 	return b, p.installLoader(ctx, h, b, at)
 }
@@ -78,12 +79,4 @@ func (p *planner) installLoader(ctx context.Context, h Host, b *boot, at int) er
 	}
 	p.warnings = append(p.warnings, b.Warnings...)
 	return nil
-}
-
-// overlay lays the boot loader over the disk.
-func (b *boot) overlay(d *partition.Disk) (*image.Map, error) {
-	if b.Disk == nil {
-		return d.Map, nil
-	}
-	return b.Disk.Install(d)
 }

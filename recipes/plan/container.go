@@ -62,7 +62,7 @@ func (p *Plan) container() (*image.Map, error) {
 
 // whole says whether nothing of the disk is missing any more.
 func (p *Plan) whole() error {
-	if p.unfinished {
+	if !p.Whole() {
 		return fmt.Errorf("%s is not whole: a virtual machine has to make %s", p.Recipe.Name, strings.Join(p.Privileged(), ", "))
 	}
 	return nil

@@ -69,9 +69,7 @@ func (p *Plan) Emit(ctx context.Context, path string, o EmitOptions) (*manifest.
 	if err != nil {
 		return nil, err
 	}
-	e := json.NewEncoder(beside)
-	e.SetIndent("", "  ")
-	if err := e.Encode(made); err != nil {
+	if err := writeManifest(beside, made); err != nil {
 		return nil, fmt.Errorf("%s: %w", manifest.Path(path), err)
 	}
 	if !o.NoSync { // what can fail does so before the image has its name
@@ -86,6 +84,12 @@ func (p *Plan) Emit(ctx context.Context, path string, o EmitOptions) (*manifest.
 		return nil, fmt.Errorf("%s is written, but not its manifest: %w", path, err)
 	}
 	return made, nil
+}
+
+func writeManifest(w io.Writer, m *manifest.Manifest) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	return e.Encode(m)
 }
 
 // writeAndHash takes the digests while the image is being written: what the one

@@ -2,7 +2,6 @@ package plan
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -31,7 +30,7 @@ func (p *Plan) emitFolder(ctx context.Context, dir string, o EmitOptions) (*mani
 	}
 	if p.digests != nil {
 		if _, err := p.digests.Take(ctx); err != nil {
-			return nil, p.fileError(dir, err)
+			return nil, fmt.Errorf("%s: %w", dir, err)
 		}
 	}
 	f, err := image.CreateFolder(dir, netboot.IsFile)
@@ -42,18 +41,19 @@ func (p *Plan) emitFolder(ctx context.Context, dir string, o EmitOptions) (*mani
 	if o.Mode != 0 {
 		f.Mode, o.Mode = privateFolder, 0 // the folder keeps others from its files
 	}
+	var names []string
 	for _, file := range p.Files {
 		if err := image.WriteRaw(ctx, file.Map, f.Path(file.Name), o.WriteOptions); err != nil {
-			return nil, p.fileError(dir, err)
+			return nil, fmt.Errorf("%s: %w", dir, err) // the one that was asked for, not the hidden one
 		}
+		names = append(names, file.Name)
 	}
-	names := p.fileNames()
 	var made *manifest.Manifest
 	if !o.NoManifest {
 		if made, err = p.folderManifest(ctx); err != nil {
 			return nil, err
 		}
-		if err := writeJSON(f.Path(netboot.ManifestFile), made, o.NoSync); err != nil {
+		if err := writeFile(f.Path(netboot.ManifestFile), o.NoSync, func(w io.Writer) error { return writeManifest(w, made) }); err != nil {
 			return nil, err
 		}
 		names = append(names, netboot.ManifestFile)
@@ -66,17 +66,6 @@ func (p *Plan) emitFolder(ctx context.Context, dir string, o EmitOptions) (*mani
 		}
 	}
 	return made, f.Commit(o.NoSync)
-}
-
-// fileError names the folder that a person has asked for, not the hidden one.
-func (p *Plan) fileError(dir string, err error) error { return fmt.Errorf("%s: %w", dir, err) }
-
-func (p *Plan) fileNames() []string {
-	var names []string
-	for _, f := range p.Files {
-		names = append(names, f.Name)
-	}
-	return names
 }
 
 // sign writes the signature of a file beside it.
@@ -93,14 +82,6 @@ func (p *Plan) sign(name string, noSync bool) error {
 	return writeFile(name+netboot.SignatureSuffix, noSync, func(w io.Writer) error {
 		_, err := w.Write(der)
 		return err
-	})
-}
-
-func writeJSON(name string, v any, noSync bool) error {
-	return writeFile(name, noSync, func(w io.Writer) error {
-		e := json.NewEncoder(w)
-		e.SetIndent("", "  ")
-		return e.Encode(v)
 	})
 }
 

@@ -26,31 +26,23 @@ type SummaryFile struct {
 	Size int64  `json:"size"`
 }
 
-// contents is what a tree holds; a raw partition has none.
-type contents struct {
-	*SummaryContents
-}
-
-// summary cuts the list of files.
-func (c contents) summary(largest int) *SummaryContents {
-	if c.SummaryContents == nil {
+// cut cuts the list of files. A raw partition has nothing to be cut.
+func (c *SummaryContents) cut(largest int) *SummaryContents {
+	if c == nil {
 		return nil
 	}
-	s := *c.SummaryContents
+	s := *c
 	s.Largest = s.Largest[:min(largest, len(s.Largest))]
 	return &s
 }
 
 // contents counts what the trees hold, while they are there.
-func (p *planner) contents() []contents {
-	var out []contents
-	store := p.store.flavour.StoreDir() + "/"
-	for _, t := range p.trees {
-		if t == nil {
-			out = append(out, contents{})
-			continue
+func (p *planner) contents() []*SummaryContents {
+	out := make([]*SummaryContents, len(p.trees))
+	for i, t := range p.trees {
+		if t != nil {
+			out[i] = count(t, p.store.flavour.StoreDir()+"/")
 		}
-		out = append(out, contents{count(t, store)})
 	}
 	return out
 }

@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"path"
-	"strings"
 
 	"ingot/bootloader"
 	"ingot/image"
@@ -32,8 +31,10 @@ func (p *planner) pack(ctx context.Context, h Host, at int, entries []bootloader
 	if !p.packsRoot() {
 		medium, name = full, storeImage
 	}
-	if err := takeKernels(full, medium, entries); err != nil {
-		return err
+	for i := range entries {
+		if err := takeKernels(&entries[i], storedb.Nix, full, medium, kernels); err != nil {
+			return fmt.Errorf("%s: %w", entries[i].Title, err)
+		}
 	}
 	if !p.packsRoot() {
 		var err error
@@ -72,39 +73,6 @@ func (p *planner) compress(ctx context.Context, h Host, t *image.Tree) (image.Bl
 	}
 	p.compressor, p.temp = tool.Version, img
 	return img.Map, nil
-}
-
-// takeKernels puts what the entries load onto the medium, and has them load it there.
-func takeKernels(from, to *image.Tree, entries []bootloader.Entry) error {
-	look := bootloader.Lookup(from.Lookup)
-	take := func(name string) (string, error) {
-		data, err := look.Data(name)
-		if err != nil {
-			return "", err
-		}
-		// As NixOS names them: unique, and flat.
-		flat := strings.ReplaceAll(strings.TrimPrefix(strings.TrimPrefix(name, storedb.Nix.StoreDir()), "/"), "/", "-")
-		place := path.Join(kernels, flat)
-		if to.Lookup(place) != nil {
-			return place, nil
-		}
-		return place, to.Put(place, image.NewFile(0o444, data))
-	}
-	for i := range entries {
-		e := &entries[i]
-		var err error
-		if e.Kernel, err = take(e.Kernel); err != nil {
-			return fmt.Errorf("%s: kernel: %w", e.Title, err)
-		}
-		initrd := make([]string, len(e.Initrd))
-		for j, name := range e.Initrd {
-			if initrd[j], err = take(name); err != nil {
-				return fmt.Errorf("%s: initrd: %w", e.Title, err)
-			}
-		}
-		e.Initrd = initrd
-	}
-	return nil
 }
 
 // registrationFile is where NixOS's live systems find what to load into the database:

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 
@@ -12,6 +13,7 @@ import (
 	"ingot/internal/printable"
 	"ingot/recipes"
 	"ingot/recipes/netboot"
+	"ingot/storedb"
 )
 
 // menu makes the entries: the system's own first, then the recipe's.
@@ -127,7 +129,8 @@ func (p *planner) systemEntry(at int, title, system string) (bootloader.Entry, e
 	if err != nil || root == at {
 		return e, err
 	}
-	return e, p.bringToBoot(at, root, &e)
+	err = takeKernels(&e, p.store.flavour, p.trees[root], p.trees[at], "/kernels")
+	return e, err
 }
 
 // arguments completes a kernel's own arguments: the root, unless they name one, and
@@ -217,28 +220,29 @@ func (p *planner) argumentsKey(entry int) string {
 	return "bootloader"
 }
 
-// bringToBoot puts the kernel and the initial RAM disks of an entry, which lie with the
-// store, where the boot loader finds them, under names that tell the store items: as NixOS and Guix
-// themselves do it with a /boot of its own.
-func (p *planner) bringToBoot(at, root int, e *bootloader.Entry) error {
-	bring := func(name string) (string, error) {
-		data, err := bootloader.Lookup(p.trees[root].Lookup).Data(name)
+// takeKernels puts the kernel and the initial RAM disks of an entry into a folder of another
+// tree, and has the entry load them there. Their names are unique and flat, as NixOS and Guix
+// themselves make them for a /boot of its own.
+func takeKernels(e *bootloader.Entry, f storedb.Flavour, from, to *image.Tree, folder string) error {
+	take := func(name string) (string, error) {
+		data, err := bootloader.Lookup(from.Lookup).Data(name)
 		if err != nil {
 			return "", err
 		}
-		short := strings.TrimPrefix(strings.TrimPrefix(name, p.store.flavour.StoreDir()), "/")
-		to := "/kernels/" + strings.ReplaceAll(short, "/", "-")
-		if p.trees[at].Lookup(to) != nil {
-			return to, nil
+		flat := strings.ReplaceAll(strings.TrimPrefix(strings.TrimPrefix(name, f.StoreDir()), "/"), "/", "-")
+		place := path.Join(folder, flat)
+		if to.Lookup(place) != nil {
+			return place, nil
 		}
-		return to, p.trees[at].Put(to, image.NewFile(0o444, data))
+		return place, to.Put(place, image.NewFile(0o444, data))
 	}
 	var err error
-	if e.Kernel, err = bring(e.Kernel); err != nil {
+	if e.Kernel, err = take(e.Kernel); err != nil {
 		return fmt.Errorf("kernel: %w", err)
 	}
-	for i := range e.Initrd {
-		if e.Initrd[i], err = bring(e.Initrd[i]); err != nil {
+	e.Initrd = slices.Clone(e.Initrd)
+	for i, name := range e.Initrd {
+		if e.Initrd[i], err = take(name); err != nil {
 			return fmt.Errorf("initrd: %w", err)
 		}
 	}

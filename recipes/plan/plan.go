@@ -55,9 +55,8 @@ func (p *planner) plan(ctx context.Context, h Host) (*Plan, error) {
 	}
 	c := p.store.closure
 	plan := &Plan{Recipe: r, Disk: disk, items: c.Items(), contents: p.contents(), boot: p.boot, Warnings: p.warnings, Secret: p.secret,
-		Files: p.files, compressor: p.compressor, signer: p.signer, digests: p.digests, temp: p.temp,
+		Files: p.files, compressor: p.compressor, signer: p.signer, digests: p.digests, temp: p.temp, pending: p.pending,
 		Closure: manifest.Closure{Paths: c.Len(), NarSize: c.NarSize()}}
-	plan.pending, plan.unfinished = p.pending, len(r.Privileged()) > 0
 	plan.direct, plan.directErr = p.direct()
 	if m := p.store.made; m != nil {
 		plan.tools = m.packages
@@ -80,8 +79,10 @@ func (p *planner) layOutAll() (*partition.Disk, error) {
 	if err != nil {
 		return nil, err
 	}
-	if disk.Map, err = p.boot.overlay(disk); err != nil {
-		return nil, err
+	if loader := p.boot.Disk; loader != nil {
+		if disk.Map, err = loader.Install(disk); err != nil {
+			return nil, err
+		}
 	}
 	if err := p.Output.FileFormat().CheckSize(disk.Map.Size()); err != nil {
 		return nil, p.At("output.format", err)

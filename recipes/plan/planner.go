@@ -49,11 +49,6 @@ func (p *planner) uuid(i int) string {
 	return p.Disk.Partitions[i].FileSystem().UUID(p.volume(i))
 }
 
-// storePartition returns the number of the partition that holds the store, or -1.
-func (p *planner) storePartition() int {
-	return slices.IndexFunc(p.Disk.Partitions, func(part recipes.Partition) bool { return part.Contents.Store })
-}
-
 // boot is the boot loader of an image, as it was installed, and its menu.
 type boot struct {
 	bootloader.Installed
@@ -69,7 +64,7 @@ func (p *planner) bootPartition() (int, error) {
 	if i := p.PartitionAt("/boot"); i >= 0 {
 		return i, nil
 	}
-	if i := p.storePartition(); i >= 0 {
+	if i := p.StorePartition(); i >= 0 {
 		return i, nil
 	}
 	i := slices.IndexFunc(p.Disk.Partitions, func(part recipes.Partition) bool { return part.HoldsFiles() && !part.Kind().NoGRUB })
@@ -87,7 +82,7 @@ func (p *planner) bootPartition() (int, error) {
 // rootPartition returns the partition that a system boots into: the one with the store,
 // or that of the menu.
 func (p *planner) rootPartition(at int) int {
-	if i := p.storePartition(); i >= 0 {
+	if i := p.StorePartition(); i >= 0 {
 		return i
 	}
 	return at

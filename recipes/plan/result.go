@@ -31,7 +31,7 @@ type Plan struct {
 	Secret string
 
 	items    []*storedb.Item
-	contents []contents // of the partitions
+	contents []*SummaryContents // of the partitions
 	boot     *boot
 	tools    []tools.Package
 
@@ -48,10 +48,9 @@ type Plan struct {
 	contained  *fileformat.File // the output in its format, once it is made
 
 	// What takes a virtual machine.
-	pending    []Pending
-	unfinished bool
-	helper     *manifest.Helper
-	overlay    io.Closer
+	pending []Pending
+	helper  *manifest.Helper // what has been done there
+	overlay io.Closer
 }
 
 // Close gives back what was made for the plan and has no name, such as a compressed
@@ -78,12 +77,12 @@ func (p *Plan) Pending() []Pending { return p.pending }
 
 // Whole says whether nothing of the disk is missing: neither a partition of [Plan.Pending]
 // nor a step of the recipe.
-func (p *Plan) Whole() bool { return !p.unfinished }
+func (p *Plan) Whole() bool { return p.helper != nil || len(p.Privileged()) == 0 }
 
 // Complete makes a plan whole by the disk that a machine has made of the plan's. The plan
 // closes what the disk lies in when it is closed itself.
 func (p *Plan) Complete(disk *image.Map, lies io.Closer, by manifest.Helper) {
-	p.Disk.Map, p.overlay, p.helper, p.unfinished = disk, lies, &by, false
+	p.Disk.Map, p.overlay, p.helper = disk, lies, &by
 }
 
 // Privileged names the parts of the image that are made in a virtual machine: file

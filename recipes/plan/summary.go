@@ -102,7 +102,7 @@ func (p *Plan) Summary(largest int) Summary {
 		part := SummaryPartition{
 			Number: d.Number, Name: d.Name, Type: d.Type, GUID: d.GUID, Start: d.Start, Size: d.Size,
 			Filesystem: p.Recipe.Disk.Partitions[i].Filesystem, Label: d.Label, UUID: d.UUID,
-			Asked: cmp.Or(p.Recipe.Disk.Partitions[i].Size.Text, "fit"), Contents: p.contents[i].summary(largest),
+			Asked: cmp.Or(p.Recipe.Disk.Partitions[i].Size.Text, "fit"), Contents: p.contents[i].cut(largest),
 		}
 		if d.Content != nil {
 			part.Data = d.Content.Allocated(1)

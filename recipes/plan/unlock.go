@@ -13,15 +13,11 @@ import (
 // encryptedRoot returns the number of the partition that holds a system of ingot's own
 // and is encrypted, or -1.
 func encryptedRoot(r *recipes.Recipe) int {
-	if r.System == nil || r.System.Path != "" {
+	at := r.StorePartition()
+	if at < 0 || r.Disk.Partitions[at].Encrypt == "" || r.System == nil || r.System.Path != "" {
 		return -1
 	}
-	for i, p := range r.Disk.Partitions {
-		if p.Contents.Store && p.Encrypt != "" {
-			return i
-		}
-	}
-	return -1
+	return at
 }
 
 // unlocking is what an initial RAM disk needs beside ingot to unlock a root.
