@@ -162,7 +162,7 @@ func (c *Closure) Measure(ctx context.Context) error {
 			return nil
 		}
 		if it.Node == nil {
-			if err := it.scan(c.Flavour.StoreDir()); errors.Is(err, fs.ErrNotExist) {
+			if err := it.Scan(c.Flavour); errors.Is(err, fs.ErrNotExist) {
 				return nil
 			} else if err != nil {
 				return err

@@ -77,15 +77,15 @@ func (c *itemCopier) copy(ctx context.Context, cl *Closure, places []int, done f
 			w.hashes = cl.files[places[k]]
 		}
 		base := filepath.Base(it.Path)
-		if err := w.node(c.into.fd, base, it.Node, it.host(cl.Flavour)); err != nil {
+		if err := w.node(c.into.fd, base, it.Node, it.HostPath(cl.Flavour)); err != nil {
 			return fmt.Errorf("%s: %w", it.Path, err)
 		}
 		return done(it)
 	})
 }
 
-// host returns where the item lies on the host.
-func (it *Item) host(f Flavour) string {
+// HostPath returns where the item lies on the host.
+func (it *Item) HostPath(f Flavour) string {
 	return filepath.Join(cmp.Or(it.From, f.StoreDir()), filepath.Base(it.Path))
 }
 

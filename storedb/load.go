@@ -7,10 +7,8 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"path/filepath"
 	"runtime"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -159,7 +157,7 @@ func (c *Closure) scan(ctx context.Context) error {
 			return nil
 		}
 		if it.Node == nil {
-			if err := it.scan(c.Flavour.StoreDir()); err != nil {
+			if err := it.Scan(c.Flavour); err != nil {
 				return err
 			}
 		}
@@ -174,13 +172,9 @@ func (c *Closure) scan(ctx context.Context) error {
 	})
 }
 
-func (it *Item) scan(storeDir string) error {
-	from := it.From
-	if from == "" {
-		from = storeDir
-	}
-	host := filepath.Join(from, strings.TrimPrefix(it.Path, storeDir+"/"))
-	n, err := image.Scan(host, image.ScanOptions{Canonical: true, Workers: 1})
+// Scan makes the item's Node of what lies on the host.
+func (it *Item) Scan(f Flavour) error {
+	n, err := image.Scan(it.HostPath(f), image.ScanOptions{Canonical: true, Workers: 1})
 	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("%s is in the closure, but not on the disk: %w", it.Path, err)
 	}

@@ -355,7 +355,7 @@ func (r *registrar) judge(it *Item, row *dbRow) error {
 	if it.NarHash == row.NarHash {
 		return nil
 	}
-	n, err := image.Scan(it.host(r.flavour), image.ScanOptions{Canonical: true})
+	n, err := image.Scan(it.HostPath(r.flavour), image.ScanOptions{Canonical: true})
 	if err != nil {
 		return err
 	}
@@ -371,7 +371,7 @@ func (r *registrar) judge(it *Item, row *dbRow) error {
 		it.NarHash, it.NarSize = hash, size
 	default:
 		return fmt.Errorf("%s has been changed: its hash is %s, %s has %s, and the database has %s: repair it, or remove it from the store",
-			it.host(r.flavour), hash, it.source(), it.NarHash, row.NarHash)
+			it.HostPath(r.flavour), hash, it.source(), it.NarHash, row.NarHash)
 	}
 	return nil
 }
@@ -560,7 +560,7 @@ func (r *registrar) checkSpace(dev uint64) error {
 	for _, i := range r.missing {
 		it := r.closure.items[i]
 		var st unix.Stat_t
-		if unix.Lstat(it.host(r.flavour), &st) == nil && st.Dev == dev {
+		if unix.Lstat(it.HostPath(r.flavour), &st) == nil && st.Dev == dev {
 			continue
 		}
 		if r.closure.files == nil && !r.NoDeduplicate {

@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -142,7 +141,7 @@ func linkStorePath(ctx context.Context, f storedb.Flavour, bin *image.Node, name
 	}
 	found := false
 	for _, dir := range []string{"bin", "sbin"} {
-		entries, err := os.ReadDir(filepath.Join(cmp.Or(item.From, f.StoreDir()), path.Base(name), dir))
+		entries, err := os.ReadDir(filepath.Join(item.HostPath(f), dir))
 		if errors.Is(err, os.ErrNotExist) {
 			continue
 		}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
-	"path/filepath"
 	"runtime"
 
 	"golang.org/x/sync/errgroup"
@@ -90,16 +89,11 @@ func bare(ctx context.Context, t *image.Tree, o Options) error {
 		if it.Node != nil {
 			continue
 		}
-		g.Go(func() (err error) {
+		g.Go(func() error {
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
-			dir := it.From
-			if dir == "" {
-				dir = o.Closure.Flavour.StoreDir()
-			}
-			it.Node, err = image.Scan(filepath.Join(dir, path.Base(it.Path)), image.ScanOptions{Canonical: true, Workers: 1})
-			return err
+			return it.Scan(o.Closure.Flavour)
 		})
 	}
 	if err := g.Wait(); err != nil {
