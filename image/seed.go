@@ -32,11 +32,18 @@ func (s Seed) Uint32(name string) uint32 {
 // Sub returns the Seed for a part of the image that has names of its own.
 func (s Seed) Sub(name string) Seed { return Seed(s.UUID(name)) }
 
-// ParseUUID reads a UUID that a person gave, in the one form that tools print.
-func ParseUUID(text string) (uuid.UUID, error) {
+// VolumeUUID returns the UUID that is asked for, in the one form that tools print, or that of
+// name under s where none is. Zeros are refused: file systems read them as none at all.
+func (s Seed) VolumeUUID(text, name string) (uuid.UUID, error) {
+	if text == "" {
+		return s.UUID(name), nil
+	}
 	id, err := uuid.Parse(text) // which takes other forms, too
-	if err != nil || len(text) != len(id.String()) {
+	switch {
+	case err != nil || len(text) != len(id.String()):
 		return id, fmt.Errorf("uuid %q is not of the form xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx, in hexadecimal digits", text)
+	case id == uuid.Nil:
+		return id, fmt.Errorf("uuid %q: zeros are read as none at all", text)
 	}
 	return id, nil
 }

@@ -1,6 +1,11 @@
 package image
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
 
 // Volume is what is asked of one file system, in the terms that all of them share.
 type Volume struct {
@@ -13,6 +18,17 @@ type Volume struct {
 	UUID string
 	// Seed is what all other identifiers are derived from.
 	Seed Seed
+}
+
+// CheckLabel refuses a label that tools which print labels could not show.
+func CheckLabel(label string) error {
+	switch {
+	case !utf8.ValidString(label):
+		return fmt.Errorf("label %q is not UTF-8", label)
+	case strings.ContainsFunc(label, func(r rune) bool { return !unicode.IsPrint(r) }):
+		return fmt.Errorf("label %q has a character that cannot be printed", label)
+	}
+	return nil
 }
 
 // Size is the size of a volume: exactly Bytes, or, with Fit, the smallest that

@@ -3,9 +3,6 @@ package erofs
 import (
 	"cmp"
 	"fmt"
-	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/google/uuid"
 
@@ -32,28 +29,13 @@ func (o Options) Check() error {
 }
 
 func checkLabel(label string) error {
-	switch {
-	case len(label) > maxLabel:
+	if len(label) > maxLabel {
 		return fmt.Errorf("label %q is %d bytes long; EROFS allows %d", label, len(label), maxLabel)
-	case !utf8.ValidString(label):
-		return fmt.Errorf("label %q is not UTF-8", label)
-	case strings.ContainsFunc(label, func(r rune) bool { return !unicode.IsPrint(r) }):
-		return fmt.Errorf("label %q has a character that cannot be printed", label)
 	}
-	return nil
+	return image.CheckLabel(label)
 }
 
-// volumeUUID returns the UUID that is asked for or, where none is, the derived one.
-func (o Options) volumeUUID() (uuid.UUID, error) {
-	if o.UUID == "" {
-		return o.Seed.UUID("erofs"), nil
-	}
-	id, err := image.ParseUUID(o.UUID)
-	if err == nil && id == uuid.Nil {
-		err = fmt.Errorf("uuid %q: zeros are read as none at all", o.UUID)
-	}
-	return id, err
-}
+func (o Options) volumeUUID() (uuid.UUID, error) { return o.Seed.VolumeUUID(o.UUID, "erofs") }
 
 func (o Options) time() image.Time {
 	if o.Time == (image.Time{}) {

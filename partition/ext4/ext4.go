@@ -2,9 +2,6 @@ package ext4
 
 import (
 	"fmt"
-	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/google/uuid"
 
@@ -78,31 +75,14 @@ func (f FileSystem) checkOptions() error {
 	return nil
 }
 
-// checkLabel refuses what s_volume_name cannot hold, and what tools that print
-// labels could not show.
 func checkLabel(label string) error {
-	switch {
-	case len(label) > maxLabelLength:
+	if len(label) > maxLabelLength {
 		return fmt.Errorf("label %q is %d bytes long, ext4 allows %d", label, len(label), maxLabelLength)
-	case !utf8.ValidString(label):
-		return fmt.Errorf("label %q is not UTF-8", label)
-	case strings.ContainsFunc(label, func(r rune) bool { return !unicode.IsPrint(r) }):
-		return fmt.Errorf("label %q has a character that cannot be printed", label)
 	}
-	return nil
+	return image.CheckLabel(label)
 }
 
-// volumeUUID is the UUID that v asks for or, where it asks for none, the derived one.
-func volumeUUID(v image.Volume) (uuid.UUID, error) {
-	if v.UUID == "" {
-		return v.Seed.UUID("ext4"), nil
-	}
-	id, err := image.ParseUUID(v.UUID)
-	if err == nil && id == uuid.Nil {
-		err = fmt.Errorf("uuid %q: ext4 reads zeros as none at all", v.UUID)
-	}
-	return id, err
-}
+func volumeUUID(v image.Volume) (uuid.UUID, error) { return v.Seed.VolumeUUID(v.UUID, "ext4") }
 
 // UUID returns the UUID that Layout gives to v, as blkid prints it; "" if v asks for
 // something that is none.
