@@ -30,12 +30,9 @@ func (g *Grub) Core(ctx context.Context, at Place, modules ...string) (*Core, er
 	if err := at.check(); err != nil {
 		return nil, err
 	}
-	boot, err := g.read(bootloader.BIOS, "boot.img")
+	boot, err := g.bootSector("boot.img")
 	if err != nil {
 		return nil, err
-	}
-	if len(boot) != sectorSize {
-		return nil, fmt.Errorf("grub for bios: boot.img is %s long, and a boot sector %d", grammar.Count(len(boot), "byte"), sectorSize)
 	}
 	core, err := g.Image(ctx, bootloader.BIOS, nameOf(bootloader.BIOS), at.config(), append(append([]string{"biosdisk"}, coreModules...), modules...))
 	if err != nil {
@@ -45,6 +42,15 @@ func (g *Grub) Core(ctx context.Context, at Place, modules ...string) (*Core, er
 		return nil, fmt.Errorf("grub for bios: the core image is only %s long", grammar.Count(len(core), "byte"))
 	}
 	return &Core{boot, core}, nil
+}
+
+// bootSector returns one of the boot sectors that GRUB has for BIOS.
+func (g *Grub) bootSector(name string) ([]byte, error) {
+	b, err := g.read(bootloader.BIOS, name)
+	if err == nil && len(b) != sectorSize {
+		err = fmt.Errorf("grub for bios: %s is %s long, and a boot sector %d", name, grammar.Count(len(b), "byte"), sectorSize)
+	}
+	return b, err
 }
 
 // Install returns the disk's Map with GRUB laid over it: boot code into sector 0, up

@@ -18,12 +18,9 @@ func (g *Grub) CD(ctx context.Context, at Place, modules ...string) (*bootloader
 	if err := at.check(); err != nil {
 		return nil, err
 	}
-	hybrid, err := g.read(bootloader.BIOS, "boot_hybrid.img")
+	hybrid, err := g.bootSector("boot_hybrid.img")
 	if err != nil {
 		return nil, err
-	}
-	if len(hybrid) != sectorSize {
-		return nil, fmt.Errorf("grub for bios: boot_hybrid.img is %s long, and a boot sector %d", grammar.Count(len(hybrid), "byte"), sectorSize)
 	}
 	core, err := g.Image(ctx, bootloader.BIOS, nameOf(bootloader.BIOS)+"-eltorito", at.config(), append(append([]string{"biosdisk", "iso9660"}, coreModules...), modules...))
 	if err != nil {

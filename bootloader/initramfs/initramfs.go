@@ -38,9 +38,9 @@ type Options struct {
 	Arguments []string
 	// Files are further files, at their paths in the archive.
 	Files *image.Tree
-	// Compression is zstd if left out.
+	// Default: zstd.
 	Compression Compression
-	// Unsigned takes the signatures off the modules. Checking one takes a translated
+	// Unsigned takes the signatures off the modules. Checking one takes an emulated
 	// guest 20 ms; a kernel that insists on them refuses the modules.
 	Unsigned bool
 }
@@ -126,7 +126,9 @@ func (b *builder) modules(o Options) {
 	}
 	carry := o.Modules
 	if carry == nil {
-		if carry, b.err = present(o.Kernel, StandardModules); b.err != nil {
+		var err error
+		if carry, err = o.Kernel.Having(StandardModules); err != nil {
+			b.err = fmt.Errorf("initramfs: %w", err)
 			return
 		}
 	}
@@ -174,21 +176,6 @@ func (b *builder) closure(k *kernel.Kernel, names []string) (order []string) {
 		b.put(name, image.NewFile(0o644, image.Bytes(object)))
 	}
 	return order
-}
-
-// present returns those of the names that the kernel has.
-func present(k *kernel.Kernel, names []string) ([]string, error) {
-	var found []string
-	for _, name := range names {
-		has, err := k.Has(name)
-		if err != nil {
-			return nil, fmt.Errorf("initramfs: %w", err)
-		}
-		if has {
-			found = append(found, name)
-		}
-	}
-	return found, nil
 }
 
 // uncompressed cuts what stands after ".ko" in a path.

@@ -31,17 +31,11 @@ const (
 )
 
 func identifyBtrfs(p *volume.Probe) (volume.ID, bool) {
-	if !p.Has(btrfsMagic, "_BHRfS_M") {
-		return volume.ID{}, false
-	}
-	return volume.ID{UUID: p.UUID(btrfsUUID), Label: p.Text(btrfsLabel, btrfsLabelBytes)}, true
+	return volume.ID{UUID: p.UUID(btrfsUUID), Label: p.Text(btrfsLabel, btrfsLabelBytes)}, p.Has(btrfsMagic, "_BHRfS_M")
 }
 
 func identifyXFS(p *volume.Probe) (volume.ID, bool) {
-	if !p.Has(0, "XFSB") {
-		return volume.ID{}, false
-	}
-	return volume.ID{UUID: p.UUID(xfsUUID), Label: p.Text(xfsLabel, xfsLabelBytes)}, true
+	return volume.ID{UUID: p.UUID(xfsUUID), Label: p.Text(xfsLabel, xfsLabelBytes)}, p.Has(0, "XFSB")
 }
 
 func identifyF2FS(p *volume.Probe) (volume.ID, bool) {
