@@ -1,6 +1,7 @@
 package fileformat
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"path/filepath"
@@ -59,9 +60,6 @@ func (f Format) Converted() bool { return f.OfDisk() || f.Packed() }
 // Packed says whether a file of the format is made of the files in a disk.
 func (f Format) Packed() bool { return f.Pack != nil }
 
-// Written says whether ingot writes the format.
-func (f Format) Written() bool { return f.Built() || f.Converted() }
-
 // Read says whether ingot reads the disk in a file of the format.
 func (f Format) Read() bool { return f.Open != nil || f.Plain }
 
@@ -77,12 +75,7 @@ func (f Format) HasCodecs() bool { return len(f.Codecs) > 0 }
 func (f Format) Compresses() bool { return !f.Disk && f.From != "" }
 
 // Meaning says what a file of the format holds.
-func (f Format) Meaning() string {
-	if f.About != "" {
-		return f.About
-	}
-	return f.What
-}
+func (f Format) Meaning() string { return cmp.Or(f.About, f.What) }
 
 // Ending stands behind a name in that of an output.
 func (f Format) Ending() string {

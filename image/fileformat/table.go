@@ -18,7 +18,7 @@ var All = []Format{
 	{
 		Name: "qcow2", What: "a disk of QEMU", Suffixes: []string{".qcow2"}, Disk: true,
 		Check: qcow2.Check, Layout: qcow2.Layout, Codecs: qcow2.Codecs, Compress: compressQCOW2,
-		Detect: anySize(qcow2.Detect), Open: opened(qcow2.Map), From: "qemu-img convert -O qcow2",
+		Detect: anySize(qcow2.Detect), Open: opened(qcow2.Map), From: toQCOW2,
 	},
 	{
 		Name: "vdi", What: "a disk of VirtualBox", Suffixes: []string{".vdi"}, Disk: true,

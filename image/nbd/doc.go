@@ -2,7 +2,8 @@
 // a virtual machine boots an image before, or without, any of it being written.
 //
 //	l, err := socket.Listen("/run/user/1000/web.nbd")
-//	go nbd.Serve(ctx, l, disk, nbd.Options{})
+//	server, err := nbd.NewServer([]nbd.Export{{Disk: disk}}, nbd.Options{})
+//	go server.Serve(ctx, l)
 //	// qemu-system-x86_64 -snapshot -drive file=nbd+unix:///?socket=/run/user/1000/web.nbd,format=raw,if=virtio
 //
 // A [Server] has several exports under names, for listeners and for connections that are

@@ -45,11 +45,11 @@ func serve(t *testing.T, disk *image.Map) *served {
 	ctx, cancel := context.WithCancel(context.Background())
 	s.cancel = cancel
 	go func() {
-		s.done <- Serve(ctx, l, disk, Options{Failed: func(err error) {
+		s.done <- (&Server{Options{Failed: func(err error) {
 			s.mu.Lock()
 			defer s.mu.Unlock()
 			s.failed = append(s.failed, err.Error())
-		}})
+		}}, []Export{{Disk: disk}}}).Serve(ctx, l)
 	}()
 	t.Cleanup(func() {
 		s.stop()
@@ -484,7 +484,7 @@ func TestListenerFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.Close()
-	if err := Serve(context.Background(), l, image.Hole(1), Options{}); !errors.Is(err, net.ErrClosed) {
+	if err := (&Server{Options{}, []Export{{Disk: image.Hole(1)}}}).Serve(context.Background(), l); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("Serve = %v; want %v", err, net.ErrClosed)
 	}
 }
@@ -558,7 +558,7 @@ func BenchmarkRead(b *testing.B) {
 		}
 		ctx, cancel := context.WithCancel(context.Background())
 		defer cancel()
-		go Serve(ctx, l, m, Options{})
+		go (&Server{Options{}, []Export{{Disk: m}}}).Serve(ctx, l)
 		socket, err := net.Dial("unix", l.Addr().String())
 		if err != nil {
 			b.Fatal(err)

@@ -8,8 +8,6 @@ import (
 	"io"
 	"net"
 	"sync"
-
-	"ingot/image"
 )
 
 // Options are what a caller may want to know of the serving.
@@ -32,18 +30,6 @@ func NewServer(exports []Export, o Options) (*Server, error) {
 		return nil, fmt.Errorf("nbd: %w", err)
 	}
 	return &Server{o, exports}, nil
-}
-
-// Serve accepts clients from l and serves disk to them, read-only, until ctx is done,
-// which is no error, or l fails. It is [Server.Serve] of one export without a name.
-func Serve(ctx context.Context, l net.Listener, disk *image.Map, o Options) error {
-	return (&Server{o, []Export{{Disk: disk}}}).Serve(ctx, l)
-}
-
-// ServeConn serves disk, read-only, to the one client at the other end of a
-// connection, until that client goes or ctx is done, neither of which is an error.
-func ServeConn(ctx context.Context, c net.Conn, disk *image.Map, o Options) error {
-	return (&Server{o, []Export{{Disk: disk}}}).ServeConn(ctx, c)
 }
 
 // Serve accepts clients from l until ctx is done, which is no error, or l fails. Before
