@@ -39,7 +39,7 @@ func session(t *testing.T) *wire.Session {
 	go func() { served <- v.serve(guest) }()
 	ctx, cancel := context.WithTimeout(t.Context(), patient)
 	defer cancel()
-	s, err := wire.Dial(ctx, host, nil)
+	s, err := wire.Dial(ctx, host)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -31,7 +31,7 @@ func pair(t *testing.T, handle func(*Stream, Request)) (host, guest *Session) {
 		guest, err = Serve(b, Hello{Beat: 10}, handle, nil)
 		served <- err
 	}()
-	host, err := Dial(t.Context(), a, nil)
+	host, err := Dial(t.Context(), a)
 	if err := errors.Join(err, <-served); err != nil {
 		t.Fatal(err)
 	}
@@ -211,7 +211,7 @@ func TestRefused(t *testing.T) {
 			a, b := net.Pipe()
 			go io.Copy(io.Discard, b)
 			go b.Write(helloFrame(goodHello))
-			s, err := Dial(t.Context(), a, nil)
+			s, err := Dial(t.Context(), a)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -272,7 +272,7 @@ func TestHello(t *testing.T) {
 		if test.sent == "" {
 			b.Close()
 		}
-		if _, err := Dial(t.Context(), a, nil); err == nil || !strings.Contains(err.Error(), test.want) {
+		if _, err := Dial(t.Context(), a); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("Dial after %q = %v; want %q", test.sent, err, test.want)
 		}
 	}
@@ -280,7 +280,7 @@ func TestHello(t *testing.T) {
 	a, _ := net.Pipe()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 	defer cancel()
-	if _, err := Dial(ctx, a, nil); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := Dial(ctx, a); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("Dial = %v; want %v", err, context.DeadlineExceeded)
 	}
 }
@@ -315,7 +315,7 @@ func FuzzSession(f *testing.F) {
 			var err error
 			if serve {
 				s, err = Serve(a, Hello{}, func(t *Stream, r Request) { t.Reader(Stdin).Close(); t.Exit(Result{}) }, func() {})
-			} else if s, err = Dial(t.Context(), a, nil); err == nil {
+			} else if s, err = Dial(t.Context(), a); err == nil {
 				_, _ = s.Open(anything)
 			}
 			if err != nil {
@@ -381,7 +381,7 @@ func FuzzGuestFrames(f *testing.F) {
 			b.Write(append(helloFrame(goodHello), stream...))
 			b.Close()
 		}()
-		s, err := Dial(t.Context(), a, nil)
+		s, err := Dial(t.Context(), a)
 		if err != nil {
 			return // the guest had gone before the host had said hello
 		}

@@ -4,7 +4,7 @@
 // wire format and both ends of a session. What the guest does with a request is in package
 // guest.
 //
-//	s, err := wire.Dial(ctx, conn, nil)                  // the host
+//	s, err := wire.Dial(ctx, conn)                      // the host
 //	c, err := s.Open(wire.Request{Exec: &wire.Exec{Argv: wire.Raws("cat")}})
 //	go c.Writer(wire.Stdin).Close()
 //	_, err = io.Copy(os.Stdout, c.Reader(wire.Stdout))

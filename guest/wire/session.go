@@ -41,15 +41,15 @@ func newSession(conn io.ReadWriteCloser) *Session {
 }
 
 // Dial starts the host's side: it waits for the guest's hello and answers it. The
-// session ends with Close, or with the line. own may be nil.
-func Dial(ctx context.Context, conn io.ReadWriteCloser, own *Hello) (*Session, error) {
+// session ends with Close, or with the line.
+func Dial(ctx context.Context, conn io.ReadWriteCloser) (*Session, error) {
 	s := newSession(conn)
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
 	in := bufio.NewReaderSize(conn, 64<<10)
 	err := s.greeted(in)
 	if err == nil {
-		err = s.greet(own)
+		err = s.greet(Hello{})
 	}
 	if err != nil {
 		conn.Close()
@@ -68,7 +68,7 @@ func Dial(ctx context.Context, conn io.ReadWriteCloser, own *Hello) (*Session, e
 func Serve(conn io.ReadWriteCloser, own Hello, handle func(*Stream, Request), off func()) (*Session, error) {
 	s := newSession(conn)
 	s.handle, s.off = handle, off
-	if err := s.greet(&own); err != nil {
+	if err := s.greet(own); err != nil {
 		return nil, err
 	}
 	in := bufio.NewReaderSize(conn, 64<<10)
@@ -83,11 +83,7 @@ func Serve(conn io.ReadWriteCloser, own Hello, handle func(*Stream, Request), of
 }
 
 // greet says hello.
-func (s *Session) greet(own *Hello) error {
-	h := Hello{}
-	if own != nil {
-		h = *own
-	}
+func (s *Session) greet(h Hello) error {
 	h.Agent, h.Version, h.Least = "ingot", Version, least
 	return s.sendJSON(typeHello, 0, h)
 }

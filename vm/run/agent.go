@@ -31,7 +31,7 @@ func newExchange(label string) *exchange { return &exchange{label: label, ready:
 
 // dial waits for the guest's agent. A guest that has none never says anything.
 func (e *exchange) dial(ctx context.Context, port net.Conn) {
-	s, err := wire.Dial(ctx, port, nil)
+	s, err := wire.Dial(ctx, port)
 	if err != nil {
 		return // the machine has ended, or speaks otherwise: then there is the back door
 	}

@@ -62,7 +62,7 @@ func Dial(ctx context.Context, line io.ReadWriteCloser, o Options) (*Client, err
 	o.Guest = cmp.Or(o.Guest, "the guest")
 	c := &Client{o: o}
 	var err error
-	if c.Session, err = wire.Dial(ctx, line, nil); err != nil {
+	if c.Session, err = wire.Dial(ctx, line); err != nil {
 		return nil, c.explain(ctx, err)
 	}
 	if o.Silence > 0 {
