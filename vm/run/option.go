@@ -26,25 +26,18 @@ const (
 	OptionTPMDir
 	OptionGraphics
 	OptionSSH
-	numOptions
 )
-
-// optionNames are what errors call the options.
-var optionNames = [numOptions]string{
-	OptionName: "machine name", OptionArch: "processor architecture", OptionBoot: "boot mode", OptionMemory: "memory",
-	OptionDiskImage: "disk image", OptionDiskSize: "disk size", OptionEmpty: "empty disk",
-	OptionNetwork: "network", OptionForward: "port forward", OptionVLAN: "VLAN", OptionNumber: "machine number",
-	OptionShare: "shared folder", OptionWords: "kernel command line",
-	OptionEFIVars: "UEFI variables", OptionUsualEFIVars: "usual UEFI variables", OptionSecureBoot: "Secure Boot",
-	OptionTPMDir: "TPM state", OptionGraphics: "graphics", OptionSSH: "SSH",
-}
 
 // String returns what errors call the option, and "" for what is none.
 func (o Option) String() string {
-	if o < 0 || o >= numOptions {
-		return ""
-	}
-	return optionNames[o]
+	return map[Option]string{
+		OptionName: "machine name", OptionArch: "processor architecture", OptionBoot: "boot mode", OptionMemory: "memory",
+		OptionDiskImage: "disk image", OptionDiskSize: "disk size", OptionEmpty: "empty disk",
+		OptionNetwork: "network", OptionForward: "port forward", OptionVLAN: "VLAN", OptionNumber: "machine number",
+		OptionShare: "shared folder", OptionWords: "kernel command line",
+		OptionEFIVars: "UEFI variables", OptionUsualEFIVars: "usual UEFI variables", OptionSecureBoot: "Secure Boot",
+		OptionTPMDir: "TPM state", OptionGraphics: "graphics", OptionSSH: "SSH",
+	}[o]
 }
 
 // An OptionError says that the value of an option is wrong, or does not fit the system or
