@@ -195,7 +195,11 @@ func (cp *copier) dir(from, to string, st unix.Stat_t) error {
 }
 
 func (cp *copier) file(from, to string, st unix.Stat_t) error {
-	in, err := os.Open(from)
+	flags := os.O_RDONLY
+	if cp.noFollow { // nor a link that has taken the file's place meanwhile
+		flags |= unix.O_NOFOLLOW
+	}
+	in, err := os.OpenFile(from, flags, 0)
 	if err != nil {
 		return err
 	}

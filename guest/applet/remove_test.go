@@ -131,3 +131,28 @@ func TestMktempTaken(t *testing.T) {
 		}
 	}
 }
+
+// TestCopySwapped has a link take the place of a file before cp -r reads it.
+func TestCopySwapped(t *testing.T) {
+	from, to, secret := t.TempDir(), t.TempDir(), filepath.Join(t.TempDir(), "secret")
+	file, copied := filepath.Join(from, "file"), filepath.Join(to, filepath.Base(from), "file")
+	if err := os.Mkdir(filepath.Dir(copied), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{file, copied, secret} {
+		if err := os.WriteFile(name, []byte(filepath.Base(name)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	swap := func() {
+		_ = os.Remove(file)
+		_ = os.Symlink(secret, file)
+	}
+	cp, _ := Find("cp")
+	if status := cp.Within([]string{"-ri", from, to}, answering{strings.NewReader("y\n"), swap}, io.Discard, io.Discard); status == 0 {
+		t.Error("cp says that all was copied")
+	}
+	if text, err := os.ReadFile(copied); err != nil || string(text) == "secret" {
+		t.Errorf("cp has followed a link: %q, %v", text, err)
+	}
+}
