@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -302,6 +303,39 @@ func TestTarStaysInside(t *testing.T) {
 				t.Errorf("%s: %s was written", line, name)
 			}
 		}
+	}
+}
+
+// TestTarHolds unpacks folders with large records in their headers.
+func TestTarHolds(t *testing.T) {
+	const folders, record, most = 100, 512 << 10, 20 << 20
+	var before, after runtime.MemStats
+	r, w := io.Pipe()
+	go func() {
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		tw := tar.NewWriter(w)
+		for i := range folders {
+			h := &tar.Header{Typeflag: tar.TypeDir, Name: fmt.Sprintf("größe%d/", i), Mode: 0o755, PAXRecords: map[string]string{"comment": strings.Repeat("x", record)}}
+			if err := tw.WriteHeader(h); err != nil {
+				t.Error(err)
+			}
+		}
+		runtime.GC()
+		runtime.ReadMemStats(&after)
+		w.CloseWithError(tw.Close())
+	}()
+	dir := t.TempDir()
+	unpack, _ := Find("tar")
+	var said bytes.Buffer
+	if status := unpack.Within([]string{"xC", dir}, r, io.Discard, &said); status != 0 {
+		t.Errorf("tar ends with %d: %s", status, &said)
+	}
+	if held := int64(after.HeapAlloc) - int64(before.HeapAlloc); held > most {
+		t.Errorf("%d folders take %d bytes while the rest is unpacked; want %d at most", folders, held, most)
+	}
+	if info, err := os.Stat(filepath.Join(dir, "größe99")); err != nil || info.Mode().Perm() != 0o755 {
+		t.Errorf("the last folder is %v, %v", info, err)
 	}
 }
 

@@ -244,10 +244,11 @@ func (t *tarball) unpack(r io.Reader, names []string) error {
 		case t.toStdout:
 			_, err = io.Copy(t.Stdout, tr)
 		default:
-			if h.Typeflag == tar.TypeDir {
-				dirs = append(dirs, h)
-			}
 			err = t.extractOne(root, h, tr)
+			if h.Typeflag == tar.TypeDir && err == nil {
+				// Without the records of the header, which may be a megabyte.
+				dirs = append(dirs, &tar.Header{Typeflag: h.Typeflag, Name: strings.Clone(h.Name), Mode: h.Mode, Uid: h.Uid, Gid: h.Gid, ModTime: h.ModTime})
+			}
 		}
 		if err != nil {
 			t.warn(fmt.Errorf("%s: %w", h.Name, err))
