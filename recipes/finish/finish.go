@@ -62,7 +62,7 @@ func Plan(ctx context.Context, p *plan.Plan, o Options) error {
 
 // run finds all that is missing before it starts anything.
 func (f *finisher) run(ctx context.Context) error {
-	if err := f.prepare(); err != nil {
+	if err := f.prepare(ctx); err != nil {
 		return err
 	}
 	o, err := f.options()
@@ -90,10 +90,10 @@ func (f *finisher) run(ctx context.Context) error {
 }
 
 // prepare reads secrets and scripts.
-func (f *finisher) prepare() error {
+func (f *finisher) prepare(ctx context.Context) error {
 	r := f.Recipe
 	read := func(key string, s *recipes.Secret) error {
-		text, err := readSecret(s, f.Options.Getenv)
+		text, err := readSecret(ctx, s, f.Options.Getenv)
 		if err != nil {
 			return r.At(key, err)
 		}

@@ -1,10 +1,11 @@
 package finish
 
 import (
+	"context"
 	"fmt"
-	"os"
 	"strings"
 
+	"ingot/internal/input"
 	"ingot/recipes"
 )
 
@@ -12,7 +13,7 @@ import (
 const longestSecret = 64 << 10
 
 // readSecret returns a secret.
-func readSecret(s *recipes.Secret, getenv func(string) (string, bool)) (string, error) {
+func readSecret(ctx context.Context, s *recipes.Secret, getenv func(string) (string, bool)) (string, error) {
 	text, from := "", "the variable "+s.Environment
 	if s.Environment != "" {
 		set := false
@@ -24,14 +25,7 @@ func readSecret(s *recipes.Secret, getenv func(string) (string, bool)) (string, 
 		}
 	} else {
 		from = s.File.Host
-		info, err := os.Stat(from)
-		if err != nil {
-			return "", err
-		}
-		if info.Size() > longestSecret {
-			return "", fmt.Errorf("%s has %d bytes; a secret has at most %d", from, info.Size(), longestSecret)
-		}
-		data, err := os.ReadFile(from)
+		data, err := input.ReadFile(ctx, from, longestSecret)
 		if err != nil {
 			return "", err
 		}
