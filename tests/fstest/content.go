@@ -52,3 +52,24 @@ func Sparse(seed uint64, n int64, runs ...[2]int64) image.Blob {
 	}
 	return m
 }
+
+// ReadDamaged reads what may be damaged: all metadata, and so many bytes of files, since what
+// is damaged may lead to the same data again and again.
+func ReadDamaged(r interface{ Tree() (*image.Tree, error) }) error {
+	tree, err := r.Tree()
+	if err == nil {
+		err = tree.Complete("/")
+	}
+	if err != nil {
+		return err
+	}
+	left := int64(1 << 20)
+	return tree.Walk(func(_ string, n *image.Node) error {
+		if n.Data == nil || n.Data.Size() > left {
+			return nil
+		}
+		left -= n.Data.Size()
+		_, err := image.ReadAll(n.Data)
+		return err
+	})
+}
