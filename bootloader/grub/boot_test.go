@@ -33,7 +33,7 @@ func host(t testing.TB, platforms ...bootloader.Platform) *Grub {
 	t.Helper()
 	g, err := Find("", nil)
 	if err == nil {
-		err = g.Check(platforms...)
+		err = g.check(platforms...)
 	}
 	if err != nil {
 		testenv.Missing(t, err.Error())

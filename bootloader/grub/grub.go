@@ -117,16 +117,6 @@ func isFile(p string) bool {
 	return err == nil && st.Mode().IsRegular()
 }
 
-// Check says whether the GRUB has all that the platforms need.
-func (g *Grub) Check(of ...bootloader.Platform) error {
-	for _, p := range of {
-		if _, err := g.file(p, "moddep.lst"); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // file returns the path of one of a platform's files.
 func (g *Grub) file(p bootloader.Platform, name string) (string, error) {
 	path := filepath.Join(g.modules, nameOf(p), name)
