@@ -305,12 +305,17 @@ func (s *PartSize) parse(text string, _ *decoder) error {
 	return err
 }
 
-func (s *Source) short(n *yaml.Node, key string, d *decoder) bool {
+// short decodes a single value, which stands for a mapping with one key, into v.
+func (d *decoder) short(n *yaml.Node, v any, key string) bool {
 	if n.Kind != yaml.ScalarNode {
 		return false
 	}
-	d.decode(n, reflect.ValueOf(&s.From).Elem(), key)
+	d.decode(n, reflect.ValueOf(v).Elem(), key)
 	return true
+}
+
+func (s *Source) short(n *yaml.Node, key string, d *decoder) bool {
+	return d.short(n, &s.From, key)
 }
 
 func (m *Mode) parse(text string, _ *decoder) error {
@@ -351,17 +356,9 @@ func (p *Paths) short(n *yaml.Node, key string, d *decoder) bool {
 }
 
 func (s *System) short(n *yaml.Node, key string, d *decoder) bool {
-	if n.Kind != yaml.ScalarNode {
-		return false
-	}
-	d.scalar(n, reflect.ValueOf(&s.Path).Elem(), key)
-	return true
+	return d.short(n, &s.Path, key)
 }
 
 func (o *Output) short(n *yaml.Node, key string, d *decoder) bool {
-	if n.Kind != yaml.ScalarNode {
-		return false
-	}
-	d.scalar(n, reflect.ValueOf(&o.Format).Elem(), key)
-	return true
+	return d.short(n, &o.Format, key)
 }

@@ -55,7 +55,7 @@ func (p *planner) plan(ctx context.Context, h Host) (*Plan, error) {
 	}
 	c := p.store.closure
 	plan := &Plan{Recipe: r, Disk: disk, items: c.Items(), contents: p.contents(), boot: p.boot, Warnings: p.warnings, Secret: p.secret,
-		Files: p.files, compressor: p.compressor, signer: p.signer, digests: p.digests, temp: p.temp, pending: p.pending,
+		Files: p.files, kept: p.kept,
 		Closure: manifest.Closure{Paths: c.Len(), NarSize: c.NarSize()}}
 	plan.direct, plan.directErr = p.direct()
 	if m := p.store.made; m != nil {

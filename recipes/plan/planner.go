@@ -24,15 +24,20 @@ type planner struct {
 
 	secret string // what not everybody may know
 
-	packed     string // the path of the compressed root or store on a live medium
-	compressor string // who made it
-	temp       io.Closer
-	files      []netboot.File // of a folder
-	signer     *signature.Signer
-	digests    *netboot.Digests
-	pending    []Pending
+	packed string         // the path of the compressed root or store on a live medium
+	files  []netboot.File // of a folder
+	kept
 
 	warnings []string
+}
+
+// kept is what a planner hands to its Plan as it is.
+type kept struct {
+	compressor string // who made the compressed root or store
+	temp       io.Closer
+	signer     *signature.Signer
+	digests    *netboot.Digests // of what a signed script loads
+	pending    []Pending        // what takes a virtual machine
 }
 
 // volume returns what is asked of the file system of a partition.

@@ -11,7 +11,6 @@ import (
 	"ingot/recipes"
 	"ingot/recipes/manifest"
 	"ingot/recipes/netboot"
-	"ingot/recipes/signature"
 	"ingot/recipes/tools"
 	"ingot/storedb"
 )
@@ -40,16 +39,11 @@ type Plan struct {
 
 	// Files are those of an output that is a folder. Disk then holds them one after the
 	// other.
-	Files      []netboot.File
-	compressor string
-	signer     *signature.Signer
-	digests    *netboot.Digests // of what a signed script loads
-	temp       io.Closer
-	contained  *fileformat.File // the output in its format, once it is made
+	Files     []netboot.File
+	contained *fileformat.File // the output in its format, once it is made
+	kept
 
-	// What takes a virtual machine.
-	pending []Pending
-	helper  *manifest.Helper // what has been done there
+	helper  *manifest.Helper // what a virtual machine has done
 	overlay io.Closer
 }
 
