@@ -157,18 +157,16 @@ func (l *Lab) Play(ctx context.Context, o PlayOptions) error {
 	if failed == 0 || ctx.Err() != nil {
 		return ctx.Err()
 	}
-	err = &FailedTestsError{Failed: failed, Of: len(l.Tests)}
+	lost := &FailedTestsError{Failed: failed, Of: len(l.Tests)}
 	if o.Keep && o.Results == "" {
-		kept, failed := os.MkdirTemp(o.Temp, "ingot-results-")
-		if failed == nil {
-			failed = os.CopyFS(kept, os.DirFS(results))
+		if lost.Kept, err = os.MkdirTemp(o.Temp, "ingot-results-"); err == nil {
+			err = os.CopyFS(lost.Kept, os.DirFS(results))
 		}
-		if failed != nil {
-			return failed
+		if err != nil {
+			return err
 		}
-		err.(*FailedTestsError).Kept = kept
 	}
-	return err
+	return lost
 }
 
 // checkScreens refuses tests that read a screen on which there will be nothing to read,
