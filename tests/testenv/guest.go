@@ -40,6 +40,7 @@ func GuestARM64(t testing.TB) string {
 
 func guest(t testing.TB, program, arch, compiler string) string {
 	t.Helper()
+	quick(t)
 	root := Root(t)
 	guests.Lock()
 	defer guests.Unlock()

@@ -39,10 +39,19 @@ func KernelARM64(t testing.TB) string {
 // kernelIn returns dir, if it holds a kernel.
 func kernelIn(t testing.TB, dir, or string) string {
 	t.Helper()
+	quick(t)
 	if found, _ := filepath.Glob(filepath.Join(dir, "boot", "vmlinuz-*")); len(found) == 0 {
 		Missing(t, dir+" holds no kernel: run tests/setup/debian"+or)
 	}
 	return dir
+}
+
+// quick leaves out a test that boots a guest where INGOT_QUICK is set, as make quick does.
+func quick(t testing.TB) {
+	t.Helper()
+	if os.Getenv("INGOT_QUICK") != "" {
+		t.Skip("make quick boots no guest")
+	}
 }
 
 // Root returns the folder of go.mod, looked for from the working directory upwards.
