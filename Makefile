@@ -11,7 +11,7 @@ TAGS = osusergo netgo sqlite_omit_load_extension
 BUILD = CGO_ENABLED=1 go build -trimpath -buildvcs=false -tags '$(TAGS)' \
 	-ldflags '-s -w -buildid= -linkmode external -extldflags -static'
 
-.PHONY: help build build-arm64 modules test test-guix check race bench fuzz fuzz-short vulnerabilities demo clean
+.PHONY: help build build-arm64 modules quick test test-guix check race bench fuzz fuzz-short vulnerabilities demo clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -31,6 +31,11 @@ test: ## all tests, with what they need installed first
 	test -z "$$(gofmt -l $$(git ls-files '*.go') | tee /dev/stderr)"
 	go vet ./...
 	go run ./tests/run -timeout 180m ./... # a limit of each package: tests/boot takes 6 minutes idle, 27 beside eight busy processes
+
+quick: ## gofmt, go vet and the tests that boot no guest and ask no judge: for every save
+	test -z "$$(gofmt -l $$(git ls-files '*.go') | tee /dev/stderr)"
+	go vet ./...
+	INGOT_QUICK=1 go test -short $$(go list ./... | grep -Ev '/tests/(boot|faults|failure|kills|nixtest|guixtest|repro|bench|demo)$$')
 
 test-guix: ## what real Guix thinks of it, in a chroot of Debian unstable; takes root
 	tests/setup/debian judges

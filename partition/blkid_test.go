@@ -4,12 +4,14 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"ingot/tests/testenv"
 )
 
 // TestBlkidSeesPartitions has libblkid read each table, by which a system finds its
 // root: numbers, places and PARTUUIDs.
 func TestBlkidSeesPartitions(t *testing.T) {
-	partx := judge(t, "partx", "util-linux")
+	partx := testenv.Judge(t, "partx", "util-linux")
 	for name, table := range disks(t) {
 		t.Run(name, func(t *testing.T) {
 			d := layOut(t, table)

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"ingot/tests/testenv"
 )
 
 // records writes an MBR, and extended boot records at the sectors that they are for.
@@ -84,7 +86,7 @@ var chains = map[string]struct {
 
 // TestLogicalPartitions numbers logical partitions as Linux does.
 func TestLogicalPartitions(t *testing.T) {
-	partx := judge(t, "partx", "util-linux")
+	partx := testenv.Judge(t, "partx", "util-linux")
 	for name, c := range chains {
 		b := records(2*miB, c.at)
 		l, err := ReadMBR(bytes.NewReader(b), int64(len(b)))
@@ -149,7 +151,7 @@ func TestManyLogicalPartitions(t *testing.T) {
 
 // TestReadAPM reads what parted writes, and what has no map.
 func TestReadAPM(t *testing.T) {
-	parted := judge(t, "parted", "parted")
+	parted := testenv.Judge(t, "parted", "parted")
 	path := filepath.Join(t.TempDir(), "disk")
 	if err := os.WriteFile(path, make([]byte, 8*miB), 0o644); err != nil {
 		t.Fatal(err)

@@ -12,23 +12,8 @@ import (
 
 	"ingot/image"
 	"ingot/tests/golden"
+	"ingot/tests/testenv"
 )
-
-// judge returns the path of an independent tool. A tool that is missing is a failure
-// in CI and a skip elsewhere.
-func judge(t testing.TB, name, pkg string) string {
-	t.Helper()
-	for _, dir := range []string{"/usr/sbin", "/sbin", "/usr/bin", "/bin"} {
-		if p := filepath.Join(dir, name); exec.Command("test", "-x", p).Run() == nil {
-			return p
-		}
-	}
-	if os.Getenv("CI") != "" {
-		t.Fatalf("%s is missing: install %s", name, pkg)
-	}
-	t.Skipf("%s is missing: install %s", name, pkg)
-	return ""
-}
 
 // run returns what a tool says, and fails the test where the tool fails.
 func run(t testing.TB, name string, args ...string) string {
@@ -124,7 +109,7 @@ func disks(t testing.TB) map[string]Table {
 }
 
 func TestJudges(t *testing.T) {
-	sgdisk, sfdisk, fdisk := judge(t, "sgdisk", "gdisk"), judge(t, "sfdisk", "fdisk"), judge(t, "fdisk", "fdisk")
+	sgdisk, sfdisk, fdisk := testenv.Judge(t, "sgdisk", "gdisk"), testenv.Judge(t, "sfdisk", "fdisk"), testenv.Judge(t, "fdisk", "fdisk")
 	for name, table := range disks(t) {
 		t.Run(name, func(t *testing.T) {
 			path := write(t, layOut(t, table))

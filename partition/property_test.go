@@ -10,6 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"ingot/image"
+	"ingot/tests/testenv"
 )
 
 // anyTable draws a table that is small enough to be written and mostly possible.
@@ -43,7 +44,7 @@ func anyTable(t *rapid.T) Table {
 // TestRandomTables holds every table that is laid out against what was asked for, the
 // reader and the judges.
 func TestRandomTables(t *testing.T) {
-	sfdisk, sgdisk := judge(t, "sfdisk", "fdisk"), judge(t, "sgdisk", "gdisk")
+	sfdisk, sgdisk := testenv.Judge(t, "sfdisk", "fdisk"), testenv.Judge(t, "sgdisk", "gdisk")
 	n := 0
 	rapid.Check(t, func(rt *rapid.T) {
 		table := anyTable(rt)

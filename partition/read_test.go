@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"ingot/image"
+	"ingot/tests/testenv"
 )
 
 // bytesOf returns the disk's bytes; it must be small.
@@ -123,7 +124,7 @@ func TestReadNoTable(t *testing.T) {
 }
 
 func TestReadWhatSfdiskWrote(t *testing.T) {
-	sfdisk := judge(t, "sfdisk", "fdisk")
+	sfdisk := testenv.Judge(t, "sfdisk", "fdisk")
 	for name, c := range map[string]struct {
 		script string
 		want   []string

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"ingot/tests/testenv"
 )
 
 // sfdiskArches are the names of architectures that util-linux has for the specification's.
@@ -18,7 +20,7 @@ var sfdiskArches = map[string]string{
 func TestDiscoverableTypes(t *testing.T) {
 	theirs := map[string]string{}
 	line := regexp.MustCompile(`^([0-9A-F-]{36})\s+Linux (root|/usr)( verity)?( sign\.)? \((.*)\)`)
-	for l := range strings.Lines(run(t, judge(t, "sfdisk", "fdisk"), "-X", "gpt", "-T")) {
+	for l := range strings.Lines(run(t, testenv.Judge(t, "sfdisk", "fdisk"), "-X", "gpt", "-T")) {
 		m := line.FindStringSubmatch(l)
 		if m == nil {
 			continue
@@ -53,7 +55,7 @@ func TestDiscoverableTypes(t *testing.T) {
 // TestTypesOfArch lays out disks for every architecture that a recipe can name, and has
 // sfdisk say which types these have.
 func TestTypesOfArch(t *testing.T) {
-	sfdisk := judge(t, "sfdisk", "fdisk")
+	sfdisk := testenv.Judge(t, "sfdisk", "fdisk")
 	for arch, want := range map[string]string{
 		"": "x86-64", "x86_64": "x86-64", "i686": "x86", "aarch64": "arm64", "armhf": "arm", "riscv64": "riscv64",
 	} {

@@ -64,7 +64,7 @@ func TestAArch64(t *testing.T) {
 	if testing.Short() {
 		t.Skip("boots take seconds")
 	}
-	judge(t, "qemu-system-aarch64")
+	testenv.Judge(t, "qemu-system-aarch64", "qemu-system-arm")
 	k, err := kernel.Find(testenv.KernelARM64(t))
 	if err != nil {
 		t.Fatal(err)

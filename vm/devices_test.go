@@ -11,13 +11,14 @@ import (
 	"time"
 
 	"ingot/internal/keyboard"
+	"ingot/tests/testenv"
 	"ingot/vm"
 )
 
 // idle returns a machine whose firmware finds nothing to boot, which is quick.
 func idle(t *testing.T) vm.Config {
 	t.Helper()
-	judge(t, "qemu-system-x86_64")
+	testenv.Judge(t, "qemu-system-x86_64", "qemu-system-x86")
 	disk := filepath.Join(t.TempDir(), "disk.img")
 	if err := os.WriteFile(disk, make([]byte, 1<<20), 0o644); err != nil {
 		t.Fatal(err)
@@ -139,7 +140,7 @@ func TestFirmwareVars(t *testing.T) {
 	c := idle(t)
 	f, err := vm.FindUEFI(vm.X86_64)
 	if err != nil {
-		judge(t, "ovmf")
+		testenv.Judge(t, "ovmf", "ovmf")
 	}
 	c.Accel, c.Firmware, c.FirmwareVars = vm.TCG, vm.UEFI, filepath.Join(t.TempDir(), "vars, kept")
 	ctx, m := start(t, c)

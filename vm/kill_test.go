@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"ingot/tests/kills"
+	"ingot/tests/testenv"
 	"ingot/vm"
 )
 
@@ -47,7 +48,7 @@ func killed(dir string) {
 
 // TestKills kills that process at random moments, and looks for what is left.
 func TestKills(t *testing.T) {
-	judge(t, "qemu-system-x86_64")
+	testenv.Judge(t, "qemu-system-x86_64", "qemu-system-x86")
 	kills.Victim{
 		Within: 500 * time.Millisecond, AtOnce: 4, Kept: []string{"vars"},
 		Command: func(_ int, dir string) *exec.Cmd {

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"ingot/tests/testenv"
 	"ingot/vm"
 )
 
@@ -15,7 +16,7 @@ import (
 // behind it that no BIOS looks at.
 func sector(t *testing.T, program []byte) vm.Disk {
 	t.Helper()
-	judge(t, "qemu-system-x86_64")
+	testenv.Judge(t, "qemu-system-x86_64", "qemu-system-x86")
 	disk := make([]byte, 1<<20)
 	copy(disk, program)
 	// The protective partition of a GPT: all of the disk, of the type EE.

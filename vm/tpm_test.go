@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"ingot/tests/testenv"
 	"ingot/vm"
 )
 
@@ -28,7 +29,7 @@ func swtpms(t *testing.T, dir string) (n int) {
 // TestTPM has machines with a chip: one that is forgotten, and one that is kept, which
 // only one of them has at a time. Neither outlives its machine.
 func TestTPM(t *testing.T) {
-	judge(t, "swtpm")
+	testenv.Judge(t, "swtpm", "swtpm")
 	c := idle(t)
 	c.Accel, c.TPM = vm.TCG, &vm.TPM{}
 	chip := func(m *vm.Machine) {

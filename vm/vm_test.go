@@ -37,28 +37,13 @@ func TestMain(m *testing.M) {
 	testenv.Main(m)
 }
 
-// judge returns the path of a program, which may lie where only root looks.
-func judge(t *testing.T, name string) string {
-	t.Helper()
-	path, err := exec.LookPath(name)
-	for _, dir := range []string{"/usr/sbin", "/sbin"} {
-		if err != nil {
-			path, err = exec.LookPath(filepath.Join(dir, name))
-		}
-	}
-	if err != nil {
-		testenv.Missing(t, name+" is missing: tests/setup/debian brings it")
-	}
-	return path
-}
-
 // guest returns a machine's description with a kernel and ingot's initramfs.
 func guest(t *testing.T, arguments string) (vm.Config, *kernel.Kernel) {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("boots take seconds")
 	}
-	judge(t, "qemu-system-x86_64")
+	testenv.Judge(t, "qemu-system-x86_64", "qemu-system-x86")
 	k, err := kernel.Find(testenv.Kernel(t))
 	if err != nil {
 		t.Fatal(err)
@@ -223,7 +208,7 @@ func TestDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	disk := filepath.Join(t.TempDir(), "disk.img")
-	if out, err := exec.Command(judge(t, "mke2fs"), "-q", "-t", "ext4", "-U", uuid, "-L", "stored", "-d", root, disk, "32M").CombinedOutput(); err != nil {
+	if out, err := exec.Command(testenv.Judge(t, "mke2fs", "e2fsprogs"), "-q", "-t", "ext4", "-U", uuid, "-L", "stored", "-d", root, disk, "32M").CombinedOutput(); err != nil {
 		t.Fatalf("mke2fs: %v\n%s", err, out)
 	}
 	c.Disks = []vm.Disk{{Path: disk, Writable: true}}
@@ -240,16 +225,16 @@ func TestDisk(t *testing.T) {
 	run(t, ctx, m, "cp -a /etc /var/copy && test -d /var/copy && cmp /etc/rc /var/copy/rc")
 	powerOff(t, ctx, m)
 
-	if out, err := exec.Command(judge(t, "e2fsck"), "-fn", disk).CombinedOutput(); err != nil {
+	if out, err := exec.Command(testenv.Judge(t, "e2fsck", "e2fsprogs"), "-fn", disk).CombinedOutput(); err != nil {
 		t.Errorf("e2fsck: %v\n%s", err, out)
 	}
 	for _, file := range []string{"/var/booted", "/var/down", "/var/copy/rc"} {
-		out, err := exec.Command(judge(t, "debugfs"), "-R", "stat "+file, disk).CombinedOutput()
+		out, err := exec.Command(testenv.Judge(t, "debugfs", "e2fsprogs"), "-R", "stat "+file, disk).CombinedOutput()
 		if err != nil || !strings.Contains(string(out), "Type: regular") {
 			t.Errorf("%s is not on the disk: %v\n%s", file, err, out)
 		}
 	}
-	dump, err := exec.Command(judge(t, "dumpe2fs"), "-h", disk).Output()
+	dump, err := exec.Command(testenv.Judge(t, "dumpe2fs", "e2fsprogs"), "-h", disk).Output()
 	if err != nil || strings.Contains(string(dump), "needs_recovery") {
 		t.Errorf("the journal was not put to rest (%v)", err)
 	}
@@ -304,7 +289,7 @@ func parent() {
 
 // TestOrphan kills the process that started a machine, as hard as can be.
 func TestOrphan(t *testing.T) {
-	judge(t, "qemu-system-x86_64")
+	testenv.Judge(t, "qemu-system-x86_64", "qemu-system-x86")
 	disk := filepath.Join(t.TempDir(), "disk.img")
 	if err := os.WriteFile(disk, make([]byte, 1<<20), 0o644); err != nil {
 		t.Fatal(err)
@@ -343,7 +328,7 @@ func TestOrphan(t *testing.T) {
 
 // TestCancel ends the context under a machine.
 func TestCancel(t *testing.T) {
-	judge(t, "qemu-system-x86_64")
+	testenv.Judge(t, "qemu-system-x86_64", "qemu-system-x86")
 	disk := filepath.Join(t.TempDir(), "disk.img")
 	if err := os.WriteFile(disk, make([]byte, 1<<20), 0o644); err != nil {
 		t.Fatal(err)

@@ -41,15 +41,6 @@ func host(t testing.TB, platforms ...bootloader.Platform) *Grub {
 	return g
 }
 
-func judge(t testing.TB, name, pkg string) string {
-	t.Helper()
-	p, err := exec.LookPath(name)
-	if err != nil {
-		testenv.Missing(t, name+" is missing: install "+pkg)
-	}
-	return p
-}
-
 var testSeed = image.NewSeed([]byte("bootloader"))
 
 // bootable is a disk under way.
@@ -126,7 +117,7 @@ func boot(t *testing.T, d *partition.Disk, until string, args ...string) string 
 // bootWith is [boot] for a machine whose arguments name its disks.
 func bootWith(t *testing.T, until string, args ...string) string {
 	t.Helper()
-	qemu := judge(t, "qemu-system-x86_64", "qemu-system-x86")
+	qemu := testenv.Judge(t, "qemu-system-x86_64", "qemu-system-x86")
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, qemu, append([]string{

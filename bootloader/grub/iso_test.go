@@ -10,6 +10,7 @@ import (
 	"ingot/bootloader"
 	"ingot/image"
 	"ingot/image/iso9660"
+	"ingot/tests/testenv"
 )
 
 // newISO is an ISO that holds nothing but GRUB and a menu.
@@ -64,7 +65,7 @@ func TestBootISO(t *testing.T) {
 func TestISOTables(t *testing.T) {
 	img := newISO(t, true, true)
 	path := isoFile(t, img.Map)
-	out, err := exec.Command(judge(t, "xorriso", "xorriso"), "-abort_on", "WARNING", "-report_about", "WARNING", "-indev", path, "-report_el_torito", "plain", "-report_system_area", "plain").CombinedOutput()
+	out, err := exec.Command(testenv.Judge(t, "xorriso", "xorriso"), "-abort_on", "WARNING", "-report_about", "WARNING", "-indev", path, "-report_el_torito", "plain", "-report_system_area", "plain").CombinedOutput()
 	if err != nil {
 		t.Errorf("xorriso: %v", err)
 	}
@@ -78,11 +79,11 @@ func TestISOTables(t *testing.T) {
 			t.Errorf("xorriso: no %q in\n%s", want, out)
 		}
 	}
-	out, err = exec.Command(judge(t, "sgdisk", "gdisk"), "-v", path).CombinedOutput()
+	out, err = exec.Command(testenv.Judge(t, "sgdisk", "gdisk"), "-v", path).CombinedOutput()
 	if err != nil || !strings.Contains(string(out), "No problems found") {
 		t.Errorf("sgdisk -v: %v\n%s", err, out)
 	}
-	must(t, exec.Command(judge(t, "sfdisk", "fdisk"), "-V", path).Run())
+	must(t, exec.Command(testenv.Judge(t, "sfdisk", "fdisk"), "-V", path).Run())
 	r, err := iso9660.Open(img.Map, img.Map.Size())
 	must(t, err)
 	boot, err := r.Boot()
@@ -101,7 +102,7 @@ func TestISOTables(t *testing.T) {
 // TestISOOfOneFirmware has the tables of an ISO that only bootloader.BIOS, or only UEFI, boots.
 func TestISOOfOneFirmware(t *testing.T) {
 	for want, bios := range map[string]bool{"Disklabel type: dos": true, "Disklabel type: gpt": false} {
-		out, err := exec.Command(judge(t, "fdisk", "fdisk"), "-l", isoFile(t, newISO(t, bios, !bios).Map)).CombinedOutput()
+		out, err := exec.Command(testenv.Judge(t, "fdisk", "fdisk"), "-l", isoFile(t, newISO(t, bios, !bios).Map)).CombinedOutput()
 		if err != nil || !strings.Contains(string(out), want) {
 			t.Errorf("fdisk -l: %v; want %q in\n%s", err, want, out)
 		}

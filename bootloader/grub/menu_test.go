@@ -12,6 +12,7 @@ import (
 	"ingot/bootloader"
 	"ingot/image"
 	"ingot/tests/golden"
+	"ingot/tests/testenv"
 )
 
 // menus are the goldens under testdata.
@@ -38,7 +39,7 @@ var menus = map[string]bootloader.Menu{
 }
 
 func TestMenus(t *testing.T) {
-	check := judge(t, "grub-script-check", "grub-common")
+	check := testenv.Judge(t, "grub-script-check", "grub-common")
 	for name, m := range menus {
 		t.Run(name, func(t *testing.T) {
 			got, err := (menu{m, false}).config()
@@ -98,7 +99,7 @@ func TestMenuRefusals(t *testing.T) {
 // TestMenuQuotes holds that no title, path or argument can leave its word: the judge
 // takes every menu, and GRUB's own rules for words give back what went in.
 func TestMenuQuotes(t *testing.T) {
-	check := judge(t, "grub-script-check", "grub-common")
+	check := testenv.Judge(t, "grub-script-check", "grub-common")
 	text := rapid.StringOf(rapid.OneOf(rapid.SampledFrom([]rune(`'"\$ {}();&|<>#!*?[]%=~`+"`")), rapid.RuneFrom(nil, unicode.L)))
 	n := 0
 	rapid.Check(t, func(t *rapid.T) {

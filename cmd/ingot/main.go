@@ -338,8 +338,8 @@ unchanged.`,
 		}
 		root.AddCommand(group.verbs...)
 	}
-	root.AddCommand(newVersion())
-	addCompletion(root)
+	root.CompletionOptions.DisableDefaultCmd = true // newCompletion is ours
+	root.AddCommand(newVersion(), newCompletion())
 	root.SetHelpCommand(newHelp())
 	root.SetVersionTemplate("ingot {{.Version}}\n")
 	setHelp(root)

@@ -229,22 +229,6 @@ func newHelp() *cobra.Command {
 	}
 }
 
-// addCompletion adds the verb that prints a shell's completion script.
-func addCompletion(root *cobra.Command) {
-	root.CompletionOptions.DisableNoDescFlag = true // INGOT_COMPLETION_DESCRIPTIONS=0 does the same
-	root.InitDefaultCompletionCmd()
-	c, _, err := root.Find([]string{"completion"})
-	if err != nil {
-		panic(err) // cobra has just added it
-	}
-	c.Short = "print the completion script of a shell"
-	c.Long = `Print the script with which a shell completes ingot's verbs and flags. Each shell's help
-says where the script goes.`
-	for _, shell := range c.Commands() {
-		shell.Short = "print the script for " + shell.Name()
-	}
-}
-
 // verbNames are the names of the commands below c.
 func verbNames(c *cobra.Command) (names []string) {
 	for _, sub := range c.Commands() {

@@ -61,8 +61,8 @@ var uses = map[string]map[string]use{
 		"digest": {not: []string{"trust"}}, "trust": {}, "cert": {with: []string{"trust"}}, "any-ocsp": {with: []string{"trust"}},
 	}),
 	"recipes":    {"json": {not: []string{"schema"}}, "schema": {}},
-	"completion": {}, "completion bash": {}, "completion fish": {}, "completion powershell": {}, "completion zsh": {},
-	"version": {"licenses": {}},
+	"completion": {},
+	"version":    {"licenses": {}},
 
 	"register": sourceUses(0, map[string]use{
 		stallFlag: {with: []string{"cache"}},

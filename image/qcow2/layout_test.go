@@ -13,22 +13,18 @@ import (
 	"path/filepath"
 	"testing"
 
-	"ingot/image"
-
 	"golang.org/x/sys/unix"
 	"pgregory.net/rapid"
+
+	"ingot/image"
+	"ingot/tests/testenv"
 )
 
 // judge returns how to run a tool that is not ours; what it prints is returned, and it
 // must succeed.
 func judge(t *testing.T, name string) func(args ...string) string {
 	t.Helper()
-	if _, err := exec.LookPath(name); err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatalf("%s is missing: install qemu-utils", name)
-		}
-		t.Skipf("%s is missing: install qemu-utils", name)
-	}
+	name = testenv.Judge(t, name, "qemu-utils")
 	return func(args ...string) string {
 		t.Helper()
 		out, err := exec.Command(name, args...).CombinedOutput()

@@ -7,38 +7,18 @@ import (
 	"strings"
 
 	"pgregory.net/rapid"
+
+	"ingot/tests/testenv"
 )
 
 // T is what the helpers need of a test: a *testing.T, a *testing.B or, within a
 // property, a *rapid.T.
 type T = rapid.TB
 
-// Judge returns the path of an independent tool. Where it is missing, the test
-// fails if CI is set, and is skipped otherwise with the Debian package to install.
+// Judge returns the path of an independent tool: [testenv.Judge].
 func Judge(t T, name, pkg string) string {
 	t.Helper()
-	if path := find(name); path != "" {
-		return path
-	}
-	if os.Getenv("CI") != "" {
-		t.Fatalf("%s is missing: apt-get install %s", name, pkg)
-	}
-	t.Skipf("%s is missing: apt-get install %s", name, pkg)
-	return ""
-}
-
-// find looks where an ordinary user's PATH often does not: the tools that make and
-// check file systems are kept in sbin.
-func find(name string) string {
-	if path, err := exec.LookPath(name); err == nil {
-		return path
-	}
-	for _, dir := range []string{"/usr/local/sbin", "/usr/sbin", "/sbin"} {
-		if path, err := exec.LookPath(filepath.Join(dir, name)); err == nil {
-			return path
-		}
-	}
-	return ""
+	return testenv.Judge(t, name, pkg)
 }
 
 // Run runs a tool in the C locale and returns what it wrote to both outputs. The

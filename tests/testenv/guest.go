@@ -40,7 +40,7 @@ func GuestARM64(t testing.TB) string {
 
 func guest(t testing.TB, program, arch, compiler string) string {
 	t.Helper()
-	quick(t)
+	Slow(t)
 	root := Root(t)
 	guests.Lock()
 	defer guests.Unlock()

@@ -39,18 +39,19 @@ func KernelARM64(t testing.TB) string {
 // kernelIn returns dir, if it holds a kernel.
 func kernelIn(t testing.TB, dir, or string) string {
 	t.Helper()
-	quick(t)
+	Slow(t)
 	if found, _ := filepath.Glob(filepath.Join(dir, "boot", "vmlinuz-*")); len(found) == 0 {
 		Missing(t, dir+" holds no kernel: run tests/setup/debian"+or)
 	}
 	return dir
 }
 
-// quick leaves out a test that boots a guest where INGOT_QUICK is set, as make quick does.
-func quick(t testing.TB) {
+// Slow leaves out a test that boots a guest or asks a judge where INGOT_QUICK is set, as make
+// quick does.
+func Slow(t T) {
 	t.Helper()
 	if os.Getenv("INGOT_QUICK") != "" {
-		t.Skip("make quick boots no guest")
+		t.Skip("make quick boots no guest and asks no judge")
 	}
 }
 
@@ -73,7 +74,7 @@ func Root(t testing.TB) string {
 
 // Missing ends a test that lacks something of the machine: it fails where CI is
 // set, and is skipped elsewhere. why says what to do about it.
-func Missing(t testing.TB, why string) {
+func Missing(t T, why string) {
 	t.Helper()
 	if os.Getenv("CI") != "" {
 		t.Fatal(why)
