@@ -13,6 +13,7 @@ import (
 	"ingot/image"
 	"ingot/tests/fstest"
 	"ingot/tests/nixtest"
+	"ingot/tests/testenv"
 )
 
 // nixAddresses is the list of paths of every kind of content address that the installed Nix
@@ -270,6 +271,7 @@ func FuzzAddress(f *testing.F) {
 
 // TestContentsOfNoNAR has a content check read NARs that are cut off, or no NARs.
 func TestContentsOfNoNAR(t *testing.T) {
+	testenv.Slow(t)
 	var nar bytes.Buffer
 	if err := WriteNAR(&nar, odd(t)); err != nil {
 		t.Fatal(err)

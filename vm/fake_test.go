@@ -15,6 +15,7 @@ import (
 
 // TestEnds has QEMUs that end, each in another way, and wants it said which.
 func TestEnds(t *testing.T) {
+	testenv.Slow(t)
 	// QMP is the first descriptor that QEMU inherits.
 	const (
 		greeting = `echo '{"QMP":{"version":{},"capabilities":[]}}' >&3; read line <&3; echo '{"return":{},"id":0}' >&3; `

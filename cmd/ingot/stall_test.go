@@ -15,11 +15,13 @@ import (
 	"ingot/internal/stall"
 	"ingot/storedb"
 	"ingot/storedb/cache"
+	"ingot/tests/testenv"
 )
 
 // TestStalledServers has real servers that say nothing, or too little: one that takes
 // connections and never answers, one whose TLS never begins, and a byte at a time.
 func TestStalledServers(t *testing.T) {
+	testenv.Slow(t)
 	silent, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

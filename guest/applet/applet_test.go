@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"ingot/tests/testenv"
 )
 
 // TestMain makes the test binary be the applet that it is called as.
@@ -137,6 +139,7 @@ func folder(t *testing.T) string {
 // TestAsDebian runs command lines with the applets and with the system's own
 // commands; both must print the same, leave the same, and end alike.
 func TestAsDebian(t *testing.T) {
+	testenv.Slow(t)
 	ours := links(t)
 	for _, line := range []string{
 		"basename /a/b/c.txt .txt; basename /; basename c c; dirname /a/b; dirname b; dirname /; dirname a/b/",

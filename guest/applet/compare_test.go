@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"ingot/tests/testenv"
 )
 
 // filters are commands that read the files named last, or standard input.
@@ -190,6 +192,7 @@ const debian = "/usr/sbin:/usr/bin:/sbin:/bin"
 
 // TestCompared runs each command line with Debian's command and with ours.
 func TestCompared(t *testing.T) {
+	testenv.Slow(t)
 	ours := links(t) + ":" + only(t, "sed", "printf", "test")
 	var all []string
 	for _, filter := range filters {

@@ -46,12 +46,12 @@ func kernelIn(t testing.TB, dir, or string) string {
 	return dir
 }
 
-// Slow leaves out a test that boots a guest or asks a judge where INGOT_QUICK is set, as make
-// quick does.
+// Slow leaves out a test that boots a guest, asks a judge or takes many seconds where
+// INGOT_QUICK is set, as make quick does.
 func Slow(t T) {
 	t.Helper()
 	if os.Getenv("INGOT_QUICK") != "" {
-		t.Skip("make quick boots no guest and asks no judge")
+		t.Skip("make quick boots no guest, asks no judge and waits for nothing")
 	}
 }
 
