@@ -111,7 +111,7 @@ func (d dd) open(c *Call) (in io.Reader, out *os.File, err error) {
 			return nil, nil, err
 		}
 	}
-	if err := skipTo(in, d.skip*d.bs); d.skip > 0 && err != nil {
+	if err := skipTo(in, d.skip*d.bs); err != nil {
 		return nil, nil, err
 	}
 	if d.out == "" {

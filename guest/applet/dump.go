@@ -48,10 +48,10 @@ func parseOffset(s string) (int64, error) {
 	return parseSize(s)
 }
 
-// skipTo passes over the start of what is read, by seeking where that works.
+// skipTo passes over the first bytes of what is still to be read, by seeking where that works.
 func skipTo(r io.Reader, offset int64) error {
 	if s, ok := r.(io.Seeker); ok {
-		if _, err := s.Seek(offset, io.SeekStart); err == nil {
+		if _, err := s.Seek(offset, io.SeekCurrent); err == nil {
 			return nil
 		}
 	}
