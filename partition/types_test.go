@@ -11,7 +11,7 @@ import (
 
 // sfdiskArches are the names of architectures that util-linux has for the specification's.
 var sfdiskArches = map[string]string{
-	"ARM-64": "arm64", "IA-64": "ia64", "LoongArch-64": "loongarch64", "MIPS-32 LE": "mips-le", "MIPS-64 LE": "mips64-le",
+	"ARM-64": "arm64", "HPPA/PARISC": "parisc", "IA-64": "ia64", "LoongArch-64": "loongarch64", "MIPS-32 LE": "mips-le", "MIPS-64 LE": "mips64-le",
 	"PPC64LE": "ppc64-le", "RISC-V-32": "riscv32", "RISC-V-64": "riscv64", "TILE-Gx": "tilegx",
 }
 
@@ -42,6 +42,9 @@ func TestDiscoverableTypes(t *testing.T) {
 		t.Fatalf("sfdisk lists %d types of roots and /usr; want 6 for each of 18 architectures", len(theirs))
 	}
 	for _, own := range discoverableTypes() {
+		if strings.HasSuffix(own.name, "-parisc") && theirs[own.name] == "" {
+			continue // Debian 12's sfdisk does not know them, that of Debian 13 does
+		}
 		if own.guid != theirs[own.name] {
 			t.Errorf("%s is %s; sfdisk has %q", own.name, own.guid, theirs[own.name])
 		}
