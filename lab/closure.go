@@ -118,7 +118,7 @@ func (c *Closure) System(ctx context.Context) (*run.System, error) {
 // RootOnDisk gives the init of a closure a root on a disk, where one is asked for, and not in
 // memory.
 func (c *Closure) RootOnDisk(s *run.System, o *run.Options) error {
-	if c.Init == "" || c.Find || c.Shell || len(c.Run) > 0 || o.DiskImage == "" && o.DiskSize == 0 {
+	if c.Init == "" || c.Find || c.Shell || len(c.Run) > 0 || o.Overlay == "" && o.DiskSize == 0 {
 		return nil
 	}
 	root, err := storedisk.Root(cmp.Or(o.DiskSize, storedisk.RootSize))

@@ -275,7 +275,7 @@ func (p *player) play(ctx context.Context, test *script.Script, results string) 
 			if err := os.MkdirAll(disks, 0o700); err != nil {
 				return nil, err
 			}
-			m.Options.DiskImage = filepath.Join(disks, name+".qcow2")
+			m.Options.Overlay = filepath.Join(disks, name+".qcow2")
 		}
 		return p.start(ctx, &m, networks, console)
 	}

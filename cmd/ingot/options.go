@@ -16,7 +16,7 @@ import (
 // is no such flag on the command line, an option of a machine is asked for.
 var optionFlags = map[run.Option]struct{ flag, variable string }{
 	run.OptionName: {"name", ""}, run.OptionArch: {"arch", ""}, run.OptionBoot: {"boot", ""}, run.OptionMemory: {"memory", "CH_MEM_SIZE"},
-	run.OptionDiskImage: {"overlay", "NIX_DISK_IMAGE"}, run.OptionDiskSize: {"disk-size", ""}, run.OptionEmpty: {"empty-disk", ""},
+	run.OptionOverlay: {"overlay", "NIX_DISK_IMAGE"}, run.OptionDiskSize: {"disk-size", ""}, run.OptionEmpty: {"empty-disk", ""},
 	run.OptionNetwork: {"network", ""}, run.OptionForward: {"forward", "QEMU_NET_OPTS"}, run.OptionVLAN: {"vlan", ""}, run.OptionNumber: {"number", ""},
 	run.OptionShare: {"share", "SHARED_DIR"}, run.OptionWords: {"append", "QEMU_KERNEL_PARAMS"},
 	run.OptionEFIVars: {"efi-vars", ""}, run.OptionUsualEFIVars: {"", "NIX_EFI_VARS"}, run.OptionSecureBoot: {"secure-boot", ""},

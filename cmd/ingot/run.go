@@ -160,7 +160,7 @@ func (r *runFlags) options(c *cobra.Command) (o run.Options, err error) {
 		o.CPUs = r.cpus
 	}
 	if given("overlay") {
-		o.DiskImage = r.overlay
+		o.Overlay = r.overlay
 	}
 	if r.name != "" {
 		if err := run.CheckName(r.name); err != nil {

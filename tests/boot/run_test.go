@@ -223,7 +223,7 @@ func TestRunRecipe(t *testing.T) {
 	eventually(t, "nothing left by a machine that was killed", func() bool { return u.left() == "" && !machineRuns("second") })
 	_, errout, status = u.types("", "run", "rescue", "--set", "system.kernel="+testenv.Kernel(t), "--set", "seed=other", "--overlay", disk)
 	if status != 1 || !strings.Contains(errout, "a disk that is not what it was") {
-		t.Errorf("a disk image over another base: status %d, %s; want a refusal", status, errout)
+		t.Errorf("an overlay over another base: status %d, %s; want a refusal", status, errout)
 	}
 }
 

@@ -110,7 +110,7 @@ func (w *wiring) empty(o *Options, i int) (vm.Disk, error) {
 // own makes a disk whose image is all of it, and not what has changed of something else:
 // out of the base at the first start, and from then on whatever has become of it.
 func (w *wiring) own(base Base, o *Options) (d vm.Disk, err error) {
-	d = vm.Disk{Path: o.DiskImage, Writable: true, Bus: base.Bus, Serial: base.Serial}
+	d = vm.Disk{Path: o.Overlay, Writable: true, Bus: base.Bus, Serial: base.Serial}
 	if _, err := os.Stat(d.Path + baseSuffix); err == nil {
 		return d, fmt.Errorf("%s keeps changes to another disk, as %[1]s%s says: name another file", d.Path, baseSuffix)
 	}
@@ -129,7 +129,7 @@ func (w *wiring) own(base Base, o *Options) (d vm.Disk, err error) {
 	return d, err
 }
 
-// keptMode is what the permissions of a new disk image begin with: what a guest writes is
+// keptMode is what the permissions of a new overlay begin with: what a guest writes is
 // not for other users, such as its host keys.
 const keptMode = 0o600
 

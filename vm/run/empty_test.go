@@ -88,7 +88,7 @@ func TestOwnDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	path := filepath.Join(t.TempDir(), "root.qcow2")
-	base, o, w := Base{Map: m, Serial: "root", Own: true}, Options{DiskImage: path}, &wiring{ctx: t.Context()}
+	base, o, w := Base{Map: m, Serial: "root", Own: true}, Options{Overlay: path}, &wiring{ctx: t.Context()}
 	d, err := w.disk(base, &o, true)
 	if err != nil || d.Path != path || d.Format != "qcow2" || !d.Writable || d.Backing != nil {
 		t.Fatalf("the disk is %+v, %v; want %s to be all of it", d, err, path)
@@ -112,15 +112,15 @@ func TestOwnDisk(t *testing.T) {
 	if _, err := w.disk(base, &o, true); err == nil || !strings.Contains(err.Error(), "keeps changes to another disk") {
 		t.Errorf("an overlay: %v; want a refusal", err)
 	}
-	o.DiskImage = filepath.Join(t.TempDir(), "none", "root.qcow2")
+	o.Overlay = filepath.Join(t.TempDir(), "none", "root.qcow2")
 	if _, err := w.disk(base, &o, true); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("in a folder that is not there: %v", err)
 	}
-	o.DiskImage, w.dry = filepath.Join(t.TempDir(), "dry.qcow2"), true
+	o.Overlay, w.dry = filepath.Join(t.TempDir(), "dry.qcow2"), true
 	if _, err := w.disk(base, &o, true); err != nil {
 		t.Error(err)
 	}
-	if _, err := os.Stat(o.DiskImage); err == nil {
+	if _, err := os.Stat(o.Overlay); err == nil {
 		t.Error("a dry run has made the disk")
 	}
 	w.closeFiles()

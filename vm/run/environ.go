@@ -12,7 +12,7 @@ import (
 // FromEnvironment returns the options that the variables of the models ask for. What
 // the command line says goes before them.
 //
-//	NIX_DISK_IMAGE      DiskImage
+//	NIX_DISK_IMAGE      Overlay
 //	QEMU_OPTS           words for QEMU's command line
 //	QEMU_NET_OPTS       options for QEMU's -netdev user, separated by commas
 //	QEMU_KERNEL_PARAMS  words for the kernel's command line
@@ -26,7 +26,7 @@ import (
 //	CH_CMDLINE          words for the kernel's command line
 func FromEnvironment(getenv func(string) string) (Options, error) {
 	var o Options
-	o.DiskImage = getenv("NIX_DISK_IMAGE")
+	o.Overlay = getenv("NIX_DISK_IMAGE")
 	o.UsualEFIVars, o.TPMDir = getenv("NIX_EFI_VARS"), getenv("NIX_SWTPM_DIR")
 	o.QEMUArgs = strings.Fields(getenv("QEMU_OPTS"))
 	for _, option := range strings.Split(getenv("QEMU_NET_OPTS"), ",") {

@@ -77,9 +77,9 @@ func TestReferences(t *testing.T) {
 		if err := id.write(kept); err != nil {
 			t.Fatal(err)
 		}
-		x, err := Start(t.Context(), s, Options{DiskImage: kept, Accel: vm.TCG}, Host{Registry: &Registry{path: filepath.Join(dir, "run")}})
+		x, err := Start(t.Context(), s, Options{Overlay: kept, Accel: vm.TCG}, Host{Registry: &Registry{path: filepath.Join(dir, "run")}})
 		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("Start over a kept disk image: %v; want %s", err, want)
+			t.Errorf("Start over a kept overlay: %v; want %s", err, want)
 		}
 		if err == nil {
 			x.Close()
@@ -92,7 +92,7 @@ func TestReferences(t *testing.T) {
 	}
 }
 
-// TestFormatIsKept: what the base of a kept disk image is taken for is remembered, and a
+// TestFormatIsKept: what the base of a kept overlay is taken for is remembered, and a
 // base that is raw by its name stays raw whatever is written to it.
 func TestFormatIsKept(t *testing.T) {
 	dir := t.TempDir()
@@ -232,9 +232,9 @@ func TestOpenWords(t *testing.T) {
 	}
 }
 
-// TestDiskImageHasNoWords: a word behind the name of the disk image, which is always a qcow2
+// TestOverlayHasNoWords: a word behind the name of the overlay, which is always a qcow2
 // that is written to, is refused, and a file whose own name ends so is taken.
-func TestDiskImageHasNoWords(t *testing.T) {
+func TestOverlayHasNoWords(t *testing.T) {
 	t.Chdir(t.TempDir())
 	for _, name := range []string{"own.img:raw", "both", "both:raw"} {
 		if err := os.WriteFile(name, nil, 0o644); err != nil {
@@ -253,15 +253,15 @@ func TestDiskImageHasNoWords(t *testing.T) {
 		"x.img:ro":    "leave out the :ro",
 		"x:ro:raw":    "leave out the :ro:raw",
 	} {
-		err := (&Options{DiskImage: name}).checkDiskImage()
+		err := (&Options{Overlay: name}).checkOverlay()
 		if (err == nil) != (want == "") || err != nil && !strings.HasSuffix(err.Error(), want) {
-			t.Errorf("disk image %q: %v; want %q", name, err, want)
+			t.Errorf("overlay %q: %v; want %q", name, err, want)
 		}
 	}
 }
 
-// TestDiskImageName: a disk image is a qcow2, and nothing else by its name, and a file.
-func TestDiskImageName(t *testing.T) {
+// TestOverlayName: an overlay is a qcow2, and nothing else by its name, and a file.
+func TestOverlayName(t *testing.T) {
 	t.Chdir(t.TempDir())
 	for _, name := range []string{"old.img", "old.img" + baseSuffix} {
 		if err := os.WriteFile(name, nil, 0o644); err != nil {
@@ -274,19 +274,19 @@ func TestDiskImageName(t *testing.T) {
 	for name, want := range map[string]string{
 		"new.qcow2":         "",
 		"old.img":           "", // which was made when any name was right
-		"x.vmdk":            "disk image x.vmdk: it is a qcow2, and the suffix .vmdk is that of a disk of VMware: name it x.qcow2",
-		"a/X.VHDX":          "disk image a/X.VHDX: it is a qcow2, and the suffix .VHDX is that of a disk of Hyper-V: name it a/X.qcow2",
-		"x.img":             "disk image x.img: it is a qcow2, and the suffix .img is that of a raw disk: name it x.qcow2",
-		"folder":            "disk image: folder: is a directory, and only a regular file can be replaced",
-		"folder/":           "disk image: folder/: is a directory, and only a regular file can be replaced",
-		"none/":             "disk image: none/: names a folder, not a file",
-		"/dev/null":         "disk image: /dev/null: is a character device, and only a regular file can be replaced",
-		"null":              "disk image: /dev/null: is a character device, and only a regular file can be replaced",
-		"/dev/no-such-disk": "disk image: /dev/no-such-disk: is not there, and no file is made in /dev, which shows devices",
+		"x.vmdk":            "overlay x.vmdk: it is a qcow2, and the suffix .vmdk is that of a disk of VMware: name it x.qcow2",
+		"a/X.VHDX":          "overlay a/X.VHDX: it is a qcow2, and the suffix .VHDX is that of a disk of Hyper-V: name it a/X.qcow2",
+		"x.img":             "overlay x.img: it is a qcow2, and the suffix .img is that of a raw disk: name it x.qcow2",
+		"folder":            "overlay: folder: is a directory, and only a regular file can be replaced",
+		"folder/":           "overlay: folder/: is a directory, and only a regular file can be replaced",
+		"none/":             "overlay: none/: names a folder, not a file",
+		"/dev/null":         "overlay: /dev/null: is a character device, and only a regular file can be replaced",
+		"null":              "overlay: /dev/null: is a character device, and only a regular file can be replaced",
+		"/dev/no-such-disk": "overlay: /dev/no-such-disk: is not there, and no file is made in /dev, which shows devices",
 	} {
-		err := (&Options{DiskImage: name}).checkKept()
+		err := (&Options{Overlay: name}).checkKept()
 		if got := fmt.Sprint(err); got != want && (err != nil || want != "") {
-			t.Errorf("disk image %q: %v; want %q", name, err, want)
+			t.Errorf("overlay %q: %v; want %q", name, err, want)
 		}
 	}
 }
@@ -322,9 +322,9 @@ func TestKeptOfAnother(t *testing.T) {
 
 func is[E error](err error) bool { return errors.As(err, new(E)) }
 
-// TestDiskImageOfAnother: a disk image that another user has put into a folder like /tmp, or
+// TestOverlayOfAnother: an overlay that another user has put into a folder like /tmp, or
 // what it is said to lie over, is refused.
-func TestDiskImageOfAnother(t *testing.T) {
+func TestOverlayOfAnother(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("to make files of another user takes root")
 	}
@@ -342,13 +342,13 @@ func TestDiskImageOfAnother(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, fails := range map[string]bool{"own": false, "none": false, "file": true, "link": true, "base": true} {
-		err := (&Options{DiskImage: at(name)}).checkDiskImage()
+		err := (&Options{Overlay: at(name)}).checkOverlay()
 		var planted *image.PlantedError
 		if errors.As(err, &planted) != fails || err != nil && !fails {
-			t.Errorf("disk image %s: %v; want a refusal: %v", name, err, fails)
+			t.Errorf("overlay %s: %v; want a refusal: %v", name, err, fails)
 		}
 	}
-	if err := (&Options{}).checkDiskImage(); err != nil {
+	if err := (&Options{}).checkOverlay(); err != nil {
 		t.Errorf("no --overlay: %v", err)
 	}
 }

@@ -11,7 +11,7 @@ const (
 	OptionArch
 	OptionBoot
 	OptionMemory
-	OptionDiskImage
+	OptionOverlay
 	OptionDiskSize
 	OptionEmpty
 	OptionNetwork
@@ -32,7 +32,7 @@ const (
 func (o Option) String() string {
 	return map[Option]string{
 		OptionName: "machine name", OptionArch: "processor architecture", OptionBoot: "boot mode", OptionMemory: "memory",
-		OptionDiskImage: "disk image", OptionDiskSize: "disk size", OptionEmpty: "empty disk",
+		OptionOverlay: "overlay", OptionDiskSize: "disk size", OptionEmpty: "empty disk",
 		OptionNetwork: "network", OptionForward: "port forward", OptionVLAN: "VLAN", OptionNumber: "machine number",
 		OptionShare: "shared folder", OptionWords: "kernel command line",
 		OptionEFIVars: "UEFI variables", OptionUsualEFIVars: "usual UEFI variables", OptionSecureBoot: "Secure Boot",

@@ -30,12 +30,12 @@ type Options struct {
 	Memory      int64 // bytes; 512 MiB
 	CPUs        int   // 1
 
-	// DiskImage keeps what is written to the first disk, in a qcow2 file that is made if
+	// Overlay keeps what is written to the first disk, in a qcow2 file that is made if
 	// it is not there; its base has to stay as it is. Without one, changes are discarded on exit.
-	DiskImage string
-	DiskSize  int64   // of the first disk, if that is more than it has
-	Empty     []Empty // further disks
-	TempDir   string  // keeps the further disks, as emptyN.qcow2; without it they are discarded on exit
+	Overlay  string
+	DiskSize int64   // of the first disk, if that is more than it has
+	Empty    []Empty // further disks
+	TempDir  string  // keeps the further disks, as emptyN.qcow2; without it they are discarded on exit
 
 	NoNetwork  bool
 	Restrict   bool // the guest reaches nothing but what is forwarded
@@ -173,8 +173,8 @@ func (o *Options) fits(s *System) error {
 		return fmt.Errorf("%s has nothing to boot: no kernel and no boot loader", s.What)
 	case boot != Kernel && s.Firmware != nil && !slices.Contains(s.Firmware, boot):
 		return wrong(OptionBoot, string(boot), "%s boots with %s only", s.What, joinBoots(s))
-	case o.DiskImage != "" && !keeps:
-		return wrong(OptionDiskImage, o.DiskImage, "%s has no disk whose changes could be kept", s.What)
+	case o.Overlay != "" && !keeps:
+		return wrong(OptionOverlay, o.Overlay, "%s has no disk whose changes could be kept", s.What)
 	case o.DiskSize != 0 && !keeps:
 		return wrong(OptionDiskSize, "", "%s has no disk that can be made larger", s.What)
 	case o.DiskSize%sector != 0:
@@ -212,7 +212,7 @@ func (o *Options) checkKept() error {
 			return &OptionError{OptionTPMDir, "", err}
 		}
 	}
-	return o.checkDiskImage()
+	return o.checkOverlay()
 }
 
 // checkKernelLine refuses a command line that the kernel would cut, before a disk is made.
@@ -231,28 +231,28 @@ func (o *Options) checkKernelLine(s *System) error {
 	return nil
 }
 
-// checkDiskImage refuses a word behind the name, which would become a part of it, and the name
+// checkOverlay refuses a word behind the name, which would become a part of it, and the name
 // of a new one that says another format.
-func (o *Options) checkDiskImage() error {
-	if o.DiskImage == "" {
+func (o *Options) checkOverlay() error {
+	if o.Overlay == "" {
 		return nil
 	}
-	name, err := diskfile.Parse(o.DiskImage)
-	if err == nil && name.Path != o.DiskImage {
-		return wrong(OptionDiskImage, o.DiskImage, "it is a qcow2 that is written to, whatever its name: leave out the %s", strings.TrimPrefix(o.DiskImage, name.Path))
+	name, err := diskfile.Parse(o.Overlay)
+	if err == nil && name.Path != o.Overlay {
+		return wrong(OptionOverlay, o.Overlay, "it is a qcow2 that is written to, whatever its name: leave out the %s", strings.TrimPrefix(o.Overlay, name.Path))
 	}
 	// Two files that may be meant are none to be made.
-	for _, path := range []string{o.DiskImage, o.DiskImage + baseSuffix} {
+	for _, path := range []string{o.Overlay, o.Overlay + baseSuffix} {
 		if _, err := image.Target(path); err != nil {
-			return &OptionError{OptionDiskImage, "", err}
+			return &OptionError{OptionOverlay, "", err}
 		}
 	}
-	if _, err := os.Lstat(o.DiskImage + baseSuffix); err == nil {
+	if _, err := os.Lstat(o.Overlay + baseSuffix); err == nil {
 		return nil // it was made already
 	}
-	if said, ok := fileformat.OfName(o.DiskImage); ok && said.Name != string(diskfile.QCOW2) {
-		ext := filepath.Ext(o.DiskImage)
-		return wrong(OptionDiskImage, o.DiskImage, "it is a qcow2, and the suffix %s is that of %s: name it %s.qcow2", ext, said.What, strings.TrimSuffix(o.DiskImage, ext))
+	if said, ok := fileformat.OfName(o.Overlay); ok && said.Name != string(diskfile.QCOW2) {
+		ext := filepath.Ext(o.Overlay)
+		return wrong(OptionOverlay, o.Overlay, "it is a qcow2, and the suffix %s is that of %s: name it %s.qcow2", ext, said.What, strings.TrimSuffix(o.Overlay, ext))
 	}
 	return nil
 }

@@ -18,14 +18,14 @@ import (
 	"ingot/internal/lazy"
 )
 
-// A disk image that keeps changes is a qcow2 file with nothing in it but these. What it
+// An overlay that keeps changes is a qcow2 file with nothing in it but these. What it
 // lies over is served, not a file that it could name; so a file beside it says what
 // that was. Over anything else it would be a broken disk.
 
-// baseSuffix is behind the name of the disk image.
+// baseSuffix is behind the name of the overlay.
 const baseSuffix = ".base.json"
 
-// identity is what a disk image lies over.
+// identity is what an overlay lies over.
 type identity struct {
 	Size   int64  `json:"size"`
 	Digest string `json:"digest"` // as in a manifest: "sha256-1MiB:…"
@@ -39,31 +39,31 @@ type identity struct {
 
 const digestName = "sha256-1MiB:"
 
-// maxIdentity is how large a file that says what a disk image lies over may be, in bytes.
+// maxIdentity is how large a file that says what an overlay lies over may be, in bytes.
 const maxIdentity = 64 << 10
 
-// A FormatChangedError says that the base of a disk image is taken for another format.
+// A FormatChangedError says that the base of an overlay is taken for another format.
 type FormatChangedError struct {
-	DiskImage, Base string
-	Was, Is         diskfile.Format
+	Overlay, Base string
+	Was, Is       diskfile.Format
 }
 
 func (e *FormatChangedError) Error() string {
-	return fmt.Sprintf("%s keeps changes to %s, which was read as %s then and would be read as %s now: name it %[2]s:%[3]s", e.DiskImage, e.Base, e.Was, e.Is)
+	return fmt.Sprintf("%s keeps changes to %s, which was read as %s then and would be read as %s now: name it %[2]s:%[3]s", e.Overlay, e.Base, e.Was, e.Is)
 }
 
-// BaseChangedError says that a disk image lies over something else than it did.
+// BaseChangedError says that an overlay lies over something else than it did.
 type BaseChangedError struct {
-	DiskImage string
-	Was, Is   string
+	Overlay string
+	Was, Is string
 }
 
 func (e *BaseChangedError) Error() string {
 	return fmt.Sprintf("%s keeps changes to a disk that is not what it was (%.20s… then, %.20s… now): put that back, "+
-		"remove %[1]s to start anew, or name another file", e.DiskImage, e.Was, e.Is)
+		"remove %[1]s to start anew, or name another file", e.Overlay, e.Was, e.Is)
 }
 
-// keep makes the disk image, or checks that the one that is there lies over this base.
+// keep makes the overlay, or checks that the one that is there lies over this base.
 func keep(ctx context.Context, path string, base Base, size int64, h Host) error {
 	m, err := base.open(ctx)
 	if err != nil {
@@ -131,7 +131,7 @@ func readIdentity(path string) (id identity, err error) {
 // validDigest and validSeen are what is read as digests: errors show them to people.
 var validDigest, validSeen = lazy.Regexp(`^` + digestName + `[0-9a-f]{64}$`), lazy.Regexp(`^[0-9a-f]{64}$`)
 
-// parseIdentity reads what a disk image lies over.
+// parseIdentity reads what an overlay lies over.
 func parseIdentity(text []byte) (id identity, err error) {
 	if len(text) > maxIdentity {
 		return id, fmt.Errorf("more than %d bytes", maxIdentity)

@@ -307,7 +307,7 @@ func TestFromEnvironment(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := fmt.Sprintf("%s %q %q %v %v %v %v %d %d %s", o.DiskImage, o.QEMUArgs, o.Words, o.Forwards, o.Restrict, o.NetOptions, o.Shares, o.CPUs, o.Memory, o.TempDir)
+	got := fmt.Sprintf("%s %q %q %v %v %v %v %d %d %s", o.Overlay, o.QEMUArgs, o.Words, o.Forwards, o.Restrict, o.NetOptions, o.Shares, o.CPUs, o.Memory, o.TempDir)
 	want := fmt.Sprintf(`/x/disk.qcow2 ["-vga" "none" "-usb"] ["tvix.find" "quiet" "debug"] [{tcp  2222  22}] true [net=10.1.0.0/24] `+
 		`[{shared %[1]s false } {xchg %[1]s/xchg false }] 3 805306368 %[1]s`, dir)
 	if got != want {
@@ -350,7 +350,7 @@ func base(t *testing.T, file string) Base {
 	return Base{Map: m}
 }
 
-// A disk image lies over the base that it was made for, wherever that lies now, and
+// An overlay lies over the base that it was made for, wherever that lies now, and
 // over no other.
 func TestKeep(t *testing.T) {
 	dir := t.TempDir()
@@ -387,7 +387,7 @@ func TestKeep(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := keep(ctx, disk, base(t, file), 0, h); err == nil || !strings.Contains(err.Error(), "was not made by ingot run") {
-		t.Errorf("a disk image of unknown origin: %v; want a refusal", err)
+		t.Errorf("an overlay of unknown origin: %v; want a refusal", err)
 	}
 }
 
@@ -424,7 +424,7 @@ func TestCommand(t *testing.T) {
 		"forward":  {Options{Restrict: true, Forwards: []vm.Forward{{HostPort: 8080, GuestPort: 80}}}, []string{"restrict=on", "hostfwd=tcp:127.0.0.1:8080-:80"}},
 		"vlans":    {Options{NoNetwork: true, Number: 3, VLANs: []VLAN{{N: 2, Switch: "/dev/null"}}}, []string{"52:54:00:12:02:03", "addr.path=/dev/null"}},
 		"empty":    {Options{Empty: []Empty{{Size: 1 << 20}, {Size: 2 << 20, Filesystem: "ext4"}}}, []string{"serial=empty0", "serial=empty1"}},
-		"image":    {Options{DiskImage: "/x/web.qcow2"}, []string{"file.filename=/x/web.qcow2", "backing.driver=raw", "backing.file.driver=nbd"}},
+		"image":    {Options{Overlay: "/x/web.qcow2"}, []string{"file.filename=/x/web.qcow2", "backing.driver=raw", "backing.file.driver=nbd"}},
 		"qemu":     {Options{QEMUArgs: []string{"-snapshot", "-usb"}}, []string{"-snapshot -usb"}},
 		"name":     {Options{Name: "other"}, []string{"guest=other"}},
 		"nonet":    {Options{NoNetwork: true, NoBackdoor: true}, nil},
@@ -435,10 +435,10 @@ func TestCommand(t *testing.T) {
 		"machines": {Options{MachineType: "pc"}, []string{"-machine pc"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if x.o.DiskImage != "" {
-				x.o.DiskImage = filepath.Join(t.TempDir(), "web.qcow2")
-				x.want[0] = "file.filename=" + x.o.DiskImage
-				emptyDisk(t, x.o.DiskImage) // package vm looks into it
+			if x.o.Overlay != "" {
+				x.o.Overlay = filepath.Join(t.TempDir(), "web.qcow2")
+				x.want[0] = "file.filename=" + x.o.Overlay
+				emptyDisk(t, x.o.Overlay) // package vm looks into it
 			}
 			if x.o.TempDir != "" {
 				x.o.TempDir = t.TempDir()
@@ -491,7 +491,7 @@ func TestRefused(t *testing.T) {
 		"forwarded or restricted":          {nil, Options{NoNetwork: true, Restrict: true}},
 		"shared folder x":                  {nil, Options{Shares: []vm.Share{{Tag: "x", Dir: "/nonexistent"}}}},
 		"SSH: needs":                       {nil, Options{SSH: true, NoNetwork: true}},
-		"no disk whose changes":            {func(s *System) { s.Disks[0].Bus = vm.CDROM }, Options{DiskImage: "x"}},
+		"no disk whose changes":            {func(s *System) { s.Disks[0].Bus = vm.CDROM }, Options{Overlay: "x"}},
 		"less than the":                    {nil, Options{DiskSize: 4096}},
 		"kernel command line has":          {nil, Options{Words: []string{strings.Repeat("x", 2048)}}},
 		"processor architecture aarch64: ": {func(s *System) { s.Arch = vm.X86_64 }, Options{Arch: vm.AArch64}},
@@ -620,10 +620,10 @@ func TestSafeName(t *testing.T) {
 }
 
 // TestKernelLine has words come to the last byte of what a kernel takes, and to one more,
-// where nothing may be made: neither the disk image nor a key.
+// where nothing may be made: neither the overlay nor a key.
 func TestKernelLine(t *testing.T) {
 	for _, ssh := range []bool{false, true} {
-		s, o := system(t), Options{Accel: vm.TCG, SSH: ssh, DiskImage: filepath.Join(t.TempDir(), "disk.qcow2")}
+		s, o := system(t), Options{Accel: vm.TCG, SSH: ssh, Overlay: filepath.Join(t.TempDir(), "disk.qcow2")}
 		most := 2047 - len(bootloader.CommandLine(o.words(s))) - len("no_timer_check ") - len(" ")
 		if ssh {
 			key := wire.SSHWord.With(strings.Repeat("A", 68)) + " " // 4 + 11 + 4 + 32 bytes in base 64
@@ -638,8 +638,8 @@ func TestKernelLine(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), "kernel command line has 2048 bytes, and kernels of its architecture take 2047") {
 			t.Errorf("ssh %t: %d bytes: %v", ssh, most+1, err)
 		}
-		if _, err := os.Lstat(o.DiskImage); err == nil {
-			t.Errorf("%s is there", o.DiskImage)
+		if _, err := os.Lstat(o.Overlay); err == nil {
+			t.Errorf("%s is there", o.Overlay)
 		}
 	}
 }

@@ -149,7 +149,7 @@ func (x *Session) describe(s *System, o Options) (Entry, error) {
 	}
 	e := Entry{
 		Name: x.claim.name, What: s.What, PID: os.Getpid(), Born: born, QEMU: x.Machine.PID(), Started: time.Now().UTC().Truncate(time.Second),
-		Boot: o.boot(s), Memory: o.memory(), CPUs: max(1, o.CPUs), Disk: o.DiskImage,
+		Boot: o.boot(s), Memory: o.memory(), CPUs: max(1, o.CPUs), Disk: o.Overlay,
 	}
 	for _, f := range x.Machine.Forwards() {
 		if o.SSH && f.GuestPort == sshPort {
@@ -306,7 +306,7 @@ func (w *wiring) boot(c *vm.Config, s *System, o *Options) error {
 
 // disk makes one of the system's disks. Changes to the first may be kept.
 func (w *wiring) disk(base Base, o *Options, first bool) (vm.Disk, error) {
-	if first && base.Own && o.DiskImage != "" {
+	if first && base.Own && o.Overlay != "" {
 		return w.own(base, o)
 	}
 	size := int64(0)
@@ -314,10 +314,10 @@ func (w *wiring) disk(base Base, o *Options, first bool) (vm.Disk, error) {
 		size = o.DiskSize
 	}
 	d, err := w.base(base, size)
-	if err != nil || !first || o.DiskImage == "" {
+	if err != nil || !first || o.Overlay == "" {
 		return d, err
 	}
-	path := o.DiskImage
+	path := o.Overlay
 	if w.dry {
 		path, err = w.standIn(path)
 	} else {
