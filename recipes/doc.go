@@ -3,7 +3,7 @@
 // A [Recipe] tells what goes into the store, how the disk is divided, what else its file
 // systems hold, how it boots, and what is written. [Load] reads one, strictly: every [Error]
 // has the file, the line, the key and what to write instead. The recipes that ship with
-// ingot are here, and [Schema] and [Reference], which describe the language.
+// ingot are here, and [Schema], which describes the language.
 //
 //	r, err := recipes.Load("web.yaml", nil)
 //	p, err := plan.New(ctx, r, plan.Host{Program: "/usr/bin/ingot"})

@@ -11,6 +11,7 @@ import (
 	"ingot/image"
 	"ingot/image/fileformat"
 	"ingot/recipes"
+	"ingot/tests/reference"
 )
 
 const crateMagic = "CRATE\n"
@@ -61,7 +62,7 @@ func TestNewFormat(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for what, text := range map[string]string{"the schema": string(schema), "the reference": recipes.Reference()} {
+	for what, text := range map[string]string{"the schema": string(schema), "the reference": reference.Text(t)} {
 		if strings.Count(text, "crate") < 2 { // as a word, and with its meaning
 			t.Errorf("%s does not have the format", what)
 		}

@@ -12,6 +12,7 @@ import (
 	"ingot/image"
 	"ingot/partition"
 	"ingot/recipes"
+	"ingot/tests/reference"
 )
 
 // stub starts a kernel as a program of UEFI, by itself, with the command line in a script of
@@ -72,8 +73,8 @@ func TestAnotherLoader(t *testing.T) {
 		}
 	}
 	for _, want := range []string{"| `stub` | mapping, or a short form | A kernel as a program of UEFI. |\n", "\n## bootloader.stub\n", "| `script` | path | What runs before the kernel. |\n"} {
-		if !strings.Contains(recipes.Reference(), want) {
-			t.Errorf("Reference() has no %s", want)
+		if !strings.Contains(reference.Text(t), want) {
+			t.Errorf("the reference has no %s", want)
 		}
 	}
 	const recipe = `name: stub

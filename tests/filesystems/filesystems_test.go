@@ -16,6 +16,7 @@ import (
 	"ingot/recipes"
 	"ingot/recipes/plan"
 	"ingot/tests/fstest"
+	"ingot/tests/reference"
 	"ingot/vm/run"
 )
 
@@ -95,12 +96,12 @@ func TestOneLine(t *testing.T) {
 	parse := func(partition string) (*recipes.Recipe, error) {
 		return recipes.Parse("test.yaml", t.TempDir(), []byte("name: t\ndisk: {partitions: [{name: p, "+partition+"}]}\n"), nil)
 	}
-	if _, err := parse("filesystem: notefs"); err == nil || strings.Contains(schema()+recipes.Reference(), "notefs") {
+	if _, err := parse("filesystem: notefs"); err == nil || strings.Contains(schema()+reference.Text(t), "notefs") {
 		t.Fatalf("the file system is known before it is in the list: %v", err)
 	}
 	add(t)
 
-	for what, text := range map[string]string{"schema": schema(), "reference": recipes.Reference()} {
+	for what, text := range map[string]string{"schema": schema(), "reference": reference.Text(t)} {
 		for _, want := range []string{"notefs", "notefs: who signs."} {
 			if !strings.Contains(text, want) {
 				t.Errorf("the %s says nothing of %q", what, want)
