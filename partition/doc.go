@@ -22,8 +22,8 @@
 // partition; and [Hybrid], a GPT whose MBR also names up to three partitions, for
 // firmware that reads nothing else.
 //
-// [Read] finds the table of a disk; [ReadGPT], [ReadMBR] and [ReadAPM] read each kind, Apple's
-// among them, which is not written. Package inspect decides which of several is meant.
+// [ReadGPT], [ReadMBR] and [ReadAPM] read one kind each; Apple's is only read. Package inspect
+// decides which of several tables on a disk applies.
 //
 // A [Share] is the size of a partition that takes a part of what the others leave of a
 // disk of given size. [Raw] is bytes that firmware expects outside of partitions; these

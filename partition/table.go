@@ -149,13 +149,3 @@ type Region struct {
 	// What names the region for people: "the gap before the first partition".
 	What string
 }
-
-// Find returns the partition of that name.
-func (d *Disk) Find(name string) (Placed, bool) {
-	for _, p := range d.Partitions {
-		if p.Name == name {
-			return p, true
-		}
-	}
-	return Placed{}, false
-}

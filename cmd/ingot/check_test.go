@@ -71,7 +71,7 @@ func TestCheckFindsDamageOfAnImage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	table, err := partition.Read(bytes.NewReader(sound), int64(len(sound)))
+	table, err := partition.ReadGPT(bytes.NewReader(sound), int64(len(sound)))
 	if err != nil {
 		t.Fatal(err)
 	}

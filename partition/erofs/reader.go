@@ -1,14 +1,11 @@
 package erofs
 
 import (
-	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"math"
-
-	"github.com/google/uuid"
 
 	"ingot/image"
 )
@@ -83,26 +80,6 @@ func (r *Reader) within(off, n int64) error {
 		return fmt.Errorf("%d bytes at %d are beyond the volume's end at %d", n, off, r.src.Size())
 	}
 	return nil
-}
-
-// Label returns the volume's name, or "" if it has none.
-func (r *Reader) Label() string {
-	label, _, _ := bytes.Cut(r.VolumeName[:], []byte{0})
-	return string(label)
-}
-
-// UUID returns the volume's identifier as blkid prints it.
-func (r *Reader) UUID() string { return uuid.UUID(r.superblock.UUID).String() }
-
-// Size returns the bytes of the volume, as it says itself.
-func (r *Reader) Size() int64 { return int64(r.Blocks) * blockSize }
-
-// Files returns how many inodes the volume has, as it says itself.
-func (r *Reader) Files() uint64 { return r.Inos }
-
-// Time returns when the volume was made.
-func (r *Reader) Time() image.Time {
-	return image.Time{Sec: int64(r.BuildTime), Nsec: int32(r.BuildTimeNsec)}
 }
 
 // parsed is an inode that was read.

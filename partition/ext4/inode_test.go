@@ -25,6 +25,32 @@ func TestInodeEncode(t *testing.T) {
 	})
 }
 
+// extentHeader is struct ext4_extent_header: before the entries of each node of an
+// extent tree, the one in i_block included.
+type extentHeader struct {
+	Magic      uint16
+	Entries    uint16
+	Max        uint16
+	Depth      uint16
+	Generation uint32
+}
+
+// extentIndex is struct ext4_extent_idx, an entry of an interior node.
+type extentIndex struct {
+	Block  uint32 // the first logical block below it
+	LeafLo uint32
+	LeafHi uint16
+	_      uint16
+}
+
+// extentLeaf is struct ext4_extent.
+type extentLeaf struct {
+	Block   uint32
+	Len     uint16 // above extentMaxLen: not initialised, and the excess is the length
+	StartHi uint16
+	StartLo uint32
+}
+
 // TestExtentNode holds putExtentNode against the structures.
 func TestExtentNode(t *testing.T) {
 	runs := []run{{0, 1000, 32768}, {40000, 77, 1}}

@@ -17,44 +17,27 @@ type Reader struct {
 	clusters int64
 	data     int64 // offset of the first cluster
 
-	table        int64 // offset of the file allocation table that counts
-	rootOff      int64 // of FAT12 and FAT16
-	rootSize     int64
-	rootCluster  int64 // of FAT32
-	label        string
-	serialNumber uint32
-	signature    uint16
+	table       int64 // offset of the file allocation table that counts
+	rootOff     int64 // of FAT12 and FAT16
+	rootSize    int64
+	rootCluster int64 // of FAT32
+	signature   uint16
 }
 
-// Open reads the boot sector and the label of the volume that is the first size
-// bytes of r. It refuses what does not agree with itself, and volumes that are
-// larger than size. The text that boot sectors have for the type tells nothing, and is not
-// looked at. A boot sector without its signature is read, as Linux does.
+// Open reads the boot sector of the volume in the first size bytes of r. It refuses one whose
+// numbers contradict each other, and a volume that is larger than size. It ignores the name of
+// the type in the boot sector, as the specification demands, and a missing signature, as Linux
+// does.
 func Open(r io.ReaderAt, size int64) (*Reader, error) {
 	fs := &Reader{src: image.BlobOf(r, size)}
 	if err := fs.boot(); err != nil {
 		return nil, fmt.Errorf("boot sector: %w", err)
 	}
-	if err := fs.readLabel(); image.EndsReading(err) {
-		return nil, err
-	}
 	return fs, nil
 }
 
-// Label returns the volume's label, or "" if it has none.
-func (r *Reader) Label() string { return r.label }
-
-// UUID returns the serial number as blkid prints it: "ABCD-1234".
-func (r *Reader) UUID() string { return formatUUID(r.serialNumber) }
-
 // Bits returns the type: 12, 16 or 32.
 func (r *Reader) Bits() int { return r.bits }
-
-// ClusterSize returns the size of a cluster in bytes.
-func (r *Reader) ClusterSize() int64 { return r.cluster }
-
-// Clusters returns how many clusters the volume has.
-func (r *Reader) Clusters() int64 { return r.clusters }
 
 func (r *Reader) read(off, n int64) ([]byte, error) {
 	if off < 0 || n > r.src.Size()-off {
@@ -80,22 +63,11 @@ func (r *Reader) boot() error {
 	r.signature = decode[uint16](sector[signatureOffset:])
 	b := decode[bpb](sector)
 	fat32 := b.FATSz16 == 0
-	rest := sector[bpbSize:]
 	b32 := bpb32{FATSz32: uint32(b.FATSz16)}
 	if fat32 {
-		b32 = decode[bpb32](rest)
-		rest = rest[bpb32Size:]
+		b32 = decode[bpb32](sector[bpbSize:])
 	}
-	if err := r.geometry(b, b32, fat32); err != nil {
-		return err
-	}
-	if record := decode[bootRecord](rest); record.BootSig == extendedBootSig {
-		r.serialNumber = record.VolID
-		if record.VolLab != [11]byte([]byte(noLabel)) {
-			r.label = codePage(record.VolLab[:])
-		}
-	}
-	return nil
+	return r.geometry(b, b32, fat32)
 }
 
 // geometry checks the numbers of the BPB against each other and computes offsets.
@@ -144,22 +116,6 @@ func (r *Reader) geometry(b bpb, b32 bpb32, fat32 bool) error {
 	}
 	r.table = (tables + active*fatSectors) * ss
 	return nil
-}
-
-// readLabel looks for the label's entry in the root directory, which goes before
-// the copy in the boot sector. The error is one of the root directory.
-func (r *Reader) readLabel() error {
-	w := r.newWalk()
-	root, err := w.root()
-	for len(root) > 0 && root[0] != entryEnd {
-		e := decode[dirEntry](root)
-		root = root[dirEntrySize:]
-		if e.Name[0] != entryFree && e.Attr&attrMask != attrLongName && e.Attr&(attrVolumeID|attrDirectory) == attrVolumeID {
-			r.label = codePage(e.Name[:])
-			break
-		}
-	}
-	return err
 }
 
 // codePage decodes characters of a name that is filled up with spaces.

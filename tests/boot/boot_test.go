@@ -169,14 +169,23 @@ func TestImageRootIsNix(t *testing.T) {
 	}
 }
 
+// rootOf returns the disk's partition root.
+func rootOf(t *testing.T, d *partition.Disk) partition.Placed {
+	t.Helper()
+	for _, p := range d.Partitions {
+		if p.Name == "root" {
+			return p
+		}
+	}
+	t.Fatal("the disk has no partition called root")
+	return partition.Placed{}
+}
+
 // extract writes the files of the image's root partition into a folder, by debugfs:
 // it needs no mount and no root.
 func extract(t *testing.T, disk string, p *plan.Plan) string {
 	t.Helper()
-	at, ok := p.Disk.Find("root")
-	if !ok {
-		t.Fatal("the disk has no partition called root")
-	}
+	at := rootOf(t, p.Disk)
 	dir := t.TempDir()
 	fs := filepath.Join(dir, "root.ext4")
 	fstest.Run(t, "dd", "if="+disk, "of="+fs, "bs=1M", "iflag=skip_bytes,count_bytes", "conv=sparse",
@@ -268,7 +277,7 @@ func TestRawAndQcow2HoldTheSame(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	disk, err := partition.Read(q, q.Size())
+	disk, err := partition.ReadGPT(q, q.Size())
 	if err != nil {
 		t.Fatal(err)
 	}

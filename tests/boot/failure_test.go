@@ -19,10 +19,7 @@ func TestGRUBFails(t *testing.T) {
 	s := &workplace{t: t, dir: t.TempDir(), run: t.TempDir()}
 	must(t, os.WriteFile(filepath.Join(s.dir, "up.test"), []byte("start\nwait port 80\n"), 0o644))
 	disk, plan := build(t, fmt.Sprintf(small, testenv.Kernel(t), words), "raw")
-	root, ok := plan.Disk.Find("root")
-	if !ok {
-		t.Fatal("the disk has no partition called root")
-	}
+	root := rootOf(t, plan.Disk)
 	for _, x := range []struct {
 		what  string
 		spoil func()

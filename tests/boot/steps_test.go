@@ -170,7 +170,7 @@ bootloader: {grub: [bios], timeout: 0, console: [ttyS0], arguments: [%s]}
 		t.Fatal(err)
 	}
 	disk, _ := emit(t, p)
-	at, _ := p.Disk.Find("root")
+	at := rootOf(t, p.Disk)
 	dump := fstest.Run(t, "sh", "-c", fmt.Sprintf("dd if=%s bs=1M skip=%d count=16 status=none > %s.luks && cryptsetup luksDump %[1]s.luks", disk, at.Start>>20, disk))
 	for _, want := range []string{"Version:       \t2", "argon2id", "Memory:     65536", "aes-xts-plain64"} {
 		if !strings.Contains(string(dump), want) {
