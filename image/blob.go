@@ -133,18 +133,21 @@ func (c computed) ReadAt(p []byte, off int64) (int, error) {
 // the format allows holes.
 func Hole(n int64) *Map { return &Map{size: n} }
 
+// ReadFull fills p with the bytes of r from off on. The error is [io.ErrUnexpectedEOF] where
+// r ends before.
+func ReadFull(r io.ReaderAt, p []byte, off int64) error {
+	n, err := r.ReadAt(p, off)
+	switch {
+	case err != nil && err != io.EOF:
+		return err
+	case n < len(p):
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+
 // ReadAll returns all bytes of b, which must fit into memory.
 func ReadAll(b Blob) ([]byte, error) {
 	p := make([]byte, b.Size())
-	if len(p) == 0 {
-		return p, nil
-	}
-	n, err := b.ReadAt(p, 0)
-	if n == len(p) && (err == nil || err == io.EOF) {
-		return p, nil
-	}
-	if err == nil || err == io.EOF {
-		err = io.ErrUnexpectedEOF
-	}
-	return nil, err
+	return p, ReadFull(b, p, 0)
 }

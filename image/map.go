@@ -1,9 +1,9 @@
 package image
 
 import (
+	"cmp"
 	"context"
 	"fmt"
-	"io"
 	"iter"
 	"slices"
 	"sort"
@@ -85,17 +85,9 @@ func (b *Builder) AddExtent(e Extent) {
 // reach beyond size, or that ask a Blob for more than it has. The Builder must not
 // be used again.
 func (b *Builder) Map(size int64) (*Map, error) {
-	less := func(x, y Extent) int {
-		switch {
-		case x.Off < y.Off:
-			return -1
-		case x.Off > y.Off:
-			return 1
-		}
-		return 0
-	}
-	if !slices.IsSortedFunc(b.extents, less) {
-		slices.SortFunc(b.extents, less)
+	byOffset := func(x, y Extent) int { return cmp.Compare(x.Off, y.Off) }
+	if !slices.IsSortedFunc(b.extents, byOffset) {
+		slices.SortFunc(b.extents, byOffset)
 	}
 	end := int64(0)
 	for i, e := range b.extents {
@@ -223,14 +215,10 @@ func (m *Map) leaves(off, n, shift int64, within []*Owner, yield func(Leaf) bool
 
 // read fills p, which is as long as l, with its bytes.
 func (l Leaf) read(p []byte) error {
-	n, err := l.Src.ReadAt(p, l.SrcOff)
-	if n == len(p) && (err == nil || err == io.EOF) {
-		return nil
+	if err := ReadFull(l.Src, p, l.SrcOff); err != nil {
+		return l.wrap(err)
 	}
-	if err == nil || err == io.EOF {
-		err = io.ErrUnexpectedEOF
-	}
-	return l.wrap(err)
+	return nil
 }
 
 // wrap says in which part of the Map an error came up.

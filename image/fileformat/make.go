@@ -8,7 +8,6 @@ import (
 
 	"ingot/image"
 	"ingot/image/docker"
-	"ingot/image/qcow2"
 	"ingot/image/tar"
 	"ingot/image/vhd"
 )
@@ -95,14 +94,6 @@ func asItIs(_ context.Context, disk *image.Map, _ image.WriteOptions) (*image.Ma
 
 func layOutVHD(_ context.Context, disk *image.Map, seed image.Seed, _ image.WriteOptions) (*image.Map, error) {
 	return vhd.Layout(disk, seed)
-}
-
-func compressQCOW2(ctx context.Context, disk *image.Map, temp string, c image.Compression, o image.WriteOptions) (*image.Map, io.Closer, error) {
-	file, err := qcow2.Compress(ctx, disk, temp, c, o)
-	if err != nil {
-		return nil, nil, err
-	}
-	return file.Map, file, nil
 }
 
 func packTar(_ context.Context, files *image.Tree, o PackOptions) (*image.Map, error) {

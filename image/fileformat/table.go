@@ -17,7 +17,7 @@ var All = []Format{
 	},
 	{
 		Name: "qcow2", What: "a disk of QEMU", Suffixes: []string{".qcow2"}, Disk: true,
-		Check: qcow2.Check, Layout: qcow2.Layout, Codecs: qcow2.Codecs, Compress: compressQCOW2,
+		Check: qcow2.Check, Layout: qcow2.Layout, Codecs: qcow2.Codecs, Compress: qcow2.Compress,
 		Detect: anySize(qcow2.Detect), Open: opened(qcow2.Map), From: toQCOW2,
 	},
 	{

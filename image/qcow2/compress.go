@@ -3,6 +3,7 @@ package qcow2
 import (
 	"bytes"
 	"context"
+	"io"
 	"sync"
 
 	"github.com/klauspost/compress/flate"
@@ -13,27 +14,21 @@ import (
 
 // Codecs are the types of compression: zlib, which every QEMU reads, and zstd, which QEMU reads
 // since 5.1, and which is quicker to write and to read. zstd has four ways to compress: its
-// levels 1 and 2, 3 to 5, 6 to 9, and those above are each one.
+// levels 1 and 2, 3 to 5, 6 to 9, and those above are each one. Their order is that of the
+// compression types in a header.
 var Codecs = []image.Codec{{Name: "zlib", Levels: 9, Default: 6}, {Name: "zstd", Levels: 22, Default: 3}}
 
-// deflaters has for each of Codecs what stands for it in a header, and how to make what
-// compresses.
-var deflaters = []struct {
-	id   byte
-	open func(level int) (deflater, error)
-}{{compressionZlib, newZlib}, {compressionZstd, newZstd}}
+// deflaters make the deflater for each of the Codecs.
+var deflaters = []func(level int) (deflater, error){compressionZlib: newZlib, compressionZstd: newZstd}
 
-// find returns what stands for a compression in a header, and how to make what compresses.
+// find returns the number of a compression in a header, and what opens a deflater for it.
 func find(c image.Compression) (id byte, open func() (deflater, error), err error) {
 	i, level, err := c.Find("qcow2", Codecs)
-	if err != nil {
-		return 0, nil, err
-	}
-	return deflaters[i].id, func() (deflater, error) { return deflaters[i].open(level) }, nil
+	return byte(i), func() (deflater, error) { return deflaters[i](level) }, err
 }
 
-// A deflater appends the compressed bytes of a cluster to dst. What it returns depends on
-// the cluster alone, not on those before it.
+// A deflater appends the compressed bytes of a cluster to dst. They depend on the cluster
+// alone, not on those before it.
 type deflater func(dst, cluster []byte) ([]byte, error)
 
 func newZlib(level int) (deflater, error) {
@@ -61,64 +56,58 @@ func newZstd(level int) (deflater, error) {
 	return func(dst, cluster []byte) ([]byte, error) { return w.EncodeAll(cluster, dst), nil }, nil
 }
 
-// worthwhile is how large a compressed cluster may be: one that would be hardly smaller is
-// stored as it is, and costs its readers nothing. QEMU draws the line at a whole cluster.
+// worthwhile is how large a compressed cluster may be. ingot stores a cluster that would
+// hardly shrink as it is, which costs readers nothing. QEMU draws the line at a whole cluster.
 const worthwhile = clusterSize * 15 / 16
 
-// A File is a compressed qcow2 file that has not been written: a Map over the disk, and
-// over a file without a name, which is gone with [File.Close] or with the process.
-type File struct {
-	*image.Map
-	scratch *image.Scratch
-}
-
-// Close gives the compressed clusters back. The Map cannot be read any more.
-func (f *File) Close() error { return f.scratch.Close() }
-
 // Compress returns the bytes of the qcow2 file that holds m, compressed by as many
-// processors as there are. How large a cluster becomes is known only when it has been
-// compressed, so that these are put into a file in the folder temp, from where whatever
-// consumes the Map takes them; clusters that do not shrink stay where they are. So the
-// tables stand in front as in any other file, and a pipe will do to take it.
+// processors as there are. The size of a cluster is known only when it has been compressed,
+// so that compressed clusters go to a nameless file in the folder temp, which lasts until the
+// Closer is closed; clusters that do not shrink stay where they are. So the tables stand in
+// front as in any other file, and the file can be written to a pipe.
 //
 // Progress and Workers of the options count; progress adds up to m.Size().
-func Compress(ctx context.Context, m *image.Map, temp string, c image.Compression, o image.WriteOptions) (*File, error) {
+func Compress(ctx context.Context, m *image.Map, temp string, c image.Compression, o image.WriteOptions) (file *image.Map, scratch io.Closer, err error) {
 	id, open, err := find(c)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	l, err := newLayout(m)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	l.compression = id
-	f := &File{}
-	if f.scratch, err = image.NewScratch(temp); err != nil {
-		return nil, err
+	s, err := image.NewScratch(temp)
+	if err != nil {
+		return nil, nil, err
 	}
-	if err := l.compress(ctx, m, f.scratch, open, o); err != nil {
-		f.Close()
+	if file, err = l.compressed(ctx, m, s, open, o); err != nil {
+		s.Close()
+		return nil, nil, err
+	}
+	return file, s, nil
+}
+
+// compressed compresses the disk into out, and returns the file that holds it.
+func (l *layout) compressed(ctx context.Context, m *image.Map, out *image.Scratch, open func() (deflater, error), o image.WriteOptions) (*image.Map, error) {
+	if err := l.compress(ctx, m, out, open, o); err != nil {
 		return nil, err
 	}
 	l.place()
-	packed, err := f.scratch.Blob()
-	if err == nil {
-		f.Map, err = l.file(m, packed)
-	}
+	packed, err := out.Blob()
 	if err != nil {
-		f.Close()
 		return nil, err
 	}
-	return f, nil
+	return l.file(m, packed)
 }
 
-// squeezed is what has become of the clusters of one piece of the disk.
+// squeezed is the clusters of one piece of the disk, compressed.
 type squeezed struct {
-	clusters []packed // at is relative to data; of what is stored plain the size is 0
+	clusters []packed // at is relative to data; the size is 0 if the cluster stays as it is
 	data     []byte
 }
 
-// compress compresses all clusters that hold data into out, and notes what they become.
+// compress compresses all clusters that hold data into out, and notes where they lie there.
 func (l *layout) compress(ctx context.Context, m *image.Map, out *image.Scratch, open func() (deflater, error), o image.WriteOptions) error {
 	idle := sync.Pool{}
 	work := func(off int64, p []byte) (squeezed, error) {
@@ -135,7 +124,7 @@ func (l *layout) compress(ctx context.Context, m *image.Map, out *image.Scratch,
 	return image.InOrder(ctx, m, o, work, func(s squeezed) error {
 		for _, c := range s.clusters {
 			if c.size == 0 {
-				l.addRun(c.guest, c.guest+1)
+				l.runs.Add(c.guest, c.guest+1)
 				continue
 			}
 			l.packed = append(l.packed, packed{c.guest, l.packedBytes + c.at, c.size})
@@ -148,8 +137,8 @@ func (l *layout) compress(ctx context.Context, m *image.Map, out *image.Scratch,
 
 var zeroCluster [clusterSize]byte
 
-// squeeze compresses the clusters of p, which begins with the cluster guest; the last may
-// be cut short by the disk's end. Those of zeros are left out.
+// squeeze compresses the clusters of p, which begins with the cluster guest; the disk's end
+// may cut the last one short. It leaves out clusters of zeros.
 func squeeze(deflate deflater, guest int64, p []byte) (s squeezed, err error) {
 	for ; len(p) > 0; guest++ {
 		cluster := p[:min(len(p), clusterSize)]

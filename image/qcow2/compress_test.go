@@ -75,20 +75,20 @@ func compressed(t *testing.T, m *image.Map, c image.Compression, workers int) (s
 	dir := t.TempDir()
 	done := int64(0)
 	o := image.WriteOptions{Workers: workers, NoSync: true, Progress: func(n int64) { done += n }}
-	f, err := Compress(t.Context(), m, dir, c, o)
+	f, scratch, err := Compress(t.Context(), m, dir, c, o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
+	defer scratch.Close()
 	if done != m.Size() {
 		t.Errorf("progress adds up to %d; want %d", done, m.Size())
 	}
 	path := filepath.Join(dir, "disk.qcow2")
-	if err := image.WriteRaw(t.Context(), f.Map, path, image.WriteOptions{NoSync: true}); err != nil {
+	if err := image.WriteRaw(t.Context(), f, path, image.WriteOptions{NoSync: true}); err != nil {
 		t.Fatal(err)
 	}
 	var piped bytes.Buffer
-	if err := image.Stream(t.Context(), f.Map, &piped, image.WriteOptions{}); err != nil {
+	if err := image.Stream(t.Context(), f, &piped, image.WriteOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	data, err := os.ReadFile(path)
@@ -211,11 +211,11 @@ func TestCompressPlain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f, err := Compress(t.Context(), m, t.TempDir(), image.Compression{Type: "zstd"}, image.WriteOptions{})
+	f, scratch, err := Compress(t.Context(), m, t.TempDir(), image.Compression{Type: "zstd"}, image.WriteOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
+	defer scratch.Close()
 	last := f.Extents()[len(f.Extents())-1]
 	if last.Src != image.Blob(m) || last.Len != m.Size() {
 		t.Errorf("the last extent has %d bytes; want the %d of the disk", last.Len, m.Size())
@@ -223,6 +223,7 @@ func TestCompressPlain(t *testing.T) {
 }
 
 func TestCompressErrors(t *testing.T) {
+	m, zstd := mixed(t), image.Compression{Type: "zstd"}
 	for c, want := range map[image.Compression]string{
 		{Type: "lzma"}:            `compression "lzma": qcow2 knows zlib and zstd`,
 		{}:                        `compression "": qcow2 knows zlib and zstd`,
@@ -230,17 +231,16 @@ func TestCompressErrors(t *testing.T) {
 		{Type: "zlib", Level: -1}: "level -1: zlib has the levels 1 to 9",
 		{Type: "zstd", Level: 23}: "level 23: zstd has the levels 1 to 22",
 	} {
-		if _, _, err := find(c); err == nil || err.Error() != want {
-			t.Errorf("find(%v) = %v; want %s", c, err, want)
+		if _, _, err := Compress(t.Context(), m, t.TempDir(), c, image.WriteOptions{}); err == nil || err.Error() != want {
+			t.Errorf("Compress by %v = %v; want %s", c, err, want)
 		}
 	}
-	m, zstd := mixed(t), image.Compression{Type: "zstd"}
-	if _, err := Compress(t.Context(), m, filepath.Join(t.TempDir(), "none"), zstd, image.WriteOptions{}); !errors.Is(err, os.ErrNotExist) {
+	if _, _, err := Compress(t.Context(), m, filepath.Join(t.TempDir(), "none"), zstd, image.WriteOptions{}); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("Compress into a folder that is missing = %v; want that it does not exist", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := Compress(ctx, m, t.TempDir(), zstd, image.WriteOptions{}); !errors.Is(err, context.Canceled) {
+	if _, _, err := Compress(ctx, m, t.TempDir(), zstd, image.WriteOptions{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("Compress, cancelled = %v; want context.Canceled", err)
 	}
 	broken := errors.New("broken")
@@ -250,7 +250,7 @@ func TestCompressErrors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Compress(t.Context(), bad, t.TempDir(), zstd, image.WriteOptions{}); !errors.Is(err, broken) {
+	if _, _, err := Compress(t.Context(), bad, t.TempDir(), zstd, image.WriteOptions{}); !errors.Is(err, broken) {
 		t.Errorf("Compress of what cannot be read = %v; want %v", err, broken)
 	}
 }

@@ -1,14 +1,14 @@
 package qcow2
 
 import (
-	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
 	"fmt"
 	"slices"
-	"sort"
 
 	"ingot/image"
+	"ingot/image/blocks"
 )
 
 // Write writes m as a qcow2 file, under the same guarantees as [image.WriteRaw].
@@ -20,12 +20,7 @@ func Write(ctx context.Context, m *image.Map, path string, o image.WriteOptions)
 	return image.WriteRaw(ctx, file, path, o)
 }
 
-// run is a row of clusters that hold data: count clusters of the disk from guest on
-// are the clusters of the file from host on.
-type run struct{ guest, host, count int64 }
-
-// packed is a compressed cluster of the disk: size bytes at at, which counts from the
-// start of all of them.
+// packed is a compressed cluster of the disk: size bytes at at, from the start of all of them.
 type packed struct {
 	guest, at int64
 	size      int32
@@ -33,9 +28,8 @@ type packed struct {
 
 // layout says where everything lies, in clusters of the file. The header is cluster 0.
 type layout struct {
-	size        int64    // of the disk, bytes
-	runs        []run    // sorted; host is relative to data
-	clusters    int64    // in runs
+	size        int64 // of the disk, bytes
+	runs        blocks.Runs
 	packed      []packed // sorted, side by side, without a gap
 	packedBytes int64
 	compression byte
@@ -54,20 +48,15 @@ func Layout(ctx context.Context, m *image.Map, o image.WriteOptions) (*image.Map
 	if err != nil {
 		return nil, err
 	}
-	if err := image.DataRuns(ctx, m, clusterSize, o, l.addRun); err != nil {
+	if err := image.DataRuns(ctx, m, clusterSize, o, l.runs.Add); err != nil {
 		return nil, err
 	}
 	l.place()
 	return l.file(m, image.Bytes(nil))
 }
 
-// Check says why no file can hold a disk of a size, in bytes.
-func Check(size int64) error {
-	if size > maxSize {
-		return fmt.Errorf("a disk of %d bytes is too large for qcow2 with clusters of %d bytes, which holds %d", size, clusterSize, int64(maxSize))
-	}
-	return nil
-}
+// Check refuses a disk of more bytes than a file can hold.
+func Check(size int64) error { return blocks.CheckSize("qcow2", size, maxSize) }
 
 // newLayout returns the layout of a file that holds no data yet.
 func newLayout(m *image.Map) (*layout, error) {
@@ -80,17 +69,6 @@ func newLayout(m *image.Map) (*layout, error) {
 
 func ceilDiv(a, b int64) int64 { return (a + b - 1) / b }
 
-// addRun notes that the clusters from one up to another hold data. They begin at the end of
-// what has been noted, or behind it.
-func (l *layout) addRun(from, to int64) {
-	if n := len(l.runs); n > 0 && from == l.runs[n-1].guest+l.runs[n-1].count {
-		l.runs[n-1].count += to - from
-	} else {
-		l.runs = append(l.runs, run{guest: from, host: l.clusters, count: to - from})
-	}
-	l.clusters += to - from
-}
-
 // findTables finds which L2 tables there are.
 func (l *layout) findTables() {
 	add := func(i int64) {
@@ -98,8 +76,8 @@ func (l *layout) findTables() {
 			l.l2Index = append(l.l2Index, i)
 		}
 	}
-	for _, r := range l.runs {
-		for i := r.guest / l2Entries; i <= (r.guest+r.count-1)/l2Entries; i++ {
+	for _, r := range l.runs.List {
+		for i := r.Guest / l2Entries; i <= (r.Guest+r.Count-1)/l2Entries; i++ {
 			add(i)
 		}
 	}
@@ -110,14 +88,14 @@ func (l *layout) findTables() {
 	l.l2Index = slices.Compact(l.l2Index)
 }
 
-// place lays out the file: header, refcount table, refcount blocks, L1 table, L2
-// tables, compressed clusters, others. The reference counts count the clusters that they lie in themselves,
-// so that their number is the first that is enough.
+// place lays out the file: header, refcount table, refcount blocks, L1 table, L2 tables,
+// compressed clusters, others. The refcount blocks count their own clusters, too: their
+// number grows until it is enough.
 func (l *layout) place() {
 	l.findTables()
 	l1Clusters := ceilDiv(l.l1Size*entrySize, clusterSize)
 	packClusters := ceilDiv(l.packedBytes, clusterSize)
-	rest := 1 + l1Clusters + int64(len(l.l2Index)) + packClusters + l.clusters
+	rest := 1 + l1Clusters + int64(len(l.l2Index)) + packClusters + l.runs.Count
 	for {
 		l.total = rest + l.refcountTableClusters + l.refcountBlockCount
 		blocks := ceilDiv(l.total, refcountsPerBlk)
@@ -135,10 +113,9 @@ func (l *layout) place() {
 	l.data = l.pack + packClusters
 }
 
-// file returns the bytes of the file; compressed is those of all compressed clusters.
+// file returns the bytes of the file; compressed holds all compressed clusters.
 func (l *layout) file(m *image.Map, compressed image.Blob) (*image.Map, error) {
 	var b image.Builder
-	b.Grow(6 + len(l.runs))
 	add := func(cluster int64, src image.Blob, name string) {
 		b.Add(cluster*clusterSize, src, &image.Owner{Name: "qcow2 " + name})
 	}
@@ -150,13 +127,7 @@ func (l *layout) file(m *image.Map, compressed image.Blob) (*image.Map, error) {
 	add(l.l1, table(l.l1Size, l.l1Entry), "L1 table")
 	add(l.l2, table(int64(len(l.l2Index))*l2Entries, l.l2Entry), "L2 tables")
 	add(l.pack, compressed, "compressed clusters")
-	for _, r := range l.runs {
-		guest := r.guest * clusterSize
-		b.AddExtent(image.Extent{
-			Off: (l.data + r.host) * clusterSize, Len: min(r.count*clusterSize, m.Size()-guest),
-			Src: m, SrcOff: guest,
-		})
-	}
+	l.runs.Place(&b, l.data*clusterSize, m, clusterSize)
 	return b.Map(l.total * clusterSize)
 }
 
@@ -171,22 +142,22 @@ func (l *layout) header() []byte {
 	if l.compression != compressionZlib {
 		h.IncompatibleFeatures, h.HeaderLength = incompatCompressionType, headerLengthType
 	}
-	var buf bytes.Buffer
-	binary.Write(&buf, binary.BigEndian, h) // a bytes.Buffer takes everything
+	b, _ := binary.Append(nil, binary.BigEndian, h) // the type has a fixed size
 	if h.HeaderLength == headerLengthType {
-		buf.Write(append([]byte{l.compression}, make([]byte, headerLengthType-compressionTypeOffset-1)...))
+		b = append(b, l.compression)
+		b = append(b, make([]byte, headerLengthType-len(b))...)
 	}
-	// The header extensions that follow are ended by a type of 0: the zeros after it.
-	return buf.Bytes()
+	// The zeros that follow are the type of header extension that ends them.
+	return b
 }
 
 // table is n entries that are computed when they are read.
 func table(n int64, entry func(i int64) uint64) image.Blob {
-	return numbers(n*entrySize, entrySize, func(p []byte, i int64) { binary.BigEndian.PutUint64(p, entry(i)) })
+	return blocks.Numbers(n, entrySize, func(p []byte, i int64) { binary.BigEndian.PutUint64(p, entry(i)) })
 }
 
-// refcounts are the refcount blocks. A cluster of the file is counted once, or once for
-// each compressed cluster that lies in it.
+// refcounts returns the refcount blocks. A cluster of the file counts as used once, or once
+// for each compressed cluster that lies in it.
 func (l *layout) refcounts() image.Blob {
 	shared := make([]uint16, l.data-l.pack)
 	for _, c := range l.packed {
@@ -194,7 +165,7 @@ func (l *layout) refcounts() image.Blob {
 			shared[i]++
 		}
 	}
-	return numbers(l.total*refcountSize, refcountSize, func(p []byte, i int64) {
+	return blocks.Numbers(l.total, refcountSize, func(p []byte, i int64) {
 		count := uint16(1)
 		if i >= l.pack && i < l.data {
 			count = shared[i-l.pack]
@@ -203,40 +174,24 @@ func (l *layout) refcounts() image.Blob {
 	})
 }
 
-// numbers is a Blob of numbers that take width bytes each, put by put.
-func numbers(size int64, width int, put func(p []byte, i int64)) image.Blob {
-	return image.Computed(size, func(p []byte, off int64) error {
-		w := int64(width)
-		var one [entrySize]byte
-		for len(p) > 0 {
-			put(one[:width], off/w)
-			n := copy(p, one[off%w:width])
-			p, off = p[n:], off+int64(n)
-		}
-		return nil
-	})
-}
-
 // l1Entry returns where the L2 table of the i-th 512 MiB of the disk lies, if any.
 func (l *layout) l1Entry(i int64) uint64 {
-	at := sort.Search(len(l.l2Index), func(k int) bool { return l.l2Index[k] >= i })
-	if at == len(l.l2Index) || l.l2Index[at] != i {
+	at, ok := slices.BinarySearch(l.l2Index, i)
+	if !ok {
 		return 0
 	}
 	return uint64(l.l2+int64(at))*clusterSize | oflagCopied
 }
 
-// l2Entry returns where the cluster lies that the i-th entry of all L2 tables maps, if
-// it holds data.
+// l2Entry returns where the cluster lies that the i-th entry of all L2 tables maps, or 0 if it
+// holds no data.
 func (l *layout) l2Entry(i int64) uint64 {
 	guest := l.l2Index[i/l2Entries]*l2Entries + i%l2Entries
-	at := sort.Search(len(l.runs), func(k int) bool { return l.runs[k].guest+l.runs[k].count > guest })
-	if at < len(l.runs) && l.runs[at].guest <= guest {
-		r := l.runs[at]
-		return uint64(l.data+r.host+guest-r.guest)*clusterSize | oflagCopied
+	if stored, ok := l.runs.Find(guest); ok {
+		return uint64(l.data+stored)*clusterSize | oflagCopied
 	}
-	at = sort.Search(len(l.packed), func(k int) bool { return l.packed[k].guest >= guest })
-	if at < len(l.packed) && l.packed[at].guest == guest {
+	at, ok := slices.BinarySearchFunc(l.packed, guest, func(c packed, guest int64) int { return cmp.Compare(c.guest, guest) })
+	if ok {
 		return l.packedEntry(l.packed[at])
 	}
 	return 0

@@ -201,7 +201,7 @@ func TestPlaceLarge(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		l.addRun(0, size/clusterSize) // which Layout would read all of it for
+		l.runs.Add(0, size/clusterSize) // which Layout would read all of it for
 		l.place()
 		f, err := l.file(m, image.Bytes(nil))
 		if err != nil {

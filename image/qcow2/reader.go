@@ -60,7 +60,7 @@ func Open(file image.Blob) (*Reader, error) {
 		return nil, fmt.Errorf("reading the L1 table of %d entries at %d: the file ends at %d: %w", h.L1Size, at, file.Size(), io.ErrUnexpectedEOF)
 	}
 	table := make([]byte, need*entrySize) // entries beyond the disk mean nothing
-	if err := readFull(file, table, int64(h.L1TableOffset)); err != nil {
+	if err := image.ReadFull(file, table, int64(h.L1TableOffset)); err != nil {
 		return nil, fmt.Errorf("reading the L1 table of %d entries at %d: %w", h.L1Size, h.L1TableOffset, err)
 	}
 	r.l1, r.counted = make([]uint64, need), make([]bool, need)
@@ -94,7 +94,7 @@ func readHeader(file io.ReaderAt) (h header, compression byte, err error) {
 	if n < headerLengthV2 || binary.BigEndian.Uint32(raw[:]) != magic {
 		return h, 0, ErrNotQCOW2
 	}
-	binary.Read(bytes.NewReader(raw[:]), binary.BigEndian, &h) // there are enough bytes
+	binary.Decode(raw[:], binary.BigEndian, &h) // there are enough bytes
 	switch {
 	case h.Version == 2:
 		h.IncompatibleFeatures, h.HeaderLength = 0, headerLengthV2
@@ -201,7 +201,7 @@ func (r *Reader) readData(p []byte, host, in int64) error {
 		return err
 	}
 	var first [1]byte
-	if err := readFull(r.file, first[:], host); err != nil {
+	if err := image.ReadFull(r.file, first[:], host); err != nil {
 		return err
 	}
 	clear(p[n:])
@@ -228,7 +228,7 @@ func (r *Reader) l2Table(guest int64) ([]byte, error) {
 	}
 	table, err := r.cached(offset, func() ([]byte, error) {
 		table := make([]byte, r.clusterSize())
-		return table, readFull(r.file, table, offset)
+		return table, image.ReadFull(r.file, table, offset)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("L2 table at %d: %w", offset, err)
@@ -297,16 +297,4 @@ func (r *Reader) cached(key int64, load func() ([]byte, error)) ([]byte, error) 
 	}
 	r.cache[key] = p
 	return p, nil
-}
-
-// readFull reads p; what lies beyond the end of the file is an error.
-func readFull(r io.ReaderAt, p []byte, off int64) error {
-	n, err := r.ReadAt(p, off)
-	if n == len(p) && (err == nil || err == io.EOF) {
-		return nil
-	}
-	if err == nil || err == io.EOF {
-		err = io.ErrUnexpectedEOF
-	}
-	return err
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"ingot/image"
+	"ingot/image/blocks"
 	"ingot/tests/fstest"
 )
 
@@ -96,9 +97,9 @@ func TestMapRefuses(t *testing.T) {
 		"is of version 2.1, not 1.1":                func(b []byte) []byte { b[70] = 2; return b },
 		"is of type 4 (4 is differencing)":          func(b []byte) []byte { b[76] = 4; return b },
 		"is differencing, and needs its parent":     func(b []byte) []byte { b[424] = 1; return b },
-		"blocks of 1048577 bytes and 0 more":        func(b []byte) []byte { b[376] = 1; return b },
+		"has blocks of 1048577 bytes":               func(b []byte) []byte { b[376] = 1; return b },
 		"too few for a disk of 1152921504606846976": func(b []byte) []byte { le.PutUint64(b[368:], 1<<60); return b },
-		"a map of 4294967295 blocks at byte 512":    func(b []byte) []byte { le.PutUint32(b[384:], 1<<32-1); return b },
+		"table of 4294967295 blocks at byte 512":    func(b []byte) []byte { le.PutUint32(b[384:], 1<<32-1); return b },
 		"block 2 of the disk at byte 2097152, and":  func(b []byte) []byte { return b[:2*mib] },
 		"block 1 of the disk at byte 8388608, and":  func(b []byte) []byte { le.PutUint32(b[516:], 7); return b },
 		"uses more blocks than the 4 that it has":   func(b []byte) []byte { return many(b) },
@@ -126,7 +127,7 @@ func many(b []byte) []byte {
 
 // FuzzMap reads files with blocks of 4 KiB.
 func FuzzMap(f *testing.F) {
-	seed := append((&layout{size: 3 * blockSize, blocks: 3, data: 1024, allocated: 2}).header(image.Seed{}), bytes.Repeat([]byte{0xff}, 512)...)
+	seed := append((&layout{size: 3 * blockSize, blocks: 3, data: 1024, runs: blocks.Runs{Count: 2}}).header(image.Seed{}), bytes.Repeat([]byte{0xff}, 512)...)
 	clear(seed[512:516])
 	binary.LittleEndian.PutUint32(seed[376:], 4096) // blocks
 	binary.LittleEndian.PutUint64(seed[368:], 3*4096)
@@ -143,7 +144,7 @@ func FuzzMap(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if n := m.Allocated(1); n > int64(len(b))+maxBlockSize {
+		if n := m.Allocated(1); n > int64(len(b))+blocks.MaxBlock {
 			t.Errorf("a file of %d bytes holds %d", len(b), n)
 		}
 		for _, at := range []int64{0, m.Size() - 1} {

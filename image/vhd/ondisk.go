@@ -66,6 +66,5 @@ const (
 	dynamicCookie     = "cxsparse"
 	dynamicHeaderSize = 1024
 	dynamicChecksumAt = 36
-	tableEntry        = 4 // bytes of the table for a block: the sector where it begins
 	unusedBlock       = 0xffffffff
 )

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"ingot/image"
+	"ingot/image/blocks"
 	"ingot/tests/fstest"
 	"ingot/tests/testenv"
 )
@@ -80,19 +81,19 @@ func dynamicFile(n int) []byte {
 	be := binary.BigEndian
 	f := encode(sizeUnit, image.Seed{})
 	be.PutUint64(f[16:], footerSize)
-	be.PutUint64(f[48:], uint64(n)*minBlockSize)
+	be.PutUint64(f[48:], uint64(n)*blocks.MinBlock)
 	be.PutUint32(f[60:], diskTypeDynamic)
 	sum(f, checksumAt)
 	h := make([]byte, dynamicHeaderSize)
 	copy(h, dynamicCookie)
 	be.PutUint64(h[16:], footerSize+dynamicHeaderSize)
 	be.PutUint32(h[28:], uint32(n))
-	be.PutUint32(h[32:], minBlockSize)
+	be.PutUint32(h[32:], blocks.MinBlock)
 	sum(h, dynamicChecksumAt)
 	table := bytes.Repeat([]byte{0xff}, (4*n+511)/512*512)
 	at := footerSize + dynamicHeaderSize + len(table)
 	be.PutUint32(table, uint32(at/512))
-	data := append(make([]byte, 512), bytes.Repeat([]byte("x"), minBlockSize)...)
+	data := append(make([]byte, 512), bytes.Repeat([]byte("x"), blocks.MinBlock)...)
 	return bytes.Join([][]byte{f, h, table, data, f}, nil)
 }
 
@@ -123,7 +124,7 @@ func TestMapRefuses(t *testing.T) {
 		`begins with "dxsparse"`:                func(b []byte) []byte { return head(b, func(h []byte) { h[0]++ }) },
 		"has the checksum":                      func(b []byte) []byte { b[600]++; return b },
 		"blocks of 6144 bytes":                  func(b []byte) []byte { return head(b, func(h []byte) { be.PutUint32(h[32:], 6144) }) },
-		"its table of blocks at byte 1152":      func(b []byte) []byte { return head(b, func(h []byte) { be.PutUint64(h[16:], 1152921504606846976) }) },
+		"table of 10 blocks at byte 1152":       func(b []byte) []byte { return head(b, func(h []byte) { be.PutUint64(h[16:], 1152921504606846976) }) },
 		"block 1 of the disk at byte 4096512":   func(b []byte) []byte { be.PutUint32(b[1540:], 8000); return b },
 		"some are used several times": func(b []byte) []byte {
 			for i := 1540; i < 1576; i += 4 {
@@ -152,7 +153,7 @@ func TestMapRefuses(t *testing.T) {
 func TestMapOfTheCopy(t *testing.T) {
 	b := dynamicFile(10)
 	m, err := Map(t.Context(), image.Bytes(b[:len(b)-512]))
-	if err != nil || m.Size() != 10*minBlockSize || m.Allocated(1) != minBlockSize {
+	if err != nil || m.Size() != 10*blocks.MinBlock || m.Allocated(1) != blocks.MinBlock {
 		t.Errorf("Map = %v, %v; want a disk of 10 blocks with one", m, err)
 	}
 }
@@ -179,7 +180,7 @@ func FuzzMap(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if n := m.Allocated(1); n > int64(len(b))+maxBlockSize {
+		if n := m.Allocated(1); n > int64(len(b))+blocks.MaxBlock {
 			t.Errorf("a file of %d bytes holds %d", len(b), n)
 		}
 		if n, err := m.ReadAt(make([]byte, 1), m.Size()-1); n != 1 && m.Size() > 0 {

@@ -1,11 +1,10 @@
 package vhd
 
 import (
-	"bytes"
 	"encoding/binary"
-	"fmt"
 
 	"ingot/image"
+	"ingot/image/blocks"
 )
 
 // Layout returns the bytes of the VHD file that holds m.
@@ -22,13 +21,8 @@ func Layout(m *image.Map, seed image.Seed) (*image.Map, error) {
 	return b.Map(size + footerSize)
 }
 
-// Check says why no file can hold a disk of a size, in bytes.
-func Check(size int64) error {
-	if size > maxSize {
-		return fmt.Errorf("a disk of %d bytes is too large for VHD, which holds %d", size, int64(maxSize))
-	}
-	return nil
-}
+// Check refuses a disk of more bytes than a file can hold.
+func Check(size int64) error { return blocks.CheckSize("VHD", size, maxSize) }
 
 func encode(size int64, seed image.Seed) []byte {
 	f := footer{
@@ -40,9 +34,7 @@ func encode(size int64, seed image.Seed) []byte {
 	copy(f.CreatorApplication[:], creatorApplication)
 	copy(f.CreatorHostOS[:], creatorHostOS)
 	f.DiskGeometry.Cylinders, f.DiskGeometry.Heads, f.DiskGeometry.Sectors = geometry(size / sectorSize)
-	var buf bytes.Buffer
-	binary.Write(&buf, binary.BigEndian, f) // a bytes.Buffer takes everything
-	b := buf.Bytes()
+	b, _ := binary.Append(nil, binary.BigEndian, f) // the type has a fixed size
 	binary.BigEndian.PutUint32(b[checksumAt:], checksum(b, checksumAt))
 	return b
 }
