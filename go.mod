@@ -6,7 +6,6 @@ require (
 	filippo.io/edwards25519 v1.2.0 // the curve of signatures of Guix, which are no EdDSA
 	github.com/andybalholm/brotli v1.3.0 // brotli, for caches; a port of the original to Go, used by many
 	github.com/creack/pty v1.1.24 // terminals for those who log in by ssh
-	github.com/diskfs/go-diskfs v1.9.4 // partition: GUID partition tables
 	github.com/dustin/go-humanize v1.1.0 // sizes and counts in messages
 	github.com/google/uuid v1.6.0 // UUIDs of version 5, which identifiers are derived as
 	github.com/insomniacslk/dhcp v0.0.0-20260901064844-234b97448fae // the guest's address, by DHCP

@@ -47,7 +47,7 @@ func TestRefusals(t *testing.T) {
 		{"flag", Table{Partitions: []Partition{{Name: "r", Size: miB, Flags: []string{"bot"}}}}, `unknown flag "bot": known are `},
 		{"attribute in mbr", Table{Kind: MBR, Partitions: []Partition{{Name: "r", Size: miB, Flags: []string{"hidden"}}}}, "is an attribute of a GPT"},
 		{"attribute", Table{Partitions: []Partition{{Name: "r", Size: miB, Flags: []string{"attribute:64"}}}}, "bits 0 to 63"},
-		{"flag against type", Table{Partitions: []Partition{{Name: "r", Type: "home", Size: miB, Flags: []string{"esp"}}}}, "a flag that asks for the type esp"},
+		{"flag against type", Table{Partitions: []Partition{{Name: "r", Type: "home", Size: miB, Flags: []string{"esp"}}}}, "a flag sets the type esp"},
 		{"two active", Table{Kind: MBR, Partitions: []Partition{{Name: "a", Size: miB, Flags: []string{"boot"}}, {Name: "b", Size: miB, Flags: []string{"boot"}}}},
 			"partition b: flag boot: partition a has it already"},
 		{"logical active", Table{Kind: MBR, Partitions: append(many(4, Partition{Size: miB}), Partition{Size: miB, Flags: []string{"boot"}})},

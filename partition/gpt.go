@@ -1,40 +1,44 @@
 package partition
 
 import (
-	"fmt"
-	"io"
-	"io/fs"
-
-	"github.com/diskfs/go-diskfs/backend"
-	"github.com/diskfs/go-diskfs/partition/gpt"
+	"hash/crc32"
+	"unicode/utf16"
 
 	"ingot/image"
 )
 
-const biosBootGUID = string(gpt.BIOSBoot)
+const biosBootGUID = "21686148-6449-6E6F-744E-656564454649"
 
-// writeGPT adds the headers and arrays of the GPT and of its backup.
-func (l *layout) writeGPT(b *image.Builder) error {
-	table := gpt.Table{LogicalSectorSize: int(l.SectorSize), PhysicalSectorSize: int(l.SectorSize), GUID: l.GUID}
-	for _, p := range l.parts {
-		table.Partitions = append(table.Partitions, &gpt.Partition{
-			Index: p.Number,
-			Start: uint64(p.Start / l.SectorSize), End: uint64(p.End()/l.SectorSize) - 1,
-			Type: gpt.Type(p.TypeGUID), GUID: p.GUID, Name: p.Name, Attributes: p.Attributes,
-		})
+// writeGPT adds the GPT at the start of the disk and its backup at the end.
+func (l *layout) writeGPT(b *image.Builder) {
+	var entries [gptEntries]gptEntry
+	for i, p := range l.parts {
+		entries[i] = gptEntry{
+			PartitionTypeGUID: diskGUID(p.TypeGUID), UniquePartitionGUID: diskGUID(p.GUID),
+			StartingLBA: uint64(p.Start / l.SectorSize), EndingLBA: uint64(p.End()/l.SectorSize) - 1,
+			Attributes: p.Attributes,
+		}
+		copy(entries[i].PartitionName[:], utf16.Encode([]rune(p.Name)))
 	}
-	if err := table.Write(&recorder{b: b, size: l.Size}, l.Size); err != nil {
-		return fmt.Errorf("gpt: %w", err)
+	array := encode(entries)
+	last, sectors := uint64(l.Size/l.SectorSize)-1, uint64(gptArraySize/l.SectorSize)
+	h := gptHeader{
+		Signature: [8]byte([]byte(gptSignature)), Revision: gptRevision, HeaderSize: gptHeaderSize,
+		FirstUsableLBA: 2 + sectors, LastUsableLBA: last - sectors - 1, DiskGUID: diskGUID(l.GUID),
+		NumberOfPartitionEntries: gptEntries, SizeOfPartitionEntry: gptEntrySize, PartitionEntryArrayCRC32: crc32.ChecksumIEEE(array),
 	}
-	return nil
+	for _, at := range [...]struct{ header, other, array uint64 }{{1, last, 2}, {last, 1, last - sectors}} {
+		h.MyLBA, h.AlternateLBA, h.PartitionEntryLBA, h.HeaderCRC32 = at.header, at.other, at.array, 0
+		h.HeaderCRC32 = crc32.ChecksumIEEE(encode(h))
+		b.Add(int64(at.header)*l.SectorSize, image.Bytes(encode(h)), tableOwner)
+		b.Add(int64(at.array)*l.SectorSize, image.Bytes(array), tableOwner)
+	}
 }
 
 // gptMBR returns the MBR before a GPT: the protective one, or that of a hybrid table.
 //
-// go-diskfs writes a protective MBR too, but with zeros for the positions in the CHS
-// form and with the disk's size modulo 2 TiB, so this one is ours. In a hybrid table
-// the protective entry comes first and covers what lies before the first partition
-// that the MBR names: the Linux kernel looks for it at sector 1, GRUB in any entry.
+// In a hybrid table the protective entry comes first and covers the space before the first
+// partition that the MBR lists: the Linux kernel looks for it at sector 1, GRUB in any entry.
 func (l *layout) gptMBR() mbrRecord {
 	r := mbrRecord{Signature: l.Signature}
 	protected := min(l.Size/l.SectorSize-1, mbrMaxLBA)
@@ -50,26 +54,3 @@ func (l *layout) gptMBR() mbrRecord {
 	r.Entries[0] = l.entry(typeProtective, l.SectorSize, protected*l.SectorSize, false)
 	return r
 }
-
-// recorder is the file that go-diskfs writes the GPT to: it makes extents of what is
-// written. Nothing is ever read from it.
-type recorder struct {
-	b    *image.Builder
-	size int64
-}
-
-var _ backend.WritableFile = (*recorder)(nil)
-
-func (r *recorder) WriteAt(p []byte, off int64) (int, error) {
-	if off < 0 || off > r.size-int64(len(p)) {
-		return 0, fmt.Errorf("%d bytes at %d of a disk of %d", len(p), off, r.size)
-	}
-	r.b.Add(off, image.Bytes(append([]byte(nil), p...)), tableOwner)
-	return len(p), nil
-}
-
-func (r *recorder) Stat() (fs.FileInfo, error)        { return nil, fs.ErrInvalid }
-func (r *recorder) Read([]byte) (int, error)          { return 0, io.EOF }
-func (r *recorder) ReadAt([]byte, int64) (int, error) { return 0, io.EOF }
-func (r *recorder) Seek(int64, int) (int64, error)    { return 0, fs.ErrInvalid }
-func (r *recorder) Close() error                      { return nil }

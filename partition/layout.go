@@ -60,9 +60,7 @@ func (t Table) Layout() (*Disk, error) {
 	for _, r := range l.Raw {
 		b.Add(r.Start, r.Content, &image.Owner{Name: r.what()})
 	}
-	if err := l.writeTables(&b); err != nil {
-		return nil, err
-	}
+	l.writeTables(&b)
 	m, err := b.Map(l.Size)
 	if err != nil {
 		return nil, fmt.Errorf("partition table: %w", err)
@@ -71,13 +69,13 @@ func (t Table) Layout() (*Disk, error) {
 	return d, nil
 }
 
-func (l *layout) writeTables(b *image.Builder) error {
+func (l *layout) writeTables(b *image.Builder) {
 	if l.Kind == MBR {
 		l.writeMBR(b)
-		return nil
+		return
 	}
 	l.gptMBR().addTo(b)
-	return l.writeGPT(b)
+	l.writeGPT(b)
 }
 
 // setDefaults fills in what was left out of the table, and checks the rest of it.
@@ -202,7 +200,7 @@ func (l *layout) setType(p *Placed) error {
 		return p.fail("%w", err)
 	}
 	if flags.typeName != "" && t.name != flags.typeName {
-		return p.fail("type %s, and a flag that asks for the type %s", name, flags.typeName)
+		return p.fail("type %s, and a flag sets the type %s", name, flags.typeName)
 	}
 	p.Attributes, p.Active = flags.attributes, flags.active && l.Kind != GPT
 	if l.Kind == MBR {

@@ -1,6 +1,10 @@
 package partition
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+
+	"github.com/google/uuid"
+)
 
 // The structures below are those of the UEFI specification 2.10, chapter 5
 // (https://uefi.org/specs/UEFI/2.10/05_GUID_Partition_Table_Format.html), which
@@ -11,12 +15,8 @@ import "encoding/binary"
 // extended boot record.
 const (
 	mbrSize            = 512
-	mbrBootCodeSize    = 440 // what comes before the signature is boot code
-	mbrSignatureOffset = 440
-	mbrTableOffset     = 446
+	mbrSignatureOffset = 440 // boot code precedes the signature
 	mbrEntries         = 4
-	mbrEntrySize       = 16
-	mbrMagicOffset     = 510
 	mbrMagic           = 0xaa55
 	mbrActive          = 0x80
 	mbrMaxLBA          = 1<<32 - 1 // positions and lengths are 32 bits wide
@@ -44,47 +44,39 @@ type mbrEntry struct {
 	Sectors  uint32
 }
 
-// mbrRecord is sector 0 without its boot code.
+// mbrRecord is sector 0.
 type mbrRecord struct {
+	_         [mbrSignatureOffset]byte // boot code
 	Signature uint32
+	_         uint16
 	Entries   [mbrEntries]mbrEntry
+	Magic     uint16
 }
 
-// encode returns the sector, its first mbrBootCodeSize bytes zero.
+// encode returns the sector with zeros for the boot code.
 func (r mbrRecord) encode() []byte {
-	b := make([]byte, mbrSize)
-	binary.LittleEndian.PutUint32(b[mbrSignatureOffset:], r.Signature)
-	for i, e := range r.Entries {
-		p := b[mbrTableOffset+i*mbrEntrySize:]
-		p[0], p[4] = e.Status, e.Type
-		copy(p[1:], e.FirstCHS[:])
-		copy(p[5:], e.LastCHS[:])
-		binary.LittleEndian.PutUint32(p[8:], e.FirstLBA)
-		binary.LittleEndian.PutUint32(p[12:], e.Sectors)
-	}
-	binary.LittleEndian.PutUint16(b[mbrMagicOffset:], mbrMagic)
-	return b
+	r.Magic = mbrMagic
+	return encode(r)
 }
 
-// decodeMBR returns the record in a sector, and false where the magic is missing.
+// decodeMBR returns the record in a sector, and false if the magic is missing.
 func decodeMBR(b []byte) (r mbrRecord, ok bool) {
-	if len(b) < mbrSize || binary.LittleEndian.Uint16(b[mbrMagicOffset:]) != mbrMagic {
-		return r, false
+	_, err := binary.Decode(b, binary.LittleEndian, &r)
+	return r, err == nil && r.Magic == mbrMagic
+}
+
+// encode returns the bytes of one of the structures in this file.
+func encode(v any) []byte {
+	b, err := binary.Append(nil, binary.LittleEndian, v)
+	if err != nil {
+		panic(err) // v has no fixed size
 	}
-	r.Signature = binary.LittleEndian.Uint32(b[mbrSignatureOffset:])
-	for i := range r.Entries {
-		p := b[mbrTableOffset+i*mbrEntrySize:]
-		r.Entries[i] = mbrEntry{
-			Status: p[0], FirstCHS: [3]byte(p[1:4]), Type: p[4], LastCHS: [3]byte(p[5:8]),
-			FirstLBA: binary.LittleEndian.Uint32(p[8:]), Sectors: binary.LittleEndian.Uint32(p[12:]),
-		}
-	}
-	return r, true
+	return b
 }
 
 // chs returns the packed cylinder, head and sector of an LBA under the geometry that
 // every BIOS since 1995 and every partitioner assumes for disks, 255 heads of 63
-// sectors. What lies beyond cylinder 1023 is written as the highest address.
+// sectors. It returns the highest address for an LBA beyond cylinder 1023.
 func chs(lba int64) [3]byte {
 	const heads, sectors = 255, 63
 	cylinder := lba / (heads * sectors)
@@ -106,7 +98,7 @@ const (
 	gptArraySize  = gptEntries * gptEntrySize
 )
 
-// gptHeader is the header of a GPT; encoding/binary reads it as it stands.
+// gptHeader is the header of a GPT.
 type gptHeader struct {
 	Signature                [8]byte
 	Revision                 uint32
@@ -133,6 +125,9 @@ type gptEntry struct {
 	Attributes          uint64
 	PartitionName       [gptNameUnits]uint16
 }
+
+// diskGUID returns the bytes on disk of a GUID that has been parsed before.
+func diskGUID(text string) [16]byte { return swapGUID(uuid.MustParse(text)) }
 
 // swapGUID turns a GUID between the order of bytes on disk and that of its text:
 // its first three fields are little-endian on disk.

@@ -162,7 +162,7 @@ func TestReadExtendedLoop(t *testing.T) {
 	d := layOut(t, disks(t)["mbr-logical"])
 	b := bytesOf(t, d)
 	// The first record's second entry names the next record; let it name the first.
-	at := 10240*512 + mbrTableOffset + mbrEntrySize + 8
+	at := 10240*512 + mbrSignatureOffset + 6 + 16 + 8 // the position in the second entry
 	copy(b[at:], []byte{0, 0, 0, 0})
 	l, err := Read(bytes.NewReader(b), int64(len(b)))
 	if err != nil || len(l.Problems) == 0 {

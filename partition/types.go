@@ -1,48 +1,42 @@
 package partition
 
 import (
+	_ "embed"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 
-	"github.com/diskfs/go-diskfs/partition/gpt"
 	"github.com/google/uuid"
 )
 
-// partitionType is what a type's name stands for. A type that has no byte cannot
-// stand in an MBR.
+// partitionType is a type of partitions. An MBR cannot contain one without a byte.
 type partitionType struct {
 	name string
 	guid string
 	mbr  byte
 }
 
-// partitionTypes are the types with names, in the order that errors list them.
-//
-// GUIDs are those of the UEFI specification, of the Discoverable Partitions
-// Specification (https://uapi-group.org/specifications/specs/discoverable_partitions_specification/)
-// and, for bios-boot, of GRUB. The bytes are the ones that sfdisk --list-types shows.
-var partitionTypes = append([]partitionType{
-	{"linux", string(gpt.LinuxFilesystem), 0x83},
-	{"esp", string(gpt.EFISystemPartition), 0xef},
-	{"bios-boot", string(gpt.BIOSBoot), 0},
-	{"boot", string(gpt.LinuxExtendedBoot), 0xea},
-	{"swap", string(gpt.LinuxSwap), 0x82},
-	{"home", string(gpt.LinuxHome), 0x83},
-	{"srv", string(gpt.LinuxServerData), 0x83},
-	{"var", "4D21B016-B534-45C2-A9FB-5C16E091FD2D", 0x83},
-	{"tmp", "7EC6F557-3BC5-4ACA-B293-16EF5DF639D1", 0x83},
-	{"lvm", string(gpt.LinuxLVM), 0x8e},
-	{"raid", string(gpt.LinuxRAID), 0xfd},
-	{"luks", string(gpt.LinuxLUKS), 0xe8},
-	{"data", string(gpt.MicrosoftBasicData), 0x0c},
-	{"fat12", string(gpt.MicrosoftBasicData), 0x01},
-	{"fat16", string(gpt.MicrosoftBasicData), 0x0e},
-	{"fat32", string(gpt.MicrosoftBasicData), 0x0c},
-	{"ntfs", string(gpt.MicrosoftBasicData), 0x07},
-	{"prep", string(gpt.PowerPCPRePBoot), 0x41},
-}, discoverableTypes()...)
+//go:embed types.txt
+var typesText string
+
+// partitionTypes are the types with names.
+var partitionTypes = readTypes(typesText)
+
+func readTypes(text string) (types []partitionType) {
+	for line := range strings.Lines(text) {
+		fields := strings.Fields(line)
+		if len(fields) == 0 || fields[0] == "#" {
+			continue
+		}
+		b, err := strconv.ParseUint(fields[2], 16, 8)
+		if err != nil {
+			panic(err) // the text is a part of this program
+		}
+		types = append(types, partitionType{fields[0], fields[1], byte(b)})
+	}
+	return types
+}
 
 // typeAliases are other tools' names for the same types.
 var typeAliases = map[string]string{
@@ -54,8 +48,8 @@ var typeAliases = map[string]string{
 	"microsoft-basic-data": "data", "msdata": "data", "fat": "data",
 }
 
-// Types returns the names that [Partition.Type] knows, those that stand for the type of the
-// table's architecture at the end.
+// Types returns the names that [Partition.Type] knows. Those that mean the type for the
+// table's architecture are at the end.
 func Types() []string {
 	names := make([]string, 0, len(partitionTypes)+len(ofArch))
 	for _, t := range partitionTypes {
@@ -64,21 +58,23 @@ func Types() []string {
 	return append(names, ofArch[:]...)
 }
 
-// KnownTypes says in words which types [Partition.Type] can be.
+// KnownTypes describes the types that [Partition.Type] can be, for an error.
 func KnownTypes() string {
 	var names, arches []string
-	for _, t := range partitionTypes[:len(partitionTypes)-len(discoverableTypes())] {
-		names = append(names, t.name)
-	}
-	for _, a := range discoverable {
-		arches = append(arches, a.arch)
+	for _, t := range partitionTypes {
+		switch kind, arch, ok := splitArch(t.name); {
+		case !ok:
+			names = append(names, t.name)
+		case kind == "root":
+			arches = append(arches, arch)
+		}
 	}
 	return fmt.Sprintf("%s, %s (and these six for another architecture, as in root-arm64: %s), a GUID, or in an mbr table a byte such as 0x83",
 		strings.Join(names, ", "), strings.Join(ofArch[:], ", "), strings.Join(arches, ", "))
 }
 
-// TypeName returns the name of a type by its GUID or, where that is empty, by its
-// byte in an MBR; where it has no name, the GUID or the byte itself.
+// TypeName returns the name of the type with a GUID or, if that is empty, with a byte in an
+// MBR. For a type without a name it returns the GUID or the byte.
 func TypeName(guid string, b byte) string {
 	for _, t := range partitionTypes {
 		if guid != "" && strings.EqualFold(t.guid, guid) || guid == "" && b != 0 && t.mbr == b {
@@ -92,9 +88,9 @@ func TypeName(guid string, b byte) string {
 }
 
 // CanonicalType returns the one name of a type that can be spelled in several ways: "esp"
-// for "EFI", for its GUID and, in an MBR, for 0xEF. arch is what [Table.Arch] is; of the
-// types that differ by the architecture its own have the short names. The error is that of
-// [Table.Layout] where there is no such type.
+// for "EFI", for its GUID and, in an MBR, for 0xEF. Types for the architecture arch, as in
+// [Table.Arch], have the short names, such as "root". For an unknown type the error is that of
+// [Table.Layout].
 func CanonicalType(kind Kind, arch, s string) (string, error) {
 	t, err := parseType(s, arch)
 	if err != nil {
@@ -117,8 +113,8 @@ func CanonicalType(kind Kind, arch, s string) (string, error) {
 	return name, nil
 }
 
-// parseType reads a type of a table for an architecture. A raw GUID or byte comes with the
-// other half where one of the named types has it; what is missing is empty or 0.
+// parseType reads a type of a table for an architecture. The result for a GUID has the byte of
+// the named type with this GUID, if there is one; a missing GUID is empty, a missing byte 0.
 func parseType(s, arch string) (partitionType, error) {
 	name := fold(s)
 	if alias, ok := typeAliases[name]; ok {
@@ -153,7 +149,7 @@ func parseType(s, arch string) (partitionType, error) {
 	return partitionType{}, fmt.Errorf("unknown type %q: known are %s", s, KnownTypes())
 }
 
-// fold writes a name of a type or a flag the way the tables here spell it.
+// fold returns the name of a type or a flag as the tables here spell it.
 func fold(s string) string { return strings.ReplaceAll(strings.ToLower(s), "_", "-") }
 
 // The attribute bits of a GPT entry: 0 to 2 are those of the UEFI specification,
@@ -169,7 +165,7 @@ var attributeBits = map[string]uint{
 	"no-auto":     63,
 }
 
-// flagTypes are flags of parted's that are types in truth.
+// flagTypes are those of parted's flags that set the type.
 var flagTypes = map[string]string{"esp": "esp", "bios-boot": "bios-boot", "bios-grub": "bios-boot", "swap": "swap", "lvm": "lvm", "raid": "raid", "bls-boot": "boot"}
 
 // Flags returns the names that [Partition.Flags] knows.
@@ -178,8 +174,7 @@ var flagTypes = map[string]string{"esp": "esp", "bios-boot": "bios-boot", "bios-
 // one with the attribute "legacy BIOS bootable" of a GPT, both in a hybrid table.
 // "required", "no-block-io", "legacy-boot", "grow", "read-only", "hidden" and
 // "no-auto" are attributes of a GPT, as is "attribute:N" for bit N. "esp",
-// "bios-boot", "swap", "lvm" and "raid" are there for people who know parted, and
-// set the type.
+// "bios-boot", "swap", "lvm" and "raid" set the type, as in parted.
 func Flags() []string {
 	names := []string{"boot"}
 	for name := range attributeBits {
@@ -192,21 +187,21 @@ func Flags() []string {
 	return append(names, "attribute:N")
 }
 
-// flagSet is what a partition's flags come to.
+// flagSet is the meaning of a partition's flags.
 type flagSet struct {
 	active     bool
 	attributes uint64
-	typeName   string // a type that a flag asks for
+	typeName   string // the type that a flag sets; "" if none does
 }
 
-// FlagType returns the type that flags ask for, "" if none does.
+// FlagType returns the type that flags set, "" if none does.
 func FlagType(kind Kind, flags []string) (string, error) {
 	f, err := parseFlags(kind, flags)
 	return f.typeName, err
 }
 
-// CanonicalFlags returns the flags of a partition of a type by one name each and in one
-// order, without those that the type says; flags that there are not are left as they are.
+// CanonicalFlags returns the flags of a partition, each by its one name and sorted, without the
+// flag that sets the type typeName. It returns flags with an unknown name as they are.
 func CanonicalFlags(kind Kind, flags []string, typeName string) []string {
 	f, err := parseFlags(kind, flags)
 	if err != nil {
@@ -260,7 +255,7 @@ func parseFlags(kind Kind, flags []string) (flagSet, error) {
 				f.attributes |= 1 << attributeBits["legacy-boot"]
 			}
 		case isType && f.typeName != "" && f.typeName != typeName:
-			return f, fmt.Errorf("flag %q asks for the type %s, and another flag for %s", s, typeName, f.typeName)
+			return f, fmt.Errorf("flag %q sets the type %s, and another flag sets %s", s, typeName, f.typeName)
 		case isType:
 			f.typeName = typeName
 		default:
