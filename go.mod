@@ -13,6 +13,7 @@ require (
 	github.com/kdomanski/iso9660 v0.4.0 // tests: another reader of plain ISO 9660
 	github.com/klauspost/compress v1.20.4 // zstd and deflate, for initramfs, modules, qcow2 and caches
 	github.com/mattn/go-sqlite3 v1.14.53 // the store's database; twice as fast as the one without C
+	github.com/mikelolasagasti/xz v1.0.1 // xz, for modules, caches and packages: XZ Embedded in Go, in bounded memory
 	github.com/nix-community/go-nix v0.0.0-20250101154619-4bdde671e0a1 // Nix's base 32
 	github.com/pierrec/lz4/v4 v4.1.33 // lz4, for caches and archives
 	github.com/pkg/sftp v1.13.12 // files over ssh, for scp
@@ -21,7 +22,7 @@ require (
 	github.com/spf13/cobra v1.10.2 // the command line and its help
 	github.com/spf13/pflag v1.1.0 // the flags of cobra, and of the guest's commands
 	github.com/u-root/u-root v0.16.0 // cpio archives, and a command of the guest
-	github.com/ulikunitz/xz v0.5.17 // xz, for modules, caches and packages
+	github.com/ulikunitz/xz v0.5.17 // the LZMA in lzip and .lzma; tests: another reader of xz
 	go.yaml.in/yaml/v3 v3.0.6 // recipes: its nodes know line and column
 	golang.org/x/crypto v0.59.0 // the guest's ssh server
 	golang.org/x/net v0.62.0 // DNS messages, for networks of machines; a bound on connections
