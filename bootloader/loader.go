@@ -44,6 +44,9 @@ type Path struct {
 	Host string
 }
 
+// IsZero says whether the key was left out.
+func (p Path) IsZero() bool { return p.Text == "" }
+
 // A Target is where a boot loader is installed.
 type Target struct {
 	Menu      Menu

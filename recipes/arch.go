@@ -10,8 +10,3 @@ var goArches = map[string]string{"x86_64": "amd64", "i686": "386", "aarch64": "a
 
 // GoArch returns the recipe's architecture by Go's name.
 func (r *Recipe) GoArch() string { return goArches[r.Arch] }
-
-func (r *Recipe) checkArch(d *decoder) {
-	choose(&r.Arch, defaultArch)
-	d.check("arch", oneOf(r.Arch, "x86_64", "i686", "aarch64", "armhf", "riscv64"))
-}

@@ -26,7 +26,7 @@ func (r *Recipe) check(d *decoder) {
 	if !storeName().MatchString(r.Name) || r.Name[0] == '.' {
 		d.fail("name", "%s is not a name: letters, digits and + - . _ ? =, at most 211, the first no dot", printable.Quote(r.Name))
 	}
-	r.checkArch(d)
+	choose(&r.Arch, defaultArch)
 	r.checkStore(d)
 	r.checkDisk(d)
 	r.checkBootloader(d)
@@ -41,7 +41,6 @@ func (r *Recipe) check(d *decoder) {
 
 func (r *Recipe) checkStore(d *decoder) {
 	choose(&r.Store.Flavour, "nix")
-	d.check("store.flavour", oneOf(r.Store.Flavour, "nix", "guix"))
 	for i := range r.Store.Closures {
 		r.Store.Closures[i].check(d, fmt.Sprintf("store.closures[%d]", i))
 	}
@@ -117,7 +116,6 @@ func (r *Recipe) checkDisk(d *decoder) {
 	if r.Disk.Table == "msdos" { // as parted calls it
 		r.Disk.Table = "mbr"
 	}
-	d.check("disk.table", oneOf(r.Disk.Table, "gpt", "mbr", "hybrid"))
 	if r.Disk.Size.Fit {
 		d.fail("disk.size", "a disk is as large as its partitions need unless a size is given; give a partition size: %s", r.Disk.Size.Text)
 	}
@@ -355,10 +353,10 @@ func (r *Recipe) checkBootloader(d *decoder) {
 // room says whether the disk has what the boot loader of a platform is put into.
 func (r *Recipe) room(word string) error {
 	platform, err := bootloader.ParsePlatform(r.Arch, word)
-	kind, unknown := partition.ParseKind(r.Disk.Table)
-	if err != nil || unknown != nil {
-		return nil // said already
+	if err != nil {
+		return nil // checkPlatform reports it
 	}
+	kind, _ := partition.ParseKind(r.Disk.Table) // which the decoder checked
 	want := r.Bootloader.Loader.Kind.Partition(platform, kind)
 	for _, p := range r.Disk.Partitions {
 		if want == "" || p.Type == want && (want != "esp" || p.isESP()) {
@@ -379,16 +377,9 @@ const (
 
 // check refuses words that say nothing of a folder that is not there.
 func (c *Contents) check(d *decoder, key string) {
-	for _, k := range []struct {
-		name, value string
-		known       []string
-	}{{"hard-links", c.HardLinks, []string{Keep}}, {"times", c.Times, []string{Keep}}, {"xattrs", c.Xattrs, []string{Keep, Drop}}} {
-		switch {
-		case k.value == "":
-		case c.From.IsZero():
+	for _, k := range []struct{ name, value string }{{"hard-links", c.HardLinks}, {"times", c.Times}, {"xattrs", c.Xattrs}} {
+		if k.value != "" && c.From.IsZero() {
 			d.fail(key+"."+k.name, "is a matter of contents.from, and there is none")
-		default:
-			d.check(key+"."+k.name, oneOf(k.value, k.known...))
 		}
 	}
 }
@@ -414,9 +405,6 @@ func (l Loader) check(d *decoder, r *Recipe) {
 func (r *Recipe) checkPlatform(word string) error {
 	if err := oneOf(word, bootloader.PlatformWords()...); err != nil {
 		return err
-	}
-	if _, known := goArches[r.Arch]; !known {
-		return nil // said of arch already
 	}
 	_, err := bootloader.ParsePlatform(r.Arch, word)
 	return err

@@ -1,6 +1,7 @@
 package recipes
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"reflect"
@@ -13,47 +14,23 @@ import (
 	"ingot/bootloader"
 	"ingot/internal/grammar"
 	"ingot/internal/near"
-	"ingot/internal/printable"
 	"ingot/internal/secret"
 )
 
 // textual is a type that one scalar of the recipe language spells.
 type textual interface {
-	parse(text string, d *decoder) error
-}
-
-// asTextual returns a value as one that a scalar spells, or nil. Packages below have paths,
-// too.
-func asTextual(v any) textual {
-	if p, ok := v.(*bootloader.Path); ok {
-		return (*Path)(p)
-	}
-	t, _ := v.(textual)
-	return t
+	parse(n *yaml.Node) error
 }
 
 // alternatives is a field of a struct in whose place a mapping has one of several keys.
 type alternatives interface {
-	alternatives() []key
+	alternatives() []string
 	// choose returns what the value of one of the keys is decoded into.
 	choose(name string) reflect.Value
 }
 
-// key is a key of a mapping.
-type key struct {
-	name, about string
-	schema      string // the tag jsonschema
-	of          reflect.Type
-}
-
-// shorthand is a struct that may also be given as something else than a mapping.
-type shorthand interface {
-	// short decodes n, which is not a mapping, and says whether it knows how.
-	short(n *yaml.Node, key string, d *decoder) bool
-}
-
-// decoder turns YAML nodes into the structs of this package, strictly, and keeps
-// all that it finds wrong.
+// decoder turns YAML nodes into the structs of this package, strictly, and collects the
+// mistakes that it finds.
 type decoder struct {
 	*source
 	errs []error // the first ones
@@ -88,8 +65,12 @@ func (d *decoder) err() error {
 	return errors.Join(d.errs...)
 }
 
-// secretType is that of keys whose values are not shown, whatever is wrong with them.
-var secretType = reflect.TypeFor[Secret]()
+// Types that the decoder treats in their own way.
+var (
+	secretType = reflect.TypeFor[Secret]() // its values are not shown, whatever is wrong with them
+	pathsType  = reflect.TypeFor[Paths]()
+	wordsType  = reflect.TypeFor[Words]()
+)
 
 // decode fills v from n; key is n's path in the recipe.
 func (d *decoder) decode(n *yaml.Node, v reflect.Value, key string) {
@@ -97,35 +78,24 @@ func (d *decoder) decode(n *yaml.Node, v reflect.Value, key string) {
 		n = n.Alias
 	}
 	d.at[key] = n
-	if t := asTextual(v.Addr().Interface()); t != nil {
-		if n.Kind != yaml.ScalarNode || n.Tag == "!!null" {
-			d.fail(key, "%s where a single value belongs", kindOf(n))
-		} else if err := t.parse(n.Value, d); err != nil {
-			// Which quotes the whole of it.
-			value := strings.TrimSpace(n.Value)
-			d.fail(key, "%s", strings.NewReplacer(strconv.Quote(n.Value), secret.Quote(n.Value), strconv.Quote(value), secret.Quote(value)).Replace(err.Error()))
-		}
-		if p, ok := t.(placed); ok {
-			p.place(n)
-		}
+	switch at := v.Addr().Interface().(type) {
+	case *Path:
+		d.spelled(n, key, func(n *yaml.Node) error { return d.path(at, n.Value) })
+		return
+	case textual:
+		d.spelled(n, key, at.parse)
 		return
 	}
 	if v.Type() == secretType && n.Kind == yaml.ScalarNode {
 		d.fail(key, "a single value where a mapping belongs: a secret itself has no place in a recipe; write {file: PATH} or {environment: NAME}")
 		return
 	}
-	if _, ok := v.Addr().Interface().(bootloader.Loader); ok && n.Kind != yaml.MappingNode {
-		if platforms, ok := fieldOf(v, platformsKey); ok && n.Kind == yaml.SequenceNode {
-			d.list(n, platforms, key)
-		} else {
+	if field, kind := shortForm(v.Addr().Interface()); kind != 0 && n.Kind != yaml.MappingNode {
+		if n.Kind != kind || !field.IsValid() {
 			d.fail(key, "%s does not fit here", kindOf(n))
+			return
 		}
-		return
-	}
-	if s, ok := v.Addr().Interface().(shorthand); ok && n.Kind != yaml.MappingNode {
-		if !s.short(n, key, d) {
-			d.fail(key, "%s does not fit here", kindOf(n))
-		}
+		d.decode(n, field, key)
 		return
 	}
 	switch v.Kind() {
@@ -143,33 +113,65 @@ func (d *decoder) decode(n *yaml.Node, v reflect.Value, key string) {
 	}
 }
 
+// spelled has parse read a single value.
+func (d *decoder) spelled(n *yaml.Node, key string, parse func(*yaml.Node) error) {
+	if n.Kind != yaml.ScalarNode || n.Tag == "!!null" {
+		d.fail(key, "%s where a single value belongs", kindOf(n))
+	} else if err := parse(n); err != nil { // which quotes all of the value
+		value := strings.TrimSpace(n.Value)
+		d.fail(key, "%s", strings.NewReplacer(strconv.Quote(n.Value), secret.Quote(n.Value), strconv.Quote(value), secret.Quote(value)).Replace(err.Error()))
+	}
+}
+
+// shortForm returns the field that a node of some kind stands for in place of the mapping v,
+// and 0 if v has no short form.
+func shortForm(v any) (field reflect.Value, kind yaml.Kind) {
+	switch v := v.(type) {
+	case *System:
+		return reflect.ValueOf(&v.Path).Elem(), yaml.ScalarNode
+	case *Source:
+		return reflect.ValueOf(&v.From).Elem(), yaml.ScalarNode
+	case *Output:
+		return reflect.ValueOf(&v.Format).Elem(), yaml.ScalarNode
+	case bootloader.Loader:
+		fields, _ := fieldsOf(reflect.ValueOf(v).Elem())
+		if platforms, ok := fields[platformsKey]; ok {
+			return platforms.value(), yaml.SequenceNode
+		}
+		return field, yaml.SequenceNode
+	}
+	return field, 0
+}
+
 func (d *decoder) mapping(n *yaml.Node, v reflect.Value, key string) {
+	fields, names := fieldsOf(v)
 	if n.Kind != yaml.MappingNode {
-		d.fail(key, "%s where a mapping of keys belongs: %s", kindOf(n), strings.Join(keysOf(v.Type()), ", "))
+		d.fail(key, "%s where a mapping of keys belongs: %s", kindOf(n), strings.Join(names, ", "))
 		return
 	}
 	seen := map[string]bool{}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		name, value := n.Content[i], n.Content[i+1]
-		field, ok := fieldOf(v, name.Value)
+		field, ok := fields[name.Value]
 		if !ok {
-			d.unknownKey(name, v.Type(), key)
+			d.unknownKey(name, v.Type(), names, key)
 			continue
 		}
 		sub := strings.TrimPrefix(key+"."+name.Value, ".")
 		d.at[sub] = name
-		switch {
-		case seen[name.Value]:
+		if seen[name.Value] {
 			d.fail(sub, "stands twice")
-		default:
-			d.decode(value, field, sub)
+			continue
 		}
 		seen[name.Value] = true
+		into := field.value()
+		d.decode(value, into, sub)
+		if words := enum(field.tag); into.Kind() == reflect.String && into.String() != "" && len(words) > 0 {
+			d.check(sub, oneOf(into.String(), words...))
+		}
 	}
-	for i := range v.NumField() {
-		f := v.Type().Field(i)
-		name := keyOf(f)
-		if name == "" || f.Tag.Get("jsonschema") != "required" {
+	for _, name := range names {
+		if fields[name].tag.Get("jsonschema") != "required" {
 			continue
 		}
 		sub := strings.TrimPrefix(key+"."+name, ".")
@@ -177,10 +179,20 @@ func (d *decoder) mapping(n *yaml.Node, v reflect.Value, key string) {
 		switch {
 		case !seen[name]:
 			d.fail(sub, "is missing")
-		case f.Type.Kind() == reflect.String && isEmptyText(at):
+		case fields[name].value().Kind() == reflect.String && isEmptyText(at):
 			d.fail(sub, "is empty: give it a value")
 		}
 	}
+}
+
+// enum returns the words that a key takes by its tag, none if it takes any.
+func enum(tag reflect.StructTag) (words []string) {
+	for part := range strings.SplitSeq(tag.Get("jsonschema"), ",") {
+		if word, ok := strings.CutPrefix(part, "enum="); ok {
+			words = append(words, word)
+		}
+	}
+	return words
 }
 
 // isEmptyText says whether a node is a text that is given and has nothing in it.
@@ -188,15 +200,12 @@ func isEmptyText(n *yaml.Node) bool {
 	return n.Kind == yaml.ScalarNode && n.Tag != "!!null" && n.Value == ""
 }
 
-var wordsType = reflect.TypeFor[Words]()
-
-// unknownKey refuses a key of the mapping at key that a value of type t does not have.
-func (d *decoder) unknownKey(name *yaml.Node, t reflect.Type, key string) {
+// unknownKey refuses a key of the mapping at key: a value of type t has only the known ones.
+func (d *decoder) unknownKey(name *yaml.Node, t reflect.Type, known []string, key string) {
 	if d.counts() {
 		d.more++
 		return
 	}
-	known := keysOf(t)
 	if t == secretType { // the name may be the secret
 		d.fail(key, "unknown key; known here: %s", strings.Join(known, ", "))
 		return
@@ -208,15 +217,16 @@ func (d *decoder) unknownKey(name *yaml.Node, t reflect.Type, key string) {
 	sub := strings.TrimPrefix(key+"."+name.Value, ".")
 	d.at[sub] = name
 	e := d.errorf(sub, "unknown key")
-	if meant := near.Word(name.Value, known); meant != "" {
-		e.Hint = fmt.Sprintf("did you mean %q?", meant)
-	} else {
-		e.Hint = "known here: " + strings.Join(known, ", ")
-	}
+	e.Hint = cmp.Or(strings.TrimPrefix(near.Hint(name.Value, known), "; "), "known here: "+strings.Join(known, ", "))
 	d.add(e)
 }
 
 func (d *decoder) list(n *yaml.Node, v reflect.Value, key string) {
+	if v.Type() == pathsType && n.Kind == yaml.ScalarNode {
+		v.Set(reflect.MakeSlice(v.Type(), 1, 1))
+		d.decode(n, v.Index(0), key)
+		return
+	}
 	if n.Kind != yaml.SequenceNode {
 		what := kindOf(n) + " where a list belongs"
 		if n.Kind == yaml.ScalarNode && n.Tag != "!!null" && what[0] == '"' {
@@ -308,56 +318,47 @@ func keyOf(f reflect.StructField) string {
 	return strings.TrimPrefix(name, "-")
 }
 
-// fieldsOf returns the keys of the mapping that a struct describes.
-func fieldsOf(t reflect.Type) []key {
-	var keys []key
-	for i := range t.NumField() {
-		f := t.Field(i)
-		if name := keyOf(f); name != "" {
-			keys = append(keys, key{name, f.Tag.Get("jsonschema_description"), f.Tag.Get("jsonschema"), f.Type})
-		} else if a, ok := reflect.New(f.Type).Interface().(alternatives); ok {
-			keys = append(keys, a.alternatives()...)
-		}
-	}
-	return keys
+// field is a key of a mapping.
+type field struct {
+	tag   reflect.StructTag
+	value func() reflect.Value // what it is decoded into
 }
 
-func keysOf(t reflect.Type) []string {
-	var names []string
-	for _, k := range fieldsOf(t) {
-		names = append(names, k.name)
-	}
-	return names
-}
-
-func fieldOf(v reflect.Value, name string) (reflect.Value, bool) {
+// fieldsOf returns the keys of the mapping that a struct describes, and their names in the
+// order of its fields.
+func fieldsOf(v reflect.Value) (fields map[string]field, names []string) {
+	fields = map[string]field{}
 	for i := range v.NumField() {
 		f := v.Type().Field(i)
-		if name != "" && keyOf(f) == name {
-			return v.Field(i), true
+		if name := keyOf(f); name != "" {
+			fields[name], names = field{f.Tag, func() reflect.Value { return v.Field(i) }}, append(names, name)
+			continue
 		}
 		if !f.IsExported() {
 			continue
 		}
-		if a, ok := v.Field(i).Addr().Interface().(alternatives); ok && slices.ContainsFunc(a.alternatives(), func(k key) bool { return k.name == name }) {
-			return a.choose(name), true
+		if a, ok := v.Field(i).Addr().Interface().(alternatives); ok {
+			for _, name := range a.alternatives() {
+				fields[name], names = field{value: func() reflect.Value { return a.choose(name) }}, append(names, name)
+			}
 		}
 	}
-	return reflect.Value{}, false
+	return fields, names
 }
 
+// keysOf returns the names of the keys of the mapping that a struct describes.
+func keysOf(t reflect.Type) []string {
+	_, names := fieldsOf(reflect.New(t).Elem())
+	return names
+}
+
+// oneOf refuses a word that is not a known one.
 func oneOf(word string, known ...string) error {
 	if slices.Contains(known, word) {
 		return nil
 	}
-	if meant := near.Word(word, known); meant != "" {
-		return fmt.Errorf("%s is not known; did you mean %q?", printable.Quote(word), meant)
-	}
-	return fmt.Errorf("%s is not known; known are %s", secret.Quote(word), strings.Join(known, ", "))
+	return fmt.Errorf("%s is not known%s", secret.Quote(word), cmp.Or(near.Hint(word, known), "; known are "+strings.Join(known, ", ")))
 }
-
-// placed is a value that knows where it stands.
-type placed interface{ place(n *yaml.Node) }
 
 // unjoin returns the errors that errors.Join has put together.
 func unjoin(err error) []error {

@@ -4,23 +4,19 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
-	"fmt"
 	"reflect"
 	"slices"
 
-	"github.com/invopop/jsonschema"
-
-	"ingot/internal/grammar"
 	"ingot/partition/filesystems"
 	"ingot/partition/volume"
 )
 
 var _ alternatives = (*FileSystemOptions)(nil)
 
-func (*FileSystemOptions) alternatives() (keys []key) {
+func (*FileSystemOptions) alternatives() (keys []string) {
 	for _, k := range filesystems.Makeable() {
 		if k.Options != nil {
-			keys = append(keys, fieldsOf(reflect.TypeOf(k.Options()).Elem())...)
+			keys = append(keys, keysOf(reflect.TypeOf(k.Options()).Elem())...)
 		}
 	}
 	return keys
@@ -36,8 +32,9 @@ func (o *FileSystemOptions) choose(name string) reflect.Value {
 		}
 	}
 	for _, of := range *o {
-		if f, ok := fieldOf(reflect.ValueOf(of.Options).Elem(), name); ok {
-			return f
+		fields, _ := fieldsOf(reflect.ValueOf(of.Options).Elem())
+		if f, ok := fields[name]; ok {
+			return f.value()
 		}
 	}
 	panic("recipes: no file system has the option " + name)
@@ -143,39 +140,4 @@ func (p Partition) MarshalJSON() ([]byte, error) {
 	return slices.Concat([]byte("{"), bytes.Join(all, []byte(",")), []byte("}")), nil
 }
 
-// JSONSchemaExtend names the file systems, and adds the keys of each.
-func (p Partition) JSONSchemaExtend(s *jsonschema.Schema) {
-	speak(s, p)
-	contents, _ := s.Properties.Get("contents")
-	s.Properties.Delete("contents")
-	r := jsonschema.Reflector{RequiredFromJSONSchemaTags: true, ExpandedStruct: true, DoNotReference: true}
-	for _, k := range filesystems.Makeable() {
-		if k.Options == nil {
-			continue
-		}
-		for at := r.Reflect(k.Options()).Properties.Oldest(); at != nil; at = at.Next() {
-			s.Properties.Set(at.Key, at.Value)
-		}
-	}
-	s.Properties.Set("contents", contents)
-}
-
 func filesystemNames() []string { return filesystems.Names(filesystems.Makeable()) }
-
-var _ speaking = Partition{}
-
-func (Partition) vocabularies() map[string]vocabulary {
-	var own, foreign, readOnly []string
-	for _, k := range filesystems.Makeable() {
-		if k.ReadOnly {
-			readOnly = append(readOnly, k.Name)
-		}
-		if k.Foreign {
-			foreign = append(foreign, k.Name)
-		} else {
-			own = append(own, k.Name)
-		}
-	}
-	return map[string]vocabulary{"filesystem": {filesystemNames(), fmt.Sprintf("ingot makes %s; the host's mkfs makes %s, in a virtual machine. %s is read-only. Default: no file system.",
-		grammar.Or(own...), grammar.Or(foreign...), grammar.Or(readOnly...))}}
-}

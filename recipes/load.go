@@ -283,51 +283,37 @@ func scalarUnder(n *yaml.Node, key string) string {
 	return ""
 }
 
-func (s *Size) parse(text string, _ *decoder) error {
-	size, err := partition.ParseSize(text)
-	*s = Size{size, text}
+func (s *Size) parse(n *yaml.Node) error {
+	size, err := partition.ParseSize(n.Value)
+	*s = Size{size, n.Value}
 	return err
 }
 
-func (o *Offset) parse(text string, _ *decoder) error {
-	n, err := partition.ParseBytes(text)
-	*o = Offset(n)
+func (o *Offset) parse(n *yaml.Node) error {
+	at, err := partition.ParseBytes(n.Value)
+	*o = Offset(at)
 	return err
 }
 
-func (s *PartSize) parse(text string, _ *decoder) error {
-	var err error
-	if s.Text = text; strings.HasSuffix(text, "%") {
-		s.Share, err = partition.ParseShare(text)
+func (s *PartSize) parse(n *yaml.Node) (err error) {
+	if s.Text = n.Value; strings.HasSuffix(s.Text, "%") {
+		s.Share, err = partition.ParseShare(s.Text)
 	} else {
-		s.Size, err = partition.ParseSize(text)
+		s.Size, err = partition.ParseSize(s.Text)
 	}
 	return err
 }
 
-// short decodes a single value, which stands for a mapping with one key, into v.
-func (d *decoder) short(n *yaml.Node, v any, key string) bool {
-	if n.Kind != yaml.ScalarNode {
-		return false
-	}
-	d.decode(n, reflect.ValueOf(v).Elem(), key)
-	return true
-}
-
-func (s *Source) short(n *yaml.Node, key string, d *decoder) bool {
-	return d.short(n, &s.From, key)
-}
-
-func (m *Mode) parse(text string, _ *decoder) error {
-	v, err := strconv.ParseUint(strings.TrimPrefix(text, "0o"), 8, 32)
+func (m *Mode) parse(n *yaml.Node) error {
+	v, err := strconv.ParseUint(strings.TrimPrefix(n.Value, "0o"), 8, 32)
 	if err != nil || v > 0o7777 {
-		return fmt.Errorf("%s is not a mode: up to four octal digits, such as 0644", printable.Quote(text))
+		return fmt.Errorf("%s is not a mode: up to four octal digits, such as 0644", printable.Quote(n.Value))
 	}
 	*m = Mode(v)
 	return nil
 }
 
-func (p *Path) parse(text string, d *decoder) error {
+func (d *decoder) path(p *Path, text string) error {
 	if text == "" {
 		return errors.New("the path is empty")
 	}
@@ -340,25 +326,4 @@ func (p *Path) parse(text string, d *decoder) error {
 	}
 	d.reads = append(d.reads, p.Host)
 	return nil
-}
-
-func (p *Paths) short(n *yaml.Node, key string, d *decoder) bool {
-	switch n.Kind {
-	case yaml.ScalarNode:
-		*p = make(Paths, 1)
-		d.decode(n, reflect.ValueOf(&(*p)[0]).Elem(), key)
-	case yaml.SequenceNode:
-		d.list(n, reflect.ValueOf((*[]Path)(p)).Elem(), key)
-	default:
-		return false
-	}
-	return true
-}
-
-func (s *System) short(n *yaml.Node, key string, d *decoder) bool {
-	return d.short(n, &s.Path, key)
-}
-
-func (o *Output) short(n *yaml.Node, key string, d *decoder) bool {
-	return d.short(n, &o.Format, key)
 }

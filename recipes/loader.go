@@ -26,13 +26,7 @@ func (l Loader) words() []string {
 	return l.Firmware()
 }
 
-func (*Loader) alternatives() []key {
-	var keys []key
-	for _, k := range loaders.All() {
-		keys = append(keys, key{name: k.Name, about: k.About, of: reflect.TypeOf(k.New()).Elem()})
-	}
-	return keys
-}
+func (*Loader) alternatives() []string { return loaders.Names() }
 
 func (l *Loader) choose(name string) reflect.Value {
 	if k, _ := loaders.Named(name); l.IsZero() {
@@ -75,7 +69,7 @@ func (l Loader) WithPaths(at func(Path) Path) Loader {
 	l.Loader = to.Interface().(bootloader.Loader)
 	l.fields(func(_ string, v reflect.Value) {
 		if p, ok := v.Addr().Interface().(*bootloader.Path); ok {
-			*p = bootloader.Path(at(Path(*p)))
+			*p = at(*p)
 		}
 	})
 	return l

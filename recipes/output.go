@@ -52,9 +52,6 @@ func (o Output) Squashfs() squashfs.Options {
 
 func (r *Recipe) checkLive(d *decoder) {
 	o := &r.Output
-	if o.Store != "" {
-		d.check("output.store", oneOf(o.Store, "files", InSquashfs, InEROFS))
-	}
 	o.checkCompression(d)
 	switch {
 	case o.BlockSize.Fit:

@@ -278,12 +278,8 @@ type Size struct {
 // Offset is a number of bytes from the start of a disk, spelled as a size.
 type Offset int64
 
-// Path is a path of the host. One that is not absolute is relative to the recipe's
-// file; Text is how the recipe has it.
-type Path struct {
-	Text string
-	Host string
-}
+// Path is a path of the host. One that is not absolute is relative to the recipe's file.
+type Path = bootloader.Path
 
 // Paths is one path or a list of them.
 type Paths []Path
@@ -296,9 +292,6 @@ func (s Size) IsZero() bool { return s.Text == "" }
 
 // IsZero says whether the key was left out.
 func (s PartSize) IsZero() bool { return s.Text == "" }
-
-// IsZero says whether the key was left out.
-func (p Path) IsZero() bool { return p.Text == "" }
 
 // Words are a command with its arguments, any of which may be empty.
 type Words []string

@@ -1,157 +1,145 @@
 package recipes
 
 import (
+	"cmp"
 	"encoding/json"
+	"fmt"
 	"reflect"
 	"slices"
 	"strings"
 
 	"github.com/invopop/jsonschema"
 
-	"ingot/bootloader"
+	"ingot/bootloader/loaders"
 	"ingot/image/fileformat"
+	"ingot/internal/grammar"
+	"ingot/partition/filesystems"
 )
+
+// How single values are spelled, and the types that spell them.
+var (
+	anyText = &jsonschema.Schema{Type: "string"}
+	anyInt  = &jsonschema.Schema{Type: "integer"}
+	anyPath = &jsonschema.Schema{Type: "string", MinLength: new(uint64(1))}
+	anySize = matching(`^(fit(\+[0-9.]+ *[KMGTPE]?i?B?)?|[0-9.]+ *[KMGTPE]?i?B?)$`)
+
+	spellings = map[reflect.Type]*jsonschema.Schema{
+		reflect.TypeFor[Size]():     either(anySize, anyInt),
+		reflect.TypeFor[PartSize](): either(anySize, anyInt, matching(`^[0-9.]+ *%$`)),
+		reflect.TypeFor[Offset]():   either(matching(`^[0-9.]+ *[KMGTPE]?i?B?$`), anyInt),
+		reflect.TypeFor[Path]():     anyPath,
+		reflect.TypeFor[Paths]():    either(anyPath, listOf(anyPath)),
+		reflect.TypeFor[Script]():   anyText,
+		reflect.TypeFor[Mode]():     either(matching("^(0o)?[0-7]{1,4}$"), anyInt),
+	}
+)
+
+func matching(pattern string) *jsonschema.Schema {
+	return &jsonschema.Schema{Type: "string", Pattern: pattern}
+}
+
+func either(all ...*jsonschema.Schema) *jsonschema.Schema { return &jsonschema.Schema{OneOf: all} }
+
+func listOf(item *jsonschema.Schema) *jsonschema.Schema {
+	return &jsonschema.Schema{Type: "array", Items: item}
+}
+
+func oneWordOf(words ...string) *jsonschema.Schema {
+	s := &jsonschema.Schema{Type: "string"}
+	for _, w := range words {
+		s.Enum = append(s.Enum, w)
+	}
+	return s
+}
+
+func referTo(definition string) *jsonschema.Schema {
+	return &jsonschema.Schema{Ref: "#/$defs/" + definition}
+}
 
 // Schema returns the JSON Schema (draft 2020-12) of the recipe language, made from
 // the types of this package, for editors that complete and check YAML.
 func Schema() ([]byte, error) {
 	r := jsonschema.Reflector{RequiredFromJSONSchemaTags: true, ExpandedStruct: true, Mapper: func(t reflect.Type) *jsonschema.Schema {
-		if t == reflect.TypeFor[bootloader.Path]() {
-			return &jsonschema.Schema{Ref: "#/$defs/Path"}
+		if spellings[t] == nil {
+			return nil
 		}
-		return nil
+		return referTo(t.Name())
 	}}
 	s := r.Reflect(&Recipe{})
 	s.ID, s.Title = "", "ingot recipe"
-	addLoaders(&r, s)
+	for t, spelling := range spellings {
+		s.Definitions[t.Name()] = spelling
+	}
+	addLoaders(&r, s.Definitions)
+	addFileSystems(s.Definitions["Partition"])
+	addFormats(s.Definitions["Output"])
+	for name, short := range map[string]*jsonschema.Schema{"System": anyText, "Source": anyPath, "Output": oneWordOf(fileformat.Names(fileformat.Format.Built)...)} {
+		s.Definitions[name] = either(short, s.Definitions[name])
+	}
 	return json.MarshalIndent(s, "", "  ")
 }
 
 // addLoaders adds the boot loaders, in front of the other keys of bootloader.
-func addLoaders(r *jsonschema.Reflector, s *jsonschema.Schema) {
-	properties := s.Definitions["Bootloader"].Properties
-	for _, k := range slices.Backward((*Loader)(nil).alternatives()) {
-		loader := r.ReflectFromType(k.of)
+func addLoaders(r *jsonschema.Reflector, definitions jsonschema.Definitions) {
+	properties := definitions["Bootloader"].Properties
+	for _, k := range slices.Backward(loaders.All()) {
+		loader := r.Reflect(k.New())
 		loader.Version, loader.ID = "", ""
-		orElse(loader, &jsonschema.Schema{Type: "array", Items: &jsonschema.Schema{Type: "string", Enum: []any{"bios", "efi", "efi32"}}})
-		name := strings.ToUpper(k.name[:1]) + k.name[1:]
-		s.Definitions[name] = loader
-		properties.Set(k.name, &jsonschema.Schema{Ref: "#/$defs/" + name, Description: k.about})
-		properties.MoveToFront(k.name)
+		name := strings.ToUpper(k.Name[:1]) + k.Name[1:]
+		definitions[name] = either(listOf(oneWordOf("bios", "efi", "efi32")), loader)
+		key := referTo(name)
+		key.Description = k.About
+		properties.Set(k.Name, key)
+		properties.MoveToFront(k.Name)
 	}
 }
 
-// JSONSchema describes the spelling of a size.
-func (Size) JSONSchema() *jsonschema.Schema {
-	return &jsonschema.Schema{OneOf: []*jsonschema.Schema{
-		{Type: "string", Pattern: `^(fit(\+[0-9.]+ *[KMGTPE]?i?B?)?|[0-9.]+ *[KMGTPE]?i?B?)$`},
-		{Type: "integer"},
-	}}
+// describe says which words a key takes, and what they mean, by a table of another package.
+func describe(mapping *jsonschema.Schema, key, meaning string, words ...string) {
+	property, _ := mapping.Properties.Get(key)
+	property.Enum = oneWordOf(words...).Enum
+	property.Description = cmp.Or(meaning, property.Description)
 }
 
-// JSONSchema describes the spelling of an offset.
-func (Offset) JSONSchema() *jsonschema.Schema {
-	return &jsonschema.Schema{OneOf: []*jsonschema.Schema{
-		{Type: "string", Pattern: `^[0-9.]+ *[KMGTPE]?i?B?$`}, {Type: "integer"},
-	}}
-}
-
-// JSONSchema describes the spelling of a partition's size.
-func (PartSize) JSONSchema() *jsonschema.Schema {
-	s := Size{}.JSONSchema()
-	s.OneOf = append(s.OneOf, &jsonschema.Schema{Type: "string", Pattern: `^[0-9.]+ *%$`})
-	return s
-}
-
-// JSONSchema describes the spelling of a path.
-func (Path) JSONSchema() *jsonschema.Schema {
-	return &jsonschema.Schema{Type: "string", MinLength: ptr(uint64(1))}
-}
-
-// JSONSchema describes one path or a list of them.
-func (Paths) JSONSchema() *jsonschema.Schema {
-	path := Path{}.JSONSchema()
-	return &jsonschema.Schema{OneOf: []*jsonschema.Schema{path, {Type: "array", Items: path}}}
-}
-
-// JSONSchema describes the text of a test.
-func (Script) JSONSchema() *jsonschema.Schema { return &jsonschema.Schema{Type: "string"} }
-
-// JSONSchema describes the spelling of a mode.
-func (Mode) JSONSchema() *jsonschema.Schema {
-	return &jsonschema.Schema{OneOf: []*jsonschema.Schema{
-		{Type: "string", Pattern: "^(0o)?[0-7]{1,4}$"}, {Type: "integer"},
-	}}
-}
-
-// JSONSchemaExtend lets a store path stand for the whole mapping.
-func (System) JSONSchemaExtend(s *jsonschema.Schema) { orElse(s, &jsonschema.Schema{Type: "string"}) }
-
-// A vocabulary is the words that a key takes, and what they mean, of a table that another
-// package has.
-type vocabulary struct {
-	words   []string
-	meaning string // the key's description; Default: that of its tag
-}
-
-// speaking is a mapping of the language with keys that take words of other packages' tables.
-type speaking interface {
-	vocabularies() map[string]vocabulary // by the key's name
-}
-
-// speak puts the words of a mapping's keys into its schema.
-func speak(s *jsonschema.Schema, of speaking) {
-	for key, v := range of.vocabularies() {
-		property, _ := s.Properties.Get(key)
-		property.Enum = anyOf(v.words)
-		if v.meaning != "" {
-			property.Description = v.meaning
+// addFileSystems names the file systems, and adds the keys of each in front of contents.
+func addFileSystems(partition *jsonschema.Schema) {
+	contents, _ := partition.Properties.Delete("contents")
+	r := jsonschema.Reflector{RequiredFromJSONSchemaTags: true, ExpandedStruct: true, DoNotReference: true}
+	var own, foreign, readOnly []string
+	for _, k := range filesystems.Makeable() {
+		if k.ReadOnly {
+			readOnly = append(readOnly, k.Name)
+		}
+		if k.Foreign {
+			foreign = append(foreign, k.Name)
+		} else {
+			own = append(own, k.Name)
+		}
+		if k.Options == nil {
+			continue
+		}
+		for at := r.Reflect(k.Options()).Properties.Oldest(); at != nil; at = at.Next() {
+			partition.Properties.Set(at.Key, at.Value)
 		}
 	}
+	partition.Properties.Set("contents", contents)
+	describe(partition, "filesystem", fmt.Sprintf("ingot makes %s; the host's mkfs makes %s, in a virtual machine. %s is read-only. Default: no file system.",
+		grammar.Or(own...), grammar.Or(foreign...), grammar.Or(readOnly...)), filesystemNames()...)
 }
 
-func anyOf(words []string) (list []any) {
-	for _, w := range words {
-		list = append(list, w)
+// addFormats names the output formats and their compressions.
+func addFormats(output *jsonschema.Schema) {
+	var meanings []string
+	for _, f := range fileformat.That(fileformat.Format.Built) {
+		meanings = append(meanings, f.Name+": "+f.Meaning())
 	}
-	return list
-}
-
-// JSONSchemaExtend lets a format stand for the whole mapping.
-func (o Output) JSONSchemaExtend(s *jsonschema.Schema) {
-	speak(s, o)
-	orElse(s, &jsonschema.Schema{Type: "string", Enum: anyOf(o.vocabularies()["format"].words)})
-}
-
-var _ speaking = Output{}
-
-func (Output) vocabularies() map[string]vocabulary {
-	built := fileformat.That(fileformat.Format.Built)
-	var format []string
-	for i, f := range built {
-		format = append(format, f.Name+": "+f.Meaning())
-		if i == 0 {
-			format[0] += " (the default)"
-		}
-	}
-	compression := []string{"zstd", "xz", "gzip"} // of squashfs
+	meanings[0] += " (the default)"
+	describe(output, "format", strings.Join(meanings, "; ")+".", fileformat.Names(fileformat.Format.Built)...)
+	compressions := []string{"zstd", "xz", "gzip"} // of squashfs
 	for _, c := range fileformat.Codecs() {
-		if !slices.Contains(compression, c.Name) {
-			compression = append(compression, c.Name)
+		if !slices.Contains(compressions, c.Name) {
+			compressions = append(compressions, c.Name)
 		}
 	}
-	return map[string]vocabulary{
-		"format":      {fileformat.Names(fileformat.Format.Built), strings.Join(format, "; ") + "."},
-		"compression": {append(compression, "none"), ""},
-	}
+	describe(output, "compression", "", append(compressions, "none")...)
 }
-
-// JSONSchemaExtend lets a file's path stand for the whole mapping.
-func (Source) JSONSchemaExtend(s *jsonschema.Schema) { orElse(s, Path{}.JSONSchema()) }
-
-func orElse(s, short *jsonschema.Schema) {
-	long := *s
-	*s = jsonschema.Schema{OneOf: []*jsonschema.Schema{short, &long}}
-}
-
-func ptr[T any](v T) *T { return &v }

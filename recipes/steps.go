@@ -60,8 +60,6 @@ func (p *Partition) checkEncrypt(d *decoder, key string) {
 	case p.Encrypt == "" && p.Passphrase != nil:
 		d.fail(key+".passphrase", "is that of encrypt: luks, which is not there")
 	case p.Encrypt == "":
-	case oneOf(p.Encrypt, "luks") != nil:
-		d.check(key+".encrypt", oneOf(p.Encrypt, "luks"))
 	case p.Type == "esp":
 		d.fail(key+".encrypt", "firmware cannot read an ESP that is encrypted")
 	case p.Passphrase == nil:
@@ -75,7 +73,6 @@ func (s *Step) check(d *decoder, key string) {
 	if s.Name == "" || strings.ContainsFunc(s.Name, func(r rune) bool { return r < ' ' }) {
 		d.fail(key+".name", "%s is not a name: a line of text", printable.Quote(s.Name))
 	}
-	d.check(key+".in", oneOf(s.In, InHelper, InRoot))
 	if kinds := count(s.Script != "", !s.File.IsZero(), len(s.Run) > 0); kinds != 1 {
 		d.fail(key, "exactly one of script, file and run says what it does, and %d are given", kinds)
 	}

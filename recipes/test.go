@@ -11,19 +11,15 @@ import (
 	"ingot/recipes/script"
 )
 
-func (s *Script) parse(text string, _ *decoder) error {
-	if strings.TrimSpace(text) == "" {
+func (s *Script) parse(n *yaml.Node) error {
+	if strings.TrimSpace(n.Value) == "" {
 		return errors.New("the script is empty")
 	}
-	s.Text = text
-	return nil
-}
-
-func (s *Script) place(n *yaml.Node) {
-	s.Line = max(0, n.Line) // of an override there is none
+	s.Text, s.Line = n.Value, max(0, n.Line) // an override has no line
 	if n.Line > 0 && n.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0 {
 		s.Line++ // the text begins below its |
 	}
+	return nil
 }
 
 // ParseTests reads the scripts of tests for these machines. What is wrong comes back as
