@@ -121,16 +121,16 @@ func TestFlawsOf(t *testing.T) {
 	}
 }
 
-// TestSecurity reads the table of docs/security.md: each promise names tests that exist.
+// TestSecurity reads the table of docs/security.md: each guarantee names tests that exist.
 func TestSecurity(t *testing.T) {
 	root := testenv.Root(t)
 	text, err := os.ReadFile(filepath.Join(root, "docs", "security.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, table, found := strings.Cut(string(text), "| against | promise | tests |\n|---|---|---|\n")
+	_, table, found := strings.Cut(string(text), "| against | guarantee | tests |\n|---|---|---|\n")
 	if !found {
-		t.Fatal("docs/security.md has no table of promises")
+		t.Fatal("docs/security.md has no table of guarantees")
 	}
 	table, _, _ = strings.Cut(table, "\n\n")
 	for row := range strings.Lines(table) {
