@@ -24,7 +24,7 @@ func (f Finding) String() string { return f.Pos + ": " + f.What }
 // Check reads the module that lies at root and returns what crosses a line, in the
 // order of the files.
 func Check(root, module string, apart []Wall, allowed []Allowance) ([]Finding, error) {
-	c := checker{module: module, apart: apart, allowed: allowed, used: make([]bool, len(allowed)), doors: map[string]bool{}}
+	c := checker{module: module, apart: apart, allowed: allowed, used: make([]bool, len(allowed)), exceptions: map[string]bool{}}
 	err := filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
@@ -44,9 +44,9 @@ func Check(root, module string, apart []Wall, allowed []Allowance) ([]Finding, e
 		return nil, err
 	}
 	for _, w := range c.apart {
-		for _, door := range w.Doors {
-			if !c.doors[door] {
-				c.add(door, "is a door between %s and %s that nobody uses", w.From, w.To)
+		for _, exception := range w.Exceptions {
+			if !c.exceptions[exception] {
+				c.add(exception, "is an unused exception between %s and %s", w.From, w.To)
 			}
 		}
 	}
@@ -64,12 +64,12 @@ func skipped(name string) bool {
 }
 
 type checker struct {
-	module   string
-	apart    []Wall
-	allowed  []Allowance
-	used     []bool          // by allowance
-	doors    map[string]bool // that somebody uses
-	findings []Finding
+	module     string
+	apart      []Wall
+	allowed    []Allowance
+	used       []bool          // by allowance
+	exceptions map[string]bool // that somebody uses
+	findings   []Finding
 }
 
 func (c *checker) add(pos, format string, args ...any) {
@@ -104,16 +104,16 @@ func (c *checker) imports(pos, folder, imported string) {
 	if !ok {
 		return
 	}
-	from, fromName, ok := floor(folder)
+	from, fromName, ok := layer(folder)
 	if !ok {
-		c.add(pos, "%s lies on no floor of the house", folder)
+		c.add(pos, "%s belongs to no layer", folder)
 		return
 	}
 	c.walls(pos, folder, to)
-	height, toName, ok := floor(to)
+	height, toName, ok := layer(to)
 	switch {
 	case !ok:
-		c.add(pos, "%s lies on no floor of the house", to)
+		c.add(pos, "%s belongs to no layer", to)
 	case height > from:
 		c.add(pos, "%s imports %s, which stands above it", folder, to)
 	case height == from && fromName != toName:
@@ -127,12 +127,12 @@ func (c *checker) walls(pos, folder, to string) {
 		if !within(folder, w.From) || !within(to, w.To) {
 			continue
 		}
-		door := slices.IndexFunc(w.Doors, func(d string) bool { return d == folder || d == to })
-		if door < 0 {
+		exception := slices.IndexFunc(w.Exceptions, func(d string) bool { return d == folder || d == to })
+		if exception < 0 {
 			c.add(pos, "%s imports %s, and %s imports nothing of %s", folder, to, w.From, w.To)
 			continue
 		}
-		c.doors[w.Doors[door]] = true
+		c.exceptions[w.Exceptions[exception]] = true
 	}
 }
 

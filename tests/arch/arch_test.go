@@ -28,7 +28,7 @@ func TestCheck(t *testing.T) {
 		{"image", "os.Hostname", "shows that one without use is found"},
 	}
 	apart := []Wall{
-		{"guest", "vm", []string{"guest/door"}},
+		{"guest", "vm", []string{"guest/unused"}},
 		{"vm", "guest", []string{"guest/wire"}},
 		{"recipes", "vm", []string{"recipes"}},
 	}
@@ -49,12 +49,12 @@ func TestCheck(t *testing.T) {
 		"image/image.go:22: image makes bytes and uses github.com/google/uuid.New",
 		"image/image.go:21: image makes bytes and uses golang.org/x/sys/unix.Getrandom",
 		"partition/ext4/ext4.go:3: partition/ext4 imports partition/fat, which stands beside it",
-		"recipes/recipes.go:4: attic lies on no floor of the house",
+		"recipes/recipes.go:4: attic belongs to no layer",
 		"recipes/recipes.go:6: os is imported without a name, so that its uses cannot be told",
 		"recipes/script/script.go:3: recipes/script imports vm, and recipes imports nothing of vm",
 		"vm/helper/helper.go:4: vm/helper imports guest, and vm imports nothing of guest",
 		"vm/helper/helper.go:4: vm/helper imports guest, which stands above it",
-		"guest/door: is a door between guest and vm that nobody uses",
+		"guest/unused: is an unused exception between guest and vm",
 		"image: is allowed os.Hostname and does not use it",
 	}
 	if !slices.Equal(got, want) {
@@ -64,10 +64,10 @@ func TestCheck(t *testing.T) {
 
 // TestFoldersExist keeps the rules from guarding a folder that was renamed.
 func TestFoldersExist(t *testing.T) {
-	for _, names := range append(slices.Clone(Floors), Bytes) {
+	for _, names := range append(slices.Clone(Layers), Bytes) {
 		for _, name := range names {
 			if _, err := os.Stat(filepath.Join(testenv.Root(t), name)); err != nil {
-				t.Errorf("floor %s: %v", name, err)
+				t.Errorf("layer %s: %v", name, err)
 			}
 		}
 	}

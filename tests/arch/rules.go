@@ -2,10 +2,9 @@ package arch
 
 import "strings"
 
-// Floors are the folders of the house, from the ground up. A package belongs to the
-// longest folder that it lies in; it may import packages of its own floor and of
-// those below.
-var Floors = [][]string{
+// Layers are the folders of the repository, from the lowest layer up. A package belongs to the
+// longest folder that contains it, and may import packages of its own folder and of lower layers.
+var Layers = [][]string{
 	{"internal"},
 	{"guest/wire"},
 	{"image"},
@@ -34,15 +33,15 @@ var Floors = [][]string{
 	{"tests"},
 }
 
-// A Wall stands between two folders: the packages of one import none of the other, but where a
-// door is, the folder of a package on either side.
+// A Wall forbids packages of the folder From to import packages of the folder To. Exceptions are
+// the folders, on either side, that may do so or be imported.
 type Wall struct {
-	From, To string
-	Doors    []string
+	From, To   string
+	Exceptions []string
 }
 
-// Apart are the walls: what runs in a guest and what runs a guest share nothing but what both
-// have agreed on, and of recipes only what takes a machine knows of machines.
+// Apart are the walls. The software in a guest and the software that runs guests share only their
+// protocol. Below recipes, only the package that uses a machine imports vm.
 var Apart = []Wall{
 	{"guest", "vm", nil},
 	{"vm", "guest", []string{"guest/wire", "guest/wire/files"}},
@@ -70,7 +69,7 @@ var Forbidden = map[string][]string{
 		"Getuid", "Geteuid", "Getgid", "Getegid", "Getgroups", "Getppid", "Executable", "Args",
 	},
 	"os/user": nil,
-	// The same by other doors.
+	// The same through other packages.
 	"syscall":               systemCalls,
 	"golang.org/x/sys/unix": systemCalls,
 }
@@ -99,10 +98,10 @@ var Allowed = []Allowance{
 	{"recipes/signature", "time", "a signature is checked against certificates that are valid now; signing asks for no time"},
 }
 
-// floor returns the height of a folder and the floor's name; ok is false for a
-// folder that is part of no floor.
-func floor(folder string) (height int, name string, ok bool) {
-	for i, names := range Floors {
+// layer returns the height of a folder and the layer's name; ok is false for a
+// folder that is part of no layer.
+func layer(folder string) (height int, name string, ok bool) {
+	for i, names := range Layers {
 		for _, n := range names {
 			if within(folder, n) && len(n) > len(name) {
 				height, name, ok = i, n, true

@@ -51,6 +51,6 @@ func (b *bench) network() error {
 	if err != nil {
 		return err
 	}
-	table(os.Stdout, "network: machines from the command to their power-off, translated (TCG)", results)
+	table(os.Stdout, "network: machines from the command to their power-off, emulated (TCG)", results)
 	return nil
 }

@@ -25,7 +25,7 @@ disk:
     - {name: root, filesystem: ext4, label: root, size: fit+64MiB, contents: {store: true}}
 `
 
-// run is from `ingot run RECIPE` to the guest's first line, translated, against what
+// run is from `ingot run RECIPE` to the guest's first line, emulated, against what
 // mke2fs alone takes for the same tree.
 func (b *bench) run() error {
 	if err := warm(b.dir); err != nil {
@@ -57,7 +57,7 @@ func (b *bench) run() error {
 	if err != nil {
 		return err
 	}
-	table(os.Stdout, "run: from ingot run of the closure as a disk to its guest's first line, translated", results)
+	table(os.Stdout, "run: from ingot run of the closure as a disk to its guest's first line, emulated", results)
 	return nil
 }
 

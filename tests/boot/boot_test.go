@@ -289,7 +289,7 @@ func TestRawAndQcow2HoldTheSame(t *testing.T) {
 }
 
 // atOnce are the tests of this package that may run at the same time: guests are
-// translated, and one keeps a processor busy. Two is what the usual CI machine has; the
+// emulated, and one keeps a processor busy. Two is what the usual CI machine has; the
 // tests of other packages run beside these.
 var atOnce = make(chan struct{}, min(2, runtime.NumCPU()))
 

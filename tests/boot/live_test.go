@@ -298,7 +298,7 @@ func TestLiveSSH(t *testing.T) {
 		t.Errorf("cat; hostname; exit 42 by ssh = %q, %v; want sentnetboot and status 42", out, err)
 	}
 	realSSH(t, ctx, address, keyFile)
-	// Another key is shown the door.
+	// Another key is refused.
 	other, _ := newKey(t)
 	if c, err := ssh.Dial("tcp", address, clientConfig(other)); err == nil {
 		c.Close()

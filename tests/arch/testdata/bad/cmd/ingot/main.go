@@ -1,4 +1,4 @@
-// Command ingot stands on the top floor and may look at the clock.
+// Command ingot stands on the top layer and may look at the clock.
 package main
 
 import (

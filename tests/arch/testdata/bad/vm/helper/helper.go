@@ -2,5 +2,5 @@ package helper
 
 import (
 	_ "bad/guest"
-	_ "bad/guest/wire" // the door
+	_ "bad/guest/wire" // the exception
 )
