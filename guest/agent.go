@@ -1,7 +1,6 @@
 package guest
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -14,7 +13,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"ingot/guest/applet"
 	"ingot/guest/mounts"
 	"ingot/guest/network"
 	"ingot/guest/wire"
@@ -77,7 +75,7 @@ func (s *system) prepareHelper() error {
 	}
 	s.setHostname()
 	loopbackUp()
-	return errors.Join(s.mountWantedStore("", applet.NewCoverage()), s.helperNetwork())
+	return errors.Join(s.mountWantedStore(""), s.helperNetwork())
 }
 
 // helperNetwork brings up the network that the command line asks for, if any.
@@ -86,13 +84,7 @@ func (s *system) helperNetwork() error {
 	if word == "" {
 		return nil
 	}
-	settings, err := network.ParseSettings(word)
-	if err != nil {
-		return fmt.Errorf("ip=: %w", err)
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), netPatience)
-	defer cancel()
-	if err := settings.Apply(ctx, network.Options{}); err != nil {
+	if err := s.applyIP(word, network.Options{}); err != nil {
 		return fmt.Errorf("network: %w", err)
 	}
 	return nil
@@ -185,21 +177,21 @@ func (v *agentServer) handle(t *wire.Stream, r wire.Request) {
 
 // refused is the result of what could not be done.
 func refused(err error) wire.Result {
-	r := wire.Result{Status: agentFailed, Failed: err.Error()}
+	r := wire.Result{Status: statusFailed, Failed: err.Error()}
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, errNotFound):
-		r.Status = agentNotFound
+		r.Status = statusNotFound
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, unix.ENOEXEC), errors.Is(err, unix.EISDIR), errors.Is(err, unix.ENOTDIR):
-		r.Status = agentNotExecutable
+		r.Status = statusNotExecutable
 	}
 	return r
 }
 
 // The exit statuses that shells and env(1) have for a command that does not run.
 const (
-	agentFailed        = 125
-	agentNotExecutable = 126
-	agentNotFound      = 127
+	statusFailed        = 125
+	statusNotExecutable = 126
+	statusNotFound      = 127
 )
 
 func put(t *wire.Stream, p *wire.Put) wire.Result {
@@ -234,12 +226,8 @@ func get(t *wire.Stream, g *wire.Get) wire.Result {
 }
 
 func mountFor(m *wire.Mount) wire.Result {
-	dir := string(m.Dir)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return failed(err)
-	}
 	flags, data := mounts.ParseOptions(m.Options)
-	return failed(mounts.Mount(string(m.Source), dir, m.Type, flags, data))
+	return failed(mountAt(string(m.Source), string(m.Dir), m.Type, flags, data))
 }
 
 // failed is the result of something that is no command.
@@ -247,7 +235,7 @@ func failed(err error) wire.Result {
 	if err == nil {
 		return wire.Result{}
 	}
-	return wire.Result{Status: agentFailed, Failed: err.Error()}
+	return wire.Result{Status: statusFailed, Failed: err.Error()}
 }
 
 // outOfMemoryKills returns how many processes the kernel has killed for their memory.

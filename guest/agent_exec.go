@@ -2,6 +2,7 @@ package guest
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -46,7 +47,6 @@ type command struct {
 	dir  string
 
 	theirs []*os.File // the command's ends, in the order of descriptors
-	close  []*os.File // what goes when the command has started
 	copies sync.WaitGroup
 	outs   []*os.File // our ends of its output
 	in     io.WriteCloser
@@ -57,7 +57,10 @@ type command struct {
 func (v *agentServer) exec(t *wire.Stream, ask *wire.Exec) wire.Result {
 	c := &command{server: v, stream: t, ask: ask}
 	c.env = merged(v.env, wire.Strings(ask.Env), ask)
-	c.dir = firstDir(string(ask.Dir), value(c.env, "HOME"))
+	c.dir = cmp.Or(string(ask.Dir), value(c.env, "HOME"))
+	if info, err := os.Stat(c.dir); ask.Dir == "" && (err != nil || !info.IsDir()) {
+		c.dir = "/"
+	}
 	remove, err := c.find()
 	if err != nil {
 		return refused(err)
@@ -129,19 +132,6 @@ func value(env []string, key string) string {
 		}
 	}
 	return ""
-}
-
-// firstDir returns the folder that is asked for, else the first that is there.
-func firstDir(asked string, others ...string) string {
-	if asked != "" {
-		return asked
-	}
-	for _, dir := range others {
-		if info, err := os.Stat(dir); err == nil && info.IsDir() {
-			return dir
-		}
-	}
-	return "/"
 }
 
 // find finds what is to be run; remove takes away what it made for that.
@@ -272,7 +262,6 @@ func (c *command) connect() error {
 		}
 		c.theirs, c.outs = append(c.theirs, w), append(c.outs, r)
 	}
-	c.close = c.theirs
 	return nil
 }
 
@@ -283,7 +272,7 @@ func (c *command) openTerminal() error {
 	}
 	c.tty, c.in = ours, terminalInput{ours}
 	c.outs = []*os.File{ours}
-	c.theirs, c.close = []*os.File{theirs, theirs, theirs}, []*os.File{theirs}
+	c.theirs = []*os.File{theirs, theirs, theirs}
 	c.resize(*c.ask.TTY)
 	return nil
 }
@@ -307,14 +296,14 @@ func (t terminalInput) Close() error {
 
 // abandon closes what connect has opened.
 func (c *command) abandon() {
-	closeEnds(c.theirs)
-	closeEnds(c.outs)
+	closeAll(c.theirs)
+	closeAll(c.outs)
 	if c.in != nil && c.tty == nil {
 		c.in.Close()
 	}
 }
 
-func closeEnds(files []*os.File) {
+func closeAll(files []*os.File) {
 	for _, f := range files {
 		f.Close()
 	}
@@ -323,17 +312,14 @@ func closeEnds(files []*os.File) {
 // run starts the command and stays with it to its end.
 func (c *command) run() wire.Result {
 	pid, ended, err := c.start()
-	closeEnds(c.close)
 	if err != nil {
-		closeEnds(c.outs)
-		if c.tty == nil {
-			c.in.Close()
-		}
+		c.abandon()
 		if errors.Is(err, fs.ErrNotExist) {
 			err = fmt.Errorf("%w (the file is there, but not the interpreter or loader that it names)", err)
 		}
 		return refused(err)
 	}
+	closeAll(c.theirs)
 	process := &process{pid: pid}
 	c.stream.Listen(process.signal, c.resize)
 	go c.feed()

@@ -5,8 +5,6 @@ import (
 	"syscall"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"ingot/guest/wire"
 )
 
@@ -83,15 +81,7 @@ func (b *backdoor) start(s *system) (<-chan syscall.WaitStatus, *os.File, error)
 		return nil, nil, err
 	}
 	defer in.Close()
-	fd := b.port.Fd()
-	// The shell shares the file's flags, and does not expect to be told to come back.
-	if err := unix.SetNonblock(int(fd), false); err != nil {
-		out.Close()
-		return nil, nil, err
-	}
-	done, err := s.children.start(self(), []string{"sh"}, &syscall.ProcAttr{
-		Dir: "/", Env: environment("console"), Files: []uintptr{in.Fd(), fd, fd}, Sys: &syscall.SysProcAttr{Setsid: true},
-	})
+	done, err := s.children.start(self(), []string{"sh"}, environment("console"), in, b.port.File, b.port.File)
 	if err != nil {
 		out.Close()
 		return nil, nil, err

@@ -48,13 +48,21 @@ func (c *children) reap() {
 	}
 }
 
-// start runs a program and returns where its status will come.
-func (c *children) start(path string, argv []string, attr *syscall.ProcAttr) (<-chan syscall.WaitStatus, error) {
+// start runs a program in / as the leader of a session, and returns where its status will come.
+func (c *children) start(path string, argv, env []string, in, out, errout *os.File) (<-chan syscall.WaitStatus, error) {
+	attr := &syscall.ProcAttr{Dir: "/", Env: env, Sys: &syscall.SysProcAttr{Setsid: true}}
+	for _, f := range []*os.File{in, out, errout} {
+		fd := f.Fd()
+		if err := syscall.SetNonblock(int(fd), false); err != nil { // programs share this flag, and expect to wait
+			return nil, err
+		}
+		attr.Files = append(attr.Files, fd)
+	}
 	_, done, err := c.fork(path, argv, attr)
 	return done, err
 }
 
-// fork is start for those who need the process's number as well.
+// fork runs a program, and returns its number and where its status will come.
 func (c *children) fork(path string, argv []string, attr *syscall.ProcAttr) (pid int, ended <-chan syscall.WaitStatus, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

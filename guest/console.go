@@ -43,6 +43,12 @@ func (s *system) consoleNames() []string {
 	return names
 }
 
+// mainConsole is the last of them, as for the kernel.
+func (s *system) mainConsole() string {
+	names := s.consoleNames()
+	return names[len(names)-1]
+}
+
 func writeConsole(name, text string) error {
 	f, err := openConsole(name, os.O_WRONLY)
 	if err != nil {
@@ -88,12 +94,12 @@ func (s *system) shell(console string) (<-chan syscall.WaitStatus, error) {
 		return nil, err
 	}
 	defer tty.Close()
-	path, argv := self(), []string{"-sh"}
 	fd := tty.Fd()
-	return s.children.start(path, argv, &syscall.ProcAttr{
+	_, done, err := s.children.fork(self(), []string{"-sh"}, &syscall.ProcAttr{
 		Dir: "/", Env: environment(console), Files: []uintptr{fd, fd, fd},
 		Sys: &syscall.SysProcAttr{Setsid: true, Setctty: console != "console", Ctty: 0},
 	})
+	return done, err
 }
 
 // respawn keeps a shell on a console until the system ends.

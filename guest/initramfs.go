@@ -15,7 +15,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ingot/bootloader/initramfs"
-	"ingot/guest/applet"
 	"ingot/guest/block"
 	"ingot/guest/mounts"
 	"ingot/guest/wire"
@@ -44,16 +43,15 @@ func (s *system) initramfs() {
 	s.readCmdline()
 	s.keepPlace()
 	s.loadModules()
-	devices := applet.NewCoverage()
-	s.cover(devices)
+	s.cover()
 	s.runScript(initramfs.PreMountFile)
-	s.store(devices)
+	s.store()
 	if !s.cmdline.hasRoot() {
 		s.say("no root= on the kernel's command line; running from memory")
 		return
 	}
 	for {
-		err := s.switchRoot(devices)
+		err := s.switchRoot()
 		s.say("cannot start the system: %v", err)
 		s.emergency()
 	}
@@ -96,13 +94,13 @@ func loadModule(path string) error {
 
 // switchRoot waits for the root, mounts it and becomes its init. It returns only
 // with an error.
-func (s *system) switchRoot(devices *applet.Coverage) error {
+func (s *system) switchRoot() error {
 	if !mounts.IsMounted(sysroot) {
-		if err := s.mountSystem(devices); err != nil {
+		if err := s.mountSystem(); err != nil {
 			return err
 		}
 	}
-	if err := s.mountWantedStore(sysroot, devices); err != nil {
+	if err := s.mountWantedStore(sysroot); err != nil {
 		return err
 	}
 	path, err := s.findInit()
@@ -115,41 +113,41 @@ func (s *system) switchRoot(devices *applet.Coverage) error {
 
 // mountSystem brings the root to sysroot. After an error nothing stays mounted, so that
 // it can be tried again.
-func (s *system) mountSystem(devices *applet.Coverage) (err error) {
+func (s *system) mountSystem() (err error) {
 	defer func() {
 		if err != nil {
 			unmountLive()
 		}
 	}()
-	if err := s.unlock(devices); err != nil {
+	if err := s.unlock(); err != nil {
 		return err
 	}
 	l := s.cmdline.live()
 	if !l.none() {
-		return s.mountLive(l, devices)
+		return s.mountLive(l)
 	}
-	spec, err := block.ParseSpec(s.cmdline.value(wire.RootWord))
-	if err != nil {
-		return fmt.Errorf("root=: %w", err)
-	}
-	device, err := s.waitFor(spec, devices)
+	device, err := s.waitFor(wire.RootWord, s.cmdline.value(wire.RootWord))
 	if err != nil {
 		return err
 	}
-	return s.mountRoot(device, devices)
+	return s.mountRoot(device)
 }
 
 // cover loads the modules that the devices of the machine ask for, as far as they
 // are in the initramfs.
-func (s *system) cover(devices *applet.Coverage) {
-	if err := devices.Load(); err != nil {
+func (s *system) cover() {
+	if err := s.devices.Load(); err != nil {
 		s.say("%v", err)
 	}
 }
 
-// waitFor waits until the device is there, for disks come up in their own time: a
-// bus may show what hangs on it only after a while.
-func (s *system) waitFor(spec block.Spec, devices *applet.Coverage) (string, error) {
+// waitFor returns the device that a word's value names, as soon as the kernel has found it:
+// a bus may show its devices only after a while.
+func (s *system) waitFor(word wire.Word, name string) (string, error) {
+	spec, err := block.ParseSpec(name)
+	if err != nil {
+		return "", fmt.Errorf("%s=: %w", word, err)
+	}
 	limit, err := waitLimit(s.cmdline)
 	if err != nil {
 		return "", err
@@ -160,9 +158,9 @@ func (s *system) waitFor(spec block.Spec, devices *applet.Coverage) (string, err
 		if err == nil || !errors.As(err, &missing) {
 			return device, err
 		}
-		s.cover(devices)
+		s.cover()
 		if limit >= 0 && time.Since(start) > limit {
-			return "", fmt.Errorf("no root: %w after %v (rootwait=SECONDS waits longer); there is %s", err, limit, inventory())
+			return "", fmt.Errorf("%s=: %w after %v (rootwait=SECONDS waits longer); there is %s", word, err, limit, inventory())
 		}
 	}
 }
@@ -210,48 +208,56 @@ func inventory() string {
 	return strings.Join(list, "; ")
 }
 
-func (s *system) mountRoot(device string, devices *applet.Coverage) error {
-	fstype := s.cmdline.value(wire.RootTypeWord)
-	if fstype == "" {
-		id, err := identify(device)
-		if err != nil {
-			return err
-		}
-		if id.Type == "" {
-			return fmt.Errorf("no root: %s holds no file system that ingot knows (rootfstype=TYPE names it)", device)
-		}
-		fstype = id.Type
+func (s *system) mountRoot(device string) error {
+	fstype, err := s.fileSystem(device)
+	if err != nil {
+		return err
 	}
 	flags, data := mounts.ParseOptions(s.cmdline.value(wire.RootFlagsWord))
 	ro := s.cmdline.last(wire.ReadOnlyWord, wire.WritableWord) == wire.ReadOnlyWord
 	if !ro && slices.Contains(readOnly, fstype) {
-		if err := os.MkdirAll(liveMedium, 0o755); err != nil {
+		if err := mountAt(device, liveMedium, fstype, flags|unix.MS_RDONLY, data); err != nil {
 			return err
 		}
-		if err := mounts.Mount(device, liveMedium, fstype, flags|unix.MS_RDONLY, data); err != nil {
-			return err
-		}
-		return s.layOut(live{}, liveMedium, devices)
+		return s.layOut(live{}, liveMedium)
 	}
 	if ro {
 		flags |= unix.MS_RDONLY
 	}
-	if err := os.MkdirAll(sysroot, 0o755); err != nil {
+	return mountAt(device, sysroot, fstype, flags, data)
+}
+
+// mountAt mounts on a folder, and makes it first if it is missing.
+func mountAt(source, dir, fstype string, flags uintptr, data string) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	return mounts.Mount(device, sysroot, fstype, flags, data)
+	return mounts.Mount(source, dir, fstype, flags, data)
 }
 
 // readOnly are file systems that nobody can write to.
 var readOnly = []string{"iso9660", "squashfs", "erofs"}
 
-func identify(device string) (block.ID, error) {
+// fileSystem returns the type of the root's device: that of rootfstype=, or what lies on it.
+func (s *system) fileSystem(device string) (string, error) {
+	if fstype := s.cmdline.value(wire.RootTypeWord); fstype != "" {
+		return fstype, nil
+	}
+	return fileSystem(device)
+}
+
+// fileSystem returns the type of the file system on a device.
+func fileSystem(device string) (string, error) {
 	f, err := os.Open(device)
 	if err != nil {
-		return block.ID{}, err
+		return "", err
 	}
 	defer f.Close()
-	return block.Identify(f)
+	id, err := block.Identify(f)
+	if err == nil && id.Type == "" {
+		err = fmt.Errorf("%s holds no file system that ingot knows (rootfstype=TYPE names that of the root)", device)
+	}
+	return id.Type, err
 }
 
 // findInit returns the init on the root, as a path on it. Links are followed as
@@ -379,8 +385,7 @@ func (s *system) emergency() {
 		}
 		s.end(unix.LINUX_REBOOT_CMD_RESTART)
 	}
-	names := s.consoleNames()
-	console := names[len(names)-1] // the one that the kernel calls its main console
+	console := s.mainConsole()
 	makeApplets()
 	s.say("emergency shell on %s; `exit` tries again", console)
 	done, err := s.shell(console)

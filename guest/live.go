@@ -1,6 +1,7 @@
 package guest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -69,21 +70,21 @@ func unmountLive() {
 
 // mountLive brings the root of a live system to sysroot: its read-only part from the
 // medium, an image, or the network, with what can be written to over it.
-func (s *system) mountLive(l live, devices *applet.Coverage) error {
-	lower, err := s.lower(l, devices)
+func (s *system) mountLive(l live) error {
+	lower, err := s.lower(l)
 	if err != nil {
 		return err
 	}
-	return s.layOut(l, lower, devices)
+	return s.layOut(l, lower)
 }
 
 // layOut makes the root out of the read-only system in a folder.
-func (s *system) layOut(l live, lower string, devices *applet.Coverage) error {
+func (s *system) layOut(l live, lower string) error {
 	store, root := storeIn(lower, s.initPath())
 	var err error
 	switch {
 	case l.realroot != "" || root == "":
-		err = s.layStore(l, store, devices)
+		err = s.layStore(l, store)
 	case s.cmdline.last(wire.ReadOnlyWord, wire.WritableWord) == wire.ReadOnlyWord:
 		err = mounts.Mount(lower, sysroot, "", unix.MS_BIND, "")
 	default:
@@ -96,7 +97,7 @@ func (s *system) layOut(l live, lower string, devices *applet.Coverage) error {
 }
 
 // lower returns the folder with the system that cannot be written to.
-func (s *system) lower(l live, devices *applet.Coverage) (string, error) {
+func (s *system) lower(l live) (string, error) {
 	switch {
 	case l.netroot != "":
 		file, err := s.fetchRoot(l.netroot)
@@ -110,7 +111,7 @@ func (s *system) lower(l live, devices *applet.Coverage) (string, error) {
 		}
 		return liveImage, mountFile(l.image, liveImage)
 	}
-	size, err := s.mountMedium(l, devices)
+	size, err := s.mountMedium(l)
 	if err != nil {
 		return "", err
 	}
@@ -150,23 +151,23 @@ func within(dir, name string) (string, error) {
 }
 
 // mountMedium finds the medium and mounts it. It returns the size of its file system.
-func (s *system) mountMedium(l live, devices *applet.Coverage) (int64, error) {
-	device := ""
+func (s *system) mountMedium(l live) (int64, error) {
 	if l.iso != "" {
-		file, err := s.findISO(l.iso, devices)
+		file, err := s.findISO(l.iso)
 		if err != nil {
 			return 0, err
 		}
 		return s.mediumSize(file, mountFile(file, liveMedium))
 	}
-	spec, err := block.ParseSpec(s.cmdline.value(wire.RootWord))
+	device, err := s.waitFor(wire.RootWord, s.cmdline.value(wire.RootWord))
 	if err != nil {
-		return 0, fmt.Errorf("root=: %w", err)
-	}
-	if device, err = s.waitFor(spec, devices); err != nil {
 		return 0, err
 	}
-	return s.mediumSize(device, mountReadOnly(device, s.cmdline.value(wire.RootTypeWord), liveMedium))
+	fstype, err := s.fileSystem(device)
+	if err != nil {
+		return 0, err
+	}
+	return s.mediumSize(device, mountReadOnly(device, fstype, liveMedium))
 }
 
 // mediumSize returns how much of the device or file its file system takes: that of a
@@ -191,22 +192,9 @@ func (s *system) mediumSize(file string, mounted error) (int64, error) {
 // are looked through are other people's.
 var careful = map[string]string{"ext3": "noload", "ext4": "noload", "xfs": "norecovery"}
 
-// mountReadOnly mounts what lies on a device, of any type that ingot knows.
+// mountReadOnly mounts a device as it is.
 func mountReadOnly(device, fstype, dir string) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
-	if fstype == "" {
-		id, err := identify(device)
-		if err != nil {
-			return err
-		}
-		if id.Type == "" {
-			return fmt.Errorf("%s holds no file system that ingot knows (rootfstype=TYPE names it)", device)
-		}
-		fstype = id.Type
-	}
-	return mounts.Mount(device, dir, fstype, unix.MS_RDONLY, careful[fstype])
+	return mountAt(device, dir, fstype, unix.MS_RDONLY, careful[fstype])
 }
 
 // mountFile mounts the file system that a file holds. Its loop device ends with the
@@ -217,7 +205,11 @@ func mountFile(file, dir string) error {
 		return err
 	}
 	defer held.Close()
-	if err := mountReadOnly(device, "", dir); err != nil {
+	fstype, err := fileSystem(device)
+	if err == nil {
+		err = mountReadOnly(device, fstype, dir)
+	}
+	if err != nil {
 		return fmt.Errorf("%s: %w", file, err)
 	}
 	return nil
@@ -227,7 +219,7 @@ func mountFile(file, dir string) error {
 const search = 500 * time.Millisecond
 
 // findISO looks for a file on all file systems and leaves the one that has it mounted.
-func (s *system) findISO(name string, devices *applet.Coverage) (string, error) {
+func (s *system) findISO(name string) (string, error) {
 	limit, err := waitLimit(s.cmdline)
 	if err != nil {
 		return "", err
@@ -242,7 +234,7 @@ func (s *system) findISO(name string, devices *applet.Coverage) (string, error) 
 				return file, nil
 			}
 		}
-		s.cover(devices)
+		s.cover()
 		if limit >= 0 && time.Since(start) > limit {
 			return "", fmt.Errorf("findiso=%s: no file system has that file, after %v (rootwait=SECONDS waits longer); there is %s", name, limit, inventory())
 		}
@@ -365,11 +357,8 @@ func makeRoom(size int64) error {
 		return fmt.Errorf("%s do not fit into memory: %s are free, and the system needs %s of them; give the machine more memory, or leave the word out",
 			partition.FormatBytes(size), partition.FormatBytes(free), partition.FormatBytes(spare))
 	}
-	if err := os.MkdirAll(liveCopy, 0o755); err != nil {
-		return err
-	}
 	const slack = 1 << 20 // pages that are not full, and the file system's own
-	return mounts.Mount("tmpfs", liveCopy, "tmpfs", 0, fmt.Sprintf("mode=700,size=%d", size+slack))
+	return mountAt("tmpfs", liveCopy, "tmpfs", 0, fmt.Sprintf("mode=700,size=%d", size+slack))
 }
 
 // availableMemory returns what the kernel could give without taking it from programs.
@@ -387,9 +376,6 @@ func availableMemory() (int64, error) {
 	return 0, errors.New("/proc/meminfo does not say how much memory is available")
 }
 
-// netPatience is how long the network may take to come up.
-const netPatience = 60 * time.Second
-
 // fetchRoot gets an image by TFTP into memory. The network is brought up for it as ip=
 // says, by DHCP without that word.
 func (s *system) fetchRoot(netroot string) (string, error) {
@@ -397,17 +383,8 @@ func (s *system) fetchRoot(netroot string) (string, error) {
 	if !ok || host == "" || name == "" {
 		return "", fmt.Errorf("netroot=%s is not HOST=FILE, such as netroot=10.0.2.2=root.squashfs", netroot)
 	}
-	settings := network.Settings{DHCP: true}
-	if word := s.cmdline.value(wire.IPWord); word != "" {
-		var err error
-		if settings, err = network.ParseSettings(word); err != nil {
-			return "", fmt.Errorf("ip=: %w", err)
-		}
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), netPatience)
-	defer cancel()
 	var last error
-	err := settings.Apply(ctx, network.Options{
+	err := s.applyIP(cmp.Or(s.cmdline.value(wire.IPWord), "dhcp"), network.Options{
 		Once: true, Failed: func(err error) { last = err },
 		Bound: func(b network.Binding) { s.say("%s", b) },
 	})

@@ -1,6 +1,7 @@
 package guest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,8 +14,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ingot/guest/applet"
-	"ingot/guest/block"
-	"ingot/guest/mounts"
 	"ingot/guest/wire"
 	"ingot/internal/grammar"
 	"ingot/internal/lazy"
@@ -84,63 +83,47 @@ func layOver(lower string) error {
 	return overlay(lower, upper, work, sysroot)
 }
 
-func memory(dir string) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
-	return mounts.Mount("tmpfs", dir, "tmpfs", 0, "mode=755")
-}
+// memory mounts a file system in memory.
+func memory(dir string) error { return mountAt("tmpfs", dir, "tmpfs", 0, "mode=755") }
 
+// overlay mounts the folder lower with the folder upper over it, which gets what is written.
 func overlay(lower, upper, work, dir string) error {
-	for _, d := range []string{upper, work, dir} {
+	for _, d := range []string{upper, work} {
 		if err := os.MkdirAll(d, 0o755); err != nil {
 			return err
 		}
 	}
-	return mounts.Mount("overlay", dir, "overlay", 0, "lowerdir="+lower+",upperdir="+upper+",workdir="+work)
+	return mountAt("overlay", dir, "overlay", 0, "lowerdir="+lower+",upperdir="+upper+",workdir="+work)
 }
 
 // layStore mounts the root of realroot= and puts the store into it: the read-only one
 // below, and over it a layer in the root itself, which keeps what is built there.
-func (s *system) layStore(l live, store foundStore, devices *applet.Coverage) error {
-	if err := s.mountRealRoot(l.realroot, devices); err != nil {
+func (s *system) layStore(l live, store foundStore) error {
+	if err := s.mountRealRoot(l.realroot); err != nil {
 		return err
 	}
 	at := sysroot + store.flavour.StoreDir()
 	above := filepath.Dir(at)
 	below := above + "/.ro-store"
-	if err := os.MkdirAll(below, 0o755); err != nil {
-		return err
-	}
-	if err := mounts.Mount(store.dir, below, "", unix.MS_BIND, ""); err != nil {
+	if err := mountAt(store.dir, below, "", unix.MS_BIND, ""); err != nil {
 		return err
 	}
 	return overlay(below, above+"/.overlay-store/rw", above+"/.overlay-store/work", at)
 }
 
-func (s *system) mountRealRoot(realroot string, devices *applet.Coverage) error {
+func (s *system) mountRealRoot(realroot string) error {
 	if realroot == "" || realroot == "tmpfs" {
 		return memory(sysroot)
 	}
-	spec, err := block.ParseSpec(realroot)
-	if err != nil {
-		return fmt.Errorf("realroot=: %w", err)
-	}
-	device, err := s.waitFor(spec, devices)
-	if err != nil {
-		return fmt.Errorf("realroot=%s: %w", realroot, err)
-	}
-	id, err := identify(device)
+	device, err := s.waitFor(wire.RealRootWord, realroot)
 	if err != nil {
 		return err
 	}
-	if id.Type == "" {
-		return fmt.Errorf("realroot=%s: %s holds no file system that ingot knows; make one first, with mkfs.ext4 say", realroot, device)
+	fstype, err := fileSystem(device)
+	if err != nil {
+		return fmt.Errorf("realroot=%s: %w; mkfs.ext4, for example, makes one", realroot, err)
 	}
-	if err := os.MkdirAll(sysroot, 0o755); err != nil {
-		return err
-	}
-	return mounts.Mount(device, sysroot, id.Type, 0, "")
+	return mountAt(device, sysroot, fstype, 0, "")
 }
 
 // registration is the file that says what a store holds, in NixOS's images.
@@ -170,7 +153,10 @@ func (s *system) bringDatabase(root string, store foundStore) error {
 			continue
 		}
 		if err == nil {
-			err = s.register(f, r)
+			var count int
+			if count, err = register(f, sysroot, r); err == nil {
+				s.say("registered %s", grammar.Count(count, "store path"))
+			}
 			r.Close()
 		}
 		if err != nil {
@@ -181,21 +167,19 @@ func (s *system) bringDatabase(root string, store foundStore) error {
 	return nil
 }
 
-func (s *system) register(f storedb.Flavour, r *os.File) error {
-	items, err := f.ReadRegistration(r.Name(), r)
+// register adds what a registration lists to the database of the store below root, as
+// nix-store --load-db does, and returns how many paths it added.
+func register(f storedb.Flavour, root string, registration *os.File) (paths int, err error) {
+	items, err := f.ReadRegistration(registration.Name(), registration)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	closure, err := storedb.NewClosure(f, storedb.From(sysroot+f.StoreDir(), items))
+	closure, err := storedb.NewClosure(f, storedb.From(root+f.StoreDir(), items))
 	if err != nil {
-		return err
+		return 0, err
 	}
-	did, err := storedb.Register(context.Background(), sysroot, closure, storedb.RegisterOptions{NoDeduplicate: true, KeepTimes: true, NoSync: true})
-	if err != nil {
-		return err
-	}
-	s.say("registered %s", grammar.Count(did.Paths, "store path"))
-	return nil
+	did, err := storedb.Register(context.Background(), cmp.Or(root, "/"), closure, storedb.RegisterOptions{NoDeduplicate: true, KeepTimes: true, NoSync: true})
+	return did.Paths, err
 }
 
 // copyState copies the folder with the database, the roots of the garbage collector and

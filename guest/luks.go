@@ -12,9 +12,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"ingot/guest/applet"
-	"ingot/guest/block"
-	"ingot/guest/mounts"
 	"ingot/guest/wire"
 )
 
@@ -26,15 +23,11 @@ const (
 )
 
 // unlock opens the containers that the command line names.
-func (s *system) unlock(devices *applet.Coverage) error {
+func (s *system) unlock() error {
 	for i, value := range wire.LUKSWord.All(s.cmdline) {
 		text, name, _ := strings.Cut(value, ",")
 		if name == "" {
 			name = fmt.Sprintf("luks%d", i)
-		}
-		spec, err := block.ParseSpec(text)
-		if err != nil {
-			return fmt.Errorf("%s=: %w", wire.LUKSWord, err)
 		}
 		if strings.ContainsAny(name, "/. ") {
 			return fmt.Errorf("%s=: %q is no name for what is unlocked", wire.LUKSWord, name)
@@ -42,11 +35,11 @@ func (s *system) unlock(devices *applet.Coverage) error {
 		if _, err := os.Stat("/dev/mapper/" + name); err == nil {
 			continue // a try before this one got so far
 		}
-		device, err := s.waitFor(spec, devices)
+		device, err := s.waitFor(wire.LUKSWord, text)
 		if err != nil {
 			return err
 		}
-		if err := s.unlockDevice(device, name, devices); err != nil {
+		if err := s.unlockDevice(device, name); err != nil {
 			return err
 		}
 	}
@@ -55,9 +48,9 @@ func (s *system) unlock(devices *applet.Coverage) error {
 
 // unlockDevice opens one container, by the key file that the command line names, or by
 // what is typed on the console.
-func (s *system) unlockDevice(device, name string, devices *applet.Coverage) error {
+func (s *system) unlockDevice(device, name string) error {
 	if where, ok := wire.LUKSKeyWord.In(s.cmdline); ok {
-		key, err := s.readKey(where, devices)
+		key, err := s.readKey(where)
 		if err == nil {
 			err = s.open(device, name, key)
 		}
@@ -66,8 +59,7 @@ func (s *system) unlockDevice(device, name string, devices *applet.Coverage) err
 		}
 		s.say("%s: the key %s does not unlock it: %v", device, where, err)
 	}
-	consoles := s.consoleNames()
-	console := consoles[len(consoles)-1]
+	console := s.mainConsole()
 	var err error
 	for range tries {
 		var key []byte
@@ -95,9 +87,8 @@ func (s *system) open(device, name string, key []byte) error {
 		return err
 	}
 	defer null.Close()
-	done, err := s.children.start(cryptsetup, []string{"cryptsetup", "open", "--type=luks", "--key-file=-", device, name}, &syscall.ProcAttr{
-		Dir: "/", Env: append(environment("console"), "DM_DISABLE_UDEV=1"), Files: []uintptr{r.Fd(), null.Fd(), null.Fd()},
-	})
+	argv := []string{"cryptsetup", "open", "--type=luks", "--key-file=-", device, name}
+	done, err := s.children.start(cryptsetup, argv, append(environment("console"), "DM_DISABLE_UDEV=1"), r, null, null)
 	r.Close()
 	if err == nil {
 		_, err = w.Write(key)
@@ -127,27 +118,20 @@ func luksReason(status syscall.WaitStatus) string {
 }
 
 // readKey reads DEVICE:/PATH, without a newline at its end.
-func (s *system) readKey(where string, devices *applet.Coverage) ([]byte, error) {
+func (s *system) readKey(where string) ([]byte, error) {
 	at := strings.Index(where, ":/")
 	if at < 0 {
 		return nil, errors.New("it is not of the form UUID=…:/PATH")
 	}
-	spec, err := block.ParseSpec(where[:at])
+	device, err := s.waitFor(wire.LUKSKeyWord, where[:at])
 	if err != nil {
 		return nil, err
 	}
-	device, err := s.waitFor(spec, devices)
+	fstype, err := fileSystem(device)
 	if err != nil {
 		return nil, err
 	}
-	id, err := identify(device)
-	if err != nil {
-		return nil, err
-	}
-	if err := os.MkdirAll(keyMedium, 0o700); err != nil {
-		return nil, err
-	}
-	if err := mounts.Mount(device, keyMedium, id.Type, unix.MS_RDONLY, ""); err != nil {
+	if err := mountAt(device, keyMedium, fstype, unix.MS_RDONLY, ""); err != nil {
 		return nil, err
 	}
 	defer unix.Unmount(keyMedium, 0)

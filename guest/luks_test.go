@@ -39,11 +39,11 @@ func TestUnlockWords(t *testing.T) {
 		"ingot.luks=nonsense": "ingot.luks=", "ingot.luks=UUID=a,../x": `"../x" is no name`,
 	} {
 		s := &system{cmdline: parseCmdline(words)}
-		if err := s.unlock(nil); err == nil || !strings.Contains(err.Error(), want) {
+		if err := s.unlock(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("unlock with %s = %v; want %q", words, err, want)
 		}
 	}
-	if _, err := (&system{}).readKey("UUID=a", nil); err == nil || !strings.Contains(err.Error(), "UUID=…:/PATH") {
+	if _, err := (&system{}).readKey("UUID=a"); err == nil || !strings.Contains(err.Error(), "UUID=…:/PATH") {
 		t.Errorf("readKey = %v", err)
 	}
 }

@@ -3,7 +3,9 @@ package guest
 import (
 	"bufio"
 	"context"
+	"fmt"
 	"os"
+	"strings"
 	"syscall"
 	"time"
 
@@ -11,41 +13,19 @@ import (
 	"ingot/guest/wire"
 )
 
-// goOnline brings up what the command line asks for: an address, by ip=, and a server
-// for those who log in by ssh, by ingot.ssh. That needs a network, so that ip=dhcp goes
-// without saying then. A machine that has a place in a network of machines takes that.
+// goOnline brings up what the command line asks for: an address, by ip=, and an ssh server,
+// by ingot.ssh, whose default is ip=dhcp. A machine that has a place in a network of machines
+// takes that instead of ip=.
 func (s *system) goOnline() {
 	keys := wire.SSHWord.All(s.cmdline)
-	wanted := len(keys) > 0
-	if s.join() {
-		if wanted {
-			s.serveSSH(keys)
+	if !s.join() {
+		word := s.cmdline.value(wire.IPWord)
+		if word == "" && len(keys) > 0 {
+			word = "dhcp"
 		}
-		return
+		go s.setAddress(word)
 	}
-	word := s.cmdline.value(wire.IPWord)
-	if word == "" && wanted {
-		word = "dhcp"
-	}
-	if word == "" {
-		return
-	}
-	settings, err := network.ParseSettings(word)
-	if err != nil {
-		s.say("no network: ip=: %v", err)
-		return
-	}
-	switch {
-	case settings.DHCP:
-		args := []string{"dhcp", "-f"}
-		if settings.Interface != "" {
-			args = append(args, settings.Interface)
-		}
-		s.service(args)
-	case !settings.Off:
-		go s.setAddress(settings)
-	}
-	if wanted {
+	if len(keys) > 0 {
 		s.serveSSH(keys)
 	}
 }
@@ -60,16 +40,37 @@ func (s *system) serveSSH(keys []string) {
 	s.service(args)
 }
 
-func (s *system) setAddress(settings network.Settings) {
-	ctx, cancel := context.WithTimeout(context.Background(), netPatience)
-	defer cancel()
-	report := network.Options{
+// setAddress sets a fixed address, or starts a DHCP client, which stays.
+func (s *system) setAddress(word string) {
+	settings, err := network.ParseSettings(word)
+	switch {
+	case word == "":
+		return
+	case err == nil && settings.DHCP:
+		s.service(strings.Fields("dhcp -f " + settings.Interface))
+		return
+	}
+	err = s.applyIP(word, network.Options{
 		Bound:  func(b network.Binding) { s.say("%s", b) },
 		Failed: func(err error) { s.say("%v", err) },
-	}
-	if err := settings.Apply(ctx, report); err != nil {
+	})
+	if err != nil {
 		s.say("no network: %v", err)
 	}
+}
+
+// netPatience is how long the network may take to come up.
+const netPatience = 60 * time.Second
+
+// applyIP brings the network up as a value of ip= has it.
+func (s *system) applyIP(word string, o network.Options) error {
+	settings, err := network.ParseSettings(word)
+	if err != nil {
+		return fmt.Errorf("ip=: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), netPatience)
+	defer cancel()
+	return settings.Apply(ctx, o)
 }
 
 // restarts is how often a service is started again that ended by itself.
@@ -113,8 +114,5 @@ func (s *system) startApplet(argv []string, out *os.File) (<-chan syscall.WaitSt
 		return nil, err
 	}
 	defer null.Close()
-	return s.children.start(self(), argv, &syscall.ProcAttr{
-		Dir: "/", Env: environment("console"), Files: []uintptr{null.Fd(), out.Fd(), out.Fd()},
-		Sys: &syscall.SysProcAttr{Setsid: true},
-	})
+	return s.children.start(self(), argv, environment("console"), null, out, out)
 }

@@ -1,7 +1,6 @@
 package guest
 
 import (
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -31,12 +30,9 @@ func mountShare(kind, tag string) error {
 	if mounts.IsMounted(dir) {
 		return nil
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
 	data := ""
 	if kind == "9p" {
 		data = wire.NinePOptions
 	}
-	return mounts.Mount(tag, dir, kind, 0, data)
+	return mountAt(tag, dir, kind, 0, data)
 }

@@ -1,8 +1,6 @@
 package guest
 
 import (
-	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -11,8 +9,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"ingot/guest/applet"
-	"ingot/guest/block"
 	"ingot/guest/mounts"
 	"ingot/guest/wire"
 	"ingot/storedb"
@@ -74,8 +70,8 @@ const (
 
 // mountStore mounts the store, and its database, below root; that is empty for the root
 // that is there.
-func (s *system) mountStore(st *store, root string, devices *applet.Coverage) error {
-	below, err := s.mountSource(st.source, storeMedium, devices)
+func (s *system) mountStore(st *store, root string) error {
+	below, err := s.mountSource(wire.StoreWord, st.source, storeMedium)
 	if err != nil {
 		return fmt.Errorf("store: %w", err)
 	}
@@ -90,46 +86,38 @@ func (s *system) mountStore(st *store, root string, devices *applet.Coverage) er
 	if err := mount(lower, root+st.flavour.StoreDir()); err != nil {
 		return fmt.Errorf("store: %w", err)
 	}
-	if err := s.mountState(st, root, devices); err != nil {
+	if err := s.mountState(st, root); err != nil {
 		return fmt.Errorf("store's database: %w", err)
 	}
 	if file := s.cmdline.value(wire.RegistrationWord); file != "" {
-		return s.loadRegistration(st, root, file)
+		if err := loadRegistration(st.flavour, root, file); err != nil {
+			return fmt.Errorf("%s: %w", wire.RegistrationWord.With(file), err)
+		}
 	}
 	return nil
 }
 
-// mountSource mounts a source read-only. disk says that it was a block device.
-func (s *system) mountSource(from storeSource, dir string, devices *applet.Coverage) (disk bool, err error) {
+// mountSource mounts a word's source read-only. disk says that it was a block device.
+func (s *system) mountSource(word wire.Word, from storeSource, dir string) (disk bool, err error) {
 	if mounts.IsMounted(dir) {
 		return from.fstype == "", nil
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return false, err
-	}
 	switch from.fstype {
 	case "virtiofs":
-		return false, mounts.Mount(from.name, dir, from.fstype, unix.MS_RDONLY, "")
+		return false, mountAt(from.name, dir, from.fstype, unix.MS_RDONLY, "")
 	case "9p":
-		return false, mounts.Mount(from.name, dir, from.fstype, unix.MS_RDONLY, wire.NinePOptions+",cache=loose")
+		return false, mountAt(from.name, dir, from.fstype, unix.MS_RDONLY, wire.NinePOptions+",cache=loose")
 	}
-	spec, err := block.ParseSpec(from.name)
+	device, err := s.waitFor(word, from.name)
 	if err != nil {
 		return true, err
 	}
-	device, err := s.waitFor(spec, devices)
+	fstype, err := fileSystem(device)
 	if err != nil {
 		return true, err
-	}
-	id, err := identify(device)
-	if err != nil {
-		return true, err
-	}
-	if id.Type == "" {
-		return true, fmt.Errorf("%s holds no file system that ingot knows", device)
 	}
 	readAhead(device)
-	return true, mounts.Mount(device, dir, id.Type, unix.MS_RDONLY, "")
+	return true, mountAt(device, dir, fstype, unix.MS_RDONLY, "")
 }
 
 // readAhead has the kernel ask for more at once than its usual 128 KiB: each request goes
@@ -144,10 +132,7 @@ func bind(lower, dir string) error {
 	if mounts.IsMounted(dir) {
 		return nil
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
-	if err := mounts.Mount(lower, dir, "", unix.MS_BIND, ""); err != nil {
+	if err := mountAt(lower, dir, "", unix.MS_BIND, ""); err != nil {
 		return err
 	}
 	return mounts.Mount("", dir, "", unix.MS_BIND|unix.MS_REMOUNT|unix.MS_RDONLY, "")
@@ -163,44 +148,29 @@ func writable(lower, dir string) error {
 	if err := bind(lower, below); err != nil {
 		return err
 	}
-	if err := os.MkdirAll(layer, 0o755); err != nil {
+	if err := memory(layer); err != nil {
 		return err
 	}
-	if err := mounts.Mount("tmpfs", layer, "tmpfs", 0, "mode=755"); err != nil {
+	if err := overlay(below, layer+"/upper", layer+"/work", dir); err != nil {
 		return err
 	}
-	upper, err := overlayDirs(below, layer, dir)
-	if err != nil {
-		return err
-	}
-	// The folder above gives the one that is seen its owner and its mode.
-	return errors.Join(os.Chown(upper, 0, storedb.BuildGroup), os.Chmod(upper, os.ModeSticky|0o775))
-}
-
-// overlayDirs mounts an overlay over lower at dir, whose upper folder lies in layer.
-func overlayDirs(lower, layer, dir string) (upper string, err error) {
-	upper, work := layer+"/upper", layer+"/work"
-	for _, d := range []string{upper, work, dir} {
-		if err := os.MkdirAll(d, 0o755); err != nil {
-			return "", err
-		}
-	}
-	return upper, mounts.Mount("overlay", dir, "overlay", 0, "lowerdir="+lower+",upperdir="+upper+",workdir="+work)
+	// The upper folder gives the store that is seen its owner and its mode.
+	return errors.Join(os.Chown(layer+"/upper", 0, storedb.BuildGroup), os.Chmod(layer+"/upper", os.ModeSticky|0o775))
 }
 
 // mountState brings up the database, GC roots and profiles, for the guest to write to:
 // what it writes stays in memory, and never reaches the host.
-func (s *system) mountState(st *store, root string, devices *applet.Coverage) error {
+func (s *system) mountState(st *store, root string) error {
 	dir := root + st.flavour.StateDir()
 	if info, err := os.Stat(storeMedium + st.flavour.StateDir()); st.source.fstype == "" && err == nil && info.IsDir() && !mounts.IsMounted(dir) {
-		if _, err := overlayDirs(storeMedium+st.flavour.StateDir(), storeLayers+"/state", dir); err != nil {
+		if err := overlay(storeMedium+st.flavour.StateDir(), storeLayers+"/state/upper", storeLayers+"/state/work", dir); err != nil {
 			return err
 		}
 	}
 	if st.database.name == "" || mounts.IsMounted(dir+"/db") {
 		return nil
 	}
-	disk, err := s.mountSource(st.database, storeDatabase, devices)
+	disk, err := s.mountSource(wire.DatabaseWord, st.database, storeDatabase)
 	if err != nil {
 		return err
 	}
@@ -208,29 +178,16 @@ func (s *system) mountState(st *store, root string, devices *applet.Coverage) er
 	if disk {
 		lower += st.flavour.StateDir() + "/db"
 	}
-	_, err = overlayDirs(lower, storeLayers+"/db", dir+"/db")
-	return err
+	return overlay(lower, storeLayers+"/db/upper", storeLayers+"/db/work", dir+"/db")
 }
 
-// loadRegistration tells the database what a registration file lists, as
-// nix-store --load-db does.
-func (s *system) loadRegistration(st *store, root, file string) error {
+// loadRegistration registers what a file below root lists.
+func loadRegistration(f storedb.Flavour, root, file string) error {
 	r, err := os.Open(root + file)
 	if err != nil {
-		return fmt.Errorf("regInfo=%s: %w", file, err)
+		return err
 	}
 	defer r.Close()
-	items, err := st.flavour.ReadRegistration(file, r)
-	if err != nil {
-		return fmt.Errorf("regInfo=: %w", err)
-	}
-	closure, err := storedb.NewClosure(st.flavour, storedb.From(root+st.flavour.StoreDir(), items))
-	if err != nil {
-		return fmt.Errorf("regInfo=%s: %w", file, err)
-	}
-	_, err = storedb.Register(context.Background(), cmp.Or(root, "/"), closure, storedb.RegisterOptions{NoDeduplicate: true, KeepTimes: true, NoSync: true})
-	if err != nil {
-		return fmt.Errorf("regInfo=%s: %w", file, err)
-	}
-	return nil
+	_, err = register(f, root, r)
+	return err
 }

@@ -39,7 +39,7 @@ func (c cmdline) storeTask() (task wire.Word, value string) {
 
 // store mounts the store and does what the words ask for. It returns if they leave that
 // to others: to an agent, or to the system on root=, which gets the store, too.
-func (s *system) store(devices *applet.Coverage) {
+func (s *system) store() {
 	st, err := s.cmdline.store()
 	if st == nil && err == nil || s.cmdline.hasRoot() {
 		return
@@ -53,7 +53,7 @@ func (s *system) store(devices *applet.Coverage) {
 		}
 	}
 	if err == nil {
-		err = s.mountStore(st, root, devices)
+		err = s.mountStore(st, root)
 	}
 	if err != nil {
 		s.say("cannot mount the %v", err)
@@ -63,12 +63,12 @@ func (s *system) store(devices *applet.Coverage) {
 
 // mountWantedStore mounts the store that the words name, if they do, into the root of a
 // system.
-func (s *system) mountWantedStore(root string, devices *applet.Coverage) error {
+func (s *system) mountWantedStore(root string) error {
 	st, err := s.cmdline.store()
 	if st == nil || err != nil {
 		return err
 	}
-	return s.mountStore(st, root, devices)
+	return s.mountStore(st, root)
 }
 
 // emptyRoot mounts the root of a system that has nothing but a store.
@@ -76,10 +76,7 @@ func emptyRoot() error {
 	if mounts.IsMounted(sysroot) {
 		return nil
 	}
-	if err := os.MkdirAll(sysroot, 0o755); err != nil {
-		return err
-	}
-	return mounts.Mount("tmpfs", sysroot, "tmpfs", 0, "mode=755")
+	return memory(sysroot)
 }
 
 // do does what a word asks for. failed says that the store is not there: then nothing
@@ -89,7 +86,7 @@ func (s *system) do(task wire.Word, value string, st *store, failed error) {
 	case task == "" && serialPort(wire.AgentPort) != "":
 		return
 	case failed != nil && task != wire.ShellWord:
-		s.finish(storeFailed)
+		s.finish(statusFailed)
 	case task == wire.FindWord:
 		s.finish(s.list(st.flavour.StoreDir()))
 	case task == wire.ShellWord:
@@ -115,21 +112,14 @@ func (s *system) do(task wire.Word, value string, st *store, failed error) {
 	s.finish(0)
 }
 
-// The statuses of programs that could not be run, as shells have them.
-const (
-	storeFailed      = 125
-	storeNotRunnable = 126
-	storeNotFound    = 127
-)
-
 func statusOf(err error) int {
 	switch {
 	case err == nil:
 		return 0
 	case errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR):
-		return storeNotFound
+		return statusNotFound
 	}
-	return storeNotRunnable
+	return statusNotExecutable
 }
 
 // exitStatus is what a shell says of a process that has ended.
@@ -184,9 +174,9 @@ func (s *system) list(dir string) int {
 	streams, err := s.streams()
 	if err != nil {
 		s.say("%v", err)
-		return storeFailed
+		return statusFailed
 	}
-	defer closeStreams(streams)
+	defer closeAll(streams)
 	err = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		var st unix.Stat_t
 		if err == nil {
@@ -216,8 +206,7 @@ func owner(uid, gid uint32) string {
 // storeShell gives a shell on the console and waits until it ends. Where the host gives the
 // ports of a program, the shell reads and prints by those, and has no console.
 func (s *system) storeShell() int {
-	names := s.consoleNames()
-	console := names[len(names)-1]
+	console := s.mainConsole()
 	if serialPort(wire.StdinPort) != "" {
 		return s.attend(string(wire.ShellWord), self(), []string{"-sh"}, environment(console))
 	}
@@ -225,7 +214,7 @@ func (s *system) storeShell() int {
 	done, err := s.shell(console)
 	if err != nil {
 		s.say("no shell on %s: %v", console, err)
-		return storeFailed
+		return statusFailed
 	}
 	return exitStatus(<-done)
 }
@@ -235,11 +224,10 @@ func (s *system) storeShell() int {
 func (s *system) streams() (files []*os.File, err error) {
 	defer func() {
 		if err != nil {
-			closeStreams(files)
+			closeAll(files)
 		}
 	}()
-	names := s.consoleNames()
-	console := names[len(names)-1]
+	console := s.mainConsole()
 	for _, open := range []func() (*os.File, error){
 		func() (*os.File, error) { return openInput(console) },
 		func() (*os.File, error) { return openOutput(wire.StdoutPort, console) },
@@ -254,18 +242,13 @@ func (s *system) streams() (files []*os.File, err error) {
 	return files, nil
 }
 
-// openOutput opens a port to be written to. It is not made non-blocking, as os.OpenFile
-// would: programs that inherit it do not expect that.
+// openOutput opens a port to be written to.
 func openOutput(port, console string) (*os.File, error) {
 	path := serialPort(port)
 	if path == "" {
 		return openConsole(console, os.O_WRONLY)
 	}
-	fd, err := unix.Open(path, unix.O_WRONLY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return nil, &os.PathError{Op: "open", Path: path, Err: err}
-	}
-	return os.NewFile(uintptr(fd), path), nil
+	return os.OpenFile(path, os.O_WRONLY, 0)
 }
 
 // openInput returns a pipe with what comes in by the port. A port cannot tell its end:
@@ -310,14 +293,13 @@ func (s *system) runProgram(path string) int {
 	argv, env, err := s.cmdline.program(path)
 	if err != nil {
 		s.say("%v", err)
-		return storeFailed
+		return statusFailed
 	}
 	if err := executableIn("/", path); err != nil {
 		s.say("%s: %v", wire.RunWord.With(path), err)
 		return statusOf(err)
 	}
-	names := s.consoleNames()
-	return s.attend(wire.RunWord.With(path), path, argv, append(environment(names[len(names)-1]), env...))
+	return s.attend(wire.RunWord.With(path), path, argv, append(environment(s.mainConsole()), env...))
 }
 
 // attend runs a program that a word has asked for with the streams of a program, and waits
@@ -326,17 +308,13 @@ func (s *system) attend(word, path string, argv, env []string) int {
 	streams, err := s.streams()
 	if err != nil {
 		s.say("%v", err)
-		return storeFailed
+		return statusFailed
 	}
-	attr := &syscall.ProcAttr{Dir: "/", Env: env, Sys: &syscall.SysProcAttr{Setsid: true}}
-	for _, f := range streams {
-		attr.Files = append(attr.Files, f.Fd())
-	}
-	done, err := s.children.start(path, argv, attr)
-	closeStreams(streams)
+	done, err := s.children.start(path, argv, env, streams[0], streams[1], streams[2])
+	closeAll(streams)
 	if err != nil {
 		s.say("%s: %v", word, err)
-		return storeNotRunnable
+		return statusNotExecutable
 	}
 	return exitStatus(<-done)
 }
@@ -364,10 +342,4 @@ func (c cmdline) program(path string) (argv, env []string, err error) {
 		}
 	}
 	return append(argv, c.initArguments()...), env, nil
-}
-
-func closeStreams(files []*os.File) {
-	for _, f := range files {
-		f.Close()
-	}
 }

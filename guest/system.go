@@ -26,11 +26,12 @@ import (
 type system struct {
 	cmdline  cmdline
 	children *children
+	devices  *applet.Coverage
 	ending   atomic.Bool
 }
 
 func newSystem() *system {
-	s := &system{children: newChildren()}
+	s := &system{children: newChildren(), devices: applet.NewCoverage()}
 	unix.Umask(0o022)
 	return s
 }
@@ -67,11 +68,7 @@ func (s *system) mountAll(list []mount) {
 		if _, err := os.Stat(m.needs); m.needs != "" && err != nil || m.fstype == "efivarfs" && !mounts.Known(m.fstype) {
 			continue
 		}
-		if err := os.MkdirAll(m.dir, 0o755); err != nil {
-			s.say("%v", err)
-			continue
-		}
-		if err := mounts.Mount(m.source, m.dir, m.fstype, m.flags, m.data); err != nil {
+		if err := mountAt(m.source, m.dir, m.fstype, m.flags, m.data); err != nil {
 			s.say("%v", err)
 		}
 	}
@@ -177,11 +174,7 @@ func (s *system) coverDevices() {
 		return
 	}
 	defer null.Close()
-	fd := null.Fd()
-	_, err = s.children.start(self(), []string{"nice", "modprobe", "--devices"}, &syscall.ProcAttr{
-		Dir: "/", Env: environment("console"), Files: []uintptr{fd, fd, fd}, Sys: &syscall.SysProcAttr{Setsid: true},
-	})
-	if err != nil {
+	if _, err := s.children.start(self(), []string{"nice", "modprobe", "--devices"}, environment("console"), null, null, null); err != nil {
 		s.say("%v", err)
 	}
 }
@@ -216,8 +209,8 @@ func (s *system) runScript(path string) {
 	if err != nil {
 		return // not every system has one
 	}
-	console := s.consoleNames()
-	tty, err := openConsole(console[len(console)-1], os.O_RDWR)
+	console := s.mainConsole()
+	tty, err := openConsole(console, os.O_RDWR)
 	if err != nil {
 		s.say("%s: %v", path, err)
 		return
@@ -227,11 +220,7 @@ func (s *system) runScript(path string) {
 	if info.Mode()&0o111 == 0 {
 		program, argv = self(), []string{"sh", path}
 	}
-	fd := tty.Fd()
-	done, err := s.children.start(program, argv, &syscall.ProcAttr{
-		Dir: "/", Env: environment(console[len(console)-1]), Files: []uintptr{fd, fd, fd},
-		Sys: &syscall.SysProcAttr{Setsid: true},
-	})
+	done, err := s.children.start(program, argv, environment(console), tty, tty, tty)
 	if err != nil {
 		s.say("%v", err)
 		return

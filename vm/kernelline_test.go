@@ -70,7 +70,7 @@ func TestSplitTwice(t *testing.T) {
 
 // TestSplitFailure has signs of failure that a message of the kernel's splits.
 func TestSplitFailure(t *testing.T) {
-	for _, sign := range []string{"You are in emergency mode. After logging in", "(initramfs) ", "ingot: cannot start the system: no root", "ALERT!  /dev/sda1 does not exist.  Dropping to a shell!"} {
+	for _, sign := range []string{"You are in emergency mode. After logging in", "(initramfs) ", "ingot: cannot start the system: root=: no device is LABEL=a", "ALERT!  /dev/sda1 does not exist.  Dropping to a shell!"} {
 		for i := 1; i < len(sign); i++ {
 			text := sign[:i] + kernelSays[0] + sign[i:]
 			e := findFailure(plain(text), false)

@@ -28,7 +28,7 @@ func TestKernelFails(t *testing.T) {
 		// As modprobe, process 1 refuses its arguments and ends. How long the kernel's trace is
 		// differs from time to time, and with it what else the console's last lines hold.
 		{"init dies", guest(t, "rdinit=/sbin/modprobe"), "the kernel panicked: Kernel panic - not syncing: Attempted to kill init!", "---[ end Kernel panic"},
-		{"no device", guest(t, "root=LABEL=none rootwait=1"), "the system did not start: ingot: cannot start the system: no root: ", "emergency shell"},
+		{"no device", guest(t, "root=LABEL=none rootwait=1"), "the system did not start: ingot: cannot start the system: root=: no device is ", "emergency shell"},
 		{"no init", initless, "the system did not start: ingot: cannot start the system: ", "/sbin/init"},
 	} {
 		t.Run(x.what, func(t *testing.T) {
