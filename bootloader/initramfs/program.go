@@ -1,28 +1,26 @@
 package initramfs
 
 import (
-	"debug/elf"
-	"errors"
 	"fmt"
-	"io"
+	"os"
+
+	"ingot/internal/elffile"
 )
 
-// CheckProgram refuses a program that cannot be a guest's /init: what is none, and what
-// would look for its libraries in the guest.
+// CheckProgram refuses a program that cannot be a guest's /init: one that is not an ELF file,
+// and one that would look for its libraries in the guest.
 func CheckProgram(path string) error {
-	f, err := elf.Open(path)
-	var format *elf.FormatError
-	if errors.As(err, &format) || errors.Is(err, io.EOF) {
-		return fmt.Errorf("%s: the program that the guest runs is no ELF file", path)
-	}
+	f, err := os.Open(path)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	for _, p := range f.Progs {
-		if p.Type == elf.PT_INTERP {
-			return fmt.Errorf("%s: the program that the guest runs needs libraries, which the guest does not have: take an ingot that make build has made", path)
-		}
+	program, err := elffile.Open(f)
+	if err != nil {
+		return fmt.Errorf("%s: the program that the guest runs %w", path, err)
+	}
+	if program.Interpreter() != "" {
+		return fmt.Errorf("%s: the program that the guest runs needs libraries, which the guest does not have: take an ingot that make build has made", path)
 	}
 	return nil
 }

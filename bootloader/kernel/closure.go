@@ -15,7 +15,7 @@ type Module struct {
 	Path string // of the file
 	Rel  string // the same below the kernel's ModulesDir, such as kernel/fs/fat/fat.ko.xz
 
-	from moduleFiles // that it lies in; the file is the host's if nil
+	from moduleFiles // that it lies in; nil for a file of the host
 }
 
 // Read returns the module's object, decompressed: what init_module(2) takes.
@@ -47,12 +47,8 @@ func (k *Kernel) Closure(names ...string) ([]Module, error) {
 		return nil, fmt.Errorf("modules of kernel %s: %w", k.Release, err)
 	}
 	w := walker{kernel: k, index: x, seen: map[string]bool{}}
-	for _, name := range names {
-		if err := w.want(name, ""); err != nil {
-			return nil, err
-		}
-	}
-	return w.order, nil
+	err = w.all(names, true, "")
+	return w.order, err
 }
 
 // Modules returns all modules of the kernel that lie in files, by name.
@@ -107,29 +103,16 @@ type walker struct {
 	order  []Module
 }
 
-// want visits what a name or alias stands for; parent is the module that needs it.
-func (w *walker) want(name, parent string) error {
-	modules, built, err := w.index.resolve(name)
-	if err != nil {
-		return err
-	}
-	if len(modules) == 0 && !built {
-		return &UnknownModuleError{name, parent, w.kernel.Release, w.kernel.ModulesDir}
-	}
-	for _, m := range modules {
-		if err := w.visit(m); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// wish visits what is there of soft dependencies.
-func (w *walker) wish(names []string) error {
+// all visits the modules that names and aliases stand for. Those that parent needs must be
+// there; others, its soft dependencies, may be missing.
+func (w *walker) all(names []string, needed bool, parent string) error {
 	for _, name := range names {
-		modules, _, err := w.index.resolve(name)
+		modules, built, err := w.index.resolve(name)
 		if err != nil {
 			return err
+		}
+		if needed && len(modules) == 0 && !built {
+			return &UnknownModuleError{name, parent, w.kernel.Release, w.kernel.ModulesDir}
 		}
 		for _, m := range modules {
 			if err := w.visit(m); err != nil {
@@ -156,17 +139,15 @@ func (w *walker) visit(name string) error {
 	if err != nil {
 		return err
 	}
-	if err := w.wish(info.Pre); err != nil {
+	if err := w.all(info.Pre, false, name); err != nil {
 		return err
 	}
-	for _, dep := range info.Depends {
-		if err := w.want(dep, name); err != nil {
-			return err
-		}
+	if err := w.all(info.Depends, true, name); err != nil {
+		return err
 	}
-	if err := w.wish(unrecorded[name]); err != nil {
+	if err := w.all(unrecorded[name], false, name); err != nil {
 		return err
 	}
 	w.order = append(w.order, w.index.module(name))
-	return w.wish(info.Post)
+	return w.all(info.Post, false, name)
 }
