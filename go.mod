@@ -13,6 +13,8 @@ require (
 	github.com/kdomanski/iso9660 v0.4.0 // tests: another reader of plain ISO 9660
 	github.com/klauspost/compress v1.20.4 // zstd and deflate, for initramfs, modules, qcow2 and caches
 	github.com/mattn/go-sqlite3 v1.14.53 // the store's database; twice as fast as the one without C
+	github.com/mdlayher/genetlink v1.4.0 // the guest's power button, whose events are generic netlink
+	github.com/mdlayher/netlink v1.9.0 // their attributes
 	github.com/mikelolasagasti/xz v1.0.1 // xz, for modules, caches and packages: XZ Embedded in Go, in bounded memory
 	github.com/nix-community/go-nix v0.0.0-20250101154619-4bdde671e0a1 // Nix's base 32
 	github.com/pierrec/lz4/v4 v4.1.33 // lz4, for caches and archives
@@ -37,6 +39,7 @@ require (
 require (
 	github.com/bahlo/generic-list-go v0.2.0 // indirect
 	github.com/buger/jsonparser v1.6.1 // indirect
+	github.com/google/go-cmp v0.7.0 // indirect
 	github.com/inconshreveable/mousetrap v1.1.0 // indirect
 	github.com/kr/fs v0.1.0 // indirect
 	github.com/mdlayher/packet v1.2.0 // indirect
