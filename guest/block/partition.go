@@ -1,6 +1,7 @@
 package block
 
 import (
+	"errors"
 	"io"
 	"slices"
 
@@ -14,7 +15,10 @@ func readPartition(disk io.ReaderAt, number int) (uuid, name string) {
 	if err != nil {
 		return "", ""
 	}
-	table, err := partition.Read(disk, size)
+	table, err := partition.ReadGPT(disk, size)
+	if errors.Is(err, partition.ErrNoTable) {
+		table, err = partition.ReadMBR(disk, size)
+	}
 	if err != nil {
 		return "", "" // a table that only the kernel knows
 	}
