@@ -99,21 +99,16 @@ func BenchmarkClosure(b *testing.B) {
 			os.Remove(out)
 		}
 	})
-	for _, c := range []struct {
-		name string
-		copy CopyMethod
-	}{{"auto", CopyAuto}, {"clone", CopyClone}, {"copy_file_range", CopyRange}, {"read+write", CopyReadWrite}} {
-		for workers := range runtime.GOMAXPROCS(0) {
-			b.Run(fmt.Sprintf("raw-%s-%d", c.name, workers+1), func(b *testing.B) {
-				b.SetBytes(m.Size())
-				for b.Loop() {
-					if err := WriteRaw(context.Background(), m, out, WriteOptions{NoSync: true, Copy: c.copy, Workers: workers + 1}); err != nil {
-						b.Fatal(err)
-					}
-					os.Remove(out)
+	for workers := range runtime.GOMAXPROCS(0) {
+		b.Run(fmt.Sprint("raw-", workers+1), func(b *testing.B) {
+			b.SetBytes(m.Size())
+			for b.Loop() {
+				if err := WriteRaw(context.Background(), m, out, WriteOptions{NoSync: true, Workers: workers + 1}); err != nil {
+					b.Fatal(err)
 				}
-			})
-		}
+				os.Remove(out)
+			}
+		})
 	}
 	b.Run("raw-synced", func(b *testing.B) {
 		b.SetBytes(m.Size())

@@ -7,23 +7,21 @@ import (
 	"io"
 	"os"
 
-	"golang.org/x/sys/unix"
-
 	"ingot/internal/grammar"
 )
 
-// A Difference is a place where bytes are not what a Map says: one owner's, or those
-// of a hole.
+// A Difference is a place where the bytes of an image differ from those of a Map. All of
+// them belong to one owner, or to a hole.
 type Difference struct {
 	Off   int64  `json:"offset"`          // of the first byte that differs
 	Count int64  `json:"bytes"`           // how many bytes differ
-	Owner string `json:"owner,omitempty"` // whose bytes they are; empty in a hole
+	Owner string `json:"owner,omitempty"` // of the bytes; empty in a hole
 	// Want and Got are the first byte that differs, as planned and as found.
 	Want byte `json:"want"`
 	Got  byte `json:"got"`
-	// Missing says that the image ends here: the bytes were not found at all.
+	// Missing means that the image ends here.
 	Missing bool `json:"missing,omitempty"`
-	// Beyond says that the image goes on where the Map ends.
+	// Beyond means that the image goes on where the Map ends.
 	Beyond bool `json:"beyond,omitempty"`
 }
 
@@ -43,15 +41,15 @@ func (d Difference) String() string {
 	return fmt.Sprintf("byte %d: %s: %s differ, the first is %#02x, not %#02x", d.Off, owner, grammar.Count(d.Count, "byte"), d.Got, d.Want)
 }
 
-// CompareLimit is how many differences [Compare] looks for.
+// CompareLimit is the number of differences after which [Compare] stops.
 const CompareLimit = 100
 
 // Compare returns the first differences between the bytes of m and those of r, in
-// order, [CompareLimit] at most: none means that r holds exactly m. Differing bytes of one
-// owner are one Difference for each run of the owner's bytes, and at least one for
-// each MiB of the image in which they lie.
+// order, [CompareLimit] at most. None means that r holds exactly m. Each run of an
+// owner's bytes has a Difference of its own, and a run that spans several MiB of the image
+// has one for each.
 //
-// Where r is a file, its holes are not read; its offset may be moved.
+// If r is a file, Compare does not read its holes, and may move its offset.
 func Compare(ctx context.Context, m *Map, r io.ReaderAt, o WriteOptions) ([]Difference, error) {
 	var diffs []Difference
 	fill := func(c *chunk) (err error) {
@@ -73,10 +71,10 @@ func Compare(ctx context.Context, m *Map, r io.ReaderAt, o WriteOptions) ([]Diff
 	if err := inOrder(ctx, o, m.chunks(next), fill, emit); err != nil {
 		return nil, err
 	}
-	if len(diffs) >= CompareLimit {
+	switch {
+	case len(diffs) >= CompareLimit:
 		return diffs[:CompareLimit], nil
-	}
-	if len(diffs) > 0 && diffs[len(diffs)-1].Missing {
+	case len(diffs) > 0 && diffs[len(diffs)-1].Missing:
 		return diffs, nil
 	}
 	if n, err := r.ReadAt(make([]byte, 1), m.size); n > 0 {
@@ -87,24 +85,19 @@ func Compare(ctx context.Context, m *Map, r io.ReaderAt, o WriteOptions) ([]Diff
 	return diffs, nil
 }
 
-// dataOf returns a function that tells where r has its next data at or after an
-// offset: all is data, unless r is a file with holes. Its end counts as data, so that
-// it is looked at.
+// dataOf returns a function that finds the next data of r at or after an offset. All is
+// data unless r is a file with holes. The end of a file counts as data, so that a file that
+// is too short is noticed.
 func dataOf(r io.ReaderAt) func(off int64) int64 {
-	f, ok := r.(*os.File)
-	if !ok {
-		return func(off int64) int64 { return off }
-	}
-	return func(off int64) int64 {
-		at, err := unix.Seek(int(f.Fd()), off, unix.SEEK_DATA)
-		if err == unix.ENXIO { // none up to the end
-			at, err = unix.Seek(int(f.Fd()), 0, unix.SEEK_END)
+	if f, ok := r.(*os.File); ok {
+		if end, err := f.Seek(0, io.SeekEnd); err == nil {
+			return func(off int64) int64 {
+				from, _ := dataWithin(int(f.Fd()), off, end)
+				return from
+			}
 		}
-		if err != nil {
-			return off // a device, say
-		}
-		return max(at, off)
 	}
+	return func(off int64) int64 { return off }
 }
 
 // compare returns the differences within one chunk.

@@ -13,8 +13,8 @@ import (
 )
 
 // File is a Blob that is a regular file of the host. It is opened only while it
-// is read. What it was planned with, its size and its modification time, is
-// checked each time it is opened; contents are not hashed.
+// is read. Each opening checks the size and the modification time against those that the
+// file was planned with; contents are not hashed.
 type File struct {
 	dir   *hostDir
 	name  string
@@ -79,34 +79,38 @@ func (f *File) Open() (*os.File, error) {
 }
 
 // open returns a descriptor instead of an [os.File], which would cost a try to
-// poll the file and a finalizer: a third of the time that a small file takes. What
-// has become a FIFO meanwhile must not stop us, thus O_NONBLOCK.
-func open(path string) (int, error) {
-	for {
-		fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
-		if err == nil {
-			return fd, nil
-		}
-		if err != unix.EINTR {
-			return -1, &os.PathError{Op: "open", Path: path, Err: err}
-		}
+// poll the file and a finalizer: a third of the time that a small file takes.
+// O_NONBLOCK keeps a file that has become a FIFO from blocking.
+func open(path string) (fd int, err error) {
+	err = retry(func() error {
+		fd, err = unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
+		return err
+	})
+	if err != nil {
+		return -1, &os.PathError{Op: "open", Path: path, Err: err}
 	}
+	return fd, nil
 }
 
-// Check says whether h, which [File.Open] opened, is still as it was planned. A
-// consumer calls it once more when it has read all that it wants.
+// Check says whether h, which [File.Open] opened, is still as it was planned. A consumer
+// calls it once more after its last read.
 func (f *File) Check(h *os.File) error { return f.check(f.Path(), int(h.Fd())) }
 
 func (f *File) check(path string, fd int) error {
 	var st unix.Stat_t
-	if err := unix.Fstat(fd, &st); err != nil {
-		return &os.PathError{Op: "fstat", Path: path, Err: err}
-	}
-	return f.checkStat(path, &st)
+	return f.stat(path, fd, &st)
 }
 
-// CheckStat is [File.Check] for those who have opened the file by themselves, and know
-// what fstat(2) says of it.
+// stat fills st from the open file, and checks it.
+func (f *File) stat(path string, fd int, st *unix.Stat_t) error {
+	if err := unix.Fstat(fd, st); err != nil {
+		return &os.PathError{Op: "fstat", Path: path, Err: err}
+	}
+	return f.checkStat(path, st)
+}
+
+// CheckStat is [File.Check] for a caller that has opened the file itself and called
+// fstat(2) on it.
 func (f *File) CheckStat(st *unix.Stat_t) error { return f.checkStat(f.Path(), st) }
 
 func (f *File) checkStat(path string, st *unix.Stat_t) error {
@@ -121,9 +125,8 @@ func (f *File) checkStat(path string, st *unix.Stat_t) error {
 	return nil
 }
 
-// ReadAt opens the file, reads, checks that it is the one that was planned, and
-// closes it. Consumers that read it in many small parts keep it open with
-// [File.Open] instead.
+// ReadAt opens the file, reads, checks that it is the planned one, and closes it.
+// Consumers that read many small parts keep it open with [File.Open] instead.
 func (f *File) ReadAt(p []byte, off int64) (int, error) {
 	if off < 0 {
 		return 0, fmt.Errorf("%s: read at negative offset %d", printable.Name(f.Path()), off)
@@ -135,8 +138,7 @@ func (f *File) ReadAt(p []byte, off int64) (int, error) {
 	}
 	defer unix.Close(fd)
 	n, err := pread(fd, path, p, off)
-	// What changed the file before or during the read is seen after it, too: one check
-	// is enough.
+	// A change before or during the read shows after it, too: one check is enough.
 	if changed := f.check(path, fd); changed != nil {
 		return n, changed
 	}

@@ -2,16 +2,15 @@ package image
 
 import (
 	"fmt"
-	"os"
 
 	"golang.org/x/sys/unix"
 
 	"ingot/internal/printable"
 )
 
-// MapFile returns the regular file at path as a Map of what it holds: a raw image, say.
-// What the host's file system knows to be holes is no extent of it. As with any [File],
-// one that is written to afterwards is an error when it is read.
+// MapFile returns the regular file at path, such as a raw image, as a Map of its data. The
+// file's holes are no extents. As with any [File], reading fails if the file is written to
+// afterwards.
 func MapFile(path string) (*Map, error) {
 	f, err := NewHostFile(path)
 	if err != nil {
@@ -24,10 +23,7 @@ func MapFile(path string) (*Map, error) {
 	defer h.Close()
 	var b Builder
 	for at := int64(0); at < f.Size(); {
-		from, to, err := dataAfter(h, at, f.Size())
-		if err != nil {
-			return nil, err
-		}
+		from, to := dataWithin(int(h.Fd()), at, f.Size())
 		if to > from {
 			b.AddExtent(Extent{Off: from, Len: to - from, Src: f, SrcOff: from})
 		}
@@ -40,20 +36,19 @@ func MapFile(path string) (*Map, error) {
 	return m, f.Check(h)
 }
 
-// dataAfter returns the first run of data at or after off, or an empty one at the end.
-func dataAfter(f *os.File, off, size int64) (from, to int64, err error) {
-	from, err = unix.Seek(int(f.Fd()), off, unix.SEEK_DATA)
+// dataWithin returns the first run of data of an open file between off and end, or an empty
+// run at end. Without support for holes in the file system all bytes are data.
+func dataWithin(fd int, off, end int64) (from, to int64) {
+	from, err := unix.Seek(fd, off, unix.SEEK_DATA)
 	switch {
-	case err == unix.ENXIO:
-		return size, size, nil
-	case err != nil: // the file system does not tell: all is data
-		return off, size, nil
-	case from < off || from >= size:
-		return size, size, nil
+	case err == unix.ENXIO, err == nil && from >= end:
+		return end, end
+	case err != nil || from < off:
+		return off, end
 	}
-	to, err = unix.Seek(int(f.Fd()), from, unix.SEEK_HOLE)
-	if err != nil || to <= from || to > size {
-		to = size
+	to, err = unix.Seek(fd, from, unix.SEEK_HOLE)
+	if err != nil || to <= from || to > end {
+		to = end
 	}
-	return from, to, nil
+	return from, to
 }

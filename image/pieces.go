@@ -1,7 +1,6 @@
 package image
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -24,9 +23,8 @@ type Sum [sha256.Size]byte
 func (s Sum) String() string { return hex.EncodeToString(s[:]) }
 
 // Pieces holds the digests of the pieces of [PieceSize] that some bytes consist of,
-// the last of which may be short. Pieces of zeros are not held: their digest is
-// known, so that the digest of a disk costs what its data costs, not what its holes
-// would, and can be taken by as many processors as there are.
+// the last of which may be short. It leaves out pieces of zeros, whose digest is known. So
+// the holes of a disk cost nothing, and all processors can help with its data.
 type Pieces struct {
 	size int64
 	data []pieceSum // pieces that are not all zeros, in order
@@ -42,24 +40,16 @@ var zeros = make([]byte, PieceSize)
 // HashPieces reads m and returns the digests of its pieces. Only Progress and
 // Workers of the options count.
 func HashPieces(ctx context.Context, m *Map, o WriteOptions) (*Pieces, error) {
-	return hashPieces(ctx, m, m.size, m.dataFrom, o)
+	return hashPieces(ctx, m, m.size, m.nextData, o)
 }
 
-// HashPiecesOf is [HashPieces] for bytes that are not described by a Map, such as
-// those of an image that was written.
+// HashPiecesOf is [HashPieces] for bytes that no Map describes, such as those of a written
+// image.
 func HashPiecesOf(ctx context.Context, r io.ReaderAt, size int64, o WriteOptions) (*Pieces, error) {
 	return hashPieces(ctx, r, size, func(off int64) int64 { return off }, o)
 }
 
-// dataFrom returns where the first data at or behind off is, or the size if there is none.
-func (m *Map) dataFrom(off int64) int64 {
-	for l := range m.Leaves(off, m.size-off) {
-		return l.Off
-	}
-	return m.size
-}
-
-func hashPieces(ctx context.Context, r io.ReaderAt, size int64, dataFrom func(off int64) int64, o WriteOptions) (*Pieces, error) {
+func hashPieces(ctx context.Context, r io.ReaderAt, size int64, nextData func(off int64) int64, o WriteOptions) (*Pieces, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var mu sync.Mutex
@@ -69,7 +59,7 @@ func hashPieces(ctx context.Context, r io.ReaderAt, size int64, dataFrom func(of
 		defer mu.Unlock()
 		at := next * PieceSize
 		if at < size {
-			at = dataFrom(at) // however much of nothing lies between
+			at = nextData(at)
 		}
 		if at < size {
 			i := at / PieceSize
@@ -92,12 +82,10 @@ func hashPieces(ctx context.Context, r io.ReaderAt, size int64, dataFrom func(of
 				if err == nil || err == io.EOF {
 					err = fmt.Errorf("ends after %s of %d: %w", grammar.Count(i*PieceSize+int64(got), "byte"), size, io.ErrUnexpectedEOF)
 				}
-				return err // it names the file, and what the file is in the Map
+				return err
 			}
-			if o.Progress != nil {
-				o.Progress(n)
-			}
-			if bytes.Equal(buf[:n], zeros[:n]) {
+			o.progress(n)
+			if isZero(buf[:n]) {
 				continue
 			}
 			h.Reset()
@@ -128,8 +116,8 @@ func hashPieces(ctx context.Context, r io.ReaderAt, size int64, dataFrom func(of
 	return p, nil
 }
 
-// Digest returns the SHA-256 of the pieces' SHA-256 digests, one after the other. It
-// is what this prints, for bytes in a file:
+// Digest returns the SHA-256 of the concatenated SHA-256 digests of the pieces. For a file
+// this prints it:
 //
 //	split -b 1M --filter='sha256sum | cut -c1-64' FILE | xxd -r -p | sha256sum
 func (p *Pieces) Digest() Sum {
@@ -137,16 +125,16 @@ func (p *Pieces) Digest() Sum {
 	return sum
 }
 
-// DigestWithin is [Pieces.Digest] until ctx is done: of a disk of exabytes, whose pieces may
-// all be zeros, it takes days.
+// DigestWithin is [Pieces.Digest] until ctx is done. For a disk of exabytes, all zeros, that
+// takes days.
 func (p *Pieces) DigestWithin(ctx context.Context) (Sum, error) {
 	sum, _, err := p.part(ctx, 0, p.size)
 	return sum, err
 }
 
-// Part returns the Digest that the n bytes at off would have on their own, and
-// whether it can be told from the pieces: off must be a multiple of PieceSize, and
-// so must n unless the part reaches to the end.
+// Part returns the Digest of the n bytes at off, and false if it does not follow from the
+// pieces: off must be a multiple of PieceSize, and so must n unless the part reaches to the
+// end.
 func (p *Pieces) Part(off, n int64) (Sum, bool) {
 	sum, ok, _ := p.part(context.Background(), off, n)
 	return sum, ok

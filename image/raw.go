@@ -12,22 +12,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// WriteOptions says how the bytes of a Map are brought out. No choice changes a
-// byte. The zero value is the good default.
+// WriteOptions says how to write a Map. No choice changes a byte. The zero value is the good
+// default.
 type WriteOptions struct {
 	// Progress is called with the number of bytes done since the last call, from several
-	// goroutines. Over a whole run they add up to m.Allocated(1) for what writes sparse
-	// files, and to m.Size() for [Stream], [Digest] and [Compare].
+	// goroutines. Over a whole run they add up to m.Allocated(1) for [WriteRaw], and to
+	// m.Size() for [Stream], [SHA256] and [Compare].
 	Progress func(n int64)
 	// Workers is how many goroutines read and write; 0 is GOMAXPROCS.
 	Workers int
 	// NoSync leaves the file in the page cache instead of waiting for the disk.
 	NoSync bool
-	// Mode is that of an [Output]: what the permissions of a file that replaces none are at
-	// most, the umask aside. Default: 0666.
+	// Mode limits the permissions of a new file, as the umask does. Default: 0666.
 	Mode fs.FileMode
-	// Copy says how bytes get from file to file.
-	Copy CopyMethod
 }
 
 func (o WriteOptions) workers() int {
@@ -44,36 +41,37 @@ func (o WriteOptions) progress(n int64) {
 }
 
 const (
-	// gather is how many bytes go into one write. A closure is mostly small files,
-	// which lie side by side in an image: 46,000 files became 1,100 writes, and 0.9 s
-	// what took 1.7 s file by file.
+	// gather is how many bytes go into one write. A closure is mostly small files, which
+	// lie side by side in an image: 46,000 files became 1,100 writes, in 0.9 s instead of the
+	// 1.7 s of a write for each file.
 	gather = 1 << 20
 	// cloneFrom is the size from which a part of a file is cloned, once cloning is known
 	// to work. On XFS 64 KiB took as long to clone as to copy, and takes no space.
 	cloneFrom = 64 << 10
 	// copyFrom is the size from which a part of a file is copied by itself where cloning
-	// does not work. Gathering what is smaller made the closure on ext4 0.4 s instead of
-	// 0.5 s; a limit of 1 MiB was slower again.
+	// does not work. Gathering smaller parts wrote the closure on ext4 in 0.4 s instead of
+	// 0.5 s; a limit of 1 MiB was slower again, and
+	// so was copy_file_range(2): 0.80 s instead of 0.57 s.
 	copyFrom = 256 << 10
-	// piece is how much of one file is one worker's: enough for all workers to have
-	// some of a huge file, and not so little that clones become many.
+	// piece is how many bytes of one file a worker takes: few enough to spread a huge file
+	// over all workers, and enough to keep the number of clones small.
 	piece = 64 << 20
-	// hostBlock is the unit of holes. File systems with smaller or larger blocks exist,
-	// where it costs space, or is in vain, but is not wrong.
+	// hostBlock is the unit of holes. On file systems with other blocks the image may take
+	// more space, but has the same bytes.
 	hostBlock = 4096
-	// flushEvery is how many bytes are written before the disk is asked to start. The
-	// sync at the end then finds most of its work done: 0.9 s instead of 1.2 s for a
-	// closure of 1 GiB on ext4.
+	// flushEvery is how many bytes are written between two requests to write back. The sync at
+	// the end then finds most of its work done: 0.9 s instead of 1.2 s for a closure of 1 GiB
+	// on ext4.
 	flushEvery = 64 << 20
 )
 
-// WriteRaw writes m to the file at path, sparse: what no extent covers takes no
-// space. Parts of files are shared with the image where the host's file system can
-// share (FICLONERANGE: XFS, btrfs), else copied, by several workers at once.
+// WriteRaw writes m to the file at path, sparse: bytes that no extent covers take no
+// space. Several workers share parts of files with the image where the host's file system
+// can (FICLONERANGE: XFS, btrfs), and copy the rest.
 //
-// The file is an [Output]: whole or absent. Free space is looked at first (a
-// [*SpaceError]); where it runs out all the same, that is a [*FullError]. A source that is not what was planned ends the writing with a
-// [*ChangedError]; one that is the file at path is refused.
+// The file is an [Output]: whole or absent. Too little free space is a [*SpaceError] before
+// the first byte, and a [*FullError] later on. A source that is not what was planned is a
+// [*ChangedError]; the file at path must not be a source (a [*SourceError]).
 func WriteRaw(ctx context.Context, m *Map, path string, o WriteOptions) error {
 	out, err := Create(path)
 	if err != nil {
@@ -86,8 +84,8 @@ func WriteRaw(ctx context.Context, m *Map, path string, o WriteOptions) error {
 	return out.Commit()
 }
 
-// WriteMap makes the bytes of m those of the file and syncs it, as [WriteRaw] does, for
-// callers that have something else to do before they commit.
+// WriteMap writes m to the file and syncs it, as [WriteRaw] does, for callers that have more
+// to do before they commit.
 func (out *Output) WriteMap(ctx context.Context, m *Map, o WriteOptions) error {
 	out.NoSync = o.NoSync
 	if o.Mode != 0 {
@@ -96,7 +94,7 @@ func (out *Output) WriteMap(ctx context.Context, m *Map, o WriteOptions) error {
 	if err := out.refuseSource(m); err != nil {
 		return err
 	}
-	w := &rawWriter{WriteOptions: o, out: out, copier: copier{dst: out, method: o.Copy}}
+	w := &rawWriter{WriteOptions: o, out: out, copier: copier{dst: out}}
 	if err := w.checkSpace(m); err != nil {
 		return err
 	}
@@ -113,7 +111,7 @@ func (out *Output) WriteMap(ctx context.Context, m *Map, o WriteOptions) error {
 	if err != nil {
 		return err
 	}
-	return ctx.Err() // the disk took its time, and nobody has looked since
+	return ctx.Err() // which may have ended during the sync
 }
 
 type rawWriter struct {
@@ -130,9 +128,9 @@ func (w *rawWriter) progress(n int64) {
 	w.WriteOptions.progress(n)
 }
 
-// checkSpace looks at the sources more closely only if the image would not fit were
-// all of it written: holes of sources are left out, and so is what will be cloned, if
-// a first clone works.
+// checkSpace refuses an image that does not fit. Only if it would not fit with every byte
+// written, checkSpace looks at the sources: their holes take no space, and neither do cloned
+// parts, if a first clone works.
 func (w *rawWriter) checkSpace(m *Map) error {
 	need := m.Allocated(hostBlock)
 	if w.out.CheckSpace(need) == nil {
@@ -140,7 +138,7 @@ func (w *rawWriter) checkSpace(m *Map) error {
 	}
 	written, shared, first := need, need, Leaf{}
 	for l := range m.Leaves(0, m.Size()) {
-		holes, clonable := holesOf(l), w.copier.clonable(l)
+		holes, clonable := holesOf(l), clonable(l)
 		if clonable > 0 && first.Src == nil {
 			first = l
 		}
@@ -161,7 +159,7 @@ func holesOf(l Leaf) int64 {
 	}
 	var st unix.Stat_t
 	if err := unix.Stat(l.Src.(*File).Path(), &st); err != nil {
-		return 0 // the copying will tell
+		return 0 // the copying will fail
 	}
 	return max(l.Len-st.Blocks*512, 0)
 }
@@ -202,13 +200,12 @@ func (w *rawWriter) writeBack(job []Leaf) {
 		return
 	}
 	w.dirty.Store(0)
-	// It is only a hint: the sync at the end tells of errors.
+	// It is only a hint: the sync at the end returns errors.
 	_ = unix.SyncFileRange(int(w.out.Fd()), 0, 0, unix.SYNC_FILE_RANGE_WRITE)
 }
 
-// cut yields the leaves of m as jobs: either one part of a large file, or neighbours
-// that together span no more than one write and have no hole worth keeping between
-// them.
+// cut yields the leaves of m as jobs: either one part of a large file, or neighbours that
+// span no more than one write together and have no whole block of a hole between them.
 func (w *rawWriter) cut(m *Map) iter.Seq[[]Leaf] {
 	return func(yield func([]Leaf) bool) {
 		var job []Leaf
@@ -247,16 +244,13 @@ func (w *rawWriter) pieces(l Leaf) iter.Seq[Leaf] {
 	}
 }
 
-// alone says whether a leaf is large enough to be cloned or copied by itself. It may
-// change its mind when the first clone has succeeded.
+// alone says whether a leaf is large enough to be cloned or copied by itself. The answer may
+// change when the first clone has succeeded.
 func (w *rawWriter) alone(l Leaf) bool {
-	from := int64(copyFrom)
-	if m := w.copier.method; m == CopyClone || m == CopyRange {
-		from = hostBlock
-	} else if w.copier.cloned.Load() {
-		from = cloneFrom
+	if w.copier.cloned.Load() {
+		return isFile(l, cloneFrom)
 	}
-	return isFile(l, from)
+	return isFile(l, copyFrom)
 }
 
 func isFile(l Leaf, from int64) bool {

@@ -10,11 +10,10 @@ import (
 )
 
 // Stream writes all bytes of m to w in order, zeros included: to a pipe, a registry,
-// a block device. What comes next is read ahead by several goroutines while w takes
-// what came before; memory stays at a few MiB, whatever the size of m.
+// a block device. Several goroutines read ahead while w takes the bytes before. It needs a
+// few MiB of memory, whatever the size of m.
 //
-// A cancelled ctx ends it at the next write; a write that blocks for good is ended by
-// closing w.
+// A cancelled ctx ends it at the next write; to end a write that blocks, close w.
 func Stream(ctx context.Context, m *Map, w io.Writer, o WriteOptions) error {
 	read := func(c *chunk) error {
 		_, err := m.ReadAt(c.buf, c.off)
@@ -27,7 +26,7 @@ func Stream(ctx context.Context, m *Map, w io.Writer, o WriteOptions) error {
 			}
 			p := c.buf
 			if p == nil {
-				p = zeroRun[:min(c.n, gather)]
+				p = zeros[:min(c.n, gather)]
 			}
 			n, err := w.Write(p)
 			if err == nil && n < len(p) {
@@ -45,10 +44,9 @@ func Stream(ctx context.Context, m *Map, w io.Writer, o WriteOptions) error {
 }
 
 // InOrder reads m in pieces, which begin at multiples of [PieceSize] and are no longer, and
-// gives those that may hold data to work, in several goroutines; p is work's only until it
-// returns. What work returns goes to take, in the order of the pieces, in one goroutine. Holes
-// of the host's large files are not read, so that zeros may come to work or not.
-// A few pieces are under way at once, so that memory stays at a few MiB.
+// calls work with those that may hold data, in several goroutines; work must not keep p. Its
+// results go to take, in the order of the pieces, in one goroutine. Zeros may come to work or
+// not, as InOrder does not read holes of large files. It needs a few MiB of memory.
 func InOrder[T any](ctx context.Context, m *Map, o WriteOptions, work func(off int64, p []byte) (T, error), take func(T) error) error {
 	fill := func(c *chunk) error {
 		if _, err := m.ReadAt(c.buf, c.off); eofIsFine(err) != nil {
@@ -75,8 +73,6 @@ func eofIsFine(err error) error {
 	return err
 }
 
-var zeroRun [gather]byte
-
 // chunk is a run of bytes on its way through inOrder.
 type chunk struct {
 	off, n int64
@@ -87,8 +83,8 @@ type chunk struct {
 	err    error
 }
 
-// chunks cuts m into runs of at most one write, which may hold data, and runs of any
-// length that are zero: next says where, at or after an offset, the next data may be.
+// chunks cuts m into runs of at most one write, which may hold data, and runs of zeros of any
+// length. next returns where the next data may be, at or after an offset.
 func (m *Map) chunks(next func(off int64) int64) iter.Seq[*chunk] {
 	return func(yield func(*chunk) bool) {
 		for off := int64(0); off < m.size; {
@@ -99,7 +95,7 @@ func (m *Map) chunks(next func(off int64) int64) iter.Seq[*chunk] {
 			} else {
 				c.n = min(c.n, m.size-off)
 			}
-			off += c.n // before the yield: c is somebody else's from then on
+			off += c.n // before the yield, which hands c to another goroutine
 			if !yield(c) {
 				return
 			}
@@ -107,8 +103,8 @@ func (m *Map) chunks(next func(off int64) int64) iter.Seq[*chunk] {
 	}
 }
 
-// nextData returns where the first leaf at or after off begins, and where there is
-// none an offset beyond any.
+// nextData returns where the first leaf at or after off begins, or an offset beyond any if
+// there is none.
 func (m *Map) nextData(off int64) int64 {
 	for l := range m.Leaves(off, m.size-off) {
 		return l.Off
@@ -116,7 +112,7 @@ func (m *Map) nextData(off int64) int64 {
 	return 1<<63 - 1
 }
 
-// errStop is what an emit returns that wants no more.
+// errStop is the result of an emit that ends inOrder without an error.
 var errStop = errors.New("stop")
 
 // inOrder calls fill for the chunks that are not zero, in several goroutines, and

@@ -15,7 +15,7 @@ import (
 // FIFO or socket. A Node that stands under several names is a file with as many
 // hard links; which files share a Node is the whole description of the links.
 //
-// Fields are set freely until the Tree is handed to a writer.
+// Fields may be set until a writer gets the Tree.
 type Node struct {
 	// Mode holds the type, the permissions and the setuid, setgid and sticky bits.
 	Mode fs.FileMode
@@ -100,68 +100,61 @@ func (n *Node) Size() int64 {
 	return 0
 }
 
+// modeTypes and modeBits pair the types and the other bits of a mode with those of stat(2).
+var (
+	modeBits  = [...]modePair{{fs.ModeSetuid, 0o4000, ""}, {fs.ModeSetgid, 0o2000, ""}, {fs.ModeSticky, 0o1000, ""}}
+	modeTypes = [...]modePair{
+		{0, 0o100000, "a regular file"},
+		{fs.ModeDir, 0o040000, "a directory"},
+		{fs.ModeSymlink, 0o120000, "a symlink"},
+		{fs.ModeDevice, 0o060000, "a block device"},
+		{fs.ModeDevice | fs.ModeCharDevice, 0o020000, "a character device"},
+		{fs.ModeNamedPipe, 0o010000, "a FIFO"},
+		{fs.ModeSocket, 0o140000, "a socket"},
+	}
+)
+
+type modePair struct {
+	mode fs.FileMode
+	unix uint16
+	kind string // of types
+}
+
 // UnixMode returns the mode as stat(2) shows it: the type in the upper four bits,
 // then setuid, setgid and sticky, then the permissions.
 func (n *Node) UnixMode() uint16 {
 	m := uint16(n.Mode.Perm())
-	for _, bit := range [...]struct {
-		mode fs.FileMode
-		unix uint16
-	}{{fs.ModeSetuid, 0o4000}, {fs.ModeSetgid, 0o2000}, {fs.ModeSticky, 0o1000}} {
+	for _, bit := range modeBits {
 		if n.Mode&bit.mode != 0 {
 			m |= bit.unix
 		}
 	}
-	switch n.Mode.Type() {
-	case fs.ModeDir:
-		return m | 0o040000
-	case fs.ModeSymlink:
-		return m | 0o120000
-	case fs.ModeDevice:
-		return m | 0o060000
-	case fs.ModeDevice | fs.ModeCharDevice:
-		return m | 0o020000
-	case fs.ModeNamedPipe:
-		return m | 0o010000
-	case fs.ModeSocket:
-		return m | 0o140000
+	for _, t := range modeTypes {
+		if n.Mode.Type() == t.mode {
+			return m | t.unix
+		}
 	}
-	return m | 0o100000
+	return m | modeTypes[0].unix
 }
 
 // ModeFromUnix is the reverse of [Node.UnixMode]; an unknown type is irregular.
 func ModeFromUnix(m uint16) fs.FileMode {
 	mode := fs.FileMode(m & 0o777)
-	if m&0o4000 != 0 {
-		mode |= fs.ModeSetuid
+	for _, bit := range modeBits {
+		if m&bit.unix != 0 {
+			mode |= bit.mode
+		}
 	}
-	if m&0o2000 != 0 {
-		mode |= fs.ModeSetgid
-	}
-	if m&0o1000 != 0 {
-		mode |= fs.ModeSticky
-	}
-	switch m & 0o170000 {
-	case 0o040000:
-		return mode | fs.ModeDir
-	case 0o120000:
-		return mode | fs.ModeSymlink
-	case 0o060000:
-		return mode | fs.ModeDevice
-	case 0o020000:
-		return mode | fs.ModeDevice | fs.ModeCharDevice
-	case 0o010000:
-		return mode | fs.ModeNamedPipe
-	case 0o140000:
-		return mode | fs.ModeSocket
-	case 0o100000:
-		return mode
+	for _, t := range modeTypes {
+		if m&0o170000 == t.unix {
+			return mode | t.mode
+		}
 	}
 	return mode | fs.ModeIrregular
 }
 
-// CheckName says whether name can be a name in a directory of any file system:
-// not empty, not "." or "..", without slash and NUL.
+// CheckName refuses a name that no directory of any file system can hold: an empty one, "."
+// and "..", and names with a slash or NUL.
 func CheckName(name string) error {
 	if name == "" || name == "." || name == ".." || strings.ContainsAny(name, "/\x00") {
 		return fmt.Errorf("%q is not a file name", name)
@@ -173,7 +166,7 @@ func CheckName(name string) error {
 // Names added in bytewise order cost nothing extra.
 func (n *Node) Add(name string, child *Node) error {
 	if !n.IsDir() {
-		return fmt.Errorf("cannot add %q to what is not a directory", name)
+		return fmt.Errorf("cannot add %q to %s", name, Kind(n.Mode))
 	}
 	if err := CheckName(name); err != nil {
 		return err
@@ -210,8 +203,8 @@ func (n *Node) Remove(name string) {
 }
 
 // Entries returns the entries of the directory n in bytewise order of their names,
-// and none for other nodes. The slice is the directory's own: it must not be
-// changed, and holds until the next Add or Remove.
+// and none for other nodes. The slice must not be changed, and is valid until the next Add
+// or Remove.
 func (n *Node) Entries() []Entry {
 	d := n.dir
 	if d == nil {
@@ -241,13 +234,10 @@ func (n *Node) Child(name string) *Node {
 
 // find returns the place of name, or -1. d.mu is held.
 func (d *directory) find(name string) int {
-	if d.index != nil {
-		if i, ok := d.index[name]; ok {
-			return i
-		}
-		return -1
+	i, ok := d.index[name]
+	if d.index == nil {
+		i, ok = slices.BinarySearchFunc(d.entries, name, func(e Entry, s string) int { return strings.Compare(e.Name, s) })
 	}
-	i, ok := slices.BinarySearchFunc(d.entries, name, func(e Entry, s string) int { return strings.Compare(e.Name, s) })
 	if !ok {
 		return -1
 	}
@@ -265,20 +255,20 @@ func (d *directory) makeIndex() {
 	}
 }
 
-// A Tree is the files that an image will hold, or those that were read out of one. Root is
+// A Tree is the files that an image will hold, or those that a reader found in one. Root is
 // a directory.
 type Tree struct {
 	Root *Node
-	// Flaws are what a reader could not take over of an image; writers do not look at them.
+	// Flaws are the parts of an image that its reader could not take over. Writers ignore
+	// them.
 	Flaws Flaws
 }
 
 // NewTree returns a Tree of an empty root directory, mode 0755.
 func NewTree() *Tree { return &Tree{Root: NewDir(0o755)} }
 
-// Put places n at an absolute path. Directories that are missing on the way are
-// made as NewDir(0o755); a symlink on the way is not followed but refused, and so
-// is a path that is taken.
+// Put places n at an absolute path, and makes missing directories on the way as
+// NewDir(0o755). It refuses a path that is taken, and one that leads through a symlink.
 func (t *Tree) Put(name string, n *Node) error {
 	dir, base := path.Split(path.Clean(name))
 	if !path.IsAbs(name) || base == "" {
@@ -294,17 +284,14 @@ func (t *Tree) Put(name string, n *Node) error {
 	return nil
 }
 
-// MakeDirs returns the directory at an absolute path, made as by NewDir(0o755)
-// where it is missing, with all that lead to it.
+// MakeDirs returns the directory at an absolute path. It makes missing ones on the way as
+// NewDir(0o755).
 func (t *Tree) MakeDirs(name string) (*Node, error) {
 	if !path.IsAbs(name) {
 		return nil, fmt.Errorf("%q is not an absolute path", name)
 	}
 	at, cur := "", t.Root
-	for part := range strings.SplitSeq(strings.Trim(path.Clean(name), "/"), "/") {
-		if part == "" {
-			continue
-		}
+	for _, part := range splitPath(name) {
 		at += "/" + part
 		next := cur.Child(part)
 		if next == nil {
@@ -321,13 +308,15 @@ func (t *Tree) MakeDirs(name string) (*Node, error) {
 	return cur, nil
 }
 
+// splitPath returns the names of a path from the root; the root has none.
+func splitPath(name string) []string {
+	return strings.FieldsFunc(path.Clean("/"+name), func(r rune) bool { return r == '/' })
+}
+
 // Lookup returns the node at an absolute path, following no symlinks, or nil.
 func (t *Tree) Lookup(name string) *Node {
 	cur := t.Root
-	for part := range strings.SplitSeq(strings.Trim(path.Clean("/"+name), "/"), "/") {
-		if part == "" {
-			continue
-		}
+	for _, part := range splitPath(name) {
 		if cur = cur.Child(part); cur == nil {
 			return nil
 		}
@@ -342,49 +331,32 @@ func (t *Tree) Walk(fn func(path string, n *Node) error) error {
 	if err := fn("/", t.Root); err != nil {
 		return err
 	}
-	return (&walk{fn: fn}).directory(t.Root)
-}
-
-// walk keeps one path and makes it longer and shorter: those of nested directories, each
-// kept while what is below it is walked through, take their depth times their names.
-type walk struct {
-	path []byte // of a directory, "" for the root
-	fn   func(path string, n *Node) error
-}
-
-func (w *walk) directory(dir *Node) error {
-	above := len(w.path)
-	for _, e := range dir.Entries() {
-		w.path = append(append(w.path[:above], '/'), e.Name...)
-		if err := w.fn(string(w.path), e.Node); err != nil {
-			return err
-		}
-		if e.Node.dir != nil {
-			if err := w.directory(e.Node); err != nil {
+	// One buffer holds the current path: a string for each directory on the way would take
+	// their depth times their names.
+	var buf []byte
+	var below func(dir *Node) error
+	below = func(dir *Node) error {
+		above := len(buf)
+		for _, e := range dir.Entries() {
+			buf = append(append(buf[:above], '/'), e.Name...)
+			if err := fn(string(buf), e.Node); err != nil {
+				return err
+			}
+			if err := below(e.Node); err != nil {
 				return err
 			}
 		}
+		return nil
 	}
-	return nil
+	return below(t.Root)
 }
 
 // Kind returns the word for a mode's type: "a regular file", "a symlink" and so on.
 func Kind(m fs.FileMode) string {
-	switch m.Type() {
-	case 0:
-		return "a regular file"
-	case fs.ModeDir:
-		return "a directory"
-	case fs.ModeSymlink:
-		return "a symlink"
-	case fs.ModeDevice:
-		return "a block device"
-	case fs.ModeDevice | fs.ModeCharDevice:
-		return "a character device"
-	case fs.ModeNamedPipe:
-		return "a FIFO"
-	case fs.ModeSocket:
-		return "a socket"
+	for _, t := range modeTypes {
+		if m.Type() == t.mode {
+			return t.kind
+		}
 	}
 	return "a file of unknown type"
 }

@@ -7,14 +7,14 @@ import (
 )
 
 // DataRuns finds the blocks of m that hold anything but zeros and calls take, in order, with
-// runs of them: those from one number up to another. Where m ends within a block, that block
-// counts as any other. It is for formats whose bytes depend on which blocks are there: what
-// of zeros is a hole, of the host's file or of the image that a Map was made of, decides
-// nothing. A block has a size that divides [PieceSize].
+// each run of them: the blocks from one number up to another. The last block may be cut short
+// by the end of m. It is for formats whose bytes depend on which blocks are stored. It reads
+// the data, since holes of files and of Maps depend on how these were written. The size of a
+// block divides [PieceSize].
 //
-// Data are read for it, by several goroutines, but of most blocks no more than [hostBlock]
-// bytes: where these are not zeros, the rest is not looked at. Progress and Workers of the
-// options count; progress adds up to m.Size().
+// Several goroutines read, but of most blocks no more than 4 KiB: if these are not zeros, the
+// rest does not matter. Progress and Workers of the options count; progress adds up to
+// m.Size().
 func DataRuns(ctx context.Context, m *Map, block int64, o WriteOptions, take func(from, to int64)) error {
 	fill := func(c *chunk) (err error) {
 		c.result, err = m.dataRuns(c, block)
@@ -64,7 +64,7 @@ func (m *Map) dataRuns(c *chunk, block int64) (runs []blockRun, err error) {
 // blockHolds says whether the len(p) bytes at off hold anything but zeros. It reads into p.
 func (m *Map) blockHolds(off int64, p []byte) (bool, error) {
 	for l := range m.Leaves(off, int64(len(p))) {
-		for _, n := range []int64{min(l.Len, hostBlock), l.Len} { // once more what was too little
+		for _, n := range []int64{min(l.Len, hostBlock), l.Len} {
 			part := l
 			part.Len = n
 			q := p[:n]
@@ -82,8 +82,8 @@ func (m *Map) blockHolds(off int64, p []byte) (bool, error) {
 	return false, nil
 }
 
-// cheap says whether all leaves among the n bytes at off can be read in small parts at no
-// more cost. A Blob that decompresses cannot.
+// cheap says whether reading the n bytes at off in small parts costs no more than reading
+// them at once. With a Blob that decompresses, it does.
 func (m *Map) cheap(off, n int64) bool {
 	for l := range m.Leaves(off, n) {
 		switch src := l.Src.(type) {
@@ -102,8 +102,8 @@ func (m *Map) cheap(off, n int64) bool {
 // isZero says whether p, which is no longer than a piece, is all zeros.
 func isZero(p []byte) bool { return bytes.Equal(p, zeros[:len(p)]) }
 
-// nextRead is nextData without what the host's file system knows to be holes of large files:
-// nobody has to read terabytes of nothing.
+// nextRead is nextData that also passes over the holes of large files, which saves reading
+// terabytes of zeros.
 func (m *Map) nextRead(off int64) int64 {
 	for l := range m.Leaves(off, m.size-off) {
 		f, ok := l.Src.(*File)
@@ -112,14 +112,11 @@ func (m *Map) nextRead(off int64) int64 {
 		}
 		h, err := f.Open()
 		if err != nil {
-			return l.Off // reading tells
+			return l.Off // the reading will fail
 		}
-		from, to, err := dataAfter(h, l.SrcOff, f.Size())
+		from, to := dataWithin(int(h.Fd()), l.SrcOff, l.SrcOff+l.Len)
 		h.Close()
-		switch {
-		case err != nil:
-			return l.Off
-		case from < to && from < l.SrcOff+l.Len:
+		if from < to {
 			return l.Off + from - l.SrcOff
 		}
 	}

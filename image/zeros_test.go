@@ -141,7 +141,7 @@ func TestDataRunsReadsLittle(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if from, _, err := dataAfter(f, 0, size); err != nil || from == 0 {
+	if from, _ := dataWithin(int(f.Fd()), 0, size); from == 0 {
 		t.Skip("the file system does not tell of holes")
 	}
 	var got [][2]int64

@@ -240,32 +240,26 @@ func (k *rocks) times(data []byte) error {
 // time returns the moment that the date names; offsets are counted in quarters of an
 // hour, east of Greenwich.
 func (d recordDate) time() image.Time {
-	return image.Time{Sec: seconds(firstYear+int64(d[0]), int64(d[1]), int64(d[2]), int64(d[3]), int64(d[4]), int64(d[5])) - int64(int8(d[6]))*900}
+	return image.Time{Sec: seconds(firstYear+int(d[0]), int(d[1]), int(d[2]), int(d[3]), int(d[4]), int(d[5]), d[6])}
 }
 
 func (d volumeDate) time() image.Time {
-	number := func(from, to int) (n int64) {
+	number := func(from, to int) (n int) {
 		for _, c := range d[from:to] {
-			n = 10*n + int64(c-'0')
+			n = 10*n + int(c-'0')
 		}
 		return n
 	}
 	return image.Time{
-		Sec:  seconds(number(0, 4), number(4, 6), number(6, 8), number(8, 10), number(10, 12), number(12, 14)) - int64(int8(d[16]))*900,
+		Sec:  seconds(number(0, 4), number(4, 6), number(6, 8), number(8, 10), number(10, 12), number(12, 14), d[16]),
 		Nsec: int32(number(14, 16)%100) * 10_000_000,
 	}
 }
 
-// seconds returns the seconds since 1970 of a date in the Gregorian calendar. Years
-// are counted from March, so that the leap day ends one.
-func seconds(year, month, day, hour, minute, second int64) int64 {
-	month = max(1, min(month, 12))
-	if month <= 2 {
-		year--
-	}
-	m := (month + 9) % 12
-	days := 365*year + year/4 - year/100 + year/400 + (153*m+2)/5 + day - 1 - 719468
-	return days*86400 + hour*3600 + minute*60 + second
+// seconds returns the seconds since 1970 of a date. Other months are January or December.
+func seconds(year, month, day, hour, minute, second int, offset byte) int64 {
+	c := image.Civil{Year: int64(year), Month: max(1, min(month, 12)), Day: day, Hour: hour, Minute: minute, Second: second}
+	return c.Seconds() - int64(int8(offset))*900
 }
 
 // fileMode returns the mode of a PX entry.

@@ -27,18 +27,11 @@ func newStamp(t image.Time) stamp {
 	}
 }
 
-// writeTime returns the time that a date and a time of day say. A day or hour that
-// no calendar has, as found in damaged volumes, is counted on from the valid ones.
+// writeTime returns the time that a date and a time of day say, also in damaged volumes
+// ([image.Civil.Seconds]).
 func writeTime(date, time uint16) image.Time {
-	days := daysBefore(int64(firstYear+date>>9), int64(date>>5&15)) + int64(date&31) - 1
-	return image.Time{Sec: days*86400 + int64(time>>11)*3600 + int64(time>>5&63)*60 + int64(time&31)*2}
-}
-
-// daysBefore counts the days from 1970-01-01 to the first of a month. Years are
-// counted from March, so that the leap day ends them.
-func daysBefore(year, month int64) int64 {
-	if month <= 2 {
-		year, month = year-1, month+12
-	}
-	return year*365 + year/4 - year/100 + year/400 + (153*(month-3)+2)/5 - 719468
+	return image.Time{Sec: image.Civil{
+		Year: int64(firstYear + date>>9), Month: int(date >> 5 & 15), Day: int(date & 31),
+		Hour: int(time >> 11), Minute: int(time >> 5 & 63), Second: int(time&31) * 2,
+	}.Seconds()}
 }
