@@ -1,11 +1,11 @@
-# ingot's commands. Each can be run in a fresh clone; what is there already is not
-# done again.
+# Commands to build and test ingot. Each works in a fresh clone, and skips steps that are already
+# done.
 
 STATICCHECK = go run honnef.co/go/tools/cmd/staticcheck@v0.8.2 # 2026.2.2
 
-# SQLite is the one part in C. The binary is static all the same, since it is also
-# the /init of ingot's own guests; the tags leave out what would need a libc at run
-# time. No time, path or user name of the build gets into it.
+# SQLite is the only part in C. The binary is static, since it is also the /init of ingot's guests;
+# the tags leave out code that would need a libc at run time. The binary contains no time, path or
+# user name of the build.
 OUT = bin/ingot
 TAGS = osusergo netgo sqlite_omit_load_extension
 BUILD = CGO_ENABLED=1 go build -trimpath -buildvcs=false -tags '$(TAGS)' \
@@ -13,61 +13,61 @@ BUILD = CGO_ENABLED=1 go build -trimpath -buildvcs=false -tags '$(TAGS)' \
 
 .PHONY: help build build-arm64 modules quick test test-guix check race bench fuzz fuzz-short vulnerabilities demo clean
 
-help: ## this list
+help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
-build: ## the program, static, at bin/ingot
+build: ## build the static binary bin/ingot
 	$(BUILD) -o $(OUT) ./cmd/ingot
 
-build-arm64: ## the same for AArch64, at bin/ingot-arm64, for its guests
+build-arm64: ## build bin/ingot-arm64, for AArch64 guests
 	GOOS=linux GOARCH=arm64 CC=aarch64-linux-gnu-gcc $(BUILD) -o $(OUT)-arm64 ./cmd/ingot
 
-modules: ## fetches what the other commands need of Go modules
+modules: ## download the Go modules that the other commands need
 	go mod download
 	$(STATICCHECK) -version
 
-test: ## all tests, with what they need installed first
+test: ## install what the tests need, and run all tests
 	tests/setup/debian judges
 	test -z "$$(gofmt -l $$(git ls-files '*.go') | tee /dev/stderr)"
 	go vet ./...
-	go run ./tests/run -timeout 180m ./... # a limit of each package: tests/boot takes 6 minutes idle, 27 beside eight busy processes
+	go run ./tests/run -timeout 180m ./... # the timeout is per package: tests/boot takes 6 minutes idle, 27 beside eight busy processes
 
-quick: ## gofmt, go vet and the tests that boot no guest and ask no judge: for every save
+quick: ## gofmt, go vet, and the tests without guests and judges: for every save
 	test -z "$$(gofmt -l $$(git ls-files '*.go') | tee /dev/stderr)"
 	go vet ./...
 	INGOT_QUICK=1 go test -short $$(go list ./... | grep -Ev '/tests/(boot|faults|failure|kills|nixtest|guixtest|repro|bench|demo)$$')
 
-test-guix: ## what real Guix thinks of it, in a chroot of Debian unstable; takes root
+test-guix: ## test with real Guix, in a chroot of Debian unstable; needs root
 	tests/setup/debian judges
 	tests/setup/guix
 	INGOT_GUIX_CHROOT=$(CURDIR)/bin/guix-chroot go test -count=1 -timeout 60m ./tests/guixtest
 
-check: ## gofmt, go vet and staticcheck
+check: ## run gofmt, go vet and staticcheck
 	test -z "$$(gofmt -l $$(git ls-files '*.go') | tee /dev/stderr)"
 	go vet ./...
 	$(STATICCHECK) ./...
 
-race: ## the packages that work in parallel, under the race detector
+race: ## test the packages that work in parallel under the race detector
 	go test -race -short -timeout 90m ./image/... ./storedb/... ./partition/... ./inspect ./internal/... \
 		./vm ./guest/wire/... ./guest ./guest/shell ./guest/ssh ./vm/network ./vm/run ./vm/session ./vm/runtimedir ./lab/scenario
 
-bench: ## the numbers of the README: make bench, make bench BENCH="raw nar"
+bench: ## measure the numbers of docs/speed.md; some of them: make bench BENCH="raw nar"
 	tests/setup/debian judges
 	$(MAKE) build
 	go run ./tests/bench $(BENCH)
 
 FUZZTIME = 60s
-fuzz: ## every fuzz target for FUZZTIME (60s); with FUZZ='-target storedb' some: go run ./tests/fuzz -help
+fuzz: ## run every fuzz target for FUZZTIME (60s); some of them: make fuzz FUZZ='-target storedb'
 	go run ./tests/fuzz -time $(FUZZTIME) $(FUZZ)
 
-fuzz-short: ## every fuzz target for 2,000 executions, however long they take
+fuzz-short: ## execute every fuzz target 2,000 times
 	go run ./tests/fuzz -execs 2000 -least 0 $(FUZZ)
 
-vulnerabilities: ## known vulnerabilities in what ingot calls, where the database can be reached
+vulnerabilities: ## look for known vulnerabilities, if the database can be reached
 	tests/setup/vulnerabilities
 
-demo: ## installs what is missing, builds a rescue disk, boots it in BIOS and in UEFI
+demo: ## install missing packages, build a rescue disk, boot it in BIOS and UEFI
 	go run ./tests/demo
 
-clean: ## removes what was built; unpacked kernels, GRUB's modules and the chroot with Guix stay
+clean: ## remove built files; keep unpacked kernels, GRUB's modules and the chroot with Guix
 	find bin -mindepth 1 -maxdepth 1 ! -name 'kernel*' ! -name 'grub-*' ! -name guix-chroot -exec rm -rf {} +
