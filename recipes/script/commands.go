@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,12 +13,12 @@ import (
 	"ingot/partition"
 )
 
-// A command of the language. docs/testing.md and `ingot test --list-commands` are made
-// from these.
+// A command of the language, or a condition. docs/testing.md and `ingot test --list-commands`
+// are made from these.
 type command struct {
 	name, usage, does string
-	alone             bool // it is not for the machine of its line
-	parse             func(l *line) (Action, error)
+	alone             bool              // it is not for the machine of its line
+	parse             func(l *line) any // an action, or what a condition is of; what is wrong stays in l
 }
 
 // Entry is one line of the description of the language.
@@ -30,277 +31,175 @@ type Entry struct {
 // commands is the language.
 var commands = []command{
 	{"start", "start [MACHINE...]", "start machines, all of them if none is named", true, parseStart},
-	{"poweroff", "poweroff", "press the power button until the machine has switched itself off", false, plain(PowerOff{})},
-	{"crash", "crash", "cut the machine's power", false, plain(Crash{})},
-	{"reboot", "reboot", "have the guest restart, and wait until it has; its disk stays as it left it", false, plain(Reboot{})},
+	{"poweroff", "poweroff", "press the power button until the machine has switched itself off", false, always(PowerOff{})},
+	{"crash", "crash", "cut the machine's power", false, always(Crash{})},
+	{"reboot", "reboot", "have the guest restart, and wait until it has; its disk stays as it left it", false, always(Reboot{})},
 	{"wait", "wait [TIME] [not] CONDITION", "wait until a condition holds, for this time at most, or for that of a step", false, parseWait},
-	{"eventually", "eventually TIME [not] CONDITION", "the same, with a time that has to be given", false, parseEventually},
-	{"never", "never TIME CONDITION", "watch for so long that a condition does not come to hold", false, parseNever},
-	{"check", "check [not] CONDITION", "a condition holds now", false, parseCheck},
+	{"eventually", "eventually TIME [not] CONDITION", "the same, with a time that has to be given", false, func(l *line) any { return Wait{Limit: l.duration(), Condition: l.condition()} }},
+	{"never", "never TIME CONDITION", "watch for so long that a condition does not come to hold", false, func(l *line) any { return Never{For: l.duration(), Condition: l.condition()} }},
+	{"check", "check [not] CONDITION", "a condition holds now", false, func(l *line) any { return Check{l.condition()} }},
 	{"shell", "shell agent|backdoor|console", "how commands get into the guest: ingot's agent (the default), a shell at the port " + wire.BackdoorPort + ", or the shell on the console", false, parseShell},
-	{"run", "run COMMAND", "run a command in the guest's shell; its status has to be 0 unless the next line is a status", false, parseRun},
+	{"run", "run COMMAND", "run a command in the guest's shell; its status has to be 0 unless the next line is a status", false, func(l *line) any { return Run{l.all("a command")} }},
 	{"status", "status NUMBER|nonzero", "what the command before it ended with, or the HTTP status of a fetch", false, parseStatus},
-	{"output", "output [not] PATTERN", "what the command before it printed matches; what a fetch got, likewise", false, parseOutput},
+	{"output", "output [not] PATTERN", "what the command before it printed matches; what a fetch got, likewise", false, func(l *line) any { return Output{Not: l.has("not"), Pattern: l.pattern()} }},
 	{"fetch", "fetch PORT [PATH]", "get a page from the guest's port, which is forwarded to the host, by HTTP; its status has to be 200 unless the next line is a status", false, parseFetch},
-	{"send", "send TEXT", "type a line at the console", false, parseSend},
+	{"send", "send TEXT", "type a line at the console", false, func(l *line) any { return Send{l.all("a line")} }},
 	{"key", "key KEY...", "press keys on the keyboard, by QEMU's names, those of one combination joined: ctrl-alt-f2 ret", false, parseKey},
 	{"type", `type TEXT`, `type text on the keyboard; in double quotes, \n is Enter`, false, parseType},
-	{"screenshot", "screenshot NAME.png", "keep a picture of the screen, in the results folder", false, parseScreenshot},
-	{"compare", "compare NAME.png FILE [tolerance] SHARE%", "compare a screenshot with a stored one, whose path is relative to the script's; so many of its pixels may differ", false, parseCompare},
+	{"screenshot", "screenshot NAME.png", "keep a picture of the screen, in the results folder", false, func(l *line) any { return Screenshot{l.picture()} }},
+	{"compare", "compare NAME.png FILE [tolerance] SHARE%", "compare a screenshot with a stored one, whose path is relative to the script's; so many of its pixels may differ", false, func(l *line) any { return Compare{l.picture(), l.likeness()} }},
 	{"copy", "copy in FILE FOLDER | copy out PATH [SIZE]", "copy a file or a folder's contents into a folder of the guest, or out to the results folder, where it may have SIZE at most (16GiB)", false, parseCopy},
 	{"link", "link MACHINE [MACHINE] down|up|delay TIME|loss SHARE%", "cut, slow or restore a link of the network", true, parseLink},
 	{"qmp", "qmp COMMAND [JSON]", "have QEMU execute a QMP command, whose answer is the output", false, parseQMP},
-	{"sleep", "sleep TIME", "do nothing for so long", true, parseSleep},
-	{"note", "note TEXT", "say something in the report", true, parseNote},
+	{"sleep", "sleep TIME", "do nothing for so long", true, func(l *line) any { return Sleep{l.duration()} }},
+	{"note", "note TEXT", "say something in the report", true, func(l *line) any { return Note{l.all("a text")} }},
 }
 
 // Commands describes the commands of the language.
-func Commands() []Entry {
-	var list []Entry
+func Commands() []Entry { return entries(commands) }
+
+func entries(commands []command) (list []Entry) {
 	for _, c := range commands {
 		list = append(list, Entry{c.name, c.usage, c.does})
 	}
 	return list
 }
 
-// plain is a command without arguments.
-func plain(a Action) func(*line) (Action, error) {
-	return func(*line) (Action, error) { return a, nil }
+// find returns the command or condition of a name.
+func find(what, name string, in []command) (command, error) {
+	var names []string
+	for _, c := range in {
+		if c.name == name {
+			return c, nil
+		}
+		names = append(names, c.name)
+	}
+	return command{}, unknown(what, name, names)
 }
 
-func parseStart(l *line) (Action, error) {
+// always is the parser of a command without arguments.
+func always(a any) func(*line) any { return func(*line) any { return a } }
+
+func parseStart(l *line) any {
 	var names []string
-	for strings.TrimSpace(l.rest) != "" {
-		name, _ := l.word("")
-		if err := l.known(name); err != nil {
-			return nil, err
-		}
-		names = append(names, name)
+	for !l.ended() {
+		names = append(names, l.machine())
 	}
 	if names == nil {
 		names = l.machines
 	}
-	return Start{names}, nil
+	return Start{names}
 }
 
-func parseWait(l *line) (Action, error) {
-	limit := time.Duration(0)
+func parseWait(l *line) any {
+	var w Wait
 	l.optional(func(word string) bool {
-		d, err := time.ParseDuration(word)
-		limit = d
-		return err == nil && d > 0
+		limit, err := time.ParseDuration(word)
+		w.Limit = limit
+		return err == nil && limit > 0
 	})
-	c, err := l.condition()
-	return Wait{c, limit}, err
+	w.Condition = l.condition()
+	return w
 }
 
-func parseEventually(l *line) (Action, error) {
-	limit, c, err := l.limited()
-	return Wait{c, limit}, err
-}
-
-func parseNever(l *line) (Action, error) {
-	limit, c, err := l.limited()
-	return Never{c, limit}, err
-}
-
-// limited reads a duration and a condition, for a command that looks at it for so long.
-func (l *line) limited() (time.Duration, Condition, error) {
-	limit, err := l.duration()
-	if err != nil {
-		return 0, Condition{}, err
+func parseShell(l *line) any {
+	ways := []string{string(ByAgent), string(ByBackdoor), string(ByConsole)}
+	way := l.word("agent, backdoor or console")
+	if !slices.Contains(ways, way) {
+		l.fail(unknown("shell", way, ways))
 	}
-	c, err := l.condition()
-	return limit, c, err
+	return Shell{Way(way)}
 }
 
-func parseCheck(l *line) (Action, error) {
-	c, err := l.condition()
-	return Check{c}, err
-}
-
-func parseShell(l *line) (Action, error) {
-	way, err := l.word("agent, backdoor or console")
-	if err != nil {
-		return nil, err
+func parseStatus(l *line) any {
+	if l.has("nonzero") {
+		return Status{Nonzero: true}
 	}
-	switch way := Way(way); way {
-	case ByAgent, ByBackdoor, ByConsole:
-		return Shell{way}, nil
-	}
-	return nil, unknown("shell", way, []string{string(ByAgent), string(ByBackdoor), string(ByConsole)})
+	return Status{Is: l.number("the status", 0, 999)}
 }
 
-func parseRun(l *line) (Action, error) {
-	text, err := l.all("a command")
-	return Run{text}, err
+func parseFetch(l *line) any {
+	l.port = l.number("a port", 1, 65535)
+	f := Fetch{l.port, "/"}
+	l.optional(func(word string) bool { f.Path = "/" + strings.TrimPrefix(word, "/"); return true })
+	return f
 }
 
-func parseStatus(l *line) (Action, error) {
-	if l.optional(func(word string) bool { return word == "nonzero" }) {
-		return Status{Nonzero: true}, nil
-	}
-	want, err := l.number("the status", 0, 999)
-	return Status{Is: want}, err
-}
-
-func parseOutput(l *line) (Action, error) {
-	unwanted := l.optional(func(word string) bool { return word == "not" })
-	re, err := l.pattern()
-	return Output{unwanted, re}, err
-}
-
-func parseFetch(l *line) (Action, error) {
-	f, err := l.fetch()
-	return f, err
-}
-
-// fetch reads a port and a path.
-func (l *line) fetch() (Fetch, error) {
-	port, err := l.number("a port", 1, 65535)
-	if err != nil {
-		return Fetch{}, err
-	}
-	path := "/"
-	l.optional(func(word string) bool { path = "/" + strings.TrimPrefix(word, "/"); return true })
-	l.port = port
-	return Fetch{port, path}, nil
-}
-
-func parseSend(l *line) (Action, error) {
-	text, err := l.all("a line")
-	return Send{text}, err
-}
-
-func parseKey(l *line) (Action, error) {
-	text, err := l.all("a key")
-	if err != nil {
-		return nil, err
-	}
+func parseKey(l *line) any {
 	var p Press
-	for _, keys := range strings.Fields(text) {
+	for _, keys := range strings.Fields(l.all("a key")) {
 		stroke, err := keyboard.Parse(keys)
-		if err != nil {
-			return nil, err
-		}
+		l.fail(err)
 		p.Strokes = append(p.Strokes, stroke)
 	}
-	return p, nil
+	return p
 }
 
-func parseType(l *line) (Action, error) {
-	text, err := l.word("a text")
-	if err != nil {
-		return nil, err
-	}
-	if rest, err := l.all(""); err == nil {
-		text += " " + rest
+func parseType(l *line) any {
+	text := l.word("a text")
+	if !l.ended() {
+		text += " " + l.all("")
 	}
 	strokes, err := keyboard.Text(text)
-	return Press{strokes}, err
-}
-
-func parseScreenshot(l *line) (Action, error) {
-	name, err := l.picture()
-	return Screenshot{name}, err
+	l.fail(err)
+	return Press{strokes}
 }
 
 // picture reads the name of a screenshot, which stays in the folder of results.
-func (l *line) picture() (string, error) {
-	name, err := l.word("a name")
-	if err != nil {
-		return "", err
-	}
+func (l *line) picture() string {
+	name := l.word("a name")
 	if filepath.Ext(name) != ".png" || filepath.Base(name) != name || name == ".png" {
-		return "", fmt.Errorf("%q is no name of a picture, such as login.png", name)
+		l.fail(fmt.Errorf("%q is no name of a picture, such as login.png", name))
 	}
-	return name, nil
-}
-
-func parseCompare(l *line) (Action, error) {
-	name, err := l.picture()
-	if err != nil {
-		return nil, err
-	}
-	like, err := l.likeness()
-	return Compare{name, like}, err
+	return name
 }
 
 // likeness reads FILE [tolerance] SHARE%.
-func (l *line) likeness() (like Likeness, err error) {
-	if like.File, err = l.word("a stored picture"); err != nil {
-		return like, err
-	}
-	l.optional(func(word string) bool { return word == "tolerance" })
-	like.Percent, err = l.percent()
-	return like, err
+func (l *line) likeness() Likeness {
+	file := l.word("a stored picture")
+	l.has("tolerance")
+	return Likeness{file, l.percent()}
 }
 
-func parseCopy(l *line) (Action, error) {
-	way, err := l.word("in or out")
-	if err != nil {
-		return nil, err
-	}
-	from, err := l.word("what is copied")
-	if err != nil {
-		return nil, err
-	}
+func parseCopy(l *line) any {
+	way, from := l.word("in or out"), l.word("what is copied")
 	switch way {
-	case "out":
-		limit := int64(0)
-		l.optional(func(word string) bool {
-			n, err := partition.ParseBytes(word)
-			limit = n
-			return err == nil && n > 0
-		})
-		return CopyOut{from, limit}, nil
 	case "in":
-		to, err := l.word("the folder in the guest")
-		return CopyIn{from, to}, err
+		return CopyIn{from, l.word("the folder in the guest")}
+	case "out":
+		c := CopyOut{From: from}
+		l.optional(func(word string) bool {
+			limit, err := partition.ParseBytes(word)
+			c.Limit = limit
+			return err == nil && limit > 0
+		})
+		return c
 	}
-	return nil, unknown("way", way, []string{"in", "out"})
+	l.fail(unknown("way", way, []string{"in", "out"}))
+	return nil
 }
 
-func parseLink(l *line) (Action, error) {
-	a, err := l.word("a machine")
-	if err != nil {
-		return nil, err
-	}
-	if err := l.known(a); err != nil {
-		return nil, err
-	}
-	b := ""
+func parseLink(l *line) any {
+	link := Link{A: l.machine()}
 	l.optional(func(word string) bool {
-		if l.known(word) != nil {
+		if !slices.Contains(l.machines, word) {
 			return false
 		}
-		b = word
+		link.B = word
 		return true
 	})
-	text, err := l.all("down, up, delay TIME or loss SHARE%")
-	return Link{a, b, strings.Fields(text)}, err
+	link.To = strings.Fields(l.all("down, up, delay TIME or loss SHARE%"))
+	return link
 }
 
-func parseQMP(l *line) (Action, error) {
-	name, err := l.word("a command")
-	if err != nil {
-		return nil, err
+func parseQMP(l *line) any {
+	q := QMP{Command: l.word("a command")}
+	if l.ended() {
+		return q
 	}
-	q := QMP{Command: name}
-	if text, err := l.all(""); err == nil {
-		if err := json.Unmarshal([]byte(text), &q.Arguments); err != nil {
-			return nil, fmt.Errorf("%s is not JSON: %w", text, err)
-		}
+	text := l.all("")
+	if err := json.Unmarshal([]byte(text), &q.Arguments); err != nil {
+		l.fail(fmt.Errorf("%s is not JSON: %w", text, err))
 	}
-	return q, nil
-}
-
-func parseSleep(l *line) (Action, error) {
-	d, err := l.duration()
-	return Sleep{d}, err
-}
-
-func parseNote(l *line) (Action, error) {
-	text, err := l.all("a text")
-	return Note{text}, err
+	return q
 }

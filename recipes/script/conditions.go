@@ -2,89 +2,45 @@ package script
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 )
 
-// kind is a kind of condition.
-type kind struct {
-	name, usage, does string
-	parse             func(l *line) (any, error)
-}
-
 // conditions are what can be waited for.
-var conditions = []kind{
-	{"line", "line PATTERN", "the console has shown this, since the last line that was waited for", parseLine},
-	{"run", "run COMMAND", "a command in the guest ends with the status 0", func(l *line) (any, error) { return parseRun(l) }},
-	{"file", "file PATH", "the guest has this file", parseFile},
-	{"port", "port NUMBER", "something in the guest listens at this TCP port", parsePort},
-	{"socket", "socket PATH", "something in the guest listens at this Unix socket", parseSocket},
-	{"unit", "unit NAME", "a service runs: a unit of systemd's, a service of the Shepherd's or of runit's", parseUnit},
-	{"fetch", "fetch PORT [PATH]", "the host gets a page from this port of the guest by HTTP, with the status 200", func(l *line) (any, error) { return parseFetch(l) }},
-	{"text", "text PATTERN", "the screen shows this: read from a PC's text screen, or else by tesseract", parseText},
-	{"screen", "screen FILE [tolerance] SHARE%", "the screen is like a stored picture, but for so many of its pixels", parseScreen},
-	{"ended", "ended", "the machine has switched itself off", func(*line) (any, error) { return Ended{}, nil }},
+var conditions = []command{
+	{"line", "line PATTERN", "the console has shown this, since the last line that was waited for", false, func(l *line) any { return Line{l.pattern()} }},
+	{"run", "run COMMAND", "a command in the guest ends with the status 0", false, func(l *line) any { return Run{l.all("a command")} }},
+	{"file", "file PATH", "the guest has this file", false, func(l *line) any { return File{l.word("a path")} }},
+	{"port", "port NUMBER", "something in the guest listens at this TCP port", false, func(l *line) any { return Port{l.number("a port", 1, 65535)} }},
+	{"socket", "socket PATH", "something in the guest listens at this Unix socket", false, func(l *line) any { return Socket{l.word("a path")} }},
+	{"unit", "unit NAME", "a service runs: a unit of systemd's, a service of the Shepherd's or of runit's", false, func(l *line) any { return Unit{l.word("a name")} }},
+	{"fetch", "fetch PORT [PATH]", "the host gets a page from this port of the guest by HTTP, with the status 200", false, parseFetch},
+	{"text", "text PATTERN", "the screen shows this: read from a PC's text screen, or else by tesseract", false, parseText},
+	{"screen", "screen FILE [tolerance] SHARE%", "the screen is like a stored picture, but for so many of its pixels", false, func(l *line) any { return Screen{l.likeness()} }},
+	{"ended", "ended", "the machine has switched itself off", false, always(Ended{})},
 }
 
 // Conditions describes what can be waited for.
-func Conditions() []Entry {
-	var list []Entry
-	for _, c := range conditions {
-		list = append(list, Entry{c.name, c.usage, c.does})
-	}
-	return list
-}
+func Conditions() []Entry { return entries(conditions) }
 
 // condition reads a condition, with not before it if it is not to hold.
-func (l *line) condition() (c Condition, err error) {
-	c.Text = strings.TrimSpace(l.rest)
-	c.Not = l.optional(func(word string) bool { return word == "not" })
-	word, err := l.word("a condition")
+func (l *line) condition() Condition {
+	c := Condition{Text: strings.TrimSpace(l.rest), Not: l.has("not")}
+	word := l.word("a condition")
+	if l.err != nil {
+		return c
+	}
+	kind, err := find("condition", word, conditions)
 	if err != nil {
-		return c, err
+		l.fail(err)
+		return c
 	}
-	i := slices.IndexFunc(conditions, func(k kind) bool { return k.name == word })
-	if i < 0 {
-		return c, unknown("condition", word, names(Conditions()))
+	if c.Of = kind.parse(l); l.err != nil {
+		l.err = fmt.Errorf("%w (%s)", l.err, kind.usage)
 	}
-	if c.Of, err = conditions[i].parse(l); err != nil {
-		return c, fmt.Errorf("%w (%s)", err, conditions[i].usage)
-	}
-	return c, nil
+	return c
 }
 
-func parseLine(l *line) (any, error) {
-	re, err := l.pattern()
-	return Line{re}, err
-}
-
-func parseFile(l *line) (any, error) {
-	path, err := l.word("a path")
-	return File{path}, err
-}
-
-func parsePort(l *line) (any, error) {
-	port, err := l.number("a port", 1, 65535)
-	return Port{port}, err
-}
-
-func parseSocket(l *line) (any, error) {
-	path, err := l.word("a path")
-	return Socket{path}, err
-}
-
-func parseUnit(l *line) (any, error) {
-	name, err := l.word("a name")
-	return Unit{name}, err
-}
-
-func parseText(l *line) (any, error) {
+func parseText(l *line) any {
 	l.reads = true
-	re, err := l.pattern()
-	return Text{re}, err
-}
-
-func parseScreen(l *line) (any, error) {
-	like, err := l.likeness()
-	return Screen{like}, err
+	return Text{l.pattern()}
 }

@@ -1,6 +1,7 @@
 package script
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"regexp"
@@ -99,54 +100,40 @@ func (p *parser) add(s Step) {
 // step reads one line: [MACHINE:] COMMAND ARGUMENTS.
 func (p *parser) step(s *Step) error {
 	l := &line{rest: s.Text, machines: p.machines}
-	word, err := l.word("a command")
-	if err != nil {
-		return err
-	}
+	word := l.word("a command")
 	if name, ok := strings.CutSuffix(word, ":"); ok {
 		if err := l.known(name); err != nil {
 			return err
 		}
 		p.current = name
-		if word, err = l.word("a command"); err != nil {
-			return err
-		}
+		word = l.word("a command")
 	}
-	i := slices.IndexFunc(commands, func(c command) bool { return c.name == word })
-	if i < 0 {
-		return unknown("command", word, names(Commands()))
+	if l.err != nil {
+		return l.err
 	}
-	c := commands[i]
+	c, err := find("command", word, commands)
+	if err != nil {
+		return err
+	}
 	if !c.alone {
 		if s.Machine = p.current; s.Machine == "" {
 			return fmt.Errorf("%s: of which machine? begin the line with its name and a colon; there are %s", word, strings.Join(p.machines, ", "))
 		}
 	}
-	if s.Action, err = c.parse(l); err == nil {
-		err = l.end()
+	s.Action = c.parse(l)
+	if rest := strings.TrimSpace(l.rest); rest != "" {
+		l.fail(fmt.Errorf("what is %q for?", rest))
 	}
-	if err != nil {
-		return fmt.Errorf("%s: %w (%s)", word, err, c.usage)
+	if l.err != nil {
+		return fmt.Errorf("%s: %w (%s)", word, l.err, c.usage)
 	}
 	s.port, s.reads = l.port, l.reads
 	return nil
 }
 
-// names are those of commands or conditions.
-func names(entries []Entry) []string {
-	var names []string
-	for _, e := range entries {
-		names = append(names, e.Name)
-	}
-	return names
-}
-
 // unknown refuses a name, and says which one was probably meant.
 func unknown(what, name string, names []string) error {
-	if meant := near.Word(name, names); meant != "" {
-		return fmt.Errorf("there is no %s %s; did you mean %q?", what, printable.Quote(name), meant)
-	}
-	return fmt.Errorf("there is no %s %s; there are %s", what, printable.Quote(name), strings.Join(names, ", "))
+	return fmt.Errorf("there is no %s %s%s", what, printable.Quote(name), cmp.Or(near.Hint(name, names), "; there are "+strings.Join(names, ", ")))
 }
 
 // Ports returns the ports of a machine that a script reaches from the host.
@@ -190,12 +177,22 @@ func (s *Script) Restarts(machine string) bool {
 	return starts > 1
 }
 
-// line is what is left to read of a line.
+// line is what is left to read of a line. The first mistake stays in err; what is read after
+// it means nothing.
 type line struct {
 	rest     string
 	machines []string
-	port     int  // of the guest, that the host is to reach
-	reads    bool // the screen
+	err      error
+
+	port  int  // of the guest, that the host is to reach
+	reads bool // the screen
+}
+
+// fail keeps the first mistake.
+func (l *line) fail(err error) {
+	if l.err == nil {
+		l.err = err
+	}
 }
 
 // known refuses a machine that the script does not have.
@@ -206,8 +203,18 @@ func (l *line) known(name string) error {
 	return nil
 }
 
-// word takes the next word, or the next text in double quotes.
-func (l *line) word(what string) (string, error) {
+// machine takes the name of a machine.
+func (l *line) machine() string {
+	name := l.word("a machine")
+	l.fail(l.known(name))
+	return name
+}
+
+// ended says whether nothing is left.
+func (l *line) ended() bool { return strings.TrimSpace(l.rest) == "" }
+
+// next takes the next word, or the next text in double quotes.
+func (l *line) next(what string) (string, error) {
 	l.rest = strings.TrimLeft(l.rest, " \t")
 	if l.rest == "" {
 		return "", fmt.Errorf("%s is missing", what)
@@ -229,10 +236,17 @@ func (l *line) word(what string) (string, error) {
 	return word, nil
 }
 
+// word takes the next word, which has to be there.
+func (l *line) word(what string) string {
+	word, err := l.next(what)
+	l.fail(err)
+	return word
+}
+
 // optional takes the next word if take says so.
 func (l *line) optional(take func(word string) bool) bool {
 	before := l.rest
-	word, err := l.word("")
+	word, err := l.next("")
 	if err != nil || !take(word) {
 		l.rest = before
 		return false
@@ -240,82 +254,72 @@ func (l *line) optional(take func(word string) bool) bool {
 	return true
 }
 
+// has takes the next word if it is this one.
+func (l *line) has(this string) bool {
+	return l.optional(func(word string) bool { return word == this })
+}
+
 // all takes what is left as it is.
-func (l *line) all(what string) (string, error) {
+func (l *line) all(what string) string {
 	text := strings.TrimSpace(l.rest)
 	l.rest = ""
 	if text == "" {
-		return "", fmt.Errorf("%s is missing", what)
+		l.fail(fmt.Errorf("%s is missing", what))
 	}
-	return text, nil
-}
-
-// end refuses what is left.
-func (l *line) end() error {
-	if rest := strings.TrimSpace(l.rest); rest != "" {
-		return fmt.Errorf("what is %q for?", rest)
-	}
-	return nil
+	return text
 }
 
 // pattern takes a regular expression between slashes, or a text that is looked for as
 // it is.
-func (l *line) pattern() (*regexp.Regexp, error) {
-	text, err := l.all("a pattern")
-	if err != nil {
-		return nil, err
-	}
-	if body, ok := strings.CutPrefix(text, "/"); ok && strings.HasSuffix(body, "/") {
+func (l *line) pattern() *regexp.Regexp {
+	text := l.all("a pattern")
+	body, isPattern := strings.CutPrefix(text, "/")
+	if isPattern && strings.HasSuffix(body, "/") {
 		body = strings.TrimSuffix(body, "/")
 		if strings.ContainsAny(body, "^$") {
 			body = "(?m)" + body // lines are what a console has
 		}
-		return regexp.Compile(body)
-	}
-	if text[0] == '"' {
-		if text, err = strconv.Unquote(text); err != nil {
-			return nil, errors.New("the quotes do not end where the line does")
+	} else {
+		if strings.HasPrefix(text, `"`) {
+			var err error
+			if text, err = strconv.Unquote(text); err != nil {
+				l.fail(errors.New("the quotes do not end where the line does"))
+			}
 		}
+		body = regexp.QuoteMeta(text)
 	}
-	return regexp.Compile(regexp.QuoteMeta(text))
+	re, err := regexp.Compile(body)
+	l.fail(err)
+	return re
 }
 
-func (l *line) number(what string, least, most int) (int, error) {
-	word, err := l.word(what)
-	if err != nil {
-		return 0, err
-	}
+func (l *line) number(what string, least, most int) int {
+	word := l.word(what)
 	n, err := strconv.Atoi(word)
 	if err != nil || n < least || n > most {
-		return 0, fmt.Errorf("%s: %q where a number from %d to %d belongs", what, word, least, most)
+		l.fail(fmt.Errorf("%s: %q where a number from %d to %d belongs", what, word, least, most))
 	}
-	return n, nil
+	return n
 }
 
-func (l *line) duration() (time.Duration, error) {
-	word, err := l.word("a time")
-	if err != nil {
-		return 0, err
-	}
+func (l *line) duration() time.Duration {
+	word := l.word("a time")
 	d, err := time.ParseDuration(word)
 	if err != nil || d <= 0 {
-		return 0, fmt.Errorf("%q is no time, such as 500ms, 10s or 2m", word)
+		l.fail(fmt.Errorf("%q is no time, such as 500ms, 10s or 2m", word))
 	}
-	return d, nil
+	return d
 }
 
 // percent takes a share such as 2%.
-func (l *line) percent() (float64, error) {
-	word, err := l.word("a tolerance")
-	if err != nil {
-		return 0, err
-	}
+func (l *line) percent() float64 {
+	word := l.word("a tolerance")
 	number, ok := strings.CutSuffix(word, "%")
 	n, err := strconv.ParseFloat(number, 64)
 	if err != nil || !ok || n < 0 || n > 100 {
-		return 0, fmt.Errorf("%q is no tolerance, such as 2%%", word)
+		l.fail(fmt.Errorf("%q is no tolerance, such as 2%%", word))
 	}
-	return n, nil
+	return n
 }
 
 // maxMachine is how long a machine's name may be.
