@@ -40,7 +40,7 @@ func checkedISOs(t *testing.T) string {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	lives, err := erofs.Layout(root, erofs.Options{})
+	lives, err := erofs.FileSystem{}.Layout(root, image.Volume{Size: image.Fit(0)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -90,7 +90,7 @@ func TestLeftOutOfArchives(t *testing.T) {
 	if err := tree.Put("/file", image.NewFile(0o644, nil)); err != nil {
 		t.Fatal(err)
 	}
-	m, err := erofs.Layout(tree, erofs.Options{})
+	m, err := erofs.FileSystem{}.Layout(tree, image.Volume{Size: image.Fit(0)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,7 +120,7 @@ func TestFlawsOfImages(t *testing.T) {
 	if err := tree.Put("/dir/odd", odd); err != nil {
 		t.Fatal(err)
 	}
-	m, err := erofs.Layout(tree, erofs.Options{})
+	m, err := erofs.FileSystem{}.Layout(tree, image.Volume{Size: image.Fit(0)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -62,7 +62,7 @@ func damagedVolumes(t *testing.T) map[string][]byte {
 	add("x.ext4.img", e, err)
 	f, err := fat.FileSystem{}.Layout(tree, volume)
 	add("x.fat.img", f, err)
-	m, err := erofs.Layout(tree, erofs.Options{})
+	m, err := erofs.FileSystem{}.Layout(tree, image.Volume{Size: image.Fit(0)})
 	add("x.erofs.img", m, err)
 	m, err = iso9660.Layout(tree, iso9660.Options{Joliet: true})
 	add("x.iso", m, err)

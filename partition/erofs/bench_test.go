@@ -23,7 +23,7 @@ func BenchmarkLayout(b *testing.B) {
 	var m *image.Map
 	before := heap()
 	for b.Loop() {
-		m = layout(b, tree, Options{})
+		m = layout(b, tree, image.Volume{})
 	}
 	b.ReportMetric(float64(heap()-before)/files, "B/file")
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/files, "ns/file")

@@ -17,7 +17,7 @@ func TestSizeOfADirectory(t *testing.T) {
 	for i := range 40 { // names of several blocks
 		must(t, tree.Put("/"+strings.Repeat(string(rune('0'+i)), 200), image.NewFile(0o644, nil)))
 	}
-	b, err := image.ReadAll(layout(t, tree, Options{}))
+	b, err := image.ReadAll(layout(t, tree, image.Volume{}))
 	must(t, err)
 	at := superOffset + superSize // the root's inode
 	if f := binary.LittleEndian.Uint16(b[at:]); f&formatExtended != 0 {
@@ -58,7 +58,7 @@ func TestSparseVolumes(t *testing.T) {
 	w := &writer{}
 	must(t, w.scan(tree))
 	must(t, w.place(tree))
-	b, err := image.ReadAll(layout(t, tree, Options{}))
+	b, err := image.ReadAll(layout(t, tree, image.Volume{}))
 	must(t, err)
 	names := w.byNode[tree.Lookup("/names")]
 	for _, n := range w.inodes { // all are the one directory once more

@@ -1,5 +1,7 @@
 package erofs
 
+import "ingot/partition/volume"
+
 // A directory is a number of blocks, each with its entries and then their names. Entries
 // stand in the bytewise order of the names, "." and ".." among them: Linux looks for a name
 // by halves, first of the blocks and then of a block.
@@ -65,7 +67,7 @@ func (d *inode) directory() []byte {
 func appendDirectoryBlock(b []byte, list []dirent) []byte {
 	off := len(list) * direntSize
 	for _, e := range list {
-		b = appendDirent(b, e.nid(), off, fileType(e.Mode))
+		b = appendDirent(b, e.nid(), off, volume.FileType(e.Mode))
 		off += len(e.name)
 	}
 	for _, e := range list {

@@ -5,7 +5,7 @@
 // holds it, and that Linux mounts. What package squashfs makes is smaller; this is laid out
 // from metadata alone, and written at the speed of copying the files.
 //
-//	m, err := erofs.Layout(tree, erofs.Options{Label: "nix-store", Seed: seed})
+//	m, err := erofs.FileSystem{}.Layout(tree, image.Volume{Label: "nix-store", Size: image.Fit(0), Seed: seed})
 //	err = iso.Put("/root.erofs", image.NewFile(0o444, m))
 //
 // The superblock comes first, then the inodes in the order of their paths, with the ends of

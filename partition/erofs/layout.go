@@ -7,6 +7,7 @@ import (
 
 	"ingot/image"
 	"ingot/internal/printable"
+	"ingot/partition/volume"
 )
 
 // inlineFile is the size up to which a file's data follows its inode instead of taking a
@@ -14,29 +15,33 @@ import (
 // one run of bytes.
 var inlineFile int64 = 2048
 
-// Layout returns the bytes of a volume that holds the tree. An error names the path or
-// the option that cannot be had.
-func Layout(t *image.Tree, o Options) (*image.Map, error) {
-	if err := o.Check(); err != nil {
-		return nil, fmt.Errorf("erofs: %w", err)
+// Layout implements [volume.FileSystem]. An error names the path.
+func (FileSystem) Layout(t *image.Tree, v image.Volume) (*image.Map, error) {
+	if err := limits.Check(v); err != nil {
+		return nil, err
 	}
-	w := &writer{Options: o}
+	w := &writer{Volume: v}
 	for _, step := range []func(*image.Tree) error{w.scan, w.place, w.write} {
 		if err := step(t); err != nil {
-			return nil, fmt.Errorf("erofs: %w", err)
+			return nil, err
 		}
 	}
-	m, err := w.Map(w.blocks * blockSize)
-	if err != nil {
-		return nil, fmt.Errorf("erofs: %w", err)
+	need, size := w.blocks*blockSize, v.Size.Bytes
+	switch {
+	case v.Size.Fit && size == 0:
+		size = need
+	case v.Size.Fit: // room for a file of so many bytes: its blocks, and one for its inode
+		size = need + alignUp(size, blockSize) + blockSize
+	case need > size:
+		return nil, &image.TooSmallError{What: "bytes", Need: need, Have: size}
 	}
-	return m, nil
+	return w.Map(size)
 }
 
-// writer lays out one volume: the superblock, the inodes with what follows them, the
+// writer lays out one volume: the superblock, the inodes with the data behind them, the
 // blocks of directories, and the blocks of files.
 type writer struct {
-	Options
+	image.Volume
 	plan
 	image.Builder
 	blocks int64
@@ -194,11 +199,11 @@ func (w *writer) metadata(m *metadata) {
 
 // superblock returns the superblock without its checksum.
 func (w *writer) superblock() ([]byte, error) {
-	id, err := w.volumeUUID()
+	id, err := limits.ID(w.Volume)
 	if err != nil {
 		return nil, err
 	}
-	t := w.time()
+	t := image.Epoch
 	s := superblock{
 		Magic: superMagic, FeatureCompat: featureCompatChecksum | featureCompatMtime, BlkSzBits: blockBits,
 		RootNid: uint16(w.inodes[0].nid()), Inos: uint64(len(w.inodes)),
@@ -215,7 +220,7 @@ func (n *inode) encode(b []byte) []byte {
 		format = layoutFlatInline << formatLayoutShift
 	}
 	if n.Mode&fs.ModeDevice != 0 {
-		u = encodeDev(n.Dev)
+		u = volume.EncodeDev(n.Dev)
 	}
 	if n.extended {
 		return encode(b, inodeExtended{

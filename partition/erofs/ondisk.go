@@ -3,10 +3,7 @@ package erofs
 import (
 	"encoding/binary"
 	"hash/crc32"
-	"io/fs"
 	"math"
-
-	"ingot/image"
 )
 
 // The structures of EROFS, all little-endian, with the names of the kernel's
@@ -14,13 +11,11 @@ import (
 // https://erofs.docs.kernel.org/en/latest/core_ondisk.html.
 
 const (
-	blockBits  = 12
-	blockSize  = 1 << blockBits // the one size that every kernel before 6.4 reads
-	slotSize   = 32             // inodes begin at multiples of it
-	maxBlocks  = math.MaxUint32
-	maxName    = 255  // EROFS_NAME_LEN
-	maxSymlink = 4095 // PATH_MAX, less the zero that ends it
-	maxLabel   = 15   // of 16 bytes: Linux refuses a volume_name without a zero at its end
+	blockBits = 12
+	blockSize = 1 << blockBits // the one size that every kernel before 6.4 reads
+	slotSize  = 32             // inodes begin at multiples of it
+	maxBlocks = math.MaxUint32
+	maxLabel  = 15 // of 16 bytes: Linux refuses a volume_name without a zero at its end
 )
 
 const (
@@ -133,18 +128,6 @@ type inodeExtended struct {
 	Reserved2   [16]byte
 }
 
-// encodeDev is new_encode_dev of linux/kdev_t.h: 12 bits of major and 20 of minor.
-func encodeDev(d image.Dev) uint32 { return d.Minor&0xff | d.Major<<8 | (d.Minor&^0xff)<<12 }
-
-func decodeDev(n uint32) image.Dev {
-	return image.Dev{Major: n >> 8 & maxMajor, Minor: n&0xff | n>>12&0xfff00}
-}
-
-const (
-	maxMajor = 1<<12 - 1
-	maxMinor = 1<<20 - 1
-)
-
 // direntSize is the length of an erofs_dirent: the nid (64 bits), the offset of the name in
 // the block (16), the type (8) and 8 reserved bits.
 const direntSize = 12
@@ -156,50 +139,14 @@ func appendDirent(b []byte, nid uint64, nameOff int, fileType uint8) []byte {
 	return append(b, fileType, 0)
 }
 
-// fileType returns the EROFS_FT_ of a mode, which is the FT_ of linux/fs_types.h.
-func fileType(m fs.FileMode) uint8 {
-	switch m.Type() {
-	case 0:
-		return 1
-	case fs.ModeDir:
-		return 2
-	case fs.ModeDevice | fs.ModeCharDevice:
-		return 3
-	case fs.ModeDevice:
-		return 4
-	case fs.ModeNamedPipe:
-		return 5
-	case fs.ModeSocket:
-		return 6
-	case fs.ModeSymlink:
-		return 7
-	}
-	return 0
-}
-
 const (
 	xattrHeaderSize = 12 // erofs_xattr_ibody_header: 4 reserved bytes, the number of shared attributes, 7 reserved ones
 	xattrEntrySize  = 4  // erofs_xattr_entry: the length of the name, its index, the size of the value
 	xattrAlign      = 4
-	maxXattrName    = 255     // XATTR_NAME_MAX of Linux, which counts the prefix, too
 	maxXattrNames   = 1 << 16 // XATTR_LIST_MAX: those of a file, each with the zero that ends it
 	maxXattrValue   = math.MaxUint16
 	maxXattrBody    = xattrHeaderSize + xattrAlign*(math.MaxUint16-1)
 )
-
-// xattrPrefixes are the EROFS_XATTR_INDEX_ that stand for the beginning of a name. Those
-// of access control lists stand for all of it.
-var xattrPrefixes = [...]struct {
-	index  uint8
-	prefix string
-	whole  bool
-}{
-	{1, "user.", false},
-	{2, "system.posix_acl_access", true},
-	{3, "system.posix_acl_default", true},
-	{4, "trusted.", false},
-	{6, "security.", false},
-}
 
 func alignUp(n, to int64) int64 { return (n + to - 1) / to * to }
 

@@ -2,11 +2,11 @@ package erofs
 
 import (
 	"fmt"
-	"io/fs"
 	"math"
 
 	"ingot/image"
 	"ingot/internal/printable"
+	"ingot/partition/volume"
 )
 
 // inode is a file of the volume, under however many names.
@@ -48,7 +48,7 @@ func (w *writer) scan(t *image.Tree) error {
 		return err
 	}
 	for _, n := range w.inodes {
-		n.extended = n.needsExtended(w.time())
+		n.extended = n.needsExtended()
 	}
 	return nil
 }
@@ -68,8 +68,8 @@ func (w *writer) scanDirectory(d *inode) error {
 				return err
 			}
 		}
-		if len(e.Name) > maxName {
-			return fmt.Errorf("%s/%s: name of %d bytes; EROFS allows %d", printable.Name(d.owner.String()), printable.Name(e.Name), len(e.Name), maxName)
+		if err := volume.CheckName(d.owner, e.Name); err != nil {
+			return err
 		}
 		n.links++
 		d.children[i] = n
@@ -94,7 +94,7 @@ func (w *writer) add(node *image.Node, owner *image.Owner) (*inode, error) {
 		n.size = node.Size()
 	}
 	var err error
-	if err = n.check(); err == nil {
+	if err = volume.CheckNode(node); err == nil {
 		n.xattrs, err = packXattrs(node.Xattrs)
 	}
 	if err != nil {
@@ -113,30 +113,9 @@ func (n *inode) path() string {
 	return n.owner.String()
 }
 
-// check refuses what cannot be recorded.
-func (n *inode) check() error {
-	if n.Mtime.Nsec < 0 || n.Mtime.Nsec >= 1e9 {
-		return checkTime("its modification", n.Mtime)
-	}
-	switch n.Mode.Type() {
-	case 0, fs.ModeDir, fs.ModeNamedPipe, fs.ModeSocket:
-	case fs.ModeDevice, fs.ModeDevice | fs.ModeCharDevice:
-		if n.Dev.Major > maxMajor || n.Dev.Minor > maxMinor {
-			return fmt.Errorf("device %d:%d; EROFS allows %d:%d", n.Dev.Major, n.Dev.Minor, maxMajor, maxMinor)
-		}
-	case fs.ModeSymlink:
-		if n.size < 1 || n.size > maxSymlink {
-			return fmt.Errorf("symlink to %d bytes; a target has 1 to %d", n.size, maxSymlink)
-		}
-	default:
-		return fmt.Errorf("is %s, which EROFS cannot hold", image.Kind(n.Mode))
-	}
-	return nil
-}
-
 // needsExtended says whether the small inode has no room for one of the numbers.
-func (n *inode) needsExtended(volume image.Time) bool {
-	return n.Mtime != volume || n.UID > math.MaxUint16 || n.GID > math.MaxUint16 ||
+func (n *inode) needsExtended() bool {
+	return n.Mtime != image.Epoch || n.UID > math.MaxUint16 || n.GID > math.MaxUint16 ||
 		n.links > math.MaxUint16 || n.size > math.MaxUint32
 }
 

@@ -32,7 +32,7 @@ func seeds(t testing.TB) [][]byte {
 	for i := range 20 {
 		must(t, tree.Put("/dir/"+strings.Repeat(string(rune('a'+i)), 250), image.NewFile(0o644, nil)))
 	}
-	b, err := image.ReadAll(layout(t, tree, Options{Label: "seed"}))
+	b, err := image.ReadAll(layout(t, tree, image.Volume{Label: "seed"}))
 	must(t, err)
 	return [][]byte{b}
 }
@@ -234,7 +234,7 @@ func TestOddFiles(t *testing.T) {
 		"a slash in a name": {"/dir", func(_, i []byte) { copy(i[compactSize+3*direntSize:], "...f/le") }, `/dir: "f/le" is not a file name; the file of inode ` + number("/dir/file") + " is left out", true, false},
 		"a name twice":      {"/", func(_, i []byte) { copy(i[bytes.Index(i, []byte("goodlink")):], "linklink") }, `/: "link" stands twice in the directory; the file of inode ` + number("/link") + " is left out", true, false},
 	} {
-		b, err := image.ReadAll(layout(t, tree, Options{}))
+		b, err := image.ReadAll(layout(t, tree, image.Volume{}))
 		must(t, err)
 		c.change(b, b[at[c.path]:])
 		resum(b)

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 
 	"ingot/image"
+	"ingot/partition/volume"
 )
 
 // Tree returns the files of the volume. Contents are not read: they are parts of what
@@ -169,7 +170,7 @@ func (w *walk) fill(place *image.Place, n *image.Node, p *parsed) (keep bool, er
 	case fs.ModeNamedPipe, fs.ModeSocket:
 		return true, nil
 	case fs.ModeDevice, fs.ModeDevice | fs.ModeCharDevice:
-		n.Dev = decodeDev(p.U)
+		n.Dev = volume.DecodeDev(p.U)
 		return true, nil
 	case fs.ModeIrregular:
 		return false, w.flaw(place, fmt.Errorf("has the mode %#o, and is left out", p.Mode), true)
@@ -184,8 +185,8 @@ func (w *walk) fill(place *image.Place, n *image.Node, p *parsed) (keep bool, er
 		return false, w.flaw(place, err, true)
 	case data == nil:
 		return false, w.flaw(place, errors.New("is a symlink of 0 bytes, and is left out"), true)
-	case data.Size() > maxSymlink:
-		return false, w.flaw(place, fmt.Errorf("is a symlink to %d bytes, and is left out; a target has 1 to %d", data.Size(), maxSymlink), true)
+	case data.Size() > volume.MaxSymlink:
+		return false, w.flaw(place, fmt.Errorf("is a symlink to %d bytes, and is left out; a target has 1 to %d", data.Size(), volume.MaxSymlink), true)
 	}
 	if err := w.spend(data.Size()); err != nil {
 		return false, err

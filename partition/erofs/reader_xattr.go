@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"ingot/image"
+	"ingot/partition/volume"
 )
 
 var errXattr = errors.New("extended attributes: they are longer than they say")
@@ -95,9 +96,9 @@ func unpackXattr(b []byte) (x image.Xattr, size int, err error) {
 		return x, 0, errXattr
 	}
 	prefix := ""
-	for _, p := range xattrPrefixes {
-		if p.index == b[1] {
-			prefix = p.prefix
+	for _, p := range volume.XattrPrefixes {
+		if p.Index == b[1] {
+			prefix = p.Text
 		}
 	}
 	if prefix == "" {

@@ -7,12 +7,13 @@ import (
 	"testing"
 
 	"ingot/image"
+	"ingot/partition/volume"
 	"ingot/tests/fstest"
 )
 
 // features of EROFS.
 var features = fstest.Features{
-	MaxSymlink: maxSymlink,
+	MaxSymlink: volume.MaxSymlink,
 	MaxLinks:   1<<32 - 1,
 	Specials:   true,
 	Modes:      true,

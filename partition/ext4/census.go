@@ -3,10 +3,10 @@ package ext4
 import (
 	"fmt"
 	"io/fs"
-	"unicode/utf8"
 
 	"ingot/image"
 	"ingot/internal/printable"
+	"ingot/partition/volume"
 )
 
 // census is what a Tree asks of any volume that is to hold it: its inodes in path
@@ -150,8 +150,8 @@ func (c *census) addEntries(place int, parent uint32, withLostFound bool) error 
 	d := directory{file: place, parent: parent, entries: entries, inodes: make([]uint32, 0, len(entries)+1)}
 	links := uint32(2)
 	for _, e := range entries {
-		if len(e.Name) > maxNameLength {
-			return fmt.Errorf("%s/%s…: the name is %d bytes long, ext4 allows %d", printable.Name(owner.String()), printable.Name(startOf(e.Name)), len(e.Name), maxNameLength)
+		if err := volume.CheckName(owner, e.Name); err != nil {
+			return err
 		}
 		at, err := c.addEntry(e, owner)
 		if err != nil {
@@ -195,42 +195,15 @@ func (c *census) addEntry(e image.Entry, dir *image.Owner) (int, error) {
 	return int(at), nil
 }
 
-// startOf cuts a name for a message, between two characters.
-func startOf(name string) string {
-	n := 32
-	for n > 0 && !utf8.RuneStart(name[n]) {
-		n--
-	}
-	return name[:n]
-}
-
-// checkNode says what of a node ext4 cannot hold, links and names aside.
+// checkNode refuses a node that ext4 cannot hold.
 func checkNode(n *image.Node) error {
-	switch n.Mode.Type() {
-	case 0:
-		if blocks := ceilDiv(n.Size(), blockSize); blocks > maxLogicalBlocks {
-			return fmt.Errorf("is %d bytes long, ext4 allows %d", n.Size(), int64(maxLogicalBlocks)*blockSize)
-		}
-	case fs.ModeSymlink:
-		if len(n.Link) == 0 || len(n.Link) > maxSymlinkLength {
-			return fmt.Errorf("the symlink's target is %d bytes long, ext4 allows 1 to %d", len(n.Link), maxSymlinkLength)
-		}
-	case fs.ModeDevice, fs.ModeDevice | fs.ModeCharDevice:
-		if n.Dev.Major > maxMajor || n.Dev.Minor > maxMinor {
-			return fmt.Errorf("the device number is %d:%d, ext4 allows up to %d:%d", n.Dev.Major, n.Dev.Minor, maxMajor, maxMinor)
-		}
-	case fs.ModeDir, fs.ModeNamedPipe, fs.ModeSocket:
-	default:
-		return fmt.Errorf("is %s, which ext4 cannot hold", image.Kind(n.Mode))
-	}
 	switch t := n.Mtime; {
+	case n.Mode.IsRegular() && ceilDiv(n.Size(), blockSize) > maxLogicalBlocks:
+		return fmt.Errorf("is %d bytes long; ext4 allows %d", n.Size(), int64(maxLogicalBlocks)*blockSize)
 	case t.Sec < minSeconds || t.Sec > maxSeconds:
-		c := t.Civil()
-		return fmt.Errorf("the modification time is in the year %d, ext4 knows 1901-12-13 to 2446-05-10", c.Year)
-	case t.Nsec < 0 || t.Nsec > 999_999_999:
-		return fmt.Errorf("the modification time has %d nanoseconds, the limit is 999999999", t.Nsec)
+		return fmt.Errorf("the modification time is in the year %d; ext4 knows 1901-12-13 to 2446-05-10", t.Civil().Year)
 	}
-	return nil
+	return volume.CheckNode(n)
 }
 
 // addPieces notes what is not a hole of a file that has holes.

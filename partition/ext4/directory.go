@@ -4,10 +4,10 @@ import (
 	"cmp"
 	"encoding/binary"
 	"fmt"
-	"io/fs"
 	"slices"
 
 	"ingot/image"
+	"ingot/partition/volume"
 )
 
 // directory is a directory's entries and how they are spread over its blocks: all
@@ -155,7 +155,7 @@ func (d *directory) putPlace(p []byte, place int, last bool) []byte {
 	if last {
 		size = len(p)
 	}
-	putEntry(p, d.inodes[place], size, e.Name, fileType(e.Node.Mode))
+	putEntry(p, d.inodes[place], size, e.Name, volume.FileType(e.Node.Mode))
 	return p[size:]
 }
 
@@ -207,23 +207,4 @@ func putEntry(p []byte, ino uint32, size int, name string, fileType uint8) {
 	binary.LittleEndian.PutUint16(p[4:], uint16(size))
 	p[6], p[7] = uint8(len(name)), fileType
 	copy(p[dirEntrySize:], name)
-}
-
-// fileType is what an entry says of the file's type.
-func fileType(m fs.FileMode) uint8 {
-	switch m.Type() {
-	case fs.ModeDir:
-		return fileTypeDirectory
-	case fs.ModeSymlink:
-		return fileTypeSymlink
-	case fs.ModeDevice:
-		return fileTypeBlockDevice
-	case fs.ModeDevice | fs.ModeCharDevice:
-		return fileTypeCharacterDevice
-	case fs.ModeNamedPipe:
-		return fileTypeFIFO
-	case fs.ModeSocket:
-		return fileTypeSocket
-	}
-	return fileTypeRegular
 }

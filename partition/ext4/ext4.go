@@ -3,10 +3,8 @@ package ext4
 import (
 	"fmt"
 
-	"github.com/google/uuid"
-
 	"ingot/image"
-	"ingot/internal/grammar"
+	"ingot/partition/volume"
 )
 
 // FileSystem says how a Tree becomes an ext4 file system. The zero value is what
@@ -39,27 +37,16 @@ const (
 	maxReserved    = 50            // percent: e2fsck takes more for damage
 )
 
-// Check says whether v can be asked of ext4: a label of at most 16 bytes, a UUID, a
-// size of 1 MiB to 16 TiB. It is a [*image.TooSmallError] if the size is smaller.
-func (f FileSystem) Check(v image.Volume) error {
-	if err := checkLabel(v.Label); err != nil {
-		return err
-	}
-	if _, err := volumeUUID(v); err != nil {
-		return err
-	}
-	switch n := v.Size.Bytes; {
-	case n < 0:
-		return fmt.Errorf("size is %d bytes; it must not be negative", n)
-	case n > maxVolume:
-		return fmt.Errorf("size is %d bytes, ext4 allows %d", n, int64(maxVolume))
-	case !v.Size.Fit && n < minVolume:
-		return fmt.Errorf("an ext4 of %s: %w", grammar.Count(n, "byte"), &image.TooSmallError{What: "bytes", Need: minVolume, Have: n})
-	}
-	return f.checkOptions()
-}
+var limits = volume.Limits{Name: "ext4", Seed: "ext4", Label: maxLabelLength, Least: minVolume, Most: maxVolume}
 
-func (f FileSystem) checkOptions() error {
+// UUID implements [volume.FileSystem].
+func (FileSystem) UUID(v image.Volume) string { return limits.UUID(v) }
+
+// Check implements [volume.FileSystem].
+func (f FileSystem) Check(v image.Volume) error {
+	if err := limits.Check(v); err != nil {
+		return err
+	}
 	switch {
 	case f.Inodes < 0:
 		return fmt.Errorf("inodes: %d is less than 0", f.Inodes)
@@ -73,25 +60,6 @@ func (f FileSystem) checkOptions() error {
 		return fmt.Errorf("journal: %d blocks of 4 KiB are not between %d and %d", f.JournalBlocks, minJournalBlocks, maxJournalBlocks)
 	}
 	return nil
-}
-
-func checkLabel(label string) error {
-	if len(label) > maxLabelLength {
-		return fmt.Errorf("label %q is %d bytes long, ext4 allows %d", label, len(label), maxLabelLength)
-	}
-	return image.CheckLabel(label)
-}
-
-func volumeUUID(v image.Volume) (uuid.UUID, error) { return v.Seed.VolumeUUID(v.UUID, "ext4") }
-
-// UUID returns the UUID that Layout gives to v, as blkid prints it; "" if v asks for
-// something that is none.
-func (FileSystem) UUID(v image.Volume) string {
-	id, err := volumeUUID(v)
-	if err != nil {
-		return ""
-	}
-	return id.String()
 }
 
 // Layout returns the file system that holds t. An error names the path in t, the
@@ -128,7 +96,7 @@ func (f FileSystem) descSize() int64 {
 }
 
 func newIdentity(v image.Volume) identity {
-	id, _ := volumeUUID(v) // has been checked
+	id, _ := limits.ID(v) // has been checked
 	return identity{
 		uuid:           id,
 		journalUUID:    v.Seed.UUID("ext4 journal"),

@@ -5,12 +5,7 @@ import (
 	"io/fs"
 
 	"ingot/image"
-)
-
-// maxMajor and maxMinor are what the longer form of a device number has room for.
-const (
-	maxMajor = 1<<12 - 1
-	maxMinor = 1<<20 - 1
+	"ingot/partition/volume"
 )
 
 // inodeBlock makes block i of the inode tables, taken as one table of all groups.
@@ -122,7 +117,7 @@ func putDevice(block []byte, d image.Dev) {
 		binary.LittleEndian.PutUint32(block, d.Major<<8|d.Minor)
 		return
 	}
-	binary.LittleEndian.PutUint32(block[4:], d.Minor&0xFF|d.Major<<8|d.Minor&^0xFF<<12)
+	binary.LittleEndian.PutUint32(block[4:], volume.EncodeDev(d))
 }
 
 // encode does what encode does for other structures, at a tenth of the time: there

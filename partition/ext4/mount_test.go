@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ingot/image"
+	"ingot/partition/volume"
 	"ingot/tests/fstest"
 )
 
@@ -58,7 +59,7 @@ func TestKernelReadsRandom(t *testing.T) {
 // dumped is what debugfs copies out of an image: files, folders and symlinks, and
 // their permissions.
 var dumped = fstest.Features{
-	MaxSymlink: maxSymlinkLength, Modes: true, MaxFile: 1 << 40, PlainRoot: true,
+	MaxSymlink: volume.MaxSymlink, Modes: true, MaxFile: 1 << 40, PlainRoot: true,
 	Time: func(image.Time) image.Time { return image.Time{} },
 }
 

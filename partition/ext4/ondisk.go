@@ -89,11 +89,8 @@ const (
 	maxLinks             = 65000             // EXT4_LINK_MAX
 	minSeconds           = -1 << 31          // of a time, 1901-12-13
 	maxSeconds           = 1<<34 - 1<<31 - 1 // and 2446-05-10
-	maxNameLength        = 255
-	maxXattrName         = 255 // XATTR_NAME_MAX of Linux, which counts the prefix, too
-	maxSymlinkLength     = blockSize - 1
-	fastSymlinkLength    = 60 // targets shorter than that lie in i_block
-	extraInodeSize       = 32 // i_extra_isize: up to i_projid
+	fastSymlinkLength    = 60                // targets shorter than that lie in i_block
+	extraInodeSize       = 32                // i_extra_isize: up to i_projid
 	goodOldInodeSize     = 128
 )
 
@@ -295,17 +292,8 @@ const (
 	dirTailSize  = 12                      // struct ext4_dir_entry_tail: looks like an entry without a name
 	dirTailType  = 0xDE                    // its file type
 	dirSpace     = blockSize - dirTailSize // what entries have of a block
-)
 
-// File types in directory entries.
-const (
-	fileTypeRegular = 1 + iota
-	fileTypeDirectory
-	fileTypeCharacterDevice
-	fileTypeBlockDevice
-	fileTypeFIFO
-	fileTypeSocket
-	fileTypeSymlink
+	fileTypeDirectory = 2 // of "." and ".."
 )
 
 // The hash tree of a directory, https://docs.kernel.org/filesystems/ext4/directory.html#hash-tree-directories .

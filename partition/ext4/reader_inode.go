@@ -6,6 +6,7 @@ import (
 	"math"
 
 	"ingot/image"
+	"ingot/partition/volume"
 )
 
 // fileInode is what a reader keeps of an inode.
@@ -138,6 +139,15 @@ func (w *walk) checkInode(number uint32, p []byte, in *inode, extra int64) error
 		return fmt.Errorf("checksum is %#x, but it says %#x", got, want)
 	}
 	return nil
+}
+
+// device decodes a device number: the first word of i_block in the old form of 8 and 8 bits
+// or, if that is zero, the second one in the new form.
+func device(block []byte) image.Dev {
+	if old := word(block, 0); old != 0 {
+		return image.Dev{Major: old >> 8 & 0xFF, Minor: old & 0xFF}
+	}
+	return volume.DecodeDev(word(block, 4))
 }
 
 func (w *walk) newFile(number uint32, in *inode, body []byte) (fileInode, error) {

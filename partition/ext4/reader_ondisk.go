@@ -1,7 +1,5 @@
 package ext4
 
-import "ingot/image"
-
 // What stands on disks that others than [FileSystem] wrote: ext2 and ext3, other
 // sizes of blocks and inodes, and the features that Linux has come to know.
 // https://docs.kernel.org/filesystems/ext4/
@@ -88,15 +86,6 @@ const maxXattrValue = 64 << 10
 // inlineData is the attribute that holds what of an inline file does not fit into
 // i_block.
 const inlineData = "system.data"
-
-// device decodes the number of a device: the first word of i_block in the old form
-// of 8 bits and 8 bits or, where that is zero, the second in the new of 12 and 20.
-func device(old, new uint32) image.Dev {
-	if old != 0 {
-		return image.Dev{Major: old >> 8 & 0xFF, Minor: old & 0xFF}
-	}
-	return image.Dev{Major: new >> 8 & 0xFFF, Minor: new&0xFF | new>>12&0xFFF00}
-}
 
 // gdtChecksum is that of a group descriptor under the feature uninit_bg: CRC-16 of
 // the file system's UUID, the number of the group and the descriptor.

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"ingot/image"
+	"ingot/partition/volume"
 )
 
 // walk is one reading of a whole tree.
@@ -153,7 +154,7 @@ func (w *walk) child(d foundDir, e dirent) (*image.Node, error) {
 		w.bad[e.inode] = err
 		return nil, err
 	}
-	if want := fileType(n.Mode); e.fileType != 0 && e.fileType != want {
+	if want := volume.FileType(n.Mode); e.fileType != 0 && e.fileType != want {
 		w.note(false, "is of file type %d (%s), but its name says %d", want, image.Kind(n.Mode), e.fileType)
 	}
 	if len(w.notes) > 0 {
@@ -236,7 +237,7 @@ func (w *walk) node(f *fileInode) (*image.Node, error) {
 	case fs.ModeSymlink:
 		n.Link, err = w.target(f)
 	case fs.ModeDevice, fs.ModeDevice | fs.ModeCharDevice:
-		n.Dev = device(word(f.block[:], 0), word(f.block[:], 4))
+		n.Dev = device(f.block[:])
 	case fs.ModeIrregular:
 		err = fmt.Errorf("its mode %#o is of no type", f.mode)
 	}

@@ -9,11 +9,12 @@ import (
 	"testing"
 
 	"ingot/image"
+	"ingot/partition/volume"
 	"ingot/tests/fstest"
 )
 
 var features = fstest.Features{
-	MaxSymlink: maxSymlinkLength,
+	MaxSymlink: volume.MaxSymlink,
 	MaxLinks:   maxLinks,
 	Specials:   true,
 	Modes:      true,

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"ingot/image"
+	"ingot/partition/volume"
 )
 
 // attributes holds the extended attributes of all inodes, each distinct set once.
@@ -28,29 +29,6 @@ type attributeSet struct{ inode, block string }
 type attributeBlock struct {
 	content    string
 	references uint32
-}
-
-// attribute is an attribute as ext4 names it and stores its value.
-type attribute struct {
-	index uint8
-	name  string // without the prefix that index stands for
-	full  string
-	value []byte
-}
-
-// xattrPrefixes are the prefixes that e_name_index replaces. The names of ACLs are
-// replaced as a whole and come before the prefix that they share.
-var xattrPrefixes = [...]struct {
-	prefix string
-	index  uint8
-	whole  bool
-}{
-	{"system.posix_acl_access", xattrPosixACLAccess, true},
-	{"system.posix_acl_default", xattrPosixACLDefault, true},
-	{"user.", xattrUser, false},
-	{"trusted.", xattrTrusted, false},
-	{"security.", xattrSecurity, false},
-	{"system.", xattrSystem, false},
 }
 
 // add notes the attributes of one more inode and returns the places of their set
@@ -95,60 +73,39 @@ func (a *attributes) refer(content string) int32 {
 	return at
 }
 
-// newAttributes returns the attributes in the order that blocks of them have: by
-// index, length of the name, and name.
-func newAttributes(xattrs []image.Xattr) ([]attribute, error) {
-	list := make([]attribute, 0, len(xattrs))
-	for _, x := range xattrs {
-		at, err := newAttribute(x)
-		if err != nil {
-			return nil, fmt.Errorf("extended attribute %.100q: %w", x.Name, err)
-		}
-		list = append(list, at)
-	}
-	slices.SortFunc(list, func(a, b attribute) int {
-		return cmp.Or(cmp.Compare(a.index, b.index), cmp.Compare(len(a.name), len(b.name)), cmp.Compare(a.name, b.name))
-	})
-	for i := 1; i < len(list); i++ {
-		if list[i].full == list[i-1].full {
-			return nil, fmt.Errorf("extended attribute %.100q: is given twice", list[i].full)
-		}
-	}
-	return list, nil
-}
+// attribute is an attribute whose value is the one on disk.
+type attribute struct{ volume.Xattr }
 
-func newAttribute(x image.Xattr) (attribute, error) {
-	for _, p := range xattrPrefixes {
-		rest, ok := strings.CutPrefix(x.Name, p.prefix)
-		if !ok || p.whole && rest != "" {
-			continue
-		}
-		switch {
-		case !p.whole && rest == "":
-			return attribute{}, fmt.Errorf("the name ends with its prefix")
-		case len(x.Name) > maxXattrName:
-			return attribute{}, fmt.Errorf("the name is %d bytes long, Linux allows %d", len(x.Name), maxXattrName)
-		case strings.Contains(rest, "\x00"):
-			return attribute{}, fmt.Errorf("the name holds a zero byte")
-		}
-		value := x.Value
-		if p.whole {
-			var err error
-			if value, err = packACL(value); err != nil {
-				return attribute{}, err
+var xattrPrefixes = append(slices.Clone(volume.XattrPrefixes), volume.XattrPrefix{Index: xattrSystem, Text: "system."})
+
+// newAttributes returns the attributes in the order of a block: by index, length of the name,
+// and name.
+func newAttributes(xattrs []image.Xattr) ([]attribute, error) {
+	list, err := volume.NewXattrs(xattrs, xattrPrefixes)
+	if err != nil {
+		return nil, err
+	}
+	slices.SortStableFunc(list, func(a, b volume.Xattr) int {
+		return cmp.Or(cmp.Compare(a.Index, b.Index), cmp.Compare(len(a.Name), len(b.Name)))
+	})
+	attributes := make([]attribute, len(list))
+	for i, x := range list {
+		if x.Index == xattrPosixACLAccess || x.Index == xattrPosixACLDefault {
+			if x.Value, err = packACL(x.Value); err != nil {
+				return nil, fmt.Errorf("extended attribute %.100q: %w", x.Full, err)
 			}
 		}
-		return attribute{p.index, rest, x.Name, value}, nil
+		attributes[i] = attribute{x}
 	}
-	return attribute{}, fmt.Errorf("the name starts with user., trusted., security. or system. only")
+	return attributes, nil
 }
 
 // attributesKey is the same for equal sets and for no others.
 func attributesKey(list []attribute) string {
 	var b strings.Builder
 	for _, a := range list {
-		fmt.Fprintf(&b, "%d %s\x00%d ", a.index, a.name, len(a.value))
-		b.Write(a.value)
+		fmt.Fprintf(&b, "%d %s\x00%d ", a.Index, a.Name, len(a.Value))
+		b.Write(a.Value)
 	}
 	return b.String()
 }
@@ -183,15 +140,15 @@ func tooManyAttributes(list, block []attribute, room int) error {
 	const limit = xattrBlockSpace - xattrTerminator
 	largest := slices.MaxFunc(list, func(a, b attribute) int { return cmp.Compare(a.size(), b.size()) })
 	if len(block) == 1 {
-		return fmt.Errorf("extended attribute %.100q: takes %d bytes with its name, ext4 allows %d", largest.full, limit-room, limit)
+		return fmt.Errorf("extended attribute %.100q: takes %d bytes with its name, ext4 allows %d", largest.Full, limit-room, limit)
 	}
 	return fmt.Errorf("the extended attributes take %d bytes beside those in the inode, ext4 allows %d; the largest is %q with %d",
-		limit-room, limit, largest.full, largest.size())
+		limit-room, limit, largest.Full, largest.size())
 }
 
 // size is what an attribute takes of the room, the entry and the value.
 func (a attribute) size() int {
-	return alignXattr(xattrEntrySize+len(a.name)) + alignXattr(len(a.value))
+	return alignXattr(xattrEntrySize+len(a.Name)) + alignXattr(len(a.Value))
 }
 
 func alignXattr(n int) int { return (n + xattrAlign - 1) &^ (xattrAlign - 1) }
@@ -219,15 +176,15 @@ func blockAttributes(list []attribute) []byte {
 func putAttributes(p []byte, off, base int, list []attribute) (hash uint32) {
 	end := len(p)
 	for _, a := range list {
-		e := xattrEntry{NameLen: uint8(len(a.name)), NameIndex: a.index, ValueSize: uint32(len(a.value)), Hash: a.hash()}
-		end -= alignXattr(len(a.value))
-		if len(a.value) > 0 {
+		e := xattrEntry{NameLen: uint8(len(a.Name)), NameIndex: a.Index, ValueSize: uint32(len(a.Value)), Hash: a.hash()}
+		end -= alignXattr(len(a.Value))
+		if len(a.Value) > 0 {
 			e.ValueOffs = uint16(end - base)
 		}
-		copy(p[end:], a.value)
+		copy(p[end:], a.Value)
 		encode(p[off:off+xattrEntrySize], &e)
-		copy(p[off+xattrEntrySize:], a.name)
-		off += alignXattr(xattrEntrySize + len(a.name))
+		copy(p[off+xattrEntrySize:], a.Name)
+		off += alignXattr(xattrEntrySize + len(a.Name))
 		hash = hash<<16 ^ hash>>16 ^ e.Hash
 	}
 	return hash
@@ -237,10 +194,10 @@ func putAttributes(p []byte, off, base int, list []attribute) (hash uint32) {
 // bits a word.
 func (a attribute) hash() uint32 {
 	h := uint32(0)
-	for _, c := range []byte(a.name) {
+	for _, c := range []byte(a.Name) {
 		h = h<<5 ^ h>>27 ^ uint32(c)
 	}
-	padded := append(bytes.Clone(a.value), 0, 0, 0)
+	padded := append(bytes.Clone(a.Value), 0, 0, 0)
 	for ; len(padded) >= xattrAlign; padded = padded[xattrAlign:] {
 		h = h<<16 ^ h>>16 ^ binary.LittleEndian.Uint32(padded)
 	}

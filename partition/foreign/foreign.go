@@ -3,13 +3,8 @@ package foreign
 import (
 	"fmt"
 	"strings"
-	"unicode"
-	"unicode/utf8"
-
-	"github.com/google/uuid"
 
 	"ingot/image"
-	"ingot/internal/grammar"
 	"ingot/internal/printable"
 	"ingot/partition/volume"
 )
@@ -61,27 +56,19 @@ var _ volume.FileSystem = FileSystem{}
 
 // Check implements [volume.FileSystem].
 func (f FileSystem) Check(v image.Volume) error {
-	name := strings.TrimPrefix(f.Program, "mkfs.")
-	switch _, err := uuid.Parse(v.UUID); {
-	case v.UUID != "" && (err != nil || len(v.UUID) != 36):
-		return fmt.Errorf("UUID %s: %s has one of the form xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx (hexadecimal)", printable.Quote(v.UUID), name)
-	case len(v.Label) > f.label:
-		return fmt.Errorf("label %s: %d bytes long; %s holds at most %d", printable.Quote(v.Label), len(v.Label), name, f.label)
-	case !utf8.ValidString(v.Label) || strings.ContainsFunc(v.Label, unicode.IsControl) || strings.HasPrefix(v.Label, "-"):
-		return fmt.Errorf("label %s: is not UTF-8 text without control characters, or begins with a hyphen", printable.Quote(v.Label))
-	case !v.Size.Fit && v.Size.Bytes < f.Smallest:
-		return fmt.Errorf("%s of %s: %w", name, grammar.Count(v.Size.Bytes, "byte"), &image.TooSmallError{What: "bytes", Need: f.Smallest, Have: v.Size.Bytes})
+	if strings.HasPrefix(v.Label, "-") {
+		return fmt.Errorf("label %s: begins with a hyphen, as the options of %s do", printable.Quote(v.Label), f.Program)
 	}
-	return nil
+	return f.limits().Check(v)
+}
+
+func (f FileSystem) limits() volume.Limits {
+	name := strings.TrimPrefix(f.Program, "mkfs.")
+	return volume.Limits{Name: name, Seed: name, Label: f.label, Least: f.Smallest}
 }
 
 // UUID implements [volume.FileSystem].
-func (f FileSystem) UUID(v image.Volume) string {
-	if v.UUID != "" {
-		return strings.ToLower(v.UUID)
-	}
-	return v.Seed.UUID(strings.TrimPrefix(f.Program, "mkfs.")).String()
-}
+func (f FileSystem) UUID(v image.Volume) string { return f.limits().UUID(v) }
 
 // Layout implements [volume.FileSystem]: the bytes are zeros until the tool has made
 // others of them. A size that fits is an estimate.

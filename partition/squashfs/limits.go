@@ -8,6 +8,7 @@ import (
 
 	"ingot/image"
 	"ingot/internal/printable"
+	"ingot/partition/volume"
 )
 
 // checkTree refuses what squashfs cannot hold, or mksquashfs not give.
@@ -60,15 +61,7 @@ func newest(t *image.Tree) int64 {
 // The limits of squashfs (https://docs.kernel.org/filesystems/squashfs.html), and of
 // the new form of a device number in it.
 const (
-	maxName  = 255 // squashfs has room for one more byte, and Linux's NAME_MAX has not
-	maxMajor = 1<<12 - 1
-	maxMinor = 1<<20 - 1
-
-	// What Linux holds of symlinks and extended attributes: PATH_MAX without the zero at its
-	// end, XATTR_NAME_MAX and XATTR_SIZE_MAX. A longer target is cut when it is read.
-	maxSymlink    = 4095
-	maxXattrName  = 255
-	maxXattrValue = 65536
+	maxXattrValue = 65536 // XATTR_SIZE_MAX
 
 	// lastTime is below any clock that this program can run by. mksquashfs gives the root
 	// directory the time of the clock, or of the newest file where that is older.
@@ -83,29 +76,23 @@ func check(n *image.Node) error {
 	if n.Mode.Type() == fs.ModeSocket || n.Mode.Type() == fs.ModeIrregular {
 		return fmt.Errorf("is %s; a tar archive, which the squashfs is made of, holds none", image.Kind(n.Mode))
 	}
-	if d := n.Dev; d.Major > maxMajor || d.Minor > maxMinor {
-		return fmt.Errorf("is the device %d:%d; squashfs counts to %d:%d", d.Major, d.Minor, maxMajor, maxMinor)
-	}
 	for _, x := range n.Xattrs {
 		switch class, name, _ := strings.Cut(x.Name, "."); {
 		case class != "user" && class != "trusted" && class != "security":
 			return fmt.Errorf("extended attribute %s: squashfs holds those of user, trusted and security", x.Name)
-		case len(x.Name) > maxXattrName || len(x.Value) > maxXattrValue:
-			return fmt.Errorf("extended attribute %.100q: has a name of %d bytes and a value of %d; Linux has up to %d and %d", x.Name, len(x.Name), len(x.Value), maxXattrName, maxXattrValue)
+		case len(x.Name) > volume.MaxXattrName || len(x.Value) > maxXattrValue:
+			return fmt.Errorf("extended attribute %.100q: has a name of %d bytes and a value of %d; Linux has up to %d and %d", x.Name, len(x.Name), len(x.Value), volume.MaxXattrName, maxXattrValue)
 		case strings.Contains(name, "="):
 			return fmt.Errorf("extended attribute %s: a tar archive, which the squashfs is made of, has no = in a name", x.Name)
 		}
 	}
 	for _, e := range n.Entries() {
-		if len(e.Name) > maxName {
-			return fmt.Errorf("%.100q is a name of %d bytes; Linux has names of at most %d", e.Name, len(e.Name), maxName)
+		if len(e.Name) > volume.MaxName {
+			return fmt.Errorf("%.100q is a name of %d bytes; Linux allows %d", e.Name, len(e.Name), volume.MaxName)
 		}
 	}
-	if n.Mode.Type() == fs.ModeSymlink && len(n.Link) > maxSymlink {
-		return fmt.Errorf("is a symlink to %d bytes; Linux reads at most %d", len(n.Link), maxSymlink)
-	}
-	if n.Mode.Type() == fs.ModeSymlink && (n.Link == "" || strings.Contains(n.Link, "\x00")) {
+	if strings.Contains(n.Link, "\x00") {
 		return fmt.Errorf("is a symlink to %q, which is no path", n.Link)
 	}
-	return nil
+	return volume.CheckNode(n)
 }

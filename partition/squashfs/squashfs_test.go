@@ -264,10 +264,10 @@ func TestRefused(t *testing.T) {
 		{with(func(n *image.Node) { n.Mtime.Sec = lastTime + 1 }), "/srv/x: its time is 1767225600 seconds"},
 		{with(func(n *image.Node) { n.Mode = fs.ModeSocket }), "/srv/x: is a socket"},
 		{with(func(n *image.Node) { n.Xattrs = []image.Xattr{{Name: "system.posix_acl_access"}} }), "/srv/x: extended attribute system.posix_acl_access"},
-		{with(func(n *image.Node) { n.Mode, n.Dev = fs.ModeDevice, image.Dev{Major: 4096} }), "/srv/x: is the device 4096:0"},
-		{with(func(n *image.Node) { n.Mode, n.Link = fs.ModeSymlink, strings.Repeat("x", 4096) }), "/srv/x: is a symlink to 4096 bytes; Linux reads at most 4095"},
+		{with(func(n *image.Node) { n.Mode, n.Dev = fs.ModeDevice, image.Dev{Major: 4096} }), "/srv/x: the device number is 4096:0"},
+		{with(func(n *image.Node) { n.Mode, n.Link = fs.ModeSymlink, strings.Repeat("x", 4096) }), "/srv/x: the symlink's target is 4096 bytes long; Linux allows 1 to 4095"},
 		{with(func(n *image.Node) { n.Xattrs = []image.Xattr{{Name: "user." + strings.Repeat("x", 251)}} }), "/srv/x: extended attribute \"user." + strings.Repeat("x", 95) + "\": has a name of 256 bytes and a value of 0; Linux has up to 255 and 65536"},
-		{long, "/: \"" + strings.Repeat("n", 100) + "\" is a name of 256 bytes; Linux has names of at most 255"},
+		{long, "/: \"" + strings.Repeat("n", 100) + "\" is a name of 256 bytes; Linux allows 255"},
 		{&image.Tree{Root: &image.Node{Mode: fs.ModeDir, UID: 7}}, "/: belongs to 7:0"},
 	} {
 		_, err := find(t).Make(t.Context(), x.tree, t.TempDir(), Options{})

@@ -17,8 +17,8 @@ var Kind = &volume.Kind{
 
 // identify looks for the signature at the end of the first page, whose size is the machine's.
 func identify(p *volume.Probe) (volume.ID, bool) {
-	for page := int64(minPage); page <= maxPage; page *= 2 {
-		text := string(p.Bytes(page-int64(len(signature)), len(signature)))
+	for size := int64(page); size <= maxPage; size *= 2 {
+		text := string(p.Bytes(size-int64(len(signature)), len(signature)))
 		switch {
 		case text == signature:
 			return volume.ID{UUID: p.UUID(headerOffset + uuidOffset), Label: p.Text(headerOffset+labelOffset, maxLabel)}, true

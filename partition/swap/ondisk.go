@@ -20,8 +20,8 @@ const (
 	version      = 1
 	signature    = "SWAPSPACE2"
 	maxLabel     = 16
-	minPage      = 4096
-	maxPage      = 65536
+	page         = 4096
+	maxPage      = 65536 // of any machine
 	minPages     = 10
 	maxPages     = 1 << 32
 )

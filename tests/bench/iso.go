@@ -78,7 +78,7 @@ func workEROFS(args []string) error {
 	if err != nil {
 		return err
 	}
-	volume, err := erofs.Layout(&image.Tree{Root: root}, erofs.Options{})
+	volume, err := erofs.FileSystem{}.Layout(&image.Tree{Root: root}, image.Volume{Size: image.Fit(0)})
 	if err != nil {
 		return err
 	}

@@ -72,7 +72,7 @@ func TestRandomTrees(t *testing.T) {
 		{"fat16", dos, inVolume(fat.FileSystem{Bits: 16}, "DATA", 1<<20).write},
 		{"fat32", dos, inVolume(fat.FileSystem{Bits: 32, HiddenSectors: 2048}, "ESP", 0).write},
 		{"erofs", unix, layout(func(t *image.Tree, seed image.Seed) (*image.Map, error) {
-			return erofs.Layout(t, erofs.Options{Label: "root", Seed: seed})
+			return erofs.FileSystem{}.Layout(t, image.Volume{Size: image.Fit(0), Label: "root", Seed: seed})
 		}).write},
 		{"iso9660", unix, layout(func(t *image.Tree, seed image.Seed) (*image.Map, error) {
 			return iso9660.Layout(t, iso9660.Options{VolumeID: "digests", Publisher: "ingot", Seed: seed})
