@@ -23,7 +23,7 @@ require (
 	github.com/schollz/progressbar/v3 v3.19.1 // progress on a terminal
 	github.com/spf13/cobra v1.10.2 // the command line and its help
 	github.com/spf13/pflag v1.1.0 // the flags of cobra, and of the guest's commands
-	github.com/u-root/u-root v0.16.0 // cpio archives, and a command of the guest
+	github.com/u-root/u-root v0.16.0 // cpio archives
 	github.com/ulikunitz/xz v0.5.17 // the LZMA in lzip and .lzma; tests: another reader of xz
 	go.yaml.in/yaml/v3 v3.0.6 // recipes: its nodes know line and column
 	golang.org/x/crypto v0.59.0 // the guest's ssh server

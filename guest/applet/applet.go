@@ -23,15 +23,15 @@ type Applet struct {
 
 // A Call is one run of an applet. It works in the process's own folder.
 type Call struct {
-	Name   string // under which it was called
-	Usage  string
+	Applet
 	Args   []string
 	Stdin  *input
 	Stdout *output
 	Stderr io.Writer
 
-	status  int // of a run that ends without an error
-	trouble int // the status of a failure: 1, or what an applet has in its place
+	flags   *pflag.FlagSet // the applet adds its options before it calls parse
+	status  int            // of a run that ends without an error
+	trouble int            // the status of a failure: 1, or what an applet has in its place
 }
 
 // Status is the error of a run that ends with an exit status and has said why.
@@ -60,8 +60,17 @@ func (a Applet) Main(args []string) int { return a.Within(args, os.Stdin, os.Std
 // Within is Main with other streams than the process's own.
 func (a Applet) Within(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	out := newOutput(stdout)
-	c := &Call{Name: a.Name, Usage: a.Usage, Args: args, Stdin: &input{stdin, out}, Stdout: out, Stderr: stderr, trouble: 1}
-	status := c.finish(a.Run(c))
+	c := &Call{Applet: a, Args: args, Stdin: &input{stdin, out}, Stdout: out, Stderr: stderr, trouble: 1}
+	c.flags = pflag.NewFlagSet(a.Name, pflag.ContinueOnError)
+	c.flags.SortFlags = false
+	c.flags.SetOutput(io.Discard)
+	c.flags.Usage = func() {
+		c.printf("usage: %s %s\n", a.Name, a.Usage)
+		if c.flags.HasFlags() {
+			c.printf("\n%s", c.flags.FlagUsages())
+		}
+	}
+	status := c.finish(c.attempt())
 	switch err := out.flush(); {
 	case errors.Is(err, unix.EPIPE):
 		return statusSignal + int(unix.SIGPIPE) // as the signal would have it, which a standard output gets
@@ -70,6 +79,22 @@ func (a Applet) Within(args []string, stdin io.Reader, stdout, stderr io.Writer)
 		return max(status, c.trouble)
 	}
 	return status
+}
+
+// attempt runs the applet. A wrong command line and --help end the run within parse.
+func (c *Call) attempt() (err error) {
+	defer func() {
+		switch end := recover().(type) {
+		case nil:
+		case usageError:
+			err = end
+		case Status:
+			err = end
+		default:
+			panic(end)
+		}
+	}()
+	return c.Run(c)
 }
 
 // statusSignal and a signal's number are the status of what the signal ended.
@@ -86,8 +111,6 @@ func (c *Call) finish(err error) int {
 	case errors.As(err, &own):
 		c.warn(own.error)
 		return own.status
-	case errors.Is(err, pflag.ErrHelp):
-		return 0
 	case errors.As(err, new(outputError)):
 		return c.status
 	case errors.As(err, &status):
@@ -112,40 +135,65 @@ func (c *Call) warn(err error) {
 // SIGPIPE; of other errors the end tells, so that none need be looked at.
 func (c *Call) printf(format string, args ...any) { fmt.Fprintf(c.Stdout, format, args...) }
 
+// lines prints texts, each in a line of its own.
+func (c *Call) lines(texts []string) {
+	for _, text := range texts {
+		c.printf("%s\n", text)
+	}
+}
+
 // say is printf for applets that go on for long: it is seen at once.
 func (c *Call) say(format string, args ...any) {
 	c.printf(format, args...)
 	_ = c.Stdout.flush() // told at the end
 }
 
-// flagSet is a name for applets that only pass it on.
-type flagSet = *pflag.FlagSet
-
-// flags returns a set for the options of a call.
-func (c *Call) flags() *pflag.FlagSet {
-	f := pflag.NewFlagSet(c.Name, pflag.ContinueOnError)
-	f.SortFlags = false
-	f.SetOutput(io.Discard)
-	f.Usage = func() {
-		options := f.FlagUsages()
-		if options != "" {
-			options = "\n" + options
-		}
-		fmt.Fprintf(c.Stdout, "usage: %s %s\n%s", c.Name, c.Usage, options)
+// parse reads the options and returns the operands, of which there must be at
+// least min and, unless max is negative, at most max. A wrong command line ends the run.
+func (c *Call) parse(min, max int) []string {
+	err := c.flags.Parse(separated(c.flags, c.Args))
+	if errors.Is(err, pflag.ErrHelp) {
+		panic(Status(0))
 	}
-	return f
+	if err != nil {
+		panic(usageError{err.Error()})
+	}
+	c.count(c.flags.NArg(), min, max)
+	return c.flags.Args()
 }
 
-// parse reads the options and returns the operands, of which there must be at
-// least min and, unless max is negative, at most max.
-func (c *Call) parse(f *pflag.FlagSet, min, max int) ([]string, error) {
-	if err := f.Parse(separated(f, c.Args)); err != nil {
-		if errors.Is(err, pflag.ErrHelp) {
-			return nil, err
+// command is parse for applets that run another command, whose options are not theirs.
+func (c *Call) command(min int) []string {
+	c.flags.SetInterspersed(false)
+	return c.parse(min, -1)
+}
+
+// option adds an option with a value that parse reads. Default: otherwise.
+func option[T any](c *Call, name, short string, otherwise T, help string, parse func(string) (T, error)) *T {
+	v := otherwise
+	c.flags.FuncP(name, short, help, func(text string) (err error) {
+		v, err = parse(text)
+		return err
+	})
+	return &v
+}
+
+// hyphened returns arguments with -- before the first operand that starts with a hyphen, such as
+// the number -1 or the mode -w, if there is one.
+func hyphened(args []string, isOperand func(string) bool) []string {
+	for i, arg := range args {
+		if arg == "--" {
+			break
 		}
-		return nil, usageError{err.Error()}
+		if len(arg) > 1 && arg[0] == '-' && isOperand(arg) && (i == 0 || args[i-1] != "-s") { // which takes a value
+			operands := slices.Clone(args[i:])
+			if end := slices.Index(operands, "--"); end > 0 {
+				operands = slices.Delete(operands, end, end+1)
+			}
+			return slices.Concat(args[:i], []string{"--"}, operands)
+		}
 	}
-	return f.Args(), c.count(f.NArg(), min, max)
+	return args
 }
 
 // separated parts short options from values that begin with =, which pflag leaves out:
@@ -194,20 +242,16 @@ func valueStart(f *pflag.FlagSet, arg string) int {
 }
 
 // count checks a number of operands.
-func (c *Call) count(n, min, max int) error {
+func (c *Call) count(n, min, max int) {
 	switch {
 	case n < min && n == 0:
-		return usageError{"operand missing"}
+		panic(usageError{"operand missing"})
 	case n < min:
-		return usageError{fmt.Sprintf("%d operands; it takes at least %d", n, min)}
+		panic(usageError{fmt.Sprintf("%d operands; it takes at least %d", n, min)})
 	case max >= 0 && n > max:
-		return usageError{fmt.Sprintf("%d operands; it takes at most %d", n, max)}
+		panic(usageError{fmt.Sprintf("%d operands; it takes at most %d", n, max)})
 	}
-	return nil
 }
-
-// operands is parse for commands without options.
-func (c *Call) operands(min, max int) ([]string, error) { return c.parse(c.flags(), min, max) }
 
 // eachInput calls fn for every file, or for standard input where there is none or
 // it is called "-". A file that fails is named, and the next one has its turn.

@@ -247,7 +247,7 @@ func TestOwn(t *testing.T) {
 		{"basename", "", "operand missing\nusage: basename", 2},
 		{"dd bs=0", "", "bs=0; it is 1 to 1073741824 bytes", 2},
 		{"dd nonesuch=1", "", `unknown operand "nonesuch"`, 2},
-		{"truncate -s 1x f", "", `"1x" is not a size`, 1},
+		{"truncate -s 1x f", "", `"1x" is not a size`, 2},
 		{"zstd words && rm words && zcat words.zst | head -n 1", "pear 3", "", 0},
 		{"zstd -c text/long | zcat | sha256sum", "  -", "", 0},
 		{"zcat words", "", "words: not compressed", 1},
@@ -414,23 +414,5 @@ func TestDocumented(t *testing.T) {
 	}
 	if got, err := os.ReadFile(file); err != nil || string(got) != want.String() {
 		t.Errorf("%s is not what the table of commands has (%v): go test ./guest/applet -run TestDocumented -update", file, err)
-	}
-}
-
-// TestLeadingFloat takes the longest text that is a number, in a time that grows with the text
-// and not with its square.
-func TestLeadingFloat(t *testing.T) {
-	for text, want := range map[string]string{
-		"": "no", "x": "no", "-": "no", ".": "no", "1": "1", " -1.5e3x": "-1500", "1e": "1", "1e+": "1", ".5.": "0.5", "5.e1": "50",
-		"0x": "0", "0x1p4": "16", "0x.8p1": "1", "infinit": "+Inf", "-INFINITY": "-Inf", "nan": "NaN", "-nan": "no", "1e999": "+Inf", "1_0": "1",
-		strings.Repeat("e", 1<<22): "no", strings.Repeat("1", 1<<10) + strings.Repeat("e", 1<<22): "+Inf",
-	} {
-		got := "no"
-		if n, ok := leadingFloat(text); ok {
-			got = fmt.Sprint(n)
-		}
-		if got != want {
-			t.Errorf("leadingFloat(%.20q) = %s; want %s", text, got, want)
-		}
 	}
 }

@@ -2,6 +2,7 @@ package applet
 
 import (
 	"bufio"
+	"bytes"
 	"compress/gzip"
 	"crypto/md5"
 	"crypto/sha1"
@@ -52,10 +53,7 @@ func decompressed(r io.Reader) (out io.ReadCloser, packed bool, err error) {
 }
 
 func runZcat(c *Call) error {
-	files, err := c.operands(0, -1)
-	if err != nil {
-		return err
-	}
+	files := c.parse(0, -1)
 	return c.eachInput(files, func(name string, r io.Reader) error {
 		return copyDecompressed(c.Stdout, name, r)
 	})
@@ -85,22 +83,17 @@ type packing struct {
 }
 
 // packing reads them.
-func (c *Call) packing(keep bool) (p *packing, files []string, err error) {
+func (c *Call) packing(keep bool) (p *packing, files []string) {
 	p = &packing{Call: c}
-	f := c.flags()
-	f.BoolVarP(&p.stdout, "stdout", "c", false, "to standard output")
-	f.BoolVarP(&p.keep, "keep", "k", keep, "keep the file")
-	f.BoolVarP(&p.force, "force", "f", false, "replace files")
-	f.BoolVarP(&p.decompress, "decompress", "d", false, "decompress")
-	files, err = c.parse(f, 0, -1)
-	return p, files, err
+	c.flags.BoolVarP(&p.stdout, "stdout", "c", false, "to standard output")
+	c.flags.BoolVarP(&p.keep, "keep", "k", keep, "keep the file")
+	c.flags.BoolVarP(&p.force, "force", "f", false, "replace files")
+	c.flags.BoolVarP(&p.decompress, "decompress", "d", false, "decompress")
+	return p, c.parse(0, -1)
 }
 
 func runDecompress(c *Call) error {
-	p, files, err := c.packing(false)
-	if err != nil {
-		return err
-	}
+	p, files := c.packing(false)
 	return p.decompressAll(files)
 }
 
@@ -190,10 +183,7 @@ func runGzip(c *Call) error {
 		rest = append(rest, a)
 	}
 	c.Args = rest
-	p, files, err := c.packing(false)
-	if err != nil {
-		return err
-	}
+	p, files := c.packing(false)
 	if p.decompress {
 		return p.decompressAll(files)
 	}
@@ -201,10 +191,7 @@ func runGzip(c *Call) error {
 }
 
 func runZstd(c *Call) error {
-	p, files, err := c.packing(true)
-	if err != nil {
-		return err
-	}
+	p, files := c.packing(true)
 	if p.decompress {
 		return p.decompressAll(files)
 	}
@@ -214,12 +201,8 @@ func runZstd(c *Call) error {
 // runSum makes the body of the applets that print and check sums.
 func runSum(algorithm func() hash.Hash) func(*Call) error {
 	return func(c *Call) error {
-		f := c.flags()
-		check := f.BoolP("check", "c", false, "check the sums that the files list")
-		files, err := c.parse(f, 0, -1)
-		if err != nil {
-			return err
-		}
+		check := c.flags.BoolP("check", "c", false, "check the sums that the files list")
+		files := c.parse(0, -1)
 		if *check {
 			return c.eachInput(files, func(name string, r io.Reader) error { return c.checkSums(name, r, algorithm) })
 		}
@@ -227,25 +210,26 @@ func runSum(algorithm func() hash.Hash) func(*Call) error {
 			sum, err := sumOf(r, algorithm)
 			if err == nil {
 				escaped := strings.NewReplacer("\\", `\\`, "\n", `\n`).Replace(name)
-				c.printf("%s%s  %s\n", strings.Repeat(`\`, btoi(escaped != name)), sum, escaped)
+				c.printf("%s%x  %s\n", strings.Repeat(`\`, btoi(escaped != name)), sum, escaped)
 			}
 			return err
 		})
 	}
 }
 
-func sumOf(r io.Reader, algorithm func() hash.Hash) (string, error) {
+func sumOf(r io.Reader, algorithm func() hash.Hash) ([]byte, error) {
 	h := algorithm()
 	_, err := io.Copy(h, r)
-	return hex.EncodeToString(h.Sum(nil)), err
+	return h.Sum(nil), err
 }
 
 func (c *Call) checkSums(list string, r io.Reader, algorithm func() hash.Hash) error {
-	lines, wrong, failed, digits := 0, 0, 0, 2*algorithm().Size()
+	lines, wrong, failed := 0, 0, 0
 	err := eachLine(r, func(line string) bool {
 		line, escaped := strings.CutPrefix(line, `\`)
-		want, name, ok := strings.Cut(line, " ")
-		if !ok || len(want) != digits || hexDigits(want) != digits || len(name) < 2 || name[0] != ' ' && name[0] != '*' {
+		digits, name, _ := strings.Cut(line, " ")
+		want, err := hex.DecodeString(digits)
+		if err != nil || len(want) != algorithm().Size() || len(name) < 2 || name[0] != ' ' && name[0] != '*' {
 			wrong++
 			return true
 		}
@@ -253,21 +237,21 @@ func (c *Call) checkSums(list string, r io.Reader, algorithm func() hash.Hash) e
 		if name = name[1:]; escaped {
 			name = strings.NewReplacer(`\\`, `\`, `\n`, "\n").Replace(name)
 		}
-		got := ""
-		err := c.input(name, func(_ string, r io.Reader) (err error) {
+		var got []byte
+		err = c.input(name, func(_ string, r io.Reader) (err error) {
 			got, err = sumOf(r, algorithm)
 			return err
 		})
+		verdict := "OK"
 		switch {
 		case err != nil:
 			c.warn(err)
-			c.printf("%s: FAILED open or read\n", name)
-		case strings.EqualFold(got, want):
-			c.printf("%s: OK\n", name)
-		default:
-			c.printf("%s: FAILED\n", name)
+			verdict = "FAILED open or read"
+		case !bytes.Equal(got, want):
+			verdict = "FAILED"
 			failed++
 		}
+		c.printf("%s: %s\n", name, verdict)
 		return true
 	})
 	if err == nil && lines == 0 {

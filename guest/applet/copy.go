@@ -24,21 +24,17 @@ type inode struct{ dev, ino uint64 }
 
 func runCopy(c *Call) error {
 	cp := &copier{Call: c, links: map[inode]string{}}
-	f := c.flags()
-	archive := f.BoolP("archive", "a", false, "as -rpP: an exact copy")
-	f.BoolVarP(&cp.recursive, "recursive", "r", false, "folders with all that is in them")
-	capital := f.BoolP("Recursive", "R", false, "the same")
-	f.BoolVarP(&cp.preserve, "preserve", "p", false, "keep mode, owner, times and attributes")
-	f.BoolVarP(&cp.noFollow, "no-dereference", "P", false, "copy links, not what they lead to")
-	f.BoolVarP(&cp.follow, "dereference", "L", false, "copy what links lead to")
-	f.BoolVarP(&cp.force, "force", "f", false, "replace what cannot be written to")
-	f.BoolVarP(&cp.ask, "interactive", "i", false, "ask before a file is replaced")
-	f.BoolVarP(&cp.verbose, "verbose", "v", false, "say what is done")
-	f.BoolVarP(&cp.oneFS, "one-file-system", "x", false, "stay on the file system")
-	args, err := c.parse(f, 2, -1)
-	if err != nil {
-		return err
-	}
+	archive := c.flags.BoolP("archive", "a", false, "as -rpP: an exact copy")
+	c.flags.BoolVarP(&cp.recursive, "recursive", "r", false, "folders with all that is in them")
+	capital := c.flags.BoolP("Recursive", "R", false, "the same")
+	c.flags.BoolVarP(&cp.preserve, "preserve", "p", false, "keep mode, owner, times and attributes")
+	c.flags.BoolVarP(&cp.noFollow, "no-dereference", "P", false, "copy links, not what they lead to")
+	c.flags.BoolVarP(&cp.follow, "dereference", "L", false, "copy what links lead to")
+	c.flags.BoolVarP(&cp.force, "force", "f", false, "replace what cannot be written to")
+	c.flags.BoolVarP(&cp.ask, "interactive", "i", false, "ask before a file is replaced")
+	c.flags.BoolVarP(&cp.verbose, "verbose", "v", false, "say what is done")
+	c.flags.BoolVarP(&cp.oneFS, "one-file-system", "x", false, "stay on the file system")
+	args := c.parse(2, -1)
 	cp.recursive = cp.recursive || *capital || *archive
 	cp.preserve = cp.preserve || *archive
 	// Inside of folders links are copied as links unless -L says otherwise.
@@ -310,14 +306,10 @@ func copyXattrs(from, to string) error {
 }
 
 func runMove(c *Call) error {
-	f := c.flags()
-	f.BoolP("force", "f", false, "never ask") // nothing is asked without it either
-	keep := f.BoolP("no-clobber", "n", false, "replace nothing")
-	verbose := f.BoolP("verbose", "v", false, "say what is done")
-	args, err := c.parse(f, 2, -1)
-	if err != nil {
-		return err
-	}
+	c.flags.BoolP("force", "f", false, "never ask") // nothing is asked without it either
+	keep := c.flags.BoolP("no-clobber", "n", false, "replace nothing")
+	verbose := c.flags.BoolP("verbose", "v", false, "say what is done")
+	args := c.parse(2, -1)
 	return c.toTarget(args, isDir, func(from, to string) error {
 		if _, err := os.Lstat(to); err == nil && *keep {
 			return nil

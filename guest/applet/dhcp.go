@@ -21,33 +21,25 @@ import (
 // runDHCP brings the network up. It returns once there is an address; a process in the
 // background keeps that.
 func runDHCP(c *Call) error {
-	f := c.flags()
-	once := f.BoolP("once", "1", false, "do not renew the lease")
-	stay := f.BoolP("foreground", "f", false, "stay in the foreground")
-	detach := f.Bool("detach", false, "let go of the standard streams once there is an address")
-	f.Lookup("detach").Hidden = true
-	patience := f.StringP("timeout", "t", "30", "seconds to wait for an address")
-	args, err := c.parse(f, 0, 1)
-	if err != nil {
-		return err
-	}
-	limit, err := parseSeconds(*patience)
-	if err != nil {
-		return err
-	}
+	once := c.flags.BoolP("once", "1", false, "do not renew the lease")
+	stay := c.flags.BoolP("foreground", "f", false, "stay in the foreground")
+	detach := c.flags.Bool("detach", false, "let go of the standard streams once there is an address")
+	c.flags.Lookup("detach").Hidden = true
+	limit := option(c, "timeout", "t", 30*time.Second, "seconds to wait for an address; default 30", parseSeconds)
+	args := c.parse(0, 1)
 	s := network.Settings{DHCP: true}
 	if len(args) == 1 {
 		s.Interface = args[0]
 	}
 	if !*stay && !*once {
-		return c.leaseBehind(s, limit)
+		return c.leaseBehind(s, *limit)
 	}
 	ctx, cancel := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer cancel()
 	if *once {
-		return c.leaseOnce(ctx, s, limit)
+		return c.leaseOnce(ctx, s, *limit)
 	}
-	err = s.Apply(ctx, network.Options{
+	err := s.Apply(ctx, network.Options{
 		Bound: func(b network.Binding) {
 			c.say("%s\n", b)
 			if *detach {

@@ -38,15 +38,11 @@ func diskApplets() []Applet {
 
 // runLsblk shows disks as a tree, with what lies on them.
 func runLsblk(c *Call) error {
-	f := c.flags()
-	inBytes := f.BoolP("bytes", "b", false, "sizes in bytes")
-	noHead := f.BoolP("noheadings", "n", false, "without a heading")
-	f.BoolP("fs", "f", true, "always on: file systems too")
-	all := f.BoolP("all", "a", false, "RAM disks too")
-	names, err := c.parse(f, 0, -1)
-	if err != nil {
-		return err
-	}
+	inBytes := c.flags.BoolP("bytes", "b", false, "sizes in bytes")
+	noHead := c.flags.BoolP("noheadings", "n", false, "without a heading")
+	c.flags.BoolP("fs", "f", true, "always on: file systems too")
+	all := c.flags.BoolP("all", "a", false, "RAM disks too")
+	names := c.parse(0, -1)
 	devices, err := block.Devices()
 	if err != nil {
 		return err
@@ -105,10 +101,7 @@ func mountsByDevice() map[string][]string {
 }
 
 func runBlkid(c *Call) error {
-	names, err := c.operands(0, -1)
-	if err != nil {
-		return err
-	}
+	names := c.parse(0, -1)
 	devices, err := block.Devices()
 	if err != nil && len(names) == 0 {
 		return err
@@ -168,18 +161,14 @@ func describeID(id block.ID) string {
 }
 
 func runMount(c *Call) error {
-	f := c.flags()
-	fstype := f.StringP("types", "t", "", "the type of the file system")
-	readOnly := f.BoolP("read-only", "r", false, "as -o ro")
-	options := f.StringArrayP("options", "o", nil, "options, with commas between")
-	all := f.BoolP("all", "a", false, "all that /etc/fstab has")
-	bind := f.BoolP("bind", "B", false, "show a folder in a second place")
-	rbind := f.BoolP("rbind", "R", false, "the same with all that is mounted below")
-	move := f.BoolP("move", "M", false, "move a mount")
-	args, err := c.parse(f, 0, 2)
-	if err != nil {
-		return err
-	}
+	fstype := c.flags.StringP("types", "t", "", "the type of the file system")
+	readOnly := c.flags.BoolP("read-only", "r", false, "as -o ro")
+	options := c.flags.StringArrayP("options", "o", nil, "options, with commas between")
+	all := c.flags.BoolP("all", "a", false, "all that /etc/fstab has")
+	bind := c.flags.BoolP("bind", "B", false, "show a folder in a second place")
+	rbind := c.flags.BoolP("rbind", "R", false, "the same with all that is mounted below")
+	move := c.flags.BoolP("move", "M", false, "move a mount")
+	args := c.parse(0, 2)
 	o := strings.Join(*options, ",")
 	for word, on := range map[string]bool{"ro": *readOnly, "bind": *bind, "rbind": *rbind, "move": *move} {
 		if on {
@@ -354,14 +343,10 @@ func detect(name, device string) (string, error) {
 }
 
 func runUmount(c *Call) error {
-	f := c.flags()
-	force := f.BoolP("force", "f", false, "even if a server does not answer")
-	lazy := f.BoolP("lazy", "l", false, "now by name, in truth when no longer in use")
-	recursive := f.BoolP("recursive", "R", false, "all that is mounted below too")
-	args, err := c.parse(f, 1, -1)
-	if err != nil {
-		return err
-	}
+	force := c.flags.BoolP("force", "f", false, "even if a server does not answer")
+	lazy := c.flags.BoolP("lazy", "l", false, "now by name, in truth when no longer in use")
+	recursive := c.flags.BoolP("recursive", "R", false, "all that is mounted below too")
+	args := c.parse(1, -1)
 	flags := btoi(*force)*unix.MNT_FORCE | btoi(*lazy)*unix.MNT_DETACH
 	return c.each(args, func(name string) error {
 		dirs := []string{name}
@@ -406,12 +391,8 @@ func (c *Call) mountedAt(name string, below bool) []string {
 }
 
 func runMountpoint(c *Call) error {
-	f := c.flags()
-	quiet := f.BoolP("quiet", "q", false, "print nothing")
-	args, err := c.parse(f, 1, 1)
-	if err != nil {
-		return err
-	}
+	quiet := c.flags.BoolP("quiet", "q", false, "print nothing")
+	args := c.parse(1, 1)
 	words, status := "is a mount point", Status(0)
 	if !mounts.IsMounted(args[0]) {
 		words, status = "is not a mount point", 1
@@ -423,15 +404,11 @@ func runMountpoint(c *Call) error {
 }
 
 func runDf(c *Call) error {
-	f := c.flags()
-	human := f.BoolP("human-readable", "h", false, "sizes as 1.2G")
-	inodes := f.BoolP("inodes", "i", false, "inodes in place of bytes")
-	types := f.BoolP("print-type", "T", false, "with types")
-	all := f.BoolP("all", "a", false, "those without any space too")
-	names, err := c.parse(f, 0, -1)
-	if err != nil {
-		return err
-	}
+	human := c.flags.BoolP("human-readable", "h", false, "sizes as 1.2G")
+	inodes := c.flags.BoolP("inodes", "i", false, "inodes in place of bytes")
+	types := c.flags.BoolP("print-type", "T", false, "with types")
+	all := c.flags.BoolP("all", "a", false, "those without any space too")
+	names := c.parse(0, -1)
 	table, err := mounts.Table()
 	if err != nil {
 		return err
@@ -510,10 +487,7 @@ func (c *Call) mountsOf(names []string, table []mounts.Entry) []mounts.Entry {
 
 func runSwap(call uintptr) func(*Call) error {
 	return func(c *Call) error {
-		args, err := c.operands(1, -1)
-		if err != nil {
-			return err
-		}
+		args := c.parse(1, -1)
 		return c.each(args, func(name string) error {
 			device, err := resolveSource(name, "")
 			if err != nil {

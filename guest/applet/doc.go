@@ -6,15 +6,14 @@
 //	a, ok := applet.Find("lsblk")
 //	status := a.Main([]string{"/dev/vda"})
 //
-// They print and end as Debian's commands of the same names do, which a test compares
-// line by line, with the reasons where they differ; touch is u-root's, whose other commands end with status 0 after errors or
-// lack what people type by habit. Standard output is buffered, and a write that fails
-// is an error of the command.
+// They print and end as Debian's commands of the same names do. A test compares them line by
+// line, and gives the reasons where they differ. Standard output is buffered, and a write that
+// fails is an error of the command.
 //
 // # Limits
 //
-// The options are the usual ones, not all that GNU or BusyBox have; what is unknown
-// is refused with the usage, never ignored. Messages are English, sizes binary.
-// Expressions have no references (\1), and \< and \> are both \b.
+// The options are those that scripts and people at a prompt use often, not all that GNU or
+// BusyBox have. An applet refuses an unknown option with its usage. Messages are English, sizes
+// binary. Expressions have no references (\1), and \< and \> are both \b.
 // Nothing happens at import: the table of applets is made when one is looked for.
 package applet

@@ -19,26 +19,22 @@ type usage struct {
 
 func runDu(c *Call) error {
 	u := &usage{Call: c, seen: map[inode]bool{}}
-	f := c.flags()
-	total := f.BoolP("total", "c", false, "with a sum at the end")
-	f.BoolVarP(&u.all, "all", "a", false, "files too, not folders alone")
-	f.BoolVarP(&u.summary, "summarize", "s", false, "one line for each operand")
-	f.BoolVarP(&u.bytes, "bytes", "b", false, "the bytes in files, not those they take")
-	apparent := f.Bool("apparent-size", false, "the bytes in files, in units of 1024")
-	f.BoolVarP(&u.human, "human-readable", "h", false, "sizes as 1.2M")
-	f.BoolP("kilobytes", "k", true, "in units of 1024 bytes; always on")
-	f.BoolVarP(&u.oneFS, "one-file-system", "x", false, "stay on the file system")
-	f.IntVarP(&u.depth, "max-depth", "d", -1, "folders down to this depth only")
-	names, err := c.parse(f, 0, -1)
-	if err != nil {
-		return err
-	}
+	total := c.flags.BoolP("total", "c", false, "with a sum at the end")
+	c.flags.BoolVarP(&u.all, "all", "a", false, "files too, not folders alone")
+	c.flags.BoolVarP(&u.summary, "summarize", "s", false, "one line for each operand")
+	c.flags.BoolVarP(&u.bytes, "bytes", "b", false, "the bytes in files, not those they take")
+	apparent := c.flags.Bool("apparent-size", false, "the bytes in files, in units of 1024")
+	c.flags.BoolVarP(&u.human, "human-readable", "h", false, "sizes as 1.2M")
+	c.flags.BoolP("kilobytes", "k", true, "in units of 1024 bytes; always on")
+	c.flags.BoolVarP(&u.oneFS, "one-file-system", "x", false, "stay on the file system")
+	c.flags.IntVarP(&u.depth, "max-depth", "d", -1, "folders down to this depth only")
+	names := c.parse(0, -1)
 	u.lengths = u.bytes || *apparent
 	if u.summary {
 		u.depth = 0
 	}
 	var sum int64
-	err = c.each(orElse(names, "."), func(name string) error {
+	err := c.each(orElse(names, "."), func(name string) error {
 		st, err := stat(name, false)
 		if err == nil {
 			sum += u.walk(name, st, 0)

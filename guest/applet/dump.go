@@ -12,33 +12,29 @@ import (
 
 // runHexdump reads all files as one.
 func runHexdump(c *Call) error {
-	f := c.flags()
-	canonical := f.BoolP("canonical", "C", false, "bytes and characters, not numbers of two bytes")
-	all := f.BoolP("no-squeezing", "v", false, "also lines that repeat the one before")
-	length := f.StringP("length", "n", "", "how many bytes")
-	skip := f.StringP("skip", "s", "0", "where to start")
-	files, err := c.parse(f, 0, -1)
-	if err != nil {
-		return err
-	}
-	start, err := parseOffset(*skip)
-	if err != nil {
-		return err
-	}
-	limit := int64(math.MaxInt64)
-	if *length != "" {
-		if limit, err = parseOffset(*length); err != nil {
-			return err
-		}
-	}
+	canonical := c.flags.BoolP("canonical", "C", false, "bytes and characters, not numbers of two bytes")
+	all := c.flags.BoolP("no-squeezing", "v", false, "also lines that repeat the one before")
+	limit := option(c, "length", "n", math.MaxInt64, "how many bytes", parseOffset)
+	start := option(c, "skip", "s", 0, "where to start", parseOffset)
+	files := c.parse(0, -1)
 	d := &dumper{Call: c, row: pairs, end: "%07x\n", all: *all}
 	if *canonical {
 		d.row, d.end = canonicalRow, "%08x\n"
 	}
-	if len(files) < 2 { // which may be one to seek in
-		return c.eachInput(files, func(_ string, r io.Reader) error { return d.dump(r, start, limit) })
+	var open []io.Reader
+	for _, name := range orElse(files, "-") {
+		in, err := c.open(name)
+		if err != nil {
+			c.warn(err)
+			continue
+		}
+		defer in.Close()
+		open = append(open, in)
 	}
-	return d.dump(&joined{Call: c, names: files}, start, limit)
+	if len(open) == 1 { // which may be one to seek in
+		return d.dump(open[0], *start, *limit)
+	}
+	return d.dump(io.MultiReader(open...), *start, *limit)
 }
 
 func parseOffset(s string) (int64, error) {
@@ -136,52 +132,12 @@ func pairs(offset int64, row []byte) string {
 	return out + "\n"
 }
 
-// joined reads files one after the other.
-type joined struct {
-	*Call
-	names []string
-	now   *input
-}
-
-func (j *joined) Read(p []byte) (int, error) {
-	for {
-		if j.now != nil {
-			n, err := j.now.Read(p)
-			if n > 0 || err == nil {
-				return n, nil
-			}
-			if err != io.EOF {
-				j.warn(err)
-			}
-			j.now.Close()
-			j.now = nil
-		}
-		if len(j.names) == 0 {
-			return 0, io.EOF
-		}
-		in, err := j.open(j.names[0])
-		if j.names = j.names[1:]; err != nil {
-			j.warn(err)
-			continue
-		}
-		j.now = in
-	}
-}
-
 func runStrings(c *Call) error {
-	f := c.flags()
-	f.BoolP("all", "a", true, "always on: all of the file")
-	length := f.StringP("bytes", "n", "4", "the shortest text to print")
+	c.flags.BoolP("all", "a", true, "always on: all of the file")
+	shortest := option(c, "bytes", "n", 4, "the shortest text to print; default 4", parseNumber)
 	c.Args = oldCount(c.Args)
-	files, err := c.parse(f, 0, -1)
-	if err != nil {
-		return err
-	}
-	shortest, err := parseNumber(*length)
-	if err != nil {
-		return err
-	}
-	if shortest == 0 {
+	files := c.parse(0, -1)
+	if *shortest == 0 {
 		return usageError{"a text has one character at least"}
 	}
 	return c.eachInput(files, func(_ string, r io.Reader) error {
@@ -193,7 +149,7 @@ func runStrings(c *Call) error {
 				run = append(run, b)
 				continue
 			}
-			if len(run) >= shortest {
+			if len(run) >= *shortest {
 				c.printf("%s\n", run)
 			}
 			run = run[:0]

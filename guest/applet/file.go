@@ -20,13 +20,13 @@ import (
 
 func fileApplets() []Applet {
 	return []Applet{
-		{"basename", "[-az] [-s SUFFIX] PATH [SUFFIX]", "print the last part of a path", runBasename},
-		{"chmod", "[-Rf] MODE FILE... | --reference FILE FILE...", "change permissions", runChmod},
+		{"basename", "PATH [SUFFIX]", "print the last part of a path", runBasename},
+		{"chmod", "[-R] MODE FILE...", "change permissions", runChmod},
 		{"chgrp", "[-Rh] GROUP FILE...", "change the group of files", runChgrp},
 		{"chown", "[-Rh] USER[:GROUP] FILE...", "change the owner of files", runChown},
 		{"cmp", "[-s] FILE FILE", "compare two files byte by byte", runCmp},
 		{"cp", "[-afipPrRLvx] FILE... TARGET", "copy files and folders", runCopy},
-		{"dirname", "[-z] PATH...", "print a path without its last part", runDirname},
+		{"dirname", "PATH...", "print a path without its last part", runDirname},
 		{"du", "[-achksx] [-d DEPTH] [FILE...]", "show the space that folders take", runDu},
 		{"find", "[DIR...] [-name|-iname|-path GLOB] [-type TYPE] [-size|-mtime|-newer ...] [-maxdepth N] [-exec COMMAND ;]", "find files", runFind},
 		{"ln", "[-sfn] TARGET... [LINK|DIR]", "make links", runLink},
@@ -34,7 +34,7 @@ func fileApplets() []Applet {
 		{"mkdir", "[-pv] [-m MODE] DIR...", "make folders", runMkdir},
 		{"mkfifo", "[-m MODE] NAME...", "make pipes with a name", runMkfifo},
 		{"mknod", "[-m MODE] NAME b|c|p [MAJOR MINOR]", "make device files", runMknod},
-		{"mktemp", "[-dqu] [-p DIR] [--suffix TEXT] [TEMPLATE]", "make a temporary file or folder", runMktemp},
+		{"mktemp", "[-d] [-p DIR] [TEMPLATE]", "make a temporary file or folder", runMktemp},
 		{"mv", "[-fnv] FILE... TARGET", "move or rename files", runMove},
 		{"pwd", "[-LP]", "print the current folder", runPwd},
 		{"readlink", "[-f] LINK...", "print where a link leads", runReadlink},
@@ -42,48 +42,27 @@ func fileApplets() []Applet {
 		{"rm", "[-dfirRv] FILE...", "remove files", runRemove},
 		{"rmdir", "[-p] DIR...", "remove empty folders", runRmdir},
 		{"stat", "[-L] [-c FORMAT] FILE...", "show all that is known of files", runStat},
-		{"touch", "[-acm] [-d TIME] [-r FILE] [-t STAMP] FILE...", "make files, or renew their times", runTouch},
+		{"touch", "[-acm] [-d TIME] [-r FILE] FILE...", "make files, or renew their times", runTouch},
 		{"truncate", "-s SIZE FILE...", "set the size of files", runTruncate},
 		{"which", "NAME...", "find programs in PATH", runWhich},
 	}
 }
 
 func runBasename(c *Call) error {
-	f := c.flags()
-	multiple := f.BoolP("multiple", "a", false, "all operands are paths")
-	suffix := f.StringP("suffix", "s", "", "what goes at the end; as -a")
-	zero := f.BoolP("zero", "z", false, "end names with a zero byte")
-	args, err := c.parse(f, 1, -1)
-	if err != nil {
-		return err
+	args := c.parse(1, 2)
+	name := ""
+	if args[0] != "" {
+		name = filepath.Base(args[0])
 	}
-	if !*multiple && !f.Changed("suffix") {
-		if err := c.count(len(args), 1, 2); err != nil {
-			return err
-		}
-		if len(args) == 2 {
-			*suffix = args[1]
-		}
-		args = args[:1]
+	if len(args) == 2 && name != args[1] {
+		name = strings.TrimSuffix(name, args[1])
 	}
-	for _, a := range args {
-		name := ""
-		if a != "" {
-			name = filepath.Base(a)
-		}
-		if name != *suffix {
-			name = strings.TrimSuffix(name, *suffix)
-		}
-		c.printf("%s%c", name, lineEnd(*zero))
-	}
+	c.printf("%s\n", name)
 	return nil
 }
 
 func runDirname(c *Call) error {
-	f := c.flags()
-	zero := f.BoolP("zero", "z", false, "end names with a zero byte")
-	args, err := c.parse(f, 1, -1)
-	for _, a := range args {
+	for _, a := range c.parse(1, -1) {
 		dir := strings.TrimRight(a, "/")
 		if dir == "" && a != "" {
 			dir = "/"
@@ -92,9 +71,9 @@ func runDirname(c *Call) error {
 		} else if dir = strings.TrimRight(dir[:i], "/"); dir == "" {
 			dir = "/"
 		}
-		c.printf("%s%c", dir, lineEnd(*zero))
+		c.printf("%s\n", dir)
 	}
-	return err
+	return nil
 }
 
 func btoi(b bool) int {
@@ -105,12 +84,9 @@ func btoi(b bool) int {
 }
 
 func runPwd(c *Call) error {
-	f := c.flags()
-	f.BoolP("physical", "P", true, "without links; the default")
-	logical := f.BoolP("logical", "L", false, "as one came there")
-	if _, err := c.parse(f, 0, 0); err != nil {
-		return err
-	}
+	c.flags.BoolP("physical", "P", true, "without links; the default")
+	logical := c.flags.BoolP("logical", "L", false, "as one came there")
+	c.parse(0, 0)
 	dir, err := os.Getwd()
 	if err == nil && !*logical {
 		dir, err = unix.Getwd()
@@ -133,12 +109,8 @@ func (c *Call) each(args []string, fn func(string) error) error {
 }
 
 func runReadlink(c *Call) error {
-	f := c.flags()
-	follow := f.BoolP("canonicalize", "f", false, "follow all links")
-	args, err := c.parse(f, 1, -1)
-	if err != nil {
-		return err
-	}
+	follow := c.flags.BoolP("canonicalize", "f", false, "follow all links")
+	args := c.parse(1, -1)
 	read := os.Readlink
 	if *follow {
 		read = canonical
@@ -155,10 +127,7 @@ func runReadlink(c *Call) error {
 }
 
 func runRealpath(c *Call) error {
-	args, err := c.operands(1, -1)
-	if err != nil {
-		return err
-	}
+	args := c.parse(1, -1)
 	return c.each(args, func(name string) error {
 		path, err := canonical(name)
 		if err == nil {
@@ -196,10 +165,7 @@ func canonical(name string) (string, error) {
 }
 
 func runWhich(c *Call) error {
-	args, err := c.operands(1, -1)
-	if err != nil {
-		return err
-	}
+	args := c.parse(1, -1)
 	for _, name := range args {
 		path, err := exec.LookPath(name)
 		_, own := Find(name)
@@ -216,26 +182,14 @@ func runWhich(c *Call) error {
 }
 
 func runMkdir(c *Call) error {
-	f := c.flags()
-	parents := f.BoolP("parents", "p", false, "the folders above too; those that exist are fine")
-	mode := f.StringP("mode", "m", "", "permissions")
-	verbose := f.BoolP("verbose", "v", false, "say what is done")
-	args, err := c.parse(f, 1, -1)
-	if err != nil {
-		return err
-	}
-	perm := uint32(0o777)
-	if *mode != "" {
-		change, err := parseModeChange(*mode)
-		if err != nil {
-			return err
-		}
-		perm = change(perm, true)
-	}
+	parents := c.flags.BoolP("parents", "p", false, "the folders above too; those that exist are fine")
+	perm := option(c, "mode", "m", 0o777, "permissions", func(s string) (uint32, error) { return modeOf(s, 0o777, true) })
+	verbose := c.flags.BoolP("verbose", "v", false, "say what is done")
+	args := c.parse(1, -1)
 	make := func(dir string) error {
-		err := os.Mkdir(dir, fs.FileMode(perm&0o777))
-		if err == nil && *mode != "" {
-			err = unix.Chmod(dir, perm) // which the umask does not touch
+		err := os.Mkdir(dir, fs.FileMode(*perm&0o777))
+		if err == nil && c.flags.Changed("mode") {
+			err = unix.Chmod(dir, *perm) // which the umask does not touch
 		}
 		if err == nil && *verbose {
 			c.printf("mkdir: created directory '%s'\n", dir)
@@ -266,12 +220,8 @@ func runMkdir(c *Call) error {
 }
 
 func runRmdir(c *Call) error {
-	f := c.flags()
-	parents := f.BoolP("parents", "p", false, "the folders above too")
-	args, err := c.parse(f, 1, -1)
-	if err != nil {
-		return err
-	}
+	parents := c.flags.BoolP("parents", "p", false, "the folders above too")
+	args := c.parse(1, -1)
 	return c.each(args, func(dir string) error {
 		for {
 			if err := unix.Rmdir(dir); err != nil {
@@ -286,14 +236,10 @@ func runRmdir(c *Call) error {
 }
 
 func runLink(c *Call) error {
-	f := c.flags()
-	symbolic := f.BoolP("symbolic", "s", false, "symbolic links")
-	force := f.BoolP("force", "f", false, "replace what has the name")
-	noDeref := f.BoolP("no-dereference", "n", false, "a link to a folder is a name like others")
-	args, err := c.parse(f, 1, -1)
-	if err != nil {
-		return err
-	}
+	symbolic := c.flags.BoolP("symbolic", "s", false, "symbolic links")
+	force := c.flags.BoolP("force", "f", false, "replace what has the name")
+	noDeref := c.flags.BoolP("no-dereference", "n", false, "a link to a folder is a name like others")
+	args := c.parse(1, -1)
 	if len(args) == 1 {
 		args = append(args, ".")
 	}
@@ -335,13 +281,9 @@ func runChgrp(c *Call) error {
 
 // chown changes owners to what parse makes of the first operand; -1 leaves one as it is.
 func (c *Call) chown(parse func(string) (uid, gid int, err error)) error {
-	f := c.flags()
-	recursive := f.BoolP("recursive", "R", false, "folders with all that is in them")
-	link := f.BoolP("no-dereference", "h", false, "links themselves")
-	args, err := c.parse(f, 2, -1)
-	if err != nil {
-		return err
-	}
+	recursive := c.flags.BoolP("recursive", "R", false, "folders with all that is in them")
+	link := c.flags.BoolP("no-dereference", "h", false, "links themselves")
+	args := c.parse(2, -1)
 	uid, gid, err := parse(args[0])
 	if err != nil {
 		return err
@@ -417,18 +359,10 @@ func groupID(name string) (int, error) {
 }
 
 func runTruncate(c *Call) error {
-	f := c.flags()
-	size := f.StringP("size", "s", "", "the new size: 4096, 10M; +10M adds, -10M takes away")
-	args, err := c.parse(f, 1, -1)
-	if err != nil {
-		return err
-	}
-	if *size == "" {
+	size := option(c, "size", "s", amount{}, "the new size: 4096, 10M; +10M adds, -10M takes away", parseAmount)
+	args := c.parse(1, -1)
+	if !c.flags.Changed("size") {
 		return usageError{"-s SIZE is missing"}
-	}
-	n, err := parseSize(strings.TrimLeft(*size, "+-"))
-	if err != nil {
-		return err
 	}
 	return c.each(args, func(name string) error {
 		file, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE, 0o666)
@@ -440,14 +374,13 @@ func runTruncate(c *Call) error {
 		if err != nil {
 			return err
 		}
-		switch to := n; {
-		case (*size)[0] == '+':
-			return file.Truncate(info.Size() + to)
-		case (*size)[0] == '-':
-			return file.Truncate(max(0, info.Size()-to))
-		default:
-			return file.Truncate(to)
+		switch size.sign {
+		case '+':
+			return file.Truncate(info.Size() + size.n)
+		case '-':
+			return file.Truncate(max(0, info.Size()-size.n))
 		}
+		return file.Truncate(size.n)
 	})
 }
 
@@ -471,17 +404,8 @@ func parseSize(s string) (int64, error) {
 }
 
 func runMkfifo(c *Call) error {
-	f := c.flags()
-	mode := f.StringP("mode", "m", "", "permissions")
-	args, err := c.parse(f, 1, -1)
-	if err != nil {
-		return err
-	}
-	perm, err := nodeMode(*mode)
-	if err != nil {
-		return err
-	}
-	return c.each(args, func(name string) error { return mknod(name, unix.S_IFIFO, perm, 0) })
+	perm := c.nodeMode()
+	return c.each(c.parse(1, -1), func(name string) error { return mknod(name, unix.S_IFIFO, *perm, 0) })
 }
 
 func parseMode(s string) (uint32, error) {
@@ -492,16 +416,18 @@ func parseMode(s string) (uint32, error) {
 	return uint32(n), nil
 }
 
-// nodeMode reads the permissions of what is no folder. Without any the umask has its say.
-func nodeMode(s string) (uint32, error) {
-	if s == "" {
-		return 0o666 &^ umask(), nil
-	}
+// modeOf reads a mode that changes from.
+func modeOf(s string, from uint32, folder bool) (uint32, error) {
 	change, err := parseModeChange(s)
 	if err != nil {
 		return 0, err
 	}
-	return change(0o666, false), nil
+	return change(from, folder), nil
+}
+
+// nodeMode adds the option for the permissions of what is no folder. Default: those of the umask.
+func (c *Call) nodeMode() *uint32 {
+	return option(c, "mode", "m", 0o666&^umask(), "permissions", func(s string) (uint32, error) { return modeOf(s, 0o666, false) })
 }
 
 func mknod(name string, kind, perm uint32, dev uint64) error {
@@ -516,16 +442,8 @@ func mknod(name string, kind, perm uint32, dev uint64) error {
 }
 
 func runMknod(c *Call) error {
-	f := c.flags()
-	mode := f.StringP("mode", "m", "", "permissions")
-	args, err := c.parse(f, 2, 4)
-	if err != nil {
-		return err
-	}
-	perm, err := nodeMode(*mode)
-	if err != nil {
-		return err
-	}
+	perm := c.nodeMode()
+	args := c.parse(2, 4)
 	types := map[string]uint32{"b": unix.S_IFBLK, "c": unix.S_IFCHR, "u": unix.S_IFCHR, "p": unix.S_IFIFO}
 	kind, ok := types[args[1]]
 	if !ok {
@@ -535,7 +453,7 @@ func runMknod(c *Call) error {
 		return usageError{"a pipe has no numbers"}
 	}
 	if kind == unix.S_IFIFO {
-		return mknod(args[0], kind, perm, 0)
+		return mknod(args[0], kind, *perm, 0)
 	}
 	if len(args) != 4 {
 		return usageError{"a device needs MAJOR and MINOR"}
@@ -545,17 +463,13 @@ func runMknod(c *Call) error {
 	if err1 != nil || err2 != nil {
 		return fmt.Errorf("%s %s are not device numbers", args[2], args[3])
 	}
-	return mknod(args[0], kind, perm, unix.Mkdev(uint32(major), uint32(minor)))
+	return mknod(args[0], kind, *perm, unix.Mkdev(uint32(major), uint32(minor)))
 }
 
 func runCmp(c *Call) error {
 	c.trouble = 2
-	f := c.flags()
-	silent := f.BoolP("silent", "s", false, "say nothing, the exit status tells")
-	args, err := c.parse(f, 2, 2)
-	if err != nil {
-		return err
-	}
+	silent := c.flags.BoolP("silent", "s", false, "say nothing, the exit status tells")
+	args := c.parse(2, 2)
 	if *silent {
 		c.Stderr = io.Discard
 	}

@@ -3,80 +3,72 @@ package applet
 import (
 	"bufio"
 	"bytes"
-	"cmp"
 	"fmt"
 	"io"
 	"io/fs"
 	"math"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 )
 
 // grepper is one run of grep.
 type grepper struct {
 	*Call
-	patterns                                                 *patterns
-	invert, counts, list, unmatched, numbers, offsets, quiet bool
-	only, text, silent                                       bool
-	names, hit                                               bool
-	separate                                                 bool // groups of lines
-	most, before, after                                      int
-	end                                                      byte
+	patterns                                        *patterns
+	invert, counts, list, unmatched, numbers, quiet bool
+	only, text, silent                              bool
+	names, hit                                      bool
+	separate                                        bool // groups of lines
+	most, before, after                             int
 }
 
 func runGrep(c *Call) error {
 	c.trouble = 2
 	g := &grepper{Call: c}
-	f := c.flags()
 	var o patternOptions
-	f.BoolVarP(&o.extended, "extended-regexp", "E", false, "extended expressions")
-	basic := f.BoolP("basic-regexp", "G", false, "basic expressions; the default")
-	f.BoolVarP(&o.fixed, "fixed-strings", "F", false, "the pattern is plain text")
-	f.BoolVarP(&o.fold, "ignore-case", "i", false, "capitals and small letters are the same")
-	f.BoolVarP(&o.word, "word-regexp", "w", false, "whole words")
-	f.BoolVarP(&o.line, "line-regexp", "x", false, "whole lines")
-	recursive := f.BoolP("recursive", "r", false, "all files in folders")
-	withName := f.BoolP("with-filename", "H", false, "with the names of the files")
-	noName := f.BoolP("no-filename", "h", false, "without the names of the files")
-	list := f.StringArrayP("regexp", "e", nil, "a pattern; may come several times")
-	files := f.StringArrayP("file", "f", nil, "a file with a pattern a line")
-	f.BoolVarP(&g.invert, "invert-match", "v", false, "lines that do not match")
-	f.BoolVarP(&g.counts, "count", "c", false, "how many lines match")
-	f.BoolVarP(&g.list, "files-with-matches", "l", false, "names of files that match")
-	f.BoolVarP(&g.unmatched, "files-without-match", "L", false, "names of files that do not match")
-	f.BoolVarP(&g.numbers, "line-number", "n", false, "with line numbers")
-	f.BoolVarP(&g.offsets, "byte-offset", "b", false, "with where in the file it is")
-	f.BoolVarP(&g.only, "only-matching", "o", false, "what matches only")
-	f.BoolVarP(&g.quiet, "quiet", "q", false, "print nothing, the exit status tells")
-	f.BoolVarP(&g.silent, "no-messages", "s", false, "say nothing of files that cannot be read")
-	f.BoolVarP(&g.text, "text", "a", false, "print lines of binary files, too")
-	zero := f.BoolP("null-data", "z", false, "lines end with a zero byte")
-	most := f.StringP("max-count", "m", "", "stop after this many lines")
-	before := f.StringP("before-context", "B", "", "with this many lines before")
-	after := f.StringP("after-context", "A", "", "with this many lines after")
-	around := f.StringP("context", "C", "0", "with this many lines before and after")
-	args, err := c.parse(f, 0, -1)
-	if err != nil {
-		return err
+	c.flags.BoolVarP(&o.extended, "extended-regexp", "E", false, "extended expressions")
+	c.flags.BoolVarP(&o.fixed, "fixed-strings", "F", false, "the pattern is plain text")
+	c.flags.BoolVarP(&o.fold, "ignore-case", "i", false, "capitals and small letters are the same")
+	c.flags.BoolVarP(&o.word, "word-regexp", "w", false, "whole words")
+	c.flags.BoolVarP(&o.line, "line-regexp", "x", false, "whole lines")
+	recursive := c.flags.BoolP("recursive", "r", false, "all files in folders")
+	withName := c.flags.BoolP("with-filename", "H", false, "with the names of the files")
+	noName := c.flags.BoolP("no-filename", "h", false, "without the names of the files")
+	list := c.flags.StringArrayP("regexp", "e", nil, "a pattern; may come several times")
+	c.flags.BoolVarP(&g.invert, "invert-match", "v", false, "lines that do not match")
+	c.flags.BoolVarP(&g.counts, "count", "c", false, "how many lines match")
+	c.flags.BoolVarP(&g.list, "files-with-matches", "l", false, "names of files that match")
+	c.flags.BoolVarP(&g.unmatched, "files-without-match", "L", false, "names of files that do not match")
+	c.flags.BoolVarP(&g.numbers, "line-number", "n", false, "with line numbers")
+	c.flags.BoolVarP(&g.only, "only-matching", "o", false, "what matches only")
+	c.flags.BoolVarP(&g.quiet, "quiet", "q", false, "print nothing, the exit status tells")
+	c.flags.BoolVarP(&g.silent, "no-messages", "s", false, "say nothing of files that cannot be read")
+	c.flags.BoolVarP(&g.text, "text", "a", false, "print lines of binary files, too")
+	most := option(c, "max-count", "m", math.MaxInt, "stop after this many lines", parseNumber)
+	before := option(c, "before-context", "B", -1, "with this many lines before", parseNumber)
+	after := option(c, "after-context", "A", -1, "with this many lines after", parseNumber)
+	around := option(c, "context", "C", -1, "with this many lines before and after", parseNumber)
+	args := c.parse(0, -1)
+	if o.extended && o.fixed {
+		return usageError{"-E and -F exclude one another"}
 	}
-	if btoi(o.extended)+btoi(o.fixed)+btoi(*basic) > 1 {
-		return usageError{"-E, -F and -G exclude one another"}
+	if *before < 0 {
+		*before = *around
 	}
-	var err1, err2, err3 error
-	g.most, err1 = parseNumber(cmp.Or(*most, strconv.Itoa(math.MaxInt)))
-	g.before, err2 = parseNumber(cmp.Or(*before, *around))
-	g.after, err3 = parseNumber(cmp.Or(*after, *around))
-	if err := cmp.Or(err1, err2, err3); err != nil {
-		return err
+	if *after < 0 {
+		*after = *around
 	}
-	g.separate = *before+*after != "" || f.Changed("context")
-	if g.offsets && g.before > 0 {
-		return usageError{"-b has no context before"}
+	g.most, g.before, g.after = *most, max(0, *before), max(0, *after)
+	g.separate = *before >= 0 || *after >= 0
+	if len(*list) == 0 {
+		if len(args) == 0 {
+			return usageError{"pattern missing"}
+		}
+		*list, args = args[:1], args[1:]
 	}
-	g.end = lineEnd(*zero)
-	if args, err = g.readPatterns(*list, *files, args, o); err != nil {
+	var err error
+	if g.patterns, err = compilePatterns(*list, o); err != nil {
 		return err
 	}
 	g.names = (len(args) > 1 || *recursive && (len(args) == 0 || isDir(args[0])) || *withName) && !*noName
@@ -96,26 +88,6 @@ func runGrep(c *Call) error {
 		return Status(1)
 	}
 	return nil
-}
-
-// readPatterns compiles the patterns of the options, or of the first operand.
-func (g *grepper) readPatterns(list, files, args []string, o patternOptions) (rest []string, err error) {
-	if len(list)+len(files) == 0 {
-		if len(args) == 0 {
-			return nil, usageError{"pattern missing"}
-		}
-		list, args = args[:1], args[1:]
-	}
-	for _, name := range files {
-		err := g.input(name, func(_ string, r io.Reader) error {
-			return eachLine(r, func(line string) bool { list = append(list, line); return true })
-		})
-		if err != nil {
-			return nil, err
-		}
-	}
-	g.patterns, err = compilePatterns(list, o)
-	return args, err
 }
 
 // filesBelow returns the files in folders, and operands that are none.
@@ -157,13 +129,13 @@ func (c *Call) filesBelow(root, prefix string) (files []string) {
 
 // grepped is what grep knows of the file that it reads.
 type grepped struct {
-	name           string
-	number, offset int
-	matches        int
-	held           []string // lines that may stand before the next match
-	following      int      // lines that are still to be printed behind the last one
-	printed        int      // the number of the line that was printed last
-	binary         bool
+	name      string
+	number    int
+	matches   int
+	held      []string // lines that may stand before the next match
+	following int      // lines that are still to be printed behind the last one
+	printed   int      // the number of the line that was printed last
+	binary    bool
 }
 
 func (g *grepper) file(name string, r io.Reader) error {
@@ -176,20 +148,18 @@ func (g *grepper) file(name string, r io.Reader) error {
 		return nil
 	}
 	if start, _ := in.Peek(bufferSize / 2); bytes.IndexByte(start, 0) >= 0 {
-		f.binary = !g.text && g.end == '\n'
+		f.binary = !g.text
 	}
-	err := eachWhole(in, g.end, func(line string) bool {
-		if f.binary = f.binary || !g.text && g.end == '\n' && strings.IndexByte(line, 0) >= 0; f.binary {
-			for part := range strings.SplitSeq(strings.TrimSuffix(line, "\n"), "\x00") {
+	err := eachLine(in, func(line string) bool {
+		if f.binary = f.binary || !g.text && strings.IndexByte(line, 0) >= 0; f.binary {
+			for part := range strings.SplitSeq(line, "\x00") {
 				if !g.line(f, part) {
 					return false
 				}
 			}
 			return true
 		}
-		goOn := g.line(f, strings.TrimSuffix(line, string(rune(g.end))))
-		f.offset += len(line)
-		return goOn
+		return g.line(f, line)
 	})
 	switch {
 	case g.quiet && f.matches > 0:
@@ -261,27 +231,21 @@ func (g *grepper) context(f *grepped, line string) {
 // print prints a line, or what matches of it; sign stands behind what is before it.
 func (g *grepper) print(f *grepped, sign byte, number int, line string) {
 	f.printed = number
-	start := func(offset int) {
-		if g.names {
-			g.printf("%s%c", f.name, sign)
-		}
-		if g.numbers {
-			g.printf("%d%c", number, sign)
-		}
-		if g.offsets {
-			g.printf("%d%c", f.offset+offset, sign)
-		}
+	start := ""
+	if g.names {
+		start = fmt.Sprintf("%s%c", f.name, sign)
+	}
+	if g.numbers {
+		start += fmt.Sprintf("%d%c", number, sign)
 	}
 	if !g.only {
-		start(0)
-		g.printf("%s%c", line, g.end)
+		g.printf("%s%s\n", start, line)
 		return
 	}
 	if g.invert || sign == '-' {
 		return
 	}
-	for _, m := range g.patterns.all(line) {
-		start(m[0])
-		g.printf("%s%c", line[m[0]:m[1]], g.end)
+	for _, match := range g.patterns.all(line) {
+		g.printf("%s%s\n", start, match)
 	}
 }

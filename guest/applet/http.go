@@ -29,15 +29,12 @@ const headerTime = 30 * time.Second
 // runHTTPd serves until it is ended, in the background unless -f is given: the options
 // are BusyBox's.
 func runHTTPd(c *Call) error {
-	f := c.flags()
-	port := f.StringP("port", "p", "80", "where to listen")
-	dir := f.StringP("home", "h", ".", "the folder")
-	foreground := f.BoolP("foreground", "f", false, "stay in the foreground")
-	inherited := f.Bool("inherited", false, "listen at descriptor 3, which is open")
-	_ = f.MarkHidden("inherited")
-	if _, err := c.parse(f, 0, 0); err != nil {
-		return err
-	}
+	port := c.flags.StringP("port", "p", "80", "where to listen")
+	dir := c.flags.StringP("home", "h", ".", "the folder")
+	foreground := c.flags.BoolP("foreground", "f", false, "stay in the foreground")
+	inherited := c.flags.Bool("inherited", false, "listen at descriptor 3, which is open")
+	_ = c.flags.MarkHidden("inherited")
+	c.parse(0, 0)
 	root, err := os.OpenRoot(*dir) // links out of the folder lead nowhere
 	if err != nil {
 		return err
@@ -87,18 +84,10 @@ func background(l net.Listener, dir string) error {
 }
 
 func runWget(c *Call) error {
-	f := c.flags()
-	quiet := f.BoolP("quiet", "q", false, "say nothing of what was fetched")
-	out := f.StringP("output-document", "O", "", "the file to write; - is standard output")
-	timeout := f.StringP("timeout", "T", "60", "seconds to wait for the server")
-	args, err := c.parse(f, 1, 1)
-	if err != nil {
-		return err
-	}
-	limit, err := parseSeconds(*timeout)
-	if err != nil {
-		return err
-	}
+	quiet := c.flags.BoolP("quiet", "q", false, "say nothing of what was fetched")
+	out := c.flags.StringP("output-document", "O", "", "the file to write; - is standard output")
+	limit := option(c, "timeout", "T", time.Minute, "seconds to wait for the server; default 60", parseSeconds)
+	args := c.parse(1, 1)
 	url := args[0]
 	if !strings.Contains(url, "://") {
 		url = "http://" + url
@@ -106,7 +95,7 @@ func runWget(c *Call) error {
 	if *out == "" {
 		*out = nameOf(url)
 	}
-	body, err := get(url, limit)
+	body, err := get(url, *limit)
 	if err != nil {
 		return err
 	}

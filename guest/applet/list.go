@@ -35,26 +35,22 @@ type listed struct {
 func runList(c *Call) error {
 	c.trouble = 2
 	l := &lister{Call: c, users: map[uint32]string{}, groups: map[uint32]string{}}
-	f := c.flags()
-	f.BoolVarP(&l.all, "all", "a", false, "names that start with a dot too")
-	f.BoolVarP(&l.almost, "almost-all", "A", false, "the same without . and ..")
-	f.BoolVarP(&l.long, "long", "l", false, "with mode, owner, size and time")
-	f.BoolVarP(&l.one, "one", "1", false, "one name a line")
-	f.BoolVarP(&l.dir, "directory", "d", false, "folders themselves, not what is in them")
-	f.BoolVarP(&l.recurse, "recursive", "R", false, "folders in folders too")
-	f.BoolVarP(&l.human, "human-readable", "h", false, "sizes as 1.2M")
-	f.BoolVarP(&l.numeric, "numeric-uid-gid", "n", false, "as -l, with numbers for owners")
-	f.BoolVarP(&l.inode, "inode", "i", false, "with inode numbers")
-	f.BoolVarP(&l.classify, "classify", "F", false, "with a sign for the type")
-	f.BoolVarP(&l.byTime, "time", "t", false, "newest first")
-	f.BoolVarP(&l.bySize, "size", "S", false, "largest first")
-	f.BoolVarP(&l.reverse, "reverse", "r", false, "in reverse")
-	f.BoolVarP(&l.unsorted, "unsorted", "U", false, "as the folder has them")
-	f.BoolVar(&l.full, "full-time", false, "as -l, with times in full")
-	names, err := c.parse(f, 0, -1)
-	if err != nil {
-		return err
-	}
+	c.flags.BoolVarP(&l.all, "all", "a", false, "names that start with a dot too")
+	c.flags.BoolVarP(&l.almost, "almost-all", "A", false, "the same without . and ..")
+	c.flags.BoolVarP(&l.long, "long", "l", false, "with mode, owner, size and time")
+	c.flags.BoolVarP(&l.one, "one", "1", false, "one name a line")
+	c.flags.BoolVarP(&l.dir, "directory", "d", false, "folders themselves, not what is in them")
+	c.flags.BoolVarP(&l.recurse, "recursive", "R", false, "folders in folders too")
+	c.flags.BoolVarP(&l.human, "human-readable", "h", false, "sizes as 1.2M")
+	c.flags.BoolVarP(&l.numeric, "numeric-uid-gid", "n", false, "as -l, with numbers for owners")
+	c.flags.BoolVarP(&l.inode, "inode", "i", false, "with inode numbers")
+	c.flags.BoolVarP(&l.classify, "classify", "F", false, "with a sign for the type")
+	c.flags.BoolVarP(&l.byTime, "time", "t", false, "newest first")
+	c.flags.BoolVarP(&l.bySize, "size", "S", false, "largest first")
+	c.flags.BoolVarP(&l.reverse, "reverse", "r", false, "in reverse")
+	c.flags.BoolVarP(&l.unsorted, "unsorted", "U", false, "as the folder has them")
+	c.flags.BoolVar(&l.full, "full-time", false, "as -l, with times in full")
+	names := c.parse(0, -1)
 	l.long = l.long || l.numeric || l.full
 	if out, ok := c.Stdout.terminalFile(); ok && !l.one && !l.long {
 		if l.width, _, _ = term.GetSize(int(out.Fd())); l.width <= 0 {

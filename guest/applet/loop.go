@@ -11,22 +11,14 @@ import (
 )
 
 func runLosetup(c *Call) error {
-	f := c.flags()
-	all := f.BoolP("all", "a", false, "list what is in use")
-	find := f.BoolP("find", "f", false, "use the first free device")
-	show := f.Bool("show", false, "print the device's name")
-	readOnly := f.BoolP("read-only", "r", false, "read-only")
-	partitions := f.BoolP("partscan", "P", false, "look for partitions")
-	detach := f.StringP("detach", "d", "", "give a device up")
-	offset := f.StringP("offset", "o", "0", "where in the file to start")
-	args, err := c.parse(f, 0, 2)
-	if err != nil {
-		return err
-	}
-	start, err := parseOffset(*offset)
-	if err != nil {
-		return err
-	}
+	all := c.flags.BoolP("all", "a", false, "list what is in use")
+	find := c.flags.BoolP("find", "f", false, "use the first free device")
+	show := c.flags.Bool("show", false, "print the device's name")
+	readOnly := c.flags.BoolP("read-only", "r", false, "read-only")
+	partitions := c.flags.BoolP("partscan", "P", false, "look for partitions")
+	detach := c.flags.StringP("detach", "d", "", "give a device up")
+	start := option(c, "offset", "o", 0, "where in the file to start", parseOffset)
+	args := c.parse(0, 2)
 	switch {
 	case *detach != "":
 		return detachLoop(*detach)
@@ -43,7 +35,7 @@ func runLosetup(c *Call) error {
 	if len(args) == 2 {
 		device = args[0]
 	}
-	device, held, err := attachLoop(file, device, uint64(start), *readOnly, false, *partitions)
+	device, held, err := attachLoop(file, device, uint64(*start), *readOnly, false, *partitions)
 	if err == nil {
 		held.Close()
 	}

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"ingot/internal/lazy"
 )
 
 // modeChange is a mode as chmod takes it: what becomes of permissions.
@@ -31,11 +33,17 @@ func parseModeChange(text string) (modeChange, error) {
 	}
 	var all []modeChange
 	for clause := range strings.SplitSeq(text, ",") {
-		changes, err := parseClause(clause)
-		if err != nil {
-			return nil, fmt.Errorf("mode %q: %w", text, err)
+		m := clauseForm().FindStringSubmatch(clause)
+		if m == nil {
+			return nil, fmt.Errorf("mode %q: %q is not octal, nor such as u=rwx or g-w", text, clause)
 		}
-		all = append(all, changes...)
+		affected := uint32(0)
+		for _, class := range m[1] {
+			affected |= whose[class]
+		}
+		for _, action := range actionForm().FindAllString(m[2], -1) {
+			all = append(all, changeBits(action[0], affected, action[1:]))
+		}
 	}
 	return func(mode uint32, folder bool) uint32 {
 		for _, change := range all {
@@ -45,67 +53,43 @@ func parseModeChange(text string) (modeChange, error) {
 	}, nil
 }
 
-// whose are the bits that belong to u, g, o and a.
-var whose = map[byte]uint32{'u': 0o4700, 'g': 0o2070, 'o': 0o1007, 'a': modeBits}
+// A clause says whose permissions change, and how: [ugoa...][+-=][rwxXst...|u|g|o]..., of which the second part
+// may repeat.
+var (
+	clauseForm = lazy.Regexp(`^([ugoa]*)((?:[-+=](?:[ugo]|[rwxXst]*))+)$`)
+	actionForm = lazy.Regexp(`[-+=](?:[ugo]|[rwxXst]*)`)
+)
 
-// parseClause reads [ugoa...][+-=][rwxXst...|u|g|o]..., of which the second part may repeat.
-func parseClause(clause string) (changes []modeChange, err error) {
-	affected := uint32(0)
-	rest := clause
-	for rest != "" && whose[rest[0]] != 0 {
-		affected |= whose[rest[0]]
-		rest = rest[1:]
-	}
-	if rest == "" {
-		return nil, fmt.Errorf("%q is not octal, nor such as u=rwx or g-w", clause)
-	}
-	for rest != "" {
-		operator := rest[0]
-		if strings.IndexByte("+-=", operator) < 0 {
-			return nil, fmt.Errorf("%q where +, - or = is due", operator)
-		}
-		end := 1
-		for end < len(rest) && strings.IndexByte("+-=", rest[end]) < 0 {
-			end++
-		}
-		value, err := parsePermissions(rest[1:end])
-		if err != nil {
-			return nil, err
-		}
-		changes = append(changes, changeBits(operator, affected, value))
-		rest = rest[end:]
-	}
-	return changes, nil
-}
+var (
+	// whose are the bits that belong to u, g, o and a.
+	whose = map[rune]uint32{'u': 0o4700, 'g': 0o2070, 'o': 0o1007, 'a': modeBits}
+	// permissionBits are those of letters, for all three.
+	permissionBits = map[rune]uint32{'r': 0o444, 'w': 0o222, 'x': 0o111, 's': setIDs, 't': unix.S_ISVTX}
+)
 
-// parsePermissions reads rwxXst, or whose permissions are taken.
-func parsePermissions(letters string) (modeChange, error) {
-	if len(letters) == 1 && strings.Contains("ugo", letters) {
-		shift := map[string]uint32{"u": 6, "g": 3, "o": 0}[letters]
-		return func(mode uint32, _ bool) uint32 { return mode >> shift & 7 * 0o111 }, nil
-	}
-	bits, known := uint32(0), map[rune]uint32{'r': 0o444, 'w': 0o222, 'x': 0o111, 's': setIDs, 't': unix.S_ISVTX}
-	whereRunnable := false
+// permissions returns the bits that letters name for a file of this mode.
+func permissions(letters string, mode uint32, folder bool) (bits uint32) {
 	for _, letter := range letters {
-		switch {
-		case letter == 'X':
-			whereRunnable = true
-		case known[letter] == 0:
-			return nil, fmt.Errorf("%q is none of r, w, x, X, s and t", letter)
+		switch letter {
+		case 'u':
+			return mode >> 6 & 7 * 0o111
+		case 'g':
+			return mode >> 3 & 7 * 0o111
+		case 'o':
+			return mode & 7 * 0o111
+		case 'X':
+			if folder || mode&0o111 != 0 {
+				bits |= 0o111
+			}
 		}
-		bits |= known[letter]
+		bits |= permissionBits[letter]
 	}
-	return func(mode uint32, folder bool) uint32 {
-		if whereRunnable && (folder || mode&0o111 != 0) {
-			return bits | 0o111
-		}
-		return bits
-	}, nil
+	return bits
 }
 
-func changeBits(operator byte, affected uint32, value modeChange) modeChange {
+func changeBits(operator byte, affected uint32, letters string) modeChange {
 	return func(mode uint32, folder bool) uint32 {
-		bits, kept := value(mode, folder), ^uint32(0)
+		bits, kept := permissions(letters, mode, folder), ^uint32(0)
 		if affected != 0 {
 			bits &= affected
 			kept = affected
@@ -131,56 +115,16 @@ func umask() uint32 {
 	return uint32(mask)
 }
 
-// isModeOperand says whether what starts with a hyphen is a mode: -w, -x,g+r.
-func isModeOperand(arg string) bool {
-	return len(arg) > 1 && arg[0] == '-' && strings.IndexByte("rwxXstugoa", arg[1]) >= 0
-}
-
 func runChmod(c *Call) error {
-	var mode string
-	for i, arg := range c.Args {
-		if arg == "--" {
-			break
-		}
-		if isModeOperand(arg) {
-			mode = arg
-			c.Args = append(append([]string{}, c.Args[:i]...), c.Args[i+1:]...)
-			break
-		}
-	}
-	f := c.flags()
-	recursive := f.BoolP("recursive", "R", false, "folders with all that is in them")
-	quiet := f.BoolP("silent", "f", false, "say nothing of what fails")
-	reference := f.String("reference", "", "the mode that this file has")
-	args, err := c.parse(f, 1, -1)
+	recursive := c.flags.BoolP("recursive", "R", false, "folders with all that is in them")
+	c.Args = hyphened(c.Args, func(arg string) bool { return strings.IndexByte("rwxXstugoa", arg[1]) >= 0 })
+	args := c.parse(2, -1)
+	change, err := parseModeChange(args[0])
 	if err != nil {
 		return err
 	}
-	var change modeChange
-	switch {
-	case *reference != "":
-		st, err := stat(*reference, true)
-		if err != nil {
-			return err
-		}
-		change = func(uint32, bool) uint32 { return st.Mode & modeBits }
-	case mode == "":
-		mode, args = args[0], args[1:]
-		fallthrough
-	default:
-		if change, err = parseModeChange(mode); err != nil {
-			return err
-		}
-	}
-	if len(args) == 0 {
-		return usageError{"file missing"}
-	}
-	failed := c.warn
-	if *quiet {
-		failed = func(error) { c.status = 1 }
-	}
-	for _, name := range args {
-		chmod(name, change, *recursive, failed)
+	for _, name := range args[1:] {
+		chmod(name, change, *recursive, c.warn)
 	}
 	return nil
 }

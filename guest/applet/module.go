@@ -15,9 +15,7 @@ import (
 )
 
 func runLsmod(c *Call) error {
-	if _, err := c.operands(0, 0); err != nil {
-		return err
-	}
+	c.parse(0, 0)
 	data, err := os.ReadFile("/proc/modules")
 	if err != nil {
 		return err
@@ -81,22 +79,16 @@ func moduleReason(err error) string {
 }
 
 func runModprobe(c *Call) error {
-	f := c.flags()
-	remove := f.BoolP("remove", "r", false, "unload")
-	quiet := f.BoolP("quiet", "q", false, "say nothing of modules that do not exist")
-	all := f.BoolP("all", "a", false, "all operands are modules; without it the rest are parameters")
-	dry := f.BoolP("dry-run", "n", false, "say what would be loaded")
-	devices := f.Bool("devices", false, "what the devices of the machine ask for")
-	args, err := c.parse(f, 0, -1)
-	if err != nil {
-		return err
-	}
+	remove := c.flags.BoolP("remove", "r", false, "unload")
+	quiet := c.flags.BoolP("quiet", "q", false, "say nothing of modules that do not exist")
+	all := c.flags.BoolP("all", "a", false, "all operands are modules; without it the rest are parameters")
+	dry := c.flags.BoolP("dry-run", "n", false, "say what would be loaded")
+	devices := c.flags.Bool("devices", false, "what the devices of the machine ask for")
+	args := c.parse(0, -1)
 	if *devices {
 		return NewCoverage().Load()
 	}
-	if err := c.count(len(args), 1, -1); err != nil {
-		return err
-	}
+	c.count(len(args), 1, -1)
 	if *remove {
 		return c.each(args, removeModule)
 	}
@@ -129,10 +121,7 @@ func runModprobe(c *Call) error {
 }
 
 func runInsmod(c *Call) error {
-	args, err := c.operands(1, -1)
-	if err != nil {
-		return err
-	}
+	args := c.parse(1, -1)
 	name, _, _ := strings.Cut(filepath.Base(args[0]), ".")
 	m := kernel.Module{Name: name, Path: args[0]}
 	object, err := m.Read()
@@ -153,18 +142,12 @@ func removeModule(name string) error {
 }
 
 func runRmmod(c *Call) error {
-	args, err := c.operands(1, -1)
-	if err != nil {
-		return err
-	}
+	args := c.parse(1, -1)
 	return c.each(args, removeModule)
 }
 
 func runModinfo(c *Call) error {
-	args, err := c.operands(1, -1)
-	if err != nil {
-		return err
-	}
+	args := c.parse(1, -1)
 	k, err := running()
 	if err != nil {
 		return err

@@ -12,10 +12,7 @@ import (
 // runMore shows a screen at a time: Enter goes on by a line, q ends, any other
 // key goes on by a screen. Off a terminal it is cat.
 func runMore(c *Call) error {
-	files, err := c.operands(0, -1)
-	if err != nil {
-		return err
-	}
+	files := c.parse(0, -1)
 	out, ok := c.Stdout.terminalFile()
 	if !ok {
 		return c.eachInput(files, c.pass)

@@ -181,17 +181,9 @@ const (
 
 // runPing uses the kernel's ping sockets, or a raw one where those are not allowed.
 func runPing(c *Call) error {
-	f := c.flags()
-	count := f.IntP("count", "c", 4, "how often")
-	wait := f.StringP("timeout", "W", "1", "seconds to wait for an answer")
-	args, err := c.parse(f, 1, 1)
-	if err != nil {
-		return err
-	}
-	limit, err := parseSeconds(*wait)
-	if err != nil {
-		return err
-	}
+	count := c.flags.IntP("count", "c", 4, "how often")
+	limit := option(c, "timeout", "W", time.Second, "seconds to wait for an answer; default 1", parseSeconds)
+	args := c.parse(1, 1)
 	addr, err := net.ResolveIPAddr("ip4", args[0])
 	if err != nil {
 		return err
@@ -210,7 +202,7 @@ func runPing(c *Call) error {
 	received := 0
 	for seq := 1; seq <= *count; seq++ {
 		start := time.Now()
-		switch err := echo(fd, to, uint16(seq), limit, raw); {
+		switch err := echo(fd, to, uint16(seq), *limit, raw); {
 		case err == nil:
 			received++
 			c.say("%s: seq=%d time=%.1f ms\n", addr, seq, float64(time.Since(start).Microseconds())/1000)

@@ -7,13 +7,9 @@ import (
 
 // runNetcat joins standard input and output with a TCP connection, made or taken.
 func runNetcat(c *Call) error {
-	f := c.flags()
-	listen := f.BoolP("listen", "l", false, "wait for a connection")
-	port := f.StringP("port", "p", "", "the port to wait at")
-	args, err := c.parse(f, 0, 2)
-	if err != nil {
-		return err
-	}
+	listen := c.flags.BoolP("listen", "l", false, "wait for a connection")
+	port := c.flags.StringP("port", "p", "", "the port to wait at")
+	args := c.parse(0, 2)
 	if *port != "" {
 		args = append(args, *port)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"regexp"
 	"regexp/syntax"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -74,15 +75,11 @@ func compilePatterns(list []string, o patternOptions) (*patterns, error) {
 
 func (p *patterns) match(line string) bool { return p.first.MatchString(line) }
 
-// all returns where in a line each match is that is not empty.
-func (p *patterns) all(line string) (found [][2]int) {
+// all returns the matches in a line that are not empty.
+func (p *patterns) all(line string) (found []string) {
 	if p.group == 0 {
-		for _, m := range p.first.FindAllStringIndex(line, -1) {
-			if m[0] < m[1] {
-				found = append(found, [2]int{m[0], m[1]})
-			}
-		}
-		return found
+		found = p.first.FindAllString(line, -1)
+		return slices.DeleteFunc(found, func(match string) bool { return match == "" })
 	}
 	for from, re := 0, p.first; from <= len(line); re = p.later {
 		m := re.FindStringSubmatchIndex(line[from:])
@@ -92,7 +89,7 @@ func (p *patterns) all(line string) (found [][2]int) {
 		start, end := from+m[2*p.group], from+m[2*p.group+1]
 		from = end
 		if start < end {
-			found = append(found, [2]int{start, end})
+			found = append(found, line[start:end])
 			from-- // for the byte before the next one is looked at
 		}
 	}

@@ -26,7 +26,7 @@ func processApplets() []Applet {
 	return []Applet{
 		{"chroot", "DIR [COMMAND [ARG...]]", "run a command with another root", runChroot},
 		{"env", "[-i] [NAME=VALUE...] [COMMAND [ARG...]]", "run a command with variables, or print them", runEnv},
-		{"kill", "[-SIGNAL] PID... | -l [SIGNAL...]", "send a signal", runKill},
+		{"kill", "[-SIGNAL] PID... | -l", "send a signal", runKill},
 		{"killall", "[-SIGNAL] NAME...", "send a signal to all processes of a name", runKillall},
 		{"nice", "[-n ADJUSTMENT] COMMAND [ARG...]", "run a command with less haste", runNice},
 		{"nohup", "COMMAND [ARG...]", "run a command that outlives its terminal", runNohup},
@@ -36,7 +36,7 @@ func processApplets() []Applet {
 		{"sleep", "SECONDS...", "wait", runSleep},
 		{"switch_root", "DIR INIT [ARG...]", "make another root the system's; for process 1", runSwitchRoot},
 		{"timeout", "[-s SIGNAL] SECONDS COMMAND [ARG...]", "end a command that takes too long", runTimeout},
-		{"xargs", "[-0prt] [-d BYTE] [-n WORDS] [-L LINES] [-s BYTES] [-I TEXT] [COMMAND [ARG...]]", "run a command with words from standard input", runXargs},
+		{"xargs", "[-0rt] [-n WORDS] [-I TEXT] [COMMAND [ARG...]]", "run a command with words from standard input", runXargs},
 	}
 }
 
@@ -137,10 +137,7 @@ func named(name string) ([]process, error) {
 }
 
 func runPidof(c *Call) error {
-	args, err := c.operands(1, -1)
-	if err != nil {
-		return err
-	}
+	args := c.parse(1, -1)
 	var pids []string
 	for _, name := range args {
 		list, err := named(name)
@@ -192,21 +189,8 @@ func parseSignal(name string) (syscall.Signal, error) {
 }
 
 func runKill(c *Call) error {
-	if len(c.Args) > 1 && c.Args[0] == "-l" {
-		for _, name := range c.Args[1:] {
-			sig, err := parseSignal(name)
-			if err != nil {
-				return err
-			}
-			if digit(name[0]) {
-				c.printf("%s\n", strings.TrimPrefix(unix.SignalName(sig), "SIG"))
-			} else {
-				c.printf("%d\n", sig)
-			}
-		}
-		return nil
-	}
 	if len(c.Args) > 0 && c.Args[0] == "-l" {
+		c.count(len(c.Args), 1, 1)
 		for n := syscall.Signal(1); n < 32; n++ {
 			c.printf("%2d %s\n", n, strings.TrimPrefix(unix.SignalName(n), "SIG"))
 		}
@@ -321,25 +305,12 @@ type statusError struct {
 	error
 }
 
-// command returns the operands of an applet whose own options end at the first.
-func (c *Call) command(set func(f flagSet), min int) ([]string, error) {
-	f := c.flags()
-	f.SetInterspersed(false)
-	if set != nil {
-		set(f)
-	}
-	return c.parse(f, min, -1)
-}
-
 func runEnv(c *Call) error {
 	c.trouble = troubled
-	empty := false
-	args, err := c.command(func(f flagSet) { f.BoolVarP(&empty, "ignore-environment", "i", false, "with these variables only") }, 0)
-	if err != nil {
-		return err
-	}
+	empty := c.flags.BoolP("ignore-environment", "i", false, "with these variables only")
+	args := c.command(0)
 	env := os.Environ()
-	if empty {
+	if *empty {
 		env = nil
 	}
 	if len(args) > 0 && args[0] == "-" {
@@ -351,9 +322,7 @@ func runEnv(c *Call) error {
 		args = args[1:]
 	}
 	if len(args) == 0 {
-		for _, e := range env {
-			c.printf("%s\n", e)
-		}
+		c.lines(env)
 		return nil
 	}
 	return become(args, env)
@@ -361,10 +330,7 @@ func runEnv(c *Call) error {
 
 func runChroot(c *Call) error {
 	c.trouble = troubled
-	args, err := c.command(nil, 1)
-	if err != nil {
-		return err
-	}
+	args := c.command(1)
 	if err := syscall.Chroot(args[0]); err != nil {
 		return &os.PathError{Op: "chroot", Path: args[0], Err: err}
 	}
@@ -376,11 +342,8 @@ func runChroot(c *Call) error {
 
 func runNice(c *Call) error {
 	c.trouble = troubled
-	by := 10
-	args, err := c.command(func(f flagSet) { f.IntVarP(&by, "adjustment", "n", 10, "how much") }, 0)
-	if err != nil {
-		return err
-	}
+	by := c.flags.IntP("adjustment", "n", 10, "how much")
+	args := c.command(0)
 	now, err := syscall.Getpriority(syscall.PRIO_PROCESS, 0)
 	if err != nil {
 		return err
@@ -390,7 +353,7 @@ func runNice(c *Call) error {
 		c.printf("%d\n", 20-now)
 		return nil
 	}
-	if err := syscall.Setpriority(syscall.PRIO_PROCESS, 0, 20-now+by); err != nil {
+	if err := syscall.Setpriority(syscall.PRIO_PROCESS, 0, 20-now+*by); err != nil {
 		return err
 	}
 	return become(args, os.Environ())
@@ -398,19 +361,13 @@ func runNice(c *Call) error {
 
 func runNohup(c *Call) error {
 	c.trouble = troubled
-	args, err := c.command(nil, 1)
-	if err != nil {
-		return err
-	}
+	args := c.command(1)
 	signal.Ignore(syscall.SIGHUP)
 	return become(args, os.Environ())
 }
 
 func runSetsid(c *Call) error {
-	args, err := c.command(nil, 1)
-	if err != nil {
-		return err
-	}
+	args := c.command(1)
 	if _, err := syscall.Setsid(); err != nil {
 		return fmt.Errorf("setsid: %w (the shell made it a leader; run it with &)", err)
 	}
@@ -418,10 +375,7 @@ func runSetsid(c *Call) error {
 }
 
 func runSleep(c *Call) error {
-	args, err := c.operands(1, -1)
-	if err != nil {
-		return err
-	}
+	args := c.parse(1, -1)
 	var sum time.Duration
 	for _, a := range args {
 		d, err := parseSeconds(a)
@@ -456,16 +410,9 @@ const statusTimeout = 124
 
 func runTimeout(c *Call) error {
 	c.trouble = troubled
-	name := "TERM"
-	args, err := c.command(func(f flagSet) { f.StringVarP(&name, "signal", "s", "TERM", "what ends it") }, 2)
-	if err != nil {
-		return err
-	}
+	sig := option(c, "signal", "s", syscall.SIGTERM, "what ends it; default TERM", parseSignal)
+	args := c.command(2)
 	limit, err := parseSeconds(args[0])
-	if err != nil {
-		return err
-	}
-	sig, err := parseSignal(name)
 	if err != nil {
 		return err
 	}
@@ -477,10 +424,10 @@ func runTimeout(c *Call) error {
 	}
 	cmd := exec.CommandContext(ctx, path)
 	cmd.Args = args[1:]
-	cmd.Cancel = func() error { return cmd.Process.Signal(sig) }
+	cmd.Cancel = func() error { return cmd.Process.Signal(*sig) }
 	cmd.Stdin = c.Stdin.from
 	status, _ := c.wait(cmd)
-	if ctx.Err() != nil && sig != syscall.SIGKILL {
+	if ctx.Err() != nil && *sig != syscall.SIGKILL {
 		return Status(statusTimeout)
 	}
 	return Status(status)
@@ -489,10 +436,7 @@ func runTimeout(c *Call) error {
 // runSwitchRoot is for an emergency shell that runs as process 1; the init of ingot
 // does the same by itself.
 func runSwitchRoot(c *Call) error {
-	args, err := c.command(nil, 2)
-	if err != nil {
-		return err
-	}
+	args := c.command(2)
 	if os.Getpid() != 1 {
 		return errors.New("only process 1 can do that; leave the emergency shell with `exit`, and init tries again")
 	}

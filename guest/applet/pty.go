@@ -17,12 +17,9 @@ import (
 // runScript gives a command a terminal, as script(1) does, so that who is connected by
 // plain text alone has one. The file that it would record to is left out.
 func runScript(c *Call) error {
-	f := c.flags()
-	command := f.StringP("command", "c", "", "run this instead of a shell")
-	f.BoolP("quiet", "q", false, "say nothing at start and end; it never does")
-	if _, err := c.parse(f, 0, 1); err != nil {
-		return err
-	}
+	command := c.flags.StringP("command", "c", "", "run this instead of a shell")
+	c.flags.BoolP("quiet", "q", false, "say nothing at start and end; it never does")
+	c.parse(0, 1)
 	argv := []string{"sh", "-i"}
 	if *command != "" {
 		argv = []string{"sh", "-c", *command}

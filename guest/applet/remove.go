@@ -1,6 +1,7 @@
 package applet
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -21,17 +22,13 @@ type remover struct {
 
 func runRemove(c *Call) error {
 	r := &remover{Call: c}
-	f := c.flags()
-	f.BoolVarP(&r.recursive, "recursive", "r", false, "folders with all that is in them")
-	capital := f.BoolP("Recursive", "R", false, "the same")
-	f.BoolVarP(&r.force, "force", "f", false, "files that are not there are fine")
-	f.BoolVarP(&r.ask, "interactive", "i", false, "ask before each")
-	f.BoolVarP(&r.folders, "dir", "d", false, "empty folders, too")
-	f.BoolVarP(&r.verbose, "verbose", "v", false, "say what is done")
-	args, err := c.parse(f, 0, -1)
-	if err != nil {
-		return err
-	}
+	c.flags.BoolVarP(&r.recursive, "recursive", "r", false, "folders with all that is in them")
+	capital := c.flags.BoolP("Recursive", "R", false, "the same")
+	c.flags.BoolVarP(&r.force, "force", "f", false, "files that are not there are fine")
+	c.flags.BoolVarP(&r.ask, "interactive", "i", false, "ask before each")
+	c.flags.BoolVarP(&r.folders, "dir", "d", false, "empty folders, too")
+	c.flags.BoolVarP(&r.verbose, "verbose", "v", false, "say what is done")
+	args := c.parse(0, -1)
 	if len(args) == 0 && !r.force {
 		return usageError{"operand missing"}
 	}
@@ -118,44 +115,25 @@ func openFolder(dir int, base, name string) (f *os.File, names []string, err err
 }
 
 func runMktemp(c *Call) error {
-	f := c.flags()
-	folder := f.BoolP("directory", "d", false, "a folder")
-	dry := f.BoolP("dry-run", "u", false, "print a name only")
-	quiet := f.BoolP("quiet", "q", false, "say nothing of what fails")
-	dir := f.StringP("tmpdir", "p", "", "the folder to make it in")
-	suffix := f.String("suffix", "", "what stands behind the template")
-	args, err := c.parse(f, 0, 1)
-	if err != nil {
-		return err
-	}
-	template := "tmp.XXXXXXXXXX"
-	if len(args) == 1 {
-		template = args[0]
-	}
-	if len(args) == 0 || f.Changed("tmpdir") {
+	folder := c.flags.BoolP("directory", "d", false, "a folder")
+	dir := c.flags.StringP("tmpdir", "p", "", "the folder to make it in")
+	args := c.parse(0, 1)
+	template := orElse(args, "tmp.XXXXXXXXXX")[0]
+	if len(args) == 0 || c.flags.Changed("tmpdir") {
 		if filepath.IsAbs(template) {
 			return fmt.Errorf("template %q is a path of its own, and -p gives another", template)
 		}
-		if *dir == "" {
-			*dir = os.TempDir()
-		}
-		template = strings.TrimRight(*dir, "/") + "/" + template
+		template = strings.TrimRight(cmp.Or(*dir, os.TempDir()), "/") + "/" + template
 	}
 	end := strings.LastIndexByte(template, 'X') + 1
 	start := len(strings.TrimRight(template[:end], "X"))
-	tail := template[end:] + *suffix
 	switch {
 	case end-start < 3:
 		return fmt.Errorf("template %q has fewer than three X in a row at its end", template)
-	case *suffix != "" && end < len(template):
-		return fmt.Errorf("template %q does not end in X, where a suffix is given", template)
-	case strings.Contains(tail, "/"):
-		return fmt.Errorf("suffix %q holds a slash", tail)
+	case strings.Contains(template[end:], "/"):
+		return fmt.Errorf("suffix %q holds a slash", template[end:])
 	}
-	name, err := makeTemporary(template[:start], end-start, tail, *folder, *dry)
-	if err != nil && *quiet {
-		return Status(1)
-	}
+	name, err := makeTemporary(template[:start], end-start, template[end:], *folder)
 	if err == nil {
 		c.printf("%s\n", name)
 	}
@@ -165,35 +143,26 @@ func runMktemp(c *Call) error {
 // maxAttempts is how many names are tried: others may have taken all that a short template has.
 const maxAttempts = 10000
 
-// makeTemporary makes what no one else has a name for.
-func makeTemporary(prefix string, random int, suffix string, folder, dry bool) (string, error) {
+// makeTemporary makes a file or folder with a name that no other has.
+func makeTemporary(prefix string, random int, suffix string, folder bool) (name string, err error) {
 	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-	for attempt := 1; ; attempt++ {
-		name := prefix
+	for range maxAttempts {
+		name = prefix
 		for range random {
 			name += string(letters[rand.IntN(len(letters))])
 		}
 		name += suffix
-		var err error
-		switch {
-		case dry:
-			_, err = os.Lstat(name)
-			if errors.Is(err, fs.ErrNotExist) {
-				return name, nil
-			}
-			if err == nil {
-				err = &fs.PathError{Op: "mktemp", Path: name, Err: unix.EEXIST}
-			}
-		case folder:
+		if folder {
 			err = os.Mkdir(name, 0o700)
-		default:
+		} else {
 			var f *os.File
 			if f, err = os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600); err == nil {
-				return name, f.Close()
+				err = f.Close()
 			}
 		}
-		if !errors.Is(err, fs.ErrExist) || attempt == maxAttempts {
-			return name, err
+		if !errors.Is(err, fs.ErrExist) {
+			break
 		}
 	}
+	return name, err
 }

@@ -118,15 +118,15 @@ func TestDeep(t *testing.T) {
 // TestMktempTaken tries names that others have taken.
 func TestMktempTaken(t *testing.T) {
 	dir := t.TempDir()
-	mktemp := func(dry bool) error {
-		_, err := makeTemporary(filepath.Join(dir, "taken"), 0, "", false, dry)
+	mktemp := func(folder bool) error {
+		_, err := makeTemporary(filepath.Join(dir, "taken"), 0, "", folder)
 		return err
 	}
 	if err := mktemp(false); err != nil {
 		t.Fatal(err)
 	}
-	for _, dry := range []bool{false, true} {
-		if err := mktemp(dry); err == nil {
+	for _, folder := range []bool{false, true} {
+		if err := mktemp(folder); err == nil {
 			t.Error("a name that is taken is given away")
 		}
 	}

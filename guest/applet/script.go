@@ -14,7 +14,7 @@ import (
 func scriptApplets() []Applet {
 	return []Applet{
 		{"clear", "", "empty the screen", runClear},
-		{"echo", "[-neE] [WORD...]", "print words", runEcho},
+		{"echo", "[-n] [WORD...]", "print words", runEcho},
 		{"false", "", "fail", func(*Call) error { return Status(1) }},
 		{"printenv", "[NAME...]", "print variables", runPrintenv},
 		{"script", "[-q] [-c COMMAND] [FILE]", "give a command a terminal; nothing is recorded", runScript},
@@ -31,76 +31,24 @@ func runClear(c *Call) error {
 	return nil
 }
 
+// runEcho knows -n alone; the shell's own echo takes escapes, too.
 func runEcho(c *Call) error {
-	args, end, escapes := c.Args, "\n", false
+	args, end := c.Args, "\n"
 	for len(args) > 0 && len(args[0]) > 1 && args[0][0] == '-' && strings.Trim(args[0][1:], "neE") == "" {
-		for _, letter := range args[0][1:] {
-			if letter == 'n' {
-				end = ""
-			} else {
-				escapes = letter == 'e'
-			}
+		if strings.Trim(args[0][1:], "n") != "" {
+			return usageError{"unknown option " + args[0]}
 		}
-		args = args[1:]
+		args, end = args[1:], ""
 	}
-	text := strings.Join(args, " ")
-	if escapes {
-		var ended bool
-		if text, ended = escaped(text); ended {
-			end = ""
-		}
-	}
-	c.printf("%s%s", text, end)
+	c.printf("%s%s", strings.Join(args, " "), end)
 	return nil
 }
 
-// escaped writes out what echo -e knows; \c ends all output.
-func escaped(s string) (text string, ended bool) {
-	var out strings.Builder
-	for s != "" {
-		if s[0] != '\\' || len(s) == 1 {
-			out.WriteByte(s[0])
-			s = s[1:]
-			continue
-		}
-		switch i := strings.IndexByte("abefnrtv\\", s[1]); {
-		case s[1] == 'c':
-			return out.String(), true
-		case i >= 0:
-			out.WriteByte("\a\b\x1b\f\n\r\t\v\\"[i])
-			s = s[2:]
-		case s[1] == 'x' && len(s) > 2 && hexDigits(s[2:]) > 0:
-			n := min(2, hexDigits(s[2:]))
-			b, _ := strconv.ParseUint(s[2:2+n], 16, 8)
-			out.WriteByte(byte(b))
-			s = s[2+n:]
-		case s[1] >= '0' && s[1] <= '7':
-			if s[1] == '0' && len(s) > 2 && s[2] >= '0' && s[2] <= '7' {
-				s = s[:1] + s[2:]
-			}
-			b, rest := unescape(s)
-			out.WriteByte(b)
-			s = rest
-		default:
-			out.WriteString(s[:2])
-			s = s[2:]
-		}
-	}
-	return out.String(), false
-}
-
-func hexDigits(s string) int { return len(s) - len(strings.TrimLeft(s, "0123456789abcdefABCDEF")) }
-
 func runPrintenv(c *Call) error {
 	c.trouble = 2
-	args, err := c.operands(0, -1)
-	if err != nil {
-		return err
-	}
+	args := c.parse(0, -1)
 	if len(args) == 0 {
-		for _, e := range os.Environ() {
-			c.printf("%s\n", e)
-		}
+		c.lines(os.Environ())
 	}
 	for _, name := range args {
 		if value, ok := os.LookupEnv(name); ok {
@@ -113,47 +61,23 @@ func runPrintenv(c *Call) error {
 }
 
 func runSeq(c *Call) error {
-	// A negative number is no option.
-	at := 0
-	for at < len(c.Args) && strings.HasPrefix(c.Args[at], "-") && !isNumber(c.Args[at]) {
-		if at++; c.Args[at-1] == "--" || c.Args[at-1] == "-s" {
-			at++
-		}
-	}
-	at = min(at, len(c.Args))
-	numbers := c.Args[at:]
-	if at > 0 && c.Args[at-1] == "--" {
-		at--
-	}
-	c.Args = c.Args[:at]
-	f := c.flags()
-	separator := f.StringP("separator", "s", "\n", "what stands between numbers")
-	equal := f.BoolP("equal-width", "w", false, "all as wide as the widest, with zeros before")
-	more, err := c.parse(f, 0, -1)
-	if err != nil {
-		return err
-	}
-	numbers = append(more, numbers...)
-	if err := c.count(len(numbers), 1, 3); err != nil {
-		return err
-	}
+	c.Args = hyphened(c.Args, isNumber)
+	separator := c.flags.StringP("separator", "s", "\n", "what stands between numbers")
+	equal := c.flags.BoolP("equal-width", "w", false, "all as wide as the widest, with zeros before")
+	numbers := c.parse(1, 3)
 	// They are counted in units of the last decimal, so that none is rounded.
 	decimals, width := 0, 0
 	for i, text := range numbers {
-		if !isNumber(text) {
-			return usageError{strconv.Quote(text) + " is not a number"}
-		}
 		if _, fraction, _ := strings.Cut(text, "."); i < len(numbers)-1 {
 			decimals = max(decimals, len(fraction))
 		}
 	}
-	values := []*big.Int{big.NewInt(1), big.NewInt(1), nil} // first, step, last
 	unit := new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(decimals)), nil)
-	values[0], values[1] = unit, unit
+	values := []*big.Int{unit, unit, nil} // first, step, last
 	places := [][]int{{2}, {0, 2}, {0, 1, 2}}[len(numbers)-1]
 	for i, text := range numbers {
 		r, ok := new(big.Rat).SetString(text)
-		if !ok {
+		if !ok || !isNumber(text) {
 			return usageError{strconv.Quote(text) + " is not a number"}
 		}
 		r.Mul(r, new(big.Rat).SetInt(unit))
@@ -164,14 +88,8 @@ func runSeq(c *Call) error {
 		return usageError{"a step of 0 never ends"}
 	}
 	text := func(n *big.Int) string {
-		digits := new(big.Int).Abs(n).String()
-		if len(digits) <= decimals {
-			digits = strings.Repeat("0", decimals+1-len(digits)) + digits
-		}
-		if decimals > 0 {
-			digits = digits[:len(digits)-decimals] + "." + digits[len(digits)-decimals:]
-		}
 		sign := strings.Repeat("-", btoi(n.Sign() < 0))
+		digits := new(big.Rat).SetFrac(new(big.Int).Abs(n), unit).FloatString(decimals)
 		return sign + strings.Repeat("0", max(0, width-len(sign)-len(digits))) + digits
 	}
 	if *equal {
@@ -201,11 +119,8 @@ func isNumber(s string) bool {
 }
 
 func runTty(c *Call) error {
-	f := c.flags()
-	silent := f.BoolP("silent", "s", false, "say nothing, the exit status tells")
-	if _, err := c.parse(f, 0, 0); err != nil {
-		return err
-	}
+	silent := c.flags.BoolP("silent", "s", false, "say nothing, the exit status tells")
+	c.parse(0, 0)
 	switch terminal := term.IsTerminal(0); {
 	case *silent:
 		return Status(btoi(!terminal))
@@ -221,10 +136,7 @@ func runTty(c *Call) error {
 }
 
 func runYes(c *Call) error {
-	words, err := c.operands(0, -1)
-	if err != nil {
-		return err
-	}
+	words := c.parse(0, -1)
 	word := cmp.Or(strings.Join(words, " "), "y")
 	block := []byte(strings.Repeat(word+"\n", 1+4096/(len(word)+1)))
 	for {

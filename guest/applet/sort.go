@@ -3,96 +3,75 @@ package applet
 import (
 	"bytes"
 	"cmp"
-	"errors"
 	"fmt"
 	"io"
-	"math"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 
 	"ingot/internal/lazy"
 )
 
-// order is how sort compares what a key has taken from two lines.
-type order struct {
-	kind                        byte // 'n', 'g', 'h' or 'V'; 0 compares bytes
-	fold, dictionary, printable bool
-	reverse, skipStart, skipEnd bool // of the blanks before a key's start and end
-	separator                   int  // the byte between fields, or -1 for blanks
-	field, char                 int  // where the key starts: what is passed over
-	lastField, lastChar         int  // where it ends; lastField is -1 for the end of the line
+// modifiers are the letters of a key, or the general options: how texts are compared.
+type modifiers struct {
+	kind               byte // 'n' or 'h'; 0 compares bytes
+	fold, reverse      bool
+	skipStart, skipEnd bool // pass over the blanks before the key's start and end
 }
 
-// own says whether options stand at the key itself, which keep the general ones out.
-func (o order) own() bool {
-	return o.kind != 0 || o.fold || o.dictionary || o.printable || o.reverse || o.skipStart || o.skipEnd
-}
-
-// set takes one letter, which stands behind a key's start or end, or is a general option.
-func (o *order) set(letter byte, start, end bool) error {
+// set adds one letter, which stands behind a key's start or end, or is a general option.
+func (m *modifiers) set(letter byte, start, end bool) error {
 	switch letter {
-	case 'n', 'g', 'h', 'V':
-		if o.kind != 0 && o.kind != letter {
-			return usageError{fmt.Sprintf("options %q and %q exclude one another", o.kind, letter)}
+	case 'n', 'h':
+		if m.kind != 0 && m.kind != letter {
+			return usageError{fmt.Sprintf("options %q and %q exclude one another", m.kind, letter)}
 		}
-		o.kind = letter
+		m.kind = letter
 	case 'f':
-		o.fold = true
-	case 'd':
-		o.dictionary = true
-	case 'i':
-		o.printable = true
+		m.fold = true
 	case 'r':
-		o.reverse = true
+		m.reverse = true
 	case 'b':
-		o.skipStart, o.skipEnd = o.skipStart || start, o.skipEnd || end
+		m.skipStart, m.skipEnd = m.skipStart || start, m.skipEnd || end
 	default:
 		return usageError{fmt.Sprintf("unknown option %q of a key", letter)}
 	}
 	return nil
 }
 
+// sortKey is the part of a line that sort compares.
+type sortKey struct {
+	modifiers
+	field, char         int // the fields before it, and the bytes before it in its first field
+	lastField, lastChar int // where it ends; without a lastField it is the end of the line
+}
+
+var keyForm = lazy.Regexp(`^(\d+)(?:\.(\d+))?([a-zA-Z]*)(?:,(\d+)(?:\.(\d+))?([a-zA-Z]*))?$`)
+
 // parseKey reads FIELD[.CHAR][OPTIONS][,FIELD[.CHAR][OPTIONS]].
-func parseKey(text string, separator int) (order, error) {
-	o := order{separator: separator, lastField: -1}
-	start, end, both := strings.Cut(text, ",")
-	wrong := usageError{fmt.Sprintf("key %q is not FIELD[.CHAR][OPTIONS][,FIELD[.CHAR][OPTIONS]]", text)}
-	position := func(s string, atStart bool) (field, char int, err error) {
-		letters := s[len(digits(s)):]
-		field, err = strconv.Atoi(digits(s))
-		if rest, ok := strings.CutPrefix(letters, "."); ok && err == nil {
-			letters = rest[len(digits(rest)):]
-			char, err = strconv.Atoi(digits(rest))
-			if atStart && char == 0 {
-				err = wrong
-			}
-		}
-		if errors.Is(err, strconv.ErrRange) {
-			field, err = math.MaxInt32, nil
-		}
-		if err != nil || field < 1 {
-			return 0, 0, wrong
-		}
-		for i := range len(letters) {
-			if err := o.set(letters[i], atStart, !atStart); err != nil {
-				return 0, 0, err
-			}
-		}
-		return field, char, nil
+func parseKey(text string) (k sortKey, err error) {
+	wrong := fmt.Errorf("key %q is not FIELD[.CHAR][OPTIONS][,FIELD[.CHAR][OPTIONS]]", text)
+	m := keyForm().FindStringSubmatch(text)
+	if m == nil {
+		return k, wrong
 	}
-	var err error
-	if o.field, o.char, err = position(start, true); err != nil {
-		return o, err
-	}
-	o.field, o.char = o.field-1, max(0, o.char-1)
-	if both {
-		if o.lastField, o.lastChar, err = position(end, false); err == nil && o.lastChar > 0 {
-			o.lastField--
+	for i, to := range []*int{1: &k.field, 2: &k.char, 4: &k.lastField, 5: &k.lastChar} {
+		if to == nil || m[i] == "" {
+			continue
+		}
+		*to, _ = parseNumber(m[i]) // it has digits only
+		if *to < 1 && i != 5 {
+			return k, wrong
 		}
 	}
-	return o, err
+	k.field, k.char = k.field-1, max(0, k.char-1)
+	for i := range len(m[3]) {
+		err = cmp.Or(err, k.set(m[3][i], true, false))
+	}
+	for i := range len(m[6]) {
+		err = cmp.Or(err, k.set(m[6][i], false, true))
+	}
+	return k, err
 }
 
 func blank(b byte) bool { return b == ' ' || b == '\t' }
@@ -104,17 +83,26 @@ func skipBlanks(line string, at int) int {
 	return at
 }
 
-// after returns where the fields end that are passed over; whole leaves the separator
-// behind the last one, too.
-func (o order) after(line string, fields int, whole bool) int {
+// sorting is one run of sort.
+type sorting struct {
+	*Call
+	general        modifiers
+	keys           []sortKey
+	separator      int // the byte between fields, or -1 for blanks
+	unique, stable bool
+	end            byte
+}
+
+// after returns where the first fields end; whole adds the separator behind the last one.
+func (s *sorting) after(line string, fields int, whole bool) int {
 	at := 0
 	for ; fields > 0 && at < len(line); fields-- {
-		if o.separator < 0 {
+		if s.separator < 0 {
 			for at = skipBlanks(line, at); at < len(line) && !blank(line[at]); at++ {
 			}
 			continue
 		}
-		if i := strings.IndexByte(line[at:], byte(o.separator)); i < 0 {
+		if i := strings.IndexByte(line[at:], byte(s.separator)); i < 0 {
 			at = len(line)
 		} else if at += i; fields > 1 || whole {
 			at++
@@ -124,75 +112,62 @@ func (o order) after(line string, fields int, whole bool) int {
 }
 
 // part returns what the key takes from a line.
-func (o order) part(line string) string {
-	start := o.after(line, o.field, true)
-	if o.skipStart {
+func (s *sorting) part(k sortKey, line string) string {
+	start := s.after(line, k.field, true)
+	if k.skipStart {
 		start = skipBlanks(line, start)
 	}
-	start = min(len(line), start+o.char)
+	start = min(len(line), start+min(k.char, len(line)))
 	end := len(line)
-	if o.lastField >= 0 {
-		end = o.after(line, o.lastField, o.lastChar > 0)
-		if o.lastChar > 0 {
-			if o.skipEnd {
-				end = skipBlanks(line, end)
-			}
-			end = min(len(line), end+o.lastChar)
+	switch {
+	case k.lastChar > 0:
+		end = s.after(line, k.lastField-1, true)
+		if k.skipEnd {
+			end = skipBlanks(line, end)
 		}
+		end = min(len(line), end+min(k.lastChar, len(line)))
+	case k.lastField > 0:
+		end = s.after(line, k.lastField, false)
 	}
 	return line[start:max(start, end)]
 }
 
-func (o order) compare(a, b string) int {
-	a, b = o.part(a), o.part(b)
+func (m modifiers) compare(a, b string) int {
 	by := 0
-	switch o.kind {
-	case 'n':
+	switch {
+	case m.kind == 'n':
 		by = compareNumbers(a, b)
-	case 'h':
-		if by = cmp.Compare(magnitude(a), magnitude(b)); by == 0 {
-			by = compareNumbers(a, b)
-		}
-	case 'g':
-		by = compareFloats(a, b)
-	case 'V':
-		by = compareVersions(a, b)
+	case m.kind == 'h':
+		by = cmp.Or(cmp.Compare(magnitude(a), magnitude(b)), compareNumbers(a, b))
+	case m.fold:
+		by = strings.Compare(capitals(a), capitals(b))
 	default:
-		by = strings.Compare(o.seen(a), o.seen(b))
+		by = strings.Compare(a, b)
 	}
-	if o.reverse {
+	if m.reverse {
 		return -by
 	}
 	return by
 }
 
-// seen is what of a text counts, as it counts.
-func (o order) seen(s string) string {
-	if !o.fold && !o.dictionary && !o.printable {
-		return s
-	}
-	out := make([]byte, 0, len(s))
-	for i := range len(s) {
-		b := s[i]
-		if o.dictionary && !letterOrDigit(b) && !blank(b) || o.printable && (b < ' ' || b > '~') {
-			continue
+// capitals returns a text with its small letters of ASCII as capitals; other bytes stay.
+func capitals(s string) string {
+	out := []byte(s)
+	for i, b := range out {
+		if b >= 'a' && b <= 'z' {
+			out[i] -= 'a' - 'A'
 		}
-		if o.fold && b >= 'a' && b <= 'z' {
-			b -= 'a' - 'A'
-		}
-		out = append(out, b)
 	}
 	return string(out)
 }
 
-func letterOrDigit(b byte) bool {
-	return digit(b) || b >= 'a' && b <= 'z' || b >= 'A' && b <= 'Z'
-}
-
 func digit(b byte) bool { return b >= '0' && b <= '9' }
 
-// number is what a text starts with, in digits without zeros that do not count, so
-// that no number is too long.
+// digits returns those that a text starts with.
+func digits(s string) string { return s[:len(s)-len(strings.TrimLeft(s, "0123456789"))] }
+
+// number is the number that a text starts with, in digits without zeros that do not count, so
+// that it may have any length.
 type number struct {
 	negative       bool
 	whole, decimal string
@@ -200,20 +175,15 @@ type number struct {
 }
 
 func leadingNumber(s string) (n number) {
-	s = s[skipBlanks(s, 0):]
-	s, n.negative = strings.CutPrefix(s, "-")
-	take := func() string {
-		taken := digits(s)
-		s = s[len(taken):]
-		return taken
-	}
-	n.whole = strings.TrimLeft(take(), "0")
+	s, n.negative = strings.CutPrefix(s[skipBlanks(s, 0):], "-")
+	whole, decimal := digits(s), ""
+	s = s[len(whole):]
 	if strings.HasPrefix(s, ".") {
-		s = s[1:]
-		n.decimal = strings.TrimRight(take(), "0")
+		decimal = digits(s[1:])
+		s = s[1+len(decimal):]
 	}
+	n.whole, n.decimal, n.rest = strings.TrimLeft(whole, "0"), strings.TrimRight(decimal, "0"), s
 	n.negative = n.negative && n.whole+n.decimal != ""
-	n.rest = s
 	return n
 }
 
@@ -229,7 +199,8 @@ func compareNumbers(a, b string) int {
 	return by
 }
 
-// magnitude is the power of what 2K or 1.5G stands for.
+// magnitude is the power of 1024 that the suffix of 2K or 1.5G stands for, less than 0 for a
+// negative number.
 func magnitude(s string) int {
 	n := leadingNumber(s)
 	if n.whole+n.decimal == "" || n.rest == "" {
@@ -245,130 +216,30 @@ func magnitude(s string) int {
 	return power
 }
 
-// compareFloats has what is no number first, then what is not a number by its own words.
-func compareFloats(a, b string) int {
-	x, isX := leadingFloat(a)
-	y, isY := leadingFloat(b)
-	if !isX || !isY {
-		return btoi(isX) - btoi(isY)
-	}
-	return cmp.Compare(x, y)
-}
-
-func leadingFloat(s string) (float64, bool) {
-	n, err := strconv.ParseFloat(float().FindString(strings.TrimLeft(s, " \t\v\f\r")), 64)
-	return n, err == nil || errors.Is(err, strconv.ErrRange)
-}
-
-// float is what strconv takes for a number, up to where a text goes on in another way.
-var float = lazy.Regexp(`^(?i:[+-]?inf(?:inity)?|nan|[+-]?0x(?:[0-9a-f]+\.?[0-9a-f]*|\.[0-9a-f]+)p[+-]?[0-9]+|[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?)`)
-
-// compareVersions compares letters by letters and numbers by their value, as GNU's
-// filevercmp does: ~ stands before all, even before the end, and letters before signs.
-func compareVersions(a, b string) int {
-	if a == b {
-		return 0
-	}
-	if hidden := strings.HasPrefix(a, "."); hidden != strings.HasPrefix(b, ".") {
-		return 1 - 2*btoi(hidden)
-	}
-	baseA, baseB := withoutSuffix(a), withoutSuffix(b)
-	if by := compareVersionParts(baseA, baseB); by != 0 {
-		return by
-	}
-	return cmp.Or(compareVersionParts(a, b), strings.Compare(a, b))
-}
-
-// withoutSuffix leaves out (\.[A-Za-z~][A-Za-z0-9~]*)* at the end.
-func withoutSuffix(s string) string {
-	for {
-		dot := strings.LastIndexByte(s, '.')
-		if dot < 1 || dot+1 == len(s) || digit(s[dot+1]) {
-			return s
-		}
-		for i := dot + 1; i < len(s); i++ {
-			if !letterOrDigit(s[i]) && s[i] != '~' {
-				return s
-			}
-		}
-		s = s[:dot]
-	}
-}
-
-func compareVersionParts(a, b string) int {
-	rank := func(s string) int {
-		switch {
-		case s == "" || digit(s[0]):
-			return 0
-		case s[0] == '~':
-			return -1
-		case letterOrDigit(s[0]):
-			return int(s[0])
-		}
-		return int(s[0]) + 256
-	}
-	for a != "" || b != "" {
-		for a != "" && !digit(a[0]) || b != "" && !digit(b[0]) {
-			if by := cmp.Compare(rank(a), rank(b)); by != 0 {
-				return by
-			}
-			a, b = a[min(1, len(a)):], b[min(1, len(b)):]
-		}
-		x, y := leadingNumber(digits(a)), leadingNumber(digits(b))
-		if by := cmp.Or(cmp.Compare(len(x.whole), len(y.whole)), strings.Compare(x.whole, y.whole)); by != 0 {
-			return by
-		}
-		a, b = a[len(digits(a)):], b[len(digits(b)):]
-	}
-	return 0
-}
-
-// digits returns those that a text starts with.
-func digits(s string) string { return s[:len(s)-len(strings.TrimLeft(s, "0123456789"))] }
-
-// sorting is one run of sort.
-type sorting struct {
-	*Call
-	general        order
-	keys           []order
-	unique, stable bool
-	end            byte
-}
-
 func runSort(c *Call) error {
 	c.trouble = 2
 	s := &sorting{Call: c}
-	f := c.flags()
-	letters := map[byte]*bool{}
-	for _, o := range []struct {
-		letter     byte
-		name, help string
-	}{
-		{'n', "numeric-sort", "by the number that lines start with"}, {'g', "general-numeric-sort", "the same with exponents"},
-		{'h', "human-numeric-sort", "by sizes such as 2K and 1.5G"}, {'V', "version-sort", "by versions"},
-		{'f', "ignore-case", "small letters as capitals"}, {'d', "dictionary-order", "letters, digits and blanks alone"},
-		{'i', "ignore-nonprinting", "what can be printed alone"}, {'b', "ignore-leading-blanks", "without the blanks before"}, {'r', "reverse", "in reverse"},
-	} {
-		letters[o.letter] = f.BoolP(o.name, string(o.letter), false, o.help)
+	letters := map[byte]*bool{
+		'n': c.flags.BoolP("numeric-sort", "n", false, "by the number that lines start with"),
+		'h': c.flags.BoolP("human-numeric-sort", "h", false, "by sizes such as 2K and 1.5G"),
+		'f': c.flags.BoolP("ignore-case", "f", false, "small letters as capitals"),
+		'b': c.flags.BoolP("ignore-leading-blanks", "b", false, "without the blanks before"),
+		'r': c.flags.BoolP("reverse", "r", false, "in reverse"),
 	}
-	f.BoolVarP(&s.unique, "unique", "u", false, "each line once")
-	f.BoolVarP(&s.stable, "stable", "s", false, "lines with equal keys stay in order")
-	keys := f.StringArrayP("key", "k", nil, "by this part: FIELD[.CHAR][OPTIONS][,FIELD[.CHAR][OPTIONS]]; may come several times")
-	separator := f.StringP("field-separator", "t", "", "what stands between fields")
-	check := f.BoolP("check", "c", false, "tell the first line that is out of order")
-	quiet := f.BoolP("check-quiet", "C", false, "the same without a word")
-	out := f.StringP("output", "o", "", "write to this file")
-	zero := f.BoolP("zero-terminated", "z", false, "lines end with a zero byte")
-	files, err := c.parse(f, 0, -1)
-	if err != nil {
+	c.flags.BoolVarP(&s.unique, "unique", "u", false, "each line once")
+	c.flags.BoolVarP(&s.stable, "stable", "s", false, "lines with equal keys stay in order")
+	c.flags.FuncP("key", "k", "by this part: FIELD[.CHAR][OPTIONS][,FIELD[.CHAR][OPTIONS]]; may come several times", func(text string) error {
+		key, err := parseKey(text)
+		s.keys = append(s.keys, key)
 		return err
-	}
-	s.end = lineEnd(*zero)
-	if err := s.order(letters, f.Changed("field-separator"), *separator, *keys); err != nil {
+	})
+	separator := option(c, "field-separator", "t", -1, "the byte between fields", parseByte)
+	out := c.flags.StringP("output", "o", "", "write to this file")
+	zero := c.flags.BoolP("zero-terminated", "z", false, "lines end with a zero byte")
+	files := c.parse(0, -1)
+	s.end, s.separator = lineEnd(*zero), *separator
+	if err := s.order(letters); err != nil {
 		return err
-	}
-	if *check || *quiet {
-		return s.check(files, *quiet)
 	}
 	lines, err := s.read(files)
 	if err != nil {
@@ -387,17 +258,19 @@ func runSort(c *Call) error {
 	return nil
 }
 
-// order makes the keys of the options.
-func (s *sorting) order(letters map[byte]*bool, given bool, separator string, keys []string) error {
-	s.general = order{separator: -1, lastField: -1}
+// parseByte reads one byte, or \0.
+func parseByte(s string) (int, error) {
 	switch {
-	case separator == `\0`:
-		s.general.separator = 0
-	case len(separator) == 1:
-		s.general.separator = int(separator[0])
-	case given:
-		return usageError{fmt.Sprintf("%q is not one character", separator)}
+	case s == `\0`:
+		return 0, nil
+	case len(s) == 1:
+		return int(s[0]), nil
 	}
+	return 0, fmt.Errorf("%q is not one byte", s)
+}
+
+// order makes the general options those of keys without own ones, or the only key.
+func (s *sorting) order(letters map[byte]*bool) error {
 	for letter, on := range letters {
 		if !*on {
 			continue
@@ -406,37 +279,27 @@ func (s *sorting) order(letters map[byte]*bool, given bool, separator string, ke
 			return err
 		}
 	}
-	for _, text := range keys {
-		key, err := parseKey(text, s.general.separator)
-		if err != nil {
-			return err
-		}
-		if !key.own() {
-			whole := s.general
-			whole.field, whole.char, whole.lastField, whole.lastChar = key.field, key.char, key.lastField, key.lastChar
-			key = whole
-		}
-		s.keys = append(s.keys, key)
+	if whole := (modifiers{reverse: s.general.reverse}); len(s.keys) == 0 && s.general != whole {
+		s.keys = make([]sortKey, 1)
 	}
-	if plain := (order{separator: s.general.separator, lastField: -1, reverse: s.general.reverse}); len(keys) == 0 && s.general != plain {
-		s.keys = []order{s.general}
+	for i := range s.keys {
+		if s.keys[i].modifiers == (modifiers{}) {
+			s.keys[i].modifiers = s.general
+		}
 	}
 	return nil
 }
 
 func (s *sorting) compare(a, b string) int {
-	for _, key := range s.keys {
-		if by := key.compare(a, b); by != 0 {
+	for _, k := range s.keys {
+		if by := k.compare(s.part(k, a), s.part(k, b)); by != 0 {
 			return by
 		}
 	}
 	if len(s.keys) > 0 && (s.unique || s.stable) {
 		return 0
 	}
-	if s.general.reverse {
-		return strings.Compare(b, a)
-	}
-	return strings.Compare(a, b)
+	return modifiers{reverse: s.general.reverse}.compare(a, b)
 }
 
 // read reads all files. One that fails ends it: half a result would be a wrong one.
@@ -456,23 +319,4 @@ func (s *sorting) write(w io.Writer, lines []string) {
 	for _, line := range lines {
 		fmt.Fprintf(w, "%s%c", line, s.end)
 	}
-}
-
-func (s *sorting) check(files []string, quiet bool) error {
-	if len(files) > 1 {
-		return usageError{"-c takes one file"}
-	}
-	lines, err := s.read(files)
-	if err != nil {
-		return err
-	}
-	for i := 1; i < len(lines); i++ {
-		if by := s.compare(lines[i-1], lines[i]); by > 0 || by == 0 && s.unique {
-			if !quiet {
-				fmt.Fprintf(s.Stderr, "sort: %s:%d: disorder: %s\n", strings.Join(files, ""), i+1, lines[i])
-			}
-			return Status(1)
-		}
-	}
-	return nil
 }

@@ -21,13 +21,10 @@ const (
 
 // runSSHD serves ssh in the foreground.
 func runSSHD(c *Call) error {
-	f := c.flags()
-	port := f.Uint16P("port", "p", 22, "the port to listen on")
-	given := f.StringArrayP("key", "k", nil, "a public key that may log in, beside those in "+authorizedKeysFile)
-	hostKey := f.String("host-key", hostKeyFile, "the file with the host's own key; made if there is none")
-	if _, err := c.parse(f, 0, 0); err != nil {
-		return err
-	}
+	port := c.flags.Uint16P("port", "p", 22, "the port to listen on")
+	given := c.flags.StringArrayP("key", "k", nil, "a public key that may log in, beside those in "+authorizedKeysFile)
+	hostKey := c.flags.String("host-key", hostKeyFile, "the file with the host's own key; made if there is none")
+	c.parse(0, 0)
 	keys := func() []gossh.PublicKey {
 		keys, err := authorized(*given)
 		if err != nil {

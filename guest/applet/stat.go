@@ -12,13 +12,9 @@ import (
 )
 
 func runStat(c *Call) error {
-	f := c.flags()
-	follow := f.BoolP("dereference", "L", false, "what links lead to")
-	format := f.StringP("format", "c", "", "print this, with %a %A %b %B %d %f %F %g %G %h %i %n %N %o %s %t %T %u %U %x %X %y %Y %z %Z replaced")
-	args, err := c.parse(f, 1, -1)
-	if err != nil {
-		return err
-	}
+	follow := c.flags.BoolP("dereference", "L", false, "what links lead to")
+	format := c.flags.StringP("format", "c", "", "print this, with %a %A %b %B %d %f %F %g %G %h %i %n %N %o %s %t %T %u %U %x %X %y %Y %z %Z replaced")
+	args := c.parse(1, -1)
 	return c.each(args, func(name string) error {
 		st, err := stat(name, *follow)
 		switch {

@@ -45,8 +45,7 @@ func systemApplets() []Applet {
 }
 
 func runUname(c *Call) error {
-	f := c.flags()
-	all := f.BoolP("all", "a", false, "all of it")
+	all := c.flags.BoolP("all", "a", false, "all of it")
 	var u unix.Utsname
 	if err := unix.Uname(&u); err != nil {
 		return err
@@ -60,11 +59,9 @@ func runUname(c *Call) error {
 		{"kernel-version", "v", u.Version[:], nil}, {"machine", "m", u.Machine[:], nil},
 	}
 	for i := range fields {
-		fields[i].on = f.BoolP(fields[i].long, fields[i].short, false, "")
+		fields[i].on = c.flags.BoolP(fields[i].long, fields[i].short, false, "")
 	}
-	if _, err := c.parse(f, 0, 0); err != nil {
-		return err
-	}
+	c.parse(0, 0)
 	var out []string
 	for _, field := range fields {
 		if *all || *field.on {
@@ -79,10 +76,7 @@ func runUname(c *Call) error {
 }
 
 func runHostname(c *Call) error {
-	args, err := c.operands(0, 1)
-	if err != nil {
-		return err
-	}
+	args := c.parse(0, 1)
 	if len(args) == 1 {
 		return unix.Sethostname([]byte(args[0]))
 	}
@@ -94,14 +88,10 @@ func runHostname(c *Call) error {
 }
 
 func runID(c *Call) error {
-	f := c.flags()
-	onlyUser := f.BoolP("user", "u", false, "the user")
-	onlyGroup := f.BoolP("group", "g", false, "the group")
-	names := f.BoolP("name", "n", false, "names, not numbers")
-	args, err := c.parse(f, 0, 1)
-	if err != nil {
-		return err
-	}
+	onlyUser := c.flags.BoolP("user", "u", false, "the user")
+	onlyGroup := c.flags.BoolP("group", "g", false, "the group")
+	names := c.flags.BoolP("name", "n", false, "names, not numbers")
+	args := c.parse(0, 1)
 	uid, gid := strconv.Itoa(os.Geteuid()), strconv.Itoa(os.Getegid())
 	if len(args) == 1 {
 		u, err := user.Lookup(args[0])
@@ -144,11 +134,9 @@ func otherGroups(uid, gid string) []string {
 }
 
 func runWhoami(c *Call) error {
-	_, err := c.operands(0, 0)
-	if err == nil {
-		c.printf("%s\n", userName(strconv.Itoa(os.Geteuid())))
-	}
-	return err
+	c.parse(0, 0)
+	c.printf("%s\n", userName(strconv.Itoa(os.Geteuid())))
+	return nil
 }
 
 // strftime translates the conversions of date(1) for Go's layouts.
@@ -185,15 +173,12 @@ func formatTime(t time.Time, format string) string {
 }
 
 func runDate(c *Call) error {
-	f := c.flags()
-	utc := f.BoolP("utc", "u", false, "in UTC")
-	set := f.StringP("set", "s", "", "set the clock: 2006-01-02 15:04:05, or @SECONDS")
-	args, err := c.parse(f, 0, 1)
-	if err != nil {
-		return err
-	}
+	utc := c.flags.BoolP("utc", "u", false, "in UTC")
+	set := c.flags.StringP("set", "s", "", "set the clock: 2006-01-02 15:04:05, or @SECONDS")
+	args := c.parse(0, 1)
 	now := time.Now()
 	if *set != "" {
+		var err error
 		if now, err = parseTime(*set, *utc); err != nil {
 			return err
 		}
@@ -238,12 +223,9 @@ func parseTime(s string, utc bool) (time.Time, error) {
 
 // runDmesg reads the kernel's log through syslog(2).
 func runDmesg(c *Call) error {
-	f := c.flags()
-	clearLog := f.BoolP("read-clear", "c", false, "forget the messages")
-	level := f.IntP("console-level", "n", 0, "what the console shows: 1 (emergencies) to 8 (all)")
-	if _, err := c.parse(f, 0, 0); err != nil {
-		return err
-	}
+	clearLog := c.flags.BoolP("read-clear", "c", false, "forget the messages")
+	level := c.flags.IntP("console-level", "n", 0, "what the console shows: 1 (emergencies) to 8 (all)")
+	c.parse(0, 0)
 	const readAll, readClear, consoleLevel, size = 3, 4, 8, 10
 	if *level != 0 {
 		if _, _, errno := unix.Syscall(unix.SYS_SYSLOG, consoleLevel, 0, uintptr(*level)); errno != 0 {
@@ -285,14 +267,11 @@ func meminfo() (map[string]int64, error) {
 }
 
 func runFree(c *Call) error {
-	f := c.flags()
-	inBytes := f.BoolP("bytes", "b", false, "in bytes")
-	f.BoolP("kibi", "k", true, "in KiB; the default")
-	mebi := f.BoolP("mebi", "m", false, "in MiB")
-	human := f.BoolP("human", "h", false, "as 1.2G")
-	if _, err := c.parse(f, 0, 0); err != nil {
-		return err
-	}
+	inBytes := c.flags.BoolP("bytes", "b", false, "in bytes")
+	c.flags.BoolP("kibi", "k", true, "in KiB; the default")
+	mebi := c.flags.BoolP("mebi", "m", false, "in MiB")
+	human := c.flags.BoolP("human", "h", false, "as 1.2G")
+	c.parse(0, 0)
 	m, err := meminfo()
 	if err != nil {
 		return err
@@ -318,9 +297,7 @@ func runFree(c *Call) error {
 }
 
 func runUptime(c *Call) error {
-	if _, err := c.operands(0, 0); err != nil {
-		return err
-	}
+	c.parse(0, 0)
 	var info unix.Sysinfo_t
 	if err := unix.Sysinfo(&info); err != nil {
 		return err
@@ -337,9 +314,7 @@ func runUptime(c *Call) error {
 // runLspci lists what /sys knows. Names of makers would take a data base of a
 // megabyte; the class, spelled out, tells what one looks for.
 func runLspci(c *Call) error {
-	if _, err := c.operands(0, 0); err != nil {
-		return err
-	}
+	c.parse(0, 0)
 	classes := map[string]string{
 		"00": "Unclassified device", "01": "Mass storage controller", "02": "Network controller", "03": "Display controller",
 		"04": "Multimedia controller", "05": "Memory controller", "06": "Bridge", "07": "Communication controller",
@@ -367,13 +342,9 @@ func runLspci(c *Call) error {
 }
 
 func runSysctl(c *Call) error {
-	f := c.flags()
-	all := f.BoolP("all", "a", false, "show all")
-	f.BoolP("write", "w", false, "set; = alone is enough")
-	args, err := c.parse(f, 0, -1)
-	if err != nil {
-		return err
-	}
+	all := c.flags.BoolP("all", "a", false, "show all")
+	c.flags.BoolP("write", "w", false, "set; = alone is enough")
+	args := c.parse(0, -1)
 	const root = "/proc/sys"
 	if *all {
 		files := c.filesBelow(root, "")
@@ -410,11 +381,8 @@ func runSysctl(c *Call) error {
 // at once.
 func runEnd(order syscall.Signal, how int) func(*Call) error {
 	return func(c *Call) error {
-		f := c.flags()
-		force := f.BoolP("force", "f", false, "at once, without ending processes or unmounting")
-		if _, err := c.parse(f, 0, 0); err != nil {
-			return err
-		}
+		force := c.flags.BoolP("force", "f", false, "at once, without ending processes or unmounting")
+		c.parse(0, 0)
 		if *force {
 			unix.Sync()
 			return unix.Reboot(how)

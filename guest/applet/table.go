@@ -46,10 +46,7 @@ func groups() []group {
 
 // runHelp lists the applets, or shows how one is used.
 func runHelp(c *Call) error {
-	names, err := c.operands(0, 1)
-	if err != nil {
-		return err
-	}
+	names := c.parse(0, 1)
 	if len(names) == 1 {
 		a, ok := Find(names[0])
 		if !ok {

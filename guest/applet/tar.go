@@ -36,26 +36,22 @@ func runTar(c *Call) error {
 		c.Args = slices.Clone(c.Args)
 		c.Args[0] = "-" + c.Args[0]
 	}
-	f := c.flags()
-	f.BoolVarP(&t.create, "create", "c", false, "pack")
-	f.BoolVarP(&t.extract, "extract", "x", false, "unpack")
-	f.BoolVarP(&t.list, "list", "t", false, "list")
-	f.BoolVarP(&t.verbose, "verbose", "v", false, "name the files")
-	f.BoolVarP(&t.toStdout, "to-stdout", "O", false, "unpack to standard output")
-	f.BoolVarP(&t.gzip, "gzip", "z", false, "compressed with gzip")
-	f.BoolVar(&t.zstd, "zstd", false, "compressed with zstd")
-	f.BoolP("xz", "J", false, "compressed with xz (unpacking finds out by itself)")
-	f.BoolP("preserve-permissions", "p", true, "always on")
-	f.StringVarP(&t.file, "file", "f", "-", "the archive")
-	f.StringVarP(&t.dir, "directory", "C", ".", "the folder to work in")
-	names, err := c.parse(f, 0, -1)
-	if err != nil {
-		return err
-	}
+	c.flags.BoolVarP(&t.create, "create", "c", false, "pack")
+	c.flags.BoolVarP(&t.extract, "extract", "x", false, "unpack")
+	c.flags.BoolVarP(&t.list, "list", "t", false, "list")
+	c.flags.BoolVarP(&t.verbose, "verbose", "v", false, "name the files")
+	c.flags.BoolVarP(&t.toStdout, "to-stdout", "O", false, "unpack to standard output")
+	c.flags.BoolVarP(&t.gzip, "gzip", "z", false, "compressed with gzip")
+	c.flags.BoolVar(&t.zstd, "zstd", false, "compressed with zstd")
+	c.flags.BoolP("xz", "J", false, "compressed with xz (unpacking finds out by itself)")
+	c.flags.BoolP("preserve-permissions", "p", true, "always on")
+	c.flags.StringVarP(&t.file, "file", "f", "-", "the archive")
+	c.flags.StringVarP(&t.dir, "directory", "C", ".", "the folder to work in")
+	names := c.parse(0, -1)
 	if btoi(t.create)+btoi(t.extract)+btoi(t.list) != 1 {
 		return usageError{"one of c, x and t is needed"}
 	}
-	if t.create && f.Changed("xz") {
+	if t.create && c.flags.Changed("xz") {
 		return errors.New("xz is for unpacking only; -z packs with gzip, --zstd with zstd")
 	}
 	if t.create {

@@ -4,34 +4,29 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"ingot/internal/lazy"
 )
 
 // runTr works on bytes, as POSIX has it of what is not the locale's.
 func runTr(c *Call) error {
-	f := c.flags()
-	complement := f.BoolP("complement", "c", false, "all bytes but those of the first set")
-	capital := f.BoolP("Complement", "C", false, "the same")
-	remove := f.BoolP("delete", "d", false, "delete the bytes of the first set")
-	squeeze := f.BoolP("squeeze-repeats", "s", false, "one byte in place of several of the last set")
-	truncate := f.BoolP("truncate-set1", "t", false, "no more of the first set than the second has")
-	f.SetInterspersed(false) // a set may start with a hyphen
-	sets, err := c.parse(f, 1, 2)
-	if err != nil {
-		return err
-	}
-	*complement = *complement || *capital
+	complement := c.flags.BoolP("complement", "c", false, "all bytes but those of the first set")
+	remove := c.flags.BoolP("delete", "d", false, "delete the bytes of the first set")
+	squeeze := c.flags.BoolP("squeeze-repeats", "s", false, "one byte in place of several of the last set")
+	c.flags.SetInterspersed(false) // a set may start with a hyphen
+	sets := c.parse(1, 2)
 	switch {
 	case *remove && !*squeeze && len(sets) > 1:
 		return usageError{"-d takes one set"}
-	case (*remove == *squeeze) && len(sets) < 2:
+	case *remove == *squeeze && len(sets) < 2:
 		return usageError{"the second set is missing"}
 	}
-	from, err := parseSet(sets[0], 0)
+	from, err := parseSet(sets[0])
 	if err != nil {
 		return err
 	}
 	if *complement {
-		from = from.complement()
+		from = outside(from)
 	}
 	t := translation{}
 	for i := range t.to {
@@ -39,7 +34,7 @@ func runTr(c *Call) error {
 	}
 	last := from
 	if len(sets) == 2 {
-		if last, err = parseSet(sets[1], len(from)); err != nil {
+		if last, err = parseSet(sets[1]); err != nil {
 			return err
 		}
 	}
@@ -55,13 +50,11 @@ func runTr(c *Call) error {
 				return usageError{"class " + class + " does not say what bytes become"}
 			}
 		}
-		if len(last) == 0 && !*truncate {
+		if len(last) == 0 {
 			return usageError{"the second set is empty"}
 		}
 		for i, b := range from {
-			if i < len(last) || !*truncate {
-				t.to[b] = last[min(i, len(last)-1)]
-			}
+			t.to[b] = last[min(i, len(last)-1)]
 		}
 	}
 	if *squeeze {
@@ -101,16 +94,10 @@ func (t *translation) run(c *Call) error {
 	}
 }
 
-// byteSet is bytes in the order in which they were named.
-type byteSet []byte
-
-func (s byteSet) complement() (rest byteSet) {
-	var in [256]bool
-	for _, b := range s {
-		in[b] = true
-	}
-	for i := range in {
-		if !in[i] {
+// outside returns the bytes that are not in a set.
+func outside(set []byte) (rest []byte) {
+	for i := range 256 {
+		if !strings.Contains(string(set), string([]byte{byte(i)})) {
 			rest = append(rest, byte(i))
 		}
 	}
@@ -123,42 +110,32 @@ var classes = map[string]string{
 	"space": `\t-\r `, "blank": `\t `, "punct": `!-/:-@[-\140{-~`, "cntrl": `\000-\037\177`, "print": " -~", "graph": "!-~",
 }
 
-// parseSet writes out ranges (a-z), classes, escapes and repeats ([x*3]). One repeat
-// without a number fills the set up to the length of the first one.
-func parseSet(s string, length int) (set byteSet, err error) {
-	fill, filler := -1, byte(0)
+// special are [x*3], [x*] and [=x=], which are refused.
+var special = lazy.Regexp(`(?s)\[(?:=.=|(?:\\[0-7]{1,3}|\\?.)\*[0-9]*)\]`)
+
+// parseSet writes out ranges (a-z), classes and escapes, in the order in which they stand.
+func parseSet(s string) (set []byte, err error) {
+	if m := special().FindString(s); m != "" {
+		return nil, usageError{fmt.Sprintf("%q is not known here", m)}
+	}
 	for rest := s; rest != ""; {
 		if class, after, ok := bracketed(rest, "[:", ":]"); ok {
 			chars, known := classes[class]
 			if !known {
 				return nil, usageError{fmt.Sprintf("unknown class %q", class)}
 			}
-			of, err := parseSet(chars, 0)
+			of, err := parseSet(chars)
 			if err != nil {
 				return nil, err
 			}
 			set, rest = append(set, of...), after
 			continue
 		}
-		if equal, after, ok := bracketed(rest, "[=", "=]"); ok && len(equal) == 1 {
-			set, rest = append(set, equal[0]), after
-			continue
-		}
-		if rest[0] == '[' {
-			if b, times, after, ok := repeated(rest[1:]); ok && times > 0 {
-				set, rest = append(set, strings.Repeat(string([]byte{b}), times)...), after
-				continue
-			} else if ok {
-				fill, filler, rest = len(set), b, after
-				continue
-			}
-		}
 		b, after := unescape(rest)
-		if len(after) < 2 || after[0] != '-' {
-			set, rest = append(set, b), after
-			continue
+		to := b
+		if len(after) > 1 && after[0] == '-' {
+			to, after = unescape(after[1:])
 		}
-		to, after := unescape(after[1:])
 		if to < b {
 			return nil, usageError{fmt.Sprintf("range %q goes backwards", rest[:len(rest)-len(after)])}
 		}
@@ -166,10 +143,6 @@ func parseSet(s string, length int) (set byteSet, err error) {
 			set = append(set, byte(i))
 		}
 		rest = after
-	}
-	if missing := length - len(set); fill >= 0 && missing > 0 {
-		tail := string(set[fill:])
-		set = append(append(set[:fill], strings.Repeat(string([]byte{filler}), missing)...), tail...)
 	}
 	return set, nil
 }
@@ -180,28 +153,6 @@ func bracketed(s, open, end string) (inside, after string, ok bool) {
 		return "", "", false
 	}
 	return strings.Cut(rest, end)
-}
-
-// repeated reads x*3] or x*].
-func repeated(s string) (b byte, times int, after string, ok bool) {
-	if s == "" {
-		return 0, 0, "", false
-	}
-	b, rest := unescape(s)
-	rest, star := strings.CutPrefix(rest, "*")
-	count, after, end := strings.Cut(rest, "]")
-	if !star || !end {
-		return 0, 0, "", false
-	}
-	base := 10
-	if strings.HasPrefix(count, "0") {
-		base = 8
-	}
-	n, err := strconv.ParseUint(count, base, 16)
-	if count != "" && err != nil {
-		return 0, 0, "", false
-	}
-	return b, int(n), after, true
 }
 
 // unescape reads one byte, or a backslash and what it makes one of.
