@@ -247,7 +247,7 @@ func (p *player) play(ctx context.Context, test *script.Script, results string) 
 	if p.Begin != nil {
 		p.Begin(test.Name)
 	}
-	networks := network.NewFabric(p.Plan, nil)
+	networks := network.New(p.Plan, nil)
 	defer networks.Close()
 	stage := scenario.Stage{Dir: p.Dir, Results: results, Timeout: p.Timeout, Step: p.Step}
 	byName := map[string]*Machine{}
@@ -288,7 +288,7 @@ func keepsChanges(s *run.System) bool {
 }
 
 // start starts a machine with ways in for commands.
-func (p *player) start(ctx context.Context, m *Machine, networks *network.Fabric, console io.Writer) (*scenario.Machine, error) {
+func (p *player) start(ctx context.Context, m *Machine, networks *network.Network, console io.Writer) (*scenario.Machine, error) {
 	m.Options.Channels = append(slices.Clone(m.Options.Channels), wire.AgentPort)
 	m.Options.NoBackdoor = false
 	m.Options.VLANs = slices.Clone(m.Options.VLANs)
@@ -303,7 +303,7 @@ func (p *player) start(ctx context.Context, m *Machine, networks *network.Fabric
 	}
 	return &scenario.Machine{
 		VM: session.Machine, Close: session.Close,
-		Door: func() (net.Conn, error) { return p.running.Door(session.Entry) },
+		Backdoor: func() (net.Conn, error) { return p.running.Backdoor(session.Entry) },
 	}, nil
 }
 

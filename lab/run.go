@@ -33,7 +33,7 @@ func SwitchName(vlan int) string { return fmt.Sprintf("vlan%d.switch", vlan) }
 
 // Commands returns the command lines of QEMU with which Run would run the machines.
 func (l *Lab) Commands(r *run.Registry) ([][]string, error) {
-	networks := network.NewFabric(l.Plan, nil)
+	networks := network.New(l.Plan, nil)
 	defer networks.Close()
 	var lines [][]string
 	for _, m := range l.Machines {
@@ -63,7 +63,7 @@ func (l *Lab) Run(ctx context.Context, o RunOptions) (err error) {
 		}
 		defer func() { err = cmp.Or(err, capture.Err()) }()
 	}
-	networks := network.NewFabric(l.Plan, capture)
+	networks := network.New(l.Plan, capture)
 	defer networks.Close()
 	if err := network.NewDirectory(o.Registry.Path()).Serve(ctx, networks); err != nil {
 		return err
@@ -98,7 +98,7 @@ func (l *Lab) Run(ctx context.Context, o RunOptions) (err error) {
 }
 
 // listen lets further machines in.
-func (l *Lab) listen(networks *network.Fabric, r *run.Registry) error {
+func (l *Lab) listen(networks *network.Network, r *run.Registry) error {
 	dir, err := r.Dir()
 	if err != nil {
 		return err
@@ -121,7 +121,7 @@ func (l *Lab) consoles(out io.Writer, color bool) *network.Consoles {
 }
 
 // startAll starts all machines, beside each other. Those that were started come back in any case.
-func (l *Lab) startAll(ctx context.Context, networks *network.Fabric, consoles []*network.Console, o RunOptions) ([]*run.Session, error) {
+func (l *Lab) startAll(ctx context.Context, networks *network.Network, consoles []*network.Console, o RunOptions) ([]*run.Session, error) {
 	sessions := make([]*run.Session, len(l.Machines))
 	starting, starts := errgroup.WithContext(ctx)
 	for i, m := range l.Machines {
@@ -149,7 +149,7 @@ func (l *Lab) failed(m *Machine, err error) error {
 }
 
 // plugIn connects the machine's cards to their networks.
-func (m *Machine) plugIn(networks *network.Fabric) (unplug func(), err error) {
+func (m *Machine) plugIn(networks *network.Network) (unplug func(), err error) {
 	unplug = func() {
 		for _, v := range m.Options.VLANs {
 			if v.File != nil {
@@ -168,7 +168,7 @@ func (m *Machine) plugIn(networks *network.Fabric) (unplug func(), err error) {
 }
 
 // start plugs a machine in and starts it.
-func (m *Machine) start(ctx context.Context, networks *network.Fabric, h run.Host) (*run.Session, error) {
+func (m *Machine) start(ctx context.Context, networks *network.Network, h run.Host) (*run.Session, error) {
 	unplug, err := m.plugIn(networks)
 	if err != nil {
 		return nil, err

@@ -91,7 +91,7 @@ func (m *Machine) note(c *Config, note string) {
 }
 
 func (l *line) addAccel(c *Config) {
-	p := c.Arch.orHost().platform()
+	p := c.Arch.platform()
 	if c.Accel == KVM {
 		l.add("-accel", "kvm", "-cpu", "host")
 		return

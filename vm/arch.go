@@ -115,10 +115,10 @@ func joined[T ~string](list []T, separator string) string {
 }
 
 // Console returns the serial console's name for the kernel's console=.
-func (a Arch) Console() string { return a.orHost().platform().serial }
+func (a Arch) Console() string { return a.platform().serial }
 
 // HasScreen says whether a machine has a graphics card unless told otherwise.
-func (a Arch) HasScreen() bool { return a.orHost().platform().pc }
+func (a Arch) HasScreen() bool { return a.platform().pc }
 
 // Nix returns what Nix calls Linux on the architecture: x86_64-linux.
 func (a Arch) Nix() string {
@@ -141,7 +141,7 @@ func (a Arch) orHost() Arch {
 // platform returns the description, of x86-64 where there is none: check has refused
 // those.
 func (a Arch) platform() *platform {
-	if p, ok := platforms[a]; ok {
+	if p, ok := platforms[a.orHost()]; ok {
 		return p
 	}
 	return platforms[X86_64]

@@ -5,6 +5,8 @@ import (
 	"net"
 	"os"
 	"strings"
+
+	"ingot/internal/socket"
 )
 
 // maxChannels is how many ports one virtio-serial device takes beside the console's.
@@ -42,15 +44,9 @@ func (l *line) addChannels(c *Config) {
 }
 
 func (m *Machine) openChannel(name string) (*os.File, error) {
-	ours, theirs, err := socketPair("channel " + name)
+	conn, theirs, err := socket.Connect("channel " + name)
 	if err != nil {
 		return nil, err
-	}
-	defer ours.Close() // FileConn has its own
-	conn, err := net.FileConn(ours)
-	if err != nil {
-		theirs.Close()
-		return nil, fmt.Errorf("channel %s: %w", name, err)
 	}
 	m.channels[name] = conn
 	return theirs, nil

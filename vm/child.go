@@ -2,6 +2,7 @@ package vm
 
 import (
 	"errors"
+	"fmt"
 	"os/exec"
 	"runtime"
 	"syscall"
@@ -60,4 +61,16 @@ func (c *child) kill() {
 	}
 	c.cmd.Process.Kill() //nolint:errcheck // it has ended, or is about to
 	<-c.done
+}
+
+// launchHelper starts a process that ends with the machine, and whose messages are kept
+// with QEMU's own.
+func (m *Machine) launchHelper(what string, cmd *exec.Cmd, prepare ...func() error) error {
+	cmd.Stdout, cmd.Stderr = m.stderr, m.stderr
+	helper, err := launch(cmd, prepare...)
+	if err != nil {
+		return fmt.Errorf("start %s: %w", what, err)
+	}
+	m.helpers = append(m.helpers, helper)
+	return nil
 }

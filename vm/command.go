@@ -26,7 +26,7 @@ type line struct {
 const firstFD = 3
 
 // An opener makes a file that QEMU inherits, when a machine really starts. The file
-// is closed on our side once QEMU has it.
+// is closed on our side once QEMU has it, or if an error comes with it.
 type opener func(m *Machine) (*os.File, error)
 
 func (l *line) add(args ...string) { l.args = append(l.args, args...) }
@@ -51,7 +51,7 @@ func Command(c Config) ([]string, error) {
 	}
 	program := c.QEMU
 	if program == "" {
-		program = c.Arch.orHost().platform().program
+		program = c.Arch.platform().program
 	}
 	c.Accel = c.guessAccel()
 	l, err := c.line()
@@ -144,7 +144,7 @@ func (c *Config) addKernel(l *line) error {
 
 // words returns the kernel's command line.
 func (c *Config) words() string {
-	if c.Accel == KVM || !c.Arch.orHost().platform().pc || slices.Contains(strings.Fields(c.Append), noTimerCheck) {
+	if c.Accel == KVM || !c.Arch.platform().pc || slices.Contains(strings.Fields(c.Append), noTimerCheck) {
 		return c.Append
 	}
 	return strings.TrimSuffix(noTimerCheck+" "+c.Append, " ")
@@ -160,7 +160,7 @@ func (c *Config) machineType() string {
 	if c.MachineType != "" {
 		return c.MachineType
 	}
-	return c.Arch.orHost().platform().machine
+	return c.Arch.platform().machine
 }
 
 func (l *line) addMachine(c *Config) {
@@ -174,7 +174,7 @@ func (l *line) addMachine(c *Config) {
 		l.add("-object", l.sharing(c, memory, size))
 		machine += ",memory-backend=memory"
 	}
-	if c.SecureBoot && c.Arch.orHost().platform().smm {
+	if c.SecureBoot && c.Arch.platform().smm {
 		machine += ",smm=on"
 	}
 	l.add("-machine", machine, "-m", size, "-smp", strconv.Itoa(max(1, c.CPUs)))

@@ -121,7 +121,7 @@ func (c *Config) check() error {
 // firmware returns what the machine starts with: a machine that has nothing else to
 // boot from a disk with does so with UEFI.
 func (c *Config) firmware() Firmware {
-	if c.Firmware == BIOS && c.Kernel == nil && !c.Arch.orHost().platform().bios {
+	if c.Firmware == BIOS && c.Kernel == nil && !c.Arch.platform().bios {
 		return UEFI
 	}
 	return c.Firmware

@@ -11,6 +11,8 @@ import (
 	"os"
 	"sync"
 	"syscall"
+
+	"ingot/internal/socket"
 )
 
 // control speaks QMP with QEMU, a JSON object a line:
@@ -47,17 +49,11 @@ type refusal struct {
 func (r *refusal) Error() string { return r.Desc }
 
 func (m *Machine) openControl() (*os.File, error) {
-	ours, theirs, err := socketPair("control")
+	conn, theirs, err := socket.Connect("control socket")
 	if err != nil {
 		return nil, err
 	}
-	defer ours.Close() // FileConn has its own
-	conn, err := net.FileConn(ours)
-	if err != nil {
-		theirs.Close()
-		return nil, fmt.Errorf("control socket: %w", err)
-	}
-	m.control = &control{conn: conn.(*net.UnixConn), waiting: map[int]chan reply{}, ended: make(chan struct{})}
+	m.control = &control{conn: conn, waiting: map[int]chan reply{}, ended: make(chan struct{})}
 	return theirs, nil
 }
 

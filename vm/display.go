@@ -58,7 +58,7 @@ func (d Display) check() error {
 // hasGraphics says whether there is a screen.
 func (c *Config) hasGraphics() bool {
 	d := c.Display
-	return !d.None && c.machineName() != "microvm" && (c.Arch.orHost().platform().pc || d.Screen || d.Window || d.VNC != "")
+	return !d.None && c.machineName() != "microvm" && (c.Arch.platform().pc || d.Screen || d.Window || d.VNC != "")
 }
 
 func (l *line) addDisplay(c *Config) {
@@ -70,12 +70,12 @@ func (l *line) addDisplay(c *Config) {
 		}
 		l.add("-display", kit)
 	case c.Display.VNC != "":
-		// The viewers come in by Machine.serveViewers.
+		// The viewers come in by Machine.admit.
 		l.add("-display", "none", "-vnc", "none")
 	default:
 		l.add("-display", "none")
 	}
-	p := c.Arch.orHost().platform()
+	p := c.Arch.platform()
 	switch {
 	case !c.hasGraphics():
 		l.add("-vga", "none")
@@ -139,12 +139,8 @@ func readPPM(r *bufio.Reader) (image.Image, error) {
 // openPicture makes the file in memory that QEMU draws screenshots into.
 func (m *Machine) openPicture() (*os.File, error) {
 	f, err := memoryFile("screenshot", nil)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		m.picture, err = duplicate(f)
 	}
-	if m.picture, err = duplicate(f); err != nil {
-		f.Close()
-		return nil, err
-	}
-	return f, nil
+	return f, err
 }

@@ -206,3 +206,8 @@ func TestShows(t *testing.T) {
 		t.Errorf("screenRows = %q; want %q", got, want)
 	}
 }
+
+// parseScreen returns the text of a dump of the screen.
+func parseScreen(dump string) string {
+	return lastLines(strings.Join(parseText(dump), "\n"), vgaRows)
+}

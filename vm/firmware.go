@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 
@@ -64,13 +65,13 @@ var (
 
 // FindUEFI returns the first firmware for an architecture that is there whole.
 func FindUEFI(a Arch) (OVMF, error) {
-	return findFirmware(a.orHost(), "UEFI firmware", a.orHost().platform().uefi)
+	return findFirmware(a.orHost(), "UEFI firmware", a.platform().uefi)
 }
 
 // FindSecureUEFI returns the first one with Secure Boot, and with variables that know
 // Microsoft's keys.
 func FindSecureUEFI(a Arch) (OVMF, error) {
-	return findFirmware(a.orHost(), "UEFI firmware with Secure Boot", a.orHost().platform().secure)
+	return findFirmware(a.orHost(), "UEFI firmware with Secure Boot", a.platform().secure)
 }
 
 func findFirmware(a Arch, what string, places []OVMF) (OVMF, error) {
@@ -97,7 +98,7 @@ func (c *Config) uefi() (OVMF, error) {
 
 func (l *line) addFirmware(c *Config) error {
 	if c.firmware() == BIOS {
-		if c.Arch.orHost().platform().pc && c.machineName() != "microvm" {
+		if c.Arch.platform().pc && c.machineName() != "microvm" {
 			fd := l.inherit((*Machine).openFirmwareLog)
 			l.add("-chardev", fmt.Sprintf("file,id=firmware,path=/proc/self/fd/%d", fd), "-device", "isa-debugcon,iobase=0x402,chardev=firmware")
 		}
@@ -119,7 +120,7 @@ func (l *line) addFirmware(c *Config) error {
 		}
 		vars = file + escape(path)
 	}
-	if c.SecureBoot && c.Arch.orHost().platform().smm {
+	if c.SecureBoot && c.Arch.platform().smm {
 		// Only code in system management mode writes to the flash; and a machine that
 		// slept would wake up without it.
 		l.add("-global", "driver=cfi.pflash01,property=secure,value=on", "-global", "ICH9-LPC.disable_s3=1")
@@ -199,12 +200,9 @@ func (c *Config) checkVars() error {
 }
 
 func (m *Machine) openFirmwareLog() (*os.File, error) {
-	tells, told, err := os.Pipe()
-	if err != nil {
-		return nil, err
-	}
-	m.firmwareLog = tells
-	return told, nil
+	log, theirs, err := os.Pipe()
+	m.firmwareLog = log
+	return theirs, err
 }
 
 // findQEMU returns the path of QEMU.
@@ -215,8 +213,8 @@ func (c *Config) findQEMU() (string, error) {
 		}
 		return c.QEMU, nil
 	}
-	p := c.Arch.orHost().platform()
-	path, err := lookPath(p.program)
+	p := c.Arch.platform()
+	path, err := exec.LookPath(p.program)
 	if err != nil {
 		return "", fmt.Errorf("%s is not in PATH (Debian's package %s brings it)", p.program, p.debian)
 	}

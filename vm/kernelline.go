@@ -4,55 +4,19 @@ import (
 	"regexp"
 	"sort"
 	"strings"
+
+	"ingot/internal/lazy"
 )
 
-// kernelMessage returns where a message of Linux's on a console begins and ends of which the
-// bracket at text[at] is the first: the time since the start of the system, in seconds,
-// perhaps who printed it (printk's CONFIG_PRINTK_CALLER) and, before that, its level
-// (console_msg_format=syslog). A system that prints no times (printk.time=0) has messages
-// that nothing tells from what programs print. A message may have yet to come to its end.
-func kernelMessage(text string, at int) (begin, end int, ok bool) {
-	rest := strings.TrimLeft(text[at+1:], " ")
-	seconds, rest := digits(rest)
-	if seconds == 0 || rest == "" || rest[0] != '.' {
-		return 0, 0, false
-	}
-	const microseconds = 6 // digits
-	n, rest := digits(rest[1:])
-	if n != microseconds || rest == "" || rest[0] != ']' {
-		return 0, 0, false
-	}
-	rest = rest[1:]
-	if who, ok := strings.CutPrefix(rest, "["); ok {
-		who = strings.TrimLeft(who, " ")
-		if who == "" || who[0] != 'T' && who[0] != 'C' { // a thread or, in an interrupt, a processor
-			return 0, 0, false
-		}
-		n, after := digits(who[1:])
-		if n == 0 || after == "" || after[0] != ']' {
-			return 0, 0, false
-		}
-		rest = after[1:]
-	}
-	if rest == "" || rest[0] != ' ' {
-		return 0, 0, false
-	}
-	end = len(text)
-	if lf := strings.IndexByte(rest, '\n'); lf >= 0 {
-		end = len(text) - len(rest) + lf + 1
-	}
-	return at - levelBefore(text[:at]), end, true
-}
+// kernelMessage matches a message of Linux's on a console, behind its level: the time since
+// the start of the system, in seconds, and perhaps what printed it (printk's
+// CONFIG_PRINTK_CALLER): a thread or, in an interrupt, a processor. A system that prints no
+// times (printk.time=0) has messages that nothing tells from what programs print. A message
+// may have yet to come to its end.
+var kernelMessage = lazy.Regexp(`^\[ *[0-9]+\.[0-9]{6}\](?:\[ *[TC][0-9]+\])? `)
 
-// digits returns how many digits a text begins with, and what follows them.
-func digits(text string) (n int, rest string) {
-	for n < len(text) && text[n] >= '0' && text[n] <= '9' {
-		n++
-	}
-	return n, text[n:]
-}
-
-// levelBefore returns how long the level is, such as <6>, that a text ends with.
+// levelBefore returns how long the level is, such as <6>, that a text ends with: it stands
+// before a message where console_msg_format=syslog.
 func levelBefore(text string) int {
 	inner, ok := strings.CutSuffix(text, ">")
 	if !ok {
@@ -83,22 +47,16 @@ type cut struct {
 func withoutKernel(text string) *reading {
 	var left strings.Builder
 	var r reading
-	from, at := 0, 0
-	for {
-		n := strings.IndexByte(text[at:], '[')
-		if n < 0 {
-			break
-		}
-		at += n
-		begin, end, ok := kernelMessage(text, at)
-		if !ok {
-			at++
+	from := 0
+	for at := range len(text) {
+		if at < from || text[at] != '[' || !kernelMessage().MatchString(text[at:]) {
 			continue
 		}
-		begin = max(begin, from)
+		begin := at - levelBefore(text[from:at])
 		left.WriteString(text[from:begin])
-		r.cuts = append(r.cuts, cut{left.Len(), end - left.Len()})
-		from, at = end, end
+		line, _, _ := strings.Cut(text[at:], "\n")
+		from = min(at+len(line)+1, len(text))
+		r.cuts = append(r.cuts, cut{left.Len(), from - left.Len()})
 	}
 	if r.cuts == nil {
 		return nil

@@ -21,7 +21,9 @@ import (
 
 	"ingot/image"
 	"ingot/internal/grammar"
+	"ingot/internal/shellwords"
 	"ingot/internal/socket"
+	"ingot/vm/runtimedir"
 )
 
 // A Machine is a QEMU that runs, or has run.
@@ -59,8 +61,6 @@ type Machine struct {
 	mu     sync.Mutex // one command at a time
 	number int        // of commands that were run
 }
-
-func lookPath(name string) (string, error) { return exec.LookPath(name) }
 
 // Start starts a machine. It runs until it ends by itself, the context does, or
 // Kill is called.
@@ -122,7 +122,7 @@ func (m *Machine) prepare(ctx context.Context, c *Config) (qemu string, l *line,
 		}
 	}
 	m.console.copy = c.Console
-	m.vga = c.hasGraphics() && c.Arch.orHost().platform().pc
+	m.vga = c.hasGraphics() && c.Arch.platform().pc
 	m.pictureFD = l.pictureFD
 	return qemu, l, nil
 }
@@ -164,10 +164,12 @@ func (m *Machine) start(ctx context.Context, qemu string, l *line) (err error) {
 	}()
 	for _, open := range l.files {
 		f, err := open(m)
+		if f != nil {
+			theirs = append(theirs, f)
+		}
 		if err != nil {
 			return err
 		}
-		theirs = append(theirs, f)
 	}
 	cmd.ExtraFiles = slices.Clone(theirs)
 	if err := m.control.greet(); err != nil {
@@ -194,7 +196,7 @@ func (m *Machine) start(ctx context.Context, qemu string, l *line) (err error) {
 	}
 	go m.control.listen()
 	if m.viewers != nil {
-		go m.serveViewers()
+		go runtimedir.Serve(m.viewers, func(c *net.UnixConn) { _ = m.admit(c) })
 	}
 	go m.await()
 	return nil
@@ -245,15 +247,6 @@ func closeAll(files []*os.File) {
 	for _, f := range files {
 		f.Close()
 	}
-}
-
-// socketPair returns two ends: ours does not block, so that it can have deadlines.
-func socketPair(name string) (ours, theirs *os.File, err error) {
-	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return nil, nil, fmt.Errorf("%s: socketpair: %w", name, err)
-	}
-	return os.NewFile(uintptr(fds[0]), name), os.NewFile(uintptr(fds[1]), name), nil
 }
 
 // memoryFile returns a file in memory with these bytes, which needs no name and
@@ -528,7 +521,7 @@ const maxCommand = 3500
 func (m *Machine) Run(ctx context.Context, command string) (output string, status int, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	quoted := "'" + strings.ReplaceAll(command, "'", `'\''`) + "'"
+	quoted := shellwords.Quote([]string{command})
 	if len(quoted) > maxCommand {
 		return "", 0, fmt.Errorf("the command is %s long when quoted; a console takes %d", grammar.Count(len(quoted), "byte"), maxCommand)
 	}

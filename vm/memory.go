@@ -33,13 +33,9 @@ func (m *Machine) openMemory(size int64) (*os.File, error) {
 		return nil, err
 	}
 	if err := f.Truncate(size); err != nil {
-		f.Close()
-		return nil, fmt.Errorf("memory of %d bytes: %w", size, err)
+		return f, fmt.Errorf("memory of %d bytes: %w", size, err)
 	}
 	m.memory, err = duplicate(f)
-	if err != nil {
-		f.Close()
-	}
 	return f, err
 }
 

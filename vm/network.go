@@ -1,12 +1,14 @@
 package vm
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -41,27 +43,20 @@ type Forward struct {
 	GuestPort int
 }
 
-func (f Forward) proto() string {
-	if f.Proto == "" {
-		return "tcp"
-	}
-	return f.Proto
-}
-
-func (f Forward) hostAddr() string {
-	if f.HostAddr == "" {
-		return "127.0.0.1"
-	}
-	return f.HostAddr
+// withDefaults returns the forward with what is left out of it: tcp, and the host's
+// loopback device.
+func (f Forward) withDefaults() Forward {
+	f.Proto, f.HostAddr = cmp.Or(f.Proto, "tcp"), cmp.Or(f.HostAddr, "127.0.0.1")
+	return f
 }
 
 // Address returns the host's end, as net.Dial takes it.
 func (f Forward) Address() string {
-	return net.JoinHostPort(f.hostAddr(), strconv.Itoa(f.HostPort))
+	return net.JoinHostPort(cmp.Or(f.HostAddr, "127.0.0.1"), strconv.Itoa(f.HostPort))
 }
 
 func (f Forward) check() error {
-	if f.proto() != "tcp" && f.proto() != "udp" {
+	if f.Proto != "" && f.Proto != "tcp" && f.Proto != "udp" {
 		return fmt.Errorf("forward of port %d: protocol %q; there are tcp and udp", f.HostPort, f.Proto)
 	}
 	for _, addr := range []string{f.HostAddr, f.GuestAddr} {
@@ -79,54 +74,51 @@ func (f Forward) check() error {
 }
 
 func (f Forward) argument() string {
-	return fmt.Sprintf("hostfwd=%s:%s:%d-%s:%d", f.proto(), f.hostAddr(), f.HostPort, f.GuestAddr, f.GuestPort)
+	f = f.withDefaults()
+	return fmt.Sprintf("hostfwd=%s:%s:%d-%s:%d", f.Proto, f.HostAddr, f.HostPort, f.GuestAddr, f.GuestPort)
 }
 
 // reserve makes sure that the host's port is free, and finds one where any will do.
 // QEMU, which takes it a moment later, would say no more than that it could not.
-func (f Forward) reserve() (Forward, error) {
-	var port int
-	var err error
-	if f.proto() == "udp" {
-		var c *net.UDPConn
-		if c, err = net.ListenUDP("udp4", &net.UDPAddr{IP: net.ParseIP(f.hostAddr()), Port: f.HostPort}); err == nil {
-			port = c.LocalAddr().(*net.UDPAddr).Port
+func (f *Forward) reserve() (err error) {
+	*f = f.withDefaults()
+	if f.Proto == "udp" {
+		var c net.PacketConn
+		if c, err = net.ListenPacket("udp4", f.Address()); err == nil {
+			f.HostPort = c.LocalAddr().(*net.UDPAddr).Port
 			c.Close()
 		}
 	} else {
-		var l *net.TCPListener
-		if l, err = net.ListenTCP("tcp4", &net.TCPAddr{IP: net.ParseIP(f.hostAddr()), Port: f.HostPort}); err == nil {
-			port = l.Addr().(*net.TCPAddr).Port
+		var l net.Listener
+		if l, err = net.Listen("tcp4", f.Address()); err == nil {
+			f.HostPort = l.Addr().(*net.TCPAddr).Port
 			l.Close()
 		}
 	}
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		return f, fmt.Errorf("port %d of %s (%s) is in use; forward another one to port %d of the guest", f.HostPort, f.hostAddr(), f.proto(), f.GuestPort)
+		return fmt.Errorf("port %d of %s (%s) is in use; forward another one to port %d of the guest", f.HostPort, f.HostAddr, f.Proto, f.GuestPort)
 	case err != nil:
-		return f, fmt.Errorf("forward to port %d of the guest: %w", f.GuestPort, err)
+		return fmt.Errorf("forward to port %d of the guest: %w", f.GuestPort, err)
 	}
-	f.HostPort = port
-	return f, nil
+	return nil
 }
 
 // reserve makes sure of all ports that are forwarded, and returns the cards with the
 // ports that were found.
 func reserve(nics []NIC) ([]NIC, []Forward, error) {
-	nics = append([]NIC(nil), nics...)
+	nics = slices.Clone(nics)
 	var all []Forward
 	for i, n := range nics {
 		if n.User == nil {
 			continue
 		}
 		user := *n.User
-		user.Forwards = nil
-		for _, f := range n.User.Forwards {
-			got, err := f.reserve()
-			if err != nil {
+		user.Forwards = slices.Clone(user.Forwards)
+		for j := range user.Forwards {
+			if err := user.Forwards[j].reserve(); err != nil {
 				return nil, nil, err
 			}
-			user.Forwards = append(user.Forwards, got)
 		}
 		nics[i].User = &user
 		all = append(all, user.Forwards...)
@@ -144,14 +136,9 @@ func MAC(name string, card int) string {
 func (c *Config) checkNICs() error {
 	seen := map[string]bool{}
 	for i, n := range c.NICs {
-		ends := 0
-		for _, there := range []bool{n.User != nil, n.Stream != "", n.File != nil} {
-			if there {
-				ends++
-			}
-		}
-		if ends != 1 {
-			return fmt.Errorf("network card %d has %d networks; it takes one", i, ends)
+		ends := slices.DeleteFunc([]bool{n.User != nil, n.Stream != "", n.File != nil}, func(given bool) bool { return !given })
+		if len(ends) != 1 {
+			return fmt.Errorf("network card %d has %d networks; it takes one", i, len(ends))
 		}
 		if n.MAC != "" {
 			mac, err := net.ParseMAC(n.MAC)
@@ -187,7 +174,7 @@ func (l *line) addNIC(c *Config, i int) error {
 	case n.Stream != "":
 		end = "stream," + end + ",server=off,addr.type=unix,addr.path=" + escape(n.Stream)
 	default:
-		kind, err := socketType(n.File)
+		kind, err := unix.GetsockoptInt(int(n.File.Fd()), unix.SOL_SOCKET, unix.SO_TYPE)
 		if err != nil {
 			return fmt.Errorf("network card %d: %w", i, err)
 		}
@@ -198,27 +185,12 @@ func (l *line) addNIC(c *Config, i int) error {
 			end = fmt.Sprintf("stream,%s,server=off,addr.type=fd,addr.str=%d", end, fd)
 		}
 	}
-	mac := n.MAC
-	if mac == "" {
-		mac = MAC(c.Name, i)
-	}
-	device := fmt.Sprintf("%s,netdev=net%d,mac=%s", c.virtio("virtio-net"), i, mac)
+	device := fmt.Sprintf("%s,netdev=net%d,mac=%s", c.virtio("virtio-net"), i, cmp.Or(n.MAC, MAC(c.Name, i)))
 	if c.machineName() != "microvm" {
 		device += ",romfile=" // no booting from the network, and so no ROM to look for
 	}
 	l.add("-netdev", end, "-device", device)
 	return nil
-}
-
-func socketType(f *os.File) (kind int, err error) {
-	raw, err := f.SyscallConn()
-	if err != nil {
-		return 0, err
-	}
-	if outer := raw.Control(func(fd uintptr) { kind, err = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_TYPE) }); outer != nil {
-		return 0, outer
-	}
-	return kind, err
 }
 
 func (u *UserNet) argument(id string) string {

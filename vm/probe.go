@@ -71,7 +71,7 @@ func ProbeKVM(ctx context.Context) error {
 	defer probing.Unlock()
 	found, ok := recall()
 	if !ok {
-		qemu, err := lookPath(platforms[X86_64].program)
+		qemu, err := exec.LookPath(platforms[X86_64].program)
 		if err != nil {
 			return fmt.Errorf("%s, which would try it, is not in PATH", platforms[X86_64].program)
 		}
@@ -191,7 +191,7 @@ func circumstances() (finding, string, error) {
 	if err != nil {
 		return finding{}, "", err
 	}
-	qemu, err := lookPath(platforms[X86_64].program)
+	qemu, err := exec.LookPath(platforms[X86_64].program)
 	if err != nil {
 		return finding{}, "", err
 	}

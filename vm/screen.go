@@ -31,13 +31,8 @@ const answerTime = 5 * time.Second
 // screen returns the text on the guest's screen, or "" if that is not to be had:
 // graphics, or a machine that has ended.
 func (m *Machine) screen() string {
-	if !m.vga {
+	if m.over() {
 		return ""
-	}
-	select {
-	case <-m.done:
-		return ""
-	default:
 	}
 	return lastLines(strings.Join(m.textMemory(vgaRows), "\n"), vgaRows)
 }
@@ -137,11 +132,6 @@ func emptyCell(picture image.Image, column, row int) bool {
 		}
 	}
 	return true
-}
-
-// parseScreen returns the text of a dump of the screen.
-func parseScreen(dump string) string {
-	return lastLines(strings.Join(parseText(dump), "\n"), vgaRows)
 }
 
 // parseText reads the monitor's dump of the screen's memory, row by row. Memory that is

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -21,7 +22,7 @@ const (
 type Share struct {
 	Tag, Dir string
 	ReadOnly bool
-	Kind     ShareKind // what works if empty: DefaultShare
+	Kind     ShareKind // Default: DefaultShare.
 }
 
 // DefaultShare returns how shares without a kind are reached: by virtiofs where
@@ -33,15 +34,13 @@ func DefaultShare() ShareKind {
 	return NineP
 }
 
-func (s *Share) kind() ShareKind {
+// Reached returns how the guest reaches the folder: its kind, or [DefaultShare].
+func (s *Share) Reached() ShareKind {
 	if s.Kind == "" {
 		return DefaultShare()
 	}
 	return s.Kind
 }
-
-// Reached returns how the guest reaches the folder: its kind, or what works.
-func (s *Share) Reached() ShareKind { return s.kind() }
 
 // maxTag is what the devices hold of a tag: virtiofs 36 bytes, 9p 31.
 const maxTag = 31
@@ -65,7 +64,7 @@ func (c *Config) checkShares() error {
 		case !info.IsDir():
 			return fmt.Errorf("shared folder %s: not a folder", s.Dir)
 		}
-		if s.kind() == VirtioFS {
+		if s.Reached() == VirtioFS {
 			if _, err := findVirtiofsd(); err != nil {
 				return fmt.Errorf("shared folder %s: %w", s.Dir, err)
 			}
@@ -76,15 +75,7 @@ func (c *Config) checkShares() error {
 
 // sharesMemory says whether another process has to see the guest's memory.
 func (c *Config) sharesMemory() bool {
-	if c.OpenMemory {
-		return true
-	}
-	for _, s := range c.Shares {
-		if s.kind() == VirtioFS {
-			return true
-		}
-	}
-	return false
+	return c.OpenMemory || slices.ContainsFunc(c.Shares, func(s Share) bool { return s.Reached() == VirtioFS })
 }
 
 func (l *line) addShares(c *Config) error {
@@ -93,7 +84,7 @@ func (l *line) addShares(c *Config) error {
 		if err != nil {
 			return err
 		}
-		if s.kind() == VirtioFS {
+		if s.Reached() == VirtioFS {
 			fd := l.inherit(func(m *Machine) (*os.File, error) { return m.startVirtiofsd(dir, s.ReadOnly) })
 			l.add("-chardev", fmt.Sprintf("socket,id=share%d,fd=%d", i, fd),
 				"-device", fmt.Sprintf("%s,chardev=share%d,tag=%s,queue-size=1024", c.virtio("vhost-user-fs"), i, s.Tag))

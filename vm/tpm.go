@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
+
+	"ingot/internal/socket"
 )
 
 // A TPM is a security chip of version 2.0, as which a process of its own, swtpm, speaks.
@@ -39,7 +41,7 @@ func (c *Config) tpmDevice() string {
 	if c.machineName() == "microvm" {
 		return ""
 	}
-	return c.Arch.orHost().platform().tpm
+	return c.Arch.platform().tpm
 }
 
 // keepTPM makes the folder, and refuses one that another machine has: swtpm would say so
@@ -75,7 +77,7 @@ func (c *Config) keepTPM() error {
 }
 
 func findSwtpm() (string, error) {
-	path, err := lookPath("swtpm")
+	path, err := exec.LookPath("swtpm")
 	if err != nil {
 		return "", errors.New("TPM: swtpm is not in PATH (Debian's package swtpm brings it)")
 	}
@@ -98,7 +100,7 @@ func (m *Machine) startSwtpm(dir string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	qemus, swtpms, err := socketPair("tpm")
+	qemus, swtpms, err := socket.Pair("tpm")
 	if err != nil {
 		return nil, err
 	}
@@ -107,20 +109,12 @@ func (m *Machine) startSwtpm(dir string) (*os.File, error) {
 	if dir == "" {
 		memory, err := memoryFile("tpm", nil)
 		if err != nil {
-			qemus.Close()
-			return nil, err
+			return qemus, err
 		}
 		defer memory.Close()
 		files, state = append(files, memory), fmt.Sprintf("backend-uri=file:///proc/self/fd/%d", firstFD+1)
 	}
 	cmd := exec.Command(program, "socket", "--tpm2", "--tpmstate", state, "--ctrl", fmt.Sprintf("type=unixio,clientfd=%d", firstFD), "--terminate")
 	cmd.ExtraFiles = files
-	cmd.Stdout, cmd.Stderr = m.stderr, m.stderr
-	helper, err := launch(cmd)
-	if err != nil {
-		qemus.Close()
-		return nil, fmt.Errorf("start %s: %w", program, err)
-	}
-	m.helpers = append(m.helpers, helper)
-	return qemus, nil
+	return qemus, m.launchHelper(program, cmd)
 }

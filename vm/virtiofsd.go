@@ -14,6 +14,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"ingot/internal/shellwords"
 )
 
 // virtiofsdPlaces are where it lies, for it is nothing that people run.
@@ -25,7 +27,7 @@ var virtiofsdPlaces = []string{
 
 // findVirtiofsd returns its path where it can run.
 func findVirtiofsd() (string, error) {
-	path, err := lookPath("virtiofsd")
+	path, err := exec.LookPath("virtiofsd")
 	for _, place := range virtiofsdPlaces {
 		if info, err2 := os.Stat(place); err != nil && err2 == nil && info.Mode()&0o111 != 0 {
 			path, err = place, nil
@@ -83,7 +85,7 @@ func (m *Machine) startVirtiofsd(dir string, readOnly bool) (*os.File, error) {
 		return nil, err
 	}
 	defer listens.Close()
-	script := []string{"mount --make-rprivate /", "mount --rbind " + quote(dir) + " " + shareView}
+	script := []string{"mount --make-rprivate /", "mount --rbind " + shellwords.Quote([]string{dir}) + " " + shareView}
 	if readOnly {
 		script = append(script, readOnlyMounts(dir)...)
 	}
@@ -91,15 +93,8 @@ func (m *Machine) startVirtiofsd(dir string, readOnly bool) (*os.File, error) {
 	cmd := exec.Command("/bin/sh", "-c", strings.Join(script, " && "), "sh", program,
 		fmt.Sprintf("--fd=%d", firstFD), "-o", "source="+shareView, "-o", "cache=auto", "--rlimit-nofile=0")
 	cmd.ExtraFiles = []*os.File{listens}
-	cmd.Stdout, cmd.Stderr = m.stderr, m.stderr
 	cmd.SysProcAttr = namespaces()
-	helper, err := launch(cmd, keepGroups)
-	if err != nil {
-		connected.Close()
-		return nil, fmt.Errorf("start virtiofsd for %s: %w", dir, err)
-	}
-	m.helpers = append(m.helpers, helper)
-	return connected, nil
+	return connected, m.launchHelper("virtiofsd for "+dir, cmd, keepGroups)
 }
 
 // keepGroups has virtiofsd believe that it has given up its supplementary groups, which
@@ -157,13 +152,10 @@ func namelessSocket() (listens, connected *os.File, err error) {
 func readOnlyMounts(dir string) []string {
 	var commands []string
 	for _, point := range append(mountsIn(dir), "") {
-		commands = append(commands, "mount -o remount,bind,ro,nosuid,nodev,noexec "+quote(shareView+point))
+		commands = append(commands, "mount -o remount,bind,ro,nosuid,nodev,noexec "+shellwords.Quote([]string{shareView + point}))
 	}
 	return commands
 }
-
-// quote quotes a word for a shell.
-func quote(word string) string { return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'" }
 
 // mountsIn returns the mount points below a folder, as paths from there.
 func mountsIn(dir string) []string {

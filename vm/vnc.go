@@ -2,30 +2,12 @@ package vm
 
 import (
 	"context"
-	"errors"
 	"net"
-	"syscall"
-	"time"
 )
 
-// serveViewers hands each connection of a VNC viewer to QEMU until the socket is closed. QEMU
-// would make that for everybody, and leave it behind when it is killed; so it is ours.
-func (m *Machine) serveViewers() {
-	for {
-		conn, err := m.viewers.AcceptUnix()
-		switch {
-		case errors.Is(err, syscall.EMFILE):
-			time.Sleep(time.Second)
-			continue
-		case err != nil:
-			return
-		}
-		// A viewer that is not let in sees its connection closed.
-		_ = m.admit(conn)
-		conn.Close()
-	}
-}
-
+// admit hands the connection of a VNC viewer to QEMU. QEMU would make the socket for
+// everybody, and leave it behind when it is killed; so it is ours. A viewer that is not let
+// in sees its connection closed.
 func (m *Machine) admit(conn *net.UnixConn) error {
 	ctx, cancel := context.WithTimeout(context.Background(), answerTime)
 	defer cancel()

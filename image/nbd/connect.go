@@ -2,13 +2,10 @@ package nbd
 
 import (
 	"context"
-	"fmt"
-	"net"
 	"os"
 
-	"golang.org/x/sys/unix"
-
 	"ingot/image"
+	"ingot/internal/socket"
 )
 
 // Connect serves a disk, read-only, to the client that gets the other end of a pair of
@@ -21,16 +18,9 @@ func Connect(ctx context.Context, disk *image.Map, o Options) (*os.File, error) 
 
 // Connect is the package's Connect for any server, one whose disk can be written to, say.
 func (s *Server) Connect(ctx context.Context) (*os.File, error) {
-	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	conn, theirs, err := socket.Connect("nbd")
 	if err != nil {
-		return nil, fmt.Errorf("socketpair: %w", err)
-	}
-	ours, theirs := os.NewFile(uintptr(fds[0]), "nbd server"), os.NewFile(uintptr(fds[1]), "nbd client")
-	defer ours.Close() // FileConn has its own
-	conn, err := net.FileConn(ours)
-	if err != nil {
-		theirs.Close()
-		return nil, fmt.Errorf("nbd: %w", err)
+		return nil, err
 	}
 	go func() {
 		if err := s.ServeConn(ctx, conn); err != nil && s.Failed != nil {

@@ -113,3 +113,28 @@ func (l *Listener) Close() error {
 	})
 	return l.UnixListener.Close()
 }
+
+// Pair returns two connected sockets without a name, so that nothing of them can be left
+// behind, for processes that inherit them.
+func Pair(name string) (a, b *os.File, err error) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s: socketpair: %w", name, err)
+	}
+	return os.NewFile(uintptr(fds[0]), name), os.NewFile(uintptr(fds[1]), name), nil
+}
+
+// Connect is Pair with one end for this process.
+func Connect(name string) (ours *net.UnixConn, theirs *os.File, err error) {
+	own, theirs, err := Pair(name)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer own.Close() // FileConn has its own
+	conn, err := net.FileConn(own)
+	if err != nil {
+		theirs.Close()
+		return nil, nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return conn.(*net.UnixConn), theirs, nil
+}

@@ -95,21 +95,21 @@ func (l *clipped) Write(p []byte) (int, error) {
 }
 
 func (m *machine) runAtDoor(ctx context.Context, command string) (string, int, error) {
-	if m.Door == nil {
+	if m.Backdoor == nil {
 		return "", 0, fmt.Errorf("%s has no back door", m.name)
 	}
-	var door net.Conn
+	var backdoor net.Conn
 	ok, err := until(ctx, func() (bool, error) {
 		var err error
-		door, err = m.Door()
+		backdoor, err = m.Backdoor()
 		return err == nil, m.alive()
 	})
 	if !ok {
 		return "", 0, fmt.Errorf("%s: nothing has opened the back door: %w", m.name, err)
 	}
-	defer door.Close()
+	defer backdoor.Close()
 	var out bytes.Buffer
-	s := &session.Shell{Door: door, Out: &clipped{&out, maxOutput}}
+	s := &session.Shell{Backdoor: backdoor, Out: &clipped{&out, maxOutput}}
 	status, err := s.Script(ctx, bytes.NewReader([]byte("exec 2>&1\n"+command)))
 	return out.String(), status, err
 }

@@ -24,9 +24,9 @@ import (
 
 // A Machine is one that has been started for a test.
 type Machine struct {
-	VM    *vm.Machine
-	Door  func() (net.Conn, error) // connects to its back door; nil without one
-	Close func()                   // ends it, and all that runs for it
+	VM       *vm.Machine
+	Backdoor func() (net.Conn, error) // connects to its back door; nil without one
+	Close    func()                   // ends it, and all that runs for it
 }
 
 // Stage is where scripts are played: how machines are started, and what for.

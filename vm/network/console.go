@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"ingot/internal/lazy"
 	"ingot/internal/printable"
 )
 
@@ -47,7 +48,6 @@ type Console struct {
 	line   []byte // not shown yet
 	shown  bool   // the beginning of the line is on the screen
 	timer  *time.Timer
-	filter filter
 }
 
 // hues are the codes of colours that are legible on black and on white (ECMA-48, SGR).
@@ -72,20 +72,13 @@ func (c *Console) Write(p []byte) (int, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	c.timer.Stop()
-	text := c.filter.apply(p)
-	for {
-		i := bytes.IndexByte(text, '\n')
-		if i < 0 {
-			break
+	for piece := range bytes.Lines(p) {
+		c.line = append(c.line, piece...)
+		if bytes.HasSuffix(piece, []byte("\n")) || len(c.line) > longestLine { // of a guest that never ends one
+			c.show()
 		}
-		c.line = append(c.line, text[:i+1]...)
-		c.show()
-		text = text[i+1:]
 	}
-	switch c.line = append(c.line, text...); {
-	case len(c.line) > longestLine: // of a guest that never ends one
-		c.show()
-	case len(c.line) > 0:
+	if len(c.line) > 0 {
 		c.timer.Reset(a.pause)
 	}
 	return len(p), a.err
@@ -113,9 +106,18 @@ func (c *Console) flush() {
 	}
 }
 
+// controls are what would move the cursor or clear the screen (ECMA-48): a firmware, a
+// boot loader and a line editor believe that the terminal is theirs. What is left is still
+// escaped: there are controls beyond ASCII.
+var controls = lazy.Regexp(`\x1b(?:\[[0-?]*[ -/]*[@-~]?|\][^\x07\x1b\n]*(?:\x07|\x1b\\)?|[ -/]*[0-~]?)|[\x00-\x08\x0b-\x1f\x7f]`)
+
 // show writes what there is of a line. The lock is held.
 func (c *Console) show() {
 	a := c.all
+	line := controls().ReplaceAll(c.line, nil)
+	if c.line = c.line[:0]; len(line) == 0 {
+		return
+	}
 	var b []byte
 	switch {
 	case a.open == c: // it goes on
@@ -126,65 +128,13 @@ func (c *Console) show() {
 	default:
 		b = append(b, c.prefix...)
 	}
-	b = append(b, printable.Text(string(c.line))...)
+	b = append(b, printable.Text(string(line))...)
 	c.shown = b[len(b)-1] != '\n'
-	c.line, a.open = c.line[:0], nil
+	a.open = nil
 	if c.shown {
 		a.open = c
 	}
 	if _, err := a.out.Write(b); err != nil && a.err == nil {
 		a.err = err
 	}
-}
-
-// filter takes out what would move the cursor or clear the screen: a firmware, a boot
-// loader and a line editor believe that the terminal is theirs. What it leaves is still
-// escaped: there are controls beyond ASCII.
-type filter struct {
-	state escape
-}
-
-type escape int
-
-const (
-	plain    escape = iota
-	escaped         // after ESC
-	sequence        // after ESC [
-	title           // after ESC ], to BEL or ESC
-)
-
-func (f *filter) apply(p []byte) []byte {
-	out := make([]byte, 0, len(p))
-	for _, b := range p {
-		switch f.state {
-		case plain:
-			switch {
-			case b == 0x1b:
-				f.state = escaped
-			case b == '\n' || b == '\t' || b >= ' ' && b != 0x7f:
-				out = append(out, b)
-			}
-		case escaped:
-			f.state = plain
-			switch {
-			case b == '[':
-				f.state = sequence
-			case b == ']':
-				f.state = title
-			case b >= ' ' && b <= '/':
-				f.state = escaped // an intermediate byte
-			}
-		case sequence:
-			if b >= '@' && b <= '~' {
-				f.state = plain
-			}
-		case title:
-			if b == 0x07 {
-				f.state = plain
-			} else if b == 0x1b {
-				f.state = escaped
-			}
-		}
-	}
-	return out
 }

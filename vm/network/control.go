@@ -1,10 +1,8 @@
 package network
 
 import (
-	"bufio"
 	"context"
 	"crypto/sha256"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -12,7 +10,6 @@ import (
 	"slices"
 	"strings"
 	"syscall"
-	"time"
 
 	"ingot/vm/runtimedir"
 )
@@ -38,7 +35,6 @@ type Request struct {
 
 // A Reply answers it.
 type Reply struct {
-	Error  string  `json:"error,omitempty"`
 	State  string  `json:"state,omitempty"` // of the link
 	Status *Status `json:"status,omitempty"`
 }
@@ -55,77 +51,33 @@ func (e *SeveralError) Error() string {
 	return fmt.Sprintf("several networks run: %s", strings.Join(e.Names, ", "))
 }
 
-// patienceForTalk is how long a request and its answer may take.
-const patienceForTalk = 10 * time.Second
-
-// Serve answers requests about a fabric until ctx ends. It returns once it listens.
-func (d Directory) Serve(ctx context.Context, f *Fabric) error {
-	l, err := net.Listen("unix", d.prefix+f.Plan.Name)
+// Serve answers requests about a network until ctx ends. It returns once it listens.
+func (d Directory) Serve(ctx context.Context, n *Network) error {
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: d.prefix + n.Plan.Name, Net: "unix"})
 	if errors.Is(err, syscall.EADDRINUSE) {
-		if c, err := d.dial(f.Plan.Name); err != nil {
-			return fmt.Errorf("network %q: its name is taken: %w", f.Plan.Name, err)
-		} else {
-			c.Close()
+		if err := d.check(n.Plan.Name); err != nil {
+			return fmt.Errorf("network %q: its name is taken: %w", n.Plan.Name, err)
 		}
-		return &RunningError{f.Plan.Name}
+		return &RunningError{n.Plan.Name}
 	}
 	if err != nil {
 		return fmt.Errorf("control of the network: %w", err)
 	}
 	context.AfterFunc(ctx, func() { l.Close() })
-	go func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go f.converse(conn.(*net.UnixConn))
-		}
-	}()
+	go runtimedir.Serve(l, func(c *net.UnixConn) { runtimedir.Answer(c, n.reply) })
 	return nil
 }
 
-// converse answers one request.
-func (f *Fabric) converse(conn *net.UnixConn) {
-	defer conn.Close()
-	if checkPeer(conn) != nil {
-		return
-	}
-	_ = conn.SetDeadline(time.Now().Add(patienceForTalk))
-	var q Request
-	reply := Reply{}
-	if err := json.NewDecoder(bufio.NewReader(conn)).Decode(&q); err != nil {
-		reply.Error = "request: " + err.Error()
-	} else {
-		reply = f.reply(q)
-	}
-	_ = json.NewEncoder(conn).Encode(reply) // whoever asked is gone if this fails
-}
-
-func (f *Fabric) reply(q Request) (r Reply) {
+func (n *Network) reply(q Request) (Reply, error) {
 	switch q.Verb {
 	case "link":
-		c, err := f.Change(q.A, q.B, q.Words...)
-		if err != nil {
-			r.Error = err.Error()
-		}
-		r.State = c.String()
+		c, err := n.Change(q.A, q.B, q.Words...)
+		return Reply{State: c.String()}, err
 	case "status":
-		s := f.Status()
-		r.Status = &s
-	default:
-		r.Error = fmt.Sprintf("%q is nothing that a network does", q.Verb)
+		s := n.Status()
+		return Reply{Status: &s}, nil
 	}
-	return r
-}
-
-// checkPeer refuses the other end of a socket that is another user's.
-func checkPeer(conn *net.UnixConn) error {
-	peer, err := runtimedir.Peer(conn)
-	if err == nil && int(peer.Uid) != os.Getuid() {
-		err = fmt.Errorf("the network is that of user %d", peer.Uid)
-	}
-	return err
+	return Reply{}, fmt.Errorf("%q is nothing that a network does", q.Verb)
 }
 
 // Ask sends a request to the running network of a name, or to the only one.
@@ -139,41 +91,29 @@ func (d Directory) Ask(name string, q Request) (Reply, error) {
 		return Reply{}, fmt.Errorf("network %s: %w", name, err)
 	}
 	defer conn.Close()
-	_ = conn.SetDeadline(time.Now().Add(patienceForTalk))
-	var r Reply
-	if err := json.NewEncoder(conn).Encode(q); err != nil {
-		return r, fmt.Errorf("network %s: %w", name, err)
-	}
-	if err := json.NewDecoder(conn).Decode(&r); err != nil {
-		return r, fmt.Errorf("network %s: %w", name, err)
-	}
-	if r.Error != "" {
-		return r, errors.New(r.Error)
-	}
-	return r, nil
+	return runtimedir.Ask[Reply](conn, q)
 }
 
 // dial connects to the network of a name, which has to be this user's.
 func (d Directory) dial(name string) (*net.UnixConn, error) {
-	conn, err := net.DialTimeout("unix", d.prefix+name, patienceForTalk)
+	c, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: d.prefix + name, Net: "unix"})
 	if err != nil {
 		return nil, err
 	}
-	c := conn.(*net.UnixConn)
-	if err := checkPeer(c); err != nil {
+	if _, err := runtimedir.Peer(c); err != nil {
 		c.Close()
 		return nil, err
 	}
 	return c, nil
 }
 
-// ours says whether the network of a name is this user's.
-func (d Directory) ours(name string) bool {
+// check says why the network of a name is not this user's, or nil.
+func (d Directory) check(name string) error {
 	c, err := d.dial(name)
 	if err == nil {
 		c.Close()
 	}
-	return err == nil
+	return err
 }
 
 func (d Directory) find(name string) (string, error) {
@@ -208,7 +148,7 @@ func (d Directory) List() ([]string, error) {
 			continue
 		}
 		// Anybody may take such a name, so whose it is has to be asked.
-		if name, ok := strings.CutPrefix(fields[7], d.prefix); ok && label().MatchString(name) && d.ours(name) {
+		if name, ok := strings.CutPrefix(fields[7], d.prefix); ok && label().MatchString(name) && d.check(name) == nil {
 			names = append(names, name)
 		}
 	}

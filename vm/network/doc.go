@@ -4,9 +4,9 @@
 //
 //	var f network.File                      // decoded from YAML: machines and their networks
 //	plan, problems := f.Plan("lab")         // numbers, addresses, names; a value
-//	fabric := network.NewFabric(plan, nil)  // the switches, at work
-//	card, err := fabric.Card("web", 1)      // the end that a vm.NIC's File takes
-//	_, err = fabric.Change("web", "client", "delay", "50ms")
+//	n := network.New(plan, nil)             // the switches, at work
+//	card, err := n.Card("web", 1)      // the end that a vm.NIC's File takes
+//	_, err = n.Change("web", "client", "delay", "50ms")
 //
 // # The plan
 //

@@ -63,14 +63,14 @@ func FuzzRequest(f *testing.F) {
 	if len(problems) > 0 {
 		f.Fatal(problems)
 	}
-	fabric := NewFabric(plan, nil)
-	defer fabric.Close()
+	network := New(plan, nil)
+	defer network.Close()
 	f.Fuzz(func(t *testing.T, request []byte) {
 		var q Request
 		if json.Unmarshal(request, &q) != nil {
 			return
 		}
-		if r := fabric.reply(q); r.Error == "" && r.Status == nil && r.State == "" {
+		if r, err := network.reply(q); err == nil && r.Status == nil && r.State == "" {
 			t.Errorf("the answer to %s is empty", request)
 		}
 	})

@@ -11,7 +11,7 @@ import (
 )
 
 func TestListen(t *testing.T) {
-	f := fabric(t)
+	f := running(t)
 	a := plugged(t, f, "a", 1)
 	dir, err := runtimedir.Make(filepath.Join(t.TempDir(), "run"))
 	if err != nil {

@@ -1,8 +1,9 @@
 package network
 
 import (
-	"container/heap"
+	"bytes"
 	"io"
+	"slices"
 	"sync"
 	"time"
 )
@@ -19,10 +20,9 @@ const (
 // in one system call.
 type queue struct {
 	mu      sync.Mutex
-	ready   []byte // frames with their lengths, due
-	delayed delayed
+	ready   []byte        // frames with their lengths, due
+	delayed []waiting     // in the order in which they are due
 	held    int           // bytes in delayed
-	number  uint64        // of frames that were delayed, so that equal times keep their order
 	stuck   bool          // nobody waits any more until it has been written out
 	drained chan struct{} // closed when ready was taken away; nil while nobody waits
 	wake    chan struct{} // something was queued
@@ -93,8 +93,14 @@ func (q *queue) putDelayed(raw []byte, delay time.Duration) bool {
 		return false
 	}
 	q.held += len(raw)
-	q.number++
-	heap.Push(&q.delayed, waiting{time.Now().Add(delay), q.number, append([]byte(nil), raw...)})
+	due := time.Now().Add(delay)
+	at, _ := slices.BinarySearchFunc(q.delayed, due, func(w waiting, due time.Time) int {
+		if w.due.After(due) {
+			return 1
+		}
+		return -1 // behind those of the same time
+	})
+	q.delayed = slices.Insert(q.delayed, at, waiting{due, bytes.Clone(raw)})
 	q.signal()
 	return true
 }
@@ -117,9 +123,10 @@ func (q *queue) take(empty []byte) (due []byte, next time.Duration) {
 			next = wait
 			break
 		}
-		w := heap.Pop(&q.delayed).(waiting)
-		q.held -= len(w.raw)
-		q.ready = append(q.ready, w.raw...)
+		raw := q.delayed[0].raw
+		q.delayed = q.delayed[1:]
+		q.held -= len(raw)
+		q.ready = append(q.ready, raw...)
 	}
 	due, q.ready, q.stuck = q.ready, empty[:0], false
 	if q.drained != nil {
@@ -166,27 +173,6 @@ func (q *queue) sleep(next time.Duration) bool {
 
 // waiting is a frame on a slow link.
 type waiting struct {
-	due    time.Time
-	number uint64
-	raw    []byte
-}
-
-// delayed is a heap of frames, the one that is due first on top.
-type delayed []waiting
-
-func (d delayed) Len() int { return len(d) }
-func (d delayed) Less(i, j int) bool {
-	if d[i].due.Equal(d[j].due) {
-		return d[i].number < d[j].number
-	}
-	return d[i].due.Before(d[j].due)
-}
-func (d delayed) Swap(i, j int) { d[i], d[j] = d[j], d[i] }
-func (d *delayed) Push(x any)   { *d = append(*d, x.(waiting)) }
-func (d *delayed) Pop() any {
-	old := *d
-	w := old[len(old)-1]
-	old[len(old)-1] = waiting{}
-	*d = old[:len(old)-1]
-	return w
+	due time.Time
+	raw []byte
 }

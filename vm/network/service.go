@@ -51,8 +51,8 @@ func (s *Service) answer(frame []byte) [][]byte {
 	from, payload := sender(frame), frame[ethernetHeader:]
 	switch uint16(frame[12])<<8 | uint16(frame[13]) {
 	case typeARP:
-		if a, ok := parseARP(payload); ok && a.operation == arpRequest && a.target == s.Self.Addr() {
-			reply := arp{arpReply, s.MAC, s.Self.Addr(), a.senderMAC, a.sender}
+		if a, ok := parseARP(payload); ok && a.Operation == arpRequest && a.Target == s.Self.Addr().As4() {
+			reply := arp{arpKinds, arpReply, s.MAC, a.Target, a.SenderMAC, a.Sender}
 			return [][]byte{ethernet(from, s.MAC, typeARP, reply.bytes())}
 		}
 	case typeIPv4:

@@ -64,7 +64,7 @@ func (c *client) ask(t testing.TB, s *Service, from, to netip.AddrPort, payload 
 		t.Fatal(err)
 	}
 	got, ok := parseIPv4(frame[ethernetHeader:])
-	if !ok || checksum(frame[ethernetHeader:][:ipv4Header]) != 0 {
+	if !ok || checksum(frame[ethernetHeader:][:ipv4HeaderSize]) != 0 {
 		t.Fatalf("%x is not IPv4 with a right checksum", frame)
 	}
 	u, ok := parseUDP(got.payload)
@@ -235,13 +235,13 @@ func TestDNS(t *testing.T) {
 
 func TestServiceIsThere(t *testing.T) {
 	_, s, c := serve(t)
-	request := arp{arpRequest, c.mac, addr("192.168.1.1"), MAC{}, s.Self.Addr()}
+	request := arp{arpKinds, arpRequest, c.mac, addr("192.168.1.1").As4(), MAC{}, s.Self.Addr().As4()}
 	c.conn.Write(AppendFrame(nil, ethernet(broadcast, c.mac, typeARP, request.bytes())))
 	frame, err := ReadFrame(c.r)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := arp{arpReply, s.MAC, s.Self.Addr(), c.mac, addr("192.168.1.1")}
+	want := arp{arpKinds, arpReply, s.MAC, s.Self.Addr().As4(), c.mac, addr("192.168.1.1").As4()}
 	if got, ok := parseARP(frame[ethernetHeader:]); !ok || got != want {
 		t.Errorf("ARP: %v; want %v", got, want)
 	}
@@ -265,7 +265,7 @@ func FuzzService(f *testing.F) {
 	}
 	f.Add(wrap(dhcpServerPort, must(dhcpv4.NewDiscovery(net.HardwareAddr{2, 0, 0, 0, 0, 1})).ToBytes()))
 	f.Add(wrap(dnsPort, []byte("\x00\x01\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x01a\x00\x00\x01\x00\x01")))
-	f.Add(ethernet(broadcast, card(1), typeARP, arp{arpRequest, card(1), addr("192.168.1.1"), MAC{}, s.Self.Addr()}.bytes()))
+	f.Add(ethernet(broadcast, card(1), typeARP, arp{arpKinds, arpRequest, card(1), addr("192.168.1.1").As4(), MAC{}, s.Self.Addr().As4()}.bytes()))
 	f.Fuzz(func(t *testing.T, frame []byte) {
 		for _, answer := range s.answer(frame) {
 			if len(answer) < 60 || len(answer) > maxFrame {
@@ -283,7 +283,7 @@ func TestCapture(t *testing.T) {
 		t.Fatal(err)
 	}
 	one, two := c.Interface("vlan1"), c.Interface("vlan2")
-	one(ethernet(broadcast, card(1), typeARP, arp{arpRequest, card(1), addr("192.168.1.1"), MAC{}, addr("192.168.1.2")}.bytes()))
+	one(ethernet(broadcast, card(1), typeARP, arp{arpKinds, arpRequest, card(1), addr("192.168.1.1").As4(), MAC{}, addr("192.168.1.2").As4()}.bytes()))
 	two(ethernet(card(2), card(1), typeIPv4, ipv4{protocolUDP, addr("192.168.2.1"), addr("192.168.2.2"), udp{1, 9, []byte("hello")}.bytes()}.bytes()))
 	if err := c.Err(); err != nil {
 		t.Fatal(err)

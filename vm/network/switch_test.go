@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ingot/internal/socket"
 )
 
 // limit is how long a frame may take that has to come; a busy machine reaches a small
@@ -29,7 +31,7 @@ func card(n byte) MAC { return MAC{0x52, 0x54, 0, 0x12, 1, n} }
 
 func plug(t testing.TB, s *Switch, station string, n byte) *client {
 	t.Helper()
-	ours, theirs, err := Pair()
+	ours, theirs, err := socket.Connect("network card")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,11 +23,12 @@ func ethernet(to, from MAC, kind uint16, payload []byte) []byte {
 
 // arp is an ARP packet for IPv4 over Ethernet: RFC 826.
 type arp struct {
-	operation uint16
-	senderMAC MAC
-	sender    netip.Addr
-	targetMAC MAC
-	target    netip.Addr
+	Kinds     [6]byte // of the addresses, and their lengths: arpKinds
+	Operation uint16
+	SenderMAC MAC
+	Sender    [4]byte
+	TargetMAC MAC
+	Target    [4]byte
 }
 
 const (
@@ -35,24 +36,23 @@ const (
 	arpReply   = 2
 )
 
-// arpHead is the kinds and lengths of the addresses: Ethernet, IPv4, 6 and 4 bytes.
-const arpHead = "\x00\x01\x08\x00\x06\x04"
+// arpKinds are Ethernet and IPv4, with addresses of 6 and 4 bytes.
+var arpKinds = [6]byte{0, 1, 8, 0, 6, 4}
 
 func parseARP(b []byte) (a arp, ok bool) {
-	if len(b) < 28 || string(b[:6]) != arpHead {
-		return a, false
-	}
-	return arp{
-		operation: binary.BigEndian.Uint16(b[6:]),
-		senderMAC: MAC(b[8:14]), sender: netip.AddrFrom4([4]byte(b[14:18])),
-		targetMAC: MAC(b[18:24]), target: netip.AddrFrom4([4]byte(b[24:28])),
-	}, true
+	_, err := binary.Decode(b, binary.BigEndian, &a)
+	return a, err == nil && a.Kinds == arpKinds
 }
 
-func (a arp) bytes() []byte {
-	b := binary.BigEndian.AppendUint16([]byte(arpHead), a.operation)
-	b = append(append(b, a.senderMAC[:]...), a.sender.AsSlice()...)
-	return append(append(b, a.targetMAC[:]...), a.target.AsSlice()...)
+func (a arp) bytes() []byte { return structure(a) }
+
+// structure returns the bytes of a struct of fixed size, in the order of the network.
+func structure(v any) []byte {
+	b, err := binary.Append(nil, binary.BigEndian, v)
+	if err != nil {
+		panic(err) // a type that has no fixed size
+	}
+	return b
 }
 
 // Protocols above IPv4: protocol-numbers at IANA.
@@ -68,33 +68,36 @@ type ipv4 struct {
 	payload  []byte
 }
 
-const ipv4Header = 20
+// ipv4Header is the header of a packet without options.
+type ipv4Header struct {
+	VersionLength, Service byte // the length in words of 4 bytes
+	Length, ID, Fragment   uint16
+	Hops, Protocol         byte
+	Checksum               uint16
+	From, To               [4]byte
+}
+
+const ipv4HeaderSize = 20
 
 // parseIPv4 reads a packet that is not a fragment.
 func parseIPv4(b []byte) (p ipv4, ok bool) {
-	if len(b) < ipv4Header || b[0]>>4 != 4 {
+	var h ipv4Header
+	if _, err := binary.Decode(b, binary.BigEndian, &h); err != nil || h.VersionLength>>4 != 4 {
 		return p, false
 	}
-	head, total := int(b[0]&0xf)*4, int(binary.BigEndian.Uint16(b[2:]))
+	head, total := int(h.VersionLength&0xf)*4, int(h.Length)
 	const fragment = 0x3fff // more fragments, and the offset
-	if head < ipv4Header || total < head || total > len(b) || binary.BigEndian.Uint16(b[6:])&fragment != 0 {
+	if head < ipv4HeaderSize || total < head || total > len(b) || h.Fragment&fragment != 0 {
 		return p, false
 	}
-	return ipv4{
-		protocol: b[9],
-		from:     netip.AddrFrom4([4]byte(b[12:16])), to: netip.AddrFrom4([4]byte(b[16:20])),
-		payload: b[head:total],
-	}, true
+	return ipv4{h.Protocol, netip.AddrFrom4(h.From), netip.AddrFrom4(h.To), b[head:total]}, true
 }
 
 func (p ipv4) bytes() []byte {
-	b := make([]byte, ipv4Header, ipv4Header+len(p.payload))
-	b[0] = 4<<4 | ipv4Header/4
-	binary.BigEndian.PutUint16(b[2:], uint16(ipv4Header+len(p.payload)))
-	b[8] = 64 // hops
-	b[9] = p.protocol
-	copy(b[12:], p.from.AsSlice())
-	copy(b[16:], p.to.AsSlice())
+	b := structure(ipv4Header{
+		VersionLength: 4<<4 | ipv4HeaderSize/4, Length: uint16(ipv4HeaderSize + len(p.payload)),
+		Hops: 64, Protocol: p.protocol, From: p.from.As4(), To: p.to.As4(),
+	})
 	binary.BigEndian.PutUint16(b[10:], checksum(b))
 	return append(b, p.payload...)
 }
@@ -105,26 +108,22 @@ type udp struct {
 	payload  []byte
 }
 
-const udpHeader = 8
+// udpHeader leaves the checksum out, which IPv4 allows: nothing between a switch in
+// memory and a guest could change a bit.
+type udpHeader struct{ From, To, Length, Checksum uint16 }
+
+const udpHeaderSize = 8
 
 func parseUDP(b []byte) (u udp, ok bool) {
-	if len(b) < udpHeader {
+	var h udpHeader
+	if _, err := binary.Decode(b, binary.BigEndian, &h); err != nil || h.Length < udpHeaderSize || int(h.Length) > len(b) {
 		return u, false
 	}
-	n := int(binary.BigEndian.Uint16(b[4:]))
-	if n < udpHeader || n > len(b) {
-		return u, false
-	}
-	return udp{binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:]), b[udpHeader:n]}, true
+	return udp{h.From, h.To, b[udpHeaderSize:h.Length]}, true
 }
 
-// bytes leaves the checksum out, which IPv4 allows: nothing between a switch in
-// memory and a guest could change a bit.
 func (u udp) bytes() []byte {
-	b := binary.BigEndian.AppendUint16(nil, u.from)
-	b = binary.BigEndian.AppendUint16(b, u.to)
-	b = binary.BigEndian.AppendUint16(b, uint16(udpHeader+len(u.payload)))
-	return append(append(b, 0, 0), u.payload...)
+	return append(structure(udpHeader{From: u.from, To: u.to, Length: uint16(udpHeaderSize + len(u.payload))}), u.payload...)
 }
 
 // ICMP echo: RFC 792.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"ingot/guest/wire"
+	"ingot/vm/runtimedir"
 	"ingot/vm/session"
 )
 
@@ -138,7 +139,7 @@ func (r *Registry) Agent(ctx context.Context, e Entry) (*session.Client, error) 
 	if err != nil {
 		return nil, fmt.Errorf("machine %s does not answer: %w", e.Name, err)
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, patience, errors.New("it says nothing"))
+	ctx, cancel := context.WithTimeoutCause(ctx, runtimedir.Patience, errors.New("it says nothing"))
 	defer cancel()
 	s, err := session.Dial(ctx, c, session.Options{})
 	if err != nil {
@@ -149,7 +150,7 @@ func (r *Registry) Agent(ctx context.Context, e Entry) (*session.Client, error) 
 
 // Enter finds the way into a machine. It refuses one that no shell is at.
 func (r *Registry) Enter(ctx context.Context, e Entry) (*session.Shell, error) {
-	a, err := r.ask(e, request{Do: "door"})
+	a, err := r.ask(e, request{Do: "status"})
 	switch {
 	case err != nil:
 		return nil, err
@@ -157,6 +158,6 @@ func (r *Registry) Enter(ctx context.Context, e Entry) (*session.Shell, error) {
 		c, err := r.Agent(ctx, e)
 		return &session.Shell{Client: c}, err
 	}
-	door, err := r.Door(e)
-	return &session.Shell{Door: door}, err
+	backdoor, err := r.Backdoor(e)
+	return &session.Shell{Backdoor: backdoor}, err
 }

@@ -40,14 +40,14 @@ type Session struct {
 	Machine *vm.Machine
 	Entry   Entry
 
-	claim   *claim
-	janitor *janitor
-	cancel  context.CancelFunc
-	work    sync.WaitGroup
-	close   sync.Once
-	ended   bool   // by `ingot stop --now`
-	door    string // QEMU's name of the back door's end
-	agent   *exchange
+	claim    *claim
+	janitor  *janitor
+	cancel   context.CancelFunc
+	work     sync.WaitGroup
+	close    sync.Once
+	ended    bool   // by `ingot stop --now`
+	backdoor string // QEMU's name of the back door's end
+	agent    *exchange
 }
 
 // Start starts a machine. It runs until the guest ends it, ctx does, or Close is called;
@@ -84,14 +84,14 @@ func Start(ctx context.Context, s *System, o Options, h Host) (_ *Session, err e
 	if x.Machine, err = vm.Start(ctx, c); err != nil {
 		return nil, err
 	}
-	x.door = w.door
+	x.backdoor = w.backdoor
 	if x.Entry, err = x.describe(s, o); err != nil {
 		return nil, err
 	}
 	if w.agent != "" {
 		x.agent = newExchange(w.agent)
 	}
-	if err := x.openDoors(ctx); err != nil {
+	if err := x.openSockets(ctx); err != nil {
 		return nil, err
 	}
 	return x, x.claim.write(&x.Entry)
@@ -210,7 +210,7 @@ type wiring struct {
 
 	standIns []string       // of a dry run: files, and what they stand for
 	staging  *image.Staging // where these files lie
-	door     string         // QEMU's name of the back door's end
+	backdoor string         // QEMU's name of the back door's end
 	agent    string         // and of the agent's, where that is for others to speak to
 }
 
@@ -248,7 +248,7 @@ func (w *wiring) config(s *System, o Options) (vm.Config, error) {
 		NICs: o.nics(name), Shares: append(slices.Clone(s.Shares), o.Shares...), Channels: slices.Clone(o.Channels), Args: o.QEMUArgs, Reboot: o.Reboot,
 	}
 	if !o.NoBackdoor {
-		w.door = fmt.Sprintf("channel%d", len(c.Channels)) // what package vm calls it in QEMU
+		w.backdoor = fmt.Sprintf("channel%d", len(c.Channels)) // what package vm calls it in QEMU
 		c.Channels = append(c.Channels, wire.BackdoorPort)
 		if !s.NoAgent && !slices.Contains(c.Channels, wire.AgentPort) {
 			w.agent = fmt.Sprintf("channel%d", len(c.Channels))

@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"net"
 	"os"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -27,16 +26,13 @@ func (d *Dir) Listen(name string) (*socket.Listener, error) {
 	return l, err
 }
 
-// dialTime is how long a listener may take to accept.
-const dialTime = 10 * time.Second
-
 // Dial connects to a socket of this user's in the folder, at which a process of this
 // user's listens: the kernel says so. It returns the number of that process.
 func (d *Dir) Dial(name string) (c *net.UnixConn, pid int, err error) {
 	if _, err := d.stat("connect to", name, unix.S_IFSOCK); err != nil {
 		return nil, 0, err
 	}
-	conn, err := net.DialTimeout("unix", d.Address(name), dialTime)
+	conn, err := net.DialTimeout("unix", d.Address(name), Patience)
 	if err != nil {
 		var op *net.OpError // it would show the descriptor's path
 		if errors.As(err, &op) {
@@ -46,9 +42,6 @@ func (d *Dir) Dial(name string) (c *net.UnixConn, pid int, err error) {
 	}
 	c = conn.(*net.UnixConn)
 	peer, err := Peer(c)
-	if err == nil && int(peer.Uid) != os.Getuid() {
-		err = fmt.Errorf("user %d listens there", peer.Uid)
-	}
 	if err != nil {
 		c.Close()
 		return nil, 0, d.error("connect to", name, err)
@@ -57,7 +50,7 @@ func (d *Dir) Dial(name string) (c *net.UnixConn, pid int, err error) {
 }
 
 // Peer returns what the kernel knows of the other end of a socket: who connected to it, or
-// who has made it listen.
+// who has made it listen. Another user's is an error, unless that is root.
 func Peer(c *net.UnixConn) (peer *unix.Ucred, err error) {
 	raw, err := c.SyscallConn()
 	if err != nil {
@@ -67,6 +60,9 @@ func Peer(c *net.UnixConn) (peer *unix.Ucred, err error) {
 		peer, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
 	}); outer != nil {
 		return nil, outer
+	}
+	if err == nil && int(peer.Uid) != os.Getuid() && peer.Uid != 0 {
+		err = fmt.Errorf("user %d listens there", peer.Uid)
 	}
 	return peer, err
 }

@@ -21,8 +21,8 @@ import (
 type Shell struct {
 	Out, Err io.Writer // at the back door both outputs are one
 
-	Client *Client  // of the guest's agent, or
-	Door   net.Conn // the back door
+	Client   *Client // of the guest's agent, or
+	Backdoor net.Conn
 }
 
 // Close leaves the machine. What still runs there by the agent is ended.
@@ -30,7 +30,7 @@ func (s *Shell) Close() {
 	if s.Client != nil {
 		s.Client.Close()
 	} else {
-		s.Door.Close()
+		s.Backdoor.Close()
 	}
 }
 
@@ -40,7 +40,7 @@ func (s *Shell) Run(ctx context.Context, argv []string, in io.Reader) (status in
 	if s.Client != nil {
 		return s.exec(ctx, Command{Argv: argv, Stdin: in})
 	}
-	return s.atDoor(ctx, shellwords.Quote(argv))
+	return s.atBackdoor(ctx, shellwords.Quote(argv))
 }
 
 // The mark is a control character that text does not have, a word, the status, and a
@@ -66,7 +66,7 @@ func (s *Shell) Script(ctx context.Context, r io.Reader) (status int, err error)
 	case s.Client != nil:
 		return s.exec(ctx, Command{Script: string(script)})
 	}
-	return s.atDoor(ctx, "eval "+shellwords.Quote([]string{string(script)}))
+	return s.atBackdoor(ctx, "eval "+shellwords.Quote([]string{string(script)}))
 }
 
 // exec runs a command by the agent, and returns its exit status.
@@ -87,11 +87,11 @@ func (s *Shell) exec(ctx context.Context, c Command) (int, error) {
 	return result.Status, nil
 }
 
-// atDoor types a command at the back door.
-func (s *Shell) atDoor(ctx context.Context, command string) (int, error) {
+// atBackdoor types a command at the back door.
+func (s *Shell) atBackdoor(ctx context.Context, command string) (int, error) {
 	done := s.relay(ctx)
 	// A shell of its own, so that `exit` ends that and not what says the status.
-	if _, err := fmt.Fprintf(s.Door, "(\n%s\n) </dev/null\n%s\n", command, markCommand); err != nil {
+	if _, err := fmt.Fprintf(s.Backdoor, "(\n%s\n) </dev/null\n%s\n", command, markCommand); err != nil {
 		return 0, ErrHungUp
 	}
 	select {
@@ -120,11 +120,11 @@ func (s *Shell) Interact(ctx context.Context, t *Terminal, in *os.File, kind str
 	// that is meant for what the person runs.
 	start := fmt.Sprintf("LINES=%d COLUMNS=%d TERM=%s script -q /dev/null; %s\n", rows, columns, shellwords.Quote([]string{kind}), markCommand)
 	done := s.relay(ctx)
-	if _, err := io.WriteString(s.Door, start); err != nil {
+	if _, err := io.WriteString(s.Backdoor, start); err != nil {
 		return 0, ErrHungUp
 	}
 	left := make(chan bool, 1)
-	go func() { left <- t.Pump(ctx, in, s.Door) }()
+	go func() { left <- t.Pump(ctx, in, s.Backdoor) }()
 	select {
 	case r := <-done:
 		return 0, r.err // what a person did last is no verdict on the session
@@ -133,7 +133,7 @@ func (s *Shell) Interact(ctx context.Context, t *Terminal, in *os.File, kind str
 	case <-left:
 		// What runs there is asked to end, as by a terminal that hangs up: Ctrl-C, an empty
 		// line, Ctrl-D.
-		_, _ = io.WriteString(s.Door, "\x03\x15\x04")
+		_, _ = io.WriteString(s.Backdoor, "\x03\x15\x04")
 		return 0, nil
 	}
 }
@@ -147,12 +147,12 @@ type ending struct {
 // relay copies what the shell prints, up to the mark.
 func (s *Shell) relay(ctx context.Context) <-chan ending {
 	done := make(chan ending, 1)
-	context.AfterFunc(ctx, func() { s.Door.Close() })
+	context.AfterFunc(ctx, func() { s.Backdoor.Close() })
 	go func() {
 		var held []byte // that may be the beginning of a mark
 		buf := make([]byte, 1<<15)
 		for {
-			n, err := s.Door.Read(buf)
+			n, err := s.Backdoor.Read(buf)
 			held = append(held, buf[:n]...)
 			status, text, rest, found := cutMark(held)
 			if _, werr := s.Out.Write(text); werr != nil {

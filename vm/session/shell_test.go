@@ -10,9 +10,9 @@ import (
 	"testing"
 )
 
-// TestDoor runs commands by a plain shell, as behind the back door of a guest without
+// TestBackdoor runs commands by a plain shell, as behind the back door of a guest without
 // an agent. What reads does not get the lines that follow it.
-func TestDoor(t *testing.T) {
+func TestBackdoor(t *testing.T) {
 	host, guest := net.Pipe()
 	sh := exec.Command("sh")
 	sh.Stdin, sh.Stdout, sh.Stderr = guest, guest, guest
@@ -36,14 +36,14 @@ func TestDoor(t *testing.T) {
 	} {
 		// Who holds the door does not close it: the next script finds the same shell.
 		var out bytes.Buffer
-		s := &Shell{Door: host, Out: &out}
+		s := &Shell{Backdoor: host, Out: &out}
 		status, err := s.Script(context.Background(), strings.NewReader(test.script))
 		if err != nil || status != test.status || test.want != "" && out.String() != test.want {
 			t.Errorf("Script(%q) = %d, %v, and printed %q; want %d, %q", test.script, status, err, &out, test.status, test.want)
 		}
 	}
 	var out bytes.Buffer
-	s := &Shell{Door: host, Out: &out}
+	s := &Shell{Backdoor: host, Out: &out}
 	if status, err := s.Run(context.Background(), []string{"printf", "%s|", "a b", "'"}, nil); err != nil || status != 0 || out.String() != "a b|'|" {
 		t.Errorf("Run = %d, %v, and printed %q", status, err, &out)
 	}

@@ -12,9 +12,9 @@ import (
 	"ingot/internal/socket"
 )
 
-// A Fabric is a planned network that works: a switch for each network, with what
-// answers DHCP and DNS on it.
-type Fabric struct {
+// A Network is a plan at work: a switch for each of its networks, with what answers DHCP
+// and DNS there.
+type Network struct {
 	Plan  *Plan
 	Links *Links
 
@@ -25,37 +25,37 @@ type Fabric struct {
 	listeners []*socket.Listener
 }
 
-// NewFabric makes the switches of a plan. capture may be nil.
-func NewFabric(p *Plan, capture *Capture) *Fabric {
-	f := &Fabric{Plan: p, Links: NewLinks(p.Seed), started: time.Now(), switches: map[int]*Switch{}}
+// New makes the switches of a plan. capture may be nil.
+func New(p *Plan, capture *Capture) *Network {
+	n := &Network{Plan: p, Links: NewLinks(p.Seed), started: time.Now(), switches: map[int]*Switch{}}
 	for ends, c := range p.Links {
-		f.Links.Set(ends[0], ends[1], c)
+		n.Links.Set(ends[0], ends[1], c)
 	}
 	for _, vlan := range p.VLANs() {
-		sw := NewSwitch(f.Links)
+		sw := NewSwitch(n.Links)
 		if capture != nil {
 			sw.capture = capture.Interface(fmt.Sprintf("vlan%d", vlan))
 		}
-		f.switches[vlan] = sw
+		n.switches[vlan] = sw
 		ours, theirs := net.Pipe()
 		sw.Connect("", theirs)
 		service := p.Service(vlan)
-		f.services.Go(func() {
+		n.services.Go(func() {
 			defer ours.Close()
 			_ = service.Run(ours) // ends with the switch
 		})
 	}
-	return f
+	return n
 }
 
 // Card plugs a machine into one of its networks, and returns the end that its network
 // card has to get.
-func (f *Fabric) Card(machine string, vlan int) (*os.File, error) {
-	sw := f.switches[vlan]
+func (n *Network) Card(machine string, vlan int) (*os.File, error) {
+	sw := n.switches[vlan]
 	if sw == nil {
 		return nil, fmt.Errorf("there is no network %d", vlan)
 	}
-	ours, theirs, err := Pair()
+	ours, theirs, err := socket.Connect("network card")
 	if err != nil {
 		return nil, err
 	}
@@ -65,30 +65,30 @@ func (f *Fabric) Card(machine string, vlan int) (*os.File, error) {
 
 // Change changes the link between two machines, or the cable of one where b is empty,
 // and returns what it is then.
-func (f *Fabric) Change(a, b string, words ...string) (Condition, error) {
-	if err := f.Plan.CheckLink(a, b); err != nil {
+func (n *Network) Change(a, b string, words ...string) (Condition, error) {
+	if err := n.Plan.CheckLink(a, b); err != nil {
 		return Condition{}, err
 	}
 	if len(words) == 0 {
 		return Condition{}, fmt.Errorf("what is the link to be? down, up, delay 50ms or loss 5%%")
 	}
-	c, err := f.Links.Get(a, b).Change(words...)
+	c, err := n.Links.Get(a, b).Change(words...)
 	if err != nil {
 		return c, err
 	}
-	f.Links.Set(a, b, c)
+	n.Links.Set(a, b, c)
 	return c, nil
 }
 
 // Close unplugs all machines and ends the services.
-func (f *Fabric) Close() {
-	for _, l := range f.listeners {
+func (n *Network) Close() {
+	for _, l := range n.listeners {
 		l.Close()
 	}
-	for _, sw := range f.switches {
+	for _, sw := range n.switches {
 		sw.Close()
 	}
-	f.services.Wait()
+	n.services.Wait()
 }
 
 // Status is what a network is doing.
@@ -122,13 +122,13 @@ type LinkStatus struct {
 }
 
 // Status returns what the network is doing.
-func (f *Fabric) Status() Status {
-	s := Status{Name: f.Plan.Name, PID: os.Getpid(), Started: f.started.UTC().Truncate(time.Second), Links: []LinkStatus{}}
-	for _, m := range f.Plan.Machines {
+func (n *Network) Status() Status {
+	s := Status{Name: n.Plan.Name, PID: os.Getpid(), Started: n.started.UTC().Truncate(time.Second), Links: []LinkStatus{}}
+	for _, m := range n.Plan.Machines {
 		machine := MachineStatus{Name: m.Name, Cards: []CardStatus{}}
 		for _, c := range m.Cards {
 			card := CardStatus{VLAN: c.VLAN, MAC: c.MAC.String(), Address: c.Address.Addr().String()}
-			for _, p := range f.switches[c.VLAN].Ports() {
+			for _, p := range n.switches[c.VLAN].Ports() {
 				if p.Station == m.Name {
 					card.Connected, card.Counters = true, p.Counters()
 				}
@@ -137,7 +137,7 @@ func (f *Fabric) Status() Status {
 		}
 		s.Machines = append(s.Machines, machine)
 	}
-	for ends, c := range f.Links.All() {
+	for ends, c := range n.Links.All() {
 		between := ends[:]
 		if ends[1] == "" {
 			between = ends[:1]

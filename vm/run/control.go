@@ -1,7 +1,6 @@
 package run
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -26,18 +25,17 @@ import (
 
 // request is what NAME.control understands.
 type request struct {
-	Do string `json:"do"` // stop, kill, door
+	Do string `json:"do"` // stop, kill or status
 }
 
 // answer is what it says.
 type answer struct {
-	Error string `json:"error,omitempty"`
-	Open  bool   `json:"open,omitempty"`  // to door: the guest has opened its end
-	Agent bool   `json:"agent,omitempty"` // to door: its agent answers
+	Open  bool `json:"open,omitempty"`  // the guest has opened its end
+	Agent bool `json:"agent,omitempty"` // its agent answers
 }
 
-// openDoors listens at the machine's sockets.
-func (x *Session) openDoors(ctx context.Context) error {
+// openSockets listens at the machine's sockets.
+func (x *Session) openSockets(ctx context.Context) error {
 	control, err := x.claim.listen(controlSuffix)
 	if err != nil {
 		return err
@@ -55,10 +53,10 @@ func (x *Session) openDoors(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	door := &door{port: port}
-	x.work.Go(door.drain)
+	b := &backdoor{port: port}
+	x.work.Go(b.drain)
 	context.AfterFunc(ctx, func() { port.Close() })
-	x.accept(ctx, socket, door.serve)
+	x.accept(ctx, socket, b.serve)
 	return nil
 }
 
@@ -91,47 +89,24 @@ func (c *claim) listen(suffix string) (*socket.Listener, error) {
 // path is what people call one of the machine's files.
 func (c *claim) path(suffix string) string { return c.dir.Path(c.name + suffix) }
 
-// accept serves all who connect, each beside the others.
+// accept serves each connection beside the others, until the context ends.
 func (x *Session) accept(ctx context.Context, l *socket.Listener, serve func(context.Context, *net.UnixConn)) {
-	stop := context.AfterFunc(ctx, func() { l.Close() })
+	context.AfterFunc(ctx, func() { l.Close() })
 	x.work.Go(func() {
-		defer stop()
-		for {
-			c, err := l.AcceptUnix()
-			if err != nil {
-				return
-			}
-			x.work.Go(func() {
-				stop := context.AfterFunc(ctx, func() { c.Close() })
-				defer stop()
-				defer c.Close()
-				if peer, err := runtimedir.Peer(c); err == nil && (int(peer.Uid) == os.Getuid() || peer.Uid == 0) {
-					serve(ctx, c)
-				}
-			})
-		}
+		runtimedir.Serve(l, func(c *net.UnixConn) {
+			defer context.AfterFunc(ctx, func() { c.Close() })()
+			serve(ctx, c)
+		})
 	})
 }
 
-// patience is how long who connects to NAME.control has for a line.
-const patience = 10 * time.Second
-
 func (x *Session) serveControl(ctx context.Context, c *net.UnixConn) {
-	_ = c.SetDeadline(time.Now().Add(patience))
-	var q request
-	line, err := bufio.NewReader(io.LimitReader(c, 4096)).ReadBytes('\n')
-	if err == nil {
-		err = json.Unmarshal(line, &q)
-	}
-	var a answer
-	if err == nil {
-		a, err = x.obey(ctx, q)
-	}
-	if err != nil {
-		a.Error = err.Error()
-	}
-	_ = json.NewEncoder(c).Encode(a)
-	if q.Do == "kill" && err == nil {
+	kill := false
+	runtimedir.Answer(c, func(q request) (answer, error) {
+		kill = q.Do == "kill"
+		return x.obey(ctx, q)
+	})
+	if kill {
 		x.ended = true
 		go x.Machine.Kill()
 	}
@@ -142,16 +117,16 @@ func (x *Session) obey(ctx context.Context, q request) (a answer, err error) {
 	case "stop":
 		_, err = x.Machine.QMP(ctx, "system_powerdown", nil)
 	case "kill":
-	case "door":
-		a, err = x.doors(ctx)
+	case "status":
+		a, err = x.status(ctx)
 	default:
 		err = fmt.Errorf("request %q is unknown", q.Do)
 	}
 	return a, err
 }
 
-// doors says which ways into the guest are open.
-func (x *Session) doors(ctx context.Context) (a answer, err error) {
+// status says which ways into the guest are open.
+func (x *Session) status(ctx context.Context) (a answer, err error) {
 	if x.Entry.Socket == "" {
 		return a, errors.New("the machine was started without a back door")
 	}
@@ -168,7 +143,7 @@ func (x *Session) doors(ctx context.Context) (a answer, err error) {
 	}
 	for _, d := range devices {
 		switch {
-		case d.Label == x.door:
+		case d.Label == x.backdoor:
 			a.Open = d.Open
 		case x.agent != nil && d.Label == x.agent.label:
 			a.Agent = x.agent.there(ctx, d.Open)
@@ -177,9 +152,9 @@ func (x *Session) doors(ctx context.Context) (a answer, err error) {
 	return a, nil
 }
 
-// A door passes text between the port and whoever is connected: one at a time, since
+// A backdoor passes text between the port and whoever is connected: one at a time, since
 // there is one shell.
-type door struct {
+type backdoor struct {
 	port net.Conn
 	turn sync.Mutex // held by who is connected
 
@@ -189,16 +164,16 @@ type door struct {
 
 // drain reads what the shell prints. What nobody listens to is discarded, so that the
 // guest need not wait.
-func (d *door) drain() {
+func (b *backdoor) drain() {
 	buf := make([]byte, 1<<15)
 	for {
-		n, err := d.port.Read(buf)
+		n, err := b.port.Read(buf)
 		if n > 0 {
-			d.mu.Lock()
-			if d.client != nil {
-				_, _ = d.client.Write(buf[:n])
+			b.mu.Lock()
+			if b.client != nil {
+				_, _ = b.client.Write(buf[:n])
 			}
-			d.mu.Unlock()
+			b.mu.Unlock()
 		}
 		if err != nil {
 			return
@@ -206,10 +181,10 @@ func (d *door) drain() {
 	}
 }
 
-func (d *door) attach(w io.Writer) {
-	d.mu.Lock()
-	d.client = w
-	d.mu.Unlock()
+func (b *backdoor) attach(w io.Writer) {
+	b.mu.Lock()
+	b.client = w
+	b.mu.Unlock()
 }
 
 // busyText is what who comes second reads.
@@ -219,15 +194,15 @@ const busyText = "ingot: somebody else is at the back door\n"
 // after the last of it.
 const linger = 30 * time.Minute
 
-func (d *door) serve(ctx context.Context, c *net.UnixConn) {
-	if !d.turn.TryLock() {
+func (b *backdoor) serve(ctx context.Context, c *net.UnixConn) {
+	if !b.turn.TryLock() {
 		_, _ = io.WriteString(c, busyText)
 		return
 	}
-	defer d.turn.Unlock()
-	d.attach(c)
-	defer d.attach(nil)
-	_, _ = io.Copy(d.port, c)
+	defer b.turn.Unlock()
+	b.attach(c)
+	defer b.attach(nil)
+	_, _ = io.Copy(b.port, c)
 	// The client has ended its side, as `echo id | socat - NAME.socket` does, and may
 	// still read: it has gone only when writing to it fails, or it hangs up.
 	waitHangup(ctx, c, linger)
@@ -259,15 +234,8 @@ func (r *Registry) ask(e Entry, q request) (a answer, err error) {
 		return a, fmt.Errorf("machine %s does not answer: %w", e.Name, err)
 	}
 	defer c.Close()
-	_ = c.SetDeadline(time.Now().Add(patience))
-	if err := json.NewEncoder(c).Encode(q); err != nil {
+	if a, err = runtimedir.Ask[answer](c, q); err != nil {
 		return a, fmt.Errorf("machine %s: %w", e.Name, err)
-	}
-	if err := json.NewDecoder(io.LimitReader(c, maxEntry)).Decode(&a); err != nil {
-		return a, fmt.Errorf("machine %s: %w", e.Name, err)
-	}
-	if a.Error != "" {
-		return a, fmt.Errorf("machine %s: %s", e.Name, a.Error)
 	}
 	return a, nil
 }
@@ -288,21 +256,21 @@ func (r *Registry) Stop(e Entry, now bool, within time.Duration) (forced bool, e
 			break
 		}
 	}
-	if _, err := r.ask(e, request{Do: "kill"}); err == nil && r.gone(e, patience) {
+	if _, err := r.ask(e, request{Do: "kill"}); err == nil && r.gone(e, runtimedir.Patience) {
 		return true, nil
 	}
 	if err := r.kill(e); err != nil {
 		return true, err
 	}
-	if !r.gone(e, patience) {
+	if !r.gone(e, runtimedir.Patience) {
 		return true, fmt.Errorf("machine %s (process %d) does not end", e.Name, e.PID)
 	}
 	return true, nil
 }
 
-// Door connects to the back door of a machine. It refuses one that no shell is at.
-func (r *Registry) Door(e Entry) (*net.UnixConn, error) {
-	a, err := r.ask(e, request{Do: "door"})
+// Backdoor connects to the back door of a machine. It refuses one that no shell is at.
+func (r *Registry) Backdoor(e Entry) (*net.UnixConn, error) {
+	a, err := r.ask(e, request{Do: "status"})
 	if err != nil {
 		return nil, err
 	}

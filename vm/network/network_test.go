@@ -10,9 +10,9 @@ import (
 	"ingot/tests/testenv"
 )
 
-func fabric(t *testing.T) *Fabric {
+func running(t *testing.T) *Network {
 	t.Helper()
-	f := NewFabric(planned(t, File{
+	f := New(planned(t, File{
 		Machines: map[string]Machine{"a": recipe(1, 2), "b": recipe(1), "c": recipe(2)},
 		Links:    []LinkState{{[]string{"c"}, "delay 1ms"}},
 	}), nil)
@@ -20,7 +20,7 @@ func fabric(t *testing.T) *Fabric {
 	return f
 }
 
-func plugged(t *testing.T, f *Fabric, machine string, vlan int) *client {
+func plugged(t *testing.T, f *Network, machine string, vlan int) *client {
 	t.Helper()
 	file, err := f.Card(machine, vlan)
 	if err != nil {
@@ -35,8 +35,8 @@ func plugged(t *testing.T, f *Fabric, machine string, vlan int) *client {
 	return &client{mac: MACOf(vlan, f.Plan.Machine(machine).Number), conn: conn, r: NewReader(conn)}
 }
 
-func TestFabricKeepsNetworksApart(t *testing.T) {
-	f := fabric(t)
+func TestNetworksKeptApart(t *testing.T) {
+	f := running(t)
 	a1, a2, b, c := plugged(t, f, "a", 1), plugged(t, f, "a", 2), plugged(t, f, "b", 1), plugged(t, f, "c", 2)
 	a1.send(t, broadcast, "in network 1")
 	a2.send(t, broadcast, "in network 2")
@@ -52,7 +52,7 @@ func TestFabricKeepsNetworksApart(t *testing.T) {
 }
 
 func TestControl(t *testing.T) {
-	f := fabric(t)
+	f := running(t)
 	plugged(t, f, "a", 1)
 	ctx, cancel := context.WithCancel(t.Context())
 	d := NewDirectory(t.TempDir())
@@ -109,7 +109,7 @@ func TestControl(t *testing.T) {
 // TestControlOfAnother has another user take the name of this one's network: it is neither
 // listed nor asked anything.
 func TestControlOfAnother(t *testing.T) {
-	f := fabric(t)
+	f := running(t)
 	d := NewDirectory(t.TempDir())
 	var l net.Listener
 	var err error
@@ -128,7 +128,7 @@ func TestControlOfAnother(t *testing.T) {
 			t.Errorf("Ask(%q): %v", name, err)
 		}
 	}
-	if err := d.Serve(t.Context(), f); err == nil || !strings.Contains(err.Error(), "the network is that of user 12345") {
+	if err := d.Serve(t.Context(), f); err == nil || !strings.Contains(err.Error(), "user 12345 listens there") {
 		t.Errorf("Serve: %v; want whose the name is", err)
 	}
 }
