@@ -60,7 +60,7 @@ func TestExchange(t *testing.T) {
 	}
 	x := &Session{}
 	r := testRegistry(t)
-	c, err := r.claim("web")
+	c, err := r.reserve("web")
 	if err != nil {
 		t.Fatal(err)
 	}

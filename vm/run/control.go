@@ -36,7 +36,7 @@ type answer struct {
 
 // openSockets listens at the machine's sockets.
 func (x *Session) openSockets(ctx context.Context) error {
-	control, err := x.claim.listen(controlSuffix)
+	control, err := x.reserved.listen(controlSuffix)
 	if err != nil {
 		return err
 	}
@@ -48,8 +48,8 @@ func (x *Session) openSockets(ctx context.Context) error {
 	if err != nil {
 		return nil // it was not asked for
 	}
-	x.Entry.Socket = x.claim.path(socketSuffix)
-	socket, err := x.claim.listen(socketSuffix)
+	x.Entry.Socket = x.reserved.path(socketSuffix)
+	socket, err := x.reserved.listen(socketSuffix)
 	if err != nil {
 		return err
 	}
@@ -70,7 +70,7 @@ func (x *Session) openAgent(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	l, err := x.claim.listen(agentSuffix)
+	l, err := x.reserved.listen(agentSuffix)
 	if err != nil {
 		port.Close()
 		return err
@@ -82,12 +82,12 @@ func (x *Session) openAgent(ctx context.Context) error {
 }
 
 // listen makes one of the machine's sockets, which only its user can open.
-func (c *claim) listen(suffix string) (*socket.Listener, error) {
+func (c *reservation) listen(suffix string) (*socket.Listener, error) {
 	return c.dir.Listen(c.name + suffix)
 }
 
 // path is what people call one of the machine's files.
-func (c *claim) path(suffix string) string { return c.dir.Path(c.name + suffix) }
+func (c *reservation) path(suffix string) string { return c.dir.Path(c.name + suffix) }
 
 // accept serves each connection beside the others, until the context ends.
 func (x *Session) accept(ctx context.Context, l *socket.Listener, serve func(context.Context, *net.UnixConn)) {

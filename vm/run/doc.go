@@ -24,9 +24,9 @@
 //
 // The files are the user's alone: a folder of mode 0700, sockets of mode 0600. A folder
 // that is anything else is refused by all that would use it (package runtimedir), and what is
-// in it and not this package's stays. A machine's process is ended by force only if it is
-// this user's, started when the entry says, and holds the entry's lock; one that listens at a
-// machine's socket has to be that process.
+// in it and not this package's stays. A process is ended by force, and
+// a machine's socket is spoken to, only if the kernel says that this process, and this user's,
+// listens there.
 //
 // # Ways in
 //

@@ -75,7 +75,7 @@ func Janitor(args []string) {
 	if len(args) != 2 || CheckName(args[1]) != nil {
 		return
 	}
-	dir, err := runtimedir.FromFile(os.NewFile(janitorDir, args[0]), args[0])
+	dir, err := runtimedir.FromDescriptor(janitorDir, args[0])
 	if err != nil {
 		return
 	}

@@ -84,7 +84,6 @@ type Entry struct {
 	Name    string    `json:"name"`
 	What    string    `json:"what"`    // what runs, as the command line named it
 	PID     int       `json:"pid"`     // of the process that runs it
-	Born    uint64    `json:"born"`    // when that process started, in clock ticks since the machine's start
 	QEMU    int       `json:"qemu"`    // the process number of QEMU
 	Started time.Time `json:"started"` // in UTC
 	Boot    Boot      `json:"boot"`
@@ -165,15 +164,15 @@ func (e *NotRunningError) Error() string {
 	return fmt.Sprintf("no machine called %s is running; there is %s", e.Name, strings.Join(e.Names, ", "))
 }
 
-// claim is a name that is ours until it is released, or this process ends.
-type claim struct {
+// A reservation is a name that is ours until it is released, or this process ends.
+type reservation struct {
 	dir  *runtimedir.Dir
 	name string
 	file *os.File
 }
 
-// claim takes a name, and clears away what a machine that was killed left under it.
-func (r *Registry) claim(name string) (*claim, error) {
+// reserve takes a name, and clears away what a machine that was killed left under it.
+func (r *Registry) reserve(name string) (*reservation, error) {
 	if err := CheckName(name); err != nil {
 		return nil, err
 	}
@@ -203,7 +202,7 @@ func (r *Registry) claim(name string) (*claim, error) {
 			f.Close()
 			return nil, fmt.Errorf("%s: %w; remove the file, or choose another name", r.file(name, entrySuffix), err)
 		}
-		c := &claim{dir, name, f}
+		c := &reservation{dir, name, f}
 		c.clear()
 		return c, nil
 	}
@@ -256,7 +255,7 @@ func lockSoon(f *os.File) bool {
 
 // clear removes the files of a machine, but for its entry. Most are not there, and what
 // ingot has not put there stays.
-func (c *claim) clear() {
+func (c *reservation) clear() {
 	for _, s := range sockets {
 		_ = c.dir.RemoveSocket(c.name + s)
 	}
@@ -265,14 +264,14 @@ func (c *claim) clear() {
 
 // remove removes all files of a machine. The entry, whose lock guards the rest, is the
 // last.
-func (c *claim) remove() {
+func (c *reservation) remove() {
 	c.clear()
 	_ = c.dir.RemoveFile(c.name + entrySuffix)
 }
 
 // write fills the entry in. Readers see the old one or the new one: it is one write,
 // and shorter entries end in blanks.
-func (c *claim) write(e *Entry) error {
+func (c *reservation) write(e *Entry) error {
 	text, err := json.Marshal(e)
 	if err != nil {
 		return err
@@ -290,7 +289,7 @@ func (c *claim) write(e *Entry) error {
 }
 
 // release removes the machine's files and gives the name back.
-func (c *claim) release() {
+func (c *reservation) release() {
 	c.remove()
 	c.file.Close()
 }
@@ -330,7 +329,7 @@ func (r *Registry) look(name string) (e Entry, alive bool) {
 	e, err = readEntry(f, name)
 	if lock(f) {
 		if dir := r.there(); (err == nil || errors.Is(err, errEmpty)) && dir.Has(f, name+entrySuffix) {
-			(&claim{dir, name, f}).remove()
+			(&reservation{dir, name, f}).remove()
 		}
 		return Entry{}, false
 	}
@@ -368,20 +367,7 @@ func (r *Registry) Find(name string) (Entry, error) {
 // same says whether an entry is still that of the same machine.
 func (r *Registry) same(e Entry) bool {
 	now, alive := r.look(e.Name)
-	return alive && now.PID == e.PID && now.Born == e.Born
-}
-
-// kill ends the process of a machine by force. The machine's QEMU ends with it.
-func (r *Registry) kill(e Entry) error {
-	p, err := r.process(e)
-	if err != nil || p == nil {
-		return err
-	}
-	defer p.close()
-	if err := p.kill(); err != nil {
-		return fmt.Errorf("end process %d of machine %s: %w", e.PID, e.Name, err)
-	}
-	return nil
+	return alive && now.PID == e.PID && now.Started.Equal(e.Started)
 }
 
 // gone waits until the machine of an entry has ended.

@@ -72,8 +72,8 @@ func TestRegistryOfOthers(t *testing.T) {
 				t.Errorf("OpenRegistry = %v, %v; want a ForeignError that says %q", r, err, kind)
 			}
 			// It was not there when it was looked for.
-			if _, err := (&Registry{path: path}).claim("web"); !errors.As(err, &foreign) {
-				t.Errorf("claim: %v; want a ForeignError", err)
+			if _, err := (&Registry{path: path}).reserve("web"); !errors.As(err, &foreign) {
+				t.Errorf("reserve: %v; want a ForeignError", err)
 			}
 			if kind == "a file" {
 				return
@@ -128,8 +128,8 @@ func TestRegistryForeignFiles(t *testing.T) {
 		if _, err := r.Find(name); !errors.As(err, new(*NotRunningError)) {
 			t.Errorf("Find(%s): %v", name, err)
 		}
-		if c, err := r.claim(name); err == nil {
-			t.Errorf("claim(%s) takes %v", name, c)
+		if c, err := r.reserve(name); err == nil {
+			t.Errorf("reserve(%s) takes %v", name, c)
 		}
 	}
 	if text, err := os.ReadFile(outside); err != nil || string(text) != dead("link") {
@@ -143,7 +143,7 @@ func TestRegistryForeignFiles(t *testing.T) {
 // plant writes an entry that looks alive: this process holds its lock.
 func plant(t testing.TB, r *Registry, e Entry) {
 	t.Helper()
-	c, err := r.claim(e.Name)
+	c, err := r.reserve(e.Name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -165,25 +165,27 @@ func TestStopForeignProcess(t *testing.T) {
 	go func() { _ = sleep.Wait(); close(died) }()
 	defer func() { _ = sleep.Process.Kill(); <-died }()
 	pid := sleep.Process.Pid
-	born, err := processBorn(pid)
-	if err != nil {
-		t.Fatal(err)
-	}
-	own, err := processBorn(os.Getpid())
-	if err != nil {
-		t.Fatal(err)
-	}
 	for _, x := range []struct {
 		want string
 		e    Entry
 	}{
-		{"does not hold the lock", Entry{Name: "named", PID: pid, Born: born}},
-		{"started at another time", Entry{Name: "reused", PID: pid, Born: born + 1}},
-		{"started at another time", Entry{Name: "older", PID: pid}}, // of an ingot that did not write it
-		{"process 1 is not", Entry{Name: "init", PID: 1, Born: born}},
-		{"started at another time", Entry{Name: "self", PID: os.Getpid(), Born: own + 1}},
+		{"does not show that it runs the machine", Entry{Name: "named", PID: pid}},
+		{"listens there, and not process", Entry{Name: "reused", PID: pid}},
+		{"process 1 is not", Entry{Name: "init", PID: 1}},
+		{"does not show that it runs the machine", Entry{Name: "self", PID: os.Getpid()}},
 	} {
 		plant(t, r, x.e)
+		if x.e.Name == "reused" { // another process has the machine's socket, and does not answer
+			dir, err := r.Dir()
+			if err != nil {
+				t.Fatal(err)
+			}
+			l, err := dir.Listen(x.e.Name + controlSuffix)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer l.Close()
+		}
 		if forced, err := r.Stop(x.e, true, 0); err == nil || !strings.Contains(err.Error(), x.want) {
 			t.Errorf("Stop(%+v) = %v, %v; want an error with %q", x.e, forced, err, x.want)
 		}
@@ -195,9 +197,9 @@ func TestStopForeignProcess(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer func() { _ = theirs.Process.Kill(); _ = theirs.Wait() }()
-		e := Entry{Name: "theirs", PID: theirs.Process.Pid, Born: born}
+		e := Entry{Name: "theirs", PID: theirs.Process.Pid}
 		plant(t, r, e)
-		if _, err := r.Stop(e, true, 0); err == nil || !strings.Contains(err.Error(), "it belongs to user 54321") {
+		if _, err := r.Stop(e, true, 0); err == nil || !strings.Contains(err.Error(), "does not show that it runs the machine") {
 			t.Errorf("Stop of another user's process: %v", err)
 		}
 		if err := unix.Kill(theirs.Process.Pid, 0); err != nil {
@@ -216,7 +218,7 @@ func TestStopForeignProcess(t *testing.T) {
 // TestStopByForce ends a process that holds its entry and does not answer.
 func TestStopByForce(t *testing.T) {
 	r := testRegistry(t)
-	cmd := exec.Command(os.Args[0], "claim", r.path)
+	cmd := exec.Command(os.Args[0], "reserve", r.path)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -248,11 +250,7 @@ func TestStopByForce(t *testing.T) {
 // listens: nothing is said to it.
 func TestSocketOfAnother(t *testing.T) {
 	r := testRegistry(t)
-	born, err := processBorn(os.Getpid())
-	if err != nil {
-		t.Fatal(err)
-	}
-	e := Entry{Name: "web", PID: os.Getppid(), Born: born, Socket: "/nonexistent"}
+	e := Entry{Name: "web", PID: os.Getppid(), Socket: "/nonexistent"}
 	plant(t, r, e)
 	dir, err := r.Dir()
 	if err != nil {
@@ -287,7 +285,7 @@ func TestSocketOfAnother(t *testing.T) {
 }
 
 // FuzzEntry plants entries: nothing is removed that is none, and no process is found that
-// does not hold the entry.
+// does not listen at the machine's socket.
 func FuzzEntry(f *testing.F) {
 	f.Add([]byte(`{"name":"web","pid":1}`), true)
 	f.Add([]byte(`{"name":"web","pid":4294967297,"born":1}`), false)
@@ -305,10 +303,6 @@ func FuzzEntry(f *testing.F) {
 		f.Fatal(err)
 	}
 	file.Close()
-	born, err := processBorn(os.Getpid())
-	if err != nil {
-		f.Fatal(err)
-	}
 	f.Fuzz(func(t *testing.T, text []byte, held bool) {
 		if len(text) > 4096 {
 			return
@@ -340,7 +334,7 @@ func FuzzEntry(f *testing.F) {
 		if !alive {
 			return
 		}
-		if p, err := r.process(got); err == nil && p != nil && (got.PID != os.Getpid() || got.Born != born) {
+		if pidfd, err := r.process(got); err == nil && pidfd >= 0 {
 			t.Fatalf("%q finds a process", text)
 		}
 		if _, err := r.dial(got, controlSuffix); err == nil {

@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 		case JanitorVerb:
 			Janitor(os.Args[2:])
 			return
-		case "claim": // takes a name and waits to be killed
+		case "reserve": // takes a name and waits to be killed
 			r := &Registry{path: os.Args[2]}
 			j, err := startJanitor(r, "victim")
 			if err == nil {
@@ -42,8 +42,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-func victim(r *Registry) (*claim, error) {
-	c, err := r.claim("victim")
+func victim(r *Registry) (*reservation, error) {
+	c, err := r.reserve("victim")
 	if err != nil {
 		return nil, err
 	}
@@ -55,11 +55,7 @@ func victim(r *Registry) (*claim, error) {
 	if err := os.WriteFile(r.file("victim", keySuffix), nil, 0o600); err != nil {
 		return nil, err
 	}
-	born, err := processBorn(os.Getpid())
-	if err != nil {
-		return nil, err
-	}
-	return c, c.write(&Entry{Name: "victim", PID: os.Getpid(), Born: born})
+	return c, c.write(&Entry{Name: "victim", PID: os.Getpid()})
 }
 
 func testRegistry(t testing.TB) *Registry {
@@ -91,7 +87,7 @@ func files(t *testing.T, r *Registry) string {
 
 func TestRegistry(t *testing.T) {
 	r := testRegistry(t)
-	c, err := r.claim("web")
+	c, err := r.reserve("web")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,8 +105,8 @@ func TestRegistry(t *testing.T) {
 		t.Errorf("the folder has the mode %v, %v; want 0700", info.Mode(), err)
 	}
 	var running *RunningError
-	if _, err := r.claim("web"); !errors.As(err, &running) || running.PID != os.Getpid() {
-		t.Errorf("claim of a name that is taken: %v; want a RunningError", err)
+	if _, err := r.reserve("web"); !errors.As(err, &running) || running.PID != os.Getpid() {
+		t.Errorf("a name that is taken: %v; want a RunningError", err)
 	}
 	if e, err := r.Find("web"); err != nil || e.PID != os.Getpid() {
 		t.Errorf("Find = %v, %v", e, err)
@@ -127,8 +123,8 @@ func TestRegistry(t *testing.T) {
 		t.Errorf("Find after release: %v", err)
 	}
 	for _, name := range []string{"", "-a", "a/b", "..", "a b", strings.Repeat("a", 49)} {
-		if _, err := r.claim(name); err == nil || !strings.Contains(err.Error(), "it takes letters") {
-			t.Errorf("claim(%q) = %v; want a refusal", name, err)
+		if _, err := r.reserve(name); err == nil || !strings.Contains(err.Error(), "it takes letters") {
+			t.Errorf("reserve(%q) = %v; want a refusal", name, err)
 		}
 	}
 }
@@ -161,7 +157,7 @@ func TestTakeName(t *testing.T) {
 			}
 			continue
 		}
-		if err != nil || c.o.Name != c.want || x.claim.name != c.want {
+		if err != nil || c.o.Name != c.want || x.reserved.name != c.want {
 			t.Errorf("takeName of %s: %q, %v; want %q", c.system.Name, c.o.Name, err, c.want)
 		}
 	}
@@ -193,7 +189,7 @@ func TestRegistryAfterKill(t *testing.T) {
 	}
 	const kills = 25
 	for i := range kills {
-		cmd := exec.Command(os.Args[0], "claim", r.path)
+		cmd := exec.Command(os.Args[0], "reserve", r.path)
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}

@@ -25,7 +25,7 @@ const sshKeySize = 4 + len("ssh-ed25519") + 4 + ed25519.PublicKeySize
 
 // letSSHIn makes a key, writes it to a file that is the user's alone, and has the guest
 // take it. A port of the host's that is free leads to the guest's, unless one does.
-func (o *Options) letSSHIn(c *claim) error {
+func (o *Options) letSSHIn(c *reservation) error {
 	public, private, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
 		return err

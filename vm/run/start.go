@@ -40,7 +40,7 @@ type Session struct {
 	Machine *vm.Machine
 	Entry   Entry
 
-	claim    *claim
+	reserved *reservation
 	janitor  *janitor
 	cancel   context.CancelFunc
 	work     sync.WaitGroup
@@ -67,7 +67,7 @@ func Start(ctx context.Context, s *System, o Options, h Host) (_ *Session, err e
 		return nil, err
 	}
 	if o.SSH {
-		if err := o.letSSHIn(x.claim); err != nil {
+		if err := o.letSSHIn(x.reserved); err != nil {
 			return nil, err
 		}
 	}
@@ -85,16 +85,14 @@ func Start(ctx context.Context, s *System, o Options, h Host) (_ *Session, err e
 		return nil, err
 	}
 	x.backdoor = w.backdoor
-	if x.Entry, err = x.describe(s, o); err != nil {
-		return nil, err
-	}
+	x.Entry = x.describe(s, o)
 	if w.agent != "" {
 		x.agent = newExchange(w.agent)
 	}
 	if err := x.openSockets(ctx); err != nil {
 		return nil, err
 	}
-	return x, x.claim.write(&x.Entry)
+	return x, x.reserved.write(&x.Entry)
 }
 
 // takeName makes a name the machine's: the one that it was given or, of a system that
@@ -114,13 +112,13 @@ func (x *Session) takeName(r *Registry, s *System, o *Options) error {
 	}
 }
 
-// take claims a name, the janitor first: whatever is made after it is there is cleared
+// take reserves a name, the janitor first: whatever is made after it is there is cleared
 // away.
 func (x *Session) take(r *Registry, name string) (err error) {
 	if x.janitor, err = startJanitor(r, name); err != nil {
 		return fmt.Errorf("start the process that tidies up: %w", err)
 	}
-	if x.claim, err = r.claim(name); err != nil {
+	if x.reserved, err = r.reserve(name); err != nil {
 		x.janitor.abandon()
 		x.janitor = nil
 	}
@@ -142,18 +140,14 @@ func (o *Options) prepare(s *System) error {
 }
 
 // describe fills the entry of the list of machines in.
-func (x *Session) describe(s *System, o Options) (Entry, error) {
-	born, err := processBorn(os.Getpid())
-	if err != nil {
-		return Entry{}, err
-	}
+func (x *Session) describe(s *System, o Options) Entry {
 	e := Entry{
-		Name: x.claim.name, What: s.What, PID: os.Getpid(), Born: born, QEMU: x.Machine.PID(), Started: time.Now().UTC().Truncate(time.Second),
+		Name: x.reserved.name, What: s.What, PID: os.Getpid(), QEMU: x.Machine.PID(), Started: time.Now().UTC().Truncate(time.Second),
 		Boot: o.boot(s), Memory: o.memory(), CPUs: max(1, o.CPUs), Disk: o.Overlay,
 	}
 	for _, f := range x.Machine.Forwards() {
 		if o.SSH && f.GuestPort == sshPort {
-			key := x.claim.path(keySuffix)
+			key := x.reserved.path(keySuffix)
 			e.SSH = sshCommand(key, f.HostPort)
 			if s.Nix {
 				e.Build = buildCommand(key, f.HostPort, cmp.Or(o.Arch, s.Arch), max(1, o.CPUs))
@@ -165,9 +159,9 @@ func (x *Session) describe(s *System, o Options) (Entry, error) {
 		e.Forward = append(e.Forward, describeService(service))
 	}
 	if o.Graphics == VNC {
-		e.VNC = x.claim.path(vncSuffix)
+		e.VNC = x.reserved.path(vncSuffix)
 	}
-	return e, nil
+	return e
 }
 
 // Close ends the machine and all that ran for it, and leaves nothing of it. It may be
@@ -179,8 +173,8 @@ func (x *Session) Close() {
 		}
 		x.cancel()
 		x.work.Wait()
-		if x.claim != nil {
-			x.claim.release()
+		if x.reserved != nil {
+			x.reserved.release()
 		}
 		if x.janitor != nil {
 			x.janitor.dismiss()
@@ -223,7 +217,7 @@ func (w *wiring) plugIn(o *Options) error {
 		if !v.Shared || v.File != nil {
 			continue
 		}
-		conn, _, err := w.session.claim.dir.Dial(filepath.Base(v.Switch))
+		conn, _, err := w.session.reserved.dir.Dial(filepath.Base(v.Switch))
 		if err != nil {
 			return fmt.Errorf("switch of network %d: %w", v.N, err)
 		}
@@ -262,7 +256,7 @@ func (w *wiring) config(s *System, o Options) (vm.Config, error) {
 	case VNC:
 		c.Display.VNC = name + vncSuffix // nothing of it is on QEMU's command line
 		if w.session != nil {
-			c.Display.VNC = w.session.claim.dir.Address(name + vncSuffix)
+			c.Display.VNC = w.session.reserved.dir.Address(name + vncSuffix)
 		}
 	case Window:
 		c.Display.Window = true
@@ -404,7 +398,7 @@ func (w *wiring) closeFiles() {
 }
 
 // Command returns the command line of QEMU with which Start would run a machine. It
-// starts, claims and writes nothing.
+// starts, reserves and writes nothing.
 func Command(s *System, o Options, h Host) ([]string, error) {
 	if err := o.check(s); err != nil {
 		return nil, err

@@ -37,23 +37,12 @@ func (d *Dir) Sub(name string) (*Dir, error) {
 	return openAt(d.fd, name, d.Path(name))
 }
 
-// FromFile takes a folder that another process has opened. It closes the file in any case:
-// the Dir has a descriptor of its own.
-func FromFile(f *os.File, path string) (*Dir, error) {
-	defer f.Close()
-	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
-	if err != nil {
-		return nil, &os.PathError{Op: "dup", Path: path, Err: err}
-	}
-	return check(fd, path)
-}
-
 // openAt opens a folder by a name in another one; path is what people call it.
 func openAt(at int, name, path string) (*Dir, error) {
 	fd, err := unix.Openat(at, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	switch {
 	case err == nil:
-		return check(fd, path)
+		return FromDescriptor(fd, path)
 	case errors.Is(err, unix.ENOTDIR), errors.Is(err, unix.ELOOP), errors.Is(err, unix.EACCES):
 		var st unix.Stat_t
 		if unix.Fstatat(at, name, &st, unix.AT_SYMLINK_NOFOLLOW) == nil && !private(&st) {
@@ -63,8 +52,8 @@ func openAt(at int, name, path string) (*Dir, error) {
 	return nil, &os.PathError{Op: "open", Path: path, Err: err}
 }
 
-// check makes a Dir of a descriptor, or closes it.
-func check(fd int, path string) (*Dir, error) {
+// FromDescriptor makes a Dir of a folder that is open, perhaps by another process, or closes it.
+func FromDescriptor(fd int, path string) (*Dir, error) {
 	var st unix.Stat_t
 	err := unix.Fstat(fd, &st)
 	switch {
@@ -129,23 +118,15 @@ func (d *Dir) Address(name string) string {
 	return fmt.Sprintf("/proc/self/fd/%d/%s", d.fd, name)
 }
 
-// File returns another descriptor of the folder, for a process that is started.
-func (d *Dir) File() (*os.File, error) {
-	fd, err := unix.FcntlInt(uintptr(d.fd), unix.F_DUPFD_CLOEXEC, 0)
-	if err != nil {
-		return nil, &os.PathError{Op: "dup", Path: d.path, Err: err}
-	}
-	return os.NewFile(uintptr(fd), d.path), nil
-}
+// File opens the folder once more, for a process that is started.
+func (d *Dir) File() (*os.File, error) { return os.Open(d.Address(".")) }
 
 // Names returns all names in the folder.
 func (d *Dir) Names() ([]string, error) {
-	// A descriptor of its own, since the position in a folder belongs to those that share one.
-	own, err := unix.Openat(d.fd, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	f, err := d.File()
 	if err != nil {
-		return nil, &os.PathError{Op: "open", Path: d.path, Err: err}
+		return nil, err
 	}
-	f := os.NewFile(uintptr(own), d.path)
 	defer f.Close()
 	return f.Readdirnames(-1)
 }
