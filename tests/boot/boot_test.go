@@ -1,6 +1,6 @@
-// Package boot boots what ingot builds: a closure that a real Nix has made, and the
-// rescue system that ingot makes itself, from each kind of table and of image, in
-// BIOS and in UEFI. Then it gives the image's root to nix-store.
+// Package boot boots the images that ingot builds, from a closure by real Nix and from ingot's own
+// rescue system, for each kind of table and image, in BIOS and UEFI. Then it checks the image's
+// root with nix-store.
 package boot
 
 import (

@@ -1,10 +1,9 @@
-// Command demo shows what ingot is for, on a Debian machine that has only Go, git
-// and make: it installs what is missing, builds ingot, lets it build the recipe
-// "rescue" as a disk and as an ISO, boots the disk in BIOS and in UEFI, the ISO as a CD
-// and as a stick, and has each guest prove itself.
+// Command demo demonstrates ingot on a Debian machine that has only Go, git and make: it installs
+// missing packages, builds ingot, builds the recipe "rescue" as a disk and an ISO, boots the disk in
+// BIOS and UEFI and the ISO as a CD and a USB stick, and checks that each guest works.
 //
-// It is run by `make demo`, and ends with one line: what was built, how long each
-// part took, and what to try next. The images stay at bin/rescue.img and bin/rescue.iso.
+// `make demo` runs it. It ends with one line: the images, the time of each part, and commands to try
+// next. The images stay at bin/rescue.img and bin/rescue.iso.
 package main
 
 import (

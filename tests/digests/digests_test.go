@@ -1,19 +1,17 @@
-// Package digests holds what ingot writes to what it wrote before: testdata/digests has the
-// SHA-256 of recipes that ship, of every output, and of random trees in every file system.
+// Package digests checks that ingot's output does not change: testdata/digests has the SHA-256 of
+// shipped recipes, of every output format, and of random trees in every file system.
 //
-// A digest that changes is a decision, and the message of the commit that makes it says why:
+// A changed digest is a decision, which the commit message explains:
 //
 //	go test ./tests/digests -update
 //
-// No byte depends on the machine. The inputs are written by the test: items of a store, a
-// kernel, a Debian package, a program in place of ingot's own, and stand-ins for GRUB and
-// mksquashfs that write what they were asked for.
+// No byte depends on the machine. The test writes the inputs: store items, a kernel, a Debian package,
+// a program in place of ingot's own, and stand-ins for GRUB and mksquashfs that write their arguments.
 //
-// What is not here: what a helper VM makes (btrfs, XFS, f2fs, LUKS, steps), whose bytes are
-// those of the host's programs; signatures, which recipes/signature tests; and what real GRUBs
-// and mksquashfs make, which tests/boot starts. Go, SQLite, the compressors and rapid, which
-// draws the random trees, decide bytes too: a new version of one of them may be such a
-// decision.
+// Not covered: results of a helper VM (btrfs, XFS, f2fs, LUKS, steps), whose bytes come from the
+// host's programs; signatures, which recipes/signature tests; and the output of real GRUBs and
+// mksquashfs, which tests/boot boots. Go, SQLite, the compressors and rapid, which draws the random
+// trees, also affect bytes: a new version of one of them can be such a decision.
 package digests
 
 import (

@@ -1,3 +1,3 @@
-// Package failure shows what a build leaves behind that does not come to its end:
-// nothing, and what stood under the output's name before still stands.
+// Package failure tests that a build which fails leaves nothing behind, and does not change an
+// existing file of the output's name.
 package failure

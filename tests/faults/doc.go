@@ -1,15 +1,11 @@
-// Package faults has ingot's system calls fail, one after the other, and kills ingot before
-// and after them, and looks at what is left: outputs are whole or as they were, and nothing
-// else lies beside them that the next run does not sweep.
+// Package faults makes ingot's system calls fail, one at a time, and kills ingot before and after
+// each of them. Then it checks that outputs are complete or unchanged, and that nothing remains
+// beside them except what the next run removes.
 //
-// A [Program] is run once without a fault, and the system calls are counted that have to do
-// with the folders that it works in. Then it is run anew for each of them: it fails with an
-// errno that it could have, or the process is killed, before the call or after it. Where ten
-// thousand calls were the same, such as the writes of a large file, a test would take as many
-// runs: inputs are small.
+// A first run of a [Program] counts the system calls that concern its folders. Then the package runs
+// the program once for each call and fault: an errno that the call can return, or a kill before or
+// after it. Inputs are small, to keep the number of calls and runs small.
 //
-// Package failure has other things happen at one of the calls: a signal, a source that
-// changes, a disk that fills up.
-//
-// What comes at random moments, and processes and sockets, is package kills'.
+// Package failure tests other events: signals, a source that changes, a disk that fills up. Package
+// kills kills at random moments, and checks processes and sockets.
 package faults

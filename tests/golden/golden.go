@@ -1,9 +1,9 @@
-// Package golden compares what tests make with files that are committed: small texts, mostly
-// dumps of independent tools, which are read in review when they change.
+// Package golden compares results of tests with committed files: small texts, mostly dumps of
+// independent tools, to be read in review when they change.
 //
 //	go test ./vm -run TestCommand -update
 //
-// writes the files anew.
+// rewrites the files.
 package golden
 
 import (

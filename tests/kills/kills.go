@@ -1,11 +1,10 @@
-// Package kills kills programs at random moments, with SIGKILL, and looks for what is left
-// of them: processes, sockets and files.
+// Package kills kills programs at random moments with SIGKILL, and looks for processes, sockets and
+// files that remain.
 //
-// Every kill has a folder of its own, and what is left is found by it: processes that have
-// it in their arguments or, as heirs of the one that was killed, in their environment;
-// sockets below it, or with the process's number in an abstract name of ingot's; and files
-// in it. What a program makes elsewhere is not seen, so its TMPDIR and the like have to
-// be the folder.
+// Every kill has a folder of its own, which identifies what remains: processes that have it in their
+// arguments or, inherited, in their environment; sockets below it, or with the process's number in an
+// abstract name; and files in it. The package does not see files elsewhere, so the program's TMPDIR
+// and similar variables must name the folder.
 package kills
 
 import (

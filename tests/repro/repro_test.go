@@ -1,7 +1,6 @@
-// Package repro shows that an image depends on its recipe and its closure alone: the
-// same program builds the same bytes for another user, in another folder, time zone,
-// locale and umask, on another number of processors, and from folders whose entries
-// lie in another order.
+// Package repro tests that an image depends only on its recipe and its closure: the same program
+// builds the same bytes for another user, in another folder, time zone, locale and umask, on another
+// number of processors, and from folders with another order of entries.
 package repro
 
 import (

@@ -1,10 +1,10 @@
-// Command run runs go test and says aloud what was skipped:
+// Command run runs go test and lists the skipped tests:
 //
 //	go run ./tests/run -timeout 90m ./...
 //
-// It prints what go test prints for the same arguments: a line for each package, and the
-// output of tests that fail. Below that it lists the tests that were skipped, by reason, which
-// go test alone tells only with -v. Its exit status is that of go test.
+// It prints what go test prints for the same arguments: a line for each package, and the output of
+// failed tests. Below, it lists the skipped tests by reason, which go test alone prints only with -v.
+// Its exit status is that of go test.
 package main
 
 import (

@@ -1,9 +1,7 @@
-// Package testenv finds what tests need beside the code and the judges: the module's
-// folder, and kernels for guests.
+// Package testenv finds the module's folder and kernels for guests.
 //
-// tests/setup/debian brings the kernels. Where one is missing nevertheless, a test is
-// skipped and says how to get it; where the environment has CI set, it fails, so
-// that a green run means that every guest was booted.
+// tests/setup/debian provides the kernels. If one is missing, the test is skipped with a message; if
+// the environment variable CI is set, it fails, so that a passing run has booted every guest.
 package testenv
 
 import (
