@@ -15,7 +15,6 @@ import (
 	"sync/atomic"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sys/unix"
 
 	"ingot/image"
 	"ingot/image/diskfile"
@@ -173,11 +172,7 @@ func (s *serveFlags) overlay(disk *image.Map) (*nbd.Overlay, error) {
 	case !s.writable:
 		return nil, nil
 	}
-	o, err := nbd.TemporaryOverlay(disk, os.TempDir())
-	if errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.EISDIR) || errors.Is(err, unix.ENOENT) {
-		return nbd.MemoryOverlay(disk) // a file system without nameless files
-	}
-	return o, err
+	return nbd.TemporaryOverlay(disk, os.TempDir())
 }
 
 // openMap opens the disk of a recipe, or the one in an image.

@@ -5,8 +5,8 @@ import "sync"
 // maxChunk is how many bytes a chunk of a structured reply holds at most.
 const maxChunk = 256 << 10
 
-// buffer holds a reply. Those of up to a chunk are kept for the next: the garbage of a
-// gigabyte of replies cost as much as their copying.
+// buffer holds a reply. Buffers of up to a chunk are used again: collecting the garbage of a
+// gigabyte of replies took as long as copying them.
 type buffer struct {
 	p    []byte
 	kept *[pooled]byte
@@ -16,7 +16,7 @@ const pooled = maxChunk + 64
 
 var buffers = sync.Pool{New: func() any { return new([pooled]byte) }}
 
-// newBuffer returns a buffer of n bytes, whatever they are.
+// newBuffer returns a buffer of n bytes, not cleared.
 func newBuffer(n int) buffer {
 	if n > pooled {
 		return buffer{p: make([]byte, n)}

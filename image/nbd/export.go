@@ -10,20 +10,18 @@ import (
 
 // An Export is a disk as clients see it.
 type Export struct {
-	// Name is what clients ask for. Those that say nothing get the export without a
-	// name, or the only one that there is.
+	// Name is what clients request. Clients without a name get the export without a
+	// name, or the only one.
 	Name string
-	// Disk is what is read.
 	Disk *image.Map
-	// Overlay takes what clients write; it lies over Disk. Without one, the export is
-	// read-only.
+	// Overlay lies over Disk and takes writes. Without one, the export is read-only.
 	Overlay *Overlay
 }
 
-// maxName is how long a name may be, by the protocol.
+// maxName is the protocol's limit for the length of a name.
 const maxName = 4096
 
-// checkExports refuses what clients could not tell apart.
+// checkExports refuses names that clients could not tell apart.
 func checkExports(exports []Export) error {
 	seen := map[string]bool{}
 	for _, e := range exports {
@@ -31,7 +29,7 @@ func checkExports(exports []Export) error {
 		case len(e.Name) > maxName:
 			return fmt.Errorf("export %.20q…: a name of %d bytes is longer than %d", e.Name, len(e.Name), maxName)
 		case seen[e.Name]:
-			return fmt.Errorf("export %q is there twice", e.Name)
+			return fmt.Errorf("two exports have the name %q", e.Name)
 		case e.Overlay != nil && e.Overlay.base != e.Disk:
 			return fmt.Errorf("export %q: its overlay lies over another disk", e.Name)
 		}
@@ -43,7 +41,7 @@ func checkExports(exports []Export) error {
 	return nil
 }
 
-// device is what requests are answered from.
+// device is the disk with its overlay, if there is one.
 type device interface {
 	io.ReaderAt
 	Size() int64
@@ -68,6 +66,6 @@ func (e *Export) flags() uint16 {
 	if e.Overlay == nil {
 		return flagHasFlags | flagReadOnly | flagSendFlush | flagCanMultiConn
 	}
-	// Several clients see each other's writes at once: there is one overlay.
+	// All clients share the overlay, so each sees the writes of the others at once.
 	return flagHasFlags | flagSendFlush | flagSendFUA | flagSendTrim | flagSendWriteZeroes | flagCanMultiConn
 }

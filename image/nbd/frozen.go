@@ -2,9 +2,8 @@ package nbd
 
 import "ingot/image"
 
-// Map returns the disk with all that was written over it. The Overlay must not be
-// written to from then on, and is closed only when the Map is no longer read. What was
-// zeroed, and what was never there, are holes of the Map.
+// Map returns the disk with all writes applied. The Overlay must stay open, and must not be
+// written to, while the Map is read. Zeroed blocks and holes of the disk are holes of the Map.
 func (o *Overlay) Map() (*image.Map, error) {
 	o.mu.RLock()
 	defer o.mu.RUnlock()

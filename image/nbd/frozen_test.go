@@ -17,7 +17,7 @@ func TestOverlayMap(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o, err := MemoryOverlay(base)
+	o, err := TemporaryOverlay(base, t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,10 +1,8 @@
 package nbd
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -14,28 +12,31 @@ import (
 	"ingot/image"
 )
 
-// An overlay that is kept is a sparse file: the blocks that were written, at their
-// places on the disk; from the end of the disk on, rounded up to a block, a header;
-// after that the states of all blocks, a byte each, in pages of 4096. What nobody wrote
-// to is a hole in either part.
+// The file of a kept overlay is sparse. It has the written blocks, at their places on the
+// disk; from the end of the disk on, rounded up to a block, a header; after that the states of
+// all blocks, a byte each, in pages of 4096. Untouched blocks are holes in either part.
 //
-// A flush syncs the blocks before it writes the states, so that a state never tells of
-// a block that is not there. Each state is either the old or the new one after a crash,
-// as the sectors of a real disk are.
+// A flush syncs the blocks before it writes the states, so that a state never names a block
+// that is not there. After a crash each state is either the old or the new one, like a sector
+// of a real disk.
 
-// keptHeader is what the header's block begins with, little-endian.
+// keptHeader begins the header's block, little-endian.
 type keptHeader struct {
 	Magic [8]byte
 	Size  uint64   // of the disk
-	Base  [32]byte // what the overlay lies over
+	Base  [32]byte // the Fingerprint of the disk
 }
 
 var keptMagic = [8]byte{'i', 'n', 'g', 'o', 't', 'c', 'o', 'w'}
 
-// kept is what an Overlay needs to be written down.
-type kept struct{ header int64 } // where the header lies
+// header returns where the header lies in the file.
+func (o *Overlay) header() int64 { return roundUp(o.Size()) }
 
-func (k *kept) page(index int64) int64 { return k.header + overlayBlock + index*pageBlocks }
+// page returns where a page of states lies in the file.
+func (o *Overlay) page(index int64) int64 { return o.header() + overlayBlock + index*pageBlocks }
+
+// pages returns how many pages the states of all blocks take.
+func (o *Overlay) pages() int64 { return (o.header()/overlayBlock + pageBlocks - 1) / pageBlocks }
 
 // An OverlayError says that a file cannot be the overlay of a disk.
 type OverlayError struct {
@@ -47,11 +48,11 @@ func (e *OverlayError) Error() string {
 	return fmt.Sprintf("overlay %s: %s; name another file, or remove it to start anew", e.Path, e.Why)
 }
 
-// OpenOverlay returns the Overlay that the file at path keeps, a new one if there is no
-// such file. It must not be in use elsewhere, and have been made over a disk of the
-// same size and [Fingerprint]; an [*OverlayError] says that it was not.
+// OpenOverlay returns the Overlay that the file at path keeps, or makes a new one if there is
+// no such file. An [*OverlayError] says that another process uses the file, or that it is no
+// overlay of a disk of this size and [Fingerprint].
 func OpenOverlay(base *image.Map, path string) (*Overlay, error) {
-	want := keptHeader{keptMagic, uint64(base.Size()), [32]byte{}}
+	want := keptHeader{Magic: keptMagic, Size: uint64(base.Size())}
 	var err error
 	if want.Base, err = Fingerprint(base); err != nil {
 		return nil, err
@@ -60,18 +61,21 @@ func OpenOverlay(base *image.Map, path string) (*Overlay, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := &Overlay{base: base, file: file, kept: &kept{roundUp(base.Size())}}
-	if err := o.open(&want); err != nil {
+	o := &Overlay{base: base, file: file, open: file, kept: true, states: newStates()}
+	if err := o.start(want); err != nil {
 		file.Close()
 		return nil, err
 	}
 	return o, nil
 }
 
-func (o *Overlay) open(want *keptHeader) error {
-	refuse := func(why string) error { return &OverlayError{o.file.Name(), why} }
+// start locks the file and reads its states, or makes an empty file an overlay.
+func (o *Overlay) start(want keptHeader) error {
+	refuse := func(format string, args ...any) error {
+		return &OverlayError{o.file.Name(), fmt.Sprintf(format, args...)}
+	}
 	if err := unix.Flock(int(o.file.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		return refuse(fmt.Sprintf("is in use by another process (%v)", err))
+		return refuse("is in use by another process (%v)", err)
 	}
 	info, err := o.file.Stat()
 	switch {
@@ -82,55 +86,33 @@ func (o *Overlay) open(want *keptHeader) error {
 	case info.Size() == 0:
 		return o.create(want)
 	}
-	if have, err := o.readHeader(info.Size()); err != nil {
+	var have keptHeader
+	raw := make([]byte, binary.Size(have))
+	if err := image.ReadFull(o.file, raw, o.header()); err != nil && err != io.ErrUnexpectedEOF {
 		return err
-	} else if have == nil {
-		return refuse(fmt.Sprintf("is not an overlay of a disk of %d bytes", o.Size()))
-	} else if *have != *want {
-		return refuse("was made over another disk, or what it was made over has changed since")
+	}
+	binary.Decode(raw, binary.LittleEndian, &have) // of zeros if the file is too short
+	switch {
+	case have.Magic != keptMagic || info.Size() < o.page(0):
+		return refuse("is not an overlay of a disk of %d bytes", o.Size())
+	case have != want:
+		return refuse("was made over another disk, or that disk has changed since")
 	}
 	return o.load()
 }
 
-func (o *Overlay) create(h *keptHeader) error {
-	if err := o.file.Truncate(o.kept.page(o.pages())); err != nil {
+func (o *Overlay) create(h keptHeader) error {
+	if err := o.file.Truncate(o.page(o.pages())); err != nil {
 		return err
 	}
-	raw, err := binary.Append(nil, binary.LittleEndian, h)
-	if err == nil {
-		_, err = o.file.WriteAt(raw, o.kept.header)
-	}
+	raw, _ := binary.Append(nil, binary.LittleEndian, h) // the type has a fixed size
+	_, err := o.file.WriteAt(raw, o.header())
 	return err
 }
 
-// pages is how many pages the states of all blocks take.
-func (o *Overlay) pages() int64 {
-	return (roundUp(o.Size())/overlayBlock + pageBlocks - 1) / pageBlocks
-}
-
-// readHeader returns nil where there is none.
-func (o *Overlay) readHeader(size int64) (*keptHeader, error) {
-	var h keptHeader
-	raw := make([]byte, binary.Size(h))
-	if size < o.kept.page(0) {
-		return nil, nil
-	}
-	if _, err := o.file.ReadAt(raw, o.kept.header); err != nil {
-		return nil, err
-	}
-	if err := binary.Read(bytes.NewReader(raw), binary.LittleEndian, &h); err != nil {
-		return nil, err
-	}
-	if h.Magic != keptMagic {
-		return nil, nil
-	}
-	return &h, nil
-}
-
-// load reads the states, as far as there are any.
+// load reads the pages of states that the file has.
 func (o *Overlay) load() error {
-	o.states.pages = map[int64]*statePage{}
-	for at := o.kept.page(0); ; {
+	for at := o.page(0); ; {
 		from, err := unix.Seek(int(o.file.Fd()), at, unix.SEEK_DATA)
 		if err == unix.ENXIO {
 			return nil // no data from here on
@@ -138,28 +120,27 @@ func (o *Overlay) load() error {
 		if err != nil {
 			return &os.PathError{Op: "seek data in", Path: o.file.Name(), Err: err}
 		}
-		index := (from - o.kept.page(0)) / pageBlocks
-		if index >= o.pages() { // which would take memory, and mean nothing
+		index := (from - o.page(0)) / pageBlocks
+		if index >= o.pages() { // pages without a meaning, which would take memory
 			return &OverlayError{o.file.Name(), fmt.Sprintf("has data at %d, behind the states of all blocks", from)}
 		}
 		var raw [pageBlocks]byte
-		if _, err := o.file.ReadAt(raw[:], o.kept.page(index)); err != nil && err != io.EOF {
+		if err := image.ReadFull(o.file, raw[:], o.page(index)); err != nil && err != io.ErrUnexpectedEOF {
 			return err
 		}
 		page := new(statePage)
 		for i, b := range raw {
-			if b > byte(zeroed) {
+			if page[i] = state(b); page[i] > zeroed {
 				return &OverlayError{o.file.Name(), fmt.Sprintf("block %d has the unknown state %d", index*pageBlocks+int64(i), b)}
 			}
-			page[i] = state(b)
 		}
 		o.states.pages[index] = page
-		at = o.kept.page(index + 1)
+		at = o.page(index + 1)
 	}
 }
 
-// save writes down what has changed since it last did.
-func (k *kept) save(o *Overlay) error {
+// save writes the states that have changed since the last time.
+func (o *Overlay) save() error {
 	if err := fdatasync(o.file); err != nil {
 		return err
 	}
@@ -167,12 +148,11 @@ func (k *kept) save(o *Overlay) error {
 		return nil
 	}
 	for index := range o.states.changed { // each has a place of its own
-		page := o.states.pages[index]
 		raw := make([]byte, pageBlocks)
-		for i, s := range page {
+		for i, s := range o.states.pages[index] {
 			raw[i] = byte(s)
 		}
-		if _, err := o.file.WriteAt(raw, k.page(index)); err != nil {
+		if _, err := o.file.WriteAt(raw, o.page(index)); err != nil {
 			return err
 		}
 	}
@@ -181,20 +161,19 @@ func (k *kept) save(o *Overlay) error {
 }
 
 func fdatasync(f *os.File) error {
-	for {
-		err := unix.Fdatasync(int(f.Fd()))
-		if err == nil {
-			return nil
-		}
-		if !errors.Is(err, unix.EINTR) {
-			return &os.PathError{Op: "fdatasync", Path: f.Name(), Err: err}
-		}
+	err := unix.Fdatasync(int(f.Fd()))
+	for err == unix.EINTR {
+		err = unix.Fdatasync(int(f.Fd()))
 	}
+	if err != nil {
+		return &os.PathError{Op: "fdatasync", Path: f.Name(), Err: err}
+	}
+	return nil
 }
 
-// Fingerprint tells disks apart without reading their files: it follows from the bytes
-// that are in memory or computed, all metadata that is, and from the paths, sizes and
-// times of the files. A disk made from the same files lying elsewhere has another one.
+// Fingerprint tells disks apart without reading their files: it is a hash of the bytes in
+// memory or computed, which are all metadata, and of the paths, sizes and times of the files.
+// If the same files lie elsewhere, their disk has another fingerprint.
 func Fingerprint(m *image.Map) ([32]byte, error) {
 	h := sha256.New()
 	fmt.Fprintf(h, "disk of %d bytes\n", m.Size())

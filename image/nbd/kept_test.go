@@ -37,7 +37,7 @@ func FuzzKept(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	header, states := o.kept.header, o.kept.page(0)
+	header, states := o.header(), o.page(0)
 	f.Add(uint32(len(whole)), uint32(states), []byte{1, 2, 0, 2, 1})
 	f.Add(uint32(len(whole)), uint32(states+4), []byte{1, 1, 1, 1})
 	f.Add(uint32(len(whole)), uint32(header), []byte("ingotcow\x00"))

@@ -503,10 +503,11 @@ func FuzzClient(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
+	dir := f.TempDir()
 	f.Fuzz(func(t *testing.T, said []byte) {
 		ours, theirs := net.Pipe()
 		done := make(chan error)
-		overlay, err := MemoryOverlay(m)
+		overlay, err := TemporaryOverlay(m, dir)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -520,6 +521,12 @@ func FuzzClient(f *testing.F) {
 		ours.Close()
 		<-done
 	})
+}
+
+// put sends values as the protocol has them.
+func put(w io.Writer, values ...any) error {
+	_, err := w.Write(encode(values...))
+	return err
 }
 
 // openFile is a file that stays open.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -17,7 +18,7 @@ type conn struct {
 	net.Conn
 	r *bufio.Reader
 
-	export *Export // the one that the client has chosen
+	export *Export // that the client has chosen
 	device
 
 	noZeroes   bool
@@ -27,34 +28,32 @@ type conn struct {
 	mu sync.Mutex // of writing a whole reply
 }
 
-// errGone says that the client went away in good order.
+// errGone says that the client has ended the negotiation.
 var errGone = errors.New("the client is gone")
 
-func put(w io.Writer, values ...any) error {
-	var buf []byte
+// encode returns numbers and bytes as the protocol has them.
+func encode(values ...any) []byte {
+	var b []byte
 	for _, v := range values {
-		switch v := v.(type) {
-		case uint16:
-			buf = binary.BigEndian.AppendUint16(buf, v)
-		case uint32:
-			buf = binary.BigEndian.AppendUint32(buf, v)
-		case uint64:
-			buf = binary.BigEndian.AppendUint64(buf, v)
-		case []byte:
-			buf = append(buf, v...)
-		case string:
-			buf = append(buf, v...)
-		default:
-			panic(fmt.Sprintf("no encoding for a %T", v))
+		var err error
+		if b, err = binary.Append(b, binary.BigEndian, v); err != nil {
+			panic(err) // all types are of this package
 		}
 	}
-	_, err := w.Write(buf)
+	return b
+}
+
+// send sends a whole reply, or a chunk of one.
+func (c *conn) send(p []byte) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_, err := c.Write(p)
 	return err
 }
 
 // negotiate brings the connection to the transmission phase.
 func (c *conn) negotiate() error {
-	if err := put(c, uint64(magicInit), uint64(magicOption), uint16(flagFixedNewstyle|flagNoZeroes)); err != nil {
+	if err := c.send(encode(uint64(magicInit), uint64(magicOption), uint16(flagFixedNewstyle|flagNoZeroes))); err != nil {
 		return err
 	}
 	var flags uint32
@@ -83,13 +82,13 @@ func (c *conn) negotiate() error {
 	}
 }
 
-// option answers one option, and says whether it was the last.
+// option answers one option; ready says that it was the last.
 func (c *conn) option(opt, length uint32) (ready bool, err error) {
 	if length > maxOption {
 		if _, err := io.CopyN(io.Discard, c.r, int64(length)); err != nil {
 			return false, err
 		}
-		return false, c.reply(opt, repErrTooBig, nil)
+		return false, c.reply(opt, repErrTooBig)
 	}
 	data := make([]byte, length)
 	if _, err := io.ReadFull(c.r, data); err != nil {
@@ -99,7 +98,7 @@ func (c *conn) option(opt, length uint32) (ready bool, err error) {
 	case optExportName:
 		return true, c.exportName(string(data))
 	case optAbort:
-		c.reply(opt, repAck, nil) // it may be gone already
+		c.reply(opt, repAck) // it may be gone already
 		return false, errGone
 	case optList:
 		return false, c.list(opt, data)
@@ -108,45 +107,44 @@ func (c *conn) option(opt, length uint32) (ready bool, err error) {
 		return ok && opt == optGo, err
 	case optStructuredReply:
 		if length != 0 {
-			return false, c.reply(opt, repErrInvalid, nil)
+			return false, c.reply(opt, repErrInvalid)
 		}
 		c.structured = true
-		return false, c.reply(opt, repAck, nil)
+		return false, c.reply(opt, repAck)
 	case optListMetaContext, optSetMetaContext:
 		return false, c.metaContext(opt, data)
 	}
-	return false, c.reply(opt, repErrUnsup, nil)
+	return false, c.reply(opt, repErrUnsup)
 }
 
-func (c *conn) reply(opt, kind uint32, data []byte) error {
-	return put(c, uint64(magicOptionReply), opt, kind, uint32(len(data)), data)
+func (c *conn) reply(opt, kind uint32, values ...any) error {
+	data := encode(values...)
+	return c.send(encode(uint64(magicOptionReply), opt, kind, uint32(len(data)), data))
 }
 
 // list names the exports.
 func (c *conn) list(opt uint32, data []byte) error {
 	if len(data) > 0 {
-		return c.reply(opt, repErrInvalid, nil)
+		return c.reply(opt, repErrInvalid)
 	}
 	for _, e := range c.exports {
-		name := binary.BigEndian.AppendUint32(nil, uint32(len(e.Name)))
-		if err := c.reply(opt, repServer, append(name, e.Name...)); err != nil {
+		if err := c.reply(opt, repServer, uint32(len(e.Name)), []byte(e.Name)); err != nil {
 			return err
 		}
 	}
-	return c.reply(opt, repAck, nil)
+	return c.reply(opt, repAck)
 }
 
 // find returns the export of a name, or nil.
 func (c *conn) find(name string) *Export {
-	for i := range c.exports {
-		if c.exports[i].Name == name {
-			return &c.exports[i]
-		}
+	i := slices.IndexFunc(c.exports, func(e Export) bool { return e.Name == name })
+	if i < 0 && name == "" && len(c.exports) == 1 {
+		i = 0
 	}
-	if name == "" && len(c.exports) == 1 {
-		return &c.exports[0]
+	if i < 0 {
+		return nil
 	}
-	return nil
+	return &c.exports[i]
 }
 
 // unknown refuses a name.
@@ -167,26 +165,24 @@ func (c *conn) flags(e *Export) uint16 {
 	return flags
 }
 
-// exportName ends the negotiation in the old way, which has no answer for an error.
+// exportName ends the negotiation in the old way, which has no reply for an error.
 func (c *conn) exportName(name string) error {
 	e := c.find(name)
 	if e == nil {
-		return fmt.Errorf("client asks for an export %.100q that is not there", name)
+		return fmt.Errorf("there is no export %.100q, which the client requests", name)
 	}
-	c.choose(e)
+	c.export, c.device = e, e.device()
 	padding := make([]byte, 124)
 	if c.noZeroes {
 		padding = nil
 	}
-	return put(c, uint64(e.Disk.Size()), c.flags(e), padding)
+	return c.send(encode(uint64(e.Disk.Size()), c.flags(e), padding))
 }
 
-func (c *conn) choose(e *Export) { c.export, c.device = e, e.device() }
-
-// fields takes a message apart.
+// fields reads the fields of a message.
 type fields struct {
 	p   []byte
-	bad bool // it was too short
+	bad bool // it is too short
 }
 
 func (f *fields) take(n uint32) []byte {
@@ -204,8 +200,8 @@ func (f *fields) uint32() uint32 { return binary.BigEndian.Uint32(f.take(4)) }
 func (f *fields) uint64() uint64 { return uint64(f.uint32())<<32 | uint64(f.uint32()) }
 func (f *fields) string() string { return string(f.take(f.uint32())) }
 
-// info describes the export, and says whether it did.
-func (c *conn) info(opt uint32, data []byte) (bool, error) {
+// info describes the export; ok says that it exists.
+func (c *conn) info(opt uint32, data []byte) (ok bool, err error) {
 	f := &fields{p: data}
 	name := f.string()
 	blockSize := false
@@ -216,34 +212,28 @@ func (c *conn) info(opt uint32, data []byte) (bool, error) {
 		blockSize = f.uint16() == infoBlockSize || blockSize
 	}
 	if f.bad || len(f.p) > 0 {
-		return false, c.reply(opt, repErrInvalid, nil)
+		return false, c.reply(opt, repErrInvalid)
 	}
 	e := c.find(name)
 	if e == nil {
 		return false, c.unknown(opt, name)
 	}
 	if opt == optGo {
-		c.choose(e)
+		c.export, c.device = e, e.device()
 	}
-	export := binary.BigEndian.AppendUint16(nil, infoExport)
-	export = binary.BigEndian.AppendUint64(export, uint64(e.Disk.Size()))
-	export = binary.BigEndian.AppendUint16(export, c.flags(e))
-	if err := c.reply(opt, repInfo, export); err != nil {
+	if err := c.reply(opt, repInfo, uint16(infoExport), uint64(e.Disk.Size()), c.flags(e)); err != nil {
 		return false, err
 	}
 	if blockSize {
-		sizes := binary.BigEndian.AppendUint16(nil, infoBlockSize)
-		for _, n := range []uint32{1, hole, maxRead} { // smallest, best, largest
-			sizes = binary.BigEndian.AppendUint32(sizes, n)
-		}
-		if err := c.reply(opt, repInfo, sizes); err != nil {
+		smallest, best, largest := uint32(1), uint32(hole), uint32(maxRead)
+		if err := c.reply(opt, repInfo, uint16(infoBlockSize), smallest, best, largest); err != nil {
 			return false, err
 		}
 	}
-	return true, c.reply(opt, repAck, nil)
+	return true, c.reply(opt, repAck)
 }
 
-// metaContext lists the contexts that a client asks for, or chooses among them.
+// metaContext lists the contexts that match a client's queries, or chooses among them.
 func (c *conn) metaContext(opt uint32, data []byte) error {
 	f := &fields{p: data}
 	name := f.string()
@@ -258,7 +248,7 @@ func (c *conn) metaContext(opt uint32, data []byte) error {
 	}
 	switch {
 	case f.bad || len(f.p) > 0 || !c.structured:
-		return c.reply(opt, repErrInvalid, nil)
+		return c.reply(opt, repErrInvalid)
 	case c.find(name) == nil:
 		return c.unknown(opt, name)
 	}
@@ -266,10 +256,9 @@ func (c *conn) metaContext(opt uint32, data []byte) error {
 		c.allocation = found
 	}
 	if found {
-		context := binary.BigEndian.AppendUint32(nil, contextID)
-		if err := c.reply(opt, repMetaContext, append(context, contextAllocation...)); err != nil {
+		if err := c.reply(opt, repMetaContext, uint32(contextID), []byte(contextAllocation)); err != nil {
 			return err
 		}
 	}
-	return c.reply(opt, repAck, nil)
+	return c.reply(opt, repAck)
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"iter"
 	"os"
+	"slices"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -13,46 +14,34 @@ import (
 	"ingot/image"
 )
 
-// An Overlay is a layer over a disk that takes what is written, in blocks of 4 KiB, so
-// that the disk itself stays as it is. It may be used by several goroutines; a read
-// sees each write whole or not at all.
+// An Overlay is a layer over a disk that takes writes, in blocks of 4 KiB, and leaves the
+// disk itself as it is. It may be used by several goroutines; a read sees each write whole or
+// not at all.
 type Overlay struct {
 	base *image.Map
-	file *os.File // as large as the disk; its holes are what was not written
-	kept *kept    // how it outlives the process; nil if it does not
+	file *os.File  // as large as the disk; holes where nothing was written
+	open io.Closer // the file, and what else is open for it
+	kept bool      // the file outlives the process
 
 	mu     sync.RWMutex
 	states states
 }
 
-// overlayBlock is the unit in which an Overlay keeps what was written.
+// overlayBlock is the unit in which an Overlay keeps writes.
 const overlayBlock = 4096
 
-// MemoryOverlay returns an Overlay that lies in memory, as far as it is written to.
-func MemoryOverlay(base *image.Map) (*Overlay, error) {
-	fd, err := unix.MemfdCreate("overlay", unix.MFD_CLOEXEC)
-	if err != nil {
-		return nil, fmt.Errorf("overlay in memory: %w", err)
-	}
-	return newOverlay(base, os.NewFile(uintptr(fd), "overlay in memory"))
-}
-
-// TemporaryOverlay returns an Overlay that lies in a file of the folder that has no
-// name: it is gone with the process, however that ends.
+// TemporaryOverlay returns an Overlay in a nameless file of the folder, which is gone with
+// the process, however that ends.
 func TemporaryOverlay(base *image.Map, dir string) (*Overlay, error) {
-	fd, err := unix.Open(dir, unix.O_TMPFILE|unix.O_RDWR|unix.O_CLOEXEC, 0o600)
+	file, err := image.NewScratch(dir)
 	if err != nil {
-		return nil, fmt.Errorf("overlay in %s: file without a name: %w", dir, err)
+		return nil, fmt.Errorf("overlay: %w", err)
 	}
-	return newOverlay(base, os.NewFile(uintptr(fd), "overlay in "+dir))
-}
-
-func newOverlay(base *image.Map, file *os.File) (*Overlay, error) {
 	if err := file.Truncate(roundUp(base.Size())); err != nil {
 		file.Close()
 		return nil, err
 	}
-	return &Overlay{base: base, file: file}, nil
+	return &Overlay{base: base, file: file.File, open: file, states: newStates()}, nil
 }
 
 func roundUp(n int64) int64 { return (n + overlayBlock - 1) / overlayBlock * overlayBlock }
@@ -65,16 +54,16 @@ func (o *Overlay) ReadAt(p []byte, off int64) (int, error) {
 	if off < 0 || off >= o.Size() {
 		return 0, io.EOF
 	}
-	within := p[:min(int64(len(p)), o.Size()-off)]
+	n := min(int64(len(p)), o.Size()-off)
 	o.mu.RLock()
 	defer o.mu.RUnlock()
-	for s := range o.states.spans(off, int64(len(within))) {
-		if err := o.readSpan(within[s.off-off:s.off-off+s.n], s); err != nil {
+	for s := range o.states.spans(off, n) {
+		if err := o.readSpan(p[s.off-off:s.off-off+s.n], s); err != nil {
 			return int(s.off - off), err
 		}
 	}
-	if len(within) < len(p) {
-		return len(within), io.EOF
+	if int(n) < len(p) {
+		return int(n), io.EOF
 	}
 	return len(p), nil
 }
@@ -85,17 +74,12 @@ func (o *Overlay) readSpan(p []byte, s span) error {
 		clear(p)
 		return nil
 	case written:
-		_, err := o.file.ReadAt(p, s.off)
-		return err
+		return image.ReadFull(o.file, p, s.off)
 	}
-	_, err := o.base.ReadAt(p, s.off)
-	if err == io.EOF {
-		err = nil
-	}
-	return err
+	return image.ReadFull(o.base, p, s.off)
 }
 
-// inside refuses what is not within the disk.
+// inside refuses a range that is not within the disk.
 func (o *Overlay) inside(off, n int64) error {
 	if off < 0 || n < 0 || off > o.Size()-n {
 		return fmt.Errorf("%d bytes at %d are not within the %d of the disk", n, off, o.Size())
@@ -121,8 +105,8 @@ func (o *Overlay) WriteAt(p []byte, off int64) (int, error) {
 	return n, nil
 }
 
-// copyUp brings the first and the last block of a range, where the range covers only a
-// part of them, into the file. A write of the rest then makes them whole.
+// copyUp copies the first and the last block of a range into the file, if the range covers
+// only a part of them. A write of the range then makes them whole.
 func (o *Overlay) copyUp(off, n int64) error {
 	first, last := off/overlayBlock, (off+n-1)/overlayBlock
 	for _, block := range []int64{first, last} {
@@ -164,7 +148,7 @@ func (o *Overlay) Zero(off, n int64) error {
 	if err := o.zeroPart(last*overlayBlock, max(off+n-last*overlayBlock, 0)); err != nil {
 		return err
 	}
-	// A file system that knows no holes keeps the old bytes: nobody reads them.
+	// On a file system without holes the old bytes stay, and are not read.
 	err := unix.Fallocate(int(o.file.Fd()), unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, first*overlayBlock, (last-first)*overlayBlock)
 	if err != nil && !errors.Is(err, unix.EOPNOTSUPP) {
 		return &os.PathError{Op: "punch a hole into", Path: o.file.Name(), Err: err}
@@ -188,58 +172,39 @@ func (o *Overlay) zeroPart(off, n int64) error {
 	return nil
 }
 
-// Flush makes what was written safe against a power cut, if the Overlay is kept.
+// Flush makes all writes durable, if the Overlay outlives the process.
 func (o *Overlay) Flush() error {
-	if o.kept == nil {
+	if !o.kept {
 		return nil
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.kept.save(o)
+	return o.save()
 }
 
-// Close gives up the Overlay. One that is kept is flushed first.
-func (o *Overlay) Close() error {
-	err := o.Flush()
-	return errors.Join(err, o.file.Close())
-}
+// Close flushes the Overlay and closes its file.
+func (o *Overlay) Close() error { return errors.Join(o.Flush(), o.open.Close()) }
 
 // runs implements device.
 func (o *Overlay) runs(off, n int64) iter.Seq[run] {
-	return func(yield func(run) bool) {
+	return joined(func(yield func(run) bool) {
 		o.mu.RLock()
-		var spans []span
-		for s := range o.states.spans(off, n) {
-			spans = append(spans, s)
-		}
+		spans := slices.Collect(o.states.spans(off, n))
 		o.mu.RUnlock() // not held while yield sends to a client
-		pending := run{off: off}
-		emit := func(r run) bool {
-			if r.zero == pending.zero || pending.n == 0 {
-				pending.zero, pending.n = r.zero, pending.n+r.n
-				return true
-			}
-			out := pending
-			pending = r
-			return yield(out)
-		}
 		for _, s := range spans {
 			if s.state != untouched {
-				if !emit(run{s.off, s.n, s.state == zeroed}) {
+				if !yield(run{s.off, s.n, s.state == zeroed}) {
 					return
 				}
 				continue
 			}
 			for r := range runs(o.base, s.off, s.n) {
-				if !emit(r) {
+				if !yield(r) {
 					return
 				}
 			}
 		}
-		if pending.n > 0 {
-			yield(pending)
-		}
-	}
+	})
 }
 
 var (

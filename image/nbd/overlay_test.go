@@ -32,13 +32,11 @@ func oddDisk(t *testing.T) *image.Map {
 	return m
 }
 
-// TestOverlay writes, zeroes and reads at random, in memory, in a file without a name and
-// in one that is kept, and compares with a plain copy of the disk.
+// TestOverlay writes, zeroes and reads at random, in a nameless file and in one that is kept, and compares with a plain copy of the disk.
 func TestOverlay(t *testing.T) {
 	m := oddDisk(t)
 	kept := filepath.Join(t.TempDir(), "kept")
 	for name, open := range map[string]func() (*Overlay, error){
-		"memory":    func() (*Overlay, error) { return MemoryOverlay(m) },
 		"temporary": func() (*Overlay, error) { return TemporaryOverlay(m, t.TempDir()) },
 		"kept":      func() (*Overlay, error) { return OpenOverlay(m, kept) },
 	} {
@@ -115,10 +113,10 @@ func checkRuns(t *testing.T, o *Overlay, want []byte) {
 		if r.off != at || r.n <= 0 || at > 0 && r.zero == last {
 			t.Fatalf("run of %d bytes at %d, zero: %v, follows what ends at %d", r.n, r.off, r.zero, at)
 		}
-		if r.zero && len(bytes.Trim(want[r.off:r.end()], "\x00")) > 0 {
+		if r.zero && len(bytes.Trim(want[r.off:r.off+r.n], "\x00")) > 0 {
 			t.Fatalf("%d bytes at %d are said to be zeros and are not", r.n, r.off)
 		}
-		at, last = r.end(), r.zero
+		at, last = r.off+r.n, r.zero
 	}
 	if at != o.Size() {
 		t.Fatalf("the runs end at %d; want %d", at, o.Size())
@@ -229,7 +227,7 @@ func TestWritable(t *testing.T) {
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	var exports []Export
 	for _, name := range []string{"one", "two"} {
-		o, err := MemoryOverlay(m)
+		o, err := TemporaryOverlay(m, t.TempDir())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -281,14 +279,14 @@ func TestWritable(t *testing.T) {
 
 func TestExports(t *testing.T) {
 	m := oddDisk(t)
-	o, err := MemoryOverlay(m)
+	o, err := TemporaryOverlay(m, t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer o.Close()
 	for want, exports := range map[string][]Export{
 		"no export to serve":                       nil,
-		`export "a" is there twice`:                {{Name: "a", Disk: m}, {Name: "b", Disk: m}, {Name: "a", Disk: m}},
+		`two exports have the name "a"`:            {{Name: "a", Disk: m}, {Name: "b", Disk: m}, {Name: "a", Disk: m}},
 		"is longer than 4096":                      {{Name: strings.Repeat("x", 5000), Disk: m}},
 		`export "": its overlay lies over another`: {{Disk: oddDisk(t), Overlay: o}},
 	} {
@@ -301,7 +299,7 @@ func TestExports(t *testing.T) {
 // TestConcurrentWrites: writes to parts of one block, by several at once, all stay.
 func TestConcurrentWrites(t *testing.T) {
 	m := oddDisk(t)
-	o, err := MemoryOverlay(m)
+	o, err := TemporaryOverlay(m, t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -74,7 +74,7 @@ const (
 
 // Command flags.
 const (
-	cmdFlagFUA    = 1 << 0 // answer when it is on the disk
+	cmdFlagFUA    = 1 << 0 // reply when the write is durable
 	cmdFlagDF     = 1 << 2 // do not fragment
 	cmdFlagReqOne = 1 << 3
 )
@@ -97,7 +97,7 @@ const (
 	errNoSpc = 28
 )
 
-// The metadata context that is known, the number that it gets here, and its flags.
+// The metadata context that the server knows, its number here, and its flags.
 const (
 	contextAllocation = "base:allocation"
 	contextID         = 1
@@ -105,14 +105,14 @@ const (
 	stateZero         = 1 << 1
 )
 
-// The lengths of what stands before the payload.
+// The lengths of headers.
 const (
 	requestSize  = 28
 	simpleHeader = 16
 	chunkHeader  = 20
 )
 
-// request is what a client sends.
+// request is the header of a client's request.
 type request struct {
 	Magic  uint32
 	Flags  uint16
@@ -123,11 +123,11 @@ type request struct {
 }
 
 const (
-	// maxRead is the largest read or write that is done; clients are told, and QEMU's
-	// own limit is the same.
+	// maxRead is the largest read or write; the server announces it, and QEMU has the same
+	// limit.
 	maxRead = 32 << 20
-	// maxOption is the longest option that is looked at. Names may have 4096 bytes.
+	// maxOption is the longest option that the server reads. Names may have 4096 bytes.
 	maxOption = 64 << 10
-	// hole is the shortest run of zeros that is told as a hole.
+	// hole is the shortest run of zeros that counts as a hole.
 	hole = 4096
 )

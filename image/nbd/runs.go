@@ -12,36 +12,42 @@ type run struct {
 	zero   bool
 }
 
-func (r run) end() int64 { return r.off + r.n }
-
-// runs yields the n bytes of m at off as runs of data and holes in turn. Holes that
-// are not worth telling count as data.
+// runs yields the n bytes of m at off as runs of data and of holes in turn. Holes shorter
+// than [hole] count as data.
 func runs(m *image.Map, off, n int64) iter.Seq[run] {
-	return func(yield func(run) bool) {
-		data := run{off: off} // so far
-		end := off + n
+	return joined(func(yield func(run) bool) {
+		at := off
 		for l := range m.Leaves(off, n) {
-			if l.Off-data.end() < hole {
-				data.n = l.End() - data.off
+			if gap := l.Off - at; gap > 0 && !yield(run{at, gap, gap >= hole}) {
+				return
+			}
+			if !yield(run{l.Off, l.Len, false}) {
+				return
+			}
+			at = l.End()
+		}
+		if rest := off + n - at; rest > 0 {
+			yield(run{at, rest, rest >= hole || at == off})
+		}
+	})
+}
+
+// joined makes neighbours of one kind one run.
+func joined(all iter.Seq[run]) iter.Seq[run] {
+	return func(yield func(run) bool) {
+		var last run
+		for r := range all {
+			if last.n > 0 && last.zero == r.zero {
+				last.n += r.n
 				continue
 			}
-			if data.n > 0 && !yield(data) {
+			if last.n > 0 && !yield(last) {
 				return
 			}
-			if !yield(run{data.end(), l.Off - data.end(), true}) {
-				return
-			}
-			data = run{off: l.Off, n: l.Len}
+			last = r
 		}
-		rest := end - data.end()
-		if rest > 0 && rest < hole && data.n > 0 {
-			data.n, rest = data.n+rest, 0
-		}
-		if data.n > 0 && !yield(data) {
-			return
-		}
-		if rest > 0 {
-			yield(run{data.end(), rest, true})
+		if last.n > 0 {
+			yield(last)
 		}
 	}
 }

@@ -10,11 +10,10 @@ import (
 	"sync"
 )
 
-// Options are what a caller may want to know of the serving.
+// Options are settings of a Server.
 type Options struct {
-	// Failed is called when bytes could not be read, a file that changed being the usual
-	// reason, and when a client does not speak the protocol. It may be called from
-	// several goroutines.
+	// Failed is called with errors of reading, mostly since a file has changed, and when a
+	// client does not speak the protocol. It may be called from several goroutines.
 	Failed func(err error)
 }
 
@@ -33,7 +32,7 @@ func NewServer(exports []Export, o Options) (*Server, error) {
 }
 
 // Serve accepts clients from l until ctx is done, which is no error, or l fails. Before
-// it returns it closes l and all connections, and waits for what it has started.
+// it returns it closes l and all connections, and waits for its goroutines.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
@@ -52,15 +51,21 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 			return err
 		}
 		wg.Go(func() {
-			if err := s.ServeConn(ctx, socket); err != nil && s.Failed != nil {
-				s.Failed(err)
+			if err := s.ServeConn(ctx, socket); err != nil {
+				s.failed(err)
 			}
 		})
 	}
 }
 
-// ServeConn serves the one client at the other end of a connection, and closes that.
-// An error is that of a client that does not speak the protocol.
+func (s *Server) failed(err error) {
+	if s.Failed != nil {
+		s.Failed(err)
+	}
+}
+
+// ServeConn serves the client at the other end of a connection, and closes it. An error says
+// that the client does not speak the protocol.
 func (s *Server) ServeConn(ctx context.Context, socket net.Conn) error {
 	stop := context.AfterFunc(ctx, func() { socket.Close() })
 	defer stop()
@@ -78,7 +83,7 @@ func (s *Server) ServeConn(ctx context.Context, socket net.Conn) error {
 	return err
 }
 
-// gone says whether an error is the end of a client, whether or not it has said so.
+// gone says whether an error means that the client has left.
 func gone(err error) bool {
 	var broken net.Error
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, errGone) || errors.As(err, &broken)

@@ -2,22 +2,23 @@ package nbd
 
 import "iter"
 
-// state is what has become of a block of the disk.
+// state says where the bytes of a block come from.
 type state byte
 
 const (
-	untouched state = iota // as on the disk below
-	written                // as in the overlay's file
-	zeroed
+	untouched state = iota // the disk below
+	written                // the overlay's file
+	zeroed                 // they are zeros
 )
 
-// states holds those of all blocks, untouched where nothing was set. They lie in pages
-// that are made when they are first needed: a terabyte that nobody writes to costs
-// nothing.
+// states holds the states of all blocks, in pages that are made at the first change: a
+// terabyte without a write costs nothing.
 type states struct {
 	pages   map[int64]*statePage
-	changed map[int64]bool // since it was last cleared
+	changed map[int64]bool // pages, since the last flush
 }
+
+func newStates() states { return states{map[int64]*statePage{}, map[int64]bool{}} }
 
 // statePage is the states of 4096 blocks, which are 16 MiB of the disk.
 type statePage [pageBlocks]state
@@ -33,12 +34,6 @@ func (s *states) get(block int64) state {
 
 // set sets the states of the blocks [first, last).
 func (s *states) set(first, last int64, to state) {
-	if s.pages == nil {
-		s.pages = map[int64]*statePage{}
-	}
-	if s.changed == nil {
-		s.changed = map[int64]bool{}
-	}
 	for block := first; block < last; {
 		p := s.pages[block/pageBlocks]
 		if p == nil {
@@ -59,7 +54,7 @@ type span struct {
 	state  state
 }
 
-// spans yields the n bytes at off as spans, which differ from their neighbours.
+// spans yields the n bytes at off as spans of differing states.
 func (s *states) spans(off, n int64) iter.Seq[span] {
 	return func(yield func(span) bool) {
 		end := off + n
@@ -75,7 +70,7 @@ func (s *states) spans(off, n int64) iter.Seq[span] {
 	}
 }
 
-// endOf returns the first block from block on, before last, that is not of a state.
+// endOf returns the first block from block on that has another state, or last.
 func (s *states) endOf(block, last int64, of state) int64 {
 	for block < last {
 		p := s.pages[block/pageBlocks]

@@ -10,10 +10,12 @@ import (
 
 	"golang.org/x/sync/semaphore"
 	"golang.org/x/sys/unix"
+
+	"ingot/image"
 )
 
-// inFlight is how many bytes of requests and replies are held at once for one client.
-// Clients do not share it: one that does not take its replies must not stop the others.
+// inFlight is how many bytes of requests and replies one client may have in memory. Clients do
+// not share it: one that does not read its replies must not stop the others.
 const inFlight = 2 * maxRead
 
 // transmit answers requests until the client disconnects, in the order in which they
@@ -30,21 +32,21 @@ func (c *conn) transmit(ctx context.Context) error {
 		if q.Type == cmdDisc {
 			return nil
 		}
-		cost := int64(hole) // so that small requests are not without end, either
+		cost := int64(hole) // which limits small requests, too
 		if q.Type == cmdRead || q.Type == cmdWrite {
 			cost += int64(min(q.Length, maxRead))
 		}
 		if err := memory.Acquire(ctx, cost); err != nil {
 			return err
 		}
-		payload, err := c.payload(&q) // its bytes are on their way already
+		payload, err := c.payload(&q)
 		if err != nil {
 			return err
 		}
 		wg.Go(func() {
 			defer memory.Release(cost)
 			if err := c.answer(&q, payload); err != nil {
-				c.Close() // the client cannot know what was lost: it must see the end
+				c.Close() // the client must not wait for the lost reply
 			}
 		})
 	}
@@ -64,7 +66,7 @@ func (c *conn) request(q *request) error {
 	return nil
 }
 
-// payload reads what follows a write. One that will be refused is passed over.
+// payload reads the bytes that follow a write, and passes over those of a refused one.
 func (c *conn) payload(q *request) ([]byte, error) {
 	if q.Type != cmdWrite {
 		return nil, nil
@@ -113,14 +115,14 @@ func (c *conn) answer(q *request, payload []byte) error {
 	return c.read(q)
 }
 
-// change does what a request wants of a disk that can be written to.
+// change executes a request that writes.
 func (c *conn) change(q *request, payload []byte) error {
 	o, off := c.export.Overlay, int64(q.Offset)
 	var err error
 	if q.Type == cmdWrite {
 		_, err = o.WriteAt(payload, off)
 	} else {
-		err = o.Zero(off, int64(q.Length)) // a trim may do that, and then nothing of old shows
+		err = o.Zero(off, int64(q.Length)) // a trim may do that, and shows no old bytes then
 	}
 	if err == nil && q.Flags&cmdFlagFUA != 0 {
 		err = o.Flush()
@@ -135,14 +137,12 @@ func (c *conn) flush() error {
 	return c.export.Overlay.Flush()
 }
 
-// result answers what gives no bytes.
+// result answers a request that reads nothing.
 func (c *conn) result(q *request, err error) error {
 	if err == nil {
 		return c.done(q)
 	}
-	if c.Failed != nil {
-		c.Failed(err)
-	}
+	c.failed(err)
 	errno := uint32(errIO)
 	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
 		errno = errNoSpc
@@ -152,29 +152,34 @@ func (c *conn) result(q *request, err error) error {
 
 // refuse answers with an error.
 func (c *conn) refuse(q *request, errno uint32, why string) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	if !c.structured {
-		return put(c, uint32(magicSimpleReply), errno, q.Cookie)
+		return c.simple(q, errno)
 	}
-	why = why[:min(len(why), 4000)]
-	return c.chunk(q, replyFlagDone, replyTypeError, 6+len(why), errno, uint16(len(why)), why)
+	why = why[:min(len(why), maxWhy)]
+	return c.chunk(q, replyFlagDone, replyTypeError, errno, uint16(len(why)), []byte(why))
 }
+
+// maxWhy is the length at which the text of an error is cut; the protocol has room for 4096
+// bytes.
+const maxWhy = 4000
 
 // done answers that all went well.
 func (c *conn) done(q *request) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	if !c.structured {
-		return put(c, uint32(magicSimpleReply), uint32(0), q.Cookie)
+		return c.simple(q, 0)
 	}
-	return c.chunk(q, replyFlagDone, replyTypeNone, 0)
+	return c.chunk(q, replyFlagDone, replyTypeNone)
 }
 
-// chunk sends a chunk of a structured reply: its header, with the length of all that
-// belongs to it, and its first values.
-func (c *conn) chunk(q *request, flags, kind uint16, length int, values ...any) error {
-	return put(c, append([]any{uint32(magicStructuredReply), flags, kind, q.Cookie, uint32(length)}, values...)...)
+// simple sends a simple reply without data.
+func (c *conn) simple(q *request, errno uint32) error {
+	return c.send(encode(uint32(magicSimpleReply), errno, q.Cookie))
+}
+
+// chunk sends a chunk of a structured reply.
+func (c *conn) chunk(q *request, flags, kind uint16, values ...any) error {
+	data := encode(values...)
+	return c.send(encode(uint32(magicStructuredReply), flags, kind, q.Cookie, uint32(len(data)), data))
 }
 
 // read answers a read in one piece.
@@ -200,20 +205,10 @@ func (c *conn) read(q *request) error {
 
 // fill reads bytes of the disk.
 func (c *conn) fill(p []byte, off int64) error {
-	if _, err := c.ReadAt(p, off); err != nil && err != io.EOF {
-		if c.Failed != nil {
-			c.Failed(err)
-		}
-		return err
+	err := image.ReadFull(c.device, p, off)
+	if err != nil {
+		c.failed(err)
 	}
-	return nil
-}
-
-// send sends a whole reply, or a chunk of one.
-func (c *conn) send(p []byte) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	_, err := c.Write(p)
 	return err
 }
 
@@ -243,9 +238,7 @@ func (c *conn) readChunks(q *request) error {
 // sendRun sends one run; failed says that it sent an error instead.
 func (c *conn) sendRun(q *request, flags uint16, r run) (failed bool, err error) {
 	if r.zero {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		return false, c.chunk(q, flags, replyTypeOffsetHole, 12, uint64(r.off), uint32(r.n))
+		return false, c.chunk(q, flags, replyTypeOffsetHole, uint64(r.off), uint32(r.n))
 	}
 	b := newBuffer(chunkHeader + 8 + int(r.n))
 	defer b.free()
@@ -256,7 +249,7 @@ func (c *conn) sendRun(q *request, flags uint16, r run) (failed bool, err error)
 	return false, c.send(b.p)
 }
 
-// dataHeader writes what stands before the n bytes at off in a structured reply.
+// dataHeader writes the header of a chunk with the n bytes at off.
 func dataHeader(p []byte, flags uint16, cookie, off uint64, n int) {
 	binary.BigEndian.PutUint32(p, magicStructuredReply)
 	binary.BigEndian.PutUint16(p[4:], flags)
@@ -266,28 +259,25 @@ func dataHeader(p []byte, flags uint16, cookie, off uint64, n int) {
 	binary.BigEndian.PutUint64(p[chunkHeader:], off)
 }
 
-// maxStates is how many runs are told at once; the client asks again for the rest.
+// maxStates is how many runs one reply lists; the client requests the rest.
 const maxStates = 4096
 
-// blockStatus tells where data and where holes are.
+// blockStatus answers where data and where holes are.
 func (c *conn) blockStatus(q *request) error {
 	limit := maxStates
 	if q.Flags&cmdFlagReqOne != 0 {
 		limit = 1
 	}
-	var states []byte
+	var states []uint32
 	for r := range c.runs(int64(q.Offset), int64(q.Length)) {
 		state := uint32(0)
 		if r.zero {
 			state = stateHole | stateZero
 		}
-		states = binary.BigEndian.AppendUint32(states, uint32(r.n))
-		states = binary.BigEndian.AppendUint32(states, state)
-		if len(states)/8 == limit {
+		states = append(states, uint32(r.n), state)
+		if len(states)/2 == limit {
 			break
 		}
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.chunk(q, replyFlagDone, replyTypeBlockStatus, 4+len(states), uint32(contextID), states)
+	return c.chunk(q, replyFlagDone, replyTypeBlockStatus, uint32(contextID), states)
 }
