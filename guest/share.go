@@ -8,9 +8,6 @@ import (
 	"ingot/guest/wire"
 )
 
-// sharesDir is where these are, each under its tag.
-const sharesDir = "/mnt"
-
 // mountShares mounts the folders that the host shows.
 func (s *system) mountShares() {
 	for _, word := range wire.ShareWord.All(s.cmdline) {
@@ -26,7 +23,7 @@ func (s *system) mountShares() {
 }
 
 func mountShare(kind, tag string) error {
-	dir := filepath.Join(sharesDir, tag)
+	dir := wire.ShareDir(tag)
 	if mounts.IsMounted(dir) {
 		return nil
 	}

@@ -218,19 +218,19 @@ func TestNewDiskNames(t *testing.T) {
 		{"d.qcow2:raw:1MiB", "raw", ""},
 		{"e.vmdk:raw:1MiB", "raw", ""},
 		{"f.vmdk:1MiB", "", "write f.qcow2"},
-		{"F.ISO:1MiB", "", "which exec --new-disk does not write"},
+		{"F.ISO:1MiB", "", "--new-disk does not write"},
 		{"g.img:ro:1MiB", "", "leave out the :ro"},
 		{"h.img:vdi:1MiB", "", "h.img: machines get only raw disks and qcow2 files, and this is a vdi"},
 		{"h.img:vhd:1MiB", "", "h.img: machines get only raw disks and qcow2 files, and this is a vhd"},
 		{"./a:2MiB", "", "is named twice"},
 		{"b.img:1MiB", "", "is named twice"},
 		{"h:0", "", "the size is 0 bytes; that of a disk is a multiple of 512 bytes, and not 0"},
-		{"h:1", "", "the size is 1 byte; that of a disk is"},
-		{"h:513", "", "the size is 513 bytes"},
+		{"h:1B", "", "the size is 1 byte; that of a disk is"},
+		{"h:513B", "", "the size is 513 bytes"},
 		{"h:x", "", "does not start with a number"},
 		{"h", "", "it is FILE:SIZE"},
 	} {
-		list, err := newDisksOf(append(words, x.word))
+		list, err := (&hardwareFlags{newDisks: append(words, x.word)}).parseNew(newExec())
 		if (err == nil) != (x.err == "") || err != nil && !strings.Contains(err.Error(), x.err) {
 			t.Errorf("--new-disk %s: %v; want %q", x.word, err, x.err)
 		}
@@ -242,12 +242,12 @@ func TestNewDiskNames(t *testing.T) {
 		}
 	}
 	for _, huge := range []string{"huge:8191PiB", "huge.qcow2:8191PiB"} {
-		list, err := newDisksOf([]string{huge})
+		list, err := (&hardwareFlags{newDisks: []string{huge}}).parseNew(newExec())
 		if err != nil {
 			t.Fatal(err)
 		}
 		j := job.Job{NewDisks: list}
-		if err := j.Run(t.Context()); err == nil || !strings.HasPrefix(err.Error(), "new-disk huge") || strings.Contains(err.Error(), "truncate") {
+		if err := j.Run(t.Context()); err == nil || !strings.HasPrefix(err.Error(), "new disk huge") || strings.Contains(err.Error(), "truncate") {
 			t.Errorf("--new-disk %s: %v; want that it is too large", huge, err)
 		}
 	}

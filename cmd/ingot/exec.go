@@ -15,8 +15,6 @@ import (
 
 	"ingot/guest/wire/files"
 	"ingot/image"
-	"ingot/image/diskfile"
-	"ingot/image/fileformat"
 	"ingot/internal/input"
 	"ingot/internal/shellwords"
 	"ingot/lab/job"
@@ -24,7 +22,6 @@ import (
 	"ingot/recipes"
 	"ingot/recipes/plan"
 	"ingot/recipes/tools"
-	"ingot/storedb"
 	"ingot/storedb/storedisk"
 	"ingot/vm"
 	"ingot/vm/helper"
@@ -48,7 +45,7 @@ func newExec() *cobra.Command {
 		Use:   "exec [flags] [--] COMMAND [ARGUMENT...] [-- QEMU-ARGUMENTS]",
 		Short: "run a command in a helper virtual machine",
 		Long: `Run a command, as root, in a virtual machine that is made for it and gone with it.
-It takes no root here, and changes nothing but what --shared, --xchg, --output and
+It takes no root here, and changes nothing but what --share, --xchg, --output and
 --disk name. One argument with a blank in it is a script for /bin/sh; --script FILE
 runs a script from here, with the arguments that follow.
 
@@ -61,32 +58,32 @@ if signal N killed it, 127 if it was not found and 126 if it cannot be executed.
   122  the guest went silent        125  anything else that kept it from running
 
 The last -- stands before arguments for QEMU: a command with a -- of its own takes a
-further one at its end. In the guest, /tmp/shared is --shared, /tmp/xchg is --xchg,
-and --store shows a closure at /nix/store or /gnu/store with its database; what is
-written there is discarded on exit. --recipe has the command run with the kernel and the store
-of a recipe that nobody has to build for it. Otherwise, --kernel names a folder with
+further one at its end.
+
+The guest mounts --share PATH at /tmp/shared, --share NAME:PATH at /mnt/NAME, and a
+closure of --store at /nix/store or /gnu/store with its database; writes to the store
+are discarded on exit. /tmp/xchg is --xchg. --recipe takes the kernel and the store of a
+recipe, which need not be built. Otherwise, --kernel names a folder with
 boot/vmlinuz-* and lib/modules, a system or a kernel in a store, or a file.
 
-What --xchg, --output and a copied --shared bring back has 2,000,000 files and folders
-at most, and 16GiB, or as much as --memory if that is more: --output-files and
---output-limit move that, for each of the three.
+--xchg, --output and a --share that is copied each bring back at most 2,000,000 files
+and folders, and 16GiB, or as much as --memory if that is more; --output-files and
+--output-limit change these limits.
 
---new-disk FILE:SIZE makes a raw disk, or a qcow2 if FILE ends so or is FILE:qcow2; it
-stays if the command succeeds. --env NAME copies the variable from here. --program NAME
-brings the libraries that it needs. With --network, the guest is 10.0.2.15 and this
-machine 10.0.2.2.
+` + disksHelp + `
 
-A --disk is a qcow2 if its name ends in .qcow2 and else raw, unless FILE:qcow2 or
-FILE:raw says it; :ro goes before or after that. Its bytes, which are the guest's, do
-not count.`,
+--env NAME copies the variable from here. --program NAME brings the libraries that it
+needs. With --network, the guest is 10.0.2.15 and this machine 10.0.2.2.`,
 		Example: `  ingot exec uname -a
   ingot exec --store closure.graph -- /nix/store/…-hello/bin/hello
   ingot exec --recipe web.yaml -- 'uname -r; ls /nix/store'
   ingot exec --disk data.img -- mount /dev/vda /mnt
   ingot exec --output result.tar -- 'tar -cf /tmp/xchg/result.tar /etc'
-  ingot exec --shared . --timeout 5m --script build.sh release
+  ingot exec --share . --timeout 5m --script build.sh release
   ingot exec uname -r -- -cpu Haswell`,
-		RunE: func(c *cobra.Command, args []string) error { return x.report(c, x.jobFlag(x.run(c, args))) },
+		RunE: func(c *cobra.Command, args []string) error {
+			return x.report(c, optionError(c, x.jobFlag(x.run(c, args))))
+		},
 	}
 	c.Flags().SetInterspersed(false)
 	x.add(c)
@@ -96,60 +93,43 @@ not count.`,
 
 // execFlags say what the machine has and what becomes of its files.
 type execFlags struct {
-	recipe  string
-	set     []string
-	sources sourceFlags
-	store   string
+	recipe   string
+	set      []string
+	store    storeFlags
+	hardware hardwareFlags
 
-	script, dir        string
-	env                []string
-	shared, xchg       string
-	output             string
-	limit              string // of results, as a size
-	files              int64  // likewise
-	disks, newDisks    []string
-	kernel             string
-	modules, programs  []string
-	network            networkMode
-	memory             string
-	cpus               int
-	arch, machine      string
-	accel              vm.Accel
-	timeout            time.Duration
-	quiet, console     bool
-	dryRun, noTerminal bool
+	script, dir       string
+	env               []string
+	xchg, output      string
+	limit             string // of results, as a size
+	files             int64  // likewise
+	kernel            string
+	modules, programs []string
+	timeout           time.Duration
+	quiet, console    bool
+	noTerminal        bool
 }
 
 func (x *execFlags) add(c *cobra.Command) {
 	f := c.Flags()
-	x.sources.add(f)
+	x.store.add(f, "none")
+	x.hardware.add(f, noNetwork)
 	f.StringVar(&x.recipe, "recipe", "", "take kernel and store from this `RECIPE`")
 	f.StringArrayVar(&x.set, "set", nil, "`KEY=VALUE`: override a key of the recipe; repeatable")
-	f.StringVar(&x.store, "store", "", "`SOURCE` of a closure, host or none. Default: none.")
 	f.StringVar(&x.script, "script", "", "run the script in `FILE`; the arguments are its own")
 	f.StringVar(&x.dir, "dir", "", "start the command in `DIR`. Default: /root.")
 	f.StringArrayVarP(&x.env, "env", "e", nil, "set `NAME=VALUE`; or copy NAME; repeatable")
-	f.StringVar(&x.shared, "shared", "", "share `DIR` at /tmp/shared, to read and write")
 	f.StringVar(&x.xchg, "xchg", "", "copy `DIR` to /tmp/xchg before, and back afterwards")
 	f.StringVarP(&x.output, "output", "o", "", "the `FILE` to write (/tmp/xchg's one), or DIR/ for all")
 	f.StringVar(&x.limit, "output-limit", "", "results: up to `SIZE`. Default: 16GiB or --memory.")
 	addCount(f, &x.files, "output-files", files.DefaultFiles, 1, 0, "results: up to `N` files")
-	f.StringArrayVar(&x.disks, "disk", nil, "attach `FILE` or a device, :ro to read; repeatable")
-	f.StringArrayVar(&x.newDisks, "new-disk", nil, "`FILE:SIZE`: make and attach an empty disk; repeatable")
-	f.StringVar(&x.kernel, "kernel", cmp.Or(os.Getenv("INGOT_KERNEL"), "/"), "`PATH` of a kernel. Default: $INGOT_KERNEL, or /.")
+	addKernel(f, &x.kernel)
 	f.StringSliceVar(&x.modules, "module", nil, "kernel `MODULE` to have at hand; repeatable")
 	f.StringSliceVar(&x.programs, "program", nil, "copy program `NAME` into the guest; repeatable")
-	addNetwork(f, &x.network, noNetwork)
-	f.StringVarP(&x.memory, "memory", "m", "512M", "`SIZE` in MiB, or with K, M, G or T")
-	addCount(f, &x.cpus, "cpus", 1, 1, mostCPUs, "`N`: processors")
-	f.StringVar(&x.arch, "arch", "", "processor `ARCH`. Default: the host's.")
-	f.StringVar(&x.machine, "machine", "", "QEMU's machine `TYPE`, with options")
-	addAccel(f, &x.accel, "accel", "`NAME`: kvm or tcg. Default: what works.")
 	addTimeout(f, &x.timeout, "timeout", 0, true, "end after `TIME`, such as 90s or 5m; 0 is never")
 	f.BoolVarP(&x.quiet, "quiet", "q", false, "print results and errors only")
 	f.BoolVar(&x.console, "console", false, "show the guest's console on standard error")
 	f.BoolVarP(&x.noTerminal, "no-tty", "T", false, "give the command no terminal")
-	f.BoolVar(&x.dryRun, "dry-run", false, "change nothing; print QEMU's command line")
 }
 
 // execStatus returns the exit status that tells what went wrong.
@@ -204,7 +184,7 @@ func (x *execFlags) hint(c *cobra.Command, err error) string {
 		return "--memory SIZE gives it more"
 	}
 	var command *session.CommandError
-	if errors.As(err, &command) && command.Status == 127 && x.store == "" && x.sources.empty() && strings.Contains(command.Name, "/store/") {
+	if errors.As(err, &command) && command.Status == 127 && x.store.empty() && strings.Contains(command.Name, "/store/") {
 		return "the guest has no store unless --store says which"
 	}
 	return hint(c, err)
@@ -216,7 +196,7 @@ func (x *execFlags) run(c *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	if x.dryRun {
+	if x.hardware.dryRun {
 		line, err := j.QEMU()
 		if err != nil {
 			return err
@@ -234,20 +214,27 @@ func (x *execFlags) job(c *cobra.Command, args []string) (*job.Job, error) {
 		return nil, err
 	}
 	command.Stdin, command.Stdout, command.Stderr = os.Stdin, os.Stdout, os.Stderr
-	j := &job.Job{Command: command, Shared: x.shared, Exchange: x.xchg, Output: x.output, Timeout: x.timeout}
+	hardware, err := x.hardware.parse(c)
+	if err != nil {
+		return nil, err
+	}
+	j := &job.Job{
+		Command: command, Exchange: x.xchg, Output: x.output, Timeout: x.timeout,
+		Shares: hardware.shares, NewDisks: hardware.new, EmptyDisks: hardware.empty,
+	}
 	if !x.noTerminal && isTerminal(os.Stdout) {
 		j.Terminal, j.Kind = os.Stdin, cmp.Or(os.Getenv("TERM"), "linux")
-	}
-	if j.NewDisks, err = newDisksOf(x.newDisks); err != nil {
-		return nil, err
 	}
 	if x.output == stdout {
 		return nil, usageError{errors.New("exec: --output -: standard output is the command's own; ./- is a file of that name")}
 	}
-	if j.Machine, err = x.options(c, qemu, j.Check); err != nil {
+	if err := j.Check(); err != nil {
 		return nil, err
 	}
-	for _, graph := range x.sources.Graphs {
+	if j.Machine, err = x.options(c, hardware, qemu); err != nil {
+		return nil, err
+	}
+	for _, graph := range x.store.Graphs {
 		if graph != stdin && !input.IsStream(graph) { // which have been read
 			j.Bring = append(j.Bring, graph)
 		}
@@ -294,14 +281,17 @@ func (x *execFlags) command(c *cobra.Command, args []string) (session.Command, [
 }
 
 // options describe the machine.
-func (x *execFlags) options(c *cobra.Command, qemu []string, check func() error) (helper.Options, error) {
-	o := helper.Options{
+func (x *execFlags) options(c *cobra.Command, hardware hardware, qemu []string) (o helper.Options, err error) {
+	o = helper.Options{
 		Init: os.Getenv("INGOT_GUEST"), Modules: x.modules, Verbose: x.console,
 		Warn: func(note string) { sayLines(c.ErrOrStderr(), "ingot: ", note) },
 		ReadFail: func(err error) {
 			sayLines(c.ErrOrStderr(), "ingot: the guest could not read from the store: ", err.Error())
 		},
-		Machine: vm.Config{CPUs: x.cpus, MachineType: x.machine, Accel: x.accel, Args: qemu},
+		Machine: vm.Config{
+			Arch: hardware.arch, MachineType: x.hardware.machine, Accel: x.hardware.accel, Memory: hardware.memory, CPUs: x.hardware.cpus,
+			Disks: hardware.disks, Args: qemu,
+		},
 	}
 	if x.quiet {
 		o.Warn = func(string) {}
@@ -309,29 +299,10 @@ func (x *execFlags) options(c *cobra.Command, qemu []string, check func() error)
 	if x.console {
 		o.Console = raw(c.ErrOrStderr())
 	}
-	size, err := parseMemory(x.memory)
-	if err != nil {
-		return o, usageError{fmt.Errorf("exec: %w", err)}
-	}
-	o.Machine.Memory = size
 	if o.Results, err = x.limits(); err != nil {
 		return o, err
 	}
-	switch x.store {
-	case "host":
-		err = noEffect(c, closureFlagNames, "--store host, which shows all of this machine's store")
-	case "none":
-		err = noEffect(c, append([]string{"store-root", "flavour"}, closureFlagNames...), "--store none")
-	}
-	if err != nil {
-		return o, err
-	}
-	if x.arch != "" {
-		if o.Machine.Arch, err = vm.ParseArch(x.arch); err != nil {
-			return o, usageError{fmt.Errorf("exec: --arch: %w", err)}
-		}
-	}
-	if err := check(); err != nil {
+	if err := x.store.take(c); err != nil {
 		return o, err
 	}
 	environment, err := x.environment(c, &o)
@@ -347,16 +318,9 @@ func (x *execFlags) options(c *cobra.Command, qemu []string, check func() error)
 	if o.Files, err = x.takeAlong(o.Machine.Arch); err != nil {
 		return o, err
 	}
-	if x.network != noNetwork {
-		o.Machine.NICs = []vm.NIC{{User: &vm.UserNet{Restrict: x.network == restrictedNetwork}}}
+	if mode := x.hardware.network; mode != noNetwork {
+		o.Machine.NICs = []vm.NIC{{User: &vm.UserNet{Restrict: mode == restrictedNetwork}}}
 		o.Words = append(o.Words, helper.NetworkWord)
-	}
-	for _, name := range x.disks {
-		disk, err := job.ParseDisk(name)
-		if err != nil {
-			return o, err
-		}
-		o.Machine.Disks = append(o.Machine.Disks, disk)
 	}
 	o.Store, err = x.storeDisk(c, environment)
 	return o, err
@@ -391,50 +355,13 @@ func (x *execFlags) takeAlong(arch vm.Arch) (*image.Tree, error) {
 	return set.Tree, nil
 }
 
-// newDisksOf reads --new-disk.
-func newDisksOf(words []string) (list []job.NewDisk, err error) {
-	for _, word := range words {
-		d, err := job.ParseNewDisk(word)
-		if d.Path != "" && !d.Named {
-			if err := newDiskName(d.Path); err != nil { // which knows what to do instead
-				return nil, err
-			}
-		}
-		switch {
-		case err != nil:
-			return nil, usageError{fmt.Errorf("exec: --%w", err)}
-		case slices.ContainsFunc(list, func(other job.NewDisk) bool { return other.Path == d.Path }):
-			return nil, usageError{fmt.Errorf("exec: --new-disk %s: is named twice", d.Path)}
-		}
-		if err := d.Check(); err != nil {
-			return nil, err
-		}
-		list = append(list, d)
-	}
-	return list, nil
-}
-
-// newDiskName refuses a name that says another format than a new disk can have, and has no
-// word behind it that says one.
-func newDiskName(name string) error {
-	n := outputName{verb: "exec --new-disk", path: name, writes: []string{string(diskfile.Raw), string(diskfile.QCOW2)}}
-	if said, _ := fileformat.OfName(name); slices.Contains(n.writes, said.Name) {
-		n.format = said.Name
-	}
-	return n.check()
-}
-
 // jobFlag names the flag where a flag is what is wrong with a job.
 func (x *execFlags) jobFlag(err error) error {
 	var option *job.OptionError
 	var arch *job.ArchError
 	switch {
-	case errors.As(err, new(*job.ThereError)):
-		return fmt.Errorf("--%w; --disk takes it as it is", err)
-	case errors.As(err, new(*job.FolderError)):
-		return fmt.Errorf("--%w; --shared shows one", err)
-	case errors.As(err, &arch) && x.arch != "":
-		return usageError{fmt.Errorf("exec: --arch %s: %w; --kernel PATH names another", x.arch, err)}
+	case errors.As(err, &arch) && x.hardware.arch != "":
+		return usageError{fmt.Errorf("exec: --arch %s: %w; --kernel PATH names another", x.hardware.arch, err)}
 	case arch != nil:
 		return fmt.Errorf("%w; --arch and --kernel say which are meant", err)
 	case errors.As(err, &option) && strings.HasPrefix(err.Error(), option.Error()):
@@ -445,12 +372,12 @@ func (x *execFlags) jobFlag(err error) error {
 
 // storeDisk lays out the store that the guest sees, if any.
 func (x *execFlags) storeDisk(c *cobra.Command, e *plan.Environment) (*storedisk.Disk, error) {
-	if x.store == "host" {
-		flavour, err := x.hostFlavour()
+	if x.store.store == "host" {
+		flavour, err := x.store.hostFlavour()
 		if err != nil {
 			return nil, err
 		}
-		return storedisk.Host(c.Context(), flavour, x.sources.Root)
+		return storedisk.Host(c.Context(), flavour, x.store.Root)
 	}
 	closure, err := x.closure(c, e)
 	if err != nil || closure == nil {
@@ -462,18 +389,4 @@ func (x *execFlags) storeDisk(c *cobra.Command, e *plan.Environment) (*storedisk
 	hashing := newProgress(c.ErrOrStderr(), x.quiet, "hashing", unknownTotal)
 	defer hashing.close()
 	return storedisk.New(c.Context(), storedisk.Options{Closure: closure, Hashed: hashing.add})
-}
-
-// hostFlavour is the kind of the store that this machine has, where no flag says it.
-func (x *execFlags) hostFlavour() (storedb.Flavour, error) {
-	flavour, err := x.sources.kind()
-	if err != nil || x.sources.flavour != "" {
-		return flavour, err
-	}
-	for _, f := range []storedb.Flavour{storedb.Nix, storedb.Guix} {
-		if _, err := os.Stat(filepath.Join(cmp.Or(x.sources.Root, "/"), f.StoreDir())); err == nil {
-			return f, nil
-		}
-	}
-	return flavour, nil
 }

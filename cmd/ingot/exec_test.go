@@ -132,9 +132,11 @@ func TestExecFiles(t *testing.T) {
 	s := newWorkplace(t)
 	s.file("xchg/input", "from the host\n")
 	s.file("shared/file", "shared\n")
-	stdout, stderr, status := s.run("", "--xchg", "xchg", "--shared", "shared", "--output", "result", "--new-disk", "disk.qcow2:64MiB",
-		"cat /tmp/xchg/input /tmp/shared/file; echo made > /tmp/xchg/made; echo back > /tmp/shared/back; lsblk | grep -c '^vda '; dd if=/tmp/shared/file of=/dev/vda conv=fsync 2>/dev/null")
-	if stdout != "from the host\nshared\n1\n" || status != 0 {
+	s.file("named/file", "named\n")
+	stdout, stderr, status := s.run("", "--xchg", "xchg", "--share", "shared", "--share", "other:named,ro", "--output", "result",
+		"--new-disk", "disk.qcow2:64MiB", "--empty-disk", "32M:ext4:data",
+		"cat /tmp/xchg/input /tmp/shared/file /mnt/other/file; touch /mnt/other/new 2>/dev/null; blkid /dev/vdb | grep -c 'LABEL=\"data\"'; echo made > /tmp/xchg/made; echo back > /tmp/shared/back; lsblk | grep -c '^vda '; dd if=/tmp/shared/file of=/dev/vda conv=fsync 2>/dev/null")
+	if stdout != "from the host\nshared\nnamed\n1\n1\n" || status != 0 {
 		t.Fatalf("printed %q, status %d\n%s", stdout, status, stderr)
 	}
 	if !strings.Contains(stderr, "creating qcow2 image of 64") {
@@ -160,11 +162,11 @@ func TestExecFiles(t *testing.T) {
 	if text, err := os.ReadFile(filepath.Join(s.dir, "all/d/a")); status != 0 || string(text) != "a\n" {
 		t.Errorf("a whole folder: status %d, %q, %v\n%s", status, text, err, stderr)
 	}
-	_, _, status = s.run("", "--output", "failed", "--new-disk", "failed.img:1MiB", "touch /tmp/xchg/x; exit 3")
+	_, _, status = s.run("", "--output", "failed", "--new-disk", "failed.img:8MiB:ext4", "touch /tmp/xchg/x; exit 3")
 	if status != 3 {
 		t.Errorf("a command that fails: status %d; want 3", status)
 	}
-	s.only("all", "cache", "disk.qcow2", "kernel", "result", "shared", "tmp", "xchg")
+	s.only("all", "cache", "disk.qcow2", "kernel", "named", "result", "shared", "tmp", "xchg")
 }
 
 // TestExecStore shows a closure to a command, which may write to the store and the
@@ -289,19 +291,20 @@ func TestExecRefused(t *testing.T) {
 		{[]string{"--", "--"}, 2, "no command is given"},
 		{[]string{"--kernel", "/nonesuch", "true"}, 125, "/nonesuch: no such file or directory; --kernel PATH names another"},
 		{[]string{"--kernel", "lonely", "true"}, 125, "lonely: no kernel"},
-		{[]string{"--shared", "nonesuch", "true"}, 125, "--shared: stat nonesuch: no such file"},
-		{[]string{"--shared", "empty", "true"}, 125, "--shared: empty is not a folder"},
+		{[]string{"--share", "nonesuch", "true"}, 125, "--share: stat nonesuch: no such file"},
+		{[]string{"--share", "empty", "true"}, 2, "--share: empty is not a folder"},
+		{[]string{"--shared", "empty", "true"}, 2, "--shared is now --share"},
 		{[]string{"--xchg", "nonesuch", "true"}, 125, "--xchg: stat nonesuch"},
 		{[]string{"--output", "nonesuch/x", "true"}, 125, "--output: nonesuch/x: the folder nonesuch does not exist"},
 		{[]string{"--output", "/dev/full", "true"}, 125, "--output: /dev/full: is a character device, and only a regular file can be replaced"},
 		{[]string{"--disk", "nonesuch.img", "true"}, 125, "--disk: stat nonesuch.img"},
-		{[]string{"--disk", ".", "true"}, 125, "--disk: . is a folder; --shared shows one"},
+		{[]string{"--disk", ".", "true"}, 125, "--disk: . is a folder\nhint: --share shares a folder"},
 		{[]string{"--cpus", "0", "true"}, 2, "must be a whole number from 1 to 255"},
 		{[]string{"--timeout", "-1s", "true"}, 2, `invalid argument "-1s" for "--timeout" flag: must not be negative`},
 		{[]string{"--program", "nonesuch", "true"}, 125, "--program: nonesuch is not on this machine"},
 		{[]string{"--new-disk", "there.img:1MiB", "true"}, 125, "there.img is there already"},
 		{[]string{"--new-disk", "x.img", "true"}, 2, "it is FILE:SIZE"},
-		{[]string{"--new-disk", "x.img:100", "true"}, 2, "100 bytes"},
+		{[]string{"--new-disk", "x.img:100B", "true"}, 2, "100 bytes"},
 		{[]string{"--script", "nonesuch", "true"}, 125, "nonesuch: no such file"},
 		{[]string{"--script", "empty"}, 125, "empty: the script is empty"},
 		{[]string{"--store", "nonesuch.graph", "true"}, 125, "--store: open nonesuch.graph"},
@@ -376,7 +379,7 @@ func TestExecKilled(t *testing.T) {
 	kills.Victim{
 		Within: 3 * time.Second, AtOnce: 4,
 		Command: func(_ int, dir string) *exec.Cmd {
-			cmd := s.command("--accel", "tcg", "--shared", filepath.Join(s.dir, "shared"), "--", "sleep", "1000")
+			cmd := s.command("--accel", "tcg", "--share", filepath.Join(s.dir, "shared"), "--", "sleep", "1000")
 			cmd.Dir, cmd.Env = dir, append(cmd.Env, "TMPDIR="+dir)
 			return cmd
 		},

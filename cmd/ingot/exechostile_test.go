@@ -60,13 +60,13 @@ func TestExecLeftOut(t *testing.T) {
 	s := newWorkplace(t)
 	s.env = append(s.env, "INGOT_GUEST="+testenv.Hostile(t))
 	s.copies()
-	for _, way := range []string{"--output", "--xchg", "--shared"} {
+	for _, way := range []string{"--output", "--xchg", "--share"} {
 		folder := strings.TrimPrefix(way, "--")
 		s.file(folder+"/file", "file")
 		args := []string{way, folder + "/", "privileged"}
 		_, stderr, status := s.run("", args...)
-		if copied := strings.Contains(stderr, "so it is copied to"); copied != (way == "--shared") {
-			t.Errorf("%q: %q; want --shared, and it alone, to be said to be copied", args, stderr)
+		if copied := strings.Contains(stderr, "so it is copied to"); copied != (way == "--share") {
+			t.Errorf("%q: %q; want --share, and it alone, to be said to be copied", args, stderr)
 		}
 		for _, want := range []string{`1 device nodes: "null"`, `1 FIFOs: "fifo"`, `1 set-user-ID and set-group-ID bits: "program"`, `1 security.* attributes: "program"`, `1 trusted.* attributes: "program"`} {
 			if status != 0 || strings.Count(stderr, "left out: "+want+"\n") != 1 {
@@ -120,7 +120,7 @@ func TestExecHostileSignal(t *testing.T) {
 	s.only("cache", "kernel", "tmp")
 }
 
-// copies gives the workplace a kernel that can mount no folder of the host: --shared is
+// copies gives the workplace a kernel that can mount no folder of the host: --share is
 // copied.
 func (s *workplace) copies() {
 	s.t.Helper()
@@ -151,7 +151,7 @@ func TestExecOutputChanged(t *testing.T) {
 	s := newWorkplace(t)
 	s.file("shared/file", "shared\n")
 	s.file("target/file", "target\n")
-	_, stderr, status := s.run("", "--shared", "shared", "--output", "shared/out", "echo new > /tmp/xchg/file; ln -s ../target /tmp/shared/out")
+	_, stderr, status := s.run("", "--share", "shared", "--output", "shared/out", "echo new > /tmp/xchg/file; ln -s ../target /tmp/shared/out")
 	if status == 0 || !strings.Contains(stderr, "leads elsewhere than when the command began") {
 		t.Errorf("status %d, %q; want a refusal", status, stderr)
 	}
@@ -161,13 +161,13 @@ func TestExecOutputChanged(t *testing.T) {
 }
 
 // TestExecFolderChanged has a guest put a link in the place of a folder of --xchg, which it
-// reaches by --shared: its files are still those of the folder, and where the link leads
+// reaches by --share: its files are still those of the folder, and where the link leads
 // is as it was.
 func TestExecFolderChanged(t *testing.T) {
 	s := newWorkplace(t)
 	s.file("shared/xchg/input", "input\n")
 	s.file("target/file", "target\n")
-	_, stderr, status := s.run("", "--shared", "shared", "--xchg", "shared/xchg", "--output", "shared/all/",
+	_, stderr, status := s.run("", "--share", "shared", "--xchg", "shared/xchg", "--output", "shared/all/",
 		"echo new > /tmp/xchg/new; cd /tmp/shared && mv xchg moved && ln -s ../target xchg")
 	if status != 0 {
 		t.Fatalf("status %d, %q", status, stderr)

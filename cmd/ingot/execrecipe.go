@@ -69,18 +69,8 @@ func (x *execFlags) findKernel(c *cobra.Command, e *plan.Environment, o *helper.
 // closure is what the guest has in its store, but for this machine's whole one; nil if
 // there is nothing.
 func (x *execFlags) closure(c *cobra.Command, e *plan.Environment) (*storedb.Closure, error) {
-	switch {
-	case x.store == "none":
-		return nil, nil
-	case x.store != "":
-		if err := x.sources.addArgs(c.Context(), []string{x.store}); err != nil {
-			return nil, fmt.Errorf("--store: %w", err)
-		}
-	case !x.sources.empty():
-	case e != nil && e.Closure.Len() > 0:
+	if x.store.store == "" && x.store.sourceFlags.empty() && e != nil && e.Closure.Len() > 0 {
 		return e.Closure, nil
-	default:
-		return nil, nil
 	}
-	return x.sources.closure(c.Context(), c.ErrOrStderr())
+	return x.store.closure(c)
 }

@@ -55,11 +55,6 @@ func flagTable() map[string]map[meaning][]string {
 	return table
 }
 
-// severalMeanings are the flags that do not mean quite the same in all verbs, and why.
-var severalMeanings = map[string]string{
-	"--store": "run names the closure by WHAT and shows it unless told otherwise; exec has no WHAT, and shows no store unless told to",
-}
-
 // TestFlagsHaveOneMeaning: a flag of one name says the same in every verb, has the same letter,
 // the same name of its value and the same parser.
 func TestFlagsHaveOneMeaning(t *testing.T) {
@@ -69,7 +64,7 @@ func TestFlagsHaveOneMeaning(t *testing.T) {
 		if before, twice := letters[long]; twice {
 			t.Errorf("--%s is %q in some verbs and %q in others", long, before, name)
 		}
-		if letters[long] = name; !ok || (len(meanings) > 1) == (severalMeanings[name] != "") {
+		if letters[long] = name; !ok || len(meanings) == 1 {
 			continue
 		}
 		for m, in := range meanings {

@@ -18,11 +18,10 @@ import (
 
 // machineFlags say what a machine runs, beside its name on the command line.
 type machineFlags struct {
-	recipe  recipeFlags
-	sources sourceFlags
+	recipe recipeFlags
+	store  storeFlags
 
 	kernel   string // folder with a kernel, for closures
-	store    string // closure or host
 	share    string // disk, virtiofs or 9p
 	writable bool
 
@@ -38,10 +37,9 @@ type machineFlags struct {
 func (f *machineFlags) add(c *cobra.Command) {
 	f.recipe.add(c)
 	f.recipe.addHelper(c)
-	f.sources.add(c.Flags())
 	s := c.Flags()
-	s.StringVar(&f.kernel, "kernel", cmp.Or(os.Getenv("INGOT_KERNEL"), "/"), "`PATH` of a kernel. Default: $INGOT_KERNEL, or /.")
-	s.StringVar(&f.store, "store", "closure", "`NAME`: store to show, closure or host")
+	f.store.add(s, "WHAT")
+	addKernel(s, &f.kernel)
 	s.StringVar(&f.share, "store-share", "disk", "`NAME`: show it by disk, virtiofs or 9p")
 	s.BoolVar(&f.writable, "writable-store", false, "closure: the store is writable, in memory")
 	s.BoolVar(&f.find, "find", false, "closure: list the store")
@@ -55,7 +53,7 @@ func (f *machineFlags) add(c *cobra.Command) {
 
 // tellsStatus says whether the guest tells how what it did ended. An init does not.
 func (f *machineFlags) tellsStatus() bool {
-	return f.find || f.shell || f.run != "" || f.init == "" && f.store == "host"
+	return f.find || f.shell || f.run != "" || f.init == "" && f.store.store == "host"
 }
 
 // idle says whether a closure would be shown to a guest that has nothing to do with it.
@@ -75,13 +73,11 @@ func (f *machineFlags) machine(c *cobra.Command, what string) (*run.System, *lab
 		if err := checkKind(c, aClosure, what); err != nil {
 			return nil, nil, err
 		}
-		if what != "" {
-			if err := f.sources.addArgs(c.Context(), []string{what}); err != nil {
-				return nil, nil, err
-			}
+		if err := f.take(c, what); err != nil {
+			return nil, nil, err
 		}
 		if f.idle() {
-			return nil, nil, usageError{fmt.Errorf("run: %s is a closure, and nothing says what to do with it: --shell opens a shell in it, --run PATH runs a program of it, --init PATH starts a system, and --find lists it", cmp.Or(what, f.sources.machineName()))}
+			return nil, nil, usageError{fmt.Errorf("run: %s is a closure, and nothing says what to do with it: --shell opens a shell in it, --run PATH runs a program of it, --init PATH starts a system, and --find lists it", cmp.Or(what, f.store.machineName()))}
 		}
 		return f.closure(c, what)
 	case lab.IsRecipe:
@@ -98,6 +94,17 @@ func (f *machineFlags) machine(c *cobra.Command, what string) (*run.System, *lab
 	return s, nil, checkKind(c, kindOfImage(s), what)
 }
 
+// take takes the closure that WHAT names, or the store that --store does.
+func (f *machineFlags) take(c *cobra.Command, what string) error {
+	switch name := f.store.store; {
+	case what == "":
+		return f.store.take(c)
+	case name != "":
+		return usageError{fmt.Errorf("%s: --store %s and %s both say which store the guest has: give one of the two", verbName(c), name, what)}
+	}
+	return f.store.addArgs(c.Context(), []string{what})
+}
+
 // kindOfImage tells what has been opened as a system that is no recipe and no closure.
 func kindOfImage(s *run.System) kinds {
 	switch {
@@ -112,7 +119,7 @@ func kindOfImage(s *run.System) kinds {
 // kind tells what is to be run.
 func (f *machineFlags) kind(what string) (lab.Kind, error) {
 	switch {
-	case what == "" && f.sources.empty() && f.store != "host":
+	case what == "" && f.store.empty():
 		return 0, usageError{errors.New("run: nothing to run is named: a recipe, an image, an ISO, a netboot folder, a reference graph, a store path, or a --graph and the like")}
 	case what == "":
 		return lab.IsClosure, nil
@@ -140,13 +147,9 @@ func recipeSystem(c *cobra.Command, r recipeFlags, name string) (*run.System, er
 // closure makes a system of a bare closure.
 func (f *machineFlags) closure(c *cobra.Command, what string) (*run.System, *lab.Closure, error) {
 	shared := f.share == string(vm.VirtioFS) || f.share == string(vm.NineP)
-	flavour, err := f.sources.kind()
+	flavour, err := f.store.hostFlavour()
 	switch {
 	case err != nil:
-	case f.store == "host":
-		err = noEffect(c, closureFlagNames, "--store host, which shows all of this machine's store")
-	case f.store != "closure":
-		err = usageError{fmt.Errorf("run: --store %s: it is closure or host", f.store)}
 	case shared:
 		err = noEffect(c, broughtFlagNames, "--store-share "+f.share+", which shows a folder of this machine as it is")
 	}
@@ -157,10 +160,10 @@ func (f *machineFlags) closure(c *cobra.Command, what string) (*run.System, *lab
 		return nil, nil, err
 	}
 	if what == "" {
-		what = strings.Join(slices.Concat(f.sources.Graphs, f.sources.Paths), " ")
+		what = strings.Join(slices.Concat(f.store.Graphs, f.store.Paths), " ")
 	}
 	m := &lab.Closure{
-		Name: f.sources.machineName(), What: what, Kernel: f.kernel, Flavour: flavour, Root: f.sources.Root, Writable: f.writable,
+		Name: f.store.machineName(), What: what, Kernel: f.kernel, Flavour: flavour, Root: f.store.Root, Writable: f.writable,
 		Find: f.find, Shell: f.shell, Init: f.init, RegInfo: f.regInfo,
 		Warn: func(note string) { sayLines(c.ErrOrStderr(), "warning: ", note) },
 	}
@@ -175,13 +178,13 @@ func (f *machineFlags) closure(c *cobra.Command, what string) (*run.System, *lab
 	}
 	switch {
 	case shared:
-		m.Share, m.Dir, m.Bare = vm.ShareKind(f.share), f.sources.Place(flavour), f.sources.From != ""
-	case f.store != "host":
-		if m.Closure, err = f.sources.closure(c.Context(), c.ErrOrStderr()); err != nil {
+		m.Share, m.Dir, m.Bare = vm.ShareKind(f.share), f.store.Place(flavour), f.store.From != ""
+	case f.store.store != "host":
+		if m.Closure, err = f.store.closure(c); err != nil {
 			return nil, nil, err
 		}
 		warnOf(c, m.Closure)
-		if err := f.sources.fetch(c.Context(), c.ErrOrStderr(), false, m.Closure); err != nil {
+		if err := f.store.fetch(c.Context(), c.ErrOrStderr(), false, m.Closure); err != nil {
 			return nil, nil, err
 		}
 	}

@@ -31,6 +31,7 @@ import (
 	"ingot/internal/printable"
 	"ingot/internal/secret"
 	"ingot/internal/stall"
+	"ingot/lab/disks"
 	"ingot/recipes"
 	"ingot/recipes/finish"
 	"ingot/recipes/plan"
@@ -265,6 +266,10 @@ func hint(verb *cobra.Command, err error) string {
 		return "run the build again when nothing writes there any more"
 	case errors.As(err, &stalled) && verb.Flags().Lookup(stallFlag) != nil:
 		return "wait longer with --" + stallFlag
+	case errors.As(err, new(*disks.ExistsError)):
+		return "--disk attaches it as it is"
+	case errors.As(err, new(*disks.FolderError)):
+		return "--share shares a folder"
 	case errors.As(err, new(*image.OtherFormatError)):
 		return rawHint
 	case errors.As(err, &text):

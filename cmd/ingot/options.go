@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ingot/image"
+	"ingot/lab/disks"
 	"ingot/vm/run"
 )
 
@@ -16,7 +17,7 @@ import (
 // is no such flag on the command line, an option of a machine is asked for.
 var optionFlags = map[run.Option]struct{ flag, variable string }{
 	run.OptionName: {"name", ""}, run.OptionArch: {"arch", ""}, run.OptionBoot: {"boot", ""}, run.OptionMemory: {"memory", "CH_MEM_SIZE"},
-	run.OptionOverlay: {"overlay", "NIX_DISK_IMAGE"}, run.OptionDiskSize: {"disk-size", ""}, run.OptionEmpty: {"empty-disk", ""},
+	run.OptionOverlay: {"overlay", "NIX_DISK_IMAGE"}, run.OptionDiskSize: {"disk-size", ""}, run.OptionDisk: {"disk", ""}, run.OptionNewDisk: {"new-disk", ""}, run.OptionEmpty: {"empty-disk", ""},
 	run.OptionNetwork: {"network", ""}, run.OptionForward: {"forward", "QEMU_NET_OPTS"}, run.OptionVLAN: {"vlan", ""}, run.OptionNumber: {"number", ""},
 	run.OptionShare: {"share", "SHARED_DIR"}, run.OptionWords: {"append", "QEMU_KERNEL_PARAMS"},
 	run.OptionEFIVars: {"efi-vars", ""}, run.OptionUsualEFIVars: {"", "NIX_EFI_VARS"}, run.OptionSecureBoot: {"secure-boot", ""},
@@ -48,5 +49,6 @@ func optionError(c *cobra.Command, err error) error {
 // not about how the command line is written.
 func ofHost(err error) bool {
 	return errors.As(err, new(*image.SystemFolderError)) || errors.As(err, new(*image.OpenFileError)) ||
-		errors.As(err, new(*image.ReplaceError)) || errors.As(err, new(*fs.PathError))
+		errors.As(err, new(*image.ReplaceError)) || errors.As(err, new(*fs.PathError)) ||
+		errors.As(err, new(*disks.ExistsError)) || errors.As(err, new(*disks.FolderError))
 }

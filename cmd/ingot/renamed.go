@@ -19,6 +19,7 @@ var formerFlags = map[string]map[string]string{
 	"convert":        {"as": "--format"},
 	"serve":          {"cow": "--overlay"},
 	"run":            {"disk-image": "--overlay", "keep": "--overlay NAME.qcow2", "no-backdoor": "--backdoor=false", "no-network": "--network=none", "restrict-network": "--network=restricted"},
+	"exec":           {"shared": "--share"},
 	"stop":           {"timeout": "--grace"},
 	"network":        {"listen": "--joinable"},
 	"network link":   {"network": "--name"},

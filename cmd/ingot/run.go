@@ -14,7 +14,7 @@ import (
 	"ingot/internal/shellwords"
 	"ingot/lab"
 	"ingot/lab/console"
-	"ingot/vm"
+	"ingot/lab/disks"
 	"ingot/vm/run"
 	"ingot/vm/runtimedir"
 )
@@ -50,11 +50,13 @@ QEMU_NET_OPTS, QEMU_KERNEL_PARAMS, SHARED_DIR, TMPDIR with USE_TMPDIR, NIX_EFI_V
 with --boot uefi, NIX_SWTPM_DIR with --tpm, CH_NUM_CPUS, CH_MEM_SIZE and CH_CMDLINE.
 Flags go before them.
 
-In ingot's own systems a --share NAME:PATH is at /mnt/NAME, with --boot kernel.
+ingot's own systems, started with --boot kernel, mount --share PATH at /tmp/shared and
+--share NAME:PATH at /mnt/NAME.
+
+` + disksHelp + `
 
 --forward takes [tcp:|udp:][ADDRESS:]PORT:GUESTPORT or :PORT-:GUESTPORT; the way back is
-guest:10.0.2.100:80-127.0.0.1:8080. --empty-disk takes SIZE, or SIZE:ext4, SIZE:fat or
-SIZE:swap, and a label behind that. --share NAME:PATH,ro shares for reading only.`,
+guest:10.0.2.100:80-127.0.0.1:8080.`,
 		Example: `  ingot run rescue
   ingot run web.yaml --forward 8080:80 --overlay web.qcow2
   ingot run rescue.iso --boot uefi --memory 1G
@@ -95,42 +97,29 @@ func splitArguments(c *cobra.Command, args []string) (what string, rest []string
 
 // runFlags are those of the machine itself.
 type runFlags struct {
-	name, boot, arch, machine, memory  string
-	cpus                               int
+	hardware                           hardwareFlags
+	name, boot                         string
 	overlay, diskSize                  string
-	empty                              []string
-	forwards, shares                   []string
-	vlans                              []string
+	forwards, vlans, words             []string
 	number                             int
-	network                            networkMode
-	words                              []string
 	efiVars, tpmState, graphics        string
 	tpm, secureBoot                    bool
 	reboot, backdoor, showConsole, ssh bool
 	save                               string
-	dryRun                             bool
 
-	accel         vm.Accel
 	qemuArguments []string
 }
 
 func (r *runFlags) add(c *cobra.Command) {
 	f := c.Flags()
+	r.hardware.add(f, userNetwork)
 	f.StringVar(&r.name, "name", "", "known as `NAME`. Default: as WHAT.")
 	f.StringVar(&r.boot, "boot", "", "`MODE`: kernel (QEMU loads it), bios or uefi")
-	f.StringVar(&r.arch, "arch", "", "processor `ARCH`. Default: the host's.")
-	f.StringVar(&r.machine, "machine", "", "QEMU's machine `TYPE`, with options")
-	addAccel(f, &r.accel, "accel", "`NAME`: kvm or tcg. Default: what works.")
-	f.StringVarP(&r.memory, "memory", "m", "512M", "`SIZE` in MiB, or with K, M, G or T")
-	addCount(f, &r.cpus, "cpus", 1, 1, mostCPUs, "`N`: processors")
 	f.StringVar(&r.overlay, "overlay", "", "keep writes in `FILE`; a qcow2")
 	f.StringVar(&r.diskSize, "disk-size", "", "enlarge the disk to `SIZE`")
-	f.StringArrayVar(&r.empty, "empty-disk", nil, "`SIZE`: a further disk, such as 1G:ext4:data; repeatable")
 	f.StringSliceVar(&r.forwards, "forward", nil, "`PORT`: forward a port, such as 8080:80; repeatable")
-	addNetwork(f, &r.network, userNetwork)
 	f.StringArrayVar(&r.vlans, "vlan", nil, "`N=SOCKET`: join a switch as 192.168.N.M; repeatable")
 	addCount(f, &r.number, "number", 1, 1, 254, "the `M` of --vlan's 192.168.N.M")
-	f.StringArrayVar(&r.shares, "share", nil, "`NAME:PATH`: share a folder, with ,ro to read; repeatable")
 	f.StringArrayVar(&r.words, "append", nil, "add `WORDS` to the kernel command line; repeatable")
 	f.StringVar(&r.efiVars, "efi-vars", "", "keep UEFI variables in `FILE`")
 	f.BoolVar(&r.secureBoot, "secure-boot", false, "UEFI Secure Boot with Microsoft's keys")
@@ -142,22 +131,19 @@ func (r *runFlags) add(c *cobra.Command) {
 	f.BoolVar(&r.ssh, "ssh", false, "let ssh in, with a key made for this run")
 	f.BoolVar(&r.showConsole, "console", false, "show the guest's console on standard error")
 	f.StringVar(&r.save, "save", "", "write `FOLDER`/bin/run-NAME-vm, start nothing")
-	f.BoolVar(&r.dryRun, "dry-run", false, "change nothing; print QEMU's command line")
 }
 
 // options are what the environment asks for, and then the flags.
-func (r *runFlags) options(c *cobra.Command) (o run.Options, err error) {
+func (r *runFlags) options(c *cobra.Command, h hardware) (o run.Options, err error) {
 	if o, err = run.FromEnvironment(os.Getenv); err != nil {
 		return o, usageError{err}
 	}
 	given := c.Flags().Changed
 	if given("memory") || o.Memory == 0 {
-		if o.Memory, err = parseMemory(r.memory); err != nil {
-			return o, usageError{fmt.Errorf("run: %w", err)}
-		}
+		o.Memory = h.memory
 	}
 	if given("cpus") || o.CPUs == 0 {
-		o.CPUs = r.cpus
+		o.CPUs = r.hardware.cpus
 	}
 	if given("overlay") {
 		o.Overlay = r.overlay
@@ -167,8 +153,9 @@ func (r *runFlags) options(c *cobra.Command) (o run.Options, err error) {
 			return o, err
 		}
 	}
-	o.Name, o.MachineType, o.Accel = r.name, r.machine, r.accel
-	o.NoNetwork, o.Restrict, o.Number = r.network == noNetwork, o.Restrict || r.network == restrictedNetwork, r.number
+	o.Name, o.Arch, o.MachineType, o.Accel = r.name, h.arch, r.hardware.machine, r.hardware.accel
+	o.NoNetwork, o.Restrict, o.Number = r.hardware.network == noNetwork, o.Restrict || r.hardware.network == restrictedNetwork, r.number
+	o.Disks, o.Empty, o.Shares = h.disks, h.empty, append(o.Shares, h.shares...)
 	o.EFIVars, o.Reboot, o.NoBackdoor, o.SSH = r.efiVars, r.reboot, !r.backdoor, r.ssh
 	o.SecureBoot, o.TPM = r.secureBoot, r.tpm || r.tpmState != ""
 	o.TPMDir = cmp.Or(r.tpmState, o.TPMDir)
@@ -185,15 +172,6 @@ func (r *runFlags) parse(o *run.Options) error {
 		func() (err error) { o.Boot, err = run.ParseBoot(r.boot); return },
 		func() (err error) { o.Graphics, err = run.ParseGraphics(r.graphics); return },
 		func() (err error) {
-			if r.arch == "" {
-				return nil
-			}
-			if o.Arch, err = vm.ParseArch(r.arch); err != nil {
-				err = fmt.Errorf("--arch: %w", err)
-			}
-			return
-		},
-		func() (err error) {
 			if r.diskSize == "" {
 				return nil
 			}
@@ -206,22 +184,8 @@ func (r *runFlags) parse(o *run.Options) error {
 			return
 		},
 	}
-	for _, text := range r.empty {
-		steps = append(steps, func() error {
-			e, err := run.ParseEmpty(text)
-			o.Empty = append(o.Empty, e)
-			return err
-		})
-	}
 	for _, text := range r.forwards {
 		steps = append(steps, func() error { return o.AddForward(text) })
-	}
-	for _, text := range r.shares {
-		steps = append(steps, func() error {
-			s, err := run.ParseShare(text)
-			o.Shares = append(o.Shares, s)
-			return err
-		})
 	}
 	for _, text := range r.vlans {
 		steps = append(steps, func() error {
@@ -264,7 +228,11 @@ func runMachine(c *cobra.Command, what string, m *machineFlags, r *runFlags) err
 }
 
 func (r *runFlags) run(c *cobra.Command, what string, m *machineFlags) error {
-	o, err := r.options(c)
+	h, err := r.hardware.parse(c)
+	if err != nil {
+		return err
+	}
+	o, err := r.options(c, h)
 	if err != nil {
 		return err
 	}
@@ -300,7 +268,8 @@ func (r *runFlags) run(c *cobra.Command, what string, m *machineFlags) error {
 	switch {
 	case r.save != "":
 		return saveScript(c, r.save, what, system, &o)
-	case r.dryRun:
+	case r.hardware.dryRun:
+		o.Disks = append(o.Disks, disks.Planned(h.new)...)
 		line, err := run.Command(system, o, host)
 		if err != nil {
 			return err
@@ -308,7 +277,16 @@ func (r *runFlags) run(c *cobra.Command, what string, m *machineFlags) error {
 		_, err = fmt.Fprintln(c.OutOrStdout(), shellwords.Quote(line))
 		return err
 	}
+	made, err := disks.Make(c.Context(), h.new, x.Say)
+	if err != nil {
+		return err
+	}
+	defer made.Discard()
+	o.Disks = append(o.Disks, made.Disks...)
 	end, err := x.Run(c.Context(), system, o, host)
+	if err == nil && end.Status == 0 {
+		err = made.Keep()
+	}
 	switch {
 	case err != nil:
 		return err

@@ -52,7 +52,7 @@ func qemuWords(c *cobra.Command) int {
 }
 
 // fileFlags are those whose value is a path.
-var fileFlags = []string{"kernel", "vm-kernel", "graph", "registration", "path-info", "store-root", "from", "overlay", "efi-vars", "tpm-state"}
+var fileFlags = []string{"kernel", "vm-kernel", "graph", "registration", "path-info", "store-root", "from", "disk", "overlay", "efi-vars", "tpm-state"}
 
 // flagWords writes the flags that were given, so that they mean the same in any folder.
 func flagWords(c *cobra.Command) []string {
@@ -69,8 +69,11 @@ func flagWords(c *cobra.Command) []string {
 			case slices.Contains(fileFlags, f.Name) && v != "-":
 				v = here(v)
 			case f.Name == "share":
-				tag, dir, _ := strings.Cut(v, ":")
-				v = tag + ":" + here(dir)
+				if tag, dir, ok := strings.Cut(v, ":"); ok && !strings.Contains(tag, "/") {
+					v = tag + ":" + here(dir)
+				} else {
+					v = here(v)
+				}
 			case f.Name == "add" || f.Name == "unpack":
 				name, path := splitAddition(v)
 				v = name + "=" + here(path)

@@ -103,8 +103,8 @@ func TestLimitsOfNothing(t *testing.T) {
 		{"convert none.img -o x.img --max-size 1G", "convert: --max-size is for tar, docker and -o -"},
 		{"convert none.img -o x --format vhd --max-size 1G", "convert: --max-size is for tar, docker and -o -"},
 		{"exec --output x --output-limit 0 true", `exec: --output-limit: "0": the least is 1`},
-		{"exec --output-limit 1G true", "exec: --output-limit is for --output, --xchg or --shared, and none is given"},
-		{"exec --output-files 7 true", "exec: --output-files is for --output, --xchg or --shared, and none is given"},
+		{"exec --output-limit 1G true", "exec: --output-limit is for --output, --xchg or --share, and none is given"},
+		{"exec --output-files 7 true", "exec: --output-files is for --output, --xchg or --share, and none is given"},
 	} {
 		if code, _, errout := ingot(strings.Fields(x.line)...); code != exitUsage || !strings.Contains(errout, x.want) {
 			t.Errorf("%s: %d\n%s; want %d, %s", x.line, code, errout, exitUsage, x.want)

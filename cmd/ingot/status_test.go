@@ -34,7 +34,7 @@ func TestStatuses(t *testing.T) {
 			"convert data.yaml -o x.img --format nonesuch", "closure graph --format nonesuch", "closure graph --sort nonesuch", "closure graph --flavour nonesuch", "check --root root --flavour nonesuch",
 			"build data.yaml --ssh-key ssh-nonesuch", "run data.yaml --boot kernel", "run disk.img --boot kernel", "run disk.img --disk-size 1K", "run disk.img --disk-size 0", "run disk.img --name /",
 			"run disk.img --memory x", "run disk.img --memory 0", "run disk.img --cpus two", "run disk.img --cpus 256", "run disk.img --number 0 --vlan 1=x", "run disk.img --empty-disk 0", "run disk.img --efi-vars v --boot bios",
-			"exec --memory x true", "exec --memory 0 true", "exec --cpus two true", "exec --arch x true", "exec --new-disk x:1 true", "test data.yaml --memory x", "test data.yaml --memory 0", "test data.yaml --boot x",
+			"exec --memory x true", "exec --memory 0 true", "exec --cpus two true", "exec --arch x true", "exec --new-disk x:1B true", "test data.yaml --memory x", "test data.yaml --memory 0", "test data.yaml --boot x",
 			"closure graph --top x", "plan data.yaml --top x", "cache serve root --uploads x", "cache serve root --max-upload x", "stop --grace x a", "convert disk.img -o x.qcow2 --compress --level 23",
 		}},
 		{exitRecipe, []string{

@@ -65,6 +65,7 @@ docs/testing.md describes the scripts, and --list-commands lists what they are m
 	f.recipe.add(c)
 	s := c.Flags()
 	s.StringVar(&f.script, "script", "", "run the script in `FILE`; WHAT is its one machine")
+	addKernel(s, &f.kernel)
 	s.StringVar(&f.boot, "boot", "", "`MODE`: kernel (QEMU loads it), bios or uefi")
 	s.StringVarP(&f.memory, "memory", "m", "", "`SIZE` in MiB, or with K, M, G or T")
 	s.BoolVar(&f.list, "list-commands", false, "list script commands and conditions")
@@ -77,6 +78,7 @@ type testFlags struct {
 	recipe recipeFlags
 
 	script, boot, memory string
+	kernel               string // of a closure
 	list, names          bool
 
 	only           []string
@@ -244,7 +246,7 @@ func (f *testFlags) findScript(c *cobra.Command, what string) (*lab.Lab, opener,
 	base := filepath.Base(f.script)
 	title := strings.TrimSuffix(base, filepath.Ext(base))
 	return &lab.Lab{Tests: []*script.Script{{Name: title}}}, func(*lab.Lab) (*lab.Lab, error) {
-		flags := machineFlags{recipe: f.recipe, kernel: "/", store: "closure", share: "disk"}
+		flags := machineFlags{recipe: f.recipe, kernel: f.kernel, share: "disk"}
 		kind, err := flags.kind(what)
 		if err != nil {
 			return nil, err

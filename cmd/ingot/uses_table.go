@@ -103,7 +103,7 @@ var uses = map[string]map[string]use{
 		"secure-boot": {on: aRecipe | aDisk | anISO}, "efi-vars": {on: aRecipe | aDisk | anISO}, "boot": {}, "append": {on: aRecipe | aClosure | aNetboot},
 		"ssh": {on: aRecipe | aNetboot},
 
-		"name": {}, "arch": {}, "machine": {}, "accel": {}, "memory": {}, "cpus": {}, "empty-disk": {}, "share": {},
+		"name": {}, "arch": {}, "machine": {}, "accel": {}, "memory": {}, "cpus": {}, "disk": {}, "new-disk": {not: []string{"save"}}, "empty-disk": {}, "share": {},
 		"forward": {}, "network": {},
 		"vlan": {}, "number": {with: []string{"vlan"}}, "tpm": {}, "tpm-state": {}, "graphics": {}, "reboot": {}, "backdoor": {},
 		"save": {}, "dry-run": {not: []string{"save"}},
@@ -113,9 +113,9 @@ var uses = map[string]map[string]use{
 
 	"exec": ofStore(sourceUses(0, map[string]use{
 		"recipe": {}, "set": {with: []string{"recipe"}}, stallFlag: {with: []string{"recipe", "cache"}}, "store": {},
-		"script": {}, "dir": {}, "env": {}, "shared": {}, "xchg": {}, "output": {},
+		"script": {}, "dir": {}, "env": {}, "share": {}, "xchg": {}, "output": {},
 		"output-limit": {with: resultFlags}, "output-files": {with: resultFlags},
-		"disk": {}, "new-disk": {}, "kernel": {}, "module": {}, "program": {}, "network": {}, "memory": {}, "cpus": {}, "arch": {}, "machine": {}, "accel": {},
+		"disk": {}, "new-disk": {}, "empty-disk": {}, "kernel": {}, "module": {}, "program": {}, "network": {}, "memory": {}, "cpus": {}, "arch": {}, "machine": {}, "accel": {},
 		"timeout": {}, "quiet": {}, "console": {}, "no-tty": {}, "dry-run": {},
 	})),
 
@@ -126,7 +126,7 @@ var uses = map[string]map[string]use{
 	"network link": {"name": {}}, "network status": {"name": {}, "json": {}},
 	"test": {
 		"set": {on: aRecipe | machinesFile, not: commandList}, "format": {on: aRecipe, not: commandList}, stallFlag: {on: aRecipe | machinesFile, not: commandList},
-		"script": {not: commandList}, "boot": {not: allLists}, "memory": {not: allLists}, "only": {not: commandList}, "step-timeout": {not: allLists}, "accel": {not: allLists},
+		"script": {not: commandList}, "kernel": {on: aClosure, way: kernelOfRecipe, not: allLists}, "boot": {not: allLists}, "memory": {not: allLists}, "only": {not: commandList}, "step-timeout": {not: allLists}, "accel": {not: allLists},
 		"junit": {not: allLists}, "results": {not: allLists}, "keep-results": {not: append([]string{"results"}, allLists...)}, "verbose": {not: allLists}, "console": {not: allLists},
 		"list": {not: commandList}, "list-commands": {},
 	},
@@ -134,7 +134,7 @@ var uses = map[string]map[string]use{
 
 var (
 	// resultFlags are the flags of exec that take results.
-	resultFlags = []string{"output", "xchg", "shared"}
+	resultFlags = []string{"output", "xchg", "share"}
 	// withoutRecipe are the flags of verify that compare nothing with a recipe.
 	withoutRecipe = []string{"digest", "trust"}
 	// prints are the flags of network that have nothing started, and nothing planned.

@@ -96,7 +96,7 @@ var Words = []Entry{
 	{RunWord, "PATH", "run a program of the store", byRun},
 	{ArgumentWord, "TEXT", "an argument of the program, as in the query of a URL; may be repeated", byRun},
 	{EnvironmentWord, "KEY=VALUE", "a variable of the program, likewise", byRun},
-	{ShareWord, "virtiofs:TAG | 9p:TAG", "a folder that the host shows, to be mounted at /mnt/TAG; may be repeated", byRun},
+	{ShareWord, "virtiofs:TAG | 9p:TAG", "a folder that the host shows, to be mounted at /mnt/TAG, or at /tmp/shared if TAG is shared; may be repeated", byRun},
 
 	{LiveWord, "PATH", "the root is in an image, a file on the medium that root= names, or in the initramfs without root=", byRecipe},
 	{ISOWord, "PATH", "the medium is itself a file, an ISO, on some file system: all are looked through", byMenus},
@@ -122,6 +122,18 @@ func (w Word) Spellings() []Word {
 		all = append(all, Word(m+"."+does))
 	}
 	return all
+}
+
+// SharedTag is the tag of a shared folder that has no name of its own.
+const SharedTag = "shared"
+
+// ShareDir returns where a guest mounts the shared folder of a tag. The models' guests have
+// the folder shared at the same place.
+func ShareDir(tag string) string {
+	if tag == SharedTag {
+		return "/tmp/shared"
+	}
+	return "/mnt/" + tag
 }
 
 // StoreTasks are the words for what is done with a store, in the order in which they count.

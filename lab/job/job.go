@@ -19,8 +19,11 @@ import (
 	"slices"
 	"time"
 
+	"ingot/guest/wire"
+	"ingot/lab/disks"
 	"ingot/vm"
 	"ingot/vm/helper"
+	"ingot/vm/run"
 	"ingot/vm/session"
 )
 
@@ -33,12 +36,13 @@ type Job struct {
 	Terminal *os.File
 	Kind     string
 
-	Shared   string   // a folder that the guest has at /tmp/shared, to read and write
-	Exchange string   // a folder that is copied to /tmp/xchg before, and back afterwards
-	Bring    []string // files that are copied to /tmp/xchg
-	Output   string   // the file that gets the one result in /tmp/xchg, or a folder for all
-	NewDisks []NewDisk
-	Timeout  time.Duration // 0 is never
+	Shares     []vm.Share    // folders that the guest has at wire.ShareDir
+	Exchange   string        // a folder that is copied to /tmp/xchg before, and back afterwards
+	Bring      []string      // files that are copied to /tmp/xchg
+	Output     string        // the file that gets the one result in /tmp/xchg, or a folder for all
+	NewDisks   []disks.New   // behind those of Machine
+	EmptyDisks []run.Empty   // behind these
+	Timeout    time.Duration // 0 is never
 
 	outputDir os.FileInfo // that Output lies in when the command begins
 	exchange  *os.File
@@ -48,67 +52,63 @@ type Job struct {
 
 // An OptionError says what is wrong with a part of a job.
 type OptionError struct {
-	Option string // "output", "xchg", "shared", "disk", "new-disk NAME"
+	Option string // "output" or "xchg"
 	Err    error
 }
 
 func (e *OptionError) Error() string { return e.Option + ": " + e.Err.Error() }
 func (e *OptionError) Unwrap() error { return e.Err }
 
-// wrong makes an OptionError of an error, if it is one.
-func wrong(option string, err error) error {
-	if err == nil {
-		return nil
-	}
-	return &OptionError{option, err}
-}
-
-// The folders of the guest that have to do with this machine's.
-const (
-	guestShared = "/tmp/shared"
-	guestXchg   = "/tmp/xchg"
-)
+// guestXchg is the guest's folder of files that are copied.
+const guestXchg = "/tmp/xchg"
 
 // Check says why the files of a job cannot be brought or fetched, before anything is planned.
 // It leaves nothing. Run takes for granted that it was called.
 func (j *Job) Check() error {
-	for _, f := range []struct{ option, path string }{{"xchg", j.Exchange}, {"shared", j.Shared}} {
-		if f.path == "" {
-			continue
-		}
-		info, err := os.Stat(f.path)
+	if j.Exchange != "" {
+		info, err := os.Stat(j.Exchange)
 		if err == nil && !info.IsDir() {
-			err = fmt.Errorf("%s is not a folder", f.path)
+			err = fmt.Errorf("%s is not a folder", j.Exchange)
 		}
 		if err != nil {
-			return &OptionError{f.option, err}
+			return &OptionError{"xchg", err}
 		}
 	}
 	if j.Output == "" {
 		return nil
 	}
 	var err error
-	j.outputDir, err = checkResult(j.Output)
-	return wrong("output", err)
+	if j.outputDir, err = checkResult(j.Output); err != nil {
+		return &OptionError{"output", err}
+	}
+	return nil
 }
-
-// sharedTag is what the folder is called between the two machines.
-const sharedTag = "shared"
 
 // prepared is the machine with what the files take.
 func (j *Job) prepared() helper.Options {
 	o := j.Machine
+	o.Machine.Disks = slices.Clone(o.Machine.Disks)
 	// QEMU's own -m would not agree with the file that the memory is in then.
 	o.Machine.OpenMemory = (j.Exchange != "" || j.Output != "") && !slices.Contains(o.Machine.Args, "-m")
 	// A folder is shared by what the guest's kernel knows. If it knows nothing, it is copied.
-	if kind, ok := helper.ShareKind(o.Kernel); ok && j.Shared != "" {
-		o.Machine.Shares = append(slices.Clone(o.Machine.Shares), vm.Share{Tag: sharedTag, Dir: j.Shared, Kind: kind})
+	if kind, ok := helper.ShareKind(o.Kernel); ok {
+		for _, share := range j.Shares {
+			share.Kind = kind
+			o.Machine.Shares = append(o.Machine.Shares, share)
+		}
 	}
 	return o
 }
 
 // QEMU returns the command line with which Run would start the machine.
-func (j *Job) QEMU() ([]string, error) { return j.prepared().Command() }
+func (j *Job) QEMU() ([]string, error) {
+	o := j.prepared()
+	o.Machine.Disks = append(o.Machine.Disks, disks.Planned(j.NewDisks)...)
+	for i := range j.EmptyDisks { // in place of the sockets that a start would make
+		o.Machine.Disks = append(o.Machine.Disks, vm.Disk{Path: fmt.Sprintf("nbd+unix:///?socket=empty%d", i)})
+	}
+	return o.Command()
+}
 
 // Run does all of it. Disks that were made for the command stay if it succeeds.
 func (j *Job) Run(ctx context.Context) error {
@@ -117,15 +117,23 @@ func (j *Job) Run(ctx context.Context) error {
 		ctx, cancel = context.WithTimeoutCause(ctx, j.Timeout, &session.TimeoutError{What: "the command did not end", After: j.Timeout})
 		defer cancel()
 	}
-	disks, err := j.makeDisks(ctx)
+	made, err := disks.Make(ctx, j.NewDisks, j.say)
 	if err != nil {
 		return err
 	}
-	defer disks.discard()
+	defer made.Discard()
 	o := j.prepared()
-	o.Machine.Disks = append(slices.Clone(o.Machine.Disks), disks.list...)
+	o.Machine.Disks = append(o.Machine.Disks, made.Disks...)
+	for i, empty := range j.EmptyDisks {
+		disk, err := empty.Serve(ctx, i)
+		if err != nil {
+			return err
+		}
+		defer disk.NBD.Close()
+		o.Machine.Disks = append(o.Machine.Disks, disk)
+	}
 	if j.Exchange != "" {
-		// A guest that has a folder around it as Shared may put a link in its place.
+		// A guest that has a folder around it as one of Shares may put a link in its place.
 		if j.exchange, err = os.Open(j.Exchange); err != nil {
 			return &OptionError{"xchg", err}
 		}
@@ -142,7 +150,7 @@ func (j *Job) Run(ctx context.Context) error {
 	if err := j.guest.Close(); err != nil {
 		return err
 	}
-	return disks.keep()
+	return made.Keep()
 }
 
 func (j *Job) say(note string) {
@@ -187,10 +195,8 @@ func (j *Job) command(ctx context.Context) error {
 // bring gives the guest its files. It returns the names of those in /tmp/xchg.
 func (j *Job) bring(ctx context.Context) (names map[string]bool, err error) {
 	names = map[string]bool{}
-	if j.Shared != "" {
-		if err := j.share(ctx); err != nil {
-			return nil, err
-		}
+	if err := j.share(ctx); err != nil {
+		return nil, err
 	}
 	for _, file := range j.Bring {
 		names[filepath.Base(file)] = true
@@ -223,26 +229,48 @@ func (j *Job) mention(lost []string) {
 	}
 }
 
-// share brings the shared folder to its place.
+// share brings the shared folders to their places.
 func (j *Job) share(ctx context.Context) error {
-	if shares := j.guest.Shares(); len(shares) > 0 {
-		return j.guest.Mount(ctx, shares[0], guestShared)
+	for _, share := range j.guest.Shares() {
+		if err := j.guest.Mount(ctx, share, wire.ShareDir(share.Tag)); err != nil {
+			return err
+		}
 	}
-	j.say(fmt.Sprintf("%s: this kernel can neither use virtiofs nor 9p, so it is copied to %s before the command and back after it; what the command deletes stays", j.Shared, guestShared))
-	dir, err := os.Open(j.Shared)
-	if err != nil {
-		return err
+	for _, share := range j.copied() {
+		back := " and back after it; what the command deletes stays"
+		if share.ReadOnly {
+			back = ""
+		}
+		j.say(fmt.Sprintf("%s: this kernel can neither use virtiofs nor 9p, so it is copied to %s before the command%s", share.Dir, wire.ShareDir(share.Tag), back))
+		dir, err := os.Open(share.Dir)
+		if err != nil {
+			return err
+		}
+		lost, err := j.guest.CopyInFolder(ctx, dir, wire.ShareDir(share.Tag))
+		dir.Close()
+		j.mention(lost)
+		if err != nil {
+			return err
+		}
 	}
-	defer dir.Close()
-	lost, err := j.guest.CopyInFolder(ctx, dir, guestShared)
-	j.mention(lost)
-	return err
+	return nil
+}
+
+// copied are the shared folders that the guest's kernel cannot mount.
+func (j *Job) copied() []vm.Share {
+	if len(j.guest.Shares()) > 0 {
+		return nil
+	}
+	return j.Shares
 }
 
 // fetch takes what the command has made.
 func (j *Job) fetch(ctx context.Context, before map[string]bool, succeeded bool) error {
-	if j.Shared != "" && len(j.guest.Shares()) == 0 {
-		lost, err := j.guest.CopyOut(ctx, guestShared, j.Shared)
+	for _, share := range j.copied() {
+		if share.ReadOnly {
+			continue
+		}
+		lost, err := j.guest.CopyOut(ctx, wire.ShareDir(share.Tag), share.Dir)
 		j.mention(lost)
 		if err != nil {
 			return err

@@ -5,7 +5,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
@@ -140,67 +139,5 @@ func TestResultReplaces(t *testing.T) {
 				t.Errorf("%s is left in %q", e.Name(), folder)
 			}
 		}
-	}
-}
-
-// TestNewDisks: a disk that was made has its name when it is kept, replaces nothing, and
-// leaves nothing when it is not.
-func TestNewDisks(t *testing.T) {
-	dir := t.TempDir()
-	start := func(words ...string) *madeDisks {
-		t.Helper()
-		var j Job
-		for _, word := range words {
-			d, err := ParseNewDisk(filepath.Join(dir, word))
-			if err == nil {
-				err = d.Check()
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			j.NewDisks = append(j.NewDisks, d)
-		}
-		m, err := j.makeDisks(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(m.discard)
-		for _, d := range m.list {
-			if info, err := os.Stat(d.Path); err != nil || info.Size() == 0 || filepath.Dir(filepath.Dir(d.Path)) != dir {
-				t.Errorf("disk %s: %v, %v; want a file in a folder of %s", d.Path, info, err, dir)
-			}
-		}
-		return m
-	}
-	start("a.img:1MiB", "b.qcow2:1MiB").discard()
-	names := func() (list []string) {
-		entries, err := os.ReadDir(dir)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, e := range entries {
-			list = append(list, e.Name())
-		}
-		return list
-	}
-	if got := names(); len(got) > 0 {
-		t.Errorf("disks that were not kept leave %q", got)
-	}
-	m := start("a.img:1MiB", "b.qcow2:1MiB", "c.img:qcow2:1MiB", "d.qcow2:raw:1MiB", "e.vmdk:raw:1MiB")
-	if err := m.keep(); err != nil {
-		t.Fatal(err)
-	}
-	if got := names(); !slices.Equal(got, []string{"a.img", "b.qcow2", "c.img", "d.qcow2", "e.vmdk"}) {
-		t.Errorf("disks that were kept are %q; want those five", got)
-	}
-	m = start("f.img:1MiB")
-	if err := os.WriteFile(filepath.Join(dir, "f.img"), []byte("another's"), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	if err := m.keep(); !errors.Is(err, fs.ErrExist) {
-		t.Errorf("keep over a file that has come = %v; want fs.ErrExist", err)
-	}
-	if text, err := os.ReadFile(filepath.Join(dir, "f.img")); err != nil || string(text) != "another's" {
-		t.Errorf("the file holds %q, %v; want what was in it", text, err)
 	}
 }

@@ -130,7 +130,7 @@ func (b *bench) takeOut(k *kernels.Kernel) error {
 	}{
 		{"--output", func() error { _, err := h.CopyOut(ctx, "/tmp/xchg", dir); return err }},
 		{"standard output", func() error { return run(io.Discard, "cat /tmp/xchg/result") }},
-		{"--shared", func() error {
+		{"--share", func() error {
 			if !shared {
 				return errors.New("this kernel can neither use virtiofs nor 9p")
 			}

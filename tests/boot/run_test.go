@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"os"
 	"os/exec"
@@ -379,9 +380,18 @@ func TestRunPipedShell(t *testing.T) {
 	u := newUser(t)
 	site := t.TempDir()
 	must(t, os.WriteFile(filepath.Join(site, "index"), []byte("a page\n"), 0o644))
-	out, errout, status := u.types("ls -d "+c.Toplevel+"; cat /mnt/site/index; echo new > /mnt/site/new; exit 5", append(flags, "--shell", "--share", "site:"+site)...)
-	if want := c.Toplevel + "\na page\n"; out != want || status != 5 {
+	disk, fresh := filepath.Join(t.TempDir(), "disk.img"), filepath.Join(t.TempDir(), "fresh.img")
+	must(t, os.WriteFile(disk, make([]byte, 1<<20), 0o644))
+	out, errout, status := u.types("ls -d "+c.Toplevel+"; cat /mnt/site/index; echo new > /mnt/site/new; echo written > /dev/vdb; cat /sys/block/vdc/size; exit 5",
+		append(flags, "--shell", "--share", "site:"+site, "--disk", disk, "--new-disk", fresh+":8M:ext4")...)
+	if want := c.Toplevel + "\na page\n16384\n"; out != want || status != 5 {
 		t.Errorf("it printed %q, status %d; want %q, 5\n%s", out, status, want, errout)
+	}
+	if text, err := os.ReadFile(disk); !strings.HasPrefix(string(text), "written\n") {
+		t.Errorf("--disk: the file begins with %.10q, %v; want what the guest wrote", text, err)
+	}
+	if _, err := os.Stat(fresh); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("--new-disk of a run that failed: %v; want no file", err)
 	}
 	if text, err := os.ReadFile(filepath.Join(site, "new")); string(text) != "new\n" {
 		t.Errorf("the guest wrote %q, %v", text, err)
@@ -390,10 +400,11 @@ func TestRunPipedShell(t *testing.T) {
 		t.Errorf("it said %q; want %q", errout, want)
 	}
 	// A console is written to once somebody listens there.
-	out, errout, status = u.types("echo a''b; cat /etc/hostname /mnt/site/index; poweroff\n", "run", "rescue", "--set", "system.kernel="+testenv.Kernel(t), "--network=none", "--share", "site:"+site+",ro")
+	out, errout, status = u.types("echo a''b; cat /etc/hostname /tmp/shared/index; poweroff\n", "run", "rescue", "--set", "system.kernel="+testenv.Kernel(t), "--network=none", "--share", site+",ro", "--new-disk", fresh+":8M:ext4")
 	if !strings.Contains(out, "# echo a''b; cat /etc/hostname") || !strings.Contains(out, "\nab\r\nrescue\r\na page\r\n") || status != 0 {
 		t.Errorf("the console showed\n%s\nstatus %d\n%s", out, status, errout)
 	}
+	fstest.Run(t, fstest.Judge(t, "e2fsck", "e2fsprogs"), "-fn", fresh)
 }
 
 // path is a folder of a closure with the usual commands.

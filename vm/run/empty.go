@@ -10,6 +10,7 @@ import (
 
 	"ingot/image"
 	"ingot/image/diskfile"
+	"ingot/image/nbd"
 	"ingot/image/qcow2"
 	"ingot/internal/near"
 	"ingot/partition"
@@ -76,8 +77,8 @@ func (e Empty) volume(i int) image.Volume {
 	return image.Volume{Size: image.Exactly(e.Size), Label: e.Label, Seed: image.NewSeed(fmt.Appendf(nil, "empty disk %d", i))}
 }
 
-// layout returns the bytes of the disk of number i.
-func (e Empty) layout(i int) (*image.Map, error) {
+// Layout returns the bytes of the disk, the number i of its machine.
+func (e Empty) Layout(i int) (*image.Map, error) {
 	if e.Filesystem == "" {
 		return image.Hole(e.Size), nil
 	}
@@ -88,19 +89,33 @@ func (e Empty) layout(i int) (*image.Map, error) {
 	return m, nil
 }
 
-// empty makes the empty disk of number i.
-func (w *wiring) empty(o *Options, i int) (vm.Disk, error) {
-	serial := fmt.Sprintf("empty%d", i)
-	m, err := o.Empty[i].layout(i)
+// Serve returns the disk of number i, whose bytes an NBD server of this process gives. What
+// the guest writes to it is discarded on exit.
+func (e Empty) Serve(ctx context.Context, i int) (vm.Disk, error) {
+	m, err := e.Layout(i)
 	if err != nil {
 		return vm.Disk{}, err
 	}
+	socket, err := nbd.Connect(ctx, m, nbd.Options{})
+	return vm.Disk{NBD: socket, Size: m.Size(), Serial: e.serial(i)}, err
+}
+
+func (e Empty) serial(i int) string { return fmt.Sprintf("empty%d", i) }
+
+// empty makes the empty disk of number i.
+func (w *wiring) empty(o *Options, i int) (vm.Disk, error) {
+	e := o.Empty[i]
 	if o.TempDir == "" {
-		file, err := w.serve(m)
-		return vm.Disk{NBD: file, Size: m.Size(), Serial: serial}, err
+		d, err := e.Serve(w.ctx, i)
+		w.files = append(w.files, d.NBD)
+		return d, err
 	}
-	d := vm.Disk{Path: o.emptyPath(i), Format: diskfile.QCOW2, Serial: serial, Writable: true}
-	if w.dry {
+	d := vm.Disk{Path: o.emptyPath(i), Format: diskfile.QCOW2, Serial: e.serial(i), Writable: true}
+	m, err := e.Layout(i)
+	switch {
+	case err != nil:
+		return vm.Disk{}, err
+	case w.dry:
 		d.Path, err = w.standIn(d.Path)
 		return d, err
 	}

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"ingot/guest/wire"
 	"ingot/vm"
 )
 
@@ -36,7 +37,7 @@ func FromEnvironment(getenv func(string) string) (Options, error) {
 	}
 	o.Words = append(strings.Fields(getenv("CH_CMDLINE")), strings.Fields(getenv("QEMU_KERNEL_PARAMS"))...)
 	if dir := getenv("SHARED_DIR"); dir != "" {
-		o.Shares = append(o.Shares, vm.Share{Tag: "shared", Dir: dir})
+		o.Shares = append(o.Shares, vm.Share{Tag: wire.SharedTag, Dir: dir})
 	}
 	if dir := getenv("TMPDIR"); dir != "" && getenv("USE_TMPDIR") != "" {
 		o.TempDir = dir

@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 
+	"ingot/guest/wire"
 	"ingot/vm"
 )
 
@@ -122,12 +122,13 @@ func describeService(s vm.Service) string {
 	return fmt.Sprintf("%s%s:%d-%s:%d", fromGuest, s.GuestAddr, s.GuestPort, cmp.Or(s.HostAddr, "127.0.0.1"), s.HostPort)
 }
 
-// ParseShare reads a shared folder: NAME:PATH, with ",ro" or the models' ",readonly=on"
-// behind it for one that the guest cannot write to.
+// ParseShare reads a shared folder: [NAME:]PATH, with ",ro" or the models' ",readonly=on"
+// behind it for one that the guest cannot write to. Default of NAME: [wire.SharedTag]. What
+// stands before a colon is no NAME if it holds a slash.
 func ParseShare(text string) (vm.Share, error) {
 	name, dir, ok := strings.Cut(text, ":")
-	if !ok || name == "" || dir == "" {
-		return vm.Share{}, wrong(OptionShare, text, "it is written NAME:PATH or NAME:PATH,ro")
+	if !ok || strings.Contains(name, "/") {
+		name, dir = wire.SharedTag, text
 	}
 	s := vm.Share{Tag: name, Dir: dir}
 	for _, word := range []string{",ro", ",readonly=on", ",readonly"} {
@@ -136,22 +137,24 @@ func ParseShare(text string) (vm.Share, error) {
 			break
 		}
 	}
-	return s, CheckShare(s)
+	if s.Tag == "" || s.Dir == "" {
+		return s, wrong(OptionShare, text, "it is written PATH, NAME:PATH or NAME:PATH,ro")
+	}
+	return s, checkShare(s)
 }
 
-// CheckShare says why a folder cannot be shared, or nil.
-func CheckShare(s vm.Share) error {
+// checkShare says why a folder cannot be shared, or nil.
+func checkShare(s vm.Share) error {
 	info, err := os.Stat(s.Dir)
 	switch {
 	case err != nil:
-		return fmt.Errorf("shared folder %s: %w", s.Tag, err)
+		return &OptionError{OptionShare, "", err}
 	case !info.IsDir():
-		return fmt.Errorf("shared folder %s: %s is not a folder", s.Tag, s.Dir)
+		return wrong(OptionShare, "", "%s is not a folder", s.Dir)
 	case strings.ContainsAny(s.Tag, " \t\n,=/") || len(s.Tag) > maxTag:
-		return fmt.Errorf("shared folder %q: its name has up to %d characters, without blanks, commas, = and /", s.Tag, maxTag)
+		return wrong(OptionShare, "", "the name %q: it has up to %d characters, without blanks, commas, = and /", s.Tag, maxTag)
 	}
-	_, err = filepath.Abs(s.Dir)
-	return err
+	return nil
 }
 
 // maxTag is how long the name of a share may be: 31 bytes for 9p's, 36 for virtiofs's.

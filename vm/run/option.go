@@ -13,6 +13,8 @@ const (
 	OptionMemory
 	OptionOverlay
 	OptionDiskSize
+	OptionDisk
+	OptionNewDisk
 	OptionEmpty
 	OptionNetwork
 	OptionForward
@@ -32,7 +34,7 @@ const (
 func (o Option) String() string {
 	return map[Option]string{
 		OptionName: "machine name", OptionArch: "processor architecture", OptionBoot: "boot mode", OptionMemory: "memory",
-		OptionOverlay: "overlay", OptionDiskSize: "disk size", OptionEmpty: "empty disk",
+		OptionOverlay: "overlay", OptionDiskSize: "disk size", OptionDisk: "disk", OptionNewDisk: "new disk", OptionEmpty: "empty disk",
 		OptionNetwork: "network", OptionForward: "port forward", OptionVLAN: "VLAN", OptionNumber: "machine number",
 		OptionShare: "shared folder", OptionWords: "kernel command line",
 		OptionEFIVars: "UEFI variables", OptionUsualEFIVars: "usual UEFI variables", OptionSecureBoot: "Secure Boot",

@@ -33,9 +33,10 @@ type Options struct {
 	// Overlay keeps what is written to the first disk, in a qcow2 file that is made if
 	// it is not there; its base has to stay as it is. Without one, changes are discarded on exit.
 	Overlay  string
-	DiskSize int64   // of the first disk, if that is more than it has
-	Empty    []Empty // further disks
-	TempDir  string  // keeps the further disks, as emptyN.qcow2; without it they are discarded on exit
+	DiskSize int64     // of the first disk, if that is more than it has
+	Disks    []vm.Disk // further disks
+	Empty    []Empty   // and empty ones behind them
+	TempDir  string    // keeps the further disks, as emptyN.qcow2; without it they are discarded on exit
 
 	NoNetwork  bool
 	Restrict   bool // the guest reaches nothing but what is forwarded
@@ -133,7 +134,7 @@ func (o *Options) check(s *System) error {
 		}
 	}
 	for _, share := range o.Shares {
-		if err := CheckShare(share); err != nil {
+		if err := checkShare(share); err != nil {
 			return err
 		}
 	}
@@ -320,7 +321,7 @@ func (o *Options) ShareNotes(s *System) []string {
 		}
 		command := fmt.Sprintf("mount -t %s %s%s /mnt", share.Reached(), options, share.Tag)
 		if o.boot(s) == Kernel {
-			notes = append(notes, fmt.Sprintf("share %s: %s of this machine is at /mnt/%[1]s in ingot's own systems; others mount it: %[3]s", share.Tag, share.Dir, command))
+			notes = append(notes, fmt.Sprintf("share %s: %s of this machine is at %s in ingot's own systems; others mount it: %s", share.Tag, share.Dir, wire.ShareDir(share.Tag), command))
 		} else {
 			notes = append(notes, fmt.Sprintf("share %s: the guest mounts %s of this machine: %s", share.Tag, share.Dir, command))
 		}

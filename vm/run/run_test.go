@@ -260,6 +260,8 @@ func TestAddForward(t *testing.T) {
 func TestParseShare(t *testing.T) {
 	dir := t.TempDir()
 	for text, want := range map[string]vm.Share{
+		dir:                            {Tag: "shared", Dir: dir},
+		dir + ",ro":                    {Tag: "shared", Dir: dir, ReadOnly: true},
 		"data:" + dir:                  {Tag: "data", Dir: dir},
 		"data:" + dir + ",ro":          {Tag: "data", Dir: dir, ReadOnly: true},
 		"data:" + dir + ",readonly=on": {Tag: "data", Dir: dir, ReadOnly: true},
@@ -269,7 +271,7 @@ func TestParseShare(t *testing.T) {
 		}
 	}
 	for text, want := range map[string]string{
-		dir: "NAME:PATH", "a:/nonexistent": "no such file", "a:/etc/passwd": "not a folder", "a b:" + dir: "its name", strings.Repeat("a", 32) + ":" + dir: "its name",
+		"": "PATH, NAME:PATH", ":" + dir: "PATH, NAME:PATH", "a:": "PATH, NAME:PATH", ",ro": "PATH, NAME:PATH", "/nonexistent": "no such file", "a:/nonexistent": "no such file", "a:/etc/passwd": "not a folder", "a b:" + dir: "the name", strings.Repeat("a", 32) + ":" + dir: "the name",
 	} {
 		if _, err := ParseShare(text); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("ParseShare(%q): %v; want an error with %q", text, err, want)
@@ -485,7 +487,7 @@ func TestRefused(t *testing.T) {
 		"no switch listens":                {nil, Options{VLANs: []VLAN{{N: 1, Switch: "/nonexistent"}}}},
 		"machine number 300: ":             {nil, Options{VLANs: []VLAN{{N: 1}}, Number: 300}},
 		"forwarded or restricted":          {nil, Options{NoNetwork: true, Restrict: true}},
-		"shared folder x":                  {nil, Options{Shares: []vm.Share{{Tag: "x", Dir: "/nonexistent"}}}},
+		"shared folder":                    {nil, Options{Shares: []vm.Share{{Tag: "x", Dir: "/nonexistent"}}}},
 		"SSH: needs":                       {nil, Options{SSH: true, NoNetwork: true}},
 		"no disk whose changes":            {func(s *System) { s.Disks[0].Bus = vm.CDROM }, Options{Overlay: "x"}},
 		"less than the":                    {nil, Options{DiskSize: 4096}},

@@ -271,6 +271,7 @@ func (w *wiring) config(s *System, o Options) (vm.Config, error) {
 		}
 		c.Disks = append(c.Disks, d)
 	}
+	c.Disks = append(c.Disks, o.Disks...)
 	for i := range o.Empty {
 		d, err := w.empty(&o, i)
 		if err != nil {
