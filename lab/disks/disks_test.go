@@ -69,8 +69,8 @@ func TestFileSystem(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r, err := ext4.Open(f, f.Size()); err != nil || r.Label() != "data" {
-		t.Errorf("the disk has no ext4 with the label: %v", err)
+	if _, err := ext4.Open(f, f.Size()); err != nil {
+		t.Errorf("the disk has no ext4: %v", err)
 	}
 }
 
