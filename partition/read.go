@@ -12,6 +12,8 @@ import (
 	"unicode/utf16"
 
 	"github.com/google/uuid"
+
+	"ingot/image"
 )
 
 // ErrNoTable says that a disk does not start with a partition table. A disk that is
@@ -84,14 +86,10 @@ func (r mbrRecord) protects() bool {
 }
 
 func readFull(r io.ReaderAt, p []byte, off int64) error {
-	n, err := r.ReadAt(p, off)
-	if n == len(p) {
-		return nil
+	if err := image.ReadFull(r, p, off); err != nil {
+		return fmt.Errorf("partition table: %d bytes at %d: %w", len(p), off, err)
 	}
-	if err == nil || err == io.EOF {
-		err = io.ErrUnexpectedEOF
-	}
-	return fmt.Errorf("partition table: %d bytes at %d: %w", len(p), off, err)
+	return nil
 }
 
 // gptCopy is the primary GPT or its backup.

@@ -17,11 +17,6 @@ type Reader struct {
 	superblock
 }
 
-// A hostError is what the host could not read, which is no flaw of the volume.
-type hostError struct{ error }
-
-func (e hostError) Unwrap() error { return e.error }
-
 // Detect says whether something begins like an EROFS volume.
 func Detect(r io.ReaderAt) bool {
 	b := make([]byte, 4)
@@ -70,7 +65,7 @@ func (r *Reader) read(off, n int64) ([]byte, error) {
 	}
 	b, err := image.ReadAll(image.Section(r.src, off, n))
 	if err != nil {
-		return nil, hostError{err}
+		return nil, &image.ReadError{Err: err}
 	}
 	return b, nil
 }

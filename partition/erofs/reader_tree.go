@@ -52,19 +52,16 @@ type walk struct {
 // these would do for twenty million files.
 const maxMetadata = 4 << 30
 
-// A limitError says that reading a volume would take more than it is worth.
-type limitError struct{ error }
-
 func (w *walk) spend(n int64) error {
 	if w.budget -= n; w.budget < 0 {
-		return limitError{fmt.Errorf("files overlap: together their names and attributes are more than what the volume holds, or than %d bytes", int64(maxMetadata))}
+		return &image.ReadError{Err: fmt.Errorf("files overlap: together their names and attributes are more than what the volume holds, or than %d bytes", int64(maxMetadata))}
 	}
 	return nil
 }
 
 func (w *walk) lookAt(n int64) error {
 	if w.blank -= n; w.blank < 0 {
-		return limitError{fmt.Errorf("directories overlap: together they are larger than the volume, or than %d bytes", int64(maxMetadata))}
+		return &image.ReadError{Err: fmt.Errorf("directories overlap: together they are larger than the volume, or than %d bytes", int64(maxMetadata))}
 	}
 	return nil
 }
@@ -100,7 +97,7 @@ func (w *walk) run() error {
 
 // flaw notes what is wrong at a place, unless it is an error that ends the reading.
 func (w *walk) flaw(place *image.Place, err error, lost bool) error {
-	if err == nil || errors.As(err, &hostError{}) || errors.As(err, &limitError{}) {
+	if err == nil || image.EndsReading(err) {
 		return err
 	}
 	w.tree.Flaws.Add(place, err, lost)
@@ -194,7 +191,7 @@ func (w *walk) fill(place *image.Place, n *image.Node, p *parsed) (keep bool, er
 	b, err := image.ReadAll(data)
 	n.Link = string(b)
 	if err != nil {
-		err = hostError{err}
+		err = &image.ReadError{Err: err}
 	}
 	return true, err
 }
@@ -209,7 +206,7 @@ func (w *walk) directory(d foundDir) error {
 	for off := int64(0); off < d.names.Size(); off += blockSize {
 		b, err := image.ReadAll(image.Section(d.names, off, min(d.names.Size()-off, blockSize)))
 		if err != nil {
-			return hostError{err}
+			return &image.ReadError{Err: err}
 		}
 		list, err := entries(b)
 		if err != nil {

@@ -43,3 +43,17 @@ func (r *Reader) Features() []string {
 	names = append(names, featureNames(r.sb.FeatureIncompat, incompatNames)...)
 	return append(names, featureNames(r.sb.FeatureRoCompat, roCompatNames)...)
 }
+
+var (
+	compatNames = map[uint32]string{
+		0x1: "dir_prealloc", 0x2: "imagic_inodes", compatHasJournal: "has_journal", compatExtAttr: "ext_attr",
+		compatResizeInode: "resize_inode", compatDirIndex: "dir_index", 0x40: "lazy_bg", 0x100: "snapshot_bitmap",
+		compatSparseSuper2: "sparse_super2", 0x400: "fast_commit", 0x800: "stable_inodes", 0x1000: "orphan_file",
+	}
+	roCompatNames = map[uint32]string{
+		roCompatSparseSuper: "sparse_super", roCompatLargeFile: "large_file", roCompatHugeFile: "huge_file",
+		roCompatGdtCsum: "uninit_bg", roCompatDirNlink: "dir_nlink", roCompatExtraIsize: "extra_isize", 0x80: "snapshot",
+		0x100: "quota", 0x200: "bigalloc", roCompatMetadataCsum: "metadata_csum", 0x800: "replica", 0x1000: "read-only",
+		0x2000: "project", 0x4000: "shared_blocks", 0x8000: "verity", 0x10000: "orphan_present",
+	}
+)

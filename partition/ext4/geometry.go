@@ -68,25 +68,16 @@ func hasSuperblock(g int64) bool {
 // defaultJournal is the table of mke2fs: how many blocks of journal a volume of so
 // many blocks gets. Below 8 MiB there is none.
 func defaultJournal(blocks int64) int64 {
-	switch {
-	case blocks < 2048:
-		return 0
-	case blocks < 32<<10:
-		return 1024
-	case blocks < 256<<10:
-		return 4096
-	case blocks < 512<<10:
-		return 8192
-	case blocks < 4<<20:
-		return 16384
-	case blocks < 8<<20:
-		return 32768
-	case blocks < 16<<20:
-		return 65536
-	case blocks < 32<<20:
-		return 131072
+	journal := int64(0)
+	for _, step := range [...]struct{ from, journal int64 }{
+		{2048, 1024}, {32 << 10, 4096}, {256 << 10, 8192}, {512 << 10, 16384},
+		{4 << 20, 32768}, {8 << 20, 65536}, {16 << 20, 131072}, {32 << 20, 262144},
+	} {
+		if blocks >= step.from {
+			journal = step.journal
+		}
 	}
-	return 262144
+	return journal
 }
 
 // newGeometry shapes a volume of the given blocks, without its journal. inodes says

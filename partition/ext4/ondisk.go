@@ -79,7 +79,6 @@ const (
 	mountACL             = 0x0008            //
 	hashHalfMD4          = 1                 // s_def_hash_version
 	flagSignedHash       = 1                 // s_flags: names are hashed as signed characters
-	flagUnsignedHash     = 2                 //
 	checksumCRC32C       = 1                 // s_checksum_type
 	journalBackupInBlock = 1                 // s_jnl_backup_type: s_jnl_blocks holds i_block and i_size
 	logGroupsPerFlex     = 4                 // s_log_groups_per_flex
@@ -96,95 +95,69 @@ const (
 
 // superblock is struct ext4_super_block. Its checksum is over all that precedes it.
 type superblock struct {
-	InodesCount          uint32
-	BlocksCountLo        uint32
-	RBlocksCountLo       uint32
-	FreeBlocksCountLo    uint32
-	FreeInodesCount      uint32
-	FirstDataBlock       uint32
-	LogBlockSize         uint32
-	LogClusterSize       uint32
-	BlocksPerGroup       uint32
-	ClustersPerGroup     uint32
-	InodesPerGroup       uint32
-	Mtime                uint32
-	Wtime                uint32
-	MntCount             uint16
-	MaxMntCount          uint16
-	Magic                uint16
-	State                uint16
-	Errors               uint16
-	MinorRevLevel        uint16
-	Lastcheck            uint32
-	Checkinterval        uint32
-	CreatorOS            uint32
-	RevLevel             uint32
-	DefResuid            uint16
-	DefResgid            uint16
-	FirstIno             uint32
-	InodeSize            uint16
-	BlockGroupNr         uint16
-	FeatureCompat        uint32
-	FeatureIncompat      uint32
-	FeatureRoCompat      uint32
-	UUID                 [16]byte
-	VolumeName           [16]byte
-	LastMounted          [64]byte
-	AlgorithmUsageBitmap uint32
-	PreallocBlocks       uint8
-	PreallocDirBlocks    uint8
-	ReservedGdtBlocks    uint16
-	JournalUUID          [16]byte
-	JournalInum          uint32
-	JournalDev           uint32
-	LastOrphan           uint32
-	HashSeed             [4]uint32
-	DefHashVersion       uint8
-	JnlBackupType        uint8
-	DescSize             uint16
-	DefaultMountOpts     uint32
-	FirstMetaBg          uint32
-	MkfsTime             uint32
-	JnlBlocks            [17]uint32
-	BlocksCountHi        uint32
-	RBlocksCountHi       uint32
-	FreeBlocksCountHi    uint32
-	MinExtraIsize        uint16
-	WantExtraIsize       uint16
-	Flags                uint32
-	RaidStride           uint16
-	MmpInterval          uint16
-	MmpBlock             uint64
-	RaidStripeWidth      uint32
-	LogGroupsPerFlex     uint8
-	ChecksumType         uint8
-	EncryptionLevel      uint8
-	_                    uint8
-	KbytesWritten        uint64
-	SnapshotInum         uint32
-	SnapshotID           uint32
-	SnapshotRBlocksCount uint64
-	SnapshotList         uint32
-	ErrorCount           uint32
-	FirstError           [52]byte // time, inode, block, function, line
-	LastError            [52]byte
-	MountOpts            [64]byte
-	UsrQuotaInum         uint32
-	GrpQuotaInum         uint32
-	OverheadBlocks       uint32
-	BackupBgs            [2]uint32
-	EncryptAlgos         [4]byte
-	EncryptPwSalt        [16]byte
-	LpfIno               uint32
-	PrjQuotaInum         uint32
-	ChecksumSeed         uint32
-	TimesHi              [7]uint8 // wtime, mtime, mkfs_time, lastcheck, first_error, last_error, and its code
-	_                    uint8
-	Encoding             uint16
-	EncodingFlags        uint16
-	OrphanFileInum       uint32
-	_                    [94]uint32
-	Checksum             uint32
+	InodesCount       uint32
+	BlocksCountLo     uint32
+	RBlocksCountLo    uint32
+	FreeBlocksCountLo uint32
+	FreeInodesCount   uint32
+	FirstDataBlock    uint32
+	LogBlockSize      uint32
+	LogClusterSize    uint32
+	BlocksPerGroup    uint32
+	ClustersPerGroup  uint32
+	InodesPerGroup    uint32
+	Mtime             uint32
+	Wtime             uint32
+	MntCount          uint16
+	MaxMntCount       uint16
+	Magic             uint16
+	State             uint16
+	Errors            uint16
+	MinorRevLevel     uint16
+	Lastcheck         uint32
+	Checkinterval     uint32
+	CreatorOS         uint32
+	RevLevel          uint32
+	DefResuid         uint16
+	DefResgid         uint16
+	FirstIno          uint32
+	InodeSize         uint16
+	BlockGroupNr      uint16
+	FeatureCompat     uint32
+	FeatureIncompat   uint32
+	FeatureRoCompat   uint32
+	UUID              [16]byte
+	VolumeName        [16]byte
+	_                 [70]byte // s_last_mounted to s_prealloc_dir_blocks
+	ReservedGdtBlocks uint16
+	JournalUUID       [16]byte
+	JournalInum       uint32
+	JournalDev        uint32
+	LastOrphan        uint32
+	HashSeed          [4]uint32
+	DefHashVersion    uint8
+	JnlBackupType     uint8
+	DescSize          uint16
+	DefaultMountOpts  uint32
+	FirstMetaBg       uint32
+	MkfsTime          uint32
+	JnlBlocks         [17]uint32
+	BlocksCountHi     uint32
+	RBlocksCountHi    uint32
+	FreeBlocksCountHi uint32
+	MinExtraIsize     uint16
+	WantExtraIsize    uint16
+	Flags             uint32
+	_                 [16]byte // s_raid_stride to s_raid_stripe_width
+	LogGroupsPerFlex  uint8
+	ChecksumType      uint8
+	_                 [210]byte // s_encryption_level to s_grp_quota_inum
+	OverheadBlocks    uint32
+	BackupBgs         [2]uint32
+	_                 [28]byte // s_encrypt_algos to s_prj_quota_inum
+	ChecksumSeed      uint32
+	_                 [392]byte // s_wtime_hi to s_reserved
+	Checksum          uint32
 }
 
 // bg_flags.
@@ -357,30 +330,18 @@ const (
 // journalSuperblock is journal_superblock_t, big-endian. What follows, up to 1024
 // bytes, is zero.
 type journalSuperblock struct {
-	Magic           uint32
-	Blocktype       uint32
-	HeaderSequence  uint32
-	Blocksize       uint32
-	Maxlen          uint32
-	First           uint32
-	Sequence        uint32
-	Start           uint32
-	Errno           uint32
-	FeatureCompat   uint32
-	FeatureIncompat uint32
-	FeatureRoCompat uint32
-	UUID            [16]byte
-	NrUsers         uint32
-	Dynsuper        uint32
-	MaxTransaction  uint32
-	MaxTransData    uint32
-	ChecksumType    uint8
-	_               [3]uint8
-	NumFcBlocks     uint32
-	Head            uint32
-	_               [40]uint32
-	Checksum        uint32
-	Users           [48][16]byte
+	Magic          uint32
+	Blocktype      uint32
+	HeaderSequence uint32
+	Blocksize      uint32
+	Maxlen         uint32
+	First          uint32
+	Sequence       uint32
+	Start          uint32
+	_              [16]byte // s_errno and the features
+	UUID           [16]byte
+	NrUsers        uint32
+	_              [956]byte // s_dynsuper to s_users
 }
 
 const (

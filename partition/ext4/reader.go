@@ -86,13 +86,11 @@ func wide(lo, hi uint32) int64 { return int64(uint64(hi)<<32 | uint64(lo)) }
 
 // read fills p with the bytes of the volume at off.
 func (r *Reader) read(p []byte, off int64) error {
-	n, err := r.src.ReadAt(p, off)
-	switch {
-	case n == len(p):
+	err := image.ReadFull(r.src, p, off)
+	if err == nil {
 		return nil
-	case err == nil || err == io.EOF:
-		err = io.ErrUnexpectedEOF
-	default:
+	}
+	if err != io.ErrUnexpectedEOF {
 		err = &image.ReadError{Err: err}
 	}
 	return fmt.Errorf("%d bytes at %d: %w", len(p), off, err)

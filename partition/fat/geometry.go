@@ -41,25 +41,13 @@ func bitsFor(clusters int64) int {
 // specification advises it, since many drivers are off by 1, 2, 8, 10 or 16.
 const margin = 16
 
-// minClusters and maxClusters say how many a volume of this type is made with.
+// minClusters and maxClusters are the limits for new volumes of this type.
 func (k kind) minClusters() int64 {
-	switch k.bits {
-	case 12:
-		return 1
-	case 16:
-		return leastFAT16 + margin
-	}
-	return leastFAT32 + margin
+	return map[int]int64{12: 1, 16: leastFAT16 + margin, 32: leastFAT32 + margin}[k.bits]
 }
 
 func (k kind) maxClusters() int64 {
-	switch k.bits {
-	case 12:
-		return leastFAT16 - 1 - margin
-	case 16:
-		return leastFAT32 - 1 - margin
-	}
-	return mostFAT32
+	return map[int]int64{12: leastFAT16 - 1 - margin, 16: leastFAT32 - 1 - margin, 32: mostFAT32}[k.bits]
 }
 
 // usual says whether a volume of so many clusters is one that people expect. Beyond
@@ -296,23 +284,17 @@ func (f FileSystem) geometry(s image.Size, d demand) (geometry, int64, error) {
 	return g, size, nil
 }
 
+// floppies are the sectors per track and the heads of floppy disks, by their sectors.
+var floppies = map[int64]struct{ perTrack, heads uint16 }{
+	720: {9, 2}, 1440: {9, 2}, 2400: {15, 2}, 2880: {18, 2}, 5760: {36, 2},
+}
+
 // heads returns sectors per track and heads: the standard ones for the size of a
 // floppy disk, else those that a BIOS computes for a disk that ends where the
 // volume does ("LBA-assisted translation").
 func (f FileSystem) heads(sectors int64) (perTrack, heads uint16) {
-	if f.Removable && f.sectorSize() == 512 {
-		switch sectors {
-		case 720:
-			return 9, 2
-		case 1440:
-			return 9, 2
-		case 2400:
-			return 15, 2
-		case 2880:
-			return 18, 2
-		case 5760:
-			return 36, 2
-		}
+	if floppy, ok := floppies[sectors]; ok && f.Removable && f.sectorSize() == 512 {
+		return floppy.perTrack, floppy.heads
 	}
 	for heads = 16; heads < 128 && (sectors+int64(f.HiddenSectors))*f.sectorSize() > int64(heads)*1024*63*512; {
 		heads *= 2

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"ingot/image"
+	"ingot/internal/printable"
 )
 
 // A plan is a tree with all that can be known of it before the size of a cluster
@@ -59,14 +60,14 @@ func (p *plan) walk(d *directory) error {
 	}
 	entries, err := nameEntries(names)
 	if n := (*nameError)(nil); errors.As(err, &n) {
-		return fmt.Errorf("%s: %w", printable(d.owner.String()+"/"+n.name), n.err)
+		return fmt.Errorf("%s: %w", printable.Name(d.owner.String()+"/"+n.name), n.err)
 	}
 	for i := range entries {
 		d.count += entries[i].entries()
 	}
 	if d.count > maxDirEntries {
 		return fmt.Errorf("%s: the directory takes %d entries, each long name among its %d files several; FAT holds %d in a directory",
-			printable(d.owner.String()+"/"), d.count, len(children), maxDirEntries)
+			printable.Name(d.owner.String()+"/"), d.count, len(children), maxDirEntries)
 	}
 	for i, e := range children {
 		if err := p.add(d, object{Node: e.Node, nameEntry: entries[i], owner: &image.Owner{Parent: d.owner, Name: e.Name}}); err != nil {
@@ -84,21 +85,13 @@ func (p *plan) add(d *directory, o object) error {
 		d.entries = append(d.entries, &child.object)
 		return p.walk(child)
 	case !o.Mode.IsRegular():
-		return fmt.Errorf("%s: is %s; FAT holds only regular files and directories", printable(o.owner.String()), image.Kind(o.Mode))
+		return fmt.Errorf("%s: is %s; FAT holds only regular files and directories", printable.Name(o.owner.String()), image.Kind(o.Mode))
 	case o.Size() > maxFileSize:
-		return fmt.Errorf("%s: is %d bytes long; a file on FAT can have %d", printable(o.owner.String()), o.Size(), int64(maxFileSize))
+		return fmt.Errorf("%s: is %d bytes long; a file on FAT can have %d", printable.Name(o.owner.String()), o.Size(), int64(maxFileSize))
 	}
 	d.entries = append(d.entries, &o)
 	p.files = append(p.files, &o)
 	return nil
-}
-
-// printable is a path that does not break a line.
-func printable(path string) string {
-	if q := fmt.Sprintf("%q", path); q[1:len(q)-1] != path {
-		return q
-	}
-	return path
 }
 
 // size returns the bytes of a directory that are not zero.

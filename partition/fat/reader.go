@@ -44,11 +44,7 @@ func (r *Reader) read(off, n int64) ([]byte, error) {
 		return nil, fmt.Errorf("bytes [%d, %d) lie outside of the %d bytes that are there", off, off+n, r.src.Size())
 	}
 	p := make([]byte, n)
-	got, err := r.src.ReadAt(p, off)
-	if got < len(p) {
-		if err == nil || err == io.EOF {
-			err = io.ErrUnexpectedEOF
-		}
+	if err := image.ReadFull(r.src, p, off); err != nil {
 		return nil, &image.ReadError{Err: fmt.Errorf("bytes [%d, %d): %w", off, off+n, err)}
 	}
 	return p, nil

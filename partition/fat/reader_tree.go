@@ -198,7 +198,7 @@ type foundDir struct {
 func (w *walk) directory(d foundDir) error {
 	entries, err := w.clusterDirectory(d.cluster)
 	if image.EndsReading(err) {
-		return fmt.Errorf("%s: %w", printable(d.place.String()), err)
+		return fmt.Errorf("%s: %w", d.place, err)
 	}
 	if err != nil {
 		w.tree.Flaws.Add(d.place, err, err != errShared)
@@ -225,7 +225,7 @@ func (w *walk) names(d foundDir, entries []byte) error {
 			}
 			long = longName{}
 			if err := w.add(d, name, e); err != nil {
-				return fmt.Errorf("%s: %w", printable(d.place.In(name).String()), err)
+				return fmt.Errorf("%s: %w", d.place.In(name), err)
 			}
 		}
 	}

@@ -10,50 +10,42 @@ import (
 // Kinds that are known by their signatures alone. Names are those of blkid(8), or for amiga
 // of libparted.
 
-func files(name string, identify func(*volume.Probe) (volume.ID, bool)) *volume.Kind {
-	return &volume.Kind{Name: name, Class: volume.Files, Identify: identify}
-}
-
-func layer(name string, identify func(*volume.Probe) (volume.ID, bool)) *volume.Kind {
-	return &volume.Kind{Name: name, Class: volume.Layer, Identify: identify}
-}
-
-func diskLabel(name string, identify func(*volume.Probe) (volume.ID, bool)) *volume.Kind {
-	return &volume.Kind{Name: name, Class: volume.DiskLabel, Identify: identify}
+func known(name string, class volume.Class, identify func(*volume.Probe) (volume.ID, bool)) *volume.Kind {
+	return &volume.Kind{Name: name, Class: class, Identify: identify}
 }
 
 var (
-	zfs      = files("zfs_member", volume.If(isZFS))
-	bcachefs = files("bcachefs", volume.Magic(4096+24, "\xc6\x85\x73\xf6\x4e\x1a\x45\xca\x82\x65\xf5\x7f\x48\xba\x6d\x81", "\xc6\x85\x73\xf6\x66\xce\x90\xa9\xd9\x6a\x60\xcf\x80\x3d\xf7\xef"))
-	ntfs     = files("ntfs", identifyNTFS)
-	exfat    = files("exfat", volume.Magic(3, "EXFAT   "))
-	udf      = files("udf", volume.If(isUDF))
-	apfs     = files("apfs", volume.Magic(32, "NXSB"))
-	hfsPlus  = files("hfsplus", volume.Magic(1024, "H+\x00\x04", "HX\x00\x05"))
-	hfs      = files("hfs", volume.Magic(1024, "BD"))
-	jfs      = files("jfs", volume.Magic(32<<10, "JFS1"))
-	reiserfs = files("reiserfs", volume.Magic(64<<10+52, "ReIsErFs", "ReIsEr2Fs", "ReIsEr3Fs"))
-	nilfs2   = files("nilfs2", volume.If(func(p *volume.Probe) bool { return p.Has(1024, "\x02\x00\x00\x00") && p.Has(1024+6, "\x34\x34") }))
-	ufs      = files("ufs", volume.If(func(p *volume.Probe) bool {
+	zfs      = known("zfs_member", volume.Files, volume.If(isZFS))
+	bcachefs = known("bcachefs", volume.Files, volume.Magic(4096+24, "\xc6\x85\x73\xf6\x4e\x1a\x45\xca\x82\x65\xf5\x7f\x48\xba\x6d\x81", "\xc6\x85\x73\xf6\x66\xce\x90\xa9\xd9\x6a\x60\xcf\x80\x3d\xf7\xef"))
+	ntfs     = known("ntfs", volume.Files, identifyNTFS)
+	exfat    = known("exfat", volume.Files, volume.Magic(3, "EXFAT   "))
+	udf      = known("udf", volume.Files, volume.If(isUDF))
+	apfs     = known("apfs", volume.Files, volume.Magic(32, "NXSB"))
+	hfsPlus  = known("hfsplus", volume.Files, volume.Magic(1024, "H+\x00\x04", "HX\x00\x05"))
+	hfs      = known("hfs", volume.Files, volume.Magic(1024, "BD"))
+	jfs      = known("jfs", volume.Files, volume.Magic(32<<10, "JFS1"))
+	reiserfs = known("reiserfs", volume.Files, volume.Magic(64<<10+52, "ReIsErFs", "ReIsEr2Fs", "ReIsEr3Fs"))
+	nilfs2   = known("nilfs2", volume.Files, volume.If(func(p *volume.Probe) bool { return p.Has(1024, "\x02\x00\x00\x00") && p.Has(1024+6, "\x34\x34") }))
+	ufs      = known("ufs", volume.Files, volume.If(func(p *volume.Probe) bool {
 		return p.Has(8<<10+1372, "\x54\x19\x01\x00") || p.Has(64<<10+1372, "\x19\x01\x54\x19")
 	}))
-	cramfs = files("cramfs", volume.Magic(0, "\x45\x3d\xcd\x28"))
-	romfs  = files("romfs", volume.Magic(0, "-rom1fs-"))
+	cramfs = known("cramfs", volume.Files, volume.Magic(0, "\x45\x3d\xcd\x28"))
+	romfs  = known("romfs", volume.Files, volume.Magic(0, "-rom1fs-"))
 
-	luks      = layer("crypto_LUKS", identifyLUKS)
-	bitlocker = layer("BitLocker", volume.Magic(3, "-FVE-FS-"))
-	lvm       = layer("LVM2_member", volume.If(isLVM))
-	raid      = layer("linux_raid_member", volume.If(isRAID))
-	stratis   = layer("stratis", volume.Magic(512+4, "!Stra0tis\x86\xff\x02^\x41rh"))
-	vdo       = layer("vdo", volume.Magic(0, "dmvdo001"))
-	integrity = layer("DM_integrity", volume.Magic(0, "integrt\x00"))
+	luks      = known("crypto_LUKS", volume.Layer, identifyLUKS)
+	bitlocker = known("BitLocker", volume.Layer, volume.Magic(3, "-FVE-FS-"))
+	lvm       = known("LVM2_member", volume.Layer, volume.If(isLVM))
+	raid      = known("linux_raid_member", volume.Layer, volume.If(isRAID))
+	stratis   = known("stratis", volume.Layer, volume.Magic(512+4, "!Stra0tis\x86\xff\x02^\x41rh"))
+	vdo       = known("vdo", volume.Layer, volume.Magic(0, "dmvdo001"))
+	integrity = known("DM_integrity", volume.Layer, volume.Magic(0, "integrt\x00"))
 
-	sun   = diskLabel("sun", volume.If(isSunLabel))
-	sgi   = diskLabel("sgi", volume.Magic(0, "\x0b\xe5\xa9\x41"))
-	bsd   = diskLabel("bsd", volume.If(func(p *volume.Probe) bool { return p.Has(512, bsdMagic) && p.Has(512+132, bsdMagic) }))
-	amiga = diskLabel("amiga", volume.If(isAmigaLabel))
+	sun   = known("sun", volume.DiskLabel, volume.If(isSunLabel))
+	sgi   = known("sgi", volume.DiskLabel, volume.Magic(0, "\x0b\xe5\xa9\x41"))
+	bsd   = known("bsd", volume.DiskLabel, volume.If(func(p *volume.Probe) bool { return p.Has(512, bsdMagic) && p.Has(512+132, bsdMagic) }))
+	amiga = known("amiga", volume.DiskLabel, volume.If(isAmigaLabel))
 
-	verity = &volume.Kind{Name: "DM_verity_hash", Class: volume.Memory, Identify: volume.Magic(0, "verity\x00\x00")}
+	verity = known("DM_verity_hash", volume.Memory, volume.Magic(0, "verity\x00\x00"))
 )
 
 func identifyNTFS(p *volume.Probe) (volume.ID, bool) {

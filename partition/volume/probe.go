@@ -38,11 +38,7 @@ func (p *Probe) Bytes(off int64, n int) []byte {
 		return p.head[off:end]
 	}
 	b := make([]byte, n)
-	if got, err := p.Blob.ReadAt(b, off); got < n {
-		if err == nil || err == io.EOF {
-			err = io.ErrUnexpectedEOF
-		}
-		p.err = err
+	if p.err = image.ReadFull(p.Blob, b, off); p.err != nil {
 		return nil
 	}
 	return b
