@@ -1,6 +1,9 @@
 package scenario
 
 import (
+	"context"
+	"errors"
+	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -46,21 +49,30 @@ note a`
 	if err != nil {
 		t.Fatal(err)
 	}
+	// No machine is started and the time is over, so that all others than notes fail.
+	failed := errors.New("no machine can be started")
+	stage := &Stage{Dir: t.TempDir(), Start: func(context.Context, string, io.Writer) (*Machine, error) { return nil, failed }}
+	p := &play{Stage: stage, folder: t.TempDir(), machines: map[string]*machine{}}
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
 	seen := []string{"wait"}
 	for _, step := range s.Steps {
-		if actionOf(step.Action) == nil {
-			t.Errorf("%s: the player knows no %T", step.Text, step.Action)
+		if err := p.do(over, p.machine("web"), step.Action); errors.Is(err, errUnknown) {
+			t.Errorf("%s: %v", step.Text, err)
 		}
 		words := strings.Fields(step.Text)
 		seen = append(seen, words[0])
 		switch a := step.Action.(type) {
 		case script.Wait:
-			seen = append(seen, conditionOf(t, a.Condition))
+			seen = append(seen, conditionOf(t, p, a.Condition))
 		case script.Never:
-			seen = append(seen, conditionOf(t, a.Condition))
+			seen = append(seen, conditionOf(t, p, a.Condition))
 		case script.Check:
-			seen = append(seen, conditionOf(t, a.Condition))
+			seen = append(seen, conditionOf(t, p, a.Condition))
 		}
+	}
+	if err := p.do(over, nil, "nothing"); !errors.Is(err, errUnknown) {
+		t.Errorf("do of what is no action: %v; want %v", err, errUnknown)
 	}
 	for _, e := range append(script.Commands(), script.Conditions()...) {
 		if !slices.Contains(seen, e.Name) {
@@ -69,10 +81,10 @@ note a`
 	}
 }
 
-func conditionOf(t *testing.T, c script.Condition) (name string) {
+func conditionOf(t *testing.T, p *play, c script.Condition) (name string) {
 	t.Helper()
-	if checkOf(c) == nil || checkFor(c.Of) == nil {
-		t.Errorf("%s: the player knows no %T", c.Text, c.Of)
+	if _, _, err := p.holds(t.Context(), p.machine("web"), c); errors.Is(err, errUnknown) {
+		t.Errorf("%s: %v", c.Text, err)
 	}
 	return strings.Fields(c.Text)[0]
 }

@@ -10,86 +10,81 @@ import (
 	"ingot/recipes/script"
 )
 
-// action is what a step does; m is nil for commands that are for no single machine.
-type action func(ctx context.Context, p *play, m *machine) error
+// errUnknown says that the player does not know an action or a condition.
+var errUnknown = errors.New("the player does not know it")
 
-// actionOf returns what plays a script's action; nil for what is none.
-func actionOf(a script.Action) action {
-	switch a := a.(type) {
-	case script.Start:
-		return func(ctx context.Context, p *play, _ *machine) error { return p.start(ctx, a.Machines) }
-	case script.PowerOff:
-		return poweroff
-	case script.Crash:
-		return crash
-	case script.Reboot:
-		return reboot
-	case script.Wait:
-		return func(ctx context.Context, p *play, m *machine) error { return p.await(ctx, m, a.Condition, a.Limit) }
-	case script.Never:
-		return func(ctx context.Context, p *play, m *machine) error { return p.never(ctx, m, a.Condition, a.For) }
-	case script.Check:
-		return timed(func(ctx context.Context, p *play, m *machine) error { return p.holds(ctx, m, a.Condition) })
-	case script.Shell:
-		return func(_ context.Context, _ *play, m *machine) error { m.shell = a.Way; return nil }
-	case script.Run:
-		return timed(func(ctx context.Context, p *play, m *machine) error { return p.run(ctx, m, a.Command) })
-	case script.Status:
-		return func(_ context.Context, _ *play, m *machine) error { return m.said.hasStatus(a) }
-	case script.Output:
-		return func(_ context.Context, _ *play, m *machine) error { return m.said.hasOutput(a) }
-	case script.Fetch:
-		return timed(func(ctx context.Context, p *play, m *machine) error { return p.fetch(ctx, m, a) })
-	case script.Send:
-		return alive(func(_ context.Context, _ *play, m *machine) error { return m.vm.Send(a.Line) })
-	case script.Press:
-		return alive(func(ctx context.Context, _ *play, m *machine) error { return m.vm.Press(ctx, a.Strokes) })
-	case script.Screenshot:
-		return func(ctx context.Context, p *play, m *machine) error { return p.screenshot(ctx, m, a.Name) }
-	case script.Compare:
-		return func(_ context.Context, p *play, _ *machine) error { return p.compare(a) }
-	case script.CopyIn:
-		return alive(timed(func(ctx context.Context, p *play, m *machine) error { return p.copyIn(ctx, m, p.beside(a.From), a.To) }))
-	case script.CopyOut:
-		return alive(timed(func(ctx context.Context, p *play, m *machine) error { return p.copyOut(ctx, m, a) }))
-	case script.Link:
-		return func(_ context.Context, p *play, _ *machine) error {
-			if p.Link == nil {
-				return errors.New("link: the machines have no network")
-			}
-			return p.Link(a.A, a.B, a.To...)
-		}
-	case script.QMP:
-		return alive(func(ctx context.Context, _ *play, m *machine) error {
-			answer, err := m.vm.QMP(ctx, a.Command, a.Arguments)
-			m.said = said{output: string(answer), any: true}
-			return err
-		})
-	case script.Sleep:
-		return func(ctx context.Context, _ *play, _ *machine) error { return sleep(ctx, a.For) }
-	case script.Note:
-		return func(_ context.Context, p *play, _ *machine) error { p.note(a.Text); return nil }
-	}
-	return nil
-}
-
-// timed gives an action as much time as a step has.
-func timed(do action) action {
-	return func(ctx context.Context, p *play, m *machine) error {
-		ctx, cancel := context.WithTimeoutCause(ctx, p.Timeout, errLimit(p.Timeout))
-		defer cancel()
-		return do(ctx, p, m)
-	}
-}
-
-// alive refuses an action with a machine that does not run.
-func alive(do action) action {
-	return func(ctx context.Context, p *play, m *machine) error {
+// do plays an action; m is nil for one that is not for a single machine.
+func (p *play) do(ctx context.Context, m *machine, a script.Action) error {
+	switch a.(type) {
+	case script.PowerOff, script.Crash, script.Reboot, script.Never, script.Send, script.Press, script.CopyIn, script.CopyOut, script.QMP:
 		if err := m.running(); err != nil {
 			return err
 		}
-		return do(ctx, p, m)
 	}
+	switch a := a.(type) {
+	case script.Start:
+		return p.start(ctx, a.Machines)
+	case script.Crash:
+		m.crash()
+		return nil
+	case script.Reboot:
+		return p.reboot(ctx, m)
+	case script.Wait:
+		return p.await(ctx, m, a.Condition, a.Limit)
+	case script.Never:
+		return p.never(ctx, m, a.Condition, a.For)
+	case script.Shell:
+		m.shell = a.Way
+		return nil
+	case script.Status:
+		return m.said.hasStatus(a)
+	case script.Output:
+		return m.said.hasOutput(a)
+	case script.Send:
+		return m.vm.Send(a.Line)
+	case script.Press:
+		return m.vm.Press(ctx, a.Strokes)
+	case script.Screenshot:
+		return p.screenshot(ctx, m, a.Name)
+	case script.Compare:
+		return p.compare(a)
+	case script.Link:
+		if p.Link == nil {
+			return errors.New("link: the machines have no network")
+		}
+		return p.Link(a.A, a.B, a.To...)
+	case script.QMP:
+		answer, err := m.vm.QMP(ctx, a.Command, a.Arguments)
+		m.said = said{output: string(answer), any: true}
+		return err
+	case script.Sleep:
+		return sleep(ctx, a.For)
+	case script.Note:
+		p.note(a.Text)
+		return nil
+	}
+	return p.doInTime(ctx, m, a)
+}
+
+// doInTime plays an action that may take as long as a step may.
+func (p *play) doInTime(ctx context.Context, m *machine, a script.Action) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, p.Timeout, errLimit(p.Timeout))
+	defer cancel()
+	switch a := a.(type) {
+	case script.PowerOff:
+		return m.powerOff(ctx)
+	case script.Check:
+		return p.check(ctx, m, a.Condition)
+	case script.Run:
+		return p.run(ctx, m, a.Command)
+	case script.Fetch:
+		return p.fetch(ctx, m, a)
+	case script.CopyIn:
+		return p.copyIn(ctx, m, p.beside(a.From), a.To)
+	case script.CopyOut:
+		return p.copyOut(ctx, m, a)
+	}
+	return fmt.Errorf("%T: %w", a, errUnknown)
 }
 
 // run runs a command in the guest's shell.

@@ -16,47 +16,39 @@ import (
 	"ingot/vm"
 )
 
-// check says whether a condition holds; if it does not, found may say what there was
+// holds says whether a condition holds; if it does not, found may say what there was
 // instead. An error says that it cannot come to hold.
-type check func(ctx context.Context, p *play, m *machine) (ok bool, found string, err error)
-
-// checkOf returns what looks whether a condition holds.
-func checkOf(c script.Condition) check {
-	of := checkFor(c.Of)
-	if !c.Not {
-		return of
+func (p *play) holds(ctx context.Context, m *machine, c script.Condition) (ok bool, found string, err error) {
+	switch of := c.Of.(type) {
+	case script.Line:
+		ok, err = m.hasShown(of.Pattern)
+	case script.Run:
+		ok, found, err = m.succeeds(ctx, of.Command)
+	case script.File:
+		var status int
+		_, status, err = m.run(ctx, "test -e "+shellwords.Quote([]string{of.Path}))
+		ok = status == 0
+	case script.Port:
+		ok, found, err = m.listensAt(ctx, of.Number)
+	case script.Socket:
+		ok, err = m.listensAtSocket(ctx, of.Path)
+	case script.Unit:
+		ok, found, err = m.unitRuns(ctx, of.Name)
+	case script.Fetch:
+		ok, found, err = m.fetches(ctx, of)
+	case script.Text:
+		ok, found, err = m.showsText(ctx, of.Pattern)
+	case script.Screen:
+		ok, found, err = p.looksLike(ctx, m, of.Likeness)
+	case script.Ended:
+		ok, found, err = m.hasEnded()
+	default:
+		err = fmt.Errorf("%T: %w", of, errUnknown)
 	}
-	return func(ctx context.Context, p *play, m *machine) (bool, string, error) {
-		ok, _, err := of(ctx, p, m)
+	if c.Not {
 		return !ok, "", err
 	}
-}
-
-// checkFor is checkOf without not; nil for what is no condition.
-func checkFor(of any) check {
-	switch c := of.(type) {
-	case script.Line:
-		return hasLine(c.Pattern)
-	case script.Run:
-		return succeeds(c.Command)
-	case script.File:
-		return quiet("test -e " + shellwords.Quote([]string{c.Path}))
-	case script.Port:
-		return listensAt(c.Number)
-	case script.Socket:
-		return listensAtSocket(c.Path)
-	case script.Unit:
-		return unitRuns(c.Name)
-	case script.Fetch:
-		return fetches(c)
-	case script.Text:
-		return showsText(c.Pattern)
-	case script.Screen:
-		return looksLike(c.Likeness)
-	case script.Ended:
-		return hasEnded
-	}
-	return nil
+	return ok, found, err
 }
 
 // awaited returns the pattern of a line of the console that is waited for, not looked for
@@ -68,41 +60,29 @@ func awaited(c script.Condition) *regexp.Regexp {
 	return nil
 }
 
-// hasLine looks at what the console has shown already.
-func hasLine(re *regexp.Regexp) check {
-	return func(_ context.Context, _ *play, m *machine) (bool, string, error) {
-		if err := m.started(); err != nil {
-			return false, "", err
-		}
-		now, cancel := context.WithCancel(context.Background())
-		cancel()
-		_, err := m.vm.WaitFor(now, re.String())
-		var f *vm.FailureError
-		if errors.As(err, &f) && (f.Kind == vm.TimedOut || f.Kind == vm.PoweredOff) {
-			return false, "", nil
-		}
-		return err == nil, "", err
+// hasShown looks at what the console has shown already.
+func (m *machine) hasShown(re *regexp.Regexp) (bool, error) {
+	if err := m.started(); err != nil {
+		return false, err
 	}
+	now, cancel := context.WithCancel(context.Background())
+	cancel()
+	_, err := m.vm.WaitFor(now, re.String())
+	var f *vm.FailureError
+	if errors.As(err, &f) && (f.Kind == vm.TimedOut || f.Kind == vm.PoweredOff) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // succeeds asks for the status 0.
-func succeeds(command string) check {
-	return func(ctx context.Context, _ *play, m *machine) (bool, string, error) {
-		output, status, err := m.run(ctx, command)
-		if err != nil {
-			return false, "", err
-		}
-		m.say(output, status)
-		return status == 0, fmt.Sprintf("; status %d%s", status, printed(output)), nil
+func (m *machine) succeeds(ctx context.Context, command string) (bool, string, error) {
+	output, status, err := m.run(ctx, command)
+	if err != nil {
+		return false, "", err
 	}
-}
-
-// quiet asks for the status 0 of a command whose output nobody wants to see.
-func quiet(command string) check {
-	return func(ctx context.Context, _ *play, m *machine) (bool, string, error) {
-		_, status, err := m.run(ctx, command)
-		return status == 0, "", err
-	}
+	m.say(output, status)
+	return status == 0, fmt.Sprintf("; status %d%s", status, printed(output)), nil
 }
 
 // The columns of /proc/net/tcp: the number, the local address and port, the remote ones,
@@ -119,48 +99,44 @@ func (m *machine) table(ctx context.Context, command string) (string, error) {
 	return output, err
 }
 
-func listensAt(port int) check {
-	return func(ctx context.Context, _ *play, m *machine) (bool, string, error) {
-		table, err := m.table(ctx, "cat /proc/net/tcp /proc/net/tcp6 2>/dev/null")
-		if err != nil {
-			return false, "", err
-		}
-		var open []string
-		for row := range strings.Lines(table) {
-			f := strings.Fields(row)
-			if len(f) < 4 || f[3] != tcpListen {
-				continue
-			}
-			n, err := strconv.ParseUint(f[1][strings.LastIndexByte(f[1], ':')+1:], 16, 16)
-			if err == nil && int(n) == port {
-				return true, "", nil
-			}
-			open = append(open, fmt.Sprint(n))
-		}
-		if open == nil {
-			return false, "; nothing listens at any port", nil
-		}
-		return false, "; ports that something listens at: " + strings.Join(open, ", "), nil
+func (m *machine) listensAt(ctx context.Context, port int) (bool, string, error) {
+	table, err := m.table(ctx, "cat /proc/net/tcp /proc/net/tcp6 2>/dev/null")
+	if err != nil {
+		return false, "", err
 	}
+	var open []string
+	for row := range strings.Lines(table) {
+		f := strings.Fields(row)
+		if len(f) < 4 || f[3] != tcpListen {
+			continue
+		}
+		n, err := strconv.ParseUint(f[1][strings.LastIndexByte(f[1], ':')+1:], 16, 16)
+		if err == nil && int(n) == port {
+			return true, "", nil
+		}
+		open = append(open, fmt.Sprint(n))
+	}
+	if open == nil {
+		return false, "; nothing listens at any port", nil
+	}
+	return false, "; ports that something listens at: " + strings.Join(open, ", "), nil
 }
 
 // unixListening is the flag of /proc/net/unix of a socket that takes connections:
 // __SO_ACCEPTCON.
 const unixListening = "00010000"
 
-func listensAtSocket(path string) check {
-	return func(ctx context.Context, _ *play, m *machine) (bool, string, error) {
-		table, err := m.table(ctx, "cat /proc/net/unix")
-		if err != nil {
-			return false, "", err
-		}
-		for row := range strings.Lines(table) {
-			if f := strings.Fields(row); len(f) >= 8 && f[3] == unixListening && f[7] == path {
-				return true, "", nil
-			}
-		}
-		return false, "", nil
+func (m *machine) listensAtSocket(ctx context.Context, path string) (bool, error) {
+	table, err := m.table(ctx, "cat /proc/net/unix")
+	if err != nil {
+		return false, err
 	}
+	for row := range strings.Lines(table) {
+		if f := strings.Fields(row); len(f) >= 8 && f[3] == unixListening && f[7] == path {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // unitScript asks whichever keeper of services a system has.
@@ -170,28 +146,24 @@ elif command -v herd >/dev/null 2>&1; then herd status "$u" | grep -q -i 'runnin
 elif command -v sv >/dev/null 2>&1; then sv status "$u" | grep -q '^run:'
 else echo "the guest has neither systemd, the Shepherd nor runit"; exit 99; fi`
 
-func unitRuns(name string) check {
-	return func(ctx context.Context, _ *play, m *machine) (bool, string, error) {
-		output, status, err := m.run(ctx, "("+fmt.Sprintf(unitScript, shellwords.Quote([]string{name}))+")")
-		if err == nil && status == 99 {
-			err = errors.New(strings.TrimSpace(output))
-		}
-		return status == 0, printed(output), err
+func (m *machine) unitRuns(ctx context.Context, name string) (bool, string, error) {
+	output, status, err := m.run(ctx, "("+fmt.Sprintf(unitScript, shellwords.Quote([]string{name}))+")")
+	if err == nil && status == 99 {
+		err = errors.New(strings.TrimSpace(output))
 	}
+	return status == 0, printed(output), err
 }
 
-func fetches(f script.Fetch) check {
-	return func(ctx context.Context, _ *play, m *machine) (bool, string, error) {
-		if err := m.running(); err != nil {
-			return false, "", err
-		}
-		body, status, err := m.fetch(ctx, f)
-		if err != nil {
-			return false, "; " + err.Error(), nil
-		}
-		m.said = said{output: body, status: status, any: true}
-		return status == http.StatusOK, fmt.Sprintf("; status %d", status), nil
+func (m *machine) fetches(ctx context.Context, f script.Fetch) (bool, string, error) {
+	if err := m.running(); err != nil {
+		return false, "", err
 	}
+	body, status, err := m.fetch(ctx, f)
+	if err != nil {
+		return false, "; " + err.Error(), nil
+	}
+	m.said = said{output: body, status: status, any: true}
+	return status == http.StatusOK, fmt.Sprintf("; status %d", status), nil
 }
 
 // maxPage is how much of a page is read.
@@ -246,7 +218,7 @@ func getPage(ctx context.Context, url string) (body string, status int, err erro
 	return string(text), r.StatusCode, err
 }
 
-func hasEnded(_ context.Context, _ *play, m *machine) (bool, string, error) {
+func (m *machine) hasEnded() (bool, string, error) {
 	if err := m.started(); err != nil {
 		return false, "", err
 	}

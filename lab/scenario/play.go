@@ -183,7 +183,7 @@ func (p *play) take(ctx context.Context) error {
 	if name := p.step.Machine; name != "" {
 		m = p.machine(name)
 	}
-	err := actionOf(p.step.Action)(ctx, p, m)
+	err := p.do(ctx, m, p.step.Action)
 	if err != nil && ctx.Err() != nil {
 		return context.Cause(ctx) // what ended the test says more than how the step noticed
 	}
@@ -366,9 +366,9 @@ func (p *play) await(ctx context.Context, m *machine, c script.Condition, limit 
 		ctx, stop = m.watchBoot(ctx)
 		defer stop()
 	}
-	last, check := "", checkOf(c)
+	last := ""
 	ok, err := until(ctx, func() (bool, error) {
-		ok, found, err := check(ctx, p, m)
+		ok, found, err := p.holds(ctx, m, c)
 		if err == nil || ctx.Err() == nil {
 			last = found
 		}
@@ -408,9 +408,9 @@ func until(ctx context.Context, check func() (bool, error)) (bool, error) {
 	}
 }
 
-// holds wants a condition to hold now.
-func (p *play) holds(ctx context.Context, m *machine, c script.Condition) error {
-	ok, found, err := checkOf(c)(ctx, p, m)
+// check wants a condition to hold now.
+func (p *play) check(ctx context.Context, m *machine, c script.Condition) error {
+	ok, found, err := p.holds(ctx, m, c)
 	switch {
 	case err != nil:
 		return err
@@ -422,14 +422,10 @@ func (p *play) holds(ctx context.Context, m *machine, c script.Condition) error 
 
 // never watches that a condition does not come to hold.
 func (p *play) never(ctx context.Context, m *machine, c script.Condition, limit time.Duration) error {
-	if err := m.running(); err != nil {
-		return err
-	}
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, errLimit(limit))
 	defer cancel()
-	check := checkOf(c)
 	holds := func() (bool, error) {
-		ok, _, err := check(ctx, p, m)
+		ok, _, err := p.holds(ctx, m, c)
 		return ok, err
 	}
 	if line := awaited(c); line != nil {
@@ -454,12 +450,7 @@ func (p *play) never(ctx context.Context, m *machine, c script.Condition, limit 
 // just starting does not hear it.
 const pressAgain = 2 * time.Second
 
-func poweroff(ctx context.Context, p *play, m *machine) error {
-	if err := m.running(); err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeoutCause(ctx, p.Timeout, errLimit(p.Timeout))
-	defer cancel()
+func (m *machine) powerOff(ctx context.Context) error {
 	m.ours.Store(true)
 	for {
 		_, err := m.vm.QMP(ctx, "system_powerdown", nil)
@@ -476,21 +467,14 @@ func poweroff(ctx context.Context, p *play, m *machine) error {
 	}
 }
 
-func crash(_ context.Context, _ *play, m *machine) error {
-	if err := m.running(); err != nil {
-		return err
-	}
+func (m *machine) crash() {
 	m.ours.Store(true)
 	m.vm.Kill()
 	<-m.done
-	return nil
 }
 
 // reboot has the guest restart, which ends QEMU, and starts it again.
-func reboot(ctx context.Context, p *play, m *machine) error {
-	if err := m.running(); err != nil {
-		return err
-	}
+func (p *play) reboot(ctx context.Context, m *machine) error {
 	limited, cancel := context.WithTimeoutCause(ctx, p.Timeout, errLimit(p.Timeout))
 	defer cancel()
 	m.ours.Store(true)

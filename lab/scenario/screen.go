@@ -98,21 +98,19 @@ func (p *play) compare(c script.Compare) error {
 	return like(got, want, c.Name, c.Likeness)
 }
 
-func looksLike(to script.Likeness) check {
-	return func(ctx context.Context, p *play, m *machine) (bool, string, error) {
-		want, err := stored(p.beside(to.File))
-		if err != nil {
-			return false, "", err
-		}
-		got, err := m.screenshot(ctx)
-		if err != nil {
-			return false, "", err
-		}
-		if err := like(got, want, "the screen", to); err != nil {
-			return false, "; " + err.Error(), nil
-		}
-		return true, "", nil
+func (p *play) looksLike(ctx context.Context, m *machine, to script.Likeness) (bool, string, error) {
+	want, err := stored(p.beside(to.File))
+	if err != nil {
+		return false, "", err
 	}
+	got, err := m.screenshot(ctx)
+	if err != nil {
+		return false, "", err
+	}
+	if err := like(got, want, "the screen", to); err != nil {
+		return false, "; " + err.Error(), nil
+	}
+	return true, "", nil
 }
 
 // visible is by how much of 255 a colour has to differ for a person to see it: a fade, or
@@ -149,17 +147,15 @@ func Difference(a, b image.Image) float64 {
 
 func apart(a, b uint8) bool { return max(a, b)-min(a, b) >= visible }
 
-func showsText(re *regexp.Regexp) check {
-	return func(ctx context.Context, _ *play, m *machine) (bool, string, error) {
-		text, err := m.screenText(ctx)
-		switch {
-		case errors.Is(err, errGraphics): // it may show text yet: a BIOS has graphics for a moment
-			return false, "; " + err.Error(), nil
-		case err != nil:
-			return false, "", err
-		}
-		return vm.Shows(text, re), "; the screen shows\n" + text, nil
+func (m *machine) showsText(ctx context.Context, re *regexp.Regexp) (bool, string, error) {
+	text, err := m.screenText(ctx)
+	switch {
+	case errors.Is(err, errGraphics): // it may show text yet: a BIOS has graphics for a moment
+		return false, "; " + err.Error(), nil
+	case err != nil:
+		return false, "", err
 	}
+	return vm.Shows(text, re), "; the screen shows\n" + text, nil
 }
 
 // errGraphics says that nothing is there to read a screen.
