@@ -12,35 +12,36 @@ import (
 )
 
 // planBoot makes the boot loader and puts its files into the trees.
-func (p *planner) planBoot(ctx context.Context, h Host) (*boot, error) {
-	b := &boot{esp: image.NewTree()}
+func (p *planner) planBoot(ctx context.Context, h Host) error {
+	b := p.out.boot
+	b.esp = image.NewTree()
 	if p.Bootloader.Loader.IsZero() && !p.IsNetboot() {
-		return b, nil
+		return nil
 	}
 	at, err := p.bootPartition()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if b.menu, err = p.menu(at); err != nil {
-		return nil, err
+		return err
 	}
 	if err := p.checkCommandLines(at, b.menu); err != nil { // compressing takes minutes
-		return nil, err
+		return err
 	}
 	if p.Packs() {
 		if err := p.pack(ctx, h, at, b.menu.Entries); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if p.IsNetboot() {
-		return b, p.layOutNetboot(ctx, at, b.menu)
+		return p.layOutNetboot(ctx, at, b.menu)
 	}
 	if p.Packs() { // which has moved the kernels
 		if err := p.checkCommandLines(at, b.menu); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return b, p.installLoader(ctx, h, b, at)
+	return p.installLoader(ctx, h, b, at)
 }
 
 // installLoader has the boot loader put its files into the trees.
@@ -77,6 +78,6 @@ func (p *planner) installLoader(ctx context.Context, h Host, b *boot, at int) er
 		}
 		return p.At(l.Key(), err)
 	}
-	p.warnings = append(p.warnings, b.Warnings...)
+	p.out.Warnings = append(p.out.Warnings, b.Warnings...)
 	return nil
 }

@@ -24,16 +24,11 @@ var errNoKernel = errors.New("the recipe has neither a system nor an entry of a 
 
 // direct finds the kernel and the rest in the tree that holds them.
 func (p *planner) direct() (Direct, error) {
-	at, err := p.bootPartition()
-	if err != nil || p.trees[at] == nil {
-		return Direct{}, errNoKernel
-	}
-	e, err := p.defaultEntry(at)
+	look, e, err := p.bootsDirectly()
 	if err != nil {
 		return Direct{}, err
 	}
 	d := Direct{Title: e.Title, System: p.store.system, Arguments: e.Arguments, Consoles: p.Bootloader.Console}
-	look := bootloader.Lookup(p.trees[at].Lookup)
 	if d.System != "" {
 		_, err := look.File(d.System + "/sw/bin/nix-store")
 		d.Nix = err == nil
@@ -51,18 +46,21 @@ func (p *planner) direct() (Direct, error) {
 	return d, nil
 }
 
-// defaultEntry returns the entry that boots by itself.
-func (p *planner) defaultEntry(at int) (bootloader.Entry, error) {
-	menu := p.boot.menu
+// bootsDirectly returns the entry that boots by itself, and the tree with its files.
+func (p *planner) bootsDirectly() (bootloader.Lookup, bootloader.Entry, error) {
+	at, err := p.bootPartition()
+	if err != nil || p.trees[at] == nil {
+		return nil, bootloader.Entry{}, errNoKernel
+	}
+	menu := p.out.boot.menu
 	if menu.Entries == nil { // without a boot loader there is no menu yet
-		var err error
 		if menu, err = p.menu(at); err != nil {
-			return bootloader.Entry{}, err
+			return nil, bootloader.Entry{}, err
 		}
 	}
 	e, ok := menu.Boots()
 	if !ok {
-		return e, errNoKernel
+		err = errNoKernel
 	}
-	return e, nil
+	return p.trees[at].Lookup, e, err
 }

@@ -3,7 +3,6 @@ package plan
 import (
 	"context"
 
-	"ingot/bootloader"
 	"ingot/bootloader/kernel"
 	"ingot/recipes"
 	"ingot/storedb"
@@ -20,36 +19,19 @@ type Environment struct {
 
 // NewEnvironment resolves a recipe's store, and finds out what would lie on its disk.
 func NewEnvironment(ctx context.Context, r *recipes.Recipe, h Host) (*Environment, error) {
-	p := &planner{Recipe: r, boot: &boot{}}
-	var err error
-	if p.store, err = resolve(ctx, r, h); err != nil {
+	p := newPlanner(r)
+	if err := p.fill(ctx, h); err != nil {
 		return nil, err
 	}
-	if err := p.assemble(ctx); err != nil {
-		return nil, err
-	}
-	if p.seed, err = seed(r, p.store.closure, p.firstTitle()); err != nil {
-		return nil, err
-	}
-	e := &Environment{Closure: p.store.closure, Warnings: p.store.warnings, planner: p}
-	if m := p.store.made; m != nil {
-		e.Warnings = append(e.Warnings, m.warnings...)
-	}
-	e.Warnings = append(e.Warnings, p.store.closure.Notes()...)
-	return e, nil
+	return &Environment{Closure: p.store.closure, Warnings: p.store.warnings, planner: p}, nil
 }
 
 // Kernel returns the kernel of the system, or of the entry of the menu that boots by
 // itself.
 func (e *Environment) Kernel() (*kernel.Kernel, error) {
-	p := e.planner
-	at, err := p.bootPartition()
-	if err != nil || p.trees[at] == nil {
-		return nil, errNoKernel
-	}
-	entry, err := p.defaultEntry(at)
+	look, entry, err := e.planner.bootsDirectly()
 	if err != nil {
 		return nil, err
 	}
-	return bootloader.Lookup(p.trees[at].Lookup).Kernel(entry, p.store.system)
+	return look.Kernel(entry, e.planner.store.system)
 }

@@ -33,6 +33,6 @@ func (p *planner) placeForeign(i int, tree *image.Tree, v image.Volume) (*image.
 	} else {
 		c.Source = content
 	}
-	p.pending = append(p.pending, c)
+	p.out.pending = append(p.out.pending, c)
 	return image.Hole(content.Size() + extra), nil
 }

@@ -19,15 +19,15 @@ func (p *planner) layOutISO() (*partition.Disk, error) {
 	if err != nil {
 		return nil, err
 	}
-	iso := bootloader.ISO{BIOS: p.boot.CD, Seed: p.seed}
-	if esp := p.boot.esp; len(esp.Root.Entries()) > 0 {
+	iso := bootloader.ISO{BIOS: p.out.boot.CD, Seed: p.seed}
+	if esp := p.out.boot.esp; len(esp.Root.Entries()) > 0 {
 		if iso.EFI, err = bootloader.EFIVolume(esp, p.seed); err != nil {
 			return nil, p.At(p.Bootloader.Loader.Key(), err)
 		}
 	}
 	for i, t := range p.trees {
 		if part := p.Disk.Partitions[i]; i != at && t != nil && len(t.Root.Entries()) > 0 {
-			p.warnings = append(p.warnings, fmt.Sprintf("the ISO holds partition %s alone: what %s holds is left out", p.Disk.Partitions[at].Name, part.Name))
+			p.out.Warnings = append(p.out.Warnings, fmt.Sprintf("the ISO holds partition %s alone: what %s holds is left out", p.Disk.Partitions[at].Name, part.Name))
 		}
 	}
 	if p.store.made == nil {
@@ -68,7 +68,7 @@ const mostFAT = 1<<32 - 1
 // that is as large.
 func (p *planner) warnOfFAT(size int64) {
 	if size > mostFAT {
-		p.warnings = append(p.warnings, fmt.Sprintf("the ISO has %d bytes, and FAT, which most USB sticks have, holds files of up to 4 GiB less one byte: "+
+		p.out.Warnings = append(p.out.Warnings, fmt.Sprintf("the ISO has %d bytes, and FAT, which most USB sticks have, holds files of up to 4 GiB less one byte: "+
 			"write it over the whole stick instead of copying it into a file there, or compress the store (output.store: squashfs)", size))
 	}
 }

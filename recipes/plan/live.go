@@ -71,7 +71,7 @@ func (p *planner) compress(ctx context.Context, h Host, t *image.Tree) (image.Bl
 	if err != nil {
 		return nil, err
 	}
-	p.compressor, p.temp = tool.Version, img
+	p.out.compressor, p.out.temp = tool.Version, img
 	return img.Map, nil
 }
 

@@ -123,7 +123,7 @@ func (p *planner) systemEntry(at int, title, system string) (bootloader.Entry, e
 		e.Title = title
 	}
 	if d, part := e.RootDevice, p.Disk.Partitions[root]; d != "" && d != "tmpfs" && d != "none" && d != part.Label && !strings.EqualFold(d, p.uuid(root)) {
-		p.warnings = append(p.warnings, fmt.Sprintf("%s looks for its root by %s, but partition %s has the label %q and the UUID %s: "+
+		p.out.Warnings = append(p.out.Warnings, fmt.Sprintf("%s looks for its root by %s, but partition %s has the label %q and the UUID %s: "+
 			"give it that label or uuid, or the system will not find it", system, printable.Quote(d), part.Name, part.Label, p.uuid(root)))
 	}
 	if err != nil || root == at {

@@ -46,12 +46,12 @@ func (p *planner) layOutNetboot(ctx context.Context, at int, menu bootloader.Men
 	}
 	line := bootloader.CommandLine(args)
 	add := func(name string, data image.Blob) {
-		p.files = append(p.files, netboot.File{Name: name, Map: image.MapOf(data, &image.Owner{Name: name})})
+		p.out.Files = append(p.out.Files, netboot.File{Name: name, Map: image.MapOf(data, &image.Owner{Name: name})})
 	}
 	add(netboot.KernelFile, kernel)
 	add(netboot.InitrdFile, initrd)
 	add(p.RootImage(), packed)
-	script, err := p.script(menu, entry, line, slices.Clone(p.files))
+	script, err := p.script(menu, entry, line, slices.Clone(p.out.Files))
 	if err != nil {
 		return p.At("output", err)
 	}
@@ -59,7 +59,7 @@ func (p *planner) layOutNetboot(ctx context.Context, at int, menu bootloader.Men
 	add(netboot.ScriptFile, script)
 	c := p.Disk.Partitions[at].Contents
 	if !p.packsRoot() && (len(c.Files) > 0 || !c.From.IsZero()) {
-		p.warnings = append(p.warnings, fmt.Sprintf("what comes by network is the store alone: the other contents of partition %s are left out", p.Disk.Partitions[at].Name))
+		p.out.Warnings = append(p.out.Warnings, fmt.Sprintf("what comes by network is the store alone: the other contents of partition %s are left out", p.Disk.Partitions[at].Name))
 	}
 	return nil
 }
@@ -70,12 +70,12 @@ func (p *planner) script(menu bootloader.Menu, entry bootloader.Entry, line stri
 	if !p.packsRoot() {
 		inside = storeImage // which a NixOS system's initial RAM disk looks for, beside itself
 	}
-	if p.signer != nil && !p.Output.Sign.OnlySignatures {
-		p.digests = netboot.NewDigests(files)
+	if p.out.signer != nil && !p.Output.Sign.OnlySignatures {
+		p.out.digests = netboot.NewDigests(files)
 	}
 	return netboot.Script{
 		Name: p.Name, Title: entry.Title, Line: line, Timeout: menu.Timeout, Inside: inside, Files: files,
-		Password: p.Output.Password, Signed: p.signer != nil, Digests: p.digests,
+		Password: p.Output.Password, Signed: p.out.signer != nil, Digests: p.out.digests,
 	}.Blob()
 }
 
@@ -85,18 +85,18 @@ func (p *planner) loadSigner(ctx context.Context) (err error) {
 	if s == nil {
 		return nil
 	}
-	if p.signer, err = signature.Load(ctx, s.Key.Host, s.Certificate.Host, s.Chain.Host); err != nil {
+	if p.out.signer, err = signature.Load(ctx, s.Key.Host, s.Certificate.Host, s.Chain.Host); err != nil {
 		return p.At("output.sign", err)
 	}
-	if issuer := p.signer.MissingIssuer(); issuer != "" {
-		p.warnings = append(p.warnings, fmt.Sprintf("the signatures lack the certificate of %q, which iPXE needs to get to what it trusts: "+
+	if issuer := p.out.signer.MissingIssuer(); issuer != "" {
+		p.out.Warnings = append(p.out.Warnings, fmt.Sprintf("the signatures lack the certificate of %q, which iPXE needs to get to what it trusts: "+
 			"name it in output.sign.chain, unless iPXE was built with it", issuer))
 	}
-	if subject, server := p.signer.OCSP(); server != "" {
-		p.warnings = append(p.warnings, fmt.Sprintf("the certificate of %q names the OCSP server %q: iPXE starts nothing before that server has vouched for the certificate", subject, server))
+	if subject, server := p.out.signer.OCSP(); server != "" {
+		p.out.Warnings = append(p.out.Warnings, fmt.Sprintf("the certificate of %q names the OCSP server %q: iPXE starts nothing before that server has vouched for the certificate", subject, server))
 	}
-	if p.signer.ECDSA() {
-		p.warnings = append(p.warnings, "the signatures need an iPXE of 2.0 or later: older ones do not know ECDSA")
+	if p.out.signer.ECDSA() {
+		p.out.Warnings = append(p.out.Warnings, "the signatures need an iPXE of 2.0 or later: older ones do not know ECDSA")
 	}
 	return nil
 }
@@ -124,7 +124,7 @@ func (p *planner) filesAsDisk() (*partition.Disk, error) {
 	const align = 4096
 	var b image.Builder
 	end := int64(0)
-	for _, f := range p.files {
+	for _, f := range p.out.Files {
 		b.Add(end, f.Map, &image.Owner{Name: f.Name})
 		end += (f.Map.Size() + align - 1) / align * align
 	}

@@ -17,54 +17,58 @@ import (
 	"ingot/storedb"
 )
 
-// New does all the stages between loading and writing: it resolves the store,
+// New does all the work between loading and writing: it resolves the store,
 // assembles the trees, lays them out, and installs the boot loader.
 func New(ctx context.Context, r *recipes.Recipe, h Host) (*Plan, error) {
-	p := &planner{Recipe: r}
-	plan, err := p.plan(ctx, h)
-	if err != nil && p.temp != nil {
-		p.temp.Close()
+	p := newPlanner(r)
+	if err := p.plan(ctx, h); err != nil {
+		p.out.Close()
+		return nil, err
 	}
-	return plan, err
+	return p.out, nil
 }
 
-func (p *planner) plan(ctx context.Context, h Host) (*Plan, error) {
-	r := p.Recipe
+func newPlanner(r *recipes.Recipe) *planner {
+	return &planner{Recipe: r, out: &Plan{Recipe: r, boot: &boot{}}}
+}
+
+func (p *planner) plan(ctx context.Context, h Host) error {
+	if err := p.fill(ctx, h); err != nil {
+		return err
+	}
+	p.out.Secret = p.findSecret() // before a live medium's files are packed
+	if err := p.planBoot(ctx, h); err != nil {
+		return err
+	}
 	var err error
-	if p.store, err = resolve(ctx, r, h); err != nil {
-		return nil, err
-	}
-	p.warnings = append(p.warnings, p.store.warnings...)
-	if m := p.store.made; m != nil {
-		p.warnings = append(p.warnings, m.warnings...)
-	}
-	p.warnings = append(p.warnings, p.store.closure.Notes()...)
-	if err := p.assemble(ctx); err != nil {
-		return nil, err
-	}
-	if p.seed, err = seed(r, p.store.closure, p.firstTitle()); err != nil {
-		return nil, err
-	}
-	p.secret = p.findSecret() // before a live medium's files are packed
-	if p.boot, err = p.planBoot(ctx, h); err != nil {
-		return nil, err
-	}
-	disk, err := p.layOutAll()
-	if err != nil {
-		return nil, err
+	if p.out.Disk, err = p.layOutAll(); err != nil {
+		return err
 	}
 	c := p.store.closure
-	plan := &Plan{Recipe: r, Disk: disk, items: c.Items(), contents: p.contents(), boot: p.boot, Warnings: p.warnings, Secret: p.secret,
-		Files: p.files, kept: p.kept,
-		Closure: manifest.Closure{Paths: c.Len(), NarSize: c.NarSize()}}
-	plan.direct, plan.directErr = p.direct()
+	p.out.items, p.out.contents = c.Items(), p.contents()
+	p.out.direct, p.out.directErr = p.direct()
 	if m := p.store.made; m != nil {
-		plan.tools = m.packages
+		p.out.tools = m.packages
 	}
+	p.out.Closure = manifest.Closure{Paths: c.Len(), NarSize: c.NarSize()}
 	if c.Len() > 0 {
-		plan.Closure.Digest = "sha256:" + c.Digest().Base16()
+		p.out.Closure.Digest = "sha256:" + c.Digest().Base16()
 	}
-	return plan, nil
+	return nil
+}
+
+// fill resolves the store and makes the trees, without a boot loader.
+func (p *planner) fill(ctx context.Context, h Host) error {
+	var err error
+	if p.store, err = resolve(ctx, p.Recipe, h); err != nil {
+		return err
+	}
+	p.out.Warnings = p.store.warnings
+	if err := p.assemble(ctx); err != nil {
+		return err
+	}
+	p.seed, err = seed(p.Recipe, p.store.closure, p.firstTitle())
+	return err
 }
 
 // layOutAll lays the image out, with its boot loader.
@@ -79,7 +83,7 @@ func (p *planner) layOutAll() (*partition.Disk, error) {
 	if err != nil {
 		return nil, err
 	}
-	if loader := p.boot.Disk; loader != nil {
+	if loader := p.out.boot.Disk; loader != nil {
 		if disk.Map, err = loader.Install(disk); err != nil {
 			return nil, err
 		}
@@ -146,8 +150,8 @@ func (p *planner) assemble(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if p.warnings = append(p.warnings, warnings...); !part.Contents.From.IsZero() || len(part.Contents.Files) > 0 {
-			p.warnings = append(p.warnings, p.lacks(i)...)
+		if p.out.Warnings = append(p.out.Warnings, warnings...); !part.Contents.From.IsZero() || len(part.Contents.Files) > 0 {
+			p.out.Warnings = append(p.out.Warnings, p.lacks(i)...)
 		}
 		if part.Contents.Store && p.store.made != nil {
 			if err := p.store.made.furnish(t); err != nil {

@@ -2,7 +2,6 @@ package plan
 
 import (
 	"cmp"
-	"io"
 	"slices"
 
 	"ingot/bootloader"
@@ -10,34 +9,16 @@ import (
 	"ingot/image/iso9660"
 	"ingot/partition/foreign"
 	"ingot/recipes"
-	"ingot/recipes/netboot"
-	"ingot/recipes/signature"
 )
 
-// planner is a Plan in the making.
+// planner makes a Plan.
 type planner struct {
 	*recipes.Recipe
-	store *store
-	seed  image.Seed
-	trees []*image.Tree // one for each partition; nil for raw ones
-	boot  *boot
-
-	secret string // what not everybody may know
-
-	packed string         // the path of the compressed root or store on a live medium
-	files  []netboot.File // of a folder
-	kept
-
-	warnings []string
-}
-
-// kept is what a planner hands to its Plan as it is.
-type kept struct {
-	compressor string // who made the compressed root or store
-	temp       io.Closer
-	signer     *signature.Signer
-	digests    *netboot.Digests // of what a signed script loads
-	pending    []Pending        // what takes a virtual machine
+	out    *Plan
+	store  *store
+	seed   image.Seed
+	trees  []*image.Tree // one for each partition; nil for raw ones
+	packed string        // the path of the compressed root or store on a live medium
 }
 
 // volume returns what is asked of the file system of a partition.

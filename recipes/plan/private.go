@@ -22,8 +22,8 @@ const authorizedKeys = "authorized_keys"
 // takesSecret remembers that the image holds a file of the host that only its owner may
 // read there, and of which the recipe does not say who may.
 func (p *planner) takesSecret(file string) {
-	if p.secret == "" {
-		p.secret = fmt.Sprintf("%s, which only its owner may read", file)
+	if p.out.Secret == "" {
+		p.out.Secret = fmt.Sprintf("%s, which only its owner may read", file)
 	}
 }
 
@@ -33,7 +33,7 @@ func (p *planner) takesSecret(file string) {
 // all to read.
 func (p *planner) findSecret() string {
 	store := p.store.flavour.StoreDir() + "/"
-	secret := p.secret
+	secret := p.out.Secret
 	for _, t := range p.trees {
 		if t == nil {
 			continue

@@ -69,6 +69,10 @@ func resolve(ctx context.Context, r *recipes.Recipe, h Host) (*store, error) {
 	if err != nil {
 		return nil, r.At("store.closures", err)
 	}
+	if s.made != nil {
+		s.warnings = append(s.warnings, s.made.warnings...)
+	}
+	s.warnings = append(s.warnings, s.closure.Notes()...)
 	return s, nil
 }
 

@@ -11,6 +11,7 @@ import (
 	"ingot/recipes"
 	"ingot/recipes/manifest"
 	"ingot/recipes/netboot"
+	"ingot/recipes/signature"
 	"ingot/recipes/tools"
 	"ingot/storedb"
 )
@@ -41,7 +42,12 @@ type Plan struct {
 	// other.
 	Files     []netboot.File
 	contained *fileformat.File // the output in its format, once it is made
-	kept
+
+	compressor string // the program that compressed the root or the store
+	temp       io.Closer
+	signer     *signature.Signer
+	digests    *netboot.Digests // of the files that a signed script loads
+	pending    []Pending        // the partitions that a virtual machine makes
 
 	helper  *manifest.Helper // what a virtual machine has done
 	overlay io.Closer
