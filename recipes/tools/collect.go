@@ -81,10 +81,8 @@ type program struct {
 
 // Collect takes the packages, and what they need.
 func Collect(o Options) (*Set, error) {
-	c := &collector{root: cmp.Or(o.Root, "/"), arch: o.Arch, without: o.Without, temp: o.Temp, packages: map[string]Package{}}
-	c.Tree = image.NewTree()
-	var err error
-	if c.dpkg, err = openDpkg(c.root); err != nil {
+	c, err := newCollector(o)
+	if err != nil {
 		return nil, err
 	}
 	for _, w := range o.Packages {
@@ -92,15 +90,42 @@ func Collect(o Options) (*Set, error) {
 			return nil, err
 		}
 	}
+	return c.complete(c.meet)
+}
+
+func newCollector(o Options) (c *collector, err error) {
+	c = &collector{root: cmp.Or(o.Root, "/"), arch: o.Arch, without: o.Without, temp: o.Temp, packages: map[string]Package{}}
+	c.Tree = image.NewTree()
+	c.dpkg, err = openDpkg(c.root)
+	return c, err
+}
+
+// complete has meet add what the programs need, and what that needs in turn.
+func (c *collector) complete(meet func(program) error) (*Set, error) {
 	for len(c.todo) > 0 {
 		p := c.todo[0]
 		c.todo = c.todo[1:]
-		if err := c.meet(p); err != nil {
+		if err := meet(p); err != nil {
 			return nil, err
 		}
 	}
 	c.Packages = slices.SortedFunc(maps.Values(c.packages), func(a, b Package) int { return cmp.Compare(a.Name, b.Name) })
 	return &c.Set, nil
+}
+
+// packageOf names the package that a file of the machine belongs to, which is then one of
+// those that files were taken from; otherwise if dpkg knows none.
+func (c *collector) packageOf(file, otherwise string) (string, error) {
+	rel, err := filepath.Rel(c.root, file)
+	if err != nil {
+		return "", err
+	}
+	r := c.dpkg.owner(rel)
+	if r == nil {
+		return otherwise, nil
+	}
+	c.packages[r.Name] = r.Package
+	return r.Name, nil
 }
 
 // take takes one package.

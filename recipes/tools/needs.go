@@ -180,21 +180,16 @@ func (c *collector) fromMachine(user *elffile.File, host, at string) (bool, erro
 	if err != nil || lib.Machine != user.Machine || lib.Class != user.Class {
 		return false, nil // a linker script, or another architecture's
 	}
-	of := path.Base(at)
 	real, err := filepath.EvalSymlinks(file)
 	if err != nil {
 		return false, err
 	}
-	for _, name := range []string{file, real} {
-		rel, err := filepath.Rel(c.root, name)
-		if err != nil {
-			return false, err
-		}
-		if r := c.dpkg.owner(rel); r != nil {
-			of = r.Name
-			c.packages[r.Name] = r.Package
-			break
-		}
+	of, err := c.packageOf(file, "")
+	if err == nil && of == "" {
+		of, err = c.packageOf(real, path.Base(at))
+	}
+	if err != nil {
+		return false, err
 	}
 	c.todo = append(c.todo, program{at, data, of})
 	return true, c.Tree.Put("/"+at, image.NewFile(0o555, data))

@@ -1,11 +1,9 @@
 package tools
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"path"
 	"path/filepath"
 	"slices"
@@ -30,8 +28,8 @@ func (e *MissingProgramError) Error() string {
 	return text
 }
 
-// packageOf names Debian's packages of programs that ingot calls for by itself.
-var packageOf = map[string]string{
+// debianPackage names Debian's packages of programs that ingot calls for by itself.
+var debianPackage = map[string]string{
 	"mkfs.btrfs": "btrfs-progs", "mkfs.xfs": "xfsprogs", "mkfs.f2fs": "f2fs-tools", "cryptsetup": "cryptsetup-bin",
 }
 
@@ -48,10 +46,8 @@ var usual = []string{"/usr/local/sbin", "/usr/sbin", "/sbin", "/run/current-syst
 // root and arch are as for [Options]. In the tree, the dynamic linker stands where the
 // programs look for it.
 func Programs(root, arch string, search []string, names ...string) (*Set, error) {
-	c := &collector{root: cmp.Or(root, "/"), arch: arch, packages: map[string]Package{}}
-	c.Tree = image.NewTree()
-	var err error
-	if c.dpkg, err = openDpkg(c.root); err != nil {
+	c, err := newCollector(Options{Root: root, Arch: arch})
+	if err != nil {
 		return nil, err
 	}
 	folders := slices.Concat(search, usual)
@@ -60,18 +56,12 @@ func Programs(root, arch string, search []string, names ...string) (*Set, error)
 			return nil, err
 		}
 	}
-	for len(c.todo) > 0 {
-		p := c.todo[0]
-		c.todo = c.todo[1:]
+	return c.complete(func(p program) error {
 		if err := c.meet(p); err != nil {
-			return nil, err
+			return err
 		}
-		if err := c.linkLinker(p); err != nil {
-			return nil, err
-		}
-	}
-	c.Packages = slices.SortedFunc(maps.Values(c.packages), func(a, b Package) int { return cmp.Compare(a.Name, b.Name) })
-	return &c.Set, nil
+		return c.linkLinker(p)
+	})
 }
 
 // takeProgram finds one program. It stands where it does on the machine, for its
@@ -92,7 +82,7 @@ func (c *collector) takeProgram(name string, folders []string) error {
 		}
 		return c.putProgram(name, host)
 	}
-	return &MissingProgramError{name, packageOf[name], looked}
+	return &MissingProgramError{name, debianPackage[name], looked}
 }
 
 func (c *collector) putProgram(name, host string) error {
@@ -110,16 +100,11 @@ func (c *collector) putProgram(name, host string) error {
 	case kind != "elf":
 		return fmt.Errorf("%s is a script for %s, which is not taken along", host, kind)
 	}
-	of := name
-	rel, err := filepath.Rel(c.root, host)
+	of, err := c.packageOf(host, name)
 	if err != nil {
 		return err
 	}
-	if r := c.dpkg.owner(rel); r != nil {
-		of = r.Name
-		c.packages[r.Name] = r.Package
-	}
-	at := merged(rel)
+	at := merged(strings.TrimPrefix(host, c.root))
 	if c.Tree.Lookup("/"+at) == nil { // else it goes by two names
 		c.todo = append(c.todo, program{at, file, of})
 		if err := c.Tree.Put("/"+at, n); err != nil {
