@@ -1,9 +1,7 @@
 package applet
 
 import (
-	"os"
 	"strconv"
-	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -14,11 +12,14 @@ type usage struct {
 	all, summary, bytes, human, oneFS bool
 	lengths                           bool // count what files hold, not what they take
 	depth                             int
-	seen                              map[inode]bool
+
+	seen map[inode]bool
+	dev  uint64        // the file system of the operand
+	sums map[int]int64 // what was counted at each depth and is in no folder yet
 }
 
 func runDu(c *Call) error {
-	u := &usage{Call: c, seen: map[inode]bool{}}
+	u := &usage{Call: c, seen: map[inode]bool{}, sums: map[int]int64{}}
 	total := c.flags.BoolP("total", "c", false, "with a sum at the end")
 	c.flags.BoolVarP(&u.all, "all", "a", false, "files too, not folders alone")
 	c.flags.BoolVarP(&u.summary, "summarize", "s", false, "one line for each operand")
@@ -33,49 +34,42 @@ func runDu(c *Call) error {
 	if u.summary {
 		u.depth = 0
 	}
-	var sum int64
-	err := c.each(orElse(names, "."), func(name string) error {
-		st, err := stat(name, false)
-		if err == nil {
-			sum += u.walk(name, st, 0)
+	visit := func(e entry) bool {
+		if e.depth == 0 {
+			u.dev = e.st.Dev
 		}
-		return err
-	})
-	if *total {
-		u.show(sum, "total")
+		return !u.skips(e)
 	}
-	return err
+	for _, name := range orElse(names, ".") {
+		walk{visit: visit, leave: u.count, failed: c.warn}.from(name)
+	}
+	if *total {
+		u.show(u.sums[0], "total")
+	}
+	return nil
 }
 
-func (u *usage) walk(path string, st unix.Stat_t, depth int) int64 {
-	key := inode{st.Dev, st.Ino}
-	if st.Nlink > 1 && u.seen[key] {
-		return 0
+// skips says whether a file was counted under another name, or lies on another file system.
+func (u *usage) skips(e entry) bool {
+	return e.st.Nlink > 1 && u.seen[inode{e.st.Dev, e.st.Ino}] || u.oneFS && e.st.Dev != u.dev
+}
+
+// count adds a file, and what was counted below it, to the folder that it is in.
+func (u *usage) count(e entry) {
+	if u.skips(e) {
+		return
 	}
-	u.seen[key] = true
-	n := st.Blocks * 512
+	u.seen[inode{e.st.Dev, e.st.Ino}] = true
+	n := e.st.Blocks * 512
 	if u.lengths {
-		n = st.Size
+		n = e.st.Size
 	}
-	folder := st.Mode&unix.S_IFMT == unix.S_IFDIR
-	if folder {
-		entries, err := os.ReadDir(path)
-		if err != nil {
-			u.warn(err)
-		}
-		for _, e := range entries {
-			child := strings.TrimSuffix(path, "/") + "/" + e.Name()
-			if below, err := stat(child, false); err != nil {
-				u.warn(err)
-			} else if !u.oneFS || below.Dev == st.Dev {
-				n += u.walk(child, below, depth+1)
-			}
-		}
+	n += u.sums[e.depth+1]
+	u.sums[e.depth+1] = 0
+	u.sums[e.depth] += n
+	if e.depth == 0 || (e.is(unix.S_IFDIR) || u.all) && (u.depth < 0 || e.depth <= u.depth) {
+		u.show(n, e.path)
 	}
-	if depth == 0 || (folder || u.all) && (u.depth < 0 || depth <= u.depth) {
-		u.show(n, path)
-	}
-	return n
 }
 
 func (u *usage) show(n int64, name string) {

@@ -296,33 +296,20 @@ func (c *Call) chown(parse func(string) (uid, gid int, err error)) error {
 		if !*recursive {
 			return change(name, uid, gid)
 		}
-		return chownAll(unix.AT_FDCWD, name, name, uid, gid)
+		c.chownAll(name, uid, gid)
+		return nil
 	})
 }
 
-// chownAll changes a file of a folder and all below it, as rm removes it: no link is followed.
-func chownAll(dir int, base, name string, uid, gid int) error {
-	var st unix.Stat_t
-	if err := unix.Fstatat(dir, base, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
-		return &fs.PathError{Op: "lstat", Path: name, Err: err}
-	}
-	if err := unix.Fchownat(dir, base, uid, gid, unix.AT_SYMLINK_NOFOLLOW); err != nil {
-		return &fs.PathError{Op: "lchown", Path: name, Err: err}
-	}
-	if st.Mode&unix.S_IFMT != unix.S_IFDIR {
-		return nil
-	}
-	f, names, err := openFolder(dir, base, name)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	for _, below := range names {
-		if err := chownAll(int(f.Fd()), below, filepath.Join(name, below), uid, gid); err != nil {
-			return err
+// chownAll changes a file and all below it, without following any link.
+func (c *Call) chownAll(name string, uid, gid int) {
+	visit := func(e entry) bool {
+		if err := unix.Fchownat(e.dir, e.base, uid, gid, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+			c.warn(&fs.PathError{Op: "lchown", Path: e.path, Err: err})
 		}
+		return true
 	}
-	return nil
+	walk{visit: visit, failed: c.warn}.from(name)
 }
 
 // parseOwner reads USER, USER:GROUP, USER: (with the user's group) or :GROUP.
@@ -384,16 +371,17 @@ func runTruncate(c *Call) error {
 	})
 }
 
+var sizeUnits = map[string]int64{
+	"": 1, "c": 1, "w": 2, "b": 512, "k": 1 << 10, "K": 1 << 10, "KiB": 1 << 10, "kB": 1000, "KB": 1000,
+	"M": 1 << 20, "MiB": 1 << 20, "MB": 1000 * 1000, "G": 1 << 30, "GiB": 1 << 30, "GB": 1000 * 1000 * 1000,
+	"T": 1 << 40, "TiB": 1 << 40, "TB": 1000 * 1000 * 1000 * 1000,
+}
+
 // parseSize reads a number of bytes with a suffix as dd and truncate take it.
 func parseSize(s string) (int64, error) {
-	units := map[string]int64{
-		"": 1, "c": 1, "w": 2, "b": 512, "k": 1 << 10, "K": 1 << 10, "KiB": 1 << 10, "kB": 1000, "KB": 1000,
-		"M": 1 << 20, "MiB": 1 << 20, "MB": 1000 * 1000, "G": 1 << 30, "GiB": 1 << 30, "GB": 1000 * 1000 * 1000,
-		"T": 1 << 40, "TiB": 1 << 40, "TB": 1000 * 1000 * 1000 * 1000,
-	}
 	digits := strings.TrimRight(s, "cwbkKMGTiB")
 	n, err := strconv.ParseInt(digits, 10, 64)
-	unit, ok := units[s[len(digits):]]
+	unit, ok := sizeUnits[s[len(digits):]]
 	if err != nil || !ok || n < 0 {
 		return 0, fmt.Errorf("%q is not a size (a number with k, M, G or T)", s)
 	}

@@ -1,15 +1,19 @@
 package applet
 
 import (
+	"cmp"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
+	"mvdan.cc/sh/v3/pattern"
 )
 
 // finder is one run of find.
@@ -24,27 +28,22 @@ type finder struct {
 	pruned             bool // the test of the file at hand said so
 }
 
-// found is a file that find looks at.
-type found struct {
-	path string
-	st   unix.Stat_t
-}
-
 // A test is true of a file or not; an action is a test too.
-type test func(found) bool
+type test func(entry) bool
 
 func runFind(c *Call) error {
-	f := &finder{Call: c, now: time.Now(), maxDepth: 1 << 30}
+	f := &finder{Call: c, now: time.Now(), maxDepth: math.MaxInt}
 	args := c.Args
 	if len(args) > 0 && args[0] == "--help" {
 		c.printf("usage: %s %s\n", c.Name, c.Usage)
 		return nil
 	}
-	var roots []string
-	for len(args) > 0 && !strings.HasPrefix(args[0], "-") && args[0] != "!" && args[0] != "(" {
-		roots, args = append(roots, args[0]), args[1:]
+	start := slices.IndexFunc(args, func(arg string) bool { return strings.HasPrefix(arg, "-") || arg == "!" || arg == "(" })
+	if start < 0 {
+		start = len(args)
 	}
-	roots, f.args = orElse(roots, "."), args
+	roots := orElse(args[:start], ".")
+	f.args = args[start:]
 	expression, err := f.any()
 	if err == nil && len(f.args) > 0 {
 		err = usageError{fmt.Sprintf("%q does not belong there", f.args[0])}
@@ -54,15 +53,10 @@ func runFind(c *Call) error {
 	}
 	if !f.acts {
 		given := expression
-		expression = func(x found) bool { return given(x) && f.print(x, "\n") }
+		expression = func(e entry) bool { return given(e) && f.print(e, "\n") }
 	}
 	for _, root := range roots {
-		st, err := stat(root, false)
-		if err != nil {
-			c.warn(err)
-			continue
-		}
-		f.walk(found{root, st}, expression, 0, st.Dev)
+		f.walk(root, expression)
 	}
 	for _, b := range f.batches {
 		b.run(c)
@@ -70,39 +64,32 @@ func runFind(c *Call) error {
 	return nil
 }
 
-func (f *finder) walk(x found, expression test, depth int, dev uint64) {
-	f.pruned = false
-	look := func() {
-		if depth >= f.minDepth && depth <= f.maxDepth {
-			expression(x)
+func (f *finder) walk(root string, expression test) {
+	look := func(e entry) {
+		if e.depth >= f.minDepth && e.depth <= f.maxDepth {
+			expression(e)
 		}
 	}
-	if !f.depthFirst {
-		look()
-	}
-	pruned := f.pruned
-	if x.st.Mode&unix.S_IFMT == unix.S_IFDIR && depth < f.maxDepth && !pruned && (!f.oneFS || x.st.Dev == dev) {
-		entries, err := os.ReadDir(x.path)
-		if err != nil {
-			f.warn(err)
+	var dev uint64
+	visit := func(e entry) bool {
+		if e.depth == 0 {
+			dev = e.st.Dev
 		}
-		for _, e := range entries {
-			path := strings.TrimSuffix(x.path, "/") + "/" + e.Name()
-			st, err := stat(path, false)
-			if err != nil {
-				f.warn(err)
-				continue
-			}
-			f.walk(found{path, st}, expression, depth+1, dev)
+		if f.pruned = false; !f.depthFirst {
+			look(e)
+		}
+		return !f.pruned && e.depth < f.maxDepth && (!f.oneFS || e.st.Dev == dev)
+	}
+	leave := func(e entry) {
+		if f.depthFirst {
+			look(e)
 		}
 	}
-	if f.depthFirst {
-		look()
-	}
+	walk{visit: visit, leave: leave, failed: f.warn}.from(root)
 }
 
-func (f *finder) print(x found, end string) bool {
-	f.printf("%s%s", x.path, end)
+func (f *finder) print(e entry, end string) bool {
+	f.printf("%s%s", e.path, end)
 	return true
 }
 
@@ -114,7 +101,7 @@ func (f *finder) any() (test, error) {
 		var right test
 		a := left
 		right, err = f.all(true)
-		left = func(x found) bool { return a(x) || right(x) }
+		left = func(e entry) bool { return a(e) || right(e) }
 	}
 	return left, err
 }
@@ -139,9 +126,9 @@ func (f *finder) all(alternative bool) (test, error) {
 	if joins || len(parts) == 0 && alternative {
 		return nil, usageError{"a test is missing beside -a or -o"}
 	}
-	return func(x found) bool {
+	return func(e entry) bool {
 		for _, t := range parts {
-			if !t(x) {
+			if !t(e) {
 				return false
 			}
 		}
@@ -168,7 +155,7 @@ func (f *finder) one() (test, error) {
 			return nil, usageError{word + " needs something to deny"}
 		}
 		t, err := f.one()
-		return func(x found) bool { return !t(x) }, err
+		return func(e entry) bool { return !t(e) }, err
 	case "(":
 		t, err := f.any()
 		if err == nil && !f.take(")") {
@@ -177,9 +164,20 @@ func (f *finder) one() (test, error) {
 		return t, err
 	case "-exec":
 		return f.exec()
+	case "-xdev", "-mount":
+		f.oneFS = true
+		return always, nil
+	case "-depth":
+		f.depthFirst = true
+		return always, nil
+	case "-prune":
+		return func(entry) bool { f.pruned = true; return true }, nil
+	case "-empty":
+		return isEmpty, nil
 	}
-	if t, ok := f.plain(word); ok {
-		return t, nil
+	if action, ok := f.action(word); ok {
+		f.acts = true
+		return action, nil
 	}
 	if len(f.args) == 0 {
 		return nil, usageError{fmt.Sprintf("%s is unknown, or its argument is missing", word)}
@@ -189,47 +187,35 @@ func (f *finder) one() (test, error) {
 	return f.withValue(word, value)
 }
 
-func always(found) bool { return true }
+func always(entry) bool { return true }
 
-// plain returns what takes no argument.
-func (f *finder) plain(word string) (test, bool) {
+func isEmpty(e entry) bool {
+	if !e.is(unix.S_IFDIR) {
+		return e.is(unix.S_IFREG) && e.st.Size == 0
+	}
+	entries, err := os.ReadDir(e.path)
+	return err == nil && len(entries) == 0
+}
+
+func (f *finder) action(word string) (test, bool) {
 	switch word {
 	case "-print":
-		f.acts = true
-		return func(x found) bool { return f.print(x, "\n") }, true
+		return func(e entry) bool { return f.print(e, "\n") }, true
 	case "-print0":
-		f.acts = true
-		return func(x found) bool { return f.print(x, "\x00") }, true
+		return func(e entry) bool { return f.print(e, "\x00") }, true
 	case "-ls":
-		f.acts = true
-		return func(x found) bool {
-			f.printf("%s\n", formatStat("%i %A %h %U %G %s %y %N", x.path, x.st))
+		return func(e entry) bool {
+			f.printf("%s\n", formatStat("%i %A %h %U %G %s %y %N", e.path, e.st))
 			return true
 		}, true
 	case "-delete":
-		f.acts, f.depthFirst = true, true
-		return func(x found) bool {
-			err := os.Remove(x.path)
+		f.depthFirst = true
+		return func(e entry) bool {
+			err := e.unlink()
 			if err != nil {
 				f.warn(err)
 			}
 			return err == nil
-		}, true
-	case "-prune":
-		return func(found) bool { f.pruned = true; return true }, true
-	case "-xdev", "-mount":
-		f.oneFS = true
-		return always, true
-	case "-depth":
-		f.depthFirst = true
-		return always, true
-	case "-empty":
-		return func(x found) bool {
-			if x.st.Mode&unix.S_IFMT != unix.S_IFDIR {
-				return x.st.Mode&unix.S_IFMT == unix.S_IFREG && x.st.Size == 0
-			}
-			entries, err := os.ReadDir(x.path)
-			return err == nil && len(entries) == 0
 		}, true
 	}
 	return nil, false
@@ -241,8 +227,11 @@ var findTypes = map[string]uint32{
 	"c": unix.S_IFCHR, "p": unix.S_IFIFO, "s": unix.S_IFSOCK,
 }
 
-// withValue returns what takes one argument.
+// withValue returns the test or option of a word and its argument.
 func (f *finder) withValue(word, value string) (test, error) {
+	age := func(unit time.Duration) func(entry) int64 {
+		return func(e entry) int64 { return int64(f.now.Sub(time.Unix(e.st.Mtim.Unix())) / unit) }
+	}
 	switch word {
 	case "-name", "-iname", "-path", "-wholename":
 		return globTest(word, value)
@@ -251,7 +240,7 @@ func (f *finder) withValue(word, value string) (test, error) {
 		if !ok {
 			return nil, usageError{fmt.Sprintf("-type %s is none of f, d, l, b, c, p and s", value)}
 		}
-		return func(x found) bool { return x.st.Mode&unix.S_IFMT == kind }, nil
+		return func(e entry) bool { return e.is(kind) }, nil
 	case "-maxdepth", "-mindepth":
 		n, err := strconv.Atoi(value)
 		if err != nil || n < 0 {
@@ -265,45 +254,51 @@ func (f *finder) withValue(word, value string) (test, error) {
 		return always, nil
 	case "-newer":
 		st, err := stat(value, true)
-		return func(x found) bool { return x.st.Mtim.Nano() > st.Mtim.Nano() }, err
-	case "-user", "-group":
-		return ownerTest(word, value)
+		return func(e entry) bool { return e.st.Mtim.Nano() > st.Mtim.Nano() }, err
+	case "-user":
+		uid, _, err := parseOwner(value)
+		return func(e entry) bool { return int(e.st.Uid) == uid }, err
+	case "-group":
+		gid, err := groupID(value)
+		return func(e entry) bool { return int(e.st.Gid) == gid }, err
 	case "-perm":
 		return permTest(value)
-	case "-inum", "-links", "-mtime", "-mmin", "-size":
-		return f.numberTest(word, value)
+	case "-inum":
+		return numberTest(word, value, func(e entry) int64 { return int64(e.st.Ino) })
+	case "-links":
+		return numberTest(word, value, func(e entry) int64 { return int64(e.st.Nlink) })
+	case "-mtime":
+		return numberTest(word, value, age(24*time.Hour))
+	case "-mmin":
+		return numberTest(word, value, age(time.Minute))
+	case "-size":
+		number := strings.TrimRight(value, "cwbkMG")
+		unit, ok := sizeUnits[cmp.Or(value[len(number):], "b")]
+		if !ok {
+			return nil, usageError{"-size " + value + " has an unknown unit"}
+		}
+		return numberTest(word, number, func(e entry) int64 { return (e.st.Size + unit - 1) / unit })
 	}
 	return nil, usageError{"unknown test " + word}
 }
 
-func globTest(word, pattern string) (test, error) {
-	pattern = strings.ReplaceAll(pattern, "[!", "[^")
-	if _, err := filepath.Match(pattern, ""); err != nil {
-		return nil, usageError{fmt.Sprintf("%s %s: %v", word, pattern, err)}
+// globTest compares a name, or with -path a path in which a star stands for slashes, too.
+func globTest(word, glob string) (test, error) {
+	mode := pattern.EntireString
+	if word == "-iname" {
+		mode |= pattern.NoGlobCase
 	}
-	switch word {
-	case "-name":
-		return func(x found) bool { ok, _ := filepath.Match(pattern, filepath.Base(x.path)); return ok }, nil
-	case "-iname":
-		pattern = strings.ToLower(pattern)
-		return func(x found) bool {
-			ok, _ := filepath.Match(pattern, strings.ToLower(filepath.Base(x.path)))
-			return ok
-		}, nil
+	expr, err := pattern.Regexp(glob, mode)
+	if err != nil {
+		return nil, usageError{fmt.Sprintf("%s %s: %v", word, glob, err)}
 	}
-	// In a path a star stands for slashes too, which filepath.Match does not do.
-	flat := strings.NewReplacer("/", "\x01")
-	pattern = flat.Replace(pattern)
-	return func(x found) bool { ok, _ := filepath.Match(pattern, flat.Replace(x.path)); return ok }, nil
-}
-
-func ownerTest(word, value string) (test, error) {
-	if word == "-group" {
-		gid, err := groupID(value)
-		return func(x found) bool { return int(x.st.Gid) == gid }, err
-	}
-	uid, _, err := parseOwner(value)
-	return func(x found) bool { return int(x.st.Uid) == uid }, err
+	re, err := regexp.Compile(expr)
+	return func(e entry) bool {
+		if strings.HasSuffix(word, "name") && word != "-wholename" {
+			return re.MatchString(filepath.Base(e.path))
+		}
+		return re.MatchString(e.path)
+	}, err
 }
 
 // permTest reads MODE (exactly), -MODE (all of these bits) or /MODE (any of them).
@@ -313,42 +308,25 @@ func permTest(value string) (test, error) {
 	case err != nil:
 		return nil, usageError{"-perm: " + err.Error()}
 	case value[0] == '-':
-		return func(x found) bool { return x.st.Mode&mode == mode }, nil
+		return func(e entry) bool { return e.st.Mode&mode == mode }, nil
 	case value[0] == '/':
-		return func(x found) bool { return x.st.Mode&mode != 0 }, nil
+		return func(e entry) bool { return e.st.Mode&mode != 0 }, nil
 	}
-	return func(x found) bool { return x.st.Mode&0o7777 == mode }, nil
+	return func(e entry) bool { return e.st.Mode&modeBits == mode }, nil
 }
 
 // numberTest reads N, +N (more) or -N (less).
-func (f *finder) numberTest(word, value string) (test, error) {
-	digits := strings.TrimLeft(value, "+-")
-	unit := int64(1)
-	if word == "-size" {
-		unit = 512
-		if i := strings.IndexAny(digits, "cwbkMG"); i >= 0 && i == len(digits)-1 {
-			unit = map[byte]int64{'c': 1, 'w': 2, 'b': 512, 'k': 1 << 10, 'M': 1 << 20, 'G': 1 << 30}[digits[i]]
-			digits = digits[:i]
-		}
-	}
-	n, err := strconv.ParseInt(digits, 10, 64)
-	if err != nil {
+func numberTest(word, value string, of func(entry) int64) (test, error) {
+	n, err := strconv.ParseInt(strings.TrimLeft(value, "+-"), 10, 64)
+	switch {
+	case err != nil:
 		return nil, usageError{fmt.Sprintf("%s %s is not a number", word, value)}
+	case value[0] == '+':
+		return func(e entry) bool { return of(e) > n }, nil
+	case value[0] == '-':
+		return func(e entry) bool { return of(e) < n }, nil
 	}
-	of := map[string]func(found) int64{
-		"-inum":  func(x found) int64 { return int64(x.st.Ino) },
-		"-links": func(x found) int64 { return int64(x.st.Nlink) },
-		"-mtime": func(x found) int64 { return int64(f.now.Sub(time.Unix(x.st.Mtim.Unix())) / (24 * time.Hour)) },
-		"-mmin":  func(x found) int64 { return int64(f.now.Sub(time.Unix(x.st.Mtim.Unix())) / time.Minute) },
-		"-size":  func(x found) int64 { return (x.st.Size + unit - 1) / unit },
-	}[word]
-	switch value[0] {
-	case '+':
-		return func(x found) bool { return of(x) > n }, nil
-	case '-':
-		return func(x found) bool { return of(x) < n }, nil
-	}
-	return func(x found) bool { return of(x) == n }, nil
+	return func(e entry) bool { return of(e) == n }, nil
 }
 
 // batch is a command for -exec … +, with the files that wait for it.
@@ -369,8 +347,8 @@ func (f *finder) exec() (test, error) {
 	command, last := f.args[:end], f.args[end]
 	f.args = f.args[end+1:]
 	if last == ";" {
-		return func(x found) bool {
-			return f.succeeds(replaced(command, "{}", x.path))
+		return func(e entry) bool {
+			return f.succeeds(replaced(command, "{}", e.path))
 		}, nil
 	}
 	if command[len(command)-1] != "{}" {
@@ -378,8 +356,8 @@ func (f *finder) exec() (test, error) {
 	}
 	b := &batch{command: command[:len(command)-1]}
 	f.batches = append(f.batches, b)
-	return func(x found) bool {
-		if b.files = append(b.files, x.path); len(b.files) >= maxBatch {
+	return func(e entry) bool {
+		if b.files = append(b.files, e.path); len(b.files) >= maxBatch {
 			b.run(f.Call)
 		}
 		return true

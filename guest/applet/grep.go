@@ -5,11 +5,10 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"io/fs"
 	"math"
-	"os"
-	"slices"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // grepper is one run of grep.
@@ -72,11 +71,19 @@ func runGrep(c *Call) error {
 		return err
 	}
 	g.names = (len(args) > 1 || *recursive && (len(args) == 0 || isDir(args[0])) || *withName) && !*noName
-	if *recursive {
-		args = g.filesBelow(args)
-	}
 	if g.silent {
 		c.Stderr = io.Discard
+	}
+	switch {
+	case *recursive && len(args) == 0:
+		for _, name := range g.filesBelow([]string{"."}) {
+			if name != "./-" { // a file, and not standard input
+				name = strings.TrimPrefix(name, "./")
+			}
+			args = append(args, name)
+		}
+	case *recursive:
+		args = g.filesBelow(args)
 	}
 	if len(args) > 0 || !*recursive {
 		err = g.eachInput(args, g.file)
@@ -90,39 +97,20 @@ func runGrep(c *Call) error {
 	return nil
 }
 
-// filesBelow returns the files in folders, and operands that are none.
-func (g *grepper) filesBelow(roots []string) (files []string) {
-	if len(roots) == 0 {
-		files = g.Call.filesBelow(".", "")
-		if i := slices.Index(files, "-"); i >= 0 {
-			files[i] = "./-" // the file, and not standard input
+// filesBelow returns the regular files in folders, and operands that are no folders.
+func (c *Call) filesBelow(roots []string) (files []string) {
+	visit := func(e entry) bool {
+		if e.depth == 0 && !e.is(unix.S_IFDIR) || e.is(unix.S_IFREG) {
+			files = append(files, e.path)
 		}
-		return files
+		return true
 	}
 	for _, root := range roots {
-		if !isDir(root) {
+		if root == "-" {
 			files = append(files, root)
 			continue
 		}
-		files = append(files, g.Call.filesBelow(root, strings.TrimRight(root, "/")+"/")...)
-	}
-	return files
-}
-
-// filesBelow returns the regular files in a folder, with a prefix before their names there.
-func (c *Call) filesBelow(root, prefix string) (files []string) {
-	err := fs.WalkDir(os.DirFS(root), ".", func(path string, d fs.DirEntry, err error) error {
-		if err != nil {
-			c.warn(fmt.Errorf("%s%w", prefix, err))
-			return nil
-		}
-		if d.Type().IsRegular() {
-			files = append(files, prefix+path)
-		}
-		return nil
-	})
-	if err != nil {
-		c.warn(err)
+		walk{follow: true, visit: visit, failed: c.warn}.from(root)
 	}
 	return files
 }

@@ -3,7 +3,6 @@ package applet
 import (
 	"fmt"
 	"io/fs"
-	"path/filepath"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -124,52 +123,34 @@ func runChmod(c *Call) error {
 		return err
 	}
 	for _, name := range args[1:] {
-		chmod(name, change, *recursive, c.warn)
+		c.chmod(name, change, *recursive)
 	}
 	return nil
 }
 
-// chmod changes a file and, where asked, what is below it. Links below are passed over, those
-// too that take the place of what was looked at: that is changed by its descriptor.
-func chmod(name string, change modeChange, recursive bool, failed func(error)) {
-	chmodIn(unix.AT_FDCWD, name, name, change, recursive, failed)
-}
-
-func chmodIn(dir int, base, name string, change modeChange, recursive bool, failed func(error)) {
-	flags := unix.O_PATH | unix.O_CLOEXEC
-	if dir != unix.AT_FDCWD {
-		flags |= unix.O_NOFOLLOW
+// chmod changes a file and, if recursive, what is below it but for links. A link that has taken
+// the place of what was looked at is passed over, too: that is changed by its descriptor.
+func (c *Call) chmod(name string, change modeChange, recursive bool) {
+	visit := func(e entry) bool {
+		if e.is(unix.S_IFLNK) {
+			return false
+		}
+		place := e.path // which needs no /proc
+		if e.depth > 0 {
+			fd, err := unix.Openat(e.dir, e.base, unix.O_PATH|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0)
+			if err == nil {
+				defer unix.Close(fd)
+				err = unix.Fstat(fd, &e.st)
+			}
+			if err != nil || e.is(unix.S_IFLNK) {
+				return false
+			}
+			place = fmt.Sprintf("/proc/self/fd/%d", fd)
+		}
+		if err := unix.Chmod(place, change(e.st.Mode&modeBits, e.is(unix.S_IFDIR))); err != nil {
+			c.warn(&fs.PathError{Op: "chmod", Path: e.path, Err: err})
+		}
+		return recursive
 	}
-	var st unix.Stat_t
-	fd, err := unix.Openat(dir, base, flags, 0)
-	if err == nil {
-		defer unix.Close(fd)
-		err = unix.Fstat(fd, &st)
-	}
-	kind := st.Mode & unix.S_IFMT
-	if err != nil {
-		failed(&fs.PathError{Op: "stat", Path: name, Err: err})
-	}
-	if err != nil || kind == unix.S_IFLNK {
-		return
-	}
-	place := name // which needs no /proc
-	if dir != unix.AT_FDCWD {
-		place = fmt.Sprintf("/proc/self/fd/%d", fd)
-	}
-	if err := unix.Chmod(place, change(st.Mode&modeBits, kind == unix.S_IFDIR)); err != nil {
-		failed(&fs.PathError{Op: "chmod", Path: name, Err: err})
-	}
-	if kind != unix.S_IFDIR || !recursive {
-		return
-	}
-	f, names, err := openFolder(fd, ".", name)
-	if err != nil {
-		failed(err)
-		return
-	}
-	defer f.Close()
-	for _, below := range names {
-		chmodIn(int(f.Fd()), below, filepath.Join(name, below), change, true, failed)
-	}
+	walk{follow: true, visit: visit, failed: c.warn}.from(name)
 }

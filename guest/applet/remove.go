@@ -8,7 +8,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -18,6 +17,7 @@ import (
 type remover struct {
 	*Call
 	recursive, force, ask, verbose, folders bool
+	kept                                    string // the last file that was not removed
 }
 
 func runRemove(c *Call) error {
@@ -38,80 +38,48 @@ func runRemove(c *Call) error {
 		if clean, err := filepath.Abs(name); err == nil && clean == "/" || last == ".." || last == "." && name != "" {
 			return fmt.Errorf("%s is not removed: it is /, or leads here", name)
 		}
-		r.remove(unix.AT_FDCWD, name, name)
+		walk{visit: r.visit, leave: r.leave, failed: r.failed}.from(name)
 		return nil
 	})
 }
 
-// remove says whether a file of a folder is gone; what fails is said, by its whole name. Folders
-// stay open while what is in them is removed: a link that takes the place of one, or of one
-// above it, leads nowhere.
-func (r *remover) remove(dir int, base, name string) bool {
-	var st unix.Stat_t
-	err := unix.Fstatat(dir, base, &st, unix.AT_SYMLINK_NOFOLLOW)
-	if r.force && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR)) {
-		return true
-	}
-	if err != nil {
-		r.warn(&fs.PathError{Op: "lstat", Path: name, Err: err})
-		return false
-	}
-	what, kind, flags := "", "file", 0
-	if st.Mode&unix.S_IFMT == unix.S_IFDIR {
-		if !r.recursive && !r.folders {
-			r.warn(fmt.Errorf("%s: is a directory", name))
-			return false
-		}
-		if r.recursive && !r.empty(dir, base, name) {
-			return false
-		}
-		what, kind, flags = "directory ", "folder", unix.AT_REMOVEDIR
-	}
-	if r.ask && !r.confirm("remove "+kind+" "+name) {
-		return false
-	}
-	if err := unix.Unlinkat(dir, base, flags); err != nil {
-		r.warn(&fs.PathError{Op: "remove", Path: name, Err: err})
-		return false
-	}
-	if r.verbose {
-		r.printf("removed %s'%s'\n", what, name)
-	}
-	return true
-}
-
-// empty removes what is in a folder, and says whether that is all gone.
-func (r *remover) empty(dir int, base, name string) bool {
-	f, names, err := openFolder(dir, base, name)
-	if err != nil {
+// failed says what fails. Of a file that is not there -f says nothing.
+func (r *remover) failed(err error) {
+	if !r.force || !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, unix.ENOTDIR) {
 		r.warn(err)
-		return false
 	}
-	defer f.Close()
-	if len(names) > 0 && r.ask && !r.confirm("descend into folder "+name) {
-		return false
-	}
-	all := true
-	for _, below := range names {
-		all = r.remove(int(f.Fd()), below, strings.TrimRight(name, "/")+"/"+below) && all
-	}
-	return all
 }
 
-// openFolder opens a folder of another one, which is no link, and returns what is in it,
-// sorted. name is what errors call it.
-func openFolder(dir int, base, name string) (f *os.File, names []string, err error) {
-	fd, err := unix.Openat(dir, base, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return nil, nil, &fs.PathError{Op: "open", Path: name, Err: err}
+// visit says whether a folder has to be emptied.
+func (r *remover) visit(e entry) bool {
+	return e.is(unix.S_IFDIR) && r.recursive && (!r.ask || r.confirm("descend into folder "+e.path))
+}
+
+// leave removes a file, or a folder that is empty by now. A folder of which something is kept is
+// kept, too, without another message.
+func (r *remover) leave(e entry) {
+	what, kind := "", "file"
+	if e.is(unix.S_IFDIR) {
+		what, kind = "directory ", "folder"
 	}
-	f = os.NewFile(uintptr(fd), name)
-	if names, err = f.Readdirnames(-1); err != nil {
-		f.Close()
-		return nil, nil, err
+	var err error
+	switch inside := strings.TrimSuffix(e.path, "/") + "/"; {
+	case kind == "folder" && !r.recursive && !r.folders:
+		err = fmt.Errorf("%s: is a directory", e.path)
+	case strings.HasPrefix(r.kept, inside):
+	case r.ask && !r.confirm("remove "+kind+" "+e.path):
+	default:
+		if err = e.unlink(); err != nil {
+			break
+		}
+		if r.verbose {
+			r.printf("removed %s'%s'\n", what, e.path)
+		}
+		return
 	}
-	slices.Sort(names)
-	return f, names, nil
+	if r.kept = e.path; err != nil {
+		r.warn(err)
+	}
 }
 
 func runMktemp(c *Call) error {

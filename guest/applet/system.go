@@ -347,11 +347,11 @@ func runSysctl(c *Call) error {
 	args := c.parse(0, -1)
 	const root = "/proc/sys"
 	if *all {
-		files := c.filesBelow(root, "")
+		files := c.filesBelow([]string{root})
 		slices.Sort(files)
 		for _, file := range files {
-			if data, err := os.ReadFile(filepath.Join(root, file)); err == nil { // many can only be written
-				name := strings.ReplaceAll(file, "/", ".")
+			if data, err := os.ReadFile(file); err == nil { // many can only be written
+				name := strings.ReplaceAll(file[len(root)+1:], "/", ".")
 				c.printf("%s = %s\n", name, bytes.TrimSpace(data))
 			}
 		}
