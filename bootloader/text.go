@@ -7,6 +7,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"ingot/guest/wire"
 	"ingot/internal/printable"
 )
 
@@ -41,35 +42,13 @@ func CheckArgument(s string) error {
 	return nil
 }
 
-// splitArguments takes a kernel's command line apart as the kernel does: at blanks
-// that do not stand within double quotes, which it takes away.
+// splitArguments takes a kernel's command line apart.
 func splitArguments(s string) ([]string, error) {
-	var out []string
-	var word strings.Builder
-	quoted, started := false, false
-	end := func() {
-		if started {
-			out = append(out, word.String())
-		}
-		word.Reset()
-		started = false
-	}
-	for _, r := range s {
-		switch {
-		case r == '"':
-			quoted, started = !quoted, true
-		case !quoted && (r == ' ' || r == '\t' || r == '\n' || r == '\r'):
-			end()
-		default:
-			word.WriteRune(r)
-			started = true
-		}
-	}
-	if quoted {
+	words, whole := wire.SplitLine(s)
+	if !whole {
 		return nil, fmt.Errorf("kernel arguments %s: a quote is not closed", printable.Quote(s))
 	}
-	end()
-	return out, nil
+	return words, nil
 }
 
 // CommandLine joins arguments as a kernel takes them apart: one with blanks in it stands in

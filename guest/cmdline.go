@@ -3,7 +3,6 @@ package guest
 import (
 	"slices"
 	"strings"
-	"unicode"
 
 	"ingot/guest/wire"
 )
@@ -12,30 +11,8 @@ import (
 // the last one counts, as for the kernel.
 type cmdline []string
 
-// parseCmdline splits a command line at blanks outside of double quotes, which
-// the kernel takes off.
 func parseCmdline(s string) cmdline {
-	var words cmdline
-	var word strings.Builder
-	quoted, started := false, false
-	for _, r := range s {
-		switch {
-		case r == '"':
-			quoted, started = !quoted, true
-		case unicode.IsSpace(r) && !quoted:
-			if started {
-				words = append(words, word.String())
-			}
-			word.Reset()
-			started = false
-		default:
-			word.WriteRune(r)
-			started = true
-		}
-	}
-	if started {
-		words = append(words, word.String())
-	}
+	words, _ := wire.SplitLine(s)
 	return words
 }
 

@@ -27,14 +27,11 @@ func (c *Core) Size() int64 { return int64(len(c.core)) }
 // from there, see [Grub.AddModules]. More modules can be named, such as the one for
 // another kind of file system.
 func (g *Grub) Core(ctx context.Context, at Place, modules ...string) (*Core, error) {
-	if err := at.check(); err != nil {
-		return nil, err
-	}
 	boot, err := g.bootSector("boot.img")
 	if err != nil {
 		return nil, err
 	}
-	core, err := g.Image(ctx, bootloader.BIOS, nameOf(bootloader.BIOS), at.config(), append(append([]string{"biosdisk"}, coreModules...), modules...))
+	core, err := g.Image(ctx, bootloader.BIOS, nameOf(bootloader.BIOS), at, []string{"biosdisk"}, modules...)
 	if err != nil {
 		return nil, err
 	}

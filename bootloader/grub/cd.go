@@ -14,15 +14,12 @@ import (
 )
 
 // CD makes GRUB for BIOS on an ISO whose UUID at names.
-func (g *Grub) CD(ctx context.Context, at Place, modules ...string) (*bootloader.CD, error) {
-	if err := at.check(); err != nil {
-		return nil, err
-	}
+func (g *Grub) CD(ctx context.Context, at Place) (*bootloader.CD, error) {
 	hybrid, err := g.bootSector("boot_hybrid.img")
 	if err != nil {
 		return nil, err
 	}
-	core, err := g.Image(ctx, bootloader.BIOS, nameOf(bootloader.BIOS)+"-eltorito", at.config(), append(append([]string{"biosdisk", "iso9660"}, coreModules...), modules...))
+	core, err := g.Image(ctx, bootloader.BIOS, nameOf(bootloader.BIOS)+"-eltorito", at, []string{"biosdisk", "iso9660"})
 	if err != nil {
 		return nil, err
 	}

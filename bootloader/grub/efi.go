@@ -14,13 +14,10 @@ func (g *Grub) EFI(ctx context.Context, p bootloader.Platform, at Place, modules
 	if !p.IsUEFI() {
 		return nil, fmt.Errorf("platform %s is not a UEFI", p)
 	}
-	if err := at.check(); err != nil {
-		return nil, err
-	}
 	all, err := g.menuModules(p)
 	if err != nil {
 		return nil, err
 	}
-	b, err := g.Image(ctx, p, nameOf(p), at.config(), append(append(all, coreModules...), modules...))
+	b, err := g.Image(ctx, p, nameOf(p), at, all, modules...)
 	return image.Bytes(b), err
 }

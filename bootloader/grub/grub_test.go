@@ -82,7 +82,7 @@ func TestChildSpeaksInErrors(t *testing.T) {
 	dir := fake(t, "bin/grub-mkimage", "lib/grub/i386-pc/boot.img")
 	g, err := Find(dir, nil)
 	must(t, err)
-	if _, err := g.Image(t.Context(), bootloader.BIOS, "i386-pc", "", nil); err == nil || !strings.Contains(err.Error(), "exit status 3: grub-mkimage: error: ") {
+	if _, err := g.Image(t.Context(), bootloader.BIOS, "i386-pc", testPlace, nil); err == nil || !strings.Contains(err.Error(), "exit status 3: grub-mkimage: error: ") {
 		t.Errorf("Image() = %v; want the child's words", err)
 	}
 	if _, err := g.Core(t.Context(), testPlace); err == nil || !strings.Contains(err.Error(), "boot.img is 5") {
@@ -91,11 +91,11 @@ func TestChildSpeaksInErrors(t *testing.T) {
 	must(t, os.WriteFile(filepath.Join(dir, "bin/grub-mkimage"), []byte("#!/bin/sh\nexec sleep 60\n"), 0o755))
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := g.Image(ctx, bootloader.BIOS, "i386-pc", "", nil); !errors.Is(err, context.Canceled) {
+	if _, err := g.Image(ctx, bootloader.BIOS, "i386-pc", testPlace, nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("Image() = %v; want context.Canceled", err)
 	}
 	must(t, os.WriteFile(filepath.Join(dir, "bin/grub-mkimage"), []byte("#!/bin/sh\nexit 0\n"), 0o755))
-	if _, err := g.Image(t.Context(), bootloader.BIOS, "i386-pc", "", nil); err == nil || !strings.Contains(err.Error(), "wrote nothing") {
+	if _, err := g.Image(t.Context(), bootloader.BIOS, "i386-pc", testPlace, nil); err == nil || !strings.Contains(err.Error(), "wrote nothing") {
 		t.Errorf("Image() = %v; want an error that nothing was written", err)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -20,13 +21,16 @@ import (
 var coreModules = []string{"part_gpt", "part_msdos", "ext2", "fat", "search_fs_uuid"}
 
 // Image returns what grub-mkimage makes: an image in one of its formats ("i386-pc",
-// "x86_64-efi", "i386-pc-eltorito") of the platform's modules, which are those named
-// and all that they depend on, with a configuration that runs first.
+// "x86_64-efi", "i386-pc-eltorito") of the first modules, [coreModules], more of them and
+// all that they depend on. It looks for its folder at a place.
 //
 // grub-mkimage gets no environment but a locale, and reads and writes memory: it
 // knows neither where it runs nor a temporary folder.
-func (g *Grub) Image(ctx context.Context, p bootloader.Platform, format string, config string, modules []string) ([]byte, error) {
-	in, err := memory("config", []byte(config))
+func (g *Grub) Image(ctx context.Context, p bootloader.Platform, format string, at Place, first []string, more ...string) ([]byte, error) {
+	if err := at.check(); err != nil {
+		return nil, err
+	}
+	in, err := memory("config", []byte(at.config()))
 	if err != nil {
 		return nil, err
 	}
@@ -36,10 +40,10 @@ func (g *Grub) Image(ctx context.Context, p bootloader.Platform, format string, 
 		return nil, err
 	}
 	defer out.Close()
-	args := append([]string{
+	args := slices.Concat([]string{
 		"--directory=" + filepath.Join(g.modules, nameOf(p)), "--format=" + format,
 		"--prefix=" + DefaultFolder, "--config=/proc/self/fd/3", "--output=/proc/self/fd/4",
-	}, modules...)
+	}, first, coreModules, more)
 	var stderr bytes.Buffer
 	cmd := exec.CommandContext(ctx, g.mkimage, args...)
 	cmd.Env, cmd.Dir, cmd.Stderr = []string{"LC_ALL=C"}, "/", &stderr

@@ -60,21 +60,11 @@ func (s Settings) lease(ctx context.Context, o Options) error {
 			}
 		case <-ctx.Done():
 			if len(asked) == 0 {
-				return errors.New("there is no network interface (does its driver's module load?)")
+				return s.missing()
 			}
 			return ctx.Err()
 		}
 	}
-}
-
-func (s Settings) names() ([]string, error) {
-	if s.Interface == "" {
-		return Interfaces()
-	}
-	if _, err := net.InterfaceByName(s.Interface); err != nil {
-		return nil, nil // it may come yet
-	}
-	return []string{s.Interface}, nil
 }
 
 // keep gets a lease and keeps it, until the context ends.

@@ -29,34 +29,41 @@ func Interfaces() ([]string, error) {
 	return names, nil
 }
 
-// inetSocket is what the ioctls of netdevice(7) are asked on.
+// inetSocket is a socket for the ioctls of netdevice(7).
 func inetSocket() (int, error) {
 	return unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 }
 
-// SetLink switches a network interface on or off.
-func SetLink(name string, up bool) error {
+// withRequest calls send with a request about an interface, and a socket to send it by.
+func withRequest(name string, send func(fd int, r *unix.Ifreq) error) error {
 	fd, err := inetSocket()
 	if err != nil {
 		return err
 	}
 	defer unix.Close(fd)
-	req, err := unix.NewIfreq(name)
+	r, err := unix.NewIfreq(name)
+	if err == nil {
+		err = send(fd, r)
+	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
-	if err := unix.IoctlIfreq(fd, unix.SIOCGIFFLAGS, req); err != nil {
-		return fmt.Errorf("%s: %w", name, err)
-	}
-	flags := req.Uint16() &^ unix.IFF_UP
-	if up {
-		flags |= unix.IFF_UP
-	}
-	req.SetUint16(flags)
-	if err := unix.IoctlIfreq(fd, unix.SIOCSIFFLAGS, req); err != nil {
-		return fmt.Errorf("%s: %w", name, err)
-	}
 	return nil
+}
+
+// SetLink switches a network interface on or off.
+func SetLink(name string, up bool) error {
+	return withRequest(name, func(fd int, r *unix.Ifreq) error {
+		if err := unix.IoctlIfreq(fd, unix.SIOCGIFFLAGS, r); err != nil {
+			return err
+		}
+		flags := r.Uint16() &^ unix.IFF_UP
+		if up {
+			flags |= unix.IFF_UP
+		}
+		r.SetUint16(flags)
+		return unix.IoctlIfreq(fd, unix.SIOCSIFFLAGS, r)
+	})
 }
 
 // SetAddress gives an interface its IPv4 address; the zero prefix takes it away.
@@ -68,11 +75,6 @@ func SetAddress(name string, address netip.Prefix) error {
 	if address.IsValid() {
 		ip, mask = address.Addr().AsSlice(), net.CIDRMask(address.Bits(), 32)
 	}
-	fd, err := inetSocket()
-	if err != nil {
-		return err
-	}
-	defer unix.Close(fd)
 	for _, set := range []struct {
 		request uint
 		value   []byte
@@ -80,15 +82,14 @@ func SetAddress(name string, address netip.Prefix) error {
 		if set.value == nil {
 			continue
 		}
-		req, err := unix.NewIfreq(name)
-		if err == nil {
-			err = req.SetInet4Addr(set.value)
-		}
-		if err == nil {
-			err = unix.IoctlIfreq(fd, set.request, req)
-		}
+		err := withRequest(name, func(fd int, r *unix.Ifreq) error {
+			if err := r.SetInet4Addr(set.value); err != nil {
+				return err
+			}
+			return unix.IoctlIfreq(fd, set.request, r)
+		})
 		if err != nil {
-			return fmt.Errorf("%s: address %s: %w", name, address, err)
+			return fmt.Errorf("address %s: %w", address, err)
 		}
 	}
 	return nil
@@ -96,18 +97,12 @@ func SetAddress(name string, address netip.Prefix) error {
 
 // setMTU sets the size of the largest packet.
 func setMTU(name string, mtu int) error {
-	fd, err := inetSocket()
+	err := withRequest(name, func(fd int, r *unix.Ifreq) error {
+		r.SetUint32(uint32(mtu))
+		return unix.IoctlIfreq(fd, unix.SIOCSIFMTU, r)
+	})
 	if err != nil {
-		return err
-	}
-	defer unix.Close(fd)
-	req, err := unix.NewIfreq(name)
-	if err != nil {
-		return fmt.Errorf("%s: %w", name, err)
-	}
-	req.SetUint32(uint32(mtu))
-	if err := unix.IoctlIfreq(fd, unix.SIOCSIFMTU, req); err != nil {
-		return fmt.Errorf("%s: MTU %d: %w", name, mtu, err)
+		return fmt.Errorf("MTU %d: %w", mtu, err)
 	}
 	return nil
 }

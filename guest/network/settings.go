@@ -186,33 +186,39 @@ func (s Settings) Apply(ctx context.Context, o Options) error {
 // waitInterface waits until the interface is there: its driver may be on its way.
 func (s Settings) waitInterface(ctx context.Context) (string, error) {
 	for {
-		names, err := Interfaces()
-		if err != nil {
+		names, err := s.names()
+		switch {
+		case err != nil:
 			return "", err
-		}
-		if s.Interface != "" {
-			if _, err := net.InterfaceByName(s.Interface); err == nil {
-				return s.Interface, nil
-			}
-		} else if len(names) > 0 {
+		case len(names) > 0:
 			return names[0], nil
 		}
 		select {
 		case <-time.After(look):
 		case <-ctx.Done():
-			if s.Interface != "" {
-				return "", fmt.Errorf("there is no network interface %s; there is %s", s.Interface, list(names))
-			}
-			return "", errors.New("there is no network interface (does its driver's module load?)")
+			return "", s.missing()
 		}
 	}
 }
 
-func list(names []string) string {
-	if len(names) == 0 {
-		return "none at all"
+// names returns the interfaces that the settings are for, as far as they are there.
+func (s Settings) names() ([]string, error) {
+	if s.Interface == "" {
+		return Interfaces()
 	}
-	return strings.Join(names, ", ")
+	if _, err := net.InterfaceByName(s.Interface); err != nil {
+		return nil, nil // its driver may still load
+	}
+	return []string{s.Interface}, nil
+}
+
+// missing is the error that none of them is there.
+func (s Settings) missing() error {
+	others, _ := Interfaces()
+	if s.Interface != "" && len(others) > 0 {
+		return fmt.Errorf("there is no network interface %s; there is %s", s.Interface, strings.Join(others, ", "))
+	}
+	return errors.New("there is no network interface (does its driver's module load?)")
 }
 
 // apply sets an interface up.

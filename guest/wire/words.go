@@ -139,6 +139,31 @@ func ShareDir(tag string) string {
 // StoreTasks are the words for what is done with a store, in the order in which they count.
 var StoreTasks = []Word{FindWord, ShellWord, RunWord}
 
+// SplitLine takes a kernel's command line apart as the kernel does: at blanks outside of double
+// quotes, which it takes away. whole says that each quote is closed.
+func SplitLine(line string) (words []string, whole bool) {
+	var word strings.Builder
+	quoted, started := false, false
+	for _, r := range line + "\n" {
+		blank := strings.ContainsRune(" \t\n\v\f\r", r)
+		switch {
+		case r == '"':
+			quoted, started = !quoted, true
+		case !blank || quoted:
+			word.WriteRune(r)
+			started = true
+		case started:
+			words = append(words, word.String())
+			word.Reset()
+			started = false
+		}
+	}
+	if quoted { // with the line end that was added
+		words = append(words, strings.TrimSuffix(word.String(), "\n"))
+	}
+	return words, !quoted
+}
+
 // With returns the word with its value.
 func (w Word) With(value string) string { return string(w) + "=" + value }
 
