@@ -2,6 +2,7 @@ package guest
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"io/fs"
 	"os"
@@ -47,7 +48,7 @@ func (s *system) place() (p network.Place, ok bool) {
 		return p, false
 	}
 	if err == nil {
-		p, err = network.ParsePlace(string(text))
+		err = json.Unmarshal(text, &p)
 	}
 	if err != nil {
 		s.say("place in the network: %v", err)

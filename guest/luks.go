@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+	"golang.org/x/term"
 
 	"ingot/guest/wire"
 )
@@ -154,34 +155,13 @@ func askPassphrase(console, prompt string) ([]byte, error) {
 		return nil, err
 	}
 	defer tty.Close()
-	if before, err := unix.IoctlGetTermios(int(tty.Fd()), unix.TCGETS); err == nil {
-		quiet := *before
-		quiet.Lflag = quiet.Lflag&^(unix.ECHO|unix.ECHOE|unix.ECHOK) | unix.ICANON | unix.ECHONL
-		quiet.Iflag |= unix.ICRNL
-		if err := unix.IoctlSetTermios(int(tty.Fd()), unix.TCSETS, &quiet); err != nil {
-			return nil, err
-		}
-		defer func() { _ = unix.IoctlSetTermios(int(tty.Fd()), unix.TCSETS, before) }()
-	}
 	if _, err := tty.WriteString("\r" + prompt); err != nil {
 		return nil, err
 	}
-	return readLine(tty)
-}
-
-// readLine reads up to a newline and not a byte further: what follows is for others.
-func readLine(r io.Reader) ([]byte, error) {
-	var line []byte
-	for {
-		var b [1]byte
-		n, err := r.Read(b[:])
-		switch {
-		case n == 1 && b[0] == '\n':
-			return line, nil
-		case n == 1:
-			line = append(line, b[0])
-		case err != nil:
-			return nil, fmt.Errorf("passphrase: %w", err)
-		}
+	line, err := term.ReadPassword(int(tty.Fd()))
+	if err != nil {
+		return nil, fmt.Errorf("passphrase: %w", err)
 	}
+	_, err = tty.WriteString("\n")
+	return line, err
 }

@@ -1,27 +1,10 @@
 package guest
 
 import (
-	"errors"
-	"io"
 	"strings"
 	"syscall"
 	"testing"
 )
-
-// TestReadLine: a passphrase is a line, and what follows stays for whoever reads next.
-func TestReadLine(t *testing.T) {
-	r := strings.NewReader("open sesame\nls\n")
-	got, err := readLine(r)
-	if string(got) != "open sesame" || err != nil {
-		t.Errorf("readLine = %q, %v; want %q", got, err, "open sesame")
-	}
-	if rest, _ := io.ReadAll(r); string(rest) != "ls\n" {
-		t.Errorf("left is %q; want %q", rest, "ls\n")
-	}
-	if got, err := readLine(strings.NewReader("half")); !errors.Is(err, io.EOF) {
-		t.Errorf("readLine of half a line = %q, %v; want the end", got, err)
-	}
-}
 
 func TestLuksReason(t *testing.T) {
 	for status, want := range map[syscall.WaitStatus]string{

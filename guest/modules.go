@@ -4,83 +4,53 @@ import (
 	"bufio"
 	"encoding/json"
 	"io"
+	"net"
 	"os"
 	"path/filepath"
-
-	"golang.org/x/sys/unix"
+	"time"
 
 	"ingot/guest/applet"
 	"ingot/guest/wire"
 )
 
-// offerModules has modprobe find the host's modules, until the session ends. It uses the
-// system calls themselves: package net would take an emulated guest 10 ms to get ready,
-// and most guests never ask.
+// offerModules lets modprobe find the host's modules, until the session ends.
 func offerModules(t *wire.Stream) error {
 	if err := os.MkdirAll(filepath.Dir(applet.ModulesSocket), 0o755); err != nil {
 		return err
 	}
 	_ = os.Remove(applet.ModulesSocket) // an earlier session's
-	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	l, err := net.Listen("unix", applet.ModulesSocket)
 	if err != nil {
 		return err
 	}
-	defer unix.Close(fd)
-	if err := unix.Bind(fd, &unix.SockaddrUnix{Name: applet.ModulesSocket}); err != nil {
-		return err
-	}
-	if err := unix.Listen(fd, 16); err != nil {
-		return err
-	}
+	defer l.Close()
 	go func() {
 		<-t.Finished()
-		_ = unix.Shutdown(fd, unix.SHUT_RDWR) // wakes who waits below
+		l.Close()
 	}()
 	answers := bufio.NewReader(t.Reader(wire.Stdin))
 	for {
-		asking, _, err := unix.Accept4(fd, unix.SOCK_CLOEXEC)
-		if err == unix.EINTR || err == unix.ECONNABORTED {
-			continue
-		}
+		asking, err := l.Accept()
 		if err != nil {
 			return nil // the session has ended
 		}
 		err = passModules(asking, t.Writer(wire.Stdout), answers)
-		unix.Close(asking)
+		asking.Close()
 		if err != nil {
 			return err
 		}
 	}
 }
 
-// descriptor is a blocking one as a stream.
-type descriptor int
+// modulesTime is how long a client may take to ask, and then to take each part of the answer:
+// the next one waits meanwhile.
+const modulesTime = 5 * time.Second
 
-func (d descriptor) Read(p []byte) (int, error) {
-	n, err := unix.Read(int(d), p)
-	if n == 0 && err == nil {
-		return 0, io.EOF
-	}
-	return max(n, 0), err
-}
-
-func (d descriptor) Write(p []byte) (int, error) {
-	n, err := unix.SendmsgN(int(d), p, nil, nil, unix.MSG_NOSIGNAL)
-	return max(n, 0), err
-}
-
-// askTime is how long who asks has to do so, in seconds: the next one waits meanwhile.
-const askTime = 5
-
-// passModules passes one question on, and the answer back. An error is one of the
-// session; what goes wrong with who asks is its own affair.
-func passModules(asking int, host io.Writer, answers *bufio.Reader) error {
-	for _, option := range []int{unix.SO_RCVTIMEO, unix.SO_SNDTIMEO} {
-		if err := unix.SetsockoptTimeval(asking, unix.SOL_SOCKET, option, &unix.Timeval{Sec: askTime}); err != nil {
-			return err
-		}
-	}
-	line, err := bufio.NewReaderSize(descriptor(asking), wire.MaxModulesLine).ReadSlice('\n')
+// passModules passes one question on, and the answer back. An error is one of the session; a
+// client that fails does not end it.
+func passModules(asking net.Conn, host io.Writer, answers *bufio.Reader) error {
+	_ = asking.SetReadDeadline(time.Now().Add(modulesTime))
+	line, err := bufio.NewReaderSize(asking, wire.MaxModulesLine).ReadSlice('\n')
 	if err != nil {
 		return nil
 	}
@@ -100,23 +70,18 @@ func passModules(asking int, host io.Writer, answers *bufio.Reader) error {
 		size += m.Size
 	}
 	rest := io.LimitReader(answers, size)
-	if _, err := writeAll(descriptor(asking), header); err == nil {
-		_, _ = io.Copy(onlyWriter{descriptor(asking)}, rest)
+	client := patientWriter{asking}
+	if _, err := client.Write(header); err == nil {
+		_, _ = io.Copy(client, rest)
 	}
-	_, err = io.Copy(io.Discard, rest) // what nobody took
+	_, err = io.Copy(io.Discard, rest) // what the client did not take
 	return err
 }
 
-// onlyWriter writes all of what it is given.
-type onlyWriter struct{ to io.Writer }
+// patientWriter gives each write its time.
+type patientWriter struct{ net.Conn }
 
-func (w onlyWriter) Write(p []byte) (int, error) { return writeAll(w.to, p) }
-
-func writeAll(w io.Writer, p []byte) (done int, err error) {
-	for done < len(p) && err == nil {
-		var n int
-		n, err = w.Write(p[done:])
-		done += n
-	}
-	return done, err
+func (w patientWriter) Write(p []byte) (int, error) {
+	_ = w.SetWriteDeadline(time.Now().Add(modulesTime))
+	return w.Conn.Write(p)
 }

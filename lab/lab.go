@@ -3,6 +3,7 @@ package lab
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -243,8 +244,12 @@ func (l *Lab) tellPlace(m *Machine) error {
 
 // addPlace appends to the initial RAM disk what a machine is in a network.
 func addPlace(s *run.System, place guest.Place) error {
+	text, err := json.Marshal(place)
+	if err != nil {
+		return err
+	}
 	tree := image.NewTree()
-	if err := tree.Put(initramfs.NetworkFile, image.NewFile(0o644, image.Bytes(place.String()))); err != nil {
+	if err := tree.Put(initramfs.NetworkFile, image.NewFile(0o644, image.Bytes(text))); err != nil {
 		return err
 	}
 	archive, err := initramfs.Pack(tree, initramfs.None)

@@ -24,23 +24,6 @@ func FuzzSettings(f *testing.F) {
 	})
 }
 
-// FuzzPlace reads a machine's place in a network. What is accepted is written so that it
-// is read as the same.
-func FuzzPlace(f *testing.F) {
-	f.Add("hostname web\ncard 52:54:00:12:01:02 192.168.1.2/24\ncard 52:54:00:ab:cd:ef dhcp\nhost 192.168.1.1 client client.x\n")
-	f.Add("card 52-54-00-ab-cd-ef fd00::1/64\n\nhost\nhostname\n")
-	f.Fuzz(func(t *testing.T, text string) {
-		p, err := ParsePlace(text)
-		if err != nil {
-			return
-		}
-		again, err := ParsePlace(p.String())
-		if err != nil || again.String() != p.String() {
-			t.Errorf("%q is written %q, and that %q, %v", text, p, again, err)
-		}
-	})
-}
-
 // FuzzDHCP reads what a server grants.
 func FuzzDHCP(f *testing.F) {
 	ack, err := dhcpv4.New(dhcpv4.WithYourIP(net.IPv4(10, 0, 2, 15)), dhcpv4.WithNetmask(net.CIDRMask(24, 32)), dhcpv4.WithRouter(net.IPv4(10, 0, 2, 2)),
