@@ -56,25 +56,21 @@ func (s *system) helper() {
 		close(v.ready)
 	}()
 	go func() {
-		err := v.serveWhenThere(portWait)
+		err := v.serveWhenThere()
 		s.say("cannot serve the host any more: %v", err)
 		s.switchOff()
 	}()
 	s.obey(<-orders)
 }
 
-// prepareHelper gives commands what they expect of a system.
+// prepareHelper gives commands what they expect of a helper VM.
 func (s *system) prepareHelper() error {
-	s.mountAll(others)
-	links()
-	makeApplets()
+	s.prepare()
 	for _, dir := range []string{"/tmp/shared", "/tmp/xchg", "/mnt"} {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return err
 		}
 	}
-	s.setHostname()
-	loopbackUp()
 	return errors.Join(s.mountWantedStore(""), s.helperNetwork())
 }
 
@@ -109,7 +105,7 @@ func (s *system) offerAgent() {
 	v := s.newAgent(func() { _ = unix.Kill(os.Getpid(), unix.SIGUSR2) })
 	close(v.ready)
 	for !s.ending.Load() {
-		if err := v.serveWhenThere(portWait); errors.Is(err, fs.ErrNotExist) {
+		if err := v.serveWhenThere(); errors.Is(err, fs.ErrNotExist) {
 			return
 		}
 	}
@@ -128,8 +124,8 @@ func agentEnvironment() []string {
 
 // serveWhenThere serves one session of the host's, from the moment that the port is
 // there.
-func (v *agentServer) serveWhenThere(limit time.Duration) error {
-	port, err := awaitPort(wire.AgentPort, limit)
+func (v *agentServer) serveWhenThere() error {
+	port, err := awaitPort(wire.AgentPort, portWait)
 	if err != nil {
 		return err
 	}

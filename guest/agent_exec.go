@@ -41,10 +41,11 @@ type command struct {
 	stream *wire.Stream
 	ask    *wire.Exec
 
-	path string
-	argv []string
-	env  []string
-	dir  string
+	path   string
+	argv   []string
+	env    []string
+	dir    string
+	script string // its file, if it is a script
 
 	theirs []*os.File // the command's ends, in the order of descriptors
 	copies sync.WaitGroup
@@ -61,11 +62,12 @@ func (v *agentServer) exec(t *wire.Stream, ask *wire.Exec) wire.Result {
 	if info, err := os.Stat(c.dir); ask.Dir == "" && (err != nil || !info.IsDir()) {
 		c.dir = "/"
 	}
-	remove, err := c.find()
-	if err != nil {
+	if err := c.find(); err != nil {
 		return refused(err)
 	}
-	defer remove()
+	if c.script != "" {
+		defer os.Remove(c.script)
+	}
 	if a, ok := c.simple(); ok {
 		return c.within(a)
 	}
@@ -134,21 +136,20 @@ func value(env []string, key string) string {
 	return ""
 }
 
-// find finds what is to be run; remove takes away what it made for that.
-func (c *command) find() (remove func(), err error) {
-	remove = func() {}
+// find finds the program to run, or writes the script.
+func (c *command) find() (err error) {
 	if info, err := os.Stat(c.dir); err != nil || !info.IsDir() {
-		return remove, fmt.Errorf("folder %s: %w", c.dir, errors.Join(err, unix.ENOTDIR))
+		return fmt.Errorf("folder %s: %w", c.dir, errors.Join(err, unix.ENOTDIR))
 	}
 	c.argv = wire.Strings(c.ask.Argv)
 	if c.ask.Script != "" {
-		return c.script()
+		return c.findScript()
 	}
 	if len(c.argv) == 0 || c.argv[0] == "" {
-		return remove, fmt.Errorf("%w: it has no name", errNotFound)
+		return fmt.Errorf("%w: it has no name", errNotFound)
 	}
 	c.path, err = lookUp(c.argv[0], c.dir, value(c.env, "PATH"))
-	return remove, err
+	return err
 }
 
 // lookUp finds a command as execvp(3) does, in a folder and with a PATH that are not
@@ -193,24 +194,21 @@ func executable(file string) error {
 	return nil
 }
 
-// script writes the script to a file, for its first line may name an interpreter that
-// wants one, and for its standard input to stay free.
-func (c *command) script() (remove func(), err error) {
-	remove = func() {}
+// findScript writes the script to a file: its first line may name an interpreter that reads
+// only files, and its standard input has to stay free.
+func (c *command) findScript() (err error) {
 	if err := os.MkdirAll(c.server.scripts, 0o755); err != nil {
-		return remove, err
+		return err
 	}
-	name, err := writeScript(c.server.scripts, string(c.ask.Script))
-	if err != nil {
-		return remove, err
+	if c.script, err = writeScript(c.server.scripts, string(c.ask.Script)); err != nil {
+		return err
 	}
-	remove = func() { os.Remove(name) }
-	c.path = name
-	c.argv = append([]string{name}, c.argv...)
+	c.path = c.script
+	c.argv = append([]string{c.script}, c.argv...)
 	if !strings.HasPrefix(string(c.ask.Script), "#!") {
 		c.byShell()
 	}
-	return remove, nil
+	return nil
 }
 
 // writeScript writes a file that can be run into a folder, and returns its name. Nothing is forked

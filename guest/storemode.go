@@ -90,14 +90,12 @@ func (s *system) do(task wire.Word, value string, st *store, failed error) {
 	case task == wire.FindWord:
 		s.finish(s.list(st.flavour.StoreDir()))
 	case task == wire.ShellWord:
-		s.prepare()
-		s.mountShares()
+		s.prepareStore()
 		go s.offerAgent()
 		go s.offerBackdoor()
 		s.finish(s.storeShell())
 	case task == wire.RunWord:
-		s.prepare()
-		s.mountShares()
+		s.prepareStore()
 		s.finish(s.runProgram(value))
 	case task == wire.InitWord:
 		err := executableIn(sysroot, value)
@@ -143,15 +141,11 @@ func (s *system) finish(status int) {
 	s.end(unix.LINUX_REBOOT_CMD_POWER_OFF)
 }
 
-// prepare makes of the initramfs what programs expect of a system.
-func (s *system) prepare() {
-	s.mountAll(others)
-	links()
-	makeApplets()
-	helper()
+// prepareStore makes a system of the initramfs and the store.
+func (s *system) prepareStore() {
+	s.prepare()
 	s.accounts()
-	s.setHostname()
-	loopbackUp()
+	s.mountShares()
 }
 
 // accounts writes the files that tell who is who, where nothing else has.
@@ -221,23 +215,15 @@ func (s *system) storeShell() int {
 
 // streams opens the standard streams of a program: the ports that the host gives, and
 // for the rest the console.
-func (s *system) streams() (files []*os.File, err error) {
-	defer func() {
-		if err != nil {
-			closeAll(files)
-		}
-	}()
+func (s *system) streams() ([]*os.File, error) {
 	console := s.mainConsole()
-	for _, open := range []func() (*os.File, error){
-		func() (*os.File, error) { return openInput(console) },
-		func() (*os.File, error) { return openOutput(wire.StdoutPort, console) },
-		func() (*os.File, error) { return openOutput(wire.StderrPort, console) },
-	} {
-		f, err := open()
-		if err != nil {
-			return files, err
-		}
-		files = append(files, f)
+	in, inErr := openInput(console)
+	out, outErr := openOutput(wire.StdoutPort, console)
+	errout, erroutErr := openOutput(wire.StderrPort, console)
+	files := []*os.File{in, out, errout}
+	if err := errors.Join(inErr, outErr, erroutErr); err != nil {
+		closeAll(files)
+		return nil, err
 	}
 	return files, nil
 }

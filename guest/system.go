@@ -93,12 +93,7 @@ func (s *system) run() {
 	s.mountBasics()
 	s.readCmdline()
 	s.remountRoot()
-	s.mountAll(others)
-	links()
-	makeApplets()
-	helper()
-	s.setHostname()
-	loopbackUp()
+	s.prepare()
 	orders := s.orders()
 	s.coverDevices()
 	go s.offerAgent()
@@ -112,6 +107,16 @@ func (s *system) run() {
 		go s.respawn(console)
 	}
 	s.obey(<-orders)
+}
+
+// prepare gives programs what they expect of a system.
+func (s *system) prepare() {
+	s.mountAll(others)
+	links()
+	makeApplets()
+	helper()
+	s.setHostname()
+	loopbackUp()
 }
 
 // remountRoot makes the root writable, unless the command line wants it otherwise

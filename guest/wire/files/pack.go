@@ -123,20 +123,18 @@ func (p *packer) add(dir int, base, file, name string) error {
 		}
 		return p.file(dir, base, file, name)
 	}
+	fd, err := openAny(dir, base)
+	if err != nil {
+		return &fs.PathError{Op: "open", Path: file, Err: err}
+	}
+	defer unix.Close(fd)
 	h := header(st, name)
 	if h.Typeflag == tar.TypeSymlink {
-		if h.Linkname, err = readLink(dir, base); err != nil {
+		if h.Linkname, err = readLink(fd); err != nil {
 			return &fs.PathError{Op: "readlink", Path: file, Err: err}
 		}
 	}
-	// The calls for descriptors know no links and devices.
-	attributes := calls{
-		list: func(p []byte) (int, error) { return unix.Llistxattr(through(dir)+"/"+base, p) },
-		get: func(name string, p []byte) (int, error) {
-			return unix.Lgetxattr(through(dir)+"/"+base, name, p)
-		},
-	}
-	if err := p.addAttributes(attributes, file, h); err != nil {
+	if err := p.addAttributes(fd, file, h); err != nil {
 		return err
 	}
 	return p.write(h, file)
@@ -151,7 +149,7 @@ func (p *packer) folder(dir int, base, file, name string) error {
 	st, err := status(fd)
 	if err == nil {
 		h := header(st, name)
-		if err = p.addAttributes(callsOf(fd), file, h); err == nil {
+		if err = p.addAttributes(fd, file, h); err == nil {
 			err = p.write(h, file)
 		}
 	}
@@ -174,7 +172,7 @@ func (p *packer) file(dir int, base, file, name string) error {
 	}
 	h := header(st, name)
 	h.Size = st.Size
-	if err := p.addAttributes(callsOf(int(f.Fd())), file, h); err != nil {
+	if err := p.addAttributes(int(f.Fd()), file, h); err != nil {
 		return err
 	}
 	if p.lend != nil && h.Size >= worthLending {
@@ -223,24 +221,29 @@ func header(st *unix.Stat_t, name string) *tar.Header {
 
 func modified(st *unix.Stat_t) time.Time { return time.Unix(st.Mtim.Unix()) }
 
-func readLink(dir int, base string) (string, error) {
+func readLink(fd int) (string, error) {
 	target := make([]byte, maxTarget+1)
 	n := 0
-	err := again(func() (err error) { n, err = unix.Readlinkat(dir, base, target); return err })
+	err := again(func() (err error) { n, err = unix.Readlinkat(fd, "", target); return err })
 	return string(target[:max(n, 0)]), err
 }
 
-// calls list and get the attributes of one file.
-type calls struct {
-	list func(p []byte) (int, error)
-	get  func(name string, p []byte) (int, error)
+// listAttributes is flistxattr(2), also for links and devices, which openAny opens.
+func listAttributes(fd int, list []byte) (int, error) {
+	n, err := unix.Flistxattr(fd, list)
+	if errors.Is(err, unix.EBADF) {
+		return unix.Listxattr(through(fd), list)
+	}
+	return n, err
 }
 
-func callsOf(fd int) calls {
-	return calls{
-		list: func(p []byte) (int, error) { return unix.Flistxattr(fd, p) },
-		get:  func(name string, p []byte) (int, error) { return unix.Fgetxattr(fd, name, p) },
+// getAttribute is fgetxattr(2) for the same.
+func getAttribute(fd int, name string, value []byte) (int, error) {
+	n, err := unix.Fgetxattr(fd, name, value)
+	if errors.Is(err, unix.EBADF) {
+		return unix.Getxattr(through(fd), name, value)
 	}
+	return n, err
 }
 
 // maxAttributes is how long the list of attributes of a file can be, and each of them:
@@ -248,11 +251,11 @@ func callsOf(fd int) calls {
 const maxAttributes = 1 << 16
 
 // addAttributes adds a file's extended attributes to its header.
-func (p *packer) addAttributes(c calls, file string, h *tar.Header) error {
+func (p *packer) addAttributes(fd int, file string, h *tar.Header) error {
 	if p.names == nil {
 		p.names, p.value = make([]byte, maxAttributes), make([]byte, maxAttributes)
 	}
-	n, err := c.list(p.names)
+	n, err := listAttributes(fd, p.names)
 	if errors.Is(err, unix.ENOTSUP) || n == 0 {
 		return nil
 	}
@@ -260,7 +263,7 @@ func (p *packer) addAttributes(c calls, file string, h *tar.Header) error {
 		return &fs.PathError{Op: "listxattr", Path: file, Err: err}
 	}
 	for name := range strings.SplitSeq(strings.TrimSuffix(string(p.names[:n]), "\x00"), "\x00") {
-		n, err := c.get(name, p.value)
+		n, err := getAttribute(fd, name, p.value)
 		if errors.Is(err, unix.ENODATA) || errors.Is(err, unix.ENOTSUP) {
 			continue
 		}
