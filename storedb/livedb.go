@@ -189,7 +189,11 @@ func openDatabase(ctx context.Context, real, path string, state dbState, read fu
 	defer db.Close()
 	err = read(&dbReader{db: db, path: path})
 	var e sqlite3.Error
-	if errors.As(err, &e) && state.hasLog() && (e.Code == sqlite3.ErrCantOpen || e.Code == sqlite3.ErrReadonly) {
+	switch {
+	case !errors.As(err, &e):
+	case e.ExtendedCode == sqlite3.ErrReadonlyRollback:
+		err = fmt.Errorf("%w (a transaction was cut off, and reading does not roll it back: a registration does, and so does nix-store --dump-db)", err)
+	case state.hasLog() && (e.Code == sqlite3.ErrCantOpen || e.Code == sqlite3.ErrReadonly):
 		err = fmt.Errorf("%w (its log, %s-wal, cannot be shared with other readers: try as root, or use nix-store --dump-db)", err, filepath.Base(path))
 	}
 	return namedDatabase(path, err)

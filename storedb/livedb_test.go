@@ -1,10 +1,13 @@
 package storedb
 
 import (
+	"encoding/binary"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -85,6 +88,54 @@ func TestReadDatabaseWithLog(t *testing.T) {
 	it.Origin, it.References = extra.Origin, extra.References
 	if !reflect.DeepEqual(it, extra) {
 		t.Errorf("item = %+v; want %+v", it, extra)
+	}
+}
+
+// TestDatabaseLeft: what a process leaves that is killed within a transaction is read, or
+// refused where reading would have to write, and the next registration goes on from there.
+func TestDatabaseLeft(t *testing.T) {
+	for _, c := range []struct{ mode, log, wrong string }{
+		{"wal", "-wal", ""}, // and -shm is gone: SQLite removes it first
+		{"delete", "-journal", "a transaction was cut off"},
+	} {
+		root := newRoot(t)
+		prepare(t, root, c.mode)
+		before := state(t, root)
+		db := filepath.Join(root, Nix.DatabasePath())
+		writer, err := openFile(db)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := writer.exec("pragma wal_autocheckpoint=0; begin; update ValidPaths set deriver = null; delete from Refs"); err != nil {
+			t.Fatal(err)
+		}
+		if c.mode == "wal" {
+			err = writer.exec("commit")
+		}
+		log, logErr := os.ReadFile(db + c.log)
+		file, fileErr := os.ReadFile(db)
+		if err := errors.Join(err, logErr, fileErr, writer.Close()); err != nil {
+			t.Fatal(err)
+		}
+		if c.mode == "delete" { // SQLite writes that when the journal is on the disk, before it changes the database
+			copy(log, journalMagic)
+			binary.BigEndian.PutUint32(log[len(journalMagic):], 1) // page
+		}
+		if err := errors.Join(os.WriteFile(db, file, 0o644), os.WriteFile(db+c.log, log, 0o644)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Nix.ReadDatabase(background, db); c.wrong == "" && err != nil || c.wrong != "" && (err == nil || !strings.Contains(err.Error(), c.wrong)) {
+			t.Errorf("%s: ReadDatabase: %v; want %q", c.mode, err, c.wrong)
+		}
+		if got := state(t, root); (got == before) != (c.mode == "delete") {
+			t.Errorf("%s: the database is %s; it was %s", c.mode, got, before)
+		}
+		h := many(t, 3)
+		h.register(t, root, RegisterOptions{Copy: true})
+		items, err := Nix.ReadDatabase(background, db)
+		if err != nil || !slices.ContainsFunc(items, func(it *Item) bool { return it.Path == h.extra[0].Path }) {
+			t.Errorf("%s: after a registration: %d items, %v", c.mode, len(items), err)
+		}
 	}
 }
 

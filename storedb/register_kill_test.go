@@ -13,9 +13,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mattn/go-sqlite3"
 	"golang.org/x/sys/unix"
 
 	"ingot/image"
+	"ingot/tests/fstest"
 )
 
 func after(milliseconds int) <-chan time.Time {
@@ -115,7 +117,8 @@ func registerProcess(t *testing.T, h *hosted, root string, kill time.Duration) (
 	return took, line != "end\n"
 }
 
-// state is what the database of a root holds.
+// state is what the database of a root holds. A transaction that was cut off is rolled back in
+// a copy.
 func state(t *testing.T, root string) string {
 	t.Helper()
 	db := filepath.Join(root, Nix.DatabasePath())
@@ -123,6 +126,13 @@ func state(t *testing.T, root string) string {
 		return "none"
 	}
 	items, err := Nix.ReadDatabase(background, db)
+	if e := (sqlite3.Error{}); errors.As(err, &e) && e.ExtendedCode == sqlite3.ErrReadonlyRollback {
+		dir := filepath.Join(t.TempDir(), "db")
+		fstest.Run(t, "cp", "-a", filepath.Dir(db), dir)
+		db = filepath.Join(dir, filepath.Base(db))
+		sqlite(t, db, "select * from ValidPaths")
+		items, err = Nix.ReadDatabase(background, db)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
