@@ -3,11 +3,8 @@ package storedb
 import (
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"runtime"
-
-	"golang.org/x/sys/unix"
 
 	"ingot/image"
 )
@@ -85,15 +82,6 @@ func (r *registrar) fetch(from *rootDir, s *itemSettler, places []int) error {
 		}
 		return nil
 	})
-}
-
-// restore is [Restore] into a directory of the root.
-func (d *rootDir) restore(nar io.Reader, name string, l NARLimits) (int64, error) {
-	fd, err := unix.Openat(d.fd, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return 0, d.fail("open", ".", err)
-	}
-	return restore(nar, d.path, os.NewFile(uintptr(fd), d.path), name, l)
 }
 
 // adopt gives an item that was unpacked what is still missing: an owner, shared files,

@@ -2,6 +2,7 @@ package storedb
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -227,7 +228,7 @@ type narContents struct {
 func (c *narContents) Read(q []byte) (int, error) {
 	p := c.nar
 	if c.left == 0 || p.err != nil {
-		return 0, cmpErr(p.err, io.EOF)
+		return 0, cmp.Or(p.err, io.EOF)
 	}
 	n, err := p.in.Read(q[:min(int64(len(q)), c.left)])
 	p.off, c.left = p.off+int64(n), c.left-int64(n)
@@ -235,13 +236,6 @@ func (c *narContents) Read(q []byte) (int, error) {
 		p.input(err)
 	}
 	return n, p.err
-}
-
-func cmpErr(err, otherwise error) error {
-	if err != nil {
-		return err
-	}
-	return otherwise
 }
 
 func (p *narReader) symlink(name string) {

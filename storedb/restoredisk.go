@@ -1,12 +1,10 @@
 package storedb
 
 import (
-	"errors"
+	"cmp"
 	"io"
-	"io/fs"
 	"os"
-	"path"
-	"strings"
+	"path/filepath"
 
 	"golang.org/x/sys/unix"
 
@@ -19,161 +17,110 @@ import (
 // Nothing outside of root is touched, whatever the NAR says: names are checked, each
 // directory is made before it is entered, and no symlink is followed. name must not
 // be there yet. On an error, what was made stays; [RemoveItem] takes it away.
-func Restore(r io.Reader, root *os.Root, name string, l NARLimits) (int64, error) {
+func Restore(r io.Reader, root *os.Root, name string, l NARLimits) (size int64, err error) {
 	if err := image.CheckName(name); err != nil {
 		return 0, err
 	}
-	top, err := root.Open(".")
-	if err != nil {
-		return 0, err
-	}
-	return restore(r, root.Name(), top, name, l)
+	err = inFolder(root, func(d *rootDir) error {
+		size, err = d.restore(r, name, l)
+		return err
+	})
+	return size, err
 }
 
-// restore is Restore into an open directory, which it closes.
-func restore(r io.Reader, path string, dir *os.File, name string, l NARLimits) (int64, error) {
-	s := &diskSink{top: path, dirs: []*os.File{dir}, copy: make([]byte, narBuffer)}
+// inFolder calls do with the directory of a root.
+func inFolder(root *os.Root, do func(*rootDir) error) error {
+	top, err := root.Open(".")
+	if err != nil {
+		return err
+	}
+	defer top.Close()
+	return do(&rootDir{fd: int(top.Fd()), path: root.Name()})
+}
+
+// restore is [Restore] into a directory.
+func (d *rootDir) restore(r io.Reader, name string, l NARLimits) (int64, error) {
+	s := &diskSink{dirs: []*rootDir{d}, copy: make([]byte, narBuffer)}
 	defer s.close()
 	return newNARReader(r, l, s).read(name)
 }
 
-// diskSink makes the files of a NAR on the host. All that it does is relative to a
-// directory that it holds open.
+// diskSink makes the files of a NAR on the host.
 type diskSink struct {
-	top   string
-	names []string   // from the root of the NAR to the directory that is being filled
-	dirs  []*os.File // the directory of each, and first the one around all
-	copy  []byte
+	dirs []*rootDir // the one around all, and those that are being filled
+	copy []byte
 }
 
 func (s *diskSink) close() {
-	for _, d := range s.dirs {
-		d.Close()
+	for _, d := range s.dirs[1:] {
+		d.close()
 	}
 }
 
-func (s *diskSink) fd() int { return int(s.dirs[len(s.dirs)-1].Fd()) }
-
-func (s *diskSink) fail(op, name string, err error) error {
-	if err == nil {
-		return nil
-	}
-	return &os.PathError{Op: op, Path: path.Join(s.top, strings.Join(s.names, "/"), name), Err: err}
-}
-
-// open opens what was just made, or makes it; never what stood there before.
-func (s *diskSink) open(name string, flags int) (*os.File, error) {
-	for {
-		fd, err := unix.Openat(s.fd(), name, flags|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
-		if err == nil {
-			return os.NewFile(uintptr(fd), name), nil
-		}
-		if err != unix.EINTR {
-			return nil, s.fail("open", name, err)
-		}
-	}
-}
+func (s *diskSink) dir() *rootDir { return s.dirs[len(s.dirs)-1] }
 
 func (s *diskSink) enter(name string) error {
-	if err := unix.Mkdirat(s.fd(), name, 0o700); err != nil {
-		return s.fail("mkdir", name, err)
+	in := s.dir()
+	if err := unix.Mkdirat(in.fd, name, 0o700); err != nil {
+		return in.fail("mkdir", name, err)
 	}
-	d, err := s.open(name, unix.O_RDONLY|unix.O_DIRECTORY)
+	d, err := in.open(name)
 	if err != nil {
 		return err
 	}
-	s.dirs, s.names = append(s.dirs, d), append(s.names, name)
+	s.dirs = append(s.dirs, d)
 	return nil
 }
 
 func (s *diskSink) leave() error {
-	last := len(s.names) - 1
-	d, name := s.dirs[last+1], s.names[last]
-	s.dirs, s.names = s.dirs[:last+1], s.names[:last]
-	err := s.fail("chmod", name, unix.Fchmod(int(d.Fd()), 0o555))
-	d.Close()
-	return cmpErr(err, s.stamp(name))
+	d := s.dir()
+	s.dirs = s.dirs[:len(s.dirs)-1]
+	err := d.fail("chmod", "", unix.Fchmod(d.fd, 0o555))
+	d.close()
+	return cmp.Or(err, s.stamp(filepath.Base(d.path)))
 }
 
 func (s *diskSink) symlink(name, target string) error {
-	if err := unix.Symlinkat(target, s.fd(), name); err != nil {
-		return s.fail("symlink", name, err)
+	if err := unix.Symlinkat(target, s.dir().fd, name); err != nil {
+		return s.dir().fail("symlink", name, err)
 	}
 	return s.stamp(name)
 }
 
-func (s *diskSink) file(name string, executable bool, off, size int64, contents io.Reader) error {
-	f, err := s.open(name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL)
+func (s *diskSink) file(name string, executable bool, _, size int64, contents io.Reader) error {
+	in := s.dir()
+	fd, err := unix.Openat(in.fd, name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
 	if err != nil {
-		return err
+		return in.fail("open", name, err)
 	}
-	defer f.Close()
-	for size > 0 {
+	defer unix.Close(fd)
+	for off := int64(0); off < size; {
 		n, err := contents.Read(s.copy)
 		if err != nil {
 			return err
 		}
-		if _, err := f.Write(s.copy[:n]); err != nil {
-			var of *os.PathError
-			if errors.As(err, &of) {
-				err = of.Err
-			}
-			return s.fail("write", name, err)
+		if err := writeAll(fd, s.copy[:n], off); err != nil {
+			return in.fail("write", name, err)
 		}
-		size -= int64(n)
+		off += int64(n)
 	}
 	mode := uint32(0o444)
 	if executable {
 		mode = 0o555
 	}
-	if err := unix.Fchmod(int(f.Fd()), mode); err != nil {
-		return s.fail("chmod", name, err)
+	if err := unix.Fchmod(fd, mode); err != nil {
+		return in.fail("chmod", name, err)
 	}
 	return s.stamp(name)
 }
 
 // stamp sets the times to the one of all files of a store.
 func (s *diskSink) stamp(name string) error {
-	at := unix.Timespec{Sec: image.Epoch.Sec}
-	return s.fail("utimensat", name, unix.UtimesNanoAt(s.fd(), name, []unix.Timespec{at, at}, unix.AT_SYMLINK_NOFOLLOW))
+	return s.dir().fail("utimensat", name, settle(s.dir().fd, name))
 }
 
 // RemoveItem removes what stands under name below root, directories that may not be
 // written to included.
 func RemoveItem(root *os.Root, name string) error {
-	info, err := root.Lstat(name)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err == nil && info.IsDir() {
-		err = unlock(root, name)
-	}
-	if err != nil {
-		return err
-	}
-	return root.RemoveAll(name)
-}
-
-// unlock makes a directory and all below it writable for their owner.
-func unlock(root *os.Root, name string) error {
-	if err := root.Chmod(name, 0o700); err != nil {
-		return err
-	}
-	dir, err := root.OpenRoot(name)
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
-	f, err := dir.Open(".")
-	if err != nil {
-		return err
-	}
-	entries, err := f.ReadDir(-1)
-	f.Close()
-	for _, e := range entries {
-		if err == nil && e.IsDir() {
-			err = unlock(dir, e.Name())
-		}
-	}
-	return err
+	return inFolder(root, func(d *rootDir) error { return d.remove(name) })
 }
