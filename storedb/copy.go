@@ -45,13 +45,11 @@ type itemCopier struct {
 	giveAway bool
 	// late leaves items that are directories writable; they are to be moved yet.
 	late bool
-	// exactFiles and exactDirs are what exactModes says of the directory.
-	exactFiles, exactDirs bool
 
 	progress func(int64)
 	count    copyCount
 
-	noClone, noRange atomic.Bool // what the file systems cannot do
+	noClone atomic.Bool // the file systems cannot share blocks
 }
 
 // copyBuffer is how much a worker reads at once. Files up to that size cost one read
@@ -67,8 +65,7 @@ func (c *itemCopier) copy(ctx context.Context, cl *Closure, places []int, done f
 	places = slices.Clone(places)
 	slices.SortStableFunc(places, func(a, b int) int { return cmp.Compare(cl.items[b].NarSize, cl.items[a].NarSize) })
 	worker := func(g *lanes.Group) *copyWorker {
-		h := newFileHasher(ctx, g)
-		return &copyWorker{itemCopier: c, ctx: ctx, hasher: h, buf: h.room(copyBuffer), known: cl.files != nil}
+		return &copyWorker{itemCopier: c, ctx: ctx, nar: newNARWriter(ctx, g), buf: make([]byte, copyBuffer), known: cl.files != nil}
 	}
 	return hashing(ctx, len(places), worker, func(w *copyWorker, k int) error {
 		it := cl.items[places[k]]
@@ -93,8 +90,8 @@ func (it *Item) HostPath(f Flavour) string {
 type copyWorker struct {
 	*itemCopier
 	ctx    context.Context
-	hasher *fileHasher
-	buf    []byte // the hasher's
+	nar    *narWriter
+	buf    []byte
 	known  bool   // whether files were hashed before
 	given  bool   // whether the item does not lie on the host
 	hashes []Hash // of the linkable files that are still to come
@@ -142,7 +139,14 @@ func (w *copyWorker) hash(n *image.Node) (hash Hash, err error) {
 		hash, w.hashes = w.hashes[0], w.hashes[1:]
 		return hash, nil
 	}
-	hash, w.data, err = w.hasher.file(n)
+	if size := n.Size(); n.Mode.IsRegular() && 0 < size && size <= copyBuffer {
+		w.data = w.buf[:size]
+		if err := readFull(n.Data, w.data, 0); err != nil {
+			return hash, err
+		}
+		n = image.NewFile(n.Mode, image.Bytes(w.data))
+	}
+	hash, _, err = w.nar.hash(n)
 	return hash, err
 }
 
@@ -155,25 +159,17 @@ func (w *copyWorker) link(dir int, name string, n *image.Node, hash Hash, host s
 	if linked {
 		w.count.linked.Add(1)
 		w.count.saved.Add(n.Size())
-		w.done(n.Size())
+		w.progress(n.Size())
 	}
 	return linked, spent, nil
 }
 
-func (w *copyWorker) done(n int64) {
-	if w.progress != nil {
-		w.progress(n)
-	}
-}
-
 func (w *copyWorker) dir(at int, name string, n *image.Node, host string) error {
-	perm, made := uint32(0o555), uint32(0o700)
+	perm := uint32(0o555)
 	if w.late && at == w.into.fd {
 		perm = 0o755
-	} else if w.exactDirs {
-		made = perm
 	}
-	if err := unix.Mkdirat(at, name, made); err != nil {
+	if err := unix.Mkdirat(at, name, 0o700); err != nil {
 		return copyError("mkdir", host, err)
 	}
 	fd, err := unix.Openat(at, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
@@ -189,12 +185,10 @@ func (w *copyWorker) dir(at int, name string, n *image.Node, host string) error 
 			return err
 		}
 	}
-	if made != perm {
-		if err := unix.Fchmod(fd, perm); err != nil {
-			return copyError("chmod", host, err)
-		}
+	if err := unix.Fchmod(fd, perm); err != nil {
+		return copyError("chmod", host, err)
 	}
-	return w.settle(fd, host)
+	return w.settle(at, name, host)
 }
 
 // file copies a regular file or a symlink.
@@ -203,50 +197,27 @@ func (w *copyWorker) file(dir int, name string, n *image.Node, host string) erro
 		if err := unix.Symlinkat(n.Link, dir, name); err != nil {
 			return copyError("symlink", host, err)
 		}
-		return w.settleSymlink(dir, name, host)
+		return w.settle(dir, name, host)
 	}
-	perm, made := uint32(n.Mode.Perm()), uint32(0o600)
-	if w.exactFiles {
-		made = perm
-	}
-	fd, err := unix.Openat(dir, name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, made)
+	fd, err := unix.Openat(dir, name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
 	if err != nil {
 		return copyError("create", host, err)
 	}
 	err = w.contents(fd, n, host)
-	if err == nil && made != perm {
-		err = copyError("chmod", host, unix.Fchmod(fd, perm))
-	}
 	if err == nil {
-		err = w.settle(fd, host)
+		err = copyError("chmod", host, unix.Fchmod(fd, uint32(n.Mode.Perm())))
 	}
-	if closing := unix.Close(fd); err == nil && closing != nil { // some file systems find no room as late as here
-		err = copyError("write", host, closing)
-	}
-	if err != nil {
+	// Some file systems find no room as late as when a file is closed.
+	if err = cmp.Or(err, copyError("write", host, unix.Close(fd))); err != nil {
 		return err
 	}
 	w.count.files.Add(1)
 	w.count.bytes.Add(n.Size())
-	return nil
+	return w.settle(dir, name, host)
 }
 
-// settle gives an open file or directory its owner and its time.
-func (w *copyWorker) settle(fd int, host string) error {
-	if w.giveAway {
-		if err := unix.Fchown(fd, 0, 0); err != nil {
-			return copyError("chown", host, err)
-		}
-	}
-	times, err := w.times(host)
-	if err != nil {
-		return err
-	}
-	return copyError("utimes", host, futimens(fd, times))
-}
-
-// settleSymlink does so with a symlink.
-func (w *copyWorker) settleSymlink(dir int, name, host string) error {
+// settle gives a file its owner and its time.
+func (w *copyWorker) settle(dir int, name, host string) error {
 	if w.giveAway {
 		if err := unix.Fchownat(dir, name, 0, 0, unix.AT_SYMLINK_NOFOLLOW); err != nil {
 			return copyError("chown", host, err)
@@ -288,11 +259,8 @@ func (w *copyWorker) contents(fd int, n *image.Node, host string) error {
 	}
 	file, ok := n.Data.(*image.File)
 	if w.data != nil && !(ok && size >= cloneFrom && !w.noClone.Load()) {
-		if err := writeAll(fd, w.data, 0); err != nil {
-			return copyError("write", host, err)
-		}
-		w.done(size)
-		return nil
+		w.progress(size)
+		return copyError("write", host, writeAll(fd, w.data, 0))
 	}
 	if ok && size >= cloneFrom {
 		return w.large(fd, file, host)
@@ -306,7 +274,7 @@ func (w *copyWorker) contents(fd int, n *image.Node, host string) error {
 			return copyError("write", host, err)
 		}
 		off += int64(len(p))
-		w.done(int64(len(p)))
+		w.progress(int64(len(p)))
 	}
 	return nil
 }
@@ -321,7 +289,7 @@ func (w *copyWorker) large(fd int, file *image.File, host string) error {
 	src, size := int(h.Fd()), file.Size()
 	if w.clone(fd, src) {
 		w.count.cloned.Add(size)
-		w.done(size)
+		w.progress(size)
 		return file.Check(h)
 	}
 	if err := unix.Ftruncate(fd, size); err != nil {
@@ -332,11 +300,15 @@ func (w *copyWorker) large(fd int, file *image.File, host string) error {
 			return err
 		}
 		data, end := dataFrom(src, off, size)
-		end = min(end, data+8*copyBuffer)
-		if err := w.copyRange(fd, src, data, end, host); err != nil {
+		end = min(end, data+copyBuffer)
+		p := w.buf[:end-data]
+		if err := readFull(h, p, data); err != nil {
 			return err
 		}
-		w.done(end - off)
+		if err := writeAll(fd, p, data); err != nil {
+			return copyError("write", host, err)
+		}
+		w.progress(end - off)
 		off = end
 	}
 	return file.Check(h)
@@ -370,47 +342,6 @@ func (w *copyWorker) clone(fd, src int) bool {
 		w.noClone.Store(true)
 	}
 	return false // whatever it was, copying tells
-}
-
-// copyRange copies the bytes from off to end within the kernel, or else by hand.
-func (w *copyWorker) copyRange(fd, src int, off, end int64, host string) error {
-	for off < end && !w.noRange.Load() {
-		from, to := off, off
-		n, err := unix.CopyFileRange(src, &from, fd, &to, int(end-off), 0)
-		switch err {
-		case nil:
-			if n == 0 {
-				return w.copyBytes(fd, src, off, end, host)
-			}
-			off += int64(n)
-		case unix.EINTR:
-		case unix.ENOSPC, unix.EDQUOT, unix.EFBIG, unix.EIO:
-			return copyError("write", host, err)
-		default:
-			w.noRange.Store(true)
-		}
-	}
-	return w.copyBytes(fd, src, off, end, host)
-}
-
-func (w *copyWorker) copyBytes(fd, src int, off, end int64, host string) error {
-	for off < end {
-		p := w.buf[:min(int64(len(w.buf)), end-off)]
-		n, err := unix.Pread(src, p, off)
-		switch {
-		case err == unix.EINTR:
-			continue
-		case err != nil:
-			return copyError("read", host, err)
-		case n == 0:
-			return &image.ChangedError{Path: host, What: fmt.Sprintf("shrank to %d bytes while it was copied", off)}
-		}
-		if err := writeAll(fd, p[:n], off); err != nil {
-			return copyError("write", host, err)
-		}
-		off += int64(n)
-	}
-	return nil
 }
 
 func writeAll(fd int, p []byte, off int64) error {

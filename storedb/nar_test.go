@@ -130,12 +130,6 @@ func TestHashEndsWithItsContext(t *testing.T) {
 	if _, _, err := w.hash(n); !errors.Is(err, context.Canceled) || reads > 2 {
 		t.Errorf("hash = %v after %d reads; want %v after the first", err, reads, context.Canceled)
 	}
-	ctx, cancel = context.WithCancel(t.Context())
-	defer cancel()
-	reads = 0
-	if _, _, err := newFileHasher(ctx, nil).file(n); !errors.Is(err, context.Canceled) || reads > 2 {
-		t.Errorf("file = %v after %d reads; want %v after the first", err, reads, context.Canceled)
-	}
 	if got := addSizes(math.MaxInt64-1, 2); got != math.MaxInt64 || addSizes(1, 2) != 3 || addSizes(1, -2) != math.MaxInt64 {
 		t.Errorf("addSizes(MaxInt64-1, 2) = %d; want %d", got, int64(math.MaxInt64))
 	}

@@ -401,12 +401,19 @@ func (r *registrar) checkSources() error {
 	return nil
 }
 
+// untold is a progress that nobody wants to know.
+func untold(int64) {}
+
 // stage tells of a stage.
 func (r *registrar) stage(what string, total int64) func(int64) {
-	if r.Stage == nil {
-		return nil
+	var told func(int64)
+	if r.Stage != nil {
+		told = r.Stage(what, total)
 	}
-	return r.Stage(what, total)
+	if told == nil {
+		return untold
+	}
+	return told
 }
 
 // load finds out all that is to be known of the items.
@@ -449,11 +456,7 @@ func (r *registrar) place() error {
 	if err != nil {
 		return err
 	}
-	err = r.placeWith(temp)
-	if closing := temp.close(); err == nil {
-		err = closing
-	}
-	return err
+	return cmp.Or(r.placeWith(temp), temp.close())
 }
 
 func (r *registrar) placeWith(temp *tempDir) error {
@@ -476,7 +479,7 @@ func (r *registrar) placeWith(temp *tempDir) error {
 	if r.Copy {
 		present = nil // they are the store's own
 	}
-	settler := &itemSettler{store: r.store, temp: temp.rootDir, links: links, leave: r.KeepTimes, root: st.Uid == 0}
+	settler := &itemSettler{store: r.store, temp: temp.rootDir, links: links, leave: r.KeepTimes, root: st.Uid == 0, progress: untold}
 	if links != nil && r.closure.files == nil && len(present) > 0 {
 		settler.progress = r.stage("sharing", r.size(present).bytes)
 	}
@@ -497,7 +500,6 @@ func (r *registrar) placeWith(temp *tempDir) error {
 	defer items.close()
 	r.late = st.Uid != 0
 	copier := &itemCopier{into: items, links: links, keepTimes: r.KeepTimes, giveAway: st.Uid == 0 && st.Gid != 0, late: r.late}
-	copier.exactFiles, copier.exactDirs = items.exactModes()
 	remote, here := r.split()
 	if len(here) > 0 {
 		copier.progress = r.stage("copying", r.size(here).bytes)

@@ -60,14 +60,14 @@ func (r *registrar) fetched(places []int) error {
 // is from, hashed on the way, and get their names in the store when they are whole and
 // right.
 func (r *registrar) fetch(from *rootDir, s *itemSettler, places []int) error {
-	r.partial, s.progress = true, nil
+	r.partial, s.progress = true, untold
 	total := int64(0)
 	for _, i := range places {
 		total += r.closure.items[i].NarSize
 	}
 	progress := r.stage("fetching", total)
 	worker := func() *settleWorker {
-		return &settleWorker{itemSettler: s, ctx: r.ctx, hasher: newFileHasher(r.ctx, nil)}
+		return &settleWorker{itemSettler: s, ctx: r.ctx, nar: newNARWriter(r.ctx, nil)}
 	}
 	return parallelOn(r.ctx, max(fetches, runtime.GOMAXPROCS(0)), len(places), worker, func() {}, func(w *settleWorker, k int) error {
 		it := r.closure.items[places[k]]

@@ -1,6 +1,7 @@
 package storedb
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,8 +12,6 @@ import (
 	"sync/atomic"
 
 	"golang.org/x/sys/unix"
-
-	"ingot/image"
 )
 
 // A file of a store may have more names than one: Nix links files of the same contents.
@@ -101,7 +100,7 @@ var ownNames atomic.Int64
 
 // own gives the store a copy of a file in the place of the file itself, if that has a
 // name outside of the store.
-func (w *settleWorker) own(s *settled, n *image.Node) error {
+func (w *settleWorker) own(s *settled) error {
 	if s.st.Nlink < 2 {
 		return nil
 	}
@@ -112,7 +111,7 @@ func (w *settleWorker) own(s *settled, n *image.Node) error {
 	w.outside.mu.RLock()
 	defer w.outside.mu.RUnlock()
 	temp := fmt.Sprintf("own-%d", ownNames.Add(1))
-	if n.Mode&fs.ModeSymlink != 0 {
+	if s.node.Mode&fs.ModeSymlink != 0 {
 		target, err := s.dir.readlink(s.name)
 		if err == nil {
 			err = w.temp.fail("symlink", temp, unix.Symlinkat(target, w.temp.fd, temp))
@@ -124,16 +123,12 @@ func (w *settleWorker) own(s *settled, n *image.Node) error {
 		unix.Unlinkat(w.temp.fd, temp, 0)
 		return err
 	}
-	err = unix.Renameat(w.temp.fd, temp, s.dir.fd, s.name)
-	if errors.Is(err, fs.ErrPermission) { // the directory is read-only, as it should be, for all but root
-		if err := unix.Fchmod(s.dir.fd, 0o755); err != nil {
-			return s.dir.fail("chmod", "", err)
-		}
-		err = unix.Renameat(w.temp.fd, temp, s.dir.fd, s.name)
-	}
+	err = s.dir.change(func() error {
+		return s.fail("rename", unix.Renameat(w.temp.fd, temp, s.dir.fd, s.name))
+	})
 	if err != nil {
 		unix.Unlinkat(w.temp.fd, temp, 0)
-		return s.fail("rename", err)
+		return err
 	}
 	s.dir.touched = true
 	if s.fd >= 0 {
@@ -144,7 +139,7 @@ func (w *settleWorker) own(s *settled, n *image.Node) error {
 			return s.fail("open", err)
 		}
 	}
-	return s.stat(n)
+	return s.stat()
 }
 
 // copyFile copies a regular file into the temporary directory.
@@ -169,8 +164,5 @@ func (w *settleWorker) copyFile(s *settled, temp string) error {
 	if err == io.EOF {
 		err = nil
 	}
-	if closing := to.Close(); err == nil {
-		err = closing
-	}
-	return err
+	return cmp.Or(err, to.Close())
 }

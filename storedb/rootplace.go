@@ -37,7 +37,7 @@ func (s *itemSettler) settle(ctx context.Context, cl *Closure, places []int) err
 		return nil
 	}
 	worker := func(g *lanes.Group) *settleWorker {
-		return &settleWorker{itemSettler: s, ctx: ctx, hasher: newFileHasher(ctx, g), known: cl.files != nil}
+		return &settleWorker{itemSettler: s, ctx: ctx, nar: newNARWriter(ctx, g), known: cl.files != nil}
 	}
 	return hashing(ctx, len(places), worker, func(w *settleWorker, k int) error {
 		it := cl.items[places[k]]
@@ -53,7 +53,7 @@ func (s *itemSettler) settle(ctx context.Context, cl *Closure, places []int) err
 type settleWorker struct {
 	*itemSettler
 	ctx    context.Context
-	hasher *fileHasher
+	nar    *narWriter
 	known  bool   // whether files were hashed before
 	hashes []Hash // of the linkable files that are still to come
 }
@@ -65,34 +65,37 @@ type settledDir struct {
 	touched bool
 }
 
-// settled is a file of an item: a name in an open directory, open itself if fd is not
-// -1, and what fstat(2) says of it.
+// settled is a file of an item: a name in an open directory, what it was when it was scanned,
+// and what fstat(2) says of it now. It is open if fd is not -1.
 type settled struct {
 	dir  *settledDir
 	name string
+	node *image.Node
 	fd   int
 	st   unix.Stat_t
 }
 
+var _ image.Blob = (*settled)(nil)
+
 func (s *settled) fail(op string, err error) error { return s.dir.fail(op, s.name, err) }
 
 // stat looks at the file, and refuses what was of another type when it was scanned.
-func (s *settled) stat(n *image.Node) (err error) {
+func (s *settled) stat() (err error) {
 	if s.fd >= 0 {
 		err = unix.Fstat(s.fd, &s.st)
 	} else {
 		s.st, err = s.dir.stat(s.name)
 	}
-	if err == nil && image.ModeFromUnix(uint16(s.st.Mode)).Type() != n.Mode.Type() {
+	if err == nil && image.ModeFromUnix(uint16(s.st.Mode)).Type() != s.node.Mode.Type() {
 		return &image.ChangedError{Path: filepath.Join(s.dir.path, s.name), What: "is of another type than it was when it was looked at"}
 	}
 	return s.fail("lstat", err)
 }
 
 func (w *settleWorker) node(dir *settledDir, name string, n *image.Node) error {
-	s := &settled{dir: dir, name: name, fd: -1}
+	s := &settled{dir: dir, name: name, node: n, fd: -1}
 	if n.IsDir() {
-		return w.dir(s, n)
+		return w.dir(s)
 	}
 	linkable := w.links != nil && w.links.wanted(n)
 	var hash Hash
@@ -100,64 +103,59 @@ func (w *settleWorker) node(dir *settledDir, name string, n *image.Node) error {
 		hash, w.hashes = w.hashes[0], w.hashes[1:]
 	}
 	if linkable && !w.known && n.Mode.IsRegular() && n.Size() > 0 {
-		return w.file(s, n)
+		return w.file(s)
 	}
-	if err := s.stat(n); err != nil {
+	if err := s.stat(); err != nil {
 		return err
 	}
-	if err := w.canonical(s, n); err != nil || !linkable || w.shared(s, n) {
+	if err := w.canonical(s); err != nil || !linkable || w.shared(s) {
 		return err
 	}
 	if !w.known {
 		var err error
-		if hash, _, err = w.hasher.file(n); err != nil { // a symlink, or nothing: none is read
+		if hash, _, err = w.nar.hash(n); err != nil { // a symlink, or nothing: none is read
 			return err
 		}
 	}
-	return w.share(s, n, hash)
+	return w.share(s, hash)
 }
 
 // file settles a regular file whose hash is not known. It is opened once for all.
-func (w *settleWorker) file(s *settled, n *image.Node) (err error) {
+func (w *settleWorker) file(s *settled) (err error) {
 	s.fd, err = unix.Openat(s.dir.fd, s.name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if err == unix.ELOOP || err == unix.ENXIO { // what cannot be opened is no regular file
 		s.fd = -1
-		return cmp.Or(s.stat(n), s.fail("open", err))
+		return cmp.Or(s.stat(), s.fail("open", err))
 	}
 	if err != nil {
 		return s.fail("open", err)
 	}
 	defer func() { unix.Close(s.fd) }() // it may be another then
-	if err := s.stat(n); err != nil {
+	if err := s.stat(); err != nil {
 		return err
 	}
-	if w.shared(s, n) {
-		w.done(n)
-		return w.canonical(s, n)
+	if w.shared(s) {
+		w.progress(s.Size())
+		return w.canonical(s)
 	}
-	hash, err := w.hash(s, n)
+	hash, err := w.hash(s)
 	if err != nil {
 		return err
 	}
-	if err := w.canonical(s, n); err != nil {
+	if err := w.canonical(s); err != nil {
 		return err
 	}
-	return w.share(s, n, hash)
+	return w.share(s, hash)
 }
 
 // hash hashes an open file, and looks whether it still is what was scanned.
-func (w *settleWorker) hash(s *settled, n *image.Node) (hash Hash, err error) {
-	file, ok := n.Data.(*image.File)
+func (w *settleWorker) hash(s *settled) (hash Hash, err error) {
+	file, ok := s.node.Data.(*image.File)
 	if !ok {
-		hash, _, err = w.hasher.file(n)
+		hash, _, err = w.nar.hash(s.node)
 		return hash, err
 	}
-	if size := n.Size(); size > copyBuffer {
-		hash, err = w.hasher.large(n, s)
-	} else if err = readFull(s, w.hasher.room(size), 0); err == nil {
-		hash = w.hasher.small(n)
-	}
-	if err != nil {
+	if hash, _, err = w.nar.hash(image.NewFile(s.node.Mode, s)); err != nil {
 		return hash, err
 	}
 	if err := unix.Fstat(s.fd, &s.st); err != nil {
@@ -166,14 +164,16 @@ func (w *settleWorker) hash(s *settled, n *image.Node) (hash Hash, err error) {
 	err = file.CheckStat(&s.st)
 	// We may have settled it under another name since. That this one is its only name now
 	// says nothing: the others may have been replaced.
-	if err != nil && !w.leave && s.st.Size == n.Size() && s.st.Mtim == storeTimes[1] {
+	if err != nil && !w.leave && s.st.Size == s.Size() && s.st.Mtim == storeTimes[1] {
 		return hash, nil
 	}
 	return hash, err
 }
 
-// Name and ReadAt are what the hasher reads by.
+// Name, Size and ReadAt are what the file is hashed by.
 func (s *settled) Name() string { return filepath.Join(s.dir.path, s.name) }
+
+func (s *settled) Size() int64 { return s.node.Size() }
 
 func (s *settled) ReadAt(p []byte, off int64) (n int, err error) {
 	for n < len(p) {
@@ -193,44 +193,49 @@ func (s *settled) ReadAt(p []byte, off int64) (n int, err error) {
 
 // shared says whether a file is not to be shared: it is a file of .links already, or
 // one that somebody may write to, who then would write to all.
-func (w *settleWorker) shared(s *settled, n *image.Node) bool {
-	if w.leave && n.Mode.IsRegular() && s.st.Mode&0o222 != 0 {
+func (w *settleWorker) shared(s *settled) bool {
+	if w.leave && s.node.Mode.IsRegular() && s.st.Mode&0o222 != 0 {
 		return true
 	}
 	return s.st.Nlink > 1 && w.links.names.holds(s.st.Ino)
 }
 
 // share puts the shared file in the place of one with its contents.
-func (w *settleWorker) share(s *settled, n *image.Node, hash Hash) error {
+func (w *settleWorker) share(s *settled, hash Hash) error {
 	w.outside.mu.RLock()
 	defer w.outside.mu.RUnlock()
-	replaced, err := w.links.share(s.dir.rootDir, s.name, n, hash, s.st.Ino)
-	if errors.Is(err, fs.ErrPermission) { // the directory is read-only, as it should be, for all but root
-		s.dir.touched = true
-		if err := unix.Fchmod(s.dir.fd, 0o755); err != nil {
-			return s.dir.fail("chmod", "", err)
-		}
-		replaced, err = w.links.share(s.dir.rootDir, s.name, n, hash, s.st.Ino)
-	}
+	replaced := false
+	err := s.dir.change(func() (err error) {
+		replaced, err = w.links.share(s.dir.rootDir, s.name, s.node, hash, s.st.Ino)
+		return err
+	})
 	if replaced {
 		s.dir.touched = true
 		w.count.linked.Add(1)
-		w.count.saved.Add(n.Size())
+		w.count.saved.Add(s.Size())
 	}
-	w.done(n)
+	w.progress(s.Size())
 	return err
 }
 
-func (w *settleWorker) done(n *image.Node) {
-	if w.progress != nil {
-		w.progress(n.Size())
+// change does something in the directory, and makes it writable for that where it is read-only,
+// as it should be, for all but root.
+func (d *settledDir) change(do func() error) error {
+	err := do()
+	if !errors.Is(err, fs.ErrPermission) {
+		return err
 	}
+	d.touched = true
+	if err := unix.Fchmod(d.fd, 0o755); err != nil {
+		return d.fail("chmod", "", err)
+	}
+	return do()
 }
 
-func (w *settleWorker) dir(s *settled, n *image.Node) error {
+func (w *settleWorker) dir(s *settled) error {
 	d, err := s.dir.open(s.name)
 	if err != nil {
-		if err := s.stat(n); err != nil {
+		if err := s.stat(); err != nil {
 			return err
 		}
 		if errors.Is(err, fs.ErrPermission) {
@@ -240,11 +245,11 @@ func (w *settleWorker) dir(s *settled, n *image.Node) error {
 	}
 	defer d.close()
 	s.fd = d.fd
-	if err := s.stat(n); err != nil {
+	if err := s.stat(); err != nil {
 		return err
 	}
 	dir := &settledDir{rootDir: d}
-	for _, e := range n.Entries() {
+	for _, e := range s.node.Entries() {
 		if err := w.ctx.Err(); err != nil {
 			return err
 		}
@@ -256,11 +261,11 @@ func (w *settleWorker) dir(s *settled, n *image.Node) error {
 		return s.restore(dir.touched)
 	}
 	if dir.touched {
-		if err := s.stat(n); err != nil {
+		if err := s.stat(); err != nil {
 			return err
 		}
 	}
-	return w.canonical(s, n)
+	return w.canonical(s)
 }
 
 // restore gives a directory that was touched the metadata that it had.
@@ -271,13 +276,13 @@ func (s *settled) restore(touched bool) error {
 	if err := unix.Fchmod(s.fd, s.st.Mode&0o7777); err != nil {
 		return s.fail("chmod", err)
 	}
-	return s.fail("utimes", futimens(s.fd, []unix.Timespec{s.st.Atim, s.st.Mtim}))
+	return s.fail("utimes", unix.UtimesNanoAt(s.dir.fd, s.name, []unix.Timespec{s.st.Atim, s.st.Mtim}, unix.AT_SYMLINK_NOFOLLOW))
 }
 
 // canonical gives a file the metadata of a store, as far as it does not have them:
 // most have, and nothing is written then. A file that has a name outside of the store,
 // where it is somebody else's, keeps its own; the store gets a copy.
-func (w *settleWorker) canonical(s *settled, n *image.Node) error {
+func (w *settleWorker) canonical(s *settled) error {
 	if w.leave {
 		return nil
 	}
@@ -285,10 +290,10 @@ func (w *settleWorker) canonical(s *settled, n *image.Node) error {
 	if err != nil {
 		return err
 	}
-	wrong := len(xattrs) > 0 || w.wrongOwner(s) || wrongMode(s, n) || s.st.Mtim != storeTimes[1]
-	if wrong && !n.IsDir() {
+	wrong := len(xattrs) > 0 || w.wrongOwner(s) || s.wrongMode() || s.st.Mtim != storeTimes[1]
+	if wrong && !s.node.IsDir() {
 		before := idOf(&s.st)
-		if err := w.own(s, n); err != nil {
+		if err := w.own(s); err != nil {
 			return err
 		}
 		if idOf(&s.st) != before {
@@ -308,8 +313,8 @@ func (w *settleWorker) canonical(s *settled, n *image.Node) error {
 			return s.fail("removexattr "+x, err)
 		}
 	}
-	if wrongMode(s, n) {
-		if err := s.chmod(uint32(n.Mode.Perm())); err != nil {
+	if s.wrongMode() {
+		if err := s.chmod(uint32(s.node.Mode.Perm())); err != nil {
 			return err
 		}
 	}
@@ -321,8 +326,8 @@ func (w *settleWorker) canonical(s *settled, n *image.Node) error {
 
 func (w *settleWorker) wrongOwner(s *settled) bool { return w.root && (s.st.Uid != 0 || s.st.Gid != 0) }
 
-func wrongMode(s *settled, n *image.Node) bool {
-	return n.Mode&fs.ModeSymlink == 0 && s.st.Mode&0o7777 != uint32(n.Mode.Perm())
+func (s *settled) wrongMode() bool {
+	return s.node.Mode&fs.ModeSymlink == 0 && s.st.Mode&0o7777 != uint32(s.node.Mode.Perm())
 }
 
 // chmod sets the permissions of what is no symlink.
@@ -372,9 +377,12 @@ func (s *settled) xattrs() (wrong []string, err error) {
 	return wrong, nil
 }
 
+// procPath is a path of a name in an open directory, for calls that take nothing else.
+func procPath(dir int, name string) string { return fmt.Sprintf("/proc/self/fd/%d/%s", dir, name) }
+
 func (s *settled) listXattrs(buf []byte) (int, error) {
 	if s.fd >= 0 {
 		return unix.Flistxattr(s.fd, buf)
 	}
-	return listxattrat(s.dir.fd, s.name, buf)
+	return unix.Llistxattr(procPath(s.dir.fd, s.name), buf)
 }
