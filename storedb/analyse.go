@@ -61,38 +61,18 @@ func (c *Closure) Why(from, to string) ([]*Item, error) {
 		return nil, fmt.Errorf("%s is not in the closure", to)
 	}
 	g := c.mustEdges()
-	queue := c.rootsOf(g)
+	starts := c.rootsOf(g)
 	if from != "" {
 		start, ok := c.index[from]
 		if !ok {
 			return nil, fmt.Errorf("%s is not in the closure", from)
 		}
-		queue = []int32{start}
+		starts = []int32{start}
 	}
-	// It is searched breadth first; by holds who led to a node, itself for a start.
-	by := make([]int32, g.len())
-	for i := range by {
-		by[i] = unseen
+	var chain []*Item
+	for _, i := range g.shortest(starts, target) {
+		chain = append(chain, c.items[i])
 	}
-	for _, start := range queue {
-		by[start] = start
-	}
-	for i := 0; i < len(queue) && by[target] == unseen; i++ {
-		for _, next := range g.edges(queue[i]) {
-			if by[next] == unseen {
-				by[next] = queue[i]
-				queue = append(queue, next)
-			}
-		}
-	}
-	if by[target] == unseen {
-		return nil, nil
-	}
-	chain := []*Item{c.items[target]}
-	for at := target; by[at] != at; at = by[at] {
-		chain = append(chain, c.items[by[at]])
-	}
-	slices.Reverse(chain)
 	return chain, nil
 }
 

@@ -54,37 +54,19 @@ func circles(items []*Item, index map[string]int32) (found [][]*Item) {
 		}
 		g.next()
 	}
-	component, members := components(g, rank)
+	_, members := components(g, rank)
 	for _, m := range members {
 		if len(m) == 1 {
 			continue
 		}
 		least := slices.MinFunc(m, func(a, b int32) int { return strings.Compare(items[a].Path, items[b].Path) })
-		found = append(found, circle(g, component, items, least))
+		circle := []*Item{items[least]}
+		way := g.shortest(g.edges(least), least)
+		for _, i := range way[:len(way)-1] {
+			circle = append(circle, items[i])
+		}
+		found = append(found, circle)
 	}
 	slices.SortFunc(found, func(a, b []*Item) int { return strings.Compare(a[0].Path, b[0].Path) })
 	return found
-}
-
-// circle returns the shortest way from a node back to it.
-func circle(g *graph, component []int32, items []*Item, start int32) (way []*Item) {
-	from := map[int32]int32{}
-	for queue := []int32{start}; len(queue) > 0; queue = queue[1:] {
-		at := queue[0]
-		for _, to := range g.edges(at) {
-			if to == start {
-				for ; at != start; at = from[at] {
-					way = append(way, items[at])
-				}
-				way = append(way, items[start])
-				slices.Reverse(way)
-				return way
-			}
-			if _, seen := from[to]; !seen && component[to] == component[start] {
-				from[to] = at
-				queue = append(queue, to)
-			}
-		}
-	}
-	return []*Item{items[start]} // not reached: all of a component are on such a way
 }

@@ -58,10 +58,7 @@ func (c *Closure) add(it *Item) error {
 	if err := c.Flavour.CheckPath(it.Path); err != nil {
 		return err
 	}
-	if !slices.IsSorted(it.References) {
-		slices.Sort(it.References)
-	}
-	it.References = slices.Compact(it.References)
+	it.References = sortedSet(it.References)
 	c.index[it.Path] = int32(len(c.items))
 	c.items = append(c.items, it)
 	return nil
@@ -155,35 +152,36 @@ func (c *Closure) Notes() (notes []string) {
 // Requisites returns the part of the closure that the given paths need: them, what
 // they refer to, and so on.
 func (c *Closure) Requisites(paths ...string) (*Closure, error) {
-	needed := make([]bool, len(c.items))
-	var queue []int32
+	items, missing := requisites(c.Lookup, paths)
+	if missing != "" {
+		return nil, fmt.Errorf("%s is not in the closure", missing)
+	}
+	return NewClosure(c.Flavour, items)
+}
+
+// requisites returns the items that paths need: them, what they refer to, and so on. lookup
+// returns the item of a path, or nil; the first of paths that has none is missing.
+func requisites(lookup func(path string) *Item, paths []string) (items []*Item, missing string) {
+	seen := map[string]bool{}
 	visit := func(path string) bool {
-		i, ok := c.index[path]
-		if ok && !needed[i] {
-			needed[i] = true
-			queue = append(queue, i)
+		it := lookup(path)
+		if it != nil && !seen[path] {
+			seen[path] = true
+			items = append(items, it)
 		}
-		return ok
+		return it != nil
 	}
 	for _, p := range paths {
 		if !visit(p) {
-			return nil, fmt.Errorf("%s is not in the closure", p)
+			return nil, p
 		}
 	}
-	for len(queue) > 0 {
-		it := c.items[queue[len(queue)-1]]
-		queue = queue[:len(queue)-1]
-		for _, ref := range it.References {
+	for i := 0; i < len(items); i++ {
+		for _, ref := range items[i].References {
 			visit(ref)
 		}
 	}
-	var items []*Item
-	for i, it := range c.items {
-		if needed[i] {
-			items = append(items, it)
-		}
-	}
-	return NewClosure(c.Flavour, items)
+	return items, ""
 }
 
 // Containing returns the item that path is or lies in, or nil.

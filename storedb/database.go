@@ -1,6 +1,7 @@
 package storedb
 
 import (
+	"cmp"
 	"database/sql/driver"
 	"encoding/binary"
 	"fmt"
@@ -175,11 +176,7 @@ func (db *memoryDB) insert(table string, width int, rows func(*inserter) error) 
 	if err != nil {
 		return err
 	}
-	err = rows(in)
-	if closing := in.close(); err == nil {
-		err = closing
-	}
-	return err
+	return cmp.Or(rows(in), in.close())
 }
 
 func (c *Closure) insertPaths(db *memoryDB, o DatabaseOptions) error {

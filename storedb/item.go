@@ -1,6 +1,7 @@
 package storedb
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -101,9 +102,7 @@ func (it *Item) merge(other *Item) error {
 // fill takes from other what it does not know, in a way that does not depend on
 // which of the two came first.
 func (it *Item) fill(other *Item) {
-	if it.NarHash.IsZero() {
-		it.NarHash = other.NarHash
-	}
+	it.NarHash = cmp.Or(it.NarHash, other.NarHash)
 	it.NarSize = max(it.NarSize, other.NarSize)
 	it.CA = max(it.CA, other.CA)
 	if it.Deriver == "" || other.Deriver != "" && other.Deriver < it.Deriver {
@@ -116,15 +115,9 @@ func (it *Item) fill(other *Item) {
 	if len(other.Sigs) > 0 {
 		it.Sigs = sortedSet(slices.Concat(it.Sigs, other.Sigs))
 	}
-	if it.Node == nil {
-		it.Node = other.Node
-	}
-	if it.From == "" {
-		it.From = other.From
-	}
-	if it.Remote == nil {
-		it.Remote = other.Remote
-	}
+	it.Node = cmp.Or(it.Node, other.Node)
+	it.From = cmp.Or(it.From, other.From)
+	it.Remote = cmp.Or(it.Remote, other.Remote)
 	it.given = it.given || other.given
 }
 

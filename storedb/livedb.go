@@ -307,24 +307,9 @@ func (r *dbReader) requisites(roots []string) ([]*Item, error) {
 	for _, it := range r.items {
 		byPath[it.Path] = it
 	}
-	var items []*Item
-	visit := func(path string) bool {
-		it, ok := byPath[path]
-		if it != nil {
-			items = append(items, it)
-			byPath[path] = nil
-		}
-		return ok
-	}
-	for _, root := range roots {
-		if !visit(root) {
-			return nil, fmt.Errorf("%s: %s is not a valid path of this store", r.path, root)
-		}
-	}
-	for i := 0; i < len(items); i++ {
-		for _, ref := range items[i].References {
-			visit(ref)
-		}
+	items, missing := requisites(func(path string) *Item { return byPath[path] }, roots)
+	if missing != "" {
+		return nil, fmt.Errorf("%s: %s is not a valid path of this store", r.path, missing)
 	}
 	return items, nil
 }

@@ -449,15 +449,10 @@ func (n *NarInfo) CheckTrust(f Flavour, keys []PublicKey) error {
 }
 
 func (n *NarInfo) untrusted(wrong string, keys []PublicKey) string {
-	names := func(of []string) string {
-		for i, s := range of {
-			of[i], _, _ = strings.Cut(s, ":")
-		}
-		return strings.Join(of, ", ")
-	}
-	var trusted []string
-	for _, k := range keys {
-		trusted = append(trusted, k.Name)
+	var signers []string
+	for _, s := range n.Sigs {
+		name, _, _ := strings.Cut(s, ":")
+		signers = append(signers, name)
 	}
 	switch {
 	case wrong != "":
@@ -467,9 +462,9 @@ func (n *NarInfo) untrusted(wrong string, keys []PublicKey) string {
 	case len(n.Sigs) == 0:
 		return "it is not signed"
 	case len(keys) == 0:
-		return fmt.Sprintf("it is signed by %s, and no key is trusted", names(slices.Clone(n.Sigs)))
+		return fmt.Sprintf("it is signed by %s, and no key is trusted", strings.Join(signers, ", "))
 	}
-	return fmt.Sprintf("it is signed by %s, and trusted are %s", names(slices.Clone(n.Sigs)), names(trusted))
+	return fmt.Sprintf("it is signed by %s, and trusted are %s", strings.Join(signers, ", "), keyNames(keys))
 }
 
 // UntrustedError says why a path of a binary cache is not trusted.

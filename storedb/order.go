@@ -21,6 +21,33 @@ func (g *graph) next()        { g.from = append(g.from, int32(len(g.to))) }
 func (g *graph) len() int                 { return len(g.from) - 1 }
 func (g *graph) edges(node int32) []int32 { return g.to[g.from[node]:g.from[node+1]] }
 
+// shortest returns a shortest way from one of starts to a node, both included; nil if there is
+// none.
+func (g *graph) shortest(starts []int32, to int32) (way []int32) {
+	by := map[int32]int32{} // who led to a node; itself for a start
+	for _, start := range starts {
+		by[start] = start
+	}
+	queue := slices.Clone(starts)
+	for i := 0; i < len(queue) && queue[i] != to; i++ {
+		for _, next := range g.edges(queue[i]) {
+			if _, seen := by[next]; !seen {
+				by[next] = queue[i]
+				queue = append(queue, next)
+			}
+		}
+	}
+	if _, found := by[to]; !found {
+		return nil
+	}
+	way = []int32{to}
+	for at := to; by[at] != at; at = by[at] {
+		way = append(way, by[at])
+	}
+	slices.Reverse(way)
+	return way
+}
+
 // reverse returns the graph with all edges turned around.
 func (g *graph) reverse() *graph {
 	r := &graph{from: make([]int32, len(g.from)), to: make([]int32, len(g.to))}

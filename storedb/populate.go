@@ -155,12 +155,7 @@ func (p *populator) database() error {
 }
 
 func (p *populator) roots() error {
-	names := make([]string, 0, len(p.Roots))
-	for name := range p.Roots {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, name := range names {
+	for _, name := range slices.Sorted(maps.Keys(p.Roots)) {
 		if err := p.root("gc root", "gcroots", name, name, p.Roots[name]); err != nil {
 			return err
 		}

@@ -156,17 +156,9 @@ func (r *registrar) unmake() {
 		}
 	}
 	for _, m := range slices.Backward(r.made) {
-		if rel, err := filepath.Rel(r.root.path, m.dir); err == nil {
-			dir := r.root
-			if rel != "." {
-				if dir, err = r.root.walk(rel, (*rootDir).open); err != nil {
-					continue
-				}
-			}
+		if dir, err := r.parent(m); err == nil {
 			unix.Unlinkat(dir.fd, m.name, unix.AT_REMOVEDIR) // one that holds something stays
-			if dir != r.root {
-				dir.close()
-			}
+			dir.close()
 		}
 	}
 	if r.root.made {
@@ -176,6 +168,15 @@ func (r *registrar) unmake() {
 
 // madeDir is a directory that was made by us, and gets its time at the end.
 type madeDir struct{ dir, name string }
+
+// parent opens the directory that another one lies in.
+func (r *registrar) parent(m madeDir) (*rootDir, error) {
+	rel, err := filepath.Rel(r.root.path, m.dir)
+	if err != nil {
+		return nil, err
+	}
+	return r.root.walk(rel, (*rootDir).open)
+}
 
 func (r *registrar) close() {
 	if r.data != nil {
@@ -794,20 +795,12 @@ func (r *registrar) settleDirs() error {
 	}
 	slices.SortFunc(r.made, func(a, b madeDir) int { return strings.Compare(b.dir, a.dir) }) // the deepest first
 	for _, m := range r.made {
-		rel, err := filepath.Rel(r.root.path, m.dir)
+		dir, err := r.parent(m)
 		if err != nil {
 			return err
 		}
-		dir := r.root
-		if rel != "." {
-			if dir, err = r.root.walk(rel, (*rootDir).open); err != nil {
-				return err
-			}
-		}
 		settle(dir.fd, m.name)
-		if dir != r.root {
-			dir.close()
-		}
+		dir.close()
 	}
 	if r.root.made {
 		settle(r.root.fd, ".")

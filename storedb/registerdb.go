@@ -1,6 +1,7 @@
 package storedb
 
 import (
+	"cmp"
 	"context"
 	"database/sql/driver"
 	"errors"
@@ -421,12 +422,7 @@ func (w *rowWriter) update(it *Item) error {
 	now.dropUnreadable(w.flavour)
 	if w.judged[it.Path] != rowRight {
 		now.NarHash, now.NarSize = it.NarHash, it.NarSize
-		if now.Deriver == "" {
-			now.Deriver = it.Deriver
-		}
-		if now.CA == "" {
-			now.CA = it.CA
-		}
+		now.Deriver, now.CA = cmp.Or(now.Deriver, it.Deriver), cmp.Or(now.CA, it.CA)
 		now.Sigs = sortedSet(slices.Concat(now.Sigs, it.Sigs))
 		now.Ultimate = row.Ultimate || it.Ultimate
 	}

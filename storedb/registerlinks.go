@@ -120,14 +120,11 @@ func (r *registrar) guixSystem() error {
 }
 
 func (r *registrar) makeIn(at, name string, perm uint32) error {
-	parent := r.root
-	if at != "/" {
-		var err error
-		if parent, err = r.dir(at, nil); err != nil {
-			return err
-		}
-		defer parent.close()
+	parent, err := r.dir(at, nil)
+	if err != nil {
+		return err
 	}
+	defer parent.close()
 	if has, err := parent.exists(name); has || err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package storedb
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -126,7 +127,7 @@ func (d *rootDir) makeNew(name string, perm uint32, settle func(*rootDir) error)
 // on the way, which is closed but for the last.
 func (d *rootDir) walk(rel string, next func(*rootDir, string) (*rootDir, error)) (*rootDir, error) {
 	at := d
-	for name := range strings.SplitSeq(strings.Trim(rel, "/"), "/") {
+	for name := range strings.SplitSeq(cmp.Or(strings.Trim(rel, "/"), "."), "/") {
 		dir, err := next(at, name)
 		if at != d {
 			at.close()
