@@ -1,11 +1,11 @@
 package storedb
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"fmt"
 	"io/fs"
 	"slices"
-	"strings"
 
 	"ingot/image"
 )
@@ -16,11 +16,27 @@ import (
 // none. The item's Node is a copy of n with the metadata of a store; contents are
 // read to be hashed.
 func (f Flavour) AddPath(name string, n *image.Node, references ...string) (*Item, error) {
+	return f.add(name, n, references, func(nar Hash) contentAddress { return contentAddress{caNAR, nar.digest()} })
+}
+
+// AddText makes text an item under its content address, as builtins.toFile of Nix
+// and plain-file of Guix do. references are the store paths that the text refers to.
+func (f Flavour) AddText(name, text string, references ...string) (*Item, error) {
+	flat := Hash(sha256.Sum256([]byte(text)))
+	n := image.NewFile(0o444, image.Bytes(text))
+	return f.add(name, n, references, func(Hash) contentAddress { return contentAddress{caText, flat.digest()} })
+}
+
+// add makes the item of n, whose content address may be that of its NAR.
+func (f Flavour) add(name string, n *image.Node, references []string, address func(nar Hash) contentAddress) (*Item, error) {
 	if err := CheckName(name); err != nil {
 		return nil, fmt.Errorf("%q cannot join the store: %w", name, err)
 	}
 	references = sortedSet(slices.Clone(references))
 	n, err := canonical(n)
+	for _, ref := range references {
+		err = cmp.Or(err, f.CheckPath(ref))
+	}
 	var hash Hash
 	var size int64
 	if err == nil {
@@ -29,34 +45,11 @@ func (f Flavour) AddPath(name string, n *image.Node, references ...string) (*Ite
 	if err != nil {
 		return nil, fmt.Errorf("%s cannot join the store: %w", name, err)
 	}
-	return &Item{
-		Path: f.makePath(strings.Join(append([]string{"source"}, references...), ":"), hash.String(), name), NarHash: hash, NarSize: size,
-		References: references, CA: "fixed:r:sha256:" + hash.Base32(), Node: n, Origin: Origin{File: name}, given: true,
-	}, nil
-}
-
-// AddText makes text an item under its content address, as builtins.toFile of Nix
-// and plain-file of Guix do. references are the store paths that the text refers to.
-func (f Flavour) AddText(name, text string, references ...string) (*Item, error) {
-	if err := CheckName(name); err != nil {
-		return nil, fmt.Errorf("%q cannot join the store: %w", name, err)
-	}
-	references = sortedSet(slices.Clone(references))
-	for _, ref := range references {
-		if err := f.CheckPath(ref); err != nil {
-			return nil, fmt.Errorf("%s cannot join the store: %w", name, err)
-		}
-	}
-	flat := Hash(sha256.Sum256([]byte(text)))
-	n := image.NewFile(0o444, image.Bytes(text))
-	hash, size, err := HashNAR(n)
-	if err != nil {
-		return nil, err
-	}
-	return &Item{
-		Path: f.makePath(strings.Join(append([]string{"text"}, references...), ":"), flat.String(), name), NarHash: hash, NarSize: size,
-		References: references, CA: "text:sha256:" + flat.Base32(), Node: n, Origin: Origin{File: name}, given: true,
-	}, nil
+	it := &Item{NarHash: hash, NarSize: size, References: references, Node: n, Origin: Origin{File: name}, given: true}
+	ca := address(hash)
+	it.CA = ca.String()
+	it.Path, err = ca.makePath(f, name, references, false)
+	return it, err
 }
 
 // canonical returns a copy of n with the metadata of a store: owner root, one time,

@@ -74,13 +74,10 @@ func (ca contentAddress) prefix() string {
 	return caPrefixes[i].prefix
 }
 
-// makePath returns the store path of what is called like an item, refers to what it refers
-// to and has this content address (makeFixedOutputPathFromCA in
+// makePath returns the store path of what is called name, refers to others, and perhaps to
+// itself, and has this content address (makeFixedOutputPathFromCA in
 // src/libstore/store-dir-config.cc).
-func (ca contentAddress) makePath(f Flavour, it *Item) (string, error) {
-	_, name, _ := strings.Cut(path.Base(it.Path), "-")
-	self := slices.Contains(it.References, it.Path)
-	others := slices.DeleteFunc(slices.Clone(it.References), func(ref string) bool { return ref == it.Path })
+func (ca contentAddress) makePath(f Flavour, name string, others []string, self bool) (string, error) {
 	switch {
 	case ca.method == caText && ca.hash.algorithm != "sha256":
 		return "", fmt.Errorf("is of %s, and a text is hashed by sha256", ca.hash.algorithm)
@@ -96,16 +93,23 @@ func (ca contentAddress) makePath(f Flavour, it *Item) (string, error) {
 			kind = append(kind, "self")
 		}
 		return f.makePath(strings.Join(kind, ":"), ca.hash.base16(), name), nil
-	case len(it.References) > 0:
-		return "", fmt.Errorf("is that of an item without references, and it has %d", len(it.References))
+	case self || len(others) > 0:
+		return "", errors.New("is that of an item without references, and it has some")
 	}
 	inner := "fixed:out:" + strings.TrimPrefix(ca.prefix(), "fixed:") + ca.hash.base16() + ":"
 	return f.makePath("output:out", Hash(sha256.Sum256([]byte(inner))).String(), name), nil
 }
 
+// pathOf returns the store path of an item that has this content address.
+func (ca contentAddress) pathOf(f Flavour, it *Item) (string, error) {
+	_, name, _ := strings.Cut(path.Base(it.Path), "-")
+	others := slices.DeleteFunc(slices.Clone(it.References), func(ref string) bool { return ref == it.Path })
+	return ca.makePath(f, name, others, len(others) < len(it.References))
+}
+
 // mismatch says why an item cannot have this content address; nil if it can.
 func (ca contentAddress) mismatch(f Flavour, it *Item) error {
-	made, err := ca.makePath(f, it)
+	made, err := ca.pathOf(f, it)
 	if err == nil && made != it.Path {
 		err = fmt.Errorf("makes the path %s", made)
 	}

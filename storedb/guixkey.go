@@ -100,7 +100,7 @@ func (g *guixSignature) check(keys []PublicKey) (wrong string) {
 	}
 	v, err := newVerifier(key)
 	if err == nil {
-		err = v.verify(s, g.sum)
+		err = v(s, g.sum)
 	}
 	if err != nil {
 		return fmt.Sprintf("its signature by %s is wrong: %v", guixName(key), err)
@@ -133,15 +133,8 @@ func keyNames(keys []PublicKey) string {
 	return strings.Join(names, ", ")
 }
 
-// verifier checks signatures of a kind of key.
-type verifier interface {
-	verify(signature sexp, sum Hash) error
-}
-
-var (
-	_ verifier = (*ecdsaKey)(nil)
-	_ verifier = (*rsaKey)(nil)
-)
+// verifier checks a signature of what has this SHA-256.
+type verifier func(signature sexp, sum Hash) error
 
 func newVerifier(key sexp) (verifier, error) {
 	if rsa, ok := key.at("rsa"); ok {
@@ -153,11 +146,9 @@ func newVerifier(key sexp) (verifier, error) {
 	return nil, errors.New("the key is of no known kind: (ecc …) with the curve Ed25519 and (rsa …) are")
 }
 
-// ecdsaKey is a key for ECDSA over the curve Ed25519, with its usual base point. It is
+// newECDSAKey reads a key for ECDSA over the curve Ed25519, with its usual base point. It is
 // what guix archive --generate-key makes. (It is not EdDSA, though it has its keys.)
-type ecdsaKey struct{ point *edwards25519.Point }
-
-func newECDSAKey(ecc sexp) (*ecdsaKey, error) {
+func newECDSAKey(ecc sexp) (verifier, error) {
 	if curve, err := ecc.value("curve"); err != nil || string(curve) != "Ed25519" {
 		return nil, fmt.Errorf("the key's curve is %s: only Ed25519 is supported", printable.Quote(string(curve)))
 	}
@@ -172,15 +163,15 @@ func newECDSAKey(ecc sexp) (*ecdsaKey, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the key's point q is none of Ed25519: %w", err)
 	}
-	return &ecdsaKey{point}, nil
+	return func(signature sexp, sum Hash) error { return verifyECDSA(point, signature, sum) }, nil
 }
 
 // groupOrder is that of Ed25519's base point, 2^252 + 27742317777372353535851937790883648493.
 var groupOrder, _ = new(big.Int).SetString("7237005577332262213973186563042994240857116359379907606001950938285454250989", 10)
 
-// scalar reads the number behind name, which is from 1 to the order less 1.
-func scalar(s sexp, name string) (*edwards25519.Scalar, error) {
-	b, err := s.value(name)
+// scalar reads a number of a signature, which is from 1 to the order less 1.
+func scalar(signature sexp, name string) (*edwards25519.Scalar, error) {
+	b, err := signature.value("sig-val", "ecdsa", name)
 	if err != nil {
 		return nil, err
 	}
@@ -202,18 +193,14 @@ func reduced(n *big.Int) *edwards25519.Scalar {
 	return s
 }
 
-// verify is section 4.1.4 of SEC 1; of the hash, the leftmost bits count, as many as
+// verifyECDSA is section 4.1.4 of SEC 1; of the hash, the leftmost bits count, as many as
 // the order has (RFC 6979, section 2.3.2).
-func (k *ecdsaKey) verify(signature sexp, sum Hash) error {
-	value, ok := signature.at("sig-val", "ecdsa")
-	if !ok {
-		return errors.New("(sig-val (ecdsa …)) is missing")
-	}
-	r, err := scalar(value, "r")
+func verifyECDSA(key *edwards25519.Point, signature sexp, sum Hash) error {
+	r, err := scalar(signature, "r")
 	if err != nil {
 		return err
 	}
-	s, err := scalar(value, "s")
+	s, err := scalar(signature, "s")
 	if err != nil {
 		return err
 	}
@@ -222,7 +209,7 @@ func (k *ecdsaKey) verify(signature sexp, sum Hash) error {
 	w := new(edwards25519.Scalar).Invert(s)
 	u1 := new(edwards25519.Scalar).Multiply(reduced(z), w)
 	u2 := new(edwards25519.Scalar).Multiply(r, w)
-	p := new(edwards25519.Point).VarTimeDoubleScalarBaseMult(u2, k.point, u1)
+	p := new(edwards25519.Point).VarTimeDoubleScalarBaseMult(u2, key, u1)
 	x, _, denominator, _ := p.ExtendedCoordinates()
 	affine := x.Multiply(x, denominator.Invert(denominator)).Bytes()
 	slices.Reverse(affine)
@@ -232,13 +219,11 @@ func (k *ecdsaKey) verify(signature sexp, sum Hash) error {
 	return nil
 }
 
-// rsaKey is a key for RSA with the padding of PKCS #1, which guix archive
-// --generate-key makes when it is asked to.
-type rsaKey struct{ rsa.PublicKey }
-
 const maxExponent = 1<<31 - 1 // what crypto/rsa takes
 
-func newRSAKey(s sexp) (*rsaKey, error) {
+// newRSAKey reads a key for RSA with the padding of PKCS #1, which guix archive
+// --generate-key can make.
+func newRSAKey(s sexp) (verifier, error) {
 	n, err := s.value("n")
 	if err != nil {
 		return nil, err
@@ -251,21 +236,16 @@ func newRSAKey(s sexp) (*rsaKey, error) {
 	if !exponent.IsInt64() || exponent.Int64() > maxExponent {
 		return nil, fmt.Errorf("the key's exponent has %d bits: 31 are supported", exponent.BitLen())
 	}
-	return &rsaKey{rsa.PublicKey{N: new(big.Int).SetBytes(n), E: int(exponent.Int64())}}, nil
-}
-
-func (k *rsaKey) verify(signature sexp, sum Hash) error {
-	value, ok := signature.at("sig-val", "rsa")
-	if !ok {
-		return errors.New("(sig-val (rsa …)) is missing")
-	}
-	s, err := value.value("s")
-	if err != nil {
-		return err
-	}
-	number := new(big.Int).SetBytes(s)
-	if number.Cmp(k.N) >= 0 {
-		return errors.New("s is out of range")
-	}
-	return rsa.VerifyPKCS1v15(&k.PublicKey, crypto.SHA256, sum[:], number.FillBytes(make([]byte, k.Size())))
+	key := &rsa.PublicKey{N: new(big.Int).SetBytes(n), E: int(exponent.Int64())}
+	return func(signature sexp, sum Hash) error {
+		s, err := signature.value("sig-val", "rsa", "s")
+		if err != nil {
+			return err
+		}
+		number := new(big.Int).SetBytes(s)
+		if number.Cmp(key.N) >= 0 {
+			return errors.New("s is out of range")
+		}
+		return rsa.VerifyPKCS1v15(key, crypto.SHA256, sum[:], number.FillBytes(make([]byte, key.Size())))
+	}, nil
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 )
 
 // sexp is an S-expression of libgcrypt: an atom, or a list. Keys and signatures of
@@ -177,7 +178,7 @@ func (s sexp) at(names ...string) (sexp, bool) {
 func (s sexp) value(names ...string) ([]byte, error) {
 	at, ok := s.at(names...)
 	if !ok || len(at.list) != 2 || at.list[1].atom == nil {
-		return nil, fmt.Errorf("%s: (%s VALUE) is missing", s.name(), names[len(names)-1])
+		return nil, fmt.Errorf("%s: (%s VALUE) is missing", s.name(), strings.Join(names, " ("))
 	}
 	return at.list[1].atom, nil
 }
