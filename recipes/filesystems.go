@@ -127,8 +127,13 @@ func (p Partition) MarshalJSON() ([]byte, error) {
 	for _, of := range p.Options {
 		objects = append(objects, of.Options)
 	}
+	return marshalAsOne(append(objects, last)...)
+}
+
+// marshalAsOne writes several objects as one with the keys of all.
+func marshalAsOne(objects ...any) ([]byte, error) {
 	var all [][]byte
-	for _, o := range append(objects, last) {
+	for _, o := range objects {
 		text, err := json.Marshal(o)
 		if err != nil {
 			return nil, err

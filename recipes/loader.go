@@ -89,15 +89,10 @@ func (l Loader) canonical() Loader {
 // MarshalJSON has the boot loader stand under its own key, as in a recipe.
 func (b Bootloader) MarshalJSON() ([]byte, error) {
 	type rest Bootloader
-	text, err := json.Marshal(rest(b))
-	if b.Loader.IsZero() || err != nil {
-		return text, err
+	if b.Loader.IsZero() {
+		return json.Marshal(rest(b))
 	}
-	own, err := json.Marshal(map[string]any{b.Loader.Kind.Name: b.Loader.Loader})
-	if err != nil || string(text) == "{}" {
-		return own, err
-	}
-	return slices.Concat(own[:len(own)-1], []byte(","), text[1:]), nil
+	return marshalAsOne(map[string]any{b.Loader.Kind.Name: b.Loader.Loader}, rest(b))
 }
 
 // loaderNames are the keys of all boot loaders.

@@ -6,6 +6,8 @@
 package manifest
 
 import (
+	"encoding/json"
+
 	"ingot/image"
 	"ingot/recipes/tools"
 )
@@ -26,6 +28,12 @@ type Manifest struct {
 	// parts of the image that will have other bytes the next time.
 	Helper          *Helper  `json:"helper,omitempty"`
 	NotReproducible []string `json:"notReproducible,omitempty"`
+}
+
+// Text returns the manifest as it stands beside the image.
+func (m *Manifest) Text() ([]byte, error) {
+	text, err := json.MarshalIndent(m, "", "  ")
+	return append(text, '\n'), err
 }
 
 // Helper is what a manifest says of the virtual machine.

@@ -2,7 +2,6 @@ package plan
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -69,7 +68,11 @@ func (p *Plan) Emit(ctx context.Context, path string, o EmitOptions) (*manifest.
 	if err != nil {
 		return nil, err
 	}
-	if err := writeManifest(beside, made); err != nil {
+	text, err := made.Text()
+	if err == nil {
+		_, err = beside.Write(text)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("%s: %w", manifest.Path(path), err)
 	}
 	if !o.NoSync { // what can fail does so before the image has its name
@@ -84,12 +87,6 @@ func (p *Plan) Emit(ctx context.Context, path string, o EmitOptions) (*manifest.
 		return nil, fmt.Errorf("%s is written, but not its manifest: %w", path, err)
 	}
 	return made, nil
-}
-
-func writeManifest(w io.Writer, m *manifest.Manifest) error {
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	return e.Encode(m)
 }
 
 // writeAndHash takes the digests while the image is being written: what the one

@@ -3,7 +3,6 @@ package plan
 import (
 	"context"
 	"fmt"
-	"io"
 	"os"
 	"path"
 
@@ -53,14 +52,18 @@ func (p *Plan) emitFolder(ctx context.Context, dir string, o EmitOptions) (*mani
 		if made, err = p.folderManifest(ctx); err != nil {
 			return nil, err
 		}
-		if err := writeFile(f.Path(netboot.ManifestFile), o.NoSync, func(w io.Writer) error { return writeManifest(w, made) }); err != nil {
+		text, err := made.Text()
+		if err == nil {
+			err = writeFile(ctx, f.Path(netboot.ManifestFile), text, o.NoSync)
+		}
+		if err != nil {
 			return nil, err
 		}
 		names = append(names, netboot.ManifestFile)
 	}
 	if p.signer != nil {
 		for _, name := range names {
-			if err := p.sign(f.Path(name), o.NoSync); err != nil {
+			if err := p.sign(ctx, f.Path(name), o.NoSync); err != nil {
 				return nil, fmt.Errorf("%s: %w", path.Join(dir, name), err)
 			}
 		}
@@ -69,7 +72,7 @@ func (p *Plan) emitFolder(ctx context.Context, dir string, o EmitOptions) (*mani
 }
 
 // sign writes the signature of a file beside it.
-func (p *Plan) sign(name string, noSync bool) error {
+func (p *Plan) sign(ctx context.Context, name string, noSync bool) error {
 	f, err := os.Open(name)
 	if err != nil {
 		return err
@@ -79,23 +82,11 @@ func (p *Plan) sign(name string, noSync bool) error {
 	if err != nil {
 		return err
 	}
-	return writeFile(name+netboot.SignatureSuffix, noSync, func(w io.Writer) error {
-		_, err := w.Write(der)
-		return err
-	})
+	return writeFile(ctx, name+netboot.SignatureSuffix, der, noSync)
 }
 
-func writeFile(name string, noSync bool, write func(io.Writer) error) error {
-	out, err := image.Create(name)
-	if err != nil {
-		return err
-	}
-	defer out.Abort()
-	out.NoSync = noSync
-	if err := write(out); err != nil {
-		return err
-	}
-	return out.Commit()
+func writeFile(ctx context.Context, name string, data []byte, noSync bool) error {
+	return image.WriteRaw(ctx, image.MapOf(image.Bytes(data), nil), name, image.WriteOptions{NoSync: noSync})
 }
 
 // folderManifest says what the files are.

@@ -13,7 +13,7 @@ func TestOneLine(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "from", "d\nx: all is well"), "")
 	for _, x := range []struct{ disk, want string }{
-		{`{name: "a\nx: b", filesystem: fat, size: 64MiB, contents: {from: from}}`, `disk.partitions[0].contents: a\nx: b: "/d\nx: all is well": the name has '\n'`},
+		{`{name: "a\nx: b", filesystem: fat, size: 64MiB, contents: {from: from}}`, `disk.partitions[0].contents: a\nx: b: /d\nx: all is well: the name has '\n'`},
 		{`{name: "a\nx: b", filesystem: ext4, size: 4KiB}`, "disk.partitions[0].size: "},
 		{`{name: "a\nx: b", type: linux, size: 1MiB, mount: /b}`, `a\nx: b has no file system with files`},
 		{`{name: "a\nx: b", filesystem: ext4, start: 512, size: 1MiB}`, `disk.partitions[0]: a\nx: b: start at byte 512`},

@@ -6,7 +6,6 @@ import (
 	"crypto/elliptic"
 	"crypto/x509"
 	"encoding/asn1"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -53,6 +52,9 @@ func readable(c *x509.Certificate) error {
 		if e.Critical && !slices.ContainsFunc(knownExtensions, e.Id.Equal) {
 			return fail("its extension %s is critical, and iPXE does not know it", e.Id)
 		}
+		if e.Id.Equal(oidAuthorityInfo) && !ocspAddress(e.Value) {
+			return fail("its OCSP server is named by something other than an address")
+		}
 	}
 	// Nobody checks the signature of a root, which is still often one with SHA-1.
 	if !slices.Contains(knownAlgorithms, c.SignatureAlgorithm) && !(selfIssued(c) && c.SignatureAlgorithm == x509.SHA1WithRSA) {
@@ -63,44 +65,28 @@ func readable(c *x509.Certificate) error {
 	default:
 		return fail("its key is of the algorithm %s; there are RSA and ECDSA", c.PublicKeyAlgorithm)
 	}
-	list, err := authorityInfo(c)
-	if err != nil {
-		return fail("its authority information access: %w", err)
-	}
-	for _, d := range list {
-		if d.Method.Equal(oidOCSP) && (d.Location.Class != asn1.ClassContextSpecific || d.Location.Tag != tagURI) {
-			return fail("its OCSP server is named by something other than an address")
-		}
-	}
 	return nil
 }
 
-func authorityInfo(c *x509.Certificate) ([]accessDescription, error) {
-	var all []accessDescription
-	for _, e := range c.Extensions {
-		if !e.Id.Equal(oidAuthorityInfo) {
-			continue
-		}
-		var list []accessDescription
-		if rest, err := asn1.Unmarshal(e.Value, &list); err != nil || len(rest) > 0 {
-			return nil, errors.New("cannot be read")
-		}
-		all = append(all, list...)
+// ocspAddress says whether all OCSP servers of an authority information access are named by
+// addresses, which is how iPXE reads them.
+func ocspAddress(value []byte) bool {
+	var list []accessDescription
+	if _, err := asn1.Unmarshal(value, &list); err != nil {
+		return false
 	}
-	return all, nil
+	return !slices.ContainsFunc(list, func(d accessDescription) bool {
+		return d.Method.Equal(oidOCSP) && (d.Location.Class != asn1.ClassContextSpecific || d.Location.Tag != tagURI)
+	})
 }
 
 // ocspServer returns the address of the server that iPXE asks whether a certificate is
 // still good, or "". Of several it takes the last.
 func ocspServer(c *x509.Certificate) string {
-	list, _ := authorityInfo(c)
-	server := ""
-	for _, d := range list {
-		if d.Method.Equal(oidOCSP) {
-			server = string(d.Location.Bytes)
-		}
+	if len(c.OCSPServer) == 0 {
+		return ""
 	}
-	return server
+	return c.OCSPServer[len(c.OCSPServer)-1]
 }
 
 // curve says why iPXE cannot use an ECDSA key, or nil.

@@ -2,6 +2,7 @@ package signature
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto"
 	"crypto/ecdsa"
@@ -203,6 +204,7 @@ func parseKey(name string, data []byte) (crypto.Signer, error) {
 	for block, rest := pem.Decode(data); block != nil; block, rest = pem.Decode(rest) {
 		var key any
 		var err error
+		encrypted := block.Headers["DEK-Info"] != ""
 		switch block.Type {
 		case "PRIVATE KEY":
 			key, err = x509.ParsePKCS8PrivateKey(block.Bytes)
@@ -211,12 +213,12 @@ func parseKey(name string, data []byte) (crypto.Signer, error) {
 		case "EC PRIVATE KEY":
 			key, err = x509.ParseECPrivateKey(block.Bytes)
 		case "ENCRYPTED PRIVATE KEY":
-			return nil, fmt.Errorf("%s: the key is encrypted: decrypt it into a file that only you can read (openssl pkey -in %s -out …)", name, name)
+			encrypted = true
 		default:
 			continue
 		}
-		if block.Headers["DEK-Info"] != "" {
-			return nil, fmt.Errorf("%s: the key is encrypted: decrypt it into a file that only you can read (openssl pkey -in %s -out …)", name, name)
+		if encrypted {
+			return nil, fmt.Errorf("%s: the key is encrypted: decrypt it into a file that only you can read (openssl pkey -in %[1]s -out …)", name)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
@@ -230,10 +232,16 @@ func parseKey(name string, data []byte) (crypto.Signer, error) {
 	if kind := secret.Private(string(data)); kind != "" {
 		return nil, fmt.Errorf("%s: it is %s; the key has to be in PEM, as of: openssl genpkey", name, kind)
 	}
-	if kind := secret.Public(string(data)); kind != "" {
-		return nil, fmt.Errorf("%s: no private key in PEM is in it: it is %s", name, kind)
+	return nil, lacks(name, "private key", data)
+}
+
+// lacks says that a file has nothing of some kind in PEM, and what it has.
+func lacks(name, what string, data []byte) error {
+	kind := cmp.Or(secret.Private(string(data)), secret.Public(string(data)))
+	if kind != "" {
+		kind = ": it is " + kind
 	}
-	return nil, fmt.Errorf("%s: no private key in PEM is in it", name)
+	return fmt.Errorf("%s: no %s in PEM is in it%s", name, what, kind)
 }
 
 // LoadCertificates reads the certificates in a PEM file, of which there has to be one.
@@ -259,12 +267,7 @@ func parseCertificates(name string, data []byte) ([]*x509.Certificate, error) {
 		list = append(list, c)
 	}
 	if len(list) == 0 {
-		for _, kind := range []string{secret.Private(string(data)), secret.Public(string(data))} {
-			if kind != "" {
-				return nil, fmt.Errorf("%s: no certificate in PEM is in it: it is %s", name, kind)
-			}
-		}
-		return nil, fmt.Errorf("%s: no certificate in PEM is in it", name)
+		return nil, lacks(name, "certificate", data)
 	}
 	return list, nil
 }
