@@ -9,7 +9,7 @@ import (
 
 // The Apple Partition Map, as "Inside Macintosh: Devices", chapter 3, describes it: block 0
 // is the driver descriptor map, and from block 1 on each block describes a partition, the map
-// itself among them. All numbers are big-endian.
+// itself included. All numbers are big-endian.
 const (
 	apmDriverMagic = 0x4552 // "ER"
 	apmEntryMagic  = 0x504d // "PM"
@@ -18,7 +18,7 @@ const (
 	apmFreeType    = "Apple_Free"
 )
 
-// apmEntry is what a block of the map begins with.
+// apmEntry is the start of a block of the map.
 type apmEntry struct {
 	Signature      uint16
 	_              uint16
@@ -29,16 +29,16 @@ type apmEntry struct {
 	Type           [32]byte
 }
 
-// ReadAPM reads the Apple Partition Map of a disk. Media that start PCs, too, can have one
-// beside an MBR. The entry for the map itself and those for free space count, as in Linux, and
-// are left out. What Type says is Apple's name of a type.
+// ReadAPM reads the Apple Partition Map of a disk. Media that also boot PCs can have one
+// beside an MBR. The entry for the map itself and those for free space have numbers, as in
+// Linux, but are not listed. Types have Apple's names.
 func ReadAPM(r io.ReaderAt, size int64) (*Listing, error) {
 	sector, err := firstSector(r, size)
 	if err != nil {
 		return nil, err
 	}
-	// An ISO that a PC starts from has boot code in block 0, whose first bytes are those of
-	// the driver descriptor map all the same.
+	// The boot code in block 0 of an ISO for PCs begins with the bytes of the driver descriptor
+	// map, too.
 	if binary.BigEndian.Uint16(sector) != apmDriverMagic {
 		return nil, ErrNoTable
 	}
@@ -71,7 +71,7 @@ func ReadAPM(r io.ReaderAt, size int64) (*Listing, error) {
 			return l, nil
 		case i == 1:
 			if count = e.MapBlockCount; count > apmMaxEntries {
-				l.problem("the map has %d entries, of which %d are read", count, apmMaxEntries)
+				l.problem("the map has %d entries; ingot reads %d", count, apmMaxEntries)
 				count = apmMaxEntries
 			}
 		}

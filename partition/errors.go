@@ -2,7 +2,7 @@ package partition
 
 import "ingot/internal/printable"
 
-// A PartitionError says what is wrong with one partition of a table.
+// A PartitionError is an error in one partition of a table.
 type PartitionError struct {
 	Index int // in Table.Partitions
 	Name  string
@@ -14,7 +14,7 @@ func (e *PartitionError) Error() string {
 }
 func (e *PartitionError) Unwrap() error { return e.Err }
 
-// A RawError says what is wrong with bytes outside of partitions. Err names them.
+// A RawError is an error in bytes outside of partitions, which Err names.
 type RawError struct {
 	Index int // in Table.Raw
 	Err   error

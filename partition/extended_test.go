@@ -64,11 +64,11 @@ var chains = map[string]struct {
 		0:   {{}, {Type: 5, FirstLBA: 100, Sectors: 900}},
 		100: {{Type: 0x83, FirstLBA: 10, Sectors: 20}, {Type: 5, FirstLBA: 100, Sectors: 100}},
 		200: {{Type: 0x83, FirstLBA: 10, Sectors: 20}, {Type: 5, FirstLBA: 0, Sectors: 100}},
-	}, "5 at 110, 6 at 210", "comes back to sector 100", false},
+	}, "5 at 110, 6 at 210", "returns to sector 100", false},
 	"a loop of one empty record": {map[int64][4]mbrEntry{
 		0:   {{}, {Type: 5, FirstLBA: 100, Sectors: 900}},
 		100: {{}, {Type: 5, FirstLBA: 0, Sectors: 100}},
-	}, "", "comes back to sector 100", false},
+	}, "", "returns to sector 100", false},
 	"a link beyond the disk": {map[int64][4]mbrEntry{
 		0:   {{}, {Type: 5, FirstLBA: 100, Sectors: 900}},
 		100: {{Type: 0x83, FirstLBA: 10, Sectors: 20}, {Type: 5, FirstLBA: 90000, Sectors: 100}},

@@ -110,7 +110,7 @@ func TestSmall(t *testing.T) {
 	for _, sector := range []int64{512, 4096} {
 		d := small(64<<10*sector/512, sector)
 		l, err := Read(d, d.size)
-		if err != nil || len(l.Partitions) != 3 || len(l.Problems) != 1 || !strings.Contains(l.Problems[0], "the MBR names 8 sectors") {
+		if err != nil || len(l.Partitions) != 3 || len(l.Problems) != 1 || !strings.Contains(l.Problems[0], "the MBR has a partition of 8 sectors") {
 			t.Errorf("Read() = %+v, %v; want three partitions", l, err)
 		}
 		clear(d.head[sector:])
@@ -128,11 +128,11 @@ func TestArrays(t *testing.T) {
 		lba     uint64
 		want    string
 	}{
-		{math.MaxUint32, 1 << 31, 2, "4294967295 entries of 2147483648 bytes: all together, at most 1048576 bytes are read"},
-		{math.MaxUint32, 1<<32 - 8, 2, "entries of 4294967288 bytes: an entry has 128 bytes, or these times a power of two"},
-		{1 << 25, 1 << 7, 2, "33554432 entries of 128 bytes: all together"},
-		{8193, 128, 2, "8193 entries of 128 bytes: all together"},
-		{0, 1 << 21, 2, "0 entries of 2097152 bytes: all together"},
+		{math.MaxUint32, 1 << 31, 2, "4294967295 entries of 2147483648 bytes: ingot reads at most 1048576 bytes in all"},
+		{math.MaxUint32, 1<<32 - 8, 2, "entries of 4294967288 bytes: an entry has 128 bytes, or that times a power of two"},
+		{1 << 25, 1 << 7, 2, "33554432 entries of 128 bytes: ingot reads at most"},
+		{8193, 128, 2, "8193 entries of 128 bytes: ingot reads at most"},
+		{0, 1 << 21, 2, "0 entries of 2097152 bytes: ingot reads at most"},
 		{4, 192, 2, "entries of 192 bytes: an entry has 128"},
 		{4, 64, 2, "entries of 64 bytes: an entry has 128"},
 		{4, 128, 128, "array of 4 entries of 128 bytes at sector 128 reaches beyond the disk's 128 sectors"},

@@ -14,28 +14,28 @@ import (
 	"ingot/internal/printable"
 )
 
-// The owner of all bytes that this package makes itself.
+// The owner of the table's bytes.
 var tableOwner = &image.Owner{Name: "partition table"}
 
-// defaultAlign suits every disk and SSD there is, and leaves a gap before the first
-// partition in which GRUB's core image fits. All partitioners have used it since 2010.
+// defaultAlign suits all disks and SSDs, and leaves room for GRUB's core image before the
+// first partition. All partitioners have used it since 2010.
 const defaultAlign = 1 << 20
 
-// maxBytes bounds positions and sizes so that sums of a few never overflow.
+// maxBytes limits positions and sizes, so that their sums do not overflow.
 const maxBytes = 1 << 60
 
-// layout is a table under way to a disk.
+// layout is the state of [Table.Layout].
 type layout struct {
 	Table
 	parts []Placed
-	ebr   []int64 // by partition: where a logical one's extended boot record lies
+	ebr   []int64 // by partition: the position of a logical one's extended boot record
 
-	unshared Share // while shares are made sizes of: the share that no partition has
-	spare    int64 // and its size, for which there is to be room at the disk's end
+	unshared Share // in Divide: the share that no partition has
+	spare    int64 // and its size, which must remain free at the end of the disk
 }
 
-// Layout places the partitions and returns the disk. It refuses a table of which it
-// cannot keep every word.
+// Layout places the partitions and returns the disk. It refuses a table that it cannot
+// realize exactly.
 func (t Table) Layout() (*Disk, error) {
 	t, err := t.Divide()
 	if err != nil {
@@ -78,7 +78,7 @@ func (l *layout) writeTables(b *image.Builder) {
 	l.writeGPT(b)
 }
 
-// setDefaults fills in what was left out of the table, and checks the rest of it.
+// setDefaults sets defaults of the table and checks the rest of it.
 func (l *layout) setDefaults() error {
 	if l.Kind > Hybrid {
 		return fmt.Errorf("unknown kind of partition table %d", l.Kind)
@@ -128,7 +128,7 @@ func (l *layout) checkAlign(align int64) error {
 	return nil
 }
 
-// parseGUID returns a GUID in upper case, as the field's tools print them.
+// parseGUID returns a GUID in upper case, as partitioners print it.
 func parseGUID(s string) (string, error) {
 	g, err := uuid.Parse(s)
 	if err != nil || len(s) != 36 || g == uuid.Nil {
@@ -137,7 +137,7 @@ func parseGUID(s string) (string, error) {
 	return strings.ToUpper(g.String()), nil
 }
 
-// title names a partition for people.
+// title is the partition's name for people.
 func (p Placed) title() string {
 	if p.Name != "" {
 		return p.Name
@@ -145,11 +145,11 @@ func (p Placed) title() string {
 	return fmt.Sprintf("number %d", p.Number)
 }
 
-// shown is the title for a message, which is one line.
+// shown is the title, escaped for a message.
 func (p Placed) shown() string { return printable.Name(p.title()) }
 
-// index is that of a partition in its table: the number of an extended partition is none of
-// a partition's own.
+// index is the index of the partition in its table. The extended partition has a number, but
+// no index.
 func (p Placed) index() int {
 	if p.Logical {
 		return p.Number - 2
@@ -161,7 +161,7 @@ func (p Placed) fail(format string, args ...any) error {
 	return &PartitionError{p.index(), p.title(), fmt.Errorf(format, args...)}
 }
 
-// describe makes everything of each partition definite but its place.
+// describe resolves everything of each partition except its place.
 func (l *layout) describe() error {
 	limit := gptEntries
 	if l.Kind == MBR {
@@ -229,12 +229,12 @@ func (l *layout) setMBRType(p *Placed, t partitionType) error {
 		p.TypeByte = t.mbr
 		return nil
 	case t.name == "bios-boot":
-		return p.fail("type bios-boot: an MBR has none; the boot loader lies in the gap before the first partition, so leave this one out")
+		return p.fail("type bios-boot: an MBR has none; the boot loader lies in the gap before the first partition, so remove this partition")
 	}
 	return p.fail("type %s has no byte in an MBR: give one, such as 0x83", t.name)
 }
 
-// setSize settles the size, which is whole sectors.
+// setSize sets the size in whole sectors.
 func (l *layout) setSize(p *Placed) error {
 	asked, content := p.Partition.Size, int64(0)
 	if p.Content != nil {
@@ -260,7 +260,7 @@ func (l *layout) setSize(p *Placed) error {
 	return nil
 }
 
-// setNames checks the name and settles the GUID.
+// setNames checks the name and sets the GUID.
 func (l *layout) setNames(p *Placed) error {
 	switch {
 	case l.Kind == MBR && p.Partition.GUID != "":
@@ -286,7 +286,7 @@ func (l *layout) setNames(p *Placed) error {
 	return nil
 }
 
-// countMBR checks what an MBR has few of: entries, and one boot flag.
+// countMBR checks the number of entries and of boot flags in an MBR.
 func (l *layout) countMBR() error {
 	var active *Placed
 	inMBR := 0
@@ -303,7 +303,7 @@ func (l *layout) countMBR() error {
 		}
 		switch {
 		case l.Kind == Hybrid && !p.InMBR:
-			p.Active = false // the attribute in the GPT says it
+			p.Active = false // the GPT has the attribute
 		case p.Logical:
 			return p.fail("flag boot: only the first %d of more than %d partitions can have it in an MBR, since the others are logical", mbrEntries-1, mbrEntries)
 		case active != nil:
@@ -321,8 +321,8 @@ func (l *layout) countMBR() error {
 	return nil
 }
 
-// checkUnique refuses what would make two volumes indistinguishable to the system
-// that boots from the disk.
+// checkUnique refuses a name or identifier that two volumes share: the system that boots from
+// the disk could confuse them.
 func (l *layout) checkUnique() error {
 	for _, kind := range []struct {
 		what string

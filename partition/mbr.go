@@ -2,8 +2,8 @@ package partition
 
 import "ingot/image"
 
-// mbrMaxPartitions is how many partitions Linux's partitioners write into an MBR:
-// the kernel numbers up to 63, and fdisk stops at 60.
+// mbrMaxPartitions is the limit of Linux's partitioners for an MBR: fdisk numbers partitions
+// up to 60, the extended one included.
 const mbrMaxPartitions = 59
 
 // entry returns the MBR entry for a run of bytes.
@@ -39,20 +39,20 @@ func (l *layout) writeMBR(b *image.Builder) {
 	}
 }
 
-// addTo adds the record to a disk, less the boot code, which is not the table's.
+// addTo adds the record to a disk without its boot code.
 func (r mbrRecord) addTo(b *image.Builder) {
 	b.Add(mbrSignatureOffset, image.Bytes(r.encode()[mbrSignatureOffset:]), tableOwner)
 }
 
-// extended returns the bytes that the extended partition covers.
+// extended returns the range of the extended partition.
 func (l *layout) extended() (start, end int64) {
 	first, last := mbrEntries-1, len(l.parts)-1
 	return l.ebr[first], l.parts[last].End()
 }
 
-// bootRecord returns the extended boot record of a logical partition: an entry for
-// it, its position counted from the record, and one for the next record, counted
-// from the start of the extended partition.
+// bootRecord returns the extended boot record of a logical partition: an entry for the
+// partition, with its position relative to the record, and one for the next record, with its
+// position relative to the extended partition.
 func (l *layout) bootRecord(i int) mbrRecord {
 	var r mbrRecord
 	p := l.parts[i]
@@ -67,8 +67,8 @@ func (l *layout) bootRecord(i int) mbrRecord {
 	return r
 }
 
-// checkExtended sees to it that logical partitions can form a chain within one
-// extended partition, with no primary one in between.
+// checkExtended checks that the logical partitions can form a chain in one extended partition
+// without a primary one between them.
 func (l *layout) checkExtended() error {
 	if l.Kind != MBR || len(l.parts) <= mbrEntries {
 		return nil

@@ -7,9 +7,8 @@ import (
 )
 
 // The structures below are those of the UEFI specification 2.10, chapter 5
-// (https://uefi.org/specs/UEFI/2.10/05_GUID_Partition_Table_Format.html), which
-// describes the MBR in section 5.2 and the GPT in 5.3, and of the classic MBR with
-// its extended partitions.
+// (https://uefi.org/specs/UEFI/2.10/05_GUID_Partition_Table_Format.html), the MBR in
+// section 5.2 and the GPT in 5.3, and of the classic MBR with its extended partitions.
 
 // Master boot record: sector 0 of the disk, and of each logical partition's
 // extended boot record.
@@ -121,7 +120,7 @@ type gptEntry struct {
 	PartitionTypeGUID   [16]byte
 	UniquePartitionGUID [16]byte
 	StartingLBA         uint64
-	EndingLBA           uint64 // the last sector, not the one after it
+	EndingLBA           uint64 // inclusive
 	Attributes          uint64
 	PartitionName       [gptNameUnits]uint16
 }
@@ -129,8 +128,8 @@ type gptEntry struct {
 // diskGUID returns the bytes on disk of a GUID that has been parsed before.
 func diskGUID(text string) [16]byte { return swapGUID(uuid.MustParse(text)) }
 
-// swapGUID turns a GUID between the order of bytes on disk and that of its text:
-// its first three fields are little-endian on disk.
+// swapGUID converts a GUID between the byte order on disk and that of its text: the first
+// three fields are little-endian on disk.
 func swapGUID(g [16]byte) [16]byte {
 	return [16]byte{
 		g[3], g[2], g[1], g[0], g[5], g[4], g[7], g[6],

@@ -5,22 +5,21 @@ import (
 	"fmt"
 )
 
-// Placement is first fit in order: partitions with a position of their own stand
-// where they were told to, and each of the others comes after the one before it in
-// the list, past whatever is in its way.
+// Placement is first fit in order: partitions with a fixed position get it, and each of the
+// others comes after its predecessor in the list, behind anything that is in the way.
 
-// span is a run of bytes of the disk, and what it is taken by. That of a partition has its
-// extended boot record, too.
+// span is a run of bytes of the disk that is in use. That of a logical partition includes its
+// extended boot record.
 type span struct {
 	start, end int64
-	what       string
-	raw        int // 1 + the index of the bytes outside of partitions that it is of
+	what       string // for messages
+	raw        int    // 1 + the index in Table.Raw, if it is of there
 }
 
 func (s span) overlaps(t span) bool { return s.start < t.end && t.start < s.end }
 
-// head returns the bytes before the first partition that the table needs, tail
-// those after the last.
+// head returns how many bytes the table needs at the start of the disk, tail how many at the
+// end.
 func (l *layout) head() int64 {
 	if l.Kind == MBR {
 		return l.SectorSize
@@ -35,7 +34,7 @@ func (l *layout) tail() int64 {
 	return gptArraySize + l.SectorSize
 }
 
-// place gives every partition its position.
+// place sets the positions of all partitions.
 func (l *layout) place() error {
 	l.ebr = make([]int64, len(l.parts))
 	taken, err := l.placeRaw()
@@ -74,7 +73,7 @@ func (l *layout) place() error {
 	return l.checkExtended()
 }
 
-// fix takes the position that partition i was given.
+// fix sets the fixed position of partition i.
 func (l *layout) fix(i int) (span, error) {
 	p := &l.parts[i]
 	p.Start = p.Partition.Start
@@ -94,7 +93,7 @@ func (l *layout) fix(i int) (span, error) {
 	return span{first, p.End(), "partition " + p.shown(), 0}, nil
 }
 
-// next places partition i at or after cursor, clear of all that is taken.
+// next places partition i at or after cursor, outside of all taken spans.
 func (l *layout) next(i int, cursor int64, taken []span) span {
 	p := &l.parts[i]
 	lead := int64(0)
@@ -126,7 +125,7 @@ func overlap(a, b span) error {
 	return err
 }
 
-// settleSize makes the disk as large as it must be, or checks that it is.
+// settleSize sets the size of the disk, or checks that a given size is large enough.
 func (l *layout) settleSize() error {
 	need, last := l.head(), ""
 	for _, p := range l.parts {
@@ -150,11 +149,11 @@ func (l *layout) settleSize() error {
 	case last == "":
 		return fmt.Errorf("disk size %s: the %s table alone needs %s", exactly(l.Size), l.Kind, exactly(need))
 	}
-	return fmt.Errorf("partitions do not fit: the last one, %s, ends %s beyond the disk's size of %s: raise the disk's size, or leave it out for the smallest that fits",
+	return fmt.Errorf("partitions do not fit: the last one, %s, ends %s beyond the disk's size of %s: raise the disk's size, or omit it for the smallest that fits",
 		last, exactly(need-l.Size), exactly(l.Size))
 }
 
-// checkReach refuses what 32-bit sector numbers cannot say.
+// checkReach refuses positions beyond the 32-bit sector numbers of an MBR.
 func (l *layout) checkReach() error {
 	reach := int64(mbrMaxLBA) * l.SectorSize
 	if l.Kind == MBR && l.Size > reach {
@@ -162,13 +161,13 @@ func (l *layout) checkReach() error {
 	}
 	for _, p := range l.parts {
 		if p.InMBR && p.End() > reach {
-			return p.fail("ends at byte %d, and the MBR of a hybrid table reaches %s: place it further to the front", p.End(), exactly(reach))
+			return p.fail("ends at byte %d, but the MBR of a hybrid table reaches only %s: move it towards the start", p.End(), exactly(reach))
 		}
 	}
 	return nil
 }
 
-// embedding returns where a boot loader's core image for BIOS can lie.
+// embedding returns the place for a boot loader's core image for BIOS.
 func (l *layout) embedding() Region {
 	if l.Kind != MBR {
 		for _, p := range l.parts {

@@ -6,12 +6,12 @@ import (
 	"ingot/image"
 )
 
-// Raw is bytes that lie outside of all partitions, at a place that firmware knows by
-// itself: the boot ROMs of many boards load their first program from such a one.
+// Raw are bytes outside of all partitions, at a place that firmware knows: the boot ROMs of
+// many boards load their first program from there.
 type Raw struct {
 	// Name is for messages.
 	Name string
-	// Start is the position in bytes, which need not be that of a sector.
+	// Start is the position in bytes, not necessarily that of a sector.
 	Start   int64
 	Content image.Blob
 }
@@ -19,11 +19,11 @@ type Raw struct {
 // End returns the offset of the first byte after it.
 func (r Raw) End() int64 { return r.Start + r.Content.Size() }
 
-// what names the bytes in messages.
+// what is the name of the bytes in messages.
 func (r Raw) what() string { return "raw bytes " + r.Name }
 
-// tables returns what the table takes of the disk, less the boot code at its start; the
-// part at its end only when the disk's size is known.
+// tables returns the space of the table without the boot code at its start. It includes the
+// backup at the end of the disk once the disk's size is known.
 func (l *layout) tables() []span {
 	spans := []span{{mbrSignatureOffset, l.head(), "the " + l.Kind.String() + " table", 0}}
 	if l.Size > 0 && l.tail() > 0 {
@@ -32,7 +32,7 @@ func (l *layout) tables() []span {
 	return spans
 }
 
-// placeRaw returns what the bytes outside of partitions take of the disk.
+// placeRaw checks the bytes outside of partitions and returns their spans.
 func (l *layout) placeRaw() (taken []span, err error) {
 	for i, r := range l.Raw {
 		s := span{r.Start, r.End(), r.what(), i + 1}

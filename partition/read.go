@@ -16,28 +16,28 @@ import (
 	"ingot/image"
 )
 
-// ErrNoTable says that a disk does not start with a partition table. A disk that is
-// one file system as a whole has none.
+// ErrNoTable is the error for a disk without a partition table, such as one that is a single
+// file system.
 var ErrNoTable = errors.New("no partition table")
 
-// A Listing is a partition table as it was found on a disk.
+// A Listing is the partition table of a disk.
 type Listing struct {
 	Kind Kind
 	// GUID is the disk's GUID in upper case; empty for an MBR.
 	GUID string
 	// Signature is the disk signature in the MBR; 0 is none.
 	Signature uint32
-	// Size is that of the disk, SectorSize that of its sectors, in bytes. Nothing in an
-	// MBR tells the sector size: it is taken for 512.
+	// Size is the size of the disk, SectorSize that of its sectors, in bytes. An MBR does not
+	// contain a sector size: ingot assumes 512.
 	Size, SectorSize int64
-	// Partitions stand in the order of their numbers; extended partitions are not
-	// listed, the logical ones in them are.
+	// Partitions are in the order of their numbers, with logical partitions and without
+	// extended ones.
 	Partitions []Placed
-	// Protected says of a GPT that the MBR before it has the entry that protects it. Linux and
-	// UEFI do not look for a GPT without one.
+	// Protected is true for a GPT behind an MBR with a protective entry. Linux and UEFI ignore
+	// a GPT without one.
 	Protected bool
-	// Problems are what is wrong with the table though it can be read: a damaged
-	// backup, or a partition that ends beyond the disk.
+	// Problems are defects of a table that can still be read: a damaged backup, or a partition
+	// that ends beyond the disk.
 	Problems []string
 }
 
@@ -53,8 +53,9 @@ func firstSector(r io.ReaderAt, size int64) ([]byte, error) {
 	return sector, readFull(r, sector, 0)
 }
 
-// ReadGPT reads the GPT of a disk, with what the MBR before it says of the same partitions.
-// An MBR that protects a GPT which is not there is an error and not [ErrNoTable].
+// ReadGPT reads the GPT of a disk, or its backup if the primary one is damaged, and adds the
+// entries that the MBR has for the same partitions. If the MBR protects a GPT and there is
+// none, the error is not [ErrNoTable].
 func ReadGPT(r io.ReaderAt, size int64) (*Listing, error) {
 	sector, err := firstSector(r, size)
 	if err != nil {
@@ -70,12 +71,12 @@ func ReadGPT(r io.ReaderAt, size int64) (*Listing, error) {
 		l.addMBR(mbr)
 		return l, nil
 	case errors.Is(err, ErrNoTable) && mbr.protects():
-		return nil, errors.New("gpt: the MBR protects one, but there is neither a primary nor a backup header")
+		return nil, errors.New("gpt: the MBR protects a GPT, but there is neither a primary nor a backup header")
 	}
 	return nil, err
 }
 
-// protects says whether an MBR has the entry that tells older systems of a GPT.
+// protects reports whether an MBR has the entry that protects a GPT.
 func (r mbrRecord) protects() bool {
 	for _, e := range r.Entries {
 		if e.Type == typeProtective {
@@ -99,8 +100,8 @@ type gptCopy struct {
 	sector  int64
 }
 
-// readGPT reads the primary GPT and holds the backup against it, or reads the backup
-// where the primary is damaged.
+// readGPT reads the primary GPT and compares the backup with it, or reads the backup if the
+// primary is damaged.
 func readGPT(r io.ReaderAt, size int64) (*Listing, error) {
 	var primary, backup *gptCopy
 	var primaryErr, backupErr error = ErrNoTable, ErrNoTable
@@ -122,7 +123,7 @@ func readGPT(r io.ReaderAt, size int64) (*Listing, error) {
 	switch {
 	case backup != nil:
 		l := backup.listing(size)
-		l.problem("the primary GPT cannot be used (%v); this is the backup", primaryErr)
+		l.problem("the primary GPT cannot be used (%v); ingot uses the backup", primaryErr)
 		return l, nil
 	case errors.Is(primaryErr, ErrNoTable) && errors.Is(backupErr, ErrNoTable):
 		return nil, ErrNoTable
@@ -130,19 +131,19 @@ func readGPT(r io.ReaderAt, size int64) (*Listing, error) {
 	return nil, fmt.Errorf("gpt: primary: %w; backup: %v", primaryErr, backupErr)
 }
 
-// maxArray bounds the bytes of the array of entries that is read: a header is not
-// trusted. Linux reads as many entries as there are; 8192 are 64 times what anybody writes.
+// maxArray limits the size of the array of entries, since the header may be hostile. Linux
+// reads all entries; 8192 are 64 times the usual number.
 const maxArray = 1 << 20
 
-// checkArray checks the numbers that say where the array of entries lies, before anything
-// is computed of them: their product can be more than 64 bits of a signed number hold.
+// checkArray checks the position and size of the array of entries before any arithmetic that
+// could overflow.
 func (h *gptHeader) checkArray(sector int64, sectors uint64) error {
 	n, size := uint64(h.NumberOfPartitionEntries), uint64(h.SizeOfPartitionEntry)
 	switch {
 	case size < gptEntrySize || size&(size-1) != 0:
-		return fmt.Errorf("entries of %d bytes: an entry has %d bytes, or these times a power of two", size, gptEntrySize)
+		return fmt.Errorf("entries of %d bytes: an entry has %d bytes, or that times a power of two", size, gptEntrySize)
 	case size > maxArray || n > maxArray/size:
-		return fmt.Errorf("%d entries of %d bytes: all together, at most %d bytes are read", n, size, maxArray)
+		return fmt.Errorf("%d entries of %d bytes: ingot reads at most %d bytes in all", n, size, maxArray)
 	case h.PartitionEntryLBA >= sectors || (n*size+uint64(sector)-1)/uint64(sector) > sectors-h.PartitionEntryLBA:
 		return fmt.Errorf("array of %d entries of %d bytes at sector %d reaches beyond the disk's %d sectors", n, size, h.PartitionEntryLBA, sectors)
 	}
@@ -168,14 +169,14 @@ func readCopy(r io.ReaderAt, size, sector int64, lba uint64) (*gptCopy, error) {
 		return nil, ErrNoTable
 	}
 	if h.HeaderSize < gptHeaderSize || int64(h.HeaderSize) > sector {
-		return nil, fmt.Errorf("header of %d bytes, and it has from %d to %d", h.HeaderSize, gptHeaderSize, sector)
+		return nil, fmt.Errorf("header of %d bytes: a header has from %d to %d", h.HeaderSize, gptHeaderSize, sector)
 	}
 	clear(b[16:20]) // the header's own CRC counts as zero
 	switch sum := crc32.ChecksumIEEE(b[:h.HeaderSize]); {
 	case sum != h.HeaderCRC32:
-		return nil, fmt.Errorf("header at sector %d has the CRC %08x, and its bytes come to %08x", lba, h.HeaderCRC32, sum)
+		return nil, fmt.Errorf("header at sector %d has the CRC %08x, but its bytes give %08x", lba, h.HeaderCRC32, sum)
 	case h.MyLBA != lba:
-		return nil, fmt.Errorf("header at sector %d says that it lies at %d", lba, h.MyLBA)
+		return nil, fmt.Errorf("header at sector %d is the one of sector %d", lba, h.MyLBA)
 	}
 	if err := h.checkArray(sector, last+1); err != nil {
 		return nil, err
@@ -186,7 +187,7 @@ func readCopy(r io.ReaderAt, size, sector int64, lba uint64) (*gptCopy, error) {
 	return c, nil
 }
 
-// readEntries reads the array of entries, whose place and length were checked.
+// readEntries reads the array of entries, which checkArray has checked.
 func (c *gptCopy) readEntries(r io.ReaderAt) error {
 	h := &c.header
 	array := make([]byte, int(h.NumberOfPartitionEntries)*int(h.SizeOfPartitionEntry))
@@ -194,7 +195,7 @@ func (c *gptCopy) readEntries(r io.ReaderAt) error {
 		return err
 	}
 	if sum := crc32.ChecksumIEEE(array); sum != h.PartitionEntryArrayCRC32 {
-		return fmt.Errorf("array of entries at sector %d has the CRC %08x, and its bytes come to %08x", h.PartitionEntryLBA, h.PartitionEntryArrayCRC32, sum)
+		return fmt.Errorf("array of entries at sector %d has the CRC %08x, but its bytes give %08x", h.PartitionEntryLBA, h.PartitionEntryArrayCRC32, sum)
 	}
 	c.entries = make([]gptEntry, h.NumberOfPartitionEntries)
 	for i := range c.entries {
@@ -206,7 +207,7 @@ func (c *gptCopy) readEntries(r io.ReaderAt) error {
 	return nil
 }
 
-// listing makes partitions of the entries.
+// listing converts the entries to partitions.
 func (c *gptCopy) listing(size int64) *Listing {
 	l := &Listing{Kind: GPT, GUID: guidText(c.header.DiskGUID), Size: size, SectorSize: c.sector}
 	for i, e := range c.entries {
@@ -214,7 +215,7 @@ func (c *gptCopy) listing(size int64) *Listing {
 			continue
 		}
 		if e.StartingLBA > e.EndingLBA || e.EndingLBA >= uint64(math.MaxInt64/c.sector) {
-			l.problem("partition %d reaches from sector %d to %d: it is left out", i+1, e.StartingLBA, e.EndingLBA)
+			l.problem("partition %d reaches from sector %d to %d: ingot ignores it", i+1, e.StartingLBA, e.EndingLBA)
 			continue
 		}
 		l.add(Placed{
@@ -251,12 +252,12 @@ func (e gptEntry) name() string {
 	return string(utf16.Decode(e.PartitionName[:n]))
 }
 
-// compareBackup holds the backup against the primary GPT, which it repeats.
+// compareBackup compares the backup with the primary GPT.
 func (l *Listing) compareBackup(r io.ReaderAt, primary *gptCopy) {
 	h := primary.header
 	last := uint64(l.Size/l.SectorSize) - 1
 	if h.AlternateLBA != last {
-		l.problem("the backup GPT is said to lie at sector %d, and the disk's last is %d: the disk has grown or was cut", h.AlternateLBA, last)
+		l.problem("the backup GPT should be at sector %d, but the disk's last sector is %d: the disk has grown or was cut", h.AlternateLBA, last)
 	}
 	backup, err := readCopy(r, l.Size, l.SectorSize, h.AlternateLBA)
 	switch {
@@ -267,7 +268,7 @@ func (l *Listing) compareBackup(r io.ReaderAt, primary *gptCopy) {
 	}
 }
 
-// addMBR adds what the MBR before a GPT says.
+// addMBR adds the entries of the MBR before a GPT.
 func (l *Listing) addMBR(r mbrRecord) {
 	l.Signature = r.Signature
 	for _, e := range r.Entries {
@@ -283,13 +284,13 @@ func (l *Listing) addMBR(r mbrRecord) {
 			}
 		}
 		if !found {
-			l.problem("the MBR names %d sectors from %d on, which are no partition of the GPT", e.Sectors, e.FirstLBA)
+			l.problem("the MBR has a partition of %d sectors at %d that is not in the GPT", e.Sectors, e.FirstLBA)
 		}
 	}
 }
 
-// ReadMBR reads the MBR of a disk, and the chains of logical partitions that begin there. An
-// entry that protects a GPT is left out; one that has no other has no table.
+// ReadMBR reads the MBR of a disk and its chains of logical partitions. It ignores an entry
+// that protects a GPT, and an MBR with no other entries.
 func ReadMBR(r io.ReaderAt, size int64) (*Listing, error) {
 	sector, err := firstSector(r, size)
 	if err != nil {
@@ -335,16 +336,16 @@ func (l *Listing) addEntry(number int, e mbrEntry, base int64) {
 	})
 }
 
-// Bounds of a chain of extended boot records: Linux has no more partitions of one disk, and
-// gives a chain up after so many records without a partition.
+// Limits of a chain of extended boot records, which are Linux's: partitions of a disk, and
+// records in a row without a partition.
 const (
 	maxPartitions   = 256
 	maxEmptyRecords = 100
 )
 
-// readExtended follows the chain of extended boot records that an entry of the MBR leads to,
-// and numbers its partitions from next on as Linux does: a number is for a partition, and not
-// for a record, which can hold none, or several. It returns the number after the last one.
+// readExtended follows the chain of extended boot records that begins at an entry of the MBR
+// and numbers its partitions from next on. As in Linux, it numbers partitions, not records: a
+// record can have none, or several. It returns the number after the last partition.
 func (l *Listing) readExtended(r io.ReaderAt, extended mbrEntry, next int) (int, error) {
 	first := int64(extended.FirstLBA)
 	b := make([]byte, mbrSize)
@@ -355,7 +356,7 @@ func (l *Listing) readExtended(r io.ReaderAt, extended mbrEntry, next int) (int,
 		at := first + int64(record.FirstLBA)
 		switch {
 		case seen[at]:
-			l.problem("the chain of logical partitions does not end: it comes back to sector %d", at)
+			l.problem("the chain of logical partitions is a loop: it returns to sector %d", at)
 			return next, nil
 		case empty > maxEmptyRecords:
 			l.problem("the chain of logical partitions has more than %d records without a partition, up to sector %d", maxEmptyRecords, at)
@@ -379,7 +380,7 @@ func (l *Listing) readExtended(r io.ReaderAt, extended mbrEntry, next int) (int,
 				continue
 			}
 			if next >= maxPartitions {
-				l.problem("there are more than %d partitions; the others are left out", maxPartitions-1)
+				l.problem("there are more than %d partitions; ingot ignores the others", maxPartitions-1)
 				return next, nil
 			}
 			l.addEntry(next, e, at)
@@ -393,9 +394,9 @@ func (l *Listing) readExtended(r io.ReaderAt, extended mbrEntry, next int) (int,
 	}
 }
 
-// within says whether the third or fourth entry of an extended boot record is a partition.
-// OS/2 and DR-DOS have data there, and Linux takes only what lies within both the record's
-// part of the extended partition and the extended partition itself.
+// within reports whether the third or fourth entry of an extended boot record is a partition.
+// OS/2 and DR-DOS store data there; Linux accepts only entries within both the record's part of
+// the extended partition and the extended partition itself.
 func within(e mbrEntry, at int64, record mbrEntry, first int64, extended mbrEntry) bool {
 	from, to := at+int64(e.FirstLBA), at+int64(e.FirstLBA)+int64(e.Sectors)
 	return int64(e.FirstLBA)+int64(e.Sectors) <= int64(record.Sectors) && from >= first && to <= first+int64(extended.Sectors)

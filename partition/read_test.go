@@ -72,8 +72,8 @@ func TestReadDamagedGPT(t *testing.T) {
 		want string // part of a problem, or of the error
 		fail bool
 	}{
-		{"primary header", []int{512 + 60}, "this is the backup", false},
-		{"primary signature", []int{512}, "this is the backup", false},
+		{"primary header", []int{512 + 60}, "ingot uses the backup", false},
+		{"primary signature", []int{512}, "ingot uses the backup", false},
 		{"primary array", []int{1024 + 300}, "array of entries at sector 2", false},
 		{"backup header", []int{end - 512 + 60}, "backup GPT cannot be used", false},
 		{"backup array", []int{end - 33*512 + 3}, "backup GPT cannot be used", false},

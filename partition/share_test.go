@@ -44,8 +44,8 @@ func TestDivideRefusals(t *testing.T) {
 		table Table
 		want  string
 	}{
-		{Table{Partitions: []Partition{{Share: 1}}}, "has no size that partitions could have a share of"},
-		{Table{Size: 8 * miB, Partitions: []Partition{{Share: 60_00}, {Share: 40_01}}}, "the shares of the disk's partitions come to 100.01%"},
+		{Table{Partitions: []Partition{{Share: 1}}}, "partitions have shares of the disk, but it has no size"},
+		{Table{Size: 8 * miB, Partitions: []Partition{{Share: 60_00}, {Share: 40_01}}}, "the shares of the disk's partitions add up to 100.01%"},
 		{Table{Size: 8 * miB, Partitions: []Partition{{Share: 100_00}, {Size: 6 * miB}}}, "nothing is left of the disk's size of 8 MiB for the shares"},
 		{Table{Size: 8 * miB, Partitions: []Partition{{Share: 10_00}}}, "nothing is left of the disk's size of 8 MiB for the shares"},
 	} {

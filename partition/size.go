@@ -13,8 +13,8 @@ import (
 	"ingot/internal/grammar"
 )
 
-// units are the spellings of a size's unit, in lower case. A bare letter is binary,
-// as in qemu-img, mke2fs, sgdisk and LVM.
+// units are the units of sizes in lower case. A single letter is binary, as in qemu-img,
+// mke2fs, sgdisk and LVM.
 var units = map[string]int64{
 	"": 1, "b": 1,
 	"k": 1 << 10, "kib": 1 << 10, "kb": 1e3,
@@ -24,9 +24,9 @@ var units = map[string]int64{
 	"p": 1 << 50, "pib": 1 << 50, "pb": 1e15,
 }
 
-// ParseBytes reads a number of bytes: "1048576", "64MiB", "1.5 GiB" (IEC, powers of
-// 1024; "64M" is the same as "64MiB"), "64MB" (SI, powers of 1000). The letters'
-// case does not matter. The number must come to whole bytes.
+// ParseBytes parses a number of bytes: "1048576", "64MiB", "1.5 GiB" (IEC, powers of
+// 1024; "64M" is the same as "64MiB"), "64MB" (SI, powers of 1000). Case does not matter.
+// The result must be a whole number of bytes.
 func ParseBytes(s string) (int64, error) {
 	t := strings.TrimSpace(s)
 	i := strings.IndexFunc(t, func(r rune) bool { return (r < '0' || r > '9') && r != '.' && r != '_' })
@@ -45,8 +45,7 @@ func ParseBytes(s string) (int64, error) {
 	case !ok:
 		return 0, fmt.Errorf("size %q: unknown unit %q: known are B, KiB, MiB, GiB, TiB (powers of 1024) and kB, MB, GB, TB (powers of 1000)", s, unit)
 	}
-	// big.Rat would take "1_0" and a leading or trailing point as Go does; a size
-	// is plainer than that.
+	// big.Rat would accept "1_0", and a point at the start or the end.
 	if strings.Count(number, ".") > 1 || strings.HasPrefix(number, ".") || strings.HasSuffix(number, ".") || strings.Contains(number, "_") || len(number) > 40 {
 		return 0, fmt.Errorf("size %q: %q is not a number", s, number)
 	}
@@ -64,9 +63,8 @@ func ParseBytes(s string) (int64, error) {
 	return r.Num().Int64(), nil
 }
 
-// ParseSize reads the size of a volume: a number of bytes as [ParseBytes] reads it,
-// "fit" for the smallest that holds the volume's files, or "fit+512MiB" for that and
-// so much free space.
+// ParseSize parses the size of a volume: a number of bytes as in [ParseBytes], "fit" for the
+// smallest volume that holds its files, or "fit+512MiB" for that and so much free space.
 func ParseSize(s string) (image.Size, error) {
 	t := strings.TrimSpace(s)
 	rest, fit := strings.CutPrefix(strings.ToLower(t), "fit")
@@ -92,8 +90,8 @@ func ParseSize(s string) (image.Size, error) {
 	return image.Fit(n), nil
 }
 
-// FormatSize writes a size as [ParseSize] reads it, in the one way that each has: a whole
-// number of the largest unit that it is a multiple of, as in 1536MiB.
+// FormatSize formats a size for [ParseSize], with the largest unit that gives a whole number,
+// such as 1536MiB.
 func FormatSize(s image.Size) string {
 	if s.Fit && s.Bytes == 0 {
 		return "fit"
@@ -110,8 +108,8 @@ func FormatSize(s image.Size) string {
 	return text
 }
 
-// FormatBytes writes a number of bytes for people, in the largest unit that it
-// reaches: "512 bytes", "64 MiB", "3.2 GiB". Without a decimal the number is exact.
+// FormatBytes formats a number of bytes in the largest unit that it reaches: "512 bytes",
+// "64 MiB", "3.2 GiB". A number without a decimal is exact.
 func FormatBytes(n int64) string {
 	if n < 0 {
 		// The lowest int64 has no positive counterpart.
@@ -128,12 +126,12 @@ func FormatBytes(n int64) string {
 	case n%unit == 0:
 		return fmt.Sprintf("%d %ciB", n/unit, names[i])
 	}
-	// Rounded down to a tenth, so that 1,023.99 KiB never reads as 1024.0 KiB.
+	// Rounded down to a tenth, so that 1,023.99 KiB does not become 1024.0 KiB.
 	return fmt.Sprintf("%d.%d %ciB", n/unit, uint64(n%unit)*10/uint64(unit), names[i])
 }
 
-// exactly writes a number of bytes with its digits, for errors in which two numbers
-// are compared that could round to the same.
+// exactly formats a number of bytes with all digits, for errors that compare two numbers
+// which FormatBytes might round to the same.
 func exactly(n int64) string {
 	s := FormatBytes(n)
 	if !strings.Contains(s, ".") {

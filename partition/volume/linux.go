@@ -128,9 +128,7 @@ func NewXattrs(list []image.Xattr, prefixes []XattrPrefix) ([]Xattr, error) {
 }
 
 func newXattr(x image.Xattr, prefixes []XattrPrefix) (Xattr, error) {
-	var known []string
 	for _, p := range prefixes {
-		known = append(known, p.Text)
 		name, ok := strings.CutPrefix(x.Name, p.Text)
 		switch {
 		case !ok || p.Whole && name != "":
@@ -143,6 +141,10 @@ func newXattr(x image.Xattr, prefixes []XattrPrefix) (Xattr, error) {
 			return Xattr{}, errors.New("the name contains a zero byte")
 		}
 		return Xattr{p.Index, name, x.Name, x.Value}, nil
+	}
+	var known []string
+	for _, p := range prefixes {
+		known = append(known, p.Text)
 	}
 	return Xattr{}, fmt.Errorf("the name must begin with %s", grammar.Or(known...))
 }
