@@ -7,7 +7,7 @@ import (
 	"sync/atomic"
 )
 
-// packer makes the bytes of directories. It is used again for each.
+// packer makes the bytes of directories, one after the other in the same memory.
 type packer struct {
 	*hierarchy
 	entries
@@ -16,9 +16,9 @@ type packer struct {
 	areaBlock uint32 // where the continuation areas begin
 }
 
-// pack makes the bytes of a directory and of the continuation areas behind it. Their
-// lengths do not depend on where anything lies, so that it runs twice: to know them,
-// and when all has its place. The results hold until the next call.
+// pack makes the bytes of a directory and of the continuation areas behind it. It runs
+// twice: first for the lengths, which depend on no place, and again when everything has its
+// place. The results are valid until the next call.
 func (p *packer) pack(d *directory) (dir, area []byte) {
 	p.dir, p.area, p.at = p.dir[:0], p.area[:0], d
 	p.areaBlock = d.block + uint32(d.size/blockSize)
@@ -47,8 +47,8 @@ func (h *hierarchy) pack(done func(i int, dir, area []byte)) {
 	})
 }
 
-// spread calls what worker returns with each number below n, from several goroutines of
-// which each has its own.
+// spread calls a function with each number below n, from several goroutines. Each goroutine
+// has a function of its own, which worker returns.
 func spread(n int, worker func() func(i int)) {
 	const batch = 256
 	var next atomic.Int64
@@ -92,8 +92,7 @@ func (p *packer) self(d *directory) {
 	p.add(d.record(), "\x00")
 }
 
-// parent is the record of the directory that holds it. With Rock Ridge it shows the
-// one that does so in the Tree.
+// parent is the record of the directory above it; with Rock Ridge, above it in the Tree.
 func (p *packer) parent(d *directory) {
 	p.reset()
 	if p.rockRidge {
@@ -122,8 +121,8 @@ func (p *packer) subdirectory(r *record) {
 	p.add(r.dir.record(), r.id)
 }
 
-// file adds the records of a file, one for each section of it, or the one that stands
-// in the place of a directory that was moved.
+// file adds the records of a file, one for each section, or the placeholder of a moved
+// directory.
 func (p *packer) file(r *record) {
 	p.reset()
 	if p.rockRidge {

@@ -17,46 +17,44 @@
 //	})
 //	err = image.WriteRaw(ctx, img.Map, "rescue.iso", image.WriteOptions{})
 //
-// [Layout] is the same for whoever wants the Map alone. Boot images are entered into
-// an El Torito catalog; where each came to lie is in [Image.Boot]. The first 32 KiB
-// (the system area) and Options.Tail bytes at the end are left zero: a boot sector
-// and a partition table can be laid over them, so that the file boots from a USB
-// stick too. Package bootloader does that.
+// [Layout] returns the Map alone. Boot images are listed in an El Torito catalog, and
+// [Image.Boot] has their places. The first 32 KiB (the system area) and Options.Tail bytes at
+// the end are zero. Package bootloader lays a boot sector and a partition table over them, so
+// that the file boots from a USB stick too.
 //
 // # What it guarantees
 //
-// The bytes depend on the Tree and the Options alone. Nothing of a file is read but of
-// a boot image that has to be patched. Each file is one run of bytes (that of a file
-// over 4 GiB is recorded as several sections, one after the other), files follow each
-// other in the order of their paths, on a 2 KiB boundary, and those of 64 KiB and more
-// on a 4 KiB boundary, where they can be cloned. Names of one file share its data and
-// its inode number.
+// The bytes depend on the Tree and the Options alone. The layout reads no files but boot
+// images that it patches. Each file is one run of bytes; one over 4 GiB has several sections,
+// one after the other. Files follow each other in the order of their paths, on a 2 KiB
+// boundary, and from 64 KiB on a 4 KiB boundary, where they can be cloned. Names of one file
+// share its data and its inode number.
 //
 // The identifiers of plain ISO 9660, which Rock Ridge hides, have 30 characters of
-// A-Z, 0-9 and _; where two would be equal, a number is put at the end. Directories
-// deeper than the eight levels of the standard are moved into a directory rr_moved,
-// which Linux does not show, and stand in their place all the same.
+// A-Z, 0-9 and _; equal ones get a number at the end. Directories deeper than the eight levels
+// of the standard lie in a directory rr_moved, which Linux does not show; it shows them in
+// their place.
 //
 // # Reading
 //
 // A volume of another maker can have several hierarchies of directories. A [Reader] takes
-// Rock Ridge where it is there and names files, then Joliet, then ISO 9660:1999, then what
-// plain ISO 9660 says, in lower case unless the volume has lower case itself. [Reader.Reading]
-// tells which, and [Reader.As] takes another. One odd record is a flaw of the Tree
-// ([image.Flaws]), and the rest is read. Not read are the contents of files that are
-// interleaved, compressed by zisofs or on another medium, and UDF.
+// Rock Ridge if it names files, else Joliet, else ISO 9660:1999, else plain ISO 9660, in lower
+// case unless the volume has lower case itself. [Reader.Reading] returns which. An invalid
+// record is a flaw of the Tree ([image.Flaws]), and the Reader goes on behind it. It does not
+// read UDF, nor the contents of files that are interleaved, compressed by zisofs or on another
+// medium.
 //
 // # Limits
 //
-// What Linux would cut or misread is refused: names of more than 253 bytes ([LinuxName]),
-// files of more than 400 GiB (100 sections), and devices whose major number is 0 and whose
-// minor one is above 255. A symlink has 4095 bytes, a time lies in the years 1900 to 2155 and
-// is kept to the second, and a volume has 8 TiB. Extended attributes have no place in Rock
-// Ridge and are left out. Linux knows no hard links here: it shows their number, and an inode
-// for each. Times after 2038 are written, but Linux misreads them (up to 6.1 at least).
+// New refuses files that Linux would cut or misread: names of more than 253 bytes
+// ([LinuxName]), files of more than 400 GiB (100 sections), and devices whose major number is 0
+// and whose minor one is above 255. A symlink has up to 4095 bytes, a time lies in the years
+// 1900 to 2155, in whole seconds, and a volume has up to 8 TiB. Rock Ridge has no extended
+// attributes, which are left out. Linux shows the number of hard links, but an inode for each
+// name. Linux (up to 6.1 at least) misreads times after 2038.
 //
-// The path tables, which Windows alone still uses, name a parent with 16 bits: a
-// directory whose parent is beyond the 65,535th is left out of them.
+// The path tables, which only Windows still uses, have 16 bits for the number of a parent.
+// They leave out directories whose parent is beyond the 65,535th.
 //
 // Joliet has names of 64 characters of the Basic Multilingual Plane, and neither
 // symlinks nor devices.

@@ -51,14 +51,14 @@ type Boot struct {
 	// Path is that of the file in the Tree which is the image.
 	Image image.Blob
 	Path  string
-	// LoadSectors is how many sectors of 512 bytes the firmware loads; 0 is the whole
+	// LoadSectors is how many sectors of 512 bytes the firmware loads. Default: the whole
 	// image.
 	LoadSectors int
-	// InfoTable has bytes 8 to 63 of the image hold the boot information table, by which
+	// InfoTable writes the boot information table to bytes 8 to 63 of the image, by which
 	// boot code finds the rest of itself.
 	InfoTable bool
-	// Patch, if there is one, may change the bytes of the image before the information
-	// table is made of them. at is where in the volume they lie, in bytes.
+	// Patch, if set, may change the bytes of the image before the information table is made.
+	// at is their place in the volume, in bytes.
 	Patch func(p []byte, at int64)
 }
 
@@ -123,15 +123,14 @@ func (b Boot) check() error {
 	case b.Image != nil && b.Path != "":
 		return fmt.Errorf("there is an image and %s: give one of them", b.Path)
 	case b.LoadSectors < 0 || b.LoadSectors > maxLoadSectors:
-		return fmt.Errorf("%d sectors are to be loaded; El Torito counts 0 to %d", b.LoadSectors, maxLoadSectors)
+		return fmt.Errorf("%d sectors to load; El Torito counts 0 to %d", b.LoadSectors, maxLoadSectors)
 	case b.Image != nil:
 		return b.checkSize(b.Image.Size())
 	}
 	return nil
 }
 
-// checkSize refuses images that cannot be loaded. Firmware reads a FAT volume by
-// itself, so that it may be of any size.
+// checkSize refuses images that firmware cannot load. It reads a FAT volume of any size.
 func (b Boot) checkSize(size int64) error {
 	least, most := int64(1), int64(maxSection)
 	if b.InfoTable {
@@ -149,8 +148,8 @@ func (b Boot) checkSize(size int64) error {
 	return nil
 }
 
-// sectors returns the sector count of the image's entry. 0 and 1 tell UEFI that the
-// volume's own header knows how large it is.
+// sectors returns the sector count of the image's entry. With 0 and 1, UEFI takes the size
+// from the volume's own header.
 func (b Boot) sectors(size int64) uint16 {
 	n := (size + bootSector - 1) / bootSector
 	switch {
@@ -162,7 +161,7 @@ func (b Boot) sectors(size int64) uint16 {
 	return uint16(n)
 }
 
-// patched returns the image's bytes with what is to be known of their place in them.
+// patched returns the image's bytes after Patch, with the information table.
 func (b Boot) patched(p []byte, block uint32) []byte {
 	if b.Patch != nil {
 		b.Patch(p, int64(block)*blockSize)
@@ -194,18 +193,16 @@ func encode(b []byte, values ...any) []byte {
 
 // bootRecord is the volume descriptor that leads to the catalog.
 func bootRecord(catalog uint32) []byte {
-	b := append([]byte{typeBootRecord}, standardID...)
-	b = append(b, 1)
-	b = append(b, bootSystem...)
-	b = append(b, make([]byte, bootCatalogOffset-len(b))...)
-	b = binary.LittleEndian.AppendUint32(b, catalog)
-	return append(b, make([]byte, blockSize-len(b))...)
+	b := make([]byte, blockSize)
+	copy(b, "\x00"+standardID+"\x01"+bootSystem)
+	binary.LittleEndian.PutUint32(b[bootCatalogOffset:], catalog)
+	return b
 }
 
 const bootCatalogOffset = 0x47
 
-// bootCatalog returns the catalog: the initial entry is the first image's, each of the
-// others has a section of its own.
+// bootCatalog returns the catalog: the initial entry is that of the first image, and each
+// other image has a section of its own.
 func bootCatalog(boot []Boot, at []Region) []byte {
 	v := validationEntry{HeaderID: headerValidation, Platform: boot[0].Platform, Key55: 0x55, Key: 0xAA}
 	v.Checksum = -sum16(encode(nil, v))

@@ -219,7 +219,7 @@ func TestDescriptor(t *testing.T) {
 	o := Options{VolumeID: "nixos-23.11", Publisher: "The Publisher", Application: "An App", UUID: "1995-03-02-11-22-33-44"}
 	img := newImage(t, image.NewTree(), o)
 	r := reopen(t, img.Map)
-	if r.VolumeID() != o.VolumeID || r.Publisher() != o.Publisher || r.Application() != o.Application || r.UUID() != o.UUID || img.UUID != o.UUID || r.Size() != img.Map.Size() || !r.HasRockRidge() {
+	if r.VolumeID() != o.VolumeID || r.Publisher() != o.Publisher || r.Application() != o.Application || r.UUID() != o.UUID || img.UUID != o.UUID || r.Size() != img.Map.Size() || r.Reading() != RockRidge {
 		t.Errorf("read back %q, %q, %q, %q, %d bytes", r.VolumeID(), r.Publisher(), r.Application(), r.UUID(), r.Size())
 	}
 	out := fstest.Run(t, fstest.Judge(t, "isoinfo", "genisoimage"), "-d", "-i", write(t, img.Map))
@@ -331,12 +331,12 @@ func TestRefusals(t *testing.T) {
 		{image.NewTree(), Options{Boot: []Boot{{Platform: UEFI, Path: "/efi.img"}}}, "boot image 1 (UEFI): /efi.img is missing in the tree"},
 		{image.NewTree(), Options{Boot: []Boot{{Image: image.Hole(33554433)}}}, "is 33554433 bytes long; El Torito loads 33553920 at most"},
 		{image.NewTree(), Options{Boot: []Boot{{Image: image.Hole(63), InfoTable: true}}}, "is 63 bytes long; it must have 64 at least"},
-		{image.NewTree(), Options{Boot: []Boot{{Image: image.Hole(64), LoadSectors: 65536}}}, "65536 sectors are to be loaded; El Torito counts 0 to 65535"},
+		{image.NewTree(), Options{Boot: []Boot{{Image: image.Hole(64), LoadSectors: 65536}}}, "65536 sectors to load; El Torito counts 0 to 65535"},
 		{put(t, map[string]*image.Node{"/d/" + strings.Repeat("n", 254): image.NewFile(0o644, nil)}), Options{}, "name of 254 bytes; of a name in Rock Ridge, Linux shows at most 253"},
 		{put(t, map[string]*image.Node{"/" + strings.Repeat("n", 255) + "/d": image.NewFile(0o644, nil)}), Options{Joliet: true}, "name of 255 bytes; of a name in Rock Ridge, Linux shows at most 253"},
 		{put(t, map[string]*image.Node{"/l": image.NewSymlink(strings.Repeat("n", 4096))}), Options{}, "/l: symlink to 4096 bytes; a target has 1 to 4095"},
 		{put(t, map[string]*image.Node{"/f": image.NewFile(0o644, image.Hole(maxSections*maxSection+1))}), Options{}, "/f: file of 429496524801 bytes; Linux reads at most 429496524800 from ISO 9660, which are 100 sections"},
-		{put(t, map[string]*image.Node{"/d": image.NewSpecial(os.ModeDevice|0o600, image.Dev{Minor: 256})}), Options{}, "/d: device 0:256; Linux misreads those of major number 0 from ISO 9660 whose minor one is above 255"},
+		{put(t, map[string]*image.Node{"/d": image.NewSpecial(os.ModeDevice|0o600, image.Dev{Minor: 256})}), Options{}, "/d: device 0:256; Linux misreads devices of major number 0 from ISO 9660 whose minor one is above 255"},
 		{put(t, map[string]*image.Node{"/d": image.NewSpecial(os.ModeDevice|0o600, image.Dev{Major: 4096})}), Options{}, "/d: device 4096:0; Linux has numbers up to 4095:1048575"},
 		{put(t, map[string]*image.Node{"/d/late": late}), Options{}, "/d/late: time of 5869584000 seconds"},
 		{many, Options{}, "/many/20: the files up to this one take"},

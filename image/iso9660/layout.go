@@ -10,7 +10,7 @@ import (
 	"ingot/internal/printable"
 )
 
-// Image is a volume that was laid out.
+// Image is the layout of a volume.
 type Image struct {
 	// Map is the bytes of the volume.
 	Map *image.Map
@@ -21,9 +21,9 @@ type Image struct {
 }
 
 const (
-	// Files from this size on begin at a multiple of cloneAlign, the block size of the
-	// file systems that can clone: half a block is lost to each, on average, and copying
-	// less takes no longer than cloning it.
+	// Files from this size on begin at a multiple of cloneAlign, the block size of file
+	// systems that clone. Each loses half a block, on average; smaller files are as quick
+	// to copy as to clone.
 	cloneFrom  = 64 << 10
 	cloneAlign = 4096
 )
@@ -37,7 +37,7 @@ func Layout(t *image.Tree, o Options) (*image.Map, error) {
 	return img.Map, nil
 }
 
-// New lays the tree out. An error names the path or the option that cannot be had.
+// New lays the tree out. Errors name the path or the option that the format cannot hold.
 func New(t *image.Tree, o Options) (*Image, error) {
 	if err := o.Check(); err != nil {
 		return nil, fmt.Errorf("iso9660: %w", err)
@@ -79,8 +79,7 @@ func (w *writer) scan(t *image.Tree) error {
 	return nil
 }
 
-// findBoot makes a file of each boot image. Those without a name are placed before
-// all others.
+// findBoot makes a file of each boot image. Nameless ones come before all other files.
 func (w *writer) findBoot(t *image.Tree) error {
 	var unnamed []*file
 	for i, b := range w.Boot {
@@ -108,7 +107,7 @@ func (w *writer) take(n int64, align int64) uint32 {
 	w.next = divUp(w.next*blockSize, align) * align / blockSize
 	first := w.next
 	w.next += n
-	return uint32(first) // place looks at the end whether that was so
+	return uint32(first) // place checks for an overflow
 }
 
 // place gives everything its blocks.
@@ -178,7 +177,7 @@ func (w *writer) descriptors() {
 	}
 	add(w.descriptor(w.hierarchies[0], typePrimary), "primary volume descriptor")
 	if len(w.Boot) > 0 {
-		// El Torito wants it here and nowhere else.
+		// El Torito requires this place.
 		add(bootRecord(w.catalog), "boot record")
 		w.put(w.catalog, bootCatalog(w.Boot, w.regions), "boot catalog")
 	}
@@ -220,8 +219,8 @@ func (w *writer) descriptor(h *hierarchy, kind uint8) []byte {
 	return encode(nil, d)
 }
 
-// setText fills a field with the text and with spaces. What Joliet has no room for is
-// cut; a field of an odd length ends with a zero there.
+// setText fills a field with the text and with spaces, and cuts the text where Joliet has no
+// room. A Joliet field of an odd length ends with a zero.
 func setText(field []byte, text string, encode func(string) string) {
 	blank := encode(" ")
 	for n := copy(field, encode(text)); n+len(blank) <= len(field); {
@@ -236,8 +235,8 @@ func (w *writer) pathTables() {
 	}
 }
 
-// pathTableBytes returns a path table, 9.4. A directory whose parent has a number of
-// more than 16 bits cannot be recorded.
+// pathTableBytes returns a path table, 9.4. It leaves out directories whose parent's number
+// has more than 16 bits.
 func (h *hierarchy) pathTableBytes(order binary.AppendByteOrder) []byte {
 	b := make([]byte, 0, h.pathTable)
 	add := func(d *directory, id string) {

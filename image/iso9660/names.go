@@ -8,8 +8,8 @@ import (
 	"unicode/utf8"
 )
 
-// identifiers makes a hierarchy's own names out of those of the Tree. An identifier
-// is what directory records hold less the ";1" of a file.
+// identifiers makes a hierarchy's own names from those of the Tree. An identifier is the name
+// in a directory record, without the ";1" of a file.
 type identifiers struct {
 	limit int // characters of a name and its extension together
 	// mangle returns the name and the extension with the characters that are allowed.
@@ -18,8 +18,8 @@ type identifiers struct {
 	encode func(id string) string
 }
 
-// identify sets the identifiers of a directory's records, and sorts them as 9.3 has
-// it. Two that would be equal get numbers, in the order of the names.
+// identify sets the identifiers of a directory's records, and sorts them as in 9.3. Equal
+// ones get numbers, in the order of the names.
 func (ids identifiers) identify(records []record) {
 	for i := range records {
 		r := &records[i]
@@ -42,8 +42,8 @@ func (ids identifiers) parts(r *record) (base, extension string) {
 	return ids.shorten(ids.mangle(r.name, r.isDirectory()))
 }
 
-// number sets identifiers that differ. Few directories need it, and its maps took a tenth
-// of a layout.
+// number sets identifiers that differ. Few directories need it, and its maps would take a
+// tenth of the time of a layout.
 func (ids identifiers) number(records []record) {
 	taken := make(map[string]bool, len(records))
 	numbers := map[string]int{} // by identifier, the last number

@@ -7,24 +7,24 @@ import (
 	"strings"
 
 	"ingot/image"
+	"ingot/internal/lazy"
 )
 
-// Options says what is asked of a volume. The zero value is a volume without a name
-// that does not boot.
+// Options describes a volume. The zero value is a volume without a name that does not boot.
 type Options struct {
 	// VolumeID is the volume's name, of up to 32 characters: letters, digits and ._+-.
-	// The standard has upper case and the underscore alone, which is Guix's way
+	// The standard allows upper case and the underscore alone, as Guix uses them
 	// (GUIX_IMAGE); NixOS names its media nixos-minimal-…, and every system shows both
-	// as they are. Spaces and what a kernel's command line, udev or a menu would have to
-	// quote are refused.
+	// unchanged. Other characters would need quotes on a kernel's command line, for udev
+	// or in a menu.
 	VolumeID string
-	// UUID is the volume's identifier as blkid and GRUB have it, which is the date of
-	// modification: "1995-03-02-11-22-33-00". It is derived from Seed where it is empty.
+	// UUID is the volume's identifier for blkid and GRUB, the date of modification:
+	// "1995-03-02-11-22-33-00". Default: derived from Seed.
 	UUID string
 	Seed image.Seed
 	// Publisher and Application have up to 128 printable ASCII characters.
 	Publisher, Application string
-	// Time is the date of the volume's creation; the zero value is [image.Epoch].
+	// Time is the date of the volume's creation. Default: [image.Epoch].
 	Time image.Time
 	// Joliet adds a second hierarchy, with the names that Windows shows.
 	Joliet bool
@@ -39,11 +39,14 @@ const (
 	maxText     = 128 // publisher and application
 )
 
-// Check says whether a volume can be made with the options, whatever it is to hold.
+// Check refuses options with which no volume can be made, whatever it holds.
 func (o Options) Check() error {
+	if err := checkTime(o.time()); err != nil {
+		return fmt.Errorf("volume: %w", err)
+	}
 	return cmp.Or(checkVolumeID(o.VolumeID), checkUUID(o.UUID),
 		checkText("publisher", o.Publisher), checkText("application", o.Application),
-		checkTime(&image.Owner{Name: "volume"}, o.time()), o.checkTail(), o.checkBoot())
+		o.checkTail(), o.checkBoot())
 }
 
 func checkVolumeID(s string) error {
@@ -74,9 +77,9 @@ func checkText(what, s string) error {
 	return nil
 }
 
-func checkTime(what fmt.Stringer, t image.Time) error {
+func checkTime(t image.Time) error {
 	if t.Sec < firstTime || t.Sec > lastTime {
-		return fmt.Errorf("%s: time of %d seconds since 1970; ISO 9660 reaches from %d to %d, the years 1900 to 2155", what, t.Sec, int64(firstTime), int64(lastTime))
+		return fmt.Errorf("time of %d seconds since 1970; ISO 9660 reaches from %d to %d, the years 1900 to 2155", t.Sec, int64(firstTime), int64(lastTime))
 	}
 	return nil
 }
@@ -95,35 +98,18 @@ func (o Options) time() image.Time {
 	return o.Time
 }
 
-// uuidForm is how blkid writes a date of modification: digits where it has zeros.
-const uuidForm = "0000-00-00-00-00-00-00"
+// uuidForm is the form in which blkid prints a date of modification.
+var uuidForm = lazy.Regexp(`^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])-([01][0-9]|2[0-3])-[0-5][0-9]-[0-5][0-9]-[0-9]{2}$`)
 
 func checkUUID(s string) error {
-	if s == "" {
-		return nil
-	}
-	ok := len(s) == len(uuidForm)
-	for i := 0; ok && i < len(s); i++ {
-		ok = (s[i] == '-') == (uuidForm[i] == '-') && (s[i] == '-' || s[i] >= '0' && s[i] <= '9')
-	}
-	if !ok {
-		return fmt.Errorf("UUID %q: that of ISO 9660 is a date of the form 1995-03-02-11-22-33-00", s)
-	}
-	number := func(from, to int) (n int) {
-		for _, c := range s[from:to] {
-			n = 10*n + int(c-'0')
-		}
-		return n
-	}
-	month, day := number(5, 7), number(8, 10)
-	if number(0, 4) == 0 || month < 1 || month > 12 || day < 1 || day > 31 || number(11, 13) > 23 || number(14, 16) > 59 || number(17, 19) > 59 {
-		return fmt.Errorf("UUID %q: is not a date; that of ISO 9660 has a year, month, day, hour, minute, second and hundredths", s)
+	if s != "" && (!uuidForm().MatchString(s) || strings.HasPrefix(s, "0000")) {
+		return fmt.Errorf("UUID %q: that of ISO 9660 is a date of the form 1995-03-02-11-22-33-00, to hundredths of a second", s)
 	}
 	return nil
 }
 
-// VolumeUUID returns the identifier that the volume will have, as blkid prints it. It
-// is known before the volume is laid out, so that a menu in it can name it.
+// VolumeUUID returns the volume's identifier as blkid prints it. It is known before the
+// layout, so that a menu in the volume can name it.
 func (o Options) VolumeUUID() string {
 	if o.UUID != "" {
 		return o.UUID
@@ -135,7 +121,7 @@ func (o Options) VolumeUUID() string {
 		n /= of
 		return r
 	}
-	// Any date will do that is one; these are past the epoch, and no leap days.
+	// Any valid date will do; these are past the epoch, and no leap days.
 	return fmt.Sprintf("%04d-%02d-%02d-%02d-%02d-%02d-%02d",
 		1980+take(60), 1+take(12), 1+take(28), take(24), take(60), take(60), take(100))
 }

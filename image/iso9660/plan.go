@@ -10,8 +10,7 @@ import (
 	"ingot/internal/printable"
 )
 
-// file is what lies in the volume beside directories: a Node of another kind, or a
-// boot image without a name.
+// file is a Node that is no directory, or a boot image without a name.
 type file struct {
 	*image.Node
 	data          image.Blob
@@ -23,8 +22,8 @@ type file struct {
 // directory is a directory of one hierarchy.
 type directory struct {
 	*image.Node
-	parent *directory // in the Tree; the root's is itself
-	at     *directory // that holds its record; not the parent if it was moved
+	parent *directory // in the Tree; of the root, the root itself
+	at     *directory // that holds its record; not the parent of a moved directory
 	owner  *image.Owner
 
 	links, serial uint32
@@ -36,8 +35,8 @@ type directory struct {
 	areaBlocks int64 // of continuation areas, behind the directory
 }
 
-// record is an entry of a directory: a file, a directory, or what stands in the place
-// of a directory that was moved.
+// record is an entry of a directory: a file, a directory, or a placeholder (instead) for a
+// moved directory.
 type record struct {
 	id, name string
 	file     *file
@@ -45,7 +44,7 @@ type record struct {
 	instead  bool
 }
 
-// isDirectory says whether the record says that it is one.
+// isDirectory says whether the record is that of a directory.
 func (r *record) isDirectory() bool { return r.dir != nil && !r.instead }
 
 // hierarchy is the directories that one volume descriptor leads to.
@@ -54,7 +53,7 @@ type hierarchy struct {
 	rockRidge bool
 	version   string // of files
 	root      *directory
-	moved     *directory   // holds those that lie too deep
+	moved     *directory   // holds directories that lie too deep
 	dirs      []*directory // in the order of the path table
 
 	pathTable              int64 // bytes
@@ -80,8 +79,8 @@ func (p *plan) primary(t *image.Tree) (*hierarchy, error) {
 	h := &hierarchy{identifiers: plain, rockRidge: true, version: ";1"}
 	h.root = &directory{Node: t.Root, owner: rootOwner, links: 2, serial: p.serial()}
 	h.root.parent, h.root.at = h.root, h.root
-	if err := checkTime(&image.Owner{Name: "/"}, t.Root.Mtime); err != nil {
-		return nil, err
+	if err := checkTime(t.Root.Mtime); err != nil {
+		return nil, fmt.Errorf("/: %w", err)
 	}
 	if err := p.scan(h, h.root, 1); err != nil {
 		return nil, err
@@ -101,8 +100,8 @@ func (p *plan) scan(h *hierarchy, d *directory, level int) error {
 	d.records = slices.Grow(d.records, len(list))
 	for _, e := range list {
 		owner := &image.Owner{Parent: d.owner, Name: e.Name}
-		if err := check(owner, e); err != nil {
-			return err
+		if err := check(e); err != nil {
+			return fmt.Errorf("%s: %w", printable.Name(owner.String()), err)
 		}
 		if !e.Node.IsDir() {
 			d.records = append(d.records, record{name: e.Name, file: p.file(e.Node, owner)})
@@ -127,33 +126,33 @@ func (p *plan) scan(h *hierarchy, d *directory, level int) error {
 	return nil
 }
 
-// check refuses what cannot be recorded.
-func check(owner *image.Owner, e image.Entry) error {
+// check refuses a file that cannot be recorded.
+func check(e image.Entry) error {
 	if len(e.Name) > LinuxName {
-		return fmt.Errorf("%s: name of %d bytes; of a name in Rock Ridge, Linux shows at most %d", printable.Name(owner.String()), len(e.Name), LinuxName)
+		return fmt.Errorf("name of %d bytes; of a name in Rock Ridge, Linux shows at most %d", len(e.Name), LinuxName)
 	}
-	if err := checkTime(owner, e.Node.Mtime); err != nil {
+	if err := checkTime(e.Node.Mtime); err != nil {
 		return err
 	}
 	switch e.Node.Mode.Type() {
 	case 0:
 		if n := e.Node.Size(); n > maxSections*maxSection {
-			return fmt.Errorf("%s: file of %d bytes; Linux reads at most %d from ISO 9660, which are %d sections", printable.Name(owner.String()), n, int64(maxSections*maxSection), maxSections)
+			return fmt.Errorf("file of %d bytes; Linux reads at most %d from ISO 9660, which are %d sections", n, int64(maxSections*maxSection), maxSections)
 		}
 	case fs.ModeDir, fs.ModeNamedPipe, fs.ModeSocket:
 	case fs.ModeDevice, fs.ModeDevice | fs.ModeCharDevice:
 		switch d := e.Node.Dev; {
 		case d.Major > maxMajor || d.Minor > maxMinor:
-			return fmt.Errorf("%s: device %d:%d; Linux has numbers up to %d:%d", printable.Name(owner.String()), d.Major, d.Minor, maxMajor, maxMinor)
+			return fmt.Errorf("device %d:%d; Linux has numbers up to %d:%d", d.Major, d.Minor, maxMajor, maxMinor)
 		case d.Major == 0 && d.Minor > maxMinorOfZero:
-			return fmt.Errorf("%s: device %d:%d; Linux misreads those of major number 0 from ISO 9660 whose minor one is above %d", printable.Name(owner.String()), d.Major, d.Minor, maxMinorOfZero)
+			return fmt.Errorf("device %d:%d; Linux misreads devices of major number 0 from ISO 9660 whose minor one is above %d", d.Major, d.Minor, maxMinorOfZero)
 		}
 	case fs.ModeSymlink:
 		if n := len(e.Node.Link); n < 1 || n > maxSymlink {
-			return fmt.Errorf("%s: symlink to %d bytes; a target has 1 to %d", printable.Name(owner.String()), n, maxSymlink)
+			return fmt.Errorf("symlink to %d bytes; a target has 1 to %d", n, maxSymlink)
 		}
 	default:
-		return fmt.Errorf("%s: is %s, which ISO 9660 cannot hold", printable.Name(owner.String()), image.Kind(e.Node.Mode))
+		return fmt.Errorf("is %s, which ISO 9660 cannot hold", image.Kind(e.Node.Mode))
 	}
 	return nil
 }
@@ -183,8 +182,7 @@ func (p *plan) move(h *hierarchy, d *directory, name string) {
 	h.moved.records = append(h.moved.records, record{name: name, dir: d})
 }
 
-// rrMoved adds the directory that holds those that were moved. Its name is one that
-// the root does not have.
+// rrMoved adds the directory for moved ones, under a name that is free in the root.
 func (p *plan) rrMoved(h *hierarchy) *directory {
 	name := "rr_moved"
 	for n := 1; h.root.Child(name) != nil; n++ {
@@ -197,7 +195,7 @@ func (p *plan) rrMoved(h *hierarchy) *directory {
 	return d
 }
 
-// isMoved says whether Linux is not to list the directory where its record stands.
+// isMoved says whether Linux must not list the directory where its record stands.
 func (h *hierarchy) isMoved(d *directory) bool { return d.at != d.parent || d == h.moved }
 
 // joliet plans the hierarchy of Joliet for the files of the primary one.
@@ -223,10 +221,11 @@ func (p *plan) scanJoliet(d *directory) {
 	}
 }
 
-// order gives all records their identifiers and the directories their numbers: level
-// by level, in the order of their parents, then of their identifiers (6.9.1).
+// order gives records their identifiers and directories their numbers: level by level, in
+// the order of their parents, then of their identifiers (6.9.1).
 func (h *hierarchy) order() {
 	h.dirs = []*directory{h.root}
+	h.pathTable = pathRecordSize(1) // the root's
 	identified := 0
 	for i := 0; i < len(h.dirs); i++ {
 		if i == identified { // the end of a level
@@ -238,7 +237,6 @@ func (h *hierarchy) order() {
 		}
 		d := h.dirs[i]
 		d.number = i + 1
-		idSize := 1 // the root's
 		for j := range d.records {
 			if r := &d.records[j]; r.isDirectory() {
 				h.dirs = append(h.dirs, r.dir)
@@ -246,9 +244,6 @@ func (h *hierarchy) order() {
 					h.pathTable += pathRecordSize(len(r.id))
 				}
 			}
-		}
-		if i == 0 {
-			h.pathTable += pathRecordSize(idSize)
 		}
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strings"
 
 	"ingot/image"
 )
@@ -16,9 +15,9 @@ import (
 // hierarchies of directories beside each other.
 type Reading string
 
-// The readings, the best first: one with the names, modes and owners of POSIX; one with
-// names of 64 characters of Unicode and more, in any depth; one with names of 207 bytes,
-// in any depth; and one with names that can be as short as 8.3, in eight levels.
+// The readings, the best first: with the names, modes and owners of POSIX; with names of 64
+// characters of Unicode and more, in any depth; with names of 207 bytes, in any depth; and
+// with names that can be as short as 8.3, in eight levels.
 const (
 	RockRidge Reading = "Rock Ridge"
 	Joliet    Reading = "Joliet"
@@ -26,42 +25,35 @@ const (
 	Plain     Reading = "plain ISO 9660"
 )
 
-// A Reader reads an ISO 9660 volume, this package's or another's, in the best of the
-// readings that it has ([Reader.Reading]). It does not change and may be used by several
-// goroutines.
+// A Reader reads an ISO 9660 volume of any maker, in its best reading ([Reader.Reading]). It
+// may be used by several goroutines.
 type Reader struct {
 	src      image.Blob
 	volume   volumeDescriptor // the primary one, or the first where that is missing
-	joliet   bool             // volume is that of Joliet
 	catalog  uint32           // 0: none
 	block    int64            // bytes
 	views    []view           // the best first
-	lost     []Reading        // those of the last views, whose root directories are not there
-	hasUDF   bool
-	misnamed bool // there are Rock Ridge entries, but no names among them
+	lost     []Reading        // of the last views, whose root directories are not there
+	hasUDF   bool             // a UDF file system lies beside this one
+	misnamed bool             // there are Rock Ridge entries, but no names among them
 }
 
-// view is a hierarchy with the names that are taken for its files.
+// view is a hierarchy with one of the ways to name its files.
 type view struct {
 	reading        Reading
 	root           extent
 	skip, rootSkip int // bytes before the entries of each system use area, and of the root's own
 }
 
-// extent is what a directory record says of where something lies.
+// extent is the place of a file or directory, by a directory record.
 type extent struct{ block, size uint32 }
 
 const (
-	// maxDescriptors is how many volume descriptors are looked at.
+	// maxDescriptors is how many volume descriptors Open reads.
 	maxDescriptors = 64
-	// rootLooked is how many bytes of the root directory are looked at for names.
+	// rootLooked is how many bytes of the root directory Open searches for names.
 	rootLooked = 64 << 10
 )
-
-// A hostError is what the host could not read, which is no flaw of the volume.
-type hostError struct{ error }
-
-func (e hostError) Unwrap() error { return e.error }
 
 // Detect says whether something begins like an ISO 9660 volume.
 func Detect(r io.ReaderAt) bool {
@@ -70,8 +62,8 @@ func Detect(r io.ReaderAt) bool {
 	return n == len(b) && string(b) == standardID
 }
 
-// Open reads the descriptors of the volume that is the first size bytes of r. Errors of
-// reading do not say that this is ISO 9660: whoever knows what is read does.
+// Open reads the descriptors of the volume in the first size bytes of r. Its errors do not
+// name ISO 9660.
 func Open(r io.ReaderAt, size int64) (*Reader, error) {
 	fs := &Reader{src: image.BlobOf(r, size)}
 	if err := fs.descriptors(); err != nil {
@@ -83,40 +75,8 @@ func Open(r io.ReaderAt, size int64) (*Reader, error) {
 	return fs, nil
 }
 
-// Reading returns the reading that is taken.
+// Reading returns the reading in use.
 func (r *Reader) Reading() Reading { return r.views[0].reading }
-
-// Readings returns all readings that the volume has, the one that is taken first.
-func (r *Reader) Readings() []Reading {
-	all := make([]Reading, len(r.views))
-	for i, v := range r.views {
-		all[i] = v.reading
-	}
-	return all
-}
-
-// As returns a Reader that takes another of the volume's readings.
-func (r *Reader) As(reading Reading) (*Reader, error) {
-	i := slices.IndexFunc(r.views, func(v view) bool { return v.reading == reading })
-	if i < 0 {
-		return nil, fmt.Errorf("the volume cannot be read as %s: it has %s", reading, listed(r.Readings()))
-	}
-	other := *r
-	other.views = append([]view{r.views[i]}, slices.Delete(slices.Clone(r.views), i, i+1)...)
-	return &other, nil
-}
-
-func listed(all []Reading) string {
-	s := make([]string, len(all))
-	for i, r := range all {
-		s[i] = string(r)
-	}
-	return strings.Join(s, ", ")
-}
-
-// HasUDF says that a UDF file system lies beside this one, which is not read: of such a
-// volume ISO 9660 may hold no more than a notice.
-func (r *Reader) HasUDF() bool { return r.hasUDF }
 
 // read returns n bytes from a block on.
 func (r *Reader) read(block uint32, off, n int64) ([]byte, error) {
@@ -129,12 +89,12 @@ func (r *Reader) readAt(at, n int64) ([]byte, error) {
 	}
 	b, err := image.ReadAll(image.Section(r.src, at, n))
 	if err != nil {
-		return nil, hostError{err}
+		return nil, &image.ReadError{Err: err}
 	}
 	return b, nil
 }
 
-// within says whether n bytes at an offset are there.
+// within refuses a range that is not in the volume.
 func (r *Reader) within(at, n int64) error {
 	if n < 0 || at < 0 || at > r.src.Size()-n {
 		return fmt.Errorf("%d bytes at %d are beyond the volume's end at %d", n, at, r.src.Size())
@@ -142,8 +102,8 @@ func (r *Reader) within(at, n int64) error {
 	return nil
 }
 
-// descriptors reads the volume descriptors, and takes a view from each that leads to a
-// hierarchy. A second one of a kind is a copy.
+// descriptors reads the volume descriptors, and makes a view for each hierarchy. A second
+// descriptor of a kind is a copy.
 func (r *Reader) descriptors() error {
 	views := map[Reading]view{}
 	var primary, other *volumeDescriptor
@@ -151,7 +111,7 @@ func (r *Reader) descriptors() error {
 	for i := range int64(maxDescriptors) {
 		b, err := r.readAt((firstDescriptor+i)*sectorSize, sectorSize)
 		if err != nil {
-			if i == 0 || errors.As(err, &hostError{}) {
+			if i == 0 || isHost(err) {
 				return fmt.Errorf("volume descriptor %d: %w", i+1, err)
 			}
 			break
@@ -182,7 +142,7 @@ func (r *Reader) descriptors() error {
 			if _, twice := views[reading]; reading != "" && !twice {
 				views[reading] = view{reading: reading, root: d.root()}
 				if other == nil {
-					other, r.joliet = &d, reading == Joliet
+					other = &d
 				}
 			}
 		case typeBootRecord:
@@ -195,7 +155,7 @@ func (r *Reader) descriptors() error {
 	}
 	switch {
 	case primary != nil:
-		r.volume, r.joliet = *primary, false
+		r.volume = *primary
 		views[Plain] = view{reading: Plain, root: primary.root()}
 	case other != nil:
 		r.volume = *other
@@ -208,7 +168,7 @@ func (r *Reader) descriptors() error {
 	default:
 		return fmt.Errorf("primary volume descriptor: blocks of %d bytes; those of 512, 1024 and 2048 are read", n)
 	}
-	var lost []view // those whose root directory is not there are taken last
+	var lost []view // without a root directory: the last resort
 	for _, reading := range []Reading{Joliet, Enhanced, Plain} {
 		v, ok := views[reading]
 		if !ok {
@@ -228,21 +188,27 @@ func (r *Reader) descriptors() error {
 	return nil
 }
 
+// isHost says whether an error comes from the host, and is no flaw of the volume.
+func isHost(err error) bool {
+	var host *image.ReadError
+	return errors.As(err, &host)
+}
+
 // leads says whether a directory begins where the root of a view should be.
 func (r *Reader) leads(v view) (bool, error) {
 	b, err := r.read(v.root.block, 0, r.block)
-	if err != nil {
-		if errors.As(err, &hostError{}) {
-			return false, err
-		}
+	switch {
+	case isHost(err):
+		return false, err
+	case err != nil:
 		return false, nil
 	}
 	rec, err := parseRecord(b)
 	return err == nil && rec.id == self && rec.flags&flagDirectory != 0, nil
 }
 
-// udf says whether a sector is a descriptor of the volume recognition sequence of ECMA-167
-// that follows those of ISO 9660, and notes the one that announces UDF.
+// udf says whether a sector is a descriptor of ECMA-167, which follow those of ISO 9660, and
+// notes the one that announces UDF.
 func (r *Reader) udf(b []byte) bool {
 	switch string(b[1:6]) {
 	case "NSR02", "NSR03":
@@ -268,14 +234,11 @@ func (d *volumeDescriptor) supplementary() Reading {
 	return ""
 }
 
-// root returns where the root directory lies. The length of the record, which is in a
-// field of its own, says nothing; there are volumes where it is wrong.
-func (d *volumeDescriptor) root() extent {
-	rec := d.RootDirectoryRecord[:]
-	return extent{binary.LittleEndian.Uint32(rec[2:]) + uint32(rec[1]), binary.LittleEndian.Uint32(rec[10:])}
-}
+// root returns where the root directory lies. It does not check the length of the record,
+// which is wrong in some volumes.
+func (d *volumeDescriptor) root() extent { return recordExtent(d.RootDirectoryRecord[:]) }
 
-// sharing looks whether Rock Ridge is there, and takes it for the best view if so.
+// sharing makes Rock Ridge the best view, if the volume has it.
 func (r *Reader) sharing() error {
 	at := len(r.views) - 1
 	plain := r.views[at]
@@ -284,7 +247,7 @@ func (r *Reader) sharing() error {
 	}
 	found, err := r.findRocks(plain)
 	if err != nil || found == nil {
-		if errors.As(err, &hostError{}) || len(r.views) == 1 {
+		if isHost(err) || len(r.views) == 1 {
 			return err
 		}
 		// The primary hierarchy has no root directory that could be read.
@@ -296,15 +259,15 @@ func (r *Reader) sharing() error {
 	if rest, err := r.hasNames(rocks); err != nil {
 		return err
 	} else if !rest && r.views[0].reading != Plain {
-		// Entries without names, or no files at all, are worth less than a second hierarchy.
+		// Another hierarchy is better than entries without names.
 		before, r.misnamed = at, true
 	}
 	r.views = slices.Insert(r.views, before, rocks)
 	return nil
 }
 
-// findRocks returns the view of Rock Ridge, or nil where the volume has none. The entry SP
-// in the root directory's record of itself says that there are entries, and ER which kind.
+// findRocks returns the view of Rock Ridge, or nil if the volume has none. In the root
+// directory's record of itself, the entry SP announces entries, and ER names their protocol.
 // Early volumes have neither.
 func (r *Reader) findRocks(plain view) (*view, error) {
 	b, err := r.read(plain.root.block, 0, r.block)
@@ -316,7 +279,7 @@ func (r *Reader) findRocks(plain view) (*view, error) {
 		return nil, nil
 	}
 	v, shared := plain, false
-	// Media of the XA format have 14 bytes of their own before it.
+	// In volumes of the XA format, 14 other bytes precede it.
 	for _, skip := range []int{0, 14} {
 		if su := rec.systemUse; len(su) >= skip+7 && string(su[skip:skip+2]) == "SP" && su[skip+4] == 0xBE && su[skip+5] == 0xEF {
 			shared = true
@@ -327,7 +290,7 @@ func (r *Reader) findRocks(plain view) (*view, error) {
 	w := &walk{Reader: r, view: v, budget: maxArea * maxContinuations}
 	k, err := w.rocks(rec.systemUse, v.rootSkip)
 	switch {
-	case errors.As(err, &hostError{}):
+	case isHost(err):
 		return nil, err
 	case k.isRockRidge || k.hasPX:
 		return &v, nil
@@ -355,8 +318,8 @@ func (r *Reader) hasNames(v view) (found bool, err error) {
 	return found, err
 }
 
-// eachRoot calls see for the first records of the root directory, with what Rock Ridge says
-// of each, until it says that it has seen enough. What is damaged is passed over.
+// eachRoot calls see for the first records of the root directory and their Rock Ridge
+// entries, until it returns false. It passes over damaged records.
 func (w *walk) eachRoot(see func(parsedRecord, *rocks) bool) error {
 	e := w.root
 	e.size = min(e.size, rootLooked)
@@ -369,7 +332,7 @@ func (w *walk) eachRoot(see func(parsedRecord, *rocks) bool) error {
 		switch {
 		case err == io.EOF:
 			return nil
-		case errors.As(err, &hostError{}):
+		case isHost(err):
 			return err
 		case err != nil:
 			continue
@@ -379,7 +342,7 @@ func (w *walk) eachRoot(see func(parsedRecord, *rocks) bool) error {
 			skip = w.rootSkip
 		}
 		k, err := w.rocks(rec.systemUse, skip)
-		if errors.As(err, &hostError{}) {
+		if isHost(err) {
 			return err
 		}
 		if !see(rec, k) {
@@ -388,40 +351,10 @@ func (w *walk) eachRoot(see func(parsedRecord, *rocks) bool) error {
 	}
 }
 
-// VolumeID returns the volume's name, or "" if it has none.
-func (r *Reader) VolumeID() string { return r.text(r.volume.VolumeIdentifier[:]) }
-
-// Publisher returns the volume's publisher.
-func (r *Reader) Publisher() string { return r.text(r.volume.Publisher[:]) }
-
-// Application returns the volume's application identifier.
-func (r *Reader) Application() string { return r.text(r.volume.Application[:]) }
-
-func (r *Reader) text(b []byte) string {
-	s := string(b)
-	if r.joliet {
-		s, _ = fromUCS2(s)
-	}
-	return strings.TrimRight(s, " \x00")
-}
-
-// Size returns the bytes of the volume, as it says itself.
+// Size returns the recorded size of the volume, in bytes.
 func (r *Reader) Size() int64 {
 	return int64(binary.LittleEndian.Uint32(r.volume.VolumeSpaceSize[:])) * r.block
 }
-
-// UUID returns the volume's identifier as blkid prints it, or "" where its date of
-// modification is left out.
-func (r *Reader) UUID() string {
-	d := string(r.volume.Modification[:16])
-	if strings.Trim(d, "0123456789") != "" || strings.Trim(d, "0") == "" {
-		return ""
-	}
-	return strings.Join([]string{d[:4], d[4:6], d[6:8], d[8:10], d[10:12], d[12:14], d[14:]}, "-")
-}
-
-// HasRockRidge says whether the volume has Rock Ridge names and attributes.
-func (r *Reader) HasRockRidge() bool { return slices.Contains(r.Readings(), RockRidge) }
 
 // A BootImage is an entry of the El Torito catalog.
 type BootImage struct {
@@ -430,8 +363,8 @@ type BootImage struct {
 	LoadSectors int   // of 512 bytes
 }
 
-// Catalog returns the sector of the El Torito catalog, nil where the volume has none. It can
-// be a file of the volume, too.
+// Catalog returns the sector of the El Torito catalog, or nil if the volume has none. A file
+// of the volume may lie in the same sector.
 func (r *Reader) Catalog() (image.Blob, error) {
 	if r.catalog == 0 {
 		return nil, nil
@@ -443,8 +376,7 @@ func (r *Reader) Catalog() (image.Blob, error) {
 	return image.Section(r.src, at, sectorSize), nil
 }
 
-// Boot returns the images of the El Torito catalog that can be booted; none where the
-// volume has no catalog.
+// Boot returns the bootable images of the El Torito catalog, if there is one.
 func (r *Reader) Boot() ([]BootImage, error) {
 	catalog, err := r.Catalog()
 	if catalog == nil || err != nil {
@@ -452,7 +384,7 @@ func (r *Reader) Boot() ([]BootImage, error) {
 	}
 	b, err := image.ReadAll(catalog)
 	if err != nil {
-		return nil, fmt.Errorf("boot catalog: %w", hostError{err})
+		return nil, fmt.Errorf("boot catalog: %w", &image.ReadError{Err: err})
 	}
 	if b[0] != headerValidation || b[30] != 0x55 || b[31] != 0xAA || sum16(b[:32]) != 0 {
 		return nil, errors.New("boot catalog: its validation entry is damaged")

@@ -7,10 +7,10 @@ import (
 	"unicode/utf8"
 )
 
-// names are those that a file can have.
+// names are the names that a file can have.
 type names struct {
 	best  string
-	given bool // best is recorded as it stands, and not made of an identifier
+	given bool // best is recorded as it is, and not made from an identifier
 	id    string
 	dir   bool
 }
@@ -26,7 +26,7 @@ func (w *walk) names(rec parsedRecord, k *rocks) names {
 	case Joliet:
 		n.id, _ = fromUCS2(n.id)
 		n.best = unversioned(n.id, true)
-	case Enhanced: // where neither a version nor a dot is asked for
+	case Enhanced: // which requires neither a version nor a dot
 		n.best = n.id
 	case Plain:
 		w.hasLower = w.hasLower || strings.ContainsFunc(n.id, isLower)
@@ -38,16 +38,15 @@ func (w *walk) names(rec parsedRecord, k *rocks) names {
 	return n
 }
 
-// others yields what a file is called where its best name is no name, or is taken: the last
-// one is always a name, if one can be made of the identifier.
+// others yields names in case the best one is invalid or taken. The last one is valid if the
+// identifier allows a name at all.
 func (n names) others(yield func(string) bool) {
 	bare := unversioned(n.id, n.dir)
 	_ = yield(lowered(bare)) && yield(bare) && yield(n.id) && yield(strings.NewReplacer("/", "_", "\x00", "_").Replace(n.id))
 }
 
-// unversioned returns an identifier without its version, and without the dot that files
-// have even where no extension follows (7.5.1). A dot that no version follows can belong to
-// the name; in one that bare says so it does.
+// unversioned returns an identifier without its version, and without the dot of a file that
+// has no extension (7.5.1). With bare, a dot that no version follows belongs to the name.
 func unversioned(id string, bare bool) string {
 	name, version := id, false
 	if i := strings.LastIndexByte(id, ';'); i > 0 && strings.Trim(id[i+1:], "0123456789") == "" {
@@ -61,7 +60,7 @@ func unversioned(id string, bare bool) string {
 
 func isLower(r rune) bool { return 'a' <= r && r <= 'z' }
 
-// lowered has the letters of ASCII in lower case. Of other bytes nobody knows what they are.
+// lowered has the letters of ASCII in lower case. The encoding of other bytes is not known.
 func lowered(s string) string {
 	b := []byte(s)
 	for i, c := range b {
@@ -72,8 +71,8 @@ func lowered(s string) string {
 	return string(b)
 }
 
-// fromUCS2 returns what big-endian UTF-16 says, of which UCS-2 is a part, and whether all of
-// it is right: U+FFFD stands for halves of surrogate pairs, and an odd byte is left out.
+// fromUCS2 decodes big-endian UTF-16, of which UCS-2 is a part, and says whether all of it is
+// valid. U+FFFD replaces halves of surrogate pairs, and an odd byte is left out.
 func fromUCS2(s string) (string, bool) {
 	units := make([]uint16, len(s)/2)
 	for i := range units {
@@ -82,10 +81,4 @@ func fromUCS2(s string) (string, bool) {
 	runes := utf16.Decode(units)
 	right := len(s)%2 == 0 && !slices.Contains(runes, utf8.RuneError)
 	return string(runes), right
-}
-
-// isUCS2 says whether all of a recorded name is right.
-func isUCS2(s string) bool {
-	_, right := fromUCS2(s)
-	return right
 }

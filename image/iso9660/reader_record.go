@@ -28,8 +28,13 @@ const (
 	parent = "\x01"
 )
 
-// parseRecord reads the directory record that b begins with. Its extent is that of the
-// data: an extended attribute record lies before it, which is not read.
+// recordExtent returns where the data of a directory record lie. It passes over an extended
+// attribute record before them.
+func recordExtent(rec []byte) extent {
+	return extent{binary.LittleEndian.Uint32(rec[2:]) + uint32(rec[1]), binary.LittleEndian.Uint32(rec[10:])}
+}
+
+// parseRecord reads the directory record that b begins with.
 func parseRecord(b []byte) (parsedRecord, error) {
 	n := 0
 	if len(b) > 0 {
@@ -45,7 +50,7 @@ func parseRecord(b []byte) (parsedRecord, error) {
 		return parsedRecord{}, fmt.Errorf("a directory record of %d bytes has an identifier of %d", n, id)
 	}
 	return parsedRecord{
-		extent:      extent{binary.LittleEndian.Uint32(rec[2:]) + uint32(rec[1]), binary.LittleEndian.Uint32(rec[10:])},
+		extent:      recordExtent(rec),
 		date:        recordDate(rec[18:25]),
 		flags:       rec[25],
 		interleaved: rec[26] != 0 || rec[27] != 0,
@@ -55,7 +60,7 @@ func parseRecord(b []byte) (parsedRecord, error) {
 	}, nil
 }
 
-// rocks is what the Rock Ridge entries of a record say.
+// rocks holds the Rock Ridge entries of a record.
 type rocks struct {
 	name    strings.Builder
 	hasNM   bool
@@ -72,20 +77,20 @@ type rocks struct {
 	dev     image.Dev
 	child   uint32 // of a CL entry; 0: none
 	moved   bool
-	packed  string // how the contents are, where they are not the file's
+	packed  string // why the recorded bytes are not the file's; empty if they are
 
 	isRockRidge bool // by an ER entry
 }
 
-// maxContinuations is how many continuation areas of one record Linux reads, and maxArea
-// bounds the length of one.
+// maxContinuations is how many continuation areas of one record Linux reads. maxArea is the
+// largest size of one.
 const (
 	maxContinuations = 32
 	maxArea          = 64 << 10
 )
 
-// rocks reads the entries of a system use area behind the bytes that are skipped. Where an
-// error comes up, the entries before it are returned, too.
+// rocks reads the entries of a system use area, from the byte skip on. With an error it
+// returns the entries before it.
 func (w *walk) rocks(area []byte, skip int) (*rocks, error) {
 	k := &rocks{}
 	area = area[min(skip, len(area)):]
@@ -108,7 +113,7 @@ func (w *walk) rocks(area []byte, skip int) (*rocks, error) {
 	return k, fmt.Errorf("more than %d continuation areas", maxContinuations)
 }
 
-// shortest is how long the data of an entry is at least.
+// shortest is the least length of an entry's data.
 var shortest = map[string]int{"CE": 24, "PX": 32, "PN": 16, "NM": 1, "SL": 1, "TF": 1, "CL": 8, "ZF": 0, "SF": 0, "RE": 0, "ER": 4}
 
 // parse reads one area, and returns the data of its CE entry, or nil.
@@ -181,8 +186,8 @@ func (k *rocks) entry(signature string, data []byte) error {
 	return nil
 }
 
-// symlink reads the components of an SL entry. A slash follows each one that does not
-// go on, but for the root.
+// symlink reads the components of an SL entry. A slash follows each complete one but the
+// root.
 func (k *rocks) symlink(data []byte) error {
 	for b := data[1:]; len(b) > 0; {
 		if len(b) < 2 || len(b) < 2+int(b[1]) {
@@ -212,7 +217,7 @@ func (k *rocks) symlink(data []byte) error {
 	return nil
 }
 
-// times reads the time of modification out of a TF entry.
+// times reads the time of modification from a TF entry.
 func (k *rocks) times(data []byte) error {
 	flags, b := data[0], data[1:]
 	size := len(recordDate{})

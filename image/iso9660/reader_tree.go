@@ -12,21 +12,19 @@ import (
 	"ingot/image"
 )
 
-// Tree returns the files of the volume, by the reading that is taken. Contents are not
-// read: they are parts of what the Reader reads from. Names with one inode number are links
-// of one file.
+// Tree returns the files of the volume, by the reading in use. It does not read contents,
+// which are parts of the Reader's source. Names with one inode number are links of one file.
 //
-// What is damaged or not supported is a flaw of the Tree and not an error; where two names
-// of a directory are one, the second gets another. Errors are what the host cannot read,
-// directories that take more than the volume has, and an [image.DepthError] for those that
-// lie more than [image.MaxDepth] deep. Reading takes time and memory in proportion to the
-// volume's own directories, however they are made: to the bytes that [image.Allocated]
-// counts of what was given to [Open].
+// Damaged or unsupported parts are flaws of the Tree and not errors; of two files with one
+// name, the second gets another. Errors are those of the host, directories that take more
+// bytes than the volume has, and an [image.DepthError] for directories deeper than
+// [image.MaxDepth]. Reading takes time and memory in proportion to the bytes of the source
+// that [image.Allocated] counts, however the volume is made.
 func (r *Reader) Tree() (*image.Tree, error) {
 	w := r.walk()
 	if w.reading == Plain {
-		// The standard has upper case alone, which is then shown as lower case, as Linux does.
-		// Where a volume has both, all names are meant as they stand.
+		// The standard has upper case alone, which becomes lower case, as in Linux. If a volume
+		// has both, names stay as they are.
 		if err := w.run(); err != nil {
 			return nil, err
 		}
@@ -60,37 +58,36 @@ type walk struct {
 	files    []found                 // of the directory at hand: memory that is used again
 	seen     map[uint32]*image.Place // directories, by their blocks
 	links    map[link]*image.Node
-	budget   int64 // bytes of records that are still read: damaged volumes could lead to the same ones again and again
-	blank    int64 // bytes of directories, zeros among them, that are still looked at
-	fold     bool  // plain identifiers are shown in lower case
+	budget   int64 // bytes of records left to read: damaged directories can overlap
+	blank    int64 // bytes of directories left to read, zeros included
+	fold     bool  // plain identifiers become lower case
 	hasLower bool  // one of them has lower case itself
 
-	// emptied are directories of the root out of which others were moved to where they belong,
-	// by their names.
+	// emptied are directories of the root, by name, whose subdirectories moved to their places.
 	emptied map[string]*image.Node
 }
 
-// maxMetadata bounds the directories and continuation areas of a volume, which may have
-// holes that cost nothing: these would do for twenty million files.
+// maxMetadata limits the directories and continuation areas of a volume, since a sparse file
+// can have any number of them. It is enough for twenty million files.
 const maxMetadata = 4 << 30
 
-// foundDir is a directory whose records are still to be read. They are not read where
-// they are found: what recurses holds as many directories in memory as lie within each
-// other.
+// foundDir is a directory that is still to be read. A list of them takes less memory than
+// recursion, which holds all directories above the current one.
 type foundDir struct {
 	node   *image.Node
 	extent extent
 	place  *image.Place
 }
 
-// link is what two records share that are links of one file.
+// link identifies a file with several links.
 type link struct {
 	serial, mode uint32
 	extent       extent
 	target       string
 }
 
-// A limitError says that reading a volume would take more than it is worth.
+// A limitError says that reading a volume would take more time or memory than its size
+// allows.
 type limitError struct{ error }
 
 func (w *walk) spend(n int64) error {
@@ -131,17 +128,17 @@ func (w *walk) run() error {
 	return nil
 }
 
-// flaw notes what is wrong at a place, unless it is an error that ends the reading.
+// flaw records an error at a place, or returns it if it ends the reading.
 func (w *walk) flaw(place *image.Place, err error, lost bool) error {
-	if err == nil || errors.As(err, &hostError{}) || errors.As(err, &limitError{}) || errors.As(err, new(*image.DepthError)) {
+	if err == nil || isHard(err) {
 		return err
 	}
 	w.tree.Flaws.Add(place, err, lost)
 	return nil
 }
 
-// wholeRoot returns the root directory, whose size its own record may know better than the
-// volume descriptor.
+// wholeRoot returns the root directory. Its own record may have the right size where the
+// volume descriptor has not.
 func (w *walk) wholeRoot() extent {
 	e := w.root
 	if b, err := w.read(e.block, 0, w.Reader.block); err == nil {
@@ -152,7 +149,7 @@ func (w *walk) wholeRoot() extent {
 	return e
 }
 
-// directory reads the records of a directory, and adds to it what they say.
+// directory reads the records of a directory, and adds its files.
 func (w *walk) directory(d foundDir) error {
 	if first, ok := w.seen[d.extent.block]; ok {
 		return w.flaw(d.place, fmt.Errorf("the directory at block %d stands in two places, and is read at %s alone", d.extent.block, first), true)
@@ -173,7 +170,14 @@ func (w *walk) directory(d foundDir) error {
 		return w.flaw(d.place, err, true)
 	}
 	files := w.files[:0]
-	var sections []parsedRecord
+	var sections []parsedRecord // of the current file
+	end := func(unended bool) (err error) {
+		if len(sections) > 0 {
+			files, err = w.entry(files, d, sections, unended)
+			sections = sections[:0]
+		}
+		return err
+	}
 	for first := true; ; first = false {
 		rec, err := records.next()
 		if err == io.EOF {
@@ -205,31 +209,26 @@ func (w *walk) directory(d foundDir) error {
 			continue
 		}
 		if len(sections) > 0 && sections[0].id != rec.id {
-			if files, err = w.entry(files, d, sections, true); err != nil {
+			if err := end(true); err != nil {
 				return err
 			}
-			sections = nil
 		}
 		sections = append(sections, rec)
-		if rec.flags&flagMultiExtent != 0 {
-			continue
+		if rec.flags&flagMultiExtent == 0 {
+			if err := end(false); err != nil {
+				return err
+			}
 		}
-		if files, err = w.entry(files, d, sections, false); err != nil {
-			return err
-		}
-		sections = sections[:0]
 	}
-	if len(sections) > 0 {
-		if files, err = w.entry(files, d, sections, true); err != nil {
-			return err
-		}
+	if err := end(true); err != nil {
+		return err
 	}
 	w.files = files
 	return w.add(d, files)
 }
 
-// recordReader reads the records of a directory one by one: its size is that of a record
-// elsewhere, which is not trusted with memory.
+// recordReader reads the records of a directory one by one, since its recorded size may be
+// wrong and large.
 type recordReader struct {
 	in    *bufio.Reader
 	off   int64 // from the start of the directory
@@ -246,9 +245,8 @@ func (r *Reader) records(e extent) (*recordReader, error) {
 	return &recordReader{in: bufio.NewReaderSize(io.NewSectionReader(r.src, at, n), int(min(n, recordBuffer))), block: r.block}, nil
 }
 
-// next returns the next record, or [io.EOF] behind the last one. A block goes on behind
-// its last record with zeros. After an error that is none of the host's, the next record
-// is that of the next block.
+// next returns the next record, or [io.EOF] behind the last one. Zeros fill a block behind its
+// last record. After an error in the volume, next goes on with the next block.
 func (r *recordReader) next() (parsedRecord, error) {
 	for {
 		head, err := r.in.Peek(1)
@@ -271,7 +269,7 @@ func (r *recordReader) next() (parsedRecord, error) {
 		rec, err := parseRecord(b[:got])
 		if err != nil {
 			err = fmt.Errorf("%w, at byte %d of the directory", err, r.off-int64(got))
-			if end := r.skip(); errors.As(end, &hostError{}) {
+			if end := r.skip(); isHost(end) {
 				err = end
 			}
 		}
@@ -290,7 +288,7 @@ func hostOrEnd(err error) error {
 	if err == nil || err == io.EOF {
 		return err
 	}
-	return hostError{err}
+	return &image.ReadError{Err: err}
 }
 
 // self takes the attributes of a directory from its first record.
@@ -311,7 +309,7 @@ func (w *walk) self(d foundDir, rec parsedRecord) error {
 	return w.flaw(d.place, err, false)
 }
 
-// describe sets what all kinds of files have.
+// describe sets the attributes that all kinds of files have.
 func (k *rocks) describe(n *image.Node) {
 	n.UID, n.GID = k.uid, k.gid
 	if k.hasTime {
@@ -319,7 +317,7 @@ func (k *rocks) describe(n *image.Node) {
 	}
 }
 
-// found is a file of a directory that has no name there yet.
+// found is a file of a directory before it has a name in the Tree.
 type found struct {
 	names
 	node   *image.Node
@@ -334,12 +332,12 @@ type finding struct {
 
 func (f *found) flaw(err error, lost bool) { f.flaws = append(f.flaws, finding{err, lost}) }
 
-// entry adds the file or directory of one or more records to those of a directory. unended
-// says that records which should follow are missing.
+// entry appends the file or directory that has the records. unended says that its last
+// records are missing.
 func (w *walk) entry(files []found, d foundDir, sections []parsedRecord, unended bool) ([]found, error) {
 	rec, k, f := sections[0], &rocks{}, found{}
 	if rec.flags&flagAssociated != 0 {
-		// A resource fork, say, beside the file of the same name; Linux does not show it either.
+		// Such as a resource fork beside the file of the same name. Linux does not show it either.
 		return files, w.flaw(d.place, fmt.Errorf("the file %.100q, which is associated with another, is left out", w.names(rec, k).best), false)
 	}
 	if w.reading == RockRidge {
@@ -351,7 +349,7 @@ func (w *walk) entry(files []found, d foundDir, sections []parsedRecord, unended
 			return files, nil
 		}
 		if err != nil {
-			if w.isHard(err) {
+			if isHard(err) {
 				return files, err
 			}
 			f.flaw(err, false)
@@ -360,8 +358,8 @@ func (w *walk) entry(files []found, d foundDir, sections []parsedRecord, unended
 		}
 	}
 	f.names = w.names(rec, k)
-	if w.reading == Joliet && !isUCS2(rec.id) {
-		f.flaw(errors.New("its recorded name is not UCS-2, and is shown with U+FFFD for what is wrong"), false)
+	if _, valid := fromUCS2(rec.id); w.reading == Joliet && !valid {
+		f.flaw(errors.New("its recorded name is not UCS-2: U+FFFD replaces its invalid characters"), false)
 	}
 	if unended {
 		f.flaw(errors.New("the last of its records is missing"), true)
@@ -372,11 +370,10 @@ func (w *walk) entry(files []found, d foundDir, sections []parsedRecord, unended
 	return append(files, f), nil
 }
 
-func (w *walk) isHard(err error) bool {
-	return errors.As(err, &hostError{}) || errors.As(err, &limitError{})
-}
+// isHard says whether an error ends the reading of the volume.
+func isHard(err error) bool { return image.EndsReading(err) || errors.As(err, &limitError{}) }
 
-// node sets the node of a file, or leaves it out. That of a directory is filled later.
+// node sets the node of a file, unless the file cannot be read. Directories are filled later.
 func (w *walk) node(f *found, k *rocks, sections []parsedRecord) error {
 	rec := sections[0]
 	switch {
@@ -384,7 +381,7 @@ func (w *walk) node(f *found, k *rocks, sections []parsedRecord) error {
 		f.node = image.NewDir(0o755)
 		e, err := w.relocated(k.child)
 		if err != nil {
-			if w.isHard(err) {
+			if isHard(err) {
 				return err
 			}
 			f.flaw(fmt.Errorf("the directory was moved, and is not where it should be: %w", err), true)
@@ -403,8 +400,7 @@ func (w *walk) node(f *found, k *rocks, sections []parsedRecord) error {
 	return nil
 }
 
-// relocated returns where a directory lies that was moved: its first record says how
-// long it is.
+// relocated returns the extent of a moved directory, by its first record.
 func (w *walk) relocated(block uint32) (extent, error) {
 	b, err := w.read(block, 0, w.Reader.block)
 	if err != nil {
@@ -414,7 +410,7 @@ func (w *walk) relocated(block uint32) (extent, error) {
 	return extent{block, rec.size}, err
 }
 
-// file sets the node of what is not a directory, or the one that it is a link of.
+// file sets the node of a file that is no directory: a new one, or that of another link.
 func (w *walk) file(f *found, k *rocks, sections []parsedRecord) {
 	mode := fs.FileMode(0o644)
 	if k.hasPX {
@@ -450,8 +446,8 @@ func (w *walk) file(f *found, k *rocks, sections []parsedRecord) {
 	}
 }
 
-// contents returns the data of a file's sections, one after the other. Where an error says
-// why there are none, what is returned stands for them.
+// contents returns the data of a file's sections, one after the other. If they cannot be
+// read, it returns an [image.Unreadable] and the reason.
 func (w *walk) contents(sections []parsedRecord, k *rocks) (image.Blob, error) {
 	var b image.Builder
 	var err error
@@ -484,7 +480,7 @@ func (w *walk) contents(sections []parsedRecord, k *rocks) (image.Blob, error) {
 	return m, err
 }
 
-// readable says why a section cannot be read.
+// readable returns the reason if a section cannot be read.
 func (w *walk) readable(s parsedRecord, at, n int64) error {
 	number := binary.LittleEndian.Uint16(w.volume.VolumeSequenceNumber[:])
 	volumes := binary.LittleEndian.Uint16(w.volume.VolumeSetSize[:])
@@ -497,8 +493,7 @@ func (w *walk) readable(s parsedRecord, at, n int64) error {
 	return w.within(at, n)
 }
 
-// add gives the files of a directory their names. Those that say themselves what they are
-// called come first.
+// add gives the files of a directory their names, first those with recorded names.
 func (w *walk) add(d foundDir, files []found) error {
 	for _, given := range []bool{true, false} {
 		for i := range files {
@@ -519,7 +514,7 @@ func (w *walk) add(d foundDir, files []found) error {
 	return nil
 }
 
-// name adds a file under its best name, or the first of the others that is free.
+// name adds a file under its best name, or the first of its other names that is free.
 func (w *walk) name(d foundDir, f *found) error {
 	name, why := f.best, d.free(f.best)
 	if why != nil {
@@ -552,7 +547,7 @@ func (w *walk) name(d foundDir, f *found) error {
 	return w.flaws(place, f)
 }
 
-// free says why a file of the directory cannot be called so.
+// free returns the reason if a file of the directory cannot have a name.
 func (d *foundDir) free(name string) error {
 	if err := image.CheckName(name); err != nil {
 		return fmt.Errorf("its recorded name %w", err)
@@ -563,7 +558,7 @@ func (d *foundDir) free(name string) error {
 	return nil
 }
 
-// flaws notes the flaws of a file that has its name now.
+// flaws records the flaws of a file, once its place is known.
 func (w *walk) flaws(place *image.Place, f *found) error {
 	for _, x := range f.flaws {
 		if err := w.flaw(place, x.err, x.lost); err != nil {
@@ -573,8 +568,8 @@ func (w *walk) flaws(place *image.Place, f *found) error {
 	return nil
 }
 
-// hideMoved takes out the directory that holds nothing but those that were moved into it:
-// writers call it rr_moved.
+// hideMoved removes directories of the root that held only moved ones: writers call them
+// rr_moved.
 func (w *walk) hideMoved() {
 	for name, n := range w.emptied {
 		if len(n.Entries()) == 0 {

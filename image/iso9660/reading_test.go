@@ -244,8 +244,8 @@ func TestJolietNames(t *testing.T) {
 			flaws = append(flaws, fmt.Sprint(f.Lost, " ", f))
 		}
 		want := []string{
-			"false /\ufffdx: its recorded name is not UCS-2, and is shown with U+FFFD for what is wrong",
-			"false /od: its recorded name is not UCS-2, and is shown with U+FFFD for what is wrong",
+			"false /\ufffdx: its recorded name is not UCS-2: U+FFFD replaces its invalid characters",
+			"false /od: its recorded name is not UCS-2: U+FFFD replaces its invalid characters",
 			`false /a_b;1: is called so here, since its recorded name "a/b" is not a file name`,
 			`true /: its recorded name ".." is not a file name, and is left out`,
 			"false /twice;2: is called so here, since its recorded name \"twice\" is that of another file",
@@ -536,8 +536,8 @@ func TestUDF(t *testing.T) {
 	r := reopen(t, m)
 	tree, err := r.Tree()
 	must(t, err)
-	if list := tree.Flaws.List(); !r.HasUDF() || len(list) != 1 || list[0].Lost || !strings.Contains(list[0].Error(), "UDF") {
-		t.Errorf("HasUDF = %v, flaws %v", r.HasUDF(), list)
+	if list := tree.Flaws.List(); !r.hasUDF || len(list) != 1 || list[0].Lost || !strings.Contains(list[0].Error(), "UDF") {
+		t.Errorf("HasUDF = %v, flaws %v", r.hasUDF, list)
 	}
 }
 

@@ -22,15 +22,15 @@ const (
 )
 
 // LinuxName is the longest name, in bytes, that Linux shows whole. It cuts longer ones, so
-// none is written.
+// ingot writes none.
 const LinuxName = 253
 
-// What else Linux does not read as it is recorded.
+// Further limits of Linux.
 const (
-	maxSections    = 100 // of a file; what is in further ones is cut off
+	maxSections    = 100 // of a file; Linux cuts off further ones
 	maxMajor       = 1<<12 - 1
 	maxMinor       = 1<<20 - 1
-	maxMinorOfZero = 0xFF // what goes beyond it Linux takes for the major number
+	maxMinorOfZero = 0xFF // Linux takes further bits for the major number
 )
 
 // Flags of an NM entry and of an SL entry and its components, RRIP 4.1.3 and 4.1.4.
@@ -61,7 +61,7 @@ const (
 // version, that of the one before, and a third that xorriso and others know.
 var rockRidgeIDs = []string{rockRidgeID, "RRIP_1991A", "IEEE_1282"}
 
-// entries is a list of SUSP entries under way. It is used again for each record.
+// entries collects the SUSP entries of a record. It is used again for the next one.
 type entries struct {
 	buf  []byte
 	ends []int // of each entry in buf
@@ -83,19 +83,20 @@ func (e *entries) end() {
 	e.ends = append(e.ends, len(e.buf))
 }
 
-// sharing is the SP entry that begins the root directory's first record.
-func (e *entries) sharing() {
-	e.begin("SP")
-	e.buf = append(e.buf, 0xBE, 0xEF, 0)
+// add appends a whole entry.
+func (e *entries) add(signature string, data ...byte) {
+	e.begin(signature)
+	e.buf = append(e.buf, data...)
 	e.end()
 }
 
+// sharing is the SP entry that begins the root directory's first record.
+func (e *entries) sharing() { e.add("SP", 0xBE, 0xEF, 0) }
+
 // extension is the ER entry that names Rock Ridge.
 func (e *entries) extension() {
-	e.begin("ER")
-	e.buf = append(e.buf, byte(len(rockRidgeID)), byte(len(rockRidgeText)), byte(len(rockRidgeSource)), 1)
-	e.buf = append(e.buf, rockRidgeID+rockRidgeText+rockRidgeSource...)
-	e.end()
+	head := []byte{byte(len(rockRidgeID)), byte(len(rockRidgeText)), byte(len(rockRidgeSource)), 1}
+	e.add("ER", append(head, rockRidgeID+rockRidgeText+rockRidgeSource...)...)
 }
 
 // attributes are the PX and TF entries: mode, links, owner, inode number, times.
@@ -131,17 +132,14 @@ func (e *entries) name(name string) {
 	}
 }
 
-// device is the PN entry. Linux takes the upper half for the major number, and, as
-// the protocol has it for numbers of 32 bits, the lower half for all of it where the
-// upper one is zero.
+// device is the PN entry. Linux takes the upper half for the major number. If it is zero,
+// the lower half is the whole number, as the protocol has it for 32 bits.
 func (e *entries) device(d image.Dev) {
 	high, low := d.Major, d.Minor
 	if high == 0 {
 		low = d.Minor&0xFF | d.Minor&^0xFF<<12
 	}
-	e.begin("PN")
-	e.buf = appendBoth32(appendBoth32(e.buf, high), low)
-	e.end()
+	e.add("PN", appendBoth32(appendBoth32(nil, high), low)...)
 }
 
 // parsePN is the reverse of [entries.device].
@@ -152,23 +150,18 @@ func parsePN(high, low uint32) image.Dev {
 	return image.Dev{Major: high, Minor: low}
 }
 
-// location is a CL entry (where a directory that was moved lies) or a PL entry (where
-// its parent in the Tree lies).
+// location is a CL entry, the place of a moved directory, or a PL entry, the place of its
+// parent in the Tree.
 func (e *entries) location(signature string, block uint32) {
-	e.begin(signature)
-	e.buf = appendBoth32(e.buf, block)
-	e.end()
+	e.add(signature, appendBoth32(nil, block)...)
 }
 
 // relocated is the RE entry: Linux does not list such a directory.
-func (e *entries) relocated() {
-	e.begin("RE")
-	e.end()
-}
+func (e *entries) relocated() { e.add("RE") }
 
-// target is the SL entries of a symlink. A component that is longer than the entry
-// goes on in the next one. Empty components, of doubled and of final slashes, are
-// kept: Linux puts the same text together again.
+// target is the SL entries of a symlink. A component that does not fit into an entry
+// continues in the next one. Empty components, of doubled and of final slashes, stay, so that
+// Linux shows the same text.
 func (e *entries) target(link string) {
 	e.beginTarget()
 	root := strings.HasPrefix(link, "/")
@@ -221,10 +214,9 @@ func (e *entries) component(flags byte, text string) {
 	}
 }
 
-// split puts the entries into a system use area of so many bytes, and what does not
-// fit into continuation areas. Linux reads none that crosses a block, so none does.
-// block is where the areas begin, area what they hold so far; both results share
-// their memory with what was passed.
+// split puts the entries into a system use area of room bytes, and the rest into
+// continuation areas. No area crosses a block, since Linux reads none that does. block is
+// where the areas begin, area their bytes so far; both results share memory with e and area.
 func (e *entries) split(room int, block uint32, area []byte) (inRecord, newArea []byte) {
 	if len(e.buf) <= room {
 		return e.buf, area
