@@ -1,6 +1,7 @@
 package vm
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -45,30 +46,36 @@ func (s *Share) Reached() ShareKind {
 // maxTag is what the devices hold of a tag: virtiofs 36 bytes, 9p 31.
 const maxTag = 31
 
+// Check says why the folder cannot be shared, or nil.
+func (s *Share) Check() error {
+	info, err := os.Stat(s.Dir)
+	switch {
+	case s.Tag == "" || len(s.Tag) > maxTag || strings.ContainsAny(s.Tag, " \t\n,=/"):
+		return fmt.Errorf("the name %q: it has 1 to %d bytes, without blanks, commas, = and /", s.Tag, maxTag)
+	case s.Kind != "" && s.Kind != VirtioFS && s.Kind != NineP:
+		return fmt.Errorf("kind %q; there are %s and %s", s.Kind, VirtioFS, NineP)
+	case err != nil:
+		return err
+	case !info.IsDir():
+		return fmt.Errorf("%s is not a folder", s.Dir)
+	}
+	return nil
+}
+
 func (c *Config) checkShares() error {
 	seen := map[string]bool{}
 	for _, s := range c.Shares {
-		switch {
-		case s.Tag == "" || len(s.Tag) > maxTag || strings.ContainsAny(s.Tag, ", \n"):
-			return fmt.Errorf("shared folder %s: tag %q; it has 1 to %d bytes, without blanks and commas", s.Dir, s.Tag, maxTag)
-		case seen[s.Tag]:
-			return fmt.Errorf("shared folder %s: the tag %s is another folder's", s.Dir, s.Tag)
-		case s.Kind != "" && s.Kind != VirtioFS && s.Kind != NineP:
-			return fmt.Errorf("shared folder %s: kind %q; there are %s and %s", s.Dir, s.Kind, VirtioFS, NineP)
+		err := s.Check()
+		if err == nil && seen[s.Tag] {
+			err = errors.New("there are two of that name")
+		}
+		if err == nil && s.Reached() == VirtioFS {
+			_, err = findVirtiofsd()
+		}
+		if err != nil {
+			return fmt.Errorf("shared folder %s: %w", s.Tag, err)
 		}
 		seen[s.Tag] = true
-		info, err := os.Stat(s.Dir)
-		switch {
-		case err != nil:
-			return fmt.Errorf("shared folder: %w", err)
-		case !info.IsDir():
-			return fmt.Errorf("shared folder %s: not a folder", s.Dir)
-		}
-		if s.Reached() == VirtioFS {
-			if _, err := findVirtiofsd(); err != nil {
-				return fmt.Errorf("shared folder %s: %w", s.Dir, err)
-			}
-		}
 	}
 	return nil
 }

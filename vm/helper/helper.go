@@ -155,9 +155,6 @@ func (v *VM) log(to io.Writer) {
 // Shares are those of the machine.
 func (v *VM) Shares() []vm.Share { return v.shares }
 
-// Machine returns the machine, for its screen, console and keys.
-func (v *VM) Machine() *vm.Machine { return v.machine }
-
 // patience is how long a guest has to write out what it holds.
 const patience = time.Minute
 

@@ -79,6 +79,17 @@ func Has(k *kernel.Kernel, kind vm.ShareKind) bool {
 	return checkDrivers(k, shareDrivers[kind]) == nil
 }
 
+// ShareKind returns how a guest with this kernel can have a folder of the host's, and
+// whether it can at all.
+func ShareKind(k *kernel.Kernel) (vm.ShareKind, bool) {
+	for _, kind := range []vm.ShareKind{vm.DefaultShare(), vm.NineP} {
+		if Has(k, kind) {
+			return kind, true
+		}
+	}
+	return "", false
+}
+
 // words are those of the kernel's command line: [tuning] says what some of them
 // save.
 func (o *Options) words() []string {

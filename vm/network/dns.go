@@ -76,17 +76,7 @@ func (s *Service) lookup(name string) ([]netip.Addr, bool) {
 			addrs, ok = s.Names[short]
 		}
 	}
-	addrs = slices.Clone(addrs)
-	slices.SortStableFunc(addrs, func(a, b netip.Addr) int {
-		switch here, there := s.Self.Masked().Contains(a), s.Self.Masked().Contains(b); {
-		case here && !there:
-			return -1
-		case there && !here:
-			return 1
-		}
-		return 0
-	})
-	return addrs, ok
+	return first(addrs, s.Self.Masked().Contains), ok
 }
 
 // isOurs says whether a name would be known here if it existed.

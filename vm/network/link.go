@@ -102,14 +102,18 @@ func pairOf(a, b string) pair {
 // on its way from one station to another, not from the time.
 type Links struct {
 	seed    uint64
-	current atomic.Pointer[map[pair]Condition] // never changed, only replaced; nil while all is well
+	current atomic.Pointer[map[pair]Condition] // never changed, only replaced
 
 	mu   sync.Mutex
 	dice map[[2]string]*rand.Rand // for each direction
 }
 
 // NewLinks returns links that are all well.
-func NewLinks(seed uint64) *Links { return &Links{seed: seed, dice: map[[2]string]*rand.Rand{}} }
+func NewLinks(seed uint64) *Links {
+	l := &Links{seed: seed, dice: map[[2]string]*rand.Rand{}}
+	l.current.Store(&map[pair]Condition{})
+	return l
+}
 
 // Set sets the condition of the link between two stations, or of a station's cable
 // where b is empty.
@@ -122,39 +126,24 @@ func (l *Links) Set(a, b string, c Condition) {
 	} else {
 		next[pairOf(a, b)] = c
 	}
-	if len(next) == 0 {
-		l.current.Store(nil)
-		return
-	}
 	l.current.Store(&next)
 }
 
 // Get returns the condition of a link, as it was set.
-func (l *Links) Get(a, b string) Condition {
-	if m := l.current.Load(); m != nil {
-		return (*m)[pairOf(a, b)]
-	}
-	return Condition{}
-}
+func (l *Links) Get(a, b string) Condition { return (*l.current.Load())[pairOf(a, b)] }
 
 // All returns the links that are not well: two stations, or a station and "".
-func (l *Links) All() map[pair]Condition {
-	all := map[pair]Condition{}
-	if m := l.current.Load(); m != nil {
-		maps.Copy(all, *m)
-	}
-	return all
-}
+func (l *Links) All() map[pair]Condition { return maps.Clone(*l.current.Load()) }
 
 // pass says what becomes of a frame on its way from one station to another.
 func (l *Links) pass(from, to string) (delay time.Duration, passes bool) {
-	m := l.current.Load()
-	if m == nil {
+	links := *l.current.Load()
+	if len(links) == 0 {
 		return 0, true
 	}
-	c := (*m)[pair{from, ""}].plus((*m)[pair{to, ""}])
+	c := links[pair{from, ""}].plus(links[pair{to, ""}])
 	if from != "" && to != "" {
-		c = c.plus((*m)[pairOf(from, to)])
+		c = c.plus(links[pairOf(from, to)])
 	}
 	switch {
 	case c.Down:

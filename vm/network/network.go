@@ -5,11 +5,11 @@ import (
 	"net"
 	"os"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
 	"ingot/internal/socket"
+	"ingot/vm/runtimedir"
 )
 
 // A Network is a plan at work: a switch for each of its networks, with what answers DHCP
@@ -62,6 +62,26 @@ func (n *Network) Card(machine string, vlan int) (*os.File, error) {
 	sw.Connect(machine, ours)
 	return theirs, nil
 }
+
+// Listen lets others plug in to one of the networks, at a Unix socket in a folder of this
+// user's: QEMU's -netdev stream does. Close removes the socket, for which the folder has to
+// be open; one that somebody left who was killed is replaced.
+func (n *Network) Listen(vlan int, dir *runtimedir.Dir, name string) error {
+	sw := n.switches[vlan]
+	if sw == nil {
+		return fmt.Errorf("there is no network %d", vlan)
+	}
+	l, err := dir.Listen(name)
+	if err != nil {
+		return fmt.Errorf("switch of network %d: %w", vlan, err)
+	}
+	n.listeners = append(n.listeners, l)
+	go runtimedir.Serve(l, func(c *net.UnixConn) { _ = sw.Connect(guestName, c).Wait() })
+	return nil
+}
+
+// guestName is what stations are called that nobody planned. Links cannot name them.
+const guestName = "(joined)"
 
 // Change changes the link between two machines, or the cable of one where b is empty,
 // and returns what it is then.
@@ -144,8 +164,6 @@ func (n *Network) Status() Status {
 		}
 		s.Links = append(s.Links, LinkStatus{slices.Clone(between), c.String()})
 	}
-	slices.SortFunc(s.Links, func(a, b LinkStatus) int {
-		return strings.Compare(strings.Join(a.Between, " "), strings.Join(b.Between, " "))
-	})
+	slices.SortFunc(s.Links, func(a, b LinkStatus) int { return slices.Compare(a.Between, b.Between) })
 	return s
 }

@@ -64,9 +64,6 @@ type Problem struct {
 	Err error
 }
 
-func (p *Problem) Error() string { return p.Key + ": " + p.Err.Error() }
-func (p *Problem) Unwrap() error { return p.Err }
-
 // planner collects problems.
 type planner struct {
 	problems []*Problem
@@ -320,20 +317,24 @@ func (p *Plan) Hosts(machine string) string {
 	}
 	var b strings.Builder
 	for _, m := range p.Machines {
-		cards := slices.Clone(m.Cards)
-		slices.SortStableFunc(cards, func(a, b Card) int { return cmp.Compare(btoi(near[b.VLAN]), btoi(near[a.VLAN])) })
-		for _, c := range cards {
+		for _, c := range first(m.Cards, func(c Card) bool { return near[c.VLAN] }) {
 			fmt.Fprintf(&b, "%s %s.%s %s\n", c.Address.Addr(), m.Name, p.Domain, m.Name)
 		}
 	}
 	return b.String()
 }
 
-func btoi(b bool) int {
-	if b {
-		return 1
+// first returns a list with those of a kind before the others.
+func first[T any](list []T, kind func(T) bool) []T {
+	var those, others []T
+	for _, x := range list {
+		if kind(x) {
+			those = append(those, x)
+		} else {
+			others = append(others, x)
+		}
 	}
-	return 0
+	return append(those, others...)
 }
 
 // Service returns what stands beside the machines in one network.

@@ -122,7 +122,7 @@ func TestProblems(t *testing.T) {
 		plan, problems := x.file.Plan("lab")
 		var all []string
 		for _, p := range problems {
-			all = append(all, p.Error())
+			all = append(all, p.Key+": "+p.Err.Error())
 		}
 		if plan != nil || len(all) != 1 || !strings.Contains(all[0], x.want) {
 			t.Errorf("problems:\n%s\nwant one:\n%s", strings.Join(all, "\n"), x.want)

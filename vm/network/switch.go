@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -70,7 +72,7 @@ func (s *Switch) Connect(station string, conn io.ReadWriteCloser) *Port {
 func (s *Switch) Ports() []*Port {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	return append([]*Port(nil), s.ports...)
+	return slices.Clone(s.ports)
 }
 
 // Close unplugs all stations.
@@ -125,28 +127,15 @@ func (p *Port) run() {
 // gone says whether an error is the end of a connection and nothing worse. A guest may
 // end in the middle of a frame.
 func gone(err error) bool {
-	for _, end := range []error{io.EOF, io.ErrUnexpectedEOF, io.ErrClosedPipe, net.ErrClosed, os.ErrClosed, syscall.EPIPE, syscall.ECONNRESET} {
-		if errors.Is(err, end) {
-			return true
-		}
-	}
-	return err == nil
+	ends := []error{nil, io.EOF, io.ErrUnexpectedEOF, io.ErrClosedPipe, net.ErrClosed, os.ErrClosed, syscall.EPIPE, syscall.ECONNRESET}
+	return slices.ContainsFunc(ends, func(end error) bool { return errors.Is(err, end) })
 }
 
 func (s *Switch) remove(p *Port) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for i, other := range s.ports {
-		if other == p {
-			s.ports = append(s.ports[:i:i], s.ports[i+1:]...)
-			break
-		}
-	}
-	for mac, at := range s.table {
-		if at == p {
-			delete(s.table, mac)
-		}
-	}
+	s.ports = slices.DeleteFunc(slices.Clone(s.ports), func(other *Port) bool { return other == p })
+	maps.DeleteFunc(s.table, func(_ MAC, at *Port) bool { return at == p })
 }
 
 // read passes on what the station sends until its end.

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"os"
 	"strconv"
 	"strings"
 
@@ -145,17 +144,8 @@ func ParseShare(text string) (vm.Share, error) {
 
 // checkShare says why a folder cannot be shared, or nil.
 func checkShare(s vm.Share) error {
-	info, err := os.Stat(s.Dir)
-	switch {
-	case err != nil:
+	if err := s.Check(); err != nil {
 		return &OptionError{OptionShare, "", err}
-	case !info.IsDir():
-		return wrong(OptionShare, "", "%s is not a folder", s.Dir)
-	case strings.ContainsAny(s.Tag, " \t\n,=/") || len(s.Tag) > maxTag:
-		return wrong(OptionShare, "", "the name %q: it has up to %d characters, without blanks, commas, = and /", s.Tag, maxTag)
 	}
 	return nil
 }
-
-// maxTag is how long the name of a share may be: 31 bytes for 9p's, 36 for virtiofs's.
-const maxTag = 31

@@ -96,13 +96,14 @@ func (c *Client) copyOut(ctx context.Context, path string, dir *os.File, memory 
 	if unpacked != nil {
 		in.Close()
 	}
-	stream.Writer(wire.Stdin).Close() // the guest may have its memory back
+	stream.Writer(wire.Stdin).Close()                     // the guest may have its memory back
+	known := unpacked != nil && !files.IsBroken(unpacked) // of a broken stream the guest says more
 	switch {
-	case ctx.Err() != nil, c.Err() != nil, unpacked == nil, files.IsBroken(unpacked): // others know more
+	case ctx.Err() != nil, c.Err() != nil:
 	case errors.As(unpacked, new(*files.MemoryError)):
 		return lost, true, nil
-	default:
-		return lost, false, fmt.Errorf("copy %s out of %s: %w", path, c.o.Guest, unpacked) // whatever the guest says to it
+	case known:
+		return lost, false, fmt.Errorf("copy %s out of %s: %w", path, c.o.Guest, unpacked)
 	}
 	r, err := stream.Wait(ctx)
 	switch {
@@ -110,7 +111,7 @@ func (c *Client) copyOut(ctx context.Context, path string, dir *os.File, memory 
 		return lost, false, c.explain(ctx, err)
 	case r.Moved:
 		return lost, true, nil
-	case r.Failed != "" && unpacked == nil, r.Failed != "" && files.IsBroken(unpacked):
+	case r.Failed != "" && !known:
 		return lost, false, fmt.Errorf("copy %s out of %s: %s", path, c.o.Guest, r.Failed)
 	case unpacked != nil:
 		return lost, false, fmt.Errorf("copy %s out of %s: %w", path, c.o.Guest, unpacked)
