@@ -31,7 +31,7 @@ func TestParseEmpty(t *testing.T) {
 		"64M:ext3":                           `file system "ext3": a disk can have ext4, fat, swap; did you mean "ext4"?`,
 		"64M::data":                          "name one of ext4, fat, swap before it",
 		"64M:ext4:a-label-that-is-too-long":  "16",
-		"64K:ext4":                           "an ext4 of 65536 bytes: ",
+		"64K:ext4":                           "ext4 of 65536 bytes: ",
 		"64M:fat:a label that does not suit": "label \"a label that",
 	} {
 		if got, err := ParseEmpty(text); err == nil || !strings.Contains(err.Error(), want) {
