@@ -55,7 +55,7 @@ The output - is standard output, written strictly in order, without a manifest.`
   ingot build web.yaml --set disk.partitions.root.size=8GiB
   ingot build web -o web.img --test
   ingot build web.yaml -o - | zstd > web.img.zst`,
-		Args: cobra.ExactArgs(1),
+		Args: takes(1, 1),
 		RunE: func(c *cobra.Command, args []string) error { return build(c, args[0], r, o) },
 	}
 	r.add(c)

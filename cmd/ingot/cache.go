@@ -64,7 +64,7 @@ Port 0 is any free one.`,
   nix copy --option netrc-file $PWD/netrc --to http://127.0.0.1:9000 /nix/store/…-hello
   ingot run --cache paths --unsigned --path /nix/store/…-hello --run /nix/store/…-hello/bin/hello
   ingot cache serve paths --listen 0.0.0.0:9000 --host cache.example.org`,
-		Args: cobra.ExactArgs(1),
+		Args: takes(1, 1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if c.Flags().Changed("read-only") && !s.readOnly && s.netrc == "" && s.tokenFile == "" {
 				return usageError{errors.New("cache serve: --read-only=false: uploads need a token: give --netrc FILE or --upload-token-file FILE")}
@@ -81,8 +81,6 @@ Port 0 is any free one.`,
 	addCount(f, &s.uploads, "uploads", cache.DefaultUploads, 1, 0, "at most `NUMBER` uploads at a time")
 	f.BoolVar(&s.readOnly, "read-only", false, "take no uploads (the default)")
 	f.StringVar(&s.flavour, "flavour", "nix", "`NAME`: nix or guix")
-	exclusive(c, "read-only", "netrc")
-	exclusive(c, "read-only", "upload-token-file")
 	return c
 }
 

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"ingot/inspect/storecheck"
 	"ingot/partition"
 	"ingot/tests/fstest"
 	"ingot/tests/testenv"
@@ -106,7 +107,7 @@ func TestCheckFindsDamageOfAnImage(t *testing.T) {
 				t.Errorf("%d\n%s%s", code, out, errout)
 			}
 			code, out, _ = ingot("check", img, "--json")
-			var report checkReport
+			var report storecheck.Report
 			if err := json.Unmarshal([]byte(out), &report); err != nil || code != exitFindings || len(report.Findings) == 0 {
 				t.Errorf("--json: %d, %v\n%s", code, err, out)
 			}
@@ -135,13 +136,13 @@ func TestCheckStatusOfTrouble(t *testing.T) {
 		want string
 	}{
 		{[]string{"check", label}, "sgi: holds no store: the image has a partition table of type sgi, which is not read"},
-		{[]string{"check", ext4, "--flavour", "guix"}, "nix.img: there is no store of guix in it, but one of nix: --flavour nix checks it\n"},
-		{[]string{"check", "--root", nix, "--flavour", "guix"}, "nix-only: there is no store of guix in it, but one of nix: --flavour nix checks it\n"},
+		{[]string{"check", ext4, "--flavour", "guix"}, "nix.img: there is no store of guix in it, but one of nix\nhint: --flavour nix checks it\n"},
+		{[]string{"check", "--root", nix, "--flavour", "guix"}, "nix-only: there is no store of guix in it, but one of nix\nhint: --flavour nix checks it\n"},
 		{[]string{"check", empty, "--flavour", "guix"}, "empty: holds no store: the image has nothing"},
 		{[]string{"check"}, "ingot: check: give --root DIR or an image, one of the two\n"},
 		{[]string{"check", empty, "--root", dir}, "one of the two"},
 		{[]string{"check", filepath.Join(dir, "none")}, "none: no such file or directory"},
-		{[]string{"check", dir}, "is a folder, not an image: give a root as --root"},
+		{[]string{"check", dir}, "is a folder, not an image\nhint: --root DIR checks a root"},
 		{[]string{"check", empty}, "empty: holds no store: the image has nothing that can be read"},
 		{[]string{"check", "--root", dir}, "there is no store: neither /nix/store nor /gnu/store is there"},
 		{[]string{"check", empty, "--flavour", "x"}, ""},

@@ -236,7 +236,7 @@ path-info JSON.`,
   ingot closure why perl-5.38.2 system.graph
   ingot closure why /nix/store/…-nixos-system-web /nix/store/…-perl-5.38.2 --registration registration
   ingot closure why perl-5.38.2 --graph system.graph`,
-		Args: cobra.RangeArgs(1, 2),
+		Args: takes(1, 2),
 		RunE: func(c *cobra.Command, args []string) error {
 			chain, err := why(c, sources, args)
 			if err != nil {

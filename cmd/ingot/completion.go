@@ -19,7 +19,7 @@ powershell or zsh. For bash it takes the package bash-completion, for zsh compin
   ingot completion bash > ~/.local/share/bash-completion/completions/ingot
   ingot completion fish > ~/.config/fish/completions/ingot.fish
   ingot completion zsh > "${fpath[1]}/_ingot"`,
-		Args:      cobra.ExactArgs(1),
+		Args:      takes(1, 1),
 		ValidArgs: shells,
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := oneOf("completion", args[0], shells...); err != nil {

@@ -63,7 +63,7 @@ holds, and more than 16GiB of files or 16TiB of a disk, nothing is written unles
   ingot convert web.qcow2 -o - --format tar | tar tv
   ingot convert web.yaml -o - --format docker --tag web --entrypoint /init | docker load
   ingot convert web.img -o - --format qcow2 --compress=zstd | ssh host 'cat > web.qcow2'`,
-		Args: cobra.ExactArgs(1),
+		Args: takes(1, 1),
 		RunE: func(c *cobra.Command, args []string) error { return convert(c, args[0], r, o) },
 	}
 	f := c.Flags()
@@ -147,7 +147,7 @@ func (o *convertFlags) format(source string) (as fileformat.Format, err error) {
 	if err := o.checkDocker(as); err != nil {
 		return as, err
 	}
-	if err := o.limit.check(); err != nil {
+	if _, err := o.limit.parse(); err != nil {
 		return as, err
 	}
 	if o.limit.text != "" && o.output != stdout && !as.Packed() {
@@ -242,8 +242,8 @@ func convert(c *cobra.Command, source string, r recipeFlags, o convertFlags) err
 	}
 	defer made.Close()
 	if o.output == stdout {
-		if limit := o.limit.of(disk, sparseDisk); !as.Packed() && file.Size() > limit {
-			return fmt.Errorf("%s: %w", source, &holesError{"as " + as.Name + ", the disk", file.Size(), disk.Allocated(1), limit})
+		if limit := o.limit.of(disk, inspect.LeastDisk); !as.Packed() && file.Size() > limit {
+			return fmt.Errorf("%s: %w", source, &inspect.HolesError{What: "as " + as.Name + ", the disk", Size: file.Size(), Held: disk.Allocated(1), Limit: limit})
 		}
 		bar := newProgress(c.ErrOrStderr(), o.quiet, "writing", file.Size())
 		defer bar.close()
@@ -328,7 +328,7 @@ func (o *convertFlags) archive(c *cobra.Command, as fileformat.Format, disk *ima
 	bar := newProgress(c.ErrOrStderr(), o.quiet, "hashing", unknownTotal)
 	defer bar.close()
 	options := fileformat.PackOptions{Options: o.docker, WriteOptions: image.WriteOptions{Progress: bar.add}}
-	options.MaxSize = o.limit.of(disk, sparseFiles)
+	options.MaxSize = o.limit.of(disk, inspect.LeastFiles)
 	out := leftOut{out: c.ErrOrStderr(), from: v.String() + ": left out"}
 	options.LeftOut = out.add
 	archive, err := as.Pack(c.Context(), tree, options)
@@ -401,9 +401,9 @@ func archiveError(err error, files *image.Tree, disk *image.Map) error {
 	if !errors.As(err, &size) {
 		return err
 	}
-	holes := &holesError{"an archive of the files", contentsOf(files), disk.Allocated(1), size.Limit}
-	if holes.size <= holes.limit {
-		holes.size = 0 // names make up the rest
+	holes := &inspect.HolesError{What: "an archive of the files", Size: inspect.ContentsOf(files), Held: disk.Allocated(1), Limit: size.Limit}
+	if holes.Size <= holes.Limit {
+		holes.Size = 0 // names make up the rest
 	}
 	return holes
 }

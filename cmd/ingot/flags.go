@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -17,101 +18,81 @@ import (
 	"ingot/vm/run"
 )
 
-// accelFlag is a flag that names an accelerator: one that is none is refused where it
-// stands, and not only where a machine starts at last.
-type accelFlag struct{ to *vm.Accel }
-
-// addAccel adds the flag of that name.
-func addAccel(f *pflag.FlagSet, to *vm.Accel, name, usage string) {
-	f.Var(accelFlag{to}, name, usage)
+// valueFlag is a flag of any type: a wrong value is refused before anything is done.
+type valueFlag[T any] struct {
+	to    *T
+	parse func(string) (T, error)
+	kind  string
 }
 
-func (a accelFlag) Set(s string) (err error) {
-	*a.to, err = vm.ParseAccel(s)
+func (v valueFlag[T]) Set(text string) error {
+	value, err := v.parse(text)
+	if err == nil {
+		*v.to = value
+	}
 	return err
 }
 
-func (a accelFlag) String() string {
-	if a.to == nil { // pflag asks a zero value what its default is
+func (v valueFlag[T]) String() string {
+	if v.to == nil { // pflag asks a zero value what its default is
 		return ""
 	}
-	return string(*a.to)
+	return fmt.Sprint(*v.to)
 }
 
-func (accelFlag) Type() string { return "string" }
+func (v valueFlag[T]) Type() string { return v.kind }
 
-// timeFlag is a flag that says how long something may take.
-type timeFlag struct {
-	to   *time.Duration
-	zero bool // no time at all means something
+// addAccel adds a flag that names an accelerator.
+func addAccel(f *pflag.FlagSet, to *vm.Accel, name, usage string) {
+	f.Var(valueFlag[vm.Accel]{to, vm.ParseAccel, "string"}, name, usage)
 }
 
-// addTimeout adds the flag of that name, whose time is not below zero, and zero only if
-// that means something: for ever, at once.
+// duration is a time.Duration that is printed without its zeros: 1m, not 1m0s.
+type duration time.Duration
+
+func (d duration) String() string {
+	text := strings.TrimSuffix(time.Duration(d).String(), "m0s")
+	if text != time.Duration(d).String() {
+		text += "m"
+	}
+	return strings.TrimSuffix(text, "0s")
+}
+
+// addTimeout adds a flag that says how long something may take: not less than no time, and no
+// time only if that means something: for ever, at once.
 func addTimeout(f *pflag.FlagSet, to *time.Duration, name string, otherwise time.Duration, zero bool, usage string) {
 	*to = otherwise
-	f.Var(timeFlag{to, zero}, name, usage)
+	f.Var(timeFlag{(*duration)(to), func(text string) (duration, error) {
+		d, err := time.ParseDuration(text)
+		switch {
+		case err != nil:
+			err = errors.New("must be a number with a unit, such as 90s or 5m")
+		case d < 0:
+			err = errors.New("must not be negative")
+		case d == 0 && !zero:
+			err = errors.New("must be more than 0")
+		}
+		return duration(d), err
+	}, "TIME"}, name, usage)
 }
 
-func (t timeFlag) Set(s string) error {
-	d, err := time.ParseDuration(s)
-	switch {
-	case err != nil:
-		return errors.New("must be a number with a unit, such as 90s or 5m")
-	case d < 0:
-		return errors.New("must not be negative")
-	case d == 0 && !t.zero:
-		return errors.New("must be more than 0")
-	}
-	*t.to = d
-	return nil
-}
+type timeFlag = valueFlag[duration]
 
-func (t timeFlag) String() string {
-	if t.to == nil || *t.to == 0 { // the default that help does not mention
-		return "0"
-	}
-	text := t.to.String()
-	if strings.HasSuffix(text, "m0s") { // 1m0s
-		text = strings.TrimSuffix(text, "0s")
-	}
-	return text
-}
-
-func (timeFlag) Type() string { return "TIME" }
-
-// countFlag is a flag that is a whole number between two.
-type countFlag[N int | int64] struct {
-	to          *N
-	least, most N
-}
-
-// addCount adds the flag of that name. Most is 0 if there is no limit.
+// addCount adds a flag that is a whole number. Most is 0 if there is no limit.
 func addCount[N int | int64](f *pflag.FlagSet, to *N, name string, otherwise, least, most N, usage string) {
 	*to = otherwise
-	f.Var(countFlag[N]{to, least, most}, name, usage)
+	f.Var(valueFlag[N]{to, func(text string) (N, error) {
+		i, err := strconv.ParseInt(text, 10, 64)
+		n := N(i)
+		switch wrong := err != nil || int64(n) != i || n < least; {
+		case most > 0 && (wrong || n > most):
+			return n, fmt.Errorf("must be a whole number from %d to %d", least, most)
+		case wrong:
+			return n, fmt.Errorf("must be a whole number, %d or more", least)
+		}
+		return n, nil
+	}, "int"}, name, usage)
 }
-
-func (n countFlag[N]) Set(s string) error {
-	i, err := strconv.ParseInt(s, 10, 64)
-	switch {
-	case n.most > 0 && (err != nil || N(i) < n.least || N(i) > n.most || int64(N(i)) != i):
-		return fmt.Errorf("must be a whole number from %d to %d", n.least, n.most)
-	case err != nil || N(i) < n.least || int64(N(i)) != i:
-		return fmt.Errorf("must be a whole number, %d or more", n.least)
-	}
-	*n.to = N(i)
-	return nil
-}
-
-func (n countFlag[N]) String() string {
-	if n.to == nil {
-		return "0"
-	}
-	return strconv.FormatInt(int64(*n.to), 10)
-}
-
-func (countFlag[N]) Type() string { return "int" }
 
 // networkMode is the network that a guest has: QEMU's own, which leads to those of the host, the
 // same without a way out but for forwarded ports, or none.
@@ -123,23 +104,18 @@ const (
 	noNetwork         networkMode = "none"
 )
 
+func parseNetwork(text string) (networkMode, error) {
+	if mode := networkMode(text); slices.Contains([]networkMode{userNetwork, restrictedNetwork, noNetwork}, mode) {
+		return mode, nil
+	}
+	return "", errors.New("must be user, restricted or none")
+}
+
 // addNetwork adds the flag --network. Without a value it asks for the user network.
 func addNetwork(f *pflag.FlagSet, to *networkMode, otherwise networkMode) {
 	*to = otherwise
-	f.VarPF(to, "network", "", "`MODE`: user, restricted or none").NoOptDefVal = string(userNetwork)
+	f.VarPF(valueFlag[networkMode]{to, parseNetwork, "MODE"}, "network", "", "`MODE`: user, restricted or none").NoOptDefVal = string(userNetwork)
 }
-
-func (m *networkMode) Set(s string) error {
-	switch mode := networkMode(s); mode {
-	case userNetwork, restrictedNetwork, noNetwork:
-		*m = mode
-		return nil
-	}
-	return errors.New("must be user, restricted or none")
-}
-
-func (m *networkMode) String() string { return string(*m) }
-func (*networkMode) Type() string     { return "MODE" }
 
 // apartFromFlag refuses an argument that was meant to be the value of --network, which takes
 // one behind = alone.
@@ -148,7 +124,7 @@ func apartFromFlag(c *cobra.Command, args []string) error {
 		return nil
 	}
 	for _, arg := range args {
-		if new(networkMode).Set(arg) == nil {
+		if _, err := parseNetwork(arg); err == nil {
 			return usageError{fmt.Errorf("%s: the mode of --network stands behind =: --network=%s", verbName(c), arg)}
 		}
 	}

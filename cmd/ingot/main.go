@@ -26,6 +26,7 @@ import (
 	"ingot/guest"
 	"ingot/image"
 	"ingot/inspect"
+	"ingot/inspect/storecheck"
 	_ "ingot/internal/closed" // what is written to a closed standard output is an error
 	"ingot/internal/memory"
 	"ingot/internal/printable"
@@ -194,28 +195,27 @@ func pathsIn(err error) (paths []string) {
 	return paths
 }
 
+// is says whether an error, or one that it wraps, has a type.
+func is[E error](err error) bool {
+	_, ok := errors.AsType[E](err)
+	return ok
+}
+
 func status(err error) int {
-	var usage usageError
-	var recipe *recipes.Error
-	var small *image.TooSmallError
-	var changed *image.ChangedError
-	var differs differsError
-	var findings findingsError
-	var trouble troubleError
 	switch {
-	case errors.As(err, &findings):
+	case is[findingsError](err):
 		return exitFindings
-	case errors.As(err, &trouble):
+	case is[troubleError](err):
 		return exitTrouble
-	case errors.As(err, &usage):
+	case is[usageError](err):
 		return exitUsage
-	case isFull(err), errors.As(err, &small):
+	case isFull(err), is[*image.TooSmallError](err):
 		return exitSpace
-	case errors.As(err, &changed):
+	case is[*image.ChangedError](err):
 		return exitChanged
-	case errors.As(err, &differs):
+	case is[differsError](err):
 		return exitDiffers
-	case errors.As(err, &recipe):
+	case is[*recipes.Error](err):
 		return exitRecipe
 	}
 	return exitFailed
@@ -227,58 +227,56 @@ func isFull(err error) bool { return errors.Is(err, syscall.ENOSPC) || errors.Is
 
 // hint returns what to do next, where that is known and the error does not say it.
 func hint(verb *cobra.Command, err error) string {
-	var usage usageError
-	var changed *image.ChangedError
-	var stalled *stall.Error
-	var database *storedb.DatabaseSizeError
-	var holes *holesError
-	var text *inspect.TextError
-	var absent *storedb.NotInStoreError
-	var refused *finish.RefusedError
-	var noKernel *finish.KernelError
-	var part *plan.PartError
+	has := func(flag string) bool { return verb.Flags().Lookup(flag) != nil }
+	part, _ := errors.AsType[*plan.PartError](err)
+	text, _ := errors.AsType[*inspect.TextError](err)
+	flavour, _ := errors.AsType[*storecheck.OtherFlavourError](err)
 	switch {
-	case (errors.As(err, new(*run.RunningError)) || errors.As(err, new(*network.RunningError))) && verb.Flags().Lookup("name") != nil:
+	case (is[*run.RunningError](err) || is[*network.RunningError](err)) && has("name"):
 		return "--name NAME gives this one another name"
-	case errors.As(err, new(*network.SeveralError)):
+	case is[*network.SeveralError](err):
 		return "--name NAME says which one is meant"
-	case errors.As(err, &usage):
+	case is[usageError](err):
 		return usageHint(verb)
 	case deviceHint(verb, err) != "":
 		return deviceHint(verb, err)
-	case isFull(err) && verb.Flags().Lookup("output") != nil:
+	case isFull(err) && has("output"):
 		return "free some space, or write to another folder with -o"
 	case isFull(err):
 		return "free some space, and run it again"
-	case errors.As(err, &absent) && verb.Flags().Lookup("copy") != nil:
+	case is[*storedb.NotInStoreError](err) && has("copy"):
 		return "--copy brings the items in from where they lie"
-	case errors.As(err, &refused):
+	case is[*finish.RefusedError](err):
 		return "leave --no-vm out"
-	case errors.As(err, &noKernel):
+	case is[*finish.KernelError](err):
 		return "--vm-kernel PATH names another"
-	case errors.As(err, &part) && verb.Flags().Lookup("set") == nil:
+	case part != nil && !has("set"):
 		return ""
-	case errors.As(err, &part) && part.Key == "system.kernel":
+	case part != nil && part.Key == "system.kernel":
 		return "--set system.kernel=DIR names the folder, or INGOT_KERNEL=DIR where the recipe wants the host's"
-	case errors.As(err, &part):
+	case part != nil:
 		return "--set " + part.Key + "=FILE names one; make build-arm64 builds an ingot for aarch64"
-	case errors.As(err, &changed):
+	case is[*image.ChangedError](err):
 		return "run the build again when nothing writes there any more"
-	case errors.As(err, &stalled) && verb.Flags().Lookup(stallFlag) != nil:
+	case is[*stall.Error](err) && has(stallFlag):
 		return "wait longer with --" + stallFlag
-	case errors.As(err, new(*disks.ExistsError)):
+	case is[*disks.ExistsError](err):
 		return "--disk attaches it as it is"
-	case errors.As(err, new(*disks.FolderError)):
+	case is[*disks.FolderError](err):
 		return "--share shares a folder"
-	case errors.As(err, new(*image.OtherFormatError)):
+	case is[*inspect.FolderError](err) && has("root"):
+		return "--root DIR checks a root"
+	case flavour != nil:
+		return fmt.Sprintf("--flavour %s checks it", flavour.Has)
+	case is[*image.OtherFormatError](err):
 		return rawHint
-	case errors.As(err, &text):
+	case text != nil:
 		return textHint(text)
-	case errors.As(err, &database):
+	case is[*storedb.DatabaseSizeError](err):
 		return "raise the limit with --max-database"
-	case errors.As(err, &holes) && verb.Flags().Lookup("no-contents") != nil:
+	case is[*inspect.HolesError](err) && has("no-contents"):
 		return "raise the limit with --max-size, or leave out with --no-contents what files hold"
-	case errors.As(err, &holes):
+	case is[*inspect.HolesError](err):
 		return "raise the limit with --max-size"
 	}
 	return temporaryHint(err)

@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -48,7 +47,7 @@ machine before it. It ends when the last machine has ended, or by Ctrl-C.`,
   ingot network link web client delay 50ms    # while it runs
   ingot network link web down
   ingot shell web                             # with backdoor: true, or --backdoor`,
-		Args:        cobra.ExactArgs(1),
+		Args:        takes(1, 1),
 		RunE:        func(c *cobra.Command, args []string) error { return n.run(c, args[0]) },
 		Annotations: map[string]string{interrupted: "the machines were ended"},
 	}
@@ -207,7 +206,7 @@ may stand together, and up ends both.`,
 		Example: `  ingot network link web client down
   ingot network link web client delay 50ms loss 5%
   ingot network link web up`,
-		Args: cobra.MinimumNArgs(2),
+		Args: takes(2, -1),
 		RunE: func(c *cobra.Command, args []string) error {
 			q := network.Request{Verb: "link", A: args[0], Words: args[1:]}
 			if !isCondition(args[1]) {
@@ -233,16 +232,14 @@ func newNetworkStatus() *cobra.Command {
 		Short: "what passes the cards and links of a network that runs",
 		Example: `  ingot network status
   ingot network status --json | jq '.links'`,
-		Args: cobra.NoArgs,
+		Args: takes(0, 0),
 		RunE: func(c *cobra.Command, _ []string) error {
 			r, err := networks().Ask(name, network.Request{Verb: "status"})
 			if err != nil {
 				return err
 			}
 			if asJSON {
-				e := json.NewEncoder(c.OutOrStdout())
-				e.SetIndent("", "  ")
-				return e.Encode(r.Status)
+				return printJSON(c.OutOrStdout(), r.Status)
 			}
 			return printNetwork(c.OutOrStdout(), r.Status)
 		},

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -31,7 +30,7 @@ build have in common mean the same: what plan refuses, build refuses.`,
 		Example: `  ingot plan rescue
   ingot plan web.yaml --top 20
   ingot plan web.yaml --json | jq '.partitions[].size'`,
-		Args: cobra.ExactArgs(1),
+		Args: takes(1, 1),
 		RunE: func(c *cobra.Command, args []string) error {
 			plan, err := r.plan(c, args[0], output)
 			if err != nil {
@@ -39,9 +38,7 @@ build have in common mean the same: what plan refuses, build refuses.`,
 			}
 			s := plan.Summary(top)
 			if asJSON {
-				e := json.NewEncoder(c.OutOrStdout())
-				e.SetIndent("", "  ")
-				return e.Encode(s)
+				return printJSON(c.OutOrStdout(), s)
 			}
 			return printPlan(c.OutOrStdout(), s)
 		},

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -23,7 +22,7 @@ func newPs() *cobra.Command {
 		Short: "list this user's running machines",
 		Example: `  ingot ps
   ingot ps --json | jq -r '.[].name'`,
-		Args: cobra.NoArgs,
+		Args: takes(0, 0),
 		RunE: func(c *cobra.Command, _ []string) error {
 			r, err := registry()
 			if err != nil {
@@ -37,9 +36,7 @@ func newPs() *cobra.Command {
 				if list == nil {
 					list = []run.Entry{}
 				}
-				e := json.NewEncoder(c.OutOrStdout())
-				e.SetIndent("", "  ")
-				return e.Encode(list)
+				return printJSON(c.OutOrStdout(), list)
 			}
 			return printMachines(c, list)
 		},

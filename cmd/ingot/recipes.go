@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -27,7 +26,7 @@ check recipes.`,
 		Example: `  ingot recipes
   ingot recipes rescue > mine.yaml
   ingot recipes --schema > ingot.schema.json`,
-		Args: cobra.MaximumNArgs(1),
+		Args: takes(0, 1),
 		RunE: func(c *cobra.Command, args []string) error {
 			switch {
 			case schema && len(args) > 0:
@@ -63,9 +62,7 @@ func listRecipes(c *cobra.Command, asJSON bool) error {
 		list = append(list, entry{name, recipes.Headline(text)})
 	}
 	if asJSON {
-		e := json.NewEncoder(c.OutOrStdout())
-		e.SetIndent("", "  ")
-		return e.Encode(list)
+		return printJSON(c.OutOrStdout(), list)
 	}
 	out, flush := folded(c.OutOrStdout())
 	w := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)

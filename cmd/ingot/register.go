@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -53,7 +52,6 @@ Default: the one path that nothing refers to.`,
   ingot register --root /mnt --unpack linux=linux-image-6.1.deb --add motd=./motd --gc-root motd=motd
   ingot register --root root --registration registration --gc-root app=/nix/store/…-app
   ingot register --root /mnt --flavour guix --graph system-graph --no-deduplicate --dry-run`,
-		Args: cobra.ArbitraryArgs,
 		RunE: func(c *cobra.Command, args []string) error { return r.run(c, &s, args) },
 	}
 	s.add(c.Flags())
@@ -131,9 +129,7 @@ func (r *registerFlags) run(c *cobra.Command, s *sourceFlags, args []string) err
 		return err
 	}
 	if r.asJSON {
-		e := json.NewEncoder(c.OutOrStdout())
-		e.SetIndent("", "  ")
-		return e.Encode(did)
+		return printJSON(c.OutOrStdout(), did)
 	}
 	if !r.quiet {
 		r.print(c.ErrOrStderr(), did, start)

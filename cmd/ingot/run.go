@@ -62,7 +62,6 @@ guest:10.0.2.100:80-127.0.0.1:8080.`,
   ingot run rescue.iso --boot uefi --memory 1G
   ingot run closure.graph --run "/nix/store/…-hello/bin/hello -g hi"
   ingot run --path /nix/store/…-nixos-system-web --init /nix/store/…-nixos-system-web/init`,
-		Args: cobra.ArbitraryArgs,
 		RunE: func(c *cobra.Command, args []string) error {
 			what, rest, err := splitArguments(c, args)
 			if err != nil {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -11,8 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
-	"sync/atomic"
 
 	"github.com/spf13/cobra"
 
@@ -54,7 +51,7 @@ default socket is NAME.nbd in ingot's folder below XDG_RUNTIME_DIR, or in
   ingot serve web.qcow2 --overlay changes.cow
   ingot serve root=web.yaml data=data.img --writable
   ingot serve web.yaml --once & qemu-img convert -O raw "nbd+unix:///?socket=…" copy.img`,
-		Args: cobra.MinimumNArgs(1),
+		Args: takes(1, -1),
 		RunE: func(c *cobra.Command, args []string) error { return serve(c, args, r, s) },
 	}
 	r.add(c)
@@ -66,7 +63,6 @@ default socket is NAME.nbd in ingot's folder below XDG_RUNTIME_DIR, or in
 	f.StringVar(&s.export, "export", "", "`NAME` of the export. Default: none.")
 	f.BoolVar(&s.once, "once", false, "end when the last client has gone")
 	f.BoolVarP(&s.quiet, "quiet", "q", false, "print results and errors only")
-	exclusive(c, "writable", "overlay")
 	return c
 }
 
@@ -76,15 +72,13 @@ type serveFlags struct {
 }
 
 func serve(c *cobra.Command, args []string, r recipeFlags, s serveFlags) error {
-	ctx, cancel := context.WithCancel(c.Context())
-	defer cancel()
 	exports, done, err := openExports(c, args, r, s)
 	defer done()
 	if err != nil {
 		return err
 	}
 	failed := func(err error) { sayLines(c.ErrOrStderr(), "ingot: serve: ", err.Error()) }
-	server, err := nbd.NewServer(exports, nbd.Options{Failed: failed})
+	server, err := nbd.NewServer(exports, nbd.Options{Failed: failed, Once: s.once})
 	if err != nil {
 		return usageError{fmt.Errorf("serve: %w", err)}
 	}
@@ -92,16 +86,13 @@ func serve(c *cobra.Command, args []string, r recipeFlags, s serveFlags) error {
 	if err != nil {
 		return err
 	}
-	if s.once {
-		l = &onceListener{Listener: l, end: cancel}
-	}
 	for _, e := range exports {
 		if !s.quiet {
 			fmt.Fprintf(c.ErrOrStderr(), "serving %s of %s\n", partition.FormatBytes(e.Disk.Allocated(1)), partition.FormatBytes(e.Disk.Size()))
 		}
 		fmt.Fprintln(c.OutOrStdout(), nbd.URI(path, e.Name))
 	}
-	return server.Serve(ctx, l)
+	return server.Serve(c.Context(), l)
 }
 
 // openExports opens all disks. What done closes may be open also if there is an error.
@@ -270,34 +261,4 @@ func (s *serveFlags) listen(what string) (path string, l net.Listener, err error
 		return "", nil, fmt.Errorf("%w: name a --socket", err)
 	}
 	return path, listener, nil
-}
-
-// onceListener ends the serving when its last client has gone.
-type onceListener struct {
-	net.Listener
-	end     func()
-	clients atomic.Int64
-}
-
-func (l *onceListener) Accept() (net.Conn, error) {
-	c, err := l.Listener.Accept()
-	if err != nil {
-		return nil, err
-	}
-	l.clients.Add(1)
-	return &onceConn{Conn: c, gone: sync.OnceFunc(func() {
-		if l.clients.Add(-1) == 0 {
-			l.end()
-		}
-	})}, nil
-}
-
-type onceConn struct {
-	net.Conn
-	gone func()
-}
-
-func (c *onceConn) Close() error {
-	c.gone()
-	return c.Conn.Close()
 }

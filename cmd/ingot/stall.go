@@ -24,7 +24,7 @@ func addStall(f *pflag.FlagSet) {
 func stallOf(f *pflag.FlagSet) time.Duration {
 	if f != nil && f.Lookup(stallFlag) != nil {
 		if t, ok := f.Lookup(stallFlag).Value.(timeFlag); ok {
-			return *t.to
+			return time.Duration(*t.to)
 		}
 	}
 	return defaultStall

@@ -46,7 +46,7 @@ docs/testing.md describes the scripts, and --list-commands lists what they are m
   ingot test web.yaml --boot uefi --verbose
   ingot test lab.yaml --only page --results out --junit out/junit.xml
   ingot test nixos.qcow2 --script login.test --step-timeout 10m`,
-		Args: cobra.MaximumNArgs(1),
+		Args: takes(0, 1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if f.list {
 				if len(args) > 0 {

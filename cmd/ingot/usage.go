@@ -5,14 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"ingot/internal/grammar"
-	"ingot/internal/lazy"
 	"ingot/internal/near"
 	"ingot/internal/printable"
 )
@@ -43,7 +41,7 @@ func checkUsage(c *cobra.Command) {
 func usageOf(c *cobra.Command, check cobra.PositionalArgs, args []string) error {
 	if check != nil {
 		if err := check(c, args); err != nil {
-			return plainCount(args, err)
+			return err
 		}
 	}
 	return cmp.Or(emptyFlag(c), emptyName(c, args), longAfterOneDash(c), checkUses(c))
@@ -55,36 +53,34 @@ func verbName(c *cobra.Command) string {
 	return name
 }
 
-// counts is how cobra says that a command has too few arguments or too many.
-var counts = lazy.Regexp(`^(?:accepts (\d+)|accepts at most (\d+)|accepts between (\d+) and (\d+)|requires at least (\d+)) arg\(s\)`)
-
-// plainCount says in plain words that there are too few arguments or too many.
-func plainCount(args []string, err error) error {
-	given := "none is given"
-	switch {
-	case len(args) == 1:
-		given = fmt.Sprintf("1 is given: %s", quoted(args))
-	case len(args) > 1:
-		given = fmt.Sprintf("%d are given: %s", len(args), quoted(args))
+// takes checks that a command has from least to most arguments; most is -1 if there may be any
+// number of them.
+func takes(least, most int) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		if len(args) >= least && (most < 0 || len(args) <= most) {
+			return nil
+		}
+		wanted := grammar.Count(least, "argument")
+		switch {
+		case most == 0:
+			wanted = "no arguments"
+		case most < 0:
+			wanted = "at least " + wanted
+		case least == 0:
+			wanted = "at most " + grammar.Count(most, "argument")
+		case least < most:
+			wanted = fmt.Sprintf("%d or %s", least, grammar.Count(most, "argument"))
+		}
+		given := "none is given"
+		switch len(args) {
+		case 0:
+		case 1:
+			given = "1 is given: " + quoted(args)
+		default:
+			given = fmt.Sprintf("%d are given: %s", len(args), quoted(args))
+		}
+		return fmt.Errorf("takes %s, and %s", wanted, given)
 	}
-	m := counts().FindStringSubmatch(err.Error())
-	number := func(text string) string {
-		n, _ := strconv.Atoi(text)
-		return grammar.Count(n, "argument")
-	}
-	switch {
-	case strings.HasPrefix(err.Error(), "unknown command"):
-		return fmt.Errorf("takes no arguments, and %s", given)
-	case m == nil:
-		return err
-	case m[1] != "":
-		return fmt.Errorf("takes %s, and %s", number(m[1]), given)
-	case m[2] != "":
-		return fmt.Errorf("takes at most %s, and %s", number(m[2]), given)
-	case m[3] != "":
-		return fmt.Errorf("takes %s or %s, and %s", m[3], number(m[4]), given)
-	}
-	return fmt.Errorf("takes at least %s, and %s", number(m[5]), given)
 }
 
 // quoted is a list of arguments for a message, of which there may be many.
@@ -185,22 +181,6 @@ func emptyName(c *cobra.Command, args []string) error {
 		return errors.New("an argument is empty; leave it out, or give it a value")
 	}
 	return nil
-}
-
-// exclusive has a command refuse two flags that contradict each other, as every mistake on
-// its line is refused: cobra's own refusal is in other words, and of another status.
-func exclusive(c *cobra.Command, one, other string) {
-	c.MarkFlagsMutuallyExclusive(one, other) // by which a shell completes only one of them
-	check := c.Args
-	c.Args = func(c *cobra.Command, args []string) error {
-		if err := check(c, args); err != nil {
-			return err
-		}
-		if f := c.Flags(); f.Changed(one) && f.Changed(other) {
-			return fmt.Errorf("--%s and --%s exclude each other: give one of the two", one, other)
-		}
-		return nil
-	}
 }
 
 // usageHint shows what a command's line looks like.

@@ -86,13 +86,13 @@ func (v *verifyFlags) args(c *cobra.Command, args []string) error {
 	}
 	switch {
 	case v.digest:
-		return cobra.MinimumNArgs(1)(c, args)
+		return takes(1, -1)(c, args)
 	case c.Flags().Changed("trust"):
-		return cobra.ExactArgs(1)(c, args)
+		return takes(1, 1)(c, args)
 	case len(args) == 1:
 		return fmt.Errorf("takes RECIPE and IMAGE, and 1 argument is given: %s; --digest prints the digest of an image, --trust FILE checks the signatures of a netboot folder", printable.Quote(args[0]))
 	}
-	return cobra.ExactArgs(2)(c, args)
+	return takes(2, 2)(c, args)
 }
 
 // compare compares an image with what its recipe gives.

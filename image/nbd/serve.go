@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 )
 
 // Options are settings of a Server.
@@ -15,6 +16,8 @@ type Options struct {
 	// Failed is called with errors of reading, mostly since a file has changed, and when a
 	// client does not speak the protocol. It may be called from several goroutines.
 	Failed func(err error)
+	// Once ends Serve when the last client has gone.
+	Once bool
 }
 
 // A Server serves exports. It may serve any number of listeners and connections.
@@ -36,6 +39,7 @@ func NewServer(exports []Export, o Options) (*Server, error) {
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
+	var clients atomic.Int64
 	defer wg.Wait()
 	defer cancel()
 	wg.Go(func() {
@@ -50,9 +54,13 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 			}
 			return err
 		}
+		clients.Add(1)
 		wg.Go(func() {
 			if err := s.ServeConn(ctx, socket); err != nil {
 				s.failed(err)
+			}
+			if clients.Add(-1) == 0 && s.Once {
+				cancel()
 			}
 		})
 	}
