@@ -27,7 +27,7 @@ require (
 	github.com/ulikunitz/xz v0.5.17 // the LZMA in lzip and .lzma; tests: another reader of xz
 	go.yaml.in/yaml/v3 v3.0.6 // recipes: its nodes know line and column
 	golang.org/x/crypto v0.59.0 // the guest's ssh server
-	golang.org/x/net v0.62.0 // DNS messages, for networks of machines; a bound on connections
+	golang.org/x/net v0.62.0 // DNS messages, for networks of machines; a bound on connections; ICMP
 	golang.org/x/sync v0.25.0 // errgroup
 	golang.org/x/sys v0.50.0 // cloning, copy_file_range, mounts and modules
 	golang.org/x/term v0.48.0 // whether there is a terminal, and line editing in the guest

@@ -53,8 +53,7 @@ func decompressed(r io.Reader) (out io.ReadCloser, packed bool, err error) {
 }
 
 func runZcat(c *Call) error {
-	files := c.parse(0, -1)
-	return c.eachInput(files, func(name string, r io.Reader) error {
+	return c.eachInput(c.parse(0, -1), func(name string, r io.Reader) error {
 		return copyDecompressed(c.Stdout, name, r)
 	})
 }

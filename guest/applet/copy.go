@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -246,15 +247,16 @@ func copyData(out, in *os.File, st unix.Stat_t) error {
 // confirm asks on the terminal.
 func (c *Call) confirm(question string) bool {
 	fmt.Fprintf(c.Stderr, "%s: %s? ", c.Name, question)
-	answer := make([]byte, 0, 8)
+	first := byte('\n')
 	for {
 		var b [1]byte
 		if n, err := c.Stdin.Read(b[:]); n == 0 || err != nil || b[0] == '\n' {
-			break
+			return first == 'y' || first == 'Y'
 		}
-		answer = append(answer, b[0])
+		if first == '\n' {
+			first = b[0]
+		}
 	}
-	return len(answer) > 0 && (answer[0] == 'y' || answer[0] == 'Y')
 }
 
 // keepMetadata gives a copy the owner, attributes, mode and times of its source,
@@ -286,13 +288,7 @@ func copyXattrs(from, to string) error {
 		return nil // a file system without any
 	}
 	value := make([]byte, 1<<16)
-	for start := 0; start < n; {
-		end := start
-		for end < n && list[end] != 0 {
-			end++
-		}
-		name := string(list[start:end])
-		start = end + 1
+	for name := range strings.SplitSeq(strings.TrimSuffix(string(list[:n]), "\x00"), "\x00") {
 		size, err := unix.Lgetxattr(from, name, value)
 		if err != nil {
 			continue

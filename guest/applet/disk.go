@@ -264,7 +264,7 @@ func mount(source, dir, fstype, options string) error {
 	if flags&(unix.MS_BIND|unix.MS_MOVE|unix.MS_REMOUNT|unix.MS_PRIVATE|unix.MS_SHARED|unix.MS_SLAVE) != 0 {
 		return bindMount(source, dir, fstype, flags, data)
 	}
-	device, err := resolveSource(source, fstype)
+	device, err := resolveSource(source)
 	if err != nil {
 		return err
 	}
@@ -308,18 +308,12 @@ func bindMount(source, dir, fstype string, flags uintptr, data string) error {
 	return nil
 }
 
-// resolveSource returns the path of a device; what needs none is left as it is.
-func resolveSource(source, fstype string) (string, error) {
-	virtual := []string{"proc", "sysfs", "tmpfs", "devtmpfs", "devpts", "cgroup2", "overlay", "9p", "virtiofs", "nfs", "efivarfs", "debugfs", "tracefs", "securityfs", "bpf", "ramfs", "mqueue", "hugetlbfs", "configfs"}
-	if slices.Contains(virtual, fstype) {
-		return source, nil
-	}
-	if !strings.Contains(source, "=") {
-		return source, nil
-	}
+// resolveSource returns the path of a device that is named by UUID=… or such. Paths, and the
+// names that file systems without a device take, stay as they are.
+func resolveSource(source string) (string, error) {
 	spec, err := block.ParseSpec(source)
-	if err != nil {
-		return "", err
+	if err != nil || spec.Tag == "" {
+		return source, nil
 	}
 	return block.Find(spec)
 }
@@ -418,46 +412,42 @@ func runDf(c *Call) error {
 	}
 	w := tabwriter.NewWriter(c.Stdout, 0, 0, 1, ' ', 0)
 	defer w.Flush()
-	head := []string{"Filesystem", "1K-blocks", "Used", "Available", "Use%", "Mounted on"}
-	if *inodes {
-		head = []string{"Filesystem", "Inodes", "IUsed", "IFree", "IUse%", "Mounted on"}
-	} else if *human {
-		head[1] = "Size"
+	columns := []string{"1K-blocks", "Used", "Available", "Use%"}
+	switch {
+	case *inodes:
+		columns = []string{"Inodes", "IUsed", "IFree", "IUse%"}
+	case *human:
+		columns[0] = "Size"
 	}
-	if *types {
-		head = slices.Insert(head, 1, "Type")
+	row := func(source, fstype string, columns []string, dir string) {
+		if *types {
+			source += "\t" + fstype
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\n", source, strings.Join(columns, "\t"), dir)
 	}
-	fmt.Fprintln(w, strings.Join(head, "\t"))
+	row("Filesystem", "Type", columns, "Mounted on")
 	seen := map[string]bool{}
 	for _, e := range table {
 		var st unix.Statfs_t
-		if unix.Statfs(e.Dir, &st) != nil || st.Blocks == 0 && !*all && len(names) == 0 || seen[e.Dev] && len(names) == 0 && !*all {
+		if unix.Statfs(e.Dir, &st) != nil || len(names) == 0 && !*all && (st.Blocks == 0 || seen[e.Dev]) {
 			continue
 		}
 		seen[e.Dev] = true
-		row := []string{e.Source}
-		if *types {
-			row = append(row, e.Type)
+		total, free, avail, unit := st.Blocks, st.Bfree, st.Bavail, uint64(st.Frsize)
+		if *inodes {
+			total, free, avail, unit = st.Files, st.Ffree, st.Ffree, 1024
 		}
-		total, free, avail := st.Blocks, st.Bfree, st.Bavail
-		unit := uint64(st.Frsize)
 		show := func(n uint64) string {
-			if *human {
+			if *human && !*inodes {
 				return humanSize(int64(n * unit))
 			}
 			return strconv.FormatUint(n*unit/1024, 10)
 		}
-		if *inodes {
-			total, free, avail = st.Files, st.Ffree, st.Ffree
-			show = func(n uint64) string { return strconv.FormatUint(n, 10) }
-		}
-		used := total - free
-		percent := "-"
+		used, percent := total-free, "-"
 		if used+avail > 0 {
 			percent = fmt.Sprintf("%d%%", (used*100+used+avail-1)/(used+avail))
 		}
-		row = append(row, show(total), show(used), show(avail), percent, e.Dir)
-		fmt.Fprintln(w, strings.Join(row, "\t"))
+		row(e.Source, e.Type, []string{show(total), show(used), show(avail), percent}, e.Dir)
 	}
 	return nil
 }
@@ -489,7 +479,7 @@ func runSwap(call uintptr) func(*Call) error {
 	return func(c *Call) error {
 		args := c.parse(1, -1)
 		return c.each(args, func(name string) error {
-			device, err := resolveSource(name, "")
+			device, err := resolveSource(name)
 			if err != nil {
 				return err
 			}

@@ -133,8 +133,7 @@ func parseSpans(s string) ([]span, error) {
 func runBase64(c *Call) error {
 	decode := c.flags.BoolP("decode", "d", false, "decode")
 	width := option(c, "wrap", "w", 76, "how long lines are; 0 makes one; default 76", parseNumber)
-	files := c.parse(0, 1)
-	return c.eachInput(files, func(_ string, r io.Reader) error {
+	return c.eachInput(c.parse(0, 1), func(_ string, r io.Reader) error {
 		if *decode {
 			_, err := io.Copy(c.Stdout, base64.NewDecoder(base64.StdEncoding, r))
 			return err

@@ -127,8 +127,7 @@ func runReadlink(c *Call) error {
 }
 
 func runRealpath(c *Call) error {
-	args := c.parse(1, -1)
-	return c.each(args, func(name string) error {
+	return c.each(c.parse(1, -1), func(name string) error {
 		path, err := canonical(name)
 		if err == nil {
 			c.printf("%s\n", path)
@@ -221,8 +220,7 @@ func runMkdir(c *Call) error {
 
 func runRmdir(c *Call) error {
 	parents := c.flags.BoolP("parents", "p", false, "the folders above too")
-	args := c.parse(1, -1)
-	return c.each(args, func(dir string) error {
+	return c.each(c.parse(1, -1), func(dir string) error {
 		for {
 			if err := unix.Rmdir(dir); err != nil {
 				return &fs.PathError{Op: "rmdir", Path: dir, Err: err}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -21,7 +22,6 @@ type lister struct {
 	all, almost, long, one, dir, recurse, human, numeric, inode, classify bool
 	byTime, bySize, reverse, unsorted, full                               bool
 	width                                                                 int
-	users, groups                                                         map[uint32]string
 }
 
 // listed is a file as ls shows it.
@@ -34,7 +34,7 @@ type listed struct {
 
 func runList(c *Call) error {
 	c.trouble = 2
-	l := &lister{Call: c, users: map[uint32]string{}, groups: map[uint32]string{}}
+	l := &lister{Call: c}
 	c.flags.BoolVarP(&l.all, "all", "a", false, "names that start with a dot too")
 	c.flags.BoolVarP(&l.almost, "almost-all", "A", false, "the same without . and ..")
 	c.flags.BoolVarP(&l.long, "long", "l", false, "with mode, owner, size and time")
@@ -250,7 +250,7 @@ func (l *lister) printLong(entries []listed) {
 		}
 		rows = append(rows, []string{
 			inode, ModeString(e.st.Mode), strconv.FormatUint(uint64(e.st.Nlink), 10),
-			l.owner(l.users, e.st.Uid, userName), l.owner(l.groups, e.st.Gid, groupName),
+			l.owner(e.st.Uid, userName), l.owner(e.st.Gid, groupName),
 			l.sizeOf(e.st), l.timeOf(e.st, now), name,
 		})
 	}
@@ -299,73 +299,75 @@ func (l *lister) timeOf(st unix.Stat_t, now time.Time) string {
 	t := time.Unix(st.Mtim.Unix())
 	switch age := now.Sub(t); {
 	case l.full:
-		return t.Format("2006-01-02 15:04:05.000000000 -0700")
+		return t.Format(fullTime)
 	case age > 182*24*time.Hour || age < -time.Hour:
 		return t.Format("Jan _2  2006")
 	}
 	return t.Format("Jan _2 15:04")
 }
 
-func (l *lister) owner(known map[uint32]string, id uint32, look func(string) string) string {
+func (l *lister) owner(id uint32, name func(string) string) string {
 	number := strconv.FormatUint(uint64(id), 10)
 	if l.numeric {
 		return number
 	}
-	name, ok := known[id]
-	if !ok {
-		name = look(number)
-		known[id] = name
+	return name(number)
+}
+
+// ownerNames are those that were looked up, by "user" or "group" and number.
+var ownerNames sync.Map
+
+func ownerName(kind, number string, look func(number string) (string, error)) string {
+	if known, ok := ownerNames.Load(kind + number); ok {
+		return known.(string) //nolint:errcheck // nothing else is stored
 	}
+	name, err := look(number)
+	switch {
+	case err != nil && number == "0":
+		name = "root" // of every system, even where no file lists it
+	case err != nil:
+		name = number
+	}
+	ownerNames.Store(kind+number, name)
 	return name
 }
 
-func userName(id string) string {
-	if u, err := user.LookupId(id); err == nil {
-		return u.Username
-	}
-	return nameless(id)
+func userName(number string) string {
+	return ownerName("user", number, func(number string) (string, error) {
+		u, err := user.LookupId(number)
+		if err != nil {
+			return "", err
+		}
+		return u.Username, nil
+	})
 }
 
-// nameless is an owner that no file names: every system's 0 is root.
-func nameless(id string) string {
-	if id == "0" {
-		return "root"
-	}
-	return id
-}
-
-func groupName(id string) string {
-	if g, err := user.LookupGroupId(id); err == nil {
-		return g.Name
-	}
-	return nameless(id)
+func groupName(number string) string {
+	return ownerName("group", number, func(number string) (string, error) {
+		g, err := user.LookupGroupId(number)
+		if err != nil {
+			return "", err
+		}
+		return g.Name, nil
+	})
 }
 
 // ModeString spells a mode as ls -l does: -rwsr-xr-x.
 func ModeString(mode uint32) string {
 	types := map[uint32]byte{unix.S_IFDIR: 'd', unix.S_IFLNK: 'l', unix.S_IFBLK: 'b', unix.S_IFCHR: 'c', unix.S_IFIFO: 'p', unix.S_IFSOCK: 's'}
 	s := []byte("-rwxrwxrwx")
-	if t, ok := types[mode&unix.S_IFMT]; ok {
-		s[0] = t
-	}
+	s[0] = cmp.Or(types[mode&unix.S_IFMT], '-')
 	for i := range 9 {
 		if mode&(0o400>>i) == 0 {
 			s[i+1] = '-'
 		}
 	}
-	for _, bit := range []struct {
-		mode uint32
-		at   int
-		sign byte
-	}{{unix.S_ISUID, 3, 's'}, {unix.S_ISGID, 6, 's'}, {unix.S_ISVTX, 9, 't'}} {
-		if mode&bit.mode == 0 {
+	for at, special := range map[int]uint32{3: unix.S_ISUID, 6: unix.S_ISGID, 9: unix.S_ISVTX} {
+		if mode&special == 0 {
 			continue
 		}
-		if s[bit.at] == 'x' {
-			s[bit.at] = bit.sign
-		} else {
-			s[bit.at] = bit.sign - 'a' + 'A'
-		}
+		signs := map[int]string{3: "sS", 6: "sS", 9: "tT"}[at]
+		s[at] = signs[btoi(s[at] == '-')]
 	}
 	return string(s)
 }

@@ -142,8 +142,7 @@ func removeModule(name string) error {
 }
 
 func runRmmod(c *Call) error {
-	args := c.parse(1, -1)
-	return c.each(args, removeModule)
+	return c.each(c.parse(1, -1), removeModule)
 }
 
 func runModinfo(c *Call) error {

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/netip"
 	"os"
@@ -11,7 +12,8 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"golang.org/x/net/icmp"
+	"golang.org/x/net/ipv4"
 
 	"ingot/guest/network"
 )
@@ -173,12 +175,6 @@ func setRoute(args []string, add bool) error {
 	return route.Remove()
 }
 
-// ICMP echo: RFC 792.
-const (
-	icmpEchoReply   = 0
-	icmpEchoRequest = 8
-)
-
 // runPing uses the kernel's ping sockets, or a raw one where those are not allowed.
 func runPing(c *Call) error {
 	count := c.flags.IntP("count", "c", 4, "how often")
@@ -188,25 +184,24 @@ func runPing(c *Call) error {
 	if err != nil {
 		return err
 	}
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, unix.IPPROTO_ICMP)
-	raw := errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM)
-	if raw {
-		fd, err = unix.Socket(unix.AF_INET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.IPPROTO_ICMP)
+	p := pinger{limit: *limit, to: &net.UDPAddr{IP: addr.IP}}
+	p.conn, err = icmp.ListenPacket("udp4", "0.0.0.0")
+	if p.raw = errors.Is(err, fs.ErrPermission); p.raw {
+		p.to = addr
+		p.conn, err = icmp.ListenPacket("ip4:icmp", "0.0.0.0")
 	}
 	if err != nil {
 		return fmt.Errorf("icmp socket: %w", err)
 	}
-	defer unix.Close(fd)
-	to := &unix.SockaddrInet4{}
-	copy(to.Addr[:], addr.IP.To4())
+	defer p.conn.Close()
 	received := 0
 	for seq := 1; seq <= *count; seq++ {
 		start := time.Now()
-		switch err := echo(fd, to, uint16(seq), *limit, raw); {
+		switch err := p.echo(seq); {
 		case err == nil:
 			received++
 			c.say("%s: seq=%d time=%.1f ms\n", addr, seq, float64(time.Since(start).Microseconds())/1000)
-		case errors.Is(err, unix.EAGAIN):
+		case errors.Is(err, os.ErrDeadlineExceeded):
 			c.say("%s: seq=%d no answer\n", addr, seq)
 		default:
 			return fmt.Errorf("%s: %w", addr, err)
@@ -222,48 +217,39 @@ func runPing(c *Call) error {
 	return nil
 }
 
-// echo sends a request and waits for its answer; EAGAIN says that none came.
-func echo(fd int, to unix.Sockaddr, seq uint16, limit time.Duration, raw bool) error {
-	id := uint16(os.Getpid())
-	packet := make([]byte, 64)
-	packet[0] = icmpEchoRequest
-	binary.BigEndian.PutUint16(packet[4:], id)
-	binary.BigEndian.PutUint16(packet[6:], seq)
-	binary.BigEndian.PutUint16(packet[2:], checksum(packet))
-	if err := unix.Sendto(fd, packet, 0, to); err != nil {
+// pinger sends ICMP echo requests (RFC 792) to one host.
+type pinger struct {
+	conn  *icmp.PacketConn
+	to    net.Addr
+	raw   bool // the socket gets the answers to all processes
+	limit time.Duration
+}
+
+// echo sends a request and waits for its answer; the error is os.ErrDeadlineExceeded if none comes.
+func (p pinger) echo(seq int) error {
+	id := os.Getpid() & 0xFFFF
+	request := icmp.Message{Type: ipv4.ICMPTypeEcho, Body: &icmp.Echo{ID: id, Seq: seq & 0xFFFF, Data: make([]byte, 56)}}
+	packet, err := request.Marshal(nil)
+	if err != nil {
 		return err
 	}
-	answer := make([]byte, 1500)
-	for deadline := time.Now().Add(limit); ; {
-		left := unix.NsecToTimeval(max(int64(time.Millisecond), int64(time.Until(deadline))))
-		if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &left); err != nil {
-			return err
-		}
-		n, _, err := unix.Recvfrom(fd, answer, 0)
+	if err := p.conn.SetReadDeadline(time.Now().Add(p.limit)); err != nil {
+		return err
+	}
+	if _, err := p.conn.WriteTo(packet, p.to); err != nil {
+		return err
+	}
+	for buf := make([]byte, 1500); ; {
+		n, _, err := p.conn.ReadFrom(buf)
 		if err != nil {
 			return err
 		}
-		p := answer[:n]
-		if raw && n > 20 {
-			p = p[int(p[0]&0xF)*4:] // a raw socket gives the IP header too
+		answer, err := icmp.ParseMessage(ipv4.ICMPTypeEcho.Protocol(), buf[:n])
+		if err != nil || answer.Type != ipv4.ICMPTypeEchoReply {
+			continue
 		}
-		if len(p) >= 8 && p[0] == icmpEchoReply && binary.BigEndian.Uint16(p[6:]) == seq && (!raw || binary.BigEndian.Uint16(p[4:]) == id) {
+		if body, ok := answer.Body.(*icmp.Echo); ok && body.Seq == seq&0xFFFF && (!p.raw || body.ID == id) {
 			return nil
 		}
-		if time.Now().After(deadline) {
-			return unix.EAGAIN
-		}
 	}
-}
-
-// checksum is the Internet checksum, RFC 1071.
-func checksum(p []byte) uint16 {
-	var sum uint32
-	for i := 0; i+1 < len(p); i += 2 {
-		sum += uint32(binary.BigEndian.Uint16(p[i:]))
-	}
-	for sum>>16 != 0 {
-		sum = sum&0xFFFF + sum>>16
-	}
-	return ^uint16(sum)
 }

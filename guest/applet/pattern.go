@@ -7,9 +7,9 @@ import (
 	"regexp"
 	"regexp/syntax"
 	"slices"
-	"strconv"
 	"strings"
-	"unicode/utf8"
+
+	"ingot/internal/lazy"
 )
 
 // patterns are those that grep looks for, as one expression that finds the leftmost
@@ -204,74 +204,52 @@ func escape(char byte) (string, error) {
 	return regexp.QuoteMeta(string([]byte{char})), nil
 }
 
-// interval reads what follows {: {2}, {2,}, {,3} or {2,3}. In an extended expression what
-// is none is a brace.
+// Intervals are {2}, {2,}, {,3} and {2,3}, the braces of a basic expression with a backslash.
+var (
+	basicInterval    = lazy.Regexp(`^(?:(\d+)(,\d*)?|(,\d+))\\\}`)
+	extendedInterval = lazy.Regexp(`^(?:(\d+)(,\d*)?|(,\d+))\}`)
+)
+
+// interval reads what follows {. In an extended expression what is none is a brace.
 func (t *translator) interval() (string, error) {
-	end := "}"
-	if !t.extended {
-		end = `\}`
+	form := basicInterval
+	if t.extended {
+		form = extendedInterval
 	}
-	inside, after, ok := strings.Cut(t.rest, end)
-	from, to, isRange := strings.Cut(inside, ",")
-	low, err1 := strconv.ParseUint(cmp.Or(from, "0"), 10, 16)
-	high, err2 := strconv.ParseUint(cmp.Or(to, "32767"), 10, 16)
+	m := form().FindStringSubmatch(t.rest)
 	switch {
-	case ok && err1 == nil && err2 == nil && inside != "" && (!isRange || low <= high):
-		t.rest = after
-		if isRange && from == "" {
-			inside = "0" + inside
-		}
-		return "{" + inside + "}", nil
-	case t.extended && (err1 != nil || err2 != nil || !ok):
+	case m != nil:
+		t.rest = t.rest[len(m[0]):]
+		return "{" + cmp.Or(m[1], "0") + m[2] + m[3] + "}", nil
+	case t.extended:
 		return `\{`, nil
 	}
 	return "", fmt.Errorf("{%s is no count of repeats", t.rest)
 }
 
-// bracket reads what follows [.
+// bracket reads what follows [. Go's differ in that a backslash has a meaning there.
 func (t *translator) bracket() (string, error) {
 	out := "["
 	if rest, negated := strings.CutPrefix(t.rest, "^"); negated {
 		out, t.rest = "[^", rest
 	}
-	for first := true; ; first = false {
-		if t.rest == "" {
-			return "", errors.New("[ without ]")
-		}
-		if t.rest[0] == ']' && !first {
-			t.rest = t.rest[1:]
-			return out + "]", nil
-		}
+	for first := true; t.rest != ""; first = false {
 		if class, after, ok := bracketed(t.rest, "[:", ":]"); ok {
-			if _, known := classes[class]; !known {
-				return "", fmt.Errorf("unknown class %q", class)
-			}
 			out, t.rest = out+"[:"+class+":]", after
 			continue
 		}
-		from := t.element()
-		to := from
-		if len(t.rest) > 1 && t.rest[0] == '-' && t.rest[1] != ']' {
-			t.rest = t.rest[1:]
-			to = t.element()
+		if strings.HasPrefix(t.rest, "[=") || strings.HasPrefix(t.rest, "[.") {
+			return "", errors.New("[=x=] and [.x.] are not known here")
 		}
-		if to < from {
-			return "", errors.New("a range goes backwards")
+		char := t.rest[0]
+		t.rest = t.rest[1:]
+		switch {
+		case char == ']' && !first:
+			return out + "]", nil
+		case strings.IndexByte(`\[]^`, char) >= 0:
+			out += `\`
 		}
-		out += fmt.Sprintf(`\x{%x}-\x{%x}`, from, to)
+		out += string([]byte{char})
 	}
-}
-
-// element takes one character of a bracket: x, [.x.] or [=x=].
-func (t *translator) element() rune {
-	for _, sign := range []string{".", "="} {
-		if name, after, ok := bracketed(t.rest, "["+sign, sign+"]"); ok && utf8.RuneCountInString(name) == 1 {
-			t.rest = after
-			r, _ := utf8.DecodeRuneInString(name)
-			return r
-		}
-	}
-	r, size := utf8.DecodeRuneInString(t.rest)
-	t.rest = t.rest[size:]
-	return r
+	return "", errors.New("[ without ]")
 }

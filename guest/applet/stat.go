@@ -9,13 +9,14 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"ingot/internal/lazy"
 )
 
 func runStat(c *Call) error {
 	follow := c.flags.BoolP("dereference", "L", false, "what links lead to")
 	format := c.flags.StringP("format", "c", "", "print this, with %a %A %b %B %d %f %F %g %G %h %i %n %N %o %s %t %T %u %U %x %X %y %Y %z %Z replaced")
-	args := c.parse(1, -1)
-	return c.each(args, func(name string) error {
+	return c.each(c.parse(1, -1), func(name string) error {
 		st, err := stat(name, *follow)
 		switch {
 		case err != nil:
@@ -55,79 +56,44 @@ func (c *Call) describe(name string, st unix.Stat_t) {
 
 // formatStat replaces the conversions of stat(1).
 func formatStat(format, name string, st unix.Stat_t) string {
-	var out strings.Builder
-	for i := 0; i < len(format); i++ {
-		if format[i] != '%' || i+1 == len(format) {
-			out.WriteByte(format[i])
-			continue
+	fields := statFields(name, st)
+	return statConversion().ReplaceAllStringFunc(format, func(conversion string) string {
+		last := len(conversion) - 1
+		field, known := fields[conversion[last]]
+		if !known {
+			field = "?" // as coreutils print what they do not know
 		}
-		end := i + 1
-		for end < len(format)-1 && strings.IndexByte("-0123456789", format[end]) >= 0 {
-			end++
-		}
-		fmt.Fprintf(&out, "%"+strings.TrimLeft(format[i+1:end], "0")+"s", statField(format[end], name, st))
-		i = end
-	}
-	return out.String()
+		return fmt.Sprintf("%"+strings.TrimLeft(conversion[1:last], "0")+"v", field)
+	})
 }
 
-func statField(conversion byte, name string, st unix.Stat_t) string {
-	uid, gid := strconv.FormatUint(uint64(st.Uid), 10), strconv.FormatUint(uint64(st.Gid), 10)
-	switch conversion {
-	case 'a':
-		return fmt.Sprintf("%o", st.Mode&0o7777)
-	case 'A':
-		return ModeString(st.Mode)
-	case 'b':
-		return strconv.FormatInt(st.Blocks, 10)
-	case 'B':
-		return "512"
-	case 'd':
-		return fmt.Sprintf("%d,%d", unix.Major(st.Dev), unix.Minor(st.Dev))
-	case 'f':
-		return fmt.Sprintf("%x", st.Mode)
-	case 'F':
-		return typeName(st)
-	case 'g':
-		return gid
-	case 'G':
-		return groupName(gid)
-	case 'h':
-		return strconv.FormatUint(uint64(st.Nlink), 10)
-	case 'i':
-		return strconv.FormatUint(st.Ino, 10)
-	case 'n':
-		return name
-	case 'N':
-		if target, err := os.Readlink(name); err == nil && st.Mode&unix.S_IFMT == unix.S_IFLNK {
-			return "'" + name + "' -> '" + target + "'"
-		}
-		return "'" + name + "'"
-	case 'o':
-		return strconv.FormatInt(int64(st.Blksize), 10)
-	case 's':
-		return strconv.FormatInt(st.Size, 10)
-	case 't':
-		return fmt.Sprintf("%x", unix.Major(st.Rdev))
-	case 'T':
-		return fmt.Sprintf("%x", unix.Minor(st.Rdev))
-	case 'u':
-		return uid
-	case 'U':
-		return userName(uid)
-	case '%':
-		return "%"
+var statConversion = lazy.Regexp(`%[-0-9]*[a-zA-Z%]`)
+
+// statFields are the conversions of stat(1), for one file.
+func statFields(name string, st unix.Stat_t) map[byte]any {
+	quoted := "'" + name + "'"
+	if target, err := os.Readlink(name); err == nil && st.Mode&unix.S_IFMT == unix.S_IFLNK {
+		quoted += " -> '" + target + "'"
+	}
+	fields := map[byte]any{
+		'a': strconv.FormatUint(uint64(st.Mode&modeBits), 8), 'A': ModeString(st.Mode),
+		'b': st.Blocks, 'B': 512, 'o': st.Blksize,
+		'd': fmt.Sprintf("%d,%d", unix.Major(st.Dev), unix.Minor(st.Dev)),
+		'f': strconv.FormatUint(uint64(st.Mode), 16), 'F': typeName(st),
+		'g': st.Gid, 'G': groupName(fmt.Sprint(st.Gid)), 'u': st.Uid, 'U': userName(fmt.Sprint(st.Uid)),
+		'h': st.Nlink, 'i': st.Ino, 'n': name, 'N': quoted, 's': st.Size, '%': "%",
+		't': strconv.FormatUint(uint64(unix.Major(st.Rdev)), 16),
+		'T': strconv.FormatUint(uint64(unix.Minor(st.Rdev)), 16),
 	}
 	for i, ts := range []unix.Timespec{st.Atim, st.Mtim, st.Ctim} {
-		switch conversion {
-		case "xyz"[i]:
-			return time.Unix(ts.Unix()).Format("2006-01-02 15:04:05.000000000 -0700")
-		case "XYZ"[i]:
-			return strconv.FormatInt(int64(ts.Sec), 10)
-		}
+		fields["xyz"[i]] = time.Unix(ts.Unix()).Format(fullTime)
+		fields["XYZ"[i]] = int64(ts.Sec)
 	}
-	return "?" // as coreutils print what they do not know
+	return fields
 }
+
+// fullTime is the layout of times in full, with their zone.
+const fullTime = "2006-01-02 15:04:05.000000000 -0700"
 
 func typeName(st unix.Stat_t) string {
 	names := map[uint32]string{

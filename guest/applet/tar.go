@@ -11,7 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
+	"syscall"
 
 	"github.com/klauspost/compress/zstd"
 	"golang.org/x/sys/unix"
@@ -129,41 +129,33 @@ func (nopCloser) Close() error { return nil }
 // add packs one file; a second name of the same file becomes a link to the first.
 func (t *tarball) add(tw *tar.Writer, path, name string) error {
 	name = strings.TrimLeft(name, "/")
-	if name == "" {
-		return nil
-	}
-	st, err := stat(path, false)
+	info, err := os.Lstat(path)
 	if err != nil {
 		return err
 	}
-	h := &tar.Header{Name: name, Mode: int64(st.Mode & 0o7777), Uid: int(st.Uid), Gid: int(st.Gid), ModTime: time.Unix(st.Mtim.Unix())}
-	first, seen := t.links[inode{st.Dev, st.Ino}]
-	switch st.Mode & unix.S_IFMT {
-	case unix.S_IFDIR:
-		h.Typeflag, h.Name = tar.TypeDir, strings.TrimRight(name, "/")+"/"
-	case unix.S_IFLNK:
-		target, err := os.Readlink(path)
-		if err != nil {
+	if name == "" || info.Mode()&fs.ModeSocket != 0 { // which nobody listens on any more
+		return nil
+	}
+	target := ""
+	if info.Mode()&fs.ModeSymlink != 0 {
+		if target, err = os.Readlink(path); err != nil {
 			return err
 		}
-		h.Typeflag, h.Linkname = tar.TypeSymlink, target
-	case unix.S_IFBLK, unix.S_IFCHR:
-		h.Typeflag = tar.TypeChar
-		if st.Mode&unix.S_IFMT == unix.S_IFBLK {
-			h.Typeflag = tar.TypeBlock
-		}
-		h.Devmajor, h.Devminor = int64(unix.Major(st.Rdev)), int64(unix.Minor(st.Rdev))
-	case unix.S_IFIFO:
-		h.Typeflag = tar.TypeFifo
-	case unix.S_IFSOCK:
-		return nil // which nobody listens on any more
-	default:
-		h.Typeflag, h.Size = tar.TypeReg, st.Size
 	}
-	if seen && !strings.HasSuffix(h.Name, "/") {
+	h, err := tar.FileInfoHeader(info, target)
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	h.Name = name
+	st := info.Sys().(*syscall.Stat_t) //nolint:errcheck // os.Lstat returns it
+	key := inode{st.Dev, st.Ino}
+	switch first, seen := t.links[key]; {
+	case info.IsDir():
+		h.Name = strings.TrimRight(name, "/") + "/"
+	case seen:
 		h.Typeflag, h.Linkname, h.Size = tar.TypeLink, first, 0
-	} else if st.Nlink > 1 {
-		t.links[inode{st.Dev, st.Ino}] = name
+	case st.Nlink > 1:
+		t.links[key] = name
 	}
 	t.name(h)
 	if err := tw.WriteHeader(h); err != nil {
