@@ -1,13 +1,13 @@
-// Package filesystems lists the kinds of file systems that ingot makes, reads or knows by
-// their signatures, and of what else can lie in a partition.
+// Package filesystems lists the kinds of file systems, and of other contents of partitions,
+// that ingot makes, reads or recognizes by their signatures.
 //
 //	kind := filesystems.Named("ext4")
 //	for _, k := range filesystems.All() {
 //		id, ok := k.ID(probe)
 //	}
 //
-// A file system becomes known to recipes and their schema, to empty disks, to package inspect
-// and to blkid in a guest by its line in the list.
+// A line in the list makes a file system known to recipes and their schema, to empty disks, to
+// package inspect and to the guest's blkid.
 package filesystems
 
 import (
@@ -24,11 +24,11 @@ import (
 	"ingot/partition/volume"
 )
 
-// list is in the order in which blkid trusts signatures: first those that lie at the very
-// beginning or are long, then those that what was there before can have left. What is likely
-// to be met by chance comes last, and so does what is looked for at the end of a volume.
+// list is in the order in which blkid trusts signatures: first those at the very beginning and
+// long ones, then those that may remain from an earlier file system. Short signatures, which
+// occur by chance, come last, and so do those at the end of a volume.
 //
-// It is also the order in which readers are tried where the signatures of several are there.
+// If a volume has several signatures, ingot tries the readers in the same order.
 var list = []*volume.Kind{
 	luks,
 	foreign.XFS,
@@ -45,18 +45,17 @@ var list = []*volume.Kind{
 	fat.Kind,
 }
 
-// All returns the kinds, in the order in which signatures are looked for.
+// All returns all kinds, those with the most reliable signatures first.
 func All() []*volume.Kind { return slices.Clone(list) }
 
-// Add adds a kind for the time of a test, in front of all others, and returns what takes it
-// away again.
+// Add adds a kind in front of all others, for a test, and returns a function that removes it.
 func Add(k *volume.Kind) (remove func()) {
 	before := list
 	list = append([]*volume.Kind{k}, list...)
 	return func() { list = before }
 }
 
-// Named returns the kind of a name, or nil.
+// Named returns the kind with a name, or nil.
 func Named(name string) *volume.Kind {
 	for _, k := range list {
 		if k.Name == name {
@@ -66,8 +65,8 @@ func Named(name string) *volume.Kind {
 	return nil
 }
 
-// Makeable returns the kinds that a partition of a recipe can have: first those that ingot
-// makes itself, then those that their own tools make, each sorted by name.
+// Makeable returns the kinds that a recipe's partition can have: first those that ingot makes
+// itself, then those that their own tools make, each sorted by name.
 func Makeable() []*volume.Kind {
 	var own, foreign []*volume.Kind
 	for _, k := range list {
@@ -85,12 +84,12 @@ func Makeable() []*volume.Kind {
 	return append(own, foreign...)
 }
 
-// Writable returns the kinds that ingot makes without any files, for a machine to fill.
+// Writable returns the kinds that ingot makes empty, for a machine to fill.
 func Writable() []*volume.Kind {
 	return slices.DeleteFunc(Makeable(), func(k *volume.Kind) bool { return k.Foreign || k.ReadOnly })
 }
 
-// Readable returns the kinds whose files are read.
+// Readable returns the kinds whose files ingot reads.
 func Readable() []*volume.Kind {
 	return slices.DeleteFunc(All(), func(k *volume.Kind) bool { return k.Open == nil })
 }
@@ -104,7 +103,7 @@ func Names(kinds []*volume.Kind) []string {
 	return names
 }
 
-// Or names kinds in a sentence: "ext4, ISO 9660, EROFS or FAT".
+// Or lists kinds for a message: "ext4, ISO 9660, EROFS or FAT".
 func Or(kinds []*volume.Kind) string {
 	var names []string
 	for _, k := range kinds {

@@ -8,7 +8,7 @@ import (
 	"ingot/partition/volume"
 )
 
-// iso is ISO 9660, which is an image of its own and nothing that is put into a partition.
+// iso is ISO 9660, which ingot writes as an image of its own, not into partitions.
 var iso = &volume.Kind{
 	Name: "iso9660", Title: "ISO 9660", Class: volume.Files,
 	Identify: identifyISO,
@@ -26,8 +26,8 @@ const (
 	isoModified    = isoDescriptor + 830
 )
 
-// identifyISO spells the time of the volume's last change, or else of its creation, as blkid
-// and udev do: 2026-11-21-10-30-00-00.
+// identifyISO returns, as the UUID, the time of the volume's last change or else of its
+// creation, as blkid and udev format it: 2026-11-21-10-30-00-00.
 func identifyISO(p *volume.Probe) (volume.ID, bool) {
 	if !iso9660.Detect(p) {
 		return volume.ID{}, false

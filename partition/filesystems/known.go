@@ -7,8 +7,8 @@ import (
 	"ingot/partition/volume"
 )
 
-// Kinds that are known by their signatures alone. Names are those of blkid(8), or for amiga
-// of libparted.
+// Kinds that ingot only recognizes by their signatures. The names are those of blkid(8), and
+// for amiga that of libparted.
 
 func known(name string, class volume.Class, identify func(*volume.Probe) (volume.ID, bool)) *volume.Kind {
 	return &volume.Kind{Name: name, Class: class, Identify: identify}
@@ -60,8 +60,7 @@ func identifyNTFS(p *volume.Probe) (volume.ID, bool) {
 	return volume.ID{UUID: fmt.Sprintf("%016X", binary.LittleEndian.Uint64(b))}, true
 }
 
-// identifyLUKS reads the header that both versions have:
-// https://gitlab.com/cryptsetup/LUKS2-docs.
+// identifyLUKS reads the header of both versions: https://gitlab.com/cryptsetup/LUKS2-docs.
 func identifyLUKS(p *volume.Probe) (volume.ID, bool) {
 	const (
 		version      = 6
@@ -81,8 +80,8 @@ func identifyLUKS(p *volume.Probe) (volume.ID, bool) {
 	return id, true
 }
 
-// isUDF looks for the volume recognition sequence of ECMA-167, which can follow the
-// descriptors of an ISO.
+// isUDF searches the volume recognition sequence of ECMA-167, which can follow the descriptors
+// of an ISO.
 func isUDF(p *volume.Probe) bool {
 	const sector = 2048
 	for i := range int64(32) {
@@ -97,7 +96,7 @@ func isUDF(p *volume.Probe) bool {
 	return false
 }
 
-// isZFS looks for the list of names and values in the first label, as XDR has it.
+// isZFS searches the XDR list of names and values in the first label.
 func isZFS(p *volume.Probe) bool {
 	const label = 16 << 10
 	b := p.Bytes(label, 32)
@@ -113,7 +112,7 @@ func isLVM(p *volume.Probe) bool {
 	return false
 }
 
-// isRAID looks for the superblock of Linux's md at the four places that its versions have.
+// isRAID searches the superblock of Linux's md at the four places of its versions.
 func isRAID(p *volume.Probe) bool {
 	const text = "\xfc\x4e\x2b\xa9"
 	size := p.Size()
@@ -122,12 +121,12 @@ func isRAID(p *volume.Probe) bool {
 	return p.Has(0, text) || p.Has(4096, text) || p.Has(old, text) || p.Has(atEnd, text)
 }
 
-// bsdMagic begins a disklabel of BSD, in the second sector of a disk or of a partition, and
-// stands in it once more.
+// bsdMagic occurs twice in a disklabel of BSD, which is in the second sector of a disk or of a
+// partition.
 const bsdMagic = "\x57\x45\x56\x82"
 
-// isSunLabel looks for the signature at the end of the first sector, all of whose words are
-// zero by exclusive or.
+// isSunLabel searches the signature at the end of the first sector, and checks that the
+// exclusive or of all words is zero.
 func isSunLabel(p *volume.Probe) bool {
 	if !p.Has(508, "\xda\xbe") {
 		return false
@@ -140,7 +139,7 @@ func isSunLabel(p *volume.Probe) bool {
 	return sum == 0
 }
 
-// isAmigaLabel looks for the rigid disk block, which is in one of the first sectors.
+// isAmigaLabel searches the rigid disk block, which is in one of the first sectors.
 func isAmigaLabel(p *volume.Probe) bool {
 	for sector := range int64(16) {
 		if p.Has(sector*512, "RDSK") {

@@ -1,8 +1,9 @@
-// Package foreign knows the file systems that ingot has no writer for: btrfs, xfs and f2fs.
+// Package foreign describes the file systems that ingot does not write itself: btrfs, xfs and
+// f2fs.
 //
-// Their own mkfs makes them, in a machine with a kernel that mounts them. What can be known
-// before is known here: which labels and UUIDs they take, the UUID that one will have, and a
-// size that holds a tree. [FileSystem.Layout] returns a hole of that size.
+// Their own mkfs makes them, in a machine with a kernel that mounts them. This package checks
+// labels, UUIDs and sizes beforehand, derives the UUID of a volume, and estimates a size that
+// holds a tree. [FileSystem.Layout] returns a hole of that size.
 //
 //	fs := foreign.Btrfs.FileSystem.(foreign.FileSystem)
 //	m, err := fs.Layout(tree, image.Volume{Size: image.Fit(0)}) // zeros
@@ -10,6 +11,6 @@
 //
 // # Limits
 //
-// Sizes that fit are estimates, and generous: one that is too small would fail when nearly
-// all is done. The bytes that a tool makes are other ones every time.
+// Sizes that fit are generous estimates: with one that is too small, a build would fail near
+// its end. A tool makes different bytes every time.
 package foreign

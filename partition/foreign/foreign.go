@@ -9,21 +9,21 @@ import (
 	"ingot/partition/volume"
 )
 
-// A FileSystem is one that a program of the host's makes. Its methods tell what can be known
-// before.
+// A FileSystem is one that another program makes.
 type FileSystem struct {
 	Program string // that makes it
 	Module  string // of the kernel that mounts it
-	// Smallest is the size in bytes below which it cannot be made, or is of no use.
+	// Smallest is the smallest useful size in bytes.
 	Smallest int64
 
-	label      int // how many bytes a label has at most
-	labelFlag  string
-	uuid       func(id string) []string // arguments
-	always     []string
-	metadata   int64 // what it takes for itself, whatever it holds
-	perNode    int64 // what a file takes beside its blocks
-	percentage int64 // what is taken beside the data, of the data
+	label     int // bytes of a label, at most
+	labelFlag string
+	uuid      func(id string) []string // arguments
+	always    []string                 // other arguments
+
+	// The overhead: bytes of an empty file system, bytes of each file beside its blocks, and a
+	// percentage of the data.
+	metadata, perNode, percentage int64
 }
 
 // The kinds.
@@ -70,8 +70,8 @@ func (f FileSystem) limits() volume.Limits {
 // UUID implements [volume.FileSystem].
 func (f FileSystem) UUID(v image.Volume) string { return f.limits().UUID(v) }
 
-// Layout implements [volume.FileSystem]: the bytes are zeros until the tool has made
-// others of them. A size that fits is an estimate.
+// Layout implements [volume.FileSystem]. It returns zeros, which the tool will overwrite. A
+// size that fits is an estimate.
 func (f FileSystem) Layout(t *image.Tree, v image.Volume) (*image.Map, error) {
 	bytes, nodes := weigh(t)
 	need := max(f.Smallest, bytes+bytes/100*f.percentage+nodes*f.perNode+f.metadata)
@@ -84,7 +84,7 @@ func (f FileSystem) Layout(t *image.Tree, v image.Volume) (*image.Map, error) {
 	return image.Hole(v.Size.Bytes), nil
 }
 
-// weigh returns the blocks of files, in bytes, and how many nodes there are.
+// weigh returns the bytes of all files in whole blocks, and the number of nodes.
 func weigh(t *image.Tree) (bytes, nodes int64) {
 	const block = 4096
 	seen := map[*image.Node]bool{}
@@ -103,7 +103,7 @@ func weigh(t *image.Tree) (bytes, nodes int64) {
 
 func roundUp(n, to int64) int64 { return (n + to - 1) / to * to }
 
-// Command is the program with the arguments that make the file system on a device.
+// Command returns the command that makes the file system on a device.
 func (f FileSystem) Command(uuid, label, device string) []string {
 	args := append([]string{f.Program}, f.always...)
 	args = append(args, f.uuid(uuid)...)

@@ -7,8 +7,8 @@ import (
 	"ingot/partition/volume"
 )
 
-// The superblocks, as far as they name a volume. Offsets are from the start of the volume;
-// names are those of the specifications:
+// The identifiers in the superblocks. Offsets are from the start of the volume; names are
+// those of the specifications:
 //
 //	btrfs  https://btrfs.readthedocs.io/en/latest/dev/On-disk-format.html
 //	XFS    https://mirrors.edge.kernel.org/pub/linux/utils/fs/xfs/docs/xfs_filesystem_structure.pdf

@@ -1,10 +1,9 @@
 // Package squashfs makes compressed, read-only file systems.
 //
-// The format is Linux's (https://docs.kernel.org/filesystems/squashfs.html), and the
-// one who writes it is mksquashfs of squashfs-tools: compressors that match those of the
-// kernel, on all processors, are its trade. A Tree becomes a tar archive, which is never
-// written but streamed to it. (Its other name sqfstar, made for archives, takes no levels
-// of compression in version 4.5.)
+// The format is Linux's (https://docs.kernel.org/filesystems/squashfs.html). mksquashfs of
+// squashfs-tools writes it, since it compresses on all processors as the kernel expects. This
+// package streams the Tree to it as a tar archive. (sqfstar, made for archives, accepts no
+// level of compression in version 4.5.)
 //
 //	tool, err := squashfs.Find(ctx, path)
 //	img, err := tool.Make(ctx, tree, "/var/tmp", squashfs.Options{Level: 19})
@@ -14,22 +13,22 @@
 // # What it guarantees
 //
 // The bytes depend on the Tree, the Options and the version of mksquashfs ([Tool.Version])
-// alone: not on the number of processors, the time or the environment, of which mksquashfs
-// gets nothing but a locale. Hard links stay links, extended attributes and device
-// numbers are kept, and times to the second.
+// alone: not on the number of processors, the time or the environment; mksquashfs gets only a
+// locale. The image keeps hard links, extended attributes, device numbers, and times to the
+// second.
 //
-// mksquashfs gives the root directory to whoever runs it. Where not all files are root's,
-// an ordinary user's mksquashfs therefore runs in a user namespace in which that is root; a
-// host that grants none is an error.
+// mksquashfs makes the user that runs it the owner of the root directory. For an ordinary
+// user, unless all files are root's, it therefore runs in a user namespace as root. A host
+// that does not allow that is an error.
 //
-// The result lies in a file without a name, so that it is gone with the process however
-// that ends. mksquashfs is gone with it, too.
+// The result is a file without a name, which disappears with the process. mksquashfs ends
+// with the process, too.
 //
 // # Limits
 //
-// Unlike other file systems this one cannot be laid out without reading the files: it
-// takes as long as the compression does, and as much temporary space as its result.
-// There are no sockets, times lie between 1970 and 2025, and extended attributes are
-// those of user, trusted and security: access control lists are refused. The root
-// directory is root's, and its time that of the newest file.
+// Unlike for other file systems, the layout requires the contents of files: it takes as long
+// as the compression, and as much temporary space as the result. There are no sockets, times
+// are between 1970 and 2025, and extended attributes are those of user, trusted and security;
+// access control lists are refused. The root directory belongs to root and has the time of
+// the newest file.
 package squashfs

@@ -2,8 +2,8 @@ package squashfs
 
 import "ingot/partition/volume"
 
-// Kind is squashfs. Nothing makes one for a partition: how large it becomes is known only once
-// all is compressed.
+// Kind is squashfs. ingot makes none in partitions, since it knows the size only after the
+// compression.
 var Kind = &volume.Kind{
 	Name: "squashfs", Class: volume.Files,
 	Identify:   volume.Magic(0, "hsqs", "sqsh"),

@@ -11,7 +11,7 @@ import (
 	"ingot/partition/volume"
 )
 
-// checkTree refuses what squashfs cannot hold, or mksquashfs not give.
+// checkTree refuses files that squashfs or mksquashfs cannot represent.
 func checkTree(t *image.Tree) error {
 	if err := checkRoot(t.Root); err != nil {
 		return fmt.Errorf("/: %w", err)
@@ -24,8 +24,8 @@ func checkTree(t *image.Tree) error {
 	})
 }
 
-// checkRoot refuses what mksquashfs 4.5 does not give a root directory: it ignores that of
-// an archive, and of its own options it heeds the mode alone.
+// checkRoot refuses metadata that mksquashfs 4.5 cannot give to the root directory: it ignores
+// the archive's, and its own options set only the mode.
 func checkRoot(n *image.Node) error {
 	switch {
 	case n.UID != 0 || n.GID != 0:
@@ -36,7 +36,7 @@ func checkRoot(n *image.Node) error {
 	return check(n)
 }
 
-// allRoot says whether all files are root's.
+// allRoot reports whether root owns all files.
 func allRoot(t *image.Tree) bool {
 	return t.Walk(func(_ string, n *image.Node) error {
 		if n.UID != 0 || n.GID != 0 {
@@ -48,7 +48,7 @@ func allRoot(t *image.Tree) bool {
 
 var errOwned = errors.New("not root's")
 
-// newest returns the time of the file that was changed last, in seconds.
+// newest returns the latest modification time, in seconds.
 func newest(t *image.Tree) int64 {
 	last := t.Root.Mtime.Sec
 	t.Walk(func(_ string, n *image.Node) error {
@@ -58,17 +58,15 @@ func newest(t *image.Tree) int64 {
 	return last
 }
 
-// The limits of squashfs (https://docs.kernel.org/filesystems/squashfs.html), and of
-// the new form of a device number in it.
 const (
 	maxXattrValue = 65536 // XATTR_SIZE_MAX
 
-	// lastTime is below any clock that this program can run by. mksquashfs gives the root
-	// directory the time of the clock, or of the newest file where that is older.
+	// lastTime is before the time of any clock now. mksquashfs gives the root directory the
+	// earlier of the clock's time and the newest file's.
 	lastTime = 1767225599
 )
 
-// check refuses what squashfs cannot hold, or a tar archive not tell.
+// check refuses metadata that squashfs or a tar archive cannot represent.
 func check(n *image.Node) error {
 	if s := n.Mtime.Sec; s < 0 || s > lastTime {
 		return fmt.Errorf("its time is %d seconds after 1970; a squashfs that is the same every time has 0 to %d (the end of 2025)", s, lastTime)

@@ -20,24 +20,24 @@ import (
 	"ingot/image/tar"
 )
 
-// Options says how a file system is compressed. The zero value is the good default.
+// Options are options of the compression. The zero value is the good default.
 type Options struct {
-	// Compression is zstd, xz, gzip or none; zstd if it is empty.
+	// Compression is zstd, xz, gzip or none. Default: zstd.
 	Compression string
-	// Level is that of zstd, 1 to 22, or of gzip, 1 to 9; 0 is 6. On a kernel with its
-	// modules zstd's 19 saved a tenth of the space of 6, and took 25 times as long.
+	// Level is the level of zstd, 1 to 22, or of gzip, 1 to 9. Default: 6. For a kernel with its
+	// modules, zstd's 19 saved a tenth of the space and took 25 times as long.
 	Level int
-	// Block is how many bytes are compressed together: a power of two from 4 KiB to 1 MiB;
-	// 0 is 1 MiB.
+	// Block is the number of bytes that are compressed together: a power of two from 4 KiB to
+	// 1 MiB. Default: 1 MiB.
 	Block int64
-	// Processors is how many processors compress; 0 is all. No byte depends on it.
+	// Processors is the number of processors to use. It does not affect the bytes. Default: all.
 	Processors int
-	// Progress is called with the number of bytes packed since the last call, and with what
-	// they add up to over a whole run.
+	// Progress is called with the number of bytes packed since the last call, and the total of
+	// a whole run.
 	Progress func(n, total int64)
 
-	allRoot   bool // all files are root's
-	namespace bool // mksquashfs needs one to take itself for root
+	allRoot   bool // root owns all files
+	namespace bool // mksquashfs must run in a user namespace, as root
 }
 
 const (
@@ -45,7 +45,7 @@ const (
 	minBlock, maxBlock = 4 << 10, 1 << 20
 )
 
-// Check says what is wrong with the options.
+// Check refuses invalid options.
 func (o Options) Check() error {
 	most := map[string]int{"": 22, "zstd": 22, "gzip": 9, "xz": 0, "none": 0}
 	levels, ok := most[o.Compression]
@@ -69,7 +69,7 @@ func (o Options) compression() string {
 	return o.Compression
 }
 
-// arguments are those of mksquashfs for the options.
+// arguments returns the arguments of mksquashfs.
 func (o Options) arguments(root *image.Node) []string {
 	block := o.Block
 	if block == 0 {
@@ -99,14 +99,14 @@ func (o Options) arguments(root *image.Node) []string {
 	return args
 }
 
-// Tool is an mksquashfs that was found.
+// Tool is an installed mksquashfs.
 type Tool struct {
 	path string
-	// Version is what it says that it is: the bytes depend on it.
+	// Version is its own description of its version, on which the bytes depend.
 	Version string
 }
 
-// hostPath is where mksquashfs lies beside the folders that a caller names.
+// hostPath are the usual folders of mksquashfs.
 var hostPath = []string{
 	"/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin", "/bin", "/sbin",
 	"/run/current-system/sw/bin", "/run/current-system/profile/bin",
@@ -121,33 +121,33 @@ func Find(ctx context.Context, path []string) (*Tool, error) {
 		}
 		cmd := exec.CommandContext(ctx, name, "-version")
 		cmd.Env, cmd.Dir = []string{"LC_ALL=C"}, "/"
-		out, _ := cmd.Output() // its status is 1 in some versions
+		out, _ := cmd.Output() // some versions exit with 1
 		t := &Tool{path: name}
 		t.Version, _, _ = strings.Cut(string(out), "\n")
 		var major, minor int
 		if _, err := fmt.Sscanf(t.Version, "mksquashfs version %d.%d", &major, &minor); err != nil {
-			return nil, fmt.Errorf("squashfs: %s -version says %q, and no version", name, t.Version)
+			return nil, fmt.Errorf("squashfs: %s -version prints %q, which is no version", name, t.Version)
 		}
 		if major < 4 || major == 4 && minor < 5 {
-			return nil, fmt.Errorf("squashfs: %s is version %d.%d, and reading archives takes 4.5: install a newer squashfs-tools", name, major, minor)
+			return nil, fmt.Errorf("squashfs: %s is version %d.%d, but reading archives requires 4.5: install a newer squashfs-tools", name, major, minor)
 		}
 		return t, nil
 	}
 	return nil, errors.New("squashfs: mksquashfs is missing: install squashfs-tools, 4.5 or later")
 }
 
-// An Image is a file system that was made: a Map over a file without a name, which is
-// gone with [Image.Close] or with the process.
+// An Image is a finished file system: a Map over a file without a name, which disappears with
+// [Image.Close] or with the process.
 type Image struct {
 	*image.Map
 	file *image.Scratch
 }
 
-// Close gives the file back. The Map cannot be read any more.
+// Close removes the file, after which the Map cannot be read.
 func (i *Image) Close() error { return i.file.Close() }
 
-// Make returns the file system that holds the tree. What it takes, up to the size of
-// the files, is used in the folder temp, and given back even if the process is killed.
+// Make returns a file system that holds the tree. It needs space in the folder temp, up to the
+// size of the files, and frees it even if the process is killed.
 func (t *Tool) Make(ctx context.Context, tree *image.Tree, temp string, o Options) (*Image, error) {
 	img, err := t.make(ctx, tree, temp, o)
 	if err != nil {
@@ -167,15 +167,15 @@ func (t *Tool) make(ctx context.Context, tree *image.Tree, temp string, o Option
 	if err != nil {
 		return nil, err
 	}
-	// The root directory becomes that of whoever runs mksquashfs, unless all becomes root's.
+	// The user that runs mksquashfs owns the root directory, unless root owns all files.
 	o.allRoot = allRoot(tree)
 	o.namespace = !o.allRoot && (os.Geteuid() != 0 || os.Getegid() != 0)
 	f, err := image.NewScratch(temp)
 	if err != nil {
 		return nil, err
 	}
-	// mksquashfs takes the clock for the time of the root directory, unless this sets a limit to
-	// all times; it is that of the file system, too.
+	// Without this limit for all times, mksquashfs gives the root directory the clock's time. It
+	// is also the time of the file system.
 	limit := "SOURCE_DATE_EPOCH=" + strconv.FormatInt(newest(tree), 10)
 	if err := t.run(ctx, archive, f.File, o, tree.Root, limit); err != nil {
 		f.Close()
@@ -189,7 +189,7 @@ func (t *Tool) make(ctx context.Context, tree *image.Tree, temp string, o Option
 	return &Image{m, f}, nil
 }
 
-// mapOf returns the bytes of what mksquashfs has written.
+// mapOf returns the output of mksquashfs.
 func mapOf(f *image.Scratch) (*image.Map, error) {
 	blob, err := f.Blob()
 	if err != nil {
@@ -198,7 +198,7 @@ func mapOf(f *image.Scratch) (*image.Map, error) {
 	return image.MapOf(blob, &image.Owner{Name: "squashfs"}), nil
 }
 
-// run has mksquashfs turn the archive into a file system in f.
+// run makes mksquashfs convert the archive to a file system in f.
 func (t *Tool) run(ctx context.Context, tar *image.Map, f *os.File, o Options, root *image.Node, environment string) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -207,7 +207,7 @@ func (t *Tool) run(ctx context.Context, tar *image.Map, f *os.File, o Options, r
 		return err
 	}
 	defer w.Close()
-	_, _ = unix.FcntlInt(w.Fd(), unix.F_SETPIPE_SZ, pipeSize) // a smaller one does, too
+	_, _ = unix.FcntlInt(w.Fd(), unix.F_SETPIPE_SZ, pipeSize) // a smaller one works, too
 	var said bytes.Buffer
 	cmd := exec.CommandContext(ctx, t.path, append([]string{"-", "/proc/self/fd/3"}, o.arguments(root)...)...)
 	cmd.Env, cmd.Dir = []string{"LC_ALL=C", environment}, "/"
@@ -216,12 +216,12 @@ func (t *Tool) run(ctx context.Context, tar *image.Map, f *os.File, o Options, r
 	ended, err := launch(cmd, o.namespace)
 	r.Close()
 	if err != nil && o.namespace {
-		return fmt.Errorf("mksquashfs gives the root directory to user %d, who runs it, and this host grants no user namespace in which that is root: run as root, or give all files to root (%w)", os.Geteuid(), err)
+		return fmt.Errorf("mksquashfs gives the root directory to user %d, who runs it, and this host allows no user namespace to prevent that: run as root, or give all files to root (%w)", os.Geteuid(), err)
 	}
 	if err != nil {
 		return err
 	}
-	// When mksquashfs ends early, the pipe breaks; its own words say why.
+	// If mksquashfs ends early, the pipe breaks; its output has the reason.
 	fed := image.Stream(ctx, tar, w, image.WriteOptions{Progress: func(n int64) {
 		if o.Progress != nil {
 			o.Progress(n, tar.Size())
@@ -240,17 +240,17 @@ func (t *Tool) run(ctx context.Context, tar *image.Map, f *os.File, o Options, r
 	case err != nil:
 		return fmt.Errorf("%s: %w: %s", t.path, err, lastWords(said.String()))
 	case fed != nil:
-		return fmt.Errorf("%s ended before it had read all: %s", t.path, lastWords(said.String()))
+		return fmt.Errorf("%s ended before it had read everything: %s", t.path, lastWords(said.String()))
 	}
 	return nil
 }
 
-// pipeSize is as much as a pipe may have without a privilege: one write of the archive.
+// pipeSize is the limit for a pipe of an ordinary user, and one write of the archive.
 const pipeSize = 1 << 20
 
-// launch starts a child that dies with this process, even by SIGKILL. The kernel sends
-// that signal when the thread ends that made the child, so one is kept until then.
-// In a user namespace the child takes itself for root.
+// launch starts a child that dies with this process, even by SIGKILL. The kernel sends that
+// signal when the thread that started the child ends, so launch keeps the thread. In a user
+// namespace the child runs as root.
 func launch(cmd *exec.Cmd, namespace bool) (ended <-chan error, err error) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	if namespace {
@@ -270,11 +270,11 @@ func launch(cmd *exec.Cmd, namespace bool) (ended <-chan error, err error) {
 	return done, <-started
 }
 
-// lastWords makes one line of what a program said.
+// lastWords returns the end of a program's output as one line.
 func lastWords(s string) string {
 	s = strings.Join(strings.Fields(s), " ")
 	if s == "" {
-		return "it said nothing"
+		return "it printed nothing"
 	}
 	return s[max(0, len(s)-500):]
 }

@@ -305,7 +305,7 @@ func TestToolFails(t *testing.T) {
 	}
 	for script, want := range map[string]string{
 		"echo it broke >&2; exit 3":        "exit status 3: it broke",
-		"exit 0":                           "ended before it had read all",
+		"exit 0":                           "ended before it had read everything",
 		"head -c 1 >/dev/null; kill -9 $$": "signal: killed",
 		"echo 'Write failed because No space left on device'; false": unix.ENOSPC.Error(),
 	} {

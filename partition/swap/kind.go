@@ -6,7 +6,7 @@ import (
 	"ingot/partition/volume"
 )
 
-// Kind is a swap area, or what suspending a machine has left in one.
+// Kind is a swap area, also one with the image of a suspended machine.
 var Kind = &volume.Kind{
 	Name: "swap", Class: volume.Memory,
 	Identify:      identify,
@@ -15,7 +15,7 @@ var Kind = &volume.Kind{
 	ImpliedBy:     []string{"swap"},
 }
 
-// identify looks for the signature at the end of the first page, whose size is the machine's.
+// identify searches the signature at the end of the first page, for any page size.
 func identify(p *volume.Probe) (volume.ID, bool) {
 	for size := int64(page); size <= maxPage; size *= 2 {
 		text := string(p.Bytes(size-int64(len(signature)), len(signature)))

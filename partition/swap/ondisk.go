@@ -1,8 +1,8 @@
 package swap
 
-// header is union swap_header's info of include/linux/swap.h in Linux, as far as it
-// is used: after 1024 bytes that are left to boot code. The rest of its page is the
-// list of bad pages, which is empty, and the signature in the last 10 bytes.
+// header is info of union swap_header in Linux, without the list of bad pages, which stays
+// empty. It follows 1024 bytes for boot code; the signature is in the last 10 bytes of the
+// page.
 //
 // https://git.kernel.org/pub/scm/linux/kernel/git/torvalds/linux.git/tree/include/linux/swap.h
 type header struct {

@@ -21,7 +21,7 @@ func (Area) Check(v image.Volume) error {
 		limits.Most -= page // the header's
 	}
 	if v.Label != strings.TrimSpace(v.Label) {
-		return fmt.Errorf("label %q: begins or ends with a space, which programs that read it take away", v.Label)
+		return fmt.Errorf("label %q: begins or ends with a space, which programs remove", v.Label)
 	}
 	return limits.Check(v)
 }
@@ -37,7 +37,7 @@ func size(s image.Size) int64 {
 	return max(1+(s.Bytes+page-1)/page, minPages) * page
 }
 
-// Layout returns the bytes of an area. A tree that is not nil must be empty.
+// Layout implements [volume.FileSystem]. The tree must be nil or empty.
 func (a Area) Layout(t *image.Tree, v image.Volume) (*image.Map, error) {
 	if err := a.Check(v); err != nil {
 		return nil, err

@@ -1,5 +1,5 @@
-// Package volume says what can be known of a kind of file system: how volumes of it are made,
-// told from others and read, what it can hold, and what one can ask of it.
+// Package volume describes kinds of file systems: how to make, identify and read volumes, what
+// they can hold, and which options they have.
 //
 //	var Kind = &volume.Kind{
 //		Name: "ext4", Class: volume.Files,
@@ -8,13 +8,15 @@
 //		Keeps:      volume.AllAttributes,
 //	}
 //
-// Each package of a file system describes its own [Kind], and package filesystems lists them.
-// Recipes, empty disks, package inspect and blkid in a guest ask a Kind for its properties
-// and name no file system themselves.
+// Each file system's package describes its own [Kind], and package filesystems lists them.
+// Recipes, empty disks, package inspect and the guest's blkid use the properties of a Kind;
+// they name no file system themselves.
+//
+// The package also has the code that several file systems share: [Limits] of labels, UUIDs and
+// sizes, and the limits and numbers that are Linux's ([CheckNode], [FileType], [NewXattrs]).
 //
 // # Limits
 //
-// [Kind.Identify] looks at a few places of a volume, and takes for one what is damaged: that
-// is for the reader to find out. What it reads is bounded by what it knows, not by what it
-// finds.
+// [Kind.Identify] looks at a few places of a volume and accepts damaged ones: the reader finds
+// the damage. It reads a fixed number of bytes.
 package volume
