@@ -82,15 +82,13 @@ const maxText = 1 << 20
 
 // text returns what is in a small file.
 func (look Lookup) text(name string) (string, error) {
-	at, n, err := look.file(name)
-	switch {
-	case err != nil:
+	data, err := look.Data(name)
+	if err != nil {
 		return "", err
-	case n.Data == nil:
-		return "", nil
-	case n.Data.Size() > maxText:
-		return "", fmt.Errorf("%s is %d bytes long, and at most %d are read", at, n.Data.Size(), maxText)
 	}
-	b, err := image.ReadAll(n.Data)
+	if data.Size() > maxText {
+		return "", fmt.Errorf("%s is %d bytes long, and at most %d are read", name, data.Size(), maxText)
+	}
+	b, err := image.ReadAll(data)
 	return string(b), err
 }

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -113,13 +114,7 @@ func (s *system) offerAgent() {
 
 // agentEnvironment is what commands start with; a terminal has yet to be named.
 func agentEnvironment() []string {
-	var env []string
-	for _, v := range environment("console") {
-		if !strings.HasPrefix(v, "TERM=") {
-			env = append(env, v)
-		}
-	}
-	return env
+	return slices.DeleteFunc(environment("console"), func(v string) bool { return strings.HasPrefix(v, "TERM=") })
 }
 
 // serveWhenThere serves one session of the host's, from the moment that the port is

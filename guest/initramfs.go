@@ -148,15 +148,19 @@ func (s *system) waitFor(word wire.Word, name string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("%s=: %w", word, err)
 	}
+	return s.retry(word, poll, func() (string, error) { return block.Find(spec) })
+}
+
+// retry calls find for a word until it finds what is there, for as long as rootwait= lets it.
+func (s *system) retry(word wire.Word, every time.Duration, find func() (string, error)) (string, error) {
 	limit, err := waitLimit(s.cmdline)
 	if err != nil {
 		return "", err
 	}
-	for start := time.Now(); ; time.Sleep(poll) {
-		device, err := block.Find(spec)
-		var missing *block.NotFoundError
-		if err == nil || !errors.As(err, &missing) {
-			return device, err
+	for start := time.Now(); ; time.Sleep(every) {
+		found, err := find()
+		if !errors.Is(err, block.ErrNoDevice) {
+			return found, err
 		}
 		s.cover()
 		if limit >= 0 && time.Since(start) > limit {

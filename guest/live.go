@@ -220,11 +220,7 @@ const search = 500 * time.Millisecond
 
 // findISO looks for a file on all file systems and leaves the one that has it mounted.
 func (s *system) findISO(name string) (string, error) {
-	limit, err := waitLimit(s.cmdline)
-	if err != nil {
-		return "", err
-	}
-	for start := time.Now(); ; time.Sleep(search) {
+	return s.retry(wire.ISOWord, search, func() (string, error) {
 		list, err := block.Devices()
 		if err != nil {
 			return "", err
@@ -234,11 +230,8 @@ func (s *system) findISO(name string) (string, error) {
 				return file, nil
 			}
 		}
-		s.cover()
-		if limit >= 0 && time.Since(start) > limit {
-			return "", fmt.Errorf("findiso=%s: no file system has that file, after %v (rootwait=SECONDS waits longer); there is %s", name, limit, inventory())
-		}
-	}
+		return "", fmt.Errorf("%w has a file system with the file %s", block.ErrNoDevice, name)
+	})
 }
 
 // tryCarrier mounts a device if it has the file.
@@ -398,20 +391,19 @@ func (s *system) fetchRoot(netroot string) (string, error) {
 func (s *system) fetch(host, name string) (file string, err error) {
 	file = filepath.Join(liveCopy, filepath.Base(name))
 	var f *os.File
-	to := writerFunc(func(p []byte) (int, error) { return f.Write(p) })
-	n, err := network.TFTP(context.Background(), host, name, to, func(size int64) error {
+	n, err := network.TFTP(context.Background(), host, name, func(size int64) (io.Writer, error) {
 		if size < 0 {
 			free, err := availableMemory()
 			if err != nil {
-				return err
+				return nil, err
 			}
 			size = free - spare // as much as there is; a full one is an error in time
 		}
 		if err := makeRoom(size); err != nil {
-			return err
+			return nil, err
 		}
 		f, err = os.Create(file)
-		return err
+		return f, err
 	})
 	if f != nil {
 		f.Close()
@@ -422,7 +414,3 @@ func (s *system) fetch(host, name string) (file string, err error) {
 	s.say("fetched %s from %s: %s", name, host, partition.FormatBytes(n))
 	return file, nil
 }
-
-type writerFunc func([]byte) (int, error)
-
-func (f writerFunc) Write(p []byte) (int, error) { return f(p) }

@@ -1,7 +1,6 @@
 package kernel
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -107,12 +106,8 @@ func (t tree) read(file string) ([]byte, error) {
 	if err := checkFile(file, n.Mode, n.Size()); err != nil {
 		return nil, err
 	}
-	data := make([]byte, n.Size())
-	if len(data) == 0 {
+	if n.Size() == 0 {
 		return nil, nil
 	}
-	if _, err := n.Data.ReadAt(data, 0); err != nil && !errors.Is(err, io.EOF) {
-		return nil, err
-	}
-	return data, nil
+	return image.ReadAll(n.Data)
 }

@@ -1,6 +1,7 @@
 package block
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -181,19 +182,18 @@ func (s Spec) Matches(id ID) bool {
 	return false
 }
 
-// NotFoundError says that no device is what a Spec names.
-type NotFoundError struct{ Spec Spec }
-
-func (e *NotFoundError) Error() string { return fmt.Sprintf("no device is %s", e.Spec) }
+// ErrNoDevice is the beginning of an error about what no device is or has: it may show up yet.
+var ErrNoDevice = errors.New("no device")
 
 // Find returns the path of the device that a Spec names. If several do, it is the
 // first in the order of [Devices], disks before their partitions; but a partition
 // wins over its own disk, which shows the same label where an image starts with a
-// file system.
+// file system. The error is [ErrNoDevice] if none does.
 func Find(s Spec) (string, error) {
+	missing := fmt.Errorf("%w is %s", ErrNoDevice, s)
 	if s.Tag == "" {
 		if _, err := os.Stat(s.Value); err != nil {
-			return "", &NotFoundError{s}
+			return "", missing
 		}
 		return s.Value, nil
 	}
@@ -212,7 +212,7 @@ func Find(s Spec) (string, error) {
 		}
 	}
 	if found == nil {
-		return "", &NotFoundError{s}
+		return "", missing
 	}
 	return found.Path(), nil
 }

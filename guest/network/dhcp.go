@@ -237,8 +237,5 @@ func addClassless(b Binding, dest *net.IPNet, router net.IP) error {
 	if !gateway.IsUnspecified() {
 		r.Gateway = gateway
 	}
-	if err := r.Add(); err != nil && !errors.Is(err, unix.EEXIST) {
-		return err
-	}
-	return nil
+	return r.ensure()
 }

@@ -177,12 +177,16 @@ func socketAddress(ip []byte) unix.RawSockaddrInet4 {
 func addGateway(name string, own netip.Prefix, gateway netip.Addr) error {
 	if !own.Masked().Contains(gateway) {
 		on := Route{To: netip.PrefixFrom(gateway, 32), Interface: name}
-		if err := on.Add(); err != nil && !errors.Is(err, unix.EEXIST) {
+		if err := on.ensure(); err != nil {
 			return err
 		}
 	}
-	way := Route{To: netip.PrefixFrom(netip.IPv4Unspecified(), 0), Gateway: gateway, Interface: name}
-	if err := way.Add(); err != nil && !errors.Is(err, unix.EEXIST) {
+	return Route{To: netip.PrefixFrom(netip.IPv4Unspecified(), 0), Gateway: gateway, Interface: name}.ensure()
+}
+
+// ensure adds a route that may be there already.
+func (r Route) ensure() error {
+	if err := r.Add(); !errors.Is(err, unix.EEXIST) {
 		return err
 	}
 	return nil

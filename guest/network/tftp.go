@@ -29,15 +29,15 @@ const (
 	tftpPatience  = time.Second
 )
 
-// TFTP fetches a file. What it says of the size, before it writes the first byte, goes
-// to size, if that is set; -1 stands for a server that does not tell.
-func TFTP(ctx context.Context, host, file string, w io.Writer, size func(int64) error) (int64, error) {
+// TFTP fetches a file into the writer that create returns. It passes create the file's size, or
+// -1 if the server does not tell.
+func TFTP(ctx context.Context, host, file string, create func(size int64) (io.Writer, error)) (int64, error) {
 	t, err := newTransfer(ctx, host, file)
 	if err != nil {
 		return 0, fmt.Errorf("tftp %s: %w", host, err)
 	}
 	defer t.conn.Close()
-	n, err := t.run(ctx, w, size)
+	n, err := t.run(ctx, create)
 	if err != nil {
 		return n, fmt.Errorf("tftp %s: %s: %w", host, file, err)
 	}
@@ -82,8 +82,8 @@ func transferFrom(server net.Addr, file string) (*transfer, error) {
 }
 
 // run asks for the file and acknowledges block by block.
-func (t *transfer) run(ctx context.Context, w io.Writer, size func(int64) error) (n int64, err error) {
-	told := size == nil
+func (t *transfer) run(ctx context.Context, create func(size int64) (io.Writer, error)) (n int64, err error) {
+	var w io.Writer
 	for want := uint16(1); ; {
 		kind, body, err := t.exchange(ctx, want)
 		if err != nil {
@@ -95,9 +95,8 @@ func (t *transfer) run(ctx context.Context, w io.Writer, size func(int64) error)
 				return n, err
 			}
 		}
-		if !told {
-			told = true
-			if err := size(total); err != nil {
+		if w == nil {
+			if w, err = create(total); err != nil {
 				return n, err
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"io"
 	"math/rand/v2"
 	"net"
 	"strings"
@@ -103,7 +104,7 @@ func TestTFTP(t *testing.T) {
 			}
 			var got bytes.Buffer
 			size := int64(-2)
-			n, err := tr.run(t.Context(), &got, func(s int64) error { size = s; return nil })
+			n, err := tr.run(t.Context(), func(s int64) (io.Writer, error) { size = s; return &got, nil })
 			if err != nil || n != int64(len(x.server.data)) || size != x.size || !bytes.Equal(got.Bytes(), x.server.data) {
 				t.Errorf("%d bytes, announced as %d, %v; want %d, announced as %d", n, size, err, len(x.server.data), x.size)
 			}
@@ -126,7 +127,7 @@ func TestTFTPRefused(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = tr.run(t.Context(), new(bytes.Buffer), func(int64) error { return x.size })
+		_, err = tr.run(t.Context(), func(int64) (io.Writer, error) { return new(bytes.Buffer), x.size })
 		if err == nil || !strings.Contains(err.Error(), x.want) {
 			t.Errorf("%s: %v; want %q", x.name, err, x.want)
 		}

@@ -32,26 +32,18 @@ var aliases = map[string]string{
 	"enter": "ret", "return": "ret", "escape": "esc", "space": "spc", "del": "delete", "ins": "insert",
 	"pageup": "pgup", "page_up": "pgup", "pagedown": "pgdn", "page_down": "pgdn", "control": "ctrl",
 	"super": "meta_l", "win": "meta_l", "-": "minus", "=": "equal", ",": "comma", ".": "dot", "/": "slash",
-	";": "semicolon", "'": "apostrophe", "`": "grave_accent", `\`: "backslash", "[": "bracket_left", "]": "bracket_right",
+	"\n": "ret", "\t": "tab", " ": "spc", ";": "semicolon", "'": "apostrophe", "`": "grave_accent", `\`: "backslash", "[": "bracket_left", "]": "bracket_right",
 }
 
 // typed are the keys of a keyboard of the United States, as text: those without and
 // those with Shift, in the order of shifted.
 const (
-	unshifted = "1234567890-=qwertyuiop[]asdfghjkl;'`\\zxcvbnm,./"
+	unshifted = "1234567890-=qwertyuiop[]asdfghjkl;'`\\zxcvbnm,./\n\t "
 	shifted   = "!@#$%^&*()_+QWERTYUIOP{}ASDFGHJKL:\"~|ZXCVBNM<>?"
 )
 
 // keyOf returns the keys that type a character, held together.
 func keyOf(r rune) (Stroke, error) {
-	switch r {
-	case '\n':
-		return Stroke{"ret"}, nil
-	case '\t':
-		return Stroke{"tab"}, nil
-	case ' ':
-		return Stroke{"spc"}, nil
-	}
 	if strings.ContainsRune(unshifted, r) {
 		return Stroke{nameOf(string(r))}, nil
 	}
