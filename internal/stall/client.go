@@ -16,14 +16,13 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
-	"sync"
 	"time"
 
 	"ingot/internal/grammar"
 )
 
-// leastBytes is how much has to come in a period. The slowest modem sends twenty times as much
-// in a minute, and eight paths that are fetched at a time share a link.
+// leastBytes is how much has to come within the patience. The slowest modem sends twenty times
+// as much in a minute, and eight paths that are fetched at a time share a link.
 const leastBytes = 4 << 10
 
 // NewClient makes a client that goes through the proxies that the environment names, and that
@@ -95,74 +94,35 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		cancel(nil)
 		return nil, err
 	}
-	resp.Body = &body{ReadCloser: resp.Body, transport: t, ctx: ctx, cancel: cancel}
+	resp.Body = &body{ReadCloser: resp.Body, transport: t, ctx: ctx, cancel: cancel, left: t.patience}
 	return resp, nil
 }
 
-// body counts what comes while somebody waits for it, in periods of the patience.
+// body gives up the server when too few bytes come while somebody waits for them.
 type body struct {
 	io.ReadCloser
 	transport
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 
-	mu     sync.Mutex
-	waited time.Duration // in this period, before since
-	since  time.Time     // when the wait began that lasts
-	got    int64         // in this period
-	stop   func() bool
+	got  int64         // of the next [leastBytes]
+	left time.Duration // to wait for the rest of them
 }
 
 func (b *body) Read(p []byte) (int, error) {
-	b.wait()
+	begin, short := b.clock.now(), &Error{b.patience, b.got}
+	stop := b.clock.after(b.left, func() { b.cancel(short) })
 	n, err := b.ReadCloser.Read(p)
-	if short := b.came(n); short != nil && err == nil {
-		b.cancel(short)
-		err = short
+	stop()
+	b.left -= b.clock.now().Sub(begin)
+	if b.got += int64(n); b.got >= leastBytes {
+		b.got, b.left = 0, b.patience
 	}
 	var stalled *Error
 	if err != nil && errors.As(context.Cause(b.ctx), &stalled) {
 		err = stalled
 	}
 	return n, err
-}
-
-// wait begins to wait.
-func (b *body) wait() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.since = b.clock.now()
-	b.stop = b.clock.after(b.patience-b.waited, b.expired)
-}
-
-// expired ends a period in which somebody still waits.
-func (b *body) expired() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.got < leastBytes {
-		b.cancel(&Error{b.patience, b.got})
-		return
-	}
-	b.got, b.waited, b.since = 0, 0, b.clock.now()
-	b.stop = b.clock.after(b.patience, b.expired)
-}
-
-// came takes note of what has come, and says whether it is too little.
-func (b *body) came(n int) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.stop()
-	b.waited += b.clock.now().Sub(b.since)
-	b.got += int64(n)
-	if b.waited < b.patience {
-		return nil
-	}
-	got := b.got
-	b.got, b.waited = 0, 0
-	if got < leastBytes {
-		return &Error{b.patience, got}
-	}
-	return nil
 }
 
 func (b *body) Close() error {
