@@ -198,19 +198,19 @@ func put(t *wire.Stream, p *wire.Put) wire.Result {
 
 func get(t *wire.Stream, g *wire.Get) wire.Result {
 	w := t.Writer(wire.Stdout)
-	var l loan
-	var lend files.Lend
+	var p pinned
+	var locate files.Locate
 	if g.Memory {
-		lend = l.lend
+		locate = p.pin
 	}
-	err := files.PackLent(w, string(g.Path), lend)
+	err := files.PackLocated(w, string(g.Path), locate)
 	if err == nil {
 		err = w.Close()
 	}
-	if err == nil && l.parts != nil {
+	if err == nil && p.parts != nil {
 		_, err = io.Copy(io.Discard, t.Reader(wire.Stdin)) // it ends when the host has all
 	}
-	stayed := l.end()
+	stayed := p.end()
 	r := failed(err)
 	r.Moved = !stayed
 	return r

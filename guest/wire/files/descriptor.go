@@ -9,9 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Names that somebody else has made are opened one by one, each within the open folder
-// that it lies in, and never through a link or as another kind of file than is expected:
-// who made them may change them meanwhile, and a pipe would hold up who opens it.
+// Names that others have made are opened one by one, each within the open folder that it lies
+// in, and never through a link or as another kind of file than expected: their owner may change
+// them meanwhile, and opening a pipe would wait for its other end.
 
 // openFolder opens a folder in an open folder.
 func openFolder(dir int, base string) (int, error) {

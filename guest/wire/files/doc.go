@@ -6,14 +6,14 @@
 // file's contents: device nodes, pipes, set-user-ID and set-group-ID bits, the attributes that
 // only root may set.
 //
-// Whoever sends a stream may be hostile, and may change the files of a shared folder
+// The sender of a stream may be hostile, and may change the files of a shared folder
 // meanwhile. So both ends open each name within the folder that it lies in, never through
 // a link or as another kind of file than is expected, and set metadata through
 // descriptors. A stream names each file once and comes back to no folder that it has
 // left; hard links lead to files of the same stream. [Limits] bound what is taken.
 //
 // A large file that lies in the guest's memory is not sent where the host can read that: the
-// stream tells the places of its pages, its [Run]s ([PackLent], [UnpackOptions].Memory), which
+// stream tells the places of its pages, its [Run]s ([PackLocated], [UnpackOptions].Memory), which
 // stay mapped until the host has copied them. Only the last piece of a file has less than
 // a page.
 package files

@@ -22,7 +22,7 @@ const (
 	DefaultFiles int64 = 2_000_000
 )
 
-// NoLimits is for a sender who is trusted.
+// NoLimits is for a trusted sender.
 var NoLimits = Limits{math.MaxInt64, math.MaxInt64}
 
 func (l Limits) orDefault() Limits {
@@ -84,9 +84,9 @@ func (b *budget) spend(name string, n int64) error {
 	return nil
 }
 
-// borrow takes bytes of the sender's memory. Who has so much memory has no more bytes
-// that differ: files that lie there twice are hard links, and come once.
-func (b *budget) borrow(name string, n, size int64) error {
+// spendMemory takes bytes of the sender's memory, each of which is sent once: files with the
+// same pages are hard links, and come once.
+func (b *budget) spendMemory(name string, n, size int64) error {
 	if n > size-b.memory {
 		return fmt.Errorf("tar stream: %.200q: more than %d bytes are to be read from a memory of that size: some of it comes twice", name, size)
 	}

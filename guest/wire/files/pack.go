@@ -23,14 +23,14 @@ import (
 const xattrPrefix = "SCHILY.xattr."
 
 // Pack writes a folder's contents, or a file under its own name, as a tar stream.
-// Sockets are left out: nobody listens at the other end. Links are never followed, also
-// where somebody puts one in the place of a folder meanwhile.
-func Pack(w io.Writer, path string) error { return PackLent(w, path, nil) }
+// Sockets are left out: nothing listens at the other end. Links are never followed, even one
+// that replaces a folder meanwhile.
+func Pack(w io.Writer, path string) error { return PackLocated(w, path, nil) }
 
-// PackLent is [Pack] for a receiver on the same machine: lend, which may be nil, tells
-// where the contents of a file lie in memory, or that they have to be sent.
-func PackLent(w io.Writer, path string, lend Lend) error {
-	p := packer{tar: tar.NewWriter(w), lend: lend, links: map[inode]string{}}
+// PackLocated is [Pack] for a receiver on the same machine: locate, which may be nil, returns
+// where the contents of a file lie in memory.
+func PackLocated(w io.Writer, path string, locate Locate) error {
+	p := packer{tar: tar.NewWriter(w), locate: locate, links: map[inode]string{}}
 	if err := p.top(path); err != nil {
 		return err
 	}
@@ -53,7 +53,7 @@ func PackFolder(w io.Writer, dir *os.File) error {
 // packer remembers files that have more names than one.
 type packer struct {
 	tar    *tar.Writer
-	lend   Lend
+	locate Locate
 	links  map[inode]string
 	names  []byte // of attributes
 	value  []byte // of an attribute
@@ -175,8 +175,8 @@ func (p *packer) file(dir int, base, file, name string) error {
 	if err := p.addAttributes(int(f.Fd()), file, h); err != nil {
 		return err
 	}
-	if p.lend != nil && h.Size >= worthLending {
-		if lent, err := p.borrow(f, h); lent || err != nil {
+	if p.locate != nil && h.Size >= leastLocated {
+		if done, err := p.packRuns(f, h); done || err != nil {
 			return err
 		}
 	}

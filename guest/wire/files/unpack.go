@@ -31,7 +31,7 @@ type UnpackOptions struct {
 
 	Limits Limits
 
-	// Memory is that of who packed the stream, if it was asked to leave files there.
+	// Memory is that of the sender, if the receiver asked it to leave files there.
 	Memory Memory
 }
 
@@ -72,8 +72,8 @@ func UnpackInto(r io.Reader, dir *os.File, o UnpackOptions) (lost []string, err 
 	return u.left.lines(), err
 }
 
-// IsBroken says of an error of [Pack] or [Unpack] that the other side has ended the
-// stream: it may know why.
+// IsBroken reports whether an error of [Pack] or [Unpack] means that the other side has ended
+// the stream: it may know why.
 func IsBroken(err error) bool {
 	return errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.ErrClosedPipe) || errors.Is(err, unix.EPIPE)
 }
@@ -87,7 +87,7 @@ type unpacker struct {
 	buffer  []byte   // for contents
 
 	// made has the types of all that the stream has made, by digests of their names: a
-	// million names would take much more. Whoever sends them does not know the seed.
+	// million names would take much more. The sender does not know the seed.
 	made map[uint64]byte
 	seed maphash.Seed
 }
@@ -128,7 +128,7 @@ func (u *unpacker) all(r io.Reader) error {
 			return err
 		}
 	}
-	// Who sent the stream may still be at the zeros that end it.
+	// The sender may still be at the zeros that end the stream.
 	n, err := io.Copy(io.Discard, io.LimitReader(r, maxTrailing+1))
 	if n > maxTrailing {
 		return fmt.Errorf("tar stream: more than %d bytes follow its end", maxTrailing)
@@ -339,8 +339,8 @@ func (u *unpacker) file(dir int, base string, m *metadata, h *tar.Header, in io.
 			return errSparse(m.name)
 		}
 	}
-	size, lent := h.PAXRecords[memoryRecord]
-	if !lent {
+	size, located := h.PAXRecords[memoryRecord]
+	if !located {
 		if err := u.budget.spend(m.name, h.Size); err != nil {
 			return err
 		}
@@ -357,7 +357,7 @@ func (u *unpacker) file(dir int, base string, m *metadata, h *tar.Header, in io.
 	if u.buffer == nil {
 		u.buffer = make([]byte, contentsPiece)
 	}
-	if lent {
+	if located {
 		err = u.collect(f, m.name, size, in)
 	} else {
 		_, err = io.CopyBuffer(struct{ io.Writer }{f}, in, u.buffer)
@@ -483,8 +483,7 @@ func (u *unpacker) metadata(name string, h *tar.Header) (*metadata, error) {
 	return m, u.budget.spend(name, int64(m.cost))
 }
 
-// everybodys says of an attribute that whoever owns a file may set it: access lists are
-// as much as modes.
+// everybodys reports whether a file's owner may set an attribute: access lists are like modes.
 func everybodys(attribute string) bool {
 	return strings.HasPrefix(attribute, "user.") || attribute == "system.posix_acl_access" || attribute == "system.posix_acl_default"
 }

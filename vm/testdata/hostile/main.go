@@ -210,7 +210,7 @@ var attacks = map[string]func(*stream){
 		s.tar.Close()
 		s.out.Close()
 	},
-	// The same megabytes of memory are lent as file after file.
+	// The same megabytes of memory come as file after file.
 	"memory": func(s *stream) {
 		const address, length = 16 << 20, 32 << 20
 		run := binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint64(nil, address), length)
@@ -222,7 +222,7 @@ var attacks = map[string]func(*stream){
 		s.tar.Close()
 		s.out.Close()
 	},
-	// Each byte of memory is lent with a hole behind it, so that it takes a block of the host's
+	// Each byte of memory comes with a hole behind it, so that it takes a block of the host's
 	// disk: 16 GiB by 128 MiB of stream.
 	"crumbs": func(s *stream) {
 		const address, crumbs, apart = 16 << 20, 4 << 20, 4 << 10

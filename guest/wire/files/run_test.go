@@ -16,7 +16,7 @@ import (
 // arena is memory in which files are laid in pieces, the last first.
 type arena struct{ bytes []byte }
 
-func (a *arena) lend(f *os.File, size int64) (runs []Run) {
+func (a *arena) locate(f *os.File, size int64) (runs []Run) {
 	const piece = 100_000
 	all, err := io.ReadAll(f)
 	if err != nil || int64(len(all)) != size {
@@ -40,11 +40,11 @@ func (a *arena) lend(f *os.File, size int64) (runs []Run) {
 	return runs
 }
 
-// TestLent moves files through memory, beside those that are too small for it.
-func TestLent(t *testing.T) {
+// TestLocated moves files through memory, beside those that are too small for it.
+func TestLocated(t *testing.T) {
 	from, to := t.TempDir(), t.TempDir()
 	random := rand.NewChaCha8([32]byte{1})
-	want := map[string][]byte{"small": make([]byte, worthLending-1), "large": make([]byte, worthLending), "odd": make([]byte, 1_234_567), "empty": nil, "zeros": make([]byte, 400_000)}
+	want := map[string][]byte{"small": make([]byte, leastLocated-1), "large": make([]byte, leastLocated), "odd": make([]byte, 1_234_567), "empty": nil, "zeros": make([]byte, 400_000)}
 	for _, name := range []string{"small", "large", "odd"} {
 		random.Read(want[name])
 	}
@@ -56,10 +56,10 @@ func TestLent(t *testing.T) {
 		// One folder for each, for the arena knows one file at a time.
 		var a arena
 		var stream bytes.Buffer
-		if err := PackLent(&stream, filepath.Join(from, name), a.lend); err != nil {
+		if err := PackLocated(&stream, filepath.Join(from, name), a.locate); err != nil {
 			t.Fatal(err)
 		}
-		if lent := len(p) >= worthLending; lent && stream.Len() > 10_000 || !lent && a.bytes != nil {
+		if located := len(p) >= leastLocated; located && stream.Len() > 10_000 || !located && a.bytes != nil {
 			t.Errorf("%s: the stream has %d bytes, and memory %d", name, stream.Len(), len(a.bytes))
 		}
 		if _, err := Unpack(&stream, to, UnpackOptions{Memory: bytes.NewReader(a.bytes)}); err != nil {
@@ -75,8 +75,8 @@ func TestLent(t *testing.T) {
 	}
 }
 
-// TestLentRefused has a guest tell nonsense of its memory.
-func TestLentRefused(t *testing.T) {
+// TestLocatedRefused has a guest tell nonsense of its memory.
+func TestLocatedRefused(t *testing.T) {
 	const memory = 1000
 	for name, test := range map[string]struct {
 		size   string

@@ -18,9 +18,9 @@ type Run struct{ Address, Length int64 }
 // HoleAddress is that of a run which lies nowhere: it is all zeros.
 const HoleAddress = -1
 
-// Lend tells where the contents of an open file lie, in their order, and to stay. Nil
-// says that they have to be sent.
-type Lend func(f *os.File, size int64) []Run
+// Locate returns where the contents of an open file lie, in their order, and keeps them there.
+// Nil means that they have to be sent.
+type Locate func(f *os.File, size int64) []Run
 
 // A MemoryError says that the sender's memory could not be read. Without it, the files
 // can still be had.
@@ -33,16 +33,16 @@ const (
 	memoryRecord = "INGOT.memory"
 	runSize      = 16
 
-	// worthLending is the least size of a file for which it pays.
-	worthLending = 256 << 10
+	// leastLocated is the size of a file from which on this is faster than sending it.
+	leastLocated = 256 << 10
 	// leastRun is the smallest page that a guest can have. Only a file's last run may have
 	// less: each byte between two holes would take a block of the host's disk.
 	leastRun = 4 << 10
 )
 
-// borrow writes where a file lies in place of what is in it, if that is to be had.
-func (p *packer) borrow(f *os.File, h *tar.Header) (lent bool, err error) {
-	runs := p.lend(f, h.Size)
+// packRuns writes where a file lies in place of its contents, if it can be located.
+func (p *packer) packRuns(f *os.File, h *tar.Header) (done bool, err error) {
+	runs := p.locate(f, h.Size)
 	if runs == nil {
 		return false, nil
 	}
@@ -89,7 +89,7 @@ func (u *unpacker) collect(f *os.File, name, size string, in io.Reader) error {
 			return fmt.Errorf("tar stream: %.200q: a run of %d bytes at %#x, where %d bytes are left", name, r.Length, r.Address, left)
 		}
 		if r.Address != HoleAddress {
-			if err := u.budget.borrow(name, r.Length, u.options.Memory.Size()); err != nil {
+			if err := u.budget.spendMemory(name, r.Length, u.options.Memory.Size()); err != nil {
 				return err
 			}
 			if crumb {

@@ -13,10 +13,10 @@ import (
 	"ingot/guest/wire/files"
 )
 
-// A loan is files that stay where they are in memory, for the host to read them there.
+// pinned are files that stay where they are in memory, for the host to read them there.
 // A guest that is emulated copies 100 MB a second, and each byte more than once on
 // its way through a device; the host copies a hundred times as quickly.
-type loan struct {
+type pinned struct {
 	parts []part
 }
 
@@ -26,8 +26,8 @@ type part struct {
 	frames []uint64
 }
 
-// lend finds where a file lies. Only what lies in memory for good can be lent.
-func (l *loan) lend(f *os.File, size int64) []files.Run {
+// pin maps a file and returns where its contents lie; nil for a file that is on a disk.
+func (p *pinned) pin(f *os.File, size int64) []files.Run {
 	var st unix.Statfs_t
 	if unix.Fstatfs(int(f.Fd()), &st) != nil || st.Type != unix.TMPFS_MAGIC && st.Type != unix.RAMFS_MAGIC {
 		return nil
@@ -39,12 +39,12 @@ func (l *loan) lend(f *os.File, size int64) []files.Run {
 			runs = append(runs, files.Run{Address: files.HoleAddress, Length: data - at})
 		}
 		if data < end {
-			p, err := mapPart(f, data, end-data)
+			mapped, err := mapPart(f, data, end-data)
 			if err != nil {
 				return nil
 			}
-			l.parts = append(l.parts, p)
-			runs = append(runs, p.runs(end-data)...)
+			p.parts = append(p.parts, mapped)
+			runs = append(runs, mapped.runs(end-data)...)
 		}
 		at = end
 	}
@@ -126,16 +126,16 @@ func (p part) runs(n int64) (runs []files.Run) {
 	return runs
 }
 
-// end takes everything back. It says whether all of it has stayed in its place: a
-// kernel that is short of memory in large pieces may move what is mapped.
-func (l *loan) end() (stayed bool) {
+// end unmaps all files. It reports whether they have stayed in their places: a kernel that is
+// short of memory in large pieces may move mapped pages.
+func (p *pinned) end() (stayed bool) {
 	stayed = true
-	for _, p := range l.parts {
-		now, err := frames(p.mapped)
-		stayed = stayed && err == nil && slices.Equal(now, p.frames)
-		_ = unix.Munmap(p.mapped) // it was mapped
+	for _, part := range p.parts {
+		now, err := frames(part.mapped)
+		stayed = stayed && err == nil && slices.Equal(now, part.frames)
+		_ = unix.Munmap(part.mapped) // it was mapped
 	}
-	l.parts = nil
+	p.parts = nil
 	return stayed
 }
 

@@ -22,8 +22,8 @@ func inMemory(t *testing.T) *os.File {
 	return f
 }
 
-// TestLoan lends a file with a hole in it. Where its pages lie is told to root alone.
-func TestLoan(t *testing.T) {
+// TestPinned pins a file with a hole in it. The kernel tells only root where its pages lie.
+func TestPinned(t *testing.T) {
 	const size = 3<<20 + 5
 	f := inMemory(t)
 	for _, at := range []int64{0, 2 << 20} {
@@ -34,11 +34,11 @@ func TestLoan(t *testing.T) {
 	if err := f.Truncate(size); err != nil {
 		t.Fatal(err)
 	}
-	var l loan
-	runs := l.lend(f, size)
+	var p pinned
+	runs := p.pin(f, size)
 	if os.Geteuid() != 0 {
 		if runs != nil {
-			t.Errorf("lend = %v as an ordinary user; want nothing", runs)
+			t.Errorf("pin = %v as an ordinary user; want nothing", runs)
 		}
 		return
 	}
@@ -50,28 +50,28 @@ func TestLoan(t *testing.T) {
 		}
 	}
 	if all != size || holes != 1<<20+5 {
-		t.Errorf("lend = %d bytes, %d of them in holes; want %d and %d", all, holes, size, 1<<20+5)
+		t.Errorf("pin = %d bytes, %d of them in holes; want %d and %d", all, holes, size, 1<<20+5)
 	}
 	// The kernel may move pages at any time, though it seldom does.
-	for tries := 1; !l.end(); tries++ {
+	for tries := 1; !p.end(); tries++ {
 		if tries == 100 {
 			t.Fatal("end says that something was moved, each time")
 		}
-		l.lend(f, size)
+		p.pin(f, size)
 	}
-	if l.lend(f, size) == nil {
-		t.Fatal("it cannot be lent again")
+	if p.pin(f, size) == nil {
+		t.Fatal("it cannot be pinned again")
 	}
 	if err := unix.Fallocate(int(f.Fd()), unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, 4096, 8192); err != nil {
 		t.Fatal(err)
 	}
-	if l.end() {
+	if p.end() {
 		t.Error("end does not notice that pages have gone")
 	}
 }
 
-// TestLoanOfDisk wants what can be read again at any time not to be lent.
-func TestLoanOfDisk(t *testing.T) {
+// TestPinnedOnDisk: a file on a disk is not pinned, for the kernel may drop its pages.
+func TestPinnedOnDisk(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(name, make([]byte, 1<<20), 0o600); err != nil {
 		t.Fatal(err)
@@ -88,8 +88,8 @@ func TestLoanOfDisk(t *testing.T) {
 	if st.Type == unix.TMPFS_MAGIC {
 		t.Skip("temporary files lie in memory here")
 	}
-	var l loan
-	if runs := l.lend(f, 1<<20); runs != nil {
-		t.Errorf("lend = %v; want nothing", runs)
+	var p pinned
+	if runs := p.pin(f, 1<<20); runs != nil {
+		t.Errorf("pin = %v; want nothing", runs)
 	}
 }
