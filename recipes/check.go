@@ -61,9 +61,7 @@ func (r *Recipe) checkStore(d *decoder) {
 	if r.System != nil {
 		r.System.check(d)
 	}
-	if s := r.System; s != nil && s.Path != "" && (!s.Kernel.IsZero() || !s.Program.IsZero() || len(s.Modules) > 0 || s.Hostname != "") {
-		d.fail("system", "has a path, so kernel, program, modules and hostname are that system's own")
-	} else if s != nil && s.Path == "" && s.Kernel.IsZero() {
+	if s := r.System; s != nil && s.Path == "" && s.Kernel.IsZero() {
 		d.fail("system", "has neither a path nor a kernel to make a system with")
 	}
 	r.checkHostname(d)
@@ -176,14 +174,7 @@ func (p *Partition) check(d *decoder, key string) {
 	p.checkMatters(d, key)
 	fs := p.FileSystem()
 	if fs == nil {
-		for _, k := range []struct {
-			name string
-			set  bool
-		}{{"label", p.Label != ""}, {"uuid", p.UUID != ""}, {"contents", p.Contents.Any()}, {"encrypt", p.Encrypt != ""}} {
-			if k.set {
-				d.fail(key+"."+k.name, "needs a filesystem to be in")
-			}
-		}
+		d.refuse(p, key, []string{"label", "uuid", "contents", "encrypt"}, "needs a filesystem to be in")
 		return
 	}
 	p.checkEncrypt(d, key)
@@ -377,10 +368,8 @@ const (
 
 // check refuses words that say nothing of a folder that is not there.
 func (c *Contents) check(d *decoder, key string) {
-	for _, k := range []struct{ name, value string }{{"hard-links", c.HardLinks}, {"times", c.Times}, {"xattrs", c.Xattrs}} {
-		if k.value != "" && c.From.IsZero() {
-			d.fail(key+"."+k.name, "is a matter of contents.from, and there is none")
-		}
+	if c.From.IsZero() {
+		d.refuse(c, key, []string{"hard-links", "times", "xattrs"}, "is a matter of contents.from, and there is none")
 	}
 }
 

@@ -82,6 +82,9 @@ func (d *decoder) decode(n *yaml.Node, v reflect.Value, key string) {
 	case *Path:
 		d.spelled(n, key, func(n *yaml.Node) error { return d.path(at, n.Value) })
 		return
+	case *StorePath:
+		d.spelled(n, key, func(n *yaml.Node) error { return d.storePath(at, n.Value) })
+		return
 	case textual:
 		d.spelled(n, key, at.parse)
 		return
@@ -344,6 +347,17 @@ func fieldsOf(v reflect.Value) (fields map[string]field, names []string) {
 		}
 	}
 	return fields, names
+}
+
+// refuse refuses those of the named keys of a mapping that are set. v points to what the
+// mapping was decoded into.
+func (d *decoder) refuse(v any, mapping string, keys []string, format string, args ...any) {
+	fields, _ := fieldsOf(reflect.ValueOf(v).Elem())
+	for _, key := range keys {
+		if !fields[key].value().IsZero() {
+			d.fail(mapping+"."+key, format, args...)
+		}
+	}
 }
 
 // keysOf returns the names of the keys of the mapping that a struct describes.

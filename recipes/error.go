@@ -59,19 +59,15 @@ func (s *source) errorf(key, format string, args ...any) *Error {
 		}
 	}
 	e := &Error{File: s.file, Key: key, What: fmt.Sprintf(format, args...)}
-	for k := key; ; k = k[:strings.LastIndexAny(k, ".[")] {
+	for k := key; ; k = k[:max(0, strings.LastIndexAny(k, ".["))] {
 		if n := s.at[k]; n != nil {
 			e.place(n)
 			return e
 		}
-		if !strings.ContainsAny(k, ".[") {
-			break
+		if k == "" {
+			return e
 		}
 	}
-	if n := s.at[""]; n != nil {
-		e.place(n)
-	}
-	return e
 }
 
 // wrap is errorf for an error that callers may want to look into.

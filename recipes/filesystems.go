@@ -54,11 +54,8 @@ func (o FileSystemOptions) of(k *volume.Kind) volume.Options {
 // the partition.
 func (o FileSystemOptions) check(d *decoder, key, filesystem string) {
 	for _, of := range o {
-		v := reflect.ValueOf(of.Options).Elem()
-		for i := range v.NumField() {
-			if !v.Field(i).IsZero() && of.kind.Name != filesystem {
-				d.fail(key+"."+keyOf(v.Type().Field(i)), "is a matter of %s, and the file system is %s", of.kind.Name, cmp.Or(filesystem, "left out"))
-			}
+		if of.kind.Name != filesystem {
+			d.refuse(of.Options, key, keysOf(reflect.TypeOf(of.Options).Elem()), "is a matter of %s, and the file system is %s", of.kind.Name, cmp.Or(filesystem, "left out"))
 		}
 	}
 }

@@ -104,7 +104,6 @@ func Parse(file, dir string, text []byte, set []string) (*Recipe, error) {
 	}
 	d := decodeRoot(file, dir, root, reflect.ValueOf(r).Elem())
 	r.src = d.source
-	r.follow(d)
 	if len(d.errs) == 0 {
 		r.check(d)
 	}
@@ -112,54 +111,6 @@ func Parse(file, dir string, text []byte, set []string) (*Recipe, error) {
 		return nil, err
 	}
 	return r, nil
-}
-
-// follow makes store paths of links to some, such as ./result, which are relative to the
-// recipe's own folder.
-func (r *Recipe) follow(d *decoder) {
-	if r.System != nil {
-		d.follow("system", &r.System.Path)
-	}
-	for i := range r.Store.Closures {
-		d.follow(fmt.Sprintf("store.closures[%d].path", i), &r.Store.Closures[i].Path)
-	}
-	d.follow("store.profile", &r.Store.Profile)
-	for i := range r.Store.Roots {
-		d.follow(fmt.Sprintf("store.roots[%d].path", i), &r.Store.Roots[i].Path)
-	}
-	for i := range r.Bootloader.Generations {
-		d.follow(fmt.Sprintf("bootloader.generations[%d]", i), &r.Bootloader.Generations[i])
-	}
-	for i := range r.Bootloader.Entries {
-		d.follow(fmt.Sprintf("bootloader.entries[%d].system", i), &r.Bootloader.Entries[i].System)
-	}
-}
-
-// follow makes a store path of a link, and refuses a relative path that leads to none.
-func (d *decoder) follow(key string, path *string) {
-	if *path == "" {
-		return
-	}
-	at := *path
-	if !filepath.IsAbs(at) {
-		at = filepath.Join(d.dir, at)
-	}
-	if item := storedb.Follow(at); storedb.ItemOf(item) == item {
-		if item != at {
-			*path = item
-		}
-		return
-	}
-	if filepath.IsAbs(*path) {
-		return // it may lie in a store of another root
-	}
-	why := "nothing is there"
-	if _, err := os.Stat(at); err == nil {
-		why = "it is there, and leads to no store"
-	} else if target, err := os.Readlink(at); err == nil {
-		why = fmt.Sprintf("it leads to %s, and nothing is there", printable.Quote(target))
-	}
-	d.fail(key, "%s is neither a store path nor a link to one, such as nix-build makes of ./result: %s", printable.Quote(*path), why)
 }
 
 // Decode reads another language of ingot's with the strictness of recipes. what names
@@ -326,4 +277,33 @@ func (d *decoder) path(p *Path, text string) error {
 	}
 	d.reads = append(d.reads, p.Host)
 	return nil
+}
+
+// storePath makes a store path of a link to one, such as ./result, which is relative to the
+// recipe's own folder. It refuses a relative path that leads to none.
+func (d *decoder) storePath(p *StorePath, text string) error {
+	*p = StorePath(text)
+	at := text
+	if !filepath.IsAbs(at) {
+		at = filepath.Join(d.dir, at)
+	}
+	item := storedb.Follow(at)
+	switch {
+	case text == "":
+		return nil
+	case storedb.ItemOf(item) == item:
+		if item != at {
+			*p = StorePath(item)
+		}
+		return nil
+	case filepath.IsAbs(text):
+		return nil // it may lie in a store of another root
+	}
+	why := "nothing is there"
+	if _, err := os.Stat(at); err == nil {
+		why = "it is there, and leads to no store"
+	} else if target, err := os.Readlink(at); err == nil {
+		why = fmt.Sprintf("it leads to %s, and nothing is there", printable.Quote(target))
+	}
+	return fmt.Errorf("%s is neither a store path nor a link to one, such as nix-build makes of ./result: %s", printable.Quote(text), why)
 }

@@ -76,17 +76,7 @@ func (r *Recipe) checkLive(d *decoder) {
 // checkEROFS refuses what would be in vain: an EROFS is not compressed, and a system that
 // ingot did not make looks for none.
 func (r *Recipe) checkEROFS(d *decoder) {
-	const why = "is a matter of squashfs, and the store is erofs, which is not compressed"
-	o := &r.Output
-	if o.Compression != "" {
-		d.fail("output.compression", why)
-	}
-	if o.Level != 0 {
-		d.fail("output.level", why)
-	}
-	if !o.BlockSize.IsZero() {
-		d.fail("output.block-size", why)
-	}
+	d.refuse(&r.Output, "output", []string{"compression", "level", "block-size"}, "is a matter of squashfs, and the store is erofs, which is not compressed")
 	if r.Store.Flavour != "guix" && r.System != nil && r.System.Path != "" {
 		d.fail("output.store", "the initial RAM disk of a NixOS system looks for a squashfs: write squashfs, or files on an ISO")
 	}
@@ -95,13 +85,8 @@ func (r *Recipe) checkEROFS(d *decoder) {
 // checkOnlyNetboot refuses what says something of a netboot folder alone, unless the format is
 // an override's: a recipe that is for netboot may be built as a disk, too.
 func (r *Recipe) checkOnlyNetboot(d *decoder) {
-	for _, k := range []struct {
-		name string
-		set  bool
-	}{{"sign", r.Output.Sign != nil}, {"password", r.Output.Password != ""}} {
-		if k.set && !r.IsNetboot() && d.errorf("output.format", "").Set == 0 {
-			d.fail("output."+k.name, "is a matter of netboot, and the format is %s; write format: netboot", r.Output.Format)
-		}
+	if !r.IsNetboot() && d.errorf("output.format", "").Set == 0 {
+		d.refuse(&r.Output, "output", []string{"sign", "password"}, "is a matter of netboot, and the format is %s; write format: netboot", r.Output.Format)
 	}
 }
 

@@ -52,7 +52,7 @@ func (r *Recipe) Errorf(key, format string, args ...any) *Error {
 // System is what boots: a store path, or a system to be made.
 type System struct {
 	// Path is the store path of a system that a closure of the store brings.
-	Path string `json:"path,omitempty" jsonschema_description:"The store path of a NixOS or Guix system, or a link to one such as ./result. system: PATH is short for it."`
+	Path StorePath `json:"path,omitempty" jsonschema_description:"The store path of a NixOS or Guix system, or a link to one such as ./result. system: PATH is short for it."`
 	// Kernel is the folder that the kernel of a system made by ingot is taken from.
 	Kernel   Path     `json:"kernel,omitempty" jsonschema_description:"A folder with boot/vmlinuz-* and lib/modules, such as an unpacked kernel package; or 'host' for the kernel that INGOT_KERNEL names, or else the host's own."`
 	Program  Path     `json:"program,omitempty" jsonschema_description:"The ingot binary that becomes the system's init, shell and commands; needed if the image's architecture is not the host's. Default: the running ingot."`
@@ -84,7 +84,7 @@ type Store struct {
 	Flavour     string     `json:"flavour,omitempty" jsonschema:"enum=nix,enum=guix" jsonschema_description:"The kind of store: nix or guix. Default: nix."`
 	Closures    []Closure  `json:"closures,omitempty" jsonschema_description:"Closures to put into the store."`
 	Add         []Addition `json:"add,omitempty" jsonschema_description:"Plain files and folders to add to the store under their content address, as nix-store --add does."`
-	Profile     string     `json:"profile,omitempty" jsonschema_description:"The store path that the system profile points to. Default: the recipe's system."`
+	Profile     StorePath  `json:"profile,omitempty" jsonschema_description:"The store path that the system profile points to. Default: the recipe's system."`
 	Roots       []Root     `json:"roots,omitempty" jsonschema_description:"Further GC roots."`
 	Deduplicate bool       `json:"deduplicate,omitempty" jsonschema_description:"Replace files of equal contents by hard links to one file, through .links, as nix-store --optimise does."`
 	Verify      bool       `json:"verify,omitempty" jsonschema_description:"Hash all items instead of trusting the hashes of a registration."`
@@ -92,12 +92,12 @@ type Store struct {
 
 // Closure is one source of store items.
 type Closure struct {
-	Graph        Paths  `json:"graph,omitempty" jsonschema_description:"Reference graphs, as exportReferencesGraph and #:references-graphs write them: one file or a list."`
-	Registration Paths  `json:"registration,omitempty" jsonschema_description:"Registration files, as nix-store --load-db reads them, with hashes and sizes: one file or a list."`
-	PathInfo     Paths  `json:"path-info,omitempty" jsonschema_description:"The output of nix path-info --json --recursive, or the .attrs.json of a build, with hashes and sizes: one file or a list."`
-	Path         string `json:"path,omitempty" jsonschema_description:"A store path, or a link to one such as ./result. ingot reads its closure from the store's database, or from a binary cache."`
-	Root         Path   `json:"root,omitempty" jsonschema_description:"With path: the root directory of the store to read. Default: /."`
-	From         Path   `json:"from,omitempty" jsonschema_description:"The folder that holds the store items. Default: the store directory."`
+	Graph        Paths     `json:"graph,omitempty" jsonschema_description:"Reference graphs, as exportReferencesGraph and #:references-graphs write them: one file or a list."`
+	Registration Paths     `json:"registration,omitempty" jsonschema_description:"Registration files, as nix-store --load-db reads them, with hashes and sizes: one file or a list."`
+	PathInfo     Paths     `json:"path-info,omitempty" jsonschema_description:"The output of nix path-info --json --recursive, or the .attrs.json of a build, with hashes and sizes: one file or a list."`
+	Path         StorePath `json:"path,omitempty" jsonschema_description:"A store path, or a link to one such as ./result. ingot reads its closure from the store's database, or from a binary cache."`
+	Root         Path      `json:"root,omitempty" jsonschema_description:"With path: the root directory of the store to read. Default: /."`
+	From         Path      `json:"from,omitempty" jsonschema_description:"The folder that holds the store items. Default: the store directory."`
 
 	Cache    Paths    `json:"cache,omitempty" jsonschema_description:"With path: the binary caches to read the closure from, asked in turn: URLs (https, http, file) or folders, one or a list."`
 	Keys     []string `json:"keys,omitempty" jsonschema_description:"With cache: the trusted public keys, as NAME:BASE64 or Guix's (public-key …). Default: those of https://cache.nixos.org, or of Guix's own servers."`
@@ -114,8 +114,8 @@ type Addition struct {
 
 // Root is a garbage collector root.
 type Root struct {
-	Name string `json:"name" jsonschema:"required" jsonschema_description:"The name of the link in gcroots."`
-	Path string `json:"path" jsonschema:"required" jsonschema_description:"The store path to protect from garbage collection, or a link to it."`
+	Name string    `json:"name" jsonschema:"required" jsonschema_description:"The name of the link in gcroots."`
+	Path StorePath `json:"path" jsonschema:"required" jsonschema_description:"The store path to protect from garbage collection, or a link to it."`
 }
 
 // Disk is a partition table with its partitions.
@@ -203,17 +203,17 @@ type Bootloader struct {
 	Arguments []string `json:"arguments,omitempty" jsonschema_description:"Kernel arguments, added to the system's own."`
 	Entries   []Entry  `json:"entries,omitempty" jsonschema_description:"Further menu entries."`
 	// Generations are what a system profile remembers beside its newest generation.
-	Generations []string `json:"generations,omitempty" jsonschema_description:"The store paths of earlier systems, the oldest first. With the recipe's system as the newest, they become the generations of the system profile and the entries of the submenu 'All generations'."`
+	Generations []StorePath `json:"generations,omitempty" jsonschema_description:"The store paths of earlier systems, the oldest first. With the recipe's system as the newest, they become the generations of the system profile and the entries of the submenu 'All generations'."`
 }
 
 // Entry is one entry of the boot menu.
 type Entry struct {
-	Title     string   `json:"title" jsonschema:"required" jsonschema_description:"The entry's line in the menu."`
-	System    string   `json:"system,omitempty" jsonschema_description:"The store path of the system that provides kernel, initial RAM disk and arguments."`
-	Kernel    string   `json:"kernel,omitempty" jsonschema_description:"The kernel's path in the file system that holds the store."`
-	Initrd    []string `json:"initrd,omitempty" jsonschema_description:"The paths of initial RAM disks in the same file system."`
-	Arguments []string `json:"arguments,omitempty" jsonschema_description:"Kernel arguments of this entry."`
-	Submenu   string   `json:"submenu,omitempty" jsonschema_description:"The submenu of the entry, such as 'Older generations'."`
+	Title     string    `json:"title" jsonschema:"required" jsonschema_description:"The entry's line in the menu."`
+	System    StorePath `json:"system,omitempty" jsonschema_description:"The store path of the system that provides kernel, initial RAM disk and arguments."`
+	Kernel    string    `json:"kernel,omitempty" jsonschema_description:"The kernel's path in the file system that holds the store."`
+	Initrd    []string  `json:"initrd,omitempty" jsonschema_description:"The paths of initial RAM disks in the same file system."`
+	Arguments []string  `json:"arguments,omitempty" jsonschema_description:"Kernel arguments of this entry."`
+	Submenu   string    `json:"submenu,omitempty" jsonschema_description:"The submenu of the entry, such as 'Older generations'."`
 }
 
 // Output says what is written.
@@ -280,6 +280,9 @@ type Offset int64
 
 // Path is a path of the host. One that is not absolute is relative to the recipe's file.
 type Path = bootloader.Path
+
+// StorePath is a store path. A recipe may give a link to one.
+type StorePath string
 
 // Paths is one path or a list of them.
 type Paths []Path

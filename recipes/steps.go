@@ -10,6 +10,7 @@ import (
 
 	"ingot/image/fileformat"
 	"ingot/internal/grammar"
+	"ingot/internal/lazy"
 	"ingot/internal/printable"
 )
 
@@ -19,16 +20,10 @@ const (
 	InRoot   = "root"
 )
 
-// isVariable says whether a variable of the environment may have a name.
-func isVariable(name string) bool {
-	for i, r := range name {
-		letter := r == '_' || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z'
-		if !letter && (i == 0 || r < '0' || '9' < r) {
-			return false
-		}
-	}
-	return name != ""
-}
+// variableName is what the name of a variable of the environment is made of.
+var variableName = lazy.Regexp(`^[A-Za-z_][A-Za-z0-9_]*$`)
+
+func isVariable(name string) bool { return variableName().MatchString(name) }
 
 // checkSteps finds what is wrong with what takes a virtual machine.
 func (r *Recipe) checkSteps(d *decoder) {

@@ -2,6 +2,7 @@ package recipes
 
 import (
 	"fmt"
+	"reflect"
 	"strings"
 
 	"mvdan.cc/sh/v3/syntax"
@@ -11,16 +12,8 @@ import (
 )
 
 func (s *System) check(d *decoder) {
-	for _, key := range []struct {
-		name  string
-		wrong bool
-	}{
-		{"tools", len(s.Tools) > 0}, {"optional-tools", len(s.OptionalTools) > 0}, {"without-tools", len(s.WithoutTools) > 0},
-		{"network", s.Network != ""}, {"ssh", s.SSH != nil}, {"hooks", s.Hooks != Hooks{}},
-	} {
-		if s.Path != "" && key.wrong {
-			d.fail("system."+key.name, "is for systems that ingot makes; %s brings its own", s.Path)
-		}
+	if s.Path != "" {
+		d.refuse(s, "system", keysOf(reflect.TypeFor[System]())[1:], "is for systems that ingot makes; %s brings its own", s.Path)
 	}
 	if s.Network != "" {
 		_, err := network.ParseSettings(s.Network)

@@ -36,7 +36,7 @@ func (p *planner) menu(at int) (bootloader.Menu, error) {
 		e := bootloader.Entry{Title: r.Title, Kernel: r.Kernel, Initrd: r.Initrd, Submenu: r.Submenu}
 		if r.System != "" {
 			var err error
-			if e, err = p.systemEntry(at, r.Title, r.System); err != nil {
+			if e, err = p.systemEntry(at, r.Title, string(r.System)); err != nil {
 				return m, p.At(fmt.Sprintf("bootloader.entries[%d]", i), err)
 			}
 			e.Submenu = r.Submenu
@@ -102,8 +102,8 @@ func (p *planner) generations(at int) ([]bootloader.Entry, error) {
 		return nil, nil
 	}
 	var entries []bootloader.Entry
-	for i, system := range append(slices.Clone(p.Bootloader.Generations), p.store.system) {
-		e, err := p.systemEntry(at, "", system)
+	for i, system := range append(slices.Clone(p.Bootloader.Generations), recipes.StorePath(p.store.system)) {
+		e, err := p.systemEntry(at, "", string(system))
 		if err != nil {
 			return nil, p.At(fmt.Sprintf("bootloader.generations[%d]", i), err)
 		}

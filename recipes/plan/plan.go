@@ -166,11 +166,14 @@ func (p *planner) assemble(ctx context.Context) error {
 func (p *planner) populate(ctx context.Context, t *image.Tree) error {
 	o := storedb.Options{Deduplicate: p.Store.Deduplicate, Roots: map[string]string{}}
 	for _, root := range p.Store.Roots {
-		o.Roots[root.Name] = root.Path
+		o.Roots[root.Name] = string(root.Path)
 	}
-	if profile := cmp.Or(p.Store.Profile, p.store.system); profile != "" {
-		generations := append(slices.Clone(p.Bootloader.Generations), profile)
-		o.Profiles = []storedb.Profile{{Name: "system", Generations: generations}}
+	if newest := cmp.Or(p.Store.Profile, recipes.StorePath(p.store.system)); newest != "" {
+		profile := storedb.Profile{Name: "system"}
+		for _, g := range append(slices.Clone(p.Bootloader.Generations), newest) {
+			profile.Generations = append(profile.Generations, string(g))
+		}
+		o.Profiles = []storedb.Profile{profile}
 	}
 	if p.store.system != "" && p.store.made == nil {
 		o.NixOS, o.GuixSystem = p.store.flavour == storedb.Nix, p.store.flavour == storedb.Guix

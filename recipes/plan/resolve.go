@@ -52,7 +52,7 @@ func resolve(ctx context.Context, r *recipes.Recipe, h Host) (*store, error) {
 		s.system = s.made.toplevel
 		sources = append(sources, s.made.items)
 	} else if r.System != nil {
-		s.system = r.System.Path
+		s.system = string(r.System.Path)
 	}
 	if s.closure, err = storedb.NewClosure(s.flavour, sources...); err != nil {
 		return nil, r.At("store", err)
@@ -61,7 +61,7 @@ func resolve(ctx context.Context, r *recipes.Recipe, h Host) (*store, error) {
 		return nil, r.Errorf("system", "%s is not in the closures of the store", s.system)
 	}
 	for i, g := range r.Bootloader.Generations {
-		if s.closure.Lookup(g) == nil {
+		if s.closure.Lookup(string(g)) == nil {
 			return nil, r.Errorf(fmt.Sprintf("bootloader.generations[%d]", i), "%s is not in the closures of the store", g)
 		}
 	}
@@ -83,7 +83,7 @@ func (s *store) read(ctx context.Context, h Host, c *recipes.Closure) ([]*stored
 		Root: c.Root.Host, From: c.From.Host, Unsigned: c.Unsigned,
 	}
 	if c.Path != "" {
-		from.Paths = []string{c.Path}
+		from.Paths = []string{string(c.Path)}
 	}
 	for _, p := range c.Cache {
 		from.Caches = append(from.Caches, location(p))
