@@ -169,13 +169,10 @@ func (l *Lab) options(p *network.Planned) (o run.Options, err error) {
 // fetched are the ports of a machine from which the tests fetch pages.
 func (l *Lab) fetched(machine string) (ports []int) {
 	for _, test := range l.Tests {
-		for _, port := range test.Ports(machine) {
-			if !slices.Contains(ports, port) {
-				ports = append(ports, port)
-			}
-		}
+		ports = append(ports, test.Ports(machine)...)
 	}
-	return ports
+	slices.Sort(ports)
+	return slices.Compact(ports)
 }
 
 // path returns what a name in the file stands for: a path that is relative to the file,

@@ -1,6 +1,7 @@
 package netboot
 
 import (
+	"slices"
 	"strings"
 
 	"ingot/image"
@@ -22,18 +23,8 @@ const (
 	SignatureSuffix = ".sig" // the suffix of the signature of each of the others
 )
 
-// The files that the whole root of a system can lie in.
-const (
-	rootSquashfs = "root.squashfs"
-	rootEROFS    = "root.erofs"
-)
-
 // IsFile says whether a name is one that a folder has.
 func IsFile(name string) bool {
-	name = strings.TrimSuffix(name, SignatureSuffix)
-	switch name {
-	case KernelFile, InitrdFile, CommandLineFile, ScriptFile, ManifestFile, rootSquashfs, rootEROFS:
-		return true
-	}
-	return false
+	names := []string{KernelFile, InitrdFile, CommandLineFile, ScriptFile, ManifestFile, "root.squashfs", "root.erofs"}
+	return slices.Contains(names, strings.TrimSuffix(name, SignatureSuffix))
 }

@@ -45,7 +45,4 @@ func (m *made) add(f storedb.Flavour, name string, n *image.Node, references ...
 func programNames() []string { return append(applet.Names(), "ingot", "init") }
 
 // references returns store paths, each once.
-func (m *made) references(paths ...string) []string {
-	slices.Sort(paths)
-	return slices.Compact(paths)
-}
+func references(paths ...string) []string { return slices.Compact(slices.Sorted(slices.Values(paths))) }

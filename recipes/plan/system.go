@@ -102,7 +102,7 @@ func (m *made) join(f storedb.Flavour, name, ramdisk, sw string) (err error) {
 			return err
 		}
 	}
-	m.toplevel, err = m.add(f, name, top.Root, m.references(m.kernel, ramdisk, m.program, sw)...)
+	m.toplevel, err = m.add(f, name, top.Root, references(m.kernel, ramdisk, m.program, sw)...)
 	return err
 }
 
@@ -182,24 +182,23 @@ func (m *made) furnish(t *image.Tree) error {
 	if err := m.furnishHook(t); err != nil {
 		return err
 	}
-	texts := map[string]string{
+	missing := map[string]*image.Node{}
+	for name, target := range links {
+		missing[name] = image.NewSymlink(target)
+	}
+	for name, text := range map[string]string{
 		"/etc/hostname": m.hostname + "\n",
 		"/etc/passwd":   "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n",
 		"/etc/group":    "root:x:0:\nnogroup:x:65534:\n",
 		"/etc/os-release": strings.Join([]string{
 			"ID=ingot", "NAME=ingot", "VERSION_ID=" + recipes.Version, `PRETTY_NAME="ingot ` + recipes.Version + `"`, "",
 		}, "\n"),
+	} {
+		missing[name] = image.NewFile(0o644, image.Bytes(text))
 	}
-	for name, target := range links {
+	for name, n := range missing {
 		if t.Lookup(name) == nil {
-			if err := t.Put(name, image.NewSymlink(target)); err != nil {
-				return err
-			}
-		}
-	}
-	for name, text := range texts {
-		if t.Lookup(name) == nil {
-			if err := t.Put(name, image.NewFile(0o644, image.Bytes(text))); err != nil {
+			if err := t.Put(name, n); err != nil {
 				return err
 			}
 		}

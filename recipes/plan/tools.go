@@ -38,7 +38,7 @@ func makeTools(ctx context.Context, r *recipes.Recipe, f storedb.Flavour, h Host
 	}
 	bin := image.NewDir(0o755)
 	o := tools.Options{Without: s.WithoutTools, Arch: debianArches[r.Arch], Temp: h.Temp}
-	var references []string
+	var used []string // store paths
 	for _, list := range []struct {
 		paths    recipes.Paths
 		optional bool
@@ -55,7 +55,7 @@ func makeTools(ctx context.Context, r *recipes.Recipe, f storedb.Flavour, h Host
 					return "", err
 				}
 				m.items = append(m.items, items...)
-				references = append(references, p.Text)
+				used = append(used, p.Text)
 			case strings.HasSuffix(p.Text, ".deb"):
 				o.Packages = append(o.Packages, tools.Wanted{Name: p.Host, Optional: list.optional})
 			default:
@@ -71,7 +71,7 @@ func makeTools(ctx context.Context, r *recipes.Recipe, f storedb.Flavour, h Host
 		return "", err
 	}
 	if m.tools != "" {
-		references = append(references, m.tools)
+		used = append(used, m.tools)
 	}
 	for _, name := range programNames() {
 		if bin.Child(name) == nil {
@@ -80,7 +80,7 @@ func makeTools(ctx context.Context, r *recipes.Recipe, f storedb.Flavour, h Host
 	}
 	top := image.NewDir(0o755)
 	top.Add("bin", bin)
-	sw, err = m.add(f, r.Name+"-sw", top, m.references(append(references, m.program)...)...)
+	sw, err = m.add(f, r.Name+"-sw", top, references(append(used, m.program)...)...)
 	m.bin = sw + "/bin"
 	return sw, err
 }

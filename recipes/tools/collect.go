@@ -179,29 +179,11 @@ func (c *collector) takeInstalled(r *record, name string) error {
 			return nil // also one that only root may read
 		}
 	}
-	if st.Mode().Type() == fs.ModeSymlink {
-		target, err := os.Readlink(host)
-		if err != nil {
-			return err
-		}
-		return c.put(merged(name), image.NewSymlink(target), r.Name)
-	}
-	if !st.Mode().IsRegular() {
-		return nil
-	}
-	file, err := image.NewHostFile(host)
+	n, err := image.Scan(host, image.ScanOptions{})
 	if err != nil {
 		return err
 	}
-	return c.put(merged(name), image.NewFile(mode(st.Mode()), file), r.Name)
-}
-
-// mode is that of a file in a store.
-func mode(m fs.FileMode) fs.FileMode {
-	if m&0o100 != 0 {
-		return 0o555
-	}
-	return 0o444
+	return c.put(merged(name), n, r.Name)
 }
 
 // differs says whether a file has not the MD5 sum that its package gave it.
@@ -238,15 +220,10 @@ func (c *collector) takeDeb(w Wanted) error {
 	t := &image.Tree{Root: n}
 	return t.Walk(func(name string, n *image.Node) error {
 		at := merged(name)
-		switch {
-		case n.IsDir() || !useful(at):
+		if n.IsDir() || !useful(at) {
 			return nil
-		case n.Mode.Type() == fs.ModeSymlink:
-			return c.put(at, image.NewSymlink(n.Link), p.Name)
-		case n.Mode.IsRegular():
-			return c.put(at, image.NewFile(mode(n.Mode), n.Data), p.Name)
 		}
-		return nil
+		return c.put(at, n, p.Name)
 	})
 }
 
@@ -279,8 +256,19 @@ func useful(name string) bool {
 	return strings.HasPrefix(name, "usr/") && !strings.HasPrefix(name, "usr/games/") || strings.HasPrefix(name, "etc/")
 }
 
-// put puts a file into the tree, and remembers to see what it needs.
+// put puts a file or a symlink into the tree, as it would be in a store, and remembers to see
+// what it needs. Devices and the like are left out.
 func (c *collector) put(name string, n *image.Node, of string) error {
+	switch {
+	case n.Mode.Type() == fs.ModeSymlink:
+		n = image.NewSymlink(n.Link)
+	case n.Mode.IsRegular() && n.Mode&0o100 != 0:
+		n = image.NewFile(0o555, n.Data)
+	case n.Mode.IsRegular():
+		n = image.NewFile(0o444, n.Data)
+	default:
+		return nil
+	}
 	if old := c.Tree.Lookup("/" + name); old != nil {
 		return nil // two packages have it, by dpkg's diversions, or a library came first
 	}

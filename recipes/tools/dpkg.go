@@ -1,7 +1,6 @@
 package tools
 
 import (
-	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
@@ -74,10 +73,7 @@ func (d *dpkg) find(name, arch string) *record {
 func parseStanza(text []byte) (r *record, installed bool) {
 	r = &record{conffiles: map[string]string{}}
 	field := ""
-	lines := bufio.NewScanner(bytes.NewReader(text))
-	lines.Buffer(nil, 1<<20)
-	for lines.Scan() {
-		line := lines.Text()
+	for line := range strings.Lines(string(text)) {
 		if !strings.HasPrefix(line, " ") {
 			name, value, _ := strings.Cut(line, ":")
 			field, line = name, strings.TrimSpace(value)
