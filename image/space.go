@@ -48,13 +48,16 @@ func iec(n int64) string { return humanize.IBytes(uint64(n)) }
 // than need bytes free for this user. A file that the output will replace does not
 // count as free, since it stands until the end. Quotas are not seen here: they come
 // up while writing, as a [*FullError].
-func (o *Output) CheckSpace(need int64) error {
+func (o *Output) CheckSpace(need int64) error { return CheckSpace(int(o.Fd()), o.target, need) }
+
+// CheckSpace is [Output.CheckSpace] for the file system of an open file; path is for errors.
+func CheckSpace(fd int, path string, need int64) error {
 	var st unix.Statfs_t
-	if err := unix.Fstatfs(int(o.Fd()), &st); err != nil || st.Blocks == 0 {
+	if err := unix.Fstatfs(fd, &st); err != nil || st.Blocks == 0 {
 		return nil // a file system that does not tell, such as a tmpfs without a limit
 	}
 	if have := int64(st.Bavail) * st.Frsize; have < need {
-		return &SpaceError{Path: o.target, Need: need, Have: have}
+		return &SpaceError{Path: path, Need: need, Have: have}
 	}
 	return nil
 }

@@ -41,7 +41,7 @@ func (c *Closure) Load(ctx context.Context, o LoadOptions) error {
 	if err := c.checkRemote(o); err != nil {
 		return err
 	}
-	if err := c.scan(ctx); err != nil {
+	if err := c.Scan(ctx); err != nil {
 		return err
 	}
 	o.Files = o.Files && c.files == nil
@@ -149,8 +149,8 @@ func few(errs []error) error {
 	return errors.Join(errs...)
 }
 
-// scan makes the Nodes of the items that have none.
-func (c *Closure) scan(ctx context.Context) error {
+// Scan makes the Nodes of the items that have none, and compares sizes with what sources gave.
+func (c *Closure) Scan(ctx context.Context) error {
 	return parallel(ctx, len(c.items), stateless, func(_ struct{}, i int) error {
 		it := c.items[i]
 		if it.Node == nil && it.Remote != nil {

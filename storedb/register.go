@@ -555,10 +555,6 @@ func regularBytes(n *image.Node) (sum fileSizes) {
 // store's own file system, they may be cloned and take nothing; shared files are taken
 // to need nothing, either.
 func (r *registrar) checkSpace(dev uint64) error {
-	var fs unix.Statfs_t
-	if err := unix.Fstatfs(r.store.fd, &fs); err != nil || fs.Blocks == 0 {
-		return nil // a file system that does not tell
-	}
 	need, seen := int64(0), map[Hash]bool{}
 	for _, i := range r.missing {
 		it := r.closure.items[i]
@@ -579,10 +575,7 @@ func (r *registrar) checkSpace(dev uint64) error {
 		hashes := r.closure.files[i]
 		need += newBytes(r.flavour, it.Node, &hashes, seen)
 	}
-	if have := int64(fs.Bavail) * fs.Frsize; have < need {
-		return &image.SpaceError{Path: r.store.path + "/", Need: need, Have: have}
-	}
-	return nil
+	return image.CheckSpace(r.store.fd, r.store.path+"/", need)
 }
 
 // newBytes returns how many bytes n holds that have not been seen.

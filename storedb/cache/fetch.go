@@ -68,7 +68,8 @@ func (c *Cache) Fetch(ctx context.Context, paths []*Path, dir string) ([]*stored
 			need += size
 		}
 	}
-	if err := f.space(need); err != nil {
+	// NARs are about as large as what they become.
+	if err := image.CheckSpace(int(f.lock.Fd()), f.dir, need); err != nil {
 		return nil, err
 	}
 	if f.Begin != nil && need > 0 {
@@ -176,19 +177,6 @@ func (f *fetcher) close() {
 		f.lock.Close()
 	}
 	f.root.Close()
-}
-
-// space refuses to begin with what does not fit. NARs are about as large as what they
-// become.
-func (f *fetcher) space(need int64) error {
-	var st unix.Statfs_t
-	if err := unix.Fstatfs(int(f.lock.Fd()), &st); err != nil || st.Blocks == 0 {
-		return nil // a file system that does not tell, such as a tmpfs without a limit
-	}
-	if have := int64(st.Bavail) * st.Bsize; need > have {
-		return &image.SpaceError{Path: f.dir, Need: need, Have: have}
-	}
-	return nil
 }
 
 // have says whether a path is in the folder already; what is not right is removed.

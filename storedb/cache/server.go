@@ -277,14 +277,12 @@ func (s *Server) fits(name string, size int64) error {
 	if most := s.most(name); size > most {
 		return &refusal{http.StatusRequestEntityTooLarge, tooLong(most).Error()}
 	}
-	var st unix.Statfs_t
-	if err := unix.Statfs(s.Dir, &st); err != nil || st.Blocks == 0 {
-		return nil // a file system that does not tell
+	dir, err := os.Open(s.Dir)
+	if err != nil {
+		return err
 	}
-	if have := int64(st.Bavail) * st.Bsize; size > have {
-		return &image.SpaceError{Path: s.Dir, Need: size, Have: have}
-	}
-	return nil
+	defer dir.Close()
+	return image.CheckSpace(int(dir.Fd()), s.Dir, size)
 }
 
 func tooLong(most int64) error {

@@ -5,9 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
-	"runtime"
-
-	"golang.org/x/sync/errgroup"
 
 	"ingot/image"
 	"ingot/partition/ext4"
@@ -82,28 +79,14 @@ func populated(ctx context.Context, t *image.Tree, o Options) error {
 
 // bare puts the items into the tree and nothing else.
 func bare(ctx context.Context, t *image.Tree, o Options) error {
-	items := o.Closure.Items()
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(runtime.GOMAXPROCS(0))
-	for _, it := range items {
-		if it.Node != nil {
-			continue
-		}
-		g.Go(func() error {
-			if ctx.Err() != nil {
-				return ctx.Err()
-			}
-			return it.Scan(o.Closure.Flavour)
-		})
-	}
-	if err := g.Wait(); err != nil {
+	if err := o.Closure.Scan(ctx); err != nil {
 		return err
 	}
 	store, err := t.MakeDirs(o.Closure.Flavour.StoreDir())
 	if err != nil {
 		return err
 	}
-	for _, it := range items {
+	for _, it := range o.Closure.Items() {
 		if err := store.Add(path.Base(it.Path), it.Node); err != nil {
 			return fmt.Errorf("%s: %w", it.Path, err)
 		}
