@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"ingot/internal/lazy"
 )
 
 // A database brings SQL of its own: views and triggers, virtual tables, checks,
@@ -159,74 +161,47 @@ type sqlToken struct {
 	text string
 }
 
-// sqlTokens splits SQL as SQLite's tokenizer does (https://sqlite.org/lang.html), as far
-// as schemas need it.
+// sqlLexeme is what SQL begins with: space, a comment, a word, a number, a string, a quoted
+// name or a sign (https://sqlite.org/lang.html), as far as schemas need it.
+var sqlLexeme = lazy.Regexp("(?s)^(?:[ \\t\\n\\f\\r]+|--[^\\n]*|/\\*.*?\\*/|" +
+	"([A-Za-z_[:^ascii:]][A-Za-z0-9_$[:^ascii:]]*)|([0-9][A-Za-z0-9_.[:^ascii:]]*)|" +
+	"('(?:[^']|'')*')|(\"(?:[^\"]|\"\")*\"|`(?:[^`]|``)*`|\\[[^\\]]*\\])|([!-~]))")
+
+// sqlTokens splits SQL as SQLite's tokenizer does.
 func sqlTokens(sql string) (tokens []sqlToken, err error) {
-	letter := func(c byte) bool {
-		return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '_' || c >= 0x80
-	}
-	digit := func(c byte) bool { return c >= '0' && c <= '9' }
-	for i := 0; i < len(sql); {
-		c, start := sql[i], i
+	for sql != "" {
+		m := sqlLexeme().FindStringSubmatch(sql)
 		switch {
-		case c == ' ' || c == '\t' || c == '\n' || c == '\f' || c == '\r':
-			i++
-			continue
-		case c == '-' && strings.HasPrefix(sql[i:], "--"):
-			n := strings.IndexByte(sql[i:], '\n')
-			if n < 0 {
-				return tokens, nil
-			}
-			i += n
-			continue
-		case c == '/' && strings.HasPrefix(sql[i:], "/*"):
-			n := strings.Index(sql[i+2:], "*/")
-			if n < 0 {
-				return nil, errors.New("its SQL has a comment without an end")
-			}
-			i += 2 + n + 2
-			continue
-		case letter(c):
-			for i < len(sql) && (letter(sql[i]) || digit(sql[i]) || sql[i] == '$') {
-				i++
-			}
-			tokens = append(tokens, sqlToken{'w', sql[start:i]})
-		case digit(c):
-			for i < len(sql) && (letter(sql[i]) || digit(sql[i]) || sql[i] == '.') {
-				i++
-			}
-			tokens = append(tokens, sqlToken{'n', sql[start:i]})
-		case c == '\'' || c == '"' || c == '`':
-			for i++; ; i++ {
-				n := strings.IndexByte(sql[i:], c)
-				if n < 0 {
-					return nil, errors.New("its SQL has a quotation without an end")
-				}
-				if i += n + 1; i == len(sql) || sql[i] != c {
-					break
-				}
-			}
-			kind := byte('q')
-			if c == '\'' {
-				kind = 's'
-			}
-			quote := string(c)
-			tokens = append(tokens, sqlToken{kind, strings.ReplaceAll(sql[start+1:i-1], quote+quote, quote)})
-		case c == '[':
-			n := strings.IndexByte(sql[i:], ']')
-			if n < 0 {
-				return nil, errors.New("its SQL has a quotation without an end")
-			}
-			i += n + 1
-			tokens = append(tokens, sqlToken{'q', sql[start+1 : i-1]})
-		case c > ' ' && c < 0x7f:
-			i++
-			tokens = append(tokens, sqlToken{c, sql[start:i]})
+		case m == nil:
+			return nil, fmt.Errorf("its SQL has the byte %#02x", sql[0])
+		case m[1] != "":
+			tokens = append(tokens, sqlToken{'w', m[1]})
+		case m[2] != "":
+			tokens = append(tokens, sqlToken{'n', m[2]})
+		case m[3] != "":
+			tokens = append(tokens, sqlToken{'s', unquote(m[3])})
+		case m[4] != "":
+			tokens = append(tokens, sqlToken{'q', unquote(m[4])})
+		case m[5] == "":
+		case strings.Contains("'\"`[", m[5]):
+			return nil, errors.New("its SQL has a quotation without an end")
+		case strings.HasPrefix(sql, "/*"):
+			return nil, errors.New("its SQL has a comment without an end")
 		default:
-			return nil, fmt.Errorf("its SQL has the byte %#02x", c)
+			tokens = append(tokens, sqlToken{m[5][0], m[5]})
 		}
+		sql = sql[len(m[0]):]
 	}
 	return tokens, nil
+}
+
+// unquote takes off the quotes, and one of those that stand twice.
+func unquote(s string) string {
+	quote := s[:1]
+	if quote == "[" {
+		return s[1 : len(s)-1]
+	}
+	return strings.ReplaceAll(s[1:len(s)-1], quote+quote, quote)
 }
 
 // spell returns tokens as SQL of one spelling. A semicolon at the end is left out.
