@@ -226,7 +226,7 @@ func (c *checker) pathRow(r *dbReader, row []driver.Value) error {
 	id, _ := row[0].(int64)
 	it := &Item{Path: text(row[1])}
 	it.NarSize, _ = row[3].(int64)
-	r.ids.set(id, it)
+	r.ids[id] = it
 	if err := c.Flavour.CheckPath(it.Path); err != nil {
 		c.find(FaultDatabase, c.Flavour.DatabasePath(), "row %d of ValidPaths: %v", id, err)
 		return nil
@@ -288,13 +288,13 @@ func (c *checker) relations() {
 
 func (c *checker) reference(r *dbReader, from, to int64) {
 	switch {
-	case r.ids.get(from) == nil:
+	case r.ids[from] == nil:
 		c.find(FaultReference, c.Flavour.DatabasePath(), "row %d of ValidPaths refers to row %d and is not there", from, to)
-	case r.ids.get(to) == nil:
-		c.find(FaultReference, r.ids.get(from).Path, "refers to row %d of ValidPaths, which is not there", to)
-		r.ids.get(from).CA = "" // nothing can be computed from it
+	case r.ids[to] == nil:
+		c.find(FaultReference, r.ids[from].Path, "refers to row %d of ValidPaths, which is not there", to)
+		r.ids[from].CA = "" // nothing can be computed from it
 	default:
-		referrer := r.ids.get(from)
-		referrer.References = append(referrer.References, r.ids.get(to).Path)
+		referrer := r.ids[from]
+		referrer.References = append(referrer.References, r.ids[to].Path)
 	}
 }

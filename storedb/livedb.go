@@ -187,7 +187,7 @@ func openDatabase(ctx context.Context, real, path string, state dbState, read fu
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	defer db.Close()
-	err = read(&dbReader{db: db, path: path})
+	err = read(&dbReader{db: db, path: path, ids: map[int64]*Item{}})
 	var e sqlite3.Error
 	switch {
 	case !errors.As(err, &e):
@@ -221,7 +221,7 @@ func withDatabaseBytes(ctx context.Context, name string, b []byte, read func(*db
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	defer db.Close()
-	return namedDatabase(name, read(&dbReader{db: db, path: name}))
+	return namedDatabase(name, read(&dbReader{db: db, path: name, ids: map[int64]*Item{}}))
 }
 
 // dbReader reads items, all within one transaction.
@@ -230,7 +230,7 @@ type dbReader struct {
 	flavour Flavour
 	path    string
 	tables  dbSchema
-	ids     rowItems
+	ids     map[int64]*Item // by the numbers of their rows
 	items   []*Item
 	rows    int64 // that were read
 	text    int64 // bytes of text that they had
@@ -375,7 +375,7 @@ func (r *dbReader) item(row []driver.Value) error {
 		it.leaveOut(&it.Deriver, r.flavour.checkDeriver(it.Deriver))
 	}
 	it.settleSigs()
-	r.ids.set(id, it)
+	r.ids[id] = it
 	r.items = append(r.items, it)
 	return nil
 }
@@ -391,7 +391,7 @@ func (r *dbReader) references(found func(from, to int64) error) error {
 }
 
 func (r *dbReader) reference(from, to int64) error {
-	referrer, reference := r.ids.get(from), r.ids.get(to)
+	referrer, reference := r.ids[from], r.ids[to]
 	if referrer == nil || reference == nil {
 		return fmt.Errorf("%s: is corrupt: it has a reference from row %d to row %d, which are not both there", r.path, from, to)
 	}
@@ -400,36 +400,6 @@ func (r *dbReader) reference(from, to int64) error {
 	}
 	referrer.References = append(referrer.References, reference.Path)
 	return nil
-}
-
-// rowItems are items by the ids of their rows: in a slice as long as most ids in a
-// row are used, which saves a tenth of the time over a map.
-type rowItems struct {
-	dense  []*Item
-	sparse map[int64]*Item
-	n      int64
-}
-
-func (r *rowItems) set(id int64, it *Item) {
-	r.n++
-	if id < 0 || id > 4*r.n+1024 {
-		if r.sparse == nil {
-			r.sparse = map[int64]*Item{}
-		}
-		r.sparse[id] = it
-		return
-	}
-	for int64(len(r.dense)) <= id {
-		r.dense = append(r.dense, nil)
-	}
-	r.dense[id] = it
-}
-
-func (r *rowItems) get(id int64) *Item {
-	if id >= 0 && id < int64(len(r.dense)) && r.dense[id] != nil {
-		return r.dense[id]
-	}
-	return r.sparse[id]
 }
 
 // text returns a column that is text, or "" where it is NULL.
