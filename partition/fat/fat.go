@@ -9,21 +9,19 @@ import (
 	"ingot/internal/grammar"
 )
 
-// FileSystem is how a FAT volume is to be made. The zero value is the good default
-// for a partition of a disk.
+// FileSystem makes FAT volumes. The zero value is the good default for a partition of a disk.
 type FileSystem struct {
-	// Bits is the type: 12, 16 or 32. 0: what the size and the tree make it.
+	// Bits is the type: 12, 16 or 32. Default: by the size and the tree.
 	Bits int
-	// SectorSize is in bytes: 512, 1024, 2048 or 4096, that of the disk. 0: 512.
+	// SectorSize is the disk's, in bytes: 512, 1024, 2048 or 4096. Default: 512.
 	SectorSize int
-	// SectorsPerCluster is a power of two that makes clusters of 32 KiB at most.
-	// 0: what the size and the tree make it.
+	// SectorsPerCluster is a power of two; a cluster has at most 32 KiB. Default: by the size
+	// and the tree.
 	SectorsPerCluster int
-	// HiddenSectors is where on the disk the volume begins, in sectors; boot code reads
-	// it. 0 for a volume that is not in a partition.
+	// HiddenSectors is the position of the volume on the disk, in sectors, for boot code.
 	HiddenSectors uint32
 	// Removable marks a floppy disk or another removable medium (media byte F0, drive
-	// number 0) and prefers FAT12 up to 16 MiB, which firmware takes there.
+	// number 0) and prefers FAT12 up to 16 MiB, which firmware accepts there.
 	Removable bool
 }
 
@@ -42,8 +40,7 @@ func (f FileSystem) sectorSize() int64 {
 	return int64(f.SectorSize)
 }
 
-// Check says whether a volume as v asks for can be made, whatever it is to hold: it
-// looks at the options, the label, the UUID and the size.
+// Check implements [volume.FileSystem].
 func (f FileSystem) Check(v image.Volume) error {
 	return cmp.Or(f.checkOptions(), checkLabel(v.Label), checkUUID(v.UUID), f.checkSize(v.Size))
 }
@@ -67,12 +64,11 @@ func (f FileSystem) checkOptions() error {
 
 func powerOfTwo(n int64) bool { return n > 0 && n&(n-1) == 0 }
 
-// illegalInLabel are the characters that a volume's name cannot have beside those
-// that are not printable ASCII.
+// illegalInLabel are the printable ASCII characters that a label cannot have.
 const illegalInLabel = "\"*+,./:;<=>?[\\]|"
 
-// checkLabel lets lower case pass: Linux and GRUB show it as it is, and a menu or
-// an fstab may name it so.
+// checkLabel allows lower case: Linux and GRUB show it as it is, and a menu or an fstab may
+// contain it.
 func checkLabel(s string) error {
 	if len(s) > len(noLabel) {
 		return fmt.Errorf("label %q: %d bytes long; FAT holds at most %d", s, len(s), len(noLabel))
@@ -86,7 +82,7 @@ func checkLabel(s string) error {
 		return fmt.Errorf("label %q: begins or ends with a space, which FAT does not keep", s)
 	}
 	if s == strings.TrimSpace(noLabel) {
-		return fmt.Errorf("label %q: is what FAT writes where there is no label; leave it empty or take another", s)
+		return fmt.Errorf("label %q: means no label on FAT; leave it empty or use another", s)
 	}
 	return nil
 }
@@ -97,12 +93,12 @@ func checkUUID(s string) error {
 	}
 	id, err := parseUUID(s)
 	if err == nil && id == 0 {
-		err = fmt.Errorf("UUID %q: is read as none; take another or leave it empty", s)
+		err = fmt.Errorf("UUID %q: means none at all; use another or leave it empty", s)
 	}
 	return err
 }
 
-// parseUUID reads a serial number in blkid's form.
+// parseUUID parses a serial number in blkid's form.
 func parseUUID(s string) (uint32, error) {
 	var id uint32
 	for i := range len(s) {
@@ -124,8 +120,7 @@ func upper(c byte) byte {
 	return c
 }
 
-// UUID returns the serial number that a volume as v asks for will have, as blkid
-// prints it: "ABCD-1234".
+// UUID implements [volume.FileSystem]: the serial number as blkid prints it, "ABCD-1234".
 func (f FileSystem) UUID(v image.Volume) string { return formatUUID(serial(v)) }
 
 func formatUUID(id uint32) string { return fmt.Sprintf("%04X-%04X", id>>16, id&0xFFFF) }
@@ -137,15 +132,15 @@ func serial(v image.Volume) uint32 {
 	return v.Seed.Uint32("fat volume serial number")
 }
 
-// checkSize refuses what no layout makes a volume of.
+// checkSize refuses sizes that no layout has.
 func (f FileSystem) checkSize(s image.Size) error {
 	if f.checkOptions() != nil {
-		return nil // said already, and the rest would divide by it
+		return nil // already reported; the sector size may be 0
 	}
 	ss := f.sectorSize()
 	switch most := maxSectors * ss; {
 	case s.Fit && s.Bytes < 0:
-		return fmt.Errorf("%d bytes are to be left free; that cannot be negative", s.Bytes)
+		return fmt.Errorf("free space of %d bytes: it must not be negative", s.Bytes)
 	case s.Bytes > most:
 		return fmt.Errorf("a volume of %d bytes; FAT reaches %d with sectors of %d bytes", s.Bytes, most, ss)
 	case s.Fit:
@@ -159,8 +154,7 @@ func (f FileSystem) checkSize(s image.Size) error {
 	return f.checkForced(s.Bytes)
 }
 
-// checkForced looks whether Bits or SectorsPerCluster leave a layout for a volume
-// of so many bytes.
+// checkForced checks that Bits and SectorsPerCluster allow a layout of so many bytes.
 func (f FileSystem) checkForced(bytes int64) error {
 	least, most := int64(maxSectors), int64(0)
 	for _, k := range f.kinds() {
@@ -178,7 +172,7 @@ func (f FileSystem) checkForced(bytes int64) error {
 	return nil
 }
 
-// forced says which options narrow the choice, and what to do about it.
+// forced describes the options that limit the choice of layouts.
 func (f FileSystem) forced() string {
 	var s []string
 	if k := (kind{bits: f.Bits}); f.Bits != 0 {

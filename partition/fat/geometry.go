@@ -7,8 +7,7 @@ import (
 	"ingot/image"
 )
 
-// A kind is a type of FAT with a size of its sectors and clusters: what is to be
-// chosen before a volume can be laid out.
+// A kind is the choice before a layout: a type of FAT, and the sizes of sectors and clusters.
 type kind struct {
 	bits int   // 12, 16, 32
 	ss   int64 // sector size in bytes
@@ -22,11 +21,11 @@ func (k kind) clusterSize() int64 { return k.ss * k.spc }
 const (
 	leastFAT16 = 4085
 	leastFAT32 = 65525
-	// mostFAT32 leaves out the numbers of 28 bits that are marks.
+	// mostFAT32 excludes the marks among the numbers of 28 bits.
 	mostFAT32 = 0x0FFFFFF5
 )
 
-// bitsFor returns the type that a number of clusters makes a volume.
+// bitsFor returns the type of a volume with so many clusters.
 func bitsFor(clusters int64) int {
 	switch {
 	case clusters < leastFAT16:
@@ -37,8 +36,8 @@ func bitsFor(clusters int64) int {
 	return 32
 }
 
-// margin is how far volumes stay away from a border between two types. The
-// specification advises it, since many drivers are off by 1, 2, 8, 10 or 16.
+// margin is the distance of volumes from a border between two types. The specification
+// advises it, since the limits of many drivers are wrong by 1, 2, 8, 10 or 16.
 const margin = 16
 
 // minClusters and maxClusters are the limits for new volumes of this type.
@@ -50,9 +49,9 @@ func (k kind) maxClusters() int64 {
 	return map[int]int64{12: leastFAT16 - 1 - margin, 16: leastFAT32 - 1 - margin, 32: mostFAT32}[k.bits]
 }
 
-// usual says whether a volume of so many clusters is one that people expect. Beyond
-// 2^21 clusters tables and the search for free space grow tiresome, so that FAT32
-// takes larger ones from 8, 16 and 32 GiB on, as every formatter has it.
+// usual reports whether formatters make such volumes. With more than 2^21 clusters, tables are
+// large and the search for free space is slow; so from 8, 16 and 32 GiB on, FAT32 has larger
+// clusters.
 func (k kind) usual(clusters int64) bool {
 	switch {
 	case k.bits == 12:
@@ -63,9 +62,8 @@ func (k kind) usual(clusters int64) bool {
 	return true
 }
 
-// defaultRootEntries is what the root directory of FAT12 and FAT16 holds if the
-// tree does not need more: that of a 1.44 MB floppy disk, and the number that the
-// specification asks for on FAT16.
+// defaultRootEntries is the minimum size of the root directory of FAT12 and FAT16: that of a
+// 1.44 MB floppy disk, and the specification's for FAT16.
 func (k kind) defaultRootEntries() int64 {
 	if k.bits == 12 {
 		return 224
@@ -73,8 +71,8 @@ func (k kind) defaultRootEntries() int64 {
 	return 512
 }
 
-// rootEntries rounds the entries that are needed to whole sectors. On FAT32 there
-// are none outside of the clusters.
+// rootEntries returns the size of the root directory in entries, in whole sectors. On FAT32 it
+// is in clusters, so the result is 0.
 func (k kind) rootEntries(need int64) int64 {
 	if k.bits == 32 {
 		return 0
@@ -82,18 +80,18 @@ func (k kind) rootEntries(need int64) int64 {
 	return roundUp(max(need, k.defaultRootEntries()), k.ss/dirEntrySize)
 }
 
-// fatSectors is the size of one table that has an entry for each cluster.
+// fatSectors is the size of one table with an entry for each cluster.
 func (k kind) fatSectors(clusters int64) int64 {
 	return divUp((clusters+firstCluster)*int64(k.bits), 8*k.ss)
 }
 
-// capacity is how many clusters a table of so many sectors has entries for.
+// capacity is the number of clusters in a table of so many sectors.
 func (k kind) capacity(fatSectors int64) int64 {
 	return fatSectors*k.ss*8/int64(k.bits) - firstCluster
 }
 
-// dataStart is the first sector of the first cluster. It is aligned, by reserved
-// sectors, so that clusters of 4 KiB can be cloned.
+// dataStart is the first sector of the first cluster. Reserved sectors align it, so that
+// clusters of 4 KiB can be cloned.
 func (k kind) dataStart(fatSectors, rootEntries int64) int64 {
 	reserved := int64(1)
 	if k.bits == 32 {
@@ -106,7 +104,7 @@ func (k kind) dataStart(fatSectors, rootEntries int64) int64 {
 	return roundUp(reserved+numFATs*fatSectors+rootEntries*dirEntrySize/k.ss, align)
 }
 
-// sectors is the size of the smallest volume that has so many clusters.
+// sectors is the size of the smallest volume with so many clusters.
 func (k kind) sectors(clusters, rootEntries int64) int64 {
 	return k.dataStart(k.fatSectors(clusters), k.rootEntries(rootEntries)) + clusters*k.spc
 }
@@ -131,10 +129,10 @@ func (g geometry) clusterOffset(cluster int64) int64 {
 	return g.dataStart()*g.ss + (cluster-firstCluster)*g.clusterSize()
 }
 
-// whole returns the geometry that uses all of a volume's sectors. Its tables follow
-// from the clusters, and these from the tables: the smallest tables that have an
-// entry for every cluster are the answer. The closed form of the specification is
-// up to 8 sectors too large. The result may not be valid.
+// whole returns the geometry that uses all of a volume's sectors. The tables depend on the
+// number of clusters, which depends on the tables: whole searches the smallest tables that
+// have an entry for every cluster. (The formula of the specification makes tables that are up
+// to 8 sectors too large.) The result may be invalid.
 func (k kind) whole(sectors, rootEntries int64) geometry {
 	g := geometry{kind: k, totalSectors: sectors, rootEntries: k.rootEntries(rootEntries)}
 	clusters := func(fatSectors int64) int64 {
@@ -148,10 +146,10 @@ func (k kind) whole(sectors, rootEntries int64) geometry {
 	return g
 }
 
-// trimmed returns the geometry that has the most clusters, at the price of leaving
-// some sectors at the end of the volume out of it. Where a table grows by a sector,
-// or the type would change, a volume can hold less than a slightly smaller one;
-// without these, a tree that fits could cease to fit into more space.
+// trimmed returns the geometry with the most clusters, which may not use some sectors at the
+// end of the volume. Where a table grows by a sector, or the type would change, a volume can
+// hold less than a slightly smaller one; without trimming, a tree might fit only into the
+// smaller one.
 func (k kind) trimmed(sectors, rootEntries int64) geometry {
 	g := k.whole(sectors, rootEntries)
 	if g.clusters > k.maxClusters() {
@@ -169,13 +167,12 @@ func (g geometry) trim(fatSectors, clusters int64) geometry {
 	return g
 }
 
-// valid says whether the number of clusters makes the volume of its type.
+// valid reports whether the number of clusters is one of the type.
 func (g geometry) valid() bool {
 	return g.clusters >= g.minClusters() && g.clusters <= g.maxClusters()
 }
 
-// kinds returns what the options leave to choose from, in the order of preference
-// that the package comment gives.
+// kinds returns the kinds that the options allow, in the order of the package comment.
 func (f FileSystem) kinds() []kind {
 	ss := f.sectorSize()
 	var out []kind
@@ -200,15 +197,14 @@ func (f FileSystem) kinds() []kind {
 	return out
 }
 
-// A demand is what a tree asks of a geometry.
+// A demand is what a tree needs of a geometry.
 type demand struct {
 	rootEntries int64
-	// clusters returns how many clusters hold the tree, and as many more as hold what is
-	// to be left free.
+	// clusters returns the number of clusters for the tree and for the free space.
 	clusters func(kind) int64
 }
 
-// holds says whether k could hold the tree in a volume that is large enough.
+// holds reports whether k can hold the tree in a volume that is large enough.
 func (d demand) holds(k kind) bool {
 	return d.clusters(k) <= k.maxClusters() && k.rootEntries(d.rootEntries) < 1<<16
 }
@@ -217,8 +213,8 @@ func (d demand) fits(g geometry) bool {
 	return g.valid() && d.holds(g.kind) && g.clusters >= d.clusters(g.kind)
 }
 
-// choose returns the geometry for a volume of a given size. Usual ones that use all
-// of the volume go before unusual ones, and these before trimmed ones.
+// choose returns the geometry for a volume of a given size. It prefers usual geometries that
+// use the whole volume, then unusual ones, then trimmed ones.
 func (f FileSystem) choose(sectors int64, d demand) (geometry, bool) {
 	kinds := f.kinds()
 	for _, usual := range []bool{true, false} {
@@ -251,8 +247,8 @@ func (f FileSystem) least(d demand) (int64, error) {
 	return max(least, minBytes/f.sectorSize()), nil
 }
 
-// beyond says why no volume of any size could hold the tree, by the kind that comes
-// nearest to it.
+// beyond returns the error for a tree that no volume can hold. It describes the kind that
+// holds the most.
 func (f FileSystem) beyond(d demand) error {
 	best := f.kinds()[0]
 	for _, k := range f.kinds()[1:] {
@@ -267,7 +263,7 @@ func (f FileSystem) beyond(d demand) error {
 	return fmt.Errorf("%d clusters of %d bytes are needed; a FAT%d has at most %d of that size", d.clusters(best), best.clusterSize(), best.bits, most)
 }
 
-// geometry returns the layout of a volume, and the size in bytes that it has.
+// geometry returns the layout of a volume and its size in bytes.
 func (f FileSystem) geometry(s image.Size, d demand) (geometry, int64, error) {
 	least, err := f.least(d)
 	if err != nil {
@@ -289,9 +285,9 @@ var floppies = map[int64]struct{ perTrack, heads uint16 }{
 	720: {9, 2}, 1440: {9, 2}, 2400: {15, 2}, 2880: {18, 2}, 5760: {36, 2},
 }
 
-// heads returns sectors per track and heads: the standard ones for the size of a
-// floppy disk, else those that a BIOS computes for a disk that ends where the
-// volume does ("LBA-assisted translation").
+// heads returns the sectors per track and the heads: the standard ones for a floppy disk of
+// this size, else those that a BIOS computes for a disk that ends with the volume
+// ("LBA-assisted translation").
 func (f FileSystem) heads(sectors int64) (perTrack, heads uint16) {
 	if floppy, ok := floppies[sectors]; ok && f.Removable && f.sectorSize() == 512 {
 		return floppy.perTrack, floppy.heads

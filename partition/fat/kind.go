@@ -19,9 +19,9 @@ var Kind = &volume.Kind{
 	ImpliedBy:     []string{"esp", "fat12", "fat16", "fat32"},
 }
 
-// identify looks for what Linux asks of a FAT's boot sector. The names of types in it mean
-// nothing, as the specification says, and need not be there; where they are, it was a FAT
-// before it was damaged. The signature at the sector's end is nothing that Linux asks for.
+// identify checks what Linux requires of a FAT's boot sector; the signature at its end is not
+// required. The specification gives the names of types no meaning, and they may be missing; but
+// a volume that has one is a FAT, perhaps a damaged one.
 func identify(p *volume.Probe) (volume.ID, bool) {
 	const (
 		record16, record32 = bpbSize, bpbSize + bpb32Size
@@ -52,21 +52,21 @@ func identify(p *volume.Probe) (volume.ID, bool) {
 	return id, sound || p.Has(record16+filSysType, "FAT") || p.Has(record32+filSysType, "FAT")
 }
 
-// Options are what a recipe can ask of a FAT.
+// Options are a recipe's options for a FAT.
 type Options struct {
 	Bits int `json:"bits,omitempty" jsonschema:"enum=12,enum=16,enum=32" jsonschema_description:"fat: 12, 16 or 32. Default: 32 for an ESP of 36MiB or more; 12, 16 or 32 for a type of fat12, fat16 or fat32; otherwise by the size."`
 }
 
-// bitsOf are the types of partitions that say which FAT it is.
+// bitsOf are the types of partitions that imply the type of FAT.
 var bitsOf = map[string]int{"fat12": 12, "fat16": 16, "fat32": 32}
 
-// smallestESP32 is a size at which FAT32 is possible whatever the files are.
+// smallestESP32 is a size at which FAT32 is possible for any files.
 const smallestESP32 = 36 << 20
 
 // Check implements [volume.Options].
 func (o *Options) Check(at volume.Place) (string, error) {
 	if bits := bitsOf[at.Type]; bits != 0 && o.Bits != 0 && o.Bits != bits {
-		return "bits", fmt.Errorf("%d, and type %s is that of FAT%d; leave one of them out", o.Bits, at.Type, bits)
+		return "bits", fmt.Errorf("%d, but type %s is that of FAT%d; remove one of them", o.Bits, at.Type, bits)
 	}
 	return "", nil
 }
@@ -76,10 +76,9 @@ func (o *Options) FileSystem(at volume.Place) volume.FileSystem {
 	return FileSystem{Bits: o.bits(at)}
 }
 
-// bits is which FAT it becomes, where that does not follow from the size alone: what the
-// options say, what the type says, and on an ESP FAT32, which firmware may want on a
-// fixed disk (UEFI 2.10, section 13.3.1.1). FAT32 starts at 33 MiB; a smaller ESP is for
-// those who ask for it.
+// bits returns the type of FAT, or 0 if the size determines it. The options come first, then
+// FAT32 for an ESP, which firmware may require on a fixed disk (UEFI 2.10, section 13.3.1.1),
+// then the type of the partition. FAT32 starts at 33 MiB; a smaller ESP has another type.
 func (o *Options) bits(at volume.Place) int {
 	switch {
 	case o.Bits != 0:
@@ -89,7 +88,7 @@ func (o *Options) bits(at volume.Place) int {
 	}
 	bits := bitsOf[at.Type]
 	if !at.Share && (FileSystem{Bits: bits}).Check(image.Volume{Size: at.Size}) != nil {
-		return 0 // as small or large as it is, it is another one
+		return 0 // this type has no such size
 	}
 	return bits
 }

@@ -7,9 +7,8 @@ import (
 	"ingot/image"
 )
 
-// Layout returns the bytes of a volume that holds the tree. The error wraps an
-// [*image.TooSmallError] where the tree, or the type that the options ask for, does
-// not fit into the size.
+// Layout implements [volume.FileSystem]. The error wraps an [*image.TooSmallError] if the
+// tree, or the type in the options, does not fit into the size.
 func (f FileSystem) Layout(t *image.Tree, v image.Volume) (*image.Map, error) {
 	if err := f.Check(v); err != nil {
 		return nil, err
@@ -42,14 +41,13 @@ type writer struct {
 	image.Builder
 	serial uint32
 
-	// ends are the last clusters of all directories and files. Every one of them is
-	// contiguous, and they follow each other without a gap, so that the ends are the
-	// whole of the table.
+	// ends are the last clusters of all directories and files. These are contiguous and have no
+	// gaps between them, so that the ends determine the whole table.
 	ends []uint32
 	used int64 // clusters
 }
 
-// place gives everything its first cluster: directories, then files.
+// place sets the first clusters: of directories, then of files.
 func (w *writer) place() {
 	w.ends = make([]uint32, 0, len(w.dirs)+len(w.files))
 	for _, d := range w.dirs {
@@ -60,7 +58,7 @@ func (w *writer) place() {
 	}
 }
 
-// take returns the first of the next n clusters, or 0 for none.
+// take returns the first of the next n clusters, or 0 if n is 0.
 func (w *writer) take(n int64) int64 {
 	if n == 0 {
 		return 0
@@ -71,8 +69,7 @@ func (w *writer) take(n int64) int64 {
 	return first
 }
 
-// reserved adds the boot sector, and on FAT32 the FSInfo sector and the copies of
-// both.
+// reserved adds the boot sector and, on FAT32, the FSInfo sector and copies of both.
 func (w *writer) reserved() {
 	boot := w.bootSector()
 	w.Add(0, boot, &image.Owner{Name: "boot sector"})
@@ -149,7 +146,7 @@ func (w *writer) fsInfo() image.Bytes {
 	return encode(nil, info)
 }
 
-// tables adds both file allocation tables, as far as they are not zero.
+// tables adds both file allocation tables without the zeros at their ends.
 func (w *writer) tables() {
 	t := image.Computed(divUp((firstCluster+w.used)*int64(w.bits), 8), w.fillTable)
 	start := w.reservedSectors() * w.ss
@@ -158,8 +155,8 @@ func (w *writer) tables() {
 	}
 }
 
-// fillTable makes the bytes of the table from off on. An entry of FAT12 is three
-// nibbles long, so that a byte may belong to two entries.
+// fillTable computes the bytes of the table from off on. An entry of FAT12 has 12 bits, so
+// that two entries may share a byte.
 func (w *writer) fillTable(p []byte, off int64) error {
 	bits, from, to := int64(w.bits), off*8, (off+int64(len(p)))*8
 	cluster := from / bits
@@ -179,8 +176,8 @@ func (w *writer) fillTable(p []byte, off int64) error {
 	return nil
 }
 
-// tableEntry returns what the table says about a cluster. next is the index of the
-// first end that is not before it.
+// tableEntry returns the table's entry for a cluster. next is the index of the first end at
+// or after it.
 func (w *writer) tableEntry(cluster int64, next int) uint32 {
 	mark := uint32(1<<min(w.bits, 28) - 1) // end of chain; also "cleanly unmounted, no errors" in the second entry
 	switch {
@@ -223,7 +220,7 @@ func (w *writer) directory(d *directory) image.Bytes {
 	if d.parent != nil {
 		up := object{Node: d.parent.Node, nameEntry: dotEntry(".."), cluster: d.parent.cluster}
 		if d.parent.parent == nil {
-			up.cluster = 0 // what the specification has for the root, also where it has a cluster
+			up.cluster = 0 // the specification demands it for the root, also on FAT32
 		}
 		b = encode(b, d.entry(dotEntry(".").short), up.entry(up.short))
 	} else if w.label != "" {

@@ -26,7 +26,7 @@ func TestCheck(t *testing.T) {
 		{FileSystem{}, image.Volume{Size: image.Exactly(65535)}, "needs 65536 bytes, has 65535"},
 		{FileSystem{}, image.Volume{Size: image.Exactly(2 << 40)}, "FAT reaches 2199023255040 with sectors of 512 bytes"},
 		{FileSystem{}, image.Volume{Size: image.Fit(2 << 40)}, "FAT reaches 2199023255040"},
-		{FileSystem{}, image.Volume{Size: image.Fit(-1)}, "cannot be negative"},
+		{FileSystem{}, image.Volume{Size: image.Fit(-1)}, "must not be negative"},
 		{FileSystem{Bits: 8}, image.Volume{Size: ok}, "FAT8: there are FAT12, FAT16 and FAT32"},
 		{FileSystem{SectorSize: 600}, image.Volume{Size: ok}, "sectors of 600 bytes"},
 		{FileSystem{SectorSize: 8192}, image.Volume{Size: ok}, "sectors of 8192 bytes"},
@@ -42,7 +42,7 @@ func TestCheck(t *testing.T) {
 		{FileSystem{}, image.Volume{Size: ok, Label: "a:b"}, "has ':'"},
 		{FileSystem{}, image.Volume{Size: ok, Label: "é"}, "has 'é'"},
 		{FileSystem{}, image.Volume{Size: ok, UUID: "1234"}, "of the form ABCD-1234"},
-		{FileSystem{}, image.Volume{Size: ok, UUID: "0000-0000"}, "read as none"},
+		{FileSystem{}, image.Volume{Size: ok, UUID: "0000-0000"}, "means none at all"},
 	} {
 		err := c.fs.Check(c.v)
 		if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
@@ -103,7 +103,7 @@ func TestRefusedTrees(t *testing.T) {
 	}{
 		{"/a/link", image.NewSymlink("x"), "/a/link: is a symlink; FAT holds only regular files and directories"},
 		{"/a/null", image.NewSpecial(fs.ModeDevice|fs.ModeCharDevice, image.Dev{Major: 1, Minor: 3}), "/a/null: is a character device"},
-		{"/a/store.squashfs", image.NewFile(0o644, image.Hole(4<<30)), "/a/store.squashfs: is 4294967296 bytes long; a file on FAT can have 4294967295"},
+		{"/a/store.squashfs", image.NewFile(0o644, image.Hole(4<<30)), "/a/store.squashfs: is 4294967296 bytes long; FAT holds files of at most 4294967295"},
 		{"/a/b\xffc", image.NewFile(0o644, nil), `/a/b\xffc: the name is not valid UTF-8`},
 		{"/a/b:c", image.NewFile(0o644, nil), "/a/b:c: the name has ':'"},
 		{"/a/b.", image.NewDir(0o755), "/a/b.: the name ends with '.'"},
@@ -172,7 +172,7 @@ func TestRootDirectory(t *testing.T) {
 	}
 	checkMany(t, m, 32_767)
 	_, err = FileSystem{}.Layout(many(t, 32_768), image.Volume{Size: image.Fit(0), Label: "LABEL"})
-	if err == nil || !strings.Contains(err.Error(), "/: the directory takes 65537 entries") || !strings.Contains(err.Error(), "FAT holds 65536") {
+	if err == nil || !strings.Contains(err.Error(), "/: the directory needs 65537 entries") || !strings.Contains(err.Error(), "FAT holds 65536") {
 		t.Errorf("Layout of 65537 entries = %v", err)
 	}
 }

@@ -12,21 +12,21 @@ import (
 // illegal are the printable characters that a long name cannot have.
 const illegal = `"*/:<>?\|`
 
-// checkName says why a directory cannot hold a name.
+// checkName refuses a name that a directory cannot hold.
 func checkName(name string) error {
 	if !utf8.ValidString(name) {
-		return fmt.Errorf("the name is not valid UTF-8, so that it has no form in UTF-16, which FAT keeps names in")
+		return fmt.Errorf("the name is not valid UTF-8, so that it cannot become UTF-16, as FAT requires")
 	}
 	for _, r := range name {
 		switch {
 		case r < ' ' || strings.ContainsRune(illegal, r):
 			return fmt.Errorf("the name has %q; FAT holds no control characters and none of %s", r, illegal)
 		case r == longPadding:
-			return fmt.Errorf("the name has U+FFFF, which FAT fills names up with")
+			return fmt.Errorf("the name has U+FFFF, which FAT uses to pad names")
 		}
 	}
 	if strings.HasSuffix(name, ".") || strings.HasSuffix(name, " ") {
-		return fmt.Errorf("the name ends with %q, which FAT drivers take away", name[len(name)-1])
+		return fmt.Errorf("the name ends with %q, which FAT drivers remove", name[len(name)-1])
 	}
 	if n := len(utf16.Encode([]rune(name))); n > maxLongName {
 		return fmt.Errorf("the name is %d UTF-16 units long; FAT holds at most %d", n, maxLongName)
@@ -34,7 +34,7 @@ func checkName(name string) error {
 	return nil
 }
 
-// fold maps names that differ only in case to one.
+// fold maps names that differ only in case to the same name.
 func fold(name string) string { return strings.Map(unicode.ToUpper, name) }
 
 // shortLegal are the characters of short names beside capitals and digits.
@@ -43,8 +43,8 @@ const shortLegal = "$%'-_@~`!(){}^#&"
 // A shortName is a name of up to 8 and an extension of up to 3 characters.
 type shortName struct{ base, ext string }
 
-// basis returns the basis name of the specification's algorithm, and whether it is
-// the name itself but for its case.
+// basis returns the basis name of the specification's algorithm. exact means that it is the
+// name itself except for case.
 func basis(name string) (s shortName, exact bool) {
 	rest := strings.TrimLeft(name, ".")
 	base, ext := rest, ""
@@ -60,7 +60,7 @@ func basis(name string) (s shortName, exact bool) {
 	return s, exact && exactExt && rest == name
 }
 
-// shorten returns s in capitals without what a short name cannot have, cut to n.
+// shorten returns s in capitals without illegal characters, cut to n.
 func shorten(s string, n int) (short string, exact bool) {
 	var b strings.Builder
 	exact = true
@@ -83,14 +83,14 @@ func shorten(s string, n int) (short string, exact bool) {
 	return b.String(), exact
 }
 
-// bytes returns the name as an entry has it.
+// bytes returns the name as in an entry.
 func (s shortName) bytes() [11]byte { return [11]byte([]byte(fmt.Sprintf("%-8s%-3s", s.base, s.ext))) }
 
-// shortNames hands out the short names of one directory.
+// shortNames assigns the short names of one directory.
 type shortNames struct {
 	used map[[11]byte]bool
-	// next is the next tail to try for a base that is cut, and for a number of digits:
-	// without it, thousands of names with one beginning would try all tails before.
+	// next is the next tail to try for a shortened base and a number of digits. Without it,
+	// thousands of names with the same beginning would each try all used tails.
 	next map[tail]int
 }
 
@@ -120,16 +120,16 @@ func (s *shortNames) numbered(b shortName) [11]byte {
 // A nameEntry is how a directory holds a name.
 type nameEntry struct {
 	short [11]byte
-	long  []uint16 // nil where the short name is all of it
+	long  []uint16 // nil if the short name is the whole name
 }
 
-// entries returns how many entries the name takes.
+// entries returns the number of the name's entries.
 func (n nameEntry) entries() int64 {
 	return 1 + divUp(int64(len(n.long)), longUnits)
 }
 
-// nameEntries gives each name its short name. Names that are 8.3 keep theirs,
-// whatever else is there; the others are numbered in their order.
+// nameEntries returns the short and long names of a directory. Names of the form 8.3 are their
+// own short names; the others get numbers in their order.
 func nameEntries(names []string) ([]nameEntry, error) {
 	out := make([]nameEntry, len(names))
 	folded := make(map[string]string, len(names))
@@ -139,7 +139,7 @@ func nameEntries(names []string) ([]nameEntry, error) {
 			return nil, &nameError{name, err}
 		}
 		if other, taken := folded[fold(name)]; taken {
-			return nil, &nameError{name, fmt.Errorf("and %q beside it differ only in case, which FAT does not tell apart", other)}
+			return nil, &nameError{name, fmt.Errorf("and %q beside it differ only in case, which FAT ignores", other)}
 		}
 		folded[fold(name)] = name
 		if b, exact := basis(name); exact {
@@ -158,7 +158,7 @@ func nameEntries(names []string) ([]nameEntry, error) {
 	return out, nil
 }
 
-// String returns the name as people write it.
+// String returns the name with a dot.
 func (s shortName) String() string {
 	if s.ext == "" {
 		return s.base
@@ -166,7 +166,7 @@ func (s shortName) String() string {
 	return s.base + "." + s.ext
 }
 
-// nameError is about one name in a directory, whose path the caller knows.
+// nameError is an error in one name; the caller knows the path of the directory.
 type nameError struct {
 	name string
 	err  error
@@ -175,7 +175,7 @@ type nameError struct {
 func (e *nameError) Error() string { return e.name + ": " + e.err.Error() }
 func (e *nameError) Unwrap() error { return e.err }
 
-// longEntries returns the entries before the short one, the last part first.
+// longEntries returns the entries of a long name, the last part first.
 func longEntries(n nameEntry) []longEntry {
 	count := int(n.entries()) - 1
 	out := make([]longEntry, 0, count)

@@ -55,7 +55,7 @@ const (
 	bpb32Size      = 28
 	bootRecordSize = 26
 
-	signatureOffset = 510 // whatever the sector size
+	signatureOffset = 510 // for any sector size
 	signature       = 0xAA55
 	extendedBootSig = 0x29 // VolID, VolLab and FilSysType are there
 
@@ -64,8 +64,7 @@ const (
 	driveFixed     = 0x80
 	driveRemovable = 0x00
 
-	// oemName is the one that the specification recommends, since there are drivers
-	// that look at it.
+	// oemName is the specification's recommendation, since some drivers check it.
 	oemName = "MSWIN4.1"
 
 	noLabel = "NO NAME    "
@@ -84,8 +83,8 @@ const (
 	activeFAT    = 0x0F
 )
 
-// bootCode is what a BIOS runs that takes the volume for a boot disk: it asks for
-// the next one, and stops if the BIOS comes back.
+// bootCode runs if a BIOS boots from the volume: it tells the BIOS to try the next disk, and
+// stops if the BIOS returns.
 var bootCode = []byte{
 	0xCD, 0x18, // int 0x18: no boot here
 	0xF4,       // hlt
@@ -126,8 +125,8 @@ type dirEntry struct {
 	FileSize     uint32
 }
 
-// longEntry is an entry that holds 13 units of a long name. They stand before the
-// dirEntry, the last part first.
+// longEntry is an entry with 13 units of a long name. Long entries precede the dirEntry, the
+// last part first.
 type longEntry struct {
 	Ord       uint8
 	Name1     [5]uint16
@@ -151,11 +150,11 @@ const (
 	attrLongName  = attrReadOnly | attrHidden | attrSystem | attrVolumeID
 	attrMask      = 0x3F
 
-	entryEnd     = 0x00 // Name[0]: this and all that follow are free
+	entryEnd     = 0x00 // Name[0]: this and all following entries are free
 	entryFree    = 0xE5 // Name[0]
-	entryKanjiE5 = 0x05 // Name[0]: stands for 0xE5
+	entryKanjiE5 = 0x05 // Name[0]: means 0xE5
 
-	// NTRes, as Windows NT and Linux have it.
+	// NTRes in Windows NT and Linux.
 	lowerBase = 0x08
 	lowerExt  = 0x10
 
@@ -165,7 +164,7 @@ const (
 	maxLongEntries = (maxLongName + longUnits - 1) / longUnits
 	longPadding    = 0xFFFF
 
-	// maxDirEntries is 2 MiB: a directory's entries are counted with 16 bits.
+	// maxDirEntries is 2 MiB of entries: FAT counts them with 16 bits.
 	maxDirEntries = 65536
 	maxFileSize   = 1<<32 - 1
 )
@@ -181,7 +180,7 @@ func encode(b []byte, structs ...any) []byte {
 	return b
 }
 
-// decode reads a fixed-size structure from the beginning of b, which is long enough.
+// decode returns the fixed-size structure at the beginning of b, which must be long enough.
 func decode[T any](b []byte) (s T) {
 	if err := binary.Read(bytes.NewReader(b), binary.LittleEndian, &s); err != nil {
 		panic(err)
@@ -189,7 +188,7 @@ func decode[T any](b []byte) (s T) {
 	return s
 }
 
-// checksum binds long entries to their short name.
+// checksum returns the checksum of a short name, which its long entries contain.
 func checksum(short [11]byte) (sum uint8) {
 	for _, c := range short {
 		sum = sum>>1 | sum<<7

@@ -8,37 +8,35 @@ import (
 	"ingot/internal/printable"
 )
 
-// A plan is a tree with all that can be known of it before the size of a cluster
-// is: names, and the sizes of directories and files.
+// A plan is a tree with everything that does not depend on the size of a cluster: names, and
+// the sizes of directories and files.
 type plan struct {
 	label string
 	dirs  []*directory // in path order, the root first
 	files []*file      // in path order
 }
 
-// object is what a directory's entry is about.
+// object is a file or directory with its name.
 type object struct {
 	*image.Node
 	nameEntry
 	owner   *image.Owner
-	cluster int64 // the first one; 0 for nothing
+	cluster int64 // the first one; 0 if it is empty
 }
 
 type directory struct {
 	object
-	parent *directory // nil for the root
-	// entries are the files and directories that are in it, in bytewise order of their
-	// names.
-	entries []*object
-	count   int64 // of 32-byte entries, all included
+	parent  *directory // nil for the root
+	entries []*object  // in bytewise order of their names
+	count   int64      // of all 32-byte entries
 }
 
 type file = object
 
-// root is nameless, so that paths begin with a slash.
+// root has no name, so that paths begin with a slash.
 var root = &image.Owner{}
 
-// newPlan reads a tree. It refuses what FAT cannot hold.
+// newPlan plans a tree, and refuses one that FAT cannot hold.
 func newPlan(t *image.Tree, label string) (*plan, error) {
 	p := &plan{label: label}
 	dir := &directory{object: object{Node: t.Root, owner: root}}
@@ -66,7 +64,7 @@ func (p *plan) walk(d *directory) error {
 		d.count += entries[i].entries()
 	}
 	if d.count > maxDirEntries {
-		return fmt.Errorf("%s: the directory takes %d entries, each long name among its %d files several; FAT holds %d in a directory",
+		return fmt.Errorf("%s: the directory needs %d entries for the names of its %d files; FAT holds %d in a directory",
 			printable.Name(d.owner.String()+"/"), d.count, len(children), maxDirEntries)
 	}
 	for i, e := range children {
@@ -77,7 +75,7 @@ func (p *plan) walk(d *directory) error {
 	return nil
 }
 
-// add plans one child of d, and what is below it.
+// add plans one child of d, with everything below it.
 func (p *plan) add(d *directory, o object) error {
 	switch {
 	case o.IsDir():
@@ -87,7 +85,7 @@ func (p *plan) add(d *directory, o object) error {
 	case !o.Mode.IsRegular():
 		return fmt.Errorf("%s: is %s; FAT holds only regular files and directories", printable.Name(o.owner.String()), image.Kind(o.Mode))
 	case o.Size() > maxFileSize:
-		return fmt.Errorf("%s: is %d bytes long; a file on FAT can have %d", printable.Name(o.owner.String()), o.Size(), int64(maxFileSize))
+		return fmt.Errorf("%s: is %d bytes long; FAT holds files of at most %d", printable.Name(o.owner.String()), o.Size(), int64(maxFileSize))
 	}
 	d.entries = append(d.entries, &o)
 	p.files = append(p.files, &o)
@@ -108,7 +106,7 @@ func (d *directory) clusters(k kind) int64 {
 	return 0 // outside of the clusters
 }
 
-// demand returns what the plan asks of a volume that is to have free bytes more.
+// demand returns the plan's demand for a volume with so many free bytes.
 func (p *plan) demand(free int64) demand {
 	known := map[kind]int64{}
 	return demand{

@@ -8,8 +8,7 @@ import (
 	"ingot/image"
 )
 
-// A Reader reads a FAT volume, this package's or another's. It does not change and
-// may be used by several goroutines.
+// A Reader reads a FAT volume of any writer. Several goroutines may use it at once.
 type Reader struct {
 	src      image.Blob
 	bits     int
@@ -17,7 +16,7 @@ type Reader struct {
 	clusters int64
 	data     int64 // offset of the first cluster
 
-	table       int64 // offset of the file allocation table that counts
+	table       int64 // offset of the active file allocation table
 	rootOff     int64 // of FAT12 and FAT16
 	rootSize    int64
 	rootCluster int64 // of FAT32
@@ -66,11 +65,10 @@ func (r *Reader) boot() error {
 	return r.geometry(b, b32, fat32)
 }
 
-// geometry checks the numbers of the BPB against each other and computes offsets.
+// geometry checks the numbers of the BPB and computes offsets.
 //
-// The type follows from the number of clusters, but a volume that has the fields of
-// FAT32 is read as one, since it can be nothing else: formatters that are told to
-// make a FAT32 of too few clusters do so, and drivers read it.
+// The number of clusters determines the type, except that a volume with the fields of FAT32 is
+// a FAT32: formatters can make one with too few clusters, and drivers read it.
 func (r *Reader) geometry(b bpb, b32 bpb32, fat32 bool) error {
 	ss, spc := int64(b.BytsPerSec), int64(b.SecPerClus)
 	if !powerOfTwo(ss) || ss < minSectorSize || ss > maxSectorSize || !powerOfTwo(spc) {
@@ -98,27 +96,27 @@ func (r *Reader) geometry(b bpb, b32 bpb32, fat32 bool) error {
 	if fat32 {
 		r.bits, r.rootSize, r.rootCluster = 32, 0, int64(b32.RootClus)
 	} else if r.bits == 32 {
-		return fmt.Errorf("%d clusters without the fields of FAT32", r.clusters)
+		return fmt.Errorf("%d clusters, but not the fields of FAT32", r.clusters)
 	}
 	k := kind{bits: r.bits, ss: ss}
-	// Without an entry in the table no file can have a cluster.
+	// No file can have a cluster without an entry in the table.
 	r.clusters = min(r.clusters, k.capacity(fatSectors), mostFAT32)
 	active := int64(0)
 	if b32.ExtFlags&mirroringOff != 0 {
 		active = int64(b32.ExtFlags & activeFAT)
 	}
 	if fat32 && (b32.FSVer != 0 || active >= int64(b.NumFATs)) {
-		return fmt.Errorf("version %x, table %d of %d is the active one", b32.FSVer, active, b.NumFATs)
+		return fmt.Errorf("version %x, and table %d of %d is active", b32.FSVer, active, b.NumFATs)
 	}
 	r.table = (tables + active*fatSectors) * ss
 	return nil
 }
 
-// codePage decodes characters of a name that is filled up with spaces.
+// codePage decodes a name that is padded with spaces.
 func codePage(b []byte) string {
 	s, err := oem.NewDecoder().Bytes(b)
 	if err != nil {
-		s = b // a table of 256 characters has no errors
+		s = b // does not happen: all 256 bytes are characters
 	}
 	return strings.TrimRight(string(s), " ")
 }

@@ -144,8 +144,8 @@ func TestDamaged(t *testing.T) {
 		{"short chain", func(b []byte) { le.PutUint32(b[entry(4)+28:], 600) }, "/a long name of two entries: is 600 bytes long, but its clusters hold only 512"},
 		{"name", func(b []byte) { b[entry(1)+1] = '/' }, "/E/I: \"E/I\" is not a file name"},
 		{"twice", func(b []byte) { copy(b[entry(2):], b[entry(1):entry(2)]) }, "/EFI: \"EFI\" stands twice in one directory"},
-		{"long name of another file", func(b []byte) { b[entry(2)+13]++ }, "/ALONGN~1: has a long name that is damaged, or was made for another file"},
-		{"long name with a slash", func(b []byte) { b[entry(3)+1] = '/' }, "/ALONGN~1: has a long name that is none"},
+		{"long name of another file", func(b []byte) { b[entry(2)+13]++ }, "/ALONGN~1: has a long name that is damaged, or belongs to another file"},
+		{"long name with a slash", func(b []byte) { b[entry(3)+1] = '/' }, "/ALONGN~1: has an invalid long name"},
 		{"begins with a dot", func(b []byte) { b[entry(1)] = '.' }, ""},
 	} {
 		bad := bytes.Clone(good)

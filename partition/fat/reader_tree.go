@@ -12,20 +12,19 @@ import (
 	"ingot/image"
 )
 
-// oem is the code page of short names. A volume does not say which one it was
-// written with; this one is what DOS had in the United States and what Linux takes.
+// oem is the code page of short names. Volumes do not record theirs; this one is that of DOS
+// in the United States and Linux's default.
 var oem = charmap.CodePage437
 
-// Tree returns the files of the volume. Contents are not read: they are parts of
-// what the Reader reads from. Times are the modification times, taken as UTC;
-// directories have the mode 0755, files 0644 or, if they are read-only, 0444.
+// Tree returns the files of the volume. It does not read contents, which are parts of the
+// Reader's source. Times are the modification times, assumed to be UTC; directories have the
+// mode 0755, files 0644 or, if they are read-only, 0444.
 //
-// What is damaged is among the Flaws of the Tree: a file whose clusters are not all there
-// has contents that are [image.Unreadable], a directory the entries of the clusters that are.
-// A chain that runs in circles is followed to where it does, one that runs through the
-// chains of others is read as it stands, and told. An error says that there is no Tree:
-// directories are more than [image.MaxDepth] deep, which is an [image.DepthError], or what
-// is read from has failed.
+// Damage is among the Flaws of the Tree. A file with missing clusters has contents that are
+// [image.Unreadable]; a directory has the entries of the clusters that exist. Tree follows a
+// chain with a loop up to the loop, and reads a chain that shares clusters with others as it
+// is. There is no Tree, but an error, if directories are more than [image.MaxDepth] deep (an
+// [image.DepthError]), or if reading the source fails.
 func (r *Reader) Tree() (*image.Tree, error) {
 	w := r.newWalk()
 	w.tree = image.NewTree()
@@ -58,7 +57,7 @@ type walk struct {
 	todo   []foundDir
 	seen   bitmap // the clusters of files
 	dirs   bitmap // those of directories
-	shared int64  // how many clusters of files were met that others have, too
+	shared int64  // the number of clusters found in more than one file
 	window []byte // a part of the table
 	at     int64  // where the window begins, from the start of the table
 }
@@ -74,7 +73,7 @@ func (r *Reader) newWalk() *walk {
 	return &walk{Reader: r, seen: make(bitmap, n), dirs: make(bitmap, n)}
 }
 
-// entry returns what the table says about a cluster.
+// entry returns the table's entry for a cluster.
 func (w *walk) entry(cluster int64) (int64, error) {
 	const windowSize = 64 << 10
 	bit := cluster * int64(w.bits)
@@ -103,15 +102,15 @@ func (w *walk) entry(cluster int64) (int64, error) {
 // span is a run of clusters, in bytes.
 type span struct{ off, n int64 }
 
-// errShared says of a chain that can be read that it is not the only one.
-var errShared = errors.New("has clusters that belong to something else, too: one of both has other contents than it should")
+// errShared is the error for a readable chain that shares clusters with another one.
+var errShared = errors.New("has clusters that belong to something else, too: the contents of one of the two are wrong")
 
-// chain returns where the clusters from first on lie: at most so many, fewer if the
-// chain ends before. With an error it returns those before the damage, and with errShared
-// all. Directories share clusters with nothing: one that lay in another would have no end.
+// chain returns the places of the clusters from first on, at most so many. With an error it
+// returns those before the damage, with errShared all. A directory must not share clusters: one
+// inside of another would never end.
 func (w *walk) chain(first, most int64, of bitmap) (spans []span, err error) {
 	endMark := int64(1)<<min(w.bits, 28) - 8
-	var own map[int64]bool // the chain's clusters, once it has met one that was seen before
+	var own map[int64]bool // the chain's clusters, once one of them was seen before
 	var elsewhere error
 	for c := first; most > 0; most-- {
 		if c < firstCluster || c >= w.clusters+firstCluster {
@@ -124,8 +123,8 @@ func (w *walk) chain(first, most int64, of bitmap) (spans []span, err error) {
 			elsewhere = errShared
 			w.shared++
 		}
-		// What is shared is bounded by the volume, so that a few small directories cannot name
-		// one long chain over and over.
+		// The limit on shared clusters prevents that a few small directories refer to one long
+		// chain again and again.
 		if own[c] || of.has(c) && (&of[0] == &w.dirs[0] || w.shared > w.clusters) {
 			return spans, fmt.Errorf("the chain that begins at cluster %d reaches cluster %d, which belongs to something else or to the chain itself", first, c)
 		}
@@ -168,8 +167,8 @@ func (w *walk) root() ([]byte, error) {
 	return w.read(w.rootOff, w.rootSize/dirEntrySize*dirEntrySize)
 }
 
-// clusterDirectory returns the entries of a directory that begins at a cluster. With an
-// error it returns those that can be read.
+// clusterDirectory returns the entries of a directory that begins at a cluster; with an error,
+// those that it could read.
 func (w *walk) clusterDirectory(first int64) ([]byte, error) {
 	spans, err := w.chain(first, divUp(maxDirEntries*dirEntrySize, w.cluster), w.dirs)
 	if image.EndsReading(err) {
@@ -186,8 +185,8 @@ func (w *walk) clusterDirectory(first int64) ([]byte, error) {
 	return out, err
 }
 
-// foundDir is a directory whose entries are still to be read. They are not read where they
-// are found: what recurses holds as many directories in memory as lie within each other.
+// foundDir is a directory with unread entries. A queue of them, in place of recursion, keeps
+// only one directory in memory.
 type foundDir struct {
 	node    *image.Node
 	cluster int64
@@ -206,7 +205,7 @@ func (w *walk) directory(d foundDir) error {
 	return w.names(d, entries)
 }
 
-// names adds to a directory what its entries say.
+// names adds files and directories for the entries of a directory.
 func (w *walk) names(d foundDir, entries []byte) error {
 	var long longName
 	for ; len(entries) > 0 && entries[0] != entryEnd; entries = entries[dirEntrySize:] {
@@ -232,14 +231,13 @@ func (w *walk) names(d foundDir, entries []byte) error {
 	return nil
 }
 
-// dots says whether an entry is that of the directory itself or of the one that it is in.
+// dots reports whether an entry is "." or "..".
 func (e *dirEntry) dots() bool {
 	name := strings.TrimRight(string(e.Name[:]), " ")
 	return name == "." || name == ".."
 }
 
-// add adds the file or directory of an entry to a directory. What a directory holds is
-// read later. The error is one that ends all reading.
+// add adds the file or directory of an entry. Only an error that ends all reading is returned.
 func (w *walk) add(d foundDir, name string, e dirEntry) error {
 	n, err := w.file(e)
 	if image.EndsReading(err) {
@@ -264,7 +262,7 @@ func (w *walk) add(d foundDir, name string, e dirEntry) error {
 
 func (e *dirEntry) cluster() int64 { return int64(e.FstClusHI)<<16 | int64(e.FstClusLO) }
 
-// file returns the node of an entry; a directory is still empty.
+// file returns the node of an entry; a directory is empty at first.
 func (w *walk) file(e dirEntry) (n *image.Node, err error) {
 	switch {
 	case e.Attr&attrDirectory != 0:
@@ -283,7 +281,7 @@ func (w *walk) file(e dirEntry) (n *image.Node, err error) {
 	return n, err
 }
 
-// contents returns size bytes of the chain from a cluster on, also with errShared.
+// contents returns size bytes of the chain that begins at a cluster, also with errShared.
 func (w *walk) contents(first, size int64) (image.Blob, error) {
 	spans, err := w.chain(first, divUp(size, w.cluster), w.seen)
 	if err != nil && err != errShared {
@@ -309,11 +307,11 @@ func (w *walk) contents(first, size int64) (image.Blob, error) {
 	return m, err
 }
 
-// A longName is put together from the entries before a short one.
+// A longName is assembled from the entries before a short one.
 type longName struct {
 	units    []uint16
-	broken   bool // entries were met that make no name
-	next     int  // Ord of the entry that must follow; 0 if the name is whole
+	broken   bool // the entries make no name
+	next     int  // Ord of the entry that must follow; 0 if the name is complete
 	checksum uint8
 }
 
@@ -331,16 +329,15 @@ func (l *longName) add(e longEntry) {
 	copy(l.units[l.next*longUnits:], u[:])
 }
 
-// name returns the name of a short entry: the long one if it is whole and was made
-// for it, else the short one as Windows NT and Linux show it. The error says that there was
-// a long name that is none.
+// name returns the name of a short entry: the long one if it is complete and belongs to it,
+// else the short one as Windows NT and Linux show it. An invalid long name is an error.
 func (l *longName) name(e dirEntry) (string, error) {
 	short := e.short()
 	switch {
 	case !l.broken && len(l.units) == 0:
 		return short, nil
 	case l.broken || l.next != 0 || l.checksum != checksum(e.Name):
-		return short, errors.New("has a long name that is damaged, or was made for another file; the short name is taken")
+		return short, errors.New("has a long name that is damaged, or belongs to another file; ingot uses the short name")
 	}
 	units := l.units
 	for i, u := range units {
@@ -351,7 +348,7 @@ func (l *longName) name(e dirEntry) (string, error) {
 	}
 	name := string(utf16.Decode(units))
 	if err := image.CheckName(name); err != nil {
-		return short, fmt.Errorf("has a long name that is none: %w; the short name is taken", err)
+		return short, fmt.Errorf("has an invalid long name: %w; ingot uses the short name", err)
 	}
 	return name, nil
 }

@@ -2,16 +2,16 @@ package fat
 
 import "ingot/image"
 
-// The years that seven bits from 1980 on can name.
+// The range of seven bits that count years from 1980.
 const firstYear, lastYear = 1980, 1980 + 127
 
-// stamp is a time as directory entries have it.
+// stamp is a time in a directory entry.
 type stamp struct {
 	date, time uint16
 	tenth      uint8 // 10 ms within the two seconds of time
 }
 
-// newStamp returns t in UTC, moved into the range that can be held.
+// newStamp returns t in UTC, or the nearest time in the range of FAT.
 func newStamp(t image.Time) stamp {
 	c := t.Civil()
 	switch {
