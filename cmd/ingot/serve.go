@@ -1,11 +1,9 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
@@ -14,12 +12,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"ingot/image"
-	"ingot/image/diskfile"
 	"ingot/image/fileformat"
 	"ingot/image/nbd"
 	"ingot/inspect"
-	"ingot/internal/input"
 	"ingot/internal/socket"
+	"ingot/lab"
 	"ingot/partition"
 	"ingot/recipes"
 )
@@ -201,40 +198,10 @@ func planMap(c *cobra.Command, name string, r recipeFlags) (*image.Map, io.Close
 	return plan.Disk.Map, plan, nil
 }
 
-// looksLikeImage tells an image from a recipe, which is text: an image has a zero byte
-// among its first, or the name of a disk, whatever its bytes are.
+// looksLikeImage tells an image from a recipe.
 func looksLikeImage(text string) (bool, error) {
-	if text == stdin {
-		return false, nil
-	}
-	name, err := diskfile.Parse(text)
-	if err != nil {
-		return false, err
-	}
-	if err := input.Check(name.Path); err != nil {
-		return false, err
-	}
-	f, err := os.Open(name.Path)
-	if errors.Is(err, fs.ErrNotExist) && !name.IsDisk() {
-		return false, nil // a recipe that ships, or an error that says what there is
-	}
-	if err != nil {
-		return false, err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil || name.IsDisk() || info.Size() > recipes.MaxText || info.IsDir() { // which is no recipe, either
-		return true, err
-	}
-	head := make([]byte, 4096)
-	n, err := io.ReadFull(f, head)
-	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
-		return false, err
-	}
-	if bytes.IndexByte(head[:n], 0) >= 0 {
-		return true, nil
-	}
-	return false, name.CheckText(info.Size())
+	kind, err := lab.KindOf(text)
+	return kind == lab.IsImage, err
 }
 
 // listen makes the socket, and returns its path.
