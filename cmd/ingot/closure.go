@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -170,11 +169,9 @@ func (o *closureFlags) list(c *cobra.Command, closure *storedb.Closure) error {
 			List  []listed `json:"list"`
 		}{paths, total, all})
 	}
-	if err := o.print(c.OutOrStdout(), all); err != nil {
-		return err
-	}
-	_, err := fmt.Fprintf(c.ErrOrStderr(), "%s, %s as NARs, %s\n", grammar.Count(paths, "path"), partition.FormatBytes(total), what)
-	return err
+	o.print(c.OutOrStdout(), all)
+	fmt.Fprintf(c.ErrOrStderr(), "%s, %s as NARs, %s\n", grammar.Count(paths, "path"), partition.FormatBytes(total), what)
+	return nil
 }
 
 // order sorts the list. What is equal stays in the order of the paths.
@@ -194,7 +191,7 @@ func (o *closureFlags) order(all []listed) {
 	})
 }
 
-func (o *closureFlags) print(out io.Writer, all []listed) error {
+func (o *closureFlags) print(out io.Writer, all []listed) {
 	size := partition.FormatBytes
 	if o.bytes {
 		size = func(n int64) string { return fmt.Sprint(n) }
@@ -210,13 +207,7 @@ func (o *closureFlags) print(out io.Writer, all []listed) error {
 	for _, l := range all {
 		fmt.Fprintf(w, "%s\t%s\t%s\n", known(l.Size), known(l.Saves), printable.Name(l.Path))
 	}
-	return w.Flush()
-}
-
-func printJSON(out io.Writer, v any) error {
-	e := json.NewEncoder(out)
-	e.SetIndent("", "  ")
-	return e.Encode(v)
+	w.Flush()
 }
 
 func newClosureWhy(sources *sourceFlags) *cobra.Command {
@@ -239,10 +230,10 @@ path-info JSON.`,
 		Args: takes(1, 2),
 		RunE: func(c *cobra.Command, args []string) error {
 			chain, err := why(c, sources, args)
-			if err != nil {
-				return err
+			if err == nil {
+				printChain(c.OutOrStdout(), chain, asJSON)
 			}
-			return printChain(c.OutOrStdout(), chain, asJSON)
+			return err
 		},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
@@ -314,24 +305,22 @@ func (s *sourceFlags) ends(ctx context.Context, args []string) (ends []string, e
 	return ends, nil
 }
 
-func printChain(out io.Writer, chain []*storedb.Item, asJSON bool) error {
+func printChain(out io.Writer, chain []*storedb.Item, asJSON bool) {
 	paths := make([]string, len(chain))
 	for i, it := range chain {
 		paths[i] = it.Path
 	}
 	if asJSON {
-		return printJSON(out, paths)
+		printJSON(out, paths)
+		return
 	}
 	for i, p := range paths {
 		arrow := ""
 		if i > 0 {
 			arrow = strings.Repeat("  ", i-1) + "└─ "
 		}
-		if _, err := fmt.Fprintf(out, "%s%s\n", arrow, printable.Name(p)); err != nil {
-			return err
-		}
+		fmt.Fprintf(out, "%s%s\n", arrow, printable.Name(p))
 	}
-	return nil
 }
 
 // named returns the path of a closure that is meant by a path or by a name.

@@ -16,7 +16,6 @@ import (
 	"ingot/guest/wire/files"
 	"ingot/image"
 	"ingot/internal/input"
-	"ingot/internal/shellwords"
 	"ingot/lab/job"
 	"ingot/partition"
 	"ingot/recipes"
@@ -197,12 +196,7 @@ func (x *execFlags) run(c *cobra.Command, args []string) error {
 		return err
 	}
 	if x.hardware.dryRun {
-		line, err := j.QEMU()
-		if err != nil {
-			return err
-		}
-		_, err = fmt.Fprintln(c.OutOrStdout(), shellwords.Quote(line))
-		return err
+		return printCommand(c, j.QEMU)
 	}
 	return j.Run(c.Context())
 }

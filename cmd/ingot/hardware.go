@@ -11,6 +11,7 @@ import (
 
 	"ingot/image/diskfile"
 	"ingot/image/fileformat"
+	"ingot/internal/shellwords"
 	"ingot/lab/disks"
 	"ingot/vm"
 	"ingot/vm/run"
@@ -49,6 +50,15 @@ func (h *hardwareFlags) add(f *pflag.FlagSet, network networkMode) {
 	f.StringArrayVar(&h.emptyDisks, "empty-disk", nil, "`SIZE`: attach an empty disk (see above); repeatable")
 	f.StringArrayVar(&h.shares, "share", nil, "share the folder `PATH` with the guest; repeatable")
 	f.BoolVar(&h.dryRun, "dry-run", false, "change nothing; print QEMU's command line")
+}
+
+// printCommand prints the command line of QEMU.
+func printCommand(c *cobra.Command, command func() ([]string, error)) error {
+	line, err := command()
+	if err == nil {
+		fmt.Fprintln(c.OutOrStdout(), shellwords.Quote(line))
+	}
+	return err
 }
 
 // hardware is what hardwareFlags name, but for numbers.

@@ -100,8 +100,9 @@ func commandLine(ctx context.Context, args []string, out, errout io.Writer) int 
 	root.SetOut(printed)
 	root.SetErr(said)
 	verb, err := root.ExecuteContextC(ctx)
-	if unfinished := printed.Flush(); err == nil {
-		err = cmp.Or(results.unwritten(), unfinished)
+	unfinished := printed.Flush()
+	if err == nil || is[differsError](err) {
+		err = cmp.Or(results.unwritten(), unfinished, err)
 	}
 	if err == nil {
 		return 0

@@ -118,16 +118,16 @@ func (n *networkFlags) run(c *cobra.Command, file string) error {
 		return err
 	}
 	if n.print {
-		_, err = c.OutOrStdout().Write(text)
-		return err
+		c.OutOrStdout().Write(text)
+		return nil
 	}
 	l, err := parseMachines(file, text, n.options(c))
 	if err != nil {
 		return err
 	}
 	if n.printHosts {
-		_, err := io.WriteString(c.OutOrStdout(), l.Plan.Hosts(""))
-		return err
+		fmt.Fprint(c.OutOrStdout(), l.Plan.Hosts(""))
+		return nil
 	}
 	if err := openLab(c, l, n.set); err != nil {
 		return err

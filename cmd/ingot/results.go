@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -14,8 +15,7 @@ import (
 )
 
 // results is standard output as verbs have it. It remembers what could not be written, so
-// that no verb ends well whose results have gone nowhere, whether it looks at every write
-// or not.
+// that no verb ends well whose results have gone nowhere: verbs need not look at every write.
 type results struct {
 	io.Writer
 
@@ -45,6 +45,13 @@ func (r *results) unwritten() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.failed
+}
+
+// printJSON prints a result for programs.
+func printJSON(out io.Writer, v any) error {
+	e := json.NewEncoder(out)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
 }
 
 // onTerminal says whether a writer that a verb has is a terminal.

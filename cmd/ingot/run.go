@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"ingot/guest/wire"
-	"ingot/internal/shellwords"
 	"ingot/lab"
 	"ingot/lab/console"
 	"ingot/lab/disks"
@@ -269,12 +268,7 @@ func (r *runFlags) run(c *cobra.Command, what string, m *machineFlags) error {
 		return saveScript(c, r.save, what, system, &o)
 	case r.hardware.dryRun:
 		o.Disks = append(o.Disks, disks.Planned(h.new)...)
-		line, err := run.Command(system, o, host)
-		if err != nil {
-			return err
-		}
-		_, err = fmt.Fprintln(c.OutOrStdout(), shellwords.Quote(line))
-		return err
+		return printCommand(c, func() ([]string, error) { return run.Command(system, o, host) })
 	}
 	made, err := disks.Make(c.Context(), h.new, x.Say)
 	if err != nil {

@@ -15,7 +15,6 @@ import (
 	"ingot/internal/grammar"
 	"ingot/internal/printable"
 	"ingot/recipes/manifest"
-	"ingot/recipes/plan"
 )
 
 func newVerify() *cobra.Command {
@@ -113,32 +112,21 @@ func (v *verifyFlags) compare(c *cobra.Command, source, target string) error {
 	if parts := plan.Privileged(); len(parts) > 0 {
 		return fmt.Errorf("%s has parts that come out different every time, so there is nothing to compare with: %s", source, strings.Join(parts, ", "))
 	}
+	bar := newProgress(c.ErrOrStderr(), v.quiet, "comparing", plan.Disk.Map.Size())
+	o := image.WriteOptions{Progress: bar.add}
 	if plan.Files != nil {
-		return verifyFolder(c, plan, target, v.quiet, v.asJSON)
+		diffs, err := plan.CompareFolder(c.Context(), target, o)
+		bar.close()
+		return report(c.OutOrStdout(), target, diffs, err, v.asJSON)
 	}
 	disk, err := inspect.Open(c.Context(), target)
 	if err != nil {
 		return err
 	}
 	defer disk.Close()
-	bar := newProgress(c.ErrOrStderr(), v.quiet, "comparing", plan.Disk.Map.Size())
-	diffs, err := image.Compare(c.Context(), plan.Disk.Map, disk.Map, image.WriteOptions{Progress: bar.add})
+	diffs, err := image.Compare(c.Context(), plan.Disk.Map, disk.Map, o)
 	bar.close()
-	if err != nil {
-		return err
-	}
-	return report(c.OutOrStdout(), target, diffs, v.asJSON)
-}
-
-// verifyFolder compares the files of a netboot folder.
-func verifyFolder(c *cobra.Command, plan *plan.Plan, dir string, quiet, asJSON bool) error {
-	bar := newProgress(c.ErrOrStderr(), quiet, "comparing", plan.Disk.Map.Size())
-	diffs, err := plan.CompareFolder(c.Context(), dir, image.WriteOptions{Progress: bar.add})
-	bar.close()
-	if err != nil {
-		return err
-	}
-	return report(c.OutOrStdout(), dir, diffs, asJSON)
+	return report(c.OutOrStdout(), target, diffs, err, v.asJSON)
 }
 
 // differsError says that an image is not what it is compared with.
@@ -146,37 +134,33 @@ type differsError struct{ what string }
 
 func (e differsError) Error() string { return e.what }
 
-func report[D any](out io.Writer, name string, diffs []D, asJSON bool) error {
-	if err := printDifferences(out, name, diffs, asJSON); err != nil {
+// report prints the differences, unless there was an error.
+func report[D any](out io.Writer, name string, diffs []D, err error, asJSON bool) error {
+	more := len(diffs) >= image.CompareLimit // there may be more of them
+	switch {
+	case err != nil:
 		return err
-	}
-	switch n := len(diffs); {
-	case n >= image.CompareLimit:
-		return differsError{fmt.Sprintf("%s differs from its recipe in %s and perhaps more", name, grammar.Count(n, "place"))}
-	case n > 0:
-		return differsError{fmt.Sprintf("%s differs from its recipe in %s", name, grammar.Count(n, "place"))}
-	}
-	return nil
-}
-
-func printDifferences[D any](out io.Writer, name string, diffs []D, asJSON bool) error {
-	if asJSON {
-		return printJSON(out, struct {
+	case asJSON:
+		printJSON(out, struct {
 			Target      string `json:"target"`
 			Differences []D    `json:"differences"`
-			More        bool   `json:"more"` // there may be more of them
-		}{name, append([]D{}, diffs...), len(diffs) >= image.CompareLimit}) // none is [], not null
+			More        bool   `json:"more"`
+		}{name, append([]D{}, diffs...), more}) // none is [], not null
+	case len(diffs) == 0:
+		fmt.Fprintf(out, "%s holds what its recipe gives\n", printable.Name(name))
 	}
 	for _, d := range diffs {
-		if _, err := fmt.Fprintln(out, printable.Name(fmt.Sprint(d))); err != nil {
-			return err
+		if !asJSON {
+			fmt.Fprintln(out, printable.Name(fmt.Sprint(d)))
 		}
 	}
-	if len(diffs) > 0 {
-		return nil
+	switch places := grammar.Count(len(diffs), "place"); {
+	case more:
+		return differsError{fmt.Sprintf("%s differs from its recipe in %s and perhaps more", name, places)}
+	case len(diffs) > 0:
+		return differsError{fmt.Sprintf("%s differs from its recipe in %s", name, places)}
 	}
-	_, err := fmt.Fprintf(out, "%s holds what its recipe gives\n", printable.Name(name))
-	return err
+	return nil
 }
 
 // printDigests prints the digest of each image as a manifest gives it.
@@ -186,9 +170,7 @@ func printDigests(c *cobra.Command, images []string, quiet bool) error {
 		if err != nil {
 			return err
 		}
-		if _, err := fmt.Fprintf(c.OutOrStdout(), "%s%s  %s\n", manifest.DigestName, sum, printable.Name(name)); err != nil {
-			return err
-		}
+		fmt.Fprintf(c.OutOrStdout(), "%s%s  %s\n", manifest.DigestName, sum, printable.Name(name))
 	}
 	return nil
 }

@@ -20,8 +20,8 @@ func newVersion() *cobra.Command {
 			if all {
 				return licenses.Write(c.OutOrStdout())
 			}
-			_, err := fmt.Fprintf(c.OutOrStdout(), "ingot %s\n", recipes.Version)
-			return err
+			fmt.Fprintf(c.OutOrStdout(), "ingot %s\n", recipes.Version)
+			return nil
 		},
 	}
 	c.Flags().BoolVar(&all, "licenses", false, "print the licences and notices of all parts")
