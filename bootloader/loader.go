@@ -17,6 +17,8 @@ type Kind struct {
 	About string // one line for the schema and the reference of recipes
 	// New returns one with nothing set.
 	New func() Loader
+	// Reads reports whether the loader reads kernels from a file system.
+	Reads func(*volume.Kind) bool
 	// Partition returns the type of the partition that the loader needs for a platform on
 	// such a disk, "esp" or "bios-boot"; empty if it needs none.
 	Partition func(Platform, partition.Kind) string

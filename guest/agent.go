@@ -241,7 +241,7 @@ func outOfMemoryKills() int {
 // awaitPort waits for a virtio-serial port and opens it. Without udev nobody makes
 // /dev/virtio-ports, so it is found by its name in sysfs. It is fs.ErrNotExist if the
 // port does not come.
-func awaitPort(name string, limit time.Duration) (io.ReadWriteCloser, error) {
+func awaitPort(name string, limit time.Duration) (*port, error) {
 	for start := time.Now(); ; time.Sleep(portPoll) {
 		if device := findPort(name); device != "" {
 			f, err := os.OpenFile(device, os.O_RDWR, 0)

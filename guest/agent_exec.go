@@ -59,7 +59,7 @@ func (v *agentServer) exec(t *wire.Stream, ask *wire.Exec) wire.Result {
 	c := &command{server: v, stream: t, ask: ask}
 	c.env = merged(v.env, wire.Strings(ask.Env), ask)
 	c.dir = cmp.Or(string(ask.Dir), value(c.env, "HOME"))
-	if info, err := os.Stat(c.dir); ask.Dir == "" && (err != nil || !info.IsDir()) {
+	if info, err := os.Stat(c.dir); len(ask.Dir) == 0 && (err != nil || !info.IsDir()) {
 		c.dir = "/"
 	}
 	if err := c.find(); err != nil {
@@ -142,7 +142,7 @@ func (c *command) find() (err error) {
 		return fmt.Errorf("folder %s: %w", c.dir, errors.Join(err, unix.ENOTDIR))
 	}
 	c.argv = wire.Strings(c.ask.Argv)
-	if c.ask.Script != "" {
+	if len(c.ask.Script) > 0 {
 		return c.findScript()
 	}
 	if len(c.argv) == 0 || c.argv[0] == "" {

@@ -114,11 +114,11 @@ func TestAgentExec(t *testing.T) {
 		{"binary", wire.Exec{Argv: wire.Raws("cat")}, "\x00\x01\xff\r\n\x1b[0m\x04\x03", "\x00\x01\xff\r\n\x1b[0m\x04\x03", "", wire.Result{}},
 		{"odd arguments", wire.Exec{Argv: wire.Raws("printf", "%s", odd)}, "", odd, "", wire.Result{}},
 		{"environment", wire.Exec{Argv: wire.Raws("sh", "-c", "printf %s \"$ODD\""), Env: wire.Raws("ODD=" + odd)}, "", odd, "", wire.Result{}},
-		{"folder", wire.Exec{Argv: wire.Raws("pwd"), Dir: "/usr"}, "", "/usr\n", "", wire.Result{}},
+		{"folder", wire.Exec{Argv: wire.Raws("pwd"), Dir: wire.Raw("/usr")}, "", "/usr\n", "", wire.Result{}},
 		{"relative to the folder", wire.Exec{Argv: wire.Raws("./script", "x"), Dir: wire.Raw(dir)}, "", "script x\n", "", wire.Result{}},
-		{"script", wire.Exec{Argv: wire.Raws("x y", "z"), Script: "echo $# $1; exit 3"}, "", "2 x y\n", "", wire.Result{Status: 3}},
-		{"script with an interpreter", wire.Exec{Script: "#!/bin/cat\n"}, "", "#!/bin/cat\n", "", wire.Result{}},
-		{"script reads input", wire.Exec{Script: "cat"}, "in", "in", "", wire.Result{}},
+		{"script", wire.Exec{Argv: wire.Raws("x y", "z"), Script: wire.Raw("echo $# $1; exit 3")}, "", "2 x y\n", "", wire.Result{Status: 3}},
+		{"script with an interpreter", wire.Exec{Script: wire.Raw("#!/bin/cat\n")}, "", "#!/bin/cat\n", "", wire.Result{}},
+		{"script reads input", wire.Exec{Script: wire.Raw("cat")}, "in", "in", "", wire.Result{}},
 		{"no command", wire.Exec{Argv: wire.Raws("nonesuch-command")}, "", "", "", wire.Result{Status: 127, Failed: "nonesuch-command: command not found"}},
 		{"no file", wire.Exec{Argv: wire.Raws("/nonesuch")}, "", "", "", wire.Result{Status: 127, Failed: "stat /nonesuch: no such file or directory"}},
 		{"no interpreter", wire.Exec{Argv: wire.Raws("./lost"), Dir: wire.Raw(dir)}, "", "", "", wire.Result{Status: 127, Failed: "interpreter"}},
@@ -126,7 +126,7 @@ func TestAgentExec(t *testing.T) {
 		{"no program", wire.Exec{Argv: wire.Raws("./plain"), Dir: wire.Raw(dir)}, "", "", "", wire.Result{Status: 126, Failed: "exec format error"}},
 		{"a folder", wire.Exec{Argv: wire.Raws("/usr")}, "", "", "", wire.Result{Status: 126, Failed: "is a directory"}},
 		{"no name", wire.Exec{Argv: wire.Raws("")}, "", "", "", wire.Result{Status: 127, Failed: "command not found"}},
-		{"no working folder", wire.Exec{Argv: wire.Raws("true"), Dir: "/nonesuch"}, "", "", "", wire.Result{Status: 127, Failed: "folder /nonesuch"}},
+		{"no working folder", wire.Exec{Argv: wire.Raws("true"), Dir: wire.Raw("/nonesuch")}, "", "", "", wire.Result{Status: 127, Failed: "folder /nonesuch"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			got := run(t, s, test.ask, strings.NewReader(test.input))
@@ -298,7 +298,7 @@ func TestAgentFiles(t *testing.T) {
 	if got, err := os.ReadFile(filepath.Join(back, "sub/big")); !bytes.Equal(got, big) || err != nil {
 		t.Errorf("%d bytes came back, %v; want %d", len(got), err, len(big))
 	}
-	if c, err = s.Open(wire.Request{Get: &wire.Get{Path: "/nonesuch"}}); err != nil {
+	if c, err = s.Open(wire.Request{Get: &wire.Get{Path: wire.Raw("/nonesuch")}}); err != nil {
 		t.Fatal(err)
 	}
 	if r, err := c.Wait(t.Context()); !strings.Contains(r.Failed, "/nonesuch") || err != nil {

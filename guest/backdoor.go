@@ -18,11 +18,11 @@ type backdoor struct {
 // offerBackdoor keeps a shell at the port, if the machine has it. One that ends, by
 // `exit` or by a mistake in the syntax, gives way to a new one.
 func (s *system) offerBackdoor() {
-	file, err := awaitPort(wire.BackdoorPort, portWait)
+	port, err := awaitPort(wire.BackdoorPort, portWait)
 	if err != nil {
 		return // most machines have none
 	}
-	b := &backdoor{port: file.(*port), input: make(chan []byte)}
+	b := &backdoor{port: port, input: make(chan []byte)}
 	go b.read()
 	for more := true; more && !s.ending.Load(); {
 		started := time.Now()

@@ -159,7 +159,7 @@ func (r *Recipe) checkReadable(d *decoder) {
 	p, key, why := &r.Disk.Partitions[at], "encrypt", "encrypted"
 	if p.Encrypt == "" {
 		k := p.Kind()
-		if k == nil || !k.NoGRUB || r.Bootloader.Loader.Kind.Name != "grub" || r.IsISO() {
+		if k == nil || r.Bootloader.Loader.Kind.Reads(k) || r.IsISO() {
 			return
 		}
 		key, why = "filesystem", k.String()

@@ -7,6 +7,7 @@ import (
 	"ingot/bootloader"
 	"ingot/bootloader/kernel"
 	"ingot/partition"
+	"ingot/partition/volume"
 )
 
 const title = "GRUB"
@@ -16,6 +17,7 @@ var Kind = bootloader.Kind{
 	Name: "grub", Title: title,
 	About: "GRUB, and the firmwares that it is installed for: bios, efi, efi32.",
 	New:   func() bootloader.Loader { return new(Loader) },
+	Reads: func(k *volume.Kind) bool { return !k.NoGRUB },
 	Partition: func(p bootloader.Platform, disk partition.Kind) string {
 		switch {
 		case p.IsUEFI():
@@ -63,7 +65,7 @@ func (l *Loader) Install(ctx context.Context, t bootloader.Target) (bootloader.I
 	}
 	switch {
 	case !t.Menu.OnScreen():
-	case g.Font() == "":
+	case g.font == "":
 		out.Warnings = append(out.Warnings, fmt.Sprintf("%s brings no unicode.pf2, so the menu shows in text: titles in other scripts than Latin do not", g))
 	default:
 		if err := g.AddFont(t.Boot, at); err != nil {

@@ -111,10 +111,6 @@ func addHostFile(t *image.Tree, from, to string) error {
 	return t.Put(to, image.NewFile(0o644, f))
 }
 
-// Font returns the path of the font of the graphical terminal, or "" if this GRUB
-// brings none.
-func (g *Grub) Font() string { return g.font }
-
 // AddFont puts the font of the graphical terminal into the Tree. A menu works without
 // it, in text.
 func (g *Grub) AddFont(t *image.Tree, at Place) error {

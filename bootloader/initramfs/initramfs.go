@@ -84,7 +84,7 @@ func Tree(o Options) (*image.Tree, error) {
 	b.put("/dev/console", image.NewSpecial(fs.ModeDevice|fs.ModeCharDevice|0o600, image.Dev{Major: 5, Minor: 1}))
 	b.put("/init", image.NewFile(0o755, o.Init))
 	b.text(ReleaseFile, "NAME=ingot\nID=ingot\n")
-	b.text(ArgumentsFile, lines(o.Arguments))
+	b.lines(ArgumentsFile, o.Arguments)
 	b.modules(o)
 	if o.Files != nil {
 		b.merge(o.Files)
@@ -108,12 +108,8 @@ func (b *builder) put(name string, n *image.Node) {
 
 func (b *builder) text(name, text string) { b.put(name, image.NewFile(0o644, image.Bytes(text))) }
 
-func lines(words []string) string {
-	var s strings.Builder
-	for _, w := range words {
-		s.WriteString(w + "\n")
-	}
-	return s.String()
+func (b *builder) lines(name string, words []string) {
+	b.text(name, strings.Join(append(slices.Clip(words), ""), "\n"))
 }
 
 // modules adds the modules and the list of their order.
@@ -137,7 +133,7 @@ func (b *builder) modules(o Options) {
 		return
 	}
 	if order := b.closure(o.Kernel, o.Load); len(order) > 0 {
-		b.text(ModulesFile, lines(order))
+		b.lines(ModulesFile, order)
 	}
 	// So that init need not read all modules to find the one for a device.
 	aliases, err := o.Kernel.Aliases(b.carried)

@@ -44,7 +44,7 @@ func (m Module) Read() ([]byte, error) {
 func (k *Kernel) Closure(names ...string) ([]Module, error) {
 	x, err := k.index()
 	if err != nil {
-		return nil, fmt.Errorf("modules of kernel %s: %w", k.Release, err)
+		return nil, err
 	}
 	w := walker{kernel: k, index: x, seen: map[string]bool{}}
 	err = w.all(names, true, "")
@@ -55,7 +55,7 @@ func (k *Kernel) Closure(names ...string) ([]Module, error) {
 func (k *Kernel) Modules() ([]Module, error) {
 	x, err := k.index()
 	if err != nil {
-		return nil, fmt.Errorf("modules of kernel %s: %w", k.Release, err)
+		return nil, err
 	}
 	modules := make([]Module, 0, len(x.files))
 	for name := range x.files {

@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 
 	"golang.org/x/sys/unix"
 
@@ -18,9 +17,7 @@ import (
 // the folder lib/modules/RELEASE, with nothing in it that leads out of it. path and
 // modulesDir say where the two lie; modulesDir is empty where there are no modules.
 func InTree(data image.Blob, path, release, modulesDir string, modules *image.Node) *Kernel {
-	k := &Kernel{Release: release, Image: data, Path: path, ModulesDir: modulesDir}
-	k.index = sync.OnceValues(func() (*index, error) { return indexOf(modulesDir, tree{modules}) })
-	return k
+	return (&Kernel{Release: release, Image: data, Path: path, ModulesDir: modulesDir}).with(tree{modules})
 }
 
 // moduleFiles is where modules are read from.

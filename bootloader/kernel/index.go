@@ -11,8 +11,6 @@ import (
 	"sync"
 
 	"golang.org/x/sync/errgroup"
-
-	"ingot/image"
 )
 
 // index is what a folder of modules holds.
@@ -31,16 +29,8 @@ type index struct {
 
 type alias struct{ pattern, module string }
 
-// readIndex reads the names in a folder of modules. Without a folder there is
-// nothing: such a kernel has all it needs built in, but does not say what.
-func readIndex(dir string) (*index, error) {
-	if dir == "" {
-		return indexOf(dir, tree{image.NewDir(0o755)})
-	}
-	return indexOf(dir, hostFolder(dir))
-}
-
-func indexOf(dir string, from moduleFiles) (*index, error) {
+// readIndex reads the names in a folder of modules.
+func readIndex(dir string, from moduleFiles) (*index, error) {
 	x := &index{dir: dir, from: from, files: map[string]string{}, builtin: map[string]bool{}, infos: map[string]Info{}}
 	x.scan = sync.OnceValues(x.scanAliases)
 	err := from.walk(func(file string) {

@@ -30,9 +30,25 @@ func Running(dir, release string) (*Kernel, error) {
 	return newKernel(release, modules), nil
 }
 
+// newKernel returns the kernel with a folder of modules of this machine. Without one it has all
+// that it needs built in, but nothing tells what.
 func newKernel(release, modules string) *Kernel {
 	k := &Kernel{Release: release, ModulesDir: modules}
-	k.index = sync.OnceValues(func() (*index, error) { return readIndex(modules) })
+	if modules == "" {
+		return k.with(tree{image.NewDir(0o755)})
+	}
+	return k.with(hostFolder(modules))
+}
+
+// with has a kernel's modules read from files, when a question asks for them.
+func (k *Kernel) with(modules moduleFiles) *Kernel {
+	k.index = sync.OnceValues(func() (*index, error) {
+		x, err := readIndex(k.ModulesDir, modules)
+		if err != nil {
+			return nil, fmt.Errorf("modules of kernel %s: %w", k.Release, err)
+		}
+		return x, nil
+	})
 	return k
 }
 

@@ -30,17 +30,8 @@ func (s Settings) lease(ctx context.Context, o Options) error {
 	var group sync.WaitGroup
 	defer group.Wait()
 	defer cancel()
-	bound := make(chan struct{}, 1)
-	tell := o.Bound
-	o.Bound = func(b Binding) {
-		if tell != nil {
-			tell(b)
-		}
-		select {
-		case bound <- struct{}{}:
-		default:
-		}
-	}
+	bound := make(chan struct{})
+	var first sync.Once
 	for asked := map[string]bool{}; ; {
 		names, err := s.names()
 		if err != nil {
@@ -49,15 +40,16 @@ func (s Settings) lease(ctx context.Context, o Options) error {
 		for _, name := range names {
 			if !asked[name] {
 				asked[name] = true
-				group.Go(func() { keep(ctx, name, o) })
+				group.Go(func() {
+					keep(ctx, name, o)
+					first.Do(func() { close(bound) })
+				})
 			}
 		}
 		select {
 		case <-time.After(look):
-		case <-bound:
-			if o.Once {
-				return nil
-			}
+		case <-bound: // once is enough
+			return ctx.Err()
 		case <-ctx.Done():
 			if len(asked) == 0 {
 				return s.missing()

@@ -387,7 +387,7 @@ func FuzzGuestFrames(f *testing.F) {
 		}
 		var waiting sync.WaitGroup
 		for n := range 3 {
-			r, err := s.Open(Request{Get: &Get{Path: "x", Memory: n == 1}})
+			r, err := s.Open(Request{Get: &Get{Path: Raw("x"), Memory: n == 1}})
 			if err != nil {
 				continue
 			}

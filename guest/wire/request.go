@@ -1,8 +1,6 @@
 package wire
 
 import (
-	"encoding/base64"
-	"encoding/json"
 	"slices"
 	"strings"
 )
@@ -22,22 +20,8 @@ type Hello struct {
 	Release string `json:"release,omitempty"` // of the guest's kernel
 }
 
-// Raw is a string of any bytes, as arguments and paths may be. In JSON it is base64.
-type Raw string
-
-func (r Raw) MarshalJSON() ([]byte, error) {
-	return json.Marshal([]byte(r))
-}
-
-func (r *Raw) UnmarshalJSON(p []byte) error {
-	var text string
-	if err := json.Unmarshal(p, &text); err != nil {
-		return err
-	}
-	b, err := base64.StdEncoding.DecodeString(text)
-	*r = Raw(b)
-	return err
-}
+// Raw is any bytes, as arguments and paths may be. In JSON they are base64.
+type Raw []byte
 
 // Raws makes a list of raw strings.
 func Raws(words ...string) []Raw {

@@ -11,6 +11,7 @@ import (
 	"ingot/bootloader/loaders"
 	"ingot/image"
 	"ingot/partition"
+	"ingot/partition/volume"
 	"ingot/recipes"
 	"ingot/tests/reference"
 )
@@ -25,6 +26,7 @@ type stub struct {
 
 var stubKind = bootloader.Kind{
 	Name: "stub", Title: "The stub", About: "A kernel as a program of UEFI.",
+	Reads:     func(*volume.Kind) bool { return true },
 	New:       func() bootloader.Loader { return new(stub) },
 	Partition: func(bootloader.Platform, partition.Kind) string { return "esp" },
 }
