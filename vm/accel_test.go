@@ -78,7 +78,7 @@ func TestProbe(t *testing.T) {
 // is no such thing.
 func TestProbeCached(t *testing.T) {
 	needKVM(t)
-	for _, text := range []string{"", "{", "[]", `{"Boot":"another","QEMU":"","Failure":"of another boot"}`} {
+	for _, text := range []string{"", "{", "[]", `{"Under":"another boot","Failure":"of another boot"}`} {
 		dir := fakeQEMU(t, "printf RLTB; exit 33")
 		file := filepath.Join(dir, "cache", "ingot", "kvm.json")
 		if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {

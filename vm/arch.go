@@ -29,7 +29,6 @@ type platform struct {
 	serial   string // the console, as Linux names it
 	bios     bool   // QEMU brings firmware that boots from disks
 	pc       bool   // a PC: a VGA card, a PS/2 keyboard, the debug port 0x402
-	spread   bool   // TCG may run each processor in a thread of its own on x86 hosts
 	graphics []string
 	uefi     []OVMF // where its UEFI firmware may lie
 	secure   []OVMF // and that with Secure Boot
@@ -44,12 +43,12 @@ var paravirtual = []string{"-device", "virtio-gpu-pci", "-device", "virtio-keybo
 var platforms = map[Arch]*platform{
 	X86_64: {
 		program: "qemu-system-x86_64", debian: "qemu-system-x86", machine: "q35", cpu: "max", serial: "ttyS0",
-		bios: true, pc: true, spread: true, uefi: ovmfPlaces, efi: "ovmf",
+		bios: true, pc: true, uefi: ovmfPlaces, efi: "ovmf",
 		secure: secureOVMFPlaces, smm: true, tpm: "tpm-tis",
 	},
 	I686: {
 		program: "qemu-system-i386", debian: "qemu-system-x86", machine: "q35", cpu: "max", serial: "ttyS0",
-		bios: true, pc: true, spread: true, uefi: ovmf32Places, efi: "ovmf-ia32",
+		bios: true, pc: true, uefi: ovmf32Places, efi: "ovmf-ia32",
 		tpm: "tpm-tis",
 	},
 	AArch64: {

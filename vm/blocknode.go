@@ -125,13 +125,11 @@ func (d *Disk) file(l *line) (blockNode, error) {
 	if err != nil {
 		return nil, err
 	}
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
 	driver := "file"
-	if info.Mode()&os.ModeDevice != 0 {
+	if info, err := os.Stat(path); err == nil && info.Mode()&os.ModeDevice != 0 {
 		driver = "host_device"
+	} else if err != nil && !d.New {
+		return nil, err
 	}
 	if !utf8.ValidString(path) { // JSON has no words for it
 		name := path

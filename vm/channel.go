@@ -1,9 +1,12 @@
 package vm
 
 import (
+	"context"
+	"encoding/json"
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"strings"
 
 	"ingot/internal/socket"
@@ -64,6 +67,27 @@ func (m *Machine) Channel(name string) (net.Conn, error) {
 	}
 	delete(m.channels, name)
 	return conn, nil
+}
+
+// ChannelOpen says whether the guest has opened its end of a port.
+func (m *Machine) ChannelOpen(ctx context.Context, name string) (bool, error) {
+	answer, err := m.QMP(ctx, "query-chardev", nil)
+	if err != nil {
+		return false, err
+	}
+	var devices []struct {
+		Label string `json:"label"`
+		Open  bool   `json:"frontend-open"`
+	}
+	if err := json.Unmarshal(answer, &devices); err != nil {
+		return false, err
+	}
+	for _, d := range devices {
+		if d.Label == fmt.Sprintf("channel%d", slices.Index(m.ports, name)) {
+			return d.Open, nil
+		}
+	}
+	return false, nil
 }
 
 // closeChannels ends those that nobody has taken.

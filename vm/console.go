@@ -2,6 +2,7 @@ package vm
 
 import (
 	"io"
+	"strings"
 	"sync"
 )
 
@@ -71,4 +72,16 @@ func (c *console) all() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return string(c.text)
+}
+
+// Write adds to the console: of what QEMU says of itself, as the standard error that it gets.
+func (c *console) Write(p []byte) (int, error) {
+	c.add(p, false)
+	return len(p), nil
+}
+
+// end returns the last 8 KiB.
+func (c *console) end() string {
+	text := c.all()
+	return strings.TrimSpace(text[max(0, len(text)-8<<10):])
 }

@@ -26,6 +26,7 @@ type Disk struct {
 	Bus      Bus
 	Writable bool // if not, what the guest writes is discarded on exit
 	ReadOnly bool // the guest cannot write at all, which spares a layer
+	New      bool // a file that is yet to be made, for Command
 
 	// NBD is a connected stream socket at whose other end an NBD server stands, which
 	// leaves no name on the host. The machine takes it: Start closes it. Export names
@@ -77,7 +78,7 @@ func (d *Disk) check() error {
 		if err := d.Backing.check(); err != nil {
 			return err
 		}
-	case d.isAddress():
+	case d.isAddress() || d.New:
 		return nil
 	}
 	if err := readable(d.Path); err != nil {

@@ -12,6 +12,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"ingot/image"
 )
 
 // OVMF is a UEFI firmware for QEMU: its code, and the variables that it starts with.
@@ -148,7 +150,7 @@ func (c *Config) keepVars() error {
 		return fmt.Errorf("firmware variables: %w", err)
 	}
 	defer from.Close()
-	to, err := unnamedFile(filepath.Dir(c.FirmwareVars))
+	to, err := image.NewScratch(filepath.Dir(c.FirmwareVars))
 	if err != nil {
 		return fmt.Errorf("firmware variables in %s: %w", c.FirmwareVars, err)
 	}
@@ -160,15 +162,6 @@ func (c *Config) keepVars() error {
 		return fmt.Errorf("firmware variables in %s: %w", c.FirmwareVars, err)
 	}
 	return nil
-}
-
-// unnamedFile returns a file in a folder that has no name there until it gets one.
-func unnamedFile(dir string) (*os.File, error) {
-	fd, err := unix.Open(dir, unix.O_TMPFILE|unix.O_RDWR|unix.O_CLOEXEC, 0o600)
-	if err != nil {
-		return nil, &fs.PathError{Op: "O_TMPFILE", Path: dir, Err: err}
-	}
-	return os.NewFile(uintptr(fd), dir), nil
 }
 
 // keyExchangeKey is the name of a variable that is there where Secure Boot is set up, as

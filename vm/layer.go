@@ -18,17 +18,17 @@ import (
 // files have names for as long as it takes to fill in their tables, and keep them if it is
 // killed meanwhile: so it was for four of 100 that were killed in their first half second.
 
-// forget opens those files. Where a disk's size is not known, it is left to QEMU.
-func (c *Config) forget() (err error) {
+// addLayers opens those files. Where a disk's size is not known, it is left to QEMU.
+func (c *Config) addLayers() (err error) {
 	c.Disks = slices.Clone(c.Disks) // the caller's own stay as they are
 	for i := range c.Disks {
 		if err := c.Disks[i].addLayer(); err != nil {
-			return fmt.Errorf("what the guest writes to its disk, and is forgotten, takes a %w", err)
+			return fmt.Errorf("a layer over the disk, which is discarded on exit: %w", err)
 		}
 	}
 	if c.firmware() == UEFI && c.FirmwareVars == "" {
 		if c.variables, err = c.copyVariables(); err != nil {
-			return fmt.Errorf("the firmware's variables, which are forgotten, take a %w", err)
+			return fmt.Errorf("the firmware's variables, which are discarded on exit: %w", err)
 		}
 	}
 	return nil
@@ -108,16 +108,4 @@ func unnamedCopy(from io.Reader) (*os.File, error) {
 		return nil, fmt.Errorf("temporary file: %w", err)
 	}
 	return s.File, nil
-}
-
-// closeLayers closes the files, for a machine that does not take them.
-func (c *Config) closeLayers() {
-	for _, d := range c.Disks {
-		if d.layer != nil {
-			d.layer.Close()
-		}
-	}
-	if c.variables != nil {
-		c.variables.Close()
-	}
 }

@@ -90,12 +90,12 @@ func TestTemporary(t *testing.T) {
 	}
 	t.Setenv("TMPDIR", missing)
 	c := Config{Disks: []Disk{{Path: raw}}}
-	want := "what the guest writes to its disk, and is forgotten, takes a temporary file: create " + missing + ": no such file or directory"
-	if err := c.forget(); err == nil || err.Error() != want {
-		t.Errorf("forget = %v; want %s", err, want)
+	want := "a layer over the disk, which is discarded on exit: temporary file: create " + missing + ": no such file or directory"
+	if err := c.addLayers(); err == nil || err.Error() != want {
+		t.Errorf("addLayers = %v; want %s", err, want)
 	}
 	c.Disks[0].Writable = true
-	if err := c.forget(); err != nil {
-		t.Errorf("forget with a disk that keeps what is written: %v", err)
+	if err := c.addLayers(); err != nil {
+		t.Errorf("addLayers with a disk that keeps what is written: %v", err)
 	}
 }

@@ -3,7 +3,6 @@ package vm
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -46,6 +45,7 @@ type Machine struct {
 
 	channelMu sync.Mutex
 	channels  map[string]net.Conn // those that nobody has taken
+	ports     []string            // the names of all, in order
 
 	notes    []string
 	forwards []Forward
@@ -56,7 +56,7 @@ type Machine struct {
 	done     chan struct{} // closed when QEMU has ended
 	killed   bool          // it was we, once done is closed
 	err      error         // how it ended, once done is closed
-	stderr   *tailBuffer
+	stderr   *console
 
 	mu     sync.Mutex // one command at a time
 	number int        // of commands that were run
@@ -67,7 +67,7 @@ type Machine struct {
 func Start(ctx context.Context, c Config) (*Machine, error) {
 	m := &Machine{
 		console: newConsole(), firmware: newConsole(), channels: map[string]net.Conn{},
-		done: make(chan struct{}), stderr: &tailBuffer{},
+		done: make(chan struct{}), stderr: newConsole(),
 	}
 	qemu, l, err := m.prepare(ctx, &c)
 	if err != nil {
@@ -110,7 +110,7 @@ func (m *Machine) prepare(ctx context.Context, c *Config) (qemu string, l *line,
 			m.note(c, note)
 		}
 	}
-	if err := c.forget(); err != nil {
+	if err := c.addLayers(); err != nil {
 		return "", nil, fmt.Errorf("virtual machine: %w", err)
 	}
 	if l, err = c.line(); err != nil {
@@ -121,7 +121,7 @@ func (m *Machine) prepare(ctx context.Context, c *Config) (qemu string, l *line,
 			return "", nil, fmt.Errorf("virtual machine: vnc: %w", err)
 		}
 	}
-	m.console.copy = c.Console
+	m.console.copy, m.ports = c.Console, c.Channels
 	m.vga = c.hasGraphics() && c.Arch.platform().pc
 	m.pictureFD = l.pictureFD
 	return qemu, l, nil
@@ -136,20 +136,17 @@ func (m *Machine) Forwards() []Forward { return slices.Clone(m.forwards) }
 
 // closeFiles closes what a machine would have taken.
 func (c *Config) closeFiles() {
-	c.closeLayers()
+	files := []*os.File{c.variables}
 	for _, d := range c.Disks {
-		if d.NBD != nil {
-			d.NBD.Close()
-		}
-		if d.Backing != nil && d.Backing.NBD != nil {
-			d.Backing.NBD.Close()
+		files = append(files, d.layer, d.NBD)
+		if d.Backing != nil {
+			files = append(files, d.Backing.NBD)
 		}
 	}
 	for _, n := range c.NICs {
-		if n.File != nil {
-			n.File.Close()
-		}
+		files = append(files, n.File)
 	}
+	closeAll(files)
 }
 
 // start opens the pipes and runs QEMU.
@@ -243,6 +240,7 @@ func (m *Machine) release() {
 	m.closeChannels()
 }
 
+// closeAll closes files, of which some may be nil.
 func closeAll(files []*os.File) {
 	for _, f := range files {
 		f.Close()
@@ -276,28 +274,6 @@ func duplicate(f *os.File) (*os.File, error) {
 	return os.NewFile(uintptr(fd), f.Name()), nil
 }
 
-// tailBuffer keeps the last of what QEMU says of itself.
-type tailBuffer struct {
-	mu   sync.Mutex
-	text []byte
-}
-
-func (t *tailBuffer) Write(p []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.text = append(t.text, p...)
-	if surplus := len(t.text) - 1<<13; surplus > 0 {
-		t.text = t.text[surplus:]
-	}
-	return len(p), nil
-}
-
-func (t *tailBuffer) String() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return strings.TrimSpace(string(t.text))
-}
-
 // PID returns the number of QEMU's process.
 func (m *Machine) PID() int { return m.qemu.pid }
 
@@ -329,38 +305,23 @@ func (m *Machine) Kill() {
 // restarted where that is the end. All else is a [*FailureError]: a kernel that
 // panicked, a QEMU that failed, with its last words, the end of the context.
 func (m *Machine) Wait(ctx context.Context) error {
-	tick := time.NewTicker(glance)
-	defer tick.Stop()
-	for {
-		over := m.over() // before the console is read: then it has all
-		text, _, changed := m.console.unread()
-		panicked := findFailure(plain(text), true)
-		if over {
-			switch e := m.ended(); {
-			case panicked != nil && e.Kind == Restarted:
-				return m.fail(panicked)
-			case e.Kind == PoweredOff || e.Kind == Restarted:
-				return nil
-			default:
-				return m.fail(e)
-			}
+	if !m.over() {
+		_, _, err := m.wait(ctx, nil, true)
+		if e, ok := errors.AsType[*FailureError](err); ok && (e.Kind == PoweredOff || e.Kind == Restarted) {
+			return nil
 		}
-		if panicked != nil {
-			m.settle() // the line may have been cut short
-			text, _, _ = m.console.unread()
-			return m.fail(cmp.Or(findFailure(plain(text), true), panicked))
-		}
-		select {
-		case <-m.done:
-		case <-changed:
-		case <-tick.C:
-			if e := m.halted(); e != nil {
-				return m.fail(e)
-			}
-		case <-ctx.Done():
-			return m.fail(&FailureError{Kind: TimedOut, Name: fmt.Sprintf("the machine still runs (%v)", context.Cause(ctx)), cause: context.Cause(ctx)})
-		}
+		return err
 	}
+	e := m.ended()
+	text, _, _ := m.console.unread()
+	panicked := findFailure(plain(text), true)
+	switch {
+	case panicked != nil && e.Kind == Restarted:
+		return m.fail(panicked)
+	case e.Kind == PoweredOff || e.Kind == Restarted:
+		return nil
+	}
+	return m.fail(e)
 }
 
 // over says whether QEMU has ended.
@@ -382,15 +343,15 @@ func (m *Machine) ended() *FailureError {
 	case m.killed:
 		return &FailureError{Kind: Ended, Name: "the machine was ended"}
 	case errors.As(m.err, &exit):
-		return &FailureError{Kind: QEMUFailed, Name: "QEMU failed (" + exit.String() + ")", Line: m.stderr.String()}
+		return &FailureError{Kind: QEMUFailed, Name: "QEMU failed (" + exit.String() + ")", Line: m.stderr.end()}
 	case m.err != nil:
-		return &FailureError{Kind: QEMUFailed, Name: "QEMU failed (" + m.err.Error() + ")", Line: m.stderr.String()}
+		return &FailureError{Kind: QEMUFailed, Name: "QEMU failed (" + m.err.Error() + ")", Line: m.stderr.end()}
 	case reason == "guest-panic":
 		return &FailureError{Kind: Panicked, Name: "the guest reported a panic"}
 	case reason == "guest-reset":
 		return &FailureError{Kind: Restarted, Name: "the guest has restarted"}
 	}
-	return &FailureError{Kind: PoweredOff, Name: "the machine has ended", Line: m.stderr.String()}
+	return &FailureError{Kind: PoweredOff, Name: "the machine has ended", Line: m.stderr.end()}
 }
 
 // halted says why the processors stand still, where QEMU has stopped them.
@@ -398,18 +359,13 @@ func (m *Machine) halted() *FailureError {
 	if _, stopped := m.control.shutdown(); !stopped {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), answerTime)
-	defer cancel()
-	answer, err := m.control.ask(ctx, "query-status", nil, nil)
 	var state struct{ Status string }
-	if err != nil || json.Unmarshal(answer, &state) != nil {
-		return nil
-	}
+	m.query("query-status", nil, &state)
 	switch state.Status {
 	case "guest-panicked":
 		return &FailureError{Kind: Panicked, Name: "the guest reported a panic"}
 	case "internal-error", "io-error", "watchdog":
-		return &FailureError{Kind: QEMUFailed, Name: "QEMU has stopped the guest (" + state.Status + ")", Line: m.stderr.String()}
+		return &FailureError{Kind: QEMUFailed, Name: "QEMU has stopped the guest (" + state.Status + ")", Line: m.stderr.end()}
 	}
 	return nil // somebody has asked for it
 }
@@ -431,24 +387,28 @@ const glance = time.Second
 // without the kernel's messages, one of which may have come in the middle of a prompt. A
 // known failure, the machine's end and the context's are a [*FailureError].
 func (m *Machine) WaitFor(ctx context.Context, pattern string) (string, error) {
-	_, match, err := m.wait(ctx, pattern, false)
+	re, err := regexp.Compile(pattern)
+	if err != nil {
+		return "", fmt.Errorf("pattern: %w", err)
+	}
+	_, match, err := m.wait(ctx, re, false)
 	return match, err
 }
 
 // wait returns what the pattern matches, and all of the console that stands before it.
-func (m *Machine) wait(ctx context.Context, pattern string, running bool) (before, match string, err error) {
-	re, err := regexp.Compile(pattern)
-	if err != nil {
-		return "", "", fmt.Errorf("pattern: %w", err)
-	}
+// Without a pattern it waits for the machine's end. Once the system is running, only what is
+// fatal is a failure.
+func (m *Machine) wait(ctx context.Context, re *regexp.Regexp, running bool) (before, match string, err error) {
 	var still stillness
 	tick := time.NewTicker(glance)
 	defer tick.Stop()
 	for {
 		text, ended, changed := m.console.unread()
-		if match, start, end, ok := find(re, text); ok {
-			m.console.advance(end)
-			return text[:start], match, nil
+		if re != nil {
+			if match, start, end, ok := find(re, text); ok {
+				m.console.advance(end)
+				return text[:start], match, nil
+			}
 		}
 		failed := findFailure(plain(text), running)
 		if failed != nil && !failed.Passing {
@@ -462,14 +422,20 @@ func (m *Machine) wait(ctx context.Context, pattern string, running bool) (befor
 		select {
 		case <-changed:
 		case <-tick.C:
-			if e := m.silentFailure(&still, failed); e != nil && !running {
-				return "", "", m.fail(e)
+			if !running {
+				if e := m.silentFailure(&still, failed); e != nil {
+					return "", "", m.fail(e)
+				}
 			}
 			if e := m.halted(); e != nil {
 				return "", "", m.fail(e)
 			}
 		case <-ctx.Done():
-			return "", "", m.fail(&FailureError{Kind: TimedOut, Name: fmt.Sprintf("%q did not come (%v)", pattern, context.Cause(ctx)), cause: context.Cause(ctx)})
+			name := "the machine still runs"
+			if re != nil {
+				name = fmt.Sprintf("%q did not come", re)
+			}
+			return "", "", m.fail(&FailureError{Kind: TimedOut, Name: fmt.Sprintf("%s (%v)", name, context.Cause(ctx)), cause: context.Cause(ctx)})
 		}
 	}
 }
@@ -534,10 +500,10 @@ func (m *Machine) Run(ctx context.Context, command string) (output string, statu
 	if err := m.Send(line); err != nil {
 		return "", 0, err
 	}
-	if _, _, err := m.wait(ctx, regexp.QuoteMeta(begin)+`\r*\n`, true); err != nil {
+	if _, _, err := m.wait(ctx, regexp.MustCompile(begin+`\r*\n`), true); err != nil {
 		return "", 0, err
 	}
-	output, last, err := m.wait(ctx, regexp.QuoteMeta(end)+` \d+\r*\n`, true)
+	output, last, err := m.wait(ctx, regexp.MustCompile(end+` \d+\r*\n`), true)
 	if err != nil {
 		return "", 0, err
 	}

@@ -1,6 +1,7 @@
 package vm
 
 import (
+	"bytes"
 	"context"
 	_ "embed"
 	"encoding/json"
@@ -116,7 +117,7 @@ func probeKVM(ctx context.Context, qemu string) error {
 		"-chardev", "stdio,id=steps,signal=off", "-device", "isa-debugcon,iobase=0x402,chardev=steps",
 		"-device", "isa-debug-exit,iobase=0xf4,iosize=4")
 	cmd.ExtraFiles = []*os.File{file}
-	stderr := &tailBuffer{}
+	stderr := newConsole()
 	cmd.Stdout, cmd.Stderr = tells, stderr
 	qemuChild, err := launch(cmd)
 	if err != nil {
@@ -136,7 +137,7 @@ var steps = []struct {
 }
 
 // watchSteps follows the probe.
-func watchSteps(told *os.File, qemu *child, stderr *tailBuffer) error {
+func watchSteps(told *os.File, qemu *child, stderr *console) error {
 	buf := make([]byte, 1)
 	for i, step := range steps {
 		limit := stepTime
@@ -152,7 +153,7 @@ func watchSteps(told *os.File, qemu *child, stderr *tailBuffer) error {
 			return fmt.Errorf("/dev/kvm opens, but a guest on it does not come to %s within %v", step.there, limit)
 		case err != nil:
 			<-qemu.done
-			return fmt.Errorf("/dev/kvm opens, but QEMU ends before a guest on it comes to %s: %s", step.there, firstLine(stderr.String(), qemu.err))
+			return fmt.Errorf("/dev/kvm opens, but QEMU ends before a guest on it comes to %s: %s", step.there, firstLine(stderr.end(), qemu.err))
 		case string(buf) != step.sign:
 			return fmt.Errorf("/dev/kvm opens, but a guest on it goes astray before %s", step.there)
 		}
@@ -178,57 +179,53 @@ func firstLine(said string, err error) string {
 
 // A finding is what a probe has found out, for as long as the host runs.
 type finding struct {
-	Boot    string // the kernel's boot id
-	QEMU    string // the program's path, size and time
+	Under   string // the host's boot, and QEMU's path, size and time
 	Failure string // empty: guests run
 }
 
-const bootID = "/proc/sys/kernel/random/boot_id"
-
-// circumstances returns a finding without its result, and the file that may hold one.
-func circumstances() (finding, string, error) {
-	boot, err := os.ReadFile(bootID)
+// circumstances returns those under which a finding holds, or "" if they cannot be known.
+func circumstances() string {
+	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	if err != nil {
-		return finding{}, "", err
+		return ""
 	}
 	qemu, err := exec.LookPath(platforms[X86_64].program)
 	if err != nil {
-		return finding{}, "", err
+		return ""
 	}
 	info, err := os.Stat(qemu)
 	if err != nil {
-		return finding{}, "", err
+		return ""
 	}
+	return fmt.Sprintf("%s %s %d %d", bytes.TrimSpace(boot), qemu, info.Size(), info.ModTime().Unix())
+}
+
+// findingFile is where a finding is kept for other processes.
+func findingFile() (string, error) {
 	cache, err := os.UserCacheDir()
-	if err != nil {
-		return finding{}, "", err
-	}
-	return finding{
-		Boot: strings.TrimSpace(string(boot)),
-		QEMU: fmt.Sprintf("%s %d %d", qemu, info.Size(), info.ModTime().Unix()),
-	}, filepath.Join(cache, "ingot", "kvm.json"), nil
+	return filepath.Join(cache, "ingot", "kvm.json"), err
 }
 
 // recalled is what this process knows, for where no file can be written.
 var recalled struct {
 	sync.Mutex
 	finding
-	known bool
 }
 
 // recall returns what an earlier probe has found under these circumstances.
 func recall() (found finding, ok bool) {
-	now, path, err := circumstances()
+	now := circumstances()
 	recalled.Lock()
 	defer recalled.Unlock()
-	if recalled.known && (err != nil || recalled.Boot == now.Boot && recalled.QEMU == now.QEMU) {
+	if now != "" && recalled.Under == now {
 		return recalled.finding, true
 	}
-	if err != nil {
+	path, err := findingFile()
+	if err != nil || now == "" {
 		return finding{}, false
 	}
 	text, err := os.ReadFile(path)
-	if err != nil || json.Unmarshal(text, &found) != nil || found.Boot != now.Boot || found.QEMU != now.QEMU {
+	if err != nil || json.Unmarshal(text, &found) != nil || found.Under != now {
 		return finding{}, false
 	}
 	return found, true
@@ -237,16 +234,13 @@ func recall() (found finding, ok bool) {
 // keep writes a finding down. Where that cannot be, the next process has to probe
 // again, and nothing else.
 func (f finding) keep() {
-	now, path, err := circumstances()
-	f.Boot, f.QEMU = now.Boot, now.QEMU
+	f.Under = circumstances()
 	recalled.Lock()
-	recalled.finding, recalled.known = f, true
+	recalled.finding = f
 	recalled.Unlock()
-	if err != nil {
-		return
-	}
-	text, err := json.Marshal(f)
-	if err != nil || os.MkdirAll(filepath.Dir(path), 0o700) != nil {
+	path, err := findingFile()
+	text, err2 := json.Marshal(f)
+	if errors.Join(err, err2) != nil || os.MkdirAll(filepath.Dir(path), 0o700) != nil {
 		return
 	}
 	// One write, for it is shorter than a page: a reader that comes in between finds

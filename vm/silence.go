@@ -125,32 +125,30 @@ func (m *Machine) emptyBootSector() bool {
 	return len(words) == bootCode/2
 }
 
-// dump asks QEMU's monitor, and returns "" where it does not answer.
-func (m *Machine) dump(command string) string {
+// query asks QEMU something whose answer, if there is one, is decoded into a variable.
+func (m *Machine) query(command string, arguments, answer any) {
 	ctx, cancel := context.WithTimeout(context.Background(), answerTime)
 	defer cancel()
-	answer, err := m.control.ask(ctx, "human-monitor-command", map[string]any{"command-line": command}, nil)
-	var text string
-	if err != nil || json.Unmarshal(answer, &text) != nil {
-		return ""
+	if text, err := m.control.ask(ctx, command, arguments, nil); err == nil {
+		_ = json.Unmarshal(text, answer)
 	}
+}
+
+// dump asks QEMU's monitor, and returns "" where it does not answer.
+func (m *Machine) dump(command string) (text string) {
+	m.query("human-monitor-command", map[string]any{"command-line": command}, &text)
 	return text
 }
 
 // diskRequests returns how often a disk was read or written.
 func (m *Machine) diskRequests() (n int64) {
-	ctx, cancel := context.WithTimeout(context.Background(), answerTime)
-	defer cancel()
-	answer, err := m.control.ask(ctx, "query-blockstats", nil, nil)
 	var disks []struct {
 		Stats struct {
 			Reads  int64 `json:"rd_operations"`
 			Writes int64 `json:"wr_operations"`
 		}
 	}
-	if err != nil || json.Unmarshal(answer, &disks) != nil {
-		return 0
-	}
+	m.query("query-blockstats", nil, &disks)
 	for _, d := range disks {
 		n += d.Stats.Reads + d.Stats.Writes
 	}

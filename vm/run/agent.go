@@ -22,13 +22,11 @@ import (
 
 // exchange is what is between those and the guest.
 type exchange struct {
-	label string // QEMU's name of the port's end
-
 	ready chan struct{} // closed once the guest has said hello
 	guest *wire.Session
 }
 
-func newExchange(label string) *exchange { return &exchange{label: label, ready: make(chan struct{})} }
+func newExchange() *exchange { return &exchange{ready: make(chan struct{})} }
 
 // dial waits for the guest's agent. A guest that has none never says anything.
 func (e *exchange) dial(ctx context.Context, port net.Conn) {

@@ -48,7 +48,7 @@ func TestExchange(t *testing.T) {
 	defer cancel()
 	host, guest := net.Pipe()
 	go wire.Serve(guest, wire.Hello{}, guestAgent, nil) //nolint:errcheck // the test sees what does not come
-	e := newExchange("")
+	e := newExchange()
 	if e.there(ctx, false) {
 		t.Error("an agent is there that has said nothing")
 	}
@@ -58,17 +58,15 @@ func TestExchange(t *testing.T) {
 			t.Fatal("the agent is not there")
 		}
 	}
-	x := &Session{}
 	r := testRegistry(t)
 	c, err := r.reserve("web")
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := c.listen(agentSuffix)
-	if err != nil {
+	x := &Session{reserved: c}
+	if err := x.listen(ctx, agentSuffix, e.serve); err != nil {
 		t.Fatal(err)
 	}
-	x.accept(ctx, l, e.serve)
 	enter := func(out io.Writer) *session.Shell {
 		s, err := r.Agent(ctx, Entry{Name: "web", PID: os.Getpid()})
 		if err != nil {

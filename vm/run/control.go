@@ -2,7 +2,6 @@ package run
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -36,49 +35,29 @@ type answer struct {
 
 // openSockets listens at the machine's sockets.
 func (x *Session) openSockets(ctx context.Context) error {
-	control, err := x.reserved.listen(controlSuffix)
-	if err != nil {
+	if err := x.listen(ctx, controlSuffix, x.serveControl); err != nil {
 		return err
 	}
-	x.accept(ctx, control, x.serveControl)
-	if err := x.openAgent(ctx); err != nil {
-		return err
+	if x.agent != nil {
+		port, err := x.Machine.Channel(wire.AgentPort)
+		if err != nil {
+			return err
+		}
+		context.AfterFunc(ctx, func() { port.Close() })
+		x.work.Go(func() { x.agent.dial(ctx, port) })
+		if err := x.listen(ctx, agentSuffix, x.agent.serve); err != nil {
+			return err
+		}
 	}
 	port, err := x.Machine.Channel(wire.BackdoorPort)
 	if err != nil {
-		return nil // it was not asked for
+		return nil // Options.NoBackdoor
 	}
-	x.Entry.Socket = x.reserved.path(socketSuffix)
-	socket, err := x.reserved.listen(socketSuffix)
-	if err != nil {
-		return err
-	}
+	context.AfterFunc(ctx, func() { port.Close() })
 	b := &backdoor{port: port}
 	x.work.Go(b.drain)
-	context.AfterFunc(ctx, func() { port.Close() })
-	x.accept(ctx, socket, b.serve)
-	return nil
-}
-
-// openAgent lets others speak to the guest's agent, unless who started the machine does
-// that alone.
-func (x *Session) openAgent(ctx context.Context) error {
-	if x.agent == nil {
-		return nil
-	}
-	port, err := x.Machine.Channel(wire.AgentPort)
-	if err != nil {
-		return err
-	}
-	l, err := x.reserved.listen(agentSuffix)
-	if err != nil {
-		port.Close()
-		return err
-	}
-	context.AfterFunc(ctx, func() { port.Close() })
-	x.work.Go(func() { x.agent.dial(ctx, port) })
-	x.accept(ctx, l, x.agent.serve)
-	return nil
+	x.Entry.Socket = x.reserved.path(socketSuffix)
+	return x.listen(ctx, socketSuffix, b.serve)
 }
 
 // listen makes one of the machine's sockets, which only its user can open.
@@ -89,8 +68,13 @@ func (c *reservation) listen(suffix string) (*socket.Listener, error) {
 // path is what people call one of the machine's files.
 func (c *reservation) path(suffix string) string { return c.dir.Path(c.name + suffix) }
 
-// accept serves each connection beside the others, until the context ends.
-func (x *Session) accept(ctx context.Context, l *socket.Listener, serve func(context.Context, *net.UnixConn)) {
+// listen serves each connection to one of the machine's sockets beside the others, until the
+// context ends.
+func (x *Session) listen(ctx context.Context, suffix string, serve func(context.Context, *net.UnixConn)) error {
+	l, err := x.reserved.listen(suffix)
+	if err != nil {
+		return err
+	}
 	context.AfterFunc(ctx, func() { l.Close() })
 	x.work.Go(func() {
 		runtimedir.Serve(l, func(c *net.UnixConn) {
@@ -98,6 +82,7 @@ func (x *Session) accept(ctx context.Context, l *socket.Listener, serve func(con
 			serve(ctx, c)
 		})
 	})
+	return nil
 }
 
 func (x *Session) serveControl(ctx context.Context, c *net.UnixConn) {
@@ -130,26 +115,12 @@ func (x *Session) status(ctx context.Context) (a answer, err error) {
 	if x.Entry.Socket == "" {
 		return a, errors.New("the machine was started without a back door")
 	}
-	text, err := x.Machine.QMP(ctx, "query-chardev", nil)
-	if err != nil {
+	if a.Open, err = x.Machine.ChannelOpen(ctx, wire.BackdoorPort); err != nil || x.agent == nil {
 		return a, err
 	}
-	var devices []struct {
-		Label string `json:"label"`
-		Open  bool   `json:"frontend-open"`
-	}
-	if err := json.Unmarshal(text, &devices); err != nil {
-		return a, err
-	}
-	for _, d := range devices {
-		switch {
-		case d.Label == x.backdoor:
-			a.Open = d.Open
-		case x.agent != nil && d.Label == x.agent.label:
-			a.Agent = x.agent.there(ctx, d.Open)
-		}
-	}
-	return a, nil
+	open, err := x.Machine.ChannelOpen(ctx, wire.AgentPort)
+	a.Agent = err == nil && x.agent.there(ctx, open)
+	return a, err
 }
 
 // A backdoor passes text between the port and whoever is connected: one at a time, since

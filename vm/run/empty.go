@@ -116,8 +116,8 @@ func (w *wiring) empty(o *Options, i int) (vm.Disk, error) {
 	case err != nil:
 		return vm.Disk{}, err
 	case w.dry:
-		d.Path, err = w.standIn(d.Path)
-		return d, err
+		d.New = missing(d.Path)
+		return d, nil
 	}
 	return d, create(w.ctx, d.Path, m)
 }
@@ -134,7 +134,7 @@ func (w *wiring) own(base Base, o *Options) (d vm.Disk, err error) {
 	there, err := Base{File: d.Path, Format: d.Format}.open(w.ctx)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && w.dry:
-		d.Path, err = w.standIn(d.Path)
+		d.New, err = true, nil
 	case errors.Is(err, fs.ErrNotExist):
 		err = qcow2.Write(w.ctx, base.Map, d.Path, image.WriteOptions{Mode: keptMode})
 	case err == nil && o.DiskSize > there.Size():
@@ -150,8 +150,14 @@ const keptMode = 0o600
 
 // create makes a qcow2 file, unless it is there.
 func create(ctx context.Context, path string, m *image.Map) error {
-	if _, err := os.Stat(path); err == nil {
+	if !missing(path) {
 		return nil
 	}
 	return qcow2.Write(ctx, m, path, image.WriteOptions{NoSync: true, Mode: keptMode})
+}
+
+// missing says whether there is nothing at a path.
+func missing(path string) bool {
+	_, err := os.Stat(path)
+	return errors.Is(err, fs.ErrNotExist)
 }

@@ -35,25 +35,16 @@ func IsNetboot(dir string) bool {
 // systems that look for it there.
 func openNetboot(dir string) (*System, error) {
 	s := &System{Name: SafeName(filepath.Base(filepath.Clean(dir))), What: dir, Firmware: []Boot{}}
-	file := func(name string) (*image.File, error) {
-		f, err := netbootFile(dir, name)
-		if errors.Is(err, os.ErrNotExist) {
+	var files [3]*image.File
+	for i, name := range []string{netbootKernel, netbootInitrd, netbootCommand} {
+		var err error
+		if files[i], err = netbootFile(dir, name); errors.Is(err, os.ErrNotExist) {
 			return nil, fmt.Errorf("%s is no netboot folder: it has no file %s", dir, name)
+		} else if err != nil {
+			return nil, err
 		}
-		return f, err
 	}
-	kernel, err := file(netbootKernel)
-	if err != nil {
-		return nil, err
-	}
-	initrd, err := file(netbootInitrd)
-	if err != nil {
-		return nil, err
-	}
-	command, err := file(netbootCommand)
-	if err != nil {
-		return nil, err
-	}
+	kernel, initrd, command := files[0], files[1], files[2]
 	if command.Size() > maxCommand {
 		return nil, fmt.Errorf("%s: has %d bytes, and no kernel takes more than %d", command.Path(), command.Size(), maxCommand)
 	}

@@ -149,7 +149,7 @@ func (o *Options) check(s *System) error {
 
 // fits refuses options that do not fit the system, or each other.
 func (o *Options) fits(s *System) error {
-	boot := o.boot(s)
+	boot := o.BootOf(s)
 	keeps := len(s.Disks) > 0 && s.Disks[0].Bus != vm.CDROM && !s.Disks[0].Plain
 	switch {
 	case !s.runsOn(o.Arch):
@@ -218,7 +218,7 @@ func (o *Options) checkKept() error {
 
 // checkKernelLine refuses a command line that the kernel would cut, before a disk is made.
 func (o *Options) checkKernelLine(s *System) error {
-	if o.boot(s) != Kernel {
+	if o.BootOf(s) != Kernel {
 		return nil
 	}
 	words := o.words(s)
@@ -278,10 +278,7 @@ func (o *Options) emptyPath(i int) string {
 }
 
 // BootOf returns what a machine starts with that boots a system with these options.
-func (o *Options) BootOf(s *System) Boot { return o.boot(s) }
-
-// boot settles what the machine starts with.
-func (o *Options) boot(s *System) Boot {
+func (o *Options) BootOf(s *System) Boot {
 	switch {
 	case o.Boot != "":
 		return o.Boot
@@ -320,7 +317,7 @@ func (o *Options) ShareNotes(s *System) []string {
 			options = "-o trans=virtio,version=9p2000.L "
 		}
 		command := fmt.Sprintf("mount -t %s %s%s /mnt", share.Reached(), options, share.Tag)
-		if o.boot(s) == Kernel {
+		if o.BootOf(s) == Kernel {
 			notes = append(notes, fmt.Sprintf("share %s: %s of this machine is at %s in ingot's own systems; others mount it: %s", share.Tag, share.Dir, wire.ShareDir(share.Tag), command))
 		} else {
 			notes = append(notes, fmt.Sprintf("share %s: the guest mounts %s of this machine: %s", share.Tag, share.Dir, command))

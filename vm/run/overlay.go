@@ -42,25 +42,14 @@ const digestName = "sha256-1MiB:"
 // maxIdentity is how large a file that says what an overlay lies over may be, in bytes.
 const maxIdentity = 64 << 10
 
-// A FormatChangedError says that the base of an overlay is taken for another format.
-type FormatChangedError struct {
-	Overlay, Base string
-	Was, Is       diskfile.Format
-}
-
-func (e *FormatChangedError) Error() string {
-	return fmt.Sprintf("%s keeps changes to %s, which was read as %s then and would be read as %s now: name it %[2]s:%[3]s", e.Overlay, e.Base, e.Was, e.Is)
-}
-
 // BaseChangedError says that an overlay lies over something else than it did.
 type BaseChangedError struct {
 	Overlay string
-	Was, Is string
+	Reason  string
 }
 
 func (e *BaseChangedError) Error() string {
-	return fmt.Sprintf("%s keeps changes to a disk that is not what it was (%.20s… then, %.20s… now): put that back, "+
-		"remove %[1]s to start anew, or name another file", e.Overlay, e.Was, e.Is)
+	return fmt.Sprintf("%s keeps changes to %s", e.Overlay, e.Reason)
 }
 
 // keep makes the overlay, or checks that the one that is there lies over this base.
@@ -88,7 +77,7 @@ func keep(ctx context.Context, path string, base Base, size int64, h Host) error
 	if format, err := base.format(); err != nil {
 		return err
 	} else if was.Format != "" && was.Format != format {
-		return &FormatChangedError{path, base.File, was.Format, format}
+		return &BaseChangedError{path, fmt.Sprintf("%s, which was read as %s then and would be read as %s now: name it %[1]s:%[2]s", base.File, was.Format, format)}
 	}
 	if seen, err := glance(ctx, base, m); err != nil || seen == was.Seen {
 		return err
@@ -99,7 +88,8 @@ func keep(ctx context.Context, path string, base Base, size int64, h Host) error
 		return err
 	}
 	if is.Digest != was.Digest {
-		return &BaseChangedError{path, was.Digest, is.Digest}
+		return &BaseChangedError{path, fmt.Sprintf("a disk that is not what it was (%.20s… then, %.20s… now): put that back, "+
+			"remove %s to start anew, or name another file", was.Digest, is.Digest, path)}
 	}
 	return is.write(path)
 }

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ingot/internal/lazy"
+	"ingot/internal/socket"
 	"ingot/vm/runtimedir"
 )
 
@@ -135,12 +136,6 @@ func CheckName(name string) error {
 	return nil
 }
 
-// file is what people call a machine's file.
-func (r *Registry) file(name, suffix string) string { return filepath.Join(r.path, name+suffix) }
-
-// maxSocket is the longest address of a Unix socket.
-const maxSocket = 107
-
 // RunningError says that a name is taken.
 type RunningError struct {
 	Name string
@@ -176,9 +171,8 @@ func (r *Registry) reserve(name string) (*reservation, error) {
 	if err := CheckName(name); err != nil {
 		return nil, err
 	}
-	if longest := len(r.file(name, controlSuffix)); longest > maxSocket {
-		return nil, fmt.Errorf("%s: the address of a socket there has %d bytes, and at most %d are possible: set XDG_RUNTIME_DIR to a shorter folder",
-			r.file(name, controlSuffix), longest, maxSocket)
+	if err := socket.CheckPath(r.Path(name + controlSuffix)); err != nil {
+		return nil, fmt.Errorf("%w, or set XDG_RUNTIME_DIR to a shorter folder", err)
 	}
 	dir, err := r.Dir()
 	if err != nil {
@@ -200,7 +194,7 @@ func (r *Registry) reserve(name string) (*reservation, error) {
 		}
 		if _, err := readEntry(f, name); err != nil && !errors.Is(err, errEmpty) {
 			f.Close()
-			return nil, fmt.Errorf("%s: %w; remove the file, or choose another name", r.file(name, entrySuffix), err)
+			return nil, fmt.Errorf("%s: %w; remove the file, or choose another name", r.Path(name+entrySuffix), err)
 		}
 		c := &reservation{dir, name, f}
 		c.clear()

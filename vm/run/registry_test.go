@@ -307,7 +307,7 @@ func FuzzEntry(f *testing.F) {
 		if len(text) > 4096 {
 			return
 		}
-		path := r.file("web", entrySuffix)
+		path := r.Path("web" + entrySuffix)
 		_ = os.Remove(path) // ext4 waits for the disk when a file is cut to nothing and written
 		if err := os.WriteFile(path, text, 0o600); err != nil {
 			t.Fatal(err)

@@ -52,7 +52,7 @@ func victim(r *Registry) (*reservation, error) {
 			return nil, err
 		}
 	}
-	if err := os.WriteFile(r.file("victim", keySuffix), nil, 0o600); err != nil {
+	if err := os.WriteFile(r.Path("victim"+keySuffix), nil, 0o600); err != nil {
 		return nil, err
 	}
 	return c, c.write(&Entry{Name: "victim", PID: os.Getpid()})
@@ -177,7 +177,7 @@ func TestRegistryAfterKill(t *testing.T) {
 		}
 	}
 	for _, s := range []string{entrySuffix, keySuffix} {
-		if err := os.WriteFile(r.file("dead", s), []byte(`{"name":"dead","pid":1}`), 0o600); err != nil {
+		if err := os.WriteFile(r.Path("dead"+s), []byte(`{"name":"dead","pid":1}`), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}

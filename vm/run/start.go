@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -18,7 +17,6 @@ import (
 	"ingot/image"
 	"ingot/image/diskfile"
 	"ingot/image/nbd"
-	"ingot/image/qcow2"
 	"ingot/vm"
 )
 
@@ -45,8 +43,7 @@ type Session struct {
 	cancel   context.CancelFunc
 	work     sync.WaitGroup
 	close    sync.Once
-	ended    bool   // by `ingot stop --now`
-	backdoor string // QEMU's name of the back door's end
+	ended    bool // by `ingot stop --now`
 	agent    *exchange
 }
 
@@ -84,10 +81,9 @@ func Start(ctx context.Context, s *System, o Options, h Host) (_ *Session, err e
 	if x.Machine, err = vm.Start(ctx, c); err != nil {
 		return nil, err
 	}
-	x.backdoor = w.backdoor
 	x.Entry = x.describe(s, o)
-	if w.agent != "" {
-		x.agent = newExchange(w.agent)
+	if w.agent {
+		x.agent = newExchange()
 	}
 	if err := x.openSockets(ctx); err != nil {
 		return nil, err
@@ -143,7 +139,7 @@ func (o *Options) prepare(s *System) error {
 func (x *Session) describe(s *System, o Options) Entry {
 	e := Entry{
 		Name: x.reserved.name, What: s.What, PID: os.Getpid(), QEMU: x.Machine.PID(), Started: time.Now().UTC().Truncate(time.Second),
-		Boot: o.boot(s), Memory: o.memory(), CPUs: max(1, o.CPUs), Disk: o.Overlay,
+		Boot: o.BootOf(s), Memory: o.memory(), CPUs: max(1, o.CPUs), Disk: o.Overlay,
 	}
 	for _, f := range x.Machine.Forwards() {
 		if o.SSH && f.GuestPort == sshPort {
@@ -202,10 +198,7 @@ type wiring struct {
 	dry     bool // nothing is made or started
 	files   []*os.File
 
-	standIns []string       // of a dry run: files, and what they stand for
-	staging  *image.Staging // where these files lie
-	backdoor string         // QEMU's name of the back door's end
-	agent    string         // and of the agent's, where that is for others to speak to
+	agent bool // its port is for others to speak to
 }
 
 // plugIn connects the machine to the switches in the registry. QEMU would do so by their
@@ -242,10 +235,8 @@ func (w *wiring) config(s *System, o Options) (vm.Config, error) {
 		NICs: o.nics(name), Shares: append(slices.Clone(s.Shares), o.Shares...), Channels: slices.Clone(o.Channels), Args: o.QEMUArgs, Reboot: o.Reboot,
 	}
 	if !o.NoBackdoor {
-		w.backdoor = fmt.Sprintf("channel%d", len(c.Channels)) // what package vm calls it in QEMU
 		c.Channels = append(c.Channels, wire.BackdoorPort)
-		if !s.NoAgent && !slices.Contains(c.Channels, wire.AgentPort) {
-			w.agent = fmt.Sprintf("channel%d", len(c.Channels))
+		if w.agent = !s.NoAgent && !slices.Contains(c.Channels, wire.AgentPort); w.agent {
 			c.Channels = append(c.Channels, wire.AgentPort)
 		}
 	}
@@ -284,7 +275,7 @@ func (w *wiring) config(s *System, o Options) (vm.Config, error) {
 
 // boot says what the machine starts with.
 func (w *wiring) boot(c *vm.Config, s *System, o *Options) error {
-	switch o.boot(s) {
+	switch o.BootOf(s) {
 	case UEFI:
 		c.Firmware, c.FirmwareVars, c.SecureBoot = vm.UEFI, cmp.Or(o.EFIVars, o.UsualEFIVars), o.SecureBoot
 	case Kernel:
@@ -312,17 +303,12 @@ func (w *wiring) disk(base Base, o *Options, first bool) (vm.Disk, error) {
 	if err != nil || !first || o.Overlay == "" {
 		return d, err
 	}
-	path := o.Overlay
+	over := vm.Disk{Path: o.Overlay, Format: diskfile.QCOW2, Writable: true, Bus: base.Bus, Serial: base.Serial, Backing: &d}
 	if w.dry {
-		path, err = w.standIn(path)
-	} else {
-		err = keep(w.ctx, path, base, size, w.host)
+		over.New = missing(o.Overlay)
+		return over, nil
 	}
-	if err != nil {
-		return d, err
-	}
-	over := vm.Disk{Path: path, Format: diskfile.QCOW2, Writable: true, Bus: base.Bus, Serial: base.Serial, Backing: &d}
-	return over, nil
+	return over, keep(w.ctx, o.Overlay, base, size, w.host)
 }
 
 // base returns a disk as it is, or with more behind it.
@@ -351,34 +337,6 @@ func (w *wiring) base(b Base, size int64) (vm.Disk, error) {
 	return d, err
 }
 
-// standIn returns a path for a qcow2 file that a machine would find, made if it were not
-// there: package vm looks into it.
-func (w *wiring) standIn(path string) (string, error) {
-	if _, err := os.Stat(path); err == nil {
-		return path, nil
-	}
-	file, err := qcow2.Layout(w.ctx, image.Hole(1<<20), image.WriteOptions{})
-	if err != nil {
-		return "", err
-	}
-	if w.staging == nil {
-		if w.staging, err = image.NewStaging(os.TempDir()); err != nil {
-			return "", err
-		}
-	}
-	f, err := os.Create(w.staging.Path(fmt.Sprintf("disk-%d", len(w.standIns)/2)))
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	abs, err := filepath.Abs(path)
-	w.standIns = append(w.standIns, f.Name(), abs)
-	if err == nil {
-		_, err = io.Copy(f, io.NewSectionReader(file, 0, file.Size()))
-	}
-	return f.Name(), err
-}
-
 // serve serves bytes to QEMU, and returns its end of the connection.
 func (w *wiring) serve(m *image.Map) (*os.File, error) {
 	f, err := nbd.Connect(w.ctx, m, nbd.Options{Failed: func(err error) { w.host.warn("a disk cannot be read: %v", err) }})
@@ -388,13 +346,10 @@ func (w *wiring) serve(m *image.Map) (*os.File, error) {
 	return f, err
 }
 
-// closeFiles closes what no machine has taken, and removes the files of a dry run.
+// closeFiles closes what no machine has taken.
 func (w *wiring) closeFiles() {
 	for _, f := range w.files {
 		f.Close()
-	}
-	if w.staging != nil {
-		_ = w.staging.Close() // what stays is swept
 	}
 }
 
@@ -412,9 +367,5 @@ func Command(s *System, o Options, h Host) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	line, err := vm.Command(c)
-	for i := range line {
-		line[i] = strings.NewReplacer(w.standIns...).Replace(line[i])
-	}
-	return line, err
+	return vm.Command(c)
 }

@@ -115,10 +115,10 @@ func (s *Shell) Interact(ctx context.Context, t *Terminal, in *os.File, kind str
 		}
 		return 0, err
 	}
-	rows, columns := t.Size()
+	size := t.Size()
 	// No command is given to script: the shell that would run it would die of the Ctrl-C
 	// that is meant for what the person runs.
-	start := fmt.Sprintf("LINES=%d COLUMNS=%d TERM=%s script -q /dev/null; %s\n", rows, columns, shellwords.Quote([]string{kind}), markCommand)
+	start := fmt.Sprintf("LINES=%d COLUMNS=%d TERM=%s script -q /dev/null; %s\n", size.Rows, size.Columns, shellwords.Quote([]string{kind}), markCommand)
 	done := s.relay(ctx)
 	if _, err := io.WriteString(s.Backdoor, start); err != nil {
 		return 0, ErrHungUp

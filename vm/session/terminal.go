@@ -39,14 +39,14 @@ func (t *Terminal) Restore() {
 	}
 }
 
-// Size returns the rows and columns, 24 and 80 if they are unknown.
-func (t *Terminal) Size() (rows, columns int) {
+// Size returns the terminal's size, 24 rows of 80 columns if it is unknown.
+func (t *Terminal) Size() Size {
 	if t != nil {
 		if w, h, err := term.GetSize(int(t.file.Fd())); err == nil && w > 0 && h > 0 {
-			return h, w
+			return Size{Rows: uint16(h), Columns: uint16(w)}
 		}
 	}
-	return 24, 80
+	return Size{Rows: 24, Columns: 80}
 }
 
 // ErrLeft is why a command on a terminal was ended whose person has left by a key.
@@ -83,21 +83,16 @@ func (t *Terminal) attach(ctx context.Context, c *Command, in *os.File, kind str
 				return
 			}
 			select {
-			case sizes <- t.size():
+			case sizes <- t.Size():
 			case <-ctx.Done():
 				return
 			}
 		}
 	}()
-	size := t.size()
+	size := t.Size()
 	c.Stdin = keys
 	c.TTY = &TTY{Name: kind, Rows: size.Rows, Columns: size.Columns, Resized: sizes}
 	return func() { signal.Stop(changed); keys.Close() }
-}
-
-func (t *Terminal) size() Size {
-	rows, columns := t.Size()
-	return Size{Rows: uint16(rows), Columns: uint16(columns)}
 }
 
 // The keys that leave a terminal: Ctrl-], as in telnet, and Ctrl-A x, as in QEMU; Ctrl-A
