@@ -41,9 +41,9 @@ func (p *play) do(ctx context.Context, m *machine, a script.Action) error {
 	case script.Output:
 		return m.said.hasOutput(a)
 	case script.Send:
-		return m.vm.Send(a.Line)
+		return m.VM.Send(a.Line)
 	case script.Press:
-		return m.vm.Press(ctx, a.Strokes)
+		return m.VM.Press(ctx, a.Strokes)
 	case script.Screenshot:
 		return p.screenshot(ctx, m, a.Name)
 	case script.Compare:
@@ -54,7 +54,7 @@ func (p *play) do(ctx context.Context, m *machine, a script.Action) error {
 		}
 		return p.Link(a.A, a.B, a.To...)
 	case script.QMP:
-		answer, err := m.vm.QMP(ctx, a.Command, a.Arguments)
+		answer, err := m.VM.QMP(ctx, a.Command, a.Arguments)
 		m.said = said{output: string(answer), any: true}
 		return err
 	case script.Sleep:

@@ -67,7 +67,7 @@ func (m *machine) hasShown(re *regexp.Regexp) (bool, error) {
 	}
 	now, cancel := context.WithCancel(context.Background())
 	cancel()
-	_, err := m.vm.WaitFor(now, re.String())
+	_, err := m.VM.WaitFor(now, re.String())
 	var f *vm.FailureError
 	if errors.As(err, &f) && (f.Kind == vm.TimedOut || f.Kind == vm.PoweredOff) {
 		return false, nil
@@ -180,7 +180,7 @@ func (m *machine) fetch(ctx context.Context, f script.Fetch) (body string, statu
 	if err := m.running(); err != nil {
 		return "", 0, err
 	}
-	for _, to := range m.vm.Forwards() {
+	for _, to := range m.VM.Forwards() {
 		if to.GuestPort == f.Port {
 			return getPage(ctx, "http://"+to.Address()+f.Path)
 		}

@@ -26,7 +26,7 @@ func (m *machine) run(ctx context.Context, command string) (output string, statu
 	}
 	switch m.shell {
 	case script.ByConsole:
-		return m.vm.Run(ctx, command)
+		return m.VM.Run(ctx, command)
 	case script.ByBackdoor:
 		return m.runAtDoor(ctx, command)
 	}
@@ -40,7 +40,7 @@ func (m *machine) client(ctx context.Context) (*session.Client, error) {
 	}
 	ctx, stop := m.watchBoot(ctx)
 	defer stop()
-	c, err := session.Open(ctx, m.vm, session.Options{Guest: m.name, Explain: m.explain})
+	c, err := session.Open(ctx, m.VM, session.Options{Guest: m.name, Explain: m.explain})
 	if err != nil && isLimit(ctx) {
 		return nil, fmt.Errorf("nothing in %s has opened the port %s (%w): systems that ingot makes do; for others, `shell console` types commands at the console",
 			m.name, wire.AgentPort, context.Cause(ctx))

@@ -54,15 +54,6 @@ const DefaultTimeout = 5 * time.Minute
 // glance is how often a condition is looked at.
 const glance = 500 * time.Millisecond
 
-// Failure is why a test has failed.
-type Failure struct {
-	Step *script.Step
-	Err  error
-}
-
-func (f *Failure) Error() string { return fmt.Sprintf("%s: %v", f.Step.Place(), f.Err) }
-func (f *Failure) Unwrap() error { return f.Err }
-
 // play is a script that is being played.
 type play struct {
 	*Stage
@@ -77,7 +68,6 @@ type play struct {
 type machine struct {
 	*Machine
 	name    string
-	vm      *vm.Machine
 	shell   script.Way
 	agent   *session.Client
 	said    said
@@ -207,7 +197,7 @@ func (p *play) start(ctx context.Context, names []string) error {
 	var all errgroup.Group
 	for _, name := range names {
 		m := p.machine(name)
-		if m.vm != nil && m.alive() == nil {
+		if m.running() == nil {
 			return fmt.Errorf("%s runs already", name)
 		}
 		all.Go(func() error { return p.startOne(ctx, m) })
@@ -229,7 +219,7 @@ func (p *play) startOne(ctx context.Context, m *machine) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", m.name, err)
 	}
-	m.Machine, m.vm = started, started.VM
+	m.Machine = started
 	m.done, m.err, m.how, m.agent, m.said = make(chan struct{}), nil, "", nil, said{}
 	m.ours.Store(false)
 	go p.follow(ctx, m, started.VM, m.done)
@@ -260,7 +250,7 @@ func (m *machine) release() {
 	if m.Machine != nil {
 		m.Close()
 	}
-	m.Machine, m.vm = nil, nil
+	m.Machine = nil
 }
 
 // closeAll ends all machines, and takes their consoles into the result.
@@ -281,7 +271,7 @@ func (p *play) closeAll(r *Result) {
 
 // started refuses what is for a machine that was not started.
 func (m *machine) started() error {
-	if m.vm == nil {
+	if m.Machine == nil {
 		return fmt.Errorf("%s was not started: `start %[1]s` does that", m.name)
 	}
 	return nil
@@ -294,7 +284,7 @@ func (m *machine) alive() error {
 		if m.err != nil {
 			return fmt.Errorf("%s: %w", m.name, m.err)
 		}
-		return fmt.Errorf("%s has switched itself off; the console's last lines:\n%s", m.name, m.vm.Tail())
+		return fmt.Errorf("%s has switched itself off; the console's last lines:\n%s", m.name, m.VM.Tail())
 	default:
 		return nil
 	}
@@ -338,7 +328,7 @@ const nothing = `[^\s\S]`
 // there is nobody to wait for.
 func (m *machine) watchBoot(ctx context.Context) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	watched := m.vm // which may be another one's when this begins
+	watched := m.VM // which may be another one's when this begins
 	go func() {
 		_, err := watched.WaitFor(ctx, nothing)
 		if ctx.Err() == nil {
@@ -356,10 +346,13 @@ func (p *play) await(ctx context.Context, m *machine, c script.Condition, limit 
 	if err := m.started(); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, limit, errLimit(limit))
-	defer cancel()
 	if line := awaited(c); line != nil {
-		return p.awaitLine(ctx, m, line)
+		ctx, cancel := context.WithTimeoutCause(ctx, limit, errLimit(limit))
+		defer cancel()
+		if _, err := m.VM.WaitFor(ctx, line.String()); err != nil {
+			return fmt.Errorf("%s: %w", m.name, err)
+		}
+		return nil
 	}
 	if _, ended := c.Of.(script.Ended); !ended || c.Not {
 		var stop func()
@@ -367,30 +360,31 @@ func (p *play) await(ctx context.Context, m *machine, c script.Condition, limit 
 		defer stop()
 	}
 	last := ""
-	ok, err := until(ctx, func() (bool, error) {
+	ok, err := within(ctx, limit, func(ctx context.Context) (bool, error) {
 		ok, found, err := p.holds(ctx, m, c)
 		if err == nil || ctx.Err() == nil {
 			last = found
 		}
 		return ok, err
 	})
-	switch {
-	case ok:
-		return nil
-	case ctx.Err() != nil && isLimit(ctx):
-		return fmt.Errorf("%s: %w%s\nthe console's last lines:\n%s", c.Text, context.Cause(ctx), last, m.vm.Tail())
-	case ctx.Err() != nil:
-		return context.Cause(ctx)
+	if !ok && err == nil {
+		return fmt.Errorf("%s: %w%s\nthe console's last lines:\n%s", c.Text, errLimit(limit), last, m.VM.Tail())
 	}
 	return err
 }
 
-func (p *play) awaitLine(ctx context.Context, m *machine, re *regexp.Regexp) error {
-	_, err := m.vm.WaitFor(ctx, re.String())
-	if err != nil {
-		return fmt.Errorf("%s: %w", m.name, err)
+// within checks again and again, for so long at most, whether something holds.
+func within(ctx context.Context, limit time.Duration, check func(context.Context) (bool, error)) (bool, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, errLimit(limit))
+	defer cancel()
+	ok, err := until(ctx, func() (bool, error) { return check(ctx) })
+	switch {
+	case ok || ctx.Err() != nil && isLimit(ctx):
+		return ok, nil
+	case ctx.Err() != nil:
+		return false, context.Cause(ctx)
 	}
-	return nil
+	return false, err
 }
 
 // until asks again and again.
@@ -422,26 +416,17 @@ func (p *play) check(ctx context.Context, m *machine, c script.Condition) error 
 
 // never watches that a condition does not come to hold.
 func (p *play) never(ctx context.Context, m *machine, c script.Condition, limit time.Duration) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, limit, errLimit(limit))
-	defer cancel()
-	holds := func() (bool, error) {
-		ok, _, err := p.holds(ctx, m, c)
-		return ok, err
-	}
-	if line := awaited(c); line != nil {
-		holds = func() (bool, error) {
-			_, err := m.vm.WaitFor(ctx, line.String())
+	line := awaited(c)
+	ok, err := within(ctx, limit, func(ctx context.Context) (ok bool, err error) {
+		if line != nil {
+			_, err = m.VM.WaitFor(ctx, line.String())
 			return err == nil, err
 		}
-	}
-	ok, err := until(ctx, holds)
-	switch {
-	case ok:
-		return fmt.Errorf("%s: it holds, and was never to\nthe console's last lines:\n%s", c.Text, m.vm.Tail())
-	case ctx.Err() != nil && isLimit(ctx):
-		return nil
-	case ctx.Err() != nil:
-		return context.Cause(ctx)
+		ok, _, err = p.holds(ctx, m, c)
+		return ok, err
+	})
+	if ok {
+		return fmt.Errorf("%s: it holds, and was never to\nthe console's last lines:\n%s", c.Text, m.VM.Tail())
 	}
 	return err
 }
@@ -453,13 +438,13 @@ const pressAgain = 2 * time.Second
 func (m *machine) powerOff(ctx context.Context) error {
 	m.ours.Store(true)
 	for {
-		_, err := m.vm.QMP(ctx, "system_powerdown", nil)
+		_, err := m.VM.QMP(ctx, "system_powerdown", nil)
 		select {
 		case <-m.done:
 			return m.err
 		case <-time.After(pressAgain):
 		case <-ctx.Done():
-			return fmt.Errorf("%s does not switch itself off: %w; `crash` cuts its power\nthe console's last lines:\n%s", m.name, context.Cause(ctx), m.vm.Tail())
+			return fmt.Errorf("%s does not switch itself off: %w; `crash` cuts its power\nthe console's last lines:\n%s", m.name, context.Cause(ctx), m.VM.Tail())
 		}
 		if err != nil {
 			return err
@@ -469,7 +454,7 @@ func (m *machine) powerOff(ctx context.Context) error {
 
 func (m *machine) crash() {
 	m.ours.Store(true)
-	m.vm.Kill()
+	m.VM.Kill()
 	<-m.done
 }
 
@@ -480,7 +465,7 @@ func (p *play) reboot(ctx context.Context, m *machine) error {
 	m.ours.Store(true)
 	done := func() {} // nobody asks the machine for anything when it is started again
 	if m.shell == script.ByConsole {
-		if err := m.vm.Send("reboot"); err != nil {
+		if err := m.VM.Send("reboot"); err != nil {
 			return err
 		}
 	} else {
@@ -505,7 +490,7 @@ func (p *play) reboot(ctx context.Context, m *machine) error {
 		done()
 	case <-limited.Done():
 		done()
-		return fmt.Errorf("%s does not restart: %w\nthe console's last lines:\n%s", m.name, context.Cause(limited), m.vm.Tail())
+		return fmt.Errorf("%s does not restart: %w\nthe console's last lines:\n%s", m.name, context.Cause(limited), m.VM.Tail())
 	}
 	if m.err != nil {
 		return m.err

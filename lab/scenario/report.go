@@ -43,7 +43,7 @@ type Console struct {
 }
 
 func (r *Result) fail(s *script.Step, err error) {
-	r.Err = &Failure{s, err}
+	r.Err = fmt.Errorf("%s: %w", s.Place(), err)
 	r.Failed = r.Err.Error()
 	var f *vm.FailureError
 	if errors.As(err, &f) {

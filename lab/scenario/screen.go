@@ -30,7 +30,7 @@ func (m *machine) screenshot(ctx context.Context) (image.Image, error) {
 	if err := m.running(); err != nil {
 		return nil, err
 	}
-	picture, err := m.vm.Screenshot(ctx)
+	picture, err := m.VM.Screenshot(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", m.name, err)
 	}
@@ -179,7 +179,7 @@ func (m *machine) screenText(ctx context.Context) (string, error) {
 	if err := m.running(); err != nil {
 		return "", err
 	}
-	text, isText, err := m.vm.ScreenText(ctx)
+	text, isText, err := m.VM.ScreenText(ctx)
 	if err != nil || isText {
 		return text, err
 	}

@@ -145,8 +145,8 @@ func (f *verification) verifySignature(name string, r io.Reader) error {
 	if err != nil {
 		return fmt.Errorf("its signature: %w", err)
 	}
-	facts, err := f.verifier.Verify(r, der)
-	f.ECDSA = f.ECDSA || err == nil && facts.ECDSA
+	ecdsa, err := f.verifier.Verify(r, der)
+	f.ECDSA = f.ECDSA || ecdsa
 	return err
 }
 

@@ -26,28 +26,24 @@ type Verifier struct {
 	AnyOCSP bool
 }
 
-// Facts are what a good signature asks of the iPXE that is to check it.
-type Facts struct {
-	ECDSA bool // iPXE 2.0 or later
-}
-
 // ErrMismatch says that the content is not what was signed.
 var ErrMismatch = errors.New("the signature is that of other bytes")
 
 // Verify says why a detached signature does not vouch for what r has, or nil: the signer's
 // certificate must be for signing code, and lead, by certificates that are valid now, to
-// one that is trusted. It asks for all that iPXE asks for, and in the same order of issuers.
-func (v Verifier) Verify(r io.Reader, der []byte) (Facts, error) {
+// one that is trusted. It checks all that iPXE checks, and issuers in the same order. ecdsa says
+// that the signature needs an iPXE of 2.0 or later.
+func (v Verifier) Verify(r io.Reader, der []byte) (ecdsa bool, err error) {
 	signed, certificates, err := parse(der)
 	if err != nil {
-		return Facts{}, err
+		return false, err
 	}
 	if len(signed.SignerInfos) == 0 {
-		return Facts{}, errors.New("the signature has no signer")
+		return false, errors.New("the signature has no signer")
 	}
 	for _, c := range certificates {
 		if err := readable(c); err != nil {
-			return Facts{}, err
+			return false, err
 		}
 	}
 	hashes := map[crypto.Hash]io.Writer{}
@@ -55,11 +51,11 @@ func (v Verifier) Verify(r io.Reader, der []byte) (Facts, error) {
 	for _, s := range signed.SignerInfos {
 		h, err := s.hash()
 		if err != nil {
-			return Facts{}, err
+			return false, err
 		}
 		announced := func(a pkix.AlgorithmIdentifier) bool { return a.Algorithm.Equal(s.DigestAlgorithm.Algorithm) }
 		if !slices.ContainsFunc(signed.DigestAlgorithms, announced) {
-			return Facts{}, fmt.Errorf("the digest's algorithm %s is not announced", s.DigestAlgorithm.Algorithm)
+			return false, fmt.Errorf("the digest's algorithm %s is not announced", s.DigestAlgorithm.Algorithm)
 		}
 		if hashes[h] == nil {
 			hashes[h] = h.New()
@@ -67,16 +63,16 @@ func (v Verifier) Verify(r io.Reader, der []byte) (Facts, error) {
 		}
 	}
 	if _, err := io.Copy(io.MultiWriter(all...), r); err != nil {
-		return Facts{}, err
+		return false, err
 	}
 	for _, s := range signed.SignerInfos {
 		h, _ := s.hash()
 		sum := hashes[h].(interface{ Sum([]byte) []byte }).Sum(nil)
 		if err := s.verify(h, sum, certificates, v); err != nil {
-			return Facts{}, err
+			return false, err
 		}
 	}
-	return Facts{ECDSA: slices.ContainsFunc(certificates, usesECDSA)}, nil
+	return slices.ContainsFunc(certificates, usesECDSA), nil
 }
 
 func parse(der []byte) (*signedData, []*x509.Certificate, error) {

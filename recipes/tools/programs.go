@@ -13,21 +13,6 @@ import (
 	"ingot/internal/elffile"
 )
 
-// MissingProgramError says that a machine lacks a program.
-type MissingProgramError struct {
-	Program string
-	Package string // Debian's, which brings it; empty if that is not known
-	Folders []string
-}
-
-func (e *MissingProgramError) Error() string {
-	text := fmt.Sprintf("%s is not on this machine (looked for in %s)", e.Program, strings.Join(e.Folders, ", "))
-	if e.Package != "" {
-		text += ": apt-get install " + e.Package
-	}
-	return text
-}
-
 // debianPackage names Debian's packages of programs that ingot calls for by itself.
 var debianPackage = map[string]string{
 	"mkfs.btrfs": "btrfs-progs", "mkfs.xfs": "xfsprogs", "mkfs.f2fs": "f2fs-tools", "cryptsetup": "cryptsetup-bin",
@@ -82,7 +67,11 @@ func (c *collector) takeProgram(name string, folders []string) error {
 		}
 		return c.putProgram(name, host)
 	}
-	return &MissingProgramError{name, debianPackage[name], looked}
+	install := ""
+	if of := debianPackage[name]; of != "" {
+		install = ": apt-get install " + of
+	}
+	return fmt.Errorf("%s is not on this machine (looked for in %s)%s", name, strings.Join(looked, ", "), install)
 }
 
 func (c *collector) putProgram(name, host string) error {
