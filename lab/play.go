@@ -249,14 +249,14 @@ func (p *player) play(ctx context.Context, test *script.Script, results string) 
 	}
 	networks := network.New(p.Plan, nil)
 	defer networks.Close()
-	stage := scenario.Stage{Dir: p.Dir, Results: results, Timeout: p.Timeout, Step: p.Step}
+	player := scenario.Player{Dir: p.Dir, Results: results, Timeout: p.Timeout, Step: p.Step}
 	byName := map[string]*Machine{}
 	for _, m := range p.Machines {
-		stage.Machines = append(stage.Machines, m.Name)
+		player.Machines = append(player.Machines, m.Name)
 		byName[m.Name] = m
 	}
 	if len(p.Plan.VLANs()) > 0 {
-		stage.Link = func(a, b string, words ...string) error {
+		player.Link = func(a, b string, words ...string) error {
 			_, err := networks.Change(a, b, words...)
 			return err
 		}
@@ -264,7 +264,7 @@ func (p *player) play(ctx context.Context, test *script.Script, results string) 
 	disks := filepath.Join(p.temp, "disks-"+run.SafeName(test.Name))
 	defer os.RemoveAll(disks)
 	consoles := p.consoles(p.Console, p.Color)
-	stage.Start = func(ctx context.Context, name string, console io.Writer) (*scenario.Machine, error) {
+	player.Start = func(ctx context.Context, name string, console io.Writer) (*scenario.Machine, error) {
 		if p.Console != nil {
 			shown := consoles.Console(name)
 			context.AfterFunc(ctx, func() { shown.Close() })
@@ -279,7 +279,7 @@ func (p *player) play(ctx context.Context, test *script.Script, results string) 
 		}
 		return p.start(ctx, &m, networks, console)
 	}
-	return stage.Play(ctx, test)
+	return player.Play(ctx, test)
 }
 
 // keepsChanges says whether a system has a disk that it can write to.

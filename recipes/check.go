@@ -92,16 +92,13 @@ func (c *Closure) check(d *decoder, key string) {
 		d.fail(key, "has neither graph, registration, path-info nor path")
 	case c.Path != "" && files > 0:
 		d.fail(key, "has both path and a graph, registration or path-info; make two closures of it")
-	case !c.Root.IsZero() && c.Path == "":
-		d.fail(key+".root", "says where the store of a path lies, and there is no path")
-	case len(c.Cache) > 0 && c.Path == "":
-		d.fail(key+".cache", "says who has the closure of a path, and there is no path")
+	case c.Path == "":
+		d.refuse(c, key, []string{"root", "cache"}, "is where the closure of a path comes from, and there is no path")
 	case len(c.Cache) > 0 && (!c.Root.IsZero() || !c.From.IsZero()):
 		d.fail(key+".cache", "is where the items come from, and so is root or from; give one of them")
-	case len(c.Keys) > 0 && len(c.Cache) == 0:
-		d.fail(key+".keys", "are those of a cache, and there is none")
-	case c.Unsigned && len(c.Cache) == 0:
-		d.fail(key+".unsigned", "is for a cache, and there is none")
+	}
+	if len(c.Cache) == 0 {
+		d.refuse(c, key, []string{"keys", "unsigned"}, "is for a cache, and there is none")
 	}
 	for i, k := range c.Keys {
 		_, err := storedb.ParsePublicKey(k)

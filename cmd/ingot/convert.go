@@ -185,7 +185,7 @@ func (o *convertFlags) checkDocker(as fileformat.Format) error {
 		return usageError{fmt.Errorf("convert: --tag, --entrypoint, --env and --arch are for %s, not for %s", containerFormats(), as.Name)}
 	}
 	if arch, err := vm.ParseArch(o.docker.Architecture); err == nil { // else it is for the check
-		o.docker.Architecture = cmp.Or((&recipes.Recipe{Arch: string(arch)}).GoArch(), o.docker.Architecture)
+		o.docker.Architecture = cmp.Or(recipes.Arches[string(arch)].Go, o.docker.Architecture)
 	}
 	if err := o.docker.Check(); err != nil {
 		return usageError{fmt.Errorf("convert: %w", err)}
@@ -231,7 +231,7 @@ func convert(c *cobra.Command, source string, r recipeFlags, o convertFlags) err
 	}
 	defer done.Close()
 	if plan, ok := done.(*plan.Plan); ok && o.docker.Architecture == "" {
-		o.docker.Architecture = plan.Recipe.GoArch()
+		o.docker.Architecture = recipes.Arches[plan.Recipe.Arch].Go
 	}
 	if err := o.holdsISO(as, source, disk); err != nil {
 		return err

@@ -214,19 +214,18 @@ func (j *Job) bring(ctx context.Context) (names map[string]bool, err error) {
 	for _, name := range entries {
 		names[name] = true
 	}
-	lost, err := j.guest.CopyInFolder(ctx, j.exchange, guestXchg)
-	j.mention(lost)
-	return names, err
+	return names, j.mention(j.guest.CopyInFolder(ctx, j.exchange, guestXchg))
 }
 
-// mention says what was left out of files, once: Exchange and Output get the same.
-func (j *Job) mention(lost []string) {
+// mention says once what was left out of files: Exchange and Output get the same.
+func (j *Job) mention(lost []string, err error) error {
 	for _, what := range lost {
 		if !j.lost[what] {
 			j.lost[what] = true
 			j.say("left out: " + what)
 		}
 	}
+	return err
 }
 
 // share brings the shared folders to their places.
@@ -246,9 +245,8 @@ func (j *Job) share(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		lost, err := j.guest.CopyInFolder(ctx, dir, wire.ShareDir(share.Tag))
+		err = j.mention(j.guest.CopyInFolder(ctx, dir, wire.ShareDir(share.Tag)))
 		dir.Close()
-		j.mention(lost)
 		if err != nil {
 			return err
 		}
@@ -270,16 +268,12 @@ func (j *Job) fetch(ctx context.Context, before map[string]bool, succeeded bool)
 		if share.ReadOnly {
 			continue
 		}
-		lost, err := j.guest.CopyOut(ctx, wire.ShareDir(share.Tag), share.Dir)
-		j.mention(lost)
-		if err != nil {
+		if err := j.mention(j.guest.CopyOut(ctx, wire.ShareDir(share.Tag), share.Dir)); err != nil {
 			return err
 		}
 	}
 	if j.exchange != nil {
-		lost, err := j.guest.CopyOutTo(ctx, guestXchg, j.exchange)
-		j.mention(lost)
-		if err != nil {
+		if err := j.mention(j.guest.CopyOutTo(ctx, guestXchg, j.exchange)); err != nil {
 			return err
 		}
 	}
@@ -297,9 +291,7 @@ func (j *Job) fetchResult(ctx context.Context, before map[string]bool) (err erro
 		return err
 	}
 	defer func() { err = errors.Join(err, r.staged.Close(), r.stage.Close()) }()
-	lost, err := j.guest.CopyOutTo(ctx, guestXchg, r.staged)
-	j.mention(lost)
-	if err != nil {
+	if err := j.mention(j.guest.CopyOutTo(ctx, guestXchg, r.staged)); err != nil {
 		return err
 	}
 	if len(j.guest.Shares()) > 0 {

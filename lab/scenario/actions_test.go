@@ -51,8 +51,8 @@ note a`
 	}
 	// No machine is started and the time is over, so that all others than notes fail.
 	failed := errors.New("no machine can be started")
-	stage := &Stage{Dir: t.TempDir(), Start: func(context.Context, string, io.Writer) (*Machine, error) { return nil, failed }}
-	p := &play{Stage: stage, folder: t.TempDir(), machines: map[string]*machine{}}
+	player := Player{Dir: t.TempDir(), Start: func(context.Context, string, io.Writer) (*Machine, error) { return nil, failed }}
+	p := &play{Player: player, folder: t.TempDir(), machines: map[string]*machine{}}
 	over, cancel := context.WithCancel(t.Context())
 	cancel()
 	seen := []string{"wait"}

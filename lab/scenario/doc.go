@@ -1,5 +1,5 @@
 // Package scenario plays boot tests: the scripts of package recipes/script, with machines
-// that the caller of [Stage.Play] knows how to start.
+// that the caller of [Player.Play] knows how to start.
 //
 // # What it guarantees
 //

@@ -31,7 +31,7 @@ func TestKeep(t *testing.T) {
 		}
 	}
 	stopped := errors.New("no machine")
-	p := &play{folder: dir, machines: map[string]*machine{}, Stage: &Stage{Start: func(_ context.Context, _ string, console io.Writer) (*Machine, error) {
+	p := &play{folder: dir, machines: map[string]*machine{}, Player: Player{Start: func(_ context.Context, _ string, console io.Writer) (*Machine, error) {
 		_, err := io.WriteString(console, "what the guest prints")
 		return nil, errors.Join(err, stopped)
 	}}}

@@ -1,6 +1,7 @@
 package scenario
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,8 +30,8 @@ type Machine struct {
 	Close    func()                   // ends it, and all that runs for it
 }
 
-// Stage is where scripts are played: how machines are started, and what for.
-type Stage struct {
+// A Player plays scripts: it knows how machines are started, and where results go.
+type Player struct {
 	Machines []string
 
 	// Start starts a machine, again if it has run before. console gets what it prints.
@@ -56,7 +57,7 @@ const glance = 500 * time.Millisecond
 
 // play is a script that is being played.
 type play struct {
-	*Stage
+	Player
 	folder   string // that gets what the script keeps
 	machines map[string]*machine
 	step     *script.Step
@@ -129,14 +130,11 @@ func (s *said) hasOutput(want script.Output) error {
 
 // Play plays a script to its end, or to the first step that fails. All machines have
 // ended when it returns.
-func (s *Stage) Play(ctx context.Context, played *script.Script) *Result {
+func (s *Player) Play(ctx context.Context, played *script.Script) *Result {
 	r := &Result{Name: played.Name, Started: time.Now()}
 	defer func() { r.Seconds = seconds(time.Since(r.Started)) }()
-	stage := *s
-	if stage.Timeout <= 0 {
-		stage.Timeout = DefaultTimeout
-	}
-	p := &play{Stage: &stage, machines: map[string]*machine{}, folder: filepath.Join(s.Results, safe(played.Name))}
+	p := &play{Player: *s, machines: map[string]*machine{}, folder: filepath.Join(s.Results, safe(played.Name))}
+	p.Timeout = cmp.Or(p.Timeout, DefaultTimeout)
 	ctx, p.cancel = context.WithCancelCause(ctx)
 	defer p.cancel(nil)
 	defer p.closeAll(r)
@@ -154,8 +152,8 @@ func (s *Stage) Play(ctx context.Context, played *script.Script) *Result {
 			r.fail(p.step, err)
 		}
 		r.Steps = append(r.Steps, result)
-		if stage.Step != nil {
-			stage.Step(result)
+		if p.Step != nil {
+			p.Step(result)
 		}
 		if err != nil {
 			break

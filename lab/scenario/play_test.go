@@ -89,7 +89,7 @@ func parse(text string) (*script.Script, error) {
 func playIn(t *testing.T, dir string, c vm.Config, script string) *scenario.Result {
 	t.Helper()
 	fstest.Judge(t, "qemu-system-x86_64", "qemu-system-x86")
-	stage := scenario.Stage{Machines: []string{"web"}, Dir: dir, Results: dir, Timeout: 10 * time.Minute,
+	stage := scenario.Player{Machines: []string{"web"}, Dir: dir, Results: dir, Timeout: 10 * time.Minute,
 		Start: func(ctx context.Context, _ string, console io.Writer) (*scenario.Machine, error) {
 			c := c
 			c.Console = console
@@ -268,7 +268,7 @@ func TestGuestFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	stage := scenario.Stage{Machines: []string{"web"}, Dir: dir, Results: dir, Timeout: 10 * time.Minute,
+	stage := scenario.Player{Machines: []string{"web"}, Dir: dir, Results: dir, Timeout: 10 * time.Minute,
 		Start: func(context.Context, string, io.Writer) (*scenario.Machine, error) {
 			return &scenario.Machine{VM: m, Close: func() {}}, nil // it is there
 		}}

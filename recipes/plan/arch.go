@@ -19,18 +19,6 @@ func (e *PartError) Error() string { return e.Err.Error() }
 
 func (e *PartError) Unwrap() error { return e.Err }
 
-// programs are what programs for the architectures of recipes say of themselves.
-var programs = map[string]struct {
-	machine elf.Machine
-	class   elf.Class
-}{
-	"x86_64":  {elf.EM_X86_64, elf.ELFCLASS64},
-	"i686":    {elf.EM_386, elf.ELFCLASS32},
-	"aarch64": {elf.EM_AARCH64, elf.ELFCLASS64},
-	"armhf":   {elf.EM_ARM, elf.ELFCLASS32},
-	"riscv64": {elf.EM_RISCV, elf.ELFCLASS64},
-}
-
 // checkProgram refuses a file that is no program of the recipe's architecture: a system
 // with it would not start.
 func checkProgram(r *recipes.Recipe, path string) error {
@@ -39,15 +27,15 @@ func checkProgram(r *recipes.Recipe, path string) error {
 		return fmt.Errorf("%s: not a program of Linux: %w", path, err)
 	}
 	defer f.Close()
-	if want := programs[r.Arch]; f.Machine != want.machine || f.Class != want.class {
+	if want := recipes.Arches[r.Arch]; f.Machine != want.Machine || f.Class != want.Class {
 		return &PartError{"system.program", fmt.Errorf("%s is a program for %s, and the recipe's arch is %s: name an ingot for that with system.program", path, archOf(f), r.Arch)}
 	}
 	return nil
 }
 
 func archOf(f *elf.File) string {
-	for name, a := range programs {
-		if f.Machine == a.machine && f.Class == a.class {
+	for name, a := range recipes.Arches {
+		if f.Machine == a.Machine && f.Class == a.Class {
 			return name
 		}
 	}
@@ -62,6 +50,3 @@ func checkKernel(r *recipes.Recipe, k *kernel.Kernel) error {
 	}
 	return &PartError{"system.kernel", fmt.Errorf("kernel: %s is for %s, and the recipe's arch is %s: name another folder with system.kernel", k.Path, arch, r.Arch)}
 }
-
-// debianArches are Debian's names of the architectures that a recipe may name.
-var debianArches = map[string]string{"x86_64": "amd64", "i686": "i386", "aarch64": "arm64", "armhf": "armhf", "riscv64": "riscv64"}

@@ -137,9 +137,9 @@ func TestSourceErrors(t *testing.T) {
 	for closure, want := range map[string]string{
 		"{from: x}":                                    "has neither graph, registration, path-info nor path",
 		"{" + p + ", path-info: x}":                    "has both path and a graph, registration or path-info",
-		"{cache: x, graph: y}":                         "store.closures[0].cache: says who has the closure of a path, and there is no path",
+		"{cache: x, graph: y}":                         "store.closures[0].cache: is where the closure of a path comes from, and there is no path",
 		"{" + p + ", cache: x, root: y}":               "store.closures[0].cache: is where the items come from, and so is root or from",
-		"{" + p + ", keys: [x]}":                       "store.closures[0].keys: are those of a cache, and there is none",
+		"{" + p + ", keys: [x]}":                       "store.closures[0].keys: is for a cache, and there is none",
 		"{" + p + ", unsigned: true}":                  "store.closures[0].unsigned: is for a cache, and there is none",
 		"{" + p + ", cache: x, keys: [\"a:b\"]}":       `store.closures[0].keys[0]: public key "a:…": illegal base64`,
 		"{" + p + ", cache: \"s3://x\"}":               `store.closures[0]: binary cache "s3://x": file, http and https are supported`,

@@ -37,7 +37,7 @@ func makeTools(ctx context.Context, r *recipes.Recipe, f storedb.Flavour, h Host
 		return m.program, nil
 	}
 	bin := image.NewDir(0o755)
-	o := tools.Options{Without: s.WithoutTools, Arch: debianArches[r.Arch], Temp: h.Temp}
+	o := tools.Options{Without: s.WithoutTools, Arch: recipes.Arches[r.Arch].Debian, Temp: h.Temp}
 	var used []string // store paths
 	for _, list := range []struct {
 		paths    recipes.Paths

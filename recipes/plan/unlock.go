@@ -31,7 +31,7 @@ func unlocks(r *recipes.Recipe, h Host, k *kernel.Kernel) (unlocking, error) {
 	if encryptedRoot(r) < 0 {
 		return unlocking{}, nil
 	}
-	set, err := tools.Programs("", debianArches[r.Arch], h.Path, "cryptsetup")
+	set, err := tools.Programs("", recipes.Arches[r.Arch].Debian, h.Path, "cryptsetup")
 	if err != nil {
 		return unlocking{}, fmt.Errorf("unlocking the root: %w", err)
 	}
