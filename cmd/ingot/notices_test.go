@@ -134,7 +134,7 @@ func TestFlawsOfImages(t *testing.T) {
 		to   byte
 		want string
 	}{
-		"a kind that is not known":  {entry + 1, 5, "warning: the image: /dir/odd: an extended attribute has the name index 5, which is not read, and is left out\n"},
+		"a kind that is not known":  {entry + 1, 5, "warning: the image: /dir/odd: an extended attribute has the unknown name index 5; ingot ignores it\n"},
 		"a length that is too much": {entry, 200, "warning: the image: /dir/odd: extended attributes: they are longer than they say\n"},
 	} {
 		b := bytes.Clone(whole)

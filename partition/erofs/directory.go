@@ -2,9 +2,9 @@ package erofs
 
 import "ingot/partition/volume"
 
-// A directory is a number of blocks, each with its entries and then their names. Entries
-// stand in the bytewise order of the names, "." and ".." among them: Linux looks for a name
-// by halves, first of the blocks and then of a block.
+// A directory consists of blocks, each with entries followed by their names. The entries,
+// including "." and "..", are in the bytewise order of the names: Linux does a binary search,
+// first for the block and then in it.
 
 // dirent is an entry of a directory.
 type dirent struct {
@@ -12,7 +12,7 @@ type dirent struct {
 	*inode
 }
 
-// dirents returns all entries in their order.
+// dirents returns all entries in order.
 func (d *inode) dirents() []dirent {
 	entries := d.Entries()
 	list := make([]dirent, 0, len(entries)+2)
@@ -26,7 +26,7 @@ func (d *inode) dirents() []dirent {
 	return append(list, own...)
 }
 
-// fitting returns how many entries fit into a block, and the bytes that they take.
+// fitting returns how many entries fit into a block, and their size in bytes.
 func fitting(list []dirent) (n int, size int64) {
 	for ; n < len(list); n++ {
 		more := int64(direntSize + len(list[n].name))
@@ -38,8 +38,8 @@ func fitting(list []dirent) (n int, size int64) {
 	return n, size
 }
 
-// directorySize returns the length of a directory: the last of its blocks ends with the
-// last name.
+// directorySize returns the length of a directory in bytes. Its last block ends with the last
+// name.
 func directorySize(list []dirent) (size int64) {
 	for len(list) > 0 {
 		n, last := fitting(list)

@@ -210,7 +210,7 @@ func TestRefusals(t *testing.T) {
 		{map[string]*image.Node{"/d/" + strings.Repeat("n", 256): dir}, image.Volume{}, "is 256 bytes long; Linux allows 255"},
 		{map[string]*image.Node{"/d/late": late}, image.Volume{}, "/d/late: the modification time has 1000000000 nanoseconds"},
 		{map[string]*image.Node{"/huge": image.NewFile(0o644, image.Hole(16<<40))}, image.Volume{}, "/huge: the files up to this one take"},
-		{map[string]*image.Node{"/a": dir, "/b": dir}, image.Volume{}, "/b: is a directory that stands in two places"},
+		{map[string]*image.Node{"/a": dir, "/b": dir}, image.Volume{}, "/b: is a directory in two places"},
 		{map[string]*image.Node{"/null": image.NewSpecial(fs.ModeDevice, image.Dev{Major: 4096})}, image.Volume{}, "/null: the device number is 4096:0; Linux allows up to 4095:1048575"},
 		{map[string]*image.Node{"/x": with("system.nfs4_acl", 1)}, image.Volume{}, `/x: extended attribute "system.nfs4_acl": the name must begin with user.`},
 		{map[string]*image.Node{"/x": with("user.", 1)}, image.Volume{}, "the name ends with its prefix"},

@@ -10,9 +10,8 @@ import (
 	"ingot/partition/volume"
 )
 
-// inlineFile is the size up to which a file's data follows its inode instead of taking a
-// block of its own. Data of larger files is in blocks as a whole, so that every file is
-// one run of bytes.
+// inlineFile is the size in bytes up to which a file's data follows its inode and needs no
+// block. Data of larger files is completely in blocks, so that every file is one run of bytes.
 var inlineFile int64 = 2048
 
 // Layout implements [volume.FileSystem]. An error names the path.
@@ -47,7 +46,7 @@ type writer struct {
 	blocks int64
 }
 
-// place gives everything its place.
+// place sets the positions of inodes and blocks.
 func (w *writer) place(*image.Tree) error {
 	next := int64(superOffset + superSize)
 	for _, n := range w.inodes {
@@ -67,18 +66,18 @@ func (w *writer) place(*image.Tree) error {
 	return nil
 }
 
-// take gives the inode its blocks.
+// take sets the blocks of an inode.
 func (w *writer) take(n *inode) error {
 	n.block = uint32(w.blocks)
 	w.blocks += alignUp(n.size-n.inline, blockSize) / blockSize
 	if w.blocks > maxBlocks {
-		return fmt.Errorf("%s: the files up to this one take %d bytes; a volume of EROFS has at most %d", printable.Name(n.path()), w.blocks*blockSize, int64(maxBlocks*blockSize))
+		return fmt.Errorf("%s: the files up to this one take %d bytes; EROFS holds at most %d", printable.Name(n.path()), w.blocks*blockSize, int64(maxBlocks*blockSize))
 	}
 	return nil
 }
 
-// place puts the inode at the first place from next on that will do: with what follows it
-// it crosses no block, unless its attributes alone do, and then nothing else follows it.
+// place sets the position of the inode to the first possible one from next on: the inode and
+// the data behind it are in one block, unless its attributes are too long; then no data follows.
 func (n *inode) place(next int64) {
 	n.pos, n.inline = next, n.tail()
 	whole := n.head() + n.inline
@@ -88,13 +87,13 @@ func (n *inode) place(next int64) {
 	if room := blockSize - n.pos%blockSize; whole > room && whole <= blockSize {
 		n.pos += room
 	}
-	// The first block has a checksum, and a file's data is not known yet.
+	// The checksum of the first block cannot include a file, which is not read here.
 	if n.pos < blockSize && n.inline > 0 && n.Mode.IsRegular() {
 		n.pos = blockSize
 	}
 }
 
-// tail returns how much of the contents should follow the inode.
+// tail returns how many bytes of the contents should follow the inode.
 func (n *inode) tail() int64 {
 	switch {
 	case n.Mode.IsRegular() && n.size <= inlineFile, n.Mode.Type() == fs.ModeSymlink:
@@ -105,7 +104,7 @@ func (n *inode) tail() int64 {
 	return 0
 }
 
-// write adds all extents, in the order of their places.
+// write adds all extents, in the order of their positions.
 func (w *writer) write(*image.Tree) error {
 	m := metadata{off: superOffset}
 	var err error
@@ -140,7 +139,7 @@ func (w *writer) write(*image.Tree) error {
 	return nil
 }
 
-// contents returns what an inode that is no file holds.
+// contents returns the contents of a directory or symlink.
 func (n *inode) contents() []byte {
 	if n.IsDir() {
 		return n.directory()
@@ -148,23 +147,23 @@ func (n *inode) contents() []byte {
 	return []byte(n.Link)
 }
 
-// metadata is the inodes with what follows them. What is a file's data is left out of b,
-// and is an extent of its own.
+// metadata are the superblock, the inodes and the data behind them. Data of files is not in b,
+// but in extents of its own.
 type metadata struct {
 	b       []byte
-	off     int64 // of the first byte after b that is not in b, less len(b)
+	off     int64 // position of the next byte, minus len(b)
 	extents []image.Extent
 	last    int // the end in b of the last extent
 }
 
 var metadataOwner = &image.Owner{Name: "inodes"}
 
-// pad adds zeros up to a place.
+// pad adds zeros up to a position.
 func (m *metadata) pad(pos int64) {
 	m.b = append(m.b, make([]byte, pos-m.off-int64(len(m.b)))...)
 }
 
-// flush makes an extent of what has been added; its source is set when all is there.
+// flush makes an extent of the bytes since the last one. It gets its source once b is complete.
 func (m *metadata) flush() {
 	if n := int64(len(m.b) - m.last); n > 0 {
 		m.extents = append(m.extents, image.Extent{Off: m.off + int64(m.last), Len: n, SrcOff: int64(m.last), Owner: metadataOwner})
@@ -172,7 +171,7 @@ func (m *metadata) flush() {
 	m.last = len(m.b)
 }
 
-// file adds the data of a file that stands here, if it does.
+// file adds the inline data of a file, if it has some.
 func (m *metadata) file(n *inode) {
 	if n.inline == 0 {
 		return
@@ -182,7 +181,7 @@ func (m *metadata) file(n *inode) {
 	m.off += n.size
 }
 
-// metadata adds the extents of m, with the checksum.
+// metadata adds the checksum and the extents of m.
 func (w *writer) metadata(m *metadata) {
 	first := make([]byte, blockSize-superOffset)
 	copy(first, m.b)

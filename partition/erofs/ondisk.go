@@ -26,8 +26,8 @@ const (
 	featureCompatChecksum = 1 << 0 // EROFS_FEATURE_COMPAT_SB_CHKSUM
 	featureCompatMtime    = 1 << 1 // EROFS_FEATURE_COMPAT_MTIME: inodes have the time of modification, not of change
 
-	// The features of FEATURE_INCOMPAT that the Reader knows. All but the second and the third
-	// are of compressed files, and change nothing of others.
+	// The features of FEATURE_INCOMPAT that the Reader knows. Most of them only concern
+	// compressed files.
 	featureIncompatZeroPadding   = 1 << 0
 	featureIncompatCompression   = 1 << 1
 	featureIncompatChunks        = 1 << 2
@@ -60,8 +60,8 @@ type superblock struct {
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// superChecksum is the checksum of what follows the first 1024 bytes of the first block,
-// in which the checksum itself is zero. Linux leaves out the final inversion.
+// superChecksum is the checksum of the first block without its first 1024 bytes, with zeros in
+// place of the checksum itself. Linux omits the final inversion.
 func superChecksum(rest []byte) uint32 { return ^crc32.Checksum(rest, castagnoli) }
 
 // The bits of i_format.
@@ -73,12 +73,12 @@ const (
 
 	layoutFlatPlain         = 0 // all contents are in blocks
 	layoutCompressedFull    = 1
-	layoutFlatInline        = 2 // what is left of the last block follows the inode
+	layoutFlatInline        = 2 // the data of the last, partial block follows the inode
 	layoutCompressedCompact = 3
 	layoutChunks            = 4
 )
 
-// erofs_inode_chunk_info, in the place of the first block, and what follows the inode: the
+// erofs_inode_chunk_info, in the place of the first block, and the data behind the inode: the
 // blocks of chunks, or an erofs_inode_chunk_index for each.
 const (
 	chunkBits    = 0x1f // EROFS_CHUNK_FORMAT_BLKBITS_MASK: the logarithm of a chunk's blocks

@@ -9,11 +9,11 @@ import (
 	"ingot/partition/volume"
 )
 
-// inode is a file of the volume, under however many names.
+// inode is a file of the volume, with all of its names.
 type inode struct {
 	*image.Node
 	owner  *image.Owner
-	xattrs []byte // erofs_xattr_ibody_header and what follows it
+	xattrs []byte // from erofs_xattr_ibody_header on
 	links  uint32
 	serial uint32
 
@@ -21,14 +21,14 @@ type inode struct {
 	children []*inode // of a directory, in the order of its entries
 
 	extended bool
-	size     int64 // of what it holds
-	pos      int64 // where it stands, bytes
-	inline   int64 // how much of size follows it
+	size     int64 // of the contents, in bytes
+	pos      int64 // in bytes
+	inline   int64 // bytes of the contents that follow it
 	block    uint32
 }
 
-// plan is the inodes of a volume in the order of their paths, those of directories
-// before those of what is in them.
+// plan has the inodes of a volume in the order of their paths, directories before the files in
+// them.
 type plan struct {
 	inodes []*inode
 	byNode map[*image.Node]*inode
@@ -36,7 +36,7 @@ type plan struct {
 
 var rootOwner = &image.Owner{}
 
-// scan adds all that is in the tree.
+// scan adds all nodes of the tree.
 func (w *writer) scan(t *image.Tree) error {
 	w.byNode = map[*image.Node]*inode{}
 	root, err := w.add(t.Root, rootOwner)
@@ -61,7 +61,7 @@ func (w *writer) scanDirectory(d *inode) error {
 		if n == nil || n.IsDir() {
 			owner := &image.Owner{Parent: d.owner, Name: e.Name}
 			if n != nil {
-				return fmt.Errorf("%s: is a directory that stands in two places", printable.Name(owner.String()))
+				return fmt.Errorf("%s: is a directory in two places", printable.Name(owner.String()))
 			}
 			var err error
 			if n, err = w.add(e.Node, owner); err != nil {
@@ -113,7 +113,7 @@ func (n *inode) path() string {
 	return n.owner.String()
 }
 
-// needsExtended says whether the small inode has no room for one of the numbers.
+// needsExtended reports whether a number is too large for the compact inode.
 func (n *inode) needsExtended() bool {
 	return n.Mtime != image.Epoch || n.UID > math.MaxUint16 || n.GID > math.MaxUint16 ||
 		n.links > math.MaxUint16 || n.size > math.MaxUint32
@@ -127,5 +127,5 @@ func (n *inode) head() int64 {
 	return compactSize + int64(len(n.xattrs))
 }
 
-// nid is the number that directories know the inode by: its place.
+// nid is the number of the inode in directories, which follows from its position.
 func (n *inode) nid() uint64 { return uint64(n.pos / slotSize) }

@@ -10,22 +10,22 @@ import (
 	"ingot/image"
 )
 
-// A Reader reads an EROFS volume, this package's or another's. Contents that are compressed
-// are not read ([image.Unreadable]). It does not change and may be used by several goroutines.
+// A Reader reads an EROFS volume of any writer. Compressed contents are [image.Unreadable].
+// Several goroutines may use it at once.
 type Reader struct {
 	src image.Blob
 	superblock
 }
 
-// Detect says whether something begins like an EROFS volume.
+// Detect reports whether r begins like an EROFS volume.
 func Detect(r io.ReaderAt) bool {
 	b := make([]byte, 4)
 	n, _ := r.ReadAt(b, superOffset)
 	return n == len(b) && binary.LittleEndian.Uint32(b) == superMagic
 }
 
-// Open reads the superblock of the volume that is the first size bytes of r. Errors of
-// reading do not say that this is EROFS: whoever knows what is read does.
+// Open reads the superblock of the volume in the first size bytes of r. Its errors do not name
+// the file system; the caller does.
 func Open(r io.ReaderAt, size int64) (*Reader, error) {
 	v := &Reader{src: image.BlobOf(r, size)}
 	if err := v.open(); err != nil {
@@ -46,13 +46,13 @@ func (r *Reader) open() error {
 	case s.Magic != superMagic:
 		return fmt.Errorf("begins with %#08x at byte %d, not with %#08x", s.Magic, superOffset, superMagic)
 	case s.BlkSzBits != blockBits:
-		return fmt.Errorf("blocks of 2^%d bytes; those of 2^%d are read", s.BlkSzBits, blockBits)
+		return fmt.Errorf("blocks of 2^%d bytes; ingot reads only 2^%d", s.BlkSzBits, blockBits)
 	case s.FeatureIncompat&^featureIncompatRead != 0:
-		return fmt.Errorf("has the features %#x, of which %#x are not read", s.FeatureIncompat, s.FeatureIncompat&^featureIncompatRead)
+		return fmt.Errorf("has the features %#x, of which ingot does not know %#x", s.FeatureIncompat, s.FeatureIncompat&^featureIncompatRead)
 	case s.FeatureCompat&featureCompatChecksum != 0:
 		clear(b[4:8])
 		if sum := superChecksum(b); sum != s.Checksum {
-			return fmt.Errorf("has the checksum %#08x; its first block gives %#08x", s.Checksum, sum)
+			return fmt.Errorf("has the checksum %#08x, but its first block gives %#08x", s.Checksum, sum)
 		}
 	}
 	return nil
@@ -77,18 +77,18 @@ func (r *Reader) within(off, n int64) error {
 	return nil
 }
 
-// parsed is an inode that was read.
+// parsed is an inode on disk.
 type parsed struct {
 	inodeExtended
 	layout    uint16
-	end       int64 // of the inode and its attributes, where what is inline begins
+	end       int64 // of the inode and its attributes: the position of inline data
 	xattrAt   int64
 	xattrSize int64
 }
 
 var errSlot = errors.New("is beyond what a volume can have")
 
-// inode reads the inode with a number.
+// inode reads the inode with the number nid.
 func (r *Reader) inode(nid uint64) (*parsed, error) {
 	if nid > maxBlocks*blockSize/slotSize {
 		return nil, errSlot
@@ -101,7 +101,7 @@ func (r *Reader) inode(nid uint64) (*parsed, error) {
 	p := &parsed{end: at + compactSize}
 	format := binary.LittleEndian.Uint16(b)
 	if format&^formatAll != 0 {
-		return nil, fmt.Errorf("has the format %#x, which is not read", format)
+		return nil, fmt.Errorf("has the unknown format %#x", format)
 	}
 	if format&formatExtended == 0 {
 		p.compact(b, r.superblock)
@@ -127,7 +127,7 @@ func (p *parsed) extend(r *Reader, at int64) error {
 	return err
 }
 
-// compact takes over the numbers of a small inode.
+// compact takes the numbers of a compact inode.
 func (p *parsed) compact(b []byte, s superblock) {
 	var c inodeCompact
 	if _, err := binary.Decode(b, binary.LittleEndian, &c); err != nil {
@@ -139,8 +139,8 @@ func (p *parsed) compact(b []byte, s superblock) {
 	}
 }
 
-// contents returns what the inode holds, as a part of what is read from. Where an error says
-// why that cannot be read, what is returned stands for it.
+// contents returns the contents of the inode, as a part of the Reader's source. With an error
+// it returns an [image.Unreadable] in their place.
 func (w *walk) contents(p *parsed) (image.Blob, error) {
 	size := int64(p.Size)
 	if size < 0 {
@@ -163,7 +163,7 @@ func (w *walk) data(p *parsed, size int64) (image.Blob, error) {
 	case layoutFlatInline:
 		inline = size - (size-1)/blockSize*blockSize
 		if p.end%blockSize+inline > blockSize {
-			return nil, fmt.Errorf("has %d bytes behind the inode at byte %d, which cross a block", inline, p.end)
+			return nil, fmt.Errorf("has %d bytes behind the inode at byte %d, across the border of a block", inline, p.end)
 		}
 		if err := w.within(p.end, inline); err != nil {
 			return nil, err
@@ -171,9 +171,9 @@ func (w *walk) data(p *parsed, size int64) (image.Blob, error) {
 	case layoutChunks:
 		return w.chunks(p, size)
 	case layoutCompressedFull, layoutCompressedCompact:
-		return nil, errors.New("its contents are compressed, which is not read")
+		return nil, errors.New("its contents are compressed, which ingot cannot read")
 	default:
-		return nil, fmt.Errorf("has the data layout %d, which is not read", p.layout)
+		return nil, fmt.Errorf("has the unknown data layout %d", p.layout)
 	}
 	first, whole := int64(p.U)*blockSize, size-inline
 	if whole == 0 {
@@ -191,12 +191,12 @@ func (w *walk) data(p *parsed, size int64) (image.Blob, error) {
 	return b.Map(size)
 }
 
-// chunks returns contents that lie in chunks of one size, each anywhere or a hole. Their
-// blocks stand behind the inode.
+// chunks returns contents in chunks of one size, each of them anywhere or a hole. A table of
+// their blocks follows the inode.
 func (w *walk) chunks(p *parsed, size int64) (image.Blob, error) {
 	format := p.U & math.MaxUint16
 	if format&^chunkAll != 0 {
-		return nil, fmt.Errorf("has chunks of the format %#x, which is not read", format)
+		return nil, fmt.Errorf("has chunks of the unknown format %#x", format)
 	}
 	entry, at := int64(chunkBlock), 0
 	if format&chunkIndexes != 0 {
@@ -205,7 +205,7 @@ func (w *walk) chunks(p *parsed, size int64) (image.Blob, error) {
 	chunk := int64(blockSize) << (format & chunkBits)
 	table := ((size-1)/chunk + 1) * entry
 	if table > w.budget {
-		return nil, fmt.Errorf("has %d bytes in chunks of %d, whose blocks the volume has no room to name", size, chunk)
+		return nil, fmt.Errorf("has %d bytes in chunks of %d, but the volume has no room for a table of them", size, chunk)
 	}
 	if err := w.spend(table); err != nil {
 		return nil, err
@@ -215,7 +215,7 @@ func (w *walk) chunks(p *parsed, size int64) (image.Blob, error) {
 		return nil, err
 	}
 	var b image.Builder
-	var run image.Extent // that is added when the next chunk does not go on with it
+	var run image.Extent // grows while the next chunk is adjacent
 	for off := int64(0); off < size; off, list = off+chunk, list[entry:] {
 		block, n := binary.LittleEndian.Uint32(list[at:]), min(chunk, size-off)
 		if block == nullBlock {

@@ -104,11 +104,11 @@ func TestUnknown(t *testing.T) {
 		want string
 	}{
 		{superOffset, 0, "superblock: begins with 0xe0f5e100 at byte 1024, not with 0xe0f5e1e2"},
-		{superOffset + 12, 9, "superblock: blocks of 2^9 bytes; those of 2^12 are read"},
-		{superOffset + 80, 0x86, "superblock: has the features 0x86, of which 0x80 are not read"},
-		{superOffset + superSize, 2, "/: its contents are compressed, which is not read"},
-		{superOffset + superSize, 10, "/: has the data layout 5, which is not read"},
-		{superOffset + superSize, 0xff, "/: inode 36: has the format 0xff, which is not read"},
+		{superOffset + 12, 9, "superblock: blocks of 2^9 bytes; ingot reads only 2^12"},
+		{superOffset + 80, 0x86, "superblock: has the features 0x86, of which ingot does not know 0x80"},
+		{superOffset + superSize, 2, "/: its contents are compressed, which ingot cannot read"},
+		{superOffset + superSize, 10, "/: has the unknown data layout 5"},
+		{superOffset + superSize, 0xff, "/: inode 36: has the unknown format 0xff"},
 		{superOffset + superSize + 5, 0x80, "/: is a regular file, not a directory"},
 	} {
 		b := seeds(t)[0]
@@ -212,27 +212,27 @@ func TestOddFiles(t *testing.T) {
 		lost   bool
 		gone   bool // there is no such file any more
 	}{
-		"another kind of attribute": {"/x", func(_, i []byte) { i[extendedSize+xattrHeaderSize+1] = 5 }, "/x: an extended attribute has the name index 5, which is not read, and is left out", false, false},
-		"a long attribute":          {"/x", func(_, i []byte) { i[extendedSize+xattrHeaderSize+2] = 255 }, "/x: extended attributes: they are longer than they say", true, false},
-		"a compressed file":         {"/big", format(layoutCompressedCompact << formatLayoutShift), "/big: its contents are compressed, which is not read", true, false},
-		"a new layout":              {"/big", format(6 << formatLayoutShift), "/big: has the data layout 6, which is not read", true, false},
-		"a new format":              {"/big", format(0x1000), "/big: inode " + number("/big") + ": has the format 0x1000, which is not read", true, true},
+		"another kind of attribute": {"/x", func(_, i []byte) { i[extendedSize+xattrHeaderSize+1] = 5 }, "/x: an extended attribute has the unknown name index 5; ingot ignores it", false, false},
+		"a long attribute":          {"/x", func(_, i []byte) { i[extendedSize+xattrHeaderSize+2] = 255 }, "/x: extended attributes: they are longer than their size", true, false},
+		"a compressed file":         {"/big", format(layoutCompressedCompact << formatLayoutShift), "/big: its contents are compressed, which ingot cannot read", true, false},
+		"a new layout":              {"/big", format(6 << formatLayoutShift), "/big: has the unknown data layout 6", true, false},
+		"a new format":              {"/big", format(0x1000), "/big: inode " + number("/big") + ": has the unknown format 0x1000", true, true},
 		"beyond the end":            {"/big", func(_, i []byte) { i[17] = 1 }, "/big: 15000 bytes at 1056768 are beyond the volume's end at 24576", true, false},
 		"chunks beyond the end":     {"/big", func(_, i []byte) { format(layoutChunks<<formatLayoutShift)(nil, i); i[11], i[16], i[17] = 1, 0, 0 }, "/big: 4096 bytes at ", true, false},
 		"a table without room": {"/big", func(_, i []byte) {
 			format(layoutChunks<<formatLayoutShift)(nil, i)
 			i[11], i[16] = 255, 0
-		}, "/big: has 4278205080 bytes in chunks of 4096, whose blocks the volume has no room to name", true, false},
-		"a mode of no kind":         {"/good", func(_, i []byte) { i[4], i[5] = 0, 0 }, "/good: has the mode 0, and is left out", true, true},
-		"a symlink of 0 bytes":      {"/link", func(_, i []byte) { i[8] = 0 }, "/link: is a symlink of 0 bytes, and is left out", true, true},
-		"a long symlink":            {"/link", func(_, i []byte) { format(0)(nil, i); i[9], i[16] = 0x10, 0 }, "/link: is a symlink to 4102 bytes, and is left out; a target has 1 to 4095", true, true},
+		}, "/big: has 4278205080 bytes in chunks of 4096, but the volume has no room for a table of them", true, false},
+		"a mode of no kind":         {"/good", func(_, i []byte) { i[4], i[5] = 0, 0 }, "/good: has the invalid mode 0; ingot ignores it", true, true},
+		"a symlink of 0 bytes":      {"/link", func(_, i []byte) { i[8] = 0 }, "/link: is a symlink of 0 bytes; ingot ignores it", true, true},
+		"a long symlink":            {"/link", func(_, i []byte) { format(0)(nil, i); i[9], i[16] = 0x10, 0 }, "/link: is a symlink of 4102 bytes; ingot ignores it, since the limit is 4095", true, true},
 		"a directory of 0 bytes":    {"/dir", func(_, i []byte) { i[8] = 0 }, "/dir: is a directory of 0 bytes", true, false},
 		"a directory without names": {"/dir", func(_, i []byte) { clear(i[compactSize : compactSize+direntSize]) }, "/dir: block 0 of the directory: its names begin at byte 0 of 43", true, false},
 		"a directory again": {"/dir", func(_, i []byte) {
 			binary.LittleEndian.PutUint64(i[compactSize+2*direntSize:], uint64(at["/"]/slotSize))
-		}, "/dir/file: inode 36 is a directory that stands in two places, and is read at / alone", true, false},
-		"a slash in a name": {"/dir", func(_, i []byte) { copy(i[compactSize+3*direntSize:], "...f/le") }, `/dir: "f/le" is not a file name; the file of inode ` + number("/dir/file") + " is left out", true, false},
-		"a name twice":      {"/", func(_, i []byte) { copy(i[bytes.Index(i, []byte("goodlink")):], "linklink") }, `/: "link" stands twice in the directory; the file of inode ` + number("/link") + " is left out", true, false},
+		}, "/dir/file: inode 36 is a directory in two places; ingot reads it only at /", true, false},
+		"a slash in a name": {"/dir", func(_, i []byte) { copy(i[compactSize+3*direntSize:], "...f/le") }, `/dir: "f/le" is not a file name; ingot ignores the file of inode ` + number("/dir/file"), true, false},
+		"a name twice":      {"/", func(_, i []byte) { copy(i[bytes.Index(i, []byte("goodlink")):], "linklink") }, `/: "link" is in the directory twice; ingot ignores the file of inode ` + number("/link"), true, false},
 	} {
 		b, err := image.ReadAll(layout(t, tree, image.Volume{}))
 		must(t, err)

@@ -11,15 +11,14 @@ import (
 	"ingot/partition/volume"
 )
 
-// Tree returns the files of the volume. Contents are not read: they are parts of what
-// the Reader reads from. Names with one inode are links of one file.
+// Tree returns the files of the volume. It does not read contents, which are parts of the
+// Reader's source. Names with one inode are hard links.
 //
-// What is damaged or not supported is a flaw of the Tree and not an error. Errors are what
-// the host cannot read, a volume without a root directory, files whose metadata is more than
-// the volume has, and an [image.DepthError] for directories that lie more than
-// [image.MaxDepth] deep. Reading takes time and memory in proportion to the volume's own
-// metadata, however it is made: to the bytes that [image.Allocated] counts of what was given
-// to [Open].
+// Damage and unsupported features are flaws of the Tree. Errors are those of reading the
+// source, a missing root directory, more metadata than the volume can have, and an
+// [image.DepthError] for directories more than [image.MaxDepth] deep. Even for a hostile
+// volume, time and memory are proportional to its metadata: to the bytes that
+// [image.Allocated] counts in the source.
 func (r *Reader) Tree() (*image.Tree, error) {
 	w := &walk{
 		Reader: r,
@@ -44,17 +43,17 @@ type walk struct {
 	seen   map[uint64]*image.Place // directories, by their inodes
 	links  map[uint64]*image.Node
 	shared map[uint32]image.Xattr // attributes that inodes share, by their number
-	budget int64                  // bytes of metadata that are still read: damaged inodes could lead to the same ones again and again
-	blank  int64                  // bytes of directories, zeros among them, that are still looked at
+	budget int64                  // bytes of metadata to read at most, since damaged inodes could share them
+	blank  int64                  // bytes of directories to read at most, zeros included
 }
 
-// maxMetadata bounds the metadata of a volume, which may have holes that cost nothing:
-// these would do for twenty million files.
+// maxMetadata limits the metadata of a volume in bytes, since holes in it cost nothing. It is
+// enough for twenty million files.
 const maxMetadata = 4 << 30
 
 func (w *walk) spend(n int64) error {
 	if w.budget -= n; w.budget < 0 {
-		return &image.ReadError{Err: fmt.Errorf("files overlap: together their names and attributes are more than what the volume holds, or than %d bytes", int64(maxMetadata))}
+		return &image.ReadError{Err: fmt.Errorf("files overlap: together their names and attributes have more bytes than the volume, or than %d", int64(maxMetadata))}
 	}
 	return nil
 }
@@ -66,8 +65,8 @@ func (w *walk) lookAt(n int64) error {
 	return nil
 }
 
-// foundDir is a directory whose names are still to be read. They are not read where they
-// are found: what recurses holds as many directories in memory as lie within each other.
+// foundDir is a directory with unread names. A queue of them, in place of recursion, keeps only
+// one directory in memory.
 type foundDir struct {
 	node  *image.Node
 	names image.Blob
@@ -95,7 +94,7 @@ func (w *walk) run() error {
 	return nil
 }
 
-// flaw notes what is wrong at a place, unless it is an error that ends the reading.
+// flaw adds a flaw, or returns an error that ends the reading.
 func (w *walk) flaw(place *image.Place, err error, lost bool) error {
 	if err == nil || image.EndsReading(err) {
 		return err
@@ -104,8 +103,8 @@ func (w *walk) flaw(place *image.Place, err error, lost bool) error {
 	return nil
 }
 
-// node returns the file with an inode's number, or nil where it is left out. A directory is
-// filled later.
+// node returns the file with the inode nid, or nil if it is unusable. Directories are empty at
+// first.
 func (w *walk) node(place *image.Place, nid uint64) (*image.Node, error) {
 	if n := w.links[nid]; n != nil {
 		return n, nil
@@ -141,10 +140,10 @@ func (w *walk) node(place *image.Place, nid uint64) (*image.Node, error) {
 	return n, nil
 }
 
-// enter notes a directory, whose names are read later.
+// enter adds a directory to the queue.
 func (w *walk) enter(place *image.Place, nid uint64, n *image.Node, p *parsed) error {
 	if first, ok := w.seen[nid]; ok {
-		return w.flaw(place, fmt.Errorf("inode %d is a directory that stands in two places, and is read at %s alone", nid, first), true)
+		return w.flaw(place, fmt.Errorf("inode %d is a directory in two places; ingot reads it only at %s", nid, first), true)
 	}
 	w.seen[nid] = place
 	names, err := w.contents(p)
@@ -161,7 +160,7 @@ func (w *walk) enter(place *image.Place, nid uint64, n *image.Node, p *parsed) e
 	return nil
 }
 
-// fill sets what a file holds, and says whether it can be kept.
+// fill sets the contents of a file. keep is false for an unusable file.
 func (w *walk) fill(place *image.Place, n *image.Node, p *parsed) (keep bool, err error) {
 	switch n.Mode.Type() {
 	case fs.ModeNamedPipe, fs.ModeSocket:
@@ -170,7 +169,7 @@ func (w *walk) fill(place *image.Place, n *image.Node, p *parsed) (keep bool, er
 		n.Dev = volume.DecodeDev(p.U)
 		return true, nil
 	case fs.ModeIrregular:
-		return false, w.flaw(place, fmt.Errorf("has the mode %#o, and is left out", p.Mode), true)
+		return false, w.flaw(place, fmt.Errorf("has the invalid mode %#o; ingot ignores it", p.Mode), true)
 	}
 	data, err := w.contents(p)
 	if n.Mode.IsRegular() {
@@ -181,9 +180,9 @@ func (w *walk) fill(place *image.Place, n *image.Node, p *parsed) (keep bool, er
 	case err != nil:
 		return false, w.flaw(place, err, true)
 	case data == nil:
-		return false, w.flaw(place, errors.New("is a symlink of 0 bytes, and is left out"), true)
+		return false, w.flaw(place, errors.New("is a symlink of 0 bytes; ingot ignores it"), true)
 	case data.Size() > volume.MaxSymlink:
-		return false, w.flaw(place, fmt.Errorf("is a symlink to %d bytes, and is left out; a target has 1 to %d", data.Size(), volume.MaxSymlink), true)
+		return false, w.flaw(place, fmt.Errorf("is a symlink of %d bytes; ingot ignores it, since the limit is %d", data.Size(), volume.MaxSymlink), true)
 	}
 	if err := w.spend(data.Size()); err != nil {
 		return false, err
@@ -196,11 +195,11 @@ func (w *walk) fill(place *image.Place, n *image.Node, p *parsed) (keep bool, er
 	return true, err
 }
 
-// maxDamaged is how many blocks without names are looked at in one directory.
+// maxDamaged is the limit for damaged blocks in one directory.
 const maxDamaged = 100
 
-// directory adds the entries of a directory's blocks. They are read one by one: the
-// directory's size is what its inode says, which is not trusted with memory.
+// directory adds the entries of a directory. It reads the blocks one by one, since the size in
+// the inode may be wrong.
 func (w *walk) directory(d foundDir) error {
 	damaged := 0
 	for off := int64(0); off < d.names.Size(); off += blockSize {
@@ -212,7 +211,7 @@ func (w *walk) directory(d foundDir) error {
 		if err != nil {
 			w.tree.Flaws.Add(d.place, fmt.Errorf("block %d of the directory: %w", off/blockSize, err), true)
 			if damaged++; damaged == maxDamaged {
-				w.tree.Flaws.Add(d.place, fmt.Errorf("the blocks of the directory from %d on are not read", off/blockSize+1), true)
+				w.tree.Flaws.Add(d.place, fmt.Errorf("ingot does not read the blocks of the directory from %d on", off/blockSize+1), true)
 				return nil
 			}
 			continue
@@ -235,10 +234,10 @@ func (w *walk) entry(d foundDir, e entry) error {
 	}
 	err := image.CheckName(e.name)
 	if err == nil && d.node.Child(e.name) != nil {
-		err = fmt.Errorf("%.300q stands twice in the directory", e.name)
+		err = fmt.Errorf("%.300q is in the directory twice", e.name)
 	}
 	if err != nil {
-		w.tree.Flaws.Add(d.place, fmt.Errorf("%w; the file of inode %d is left out", err, e.nid), true)
+		w.tree.Flaws.Add(d.place, fmt.Errorf("%w; ingot ignores the file of inode %d", err, e.nid), true)
 		return nil
 	}
 	n, err := w.node(d.place.In(e.name), e.nid)
@@ -248,7 +247,7 @@ func (w *walk) entry(d foundDir, e entry) error {
 	return d.node.Add(e.name, n)
 }
 
-// entry is a dirent that was read.
+// entry is a dirent on disk.
 type entry struct {
 	name string
 	nid  uint64
@@ -271,7 +270,7 @@ func entries(b []byte) ([]entry, error) {
 			to = nameOff(i + 1)
 		}
 		if from < first || to < from || to > len(b) {
-			return nil, fmt.Errorf("the name of entry %d stands at bytes %d to %d of %d", i, from, to, len(b))
+			return nil, fmt.Errorf("the name of entry %d is at bytes %d to %d of %d", i, from, to, len(b))
 		}
 		name, _, _ := bytes.Cut(b[from:to], []byte{0})
 		list[i] = entry{string(name), binary.LittleEndian.Uint64(b[i*direntSize:])}

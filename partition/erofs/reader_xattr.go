@@ -9,10 +9,10 @@ import (
 	"ingot/partition/volume"
 )
 
-var errXattr = errors.New("extended attributes: they are longer than they say")
+var errXattr = errors.New("extended attributes: they are longer than their size")
 
-// xattrs returns the attributes that follow an inode, and those that it shares. What cannot
-// be read of them is a flaw.
+// xattrs returns an inode's own attributes and those that it shares with others. Unreadable
+// ones are flaws.
 func (w *walk) xattrs(place *image.Place, p *parsed) ([]image.Xattr, error) {
 	if p.xattrSize == 0 {
 		return nil, nil
@@ -53,15 +53,15 @@ func (w *walk) xattrs(place *image.Place, p *parsed) ([]image.Xattr, error) {
 	return list, nil
 }
 
-// A kindError says that an attribute is of a kind that no tree has a name for: it belongs to
-// another file system, or to what this one does not read.
+// A kindError is the error for an attribute with a prefix that is not in
+// [volume.XattrPrefixes].
 type kindError uint8
 
 func (e kindError) Error() string {
-	return fmt.Sprintf("an extended attribute has the name index %d, which is not read, and is left out", uint8(e))
+	return fmt.Sprintf("an extended attribute has the unknown name index %d; ingot ignores it", uint8(e))
 }
 
-// sharedXattr reads an attribute from the area that inodes share.
+// sharedXattr reads an attribute from the shared area.
 func (w *walk) sharedXattr(id uint32) (x image.Xattr, err error) {
 	if x, ok := w.shared[id]; ok {
 		return x, nil
@@ -84,8 +84,8 @@ func (w *walk) sharedXattr(id uint32) (x image.Xattr, err error) {
 	return x, err
 }
 
-// unpackXattr returns the attribute at the beginning of b, and the bytes that it takes; 0
-// where that is not known.
+// unpackXattr returns the attribute at the beginning of b and its size in bytes, which is 0 if
+// it is unknown.
 func unpackXattr(b []byte) (x image.Xattr, size int, err error) {
 	if len(b) < xattrEntrySize {
 		return x, 0, errXattr

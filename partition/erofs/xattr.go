@@ -40,7 +40,7 @@ func packXattrs(list []image.Xattr) ([]byte, error) {
 	return b, nil
 }
 
-// icount is the i_xattr_icount of so many bytes.
+// icount is the i_xattr_icount of n bytes of attributes.
 func icount(n int) uint16 {
 	if n == 0 {
 		return 0

@@ -210,7 +210,7 @@ func TestKindsRefused(t *testing.T) {
 		{"name: it, type: esp, filesystem: ext4", "disk.partitions[0].type: esp says that the partition holds fat, and the file system is ext4"},
 		{"name: it, type: fat32, filesystem: ext4", "disk.partitions[0].type: fat32 says"},
 		{"name: it, type: bios-boot, filesystem: ext4", "disk.partitions[0].filesystem: ext4: type bios-boot is where GRUB lies"},
-		{"name: it, type: fat16, filesystem: fat, bits: 32", "disk.partitions[0].bits: 32, and type fat16 is that of FAT16"},
+		{"name: it, type: fat16, filesystem: fat, bits: 32", "disk.partitions[0].bits: 32, but type fat16 is that of FAT16"},
 		{"name: it, type: swap", "disk.partitions[0].size: is missing"},
 		{"name: it, type: linx, size: 8MiB", `disk.partitions[0].type: unknown type "linx": known are linux, esp, bios-boot, `},
 		{"name: it, type: 0x83, size: 8MiB", "disk.partitions[0].type: type 0x83 is a byte of an MBR, and the table is gpt"},
