@@ -7,43 +7,38 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
-	"sync"
 
 	"ingot/image"
 	"ingot/image/tar"
+	"ingot/internal/lazy"
 )
 
-// Options say what an image is called and what it runs. The zero value is an image for
-// x86-64 without a name, which runs what docker run says.
+// Options describe an image. The zero value is an image for x86-64 without a name and without
+// an entry point.
 type Options struct {
-	Tag          string // such as "web" or "registry.example.org/web:1.2"; :latest if it has none
-	Architecture string // by Go's name; amd64 if it is empty
+	tar.Options        // of the layer
+	Tag         string // such as "web" or "registry.example.org/web:1.2"; default version: latest
+	// Architecture has Go's name. Default: amd64.
+	Architecture string
 	Entrypoint   []string
 	Env          []string // NAME=VALUE
 	WorkingDir   string
-	// MaxSize is how many bytes the layer may have, as [tar.Options.MaxSize].
-	MaxSize int64
-	// LeftOut is called for what the layer cannot hold, as [tar.Options.LeftOut].
-	LeftOut func(path string, why error)
 }
 
-// created is when all images were made.
+// created is the date of all images.
 const created = "1970-01-01T00:00:01Z"
 
-// architectures are those of Linux that images can be for, as the image specification of OCI
-// has them from Go's GOARCH.
+// architectures are the values of GOARCH for Linux, which the image specification of OCI uses.
 var architectures = []string{"386", "amd64", "arm", "arm64", "loong64", "mips", "mips64", "mips64le", "mipsle", "ppc64", "ppc64le", "riscv64", "s390x"}
 
-// reference is what images may be called: docker refuses others.
-var reference = sync.OnceValue(func() *regexp.Regexp {
-	const part = `[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*`
-	return regexp.MustCompile(`^(?:[A-Za-z0-9.-]+(?::[0-9]+)?/)?` + part + `(?:/` + part + `)*(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?$`)
-})
+// reference matches the names that docker allows; namePart is the text between slashes.
+const namePart = `[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*`
 
-// Check says whether an image can have these options.
+var reference = lazy.Regexp(`^(?:[A-Za-z0-9.-]+(?::[0-9]+)?/)?` + namePart + `(?:/` + namePart + `)*(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?$`)
+
+// Check refuses options that no image can have.
 func (o Options) Check() error {
 	if o.Tag != "" && !reference().MatchString(o.Tag) {
 		return fmt.Errorf("%q is not the name of an image: write one such as web or registry.example.org/web:1.2, in lower case", o.Tag)
@@ -59,13 +54,13 @@ func (o Options) Check() error {
 	return nil
 }
 
-// Layout returns the archive of an image whose files are those of the tree. It reads them,
-// to know their digest; Progress of the options then adds up to the size of the layer.
+// Layout returns the archive of an image with the files of the tree. It reads them for the
+// digest of the layer; Progress of the options adds up to the size of the layer.
 func Layout(ctx context.Context, t *image.Tree, o Options, w image.WriteOptions) (*image.Map, error) {
 	if err := o.Check(); err != nil {
 		return nil, err
 	}
-	layer, err := tar.Layout(t, tar.Options{MaxSize: o.MaxSize, LeftOut: o.LeftOut})
+	layer, err := tar.Layout(t, o.Options)
 	if err != nil {
 		return nil, err
 	}
@@ -76,7 +71,7 @@ func Layout(ctx context.Context, t *image.Tree, o Options, w image.WriteOptions)
 	return assemble(o, layer, hex.EncodeToString(sum[:]))
 }
 
-// assemble puts an archive together of a layer and its digest.
+// assemble returns the archive of a layer with the given digest.
 func assemble(o Options, layer *image.Map, id string) (*image.Map, error) {
 	about, err := json.Marshal(config{
 		Architecture: cmp.Or(o.Architecture, "amd64"), OS: "linux", Created: created,
@@ -97,18 +92,15 @@ func assemble(o Options, layer *image.Map, id string) (*image.Map, error) {
 		return nil, err
 	}
 	files := image.NewTree()
-	for _, f := range []struct {
-		path string
-		data image.Blob
-	}{{manifestName, image.Bytes(list)}, {"/" + m.Config, image.Bytes(about)}, {"/" + m.Layers[0], layer}} {
-		if err := files.Put(f.path, image.NewFile(0o444, f.data)); err != nil {
+	for path, data := range map[string]image.Blob{manifestName: image.Bytes(list), "/" + m.Config: image.Bytes(about), "/" + m.Layers[0]: layer} {
+		if err := files.Put(path, image.NewFile(0o444, data)); err != nil {
 			return nil, err
 		}
 	}
 	return tar.Layout(files, tar.Options{})
 }
 
-// withVersion returns a name with the version that docker gives to one without.
+// withVersion returns a name with its version, by default the one that docker assumes.
 func withVersion(tag string) string {
 	if strings.Contains(tag[strings.LastIndex(tag, "/")+1:], ":") {
 		return tag

@@ -11,27 +11,27 @@ import (
 	"ingot/image"
 )
 
-// A Format is one that files can have. It is written if it has Layout or Pack, or is Live.
+// A Format is a format of files. ingot writes it if it has Layout or Pack, or is Live.
 type Format struct {
 	Name     string   // "qcow2"
 	What     string   // for messages, with an article: "a disk of VMware"
 	About    string   // what it holds, for help; Default: What.
 	Suffixes []string // in lower case, each with its dot; the first is that of outputs without a name
-	Disk     bool     // such a file holds a whole disk, in whatever way
+	Disk     bool     // the file holds a whole disk
 	Plain    bool     // the bytes of the file are those of the disk
 
 	// Layout returns the file that holds a disk. Progress and Workers of the options count.
 	Layout func(ctx context.Context, disk *image.Map, o image.WriteOptions) (*image.Map, error)
-	// Check says why no such file can hold a disk of a size; nil if it holds every one.
+	// Check refuses disks that are too large; nil if there is no limit.
 	Check func(size int64) error
-	// Codecs are the types of compression that the format has, and Compress returns the
-	// file of a disk with one of them. What is compressed lies in the folder temp, without a
-	// name, until the Closer is closed.
+	// Codecs are the format's types of compression. Compress returns the file of a disk with
+	// one of them; compressed data lie in a nameless file in the folder temp until the Closer
+	// is closed.
 	Codecs   []image.Codec
 	Compress func(ctx context.Context, disk *image.Map, temp string, c image.Compression, o image.WriteOptions) (*image.Map, io.Closer, error)
 
-	// Pack returns the archive that holds files. A Container is an archive that also says
-	// what is run, as [PackOptions] has it.
+	// Pack returns an archive of files. A Container is an archive with a command to run, as in
+	// [PackOptions].
 	Pack      func(ctx context.Context, files *image.Tree, o PackOptions) (*image.Map, error)
 	Container bool
 
@@ -39,13 +39,13 @@ type Format struct {
 	Folder bool // several files, in a folder
 
 	// Detect says whether a file has the format, by its bytes. Open returns the disk in the
-	// file at a path, whoever made it.
+	// file at a path, of any maker.
 	Detect func(file io.ReaderAt, size int64) bool
 	Open   func(ctx context.Context, path string) (*image.Map, error)
 
-	From    string // the command that makes one of a raw disk, without names; empty if there is no usual one
-	FromRaw bool   // and of nothing else than a raw disk
-	To      string // the command that makes of one what ingot reads, without names
+	From    string // the usual command that converts a disk to the format, without names
+	FromRaw bool   // From converts only raw disks
+	To      string // the command that converts the format to one that ingot reads, without names
 }
 
 // Built says whether a recipe's output can have the format.
@@ -70,14 +70,14 @@ func (f Format) IsOpened() bool { return f.Open != nil }
 // HasCodecs says whether the format compresses.
 func (f Format) HasCodecs() bool { return len(f.Codecs) > 0 }
 
-// Compresses says whether files of the format are others, compressed, which From does in a
+// Compresses says whether the format is that of any compressed file; From compresses in a
 // pipe.
 func (f Format) Compresses() bool { return !f.Disk && f.From != "" }
 
-// Meaning says what a file of the format holds.
+// Meaning describes the contents of a file.
 func (f Format) Meaning() string { return cmp.Or(f.About, f.What) }
 
-// Ending stands behind a name in that of an output.
+// Ending is the end of an output's name.
 func (f Format) Ending() string {
 	if len(f.Suffixes) == 0 {
 		return "-" + f.Name
@@ -85,7 +85,7 @@ func (f Format) Ending() string {
 	return f.Suffixes[0]
 }
 
-// OfName returns the format that the name of a file says, and false if it says none.
+// OfName returns the format with the suffix of a file's name, and false if there is none.
 func OfName(path string) (Format, bool) {
 	ext := strings.ToLower(filepath.Ext(path))
 	return find(func(f Format) bool { return ext != "" && slices.Contains(f.Suffixes, ext) })
@@ -135,7 +135,7 @@ func Codecs() (list []image.Codec) {
 	return list
 }
 
-// Tarball says whether a suffix is that of a tar archive that is compressed, in one word.
+// Tarball says whether a suffix is one like .tgz, of a compressed tar archive.
 func Tarball(ext string) bool {
 	f, known := OfName(ext)
 	return known && f.Compresses() && strings.HasPrefix(strings.ToLower(ext), ".t")

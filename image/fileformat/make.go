@@ -12,14 +12,14 @@ import (
 	"ingot/image/vhd"
 )
 
-// A File is one of a format that has not been written: what it holds is read from the disk
-// until it is closed.
+// A File is the Map of a file that has not been written yet. Its source must stay open until
+// it is closed.
 type File struct {
 	*image.Map
 	closer io.Closer
 }
 
-// Close gives back what was compressed. The Map cannot be read any more.
+// Close deletes compressed data. The Map cannot be read any more.
 func (f *File) Close() error {
 	if f == nil || f.closer == nil {
 		return nil
@@ -27,9 +27,9 @@ func (f *File) Close() error {
 	return f.closer.Close()
 }
 
-// Make returns the file that holds a disk, compressed if c has a type. What is compressed
-// lies in the folder temp. Progress and Workers of the options count; where the disk is read,
-// progress adds up to its size.
+// Make returns the file that holds a disk, compressed if c has a type; compressed data lie in
+// the folder temp. Progress and Workers of the options count; if Make reads the disk, progress
+// adds up to its size.
 func (f Format) Make(ctx context.Context, disk *image.Map, temp string, c image.Compression, o image.WriteOptions) (*File, error) {
 	if f.Layout == nil {
 		return nil, fmt.Errorf("the format %s is not made of a disk", f.Name)
@@ -37,21 +37,20 @@ func (f Format) Make(ctx context.Context, disk *image.Map, temp string, c image.
 	if err := errors.Join(f.CheckSize(disk.Size()), f.CheckCompression(c)); err != nil {
 		return nil, err
 	}
+	file := &File{}
+	var err error
 	if c.Type == "" {
-		m, err := f.Layout(ctx, disk, o)
-		if err != nil {
-			return nil, err
-		}
-		return &File{m, nil}, nil
+		file.Map, err = f.Layout(ctx, disk, o)
+	} else {
+		file.Map, file.closer, err = f.Compress(ctx, disk, temp, c, o)
 	}
-	m, closer, err := f.Compress(ctx, disk, temp, c, o)
 	if err != nil {
 		return nil, err
 	}
-	return &File{m, closer}, nil
+	return file, nil
 }
 
-// CheckSize says why the format cannot hold a disk of a size.
+// CheckSize refuses a disk that is larger than the format holds.
 func (f Format) CheckSize(size int64) error {
 	if f.Check == nil {
 		return nil
@@ -59,8 +58,7 @@ func (f Format) CheckSize(size int64) error {
 	return f.Check(size)
 }
 
-// CheckCompression says why files of the format cannot be compressed in a way; without a type
-// they are not.
+// CheckCompression refuses a compression that the format does not have.
 func (f Format) CheckCompression(c image.Compression) error {
 	if c.Type == "" && c.Level == 0 {
 		return nil
@@ -71,12 +69,12 @@ func (f Format) CheckCompression(c image.Compression) error {
 
 // PackOptions say how files become an archive.
 type PackOptions struct {
-	docker.Options // MaxSize and LeftOut count for every format, what is run for a Container
+	docker.Options // those of tar count for every format, the others for a Container
 	image.WriteOptions
 }
 
-// identified makes a Layout of one that derives identifiers from a seed, which the beginning
-// of the disk is: with its GUIDs or its signature the partition table lies there.
+// identified makes a Layout of a function that derives identifiers from a seed. The seed is
+// the beginning of the disk, which has the GUIDs or the signature of the partition table.
 func identified(layout func(context.Context, *image.Map, image.Seed, image.WriteOptions) (*image.Map, error)) func(context.Context, *image.Map, image.WriteOptions) (*image.Map, error) {
 	return func(ctx context.Context, disk *image.Map, o image.WriteOptions) (*image.Map, error) {
 		head := make([]byte, min(disk.Size(), 64<<10))
@@ -97,14 +95,14 @@ func layOutVHD(_ context.Context, disk *image.Map, seed image.Seed, _ image.Writ
 }
 
 func packTar(_ context.Context, files *image.Tree, o PackOptions) (*image.Map, error) {
-	return tar.Layout(files, tar.Options{MaxSize: o.MaxSize, LeftOut: o.LeftOut})
+	return tar.Layout(files, o.Options.Options)
 }
 
 func packDocker(ctx context.Context, files *image.Tree, o PackOptions) (*image.Map, error) {
 	return docker.Layout(ctx, files, o.Options, o.WriteOptions)
 }
 
-// opened makes an Open of a function that finds the disk in a file.
+// opened makes an Open of a function that returns the disk in a file.
 func opened(disk func(context.Context, image.Blob) (*image.Map, error)) func(context.Context, string) (*image.Map, error) {
 	return func(ctx context.Context, path string) (*image.Map, error) {
 		file, err := image.NewHostFile(path)

@@ -6,7 +6,7 @@ import (
 	"ingot/image/vhd"
 )
 
-// toQCOW2 is what makes a disk that ingot reads of one that it does not.
+// toQCOW2 converts a disk to a format that ingot reads.
 const toQCOW2 = "qemu-img convert -O qcow2"
 
 // All is the table.

@@ -1,10 +1,8 @@
 package tar
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io/fs"
 	"math"
@@ -15,16 +13,16 @@ import (
 	"ingot/internal/printable"
 )
 
-// Options say what an archive is for. The zero value keeps all that a Tree says.
+// Options are settings of an archive. The zero value keeps all metadata of a Tree.
 type Options struct {
 	// WholeSeconds leaves out the fractions of times.
 	WholeSeconds bool
-	// MaxSize is how many bytes the archive may have; 0 is any number. Archives have no
-	// holes: a tree from outside can have files of petabytes, all zeros, and paths that
-	// are longer than all else.
+	// MaxSize is the largest size of the archive in bytes. Default: no limit. Archives have no
+	// holes, and a tree from outside can have files of petabytes, all zeros, and very long
+	// paths.
 	MaxSize int64
 	// LeftOut is called for each file, and each extended attribute, that an archive cannot
-	// hold; the others are laid out. Nil refuses the tree instead.
+	// hold. Default: Layout refuses such a tree.
 	LeftOut func(path string, why error)
 }
 
@@ -57,15 +55,14 @@ type archive struct {
 func (a *archive) walk(parent *image.Owner, dir *image.Node) error {
 	for _, e := range dir.Entries() {
 		owner := &image.Owner{Parent: parent, Name: e.Name}
-		if err := check(e.Node); err != nil && a.LeftOut != nil {
-			a.LeftOut("/"+owner.String(), err)
+		if err := check(e.Node); err != nil {
+			if err := a.leaveOut(owner, err); err != nil {
+				return err
+			}
 			continue
 		}
 		if err := a.add(owner, e.Node); err != nil {
-			if size := (*SizeError)(nil); errors.As(err, &size) {
-				return err
-			}
-			return fmt.Errorf("/%s: %w", printable.Name(owner.String()), err)
+			return err
 		}
 		if err := a.walk(owner, e.Node); err != nil {
 			return err
@@ -74,22 +71,27 @@ func (a *archive) walk(parent *image.Owner, dir *image.Node) error {
 	return nil
 }
 
-// add puts one file behind what is there.
-func (a *archive) add(owner *image.Owner, n *image.Node) error {
-	if err := check(n); err != nil {
-		return err
+// leaveOut reports a part of a file that an archive cannot hold, or refuses it.
+func (a *archive) leaveOut(owner *image.Owner, why error) error {
+	if a.LeftOut == nil {
+		return fmt.Errorf("/%s: %w", printable.Name(owner.String()), why)
 	}
+	a.LeftOut("/"+owner.String(), why)
+	return nil
+}
+
+// add appends one file.
+func (a *archive) add(owner *image.Owner, n *image.Node) error {
+	other, seen := a.first[n]
 	for _, x := range n.Xattrs {
-		err := checkXattr(x)
-		switch _, seen := a.first[n]; {
-		case err != nil && a.LeftOut == nil:
-			return err
-		case err != nil && !seen:
-			a.LeftOut("/"+owner.String(), err)
+		if err := checkXattr(x); err != nil && !seen {
+			if err := a.leaveOut(owner, err); err != nil {
+				return err
+			}
 		}
 	}
 	h := &header{node: n, owner: owner, wholeSeconds: a.WholeSeconds}
-	if other, seen := a.first[n]; seen {
+	if seen {
 		h.link = other
 	} else if !n.IsDir() {
 		a.first[n] = owner
@@ -112,7 +114,7 @@ func (a *archive) add(owner *image.Owner, n *image.Node) error {
 // padded rounds n bytes up to whole blocks.
 func padded(n int64) int64 { return (n + blockSize - 1) / blockSize * blockSize }
 
-// check refuses what an archive cannot tell.
+// check refuses a file that an archive cannot hold.
 func check(n *image.Node) error {
 	if _, ok := types[n.Mode.Type()]; !ok {
 		return fmt.Errorf("is %s; a tar archive holds none", image.Kind(n.Mode))
@@ -121,12 +123,12 @@ func check(n *image.Node) error {
 		return fmt.Errorf("is the device %d:%d; a tar archive counts to %d:%d", d.Major, d.Minor, maxDevice, maxDevice)
 	}
 	if n.Mode.Type() == fs.ModeSymlink && (n.Link == "" || strings.Contains(n.Link, "\x00")) {
-		return fmt.Errorf("is a symlink to %.300q, which is no path", n.Link)
+		return fmt.Errorf("is a symlink to %.300q, which is not a path", n.Link)
 	}
 	return nil
 }
 
-// checkXattr refuses an attribute that a record cannot tell.
+// checkXattr refuses an attribute that a record cannot hold.
 func checkXattr(x image.Xattr) error {
 	if strings.Contains(x.Name, "=") {
 		return fmt.Errorf("extended attribute %.300s: a tar archive has no = in a name", x.Name)
@@ -139,8 +141,8 @@ var types = map[fs.FileMode]byte{
 	fs.ModeDevice: typeBlock, fs.ModeDevice | fs.ModeCharDevice: typeCharacter,
 }
 
-// header is the blocks before a file's data. They are made when they are read: those of
-// a million files would take half a GiB.
+// header is the blocks before a file's data. It makes them on each read: those of a million
+// files would take half a GiB of memory.
 type header struct {
 	node        *image.Node
 	owner, link *image.Owner
@@ -167,10 +169,10 @@ func (h *header) dataSize() int64 {
 	return h.node.Size()
 }
 
-// render returns the header, behind an extended one where it needs that.
+// render returns the header, behind an extended one if it needs one.
 func (h *header) render() []byte {
 	n := h.node
-	t := ustarHeader{Typeflag: types[n.Mode.Type()]}
+	t := newHeader(types[n.Mode.Type()])
 	name, link := h.owner.String(), n.Link
 	if n.IsDir() {
 		name += "/"
@@ -178,8 +180,6 @@ func (h *header) render() []byte {
 	if h.link != nil {
 		t.Typeflag, link = typeLink, h.link.String()
 	}
-	copy(t.Magic[:], magic)
-	copy(t.Version[:], version)
 	octal(t.Mode[:], int64(n.UnixMode()&0o7777))
 	octal(t.Devmajor[:], int64(n.Dev.Major))
 	octal(t.Devminor[:], int64(n.Dev.Minor))
@@ -221,7 +221,7 @@ func (h *header) render() []byte {
 	return append(before, t.encode()...)
 }
 
-// seconds returns a time as extended headers have it.
+// seconds returns a time in the form of extended headers.
 func seconds(t image.Time, whole bool) string {
 	switch {
 	case t.Nsec == 0 || whole:
@@ -232,11 +232,9 @@ func seconds(t image.Time, whole bool) string {
 	return fmt.Sprintf("%d.%09d", t.Sec, t.Nsec)
 }
 
-// extended returns a header for the next one, and the blocks of what it says.
+// extended returns a header that extends the next one, and the blocks of its records.
 func extended(kind byte, records string) []byte {
-	t := ustarHeader{Typeflag: kind}
-	copy(t.Magic[:], magic)
-	copy(t.Version[:], version)
+	t := newHeader(kind)
 	copy(t.Name[:], "pax")
 	for _, field := range [][]byte{t.UID[:], t.GID[:], t.Mtime[:]} {
 		octal(field, 0)
@@ -247,19 +245,25 @@ func extended(kind byte, records string) []byte {
 	return append(append(t.encode(), records...), make([]byte, padding)...)
 }
 
-// encode returns the header's block, with its checksum: the sum of its bytes, of which
-// those of the checksum count as blanks.
+func newHeader(kind byte) *ustarHeader {
+	t := &ustarHeader{Typeflag: kind}
+	copy(t.Magic[:], magic)
+	copy(t.Version[:], version)
+	return t
+}
+
+// encode returns the header's block with its checksum, the sum of its bytes. The bytes of the
+// checksum itself count as blanks.
 func (t *ustarHeader) encode() []byte {
 	copy(t.Checksum[:], "        ")
-	var b bytes.Buffer
-	if err := binary.Write(&b, binary.LittleEndian, t); err != nil {
+	p, err := binary.Append(nil, binary.LittleEndian, t)
+	if err != nil {
 		panic(err) // the type is of this package
 	}
 	sum := 0
-	for _, c := range b.Bytes() {
+	for _, c := range p {
 		sum += int(c)
 	}
-	p := b.Bytes()
 	copy(p[148:], fmt.Sprintf("%06o\x00 ", sum))
 	return p
 }

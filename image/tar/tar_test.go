@@ -149,7 +149,7 @@ func TestRefused(t *testing.T) {
 		"/x: is a socket; a tar archive holds none":                            image.NewSpecial(fs.ModeSocket|0o600, image.Dev{}),
 		"/x: is the device 2097152:0; a tar archive counts to 2097151:2097151": image.NewSpecial(fs.ModeDevice|0o600, image.Dev{Major: 1 << 21}),
 		"/x: extended attribute user.a=b: a tar archive has no = in a name":    {Xattrs: []image.Xattr{{Name: "user.a=b"}}, Data: image.Bytes("")},
-		`/x: is a symlink to "", which is no path`:                             image.NewSymlink(""),
+		`/x: is a symlink to "", which is not a path`:                          image.NewSymlink(""),
 	} {
 		tree := image.NewTree()
 		if err := tree.Put("/x", n); err != nil {
@@ -233,7 +233,7 @@ func TestLeftOut(t *testing.T) {
 	}
 	want := []string{
 		"/device: is the device 0:2097152; a tar archive counts to 2097151:2097151",
-		`/nowhere: is a symlink to "", which is no path`,
+		`/nowhere: is a symlink to "", which is not a path`,
 		"/odd: extended attribute user.a=b: a tar archive has no = in a name",
 		"/run/socket: is a socket; a tar archive holds none",
 	}
