@@ -13,9 +13,8 @@ import (
 	"ingot/partition"
 )
 
-// Identify finds out what the image and its parts can be read as. It reads no more than that
-// takes; what is damaged is in the readings. The error is one of the host, or the context's,
-// which also ends the reading of trees later on.
+// Identify finds the readings of the image and of its parts, which also report damage. The
+// error is one of the host or the context, which also ends the reading of trees later on.
 func (i *Image) Identify(ctx context.Context) error {
 	i.left = i.Map.Size()
 	disk := i.Map.Until(ctx)
@@ -36,7 +35,7 @@ func (i *Image) Identify(ctx context.Context) error {
 		err = i.choose(disk, whole, tables, parts)
 	}
 	if ended := context.Cause(ctx); ended != nil {
-		return ended // which is no damage of what was being read
+		return ended
 	}
 	return err
 }
@@ -64,7 +63,7 @@ func (i *Image) tables(disk *image.Map) ([]*Reading, error) {
 	return all, nil
 }
 
-// partitions identifies those of a table. What begins beyond the disk is the table's problem.
+// partitions identifies the partitions of a table. One beyond the disk's end has no bytes.
 func (i *Image) partitions(disk *image.Map, t *Reading) (all []*Volume, err error) {
 	for _, p := range t.Table.Partitions {
 		v := &Volume{Placed: p, Table: t}
@@ -82,7 +81,7 @@ func (i *Image) partitions(disk *image.Map, t *Reading) (all []*Volume, err erro
 	return all, nil
 }
 
-// choose decides what the image as a whole is taken for.
+// choose sets the readings of the image as a whole, and its volumes.
 func (i *Image) choose(disk *image.Map, whole *Volume, tables []*Reading, parts []*Volume) error {
 	table := best(tables, parts)
 	useTable, err := i.prefersTable(whole, table, parts)
@@ -134,9 +133,9 @@ func order(v *Volume, table *Reading) int {
 	return 2
 }
 
-// best returns the table that is used if any is: the first one with a partition that holds
-// something known, or else with a partition, or else the first. A GPT without an entry that
-// protects it comes behind an MBR, as for Linux and for UEFI.
+// best returns the best table: the first with a partition that holds something known, else the
+// first with a partition, else the first. A GPT without a protective entry comes behind an MBR,
+// as in Linux and UEFI.
 func best(tables []*Reading, parts []*Volume) *Reading {
 	var found *Reading
 	most := -1
@@ -163,8 +162,7 @@ func best(tables []*Reading, parts []*Volume) *Reading {
 	return found
 }
 
-// prefersTable says whether the image is taken for a disk with partitions, and not for one
-// volume.
+// prefersTable says whether the image is a disk with partitions, and not one volume.
 func (i *Image) prefersTable(whole *Volume, table *Reading, parts []*Volume) (bool, error) {
 	if table == nil || table.Table == nil {
 		return false, nil
@@ -192,8 +190,8 @@ func (i *Image) prefersTable(whole *Volume, table *Reading, parts []*Volume) (bo
 	case !holds:
 		return false, nil
 	}
-	// The tables of an ISO make a stick of it, and show the same files once more. But a disk
-	// can begin with an ISO that holds no more than the way for firmware to an ESP.
+	// The tables of an ISO make it bootable from a stick, and list the same files once more. But
+	// a disk can begin with an ISO that only leads firmware to an ESP.
 	iso, isISO := r.open.(*iso9660.Reader)
 	tree, err := r.Tree()
 	switch {
@@ -206,8 +204,8 @@ func (i *Image) prefersTable(whole *Volume, table *Reading, parts []*Volume) (bo
 	return !files, err
 }
 
-// hasFiles says whether an ISO holds any file but its own boot catalog, which xorriso shows as
-// one. The error is one of the host.
+// hasFiles says whether an ISO holds any file but its own boot catalog, which xorriso makes a
+// file. The error is one of the host.
 func hasFiles(iso *iso9660.Reader, tree *image.Tree) (bool, error) {
 	catalog, err := iso.Catalog()
 	if IsHost(err) {
@@ -254,14 +252,13 @@ func find(all []*Reading, kind Kind) *Reading {
 	return nil
 }
 
-// ofISO are kinds of file systems that ISOs themselves hold, so that a partition shows them
-// once more.
+// ofISO are kinds of file systems that lie in ISOs, so that a partition may list them once
+// more.
 var ofISO = []Kind{ISO9660, FAT, "squashfs", "udf", "hfsplus", "hfs", "cramfs", "romfs"}
 
-// beside marks the partitions beside an ISO that hold files of their own: those that lie
-// behind its end, or hold what is never a part of an ISO, and are no ESP, which holds what
-// firmware needs. Many ISOs give their ESP, an image of the boot catalog, the type of Windows'
-// data.
+// beside marks partitions that hold files beside those of an ISO: they lie behind its end, or
+// have a kind that is never part of one. An ESP holds boot loaders and does not count; in many
+// ISOs it is an image of the boot catalog, with the type of Windows data.
 func beside(whole *Volume, table *Reading, parts []*Volume) {
 	iso, ok := whole.Reading().open.(*iso9660.Reader)
 	if !ok {
@@ -280,11 +277,10 @@ func beside(whole *Volume, table *Reading, parts []*Volume) {
 	}
 }
 
-// roots are the files of an ISO in which the files of a live system can lie.
+// roots are the files of an ISO that can hold a live system.
 var roots = []string{"/root.erofs", "/root.squashfs", "/nix-store.squashfs"}
 
-// insideISO returns the volumes that an ISO holds: live systems, and the images of its boot
-// catalog.
+// insideISO returns the volumes in an ISO: live systems, and the images of its boot catalog.
 func (i *Image) insideISO(disk *image.Map, r *Reading) (all []*Volume, err error) {
 	tree, err := r.Tree()
 	if IsHost(err) {
@@ -315,7 +311,7 @@ func (i *Image) insideISO(disk *image.Map, r *Reading) (all []*Volume, err error
 	}
 	for n, b := range images {
 		v := &Volume{BootImage: n + 1}
-		v.Start, v.Size = b.Offset, i.Map.Size()-b.Offset // it says itself how large it is
+		v.Start, v.Size = b.Offset, i.Map.Size()-b.Offset // its own header has its size
 		if v.Type = b.Platform.String(); v.Size <= 0 {
 			r.Warnings = append(r.Warnings, fmt.Sprintf("El Torito: boot image %d lies at byte %d, beyond the end at %d", n+1, b.Offset, i.Map.Size()))
 			continue
@@ -329,7 +325,7 @@ func (i *Image) insideISO(disk *image.Map, r *Reading) (all []*Volume, err error
 	return all, nil
 }
 
-// file returns the volume that a file of a tree is, or nil if there is no such file.
+// file returns a file of a tree as a volume, or nil if there is no such file.
 func (i *Image) file(tree *image.Tree, name string) (*Volume, error) {
 	n := tree.Lookup(name)
 	if n == nil || !n.Mode.IsRegular() || n.Data == nil {

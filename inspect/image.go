@@ -20,17 +20,17 @@ import (
 	"ingot/internal/input"
 )
 
-// An Image is a disk, an ISO or a volume, as it lies in a file or on a device, or will.
+// An Image is a disk, an ISO or a volume, in a file or on a device, or before it is written.
 type Image struct {
-	Name   string          // of the file; empty for what is in none
-	Format diskfile.Format // in which the disk lies in it
+	Name   string          // of the file; empty without one
+	Format diskfile.Format // of the file
 	Map    *image.Map      // the bytes of the disk
 	Mode   os.FileMode     // of the file
 
 	// Readings are those of the image as a whole, the one in use first.
 	Readings []*Reading
-	// Volumes are the image as a whole, where it is a volume itself, and all parts of it that
-	// can be: those in use first, in the order of the disk's table.
+	// Volumes are the image as a whole, if it can be a volume itself, and all parts that can:
+	// those in use first, in the order of the disk's table.
 	Volumes []*Volume
 
 	closer io.Closer
@@ -38,16 +38,16 @@ type Image struct {
 	left int64 // bytes of volumes that may still be opened
 }
 
-// maxOverlap is how many times the bytes of a disk are read as file systems: a table can
-// name the same ones thousands of times. An ISO with three tables and boot images comes to
+// maxOverlap is how many times inspect reads the bytes of a disk as file systems, since a table
+// can name the same ones thousands of times. An ISO with three tables and boot images needs
 // six.
 const maxOverlap = 16
 
-// Of returns the image that a Map is, in no file as yet.
+// Of returns the image of a Map that has not been written.
 func Of(m *image.Map) *Image { return &Image{Map: m, Format: diskfile.Raw} }
 
-// Open opens an image file or a block device, which may have a word for its format behind
-// its name, as package diskfile reads it.
+// Open opens an image file or a block device. Its name may have a word for its format, as in
+// package diskfile.
 func Open(ctx context.Context, text string) (*Image, error) {
 	name, err := diskfile.Parse(text)
 	if err != nil {
@@ -71,23 +71,18 @@ func Open(ctx context.Context, text string) (*Image, error) {
 // leastSize is that of the smallest disk: a sector.
 const leastSize = 512
 
-// A ShortError says that a file, or the disk in it, is too small to be one.
-type ShortError struct {
-	Path string
-	Size int64
-}
-
-func (e *ShortError) Error() string {
-	if e.Size == 0 {
-		return e.Path + ": is empty, and no image of a disk"
+// tooShort refuses a file, or the disk in it, without a whole sector.
+func tooShort(path string, size int64) error {
+	if size == 0 {
+		return fmt.Errorf("%s: is empty, and no image of a disk", path)
 	}
-	return fmt.Sprintf("%s: has %s, too few for an image of a disk, which has sectors of %d", e.Path, grammar.Count(e.Size, "byte"), leastSize)
+	return fmt.Errorf("%s: has %s, too few for an image of a disk, which has sectors of %d", path, grammar.Count(size, "byte"), leastSize)
 }
 
-// A FolderError says that a folder stands where an image was expected.
+// A FolderError says that a path is a folder instead of an image.
 type FolderError struct {
 	Path   string
-	Images []string // that lie in it by their names, or in a folder of it: some of them
+	Images []string // some images in the folder or its subfolders, by their names
 }
 
 func (e *FolderError) Error() string {
@@ -98,7 +93,7 @@ func (e *FolderError) Error() string {
 	return s
 }
 
-// mostImages is how many images of a folder are named.
+// mostImages is how many images a FolderError names.
 const mostImages = 3
 
 // folderError looks for the images in a folder, such as the result of a build.
@@ -118,41 +113,32 @@ func folderError(path string) error {
 // A TextError says that a file is a text, or another file of a known kind, and no image.
 type TextError struct {
 	Path, What string
-	Text       bool // it is one, and nothing binary
+	Text       bool // not binary
 }
 
 func (e *TextError) Error() string { return e.Path + ": is no image of a disk: it is " + e.What }
 
-// maxText is how large a file can be that is taken for a text.
+// maxText is the largest size of a text.
 const maxText = 16 << 20
 
-// isText says whether a file is a text, or another of a person's files. What is named like a
-// disk is one, even if a guest has filled it with text, but not if it has no whole sectors.
-func isText(f io.ReaderAt, size int64, named bool) bool {
-	if size == 0 || size > maxText || named && size%leastSize == 0 {
-		return false
-	}
-	head := make([]byte, min(size, filekind.Head))
-	n, err := f.ReadAt(head, 0)
-	return (err == nil || err == io.EOF) && (bytes.IndexByte(head[:n], 0) < 0 || filekind.IsDocument(head[:n]))
-}
-
-// CheckText refuses with a [*TextError] a file that no word behind its name makes a disk, and
-// that is a text or another of a person's files.
+// CheckText refuses with a [*TextError] a text or another of a person's files, unless a word
+// behind its name makes it a disk. A file with the name of a disk and whole sectors is one,
+// even if a guest has filled it with text.
 func CheckText(name diskfile.Name, f io.ReaderAt, size int64) error {
-	if name.Format != "" || !isText(f, size, name.IsDisk()) {
+	if name.Format != "" || size == 0 || size > maxText || name.IsDisk() && size%leastSize == 0 {
 		return nil
 	}
-	return textError(name.Path, f)
-}
-
-func textError(path string, f io.ReaderAt) error {
-	head := make([]byte, filekind.Head)
+	head := make([]byte, min(size, filekind.Head))
 	n, err := f.ReadAt(head, 0)
 	if err != nil && err != io.EOF {
 		return err
 	}
-	return &TextError{path, cmp.Or(filekind.Of(head[:n]), "a text"), bytes.IndexByte(head[:n], 0) < 0}
+	head = head[:n]
+	isText := bytes.IndexByte(head, 0) < 0
+	if !isText && !filekind.IsDocument(head) {
+		return nil
+	}
+	return &TextError{name.Path, cmp.Or(filekind.Of(head), "a text"), isText}
 }
 
 // open opens the disk in a file, which stays open if the disk is read from it.
@@ -164,7 +150,7 @@ func (i *Image) open(ctx context.Context, name diskfile.Name, f *os.File) error 
 	if i.Mode = info.Mode(); i.Mode.IsDir() {
 		return folderError(name.Path)
 	}
-	size, err := f.Seek(0, io.SeekEnd) // which the stat of a device does not tell
+	size, err := f.Seek(0, io.SeekEnd) // stat has no size for devices
 	if err != nil {
 		return err
 	}
@@ -176,7 +162,7 @@ func (i *Image) open(ctx context.Context, name diskfile.Name, f *os.File) error 
 	case err != nil:
 		return err
 	case size == 0, size < leastSize && name.Format == "":
-		return &ShortError{name.Path, size}
+		return tooShort(name.Path, size)
 	case !i.Mode.IsRegular() && i.Format != diskfile.Raw:
 		return fmt.Errorf("%s: a %s is read from a file, and this is none", name.Path, i.Format)
 	case !i.Mode.IsRegular():
@@ -195,7 +181,7 @@ func fileMap(ctx context.Context, path string, format diskfile.Format) (*image.M
 	is, _ := fileformat.Named(string(format))
 	m, err := is.Open(ctx, path)
 	if err == nil && !is.Plain && m.Size() < leastSize {
-		return nil, &ShortError{path, m.Size()}
+		return nil, tooShort(path, m.Size())
 	}
 	return m, err
 }
@@ -208,8 +194,8 @@ func (i *Image) Close() error {
 	return i.closer.Close()
 }
 
-// String says what the image is, for messages: "a qcow2 image with gpt of 2 partitions", "a
-// raw image with ext4".
+// String describes the image: "a qcow2 image with gpt of 2 partitions", "a raw image with
+// ext4".
 func (i *Image) String() string {
 	s := fmt.Sprintf("a %s image", i.Format)
 	if len(i.Readings) == 0 {
@@ -223,8 +209,8 @@ func (i *Image) String() string {
 	return s
 }
 
-// Table returns the reading of the table that is in use, or nil. Where nothing else is known
-// of the image, it may be one that cannot be read.
+// Table returns the reading of the table in use, or nil. If the image has no other reading, the
+// table may be unreadable.
 func (i *Image) Table() *Reading {
 	if len(i.Readings) > 0 && i.Readings[0].Kind.Class() == 0 {
 		return i.Readings[0]
@@ -232,7 +218,7 @@ func (i *Image) Table() *Reading {
 	return nil
 }
 
-// take takes from what may still be opened as file systems.
+// take counts bytes that are opened as a file system, and refuses too many.
 func (i *Image) take(size int64) error {
 	if i.left -= size / maxOverlap; i.left < 0 {
 		i.left = 0

@@ -9,7 +9,7 @@ import (
 // package filesystems.
 type Kind string
 
-// Kinds that are treated in a way of their own.
+// Kinds with special treatment.
 const (
 	GPT     Kind = "gpt"
 	MBR     Kind = "mbr"
@@ -18,7 +18,7 @@ const (
 	ISO9660 Kind = "iso9660"
 )
 
-// Class returns what a kind is for; 0 stands for tables that are read.
+// Class returns the class of a kind; 0 is for tables that ingot reads.
 func (k Kind) Class() volume.Class {
 	if v := filesystems.Named(string(k)); v != nil {
 		return v.Class
@@ -26,5 +26,5 @@ func (k Kind) Class() volume.Class {
 	return 0
 }
 
-// Readable lists the file systems whose files are read, for messages.
+// Readable lists the file systems that ingot reads, for messages.
 func Readable() string { return filesystems.Or(filesystems.Readable()) }

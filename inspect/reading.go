@@ -14,22 +14,20 @@ import (
 	"ingot/partition/volume"
 )
 
-// A Reading is one thing that the bytes of a volume can be, since a signature of it is
-// there.
+// A Reading is a kind that the bytes of a volume can be read as, by their signature.
 type Reading struct {
 	Kind Kind
-	// Offset and Size are where it lies in the image, in bytes. Of a file of an ISO, Offset
-	// is that of nothing: it is 0.
+	// Offset and Size are its place in the image, in bytes. For a file of an ISO, Offset is 0.
 	Offset, Size int64
-	// Err is the verdict: nil where the reader for this kind opened it, and otherwise what it
-	// says is wrong, or an [*UnreadError] where there is no reader.
+	// Err is the verdict: nil if the reader for this kind opened it, else the reader's error, or
+	// an [*UnreadError] if there is no reader.
 	Err error
-	// Table is the table, where it is one and can be read.
+	// Table is the table, if it is one and can be read.
 	Table *partition.Listing
-	// Names is whose names the files have, where a kind has several: Rock Ridge, Joliet and so
-	// on of ISO 9660.
+	// Names is the source of the file names, if a kind has several, as ISO 9660 has Rock Ridge,
+	// Joliet and others.
 	Names string
-	// Warnings are what is wrong though it can be read.
+	// Warnings are problems that do not prevent reading.
 	Warnings []string
 
 	open volume.Reader
@@ -69,7 +67,7 @@ func (r *Reading) Tree() (*image.Tree, error) {
 	return r.tree, r.bad
 }
 
-// says puts the kind before what its reader says, which does not name it.
+// says puts the kind before an error of its reader, which does not name it.
 func (k Kind) says(err error) error {
 	var unread *UnreadError
 	if err == nil || errors.As(err, &unread) {
@@ -78,7 +76,7 @@ func (k Kind) says(err error) error {
 	return fmt.Errorf("%s: %w", k, err)
 }
 
-// String names the kind, and whose names are read.
+// String names the kind, and the source of the file names.
 func (r *Reading) String() string {
 	if r.Names == "" {
 		return string(r.Kind)
@@ -86,7 +84,7 @@ func (r *Reading) String() string {
 	return fmt.Sprintf("%s (%s)", r.Kind, r.Names)
 }
 
-// rank sorts readings: the lower, the better.
+// rank sorts readings, the best first.
 func (r *Reading) rank() int {
 	switch unread := (*UnreadError)(nil); {
 	case r.Err == nil:
@@ -97,11 +95,11 @@ func (r *Reading) rank() int {
 	return 2
 }
 
-// known says whether it is more than a signature that its reader refuses.
+// known says whether no reader refuses it.
 func (r *Reading) known() bool { return r.rank() < 2 }
 
-// readings finds out what a volume can be. off is where it lies in the image. The error is
-// one of reading the host.
+// readings returns the readings of a volume, which lies at off in the image. The error is one
+// of the host.
 func (i *Image) readings(b image.Blob, off int64) ([]*Reading, error) {
 	p := volume.NewProbe(b)
 	var all []*Reading
@@ -110,15 +108,11 @@ func (i *Image) readings(b image.Blob, off int64) ([]*Reading, error) {
 			continue
 		}
 		r := &Reading{Kind: Kind(k.Name), Offset: off, Size: b.Size()}
-		switch {
-		case k.Open == nil:
+		if k.Open == nil {
 			r.Err = &UnreadError{r.Kind}
-		default:
-			if r.Err = i.take(b.Size()); r.Err == nil {
-				var fs volume.Reader
-				if fs, r.Err = k.Open(b); r.Err == nil { // else it is a pointer to nothing
-					r.open = fs
-				}
+		} else if r.Err = i.take(b.Size()); r.Err == nil {
+			if r.open, r.Err = k.Open(b); r.Err != nil {
+				r.open = nil // not an interface of a nil pointer
 			}
 		}
 		if IsHost(r.Err) {
@@ -137,9 +131,8 @@ func (i *Image) readings(b image.Blob, off int64) ([]*Reading, error) {
 	return all, settle(all)
 }
 
-// settle orders the first two readings where the readers of both have opened them, as one may
-// have done with what is left of an earlier file system: by whether all of their files can be
-// read.
+// settle chooses among several readings that their readers have opened, one of which may be
+// the rest of an earlier file system: the first whose files can all be read comes first.
 func settle(all []*Reading) error {
 	if len(all) < 2 || all[1].Err != nil {
 		return nil
@@ -163,7 +156,7 @@ func settle(all []*Reading) error {
 	return nil
 }
 
-// IsHost says whether an error is one of the host, and none that follows from an image's bytes.
+// IsHost says whether an error is one of the host, and does not follow from an image's bytes.
 func IsHost(err error) bool {
 	var host *os.PathError
 	var changed *image.ChangedError

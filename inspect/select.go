@@ -11,48 +11,42 @@ import (
 	"ingot/storedb"
 )
 
-// Words before the value of a selector, and before that of a partition of a certain table.
+// Words before the value of a selector.
 const (
 	byNumber    = "number="
 	byName      = "name="
 	byBootImage = "eltorito="
 )
 
-// A SelectError says that a text names no volume, or several.
-type SelectError struct {
-	Text  string    // without the name of a table
-	Table Kind      // that was named, or ""
-	Found []*Volume // those that it names; none, or several
-	There []*Volume // all that can be named
-}
-
-func (e *SelectError) Error() string {
-	of := ""
-	if e.Table != "" {
-		of = " of a table of type " + string(e.Table)
-	}
-	switch n := len(e.Found); {
-	case n == 0 && len(e.There) == 0:
-		return fmt.Sprintf("%s: there is none", e.none(of))
+// notSelected says that a text, without the name of a table, names no volume (found is empty)
+// or several. table is the table that was named, or "".
+func (i *Image) notSelected(text string, table Kind, found []*Volume) error {
+	switch n := len(found); {
+	case n == 0 && len(i.Volumes) == 0:
+		return fmt.Errorf("%s: there is none", none(text, table))
 	case n == 0:
-		return fmt.Sprintf("%s: there %s", e.none(of), are(e.There))
-	case n == 2 && strconv.Itoa(e.Found[0].Number) == e.Text && e.Found[1].Name == e.Text:
-		return fmt.Sprintf("%q is the number of %s and the name of %s: number=%[1]s or name=%[1]s says which", e.Text, e.Found[0], e.Found[1])
+		return fmt.Errorf("%s: there %s", none(text, table), are(i.Volumes))
+	case n == 2 && strconv.Itoa(found[0].Number) == text && found[1].Name == text:
+		return fmt.Errorf("%q is the number of %s and the name of %s: number=%[1]s or name=%[1]s says which", text, found[0], found[1])
 	default:
-		return fmt.Sprintf("%q means %d partitions: %s: number=N says which", e.Text, n, list(e.Found))
+		return fmt.Errorf("%q means %d partitions: %s: number=N says which", text, n, list(found))
 	}
 }
 
-// none says what is not there.
-func (e *SelectError) none(of string) string {
-	number, isNumber := strings.CutPrefix(e.Text, byNumber)
-	name, isName := strings.CutPrefix(e.Text, byName)
-	bootImage, isBootImage := strings.CutPrefix(e.Text, byBootImage)
+// none says that there is no volume of a name.
+func none(text string, table Kind) string {
+	of := ""
+	if table != "" {
+		of = " of a table of type " + string(table)
+	}
+	number, isNumber := strings.CutPrefix(text, byNumber)
+	name, isName := strings.CutPrefix(text, byName)
+	bootImage, isBootImage := strings.CutPrefix(text, byBootImage)
 	switch {
-	case e.Text == "/":
+	case text == "/":
 		return "the image as a whole is no volume"
-	case strings.HasPrefix(e.Text, "/"):
-		return fmt.Sprintf("no ISO in it has a file %q", e.Text)
+	case strings.HasPrefix(text, "/"):
+		return fmt.Sprintf("no ISO in it has a file %q", text)
 	case isNumber:
 		return fmt.Sprintf("no partition%s has the number %q", of, number)
 	case isName:
@@ -60,7 +54,7 @@ func (e *SelectError) none(of string) string {
 	case isBootImage:
 		return fmt.Sprintf("no boot image of El Torito has the number %q", bootImage)
 	}
-	return fmt.Sprintf("no partition%s has the name or the number %q", of, e.Text)
+	return fmt.Sprintf("no partition%s has the name or the number %q", of, text)
 }
 
 // are lists volumes behind their verb: "is partition 1 (root)".
@@ -71,7 +65,7 @@ func are(all []*Volume) string {
 	return "are " + list(all)
 }
 
-// list names volumes, with the table's type where partitions are of several.
+// list names volumes, with the table's type if they belong to several tables.
 func list(all []*Volume) string {
 	var table *Reading
 	several := false
@@ -118,8 +112,8 @@ func (i *Image) Select(text string) (*Volume, error) {
 			others = append(others, v)
 		}
 	}
-	if len(found) == 0 && len(others) > 0 {
-		for _, v := range others { // those of the best table come first
+	if len(found) == 0 {
+		for _, v := range others { // volumes of the best table come first
 			if v.Table == others[0].Table {
 				found = append(found, v)
 			}
@@ -129,7 +123,7 @@ func (i *Image) Select(text string) (*Volume, error) {
 		if len(found) == 2 && strconv.Itoa(found[1].Number) == rest {
 			found[0], found[1] = found[1], found[0]
 		}
-		return nil, &SelectError{rest, table, found, i.Volumes}
+		return nil, i.notSelected(rest, table, found)
 	}
 	return found[0], nil
 }
@@ -162,10 +156,10 @@ func (i *Image) selectFile(name string) (*Volume, error) {
 			whole = v
 		}
 	}
-	if whole == nil || name == "/" {
-		if whole == nil {
-			return nil, &SelectError{name, "", nil, i.Volumes}
-		}
+	switch {
+	case whole == nil:
+		return nil, i.notSelected(name, "", nil)
+	case name == "/":
 		return whole, nil
 	}
 	tree, err := whole.Tree()
@@ -174,12 +168,12 @@ func (i *Image) selectFile(name string) (*Volume, error) {
 	}
 	v, err := i.file(tree, name)
 	if err == nil && v == nil {
-		err = &SelectError{name, "", nil, i.Volumes}
+		err = i.notSelected(name, "", nil)
 	}
 	return v, err
 }
 
-// As has the volume read as a kind that was found there. The error names the kinds that were.
+// As makes another of the volume's readings the one in use. The error names their kinds.
 func (v *Volume) As(kind Kind) error {
 	var names []string
 	for k, r := range v.Readings {
@@ -198,7 +192,7 @@ func (v *Volume) As(kind Kind) error {
 // An UnclearError says that several volumes hold files, or none.
 type UnclearError struct {
 	Files  []*Volume
-	Others []*Volume // where there are none: of what is known that holds none
+	Others []*Volume // if Files is empty: volumes of known kinds
 }
 
 func (e *UnclearError) Error() string {
@@ -222,9 +216,9 @@ func (e *UnclearError) Error() string {
 	return "which partition's files are meant is not clear: there are " + strings.Join(s, "; ")
 }
 
-// Files returns the volume whose files are meant where none is named: the only one that holds
-// any, or else the only one with a store. left are the others that hold files. An
-// [*UnclearError] says that there is no such volume.
+// Files returns the default volume for files: the only one that holds any, or else the only one
+// with a store. left are the others that hold files. An [*UnclearError] says that there is no
+// such volume.
 func (i *Image) Files() (v *Volume, left []*Volume, err error) {
 	var files, stores []*Volume
 	for _, v := range i.Volumes {
@@ -242,7 +236,7 @@ func (i *Image) Files() (v *Volume, left []*Volume, err error) {
 	}
 	switch {
 	case len(files) == 1 && files[0].Type == "esp":
-		// It holds what firmware starts, and the files that are meant may lie beside it.
+		// It holds boot loaders, and the user's files may lie beside it.
 		for _, other := range i.Volumes {
 			if unknown, err := other.unknown(); err != nil {
 				return nil, nil, err
@@ -272,7 +266,7 @@ func (i *Image) Files() (v *Volume, left []*Volume, err error) {
 	return v, left, nil
 }
 
-// known returns the volumes in use of which it is known what they are.
+// known returns the volumes in use that have a reading.
 func (i *Image) known() (all []*Volume) {
 	for _, v := range i.Volumes {
 		if v.InUse && v.Reading() != nil {

@@ -13,9 +13,9 @@ import (
 // A Volume is a part of an image that can hold files: the image as a whole, a partition, a
 // boot image of El Torito, or a file of an ISO.
 type Volume struct {
-	// Placed is what the table says of a partition. Of what is none, Number is 0.
+	// Placed is a partition's entry in the table. Number is 0 if the volume is none.
 	partition.Placed
-	// Table is the table that names the partition.
+	// Table is the table that lists the partition.
 	Table *Reading
 	// File is the path of a file of an ISO, BootImage the number of an entry of the boot
 	// catalog of El Torito, from 1 on.
@@ -24,7 +24,7 @@ type Volume struct {
 
 	Data     image.Blob // its bytes
 	Readings []*Reading // the one in use first
-	// InUse says that it follows from what the image as a whole is taken for.
+	// InUse says that the volume follows from the image's reading in use.
 	InUse bool
 }
 
@@ -43,7 +43,7 @@ func (v *Volume) String() string {
 	return fmt.Sprintf("partition %d (%s)", v.Number, v.Name)
 }
 
-// Reading returns the one in use, or nil if nothing is known of what lies there.
+// Reading returns the reading in use, or nil if there is none.
 func (v *Volume) Reading() *Reading {
 	if len(v.Readings) == 0 {
 		return nil
@@ -59,7 +59,7 @@ func (v *Volume) Kind() Kind {
 	return ""
 }
 
-// HoldsFiles says whether what lies there is of a kind that files can lie in, read or not.
+// HoldsFiles says whether the volume's kind can hold files, whether or not ingot reads it.
 func (v *Volume) HoldsFiles() bool {
 	r := v.Reading()
 	if r == nil {
@@ -69,7 +69,7 @@ func (v *Volume) HoldsFiles() bool {
 	return class != 0 && class != volume.Memory
 }
 
-// Tree returns the volume's files, as its reading in use has them.
+// Tree returns the volume's files by its reading in use.
 func (v *Volume) Tree() (*image.Tree, error) {
 	r := v.Reading()
 	if r == nil {
@@ -78,7 +78,7 @@ func (v *Volume) Tree() (*image.Tree, error) {
 	return r.Tree()
 }
 
-// unknown says whether something lies there of which nothing is known.
+// unknown says whether the volume has data and no reading.
 func (v *Volume) unknown() (bool, error) {
 	if len(v.Readings) > 0 || v.Size == 0 || v.Type == "bios-boot" || v.Type == "prep" {
 		return false, nil

@@ -10,9 +10,9 @@ import (
 	"ingot/internal/filekind"
 )
 
-// Detect returns the format that the bytes of a file of so many bytes say that it has, and
-// false where they say none: then it is a raw disk, an ISO or a volume, or a text. What a
-// guest may have written decides nothing by itself.
+// Detect returns the format of a file of size bytes by its contents. It returns false for raw
+// disks, ISOs, volumes and texts. Contents alone must not decide how to read a disk, since a
+// guest can write them.
 func Detect(file io.ReaderAt, size int64) (fileformat.Format, bool) {
 	head := make([]byte, filekind.FormatHead)
 	n, _ := file.ReadAt(head, 0)
@@ -24,11 +24,12 @@ func Detect(file io.ReaderAt, size int64) (fileformat.Format, bool) {
 	return fileformat.Named(name)
 }
 
-// A ContainerError says that a file has a format that is not read.
+// A ContainerError says that a file has a format that ingot does not read, or reads only under
+// another name.
 type ContainerError struct {
 	Path   string
 	Format fileformat.Format
-	Read   bool // it is, where its name says so
+	Read   bool // ingot reads the format
 }
 
 func (e *ContainerError) Error() string {
@@ -44,7 +45,7 @@ func (e *ContainerError) Error() string {
 	return fmt.Sprintf("%s; %s:raw reads it as a raw disk", is, e.Path)
 }
 
-// makes says what the way out makes.
+// makes describes the result of the command that converts the format.
 func (e *ContainerError) makes() string {
 	switch {
 	case strings.HasPrefix(e.Format.To, "tar "):

@@ -11,16 +11,16 @@ import (
 	"ingot/image/fileformat"
 )
 
-// Format is how the bytes of a disk lie in its file: the name of a format that ingot reads.
+// Format is the name of a format that ingot reads.
 type Format string
 
-// The formats of the disks that QEMU is given.
+// The formats of disks for QEMU.
 const (
 	Raw   Format = "raw"
 	QCOW2 Format = "qcow2"
 )
 
-// Given says whether QEMU is given disks of the format.
+// Given says whether QEMU gets disks of the format.
 func (f Format) Given() bool { return f == Raw || f == QCOW2 }
 
 // Read says whether ingot reads disks of the format.
@@ -29,10 +29,10 @@ func (f Format) Read() bool {
 	return known && row.Open != nil
 }
 
-// A Name is a disk's file as a person names it.
+// A Name is the name of a disk's file, with words behind it.
 type Name struct {
 	Path     string
-	Format   Format // empty if no word says it
+	Format   Format // empty without a word
 	ReadOnly bool
 }
 
@@ -42,7 +42,7 @@ const (
 	readOnly      = "ro"
 )
 
-// take takes the last word from a name, if it is one that is not there yet.
+// take takes the last word from a name, unless the name has another of its kind.
 func (n Name) take() (Name, bool) {
 	at := strings.LastIndex(n.Path, wordSeparator)
 	if at <= 0 {
@@ -60,13 +60,6 @@ func (n Name) take() (Name, bool) {
 	return n, true
 }
 
-// An AmbiguousError says that a name means two files that are there.
-type AmbiguousError struct{ Text, One, Other string }
-
-func (e *AmbiguousError) Error() string {
-	return fmt.Sprintf("%s: there is a file %s and a file %s: rename one of them", e.Text, e.One, e.Other)
-}
-
 // Parse reads FILE, with the name of a format that ingot reads, as :qcow2, and :ro behind it,
 // in any order.
 func Parse(text string) (Name, error) {
@@ -82,27 +75,27 @@ func Parse(text string) (Name, error) {
 	}
 	switch len(there) {
 	case 0:
-		return last, nil // the error that it is not there names no word
+		return last, nil // so that errors name the file without words
 	case 1:
 		return there[0], nil
 	}
-	return Name{}, &AmbiguousError{text, there[0].Path, there[1].Path}
+	return Name{}, fmt.Errorf("%s: there is a file %s and a file %s: rename one of them", text, there[0].Path, there[1].Path)
 }
 
-// A FormatError says that the name of a file is that of another format.
+// A FormatError says that a file's name has the suffix of a format that cannot be used.
 type FormatError struct{ Path string }
 
 func (e *FormatError) Error() string {
 	said, _ := fileformat.OfName(e.Path)
 	words := fmt.Sprintf("%s: by its name it is %s (%s)", e.Path, said.What, said.Name)
-	if said.Open != nil { // which are read, and QEMU does not get
+	if said.Open != nil { // ingot reads it, QEMU does not get it
 		return fmt.Sprintf("%s, and QEMU gets only raw and qcow2: `qemu-img convert -O qcow2` makes a qcow2 of it; %s:raw reads it as a raw disk", words, e.Path)
 	}
 	return fmt.Sprintf("%s, which ingot does not read: `qemu-img convert -O qcow2` makes a disk of one that ingot reads; %s:raw reads it as a raw disk", words, e.Path)
 }
 
-// FormatOf returns the format that a file's name says, of the two that QEMU is given: an ISO
-// is a raw disk, and so is what is no disk by its name.
+// FormatOf returns the format for QEMU by a file's name. An ISO is a raw disk, and so is a file
+// without the suffix of a disk.
 func FormatOf(path string) (Format, error) {
 	switch f, _ := fileformat.OfName(path); {
 	case f.Name == string(QCOW2):
@@ -113,26 +106,19 @@ func FormatOf(path string) (Format, error) {
 	return Raw, nil
 }
 
-// A GivenError says that a disk is to be given to QEMU in a format that it does not get.
-type GivenError struct{ Name Name }
-
-func (e *GivenError) Error() string {
-	return fmt.Sprintf("%s: machines get only raw disks and qcow2 files, and this is a %s: `qemu-img convert -O qcow2` makes a qcow2 of one", e.Name.Path, e.Name.Format)
-}
-
-// Told returns the format that is told for QEMU: by a word, or else by the file's name.
+// Told returns the format for QEMU, by a word or else by the file's name.
 func (n Name) Told() (Format, error) {
 	switch {
 	case n.Format == "":
 		return FormatOf(n.Path)
 	case n.Format.Read() && !n.Format.Given():
-		return "", &GivenError{n}
+		return "", fmt.Errorf("%s: machines get only raw disks and qcow2 files, and this is a %s: `qemu-img convert -O qcow2` makes a qcow2 of one", n.Path, n.Format)
 	}
 	return n.Format, nil
 }
 
-// An UndecidedError says that a file's name says raw and its bytes say another format, which
-// could be read.
+// An UndecidedError says that a file is raw by its name and has another format, which ingot
+// reads, by its bytes.
 type UndecidedError struct {
 	Path   string
 	Format Format
@@ -142,9 +128,9 @@ func (e *UndecidedError) Error() string {
 	return fmt.Sprintf("%s: its name is that of a raw disk, and its bytes are those of a %[2]s: %[1]s:raw or %[1]s:%[2]s says which it is", e.Path, e.Format)
 }
 
-// Decide returns the format of an open file of so many bytes. Where no word says it, the
-// file's name has to agree with its bytes: an [*UndecidedError] says that they do not, and a
-// [*ContainerError] or a [*FormatError] that the file has a format which is not read.
+// Decide returns the format of an open file of size bytes. Without a word for it, the file's
+// name has to agree with its bytes: an [*UndecidedError] says that they do not, and a
+// [*ContainerError] or a [*FormatError] that ingot does not read the format.
 func (n Name) Decide(file io.ReaderAt, size int64) (Format, error) {
 	if n.Format != "" {
 		return n.Format, nil
@@ -157,14 +143,14 @@ func (n Name) Decide(file io.ReaderAt, size int64) (Format, error) {
 		if found && is.Name != said.Name {
 			return "", &ContainerError{n.Path, is, read}
 		}
-		return Format(said.Name), nil // and its reader says if it is none
+		return Format(said.Name), nil // its reader refuses other files
 	case found && !read && (is.Name != "tar" || said.Name != "ova" && said.Name != "box"):
 		return "", &ContainerError{n.Path, is, false}
 	case said.Disk && !said.Plain:
 		if !found {
 			return "", &FormatError{n.Path}
 		}
-		if is.Name == "tar" { // which the name explains
+		if is.Name == "tar" { // the name says more
 			is = said
 		}
 		return "", &ContainerError{n.Path, is, read}
@@ -186,33 +172,25 @@ func (n Name) String() string {
 	return text
 }
 
-// An UnnamedError says that a text may be what a guest has written to its disk.
-type UnnamedError struct{ Path string }
-
-func (e *UnnamedError) Error() string {
-	return fmt.Sprintf("%s: is a text, or a disk that a guest has filled with text: %[1]s:raw reads it as a raw disk, and a name that ends in .yaml as a text", e.Path)
-}
-
-// sector is what the sizes of all disks are multiples of, in bytes.
+// sector divides the sizes of all disks, in bytes.
 const sector = 512
 
-// CheckText refuses a file with an [*UnnamedError] that would be taken for a text because of
-// what is in it, if it could be a disk as well: nothing in its name tells, and it has whole
-// sectors.
+// CheckText refuses a text that could be a disk as well, filled by a guest: its size is in
+// whole sectors, and its name does not tell.
 func (n Name) CheckText(size int64) error {
 	if size > 0 && size%sector == 0 && !slices.Contains(texts, strings.ToLower(filepath.Ext(n.Path))) {
-		return &UnnamedError{n.Path}
+		return fmt.Errorf("%s: is a text, or a disk that a guest has filled with text: %[1]s:raw reads it as a raw disk, and a name that ends in .yaml as a text", n.Path)
 	}
 	return nil
 }
 
-// texts are suffixes of what a person has written.
+// texts are suffixes of recipes and other texts of a person.
 var texts = []string{".yaml", ".yml"}
 
-// IsDisk says whether a name is that of a disk, whatever lies in its file: by a word, by
-// its suffix, or since it leads to a device. What is otherwise told by its contents, such as
-// a recipe from an image, is not to be told by those of a disk: a guest could make its own
-// disk a recipe, and have the host read files for it.
+// IsDisk says whether a name is that of a disk, whatever the file holds: by a word, by its
+// suffix, or since it is a device. Where contents tell a recipe from an image, those of a disk
+// must not: a guest could turn its own disk into a recipe, and have the host read files for
+// it.
 func (n Name) IsDisk() bool {
 	if f, _ := fileformat.OfName(n.Path); n.Format != "" || n.ReadOnly || f.Disk {
 		return true

@@ -4,36 +4,24 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
-	"strings"
+
+	"ingot/image"
 )
 
-// A ReferenceError says that a qcow2 file is no disk by itself, but names another file to
-// read or write. Whoever wrote the header chose the name, and a program that followed it
-// would open any file of its user's.
-type ReferenceError struct {
-	Kind string // "backing file" or "external data file"
-	Name string // as the file has it; may be empty
-}
-
-func (e *ReferenceError) Error() string {
-	name := ""
-	if e.Name != "" {
-		name = fmt.Sprintf(", %q", e.Name)
+// refersTo refuses a file that is not a disk by itself but names another file to read or
+// write. The maker of the file chose the name, and a program that followed it would open any
+// file of its user.
+func refersTo(kind, name string) error {
+	if name != "" {
+		kind += fmt.Sprintf(", %q", name)
 	}
-	return fmt.Sprintf("qcow2 file refers to %s%s, which is not supported: if you trust it, flatten it with qemu-img convert", an(e.Kind), name)
+	return fmt.Errorf("qcow2 file refers to %s, which is not supported: if you trust it, flatten it with qemu-img convert", kind)
 }
 
-func an(noun string) string {
-	if strings.ContainsRune("aeiou", rune(noun[0])) {
-		return "an " + noun
-	}
-	return "a " + noun
-}
-
-// SelfContained returns the size of the disk in a qcow2 file, in bytes, and refuses a file
-// that is not all of that disk: one that names a backing file or an external data file
-// ([*ReferenceError]), is encrypted, or has features that this package does not know. It
-// is for whoever gives the file to another program, and reads the header alone.
+// SelfContained returns the size of the disk in a qcow2 file, in bytes. It refuses a file that
+// names a backing file or an external data file, is encrypted, or has features that this
+// package does not know. It is for callers that give the file to another program, and reads
+// the header alone.
 func SelfContained(file io.ReaderAt) (size int64, err error) {
 	h, _, err := readHeader(file)
 	return int64(h.Size), err
@@ -55,12 +43,12 @@ func (h *header) checkReferences(file io.ReaderAt) error {
 	if h.BackingFileOffset != 0 {
 		name := make([]byte, min(h.BackingFileSize, maxNameLength))
 		n, _ := file.ReadAt(name, int64(min(h.BackingFileOffset, 1<<62))) // for the message alone
-		return &ReferenceError{"backing file", string(name[:n])}
+		return refersTo("a backing file", string(name[:n]))
 	}
 	name, found, err := h.externalData(file)
 	switch {
 	case found || h.IncompatibleFeatures&incompatExternalData != 0:
-		return &ReferenceError{"external data file", name}
+		return refersTo("an external data file", name)
 	case err != nil:
 		return err
 	}
@@ -92,7 +80,7 @@ func (h *header) externalData(file io.ReaderAt) (name string, found bool, err er
 	return "", false, nil
 }
 
-// count adds what a table uses that the L1 entry of number i leads to, once.
+// count adds the bytes that the i-th L2 table uses, once.
 func (r *Reader) count(i int64, table []byte) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -111,7 +99,7 @@ func (r *Reader) count(i int64, table []byte) error {
 func (r *Reader) uses(entry uint64) int64 {
 	switch {
 	case entry&oflagCompressed != 0:
-		// Of its last sector, a compressed cluster has one byte at least.
+		// A compressed cluster has at least one byte of its last sector.
 		offset, sectors := r.compressed(entry)
 		return max((sectors-1)*sectorSize-offset%sectorSize+1, r.leastCompressed())
 	case entry&offsetMask == 0 || r.version >= 3 && entry&oflagZero != 0:
@@ -121,15 +109,15 @@ func (r *Reader) uses(entry uint64) int64 {
 }
 
 const (
-	// deflateRatio is how many bytes one byte of a deflate stream makes at most: a match of
-	// 258 bytes takes two bits.
+	// deflateRatio is the most bytes that one byte of a deflate stream makes: a match of 258
+	// bytes takes two bits.
 	deflateRatio = 1032
 	// A zstd frame has a header of at least 6 bytes, and blocks of at most 128 KiB that take
 	// at least 4 (RFC 8878, section 3.1.1).
 	zstdHeader, zstdBlock, zstdLeast = 6, 128 << 10, 4
 )
 
-// leastCompressed returns how many bytes any cluster takes at least when it is compressed.
+// leastCompressed returns the least size of a compressed cluster, in bytes.
 func (r *Reader) leastCompressed() int64 {
 	if r.compression == compressionZstd {
 		return zstdHeader + ceilDiv(r.clusterSize(), zstdBlock)*zstdLeast
@@ -137,8 +125,8 @@ func (r *Reader) leastCompressed() int64 {
 	return ceilDiv(r.clusterSize(), deflateRatio)
 }
 
-// checkUsed refuses tables that use more than there is. The file's last cluster need not
-// be whole.
+// checkUsed refuses tables that use more bytes than the file has. Its last cluster need not be
+// whole.
 func (r *Reader) checkUsed() error {
 	if r.used <= ceilDiv(r.file.Size(), r.clusterSize())*r.clusterSize() {
 		return nil
@@ -147,10 +135,10 @@ func (r *Reader) checkUsed() error {
 		r.file.Size(), r.used)
 }
 
-// Detect says whether a file begins as qcow2 files do. What a guest may have written is
-// not to be taken for a qcow2 file because of that: package diskfile decides.
+// Detect says whether a file begins like a qcow2 file. A guest may have written the bytes:
+// package diskfile decides.
 func Detect(file io.ReaderAt) bool {
 	var b [4]byte
-	n, _ := file.ReadAt(b[:], 0)
-	return n == len(b) && binary.BigEndian.Uint32(b[:]) == magic
+	err := image.ReadFull(file, b[:], 0)
+	return err == nil && binary.BigEndian.Uint32(b[:]) == magic
 }

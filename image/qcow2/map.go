@@ -7,11 +7,10 @@ import (
 	"ingot/image"
 )
 
-// Map returns the disk in a qcow2 file as a Map, so that whatever takes one takes an
-// image, too: clusters are parts of the file, those that are compressed are decompressed
-// when they are read, and what the file does not hold is no extent. The L2 tables are
-// read for it, no data; that takes time and memory in proportion to the file, whatever size
-// its disk has, and ends when ctx does.
+// Map returns the disk in a qcow2 file as a Map: clusters are parts of the file, reading
+// decompresses compressed ones, and clusters that the file does not hold are no extents. It
+// reads the L2 tables and no data, in time and memory in proportion to the file, whatever the
+// size of its disk, until ctx ends.
 func Map(ctx context.Context, file image.Blob) (*image.Map, error) {
 	r, err := Open(file)
 	if err != nil {
@@ -35,7 +34,7 @@ type mapper struct {
 	*Reader
 	file image.Blob
 	b    image.Builder
-	last image.Extent // not added yet; nothing at first
+	last image.Extent // not added yet; of no bytes at first
 	read bool         // its source is the Reader
 }
 
@@ -59,8 +58,8 @@ func (m *mapper) cluster(guest int64, entry uint64) {
 	case entry&oflagCompressed == 0 && (host == 0 || m.version >= 3 && entry&oflagZero != 0):
 		return
 	case entry&oflagCompressed != 0, host%m.clusterSize() != 0, host > m.file.Size()-n:
-		// What is compressed, lies where nothing can lie, or is cut off by the end of the
-		// file: the Reader knows what to make of it.
+		// The Reader handles clusters that are compressed, misplaced, or cut off by the end of
+		// the file.
 		m.extent(image.Extent{Off: guest, Len: n, Src: m.Reader, SrcOff: guest}, true)
 	default:
 		m.extent(image.Extent{Off: guest, Len: n, Src: m.file, SrcOff: host}, false)

@@ -24,9 +24,9 @@ type Reader struct {
 	l1          []uint64
 
 	mu    sync.Mutex
-	cache map[int64][]byte // L2 tables and decompressed clusters, by where they lie
+	cache map[int64][]byte // L2 tables and decompressed clusters, by their offset or entry
 
-	counted []bool // by L1 entry: what its table uses is in used
+	counted []bool // by L1 entry: used includes its table
 	used    int64  // bytes of the file that the tables read so far use
 }
 
@@ -37,9 +37,9 @@ const cacheSize = 16 << 20
 
 // Open reads the header and the L1 table of a qcow2 file.
 //
-// A file whose tables use more bytes than it has is refused, here or, of an L2 table, when
-// that is first read: the active disk of a qcow2 file uses each cluster once, and the work
-// of reading one that does not would be bounded by nothing.
+// A file whose tables use more bytes than it has is refused: by Open, or by the first read of
+// an L2 table. The active disk of a qcow2 file uses each cluster once; without that, nothing
+// would limit the work of reading.
 func Open(file image.Blob) (*Reader, error) {
 	h, compression, err := readHeader(file)
 	if err != nil {
@@ -81,7 +81,7 @@ func (r *Reader) clusterSize() int64 { return 1 << r.clusterBits }
 // l2Span is how many bytes of the disk one L2 table maps.
 func (r *Reader) l2Span() int64 { return r.clusterSize() / entrySize << r.clusterBits }
 
-// ErrNotQCOW2 says that a file does not begin as a qcow2 file does.
+// ErrNotQCOW2 says that a file does not begin like a qcow2 file.
 var ErrNotQCOW2 error = &image.OtherFormatError{Format: "qcow2"}
 
 // readHeader reads the header and refuses a file that is not a disk by itself.
@@ -157,7 +157,7 @@ func (r *Reader) ReadAt(p []byte, off int64) (int, error) {
 	return done, nil
 }
 
-// of names the file in an error that comes up long after it was opened, if it has a name.
+// of names the file, if it has a name, for errors long after it was opened.
 func (r *Reader) of() string {
 	if f, ok := r.file.(*image.File); ok {
 		return f.Path() + ": "
@@ -190,8 +190,8 @@ func (r *Reader) readCluster(p []byte, guest, in int64) error {
 	return r.readData(p, host, in)
 }
 
-// readData reads p, which lies in bytes into the cluster at host. The last cluster of
-// a file need not be whole: what is missing of it is zero.
+// readData reads p, which lies in bytes into the cluster at host. The last cluster of a file
+// need not be whole: the missing bytes are zeros.
 func (r *Reader) readData(p []byte, host, in int64) error {
 	n, err := r.file.ReadAt(p, host+in)
 	if err == nil || n == len(p) && err == io.EOF {
@@ -236,8 +236,7 @@ func (r *Reader) l2Table(guest int64) ([]byte, error) {
 	return table, r.count(guest/r.l2Span(), table)
 }
 
-// compressed returns where the bytes of a compressed cluster begin, and how many sectors
-// they touch.
+// compressed returns where a compressed cluster begins, and how many sectors it touches.
 func (r *Reader) compressed(entry uint64) (offset, sectors int64) {
 	shift := csizeShift(r.clusterBits)
 	return int64(entry & (1<<shift - 1)), int64(entry&(oflagCompressed-1)>>shift) + 1
@@ -263,8 +262,8 @@ func (r *Reader) decompress(entry uint64) ([]byte, error) {
 	return cluster, nil
 }
 
-// maxWindow is the largest window of a zstd frame that is read: what every decoder should
-// be able to (RFC 8878, section 3.1.1.1.2), and four times the largest cluster.
+// maxWindow is the largest window of a zstd frame that the Reader accepts: the one that every
+// decoder should support (RFC 8878, section 3.1.1.1.2), and four times the largest cluster.
 const maxWindow = 8 << 20
 
 func (r *Reader) decompressor(raw io.Reader) (io.ReadCloser, error) {
@@ -278,7 +277,7 @@ func (r *Reader) decompressor(raw io.Reader) (io.ReadCloser, error) {
 	return z.IOReadCloser(), nil
 }
 
-// cached returns what lies under key, read by load if it is not there.
+// cached returns the bytes of a key, which load reads if the cache has not got them.
 func (r *Reader) cached(key int64, load func() ([]byte, error)) ([]byte, error) {
 	r.mu.Lock()
 	p, ok := r.cache[key]
@@ -293,7 +292,7 @@ func (r *Reader) cached(key int64, load func() ([]byte, error)) ([]byte, error) 
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if int64(len(r.cache)) >= max(cacheSize/r.clusterSize(), 1) {
-		clear(r.cache) // reading goes forward mostly: what is old is not worth ordering
+		clear(r.cache) // most reading goes forward, so old entries are not worth keeping
 	}
 	r.cache[key] = p
 	return p, nil
