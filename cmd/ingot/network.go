@@ -85,15 +85,23 @@ func machinesText(c *cobra.Command, file string) ([]byte, error) {
 			return nil, err
 		}
 	}
-	text, err := recipes.ReadText(file)
+	text, err := machinesFrom(file)
 	if !errors.Is(err, fs.ErrNotExist) || strings.ContainsRune(file, '/') {
 		return text, err
 	}
-	if text, ok := lab.Shipped(file); ok {
-		return text, nil
-	}
 	names := lab.ShippedNames()
 	return nil, fmt.Errorf("%s: neither a file nor a network that ships with ingot (%s)%s", file, strings.Join(names, ", "), near.Hint(file, append(names, "link", "status")))
+}
+
+// machinesFrom returns the text of a file, or of the one of that name that ships with ingot.
+func machinesFrom(file string) ([]byte, error) {
+	text, err := recipes.ReadText(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		if shipped, ok := lab.Shipped(file); ok {
+			return shipped, nil
+		}
+	}
+	return text, err
 }
 
 // parseMachines reads a file of machines.

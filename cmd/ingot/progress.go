@@ -54,25 +54,18 @@ func announce(w io.Writer, quiet bool, what string) (done func()) {
 	if quiet {
 		return func() {}
 	}
-	return announceAfter(w, what, func(f func()) func() bool { return time.AfterFunc(lineEvery, f).Stop })
-}
-
-// announceAfter is announce, by a clock.
-func announceAfter(w io.Writer, what string, after func(func()) (stop func() bool)) (done func()) {
-	var mu sync.Mutex
-	over := false
-	stop := after(func() {
-		mu.Lock()
-		defer mu.Unlock()
-		if !over {
+	ended, said := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(said)
+		select {
+		case <-ended:
+		case <-time.After(lineEvery):
 			fmt.Fprintf(w, "%s…\n", printable.Name(what))
 		}
-	})
+	}()
 	return func() {
-		stop()
-		mu.Lock()
-		defer mu.Unlock()
-		over = true
+		close(ended)
+		<-said
 	}
 }
 

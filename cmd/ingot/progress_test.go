@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 // TestDrawsOn holds that nothing is drawn where nobody wants it, or could see it.
@@ -22,22 +24,21 @@ func TestDrawsOn(t *testing.T) {
 
 // TestAnnounce names what takes long, and is silent of what has ended before.
 func TestAnnounce(t *testing.T) {
-	var b bytes.Buffer
-	var fire func()
-	clock := func(f func()) func() bool {
-		fire = f
-		return func() bool { return true }
-	}
-	done := announceAfter(&b, "planning a\nb", clock)
-	fire()
-	if got, want := b.String(), "planning a\\nb…\n"; got != want {
-		t.Errorf("work that takes long is announced as %q; want %q", got, want)
-	}
-	done()
-	b.Reset()
-	announceAfter(&b, "planning", clock)()
-	fire() // the clock was faster than the end
-	if b.Len() > 0 {
-		t.Errorf("work that has ended is announced: %q", b.String())
-	}
+	synctest.Test(t, func(t *testing.T) {
+		var b bytes.Buffer
+		done := announce(&b, false, "planning a\nb")
+		time.Sleep(lineEvery + 1) // of the clock of synctest
+		done()
+		if got, want := b.String(), "planning a\\nb…\n"; got != want {
+			t.Errorf("work that takes long is announced as %q; want %q", got, want)
+		}
+		b.Reset()
+		done = announce(&b, false, "planning")
+		time.Sleep(lineEvery - 1)
+		done()
+		announce(&b, true, "planning")()
+		if b.Len() > 0 {
+			t.Errorf("work that has ended is announced: %q", b.String())
+		}
+	})
 }

@@ -165,53 +165,44 @@ func (r *runFlags) options(c *cobra.Command, h hardware) (o run.Options, err err
 }
 
 // parse reads the flags that are text.
-func (r *runFlags) parse(o *run.Options) error {
-	steps := []func() (err error){
-		func() (err error) { o.Boot, err = run.ParseBoot(r.boot); return },
-		func() (err error) { o.Graphics, err = run.ParseGraphics(r.graphics); return },
-		func() (err error) {
-			if r.diskSize == "" {
-				return nil
-			}
-			if o.DiskSize, err = run.ParseSize(r.diskSize); err == nil && o.DiskSize == 0 {
-				err = errors.New("a disk has a size")
-			}
-			if err != nil {
-				err = fmt.Errorf("--disk-size %s: %w", r.diskSize, err)
-			}
-			return
-		},
+func (r *runFlags) parse(o *run.Options) (err error) {
+	if o.Boot, err = run.ParseBoot(r.boot); err != nil {
+		return err
 	}
-	for _, text := range r.forwards {
-		steps = append(steps, func() error { return o.AddForward(text) })
+	if o.Graphics, err = run.ParseGraphics(r.graphics); err != nil {
+		return err
 	}
-	for _, text := range r.vlans {
-		steps = append(steps, func() error {
-			number, socket, _ := strings.Cut(text, "=")
-			n, err := strconv.Atoi(number)
-			if err != nil {
-				return fmt.Errorf("--vlan %s: it is written N or N=SOCKET", text)
-			}
-			if socket == "" {
-				r, err := registry()
-				if err != nil {
-					return err
-				}
-				o.VLANs = append(o.VLANs, run.VLAN{N: n, Switch: r.Path(lab.SwitchName(n)), Shared: true})
-				return nil
-			}
-			o.VLANs = append(o.VLANs, run.VLAN{N: n, Switch: socket})
-			return nil
-		})
-	}
-	for _, step := range steps {
-		if err := step(); errors.As(err, new(*run.OptionError)) {
-			return err
-		} else if err != nil {
-			return usageError{fmt.Errorf("run: %w", err)}
+	if r.diskSize != "" {
+		if o.DiskSize, err = run.ParseSize(r.diskSize); err == nil && o.DiskSize == 0 {
+			err = errors.New("a disk has a size")
+		}
+		if err != nil {
+			return &run.OptionError{Option: run.OptionDiskSize, Value: r.diskSize, Err: err}
 		}
 	}
-	return nil
+	for _, text := range r.forwards {
+		if err := o.AddForward(text); err != nil {
+			return err
+		}
+	}
+	o.VLANs, err = parseAll(r.vlans, parseVLAN)
+	return err
+}
+
+// parseVLAN reads N=SOCKET, or N of a switch of this user's.
+func parseVLAN(text string) (v run.VLAN, err error) {
+	number, socket, _ := strings.Cut(text, "=")
+	if v.N, err = strconv.Atoi(number); err != nil {
+		return v, &run.OptionError{Option: run.OptionVLAN, Value: text, Err: errors.New("it is written N or N=SOCKET")}
+	}
+	if v.Switch = socket; socket == "" {
+		running, err := registry()
+		if err != nil {
+			return v, err
+		}
+		v.Switch, v.Shared = running.Path(lab.SwitchName(v.N)), true
+	}
+	return v, nil
 }
 
 // registry opens the folder of this user's running machines.

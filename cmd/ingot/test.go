@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -160,7 +159,8 @@ func (f *testFlags) find(c *cobra.Command, what string) (*lab.Lab, opener, error
 		}
 		isFile, f.recipe.piped = lab.IsFile(text), text
 	} else if !isDisk {
-		isFile, text = machinesIn(what)
+		text, _ = machinesFrom(what)
+		isFile = lab.IsFile(text)
 	}
 	switch {
 	case f.script == "" && isDisk:
@@ -173,18 +173,6 @@ func (f *testFlags) find(c *cobra.Command, what string) (*lab.Lab, opener, error
 		return f.findScript(c, what)
 	}
 	return f.findRecipe(c, what)
-}
-
-// machinesIn says whether a file, or what ships under this name, is one with machines.
-func machinesIn(path string) (bool, []byte) {
-	text, err := recipes.ReadText(path)
-	if errors.Is(err, fs.ErrNotExist) && !strings.ContainsRune(path, '/') {
-		text, _ = lab.Shipped(path)
-	}
-	if len(text) > 1<<20 {
-		return false, nil
-	}
-	return lab.IsFile(text), text
 }
 
 // options are those of all machines.
