@@ -1,19 +1,13 @@
 package applet
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
-	"os/exec"
 	"os/signal"
-	"strings"
 	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"ingot/guest/network"
 )
@@ -22,52 +16,32 @@ import (
 // background keeps that.
 func runDHCP(c *Call) error {
 	once := c.flags.BoolP("once", "1", false, "do not renew the lease")
-	stay := c.flags.BoolP("foreground", "f", false, "stay in the foreground")
-	detach := c.flags.Bool("detach", false, "let go of the standard streams once there is an address")
-	c.flags.Lookup("detach").Hidden = true
+	b := c.service()
 	limit := option(c, "timeout", "t", 30*time.Second, "seconds to wait for an address; default 30", parseSeconds)
 	args := c.parse(0, 1)
-	s := network.Settings{DHCP: true}
-	if len(args) == 1 {
-		s.Interface = args[0]
-	}
-	if !*stay && !*once {
-		return c.leaseBehind(s, *limit)
-	}
+	s := network.Settings{DHCP: true, Interface: orElse(args, "")[0]}
 	ctx, cancel := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer cancel()
-	if *once {
-		return c.leaseOnce(ctx, s, *limit)
+	var err error
+	switch {
+	case *once:
+		err = c.leaseOnce(ctx, s, *limit)
+	case !*b.foreground:
+		err = b.start(*limit, args...)
+	default:
+		err = s.Apply(ctx, network.Options{Bound: func(n network.Binding) { b.started("%s\n", n) }, Failed: c.complain})
+		if errors.Is(err, context.Canceled) {
+			return nil
+		}
+		return err
 	}
-	err := s.Apply(ctx, network.Options{
-		Bound: func(b network.Binding) {
-			c.say("%s\n", b)
-			if *detach {
-				silence()
-			}
-		},
-		Failed: c.complain,
-	})
-	if errors.Is(err, context.Canceled) {
-		return nil
-	}
-	return err
-}
-
-// silence leads the standard streams nowhere: whoever read them is about to end, and a
-// write after that would end this process too.
-func silence() {
-	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {
-		return
+		return fmt.Errorf("no address in %v: %w", *limit, err)
 	}
-	defer null.Close()
-	for fd := range 3 {
-		_ = unix.Dup3(int(null.Fd()), fd, 0) // it cannot fail: both are open
-	}
+	return nil
 }
 
-// complain tells of what is tried again; it leaves no mark in the exit status.
+// complain prints an error of what is tried again; it leaves no mark in the exit status.
 func (c *Call) complain(err error) { fmt.Fprintf(c.Stderr, "%s: %v\n", c.Name, err) }
 
 func (c *Call) leaseOnce(ctx context.Context, s network.Settings, limit time.Duration) error {
@@ -80,52 +54,7 @@ func (c *Call) leaseOnce(ctx context.Context, s network.Settings, limit time.Dur
 		Failed: func(err error) { last = err },
 	})
 	if errors.Is(err, context.DeadlineExceeded) && last != nil {
-		err = last
+		return last
 	}
-	if err != nil {
-		return fmt.Errorf("no address in %v: %w", limit, err)
-	}
-	return nil
-}
-
-// leaseBehind starts itself again as a process that stays, and waits for its first word.
-func (c *Call) leaseBehind(s network.Settings, limit time.Duration) error {
-	args := []string{"dhcp", "-f", "--detach"}
-	if s.Interface != "" {
-		args = append(args, s.Interface)
-	}
-	child := &exec.Cmd{Path: "/proc/self/exe", Args: args, SysProcAttr: &syscall.SysProcAttr{Setsid: true}}
-	out, err := child.StdoutPipe()
-	if err != nil {
-		return err
-	}
-	var said strings.Builder
-	child.Stderr = &said
-	if err := child.Start(); err != nil {
-		return err
-	}
-	line := make(chan string, 1)
-	go func() {
-		first, err := bufio.NewReader(out).ReadString('\n')
-		if err != nil && !errors.Is(err, io.EOF) {
-			first = ""
-		}
-		line <- first
-	}()
-	select {
-	case first := <-line:
-		if first != "" {
-			c.say("%s", first)
-			return nil
-		}
-		_ = child.Wait()
-	case <-time.After(limit):
-		_ = child.Process.Signal(unix.SIGTERM)
-		_ = child.Wait()
-	}
-	if text := strings.TrimSpace(said.String()); text != "" {
-		lines := strings.Split(text, "\n")
-		return fmt.Errorf("no address in %v: %s", limit, strings.TrimPrefix(lines[len(lines)-1], "dhcp: "))
-	}
-	return fmt.Errorf("no address in %v", limit)
+	return err
 }

@@ -270,7 +270,7 @@ func mount(source, dir, fstype, options string) error {
 	}
 	info, err := os.Stat(device)
 	if isFile := err == nil && info.Mode().IsRegular(); isFile || loop {
-		name, held, err := attachLoop(device, "", 0, flags&unix.MS_RDONLY != 0, true, false)
+		name, held, err := attachLoop(device, "", 0, uint32(unix.LO_FLAGS_AUTOCLEAR|btoi(flags&unix.MS_RDONLY != 0)*unix.LO_FLAGS_READ_ONLY))
 		if err != nil {
 			return err
 		}

@@ -142,20 +142,15 @@ func canonical(name string) (string, error) {
 		return "", &fs.PathError{Op: "realpath", Path: name, Err: unix.ENOENT}
 	}
 	path, err := filepath.EvalSymlinks(name)
-	for links := 0; errors.Is(err, fs.ErrNotExist) && links < 40; links++ {
-		target, readErr := os.Readlink(name)
-		if readErr != nil { // nothing has the name
-			dir, err := filepath.EvalSymlinks(filepath.Dir(name))
-			if err != nil {
-				return "", err
+	if errors.Is(err, fs.ErrNotExist) {
+		if target, linkErr := os.Readlink(name); linkErr == nil {
+			if !filepath.IsAbs(target) {
+				target = filepath.Dir(name) + "/" + target
 			}
-			return filepath.Abs(filepath.Join(dir, filepath.Base(name)))
+			return canonical(target)
 		}
-		if !filepath.IsAbs(target) {
-			target = filepath.Dir(name) + "/" + target
-		}
-		name = target
-		path, err = filepath.EvalSymlinks(name)
+		path, err = filepath.EvalSymlinks(filepath.Dir(name))
+		path = filepath.Join(path, filepath.Base(name))
 	}
 	if err != nil {
 		return "", err
@@ -184,37 +179,30 @@ func runMkdir(c *Call) error {
 	parents := c.flags.BoolP("parents", "p", false, "the folders above too; those that exist are fine")
 	perm := option(c, "mode", "m", 0o777, "permissions", func(s string) (uint32, error) { return modeOf(s, 0o777, true) })
 	verbose := c.flags.BoolP("verbose", "v", false, "say what is done")
-	args := c.parse(1, -1)
-	make := func(dir string) error {
-		err := os.Mkdir(dir, fs.FileMode(*perm&0o777))
-		if err == nil && c.flags.Changed("mode") {
-			err = unix.Chmod(dir, *perm) // which the umask does not touch
-		}
+	create := func(dir string, perm uint32) error {
+		err := os.Mkdir(dir, fs.FileMode(perm&0o777))
 		if err == nil && *verbose {
 			c.printf("mkdir: created directory '%s'\n", dir)
 		}
 		return err
 	}
-	return c.each(args, func(dir string) error {
-		if !*parents {
-			return make(dir)
-		}
-		for i := 1; i < len(dir); i++ {
-			above := dir[:i]
-			if dir[i] != '/' || dir[i-1] == '/' || isDir(above) {
+	return c.each(c.parse(1, -1), func(dir string) error {
+		for i := 1; i < len(dir) && *parents; i++ {
+			if dir[i] != '/' || dir[i-1] == '/' || isDir(dir[:i]) {
 				continue
 			}
-			if err := os.Mkdir(above, 0o777); err != nil {
+			if err := create(dir[:i], 0o777); err != nil {
 				return err
 			}
-			if *verbose {
-				c.printf("mkdir: created directory '%s'\n", above)
-			}
 		}
-		if isDir(dir) {
+		if *parents && isDir(dir) {
 			return nil
 		}
-		return make(dir)
+		err := create(dir, *perm)
+		if err == nil && c.flags.Changed("mode") {
+			err = unix.Chmod(dir, *perm) // which the umask does not touch
+		}
+		return err
 	})
 }
 
@@ -432,16 +420,14 @@ func runMknod(c *Call) error {
 	args := c.parse(2, 4)
 	types := map[string]uint32{"b": unix.S_IFBLK, "c": unix.S_IFCHR, "u": unix.S_IFCHR, "p": unix.S_IFIFO}
 	kind, ok := types[args[1]]
-	if !ok {
+	switch numbers := len(args) - 2; {
+	case !ok:
 		return usageError{fmt.Sprintf("type %q; it is b, c or p", args[1])}
-	}
-	if kind == unix.S_IFIFO && len(args) > 2 {
+	case kind == unix.S_IFIFO && numbers > 0:
 		return usageError{"a pipe has no numbers"}
-	}
-	if kind == unix.S_IFIFO {
+	case kind == unix.S_IFIFO:
 		return mknod(args[0], kind, *perm, 0)
-	}
-	if len(args) != 4 {
+	case numbers != 2:
 		return usageError{"a device needs MAJOR and MINOR"}
 	}
 	major, err1 := strconv.ParseUint(args[2], 0, 32)

@@ -7,10 +7,8 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path"
 	"strings"
-	"syscall"
 	"time"
 
 	"ingot/internal/grammar"
@@ -26,61 +24,32 @@ func httpApplets() []Applet {
 // headerTime is how long a client may take to say what it wants.
 const headerTime = 30 * time.Second
 
-// runHTTPd serves until it is ended, in the background unless -f is given: the options
-// are BusyBox's.
+// runHTTPd serves until it is ended; its options are BusyBox's.
 func runHTTPd(c *Call) error {
 	port := c.flags.StringP("port", "p", "80", "where to listen")
 	dir := c.flags.StringP("home", "h", ".", "the folder")
-	foreground := c.flags.BoolP("foreground", "f", false, "stay in the foreground")
-	inherited := c.flags.Bool("inherited", false, "listen at descriptor 3, which is open")
-	_ = c.flags.MarkHidden("inherited")
+	b := c.service()
 	c.parse(0, 0)
+	if !*b.foreground {
+		return b.start(time.Minute, c.Args...)
+	}
 	root, err := os.OpenRoot(*dir) // links out of the folder lead nowhere
 	if err != nil {
 		return err
 	}
 	defer root.Close()
-	var l net.Listener
-	if *inherited {
-		l, err = net.FileListener(os.NewFile(listenerFD, "listener"))
-	} else {
-		address := *port
-		if !strings.Contains(address, ":") {
-			address = ":" + address
-		}
-		l, err = net.Listen("tcp", address)
+	address := *port
+	if !strings.Contains(address, ":") {
+		address = ":" + address
 	}
+	l, err := net.Listen("tcp", address)
 	if err != nil {
 		return err
 	}
 	defer l.Close()
-	c.say("httpd: %s at %s\n", *dir, l.Addr())
-	if !*foreground {
-		return background(l, *dir)
-	}
+	b.started("httpd: %s at %s\n", *dir, l.Addr())
 	server := &http.Server{Handler: http.FileServerFS(root.FS()), ReadHeaderTimeout: headerTime}
 	return server.Serve(l)
-}
-
-// listenerFD is the descriptor behind the three standard ones.
-const listenerFD = 3
-
-// background has another process serve, in a session of its own, so that it stays when
-// the shell ends that it was started from.
-func background(l net.Listener, dir string) error {
-	file, err := l.(*net.TCPListener).File()
-	if err != nil {
-		return err
-	}
-	defer file.Close()
-	cmd := exec.Command("/proc/self/exe", "-f", "--inherited", "-h", dir)
-	cmd.Args[0] = "httpd"
-	cmd.ExtraFiles = []*os.File{file}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	if err := cmd.Start(); err != nil {
-		return err
-	}
-	return cmd.Process.Release()
 }
 
 func runWget(c *Call) error {
@@ -114,11 +83,10 @@ func runWget(c *Call) error {
 func nameOf(url string) string {
 	_, rest, _ := strings.Cut(url, "://")
 	rest, _, _ = strings.Cut(rest, "?")
-	host, name, _ := strings.Cut(rest, "/")
-	if name = path.Base("/" + name); name == "/" || host == "" {
-		return "index.html"
+	if _, name, _ := strings.Cut(rest, "/"); name != "" {
+		return path.Base(name)
 	}
-	return name
+	return "index.html"
 }
 
 // get returns what a server answers, if that is a file. The limit is for the answer to

@@ -199,21 +199,10 @@ func (l *lister) short(e listed) string {
 
 // sign is what -F puts behind a name.
 func sign(mode uint32) string {
-	switch mode & unix.S_IFMT {
-	case unix.S_IFDIR:
-		return "/"
-	case unix.S_IFLNK:
-		return "@"
-	case unix.S_IFSOCK:
-		return "="
-	case unix.S_IFIFO:
-		return "|"
-	case unix.S_IFREG:
-		if mode&0o111 != 0 {
-			return "*"
-		}
+	if kind := mode & unix.S_IFMT; kind != unix.S_IFREG || mode&0o111 == 0 {
+		return map[uint32]string{unix.S_IFDIR: "/", unix.S_IFLNK: "@", unix.S_IFSOCK: "=", unix.S_IFIFO: "|"}[kind]
 	}
-	return ""
+	return "*"
 }
 
 // printColumns fills the terminal column by column.

@@ -35,7 +35,7 @@ func runLosetup(c *Call) error {
 	if len(args) == 2 {
 		device = args[0]
 	}
-	device, held, err := attachLoop(file, device, uint64(*start), *readOnly, false, *partitions)
+	device, held, err := attachLoop(file, device, uint64(*start), uint32(btoi(*readOnly)*unix.LO_FLAGS_READ_ONLY|btoi(*partitions)*unix.LO_FLAGS_PARTSCAN))
 	if err == nil {
 		held.Close()
 	}
@@ -78,33 +78,25 @@ func freeLoop() (string, error) {
 // AttachLoop makes a read-only disk of a file. It ends with its last user, of which the
 // file that is returned is the first.
 func AttachLoop(file string) (device string, held *os.File, err error) {
-	return attachLoop(file, "", 0, true, true, false)
+	return attachLoop(file, "", 0, unix.LO_FLAGS_READ_ONLY|unix.LO_FLAGS_AUTOCLEAR)
 }
 
-// attachLoop makes a disk of a file; with clear it ends with its last user, of which
-// the file that is returned is the first.
-func attachLoop(file, device string, offset uint64, readOnly, clear, partitions bool) (string, *os.File, error) {
+// attachLoop makes a disk of a file. With LO_FLAGS_AUTOCLEAR it ends with its last user, of
+// which the file that is returned is the first.
+func attachLoop(file, device string, offset uint64, flags uint32) (string, *os.File, error) {
 	mode := os.O_RDWR
-	if readOnly {
+	if flags&unix.LO_FLAGS_READ_ONLY != 0 {
 		mode = os.O_RDONLY
 	}
 	backing, err := os.OpenFile(file, mode, 0)
-	if err != nil && !readOnly && (errors.Is(err, unix.EROFS) || errors.Is(err, unix.EACCES)) {
-		return attachLoop(file, device, offset, true, clear, partitions)
+	if mode == os.O_RDWR && (errors.Is(err, unix.EROFS) || errors.Is(err, unix.EACCES)) {
+		return attachLoop(file, device, offset, flags|unix.LO_FLAGS_READ_ONLY)
 	}
 	if err != nil {
 		return "", nil, err
 	}
 	defer backing.Close()
-	config := unix.LoopConfig{Fd: uint32(backing.Fd()), Info: unix.LoopInfo64{Offset: offset}}
-	for _, flag := range []struct {
-		on   bool
-		flag uint32
-	}{{readOnly, unix.LO_FLAGS_READ_ONLY}, {clear, unix.LO_FLAGS_AUTOCLEAR}, {partitions, unix.LO_FLAGS_PARTSCAN}} {
-		if flag.on {
-			config.Info.Flags |= flag.flag
-		}
-	}
+	config := unix.LoopConfig{Fd: uint32(backing.Fd()), Info: unix.LoopInfo64{Offset: offset, Flags: flags}}
 	copy(config.Info.File_name[:len(config.Info.File_name)-1], file)
 	chosen := device != ""
 	for {

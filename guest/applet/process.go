@@ -155,26 +155,16 @@ func runPidof(c *Call) error {
 	return nil
 }
 
-// takeSignal reads a leading -SIGNAL, -s SIGNAL or -n NUMBER.
-func takeSignal(args []string) (syscall.Signal, []string, error) {
-	if len(args) > 0 && args[0] == "--" {
-		return syscall.SIGTERM, args[1:], nil
-	}
-	if len(args) == 0 || len(args[0]) < 2 || args[0][0] != '-' {
-		return syscall.SIGTERM, args, nil
-	}
-	name, rest := args[0][1:], args[1:]
-	if name == "s" || name == "n" {
-		if len(rest) == 0 {
-			return 0, nil, usageError{"signal missing"}
+// signalled reads -SIGNAL or -s SIGNAL, and the operands, which may be negative numbers.
+func (c *Call) signalled() (syscall.Signal, []string) {
+	if len(c.Args) > 0 && strings.HasPrefix(c.Args[0], "-") {
+		if _, err := parseSignal(c.Args[0][1:]); err == nil {
+			c.Args = slices.Concat([]string{"-s", c.Args[0][1:]}, c.Args[1:])
 		}
-		name, rest = rest[0], rest[1:]
 	}
-	sig, err := parseSignal(name)
-	if len(rest) > 0 && rest[0] == "--" {
-		rest = rest[1:]
-	}
-	return sig, rest, err
+	c.Args = hyphened(c.Args, isNumber)
+	sig := option(c, "signal", "s", syscall.SIGTERM, "the signal; default TERM", parseSignal)
+	return *sig, c.parse(1, -1)
 }
 
 func parseSignal(name string) (syscall.Signal, error) {
@@ -196,13 +186,7 @@ func runKill(c *Call) error {
 		}
 		return nil
 	}
-	sig, pids, err := takeSignal(c.Args)
-	if err != nil {
-		return err
-	}
-	if len(pids) == 0 {
-		return usageError{"no process"}
-	}
+	sig, pids := c.signalled()
 	return c.each(pids, func(s string) error {
 		pid, err := strconv.Atoi(s)
 		if err != nil {
@@ -216,13 +200,7 @@ func runKill(c *Call) error {
 }
 
 func runKillall(c *Call) error {
-	sig, names, err := takeSignal(c.Args)
-	if err != nil {
-		return err
-	}
-	if len(names) == 0 {
-		return usageError{"no name"}
-	}
+	sig, names := c.signalled()
 	return c.each(names, func(name string) error {
 		list, err := named(name)
 		if err == nil && len(list) == 0 {

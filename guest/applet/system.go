@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ingot/guest/shell"
+	"ingot/internal/lazy"
 )
 
 func systemApplets() []Applet {
@@ -100,19 +101,21 @@ func runID(c *Call) error {
 		}
 		uid, gid = u.Uid, u.Gid
 	}
+	show := func(id string, name func(string) string) {
+		if *names {
+			id = name(id)
+		}
+		c.printf("%s\n", id)
+	}
 	switch {
 	case *onlyUser && *onlyGroup:
 		return usageError{"-u and -g exclude one another"}
 	case *names && !*onlyUser && !*onlyGroup:
 		return usageError{"-n is for -u and -g"}
-	case *onlyUser && *names:
-		c.printf("%s\n", userName(uid))
 	case *onlyUser:
-		c.printf("%s\n", uid)
-	case *onlyGroup && *names:
-		c.printf("%s\n", groupName(gid))
+		show(uid, userName)
 	case *onlyGroup:
-		c.printf("%s\n", gid)
+		show(gid, groupName)
 	default:
 		c.printf("uid=%s(%s) gid=%s(%s) groups=%s(%s)", uid, userName(uid), gid, groupName(gid), gid, groupName(gid))
 		for _, other := range otherGroups(uid, gid) {
@@ -140,36 +143,31 @@ func runWhoami(c *Call) error {
 }
 
 // strftime translates the conversions of date(1) for Go's layouts.
-var strftime = map[byte]string{
-	'Y': "2006", 'm': "01", 'd': "02", 'H': "15", 'M': "04", 'S': "05", 'y': "06", 'e': "_2", 'b': "Jan", 'B': "January",
-	'a': "Mon", 'A': "Monday", 'j': "002", 'I': "03", 'p': "PM", 'Z': "MST", 'z': "-0700", 'N': "000000000",
-	'F': "2006-01-02", 'T': "15:04:05", 'D': "01/02/06", 'R': "15:04", 'c': "Mon Jan _2 15:04:05 2006",
+var strftime = map[string]string{
+	"%Y": "2006", "%m": "01", "%d": "02", "%H": "15", "%M": "04", "%S": "05", "%y": "06", "%e": "_2", "%b": "Jan", "%B": "January",
+	"%a": "Mon", "%A": "Monday", "%j": "002", "%I": "03", "%p": "PM", "%Z": "MST", "%z": "-0700",
+	"%F": "2006-01-02", "%T": "15:04:05", "%D": "01/02/06", "%R": "15:04", "%c": "Mon Jan _2 15:04:05 2006",
 }
 
+var timeConversion = lazy.Regexp(`(?s)%.`)
+
 func formatTime(t time.Time, format string) string {
-	var out strings.Builder
-	for i := 0; i < len(format); i++ {
-		if format[i] != '%' || i+1 == len(format) {
-			out.WriteByte(format[i])
-			continue
+	return timeConversion().ReplaceAllStringFunc(format, func(conversion string) string {
+		switch conversion {
+		case "%s":
+			return strconv.FormatInt(t.Unix(), 10)
+		case "%N":
+			return fmt.Sprintf("%09d", t.Nanosecond())
+		case "%n":
+			return "\n"
+		case "%%":
+			return "%"
 		}
-		i++
-		switch layout, ok := strftime[format[i]]; {
-		case format[i] == 's':
-			fmt.Fprintf(&out, "%d", t.Unix())
-		case format[i] == 'N':
-			fmt.Fprintf(&out, "%09d", t.Nanosecond())
-		case format[i] == 'n':
-			out.WriteByte('\n')
-		case format[i] == '%':
-			out.WriteByte('%')
-		case ok:
-			out.WriteString(t.Format(layout))
-		default:
-			out.WriteString(format[i-1 : i+1])
+		if layout, ok := strftime[conversion]; ok {
+			return t.Format(layout)
 		}
-	}
-	return out.String()
+		return conversion
+	})
 }
 
 func runDate(c *Call) error {

@@ -64,22 +64,21 @@ func (t *tarball) pack(names []string) error {
 	if len(names) == 0 {
 		return usageError{"no files to pack"}
 	}
-	out := io.WriteCloser(nopCloser{t.Stdout})
+	var closers []io.Closer
+	w := io.Writer(t.Stdout)
 	if t.file != "-" {
 		f, err := os.Create(t.file)
 		if err != nil {
 			return err
 		}
-		out = f
+		w, closers = f, append(closers, f)
 	}
-	closers := []io.Closer{out}
-	w := io.Writer(out)
 	switch {
 	case t.gzip:
-		z := gzip.NewWriter(out)
+		z := gzip.NewWriter(w)
 		w, closers = z, append(closers, z)
 	case t.zstd:
-		z, err := zstd.NewWriter(out)
+		z, err := zstd.NewWriter(w)
 		if err != nil {
 			return err
 		}
@@ -121,10 +120,6 @@ func archived(name, root, path string) string {
 	}
 	return strings.TrimRight(name, "/") + "/" + below
 }
-
-type nopCloser struct{ io.Writer }
-
-func (nopCloser) Close() error { return nil }
 
 // add packs one file; a second name of the same file becomes a link to the first.
 func (t *tarball) add(tw *tar.Writer, path, name string) error {

@@ -37,23 +37,12 @@ func (s *Shell) complete(line string, pos int, key rune) (string, int, bool) {
 // startsCommand says whether a command's name stands next after this part of a line.
 func startsCommand(before string) bool {
 	before = strings.TrimRight(before, " \t")
-	return before == "" || strings.HasSuffix(before, ";") || strings.HasSuffix(before, "|") ||
-		strings.HasSuffix(before, "&") || strings.HasSuffix(before, "(")
+	return before == "" || strings.IndexByte(";|&(", before[len(before)-1]) >= 0
 }
 
 func (s *Shell) commands(prefix string) []string {
-	var found []string
-	add := func(name string) {
-		if strings.HasPrefix(name, prefix) {
-			found = append(found, name)
-		}
-	}
-	for _, name := range s.Applets {
-		add(name)
-	}
-	for _, name := range []string{"cd", "exit", "export", "unset", "set", "alias", "source", "wait", "exec", "eval", "read"} {
-		add(name)
-	}
+	builtins := []string{"cd", "exit", "export", "unset", "set", "alias", "source", "wait", "exec", "eval", "read"}
+	found := slices.Concat(s.Applets, builtins)
 	path := os.Getenv("PATH")
 	if v, ok := s.runner.Vars["PATH"]; ok && v.Kind == expand.String {
 		path = v.Str
@@ -61,9 +50,10 @@ func (s *Shell) commands(prefix string) []string {
 	for _, dir := range filepath.SplitList(path) {
 		entries, _ := os.ReadDir(dir) // what cannot be read has nothing to run
 		for _, e := range entries {
-			add(e.Name())
+			found = append(found, e.Name())
 		}
 	}
+	found = slices.DeleteFunc(found, func(name string) bool { return !strings.HasPrefix(name, prefix) })
 	slices.Sort(found)
 	return slices.Compact(found)
 }
@@ -94,7 +84,7 @@ func commonPrefix(words []string) string {
 		return ""
 	}
 	prefix := words[0]
-	for _, w := range words[1:] {
+	for _, w := range words {
 		for !strings.HasPrefix(w, prefix) {
 			prefix = prefix[:len(prefix)-1]
 		}

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -172,7 +173,8 @@ func (s *Shell) script(r io.Reader, name string) int {
 func (s *Shell) stream() int {
 	status := 0
 	parser := syntax.NewParser()
-	for statements, err := range parser.InteractiveSeq(&lines{r: bytewise{s.Stdin}}) {
+	in := io.MultiReader(bytewise{s.Stdin}, strings.NewReader("\n")) // the parser leaves out a last line without an end
+	for statements, err := range parser.InteractiveSeq(in) {
 		if err != nil {
 			fmt.Fprintln(s.Stderr, err)
 			return statusUsage
@@ -197,24 +199,6 @@ func (b bytewise) Read(p []byte) (int, error) {
 		return 0, nil
 	}
 	return b.r.Read(p[:1])
-}
-
-// lines ends the last line of what it reads, which the parser would leave out else.
-type lines struct {
-	r    io.Reader
-	last byte
-}
-
-func (l *lines) Read(p []byte) (int, error) {
-	n, err := l.r.Read(p)
-	if n == 0 && errors.Is(err, io.EOF) && l.last != 0 && l.last != '\n' && len(p) > 0 {
-		l.last, p[0] = '\n', '\n'
-		return 1, nil
-	}
-	if n > 0 {
-		l.last = p[n-1]
-	}
-	return n, err
 }
 
 // run runs a statement or a program and returns its status. Ctrl-C ends ctx.
@@ -272,7 +256,7 @@ func (s *Shell) exec(next interp.ExecHandlerFunc) interp.ExecHandlerFunc {
 			}
 		}
 		path, err := interp.LookPathDir(hc.Dir, hc.Env, args[0])
-		if err != nil && s.isApplet(args[0]) {
+		if err != nil && slices.Contains(s.Applets, args[0]) {
 			return command(ctx, self(), args)
 		}
 		if err != nil {
@@ -298,15 +282,6 @@ func notFound(hc interp.HandlerContext, name string) string {
 		return "is a directory"
 	}
 	return "permission denied"
-}
-
-func (s *Shell) isApplet(name string) bool {
-	for _, a := range s.Applets {
-		if a == name {
-			return true
-		}
-	}
-	return false
 }
 
 // self returns the path of the running binary. The link in /proc holds even where
