@@ -38,10 +38,8 @@ func archiveApplets() []Applet {
 	}
 }
 
-// compressions are the suffixes of names, and what they stand for.
-var compressions = []struct{ suffix, method string }{
-	{".gz", "gzip"}, {".bz2", "bzip2"}, {".xz", "xz"}, {".zst", "zstd"},
-}
+// suffixes are those of compressed files.
+var suffixes = []string{".gz", ".bz2", ".xz", ".zst"}
 
 // decompressed reads what is compressed in any known way, or plain if in none.
 func decompressed(r io.Reader) (out io.ReadCloser, packed bool, err error) {
@@ -101,8 +99,8 @@ func (p *packing) decompressAll(files []string) error {
 		if name == "-" || p.stdout {
 			return copyDecompressed(p.Stdout, name, r)
 		}
-		for _, c := range compressions {
-			if out, ok := strings.CutSuffix(name, c.suffix); ok && out != "" {
+		for _, suffix := range suffixes {
+			if out, ok := strings.CutSuffix(name, suffix); ok && out != "" {
 				return p.replace(name, out, func(w io.Writer) error { return copyDecompressed(w, name, r) })
 			}
 		}

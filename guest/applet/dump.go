@@ -3,6 +3,7 @@ package applet
 import (
 	"bufio"
 	"bytes"
+	"encoding/hex"
 	"fmt"
 	"io"
 	"math"
@@ -96,24 +97,10 @@ func (d *dumper) dump(r io.Reader, offset, limit int64) error {
 	}
 }
 
+// canonicalRow is hex.Dump's row, with an offset of its own.
 func canonicalRow(offset int64, row []byte) string {
-	var numbers, text strings.Builder
-	for i := range 16 {
-		if i == 8 {
-			numbers.WriteByte(' ')
-		}
-		if i >= len(row) {
-			numbers.WriteString("   ")
-			continue
-		}
-		fmt.Fprintf(&numbers, "%02x ", row[i])
-		if row[i] >= ' ' && row[i] < 0x7F {
-			text.WriteByte(row[i])
-		} else {
-			text.WriteByte('.')
-		}
-	}
-	return fmt.Sprintf("%08x  %s |%s|\n", offset, numbers.String(), text.String())
+	const offsetDigits = 8
+	return fmt.Sprintf("%08x%s", offset, hex.Dump(row)[offsetDigits:])
 }
 
 // pairs prints numbers of two bytes, in the byte order of all architectures of ours.

@@ -44,7 +44,10 @@ func runFind(c *Call) error {
 	}
 	roots := orElse(args[:start], ".")
 	f.args = args[start:]
-	expression, err := f.any()
+	expression, err := test(always), error(nil)
+	if len(f.args) > 0 {
+		expression, err = f.any()
+	}
 	if err == nil && len(f.args) > 0 {
 		err = usageError{fmt.Sprintf("%q does not belong there", f.args[0])}
 	}
@@ -96,44 +99,26 @@ func (f *finder) print(e entry, end string) bool {
 // any, all and one parse an expression: -o binds weaker than -a, which may be left
 // out, and that weaker than !.
 func (f *finder) any() (test, error) {
-	left, err := f.all(len(f.args) > 0 && (f.args[0] == "-o" || f.args[0] == "-or"))
+	left, err := f.all()
 	for err == nil && f.take("-o", "-or") {
 		var right test
 		a := left
-		right, err = f.all(true)
+		right, err = f.all()
 		left = func(e entry) bool { return a(e) || right(e) }
 	}
 	return left, err
 }
 
-func (f *finder) all(alternative bool) (test, error) {
-	var parts []test
-	joins := false
-	for len(f.args) > 0 && f.args[0] != "-o" && f.args[0] != "-or" && f.args[0] != ")" {
-		if f.take("-a", "-and") {
-			if joins = true; len(parts) == 0 {
-				break
-			}
-			continue
-		}
-		t, err := f.one()
-		if err != nil {
-			return nil, err
-		}
-		parts = append(parts, t)
-		joins = false
+func (f *finder) all() (test, error) {
+	left, err := f.one()
+	for err == nil && len(f.args) > 0 && !slices.Contains([]string{"-o", "-or", ")"}, f.args[0]) {
+		f.take("-a", "-and")
+		var right test
+		a := left
+		right, err = f.one()
+		left = func(e entry) bool { return a(e) && right(e) }
 	}
-	if joins || len(parts) == 0 && alternative {
-		return nil, usageError{"a test is missing beside -a or -o"}
-	}
-	return func(e entry) bool {
-		for _, t := range parts {
-			if !t(e) {
-				return false
-			}
-		}
-		return true
-	}, nil
+	return left, err
 }
 
 func (f *finder) take(words ...string) bool {
@@ -147,13 +132,13 @@ func (f *finder) take(words ...string) bool {
 }
 
 func (f *finder) one() (test, error) {
+	if len(f.args) == 0 || slices.Contains([]string{"-a", "-and", "-o", "-or", ")"}, f.args[0]) {
+		return nil, usageError{"a test is missing"}
+	}
 	word := f.args[0]
 	f.args = f.args[1:]
 	switch word {
 	case "!", "-not":
-		if len(f.args) == 0 {
-			return nil, usageError{word + " needs something to deny"}
-		}
 		t, err := f.one()
 		return func(e entry) bool { return !t(e) }, err
 	case "(":

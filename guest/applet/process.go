@@ -48,7 +48,6 @@ type process struct {
 	name           string
 	rss            int64
 	ticks          int64
-	tty            int
 }
 
 func processes() ([]process, error) {
@@ -92,7 +91,7 @@ func readProcess(pid int) (process, error) {
 		return n
 	}
 	p := process{
-		pid: pid, name: text[open+1 : close], state: f[0], ppid: int(number(1)), tty: int(number(4)),
+		pid: pid, name: text[open+1 : close], state: f[0], ppid: int(number(1)),
 		ticks: number(11) + number(12), rss: number(21) * int64(os.Getpagesize()),
 	}
 	p.command = "[" + p.name + "]"

@@ -46,31 +46,23 @@ func systemApplets() []Applet {
 }
 
 func runUname(c *Call) error {
-	all := c.flags.BoolP("all", "a", false, "all of it")
 	var u unix.Utsname
 	if err := unix.Uname(&u); err != nil {
 		return err
 	}
-	fields := []struct {
-		long, short string
-		value       []byte
-		on          *bool
-	}{
-		{"kernel-name", "s", u.Sysname[:], nil}, {"nodename", "n", u.Nodename[:], nil}, {"kernel-release", "r", u.Release[:], nil},
-		{"kernel-version", "v", u.Version[:], nil}, {"machine", "m", u.Machine[:], nil},
-	}
-	for i := range fields {
-		fields[i].on = c.flags.BoolP(fields[i].long, fields[i].short, false, "")
+	all := c.flags.BoolP("all", "a", false, "all of it")
+	fields := [][]byte{u.Sysname[:], u.Nodename[:], u.Release[:], u.Version[:], u.Machine[:]}
+	var on []*bool
+	for _, o := range [][2]string{{"kernel-name", "s"}, {"nodename", "n"}, {"kernel-release", "r"}, {"kernel-version", "v"}, {"machine", "m"}} {
+		on = append(on, c.flags.BoolP(o[0], o[1], false, ""))
 	}
 	c.parse(0, 0)
+	*on[0] = *on[0] || c.flags.NFlag() == 0
 	var out []string
-	for _, field := range fields {
-		if *all || *field.on {
-			out = append(out, unix.ByteSliceToString(field.value))
+	for i, field := range fields {
+		if *all || *on[i] {
+			out = append(out, unix.ByteSliceToString(field))
 		}
-	}
-	if len(out) == 0 {
-		out = []string{unix.ByteSliceToString(u.Sysname[:])}
 	}
 	c.printf("%s\n", strings.Join(out, " "))
 	return nil

@@ -157,7 +157,8 @@ func runHead(c *Call) error {
 			_, err := io.CopyN(c.Stdout, r, h.bytes.n)
 			return notEOF(err)
 		case h.lines.sign == '-':
-			return c.butLines(r, h.lines.n)
+			_, err := lastLines(r, h.lines.n, func(line string) { c.printf("%s", line) })
+			return err
 		case h.lines.n == 0:
 			return nil
 		}
@@ -170,16 +171,16 @@ func runHead(c *Call) error {
 	})
 }
 
-// butLines prints all but the last lines.
-func (c *Call) butLines(r io.Reader, n int64) error {
-	var held []string
-	return eachWhole(r, '\n', func(line string) bool {
+// lastLines returns the last lines, and calls others with each line before them.
+func lastLines(r io.Reader, n int64, others func(line string)) (held []string, err error) {
+	err = eachWhole(r, '\n', func(line string) bool {
 		if held = append(held, line); int64(len(held)) > n {
-			c.printf("%s", held[0])
+			others(held[0])
 			held = held[1:]
 		}
 		return true
 	})
+	return held, err
 }
 
 func runTail(c *Call) error {
@@ -206,7 +207,9 @@ func runTail(c *Call) error {
 				return true
 			})
 		default:
-			err = c.tailLines(r, h.lines.n)
+			var last []string
+			last, err = lastLines(r, h.lines.n, func(string) {})
+			c.printf("%s", strings.Join(last, ""))
 		}
 		if err == nil && *follow {
 			err = c.follow(r)
@@ -229,26 +232,6 @@ func (c *Call) tailBytes(r io.Reader, n int64) error {
 			return notEOF(err)
 		}
 	}
-}
-
-func (c *Call) tailLines(r io.Reader, n int64) error {
-	var ring []string
-	next := 0
-	err := eachWhole(r, '\n', func(line string) bool {
-		switch {
-		case n == 0:
-		case int64(len(ring)) < n:
-			ring = append(ring, line)
-		default:
-			ring[next] = line
-			next = (next + 1) % len(ring)
-		}
-		return true
-	})
-	for i := range ring {
-		c.printf("%s", ring[(next+i)%len(ring)])
-	}
-	return err
 }
 
 // follow prints what is added to a file, until the process is ended.
