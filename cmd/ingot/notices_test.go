@@ -135,7 +135,7 @@ func TestFlawsOfImages(t *testing.T) {
 		want string
 	}{
 		"a kind that is not known":  {entry + 1, 5, "warning: the image: /dir/odd: an extended attribute has the unknown name index 5; ingot ignores it\n"},
-		"a length that is too much": {entry, 200, "warning: the image: /dir/odd: extended attributes: they are longer than they say\n"},
+		"a length that is too much": {entry, 200, "warning: the image: /dir/odd: extended attributes: they are longer than their size\n"},
 	} {
 		b := bytes.Clone(whole)
 		b[x.at] = x.to
