@@ -180,7 +180,7 @@ func (db *memoryDB) insert(table string, width int, rows func(*inserter) error) 
 }
 
 func (c *Closure) insertPaths(db *memoryDB, o DatabaseOptions) error {
-	width := map[Flavour]int{Nix: 9, Guix: 6}[c.Flavour]
+	width := len(c.Flavour.columns())
 	return db.insert("ValidPaths", width, func(in *inserter) error {
 		for i, it := range c.items {
 			if it.NarHash.IsZero() || it.NarSize <= 0 {

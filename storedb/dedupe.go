@@ -31,11 +31,6 @@ func newLinker(f Flavour, max int) *linker {
 	return &linker{wanted: f.linkable, max: max, first: map[Hash]*link{}}
 }
 
-// linkable says whether deduplication in a store of this flavour links n.
-func (f Flavour) linkable(n *image.Node) bool {
-	return !n.IsDir() && n.Size() >= f.linkFloor(!n.Mode.IsRegular())
-}
-
 // share returns n with its files replaced by those that stand for their contents.
 // hashes are those of its linkable files in the order of a walk; what is left of
 // them is returned. Directories are made anew, since taking single names out of

@@ -2,8 +2,8 @@ package storedb
 
 import (
 	"fmt"
-	"math"
 
+	"ingot/image"
 	"ingot/internal/printable"
 )
 
@@ -66,11 +66,10 @@ func (f Flavour) Schema() int { return flavours[f].schema }
 // BuildGroupName returns what [BuildGroup] is called.
 func (f Flavour) BuildGroupName() string { return flavours[f].group }
 
-// linkFloor returns the size from which regular files are deduplicated, and for
-// symlinks the same in linkSymlinks.
-func (f Flavour) linkFloor(symlink bool) int64 {
-	if symlink && !flavours[f].linkSymlinks {
-		return math.MaxInt64
+// linkable says whether deduplication in a store of this flavour links n.
+func (f Flavour) linkable(n *image.Node) bool {
+	if n.Mode.IsRegular() {
+		return n.Size() >= flavours[f].linkFloor
 	}
-	return flavours[f].linkFloor
+	return !n.IsDir() && flavours[f].linkSymlinks
 }

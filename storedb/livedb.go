@@ -1,6 +1,7 @@
 package storedb
 
 import (
+	"cmp"
 	"context"
 	"database/sql/driver"
 	"errors"
@@ -265,19 +266,8 @@ func (r *dbReader) read(roots []string) ([]*Item, error) {
 	if err := r.begin(); err != nil {
 		return nil, err
 	}
-	for _, needed := range []struct {
-		table   string
-		columns []string
-	}{{"ValidPaths", []string{"id", "path", "hash"}}, {"Refs", []string{"referrer", "reference"}}} {
-		t := r.tables.table(needed.table)
-		if t == nil {
-			return nil, fmt.Errorf("%s: is not the database of a store: it has no table %s", r.path, needed.table)
-		}
-		for _, c := range needed.columns {
-			if !t.has(c) {
-				return nil, fmt.Errorf("%s: is not the database of a store: its table %s has no column %s", r.path, needed.table, c)
-			}
-		}
+	if err := cmp.Or(r.tables.require("ValidPaths", "id", "path", "hash"), r.tables.require("Refs", "referrer", "reference")); err != nil {
+		return nil, fmt.Errorf("%s: is not the database of a store: %w", r.path, err)
 	}
 	// Reading all and then leaving out is slower than following references only if the
 	// store is hundreds of times as large as the closure, and it needs no temporary

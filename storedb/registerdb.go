@@ -192,16 +192,10 @@ func (db *rootDB) check() error {
 		return err
 	}
 	db.tables = tables
-	paths := tables.table("ValidPaths")
-	if paths == nil {
-		return errors.New("is not the database of a store: it has no table ValidPaths")
+	if err := tables.require("ValidPaths", db.flavour.columns()...); err != nil {
+		return fmt.Errorf("is not a database of %s: %w", db.flavour, err)
 	}
-	for _, c := range db.flavour.columns() {
-		if !paths.has(c) {
-			return fmt.Errorf("is not a database of %s: its table ValidPaths has no column %s", db.flavour, c)
-		}
-	}
-	if db.flavour == Guix && paths.has("ca") {
+	if db.flavour == Guix && tables.table("ValidPaths").has("ca") {
 		return errors.New("is not a database of guix: its table ValidPaths has a column ca, as that of nix has")
 	}
 	for _, key := range []struct {

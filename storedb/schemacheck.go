@@ -38,6 +38,20 @@ type dbSchema map[string]*dbTable
 
 func (s dbSchema) table(name string) *dbTable { return s[strings.ToLower(name)] }
 
+// require says which of a table and its columns is missing.
+func (s dbSchema) require(table string, columns ...string) error {
+	t := s.table(table)
+	if t == nil {
+		return fmt.Errorf("it has no table %s", table)
+	}
+	for _, c := range columns {
+		if !t.has(c) {
+			return fmt.Errorf("its table %s has no column %s", table, c)
+		}
+	}
+	return nil
+}
+
 // storeTables are those that are read or written here. Others, such as those of new
 // or experimental features of Nix, may have columns of any kind that SQLite stores;
 // nothing looks at their rows.

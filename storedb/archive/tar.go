@@ -2,12 +2,12 @@ package archive
 
 import (
 	"archive/tar"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"math"
-	"slices"
 	"strings"
 
 	"ingot/image"
@@ -324,8 +324,10 @@ func (t *tarReader) file(h *tar.Header, in io.Reader, contents image.Blob) (*ima
 		n.Data = data
 		return n, err
 	}
-	b, err := readAll(in, h.Size)
-	n.Data = image.Bytes(b)
+	var b bytes.Buffer // it grows as the bytes come: the size is not to be trusted with memory
+	b.Grow(int(min(h.Size, 1<<20)) + bytes.MinRead)
+	_, err := io.CopyN(&b, in, h.Size)
+	n.Data = image.Bytes(b.Bytes())
 	return n, err
 }
 
@@ -373,19 +375,4 @@ func (b *bounded) Read(p []byte) (int, error) {
 	n, err := b.Reader.Read(p[:min(int64(len(p)), b.left)])
 	b.left -= int64(n)
 	return n, err
-}
-
-// readAll reads size bytes. The size is not to be trusted with memory before the
-// bytes are there.
-func readAll(r io.Reader, size int64) ([]byte, error) {
-	const chunk = 1 << 20
-	b := make([]byte, 0, min(size, chunk))
-	for int64(len(b)) < size {
-		b = slices.Grow(b, int(min(size-int64(len(b)), max(chunk, int64(len(b))))))
-		n, err := io.ReadFull(r, b[len(b):min(int64(cap(b)), size)])
-		if b = b[:len(b)+n]; err != nil {
-			return nil, err
-		}
-	}
-	return b, nil
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"net/http"
 	"path"
 	"slices"
@@ -158,12 +159,7 @@ func (c *Cache) Closure(ctx context.Context, roots ...string) ([]*Path, error) {
 			}
 		}
 	}
-	paths := make([]*Path, 0, len(found))
-	for _, p := range found {
-		paths = append(paths, p)
-	}
-	slices.SortFunc(paths, func(a, b *Path) int { return strings.Compare(a.Path, b.Path) })
-	return paths, nil
+	return slices.SortedFunc(maps.Values(found), func(a, b *Path) int { return strings.Compare(a.Path, b.Path) }), nil
 }
 
 // infos reads the narinfos of paths, in parallel.

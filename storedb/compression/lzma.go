@@ -2,6 +2,7 @@ package compression
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -43,40 +44,23 @@ func isLZMA(head []byte) bool {
 	return dict >= lzma.MinDictCap && (dict == top || dict == top|top>>1) && (size == lzmaUnknown || size < most)
 }
 
-// lzmaStream reads one stream of LZMA, and no byte more.
+// lzmaStream is one stream of LZMA, of which package lzma reads the header at once and all else
+// by the byte: none is read too many.
 type lzmaStream struct {
-	header []byte // not yet read
-	in     *bufio.Reader
-	n      int64 // bytes of in
-}
-
-func (s *lzmaStream) Read(p []byte) (int, error) {
-	if len(s.header) > 0 {
-		n := copy(p, s.header)
-		s.header = s.header[n:]
-		return n, nil
-	}
-	n, err := s.in.Read(p)
-	s.n += int64(n)
-	return n, err
+	io.Reader // of the header
+	in        *bufio.Reader
+	n         int64 // bytes of in that were read
 }
 
 func (s *lzmaStream) ReadByte() (byte, error) {
-	if len(s.header) > 0 {
-		b := s.header[0]
-		s.header = s.header[1:]
-		return b, nil
-	}
-	b, err := s.in.ReadByte()
-	if err == nil {
-		s.n++
-	}
-	return b, err
+	s.n++
+	return s.in.ReadByte()
 }
 
 // newLZMA opens a stream by its header, whose dictionary may have limit bytes.
-func newLZMA(s *lzmaStream, limit int64) (*lzma.Reader, error) {
-	dict := int64(binary.LittleEndian.Uint32(s.header[1:]))
+func newLZMA(header []byte, s *lzmaStream, limit int64) (*lzma.Reader, error) {
+	s.Reader = bytes.NewReader(header)
+	dict := int64(binary.LittleEndian.Uint32(header[1:]))
 	if dict > limit {
 		return nil, &LimitError{What: "a dictionary", Size: dict, Limit: limit, Usual: "lzip -9 takes one of 33554432"}
 	}
@@ -89,7 +73,7 @@ func openLZMA(r io.Reader, limit int64) (io.ReadCloser, error) {
 	if _, err := io.ReadFull(in, header); err != nil {
 		return nil, err
 	}
-	s, err := newLZMA(&lzmaStream{header: header, in: in}, limit)
+	s, err := newLZMA(header, &lzmaStream{in: in}, limit)
 	if err != nil {
 		return nil, err
 	}
@@ -156,11 +140,11 @@ func (l *lzipReader) member() error {
 	l.dicts += dict
 	header := binary.LittleEndian.AppendUint32([]byte{lzipProperties}, uint32(dict))
 	header = binary.LittleEndian.AppendUint64(header, lzmaUnknown)
-	l.stream = &lzmaStream{header: header, in: l.in}
+	l.stream = &lzmaStream{in: l.in}
 	l.crc.Reset()
 	l.n = 0
 	var err error
-	l.lzma, err = newLZMA(l.stream, l.limit)
+	l.lzma, err = newLZMA(header, l.stream, l.limit)
 	return err
 }
 
