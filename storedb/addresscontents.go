@@ -44,12 +44,12 @@ func (it *Item) contentCheck() *ContentCheck {
 	go func() {
 		defer close(c.done)
 		c.got, c.err = ca.sum(it.Path, r)
-		_, _ = io.Copy(io.Discard, r) // whoever writes does not wait
+		_, _ = io.Copy(io.Discard, r) // so that the writer does not wait
 	}()
 	return c
 }
 
-// Write implements [io.Writer]; what is wrong is told by Done.
+// Write implements [io.Writer]; Done returns errors of the check.
 func (c *ContentCheck) Write(p []byte) (int, error) { return c.in.Write(p) }
 
 // Done says whether the NAR has the content address, after all of it was written.
@@ -71,8 +71,8 @@ func (c *ContentCheck) Stop() {
 	<-c.done
 }
 
-// checkAddress holds an item's files against its content address, where the hash of its
-// NAR does not do so.
+// checkAddress compares an item's files with its content address, where that is not the hash of
+// its NAR.
 func (it *Item) checkAddress(ctx context.Context, n *image.Node) error {
 	c := it.contentCheck()
 	if c == nil {

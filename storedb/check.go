@@ -65,8 +65,8 @@ type CheckOptions struct {
 	Flavour Flavour
 	// NoContents leaves out hashing what the items hold.
 	NoContents bool
-	// AnyOwner takes whoever owns the store directory for the rightful owner of all in
-	// it, and not root alone: an ordinary user's own root is right that way.
+	// AnyOwner expects all items to belong to the owner of the store directory, instead of
+	// root: an ordinary user's own root is right that way.
 	AnyOwner bool
 	// MaxDatabase is how many bytes the database of an image, and its log, may have, which
 	// are read into memory; 4 GiB if 0.
@@ -74,14 +74,13 @@ type CheckOptions struct {
 	// MaxContents is how many bytes are hashed at most; 0 is any number. An image can have
 	// files of petabytes, all holes.
 	MaxContents int64
-	// Progress, if set, is told how many bytes of how many were hashed since it was told
-	// last, from several goroutines.
+	// Progress, if set, is called with the bytes hashed since the last call, and with their
+	// total, from several goroutines.
 	Progress func(bytes, total int64)
 }
 
-// CheckTree holds the store of a whole system in t against its database, which is
-// read from t as well. What is wrong is no error but in the Report; an error is what
-// kept it from being checked.
+// CheckTree compares the store of a whole system in t with its database, which is read from t
+// as well. Faults of the store are in the Report; an error means that it could not be checked.
 func CheckTree(ctx context.Context, t *image.Tree, o CheckOptions) (*Report, error) {
 	c := newChecker(t, o)
 	c.lookup = t.Lookup
@@ -93,8 +92,8 @@ func CheckTree(ctx context.Context, t *image.Tree, o CheckOptions) (*Report, err
 // Where dir is absolute, links that lead to it are taken for links within the root.
 //
 // In a root that is not "/", the store and the database must not lie behind symlinks, which could
-// lead out of it. Nothing is written. The database may be in use meanwhile; items that come or go
-// may be called missing or unregistered.
+// lead out of it. Nothing is written. The database may be in use meanwhile; items that are added
+// or removed during the check may be reported as missing or unregistered.
 func CheckRoot(ctx context.Context, dir string, o CheckOptions) (*Report, error) {
 	t := image.NewTree()
 	f := o.Flavour
@@ -207,7 +206,7 @@ func (c *checker) storeDir() {
 	}
 }
 
-// owner is who all items have to belong to.
+// owner is the user that all items have to belong to.
 func (c *checker) owner() uint32 {
 	if c.AnyOwner {
 		return c.store.UID
@@ -215,7 +214,7 @@ func (c *checker) owner() uint32 {
 	return 0
 }
 
-// findings gathers what is found.
+// findings is a list that grows.
 type findings struct {
 	list []Finding
 }

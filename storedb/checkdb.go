@@ -121,7 +121,7 @@ func (c *checker) database() error {
 	if journal != nil && journal.Data != nil {
 		magic := make([]byte, len(journalMagic))
 		if err := readFull(journal.Data, magic, 0); err == nil && string(magic) == journalMagic {
-			c.find(FaultDatabase, name+"-journal", "a transaction was cut off: whoever opens the database next has to roll it back")
+			c.find(FaultDatabase, name+"-journal", "a transaction was cut off: the next process that opens the database has to roll it back")
 		}
 	}
 	err := c.withDatabase(c.rows)
@@ -158,7 +158,7 @@ var requiredColumns = map[Flavour][]string{
 		"Refs: referrer reference", "DerivationOutputs: drv id path", "FailedPaths: path time"},
 }
 
-// rows reads all rows, whatever they hold. What keeps them from being read is found.
+// rows reads all rows, whatever they hold. What prevents that becomes a finding.
 func (c *checker) rows(r *dbReader) error {
 	fault := FaultDatabase
 	err := c.readRows(r)

@@ -19,7 +19,7 @@ import (
 	"ingot/internal/printable"
 )
 
-// items holds the items that are there against those that are registered.
+// items compares the items in the store with those that are registered.
 func (c *checker) items(ctx context.Context, r *Report) error {
 	there := map[string]*image.Node{}
 	known := len(c.registered) > 0

@@ -8,7 +8,7 @@ func CheckNAR(r io.Reader, l NARLimits) (int64, error) {
 	return newNARReader(r, l, nowhere{}).read("")
 }
 
-// nowhere is where what a NAR holds goes if nobody wants it.
+// nowhere discards what a NAR holds.
 type nowhere struct{}
 
 var _ narSink = nowhere{}

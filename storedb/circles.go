@@ -26,7 +26,7 @@ func (c *Closure) checkCircles() error {
 	return fmt.Errorf("%s%s: %s%s", at, first[0].Path, circleText(first), more)
 }
 
-// circleText says who refers to whom.
+// circleText lists the items of a circle.
 func circleText(circle []*Item) string {
 	const most = 5
 	var names []string

@@ -17,7 +17,7 @@ type Closure struct {
 	items   []*Item
 	index   map[string]int32
 	// files are the hashes of each item's linkable files, in the order of a walk; nil
-	// before they were asked for.
+	// before they were computed.
 	files [][]Hash
 }
 
@@ -141,7 +141,7 @@ func (c *Closure) Digest() Hash {
 	return Hash(h.Sum(nil))
 }
 
-// Notes returns those of all items: what sources tell and is left out.
+// Notes returns those of all items: data of sources that are left out.
 func (c *Closure) Notes() (notes []string) {
 	for _, it := range c.items {
 		notes = append(notes, it.Notes...)

@@ -242,8 +242,8 @@ func (w *copyWorker) times(host string) ([]unix.Timespec, error) {
 	return []unix.Timespec{{Sec: registrationTime}, st.Mtim}, nil
 }
 
-// copyError says which file of the source could not be copied. The target's own names
-// are temporary, and would tell nobody anything.
+// copyError says which file of the source could not be copied. The target's own names are
+// temporary and would not help.
 func copyError(op, host string, err error) error {
 	if err == nil {
 		return nil
@@ -341,7 +341,7 @@ func (w *copyWorker) clone(fd, src int) bool {
 	case unix.EOPNOTSUPP, unix.ENOTTY, unix.ENOSYS, unix.EXDEV:
 		w.noClone.Store(true)
 	}
-	return false // whatever it was, copying tells
+	return false // any other error comes up again when the file is copied
 }
 
 func writeAll(fd int, p []byte, off int64) error {
@@ -358,8 +358,8 @@ func writeAll(fd int, p []byte, off int64) error {
 }
 
 // tempDir is a directory of the store in which items are made before they get their
-// names. It is locked while somebody works in it, so that what a process left that
-// was killed can be told from what another is at.
+// names. The process that works in it holds a lock on it, by which other processes know that it
+// is not left over from one that was killed.
 type tempDir struct {
 	*rootDir
 	store *rootDir

@@ -13,9 +13,9 @@ import (
 	"ingot/image"
 )
 
-// DatabaseOptions says what a database tells of its items. The zero value tells what
-// every source knows, so that a closure gives the same database whether it was read
-// from a reference graph or from a live store.
+// DatabaseOptions says what a database holds of its items. The zero value stores only what
+// every source has, so that a closure gives the same database whether it was read from a
+// reference graph or from a live store.
 type DatabaseOptions struct {
 	// Provenance keeps derivers, signatures and the mark of what was built on the spot.
 	Provenance bool

@@ -28,33 +28,30 @@
 //		Profiles: map[string]string{"system": system},
 //	})
 //
-// What such a closure's items are need not lie on the host: items of a binary cache
-// ([Item.Remote]) are unpacked in the root as they come, and those of AddPath and AddText
-// are written there.
+// Such a closure's items need not lie on the host: Register unpacks items of a binary cache
+// ([Item.Remote]) in the root as they arrive, and writes those of AddPath and AddText there.
 //
-// [CheckTree] and [CheckRoot] hold a store against its database. [Closure.Why] and
+// [CheckTree] and [CheckRoot] compare a store with its database. [Closure.Why] and
 // [Closure.Savings] say why a path is in a closure, and what the closure would lose
 // without it.
 //
 // # What it guarantees
 //
-// The order of a closure, and the bytes of its database, follow from its items alone,
-// in whatever order and from how many sources they came. A path that refers to what
-// no source defines, sources that contradict each other, and items whose size on the
-// disk is not what a source says are refused; with [LoadOptions].Verify, so are items
-// whose contents are not. A size that no source gives follows from the files'
-// metadata, and a hash is read: with all processors, each file once, even if its own
-// hash is wanted for deduplication as well.
+// The order of a closure, and the bytes of its database, depend on its items alone, not on the
+// order or the number of their sources. Refused are references that no source defines, sources
+// that contradict each other, and items whose size on the disk differs from a source's; with
+// [LoadOptions].Verify, so are items whose contents differ. An unknown size is computed from
+// the files' metadata, and an unknown hash from their contents: on all processors, reading each
+// file once, even if deduplication needs the hash of each file as well.
 //
 // The database needs no daemon to repair it: nix-store --verify --check-contents,
 // --query and --gc work on it as on one that Nix wrote. It is in rollback-journal
-// mode, so that it can also be read from a medium that nobody can write to.
+// mode, so that it can also be read from a read-only medium.
 //
-// The databases and roots that are read, and written to, need not be trusted. Of a
-// database, tables of the form that Nix and Guix make are read, and none of the SQL that
-// it brings is run ([ErrForeignSchema]); work and memory are bounded by its size
-// ([ErrDatabaseWork]) and end with the context. In a root, no symlink is followed, and
-// no file is changed that has a name outside of it.
+// Databases and roots need not be trusted. The package reads only tables of the form that Nix
+// and Guix make, and runs none of the SQL in a database ([ErrForeignSchema]); work and memory
+// are bounded by the database's size ([ErrDatabaseWork]) and end with the context. In a root it
+// follows no symlink, and changes no file that has a name outside of it.
 //
 // # Limits
 //
@@ -63,8 +60,8 @@
 // takes 0.4 GiB, and 0.8 GiB while its registration is read; its database has 0.4 GiB,
 // and 1.5 GiB are needed to make it, since SQLite packs one copy out of another.
 //
-// In images, deduplication is off unless it is asked for, as it is in Nix: it reads
-// every file, and file systems without hard links gain nothing from it. [Register],
-// which knows the file system, does it unless it is told not to. Every file that could be
-// shared gets its name in .links, as with Nix, so that what is added later finds it.
+// In images, deduplication is off by default, as it is in Nix: it reads every file, and file
+// systems without hard links gain nothing from it. [Register], which knows the file system,
+// deduplicates by default. Every file that could be shared gets its name in .links, as with
+// Nix, so that later additions find it.
 package storedb

@@ -160,9 +160,8 @@ const (
 	stepsPerRow  = 10_000 // that is written
 )
 
-// guardedDB is a connection to a database that somebody else made, who is not trusted:
-// the work of its statements is bounded, they end when the context does, and they run
-// no SQL of the database's own.
+// guardedDB is a connection to a database that is not trusted: the work of its statements is
+// bounded, they end when the context does, and they run no SQL of the database's own.
 type guardedDB struct {
 	memoryDB
 	ctx   context.Context

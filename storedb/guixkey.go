@@ -18,7 +18,7 @@ import (
 )
 
 // GuixKeys are those of https://bordeaux.guix.gnu.org and https://ci.guix.gnu.org,
-// which Guix trusts unless told otherwise (etc/substitutes in its sources).
+// which Guix trusts by default (etc/substitutes in its sources).
 var GuixKeys = []string{
 	"(public-key (ecc (curve Ed25519) (q #7D602902D3A2DBB83F8A0FB98602A754C5493B0B778C8D1DD4E0F41DE14DE34F#)))",
 	"(public-key (ecc (curve Ed25519) (q #8D156F295D24B0D9A86FA5741A840FF2D24F60F7B6C4134814AD55625971B394#)))",
@@ -61,7 +61,7 @@ func newGuixKey(s sexp) (PublicKey, error) {
 	return PublicKey{Name: guixName(s), guix: &s}, nil
 }
 
-// guixName tells a key from others in messages.
+// guixName is what messages call a key.
 func guixName(key sexp) string {
 	if q, err := key.value("ecc", "q"); err == nil {
 		return fmt.Sprintf("#%X…#", q[:min(4, len(q))])

@@ -23,8 +23,8 @@ type Item struct {
 	References []string
 	// Deriver is the derivation that made the item; empty if unknown.
 	Deriver string
-	// Ultimate marks what the store built itself and trusts without a signature, as the source
-	// tells it: of a live store's database and of path-info JSON alone. Caches do not tell it.
+	// Ultimate marks what the store built itself and trusts without a signature. Only a live
+	// store's database and path-info JSON have it.
 	Ultimate bool
 	// Sigs are signatures, NAME:BASE64, sorted.
 	Sigs []string
@@ -32,7 +32,7 @@ type Item struct {
 	// empty for what was built.
 	CA string
 
-	// Notes say what a source told of the path and is left out, since it cannot be.
+	// Notes name data of a source that are left out, since they cannot be this path's.
 	Notes []string
 
 	// From is the folder of the host that holds the item under its base name; empty
@@ -51,8 +51,8 @@ type Item struct {
 
 // Remote is a store path that some other machine has.
 type Remote interface {
-	// NAR hands the path's NAR to use as it comes in, and checks size and hash when all
-	// of it was read. It tells progress, if that is set, of bytes of it.
+	// NAR calls use with the path's NAR as it comes in, and checks size and hash when all of it
+	// was read. progress, if set, is called with bytes of it.
 	NAR(ctx context.Context, progress func(bytes int64), use func(io.Reader) (int64, error)) error
 }
 

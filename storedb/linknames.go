@@ -8,12 +8,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// linkState is what is known of a name in .links.
+// linkState is what we know of a name in .links.
 type linkState int
 
 const (
-	linkUnknown linkState = iota // only a look tells
-	linkAbsent                   // nobody else has put it there when we last looked
+	linkUnknown linkState = iota // to be looked up
+	linkAbsent                   // it was not there when we last looked
 	linkThere                    // it was there before
 	linkOurs                     // we put it there: it is what its name says
 	linkSpent                    // its file has all the names that it can have

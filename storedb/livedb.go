@@ -73,7 +73,7 @@ func (f Flavour) inRoot(root string, use func(db *rootDir) error) error {
 	}
 	top, err := openRoot(root, false)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil // whoever reads it says so
+		return nil // the reader reports it
 	}
 	if err != nil {
 		return err
@@ -147,9 +147,9 @@ type dbState struct{ size, mtime, log int64 }
 func (s dbState) hasLog() bool { return s.log > 0 }
 
 // stateOf looks at the files of the database that lies at real, and is called path in
-// errors. SQLite opens all of them, and those who read share memory by the file -shm,
-// which they make, write, and give to the database's owner: it must not be another name
-// of a file elsewhere.
+// errors. SQLite opens all of them, and readers share memory by the file -shm, which they
+// make, write, and give to the database's owner: it must not be another name of a file
+// elsewhere.
 func stateOf(real, path string) (s dbState, err error) {
 	for _, suffix := range []string{"", "-wal", "-journal", "-shm"} {
 		var st unix.Stat_t
@@ -172,7 +172,7 @@ func stateOf(real, path string) (s dbState, err error) {
 	return s, nil
 }
 
-// readBusy is how long reading waits for those who write, in milliseconds.
+// readBusy is how long reading waits for a writer, in milliseconds.
 const readBusy = 30_000
 
 func openDatabase(ctx context.Context, real, path string, state dbState, read func(*dbReader) error) error {

@@ -25,7 +25,7 @@ type LoadOptions struct {
 	// Files hashes single files as well, in the same pass. [Populate] needs that to
 	// deduplicate, and need not read everything once more if it is done already.
 	Files bool
-	// Progress, if set, is told of bytes that were hashed, from several goroutines.
+	// Progress, if set, is called with bytes that were hashed, from several goroutines.
 	Progress func(bytes int64)
 	// skip are places of items whose files need not be hashed.
 	skip []int
@@ -98,7 +98,8 @@ func (c *Closure) Load(ctx context.Context, o LoadOptions) error {
 	return few(wrong)
 }
 
-// checkRemote refuses items that are not here, or else those of which too little is known.
+// checkRemote refuses items that are still to be fetched, unless o allows them and their hashes
+// and sizes are known.
 func (c *Closure) checkRemote(o LoadOptions) error {
 	for _, it := range c.items {
 		switch {

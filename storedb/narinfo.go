@@ -126,8 +126,8 @@ func (p *narInfoReader) line(s string) error {
 const guixSigned = "Signature:"
 
 // sign takes in the line with the signature: the first one counts, and it is of all
-// that stands above it. What stands below may be changed by anybody; Guix demands of
-// three fields that they are above, and NarSize counts here, too.
+// that stands above it. The text below is not signed; Guix demands that three fields stand
+// above, and ingot also NarSize.
 func (p *narInfoReader) sign(b []byte, line string) {
 	if p.info.guix != nil {
 		return
@@ -304,7 +304,7 @@ func (p *narInfoReader) finish() error {
 // left out.
 func (n *NarInfo) StrangeAddress() bool { return n.strange }
 
-// Item returns the item that the narinfo tells of.
+// Item returns the item that the narinfo describes.
 func (n *NarInfo) Item() *Item {
 	return &Item{
 		Path: n.Path, NarHash: n.NarHash, NarSize: n.NarSize, References: slices.Clone(n.References),
@@ -326,10 +326,10 @@ type PublicKey struct {
 	guix *sexp             // of Guix
 }
 
-// NixOSKey is the key of https://cache.nixos.org, which Nix trusts unless told otherwise.
+// NixOSKey is the key of https://cache.nixos.org, which Nix trusts by default.
 const NixOSKey = "cache.nixos.org-1:6NCHdD59X431o0gWypbMrAURkbJ16ZPMQFGspcDShjY="
 
-// DefaultKeys are those that are trusted where nobody says which.
+// DefaultKeys are the keys that are trusted by default.
 func (f Flavour) DefaultKeys() []string {
 	if f == Guix {
 		return GuixKeys
@@ -479,7 +479,7 @@ func (e *UntrustedError) Error() string {
 }
 
 // contentAddressed says whether the store path follows from hash and references, as
-// those of [Flavour.AddPath] do, so that nobody has to be trusted. Text and flat files, whose
+// those of [Flavour.AddPath] do, so that no signature is needed. Text and flat files, whose
 // paths follow from contents that only a NAR shows, are not judged here.
 func (n *NarInfo) contentAddressed(f Flavour) bool {
 	it := n.Item()

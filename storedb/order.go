@@ -24,7 +24,7 @@ func (g *graph) edges(node int32) []int32 { return g.to[g.from[node]:g.from[node
 // shortest returns a shortest way from one of starts to a node, both included; nil if there is
 // none.
 func (g *graph) shortest(starts []int32, to int32) (way []int32) {
-	by := map[int32]int32{} // who led to a node; itself for a start
+	by := map[int32]int32{} // the node before another on the way; of a start, itself
 	for _, start := range starts {
 		by[start] = start
 	}

@@ -15,8 +15,8 @@ import (
 	"ingot/internal/printable"
 )
 
-// pathInfo is what nix path-info --json and the structured attributes of
-// exportReferencesGraph say of a path.
+// pathInfo is a path in the output of nix path-info --json and in the structured attributes of
+// exportReferencesGraph.
 type pathInfo struct {
 	Path       string          `json:"path"`
 	NarHash    jsonHash        `json:"narHash"`
@@ -36,7 +36,7 @@ type pathInfo struct {
 // (PathInfoJsonFormat in src/libstore/path-info.cc). Which it is shows in each value.
 var pathInfoVersions = []string{"1", "2", "3"}
 
-// checkFormat refuses what is told of another store, or in another way.
+// checkFormat refuses another store's paths, and versions of the format that are not known.
 func (f Flavour) checkFormat(storeDir *string, version json.RawMessage) error {
 	if storeDir != nil && *storeDir != f.StoreDir() {
 		return fmt.Errorf("its paths are of the store %s, and %s is expected", printable.Quote(*storeDir), f.StoreDir())
@@ -114,7 +114,7 @@ func (c *jsonCA) UnmarshalJSON(b []byte) error {
 // up to Nix 2.18, one object with the paths as keys from 2.19 on, and that within a
 // further object where --json-format asks for it, in its versions 1 to 3. It reads the
 // structured attributes of a build, .attrs.json, as well: the graphs that
-// exportReferencesGraph put there. What is told of another store is refused.
+// exportReferencesGraph put there. Another store's paths are refused.
 func (f Flavour) ReadPathInfo(name string, r io.Reader) ([]*Item, error) {
 	b, err := readJSON(r)
 	if err != nil {
@@ -231,7 +231,7 @@ func (f Flavour) itemOf(name string, info *pathInfo) (*Item, error) {
 		return nil, err
 	}
 	if info.Valid != nil && !*info.Valid {
-		return nil, fmt.Errorf("%s is not a valid path of the store that was asked", it.Path)
+		return nil, fmt.Errorf("%s is not a valid path of the store that it was read from", it.Path)
 	}
 	if it.NarSize < 0 {
 		return nil, fmt.Errorf("%s: size %d is negative", it.Path, it.NarSize)

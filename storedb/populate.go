@@ -236,8 +236,8 @@ var guixDirs = []struct {
 	{"/home", 0o755},
 }
 
-// guixSystem makes what of guixDirs is not there: a folder that somebody has put into
-// the tree keeps its mode and its owner.
+// guixSystem makes those of guixDirs that are missing: a folder that is in the tree already
+// keeps its mode and its owner.
 func (p *populator) guixSystem() error {
 	for _, d := range guixDirs {
 		if p.tree.Lookup(d.name) != nil {

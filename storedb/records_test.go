@@ -133,7 +133,7 @@ func TestReadPathInfo(t *testing.T) {
 		"[\n{]":                                "j:2: invalid character ']'",
 		"[null]":                               "j: null stands where a path was expected",
 		"[{}]":                                 "j: store path is empty",
-		`{"` + a + `":null}`:                   "j: " + a + " is not a valid path of the store that was asked",
+		`{"` + a + `":null}`:                   "j: " + a + " is not a valid path of the store that it was read from",
 		`[{"path":"` + a + `","narSize":-1}]`:  "j: " + a + ": size -1 is negative",
 		`[{"path":"` + a + `","narHash":"x"}]`: "j: " + a + `: "x" is not a SHA-256`,
 		`[{"path":"` + a + `","references":["../x"]}]`: `reference: "/nix/store/../x" is not a store path`,

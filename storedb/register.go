@@ -40,10 +40,11 @@ type RegisterOptions struct {
 	// One called system that is a NixOS brings /etc/NIXOS with it, and one that is a Guix
 	// System the folders that it has in its root: a /tmp for everybody, say.
 	Profiles map[string]string
-	// Stage, if set, is told of what begins and how many bytes it is about; what it
-	// returns is told of bytes that are done, from several goroutines.
+	// Stage, if set, is called with the name of each stage that begins and the number of its
+	// bytes; the function that it returns is called with the bytes that are done, from several
+	// goroutines.
 	Stage func(what string, total int64) func(done int64)
-	// Waiting, if set, is told of a lock that another process has.
+	// Waiting, if set, is called with the path of a lock that another process holds.
 	Waiting func(path string)
 }
 
@@ -56,8 +57,8 @@ type Registered struct {
 	NarSize  int64  `json:"narSize"` // of all of them
 	Added    int    `json:"added"`   // rows
 	Updated  int    `json:"updated"` // rows that were brought up to date
-	// Kept are paths whose contents in the store are registered, and not those that the
-	// source tells of: builds that do not give the same bytes twice.
+	// Kept are paths that stay registered with the contents that the store has, where the
+	// source has others: their builds do not give the same bytes twice.
 	Kept   []string `json:"kept,omitempty"`
 	Copied Copied   `json:"copied"`
 	// Links are the symlinks that were made, GC roots and profiles, with their targets.
@@ -78,10 +79,10 @@ type Registered struct {
 //
 // The database changes after all items are in place, and on the disk: a process that
 // is killed leaves the old one or the new one, and the next run finishes the work.
-// Items get their names when they are complete. Nothing outside the root is written
-// to: symlinks in it are not followed, and a file of the store that has a name outside of
-// it as well (a hard link) is replaced by a copy before its metadata change. A database
-// that has things in it that neither Nix nor Guix makes is refused ([ErrForeignSchema]).
+// Items get their names when they are complete. Register writes nothing outside the root: it
+// follows no symlink there, and replaces a file of the store that has a hard link outside of
+// it by a copy before its metadata change. It refuses a database that holds anything that
+// neither Nix nor Guix makes ([ErrForeignSchema]).
 //
 // Items that refer to each other in a circle are refused, as Nix and Guix refuse them.
 //
@@ -139,13 +140,13 @@ type registrar struct {
 	late bool
 }
 
-// unmake removes the directories that this run has made and that hold nothing: a closure that
-// is refused leaves nothing behind. What lies in one that was filled stays for the next run.
+// unmake removes the empty directories that this run has made, so that a refused closure leaves
+// nothing behind. Those that hold something stay for the next run.
 func (r *registrar) unmake() {
 	if r.DryRun || r.root == nil || r.did.Database != "unchanged" {
 		return
 	}
-	// Locks that nobody else can have waited for yet: what they lie in is new.
+	// No other process can wait for these locks yet: their directories are new.
 	for _, l := range []struct {
 		lock *fileLock
 		dir  *rootDir
@@ -260,8 +261,8 @@ func (r *registrar) dir(path string, settle func(*rootDir) error) (*rootDir, err
 	return dir, err
 }
 
-// giveStore gives a store directory that is being made to the builders. Whoever is not
-// root cannot; the store is then his own.
+// giveStore makes the builders' group the owner of a new store directory. Only root can; the
+// store of an ordinary user stays the user's.
 func giveStore(store *rootDir) error {
 	var st unix.Stat_t
 	if err := unix.Fstat(store.fd, &st); err != nil || st.Uid != 0 {
@@ -297,8 +298,8 @@ func (r *registrar) known() error {
 	return err
 }
 
-// look finds out which items lie in the store, which are to be copied, and from where
-// each is read.
+// look decides which items lie in the store, which have to be copied, and from where each is
+// read.
 func (r *registrar) look() error {
 	storePath := ""
 	if r.store != nil {
@@ -326,7 +327,7 @@ func (r *registrar) look() error {
 		case it.Remote != nil && r.there[i]:
 			doubtful = append(doubtful, i)
 		case bring:
-			if row != nil { // somebody removed what is registered; what is brought in is what counts
+			if row != nil { // the registered item was removed; the one that is brought in counts
 				r.judged[it.Path] = sourceRight
 			}
 			r.missing = append(r.missing, i)
@@ -345,9 +346,9 @@ func (e *NotInStoreError) Error() string {
 	return fmt.Sprintf("%s is in the closure, but not in the store %s", e.Path, e.Store)
 }
 
-// judge settles what is right where the row of an item that lies in the store and the
-// closure's source differ: a build that does not give the same bytes twice has several
-// hashes, and one of them is that of what is there. The item says what is right then.
+// judge decides which is right where the row of an item in the store and the closure's source
+// differ: a build that does not give the same bytes twice has several hashes, and the store
+// holds one of them. The item then has the right one.
 func (r *registrar) judge(it *Item, row *dbRow) error {
 	if it.NarHash.IsZero() {
 		it.NarHash, it.NarSize = row.NarHash, row.NarSize
@@ -402,10 +403,10 @@ func (r *registrar) checkSources() error {
 	return nil
 }
 
-// untold is a progress that nobody wants to know.
+// untold is a progress without a reader.
 func untold(int64) {}
 
-// stage tells of a stage.
+// stage begins a stage and returns its progress.
 func (r *registrar) stage(what string, total int64) func(int64) {
 	var told func(int64)
 	if r.Stage != nil {
@@ -417,7 +418,7 @@ func (r *registrar) stage(what string, total int64) func(int64) {
 	return told
 }
 
-// load finds out all that is to be known of the items.
+// load scans and hashes the items.
 func (r *registrar) load() error {
 	total := int64(0)
 	for _, it := range r.closure.items {
@@ -563,7 +564,7 @@ func (r *registrar) checkSpace(dev uint64) error {
 			continue
 		}
 		if r.closure.files == nil && !r.NoDeduplicate {
-			return nil // nobody knows yet how much of it is shared
+			return nil // how much of it is shared is not known yet
 		}
 		if r.closure.files == nil {
 			need += it.size().bytes
@@ -697,8 +698,8 @@ func (d *rootDir) pathUnlock(l *fileLock, name string) {
 	l.release()
 }
 
-// sync waits until the disk has all items: a database never tells of what a power cut
-// could still take away.
+// sync waits until the disk has all items: a database never registers what a power cut could
+// still take away.
 func (r *registrar) sync() error {
 	if r.DryRun || r.NoSync {
 		return nil

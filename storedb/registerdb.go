@@ -97,8 +97,8 @@ func schemaAdvice(f Flavour, n int) string {
 	return ""
 }
 
-// The time that SQLite waits for a lock by itself, and how often it does, so that
-// somebody who ends ingot meanwhile is heard.
+// The time that SQLite waits for a lock by itself, and how often it does, so that an interrupt
+// takes effect meanwhile.
 const (
 	busyTimeout = 1000 // milliseconds
 	busyTries   = 300
@@ -119,7 +119,7 @@ func (f Flavour) openRootDB(ctx context.Context, dir *rootDir, c *Closure) (*roo
 			return nil, dir.fail("lstat", name, err)
 		case st.Mode&unix.S_IFMT != unix.S_IFREG:
 			return nil, fmt.Errorf("%s%s is no regular file", path, suffix)
-		case st.Nlink > 1: // SQLite's locks and logs go by the name; and who has the other name?
+		case st.Nlink > 1: // SQLite's locks and logs go by the name
 			return nil, fmt.Errorf("%s%s has %d names (hard links); a database that is written to must have one: replace it by a copy", path, suffix, st.Nlink)
 		}
 		size += st.Size

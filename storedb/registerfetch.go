@@ -26,9 +26,8 @@ func (r *registrar) split() (remote, here []int) {
 	return remote, here
 }
 
-// fetched looks at items that lie in the store, and which no row tells of: an earlier
-// run that was cut short has put what is whole in place. What is right is not fetched
-// again.
+// fetched looks at items that lie in the store and have no row: an earlier run that was cut
+// short has put whole ones in place, which are not fetched again.
 func (r *registrar) fetched(places []int) error {
 	right := make([]bool, len(places))
 	err := hashing(r.ctx, len(places), narWriters(r.ctx), func(w *narWriter, k int) error {

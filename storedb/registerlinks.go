@@ -22,8 +22,7 @@ type plannedLink struct {
 	at, target string
 }
 
-// links checks the GC roots and profiles that are asked for, before anything is
-// written.
+// links checks the requested GC roots and profiles before anything is written.
 func (r *registrar) links() error {
 	for _, kind := range []struct {
 		what, dir string
@@ -226,8 +225,8 @@ func (r *registrar) note(at, target string) {
 	r.did.Links[r.flavour.StateDir()+"/"+at] = target
 }
 
-// replaceLink makes a symlink, and replaces one that led to another store path; other
-// links are somebody's, and stay.
+// replaceLink makes a symlink, and replaces one that led to another store path; links that lead
+// elsewhere belong to the user, and stay.
 func (r *registrar) replaceLink(dir *rootDir, name, target string) error {
 	old, err := dir.readlink(name)
 	if err == nil && old != target && !strings.HasPrefix(old, r.flavour.StoreDir()+"/") {

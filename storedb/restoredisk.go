@@ -11,8 +11,8 @@ import (
 	"ingot/image"
 )
 
-// Restore reads a NAR and makes its files below root, under name, with the metadata of
-// a store, but for the owner, who is whoever runs it. It returns the length of the NAR.
+// Restore reads a NAR and makes its files below root, under name, with the metadata of a store,
+// but owned by the user of the process. It returns the length of the NAR.
 //
 // Nothing outside of root is touched, whatever the NAR says: names are checked, each
 // directory is made before it is entered, and no symlink is followed. name must not

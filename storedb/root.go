@@ -204,8 +204,7 @@ func (d *rootDir) readFile(name string) ([]byte, error) {
 	return b[:n], err
 }
 
-// write puts a file under its name in one step: nobody sees a part of it, and what
-// stood there before is replaced.
+// write puts a whole file under its name in one step, and replaces an earlier one.
 func (d *rootDir) write(name string, data []byte, perm uint32, sync bool) error {
 	temp := ".ingot-" + name
 	if err := unix.Unlinkat(d.fd, temp, 0); err != nil && err != unix.ENOENT {
@@ -341,7 +340,7 @@ func (d *rootDir) lock(ctx context.Context, kind Flavour, name string, exclusive
 		return nil, err
 	}
 	var st unix.Stat_t
-	if err := unix.Fstat(fd, &st); err == nil && st.Nlink > 1 { // who else knows the file by another name?
+	if err := unix.Fstat(fd, &st); err == nil && st.Nlink > 1 { // a process elsewhere may hold the lock by the other name
 		unix.Close(fd)
 		return nil, fmt.Errorf("%s has %d names (hard links); a lock must have one: remove it", filepath.Join(d.path, name), st.Nlink)
 	}

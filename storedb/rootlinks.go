@@ -71,8 +71,8 @@ func (l *linkDir) link(dir int, name string, n *image.Node, hash Hash) (linked, 
 		l.names.set(hash, linkOurs, st.Ino)
 		return true, false, nil
 	}
-	// What a crash of the machine cut short, or what somebody wrote to. As Nix does, it is
-	// taken out of .links; items that have it are not touched.
+	// A crash of the machine cut it short, or a program wrote to it. As Nix does, we take it
+	// out of .links; items that have it are not touched.
 	if err := unix.Unlinkat(dir, name, 0); err != nil {
 		return false, false, fmt.Errorf("unlink: %w", err)
 	}
@@ -91,9 +91,9 @@ func standsFor(st *unix.Stat_t, n *image.Node) bool {
 	return !n.Mode.IsRegular() || st.Mode&0o7777 == uint32(n.Mode.Perm())
 }
 
-// offer puts a file, which .links does not have, into it, and says whether somebody
-// else has put one with the same contents there meanwhile. If there is no room, the
-// file is not shared. ino is the file's, or zero.
+// offer puts a file into .links, which does not have it. taken says that another worker or
+// process has put one with the same contents there meanwhile. If there is no room, the file is
+// not shared. ino is the file's, or zero.
 func (l *linkDir) offer(dir int, name string, hash Hash, ino uint64) (taken bool, err error) {
 	if l.full.Load() {
 		return false, nil
@@ -103,7 +103,7 @@ func (l *linkDir) offer(dir int, name string, hash Hash, ino uint64) (taken bool
 		l.names.set(hash, linkOurs, ino)
 		return false, nil
 	case unix.EEXIST:
-		if e := l.names.get(hash); e.state == linkAbsent { // who put it there may not be one of us
+		if e := l.names.get(hash); e.state == linkAbsent { // another process may have put it there
 			l.names.set(hash, linkThere, 0)
 		}
 		return true, nil

@@ -26,17 +26,16 @@ func idOf(st *unix.Stat_t) fileID { return fileID{st.Dev, st.Ino} }
 
 // outsideNames knows which files of a store have names outside of it.
 type outsideNames struct {
-	// mu is held by those who give names to files, or take them. The count needs a moment
-	// in which nobody does.
+	// mu is held for reading while files get or lose names, and for writing by the count, which
+	// needs the names to stay as they are.
 	mu    sync.RWMutex
 	once  sync.Once
 	err   error
 	files map[fileID]bool
 }
 
-// of says whether a file with several names has one outside of the store. The names in
-// the store are counted once, when it is asked first: a name that we take away later
-// would no longer be missed.
+// of says whether a file with several names has one outside of the store. It counts the names
+// in the store once, at the first call: a name that we take away later would count as outside.
 func (o *outsideNames) of(ctx context.Context, store *rootDir, st *unix.Stat_t) (bool, error) {
 	o.once.Do(func() {
 		o.mu.Lock()

@@ -191,8 +191,8 @@ func (s *settled) ReadAt(p []byte, off int64) (n int, err error) {
 	return n, nil
 }
 
-// shared says whether a file is not to be shared: it is a file of .links already, or
-// one that somebody may write to, who then would write to all.
+// shared says whether a file must not be shared: it is a file of .links already, or a writable
+// one, in which a change would change all.
 func (w *settleWorker) shared(s *settled) bool {
 	if w.leave && s.node.Mode.IsRegular() && s.st.Mode&0o222 != 0 {
 		return true

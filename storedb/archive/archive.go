@@ -22,8 +22,8 @@ type Options struct {
 	Unpacked int64
 	// Temp is the folder of a file without a name, for the rest; /var/tmp if empty.
 	Temp string
-	// LeftOut is told of each entry that is left out, or taken for something else than it says
-	// to be, since its type is none that a tree has. Nil refuses the archive instead.
+	// LeftOut is called with each entry that is left out, or taken for another type, since a tree
+	// has no such type. Nil refuses the archive instead.
 	LeftOut func(entry string, why error)
 	// Storable leaves out what no item of a store can be, too: devices and FIFOs.
 	Storable bool

@@ -6,7 +6,7 @@
 //
 // Tarballs are of the formats that GNU tar, BSD tar and Go write: long names, pax
 // headers, hard links, sparse files. They may be compressed with gzip, xz, zstd, bzip2,
-// lzip, lz4 or lzma, which is told from the contents, not the name. Of a Debian package, the files
+// lzip, lz4 or lzma, recognized by the contents, not by the name. Of a Debian package, the files
 // are read, not the scripts.
 //
 // # What it guarantees
@@ -23,9 +23,9 @@
 //
 // Entries that are no files, such as sockets, the continuations of other volumes and the
 // attributes that Solaris keeps in entries of their own, are left out, and files of unknown
-// types are taken for regular ones, as POSIX has it; [Options.LeftOut] is told of each. Where it
-// is there, it is told as well of names that hold "..", which are left out, and of absolute ones,
-// which are taken for relative ones.
+// types are taken for regular ones, as POSIX has it; [Options.LeftOut] is called with each. If it
+// is set, names that hold ".." are left out and absolute names are taken for relative ones, and
+// it is called with those, too.
 //
 // # Limits
 //

@@ -172,8 +172,8 @@ func isStar(kind string) bool {
 	return true
 }
 
-// leaveOut tells why an entry is left out, or is another; it is an error where nobody wants
-// to know.
+// leaveOut reports why an entry is left out, or is of another type; without LeftOut that is an
+// error.
 func (t *tarReader) leaveOut(h *tar.Header, why string) error {
 	if t.LeftOut == nil {
 		return errors.New(why)

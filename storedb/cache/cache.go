@@ -21,8 +21,8 @@ import (
 	"ingot/storedb/compression"
 )
 
-// Options says whom to trust and how to read. The zero value trusts nobody, which
-// leaves the paths that need no signature.
+// Options says which keys to trust and how to read. The zero value trusts no key, which leaves
+// the paths that need no signature.
 type Options struct {
 	Flavour storedb.Flavour
 	// Keys are those whose signatures are trusted.
@@ -47,13 +47,13 @@ type Options struct {
 	InPlace bool
 	// NoSync does not wait until the disk has what was fetched.
 	NoSync bool
-	// Begin, if set, is told how many bytes of NARs will be fetched, if there are any.
+	// Begin, if set, is called with the bytes of NARs that will be fetched, if there are any.
 	Begin func(bytes int64)
-	// Progress, if set, is told of bytes of NARs that were read, from several goroutines.
+	// Progress, if set, is called with bytes of NARs that were read, from several goroutines.
 	Progress func(bytes int64)
 }
 
-// Cache is one binary cache, or several that are asked in turn.
+// Cache is one binary cache, or several that are tried in turn.
 type Cache struct {
 	Options
 	sources []source
@@ -138,7 +138,7 @@ func (c *Cache) Closure(ctx context.Context, roots ...string) ([]*Path, error) {
 		}
 	}
 	found := map[string]*Path{}
-	wanted := map[string]string{} // and who refers to it
+	wanted := map[string]string{} // and a path that refers to it
 	for _, root := range roots {
 		wanted[root] = ""
 	}

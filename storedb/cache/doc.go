@@ -24,9 +24,9 @@
 // signature covers, must stay below the cache's own.
 //
 // A connection that is cut is opened again and goes on at the byte where it was,
-// where the server knows ranges. After five tries in a row that each brought less than
-// 64 KiB it is an error. How long to wait in between is the caller's to say, and so are
-// proxies and time-outs: nothing here looks at the clock or the environment.
+// where the server supports ranges. Five tries in a row that each brought less than 64 KiB are
+// an error. The caller decides how long to wait in between, and on proxies and time-outs:
+// nothing here looks at the clock or the environment.
 //
 // Ten redirections are followed, none of them from https to http, or to another scheme.
 // A name and a password in a cache's URL are sent to its host alone, and no error shows
@@ -37,8 +37,8 @@
 // # Limits
 //
 // NARs may be compressed with xz, zstd, bzip2, gzip, lzip, lz4, Brotli ("br"), LZMA or not at
-// all; with what Nix takes other programs for, lzop, lrzip and grzip, and with compress, they
-// may not. Answers are read with the codings of Content-Encoding that Nix reads, though none is
-// asked for. Of Guix's signatures, ECDSA over the curve Ed25519 and RSA
-// are known, which are the keys that guix archive makes; another is not trusted.
+// all; lzop, lrzip and grzip, for which Nix runs other programs, and compress are not supported.
+// Answers are read with the codings of Content-Encoding that Nix reads, though requests name
+// none. Of Guix's signatures, ECDSA over the curve Ed25519 and RSA are known, which are the keys
+// that guix archive makes; another is not trusted.
 package cache

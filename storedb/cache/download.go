@@ -11,8 +11,7 @@ import (
 	"ingot/internal/grammar"
 )
 
-// attempts is how often a file is asked for in a row with less than freshBytes of it
-// coming.
+// attempts is how often a file is requested in a row with less than freshBytes of it arriving.
 const (
 	attempts   = 5
 	freshBytes = 64 << 10

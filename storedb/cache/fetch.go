@@ -123,8 +123,8 @@ func hidden(base string) string { return hiddenPrefix + base }
 
 const hiddenPrefix = ".fetch-"
 
-// sweep removes what runs that were killed left behind. The lock is held: nobody else
-// is at work on it.
+// sweep removes what runs that were killed left behind. The lock is held: no other run works on
+// it.
 func (f *fetcher) sweep() error {
 	names, err := f.lock.Readdirnames(-1)
 	for _, name := range names {
@@ -135,7 +135,7 @@ func (f *fetcher) sweep() error {
 	return err
 }
 
-// open opens the folder and waits until nobody else fetches into it.
+// open opens the folder and waits until no other process fetches into it.
 func (f *fetcher) open(ctx context.Context) error {
 	var err error
 	if f.root, err = os.OpenRoot(f.dir); err != nil {
@@ -306,7 +306,7 @@ func (f *fetcher) stream(ctx context.Context, p *Path, progress func(int64), use
 type meter struct {
 	r    io.Reader
 	n    int64
-	sum  hash.Hash // nil if nobody wants one
+	sum  hash.Hash // nil if none is wanted
 	tell func(int64)
 	err  error // of the reader, if it was not its end
 }

@@ -30,39 +30,39 @@ import (
 )
 
 // A Server serves the binary cache in a folder, and takes what nix copy --to http://…
-// puts there. Files appear under their names when they are whole. What is put is checked
-// as what is fetched: a NAR's file has the hash that it is named by, and a narinfo
-// comes after its NAR, whose sizes and hashes are those that it tells, and after the
-// narinfos of the paths that it refers to. Nothing is put through a symbolic link, and what
-// is there is not replaced by something else: see [Server.checkNarInfo].
+// puts there. Files appear under their names when they are whole. An upload is checked like a
+// download: a NAR's file has the hash that it is named by, and a narinfo comes after its NAR,
+// with that NAR's sizes and hashes, and after the narinfos of the paths that it refers to.
+// Nothing is written through a symbolic link, and a file is not replaced by a different one:
+// see [Server.checkNarInfo].
 //
-// Who reads is not asked for anything. Who puts knows the Token.
+// Reading needs no authentication. Uploads need the Token.
 //
-// A browser can be led here by a page of anybody's, whose name then leads to this address.
-// So a request has to name this server by an address, as localhost, or by one of Hosts, and
-// what a browser sends is never put.
+// Any web page can lead a browser here, by a name that resolves to this address. So a request
+// has to name this server by an address, as localhost, or by one of Hosts, and uploads by
+// browsers are refused.
 type Server struct {
 	Dir     string
 	Flavour storedb.Flavour
 
-	// Token is what has to come with what is put, as a bearer token or as the password of
-	// HTTP's basic authentication. Without one nothing can be put.
+	// Token has to come with each upload, as a bearer token or as the password of HTTP's basic
+	// authentication. Without a Token the cache is read-only.
 	Token string
 	// Hosts are further names of this server.
 	Hosts []string
-	// MaxUpload is how many bytes a file may have that is put, and its NAR when it is
-	// decompressed; DefaultMaxUpload if 0.
+	// MaxUpload is how many bytes an uploaded file may have, and its NAR when it is decompressed.
+	// Default: DefaultMaxUpload.
 	MaxUpload int64
-	// Uploads is how many files may be on their way at a time; DefaultUploads if 0.
+	// Uploads is how many uploads may run at a time. Default: DefaultUploads.
 	Uploads int
 
 	start sync.Once
 	slots chan struct{}
-	looks chan struct{} // taken by who reads a NAR
-	turn  sync.Mutex    // held by who gives a file its name
+	looks chan struct{} // one is taken to read a NAR
+	turn  sync.Mutex    // held while a file gets its name
 }
 
-// Limits of what is put, where a [Server] has no others.
+// Default limits of a [Server]'s uploads.
 const (
 	DefaultMaxUpload = 16 << 30
 	DefaultUploads   = 64
@@ -75,7 +75,7 @@ const mostLooks = 4
 var _ http.Handler = (*Server)(nil)
 
 // What a cache consists of, by names with digits of Nix's base 32. debuginfo, log and realisations
-// are of those who make it.
+// serve its makers.
 var (
 	narInfoName  = lazy.Regexp(`^([0-9a-df-np-sv-z]{32})\.narinfo$`)
 	narName      = lazy.Regexp(`^nar/([0-9a-df-np-sv-z]{52})?[0-9A-Za-z._+-]*$`)
@@ -86,7 +86,7 @@ const infoName = "nix-cache-info"
 
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !s.named(r.Host) {
-		http.Error(w, fmt.Sprintf("this is not %.100q: it is asked for by its address, as localhost, or by a name that it was given", r.Host), http.StatusMisdirectedRequest)
+		http.Error(w, fmt.Sprintf("this is not %.100q: name it by its address, as localhost, or by a name that it was given", r.Host), http.StatusMisdirectedRequest)
 		return
 	}
 	name := strings.TrimPrefix(r.URL.Path, "/")
@@ -227,7 +227,7 @@ func (s *Server) put(w http.ResponseWriter, r *http.Request, name string) {
 	}
 }
 
-// mayPut says why somebody may put nothing; status is 0 if they may.
+// mayPut says why an upload is refused; status is 0 if it is not.
 func (s *Server) mayPut(r *http.Request) (status int, why string) {
 	switch {
 	case s.Token == "":
@@ -240,7 +240,7 @@ func (s *Server) mayPut(r *http.Request) (status int, why string) {
 	return 0, ""
 }
 
-// knowsToken compares hashes, so that the time it takes tells nothing of the token.
+// knowsToken compares hashes, so that the time it takes reveals nothing of the token.
 func (s *Server) knowsToken(r *http.Request) bool {
 	_, told, basic := r.BasicAuth()
 	if !basic {
@@ -289,7 +289,7 @@ func tooLong(most int64) error {
 	return fmt.Errorf("it is longer than the %d bytes that it may have", most)
 }
 
-// bounded reads what is put, as long as it is not longer than it may be.
+// bounded reads an upload, and fails where that is longer than it may be.
 type bounded struct {
 	r    io.Reader
 	left int64
@@ -322,7 +322,7 @@ func refuse(format string, args ...any) error {
 	return &refusal{http.StatusUnprocessableEntity, fmt.Sprintf(format, args...)}
 }
 
-// taken is of what is there already and is another.
+// taken is a conflict with a file that is there already.
 func taken(format string, args ...any) error {
 	return &refusal{http.StatusConflict, fmt.Sprintf(format, args...)}
 }
@@ -389,7 +389,7 @@ func (s *Server) takeSmall(ctx context.Context, name string, r io.Reader) error 
 	if err := check(ctx, place, b); err != nil {
 		return err
 	}
-	s.turn.Lock() // what is there stays so until this is
+	s.turn.Lock() // the old file stays until the new one is in place
 	defer s.turn.Unlock()
 	old, err := place.read(s.most(name))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -496,9 +496,9 @@ func (s *Server) readNarInfo(name string, b []byte) (*storedb.NarInfo, error) {
 	return n, nil
 }
 
-// mayReplace refuses what says something else than what is there. Of a path only
-// signatures may be added, and its NAR may lie elsewhere, compressed otherwise: it was
-// looked at. A narinfo that is none may be replaced.
+// mayReplace refuses a file that says something else than the old one. Of a path only
+// signatures may be added, and its NAR may lie elsewhere, compressed otherwise: it was checked.
+// A narinfo that cannot be read may be replaced.
 func (s *Server) mayReplace(name string, old, b []byte) error {
 	if name == infoName {
 		return taken("another one is there, and stays")

@@ -186,7 +186,7 @@ func (s *server) get(ctx context.Context, ref *url.URL, at string, off int64, ta
 	}
 	resp, err := s.client.Do(req)
 	if named := (*url.Error)(nil); errors.As(err, &named) {
-		err = named.Err // whoever asks for a file names it
+		err = named.Err // the caller names the file
 	}
 	return resp, redact.Error(err)
 }

@@ -10,7 +10,7 @@
 // # Several sources at once
 //
 // All of a Source are one closure. A graph says what the closure is; beside one, registrations
-// and path-info only supply hashes and sizes: what they tell of other items is left out.
+// and path-info only supply hashes and sizes: their other items are left out.
 //
 // # Telling files apart
 //

@@ -171,7 +171,7 @@ var errNoFolder = errors.New("there is no folder to keep what binary caches send
 func kept(dir string, f storedb.Flavour) string { return filepath.Join(dir, f.String()+"-store") }
 
 // Fetch brings what binary caches have of a closure, which was made of the items, into the
-// folder of what is kept, for those who need its files on the host.
+// folder of what is kept, where its files are needed on the host.
 func (f *Found) Fetch(ctx context.Context, closure *storedb.Closure) error {
 	if f.Remote == nil {
 		return nil
@@ -196,7 +196,7 @@ type Addition struct {
 	Unpack     bool   // the file is an archive, and what is in it joins
 	Strip      int    // of an archive: how many leading folders its names lose
 	Temp       string // the folder for what is too large for memory
-	// LeftOut is told of what of an archive no store can hold.
+	// LeftOut is called with each entry of an archive that no store can hold.
 	LeftOut func(entry string, why error)
 }
 

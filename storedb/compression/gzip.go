@@ -41,7 +41,7 @@ func (g *gzipReader) Read(p []byte) (int, error) {
 		case err != nil && err != io.EOF:
 			return 0, err
 		case string(next) != gzipMagic:
-			if _, err := io.Copy(io.Discard, g.in); err != nil { // whoever sends it is at its end
+			if _, err := io.Copy(io.Discard, g.in); err != nil { // so that the sender comes to its end
 				return 0, err
 			}
 			return 0, io.EOF

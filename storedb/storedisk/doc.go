@@ -1,6 +1,6 @@
-// Package storedisk has a guest see a store without a byte of it being copied: the
-// closure's files become the layout of a read-only ext4 file system, an [image.Map],
-// which an NBD server hands out block by block as the guest asks for them.
+// Package storedisk shows a guest a store without copying it: the closure's files become the
+// layout of a read-only ext4 file system, an [image.Map], whose blocks an NBD server reads
+// when the guest does.
 //
 //	store, err := storedisk.New(ctx, storedisk.Options{Closure: closure})
 //	socket, err := nbd.Connect(ctx, store.Map, nbd.Options{})
@@ -9,28 +9,28 @@
 //		Disks:  []vm.Disk{{NBD: socket, Serial: storedisk.Serial, ReadOnly: true}},
 //	})
 //
-// The guest side is in package guest, which mounts what the [Disk.Words] name, with a
-// layer in memory over it where that is asked for. Any kernel with ext4 and virtio-blk
-// can read it, and so can systems that are not ingot's.
+// The guest side is in package guest, which mounts what the [Disk.Words] name, with an optional
+// layer in memory over it. Any kernel with ext4 and virtio-blk can read it, and so can systems
+// that are not ingot's.
 //
 // # What it guarantees
 //
-// The host's store and its database are never written to: the disk has no way back. The
-// server and QEMU are joined by a pair of sockets without a name, so that whatever ends
-// either, nothing is left on the host, and nobody else can connect.
+// Nothing writes to the host's store and its database: the disk is read-only. The server and
+// QEMU are connected by a pair of sockets without a name, so that no other process can connect,
+// and nothing is left on the host when either ends.
 //
 // The disk follows from the closure alone, and so does its UUID, by which the guest
 // finds it among others. Folders in it look as in a store that is read-only: dr-xr-xr-x
 // root, of January 1, 1970.
 //
-// The database on it knows the closure and nothing else. It is made from what the
-// source of the closure tells; hashes that it does not tell are taken, which reads
-// everything once. [Options].NoDatabase does without.
+// Its database holds the closure and nothing else. It is made of the data that the closure's
+// source has; hashes that the source lacks are computed, which reads everything once.
+// [Options].NoDatabase leaves the database out.
 //
 // # Limits
 //
-// The files have to stay as they are while the guest runs: what changes, or is
-// collected as garbage, becomes an I/O error in the guest, and the host is told why.
+// The files have to stay as they are while the guest runs: a file that changes, or is collected
+// as garbage, becomes an I/O error in the guest, with its reason on the host.
 //
 // [Host], the whole store of this machine, looks at every file's metadata before the
 // guest starts: 1.8 s for 46,000 files in 5,000 paths, with their database, measured on

@@ -12,9 +12,9 @@ import (
 	"ingot/storedb"
 )
 
-// HostClosure returns all of a machine's own store: what the database below root, /
-// if empty, knows; or, where there is no database, whatever lies in the store's folder
-// and bears the name of a store path. known says that there is a database.
+// HostClosure returns all of the host's own store below root ("" is "/"): the paths of its
+// database, or, without a database, the entries of the store's folder that are called like
+// store paths. known says that there is a database.
 func HostClosure(ctx context.Context, f storedb.Flavour, root string) (c *storedb.Closure, known bool, err error) {
 	root = cmp.Or(root, "/")
 	store := filepath.Join(root, f.StoreDir())
@@ -33,7 +33,7 @@ func HostClosure(ctx context.Context, f storedb.Flavour, root string) (c *stored
 	return c, known, err
 }
 
-// listed returns what lies in the folder, about which nothing else is known.
+// listed returns the entries of the folder, of which only their names are known.
 func listed(f storedb.Flavour, store string) ([]*storedb.Item, error) {
 	entries, err := os.ReadDir(store)
 	if err != nil {
@@ -49,13 +49,12 @@ func listed(f storedb.Flavour, store string) ([]*storedb.Item, error) {
 	return items, nil
 }
 
-// Host lays out all of a machine's own store, below root, / if empty.
+// Host lays out all of the host's own store below root; "" is "/".
 func Host(ctx context.Context, f storedb.Flavour, root string) (*Disk, error) {
 	c, known, err := HostClosure(ctx, f, root)
 	if err != nil {
 		return nil, err
 	}
-	// GC roots of thousands of paths that are one's own would keep nothing that the
-	// guest's collector could free: it has no rights to the disk.
+	// No GC roots: the guest's collector cannot delete from a read-only disk.
 	return New(ctx, Options{Closure: c, NoDatabase: !known, Roots: map[string]string{}})
 }

@@ -11,12 +11,11 @@ import (
 // rootLabel is that of the root in the models' machines.
 const rootLabel = "nixos"
 
-// RootSize is how large a root is of which nobody has said it: 1 GiB, as in the models.
+// RootSize is the default size of a root: 1 GiB, as in the models.
 const RootSize = 1 << 30
 
-// Root lays out the root of a system whose store is elsewhere: an ext4 file system that
-// holds nothing yet. The system makes what it wants there; until then it takes no room,
-// however large it is.
+// Root lays out the root of a system whose store is elsewhere: an empty ext4 file system, which
+// the system fills. Until then it takes no room, however large it is.
 func Root(size int64) (*image.Map, error) {
 	v := image.Volume{Label: rootLabel, Size: image.Exactly(size), Seed: image.NewSeed([]byte("root of a store"))}
 	m, err := ext4.FileSystem{}.Layout(image.NewTree(), v)

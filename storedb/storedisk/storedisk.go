@@ -19,7 +19,7 @@ type Options struct {
 	// Roots are GC roots, by name. Nil stands for the paths of the closure that no other
 	// one refers to, each under its base name.
 	Roots map[string]string
-	// Hashed is told of bytes that are read for hashes that no source gave, from several
+	// Hashed is called with the bytes that are read for hashes that no source has, from several
 	// goroutines. It may be nil.
 	Hashed func(bytes int64)
 }
@@ -37,8 +37,8 @@ const (
 	Serial = "ingot-store"
 )
 
-// New lays out the closure. Nothing of its files is read but metadata, and what is
-// needed for hashes that are not known.
+// New lays out the closure. It reads the metadata of its files, and contents only for hashes
+// that are unknown.
 func New(ctx context.Context, o Options) (*Disk, error) {
 	c := o.Closure
 	tree := image.NewTree()
@@ -49,7 +49,7 @@ func New(ctx context.Context, o Options) (*Disk, error) {
 	if err := populate(ctx, tree, o); err != nil {
 		return nil, fmt.Errorf("store for the guest: %w", err)
 	}
-	// Nobody writes here: what takes new items is a layer over it.
+	// This folder is read-only: new items go to a layer over it.
 	store := tree.Lookup(c.Flavour.StoreDir())
 	store.Mode, store.UID, store.GID, store.Mtime = fs.ModeDir|0o555, 0, 0, image.Epoch
 	digest := c.Digest()
