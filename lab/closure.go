@@ -191,7 +191,7 @@ func inClosure(c *storedb.Closure, program string) string {
 	return program
 }
 
-// executable says why a program of a closure cannot be run, or nil.
+// executable returns why a program of a closure cannot be run, or nil.
 func executable(c *storedb.Closure, program string) error {
 	look := bootloader.Lookup(func(name string) *image.Node {
 		if strings.HasPrefix(c.Flavour.StoreDir()+"/", strings.TrimSuffix(name, "/")+"/") {

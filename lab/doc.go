@@ -1,5 +1,5 @@
-// Package lab has the machines that a file describes: what boots on each, the networks that
-// join them, and the tests that they are put to. `ingot run`, `network` and `test` share it.
+// Package lab runs the machines that a file describes, with their networks, and plays tests
+// on them. `ingot run`, `network` and `test` share it.
 //
 //	l, err := lab.Parse("lab.yaml", text, lab.Options{})   // checked; nothing is opened
 //	err = l.Open(ctx, lab.Host{Recipe: …, Closure: …})     // what each machine boots

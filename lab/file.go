@@ -24,7 +24,7 @@ type File struct {
 	Tests    []recipes.Test             `json:"tests" jsonschema_description:"What ingot test plays on the machines."`
 }
 
-// IsFile says whether a text is a [File]: it has a key for machines at its margin, which no
+// IsFile reports whether a text is a [File]: it has a key for machines at its margin, which no
 // recipe has.
 func IsFile(text []byte) bool {
 	return bytes.HasPrefix(text, []byte("machines:")) || bytes.Contains(text, []byte("\nmachines:"))

@@ -62,7 +62,7 @@ type Host struct {
 	Warn    func(note string) // takes what a person should know
 }
 
-// HasRecipes says whether any of the machines is made of a recipe.
+// HasRecipes reports whether any of the machines is made of a recipe.
 func (l *Lab) HasRecipes() bool {
 	return slices.ContainsFunc(l.Plan.Machines, func(m network.Planned) bool { return m.Recipe != "" })
 }

@@ -282,7 +282,7 @@ func (p *player) play(ctx context.Context, test *script.Script, results string) 
 	return player.Play(ctx, test)
 }
 
-// keepsChanges says whether a system has a disk that it can write to.
+// keepsChanges reports whether a system has a disk that it can write to.
 func keepsChanges(s *run.System) bool {
 	return len(s.Disks) > 0 && s.Disks[0].Bus != vm.CDROM && !s.Disks[0].Plain
 }

@@ -109,7 +109,7 @@ func FromPlan(p *plan.Plan, what string) *run.System {
 	return s
 }
 
-// NetworkOff says whether a recipe's system.network leaves its system without one. Without a
+// NetworkOff reports whether a recipe's system.network leaves its system without one. Without a
 // word of its own, a system with keys for ssh asks for an address by DHCP.
 func NetworkOff(word string) bool {
 	settings, err := guest.ParseSettings(word)

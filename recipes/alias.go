@@ -35,7 +35,7 @@ func (a *aliases) count(n *yaml.Node) int {
 		switch {
 		case a.wrong != nil:
 		case known && size == 0:
-			a.refuse(n, "an alias repeats what it is a part of")
+			a.refuse(n, "an alias repeats the value that it is part of")
 		default:
 			if a.repeated += a.count(n.Alias); a.repeated > mostAliased {
 				a.refuse(n, fmt.Sprintf("aliases repeat more than %d values, which is the limit", mostAliased))

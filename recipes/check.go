@@ -17,11 +17,11 @@ import (
 	"ingot/storedb"
 )
 
-// storeName is what the name part of a store path may be made of.
+// storeName matches the name part of a store path.
 var storeName = lazy.Regexp(`^[0-9A-Za-z+\-._?=]{1,211}$`)
 
-// check finds what is wrong with a recipe that can be seen without looking at the
-// host's files, and fills in what was left out.
+// check finds the mistakes in a recipe that show without looking at the host's files, and
+// fills in defaults.
 func (r *Recipe) check(d *decoder) {
 	if !storeName().MatchString(r.Name) || r.Name[0] == '.' {
 		d.fail("name", "%s is not a name: letters, digits and + - . _ ? =, at most 211, the first no dot", printable.Quote(r.Name))
@@ -78,13 +78,13 @@ func (r *Recipe) checkHostname(d *decoder) {
 	for _, p := range r.Disk.Partitions {
 		for _, f := range p.Contents.Files {
 			if p.Contents.Store && f.Path == hostnameFile && f.Text != nil && strings.TrimSpace(*f.Text) != r.System.Hostname {
-				d.fail("system.hostname", "%s: partition %s has a file %s that says %s, and that is what the system is called; leave one of the two out", printable.Quote(r.System.Hostname), p.Name, hostnameFile, printable.Quote(strings.TrimSpace(*f.Text)))
+				d.fail("system.hostname", "%s: partition %s has a file %s that says %s, which is the name that the system gets; leave one of the two out", printable.Quote(r.System.Hostname), p.Name, hostnameFile, printable.Quote(strings.TrimSpace(*f.Text)))
 			}
 		}
 	}
 }
 
-// check finds what is wrong with a source of store items.
+// check finds the mistakes in a source of store items.
 func (c *Closure) check(d *decoder, key string) {
 	files := len(c.Graph) + len(c.Registration) + len(c.PathInfo)
 	switch {
@@ -206,8 +206,8 @@ func (p *Partition) checkMatters(d *decoder, key string) {
 	p.Options.check(d, key, p.Filesystem)
 }
 
-// checkVolume asks the file system what it thinks of label, UUID and size: one at a time,
-// so that the error stands at the key that is wrong.
+// checkVolume has the file system check label, UUID and size, one at a time, so that the
+// error stands at the key that is wrong.
 func (p *Partition) checkVolume(d *decoder, key string, fs volume.FileSystem) {
 	fit := image.Volume{Size: p.Kind().Suits()}
 	if err := fs.Check(fit); err != nil {
@@ -226,7 +226,7 @@ func (p *Partition) checkVolume(d *decoder, key string, fs volume.FileSystem) {
 	}
 }
 
-// Any says whether there are any.
+// Any reports whether there are any.
 func (c Contents) Any() bool { return c.Store || len(c.Files) > 0 || !c.From.IsZero() }
 
 func (f *File) check() error {
@@ -320,7 +320,7 @@ func (r *Recipe) checkBootloader(d *decoder) {
 	b.Loader.check(d, r)
 	switch {
 	case len(b.Generations) > 0 && r.System == nil:
-		d.fail("bootloader.generations", "are what was before the recipe's system, and there is no system")
+		d.fail("bootloader.generations", "come before the recipe's system, and there is no system")
 	case len(b.Generations) > 0 && r.Store.Profile != "":
 		d.fail("bootloader.generations", "make the system profile, and so does store.profile; leave one of them out")
 	}
@@ -338,7 +338,7 @@ func (r *Recipe) checkBootloader(d *decoder) {
 	}
 }
 
-// room says whether the disk has what the boot loader of a platform is put into.
+// room refuses a disk without the partition that the boot loader of a platform needs.
 func (r *Recipe) room(word string) error {
 	platform, err := bootloader.ParsePlatform(r.Arch, word)
 	if err != nil {
@@ -370,7 +370,7 @@ func (c *Contents) check(d *decoder, key string) {
 	}
 }
 
-// check finds what is wrong with the boot loader's own keys.
+// check finds the mistakes in the boot loader's own keys.
 func (l Loader) check(d *decoder, r *Recipe) {
 	if l.other != "" {
 		d.fail("bootloader", "has %s and %s: one boot loader starts a disk", l.Kind.Name, l.other)

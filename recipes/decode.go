@@ -49,7 +49,7 @@ func (d *decoder) fail(key, format string, args ...any) {
 	d.errs = append(d.errs, d.errorf(key, format, args...))
 }
 
-// counts says whether a further mistake is counted and not named.
+// counts reports whether a further mistake is counted and not named.
 func (d *decoder) counts() bool { return len(d.errs) >= mostErrors }
 
 // add keeps mistakes that have been found elsewhere.
@@ -198,7 +198,7 @@ func enum(tag reflect.StructTag) (words []string) {
 	return words
 }
 
-// isEmptyText says whether a node is a text that is given and has nothing in it.
+// isEmptyText reports whether a node is a text that is given and has nothing in it.
 func isEmptyText(n *yaml.Node) bool {
 	return n.Kind == yaml.ScalarNode && n.Tag != "!!null" && n.Value == ""
 }

@@ -1,9 +1,9 @@
-// Package recipes is the recipe language: what a short YAML file says of an image.
+// Package recipes is the recipe language: short YAML files that describe images.
 //
-// A [Recipe] tells what goes into the store, how the disk is divided, what else its file
-// systems hold, how it boots, and what is written. [Load] reads one, strictly: every [Error]
-// has the file, the line, the key and what to write instead. The recipes that ship with
-// ingot are here, and [Schema], which describes the language.
+// A [Recipe] lists what goes into the store, how the disk is divided, what else its file
+// systems hold, how it boots, and the format of the output. [Load] reads one, strictly: every
+// [Error] names the file, the line and the key, and suggests a correction. The recipes that
+// ship with ingot are here, and [Schema], which describes the language.
 //
 //	r, err := recipes.Load("web.yaml", nil)
 //	p, err := plan.New(ctx, r, plan.Host{Program: "/usr/bin/ingot"})
@@ -18,7 +18,7 @@
 //
 // Add a field to the struct in recipe.go, with its key and its description as tags: the
 // decoder, the JSON Schema and the list in error messages follow from it. Check it in
-// check.go, and use it in the stage that it belongs to.
+// check.go, and use it in package plan, or in package finish if it needs a virtual machine.
 package recipes
 
 // Version is ingot's own, which the bytes of an image depend on.

@@ -18,7 +18,7 @@ type Error struct {
 	Hint         string // what to write instead, or empty
 	Set          int    // which of the overrides of [Load] says it, from 1; 0 for the file
 
-	cause error // that What tells, where callers may want to look into it
+	cause error // behind What, for callers that look into it
 }
 
 // Unwrap returns the error that was found at the place, if it was one of another package.

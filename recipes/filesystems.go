@@ -77,7 +77,7 @@ func (p *Partition) Kind() *volume.Kind {
 	return nil
 }
 
-// HoldsFiles says whether the partition has a file system that files can lie in.
+// HoldsFiles reports whether the partition has a file system that files can lie in.
 func (p *Partition) HoldsFiles() bool {
 	k := p.Kind()
 	return k != nil && k.Class == volume.Files
@@ -97,8 +97,7 @@ func (p *Partition) FileSystem() volume.FileSystem {
 	return k.Maker(p.Options.of(k), p.place())
 }
 
-// impliedBy returns the kind without which a partition of a type is of no use to whoever looks
-// for the type, or nil.
+// impliedBy returns the kind that programs expect in a partition of a type, or nil.
 func impliedBy(partitionType string) *volume.Kind {
 	for _, k := range filesystems.Makeable() {
 		if slices.Contains(k.ImpliedBy, partitionType) {
@@ -108,7 +107,7 @@ func impliedBy(partitionType string) *volume.Kind {
 	return nil
 }
 
-// isESP says whether the partition is of the type esp and has the file system that it has to
+// isESP reports whether the partition is of the type esp and has the file system that it has to
 // have.
 func (p *Partition) isESP() bool { return p.Type == "esp" && p.Kind() == impliedBy("esp") }
 

@@ -47,7 +47,7 @@ func (r *Recipe) settleKinds(d *decoder) {
 	}
 }
 
-// settleContents holds the type of a partition against its file system.
+// settleContents compares the type of a partition with its file system.
 func (p *Partition) settleContents(d *decoder, key string) {
 	want := ""
 	if k := impliedBy(p.Type); k != nil {
@@ -70,7 +70,7 @@ func (p *Partition) settleContents(d *decoder, key string) {
 	}
 }
 
-// isESP says whether a FAT without a type is the one that EFI starts from, as far as the
+// isESP reports whether a FAT without a type is the one that EFI starts from, as far as the
 // recipe tells: by its name, its label or where it is mounted, by files in its folder EFI,
 // or because GRUB for EFI needs one and no partition has the type.
 func (r *Recipe) isESP(p *Partition) bool {
@@ -88,7 +88,7 @@ func (r *Recipe) isESP(p *Partition) bool {
 	return r.bootsByEFI() && !slices.ContainsFunc(r.Disk.Partitions, func(p Partition) bool { return p.Type == "esp" })
 }
 
-// bootsByEFI says whether the boot loader is installed for UEFI.
+// bootsByEFI reports whether the boot loader is installed for UEFI.
 func (r *Recipe) bootsByEFI() bool {
 	return slices.ContainsFunc(r.Bootloader.Loader.words(), func(s string) bool { return strings.HasPrefix(s, "efi") })
 }

@@ -51,10 +51,10 @@ func Load(name string, set []string) (*Recipe, error) {
 }
 
 // MaxText is the most bytes that a recipe, or another text of a person's, may have. A disk
-// image that somebody took for a recipe is not read to its end.
+// image in place of a recipe is not read to its end.
 const MaxText = 16 << 20
 
-// ReadText reads a file that somebody has written: a recipe, a script.
+// ReadText reads a text file of the user's: a recipe, a script.
 func ReadText(name string) ([]byte, error) {
 	if err := input.Check(name); err != nil {
 		return nil, err
@@ -68,7 +68,7 @@ func ReadStream(ctx context.Context, name string) ([]byte, error) {
 	return text, ofRecipe(err)
 }
 
-// ReadFrom is [ReadText] for what is open; name is what errors call it.
+// ReadFrom is [ReadText] for an open file, which errors call name.
 func ReadFrom(name string, r io.Reader) ([]byte, error) {
 	text, err := input.ReadAll(name, r, MaxText)
 	return text, ofRecipe(err)

@@ -12,7 +12,7 @@ import (
 
 var _ alternatives = (*Loader)(nil)
 
-// IsZero says whether there is no boot loader.
+// IsZero reports whether there is no boot loader.
 func (l Loader) IsZero() bool { return l.Loader == nil }
 
 // Key is that of the recipe: "bootloader.grub".

@@ -17,7 +17,7 @@ const (
 	InEROFS    = "erofs"
 )
 
-// IsISO says whether the output is an ISO.
+// IsISO reports whether the output is an ISO.
 func (r *Recipe) IsISO() bool { return r.Output.Format == "iso" }
 
 func (r *Recipe) checkISO(d *decoder) {
@@ -34,10 +34,10 @@ func (r *Recipe) checkISO(d *decoder) {
 	}
 }
 
-// IsNetboot says whether the output is a folder to boot by network.
+// IsNetboot reports whether the output is a folder to boot by network.
 func (r *Recipe) IsNetboot() bool { return r.Output.Format == "netboot" }
 
-// Packs says whether the root or the store lies in one file.
+// Packs reports whether the root or the store lies in one file.
 func (r *Recipe) Packs() bool {
 	return r.IsNetboot() || r.IsISO() && (r.Output.Store == InSquashfs || r.Output.Store == InEROFS)
 }

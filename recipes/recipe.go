@@ -8,8 +8,8 @@ import (
 	"ingot/recipes/script"
 )
 
-// A Recipe says what an image holds. It is what a YAML file of the recipe language
-// decodes to; the names in the tags are the keys of the language.
+// A Recipe describes an image. A YAML file of the recipe language decodes to it; the names in
+// the tags are the keys of the language.
 type Recipe struct {
 	Name       string     `json:"name" jsonschema:"required" jsonschema_description:"The image's name. ingot derives identifiers from it, and the output's file name if none is given."`
 	Seed       string     `json:"seed,omitempty" jsonschema_description:"Text that goes into derived identifiers (UUIDs, serial numbers), in addition to the recipe and the closure. Two recipes that differ only in it give disks that can be attached to one machine."`
@@ -27,10 +27,10 @@ type Recipe struct {
 	scripts    []*script.Script
 }
 
-// FormatLeftOut says whether the format is raw only because nothing was said of it.
+// FormatLeftOut reports whether the format is raw by default.
 func (r *Recipe) FormatLeftOut() bool { return r.formatLeft }
 
-// Reads says whether the file at path is the recipe's own, or one that it names.
+// Reads reports whether the file at path is the recipe's own, or one that it names.
 func (r *Recipe) Reads(path string) bool {
 	for _, p := range append(r.src.reads, r.src.file) {
 		if image.SameFile(p, path) {
@@ -68,18 +68,18 @@ type System struct {
 }
 
 // Hooks are scripts, for ingot's shell, that a system of ingot's own runs as it starts. One
-// that fails is told on the console, and the start goes on.
+// that fails is reported on the console, and the start goes on.
 type Hooks struct {
 	PreMount string `json:"pre-mount,omitempty" jsonschema_description:"A script that the initial RAM disk runs after it has loaded its modules and before it looks for the root."`
 	PostBoot string `json:"post-boot,omitempty" jsonschema_description:"A script that the system runs at the end of its start, after /etc/rc and before a shell; it becomes /etc/rc.local."`
 }
 
-// SSH says who may log in to a system that ingot makes.
+// SSH are the keys of logins to a system that ingot makes.
 type SSH struct {
 	Keys []string `json:"keys,omitempty" jsonschema_description:"Public keys, in the form of lines of authorized_keys. ingot build --ssh-key, ingot run --ssh and, in the running system, /root/.ssh/authorized_keys add more. Without a key nobody can log in."`
 }
 
-// Store says what goes into the store, and how it is registered.
+// Store is the contents of the store, and how they are registered.
 type Store struct {
 	Flavour     string     `json:"flavour,omitempty" jsonschema:"enum=nix,enum=guix" jsonschema_description:"The kind of store: nix or guix. Default: nix."`
 	Closures    []Closure  `json:"closures,omitempty" jsonschema_description:"Closures to put into the store."`
@@ -173,7 +173,7 @@ type Partition struct {
 type Contents struct {
 	Store bool `json:"store,omitempty" jsonschema_description:"The store, its database, the garbage collector roots and the profile."`
 	From  Path `json:"from,omitempty" jsonschema_description:"A folder whose contents to copy in, with their modes. root owns the copies."`
-	// What of the host's files decides the bytes of an image only where it is asked for.
+	// Metadata of the host's files that decide the bytes of an image only on request.
 	HardLinks string `json:"hard-links,omitempty" jsonschema:"enum=keep" jsonschema_description:"With from: keep preserves hard links between files of the folder. Default: each name is a file of its own."`
 	Times     string `json:"times,omitempty" jsonschema:"enum=keep" jsonschema_description:"With from: keep preserves modification times. Default: one second after the start of 1970."`
 	Xattrs    string `json:"xattrs,omitempty" jsonschema:"enum=keep,enum=drop" jsonschema_description:"With from: keep copies all extended attributes, including those of SELinux, IMA and ACLs; drop copies none. Default: user.* and security.capability; a warning names others."`
@@ -194,7 +194,7 @@ type File struct {
 	Xattrs    map[string]string `json:"xattrs,omitempty" jsonschema_description:"Extended attributes, by their full names."`
 }
 
-// Bootloader says how a disk boots.
+// Bootloader is the way a disk boots.
 type Bootloader struct {
 	Loader    Loader   `json:"-"` // which recipes name by a key of its own
 	Timeout   *int     `json:"timeout,omitempty" jsonschema_description:"Seconds before the default entry boots; 0 boots at once, -1 waits for ever. Default: 5."`
@@ -216,7 +216,7 @@ type Entry struct {
 	Submenu   string    `json:"submenu,omitempty" jsonschema_description:"The submenu of the entry, such as 'Older generations'."`
 }
 
-// Output says what is written.
+// Output is the format of the output.
 type Output struct {
 	Format      string `json:"format,omitempty"`
 	Volume      string `json:"volume,omitempty" jsonschema_description:"iso: the volume id, up to 32 letters, digits and _.+-. Default: the recipe's name."`
@@ -231,7 +231,7 @@ type Output struct {
 	Password    string `json:"password,omitempty" jsonschema_description:"netboot: the password that iPXE asks for before it opens a shell. The script contains it in plain text. A signed script offers a shell only with a password."`
 }
 
-// Sign says by whom the files of a netboot folder are signed.
+// Sign names the key that signs the files of a netboot folder.
 type Sign struct {
 	Key            Path `json:"key" jsonschema:"required" jsonschema_description:"The private key, in PEM: RSA, which every iPXE can check, or ECDSA over P-256 or P-384, which needs iPXE 2.0 or later."`
 	Certificate    Path `json:"certificate" jsonschema:"required" jsonschema_description:"The key's certificate, in PEM, which must have the key usage digitalSignature and the extended key usage codeSigning."`
@@ -239,7 +239,7 @@ type Sign struct {
 	OnlySignatures bool `json:"only-signatures,omitempty" jsonschema_description:"Make a script that compares no digests, for iPXE before 2.0 or without DIGEST_CMD: it accepts any signed file under any name."`
 }
 
-// Step is something that is done in a virtual machine on the disk that was made.
+// Step is a command that a virtual machine runs on the finished disk.
 type Step struct {
 	Name     string            `json:"name" jsonschema:"required" jsonschema_description:"The step's name in errors and in the manifest."`
 	Script   string            `json:"script,omitempty" jsonschema_description:"A script for /bin/sh, which ends at the first command that fails."`
@@ -251,7 +251,7 @@ type Step struct {
 	Secrets  map[string]Secret `json:"secrets,omitempty" jsonschema_description:"Environment variables with secret values, which are not part of the recipe. ingot removes them from the output it shows."`
 }
 
-// Secret says where a secret is taken from. One newline at its end is no part of it.
+// Secret is the source of a secret. One newline at its end is no part of it.
 type Secret struct {
 	File        Path   `json:"file,omitzero" jsonschema_description:"A file that contains only the secret."`
 	Environment string `json:"environment,omitempty" jsonschema_description:"The variable of ingot's environment that contains the secret."`
@@ -290,10 +290,10 @@ type Paths []Path
 // Mode is the permissions of a file, written in octal.
 type Mode uint32
 
-// IsZero says whether the key was left out.
+// IsZero reports whether the key was left out.
 func (s Size) IsZero() bool { return s.Text == "" }
 
-// IsZero says whether the key was left out.
+// IsZero reports whether the key was left out.
 func (s PartSize) IsZero() bool { return s.Text == "" }
 
 // Words are a command with its arguments, any of which may be empty.

@@ -20,12 +20,12 @@ const (
 	InRoot   = "root"
 )
 
-// variableName is what the name of a variable of the environment is made of.
+// variableName matches the names of environment variables.
 var variableName = lazy.Regexp(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 func isVariable(name string) bool { return variableName().MatchString(name) }
 
-// checkSteps finds what is wrong with what takes a virtual machine.
+// checkSteps finds the mistakes in the parts that take a virtual machine.
 func (r *Recipe) checkSteps(d *decoder) {
 	r.checkMounts(d)
 	names := map[string]bool{}
@@ -49,7 +49,7 @@ func (r *Recipe) checkSteps(d *decoder) {
 	r.checkReadable(d)
 }
 
-// checkEncrypt finds what is wrong with a container around the file system.
+// checkEncrypt finds the mistakes in a container around the file system.
 func (p *Partition) checkEncrypt(d *decoder, key string) {
 	switch {
 	case p.Encrypt == "" && p.Passphrase != nil:
@@ -103,7 +103,7 @@ func (s *Secret) check() error {
 	return nil
 }
 
-// checkMounts finds what is wrong with places of partitions in the root.
+// checkMounts finds the mistakes in mount points.
 func (r *Recipe) checkMounts(d *decoder) {
 	at := map[string]string{}
 	for i := range r.Disk.Partitions {

@@ -15,7 +15,7 @@ var yamlLine = lazy.Regexp(`^yaml: (?:line (\d+): )?(.*)`)
 // secret without its quotation marks.
 var namesAnchor = lazy.Regexp(`^(unknown )?anchor '.*'`)
 
-// A yamlHint says what to write instead of what the parser calls by its own terms.
+// A yamlHint is a correction for an error that the parser reports in its own terms.
 type yamlHint struct{ says, hint string }
 
 var yamlHints = []yamlHint{
@@ -65,7 +65,7 @@ func syntaxError(file string, text []byte, err error) error {
 	return e
 }
 
-// isControl says whether a text cannot hold a character as it is.
+// isControl reports whether a text cannot hold a character as it is.
 func isControl(r rune) bool { return r < ' ' && r != '\n' && r != '\r' && r != '\t' || r == 0x7f }
 
 // indentedByTab returns the number of the line at which the parser has failed if a tab is

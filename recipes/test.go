@@ -56,6 +56,6 @@ func (r *Recipe) checkTests(d *decoder) {
 // Scripts are the recipe's tests.
 func (r *Recipe) Scripts() []*script.Script { return r.scripts }
 
-// MachineName is what the machine is called that a recipe's tests are about: the
-// recipe's name, as a host name.
+// MachineName is the name of the machine in a recipe's tests: the recipe's name, as a host
+// name.
 func (r *Recipe) MachineName() string { return script.MachineName(r.Name) }

@@ -40,7 +40,7 @@ func parseYAML(file, what string, text []byte) (*yaml.Node, error) {
 	return nil, &Error{File: file, What: "a " + what + " is one YAML document, and here is a second"}
 }
 
-// looksLike says what a text looks like that is not what it was taken for.
+// looksLike guesses the kind of a text that is no recipe.
 func looksLike(text []byte) string {
 	s := string(text[:min(len(text), filekind.Head)])
 	return cmp.Or(secret.Private(s), secret.Public(s), filekind.Of(text))

@@ -160,8 +160,8 @@ func TestAliases(t *testing.T) {
 	for text, want := range map[string]string{
 		laughs.String():           "x.yaml:8:8: " + limit,
 		list(101):                 "x.yaml:3:405: " + limit,
-		"name: &a [*a]\n":         "x.yaml:1:11: an alias repeats what it is a part of",
-		"name: &a {b: [c, *a]}\n": "x.yaml:1:18: an alias repeats what it is a part of",
+		"name: &a [*a]\n":         "x.yaml:1:11: an alias repeats the value that it is part of",
+		"name: &a {b: [c, *a]}\n": "x.yaml:1:18: an alias repeats the value that it is part of",
 	} {
 		if _, err := Parse("x.yaml", ".", []byte(text), nil); err == nil || err.Error() != want {
 			t.Errorf("%.100s: %v; want %s", text, err, want)

@@ -16,7 +16,7 @@ import (
 	"ingot/vm"
 )
 
-// holds says whether a condition holds; if it does not, found may say what there was
+// holds reports whether a condition holds; if it does not, found may say what there was
 // instead. An error says that it cannot come to hold.
 func (p *play) holds(ctx context.Context, m *machine, c script.Condition) (ok bool, found string, err error) {
 	switch of := c.Of.(type) {

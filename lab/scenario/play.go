@@ -88,7 +88,7 @@ type said struct {
 	split  bool // by the kernel's messages, perhaps: it was printed on the console
 }
 
-// matches says whether a pattern matches the output: as it stands, or without what the kernel
+// matches reports whether a pattern matches the output: as it stands, or without what the kernel
 // has said in the middle of it.
 func (s *said) matches(re *regexp.Regexp) bool {
 	return re.MatchString(s.output) || s.split && re.MatchString(vm.WithoutKernel(s.output))

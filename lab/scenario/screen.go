@@ -161,7 +161,7 @@ func (m *machine) showsText(ctx context.Context, re *regexp.Regexp) (bool, strin
 // errGraphics says that nothing is there to read a screen.
 var errGraphics = errors.New("the screen shows graphics, which tesseract reads, and that is not installed (Debian's package tesseract-ocr)")
 
-// CheckScreen says why a machine has no screen that the condition text could read, or nil.
+// CheckScreen returns why a machine has no screen that the condition text could read, or nil.
 // graphics says that its firmware has no other screen.
 func CheckScreen(arch vm.Arch, graphics bool) error {
 	if !arch.HasScreen() {

@@ -131,7 +131,7 @@ func (f *finisher) prepare(ctx context.Context) error {
 	return nil
 }
 
-// runsHere says whether this machine's processor runs programs of an architecture.
+// runsHere reports whether this machine's processor runs programs of an architecture.
 func runsHere(arch string) bool {
 	host := vm.HostArch()
 	return vm.Arch(arch) == host || vm.Arch(arch) == vm.I686 && host == vm.X86_64

@@ -41,7 +41,7 @@ type Options struct {
 	Warn   func(note string)
 }
 
-// finisher is the machine, and what is to be done there.
+// finisher runs the machine that makes a plan whole.
 type finisher struct {
 	*plan.Plan
 	Options
@@ -56,7 +56,7 @@ type finisher struct {
 	read error // of a file of the host
 }
 
-// failed keeps the first error of reading what the machine is shown.
+// failed keeps the first error of reading the files that the machine is shown.
 func (f *finisher) failed(err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -77,7 +77,7 @@ func (f *finisher) doWith(ctx context.Context, input string, argv ...string) err
 	return said.explain(argv[0], err)
 }
 
-// noUdev tells libdevmapper that nobody else makes its devices.
+// noUdev makes libdevmapper create its devices without udev.
 var noUdev = []string{"DM_DISABLE_UDEV=1"}
 
 // known returns all secrets, the longest first: one may be a part of another.
@@ -101,7 +101,7 @@ func (f *finisher) device(at int) string {
 // disk returns the name of the machine's disk of this number.
 func disk(i int) string { return "/dev/vd" + string(rune('a'+i)) }
 
-// mapping is what the container's inside is called.
+// mapping is the device mapper's name for the inside of a container.
 func (f *finisher) mapping(c *plan.Pending) string {
 	return fmt.Sprintf("ingot%d", f.Disk.Partitions[c.At].Number)
 }

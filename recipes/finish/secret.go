@@ -9,7 +9,7 @@ import (
 	"ingot/recipes"
 )
 
-// longestSecret is what may be read from a file, which somebody may have mistaken.
+// longestSecret limits what is read from a file, in case it is the wrong one.
 const longestSecret = 64 << 10
 
 // readSecret returns a secret.

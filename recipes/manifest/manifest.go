@@ -1,8 +1,8 @@
-// Package manifest says what an image is: the JSON that stands beside each.
+// Package manifest describes images: the JSON beside each.
 //
 //	m.Disk.Digest // "sha256-1MiB:…", of the disk as a guest sees it
 //
-// [Path] tells where. A netboot folder has its manifest among its files, signed like them.
+// [Path] returns its place. A netboot folder has its manifest among its files, signed like them.
 package manifest
 
 import (
@@ -12,7 +12,7 @@ import (
 	"ingot/recipes/tools"
 )
 
-// Manifest says what an image is. It stands beside the image, as JSON.
+// Manifest describes an image. It stands beside the image, as JSON.
 type Manifest struct {
 	Ingot      string          `json:"ingot"`  // the version that made it
 	Recipe     string          `json:"recipe"` // the recipe's name
@@ -24,8 +24,8 @@ type Manifest struct {
 	Tools      []tools.Package `json:"tools,omitempty"`      // the packages that the system's tools were taken from
 	Closure    Closure         `json:"closure"`
 
-	// Helper is what a virtual machine has done, and with what. NotReproducible are the
-	// parts of the image that will have other bytes the next time.
+	// Helper describes the virtual machine that made parts of the image. NotReproducible are
+	// the parts whose bytes may differ next time.
 	Helper          *Helper  `json:"helper,omitempty"`
 	NotReproducible []string `json:"notReproducible,omitempty"`
 }
@@ -36,7 +36,7 @@ func (m *Manifest) Text() ([]byte, error) {
 	return append(text, '\n'), err
 }
 
-// Helper is what a manifest says of the virtual machine.
+// Helper describes a virtual machine in a manifest.
 type Helper struct {
 	Kernel string          `json:"kernel"` // its release
 	Tools  []tools.Package `json:"tools,omitempty"`
@@ -53,13 +53,13 @@ func RangeOf(size int64, digest image.Sum) Range {
 	return Range{Size: size, Digest: DigestName + digest.String()}
 }
 
-// File is what a manifest says of a file.
+// File describes a file in a manifest.
 type File struct {
 	Name string `json:"name"`
 	Range
 }
 
-// Partition is what a manifest says of a partition.
+// Partition describes a partition in a manifest.
 type Partition struct {
 	Number     int    `json:"number"`
 	Name       string `json:"name"`
@@ -70,7 +70,7 @@ type Partition struct {
 	Range
 }
 
-// Closure is what a manifest says of the store.
+// Closure describes the store in a manifest.
 type Closure struct {
 	Paths   int    `json:"paths"`
 	NarSize int64  `json:"narSize"`

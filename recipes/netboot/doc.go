@@ -6,7 +6,7 @@
 //
 // Files may be signed, one by one. A signature binds no name, so the script compares the
 // digests of what it loads, and the manifest, which is signed too, lists each file by its
-// name. [Verify] holds a folder against both.
+// name. [Verify] checks a folder by both.
 //
 // # Limits
 //

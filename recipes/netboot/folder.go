@@ -23,7 +23,7 @@ const (
 	SignatureSuffix = ".sig" // the suffix of the signature of each of the others
 )
 
-// IsFile says whether a name is one that a folder has.
+// IsFile reports whether a name is one that a folder has.
 func IsFile(name string) bool {
 	names := []string{KernelFile, InitrdFile, CommandLineFile, ScriptFile, ManifestFile, "root.squashfs", "root.erofs"}
 	return slices.Contains(names, strings.TrimSuffix(name, SignatureSuffix))

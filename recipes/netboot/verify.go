@@ -20,17 +20,17 @@ import (
 	"ingot/recipes/signature"
 )
 
-// Verified is what was found out about the signatures in a netboot folder.
+// Verified is the result of checking the signatures in a netboot folder.
 type Verified struct {
 	Recipe string   // the name in the manifest
-	Good   []string // the names of the files that are vouched for
+	Good   []string // the names of the files with a good signature
 	ECDSA  bool     // a signature takes an iPXE of 2.0 or later
 }
 
-// Verify holds a netboot folder against the signatures in it, as v has them.
+// Verify checks a netboot folder by the signatures in it, as v decides.
 // Every file must have a signature beside it, and the signed manifest must list every file
 // by its name and its digest: a signature without that is as good for any other name. It
-// returns one error for each file that nothing vouches for, and for each that is missing.
+// returns one error for each file without a good signature, and for each that is missing.
 //
 // A folder that is older than the one that it was put in place of passes: all that is in
 // it was signed.
@@ -103,7 +103,7 @@ func (f *verification) readManifest() {
 	f.manifest, f.Recipe = &m, m.Recipe
 }
 
-// verify says why nothing vouches for a file, or nil.
+// verify returns why a file is not to be trusted, or nil.
 func (f *verification) verify(ctx context.Context, name string) error {
 	file, err := openRegular(path.Join(f.dir, name))
 	if err != nil {
@@ -136,7 +136,7 @@ func (f *verification) verify(ctx context.Context, name string) error {
 	return nil
 }
 
-// verifySignature holds the bytes of a file against the signature beside it.
+// verifySignature checks the bytes of a file by the signature beside it.
 func (f *verification) verifySignature(name string, r io.Reader) error {
 	der, err := readWhole(path.Join(f.dir, name+SignatureSuffix), mostSignature)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -151,18 +151,18 @@ func (f *verification) verifySignature(name string, r io.Reader) error {
 }
 
 // openRegular opens a regular file, and nothing else: neither what a symbolic link names
-// nor a FIFO, which nobody may ever open at its other end.
+// nor a FIFO, whose other end may never be opened.
 func openRegular(name string) (*os.File, error) {
 	f, err := os.OpenFile(name, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 	if errors.Is(err, unix.ELOOP) {
-		return nil, errors.New("is a symbolic link, which nothing can vouch for")
+		return nil, errors.New("is a symbolic link, which no signature can cover")
 	}
 	if err != nil {
 		return nil, err
 	}
 	st, err := f.Stat()
 	if err == nil && !st.Mode().IsRegular() {
-		err = fmt.Errorf("is %s, which nothing can vouch for", image.Kind(st.Mode()))
+		err = fmt.Errorf("is %s, which no signature can cover", image.Kind(st.Mode()))
 	}
 	if err != nil {
 		f.Close()

@@ -8,10 +8,10 @@ import (
 	"ingot/image"
 )
 
-// Compresses says whether the output is one that [Plan.Contain] compresses.
+// Compresses reports whether the output is one that [Plan.Contain] compresses.
 func (p *Plan) Compresses() bool { return p.Recipe.Output.DiskCompression().Type != "" }
 
-// Contains says whether the output is one that [Plan.Contain] has to make first: a disk in a
+// Contains reports whether the output is one that [Plan.Contain] has to make first: a disk in a
 // file of a format of its own.
 func (p *Plan) Contains() bool {
 	f := p.Recipe.Output.FileFormat()
@@ -60,7 +60,7 @@ func (p *Plan) container() (*image.Map, error) {
 	return p.contained.Map, nil
 }
 
-// whole says whether nothing of the disk is missing any more.
+// whole reports whether nothing of the disk is missing any more.
 func (p *Plan) whole() error {
 	if !p.Whole() {
 		return fmt.Errorf("%s is not whole: a virtual machine has to make %s", p.Recipe.Name, strings.Join(p.Privileged(), ", "))

@@ -47,14 +47,13 @@ func (p *planner) addContents(t *image.Tree, c *recipes.Contents, key string) (w
 	return warnings, nil
 }
 
-// hostFiles takes files of the host over as a recipe means them: modes count, but neither who
-// owns the files there, nor when they were made, nor what the host has linked or labelled, so
-// that every user's checkout of one recipe gives one image. What is to count all the same is
-// asked for.
+// hostFiles copies files of the host into an image. It keeps their modes, but by default not
+// their owners, times, hard links and labels, so that every user's checkout of one recipe gives
+// one image.
 type hostFiles struct {
 	links, times bool
 	xattrs       string            // "", keep or drop
-	secret       func(file string) // told of what only its owner may read
+	secret       func(file string) // called for a file that only its owner may read
 
 	mu      sync.Mutex
 	dropped map[string]int // by the name of an attribute, the number of files
@@ -88,7 +87,7 @@ func isFolder(name string) bool {
 	return err == nil && st.IsDir()
 }
 
-// takeXattr says whether an attribute is taken over where nobody says which: those that a
+// takeXattr reports whether an attribute is kept by default: those that a
 // person gives to a file, and the capabilities of a program. Others are the host's labels and
 // its users' rights, and some are shown to root alone.
 func (h *hostFiles) takeXattr(name string) bool {

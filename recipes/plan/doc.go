@@ -1,6 +1,6 @@
-// Package plan is the way from a recipe to an image that is known to the byte.
+// Package plan makes of a recipe an image that is known to the byte.
 //
-// [New] goes it in stages, of which none writes anything that has a name:
+// [New] takes these steps, none of which writes a file with a name:
 //
 //  1. resolve: the closures of the store, from reference graphs, registrations, path
 //     infos, a store's database or binary caches; plain files, folders and what is in
@@ -19,14 +19,14 @@
 //	p, err := plan.New(ctx, recipe, plan.Host{Program: "/usr/bin/ingot"})
 //	_, err = p.Emit(ctx, "web.img", plan.EmitOptions{})
 //
-// [NewEnvironment] goes the first two stages, for those who want the store and the kernel of
-// a recipe and no disk.
+// [NewEnvironment] takes the first two, for the store and the kernel of a recipe without a
+// disk.
 //
 // # What it guarantees
 //
 // The bytes of an image follow from the recipe, the closure and [recipes.Version]. Every
 // identifier is derived from the recipe and the closure unless the recipe sets it.
-// Paths of the host do not matter, nor does who builds, when and where.
+// Paths of the host, the user, the time and the machine do not matter.
 //
 // # Limits
 //

@@ -12,7 +12,7 @@ import (
 // system. It takes neither a disk nor a boot loader.
 type Environment struct {
 	Closure  *storedb.Closure
-	Warnings []string // what a person should know
+	Warnings []string
 
 	planner *planner
 }

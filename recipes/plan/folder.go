@@ -12,7 +12,7 @@ import (
 	"ingot/recipes/netboot"
 )
 
-// CheckFolder says why a netboot folder cannot be written to a path, or nil. It leaves
+// CheckFolder returns why a netboot folder cannot be written to a path, or nil. It leaves
 // nothing.
 func CheckFolder(dir string) error {
 	f, err := image.CreateFolder(dir, netboot.IsFile)
@@ -43,7 +43,7 @@ func (p *Plan) emitFolder(ctx context.Context, dir string, o EmitOptions) (*mani
 	var names []string
 	for _, file := range p.Files {
 		if err := image.WriteRaw(ctx, file.Map, f.Path(file.Name), o.WriteOptions); err != nil {
-			return nil, fmt.Errorf("%s: %w", dir, err) // the one that was asked for, not the hidden one
+			return nil, fmt.Errorf("%s: %w", dir, err) // the output, not its hidden folder
 		}
 		names = append(names, file.Name)
 	}
@@ -89,7 +89,7 @@ func writeFile(ctx context.Context, name string, data []byte, noSync bool) error
 	return image.WriteRaw(ctx, image.MapOf(image.Bytes(data), nil), name, image.WriteOptions{NoSync: noSync})
 }
 
-// folderManifest says what the files are.
+// folderManifest describes the files.
 func (p *Plan) folderManifest(ctx context.Context) (*manifest.Manifest, error) {
 	m := &manifest.Manifest{Ingot: recipes.Version, Recipe: p.Recipe.Name, Format: p.Recipe.Output.Format, Closure: p.Closure, Compressor: p.compressor, Tools: p.tools}
 	for _, f := range p.Files {

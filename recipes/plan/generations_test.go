@@ -196,7 +196,7 @@ func TestGenerationErrors(t *testing.T) {
 		{"not in the store", "00000002-system\n", "00000009-system\n",
 			"test.yaml:14:7: bootloader.generations[1]: /nix/store/00000000000000000000000000000009-system is not in the closures of the store"},
 		{"no system", "system: /nix/store/00000000000000000000000000000003-system\n", "",
-			"bootloader.generations: are what was before the recipe's system, and there is no system"},
+			"bootloader.generations: come before the recipe's system, and there is no system"},
 		{"a profile too", "store:\n", "store:\n  profile: /nix/store/00000000000000000000000000000001-system\n",
 			"bootloader.generations: make the system profile, and so does store.profile; leave one of them out"},
 		{"no loader", "  grub: [bios]\n", "", "bootloader: has no grub"},

@@ -14,13 +14,13 @@ type Host struct {
 	// Temp is the folder for what is too large for memory, and has no name in it; /var/tmp
 	// if it is empty.
 	Temp string
-	// Packed, if set, is told of bytes that were compressed, from several goroutines, and
-	// how many there are.
+	// Packed, if set, is called with the number of bytes that were compressed, from several
+	// goroutines, and with the total.
 	Packed func(bytes, total int64)
-	// Hashed, if set, is told of bytes of store items that were hashed, from several
-	// goroutines.
+	// Hashed, if set, is called with the number of bytes of store items that were hashed,
+	// from several goroutines.
 	Hashed func(bytes int64)
-	// Fetch says how binary caches are read; flavour, keys and the like are the recipe's.
+	// Fetch are the options of reading binary caches; flavour, keys and the like are the recipe's.
 	Fetch cache.Options
 	// CacheDir is the folder in which what was fetched is kept for the next time, in a
 	// folder of its own for each flavour.

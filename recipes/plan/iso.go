@@ -44,7 +44,7 @@ func (p *planner) layOutISO() (*partition.Disk, error) {
 }
 
 // addMountPoints makes the directories that the initial RAM disk of a system of its own
-// mounts on: on a disk it makes them itself, on a medium nobody can.
+// mounts on: on a disk it makes them itself, which a read-only medium does not allow.
 func addMountPoints(t *image.Tree) error {
 	for _, name := range []string{"/dev", "/proc", "/sys", "/run", "/mnt", "/tmp"} {
 		if t.Lookup(name) != nil {

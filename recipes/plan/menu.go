@@ -86,7 +86,7 @@ func (p *planner) firstTitle() string {
 	}
 	e, err := bootloader.System(t, p.store.system)
 	if err != nil {
-		return "" // the making of the menu tells
+		return "" // making the menu reports it
 	}
 	return e.Title
 }
@@ -160,8 +160,9 @@ var essential = [][]string{
 	{string(wire.LUKSWord) + "=", string(wire.LiveWord) + "="},
 }
 
-// essentialFirst puts the words that a boot depends on before the others: whoever cuts a
-// command line, does so at its end. What is behind -- is init's own, and stays there. Of a
+// essentialFirst puts the words that a boot depends on before the others: a
+// command line that is too long is cut at its end. Words behind -- are init's own, and stay
+// there. Of a
 // word that stands twice the last still counts.
 func essentialFirst(args []string) []string {
 	end := slices.Index(args, "--")

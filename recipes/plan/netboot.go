@@ -93,7 +93,7 @@ func (p *planner) loadSigner(ctx context.Context) (err error) {
 			"name it in output.sign.chain, unless iPXE was built with it", issuer))
 	}
 	if subject, server := p.out.signer.OCSP(); server != "" {
-		p.out.Warnings = append(p.out.Warnings, fmt.Sprintf("the certificate of %q names the OCSP server %q: iPXE starts nothing before that server has vouched for the certificate", subject, server))
+		p.out.Warnings = append(p.out.Warnings, fmt.Sprintf("the certificate of %q names the OCSP server %q: iPXE starts nothing before that server has confirmed the certificate", subject, server))
 	}
 	if p.out.signer.ECDSA() {
 		p.out.Warnings = append(p.out.Warnings, "the signatures need an iPXE of 2.0 or later: older ones do not know ECDSA")
@@ -101,7 +101,7 @@ func (p *planner) loadSigner(ctx context.Context) (err error) {
 	return nil
 }
 
-// initrdAlign is what the kernel wants each of several archives to begin at a multiple of.
+// initrdAlign is the alignment that the kernel requires of each of several archives.
 const initrdAlign = 4
 
 // joined returns the initial RAM disks one after the other.

@@ -95,7 +95,7 @@ func (p *planner) layOutAll() (*partition.Disk, error) {
 }
 
 // seed derives what all identifiers come from: the recipe, less what says only where
-// things lie on the host, who reads the image or how it is packed, and the closure. first is
+// things lie on the host, who may read the image or how it is packed, and the closure. first is
 // the title of the first entry of the menu.
 func seed(r *recipes.Recipe, c *storedb.Closure, first string) (image.Seed, error) {
 	of := r.Canonical()

@@ -21,7 +21,7 @@ type planner struct {
 	packed string        // the path of the compressed root or store on a live medium
 }
 
-// volume returns what is asked of the file system of a partition.
+// volume describes the file system that a partition is to have.
 func (p *planner) volume(i int) image.Volume {
 	part := &p.Disk.Partitions[i]
 	return image.Volume{Size: part.Size.Size, Label: part.Label, UUID: part.UUID, Seed: p.seed.Sub("partition " + part.Name)}
@@ -82,7 +82,7 @@ func (p *planner) isoOptions() iso9660.Options {
 	}
 }
 
-// packsRoot says whether it is the whole root.
+// packsRoot reports whether the whole root lies in one file.
 func (p *planner) packsRoot() bool {
 	return p.Packs() && (p.store.made != nil || p.store.system == "")
 }

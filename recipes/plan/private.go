@@ -71,7 +71,7 @@ func (p *planner) findSecret() string {
 	return ""
 }
 
-// ownersAlone says whether only its owner may read a file of the host.
+// ownersAlone reports whether only its owner may read a file of the host.
 func ownersAlone(file string) bool {
 	info, err := os.Stat(file)
 	return err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o044 == 0

@@ -24,10 +24,10 @@ type Plan struct {
 	Disk *partition.Disk
 	// Closure describes the store.
 	Closure manifest.Closure
-	// Warnings are what a person should know, and what does not stop a build.
+	// Warnings do not stop a build.
 	Warnings []string
-	// Secret is what in the image not everybody may know, "" if that is nothing. An output
-	// that replaces none is for its owner alone then.
+	// Secret names confidential data in the image, if there is any. A new output is then
+	// readable by its owner alone.
 	Secret string
 
 	items    []*storedb.Item
@@ -49,7 +49,7 @@ type Plan struct {
 	digests    *netboot.Digests // of the files that a signed script loads
 	pending    []Pending        // the partitions that a virtual machine makes
 
-	helper  *manifest.Helper // what a virtual machine has done
+	helper  *manifest.Helper // the machine that made parts of the image
 	overlay io.Closer
 }
 
@@ -75,7 +75,7 @@ type EmitOptions struct {
 // Pending are the partitions that a machine has to make before the plan is whole.
 func (p *Plan) Pending() []Pending { return p.pending }
 
-// Whole says whether nothing of the disk is missing: neither a partition of [Plan.Pending]
+// Whole reports whether nothing of the disk is missing: neither a partition of [Plan.Pending]
 // nor a step of the recipe.
 func (p *Plan) Whole() bool { return p.helper != nil || len(p.Privileged()) == 0 }
 

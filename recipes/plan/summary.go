@@ -84,7 +84,7 @@ type SummaryEntry struct {
 	Arguments string   `json:"arguments"`
 }
 
-// SummaryStage is one stage of the way to the image.
+// SummaryStage is one step on the way to the image.
 type SummaryStage struct {
 	Name string `json:"name"`
 	What string `json:"what"`

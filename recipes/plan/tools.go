@@ -18,7 +18,7 @@ import (
 	"ingot/storedb"
 )
 
-// goOnline has the system bring its network up, and let in who has a key.
+// goOnline configures the network and ssh.
 func (m *made) goOnline(s *recipes.System) {
 	if s.Network != "" {
 		m.words = append(m.words, wire.IPWord.With(s.Network))

@@ -158,7 +158,7 @@ func (s *Script) ReadsScreen(machine string) (place, text string) {
 	return "", ""
 }
 
-// Restarts says whether a machine is started more than once, so that what it has
+// Restarts reports whether a machine is started more than once, so that what it has
 // written to its disk has to be kept in between.
 func (s *Script) Restarts(machine string) bool {
 	starts := 0
@@ -210,7 +210,7 @@ func (l *line) machine() string {
 	return name
 }
 
-// ended says whether nothing is left.
+// ended reports whether nothing is left.
 func (l *line) ended() bool { return strings.TrimSpace(l.rest) == "" }
 
 // next takes the next word, or the next text in double quotes.

@@ -17,12 +17,12 @@
 // signature: that of an RSA key (PKCS #1 v1.5) has no random part, that of an ECDSA key
 // is made by RFC 6979. A key that does not belong to the certificate is refused, and so
 // is a certificate that iPXE would refuse: without the extended key usage codeSigning,
-// without the key usage digitalSignature (which iPXE asks for even where the certificate
+// without the key usage digitalSignature (which iPXE requires even where the certificate
 // says nothing of key usage), with a critical extension or an algorithm that iPXE does not
 // know. [Signer.MissingIssuer], [Signer.OCSP] and [Signer.ECDSA] tell what else the iPXE
 // at the other end has to have.
 //
-// A [Verifier] asks for what iPXE asks for: the trusted certificate itself has to be in the
+// A [Verifier] checks what iPXE checks: the trusted certificate itself has to be in the
 // signature, byte for byte, since iPXE keeps no more than its fingerprint.
 //
 // # Limits

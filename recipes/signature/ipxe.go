@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// What iPXE makes of certificates: src/crypto/x509.c, cms.c and ecdsa.c of its sources
+// How iPXE reads certificates: src/crypto/x509.c, cms.c and ecdsa.c of its sources
 // (https://github.com/ipxe/ipxe), of 2.0 and of what came after it by August 2026.
 
 var (
@@ -42,7 +42,7 @@ type accessDescription struct {
 	Location asn1.RawValue
 }
 
-// readable says why iPXE cannot read a certificate, or nil. One such certificate spoils
+// readable returns why iPXE cannot read a certificate, or nil. One such certificate spoils
 // the whole signature, even where nothing depends on it.
 func readable(c *x509.Certificate) error {
 	fail := func(format string, args ...any) error {
@@ -68,7 +68,7 @@ func readable(c *x509.Certificate) error {
 	return nil
 }
 
-// ocspAddress says whether all OCSP servers of an authority information access are named by
+// ocspAddress reports whether all OCSP servers of an authority information access are named by
 // addresses, which is how iPXE reads them.
 func ocspAddress(value []byte) bool {
 	var list []accessDescription
@@ -89,7 +89,7 @@ func ocspServer(c *x509.Certificate) string {
 	return c.OCSPServer[len(c.OCSPServer)-1]
 }
 
-// curve says why iPXE cannot use an ECDSA key, or nil.
+// curve returns why iPXE cannot use an ECDSA key, or nil.
 func curve(k *ecdsa.PublicKey) error {
 	switch k.Curve {
 	case elliptic.P256(), elliptic.P384():
@@ -98,7 +98,7 @@ func curve(k *ecdsa.PublicKey) error {
 	return fmt.Errorf("is one of ECDSA over %s; iPXE knows the curves P-256 and P-384", k.Curve.Params().Name)
 }
 
-// usesECDSA says whether a certificate takes an iPXE that knows ECDSA, be it to read it.
+// usesECDSA reports whether a certificate takes an iPXE that knows ECDSA, be it to read it.
 func usesECDSA(c *x509.Certificate) bool {
 	switch c.SignatureAlgorithm {
 	case x509.ECDSAWithSHA256, x509.ECDSAWithSHA384, x509.ECDSAWithSHA512:
@@ -128,7 +128,7 @@ func chainOf(c *x509.Certificate, certificates []*x509.Certificate) []*x509.Cert
 	return chain
 }
 
-// checkChain says why a certificate does not lead to a root, or nil. It looks for the
+// checkChain returns why a certificate does not lead to a root, or nil. It looks for the
 // first certificate of the chain that is a root, and goes back from there.
 func (v Verifier) checkChain(c *x509.Certificate, certificates []*x509.Certificate, now time.Time) error {
 	chain := chainOf(c, certificates)
@@ -169,7 +169,7 @@ func (v Verifier) noRoot(chain []*x509.Certificate) error {
 	return fmt.Errorf("the certificate of %q leads to %q, which is not trusted", chain[0].Subject, last.Issuer)
 }
 
-// issued says why one certificate does not vouch for another, or nil.
+// issued returns why one certificate is not the valid issuer of another, or nil.
 func (v Verifier) issued(by, c *x509.Certificate, now time.Time) error {
 	if err := inTime(c, now); err != nil {
 		return err
@@ -180,10 +180,10 @@ func (v Verifier) issued(by, c *x509.Certificate, now time.Time) error {
 		}
 	}
 	if !by.IsCA {
-		return fmt.Errorf("the certificate of %q may not vouch for that of %q: it is not one of a certification authority", by.Subject, c.Subject)
+		return fmt.Errorf("the certificate of %q cannot be the issuer of that of %q: it is not one of a certification authority", by.Subject, c.Subject)
 	}
 	if err := c.CheckSignatureFrom(by); err != nil {
-		return fmt.Errorf("the certificate of %q is not vouched for by that of %q: %w", c.Subject, by.Subject, err)
+		return fmt.Errorf("the certificate of %q is not signed by that of %q: %w", c.Subject, by.Subject, err)
 	}
 	if server := ocspServer(c); server != "" && !v.AnyOCSP {
 		return &OCSPError{c.Subject.String(), server}
@@ -195,7 +195,7 @@ func (v Verifier) issued(by, c *x509.Certificate, now time.Time) error {
 type OCSPError struct{ Subject, Server string }
 
 func (e *OCSPError) Error() string {
-	return fmt.Sprintf("the certificate of %q names the OCSP server %q, and iPXE starts nothing before that server has vouched for the certificate", e.Subject, e.Server)
+	return fmt.Sprintf("the certificate of %q names the OCSP server %q, and iPXE starts nothing before that server has confirmed the certificate", e.Subject, e.Server)
 }
 
 func inTime(c *x509.Certificate, now time.Time) error {

@@ -83,7 +83,7 @@ func New(key crypto.Signer, certificates []*x509.Certificate) (*Signer, error) {
 	return s, s.chooseAlgorithm()
 }
 
-// signsCode says why a certificate cannot vouch for what a machine boots, or nil.
+// signsCode returns why a certificate cannot sign what a machine boots, or nil.
 func signsCode(c *x509.Certificate) error {
 	if !slices.Contains(c.ExtKeyUsage, x509.ExtKeyUsageCodeSigning) {
 		return fmt.Errorf("the certificate of %q is not for signing code: it needs the extended key usage codeSigning", c.Subject)
@@ -119,7 +119,7 @@ func (s *Signer) OCSP() (subject, server string) {
 	return "", ""
 }
 
-// ECDSA says whether a key of the chain is one of ECDSA, which iPXE knows since 2.0.
+// ECDSA reports whether a key of the chain is one of ECDSA, which iPXE knows since 2.0.
 func (s *Signer) ECDSA() bool { return slices.ContainsFunc(s.certificates, usesECDSA) }
 
 // minRSA is the shortest RSA key that is still taken for safe.

@@ -316,7 +316,7 @@ func TestAsIPXE(t *testing.T) {
 		{what: "P-384 in the middle", signer: "byec", chain: []string{"ecca", "root"}, ecdsa: true},
 		{what: "a certificate that spoils the others", signer: "code", chain: []string{"middle", "root", "strange"}, want: "its extension 1.2.3.4 is critical"},
 		{what: "too many between", signer: "deep", chain: []string{"over", "last", "root"}, want: "(pathLenConstraint)"},
-		{what: "no authority", signer: "byplain", chain: []string{"plain", "middle", "root"}, want: `the certificate of "CN=plain" may not vouch for that of "CN=byplain"`},
+		{what: "no authority", signer: "byplain", chain: []string{"plain", "middle", "root"}, want: `the certificate of "CN=plain" cannot be the issuer of that of "CN=byplain"`},
 	} {
 		args := []string{"cms", "-sign", "-binary", "-noattr", "-outform", "DER", "-in", "content.bin", "-out", "x.sig", "-signer", x.signer + ".pem", "-inkey", x.signer + ".key"}
 		if len(x.chain) > 0 {

@@ -29,7 +29,7 @@ type Verifier struct {
 // ErrMismatch says that the content is not what was signed.
 var ErrMismatch = errors.New("the signature is that of other bytes")
 
-// Verify says why a detached signature does not vouch for what r has, or nil: the signer's
+// Verify returns why a detached signature of what r has is not good, or nil: the signer's
 // certificate must be for signing code, and lead, by certificates that are valid now, to
 // one that is trusted. It checks all that iPXE checks, and issuers in the same order. ecdsa says
 // that the signature needs an iPXE of 2.0 or later.
@@ -84,7 +84,7 @@ func parse(der []byte) (*signedData, []*x509.Certificate, error) {
 	if rest, err := asn1.Unmarshal(outer.Content.Bytes, &signed); err != nil || len(rest) > 0 {
 		return nil, nil, errors.New("is no CMS signature in DER that can be read")
 	}
-	// No signature covers these; whoever reads them may go by them all the same.
+	// No signature covers these, but readers may rely on them.
 	if signed.Version != versionIssuerAndSerial || !signed.EncapContentInfo.ContentType.Equal(oidData) {
 		return nil, nil, errors.New("is no CMS signature of plain data, version 1")
 	}
@@ -114,12 +114,12 @@ func hashOf(a pkix.AlgorithmIdentifier) (crypto.Hash, error) {
 	return 0, fmt.Errorf("the digest is of the algorithm %s; there are SHA-256, SHA-384 and SHA-512", a.Algorithm)
 }
 
-// noParameters says whether an algorithm has none, absent or NULL: both are about.
+// noParameters reports whether an algorithm has none, absent or NULL: both are about.
 func noParameters(a pkix.AlgorithmIdentifier) bool {
 	return len(a.Parameters.FullBytes) == 0 || bytes.Equal(a.Parameters.FullBytes, asn1.NullBytes)
 }
 
-// signedBy says whether the signature's algorithm is one of keys of that kind.
+// signedBy reports whether the signature's algorithm is one of keys of that kind.
 func (s *signerInfo) signedBy(hash crypto.Hash, key any) bool {
 	a := s.SignatureAlgorithm
 	for _, d := range digests {

@@ -79,7 +79,7 @@ type program struct {
 	of   string // the package, for messages
 }
 
-// Collect takes the packages, and what they need.
+// Collect takes the packages, and the libraries and interpreters that they need.
 func Collect(o Options) (*Set, error) {
 	c, err := newCollector(o)
 	if err != nil {
@@ -186,7 +186,7 @@ func (c *collector) takeInstalled(r *record, name string) error {
 	return c.put(merged(name), n, r.Name)
 }
 
-// differs says whether a file has not the MD5 sum that its package gave it.
+// differs reports whether a file has another MD5 sum than its package gave it.
 func differs(file, sum string) (bool, error) {
 	f, err := os.Open(file)
 	if err != nil {
@@ -228,7 +228,7 @@ func (c *collector) takeDeb(w Wanted) error {
 }
 
 // useless are the folders that no program looks into where there is neither systemd nor
-// apt, and nobody reads manuals.
+// apt, and no manuals are read.
 var useless = []string{
 	"usr/share/doc", "usr/share/man", "usr/share/info", "usr/share/locale", "usr/share/lintian", "usr/share/bug",
 	"usr/share/doc-base", "usr/share/bash-completion", "usr/share/zsh", "usr/share/fish", "usr/share/initramfs-tools",
@@ -239,7 +239,7 @@ var useless = []string{
 	"etc/bash_completion.d", "etc/apt", "etc/modprobe.d", "etc/udev", "etc/systemd", "etc/ufw", "etc/X11",
 }
 
-// useful says whether a file of a package is of use in a small system.
+// useful reports whether a file of a package is of use in a small system.
 func useful(name string) bool {
 	for _, dir := range useless {
 		if name == dir || strings.HasPrefix(name, dir+"/") {

@@ -20,10 +20,10 @@ type Package struct {
 type dpkg struct {
 	root     string
 	packages map[string]*record // by name, and by name:architecture
-	owners   map[string]*record // of files, once they were asked for
+	owners   map[string]*record // of files; read at the first request
 }
 
-// record is what the database says of a package.
+// record is the database's entry of a package.
 type record struct {
 	Package
 	arch      string

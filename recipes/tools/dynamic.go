@@ -68,7 +68,7 @@ func readDynamic(f *elffile.File) (d dynamic, err error) {
 	return d, nil
 }
 
-// calls says whether a program takes a symbol from elsewhere. It does not if its symbols
+// calls reports whether a program takes a symbol from elsewhere. It does not if its symbols
 // cannot be read.
 func calls(f *elffile.File, name string) bool {
 	s := f.ByType(elf.SHT_DYNSYM)

@@ -17,7 +17,7 @@ import (
 	"ingot/internal/elffile"
 )
 
-// kind says what a file starts as: "elf", the path of a script's interpreter, or "".
+// kind returns how a file starts: "elf", the path of a script's interpreter, or "".
 func (c *collector) kind(n *image.Node) (string, error) {
 	if !n.Mode.IsRegular() || n.Data == nil {
 		return "", nil
@@ -46,7 +46,7 @@ func (c *collector) kind(n *image.Node) (string, error) {
 	return words[0], nil
 }
 
-// interpreter says whether scripts for this interpreter can run. sh is ingot's own, and
+// interpreter reports whether scripts for this interpreter can run. sh is ingot's own, and
 // bash is taken along; others need more than a program.
 func (c *collector) interpreter(name string) bool {
 	switch path.Base(name) {
