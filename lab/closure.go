@@ -27,13 +27,13 @@ import (
 // A Closure is a machine that shows a store: a kernel, and ingot as the init, which lists the
 // store, opens a shell, runs a program or starts a system.
 type Closure struct {
-	Name, What string // what the machine is called, and the closure
+	Name, What string // of the machine, and of the closure
 	Kernel     string // the folder with the kernel
 	Program    string // ingot's own file
 
 	Flavour storedb.Flavour
-	// Closure is what a disk shows. Without one, the disk shows all of this machine's store,
-	// unless Share says that the guest sees a folder of this machine as it is.
+	// Closure is shown by a disk. Without one, the disk shows all of this machine's store,
+	// unless Share names a way to share a folder of this machine.
 	Closure *storedb.Closure
 	Share   vm.ShareKind // virtiofs or 9p
 	Dir     string       // the folder to share. Default: the flavour's store.
@@ -49,12 +49,12 @@ type Closure struct {
 	Init        string
 	RegInfo     string // the file in the guest that lists what to register
 
-	Hashed func(int64)       // is told of bytes that have been hashed; may be nil
-	Warn   func(note string) // takes what a person should know; may be nil
+	Hashed func(int64)       // is called with the number of bytes hashed; may be nil
+	Warn   func(note string) // takes warnings; may be nil
 }
 
 // A KernelError says that there is no kernel to show a closure with, or that it cannot share
-// a folder as was asked for.
+// a folder as requested.
 type KernelError struct {
 	Err   error        // of looking for it
 	Share vm.ShareKind // which it has not
@@ -70,7 +70,7 @@ func (e *KernelError) Error() string {
 
 func (e *KernelError) Unwrap() error { return e.Err }
 
-// A ProgramError says why a program of a closure cannot be run.
+// A ProgramError is why a program of a closure cannot be run.
 type ProgramError struct {
 	Option  string // "init" or "run"
 	Program string
@@ -80,7 +80,7 @@ type ProgramError struct {
 func (e *ProgramError) Error() string { return fmt.Sprintf("%s %s: %v", e.Option, e.Program, e.Err) }
 func (e *ProgramError) Unwrap() error { return e.Err }
 
-// System makes what a machine boots.
+// System makes the system that a machine boots.
 func (c *Closure) System(ctx context.Context) (*run.System, error) {
 	k, err := kernel.Find(c.Kernel)
 	if err != nil {
@@ -115,7 +115,7 @@ func (c *Closure) System(ctx context.Context) (*run.System, error) {
 	return s, nil
 }
 
-// RootOnDisk gives the init of a closure a root on a disk, where one is asked for, and not in
+// RootOnDisk gives the init of a closure a root on a disk, on request, in place of one in
 // memory.
 func (c *Closure) RootOnDisk(s *run.System, o *run.Options) error {
 	if c.Init == "" || c.Find || c.Shell || len(c.Run) > 0 || o.Overlay == "" && o.DiskSize == 0 {
@@ -195,7 +195,7 @@ func inClosure(c *storedb.Closure, program string) string {
 func executable(c *storedb.Closure, program string) error {
 	look := bootloader.Lookup(func(name string) *image.Node {
 		if strings.HasPrefix(c.Flavour.StoreDir()+"/", strings.TrimSuffix(name, "/")+"/") {
-			return image.NewDir(0o755) // what the store lies in
+			return image.NewDir(0o755) // above the store
 		}
 		item := c.Containing(name)
 		if item == nil || item.Node == nil {
@@ -221,7 +221,7 @@ func executable(c *storedb.Closure, program string) error {
 	return nil
 }
 
-// words are those that say what the guest does with the store.
+// words are the kernel's arguments for what the guest does with the store.
 func (c *Closure) words() []string {
 	var words []string
 	if c.Writable {

@@ -21,22 +21,22 @@ import (
 	"ingot/vm/run"
 )
 
-// Options are what is asked of all machines of a lab. The zero value asks for nothing.
+// Options apply to all machines of a lab. The zero value leaves the file's own.
 type Options struct {
 	Name         string // of the network, in place of the file's
-	Unnamed      string // its name where nothing else says it. Default: that of the file itself.
-	Boot, Memory string // in place of what the file says of its machines
+	Unnamed      string // its name without Name and one in the file. Default: that of the file itself.
+	Boot, Memory string // in place of the file's
 	Accel        vm.Accel
-	Backdoor     *bool // whether `ingot shell` is let in, in place of what the file says
+	Backdoor     *bool // whether `ingot shell` is let in, in place of the file's
 	// Fetch forwards the ports from which the tests fetch pages. It is a further card of a
-	// machine, so that what is only run does without.
+	// machine, which machines without tests do not need.
 	Fetch bool
 }
 
 // A Lab is machines, the networks that join them, and their tests.
 type Lab struct {
 	Options
-	File     string // what messages call it
+	File     string // its name in messages
 	Dir      string // that paths in the file and in scripts are relative to
 	Plan     *network.Plan
 	Tests    []*script.Script
@@ -52,14 +52,14 @@ type Machine struct {
 	Options run.Options
 }
 
-// Host says how what a file names becomes what a machine boots.
+// Host makes bootable systems of the things that a file names.
 type Host struct {
 	// Recipe plans a recipe, with keys overridden as set says.
 	Recipe func(ctx context.Context, file string, set []string) (*run.System, error)
 	// Closure reads the closure of a reference graph or of a store path.
 	Closure func(ctx context.Context, file string) (*storedb.Closure, error)
 	Program string            // ingot's own file, the init of machines that show a closure
-	Warn    func(note string) // takes what a person should know
+	Warn    func(note string) // takes warnings
 }
 
 // HasRecipes reports whether any of the machines is made of a recipe.
@@ -107,10 +107,10 @@ func (l *Lab) checkForwards(key string, m *Machine) error {
 	return nil
 }
 
-// optionKeys are the keys by which the file asks for options of a machine.
+// optionKeys are the file's keys for options of a machine.
 var optionKeys = map[run.Option]string{run.OptionBoot: "boot", run.OptionMemory: "memory", run.OptionForward: "forwards", run.OptionWords: "append"}
 
-// keyOf puts an error about a machine at its place in the file: at the key that asks for the
+// keyOf puts an error about a machine at its place in the file: at the key of the
 // option that it is about.
 func (l *Lab) keyOf(p *network.Planned, err error) error {
 	at := "machines." + p.Name
@@ -132,7 +132,7 @@ func (m *Machine) bootsKernel() bool {
 	return m.Options.Boot == run.Kernel || m.Options.Boot == "" && m.System.Kernel != nil
 }
 
-// options are what the file, and who runs it, ask of a machine.
+// options are those of a machine, from the file and from the lab's own.
 func (l *Lab) options(p *network.Planned) (o run.Options, err error) {
 	o = run.Options{Name: p.Name, CPUs: p.CPUs, Accel: l.Accel, Words: p.Append, Number: p.Number, NoBackdoor: !p.Backdoor}
 	if l.Backdoor != nil {
@@ -175,8 +175,8 @@ func (l *Lab) fetched(machine string) (ports []int) {
 	return slices.Compact(ports)
 }
 
-// path returns what a name in the file stands for: a path that is relative to the file,
-// unless nothing is there.
+// path returns the path of a name in the file, which is relative to the file's folder unless
+// nothing is there.
 func (l *Lab) path(name string) string {
 	if filepath.IsAbs(name) {
 		return name
@@ -188,7 +188,7 @@ func (l *Lab) path(name string) string {
 	return path
 }
 
-// system finds out what a machine is. A copy belongs to the machine.
+// system makes the system of a machine, which may change it.
 func (l *Lab) system(ctx context.Context, h Host, p *network.Planned, planned map[string]*run.System) (*run.System, error) {
 	switch {
 	case p.Image != "":
@@ -226,7 +226,7 @@ func (l *Lab) closure(ctx context.Context, h Host, p *network.Planned) (*run.Sys
 	return c.System(ctx)
 }
 
-// tellPlace tells a machine, by its initial RAM disk, what it is in the networks. A system
+// tellPlace puts a machine's place in the networks into its initial RAM disk. A system
 // that does not look for it has DHCP and DNS.
 func (l *Lab) tellPlace(m *Machine) error {
 	place := guest.Place{Hostname: m.Name, Hosts: l.Plan.Hosts(m.Name)}
@@ -239,7 +239,7 @@ func (l *Lab) tellPlace(m *Machine) error {
 	return addPlace(m.System, place)
 }
 
-// addPlace appends to the initial RAM disk what a machine is in a network.
+// addPlace appends a machine's place in the networks to its initial RAM disk.
 func addPlace(s *run.System, place guest.Place) error {
 	text, err := json.Marshal(place)
 	if err != nil {

@@ -27,7 +27,7 @@ import (
 // PlayOptions say how tests are played. The functions may be nil.
 type PlayOptions struct {
 	Running string        // the folder of this user's running machines
-	Temp    string        // the folder for what the machines write
+	Temp    string        // the folder for the machines' writes
 	Timeout time.Duration // of a step. Default: [scenario.DefaultTimeout].
 
 	Results string // the folder that keeps consoles, screens and results.json
@@ -40,10 +40,10 @@ type PlayOptions struct {
 	Begin func(name string)                 // a test begins
 	Step  func(scenario.StepResult)         // a step has ended
 	End   func(*scenario.Result)            // a test has ended
-	Warn  func(machine string, note string) // what a person should know
+	Warn  func(machine string, note string) // takes warnings
 }
 
-// A FailedTestsError says that tests have failed. What and why has been told to
+// A FailedTestsError says that tests have failed. Details went to
 // [PlayOptions.End].
 type FailedTestsError struct {
 	Failed, Of int
@@ -188,7 +188,7 @@ func (l *Lab) checkScreens() error {
 	return errors.Join(errs...)
 }
 
-// checkOutputs says why the results could not be kept, before the first test is played.
+// checkOutputs returns why the results could not be kept, before the first test is played.
 func (p *player) checkOutputs() error {
 	if p.Results != "" {
 		if err := image.CheckFolder(p.Results); err != nil {
@@ -204,7 +204,7 @@ func (p *player) checkOutputs() error {
 	return nil
 }
 
-// folders makes the places for what lasts as long as the tests do: the list of their
+// folders makes the folders that last as long as the tests do: the list of their
 // machines, apart from that of ingot run so that names do not clash, and their disks.
 func (p *player) folders() (done func(), err error) {
 	dir, err := runtimedir.Make(p.Running)

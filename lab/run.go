@@ -15,7 +15,7 @@ import (
 	"ingot/vm/run"
 )
 
-// RunOptions say where the machines of a lab run, and who is told of it.
+// RunOptions say where the machines of a lab run, and where their output goes.
 type RunOptions struct {
 	Registry *run.Registry
 	Console  io.Writer // gets the consoles of all machines, as one stream of lines
@@ -24,7 +24,7 @@ type RunOptions struct {
 	// Listen lets in machines that are started later and one by one, by the sockets of
 	// [SwitchName] in the registry.
 	Listen bool
-	Say    func(note string) // takes what runs, how it is reached, and what went wrong
+	Say    func(note string) // takes news of the machines: addresses and failures
 }
 
 // SwitchName is the socket in the registry at which the switch of a network listens that
@@ -51,7 +51,7 @@ func (l *Lab) Commands(r *run.Registry) ([][]string, error) {
 	return lines, nil
 }
 
-// Run runs all machines until the last has ended. One that fails is told at once, and the
+// Run runs all machines until the last has ended. One that fails is reported at once, and the
 // others go on.
 func (l *Lab) Run(ctx context.Context, o RunOptions) (err error) {
 	ctx, cancel := context.WithCancel(ctx)
@@ -139,8 +139,8 @@ func (l *Lab) startAll(ctx context.Context, networks *network.Network, consoles 
 	return sessions, starting.Wait()
 }
 
-// failed says of an error which machine it is about, and which key of the file if it is about
-// an option.
+// failed names the machine that an error is about, and the key of the file if it is about an
+// option.
 func (l *Lab) failed(m *Machine, err error) error {
 	if errors.As(err, new(*run.OptionError)) {
 		return l.keyOf(m.Planned, err)
@@ -183,7 +183,7 @@ func (l *Lab) wait(ctx context.Context, sessions []*run.Session, say func(string
 	for i, s := range sessions {
 		all.Go(func() error {
 			err := follow(ctx, s)
-			s.Close() // it is no longer listed, and who is at its back door knows
+			s.Close() // which ends its entry in the list and connections to its back door
 			if err != nil && ctx.Err() == nil {
 				say(l.Machines[i].Name + " failed")
 				return fmt.Errorf("%s: %w", l.Machines[i].Name, err)
@@ -194,8 +194,8 @@ func (l *Lab) wait(ctx context.Context, sessions []*run.Session, say func(string
 	return all.Wait()
 }
 
-// follow waits until a machine has ended. One that does not boot is ended: nobody is at its
-// console to help it.
+// follow waits until a machine has ended. It ends one that does not boot, which has no one
+// at its console.
 func follow(ctx context.Context, s *run.Session) error {
 	booting, stop := context.WithCancel(ctx)
 	defer stop()
@@ -215,7 +215,7 @@ func follow(ctx context.Context, s *run.Session) error {
 	return err
 }
 
-// announce says what runs, and how it is reached.
+// announce prints the machines and their addresses.
 func (l *Lab) announce(sessions []*run.Session, say func(string)) {
 	var list []string
 	for _, m := range l.Machines {

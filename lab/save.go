@@ -10,12 +10,12 @@ import (
 	"ingot/internal/shellwords"
 )
 
-// SaveScript leaves in a folder what the models' builds do: bin/run-NAME-vm, which runs a
+// SaveScript writes into a folder what Nix and Guix build: bin/run-NAME-vm, which runs a
 // command with the arguments of its own behind it, and system, which leads to the system that
 // it runs, if there is one. The script is for its owner alone. It returns the script's path.
 func SaveScript(folder, name string, command []string, system string) (string, error) {
 	bin := filepath.Join(folder, "bin")
-	for _, dir := range []string{folder, bin} { // the script is run by who made it
+	for _, dir := range []string{folder, bin} { // into which no other user may put files
 		if err := image.CheckFolder(dir); err != nil {
 			return "", err
 		}

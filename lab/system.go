@@ -21,7 +21,7 @@ import (
 	"ingot/vm/run"
 )
 
-// Kind is what a name may stand for that is to be run.
+// Kind is a kind of thing that can be run.
 type Kind int
 
 const (
@@ -81,7 +81,7 @@ func headOf(name string) ([]byte, error) {
 	return head[:n], err
 }
 
-// FromPlan makes a system of a recipe's plan. what is how a person names it.
+// FromPlan makes a system of a recipe's plan; what is its name in messages.
 func FromPlan(p *plan.Plan, what string) *run.System {
 	s := &run.System{
 		Name: run.SafeName(p.Recipe.Name), What: what, Arch: vm.Arch(p.Recipe.Arch), Disks: []run.Base{{Map: p.Disk.Map, Serial: "root"}}, Firmware: []run.Boot{},
@@ -122,7 +122,7 @@ func PlaceOnVLANs(s *run.System, o *run.Options) error {
 	if len(o.VLANs) == 0 || s.Kernel == nil {
 		return nil
 	}
-	o.Name = cmp.Or(o.Name, s.Name) // the guest is told, so that no other will do
+	o.Name = cmp.Or(o.Name, s.Name) // as the guest is told
 	place := guest.Place{Hostname: o.Name}
 	if !o.NoNetwork {
 		place.Cards = append(place.Cards, guest.Card{MAC: vm.MAC(o.Name, 0)})

@@ -5,9 +5,9 @@
 //	o.Channels = append(o.Channels, x.Ports()...)
 //	end, err := x.Run(ctx, system, o, host)
 //
-// Where standard input is a terminal it is the guest's, key by key; a boot that fails is told
+// Where standard input is a terminal it is the guest's, key by key; a boot that fails is reported
 // to the person in front of it. Where it is none, it waits until the guest listens, and a boot
-// that fails ends the machine: nobody is there to help it.
+// that fails ends the machine.
 package console
 
 import (
@@ -29,11 +29,11 @@ import (
 	"ingot/vm/session"
 )
 
-// A Console says to what a machine is joined.
+// A Console joins a machine to streams of this process.
 type Console struct {
 	Batch  bool // a program in the guest speaks by ports of its own, and the console is quiet
 	Show   bool // and is shown all the same, on Stderr
-	Status bool // the guest tells an exit status
+	Status bool // the guest reports an exit status
 
 	Stdin          *os.File
 	Stdout, Stderr io.Writer // get the guest's bytes as they are
@@ -108,7 +108,7 @@ func (c *Console) Run(outer context.Context, s *run.System, o run.Options, h run
 	return end, err
 }
 
-// announce says how the machine is reached otherwise.
+// announce prints the other ways to reach the machine.
 func (a *attached) announce() {
 	e := a.session.Entry
 	if e.VNC != "" {
@@ -125,7 +125,7 @@ func (a *attached) announce() {
 	}
 }
 
-// announceLogin says how somebody gets in, once there is somebody to let them in: what the
+// announceLogin prints how to log in, once the system is up: what the
 // system prints while it starts would push it out of sight. A prompt that stands there
 // already is shown again behind it.
 func (a *attached) announceLogin(m *vm.Machine) {
@@ -182,7 +182,7 @@ func (a *attached) attend(ctx context.Context, cancel context.CancelFunc) (left 
 		case failed == nil:
 		case terminal != nil || a.screen:
 			a.tell(failed)
-		default: // nobody is there to help it
+		default: // there is no one to look at it
 			a.failed = failed
 			stop()
 		}
@@ -230,7 +230,7 @@ func (a *attached) collect(port string, w io.Writer) error {
 	return nil
 }
 
-// exitStatus is the guest's, where it tells one.
+// exitStatus is the guest's, if it reports one.
 func (a *attached) exitStatus() (int, error) {
 	if !a.Status {
 		return 0, nil
@@ -249,8 +249,7 @@ func (a *attached) exitStatus() (int, error) {
 // chooses it has nothing to fear: nothing of ingot's stands on the console then.
 const guestFailed = 125
 
-// complain passes on what the guest has said of that on the console, which nobody has
-// seen.
+// complain passes on the guest's messages about that, which only the console got.
 func (a *attached) complain() {
 	for line := range strings.Lines(vm.WithoutKernel(a.session.Machine.Console())) {
 		if said, ok := strings.CutPrefix(line, "ingot: "); ok {
@@ -280,7 +279,7 @@ func (a *attached) awaitEnd(ctx context.Context, person bool) {
 	}
 }
 
-// tell says to a person at the console what has happened there.
+// tell prints a failure for the person at the console.
 func (a *attached) tell(failed *vm.FailureError) {
 	what := failed.Name
 	if failed.Line != "" {

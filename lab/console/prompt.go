@@ -26,7 +26,7 @@ const (
 	promptTime = 3 * time.Second
 )
 
-// awaitListener waits until somebody in the guest listens at the console. What is typed
+// awaitListener waits until a program in the guest listens at the console. What is typed
 // before that is lost in part: the kernel empties the serial port when it finds it, and again
 // when it is opened.
 func awaitListener(ctx context.Context, m *vm.Machine) { awaitSign(ctx, m, listens(), quietTime) }

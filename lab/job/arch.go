@@ -8,8 +8,7 @@ import (
 	"ingot/vm"
 )
 
-// An ArchError says that a kernel is not for the machine, on which nothing would ever be seen
-// of it.
+// An ArchError says that a kernel is for another architecture than the machine.
 type ArchError struct {
 	Image    string
 	Is, Want vm.Arch
@@ -19,8 +18,8 @@ func (e *ArchError) Error() string {
 	return fmt.Sprintf("the kernel %s is for %s, and the machine is %s", e.Image, e.Is, e.Want)
 }
 
-// CheckArch refuses a kernel that is not for a machine, as far as its image says what it is
-// for. Default: the host's architecture.
+// CheckArch refuses a kernel that is not for a machine, as far as its image has its
+// architecture. Default: the host's architecture.
 func CheckArch(k *kernel.Kernel, arch vm.Arch) error {
 	is, err := k.Arch()
 	want := cmp.Or(arch, vm.HostArch())

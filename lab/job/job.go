@@ -1,12 +1,12 @@
-// Package job runs one command in a machine that is made for it and gone with it: what it
-// needs is brought, what it has made is fetched.
+// Package job runs one command in a machine of its own: it copies the command's files into
+// the guest, and its results out.
 //
 //	j := &job.Job{Machine: helper.Options{Kernel: k}, Command: session.Command{Argv: argv}, Output: "result.tar"}
 //	if err := j.Check(); err != nil { … }   // before anything is planned
 //	err := j.Run(ctx)
 //
-// What comes out of the guest gets its place only when all of it is there, and replaces what
-// was there by the rules of all outputs ([image.Output]). The guest is not trusted: a folder
+// Results get their places only when all are there, and replace files by the rules of all
+// outputs ([image.Output]). The guest is not trusted: a folder
 // of the host is opened before it starts, and one that leads elsewhere afterwards is refused.
 package job
 
@@ -47,10 +47,10 @@ type Job struct {
 	outputDir os.FileInfo // that Output lies in when the command begins
 	exchange  *os.File
 	guest     *helper.VM
-	lost      map[string]bool // what was left out of files
+	lost      map[string]bool // notes about what was left out of files
 }
 
-// An OptionError says what is wrong with a part of a job.
+// An OptionError is a mistake in a part of a job.
 type OptionError struct {
 	Option string // "output" or "xchg"
 	Err    error
@@ -62,7 +62,7 @@ func (e *OptionError) Unwrap() error { return e.Err }
 // guestXchg is the guest's folder of files that are copied.
 const guestXchg = "/tmp/xchg"
 
-// Check says why the files of a job cannot be brought or fetched, before anything is planned.
+// Check returns why the files of a job cannot be copied, before anything is planned.
 // It leaves nothing. Run takes for granted that it was called.
 func (j *Job) Check() error {
 	if j.Exchange != "" {
@@ -84,7 +84,7 @@ func (j *Job) Check() error {
 	return nil
 }
 
-// prepared is the machine with what the files take.
+// prepared is the machine with the shares and the memory that the files need.
 func (j *Job) prepared() helper.Options {
 	o := j.Machine
 	o.Machine.Disks = slices.Clone(o.Machine.Disks)
@@ -159,7 +159,7 @@ func (j *Job) say(note string) {
 	}
 }
 
-// execute runs the command between what comes before and what comes after.
+// execute copies files in, runs the command, and copies its results out.
 func (j *Job) execute(ctx context.Context) error {
 	before, err := j.bring(ctx)
 	if err != nil {
@@ -262,7 +262,7 @@ func (j *Job) copied() []vm.Share {
 	return j.Shares
 }
 
-// fetch takes what the command has made.
+// fetch copies the results of the command.
 func (j *Job) fetch(ctx context.Context, before map[string]bool, succeeded bool) error {
 	for _, share := range j.copied() {
 		if share.ReadOnly {
@@ -283,8 +283,7 @@ func (j *Job) fetch(ctx context.Context, before map[string]bool, succeeded bool)
 	return j.fetchResult(ctx, before)
 }
 
-// fetchResult puts what the command made to where Output says: the one file, by Guix's rule,
-// or all.
+// fetchResult moves the results to Output: the one file, by Guix's rule, or all.
 func (j *Job) fetchResult(ctx context.Context, before map[string]bool) (err error) {
 	r, err := newResult(j.Output, j.outputDir)
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"ingot/image"
 )
 
-// result is what a command leaves in its /tmp/xchg, on the way to where [Job.Output] says.
+// result is the contents of the command's /tmp/xchg, on the way to [Job.Output].
 type result struct {
 	stage  *image.Staging
 	staged *os.File // the folder in it that gets them
@@ -21,10 +21,10 @@ type result struct {
 	there          bool
 }
 
-// stagedResult is what the results are called before they have their places.
+// stagedResult is the name of the results before they have their places.
 const stagedResult = "result"
 
-// findResult says where the results go, and refuses what they must not replace.
+// findResult returns where the results go, and refuses what they must not replace.
 func findResult(output string) (r result, dir string, err error) {
 	name := strings.TrimRight(output, "/")
 	if name == "" {
@@ -43,7 +43,7 @@ func findResult(output string) (r result, dir string, err error) {
 	return result{target: target}, filepath.Dir(target), err
 }
 
-// checkResult says why nothing can be written to an output, before a machine is started
+// checkResult returns why nothing can be written to an output, before a machine is started
 // for it. It leaves nothing, and returns the folder that the output lies in.
 func checkResult(output string) (os.FileInfo, error) {
 	r, dir, err := findResult(output)

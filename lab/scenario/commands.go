@@ -121,7 +121,7 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// printed shows what a command printed, in an error.
+// printed is the output of a command for an error.
 func printed(output string) string {
 	if output = strings.TrimRight(output, "\n"); output == "" {
 		return "; it printed nothing"

@@ -75,7 +75,7 @@ func (m *machine) hasShown(re *regexp.Regexp) (bool, error) {
 	return err == nil, err
 }
 
-// succeeds asks for the status 0.
+// succeeds runs a command that has to end with the status 0.
 func (m *machine) succeeds(ctx context.Context, command string) (bool, string, error) {
 	output, status, err := m.run(ctx, command)
 	if err != nil {
@@ -139,7 +139,7 @@ func (m *machine) listensAtSocket(ctx context.Context, path string) (bool, error
 	return false, nil
 }
 
-// unitScript asks whichever keeper of services a system has.
+// unitScript asks the service manager that a system has.
 const unitScript = `u=%s
 if [ -d /run/systemd/system ]; then systemctl is-active "$u"
 elif command -v herd >/dev/null 2>&1; then herd status "$u" | grep -q -i 'running'

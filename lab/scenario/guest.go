@@ -81,7 +81,7 @@ func (m *machine) runByAgent(ctx context.Context, command string) (string, int, 
 	return out.String(), result.Status, nil
 }
 
-// clipped forgets what is too much.
+// clipped keeps the beginning, and drops the rest.
 type clipped struct {
 	to   *bytes.Buffer
 	left int

@@ -44,7 +44,7 @@ type Player struct {
 	Results string        // the folder that gets screenshots and files; it is there
 	Timeout time.Duration // of a step that waits; DefaultTimeout
 
-	// Step is told of each step when it has ended. It may be nil.
+	// Step is called at the end of each step. It may be nil.
 	Step func(StepResult)
 }
 
@@ -80,7 +80,7 @@ type machine struct {
 	ours atomic.Bool   // it was the script that ended it
 }
 
-// said is what the last command, or page, was.
+// said is the output and status of the last command or page.
 type said struct {
 	output string
 	status int
@@ -99,7 +99,7 @@ func (m *machine) say(output string, status int) {
 	m.said = said{output, status, true, m.shell == script.ByConsole}
 }
 
-// errNothing says that a step asks for what no step has made.
+// errNothing says that no step has made what a step looks at.
 var errNothing = errors.New("nothing was run or fetched before")
 
 func (s *said) hasStatus(want script.Status) error {
@@ -267,7 +267,7 @@ func (p *play) closeAll(r *Result) {
 	all.Wait()
 }
 
-// started refuses what is for a machine that was not started.
+// started refuses a machine that was not started.
 func (m *machine) started() error {
 	if m.Machine == nil {
 		return fmt.Errorf("%s was not started: `start %[1]s` does that", m.name)
@@ -275,7 +275,7 @@ func (m *machine) started() error {
 	return nil
 }
 
-// alive says how a machine has ended, or nil.
+// alive returns how a machine has ended, or nil.
 func (m *machine) alive() error {
 	select {
 	case <-m.done:
@@ -288,7 +288,7 @@ func (m *machine) alive() error {
 	}
 }
 
-// running refuses what is for a machine that does not run.
+// running refuses a machine that does not run.
 func (m *machine) running() error {
 	if err := m.started(); err != nil {
 		return err
@@ -299,7 +299,7 @@ func (m *machine) running() error {
 // endTime is how long after a line has been cut the machine's end may show.
 const endTime = 15 * time.Second
 
-// awaitEnd waits a moment for the machine's end, and says how it was.
+// awaitEnd waits a moment for the machine's end, and returns how it was.
 func (m *machine) awaitEnd() error {
 	select {
 	case <-m.done:
@@ -323,7 +323,7 @@ func isLimit(ctx context.Context) bool {
 const nothing = `[^\s\S]`
 
 // watchBoot returns a context that ends when the machine's boot fails: without a kernel,
-// there is nobody to wait for.
+// nothing will answer.
 func (m *machine) watchBoot(ctx context.Context) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	watched := m.VM // which may be another one's when this begins
@@ -385,7 +385,7 @@ func within(ctx context.Context, limit time.Duration, check func(context.Context
 	return false, err
 }
 
-// until asks again and again.
+// until checks again and again.
 func until(ctx context.Context, check func() (bool, error)) (bool, error) {
 	for {
 		ok, err := check()
@@ -461,13 +461,13 @@ func (p *play) reboot(ctx context.Context, m *machine) error {
 	limited, cancel := context.WithTimeoutCause(ctx, p.Timeout, errLimit(p.Timeout))
 	defer cancel()
 	m.ours.Store(true)
-	done := func() {} // nobody asks the machine for anything when it is started again
+	done := func() {} // ends what still runs before the machine is started again
 	if m.shell == script.ByConsole {
 		if err := m.VM.Send("reboot"); err != nil {
 			return err
 		}
 	} else {
-		// Who restarts the machine is ended with it, so that what it says of itself is
+		// The command that restarts the machine ends with it, so that its own result is
 		// no news.
 		asking, stop := context.WithCancel(limited)
 		defer stop()

@@ -36,7 +36,7 @@ type StepResult struct {
 	Notes   []string `json:"notes,omitempty"`
 }
 
-// Console is what a machine has printed.
+// Console is the output of a machine.
 type Console struct {
 	Machine string
 	Text    string

@@ -117,7 +117,7 @@ func (p *play) looksLike(ctx context.Context, m *machine, to script.Likeness) (b
 // another rounding of a palette, does not count.
 const visible = 24
 
-// like says by what two pictures differ, or nil.
+// like returns how two pictures differ, or nil.
 func like(got, want image.Image, name string, to script.Likeness) error {
 	if got.Bounds().Size() != want.Bounds().Size() {
 		return fmt.Errorf("%s has %v pixels, and %s %v", name, got.Bounds().Size(), to.File, want.Bounds().Size())
@@ -158,7 +158,7 @@ func (m *machine) showsText(ctx context.Context, re *regexp.Regexp) (bool, strin
 	return vm.Shows(text, re), "; the screen shows\n" + text, nil
 }
 
-// errGraphics says that nothing is there to read a screen.
+// errGraphics says that the program that reads screens is missing.
 var errGraphics = errors.New("the screen shows graphics, which tesseract reads, and that is not installed (Debian's package tesseract-ocr)")
 
 // CheckScreen returns why a machine has no screen that the condition text could read, or nil.

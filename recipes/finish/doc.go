@@ -1,7 +1,7 @@
-// Package finish makes what an image takes a virtual machine for: file systems that ingot has
+// Package finish makes the parts of an image that take a virtual machine: file systems that ingot has
 // no writer for, LUKS containers, and the steps of a recipe.
 //
-// A [plan.Plan] tells which partitions are missing, and has holes in their places. [Plan]
+// A [plan.Plan] lists which partitions are missing, and has holes in their places. [Plan]
 // shows the planned disk to a machine, as it is served block by block, has the tools of this
 // host make the partitions and the steps change them, and puts the plan over what was
 // written. It is the one part of the way from a recipe to an image that starts a machine.

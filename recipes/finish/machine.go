@@ -22,8 +22,8 @@ import (
 type Options struct {
 	// Refuse has [Plan] refuse such parts instead.
 	Refuse bool
-	// Kernel is the path of what the machine runs; if it is empty, that is the recipe's
-	// own kernel if this machine's processor runs it, or else this machine's.
+	// Kernel is the path of the machine's kernel. Default: the recipe's own kernel if this
+	// machine's processor runs it, or else this machine's.
 	Kernel string
 	// Program is the static ingot that the machine runs.
 	Program string
@@ -32,11 +32,11 @@ type Options struct {
 	// Path is where tools are looked for: those that make file systems, and the programs
 	// of steps.
 	Path []string
-	// Temp is the folder for what the machine writes; /var/tmp if it is empty.
+	// Temp is the folder for the machine's writes. Default: /var/tmp.
 	Temp string
 	// Getenv looks up the variables of the environment that a recipe takes secrets from.
 	Getenv func(name string) (value string, set bool)
-	// Output takes what steps print, without their secrets.
+	// Output takes the output of steps, without their secrets.
 	Output io.Writer
 	Warn   func(note string)
 }

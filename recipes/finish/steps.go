@@ -88,7 +88,7 @@ func (f *finisher) step(ctx context.Context, i int) error {
 	return nil
 }
 
-// environment is what the step finds beside PATH and the like.
+// environment are the step's own variables.
 func (f *finisher) environment(i int) []string {
 	s, env := &f.Recipe.Steps[i], slices.Clone(noUdev)
 	for _, name := range slices.Sorted(maps.Keys(s.Env)) {
@@ -100,7 +100,7 @@ func (f *finisher) environment(i int) []string {
 	return env
 }
 
-// openRoot gives the image's root what the kernel shows; the folders stay.
+// openRoot mounts the kernel's file systems in the image's root; the folders stay.
 func (f *finisher) openRoot(ctx context.Context) error {
 	for _, dir := range system {
 		if err := f.do(ctx, "mkdir", "-p", stepRoot+dir); err != nil {

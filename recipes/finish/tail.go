@@ -11,10 +11,10 @@ import (
 	"ingot/vm/session"
 )
 
-// tailSize is how much of what a command prints is kept for an error.
+// tailSize is how much of a command's output is kept for an error.
 const tailSize = 2 << 10
 
-// tail keeps the last of what is printed, without secrets, and passes it all on.
+// tail keeps the end of the output, without secrets, and passes all of it on.
 type tail struct {
 	mu      sync.Mutex
 	secrets []string
@@ -43,7 +43,7 @@ func (t *tail) add(p []byte) {
 	}
 }
 
-// explain adds what was printed to an error.
+// explain adds the output to an error.
 func (t *tail) explain(what string, err error) error {
 	for _, w := range t.writers {
 		w.flush()
@@ -78,7 +78,7 @@ func (r *redactor) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// flush shows what waits: nothing follows.
+// flush shows the rest at the end of the stream.
 func (r *redactor) flush() {
 	if shown, _ := r.tail.redact(r.wait, true); len(shown) > 0 {
 		r.tail.add(shown)
