@@ -3,6 +3,7 @@ package bootloader
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -54,15 +55,11 @@ func splitArguments(s string) ([]string, error) {
 // CommandLine joins arguments as a kernel takes them apart: one with blanks in it stands in
 // double quotes, as boot loaders write it.
 func CommandLine(args []string) string {
-	var b strings.Builder
-	for i, a := range args {
-		if i > 0 {
-			b.WriteByte(' ')
-		}
+	words := slices.Clone(args)
+	for i, a := range words {
 		if strings.ContainsAny(a, " \t") {
-			a = `"` + a + `"`
+			words[i] = `"` + a + `"`
 		}
-		b.WriteString(a)
 	}
-	return b.String()
+	return strings.Join(words, " ")
 }

@@ -10,7 +10,6 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -356,17 +355,8 @@ func makeRoom(size int64) error {
 
 // availableMemory returns what the kernel could give without taking it from programs.
 func availableMemory() (int64, error) {
-	data, err := os.ReadFile("/proc/meminfo")
-	if err != nil {
-		return 0, err
-	}
-	for line := range strings.Lines(string(data)) {
-		if f := strings.Fields(line); len(f) == 3 && f[0] == "MemAvailable:" {
-			kib, err := strconv.ParseInt(f[1], 10, 52)
-			return kib << 10, err
-		}
-	}
-	return 0, errors.New("/proc/meminfo does not say how much memory is available")
+	info, err := applet.MemoryInfo()
+	return info["MemAvailable"], err
 }
 
 // fetchRoot gets an image by TFTP into memory. The network is brought up for it as ip=

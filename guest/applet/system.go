@@ -240,8 +240,8 @@ func runDmesg(c *Call) error {
 	return err
 }
 
-// meminfo reads proc_meminfo(5), in bytes.
-func meminfo() (map[string]int64, error) {
+// MemoryInfo reads proc_meminfo(5), in bytes.
+func MemoryInfo() (map[string]int64, error) {
 	data, err := os.ReadFile("/proc/meminfo")
 	if err != nil {
 		return nil, err
@@ -262,7 +262,7 @@ func runFree(c *Call) error {
 	mebi := c.flags.BoolP("mebi", "m", false, "in MiB")
 	human := c.flags.BoolP("human", "h", false, "as 1.2G")
 	c.parse(0, 0)
-	m, err := meminfo()
+	m, err := MemoryInfo()
 	if err != nil {
 		return err
 	}

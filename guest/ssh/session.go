@@ -14,6 +14,7 @@ import (
 	"github.com/creack/pty"
 	"github.com/pkg/sftp"
 	"golang.org/x/crypto/ssh"
+	"golang.org/x/sys/unix"
 )
 
 // session is one channel: a terminal or none, and then one program. RFC 4254, section 6.
@@ -105,16 +106,9 @@ func (s *session) request(r *ssh.Request) bool {
 		if ssh.Unmarshal(r.Payload, &n) != nil {
 			return false
 		}
-		return s.signal(signals[n.Name])
+		return s.signal(unix.SignalNum("SIG" + n.Name))
 	}
 	return false
-}
-
-// signals are those of RFC 4254, section 6.10.
-var signals = map[string]syscall.Signal{
-	"ABRT": syscall.SIGABRT, "ALRM": syscall.SIGALRM, "FPE": syscall.SIGFPE, "HUP": syscall.SIGHUP, "ILL": syscall.SIGILL,
-	"INT": syscall.SIGINT, "KILL": syscall.SIGKILL, "PIPE": syscall.SIGPIPE, "QUIT": syscall.SIGQUIT, "SEGV": syscall.SIGSEGV,
-	"TERM": syscall.SIGTERM, "USR1": syscall.SIGUSR1, "USR2": syscall.SIGUSR2,
 }
 
 // signal sends a signal to all of the session's process group.
@@ -237,17 +231,8 @@ func (s *session) finish(wait func() error) {
 			s.exit("exit-status", exitStatus{uint32(status.ExitStatus())})
 			break
 		}
-		s.exit("exit-signal", exitSignal{Signal: signalName(status.Signal()), Core: status.CoreDump()})
+		s.exit("exit-signal", exitSignal{Signal: strings.TrimPrefix(unix.SignalName(status.Signal()), "SIG"), Core: status.CoreDump()})
 	}
-}
-
-func signalName(sig syscall.Signal) string {
-	for name, s := range signals {
-		if s == sig {
-			return name
-		}
-	}
-	return "TERM"
 }
 
 // exit sends the last message of a session.

@@ -50,22 +50,13 @@ const longest = 80
 
 // allowed is how many slips may lie between a word and the one that was meant.
 func allowed(word, other string) int {
-	n := min(len(word), len(other))
 	switch {
-	case word == other:
-		return 0
-	case n <= 3:
-		if len(word) == len(other) && sorted(word) == sorted(other) {
-			return 1
-		}
-		if n == 3 && len(word) != len(other) {
-			return 1 // of four letters, one is missing or too many
-		}
-		return -1
-	case n <= 5:
+	case max(len(word), len(other)) > 3:
+		return max(1, min(len(word), len(other))/3)
+	case sorted(word) == sorted(other):
 		return 1
 	}
-	return n / 3
+	return -1
 }
 
 // begun returns the one known word that begins with word, if it has three letters or more.
