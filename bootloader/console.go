@@ -41,7 +41,7 @@ func ParseConsole(s string) (Console, error) {
 	return c, nil
 }
 
-// Screen says whether the console is a virtual terminal.
+// Screen reports whether the console is a virtual terminal.
 func (c Console) Screen() bool {
 	n, ok := strings.CutPrefix(c.Device, "tty")
 	return ok && strings.Trim(n, "0123456789") == ""

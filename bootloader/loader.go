@@ -46,7 +46,7 @@ type Path struct {
 	Host string
 }
 
-// IsZero says whether the key was left out.
+// IsZero reports whether the key was left out.
 func (p Path) IsZero() bool { return p.Text == "" }
 
 // A Target is where a boot loader is installed.

@@ -77,7 +77,7 @@ func (m Menu) ParseConsoles() ([]Console, error) {
 	return all, nil
 }
 
-// OnScreen says whether the menu shows on a screen, and not only on serial ports.
+// OnScreen reports whether the menu shows on a screen, and not only on serial ports.
 func (m Menu) OnScreen() bool {
 	return len(m.Consoles) == 0 || slices.ContainsFunc(m.Consoles, func(c string) bool { return !strings.HasPrefix(c, "ttyS") })
 }

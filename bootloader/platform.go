@@ -37,7 +37,7 @@ var platforms = [...]struct {
 // String returns the word that [ParsePlatform] reads.
 func (p Platform) String() string { return platforms[p].word }
 
-// IsUEFI says whether the firmware starts programs of an ESP.
+// IsUEFI reports whether the firmware starts programs of an ESP.
 func (p Platform) IsUEFI() bool { return platforms[p].program != "" }
 
 // PlatformWords are the words for firmwares, of whatever architecture.

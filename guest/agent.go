@@ -26,22 +26,22 @@ const (
 	portPoll  = 5 * time.Millisecond
 )
 
-// agentServer does what a host asks for.
+// agentServer executes the host's requests.
 type agentServer struct {
 	fork    func(path string, argv []string, attr *syscall.ProcAttr) (int, <-chan syscall.WaitStatus, error)
 	env     []string
 	scripts string        // the folder of those that run
-	ready   chan struct{} // closed once the system is as commands may expect it
-	err     error         // why it is not, once ready is closed
+	ready   chan struct{} // closed once the system is prepared for commands
+	err     error         // why that failed, once ready is closed
 	off     func()
 }
 
-// newAgent returns an agent that switches the machine off by off.
+// newAgent returns an agent that calls off to switch the machine off.
 func (s *system) newAgent(off func()) *agentServer {
 	return &agentServer{fork: s.children.fork, env: agentEnvironment(), scripts: scriptDir, ready: make(chan struct{}), off: off}
 }
 
-// helper is the life of a helper machine. It returns only if the machine is none.
+// helper runs a helper VM to its end. It returns if the machine is not one.
 func (s *system) helper() {
 	s.mountBasics()
 	s.readCmdline()
@@ -52,7 +52,7 @@ func (s *system) helper() {
 	orders := s.orders()
 	v := s.newAgent(s.switchOff)
 	go func() {
-		// The host hears of the guest while this goes on.
+		// Meanwhile the agent answers the host.
 		v.err = s.prepareHelper()
 		close(v.ready)
 	}()
@@ -75,7 +75,7 @@ func (s *system) prepareHelper() error {
 	return errors.Join(s.mountWantedStore(""), s.helperNetwork())
 }
 
-// helperNetwork brings up the network that the command line asks for, if any.
+// helperNetwork brings up the network of ip=, if the command line has that word.
 func (s *system) helperNetwork() error {
 	word := s.cmdline.value(wire.IPWord)
 	if word == "" {
@@ -87,7 +87,7 @@ func (s *system) helperNetwork() error {
 	return nil
 }
 
-// switchOff ends a helper without asking its programs, for nobody waits for them.
+// switchOff ends a helper without asking its programs, for nothing waits for them.
 func (s *system) switchOff() {
 	s.ending.Store(true)
 	_ = unix.Kill(-1, unix.SIGKILL)
@@ -100,8 +100,7 @@ func (s *system) switchOff() {
 	select {}
 }
 
-// offerAgent serves a host in a system that has a life of its own, if the machine has
-// the port.
+// offerAgent serves the host in an ordinary system, if the machine has the port.
 func (s *system) offerAgent() {
 	v := s.newAgent(func() { _ = unix.Kill(os.Getpid(), unix.SIGUSR2) })
 	close(v.ready)
@@ -112,13 +111,12 @@ func (s *system) offerAgent() {
 	}
 }
 
-// agentEnvironment is what commands start with; a terminal has yet to be named.
+// agentEnvironment is the environment of commands, without TERM.
 func agentEnvironment() []string {
 	return slices.DeleteFunc(environment("console"), func(v string) bool { return strings.HasPrefix(v, "TERM=") })
 }
 
-// serveWhenThere serves one session of the host's, from the moment that the port is
-// there.
+// serveWhenThere waits for the port and serves one session.
 func (v *agentServer) serveWhenThere() error {
 	port, err := awaitPort(wire.AgentPort, portWait)
 	if err != nil {
@@ -127,7 +125,7 @@ func (v *agentServer) serveWhenThere() error {
 	return v.serve(port)
 }
 
-// serve serves a session until it ends, which is never without an error.
+// serve serves a session until it ends, always with an error.
 func (v *agentServer) serve(port io.ReadWriteCloser) error {
 	var release unix.Utsname
 	_ = unix.Uname(&release) // it cannot fail
@@ -141,7 +139,7 @@ func (v *agentServer) serve(port io.ReadWriteCloser) error {
 	return session.Err()
 }
 
-// handle does one thing and tells how it went.
+// handle executes one request and sends its result.
 func (v *agentServer) handle(t *wire.Stream, r wire.Request) {
 	<-v.ready
 	if r.Modules != nil {
@@ -166,7 +164,7 @@ func (v *agentServer) handle(t *wire.Stream, r wire.Request) {
 	_ = t.Exit(result) // the session's end ends all that belongs to it
 }
 
-// refused is the result of what could not be done.
+// refused is the result of a command that could not be started.
 func refused(err error) wire.Result {
 	r := wire.Result{Status: statusFailed, Failed: err.Error()}
 	switch {
@@ -221,7 +219,7 @@ func mountFor(m *wire.Mount) wire.Result {
 	return failed(mountAt(string(m.Source), string(m.Dir), m.Type, flags, data))
 }
 
-// failed is the result of something that is no command.
+// failed is the result of a request other than a command.
 func failed(err error) wire.Result {
 	if err == nil {
 		return wire.Result{}
@@ -238,9 +236,9 @@ func outOfMemoryKills() int {
 	return n
 }
 
-// awaitPort waits for a virtio-serial port and opens it. Without udev nobody makes
-// /dev/virtio-ports, so it is found by its name in sysfs. It is fs.ErrNotExist if the
-// port does not come.
+// awaitPort waits for a virtio-serial port and opens it. It finds the port by its name in
+// sysfs, for without udev there is no /dev/virtio-ports. The error is fs.ErrNotExist if the
+// port does not appear.
 func awaitPort(name string, limit time.Duration) (*port, error) {
 	for start := time.Now(); ; time.Sleep(portPoll) {
 		if device := findPort(name); device != "" {
@@ -269,8 +267,8 @@ func findPort(name string) string {
 	return ""
 }
 
-// port is a virtio-serial port. The kernel says end of file as long as nobody holds
-// the host's end, and until it has been told that somebody does.
+// port is a virtio-serial port. Reading it is an end of file as long as the host has not
+// opened its end, or the kernel does not know of that yet.
 type port struct {
 	*os.File
 	heard bool

@@ -22,20 +22,20 @@ import (
 	"ingot/guest/wire"
 )
 
-// errNotFound says that no folder in PATH has the command.
+// errNotFound means that no folder in PATH has the command.
 var errNotFound = errors.New("command not found")
 
 const (
-	// pipeSize spares a command that prints much most of its waits.
+	// pipeSize lets a command that prints much wait less often.
 	pipeSize = 1 << 20
-	// lastWords is how long output may still come when the command has ended, from what
-	// it left running.
+	// lastWords is how long the agent waits for output after the command has ended, from
+	// processes that it left running.
 	lastWords = 300 * time.Millisecond
 
 	scriptDir = "/run/ingot/scripts"
 )
 
-// command is one that was asked for, with its streams.
+// command is a requested command, with its streams.
 type command struct {
 	server *agentServer
 	stream *wire.Stream
@@ -78,11 +78,11 @@ func (v *agentServer) exec(t *wire.Stream, ask *wire.Exec) wire.Result {
 	return c.run()
 }
 
-// simpleApplets only print, and that little. They need no process of their own, which
-// would be ingot starting again: 0.1 s where that is emulated.
+// simpleApplets only print a little. They run without a process of their own: starting ingot
+// takes 0.1 s in an emulated guest.
 var simpleApplets = []string{"true", "false", "echo", "uname"}
 
-// simple returns the applet that the command is, if it is one of those.
+// simple returns the command's applet, if that is one of simpleApplets.
 func (c *command) simple() (applet.Applet, bool) {
 	name := filepath.Base(c.path)
 	if c.ask.TTY != nil || filepath.Dir(c.path) != appletDir || !slices.Contains(simpleApplets, name) {
@@ -90,7 +90,7 @@ func (c *command) simple() (applet.Applet, bool) {
 	}
 	own, err := os.Readlink("/proc/self/exe")
 	if target, _ := os.Readlink(c.path); err != nil || target != own {
-		return applet.Applet{}, false // somebody has put another in its place
+		return applet.Applet{}, false // another program has its name
 	}
 	return applet.Find(name)
 }
@@ -105,7 +105,7 @@ func (c *command) within(a applet.Applet) wire.Result {
 	return wire.Result{Status: status}
 }
 
-// merged returns the environment, of which the later words win.
+// merged joins two environments; later words win.
 func merged(own, asked []string, ask *wire.Exec) []string {
 	if ask.TTY != nil && ask.Term != "" {
 		own = append(own[:len(own):len(own)], "TERM="+ask.Term)
@@ -292,7 +292,7 @@ func (t terminalInput) Close() error {
 	return err
 }
 
-// abandon closes what connect has opened.
+// abandon closes the streams that connect has opened.
 func (c *command) abandon() {
 	closeAll(c.theirs)
 	closeAll(c.outs)
@@ -307,7 +307,7 @@ func closeAll(files []*os.File) {
 	}
 }
 
-// run starts the command and stays with it to its end.
+// run starts the command and waits for its end.
 func (c *command) run() wire.Result {
 	pid, ended, err := c.start()
 	if err != nil {
@@ -328,7 +328,7 @@ func (c *command) run() wire.Result {
 	var status syscall.WaitStatus
 	select {
 	case status = <-ended:
-	case <-c.stream.Finished(): // the session has ended: nobody wants to know any more
+	case <-c.stream.Finished(): // the session has ended
 		process.signal(syscall.SIGKILL)
 		status = <-ended
 	}
@@ -340,8 +340,8 @@ func (c *command) run() wire.Result {
 	return wire.Result{Status: status.ExitStatus()}
 }
 
-// start runs the command as the leader of a session, so that a signal reaches all of
-// it. A script without #! is the shell's, as everywhere.
+// start runs the command as the leader of a session, so that a signal reaches all its
+// processes. The shell runs a script without #!.
 func (c *command) start() (int, <-chan syscall.WaitStatus, error) {
 	attr := &syscall.ProcAttr{Dir: c.dir, Env: c.env, Sys: &syscall.SysProcAttr{Setsid: true, Setctty: c.tty != nil}}
 	for _, f := range c.theirs {
@@ -359,7 +359,7 @@ func (c *command) start() (int, <-chan syscall.WaitStatus, error) {
 	return pid, ended, err
 }
 
-// isText says whether a file looks like a script: no zero byte in its first line.
+// isText reports whether a file looks like a script: no zero byte in its first line.
 func isText(path string) bool {
 	f, err := os.Open(path)
 	if err != nil {
@@ -372,7 +372,7 @@ func isText(path string) bool {
 	return !bytes.Contains(line, []byte{0})
 }
 
-// process is told signals until it has ended, for its number may then be another's.
+// process gets signals until it has ended: its number may then be another's.
 type process struct {
 	mu    sync.Mutex
 	pid   int
@@ -393,7 +393,8 @@ func (p *process) over() {
 	p.ended = true
 }
 
-// feed gives the command its input. Once nobody reads it, the host is told.
+// feed copies the host's input to the command. When the command stops reading, feed tells the
+// host.
 func (c *command) feed() {
 	in := c.stream.Reader(wire.Stdin)
 	_, _ = io.Copy(c.in, in) // either side may end it
@@ -401,7 +402,7 @@ func (c *command) feed() {
 	in.Close()
 }
 
-// drain sends what the command prints. Once nobody reads it, the command is told.
+// drain sends the command's output. When the host stops reading, drain closes the pipe.
 func (c *command) drain(out *os.File, channel wire.Channel) {
 	defer c.copies.Done()
 	w := c.stream.Writer(channel)
@@ -415,8 +416,8 @@ func (c *command) drain(out *os.File, channel wire.Channel) {
 	w.Close()
 }
 
-// finish ends the streams of a command that has ended. What it left in its pipes is
-// sent; a process that it left behind and that holds them open is not waited for.
+// finish ends the streams of a command that has ended. It sends the rest of the pipes, but does
+// not wait for processes that the command left behind and that hold them open.
 func (c *command) finish() {
 	if c.tty == nil {
 		c.in.Close()
@@ -431,7 +432,7 @@ func (c *command) finish() {
 	}
 }
 
-// present reads what is in a pipe, and ends where it would have to wait.
+// present reads the bytes in a pipe, and ends where it would have to wait.
 type present struct{ f *os.File }
 
 func (p present) Read(b []byte) (n int, err error) {

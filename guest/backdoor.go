@@ -11,12 +11,12 @@ import (
 // A backdoor is a plain shell's side of its port, wire.BackdoorPort.
 type backdoor struct {
 	port  *port
-	input chan []byte // what the host writes; closed at the port's end
-	rest  []byte      // of that, what a shell did not take
+	input chan []byte // from the host; closed at the port's end
+	rest  []byte      // of the input, not read by a shell yet
 }
 
-// offerBackdoor keeps a shell at the port, if the machine has it. One that ends, by
-// `exit` or by a mistake in the syntax, gives way to a new one.
+// offerBackdoor keeps a shell at the port, if the machine has it. It starts a new one when the
+// shell ends, by `exit` or by a syntax error.
 func (s *system) offerBackdoor() {
 	port, err := awaitPort(wire.BackdoorPort, portWait)
 	if err != nil {
@@ -31,7 +31,7 @@ func (s *system) offerBackdoor() {
 			return
 		}
 		if time.Since(started) < time.Second {
-			time.Sleep(poll) // one that cannot run at all
+			time.Sleep(poll) // the shell cannot run at all
 		}
 	}
 }
@@ -48,7 +48,7 @@ func (b *backdoor) read() {
 	}
 }
 
-// serve runs one shell to its end. more says that the host may want another one.
+// serve runs one shell to its end. more is false at the end of the port.
 func (b *backdoor) serve(s *system) (more bool, err error) {
 	done, in, err := b.start(s)
 	if err != nil {
@@ -58,7 +58,7 @@ func (b *backdoor) serve(s *system) (more bool, err error) {
 	for {
 		for len(b.rest) > 0 {
 			n, err := in.Write(b.rest)
-			if b.rest = b.rest[n:]; err != nil { // it has ended; the next one gets this
+			if b.rest = b.rest[n:]; err != nil { // the shell has ended; the next one gets this
 				<-done
 				return true, nil
 			}
@@ -74,7 +74,7 @@ func (b *backdoor) serve(s *system) (more bool, err error) {
 	}
 }
 
-// start starts a shell that prints to the port, and returns what it reads from.
+// start starts a shell that prints to the port, and returns the pipe to its input.
 func (b *backdoor) start(s *system) (<-chan syscall.WaitStatus, *os.File, error) {
 	in, out, err := os.Pipe()
 	if err != nil {

@@ -7,9 +7,9 @@ import (
 	"syscall"
 )
 
-// children starts processes and collects all that end: those that it started, and
-// those whose parents left them to process 1. Package os/exec cannot be used for
-// this, for its Wait and a wait for any child take statuses from each other.
+// children starts processes and collects the statuses of all that end: those that it started,
+// and those whose parents left them to process 1. Package os/exec cannot do this: its Wait and
+// a wait for any child take statuses from each other.
 type children struct {
 	mu      sync.Mutex // held while forking, so that no child ends unknown
 	waiting map[int]chan syscall.WaitStatus

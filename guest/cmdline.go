@@ -22,7 +22,7 @@ func (c cmdline) value(key wire.Word) string {
 	return v
 }
 
-// has says whether a word is there.
+// has reports whether a word is there.
 func (c cmdline) has(key wire.Word) bool {
 	_, ok := key.In(c)
 	return ok

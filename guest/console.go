@@ -8,12 +8,11 @@ import (
 	"time"
 )
 
-// say writes a line of init's to every console, and to the kernel's log, where
-// dmesg finds it.
+// say writes a line to every console, and to the kernel's log for dmesg.
 func (s *system) say(format string, args ...any) {
 	line := fmt.Sprintf("ingot: "+format, args...)
 	for _, name := range s.consoleNames() {
-		_ = writeConsole(name, line+"\n") // no other place is left to tell that it failed
+		_ = writeConsole(name, line+"\n") // an error could not be reported anywhere
 	}
 	if kmsg, err := os.OpenFile("/dev/kmsg", os.O_WRONLY, 0); err == nil {
 		// Level 7 goes to the log alone: the consoles have the line already.
@@ -22,8 +21,7 @@ func (s *system) say(format string, args ...any) {
 	}
 }
 
-// consoleNames returns the consoles of the command line that are there, or else
-// those that the kernel chose.
+// consoleNames returns the existing consoles of the command line, or else the kernel's choice.
 func (s *system) consoleNames() []string {
 	chosen := s.cmdline.consoles()
 	if len(chosen) == 0 {
@@ -60,8 +58,8 @@ func writeConsole(name, text string) error {
 	return err
 }
 
-// openConsole opens a console so that it does not become init's own terminal. A
-// serial line that is not plugged in must not block.
+// openConsole opens a console, not as init's own terminal. A serial line that is not plugged
+// in must not block.
 func openConsole(name string, mode int) (*os.File, error) {
 	fd, err := syscall.Open("/dev/"+name, mode|syscall.O_NOCTTY|syscall.O_NONBLOCK|syscall.O_CLOEXEC, 0)
 	if err != nil {
@@ -74,7 +72,7 @@ func openConsole(name string, mode int) (*os.File, error) {
 	return os.NewFile(uintptr(fd), "/dev/"+name), nil
 }
 
-// environment is what shells and scripts start with.
+// environment is that of shells and scripts on a console.
 func environment(console string) []string {
 	terminal := "linux"
 	if strings.HasPrefix(console, "ttyS") || strings.HasPrefix(console, "ttyAMA") || strings.HasPrefix(console, "hvc") {
@@ -106,7 +104,7 @@ func (s *system) shell(console string) (<-chan syscall.WaitStatus, error) {
 func (s *system) respawn(console string) {
 	for !s.ending.Load() {
 		if err := writeConsole(console, s.banner()); err != nil {
-			return // named on the command line, but not there
+			return // the command line names it, but it does not exist
 		}
 		_ = writeConsole(console, "ingot: ready on "+console+"\n")
 		started := time.Now()
@@ -122,7 +120,7 @@ func (s *system) respawn(console string) {
 	}
 }
 
-// banner is what stands above the first prompt.
+// banner is the text above the first prompt.
 func (s *system) banner() string {
 	text, err := os.ReadFile("/etc/motd")
 	if err != nil || len(text) == 0 {

@@ -27,17 +27,17 @@ const (
 	poll        = 50 * time.Millisecond
 )
 
-// inits are where a system's init is looked for, as the kernel does.
+// inits are the paths of a system's init, in the kernel's order.
 var inits = []string{"/sbin/init", "/init", "/etc/init", "/bin/init", "/bin/sh"}
 
-// inInitramfs says whether the root is still the one that the kernel unpacked.
+// inInitramfs reports whether the root is still the one that the kernel unpacked.
 func (s *system) inInitramfs() bool {
 	_, err := os.Stat(initramfs.ReleaseFile)
 	return err == nil
 }
 
-// initramfs brings up the real root and becomes its init. It returns if no root
-// is asked for.
+// initramfs mounts the real root and becomes its init. It returns if the command line names
+// no root.
 func (s *system) initramfs() {
 	s.mountBasics()
 	s.readCmdline()
@@ -57,12 +57,12 @@ func (s *system) initramfs() {
 	}
 }
 
-// loadModules loads what the list in the initramfs names, in its order. A module
-// that fails is said and passed over: it may be of no use on this machine.
+// loadModules loads the modules that the list in the initramfs names, in its order. It reports
+// a module that fails and goes on: this machine may not need it.
 func (s *system) loadModules() {
 	list, err := os.ReadFile(initramfs.ModulesFile)
 	if errors.Is(err, fs.ErrNotExist) {
-		return // the kernel has all that it needs
+		return // the kernel needs none
 	}
 	if err != nil {
 		s.say("%v", err)
@@ -111,8 +111,8 @@ func (s *system) switchRoot() error {
 	return s.enter(path)
 }
 
-// mountSystem brings the root to sysroot. After an error nothing stays mounted, so that
-// it can be tried again.
+// mountSystem mounts the root at sysroot. After an error nothing stays mounted, so that the
+// next try starts anew.
 func (s *system) mountSystem() (err error) {
 	defer func() {
 		if err != nil {
@@ -133,8 +133,7 @@ func (s *system) mountSystem() (err error) {
 	return s.mountRoot(device)
 }
 
-// cover loads the modules that the devices of the machine ask for, as far as they
-// are in the initramfs.
+// cover loads the modules for the devices of the machine, as far as the initramfs has them.
 func (s *system) cover() {
 	if err := s.devices.Load(); err != nil {
 		s.say("%v", err)
@@ -169,7 +168,7 @@ func (s *system) retry(word wire.Word, every time.Duration, find func() (string,
 	}
 }
 
-// waitLimit reads rootwait=; without a number it waits for ever, a negative time.
+// waitLimit reads rootwait=; without a number the limit is negative, for ever.
 func waitLimit(c cmdline) (time.Duration, error) {
 	v, ok := wire.RootWaitWord.In(c)
 	switch {
@@ -185,7 +184,7 @@ func waitLimit(c cmdline) (time.Duration, error) {
 	return time.Duration(seconds) * time.Second, nil
 }
 
-// inventory names the devices that are there, so that a wrong UUID can be put right.
+// inventory lists the devices, so that the user can correct a wrong UUID.
 func inventory() string {
 	devices, err := block.Devices()
 	if err != nil {
@@ -239,7 +238,7 @@ func mountAt(source, dir, fstype string, flags uintptr, data string) error {
 	return mounts.Mount(source, dir, fstype, flags, data)
 }
 
-// readOnly are file systems that nobody can write to.
+// readOnly are file systems that cannot be written to.
 var readOnly = []string{"iso9660", "squashfs", "erofs"}
 
 // fileSystem returns the type of the root's device: that of rootfstype=, or what lies on it.
@@ -264,9 +263,8 @@ func fileSystem(device string) (string, error) {
 	return id.Type, err
 }
 
-// findInit returns the init on the root, as a path on it. Links are followed as
-// they will be once the root is the root: an absolute one must not lead back into
-// the initramfs.
+// findInit returns the path of the init on the root. It resolves links against that root: an
+// absolute one must not lead back into the initramfs.
 func (s *system) findInit() (string, error) {
 	if path := s.initPath(); path != "" {
 		if err := executableIn(sysroot, path); err != nil {
@@ -282,7 +280,7 @@ func (s *system) findInit() (string, error) {
 	return "", fmt.Errorf("no init on the root: neither %s is there (init=PATH names another)", strings.Join(inits, " nor "))
 }
 
-// executableIn says why the file cannot be run with root as the root, or nil.
+// executableIn returns an error unless path is an executable file with root as the root.
 func executableIn(root, path string) error {
 	dir, err := unix.Open(root, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -328,8 +326,8 @@ func (s *system) enter(init string) error {
 	if err := unix.Chdir("/"); err != nil {
 		return err
 	}
-	// From here on there is no way back, so its memory can go: 30 MB are a lot to
-	// a small guest.
+	// From here on there is no way back. Free the old root's memory: 30 MB are a lot to a
+	// small guest.
 	emptyDir(old)
 	old.Close()
 	argv := append([]string{init}, s.cmdline.initArguments()...)
@@ -337,8 +335,8 @@ func (s *system) enter(init string) error {
 	return fmt.Errorf("init %s: %w", init, err)
 }
 
-// moveMount moves a mount onto the new root, which may lack the folder: a store
-// alone is a root too. If it cannot be made there, the system does without.
+// moveMount moves a mount onto the new root. If that lacks the folder and is read-only, the
+// system does without the mount.
 func moveMount(from, to string) error {
 	if !mounts.IsMounted(from) {
 		return nil
@@ -349,8 +347,8 @@ func moveMount(from, to string) error {
 	return mounts.Mount(from, to, "", unix.MS_MOVE, "")
 }
 
-// emptyDir deletes all files below an open directory that lie on its own file
-// system. What cannot be deleted stays: it costs memory, no more.
+// emptyDir deletes all files below an open directory that lie on its own file system. It
+// ignores errors: a file that stays only costs memory.
 func emptyDir(dir *os.File) {
 	var own unix.Stat_t
 	fd := int(dir.Fd())
@@ -378,8 +376,8 @@ func emptyDir(dir *os.File) {
 	}
 }
 
-// emergency starts the machine again if panic= asks for it and boot.shell_on_fail does
-// not, and else gives a shell and returns when that ends.
+// emergency restarts the machine if the command line has panic= and not boot.shell_on_fail.
+// Otherwise it runs a shell and returns when that ends.
 func (s *system) emergency() {
 	if v := s.cmdline.value(wire.PanicWord); v != "" && v != "0" && !s.cmdline.has(wire.ShellOnFailWord) {
 		seconds, _ := strconv.Atoi(v)

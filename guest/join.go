@@ -16,15 +16,14 @@ import (
 	"ingot/guest/network"
 )
 
-// Where what a machine is in a network of machines outlives the initramfs.
+// These files keep a machine's place in a network beyond the initramfs.
 const (
 	placeFile = "/run/ingot/network"
 	hostsFile = "/run/ingot/hosts"
 )
 
-// keepPlace keeps what the initramfs says of the machine's place in a network. Whoever
-// starts several machines together appends it to their initial RAM disk, whatever
-// that is.
+// keepPlace copies the machine's place in a network from the initramfs. A host that starts
+// several machines together appends the file to the initial RAM disk of each.
 func (s *system) keepPlace() {
 	text, err := os.ReadFile(initramfs.NetworkFile)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -41,7 +40,7 @@ func (s *system) keepPlace() {
 	}
 }
 
-// place returns what was kept.
+// place returns the place, if there is one.
 func (s *system) place() (p network.Place, ok bool) {
 	text, err := os.ReadFile(placeFile)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -86,27 +85,27 @@ func (s *system) takePlace(p network.Place) {
 	}
 }
 
-// joinFor takes the place for a system on another root, before its init is started:
-// addresses stay with the kernel, and names with the mount. Cards that are not there
-// yet are left to that system, and so are those that ask by DHCP.
+// joinFor takes the place for a system on another root, before its init starts: the kernel
+// keeps the addresses, and a mount the names. Cards without a driver yet, and those with DHCP,
+// are left to that system.
 func (s *system) joinFor(root string) {
 	p, ok := s.place()
 	if !ok {
 		return
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	cancel() // nothing is waited for
+	cancel() // do not wait
 	_, _ = p.Apply(ctx, network.Options{})
 	if _, err := os.Lstat(filepath.Join(root, "etc/NIXOS")); err == nil {
-		return // it makes all of /etc anew, and stumbles over a file that is a mount
+		return // NixOS makes all of /etc anew, and fails at a file that is a mount
 	}
 	if err := nameIn(p, root); err != nil {
 		s.say("names of the network: %v", err)
 	}
 }
 
-// nameIn adds the names of all machines to /etc/hosts on a root, without changing it:
-// by a mount.
+// nameIn adds the names of all machines to /etc/hosts on a root, by a mount, which leaves the
+// file itself unchanged.
 func nameIn(p network.Place, root string) error {
 	target := filepath.Join(root, "etc/hosts")
 	if isSame(hostsFile, target) {
@@ -122,14 +121,14 @@ func nameIn(p network.Place, root string) error {
 	return mounts.Mount(hostsFile, target, "", unix.MS_BIND, "")
 }
 
-// isSame says whether two names lead to one file.
+// isSame reports whether two paths lead to one file.
 func isSame(a, b string) bool {
 	first, err := os.Stat(a)
 	second, other := os.Stat(b)
 	return err == nil && other == nil && os.SameFile(first, second)
 }
 
-// hostsOf returns what an /etc/hosts says already, and sees to it that there is one.
+// hostsOf returns the text of an /etc/hosts, and creates the file if it is missing.
 func hostsOf(path string) (string, error) {
 	info, err := os.Lstat(path)
 	switch {

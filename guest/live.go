@@ -29,12 +29,12 @@ const (
 	liveDir     = "/run/live"
 	liveMedium  = liveDir + "/medium"  // the CD, stick or partition
 	liveCarrier = liveDir + "/carrier" // the file system that holds the medium as a file
-	liveImage   = liveDir + "/image"   // what is in ingot.live='s file
-	liveMemory  = liveDir + "/memory"  // what the system writes
-	liveCopy    = liveDir + "/copy"    // what was copied or fetched to memory
+	liveImage   = liveDir + "/image"   // the file system in ingot.live='s file
+	liveMemory  = liveDir + "/memory"  // the system's writes
+	liveCopy    = liveDir + "/copy"    // files copied or fetched to memory
 )
 
-// live is what the command line says of a live system.
+// live are the words for a live system.
 type live struct {
 	image    string // ingot.live=: a file on the medium, or in the initramfs
 	iso      string // findiso=: a file that is the medium
@@ -50,16 +50,16 @@ func (c cmdline) live() live {
 	}
 }
 
-// hasRoot says whether the command line names a root at all.
+// hasRoot reports whether the command line names a root at all.
 func (c cmdline) hasRoot() bool {
 	l := c.live()
 	return c.value(wire.RootWord) != "" || l.image != "" || l.iso != "" || l.netroot != ""
 }
 
-// none says that there is but a root= to mount.
+// none reports whether there is only a root= to mount.
 func (l live) none() bool { return l == live{} }
 
-// unmountLive takes down what was mounted for a root.
+// unmountLive unmounts all that was mounted for a root.
 func unmountLive() {
 	for _, dir := range []string{sysroot, liveImage, liveMedium, liveCarrier, liveCopy, liveMemory} {
 		for mounts.IsMounted(dir) && unix.Unmount(dir, unix.MNT_DETACH) == nil {
@@ -67,8 +67,8 @@ func unmountLive() {
 	}
 }
 
-// mountLive brings the root of a live system to sysroot: its read-only part from the
-// medium, an image, or the network, with what can be written to over it.
+// mountLive mounts the root of a live system at sysroot: its read-only part from the medium, an
+// image, or the network, with a writable layer over it.
 func (s *system) mountLive(l live) error {
 	lower, err := s.lower(l)
 	if err != nil {
@@ -77,7 +77,7 @@ func (s *system) mountLive(l live) error {
 	return s.layOut(l, lower)
 }
 
-// layOut makes the root out of the read-only system in a folder.
+// layOut makes the root from the read-only system in a folder.
 func (s *system) layOut(l live, lower string) error {
 	store, root := storeIn(lower, s.initPath())
 	var err error
@@ -95,7 +95,7 @@ func (s *system) layOut(l live, lower string) error {
 	return s.bringDatabase(root, store)
 }
 
-// lower returns the folder with the system that cannot be written to.
+// lower mounts the read-only system and returns its folder.
 func (s *system) lower(l live) (string, error) {
 	switch {
 	case l.netroot != "":
@@ -169,8 +169,8 @@ func (s *system) mountMedium(l live) (int64, error) {
 	return s.mediumSize(device, mountReadOnly(device, fstype, liveMedium))
 }
 
-// mediumSize returns how much of the device or file its file system takes: that of a
-// CD ends before the disk does, that of others goes as far as the disk.
+// mediumSize returns the size of the file system on a device or file: that on a CD may end
+// before the disk does.
 func (s *system) mediumSize(file string, mounted error) (int64, error) {
 	if mounted != nil {
 		return 0, mounted
@@ -187,8 +187,8 @@ func (s *system) mediumSize(file string, mounted error) (int64, error) {
 	return f.Seek(0, io.SeekEnd)
 }
 
-// careful are mount options that keep a journal from being played back: the disks that
-// are looked through are other people's.
+// careful are mount options that do not replay a journal: findISO searches disks that belong
+// to other systems.
 var careful = map[string]string{"ext3": "noload", "ext4": "noload", "xfs": "norecovery"}
 
 // mountReadOnly mounts a device as it is.
@@ -196,8 +196,7 @@ func mountReadOnly(device, fstype, dir string) error {
 	return mountAt(device, dir, fstype, unix.MS_RDONLY, careful[fstype])
 }
 
-// mountFile mounts the file system that a file holds. Its loop device ends with the
-// mount.
+// mountFile mounts the file system in a file. Its loop device ends with the mount.
 func mountFile(file, dir string) error {
 	device, held, err := applet.AttachLoop(file)
 	if err != nil {
@@ -214,10 +213,10 @@ func mountFile(file, dir string) error {
 	return nil
 }
 
-// search is how often the disks are looked through for a file.
+// search is the time between two searches of the disks for a file.
 const search = 500 * time.Millisecond
 
-// findISO looks for a file on all file systems and leaves the one that has it mounted.
+// findISO searches all file systems for a file, and leaves the one with the file mounted.
 func (s *system) findISO(name string) (string, error) {
 	return s.retry(wire.ISOWord, search, func() (string, error) {
 		list, err := block.Devices()
@@ -240,7 +239,7 @@ func tryCarrier(d block.Device, name string) (string, error) {
 		return "", err
 	}
 	if d.Kind == "loop" || d.Kind == "ram" || id.Type == "" || id.Type == "swap" || strings.HasPrefix(id.Type, "crypto") {
-		return "", errors.New("nothing to look into")
+		return "", errors.New("not a file system")
 	}
 	if err := mountReadOnly(d.Path(), id.Type, liveCarrier); err != nil {
 		return "", err
@@ -252,7 +251,7 @@ func tryCarrier(d block.Device, name string) (string, error) {
 	return file, err
 }
 
-// copyImage copies a file of the medium to memory and lets go of the medium.
+// copyImage copies a file of the medium to memory and releases the medium.
 func (s *system) copyImage(file string) (string, error) {
 	f, err := os.Open(file)
 	if err != nil {
@@ -303,7 +302,7 @@ func (s *system) release() error {
 		if !mounts.IsMounted(dir) {
 			continue
 		}
-		// A loop device lets go of its file a moment after it was unmounted itself.
+		// A loop device closes its file a moment after it was unmounted.
 		err := unix.Unmount(dir, 0)
 		for tries := 0; errors.Is(err, unix.EBUSY) && tries < 40; tries++ {
 			time.Sleep(poll)
@@ -313,11 +312,11 @@ func (s *system) release() error {
 			return fmt.Errorf("unmount %s: %w", dir, err)
 		}
 	}
-	s.say("the system is in memory: its medium can be taken out")
+	s.say("the system is in memory: its medium can be removed")
 	return nil
 }
 
-// spare is the memory that a copy leaves to the system.
+// spare is the memory that a copy has to leave for the system.
 const spare = 64 << 20
 
 // copyToMemory copies so many bytes into a file in memory, if that has room.
@@ -339,7 +338,7 @@ func (s *system) copyToMemory(r io.Reader, size int64, to string) error {
 	return nil
 }
 
-// makeRoom mounts a file system in memory for so many bytes.
+// makeRoom mounts a file system of this size in memory.
 func makeRoom(size int64) error {
 	free, err := availableMemory()
 	if err != nil {
@@ -353,14 +352,14 @@ func makeRoom(size int64) error {
 	return mountAt("tmpfs", liveCopy, "tmpfs", 0, fmt.Sprintf("mode=700,size=%d", size+slack))
 }
 
-// availableMemory returns what the kernel could give without taking it from programs.
+// availableMemory returns how many bytes programs can still get.
 func availableMemory() (int64, error) {
 	info, err := applet.MemoryInfo()
 	return info["MemAvailable"], err
 }
 
-// fetchRoot gets an image by TFTP into memory. The network is brought up for it as ip=
-// says, by DHCP without that word.
+// fetchRoot fetches an image by TFTP into memory. It brings up the network by ip=. Default:
+// dhcp.
 func (s *system) fetchRoot(netroot string) (string, error) {
 	host, name, ok := strings.Cut(netroot, "=")
 	if !ok || host == "" || name == "" {
@@ -377,7 +376,7 @@ func (s *system) fetchRoot(netroot string) (string, error) {
 	return s.fetch(host, name)
 }
 
-// fetch fetches a file into memory, whose size most servers tell before.
+// fetch fetches a file into memory. Most servers tell its size before.
 func (s *system) fetch(host, name string) (file string, err error) {
 	file = filepath.Join(liveCopy, filepath.Base(name))
 	var f *os.File
@@ -387,7 +386,7 @@ func (s *system) fetch(host, name string) (file string, err error) {
 			if err != nil {
 				return nil, err
 			}
-			size = free - spare // as much as there is; a full one is an error in time
+			size = free - spare // all there is: writing fails when it is full
 		}
 		if err := makeRoom(size); err != nil {
 			return nil, err

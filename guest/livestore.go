@@ -32,7 +32,7 @@ func (s *system) initPath() string {
 	return ""
 }
 
-// flavours are those whose stores are looked for.
+// flavours are those of the stores that storeIn looks for.
 var flavours = []storedb.Flavour{storedb.Nix, storedb.Guix}
 
 // flavourOf returns whose store a path of the system lies in.
@@ -43,14 +43,14 @@ func flavourOf(path string) storedb.Flavour {
 	return storedb.Nix
 }
 
-// foundStore is a store in what was mounted.
+// foundStore is a store in a mounted file system.
 type foundStore struct {
 	dir     string // where its items lie
 	flavour storedb.Flavour
 }
 
-// storeIn looks for the store in what was mounted: that of a whole root, which root then
-// is, or else the items themselves lie there, as in NixOS's and not-os's squashfs.
+// storeIn looks for the store in a mounted file system. root is the same folder if that is a
+// whole root, and empty if it holds only store items, as NixOS's and not-os's squashfs does.
 func storeIn(lower, init string) (store foundStore, root string) {
 	for _, f := range flavours {
 		dir := lower + f.StoreDir()
@@ -67,14 +67,13 @@ func storeIn(lower, init string) (store foundStore, root string) {
 // item matches the name of a store item: a hash in Nix's own base 32, and a name.
 var item = lazy.Regexp(`^[0-9a-df-np-sv-z]{32}-.`)
 
-// holdsItems says whether store items lie in a folder itself.
+// holdsItems reports whether a folder directly holds store items.
 func holdsItems(dir string) bool {
 	entries, err := os.ReadDir(dir)
 	return err == nil && slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return item().MatchString(e.Name()) })
 }
 
-// layOver mounts the read-only system as a root that can be written to all the same:
-// what is written stays in memory.
+// layOver mounts the read-only system as a writable root, whose changes stay in memory.
 func layOver(lower string) error {
 	upper, work := liveMemory+"/upper", liveMemory+"/work"
 	if err := memory(liveMemory); err != nil {
@@ -86,7 +85,7 @@ func layOver(lower string) error {
 // memory mounts a file system in memory.
 func memory(dir string) error { return mountAt("tmpfs", dir, "tmpfs", 0, "mode=755") }
 
-// overlay mounts the folder lower with the folder upper over it, which gets what is written.
+// overlay mounts the folder lower with the folder upper over it, which gets the changes.
 func overlay(lower, upper, work, dir string) error {
 	for _, d := range []string{upper, work} {
 		if err := os.MkdirAll(d, 0o755); err != nil {
@@ -96,8 +95,8 @@ func overlay(lower, upper, work, dir string) error {
 	return mountAt("overlay", dir, "overlay", 0, "lowerdir="+lower+",upperdir="+upper+",workdir="+work)
 }
 
-// layStore mounts the root of realroot= and puts the store into it: the read-only one
-// below, and over it a layer in the root itself, which keeps what is built there.
+// layStore mounts the root of realroot= and puts the store into it: the read-only one below,
+// and over it a layer in the root itself, which keeps new store items.
 func (s *system) layStore(l live, store foundStore) error {
 	if err := s.mountRealRoot(l.realroot); err != nil {
 		return err
@@ -126,12 +125,12 @@ func (s *system) mountRealRoot(realroot string) error {
 	return mountAt(device, sysroot, fstype, 0, "")
 }
 
-// registration is the file that says what a store holds, in NixOS's images.
+// registration is the name of a store's registration in NixOS's images.
 const registration = "nix-path-registration"
 
-// bringDatabase gives the store its database, if the root has none: the one that came
-// with it, or one made of its registration. A store works without; nothing can be built
-// or deleted in it then. So a failure is said, and the system boots.
+// bringDatabase gives the store its database, if the root has none: the one that came with it,
+// or one made of its registration. After a failure it prints a message and the system boots: a
+// store without a database works, though nothing can be built or deleted in it.
 func (s *system) bringDatabase(root string, store foundStore) error {
 	f := store.flavour
 	database := sysroot + f.DatabasePath()

@@ -20,7 +20,7 @@ const (
 	cryptsetup = "/usr/sbin/cryptsetup"
 	keyMedium  = "/run/ingot-key"
 	tries      = 3       // of a passphrase, before the emergency shell
-	longestKey = 8 << 20 // what cryptsetup reads of a key file at most
+	longestKey = 8 << 20 // bytes, the most that cryptsetup reads of a key file
 )
 
 // unlock opens the containers that the command line names.
@@ -31,10 +31,10 @@ func (s *system) unlock() error {
 			name = fmt.Sprintf("luks%d", i)
 		}
 		if strings.ContainsAny(name, "/. ") {
-			return fmt.Errorf("%s=: %q is no name for what is unlocked", wire.LUKSWord, name)
+			return fmt.Errorf("%s=: %q is not a name for the unlocked device", wire.LUKSWord, name)
 		}
 		if _, err := os.Stat("/dev/mapper/" + name); err == nil {
-			continue // a try before this one got so far
+			continue // unlocked by an earlier try
 		}
 		device, err := s.waitFor(wire.LUKSWord, text)
 		if err != nil {
@@ -47,8 +47,8 @@ func (s *system) unlock() error {
 	return nil
 }
 
-// unlockDevice opens one container, by the key file that the command line names, or by
-// what is typed on the console.
+// unlockDevice opens one container, by the key file that the command line names, or by a
+// passphrase from the console.
 func (s *system) unlockDevice(device, name string) error {
 	if where, ok := wire.LUKSKeyWord.In(s.cmdline); ok {
 		key, err := s.readKey(where)
@@ -75,7 +75,7 @@ func (s *system) unlockDevice(device, name string) error {
 	return err
 }
 
-// open has cryptsetup open a container.
+// open opens a container with cryptsetup.
 func (s *system) open(device, name string, key []byte) error {
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -105,10 +105,10 @@ func (s *system) open(device, name string, key []byte) error {
 	return fmt.Errorf("%s: %s", device, luksReason(status))
 }
 
-// luksReason says what a status of cryptsetup(8) means.
+// luksReason explains a status of cryptsetup(8).
 func luksReason(status syscall.WaitStatus) string {
 	reasons := map[int]string{
-		1: "cryptsetup does not know what to do with it", 2: "this is not its passphrase",
+		1: "cryptsetup does not know what to do with it", 2: "wrong passphrase or key",
 		3: "too little memory to try a passphrase", 4: "cryptsetup cannot use it: is the kernel's dm_crypt there, and its cipher?",
 		5: "it is in use, or there is something of that name",
 	}
@@ -148,7 +148,7 @@ func (s *system) readKey(where string) ([]byte, error) {
 	return bytes.TrimSuffix(key, []byte("\n")), err
 }
 
-// askPassphrase reads a line from a console that does not show it.
+// askPassphrase reads a line from a console without echo.
 func askPassphrase(console, prompt string) ([]byte, error) {
 	tty, err := openConsole(console, os.O_RDWR)
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 
 func TestLuksReason(t *testing.T) {
 	for status, want := range map[syscall.WaitStatus]string{
-		2 << 8: "this is not its passphrase", 3 << 8: "too little memory", 9: "ended by killed",
+		2 << 8: "wrong passphrase or key", 3 << 8: "too little memory", 9: "ended by killed",
 	} {
 		if got := luksReason(status); !strings.Contains(got, want) {
 			t.Errorf("luksReason(%#x) = %q; want %q", status, got, want)
@@ -19,7 +19,7 @@ func TestLuksReason(t *testing.T) {
 // TestUnlockWords refuses words that name nothing, before it waits for a device.
 func TestUnlockWords(t *testing.T) {
 	for words, want := range map[string]string{
-		"ingot.luks=nonsense": "ingot.luks=", "ingot.luks=UUID=a,../x": `"../x" is no name`,
+		"ingot.luks=nonsense": "ingot.luks=", "ingot.luks=UUID=a,../x": `"../x" is not a name`,
 	} {
 		s := &system{cmdline: parseCmdline(words)}
 		if err := s.unlock(); err == nil || !strings.Contains(err.Error(), want) {

@@ -9,8 +9,8 @@ import (
 	"ingot/guest/applet"
 )
 
-// Main plays the part that the arguments, os.Args, name. It does not return from
-// one; it returns false if they name none.
+// Main takes the role that the arguments, os.Args, name, and does not return from it. It
+// returns false if they name none.
 func Main(args []string) bool {
 	if len(args) == 0 {
 		return false
@@ -42,8 +42,8 @@ func Main(args []string) bool {
 	return true
 }
 
-// isInit says whether process 1 was started as the init of a machine, by whatever
-// path, and not as a command in a container.
+// isInit reports whether process 1 was started as the init of a machine, by any path, and
+// not as a command in a container.
 func isInit(arg0 string) bool {
 	switch filepath.Base(arg0) {
 	case "init":
@@ -54,8 +54,8 @@ func isInit(arg0 string) bool {
 	return false
 }
 
-// inContainer says whether the processes of this machine are hidden: then process
-// 2 is not the kernel's. At boot nothing has mounted /proc yet.
+// inContainer reports whether the machine's processes are hidden: process 2 is then not the
+// kernel's. At boot /proc is not mounted yet.
 func inContainer() bool {
 	if _, err := os.Stat("/proc/self"); err != nil {
 		return false

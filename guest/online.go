@@ -73,11 +73,11 @@ func (s *system) applyIP(word string, o network.Options) error {
 	return settings.Apply(ctx, o)
 }
 
-// restarts is how often a service is started again that ended by itself.
+// restarts is how often a service that has ended is started again.
 const restarts = 5
 
-// service keeps an applet running, and says what it prints. What it repeats is said
-// once: a cable that is not plugged in is no news.
+// service keeps an applet running, and prints its output on the consoles, without repeated
+// lines.
 func (s *system) service(argv []string) {
 	out, in, err := os.Pipe()
 	if err != nil {

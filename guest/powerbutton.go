@@ -69,7 +69,7 @@ func acpiEvents() (*genetlink.Conn, error) {
 	return conn, nil
 }
 
-// isPowerButton says whether a message is an event of the button.
+// isPowerButton reports whether a message is an event of the button.
 func isPowerButton(m genetlink.Message) bool {
 	attributes, err := netlink.NewAttributeDecoder(m.Data)
 	for err == nil && attributes.Next() {

@@ -7,12 +7,11 @@ import (
 	"ingot/guest/wire"
 )
 
-// patienceForPorts is how long ports may take to show up after their driver.
+// patienceForPorts is how long ports may take to appear after their driver.
 const patienceForPorts = 2 * time.Second
 
-// serialPort returns the device of the virtio-serial port with that name, or "". Ports
-// show up a moment after their driver; the port of the status is the last of those that
-// a host gives.
+// serialPort returns the device of the virtio-serial port with that name, or "". Ports appear a
+// moment after their driver, the status port last.
 func serialPort(name string) string {
 	for start := time.Now(); ; time.Sleep(poll / 5) {
 		if device := findPort(name); device != "" {

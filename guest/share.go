@@ -8,12 +8,12 @@ import (
 	"ingot/guest/wire"
 )
 
-// mountShares mounts the folders that the host shows.
+// mountShares mounts the folders that the host shares.
 func (s *system) mountShares() {
 	for _, word := range wire.ShareWord.All(s.cmdline) {
 		kind, tag, ok := strings.Cut(word, ":")
 		if !ok || tag == "" || tag != filepath.Base(tag) || tag == "." || tag == ".." {
-			s.say("%s: it is written KIND:TAG", wire.ShareWord.With(word))
+			s.say("%s: its form is KIND:TAG", wire.ShareWord.With(word))
 			continue
 		}
 		if err := mountShare(kind, tag); err != nil {

@@ -14,8 +14,8 @@ import (
 	"ingot/storedb"
 )
 
-// A storeSource is where a store, or a database, comes from: what stands behind
-// ingot.store= and ingot.store.db=.
+// A storeSource is where a store, or a database, comes from: the value of ingot.store= or
+// ingot.store.db=.
 type storeSource struct {
 	fstype string // virtiofs, 9p, or empty for a block device
 	name   string // the tag of the share, or what names the device, as root= does
@@ -31,7 +31,7 @@ func parseSource(word string) storeSource {
 	return storeSource{name: word}
 }
 
-// A store is what the kernel's command line says of one.
+// A store is one that the kernel's command line describes.
 type store struct {
 	source   storeSource
 	database storeSource // of the database's folder, where it does not lie beside the store
@@ -39,7 +39,7 @@ type store struct {
 	writable bool
 }
 
-// store returns what the words say of a store, or nil.
+// store returns the store that the words describe, or nil.
 func (c cmdline) store() (*store, error) {
 	source := c.value(wire.StoreWord)
 	for i, model := range wire.Models {
@@ -68,8 +68,7 @@ const (
 	storeLayers   = "/run/ingot/layers"
 )
 
-// mountStore mounts the store, and its database, below root; that is empty for the root
-// that is there.
+// mountStore mounts the store, and its database, below root. "" is the present root.
 func (s *system) mountStore(st *store, root string) error {
 	below, err := s.mountSource(wire.StoreWord, st.source, storeMedium)
 	if err != nil {
@@ -97,7 +96,7 @@ func (s *system) mountStore(st *store, root string) error {
 	return nil
 }
 
-// mountSource mounts a word's source read-only. disk says that it was a block device.
+// mountSource mounts a word's source read-only. disk reports whether it is a block device.
 func (s *system) mountSource(word wire.Word, from storeSource, dir string) (disk bool, err error) {
 	if mounts.IsMounted(dir) {
 		return from.fstype == "", nil
@@ -120,14 +119,14 @@ func (s *system) mountSource(word wire.Word, from storeSource, dir string) (disk
 	return true, mountAt(device, dir, fstype, unix.MS_RDONLY, "")
 }
 
-// readAhead has the kernel ask for more at once than its usual 128 KiB: each request goes
-// all the way to the host's files.
+// readAhead makes the kernel read more at once than its usual 128 KiB: each request goes all
+// the way to the host's files.
 func readAhead(device string) {
 	file := filepath.Join("/sys/class/block", filepath.Base(device), "queue/read_ahead_kb")
 	_ = os.WriteFile(file, []byte("4096"), 0) // a partition has no queue of its own, and is read all the same
 }
 
-// bind shows a folder at another place, where it stays read-only.
+// bind mounts a folder at another place, read-only.
 func bind(lower, dir string) error {
 	if mounts.IsMounted(dir) {
 		return nil
@@ -158,8 +157,8 @@ func writable(lower, dir string) error {
 	return errors.Join(os.Chown(layer+"/upper", 0, storedb.BuildGroup), os.Chmod(layer+"/upper", os.ModeSticky|0o775))
 }
 
-// mountState brings up the database, GC roots and profiles, for the guest to write to:
-// what it writes stays in memory, and never reaches the host.
+// mountState mounts the database, GC roots and profiles, writable: changes stay in memory and
+// never reach the host.
 func (s *system) mountState(st *store, root string) error {
 	dir := root + st.flavour.StateDir()
 	if info, err := os.Stat(storeMedium + st.flavour.StateDir()); st.source.fstype == "" && err == nil && info.IsDir() && !mounts.IsMounted(dir) {

@@ -21,8 +21,7 @@ import (
 	"ingot/storedb"
 )
 
-// storeTask returns the word that counts of those that say what is done with a store, in
-// ingot's spelling, and what stands behind it.
+// storeTask returns the first word for a task with a store, in ingot's spelling, and its value.
 func (c cmdline) storeTask() (task wire.Word, value string) {
 	for _, task := range wire.StoreTasks {
 		for _, w := range task.Spellings() {
@@ -37,8 +36,8 @@ func (c cmdline) storeTask() (task wire.Word, value string) {
 	return "", ""
 }
 
-// store mounts the store and does what the words ask for. It returns if they leave that
-// to others: to an agent, or to the system on root=, which gets the store, too.
+// store mounts the store and executes the task of the words. It returns if there is none, or if
+// the store is for an agent or the system on root=.
 func (s *system) store() {
 	st, err := s.cmdline.store()
 	if st == nil && err == nil || s.cmdline.hasRoot() {
@@ -61,8 +60,7 @@ func (s *system) store() {
 	s.do(task, value, st, err)
 }
 
-// mountWantedStore mounts the store that the words name, if they do, into the root of a
-// system.
+// mountWantedStore mounts the store that the words describe, if any, into the root of a system.
 func (s *system) mountWantedStore(root string) error {
 	st, err := s.cmdline.store()
 	if st == nil || err != nil {
@@ -71,7 +69,7 @@ func (s *system) mountWantedStore(root string) error {
 	return s.mountStore(st, root)
 }
 
-// emptyRoot mounts the root of a system that has nothing but a store.
+// emptyRoot mounts an empty root for a system that is only a store.
 func emptyRoot() error {
 	if mounts.IsMounted(sysroot) {
 		return nil
@@ -79,8 +77,8 @@ func emptyRoot() error {
 	return memory(sysroot)
 }
 
-// do does what a word asks for. failed says that the store is not there: then nothing
-// is run, and the status tells.
+// do executes the task of a word. If the store is not mounted (failed), it runs nothing but a
+// shell.
 func (s *system) do(task wire.Word, value string, st *store, failed error) {
 	switch {
 	case task == "" && serialPort(wire.AgentPort) != "":
@@ -120,7 +118,7 @@ func statusOf(err error) int {
 	return statusNotExecutable
 }
 
-// exitStatus is what a shell says of a process that has ended.
+// exitStatus is a shell's $? after a process has ended.
 func exitStatus(w syscall.WaitStatus) int {
 	if w.Signaled() {
 		return 128 + int(w.Signal())
@@ -148,7 +146,7 @@ func (s *system) prepareStore() {
 	s.mountShares()
 }
 
-// accounts writes the files that tell who is who, where nothing else has.
+// accounts writes /etc/passwd and /etc/group if they are missing.
 func (s *system) accounts() {
 	for name, text := range map[string]string{
 		"/etc/passwd": "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n",
@@ -163,7 +161,7 @@ func (s *system) accounts() {
 	}
 }
 
-// list lists the store with all that is in it, as ls -l does.
+// list lists all files of the store, as ls -l does.
 func (s *system) list(dir string) int {
 	streams, err := s.streams()
 	if err != nil {
@@ -197,8 +195,8 @@ func owner(uid, gid uint32) string {
 	return fmt.Sprintf("%d %d", uid, gid)
 }
 
-// storeShell gives a shell on the console and waits until it ends. Where the host gives the
-// ports of a program, the shell reads and prints by those, and has no console.
+// storeShell runs a shell on the console, or on the ports of a program if the host provides
+// them, and waits for its end.
 func (s *system) storeShell() int {
 	console := s.mainConsole()
 	if serialPort(wire.StdinPort) != "" {
@@ -213,8 +211,8 @@ func (s *system) storeShell() int {
 	return exitStatus(<-done)
 }
 
-// streams opens the standard streams of a program: the ports that the host gives, and
-// for the rest the console.
+// streams opens the standard streams of a program: the ports that the host provides, and
+// otherwise the console.
 func (s *system) streams() ([]*os.File, error) {
 	console := s.mainConsole()
 	in, inErr := openInput(console)
@@ -228,7 +226,7 @@ func (s *system) streams() ([]*os.File, error) {
 	return files, nil
 }
 
-// openOutput opens a port to be written to.
+// openOutput opens a port, or the console, for writing.
 func openOutput(port, console string) (*os.File, error) {
 	path := serialPort(port)
 	if path == "" {
@@ -237,9 +235,9 @@ func openOutput(port, console string) (*os.File, error) {
 	return os.OpenFile(path, os.O_WRONLY, 0)
 }
 
-// openInput returns a pipe with what comes in by the port. A port cannot tell its end:
-// the kernel says end of file also before it knows of the host's end. So what comes is
-// in pieces, each after its length in four bytes, the highest first; an empty one ends.
+// openInput returns a pipe with the input from the port. A port cannot tell its end: reading
+// it is an end of file also before the kernel knows of the host's end. So the input comes in
+// pieces, each after its length in four bytes, big-endian; an empty piece ends it.
 func openInput(console string) (*os.File, error) {
 	if serialPort(wire.StdinPort) == "" {
 		return openConsole(console, os.O_RDONLY)
@@ -256,7 +254,7 @@ func openInput(console string) (*os.File, error) {
 	go func() {
 		defer port.Close()
 		defer w.Close()
-		_ = copyPieces(w, port) // a program that does not want more has no use for the rest
+		_ = copyPieces(w, port) // the program may have stopped reading
 	}()
 	return r, nil
 }
@@ -288,8 +286,7 @@ func (s *system) runProgram(path string) int {
 	return s.attend(wire.RunWord.With(path), path, argv, append(environment(s.mainConsole()), env...))
 }
 
-// attend runs a program that a word has asked for with the streams of a program, and waits
-// for it.
+// attend runs the program of a word with its standard streams, and waits for it.
 func (s *system) attend(word, path string, argv, env []string) int {
 	streams, err := s.streams()
 	if err != nil {

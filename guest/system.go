@@ -40,7 +40,7 @@ func newSystem() *system {
 type mount struct {
 	source, dir, fstype, data string
 	flags                     uintptr
-	needs                     string // a path without which it is left out
+	needs                     string // a path; if it is missing, nothing is mounted
 }
 
 var basics = []mount{
@@ -74,8 +74,8 @@ func (s *system) mountAll(list []mount) {
 	}
 }
 
-// readCmdline reads the kernel's command line; the words in the initramfs stand
-// before it, so that it has the last say.
+// readCmdline reads the words in the initramfs, and after them the kernel's command line,
+// which takes precedence.
 func (s *system) readCmdline() {
 	var text string
 	for _, file := range []string{initramfs.ArgumentsFile, "/proc/cmdline"} {
@@ -119,8 +119,8 @@ func (s *system) prepare() {
 	loopbackUp()
 }
 
-// remountRoot makes the root writable, unless the command line wants it otherwise
-// or it cannot be: a kernel without an initramfs mounts it read-only.
+// remountRoot makes the root writable unless the command line has ro: a kernel without an
+// initramfs mounts it read-only.
 func (s *system) remountRoot() {
 	if s.inInitramfs() || s.cmdline.last(wire.ReadOnlyWord, wire.WritableWord) == wire.ReadOnlyWord {
 		return
@@ -140,7 +140,7 @@ func links() {
 		"/dev/fd": "/proc/self/fd", "/dev/stdin": "/proc/self/fd/0",
 		"/dev/stdout": "/proc/self/fd/1", "/dev/stderr": "/proc/self/fd/2",
 	} {
-		_ = os.Symlink(target, name) // it is there, or the folder is not writable: both are fine
+		_ = os.Symlink(target, name) // it may exist already, or the folder be read-only
 	}
 }
 
@@ -161,8 +161,8 @@ func makeApplets() {
 	}
 }
 
-// helper tells the kernel what to call for a module that it misses. A system that
-// has a modprobe at the usual place keeps it.
+// helper makes the kernel call ingot's modprobe for a missing module, unless the system has a
+// modprobe at the usual place.
 func helper() {
 	if _, err := os.Stat("/sbin/modprobe"); err == nil {
 		return
@@ -170,9 +170,9 @@ func helper() {
 	_ = os.WriteFile("/proc/sys/kernel/modprobe", []byte(filepath.Join(appletDir, "modprobe")), 0) // a kernel without modules has no such file
 }
 
-// coverDevices has the modules loaded that the devices ask for, beside the rest:
-// among a thousand modules it takes a while, and the disks are there already. It is
-// a process of its own so that the memory for it is given back.
+// coverDevices loads the modules for all devices in the background: with a thousand modules
+// that takes a while, and the disks work already. It is a process of its own so that its
+// memory is freed.
 func (s *system) coverDevices() {
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil || s.inInitramfs() {
@@ -242,7 +242,7 @@ func describe(status syscall.WaitStatus) string {
 	return applet.Status(status.ExitStatus()).Error()
 }
 
-// orders listens for the signals that end a system. Ctrl-Alt-Del becomes one too.
+// orders listens for the signals that end a system, among them that of Ctrl-Alt-Del.
 func (s *system) orders() <-chan os.Signal {
 	c := make(chan os.Signal, 1)
 	signal.Notify(c, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGTERM, syscall.SIGINT, syscall.SIGPWR)
@@ -250,8 +250,7 @@ func (s *system) orders() <-chan os.Signal {
 	return c
 }
 
-// obey ends the system as a signal asks for it: the signals of BusyBox's and
-// SysV's init.
+// obey ends the system by a signal, as the inits of BusyBox and SysV do.
 func (s *system) obey(order os.Signal) {
 	s.ending.Store(true)
 	switch order {
@@ -267,7 +266,7 @@ func (s *system) obey(order os.Signal) {
 	}
 }
 
-// patience is how long processes get to end by themselves.
+// patience is how long processes may take to end by themselves.
 const patience = 3 * time.Second
 
 // end stops all processes, writes everything out and calls reboot(2).
@@ -286,14 +285,14 @@ func (s *system) end(how int) {
 func (s *system) killAll() {
 	// -1 is all processes but this one.
 	for _, sig := range []unix.Signal{unix.SIGTERM, unix.SIGHUP, unix.SIGCONT} {
-		_ = unix.Kill(-1, sig) // shells end by SIGHUP, what is stopped must go on to end
+		_ = unix.Kill(-1, sig) // shells end by SIGHUP; stopped processes must continue to end
 	}
 	for start := time.Now(); programsLeft() && time.Since(start) < patience; time.Sleep(poll) {
 	}
 	_ = unix.Kill(-1, unix.SIGKILL)
 }
 
-// programsLeft says whether there are processes besides this one. Threads of the
+// programsLeft reports whether there are processes besides this one. Threads of the
 // kernel, which get no signals, have no executable, nor do those that have ended.
 func programsLeft() bool {
 	entries, err := os.ReadDir("/proc")
@@ -326,7 +325,7 @@ func (s *system) unmountAll() {
 			_ = unix.Mount("", "/", "", unix.MS_REMOUNT|unix.MS_RDONLY, "")
 		case dir == "/proc" || dir == "/dev" || dir == "/sys":
 		default:
-			_ = unix.Unmount(dir, 0) // what is busy is read-only or gone with the root
+			_ = unix.Unmount(dir, 0) // a busy one may be read-only, or go with the root
 		}
 	}
 }

@@ -226,7 +226,7 @@ func TestModulesRefusal(t *testing.T) {
 	}
 }
 
-// check says whether the GRUB has all that the platforms need.
+// check reports whether the GRUB has all that the platforms need.
 func (g *Grub) check(of ...bootloader.Platform) error {
 	for _, p := range of {
 		if _, err := g.file(p, "moddep.lst"); err != nil {

@@ -46,7 +46,7 @@ type Header struct {
 	// CommandLine is how many bytes of a command line the kernel takes, without the NUL at
 	// its end.
 	CommandLine int
-	// Stated says whether that stands in the image; else it is the architecture's.
+	// Stated reports whether that stands in the image; else it is the architecture's.
 	Stated bool
 }
 

@@ -85,7 +85,7 @@ func (e *UnknownModuleError) Error() string {
 	return fmt.Sprintf("module %s is not part of kernel %s (%s)", e.Module, e.Release, where)
 }
 
-// Has says whether the kernel has a module of this name or alias, as a file or
+// Has reports whether the kernel has a module of this name or alias, as a file or
 // built in.
 func (k *Kernel) Has(name string) (bool, error) {
 	_, err := k.Closure(name)

@@ -26,7 +26,7 @@ type Device struct {
 // Path returns the device's file.
 func (d Device) Path() string { return "/dev/" + d.Name }
 
-// IsNamed says whether the device, or the disk that it is part of, has this name or
+// IsNamed reports whether the device, or the disk that it is part of, has this name or
 // path.
 func (d Device) IsNamed(name string) bool {
 	name = strings.TrimPrefix(name, "/dev/")
@@ -166,7 +166,7 @@ func (s Spec) String() string {
 	return s.Tag + "=" + s.Value
 }
 
-// Matches says whether a device with this ID is meant. Case does not count in
+// Matches reports whether a device with this ID is meant. Case does not count in
 // UUIDs, for GPT tools write them in capitals.
 func (s Spec) Matches(id ID) bool {
 	switch s.Tag {

@@ -89,7 +89,7 @@ func reason(err error, fstype string) string {
 	return ""
 }
 
-// Known says whether the kernel has a file system of this type now.
+// Known reports whether the kernel has a file system of this type now.
 func Known(fstype string) bool {
 	data, err := os.ReadFile("/proc/filesystems")
 	if err != nil {
@@ -151,7 +151,7 @@ func join(mount, super string) string {
 // unescape undoes what the kernel escapes in names.
 var unescape = strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\043`, "#", `\134`, `\`).Replace
 
-// IsMounted says whether something is mounted on a folder, itself resolved.
+// IsMounted reports whether something is mounted on a folder, itself resolved.
 func IsMounted(dir string) bool {
 	var here, above unix.Stat_t
 	if unix.Lstat(dir, &here) != nil || unix.Lstat(dir+"/..", &above) != nil {

@@ -146,7 +146,7 @@ func (s *session) start(r *ssh.Request) (rest func(), ok bool) {
 		s.server.log("%s: %v", s.server.Program, err)
 		return nil, false
 	}
-	return func() { s.finish(wait) }, true
+	return func() { s.finish(cmd, wait) }, true
 }
 
 // files serves SFTP.
@@ -216,23 +216,15 @@ func (s *session) started(p *os.Process) {
 }
 
 // finish waits for the program and tells the client how it ended.
-func (s *session) finish(wait func() error) {
-	err := wait()
+func (s *session) finish(cmd *exec.Cmd, wait func() error) {
+	_ = wait()     // the state tells more than the error
 	s.started(nil) // its number may be another's now
-	var exit *exec.ExitError
-	switch {
-	case err == nil:
-		s.exit("exit-status", exitStatus{0})
-	case !errors.As(err, &exit):
-		s.exit("exit-status", exitStatus{255})
-	default:
-		status := exit.Sys().(syscall.WaitStatus)
-		if !status.Signaled() {
-			s.exit("exit-status", exitStatus{uint32(status.ExitStatus())})
-			break
-		}
+	status := cmd.ProcessState.Sys().(syscall.WaitStatus)
+	if status.Signaled() {
 		s.exit("exit-signal", exitSignal{Signal: strings.TrimPrefix(unix.SignalName(status.Signal()), "SIG"), Core: status.CoreDump()})
+		return
 	}
+	s.exit("exit-status", exitStatus{uint32(status.ExitStatus())})
 }
 
 // exit sends the last message of a session.

@@ -108,7 +108,7 @@ type Result struct {
 	// OutOfMemory says that the guest's kernel killed a process for its memory while
 	// the request was at work.
 	OutOfMemory bool `json:"oom,omitempty"`
-	// Failed says why the request could not be done; then Status is 127 for what was
+	// Failed is why the request could not be done; then Status is 127 for what was
 	// not found, 126 for what cannot be run, and 125 for the rest.
 	Failed string `json:"failed,omitempty"`
 	// Moved says that what was to stay in its place in memory did not, and has to be

@@ -193,7 +193,7 @@ const NinePOptions = "trans=virtio,version=9p2000.L,msize=262144"
 // Shared is the value of a word for what the host shares under a tag, by virtiofs or 9p.
 func Shared(filesystem, tag string) string { return filesystem + ":" + tag }
 
-// AskForTask says whether words ask the guest for something to do: to list its store, for a
+// AskForTask reports whether words ask the guest for something to do: to list its store, for a
 // shell, for a program, or to start a system; by ingot's own words or those of the models.
 func AskForTask(words []string) bool {
 	asked := []Word{InitWord, RootWord}

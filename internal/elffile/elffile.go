@@ -196,7 +196,7 @@ func (f *File) ByName(name string) (*Section, error) {
 	return nil, nil
 }
 
-// NameAt says whether a name stands at a place of a table of names, in which each ends
+// NameAt reports whether a name stands at a place of a table of names, in which each ends
 // with a zero byte.
 func NameAt(names []byte, at uint64, name string) bool {
 	return at < uint64(len(names)) && bytes.HasPrefix(names[at:], append([]byte(name), 0))

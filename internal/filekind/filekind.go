@@ -122,7 +122,7 @@ func isBzip2(data []byte) bool {
 	return len(data) >= 10 && string(data[:3]) == "BZh" && data[3] >= '1' && data[3] <= '9' && string(data[4:10]) == "\x31\x41\x59\x26\x53\x59"
 }
 
-// IsDocument says whether a file of the first bytes data is a program, a document, a picture
+// IsDocument reports whether a file of the first bytes data is a program, a document, a picture
 // or a database.
 func IsDocument(data []byte) bool {
 	data = data[:min(len(data), FormatHead)]

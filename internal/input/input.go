@@ -37,7 +37,7 @@ func stream(name string) string {
 	return ""
 }
 
-// IsStream says whether name leads to what can be read but once: a pipe, a terminal.
+// IsStream reports whether name leads to what can be read but once: a pipe, a terminal.
 func IsStream(name string) bool { return stream(name) != "" }
 
 // Check refuses what can be read but once. What is not there is for others to refuse.

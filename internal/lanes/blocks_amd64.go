@@ -14,7 +14,7 @@ import "C"
 
 import "unsafe"
 
-// wide says whether streams can be hashed side by side here.
+// wide reports whether streams can be hashed side by side here.
 var wide = C.ingot_sha256_wide() != 0
 
 // parallel hashes n blocks of each lane.

@@ -91,7 +91,7 @@ func (g *Group) Leave() {
 	}
 }
 
-// idle says whether a processor had nothing to do if the queue went on waiting. It is
+// idle reports whether a processor had nothing to do if the queue went on waiting. It is
 // called with mu held, as is lead.
 func (g *Group) idle() bool { return g.members-g.waiting+g.leaders < g.procs }
 

@@ -146,7 +146,7 @@ func Text(message string) string {
 	return pemKeys().ReplaceAllStringFunc(message, func(key string) string { return "[" + Private(key) + "]" })
 }
 
-// isNix says whether a text is NAME:BASE64 with so many bytes.
+// isNix reports whether a text is NAME:BASE64 with so many bytes.
 func isNix(text string, size int) bool {
 	name, key, ok := strings.Cut(strings.TrimSpace(text), ":")
 	if !ok || name == "" || strings.ContainsAny(name, " \t\n") {

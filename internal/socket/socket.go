@@ -74,7 +74,7 @@ func fail(path string, err error) error {
 	return &os.PathError{Op: "socket", Path: path, Err: err}
 }
 
-// CheckPath says why clients could not connect to a socket at a path, or nil.
+// CheckPath returns why clients could not connect to a socket at a path, or nil.
 func CheckPath(path string) error {
 	if len(path) > maxPath {
 		return fmt.Errorf("socket %s: a path of %d bytes, and a socket's has %d at most: name a shorter one", path, len(path), maxPath)

@@ -140,7 +140,7 @@ func TestLiveISOInFile(t *testing.T) {
 		NICs:   []vm.NIC{{User: &vm.UserNet{}}},
 		Append: directWords + "findiso=/isos/live.iso ingot.live=/root.squashfs copytoram ip=10.0.2.77/24:10.0.2.2:10.0.2.3",
 	})
-	if _, err := m.WaitFor(ctx, `the system is in memory: its medium can be taken out`); err != nil {
+	if _, err := m.WaitFor(ctx, `the system is in memory: its medium can be removed`); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := m.WaitFor(ctx, `ingot: ready on ttyS0`); err != nil {

@@ -189,7 +189,7 @@ bootloader: {grub: [bios], timeout: 0, console: [ttyS0], arguments: [%s]}
 		must(t, typed.Send(try))
 	}
 	unlocked(t, ctx, typed)
-	if strings.Contains(typed.Console(), passphrase) || !strings.Contains(typed.Console(), "this is not its passphrase") {
+	if strings.Contains(typed.Console(), passphrase) || !strings.Contains(typed.Console(), "wrong passphrase or key") {
 		t.Errorf("the console shows the passphrase, or not that the first was wrong:\n%s", typed.Console())
 	}
 
