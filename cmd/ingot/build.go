@@ -35,18 +35,17 @@ func newBuild() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "build RECIPE [-o OUTPUT]",
 		Short: "write the disk that a recipe describes",
-		Long: `Write the disk that a recipe describes, and a manifest with its digests beside it.
+		Long: `Write the disk that a recipe describes, and beside it a manifest with its digests.
 
-The format is that of --format or of the recipe, else what the output's name ends in, and
-else raw. A name that ends in the suffix of another format is refused; upper and lower
-case are the same. The formats:
+--format or the recipe sets the format. Default: by the suffix of the output's name, or raw.
+ingot refuses a name with the suffix of another format, in upper or lower case. The formats:
 
 ` + formatList(fileformat.Format.Built) + `
-The files of a netboot folder are signed if --sign-key is given.
+--sign-key signs the files of a netboot folder.
 
-The output stands under its name only when it is whole: on an error, or when
-ingot is interrupted, nothing is left behind and an older file stays as it was.
-The output - is standard output, written strictly in order, without a manifest.`,
+The output gets its name when it is complete. After an error or an interruption, an
+older file of that name is unchanged and nothing else remains. The output - is standard
+output, which ingot writes strictly in order and without a manifest.`,
 		Example: `  ingot build rescue -o rescue.img
   ingot build web.yaml -o web.qcow2 --set output.compression=zstd
   ingot build rescue -o rescue.iso --format iso

@@ -30,8 +30,8 @@ func newCache() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "cache",
 		Short: "serve a binary cache that nix copy can upload to",
-		Long: `Binary caches, as https://cache.nixos.org is one: a folder, or what serves it by HTTP.
-To read one, --cache of register, closure, run and exec names it.`,
+		Long: `Serve a binary cache, such as https://cache.nixos.org: a folder, or a server of one by HTTP.
+The --cache of register, closure, run and exec reads them.`,
 		Args: unknownCommand,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
@@ -44,19 +44,18 @@ func newCacheServe() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "serve FOLDER",
 		Short: "serve the binary cache in a folder by HTTP, and take what is put there",
-		Long: `Serve the binary cache in FOLDER, which is made if it is not there, by HTTP. All verbs
-that know --cache read the folder, or its URL. The URL is printed on standard output
-once clients can connect.
+		Long: `Serve the binary cache in FOLDER by HTTP. ingot makes the folder if it does not exist, and
+prints the URL on standard output once clients can connect. --cache of all verbs reads the
+folder or its URL.
 
-It is read-only unless uploads have a token: whoever reaches the port could put paths
-there otherwise, other users of this machine and guests included. With --netrc FILE,
-ingot makes a token for this run and writes it where nix copy finds it; with
---upload-token-file FILE, the token is the one in FILE. Clients send it as a bearer
-token or as a password.
+The cache is read-only unless uploads have a token, since other users of this machine
+and guests can reach the port. --netrc FILE makes a token for this run and writes it where
+nix copy finds it; --upload-token-file FILE uses the token in FILE. Clients send it as a
+bearer token or as a password.
 
-What is uploaded is checked as what is fetched: sizes and hashes of files and NARs.
-What is there is not replaced by something else. --max-upload holds for a NAR as it is
-sent, and as it is unpacked.
+ingot checks uploads as it checks what it fetches: sizes and hashes of files and NARs. An
+upload does not replace a different existing file. --max-upload limits a NAR both as sent
+and as unpacked.
 
 Clients reach the cache by an address of this machine, or by a name that --host gives.
 Port 0 is any free one.`,

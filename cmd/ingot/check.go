@@ -25,35 +25,34 @@ func newCheck() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "check (--root DIR | IMAGE)",
 		Short: "check a store in a root or an image by its database",
-		Long: `Hold the store of a root, or of an image or an ISO, against its database. An image is
-raw, qcow2, VDI or VHD, by its name or by a word behind it, such as IMAGE:qcow2.
-Of an image, ext4, FAT, ISO 9660 and EROFS are read, also where they lie in an ISO.
-Nothing is mounted and nothing is written. What is found is listed, each with its
-path:
+		Long: `Compare the store of a root, an image or an ISO with its database. An image is
+raw, qcow2, VDI or VHD, by its name or by a word behind it, such as IMAGE:qcow2. ingot reads
+ext4, FAT, ISO 9660 and EROFS, also inside an ISO. It mounts and writes nothing, and lists
+each finding with its path:
 
-  missing, unregistered      what the store lacks, and what the database does
-  hash, size, unreadable     contents that are not those that were registered
-  reference                  to what is not registered, or in a circle
-  address                    a content address that is not the path's
-  mode, owner, time, xattr   metadata that are not those of a store
+  missing, unregistered      what the store lacks, and what the database lacks
+  hash, size, unreadable     contents that differ from those registered
+  reference                  to an unregistered path, or in a circle
+  address                    a content address that does not match the path
+  mode, owner, time, xattr   metadata that differ from those of a store
   type                       a kind of file that a store does not hold
-  link                       a file of .links that is not what its name says
+  link                       a file of .links that does not match its name
   root, profile              GC roots, profiles and generations that lead nowhere
-  schema, database           a database of another form, or damaged
+  schema, database           a database of another form, or a damaged one
   table, file-system         damage of the image around the store
 
-A GC root below gcroots/auto whose link is gone is stale and not wrong: the next
-garbage collection drops it. Of the files of one item that have the same fault, the
-first is named and the others are counted.
+A GC root below gcroots/auto whose link is gone is stale, not wrong: the next
+garbage collection removes it. If several files of an item have the same fault, check names
+the first and counts the others.
 
-The image, and the root, need not be trusted: of a database, only tables that Nix and
-Guix make are read, none of its own SQL is run, and one that takes more work or memory
-than its size explains is given up. Of an image's store, 8 times as many bytes are
-hashed as the image holds, or 16GiB if that is more, since holes in files are zeros that
-take no space; --max-size moves that limit.
+You need not trust the image or the root: ingot reads only the tables that Nix and Guix make,
+runs none of the database's own SQL, and gives up a database that takes more work or memory
+than its size explains. Since holes in files are zeros that take no space, ingot hashes at
+most 8 times the bytes that the image holds, or 16GiB if that is more; --max-size changes
+that limit.
 
-The exit status is 0 if nothing is wrong, 1 if something was found, and 2 or more
-if it could not be checked.`,
+The exit status is 0 if nothing is wrong, 1 if there are findings, and 2 or more if ingot
+could not check the store.`,
 		Example: `  ingot check web.qcow2
   ingot check rescue.iso
   ingot check --root /mnt

@@ -26,19 +26,20 @@ func newClosure() *cobra.Command {
 		Use:   "closure [SOURCE...]",
 		Short: "list a closure, or say why a path is in it",
 		Long: `List the paths of a closure with their sizes, or write the closure in another
-format. A SOURCE is a store path or a link to one, whose closure is read from the
-database of the store, or a file, - being standard input: reference graph, registration,
-or the JSON of nix path-info, told apart by what is in it. The flags name them one by one.
+format. A SOURCE is a store path or a link to one, whose closure ingot reads from the
+store's database, or a file: a reference graph, a registration, or the JSON of
+nix path-info. - is standard input. ingot recognizes files by their contents; the flags name
+each kind.
 
-"saves" is what the closure would lose without a path: the path, and all that only
-it leads to. Sizes that no source gives are taken from the items, where they are on
-the disk. The formats graph, registration, json and dot leave nothing out; for
-registration and json, items without a hash are read. --sort closure lists an item
-after those that it refers to.
+"saves" is the size that the closure would lose without a path: the path and all others that
+only it leads to. If no source gives a size, ingot measures the item on the disk. The
+formats graph, registration, json and dot list all paths; for registration and json, ingot
+reads items whose hash is unknown. --sort closure lists an item after those that it refers
+to.
 
-With --cache, --path is looked up in binary caches, one after the other. A --key is a
-public key whose signatures are trusted: NAME:BASE64, Guix's (public-key …), or a file
-with one or with Guix's (acl …). Default: those of cache.nixos.org, or of Guix's servers.`,
+--cache looks up --path in binary caches, one after the other. A --key is a public key
+whose signatures ingot trusts: NAME:BASE64, Guix's (public-key …), or a file with one or
+with Guix's (acl …). Default: the keys of cache.nixos.org, or of Guix's servers.`,
 		Example: `  ingot closure /run/current-system --sort saves --top 20
   ingot closure closure.graph --from /mnt/nix/store
   ingot closure --path /nix/store/…-tools --store-root /mnt --format registration > registration
@@ -215,14 +216,12 @@ func newClosureWhy(sources *sourceFlags) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "why [FROM] TO",
 		Short: "show the shortest chain of references that leads to a path",
-		Long: `Show the shortest chain of references that leads from one path to another; without
-FROM, from one that nothing refers to. Both may also be given by their names, if
-only one path has that name, or by links such as ./result. It is an error if nothing
-leads there.
+		Long: `Show the shortest chain of references from one path to another; without FROM, from a path
+that no other path refers to. Both may be names, if only one path has that name, or links
+such as ./result. If no chain leads there, that is an error.
 
-The flags name the closure. Without any, it is that of the store paths that are given,
-in either order, or that in a file that is given: a reference graph, a registration or
-path-info JSON.`,
+The flags name the closure. Default: that of the store paths given, in either order, or that
+in a file given: a reference graph, a registration or path-info JSON.`,
 		Example: `  ingot closure why ./result perl-5.38.2
   ingot closure why perl-5.38.2 system.graph
   ingot closure why /nix/store/…-nixos-system-web /nix/store/…-perl-5.38.2 --registration registration

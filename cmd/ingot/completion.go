@@ -14,7 +14,7 @@ func newCompletion() *cobra.Command {
 		Use:   "completion SHELL",
 		Short: "print the completion script of a shell",
 		Long: `Print the script with which a shell completes ingot's verbs and flags: bash, fish,
-powershell or zsh. For bash it takes the package bash-completion, for zsh compinit.`,
+powershell or zsh. The script for bash needs the package bash-completion, that for zsh compinit.`,
 		Example: `  source <(ingot completion bash)
   ingot completion bash > ~/.local/share/bash-completion/completions/ingot
   ingot completion fish > ~/.config/fish/completions/ingot.fish

@@ -40,23 +40,22 @@ func newConvert() *cobra.Command {
 		Use:   "convert RECIPE|IMAGE -o OUTPUT",
 		Short: "write the disk of a recipe or of an image in another format",
 		Long: `Write the disk in an image (` + grammar.Or(fileformat.Names(fileformat.Format.IsOpened)...) + `, by its name or by a word behind it,
-such as IMAGE:qcow2), or the one that a recipe describes, as another kind of file:
+such as IMAGE:qcow2), or the disk that a recipe describes, in another format:
 
 ` + formatList(fileformat.Format.Converted) + `
-Files share their blocks where the file system can do that. --compress compresses a
-` + grammar.Or(compressed...) + `. The partition whose files are written is that of the store, if it has
-one, or the one that --partition names: by its name or number (name=2 and number=2 say
-which of the two), of an ISO also / for its own files, the path of a file that is a file
-system, or eltorito=1 for a boot image; mbr:1 is of another table than the one in use.
-This is also how to look into an image without mounting it.
+Source and output share blocks if the file system can do that. --compress compresses a
+` + grammar.Or(compressed...) + `. An archive holds the files of the partition with the store, or of the one
+that --partition names by its name or number (name=2 and number=2 tell them apart). Of an ISO,
+--partition also takes / for its own files, the path of a file that holds a file system, or
+eltorito=1 for a boot image; mbr:1 is a partition of a table that is not in use. So
+convert can also show what an image contains, without mounting it.
 
-The format follows from the output's name, or --format says it; a name that ends in the
-suffix of another format is refused. The same disk always gives the same bytes; a UUID
-that the format asks for is derived from the disk's table. The output - is standard
-output.
+--format sets the format. Default: by the suffix of the output's name. ingot refuses a name
+with the suffix of another format. The same disk always gives the same bytes; ingot derives
+a UUID that the format needs from the disk's table. The output - is standard output.
 
-Archives and pipes have no holes: where they would get more than 8 times what the source
-holds, and more than 16GiB of files or 16TiB of a disk, nothing is written unless
+Archives and pipes have no holes. If one would get more than 8 times the bytes that the
+source holds, and more than 16GiB of files or 16TiB of a disk, ingot writes nothing unless
 --max-size allows it.`,
 		Example: `  ingot convert web.qcow2 -o web.vdi
   ingot convert web.yaml -o web.vhd

@@ -43,21 +43,21 @@ func newExec() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "exec [flags] [--] COMMAND [ARGUMENT...] [-- QEMU-ARGUMENTS]",
 		Short: "run a command in a helper virtual machine",
-		Long: `Run a command, as root, in a virtual machine that is made for it and gone with it.
-It takes no root here, and changes nothing but what --share, --xchg, --output and
---disk name. One argument with a blank in it is a script for /bin/sh; --script FILE
-runs a script from here, with the arguments that follow.
+		Long: `Run a command as root in a new virtual machine, which ends with the command. That takes no
+root on this machine, and changes nothing here but what --share, --xchg, --output,
+--new-disk and --disk name. A single argument with a blank in it is a script for /bin/sh;
+--script FILE runs a script of this machine, with the arguments that follow.
 
 Standard input, output and error are the command's, byte for byte; on a terminal it
 gets a terminal (Ctrl-] or Ctrl-A x leaves). The exit status is the command's, 128+N
-if signal N killed it, 127 if it was not found and 126 if it cannot be executed. Else:
+if signal N killed it, 127 if it does not exist and 126 if it cannot be executed, or:
 
   120  QEMU failed                  123  the guest had too little memory
-  121  the guest's kernel panicked  124  --timeout was over
-  122  the guest went silent        125  anything else that kept it from running
+  121  the guest's kernel panicked  124  --timeout ended the command
+  122  the guest went silent        125  another reason kept it from running
 
-The last -- stands before arguments for QEMU: a command with a -- of its own takes a
-further one at its end.
+The last -- stands before arguments for QEMU: if the command has a -- of its own, add
+another one at its end.
 
 The guest mounts --share PATH at /tmp/shared, --share NAME:PATH at /mnt/NAME, and a
 closure of --store at /nix/store or /gnu/store with its database; writes to the store
@@ -71,8 +71,8 @@ and folders, and 16GiB, or as much as --memory if that is more; --output-files a
 
 ` + disksHelp + `
 
---env NAME copies the variable from here. --program NAME brings the libraries that it
-needs. With --network, the guest is 10.0.2.15 and this machine 10.0.2.2.`,
+--env NAME copies the variable from here. --program NAME also copies the libraries that the
+program needs. With --network, the guest is 10.0.2.15 and this machine 10.0.2.2.`,
 		Example: `  ingot exec uname -a
   ingot exec --store closure.graph -- /nix/store/…-hello/bin/hello
   ingot exec --recipe web.yaml -- 'uname -r; ls /nix/store'

@@ -302,21 +302,20 @@ func newRoot() *cobra.Command {
 		Short:   "turn Nix and Guix store closures into bootable disks and ISOs",
 		Version: recipes.Version,
 		Long: `ingot turns Nix and Guix store closures into bootable disks and ISOs: byte for byte
-the same every time, without root, at the speed of copying the files. It also boots,
-runs commands in, and tests what it makes, built or not.
+the same every time, without root, as fast as copying the files. It also boots them, runs
+commands in them and tests them, before or after it writes them.
 
-A recipe, a short YAML file, says what the disk holds. Some ship with ingot; - is one
-on standard input. A store path may be given by a link to it, such as ./result.
+A recipe, a short YAML file, describes a disk. Some recipes ship with ingot; - reads one
+from standard input. A link to a store path, such as ./result, may replace the path.
 
-The exit status tells what went wrong: 1 is something of the host, 2 the command
-line, 3 the recipe, 4 too little space, on the host or in a partition, 5 a source
-file that changed while it was read, 6 an image that is not what verify holds it
-against, 130 an interruption. check has a status of its own; run, exec and shell give
-that of the guest's command.
+The exit status says what went wrong: 1 the host (a file, a tool), 2 the command line, 3 the
+recipe, 4 too little space on the host or in a partition, 5 a source file that changed while
+ingot read it, 6 an image that differs from what verify compares it with, 130 an
+interruption. check has statuses of its own; run, exec and shell pass on the status of the
+guest's command.
 
-Control characters in names and messages are printed as escapes (\x1b, \u202e), on a
-terminal and off it. Images, and what a guest's console or command prints, are passed on
-unchanged.`,
+ingot prints control characters in names and messages as escapes (\x1b, \u202e), and passes
+on images and the output of a guest's console or command unchanged.`,
 		Example: `  ingot recipes                        # what ships with ingot
   ingot recipes rescue > mine.yaml     # a start for a recipe of your own
   ingot plan mine.yaml                 # what would be written

@@ -33,13 +33,13 @@ func newNetwork() *cobra.Command {
 		Short: "run machines that reach each other",
 		Long: `Run the machines of a YAML file, each a recipe, an image or a closure, with networks
 between them. The machine M, in the order of the names, has the address 192.168.N.M in
-the network N; every machine knows the names of all. A switch of ingot's own joins
-them, which needs no root, and answers DHCP and DNS.
+the network N; every machine knows the names of all. ingot's own switch connects them: it
+needs no root, and answers DHCP and DNS.
 
-The file may carry tests, which ingot test plays on the same machines.
+The file may contain tests, which ingot test runs on the same machines.
 
-The consoles of all machines come out as one stream of lines, each with the name of its
-machine before it. It ends when the last machine has ended, or by Ctrl-C.`,
+ingot prints the consoles of all machines as one stream of lines, each with the name of its
+machine before it. It ends with the last machine, or by Ctrl-C.`,
 		Example: `  ingot network pair                        # two machines that ship with ingot
   ingot network pair --print > lab.yaml     # a start for your own
   ingot network lab.yaml
@@ -208,9 +208,9 @@ func newNetworkLink() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "link MACHINE [MACHINE] down|up|delay TIME|loss PERCENT",
 		Short: "cut, slow or restore a link of a network that runs",
-		Long: `Change the link between two machines of a network that runs, or, where one is named,
-its cable: the link to all others. A delay is that of each direction; a delay and a loss
-may stand together, and up ends both.`,
+		Long: `Change the link between two machines of a running network. With one machine, change its
+cable: the links to all others. A delay applies to each direction. A delay and a loss may
+be combined; up ends both.`,
 		Example: `  ingot network link web client down
   ingot network link web client delay 50ms loss 5%
   ingot network link web up`,

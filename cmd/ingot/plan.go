@@ -25,8 +25,8 @@ func newPlan() *cobra.Command {
 		Use:   "plan RECIPE [-o OUTPUT]",
 		Short: "show what build would write, without writing",
 		Long: `Show what build would write: the partitions with their places and sizes, the
-closure, what takes the space, and what boots. Nothing is written. The flags that plan and
-build have in common mean the same: what plan refuses, build refuses.`,
+closure, the largest files, and the boot entries. Nothing is written. plan has flags of
+build with the same meaning, and refuses what build refuses.`,
 		Example: `  ingot plan rescue
   ingot plan web.yaml --top 20
   ingot plan web.yaml --json | jq '.partitions[].size'`,

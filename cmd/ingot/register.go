@@ -25,26 +25,25 @@ func newRegister() *cobra.Command {
 		Use:         "register --root DIR [SOURCE...]",
 		Short:       "register store items in a root for Nix or Guix",
 		Long: `Register a closure in the store of a root: its items, the database, GC roots and
-profiles, so that the real Nix or Guix in that root takes it for its own work. A
-profile called system brings /etc/NIXOS with it if it is a NixOS, and the folders of a
-Guix System's root if it is one. A SOURCE is what ingot closure takes: a store path, a
-link to one, or a file, told apart by what is in it; the flags name them one by one.
+profiles, so that the real Nix or Guix in that root accepts it as its own work. A
+profile called system also creates /etc/NIXOS for a NixOS, or the folders of the root for a
+Guix System. A SOURCE is what ingot closure takes: a store path, a link to one, or a file,
+which ingot recognizes by its contents; the flags name each kind.
 
-With --copy the items are brought in: cloned where the file system can, else copied,
-in parallel. Without, they lie in the root's store already. What comes from a --cache
-is brought in always: it is unpacked in the root as it comes, checked, and gets its
-name once it is right. So is what --add and --unpack make items of. Items get the
-metadata of a store, and files of the same contents are shared by hard links. A file
-of the store that also has a name outside of it is copied first: outside, its mode,
-owner and time stay as they are.
+--copy brings the items into the root's store: it clones them if the file system can do
+that, and copies them otherwise, in parallel. Without it, they must be in that store. Items
+from a --cache, --add or --unpack are always brought in; ingot unpacks those of a cache in
+the root, checks them, and then names them. Items get the metadata of a store, and equal
+files become hard links of each other. A file of the store that also has a name elsewhere is
+copied first, so that mode, owner and time of the other name do not change.
 
-A root without a database gets one, always of the same bytes. In one that exists, rows
-are added or brought up to date in one transaction, and nothing that was there is lost;
-Nix or Guix may be running. The database changes last: when ingot is killed, or the
-disk is full, it is as it was, and the next run finishes the work.
+A root without a database gets one, always of the same bytes. In an existing database,
+ingot adds or updates rows in one transaction and loses nothing; Nix or Guix may be
+running. It changes the database last: if ingot is killed or the disk is full, the database
+is as before, and the next run finishes the work.
 
 The PATH of --gc-root and --profile may be the name of a path, such as hello-2.12.
-Default: the one path that nothing refers to.`,
+Default: the one path that no other path refers to.`,
 		Example: `  ingot register --root /mnt --path /nix/store/…-nixos-system-web --copy --profile system
   ingot register --root /mnt ./result --copy --gc-root result
   ingot register --root /mnt --graph closure --registration registration --from /srv/store --copy

@@ -26,36 +26,36 @@ func newRun() *cobra.Command {
 		Short: "run a recipe, image or closure in a virtual machine",
 		Long: `Run a system in a virtual machine, with its console on the terminal. WHAT is
 
-  a recipe         its disk is served on demand and never written
-  an image         which stays as it is: raw, qcow2, VDI or VHD, by its name or by
-                   a word behind it, such as IMAGE:qcow2
+  a recipe         ingot serves its disk on demand and never writes it
+  an image         raw, qcow2, VDI or VHD, by its name or by a word behind it, such
+                   as IMAGE:qcow2; ingot does not change it
   an ISO           as a CD
   a netboot folder kernel, initrd, root.squashfs and command-line
-  a closure        a reference graph or a store path, or --graph and the like: a
-                   kernel with ingot as its init shows it its store; one of --find,
-                   --shell, --run and --init says what is done with it
+  a closure        a reference graph or a store path, or --store, --graph and the
+                   like: a kernel with ingot as its init mounts the store; --find,
+                   --shell, --run or --init says what it does then
 
-With --shell, input that is no terminal is the shell's script, whose output and
-status are ingot's. Input for other consoles waits until the guest listens.
+--shell runs standard input as a script if that is not a terminal, and passes on its output
+and status. Input for other consoles waits until the guest listens.
 
-What the guest writes to its disk is discarded on exit, unless --overlay names the
-qcow2 file that keeps it, made if it is missing. Ctrl-] or Ctrl-A x leaves and ends the machine; so does its power
-switch. The exit status is 0 when the guest powers off, with --run that of the program.
-Of a boot that fails a person is told; with neither a terminal nor graphics that ends
-the machine, with what failed and the console's last lines.
+Writes of the guest to its disk are discarded on exit, unless --overlay names a qcow2 file
+that keeps them; ingot makes it if it does not exist. Ctrl-] or Ctrl-A x ends the machine, and
+so does the guest's power-off. The exit status is 0 when the guest powers off, and with --run
+that of the program. If the boot fails, ingot says so on the terminal or screen; without
+either, it ends the machine and prints the reason and the console's last lines.
 
-The variables of NixOS's and tvix's scripts are understood: NIX_DISK_IMAGE, QEMU_OPTS,
+ingot reads the variables of NixOS's and tvix's scripts: NIX_DISK_IMAGE, QEMU_OPTS,
 QEMU_NET_OPTS, QEMU_KERNEL_PARAMS, SHARED_DIR, TMPDIR with USE_TMPDIR, NIX_EFI_VARS
 with --boot uefi, NIX_SWTPM_DIR with --tpm, CH_NUM_CPUS, CH_MEM_SIZE and CH_CMDLINE.
-Flags go before them.
+Flags override them.
 
 ingot's own systems, started with --boot kernel, mount --share PATH at /tmp/shared and
 --share NAME:PATH at /mnt/NAME.
 
 ` + disksHelp + `
 
---forward takes [tcp:|udp:][ADDRESS:]PORT:GUESTPORT or :PORT-:GUESTPORT; the way back is
-guest:10.0.2.100:80-127.0.0.1:8080.`,
+--forward takes [tcp:|udp:][ADDRESS:]PORT:GUESTPORT or :PORT-:GUESTPORT;
+guest:10.0.2.100:80-127.0.0.1:8080 lets the guest reach a port of this machine.`,
 		Example: `  ingot run rescue
   ingot run web.yaml --forward 8080:80 --overlay web.qcow2
   ingot run rescue.iso --boot uefi --memory 1G

@@ -29,20 +29,17 @@ func newServe() *cobra.Command {
 		Short: "serve a disk over NBD, block by block, without writing it",
 		Long: `Serve the disk that a recipe describes, or the disk in an image (raw, qcow2, VDI or VHD,
 by its name or by a word behind it, such as IMAGE:qcow2), as a network block device on a
-Unix socket. Nothing of a recipe's disk is written: clients
-get the bytes that build would write, as they ask for them, and so the same digest.
+Unix socket. ingot does not write a recipe's disk: it makes the bytes that clients read, and
+they are those that build writes, with the same digest.
 
-The address is printed on standard output once clients can connect. The socket is
-yours alone; it is removed when serve ends, by a signal or with --once. One that a
-killed serve has left is replaced.
+serve prints the address on standard output once clients can connect. Only you can use the
+socket. serve removes it at the end, and replaces one that a killed serve left.
 
-Clients can only read, unless --writable or --overlay FILE puts a layer over the disk that
-takes what they write. With --writable it is discarded on exit; with --overlay it is kept in
-FILE, and there again the next time, as long as the disk below is the same.
+Clients can write with --writable, which discards writes on exit, or with --overlay FILE,
+which keeps them in FILE for the next time, as long as the disk below is the same.
 
-Several disks, each as NAME=RECIPE or NAME=IMAGE, are served under their names. The
-default socket is NAME.nbd in ingot's folder below XDG_RUNTIME_DIR, or in
-/tmp/ingot-UID.`,
+NAME=RECIPE or NAME=IMAGE serves several disks under their names. The default socket is
+NAME.nbd in ingot's folder below XDG_RUNTIME_DIR, or in /tmp/ingot-UID.`,
 		Example: `  ingot serve web.yaml --socket web.nbd
   qemu-system-x86_64 -m 512 -snapshot -drive file=nbd+unix:///?socket=web.nbd,format=raw
   ingot serve web.qcow2 --overlay changes.cow

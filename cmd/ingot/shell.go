@@ -14,13 +14,12 @@ func newShell() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "shell NAME [-- COMMAND [ARGUMENT...]]",
 		Short: "open a shell in a running machine",
-		Long: `Open a shell in a running machine of this user's: ingot's own systems let one in. With
-a command, that is run with standard input and both outputs, and its exit status is
-ingot's. Without one, what comes from something else than a terminal is run as a script.
+		Long: `Open a shell in a running machine of this user's. ingot's own systems allow that. A
+command runs with standard input and both outputs, and its exit status is ingot's. Without a
+command, standard input that is not a terminal is a script.
 
-On a terminal, Ctrl-] or Ctrl-A x leaves the shell, and the machine goes on.
-Machines have a plain shell, too, at the socket that ps --json shows, for
-socat SOCKET stdio.`,
+On a terminal, Ctrl-] or Ctrl-A x leaves the shell, and the machine continues to run.
+ps --json also shows a socket of each machine with a plain shell, for socat SOCKET stdio.`,
 		Example: `  ingot shell web
   ingot shell web -- systemctl status nginx
   echo uptime | ingot shell web`,

@@ -20,8 +20,8 @@ func newStop() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "stop NAME... | --all",
 		Short: "end running machines",
-		Long: `End running machines: their guests are asked to power off, as by the button of a
-computer. One that has not done so in time is ended by force.`,
+		Long: `End running machines. ingot asks each guest to power off, as the power button of a
+computer does, and ends one by force that does not do so in time.`,
 		Example: `  ingot stop web
   ingot stop --all --now`,
 		Args: func(_ *cobra.Command, args []string) error {

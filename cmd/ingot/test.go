@@ -31,16 +31,15 @@ func newTest() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "test WHAT",
 		Short: "boot what a recipe describes, and test it",
-		Long: `Play boot tests: scripts that start machines, wait, run commands and look at what comes
-of it. WHAT is a recipe, which carries its tests; a file of ingot network
-that carries tests; or, with --script, any of what ingot run takes: an image, an ISO, a
-netboot folder, a closure.
+		Long: `Run boot tests: scripts that start machines, wait for events, run commands and check the
+results. WHAT is a recipe with tests, a file of ingot network with tests, or, with --script,
+anything that ingot run takes: a recipe, an image, an ISO, a netboot folder or a closure.
 
-A recipe's disk is served on demand, so that nothing has to be built to be tested. A
-kernel that panics, a boot loader or an initial RAM disk that finds nothing to start: each
-fails at once, by its name and with the console's last lines.
+ingot serves a recipe's disk on demand, so you can test it without building it. A kernel
+panic, or a boot loader or an initial RAM disk that finds nothing to start, fails the test
+at once, with its name and the console's last lines.
 
-docs/testing.md describes the scripts, and --list-commands lists what they are made of.`,
+docs/testing.md describes the scripts, and --list-commands lists their commands.`,
 		Example: `  ingot test rescue
   ingot test web.yaml --boot uefi --verbose
   ingot test lab.yaml --only page --results out --junit out/junit.xml

@@ -24,25 +24,25 @@ func newVerify() *cobra.Command {
 		Short: "compare an image with its recipe, print its digest, or check signatures",
 		Long: `Compare an image with what its recipe gives now, byte by byte, and name the owner of
 each byte that differs. IMAGE is a disk (raw, qcow2, VDI or VHD, by its name or by a word
-behind it, such as IMAGE:qcow2), an ISO, or a folder to boot by network. The format is
-chosen as build does it: by the recipe, by --format, or by the suffix .iso.
+behind it, such as IMAGE:qcow2), an ISO, or a netboot folder. The recipe, --format or the
+suffix .iso sets the format, as for build.
 
---digest compares nothing: it prints the digest of the disk in each image as a manifest
-has it, the SHA-256 of the SHA-256s of its mebibytes.
+--digest prints the digest of the disk in each image, as a manifest has it: the SHA-256 of
+the SHA-256s of its mebibytes. It compares nothing.
 
---trust checks the signatures of a netboot folder, as iPXE's imgverify would, and needs no
-recipe. Each file has to have a signature beside it (kernel.sig for kernel), made by a
-certificate for signing code that leads to the trusted one, and valid now. The trusted
-certificate has to be in the signature; keys are RSA, or ECDSA over P-256 or P-384, which
-needs iPXE 2.0 or later; a certificate that names an OCSP server is refused. A signature
-binds no name, so each file is also compared with the signed manifest: renamed, additional
-and missing files are found. Whether the folder is the newest cannot be found out.
+--trust checks the signatures of a netboot folder without a recipe, as iPXE's imgverify
+does. Each file needs a signature beside it (kernel.sig for kernel) by a certificate for
+code signing that is valid now and leads to the trusted one, which has to be in the
+signature. Keys are RSA, or ECDSA over P-256 or P-384, which needs iPXE 2.0 or later. ingot
+refuses a certificate that names an OCSP server. Since a signature contains no file name,
+ingot also compares each file with the signed manifest, and so finds renamed, additional and
+missing files. It cannot find out whether the folder is the newest one.
 
-The exit status is 0 if all is as it should be, and 6 if it is not.
+The exit status is 0 if nothing differs, and 6 otherwise.
 
 --json prints an object: target, the differences (offset, bytes, owner, and want and got
-for the first byte; file, in a folder), and more, which says that there may be others.
-Standard error and the exit status are the same.`,
+for the first byte; in a folder also the file), and more, which is true if there may be
+others. Standard error and the exit status stay the same.`,
 		Example: `  ingot verify web.yaml web.qcow2
   ingot verify rescue rescue.iso
   ingot verify web.yaml tftp/web --format netboot

@@ -14,7 +14,7 @@ func newVersion() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "version",
 		Short: "print ingot's version, or the licences of all of its parts",
-		Long:  "Print ingot's version. Two images of one recipe and one closure are the same only if the version is.",
+		Long:  "Print ingot's version. Different versions may make different images of the same recipe and closure.",
 		Args:  takes(0, 0),
 		RunE: func(c *cobra.Command, _ []string) error {
 			if all {
