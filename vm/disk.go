@@ -78,7 +78,10 @@ func (d *Disk) check() error {
 		if err := d.Backing.check(); err != nil {
 			return err
 		}
-	case d.isAddress() || d.New:
+	case d.isAddress():
+		return nil
+	}
+	if d.New {
 		return nil
 	}
 	if err := readable(d.Path); err != nil {

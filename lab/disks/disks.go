@@ -164,8 +164,8 @@ func (m *Made) add(ctx context.Context, d New, i int) error {
 
 // Planned are the disks of a machine that is not started, so that nothing is made.
 func Planned(list []New) (planned []vm.Disk) {
-	for i := range list {
-		planned = append(planned, vm.Disk{Path: fmt.Sprintf("nbd+unix:///?socket=new%d", i)})
+	for _, d := range list {
+		planned = append(planned, vm.Disk{Path: d.Path, Format: d.Format, Writable: true, New: true})
 	}
 	return planned
 }
