@@ -31,10 +31,10 @@ type Call struct {
 
 	flags   *pflag.FlagSet // the applet adds its options before it calls parse
 	status  int            // of a run that ends without an error
-	trouble int            // the status of a failure: 1, or what an applet has in its place
+	trouble int            // the status of a failure: 1, unless an applet has another
 }
 
-// Status is the error of a run that ends with an exit status and has said why.
+// Status is the error of a run that ends with an exit status and without another message.
 type Status int
 
 func (s Status) Error() string { return fmt.Sprintf("exit status %d", int(s)) }
@@ -97,10 +97,10 @@ func (c *Call) attempt() (err error) {
 	return c.Run(c)
 }
 
-// statusSignal and a signal's number are the status of what the signal ended.
+// statusSignal and a signal's number are the exit status of a process that the signal ended.
 const statusSignal = 128
 
-// finish turns what a run returned into an exit status, and says it.
+// finish turns the error of a run into a message and an exit status.
 func (c *Call) finish(err error) int {
 	var status Status
 	var usage usageError
@@ -123,16 +123,16 @@ func (c *Call) finish(err error) int {
 	return c.trouble
 }
 
-// warn says what went wrong and leaves a mark in the exit status; the run goes on.
+// warn prints an error and changes the exit status; the run goes on.
 func (c *Call) warn(err error) {
 	c.status = max(c.status, c.trouble)
-	_ = c.Stdout.flush() // told at the end
+	_ = c.Stdout.flush() // Within reports its error
 	msg := strings.TrimPrefix(err.Error(), c.Name+": ")
 	fmt.Fprintf(c.Stderr, "%s: %s\n", c.Name, msg)
 }
 
-// printf writes to standard output. A reader that went away ends the process by
-// SIGPIPE; of other errors the end tells, so that none need be looked at.
+// printf writes to standard output. A reader that is gone ends the process by
+// SIGPIPE; Within reports other errors, so that callers need not.
 func (c *Call) printf(format string, args ...any) { fmt.Fprintf(c.Stdout, format, args...) }
 
 // lines prints texts, each in a line of its own.
@@ -142,10 +142,10 @@ func (c *Call) lines(texts []string) {
 	}
 }
 
-// say is printf for applets that go on for long: it is seen at once.
+// say is printf for applets that run long: it writes at once.
 func (c *Call) say(format string, args ...any) {
 	c.printf(format, args...)
-	_ = c.Stdout.flush() // told at the end
+	_ = c.Stdout.flush() // Within reports its error
 }
 
 // parse reads the options and returns the operands, of which there must be at
@@ -168,7 +168,8 @@ func (c *Call) command(min int) []string {
 	return c.parse(min, -1)
 }
 
-// option adds an option with a value that parse reads. Default: otherwise.
+// option adds an option with a value that parse reads. The help has the name of the value in
+// backquotes, as pflag.UnquoteUsage wants it. Default: otherwise.
 func option[T any](c *Call, name, short string, otherwise T, help string, parse func(string) (T, error)) *T {
 	v := otherwise
 	c.flags.FuncP(name, short, help, func(text string) (err error) {
@@ -254,7 +255,7 @@ func (c *Call) count(n, min, max int) {
 }
 
 // eachInput calls fn for every file, or for standard input where there is none or
-// it is called "-". A file that fails is named, and the next one has its turn.
+// it is called "-". After an error it goes on with the next file.
 func (c *Call) eachInput(files []string, fn func(name string, r io.Reader) error) error {
 	for _, name := range orElse(files, "-") {
 		err := c.input(name, fn)

@@ -33,7 +33,7 @@ func archiveApplets() []Applet {
 		{"sha512sum", "[-c] [FILE...]", "print or check SHA-512 sums", runSum(sha512.New)},
 		{"tar", "c|x|t[vzJOp] [f FILE] [-C DIR] [NAME...]", "pack, unpack or list an archive", runTar},
 		{"unxz", "[-cfk] [FILE...]", "decompress .xz files", runDecompress},
-		{"zcat", "[FILE...]", "print what gzip, bzip2, xz, zstd, lzip, lz4 or lzma packed", runZcat},
+		{"zcat", "[FILE...]", "decompress files of any known format to standard output", runZcat},
 		{"zstd", "[-cdfk] [FILE...]", "compress or decompress with zstd", runZstd},
 	}
 }
@@ -41,7 +41,7 @@ func archiveApplets() []Applet {
 // suffixes are those of compressed files.
 var suffixes = []string{".gz", ".bz2", ".xz", ".zst"}
 
-// decompressed reads what is compressed in any known way, or plain if in none.
+// decompressed decompresses data of any known format; other data it passes on.
 func decompressed(r io.Reader) (out io.ReadCloser, packed bool, err error) {
 	in := bufio.NewReaderSize(r, 1<<16)
 	head, _ := in.Peek(compression.MagicSize) // a shorter file is plain
@@ -108,10 +108,10 @@ func (p *packing) decompressAll(files []string) error {
 	})
 }
 
-// statusWarning is what gzip ends with where it left something out.
+// statusWarning is the exit status of gzip if it has left a file out.
 const statusWarning = 2
 
-// replace writes a new file and removes the old one when that is whole.
+// replace writes a new file, and then removes the old one.
 func (p *packing) replace(old, name string, fill func(io.Writer) error) error {
 	mode := os.O_WRONLY | os.O_CREATE | os.O_EXCL
 	if p.force {
@@ -125,7 +125,7 @@ func (p *packing) replace(old, name string, fill func(io.Writer) error) error {
 		return statusError{statusWarning, fmt.Errorf("%s: is not a regular file", old)}
 	}
 	if st, ok := info.Sys().(*syscall.Stat_t); ok && st.Nlink > 1 && !p.force && p.Name != "zstd" {
-		return statusError{statusWarning, fmt.Errorf("%s: has other names, too (-f packs it all the same)", old)}
+		return statusError{statusWarning, fmt.Errorf("%s: has other names, too (-f compresses it anyway)", old)}
 	}
 	out, err := os.OpenFile(name, mode, info.Mode().Perm())
 	if errors.Is(err, fs.ErrExist) {

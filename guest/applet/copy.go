@@ -33,7 +33,7 @@ func runCopy(c *Call) error {
 	c.flags.BoolVarP(&cp.follow, "dereference", "L", false, "copy what links lead to")
 	c.flags.BoolVarP(&cp.force, "force", "f", false, "replace what cannot be written to")
 	c.flags.BoolVarP(&cp.ask, "interactive", "i", false, "ask before a file is replaced")
-	c.flags.BoolVarP(&cp.verbose, "verbose", "v", false, "say what is done")
+	c.flags.BoolVarP(&cp.verbose, "verbose", "v", false, "print what is done")
 	c.flags.BoolVarP(&cp.oneFS, "one-file-system", "x", false, "stay on the file system")
 	args := c.parse(2, -1)
 	cp.recursive = cp.recursive || *capital || *archive
@@ -244,7 +244,7 @@ func copyData(out, in *os.File, st unix.Stat_t) error {
 	return out.Truncate(st.Size)
 }
 
-// confirm asks on the terminal.
+// confirm asks a question on standard error and reads the answer from standard input.
 func (c *Call) confirm(question string) bool {
 	fmt.Fprintf(c.Stderr, "%s: %s? ", c.Name, question)
 	first := byte('\n')
@@ -302,9 +302,9 @@ func copyXattrs(from, to string) error {
 }
 
 func runMove(c *Call) error {
-	c.flags.BoolP("force", "f", false, "never ask") // nothing is asked without it either
+	c.flags.BoolP("force", "f", false, "never ask; always on")
 	keep := c.flags.BoolP("no-clobber", "n", false, "replace nothing")
-	verbose := c.flags.BoolP("verbose", "v", false, "say what is done")
+	verbose := c.flags.BoolP("verbose", "v", false, "print what is done")
 	args := c.parse(2, -1)
 	return c.toTarget(args, isDir, func(from, to string) error {
 		if _, err := os.Lstat(to); err == nil && *keep {
@@ -323,8 +323,8 @@ func runMove(c *Call) error {
 		if !errors.Is(err, unix.EXDEV) {
 			return err
 		}
-		// To another file system: an exact copy, and only when that is whole does
-		// the original go.
+		// To another file system: an exact copy, and the original is removed only if
+		// that is complete.
 		cp := &copier{Call: c, recursive: true, preserve: true, noFollow: true, links: map[inode]string{}}
 		before := c.status
 		c.status = 0
@@ -332,7 +332,7 @@ func runMove(c *Call) error {
 			return err
 		}
 		if c.status != 0 {
-			return fmt.Errorf("%s stays, since its copy is not whole", from)
+			return fmt.Errorf("%s stays, since its copy is not complete", from)
 		}
 		c.status = before
 		return os.RemoveAll(from)

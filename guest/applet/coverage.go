@@ -12,7 +12,7 @@ import (
 	"ingot/bootloader/kernel"
 )
 
-// Coverage loads the modules that the devices of the machine ask for. Every device
+// Coverage loads the modules for the devices of the machine. Every device
 // in /sys has a modalias, a string that the aliases of its driver's module match;
 // this is what udev does at boot.
 type Coverage struct {
@@ -23,7 +23,7 @@ type Coverage struct {
 // NewCoverage returns one that has seen no device yet.
 func NewCoverage() *Coverage { return &Coverage{seen: map[string]bool{}} }
 
-// Load loads what devices ask for that were not seen before, and goes on until
+// Load loads the modules of devices that it has not seen before, and goes on until
 // there are no new ones: a driver may bring a bus with devices of its own. A
 // machine without modules is fine.
 func (c *Coverage) Load() error {
@@ -46,8 +46,8 @@ func (c *Coverage) Load() error {
 	}
 }
 
-// load loads the modules for one alias. Nobody has a driver for everything, and
-// a driver may find that the device is not for it: neither is an error.
+// load loads the modules for one alias. It is no error if there is no driver, or if the
+// driver does not support the device.
 func (c *Coverage) load(alias string) error {
 	modules, err := c.kernel.Closure(alias)
 	var unknown *kernel.UnknownModuleError
@@ -78,7 +78,7 @@ func (c *Coverage) unseen() ([]string, error) {
 	for _, file := range files {
 		data, err := os.ReadFile(file)
 		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENODEV) {
-			continue // it went while we looked
+			continue // the device was removed meanwhile
 		}
 		if err != nil {
 			return nil, err

@@ -96,7 +96,7 @@ func runDd(c *Call) error {
 	return err
 }
 
-// ignoreInvalid passes over the error of a sync on what cannot be synced, a pipe.
+// ignoreInvalid drops the error of a sync on a file that cannot be synced, such as a pipe.
 func ignoreInvalid(err error) error {
 	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.EROFS) {
 		return nil
@@ -149,7 +149,7 @@ func (d dd) copy(c *Call, in io.Reader, out *os.File) (total int64, err error) {
 			if !d.goOn {
 				return total, err
 			}
-			// conv=noerror: what cannot be read is left out, or zeros with conv=sync.
+			// conv=noerror leaves out unreadable blocks, or writes zeros with conv=sync.
 			c.warn(err)
 			if s, ok := in.(io.Seeker); ok {
 				if _, err := s.Seek((d.skip+i+1)*d.bs, io.SeekStart); err != nil {

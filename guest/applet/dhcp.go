@@ -17,7 +17,7 @@ import (
 func runDHCP(c *Call) error {
 	once := c.flags.BoolP("once", "1", false, "do not renew the lease")
 	b := c.service()
-	limit := option(c, "timeout", "t", 30*time.Second, "seconds to wait for an address; default 30", parseSeconds)
+	limit := option(c, "timeout", "t", 30*time.Second, "`SECONDS` to wait for an address; default 30", parseSeconds)
 	args := c.parse(0, 1)
 	s := network.Settings{DHCP: true, Interface: orElse(args, "")[0]}
 	ctx, cancel := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)

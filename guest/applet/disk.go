@@ -21,22 +21,22 @@ import (
 func diskApplets() []Applet {
 	return []Applet{
 		{"blkid", "[DEVICE...]", "show UUIDs, labels and types", runBlkid},
-		{"blockdev", "--getsize64|--getss|--getro|--rereadpt|--flushbufs|--setro|--setrw DEVICE", "ask or tell a disk", runBlockdev},
+		{"blockdev", "--getsize64|--getss|--getro|--rereadpt|--flushbufs|--setro|--setrw DEVICE", "query or change a disk", runBlockdev},
 		{"dd", "[if=FILE] [of=FILE] [bs=SIZE] [count=N] [skip=N] [seek=N] [conv=...] [status=none]", "copy blocks", runDd},
 		{"df", "[-hiT] [FILE...]", "show free space", runDf},
 		{"fsck", "[-t TYPE] [-p|-y|-n] [-f] DEVICE...", "check file systems, with the program for each", runFsck},
 		{"losetup", "[-a] | [-frP] [-o OFFSET] [DEVICE] FILE | -d DEVICE", "make a disk of a file", runLosetup},
 		{"lsblk", "[-bfn] [DEVICE...]", "list disks and partitions", runLsblk},
 		{"mount", "[-r] [-t TYPE] [-o OPTIONS] [DEVICE|UUID=...|LABEL=...] DIR | -a", "mount a file system, or list what is mounted", runMount},
-		{"mountpoint", "[-q] DIR", "say whether something is mounted there", runMountpoint},
+		{"mountpoint", "[-q] DIR", "test whether a folder is a mount point", runMountpoint},
 		{"swapoff", "DEVICE...", "stop using swap areas", runSwap(unix.SYS_SWAPOFF)},
 		{"swapon", "DEVICE...", "use swap areas", runSwap(unix.SYS_SWAPON)},
-		{"sync", "", "write out all that waits in memory", func(c *Call) error { unix.Sync(); return nil }},
+		{"sync", "", "write all cached data to disks", func(c *Call) error { unix.Sync(); return nil }},
 		{"umount", "[-flR] DIR|DEVICE...", "unmount file systems", runUmount},
 	}
 }
 
-// runLsblk shows disks as a tree, with what lies on them.
+// runLsblk shows disks as a tree, with their file systems.
 func runLsblk(c *Call) error {
 	inBytes := c.flags.BoolP("bytes", "b", false, "sizes in bytes")
 	noHead := c.flags.BoolP("noheadings", "n", false, "without a heading")
@@ -59,7 +59,7 @@ func runLsblk(c *Call) error {
 			continue
 		}
 		shown++
-		id, _ := d.Identify() // an empty drive has nothing to tell
+		id, _ := d.Identify() // an empty drive has no ID
 		size := humanSize(d.Bytes)
 		if *inBytes {
 			size = strconv.FormatInt(d.Bytes, 10)
@@ -90,7 +90,7 @@ func mountsByDevice() map[string][]string {
 	table, _ := mounts.Table() // without /proc nothing is known
 	for _, e := range table {
 		dev := e.Dev
-		// btrfs mounts under a number of its own; there its source tells.
+		// btrfs mounts have a device number of their own; the source has that of the disk.
 		var st unix.Stat_t
 		if unix.Stat(e.Source, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFBLK {
 			dev = fmt.Sprintf("%d:%d", unix.Major(st.Rdev), unix.Minor(st.Rdev))
@@ -197,7 +197,7 @@ func (c *Call) listMounts(fstype string) error {
 }
 
 // mountKnown mounts what /etc/fstab has for a device or folder, or changes the
-// options of what is mounted there.
+// options of the file system mounted there.
 func (c *Call) mountKnown(name, options string) error {
 	if flags, data := mounts.ParseOptions(options); flags&unix.MS_REMOUNT != 0 {
 		return mounts.Mount("none", name, "", flags, data)
@@ -283,7 +283,7 @@ func mount(source, dir, fstype, options string) error {
 		}
 	}
 	if !mounts.Known(fstype) {
-		_ = probeModules(fstype) // mount(2) tells if it is still unknown
+		_ = probeModules(fstype) // mount(2) reports a type that is still unknown
 	}
 	err = mounts.Mount(device, dir, fstype, flags, data)
 	if errors.Is(err, unix.EROFS) || errors.Is(err, unix.EACCES) {
@@ -292,8 +292,8 @@ func mount(source, dir, fstype, options string) error {
 	return err
 }
 
-// bindMount mounts what is mounted already. The kernel takes flags beside MS_BIND
-// only in a second call.
+// bindMount mounts a folder in a second place, or moves or changes a mount. The kernel
+// takes flags beside MS_BIND only in a second call.
 func bindMount(source, dir, fstype string, flags uintptr, data string) error {
 	bind := flags & (unix.MS_BIND | unix.MS_REC)
 	if flags&unix.MS_BIND == 0 || flags&unix.MS_REMOUNT != 0 {
@@ -318,8 +318,8 @@ func resolveSource(source string) (string, error) {
 	return block.Find(spec)
 }
 
-// detect returns the type of the file system on a device, which goes by the name
-// of what was to be mounted.
+// detect returns the type of the file system on a device. Errors use the name that the
+// device was given by.
 func detect(name, device string) (string, error) {
 	id, err := identifyFile(device)
 	if err != nil {
@@ -331,14 +331,14 @@ func detect(name, device string) (string, error) {
 	case id.Type == "" && id.Table != "":
 		return "", fmt.Errorf("%s: holds a partition table; mount one of its partitions (lsblk shows them)", name)
 	case id.Type == "":
-		return "", fmt.Errorf("%s: holds no file system that is known here (-t TYPE names it)", name)
+		return "", fmt.Errorf("%s: holds no known file system (-t TYPE names it)", name)
 	}
 	return id.Type, nil
 }
 
 func runUmount(c *Call) error {
-	force := c.flags.BoolP("force", "f", false, "even if a server does not answer")
-	lazy := c.flags.BoolP("lazy", "l", false, "now by name, in truth when no longer in use")
+	force := c.flags.BoolP("force", "f", false, "even if the server does not answer")
+	lazy := c.flags.BoolP("lazy", "l", false, "detach now; unmount when no longer in use")
 	recursive := c.flags.BoolP("recursive", "R", false, "all that is mounted below too")
 	args := c.parse(1, -1)
 	flags := btoi(*force)*unix.MNT_FORCE | btoi(*lazy)*unix.MNT_DETACH
@@ -495,10 +495,10 @@ func runSwap(call uintptr) func(*Call) error {
 	}
 }
 
-// runBlockdev asks and tells disks through the ioctls of linux/fs.h.
+// runBlockdev queries and changes disks through the ioctls of linux/fs.h.
 func runBlockdev(c *Call) error {
 	if len(c.Args) != 2 {
-		return usageError{"it takes one question and one device"}
+		return usageError{"it takes one option and one device"}
 	}
 	f, err := os.Open(c.Args[1])
 	if err != nil {
@@ -524,7 +524,7 @@ func runBlockdev(c *Call) error {
 	case "--setro", "--setrw":
 		return unix.IoctlSetPointerInt(fd, unix.BLKROSET, btoi(c.Args[0] == "--setro"))
 	}
-	return usageError{"unknown question " + c.Args[0]}
+	return usageError{"unknown option " + c.Args[0]}
 }
 
 func (c *Call) printIoctl(fd int, request uint) error {

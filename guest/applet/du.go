@@ -6,16 +6,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// usage counts space as du does: what files take on the disk, each file once.
+// usage counts space as du does: the space of files on the disk, each file once.
 type usage struct {
 	*Call
 	all, summary, bytes, human, oneFS bool
-	lengths                           bool // count what files hold, not what they take
+	lengths                           bool // count bytes in files, not their space on the disk
 	depth                             int
 
 	seen map[inode]bool
 	dev  uint64        // the file system of the operand
-	sums map[int]int64 // what was counted at each depth and is in no folder yet
+	sums map[int]int64 // the space counted at each depth that belongs to no folder yet
 }
 
 func runDu(c *Call) error {
@@ -23,7 +23,7 @@ func runDu(c *Call) error {
 	total := c.flags.BoolP("total", "c", false, "with a sum at the end")
 	c.flags.BoolVarP(&u.all, "all", "a", false, "files too, not folders alone")
 	c.flags.BoolVarP(&u.summary, "summarize", "s", false, "one line for each operand")
-	c.flags.BoolVarP(&u.bytes, "bytes", "b", false, "the bytes in files, not those they take")
+	c.flags.BoolVarP(&u.bytes, "bytes", "b", false, "the bytes in files, not their space on the disk")
 	apparent := c.flags.Bool("apparent-size", false, "the bytes in files, in units of 1024")
 	c.flags.BoolVarP(&u.human, "human-readable", "h", false, "sizes as 1.2M")
 	c.flags.BoolP("kilobytes", "k", true, "in units of 1024 bytes; always on")

@@ -14,9 +14,9 @@ import (
 // runHexdump reads all files as one.
 func runHexdump(c *Call) error {
 	canonical := c.flags.BoolP("canonical", "C", false, "bytes and characters, not numbers of two bytes")
-	all := c.flags.BoolP("no-squeezing", "v", false, "also lines that repeat the one before")
-	limit := option(c, "length", "n", math.MaxInt64, "how many bytes", parseOffset)
-	start := option(c, "skip", "s", 0, "where to start", parseOffset)
+	all := c.flags.BoolP("no-squeezing", "v", false, "also lines that equal the one before")
+	limit := option(c, "length", "n", math.MaxInt64, "how many `BYTES`", parseOffset)
+	start := option(c, "skip", "s", 0, "start at this `OFFSET`", parseOffset)
 	files := c.parse(0, -1)
 	d := &dumper{Call: c, row: pairs, end: "%07x\n", all: *all}
 	if *canonical {
@@ -32,7 +32,7 @@ func runHexdump(c *Call) error {
 		defer in.Close()
 		open = append(open, in)
 	}
-	if len(open) == 1 { // which may be one to seek in
+	if len(open) == 1 { // it may be able to seek
 		return d.dump(open[0], *start, *limit)
 	}
 	return d.dump(io.MultiReader(open...), *start, *limit)
@@ -45,7 +45,7 @@ func parseOffset(s string) (int64, error) {
 	return parseSize(s)
 }
 
-// skipTo passes over the first bytes of what is still to be read, by seeking where that works.
+// skipTo skips the next bytes of a reader, by seeking where that works.
 func skipTo(r io.Reader, offset int64) error {
 	if s, ok := r.(io.Seeker); ok {
 		if _, err := s.Seek(offset, io.SeekCurrent); err == nil {
@@ -103,7 +103,7 @@ func canonicalRow(offset int64, row []byte) string {
 	return fmt.Sprintf("%08x%s", offset, hex.Dump(row)[offsetDigits:])
 }
 
-// pairs prints numbers of two bytes, in the byte order of all architectures of ours.
+// pairs prints numbers of two bytes, in little-endian byte order.
 func pairs(offset int64, row []byte) string {
 	out := fmt.Sprintf("%07x", offset)
 	for i := 0; i < 16; i += 2 {
@@ -121,7 +121,7 @@ func pairs(offset int64, row []byte) string {
 
 func runStrings(c *Call) error {
 	c.flags.BoolP("all", "a", true, "always on: all of the file")
-	shortest := option(c, "bytes", "n", 4, "the shortest text to print; default 4", parseNumber)
+	shortest := option(c, "bytes", "n", 4, "the shortest `LENGTH` of texts to print; default 4", parseNumber)
 	c.Args = oldCount(c.Args)
 	files := c.parse(0, -1)
 	if *shortest == 0 {

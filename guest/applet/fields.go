@@ -54,7 +54,7 @@ func runCut(c *Call) error {
 	delimiter := c.flags.StringP("delimiter", "d", "\t", "the byte between fields")
 	lists := map[string]*[]span{}
 	for _, o := range [][2]string{{"fields", "f"}, {"characters", "c"}, {"bytes", "b"}} {
-		lists[o[0]] = option(c, o[0], o[1], nil, o[0]+", such as 1,3-5,7-", parseSpans)
+		lists[o[0]] = option(c, o[0], o[1], nil, o[0]+" of a `LIST`, such as 1,3-5,7-", parseSpans)
 	}
 	onlyFields := c.flags.BoolP("only-delimited", "s", false, "without the lines that have one field")
 	files := c.parse(0, -1)
@@ -132,7 +132,7 @@ func parseSpans(s string) ([]span, error) {
 
 func runBase64(c *Call) error {
 	decode := c.flags.BoolP("decode", "d", false, "decode")
-	width := option(c, "wrap", "w", 76, "how long lines are; 0 makes one; default 76", parseNumber)
+	width := option(c, "wrap", "w", 76, "the `LENGTH` of lines; 0 makes one line; default 76", parseNumber)
 	return c.eachInput(c.parse(0, 1), func(_ string, r io.Reader) error {
 		if *decode {
 			_, err := io.Copy(c.Stdout, base64.NewDecoder(base64.StdEncoding, r))

@@ -41,8 +41,8 @@ func fileApplets() []Applet {
 		{"realpath", "PATH...", "print paths without any links in them", runRealpath},
 		{"rm", "[-dfirRv] FILE...", "remove files", runRemove},
 		{"rmdir", "[-p] DIR...", "remove empty folders", runRmdir},
-		{"stat", "[-L] [-c FORMAT] FILE...", "show all that is known of files", runStat},
-		{"touch", "[-acm] [-d TIME] [-r FILE] FILE...", "make files, or renew their times", runTouch},
+		{"stat", "[-L] [-c FORMAT] FILE...", "show the metadata of files", runStat},
+		{"touch", "[-acm] [-d TIME] [-r FILE] FILE...", "make files, or set their times", runTouch},
 		{"truncate", "-s SIZE FILE...", "set the size of files", runTruncate},
 		{"which", "NAME...", "find programs in PATH", runWhich},
 	}
@@ -85,7 +85,7 @@ func btoi(b bool) int {
 
 func runPwd(c *Call) error {
 	c.flags.BoolP("physical", "P", true, "without links; the default")
-	logical := c.flags.BoolP("logical", "L", false, "as one came there")
+	logical := c.flags.BoolP("logical", "L", false, "with the links on the way there")
 	c.parse(0, 0)
 	dir, err := os.Getwd()
 	if err == nil && !*logical {
@@ -98,7 +98,7 @@ func runPwd(c *Call) error {
 	return nil
 }
 
-// each runs fn for every operand; one that fails is said and does not end the rest.
+// each runs fn for every operand, and goes on after errors.
 func (c *Call) each(args []string, fn func(string) error) error {
 	for _, a := range args {
 		if err := fn(a); err != nil {
@@ -118,7 +118,7 @@ func runReadlink(c *Call) error {
 	for _, name := range args {
 		target, err := read(name)
 		if err != nil {
-			c.status = 1 // without a word
+			c.status = 1 // without a message
 			continue
 		}
 		c.printf("%s\n", target)
@@ -169,7 +169,7 @@ func runWhich(c *Call) error {
 		case own:
 			c.printf("%s: part of ingot\n", name)
 		default:
-			c.status = 1 // without a word
+			c.status = 1 // without a message
 		}
 	}
 	return nil
@@ -177,8 +177,8 @@ func runWhich(c *Call) error {
 
 func runMkdir(c *Call) error {
 	parents := c.flags.BoolP("parents", "p", false, "the folders above too; those that exist are fine")
-	perm := option(c, "mode", "m", 0o777, "permissions", func(s string) (uint32, error) { return modeOf(s, 0o777, true) })
-	verbose := c.flags.BoolP("verbose", "v", false, "say what is done")
+	perm := option(c, "mode", "m", 0o777, "permissions: an octal or symbolic `MODE`", func(s string) (uint32, error) { return modeOf(s, 0o777, true) })
+	verbose := c.flags.BoolP("verbose", "v", false, "print what is done")
 	create := func(dir string, perm uint32) error {
 		err := os.Mkdir(dir, fs.FileMode(perm&0o777))
 		if err == nil && *verbose {
@@ -200,7 +200,7 @@ func runMkdir(c *Call) error {
 		}
 		err := create(dir, *perm)
 		if err == nil && c.flags.Changed("mode") {
-			err = unix.Chmod(dir, *perm) // which the umask does not touch
+			err = unix.Chmod(dir, *perm) // the umask does not apply
 		}
 		return err
 	})
@@ -332,7 +332,7 @@ func groupID(name string) (int, error) {
 }
 
 func runTruncate(c *Call) error {
-	size := option(c, "size", "s", amount{}, "the new size: 4096, 10M; +10M adds, -10M takes away", parseAmount)
+	size := option(c, "size", "s", amount{}, "the new `SIZE`: 4096, 10M; +10M adds, -10M takes away", parseAmount)
 	args := c.parse(1, -1)
 	if !c.flags.Changed("size") {
 		return usageError{"-s SIZE is missing"}
@@ -399,15 +399,15 @@ func modeOf(s string, from uint32, folder bool) (uint32, error) {
 	return change(from, folder), nil
 }
 
-// nodeMode adds the option for the permissions of what is no folder. Default: those of the umask.
+// nodeMode adds the option for the permissions of a pipe or device. Default: those of the umask.
 func (c *Call) nodeMode() *uint32 {
-	return option(c, "mode", "m", 0o666&^umask(), "permissions", func(s string) (uint32, error) { return modeOf(s, 0o666, false) })
+	return option(c, "mode", "m", 0o666&^umask(), "permissions: an octal or symbolic `MODE`", func(s string) (uint32, error) { return modeOf(s, 0o666, false) })
 }
 
 func mknod(name string, kind, perm uint32, dev uint64) error {
 	err := unix.Mknod(name, kind|perm, int(dev))
 	if err == nil {
-		err = unix.Chmod(name, perm) // which the umask does not touch
+		err = unix.Chmod(name, perm) // the umask does not apply
 	}
 	if err != nil {
 		return &fs.PathError{Op: "mknod", Path: name, Err: err}
@@ -440,7 +440,7 @@ func runMknod(c *Call) error {
 
 func runCmp(c *Call) error {
 	c.trouble = 2
-	silent := c.flags.BoolP("silent", "s", false, "say nothing, the exit status tells")
+	silent := c.flags.BoolP("silent", "s", false, "print nothing; the exit status is the result")
 	args := c.parse(2, 2)
 	if *silent {
 		c.Stderr = io.Discard
@@ -501,7 +501,7 @@ func firstDifference(a, b io.Reader) (offset int64, line int, short int, err err
 	}
 }
 
-// closing closes what was written, whose last error may show only then.
+// closing closes a file after writing, which may return a first error.
 func closing(file io.Closer, err error) error { return cmp.Or(err, file.Close()) }
 
 func notEOF(err error) error {

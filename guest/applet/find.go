@@ -19,13 +19,13 @@ import (
 // finder is one run of find.
 type finder struct {
 	*Call
-	args               []string // what is not parsed yet
+	args               []string // not parsed yet
 	now                time.Time
 	minDepth, maxDepth int
 	oneFS, depthFirst  bool
 	acts               bool // an action other than printing was given
 	batches            []*batch
-	pruned             bool // the test of the file at hand said so
+	pruned             bool // by the test of the current file
 }
 
 // A test is true of a file or not; an action is a test too.
@@ -206,12 +206,6 @@ func (f *finder) action(word string) (test, bool) {
 	return nil, false
 }
 
-// findTypes are the letters of -type.
-var findTypes = map[string]uint32{
-	"f": unix.S_IFREG, "d": unix.S_IFDIR, "l": unix.S_IFLNK, "b": unix.S_IFBLK,
-	"c": unix.S_IFCHR, "p": unix.S_IFIFO, "s": unix.S_IFSOCK,
-}
-
 // withValue returns the test or option of a word and its argument.
 func (f *finder) withValue(word, value string) (test, error) {
 	age := func(unit time.Duration) func(entry) int64 {
@@ -221,11 +215,11 @@ func (f *finder) withValue(word, value string) (test, error) {
 	case "-name", "-iname", "-path", "-wholename":
 		return globTest(word, value)
 	case "-type":
-		kind, ok := findTypes[value]
-		if !ok {
+		if len(value) != 1 || !strings.Contains("fdlbcps", value) {
 			return nil, usageError{fmt.Sprintf("-type %s is none of f, d, l, b, c, p and s", value)}
 		}
-		return func(e entry) bool { return e.is(kind) }, nil
+		letter := strings.Replace(value, "f", "-", 1)[0]
+		return func(e entry) bool { return fileTypes[e.st.Mode&unix.S_IFMT].letter == letter }, nil
 	case "-maxdepth", "-mindepth":
 		n, err := strconv.Atoi(value)
 		if err != nil || n < 0 {

@@ -32,7 +32,7 @@ func runFsck(c *Call) error {
 		}
 	}
 	if len(devices) == 0 {
-		return usageError{"which file system?"}
+		return usageError{"device missing"}
 	}
 	for _, name := range devices {
 		if err := c.checkDevice(name, fstype, options); err != nil {
@@ -68,7 +68,7 @@ func (c *Call) checkDevice(name, fstype string, options []string) error {
 			return err
 		}
 		if fstype = id.Type; fstype == "" {
-			return fmt.Errorf("%s holds no file system that is known here (-t TYPE names it)", device)
+			return fmt.Errorf("%s holds no known file system (-t TYPE names it)", device)
 		}
 	}
 	program, err := exec.LookPath("fsck." + fstype)

@@ -40,14 +40,14 @@ func runGrep(c *Call) error {
 	c.flags.BoolVarP(&g.list, "files-with-matches", "l", false, "names of files that match")
 	c.flags.BoolVarP(&g.unmatched, "files-without-match", "L", false, "names of files that do not match")
 	c.flags.BoolVarP(&g.numbers, "line-number", "n", false, "with line numbers")
-	c.flags.BoolVarP(&g.only, "only-matching", "o", false, "what matches only")
-	c.flags.BoolVarP(&g.quiet, "quiet", "q", false, "print nothing, the exit status tells")
-	c.flags.BoolVarP(&g.silent, "no-messages", "s", false, "say nothing of files that cannot be read")
+	c.flags.BoolVarP(&g.only, "only-matching", "o", false, "only the matches")
+	c.flags.BoolVarP(&g.quiet, "quiet", "q", false, "print nothing; the exit status is the result")
+	c.flags.BoolVarP(&g.silent, "no-messages", "s", false, "no messages about files that cannot be read")
 	c.flags.BoolVarP(&g.text, "text", "a", false, "print lines of binary files, too")
-	most := option(c, "max-count", "m", math.MaxInt, "stop after this many lines", parseNumber)
-	before := option(c, "before-context", "B", -1, "with this many lines before", parseNumber)
-	after := option(c, "after-context", "A", -1, "with this many lines after", parseNumber)
-	around := option(c, "context", "C", -1, "with this many lines before and after", parseNumber)
+	most := option(c, "max-count", "m", math.MaxInt, "stop after this many `LINES`", parseNumber)
+	before := option(c, "before-context", "B", -1, "with this many `LINES` before", parseNumber)
+	after := option(c, "after-context", "A", -1, "with this many `LINES` after", parseNumber)
+	around := option(c, "context", "C", -1, "with this many `LINES` before and after", parseNumber)
 	args := c.parse(0, -1)
 	if o.extended && o.fixed {
 		return usageError{"-E and -F exclude one another"}
@@ -115,7 +115,7 @@ func (c *Call) filesBelow(roots []string) (files []string) {
 	return files
 }
 
-// grepped is what grep knows of the file that it reads.
+// grepped is the state of grep in one file.
 type grepped struct {
 	name      string
 	number    int
@@ -164,7 +164,7 @@ func (g *grepper) file(name string, r io.Reader) error {
 	return err
 }
 
-// line looks at one line and says whether to go on.
+// line handles one line and returns whether to go on.
 func (g *grepper) line(f *grepped, line string) bool {
 	f.number++
 	match := g.patterns.match(line) != g.invert
@@ -184,7 +184,7 @@ func (g *grepper) line(f *grepped, line string) bool {
 		return false
 	case g.counts:
 	case f.binary:
-		_ = g.Stdout.flush() // told at the end
+		_ = g.Stdout.flush() // Within reports its error
 		fmt.Fprintf(g.Stderr, "grep: %s: binary file matches\n", f.name)
 		return false
 	default:
@@ -216,7 +216,7 @@ func (g *grepper) context(f *grepped, line string) {
 	}
 }
 
-// print prints a line, or what matches of it; sign stands behind what is before it.
+// print prints a line, or its matches; sign separates them from the file name and the line number.
 func (g *grepper) print(f *grepped, sign byte, number int, line string) {
 	f.printed = number
 	start := ""

@@ -21,7 +21,7 @@ func httpApplets() []Applet {
 	}
 }
 
-// headerTime is how long a client may take to say what it wants.
+// headerTime is how long a client may take to send its request.
 const headerTime = 30 * time.Second
 
 // runHTTPd serves until it is ended; its options are BusyBox's.
@@ -53,9 +53,9 @@ func runHTTPd(c *Call) error {
 }
 
 func runWget(c *Call) error {
-	quiet := c.flags.BoolP("quiet", "q", false, "say nothing of what was fetched")
+	quiet := c.flags.BoolP("quiet", "q", false, "print no summary")
 	out := c.flags.StringP("output-document", "O", "", "the file to write; - is standard output")
-	limit := option(c, "timeout", "T", time.Minute, "seconds to wait for the server; default 60", parseSeconds)
+	limit := option(c, "timeout", "T", time.Minute, "`SECONDS` to wait for the server; default 60", parseSeconds)
 	args := c.parse(1, 1)
 	url := args[0]
 	if !strings.Contains(url, "://") {
@@ -89,7 +89,7 @@ func nameOf(url string) string {
 	return "index.html"
 }
 
-// get returns what a server answers, if that is a file. The limit is for the answer to
+// get returns the body of a server's answer with status 200. The limit is for the answer to
 // begin: a long file may take its time.
 func get(url string, limit time.Duration) (io.ReadCloser, error) {
 	ctx, cancel := context.WithCancel(context.Background())
@@ -113,7 +113,7 @@ func get(url string, limit time.Duration) (io.ReadCloser, error) {
 	return answer.Body, nil
 }
 
-// store writes what is fetched. Of a file that does not come whole nothing stays.
+// store writes a file, and removes it if it is not complete.
 func (c *Call) store(name string, r io.Reader) (int64, error) {
 	if name == "-" {
 		return io.Copy(c.Stdout, r)

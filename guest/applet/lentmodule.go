@@ -20,7 +20,7 @@ import (
 // ModulesSocket is where a helper's init gives modules that the host has.
 const ModulesSocket = "/run/ingot/modules"
 
-// moduleClosure finds modules, and what they depend on: the guest's own, else the host's.
+// moduleClosure finds modules and their dependencies: the guest's own, else the host's.
 func moduleClosure(names []string) ([]kernel.Module, error) {
 	k, err := running()
 	if err == nil {

@@ -197,12 +197,12 @@ func (l *lister) short(e listed) string {
 	return s
 }
 
-// sign is what -F puts behind a name.
+// sign returns the sign that -F puts behind a name.
 func sign(mode uint32) string {
-	if kind := mode & unix.S_IFMT; kind != unix.S_IFREG || mode&0o111 == 0 {
-		return map[uint32]string{unix.S_IFDIR: "/", unix.S_IFLNK: "@", unix.S_IFSOCK: "=", unix.S_IFIFO: "|"}[kind]
+	if mode&unix.S_IFMT == unix.S_IFREG && mode&0o111 != 0 {
+		return "*"
 	}
-	return "*"
+	return fileTypes[mode&unix.S_IFMT].sign
 }
 
 // printColumns fills the terminal column by column.
@@ -343,9 +343,8 @@ func groupName(number string) string {
 
 // ModeString spells a mode as ls -l does: -rwsr-xr-x.
 func ModeString(mode uint32) string {
-	types := map[uint32]byte{unix.S_IFDIR: 'd', unix.S_IFLNK: 'l', unix.S_IFBLK: 'b', unix.S_IFCHR: 'c', unix.S_IFIFO: 'p', unix.S_IFSOCK: 's'}
 	s := []byte("-rwxrwxrwx")
-	s[0] = cmp.Or(types[mode&unix.S_IFMT], '-')
+	s[0] = cmp.Or(fileTypes[mode&unix.S_IFMT].letter, '-')
 	for i := range 9 {
 		if mode&(0o400>>i) == 0 {
 			s[i+1] = '-'

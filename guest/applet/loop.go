@@ -16,8 +16,8 @@ func runLosetup(c *Call) error {
 	show := c.flags.Bool("show", false, "print the device's name")
 	readOnly := c.flags.BoolP("read-only", "r", false, "read-only")
 	partitions := c.flags.BoolP("partscan", "P", false, "look for partitions")
-	detach := c.flags.StringP("detach", "d", "", "give a device up")
-	start := option(c, "offset", "o", 0, "where in the file to start", parseOffset)
+	detach := c.flags.StringP("detach", "d", "", "detach a device")
+	start := option(c, "offset", "o", 0, "start at this `OFFSET` of the file", parseOffset)
 	args := c.parse(0, 2)
 	switch {
 	case *detach != "":
@@ -115,7 +115,7 @@ func attachLoop(file, device string, offset uint64, flags uint32) (string, *os.F
 		}
 		loop.Close()
 		if !chosen && errors.Is(err, unix.EBUSY) {
-			continue // somebody was quicker
+			continue // another process was faster
 		}
 		return "", nil, fmt.Errorf("%s on %s: %w", file, device, err)
 	}

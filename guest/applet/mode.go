@@ -10,7 +10,7 @@ import (
 	"ingot/internal/lazy"
 )
 
-// modeChange is a mode as chmod takes it: what becomes of permissions.
+// modeChange is a mode as chmod takes it: it returns the new permissions of a file.
 type modeChange func(mode uint32, folder bool) uint32
 
 const (
@@ -18,13 +18,13 @@ const (
 	setIDs   = unix.S_ISUID | unix.S_ISGID
 )
 
-// parseModeChange reads an octal number, or clauses such as u=rwx,g+s,o-w. What names
-// nobody (+x) leaves out what the umask does.
+// parseModeChange reads an octal number, or clauses such as u=rwx,g+s,o-w. A clause without
+// u, g, o and a (+x) leaves out the bits of the umask.
 func parseModeChange(text string) (modeChange, error) {
 	if text != "" && strings.Trim(text, "01234567") == "" {
 		n, err := parseMode(text)
 		return func(mode uint32, folder bool) uint32 {
-			if folder && len(text) < 5 { // which says nothing of them, unless it sets them
+			if folder && len(text) < 5 { // a number of up to four digits clears neither
 				return n | mode&setIDs
 			}
 			return n
@@ -52,8 +52,7 @@ func parseModeChange(text string) (modeChange, error) {
 	}, nil
 }
 
-// A clause says whose permissions change, and how: [ugoa...][+-=][rwxXst...|u|g|o]..., of which the second part
-// may repeat.
+// A clause is [ugoa...][+-=][rwxXst...|u|g|o]..., whose second part may repeat.
 var (
 	clauseForm = lazy.Regexp(`^([ugoa]*)((?:[-+=](?:[ugo]|[rwxXst]*))+)$`)
 	actionForm = lazy.Regexp(`[-+=](?:[ugo]|[rwxXst]*)`)
@@ -101,7 +100,7 @@ func changeBits(operator byte, affected uint32, letters string) modeChange {
 		case '-':
 			return mode &^ bits
 		}
-		if folder { // a folder's stay unless they are named
+		if folder { // those of a folder stay unless they are named
 			kept &^= setIDs
 		}
 		return mode&^kept | bits
@@ -128,8 +127,8 @@ func runChmod(c *Call) error {
 	return nil
 }
 
-// chmod changes a file and, if recursive, what is below it but for links. A link that has taken
-// the place of what was looked at is passed over, too: that is changed by its descriptor.
+// chmod changes a file and, if recursive, all below it except links. It changes files below by
+// their descriptors, so that it follows no link that has taken a file's place meanwhile.
 func (c *Call) chmod(name string, change modeChange, recursive bool) {
 	visit := func(e entry) bool {
 		if e.is(unix.S_IFLNK) {

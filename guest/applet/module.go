@@ -56,11 +56,18 @@ func probeModules(names ...string) error {
 
 // insertModule loads one module; one that is loaded already is fine.
 func insertModule(m kernel.Module, parameters string) error {
+	if err := loadModule(m, parameters); !errors.Is(err, unix.EEXIST) {
+		return err
+	}
+	return nil
+}
+
+func loadModule(m kernel.Module, parameters string) error {
 	object, err := m.Read()
 	if err != nil {
 		return err
 	}
-	if err := unix.InitModule(object, parameters); err != nil && !errors.Is(err, unix.EEXIST) {
+	if err := unix.InitModule(object, parameters); err != nil {
 		return fmt.Errorf("module %s: %w%s", m.Name, err, moduleReason(err))
 	}
 	return nil
@@ -80,7 +87,7 @@ func moduleReason(err error) string {
 
 func runModprobe(c *Call) error {
 	remove := c.flags.BoolP("remove", "r", false, "unload")
-	quiet := c.flags.BoolP("quiet", "q", false, "say nothing of modules that do not exist")
+	quiet := c.flags.BoolP("quiet", "q", false, "no message about modules that do not exist")
 	all := c.flags.BoolP("all", "a", false, "all operands are modules; without it the rest are parameters")
 	dry := c.flags.BoolP("dry-run", "n", false, "say what would be loaded")
 	devices := c.flags.Bool("devices", false, "what the devices of the machine ask for")
@@ -123,15 +130,7 @@ func runModprobe(c *Call) error {
 func runInsmod(c *Call) error {
 	args := c.parse(1, -1)
 	name, _, _ := strings.Cut(filepath.Base(args[0]), ".")
-	m := kernel.Module{Name: name, Path: args[0]}
-	object, err := m.Read()
-	if err != nil {
-		return err
-	}
-	if err := unix.InitModule(object, strings.Join(args[1:], " ")); err != nil {
-		return fmt.Errorf("module %s: %w%s", name, err, moduleReason(err))
-	}
-	return nil
+	return loadModule(kernel.Module{Name: name, Path: args[0]}, strings.Join(args[1:], " "))
 }
 
 func removeModule(name string) error {

@@ -17,7 +17,7 @@ func runMore(c *Call) error {
 	if !ok {
 		return c.eachInput(files, c.pass)
 	}
-	// Keys come from the terminal, for standard input may be what is shown.
+	// Keys come from the terminal, since standard input may be the text to show.
 	tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
 	if err != nil {
 		return err

@@ -23,20 +23,19 @@ func netApplets() []Applet {
 		{"dhcp", "[-1f] [-t SECONDS] [INTERFACE]", "get an address from a DHCP server, and keep it", runDHCP},
 		{"ip", "addr|link|route [show] | addr add|del ADDR/BITS dev IF | link set IF up|down | route add|del NET|default via GATEWAY [dev IF]", "show or set up the network", runIP},
 		{"nc", "[-l] [HOST] PORT", "connect standard input and output over TCP", runNetcat},
-		{"ping", "[-c COUNT] [-W SECONDS] HOST", "ask a host for a sign of life", runPing},
-		{"sshd", "[-p PORT] [-k KEY]...", "let those log in by ssh who have a key", runSSHD},
+		{"ping", "[-c COUNT] [-W SECONDS] HOST", "send echo requests to a host", runPing},
+		{"sshd", "[-p PORT] [-k KEY]...", "serve ssh to the owners of keys", runSSHD},
 	}
 }
 
-// runIP does what one needs to reach a network by hand. Shown is IPv4 and IPv6,
-// set is IPv4, by the ioctls of netdevice(7).
+// runIP shows IPv4 and IPv6, and sets up IPv4 by the ioctls of netdevice(7).
 func runIP(c *Call) error {
 	args := c.Args
 	for len(args) > 0 && (args[0] == "-4" || args[0] == "-br") {
 		args = args[1:]
 	}
 	if len(args) == 0 {
-		return usageError{"what of the network?"}
+		return usageError{"object missing: addr, link or route"}
 	}
 	object, verb := args[0], "show"
 	if len(args) > 1 {
@@ -143,7 +142,7 @@ func setAddress(name, address string, add bool) error {
 
 func setRoute(args []string, add bool) error {
 	if len(args) == 0 {
-		return usageError{"a route to where?"}
+		return usageError{"destination of the route missing"}
 	}
 	to := args[0]
 	if to == "default" {
@@ -178,7 +177,7 @@ func setRoute(args []string, add bool) error {
 // runPing uses the kernel's ping sockets, or a raw one where those are not allowed.
 func runPing(c *Call) error {
 	count := c.flags.IntP("count", "c", 4, "how often")
-	limit := option(c, "timeout", "W", time.Second, "seconds to wait for an answer; default 1", parseSeconds)
+	limit := option(c, "timeout", "W", time.Second, "`SECONDS` to wait for an answer; default 1", parseSeconds)
 	args := c.parse(1, 1)
 	addr, err := net.ResolveIPAddr("ip4", args[0])
 	if err != nil {

@@ -16,11 +16,11 @@ import (
 // and longest match, as POSIX has it.
 type patterns struct {
 	first *regexp.Regexp // at the start of a line
-	later *regexp.Regexp // behind what was found in it
+	later *regexp.Regexp // behind an earlier match
 	group int            // which part of the expression is the match
 }
 
-// patternOptions say how patterns are read.
+// patternOptions are the options of grep for patterns.
 type patternOptions struct{ fixed, extended, fold, word, line bool }
 
 // compilePatterns reads patterns of which each may be several, a line each.
@@ -39,7 +39,7 @@ func compilePatterns(list []string, o patternOptions) (*patterns, error) {
 		}
 	}
 	if len(parts) == 0 {
-		parts = []string{`\z\A.`} // which is nowhere
+		parts = []string{`\z\A.`} // it matches nothing
 	}
 	expr := "(?:" + strings.Join(parts, "|") + ")"
 	p := &patterns{}
@@ -120,7 +120,7 @@ func (t *translator) token() (char byte, escaped bool, err error) {
 	return char, true, nil
 }
 
-// alternatives translates up to the end, or up to what closes a group.
+// alternatives translates up to the end, or up to the end of a group.
 func (t *translator) alternatives(depth int) (string, error) {
 	var out strings.Builder
 	atom := "" // the last one, which may be repeated
@@ -187,7 +187,7 @@ func (t *translator) ends() bool {
 	return t.rest == "" || strings.HasPrefix(t.rest, `\)`) || strings.HasPrefix(t.rest, `\|`)
 }
 
-// escape translates what a backslash stands before.
+// escape translates a backslash and the character behind it.
 func escape(char byte) (string, error) {
 	switch {
 	case strings.IndexByte("wWsSbB", char) >= 0:
@@ -210,7 +210,7 @@ var (
 	extendedInterval = lazy.Regexp(`^(?:(\d+)(,\d*)?|(,\d+))\}`)
 )
 
-// interval reads what follows {. In an extended expression what is none is a brace.
+// interval reads an interval behind its {. In an extended expression a { without an interval is a brace.
 func (t *translator) interval() (string, error) {
 	form := basicInterval
 	if t.extended {
@@ -227,7 +227,7 @@ func (t *translator) interval() (string, error) {
 	return "", fmt.Errorf("{%s is no count of repeats", t.rest)
 }
 
-// bracket reads what follows [. Go's differ in that a backslash has a meaning there.
+// bracket reads a bracket expression behind its [. In Go's a backslash is special, in POSIX's it is not.
 func (t *translator) bracket() (string, error) {
 	out := "["
 	if rest, negated := strings.CutPrefix(t.rest, "^"); negated {

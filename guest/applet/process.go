@@ -28,7 +28,7 @@ func processApplets() []Applet {
 		{"env", "[-i] [NAME=VALUE...] [COMMAND [ARG...]]", "run a command with variables, or print them", runEnv},
 		{"kill", "[-SIGNAL] PID... | -l", "send a signal", runKill},
 		{"killall", "[-SIGNAL] NAME...", "send a signal to all processes of a name", runKillall},
-		{"nice", "[-n ADJUSTMENT] COMMAND [ARG...]", "run a command with less haste", runNice},
+		{"nice", "[-n ADJUSTMENT] COMMAND [ARG...]", "run a command with a lower priority", runNice},
 		{"nohup", "COMMAND [ARG...]", "run a command that outlives its terminal", runNohup},
 		{"pidof", "NAME...", "find processes by name", runPidof},
 		{"ps", "[-ef|aux]", "list processes", runPs},
@@ -40,7 +40,7 @@ func processApplets() []Applet {
 	}
 }
 
-// process is what /proc says of one.
+// process is a process as /proc shows it.
 type process struct {
 	pid, ppid, uid int
 	state          string
@@ -162,7 +162,7 @@ func (c *Call) signalled() (syscall.Signal, []string) {
 		}
 	}
 	c.Args = hyphened(c.Args, isNumber)
-	sig := option(c, "signal", "s", syscall.SIGTERM, "the signal; default TERM", parseSignal)
+	sig := option(c, "signal", "s", syscall.SIGTERM, "the `SIGNAL`; default TERM", parseSignal)
 	return *sig, c.parse(1, -1)
 }
 
@@ -241,7 +241,7 @@ func become(command []string, env []string) error {
 	return nil
 }
 
-// Exit statuses of what cannot be run.
+// Exit statuses of commands that cannot run, and of those that run others.
 const (
 	troubled          = 125 // of a command that runs another
 	statusNotFound    = 127
@@ -382,12 +382,12 @@ func parseSeconds(s string) (time.Duration, error) {
 	return time.Duration(n * float64(unit)), nil
 }
 
-// statusTimeout is what timeout returns for a command that it had to end.
+// statusTimeout is the exit status of timeout if it has ended the command.
 const statusTimeout = 124
 
 func runTimeout(c *Call) error {
 	c.trouble = troubled
-	sig := option(c, "signal", "s", syscall.SIGTERM, "what ends it; default TERM", parseSignal)
+	sig := option(c, "signal", "s", syscall.SIGTERM, "the `SIGNAL` that ends it; default TERM", parseSignal)
 	args := c.command(2)
 	limit, err := parseSeconds(args[0])
 	if err != nil {

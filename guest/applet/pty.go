@@ -14,11 +14,11 @@ import (
 	"golang.org/x/term"
 )
 
-// runScript gives a command a terminal, as script(1) does, so that who is connected by
-// plain text alone has one. The file that it would record to is left out.
+// runScript gives a command a terminal, as script(1) does, for users whose connection is
+// none. It records nothing.
 func runScript(c *Call) error {
 	command := c.flags.StringP("command", "c", "", "run this instead of a shell")
-	c.flags.BoolP("quiet", "q", false, "say nothing at start and end; it never does")
+	c.flags.BoolP("quiet", "q", false, "no messages at start and end; always on")
 	c.parse(0, 1)
 	argv := []string{"sh", "-i"}
 	if *command != "" {

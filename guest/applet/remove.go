@@ -27,7 +27,7 @@ func runRemove(c *Call) error {
 	c.flags.BoolVarP(&r.force, "force", "f", false, "files that are not there are fine")
 	c.flags.BoolVarP(&r.ask, "interactive", "i", false, "ask before each")
 	c.flags.BoolVarP(&r.folders, "dir", "d", false, "empty folders, too")
-	c.flags.BoolVarP(&r.verbose, "verbose", "v", false, "say what is done")
+	c.flags.BoolVarP(&r.verbose, "verbose", "v", false, "print what is done")
 	args := c.parse(0, -1)
 	if len(args) == 0 && !r.force {
 		return usageError{"operand missing"}
@@ -43,16 +43,23 @@ func runRemove(c *Call) error {
 	})
 }
 
-// failed says what fails. Of a file that is not there -f says nothing.
+// failed warns of an error. With -f a missing file is none.
 func (r *remover) failed(err error) {
 	if !r.force || !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, unix.ENOTDIR) {
 		r.warn(err)
 	}
 }
 
-// visit says whether a folder has to be emptied.
+// visit returns whether to empty a folder.
 func (r *remover) visit(e entry) bool {
-	return e.is(unix.S_IFDIR) && r.recursive && (!r.ask || r.confirm("descend into folder "+e.path))
+	if !e.is(unix.S_IFDIR) || !r.recursive {
+		return false
+	}
+	if r.ask && !r.confirm("descend into folder "+e.path) {
+		r.kept = e.path + "/" // all that is below
+		return false
+	}
+	return true
 }
 
 // leave removes a file, or a folder that is empty by now. A folder of which something is kept is

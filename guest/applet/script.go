@@ -22,7 +22,7 @@ func scriptApplets() []Applet {
 		{"sh", "[-c COMMAND | SCRIPT] [ARG...]", "the shell", runShell},
 		{"true", "", "succeed", func(*Call) error { return nil }},
 		{"tty", "[-s]", "print the name of the terminal", runTty},
-		{"yes", "[WORD...]", "print a word for ever", runYes},
+		{"yes", "[WORD...]", "print a word forever", runYes},
 	}
 }
 
@@ -109,7 +109,7 @@ func runSeq(c *Call) error {
 	return nil
 }
 
-// isNumber says whether a text is a decimal number, with an exponent or without.
+// isNumber returns whether a text is a decimal number, with an exponent or without.
 func isNumber(s string) bool {
 	if strings.Trim(s, "0123456789.-+eE") != "" {
 		return false
@@ -119,7 +119,7 @@ func isNumber(s string) bool {
 }
 
 func runTty(c *Call) error {
-	silent := c.flags.BoolP("silent", "s", false, "say nothing, the exit status tells")
+	silent := c.flags.BoolP("silent", "s", false, "print nothing; the exit status is the result")
 	c.parse(0, 0)
 	switch terminal := term.IsTerminal(0); {
 	case *silent:

@@ -111,7 +111,7 @@ func (s *sorting) after(line string, fields int, whole bool) int {
 	return at
 }
 
-// part returns what the key takes from a line.
+// part returns the part of a line that a key compares.
 func (s *sorting) part(k sortKey, line string) string {
 	start := s.after(line, k.field, true)
 	if k.skipStart {
@@ -228,12 +228,12 @@ func runSort(c *Call) error {
 	}
 	c.flags.BoolVarP(&s.unique, "unique", "u", false, "each line once")
 	c.flags.BoolVarP(&s.stable, "stable", "s", false, "lines with equal keys stay in order")
-	c.flags.FuncP("key", "k", "by this part: FIELD[.CHAR][OPTIONS][,FIELD[.CHAR][OPTIONS]]; may come several times", func(text string) error {
+	c.flags.FuncP("key", "k", "by a `KEY`: FIELD[.CHAR][OPTIONS][,FIELD[.CHAR][OPTIONS]]; repeatable", func(text string) error {
 		key, err := parseKey(text)
 		s.keys = append(s.keys, key)
 		return err
 	})
-	separator := option(c, "field-separator", "t", -1, "the byte between fields", parseByte)
+	separator := option(c, "field-separator", "t", -1, "the `BYTE` between fields", parseByte)
 	out := c.flags.StringP("output", "o", "", "write to this file")
 	zero := c.flags.BoolP("zero-terminated", "z", false, "lines end with a zero byte")
 	files := c.parse(0, -1)

@@ -29,7 +29,7 @@ func runStat(c *Call) error {
 	})
 }
 
-// stat asks the kernel for what it knows of a file, or of the link itself.
+// stat returns the metadata of a file, or of the link itself.
 func stat(name string, follow bool) (st unix.Stat_t, err error) {
 	call := unix.Lstat
 	if follow {
@@ -61,7 +61,7 @@ func formatStat(format, name string, st unix.Stat_t) string {
 		last := len(conversion) - 1
 		field, known := fields[conversion[last]]
 		if !known {
-			field = "?" // as coreutils print what they do not know
+			field = "?" // as coreutils do
 		}
 		return fmt.Sprintf("%"+strings.TrimLeft(conversion[1:last], "0")+"v", field)
 	})
@@ -95,16 +95,21 @@ func statFields(name string, st unix.Stat_t) map[byte]any {
 // fullTime is the layout of times in full, with their zone.
 const fullTime = "2006-01-02 15:04:05.000000000 -0700"
 
+// fileTypes are the types of files: their letters in modes and for find, the sign that ls -F
+// puts behind their names, and what stat calls them.
+var fileTypes = map[uint32]struct {
+	letter     byte
+	sign, name string
+}{
+	unix.S_IFREG: {'-', "", "regular file"}, unix.S_IFDIR: {'d', "/", "directory"}, unix.S_IFLNK: {'l', "@", "symbolic link"},
+	unix.S_IFBLK: {'b', "", "block special file"}, unix.S_IFCHR: {'c', "", "character special file"},
+	unix.S_IFIFO: {'p', "|", "fifo"}, unix.S_IFSOCK: {'s', "=", "socket"},
+}
+
 func typeName(st unix.Stat_t) string {
-	names := map[uint32]string{
-		unix.S_IFDIR: "directory", unix.S_IFLNK: "symbolic link", unix.S_IFBLK: "block special file",
-		unix.S_IFCHR: "character special file", unix.S_IFIFO: "fifo", unix.S_IFSOCK: "socket",
-	}
-	if name, ok := names[st.Mode&unix.S_IFMT]; ok {
-		return name
-	}
-	if st.Size == 0 {
+	kind := st.Mode & unix.S_IFMT
+	if kind == unix.S_IFREG && st.Size == 0 {
 		return "regular empty file"
 	}
-	return "regular file"
+	return fileTypes[kind].name
 }

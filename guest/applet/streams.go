@@ -13,11 +13,11 @@ import (
 	"golang.org/x/term"
 )
 
-// output is the standard output of a call. What is written waits in a buffer until
-// that is full, the applet ends, warns, reads or runs another program; a terminal shows
-// each line at once. The first write that fails is the last, and [Call.finish] tells.
+// output is the standard output of a call, behind a buffer. It is written when the buffer is
+// full and when the applet ends, warns, reads or runs another program; to a terminal, line by
+// line. After an error nothing is written any more, and [Applet.Within] reports it.
 type output struct {
-	to       io.Writer // what a program that the applet runs inherits
+	to       io.Writer // for programs that the applet runs
 	buf      *bufio.Writer
 	terminal bool
 }
@@ -44,7 +44,7 @@ func (o *output) Write(p []byte) (int, error) {
 	return n, writeFailed(err)
 }
 
-// flush writes out what waits, and returns the error of any write so far.
+// flush writes the buffer, and returns the error of any write so far.
 func (o *output) flush() error { return writeFailed(o.buf.Flush()) }
 
 // failed returns the error of any write so far.
@@ -69,10 +69,10 @@ func writeFailed(err error) error {
 	return outputError{fmt.Errorf("write error: %w", err)}
 }
 
-// input is a file or standard input as an applet reads it: before it may have to
-// wait, what was printed so far goes out. Where that failed there is nothing to read for.
+// input is a file or standard input as an applet reads it. Each read, which may have to
+// wait, flushes the output first, and fails if that does.
 type input struct {
-	from io.Reader // what a program that the applet runs inherits
+	from io.Reader // for programs that the applet runs
 	out  *output
 }
 

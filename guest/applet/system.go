@@ -26,10 +26,10 @@ func systemApplets() []Applet {
 		{"date", "[-u] [-s TIME] [+FORMAT]", "show or set the time", runDate},
 		{"dmesg", "[-cn LEVEL]", "print the kernel's messages", runDmesg},
 		{"free", "[-bkmh]", "show memory", runFree},
-		{"halt", "[-f]", "stop the machine, but leave it on", runEnd(syscall.SIGUSR1, unix.LINUX_REBOOT_CMD_HALT)},
+		{"halt", "[-f]", "stop the machine without switching it off", runEnd(syscall.SIGUSR1, unix.LINUX_REBOOT_CMD_HALT)},
 		{"help", "[NAME]", "list the commands", runHelp},
 		{"hostname", "[NAME]", "show or set the name of the machine", runHostname},
-		{"id", "[-ugn] [USER]", "show who one is", runID},
+		{"id", "[-ugn] [USER]", "show the current user", runID},
 		{"insmod", "FILE [PARAMETER=VALUE...]", "load a module from a file", runInsmod},
 		{"lsmod", "", "list the modules that are loaded", runLsmod},
 		{"lspci", "", "list PCI devices", runLspci},
@@ -38,10 +38,10 @@ func systemApplets() []Applet {
 		{"poweroff", "[-f]", "switch the machine off", runEnd(syscall.SIGUSR2, unix.LINUX_REBOOT_CMD_POWER_OFF)},
 		{"reboot", "[-f]", "start the machine again", runEnd(syscall.SIGTERM, unix.LINUX_REBOOT_CMD_RESTART)},
 		{"rmmod", "MODULE...", "unload modules", runRmmod},
-		{"sysctl", "[-a] [-w] [NAME[=VALUE]...]", "show or set what the kernel lets one choose", runSysctl},
+		{"sysctl", "[-a] [-w] [NAME[=VALUE]...]", "show or set parameters of the kernel", runSysctl},
 		{"uname", "[-amnrsv]", "show the kernel and the machine", runUname},
-		{"uptime", "", "show how long the machine runs", runUptime},
-		{"whoami", "", "show who one is", runWhoami},
+		{"uptime", "", "show how long the machine has been running", runUptime},
+		{"whoami", "", "show the current user", runWhoami},
 	}
 }
 
@@ -213,7 +213,7 @@ func parseTime(s string, utc bool) (time.Time, error) {
 
 // runDmesg reads the kernel's log through syslog(2).
 func runDmesg(c *Call) error {
-	clearLog := c.flags.BoolP("read-clear", "c", false, "forget the messages")
+	clearLog := c.flags.BoolP("read-clear", "c", false, "clear the messages")
 	level := c.flags.IntP("console-level", "n", 0, "what the console shows: 1 (emergencies) to 8 (all)")
 	c.parse(0, 0)
 	const readAll, readClear, consoleLevel, size = 3, 4, 8, 10
@@ -301,8 +301,8 @@ func runUptime(c *Call) error {
 	return nil
 }
 
-// runLspci lists what /sys knows. Names of makers would take a data base of a
-// megabyte; the class, spelled out, tells what one looks for.
+// runLspci lists the PCI devices of /sys. The names of vendors would take a database of a
+// megabyte; the name of the class has to do.
 func runLspci(c *Call) error {
 	c.parse(0, 0)
 	classes := map[string]string{

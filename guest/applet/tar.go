@@ -112,7 +112,7 @@ func (t *tarball) pack(names []string) error {
 	return nil
 }
 
-// archived is what an operand's file is called in the archive: the root is as it was named.
+// archived returns the name of a file in the archive: the operand, and the path below it.
 func archived(name, root, path string) string {
 	below, err := filepath.Rel(root, path)
 	if err != nil || below == "." {
@@ -128,7 +128,7 @@ func (t *tarball) add(tw *tar.Writer, path, name string) error {
 	if err != nil {
 		return err
 	}
-	if name == "" || info.Mode()&fs.ModeSocket != 0 { // which nobody listens on any more
+	if name == "" || info.Mode()&fs.ModeSocket != 0 { // no process will listen on it again
 		return nil
 	}
 	target := ""
@@ -159,7 +159,7 @@ func (t *tarball) add(tw *tar.Writer, path, name string) error {
 	if h.Typeflag != tar.TypeReg {
 		return nil
 	}
-	// Not by what was put in its place meanwhile, and a file called - is no standard input.
+	// Without following a link that has taken its place meanwhile; a file called - is not standard input.
 	f, err := os.OpenFile(path, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return err
@@ -169,7 +169,7 @@ func (t *tarball) add(tw *tar.Writer, path, name string) error {
 	return err
 }
 
-// name says which file has its turn; to standard error if the archive goes out.
+// name prints the name of a file, to standard error if the archive goes to standard output.
 func (t *tarball) name(h *tar.Header) {
 	switch {
 	case t.list && t.verbose:
@@ -242,7 +242,7 @@ func (t *tarball) unpack(r io.Reader, names []string) error {
 			t.warn(fmt.Errorf("%s: is not in the archive", name))
 		}
 	}
-	// The times of folders last, for what was put into them has changed them.
+	// The times of folders last, since new files in them change these.
 	for _, h := range slices.Backward(dirs) {
 		if err := setMetadata(root, local(h.Name), h); err != nil {
 			t.warn(fmt.Errorf("%s: %w", h.Name, err))
@@ -251,10 +251,10 @@ func (t *tarball) unpack(r io.Reader, names []string) error {
 	return nil
 }
 
-// selects says whether a name is the one asked for, or below it.
-func selects(asked, name string) bool {
-	asked = strings.TrimRight(asked, "/")
-	return strings.TrimRight(name, "/") == asked || strings.HasPrefix(name, asked+"/")
+// selects returns whether a name is that of an operand, or below it.
+func selects(operand, name string) bool {
+	operand = strings.TrimRight(operand, "/")
+	return strings.TrimRight(name, "/") == operand || strings.HasPrefix(name, operand+"/")
 }
 
 // local is a name as a path below the folder.

@@ -28,7 +28,7 @@ func textApplets() []Applet {
 		{"tail", "[-fq] [-n LINES] [-c BYTES] [FILE...]", "print the end of files", runTail},
 		{"tee", "[-a] [FILE...]", "copy standard input to files and on", runTee},
 		{"tr", "[-cds] SET [SET]", "replace, squeeze or delete bytes", runTr},
-		{"uniq", "[-cdu] [FILE]", "drop lines that repeat the one before", runUniq},
+		{"uniq", "[-cdu] [FILE]", "drop lines that equal the one before", runUniq},
 		{"wc", "[-clmw] [FILE...]", "count lines, words and bytes", runWc},
 	}
 }
@@ -36,7 +36,7 @@ func textApplets() []Applet {
 // eachLine calls fn for every line, without its end, until it returns false.
 func eachLine(r io.Reader, fn func(line string) bool) error { return eachEnded(r, '\n', fn) }
 
-// eachEnded does so for what ends with another byte.
+// eachEnded does so for lines that end with another byte.
 func eachEnded(r io.Reader, end byte, fn func(line string) bool) error {
 	return eachWhole(r, end, func(line string) bool { return fn(strings.TrimSuffix(line, string(rune(end)))) })
 }
@@ -84,7 +84,7 @@ func runCat(c *Call) error {
 	})
 }
 
-// pass prints what is read, as it is.
+// pass prints a file unchanged.
 func (c *Call) pass(_ string, r io.Reader) error {
 	_, err := io.Copy(c.Stdout, r)
 	return err
@@ -123,8 +123,8 @@ type headTail struct {
 // headTail reads the options that head and tail share.
 func (c *Call) headTail() (h headTail, files []string) {
 	h.Call, c.Args = c, oldCount(c.Args)
-	h.lines = option(c, "lines", "n", amount{n: 10}, "how many lines; default 10", parseAmount)
-	h.bytes = option(c, "bytes", "c", amount{}, "how many bytes", parseAmount)
+	h.lines = option(c, "lines", "n", amount{n: 10}, "how many `LINES`; default 10", parseAmount)
+	h.bytes = option(c, "bytes", "c", amount{}, "how many `BYTES`", parseAmount)
 	h.quiet = c.flags.BoolP("quiet", "q", false, "without the names of the files")
 	files = c.parse(0, -1)
 	h.byBytes = c.flags.Changed("bytes")
@@ -184,7 +184,7 @@ func lastLines(r io.Reader, n int64, others func(line string)) (held []string, e
 }
 
 func runTail(c *Call) error {
-	follow := c.flags.BoolP("follow", "f", false, "go on with what is added")
+	follow := c.flags.BoolP("follow", "f", false, "go on with data that is appended")
 	h, files := c.headTail()
 	if *follow && len(files) > 1 {
 		return usageError{"-f follows one file"}
@@ -228,13 +228,13 @@ func (c *Call) tailBytes(r io.Reader, n int64) error {
 			end = slices.Clone(end[spare:])
 		}
 		if err != nil {
-			c.Stdout.Write(end) //nolint:errcheck // told at the end
+			c.Stdout.Write(end) //nolint:errcheck // Within reports its error
 			return notEOF(err)
 		}
 	}
 }
 
-// follow prints what is added to a file, until the process is ended.
+// follow prints data that is appended to a file, until the process ends.
 func (c *Call) follow(r io.Reader) error {
 	for {
 		if _, err := io.Copy(c.Stdout, r); err != nil {
@@ -270,7 +270,7 @@ func runTee(c *Call) error {
 		for name, out := range outs {
 			if _, err := out.Write(buf[:n]); err != nil {
 				c.warn(err)
-				delete(outs, name) // the others have their share
+				delete(outs, name) // the others go on
 			}
 		}
 		if err != nil {
@@ -279,7 +279,7 @@ func runTee(c *Call) error {
 	}
 }
 
-// counts are what wc counts, in the order of its columns.
+// counts are the numbers of wc, in the order of its columns.
 type counts [4]int64
 
 const (

@@ -13,7 +13,7 @@ func runTouch(c *Call) error {
 	access := c.flags.BoolP("access", "a", false, "the time of the last read only")
 	modified := c.flags.BoolP("modified", "m", false, "the time of the last write only")
 	exists := c.flags.BoolP("no-create", "c", false, "make no file")
-	date := option(c, "date", "d", time.Time{}, "this time: 2006-01-02 15:04:05, or @SECONDS", localTime)
+	date := option(c, "date", "d", time.Time{}, "this `TIME`: 2006-01-02 15:04:05, or @SECONDS", localTime)
 	reference := c.flags.StringP("reference", "r", "", "the times of this file")
 	names := c.parse(1, -1)
 	times := []unix.Timespec{{Nsec: unix.UTIME_NOW}, {Nsec: unix.UTIME_NOW}} // of the last read, and of the last write

@@ -8,7 +8,7 @@ import (
 	"ingot/internal/lazy"
 )
 
-// runTr works on bytes, as POSIX has it of what is not the locale's.
+// runTr works on bytes, as tr does in the C locale.
 func runTr(c *Call) error {
 	complement := c.flags.BoolP("complement", "c", false, "all bytes but those of the first set")
 	remove := c.flags.BoolP("delete", "d", false, "delete the bytes of the first set")
@@ -87,7 +87,7 @@ func (t *translation) run(c *Call) error {
 			before = int(b)
 			kept = append(kept, b)
 		}
-		c.Stdout.Write(kept) //nolint:errcheck // told at the end
+		c.Stdout.Write(kept) //nolint:errcheck // Within reports its error
 		if err != nil {
 			return notEOF(err)
 		}
@@ -155,7 +155,7 @@ func bracketed(s, open, end string) (inside, after string, ok bool) {
 	return strings.Cut(rest, end)
 }
 
-// unescape reads one byte, or a backslash and what it makes one of.
+// unescape reads one byte, or an escape sequence that stands for one.
 func unescape(s string) (b byte, after string) {
 	if s[0] != '\\' || len(s) == 1 {
 		return s[0], s[1:]

@@ -32,13 +32,13 @@ func (e entry) unlink() error {
 	return nil
 }
 
-// walk visits a file and all below it. Folders stay open while what is in them is visited: a
-// link that takes the place of one, or of one above it, leads nowhere.
+// walk visits a file and all below it. It keeps a folder open while it is in it, so that it
+// follows no link that takes the place of one meanwhile.
 type walk struct {
 	follow bool             // an operand that is a link stands for its target
-	visit  func(entry) bool // says whether to go on with what is in a folder
-	leave  func(entry)      // may be nil; after what is in a folder
-	failed func(error)      // is called for what cannot be looked at or into
+	visit  func(entry) bool // returns whether to go on below a folder
+	leave  func(entry)      // may be nil; called after all that is below
+	failed func(error)      // called for files and folders that cannot be read
 }
 
 func (w walk) from(name string) { w.enter(entry{dir: unix.AT_FDCWD, base: name, path: name}) }
@@ -60,7 +60,7 @@ func (w walk) enter(e entry) {
 	}
 }
 
-// below visits what is in a folder, in the order of the names.
+// below visits the entries of a folder, in the order of their names.
 func (w walk) below(e entry, noLink int) {
 	fd, err := unix.Openat(e.dir, e.base, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC|noLink, 0)
 	if err != nil {

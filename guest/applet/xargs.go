@@ -14,7 +14,7 @@ type xargs struct {
 	command     []string
 	null, trace bool
 	most        int    // how many words a command gets; 0 is no limit
-	placeholder string // what -I has a word put in place of
+	placeholder string // the text that -I replaces with a word
 	words       []string
 	size        int // of the command line so far, in bytes
 	ran         bool
@@ -26,10 +26,10 @@ const maxCommandLine = 128 << 10
 func runXargs(c *Call) error {
 	x := &xargs{Call: c}
 	c.flags.BoolVarP(&x.null, "null", "0", false, "words end with a zero byte")
-	most := option(c, "max-args", "n", 0, "how many words a command gets", parseNumber)
+	most := option(c, "max-args", "n", 0, "how many `WORDS` a command gets", parseNumber)
 	c.flags.StringVarP(&x.placeholder, "replace", "I", "", "run the command for each line, which stands in place of this")
 	runEmpty := c.flags.BoolP("no-run-if-empty", "r", false, "run nothing where there is no word")
-	c.flags.BoolVarP(&x.trace, "verbose", "t", false, "say what is run")
+	c.flags.BoolVarP(&x.trace, "verbose", "t", false, "print each command")
 	x.command = orElse(c.command(0), "echo")
 	if x.most = *most; x.most == 0 && c.flags.Changed("max-args") {
 		return errors.New("-n takes 1 and more, not 0")
@@ -85,7 +85,7 @@ func (x *xargs) read(in *bufio.Reader) error {
 	}
 }
 
-// parts says whether a byte ends a word.
+// parts returns whether a byte ends a word.
 func (x *xargs) parts(b byte, started bool) bool {
 	return b == '\n' || (b == ' ' || b >= '\t' && b <= '\r') && (x.placeholder == "" || !started)
 }
@@ -150,7 +150,7 @@ func (x *xargs) execute(words []string) error {
 	return nil
 }
 
-// replaced puts a word in place of what stands for it.
+// replaced replaces a placeholder with a word.
 func replaced(command []string, placeholder, word string) []string {
 	words := make([]string, len(command))
 	for i, w := range command {

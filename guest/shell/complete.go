@@ -34,7 +34,7 @@ func (s *Shell) complete(line string, pos int, key rune) (string, int, bool) {
 	return line[:start] + added + line[pos:], start + len(added), true
 }
 
-// startsCommand says whether a command's name stands next after this part of a line.
+// startsCommand returns whether a command's name follows this part of a line.
 func startsCommand(before string) bool {
 	before = strings.TrimRight(before, " \t")
 	return before == "" || strings.IndexByte(";|&(", before[len(before)-1]) >= 0
@@ -48,7 +48,7 @@ func (s *Shell) commands(prefix string) []string {
 		path = v.Str
 	}
 	for _, dir := range filepath.SplitList(path) {
-		entries, _ := os.ReadDir(dir) // what cannot be read has nothing to run
+		entries, _ := os.ReadDir(dir) // an unreadable folder has no programs to run
 		for _, e := range entries {
 			found = append(found, e.Name())
 		}
@@ -69,7 +69,7 @@ func (s *Shell) paths(word string) []string {
 	for _, e := range entries {
 		name := e.Name()
 		if !strings.HasPrefix(name, base) || base == "" && name[0] == '.' || strings.ContainsAny(name, " \t'\"$\\;&|<>()") {
-			continue // names that need quotes are left to the one who types
+			continue // names that need quotes are not completed
 		}
 		if info, err := os.Stat(filepath.Join(look, name)); err == nil && info.IsDir() {
 			name += "/"

@@ -64,7 +64,7 @@ func (s *Shell) runLine(line []*syntax.Stmt) (status int) {
 	return status
 }
 
-// interrupted makes $? what it is after Ctrl-C, and returns that.
+// interrupted sets $? to the status after Ctrl-C, and returns that.
 func (s *Shell) interrupted() int {
 	program, err := syntax.NewParser().Parse(strings.NewReader(fmt.Sprintf("(exit %d)", statusSignal+int(interrupt))), "")
 	if err != nil {

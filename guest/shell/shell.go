@@ -85,7 +85,7 @@ type arguments struct {
 	interactive bool
 	login       bool
 	script      string
-	params      []string // what interp.Params takes: -e, --, $1, …
+	params      []string // for interp.Params: -e, --, $1, …
 }
 
 func parseArguments(args []string) (o arguments, err error) {
@@ -148,7 +148,7 @@ func (s *Shell) init(o arguments) (err error) {
 	return err
 }
 
-// profile runs what a system has for every login, if it has something.
+// profile runs /etc/profile, if there is one.
 func (s *Shell) profile() int {
 	f, err := os.Open("/etc/profile")
 	if err != nil {
@@ -191,7 +191,7 @@ func (s *Shell) stream() int {
 	return status
 }
 
-// bytewise reads no more than it is asked to give.
+// bytewise reads one byte at a time, and so none for a command that follows.
 type bytewise struct{ r io.Reader }
 
 func (b bytewise) Read(p []byte) (int, error) {
@@ -219,7 +219,7 @@ func (s *Shell) run(ctx context.Context, node syntax.Node) int {
 	return 0
 }
 
-// interruptible returns what Ctrl-C ends until done is called.
+// interruptible returns a context that Ctrl-C ends, until done is called.
 func (s *Shell) interruptible() (ctx context.Context, done func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	s.cancel.Store(&cancel)
@@ -267,7 +267,7 @@ func (s *Shell) exec(next interp.ExecHandlerFunc) interp.ExecHandlerFunc {
 	}
 }
 
-// notFound says why there is no program to run.
+// notFound returns why there is no program to run.
 func notFound(hc interp.HandlerContext, name string) string {
 	if !strings.Contains(name, "/") {
 		return "command not found"

@@ -12,7 +12,7 @@ const (
 	errNoExec = syscall.ENOEXEC
 )
 
-// s128 turns how a child ended into what $? shows.
+// s128 returns the exit status of a child as $? shows it.
 func s128(exit *exec.ExitError) error {
 	ws, ok := exit.Sys().(syscall.WaitStatus)
 	if ok && ws.Signaled() {
