@@ -171,12 +171,9 @@ func (c *Closure) disk(ctx context.Context) (*storedisk.Disk, error) {
 	if err != nil {
 		return nil, err
 	}
-	for i, p := range programs {
-		if p.Program == "" {
-			continue
-		}
-		if programs[i].Err = executable(c.Closure, p.Program); programs[i].Err != nil {
-			return nil, &programs[i]
+	for _, p := range programs {
+		if p.Err = executable(c.Closure, p.Program); p.Program != "" && p.Err != nil {
+			return nil, &p
 		}
 	}
 	return disk, nil

@@ -338,25 +338,6 @@ func (r *Recipe) checkBootloader(d *decoder) {
 	}
 }
 
-// room refuses a disk without the partition that the boot loader of a platform needs.
-func (r *Recipe) room(word string) error {
-	platform, err := bootloader.ParsePlatform(r.Arch, word)
-	if err != nil {
-		return nil // checkPlatform reports it
-	}
-	kind, _ := partition.ParseKind(r.Disk.Table) // which the decoder checked
-	want := r.Bootloader.Loader.Kind.Partition(platform, kind)
-	for _, p := range r.Disk.Partitions {
-		if want == "" || p.Type == want && (want != "esp" || p.isESP()) {
-			return nil
-		}
-	}
-	if want == "esp" {
-		return errors.New("no partition has type: esp and filesystem: fat; add {name: esp, type: esp, filesystem: fat}")
-	}
-	return fmt.Errorf("no partition has type: %s; add {name: bios, type: %[1]s, size: 1MiB}", want)
-}
-
 // What becomes of something of the host's: the values of hard-links, times and xattrs.
 const (
 	Keep = "keep"
@@ -379,19 +360,29 @@ func (l Loader) check(d *decoder, r *Recipe) {
 		d.fail(l.Key(), "names no platforms; add platforms: [bios, efi]")
 	}
 	for i, word := range l.Firmware() {
-		key := fmt.Sprintf("%s[%d]", l.Key(), i)
-		d.check(key, r.checkPlatform(word))
-		if !r.IsISO() && !r.IsNetboot() {
-			d.check(key, r.room(word))
-		}
+		d.check(fmt.Sprintf("%s[%d]", l.Key(), i), r.checkPlatform(word))
 	}
 }
 
-// checkPlatform refuses the firmwares that the architecture does not have.
+// checkPlatform refuses a firmware that the architecture does not have, and a disk without the
+// partition that the boot loader needs for it.
 func (r *Recipe) checkPlatform(word string) error {
 	if err := oneOf(word, bootloader.PlatformWords()...); err != nil {
 		return err
 	}
-	_, err := bootloader.ParsePlatform(r.Arch, word)
-	return err
+	platform, err := bootloader.ParsePlatform(r.Arch, word)
+	if err != nil || r.IsISO() || r.IsNetboot() {
+		return err
+	}
+	kind, _ := partition.ParseKind(r.Disk.Table) // which the decoder checked
+	want := r.Bootloader.Loader.Kind.Partition(platform, kind)
+	for _, p := range r.Disk.Partitions {
+		if want == "" || p.Type == want && (want != "esp" || p.isESP()) {
+			return nil
+		}
+	}
+	if want == "esp" {
+		return errors.New("no partition has type: esp and filesystem: fat; add {name: esp, type: esp, filesystem: fat}")
+	}
+	return fmt.Errorf("no partition has type: %s; add {name: bios, type: %[1]s, size: 1MiB}", want)
 }

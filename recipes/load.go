@@ -86,23 +86,11 @@ func ofRecipe(err error) error {
 // relative paths are relative to, and set as for [Load]. The error joins one [Error]
 // for each thing that is wrong.
 func Parse(file, dir string, text []byte, set []string) (*Recipe, error) {
-	root, err := parseYAML(file, "recipe", text)
+	r := &Recipe{}
+	d, err := decode(file, dir, "recipe", text, set, r)
 	if err != nil {
 		return nil, err
 	}
-	for i, s := range set {
-		if err := override(root, s, i+1); err != nil {
-			return nil, err
-		}
-	}
-	if err := checkAliases(file, root); err != nil {
-		return nil, err
-	}
-	r := &Recipe{}
-	if err := otherLanguage(file, "recipe", root, reflect.TypeOf(*r)); err != nil {
-		return nil, err
-	}
-	d := decodeRoot(file, dir, root, reflect.ValueOf(r).Elem())
 	r.src = d.source
 	if len(d.errs) == 0 {
 		r.check(d)
@@ -118,18 +106,33 @@ func Parse(file, dir string, text []byte, set []string) (*Recipe, error) {
 // that it returns gives an error that is found later its place in the file: that of a
 // key, whose path is written "machines.web.vlans[1]".
 func Decode(file, what string, text []byte, v any) (at func(key string, err error) error, err error) {
+	d, err := decode(file, filepath.Dir(file), what, text, nil, v)
+	if err != nil {
+		return nil, err
+	}
+	return func(key string, err error) error { return d.wrap(key, err) }, d.err()
+}
+
+// decode fills what v points to from a text with overrides. The decoder that it returns has the
+// mistakes in single keys.
+func decode(file, dir, what string, text []byte, set []string, v any) (*decoder, error) {
 	root, err := parseYAML(file, what, text)
 	if err != nil {
 		return nil, err
 	}
+	for i, s := range set {
+		if err := override(root, s, i+1); err != nil {
+			return nil, err
+		}
+	}
 	if err := checkAliases(file, root); err != nil {
 		return nil, err
 	}
-	if err := otherLanguage(file, what, root, reflect.TypeOf(v).Elem()); err != nil {
+	into := reflect.ValueOf(v).Elem()
+	if err := otherLanguage(file, what, root, into.Type()); err != nil {
 		return nil, err
 	}
-	d := decodeRoot(file, filepath.Dir(file), root, reflect.ValueOf(v).Elem())
-	return func(key string, err error) error { return d.wrap(key, err) }, d.err()
+	return decodeRoot(file, dir, root, into), nil
 }
 
 func decodeRoot(file, dir string, root *yaml.Node, v reflect.Value) *decoder {

@@ -176,12 +176,9 @@ func (j *Job) execute(ctx context.Context) error {
 
 // command runs it, on the terminal if there is one.
 func (j *Job) command(ctx context.Context) error {
-	var terminal *session.Terminal
-	var err error
-	if j.Terminal != nil {
-		if terminal, err = session.OpenTerminal(j.Terminal); err != nil {
-			return err
-		}
+	terminal, err := session.OpenTerminal(j.Terminal)
+	if err != nil {
+		return err
 	}
 	if terminal == nil {
 		_, err = j.guest.Exec(ctx, j.Command)

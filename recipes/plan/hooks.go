@@ -10,16 +10,12 @@ import (
 // postBootFile is run by a system of ingot's own behind /etc/rc, and before its shells.
 const postBootFile = "/etc/rc.local"
 
-// addPreMount adds the script that is run in the initial RAM disk, if there is one, to what
-// that has of files, which may be nil.
-func addPreMount(script string, files *image.Tree) (*image.Tree, error) {
+// addPreMount adds the script that the initial RAM disk runs, if there is one, to its files.
+func addPreMount(script string, files *image.Tree) error {
 	if script == "" {
-		return files, nil
+		return nil
 	}
-	if files == nil {
-		files = image.NewTree()
-	}
-	return files, files.Put(initramfs.PreMountFile, image.NewFile(0o444, image.Bytes(script)))
+	return files.Put(initramfs.PreMountFile, image.NewFile(0o444, image.Bytes(script)))
 }
 
 // furnishHook adds the script that is run on the root to it.

@@ -149,12 +149,12 @@ func (p *Plan) table() string {
 	return p.Disk.Kind.String()
 }
 
-// parts says how many trees there are.
+// parts counts the trees.
 func (p *Plan) parts() string {
-	if p.Recipe.IsISO() {
+	switch {
+	case p.Recipe.IsISO():
 		return "1 volume"
-	}
-	if p.Files != nil {
+	case p.Files != nil:
 		return grammar.Count(len(p.Files), "file")
 	}
 	return grammar.Count(len(p.Disk.Partitions), "partition")

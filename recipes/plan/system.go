@@ -76,15 +76,18 @@ func findKernel(r *recipes.Recipe, h Host) (*kernel.Kernel, error) {
 // makeInitrd makes the system's initial RAM disk, with what unlocks its disks and with the
 // hook that runs in it.
 func makeInitrd(r *recipes.Recipe, h Host, k *kernel.Kernel, program *image.File) (*image.Node, error) {
-	unlock, err := unlocks(r, h, k)
+	modules, files, err := unlocks(r, h, k)
 	if err != nil {
 		return nil, err
 	}
-	files, err := addPreMount(r.System.Hooks.PreMount, unlock.files)
+	if err := addPreMount(r.System.Hooks.PreMount, files); err != nil {
+		return nil, err
+	}
+	archive, err := initramfs.Build(initramfs.Options{Init: program, Kernel: k, Load: slices.Concat(r.System.Modules, modules), Files: files})
 	if err != nil {
 		return nil, err
 	}
-	return initrdItem(k, program, append(slices.Clone(r.System.Modules), unlock.modules...), files)
+	return image.NewFile(0o444, archive), nil
 }
 
 // join makes the item that the others are a system by.
@@ -156,16 +159,6 @@ func programItem(program *image.File) *image.Node {
 	top := image.NewDir(0o755)
 	top.Add("bin", bin)
 	return top
-}
-
-// initrdItem is the initial RAM disk, which finds and mounts the root. It loads the
-// modules in load, beside those that the machine's devices ask for, and has more files.
-func initrdItem(k *kernel.Kernel, program *image.File, load []string, files *image.Tree) (*image.Node, error) {
-	archive, err := initramfs.Build(initramfs.Options{Init: program, Kernel: k, Load: load, Files: files})
-	if err != nil {
-		return nil, err
-	}
-	return image.NewFile(0o444, archive), nil
 }
 
 // furnish adds to a root what a system of ingot's own expects outside of the store,

@@ -127,18 +127,14 @@ func (m *made) addTools(f storedb.Flavour, set *tools.Set, bin *image.Node) erro
 // closure if the recipe's closures have not brought it.
 func linkStorePath(ctx context.Context, f storedb.Flavour, bin *image.Node, name string, known [][]*storedb.Item) (items []*storedb.Item, err error) {
 	is := func(it *storedb.Item) bool { return it.Path == name }
-	var item *storedb.Item
-	for _, list := range known {
-		if i := slices.IndexFunc(list, is); i >= 0 {
-			item = list[i]
-		}
-	}
-	if item == nil {
+	all := slices.Concat(known...)
+	if !slices.ContainsFunc(all, is) {
 		if items, err = f.ReadDatabase(ctx, f.DatabasePath(), name); err != nil {
 			return nil, err
 		}
-		item = items[slices.IndexFunc(items, is)]
+		all = items
 	}
+	item := all[slices.IndexFunc(all, is)]
 	found := false
 	for _, dir := range []string{"bin", "sbin"} {
 		entries, err := os.ReadDir(filepath.Join(item.HostPath(f), dir))

@@ -20,21 +20,16 @@ func encryptedRoot(r *recipes.Recipe) int {
 	return at
 }
 
-// unlocking is what an initial RAM disk needs beside ingot to unlock a root.
-type unlocking struct {
-	modules []string
-	files   *image.Tree
-}
-
-// unlocks returns what the system's initial RAM disk needs.
-func unlocks(r *recipes.Recipe, h Host, k *kernel.Kernel) (unlocking, error) {
+// unlocks returns the modules and files that the system's initial RAM disk needs to unlock a
+// root; the tree is empty if it needs none.
+func unlocks(r *recipes.Recipe, h Host, k *kernel.Kernel) (modules []string, files *image.Tree, err error) {
 	if encryptedRoot(r) < 0 {
-		return unlocking{}, nil
+		return nil, image.NewTree(), nil
 	}
 	set, err := tools.Programs("", recipes.Arches[r.Arch].Debian, h.Path, "cryptsetup")
 	if err != nil {
-		return unlocking{}, fmt.Errorf("unlocking the root: %w", err)
+		return nil, nil, fmt.Errorf("unlocking the root: %w", err)
 	}
-	modules, err := k.Having(foreign.LUKSCiphers)
-	return unlocking{append([]string{"dm_crypt"}, modules...), set.Tree}, err
+	modules, err = k.Having(foreign.LUKSCiphers)
+	return append([]string{"dm_crypt"}, modules...), set.Tree, err
 }
