@@ -44,7 +44,7 @@ func TestProbe(t *testing.T) {
 		{"hangs in a trap", "printf RL; exec sleep 1000", "does not come to an exception within 100ms"},
 		{"ends", "echo qemu: ioctl: not today >&2; exit 1", "before a guest on it comes to real mode: qemu: ioctl: not today"},
 		{"ends later", "printf RL; exit 4", "before a guest on it comes to an exception: exit status 4"},
-		{"astray", "printf 'R?'; exec sleep 1000", "goes astray before 64-bit mode"},
+		{"astray", "printf 'R?'; exec sleep 1000", "fails before 64-bit mode"},
 		{"does not end", "printf RLTB; exec sleep 1000", "does not end within 100ms"},
 		{"ends wrongly", "printf RLTB; exit 1", "ends with exit status 1"},
 	} {

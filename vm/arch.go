@@ -116,7 +116,7 @@ func joined[T ~string](list []T, separator string) string {
 // Console returns the serial console's name for the kernel's console=.
 func (a Arch) Console() string { return a.platform().serial }
 
-// HasScreen says whether a machine has a graphics card unless told otherwise.
+// HasScreen reports whether a machine has a graphics card unless told otherwise.
 func (a Arch) HasScreen() bool { return a.platform().pc }
 
 // Nix returns what Nix calls Linux on the architecture: x86_64-linux.
@@ -146,7 +146,7 @@ func (a Arch) platform() *platform {
 	return platforms[X86_64]
 }
 
-// native says whether KVM can run a guest on this host: an x86-64 runs 32-bit guests
+// native reports whether KVM can run a guest on this host: an x86-64 runs 32-bit guests
 // too, other processors may have lost that.
 func (a Arch) native() bool {
 	host := HostArch()

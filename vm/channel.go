@@ -20,9 +20,9 @@ func (c *Config) checkChannels() error {
 	for _, name := range c.Channels {
 		switch {
 		case name == "" || strings.ContainsAny(name, ", \n/"):
-			return fmt.Errorf("channel %q: a name without blanks, commas and slashes is wanted", name)
+			return fmt.Errorf("channel %q: a name has no blanks, commas or slashes", name)
 		case seen[name]:
-			return fmt.Errorf("channel %s is there twice", name)
+			return fmt.Errorf("two channels are called %s", name)
 		}
 		seen[name] = true
 	}
@@ -63,13 +63,13 @@ func (m *Machine) Channel(name string) (net.Conn, error) {
 	defer m.channelMu.Unlock()
 	conn, ok := m.channels[name]
 	if !ok {
-		return nil, fmt.Errorf("the machine has no channel %q, or somebody has it", name)
+		return nil, fmt.Errorf("the machine has no channel %q, or it is in use", name)
 	}
 	delete(m.channels, name)
 	return conn, nil
 }
 
-// ChannelOpen says whether the guest has opened its end of a port.
+// ChannelOpen reports whether the guest has opened its end of a port.
 func (m *Machine) ChannelOpen(ctx context.Context, name string) (bool, error) {
 	answer, err := m.QMP(ctx, "query-chardev", nil)
 	if err != nil {

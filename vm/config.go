@@ -87,9 +87,9 @@ func (c *Config) check() error {
 	case c.Firmware != BIOS && c.Firmware != UEFI:
 		return fmt.Errorf("firmware %q is unknown; it is empty (BIOS) or %q", c.Firmware, UEFI)
 	case c.SecureBoot && c.firmware() != UEFI:
-		return fmt.Errorf("secure boot: it is a matter of the firmware %q", UEFI)
+		return fmt.Errorf("secure boot needs the firmware %q", UEFI)
 	case c.SecureBoot && arch.platform().smm && c.machineName() != arch.platform().machine:
-		return fmt.Errorf("secure boot: it takes the machine %s, and not %s", arch.platform().machine, c.machineName())
+		return fmt.Errorf("secure boot needs the machine %s, not %s", arch.platform().machine, c.machineName())
 	case c.FirmwareVars != "" && c.firmware() != UEFI:
 		return fmt.Errorf("firmware variables in %s: only the firmware %q has any", c.FirmwareVars, UEFI)
 	case c.Memory != 0 && c.Memory < MinMemory:

@@ -167,7 +167,7 @@ func TestFirmwareVars(t *testing.T) {
 	if err := os.Truncate(c.FirmwareVars, 1000); err != nil {
 		t.Fatal(err)
 	}
-	if m, err := vm.Start(ctx, c); err == nil || !strings.Contains(err.Error(), "another firmware's") {
+	if m, err := vm.Start(ctx, c); err == nil || !strings.Contains(err.Error(), "another firmware") {
 		t.Errorf("variables of another firmware: %v", err)
 		m.Kill()
 	}

@@ -47,7 +47,7 @@ type Disk struct {
 // maxSerial is what a virtio disk's serial number holds.
 const maxSerial = 20
 
-// isAddress says whether a disk is reached by a protocol, not by a path.
+// isAddress reports whether a disk is reached by a protocol, not by a path.
 func (d *Disk) isAddress() bool { return d.NBD != nil || strings.HasPrefix(d.Path, "nbd+unix://") }
 
 // name is what errors call it.
@@ -67,7 +67,7 @@ func (d *Disk) check() error {
 	case d.Bus == CDROM && d.Writable:
 		return fmt.Errorf("disk %s: a CD-ROM cannot be writable", d.name())
 	case d.ReadOnly && d.Writable:
-		return fmt.Errorf("disk %s: it is to be writable and read-only", d.name())
+		return fmt.Errorf("disk %s: it cannot be both writable and read-only", d.name())
 	case d.Format != "" && !d.Format.Given():
 		return fmt.Errorf("disk %s: format %q; it is %s or %s", d.name(), d.Format, diskfile.Raw, diskfile.QCOW2)
 	case len(d.Serial) > maxSerial || strings.ContainsAny(d.Serial, ", \n"):

@@ -56,7 +56,7 @@ func (d Display) check() error {
 	return nil
 }
 
-// hasGraphics says whether there is a screen.
+// hasGraphics reports whether there is a screen.
 func (c *Config) hasGraphics() bool {
 	d := c.Display
 	return !d.None && c.machineName() != "microvm" && (c.Arch.platform().pc || d.Screen || d.Window || d.VNC != "")

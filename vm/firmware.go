@@ -184,7 +184,7 @@ func (c *Config) checkVars() error {
 		return err
 	}
 	if size := int64(len(kept)); size != info.Size() {
-		return fmt.Errorf("firmware variables in %s: %d bytes, and %s has %d: they are another firmware's", c.FirmwareVars, size, f.Vars, info.Size())
+		return fmt.Errorf("firmware variables in %s: %d bytes, and %s has %d: they belong to another firmware", c.FirmwareVars, size, f.Vars, info.Size())
 	}
 	if c.SecureBoot && !bytes.Contains(kept, keyExchangeKey) {
 		return fmt.Errorf("firmware variables in %s: they hold no keys, and so Secure Boot would be off: name a file that is not there yet", c.FirmwareVars)

@@ -110,7 +110,7 @@ func WithoutKernel(console string) string {
 	return console
 }
 
-// ShowsPrompt says whether a console shows what a regular expression matches, as text and
+// ShowsPrompt reports whether a console shows what a regular expression matches, as text and
 // without the kernel's messages.
 func ShowsPrompt(console string, re *regexp.Regexp) bool {
 	return re.MatchString(WithoutKernel(plain(console)))

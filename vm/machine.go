@@ -324,7 +324,7 @@ func (m *Machine) Wait(ctx context.Context) error {
 	return m.fail(e)
 }
 
-// over says whether QEMU has ended.
+// over reports whether QEMU has ended.
 func (m *Machine) over() bool {
 	select {
 	case <-m.done:

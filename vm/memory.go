@@ -43,7 +43,7 @@ func (m *Machine) openMemory(size int64) (*os.File, error) {
 // until it is closed, also from several goroutines, and also when the machine has ended.
 func (m *Machine) Memory(ctx context.Context) (*Memory, error) {
 	if m.memory == nil {
-		return nil, errors.New("the machine's memory is its own: it was started without OpenMemory")
+		return nil, errors.New("the machine was started without OpenMemory")
 	}
 	answer, err := m.QMP(ctx, "human-monitor-command", map[string]any{"command-line": "info mtree -f"})
 	if err != nil {

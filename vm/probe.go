@@ -41,12 +41,12 @@ var (
 	startTime = 10 * time.Second
 )
 
-// openKVM says whether KVM is there for this user.
+// openKVM reports whether KVM is there for this user.
 func openKVM() error {
 	f, err := os.OpenFile("/dev/kvm", os.O_RDWR, 0)
 	switch {
 	case errors.Is(err, os.ErrPermission):
-		return errors.New("/dev/kvm is not for this user to open (the group kvm often may)")
+		return errors.New("this user may not open /dev/kvm (the group kvm often may)")
 	case errors.Is(err, os.ErrNotExist):
 		return errors.New("/dev/kvm is not there (a processor without virtualization, or its module is not loaded)")
 	case err != nil:
@@ -74,7 +74,7 @@ func ProbeKVM(ctx context.Context) error {
 	if !ok {
 		qemu, err := exec.LookPath(platforms[X86_64].program)
 		if err != nil {
-			return fmt.Errorf("%s, which would try it, is not in PATH", platforms[X86_64].program)
+			return fmt.Errorf("%s, which would test it, is not in PATH", platforms[X86_64].program)
 		}
 		err = probeKVM(ctx, qemu)
 		if context.Cause(ctx) != nil {
@@ -155,7 +155,7 @@ func watchSteps(told *os.File, qemu *child, stderr *console) error {
 			<-qemu.done
 			return fmt.Errorf("/dev/kvm opens, but QEMU ends before a guest on it comes to %s: %s", step.there, firstLine(stderr.end(), qemu.err))
 		case string(buf) != step.sign:
-			return fmt.Errorf("/dev/kvm opens, but a guest on it goes astray before %s", step.there)
+			return fmt.Errorf("/dev/kvm opens, but a guest on it fails before %s", step.there)
 		}
 	}
 	select {

@@ -31,7 +31,7 @@ var (
 	userTaken   = map[byte]string{0: "the network's", 2: "the host's", 3: "the name server's", 15: "the guest's", 255: "everybody's"}
 )
 
-// Check says why there cannot be such a service, or nil.
+// Check returns an error if there cannot be such a service, or nil.
 func (s Service) Check() error {
 	addr, err := netip.ParseAddr(s.GuestAddr)
 	if err != nil || !userNetwork.Contains(addr) {

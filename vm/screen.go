@@ -80,7 +80,7 @@ func screenRows(rows []string) string {
 	return strings.Join(lines, "\n")
 }
 
-// Shows says whether a text screen shows what a regular expression matches: as it stands,
+// Shows reports whether a text screen shows what a regular expression matches: as it stands,
 // or with the rows put together that a long line was broken into and without the messages
 // of the kernel.
 func Shows(screen string, re *regexp.Regexp) bool {
@@ -119,7 +119,7 @@ func shownFrom(memory []string, picture image.Image) int {
 	return best
 }
 
-// emptyCell says whether a cell has one colour alone.
+// emptyCell reports whether a cell has one colour alone.
 func emptyCell(picture image.Image, column, row int) bool {
 	width, height := textWidth/vgaColumns, textHeight/vgaRows
 	at := picture.Bounds().Min.Add(image.Pt(column*width, row*height))

@@ -80,7 +80,7 @@ func (c *Config) checkShares() error {
 	return nil
 }
 
-// sharesMemory says whether another process has to see the guest's memory.
+// sharesMemory reports whether another process has to see the guest's memory.
 func (c *Config) sharesMemory() bool {
 	return c.OpenMemory || slices.ContainsFunc(c.Shares, func(s Share) bool { return s.Reached() == VirtioFS })
 }

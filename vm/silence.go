@@ -32,7 +32,7 @@ type activity struct {
 	disks   int64 // what was read from disks and written there
 }
 
-// longer says whether nothing has happened for stillTime, without the time for which QEMU had
+// longer reports whether nothing has happened for stillTime, without the time for which QEMU had
 // no processor of the host: a busy host makes a guest slow, and not still.
 func (s *stillness) longer(now activity, delayed time.Duration) bool {
 	if s.since.IsZero() || now != s.seen {
@@ -100,7 +100,7 @@ const handOver = "Booting from 0000:7c00"
 // overwritten there is nothing more.
 var bootMessage = lazy.Regexp(`(?:^|\n) *Booting from [^\n]*(?:\s+(GRUB(?: loading\.*)?)\s*)?$`)
 
-// handedOver says whether a BIOS has started a boot sector from which nothing has been heard
+// handedOver reports whether a BIOS has started a boot sector from which nothing has been heard
 // but for the name of GRUB.
 func (m *Machine) handedOver(screen string) bool {
 	log := strings.TrimRight(plain(m.firmware.all()), "\n ")
@@ -114,7 +114,7 @@ const (
 	bootCode   = 440
 )
 
-// emptyBootSector says whether there is no program where a BIOS has put one.
+// emptyBootSector reports whether there is no program where a BIOS has put one.
 func (m *Machine) emptyBootSector() bool {
 	words := hexWord().FindAllString(m.dump(fmt.Sprintf("xp /%dhx %#x", bootCode/2, bootSector)), -1)
 	for _, w := range words {

@@ -71,7 +71,7 @@ func (c *Config) keepTPM() error {
 		return fmt.Errorf("TPM: %s: %w", lock.Name(), err)
 	}
 	if held.Type != unix.F_UNLCK {
-		return fmt.Errorf("TPM: %s is that of another machine, which runs (its swtpm is process %d)", c.TPM.Dir, held.Pid)
+		return fmt.Errorf("TPM: %s is in use by another machine (swtpm, process %d)", c.TPM.Dir, held.Pid)
 	}
 	return nil
 }

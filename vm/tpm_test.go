@@ -49,7 +49,7 @@ func TestTPM(t *testing.T) {
 	if n := swtpms(t, c.TPM.Dir); n != 1 {
 		t.Errorf("%d chips run; want 1", n)
 	}
-	if second, err := vm.Start(ctx, c); err == nil || !strings.Contains(err.Error(), "is that of another machine") {
+	if second, err := vm.Start(ctx, c); err == nil || !strings.Contains(err.Error(), "is in use by another machine") {
 		t.Errorf("a second machine with the chip: %v; want a refusal", err)
 		second.Kill()
 	}

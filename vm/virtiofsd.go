@@ -34,10 +34,10 @@ func findVirtiofsd() (string, error) {
 		}
 	}
 	if err != nil {
-		return "", errors.New("virtiofsd is neither in PATH nor where distributions put it (Debian's package virtiofsd brings it, in Debian 12 qemu-system-common); 9p takes none")
+		return "", errors.New("virtiofsd is neither in PATH nor where distributions put it (Debian's package virtiofsd brings it, in Debian 12 qemu-system-common); 9p needs none")
 	}
 	if err := privileges(); err != nil {
-		return "", fmt.Errorf("virtiofsd: %w; 9p takes no privileges", err)
+		return "", fmt.Errorf("virtiofsd: %w; 9p needs no privileges", err)
 	}
 	return path, nil
 }

@@ -89,7 +89,7 @@ func TestValues(t *testing.T) {
 		"run x.img --memory 31":             `run: --memory "31": a machine needs at least 32 MiB; it is a number of MiB`,
 		"exec --memory 1M true":             `exec: --memory "1M": a machine needs at least 32 MiB`,
 		"stop web --all":                    `stop: machines are named, and --all is given`,
-		"test x.yaml --memory 0":            `test: --memory "0": a machine has some; it is a number of MiB`,
+		"test x.yaml --memory 0":            `test: --memory "0": a machine needs some; it is a number of MiB`,
 		"run x.img --vlan 1 --number 255":   `must be a whole number from 1 to 254`,
 		"plan x.yaml --top many":            `must be a whole number, 0 or more`,
 		"exec -o x --output-files 0 true":   `must be a whole number, 1 or more`,

@@ -106,12 +106,12 @@ func Start(ctx context.Context, o Options) (*VM, error) {
 		return nil, err
 	}
 	if o.Kernel != nil && o.Kernel.ModulesDir != "" {
-		go v.lendModules(o.Kernel)
+		go v.serveModules(o.Kernel)
 	}
 	return v, nil
 }
 
-// writes says whether the end of the guest may be felt outside of it.
+// writes reports whether the end of the guest may be felt outside of it.
 func writes(c vm.Config) bool {
 	return len(c.Args) > 0 ||
 		slices.ContainsFunc(c.Disks, func(d vm.Disk) bool { return d.Writable }) ||

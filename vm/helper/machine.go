@@ -74,7 +74,7 @@ func checkDrivers(k *kernel.Kernel, names []string) error {
 	return nil
 }
 
-// Has says whether a kernel can use what a share of this kind takes.
+// Has reports whether a kernel can use what a share of this kind takes.
 func Has(k *kernel.Kernel, kind vm.ShareKind) bool {
 	return checkDrivers(k, shareDrivers[kind]) == nil
 }
@@ -167,7 +167,7 @@ func (o *Options) initramfs() (image.Blob, error) {
 	return initramfs.Build(options)
 }
 
-// insists says whether a kernel takes signed modules alone, by the configuration that
+// insists reports whether a kernel takes signed modules alone, by the configuration that
 // distributions put beside it.
 func insists(k *kernel.Kernel) bool {
 	file, ok := k.Image.(*image.File)

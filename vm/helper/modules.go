@@ -13,9 +13,9 @@ import (
 	"ingot/guest/wire"
 )
 
-// lendModules gives the guest those modules of its kernel that it asks for. Nothing of
+// serveModules gives the guest those modules of its kernel that it asks for. Nothing of
 // them is read before.
-func (v *VM) lendModules(k *kernel.Kernel) {
+func (v *VM) serveModules(k *kernel.Kernel) {
 	stream, err := v.Open(wire.Request{Modules: &wire.Modules{}})
 	if err != nil {
 		return // the session's end is told to who uses it

@@ -77,7 +77,7 @@ func (n *Network) reply(q Request) (Reply, error) {
 		s := n.Status()
 		return Reply{Status: &s}, nil
 	}
-	return Reply{}, fmt.Errorf("%q is nothing that a network does", q.Verb)
+	return Reply{}, fmt.Errorf("%q is not a request to a network", q.Verb)
 }
 
 // Ask sends a request to the running network of a name, or to the only one.

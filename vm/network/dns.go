@@ -79,7 +79,7 @@ func (s *Service) lookup(name string) ([]netip.Addr, bool) {
 	return first(addrs, s.Self.Masked().Contains), ok
 }
 
-// isOurs says whether a name would be known here if it existed.
+// isOurs reports whether a name would be known here if it existed.
 func (s *Service) isOurs(name string) bool {
 	return !strings.Contains(name, ".") || s.Domain != "" && strings.HasSuffix(name, "."+strings.ToLower(s.Domain))
 }

@@ -28,7 +28,7 @@ type MAC [6]byte
 
 func (m MAC) String() string { return net.HardwareAddr(m[:]).String() }
 
-// isGroup says whether an address stands for several cards: the bit that goes over
+// isGroup reports whether an address stands for several cards: the bit that goes over
 // the wire first. Broadcast is one of them.
 func (m MAC) isGroup() bool { return m[0]&1 != 0 }
 

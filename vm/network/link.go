@@ -20,7 +20,7 @@ type Condition struct {
 	Loss  float64       `json:"loss,omitempty"`  // the share of frames that are lost, from 0 to 1
 }
 
-// Well says whether the link leaves frames alone.
+// Well reports whether the link leaves frames alone.
 func (c Condition) Well() bool { return c == Condition{} }
 
 func (c Condition) String() string {
@@ -75,7 +75,7 @@ func (c Condition) Change(words ...string) (Condition, error) {
 			c.Loss = p / 100
 			i++
 		default:
-			return c, fmt.Errorf("%q is nothing that a link can be: down, up, delay 50ms or loss 5%%", words[i])
+			return c, fmt.Errorf("%q is not the state of a link, such as down, up, delay 50ms or loss 5%%", words[i])
 		}
 	}
 	return c, nil

@@ -90,7 +90,7 @@ func (n *Network) Change(a, b string, words ...string) (Condition, error) {
 		return Condition{}, err
 	}
 	if len(words) == 0 {
-		return Condition{}, fmt.Errorf("what is the link to be? down, up, delay 50ms or loss 5%%")
+		return Condition{}, fmt.Errorf("the state of the link is missing: down, up, delay 50ms or loss 5%%")
 	}
 	c, err := n.Links.Get(a, b).Change(words...)
 	if err != nil {

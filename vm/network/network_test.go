@@ -86,9 +86,9 @@ func TestControl(t *testing.T) {
 		{"other", Request{Verb: "status"}, `no network "other" is running; there is lab`},
 		{"", Request{Verb: "link", A: "a", B: "d", Words: []string{"down"}}, `there is no machine "d"; there are a, b, c`},
 		{"", Request{Verb: "link", A: "b", B: "c", Words: []string{"down"}}, "b and c are in no network together"},
-		{"", Request{Verb: "link", A: "a", B: "b"}, "what is the link to be?"},
-		{"", Request{Verb: "link", A: "a", B: "b", Words: []string{"on", "fire"}}, `"on" is nothing that a link can be`},
-		{"", Request{Verb: "dance"}, "nothing that a network does"},
+		{"", Request{Verb: "link", A: "a", B: "b"}, "the state of the link is missing"},
+		{"", Request{Verb: "link", A: "a", B: "b", Words: []string{"on", "fire"}}, `"on" is not the state of a link`},
+		{"", Request{Verb: "dance"}, "not a request to a network"},
 	} {
 		if _, err := d.Ask(x.name, x.q); err == nil || !strings.Contains(err.Error(), x.want) {
 			t.Errorf("%+v: %v; want %q", x.q, err, x.want)

@@ -86,7 +86,7 @@ func (f *File) Plan(name string) (*Plan, []*Problem) {
 	plan.Domain = strings.ToLower(plan.Name) + ".internal"
 	switch n := len(f.Machines); {
 	case n == 0:
-		p.fail("machines", "there is none")
+		p.fail("machines", "there must be at least one")
 	case n > maxMachines:
 		p.fail("machines", "%s; a network has addresses for %d", grammar.Count(n, "machine"), maxMachines)
 	default:
@@ -135,13 +135,13 @@ func (p *planner) machine(name string, number int, m Machine) Planned {
 	}
 	switch {
 	case what == 0:
-		p.fail(key, "what is it? one of recipe, image and closure says so")
+		p.fail(key, "needs one of recipe, image and closure")
 	case what > 1:
-		p.fail(key, "one of recipe, image and closure says what it is, and here are %d", what)
+		p.fail(key, "needs one of recipe, image and closure, and has %d", what)
 	case len(m.Set) > 0 && m.Recipe == "":
-		p.fail(key+".set", "it overrides keys of a recipe, and here is none")
+		p.fail(key+".set", "overrides keys of a recipe, and the machine has no recipe")
 	case (m.Kernel != "" || m.Init != "") && m.Closure == "":
-		p.fail(key, "kernel and init say how a closure is run, and here is none")
+		p.fail(key, "kernel and init are for a closure, and the machine has none")
 	}
 	if m.CPUs < 0 {
 		p.fail(key+".cpus", "%s", grammar.Count(m.CPUs, "processor"))
@@ -245,7 +245,7 @@ func (p *Plan) CheckLink(a, b string) error {
 		}
 	}
 	if a == "" {
-		return errors.New("a link of which machine?")
+		return errors.New("the machine is missing")
 	}
 	if a == b {
 		return fmt.Errorf("a link between %s and itself", a)

@@ -89,7 +89,7 @@ func TestProblems(t *testing.T) {
 		file File
 		want string
 	}{
-		{File{}, "machines: there is none"},
+		{File{}, "machines: there must be at least one"},
 		{File{Machines: many}, "machines: 254 machines; a network has addresses for 253"},
 		{File{Name: "a_b", Machines: two}, "name: \"a_b\""},
 		{File{Machines: map[string]Machine{"a": recipe(0)}}, "machines.a.vlans[0]: network 0; they are numbered from 1 to 254"},
@@ -104,7 +104,7 @@ func TestProblems(t *testing.T) {
 		{File{Machines: map[string]Machine{"a": {Recipe: "r", Addresses: map[string]string{"1": "192.168.1.0"}}}}, "192.168.1.0 is no machine's"},
 		{File{Machines: map[string]Machine{"a": {Recipe: "r", Addresses: map[string]string{"1": "web"}}}}, `"web" is not an IPv4 address`},
 		{File{Machines: map[string]Machine{"a": {Recipe: "r", Addresses: map[string]string{"7": "192.168.7.1"}}}}, "machines.a.addresses.7: the machine has no card in a network 7"},
-		{File{Machines: map[string]Machine{"a": {}}}, "machines.a: what is it?"},
+		{File{Machines: map[string]Machine{"a": {}}}, "machines.a: needs one of recipe"},
 		{File{Machines: map[string]Machine{"a": {Recipe: "r", Image: "i"}}}, "here are 2"},
 		{File{Machines: map[string]Machine{"a": {Image: "i", Set: []string{"a=b"}}}}, "machines.a.set: it overrides keys of a recipe"},
 		{File{Machines: map[string]Machine{"a": {Recipe: "r", Boot: "coreboot"}}}, "it is kernel, bios or uefi"},

@@ -36,7 +36,7 @@ func newQueue() *queue {
 
 func (q *queue) end() { q.once.Do(func() { close(q.ended) }) }
 
-// put queues a frame, its length before it, and says whether there was room.
+// put queues a frame, its length before it, and reports whether there was room.
 func (q *queue) put(raw []byte, delay time.Duration) bool {
 	q.mu.Lock()
 	if delay > 0 {

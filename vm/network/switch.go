@@ -124,7 +124,7 @@ func (p *Port) run() {
 	close(p.done)
 }
 
-// gone says whether an error is the end of a connection and nothing worse. A guest may
+// gone reports whether an error is the end of a connection and nothing worse. A guest may
 // end in the middle of a frame.
 func gone(err error) bool {
 	ends := []error{nil, io.EOF, io.ErrUnexpectedEOF, io.ErrClosedPipe, net.ErrClosed, os.ErrClosed, syscall.EPIPE, syscall.ECONNRESET}

@@ -41,7 +41,7 @@ func (e *exchange) dial(ctx context.Context, port net.Conn) {
 // greetTime is how long a guest has between opening its port and saying hello.
 const greetTime = 5 * time.Second
 
-// there says whether the guest's agent answers. One that has opened its port is about
+// there reports whether the guest's agent answers. One that has opened its port is about
 // to. A guest that has restarted has an agent that nobody has spoken to.
 func (e *exchange) there(ctx context.Context, opened bool) bool {
 	limit := time.Duration(0)

@@ -52,7 +52,7 @@ func (e Empty) fileSystem() volume.FileSystem {
 	return nil
 }
 
-// check says why there cannot be such a disk.
+// check returns an error if there cannot be such a disk.
 func (e Empty) check() error {
 	names := filesystems.Names(filesystems.Writable())
 	switch fs := e.fileSystem(); {
@@ -138,7 +138,7 @@ func (w *wiring) own(base Base, o *Options) (d vm.Disk, err error) {
 	case errors.Is(err, fs.ErrNotExist):
 		err = qcow2.Write(w.ctx, base.Map, d.Path, image.WriteOptions{Mode: keptMode})
 	case err == nil && o.DiskSize > there.Size():
-		err = fmt.Errorf("%s has %d bytes already, and %d are asked for: grow it with qemu-img resize and resize2fs, or remove it to start anew",
+		err = fmt.Errorf("%s has %d bytes already, fewer than the %d requested: grow it with qemu-img resize and resize2fs, or remove it to start anew",
 			d.Path, there.Size(), o.DiskSize)
 	}
 	return d, err
@@ -156,7 +156,7 @@ func create(ctx context.Context, path string, m *image.Map) error {
 	return qcow2.Write(ctx, m, path, image.WriteOptions{NoSync: true, Mode: keptMode})
 }
 
-// missing says whether there is nothing at a path.
+// missing reports whether there is nothing at a path.
 func missing(path string) bool {
 	_, err := os.Stat(path)
 	return errors.Is(err, fs.ErrNotExist)

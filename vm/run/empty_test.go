@@ -103,7 +103,7 @@ func TestOwnDisk(t *testing.T) {
 		t.Errorf("the second time the disk is %+v, %v; want it left as it was", d, err)
 	}
 	o.DiskSize = 65 << 20
-	if _, err := w.disk(base, &o, true); err == nil || !strings.Contains(err.Error(), "has 67108864 bytes already, and 68157440 are asked for") {
+	if _, err := w.disk(base, &o, true); err == nil || !strings.Contains(err.Error(), "has 67108864 bytes already, fewer than the 68157440 requested") {
 		t.Errorf("a larger one: %v; want both sizes", err)
 	}
 	if err := os.WriteFile(path+baseSuffix, nil, 0o644); err != nil {

@@ -24,7 +24,7 @@ const (
 // netbootRoots are the names of the root in a netboot folder, which has one of them.
 var netbootRoots = []string{"root.squashfs", "root.erofs"}
 
-// IsNetboot says whether a path is that of a netboot folder.
+// IsNetboot reports whether a path is that of a netboot folder.
 func IsNetboot(dir string) bool {
 	info, err := os.Stat(filepath.Join(dir, netbootCommand))
 	return err == nil && info.Mode().IsRegular()

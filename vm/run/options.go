@@ -184,7 +184,7 @@ func (o *Options) fits(s *System) error {
 	return nil
 }
 
-// runsOn says whether a machine of an architecture can run the system, as far as it is known
+// runsOn reports whether a machine of an architecture can run the system, as far as it is known
 // what that is for.
 func (s *System) runsOn(a vm.Arch) bool {
 	return a == "" || s.Arch == "" || a == s.Arch || a == vm.X86_64 && s.Arch == vm.I686

@@ -358,7 +358,7 @@ func (r *Registry) Find(name string) (Entry, error) {
 	return Entry{}, missing
 }
 
-// same says whether an entry is still that of the same machine.
+// same reports whether an entry is still that of the same machine.
 func (r *Registry) same(e Entry) bool {
 	now, alive := r.look(e.Name)
 	return alive && now.PID == e.PID && now.Started.Equal(e.Started)

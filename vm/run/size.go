@@ -36,7 +36,7 @@ func ParseMemory(text string) (int64, error) {
 	n, err := ParseSize(text)
 	switch {
 	case err == nil && n == 0:
-		err = errors.New("a machine has some")
+		err = errors.New("a machine needs some")
 	case err == nil && n < vm.MinMemory:
 		err = fmt.Errorf("a machine needs at least %s", partition.FormatBytes(vm.MinMemory))
 	}

@@ -322,7 +322,7 @@ func (w *wiring) base(b Base, size int64) (vm.Disk, error) {
 		return d, err
 	}
 	if size > 0 && size < m.Size() {
-		return d, wrong(OptionDiskSize, "", "%d bytes are less than the %d that the disk has", size, m.Size())
+		return d, wrong(OptionDiskSize, "", "%d bytes; the disk already has %d", size, m.Size())
 	}
 	if size > m.Size() {
 		var grown image.Builder

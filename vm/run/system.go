@@ -190,7 +190,7 @@ func openImage(name diskfile.Name) (*System, error) {
 	return s, nil
 }
 
-// isISO says whether a disk is a CD: one with partitions can begin with an ISO that holds
+// isISO reports whether a disk is a CD: one with partitions can begin with an ISO that holds
 // nothing, so that firmware finds its ESP on a stick, too.
 func isISO(disk image.Blob) (bool, error) {
 	if !iso9660.Detect(disk) {

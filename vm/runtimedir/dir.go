@@ -139,7 +139,7 @@ func (d *Dir) error(op, name string, err error) error {
 // should be.
 var errNotOurs = errors.New("is not what ingot puts there: another kind of file, or another user's")
 
-// plain says whether a name can be that of something in the folder.
+// plain reports whether a name can be that of something in the folder.
 func plain(name string) bool {
 	return name != "" && name != "." && name != ".." && !strings.ContainsAny(name, "/\x00")
 }
@@ -181,14 +181,14 @@ func (d *Dir) OpenFile(name string, flag int) (*os.File, error) {
 	return f, nil
 }
 
-// Has says whether an open file stands in the folder under a name.
+// Has reports whether an open file stands in the folder under a name.
 func (d *Dir) Has(f *os.File, name string) bool {
 	var own, st unix.Stat_t
 	return unix.Fstat(int(f.Fd()), &own) == nil && unix.Fstatat(d.fd, name, &st, unix.AT_SYMLINK_NOFOLLOW) == nil &&
 		st.Dev == own.Dev && st.Ino == own.Ino
 }
 
-// Exists says whether there is something under a name.
+// Exists reports whether there is something under a name.
 func (d *Dir) Exists(name string) bool {
 	var st unix.Stat_t
 	return unix.Fstatat(d.fd, name, &st, unix.AT_SYMLINK_NOFOLLOW) == nil
