@@ -1,6 +1,7 @@
 package vm
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"runtime"
@@ -28,16 +29,9 @@ func ParseAccel(name string) (Accel, error) {
 func (c *Config) checkAccel() error {
 	accel, err := ParseAccel(string(c.Accel))
 	if arch := c.Arch.orHost(); err == nil && accel == KVM && !arch.native() {
-		return fmt.Errorf("accelerator kvm: the guest's processor is %s, the host's %s", arch, hostName())
+		return fmt.Errorf("accelerator kvm: the guest's processor is %s, the host's %s", arch, cmp.Or(string(HostArch()), runtime.GOARCH))
 	}
 	return err
-}
-
-func hostName() string {
-	if a := HostArch(); a != "" {
-		return string(a)
-	}
-	return runtime.GOARCH
 }
 
 // guessAccel returns the accelerator as far as it is known without trying.

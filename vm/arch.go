@@ -1,6 +1,7 @@
 package vm
 
 import (
+	"cmp"
 	"fmt"
 	"runtime"
 	"slices"
@@ -130,12 +131,7 @@ func (a Arch) Nix() string {
 	return string(a) + "-linux"
 }
 
-func (a Arch) orHost() Arch {
-	if a == "" {
-		return HostArch()
-	}
-	return a
-}
+func (a Arch) orHost() Arch { return cmp.Or(a, HostArch()) }
 
 // platform returns the description, of x86-64 where there is none: check has refused
 // those.

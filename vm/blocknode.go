@@ -1,14 +1,11 @@
 package vm
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 	"unicode/utf8"
 
 	"ingot/image/diskfile"
@@ -26,52 +23,10 @@ import (
 // https://www.qemu.org/docs/master/interop/qemu-qmp-ref.html#object-QMP-block-core.BlockdevOptions
 type blockNode map[string]any
 
-// options writes a node as options of -drive: with dots where that says all, and as JSON
-// where something is nil, which dots cannot say.
+// options writes a node as an option of -drive.
 func (n blockNode) options() (string, error) {
-	if !n.hasNil() {
-		return strings.Join(n.dotted(""), ","), nil
-	}
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	if err := e.Encode(n); err != nil {
-		return "", err
-	}
-	return "file=json:" + escape(strings.TrimSuffix(b.String(), "\n")), nil
-}
-
-func (n blockNode) hasNil() bool {
-	for _, v := range n {
-		if inner, ok := v.(blockNode); v == nil || ok && inner.hasNil() {
-			return true
-		}
-	}
-	return false
-}
-
-// dotted returns the options, that of the format first.
-func (n blockNode) dotted(prefix string) []string {
-	var options []string
-	for key, v := range n {
-		switch v := v.(type) {
-		case blockNode:
-			options = append(options, v.dotted(prefix+key+".")...)
-		default:
-			options = append(options, fmt.Sprintf("%s%s=%s", prefix, key, escape(fmt.Sprint(v))))
-		}
-	}
-	slices.SortFunc(options, func(a, b string) int {
-		x, y := strings.HasPrefix(a, "driver="), strings.HasPrefix(b, "driver=")
-		switch {
-		case x && !y:
-			return -1
-		case y && !x:
-			return 1
-		}
-		return strings.Compare(a, b)
-	})
-	return options
+	text, err := json.Marshal(n)
+	return "file=json:" + escape(string(text)), err
 }
 
 // source returns what QEMU opens, as options of -drive.
@@ -133,7 +88,7 @@ func (d *Disk) file(l *line) (blockNode, error) {
 	}
 	if !utf8.ValidString(path) { // JSON has no words for it
 		name := path
-		path = fmt.Sprintf("/proc/self/fd/%d", l.inherit(func(*Machine) (*os.File, error) { return os.Open(name) }))
+		path = l.path(func(*Machine) (*os.File, error) { return os.Open(name) })
 	}
 	return blockNode{"driver": driver, "filename": path}, nil
 }

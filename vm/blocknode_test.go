@@ -35,21 +35,21 @@ func TestBlockNode(t *testing.T) {
 		disk Disk
 		want string
 	}{
-		{Disk{Path: "json:{}"}, "driver=raw,file.driver=file,file.filename=DIR/json:{}"},
-		{Disk{Path: "nbd:host:1"}, "driver=raw,file.driver=file,file.filename=DIR/nbd:host:1"},
-		{Disk{Path: "fat:rw:."}, "driver=raw,file.driver=file,file.filename=DIR/fat:rw:."},
-		{Disk{Path: "a,b=c.img"}, "driver=raw,file.driver=file,file.filename=DIR/a,,b=c.img"},
-		{Disk{Path: "latin-\xe9.img"}, "driver=raw,file.driver=file,file.filename=/proc/self/fd/3"},
+		{Disk{Path: "json:{}"}, `file=json:{"driver":"raw",,"file":{"driver":"file",,"filename":"DIR/json:{}"}}`},
+		{Disk{Path: "nbd:host:1"}, `file=json:{"driver":"raw",,"file":{"driver":"file",,"filename":"DIR/nbd:host:1"}}`},
+		{Disk{Path: "fat:rw:."}, `file=json:{"driver":"raw",,"file":{"driver":"file",,"filename":"DIR/fat:rw:."}}`},
+		{Disk{Path: "a,b=c.img"}, `file=json:{"driver":"raw",,"file":{"driver":"file",,"filename":"DIR/a,,b=c.img"}}`},
+		{Disk{Path: "latin-\xe9.img"}, `file=json:{"driver":"raw",,"file":{"driver":"file",,"filename":"/proc/self/fd/3"}}`},
 		{Disk{Path: "x.qcow2"}, `file=json:{"backing":null,,"driver":"qcow2",,"file":{"driver":"file",,"filename":"DIR/x.qcow2"}}`},
 		{Disk{Path: `a",b.qcow2`}, `file=json:{"backing":null,,"driver":"qcow2",,"file":{"driver":"file",,"filename":"DIR/a\",,b.qcow2"}}`},
 		{Disk{Path: "latin-\xe9.qcow2"}, `file=json:{"backing":null,,"driver":"qcow2",,"file":{"driver":"file",,"filename":"/proc/self/fd/3"}}`},
-		{Disk{Path: "x.qcow2", Format: diskfile.Raw}, "driver=raw,file.driver=file,file.filename=DIR/x.qcow2"},
-		{Disk{NBD: fd, Export: "a,b"}, "driver=raw,file.driver=nbd,file.export=a,,b,file.server.str=3,file.server.type=fd"},
+		{Disk{Path: "x.qcow2", Format: diskfile.Raw}, `file=json:{"driver":"raw",,"file":{"driver":"file",,"filename":"DIR/x.qcow2"}}`},
+		{Disk{NBD: fd, Export: "a,b"}, `file=json:{"driver":"raw",,"file":{"driver":"nbd",,"export":"a,,b",,"server":{"str":"3",,"type":"fd"}}}`},
 		{Disk{layer: fd, Format: diskfile.QCOW2, Backing: &Disk{Path: "x.qcow2"}},
 			`file=json:{"backing":{"backing":null,,"driver":"qcow2",,"file":{"driver":"file",,"filename":"DIR/x.qcow2"}},,"driver":"qcow2",,"file":{"driver":"file",,"filename":"/proc/self/fd/3"}}`},
 		{Disk{layer: fd, Format: diskfile.QCOW2, Backing: &Disk{NBD: fd}},
-			"driver=qcow2,backing.driver=raw,backing.file.driver=nbd,backing.file.server.str=4,backing.file.server.type=fd,file.driver=file,file.filename=/proc/self/fd/3"},
-		{Disk{Path: os.DevNull}, "driver=raw,file.driver=host_device,file.filename=/dev/null"},
+			`file=json:{"backing":{"driver":"raw",,"file":{"driver":"nbd",,"server":{"str":"4",,"type":"fd"}}},,"driver":"qcow2",,"file":{"driver":"file",,"filename":"/proc/self/fd/3"}}`},
+		{Disk{Path: os.DevNull}, `file=json:{"driver":"raw",,"file":{"driver":"host_device",,"filename":"/dev/null"}}`},
 	} {
 		got, err := x.disk.source(&line{})
 		if got = strings.ReplaceAll(got, dir, "DIR"); err != nil || got != x.want {

@@ -37,6 +37,9 @@ func (l *line) inherit(open opener) int {
 	return firstFD + len(l.files) - 1
 }
 
+// path returns the path that an inherited file will have in QEMU.
+func (l *line) path(open opener) string { return fmt.Sprintf("/proc/self/fd/%d", l.inherit(open)) }
+
 // pass has QEMU inherit a file that is there.
 func (l *line) pass(f *os.File) int {
 	return l.inherit(func(*Machine) (*os.File, error) { return f, nil })
@@ -101,8 +104,7 @@ func (c *Config) line() (*line, error) {
 	}
 	if c.Initrd != nil {
 		initrd := c.Initrd
-		fd := l.inherit(func(*Machine) (*os.File, error) { return memoryFile("initrd", initrd) })
-		l.add("-initrd", fmt.Sprintf("/proc/self/fd/%d", fd))
+		l.add("-initrd", l.path(func(*Machine) (*os.File, error) { return memoryFile("initrd", initrd) }))
 	}
 	l.add(c.Args...)
 	return l, nil
@@ -130,8 +132,7 @@ func (c *Config) addKernel(l *line) error {
 	err := c.CheckCommandLine(c.Kernel)
 	f, ok := c.Kernel.(*image.File)
 	if !ok {
-		fd := l.inherit(func(*Machine) (*os.File, error) { return memoryFile("kernel", c.Kernel) })
-		l.add("-kernel", fmt.Sprintf("/proc/self/fd/%d", fd), "-append", c.words())
+		l.add("-kernel", l.path(func(*Machine) (*os.File, error) { return memoryFile("kernel", c.Kernel) }), "-append", c.words())
 		return err
 	}
 	if err != nil {

@@ -78,10 +78,8 @@ func (d *Disk) check() error {
 		if err := d.Backing.check(); err != nil {
 			return err
 		}
-	case d.isAddress():
-		return nil
 	}
-	if d.New {
+	if d.isAddress() || d.New {
 		return nil
 	}
 	if err := readable(d.Path); err != nil {

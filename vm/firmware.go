@@ -101,8 +101,7 @@ func (c *Config) uefi() (OVMF, error) {
 func (l *line) addFirmware(c *Config) error {
 	if c.firmware() == BIOS {
 		if c.Arch.platform().pc && c.machineName() != "microvm" {
-			fd := l.inherit((*Machine).openFirmwareLog)
-			l.add("-chardev", fmt.Sprintf("file,id=firmware,path=/proc/self/fd/%d", fd), "-device", "isa-debugcon,iobase=0x402,chardev=firmware")
+			l.add("-chardev", "file,id=firmware,path="+l.path((*Machine).openFirmwareLog), "-device", "isa-debugcon,iobase=0x402,chardev=firmware")
 		}
 		return nil
 	}

@@ -121,6 +121,6 @@ func (l *line) sharing(c *Config, bytes int64, size string) string {
 	if !c.OpenMemory {
 		return "memory-backend-memfd,id=memory,share=on,size=" + size
 	}
-	fd := l.inherit(func(m *Machine) (*os.File, error) { return m.openMemory(bytes &^ (1<<20 - 1)) })
-	return fmt.Sprintf("memory-backend-file,id=memory,share=on,mem-path=/proc/self/fd/%d,size=%s", fd, size)
+	path := l.path(func(m *Machine) (*os.File, error) { return m.openMemory(bytes &^ (1<<20 - 1)) })
+	return fmt.Sprintf("memory-backend-file,id=memory,share=on,mem-path=%s,size=%s", path, size)
 }

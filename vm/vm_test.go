@@ -384,7 +384,7 @@ func TestRefused(t *testing.T) {
 		{vm.Config{Kernel: image.Bytes("kernel"), Arch: foreign, Accel: vm.KVM}, "accelerator kvm: the guest's processor is " + string(foreign)},
 		{vm.Config{Disks: null, FirmwareVars: "vars"}, "firmware variables in vars: only the firmware"},
 		{vm.Config{Disks: null, SecureBoot: true}, "secure boot needs the firmware"},
-		{vm.Config{Disks: null, Arch: vm.X86_64, Firmware: vm.UEFI, SecureBoot: true, MachineType: "pc"}, "secure boot needs the machine q35, and not pc"},
+		{vm.Config{Disks: null, Arch: vm.X86_64, Firmware: vm.UEFI, SecureBoot: true, MachineType: "pc"}, "secure boot needs the machine q35, not pc"},
 		{vm.Config{Disks: null, Arch: vm.I686, Firmware: vm.UEFI, SecureBoot: true}, "there is no UEFI firmware with Secure Boot for i686"},
 		{vm.Config{Disks: null, Arch: vm.RISCV64, TPM: &vm.TPM{}}, "TPM: QEMU has none for the machine virt of riscv64"},
 		{vm.Config{Disks: null, Arch: vm.X86_64, MachineType: "microvm", TPM: &vm.TPM{}}, "TPM: QEMU has none for the machine microvm"},

@@ -278,20 +278,20 @@ func (x *execFlags) command(c *cobra.Command, args []string) (session.Command, [
 func (x *execFlags) options(c *cobra.Command, hardware hardware, qemu []string) (o helper.Options, err error) {
 	o = helper.Options{
 		Init: os.Getenv("INGOT_GUEST"), Modules: x.modules, Verbose: x.console,
-		Warn: func(note string) { sayLines(c.ErrOrStderr(), "ingot: ", note) },
 		ReadFail: func(err error) {
 			sayLines(c.ErrOrStderr(), "ingot: the guest could not read from the store: ", err.Error())
 		},
 		Machine: vm.Config{
 			Arch: hardware.arch, MachineType: x.hardware.machine, Accel: x.hardware.accel, Memory: hardware.memory, CPUs: x.hardware.cpus,
 			Disks: hardware.disks, Args: qemu,
+			Warn: func(note string) { sayLines(c.ErrOrStderr(), "ingot: ", note) },
 		},
 	}
 	if x.quiet {
-		o.Warn = func(string) {}
+		o.Machine.Warn = func(string) {}
 	}
 	if x.console {
-		o.Console = raw(c.ErrOrStderr())
+		o.Machine.Console = raw(c.ErrOrStderr())
 	}
 	if o.Results, err = x.limits(); err != nil {
 		return o, err

@@ -332,7 +332,7 @@ func TestExecDryRun(t *testing.T) {
 	s := newWorkplace(t)
 	stdout, stderr, status := s.run("", "--dry-run", "--network", "--disk", "/dev/null:ro", "-m", "300", "--cpus", "2", "true", "--", "-name", "two words")
 	for _, want := range []string{
-		"qemu-system-x86_64 ", " -m 300M -smp 2 ", " -accel tcg", ",snapshot=on ", " virtio-blk-pci,", " -netdev user,",
+		"qemu-system-x86_64 ", " -m 300M -smp 2 ", " -accel tcg", ",snapshot=on' ", " virtio-blk-pci,", " -netdev user,",
 		"ip=10.0.2.15::10.0.2.2:255.255.255.0:::off", " ingot.agent ", " -name 'two words'\n",
 	} {
 		if !strings.Contains(stdout, want) {

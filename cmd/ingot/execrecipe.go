@@ -39,7 +39,7 @@ func (x *execFlags) environment(c *cobra.Command, o *helper.Options) (*plan.Envi
 		return nil, err
 	}
 	for _, w := range e.Warnings {
-		o.Warn(w)
+		o.Machine.Warn(w)
 	}
 	if o.Machine.Arch == "" {
 		o.Machine.Arch = vm.Arch(r.Arch)
@@ -61,7 +61,7 @@ func (x *execFlags) findKernel(c *cobra.Command, e *plan.Environment, o *helper.
 		return nil, fmt.Errorf("--recipe %s: %w; --kernel PATH names another", x.recipe, err)
 	}
 	if k.ModulesDir == "" {
-		o.Warn(fmt.Sprintf("--recipe %s: its kernel has no modules beside it, so what the machine needs has to be built in", x.recipe))
+		o.Machine.Warn(fmt.Sprintf("--recipe %s: its kernel has no modules beside it, so what the machine needs has to be built in", x.recipe))
 	}
 	return k, nil
 }

@@ -154,8 +154,8 @@ func (j *Job) Run(ctx context.Context) error {
 }
 
 func (j *Job) say(note string) {
-	if j.Machine.Warn != nil {
-		j.Machine.Warn(note)
+	if j.Machine.Machine.Warn != nil {
+		j.Machine.Machine.Warn(note)
 	}
 }
 

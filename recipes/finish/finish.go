@@ -152,8 +152,8 @@ func (f *finisher) findKernel() error {
 
 // options describe the machine without its disks.
 func (f *finisher) options() (helper.Options, error) {
-	o := helper.Options{Init: f.Options.Program, Warn: f.Options.Warn}
-	o.Machine.Accel, o.Machine.Memory = f.Options.Accel, cmp.Or(f.Options.Memory, helperMemory)
+	o := helper.Options{Init: f.Options.Program}
+	o.Machine.Accel, o.Machine.Memory, o.Machine.Warn = f.Options.Accel, cmp.Or(f.Options.Memory, helperMemory), f.Options.Warn
 	if err := f.findKernel(); err != nil {
 		return o, err
 	}

@@ -3,7 +3,6 @@ package helper
 import (
 	"cmp"
 	"context"
-	"io"
 	"slices"
 	"time"
 
@@ -32,7 +31,7 @@ type Options struct {
 	Words   []string    // more words of the kernel's command line
 
 	// Machine is what else the machine has: memory, disks, shares, network cards,
-	// accelerator, architecture, arguments for QEMU. Kernel, Initrd and Append are set
+	// accelerator, architecture, console, arguments for QEMU. Kernel, Initrd and Append are set
 	// from the above.
 	Machine vm.Config
 
@@ -43,8 +42,6 @@ type Options struct {
 	Boot     time.Duration // how long until the guest answers; 3 minutes
 	Silence  time.Duration // how long it may say nothing before it counts as lost; 30 seconds
 	Verbose  bool          // have the kernel say what it does
-	Console  io.Writer     // takes what the console shows
-	Warn     func(string)  // is told what a person should know
 	ReadFail func(error)   // is told of files of the store that cannot be read
 }
 
@@ -62,7 +59,6 @@ type VM struct {
 	writes  bool // there is something that must be written out before the end
 	explain func(context.Context, error) error
 	cancel  context.CancelFunc
-	logged  chan struct{} // closed when all of the console was passed on
 }
 
 // Command returns QEMU's command line, with nothing run.
@@ -86,7 +82,7 @@ func Start(ctx context.Context, o Options) (*VM, error) {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	v := &VM{shares: c.Shares, cancel: cancel, logged: make(chan struct{})}
+	v := &VM{shares: c.Shares, cancel: cancel}
 	if o.Store != nil {
 		socket, err := nbd.Connect(ctx, o.Store.Map, nbd.Options{Failed: o.ReadFail})
 		if err != nil {
@@ -100,7 +96,6 @@ func Start(ctx context.Context, o Options) (*VM, error) {
 		cancel()
 		return nil, err
 	}
-	go v.log(o.Console)
 	if err := v.connect(ctx, o, c); err != nil {
 		v.Kill()
 		return nil, err
@@ -133,23 +128,6 @@ func (v *VM) connect(ctx context.Context, o Options, c vm.Config) (err error) {
 	v.explain = session.Explain(v.machine, guest)
 	v.Client, err = session.Open(ctx, v.machine, guest)
 	return err
-}
-
-// log passes on what the console shows, until the machine ends.
-func (v *VM) log(to io.Writer) {
-	defer close(v.logged)
-	if to == nil {
-		return
-	}
-	for {
-		text, err := v.machine.WaitFor(context.Background(), `(?s).+`)
-		if err != nil {
-			return
-		}
-		if _, err := io.WriteString(to, text); err != nil {
-			return
-		}
-	}
 }
 
 // Shares are those of the machine.
@@ -187,5 +165,4 @@ func (v *VM) Kill() {
 	if v.Client != nil {
 		v.Client.Close()
 	}
-	<-v.logged
 }

@@ -1,6 +1,7 @@
 package helper
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -38,11 +39,7 @@ func (o *Options) drivers() []string {
 		list = append(list, "virtio_net")
 	}
 	for _, s := range o.Machine.Shares {
-		kind := s.Kind
-		if kind == "" {
-			kind = vm.DefaultShare()
-		}
-		list = append(list, shareDrivers[kind]...)
+		list = append(list, shareDrivers[s.Reached()]...)
 	}
 	seen := map[string]bool{}
 	return slices.DeleteFunc(append(list, o.Load...), func(name string) bool {
@@ -123,9 +120,6 @@ func (o *Options) configure() (vm.Config, error) {
 	}
 	if c.Memory == 0 {
 		c.Memory = defaultMemory
-	}
-	if c.Warn == nil {
-		c.Warn = o.Warn
 	}
 	return c, nil
 }
@@ -248,12 +242,7 @@ func (o *Options) hostNames() string {
 }
 
 // Hostname is the guest's.
-func (o *Options) Hostname() string {
-	if o.Machine.Name != "" {
-		return o.Machine.Name
-	}
-	return "ingot-vm"
-}
+func (o *Options) Hostname() string { return cmp.Or(o.Machine.Name, "ingot-vm") }
 
 // The addresses of QEMU's user network: https://www.qemu.org/docs/master/system/devices/net.html
 const (

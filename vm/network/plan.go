@@ -127,17 +127,11 @@ func (p *planner) names(plan *Plan) {
 
 func (p *planner) machine(name string, number int, m Machine) Planned {
 	key := "machines." + name
-	what := 0
-	for _, given := range []string{m.Recipe, m.Image, m.Closure} {
-		if given != "" {
-			what++
-		}
-	}
-	switch {
-	case what == 0:
+	switch given := slices.DeleteFunc([]string{m.Recipe, m.Image, m.Closure}, func(s string) bool { return s == "" }); {
+	case len(given) == 0:
 		p.fail(key, "needs one of recipe, image and closure")
-	case what > 1:
-		p.fail(key, "needs one of recipe, image and closure, and has %d", what)
+	case len(given) > 1:
+		p.fail(key, "needs one of recipe, image and closure, and has %d", len(given))
 	case len(m.Set) > 0 && m.Recipe == "":
 		p.fail(key+".set", "overrides keys of a recipe, and the machine has no recipe")
 	case (m.Kernel != "" || m.Init != "") && m.Closure == "":

@@ -422,7 +422,7 @@ func TestCommand(t *testing.T) {
 		"forward":  {Options{Restrict: true, Forwards: []vm.Forward{{HostPort: 8080, GuestPort: 80}}}, []string{"restrict=on", "hostfwd=tcp:127.0.0.1:8080-:80"}},
 		"vlans":    {Options{NoNetwork: true, Number: 3, VLANs: []VLAN{{N: 2, Switch: "/dev/null"}}}, []string{"52:54:00:12:02:03", "addr.path=/dev/null"}},
 		"empty":    {Options{Empty: []Empty{{Size: 1 << 20}, {Size: 2 << 20, Filesystem: "ext4"}}}, []string{"serial=empty0", "serial=empty1"}},
-		"image":    {Options{Overlay: "/x/web.qcow2"}, []string{"file.filename=/x/web.qcow2", "backing.driver=raw", "backing.file.driver=nbd"}},
+		"image":    {Options{Overlay: "/x/web.qcow2"}, []string{"", `"backing":{"driver":"raw",,"file":{"driver":"nbd"`}},
 		"qemu":     {Options{QEMUArgs: []string{"-snapshot", "-usb"}}, []string{"-snapshot -usb"}},
 		"name":     {Options{Name: "other"}, []string{"guest=other"}},
 		"nonet":    {Options{NoNetwork: true, NoBackdoor: true}, nil},
@@ -435,7 +435,7 @@ func TestCommand(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			if x.o.Overlay != "" {
 				x.o.Overlay = filepath.Join(t.TempDir(), "web.qcow2")
-				x.want[0] = "file.filename=" + x.o.Overlay
+				x.want[0] = `"filename":"` + x.o.Overlay
 				emptyDisk(t, x.o.Overlay) // package vm looks into it
 			}
 			if x.o.TempDir != "" {
@@ -490,7 +490,7 @@ func TestRefused(t *testing.T) {
 		"shared folder":                    {nil, Options{Shares: []vm.Share{{Tag: "x", Dir: "/nonexistent"}}}},
 		"SSH: needs":                       {nil, Options{SSH: true, NoNetwork: true}},
 		"no disk whose changes":            {func(s *System) { s.Disks[0].Bus = vm.CDROM }, Options{Overlay: "x"}},
-		"less than the":                    {nil, Options{DiskSize: 4096}},
+		"the disk already has":             {nil, Options{DiskSize: 4096}},
 		"kernel command line has":          {nil, Options{Words: []string{strings.Repeat("x", 2048)}}},
 		"processor architecture aarch64: ": {func(s *System) { s.Arch = vm.X86_64 }, Options{Arch: vm.AArch64}},
 		"is for i686":                      {func(s *System) { s.Arch = vm.I686 }, Options{Arch: vm.AArch64}},

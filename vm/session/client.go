@@ -139,7 +139,7 @@ var tagged = lazy.Regexp(`^[A-Za-z0-9._-]+$`)
 
 // Mount mounts a share of the machine at a place in the guest.
 func (c *Client) Mount(ctx context.Context, share vm.Share, dir string) error {
-	kind := cmp.Or(share.Kind, vm.DefaultShare())
+	kind := share.Reached()
 	if !tagged().MatchString(share.Tag) {
 		return fmt.Errorf("shared folder %s: tag %q", share.Dir, share.Tag)
 	}
