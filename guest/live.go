@@ -6,10 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -110,13 +110,17 @@ func (s *system) lower(l live) (string, error) {
 		}
 		return liveImage, mountFile(l.image, liveImage)
 	}
-	size, err := s.mountMedium(l)
+	source, err := s.mountMedium(l)
 	if err != nil {
 		return "", err
 	}
 	switch {
 	case l.image == "" && l.inMemory:
-		return liveMedium, s.copyMedium(size)
+		copied, err := s.toMemory(source, mediumSize())
+		if err != nil {
+			return "", err
+		}
+		return liveMedium, mountFile(copied, liveMedium)
 	case l.image == "":
 		return liveMedium, nil
 	}
@@ -125,7 +129,7 @@ func (s *system) lower(l live) (string, error) {
 		return "", fmt.Errorf("%s: on the medium: %w", wire.LiveWord.With(l.image), err)
 	}
 	if l.inMemory {
-		if file, err = s.copyImage(file); err != nil {
+		if file, err = s.toMemory(file, math.MaxInt64); err != nil {
 			return "", err
 		}
 	}
@@ -149,42 +153,34 @@ func within(dir, name string) (string, error) {
 	return filepath.Join(dir, path.Clean("/"+name)), nil
 }
 
-// mountMedium finds the medium and mounts it. It returns the size of its file system.
-func (s *system) mountMedium(l live) (int64, error) {
+// mountMedium finds the medium, a device or a file, and mounts it.
+func (s *system) mountMedium(l live) (source string, err error) {
 	if l.iso != "" {
 		file, err := s.findISO(l.iso)
 		if err != nil {
-			return 0, err
+			return "", err
 		}
-		return s.mediumSize(file, mountFile(file, liveMedium))
+		return file, mountFile(file, liveMedium)
 	}
 	device, err := s.waitFor(wire.RootWord, s.cmdline.value(wire.RootWord))
 	if err != nil {
-		return 0, err
+		return "", err
 	}
 	fstype, err := s.fileSystem(device)
 	if err != nil {
-		return 0, err
+		return "", err
 	}
-	return s.mediumSize(device, mountReadOnly(device, fstype, liveMedium))
+	return device, mountReadOnly(device, fstype, liveMedium)
 }
 
-// mediumSize returns the size of the file system on a device or file: that on a CD may end
-// before the disk does.
-func (s *system) mediumSize(file string, mounted error) (int64, error) {
-	if mounted != nil {
-		return 0, mounted
-	}
+// mediumSize returns how many bytes of the medium its file system has at most: that on a CD may
+// end before the disk does.
+func mediumSize() int64 {
 	var st unix.Statfs_t
 	if err := unix.Statfs(liveMedium, &st); err == nil && st.Type == unix.ISOFS_SUPER_MAGIC {
-		return int64(st.Blocks) * st.Bsize, nil
+		return int64(st.Blocks) * st.Bsize
 	}
-	f, err := os.Open(file)
-	if err != nil {
-		return 0, err
-	}
-	defer f.Close()
-	return f.Seek(0, io.SeekEnd)
+	return math.MaxInt64
 }
 
 // careful are mount options that do not replay a journal: findISO searches disks that belong
@@ -251,49 +247,24 @@ func tryCarrier(d block.Device, name string) (string, error) {
 	return file, err
 }
 
-// copyImage copies a file of the medium to memory and releases the medium.
-func (s *system) copyImage(file string) (string, error) {
+// toMemory copies a file or a device, up to most bytes, to memory, and releases the medium.
+func (s *system) toMemory(file string, most int64) (copied string, err error) {
 	f, err := os.Open(file)
 	if err != nil {
 		return "", err
 	}
 	defer f.Close()
-	st, err := f.Stat()
+	size, err := f.Seek(0, io.SeekEnd)
 	if err != nil {
 		return "", err
 	}
-	to := filepath.Join(liveCopy, filepath.Base(file))
-	if err := s.copyToMemory(f, st.Size(), to); err != nil {
+	size = min(size, most)
+	copied = filepath.Join(liveCopy, filepath.Base(file))
+	if err := s.copyToMemory(io.NewSectionReader(f, 0, size), size, copied); err != nil {
 		return "", fmt.Errorf("copytoram: %s: %w", filepath.Base(file), err)
 	}
 	f.Close()
-	return to, s.release()
-}
-
-// copyMedium copies the medium's file system to memory and mounts that in its place.
-func (s *system) copyMedium(size int64) error {
-	table, err := mounts.Table()
-	if err != nil {
-		return err
-	}
-	at := slices.IndexFunc(table, func(e mounts.Entry) bool { return e.Dir == liveMedium })
-	if at < 0 {
-		return errors.New("copytoram: the medium is not mounted")
-	}
-	f, err := os.Open(table[at].Source)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	const copied = liveCopy + "/medium"
-	if err := s.copyToMemory(f, size, copied); err != nil {
-		return fmt.Errorf("copytoram: the medium: %w", err)
-	}
-	f.Close()
-	if err := s.release(); err != nil {
-		return err
-	}
-	return mountFile(copied, liveMedium)
+	return copied, s.release()
 }
 
 // release unmounts the medium, and what carries it.
@@ -330,7 +301,7 @@ func (s *system) copyToMemory(r io.Reader, size int64, to string) error {
 		return err
 	}
 	defer f.Close()
-	if n, err := io.Copy(f, io.LimitReader(r, size)); err != nil {
+	if n, err := io.Copy(f, r); err != nil {
 		return err
 	} else if n < size {
 		return fmt.Errorf("it ends after %d of %s", n, grammar.Count(size, "byte"))

@@ -92,13 +92,19 @@ func hold(ctx context.Context, name string, o Options) error {
 	if err != nil {
 		return noAnswer(err)
 	}
-	b := bindingOf(name, lease.ACK)
-	if err := b.install(lease.ACK); err != nil {
-		return err
-	}
-	o.bound(b)
-	for !o.Once {
-		if b.Lease == 0 {
+	for b := (Binding{}); ; {
+		next := bindingOf(name, lease.ACK)
+		if err := next.install(lease.ACK); err != nil {
+			return err
+		}
+		if next.Address != b.Address {
+			o.bound(next)
+		}
+		b = next
+		switch {
+		case o.Once:
+			return nil
+		case b.Lease == 0:
 			<-ctx.Done()
 			return nil
 		}
@@ -108,16 +114,7 @@ func hold(ctx context.Context, name string, o Options) error {
 			}
 			return err
 		}
-		next := bindingOf(name, lease.ACK)
-		if next.Address != b.Address {
-			o.bound(next)
-		}
-		if err := next.install(lease.ACK); err != nil {
-			return err
-		}
-		b = next
 	}
-	return nil
 }
 
 // renew waits for half of the lease's time and asks to prolong it, again and again

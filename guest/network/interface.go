@@ -75,22 +75,20 @@ func SetAddress(name string, address netip.Prefix) error {
 	if address.IsValid() {
 		ip, mask = address.Addr().AsSlice(), net.CIDRMask(address.Bits(), 32)
 	}
-	for _, set := range []struct {
-		request uint
-		value   []byte
-	}{{unix.SIOCSIFADDR, ip}, {unix.SIOCSIFNETMASK, mask}} {
-		if set.value == nil {
-			continue
-		}
-		err := withRequest(name, func(fd int, r *unix.Ifreq) error {
-			if err := r.SetInet4Addr(set.value); err != nil {
+	set := func(request uint, value []byte) error {
+		return withRequest(name, func(fd int, r *unix.Ifreq) error {
+			if err := r.SetInet4Addr(value); err != nil {
 				return err
 			}
-			return unix.IoctlIfreq(fd, set.request, r)
+			return unix.IoctlIfreq(fd, request, r)
 		})
-		if err != nil {
-			return fmt.Errorf("address %s: %w", address, err)
-		}
+	}
+	err := set(unix.SIOCSIFADDR, ip)
+	if err == nil && mask != nil {
+		err = set(unix.SIOCSIFNETMASK, mask)
+	}
+	if err != nil {
+		return fmt.Errorf("address %s: %w", address, err)
 	}
 	return nil
 }
