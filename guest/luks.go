@@ -155,10 +155,21 @@ func askPassphrase(console, prompt string) ([]byte, error) {
 		return nil, err
 	}
 	defer tty.Close()
+	fd := int(tty.Fd())
+	before, err := unix.IoctlGetTermios(fd, unix.TCGETS)
+	if err != nil {
+		return nil, err
+	}
+	quiet := *before
+	quiet.Lflag &^= unix.ECHO // before the prompt, so that an answer to it never shows
+	if err := unix.IoctlSetTermios(fd, unix.TCSETS, &quiet); err != nil {
+		return nil, err
+	}
+	defer func() { _ = unix.IoctlSetTermios(fd, unix.TCSETS, before) }()
 	if _, err := tty.WriteString("\r" + prompt); err != nil {
 		return nil, err
 	}
-	line, err := term.ReadPassword(int(tty.Fd()))
+	line, err := term.ReadPassword(fd)
 	if err != nil {
 		return nil, fmt.Errorf("passphrase: %w", err)
 	}

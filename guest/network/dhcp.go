@@ -16,15 +16,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// How long is waited for an answer, and after how many requests without one a failure
-// is told and it begins anew.
+// How long to wait for an answer, how many requests make a failure, and how long to pause
+// after it.
 const (
 	answerTime = 2 * time.Second
 	requests   = 3
 	pause      = 3 * time.Second
 )
 
-// lease asks on every interface, or the one that is named, as they show up.
+// lease requests a lease on every interface, or the one of the settings, as they appear.
 func (s Settings) lease(ctx context.Context, o Options) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var group sync.WaitGroup
@@ -59,7 +59,7 @@ func (s Settings) lease(ctx context.Context, o Options) error {
 	}
 }
 
-// keep gets a lease and keeps it, until the context ends.
+// keep gets a lease and renews it until the context ends.
 func keep(ctx context.Context, name string, o Options) {
 	for ctx.Err() == nil {
 		err := hold(ctx, name, o)
@@ -117,8 +117,8 @@ func hold(ctx context.Context, name string, o Options) error {
 	}
 }
 
-// renew waits for half of the lease's time and asks to prolong it, again and again
-// until it ends: RFC 2131, section 4.4.5.
+// renew waits for half of the lease's time and then tries to renew it until it ends:
+// RFC 2131, section 4.4.5.
 func renew(ctx context.Context, client *nclient4.Client, lease *nclient4.Lease) (*nclient4.Lease, error) {
 	all := lease.ACK.IPAddressLeaseTime(0)
 	end := lease.CreationTime.Add(all)
@@ -141,7 +141,7 @@ func renew(ctx context.Context, client *nclient4.Client, lease *nclient4.Lease) 
 	}
 }
 
-// noAnswer says what the library's error stands for.
+// noAnswer explains the library's error.
 func noAnswer(err error) error {
 	if errors.Is(err, nclient4.ErrNoResponse) || errors.Is(err, context.DeadlineExceeded) {
 		return errors.New("no DHCP server answers")
@@ -157,7 +157,7 @@ func withHostname(d *dhcpv4.DHCPv4) {
 
 func isName(name string) bool { return name != "" && name != "(none)" && name != "localhost" }
 
-// bindingOf reads what a server granted.
+// bindingOf reads a server's answer.
 func bindingOf(name string, ack *dhcpv4.DHCPv4) Binding {
 	b := Binding{Interface: name, Lease: ack.IPAddressLeaseTime(0)}
 	const forever = 0xffffffff * time.Second
@@ -186,14 +186,14 @@ func bindingOf(name string, ack *dhcpv4.DHCPv4) Binding {
 	return b
 }
 
-// install applies a binding and what else the server said.
+// install applies a binding and the server's further options.
 func (b Binding) install(ack *dhcpv4.DHCPv4) error {
 	if mtu, err := dhcpv4.GetUint16(dhcpv4.OptionInterfaceMTU, ack.Options); err == nil && mtu >= 576 {
 		if err := setMTU(b.Interface, int(mtu)); err != nil {
 			return err
 		}
 	}
-	// Classless routes stand in place of the gateway: RFC 3442.
+	// Classless routes replace the gateway: RFC 3442.
 	routes := ack.ClasslessStaticRoute()
 	if len(routes) > 0 {
 		b.Gateway = netip.Addr{}

@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Interfaces returns the names of those that lead somewhere: neither the loopback nor
-// what programs have made (bridges, tunnels), in the order of their numbers.
+// Interfaces returns the names of the network cards in the order of their numbers, without
+// loopback, bridges and tunnels.
 func Interfaces() ([]string, error) {
 	all, err := net.Interfaces()
 	if err != nil {
@@ -66,7 +66,7 @@ func SetLink(name string, up bool) error {
 	})
 }
 
-// SetAddress gives an interface its IPv4 address; the zero prefix takes it away.
+// SetAddress sets an interface's IPv4 address; the zero prefix removes it.
 func SetAddress(name string, address netip.Prefix) error {
 	if address.IsValid() && !address.Addr().Is4() {
 		return fmt.Errorf("%s: only IPv4 addresses can be set here", address.Addr())
@@ -139,7 +139,7 @@ func (r Route) Remove() error { return r.change(unix.SIOCDELRT) }
 
 func (r Route) change(request uintptr) error {
 	if !r.To.Addr().Is4() {
-		return fmt.Errorf("route to %s: only IPv4 networks are known here", r.To)
+		return fmt.Errorf("route to %s: only IPv4 networks can be set here", r.To)
 	}
 	to := r.To.Masked()
 	entry := rtentry{flags: rtfUp, dst: socketAddress(to.Addr().AsSlice()), genmask: socketAddress(net.CIDRMask(to.Bits(), 32))}
@@ -170,8 +170,8 @@ func socketAddress(ip []byte) unix.RawSockaddrInet4 {
 	return a
 }
 
-// addGateway makes the default route. A gateway outside of the interface's own network
-// is first said to be on it, as some clouds have it.
+// addGateway adds the default route. A gateway outside of the interface's own network, as in
+// some clouds, first gets a route of its own.
 func addGateway(name string, own netip.Prefix, gateway netip.Addr) error {
 	if !own.Masked().Contains(gateway) {
 		on := Route{To: netip.PrefixFrom(gateway, 32), Interface: name}

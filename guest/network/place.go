@@ -24,8 +24,8 @@ type Card struct {
 	Address netip.Prefix
 }
 
-// Apply sets the fixed addresses, as the cards show up, until ctx ends. It returns the
-// interfaces that are to ask by DHCP.
+// Apply sets the fixed addresses, as the cards appear, until ctx ends. It returns the
+// interfaces for DHCP.
 func (p Place) Apply(ctx context.Context, o Options) (dhcp []string, err error) {
 	for _, c := range p.Cards {
 		name, missing := c.wait(ctx)

@@ -15,10 +15,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Settings are what one ip= word asks for.
+// Settings are those of one ip= word.
 type Settings struct {
 	Off       bool
-	Interface string // empty: all that lead somewhere; with an address, the first of them
+	Interface string // empty: all [Interfaces]; with an address, the first of them
 	DHCP      bool
 	Address   netip.Prefix // without DHCP
 	Gateway   netip.Addr
@@ -26,7 +26,7 @@ type Settings struct {
 	Hostname  string
 }
 
-// ParseSettings reads what stands behind ip= on the kernel's command line
+// ParseSettings reads the value of ip= on the kernel's command line
 // (Documentation/admin-guide/nfs/nfsroot.rst), and the shorter forms:
 //
 //	off, none
@@ -69,7 +69,7 @@ func ParseSettings(word string) (Settings, error) {
 		s.Gateway, s.DNS, err = addresses(field(2), field(7), field(8))
 	}
 	if err == nil && !s.Address.Addr().Is4() {
-		err = fmt.Errorf("%s is not an IPv4 address: IPv6 is left to the kernel", s.Address.Addr())
+		err = fmt.Errorf("%s is not an IPv4 address: the kernel configures IPv6", s.Address.Addr())
 	}
 	return s, err
 }
@@ -94,7 +94,7 @@ func withMask(address, mask string) (netip.Prefix, error) {
 	return netip.PrefixFrom(a, ones), nil
 }
 
-// addresses reads a gateway and name servers, each of which may be left out.
+// addresses reads a gateway and name servers, each of which may be empty.
 func addresses(gateway string, dns ...string) (g netip.Addr, servers []netip.Addr, err error) {
 	if gateway != "" {
 		if g, err = netip.ParseAddr(gateway); err != nil {
@@ -114,7 +114,7 @@ func addresses(gateway string, dns ...string) (g netip.Addr, servers []netip.Add
 	return g, servers, nil
 }
 
-// A Binding is what an interface got.
+// A Binding is the configuration of an interface.
 type Binding struct {
 	Interface string
 	Address   netip.Prefix
@@ -134,9 +134,9 @@ func (b Binding) String() string {
 
 // Options say how settings are applied.
 type Options struct {
-	// Bound, if set, is told of every interface that has got its address.
+	// Bound, if set, is called for every interface when it has its address.
 	Bound func(Binding)
-	// Failed, if set, is told of what went wrong and is tried again.
+	// Failed, if set, is called with errors after which there is another try.
 	Failed func(error)
 	// Once returns when the first interface has its address, and does not renew it.
 	Once bool
@@ -154,11 +154,11 @@ func (o Options) failed(err error) {
 	}
 }
 
-// look is how often new interfaces are looked for.
+// look is the time between two looks for new interfaces.
 const look = 250 * time.Millisecond
 
-// Apply brings the network up. A fixed address is set, as soon as there is an interface
-// to have it; with DHCP it goes on until the context ends, and returns its error then.
+// Apply brings the network up. It sets a fixed address as soon as there is an interface; with
+// DHCP it goes on until the context ends, and returns the context's error.
 func (s Settings) Apply(ctx context.Context, o Options) error {
 	if s.Hostname != "" {
 		if err := unix.Sethostname([]byte(s.Hostname)); err != nil {
@@ -183,7 +183,7 @@ func (s Settings) Apply(ctx context.Context, o Options) error {
 	return nil
 }
 
-// waitInterface waits until the interface is there: its driver may be on its way.
+// waitInterface waits for the interface, whose driver may still load.
 func (s Settings) waitInterface(ctx context.Context) (string, error) {
 	for {
 		names, err := s.names()
@@ -201,7 +201,7 @@ func (s Settings) waitInterface(ctx context.Context) (string, error) {
 	}
 }
 
-// names returns the interfaces that the settings are for, as far as they are there.
+// names returns the present interfaces that the settings are for.
 func (s Settings) names() ([]string, error) {
 	if s.Interface == "" {
 		return Interfaces()
@@ -212,7 +212,7 @@ func (s Settings) names() ([]string, error) {
 	return []string{s.Interface}, nil
 }
 
-// missing is the error that none of them is there.
+// missing is the error that there are none.
 func (s Settings) missing() error {
 	others, _ := Interfaces()
 	if s.Interface != "" && len(others) > 0 {
@@ -237,10 +237,10 @@ func (b Binding) apply() error {
 	return b.resolve("/etc/resolv.conf")
 }
 
-// resolve writes the file that says whom to ask for names: resolv.conf(5).
+// resolve writes the file with the name servers: resolv.conf(5).
 func (b Binding) resolve(path string) error {
 	if len(b.DNS) == 0 {
-		return nil // what is there may be better than nothing
+		return nil // keep the present file
 	}
 	var text strings.Builder
 	if len(b.Search) > 0 {
@@ -251,7 +251,7 @@ func (b Binding) resolve(path string) error {
 	}
 	err := os.WriteFile(path, []byte(text.String()), 0o644)
 	if errors.Is(err, unix.EROFS) || errors.Is(err, fs.ErrNotExist) {
-		return nil // a root that is read-only, or none yet: addresses do without names
+		return nil // the root is read-only, or not there yet: addresses work without names
 	}
 	return err
 }

@@ -68,7 +68,7 @@ func newTransfer(ctx context.Context, host, file string) (*transfer, error) {
 	return transferFrom(server, file)
 }
 
-// transferFrom prepares to ask a server for a file.
+// transferFrom prepares the request for a file.
 func transferFrom(server net.Addr, file string) (*transfer, error) {
 	conn, err := net.ListenPacket("udp4", ":0")
 	if err != nil {
@@ -81,7 +81,7 @@ func transferFrom(server net.Addr, file string) (*transfer, error) {
 	return &transfer{conn: conn, server: server, last: request, block: tftpBlock}, nil
 }
 
-// run asks for the file and acknowledges block by block.
+// run requests the file and acknowledges block by block.
 func (t *transfer) run(ctx context.Context, create func(size int64) (io.Writer, error)) (n int64, err error) {
 	var w io.Writer
 	for want := uint16(1); ; {
@@ -121,7 +121,7 @@ func acknowledge(block uint16) []byte {
 	return binary.BigEndian.AppendUint16(binary.BigEndian.AppendUint16(nil, tftpAck), block)
 }
 
-// exchange sends what is due until the block that is wanted comes, or the options.
+// exchange sends the last packet until the wanted block or the options arrive.
 func (t *transfer) exchange(ctx context.Context, want uint16) (kind uint16, body []byte, err error) {
 	packet := make([]byte, 1<<16)
 	for range tftpTries {
@@ -151,7 +151,7 @@ func (t *transfer) exchange(ctx context.Context, want uint16) (kind uint16, body
 	return 0, nil, fmt.Errorf("no answer in %v", tftpTries*tftpPatience)
 }
 
-// look says what a packet is; 0 for one that is not for us, or was here before.
+// look returns the kind of a packet, or 0 for one from elsewhere or one that came before.
 func (t *transfer) look(p []byte, from net.Addr, want uint16) (kind uint16, body []byte, err error) {
 	if len(p) < 4 || t.fixed && from.String() != t.server.String() {
 		return 0, nil, nil
@@ -170,7 +170,7 @@ func (t *transfer) look(p []byte, from net.Addr, want uint16) (kind uint16, body
 	return 0, nil, nil
 }
 
-// accept reads what the server agreed to.
+// accept reads the options that the server accepts.
 func (t *transfer) accept(options []byte) (size int64, err error) {
 	words := strings.Split(strings.TrimSuffix(string(options), "\x00"), "\x00")
 	size = -1

@@ -1,6 +1,6 @@
-// Package ssh lets people log in to a guest who have a key: a small server for the
-// protocol of RFC 4251 to 4254, with terminals, commands, their exit statuses and
-// signals, and files (SFTP, which is what scp speaks).
+// Package ssh is a small server for logging in to a guest with a key: the protocol of
+// RFC 4251 to 4254, with terminals, commands, their exit statuses and signals, and files
+// (SFTP, which scp uses).
 //
 //	host, err := ssh.HostKey("/etc/ssh/ssh_host_ed25519_key")
 //	s := &ssh.Server{HostKey: host, Keys: authorized, Program: "/proc/self/exe", Login: []string{"-sh"}, Command: []string{"sh", "-c"}}
@@ -8,10 +8,10 @@
 //
 // # What it guarantees
 //
-// There are no passwords, and without a key nobody gets in. Keys count from when they are
-// there until they are not: each attempt asks for them anew. A key whose line in
-// authorized_keys carries options is refused: it would be let do more than its owner
-// meant. What a session started is hung up on when its connection ends.
+// There are no passwords: logging in takes a key. The list of keys is read for each attempt,
+// so that a removed key fails at once. A key whose line in authorized_keys has options is
+// refused: it would be allowed more than its owner meant. When a connection ends, the
+// programs of its sessions get SIGHUP.
 //
 // # Limits
 //

@@ -9,16 +9,16 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// user is the one that there is.
+// user is the only one.
 const user = "root"
 
-// patience is how long a client may take to say who it is.
+// patience is how long a client may take to log in.
 const patience = 30 * time.Second
 
-// A Server lets in who has a key.
+// A Server is for clients with a key.
 type Server struct {
 	HostKey ssh.Signer
-	// Keys returns those that log in. It is asked at each attempt, by several goroutines.
+	// Keys returns the accepted keys. Several goroutines call it, at each attempt to log in.
 	Keys func() []ssh.PublicKey
 	// Program is the shell, Login its arguments (with its name) for a session at a
 	// terminal, and Command those that stand before a command.
@@ -26,7 +26,7 @@ type Server struct {
 	Login, Command []string
 	Dir            string   // where sessions start
 	Env            []string // of sessions
-	// Log, if set, is told of connections.
+	// Log, if set, logs connections.
 	Log func(format string, args ...any)
 }
 
@@ -58,7 +58,7 @@ func (s *Server) connection(raw net.Conn, config *ssh.ServerConfig) {
 	_ = raw.SetDeadline(time.Now().Add(patience))
 	conn, channels, requests, err := ssh.NewServerConn(raw, config)
 	if err != nil {
-		s.log("%s was not let in: %v", raw.RemoteAddr(), err)
+		s.log("%s could not log in: %v", raw.RemoteAddr(), err)
 		return
 	}
 	defer conn.Close()

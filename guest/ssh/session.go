@@ -50,8 +50,8 @@ type (
 	}
 )
 
-// serve answers the requests of a session until its client closes it; what then still
-// runs is hung up on.
+// serve answers the requests of a session until its client closes it. A program that still
+// runs then gets SIGHUP.
 func (s *session) serve(requests <-chan *ssh.Request) {
 	started := false
 	for r := range requests {
@@ -77,7 +77,7 @@ func (s *session) serve(requests <-chan *ssh.Request) {
 	s.channel.Close()
 }
 
-// request answers what is not the start of a program.
+// request answers a request other than the start of a program.
 func (s *session) request(r *ssh.Request) bool {
 	switch r.Type {
 	case "env":
@@ -118,8 +118,8 @@ func (s *session) signal(sig syscall.Signal) bool {
 	return sig != 0 && s.process != nil && syscall.Kill(-s.process.Pid, sig) == nil
 }
 
-// start starts what a request asks for, and says whether it has begun. The rest of the
-// session is then to be done: it ends with the channel.
+// start starts the program of a request, and reports whether it runs. The caller then has to
+// call rest, which ends with the channel.
 func (s *session) start(r *ssh.Request) (rest func(), ok bool) {
 	argv := s.server.Login
 	switch r.Type {
@@ -176,14 +176,14 @@ func (s *session) runPlain(cmd *exec.Cmd) (wait func() error, err error) {
 	}
 	s.started(cmd.Process)
 	go func() {
-		_, _ = io.Copy(in, s.channel) // a command need not read what it is sent
+		_, _ = io.Copy(in, s.channel) // a command need not read its input
 		in.Close()
 	}()
 	return cmd.Wait, nil
 }
 
-// drain is how long is waited for the last words on a terminal that a process in the
-// background still holds.
+// drain is how long to wait for the last output on a terminal that a process in the background
+// still holds.
 const drain = 300 * time.Millisecond
 
 // runTerminal runs a command on a terminal of its own.

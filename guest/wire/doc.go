@@ -1,8 +1,7 @@
-// Package wire is what a host and the guest that it runs have agreed on: the words on the
-// kernel's command line ([Words]), the names of ports ([AgentPort] and others), and how both
-// talk: commands go in; what they print, their exit statuses and files come out. It holds the
-// wire format and both ends of a session. What the guest does with a request is in package
-// guest.
+// Package wire is the protocol between a host and the guest that it runs: the words on the
+// kernel's command line ([Words]), the names of ports ([AgentPort] and others), and sessions,
+// in which the host sends commands and files, and gets output, exit statuses and files. It
+// holds the wire format and both ends of a session. Package guest executes the requests.
 //
 //	s, err := wire.Dial(ctx, conn)                      // the host
 //	c, err := s.Open(wire.Request{Exec: &wire.Exec{Argv: wire.Raws("cat")}})
@@ -37,28 +36,28 @@
 //	9 exit  guest  any     JSON, Result: the last frame of a stream
 //	10 off  host   0       none: write everything out and switch the machine off
 //
-// Each channel starts with a credit of 1 MiB in each direction. Who has none left
+// Each channel starts with a credit of 1 MiB in each direction. A sender without credit
 // waits, and the other channels and streams go on: a command that does not read its
-// input, or a host that does not take output, holds up nobody else.
+// input, or a host that does not take output, delays nothing else.
 //
 // # What it guarantees
 //
 // Bytes arrive as they were sent, channels apart. A frame with a wrong magic, an
 // unknown type or channel, a length over the limit, data beyond the credit, or a
 // stream that was never opened ends the session with a [*ProtocolError] on the side
-// that sees it; neither side believes the other about a length or a path. A version
-// that is not understood is refused by name.
+// that sees it; both sides check every length and path. An unknown version is refused by
+// name.
 //
 // # Files
 //
 // Files travel as the tar streams of package files. A host that can read the guest's memory
-// may ask for large files of the guest's tmpfs to stay there ([Get].Memory). The guest says so if
-// its kernel moved any of them meanwhile, and the host asks again in the usual way.
+// may leave large files of the guest's tmpfs there ([Get].Memory). The guest reports if its
+// kernel moved any of them meanwhile, and the host then requests them in the usual way.
 //
 // # Modules
 //
-// A request that stays open for as long as the guest runs lets the guest ask, too, for
-// modules of its kernel that the host has: [Modules].
+// A request that stays open for as long as the guest runs lets the guest request modules of
+// its kernel from the host: [Modules].
 //
 // # Limits
 //

@@ -49,7 +49,7 @@ const (
 	window = 1 << 20
 )
 
-// A frame as it is on the wire. The payload of one that was read belongs to who reads.
+// A frame as it is on the wire. readFrame's caller owns the payload.
 type frame struct {
 	typ     Type
 	channel Channel
@@ -57,7 +57,7 @@ type frame struct {
 	payload []byte
 }
 
-// ProtocolError says that the other side sent what nobody sends.
+// ProtocolError means that the other side broke the protocol.
 type ProtocolError struct{ What string }
 
 func (e *ProtocolError) Error() string { return "agent protocol: " + e.What }

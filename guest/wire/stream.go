@@ -36,11 +36,11 @@ func newStream(s *Session, id uint32) *Stream {
 	return t
 }
 
-// Reader returns what the other side sends on a channel. Close tells that side that
-// nobody reads any more.
+// Reader returns the reader of a channel from the other side. Close tells that side to stop
+// sending.
 func (t *Stream) Reader(c Channel) io.ReadCloser { return &t.in[c] }
 
-// Writer returns the way to the other side's reader. Close sends the end.
+// Writer returns the writer of a channel to the other side. Close sends the end.
 func (t *Stream) Writer(c Channel) io.WriteCloser { return &t.out[c] }
 
 // Signal sends a signal to the command's process group.
@@ -279,7 +279,7 @@ func (b *inbox) WriteTo(w io.Writer) (total int64, err error) {
 	}
 }
 
-// Close has the sender told that nobody reads.
+// Close tells the sender to stop.
 func (b *inbox) Close() error {
 	b.mu.Lock()
 	tell := !b.closed && !b.ended
