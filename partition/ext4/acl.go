@@ -5,9 +5,9 @@ import (
 	"fmt"
 )
 
-// POSIX ACLs are the one kind of attribute whose value is not stored as system calls
-// show it: there entries are 8 bytes long and the version is 2; on the disk entries
-// that name nobody are cut to 4 and the version is 1 (struct ext4_acl_header).
+// POSIX ACLs are the only attributes with different values on disk and in system calls. In
+// system calls all entries have 8 bytes and the version is 2; on disk, entries without a user
+// or group have 4 bytes and the version is 1 (struct ext4_acl_header).
 const (
 	aclVersion     = 2 // POSIX_ACL_XATTR_VERSION
 	aclDiskVersion = 1 // EXT4_ACL_VERSION
@@ -24,11 +24,11 @@ const (
 	aclTagOther    = 0x20
 )
 
-// packACL turns an ACL as getxattr(2) shows it into what lies on the disk.
+// packACL converts an ACL of getxattr(2) to its form on disk.
 func packACL(value []byte) ([]byte, error) {
 	le := binary.LittleEndian
 	if len(value) < aclHeaderSize || (len(value)-aclHeaderSize)%aclEntrySize != 0 {
-		return nil, fmt.Errorf("%d bytes are no ACL, which has 4 and 8 for each entry", len(value))
+		return nil, fmt.Errorf("%d bytes are no ACL, which has 4 bytes and 8 for each entry", len(value))
 	}
 	if v := le.Uint32(value); v != aclVersion {
 		return nil, fmt.Errorf("the ACL is of version %d, known is %d", v, aclVersion)

@@ -2,33 +2,31 @@ package ext4
 
 import "io/fs"
 
-// allocation is where the blocks of a census lie in a geometry. Blocks are handed
-// out from the first to the last and none is left out, so that every free block is
-// behind frontier: bitmaps follow from that one number and the geometry.
+// allocation has the positions of a census's blocks in a geometry. It uses all blocks from the
+// first up to frontier, so that bitmaps follow from this number and the geometry.
 type allocation struct {
 	runs   []run
-	places []filePlacement // by place in census.files
+	places []filePlacement // by index in census.files
 	trees  []uint32        // blocks of extent trees
 
 	dindirect int64    // the resize inode's double indirect block
-	xattrs    []uint32 // by place in census.attrs.blocks
+	xattrs    []uint32 // by index in census.attrs.blocks
 	journal   filePlacement
 
 	frontier  int64
 	allocated int64
 }
 
-// run is a row of a file's blocks that is also one on the disk; as many as one
-// extent can tell.
+// run is an extent: blocks of a file that are contiguous on disk.
 type run struct{ logical, physical, length uint32 }
 
-// filePlacement is the runs of a file and the blocks of its extent tree, as places
-// in allocation.runs and allocation.trees.
+// filePlacement has the runs of a file and the blocks of its extent tree, as ranges of
+// allocation.runs and allocation.trees.
 type filePlacement struct{ runs, runsEnd, tree, treeEnd uint32 }
 
-// allocate gives all of c its blocks: first what belongs to the file system and its
-// directories, then the contents of the files in path order. It does not stop at
-// the end of g but counts on behind it, which tells how much is missing.
+// allocate allocates all blocks of c: first those of the file system and its directories, then
+// the contents of the files in path order. It does not stop at the end of g, so that the result
+// shows how many blocks are missing.
 func (a *allocation) allocate(c *census, g *geometry) {
 	at := allocator{used: g.used}
 	a.runs, a.trees, a.xattrs = a.runs[:0], a.trees[:0], a.xattrs[:0]
@@ -60,7 +58,7 @@ func (a *allocation) allocate(c *census, g *geometry) {
 	a.frontier, a.allocated = at.next, at.total
 }
 
-// place gives a file its blocks and, behind them, the blocks of its extent tree.
+// place allocates the blocks of a file and, behind them, those of its extent tree.
 func (a *allocation) place(at *allocator, pieces func(yield func(piece))) filePlacement {
 	p := filePlacement{runs: uint32(len(a.runs)), tree: uint32(len(a.trees))}
 	pieces(func(p piece) {
@@ -83,14 +81,14 @@ func (a *allocation) place(at *allocator, pieces func(yield func(piece))) filePl
 	return p
 }
 
-// allocator hands out the blocks between used spans, in order.
+// allocator allocates the blocks between used spans, in order.
 type allocator struct {
-	used  []span // those that begin behind next
+	used  []span // those behind next
 	next  int64
 	total int64
 }
 
-// take hands out n blocks, in as few runs as the used spans allow.
+// take allocates n blocks, in as few runs as the used spans allow.
 func (a *allocator) take(n int64, yield func(start, n int64)) {
 	a.total += n
 	for n > 0 {

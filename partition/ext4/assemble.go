@@ -8,13 +8,13 @@ import (
 	"ingot/image"
 )
 
-// assembly puts the extents of a plan together in the order of their offsets. The
-// files' come in order by themselves, the metadata's are sorted and woven in; to
-// sort a million extents would cost more than to make them.
+// assembly adds the extents of a plan in the order of their offsets. Those of files already are
+// in order, and it merges the sorted ones of metadata; sorting a million extents would cost
+// more than making them.
 type assembly struct {
 	*plan
 	image.Builder
-	metadata []image.Extent // those that are not yet woven in
+	metadata []image.Extent // not yet added
 }
 
 // assemble turns a plan into the Map of a volume of size bytes.
@@ -40,13 +40,12 @@ func name(format string, args ...any) *image.Owner {
 	return &image.Owner{Name: "ext4 " + fmt.Sprintf(format, args...)}
 }
 
-// addMetadata notes n bytes of src at a block.
+// addMetadata adds n bytes of src at a block to the metadata.
 func (a *assembly) addMetadata(block int64, src image.Blob, off, n int64, owner *image.Owner) {
 	a.metadata = append(a.metadata, image.Extent{Off: block * blockSize, Len: n, Src: src, SrcOff: off, Owner: owner})
 }
 
-// addBlocks adds n bytes of src at a block, and before it the metadata that lies
-// before it.
+// addBlocks adds the metadata before a block, and then n bytes of src at the block.
 func (a *assembly) addBlocks(block int64, src image.Blob, off, n int64, owner *image.Owner) {
 	at := block * blockSize
 	for len(a.metadata) > 0 && a.metadata[0].Off < at {
@@ -56,8 +55,8 @@ func (a *assembly) addBlocks(block int64, src image.Blob, off, n int64, owner *i
 	a.AddExtent(image.Extent{Off: at, Len: n, Src: src, SrcOff: off, Owner: owner})
 }
 
-// addGroups adds what each block group has of superblocks, descriptors, bitmaps and
-// inode tables; what would be zero is left to be zero.
+// addGroups adds the superblocks, descriptors, bitmaps and inode tables of all block groups,
+// except for zeros.
 func (a *assembly) addGroups() {
 	descriptors := image.Computed(a.descBlocks*blockSize, func(b []byte, off int64) error {
 		copy(b, a.descriptors()[off:])
@@ -82,7 +81,7 @@ func (a *assembly) addGroups() {
 	}
 }
 
-// addSuperblock adds the superblock of group g, if it has one, and what goes with it.
+// addSuperblock adds the superblock and the descriptors of group g, if it has them.
 func (a *assembly) addSuperblock(g int64, descriptors, reserved image.Blob) {
 	if !hasSuperblock(g) {
 		return
@@ -99,8 +98,7 @@ func (a *assembly) addSuperblock(g int64, descriptors, reserved image.Blob) {
 	}
 }
 
-// addDirectories adds the blocks of all directories: one Blob, of which each
-// directory has a part.
+// addDirectories adds the blocks of all directories, which are parts of one Blob.
 func (a *assembly) addDirectories() {
 	first := make([]int64, len(a.dirs)+1)
 	for i := range a.dirs {

@@ -9,39 +9,39 @@ import (
 	"ingot/partition/volume"
 )
 
-// census is what a Tree asks of any volume that is to hold it: its inodes in path
-// order, and how many blocks each needs. Nothing in it depends on the volume's size.
+// census has everything of a Tree that does not depend on the volume's size: the inodes in path
+// order, and the number of blocks of each.
 type census struct {
 	files  []file // files[0] is the root directory
 	dirs   []directory
 	pieces []piece // of sparse files
 	attrs  attributes
 
-	seen   map[*image.Node]uint32 // places in files
-	owners []image.Owner          // a slab that owner takes from
+	seen   map[*image.Node]uint32 // indexes in files
+	owners []image.Owner          // a slab for the method owner
 	paths  *image.Owner           // the root's
 	seed   [4]uint32              // of the hash of names
 }
 
-// file is an inode to be. Most trees are mostly files, so it is kept small.
+// file is a planned inode. It is small, since a Tree can have millions.
 type file struct {
 	node  *image.Node
 	owner *image.Owner
 	links uint32
-	dir   int32 // place in census.dirs, -1 for what is no directory
-	attrs int32 // place in census.attrs.sets, -1 where there are none
+	dir   int32 // index in census.dirs; -1 if it is no directory
+	attrs int32 // index in census.attrs.sets; -1 for none
 
-	xattrBlock int32 // place in census.attrs.blocks, -1 where there is none
+	xattrBlock int32 // index in census.attrs.blocks; -1 for none
 
-	// piecesFrom and piecesTo are the places in census.pieces of what a sparse file
-	// holds; both are 0 for a file without holes.
+	// piecesFrom and piecesTo are the range in census.pieces of a sparse file. Both are 0 for a
+	// file without holes.
 	piecesFrom, piecesTo uint32
 }
 
-// piece is a run of a file's blocks that is not a hole.
+// piece is a run of a sparse file's blocks between holes.
 type piece struct{ logical, length int64 }
 
-// inodeNumber is the number of the inode at place i of census.files.
+// inodeNumber is the number of the inode census.files[i].
 func inodeNumber(i int) uint32 {
 	if i == 0 {
 		return rootInode
@@ -49,7 +49,7 @@ func inodeNumber(i int) uint32 {
 	return uint32(lastReservedInodes + i)
 }
 
-// filePlace is the reverse; there is none for the other reserved inodes.
+// filePlace is the reverse of inodeNumber. ok is false for the other reserved inodes.
 func filePlace(ino uint32) (int, bool) {
 	if ino == rootInode {
 		return 0, true
@@ -57,10 +57,10 @@ func filePlace(ino uint32) (int, bool) {
 	return int(ino) - lastReservedInodes, ino >= firstInode
 }
 
-// inodesUsed is how many inodes are taken, the reserved ones included.
+// inodesUsed is the number of used inodes, including the reserved ones.
 func (c *census) inodesUsed() int64 { return int64(lastReservedInodes + len(c.files) - 1) }
 
-// takeCensus reads all of a Tree but the contents of its files.
+// takeCensus reads a Tree without the contents of its files.
 func takeCensus(t *image.Tree, seed [4]uint32) (*census, error) {
 	if t == nil || t.Root == nil || !t.Root.IsDir() {
 		return nil, fmt.Errorf("the tree has no root directory")
@@ -85,11 +85,11 @@ func takeCensus(t *image.Tree, seed [4]uint32) (*census, error) {
 	return c, nil
 }
 
-// lostFound is the directory that e2fsck ties to what lost its name.
+// lostFound is the directory for files without a name that e2fsck finds.
 const lostFound = "lost+found"
 
-// addLostFound makes the directory of 16 KiB that mke2fs makes, so that e2fsck need
-// not allocate a block on a file system in doubt. It gets the first free inode.
+// addLostFound adds a directory of 16 KiB, as mke2fs does, so that e2fsck need not allocate
+// blocks in a damaged file system. It gets the first free inode.
 func (c *census) addLostFound() error {
 	if err := c.addNode(image.NewDir(0o700), c.owner(c.paths, lostFound)); err != nil {
 		return err
@@ -101,8 +101,8 @@ func (c *census) addLostFound() error {
 
 const lostFoundBlocks = 4
 
-// owner returns a new Owner. They come in slabs: one by one they would cost the
-// garbage collector more than all else here.
+// owner returns a new Owner from a slab. Single allocations would cost more time, in the
+// garbage collector, than everything else here.
 func (c *census) owner(parent *image.Owner, name string) *image.Owner {
 	if len(c.owners) == cap(c.owners) {
 		c.owners = make([]image.Owner, 0, min(max(64, len(c.files)), 8192))
@@ -142,8 +142,8 @@ func pathOf(o *image.Owner) string {
 	return "/"
 }
 
-// addEntries gives inodes to all that is below the directory at a place of files,
-// and packs that directory's blocks.
+// addEntries gives inodes to everything below the directory files[place], and packs the blocks
+// of that directory.
 func (c *census) addEntries(place int, parent uint32, withLostFound bool) error {
 	self, owner := c.files[place].dir, c.files[place].owner
 	entries := c.files[place].node.Entries()
@@ -178,8 +178,7 @@ func (c *census) addEntries(place int, parent uint32, withLostFound bool) error 
 	return nil
 }
 
-// addEntry returns the place of e's inode, a new one unless e is one more name of
-// a file that has one.
+// addEntry returns the index of e's inode, which is new unless e is another name of a file.
 func (c *census) addEntry(e image.Entry, dir *image.Owner) (int, error) {
 	at, known := c.seen[e.Node]
 	if !known {
@@ -187,10 +186,10 @@ func (c *census) addEntry(e image.Entry, dir *image.Owner) (int, error) {
 	}
 	f := &c.files[at]
 	if e.Node.IsDir() {
-		return 0, fmt.Errorf("%s/%s: is the directory %s once more; directories have one name", printable.Name(dir.String()), printable.Name(e.Name), printable.Name(pathOf(f.owner)))
+		return 0, fmt.Errorf("%s/%s: is the directory %s again; directories have one name", printable.Name(dir.String()), printable.Name(e.Name), printable.Name(pathOf(f.owner)))
 	}
 	if f.links++; f.links > maxLinks {
-		return 0, fmt.Errorf("%s/%s: is name %d of the file %s, ext4 allows %d", printable.Name(dir.String()), printable.Name(e.Name), f.links, printable.Name(f.owner.String()), maxLinks)
+		return 0, fmt.Errorf("%s/%s: is name %d of the file %s; ext4 allows %d", printable.Name(dir.String()), printable.Name(e.Name), f.links, printable.Name(f.owner.String()), maxLinks)
 	}
 	return int(at), nil
 }
@@ -206,13 +205,13 @@ func checkNode(n *image.Node) error {
 	return volume.CheckNode(n)
 }
 
-// addPieces notes what is not a hole of a file that has holes.
+// addPieces adds the pieces of a file that has holes.
 func (c *census) addPieces(data image.Blob) (from, to uint32, err error) {
 	if data == nil || data.Size() == 0 {
 		return 0, 0, nil
 	}
 	switch data.(type) {
-	case *image.File, image.Bytes: // the many; they have no holes
+	case *image.File, image.Bytes: // most files; they have no holes
 		return 0, 0, nil
 	}
 	m := image.MapOf(data, nil)
@@ -232,8 +231,7 @@ func (c *census) addPieces(data image.Blob) (from, to uint32, err error) {
 	return from, uint32(len(c.pieces)), nil
 }
 
-// addPiece appends p to the pieces that start at place from, or joins it with the
-// last of them where they touch.
+// addPiece appends p to pieces[from:], or merges it with the last of them if they touch.
 func (c *census) addPiece(from uint32, p piece) {
 	if n := len(c.pieces); n > int(from) {
 		last := &c.pieces[n-1]

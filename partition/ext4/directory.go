@@ -10,34 +10,34 @@ import (
 	"ingot/partition/volume"
 )
 
-// directory is a directory's entries and how they are spread over its blocks: all
-// in one, or in the leaves of a hash tree. Its blocks are made when they are read.
+// directory has a directory's entries and their distribution over blocks: a single one, or the
+// leaves of a hash tree. The blocks are computed when they are read.
 type directory struct {
-	file    int    // place in census.files
+	file    int    // index in census.files
 	parent  uint32 // inode number
 	blocks  int64
 	entries []image.Entry
 	inodes  []uint32 // of the entries
 
-	// Of a hash tree only: the places of the entries in the order of their hashes,
-	// and for each leaf where in that order it starts and the hash of its first name.
+	// Only for a hash tree: the indexes of the entries in the order of their hashes, and the
+	// leaves.
 	order  []uint32
 	leaves []dxLeaf
 }
 
 type dxLeaf struct {
-	start uint32
-	hash  uint32 // with the low bit where the leaf before ends with the same hash
+	start uint32 // index in directory.order
+	hash  uint32 // of its first name, with the low bit set if the leaf before ends with it
 }
 
-// entrySize is what an entry takes: its number, lengths and type, and the name, to
-// a multiple of four bytes.
+// entrySize is the size of an entry in bytes: its number, lengths, type and name, rounded up to
+// a multiple of four.
 func entrySize(name string) int { return (dirEntrySize + len(name) + 3) &^ 3 }
 
 const dotsSize = 12 + 12 // "." and ".."
 
-// pack decides the blocks. A directory of one block is a plain list, as the kernel
-// has it too; all others are hash trees, with leaves as full as they get.
+// pack distributes the entries over blocks. As in the kernel, a directory of one block is a
+// list; all others are hash trees with full leaves.
 func (d *directory) pack(seed [4]uint32) error {
 	size := dotsSize
 	for _, e := range d.entries {
@@ -50,13 +50,13 @@ func (d *directory) pack(seed [4]uint32) error {
 	d.grow(seed)
 	nodes := d.nodes()
 	if nodes > dxRootLimit {
-		return fmt.Errorf("the directory has %d entries in %d blocks, ext4 allows %d blocks", len(d.entries), len(d.leaves), dxRootLimit*dxNodeLimit)
+		return fmt.Errorf("the directory has %d entries in %d blocks; ext4 allows %d blocks", len(d.entries), len(d.leaves), dxRootLimit*dxNodeLimit)
 	}
 	d.blocks = int64(1 + nodes + len(d.leaves))
 	return nil
 }
 
-// nodes is how many interior nodes stand between the root and the leaves.
+// nodes is the number of interior nodes between the root and the leaves.
 func (d *directory) nodes() int {
 	if len(d.leaves) <= dxRootLimit {
 		return 0
@@ -64,7 +64,7 @@ func (d *directory) nodes() int {
 	return (len(d.leaves) + dxNodeLimit - 1) / dxNodeLimit
 }
 
-// grow sorts the entries by their hashes and fills leaves with them.
+// grow distributes the entries, sorted by their hashes, over leaves.
 func (d *directory) grow(seed [4]uint32) {
 	type hashed struct{ major, minor, place uint32 }
 	names := make([]hashed, len(d.entries))
@@ -92,9 +92,9 @@ func (d *directory) grow(seed [4]uint32) {
 	}
 }
 
-// dirBlock makes block i of d in p, which is zeroed. sums are the inode's checksums;
-// without them the entries are spread over the blocks in the same way, and the last of a
-// block also takes what would be the checksum's.
+// dirBlock computes block i of d in p, which is zeroed. sums are the inode's checksums. Without
+// them the distribution over blocks is the same, and the last entry of a block covers the space
+// of the checksum.
 func (d *directory) dirBlock(p []byte, i int, self uint32, sums checksums) {
 	nodes, space := d.nodes(), p
 	if !sums.none {
@@ -103,7 +103,7 @@ func (d *directory) dirBlock(p []byte, i int, self uint32, sums checksums) {
 	switch {
 	case d.order == nil && i == 0:
 		d.listBlock(space, self)
-	case d.order == nil: // lost+found has blocks of nothing
+	case d.order == nil: // lost+found has empty blocks
 		putEntry(p, 0, len(space), "", 0)
 	case i == 0:
 		d.dxRoot(p, self, sums)
@@ -147,8 +147,8 @@ func (d *directory) leafBlock(p []byte, leaf int) {
 	}
 }
 
-// putPlace puts an entry at the start of p and returns what follows it; the last of
-// a block takes all that is left.
+// putPlace writes an entry at the start of p and returns the rest of p. The last entry of a
+// block covers the rest of the block.
 func (d *directory) putPlace(p []byte, place int, last bool) []byte {
 	e := d.entries[place]
 	size := entrySize(e.Name)
@@ -159,8 +159,8 @@ func (d *directory) putPlace(p []byte, place int, last bool) []byte {
 	return p[size:]
 }
 
-// dxRoot is the first block of a hash tree. Readers that do not know of hash trees
-// see "." and a ".." that takes the rest of the block.
+// dxRoot writes the first block of a hash tree. For readers without hash trees it contains
+// "." and a ".." that covers the rest of the block.
 func (d *directory) dxRoot(p []byte, self uint32, sums checksums) {
 	putEntry(p, self, 12, ".", fileTypeDirectory)
 	putEntry(p[12:], d.parent, blockSize-12, "..", fileTypeDirectory)
@@ -182,9 +182,8 @@ func (d *directory) dxNode(p []byte, node int, sums checksums) {
 	d.dxEntries(p, dxNodeOffset, dxNodeLimit, len(leaves), first, sums, func(i int) dxLeaf { return leaves[i] })
 }
 
-// dxEntries puts n entries at off, which point to the blocks from first on, and the
-// checksum behind the room for limit of them; where there is none, its place counts as
-// room for one more.
+// dxEntries writes n entries at off, which point to the blocks from first on, and the checksum
+// behind the space for limit entries. Without a checksum, its space counts for one more entry.
 func (d *directory) dxEntries(p []byte, off, limit, n, first int, sums checksums, leaf func(int) dxLeaf) {
 	le := binary.LittleEndian
 	for i := range n {
@@ -201,7 +200,7 @@ func (d *directory) dxEntries(p []byte, off, limit, n, first int, sums checksums
 	sums.put(p[off+limit*dxEntrySize+4:][:4], dxChecksum(sums.seed, p, used))
 }
 
-// putEntry puts struct ext4_dir_entry_2 and the name at the start of p.
+// putEntry writes struct ext4_dir_entry_2 and the name at the start of p.
 func putEntry(p []byte, ino uint32, size int, name string, fileType uint8) {
 	binary.LittleEndian.PutUint32(p, ino)
 	binary.LittleEndian.PutUint16(p[4:], uint16(size))

@@ -7,25 +7,23 @@ import (
 	"ingot/partition/volume"
 )
 
-// FileSystem says how a Tree becomes an ext4 file system. The zero value is what
-// mke2fs would make by default, but for the blocks that mke2fs reserves for root.
+// FileSystem makes ext4 volumes. The zero value makes those of mke2fs's defaults, but reserves
+// no blocks for root.
 type FileSystem struct {
-	// Inodes is how many inodes there are at least, those of the Tree included. It adds to
-	// the default and never takes away from it: the Tree's, and one for each 16 KiB of
-	// room. The package comment has the numbers.
+	// Inodes is the minimum number of inodes, including those of the Tree. It can only raise
+	// the default: the Tree's, and one for each 16 KiB of free space. The package comment has
+	// the details.
 	Inodes int64
-	// ReservedPercent is how much of the volume only root can fill, 0 to 50. mke2fs
-	// reserves 5; here it is nothing unless asked for, so that what Fit leaves free
-	// is free to all.
+	// ReservedPercent is the part of the volume that only root can fill, 0 to 50. mke2fs
+	// reserves 5. Default: 0, so that all users can fill the free space of Fit.
 	ReservedPercent int
-	// NoJournal leaves out the journal. Volumes below 8 MiB have none anyway unless
-	// JournalBlocks is set.
+	// NoJournal omits the journal. Volumes below 8 MiB have one only if JournalBlocks is set.
 	NoJournal bool
-	// No64Bit leaves out the feature 64bit, and NoMetadataCsum metadata_csum: boot loaders
-	// from before them, such as old U-Boots, read and write only what lacks both.
+	// No64Bit turns off the feature 64bit, and NoMetadataCsum metadata_csum: older boot
+	// loaders, such as old U-Boots, cannot read file systems with them.
 	No64Bit, NoMetadataCsum bool
-	// JournalBlocks is the size of the journal in blocks of 4 KiB, 1024 to 10,240,000;
-	// if it is 0 the size is what mke2fs chooses for the size of the volume.
+	// JournalBlocks is the size of the journal in blocks of 4 KiB, 1024 to 10,240,000.
+	// Default: that of mke2fs for the size of the volume.
 	JournalBlocks int64
 }
 
@@ -55,15 +53,15 @@ func (f FileSystem) Check(v image.Volume) error {
 	case f.ReservedPercent < 0 || f.ReservedPercent > maxReserved:
 		return fmt.Errorf("reserved blocks: %d%% is not between 0%% and %d%%", f.ReservedPercent, maxReserved)
 	case f.NoJournal && f.JournalBlocks != 0:
-		return fmt.Errorf("journal: has a size of %d blocks but is left out", f.JournalBlocks)
+		return fmt.Errorf("journal: has a size of %d blocks, but is turned off", f.JournalBlocks)
 	case f.JournalBlocks != 0 && (f.JournalBlocks < minJournalBlocks || f.JournalBlocks > maxJournalBlocks):
 		return fmt.Errorf("journal: %d blocks of 4 KiB are not between %d and %d", f.JournalBlocks, minJournalBlocks, maxJournalBlocks)
 	}
 	return nil
 }
 
-// Layout returns the file system that holds t. An error names the path in t, the
-// number and the limit, or is a [*image.TooSmallError].
+// Layout implements [volume.FileSystem]. An error has the path in t, the number and the limit,
+// or is an [*image.TooSmallError].
 func (f FileSystem) Layout(t *image.Tree, v image.Volume) (*image.Map, error) {
 	if err := f.Check(v); err != nil {
 		return nil, err
@@ -87,7 +85,7 @@ func (f FileSystem) Layout(t *image.Tree, v image.Volume) (*image.Map, error) {
 	return newPlan(&s, id, v.Label).assemble(v.Size.Bytes)
 }
 
-// descSize is how many bytes a group descriptor has.
+// descSize is the size of a group descriptor in bytes.
 func (f FileSystem) descSize() int64 {
 	if f.No64Bit {
 		return oldDescSize

@@ -95,7 +95,7 @@ func TestCheck(t *testing.T) {
 		{FileSystem{Inodes: -1}, ok, "inodes: -1 is less than 0"},
 		{FileSystem{Inodes: 1 << 32}, ok, "inodes: 4294967296 is more than the 4000000000 that ext4 can number"},
 		{FileSystem{ReservedPercent: 51}, ok, "reserved blocks: 51% is not between 0% and 50%"},
-		{FileSystem{NoJournal: true, JournalBlocks: 1024}, ok, "journal: has a size of 1024 blocks but is left out"},
+		{FileSystem{NoJournal: true, JournalBlocks: 1024}, ok, "journal: has a size of 1024 blocks, but is turned off"},
 		{FileSystem{JournalBlocks: 1023}, ok, "journal: 1023 blocks of 4 KiB are not between 1024 and 10240000"},
 		{FileSystem{JournalBlocks: 1024}, ok, ""},
 	} {
@@ -141,12 +141,12 @@ func TestErrors(t *testing.T) {
 		put  map[string]*image.Node
 		want string
 	}{
-		{map[string]*image.Node{"/a": many}, `/a: the extended attributes take 5960 bytes beside those in the inode, ext4 allows 4060; the largest is "user.attribute37" with 168`},
+		{map[string]*image.Node{"/a": many}, `/a: the extended attributes take 5960 bytes beside those in the inode; ext4 allows 4060; the largest is "user.attribute37" with 168`},
 		{map[string]*image.Node{"/a": twice}, `/a: extended attribute "user.a": is given twice`},
 		{map[string]*image.Node{"/a": odd}, `/a: extended attribute "com.apple.quarantine": the name must begin with user., system.posix_acl_access, system.posix_acl_default, trusted., security. or system.`},
-		{map[string]*image.Node{"/a": acl}, `/a: extended attribute "system.posix_acl_access": 2 bytes are no ACL, which has 4 and 8 for each entry`},
+		{map[string]*image.Node{"/a": acl}, `/a: extended attribute "system.posix_acl_access": 2 bytes are no ACL, which has 4 bytes and 8 for each entry`},
 		{map[string]*image.Node{"/a": named}, `/a: extended attribute "user.` + strings.Repeat("n", 95) + `": the name is 256 bytes long; Linux allows 255`},
-		{map[string]*image.Node{"/a": dir, "/b": dir}, `/b: is the directory /a once more; directories have one name`},
+		{map[string]*image.Node{"/a": dir, "/b": dir}, `/b: is the directory /a again; directories have one name`},
 		{map[string]*image.Node{"/lost+found": image.NewFile(0o644, nil)}, `/lost+found: is a regular file; ext4 needs a directory there`},
 		{map[string]*image.Node{"/a": image.NewSymlink("")}, `/a: the symlink's target is 0 bytes long; Linux allows 1 to 4095`},
 		{map[string]*image.Node{"/a": image.NewSpecial(1<<26, image.Dev{Major: 4096})}, `/a: the device number is 4096:0; Linux allows up to 4095:1048575`},

@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// extentTreeBlocks is how many blocks the extent tree of a file with n extents takes
+// extentTreeBlocks is the number of blocks that the extent tree of a file with n extents needs
 // beside the inode.
 func extentTreeBlocks(n int) int64 {
 	total := int64(0)
@@ -16,9 +16,8 @@ func extentTreeBlocks(n int) int64 {
 	return total
 }
 
-// putExtentTree puts the extent tree of runs into root, the i_block of an inode, and
-// into tree, whose blocks lie at the given places on the disk. sums are the
-// inode's checksums.
+// putExtentTree writes the extent tree of runs into root, the i_block of an inode, and into
+// tree, whose blocks on disk are at. sums are the inode's checksums.
 func putExtentTree(root, tree []byte, at []uint32, runs []run, sums checksums) {
 	level, depth := runs, uint16(0)
 	for len(level) > extentsInInode {
@@ -34,8 +33,8 @@ func putExtentTree(root, tree []byte, at []uint32, runs []run, sums checksums) {
 	putExtentNode(root, extentsInInode, depth, level)
 }
 
-// putExtentNode puts one node: extents at depth 0, above it pointers to other nodes.
-// It is written out by hand, since there is one in each inode.
+// putExtentNode writes one node: struct ext4_extent_header, and extents at depth 0 or pointers
+// to other nodes above. It does not use encoding/binary, for speed: each inode has a node.
 func putExtentNode(p []byte, limit, depth uint16, entries []run) {
 	le := binary.LittleEndian
 	le.PutUint16(p[0:], extentMagic)

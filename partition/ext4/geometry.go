@@ -1,8 +1,8 @@
 package ext4
 
-// geometry is where everything stands that follows from the size of a volume and
-// the number of its inodes: superblocks, descriptors, bitmaps and inode tables.
-// All counts are of blocks where nothing else is said.
+// geometry has the positions that depend only on the size of a volume and the number of its
+// inodes: of superblocks, descriptors, bitmaps and inode tables. Numbers without a unit count
+// blocks.
 type geometry struct {
 	blocks         int64 // of the file system; a volume may end with a few more
 	groups         int64 // block groups
@@ -10,45 +10,44 @@ type geometry struct {
 	tableBlocks    int64 // of one group's inode table
 	descSize       int64 // of one group descriptor, bytes
 	descBlocks     int64 // of the group descriptors
-	reservedGDT    int64 // kept behind them for the descriptors of groups to come
+	reservedGDT    int64 // behind them, for the descriptors of future groups
 	journal        int64
 
-	// short is how many blocks the last group, left out for being too small to be
-	// of use, would have needed more; 0 where none was left out.
+	// short is how many more blocks an omitted last group would have needed to be useful; 0 if
+	// none was omitted.
 	short int64
 
 	groupAt []groupPlace
 	used    []span // of all of the above but the journal, in order
-	free    int64  // what used leaves
+	free    int64  // all blocks outside of used
 }
 
-// groupPlace is where the parts of one group lie.
+// groupPlace has the positions of the parts of one group.
 type groupPlace struct{ blockBitmap, inodeBitmap, inodeTable int64 }
 
 // span is the blocks from start up to end.
 type span struct{ start, end int64 }
 
-// minLastGroup is how many blocks the last group must have beyond its own
-// metadata; mke2fs leaves out smaller ones too.
+// minLastGroup is how many blocks the last group must have beside its own metadata. mke2fs
+// omits smaller ones, too.
 const minLastGroup = 50
 
-// bytesPerInode is mke2fs's ratio, and roomOfGroup what it comes to in a whole group.
+// bytesPerInode is mke2fs's ratio, and roomOfGroup the resulting inodes of a whole group.
 const (
 	bytesPerInode = 16 << 10
 	roomOfGroup   = blocksPerGroup * blockSize / bytesPerInode
 )
 
-// room is how many inodes an empty volume of so many blocks has: one for each
-// [bytesPerInode] of all its groups, as if the last one were whole. A volume that grows
-// has in each group to come as many inodes as in those that it has, and none more in
-// the group that it ends in. Very small volumes have one for each block, which is the
-// ratio of mke2fs for these: else the tables would be most of them.
+// room is the number of inodes of an empty volume of so many blocks: one for each
+// [bytesPerInode] of all its groups, as if the last one were whole. When a volume grows, new
+// groups have as many inodes as the old ones, and its last group gets no more. Very small
+// volumes have one for each block, like mke2fs's.
 func room(blocks int64) int64 {
 	return min(blocks, ceilDiv(blocks, blocksPerGroup)*roomOfGroup)
 }
 
-// hasSuperblock says whether group g has a copy of the superblock and of the
-// descriptors (sparse_super): groups 0, 1 and the powers of 3, 5 and 7.
+// hasSuperblock reports whether group g has a copy of the superblock and of the descriptors
+// (sparse_super): groups 0, 1 and the powers of 3, 5 and 7.
 func hasSuperblock(g int64) bool {
 	if g <= 1 {
 		return true
@@ -65,8 +64,8 @@ func hasSuperblock(g int64) bool {
 	return false
 }
 
-// defaultJournal is the table of mke2fs: how many blocks of journal a volume of so
-// many blocks gets. Below 8 MiB there is none.
+// defaultJournal is mke2fs's size of the journal in blocks, for a volume of so many blocks.
+// Below 8 MiB there is none.
 func defaultJournal(blocks int64) int64 {
 	journal := int64(0)
 	for _, step := range [...]struct{ from, journal int64 }{
@@ -80,10 +79,9 @@ func defaultJournal(blocks int64) int64 {
 	return journal
 }
 
-// newGeometry shapes a volume of the given blocks, without its journal. inodes says
-// how many a volume of so many blocks must have at least. They may turn out fewer,
-// since a group holds no more than [maxInodesPerGroup]. Group descriptors have descSize
-// bytes.
+// newGeometry returns the geometry of a volume with so many blocks, without its journal. inodes
+// returns the minimum number of inodes for a number of blocks; the result may have fewer, since
+// a group holds at most [maxInodesPerGroup]. Group descriptors have descSize bytes.
 func newGeometry(blocks int64, inodes func(blocks int64) int64, descSize int64) geometry {
 	short := int64(0)
 	for {
@@ -107,15 +105,15 @@ func newGeometry(blocks int64, inodes func(blocks int64) int64, descSize int64) 
 	}
 }
 
-// reservedGDT is how many blocks of descriptors are kept free, so that a volume can
-// grow 1024-fold while mounted, as mke2fs reserves them.
+// reservedGDT is the number of blocks reserved for descriptors, as by mke2fs, so that a volume
+// can grow 1024-fold while mounted.
 func reservedGDT(blocks, descBlocks, descSize int64) int64 {
 	groups := ceilDiv(min(blocks*1024, maxBlocks), blocksPerGroup)
 	return min(ceilDiv(groups*descSize, blockSize)-descBlocks, addressesPerBlock)
 }
 
-// superBlocks is how many blocks group g starts with that hold the superblock, the
-// descriptors, and what is reserved for more of them.
+// superBlocks is the number of blocks at the start of a group for the superblock, the
+// descriptors, and more descriptors in the future.
 func (g *geometry) superBlocks(group int64) int64 {
 	if !hasSuperblock(group) {
 		return 0
@@ -123,8 +121,8 @@ func (g *geometry) superBlocks(group int64) int64 {
 	return 1 + g.descBlocks + g.reservedGDT
 }
 
-// placeGroups packs the bitmaps and inode tables of each 16 groups (flex_bg) at the
-// start of the first of them, around the superblocks that may be in the way.
+// placeGroups packs the bitmaps and inode tables of 16 groups (flex_bg) at the start of the
+// first of them, around the superblocks of groups.
 func (g *geometry) placeGroups() {
 	const perFlex = 1 << logGroupsPerFlex
 	g.groupAt = make([]groupPlace, g.groups)
@@ -148,8 +146,8 @@ func (g *geometry) placeGroups() {
 	}
 }
 
-// take uses n blocks in a row at *at or, if a group's superblock is in the way,
-// behind it, and moves *at to their end.
+// take allocates n contiguous blocks at *at or, if a group's superblock is in the way, behind
+// it, and moves *at to their end.
 func (g *geometry) take(at *int64, n int64) int64 {
 	for {
 		group := (*at + n - 1) / blocksPerGroup // the last that these blocks touch
@@ -167,8 +165,7 @@ func (g *geometry) take(at *int64, n int64) int64 {
 	return start
 }
 
-// usedSupers notes the superblocks between two blocks of a flex group that nothing
-// else has come upon.
+// usedSupers marks the remaining superblocks between two blocks of a flex group as used.
 func (g *geometry) usedSupers(from, to int64) {
 	for group := ceilDiv(from, blocksPerGroup); group < to/blocksPerGroup; group++ {
 		if n := g.superBlocks(group); n > 0 {
@@ -191,7 +188,7 @@ func (g *geometry) groupSpan(group int64) span {
 	return span{group * blocksPerGroup, min((group+1)*blocksPerGroup, g.blocks)}
 }
 
-// overhead is what all of this takes, as s_overhead_clusters counts it.
+// overhead is the number of blocks of metadata, as in s_overhead_clusters.
 func (g *geometry) overhead() int64 { return g.blocks - g.free + g.journal }
 
 func ceilDiv(a, b int64) int64 { return (a + b - 1) / b }

@@ -2,12 +2,12 @@ package ext4
 
 import "math/bits"
 
-// halfMD4 is the hash of names in hash trees: three rounds of MD4 over words that
-// are made of the name's bytes, taken as signed. The first result orders a
-// directory, the second settles the order of equal ones.
+// halfMD4 is the hash of names in hash trees, DX_HASH_HALF_MD4 of the kernel: three rounds of
+// MD4 over words of the name's bytes, taken as signed. The first result orders a directory, the
+// second one names with equal first results.
 //
-// It is what the kernel calls DX_HASH_HALF_MD4; the low bit of the first result is
-// left clear, since trees mark with it that a hash goes on in the next block.
+// The low bit of the first result is 0, since trees use it as a mark that a hash continues in
+// the next block.
 func halfMD4(name string, seed [4]uint32) (major, minor uint32) {
 	state := [4]uint32{0x67452301, 0xEFCDAB89, 0x98BADCFE, 0x10325476}
 	if seed != [4]uint32{} {
@@ -28,8 +28,8 @@ func halfMD4(name string, seed [4]uint32) (major, minor uint32) {
 	return major, state[2]
 }
 
-// hashWords packs the first 32 bytes of name into words and fills the rest with a
-// word made of the length.
+// hashWords packs the first 32 bytes of name into words, and pads with a word made of the
+// length.
 func hashWords(name string) (out [8]uint32) {
 	pad := uint32(len(name)) | uint32(len(name))<<8
 	pad |= pad << 16
@@ -75,8 +75,7 @@ func halfMD4Transform(state *[4]uint32, in *[8]uint32) {
 	}
 }
 
-// step is one operation of MD4; the registers move up by one, so that the next
-// operation finds them in their places.
+// step is one operation of MD4. It rotates the registers for the next operation.
 func step(s *[4]uint32, i int, v uint32, shifts [4]int) {
 	a := bits.RotateLeft32(s[0]+v, shifts[i%4])
 	s[0], s[1], s[2], s[3] = s[3], a, s[1], s[2]

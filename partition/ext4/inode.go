@@ -8,7 +8,7 @@ import (
 	"ingot/partition/volume"
 )
 
-// inodeBlock makes block i of the inode tables, taken as one table of all groups.
+// inodeBlock computes block i of the concatenated inode tables of all groups.
 func (p *plan) inodeBlock(b []byte, i int64) {
 	for k := range int64(inodesPerBlock) {
 		ino := i*inodesPerBlock + k + 1
@@ -19,7 +19,7 @@ func (p *plan) inodeBlock(b []byte, i int64) {
 	}
 }
 
-// putInode makes one inode. Reserved ones without a use stay zero.
+// putInode computes one inode. Unused reserved ones stay zero.
 func (p *plan) putInode(b []byte, ino uint32) {
 	var n inode
 	var xattrs string
@@ -45,8 +45,8 @@ func (p *plan) putInode(b []byte, ino uint32) {
 	c.put(b[inodeChecksumHiOffset:][:2], sum>>16)
 }
 
-// newInode is an inode with what all have. Every time is the modification time: a
-// Tree knows no other.
+// newInode returns an inode with the common fields. All times are the modification time, the
+// only one of a Tree.
 func newInode(mode uint16, size int64, t image.Time) inode {
 	sec := uint32(t.Sec)
 	extra := uint32((t.Sec-int64(int32(t.Sec)))>>32)&3 | uint32(t.Nsec)<<2
@@ -58,7 +58,7 @@ func newInode(mode uint16, size int64, t image.Time) inode {
 	}
 }
 
-// setBlocks sets i_blocks, which counts 512 bytes.
+// setBlocks sets i_blocks, in units of 512 bytes.
 func (n *inode) setBlocks(blocks int64) {
 	sectors := blocks * (blockSize / 512)
 	n.BlocksLo, n.BlocksHigh = uint32(sectors), uint16(sectors>>32)
@@ -99,8 +99,8 @@ func (p *plan) fileInode(place int, ino uint32) inode {
 	return n
 }
 
-// putExtents puts the extent tree's root and returns how many blocks the file has,
-// those of the tree included.
+// putExtents writes the extent tree's root and returns the number of the file's blocks,
+// including those of the tree.
 func (p *plan) putExtents(root []byte, f *filePlacement, ino uint32) (blocks int64) {
 	runs, at := p.runs[f.runs:f.runsEnd], p.trees[f.tree:f.treeEnd]
 	putExtentTree(root, make([]byte, len(at)*blockSize), at, runs, p.ofInode(ino))
@@ -110,8 +110,8 @@ func (p *plan) putExtents(root []byte, f *filePlacement, ino uint32) (blocks int
 	return blocks + int64(len(at))
 }
 
-// putDevice puts a device number in the form that the kernel would choose: the
-// short one for numbers of 8 bits each, behind it the long one for the rest.
+// putDevice writes a device number as the kernel does: in the first word if both parts have 8
+// bits, otherwise in the second word, in the longer form.
 func putDevice(block []byte, d image.Dev) {
 	if d.Major < 1<<8 && d.Minor < 1<<8 {
 		binary.LittleEndian.PutUint32(block, d.Major<<8|d.Minor)
@@ -120,7 +120,7 @@ func putDevice(block []byte, d image.Dev) {
 	binary.LittleEndian.PutUint32(block[4:], volume.EncodeDev(d))
 }
 
-// encode does what encode does for other structures, at a tenth of the time: there
+// encode does what the function encode does for other structures, in a tenth of the time: there
 // are as many inodes as files.
 func (n *inode) encode(b []byte) {
 	le := binary.LittleEndian

@@ -8,7 +8,7 @@ import (
 	"ingot/partition/volume"
 )
 
-// Kind is ext4, and ext2 and ext3 as far as they are read.
+// Kind is ext4, and for the reader also ext2 and ext3.
 var Kind = &volume.Kind{
 	Name: "ext4", Class: volume.Files,
 	Identify:   identify,
@@ -18,14 +18,14 @@ var Kind = &volume.Kind{
 	Keeps:      volume.AllAttributes,
 }
 
-// What ext3 knows: a file system without other features is one, or an ext2.
+// The features of ext3: a file system without others is an ext3 or ext2.
 const (
 	incompatOld = incompatFiletype | incompatRecover | incompatMetaBG
 	roCompatOld = roCompatSparseSuper | roCompatLargeFile | 0x4 // btree_dir
 )
 
-// identify tells ext2 and ext3 from ext4 by their features, as blkid does, and a journal that
-// is a device of its own from all of them.
+// identify distinguishes ext2, ext3, ext4 and external journals by their features, as blkid
+// does.
 func identify(p *volume.Probe) (volume.ID, bool) {
 	var s superblock
 	b := p.Bytes(superblockOffset, superblockSize)
@@ -48,7 +48,7 @@ func identify(p *volume.Probe) (volume.ID, bool) {
 	return id, s.Magic == superblockMagic
 }
 
-// Options are what a recipe can ask of an ext4.
+// Options are a recipe's options for an ext4.
 type Options struct {
 	Inodes   int64    `json:"inodes,omitempty" jsonschema_description:"ext4: the minimum number of inodes, including those of the files. Default, and lower bound: one for each file and one for each 16KiB of free space."`
 	Reserved int      `json:"reserved,omitempty" jsonschema_description:"ext4: the percentage of blocks that only root may use. Default: 0."`
@@ -56,13 +56,13 @@ type Options struct {
 	Features Features `json:"features,omitzero" jsonschema_description:"ext4: features to turn off for boot loaders that do not know them, such as old U-Boots."`
 }
 
-// Features are features of ext4 that can be left out.
+// Features are features of ext4 that a recipe can turn off.
 type Features struct {
 	Wide         *bool `json:"64bit,omitempty" jsonschema_description:"ext4: block numbers of 64 bits. Default: true."`
 	MetadataCsum *bool `json:"metadata_csum,omitempty" jsonschema_description:"ext4: checksums of all metadata. Default: true."`
 }
 
-// Check implements [volume.Options]: all options suit any partition.
+// Check implements [volume.Options]. All options suit any partition.
 func (o *Options) Check(volume.Place) (string, error) { return "", nil }
 
 // FileSystem implements [volume.Options].

@@ -141,9 +141,9 @@ func TestInlineDataLost(t *testing.T) {
 // nobody knows, is told and left out; all other attributes are there.
 func TestAttributesOfTheKernel(t *testing.T) {
 	for index, want := range map[uint8]string{
-		5:  `attribute "marked" is the kernel's own, for Lustre`,
-		9:  `attribute "marked" is the kernel's own, for encryption`,
-		11: `attribute "marked" is the kernel's own, for verity`,
+		5:  `attribute "marked" is private to the kernel, for Lustre`,
+		9:  `attribute "marked" is private to the kernel, for encryption`,
+		11: `attribute "marked" is private to the kernel, for verity`,
 		77: `attribute "marked" has the unknown prefix 77`,
 	} {
 		for _, inBlock := range []int{0, 500} {

@@ -8,8 +8,8 @@ import (
 	"ingot/image"
 )
 
-// plan is a file system that is wholly decided: what follows only turns it into
-// bytes, block by block, as they are read.
+// plan is a completely planned file system. Its bytes are computed block by block when they
+// are read.
 type plan struct {
 	*census
 	geometry
@@ -17,12 +17,12 @@ type plan struct {
 	identity
 
 	label    string
-	reserved int64 // blocks kept for root
+	reserved int64 // blocks for root
 
-	descriptors func() []byte // of all groups, made once
+	descriptors func() []byte // of all groups, computed once
 }
 
-// identity is all in a file system that is there to be different from others'.
+// identity has the identifiers of a file system, and the seeds of its checksums and hashes.
 type identity struct {
 	uuid           [16]byte
 	journalUUID    [16]byte
@@ -31,7 +31,7 @@ type identity struct {
 	generationSeed uint32
 }
 
-// hashSeedWords is the seed of the hash of names as it is used.
+// hashSeedWords is the seed of the hash of names as numbers.
 func (id *identity) hashSeedWords() (w [4]uint32) {
 	for i := range w {
 		w[i] = binary.LittleEndian.Uint32(id.hashSeed[4*i:])
@@ -39,8 +39,8 @@ func (id *identity) hashSeedWords() (w [4]uint32) {
 	return w
 }
 
-// generation is i_generation: with it a network file system tells a file from
-// another that later gets the same inode.
+// generation is i_generation, by which a network file system distinguishes a file from a later
+// one with the same inode.
 func (id *identity) generation(ino uint32) uint32 {
 	if ino != rootInode && ino < firstInode {
 		return 0
@@ -53,11 +53,10 @@ func (id *identity) ofInode(ino uint32) checksums {
 	return checksums{inodeSeed(id.checksums.seed, ino, id.generation(ino)), id.checksums.none}
 }
 
-// freeBlocks is how many blocks nothing has been put into; less than 0 if the
-// census does not fit.
+// freeBlocks is the number of free blocks. It is negative if the census does not fit.
 func (p *plan) freeBlocks() int64 { return p.free - p.allocated }
 
-// usedIn calls fn for the used blocks of a group, in order, as places in the group.
+// usedIn calls fn for the used ranges of a group, in order, relative to its start.
 func (p *plan) usedIn(group int64, fn func(from, to int64)) {
 	s := p.groupSpan(group)
 	below := min(max(p.frontier, s.start), s.end)
@@ -76,39 +75,39 @@ func (p *plan) usedBlocksIn(group int64) (n int64) {
 	return n
 }
 
-// usedInodesIn is how many inodes of a group are taken; they are its first.
+// usedInodesIn is the number of used inodes in a group, which are its first ones.
 func (p *plan) usedInodesIn(group int64) int64 {
 	return min(max(p.inodesUsed()-group*p.inodesPerGroup, 0), p.inodesPerGroup)
 }
 
-// blockBitmapUninit says whether readers know the block bitmap of a group without
-// reading it: nothing is in the group but copies of the superblock and descriptors.
-// As mke2fs does it the last group, which may be cut short, always has its bitmap; and
-// without checksums of descriptors nobody trusts these to say so.
+// blockBitmapUninit reports whether a group needs no block bitmap on disk, since it contains
+// only copies of the superblock and descriptors. As with mke2fs, the last group, which may be
+// short, always has one; and without checksums of descriptors all groups have one, since
+// readers would not trust the flag.
 func (p *plan) blockBitmapUninit(group int64) bool {
 	return !p.checksums.none && group != p.groups-1 && p.usedBlocksIn(group) == p.superBlocks(group)
 }
 
-// inodeBitmapUninit says the same of an inode bitmap: no inode of the group is taken.
+// inodeBitmapUninit reports the same for the inode bitmap: no inode of the group is used.
 func (p *plan) inodeBitmapUninit(group int64) bool {
 	return !p.checksums.none && p.usedInodesIn(group) == 0
 }
 
-// fillBlockBitmap makes the block bitmap of a group in b. What lies beyond the end
-// of the volume counts as used.
+// fillBlockBitmap computes the block bitmap of a group in b. Blocks beyond the end of the
+// volume count as used.
 func (p *plan) fillBlockBitmap(b []byte, group int64) {
 	p.usedIn(group, func(from, to int64) { setBits(b, from, to) })
 	s := p.groupSpan(group)
 	setBits(b, s.end-s.start, blocksPerGroup)
 }
 
-// fillInodeBitmap makes the inode bitmap of a group, padded likewise.
+// fillInodeBitmap computes the inode bitmap of a group, with the same padding.
 func (p *plan) fillInodeBitmap(b []byte, group int64) {
 	setBits(b, 0, p.usedInodesIn(group))
 	setBits(b, p.inodesPerGroup, 8*blockSize)
 }
 
-// setBits sets the bits from one up to another, whole bytes at once.
+// setBits sets the bits in [from, to), whole bytes at once.
 func setBits(b []byte, from, to int64) {
 	for ; from < to && from%8 != 0; from++ {
 		b[from/8] |= 1 << (from % 8)
@@ -121,8 +120,8 @@ func setBits(b []byte, from, to int64) {
 	}
 }
 
-// makeDescriptors makes the descriptors of all groups, with the checksums of the
-// bitmaps. They are 64 bytes at most for each 128 MiB and wanted by every copy of them.
+// makeDescriptors computes the descriptors of all groups, with the checksums of the bitmaps.
+// They have at most 64 bytes for each 128 MiB, and all copies of them share the result.
 func (p *plan) makeDescriptors() []byte {
 	out := make([]byte, p.descBlocks*blockSize)
 	dirs := p.directoriesByGroup()
@@ -158,12 +157,12 @@ func (p *plan) descriptor(out []byte, g int64, dirs map[int64]uint32) {
 	}
 	var whole [groupDescriptorSize]byte
 	encode(whole[:], &d)
-	copy(out, whole[:]) // without 64bit the first half: the numbers are small enough for it
+	copy(out, whole[:]) // without 64bit only the first half, which suffices
 	p.checksums.put(out[groupChecksumOffset:][:2], uint32(groupChecksum(p.checksums.seed, g, out)))
 }
 
-// sealDescriptor puts into a descriptor what only one with a checksum has: the checksums of
-// the bitmaps, and how much of the group's metadata need not be read.
+// sealDescriptor sets the fields of a descriptor with a checksum: the checksums of the bitmaps,
+// and which parts of the group's metadata are unused.
 func (p *plan) sealDescriptor(d *groupDescriptor, g int64, freeInodes uint32) {
 	d.Flags = groupItableZeroed
 	d.ItableUnusedLo, d.ItableUnusedHi = uint16(freeInodes), uint16(freeInodes>>16)
@@ -185,7 +184,7 @@ func (p *plan) sealDescriptor(d *groupDescriptor, g int64, freeInodes uint32) {
 	}
 }
 
-// newPlan finishes what s has decided.
+// newPlan returns the plan for the geometry and the allocation of s.
 func newPlan(s *sizer, id identity, label string) *plan {
 	p := &plan{
 		census: s.census, geometry: s.geometry, allocation: s.allocation, identity: id,
@@ -195,14 +194,14 @@ func newPlan(s *sizer, id identity, label string) *plan {
 	return p
 }
 
-// encode puts a structure of ondisk.go into p, which is exactly as long.
+// encode writes a structure of ondisk.go into p, which has its size.
 func encode(p []byte, v any) {
 	if _, err := binary.Encode(p, binary.LittleEndian, v); err != nil {
 		panic(err) // a structure of the wrong size
 	}
 }
 
-// blocksBlob is n blocks that fill makes one by one.
+// blocksBlob returns n blocks, which fill computes one by one.
 func blocksBlob(n int64, fill func(p []byte, block int64)) image.Blob {
 	return image.Computed(n*blockSize, func(p []byte, off int64) error {
 		for len(p) > 0 {

@@ -11,17 +11,15 @@ import (
 	"ingot/internal/grammar"
 )
 
-// A Reader reads an ext4, ext3 or ext2 file system without mounting it. It reads
-// what mke2fs, debugfs and the kernel write: all block sizes, extents and indirect
-// maps, linear and hash-tree directories, inline data. It verifies the checksums of
-// what it reads: superblock, group descriptors, inodes, directories, extents,
-// attributes. Bitmaps and the journal are not read.
+// A Reader reads an ext4, ext3 or ext2 file system without mounting it, also those of mke2fs,
+// debugfs and the kernel: all block sizes, extents and indirect maps, linear and hash-tree
+// directories, inline data. It verifies the checksums of the superblock, group descriptors,
+// inodes, directories, extents and attributes. It does not read bitmaps and the journal.
 //
-// A Reader does not trust what it reads: damage is an error that names the block or
-// the inode, and reading takes time and memory in proportion to the file system's
-// own metadata, however that is made. What one file, directory or attribute makes
-// impossible to read costs that alone, see [Reader.Tree]. A Reader may be used by several
-// goroutines.
+// A Reader can read hostile volumes: damage is an error that names the block or the inode, and
+// time and memory are proportional to the file system's metadata. An unreadable file,
+// directory or attribute does not affect the rest, see [Reader.Tree]. Several goroutines may
+// use a Reader at once.
 type Reader struct {
 	src       image.Blob
 	sb        superblock
@@ -31,26 +29,24 @@ type Reader struct {
 	groups    []readGroup
 	seed      uint32  // of metadata checksums
 	checksums bool    // metadata_csum
-	doubts    []error // what is wrong with group descriptors that are used all the same
+	doubts    []error // in group descriptors that the reader uses nevertheless
 
-	// unchecked has wrong checksums pass: fuzz targets set it, so that what stands behind
-	// the checksums is met.
+	// unchecked turns off the verification of checksums, so that fuzz targets reach the code
+	// behind it.
 	unchecked bool
 }
 
 // readGroup is what a reader needs of a group descriptor.
 type readGroup struct {
 	inodeTable int64 // block
-	inodes     int64 // how many of the table are in use at most; the rest was never written
+	inodes     int64 // the initialized ones of the table
 	err        error // why none of its inodes can be read
 }
 
-// Open reads the superblock and the group descriptors of the file system that
-// starts at the first byte of r and lies within its size bytes. It refuses a file
-// system with a feature that nobody knew when this was written, by its bit, and one whose
-// journal still has to be replayed. Features that only some inodes make use of, such as
-// encryption, are no reason. Contents of files are later read through r; where r is an
-// [image.Blob], they are parts of it.
+// Open reads the superblock and the group descriptors of the file system in the first size
+// bytes of r. It refuses a file system with an unknown feature, or with a journal that must be
+// replayed first; but not one with a feature that only some inodes use, such as encryption. The
+// contents of files are read through r; if r is an [image.Blob], they are parts of it.
 func Open(r io.ReaderAt, size int64) (*Reader, error) {
 	rd := &Reader{src: image.BlobOf(r, size)}
 	if err := rd.readSuperblock(); err != nil {
@@ -121,12 +117,12 @@ func (r *Reader) readSuperblock() error {
 	return r.checkShape()
 }
 
-// checkFeatures refuses what cannot be read and sets up checksums.
+// checkFeatures refuses unreadable features and sets up checksums.
 func (r *Reader) checkFeatures(p []byte) error {
 	sb := &r.sb
 	switch bad := sb.FeatureIncompat &^ (readable | incompatRecover); {
 	case bad&incompatJournalDev != 0:
-		return fmt.Errorf("is the external journal of an ext4 file system, not one itself")
+		return fmt.Errorf("is the external journal of an ext4 file system, not a file system")
 	case bad != 0:
 		return fmt.Errorf("has features that cannot be read: %s", strings.Join(featureNames(bad, incompatNames), ", "))
 	}
@@ -147,7 +143,7 @@ func (r *Reader) checkFeatures(p []byte) error {
 	return nil
 }
 
-// checkShape takes the sizes out of the superblock and refuses those that cannot be.
+// checkShape takes the sizes from the superblock and refuses impossible ones.
 func (r *Reader) checkShape() error {
 	sb := &r.sb
 	if sb.LogBlockSize > maxLogBlockSize {
@@ -161,7 +157,7 @@ func (r *Reader) checkShape() error {
 		sb.DescSize, sb.RBlocksCountHi, sb.FreeBlocksCountHi = oldDescSize, 0, 0
 	}
 	if have := r.src.Size() / r.blockSize; r.blocks < 0 || r.blocks > have {
-		return fmt.Errorf("is cut off: the file system has %d blocks of %d bytes, the image %d", uint64(r.blocks), r.blockSize, have)
+		return fmt.Errorf("is cut off: the file system has %d blocks of %d bytes, but the image only %d", uint64(r.blocks), r.blockSize, have)
 	}
 	switch {
 	case int64(sb.FirstDataBlock) >= r.blocks:
@@ -180,7 +176,7 @@ func (r *Reader) checkShape() error {
 	return nil
 }
 
-// maxDoubts is how many of these are told.
+// maxDoubts is the limit for Reader.doubts.
 const maxDoubts = 100
 
 // readGroups reads and checks all group descriptors.
@@ -214,8 +210,8 @@ func (r *Reader) readGroups() error {
 	return nil
 }
 
-// descriptorBlock is where the i-th block of group descriptors lies: in a row after
-// the superblock or, with meta_bg, in the first of the groups that it describes.
+// descriptorBlock is the position of the i-th block of group descriptors: behind the superblock
+// and the blocks before it or, with meta_bg, in the first of the groups that it describes.
 func (r *Reader) descriptorBlock(i int64) int64 {
 	first := int64(r.sb.FirstDataBlock)
 	if first == 0 && r.blockSize == minBlockSize {
@@ -242,9 +238,9 @@ func (r *Reader) hasSuper(group int64) bool {
 	return true
 }
 
-// group reads the descriptor of a group. One whose checksum is wrong is used all the same if
-// it can be, as Linux does that mounts read-only: inodes have checksums of their own. Nothing
-// is known then of which were never written.
+// group reads the descriptor of a group. As Linux does for read-only mounts, it uses one with a
+// wrong checksum nevertheless, since inodes have checksums of their own; but then it does not
+// know which inodes are initialized.
 func (r *Reader) group(g int64, p []byte) (readGroup, error) {
 	full := make([]byte, groupDescriptorSize)
 	copy(full, p)
@@ -260,7 +256,7 @@ func (r *Reader) group(g int64, p []byte) (readGroup, error) {
 	case r.sb.FeatureRoCompat&roCompatGdtCsum != 0:
 		csum = gdtChecksum(r.sb.UUID, uint32(g), p)
 	default:
-		flags = 0 // without checksums nothing is left uninitialised
+		flags = 0 // without checksums, everything is initialized
 	}
 	if csum != d.Checksum && !r.unchecked {
 		doubt, flags = fmt.Errorf("the descriptor's checksum is %#04x, but it says %#04x", csum, d.Checksum), 0
@@ -283,10 +279,10 @@ func (r *Reader) group(g int64, p []byte) (readGroup, error) {
 	return group, doubt
 }
 
-// within says whether n blocks from block on can belong to anybody.
+// within refuses blocks outside of the file system.
 func (r *Reader) within(block, n int64) error {
 	if block < int64(r.sb.FirstDataBlock) || block == 0 || n < 0 || block > r.blocks-n {
-		return fmt.Errorf("blocks [%d, %d) do not lie within the %d of the file system", block, uint64(block)+uint64(n), r.blocks)
+		return fmt.Errorf("blocks [%d, %d) are not within the %d of the file system", block, uint64(block)+uint64(n), r.blocks)
 	}
 	return nil
 }
@@ -298,15 +294,15 @@ func (r *Reader) readBlock(p []byte, block int64) error {
 	return r.read(p, block*r.blockSize)
 }
 
-// Tree reads all directories and inodes and returns the files, the folder
-// lost+found included. Contents are not read; they are Blobs that read through what
-// was given to [Open], with holes where the files have them.
+// Tree reads all directories and inodes and returns the files, including the directory
+// lost+found. It does not read contents, which are parts of the Reader's source, with the
+// holes of the files.
 //
-// What is damaged, or takes what this package does not have, such as the key of an
-// encrypted directory, is among the Flaws of the Tree: an inode that cannot be read is left
-// out, contents that cannot are [image.Unreadable], and a directory has the entries of its
-// blocks that can be read. An error says that there is no Tree: the root cannot be read,
-// directories lie more than [image.MaxDepth] deep, or what is read from has failed.
+// Damaged and unreadable files, such as encrypted ones, are among the Flaws of the Tree: it
+// lacks unreadable inodes, unreadable contents are [image.Unreadable], and a directory has
+// the entries of its readable blocks. There is no Tree, but an error, if the root is
+// unreadable, if directories are more than [image.MaxDepth] deep, or if reading the source
+// fails.
 func (r *Reader) Tree() (*image.Tree, error) {
 	w := newWalk(r)
 	if err := w.run(); err != nil {

@@ -7,18 +7,18 @@ import (
 	"ingot/image"
 )
 
-// dirent is a directory entry that names something.
+// dirent is a used directory entry.
 type dirent struct {
 	name     string
 	inode    uint32
-	fileType uint8 // 0: not said
+	fileType uint8 // 0: unknown
 }
 
-// readDir returns the entries of a directory but for "." and "..", which it checks. With
-// an error it returns those that could be read all the same.
+// readDir returns the entries of a directory without "." and "..", which it checks. With an
+// error it returns the readable entries.
 //
-// A hash tree needs no code of its own here: its inner nodes look like blocks with
-// one unused entry, so that all leaves are found by going through the blocks.
+// A hash tree needs no code of its own: its inner nodes look like blocks with one unused entry,
+// so that a loop over all blocks finds all leaves.
 func (w *walk) readDir(f *fileInode, parent uint32) ([]dirent, error) {
 	if err := f.unreadable(); err != nil {
 		return nil, err
@@ -32,7 +32,7 @@ func (w *walk) readDir(f *fileInode, parent uint32) ([]dirent, error) {
 	return d.entries, d.err
 }
 
-// fault keeps the first error that was met.
+// fault keeps the first error, or one that ends all reading.
 func (d *dirReader) fault(err error) {
 	if d.err == nil || image.EndsReading(err) {
 		d.err = cmp.Or(err, d.err)
@@ -45,7 +45,7 @@ type dirReader struct {
 	parent  uint32
 	seed    uint32
 	entries []dirent
-	dots    int // "." and ".." that were met
+	dots    int // the number of "." and ".." so far
 	err     error
 }
 
@@ -81,7 +81,7 @@ func (d *dirReader) readBlocks() error {
 	return nil
 }
 
-// readRun reads blocks that lie together, as many at a time as the buffer holds.
+// readRun reads contiguous blocks, as many at a time as the buffer holds.
 func (d *dirReader) readRun(r blockRun) error {
 	for r.n > 0 {
 		n := min(r.n, int64(len(d.buf))/d.blockSize)
@@ -111,8 +111,8 @@ func (d *dirReader) block(p []byte, i int64) error {
 	return d.parse(p, i == 0)
 }
 
-// check verifies the checksum of a block. That of a node of a hash tree stands
-// behind the last entry that it has room for; that of a leaf at the end.
+// check verifies the checksum of a block. In a node of a hash tree it is behind the space for
+// entries, in a leaf at the end.
 func (d *dirReader) check(p []byte, i int64) error {
 	var got, want uint32
 	if off := d.hashNode(p, i); off > 0 {
@@ -137,9 +137,8 @@ func (d *dirReader) check(p []byte, i int64) error {
 	return nil
 }
 
-// hashNode returns where the entries of a hash tree's node start in a block, or 0
-// in a leaf. The root stands behind "." and ".."; other nodes start with an entry
-// that spans the block.
+// hashNode returns the offset of the entries in a node of a hash tree, or 0 for a leaf. In the
+// root they are behind "." and ".."; other nodes begin with an entry that spans the block.
 func (d *dirReader) hashNode(p []byte, i int64) int {
 	switch {
 	case d.file.flags&inodeFlagIndex == 0:
@@ -153,8 +152,8 @@ func (d *dirReader) hashNode(p []byte, i int64) int {
 	return 0
 }
 
-// length is rec_len of the entry at off. In blocks of 64 KiB the whole block does
-// not fit into its 16 bits.
+// length is rec_len of the entry at off. Its 16 bits cannot hold 64 KiB, the size of the
+// largest blocks.
 func (d *dirReader) length(p []byte, off int) int {
 	n := int(half(p, off+4))
 	if (n == 0 || n == 0xFFFF) && d.blockSize == 64<<10 {
@@ -163,7 +162,7 @@ func (d *dirReader) length(p []byte, off int) int {
 	return n
 }
 
-// parse reads the entries of one block, or of one part of an inline directory.
+// parse reads the entries of a block, or of one part of an inline directory.
 func (d *dirReader) parse(p []byte, dots bool) error {
 	for off := 0; off < len(p); {
 		if off+dirEntrySize > len(p) {
@@ -179,7 +178,7 @@ func (d *dirReader) parse(p []byte, dots bool) error {
 				e.fileType = p[off+7]
 			}
 			if d.sb.FeatureIncompat&incompatDirdata != 0 {
-				e.fileType &= 0xF // above it, what data follows the name
+				e.fileType &= 0xF // the other bits describe data behind the name
 			}
 			if err := d.entry(e, dots); err != nil {
 				d.fault(fmt.Errorf("entry at %d: %w", off, err))
@@ -209,11 +208,11 @@ func (d *dirReader) entry(e dirent, dots bool) error {
 	return nil
 }
 
-// readInline reads a directory that lies in its inode: the parent's number, entries
-// in the rest of i_block, and more in the attribute that goes on with it.
+// readInline reads a directory in its inode: the parent's number and entries in i_block, and
+// more entries in an attribute.
 func (d *dirReader) readInline() error {
 	if parent := word(d.file.block[:], 0); parent != d.parent {
-		return fmt.Errorf("its parent is inode %d, but it says %d", d.parent, parent)
+		return fmt.Errorf("its parent is inode %d, but it has %d", d.parent, parent)
 	}
 	if err := d.parse(d.file.block[inlineDirParent:], false); err != nil {
 		return fmt.Errorf("i_block: %w", err)

@@ -2,12 +2,12 @@ package ext4
 
 import "fmt"
 
-// blockRun is n blocks of a file, from its block logical on, that lie together from
+// blockRun are n blocks of a file from its block logical on, which are contiguous on disk from
 // block physical on.
 type blockRun struct{ logical, physical, n int64 }
 
-// runs returns where the blocks of a file lie, in their order; what is not listed,
-// or was allocated and never written, is a hole.
+// runs returns the runs of a file, in order. Blocks that are missing, or were allocated and
+// never written, are holes.
 func (w *walk) runs(f *fileInode) ([]blockRun, error) {
 	m := blockMap{walk: w, seed: inodeSeed(w.seed, f.number, f.generation)}
 	var err error
@@ -24,10 +24,10 @@ type blockMap struct {
 	*walk
 	seed uint32
 	runs []blockRun
-	next int64 // the first logical block that may come
+	next int64 // the next possible logical block
 }
 
-// add appends a run, or makes the last one longer.
+// add appends a run, or extends the last one.
 func (m *blockMap) add(r blockRun) error {
 	if err := m.within(r.physical, r.n); err != nil {
 		return fmt.Errorf("file block %d: %w", r.logical, err)
@@ -43,8 +43,8 @@ func (m *blockMap) add(r blockRun) error {
 	return nil
 }
 
-// extents reads a node of an extent tree. depth is what the node above it promises,
-// or -1 in the inode.
+// extents reads a node of an extent tree. depth is its level according to the node above, or -1
+// for the root in the inode.
 func (m *blockMap) extents(p []byte, where string, depth int) error {
 	if magic := half(p, 0); magic != extentMagic {
 		return fmt.Errorf("extents in %s: the magic number is %#04x, not %#04x", where, magic, extentMagic)
@@ -56,7 +56,7 @@ func (m *blockMap) extents(p []byte, where string, depth int) error {
 	case level > maxExtentDepth:
 		return fmt.Errorf("extents in %s: a node of level %d; the highest is %d", where, level, maxExtentDepth)
 	case depth >= 0 && level != depth:
-		return fmt.Errorf("extents in %s: a node of level %d where %d is due", where, level, depth)
+		return fmt.Errorf("extents in %s: a node of level %d in place of %d", where, level, depth)
 	case level > 0 && entries == 0:
 		return fmt.Errorf("extents in %s: an interior node without entries", where)
 	}
@@ -90,14 +90,14 @@ func (m *blockMap) extent(e []byte, logical int64) error {
 	switch {
 	case n == 0:
 		return fmt.Errorf("file block %d: an extent of no blocks", logical)
-	case n > extentMaxLen: // allocated, not written: reads as zeros
+	case n > extentMaxLen: // allocated, not written: zeros
 		m.next = logical + n - extentMaxLen
 		return nil
 	}
 	return m.add(blockRun{logical, physical, n})
 }
 
-// below reads the node that an index entry points to.
+// below reads the node of an index entry.
 func (m *blockMap) below(e []byte, where string, depth int) error {
 	block := int64(half(e, 8))<<32 | int64(word(e, 4))
 	p, err := m.metadata(block)
@@ -107,7 +107,7 @@ func (m *blockMap) below(e []byte, where string, depth int) error {
 	return m.extents(p, fmt.Sprintf("block %d", block), depth)
 }
 
-// metadata reads a block that belongs to this file alone.
+// metadata reads a block that must belong to this file alone.
 func (m *blockMap) metadata(block int64) ([]byte, error) {
 	if err := m.take(block, 1); err != nil {
 		return nil, err
@@ -116,8 +116,7 @@ func (m *blockMap) metadata(block int64) ([]byte, error) {
 	return p, m.readBlock(p, block)
 }
 
-// checkExtents verifies the checksum in the tail, which stands behind the last
-// entry that there is room for.
+// checkExtents verifies the checksum in the tail, which is behind the space for entries.
 func (m *blockMap) checkExtents(p []byte, where string, tail int) error {
 	if tail+4 > len(p) {
 		return fmt.Errorf("extents in %s: no room for their checksum", where)
@@ -128,8 +127,8 @@ func (m *blockMap) checkExtents(p []byte, where string, tail int) error {
 	return nil
 }
 
-// indirect reads the block map of ext2 and ext3: twelve blocks, and then three
-// trees of one, two and three levels.
+// indirect reads the block map of ext2 and ext3: the numbers of twelve blocks, and three trees
+// of one, two and three levels.
 func (m *blockMap) indirect(f *fileInode) error {
 	end := ceilDiv(f.size, m.blockSize)
 	if end == 0 || f.flags&inodeFlagInlineData != 0 {
@@ -149,7 +148,7 @@ func (m *blockMap) indirect(f *fileInode) error {
 	return nil
 }
 
-// addresses reads block numbers, each of which stands for span blocks of the file.
+// addresses reads block numbers, each for the same number of blocks of the file.
 func (m *blockMap) addresses(p []byte, logical, end int64, level int) error {
 	span := int64(1)
 	for range level {
@@ -164,8 +163,8 @@ func (m *blockMap) addresses(p []byte, logical, end int64, level int) error {
 	return nil
 }
 
-// address takes one block number: of a block of the file at level 0, of a block of
-// block numbers above.
+// address follows one block number: at level 0 of a block of the file, above of a block of
+// block numbers.
 func (m *blockMap) address(block, logical, end, span int64, level int) error {
 	if block == 0 || logical >= end {
 		return nil

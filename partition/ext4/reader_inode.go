@@ -9,7 +9,7 @@ import (
 	"ingot/partition/volume"
 )
 
-// fileInode is what a reader keeps of an inode.
+// fileInode has the fields of an inode that a reader needs.
 type fileInode struct {
 	number     uint32
 	mode       uint16
@@ -21,29 +21,28 @@ type fileInode struct {
 	mtime      image.Time
 	xattrBlock int64
 	block      [60]byte
-	body       []byte // what follows the extra fields: the attributes
-	rest       []byte // of inline data: what does not fit into block
-	restErr    error  // why that could not be read
+	body       []byte // behind the extra fields: the attributes
+	rest       []byte // of inline data, behind block
+	restErr    error  // of reading rest
 }
 
-// inline returns what the inode holds of the contents of a file whose data lies there.
+// inline returns the inline data of a file.
 func (f *fileInode) inline() []byte {
 	p := append(append(make([]byte, 0, inlineDataSize+len(f.rest)), f.block[:]...), f.rest...)
 	return p[:min(f.size, int64(len(p)))]
 }
 
-// tableCache holds pieces of inode tables, each in the place that its number gives.
+// tableCache has pieces of inode tables, each at an index that depends on its number.
 type tableCache [64]struct {
 	group, piece int64
 	data         []byte
 }
 
-// tablePiece is how many bytes of a table are read at a time.
+// tablePiece is the size of the pieces in bytes.
 const tablePiece = 64 << 10
 
-// readTable returns n bytes at off of a group's inode table; they hold until the
-// next call. They do not cross the border of two pieces, since all of these sizes
-// are powers of two.
+// readTable returns n bytes at off of a group's inode table, which are valid until the next
+// call. They are within one piece, since all of these sizes are powers of two.
 func (w *walk) readTable(group, off, n int64) ([]byte, error) {
 	piece := off / tablePiece
 	c := &w.table[(group*31+piece)%int64(len(w.table))]
@@ -71,7 +70,7 @@ func (w *walk) readInode(number uint32) (fileInode, error) {
 		return fileInode{}, err
 	}
 	if i >= w.groups[group].inodes {
-		return fileInode{}, fmt.Errorf("lies in a part of the inode table that was never written")
+		return fileInode{}, fmt.Errorf("is in an uninitialized part of the inode table")
 	}
 	p, err := w.readTable(group, i*w.inodeSize, w.inodeSize)
 	if err != nil {
@@ -99,8 +98,8 @@ func (w *walk) parseInode(number uint32, p []byte) (fileInode, error) {
 	return w.newFile(number, in, p[goodOldInodeSize+extra:])
 }
 
-// decodeInode takes the fields that a reader wants out of an inode. binary.Decode
-// would take them all, at a fifth of the time that a whole tree is read in.
+// decodeInode decodes the fields that a reader needs. binary.Decode, for all of them, would
+// take a fifth of the time for a whole tree.
 func decodeInode(p []byte) *inode {
 	return &inode{
 		Mode:        half(p, 0x00),
@@ -124,8 +123,8 @@ func decodeInode(p []byte) *inode {
 	}
 }
 
-// checkInode verifies the checksum, which has a second half only where the extra
-// fields reach that far.
+// checkInode verifies the checksum, which has a second half only if the extra fields include
+// it.
 func (w *walk) checkInode(number uint32, p []byte, in *inode, extra int64) error {
 	seed := inodeSeed(w.seed, number, in.Generation)
 	var zero [2]byte
@@ -173,7 +172,7 @@ func (w *walk) newFile(number uint32, in *inode, body []byte) (fileInode, error)
 		return f, fmt.Errorf("has a size of %d bytes, more than 2^32 blocks", uint64(f.size))
 	}
 	if f.mtime.Nsec >= 1e9 {
-		w.note(false, "has a time with %d nanoseconds, of which none are taken over", f.mtime.Nsec)
+		w.note(false, "has a time with %d nanoseconds, which ingot ignores", f.mtime.Nsec)
 		f.mtime.Nsec = 0
 	}
 	return f, nil

@@ -6,8 +6,8 @@ import (
 	"fmt"
 )
 
-// checkJournal refuses a file system whose journal has something that is not yet where it
-// belongs: what would be read without it never was the state of any moment.
+// checkJournal refuses a file system with changes in its journal: without them, a reader would
+// see an inconsistent state.
 func (r *Reader) checkJournal() error {
 	if r.sb.FeatureIncompat&incompatRecover == 0 {
 		return nil
@@ -33,5 +33,5 @@ func (r *Reader) checkJournal() error {
 	if _, err := binary.Decode(p, binary.BigEndian, &s); err != nil || s.Magic != journalMagic || s.Start != 0 {
 		return pending
 	}
-	return nil // which is empty
+	return nil // the journal is empty
 }

@@ -1,22 +1,22 @@
 package ext4
 
-// What stands on disks that others than [FileSystem] wrote: ext2 and ext3, other
-// sizes of blocks and inodes, and the features that Linux has come to know.
+// Structures and features that [FileSystem] does not write: those of ext2 and ext3, other sizes
+// of blocks and inodes, and further features of Linux.
 // https://docs.kernel.org/filesystems/ext4/
 
 const (
 	minBlockSize      = 1024
 	maxLogBlockSize   = 6    // 64 KiB
-	minBlocksPerGroup = 256  // of mke2fs; tables of smaller groups would be larger than they
+	minBlocksPerGroup = 256  // of mke2fs
 	oldInodeSize      = 128  // of revision 0
 	oldDescSize       = 32   // without the feature 64bit
-	maxDescSize       = 1024 // of which only the first 64 bytes have a meaning so far
+	maxDescSize       = 1024 // only the first 64 bytes have a meaning so far
 	inlineDataSize    = 60   // of i_block
 	inlineDirParent   = 4    // bytes of i_block before the entries of an inline directory
 	maxExtentDepth    = 5
 )
 
-// More features than the writer sets.
+// Features that the writer does not set.
 const (
 	incompatCompression = 0x0001
 	incompatJournalDev  = 0x0008
@@ -33,8 +33,8 @@ const (
 	roCompatGdtCsum    = 0x0010
 )
 
-// readable are the incompatible features under which a file system can be read by
-// this package. Compressed files and encrypted ones cannot, but there may be none.
+// readable are the incompatible features of readable file systems. Compressed and encrypted
+// files are unreadable, but the others are not.
 const readable = incompatCompression | incompatFiletype | incompatMetaBG | incompatExtents | incompat64Bit | incompatMMP |
 	incompatFlexBG | incompatEAInode | incompatDirdata | incompatCsumSeed | incompatLargeDir | incompatInlineData |
 	incompatEncrypt | incompatCasefold
@@ -56,26 +56,25 @@ const (
 	inodeFlagInlineData = 0x10000000
 )
 
-// namePrefixes are the prefixes that e_name_index stands for, those that only others
-// than [FileSystem] write included.
+// namePrefixes are the prefixes for e_name_index, including those that [FileSystem] does not
+// write.
 var namePrefixes = map[uint8]string{
 	0: "", xattrUser: "user.", xattrPosixACLAccess: "system.posix_acl_access", xattrPosixACLDefault: "system.posix_acl_default",
 	xattrTrusted: "trusted.", xattrSecurity: "security.", xattrSystem: "system.", 8: "system.richacl", 10: "gnu.",
 }
 
-// kernelsOwn are what e_name_index stands for in attributes in which the kernel notes
-// something for itself, and that nobody else can see.
+// kernelsOwn are the purposes, by e_name_index, of the kernel's private attributes, which
+// system calls do not show.
 var kernelsOwn = map[uint8]string{5: "Lustre", 9: "encryption", 11: "verity"}
 
-// maxXattrValue is the most bytes that a value of its own inode has: XATTR_SIZE_MAX.
+// maxXattrValue is the limit for a value in an inode of its own: XATTR_SIZE_MAX.
 const maxXattrValue = 64 << 10
 
-// inlineData is the attribute that holds what of an inline file does not fit into
-// i_block.
+// inlineData is the attribute for inline data that does not fit into i_block.
 const inlineData = "system.data"
 
-// gdtChecksum is that of a group descriptor under the feature uninit_bg: CRC-16 of
-// the file system's UUID, the number of the group and the descriptor.
+// gdtChecksum is the checksum of a group descriptor with the feature uninit_bg: CRC-16 of the
+// file system's UUID, the number of the group and the descriptor.
 func gdtChecksum(uuid [16]byte, group uint32, p []byte) uint16 {
 	c := crc16(0xFFFF, uuid[:])
 	c = crc16(c, []byte{byte(group), byte(group >> 8), byte(group >> 16), byte(group >> 24)})

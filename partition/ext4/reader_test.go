@@ -244,13 +244,13 @@ func TestOpenRefuses(t *testing.T) {
 		{"unknown features", func(t *testing.T, img string) {
 			fstest.Run(t, fstest.Judge(t, "debugfs", "e2fsprogs"), "-w", "-R", "feature FEATURE_I30 encrypt", img)
 		}, "has features that cannot be read: 0x40000000"},
-		{"cut off", func(t *testing.T, img string) { truncate(t, img, 5<<20) }, "is cut off: the file system has 16384 blocks of 1024 bytes, the image 5120"},
+		{"cut off", func(t *testing.T, img string) { truncate(t, img, 5<<20) }, "is cut off: the file system has 16384 blocks of 1024 bytes, but the image only 5120"},
 		{"nearly nothing", func(t *testing.T, img string) { truncate(t, img, 2000) }, "not an ext4 file system: 2000 bytes are too few for a superblock"},
 		{"zeros", func(t *testing.T, img string) { truncate(t, img, 0); truncate(t, img, 1<<20) }, "not an ext4 file system: the superblock's magic number is 0x0000, not 0xef53"},
 		{"superblock", func(t *testing.T, img string) { flip(t, img, superblockOffset+0x78) }, "superblock: checksum is"},
 		{"external journal", func(t *testing.T, img string) {
 			fstest.Run(t, fstest.Judge(t, "mke2fs", "e2fsprogs"), "-q", "-F", "-b", "4096", "-O", "journal_dev", img)
-		}, "is the external journal of an ext4 file system, not one itself"},
+		}, "is the external journal of an ext4 file system, not a file system"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			img := mke2fs(t, empty, "16M", "-b", "1024")
@@ -439,17 +439,17 @@ func TestTreeOfDamage(t *testing.T) {
 		{"link /dir /again", "/again: inode %d: has a second name"},
 		{"sif /file links_count 1", "/hard: inode %d: has a second name"},
 		{"sif /fast links_count 0", "/fast: inode %d: is free, but has a name"},
-		{"link <8> /journal", "/journal: inode 8: is one that the file system keeps for itself"},
+		{"link <8> /journal", "/journal: inode 8: is reserved for the file system"},
 		{"sif /fast mode 0", "/fast: inode %d: its mode 0 is of no type"},
-		{"sif /fast mode 010777", "/fast: inode %d: is of file type 5 (a FIFO), but its name says 7"},
+		{"sif /fast mode 010777", "/fast: inode %d: is of file type 5 (a FIFO), but its entry has 7"},
 		{"sif /dir size 1000", "/dir: inode %d: a directory of 1000 bytes, not of whole blocks of 4096"},
 		{"sif /dir size 40960000", "/dir: inode %d: the directory has a hole at its block"},
 		{"sif /slow size 5000", "/slow: inode %d: its target has 5000 bytes, more than fit into a block of 4096"},
-		{"sif /fast size 0", `/fast: inode %d: its target "" is not one`},
+		{"sif /fast size 0", `/fast: inode %d: its target "" is invalid`},
 		{"sif /sparse block[0] 0", "/sparse: inode %d: extents in i_block: the magic number is 0x0000, not 0xf30a"},
 		{"sif /file flags 0", "/file: inode %d: file block 0: blocks ["},
 		{"sif /noted file_acl 9", "/noted: inode %d: attributes in block 9: the magic number is"},
-		{"sif /noted file_acl 4000000", "/noted: inode %d: attributes in block 4000000: blocks [4000000, 4000001) do not lie within the 4096"},
+		{"sif /noted file_acl 4000000", "/noted: inode %d: attributes in block 4000000: blocks [4000000, 4000001) are not within the 4096"},
 		{"sif /file mtime_extra 0xfffffffc", "/file: inode %d: has a time with 1073741823 nanoseconds"},
 		{"sif /file extra_isize 250", "/file: inode %d: has 250 bytes of extra fields, of 128"},
 	} {

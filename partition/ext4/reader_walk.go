@@ -20,22 +20,21 @@ type walk struct {
 	todo   []foundDir
 	linked map[uint32]*image.Node  // files with more than one link
 	seen   map[uint32]*[512]uint64 // a bit for each inode that has a name
-	bad    map[uint32]error        // why an inode cannot be read
-	xattrs map[int64]xattrSet      // by block: files share them
+	bad    map[uint32]error        // of unreadable inodes
+	xattrs map[int64]xattrSet      // by block, which files share
 	values map[uint32][]byte       // of attributes, by inode
 
 	valueBytes int64 // of all values
 	buf        []byte
 
-	// taken are the blocks of metadata that were read. Each belongs to one file: whoever
-	// makes directories or block maps share them would otherwise keep a reader busy without
-	// end. To count them up to the size of the file system is not enough, since its holes
-	// cost nothing.
+	// taken are the blocks of metadata that were read. Each belongs to one file; otherwise
+	// directories or block maps that share blocks could keep a reader busy forever. A limit by
+	// the size of the file system would not suffice, since its holes cost nothing.
 	taken map[int64]struct{}
-	// notes are the flaws of the inode at hand, whose place only its caller knows.
+	// notes are the flaws of the current inode. Its caller knows the place.
 	notes []note
-	// copied counts the attributes of files that have some of their own and share
-	// others, which is what a small image could otherwise make a large tree of.
+	// copied counts the attributes of files that have both own and shared ones. A limit on it
+	// prevents that a small image becomes a large tree.
 	copied int64
 }
 
@@ -45,12 +44,12 @@ type note struct {
 	lost bool
 }
 
-// note notes a flaw of the inode at hand; lost says that the tree lacks something by it.
+// note adds a flaw of the current inode. lost means that the tree lacks something.
 func (w *walk) note(lost bool, format string, args ...any) {
 	w.notes = append(w.notes, note{fmt.Errorf(format, args...), lost})
 }
 
-// flaws gives what was noted its place.
+// flaws adds the notes to the tree's flaws.
 func (w *walk) flaws(place *image.Place, inode uint32) {
 	for _, n := range w.notes {
 		w.tree.Flaws.Add(place, fmt.Errorf("inode %d: %w", inode, n.err), n.lost)
@@ -58,7 +57,7 @@ func (w *walk) flaws(place *image.Place, inode uint32) {
 	w.notes = w.notes[:0]
 }
 
-// foundDir is a directory whose entries are still to be read.
+// foundDir is a directory with unread entries.
 type foundDir struct {
 	node   *image.Node
 	file   fileInode
@@ -104,8 +103,7 @@ func (w *walk) run() error {
 	return nil
 }
 
-// fill reads a directory's entries and what they point to. Inodes are read in the
-// order of their numbers, since that is how they lie on the disk.
+// fill reads a directory's entries and their inodes, in the order of the inodes on disk.
 func (w *walk) fill(d foundDir) error {
 	entries, err := w.readDir(&d.file, d.parent)
 	if err != nil {
@@ -137,7 +135,7 @@ func (w *walk) fill(d foundDir) error {
 	return nil
 }
 
-// child returns the node of an entry: a new one, or that of another name.
+// child returns the node of an entry, which may have another name already.
 func (w *walk) child(d foundDir, e dirent) (*image.Node, error) {
 	if w.see(e.inode) {
 		if n := w.linked[e.inode]; n != nil {
@@ -155,7 +153,7 @@ func (w *walk) child(d foundDir, e dirent) (*image.Node, error) {
 		return nil, err
 	}
 	if want := volume.FileType(n.Mode); e.fileType != 0 && e.fileType != want {
-		w.note(false, "is of file type %d (%s), but its name says %d", want, image.Kind(n.Mode), e.fileType)
+		w.note(false, "is of file type %d (%s), but its entry has %d", want, image.Kind(n.Mode), e.fileType)
 	}
 	if len(w.notes) > 0 {
 		w.flaws(d.place.In(e.name), e.inode)
@@ -173,7 +171,7 @@ func (w *walk) child(d foundDir, e dirent) (*image.Node, error) {
 	return n, nil
 }
 
-// see says whether an inode was seen before, and notes that it was now.
+// see marks an inode as seen, and reports whether it was seen before.
 func (w *walk) see(ino uint32) bool {
 	const bits = 512 * 64
 	page := w.seen[ino/bits]
@@ -187,7 +185,7 @@ func (w *walk) see(ino uint32) bool {
 	return was
 }
 
-// take notes that n blocks of metadata, from one on, belong to the file at hand.
+// take marks n blocks of metadata as those of the current file.
 func (w *walk) take(block, n int64) error {
 	for b := block; b < block+n; b++ {
 		if _, ok := w.taken[b]; ok {
@@ -198,10 +196,10 @@ func (w *walk) take(block, n int64) error {
 	return nil
 }
 
-// load reads an inode and makes its node, without the entries of a directory.
+// load reads an inode and returns its node, without the entries of a directory.
 func (w *walk) load(ino uint32) (*image.Node, fileInode, error) {
-	if ino <= lastReservedInodes && ino != rootInode { // the journal, say, which is read otherwise
-		return nil, fileInode{}, fmt.Errorf("inode %d: is one that the file system keeps for itself, but has a name", ino)
+	if ino <= lastReservedInodes && ino != rootInode { // such as the journal
+		return nil, fileInode{}, fmt.Errorf("inode %d: is reserved for the file system, but has a name", ino)
 	}
 	f, err := w.readInode(ino)
 	if err != nil {
@@ -244,25 +242,25 @@ func (w *walk) node(f *fileInode) (*image.Node, error) {
 	return n, err
 }
 
-// unreadable says why what an inode holds cannot be read whatever it is.
+// unreadable returns an error if the contents of the inode are unreadable.
 func (f *fileInode) unreadable() error {
 	switch {
 	case f.flags&inodeFlagEncrypt != 0:
 		return errors.New("is encrypted, which cannot be read")
 	case f.flags&inodeFlagCompressed != 0:
-		return errors.New("is compressed in a way of ext2, which cannot be read")
+		return errors.New("is compressed, as in ext2, which cannot be read")
 	}
 	return nil
 }
 
-// target reads where a symlink points.
+// target reads the target of a symlink.
 func (w *walk) target(f *fileInode) (string, error) {
 	p, err := w.targetBytes(f)
 	if err != nil {
 		return "", err
 	}
 	if len(p) == 0 || slices.Contains(p, 0) {
-		return "", fmt.Errorf("its target %q is not one", p)
+		return "", fmt.Errorf("its target %q is invalid", p)
 	}
 	return string(p), nil
 }
@@ -311,7 +309,7 @@ func (w *walk) data(f *fileInode) (image.Blob, error) {
 		case f.restErr != nil:
 			return nil, f.restErr
 		}
-		// The file was made longer without anything being written: the rest is a hole.
+		// The file was extended without a write: the rest is a hole.
 		var b image.Builder
 		b.Add(0, image.Bytes(p), nil)
 		return b.Map(f.size)
@@ -328,7 +326,7 @@ func (w *walk) data(f *fileInode) (image.Blob, error) {
 	for _, run := range runs {
 		off := run.logical * w.blockSize
 		if off >= f.size {
-			break // what was allocated beyond the end holds nothing
+			break // blocks beyond the end contain nothing
 		}
 		n := min(run.n*w.blockSize, f.size-off)
 		b.AddExtent(image.Extent{Off: off, Len: n, Src: w.src, SrcOff: run.physical * w.blockSize})

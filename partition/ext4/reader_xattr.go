@@ -8,20 +8,20 @@ import (
 	"ingot/image"
 )
 
-// xattrSet is what a list of attributes comes to, and what of it could not be taken over.
+// xattrSet has the attributes of a list, and its flaws.
 type xattrSet struct {
 	list  []image.Xattr
 	notes []note
-	err   error // why it ends where it does
+	err   error // that ended the list
 
-	inlineErr error // why what goes on with inline data could not be taken over
+	inlineErr error // of the attribute for inline data
 }
 
-// mostNotes is how many attributes of one list are noted, of those that are lost and of the
-// others: any number of files can share the list.
+// mostNotes is the limit for flaws of a list, for lost attributes and for others, since any
+// number of files can share it.
 const mostNotes = 10
 
-// note notes what could not be taken over.
+// note adds a flaw.
 func (s *xattrSet) note(lost bool, format string, args ...any) {
 	same := 0
 	for _, n := range s.notes {
@@ -35,15 +35,15 @@ func (s *xattrSet) note(lost bool, format string, args ...any) {
 	s.notes = append(s.notes, note{fmt.Errorf(format, args...), lost})
 }
 
-// readXattrs returns the extended attributes of a file, those in the inode before
-// those in a block. What goes on with inline data is set aside. With an error it returns
-// those that could be read all the same.
+// readXattrs returns the extended attributes of a file, those in the inode before those in a
+// block. It moves the attribute for inline data to f.rest. With an error it returns the
+// readable ones.
 func (w *walk) readXattrs(f *fileInode) ([]image.Xattr, error) {
 	var in xattrSet
 	if len(f.body) >= xattrInodeHeaderSize+xattrTerminator && word(f.body, 0) == xattrMagic {
 		p := f.body[xattrInodeHeaderSize:]
 		if w.sb.FeatureIncompat&incompatEAInode != 0 {
-			p = slices.Clone(p) // other inodes are read meanwhile, into the same cache
+			p = slices.Clone(p) // values in other inodes use the same cache
 		}
 		if in = w.parseXattrs(p, p); in.err != nil {
 			in.err = fmt.Errorf("attributes in the inode: %w", in.err)
@@ -79,7 +79,7 @@ func (w *walk) readXattrs(f *fileInode) ([]image.Xattr, error) {
 	return w.distinct(append(in.list, block.list...)), in.err
 }
 
-// distinct returns a set with the first value of each name alone.
+// distinct removes all but the first attribute of each name.
 func (w *walk) distinct(set []image.Xattr) []image.Xattr {
 	if len(set) < 2 {
 		return set
@@ -88,7 +88,7 @@ func (w *walk) distinct(set []image.Xattr) []image.Xattr {
 	return slices.DeleteFunc(set, func(x image.Xattr) bool {
 		again := names[x.Name]
 		if again {
-			w.note(true, "attribute %q stands twice", x.Name)
+			w.note(true, "attribute %q is there twice", x.Name)
 		}
 		names[x.Name] = true
 		return again
@@ -101,7 +101,7 @@ func (w *walk) xattrBlock(block int64) xattrSet {
 	if !ok {
 		before := len(w.notes)
 		set = w.readXattrBlock(block)
-		set.list = slices.Clip(w.distinct(set.list)) // so that appending to it never reaches another file
+		set.list = slices.Clip(w.distinct(set.list)) // so that append does not change those of other files
 		set.notes = append(set.notes, w.notes[before:]...)
 		w.notes = w.notes[:before]
 		w.xattrs[block] = set
@@ -128,8 +128,7 @@ func (w *walk) readXattrBlock(block int64) (set xattrSet) {
 	return w.parseXattrs(p[xattrHeaderSize:], p)
 }
 
-// parseXattrs reads a list of entries, whose values lie at offsets from the start
-// of base.
+// parseXattrs reads a list of entries. The offsets of values are relative to base.
 func (w *walk) parseXattrs(p, base []byte) (set xattrSet) {
 	for len(p) < xattrTerminator || word(p, 0) != 0 {
 		if len(p) < xattrEntrySize || len(p) < xattrEntrySize+int(p[0]) {
@@ -145,14 +144,14 @@ func (w *walk) parseXattrs(p, base []byte) (set xattrSet) {
 	return set
 }
 
-// add takes one entry over.
+// add adds one entry.
 func (s *xattrSet) add(w *walk, p, base []byte) {
 	name := string(p[xattrEntrySize:][:p[0]])
 	prefix, ok := namePrefixes[p[1]]
 	off, inum, size := int64(half(p, 2)), word(p, 4), int64(word(p, 8))
 	if !ok {
 		if what := kernelsOwn[p[1]]; what != "" {
-			s.note(false, "attribute %q is the kernel's own, for %s, and is not taken over", name, what)
+			s.note(false, "attribute %q is private to the kernel, for %s; ingot ignores it", name, what)
 		} else {
 			s.note(true, "attribute %q has the unknown prefix %d", name, p[1])
 		}
@@ -162,7 +161,7 @@ func (s *xattrSet) add(w *walk, p, base []byte) {
 	var err error
 	switch {
 	case inum != 0 && w.sb.FeatureIncompat&incompatEAInode == 0:
-		err = fmt.Errorf("has its value in inode %d, which takes the feature ea_inode", inum)
+		err = fmt.Errorf("has its value in inode %d, but the file system lacks the feature ea_inode", inum)
 	case inum != 0:
 		x.Value, err = w.valueInode(inum, size)
 	case off+size > int64(len(base)):
@@ -186,8 +185,8 @@ func (s *xattrSet) add(w *walk, p, base []byte) {
 	}
 }
 
-// maxValueInodes is how many bytes the values of attributes have that lie in inodes of
-// their own: a small image could otherwise have any number of them.
+// maxValueInodes limits the bytes of all values in inodes of their own, since a small image
+// can have any number of them.
 const maxValueInodes = 64 << 20
 
 // valueInode reads the value of an attribute that has an inode of its own. Several

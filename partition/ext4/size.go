@@ -6,26 +6,25 @@ import (
 	"ingot/image"
 )
 
-// sizer finds the geometry that a census fits into. It lays the census out for each
-// size that it looks at: how many blocks extent trees take depends on where the
-// groups' metadata cuts files in two, so that nothing less would be exact. One turn
-// costs some 10 ns for each file.
+// sizer finds the geometry for a census. It lays out the census for each size that it tries:
+// the number of blocks in extent trees depends on where the groups' metadata splits files, so
+// that no estimate is exact. One layout takes about 10 ns per file.
 type sizer struct {
 	fs         FileSystem
 	census     *census
-	more       int64 // inodes that the volume is to have where it has room for them
+	more       int64 // inodes to add if there is room
 	geometry   geometry
 	allocation allocation
 }
 
-// shortage is what a volume lacks.
+// shortage is what a volume lacks for a census.
 type shortage struct {
-	blocks             int64 // so many more; 0 if only inodes are missing
-	trees              int64 // of these, so many could be spared if files were cut elsewhere
-	wantInodes, inodes int64 // how many are wanted, and the most that there can be
+	blocks             int64 // 0 if only inodes are missing
+	trees              int64 // blocks of extent trees, which another geometry may not need
+	wantInodes, inodes int64 // the required number, and the largest possible one
 }
 
-// exactly lays the census out on a volume of size bytes.
+// exactly lays out the census on a volume of size bytes.
 func (s *sizer) exactly(size int64) error {
 	lack := s.try(size/blockSize, 0, false)
 	if lack == nil {
@@ -42,9 +41,9 @@ func (s *sizer) exactly(size int64) error {
 	return &image.TooSmallError{What: "bytes", Need: least.geometry.blocks * blockSize, Have: size}
 }
 
-// addInodes lays the census out once more, with inodes for the room that it has left on a
-// volume of given size: as many as an empty volume would have or, where the tables of
-// these would be more than a sixteenth of the room, one for each [bytesPerInode] of it.
+// addInodes lays out the census once more, with inodes for the free space of a volume of given
+// size: as many as an empty volume would have or, if the tables of these would take more than a
+// sixteenth of the free space, one for each [bytesPerInode] of it.
 func (s *sizer) addInodes(blocks int64) {
 	g, used := &s.geometry, s.census.inodesUsed()
 	free := g.free - s.allocation.allocated - s.keep(0)
@@ -59,31 +58,30 @@ func (s *sizer) addInodes(blocks int64) {
 	s.more = want
 	if s.try(blocks, 0, false) != nil {
 		s.more = 0
-		s.try(blocks, 0, false) // which did before
+		s.try(blocks, 0, false) // which succeeded before
 	}
 }
 
-// fit lays the census out on the smallest volume that has free bytes left. Each
-// size that fails tells how many blocks are missing at least; the next to be tried
-// is larger by that at most, so that no smaller one can be missed.
+// fit lays out the census on the smallest volume with so many free bytes. Each failure returns
+// a lower bound for the missing blocks, and the next size is larger by no more than that, so
+// that fit misses no smaller size.
 func (s *sizer) fit(free int64) error {
 	for blocks := int64(minVolume / blockSize); blocks <= maxBlocks; {
 		lack := s.try(blocks, free, true)
 		if lack == nil {
 			return nil
 		}
-		if lack.blocks == 0 { // groups are wanted for their inode tables
+		if lack.blocks == 0 { // more groups are necessary, for their inode tables
 			lack.blocks = (ceilDiv(lack.wantInodes, maxInodesPerGroup)-1)*blocksPerGroup + 1 - blocks
 		}
 		blocks = lack.next(blocks)
 	}
-	return fmt.Errorf("the tree and %d bytes free need more than the %d bytes that ext4 allows", free, int64(maxVolume))
+	return fmt.Errorf("the tree and %d bytes of free space need more than the %d bytes that ext4 allows", free, int64(maxVolume))
 }
 
-// next returns the smallest size above blocks, which is too small, that could do. What
-// is missing there may be too much elsewhere: extent trees can be smaller where the
-// groups' metadata cut the files in other places, and one group more can take a block
-// from the inode table of each, which are rounded up.
+// next returns the smallest size above blocks that may suffice. A larger volume may need fewer
+// blocks: extent trees can be smaller if the groups' metadata splits files elsewhere, and with
+// one more group each inode table, which is rounded up, may need one block less.
 func (lack *shortage) next(blocks int64) int64 {
 	next := blocks + max(lack.blocks-lack.trees, 1)
 	if groups := ceilDiv(blocks, blocksPerGroup); next > groups*blocksPerGroup {
@@ -92,9 +90,8 @@ func (lack *shortage) next(blocks int64) int64 {
 	return next
 }
 
-// try lays the census out on a volume of so many blocks; nil is success. whole
-// asks that the file system take all of them: else its last group is left out
-// where it would be too small.
+// try lays out the census on a volume of so many blocks. It returns nil on success. If whole is
+// set, the file system must use all blocks; otherwise it omits a last group that is too small.
 func (s *sizer) try(blocks, free int64, whole bool) *shortage {
 	g := newGeometry(blocks, func(blocks int64) int64 { return s.inodes(blocks, free) }, s.fs.descSize())
 	if g.blocks == 0 || whole && g.short > 0 {
@@ -112,10 +109,9 @@ func (s *sizer) try(blocks, free int64, whole bool) *shortage {
 	return nil
 }
 
-// inodes is how many inodes a volume of so many blocks is to have: those of the tree, one
-// for each [bytesPerInode] that is to stay free, and what a whole group has, for the rest
-// of the last one when the volume grows. The last are left out where the groups cannot
-// number them. Of the room, the first inodes are those that an empty volume uses, too.
+// inodes is the number of inodes for a volume of so many blocks: those of the tree, one for
+// each [bytesPerInode] of requested free space, and those of a whole group, for a volume that
+// grows into the rest of its last group; the latter only as far as the groups can hold them.
 func (s *sizer) inodes(blocks, free int64) int64 {
 	need := s.census.inodesUsed() + ceilDiv(free, bytesPerInode)
 	most := ceilDiv(blocks, blocksPerGroup) * maxInodesPerGroup
@@ -123,7 +119,7 @@ func (s *sizer) inodes(blocks, free int64) int64 {
 	return max(need, s.fs.Inodes, min(spare, most))
 }
 
-// journal is how many blocks of journal a volume of so many blocks gets.
+// journal is the number of blocks in the journal of a volume of so many blocks.
 func (f FileSystem) journal(blocks int64) int64 {
 	switch {
 	case f.NoJournal:
@@ -134,13 +130,12 @@ func (f FileSystem) journal(blocks int64) int64 {
 	return defaultJournal(blocks)
 }
 
-// reserved is how many blocks only root can fill.
+// reserved is the number of blocks that only root can fill.
 func (s *sizer) reserved() int64 { return s.geometry.blocks * int64(s.fs.ReservedPercent) / 100 }
 
-// keep is how many blocks must stay without use: those for root and, so that a file
-// of free bytes can be written by everybody else, that file's and its extent tree's,
-// and those that the kernel holds back for its own needs while the volume is mounted
-// (ext4_set_resv_clusters).
+// keep is the number of blocks that must stay free: those for root and, if any user shall be
+// able to write a file of free bytes, those of that file and its extent tree, and those that
+// the kernel reserves for itself in a mounted volume (ext4_set_resv_clusters).
 func (s *sizer) keep(free int64) int64 {
 	if free == 0 {
 		return s.reserved()
@@ -150,7 +145,7 @@ func (s *sizer) keep(free int64) int64 {
 	return s.reserved() + blocks + treeSlack(blocks) + heldBack
 }
 
-// treeSlack is how many blocks of extent tree the kernel may need for a file that it
-// writes into a volume that is filling up: its extents get short then, but the 340 of
-// one block were seen to reach for more than 1 GiB.
+// treeSlack is the number of blocks that the extent tree of a file may need when the kernel
+// writes it into a nearly full volume. Its extents are short then, but in measurements the 340
+// of one block sufficed for more than 1 GiB.
 func treeSlack(blocks int64) int64 { return ceilDiv(blocks, 1<<30/blockSize) }

@@ -21,8 +21,8 @@ func (p *plan) journalInode() inode {
 	return n
 }
 
-// journalSuperblock is the first block of an empty journal, as mke2fs makes it: the
-// kernel turns on checksums in it when it mounts the volume for writing.
+// journalSuperblock returns the start of an empty journal, as mke2fs makes it. The kernel turns
+// on the journal's checksums when it mounts the volume for writing.
 func (p *plan) journalSuperblock() []byte {
 	b := make([]byte, superblockSize)
 	s := journalSuperblock{
@@ -36,9 +36,9 @@ func (p *plan) journalSuperblock() []byte {
 	return b
 }
 
-// resizeInode owns the blocks reserved for descriptors, so that nothing else takes
-// them: its double indirect block lists those of group 0, each of which lists its
-// copies in the other groups.
+// resizeInode owns the blocks that are reserved for descriptors, so that no other file gets
+// them: its double indirect block lists those of group 0, each of which lists its copies in the
+// other groups.
 func (p *plan) resizeInode() inode {
 	const size = (addressesPerBlock*addressesPerBlock + addressesPerBlock + directBlocks) * blockSize
 	n := newInode(hiddenFileMode, size, image.Epoch)
@@ -47,7 +47,7 @@ func (p *plan) resizeInode() inode {
 	return n
 }
 
-// backupGroups are the groups but the first with a copy of the superblock.
+// backupGroups are the groups with a copy of the superblock, except the first one.
 func (p *plan) backupGroups() (groups []int64) {
 	for g := int64(1); g < p.groups; g++ {
 		if hasSuperblock(g) {
@@ -60,8 +60,8 @@ func (p *plan) backupGroups() (groups []int64) {
 // firstReservedGDT is the first block reserved for descriptors.
 func (p *plan) firstReservedGDT() int64 { return 1 + p.descBlocks }
 
-// resizeDoubleIndirect lists the reserved blocks, each in the place that it would
-// have as a descriptor block.
+// resizeDoubleIndirect lists the reserved blocks, each at the index that it will have as a
+// descriptor block.
 func (p *plan) resizeDoubleIndirect() []byte {
 	b := make([]byte, blockSize)
 	for i := range p.reservedGDT {
@@ -107,7 +107,7 @@ func (p *plan) superblock(group int64) []byte {
 	}
 	copy(s.VolumeName[:], p.label)
 	if group == 0 {
-		s.State = stateClean // a copy is never clean: whoever uses one shall check the volume
+		s.State = stateClean // copies are never clean, so that a volume is checked before one is used
 	}
 	if p.geometry.journal > 0 {
 		p.putJournal(&s)
@@ -126,8 +126,8 @@ func (p *plan) superblock(group int64) []byte {
 	return b
 }
 
-// putJournal names the journal, and keeps a copy of where it lies for the case that
-// its inode is lost.
+// putJournal sets the fields for the journal, including a copy of its position in case its
+// inode is lost.
 func (p *plan) putJournal(s *superblock) {
 	n := p.journalInode()
 	s.FeatureCompat |= compatHasJournal

@@ -16,23 +16,22 @@ import (
 type attributes struct {
 	sets   []attributeSet
 	blocks []attributeBlock
-	known  map[string]int32 // places in sets
-	shared map[string]int32 // places in blocks of those that have room for more references
+	known  map[string]int32 // indexes in sets
+	shared map[string]int32 // indexes in blocks, of those that can have more references
 }
 
-// attributeSet is the attributes of a file, as they stand in the inode and in a
-// block; either may be missing.
+// attributeSet has the bytes of a file's attributes in the inode and in a block. Either may be
+// empty.
 type attributeSet struct{ inode, block string }
 
-// attributeBlock is a block of attributes that up to [xattrMaxReferences] inodes
-// share.
+// attributeBlock is a block of attributes, which up to [xattrMaxReferences] inodes share.
 type attributeBlock struct {
 	content    string
 	references uint32
 }
 
-// add notes the attributes of one more inode and returns the places of their set
-// and of their block, -1 where there is none.
+// add adds the attributes of an inode and returns the indexes of their set and of their block,
+// or -1 for none.
 func (a *attributes) add(xattrs []image.Xattr) (set, block int32, err error) {
 	if len(xattrs) == 0 {
 		return -1, -1, nil
@@ -58,7 +57,7 @@ func (a *attributes) add(xattrs []image.Xattr) (set, block int32, err error) {
 	return set, a.refer(a.sets[set].block), nil
 }
 
-// refer returns the place of a block with the given content, with one reference more.
+// refer adds a reference to a block with the given content and returns its index.
 func (a *attributes) refer(content string) int32 {
 	if content == "" {
 		return -1
@@ -110,8 +109,8 @@ func attributesKey(list []attribute) string {
 	return b.String()
 }
 
-// packAttributes puts what fits into the inode, which every reader of the inode has
-// at hand, and the rest into a block.
+// packAttributes puts as many attributes as fit into the inode, where they need no further
+// read, and the rest into a block.
 func packAttributes(list []attribute) (attributeSet, error) {
 	var inode, block []attribute
 	inodeRoom, blockRoom := xattrInodeSpace-xattrTerminator, xattrBlockSpace-xattrTerminator
@@ -140,20 +139,20 @@ func tooManyAttributes(list, block []attribute, room int) error {
 	const limit = xattrBlockSpace - xattrTerminator
 	largest := slices.MaxFunc(list, func(a, b attribute) int { return cmp.Compare(a.size(), b.size()) })
 	if len(block) == 1 {
-		return fmt.Errorf("extended attribute %.100q: takes %d bytes with its name, ext4 allows %d", largest.Full, limit-room, limit)
+		return fmt.Errorf("extended attribute %.100q: takes %d bytes with its name; ext4 allows %d", largest.Full, limit-room, limit)
 	}
-	return fmt.Errorf("the extended attributes take %d bytes beside those in the inode, ext4 allows %d; the largest is %q with %d",
+	return fmt.Errorf("the extended attributes take %d bytes beside those in the inode; ext4 allows %d; the largest is %q with %d",
 		limit-room, limit, largest.Full, largest.size())
 }
 
-// size is what an attribute takes of the room, the entry and the value.
+// size is the size of an attribute on disk: its entry and its value.
 func (a attribute) size() int {
 	return alignXattr(xattrEntrySize+len(a.Name)) + alignXattr(len(a.Value))
 }
 
 func alignXattr(n int) int { return (n + xattrAlign - 1) &^ (xattrAlign - 1) }
 
-// inodeAttributes is what follows the fields of an inode.
+// inodeAttributes returns the bytes behind the fields of an inode.
 func inodeAttributes(list []attribute) []byte {
 	p := make([]byte, xattrInodeHeaderSize+xattrInodeSpace)
 	binary.LittleEndian.PutUint32(p, xattrMagic)
@@ -161,8 +160,8 @@ func inodeAttributes(list []attribute) []byte {
 	return p
 }
 
-// blockAttributes is a block of attributes but for the references and the checksum,
-// which are not known yet.
+// blockAttributes returns a block of attributes without the references and the checksum, which
+// are not known yet.
 func blockAttributes(list []attribute) []byte {
 	p := make([]byte, blockSize)
 	hash := putAttributes(p, xattrHeaderSize, 0, list)
@@ -171,8 +170,8 @@ func blockAttributes(list []attribute) []byte {
 	return p
 }
 
-// putAttributes puts entries from off on and their values from the end of p down,
-// with offsets that count from base. It returns the hash of all.
+// putAttributes writes entries from off on and their values from the end of p down. Offsets are
+// relative to base. It returns the hash of all attributes.
 func putAttributes(p []byte, off, base int, list []attribute) (hash uint32) {
 	end := len(p)
 	for _, a := range list {
@@ -204,7 +203,7 @@ func (a attribute) hash() uint32 {
 	return h
 }
 
-// xattrBlock makes a block of attributes for its place on the disk.
+// xattrBlock computes a block of attributes for its position on disk.
 func (b *attributeBlock) xattrBlock(p []byte, block int64, sums checksums) {
 	copy(p, b.content)
 	binary.LittleEndian.PutUint32(p[4:], b.references)
