@@ -261,7 +261,7 @@ func (db *guardedDB) explain(err error) error {
 	if e.Code == sqlite3.ErrInterrupt {
 		return fmt.Errorf("%w: %d bytes took more than %d steps of work", ErrDatabaseWork, db.size, db.steps)
 	}
-	return err
+	return fmt.Errorf("another process has kept it locked for %d seconds: %w", db.guard.busy/1000, err)
 }
 
 func (db *guardedDB) exec(sql string) error { return db.explain(db.memoryDB.exec(sql)) }

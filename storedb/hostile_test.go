@@ -543,7 +543,7 @@ func TestRegisterCancelled(t *testing.T) {
 			t.Fatal(err)
 		}
 		if when == "insert" {
-			if err := db.retry(ctx, "begin immediate"); err != nil {
+			if err := db.exec("begin immediate"); err != nil {
 				t.Fatal(err)
 			}
 			cancel()

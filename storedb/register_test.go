@@ -609,8 +609,17 @@ func TestRegisterWaits(t *testing.T) {
 	}
 }
 
-// TestRegisterBusy has another connection write to the database meanwhile.
+// TestRegisterBusy has another connection write to the database, or read it, meanwhile.
 func TestRegisterBusy(t *testing.T) {
+	for name, sql := range map[string]string{
+		"writer": "pragma journal_mode=wal; begin immediate; update ValidPaths set deriver = null",
+		"reader": "pragma journal_mode=delete; begin; select count(*) from ValidPaths",
+	} {
+		t.Run(name, func(t *testing.T) { registerBusy(t, sql) })
+	}
+}
+
+func registerBusy(t *testing.T, sql string) {
 	h := newHosted(t, Nix)
 	root := newRoot(t)
 	h.register(t, root, RegisterOptions{Copy: true})
@@ -619,7 +628,7 @@ func TestRegisterBusy(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer other.Close()
-	if err := other.exec("pragma journal_mode=wal; begin immediate; update ValidPaths set deriver = null"); err != nil {
+	if err := other.exec(sql); err != nil {
 		t.Fatal(err)
 	}
 	extra, err := Nix.AddPath("extra", image.NewFile(0o644, image.Bytes("extra")))

@@ -14,7 +14,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/mattn/go-sqlite3"
 	"golang.org/x/sys/unix"
 )
 
@@ -97,12 +96,8 @@ func schemaAdvice(f Flavour, n int) string {
 	return ""
 }
 
-// The time that SQLite waits for a lock by itself, and how often it does, so that an interrupt
-// takes effect meanwhile.
-const (
-	busyTimeout = 1000 // milliseconds
-	busyTries   = 300
-)
+// writeBusy is how long registering waits for another writer, in milliseconds.
+const writeBusy = 300_000
 
 // openRootDB opens the database in the directory dir, to write the rows of the closure
 // to it. All work on it is bounded by its size and the closure's, and ends with ctx.
@@ -140,7 +135,7 @@ func (f Flavour) openRootDB(ctx context.Context, dir *rootDir, c *Closure) (*roo
 		rows += 2 + int64(len(it.References))
 	}
 	guarded, err := openGuarded(ctx, guardOptions{
-		name: "file:" + file.EscapedPath(), flags: openReadWrite | openFullMutex | openNoFollow, size: size, rows: rows, busy: busyTimeout,
+		name: "file:" + file.EscapedPath(), flags: openReadWrite | openFullMutex | openNoFollow, size: size, rows: rows, busy: writeBusy,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
@@ -148,7 +143,7 @@ func (f Flavour) openRootDB(ctx context.Context, dir *rootDir, c *Closure) (*roo
 	db := &rootDB{guardedDB: guarded, flavour: f, path: path}
 	// Nix trusts SQLite with less in WAL mode; a row must not be lost once we are done.
 	// Without cache_spill, SQLite waits for other readers at the commit alone.
-	if err = db.retry(ctx, "pragma synchronous=full; pragma cache_spill=off"); err == nil {
+	if err = db.exec("pragma synchronous=full; pragma cache_spill=off"); err == nil {
 		err = db.check()
 	}
 	if err != nil {
@@ -259,23 +254,6 @@ func (db *rootDB) valid(path string) (bool, error) {
 	return len(rows) > 0, err
 }
 
-// retry repeats a statement for as long as another process has the database locked.
-func (db *rootDB) retry(ctx context.Context, sql string) error {
-	for try := 1; ; try++ {
-		err := db.exec(sql)
-		if ended := ctx.Err(); err != nil && ended != nil {
-			return ended
-		}
-		var e sqlite3.Error
-		if err == nil || !errors.As(err, &e) || e.Code != sqlite3.ErrBusy && e.Code != sqlite3.ErrLocked {
-			return err
-		}
-		if try == busyTries {
-			return fmt.Errorf("another process has kept it locked for %d seconds: %w", busyTries*busyTimeout/1000, err)
-		}
-	}
-}
-
 // judgement is what the store's contents say where its database and a source differ.
 type judgement int
 
@@ -288,29 +266,22 @@ const (
 // register adds the items of the closure, or brings their rows up to date, in one
 // transaction.
 func (db *rootDB) register(ctx context.Context, c *Closure, judged map[string]judgement) (added, updated int, err error) {
-	if err := db.retry(ctx, "begin immediate"); err != nil {
+	if err := db.exec("begin immediate"); err != nil {
 		return 0, 0, fmt.Errorf("%s: %w", db.path, err)
 	}
 	added, updated, err = db.change(ctx, c, judged)
-	if err == nil && added+updated == 0 {
-		err = errNothing
-	} else if err == nil {
-		err = db.retry(ctx, "commit")
+	changed := err == nil && added+updated > 0
+	if changed {
+		err = db.exec("commit")
 	}
-	if err != nil {
+	if !changed || err != nil { // a database in which nothing changes is left alone
 		db.exec("rollback")
-	}
-	if err == errNothing {
-		return 0, 0, nil
 	}
 	if err != nil {
 		return 0, 0, fmt.Errorf("%s: %w", db.path, db.explain(err))
 	}
 	return added, updated, nil
 }
-
-// errNothing leaves a database alone in which nothing changes.
-var errNothing = errors.New("nothing to do")
 
 func (db *rootDB) change(ctx context.Context, c *Closure, judged map[string]judgement) (added, updated int, err error) {
 	known, err := db.rows(c.items)
