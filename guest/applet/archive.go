@@ -252,10 +252,10 @@ func (c *Call) checkSums(list string, r io.Reader, algorithm func() hash.Hash) e
 		return true
 	})
 	if err == nil && lines == 0 {
-		return fmt.Errorf("%s: no sums in it", list)
+		return fmt.Errorf("%s: no sums in the file", list)
 	}
 	if wrong > 0 {
-		fmt.Fprintf(c.Stderr, "%s: %s: %d of its lines are no sums\n", c.Name, list, wrong)
+		fmt.Fprintf(c.Stderr, "%s: %s: %d lines are not sums\n", c.Name, list, wrong)
 	}
 	if failed > 0 {
 		c.warn(fmt.Errorf("%s: %d of %d sums differ", list, failed, lines))

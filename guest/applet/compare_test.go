@@ -224,7 +224,7 @@ func TestCompared(t *testing.T) {
 			t.Parallel()
 			theirs, _ := compared(t, debian, line)
 			mine, said := compared(t, ours, line)
-			if (strings.Contains(said, "unknown") || strings.Contains(said, "not known here") || strings.Contains(said, "it takes at most")) && strings.Contains(said, "usage:") && mine.out == "" {
+			if (strings.Contains(said, "unknown") || strings.Contains(said, "not supported") || strings.Contains(said, "it takes at most")) && strings.Contains(said, "usage:") && mine.out == "" {
 				return // refused, and not taken for something else
 			}
 			if mine.complain && mine.status != 0 && theirs.complain && theirs.status != 0 && strings.Contains(said, "usage:") {

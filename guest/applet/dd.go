@@ -55,7 +55,7 @@ func parseDd(args []string) (dd, error) {
 			for word := range strings.SplitSeq(value, ",") {
 				on, ok := flags[word]
 				if !ok && word != "fullblock" { // input is always read in full
-					return d, usageError{fmt.Sprintf("%s=%s is not known here", key, word)}
+					return d, usageError{fmt.Sprintf("%s=%s is not supported", key, word)}
 				}
 				if ok {
 					*on = true

@@ -125,7 +125,7 @@ func runStrings(c *Call) error {
 	c.Args = oldCount(c.Args)
 	files := c.parse(0, -1)
 	if *shortest == 0 {
-		return usageError{"a text has one character at least"}
+		return usageError{"the length must be at least 1"}
 	}
 	return c.eachInput(files, func(_ string, r io.Reader) error {
 		in := bufio.NewReaderSize(r, 1<<16)

@@ -229,7 +229,13 @@ func runLink(c *Call) error {
 	if len(args) == 1 {
 		args = append(args, ".")
 	}
-	folder := func(name string) bool { return isDir(name) && !(*noDeref && isSymlink(name)) }
+	folder := isDir
+	if *noDeref {
+		folder = func(name string) bool {
+			info, err := os.Lstat(name)
+			return err == nil && info.IsDir()
+		}
+	}
 	return c.toTarget(args, folder, func(target, name string) error {
 		if *force {
 			if err := differ(target, name); err != nil && !*symbolic {
@@ -249,11 +255,6 @@ func runLink(c *Call) error {
 func isDir(name string) bool {
 	info, err := os.Stat(name)
 	return err == nil && info.IsDir()
-}
-
-func isSymlink(name string) bool {
-	info, err := os.Lstat(name)
-	return err == nil && info.Mode()&fs.ModeSymlink != 0
 }
 
 func runChown(c *Call) error { return c.chown(parseOwner) }
@@ -459,12 +460,12 @@ func runCmp(c *Call) error {
 	if err != nil || offset < 0 {
 		return err
 	}
-	if !*silent {
-		if short > 0 {
-			fmt.Fprintf(c.Stderr, "cmp: EOF on %s after byte %d\n", args[short-1], offset)
-		} else {
-			c.printf("%s %s differ: char %d, line %d\n", args[0], args[1], offset+1, line)
-		}
+	switch {
+	case *silent:
+	case short > 0:
+		fmt.Fprintf(c.Stderr, "cmp: EOF on %s after byte %d\n", args[short-1], offset)
+	default:
+		c.printf("%s %s differ: char %d, line %d\n", args[0], args[1], offset+1, line)
 	}
 	return Status(1)
 }

@@ -49,7 +49,7 @@ func runFind(c *Call) error {
 		expression, err = f.any()
 	}
 	if err == nil && len(f.args) > 0 {
-		err = usageError{fmt.Sprintf("%q does not belong there", f.args[0])}
+		err = usageError{fmt.Sprintf("unexpected argument %q", f.args[0])}
 	}
 	if err != nil {
 		return err

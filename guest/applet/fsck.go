@@ -59,7 +59,7 @@ func (c *Call) checkDevice(name, fstype string, options []string) error {
 	}
 	for _, m := range table {
 		if m.Source == device {
-			return fmt.Errorf("%s is mounted on %s; unmount it first: to repair what is in use destroys it", device, m.Dir)
+			return fmt.Errorf("%s is mounted on %s; unmount it first, since repairing a mounted file system destroys it", device, m.Dir)
 		}
 	}
 	if fstype == "" {
@@ -76,7 +76,7 @@ func (c *Call) checkDevice(name, fstype string, options []string) error {
 		program, err = exec.LookPath(other) // fsck.xfs and fsck.btrfs do nothing, by design
 	}
 	if err != nil {
-		return fmt.Errorf("%s holds %s, but there is no program to check that: it comes with the package of its tools", device, fstype)
+		return fmt.Errorf("%s holds %s, but there is no program that checks it: install the tools of that file system", device, fstype)
 	}
 	cmd := exec.Command(program, append(options, device)...)
 	cmd.Stdin = c.Stdin.from

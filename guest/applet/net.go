@@ -62,7 +62,7 @@ func runIP(c *Call) error {
 	case is("route") && (verb == "add" || verb == "del"):
 		return setRoute(args[2:], verb == "add")
 	}
-	return usageError{fmt.Sprintf("ip %s is not known here", strings.Join(args, " "))}
+	return usageError{fmt.Sprintf("ip %s is not supported", strings.Join(args, " "))}
 }
 
 func (c *Call) showLinks(addresses bool) error {

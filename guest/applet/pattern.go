@@ -114,7 +114,7 @@ func (t *translator) token() (char byte, escaped bool, err error) {
 		return char, false, nil
 	}
 	if t.rest == "" {
-		return 0, false, errors.New("it ends with a backslash")
+		return 0, false, errors.New("the pattern ends with a backslash")
 	}
 	char, t.rest = t.rest[0], t.rest[1:]
 	return char, true, nil
@@ -199,7 +199,7 @@ func escape(char byte) (string, error) {
 	case char == '\'':
 		return `\z`, nil
 	case digit(char):
-		return "", errors.New(`references such as \1 are not known here`)
+		return "", errors.New(`references such as \1 are not supported`)
 	}
 	return regexp.QuoteMeta(string([]byte{char})), nil
 }
@@ -224,7 +224,7 @@ func (t *translator) interval() (string, error) {
 	case t.extended:
 		return `\{`, nil
 	}
-	return "", fmt.Errorf("{%s is no count of repeats", t.rest)
+	return "", fmt.Errorf("{%s is not a number of repeats", t.rest)
 }
 
 // bracket reads a bracket expression behind its [. In Go's a backslash is special, in POSIX's it is not.
@@ -239,7 +239,7 @@ func (t *translator) bracket() (string, error) {
 			continue
 		}
 		if strings.HasPrefix(t.rest, "[=") || strings.HasPrefix(t.rest, "[.") {
-			return "", errors.New("[=x=] and [.x.] are not known here")
+			return "", errors.New("[=x=] and [.x.] are not supported")
 		}
 		char := t.rest[0]
 		t.rest = t.rest[1:]

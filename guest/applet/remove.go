@@ -36,7 +36,7 @@ func runRemove(c *Call) error {
 	return c.each(args, func(name string) error {
 		last := filepath.Base(strings.TrimRight(name, "/"))
 		if clean, err := filepath.Abs(name); err == nil && clean == "/" || last == ".." || last == "." && name != "" {
-			return fmt.Errorf("%s is not removed: it is /, or leads here", name)
+			return fmt.Errorf("%s is not removed: it is the root, the current folder or one above it", name)
 		}
 		walk{visit: r.visit, leave: r.leave, failed: r.failed}.from(name)
 		return nil
@@ -96,7 +96,7 @@ func runMktemp(c *Call) error {
 	template := orElse(args, "tmp.XXXXXXXXXX")[0]
 	if len(args) == 0 || c.flags.Changed("tmpdir") {
 		if filepath.IsAbs(template) {
-			return fmt.Errorf("template %q is a path of its own, and -p gives another", template)
+			return fmt.Errorf("template %q must be a relative path with -p", template)
 		}
 		template = strings.TrimRight(cmp.Or(*dir, os.TempDir()), "/") + "/" + template
 	}

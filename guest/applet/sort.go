@@ -218,7 +218,7 @@ func magnitude(s string) int {
 
 func runSort(c *Call) error {
 	c.trouble = 2
-	s := &sorting{Call: c}
+	s := &sorting{Call: c, end: '\n'}
 	letters := map[byte]*bool{
 		'n': c.flags.BoolP("numeric-sort", "n", false, "by the number that lines start with"),
 		'h': c.flags.BoolP("human-numeric-sort", "h", false, "by sizes such as 2K and 1.5G"),
@@ -237,7 +237,9 @@ func runSort(c *Call) error {
 	out := c.flags.StringP("output", "o", "", "write to this file")
 	zero := c.flags.BoolP("zero-terminated", "z", false, "lines end with a zero byte")
 	files := c.parse(0, -1)
-	s.end, s.separator = lineEnd(*zero), *separator
+	if s.separator = *separator; *zero {
+		s.end = 0
+	}
 	if err := s.order(letters); err != nil {
 		return err
 	}

@@ -29,7 +29,7 @@ func systemApplets() []Applet {
 		{"halt", "[-f]", "stop the machine without switching it off", runEnd(syscall.SIGUSR1, unix.LINUX_REBOOT_CMD_HALT)},
 		{"help", "[NAME]", "list the commands", runHelp},
 		{"hostname", "[NAME]", "show or set the name of the machine", runHostname},
-		{"id", "[-ugn] [USER]", "show the current user", runID},
+		{"id", "[-ugn] [USER]", "show a user and its groups", runID},
 		{"insmod", "FILE [PARAMETER=VALUE...]", "load a module from a file", runInsmod},
 		{"lsmod", "", "list the modules that are loaded", runLsmod},
 		{"lspci", "", "list PCI devices", runLspci},

@@ -301,17 +301,23 @@ func (t *tarball) extractOne(root *os.Root, h *tar.Header, r io.Reader) error {
 	return setMetadata(root, name, h)
 }
 
-// makeSpecial makes a device or a pipe in the folder's own directory handle, so
-// that it stays below the root too.
+// makeSpecial makes a device or a pipe.
 func makeSpecial(root *os.Root, name string, h *tar.Header) error {
+	types := map[byte]uint32{tar.TypeBlock: unix.S_IFBLK, tar.TypeChar: unix.S_IFCHR, tar.TypeFifo: unix.S_IFIFO}
+	dev := unix.Mkdev(uint32(h.Devmajor), uint32(h.Devminor))
+	return within(root, name, func(dir int, base string) error {
+		return unix.Mknodat(dir, base, types[h.Typeflag]|0o600, int(dev))
+	})
+}
+
+// within calls fn with the folder of a file, open, so that fn stays below the root, too.
+func within(root *os.Root, name string, fn func(dir int, base string) error) error {
 	dir, err := root.Open(filepath.Dir(name))
 	if err != nil {
 		return err
 	}
 	defer dir.Close()
-	types := map[byte]uint32{tar.TypeBlock: unix.S_IFBLK, tar.TypeChar: unix.S_IFCHR, tar.TypeFifo: unix.S_IFIFO}
-	dev := unix.Mkdev(uint32(h.Devmajor), uint32(h.Devminor))
-	return unix.Mknodat(int(dir.Fd()), filepath.Base(name), types[h.Typeflag]|0o600, int(dev))
+	return fn(int(dir.Fd()), filepath.Base(name))
 }
 
 // setMetadata gives a file the owner, mode and time that the archive has for it.
@@ -322,13 +328,10 @@ func setMetadata(root *os.Root, name string, h *tar.Header) error {
 		}
 	}
 	if h.Typeflag == tar.TypeSymlink {
-		dir, err := root.Open(filepath.Dir(name))
-		if err != nil {
-			return err
-		}
-		defer dir.Close()
 		at := unix.NsecToTimespec(h.ModTime.UnixNano())
-		return unix.UtimesNanoAt(int(dir.Fd()), filepath.Base(name), []unix.Timespec{at, at}, unix.AT_SYMLINK_NOFOLLOW)
+		return within(root, name, func(dir int, base string) error {
+			return unix.UtimesNanoAt(dir, base, []unix.Timespec{at, at}, unix.AT_SYMLINK_NOFOLLOW)
+		})
 	}
 	if err := root.Chmod(name, h.FileInfo().Mode()); err != nil {
 		return err

@@ -55,14 +55,6 @@ func eachWhole(r io.Reader, end byte, fn func(line string) bool) error {
 	}
 }
 
-// lineEnd is '\n', or a zero byte.
-func lineEnd(zero bool) byte {
-	if zero {
-		return 0
-	}
-	return '\n'
-}
-
 func runCat(c *Call) error {
 	number := c.flags.BoolP("number", "n", false, "number the lines")
 	c.flags.BoolP("unbuffered", "u", false, "always on where it waits")
@@ -149,7 +141,7 @@ func (h headTail) each(files []string, fn func(r io.Reader) error) error {
 func runHead(c *Call) error {
 	h, files := c.headTail()
 	if h.byBytes && h.bytes.sign == '-' {
-		return usageError{"-c -N is not known here"}
+		return usageError{"-c -N is not supported"}
 	}
 	return h.each(files, func(r io.Reader) error {
 		switch {

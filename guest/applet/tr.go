@@ -47,7 +47,7 @@ func runTr(c *Call) error {
 		cased := strings.Contains(sets[0], "[:lower:]") || strings.Contains(sets[0], "[:upper:]")
 		for class := range classes {
 			if strings.Contains(sets[1], "[:"+class+":]") && !(cased && (class == "lower" || class == "upper")) {
-				return usageError{"class " + class + " does not say what bytes become"}
+				return usageError{"the second set cannot hold the class " + class}
 			}
 		}
 		if len(last) == 0 {
@@ -116,7 +116,7 @@ var special = lazy.Regexp(`(?s)\[(?:=.=|(?:\\[0-7]{1,3}|\\?.)\*[0-9]*)\]`)
 // parseSet writes out ranges (a-z), classes and escapes, in the order in which they stand.
 func parseSet(s string) (set []byte, err error) {
 	if m := special().FindString(s); m != "" {
-		return nil, usageError{fmt.Sprintf("%q is not known here", m)}
+		return nil, usageError{fmt.Sprintf("%q is not supported", m)}
 	}
 	for rest := s; rest != ""; {
 		if class, after, ok := bracketed(rest, "[:", ":]"); ok {
