@@ -1,6 +1,7 @@
 package recipes
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"path"
@@ -26,12 +27,12 @@ func (r *Recipe) check(d *decoder) {
 	if !storeName().MatchString(r.Name) || r.Name[0] == '.' {
 		d.fail("name", "%s is not a name: letters, digits and + - . _ ? =, at most 211, the first no dot", printable.Quote(r.Name))
 	}
-	choose(&r.Arch, defaultArch)
+	r.Arch = cmp.Or(r.Arch, defaultArch)
 	r.checkStore(d)
 	r.checkDisk(d)
 	r.checkBootloader(d)
 	r.formatLeft = r.Output.Format == ""
-	choose(&r.Output.Format, "raw")
+	r.Output.Format = cmp.Or(r.Output.Format, "raw")
 	d.check("output.format", oneOf(r.Output.Format, fileformat.Names(fileformat.Format.Built)...))
 	r.checkISO(d)
 	r.checkLive(d)
@@ -40,7 +41,7 @@ func (r *Recipe) check(d *decoder) {
 }
 
 func (r *Recipe) checkStore(d *decoder) {
-	choose(&r.Store.Flavour, "nix")
+	r.Store.Flavour = cmp.Or(r.Store.Flavour, "nix")
 	for i := range r.Store.Closures {
 		r.Store.Closures[i].check(d, fmt.Sprintf("store.closures[%d]", i))
 	}
@@ -107,7 +108,7 @@ func (c *Closure) check(d *decoder, key string) {
 }
 
 func (r *Recipe) checkDisk(d *decoder) {
-	choose(&r.Disk.Table, "gpt")
+	r.Disk.Table = cmp.Or(r.Disk.Table, "gpt")
 	if r.Disk.Table == "msdos" { // as parted calls it
 		r.Disk.Table = "mbr"
 	}
@@ -154,7 +155,9 @@ func (r *Recipe) checkDisk(d *decoder) {
 }
 
 func (p *Partition) check(d *decoder, key string) {
-	p.Contents.check(d, key+".contents")
+	if p.Contents.From.IsZero() {
+		d.refuse(&p.Contents, key+".contents", []string{"hard-links", "times", "xattrs"}, "is a matter of contents.from, and there is none")
+	}
 	if p.Filesystem != "" {
 		if err := oneOf(p.Filesystem, filesystemNames()...); err != nil {
 			d.fail(key+".filesystem", "unsupported file system: %s", err)
@@ -343,13 +346,6 @@ const (
 	Keep = "keep"
 	Drop = "drop"
 )
-
-// check refuses words that say nothing of a folder that is not there.
-func (c *Contents) check(d *decoder, key string) {
-	if c.From.IsZero() {
-		d.refuse(c, key, []string{"hard-links", "times", "xattrs"}, "is a matter of contents.from, and there is none")
-	}
-}
 
 // check finds the mistakes in the boot loader's own keys.
 func (l Loader) check(d *decoder, r *Recipe) {

@@ -392,11 +392,5 @@ func (d *decoder) check(key string, err error) {
 	}
 }
 
-func choose(field *string, otherwise string) {
-	if *field == "" {
-		*field = otherwise
-	}
-}
-
 // platformsKey is the key of a boot loader that a list in its place means.
 const platformsKey = "platforms"

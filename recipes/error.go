@@ -2,6 +2,7 @@ package recipes
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -53,6 +54,7 @@ type source struct {
 // errorf returns an Error at the value of key, or at the nearest key around it. Names and
 // values among args make no second line.
 func (s *source) errorf(key, format string, args ...any) *Error {
+	args = slices.Clone(args)
 	for i, a := range args {
 		if text, ok := a.(string); ok {
 			args[i] = printable.Name(text)
@@ -61,7 +63,11 @@ func (s *source) errorf(key, format string, args ...any) *Error {
 	e := &Error{File: s.file, Key: key, What: fmt.Sprintf(format, args...)}
 	for k := key; ; k = k[:max(0, strings.LastIndexAny(k, ".["))] {
 		if n := s.at[k]; n != nil {
-			e.place(n)
+			if n.Line < 0 { // an override's
+				e.Set = -n.Line
+			} else {
+				e.Line, e.Column = n.Line, n.Column
+			}
 			return e
 		}
 		if k == "" {
@@ -75,13 +81,4 @@ func (s *source) wrap(key string, err error) *Error {
 	e := s.errorf(key, "%s", err)
 	e.cause = err
 	return e
-}
-
-// place says where the error is: at a node of the file, or in an override.
-func (e *Error) place(n *yaml.Node) {
-	if n.Line < 0 {
-		e.Set = -n.Line
-		return
-	}
-	e.Line, e.Column = n.Line, n.Column
 }

@@ -1,6 +1,7 @@
 package recipes
 
 import (
+	"cmp"
 	"fmt"
 	"path"
 	"slices"
@@ -18,7 +19,7 @@ func (r *Recipe) settleKinds(d *decoder) {
 		p, key := &r.Disk.Partitions[i], fmt.Sprintf("disk.partitions[%d]", i)
 		flag, err := partition.FlagType(kind, p.Flags)
 		d.check(key+".flags", err)
-		choose(&p.Type, flag)
+		p.Type = cmp.Or(p.Type, flag)
 		if p.Type == "" {
 			continue
 		}
@@ -42,7 +43,7 @@ func (r *Recipe) settleKinds(d *decoder) {
 			if k := p.Kind(); k != nil {
 				p.Type = k.PartitionType
 			}
-			choose(&p.Type, "linux")
+			p.Type = cmp.Or(p.Type, "linux")
 		}
 	}
 }

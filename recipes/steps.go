@@ -1,6 +1,7 @@
 package recipes
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -31,7 +32,7 @@ func (r *Recipe) checkSteps(d *decoder) {
 	names := map[string]bool{}
 	for i := range r.Steps {
 		s, key := &r.Steps[i], fmt.Sprintf("steps[%d]", i)
-		choose(&s.In, InHelper)
+		s.In = cmp.Or(s.In, InHelper)
 		s.check(d, key)
 		if names[s.Name] {
 			d.fail(key+".name", "a step before is called %s, too", printable.Quote(s.Name))
