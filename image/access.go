@@ -8,37 +8,36 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// setAccess gives the file the permissions that it will stand with, before it has its name.
-func (o *Output) setAccess() error {
-	switch _, err := os.Lstat(o.target); {
-	case err == nil:
-		if err := refusePlanted(o.target); err != nil { // since it was looked for
-			return err
-		}
-		return keepAccess(o.File, o.target)
-	case !errors.Is(err, fs.ErrNotExist):
+// setAccess gives a new file, or folder, the access of what it replaces at target, which check
+// may refuse. If it replaces nothing, its permissions are at most those of a mode that is not 0.
+func setAccess(f *os.File, target string, most fs.FileMode, check func() error) error {
+	switch _, err := os.Lstat(target); {
+	case errors.Is(err, fs.ErrNotExist):
+		return narrow(f, most)
+	case err != nil:
 		return err
-	case o.Mode != 0:
-		return o.narrow(o.Mode)
 	}
-	return nil
+	if err := check(); err != nil {
+		return err
+	}
+	return keepAccess(f, target)
 }
 
-// narrow takes away the permissions that are not among these.
-func (o *Output) narrow(most fs.FileMode) error {
-	st, err := o.Stat()
-	if err != nil || st.Mode().Perm()&^most == 0 {
+// narrow removes permissions beyond those of a mode that is not 0.
+func narrow(f *os.File, most fs.FileMode) error {
+	st, err := f.Stat()
+	if err != nil || most == 0 || st.Mode().Perm()&^most == 0 {
 		return err
 	}
-	return o.Chmod(st.Mode().Perm() & most)
+	return f.Chmod(st.Mode().Perm() & most)
 }
 
 // accessACL is the attribute that holds a file's access control list: acl(5).
 const accessACL = "system.posix_acl_access"
 
-// keepAccess gives a new file what users may do with the one that it replaces: permissions,
-// access control list, and owner and group if this process may set them. Nobody gets more:
-// where the group cannot be kept, another one may do what everybody may, at most.
+// keepAccess gives a new file the permissions and access control list of the one that it
+// replaces, and its owner and group if this process may set them. No user gets more access:
+// another group gets the permissions of others, at most.
 func keepAccess(f *os.File, path string) error {
 	var was, is unix.Stat_t
 	if err := unix.Lstat(path, &was); err != nil {
@@ -50,19 +49,19 @@ func keepAccess(f *os.File, path string) error {
 	}
 	sameGroup := is.Gid == was.Gid || unix.Fchown(fd, -1, int(was.Gid)) == nil
 	if is.Uid != was.Uid {
-		_ = unix.Fchown(fd, int(was.Uid), -1) // which root alone may do
+		_ = unix.Fchown(fd, int(was.Uid), -1) // works for root
 	}
 	perm := fs.FileMode(was.Mode).Perm()
 	if list := accessList(path); list != nil {
 		if sameGroup && unix.Fsetxattr(fd, accessACL, list, 0) == nil {
-			return nil // the permissions come with it
+			return nil // the list includes the permissions
 		}
-		perm &^= 0o070 // they are the most that the list grants, not what the group has
+		perm &^= 0o070 // with a list, the most that it grants, and not the group's permissions
 	}
 	if !sameGroup {
 		perm &^= 0o070 &^ (perm << 3)
 	}
-	_ = unix.Fremovexattr(fd, accessACL) // the folder may have given it one
+	_ = unix.Fremovexattr(fd, accessACL) // inherited from the folder
 	if fs.FileMode(is.Mode)&0o7777 == perm {
 		return nil
 	}

@@ -12,71 +12,64 @@ import (
 	"ingot/internal/printable"
 )
 
-// An Output is a file that stands under its name only once it is whole. Until
-// [Output.Commit] it has no name at all where the file system can do that
-// (O_TMPFILE: ext4, XFS, btrfs, tmpfs and others), so that not even SIGKILL leaves
-// anything behind; elsewhere (NFS, 9p) it has a name in a [Staging].
+// An Output is a file that gets its name only when it is complete. Until
+// [Output.Commit] it has no name where the file system allows that (O_TMPFILE: ext4, XFS,
+// btrfs, tmpfs and others), so that not even SIGKILL leaves anything behind; elsewhere (NFS,
+// 9p) it has a name in a [Staging].
 //
-// A file that stood under the name is replaced in one step, and kept on any error.
-// If the name is a symlink, what it leads to is replaced. The new file has the
-// permissions of the one that it replaces, and its owner and group as far as this
-// process may give them; it is never open to more users than that one was.
+// Commit replaces an old file in one step, and any error keeps the old one. If the name is a
+// symlink, its target is replaced. The new file has the permissions of the old one, and its
+// owner and group as far as this process may set them; it is never open to more users.
 type Output struct {
 	*os.File
-	// NoSync leaves out the syncing of the file and its folder: what a crash of the
-	// machine does to the file is then up to the file system.
+	// NoSync leaves out the syncing of the file and its folder. A crash of the machine may
+	// then damage the file.
 	NoSync bool
-	// Mode is what the permissions of a file that replaces none are at most, the umask
-	// aside. Default: 0666.
+	// Mode limits the permissions of a file that replaces none, as the umask does. Default:
+	// 0666.
 	Mode fs.FileMode
-	// Describes is the path of a file that describes what has stood under the name so
-	// far. It goes before that changes, and comes back if it does not.
+	// Describes is the path of a file that describes the old file. It is removed before the
+	// old file is replaced, and comes back if that fails.
 	Describes string
-	// New has Commit fail with fs.ErrExist if something stands under the name.
+	// New has Commit fail with fs.ErrExist if the name is taken.
 	New bool
 
-	target  string   // where it will stand
-	staging *Staging // where it has a name before, if it has one
-	staged  string   // the name there
-	adopted bool     // the Staging is somebody else's
+	target  string   // the path of the complete file
+	staging *Staging // that has the file before, if it has a name there
+	staged  string   // the name in the Staging
+	adopted bool     // the caller closes the Staging
 	done    bool
 }
 
-// Create starts an Output that will stand at path.
-func Create(path string) (*Output, error) {
-	target, err := Target(path)
-	if err != nil {
-		return nil, err
-	}
-	sweepOnce(filepath.Dir(target))
-	o := &Output{target: target}
-	if o.File, err = unnamed(target); err == nil {
-		return o, nil
-	}
-	if !lacksTmpfile(err) {
-		return nil, createError(target, err)
-	}
-	if err := o.createHidden(); err != nil {
-		return nil, createError(target, err)
-	}
-	return o, nil
-}
+// Create starts an Output for path.
+func Create(path string) (*Output, error) { return newOutput(path, false) }
 
 // CreateNamed is [Create] for a file that another program opens: [Output.Path] is its name
-// until it is whole.
-func CreateNamed(path string) (*Output, error) {
+// until it is complete.
+func CreateNamed(path string) (*Output, error) { return newOutput(path, true) }
+
+func newOutput(path string, named bool) (*Output, error) {
 	target, err := Target(path)
 	if err != nil {
 		return nil, err
 	}
 	o := &Output{target: target}
+	if !named {
+		sweepOnce(filepath.Dir(target))
+		if o.File, err = unnamed(target); err == nil {
+			return o, nil
+		}
+		if !lacksTmpfile(err) {
+			return nil, createError(target, err)
+		}
+	}
 	if err := o.createHidden(); err != nil {
 		return nil, createError(target, err)
 	}
 	return o, nil
 }
 
-// Path returns the name that the file has before it is whole, "" if it has none.
+// Path returns the path of the file before it is complete, or "" if it has no name.
 func (o *Output) Path() string {
 	if o.staging == nil {
 		return ""
@@ -84,15 +77,15 @@ func (o *Output) Path() string {
 	return o.staging.Path(o.staged)
 }
 
-// Adopt makes a regular file in the folder an Output that will stand at target, in a
-// folder on the same file system. The Staging stays the caller's to close.
+// Adopt makes a regular file in the Staging an Output for target, on the same file system. The
+// caller still closes the Staging.
 func (s *Staging) Adopt(name, target string) (*Output, error) {
 	if err := replaceable(target); err != nil {
 		return nil, err
 	}
 	path := s.Path(name)
 	fd, err := unix.Openat(int(s.dir.Fd()), name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
-	if err == unix.EACCES { // its permissions are not for this process, which owns it
+	if err == unix.EACCES { // this process owns it, but without permission to read
 		fd, err = openOwn(int(s.dir.Fd()), name)
 	}
 	if err != nil {
@@ -106,19 +99,18 @@ func (s *Staging) Adopt(name, target string) (*Output, error) {
 	return o, nil
 }
 
-// follow resolves a final symlink as open(2) with O_CREAT would: what it leads to
-// need not exist.
+// follow resolves a final symlink as open(2) with O_CREAT would: its target need not exist.
 func follow(path string) (string, error) {
 	at := path
 	for range 40 { // MAXSYMLINKS of the kernel
 		link, err := os.Readlink(at)
 		if err != nil {
-			return at, nil // not a symlink, or nothing there, or an error that creation meets again
+			return at, nil // not a symlink, or missing, or an error that creation repeats
 		}
 		if err := refusePlanted(at); err != nil {
 			return "", err
 		}
-		if systemFolder(at) == "/proc" { // what the kernel shows as a link is none
+		if systemFolder(at) == "/proc" { // the link of an open file, which has no target path
 			return "", &OpenFileError{path}
 		}
 		if !filepath.IsAbs(link) {
@@ -129,8 +121,8 @@ func follow(path string) (string, error) {
 	return "", &os.PathError{Op: "create", Path: path, Err: unix.ELOOP}
 }
 
-// Target returns where an output called path will stand: what a symlink of that name leads
-// to. It is refused unless nothing or a regular file is there.
+// Target returns the path of an output: path itself, or the target of a symlink there. It
+// refuses anything but a regular file at that place.
 func Target(path string) (string, error) {
 	target, err := follow(path)
 	if err != nil {
@@ -139,7 +131,7 @@ func Target(path string) (string, error) {
 	return target, replaceable(target)
 }
 
-// Check says why nothing can be written to path, or nil. It leaves nothing.
+// Check returns the error of [Create], and leaves nothing behind.
 func Check(path string) error {
 	o, err := Create(path)
 	if err == nil {
@@ -148,7 +140,7 @@ func Check(path string) error {
 	return err
 }
 
-// replaceable refuses a target that a rename could not, or should not, replace.
+// replaceable refuses a target that a rename cannot, or must not, replace.
 func replaceable(target string) error {
 	if target == "" {
 		return errors.New("the output has no file name")
@@ -159,7 +151,7 @@ func replaceable(target string) error {
 		if os.IsPathSeparator(target[len(target)-1]) {
 			return fmt.Errorf("%s: names a folder, not a file", target)
 		}
-		return refuseSystem(target) // if it is the folder that is not there, creation tells
+		return refuseSystem(target) // creation fails if the folder is missing
 	case err != nil:
 		return createError(target, err)
 	case !st.Mode().IsRegular():
@@ -168,27 +160,27 @@ func replaceable(target string) error {
 	return refusePlanted(target)
 }
 
-// A PlantedError says that another user has put something where an output is to stand, in a
-// folder where everybody can: a link that leads to a file of this user's, or a file whose owner
-// could read the output, which keeps that.
+// A PlantedError says that another user has made the file at an output's place, in a folder
+// where everybody can: a link to a file of this user, or a file whose owner could then read the
+// output.
 type PlantedError struct {
 	Path string
 	Kind string // "a symlink", "a regular file"
-	UID  int    // whose it is
+	UID  int    // of the owner
 }
 
 func (e *PlantedError) Error() string {
 	return fmt.Sprintf("%s: is %s of user %d, in a folder where everybody can put one: remove it, or write to another name or folder", e.Path, e.Kind, e.UID)
 }
 
-// refusePlanted refuses what stands at path if it is another user's and lies in a folder like
-// /tmp, where everybody can make files and only their owners remove them. The kernel does so
-// for open(2) where fs.protected_symlinks and fs.protected_regular say so (proc_sys_fs(5)); a
-// link that is read and a file that is renamed over are out of its sight.
+// refusePlanted refuses a file at path of another user in a folder like /tmp, where everybody
+// can make files and only their owners remove them. The kernel does so for open(2) with
+// fs.protected_symlinks and fs.protected_regular (proc_sys_fs(5)), but not for readlink(2) and
+// rename(2).
 func refusePlanted(path string) error {
 	var st, folder unix.Stat_t
 	if unix.Lstat(path, &st) != nil || unix.Stat(filepath.Dir(path), &folder) != nil {
-		return nil // what is not there is nobody's; other errors are met again
+		return nil // missing, or an error that later calls repeat
 	}
 	const everybodys = unix.S_ISVTX | unix.S_IWOTH
 	if folder.Mode&everybodys != everybodys || int(st.Uid) == os.Geteuid() || st.Uid == folder.Uid {
@@ -197,15 +189,15 @@ func refusePlanted(path string) error {
 	return &PlantedError{path, Kind(ModeFromUnix(uint16(st.Mode))), int(st.Uid)}
 }
 
-// refuseSource refuses a Map that takes bytes from the file that the output would
-// replace: they would be gone, and be a part of the next output as well.
+// refuseSource refuses a Map with bytes of the file that the output would replace: they would
+// be lost, and part of the next output as well.
 func (o *Output) refuseSource(m *Map) error {
 	target, err := os.Stat(o.target)
 	if err != nil {
 		return nil // nothing is replaced
 	}
 	for l := range m.Leaves(0, m.Size()) {
-		// Size and time rule out nearly all without a look at the disk.
+		// Size and time rule out nearly all files without a system call.
 		f, ok := l.Src.(*File)
 		if ok && f.size == target.Size() && f.mtime == target.ModTime().UnixNano() && SameFile(o.target, f.Path()) {
 			return &SourceError{Path: o.target}
@@ -214,7 +206,7 @@ func (o *Output) refuseSource(m *Map) error {
 	return nil
 }
 
-// SameFile says whether two paths lead to one file that exists.
+// SameFile says whether two paths lead to one existing file.
 func SameFile(a, b string) bool {
 	x, err := os.Stat(a)
 	if err != nil {
@@ -224,32 +216,32 @@ func SameFile(a, b string) bool {
 	return err == nil && os.SameFile(x, y)
 }
 
-// A SourceError says that an output would replace a file that it is made from.
+// A SourceError says that an output would replace one of its sources.
 type SourceError struct{ Path string }
 
 func (e *SourceError) Error() string {
 	return printable.Name(e.Path) + ": is one of the files that the output is made from; write to another name"
 }
 
-// createError says what is wrong with the folder in which nothing can be created.
+// createError explains why no file can be made in the folder of target.
 func createError(target string, err error) error {
 	dir := filepath.Dir(target)
 	var errno unix.Errno
 	errors.As(err, &errno)
-	switch errno {
-	case unix.ENOENT:
-		if _, err := os.Stat(dir); err == nil { // as in /proc
-			return fmt.Errorf("%s: no file can be made in %s: %w", target, dir, errno)
-		}
-		return fmt.Errorf("%s: the folder %s does not exist: %w", target, dir, errno)
-	case unix.ENOTDIR:
-		return fmt.Errorf("%s: %s is not a folder: %w", target, dir, errno)
-	case unix.EACCES, unix.EPERM:
-		return fmt.Errorf("%s: the folder %s is not writable: %w", target, dir, errno)
-	case unix.EROFS:
-		return fmt.Errorf("%s: the folder %s is on a read-only file system: %w", target, dir, errno)
+	why := map[unix.Errno]string{
+		unix.ENOENT:  "the folder %s does not exist",
+		unix.ENOTDIR: "%s is not a folder",
+		unix.EACCES:  "the folder %s is not writable",
+		unix.EPERM:   "the folder %s is not writable",
+		unix.EROFS:   "the folder %s is on a read-only file system",
+	}[errno]
+	if _, there := os.Stat(dir); errno == unix.ENOENT && there == nil { // as in /proc
+		why = "no file can be made in %s"
 	}
-	return err
+	if why == "" {
+		return err
+	}
+	return fmt.Errorf("%s: "+why+": %w", target, dir, errno)
 }
 
 // unnamed opens a file without a name in the folder of target.
@@ -280,7 +272,7 @@ func (o *Output) createHidden() error {
 	if err := o.stage(); err != nil {
 		return err
 	}
-	f, err := o.staging.create(0o666, o.target) // errors name what the caller named
+	f, err := o.staging.create(0o666, o.target)
 	if err != nil {
 		return errors.Join(err, o.unstage())
 	}
@@ -296,7 +288,7 @@ func (o *Output) stage() (err error) {
 	return err
 }
 
-// unstage removes the Staging, unless somebody else will.
+// unstage removes the Staging, unless the caller of Adopt does.
 func (o *Output) unstage() error {
 	if o.staging == nil || o.adopted {
 		return nil
@@ -306,12 +298,11 @@ func (o *Output) unstage() error {
 	return s.Close()
 }
 
-// Commit syncs the file, puts it under its name and syncs the folder. On an error
-// the Output is aborted: nothing is left of it, and what stood under the name still
-// stands.
+// Commit syncs the file, gives it its name and syncs the folder. An error aborts the Output:
+// nothing is left of it, and an old file stays.
 func (o *Output) Commit() error {
 	defer o.Abort()
-	if err := o.setAccess(); err != nil {
+	if err := setAccess(o.File, o.target, o.Mode, func() error { return refusePlanted(o.target) }); err != nil {
 		return err
 	}
 	if !o.NoSync {
@@ -322,14 +313,14 @@ func (o *Output) Commit() error {
 	if err := o.name(); err != nil {
 		return err
 	}
-	o.Abort() // there is nothing left to abort but the open file
+	o.Abort() // which closes the file
 	if o.NoSync {
 		return nil
 	}
 	return syncDir(filepath.Dir(o.target))
 }
 
-// name puts the file under its name.
+// name gives the file its name.
 func (o *Output) name() error {
 	stale := false
 	if o.Describes != "" {
@@ -337,7 +328,7 @@ func (o *Output) name() error {
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
-		stale = err == nil && !st.IsDir() // a folder describes nothing, and would go with all that is in it
+		stale = err == nil && !st.IsDir() // never remove a folder with its contents
 	}
 	if o.staged == "" && !stale {
 		err := o.link(unix.AT_FDCWD, o.target)
@@ -348,12 +339,12 @@ func (o *Output) name() error {
 	if err := o.stage(); err != nil {
 		return err
 	}
-	if o.staged == "" { // a link replaces nothing, a rename does
+	if o.staged == "" { // rename(2) replaces a file, link(2) does not
 		if err := o.link(int(o.staging.dir.Fd()), stagedName); err != nil {
 			return err
 		}
 		o.staged = stagedName
-	} else if err := o.Close(); err != nil { // NFS tells of a full disk as late as here, if nothing was synced
+	} else if err := o.Close(); err != nil { // without a sync, NFS reports a full disk here
 		return err
 	}
 	if !stale {
@@ -376,11 +367,11 @@ func (o *Output) rename() error {
 	return err
 }
 
-// staleName is what a file that describes what is replaced is called in the Staging.
+// staleName is the name in the Staging of the file that describes the old one.
 const staleName = "stale"
 
-// withoutStale calls rename when the file that describes what was there is out of the way:
-// nobody ever finds it beside what it does not describe.
+// withoutStale moves the file that describes the old one away before it calls rename, so that
+// the description never lies beside a file that it does not describe.
 func (o *Output) withoutStale(rename func() error) error {
 	dir := int(o.staging.dir.Fd())
 	var renamed error
@@ -413,20 +404,18 @@ func (o *Output) link(dir int, name string) error {
 	return nil
 }
 
-// Abort drops the file and leaves nothing of it. After Commit it does nothing, so
-// that it can be deferred.
+// Abort removes the file. After Commit it does nothing, so that it can be deferred.
 func (o *Output) Abort() {
 	if o.done {
 		return
 	}
 	o.done = true
 	o.Close()
-	_ = o.unstage() // the next output in the folder sweeps what cannot be removed now
+	_ = o.unstage() // if this fails, the next output in the folder sweeps it
 }
 
-// syncDir makes the names in a folder durable. Not every file system can sync a
-// folder, and those that cannot say EINVAL; a folder that may be written but not
-// read cannot be opened for it.
+// syncDir makes the names in a folder durable. File systems that cannot sync a folder return
+// EINVAL. A folder without permission to read cannot be opened for it.
 func syncDir(dir string) error {
 	d, err := os.Open(dir)
 	if errors.Is(err, fs.ErrPermission) {

@@ -11,11 +11,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Folder is an output of several files that stands under its name only once it is
-// whole, as an [Output] does. Until [Folder.Commit] it lies in a [Staging] beside its place.
+// A Folder is an output of several files that gets its name only when it is complete, like an
+// [Output]. Until [Folder.Commit] it lies in a [Staging] beside its place.
 type Folder struct {
-	// Mode is what the permissions of a folder that replaces none are at most, the umask
-	// aside. Default: 0777.
+	// Mode limits the permissions of a folder that replaces none, as the umask does. Default:
+	// 0777.
 	Mode fs.FileMode
 
 	target  string
@@ -24,11 +24,11 @@ type Folder struct {
 	done    bool
 }
 
-// What a Folder is called in its Staging.
+// stagedFolder is the name of a Folder in its Staging.
 const stagedFolder = "folder"
 
-// CreateFolder starts a Folder that will stand at path. An empty folder there gives way,
-// and one in which all names are what ours says: anything else is refused.
+// CreateFolder starts a Folder for path. It replaces an empty folder there, or one with only
+// regular files whose names ours accepts, and refuses anything else.
 func CreateFolder(path string, ours func(name string) bool) (*Folder, error) {
 	target, err := follow(strings.TrimRight(path, "/"))
 	if err != nil {
@@ -74,14 +74,14 @@ func replaceableFolder(target string, ours func(name string) bool) error {
 	return nil
 }
 
-// Path returns where a file of the folder is written to.
+// Path returns the path for writing a file of the folder.
 func (f *Folder) Path(name string) string {
 	return filepath.Join(f.staging.Path(stagedFolder), name)
 }
 
-// Commit puts the folder under its name, in one step, and syncs the names unless noSync
-// is set. What stood there is gone afterwards; its permissions, and those of files of the
-// same names, are kept. On an error the Folder is aborted.
+// Commit gives the folder its name, in one step, and syncs the names unless noSync is set. It
+// replaces an old folder, and keeps its permissions and those of files of the same names. An
+// error aborts the Folder.
 func (f *Folder) Commit(noSync bool) error {
 	defer f.Abort()
 	if err := f.setAccess(); err != nil {
@@ -98,31 +98,14 @@ func (f *Folder) Commit(noSync bool) error {
 	return syncDir(filepath.Dir(f.target))
 }
 
-// setAccess gives the folder and its files the permissions that they will stand with.
+// setAccess gives the folder and its files their permissions.
 func (f *Folder) setAccess() error {
 	d, err := os.Open(f.Path(""))
 	if err != nil {
 		return err
 	}
 	defer d.Close()
-	_, err = os.Lstat(f.target)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	if err != nil {
-		if f.Mode == 0 {
-			return nil
-		}
-		st, err := d.Stat()
-		if err != nil {
-			return err
-		}
-		return d.Chmod(st.Mode().Perm() & f.Mode)
-	}
-	if err := replaceableFolder(f.target, f.ours); err != nil { // it may have changed since
-		return err
-	}
-	if err := keepAccess(d, f.target); err != nil {
+	if err := setAccess(d, f.target, f.Mode, func() error { return replaceableFolder(f.target, f.ours) }); err != nil {
 		return err
 	}
 	names, err := d.Readdirnames(-1)
@@ -130,32 +113,20 @@ func (f *Folder) setAccess() error {
 		return err
 	}
 	for _, name := range names {
-		if err := f.keepFileAccess(name); err != nil {
+		file, err := os.Open(f.Path(name))
+		if err != nil {
+			return err
+		}
+		err = setAccess(file, filepath.Join(f.target, name), 0, func() error { return nil })
+		file.Close()
+		if err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (f *Folder) keepFileAccess(name string) error {
-	path := filepath.Join(f.target, name)
-	_, err := os.Lstat(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	file, err := os.Open(f.Path(name))
-	if err != nil {
-		return err
-	}
-	defer file.Close()
-	return keepAccess(file, path)
-}
-
-// rename gives the folder its name. What stands there then lies in the Staging, and goes
-// with it.
+// rename gives the folder its name, and moves an old one to the Staging, which is removed.
 func (f *Folder) rename(parent int, base string) error {
 	from := int(f.staging.dir.Fd())
 	return asWritable(from, stagedFolder, func() error {
@@ -172,8 +143,8 @@ func (f *Folder) rename(parent int, base string) error {
 	})
 }
 
-// renameInTwo is for file systems that cannot exchange two names. Between the two steps
-// the old folder lies where a sweep gives it its name back.
+// renameInTwo is for file systems that cannot exchange two names. If the process is killed
+// between the two steps, a sweep gives the old folder its name back.
 func (f *Folder) renameInTwo(parent int, base string) error {
 	from, old := int(f.staging.dir.Fd()), filepath.Join(stagingOld, base)
 	if err := unix.Mkdirat(from, stagingOld, 0o700); err != nil {
@@ -190,12 +161,11 @@ func (f *Folder) renameInTwo(parent int, base string) error {
 	return err
 }
 
-// Abort drops the folder and leaves nothing of it. After Commit it does nothing more, so
-// that it can be deferred.
+// Abort removes the folder. After Commit it does nothing, so that it can be deferred.
 func (f *Folder) Abort() {
 	if f.done {
 		return
 	}
 	f.done = true
-	_ = f.staging.Close() // the next output beside it sweeps what cannot be removed now
+	_ = f.staging.Close() // if this fails, the next output in the parent folder sweeps it
 }

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"sync"
 
+	"golang.org/x/sync/errgroup"
+
 	"ingot/internal/grammar"
 	"ingot/internal/lanes"
 )
@@ -50,8 +52,7 @@ func HashPiecesOf(ctx context.Context, r io.ReaderAt, size int64, o WriteOptions
 }
 
 func hashPieces(ctx context.Context, r io.ReaderAt, size int64, nextData func(off int64) int64, o WriteOptions) (*Pieces, error) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
+	g, ctx := errgroup.WithContext(ctx)
 	var mu sync.Mutex
 	next, p := int64(0), &Pieces{size: size}
 	take := func() (int64, int64) { // the next piece that may hold data
@@ -100,16 +101,10 @@ func hashPieces(ctx context.Context, r io.ReaderAt, size int64, nextData func(of
 	if workers == 0 {
 		workers = group.Workers()
 	}
-	var wg sync.WaitGroup
 	for range workers {
-		wg.Go(func() {
-			if err := work(); err != nil {
-				cancel(err)
-			}
-		})
+		g.Go(work)
 	}
-	wg.Wait()
-	if err := context.Cause(ctx); err != nil {
+	if err := g.Wait(); err != nil {
 		return nil, err
 	}
 	slices.SortFunc(p.data, func(a, b pieceSum) int { return int(a.index - b.index) })

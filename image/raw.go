@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"iter"
 	"runtime"
+	"sync"
 	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
@@ -166,29 +167,21 @@ func holesOf(l Leaf) int64 {
 
 func (w *rawWriter) write(ctx context.Context, m *Map) error {
 	g, ctx := errgroup.WithContext(ctx)
-	jobs := make(chan []Leaf, 4*w.workers())
-	g.Go(func() error {
-		defer close(jobs)
-		for job := range w.cut(m) {
-			select {
-			case jobs <- job:
-			case <-ctx.Done():
-				return ctx.Err()
-			}
-		}
-		return nil
-	})
-	for range w.workers() {
+	g.SetLimit(w.workers())
+	buffers := sync.Pool{New: func() any { return new([gather]byte) }}
+	for job := range w.cut(m) {
 		g.Go(func() error {
-			buf := make([]byte, gather)
-			for job := range jobs {
-				if err := w.do(ctx, job, buf); err != nil {
-					return err
-				}
-				w.writeBack(job)
+			buf := buffers.Get().(*[gather]byte)
+			defer buffers.Put(buf)
+			if err := w.do(ctx, job, buf[:]); err != nil {
+				return err
 			}
+			w.writeBack(job)
 			return nil
 		})
+		if ctx.Err() != nil {
+			break
+		}
 	}
 	return g.Wait()
 }

@@ -12,15 +12,15 @@ import (
 )
 
 // A Staging is a hidden folder beside outputs, in which they have a name before they are
-// whole: where the file system knows no files without one, where a file is replaced, and
-// where another program has to open what it writes. Only its owner may look into it.
+// complete, if the file system has no nameless files, if an old file is replaced, or if
+// another program opens the output. Only its owner can enter it.
 //
-// Its name is .ingot-staging-N, and the process that made it holds a lock in it for as
-// long as it lives. One whose lock nobody holds was left by a process that was killed:
-// [Sweep] removes it, and so does whoever makes an output in the same folder.
+// Its name is .ingot-staging-N, and its process holds a lock in it until it ends. A Staging
+// without a lock is that of a killed process: [Sweep] removes it, and so does the next output
+// in the same folder.
 type Staging struct {
 	path   string
-	parent *os.File // the folder that it lies in
+	parent *os.File // the folder around it
 	dir    *os.File
 	lock   *os.File
 }
@@ -28,16 +28,16 @@ type Staging struct {
 const (
 	stagingPrefix = ".ingot-staging-"
 	stagingLock   = "lock"
-	// stagingOld is the folder of a Staging for what has given way to an output that has
-	// not got its name yet: it gets its own back if the process is killed in between.
+	// stagingOld is the folder of a Staging for an old output while the new one gets its name.
+	// If the process is killed then, a sweep moves the old one back.
 	stagingOld = "old"
-	// stagedName is what a file of an Output or a Scratch is called in its Staging.
+	// stagedName is the name of an Output or a Scratch in its Staging.
 	stagedName = "file"
-	// mostStagings bounds how many names are tried.
+	// mostStagings limits the names that NewStaging tries.
 	mostStagings = 10_000
 )
 
-// NewStaging makes a Staging in the folder dir, and sweeps those that were left there.
+// NewStaging makes a Staging in the folder dir, and sweeps those of killed processes.
 func NewStaging(dir string) (*Staging, error) {
 	Sweep(dir)
 	fd, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
@@ -71,11 +71,11 @@ func NewStaging(dir string) (*Staging, error) {
 	return nil, fmt.Errorf("%s: the names %s0 to %[2]s%d are taken", dir, stagingPrefix, mostStagings-1)
 }
 
-// errTaken says that a Staging is another process's, or gone.
+// errTaken says that another process uses a Staging, or has removed it.
 var errTaken = errors.New("is in use")
 
-// openStaging opens the Staging of a name and takes its lock; create is what makes the
-// lock's file, if it is new.
+// openStaging opens the Staging of a name and takes its lock. create has the flags that create
+// the lock's file, 0 if it exists.
 func openStaging(parent *os.File, name string, create int) (*Staging, error) {
 	s := &Staging{path: filepath.Join(parent.Name(), name), parent: parent}
 	fail := func(op string, err error) (*Staging, error) {
@@ -95,10 +95,9 @@ func openStaging(parent *os.File, name string, create int) (*Staging, error) {
 		return fail("stat", err)
 	}
 	if create != 0 && held.Mode&0o777 != 0o700 {
-		// The umask, or what the folder around it gives to new ones, may have kept its owner
-		// out. Where there are no permissions, nothing can be done, or has to be. What stands
-		// in the folder gets the group of the one around it, if that one says so by its
-		// set-group-ID bit, which stays.
+		// The umask, or a default ACL of the parent folder, may have locked its owner out. An
+		// error is no matter on file systems without permissions. The set-group-ID bit stays,
+		// which gives files in the Staging the group of the parent.
 		_ = unix.Fchmod(fd, held.Mode&unix.S_ISGID|0o700)
 	}
 	lock, err := unix.Openat(fd, stagingLock, unix.O_RDWR|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC|create, 0o600)
@@ -110,7 +109,7 @@ func openStaging(parent *os.File, name string, create int) (*Staging, error) {
 	case err == unix.EWOULDBLOCK:
 		s.close()
 		return nil, errTaken
-	case err != nil && create == 0: // a file system without locks: nobody can tell whose it is
+	case err != nil && create == 0: // without locks, it may be that of a running process
 		return fail("lock", err)
 	}
 	// It may have been removed between the opening and the lock.
@@ -128,7 +127,7 @@ func openStaging(parent *os.File, name string, create int) (*Staging, error) {
 	return s, nil
 }
 
-// close lets go of the folder and its lock, and of nothing else.
+// close closes the folder and its lock, but not the parent.
 func (s *Staging) close() {
 	if s.dir != nil {
 		s.dir.Close()
@@ -138,10 +137,10 @@ func (s *Staging) close() {
 	}
 }
 
-// Path returns where something in the folder is.
+// Path returns the path of a name in the folder.
 func (s *Staging) Path(name string) string { return filepath.Join(s.path, name) }
 
-// create makes the file of an Output or a Scratch, which errors call as.
+// create makes the file of an Output or a Scratch; errors name it as.
 func (s *Staging) create(perm uint32, as string) (*os.File, error) {
 	fd, err := unix.Openat(int(s.dir.Fd()), stagedName, unix.O_CREAT|unix.O_EXCL|unix.O_RDWR|unix.O_CLOEXEC, perm)
 	if err != nil {
@@ -150,8 +149,8 @@ func (s *Staging) create(perm uint32, as string) (*os.File, error) {
 	return os.NewFile(uintptr(fd), as), nil
 }
 
-// Holds says whether the folder still has its name, and something in it is still the open
-// file f. It is for a folder that lies where others can write: they may have moved it.
+// Holds checks that the folder still has its path, and that a name in it is still the open file
+// f. Others who can write to the parent may have moved it.
 func (s *Staging) Holds(name string, f *os.File) error {
 	var own, named, inside, held unix.Stat_t
 	err := errors.Join(
@@ -167,14 +166,13 @@ func (s *Staging) Holds(name string, f *os.File) error {
 	return nil
 }
 
-// In says whether the folder lies in the one that info is of, whatever has that one's name
-// by now.
+// In says whether info is that of the folder's parent, which may have been renamed.
 func (s *Staging) In(info os.FileInfo) bool {
 	parent, err := s.parent.Stat()
 	return err == nil && os.SameFile(parent, info)
 }
 
-// Mkdir makes a folder in the folder and opens it. No link in its place is followed.
+// Mkdir makes a folder in the folder and opens it, following no link.
 func (s *Staging) Mkdir(name string) (*os.File, error) {
 	fd := int(s.dir.Fd())
 	if err := unix.Mkdirat(fd, name, 0o777); err != nil {
@@ -187,7 +185,7 @@ func (s *Staging) Mkdir(name string) (*os.File, error) {
 	return os.NewFile(uintptr(made), s.Path(name)), nil
 }
 
-// Close removes the folder with all that is in it.
+// Close removes the folder with its contents.
 func (s *Staging) Close() error {
 	err := s.remove()
 	s.close()
@@ -198,11 +196,12 @@ func (s *Staging) Close() error {
 	return nil
 }
 
-// remove removes the folder, the lock's file last: what fails can be tried again.
+// remove removes the folder, the lock's file last, so that it can be tried again after an
+// error.
 //
-// NFS and FUSE keep a name in the folder for a file that is removed while it is open, and
-// then the folder cannot go. So the lock is closed first; a sweep that takes it in between
-// finishes the work.
+// NFS and FUSE keep a name in the folder for a removed file that is open, and then the folder
+// cannot be removed. So remove closes the lock first; a sweep that takes it in between finishes
+// the work.
 func (s *Staging) remove() error {
 	var st unix.Stat_t
 	if err := unix.Fstat(int(s.dir.Fd()), &st); err != nil {
@@ -221,9 +220,8 @@ func (s *Staging) remove() error {
 	return nil
 }
 
-// Sweep removes what processes that were killed have left in a folder: every [Staging]
-// of this user's that nobody holds. No link is followed, and nothing is touched that is
-// no Staging, whatever its name. What cannot be removed stays; it is in nobody's way.
+// Sweep removes what killed processes of this user have left in a folder: every [Staging]
+// without a lock. It follows no link, touches nothing else of such a name, and ignores errors.
 func Sweep(dir string) {
 	d, err := os.Open(dir)
 	if err != nil {
@@ -243,7 +241,7 @@ func Sweep(dir string) {
 	}
 }
 
-// sweep removes the Staging of a name, if it is one that was left.
+// sweep removes the Staging of a name, if no process uses it.
 func sweep(parent *os.File, name string) {
 	var st unix.Stat_t
 	if err := unix.Fstatat(int(parent.Fd()), name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
@@ -252,8 +250,8 @@ func sweep(parent *os.File, name string) {
 	if st.Mode&unix.S_IFMT != unix.S_IFDIR || st.Uid != uint32(os.Geteuid()) || st.Mode&0o077 != 0 {
 		return
 	}
-	// Its process may have been killed before it made the lock, or after it removed that.
-	// A process that has just made the folder will take another name.
+	// Its process may have been killed before it made the lock, or after it removed it. A
+	// process that has just made the folder takes another name.
 	if unix.Unlinkat(int(parent.Fd()), name, unix.AT_REMOVEDIR) == nil {
 		return
 	}
@@ -262,18 +260,18 @@ func sweep(parent *os.File, name string) {
 		return
 	}
 	defer s.close()
-	if s.giveBack() == nil { // or else it stays, for another sweep
+	if s.giveBack() == nil { // else it stays, for another sweep
 		_ = s.remove()
 	}
 }
 
-// giveBack gives what was under way to be replaced its name again, if nothing has it. A
-// guest that writes to the folder around this one may have made all of it: a link in the
-// place of the old folder would have files move here from wherever it leads.
+// giveBack gives an old output its name back, unless the name is taken. It follows no link: a
+// guest that writes to the parent may have made all of the Staging, and a link in place of the
+// old folder would move files here from anywhere.
 func (s *Staging) giveBack() error {
 	old, err := openFolder(int(s.dir.Fd()), stagingOld, s.Path(stagingOld))
 	switch {
-	case err == unix.ENOENT || err == unix.ENOTDIR: // mostly there is none
+	case err == unix.ENOENT || err == unix.ENOTDIR:
 		return nil
 	case err != nil:
 		return err
@@ -289,8 +287,8 @@ func (s *Staging) giveBack() error {
 	return err
 }
 
-// removeAllIn removes all in a folder that lies on the file system dev, but for the name
-// kept. It works by descriptors, and follows no link.
+// removeAllIn removes the contents of a folder on the file system dev, except the name kept. It
+// works by descriptors, and follows no link.
 func removeAllIn(dir *os.File, dev uint64, kept string) error {
 	if _, err := dir.Seek(0, 0); err != nil {
 		return err
@@ -331,62 +329,66 @@ func removeIn(dir *os.File, name string, dev uint64) error {
 	return nil
 }
 
-// openFolder opens a folder to remove what is in it, whatever its permissions.
-func openFolder(dir int, name, path string) (*os.File, error) {
-	held, err := unix.Openat(dir, name, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+// held calls do with a descriptor of a file that needs no permissions, and follows no link.
+func held(dir int, name string, do func(fd int, st *unix.Stat_t) error) error {
+	fd, err := unix.Openat(dir, name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	defer unix.Close(held)
+	defer unix.Close(fd)
 	var st unix.Stat_t
-	if err := unix.Fstat(held, &st); err != nil {
-		return nil, err
+	if err := unix.Fstat(fd, &st); err != nil {
+		return err
 	}
-	if st.Mode&0o700 != 0o700 {
-		_ = unix.Chmod(fdPath(held), 0o700) // if this is in vain, the opening or the removing tells
-	}
-	fd, err := unix.Openat(held, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return nil, err
-	}
-	return os.NewFile(uintptr(fd), path), nil
+	return do(fd, &st)
 }
 
-// openOwn opens a file of this user's whose permissions do not let its owner read it.
-func openOwn(dir int, name string) (int, error) {
-	held, err := unix.Openat(dir, name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return -1, err
-	}
-	defer unix.Close(held)
-	var st unix.Stat_t
-	if err := unix.Fstat(held, &st); err != nil {
-		return -1, err
-	}
-	if st.Mode&unix.S_IFMT != unix.S_IFREG {
-		return -1, unix.EACCES
-	}
-	if err := unix.Chmod(fdPath(held), st.Mode&0o7777|0o400); err != nil {
-		return -1, err
-	}
-	fd, err := unix.Open(fdPath(held), unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return -1, err
-	}
-	return fd, unix.Fchmod(fd, st.Mode&0o7777)
+// openFolder opens a folder to remove its contents, whatever its permissions.
+func openFolder(dir int, name, path string) (f *os.File, err error) {
+	err = held(dir, name, func(fd int, st *unix.Stat_t) error {
+		if st.Mode&unix.S_IFMT != unix.S_IFDIR {
+			return unix.ENOTDIR
+		}
+		if st.Mode&0o700 != 0o700 {
+			_ = unix.Chmod(fdPath(fd), 0o700) // if this fails, so does the opening or the removal
+		}
+		opened, err := unix.Openat(fd, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+		if err == nil {
+			f = os.NewFile(uintptr(opened), path)
+		}
+		return err
+	})
+	return f, err
 }
 
-// Move gives what is called name in the folder its place at path, which must lie on the
-// same file system. Nothing is replaced: what is there already is fs.ErrExist.
+// openOwn opens a file of this user whose permissions do not let its owner read it.
+func openOwn(dir int, name string) (opened int, err error) {
+	err = held(dir, name, func(fd int, st *unix.Stat_t) error {
+		if st.Mode&unix.S_IFMT != unix.S_IFREG {
+			return unix.EACCES
+		}
+		if err := unix.Chmod(fdPath(fd), st.Mode&0o7777|0o400); err != nil {
+			return err
+		}
+		opened, err = unix.Open(fdPath(fd), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		if err != nil {
+			return err
+		}
+		return unix.Fchmod(opened, st.Mode&0o7777)
+	})
+	return opened, err
+}
+
+// Move moves a file from the folder to path, on the same file system. If path exists, the error
+// is fs.ErrExist.
 func (s *Staging) Move(name, path string) error {
 	return s.withParent(path, func(parent int, base string) error {
 		return asWritable(int(s.dir.Fd()), name, func() error { return moveNew(int(s.dir.Fd()), name, parent, base) })
 	})
 }
 
-// withParent calls do with the folder that a path lies in and the name that it has there.
-// If that is the folder that the Staging lies in, it is the open one: a guest that writes
-// to what is around it may have put a link in its place by now.
+// withParent calls do with the parent folder of a path and the last name of the path. For the
+// Staging's own parent it uses the open folder, since a guest may have replaced it by a link.
 func (s *Staging) withParent(path string, do func(parent int, base string) error) error {
 	dir := filepath.Dir(path)
 	fd := int(s.parent.Fd())
@@ -403,7 +405,7 @@ func (s *Staging) withParent(path string, do func(parent int, base string) error
 	return nil
 }
 
-// moveNew renames, and replaces nothing, as far as the file system can see to that.
+// moveNew renames a file and replaces none, as far as the file system supports that.
 func moveNew(from int, name string, to int, as string) error {
 	err := unix.Renameat2(from, name, to, as, unix.RENAME_NOREPLACE)
 	if err != unix.EINVAL && err != unix.ENOSYS {
@@ -419,25 +421,18 @@ func moveNew(from int, name string, to int, as string) error {
 	return unix.Renameat(from, name, to, as)
 }
 
-// asWritable calls move, which takes a folder to another one: it has to be writable for
-// that, since its own entry .. changes.
+// asWritable calls move for a folder that changes its parent. Its own entry .. changes with
+// that, so it has to be writable.
 func asWritable(dir int, name string, move func() error) error {
-	fd, err := unix.Openat(dir, name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return err
-	}
-	defer unix.Close(fd)
-	var st unix.Stat_t
-	if err := unix.Fstat(fd, &st); err != nil {
-		return err
-	}
-	if st.Mode&unix.S_IFMT != unix.S_IFDIR || st.Mode&0o200 != 0 {
-		return move()
-	}
-	if err := unix.Chmod(fdPath(fd), st.Mode&0o7777|0o200); err != nil {
-		return err
-	}
-	return errors.Join(move(), unix.Chmod(fdPath(fd), st.Mode&0o7777))
+	return held(dir, name, func(fd int, st *unix.Stat_t) error {
+		if st.Mode&unix.S_IFMT != unix.S_IFDIR || st.Mode&0o200 != 0 {
+			return move()
+		}
+		if err := unix.Chmod(fdPath(fd), st.Mode&0o7777|0o200); err != nil {
+			return err
+		}
+		return errors.Join(move(), unix.Chmod(fdPath(fd), st.Mode&0o7777))
+	})
 }
 
 // moveFolder renames a folder, whatever its permissions.
@@ -445,8 +440,8 @@ func moveFolder(from int, name string, to int, as string) error {
 	return asWritable(from, name, func() error { return unix.Renameat(from, name, to, as) })
 }
 
-// swept are the folders in which this process has swept: one that makes thousands of
-// outputs in the same folder, as a cache's server does, reads its names once.
+// swept are the folders in which this process has swept, so that one with thousands of outputs
+// in a folder, such as a cache's server, lists it once.
 var swept sync.Map // of fileID
 
 type fileID struct{ dev, ino uint64 }
@@ -455,7 +450,7 @@ type fileID struct{ dev, ino uint64 }
 func sweepOnce(dir string) {
 	var st unix.Stat_t
 	if unix.Stat(dir, &st) != nil {
-		return // making something there tells why
+		return // creating the output will fail
 	}
 	if _, done := swept.LoadOrStore(fileID{st.Dev, st.Ino}, true); !done {
 		Sweep(dir)

@@ -119,30 +119,16 @@ var errStop = errors.New("stop")
 // emit for all of them, in order, in one. A few chunks are under way at once, each
 // with a buffer of its own.
 func inOrder(ctx context.Context, o WriteOptions, chunks iter.Seq[*chunk], fill, emit func(*chunk) error) error {
-	workers := o.workers()
-	ahead := 2*workers + 2
-	free := make(chan []byte, ahead)
+	ahead := 2*o.workers() + 2
+	free, queue := make(chan []byte, ahead), make(chan *chunk, ahead)
 	for range ahead {
 		free <- nil
 	}
-	work, queue := make(chan *chunk, ahead), make(chan *chunk, ahead)
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
-		defer close(work)
 		defer close(queue)
-		return feed(ctx, chunks, free, work, queue)
+		return feed(ctx, o.workers(), chunks, free, queue, fill)
 	})
-	for range workers {
-		g.Go(func() error {
-			for c := range work {
-				if c.err = ctx.Err(); c.err == nil {
-					c.err = fill(c)
-				}
-				close(c.done)
-			}
-			return nil
-		})
-	}
 	g.Go(func() error { return drain(ctx, free, queue, emit) })
 	if err := g.Wait(); err != errStop {
 		return err
@@ -150,8 +136,11 @@ func inOrder(ctx context.Context, o WriteOptions, chunks iter.Seq[*chunk], fill,
 	return nil
 }
 
-// feed sends each chunk to the queue, and to the workers if it is not zero.
-func feed(ctx context.Context, chunks iter.Seq[*chunk], free chan []byte, work, queue chan<- *chunk) error {
+// feed sends each chunk to the queue, and fills it meanwhile if it is not zero.
+func feed(ctx context.Context, workers int, chunks iter.Seq[*chunk], free <-chan []byte, queue chan<- *chunk, fill func(*chunk) error) error {
+	var fillers errgroup.Group
+	fillers.SetLimit(workers)
+	defer fillers.Wait()
 	for c := range chunks {
 		if !c.zero {
 			select {
@@ -163,7 +152,11 @@ func feed(ctx context.Context, chunks iter.Seq[*chunk], free chan []byte, work, 
 			case <-ctx.Done():
 				return ctx.Err()
 			}
-			work <- c // has room for as many as there are buffers
+			fillers.Go(func() error {
+				c.err = fill(c)
+				close(c.done)
+				return nil
+			})
 		}
 		select {
 		case queue <- c:
