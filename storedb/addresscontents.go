@@ -29,7 +29,7 @@ var _ io.Writer = (*ContentCheck)(nil)
 
 // ContentCheck returns what the path's NAR has to pass; nil if there is no content address,
 // if it is the NAR's hash, or if nothing here computes its hash. Done ends it.
-func (n *NarInfo) ContentCheck() *ContentCheck { return n.Item().contentCheck() }
+func (n *NarInfo) ContentCheck() *ContentCheck { return n.contentCheck() }
 
 func (it *Item) contentCheck() *ContentCheck {
 	if it.CA == "" {

@@ -135,8 +135,7 @@ func (c *Closure) Dropped(paths ...string) ([]*Item, error) {
 // Measure finds the sizes that no source gave out of the metadata of the items'
 // files. What is not on the disk stays unknown.
 func (c *Closure) Measure(ctx context.Context) error {
-	nothing := func() struct{} { return struct{}{} }
-	return parallel(ctx, len(c.items), nothing, func(_ struct{}, i int) error {
+	return parallel(ctx, len(c.items), stateless, func(_ struct{}, i int) error {
 		it := c.items[i]
 		if it.NarSize != 0 {
 			return nil

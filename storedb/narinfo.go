@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -22,19 +21,11 @@ import (
 // path's metadata, and where its NAR lies. See "narinfo format" in Nix's manual, and
 // parseNarInfo in src/libstore/nar-info.cc.
 type NarInfo struct {
-	Path        string
+	Item
 	URL         string // relative to the cache
 	Compression string // "none", "xz" …; "bzip2" where the file names none
 	FileHash    Digest // of the file at URL; zero if not given
 	FileSize    int64  // its length; zero if not given
-	NarHash     Hash
-	NarSize     int64
-	References  []string // full paths, sorted
-	Deriver     string   // full path; empty if unknown
-	Sigs        []string // NAME:BASE64, sorted
-	CA          string
-	Notes       []string // what is left out, as in [Item]
-	Origin      Origin
 
 	guix       *guixSignature // nil if Guix has not signed it
 	unreadable error          // of a signature that is none
@@ -290,27 +281,18 @@ func (p *narInfoReader) finish() error {
 	case n.NarSize == 0:
 		return fmt.Errorf("%s: NarSize is missing", n.Path)
 	}
-	it := n.Item()
-	n.unreadable = it.settleSigs()
-	if err := it.settleCA(p.flavour); err != nil {
+	n.unreadable = n.settleSigs()
+	said := n.CA
+	if err := n.settleCA(p.flavour); err != nil {
 		return fmt.Errorf("%s: %w", n.Path, err)
 	}
-	n.strange = n.CA != "" && it.CA == ""
-	n.Sigs, n.CA, n.Notes = it.Sigs, it.CA, it.Notes
+	n.strange = said != "" && n.CA == ""
 	return nil
 }
 
 // StrangeAddress says whether the narinfo had a content address of another path, which is
 // left out.
 func (n *NarInfo) StrangeAddress() bool { return n.strange }
-
-// Item returns the item that the narinfo describes.
-func (n *NarInfo) Item() *Item {
-	return &Item{
-		Path: n.Path, NarHash: n.NarHash, NarSize: n.NarSize, References: slices.Clone(n.References),
-		Deriver: n.Deriver, Sigs: slices.Clone(n.Sigs), CA: n.CA, Notes: slices.Clone(n.Notes), Origin: n.Origin,
-	}
-}
 
 // Fingerprint returns what a signature of the path signs: path, hash, size and
 // references (ValidPathInfo::fingerprint in src/libstore/path-info.cc).
@@ -482,7 +464,6 @@ func (e *UntrustedError) Error() string {
 // those of [Flavour.AddPath] do, so that no signature is needed. Text and flat files, whose
 // paths follow from contents that only a NAR shows, are not judged here.
 func (n *NarInfo) contentAddressed(f Flavour) bool {
-	it := n.Item()
 	ca, err := parseCA(n.CA)
-	return err == nil && ca.isNarHash(it) && ca.mismatch(f, it) == nil && ca.hash.equal(n.NarHash.digest())
+	return err == nil && ca.isNarHash(&n.Item) && ca.mismatch(f, &n.Item) == nil && ca.hash.equal(n.NarHash.digest())
 }

@@ -175,7 +175,7 @@ func TestContentAddressed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	good := NarInfo{Path: it.Path, NarHash: it.NarHash, NarSize: it.NarSize, References: it.References, CA: it.CA}
+	good := NarInfo{Item: *it}
 	if err := good.CheckTrust(Nix, nil); err != nil {
 		t.Error(err)
 	}
@@ -231,7 +231,7 @@ func FuzzNarInfo(f *testing.F) {
 		if err := Nix.CheckPath(n.Path); err != nil || n.NarSize <= 0 || n.NarHash.IsZero() || checkCacheURL(n.URL) != nil {
 			t.Errorf("accepted %+v: %v", n, err)
 		}
-		if _, err := NewClosure(Nix, []*Item{n.Item()}); err != nil && len(n.References) == 0 {
+		if _, err := NewClosure(Nix, []*Item{&n.Item}); err != nil && len(n.References) == 0 {
 			t.Error(err)
 		}
 	})
@@ -242,7 +242,7 @@ func FuzzNarInfo(f *testing.F) {
 func FuzzSignature(f *testing.F) {
 	private := ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
 	key := PublicKey{Name: "k", Key: private.Public().(ed25519.PublicKey)}
-	n := NarInfo{Path: Nix.path("a"), NarHash: Hash{1}, NarSize: 1}
+	n := NarInfo{Item: Item{Path: Nix.path("a"), NarHash: Hash{1}, NarSize: 1}}
 	good := "k:" + base64.StdEncoding.EncodeToString(ed25519.Sign(private, []byte(n.Fingerprint())))
 	f.Add(good)
 	f.Add("k:" + strings.Repeat("A", 86) + "==")

@@ -24,16 +24,7 @@ type NARLimits struct {
 }
 
 func (l NARLimits) orDefault() NARLimits {
-	if l.Size == 0 {
-		l.Size = math.MaxInt64
-	}
-	if l.Depth == 0 {
-		l.Depth = 512
-	}
-	if l.Entries == 0 {
-		l.Entries = 4 << 20
-	}
-	return l
+	return NARLimits{cmp.Or(l.Size, math.MaxInt64), cmp.Or(l.Depth, 512), cmp.Or(l.Entries, 4<<20)}
 }
 
 // A NARError says what is wrong with a NAR, and at which byte.
@@ -100,9 +91,7 @@ func (p *narReader) fail(off int64, format string, args ...any) {
 
 // note keeps an error of the sink.
 func (p *narReader) note(err error) {
-	if p.err == nil {
-		p.err = err
-	}
+	p.err = cmp.Or(p.err, err)
 }
 
 // full fills q.

@@ -40,7 +40,7 @@ func binaryCache(t *testing.T) (url, top, key string) {
 		if err := storedb.WriteNAR(&nar, it.Node); err != nil {
 			t.Fatal(err)
 		}
-		info := storedb.NarInfo{Path: it.Path, NarHash: it.NarHash, NarSize: it.NarSize, References: it.References}
+		info := storedb.NarInfo{Item: *it}
 		sig := base64.StdEncoding.EncodeToString(ed25519.Sign(private, []byte(info.Fingerprint())))
 		var refs []string
 		for _, r := range it.References {

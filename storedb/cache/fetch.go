@@ -87,8 +87,9 @@ func (c *Cache) Items(paths []*Path) []*storedb.Item {
 	f := &fetcher{Cache: c}
 	items := make([]*storedb.Item, len(paths))
 	for i, p := range paths {
-		items[i] = p.Item()
-		items[i].Remote = &remote{f, p}
+		it := p.Item
+		it.Remote = &remote{f, p}
+		items[i] = &it
 	}
 	return items
 }
@@ -203,8 +204,8 @@ func (f *fetcher) have(p *Path) (bool, error) {
 func (f *fetcher) look(ctx context.Context, paths []*Path) ([]int, error) {
 	have := make([]bool, len(paths))
 	err := parallel(ctx, f.Parallel, len(paths), func(ctx context.Context, i int) error {
-		it := paths[i].Item()
-		f.items[i] = it
+		it := paths[i].Item
+		f.items[i] = &it
 		var err error
 		if it.Node, err = f.inPlace(ctx, paths[i]); it.Node != nil || err != nil {
 			have[i] = true
