@@ -292,7 +292,7 @@ func (r *recipeFlags) load(c *cobra.Command, name string) (*recipes.Recipe, erro
 	}
 	recipe, err := r.parse(c, name, overrides)
 	if err != nil && len(r.sshKeys) > 0 && r.lacksSystem(c, name, overrides) {
-		return nil, usageError{fmt.Errorf("%s: --ssh-key: %s has no system that ingot makes (system.kernel), so that the key would let nobody in", verbName(c), name)}
+		return nil, usageError{fmt.Errorf("%s: --ssh-key: %s has no system of ingot's own (system.kernel) that could use the key", verbName(c), name)}
 	}
 	if err != nil {
 		return nil, blame(c, err, overrides)
@@ -327,9 +327,9 @@ func (r *recipeFlags) overrides(c *cobra.Command) ([]override, error) {
 		case ok && key != "":
 			list = append(list, override{flag + " " + key, key, value, file})
 		case file:
-			return nil, fmt.Errorf("set %s: it is KEY=VALUE, such as disk.size=8GiB", printable.Quote(s))
+			return nil, fmt.Errorf("set %s: must be KEY=VALUE, such as disk.size=8GiB", printable.Quote(s))
 		default:
-			return nil, usageError{fmt.Errorf("%s: --set %s: it is KEY=VALUE, such as disk.size=8GiB", verbName(c), printable.Quote(s))}
+			return nil, usageError{fmt.Errorf("%s: --set %s: must be KEY=VALUE, such as disk.size=8GiB", verbName(c), printable.Quote(s))}
 		}
 	}
 	if r.format != "" {
@@ -428,7 +428,7 @@ func (r *recipeFlags) checkKeys(c *cobra.Command, name string, recipe *recipes.R
 		return nil
 	}
 	if lab.NetworkOff(recipe.System.Network) {
-		return usageError{fmt.Errorf("%s: --ssh-key: %s has no network (system.network: %s), so that nobody could log in; --set system.network=dhcp gives it one", verbName(c), name, recipe.System.Network)}
+		return usageError{fmt.Errorf("%s: --ssh-key: %s has no network (system.network: %s), so nobody could log in; --set system.network=dhcp gives it one", verbName(c), name, recipe.System.Network)}
 	}
 	return nil
 }
@@ -497,7 +497,7 @@ func sshKeys(ctx context.Context, args []string) (string, error) {
 			keys = append(keys, line)
 		}
 		if len(keys) == before {
-			return "", fmt.Errorf("%s: there is no key in it", where)
+			return "", fmt.Errorf("%s: contains no key", where)
 		}
 	}
 	list, err := json.Marshal(keys) // which is YAML as well

@@ -98,7 +98,7 @@ func (s *cacheServeFlags) server(ctx context.Context, dir string) (*cache.Server
 	}
 	most, err := run.ParseSize(s.maxUpload)
 	if err != nil || most == 0 {
-		return nil, usageError{fmt.Errorf("cache serve: --max-upload: %w", cmp.Or(err, errors.New("nothing fits into 0 bytes")))}
+		return nil, usageError{fmt.Errorf("cache serve: --max-upload: %w", cmp.Or(err, errors.New("must be more than 0")))}
 	}
 	for _, host := range s.hosts {
 		if !hostName().MatchString(host) && net.ParseIP(host) == nil {
@@ -239,7 +239,7 @@ func removeNetrc(name string) error {
 	defer f.Close()
 	head := make([]byte, len(netrcHead))
 	if _, err := io.ReadFull(f, head); err != nil || string(head) != netrcHead {
-		return fmt.Errorf("%s: something is there that ingot has not written: remove it, or name another file", name)
+		return fmt.Errorf("%s: exists, and ingot did not write it: remove it, or name another file", name)
 	}
 	return os.Remove(name)
 }

@@ -295,9 +295,9 @@ func (s *sourceFlags) ends(ctx context.Context, args []string) (ends []string, e
 	}
 	switch files := len(args) - len(ends); {
 	case s.empty() || files == 0 && len(ends) == 1:
-		return nil, usageError{errors.New("closure why: no closure is named: give the store path or the file whose closure it is, too, or --graph, --registration, --path-info or --path")}
+		return nil, usageError{errors.New("closure why: no closure is named: also give a store path or a file that has it, or --graph, --registration, --path-info or --path")}
 	case len(ends) == 0:
-		return nil, usageError{errors.New("closure why: a path is to be named, beside the files with the closure")}
+		return nil, usageError{errors.New("closure why: name a path beside the files with the closure")}
 	case files > 0:
 		s.Paths = nil // the files say what the closure is
 	}

@@ -128,7 +128,7 @@ func (o *convertFlags) format(source string) (as fileformat.Format, err error) {
 	case o.as == "" && known && !as.Converted():
 		return as, o.named("", source).check()
 	case o.as == "" && as.Name == "":
-		return as, usageError{fmt.Errorf("convert: the name %s tells no format: --format says which, of %s", o.output, strings.Join(converted, ", "))}
+		return as, usageError{fmt.Errorf("convert: the name %s has no suffix of a format: --format names one of %s", o.output, strings.Join(converted, ", "))}
 	case !as.Converted():
 		return as, usageError{fmt.Errorf("convert: --format: %s is none of %s%s", printable.Quote(o.as), strings.Join(converted, ", "), near.Hint(o.as, converted))}
 	}
@@ -380,7 +380,7 @@ func (o *convertFlags) filesOf(c *cobra.Command, m *image.Map) (*inspect.Volume,
 // could be read as, too.
 func sayLeftOut(w io.Writer, v *inspect.Volume, left []*inspect.Volume, told bool) {
 	for _, other := range left {
-		sayLine(w, "", fmt.Sprintf("only the files of %s are written, and not those of %s (%s)", v, other, other.Kind()))
+		sayLine(w, "", fmt.Sprintf("ingot writes only the files of %s, not those of %s (%s)", v, other, other.Kind()))
 	}
 	for _, r := range v.Readings[1:] {
 		var unread *inspect.UnreadError

@@ -325,7 +325,7 @@ func (x *execFlags) limits() (l files.Limits, err error) {
 	l.Files = x.files
 	if x.limit != "" {
 		if l.Bytes, err = partition.ParseBytes(x.limit); err == nil && l.Bytes < 1 {
-			err = fmt.Errorf("%q: the least is 1", x.limit)
+			err = fmt.Errorf("%q: must be at least 1", x.limit)
 		}
 		if err != nil {
 			return l, usageError{fmt.Errorf("exec: --output-limit: %w", err)}

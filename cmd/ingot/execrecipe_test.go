@@ -92,7 +92,7 @@ func TestExecRecipe(t *testing.T) {
 	}{
 		{"--recipe data.yaml: the recipe has neither a system nor an entry of a menu: there is no kernel to boot; --kernel PATH names another", 125, []string{"--recipe", "data.yaml", "true"}},
 		{"--recipe system.yaml: modules: /nix/store/" + storeName(3, "nixos-system") + "/kernel-modules/lib/modules has those of 2 kernels", 125, []string{"--recipe", "system.yaml", "true"}},
-		{"exec: --set is for --recipe, which is not given", 2, []string{"--set", "name=x", "true"}},
+		{"exec: --set needs --recipe", 2, []string{"--set", "name=x", "true"}},
 		{"nonesuch.yaml", 125, []string{"--recipe", "nonesuch.yaml", "true"}},
 		{`exec: --set disc: unknown key`, 2, []string{"--recipe", "data.yaml", "--set", "disc=1", "true"}},
 	} {

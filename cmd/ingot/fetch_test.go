@@ -123,10 +123,10 @@ func TestClosureOfCache(t *testing.T) {
 		want string
 	}{
 		{[]string{"--cache", url, "--path", top}, "it is signed by test-1, and trusted are cache.nixos.org-1"},
-		{[]string{"--cache", url}, "--cache needs to know what of it is wanted: give --path STORE-PATH"},
-		{[]string{"--path", top, "--key", key}, "--key is for --cache, which is not given"},
-		{[]string{"--path", top, "--unsigned"}, "--unsigned is for --cache, which is not given"},
-		{[]string{"--cache", url, "--path", top, "--from", "x"}, "give one of them"},
+		{[]string{"--cache", url}, "--cache needs --path STORE-PATH, which says what to fetch"},
+		{[]string{"--path", top, "--key", key}, "--key needs --cache"},
+		{[]string{"--path", top, "--unsigned"}, "--unsigned needs --cache"},
+		{[]string{"--cache", url, "--path", top, "--from", "x"}, "excludes --from and --store-root"},
 		{[]string{"--cache", url, "--path", top, "--key", "x"}, `--key: public key "x": is not of the form NAME:BASE64`},
 		{[]string{"--cache", url + "/no", "--path", top}, "/no is not a binary cache: "},
 	} {

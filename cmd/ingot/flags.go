@@ -125,7 +125,7 @@ func apartFromFlag(c *cobra.Command, args []string) error {
 	}
 	for _, arg := range args {
 		if _, err := parseNetwork(arg); err == nil {
-			return usageError{fmt.Errorf("%s: the mode of --network stands behind =: --network=%s", verbName(c), arg)}
+			return usageError{fmt.Errorf("%s: write the mode of --network behind =: --network=%s", verbName(c), arg)}
 		}
 	}
 	return nil
@@ -138,7 +138,7 @@ func environment(c *cobra.Command, words []string) (list []string, err error) {
 		if value, there := os.LookupEnv(name); !ok && there {
 			word = name + "=" + value
 		} else if !ok || name == "" {
-			return nil, usageError{fmt.Errorf("%s: --env %s: it is NAME=VALUE, or a NAME that is set here", verbName(c), secret.Quote(name))}
+			return nil, usageError{fmt.Errorf("%s: --env %s: must be NAME=VALUE, or a NAME that is set here", verbName(c), secret.Quote(name))}
 		}
 		list = append(list, word)
 	}

@@ -120,7 +120,7 @@ func kindOfImage(s *run.System) kinds {
 func (f *machineFlags) kind(what string) (lab.Kind, error) {
 	switch {
 	case what == "" && f.store.empty():
-		return 0, usageError{errors.New("run: nothing to run is named: a recipe, an image, an ISO, a netboot folder, a reference graph, a store path, or a --graph and the like")}
+		return 0, usageError{errors.New("run: name something to run: a recipe, an image, an ISO, a netboot folder, a reference graph, a store path, or a --graph and the like")}
 	case what == "":
 		return lab.IsClosure, nil
 	case what == stdin:
@@ -154,7 +154,7 @@ func (f *machineFlags) closure(c *cobra.Command, what string) (*run.System, *lab
 		err = noEffect(c, broughtFlagNames, "--store-share "+f.share+", which shows a folder of this machine as it is")
 	}
 	if err == nil && !shared && f.share != "disk" {
-		err = usageError{fmt.Errorf("run: --store-share %s: it is disk, virtiofs or 9p", f.share)}
+		err = usageError{fmt.Errorf("run: --store-share %s: must be disk, virtiofs or 9p", f.share)}
 	}
 	if err != nil {
 		return nil, nil, err
@@ -201,7 +201,7 @@ func closureFlag(err error) error {
 	var program *lab.ProgramError
 	switch {
 	case errors.As(err, &kernel) && kernel.Share != "":
-		return fmt.Errorf("--store-share %w; --kernel DIR names another, and --store-share disk takes none", err)
+		return fmt.Errorf("--store-share %w; --kernel DIR names another; --store-share disk needs no such driver", err)
 	case kernel != nil:
 		return fmt.Errorf("%w; --kernel DIR names another folder", err)
 	case errors.As(err, &program):

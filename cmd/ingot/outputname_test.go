@@ -117,7 +117,7 @@ func TestOutputDisagrees(t *testing.T) {
 		"convert left.yaml -o x.qcow2.gz":                 "convert: x.qcow2.gz: convert does not make .gz files; ingot convert left.yaml -o - --format qcow2 | gzip > x.qcow2.gz does",
 		"convert left.yaml -o x.img --format docker":      "convert: x.img: the suffix .img is that of the format raw, and the output is docker by --format: give --format raw, or another name",
 		"convert left.yaml -o x.iso --format iso":         "convert: --format: \"iso\" is none of raw, qcow2, vdi, vhd, tar, docker",
-		"convert left.yaml -o x.disk":                     "convert: the name x.disk tells no format",
+		"convert left.yaml -o x.disk":                     "convert: the name x.disk has no suffix of a format",
 		"build left.yaml -o x.img --format qcow2":         "build: x.img: the suffix .img is that of the format raw, and the output is qcow2 by " + flag,
 		"build qcow2.yaml -o q.img --format raw":          "",
 		"build qcow2.yaml -o Q.QCOW2":                     "",

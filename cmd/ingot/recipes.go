@@ -30,7 +30,7 @@ check recipes.`,
 		RunE: func(c *cobra.Command, args []string) error {
 			switch {
 			case schema && len(args) > 0:
-				return usageError{errors.New("recipes: --schema is that of the language, and not of one recipe; leave out the name")}
+				return usageError{errors.New("recipes: --schema describes the language, not one recipe: leave out the name")}
 			case schema:
 				return printSchema(c.OutOrStdout())
 			case len(args) == 0:

@@ -87,10 +87,10 @@ func (r *registerFlags) add(c *cobra.Command) {
 func (r *registerFlags) run(c *cobra.Command, s *sourceFlags, args []string) error {
 	start := time.Now()
 	if r.root == "" {
-		return usageError{errors.New("register: no root is named: give --root DIR")}
+		return usageError{errors.New("register: --root DIR is missing")}
 	}
 	if s.From != "" && !r.o.Copy {
-		return usageError{errors.New("register: --from says where items are copied from: give --copy, too")}
+		return usageError{errors.New("register: --from needs --copy")}
 	}
 	err := s.addArgs(c.Context(), args)
 	if err != nil {

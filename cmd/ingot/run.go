@@ -85,7 +85,7 @@ func splitArguments(c *cobra.Command, args []string) (what string, rest []string
 		return "", nil, err
 	}
 	if len(args) > 1 {
-		return "", nil, usageError{fmt.Errorf("%s: takes one WHAT, and %d are given: %s; arguments for QEMU stand behind --", c.Name(), len(args), strings.Join(args, " "))}
+		return "", nil, usageError{fmt.Errorf("%s: takes one WHAT, and %d are given: %s; arguments for QEMU follow --", c.Name(), len(args), strings.Join(args, " "))}
 	}
 	if len(args) == 1 {
 		what = args[0]
@@ -174,7 +174,7 @@ func (r *runFlags) parse(o *run.Options) (err error) {
 	}
 	if r.diskSize != "" {
 		if o.DiskSize, err = run.ParseSize(r.diskSize); err == nil && o.DiskSize == 0 {
-			err = errors.New("a disk has a size")
+			err = errors.New("must be more than 0")
 		}
 		if err != nil {
 			return &run.OptionError{Option: run.OptionDiskSize, Value: r.diskSize, Err: err}
@@ -193,7 +193,7 @@ func (r *runFlags) parse(o *run.Options) (err error) {
 func parseVLAN(text string) (v run.VLAN, err error) {
 	number, socket, _ := strings.Cut(text, "=")
 	if v.N, err = strconv.Atoi(number); err != nil {
-		return v, &run.OptionError{Option: run.OptionVLAN, Value: text, Err: errors.New("it is written N or N=SOCKET")}
+		return v, &run.OptionError{Option: run.OptionVLAN, Value: text, Err: errors.New("must be N or N=SOCKET")}
 	}
 	if v.Switch = socket; socket == "" {
 		running, err := registry()

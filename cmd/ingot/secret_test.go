@@ -289,7 +289,7 @@ func TestKeyWithoutSystem(t *testing.T) {
 		text, want string
 		status     int
 	}{
-		"data.yaml":  {dataDisk, "ingot: build: --ssh-key: data.yaml has no system that ingot makes (system.kernel), so that the key would let nobody in\n", exitUsage},
+		"data.yaml":  {dataDisk, "ingot: build: --ssh-key: data.yaml has no system of ingot's own (system.kernel) that could use the key\n", exitUsage},
 		"wrong.yaml": {dataDisk + "bogus: 1\n", "bogus: unknown key", exitRecipe},
 	} {
 		if err := os.WriteFile(name, []byte(x.text), 0o644); err != nil {

@@ -100,7 +100,7 @@ func openExports(c *cobra.Command, args []string, r recipeFlags, s serveFlags) (
 		}
 	}
 	if len(args) > 1 && (s.kept != "" || s.export != "") {
-		return nil, done, usageError{errors.New("serve: --overlay and --export are for one disk, and several are named")}
+		return nil, done, usageError{errors.New("serve: --overlay and --export are for a single disk")}
 	}
 	if err := onlyImages(c, args); err != nil {
 		return nil, done, err
@@ -110,7 +110,7 @@ func openExports(c *cobra.Command, args []string, r recipeFlags, s serveFlags) (
 		if len(args) > 1 {
 			name, what, ok := strings.Cut(arg, "=")
 			if !ok || name == "" {
-				return nil, done, usageError{fmt.Errorf("serve: %s: of several disks each needs a name: NAME=%s", arg, arg)}
+				return nil, done, usageError{fmt.Errorf("serve: %s: each of several disks needs a name: NAME=%s", arg, arg)}
 			}
 			e.Name, arg = name, what
 		}

@@ -27,7 +27,7 @@ ps --json also shows a socket of each machine with a plain shell, for socat SOCK
 			if n := c.ArgsLenAtDash(); n == 1 || n < 0 && len(args) == 1 {
 				return nil
 			}
-			return fmt.Errorf("the name of one machine is wanted, and a command only behind --")
+			return fmt.Errorf("takes the name of one machine; a command follows --")
 		},
 		RunE: func(c *cobra.Command, args []string) error { return openShell(c, args[0], args[1:]) },
 	}

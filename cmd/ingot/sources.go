@@ -134,7 +134,7 @@ func (s *sourceFlags) read(ctx context.Context, f storedb.Flavour) ([]*storedb.I
 // added makes the items of --add and --unpack.
 func (s *sourceFlags) added(f storedb.Flavour) (items []*storedb.Item, err error) {
 	if s.strip != 0 && len(s.unpacks) == 0 || s.strip < 0 {
-		return nil, usageError{fmt.Errorf("--strip %d: it is for --unpack, and takes off a number of folders", s.strip)}
+		return nil, usageError{fmt.Errorf("--strip %d: must be positive, and needs --unpack", s.strip)}
 	}
 	for _, from := range []struct {
 		flag   string
@@ -172,9 +172,9 @@ func splitAddition(arg string) (name, path string) {
 func (s *sourceFlags) checkCache() error {
 	switch {
 	case len(s.Caches) > 0 && len(s.Paths) == 0:
-		return usageError{errors.New("--cache needs to know what of it is wanted: give --path STORE-PATH")}
+		return usageError{errors.New("--cache needs --path STORE-PATH, which says what to fetch")}
 	case len(s.Caches) > 0 && s.Root+s.From != "":
-		return usageError{errors.New("--cache says where the items come from, and so do --from and --store-root: give one of them")}
+		return usageError{errors.New("--cache excludes --from and --store-root: each says where the items come from")}
 	}
 	return nil
 }

@@ -33,7 +33,7 @@ func (l *sizeLimit) parse() (bytes int64, err error) {
 func parseLimit(flag, text, example string) (int64, error) {
 	n, err := partition.ParseBytes(text)
 	if err != nil || n <= 0 {
-		return 0, usageError{fmt.Errorf("--%s %q: a size such as %s was expected", flag, text, example)}
+		return 0, usageError{fmt.Errorf("--%s %q: must be a size such as %s", flag, text, example)}
 	}
 	return n, nil
 }

@@ -102,9 +102,9 @@ func TestLimitsOfNothing(t *testing.T) {
 		{"check --root none --max-size 1G", "check: --max-size is for disk images and ISOs, and none is a root"},
 		{"convert none.img -o x.img --max-size 1G", "convert: --max-size is for tar, docker and -o -"},
 		{"convert none.img -o x --format vhd --max-size 1G", "convert: --max-size is for tar, docker and -o -"},
-		{"exec --output x --output-limit 0 true", `exec: --output-limit: "0": the least is 1`},
-		{"exec --output-limit 1G true", "exec: --output-limit is for --output, --xchg or --share, and none is given"},
-		{"exec --output-files 7 true", "exec: --output-files is for --output, --xchg or --share, and none is given"},
+		{"exec --output x --output-limit 0 true", `exec: --output-limit: "0": must be at least 1`},
+		{"exec --output-limit 1G true", "exec: --output-limit needs --output, --xchg or --share"},
+		{"exec --output-files 7 true", "exec: --output-files needs --output, --xchg or --share"},
 	} {
 		if code, _, errout := ingot(strings.Fields(x.line)...); code != exitUsage || !strings.Contains(errout, x.want) {
 			t.Errorf("%s: %d\n%s; want %d, %s", x.line, code, errout, exitUsage, x.want)
@@ -141,10 +141,10 @@ func TestLimitsAreSizes(t *testing.T) {
 		args []string
 		want string
 	}{
-		{[]string{"check", "nonesuch", "--max-database", "much"}, `--max-database "much": a size such as 8GiB was expected`},
-		{[]string{"check", "nonesuch", "--max-database", "0"}, `--max-database "0": a size such as 8GiB was expected`},
-		{[]string{"check", "nonesuch", "--max-size", "0"}, `--max-size "0": a size such as 100GiB was expected`},
-		{[]string{"convert", "nonesuch", "-o", "x.tar", "--max-size", "much"}, `--max-size "much": a size such as 100GiB was expected`},
+		{[]string{"check", "nonesuch", "--max-database", "much"}, `--max-database "much": must be a size such as 8GiB`},
+		{[]string{"check", "nonesuch", "--max-database", "0"}, `--max-database "0": must be a size such as 8GiB`},
+		{[]string{"check", "nonesuch", "--max-size", "0"}, `--max-size "0": must be a size such as 100GiB`},
+		{[]string{"convert", "nonesuch", "-o", "x.tar", "--max-size", "much"}, `--max-size "much": must be a size such as 100GiB`},
 	} {
 		if code, _, errout := ingot(x.args...); code != exitUsage || !strings.HasPrefix(errout, "ingot: "+x.want+"\n") {
 			t.Errorf("%q: %d\n%s; want %d, %s", x.args, code, errout, exitUsage, x.want)

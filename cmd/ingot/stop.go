@@ -27,7 +27,7 @@ computer does, and ends one by force that does not do so in time.`,
 		Args: func(_ *cobra.Command, args []string) error {
 			switch {
 			case all && len(args) > 0:
-				return errors.New("machines are named, and --all is given, which is for all of them: give one of the two")
+				return errors.New("give either names of machines or --all")
 			case !all && len(args) == 0:
 				return errors.New("name machines, or give --all")
 			}

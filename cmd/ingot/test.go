@@ -53,7 +53,7 @@ docs/testing.md describes the scripts, and --list-commands lists their commands.
 				return listCommands(c.OutOrStdout())
 			}
 			if len(args) == 0 {
-				return usageError{errors.New("test: nothing to test is named: a recipe, a file with machines and tests, or an image with --script")}
+				return usageError{errors.New("test: name something to test: a recipe, a file with machines and tests, or an image with --script")}
 			}
 			return f.run(c, args[0])
 		},
@@ -165,7 +165,7 @@ func (f *testFlags) find(c *cobra.Command, what string) (*lab.Lab, opener, error
 	case f.script == "" && isDisk:
 		return nil, nil, usageError{fmt.Errorf("test: %s is a disk, which has no tests: --script names one", what)}
 	case isFile && f.script != "":
-		return nil, nil, usageError{fmt.Errorf("test: %s has tests of its own, and --script is for what has none", what)}
+		return nil, nil, usageError{fmt.Errorf("test: %s has tests of its own: leave out --script", what)}
 	case isFile:
 		return f.findFile(c, what, text)
 	case f.script != "":
@@ -261,7 +261,7 @@ func (f *testFlags) findScript(c *cobra.Command, what string) (*lab.Lab, opener,
 func (f *testFlags) choose(l *lab.Lab, what string) error {
 	var none *lab.NoTestError
 	if err := l.Only(f.only...); errors.As(err, &none) {
-		return usageError{fmt.Errorf("--only %s: %s has no test of that name; it has %s", none.Name, what, strings.Join(none.Has, ", "))}
+		return usageError{fmt.Errorf("--only %s: %s has no such test; it has %s", none.Name, what, strings.Join(none.Has, ", "))}
 	}
 	return nil
 }

@@ -94,10 +94,7 @@ func checkUses(c *cobra.Command) (err error) {
 		}
 		u := table[f.Name]
 		if len(u.with) > 0 && asksFor(c, u.with) == "" {
-			err = fmt.Errorf("--%s is for %s, and none is given", f.Name, dashed(u.with))
-			if len(u.with) == 1 {
-				err = fmt.Errorf("--%s is for --%s, which is not given", f.Name, u.with[0])
-			}
+			err = fmt.Errorf("--%s needs %s", f.Name, dashed(u.with))
 			return
 		}
 		if other := asksFor(c, u.not); other != "" {

@@ -204,9 +204,9 @@ func TestNoEffect(t *testing.T) {
 		"exec --store host --graph graph true":                  "exec: --graph has no effect with --store host",
 		"exec --store none --path /nix/store/x true":            "exec: --path has no effect with --store none",
 		"exec --store none --flavour nix true":                  "exec: --flavour has no effect with --store none",
-		"exec --flavour nix true":                               "exec: --flavour is for --store, --graph, ",
-		"exec --from x true":                                    "exec: --from is for --store, --graph, ",
-		"exec --store-root x true":                              "exec: --store-root is for --store, --graph, ",
+		"exec --flavour nix true":                               "exec: --flavour needs --store, --graph, ",
+		"exec --from x true":                                    "exec: --from needs --store, --graph, ",
+		"exec --store-root x true":                              "exec: --store-root needs --store, --graph, ",
 		"closure graph --format dot --sort path":                "closure: --sort has no effect with --format dot",
 		"closure graph --format graph --top 1":                  "closure: --top has no effect with --format graph",
 		"closure graph --format json --bytes":                   "closure: --bytes has no effect with --format json",
@@ -239,8 +239,8 @@ func TestUsesOfOthers(t *testing.T) {
 			line := append(strings.Fields(verb), word(flags[name]))
 			if len(u.with) > 0 {
 				status, out, errout := ingot(append(slices.Clone(line), what[verb]...)...)
-				if status != exitUsage || out != "" || !strings.HasPrefix(errout, "ingot: "+verb+": --"+name+" is for --"+u.with[0]) {
-					t.Errorf("%q: status %d: %s; want that it is for --%s", line, status, errout, u.with[0])
+				if status != exitUsage || out != "" || !strings.HasPrefix(errout, "ingot: "+verb+": --"+name+" needs --"+u.with[0]) {
+					t.Errorf("%q: status %d: %s; want that it needs --%s", line, status, errout, u.with[0])
 				}
 			}
 			for _, other := range u.not {

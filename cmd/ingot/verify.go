@@ -110,7 +110,7 @@ func (v *verifyFlags) compare(c *cobra.Command, source, target string) error {
 	}
 	defer plan.Close()
 	if parts := plan.Privileged(); len(parts) > 0 {
-		return fmt.Errorf("%s has parts that come out different every time, so there is nothing to compare with: %s", source, strings.Join(parts, ", "))
+		return fmt.Errorf("%s has parts that differ in each build, so ingot cannot compare them: %s", source, strings.Join(parts, ", "))
 	}
 	bar := newProgress(c.ErrOrStderr(), v.quiet, "comparing", plan.Disk.Map.Size())
 	o := image.WriteOptions{Progress: bar.add}
@@ -147,7 +147,7 @@ func report[D any](out io.Writer, name string, diffs []D, err error, asJSON bool
 			More        bool   `json:"more"`
 		}{name, append([]D{}, diffs...), more}) // none is [], not null
 	case len(diffs) == 0:
-		fmt.Fprintf(out, "%s holds what its recipe gives\n", printable.Name(name))
+		fmt.Fprintf(out, "%s matches its recipe\n", printable.Name(name))
 	}
 	for _, d := range diffs {
 		if !asJSON {

@@ -12,7 +12,7 @@ import (
 )
 
 // imageVerbs are those that take an image, for messages.
-const imageVerbs = "convert, serve, digest, check, run and test --script take images"
+const imageVerbs = "convert, serve, verify --digest, check, run and test --script take images"
 
 // notImage refuses an image, or a folder, where a recipe is wanted, or the file of a network. What is neither is for
 // the reader of recipes to read or to refuse.
@@ -30,7 +30,7 @@ func notImage(c *cobra.Command, text string) error {
 	case err != nil:
 		return nil
 	case info.IsDir():
-		return usageError{fmt.Errorf("%s: %s: is a folder, and no %s: ingot run takes store paths and netboot folders, and closure --path store paths", c.Name(), text, wanted)}
+		return usageError{fmt.Errorf("%s: %s: is a folder, not a %s: ingot run takes store paths and netboot folders, and closure --path store paths", c.Name(), text, wanted)}
 	}
 	disk, err := inspect.Open(c.Context(), text)
 	var container *diskfile.ContainerError
@@ -48,7 +48,7 @@ func notImage(c *cobra.Command, text string) error {
 	if err := disk.Identify(c.Context()); err != nil || len(disk.Readings) == 0 && !name.IsDisk() {
 		return nil
 	}
-	return usageError{fmt.Errorf("%s: %s: is %s, and no %s: %s", c.Name(), text, disk, wanted, imageVerbs)}
+	return usageError{fmt.Errorf("%s: %s: is %s, not a %s: %s", c.Name(), text, disk, wanted, imageVerbs)}
 }
 
 // textHint is for a text, or another file of a known kind, where an image is wanted.

@@ -186,9 +186,9 @@ func TestWrongKind(t *testing.T) {
 		}
 	}
 	for name, want := range map[string]string{
-		"result/iso/n.img": "is a raw image with gpt of 1 partition, and no recipe: " + imageVerbs,
-		big:                "is a raw image with gpt of 1 partition, and no recipe: " + imageVerbs,
-		"result":           "is a folder, and no recipe: ingot run takes",
+		"result/iso/n.img": "is a raw image with gpt of 1 partition, not a recipe: " + imageVerbs,
+		big:                "is a raw image with gpt of 1 partition, not a recipe: " + imageVerbs,
+		"result":           "is a folder, not a recipe: ingot run takes",
 	} {
 		for _, args := range [][]string{{"plan", name}, {"build", name, "-o", "out.img"}, {"verify", name, "data.yaml"}, {"verify", name, name}} {
 			if code, _, errout := ingot(args...); code != exitUsage || !strings.HasPrefix(errout, "ingot: "+args[0]+": "+name+": "+want) {
@@ -270,7 +270,7 @@ func TestLeftOut(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "x.tar")
 	img := checkedImage(t, "raw")
 	code, _, errout := ingot("convert", img, "-o", out)
-	if want := "only the files of partition 2 (root) are written, and not those of partition 1 (esp) (fat)\n"; code != 0 || !strings.HasPrefix(errout, want) {
+	if want := "ingot writes only the files of partition 2 (root), not those of partition 1 (esp) (fat)\n"; code != 0 || !strings.HasPrefix(errout, want) {
 		t.Errorf("convert: %d, %s; want %q", code, errout, want)
 	}
 }
