@@ -13,9 +13,9 @@ import (
 	"ingot/image/qcow2"
 )
 
-// QEMU is told of each disk, down to the file, what it is and what reads it. It finds
-// nothing out by itself: neither a format by the first bytes, nor a protocol by what a path
-// begins with, nor a backing file by a header.
+// QEMU gets a description of each disk, down to the file. It detects nothing by itself:
+// neither a format by the first bytes, nor a protocol by the beginning of a path, nor a
+// backing file by a header.
 
 // A blockNode is a node of QEMU's graph of block devices, as blockdev-add takes it: values
 // are texts, nodes, and nil for none.

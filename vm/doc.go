@@ -16,24 +16,24 @@
 //
 // # What it guarantees
 //
-// A disk is never written to unless [Disk.Writable] says so. What format it has is said by
-// its name or by [Disk.Format], and by nothing that a guest can write; a qcow2 file that
-// refers to another file is refused before QEMU runs, which is told of every file that it
-// opens how to read it and that nothing lies below it. A machine has the networks
-// that its [NIC]s name and no other; what else joins it to its host are pipes, sockets
-// without a name and files in memory that nobody else can open.
+// A disk is never written to unless [Disk.Writable] is set. Its name or [Disk.Format]
+// decides its format, and nothing that a guest can write; a qcow2 file that refers to
+// another file is refused before QEMU runs, and QEMU gets the format of every file that it
+// opens, and that it has no backing file. A machine has only the networks of its [NIC]s;
+// everything else that connects it to its host is a pipe, a socket without a name or a file
+// in memory that no other process can open.
 //
 // QEMU, and each virtiofsd, swtpm and [Relay] beside it, belongs to the process that
-// started it: it ends with the context, with [Machine.Kill], and, by the kernel's hand,
-// when that process dies in whatever way. No socket or temporary file is left then, except
-// the one that [Display.VNC] names, which the next machine replaces.
+// started it: it ends with the context and with [Machine.Kill], and the kernel ends it when
+// that process dies in whatever way. No socket or temporary file is left behind, except
+// that of [Display.VNC], which the next machine replaces.
 //
-// A wait ends as soon as the console shows that it is in vain: a kernel panic, GRUB's
-// rescue prompt, a root that is not there, firmware that finds nothing to boot. The
-// error, a [*FailureError], has its [FailureKind], names it and ends with the console's
-// last lines. What GRUB, a boot sector or a BIOS shows on the screen alone is read from the
-// memory of a PC's text screen; and a boot sector that shows nothing has failed when it holds
-// no program, or reads no disk for half a minute.
+// A wait ends as soon as the console shows a failure: a kernel panic, GRUB's rescue prompt, a
+// missing root, firmware that finds nothing to boot. The error, a [*FailureError], has a
+// [FailureKind], names the failure and ends with the console's last lines. Messages that GRUB,
+// a boot sector or a BIOS shows only on the screen are read from the memory of a PC's text
+// screen; a boot sector that shows nothing has failed if it holds no program, or reads no disk
+// for half a minute.
 //
 // A wait also looks at the console without the messages of the guest's kernel, each of
 // which may stand in the middle of what a program prints.
@@ -51,9 +51,9 @@
 // # Shares
 //
 // virtiofs is used where virtiofsd is and may run: as an ordinary user it gets a user
-// namespace in which that user is root. 9p takes nothing, and makes what the guest's root
-// writes belong to whoever runs ingot, as virtiofs does for an ordinary user; Debian's
-// kernels for clouds lack it.
+// namespace in which that user is root. 9p needs no other program; files that the guest's
+// root makes belong to the user who runs ingot, as with virtiofs for an ordinary user.
+// Debian's kernels for clouds lack 9p.
 //
 // # Secure Boot, TPM, ports of the host
 //

@@ -19,7 +19,7 @@ const (
 	PoweredOff FailureKind = "powered off" // by the guest
 	Restarted  FailureKind = "restarted"   // by the guest, which was not to
 	Ended      FailureKind = "ended"       // by us: Machine.Kill, or the end of its context
-	QEMUFailed FailureKind = "qemu failed" // QEMU itself, or whoever killed it
+	QEMUFailed FailureKind = "qemu failed" // QEMU itself, or a signal ended it
 )
 
 // FailureError says why a machine will not get to where it is waited for.

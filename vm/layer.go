@@ -13,10 +13,10 @@ import (
 	"ingot/image/qcow2"
 )
 
-// What a guest writes, and is discarded on exit, goes to files without names, which a
-// machine that starts is given. QEMU would make them by itself (snapshot=on); but its
-// files have names for as long as it takes to fill in their tables, and keep them if it is
-// killed meanwhile: so it was for four of 100 that were killed in their first half second.
+// Writes of a guest that are discarded on exit go to files without names. QEMU would make
+// such files by itself (snapshot=on); but it removes their names only once it has filled in
+// their tables, so that they stay if it is killed meanwhile: four of 100 machines left
+// theirs when they were killed in their first half second.
 
 // addLayers opens those files. Where a disk's size is not known, it is left to QEMU.
 func (c *Config) addLayers() (err error) {
@@ -84,7 +84,7 @@ func newLayer(size int64) (*os.File, error) {
 func (c *Config) copyVariables() (*os.File, error) {
 	f, err := c.uefi()
 	if err != nil {
-		return nil, nil // whoever starts it says so
+		return nil, nil // an error of addFirmware
 	}
 	from, err := os.Open(f.Vars)
 	if err != nil {

@@ -367,7 +367,7 @@ func (m *Machine) halted() *FailureError {
 	case "internal-error", "io-error", "watchdog":
 		return &FailureError{Kind: QEMUFailed, Name: "QEMU has stopped the guest (" + state.Status + ")", Line: m.stderr.end()}
 	}
-	return nil // somebody has asked for it
+	return nil // stopped on purpose
 }
 
 // fail completes an error with the console's last lines.

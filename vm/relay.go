@@ -51,7 +51,7 @@ func (s Service) Check() error {
 	return nil
 }
 
-// checkServices refuses two of one address and port, of which QEMU would forget one.
+// checkServices refuses two services of one address and port, of which QEMU would drop one.
 func (u *UserNet) checkServices() error {
 	seen := map[string]bool{}
 	for _, s := range u.Services {

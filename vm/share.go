@@ -97,9 +97,9 @@ func (l *line) addShares(c *Config) error {
 				"-device", fmt.Sprintf("%s,chardev=share%d,tag=%s,queue-size=1024", c.virtio("vhost-user-fs"), i, s.Tag))
 			continue
 		}
-		// Without a security model of QEMU's own: what the guest makes belongs to
-		// whoever runs ingot, and it cannot give files away. Files of several file
-		// systems keep numbers of their own.
+		// Without a security model of QEMU's own: files that the guest makes belong to the
+		// user who runs ingot, and it cannot change their owner. multidevs keeps the inode
+		// numbers of several file systems apart.
 		back := fmt.Sprintf("local,id=share%d,path=%s,security_model=none,multidevs=remap", i, escape(dir))
 		if s.ReadOnly {
 			back += ",readonly=on"

@@ -18,8 +18,8 @@
 // apart, and so does its exit status. What goes wrong is told apart by the types of package
 // session, whose client a [VM] is.
 //
-// modprobe finds all modules of the kernel: those that the
-// guest does not carry come from the host when they are asked for, and cost nothing before.
+// modprobe finds all modules of the kernel: those that the guest does not carry come from the
+// host on request, and cost nothing before.
 //
 // A guest is not trusted, its agent included. CopyOut makes files in the folder that it is
 // given and nowhere else, keeps nothing that only root may make, and takes no more than

@@ -42,7 +42,7 @@ type Options struct {
 	Boot     time.Duration // how long until the guest answers; 3 minutes
 	Silence  time.Duration // how long it may say nothing before it counts as lost; 30 seconds
 	Verbose  bool          // have the kernel say what it does
-	ReadFail func(error)   // is told of files of the store that cannot be read
+	ReadFail func(error)   // takes errors of reading the store
 }
 
 const (

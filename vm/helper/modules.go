@@ -13,12 +13,11 @@ import (
 	"ingot/guest/wire"
 )
 
-// serveModules gives the guest those modules of its kernel that it asks for. Nothing of
-// them is read before.
+// serveModules sends modules of its kernel to the guest on request, and reads none before.
 func (v *VM) serveModules(k *kernel.Kernel) {
 	stream, err := v.Open(wire.Request{Modules: &wire.Modules{}})
 	if err != nil {
-		return // the session's end is told to who uses it
+		return // the session has ended
 	}
 	asked := bufio.NewReaderSize(stream.Reader(wire.Stdout), wire.MaxModulesLine)
 	for {
@@ -61,7 +60,7 @@ func findModules(k *kernel.Kernel, names []string) (reply wire.ModulesReply, obj
 	for _, m := range modules {
 		object, err := m.Read()
 		if total += len(object); err == nil && total > maxModules {
-			err = fmt.Errorf("with it, the modules that were asked for take more than %d MiB; ask for fewer at a time", maxModules>>20)
+			err = fmt.Errorf("with it, the requested modules take more than %d MiB; request fewer at a time", maxModules>>20)
 		}
 		if err != nil {
 			return wire.ModulesReply{Failed: fmt.Sprintf("module %s: %v", m.Name, err)}, nil

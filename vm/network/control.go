@@ -15,8 +15,8 @@ import (
 )
 
 // A Directory is where the running networks of a user are found: the abstract names of
-// Unix sockets (unix(7)). They are no files, so that nothing can stay behind of a
-// network that was killed. Who may speak is told by the kernel: this user alone.
+// Unix sockets (unix(7)). They are no files, so that a network that was killed leaves nothing
+// behind. Only this user, as the kernel tells, may send requests.
 type Directory struct{ prefix string }
 
 // NewDirectory returns the directory that goes with a folder of running machines.

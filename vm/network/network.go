@@ -65,7 +65,7 @@ func (n *Network) Card(machine string, vlan int) (*os.File, error) {
 
 // Listen lets others plug in to one of the networks, at a Unix socket in a folder of this
 // user's: QEMU's -netdev stream does. Close removes the socket, for which the folder has to
-// be open; one that somebody left who was killed is replaced.
+// be open; one that a killed process has left is replaced.
 func (n *Network) Listen(vlan int, dir *runtimedir.Dir, name string) error {
 	sw := n.switches[vlan]
 	if sw == nil {

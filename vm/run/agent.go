@@ -16,11 +16,10 @@ import (
 	"ingot/vm/session"
 )
 
-// The agent in a guest has one host, the process that owns the machine, and many who
-// want something of it. So that process is the agent to each who connects to
-// NAME.agent, and passes on what they ask for.
+// The agent in a guest serves one host process, the one that owns the machine. That process
+// acts as the agent for all clients that connect to NAME.agent, and forwards their requests.
 
-// exchange is what is between those and the guest.
+// An exchange forwards requests of clients to the guest's agent.
 type exchange struct {
 	ready chan struct{} // closed once the guest has said hello
 	guest *wire.Session
@@ -105,7 +104,7 @@ func (e *exchange) pass(t *wire.Stream, r wire.Request) {
 	_ = t.Exit(result) // a client that has gone does not hear it
 }
 
-// carry copies a channel to its end. Who writes to one that nobody reads is told.
+// carry copies a channel to its end. If its reader has gone, its writer gets an error.
 func carry(w io.WriteCloser, r io.ReadCloser) {
 	if _, err := io.Copy(w, r); err != nil {
 		r.Close()
@@ -113,7 +112,7 @@ func carry(w io.WriteCloser, r io.ReadCloser) {
 	w.Close()
 }
 
-// hangUpTime is how long a command has to end when who asked for it has gone.
+// hangUpTime is how long a command has to end when its client has gone.
 const hangUpTime = 2 * time.Second
 
 // hangUp ends a command as a terminal does that hangs up, and by force if need be.

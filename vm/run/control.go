@@ -123,18 +123,18 @@ func (x *Session) status(ctx context.Context) (a answer, err error) {
 	return a, err
 }
 
-// A backdoor passes text between the port and whoever is connected: one at a time, since
-// there is one shell.
+// A backdoor passes text between the port and one client at a time, since there is one
+// shell.
 type backdoor struct {
 	port net.Conn
-	turn sync.Mutex // held by who is connected
+	turn sync.Mutex // held for the connected client
 
 	mu     sync.Mutex
 	client io.Writer
 }
 
-// drain reads what the shell prints. What nobody listens to is discarded, so that the
-// guest need not wait.
+// drain reads what the shell prints. Without a client it is discarded, so that the guest
+// need not wait.
 func (b *backdoor) drain() {
 	buf := make([]byte, 1<<15)
 	for {
@@ -158,7 +158,7 @@ func (b *backdoor) attach(w io.Writer) {
 	b.mu.Unlock()
 }
 
-// busyText is what who comes second reads.
+// busyText is what a second client reads.
 const busyText = "ingot: somebody else is at the back door\n"
 
 // linger is how long a client that has said all still hears what the shell answers,

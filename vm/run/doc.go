@@ -12,28 +12,27 @@
 //
 // # What it guarantees
 //
-// What boots is never written to. Disks are served on demand over a pair of sockets;
-// what the guest writes is discarded on exit, or kept in a qcow2 file beside which stands what
-// it lies over, in which format: a base whose bytes have changed is refused. Only where [Base.Own] says so,
-// that file is all of the disk.
+// The disk of a system is never written to. Disks are served on demand over a pair of sockets;
+// writes of the guest are discarded on exit, or kept in an overlay, a qcow2 file. A file beside
+// it has the digest and the format of the disk below, so that a disk that has changed is
+// refused. Only with [Base.Own] the overlay is all of the disk.
 //
-// Of a machine nothing is left, whatever ends it. Its entry in the [Registry] is locked
+// A machine leaves nothing behind, whatever ends it. Its entry in the [Registry] is locked
 // as long as its process lives; the few files that it has there, sockets among them, are
-// removed by a small process that outlives it for a moment, and, where that was killed
-// too, by whoever looks next.
+// removed by a small process that outlives it for a moment or, if that was killed, too, by
+// the next process that reads the registry.
 //
-// The files are the user's alone: a folder of mode 0700, sockets of mode 0600. A folder
-// that is anything else is refused by all that would use it (package runtimedir), and what is
-// in it and not this package's stays. A process is ended by force, and
-// a machine's socket is spoken to, only if the kernel says that this process, and this user's,
-// listens there.
+// The files are the user's alone: a folder of mode 0700, sockets of mode 0600. Any other
+// folder is refused (package runtimedir), and files in it that are not this package's stay.
+// A process is ended by force, and gets requests, only if the kernel says that it is this
+// user's and listens at the machine's socket.
 //
 // # Ways in
 //
 // Where the guest has ingot's agent (package wire), NAME.agent speaks its protocol to
-// any number of clients at once: the process that owns the machine is the one host that
-// the agent has, and passes on what they ask for. What a client that has gone has left
-// running is hung up on, and killed if that does not end it.
+// any number of clients at once: the process that owns the machine forwards their requests to
+// the agent. Commands of a client that has gone get SIGHUP, and SIGKILL if that does not end
+// them.
 //
 // NAME.socket is joined to the virtio-serial port org.ingot.backdoor, at which ingot's
 // own systems have a shell that speaks plain text. There is one shell: one client at a

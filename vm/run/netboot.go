@@ -69,10 +69,9 @@ func openNetboot(dir string) (*System, error) {
 // maxCommand is more than any kernel's command line has, in bytes.
 const maxCommand = 64 << 10
 
-// netbootFile returns a file of a netboot folder. Its machine gets to see the file, and may be
-// of the same making as the folder. So a symbolic link that leads elsewhere is refused, but
-// for one to a store, where Nix and Guix have all files, for everybody to read: the folder
-// could ask for any file of whoever runs it.
+// netbootFile returns a file of a netboot folder. The folder's author may also control the
+// machine, which sees the file. So a symbolic link to a file elsewhere is refused: it could
+// name any file of the user. Links into a store are allowed, since everybody can read that.
 func netbootFile(dir, name string) (*image.File, error) {
 	path := filepath.Join(dir, name)
 	within, err := filepath.EvalSymlinks(dir)

@@ -2,8 +2,8 @@ package run
 
 import "fmt"
 
-// An Option is one of [Options], of which an [OptionError] tells. Who asks for it knows by
-// which flag, variable or key of a file.
+// An Option names one of [Options] in an [OptionError]. The caller knows the flag, variable or
+// key of a file that sets it.
 type Option int
 
 const (

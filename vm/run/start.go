@@ -201,8 +201,8 @@ type wiring struct {
 	agent bool // its port is for others to speak to
 }
 
-// plugIn connects the machine to the switches in the registry. QEMU would do so by their
-// paths, and ask nobody who listens there.
+// plugIn connects the machine to the switches in the registry. QEMU would connect to their
+// paths without a check of the listening process.
 func (w *wiring) plugIn(o *Options) error {
 	o.VLANs = slices.Clone(o.VLANs)
 	for i := range o.VLANs {

@@ -12,9 +12,9 @@ import (
 	"ingot/internal/socket"
 )
 
-// Listen makes a socket of mode 0600, which closing removes, while the folder is open. One that
-// a process has left that was killed is replaced; where somebody listens, or something else
-// stands, it is an error.
+// Listen makes a socket of mode 0600. Closing it while the folder is open removes it. A socket
+// that a killed process has left is replaced; one with a listener, or another kind of file, is
+// an error.
 func (d *Dir) Listen(name string) (*socket.Listener, error) {
 	if _, err := d.stat("listen", name, unix.S_IFSOCK); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err

@@ -108,8 +108,8 @@ func (t *TTY) follow(stream *wire.Stream) {
 	}
 }
 
-// take copies what the command prints. Where it cannot be written, the command is told
-// as by a pipe that broke.
+// take copies the command's output. If it cannot be written, the command gets an error as
+// from a broken pipe.
 func take(r io.ReadCloser, w io.Writer) error {
 	if w == nil {
 		w = io.Discard
