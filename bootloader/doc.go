@@ -1,12 +1,12 @@
-// Package bootloader is what all boot loaders have in common: the menu, what the closure of a
-// NixOS or Guix system boots with, consoles, command lines, and the seam that a boot loader
-// stands behind.
+// Package bootloader holds the common parts of all boot loaders: the menu, the kernel, initial
+// RAM disk and arguments of a NixOS or Guix system, consoles, command lines, and the interface
+// of a boot loader.
 //
-// A boot loader is a [Kind], with a name and what it needs of a disk, and a [Loader], which
-// is what one recipe says of it. Package loaders lists them, package grub is one. It gets a
-// [Target], the files of the file system with the kernels and those of the ESP, and puts its
-// own there; none of that needs root, a mount or a device. What it needs outside of file
-// systems comes back as an [Overlay] of the disk's Map, or as the [CD] of an ISO.
+// A boot loader is a [Kind], with a name and its needs of a disk, and a [Loader], its settings
+// in one recipe. Package loaders lists them, package grub is one. It gets a [Target], the files
+// of the file system with the kernels and those of the ESP, and adds its own; none of that
+// needs root, a mount or a device. It returns its parts outside of file systems as an
+// [Overlay] of the disk's Map, or as the [CD] of an ISO.
 //
 //	entry, err := bootloader.System(tree, "/nix/store/…-nixos-system-web")
 //	grub, _ := loaders.Named("grub")
@@ -20,10 +20,10 @@
 //
 // # What it guarantees
 //
-// [System] reads from a system's store item what to boot, with symlinks followed within the
-// image. [Menu.CheckCommandLine] refuses arguments that a kernel would not see to their end;
-// package kernel reads from its header how many bytes it takes. Each language of a menu is
-// quoted by its own loader, which refuses what it cannot pass on unchanged.
+// [System] reads a system's store item, and follows symlinks within the image.
+// [Menu.CheckCommandLine] refuses arguments that a kernel would cut; package kernel reads the
+// limit from the kernel's header. Each loader quotes for its own menu language, and refuses
+// text that it cannot pass on unchanged.
 //
 // # Limits
 //

@@ -12,9 +12,9 @@ import (
 // maxNesting ends a folder whose symlinks lead into itself.
 const maxNesting = 32
 
-// Folder returns the folder at a path as a Tree of its own: symlinks are replaced by what
-// they lead to, wherever that is. What leads nowhere is left out, and so are entries of
-// the names to skip.
+// Folder returns the folder at a path as a Tree of its own: symlinks are replaced by their
+// targets, wherever those are. Dangling links are left out, and so are entries of the names to
+// skip.
 func (look Lookup) Folder(name string, skip ...string) (*image.Node, error) {
 	at, n, err := look.resolve(name)
 	switch {

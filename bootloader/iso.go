@@ -21,8 +21,8 @@ const (
 	hybridType = "0xcd"
 )
 
-// CD is what BIOS starts an ISO with: the El Torito image for a CD, and boot code for
-// sector 0, with which the same bytes start from a USB stick.
+// CD starts an ISO by BIOS: the El Torito image for a CD, and boot code for sector 0, with which
+// the same bytes start from a USB stick.
 type CD struct {
 	Image image.Blob   // the El Torito image, which joins the files of the ISO
 	Boot  iso9660.Boot // where, and how firmware loads it
@@ -33,11 +33,11 @@ type CD struct {
 
 // ISO is an ISO image that boots from a CD and, copied to it, from a USB stick.
 type ISO struct {
-	// BIOS is what BIOS starts; nil leaves it out.
+	// BIOS is for BIOS; it may be nil.
 	BIOS *CD
-	// EFI is the FAT volume that UEFI starts from, see [EFIVolume]; nil leaves it out.
+	// EFI is the FAT volume that UEFI starts from, see [EFIVolume]; it may be nil.
 	EFI *image.Map
-	// Seed is what the GUIDs and the signature of the partition table are derived from.
+	// Seed is the source of the GUIDs and the signature of the partition table.
 	Seed image.Seed
 }
 

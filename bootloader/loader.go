@@ -13,7 +13,7 @@ import (
 // loaders has the list.
 type Kind struct {
 	Name  string // the key in recipes: "grub"
-	Title string // what people call it: "GRUB"
+	Title string // in messages: "GRUB"
 	About string // one line for the schema and the reference of recipes
 	// New returns one with nothing set.
 	New func() Loader
@@ -30,13 +30,13 @@ type Kind struct {
 type Loader interface {
 	// Firmware returns the words of the platforms that it is installed for.
 	Firmware() []string
-	// CheckArgument refuses what the loader cannot hand to a kernel as it is.
+	// CheckArgument refuses an argument that the loader cannot pass to a kernel unchanged.
 	CheckArgument(string) error
 	// CheckCommandLine refuses an entry whose kernel would not see the end of its command
-	// line. onISO says that the menu is that of an ISO.
+	// line. onISO means that the menu is that of an ISO.
 	CheckCommandLine(m Menu, e Entry, h kernel.Header, onISO bool) error
-	// Install puts the loader's files into the trees of the target. What is wrong with the
-	// menu itself is a [MenuError].
+	// Install puts the loader's files into the trees of the target. The error is a [MenuError]
+	// if the menu itself is wrong.
 	Install(context.Context, Target) (Installed, error)
 }
 
@@ -61,22 +61,22 @@ type Target struct {
 	IsBoot     bool
 	// ESP is the file system that UEFI starts programs from; nil without one.
 	ESP *image.Tree
-	// ISO says that the medium is an ISO, and not a disk.
+	// ISO means that the medium is an ISO, and not a disk.
 	ISO bool
 	// Path are folders of the host with programs.
 	Path []string
 }
 
-// Installed is what a boot loader needs beside its files.
+// Installed holds a boot loader's parts beside its files.
 type Installed struct {
-	// Disk is what lies outside of a disk's file systems; nil if that is nothing.
+	// Disk is for a disk, outside of its file systems; it may be nil.
 	Disk Overlay
-	// CD is what BIOS starts an ISO with; nil without BIOS.
+	// CD is for BIOS on an ISO; nil without BIOS.
 	CD       *CD
 	Warnings []string
 }
 
-// An Overlay is what a boot loader lays over the Map of a disk, outside of file systems.
+// An Overlay is the part of a boot loader outside of a disk's file systems.
 type Overlay interface {
 	Install(*partition.Disk) (*image.Map, error)
 	Size() int64 // in bytes, without boot code

@@ -9,25 +9,25 @@ import (
 	"ingot/internal/printable"
 )
 
-// Menu is what a boot loader shows, and what it boots by itself.
+// Menu is a boot loader's menu, and what it boots by default.
 type Menu struct {
 	// Entries stand in this order. Those with a Submenu stand behind a line of that
 	// title, in the place of the first of them.
 	Entries []Entry
-	// Default is the title or ID of the entry that boots by itself; empty is the first.
+	// Default is the title or ID of the entry that boots by default. Default: the first.
 	Default string
 	// Timeout is the seconds until it does; 0 is at once, below 0 never.
 	Timeout int
-	// Consoles are those of the boot loader and of every kernel; none is the screen alone,
-	// and nothing said to the kernels. [ParseConsole] says how they are written.
+	// Consoles are those of the boot loader and of every kernel, in the form of [ParseConsole].
+	// Default: the screen, without an argument to the kernels.
 	Consoles []string
 }
 
 // Entry is a line of the menu.
 type Entry struct {
 	Title string
-	// ID names the entry for [Menu.Default] and for what a boot loader remembers: letters,
-	// digits and ._-; it follows from the entry's place if it is empty.
+	// ID names the entry for [Menu.Default] and in what a boot loader saves: letters, digits
+	// and ._-. Default: derived from the entry's place.
 	ID string
 	// Submenu is the title of the menu that the entry stands in, such as "Older
 	// generations"; empty is the first one.
@@ -37,13 +37,12 @@ type Entry struct {
 	Initrd []string
 	// Arguments are the kernel's, each one as the kernel is to see it: unquoted.
 	Arguments []string
-	// RootDevice is what the system expects to find its root file system by: a UUID, a
-	// label or a device. [System] fills it in for Guix, whose systems know it; it is not
-	// part of the menu.
+	// RootDevice is the UUID, label or device by which the system finds its root file system.
+	// [System] fills it in for Guix, whose systems know it; it is not part of the menu.
 	RootDevice string
 }
 
-// What names an entry in messages.
+// What is an entry's name in messages.
 func (e Entry) What() string { return "entry " + printable.Quote(e.Title) }
 
 // A MenuError is something wrong with a menu, whatever boot loader shows it.
@@ -52,7 +51,7 @@ type MenuError struct{ Err error }
 func (e *MenuError) Error() string { return e.Err.Error() }
 func (e *MenuError) Unwrap() error { return e.Err }
 
-// Boots returns the entry that boots by itself; ok is false if there is none.
+// Boots returns the entry that boots by default; ok is false if there is none.
 func (m Menu) Boots() (e Entry, ok bool) {
 	i := slices.IndexFunc(m.Entries, func(e Entry) bool { return e.Title == m.Default || m.Default != "" && e.ID == m.Default })
 	if i < 0 {
@@ -107,8 +106,8 @@ func (m Menu) Arguments(e Entry) ([]string, error) {
 }
 
 // CheckCommandLine refuses an entry whose kernel would not see the end of its command line,
-// by what the kernel's header allows: a boot loader drops what does not fit, and says
-// nothing. The loader adds so many bytes of its own.
+// by the limit in the kernel's header: a boot loader silently cuts the rest. The loader adds
+// so many bytes of its own.
 func (m Menu) CheckCommandLine(e Entry, h kernel.Header, loader string, added int) error {
 	args, err := m.Arguments(e)
 	if err != nil {

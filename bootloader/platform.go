@@ -8,7 +8,7 @@ import (
 	"ingot/internal/printable"
 )
 
-// Platform is the firmware of an architecture: what starts a boot loader.
+// Platform is the firmware of an architecture, which starts a boot loader.
 type Platform uint8
 
 // The platforms.
@@ -66,8 +66,8 @@ func ParsePlatform(arch, s string) (Platform, error) {
 	return 0, fmt.Errorf("unknown platform %s: known are %s (for %s)", printable.Quote(s), strings.Join(words, ", "), arch)
 }
 
-// AddEFI puts a program into the Tree of an ESP, under the name with which firmware starts
-// a disk that nobody has registered with it.
+// AddEFI puts a program into the Tree of an ESP, under the name that firmware starts from a
+// disk without a boot entry.
 func AddEFI(esp *image.Tree, p Platform, program image.Blob) error {
 	if !p.IsUEFI() {
 		return fmt.Errorf("platform %s is not a UEFI", p)

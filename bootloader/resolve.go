@@ -9,7 +9,7 @@ import (
 	"ingot/image"
 )
 
-// Lookup returns what stands at an absolute path, following no symlinks, or nil;
+// Lookup returns the node at an absolute path, following no symlinks, or nil;
 // [image.Tree.Lookup] is one. A disk whose store is a file system of its own has
 // another, which looks into both Trees.
 type Lookup func(path string) *image.Node
@@ -17,8 +17,8 @@ type Lookup func(path string) *image.Node
 // maxLinks is the kernel's limit on symlinks in a path.
 const maxLinks = 40
 
-// resolve follows the symlinks in name and returns where it ends. What is not there
-// is an error that names the link which leads to it.
+// resolve follows the symlinks in name and returns where it ends. The error about a missing
+// file names the link that leads to it.
 func (look Lookup) resolve(name string) (string, *image.Node, error) {
 	done, rest := "/", strings.Split(strings.Trim(path.Clean(name), "/"), "/")
 	n := look(done)
@@ -65,7 +65,7 @@ func (look Lookup) File(name string) (*image.Node, error) {
 	return n, err
 }
 
-// Data returns what is in that file.
+// Data returns the contents of that file.
 func (look Lookup) Data(name string) (image.Blob, error) {
 	n, err := look.File(name)
 	if err != nil {
@@ -80,7 +80,7 @@ func (look Lookup) Data(name string) (image.Blob, error) {
 // maxText bounds the files of a system that are read as text.
 const maxText = 1 << 20
 
-// text returns what is in a small file.
+// text returns the contents of a small file.
 func (look Lookup) text(name string) (string, error) {
 	data, err := look.Data(name)
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"ingot/internal/printable"
 )
 
-// CheckText refuses what would break a line of a menu; what names it in the error.
+// CheckText refuses text that would break a line of a menu; what names it in the error.
 func CheckText(what, s string) error {
 	if !utf8.ValidString(s) || strings.ContainsFunc(s, unicode.IsControl) {
 		return fmt.Errorf("%s %s: it must be UTF-8 without control characters", what, printable.Quote(s))
@@ -28,7 +28,7 @@ func CheckTitle(s string) error {
 	return CheckText("title", s)
 }
 
-// CheckArgument refuses what no kernel sees as it is: it takes double quotes away.
+// CheckArgument refuses an argument that a kernel would change: it removes double quotes.
 // Blanks within an argument are fine; [CommandLine] quotes such an argument as a whole.
 func CheckArgument(s string) error {
 	if s == "" {
@@ -38,7 +38,7 @@ func CheckArgument(s string) error {
 		return err
 	}
 	if strings.Contains(s, `"`) {
-		return fmt.Errorf("kernel argument %s: the kernel takes a \" away; an argument with blanks needs no quotes", printable.Quote(s))
+		return fmt.Errorf("kernel argument %s: the kernel removes a \"; an argument with blanks needs no quotes", printable.Quote(s))
 	}
 	return nil
 }

@@ -23,9 +23,8 @@ type Core struct {
 // Size returns the length of the core image in bytes.
 func (c *Core) Size() int64 { return int64(len(c.core)) }
 
-// Core makes GRUB for BIOS. It holds what it takes to find its folder; the rest comes
-// from there, see [Grub.AddModules]. More modules can be named, such as the one for
-// another kind of file system.
+// Core makes GRUB for BIOS, with the modules to find its folder, which holds the rest (see
+// [Grub.AddModules]), and further ones, such as that for another kind of file system.
 func (g *Grub) Core(ctx context.Context, at Place, modules ...string) (*Core, error) {
 	boot, err := g.bootSector("boot.img")
 	if err != nil {
@@ -80,8 +79,8 @@ func remedy(k partition.Kind) string {
 	return "make the bios-boot partition 1MiB"
 }
 
-// patched returns boot code and core image with the sectors in them that a disk on
-// which the core image starts at the given sector asks for.
+// patched returns boot code and core image for a disk on which the core image starts at the
+// given sector.
 func (c *Core) patched(sector int64) (boot, core []byte) {
 	boot, core = bytes.Clone(c.boot[:bootMachineCodeEnd]), bytes.Clone(c.core)
 	le := binary.LittleEndian

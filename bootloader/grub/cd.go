@@ -46,9 +46,9 @@ func (g *Grub) CD(ctx context.Context, at Place) (*bootloader.CD, error) {
 	}, nil
 }
 
-// addLoopback puts loopback.cfg beside grub.cfg: menus of sticks with many ISOs look
-// for it, having set the root to what is in the ISO and iso_path to its file. The prefix
-// remains that of the stick's GRUB, whose modules belong to it, so the font is named.
+// addLoopback puts loopback.cfg beside grub.cfg, for menus of sticks with many ISOs, which set
+// root to the file system in the ISO and iso_path to its file. The prefix remains that of the
+// stick's GRUB, for its modules, so the font has to be named.
 func addLoopback(t *image.Tree, at Place) error {
 	text := fmt.Sprintf("export iso_path\nset font='%s/fonts/unicode.pf2'\nsource '%[1]s/grub.cfg'\n", at.folder())
 	return t.Put(path.Join(at.folder(), "loopback.cfg"), image.NewFile(0o644, image.Bytes(text)))

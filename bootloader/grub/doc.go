@@ -1,14 +1,14 @@
 // Package grub is GRUB among the boot loaders: for a PC's BIOS and for UEFI, on disks and
 // ISOs.
 //
-// [Find] finds a GRUB: the host's own, or one in a folder or store item. From it come:
+// [Find] finds a GRUB: the host's own, or one in a folder or store item. It makes:
 //
 //   - [Grub.Core], for BIOS: boot code for sector 0 and a core image, which [Core.Install]
 //     lays over the Map of a disk. GRUB's own installer asks the kernel about the running
-//     machine's devices; here the two sector numbers that it would find out are known.
+//     machine's devices; here the two sector numbers that it needs are known.
 //   - [Grub.CD], the same on an ISO.
 //   - [Grub.EFI], for UEFI: a program for the ESP.
-//   - [Grub.AddModules] and [Grub.AddFont]: what GRUB loads at boot, as files in the
+//   - [Grub.AddModules] and [Grub.AddFont]: the files that GRUB loads at boot, in the
 //     Tree of the file system that holds /boot.
 //
 // # What it guarantees
@@ -17,7 +17,7 @@
 // number or a partition's. The bytes depend on the arguments and on the GRUB that was
 // found: its grub-mkimage runs with a fixed environment, reads its configuration
 // from memory and writes into memory. Titles, paths and arguments are quoted, so that
-// none can end a word or a line of the menu; what GRUB cannot pass on unchanged is
+// none can end a word or a line of the menu; arguments that GRUB cannot pass on unchanged are
 // refused.
 //
 // # Limits

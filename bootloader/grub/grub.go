@@ -93,9 +93,8 @@ func findProgram(dirs []string) (string, error) {
 	return "", exec.ErrNotFound
 }
 
-// prefixes returns the folders above bin in which lib and share lie: that of the
-// path as it is, and that of the file which it leads to, since a profile's bin is
-// full of links into a store.
+// prefixes returns the folders above bin in which lib and share lie: that of the path, and that
+// of its target, since a profile's bin is full of links into a store.
 func prefixes(program string) []string {
 	out := []string{filepath.Dir(filepath.Dir(program))}
 	if real, err := filepath.EvalSymlinks(program); err == nil {
@@ -132,7 +131,7 @@ func (g *Grub) file(p bootloader.Platform, name string) (string, error) {
 	return path, nil
 }
 
-// read returns what is in one of a platform's files.
+// read returns the contents of one of a platform's files.
 func (g *Grub) read(p bootloader.Platform, name string) ([]byte, error) {
 	path, err := g.file(p, name)
 	if err != nil {

@@ -48,8 +48,8 @@ func (l *Loader) CheckCommandLine(m bootloader.Menu, e bootloader.Entry, h kerne
 	return menu{m, onISO}.checkCommandLine(e, h)
 }
 
-// Install puts the menu and what GRUB loads at boot into the file system with the kernels,
-// and the programs for UEFI into the ESP.
+// Install puts the menu and the files that GRUB loads at boot into the file system with the
+// kernels, and the programs for UEFI into the ESP.
 func (l *Loader) Install(ctx context.Context, t bootloader.Target) (bootloader.Installed, error) {
 	var out bootloader.Installed
 	at := Place{UUID: t.UUID}

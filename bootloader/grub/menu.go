@@ -17,8 +17,8 @@ import (
 // menu writes grub.cfg.
 type menu struct {
 	bootloader.Menu
-	// findISO tells kernels, as findiso=, which file they lie in, where another menu has
-	// started this one out of an ISO and named it in iso_path; else the word is empty.
+	// findISO adds findiso= to kernels' arguments, for another menu that starts this one from an
+	// ISO in a file, and names the file in iso_path. Otherwise the word is empty.
 	findISO bool
 }
 
@@ -37,7 +37,7 @@ func (m menu) checkCommandLine(e bootloader.Entry, h kernel.Header) error {
 			return fmt.Errorf("%s: %w", e.What(), err)
 		}
 	}
-	// GRUB counts the end, too, where the header says how much fits.
+	// GRUB counts the NUL at the end, too, if the header has the limit.
 	added := len(bootloader.CommandLine([]string{imageWord + e.Kernel})) + len(" ")
 	if h.Stated {
 		added++
@@ -146,7 +146,7 @@ func (w *writer) check(what string, err error) {
 	}
 }
 
-// checkIDs sees to it that each ID is one word and stands for one line.
+// checkIDs refuses an ID that is not one word, or that two lines have.
 func (w *writer) checkIDs(items []item) {
 	seen := map[string]string{}
 	var check func(items []item)
@@ -213,8 +213,8 @@ func checkPath(p string) error {
 	return bootloader.CheckText("path", p)
 }
 
-// terminals sets up where the menu shows. Each part falls back to what firmware
-// gives, so that a missing port or font costs that part alone.
+// terminals sets up the terminals of the menu. Each falls back to the firmware's, so that a
+// missing port or font affects nothing else.
 func (w *writer) terminals() {
 	screen, serial := len(w.consoles) == 0, bootloader.Console{}
 	for _, c := range w.consoles {
@@ -254,10 +254,9 @@ func serialCommand(c bootloader.Console) string {
 	return s
 }
 
-// graphics starts the graphical terminal. Under UEFI the kernel is left in its mode,
-// since there is no other way to the screen; under BIOS it gets the text mode that
-// every kernel can use. A font that is not there is not loaded: that would print an
-// error, which looks like one of the boot.
+// graphics starts the graphical terminal. Under UEFI the kernel keeps its mode, the only way to
+// the screen; under BIOS it gets the text mode that every kernel can use. A missing font is
+// not loaded: that would print an error, which looks like one of the boot.
 func (w *writer) graphics() {
 	for _, s := range []string{
 		"if [ -z \"$font\" ]; then set font=$prefix/fonts/unicode.pf2; fi", // else it is loopback.cfg's
@@ -276,7 +275,7 @@ func (w *writer) graphics() {
 	}
 }
 
-// defaults says what boots by itself, and when.
+// defaults sets the default entry and the timeout.
 func (w *writer) defaults(items []item) {
 	id, err := w.menu.defaultID(items)
 	w.check("menu", err)

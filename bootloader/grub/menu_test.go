@@ -82,7 +82,7 @@ func TestMenuRefusals(t *testing.T) {
 		{"nothing", with(func(e *bootloader.Entry) { e.Kernel = "" }), "it has no kernel"},
 		{"relative", with(func(e *bootloader.Entry) { e.Kernel = "boot/k" }), `path "boot/k": it must be absolute`},
 		{"initrd", with(func(e *bootloader.Entry) { e.Initrd = []string{"/a/../b"} }), `path "/a/../b"`},
-		{"backslash", with(func(e *bootloader.Entry) { e.Arguments = []string{`a\b`} }), `cannot hand a \ to a kernel unchanged`},
+		{"backslash", with(func(e *bootloader.Entry) { e.Arguments = []string{`a\b`} }), `cannot pass a \ to a kernel unchanged`},
 		{"quote", with(func(e *bootloader.Entry) { e.Arguments = []string{`a="b c"`} }), "needs no quotes"},
 		{"empty argument", with(func(e *bootloader.Entry) { e.Arguments = []string{""} }), "kernel argument is empty"},
 		{"console", bootloader.Menu{Consoles: []string{"serial"}, Entries: []bootloader.Entry{linux}}, `console "serial": it must be tty0`},

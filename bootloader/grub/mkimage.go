@@ -16,16 +16,16 @@ import (
 	"ingot/bootloader"
 )
 
-// coreModules are what every image of GRUB holds: enough to find the folder of
-// [Place] by itself. The platform's disk driver comes to them.
+// coreModules are in every image of GRUB, to find the folder of [Place]. The platform's disk
+// driver joins them.
 var coreModules = []string{"part_gpt", "part_msdos", "ext2", "fat", "search_fs_uuid"}
 
-// Image returns what grub-mkimage makes: an image in one of its formats ("i386-pc",
+// Image runs grub-mkimage and returns an image in one of its formats ("i386-pc",
 // "x86_64-efi", "i386-pc-eltorito") of the first modules, [coreModules], more of them and
 // all that they depend on. It looks for its folder at a place.
 //
-// grub-mkimage gets no environment but a locale, and reads and writes memory: it
-// knows neither where it runs nor a temporary folder.
+// grub-mkimage gets no environment but a locale, and reads and writes files in memory: its
+// output does not depend on a temporary folder.
 func (g *Grub) Image(ctx context.Context, p bootloader.Platform, format string, at Place, first []string, more ...string) ([]byte, error) {
 	if err := at.check(); err != nil {
 		return nil, err
@@ -78,7 +78,7 @@ func memory(name string, content []byte) (*os.File, error) {
 	return f, nil
 }
 
-// lastWords makes one line of what a program said.
+// lastWords makes one line of a program's output.
 func lastWords(s string) string {
 	s = strings.Join(strings.Fields(s), " ")
 	if s == "" {

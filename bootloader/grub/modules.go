@@ -11,8 +11,8 @@ import (
 	"ingot/image"
 )
 
-// needed are the modules without which a menu does not work, offered those that
-// people expect at GRUB's prompt. A GRUB may have been built without one of the latter.
+// needed are the modules that a menu needs, offered those that users expect at GRUB's prompt. A
+// GRUB may lack some of the latter.
 var (
 	needed = []string{
 		"normal", "configfile", "linux", "boot", "search", "search_fs_uuid", "ext2", "fat", "part_gpt", "part_msdos",
@@ -24,8 +24,8 @@ var (
 	}
 )
 
-// menuModules returns the modules of a platform that menus and people need, with all
-// that they depend on, sorted.
+// menuModules returns the modules of a platform for menus and the prompt, with their
+// dependencies, sorted.
 func (g *Grub) menuModules(p bootloader.Platform) ([]string, error) {
 	list, err := g.read(p, "moddep.lst")
 	if err != nil {
@@ -70,9 +70,8 @@ func parseModdep(s string) map[string][]string {
 }
 
 // AddModules puts the modules of a platform into the Tree of the file system that
-// holds GRUB's folder, with the lists by which GRUB finds the module of a command.
-// BIOS cannot do without; the programs for UEFI bring theirs, so that for them
-// nothing is added.
+// holds GRUB's folder, with the lists by which GRUB finds the module of a command. It adds
+// nothing for UEFI, whose programs contain their modules.
 func (g *Grub) AddModules(t *image.Tree, p bootloader.Platform, at Place) error {
 	if p.IsUEFI() {
 		return nil

@@ -27,8 +27,8 @@ func (p Place) folder() string {
 	return path.Clean(p.Folder)
 }
 
-// check refuses what the parser that runs before GRUB's scripts would misread: it
-// knows no more than words.
+// check refuses a place that the parser before GRUB's scripts, which only knows words, would
+// misread.
 func (p Place) check() error {
 	if err := checkUUID(p.UUID); err != nil {
 		return err
@@ -47,8 +47,8 @@ func checkUUID(s string) error {
 	return nil
 }
 
-// config is what runs first of all, out of the core image. GRUB then loads its
-// module "normal" from there, which reads grub.cfg.
+// config is the script in the core image. GRUB then loads its module "normal" from the folder,
+// which reads grub.cfg.
 func (p Place) config() string {
 	return fmt.Sprintf("search.fs_uuid %s root\nset prefix=($root)'%s'\n", p.UUID, p.folder())
 }

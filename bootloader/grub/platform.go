@@ -2,7 +2,7 @@ package grub
 
 import "ingot/bootloader"
 
-// platforms is what of GRUB differs from platform to platform.
+// platforms are the differences of GRUB between platforms.
 var platforms = map[bootloader.Platform]struct {
 	name    string // GRUB's own, and that of its folder
 	pkg     string // Debian's package with the modules

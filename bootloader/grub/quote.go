@@ -20,11 +20,11 @@ func quote(s string) string {
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
-// checkArgument refuses what GRUB does not hand to a kernel as it is: it writes a
-// backslash before each quote and backslash, and the kernel does not take it away.
+// checkArgument refuses an argument that GRUB does not pass on unchanged: it writes a backslash
+// before each quote and backslash, which the kernel does not remove.
 func checkArgument(s string) error {
 	if i := strings.IndexAny(s, `"'\`); i >= 0 && bootloader.CheckText("", s) == nil {
-		return fmt.Errorf("kernel argument %s: GRUB cannot hand a %c to a kernel unchanged; an argument with blanks needs no quotes", printable.Quote(s), s[i])
+		return fmt.Errorf("kernel argument %s: GRUB cannot pass a %c to a kernel unchanged; an argument with blanks needs no quotes", printable.Quote(s), s[i])
 	}
 	return bootloader.CheckArgument(s)
 }

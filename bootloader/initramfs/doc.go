@@ -16,13 +16,13 @@
 //	/etc/initrd-release      tells init that this is not yet the system
 //	/etc/ingot/modules       the modules to load whatever the machine has, in load order
 //	/etc/ingot/cmdline       words that the kernel's command line may override
-//	/etc/ingot/network       a machine's place among others, where it is appended: not made here
-//	/etc/ingot/pre-mount     a script to run before the root is looked for, if Options.Files have it
+//	/etc/ingot/network       a machine's place in a network, which the host appends
+//	/etc/ingot/pre-mount     a script that runs before init looks for the root, if it is in Options.Files
 //	/lib/modules/RELEASE/…   the modules, decompressed, and modules.alias
 //	/sbin/modprobe           a link to /init: the kernel calls it for a module that it misses
 //	/dev/console             for the messages before devtmpfs is there
 //
-// What becomes of it is told in package guest.
+// Package guest describes what init does with it.
 //
 // # What it guarantees
 //
@@ -33,6 +33,6 @@
 // # Limits
 //
 // newc has 32 bits for the size of a file and for times, and keeps neither
-// nanoseconds nor extended attributes: what does not fit is refused, but for
-// nanoseconds, which are cut. Hard links become copies.
+// nanoseconds nor extended attributes: files beyond that are refused, except that
+// nanoseconds are cut. Hard links become copies.
 package initramfs

@@ -12,7 +12,7 @@ import (
 	"ingot/image"
 )
 
-// Paths in the archive, for those who read them: the guest's init.
+// Paths in the archive, which the guest's init reads.
 const (
 	ReleaseFile   = "/etc/initrd-release" // its presence is how systemd, too, knows an initramfs
 	ModulesFile   = "/etc/ingot/modules"
@@ -21,20 +21,18 @@ const (
 	PreMountFile  = "/etc/ingot/pre-mount" // not made here, but among the Files
 )
 
-// Options say what an archive holds. Init is needed; the rest may be left out.
+// Options describe an archive. Only Init is required.
 type Options struct {
 	// Init is the static binary that becomes /init.
 	Init image.Blob
 	// Kernel is where modules come from; without it there are none.
 	Kernel *kernel.Kernel
-	// Modules are carried, with what they depend on, for init and the kernel to load
-	// when they are asked for. Nil stands for [StandardModules], as far as the kernel
-	// has them.
+	// Modules are included, with their dependencies, for init and the kernel to load when a
+	// device or a mount needs them. Default: [StandardModules], as far as the kernel has them.
 	Modules []string
-	// Load are modules that init loads whether or not a device asks for them.
+	// Load are modules that init always loads.
 	Load []string
-	// Arguments are words such as root=UUID=…, in effect wherever the kernel's
-	// command line does not say otherwise.
+	// Arguments are words such as root=UUID=…, which the kernel's command line may override.
 	Arguments []string
 	// Files are further files, at their paths in the archive.
 	Files *image.Tree
@@ -45,13 +43,12 @@ type Options struct {
 	Unsigned bool
 }
 
-// StandardModules are what reaches the disks and file systems of virtual machines
-// and of usual computers, and their keyboards. Those that a kernel has built in, or
-// was made without, are left out.
+// StandardModules are the drivers for disks, file systems and keyboards of virtual machines and
+// of usual computers. Modules that a kernel has built in, or does not have, are left out.
 //
-// They are carried, not loaded: init loads what the devices of the machine ask for,
-// and the kernel asks for a file system's module when one is mounted. To load all
-// would take seconds, and fill the log with what is not there.
+// They are included, not loaded: init loads the modules for the machine's devices, and the
+// kernel requests a file system's module when one is mounted. To load all would take seconds,
+// and fill the log with missing devices.
 var StandardModules = []string{
 	"virtio_pci", "virtio_mmio", "virtio_blk", "virtio_scsi", "virtio_rng", "virtio_net", "virtio_console", "virtio_balloon",
 	"e1000", "e1000e", "igb", "igc", "r8169", "vmxnet3", "hv_netvsc", "af_packet", // for a root that comes over the network
@@ -116,7 +113,7 @@ func (b *builder) lines(name string, words []string) {
 func (b *builder) modules(o Options) {
 	if o.Kernel == nil {
 		if names := slices.Concat(o.Modules, o.Load); len(names) > 0 {
-			b.err = fmt.Errorf("initramfs: modules %s are asked for, but no kernel that has them", strings.Join(names, ", "))
+			b.err = fmt.Errorf("initramfs: modules %s are listed, but no kernel that has them", strings.Join(names, ", "))
 		}
 		return
 	}
@@ -146,8 +143,8 @@ func (b *builder) modules(o Options) {
 	b.put("/sbin/modprobe", image.NewSymlink("../init"))
 }
 
-// closure adds modules and what they depend on, and returns their paths in the
-// order in which they can be loaded.
+// closure adds modules and their dependencies, and returns their paths in the order in which
+// they can be loaded.
 func (b *builder) closure(k *kernel.Kernel, names []string) (order []string) {
 	modules, err := k.Closure(names...)
 	if err != nil {
@@ -174,7 +171,7 @@ func (b *builder) closure(k *kernel.Kernel, names []string) (order []string) {
 	return order
 }
 
-// uncompressed cuts what stands after ".ko" in a path.
+// uncompressed cuts the suffix after ".ko" off a path.
 func uncompressed(rel string) string {
 	return strings.TrimSuffix(rel, path.Ext(strings.TrimSuffix(rel, ".ko")))
 }

@@ -183,13 +183,13 @@ func TestRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	for want, o := range map[string]Options{
-		"no init":             {},
-		"/x: has extended":    {Init: init, Files: tree(attributes)},
-		"/x: time -1":         {Init: init, Files: tree(old)},
-		"4294967296 bytes":    {Init: init, Files: tree(image.NewFile(0o644, image.Hole(1<<32)))},
-		"stands twice":        {Init: init, Files: taken},
-		"modules a are asked": {Init: init, Modules: []string{"a"}},
-		"modules b are asked": {Init: init, Load: []string{"b"}},
+		"no init":              {},
+		"/x: has extended":     {Init: init, Files: tree(attributes)},
+		"/x: time -1":          {Init: init, Files: tree(old)},
+		"4294967296 bytes":     {Init: init, Files: tree(image.NewFile(0o644, image.Hole(1<<32)))},
+		"stands twice":         {Init: init, Files: taken},
+		"modules a are listed": {Init: init, Modules: []string{"a"}},
+		"modules b are listed": {Init: init, Load: []string{"b"}},
 	} {
 		if _, err := Build(o); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("Build: %v; want an error with %q", err, want)

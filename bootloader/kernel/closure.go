@@ -18,7 +18,7 @@ type Module struct {
 	from moduleFiles // that it lies in; nil for a file of the host
 }
 
-// Read returns the module's object, decompressed: what init_module(2) takes.
+// Read returns the module's object, decompressed, for init_module(2).
 func (m Module) Read() ([]byte, error) {
 	var data []byte
 	var err error
@@ -65,7 +65,7 @@ func (k *Kernel) Modules() ([]Module, error) {
 	return modules, nil
 }
 
-// Info returns what a module of the kernel says of itself.
+// Info returns a module's description.
 func (k *Kernel) Info(m Module) (Info, error) {
 	x, err := k.index()
 	if err != nil {
@@ -74,7 +74,7 @@ func (k *Kernel) Info(m Module) (Info, error) {
 	return x.info(m.Name)
 }
 
-// Aliases returns what depmod writes to modules.alias, for these modules. With it in
+// Aliases returns depmod's modules.alias for these modules. With it in
 // a ModulesDir a module for a device is found without reading all of them.
 func (k *Kernel) Aliases(modules []Module) ([]byte, error) {
 	var out bytes.Buffer

@@ -13,9 +13,9 @@ import (
 	"ingot/image"
 )
 
-// InTree returns the kernel of an image whose modules lie in a Tree: modules is what would be
-// the folder lib/modules/RELEASE, with nothing in it that leads out of it. path and
-// modulesDir say where the two lie; modulesDir is empty where there are no modules.
+// InTree returns the kernel of an image whose modules lie in a Tree: modules is the folder
+// lib/modules/RELEASE, without links out of it. path and modulesDir are the paths of the two;
+// modulesDir is empty if there are no modules.
 func InTree(data image.Blob, path, release, modulesDir string, modules *image.Node) *Kernel {
 	return (&Kernel{Release: release, Image: data, Path: path, ModulesDir: modulesDir}).with(tree{modules})
 }
@@ -25,7 +25,7 @@ type moduleFiles interface {
 	// walk calls visit for each regular file, by its path below the folder. "build" and
 	// "source" are links to trees of sources, which it does not follow.
 	walk(visit func(file string)) error
-	// read is fs.ErrNotExist for what is not there.
+	// read returns fs.ErrNotExist for a missing file.
 	read(file string) ([]byte, error)
 }
 
@@ -62,8 +62,8 @@ func (dir hostFolder) read(file string) ([]byte, error) {
 	return data, nil
 }
 
-// checkFile refuses what is no file of a folder of modules: a symlink of a Tree, and a
-// sparse file of terabytes, which a disk of anybody's can hold.
+// checkFile refuses files that do not belong into a folder of modules: a symlink of a Tree, and
+// a sparse file of terabytes, which a hostile disk can hold.
 func checkFile(name string, mode fs.FileMode, size int64) error {
 	switch {
 	case !mode.IsRegular():

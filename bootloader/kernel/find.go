@@ -13,7 +13,7 @@ import (
 	"ingot/internal/printable"
 )
 
-// NotFoundError says that there is no kernel at a path.
+// NotFoundError means that there is no kernel at a path.
 type NotFoundError struct {
 	Path   string
 	Absent bool   // nothing is there

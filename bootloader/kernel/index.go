@@ -13,16 +13,16 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// index is what a folder of modules holds.
+// index is the list of the modules in a folder.
 type index struct {
 	dir     string // its name
 	from    moduleFiles
 	files   map[string]string // by canonical name: the path below dir
 	builtin map[string]bool   // by canonical name
-	aliases []alias           // of what is built in
+	aliases []alias           // of built-in modules
 
 	mu    sync.Mutex
-	infos map[string]Info // of the modules that were asked for
+	infos map[string]Info // read so far
 
 	scan func() ([]alias, error) // the aliases of all module files
 }
@@ -85,7 +85,7 @@ func (x *index) readOptional(file string) (string, error) {
 	return string(data), err
 }
 
-// info reads what a module file says of itself.
+// info reads the description of a module in its file.
 func (x *index) info(name string) (Info, error) {
 	x.mu.Lock()
 	info, ok := x.infos[name]
@@ -156,8 +156,8 @@ func matchAlias(pattern, name string) bool {
 	return ok && err == nil
 }
 
-// scanAliases reads what depmod has found out, or else all modules, in parallel:
-// 1,121 plain ones take 30 ms. Only a name that is no module's asks for it.
+// scanAliases reads depmod's modules.alias, or else all modules, in parallel: 1,121 plain ones
+// take 30 ms. Only a name that is not a module's needs it.
 func (x *index) scanAliases() ([]alias, error) {
 	list, err := x.readOptional("modules.alias")
 	if list != "" || err != nil {

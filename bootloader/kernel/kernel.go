@@ -12,8 +12,8 @@ import (
 
 // A Kernel is one release of Linux: its image, and its modules.
 type Kernel struct {
-	Release    string     // as uname -r prints it; empty where nothing tells it
-	Image      image.Blob // what a boot loader loads; nil for [Running]
+	Release    string     // as uname -r prints it; empty if unknown
+	Image      image.Blob // the file that a boot loader loads; nil for [Running]
 	Path       string     // where the image lies, for messages
 	ModulesDir string     // the folder named like the release; empty where the kernel has none
 
@@ -65,7 +65,7 @@ func modulesDir(dir, release string) string {
 	return ""
 }
 
-// UnknownModuleError says that a kernel has no module of this name, neither as a
+// UnknownModuleError means that a kernel has no module of this name, neither as a
 // file nor built in.
 type UnknownModuleError struct {
 	Module  string

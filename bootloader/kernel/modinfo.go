@@ -21,7 +21,7 @@ const (
 	tagSoftdep     = "softdep" // "pre: names post: names"
 )
 
-// Info is what a module says of itself.
+// Info is a module's description in its file.
 type Info struct {
 	Depends []string // modules that must be loaded before
 	Pre     []string // modules or aliases that should be loaded before, where they exist

@@ -7,7 +7,7 @@
 //
 // It looks at the first bytes, and [Of] decides nothing: a file is read by what its reader
 // makes of it, and only when that has failed is there something to explain. [Format] and
-// [IsDocument] are for those who take a file for a disk unless its bytes say something else.
+// [IsDocument] are for callers that take a file for a disk unless its bytes tell otherwise.
 // What lies in a disk has an exact detection of its own, in package inspect.
 package filekind
 
@@ -99,7 +99,7 @@ func (m magic) fits(data []byte) bool {
 const FormatHead = 512
 
 // Format returns the format that a file of the first bytes data has, by its name in package
-// fileformat: one that is no disk for those who read disks. "" stands for none of these.
+// fileformat, if that is not a disk format that ingot reads, or else "".
 func Format(data []byte) string {
 	data = data[:min(len(data), FormatHead)]
 	if isBzip2(data) {

@@ -1,7 +1,7 @@
 // Package input opens what a person names to be read.
 //
 // Most of that are files. But a shell makes a pipe of <(…), and a name can lead to a FIFO,
-// a terminal or a socket. To open one, or to read from it, waits for whoever writes, and
+// a terminal or a socket. To open one, or to read from it, waits for its writer, and
 // no signal ends the wait: so [Check] refuses them where a file is looked into more than
 // once, and [Open] waits for them beside a context.
 package input

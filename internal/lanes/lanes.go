@@ -36,7 +36,7 @@ const (
 )
 
 // A Group hashes for the goroutines that have joined it. They wait for one another in
-// it, and so must not do so outside of it: who holds a lock must not hash, if others
+// it, and so must not do so outside of it: a goroutine must not hash with a lock, if others
 // need it before they hash.
 type Group struct {
 	procs int
@@ -120,7 +120,7 @@ func (g *Group) share(r *request) {
 
 // lead hashes what is in the queue, and what comes into it meanwhile, as long as that is
 // enough. The rest goes back to the queue, or, where a processor were idle then, to those
-// who asked. own is the caller's own request, and served whether that is over.
+// their owners. own is the caller's own request, and served whether that is over.
 func (g *Group) lead(own *request) (served bool) {
 	g.leaders++
 	var b batch
@@ -159,7 +159,7 @@ func (g *Group) least() int {
 	return full
 }
 
-// serve tells who asked that the request is over, and says whether that is the caller.
+// serve tells a request's owner that it is over, and reports whether that is the caller.
 func (g *Group) serve(r, own *request) bool {
 	g.waiting--
 	if r != own {

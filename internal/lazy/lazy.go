@@ -1,8 +1,7 @@
-// Package lazy makes what is seldom used when it is first used.
+// Package lazy delays work to the first use of its result.
 //
-// ingot is its own guests' init and their commands, so that it starts often, and where
-// each start is translated instruction by instruction: there the regular expressions of
-// one package took 20 ms.
+// ingot is the init and the commands of its guests, so it starts often, and emulated: there
+// compiling the regular expressions of one package took 20 ms.
 package lazy
 
 import (

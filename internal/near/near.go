@@ -1,5 +1,4 @@
-// Package near finds the word that somebody may have meant, for messages about words
-// that are not known.
+// Package near finds the word that a user may have meant, for messages about unknown words.
 //
 // # What counts as meant
 //
@@ -44,8 +43,8 @@ func Hint(word string, known []string) string {
 	return ""
 }
 
-// longest is the length of a word beyond which nobody has mistyped it: it is no word, and
-// to compare it would take long.
+// longest is the length beyond which a text is not a mistyped word, and comparing it would take
+// long.
 const longest = 80
 
 // allowed is how many slips may lie between a word and the one that was meant.

@@ -36,7 +36,7 @@ func NewClient(patience time.Duration) *http.Client {
 }
 
 // BackOff waits half a second before the second try, and twice as long before each
-// further one, a little more or less, so that not all who were cut come back at once.
+// further one, a little more or less, so that not all clients come back at once.
 func BackOff(ctx context.Context, attempt int) error {
 	wait := min(250*time.Millisecond<<attempt, 10*time.Second)
 	timer := time.NewTimer(wait/2 + rand.N(wait))
@@ -98,7 +98,7 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// body gives up the server when too few bytes come while somebody waits for them.
+// body gives up the server when too few bytes come while a reader waits for them.
 type body struct {
 	io.ReadCloser
 	transport

@@ -155,7 +155,7 @@ func TestTitlesAndArguments(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
 		{`  arguments: ["a\nreboot"]`, `test.yaml:12:15: bootloader.arguments[0]: kernel argument "a\nreboot": it must be UTF-8 without control characters`},
 		{`  arguments: ["a\0"]`, `bootloader.arguments[0]: kernel argument "a\x00"`},
-		{`  arguments: ['a="b"']`, `bootloader.arguments[0]: kernel argument "a=\"b\"": GRUB cannot hand a " to a kernel unchanged`},
+		{`  arguments: ['a="b"']`, `bootloader.arguments[0]: kernel argument "a=\"b\"": GRUB cannot pass a " to a kernel unchanged`},
 		{`  entries: [{title: "A\nreboot", kernel: /k}]`, `bootloader.entries[0].title: title "A\nreboot": it must be UTF-8 without control characters`},
 		{`  entries: [{title: A, submenu: "A\u0085", kernel: /k}]`, `bootloader.entries[0].submenu: title "A\u0085"`},
 		{`  entries: [{title: A, kernel: /k, arguments: [a, "\t"]}]`, `bootloader.entries[0].arguments[1]: kernel argument "\t"`},
