@@ -38,12 +38,15 @@ func (p *Plan) Contain(ctx context.Context, temp string, o image.WriteOptions) e
 	return err
 }
 
-// contain makes what [Plan.Contain] has not made, unless that takes a folder.
-func (p *Plan) contain(ctx context.Context, o image.WriteOptions) error {
-	if p.contained != nil || p.Compresses() {
-		return nil
+// contain makes what [Plan.Contain] has not made, unless that takes a folder. It returns the
+// bytes of the output file.
+func (p *Plan) contain(ctx context.Context, o image.WriteOptions) (*image.Map, error) {
+	if p.contained == nil && !p.Compresses() {
+		if err := p.Contain(ctx, "", image.WriteOptions{Workers: o.Workers}); err != nil {
+			return nil, err
+		}
 	}
-	return p.Contain(ctx, "", image.WriteOptions{Workers: o.Workers})
+	return p.container()
 }
 
 // container returns the bytes of the output file.

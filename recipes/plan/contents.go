@@ -19,32 +19,32 @@ import (
 	"ingot/recipes"
 )
 
-// addContents puts what a partition's contents name, the store aside, into a tree.
-// The warnings say what of the host's files is left out.
-func (p *planner) addContents(t *image.Tree, c *recipes.Contents, key string) (warnings []string, err error) {
+// addContents puts the files of a partition's contents into a tree, and warns of attributes of
+// the host's files that are left out.
+func (p *planner) addContents(t *image.Tree, c *recipes.Contents, key string) error {
 	if !c.From.IsZero() {
 		h := &hostFiles{links: c.HardLinks == recipes.Keep, times: c.Times == recipes.Keep, xattrs: c.Xattrs, secret: p.takesSecret}
 		if err := h.addFolder(t, c.From.Host); err != nil {
-			return nil, p.At(key+".from", err)
+			return p.At(key+".from", err)
 		}
 		if left := h.leftOut(); left != "" {
-			warnings = append(warnings, fmt.Sprintf("%s.from: extended attributes of the host's are left out: %s; xattrs: keep takes them over, drop says nothing", key, left))
+			p.out.Warnings = append(p.out.Warnings, fmt.Sprintf("%s.from: extended attributes of the host's are left out: %s; xattrs: keep takes them over, drop says nothing", key, left))
 		}
 	}
 	for i := range c.Files {
 		key := fmt.Sprintf("%s.files[%d]", key, i)
 		if c.Store && strings.HasPrefix(c.Files[i].Path, p.store.flavour.StoreDir()+"/") {
-			return nil, p.Errorf(key, "%s lies in the store, where it would be unregistered and the garbage collector's; use store.add", c.Files[i].Path)
+			return p.Errorf(key, "%s lies in the store, where it would be unregistered and the garbage collector's; use store.add", c.Files[i].Path)
 		}
 		h := &hostFiles{secret: p.takesSecret}
 		if err := h.addFile(t, &c.Files[i]); err != nil {
-			return nil, p.At(key, err)
+			return p.At(key, err)
 		}
 		if left := h.leftOut(); left != "" {
-			warnings = append(warnings, fmt.Sprintf("%s.source: extended attributes of the host's are left out: %s", key, left))
+			p.out.Warnings = append(p.out.Warnings, fmt.Sprintf("%s.source: extended attributes of the host's are left out: %s", key, left))
 		}
 	}
-	return warnings, nil
+	return nil
 }
 
 // hostFiles copies files of the host into an image. It keeps their modes, but by default not

@@ -39,10 +39,7 @@ func (p *Plan) Emit(ctx context.Context, path string, o EmitOptions) (*manifest.
 	if p.Files != nil {
 		return p.emitFolder(ctx, path, o)
 	}
-	if err := p.contain(ctx, o.WriteOptions); err != nil {
-		return nil, err
-	}
-	m, err := p.container()
+	m, err := p.contain(ctx, o.WriteOptions)
 	if err != nil {
 		return nil, err
 	}
@@ -107,10 +104,7 @@ func (p *Plan) Stream(ctx context.Context, w io.Writer, o EmitOptions) error {
 	if p.Files != nil {
 		return errors.New("a netboot output is a folder, which cannot be sent down a pipe")
 	}
-	if err := p.contain(ctx, o.WriteOptions); err != nil {
-		return err
-	}
-	m, err := p.container()
+	m, err := p.contain(ctx, o.WriteOptions)
 	if err != nil {
 		return err
 	}

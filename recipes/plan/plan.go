@@ -146,11 +146,10 @@ func (p *planner) assemble(ctx context.Context) error {
 				return p.At(key+".store", err)
 			}
 		}
-		warnings, err := p.addContents(t, &part.Contents, key)
-		if err != nil {
+		if err := p.addContents(t, &part.Contents, key); err != nil {
 			return err
 		}
-		if p.out.Warnings = append(p.out.Warnings, warnings...); !part.Contents.From.IsZero() || len(part.Contents.Files) > 0 {
+		if !part.Contents.From.IsZero() || len(part.Contents.Files) > 0 {
 			p.out.Warnings = append(p.out.Warnings, p.lacks(i)...)
 		}
 		if part.Contents.Store && p.store.made != nil {
