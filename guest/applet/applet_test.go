@@ -272,6 +272,9 @@ func TestOwn(t *testing.T) {
 		{"cd text && echo here > - && echo in | tar cf - . | tar xOf - ./-", "here", "", 0},
 		{"mkdir d && touch d/.h && tar cf - -C d . | tar tf - && cd d && tar cf - . ./ | tar tf - | sort | tr '\\n' ' '", "./\n./.h\n./ ./ ./.h ./.h ", "", 0},
 		{"sleep -- -1", "", "is not a time", 2},
+		{"tr '\\0' x < /dev/zero | head -c 200000 | xargs", "", "a word of more than 131072 bytes", 1},
+		{"tr '\\0' x < /dev/zero | head -c 200000 | xargs -0", "", "a word of more than 131072 bytes", 1},
+		{"mkdir d && touch d/f && printf 'y\\nn\\n' | rm -ri d; ls d", "f", "descend into folder d? rm: remove file d/f? ", 0}, // and no error of d
 		{"nc 127.0.0.1", "", "host and port", 2},
 		{"ping -c 1 -W 60 127.0.0.1 || test $(id -u) -ne 0 && echo seq=1 time=", "seq=1 time=", "", 0}, // users may not everywhere
 	} {
