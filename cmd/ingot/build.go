@@ -124,7 +124,7 @@ func build(c *cobra.Command, name string, r recipeFlags, o buildFlags) error {
 	return o.write(c, plan, out, start)
 }
 
-// say tells a person how far it is.
+// say prints what was done, unless --quiet.
 func (o *buildFlags) say(c *cobra.Command, format string, args ...any) {
 	if !o.quiet {
 		fmt.Fprintf(c.ErrOrStderr(), format+"\n", args...)
@@ -243,7 +243,7 @@ func where(p *plan.Plan) string {
 }
 
 // tempBeside returns the folder of an output: what is too large for memory needs about as
-// much room as the output does, where somebody has thought of that.
+// much room as the output, whose folder the user chose.
 func tempBeside(out string) string {
 	if out == stdout {
 		return os.TempDir()
@@ -422,7 +422,7 @@ func checkSigning(c *cobra.Command, recipe *recipes.Recipe) error {
 	return noEffect(c, []string{"sign-key", "sign-cert", "sign-chain"}, "the format "+recipe.Output.Format+": what is signed is a folder of the format netboot")
 }
 
-// checkKeys refuses --ssh-key for a system that nobody reaches.
+// checkKeys refuses --ssh-key for a system without a network.
 func (r *recipeFlags) checkKeys(c *cobra.Command, name string, recipe *recipes.Recipe) error {
 	if len(r.sshKeys) == 0 {
 		return nil
@@ -436,7 +436,7 @@ func (r *recipeFlags) checkKeys(c *cobra.Command, name string, recipe *recipes.R
 // stdinName is what messages call standard input.
 const stdinName = "standard input"
 
-// readText reads what a person has written from a file, a pipe or standard input.
+// readText reads a text, such as a recipe, from a file, a pipe or standard input.
 func readText(ctx context.Context, name string) ([]byte, error) {
 	if name != stdin {
 		return recipes.ReadStream(ctx, name)
@@ -516,7 +516,7 @@ func (r *recipeFlags) plan(c *cobra.Command, name, out string) (*plan.Plan, erro
 }
 
 // planRecipe plans a recipe for this host, and shows what it fetches and compresses. hashed
-// is told of bytes that are hashed; temp, if given, is the folder for what has no name.
+// receives numbers of hashed bytes; temp, if given, is the folder for temporary files.
 func planRecipe(c *cobra.Command, recipe *recipes.Recipe, quiet bool, hashed func(int64), temp ...string) (*plan.Plan, error) {
 	host, err := thisHost(c)
 	if err != nil {

@@ -167,7 +167,7 @@ var token = lazy.Regexp(`^[!-~]{16,1000}$`)
 // maxToken is how many bytes a file with a token has at most.
 const maxToken = 2048
 
-// readToken reads a token from a file that nobody else can read.
+// readToken reads a token from a file that only its owner can read.
 func readToken(ctx context.Context, name string) (string, error) {
 	text, err := input.ReadFile(ctx, name, maxToken)
 	if err != nil {
@@ -215,7 +215,7 @@ func (s *cacheServeFlags) writeNetrc(at *net.TCPAddr, token string) (remove func
 	if err != nil {
 		return nil, err
 	}
-	remove = func() { _ = removeNetrc(s.netrc) } // a token that nobody takes any more
+	remove = func() { _ = removeNetrc(s.netrc) } // no server accepts the token any more
 	_, err = f.WriteString(text)
 	if err := cmp.Or(err, f.Close()); err != nil {
 		remove()

@@ -274,7 +274,7 @@ func why(c *cobra.Command, sources *sourceFlags, args []string) ([]*storedb.Item
 	return nil, fmt.Errorf("nothing leads from %s to %s", cmp.Or(from, "a path that nothing refers to"), to)
 }
 
-// ends takes the source of the closure from what why is asked for, and returns the paths and
+// ends takes the source of the closure from the arguments of why, and returns the paths and
 // names that are the ends of the chain.
 func (s *sourceFlags) ends(ctx context.Context, args []string) (ends []string, err error) {
 	for _, arg := range args {
@@ -347,8 +347,8 @@ func named(closure *storedb.Closure, s string) (string, error) {
 	return "", fmt.Errorf("%s: %s of the closure have that name, %s and %s among them: give the path", s, grammar.Count(len(found), "path"), found[0], found[1])
 }
 
-// addArgs takes sources that stand without a flag: store paths, and files that are
-// told apart by what is in them.
+// addArgs takes sources without a flag: store paths, and files, which are
+// recognized by their contents.
 func (s *sourceFlags) addArgs(ctx context.Context, args []string) error {
 	for _, arg := range args {
 		if path := storedb.Follow(arg); storedb.ItemOf(path) == path {

@@ -112,7 +112,7 @@ func addCompression(f *pflag.FlagSet, c *image.Compression, formats []string) {
 	addCount(f, &c.Level, "level", 0, 1, most, fmt.Sprintf("%s: `LEVEL`. Default: %s.", strings.Join(formats, ", "), strings.Join(levels, ", ")))
 }
 
-// format is the one that is asked for.
+// format is the output's.
 func (o *convertFlags) format(source string) (as fileformat.Format, err error) {
 	converted := fileformat.Names(fileformat.Format.Converted)
 	as, _ = fileformat.Named(o.as)
@@ -376,7 +376,7 @@ func (o *convertFlags) filesOf(c *cobra.Command, m *image.Map) (*inspect.Volume,
 	return v, tree, nil
 }
 
-// sayLeftOut tells which partitions with files are left out, and what the one that is read
+// sayLeftOut prints which partitions with files are left out, and what the one that is read
 // could be read as, too.
 func sayLeftOut(w io.Writer, v *inspect.Volume, left []*inspect.Volume, told bool) {
 	for _, other := range left {
@@ -388,7 +388,7 @@ func sayLeftOut(w io.Writer, v *inspect.Volume, left []*inspect.Volume, told boo
 		case told:
 		case r.Err == nil:
 			sayLine(w, "", fmt.Sprintf("%s is read as %s, and could be read as %s, too: --filesystem %[3]s does that", v, v.Kind(), r.Kind))
-		case errors.As(r.Err, &unread) && r.Kind != "udf" && class != volume.Memory: // of UDF the reader of the ISO tells
+		case errors.As(r.Err, &unread) && r.Kind != "udf" && class != volume.Memory: // the reader of the ISO reports UDF
 			sayLine(w, "", fmt.Sprintf("%s is read as %s, and has the signature of %s, too, which ingot does not read", v, v.Kind(), r.Kind))
 		}
 	}

@@ -131,7 +131,7 @@ func (x *execFlags) add(c *cobra.Command) {
 	f.BoolVarP(&x.noTerminal, "no-tty", "T", false, "give the command no terminal")
 }
 
-// execStatus returns the exit status that tells what went wrong.
+// execStatus returns the exit status for an error.
 func execStatus(err error) int {
 	var exit *session.ExitError
 	var command *session.CommandError
@@ -189,7 +189,7 @@ func (x *execFlags) hint(c *cobra.Command, err error) string {
 	return hint(c, err)
 }
 
-// run does all that the command line asks for.
+// run runs the command of the command line.
 func (x *execFlags) run(c *cobra.Command, args []string) error {
 	j, err := x.job(c, args)
 	if err != nil {
@@ -201,7 +201,7 @@ func (x *execFlags) run(c *cobra.Command, args []string) error {
 	return j.Run(c.Context())
 }
 
-// job is what the command line asks for.
+// job is that of the command line.
 func (x *execFlags) job(c *cobra.Command, args []string) (*job.Job, error) {
 	command, qemu, err := x.command(c, args)
 	if err != nil {

@@ -69,7 +69,7 @@ func cacheKeys(ctx context.Context, text string) ([]storedb.PublicKey, error) {
 				err = fmt.Errorf("%s: %w", text, err)
 			}
 			return keys, err
-		case !errors.Is(err, fs.ErrNotExist): // a key that is no key is told as such
+		case !errors.Is(err, fs.ErrNotExist): // ParsePublicKeys refuses a text that is no key
 			return nil, err
 		}
 	}

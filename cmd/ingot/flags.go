@@ -111,7 +111,7 @@ func parseNetwork(text string) (networkMode, error) {
 	return "", errors.New("must be user, restricted or none")
 }
 
-// addNetwork adds the flag --network. Without a value it asks for the user network.
+// addNetwork adds the flag --network. Without a value it means the user network.
 func addNetwork(f *pflag.FlagSet, to *networkMode, otherwise networkMode) {
 	*to = otherwise
 	f.VarPF(valueFlag[networkMode]{to, parseNetwork, "MODE"}, "network", "", "`MODE`: user, restricted or none").NoOptDefVal = string(userNetwork)

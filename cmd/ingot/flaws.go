@@ -9,10 +9,10 @@ import (
 	"ingot/inspect"
 )
 
-// mostFlaws is how many flaws of a file system are told one by one.
+// mostFlaws is how many flaws of a file system are listed.
 const mostFlaws = 20
 
-// sayFlaws tells what of a volume could not be read, and takes the files out of its tree
+// sayFlaws lists what could not be read of a volume, and removes the files from its tree
 // whose contents these are.
 func sayFlaws(w io.Writer, v *inspect.Volume, tree *image.Tree) {
 	var unread []string

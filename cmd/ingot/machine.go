@@ -51,7 +51,7 @@ func (f *machineFlags) add(c *cobra.Command) {
 	s.StringVar(&f.regInfo, "reg-info", "", "closure: register what `PATH` in the guest lists")
 }
 
-// tellsStatus says whether the guest tells how what it did ended. An init does not.
+// tellsStatus says whether the guest reports an exit status. An init does not.
 func (f *machineFlags) tellsStatus() bool {
 	return f.find || f.shell || f.run != "" || f.init == "" && f.store.store == "host"
 }
@@ -105,7 +105,7 @@ func (f *machineFlags) take(c *cobra.Command, what string) error {
 	return f.store.addArgs(c.Context(), []string{what})
 }
 
-// kindOfImage tells what has been opened as a system that is no recipe and no closure.
+// kindOfImage returns the kind of a system that is neither a recipe nor a closure.
 func kindOfImage(s *run.System) kinds {
 	switch {
 	case s.Kernel != nil:
@@ -116,7 +116,7 @@ func kindOfImage(s *run.System) kinds {
 	return aDisk
 }
 
-// kind tells what is to be run.
+// kind returns the kind of what is to be run.
 func (f *machineFlags) kind(what string) (lab.Kind, error) {
 	switch {
 	case what == "" && f.store.empty():

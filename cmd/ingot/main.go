@@ -51,7 +51,7 @@ func main() {
 		return
 	}
 	if len(os.Args) > 1 && os.Args[1] == vm.RelayVerb {
-		if vm.Relay(os.Args[2:]) != nil { // there is nobody to tell: its standard error is the guest's connection
+		if vm.Relay(os.Args[2:]) != nil { // not printed: standard error is the guest's connection
 			os.Exit(exitFailed)
 		}
 		return
@@ -65,8 +65,7 @@ func main() {
 	os.Exit(commandLine(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// endings are the signals that ask ingot to end. What nohup or a shell's & has
-// switched off stays off.
+// endings are the signals that end ingot, except those that nohup or a shell's & switched off.
 func endings() []os.Signal {
 	signals := []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP}
 	return slices.DeleteFunc(signals, signal.Ignored)
@@ -76,7 +75,7 @@ func endings() []os.Signal {
 const (
 	exitFailed      = 1   // something of the host failed: a file, a tool
 	exitUsage       = 2   // the command line is wrong
-	exitRecipe      = 3   // the recipe is wrong, or asks for what cannot be
+	exitRecipe      = 3   // the recipe is wrong, or cannot be built
 	exitSpace       = 4   // the disk or the partition is too small
 	exitChanged     = 5   // a source file changed while it was read
 	exitDiffers     = 6   // an image is not what it is compared with
@@ -85,12 +84,11 @@ const (
 	exitInterrupted = 130 // Ctrl-C or a request to end
 )
 
-// interrupted is the annotation of a verb that says what it leaves when it is
-// interrupted, where that is not nothing.
+// interrupted is the annotation with what a verb leaves after an interruption. Default: nothing.
 const interrupted = "interrupted"
 
-// commandLine is the whole of it: results go to out, talk to errout, and the exit
-// status comes back.
+// commandLine runs a command line and returns the exit status. Results go to out, all else to
+// errout.
 func commandLine(ctx context.Context, args []string, out, errout io.Writer) int {
 	root := newRoot()
 	results := &results{Writer: out}
@@ -122,15 +120,15 @@ func commandLine(ctx context.Context, args []string, out, errout io.Writer) int 
 	return status(err)
 }
 
-// mostSaid bounds what is printed of an error or a note: it may hold what a guest or a
-// server has said.
+// mostSaid bounds the printed part of an error or a note, which may contain text of a guest or
+// a server.
 const mostSaid = 64 << 10
 
-// longestLine bounds a line of it: a name or a value of somebody's may be as long as a file.
+// longestLine bounds a line of it: a name or a value may be as long as a file.
 const longestLine = 2 << 10
 
-// sayLines prints an error or a note, each line behind a prefix: no line of it can be taken
-// for another's.
+// sayLines prints an error or a note with a prefix before each line, so that no line of it can
+// pass for another message.
 func sayLines(w io.Writer, prefix, text string) {
 	text = strings.TrimRight(printable.Cut(printable.Text(text), mostSaid), "\n")
 	for line := range strings.SplitSeq(text, "\n") {
@@ -138,11 +136,11 @@ func sayLines(w io.Writer, prefix, text string) {
 	}
 }
 
-// sayLine prints a note that is one line: a name in it that has a line feed makes no second.
+// sayLine prints a note as one line, even if a name in it has a line feed.
 func sayLine(w io.Writer, prefix, text string) { sayLines(w, prefix, printable.Name(text)) }
 
-// sayError prints an error, and what to do next, where that is known. args are the command
-// line: a name on it that has a line feed makes no second line.
+// sayError prints an error and, if there is one, a hint. args are the command line, whose names
+// are escaped in the message.
 func sayError(w io.Writer, err error, hint string, args ...string) {
 	text := err.Error()
 	for _, name := range append(pathsIn(err), args...) {
@@ -166,8 +164,7 @@ func sayError(w io.Writer, err error, hint string, args ...string) {
 	}
 }
 
-// pathsIn returns the names of files that errors of the system hold, which say them as they
-// are.
+// pathsIn returns the names of files in errors of the system, which do not escape them.
 func pathsIn(err error) (paths []string) {
 	switch e := err.(type) {
 	case nil:
@@ -226,7 +223,7 @@ func status(err error) int {
 // system's own word.
 func isFull(err error) bool { return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) }
 
-// hint returns what to do next, where that is known and the error does not say it.
+// hint returns what to do next, if that is known and the error does not say it.
 func hint(verb *cobra.Command, err error) string {
 	has := func(flag string) bool { return verb.Flags().Lookup(flag) != nil }
 	part, _ := errors.AsType[*plan.PartError](err)
@@ -283,11 +280,11 @@ func hint(verb *cobra.Command, err error) string {
 	return temporaryHint(err)
 }
 
-// rawHint is for a file that is read as a qcow2, VDI or VHD since its name ends so.
+// rawHint is for a file whose suffix says qcow2, VDI or VHD.
 const rawHint = "FILE:raw reads it as a raw disk, whatever its name ends in"
 
-// temporaryHint says where temporary files go, if none can be made there. QEMU's, and
-// those that are made for it, go to /var/tmp unless the variable says something else.
+// temporaryHint names the folder for temporary files if none can be made there. QEMU's, and
+// those made for it, go to /var/tmp unless TMPDIR is set.
 func temporaryHint(err error) string {
 	var path *fs.PathError
 	if errors.As(err, &path) && (path.Path == os.TempDir() || path.Path == "/var/tmp") {

@@ -257,7 +257,7 @@ func newNetworkStatus() *cobra.Command {
 	return c
 }
 
-// isCondition tells what a link can be from a machine's name.
+// isCondition distinguishes the state of a link from a machine's name.
 func isCondition(word string) bool {
 	return word == "up" || word == "down" || word == "delay" || word == "loss"
 }

@@ -7,7 +7,7 @@ import (
 	"ingot/inspect"
 )
 
-// leftOut tells which files and attributes are not taken over from a place: the first ones
+// leftOut prints which files and attributes are not taken over from a place: the first ones
 // one by one, and the number of the others.
 type leftOut struct {
 	out   io.Writer

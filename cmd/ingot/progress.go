@@ -25,7 +25,7 @@ type progress struct {
 // see that work goes on, seldom enough for a log.
 const lineEvery = 5 * time.Second
 
-// unknownTotal is the total of a work whose size only its end tells.
+// unknownTotal is the total of work whose size is unknown until its end.
 const unknownTotal = -1
 
 func newProgress(w io.Writer, quiet bool, what string, total int64) progress {
@@ -41,15 +41,15 @@ func newProgress(w io.Writer, quiet bool, what string, total int64) progress {
 	return newLines(w, what, total)
 }
 
-// drawsOn says whether a terminal is one to draw on and to colour: not where TERM says that
-// it can do nothing, or NO_COLOR that nobody wants it.
+// drawsOn says whether ingot draws and colours on a terminal: not if TERM says that the
+// terminal cannot do that, or NO_COLOR forbids it.
 func drawsOn(getenv func(string) string) bool {
 	kind := getenv("TERM")
 	return kind != "" && kind != "dumb" && getenv("NO_COLOR") == ""
 }
 
-// announce names work that may take long and counts nothing, if it does take long. The
-// function that is returned ends that.
+// announce names work without a count if it takes long. The function that it returns ends
+// that.
 func announce(w io.Writer, quiet bool, what string) (done func()) {
 	if quiet {
 		return func() {}

@@ -65,7 +65,7 @@ type registerFlags struct {
 	noTimestamps      bool
 	o                 storedb.RegisterOptions
 	asJSON, quiet     bool
-	closing           func() // ends the progress bar of the stage that runs
+	closing           func() // ends the progress bar of the current stage
 	closure           *storedb.Closure
 }
 

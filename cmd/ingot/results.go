@@ -71,9 +71,8 @@ func terminalOf(w io.Writer) (*os.File, bool) {
 }
 
 // raw returns a writer of a verb as it is below the printable.Writer that every verb is
-// given: for data, for what draws on a terminal by itself, and for a console that a person
-// asked for. Everything else stays above, where nothing of a stranger's reaches a terminal
-// but what can be seen.
+// given: for data, for progress bars, and for a guest's console. All other output goes through
+// the printable.Writer, which escapes control characters.
 func raw(w io.Writer) io.Writer {
 	if p, ok := w.(*printable.Writer); ok {
 		return p.Unwrap()

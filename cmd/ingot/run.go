@@ -76,7 +76,7 @@ guest:10.0.2.100:80-127.0.0.1:8080 lets the guest reach a port of this machine.`
 	return c
 }
 
-// splitArguments tells what stands before -- from what stands behind it.
+// splitArguments divides the arguments at --.
 func splitArguments(c *cobra.Command, args []string) (what string, rest []string, err error) {
 	if i := c.ArgsLenAtDash(); i >= 0 {
 		args, rest = args[:i], args[i:]
@@ -131,7 +131,7 @@ func (r *runFlags) add(c *cobra.Command) {
 	f.StringVar(&r.save, "save", "", "write `FOLDER`/bin/run-NAME-vm, start nothing")
 }
 
-// options are what the environment asks for, and then the flags.
+// options are those of the environment, overridden by the flags.
 func (r *runFlags) options(c *cobra.Command, h hardware) (o run.Options, err error) {
 	if o, err = run.FromEnvironment(os.Getenv); err != nil {
 		return o, usageError{err}

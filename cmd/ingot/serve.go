@@ -137,7 +137,7 @@ func onlyImages(c *cobra.Command, args []string) error {
 			_, arg, _ = strings.Cut(arg, "=")
 		}
 		if isImage, err := looksLikeImage(arg); err != nil || !isImage {
-			return nil // its opening tells
+			return nil // opening it returns the error
 		}
 	}
 	return checkKind(c, anyImage, strings.Join(args, ", "))
@@ -195,7 +195,7 @@ func planMap(c *cobra.Command, name string, r recipeFlags) (*image.Map, io.Close
 	return plan.Disk.Map, plan, nil
 }
 
-// looksLikeImage tells an image from a recipe.
+// looksLikeImage says whether a name is that of an image.
 func looksLikeImage(text string) (bool, error) {
 	kind, err := lab.KindOf(text)
 	return kind == lab.IsImage, err

@@ -57,7 +57,7 @@ func (s *sourceFlags) empty() bool {
 	return s.Source.Empty() && len(s.adds)+len(s.unpacks) == 0
 }
 
-// kind is the flavour that was asked for, or that follows from the paths.
+// kind is the flavour of --flavour, or that of the paths.
 func (s *sourceFlags) kind() (storedb.Flavour, error) {
 	if s.flavour == "" && len(s.Paths) > 0 && strings.HasPrefix(s.Paths[0], storedb.Guix.StoreDir()+"/") {
 		return storedb.Guix, nil

@@ -56,25 +56,24 @@ func (k kinds) plural() string {
 	return grammar.And(words...)
 }
 
-// A use says where a flag of a verb has an effect; anywhere if it is empty. A flag that is
-// given where it has none is refused: whoever gave it would believe that it has.
+// A use says where a flag of a verb has an effect; anywhere if it is empty. ingot refuses a
+// flag without effect, since the user expects one.
 type use struct {
-	on   kinds    // the kinds of what the verb works on
-	with []string // it says something of one of these flags, which has to be there
-	not  []string // what it asks for is not done beside these
-	way  string   // what to do instead; Default: leave it out.
+	on   kinds    // the kinds of things that it affects
+	with []string // it needs one of these flags
+	not  []string // it excludes these flags
+	way  string   // what to do instead. Default: leave it out.
 }
 
-// usesOf is the table of a verb in uses.
+// usesOf is the table of a verb.
 func usesOf(c *cobra.Command) map[string]use { return uses[verbName(c)] }
 
-// asks says whether a flag was given that asks for something: a switch that was switched off
-// does not.
+// asks says whether a flag was given and has an effect: a switch with the value false has none.
 func asks(f *pflag.Flag) bool {
 	return f.Changed && (f.Value.Type() != "bool" || f.Value.String() == "true")
 }
 
-// asksFor says which of some flags of a command was given, "" for none.
+// asksFor returns the first of some flags that was given, "" if none was.
 func asksFor(c *cobra.Command, names []string) string {
 	for _, name := range names {
 		if f := c.Flags().Lookup(name); f != nil && asks(f) {
@@ -84,8 +83,8 @@ func asksFor(c *cobra.Command, names []string) string {
 	return ""
 }
 
-// checkUses refuses flags that say something of others, which are missing, or contradict
-// some. It knows nothing of what the command works on.
+// checkUses refuses flags without those that they need, and flags that exclude each other. It
+// does not know the kind of thing that the command works on.
 func checkUses(c *cobra.Command) (err error) {
 	table := usesOf(c)
 	c.Flags().VisitAll(func(f *pflag.Flag) {

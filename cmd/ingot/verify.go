@@ -78,7 +78,7 @@ type verifyFlags struct {
 	signatures            signatureFlags
 }
 
-// args checks the number of arguments, which depends on what is asked for.
+// args checks the number of arguments, which depends on the flags.
 func (v *verifyFlags) args(c *cobra.Command, args []string) error {
 	if err := checkUses(c); err != nil {
 		return err
