@@ -29,9 +29,8 @@ func (b Bytes) ReadAt(p []byte, off int64) (int, error) {
 	return readWithin(p, off, b.Size(), func(p []byte) (int, error) { return copy(p, b[off:]), nil })
 }
 
-// readWithin is what every ReadAt here has in common: read is given the part of p that
-// lies within a Blob of the given size, if there is one, and fills it; [io.EOF] says
-// that it was not all of p.
+// readWithin implements ReadAt for a Blob of the given size: read fills the part of p that
+// lies within the Blob. The error is [io.EOF] if that is not all of p.
 func readWithin(p []byte, off, size int64, read func(p []byte) (int, error)) (int, error) {
 	if off < 0 {
 		return 0, fmt.Errorf("read at negative offset %d", off)
@@ -47,16 +46,15 @@ func readWithin(p []byte, off, size int64, read func(p []byte) (int, error)) (in
 	return n, err
 }
 
-// section is a part of another Blob. Consumers see through it, so that a part of
-// a file is still a range of that file.
+// section is a part of another Blob. Consumers resolve it, so that a part of a file is still
+// a range of that file.
 type section struct {
 	src    Blob
 	off, n int64
 }
 
-// Section returns the n bytes of b that start at off, or an empty Blob where
-// they are none. It panics if they do not lie within b: the caller has just
-// computed them.
+// Section returns the n bytes of b that start at off. It panics if they do not lie within b,
+// which is an error of the caller.
 func Section(b Blob, off, n int64) Blob {
 	if off < 0 || n < 0 || off > b.Size()-n {
 		panic(fmt.Sprintf("section of %d bytes at %d from a blob of %d", n, off, b.Size()))
@@ -85,7 +83,7 @@ func (s section) ReadAt(p []byte, off int64) (int, error) {
 	})
 }
 
-// sized is a Blob of what is none.
+// sized is a Blob of a reader without a size.
 type sized struct {
 	io.ReaderAt
 	size int64
@@ -93,9 +91,8 @@ type sized struct {
 
 func (s sized) Size() int64 { return s.size }
 
-// BlobOf returns the first size bytes of r as a Blob. What is a Blob already stays one
-// that consumers can see through: what is read out of a Map or a File is still a part
-// of it.
+// BlobOf returns the first size bytes of r as a Blob. If r is a Blob itself, the result is a
+// [Section] of it, which consumers resolve.
 func BlobOf(r io.ReaderAt, size int64) Blob {
 	if b, ok := r.(Blob); ok && size >= 0 && size <= b.Size() {
 		return Section(b, 0, size)
@@ -103,16 +100,16 @@ func BlobOf(r io.ReaderAt, size int64) Blob {
 	return sized{r, size}
 }
 
-// computed is a Blob whose bytes are made when they are read.
+// computed is a Blob that makes its bytes on each read.
 type computed struct {
 	size int64
 	fill func(p []byte, off int64) error
 }
 
-// Computed returns a Blob of the given size whose bytes fill makes on demand. It
-// serves structures that are large and follow from what is in memory anyway, such
-// as inode tables. fill gets a zeroed p that lies within the Blob, must be a pure
-// function of off, and may run in several goroutines at once.
+// Computed returns a Blob of the given size whose bytes fill makes on demand. It is for large
+// structures that follow from values in memory, such as inode tables. fill gets a zeroed p
+// that lies within the Blob, must be a pure function of off, and may run in several
+// goroutines at once.
 func Computed(size int64, fill func(p []byte, off int64) error) Blob {
 	return computed{size, fill}
 }
@@ -129,8 +126,8 @@ func (c computed) ReadAt(p []byte, off int64) (int, error) {
 	})
 }
 
-// Hole returns a Map of n zero bytes. As part of another one, too, it takes no space where
-// the format allows holes.
+// Hole returns a Map of n zero bytes. It takes no space in formats with holes, also as part of
+// another Map.
 func Hole(n int64) *Map { return &Map{size: n} }
 
 // ReadFull fills p with the bytes of r from off on. The error is [io.ErrUnexpectedEOF] where

@@ -10,17 +10,17 @@ import (
 type Codec struct {
 	Name    string
 	Levels  int // the highest; the lowest is 1
-	Default int // the level where none is given
+	Default int // the default level
 }
 
-// A Compression says how a file is compressed: by which type that its format has, and at
-// which level, or at the type's own if that is 0. Without a type it is not.
+// A Compression is a type of compression of a format, and its level; 0 is the default level of
+// the type. Without a type, the file is not compressed.
 type Compression struct {
 	Type  string
 	Level int
 }
 
-// Find returns which of the codecs of a format is meant, and its level.
+// Find returns the index of the compression among the codecs of a format, and its level.
 func (c Compression) Find(format string, codecs []Codec) (index, level int, err error) {
 	var names []string
 	for i, codec := range codecs {
@@ -42,7 +42,7 @@ func (c Compression) Find(format string, codecs []Codec) (index, level int, err 
 	return 0, 0, fmt.Errorf("compression %q: %s knows %s", c.Type, format, grammar.And(names...))
 }
 
-// An OtherFormatError says that a file has another format than the one that it is read as.
+// An OtherFormatError says that a file does not have the expected format.
 type OtherFormatError struct{ Format string }
 
 func (e *OtherFormatError) Error() string { return "not a " + e.Format + " file" }

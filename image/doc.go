@@ -1,19 +1,17 @@
 // Package image describes what a disk image will hold, before a byte of it is
 // written.
 //
-// Two nouns carry everything. A [Tree] is the files that an image will hold:
-// names, modes, owners, times, extended attributes, link targets, and contents
-// as a [Blob]. A [Map] is the bytes that an image will hold: a size and a sorted
-// list of extents, each a run of bytes that comes from a Blob, and zeros where
-// nothing is listed.
+// It has two main types. A [Tree] is the files that an image will hold: names, modes, owners,
+// times, extended attributes, link targets, and contents as a [Blob]. A [Map] is the bytes
+// that an image will hold: a size and a sorted list of extents, each a run of bytes that comes
+// from a Blob, and zeros elsewhere.
 //
 // A file system writer is a pure function from Tree to Map. A partition table
 // puts Maps side by side in a larger Map; since a Map is itself a Blob, it does
 // so without copying a list. A boot loader lays a few small extents over a Map
-// with [Map.Overlay]. A whole disk is therefore one value, computed from
-// metadata alone, and everything that can be done with a disk is one small
-// consumer of that value: write it sparse, write it as qcow2, send it down a
-// pipe, hash it, compare it, serve it to a virtual machine.
+// with [Map.Overlay]. A whole disk is therefore one value, computed from metadata alone. Small
+// consumers of that value write it sparse, write it as qcow2, send it down a pipe, hash it,
+// compare it, or serve it to a virtual machine.
 //
 //	root := image.NewTree()
 //	root.Put("/etc/hostname", image.NewFile(0o644, image.Bytes("web\n")))

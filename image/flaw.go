@@ -10,13 +10,13 @@ import (
 	"ingot/internal/printable"
 )
 
-// A Flaw is what a reader could not take over as an image records it: one file, one
-// directory, one attribute. What else the [Tree] says is right.
+// A Flaw is a part of an image that a reader could not take over as recorded: one file, one
+// directory, one attribute. The rest of the [Tree] is right.
 type Flaw struct {
 	Path string // of the file or directory, absolute, as [Place.String] shows it
 	Err  error
-	// Lost says that the Tree lacks something: a file, some entries of a directory, contents
-	// ([Unreadable]). Where nothing is lost, the reader helped itself: with another name, say.
+	// Lost says that the Tree lacks a file, entries of a directory, or contents
+	// ([Unreadable]). Otherwise the reader found a substitute, such as another name.
 	Lost bool
 
 	place *Place // Path may have escapes, or be cut
@@ -28,19 +28,19 @@ func (f *Flaw) Error() string { return printable.Name(f.Path) + ": " + f.Err.Err
 // Unwrap returns what is wrong, without the path.
 func (f *Flaw) Unwrap() error { return f.Err }
 
-// Node returns what stands in a Tree where the flaw is, nil if nothing does.
+// Node returns the node of a Tree at the flaw's place, or nil.
 func (f *Flaw) Node(t *Tree) *Node { return f.place.node(t) }
 
 // maxFlaws is how many flaws of one kind a Tree lists. A damaged image can have millions.
 const maxFlaws = 1000
 
-// Flaws are what readers add to a [Tree]: the first ones, and the number of the others.
+// Flaws are the first flaws of a [Tree], and the number of all.
 type Flaws struct {
 	list       []*Flaw
-	lost, kept int // how many there were in all
+	lost, kept int // numbers of all flaws, with and without a loss
 }
 
-// Add notes a flaw of what stands at a place.
+// Add adds a flaw at a place.
 func (f *Flaws) Add(place *Place, err error, lost bool) {
 	n := &f.kept
 	if lost {
@@ -51,15 +51,15 @@ func (f *Flaws) Add(place *Place, err error, lost bool) {
 	}
 }
 
-// List returns the flaws in the order in which they were found, up to a thousand with
-// something lost and as many others.
+// List returns up to a thousand flaws with a loss and as many others, in the order in which
+// they were added.
 func (f *Flaws) List() []*Flaw { return f.list }
 
 // Count returns the number of all flaws.
 func (f *Flaws) Count() int { return f.lost + f.kept }
 
-// Complete returns nil where the Tree holds all that the image has at an absolute path and
-// below it, and otherwise the first [Flaw] by which something is lost.
+// Complete returns nil if the Tree has everything of the image at an absolute path and below
+// it, else the first [Flaw] with a loss.
 func (t *Tree) Complete(name string) error {
 	name = path.Clean("/" + name)
 	var names []string
@@ -77,12 +77,11 @@ func (t *Tree) Complete(name string) error {
 	return nil
 }
 
-// Unreadable returns a Blob of the given size whose bytes cannot be had: reading any of
-// them is the error. It stands for the contents of a file that a reader knows of and cannot
-// read.
+// Unreadable returns a Blob of the given size whose ReadAt returns an error. It stands for the
+// contents of a file that a reader cannot read.
 func Unreadable(size int64, err error) Blob { return unreadable{size, err} }
 
-// Unread returns why the contents of a file cannot be had, where its Data is [Unreadable].
+// Unread returns the error of a file whose Data is [Unreadable], or nil.
 func (n *Node) Unread() error {
 	u, _ := n.Data.(unreadable)
 	return u.err
@@ -100,9 +99,10 @@ func (u unreadable) ReadAt(p []byte, off int64) (int, error) {
 	return readWithin(p, off, u.size, func([]byte) (int, error) { return 0, u.err })
 }
 
-// Allocated returns how many bytes of b are no holes, in whole blocks of the given size,
-// and the size of a Blob that does not tell: [Map], a part of one, and what has the method
-// Allocated of Map do. What an image costs whoever made it is this and not its size.
+// Allocated returns how many bytes of b are not holes, in whole blocks of the given size. Maps,
+// their parts and Blobs with Map's method Allocated have holes; of others it is the size. It
+// limits the work for a hostile image: its maker can choose any size, but has to provide these
+// bytes.
 func Allocated(b Blob, block int64) int64 {
 	switch b := b.(type) {
 	case interface{ Allocated(block int64) int64 }:
@@ -115,19 +115,19 @@ func Allocated(b Blob, block int64) int64 {
 	return b.Size()
 }
 
-// A ReadError says that what a reader reads from has failed, which ends all reading: it is
-// nothing that is wrong with one file.
+// A ReadError says that a reader's source has failed, which ends all reading. It is no flaw of
+// one file.
 type ReadError struct{ Err error }
 
 func (e *ReadError) Error() string { return e.Err.Error() }
 
-// Unwrap returns what has failed.
+// Unwrap returns the source's error.
 func (e *ReadError) Unwrap() error { return e.Err }
 
 // EndsReading says whether an error ends the reading of a whole tree, and is no [Flaw] of it:
 // a [ReadError], or a [DepthError].
 func EndsReading(err error) bool {
-	if err == nil { // as of most files: what errors.As fills is on the heap
+	if err == nil { // for most files, which saves the allocations of errors.As
 		return false
 	}
 	var source *ReadError

@@ -13,15 +13,15 @@ import (
 )
 
 // A Map is the bytes that an image will hold: a size, and extents that say where
-// bytes come from. What no extent covers is zero. A Map does not change once it is
-// made, and may be used by several goroutines.
+// bytes come from. Bytes that no extent covers are zero. A Map does not change, and may be
+// used by several goroutines.
 //
 // A Map is a [Blob], so an extent of one Map may take its bytes from another: a
 // disk is a Map of a few extents, one of which is the Map of a whole file system.
 type Map struct {
 	size    int64
 	extents []Extent        // sorted, not empty, not overlapping
-	ctx     context.Context // that ends ReadAt; nil for none
+	ctx     context.Context // ends ReadAt, unless it is nil
 }
 
 var _ Blob = (*Map)(nil)
@@ -31,14 +31,14 @@ type Extent struct {
 	Off, Len int64
 	Src      Blob
 	SrcOff   int64
-	Owner    *Owner // whose bytes these are; nil if nobody said
+	Owner    *Owner // nil if it is not known
 }
 
 // End returns the offset of the first byte after the extent.
 func (e Extent) End() int64 { return e.Off + e.Len }
 
-// Owner names whose bytes an extent holds, for people: "superblock", or the path
-// of a file. Paths are kept as a chain, since files of one directory share it.
+// Owner is the name of an extent's bytes, for messages: "superblock", or the path of a file.
+// Paths are chains, since the files of a directory share its path.
 type Owner struct {
 	Parent *Owner
 	Name   string
@@ -81,9 +81,8 @@ func (b *Builder) AddExtent(e Extent) {
 	b.extents = append(b.extents, e)
 }
 
-// Map returns the Map of all that was added. It refuses extents that overlap, that
-// reach beyond size, or that ask a Blob for more than it has. The Builder must not
-// be used again.
+// Map returns the Map of all added extents. It refuses extents that overlap, or that reach
+// beyond size or beyond their Blob. The Builder must not be used again.
 func (b *Builder) Map(size int64) (*Map, error) {
 	byOffset := func(x, y Extent) int { return cmp.Compare(x.Off, y.Off) }
 	if !slices.IsSortedFunc(b.extents, byOffset) {
@@ -119,19 +118,18 @@ func MapOf(b Blob, owner *Owner) *Map {
 	return &Map{size: b.Size(), extents: whole.extents}
 }
 
-// Until returns m with a ReadAt that fails once ctx is done. It is for those who hand a Map
-// to what reads as much as the bytes say and looks for no context.
+// Until returns m with a ReadAt that fails once ctx is done. It ends readers that take no
+// context.
 func (m *Map) Until(ctx context.Context) *Map { return &Map{m.size, m.extents, ctx} }
 
 // Size returns the number of bytes, zeros included.
 func (m *Map) Size() int64 { return m.size }
 
-// Extents returns the Map's own extents, those of nested Maps not resolved. The
-// slice must not be changed.
+// Extents returns the Map's own extents, without resolving nested Maps. The slice must not be
+// changed.
 func (m *Map) Extents() []Extent { return m.extents }
 
-// Overlay returns m with the bytes of src laid over it at off; what was there gives
-// way. src must lie within m.
+// Overlay returns m with its bytes at off replaced by src, which must lie within m.
 func (m *Map) Overlay(off int64, src Blob, owner *Owner) (*Map, error) {
 	end := off + src.Size()
 	b := Builder{extents: make([]Extent, 0, len(m.extents)+2)}
@@ -152,16 +150,16 @@ func (m *Map) Overlay(off int64, src Blob, owner *Owner) (*Map, error) {
 	return b.Map(m.size)
 }
 
-// A Leaf is an extent that no longer points to a Map: its bytes lie in memory, in a
-// file of the host, or are computed.
+// A Leaf is an extent whose source is not a Map: its bytes lie in memory, in a file of the
+// host, or are computed.
 type Leaf struct {
 	Extent
-	// Within names what the extent lies in, outermost first: the partition, say, when
-	// the Map is a disk and Owner is a file.
+	// Within are the owners of the Maps around the extent, outermost first, such as the
+	// partition of a file on a disk.
 	Within []*Owner
 }
 
-// Describe names whose bytes the leaf holds, outermost first.
+// Describe returns the names of the leaf's owners, outermost first.
 func (l Leaf) Describe() string {
 	var s []string
 	for _, o := range l.Within {
@@ -176,8 +174,8 @@ func (l Leaf) Describe() string {
 }
 
 // Leaves yields, in order of their offsets, all leaf extents that touch the n bytes
-// at off, cut to them. Nested Maps are resolved, and so are holes within them:
-// what lies between two leaves is zero.
+// at off, cut to them. It resolves nested Maps and their holes: the bytes between two leaves
+// are zero.
 func (m *Map) Leaves(off, n int64) iter.Seq[Leaf] {
 	return func(yield func(Leaf) bool) {
 		m.leaves(off, n, 0, nil, yield)
@@ -221,7 +219,7 @@ func (l Leaf) read(p []byte) error {
 	return nil
 }
 
-// wrap says in which part of the Map an error came up.
+// wrap adds the part of the Map to an error.
 func (l Leaf) wrap(err error) error {
 	what := l.Describe()
 	if what == "" {
@@ -254,9 +252,8 @@ func (m *Map) ReadAt(p []byte, off int64) (int, error) {
 	})
 }
 
-// Allocated returns how many bytes the extents of m cover, each rounded out to
-// whole blocks of the given size; it is what a sparse copy takes on a disk of such
-// blocks.
+// Allocated returns how many bytes the extents of m cover, each rounded to whole blocks of the
+// given size: the space of a sparse copy on a disk with such blocks.
 func (m *Map) Allocated(block int64) int64 { return m.allocated(0, m.size, block) }
 
 // allocated is [Map.Allocated] of the n bytes at off alone.

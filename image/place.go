@@ -8,10 +8,10 @@ import (
 	"ingot/internal/printable"
 )
 
-// MaxDepth is how many directories deep a file may lie in what is read from outside: an
-// image, an archive. PATH_MAX of Linux, 4096 bytes, has room for as many names of one
-// byte, each with its slash; no system that boots has a path a tenth as long. Without a
-// limit, what recurses over a Tree runs out of its stack.
+// MaxDepth is the greatest depth of a file's directory in an image or archive from outside.
+// PATH_MAX of Linux, 4096 bytes, has room for as many names of one byte, each with its slash;
+// no bootable system has a path a tenth as long. Without a limit, recursion over a Tree would
+// run out of stack.
 const MaxDepth = 2048
 
 // A DepthError says that a directory lies deeper than [MaxDepth].
@@ -21,9 +21,9 @@ func (e *DepthError) Error() string {
 	return fmt.Sprintf("lies %d directories deep; at most %d are read", e.Depth, MaxDepth)
 }
 
-// A Place is where a reader is in a tree of files: a path that is kept as a chain, since
-// the paths of nested directories, each spelled out, take as much memory as their depth
-// times their names. Nil is the root.
+// A Place is a path in a tree of files, for readers. It is a chain of names, since strings for
+// the paths of nested directories would take their depth times their names of memory. Nil is
+// the root.
 type Place struct {
 	parent *Place
 	name   string
@@ -33,8 +33,8 @@ type Place struct {
 // In returns the place of a name in a directory.
 func (p *Place) In(name string) *Place { return &Place{p, name, p.Depth() + 1} }
 
-// Enter is [Place.In] for a directory: one that lies deeper than [MaxDepth] is refused
-// with a [DepthError], which does not name it.
+// Enter is [Place.In] for a directory. It refuses one deeper than [MaxDepth] with a
+// [DepthError], which does not name it.
 func (p *Place) Enter(name string) (*Place, error) {
 	in := p.In(name)
 	if in.depth > MaxDepth {
@@ -59,11 +59,11 @@ func (p *Place) Name() string {
 	return p.name
 }
 
-// maxSpelled is how many bytes of a path Place.String spells.
+// maxSpelled is the longest result of Place.String before it is escaped, in bytes.
 const maxSpelled = 4096
 
-// String returns the absolute path, for people: on one line, with escapes for what would not
-// be seen, and cut in its middle if it has more than 4096 bytes.
+// String returns the absolute path for messages: with escapes for control characters, and cut
+// in its middle if it has more than 4096 bytes.
 func (p *Place) String() string {
 	if p == nil {
 		return "/"
@@ -80,8 +80,8 @@ func (p *Place) String() string {
 	return printable.Name(s)
 }
 
-// meets says whether one of two paths lies within the other, or is it: that of p, and the one
-// with the given names.
+// meets says whether p and the path with the given names are equal, or one lies within the
+// other.
 func (p *Place) meets(names []string) bool {
 	for p.Depth() > len(names) {
 		p = p.parent
@@ -94,7 +94,7 @@ func (p *Place) meets(names []string) bool {
 	return true
 }
 
-// node returns what stands at a place of a tree, or nil.
+// node returns the node of a tree at the place, or nil.
 func (p *Place) node(t *Tree) *Node {
 	if p == nil {
 		return t.Root

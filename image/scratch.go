@@ -9,14 +9,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Scratch is a file of the host for what is too large for memory. It has no name, so
-// that nothing is left of it, whatever ends this process; Close gives it back.
+// A Scratch is a nameless file of the host for data that are too large for memory. Nothing is
+// left of it after Close, or after the end of the process.
 type Scratch struct {
 	*os.File
-	staging *Staging // where the file system keeps a name for it while it is open; mostly nil
+	staging *Staging // in which NFS and FUSE keep a name for the open file; else nil
 }
 
-// scratchName stands for the name in errors.
+// scratchName is its name in errors.
 const scratchName = "(temporary)"
 
 // NewScratch opens a Scratch in a folder.
@@ -35,8 +35,8 @@ func NewScratch(dir string) (*Scratch, error) {
 	return namedScratch(s, dir)
 }
 
-// namedScratch opens a Scratch whose name goes at once, for file systems that cannot do
-// without. NFS and FUSE keep another one in the Staging, which then stays until Close.
+// namedScratch opens a Scratch and removes its name at once, for file systems without nameless
+// files. NFS and FUSE keep another name in the Staging, which then stays until Close.
 func namedScratch(s *Staging, dir string) (*Scratch, error) {
 	f, err := s.create(0o600, filepath.Join(dir, scratchName))
 	if err != nil {
@@ -50,15 +50,15 @@ func namedScratch(s *Staging, dir string) (*Scratch, error) {
 	return &Scratch{File: f}, nil
 }
 
-// Close closes the file and drops what is in it.
+// Close closes the file, whose data are lost.
 func (s *Scratch) Close() error {
 	err := s.File.Close()
 	if s.staging != nil {
-		_ = s.staging.Close() // the next output in the folder sweeps what cannot be removed now
+		_ = s.staging.Close() // if this fails, the next output in the folder sweeps it
 	}
 	return err
 }
 
-// Blob returns the bytes that were written, as part of a file that consumers can clone:
-// it is opened by its descriptor. They must not change any more.
+// Blob returns the written bytes as a File, which consumers can clone: they open it by its
+// descriptor. The bytes must not change any more.
 func (s *Scratch) Blob() (*File, error) { return NewHostFile(fdPath(int(s.Fd()))) }

@@ -9,15 +9,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// systemFolders show devices, processes and the kernel itself. A file that is made there is
-// none of these, and gone with the next boot: mostly a device was meant that is not there.
+// systemFolders hold devices, processes and settings of the kernel. A new file there is none
+// of these, and is lost with the next boot: mostly the user means a missing device.
 var systemFolders = []string{"/dev", "/proc", "/sys"}
 
-// sharedMemory is the folder below /dev that is for files.
+// sharedMemory is a folder for files below /dev.
 const sharedMemory = "/dev/shm"
 
-// A SystemFolderError says that an output would be a new file in a folder of the system that
-// is not for files: /dev, /proc or /sys.
+// A SystemFolderError says that an output would be a new file in a folder that is not for files:
+// /dev, /proc or /sys.
 type SystemFolderError struct{ Path, Folder string }
 
 func (e *SystemFolderError) Error() string {
@@ -25,15 +25,15 @@ func (e *SystemFolderError) Error() string {
 	return fmt.Sprintf("%s: is not there, and no file is made in %s, which shows %s", e.Path, e.Folder, what)
 }
 
-// An OpenFileError says that the name of an output is that of an open file of a process, as
-// /dev/stdout and /dev/fd/3 are: nothing can be put in its place.
+// An OpenFileError says that the path of an output is an open file of a process, such as
+// /dev/stdout and /dev/fd/3, which cannot be replaced.
 type OpenFileError struct{ Path string }
 
 func (e *OpenFileError) Error() string {
 	return e.Path + ": is an open file of a process, and only a regular file can be replaced"
 }
 
-// A ReplaceError says that something else than a regular file is where an output is to stand.
+// A ReplaceError says that the path of an output is taken, and not by a regular file.
 type ReplaceError struct {
 	Path string
 	Mode os.FileMode
@@ -43,17 +43,16 @@ func (e *ReplaceError) Error() string {
 	return fmt.Sprintf("%s: is %s, and only a regular file can be replaced", e.Path, Kind(e.Mode))
 }
 
-// Device says whether a block device is there, which a disk can be written to by other ways.
+// Device says whether a block device has the path. A disk can be written to it in other ways.
 func (e *ReplaceError) Device() bool {
 	return e.Mode&(os.ModeDevice|os.ModeCharDevice) == os.ModeDevice
 }
 
-// systemFolder returns which of the folders of the system a path lies in, "" for none. What
-// the folder of the path is called there matters, and not by which links it is reached.
+// systemFolder returns the system folder of a path, or "". It resolves links in the path.
 func systemFolder(path string) string {
 	fd, err := unix.Open(filepath.Dir(path), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return "" // the creation tells more
+		return "" // creation returns a better error
 	}
 	defer unix.Close(fd)
 	dir, err := os.Readlink(fdPath(fd))
@@ -75,7 +74,7 @@ func isBelow(path, folder string) bool {
 	return path == folder || strings.HasPrefix(path, folder+"/")
 }
 
-// refuseSystem refuses a path at which nothing is, if it lies in a folder of the system.
+// refuseSystem refuses a new file in a system folder.
 func refuseSystem(path string) error {
 	if folder := systemFolder(path); folder != "" {
 		return &SystemFolderError{path, folder}
@@ -83,9 +82,9 @@ func refuseSystem(path string) error {
 	return nil
 }
 
-// CheckFolder says why files should not be put into the folder at path, which is made if it is
-// not there: another user may have put it into a folder like /tmp, or a link, and could then
-// change what it holds; and the folders of the system are not for files.
+// CheckFolder refuses a folder for files, which may still be missing: one of another user in a
+// folder like /tmp, or behind such a link, since that user could change its files; and the
+// system folders, which are not for files.
 func CheckFolder(path string) error {
 	target, err := follow(strings.TrimRight(path, "/"))
 	if err != nil {

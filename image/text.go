@@ -6,14 +6,15 @@ import (
 	"os"
 )
 
-// IsStream says whether a name is that of a pipe, or of a device that is no disk, such as
-// /dev/stdout: a text can be written to it as it comes.
+// IsStream says whether a path is a pipe or a character device, such as /dev/stdout, to which
+// text is written directly.
 func IsStream(path string) bool {
 	info, err := os.Stat(path)
 	return err == nil && info.Mode()&(os.ModeNamedPipe|os.ModeCharDevice) != 0
 }
 
-// CheckText says why WriteText could not write under a name. It leaves nothing.
+// CheckText returns the error that WriteText would return for a path, and leaves nothing
+// behind.
 func CheckText(path string) error {
 	if IsStream(path) {
 		return nil
@@ -22,10 +23,9 @@ func CheckText(path string) error {
 	return err
 }
 
-// WriteText writes a text that is no image: a report, a script. As all outputs, it has its
-// name when it is whole, and keeps the permissions of the file that it replaces. Where the
-// name is that of a stream, that is written to. What is executable is for its owner alone, as
-// far as it replaces nothing.
+// WriteText writes a text, such as a report or a script, to a file or stream. Like all outputs,
+// the file gets its name when it is complete, and keeps the permissions of the one that it
+// replaces. A new executable is for its owner alone.
 func WriteText(path string, executable bool, write func(io.Writer) error) error {
 	if IsStream(path) {
 		f, err := os.OpenFile(path, os.O_WRONLY, 0)

@@ -7,20 +7,19 @@ import (
 	"unicode/utf8"
 )
 
-// Volume is what is asked of one file system, in the terms that all of them share.
+// Volume has the settings that all file systems share.
 type Volume struct {
-	// Size is how large the file system is to be.
 	Size Size
-	// Label is the volume's name; which characters and how many is the file system's rule.
+	// Label is the volume's name. Each file system limits its characters and length.
 	Label string
 	// UUID is the volume's identifier as blkid prints it ("xxxxxxxx-xxxx-…" for ext4,
-	// "ABCD-1234" for FAT); one is derived from Seed where it is empty.
+	// "ABCD-1234" for FAT). Default: derived from Seed.
 	UUID string
-	// Seed is what all other identifiers are derived from.
+	// Seed is the source of all other identifiers.
 	Seed Seed
 }
 
-// CheckLabel refuses a label that tools which print labels could not show.
+// CheckLabel refuses a label that is not printable UTF-8.
 func CheckLabel(label string) error {
 	switch {
 	case !utf8.ValidString(label):
