@@ -87,27 +87,23 @@ func (x *Session) listen(ctx context.Context, suffix string, serve func(context.
 
 func (x *Session) serveControl(ctx context.Context, c *net.UnixConn) {
 	kill := false
-	runtimedir.Answer(c, func(q request) (answer, error) {
-		kill = q.Do == "kill"
-		return x.obey(ctx, q)
+	runtimedir.Answer(c, func(q request) (a answer, err error) {
+		switch q.Do {
+		case "stop":
+			_, err = x.Machine.QMP(ctx, "system_powerdown", nil)
+		case "kill":
+			kill = true
+		case "status":
+			a, err = x.status(ctx)
+		default:
+			err = fmt.Errorf("request %q is unknown", q.Do)
+		}
+		return a, err
 	})
-	if kill {
+	if kill { // the client has its answer by then
 		x.ended = true
 		go x.Machine.Kill()
 	}
-}
-
-func (x *Session) obey(ctx context.Context, q request) (a answer, err error) {
-	switch q.Do {
-	case "stop":
-		_, err = x.Machine.QMP(ctx, "system_powerdown", nil)
-	case "kill":
-	case "status":
-		a, err = x.status(ctx)
-	default:
-		err = fmt.Errorf("request %q is unknown", q.Do)
-	}
-	return a, err
 }
 
 // status says which ways into the guest are open.
