@@ -3,16 +3,17 @@ module ingot
 go 1.26.8
 
 require (
-	filippo.io/edwards25519 v1.2.0 // the curve of signatures of Guix, which are no EdDSA
+	filippo.io/edwards25519 v1.2.0 // the curve of Guix signatures, which are not EdDSA
 	github.com/andybalholm/brotli v1.3.0 // brotli, for caches; a port of the original to Go, used by many
-	github.com/creack/pty v1.1.24 // terminals for those who log in by ssh
+	github.com/creack/pty v1.1.24 // terminals for ssh logins
+	github.com/diskfs/go-diskfs v1.9.4 // partition: writes GUID partition tables
 	github.com/dustin/go-humanize v1.1.0 // sizes and counts in messages
-	github.com/google/uuid v1.6.0 // UUIDs of version 5, which identifiers are derived as
-	github.com/insomniacslk/dhcp v0.0.0-20260901064844-234b97448fae // the guest's address, by DHCP
+	github.com/google/uuid v1.6.0 // derived identifiers, which are UUIDs of version 5
+	github.com/insomniacslk/dhcp v0.0.0-20260901064844-234b97448fae // the guest's DHCP client
 	github.com/invopop/jsonschema v0.14.0 // the recipe language's schema, from its Go types
 	github.com/kdomanski/iso9660 v0.4.0 // tests: another reader of plain ISO 9660
 	github.com/klauspost/compress v1.20.4 // zstd and deflate, for initramfs, modules, qcow2 and caches
-	github.com/mattn/go-sqlite3 v1.14.53 // the store's database; twice as fast as the one without C
+	github.com/mattn/go-sqlite3 v1.14.53 // the store's database; twice as fast as its translation to Go
 	github.com/mdlayher/genetlink v1.4.0 // the guest's power button, whose events are generic netlink
 	github.com/mdlayher/netlink v1.9.0 // their attributes
 	github.com/mikelolasagasti/xz v1.0.1 // xz, for modules, caches and packages: XZ Embedded in Go, in bounded memory

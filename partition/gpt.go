@@ -1,43 +1,49 @@
 package partition
 
 import (
-	"hash/crc32"
-	"unicode/utf16"
+	"fmt"
+	"slices"
+
+	"github.com/diskfs/go-diskfs/backend"
+	"github.com/diskfs/go-diskfs/partition/gpt"
 
 	"ingot/image"
 )
 
-const biosBootGUID = "21686148-6449-6E6F-744E-656564454649"
+const biosBootGUID = string(gpt.BIOSBoot)
 
 // writeGPT adds the GPT at the start of the disk and its backup at the end.
-func (l *layout) writeGPT(b *image.Builder) {
-	var entries [gptEntries]gptEntry
-	for i, p := range l.parts {
-		entries[i] = gptEntry{
-			PartitionTypeGUID: diskGUID(p.TypeGUID), UniquePartitionGUID: diskGUID(p.GUID),
-			StartingLBA: uint64(p.Start / l.SectorSize), EndingLBA: uint64(p.End()/l.SectorSize) - 1,
-			Attributes: p.Attributes,
-		}
-		copy(entries[i].PartitionName[:], utf16.Encode([]rune(p.Name)))
+func (l *layout) writeGPT(b *image.Builder) error {
+	table := gpt.Table{LogicalSectorSize: int(l.SectorSize), PhysicalSectorSize: int(l.SectorSize), GUID: l.GUID}
+	for _, p := range l.parts {
+		table.Partitions = append(table.Partitions, &gpt.Partition{
+			Index: p.Number,
+			Start: uint64(p.Start / l.SectorSize), End: uint64(p.End()/l.SectorSize) - 1,
+			Type: gpt.Type(p.TypeGUID), GUID: p.GUID, Name: p.Name, Attributes: p.Attributes,
+		})
 	}
-	array := encode(entries)
-	last, sectors := uint64(l.Size/l.SectorSize)-1, uint64(gptArraySize/l.SectorSize)
-	h := gptHeader{
-		Signature: [8]byte([]byte(gptSignature)), Revision: gptRevision, HeaderSize: gptHeaderSize,
-		FirstUsableLBA: 2 + sectors, LastUsableLBA: last - sectors - 1, DiskGUID: diskGUID(l.GUID),
-		NumberOfPartitionEntries: gptEntries, SizeOfPartitionEntry: gptEntrySize, PartitionEntryArrayCRC32: crc32.ChecksumIEEE(array),
+	if err := table.Write(extents{b: b}, l.Size); err != nil {
+		return fmt.Errorf("gpt: %w", err)
 	}
-	for _, at := range [...]struct{ header, other, array uint64 }{{1, last, 2}, {last, 1, last - sectors}} {
-		h.MyLBA, h.AlternateLBA, h.PartitionEntryLBA, h.HeaderCRC32 = at.header, at.other, at.array, 0
-		h.HeaderCRC32 = crc32.ChecksumIEEE(encode(h))
-		b.Add(int64(at.header)*l.SectorSize, image.Bytes(encode(h)), tableOwner)
-		b.Add(int64(at.array)*l.SectorSize, image.Bytes(array), tableOwner)
-	}
+	return nil
+}
+
+// extents is the file that go-diskfs writes a GPT to. Each write adds an extent; go-diskfs calls no
+// other method.
+type extents struct {
+	backend.WritableFile
+	b *image.Builder
+}
+
+func (e extents) WriteAt(p []byte, off int64) (int, error) {
+	e.b.Add(off, image.Bytes(slices.Clone(p)), tableOwner)
+	return len(p), nil
 }
 
 // gptMBR returns the MBR before a GPT: the protective one, or that of a hybrid table.
 //
-// In a hybrid table the protective entry comes first and covers the space before the first
+// go-diskfs writes a protective MBR too, but with zeros for the CHS addresses and with the disk's
+// size modulo 2 TiB, so ingot writes its own. In a hybrid table the protective entry comes first and covers the space before the first
 // partition that the MBR lists: the Linux kernel looks for it at sector 1, GRUB in any entry.
 func (l *layout) gptMBR() mbrRecord {
 	r := mbrRecord{Signature: l.Signature}

@@ -60,7 +60,9 @@ func (t Table) Layout() (*Disk, error) {
 	for _, r := range l.Raw {
 		b.Add(r.Start, r.Content, &image.Owner{Name: r.what()})
 	}
-	l.writeTables(&b)
+	if err := l.writeTables(&b); err != nil {
+		return nil, err
+	}
 	m, err := b.Map(l.Size)
 	if err != nil {
 		return nil, fmt.Errorf("partition table: %w", err)
@@ -69,13 +71,13 @@ func (t Table) Layout() (*Disk, error) {
 	return d, nil
 }
 
-func (l *layout) writeTables(b *image.Builder) {
+func (l *layout) writeTables(b *image.Builder) error {
 	if l.Kind == MBR {
 		l.writeMBR(b)
-		return
+		return nil
 	}
 	l.gptMBR().addTo(b)
-	l.writeGPT(b)
+	return l.writeGPT(b)
 }
 
 // setDefaults sets defaults of the table and checks the rest of it.

@@ -1,10 +1,6 @@
 package partition
 
-import (
-	"encoding/binary"
-
-	"github.com/google/uuid"
-)
+import "encoding/binary"
 
 // The structures below are those of the UEFI specification 2.10, chapter 5
 // (https://uefi.org/specs/UEFI/2.10/05_GUID_Partition_Table_Format.html), the MBR in
@@ -55,22 +51,17 @@ type mbrRecord struct {
 // encode returns the sector with zeros for the boot code.
 func (r mbrRecord) encode() []byte {
 	r.Magic = mbrMagic
-	return encode(r)
+	b, err := binary.Append(nil, binary.LittleEndian, r)
+	if err != nil {
+		panic(err) // r has a fixed size
+	}
+	return b
 }
 
 // decodeMBR returns the record in a sector, and false if the magic is missing.
 func decodeMBR(b []byte) (r mbrRecord, ok bool) {
 	_, err := binary.Decode(b, binary.LittleEndian, &r)
 	return r, err == nil && r.Magic == mbrMagic
-}
-
-// encode returns the bytes of one of the structures in this file.
-func encode(v any) []byte {
-	b, err := binary.Append(nil, binary.LittleEndian, v)
-	if err != nil {
-		panic(err) // v has no fixed size
-	}
-	return b
 }
 
 // chs returns the packed cylinder, head and sector of an LBA under the geometry that
@@ -124,9 +115,6 @@ type gptEntry struct {
 	Attributes          uint64
 	PartitionName       [gptNameUnits]uint16
 }
-
-// diskGUID returns the bytes on disk of a GUID that has been parsed before.
-func diskGUID(text string) [16]byte { return swapGUID(uuid.MustParse(text)) }
 
 // swapGUID converts a GUID between the byte order on disk and that of its text: the first
 // three fields are little-endian on disk.
