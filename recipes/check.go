@@ -366,11 +366,14 @@ func (r *Recipe) checkPlatform(word string) error {
 	if err := oneOf(word, bootloader.PlatformWords()...); err != nil {
 		return err
 	}
+	kind, err := partition.ParseKind(r.Disk.Table)
+	if Arches[r.Arch].Go == "" || err != nil {
+		return nil // the decoder reported it
+	}
 	platform, err := bootloader.ParsePlatform(r.Arch, word)
 	if err != nil || r.IsISO() || r.IsNetboot() {
 		return err
 	}
-	kind, _ := partition.ParseKind(r.Disk.Table) // which the decoder checked
 	want := r.Bootloader.Loader.Kind.Partition(platform, kind)
 	for _, p := range r.Disk.Partitions {
 		if want == "" || p.Type == want && (want != "esp" || p.isESP()) {

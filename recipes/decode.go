@@ -33,8 +33,9 @@ type alternatives interface {
 // mistakes that it finds.
 type decoder struct {
 	*source
-	errs []error // the first ones
-	more int     // how many more there are
+	errs  []error // the first ones
+	more  int     // how many more there are
+	words int     // how many of all are unknown words, which do not end the check
 }
 
 // mostErrors is how many mistakes are named, one by one. The others are counted: a file of
@@ -170,7 +171,10 @@ func (d *decoder) mapping(n *yaml.Node, v reflect.Value, key string) {
 		into := field.value()
 		d.decode(value, into, sub)
 		if words := enum(field.tag); into.Kind() == reflect.String && into.String() != "" && len(words) > 0 {
-			d.check(sub, oneOf(into.String(), words...))
+			if err := oneOf(into.String(), words...); err != nil {
+				d.words++
+				d.check(sub, err)
+			}
 		}
 	}
 	for _, name := range names {
@@ -354,10 +358,26 @@ func fieldsOf(v reflect.Value) (fields map[string]field, names []string) {
 func (d *decoder) refuse(v any, mapping string, keys []string, format string, args ...any) {
 	fields, _ := fieldsOf(reflect.ValueOf(v).Elem())
 	for _, key := range keys {
-		if !fields[key].value().IsZero() {
+		if isSet(fields[key].value()) {
 			d.fail(mapping+"."+key, format, args...)
 		}
 	}
+}
+
+// isSet reports whether a value says more than a key that is left out. Empty lists do not.
+func isSet(v reflect.Value) bool {
+	switch v.Kind() {
+	case reflect.Slice, reflect.Map:
+		return v.Len() > 0
+	case reflect.Struct:
+		for _, field := range v.Fields() {
+			if isSet(field) {
+				return true
+			}
+		}
+		return false
+	}
+	return !v.IsZero()
 }
 
 // keysOf returns the names of the keys of the mapping that a struct describes.

@@ -14,7 +14,10 @@ import (
 // settleKinds gives each partition its type by its one name, and the file system that the
 // type implies, and refuses types that say something else than the file system does.
 func (r *Recipe) settleKinds(d *decoder) {
-	kind, _ := partition.ParseKind(r.Disk.Table) // which the decoder checked
+	kind, err := partition.ParseKind(r.Disk.Table)
+	if err != nil {
+		return // the decoder reported it
+	}
 	for i := range r.Disk.Partitions {
 		p, key := &r.Disk.Partitions[i], fmt.Sprintf("disk.partitions[%d]", i)
 		flag, err := partition.FlagType(kind, p.Flags)

@@ -92,7 +92,7 @@ func Parse(file, dir string, text []byte, set []string) (*Recipe, error) {
 		return nil, err
 	}
 	r.src = d.source
-	if len(d.errs) == 0 {
+	if len(d.errs)+d.more == d.words {
 		r.check(d)
 	}
 	if err := d.err(); err != nil {
@@ -286,14 +286,15 @@ func (d *decoder) path(p *Path, text string) error {
 // recipe's own folder. It refuses a relative path that leads to none.
 func (d *decoder) storePath(p *StorePath, text string) error {
 	*p = StorePath(text)
+	if text == "" {
+		return nil
+	}
 	at := text
 	if !filepath.IsAbs(at) {
 		at = filepath.Join(d.dir, at)
 	}
 	item := storedb.Follow(at)
 	switch {
-	case text == "":
-		return nil
 	case storedb.ItemOf(item) == item:
 		if item != at {
 			*p = StorePath(item)

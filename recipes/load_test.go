@@ -133,6 +133,30 @@ func TestParseErrors(t *testing.T) {
 	}
 }
 
+// TestAllMistakes: words that are not known hide no other mistakes, and bring no further ones.
+func TestAllMistakes(t *testing.T) {
+	text := "arch: arm65\n" + strings.NewReplacer("table: gpt", "table: gtp", "store:\n  closures", "store:\n  flavour: nixx\n  closures", "/etc/hostname", "etc/hostname").Replace(good)
+	_, err := Parse("web.yaml", "/recipes", []byte(text), nil)
+	for _, want := range []string{"arch: ", "disk.table: ", "store.flavour: ", "disk.partitions[2].contents.files[0]: "} {
+		if err == nil || strings.Count(err.Error(), "\n") != 3 || !strings.Contains(err.Error(), ": "+want) {
+			t.Errorf("Parse = %v; want four mistakes, one at %s", err, want)
+		}
+	}
+}
+
+// TestEmptyLists: an empty list is as good as none where none may be.
+func TestEmptyLists(t *testing.T) {
+	for old, empty := range map[string]string{
+		"/nix/store/00000000000000000000000000000000-system": "{path: /nix/store/00000000000000000000000000000000-system, modules: [], tools: []}",
+		"from: /mnt/nix/store":                               "keys: []\n      cache: []",
+		"type: bios-boot, ":                                  "type: bios-boot, contents: {files: []}, ",
+	} {
+		if _, err := Parse("web.yaml", "/recipes", []byte(strings.Replace(good, old, empty, 1)), nil); err != nil {
+			t.Errorf("%s: %v", empty, err)
+		}
+	}
+}
+
 // TestGuixStore: what a Guix system's initial RAM disk cannot find is refused.
 func TestGuixStore(t *testing.T) {
 	const want = "a Guix system finds its store as plain files alone"

@@ -55,7 +55,7 @@ func (p *Partition) checkEncrypt(d *decoder, key string) {
 	switch {
 	case p.Encrypt == "" && p.Passphrase != nil:
 		d.fail(key+".passphrase", "is that of encrypt: luks, which is not there")
-	case p.Encrypt == "":
+	case p.Encrypt != "luks":
 	case p.Type == "esp":
 		d.fail(key+".encrypt", "firmware cannot read an ESP that is encrypted")
 	case p.Passphrase == nil:

@@ -82,7 +82,7 @@ func always(a any) func(*line) any { return func(*line) any { return a } }
 
 func parseStart(l *line) any {
 	var names []string
-	for !l.ended() {
+	for l.err == nil && !l.ended() {
 		names = append(names, l.machine())
 	}
 	if names == nil {

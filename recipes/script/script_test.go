@@ -21,6 +21,7 @@ func TestParse(t *testing.T) {
 		"web: eventually port 80":            `t.yaml:10: eventually: "port" is no time, such as 500ms, 10s or 2m`,
 		"web: wait line /(/":                 "t.yaml:10: wait: error parsing regexp: missing closing )",
 		"web: wait line \"no end":            "t.yaml:10: wait: the quotes do not end where the line does",
+		"start \"web":                        `t.yaml:10: start: "web: the quotes do not end`,
 		"web: status -1":                     `t.yaml:10: status: the status: "-1" where a number from 0 to 999 belongs`,
 		"web: poweroff now":                  `t.yaml:10: poweroff: what is "now" for? (poweroff)`,
 		"web: screenshot ../out.png":         `t.yaml:10: screenshot: "../out.png" is no name of a picture, such as login.png`,

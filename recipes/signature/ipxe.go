@@ -72,11 +72,11 @@ func readable(c *x509.Certificate) error {
 // addresses, which is how iPXE reads them.
 func ocspAddress(value []byte) bool {
 	var list []accessDescription
-	if _, err := asn1.Unmarshal(value, &list); err != nil {
+	if rest, err := asn1.Unmarshal(value, &list); err != nil || len(rest) > 0 {
 		return false
 	}
 	return !slices.ContainsFunc(list, func(d accessDescription) bool {
-		return d.Method.Equal(oidOCSP) && (d.Location.Class != asn1.ClassContextSpecific || d.Location.Tag != tagURI)
+		return d.Method.Equal(oidOCSP) && (d.Location.Class != asn1.ClassContextSpecific || d.Location.Tag != tagURI || d.Location.IsCompound)
 	})
 }
 

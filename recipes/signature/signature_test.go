@@ -375,3 +375,17 @@ func TestEndlessChain(t *testing.T) {
 		t.Errorf("the chain has %d certificates; want %d", got, mostIssuers)
 	}
 }
+
+// TestOCSPAddress: a server by another name than an address of text, or bytes behind, cannot be
+// read, so that no such certificate passes for one without a server.
+func TestOCSPAddress(t *testing.T) {
+	const method = "\x06\x08\x2b\x06\x01\x05\x05\x07\x30\x01"
+	for value, want := range map[string]bool{
+		"\x30\x0f\x30\x0d" + method + "\x86\x01a": true, "\x30\x0f\x30\x0d" + method + "\x86\x01a\x05\x00": false,
+		"\x30\x0f\x30\x0d" + method + "\xa6\x01a": false, "\x30\x0f\x30\x0d" + method + "\x81\x01a": false,
+	} {
+		if got := ocspAddress([]byte(value)); got != want {
+			t.Errorf("ocspAddress(%x) = %v; want %v", value, got, want)
+		}
+	}
+}
