@@ -137,11 +137,30 @@ func TestPartition(t *testing.T) {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("sfdisk: %v\n%s", err, out)
 	}
+	// A GPT that an MBR has replaced still has its backup; a hybrid ISO has a partition of type 0.
+	replaced, unnamed := disk(t, 8<<20), disk(t, 8<<20)
+	tool(t, "sgdisk", "-n", "1:2048:+1M", replaced)
+	entry := "\x80\x00\x02\x00\x00\x00\x00\x00\x40\x00\x00\x00\x00\x08\x00\x00"
+	for file, id := range map[string]string{replaced: "\x42\x00\xfe\xca", unnamed: "\x00\x00\x00\x00"} {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		clear(b[:1024])
+		copy(b[440:], id+"\x00\x00"+entry)
+		copy(b[510:], "\x55\xaa")
+		if err := os.WriteFile(file, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
 	for _, test := range []struct {
 		disk       string
 		number     int
 		uuid, name string
 	}{
+		{replaced, 1, "cafe0042-01", ""},
+		{unnamed, 1, "", ""},
+		{os.DevNull, 1, "", ""},
 		{gpt, 1, guid1, "boot"},
 		{gpt, 5, guid2, "größe"},
 		{gpt, 2, "", ""},
@@ -149,7 +168,7 @@ func TestPartition(t *testing.T) {
 		{gpt, 10_000, "", ""},
 		{mbr, 1, "cafe0042-01", ""},
 		{mbr, 5, "cafe0042-05", ""},
-		{mbr, 10, "", ""},
+		{mbr, 10, "cafe0042-0a", ""},
 	} {
 		f, err := os.Open(test.disk)
 		if err != nil {
