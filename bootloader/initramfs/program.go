@@ -17,7 +17,7 @@ func CheckProgram(path string) error {
 	defer f.Close()
 	program, err := elffile.Open(f)
 	if err != nil {
-		return fmt.Errorf("%s: the program that the guest runs %w", path, err)
+		return fmt.Errorf("%s cannot be the program that the guest runs: %w", path, err)
 	}
 	if program.Interpreter() != "" {
 		return fmt.Errorf("%s: the program that the guest runs needs libraries, which the guest does not have: take an ingot that make build has made", path)

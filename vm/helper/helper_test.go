@@ -303,7 +303,7 @@ func TestRefused(t *testing.T) {
 	}{
 		"drivers":    {func(o *helper.Options) { o.Load = []string{"nonesuch", "ext4", "neither"} }, "lacks drivers that this machine needs, built in or as modules: nonesuch, neither"},
 		"modules":    {func(o *helper.Options) { o.Modules = []string{"nonesuch"} }, "module nonesuch is not part of kernel"},
-		"no program": {func(o *helper.Options) { o.Init = text }, "no ELF file"},
+		"no program": {func(o *helper.Options) { o.Init = text }, "cannot be the program that the guest runs: is no ELF file"},
 		"dynamic":    {func(o *helper.Options) { o.Init = dynamic }, "needs libraries"},
 		"QEMU":       {func(o *helper.Options) { o.Machine.Args = []string{"-nonesuch"} }, "-nonesuch: invalid option"},
 		"memory":     {func(o *helper.Options) { o.Machine.Memory = 1 << 20 }, "memory of 1 MiB; a machine needs at least 32 MiB"},
