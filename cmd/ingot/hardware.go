@@ -22,8 +22,9 @@ const disksHelp = `The guest gets the disks of --disk, then of --new-disk, then 
 qcow2 if its name ends in .qcow2 and else raw, unless FILE:qcow2 or FILE:raw says which;
 with :ro, writes are discarded on exit. The bytes of the file do not count, since a
 guest may have written them. --new-disk FILE:SIZE[:FS[:LABEL]] makes FILE in the same way, and
-keeps it if the exit status is 0; --empty-disk SIZE[:FS[:LABEL]] is discarded on exit. FS is
-a file system: ext4, fat or swap. Default: none.
+keeps it if the exit status is 0; --empty-disk SIZE[:FS[:LABEL]] is discarded on exit. SIZE
+has a unit, such as 64M; --empty-disk also takes a number of MiB. FS is a file system: ext4,
+fat or swap. Default: none.
 
 --share is written PATH, NAME:PATH, or either with ,ro behind it for a folder that the
 guest can only read.`

@@ -67,6 +67,9 @@ func ParseNew(text string) (d New, err error) {
 	if !ok {
 		return d, wrong(text, errors.New("it is FILE:SIZE, such as data.img:1GiB"))
 	}
+	if size, _, _ := strings.Cut(empty, ":"); isNumber(size) { // of bytes, or of MiB
+		return d, wrong(text, fmt.Errorf("the size needs a unit: %sMiB, or %[1]sB for bytes", size))
+	}
 	if d.Empty, err = run.ParseEmpty(empty); err != nil {
 		if option, ok := errors.AsType[*run.OptionError](err); ok {
 			err = option.Err
@@ -88,19 +91,26 @@ func ParseNew(text string) (d New, err error) {
 }
 
 // split divides the file of a new disk from what is to be on it. The size is the first of the
-// last three parts that is one, else the last part.
+// last three parts that is one and has no other behind it, else the last part.
 func split(text string) (name, empty string, ok bool) {
 	parts := strings.Split(text, ":")
 	size := len(parts) - 1
-	for i := max(1, len(parts)-3); i < len(parts); i++ {
-		if _, err := run.ParseSize(parts[i]); err == nil {
+	for i := size - 1; i >= max(1, len(parts)-3); i-- {
+		if isSize(parts[i]) && !isSize(parts[i+1]) {
 			size = i
-			break
 		}
 	}
 	name = strings.Join(parts[:max(size, 0)], ":")
 	return name, strings.Join(parts[size:], ":"), name != ""
 }
+
+// isSize says whether a text is a size with a unit.
+func isSize(text string) bool {
+	_, err := run.ParseSize(text)
+	return err == nil && !isNumber(text)
+}
+
+func isNumber(text string) bool { return text != "" && strings.Trim(text, "0123456789") == "" }
 
 // Check refuses a disk whose file exists, or cannot be made.
 func (d *New) Check() error {

@@ -19,7 +19,9 @@ import (
 func TestParseNew(t *testing.T) {
 	for text, want := range map[string]New{
 		"a:1MiB":                  {run.Empty{Size: 1 << 20}, "a", "raw", false},
-		"a:64":                    {run.Empty{Size: 64 << 20}, "a", "raw", false},
+		"a:1:2:64M":               {run.Empty{Size: 64 << 20}, "a:1:2", "raw", false},
+		"a:1M:64M":                {run.Empty{Size: 64 << 20}, "a:1M", "raw", false},
+		"a:64M:fat:1G":            {run.Empty{Size: 64 << 20, Filesystem: "fat", Label: "1G"}, "a", "raw", false},
 		"a.qcow2:1G:ext4":         {run.Empty{Size: 1 << 30, Filesystem: "ext4"}, "a.qcow2", "qcow2", false},
 		"a.qcow2:raw:1G:ext4:1":   {run.Empty{Size: 1 << 30, Filesystem: "ext4", Label: "1"}, "a.qcow2", "raw", true},
 		"a:b:qcow2:64MiB:swap:sw": {run.Empty{Size: 64 << 20, Filesystem: "swap", Label: "sw"}, "a:b", "qcow2", true},
@@ -30,7 +32,7 @@ func TestParseNew(t *testing.T) {
 	}
 	for text, want := range map[string]string{
 		"": "it is FILE:SIZE", "a": "it is FILE:SIZE", ":1M": "it is FILE:SIZE", "a:": "size is empty", "a:x": "does not start with a number",
-		"a:0": "the size is 0 bytes", "a:513B": "the size is 513 bytes", "a:1M:ext3": `did you mean "ext4"?`, "a:ro:1M": "leave out the :ro", "a.vmdk:1M": "a.vmdk",
+		"a:64": "a:64: the size needs a unit: 64MiB, or 64B for bytes", "a:0M": "the size is 0 bytes", "a:513B": "the size is 513 bytes", "a:1M:ext3": `did you mean "ext4"?`, "a:ro:1M": "leave out the :ro", "a.vmdk:1M": "a.vmdk",
 		"a:1M:ext4:a-label-of-17-byte": "label",
 	} {
 		if _, err := ParseNew(text); !errors.As(err, new(*run.OptionError)) || !strings.Contains(err.Error(), want) {
