@@ -120,18 +120,21 @@ func TestOptionPlaces(t *testing.T) {
 func TestKindOf(t *testing.T) {
 	t.Chdir(t.TempDir())
 	for name, text := range map[string]string{
-		"graph": "/nix/store/00000000000000000000000000000001-a\n\n0\n", "x.yaml": "a: b\n", "text": "name: x\n", "zeros": strings.Repeat("\x00", 512), "name.img": "name: x\n",
+		"graph": "/nix/store/00000000000000000000000000000001-a\n\n0\n", "x.yaml": "a: b\n", "text": "x: y\n", "late": strings.Repeat("#\n", 4096) + "name: x\n", "zeros": strings.Repeat("\x00", 512), "name.img": "name: x\n",
 	} {
 		if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for what, want := range map[string]Kind{
-		"graph": IsClosure, "x.yaml": IsRecipe, "text": IsRecipe, "zeros": IsImage, "name.img": IsImage, "x.yaml:raw": IsImage, ".": IsImage, "not-there": IsRecipe,
+		"graph": IsClosure, "x.yaml": IsRecipe, "text": IsRecipe, "late": IsRecipe, "zeros": IsImage, "name.img": IsImage, "x.yaml:raw": IsImage, ".": IsImage, "not-there": IsRecipe,
 		"/nix/store/00000000000000000000000000000001-a": IsClosure,
 	} {
 		if got, err := KindOf(what); err != nil || got != want {
 			t.Errorf("KindOf(%s) = %d, %v; want %d", what, got, err, want)
 		}
+	}
+	if got, err := KindOfFile("/nix/store/00000000000000000000000000000001-a"); err != nil || got == IsClosure {
+		t.Errorf("KindOfFile of a store item = %d, %v; want what is there", got, err)
 	}
 }

@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"net/netip"
 	"os"
-	"path/filepath"
 
 	guest "ingot/guest/network"
 	"ingot/image/diskfile"
@@ -33,15 +32,20 @@ const (
 // KindOf tells by what is at a path, not by its name, wherever that says it: but of a disk by
 // its name alone, since a guest may have written what is there. What is not there is a recipe.
 func KindOf(what string) (Kind, error) {
+	if path := storedb.Follow(what); storedb.ItemOf(path) == path && !run.IsNetboot(what) {
+		return IsClosure, nil
+	}
+	return KindOfFile(what)
+}
+
+// KindOfFile is KindOf where the path of a store item names what is there, not its closure.
+func KindOfFile(what string) (Kind, error) {
 	name, err := diskfile.Parse(what)
 	if err != nil {
 		return 0, err
 	}
 	if name.Path != what {
 		return IsImage, nil
-	}
-	if path := storedb.Follow(what); storedb.ItemOf(path) == path && !run.IsNetboot(what) {
-		return IsClosure, nil
 	}
 	info, err := os.Stat(what)
 	switch {
@@ -58,7 +62,7 @@ func KindOf(what string) (Kind, error) {
 		return 0, err
 	case bytes.HasPrefix(head, []byte("/nix/store/")) || bytes.HasPrefix(head, []byte("/gnu/store/")):
 		return IsClosure, nil
-	case info.Size() <= recipes.MaxText && bytes.IndexByte(head, 0) < 0 && (filepath.Ext(what) == ".yaml" || filepath.Ext(what) == ".yml" || bytes.Contains(head, []byte("name:"))):
+	case info.Size() <= recipes.MaxText && bytes.IndexByte(head, 0) < 0: // a text
 		return IsRecipe, name.CheckText(info.Size())
 	}
 	return IsImage, nil

@@ -197,7 +197,10 @@ func planMap(c *cobra.Command, name string, r recipeFlags) (*image.Map, io.Close
 
 // looksLikeImage says whether a name is that of an image.
 func looksLikeImage(text string) (bool, error) {
-	kind, err := lab.KindOf(text)
+	if text == stdin {
+		return false, nil
+	}
+	kind, err := lab.KindOfFile(text)
 	return kind == lab.IsImage, err
 }
 
