@@ -3,6 +3,7 @@ package image
 import (
 	"bytes"
 	"io"
+	"math"
 	"testing"
 )
 
@@ -65,6 +66,8 @@ func TestCivil(t *testing.T) {
 		{951782400, Civil{2000, 2, 29, 0, 0, 0}},
 		{4102444799, Civil{2099, 12, 31, 23, 59, 59}},
 		{-62135596800, Civil{1, 1, 1, 0, 0, 0}},
+		{math.MinInt64, Civil{-292277022657, 1, 27, 8, 29, 52}},
+		{math.MaxInt64, Civil{292277026596, 12, 4, 15, 30, 7}},
 	} {
 		if got := (Time{Sec: c.sec}).Civil(); got != c.want {
 			t.Errorf("Civil(%d) = %v; want %v", c.sec, got, c.want)

@@ -59,8 +59,8 @@ func (c Civil) Seconds() int64 {
 }
 
 func floorDiv(a, b int64) int64 {
-	if a < 0 {
-		a -= b - 1
+	if a%b < 0 {
+		return a/b - 1
 	}
 	return a / b
 }
