@@ -42,7 +42,7 @@ NAME=RECIPE or NAME=IMAGE serves several disks under their names. The default so
 NAME.nbd in ingot's folder below XDG_RUNTIME_DIR, or in /tmp/ingot-UID.`,
 		Example: `  ingot serve web.yaml --socket web.nbd
   qemu-system-x86_64 -m 512 -snapshot -drive file=nbd+unix:///?socket=web.nbd,format=raw
-  ingot serve web.qcow2 --overlay changes.cow
+  ingot serve web.qcow2 --overlay changes.overlay
   ingot serve root=web.yaml data=data.img --writable
   ingot serve web.yaml --once & qemu-img convert -O raw "nbd+unix:///?socket=…" copy.img`,
 		Args: takes(1, -1),
@@ -148,7 +148,7 @@ func (s *serveFlags) overlay(disk *image.Map) (*nbd.Overlay, error) {
 	switch {
 	case s.kept != "":
 		if said, ok := fileformat.OfName(s.kept); ok {
-			return nil, usageError{fmt.Errorf("serve: --overlay %s: the suffix %s is that of %s, and the file holds changes in a format of its own: give another name, such as changes.cow", s.kept, filepath.Ext(s.kept), said.What)}
+			return nil, usageError{fmt.Errorf("serve: --overlay %s: the suffix %s is that of %s, and the file holds changes in a format of its own: give another name, such as changes.overlay", s.kept, filepath.Ext(s.kept), said.What)}
 		}
 		if _, err := image.Target(s.kept); err != nil {
 			return nil, fmt.Errorf("--overlay: %w", err)
