@@ -47,15 +47,18 @@ func addAccel(f *pflag.FlagSet, to *vm.Accel, name, usage string) {
 	f.Var(valueFlag[vm.Accel]{to, vm.ParseAccel, "string"}, name, usage)
 }
 
-// duration is a time.Duration that is printed without its zeros: 1m, not 1m0s.
+// duration is a time.Duration that is printed without a last part of zero: 1m, not 1m0s.
 type duration time.Duration
 
 func (d duration) String() string {
-	text := strings.TrimSuffix(time.Duration(d).String(), "m0s")
-	if text != time.Duration(d).String() {
-		text += "m"
+	text := time.Duration(d).String()
+	switch {
+	case d == 0: // the default that help does not mention
+		return "0"
+	case strings.HasSuffix(text, "m0s"):
+		return strings.TrimSuffix(text, "0s")
 	}
-	return strings.TrimSuffix(text, "0s")
+	return text
 }
 
 // addTimeout adds a flag that says how long something may take: not less than no time, and no

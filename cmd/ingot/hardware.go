@@ -57,9 +57,9 @@ func (h *hardwareFlags) add(f *pflag.FlagSet, network networkMode) {
 func printCommand(c *cobra.Command, command func() ([]string, error)) error {
 	line, err := command()
 	if err == nil {
-		fmt.Fprintln(c.OutOrStdout(), shellwords.Quote(line))
+		_, err = fmt.Fprintln(c.OutOrStdout(), shellwords.Quote(line))
 	}
-	return err
+	return err // also that of the output: the status of exec tells it from the command's
 }
 
 // hardware is what hardwareFlags name, but for numbers.

@@ -45,3 +45,16 @@ func TestOptionErrors(t *testing.T) {
 		t.Error("an error about something else changes")
 	}
 }
+
+// TestTimes: a flag shows a time as it is written, and takes 0, which is not an empty value.
+func TestTimes(t *testing.T) {
+	for text, want := range map[string]string{"0": "0", "0s": "0", "10s": "10s", "30s": "30s", "60s": "1m", "100ms": "100ms", "90s": "1m30s", "1h": "1h0m"} {
+		c := newStop()
+		if err := c.ParseFlags([]string{"--grace", text}); err != nil || c.Flag("grace").Value.String() != want {
+			t.Errorf("--grace %s is %s, %v; want %s", text, c.Flag("grace").Value, err, want)
+		}
+		if err := emptyFlag(c); err != nil {
+			t.Errorf("--grace %s: %v", text, err)
+		}
+	}
+}
