@@ -1,6 +1,8 @@
 package erofs
 
 import (
+	"cmp"
+
 	"ingot/image"
 	"ingot/partition/volume"
 )
@@ -30,7 +32,9 @@ type FileSystem struct{}
 var limits = volume.Limits{Name: "EROFS", Seed: "erofs", Label: maxLabel, Least: blockSize, Most: maxBlocks * blockSize}
 
 // Check implements [volume.FileSystem].
-func (FileSystem) Check(v image.Volume) error { return limits.Check(v) }
+func (FileSystem) Check(v image.Volume) error {
+	return cmp.Or(limits.Check(v), image.CheckLabel(v.Label))
+}
 
 // UUID implements [volume.FileSystem].
 func (FileSystem) UUID(v image.Volume) string { return limits.UUID(v) }

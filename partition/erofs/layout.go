@@ -15,8 +15,8 @@ import (
 var inlineFile int64 = 2048
 
 // Layout implements [volume.FileSystem]. An error names the path.
-func (FileSystem) Layout(t *image.Tree, v image.Volume) (*image.Map, error) {
-	if err := limits.Check(v); err != nil {
+func (f FileSystem) Layout(t *image.Tree, v image.Volume) (*image.Map, error) {
+	if err := f.Check(v); err != nil {
 		return nil, err
 	}
 	w := &writer{Volume: v}

@@ -1,6 +1,7 @@
 package ext4
 
 import (
+	"cmp"
 	"fmt"
 
 	"ingot/image"
@@ -42,7 +43,7 @@ func (FileSystem) UUID(v image.Volume) string { return limits.UUID(v) }
 
 // Check implements [volume.FileSystem].
 func (f FileSystem) Check(v image.Volume) error {
-	if err := limits.Check(v); err != nil {
+	if err := cmp.Or(limits.Check(v), image.CheckLabel(v.Label)); err != nil {
 		return err
 	}
 	switch {

@@ -31,6 +31,9 @@ func TestSize(t *testing.T) {
 	if exact, err := size(image.Exactly(2<<30 + 512)); exact != 2<<30+512 || err != nil {
 		t.Errorf("2GiB+512 = %d, %v", exact, err)
 	}
+	if err := fs.Check(image.Volume{Size: image.Fit(0), Label: "a\u3000\u200db"}); err != nil { // as mkfs.btrfs
+		t.Errorf("spaces that are not ASCII in a label: %v", err)
+	}
 	if _, err := size(image.Exactly(1<<30 - 1)); !errors.As(err, new(*image.TooSmallError)) {
 		t.Errorf("a byte less than the file: %v; want a TooSmallError", err)
 	}

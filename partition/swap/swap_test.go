@@ -130,7 +130,7 @@ func TestRefused(t *testing.T) {
 		{Area{}, image.Volume{Size: image.Fit(1 << 44)}, "a swap area allows 17592186040320"},
 		{Area{}, image.Volume{Size: image.Fit(-1)}, "negative"},
 		{Area{}, image.Volume{Size: ok, Label: "seventeen bytes x"}, "17 bytes long; a swap area holds at most 16"},
-		{Area{}, image.Volume{Size: ok, Label: "a\nb"}, "cannot be printed"},
+		{Area{}, image.Volume{Size: ok, Label: "a\nb"}, "control characters"},
 		{Area{}, image.Volume{Size: ok, Label: "a "}, "ends with a space"},
 		{Area{}, image.Volume{Size: ok, UUID: "ABCD-1234"}, "of the form"},
 		{Area{}, image.Volume{Size: ok, UUID: "{0b9b7f3c-1f0e-4d7c-8e43-0f6ad7b6b2a4}"}, "of the form"},
@@ -143,6 +143,9 @@ func TestRefused(t *testing.T) {
 		if _, err := c.area.Layout(nil, c.v); err == nil {
 			t.Errorf("Layout(%+v) is accepted", c.v)
 		}
+	}
+	if err := (Area{}).Check(image.Volume{Size: ok, Label: "a\u3000b"}); err != nil { // as mkswap
+		t.Errorf("a wide space in a label: %v", err)
 	}
 	var small *image.TooSmallError
 	if err := (Area{}).Check(image.Volume{Size: image.Exactly(1)}); !errors.As(err, &small) {

@@ -2,6 +2,9 @@ package volume
 
 import (
 	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 
@@ -24,8 +27,8 @@ func (l Limits) Check(v image.Volume) error {
 	if len(v.Label) > l.Label {
 		return fmt.Errorf("label %q: %d bytes long; %s holds at most %d", v.Label, len(v.Label), l.Name, l.Label)
 	}
-	if err := image.CheckLabel(v.Label); err != nil {
-		return err
+	if !utf8.ValidString(v.Label) || strings.ContainsFunc(v.Label, unicode.IsControl) {
+		return fmt.Errorf("label %q: is not UTF-8 text without control characters", v.Label)
 	}
 	if _, err := l.ID(v); err != nil {
 		return err
