@@ -54,7 +54,11 @@ func (p *planner) pack(ctx context.Context, h Host, at int, entries []bootloader
 // packTree makes the file system that a tree lies in.
 func (p *planner) packTree(ctx context.Context, h Host, t *image.Tree) (image.Blob, error) {
 	if p.Output.Store == recipes.InEROFS {
-		return erofs.FileSystem{}.Layout(t, image.Volume{Size: image.Fit(0), Seed: p.seed.Sub("live")})
+		m, err := erofs.FileSystem{}.Layout(t, image.Volume{Size: image.Fit(0), Seed: p.seed.Sub("live")})
+		if err != nil {
+			return nil, fmt.Errorf("erofs: %w", err)
+		}
+		return m, nil
 	}
 	return p.compress(ctx, h, t)
 }
