@@ -203,10 +203,11 @@ func TestWrongKind(t *testing.T) {
 			t.Errorf("%s: %d, %s; want %d, %q", line, code, errout, exitUsage, want)
 		}
 	}
-	for _, line := range []string{"run /bin/true --dry-run", "run data.img.txt --dry-run"} {
-		if code, _, errout := ingot(strings.Fields(line)...); code != exitFailed || !strings.Contains(errout, " is no image of a disk: it is ") {
-			t.Errorf("%s: %d, %s; want %d", line, code, errout, exitFailed)
-		}
+	if code, _, errout := ingot("run", "/bin/true", "--dry-run"); code != exitFailed || !strings.Contains(errout, " is no image of a disk: it is ") {
+		t.Errorf("run /bin/true: %d, %s; want %d", code, errout, exitFailed)
+	}
+	if code, _, errout := ingot("run", "data.img.txt", "--dry-run"); code != exitRecipe || !strings.Contains(errout, "not a recipe: it is a single text") {
+		t.Errorf("run data.img.txt: %d, %s; want %d", code, errout, exitRecipe)
 	}
 	if _, err := os.Stat("out.img"); err == nil {
 		t.Error("an image was written")
