@@ -317,6 +317,13 @@ func command(ctx context.Context, path string, args []string) error {
 	case err == nil:
 		return nil
 	case errors.As(err, &exit):
+		if status := s128(exit); status != interp.ExitStatus(statusSignal+int(interrupt)) || ctx.Done() == nil {
+			return status
+		}
+		select { // Ctrl-C, which must not end the next line if the shell hears of it later
+		case <-ctx.Done():
+		case <-time.After(grace):
+		}
 		return s128(exit)
 	case ctx.Err() != nil:
 		return ctx.Err()

@@ -2,6 +2,7 @@ package shell
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+	"mvdan.cc/sh/v3/syntax"
 
 	"ingot/tests/testenv"
 )
@@ -265,5 +267,22 @@ func TestStartsCommand(t *testing.T) {
 		if got := startsCommand(before); got != want {
 			t.Errorf("startsCommand(%q) = %v; want %v", before, got, want)
 		}
+	}
+}
+
+// TestLateInterrupt has a command end by Ctrl-C before the shell hears of it.
+func TestLateInterrupt(t *testing.T) {
+	var s Shell
+	if err := s.init(arguments{}); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
+	defer cancel()
+	program, err := syntax.NewParser().Parse(strings.NewReader("/bin/sh -c 'kill -INT $$'"), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if status := s.run(ctx, program.Stmts[0]); status != 130 || ctx.Err() == nil {
+		t.Errorf("status %d, and the shell had heard %v; want 130 after it had", status, ctx.Err())
 	}
 }
