@@ -76,12 +76,14 @@ func TestVNC(t *testing.T) {
 	if info, err := os.Stat(socket); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("the socket is %v, %v; want mode 0600", info.Mode(), err)
 	}
-	for range 2 {
-		conn, err := net.Dial("unix", socket)
-		if err != nil {
+	var viewers [20]net.Conn // at once
+	for i := range viewers {
+		if viewers[i], err = net.Dial("unix", socket); err != nil {
 			t.Fatal(err)
 		}
-		defer conn.Close()
+		defer viewers[i].Close()
+	}
+	for _, conn := range viewers {
 		if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
 			t.Fatal(err)
 		}

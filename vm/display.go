@@ -157,9 +157,10 @@ func (m *Machine) admit(conn *net.UnixConn) error {
 		return err
 	}
 	defer file.Close()
-	if _, err := m.control.ask(ctx, "getfd", map[string]any{"fdname": "viewer"}, file); err != nil {
+	name := fmt.Sprintf("viewer%d", file.Fd()) // no two that come at once have the same
+	if _, err := m.control.ask(ctx, "getfd", map[string]any{"fdname": name}, file); err != nil {
 		return err
 	}
-	_, err = m.control.ask(ctx, "add_client", map[string]any{"protocol": "vnc", "fdname": "viewer", "skipauth": true}, nil)
+	_, err = m.control.ask(ctx, "add_client", map[string]any{"protocol": "vnc", "fdname": name, "skipauth": true}, nil)
 	return err
 }

@@ -101,15 +101,19 @@ func (c *Console) flush() {
 	a := c.all
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if len(c.line) > 0 {
-		c.show()
-	}
+	rest := halfControl().Find(c.line)
+	c.line = c.line[:len(c.line)-len(rest)]
+	c.show()
+	c.line = append(c.line, rest...)
 }
 
 // controls are what would move the cursor or clear the screen (ECMA-48): a firmware, a
 // boot loader and a line editor believe that the terminal is theirs. What is left is still
 // escaped: there are controls beyond ASCII.
 var controls = lazy.Regexp(`\x1b(?:\[[0-?]*[ -/]*[@-~]?|\][^\x07\x1b\n]*(?:\x07|\x1b\\)?|[ -/]*[0-~]?)|[\x00-\x08\x0b-\x1f\x7f]`)
+
+// halfControl is the beginning of one, whose end may come after a pause.
+var halfControl = lazy.Regexp(`\x1b(?:\[[0-?]*[ -/]*|\][^\x07\x1b\n]*\x1b?|[ -/]*)$`)
 
 // show writes what there is of a line. The lock is held.
 func (c *Console) show() {

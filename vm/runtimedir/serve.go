@@ -71,7 +71,10 @@ func Ask[A, Q any](c *net.UnixConn, q Q) (A, error) {
 	if err == nil {
 		err = json.NewDecoder(c).Decode(&r)
 	}
-	if err == nil && r.Error != "" {
+	if err != nil {
+		return r.Answer, fmt.Errorf("no answer: %w", err)
+	}
+	if r.Error != "" {
 		err = errors.New(r.Error)
 	}
 	return r.Answer, err
