@@ -54,14 +54,23 @@ func circles(items []*Item, index map[string]int32) (found [][]*Item) {
 		}
 		g.next()
 	}
-	_, members := components(g, rank)
+	component, members := components(g, rank)
+	within := newGraph(g.len()) // or each search could go through all that a circle refers to
+	for i := range int32(g.len()) {
+		for _, j := range g.edges(i) {
+			if component[j] == component[i] {
+				within.add(j)
+			}
+		}
+		within.next()
+	}
 	for _, m := range members {
 		if len(m) == 1 {
 			continue
 		}
 		least := slices.MinFunc(m, func(a, b int32) int { return strings.Compare(items[a].Path, items[b].Path) })
 		circle := []*Item{items[least]}
-		way := g.shortest(g.edges(least), least)
+		way := within.shortest(within.edges(least), least)
 		for _, i := range way[:len(way)-1] {
 			circle = append(circle, items[i])
 		}

@@ -1,10 +1,12 @@
 package storedb
 
 import (
+	"fmt"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"ingot/tests/fstest"
 )
@@ -65,5 +67,32 @@ func TestCircles(t *testing.T) {
 				t.Errorf("nix-store --load-db of %s: %v\n%s", c.in, err, out)
 			}
 		}
+	}
+}
+
+// TestManyCircles: circles that all refer to a large closure are found without a search of it
+// for each.
+func TestManyCircles(t *testing.T) {
+	const n = 20_000
+	items, index := []*Item{{}}, map[string]int32{}
+	add := func(path string, refs ...string) {
+		index[path] = int32(len(items))
+		items = append(items, &Item{Path: path, References: refs})
+	}
+	for i := range n {
+		leaf, a, b, c := fmt.Sprint("leaf", i), fmt.Sprint("a", i), fmt.Sprint("b", i), fmt.Sprint("c", i)
+		add(leaf)
+		items[0].References = append(items[0].References, leaf)
+		add(a, "hub", b)
+		add(b, c)
+		add(c, a)
+	}
+	index["hub"] = 0
+	begin := time.Now()
+	if found := circles(items, index); len(found) != n {
+		t.Errorf("%d circles; want %d", len(found), n)
+	}
+	if took := time.Since(begin); took > 10*time.Second {
+		t.Errorf("it took %v", took)
 	}
 }
