@@ -300,13 +300,19 @@ func (w *copyWorker) large(fd int, file *image.File, host string) error {
 			return err
 		}
 		data, end := dataFrom(src, off, size)
-		end = min(end, data+copyBuffer)
-		p := w.buf[:end-data]
-		if err := readFull(h, p, data); err != nil {
-			return err
-		}
-		if err := writeAll(fd, p, data); err != nil {
-			return copyError("write", host, err)
+		end = min(end, data+8*copyBuffer)
+		from, to := data, data
+		if n, err := unix.CopyFileRange(src, &from, fd, &to, int(end-data), 0); err == nil && n > 0 {
+			end = data + int64(n)
+		} else { // any error comes up again
+			end = min(end, data+copyBuffer)
+			p := w.buf[:end-data]
+			if err := readFull(h, p, data); err != nil {
+				return err
+			}
+			if err := writeAll(fd, p, data); err != nil {
+				return copyError("write", host, err)
+			}
 		}
 		w.progress(end - off)
 		off = end
