@@ -358,6 +358,18 @@ func TestBounds(t *testing.T) {
 	}
 }
 
+// TestHeld: contents in memory take no more of it than they have bytes.
+func TestHeld(t *testing.T) {
+	const size = 5 << 20
+	n, err := ReadBlob("x", image.Bytes(gzipped(t, tarball(t, tar.Header{Name: "a", Size: size}))), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if held := cap(n.Child("a").Data.(image.Bytes)); held != size {
+		t.Errorf("%d bytes are held for %d", held, size)
+	}
+}
+
 func ar(members ...string) []byte {
 	b := arMagic
 	for i := 0; i+1 < len(members); i += 2 {

@@ -2,7 +2,6 @@ package archive
 
 import (
 	"archive/tar"
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -324,10 +323,9 @@ func (t *tarReader) file(h *tar.Header, in io.Reader, contents image.Blob) (*ima
 		n.Data = data
 		return n, err
 	}
-	var b bytes.Buffer // it grows as the bytes come: the size is not to be trusted with memory
-	b.Grow(int(min(h.Size, 1<<20)) + bytes.MinRead)
-	_, err := io.CopyN(&b, in, h.Size)
-	n.Data = image.Bytes(b.Bytes())
+	b := make([]byte, h.Size) // of all entries, maxInMemory at most
+	_, err := io.ReadFull(in, b)
+	n.Data = image.Bytes(b)
 	return n, err
 }
 
