@@ -43,6 +43,12 @@ func xzError(err error, limit int64) error {
 		return io.ErrUnexpectedEOF
 	case xz.ErrData:
 		return errDamaged
+	case xz.ErrOptions:
+		return errors.New("has a filter or an option that is not read: LZMA2 and the filters delta, x86, powerpc, ia64, arm, armthumb and sparc are")
+	case xz.ErrUnsupportedCheck:
+		return errors.New("has checks of an unknown kind")
+	case xz.ErrFormat:
+		return errors.New("what follows is no stream of xz")
 	}
 	return err
 }

@@ -53,6 +53,22 @@ func TestXZ(t *testing.T) {
 	}
 }
 
+// TestXZRefused: errors say what is not read.
+func TestXZRefused(t *testing.T) {
+	packed := compress(t, "xz", noise(1000))
+	other := slices.Clone(packed)
+	other[7] = 2 // a kind of check that is reserved
+	for want, in := range map[string][]byte{
+		"xz: has a filter or an option that is not read": compress(t, "xz", noise(1000), "--arm64", "--lzma2"),
+		"xz: has checks of an unknown kind":              resumXZ(other),
+		"xz: what follows is no stream of xz":            append(packed, "more of it than a header"...),
+	} {
+		if _, err := open("xz", in); err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%v; want %s", err, want)
+		}
+	}
+}
+
 // TestXZDamaged changes each byte of a stream: that is noticed, whatever it is. The first byte
 // of a chunk's LZMA says nothing; the reader passes over it.
 func TestXZDamaged(t *testing.T) {
