@@ -1,9 +1,12 @@
 package storedb
 
 import (
+	"cmp"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -89,4 +92,44 @@ func TestRegisterLeavesOutsideFilesAlone(t *testing.T) {
 			t.Errorf("%+v: left %q, %v", o, names, err)
 		}
 	}
+}
+
+// TestXattrsWithoutProc lists extended attributes in a chroot that has no /proc.
+func TestXattrsWithoutProc(t *testing.T) {
+	dir := t.TempDir()
+	if err := errors.Join(os.Symlink("x", filepath.Join(dir, "link")), os.WriteFile(filepath.Join(dir, "file"), nil, 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	d, err := openRoot(dir, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.close()
+	done := make(chan error)
+	go func() {
+		runtime.LockOSThread() // it ends with the goroutine
+		if err := cmp.Or(unix.Unshare(unix.CLONE_FS), unix.Chroot(dir)); err != nil {
+			done <- err
+			return
+		}
+		for _, name := range []string{"link", "file"} {
+			s := &settled{dir: &settledDir{rootDir: d}, name: name, fd: -1}
+			if _, err := s.xattrs(); err != nil {
+				done <- fmt.Errorf("%s: %w", name, err)
+				return
+			}
+		}
+		done <- nil
+	}()
+	if err := <-done; errors.Is(err, unix.EPERM) || errors.Is(err, unix.ENOENT) && !kernelLists() {
+		t.Skip(err)
+	} else if err != nil {
+		t.Error(err)
+	}
+}
+
+// kernelLists says whether the kernel has listxattrat(2), as Linux has from 6.13 on.
+func kernelLists() bool {
+	_, _, errno := unix.Syscall6(unix.SYS_LISTXATTRAT, 0, 0, 0, 0, 0, 0)
+	return errno != unix.ENOSYS && errno != unix.EPERM
 }

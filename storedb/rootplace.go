@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"path/filepath"
 	"strings"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -384,5 +385,14 @@ func (s *settled) listXattrs(buf []byte) (int, error) {
 	if s.fd >= 0 {
 		return unix.Flistxattr(s.fd, buf)
 	}
-	return unix.Llistxattr(procPath(s.dir.fd, s.name), buf)
+	name := append([]byte(s.name), 0)
+	n, _, errno := unix.Syscall6(unix.SYS_LISTXATTRAT, uintptr(s.dir.fd), uintptr(unsafe.Pointer(&name[0])),
+		unix.AT_SYMLINK_NOFOLLOW, uintptr(unsafe.Pointer(&buf[0])), uintptr(len(buf)), 0)
+	switch errno {
+	case 0:
+		return int(n), nil
+	case unix.ENOSYS, unix.EPERM: // before Linux 6.13; filters of system calls say the latter
+		return unix.Llistxattr(procPath(s.dir.fd, s.name), buf)
+	}
+	return 0, errno
 }
