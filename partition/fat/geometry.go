@@ -40,14 +40,15 @@ func bitsFor(clusters int64) int {
 // advises it, since the limits of many drivers are wrong by 1, 2, 8, 10 or 16.
 const margin = 16
 
-// minClusters and maxClusters are the limits for new volumes of this type.
-func (k kind) minClusters() int64 {
-	return map[int]int64{12: 1, 16: leastFAT16 + margin, 32: leastFAT32 + margin}[k.bits]
+// clusterLimits are the limits for new volumes, by the bits of a table's entry.
+var clusterLimits = map[int]struct{ least, most int64 }{
+	12: {1, leastFAT16 - 1 - margin},
+	16: {leastFAT16 + margin, leastFAT32 - 1 - margin},
+	32: {leastFAT32 + margin, mostFAT32},
 }
 
-func (k kind) maxClusters() int64 {
-	return map[int]int64{12: leastFAT16 - 1 - margin, 16: leastFAT32 - 1 - margin, 32: mostFAT32}[k.bits]
-}
+func (k kind) minClusters() int64 { return clusterLimits[k.bits].least }
+func (k kind) maxClusters() int64 { return clusterLimits[k.bits].most }
 
 // usual reports whether formatters make such volumes. With more than 2^21 clusters, tables are
 // large and the search for free space is slow; so from 8, 16 and 32 GiB on, FAT32 has larger
