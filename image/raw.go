@@ -51,8 +51,8 @@ const (
 	cloneFrom = 64 << 10
 	// copyFrom is the size from which a part of a file is copied by itself where cloning
 	// does not work. Gathering smaller parts wrote the closure on ext4 in 0.4 s instead of
-	// 0.5 s; a limit of 1 MiB was slower again, and
-	// so was copy_file_range(2): 0.80 s instead of 0.57 s.
+	// 0.5 s; a limit of 1 MiB was slower again, and so was copy_file_range(2): 0.80 s
+	// instead of 0.57 s.
 	copyFrom = 256 << 10
 	// piece is how many bytes of one file a worker takes: few enough to spread a huge file
 	// over all workers, and enough to keep the number of clones small.
