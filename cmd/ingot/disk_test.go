@@ -224,7 +224,7 @@ func TestNewDiskNames(t *testing.T) {
 		{"h.img:vhd:1MiB", "", "h.img: machines get only raw disks and qcow2 files, and this is a vhd"},
 		{"./a:2MiB", "", "is named twice"},
 		{"b.img:1MiB", "", "is named twice"},
-		{"h:0", "", "the size is 0 bytes; that of a disk is a multiple of 512 bytes, and not 0"},
+		{"h:0B", "", "the size is 0 bytes; that of a disk is a multiple of 512 bytes, and not 0"},
 		{"h:1B", "", "the size is 1 byte; that of a disk is"},
 		{"h:513B", "", "the size is 513 bytes"},
 		{"h:x", "", "does not start with a number"},

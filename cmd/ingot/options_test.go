@@ -24,6 +24,7 @@ func TestOptionErrors(t *testing.T) {
 		"run x.img --graphics x":                 "ingot: run: --graphics x: must be window, vnc or none\n",
 		"run x.img --forward abc":                "ingot: run: --forward abc: there is only one port; it is written ",
 		"run x.img --share abc:":                 "ingot: run: --share abc:: it is written ",
+		"run x.img --share ..:abc":               "ingot: run: --share ..:abc: it is written ",
 		"run x.img --empty-disk 1M:xfs":          `ingot: run: --empty-disk 1M:xfs: file system "xfs"`,
 		"test data.yaml --boot x":                "ingot: test: --boot x: must be kernel, bios or uefi\n",
 		"run disk.img --boot kernel":             "ingot: run: --boot kernel: disk.img is an image",

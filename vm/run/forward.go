@@ -136,7 +136,7 @@ func ParseShare(text string) (vm.Share, error) {
 			break
 		}
 	}
-	if s.Tag == "" || s.Dir == "" {
+	if s.Tag == "" || s.Dir == "" || s.Tag == "." || s.Tag == ".." { // a folder of /mnt is made of the name
 		return s, wrong(OptionShare, text, "it is written PATH, NAME:PATH or NAME:PATH,ro")
 	}
 	return s, checkShare(s)
