@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"ingot/bootloader/initramfs"
 	"ingot/guest/mounts"
 	"ingot/guest/network"
 	"ingot/guest/wire"
@@ -49,6 +50,9 @@ func (s *system) helper() {
 		return
 	}
 	s.loadModules()
+	if _, err := os.Stat(initramfs.ModulesFile); err != nil {
+		s.cover()
+	}
 	orders := s.orders()
 	v := s.newAgent(s.switchOff)
 	go func() {
@@ -57,7 +61,13 @@ func (s *system) helper() {
 		close(v.ready)
 	}()
 	go func() {
-		err := v.serveWhenThere()
+		port, err := awaitPort(wire.AgentPort, portWait)
+		if err == nil {
+			if findPort(wire.BackdoorPort) != "" { // ports appear in their order, and it comes first
+				go s.offerBackdoor()
+			}
+			err = v.serve(port)
+		}
 		s.say("cannot serve the host any more: %v", err)
 		s.switchOff()
 	}()
@@ -66,7 +76,7 @@ func (s *system) helper() {
 
 // prepareHelper gives commands what they expect of a helper VM.
 func (s *system) prepareHelper() error {
-	s.prepare()
+	s.prepareStore()
 	for _, dir := range []string{"/tmp/shared", "/tmp/xchg", "/mnt"} {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return err
@@ -150,7 +160,7 @@ func (v *agentServer) handle(t *wire.Stream, r wire.Request) {
 	killed := outOfMemoryKills()
 	switch {
 	case v.err != nil:
-		result = refused(v.err)
+		result = failed(v.err)
 	case r.Exec != nil:
 		result = v.exec(t, r.Exec)
 	case r.Put != nil:

@@ -1,8 +1,6 @@
 package guest
 
 import (
-	"bytes"
-	"encoding/binary"
 	"slices"
 	"strings"
 	"testing"
@@ -47,30 +45,6 @@ func FuzzCmdline(f *testing.F) {
 		}
 		if l := c.live(); !l.none() && !c.hasRoot() && l.image+l.iso+l.netroot != "" {
 			t.Errorf("%+v is no root", l)
-		}
-	})
-}
-
-// FuzzInput reads the pieces in which the host sends a program's standard input.
-func FuzzInput(f *testing.F) {
-	f.Add([]byte("\x00\x00\x00\x02hi\x00\x00\x00\x00more"))
-	f.Add([]byte("\xff\xff\xff\xffx"))
-	f.Fuzz(func(t *testing.T, sent []byte) {
-		var got bytes.Buffer
-		err := copyPieces(&got, bytes.NewReader(sent))
-		var want []byte
-		rest, whole := sent, false
-		for len(rest) >= 4 {
-			n := binary.BigEndian.Uint32(rest)
-			rest = rest[4:]
-			if whole = n == 0; whole {
-				break
-			}
-			want = append(want, rest[:min(int(n), len(rest))]...)
-			rest = rest[min(int(n), len(rest)):]
-		}
-		if !bytes.Equal(got.Bytes(), want) || whole && err != nil {
-			t.Errorf("of %q came %q, %v; want %q", sent, got.Bytes(), err, want)
 		}
 	})
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"ingot/guest/applet"
+	"ingot/guest/wire"
 )
 
 // Main takes the role that the arguments, os.Args, name, and does not return from it. It
@@ -20,6 +21,9 @@ func Main(args []string) bool {
 	}
 	// A login shell's name starts with a hyphen.
 	name := strings.TrimPrefix(filepath.Base(args[0]), "-")
+	if name == string(wire.FindWord) && len(args) == 2 {
+		os.Exit(list(args[1]))
+	}
 	if a, ok := applet.Find(name); ok {
 		rest := args[1:]
 		if strings.HasPrefix(args[0], "-") {

@@ -1,9 +1,7 @@
 package guest
 
 import (
-	"bytes"
 	"slices"
-	"strings"
 	"testing"
 
 	"ingot/guest/wire"
@@ -61,15 +59,5 @@ func TestProgramWords(t *testing.T) {
 	}
 	if _, _, err := parseCmdline("ingot.arg=%zz").program("/x"); err == nil {
 		t.Error("an argument that is no escape is taken")
-	}
-}
-
-func TestCopyPieces(t *testing.T) {
-	var out bytes.Buffer
-	if err := copyPieces(&out, strings.NewReader("\x00\x00\x00\x02ab\x00\x00\x00\x01c\x00\x00\x00\x00rest")); err != nil || out.String() != "abc" {
-		t.Errorf("copyPieces = %q, %v; want abc", out.String(), err)
-	}
-	if err := copyPieces(&out, strings.NewReader("\x00\x00\x00\x09ab")); err == nil {
-		t.Error("a piece that is cut off is taken")
 	}
 }

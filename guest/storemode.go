@@ -1,10 +1,9 @@
 package guest
 
 import (
-	"encoding/binary"
+	"bufio"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"net/url"
 	"os"
@@ -86,7 +85,7 @@ func (s *system) do(task wire.Word, value string, st *store, failed error) {
 	case failed != nil && task != wire.ShellWord:
 		s.finish(statusFailed)
 	case task == wire.FindWord:
-		s.finish(s.list(st.flavour.StoreDir()))
+		s.finish(s.attend(string(task), self(), []string{string(task), st.flavour.StoreDir()}, nil))
 	case task == wire.ShellWord:
 		s.prepareStore()
 		go s.offerAgent()
@@ -126,15 +125,10 @@ func exitStatus(w syscall.WaitStatus) int {
 	return w.ExitStatus()
 }
 
-// finish tells the host the status, if it listens, and ends the machine.
+// finish shows a status other than 0, and ends the machine.
 func (s *system) finish(status int) {
-	if port := serialPort(wire.StatusPort); port != "" {
-		if f, err := os.OpenFile(port, os.O_WRONLY, 0); err == nil {
-			fmt.Fprintf(f, "%d\n", status)
-			f.Close()
-		}
-	} else if status != 0 {
-		s.say("status %d", status)
+	if status != 0 {
+		s.say("%s%d", wire.StatusSign, status)
 	}
 	s.end(unix.LINUX_REBOOT_CMD_POWER_OFF)
 }
@@ -161,15 +155,10 @@ func (s *system) accounts() {
 	}
 }
 
-// list lists all files of the store, as ls -l does.
-func (s *system) list(dir string) int {
-	streams, err := s.streams()
-	if err != nil {
-		s.say("%v", err)
-		return statusFailed
-	}
-	defer closeAll(streams)
-	err = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+// list lists all files of a store, as ls -l does, and returns the exit status.
+func list(dir string) int {
+	out := bufio.NewWriter(os.Stdout)
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		var st unix.Stat_t
 		if err == nil {
 			err = unix.Lstat(path, &st)
@@ -178,11 +167,11 @@ func (s *system) list(dir string) int {
 			return err
 		}
 		at := time.Unix(st.Mtim.Sec, 0).UTC()
-		_, err = fmt.Fprintf(streams[1], "%s %s %10d %s %s\n", applet.ModeString(st.Mode), owner(st.Uid, st.Gid), st.Size, at.Format("Jan _2 2006"), path)
+		_, err = fmt.Fprintf(out, "%s %s %10d %s %s\n", applet.ModeString(st.Mode), owner(st.Uid, st.Gid), st.Size, at.Format("Jan _2 2006"), path)
 		return err
 	})
-	if err != nil {
-		s.say("%v", err)
+	if err := errors.Join(err, out.Flush()); err != nil {
+		fmt.Fprintf(os.Stderr, "ingot: %v\n", err)
 		return 1
 	}
 	return 0
@@ -195,13 +184,9 @@ func owner(uid, gid uint32) string {
 	return fmt.Sprintf("%d %d", uid, gid)
 }
 
-// storeShell runs a shell on the console, or on the ports of a program if the host provides
-// them, and waits for its end.
+// storeShell runs a shell on the console and waits for its end.
 func (s *system) storeShell() int {
 	console := s.mainConsole()
-	if serialPort(wire.StdinPort) != "" {
-		return s.attend(string(wire.ShellWord), self(), []string{"-sh"}, environment(console))
-	}
 	_ = writeConsole(console, "ingot: ready on "+console+"\n")
 	done, err := s.shell(console)
 	if err != nil {
@@ -209,66 +194,6 @@ func (s *system) storeShell() int {
 		return statusFailed
 	}
 	return exitStatus(<-done)
-}
-
-// streams opens the standard streams of a program: the ports that the host provides, and
-// otherwise the console.
-func (s *system) streams() ([]*os.File, error) {
-	console := s.mainConsole()
-	in, inErr := openInput(console)
-	out, outErr := openOutput(wire.StdoutPort, console)
-	errout, erroutErr := openOutput(wire.StderrPort, console)
-	files := []*os.File{in, out, errout}
-	if err := errors.Join(inErr, outErr, erroutErr); err != nil {
-		closeAll(files)
-		return nil, err
-	}
-	return files, nil
-}
-
-// openOutput opens a port, or the console, for writing.
-func openOutput(port, console string) (*os.File, error) {
-	path := serialPort(port)
-	if path == "" {
-		return openConsole(console, os.O_WRONLY)
-	}
-	return os.OpenFile(path, os.O_WRONLY, 0)
-}
-
-// openInput returns a pipe with the input from the port. A port cannot tell its end: reading
-// it is an end of file also before the kernel knows of the host's end. So the input comes in
-// pieces, each after its length in four bytes, big-endian; an empty piece ends it.
-func openInput(console string) (*os.File, error) {
-	if serialPort(wire.StdinPort) == "" {
-		return openConsole(console, os.O_RDONLY)
-	}
-	port, err := awaitPort(wire.StdinPort, patienceForPorts)
-	if err != nil {
-		return nil, err
-	}
-	r, w, err := os.Pipe()
-	if err != nil {
-		port.Close()
-		return nil, err
-	}
-	go func() {
-		defer port.Close()
-		defer w.Close()
-		_ = copyPieces(w, port) // the program may have stopped reading
-	}()
-	return r, nil
-}
-
-func copyPieces(w io.Writer, r io.Reader) error {
-	for {
-		var length uint32
-		if err := binary.Read(r, binary.BigEndian, &length); err != nil || length == 0 {
-			return err
-		}
-		if _, err := io.CopyN(w, r, int64(length)); err != nil {
-			return err
-		}
-	}
 }
 
 // runProgram runs a program with the arguments and the environment of the words, and
@@ -283,23 +208,17 @@ func (s *system) runProgram(path string) int {
 		s.say("%s: %v", wire.RunWord.With(path), err)
 		return statusOf(err)
 	}
-	return s.attend(wire.RunWord.With(path), path, argv, append(environment(s.mainConsole()), env...))
+	return s.attend(wire.RunWord.With(path), path, argv, env)
 }
 
-// attend runs the program of a word with its standard streams, and waits for it.
+// attend runs the program of a word on the console, and waits for it.
 func (s *system) attend(word, path string, argv, env []string) int {
-	streams, err := s.streams()
-	if err != nil {
-		s.say("%v", err)
-		return statusFailed
-	}
-	done, err := s.children.start(path, argv, env, streams[0], streams[1], streams[2])
-	closeAll(streams)
+	status, err := s.onConsole(path, argv, env...)
 	if err != nil {
 		s.say("%s: %v", word, err)
 		return statusNotExecutable
 	}
-	return exitStatus(<-done)
+	return exitStatus(status)
 }
 
 // program returns the arguments, among them those after "--", and the environment that

@@ -154,7 +154,7 @@ func makeApplets() {
 	if err != nil || os.MkdirAll(appletDir, 0o755) != nil {
 		return // the shell finds its applets without them
 	}
-	for _, name := range append(applet.Names(), "ingot") {
+	for _, name := range append(applet.Names(), "ingot", string(wire.FindWord)) {
 		link := filepath.Join(appletDir, name)
 		_ = os.Remove(link) // one from the initramfs leads to a binary that is gone
 		_ = os.Symlink(binary, link)
@@ -214,25 +214,32 @@ func (s *system) runScript(path string) {
 	if err != nil {
 		return // not every system has one
 	}
-	console := s.mainConsole()
-	tty, err := openConsole(console, os.O_RDWR)
-	if err != nil {
-		s.say("%s: %v", path, err)
-		return
-	}
-	defer tty.Close()
 	program, argv := path, []string{path}
 	if info.Mode()&0o111 == 0 {
 		program, argv = self(), []string{"sh", path}
 	}
-	done, err := s.children.start(program, argv, environment(console), tty, tty, tty)
-	if err != nil {
-		s.say("%v", err)
-		return
-	}
-	if status := <-done; status != 0 {
+	status, err := s.onConsole(program, argv)
+	switch {
+	case err != nil:
+		s.say("%s: %v", path, err)
+	case status != 0:
 		s.say("%s: %s", path, describe(status))
 	}
+}
+
+// onConsole runs a program on the main console to its end.
+func (s *system) onConsole(path string, argv []string, env ...string) (status syscall.WaitStatus, err error) {
+	console := s.mainConsole()
+	tty, err := openConsole(console, os.O_RDWR)
+	if err != nil {
+		return 0, err
+	}
+	defer tty.Close()
+	done, err := s.children.start(path, argv, append(environment(console), env...), tty, tty, tty)
+	if err != nil {
+		return 0, err
+	}
+	return <-done, nil
 }
 
 func describe(status syscall.WaitStatus) string {

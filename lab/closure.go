@@ -22,6 +22,7 @@ import (
 	"ingot/vm"
 	"ingot/vm/helper"
 	"ingot/vm/run"
+	"ingot/vm/session"
 )
 
 // A Closure is a machine that shows a store: a kernel, and ingot as the init, which lists the
@@ -44,6 +45,7 @@ type Closure struct {
 
 	Writable    bool // the store, in memory
 	Find, Shell bool
+	Script      bool     // the shell reads a script, and is not on the console
 	Run         []string // a program and its arguments
 	Environment []string
 	Init        string
@@ -104,7 +106,7 @@ func (c *Closure) System(ctx context.Context) (*run.System, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &run.System{Name: c.Name, Numbered: true, Arch: vm.Arch(arch), NoSSH: true, What: c.What, Kernel: k.Image, Initrd: []image.Blob{initrd}, Firmware: []run.Boot{}, NoAgent: !c.Shell || c.Find}
+	s := &run.System{Name: c.Name, Numbered: true, Arch: vm.Arch(arch), NoSSH: true, What: c.What, Kernel: k.Image, Initrd: []image.Blob{initrd}, Firmware: []run.Boot{}, NoAgent: !c.Shell}
 	if c.Share != "" {
 		c.shareStore(s)
 	} else if err := c.addDisk(ctx, s); err != nil {
@@ -218,6 +220,23 @@ func executable(c *storedb.Closure, program string) error {
 	return nil
 }
 
+// Command is what the guest's agent runs, and the machine ends with; it is nil for a shell on the
+// console, and for an init. [Closure.System] comes first.
+func (c *Closure) Command() *session.Command {
+	command := &session.Command{Env: []string{"TERM=vt220"}, Dir: "/"} // as on the console
+	switch {
+	case c.Find:
+		command.Argv = []string{string(wire.FindWord), c.Flavour.StoreDir()}
+	case c.Shell && c.Script:
+		command.Argv = []string{"sh", "-l"}
+	case c.Shell || len(c.Run) == 0:
+		return nil
+	default:
+		command.Argv, command.Env = c.Run, append(command.Env, c.Environment...)
+	}
+	return command
+}
+
 // words are the kernel's arguments for what the guest does with the store.
 func (c *Closure) words() []string {
 	var words []string
@@ -227,14 +246,10 @@ func (c *Closure) words() []string {
 	if c.RegInfo != "" {
 		words = append(words, wire.RegistrationWord.With(c.RegInfo))
 	}
-	if c.Find {
-		words = append(words, string(wire.FindWord))
-	}
-	if c.Shell {
+	if c.Command() != nil {
+		words = append(words, string(wire.AgentWord))
+	} else if c.Shell {
 		words = append(words, string(wire.ShellWord))
-	}
-	if len(c.Run) > 0 {
-		words = append(words, wire.RunWords(c.Run[0], c.Run[1:], c.Environment)...)
 	}
 	if c.Init != "" {
 		words = append(words, wire.InitWord.With(c.Init))

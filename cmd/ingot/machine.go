@@ -26,6 +26,7 @@ type machineFlags struct {
 	writable bool
 
 	find, shell bool
+	script      bool // standard input is one for the shell
 	run, init   string
 	arguments   []string
 	environment []string
@@ -49,11 +50,6 @@ func (f *machineFlags) add(c *cobra.Command) {
 	s.StringArrayVarP(&f.environment, "env", "e", nil, "closure: set `NAME=VALUE`; or copy NAME; repeatable")
 	s.StringVar(&f.init, "init", "", "closure: boot the system with the init at `PATH`")
 	s.StringVar(&f.regInfo, "reg-info", "", "closure: register what `PATH` in the guest lists")
-}
-
-// tellsStatus says whether the guest reports an exit status. An init does not.
-func (f *machineFlags) tellsStatus() bool {
-	return f.find || f.shell || f.run != "" || f.init == "" && f.store.store == "host"
 }
 
 // idle says whether a closure would be shown to a guest that has nothing to do with it.
@@ -164,7 +160,7 @@ func (f *machineFlags) closure(c *cobra.Command, what string) (*run.System, *lab
 	}
 	m := &lab.Closure{
 		Name: f.store.machineName(), What: what, Kernel: f.kernel, Flavour: flavour, Root: f.store.Root, Writable: f.writable,
-		Find: f.find, Shell: f.shell, Init: f.init, RegInfo: f.regInfo,
+		Find: f.find, Shell: f.shell, Script: f.script, Init: f.init, RegInfo: f.regInfo,
 		Warn: func(note string) { sayLines(c.ErrOrStderr(), "warning: ", note) },
 	}
 	if f.run != "" {

@@ -228,27 +228,29 @@ func (r *runFlags) run(c *cobra.Command, what string, m *machineFlags) error {
 	if m.kernelWords = o.Words; r.save != "" {
 		m.kernelWords = append(m.kernelWords, string(wire.ShellWord)) // the script's own environment may say what to do
 	}
+	// A script for the shell that is typed at a console would lose what comes before the
+	// guest listens, and its end.
+	m.script = m.shell && o.Graphics == run.NoGraphics && !isTerminal(os.Stdin)
 	system, closure, err := m.machine(c, what)
 	if err != nil {
 		return err
+	}
+	x := &console.Console{
+		Show: r.showConsole, Stdin: os.Stdin, Stdout: raw(c.OutOrStdout()), Stderr: raw(c.ErrOrStderr()), Say: func(note string) { sayLines(c.ErrOrStderr(), "ingot: ", note) },
 	}
 	if closure != nil {
 		if err := closure.RootOnDisk(system, &o); err != nil {
 			return err
 		}
+		if x.Command = closure.Command(); x.Command != nil {
+			x.Command.Stdin = os.Stdin
+			o.Channels = append(o.Channels, wire.AgentPort)
+		}
+		x.Status = x.Command == nil && (m.shell || m.init == "")
 	}
 	if err := lab.PlaceOnVLANs(system, &o); err != nil {
 		return err
 	}
-	// A script for the shell that is typed at a console would lose what comes before the
-	// guest listens, and its end.
-	piped := m.shell && !m.find && o.Graphics == run.NoGraphics && !isTerminal(os.Stdin)
-	x := &console.Console{
-		Batch:  piped || m.find && !m.shell || m.run != "" && !m.shell && !m.find,
-		Status: m.tellsStatus(), Show: r.showConsole,
-		Stdin: os.Stdin, Stdout: raw(c.OutOrStdout()), Stderr: raw(c.ErrOrStderr()), Say: func(note string) { sayLines(c.ErrOrStderr(), "ingot: ", note) },
-	}
-	o.Channels = append(o.Channels, x.Ports()...)
 	running, err := registry()
 	if err != nil {
 		return err

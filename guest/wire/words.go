@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"net/url"
 	"slices"
 	"strings"
 )
@@ -62,7 +61,7 @@ const (
 	byLoader = "boot loaders, and recipes for them"
 	byRecipe = "recipes"
 	byRun    = "ingot run"
-	byExec   = "ingot exec, and recipes whose steps run in a machine"
+	byExec   = "ingot exec, ingot run with a program, and recipes whose steps run in a machine"
 	byHand   = "people, on ingot's command line or in a menu"
 	byMenus  = "menus of sticks with many ISOs (loopback.cfg)"
 )
@@ -91,11 +90,11 @@ var Words = []Entry{
 	{StoreLayerWord, "", "a layer in memory over the store: /nix/.rw-store", byRun},
 	{FlavourWord, "nix | guix", "which store it is. Default: nix", byRun},
 	{RegistrationWord, "FILE", "load this registration into the database", byRun},
-	{FindWord, "", "list the store; of this, ingot.shell, ingot.run= and init= the first counts, and the machine ends with it", byRun},
-	{ShellWord, "", "a shell on the console or, if there are any, the ports of a program", byRun},
-	{RunWord, "PATH", "run a program of the store", byRun},
-	{ArgumentWord, "TEXT", "an argument of the program, as in the query of a URL; may be repeated", byRun},
-	{EnvironmentWord, "KEY=VALUE", "a variable of the program, likewise", byRun},
+	{FindWord, "", "list the store on the console; of this, ingot.shell, ingot.run= and init= the first counts, and the machine ends with it", byHand},
+	{ShellWord, "", "a shell on the console", byRun},
+	{RunWord, "PATH", "run a program of the store on the console", byHand},
+	{ArgumentWord, "TEXT", "an argument of the program, as in the query of a URL; may be repeated", byHand},
+	{EnvironmentWord, "KEY=VALUE", "a variable of the program, likewise", byHand},
 	{ShareWord, "virtiofs:TAG | 9p:TAG", "a folder that the host shows, to be mounted at /mnt/TAG, or at /tmp/shared if TAG is shared; may be repeated", byRun},
 
 	{LiveWord, "PATH", "the root is in an image, a file on the medium that root= names, or in the initramfs without root=", byRecipe},
@@ -187,6 +186,9 @@ func (w Word) All(words []string) (values []string) {
 	return values
 }
 
+// StatusSign comes before the status, on the console, of a task with a store that failed.
+const StatusSign = "status "
+
 // NinePOptions are those of mounting what a host shares by 9p.
 const NinePOptions = "trans=virtio,version=9p2000.L,msize=262144"
 
@@ -201,17 +203,4 @@ func AskForTask(words []string) bool {
 		asked = append(asked, w.Spellings()...)
 	}
 	return slices.ContainsFunc(asked, func(w Word) bool { _, ok := w.In(words); return ok })
-}
-
-// RunWords are those that run a program of the store, with arguments and environment of
-// any bytes, and end the machine with it.
-func RunWords(path string, args, environment []string) []string {
-	words := []string{RunWord.With(path)}
-	for _, a := range args {
-		words = append(words, ArgumentWord.With(url.QueryEscape(a)))
-	}
-	for _, e := range environment {
-		words = append(words, EnvironmentWord.With(url.QueryEscape(e)))
-	}
-	return words
 }

@@ -114,7 +114,6 @@ func TestWordsOnlyHere(t *testing.T) {
 			words = append(words, string(w))
 		}
 	}
-	words = append(words, wire.ProgramPorts...)
 	words = append(words, wire.AgentPort, wire.BackdoorPort)
 	here, err := filepath.Abs(".")
 	if err != nil {
@@ -136,14 +135,6 @@ func TestWordsOnlyHere(t *testing.T) {
 }
 
 func letter(b byte) bool { return b >= 'a' && b <= 'z' || b >= 'A' && b <= 'Z' || b == '.' }
-
-func TestRunWords(t *testing.T) {
-	got := wire.RunWords("/nix/store/x/bin/y", []string{"a b", "", "\"q\"\n=%"}, []string{"K=v w"})
-	want := []string{"ingot.run=/nix/store/x/bin/y", "ingot.arg=a+b", "ingot.arg=", "ingot.arg=%22q%22%0A%3D%25", "ingot.env=K%3Dv+w"}
-	if strings.Join(got, "\n") != strings.Join(want, "\n") {
-		t.Errorf("RunWords = %q; want %q", got, want)
-	}
-}
 
 func TestAskForTask(t *testing.T) {
 	for words, want := range map[string]bool{

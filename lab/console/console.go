@@ -1,8 +1,7 @@
-// Package console runs one machine with its console, or the streams of the program that runs
-// in it, joined to those of this process.
+// Package console runs one machine with its console, or the streams of a command in it, joined
+// to those of this process.
 //
 //	x := &console.Console{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Say: say}
-//	o.Channels = append(o.Channels, x.Ports()...)
 //	end, err := x.Run(ctx, system, o, host)
 //
 // Where standard input is a terminal it is the guest's, key by key; a boot that fails is reported
@@ -11,7 +10,6 @@
 package console
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -19,10 +17,10 @@ import (
 	"os"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"ingot/guest/wire"
+	"ingot/internal/lazy"
 	"ingot/internal/printable"
 	"ingot/vm"
 	"ingot/vm/run"
@@ -31,9 +29,9 @@ import (
 
 // A Console joins a machine to streams of this process.
 type Console struct {
-	Batch  bool // a program in the guest speaks by ports of its own, and the console is quiet
-	Show   bool // and is shown all the same, on Stderr
-	Status bool // the guest reports an exit status
+	Command *session.Command // is run by the guest's agent and ends the machine, and the console is quiet
+	Show    bool             // and is shown all the same, on Stderr
+	Status  bool             // the guest shows an exit status on the console
 
 	Stdin          *os.File
 	Stdout, Stderr io.Writer // get the guest's bytes as they are
@@ -46,18 +44,6 @@ type End struct {
 	Left   bool // a person has left the console, which ended the machine
 }
 
-// Ports are the virtio-serial ports that the machine needs for this, behind all others: the
-// guest expects the status at the last one.
-func (c *Console) Ports() (names []string) {
-	if c.Batch {
-		names = append(names, wire.StdinPort, wire.StdoutPort, wire.StderrPort)
-	}
-	if c.Status {
-		names = append(names, wire.StatusPort)
-	}
-	return names
-}
-
 // attached is a machine that is joined to a Console.
 type attached struct {
 	*Console
@@ -65,9 +51,7 @@ type attached struct {
 	shares []string // how the guest reaches shared folders
 
 	session *run.Session
-	failed  error          // why the machine was ended
-	streams sync.WaitGroup // what the program prints
-	told    bytes.Buffer   // the status
+	failed  error // why the machine was ended
 }
 
 // Run runs a machine until it ends, a person leaves its console, or the context ends.
@@ -75,7 +59,7 @@ func (c *Console) Run(outer context.Context, s *run.System, o run.Options, h run
 	ctx, cancel := context.WithCancel(outer)
 	defer cancel()
 	switch {
-	case !c.Batch:
+	case c.Command == nil:
 		h.Console = c.Stdout
 	case c.Show:
 		h.Console = c.Stderr
@@ -86,7 +70,9 @@ func (c *Console) Run(outer context.Context, s *run.System, o run.Options, h run
 	}
 	defer a.session.Close()
 	a.announce()
-	if end.Left, err = a.attend(ctx, cancel); err != nil {
+	if c.Command != nil {
+		end.Status, a.failed = a.execute(ctx)
+	} else if end.Left, err = a.attend(ctx, cancel); err != nil {
 		return end, err
 	}
 	if a.failed != nil {
@@ -103,9 +89,10 @@ func (c *Console) Run(outer context.Context, s *run.System, o run.Options, h run
 	case err != nil:
 		return end, err
 	}
-	a.streams.Wait()
-	end.Status, err = a.exitStatus()
-	return end, err
+	if c.Status {
+		end.Status = a.shownStatus()
+	}
+	return end, nil
 }
 
 // announce prints the other ways to reach the machine.
@@ -144,21 +131,8 @@ func (a *attached) announceLogin(m *vm.Machine) {
 // attend joins the machine to this process's streams until it ends.
 func (a *attached) attend(ctx context.Context, cancel context.CancelFunc) (left bool, err error) {
 	m := a.session.Machine
-	if a.Status {
-		if err := a.collect(wire.StatusPort, &a.told); err != nil {
-			return false, err
-		}
-	}
 	pumping, stop := context.WithCancel(ctx)
 	defer stop()
-	if a.Batch {
-		go func() {
-			a.awaitEnd(ctx, false)
-			stop()
-		}()
-		a.announceLogin(m)
-		return false, a.attendProgram(pumping)
-	}
 	terminal, err := session.OpenTerminal(a.Stdin)
 	if err != nil {
 		return false, err
@@ -200,62 +174,42 @@ func (a *attached) attend(ctx context.Context, cancel context.CancelFunc) (left 
 	return false, nil
 }
 
-// attendProgram joins the program's own streams.
-func (a *attached) attendProgram(ctx context.Context) error {
-	in, err := a.session.Machine.Channel(wire.StdinPort)
+// execute runs the command by the guest's agent, and switches the guest off.
+func (a *attached) execute(ctx context.Context) (status int, err error) {
+	a.announceLogin(a.session.Machine)
+	client, err := session.Open(ctx, a.session.Machine, session.Options{Explain: a.explain})
 	if err != nil {
+		return 0, err
+	}
+	shell := session.Shell{Client: client, Out: a.Stdout, Err: a.Stderr}
+	defer shell.Close()
+	status, err = shell.Exec(ctx, *a.Command)
+	if err == nil {
+		err = client.Off()
+	}
+	if err == nil {
+		err = a.session.Wait(ctx)
+	}
+	return status, err
+}
+
+// explain says by the machine's end why its agent does not answer.
+func (a *attached) explain(ctx context.Context, _ error) error {
+	if err := a.session.Wait(ctx); err != nil {
 		return err
 	}
-	go func() { _ = wire.SendInput(in, a.Stdin) }() // a file that cannot be read ends there
-	for port, w := range map[string]io.Writer{wire.StdoutPort: a.Stdout, wire.StderrPort: a.Stderr} {
-		if err := a.collect(port, w); err != nil {
-			return err
-		}
-	}
-	<-ctx.Done()
-	in.Close()
-	return nil
+	return fmt.Errorf("the machine ended without telling a status; the console's last lines:\n%s", a.session.Machine.Tail())
 }
 
-// collect copies what comes out of a port, to its end.
-func (a *attached) collect(port string, w io.Writer) error {
-	conn, err := a.session.Machine.Channel(port)
-	if err != nil {
-		return err
-	}
-	a.streams.Go(func() {
-		_, _ = io.Copy(w, conn)
-		conn.Close()
-	})
-	return nil
-}
+// statusSign matches what a guest shows last whose task has failed.
+var statusSign = lazy.Regexp("ingot: " + wire.StatusSign + `(\d+)\r?\n`)
 
-// exitStatus is the guest's, if it reports one.
-func (a *attached) exitStatus() (int, error) {
-	if !a.Status {
-		return 0, nil
+// shownStatus is the guest's.
+func (a *attached) shownStatus() (status int) {
+	if all := statusSign().FindAllStringSubmatch(vm.WithoutKernel(a.session.Machine.Console()), -1); all != nil {
+		status, _ = strconv.Atoi(all[len(all)-1][1])
 	}
-	status, err := strconv.Atoi(strings.TrimSpace(a.told.String()))
-	if err != nil {
-		return 0, fmt.Errorf("the machine ended without telling a status; the console's last lines:\n%s", a.session.Machine.Tail())
-	}
-	if status == guestFailed && !a.Show {
-		a.complain()
-	}
-	return status, nil
-}
-
-// guestFailed is the status of a guest that could not do what it was to do. A program that
-// chooses it has nothing to fear: nothing of ingot's stands on the console then.
-const guestFailed = 125
-
-// complain passes on the guest's messages about that, which only the console got.
-func (a *attached) complain() {
-	for line := range strings.Lines(vm.WithoutKernel(a.session.Machine.Console())) {
-		if said, ok := strings.CutPrefix(line, "ingot: "); ok {
-			a.Say("in the machine: " + strings.TrimRight(said, "\r\n"))
-		}
-	}
+	return status
 }
 
 // awaitEnd waits until the machine has ended. A kernel that panicked, and stays, is no

@@ -4,13 +4,12 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -25,6 +24,7 @@ import (
 	"ingot/tests/nixtest"
 	"ingot/tests/testenv"
 	"ingot/vm"
+	"ingot/vm/session"
 )
 
 // patience is for a machine that is busy with other tests; alone a boot takes 5 s.
@@ -84,39 +84,33 @@ func attach(t *testing.T, c *vm.Config, d *storedisk.Disk) {
 	c.Disks = append(c.Disks, vm.Disk{NBD: socket, Serial: storedisk.Serial, ReadOnly: true})
 }
 
-// a program in a guest, and what came of it.
-type ran struct{ stdout, stderr, status, console string }
+// a command in a guest, and what came of it.
+type ran struct {
+	stdout, stderr, console string
+	status                  int
+}
 
-// runIn runs the program that the words name, with something to read, until the machine
-// powers off.
-func runIn(t *testing.T, c vm.Config, stdin string) ran {
+// runIn has the agent of a guest run a command, and switches the machine off.
+func runIn(t *testing.T, c vm.Config, command session.Command) ran {
 	t.Helper()
-	c.Channels = wire.ProgramPorts
+	c.Append += " " + string(wire.AgentWord)
+	c.Channels = []string{wire.AgentPort}
 	ctx, m := start(t, c)
-	var wg sync.WaitGroup
-	var out [3]bytes.Buffer
-	for i, port := range []string{wire.StdoutPort, wire.StderrPort, wire.StatusPort} {
-		conn, err := m.Channel(port)
-		if err != nil {
-			t.Fatal(err)
-		}
-		wg.Go(func() { io.Copy(&out[i], conn) })
-	}
-	in, err := m.Channel(wire.StdinPort)
+	client, err := session.Open(ctx, m, session.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer in.Close()
-	wg.Go(func() {
-		if err := wire.SendInput(in, strings.NewReader(stdin)); err != nil {
-			t.Error(err)
-		}
-	})
-	if err := m.Wait(ctx); err != nil {
+	defer client.Close()
+	var out, errout bytes.Buffer
+	command.Stdout, command.Stderr = &out, &errout
+	result, err := client.Exec(ctx, command)
+	if err != nil && !errors.As(err, new(*session.ExitError)) {
 		t.Fatal(err)
 	}
-	wg.Wait()
-	return ran{out[0].String(), out[1].String(), out[2].String(), m.Console()}
+	if err := errors.Join(client.Off(), m.Wait(ctx)); err != nil {
+		t.Fatal(err)
+	}
+	return ran{out.String(), errout.String(), m.Console(), result.Status}
 }
 
 // programs is the closure that real Nix made, and programs that need a dynamic linker
@@ -234,10 +228,11 @@ echo 'to stderr' >&2
 head -c 100000 /dev/zero | tr '\0' '\377'
 exit 42
 `)
-	words := append(store.Words(), wire.RunWords(p.shell, []string{"-s", "one two", "\"3\"\n%"}, []string{"GREETING=good day"})...)
-	c := machine(t, words...)
+	c := machine(t, store.Words()...)
 	attach(t, &c, store)
-	got := runIn(t, c, script)
+	got := runIn(t, c, session.Command{
+		Argv: []string{p.shell, "-s", "one two", "\"3\"\n%"}, Env: []string{"GREETING=good day"}, Stdin: strings.NewReader(script),
+	})
 	t.Logf("%s", strings.ReplaceAll(got.stdout, "\xff", ""))
 	for _, want := range []string{
 		"args: 2 <one two> <\"3\"\n%>\n",
@@ -251,8 +246,8 @@ exit 42
 			t.Errorf("standard output lacks %.100q", want)
 		}
 	}
-	if got.status != "42\n" {
-		t.Errorf("status %q; want 42", got.status)
+	if got.status != 42 {
+		t.Errorf("status %d; want 42", got.status)
 	}
 	if got.stderr != "to stderr\n" {
 		t.Errorf("standard error %q; want one line", got.stderr)
@@ -308,9 +303,9 @@ chmod u+w @top@ && rm @top@/init && ls @top@/init
 mount | grep -c 'overlay on /nix/store'
 `)
 	words := append(store.Words(), string(wire.StoreLayerWord), "regInfo="+registration.Path+"/registration")
-	c := machine(t, append(words, wire.RunWords(p.shell, nil, nil)...)...)
+	c := machine(t, words...)
 	attach(t, &c, store)
-	got := runIn(t, c, "PATH="+filepath.Dir(p.shell)+"\n"+script)
+	got := runIn(t, c, session.Command{Argv: []string{p.shell}, Stdin: strings.NewReader("PATH=" + filepath.Dir(p.shell) + "\n" + script)})
 	t.Logf("%s", got.stdout)
 	for _, want := range []string{
 		"drwxrwxr-t root nixbld\n", fmt.Sprintf("%d\nhello\n", len(p.Paths)), "/nix/.rw-store/upper/", "/nix/.rw-store/work\n",
@@ -328,18 +323,19 @@ mount | grep -c 'overlay on /nix/store'
 	}
 }
 
-// TestShellByPorts gives the shell a script by the ports of a program: no byte of it is
+// TestShellScript gives the shell a script by its standard input: no byte of it is
 // lost, its end is the shell's, and the status is that of the last command.
-func TestShellByPorts(t *testing.T) {
+func TestShellScript(t *testing.T) {
 	t.Parallel()
 	c := nixtest.System(t)
 	store := disk(t, storedisk.Options{Closure: closure(t, c, true)})
-	config := machine(t, append(store.Words(), string(wire.ShellWord))...)
+	config := machine(t, store.Words()...)
 	attach(t, &config, store)
 	const size = 300_000
-	got := runIn(t, config, "ls -d /nix/store\nread x\nthis line\necho \"got $x\" >&2\nwc -c <<'E'\n"+strings.Repeat("0123456789abcde\n", size/16)+"E\n(exit 5)")
-	if want := fmt.Sprintf("/nix/store\n%d\n", size); got.stdout != want || got.stderr != "got this line\n" || got.status != "5\n" {
-		t.Errorf("it printed %q and %q, status %q; want %q, the line, and 5\n%s", got.stdout, got.stderr, got.status, want, got.console)
+	script := "ls -d /nix/store\nread x\nthis line\necho \"got $x\" >&2\nwc -c <<'E'\n" + strings.Repeat("0123456789abcde\n", size/16) + "E\n(exit 5)"
+	got := runIn(t, config, session.Command{Argv: []string{"sh", "-l"}, Stdin: strings.NewReader(script)})
+	if want := fmt.Sprintf("/nix/store\n%d\n", size); got.stdout != want || got.stderr != "got this line\n" || got.status != 5 {
+		t.Errorf("it printed %q and %q, status %d; want %q, the line, and 5\n%s", got.stdout, got.stderr, got.status, want, got.console)
 	}
 }
 
@@ -353,26 +349,22 @@ func TestModes(t *testing.T) {
 		name   string
 		words  []string
 		types  string // once there is a shell
-		status string
+		status int
 		want   []string
 	}{
-		{"find", []string{string(wire.FindWord), string(wire.ShellWord), "ingot.run=" + c.Toplevel + "/init", "init=/x"}, "", "0",
+		{"find", []string{string(wire.FindWord), string(wire.ShellWord), "ingot.run=" + c.Toplevel + "/init", "init=/x"}, "", 0,
 			[]string{"dr-xr-xr-x root 0 ", " Jan  1 1970 /nix/store\r\n", " " + c.Toplevel + "/init\r\n"}},
-		{"shell", []string{"tvix.shell", "ingot.run=" + c.Toplevel + "/init"}, "ls -ld /nix/store; exit 3", "3", []string{"dr-xr-xr-x"}},
-		{"missing", wire.RunWords(c.Toplevel+"/nonesuch", nil, nil), "", "127", []string{"nonesuch: no such file or directory"}},
-		{"no such init", []string{wire.InitWord.With("/nix/store/init")}, "", "127", []string{"cannot start the system: init=/nix/store/init"}},
-		{"nothing", nil, "", "0", []string{"ingot: No command detected", "ingot: Nothing left to be done, powering off."}},
+		{"shell", []string{"tvix.shell", "ingot.run=" + c.Toplevel + "/init"}, "ls -ld /nix/store; exit 3", 3, []string{"dr-xr-xr-x"}},
+		{"run", []string{"tvix.run=" + c.Path("busybox-static") + "/bin/sh", "ingot.arg=-c", "ingot.arg=echo+%22a++b%7C%24X%22%3B+exit+7", "ingot.env=X=y"}, "", 7, []string{"a  b|y\r\n"}},
+		{"missing", []string{wire.RunWord.With(c.Toplevel + "/nonesuch")}, "", 127, []string{"nonesuch: no such file or directory"}},
+		{"no such init", []string{wire.InitWord.With("/nix/store/init")}, "", 127, []string{"cannot start the system: init=/nix/store/init"}},
+		{"nothing", nil, "", 0, []string{"ingot: No command detected", "ingot: Nothing left to be done, powering off."}},
 	} {
 		t.Run(x.name, func(t *testing.T) {
 			t.Parallel()
 			config := machine(t, append(store.Words(), x.words...)...)
-			config.Channels = []string{wire.StatusPort}
 			attach(t, &config, store)
 			ctx, m := start(t, config)
-			status, err := m.Channel(wire.StatusPort)
-			if err != nil {
-				t.Fatal(err)
-			}
 			if x.types != "" {
 				if _, err := m.WaitFor(ctx, `ingot: ready on ttyS0`); err != nil {
 					t.Fatal(err)
@@ -384,8 +376,8 @@ func TestModes(t *testing.T) {
 			if err := m.Wait(ctx); err != nil {
 				t.Fatal(err)
 			}
-			if got, err := io.ReadAll(status); err != nil || string(got) != x.status+"\n" {
-				t.Errorf("status %q, %v; want %s", got, err, x.status)
+			if x.status != 0 {
+				x.want = append(x.want, fmt.Sprintf("ingot: %s%d\r\n", wire.StatusSign, x.status))
 			}
 			for _, want := range x.want {
 				if !strings.Contains(m.Console(), want) {
@@ -428,17 +420,17 @@ func testShare(t *testing.T, kernel string, kind vm.ShareKind, modules ...string
 	t.Parallel()
 	c := nixtest.System(t)
 	before := contentsOf(t, c.Root+"/nix/var/nix/db")
-	words := append(storedisk.ShareWords(storedb.Nix, string(kind), "tvix", "db"), wire.RunWords(c.Path("busybox-static")+"/bin/sh", []string{"-c",
+	command := session.Command{Argv: []string{c.Path("busybox-static") + "/bin/sh", "-c",
 		"cd /nix/store; echo x > x; echo x > /nix/var/nix/db/db.sqlite; PATH=" + c.Path("busybox-static") + "/bin; ls -l /nix/var/nix/db/db.sqlite; " +
-			"cut -d' ' -f3 /proc/mounts | sort -u; exit 7"}, nil)...)
-	config := machineWith(t, kernel, modules, words...)
+			"cut -d' ' -f3 /proc/mounts | sort -u; exit 7"}}
+	config := machineWith(t, kernel, modules, storedisk.ShareWords(storedb.Nix, string(kind), "tvix", "db")...)
 	config.Shares = []vm.Share{
 		{Tag: "tvix", Dir: c.Store, ReadOnly: true, Kind: kind},
 		{Tag: "db", Dir: filepath.Join(c.Root, "nix/var/nix/db"), ReadOnly: true, Kind: kind},
 	}
-	got := runIn(t, config, "")
-	if got.status != "7\n" || !strings.Contains(got.stderr, "Read-only file system") || !strings.Contains(got.stdout, " 2 ") || !strings.Contains(got.stdout, string(kind)+"\n") {
-		t.Errorf("status %q, standard output %q, standard error %q; console:\n%s", got.status, got.stdout, got.stderr, got.console)
+	got := runIn(t, config, command)
+	if got.status != 7 || !strings.Contains(got.stderr, "Read-only file system") || !strings.Contains(got.stdout, " 2 ") || !strings.Contains(got.stdout, string(kind)+"\n") {
+		t.Errorf("status %d, standard output %q, standard error %q; console:\n%s", got.status, got.stdout, got.stderr, got.console)
 	}
 	if after := contentsOf(t, c.Root+"/nix/var/nix/db"); after != before {
 		t.Errorf("the host's database is another one:\n%s\nwas\n%s", after, before)

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"math/rand/v2"
@@ -18,6 +17,7 @@ import (
 	"ingot/storedb"
 	"ingot/storedb/storedisk"
 	"ingot/vm"
+	"ingot/vm/session"
 )
 
 // store reads 500 MB of files in a guest: from a store as a block device, and through
@@ -70,15 +70,7 @@ func bigFiles(dir string) error {
 	return nil
 }
 
-// readBig reads all files, and then says how many there are.
-const readBig = `cd /nix/store/` + bigItem + `
-echo begin
-cat * > /dev/null
-echo end
-ls | wc -l`
-
-// readInGuest boots a machine and measures the reading from outside, by what it says
-// before and after.
+// readInGuest boots a machine and measures how long a command in it takes that reads all files.
 func (b *bench) readInGuest(dir string, share bool) (time.Duration, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
@@ -91,32 +83,27 @@ func (b *bench) readInGuest(dir string, share bool) (time.Duration, error) {
 		return 0, err
 	}
 	defer m.Kill()
-	out, err := m.Channel(wire.StdoutPort)
+	client, err := session.Open(ctx, m, session.Options{})
 	if err != nil {
 		return 0, err
 	}
-	context.AfterFunc(ctx, func() { out.Close() })
-	var start time.Time
-	var took time.Duration
-	files := 0
-	lines := bufio.NewScanner(out)
-	for lines.Scan() {
-		switch line := strings.TrimSpace(lines.Text()); line {
-		case "begin":
-			start = time.Now()
-		case "end":
-			took = time.Since(start)
-		default:
-			fmt.Sscan(line, &files)
-		}
+	defer client.Close()
+	start := time.Now()
+	if _, err := client.Exec(ctx, session.Command{Argv: []string{"sh", "-c", "cat * > /dev/null"}, Dir: storeDir + bigItem}); err != nil {
+		return 0, err
 	}
-	if took == 0 || files != bigCount {
-		return 0, fmt.Errorf("the guest read %d files:\n%s", files, m.Tail())
+	took := time.Since(start)
+	var files strings.Builder
+	if _, err := client.Exec(ctx, session.Command{Argv: []string{"ls"}, Dir: storeDir + bigItem, Stdout: &files}); err != nil {
+		return 0, err
 	}
-	return took, m.Wait(ctx)
+	if n := strings.Count(files.String(), "\n"); n != bigCount {
+		return 0, fmt.Errorf("the guest has %d files:\n%s", n, m.Tail())
+	}
+	return took, nil
 }
 
-// guestOf describes a machine whose init reads the store.
+// guestOf describes a machine that mounts the store.
 func (b *bench) guestOf(ctx context.Context, dir string, share bool) (c vm.Config, err error) {
 	items := []*storedb.Item{{Path: storeDir + bigItem}}
 	closure, err := storedb.NewClosure(storedb.Nix, storedb.From(dir, items))
@@ -149,10 +136,10 @@ func (b *bench) guestOf(ctx context.Context, dir string, share bool) (c vm.Confi
 	}
 	c.Initrd, err = initramfs.Build(initramfs.Options{
 		Init: program, Kernel: k, Compression: initramfs.None,
-		Arguments: append(words, wire.RunWords("/init", []string{"applet", "sh", "-c", readBig}, nil)...),
+		Arguments: append(words, string(wire.AgentWord)),
 		Modules:   []string{"virtio_pci", "virtio_blk", "virtio_console", "ext4", "overlay", "virtiofs"},
 	})
 	c.Kernel, c.Append = k.Image, "console=ttyS0 quiet panic=-1"
-	c.Accel, c.Memory, c.CPUs, c.Channels = vm.TCG, 2<<30, 2, wire.ProgramPorts
+	c.Accel, c.Memory, c.CPUs, c.Channels = vm.TCG, 2<<30, 2, []string{wire.AgentPort}
 	return c, err
 }

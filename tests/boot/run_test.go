@@ -368,6 +368,10 @@ func TestRunProgram(t *testing.T) {
 	if out != want || status != 42 || !strings.HasSuffix(errout, "to standard error") {
 		t.Errorf("it printed %q, status %d; want %q, 42\n%s", out, status, want, errout)
 	}
+	out, errout, status = u.types("", append(flags, "--reg-info", "/none", "--run", sh+" true")...)
+	if want := "ingot: in the machine: regInfo=/none: "; out != "" || status != 125 || !strings.Contains(errout, want) {
+		t.Errorf("a store that is not ready: it printed %q, status %d, %s; want %q, 125", out, status, errout, want)
+	}
 	if got := u.left(); got != "" {
 		t.Errorf("after it there is %s", got)
 	}

@@ -232,10 +232,10 @@ func (w *wiring) config(s *System, o Options) (vm.Config, error) {
 	name := o.name(s)
 	c := vm.Config{
 		Name: name, Arch: o.Arch, MachineType: o.MachineType, Accel: o.Accel, Memory: o.memory(), CPUs: o.CPUs,
-		NICs: o.nics(name), Shares: append(slices.Clone(s.Shares), o.Shares...), Channels: slices.Clone(o.Channels), Args: o.QEMUArgs, Reboot: o.Reboot,
+		NICs: o.nics(name), Shares: append(slices.Clone(s.Shares), o.Shares...), Channels: o.Channels, Args: o.QEMUArgs, Reboot: o.Reboot,
 	}
 	if !o.NoBackdoor {
-		c.Channels = append(c.Channels, wire.BackdoorPort)
+		c.Channels = append([]string{wire.BackdoorPort}, c.Channels...)
 		if w.agent = !s.NoAgent && !slices.Contains(c.Channels, wire.AgentPort); w.agent {
 			c.Channels = append(c.Channels, wire.AgentPort)
 		}

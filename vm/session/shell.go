@@ -38,7 +38,7 @@ func (s *Shell) Close() {
 // that it could read.
 func (s *Shell) Run(ctx context.Context, argv []string, in io.Reader) (status int, err error) {
 	if s.Client != nil {
-		return s.exec(ctx, Command{Argv: argv, Stdin: in})
+		return s.Exec(ctx, Command{Argv: argv, Stdin: in})
 	}
 	return s.atBackdoor(ctx, shellwords.Quote(argv))
 }
@@ -64,13 +64,14 @@ func (s *Shell) Script(ctx context.Context, r io.Reader) (status int, err error)
 	case len(bytes.TrimSpace(script)) == 0:
 		return 0, nil
 	case s.Client != nil:
-		return s.exec(ctx, Command{Script: string(script)})
+		return s.Exec(ctx, Command{Script: string(script)})
 	}
 	return s.atBackdoor(ctx, "eval "+shellwords.Quote([]string{string(script)}))
 }
 
-// exec runs a command by the agent, and returns its exit status.
-func (s *Shell) exec(ctx context.Context, c Command) (int, error) {
+// Exec runs a command by the agent, and returns its exit status. It says why a command cannot be
+// run.
+func (s *Shell) Exec(ctx context.Context, c Command) (int, error) {
 	// Who owns the machine hangs up on what runs there when the client has gone.
 	defer context.AfterFunc(ctx, func() { s.Client.Close() })()
 	c.Stdout, c.Stderr = s.Out, s.Err
@@ -109,7 +110,7 @@ func (s *Shell) Interact(ctx context.Context, t *Terminal, in *os.File, kind str
 	if s.Client != nil {
 		c := Command{Argv: []string{"sh"}}
 		defer t.attach(ctx, &c, in, kind, cancel)()
-		_, err := s.exec(ctx, c) // what a person did last is no verdict on the session
+		_, err := s.Exec(ctx, c) // what a person did last is no verdict on the session
 		if context.Cause(ctx) == ErrLeft {
 			return 0, nil
 		}
