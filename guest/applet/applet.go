@@ -180,7 +180,7 @@ func option[T any](c *Call, name, short string, otherwise T, help string, parse 
 }
 
 // hyphened returns arguments with -- before the first operand that starts with a hyphen, such as
-// the number -1 or the mode -w, if there is one.
+// the number -1, if there is one.
 func hyphened(args []string, isOperand func(string) bool) []string {
 	for i, arg := range args {
 		if arg == "--" {

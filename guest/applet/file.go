@@ -34,7 +34,7 @@ func fileApplets() []Applet {
 		{"mkdir", "[-pv] [-m MODE] DIR...", "make folders", runMkdir},
 		{"mkfifo", "[-m MODE] NAME...", "make pipes with a name", runMkfifo},
 		{"mknod", "[-m MODE] NAME b|c|p [MAJOR MINOR]", "make device files", runMknod},
-		{"mktemp", "[-d] [-p DIR] [TEMPLATE]", "make a temporary file or folder", runMktemp},
+		{"mktemp", "[-dqu] [-p DIR] [TEMPLATE]", "make a temporary file or folder", runMktemp},
 		{"mv", "[-fnv] FILE... TARGET", "move or rename files", runMove},
 		{"pwd", "[-LP]", "print the current folder", runPwd},
 		{"readlink", "[-f] LINK...", "print where a link leads", runReadlink},
@@ -291,7 +291,7 @@ func (c *Call) chown(parse func(string) (uid, gid int, err error)) error {
 // chownAll changes a file and all below it, without following any link.
 func (c *Call) chownAll(name string, uid, gid int) {
 	visit := func(e entry) bool {
-		if err := unix.Fchownat(e.dir, e.base, uid, gid, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+		if err := unix.Fchownat(e.dir.fd(), e.base, uid, gid, unix.AT_SYMLINK_NOFOLLOW); err != nil {
 			c.warn(&fs.PathError{Op: "lchown", Path: e.path, Err: err})
 		}
 		return true

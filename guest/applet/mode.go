@@ -3,6 +3,7 @@ package applet
 import (
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -115,8 +116,14 @@ func umask() uint32 {
 
 func runChmod(c *Call) error {
 	recursive := c.flags.BoolP("recursive", "R", false, "folders with all that is in them")
-	c.Args = hyphened(c.Args, func(arg string) bool { return strings.IndexByte("rwxXstugoa", arg[1]) >= 0 })
-	args := c.parse(2, -1)
+	var mode []string // one that starts with a hyphen
+	at := slices.IndexFunc(c.Args, func(arg string) bool {
+		return arg == "--" || len(arg) > 1 && arg[0] == '-' && strings.IndexByte("rwxXstugoa", arg[1]) >= 0
+	})
+	if at >= 0 && c.Args[at] != "--" {
+		mode, c.Args = []string{c.Args[at]}, slices.Concat(c.Args[:at], c.Args[at+1:])
+	}
+	args := slices.Concat(mode, c.parse(2-len(mode), -1))
 	change, err := parseModeChange(args[0])
 	if err != nil {
 		return err
@@ -136,10 +143,13 @@ func (c *Call) chmod(name string, change modeChange, recursive bool) {
 		}
 		place := e.path // which needs no /proc
 		if e.depth > 0 {
-			fd, err := unix.Openat(e.dir, e.base, unix.O_PATH|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0)
+			fd, err := unix.Openat(e.dir.fd(), e.base, unix.O_PATH|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0)
 			if err == nil {
 				defer unix.Close(fd)
 				err = unix.Fstat(fd, &e.st)
+			}
+			if err != nil {
+				c.warn(&fs.PathError{Op: "open", Path: e.path, Err: err})
 			}
 			if err != nil || e.is(unix.S_IFLNK) {
 				return false
