@@ -275,6 +275,10 @@ func TestOwn(t *testing.T) {
 		{"tr '\\0' x < /dev/zero | head -c 200000 | xargs", "", "a word of more than 131072 bytes", 1},
 		{"tr '\\0' x < /dev/zero | head -c 200000 | xargs -0", "", "a word of more than 131072 bytes", 1},
 		{"mkdir d && touch d/f && printf 'y\\nn\\n' | rm -ri d; ls d", "f", "descend into folder d? rm: remove file d/f? ", 0}, // and no error of d
+		{"ulimit -n 250; d=$(seq -s / 300) && mkdir -p $d && touch $d/f && chmod -R -x,+X $d 1 && find 1 -type f | wc -l && du -s 1 > d && rm -r 1 && test ! -e 1 && ls d", "1\nd\n", "", 0},
+		{"mkdir d && touch d/f && chmod -w -R d && stat -c %a d/f && mktemp -u XXX | wc -c && mktemp -q d/d/XXX", "444\n4\n", "", 1},
+		{"sleep 9 & env kill -n 9 $! && ! wait $! && env kill -SIGNONE 1", "", `kill: invalid argument "SIGNONE" for "-s, --signal" flag: unknown signal "SIGNONE"`, 2},
+		{"tar c words | head -c 329 | tail -c 64 | tr -d '\\0' | wc -c", "0", "", 0}, // no names of owners
 		{"nc 127.0.0.1", "", "host and port", 2},
 		{"ping -c 1 -W 60 127.0.0.1 || test $(id -u) -ne 0 && echo seq=1 time=", "seq=1 time=", "", 0}, // users may not everywhere
 	} {

@@ -36,7 +36,7 @@ func processApplets() []Applet {
 		{"sleep", "SECONDS...", "wait", runSleep},
 		{"switch_root", "DIR INIT [ARG...]", "make another root the system's; for process 1", runSwitchRoot},
 		{"timeout", "[-s SIGNAL] SECONDS COMMAND [ARG...]", "end a command that takes too long", runTimeout},
-		{"xargs", "[-0rt] [-n WORDS] [-I TEXT] [COMMAND [ARG...]]", "run a command with words from standard input", runXargs},
+		{"xargs", "[-0prt] [-n WORDS] [-I TEXT] [COMMAND [ARG...]]", "run a command with words from standard input", runXargs},
 	}
 }
 
@@ -154,16 +154,21 @@ func runPidof(c *Call) error {
 	return nil
 }
 
-// signalled reads -SIGNAL or -s SIGNAL, and the operands, which may be negative numbers.
+// signalled reads -SIGNAL, -s SIGNAL or -n NUMBER, and the operands, which may be negative numbers.
 func (c *Call) signalled() (syscall.Signal, []string) {
-	if len(c.Args) > 0 && strings.HasPrefix(c.Args[0], "-") {
-		if _, err := parseSignal(c.Args[0][1:]); err == nil {
-			c.Args = slices.Concat([]string{"-s", c.Args[0][1:]}, c.Args[1:])
+	if len(c.Args) > 0 && len(c.Args[0]) > 1 && c.Args[0][0] == '-' {
+		name := c.Args[0][1:]
+		switch _, err := parseSignal(name); {
+		case name == "n":
+			c.Args = slices.Concat([]string{"-s"}, c.Args[1:])
+		case err == nil || strings.IndexByte("sh-", name[0]) < 0: // but -s, -h and --
+			c.Args = slices.Concat([]string{"-s", name}, c.Args[1:])
 		}
 	}
 	c.Args = hyphened(c.Args, isNumber)
 	sig := option(c, "signal", "s", syscall.SIGTERM, "the `SIGNAL`; default TERM", parseSignal)
-	return *sig, c.parse(1, -1)
+	operands := c.parse(1, -1) // sets the signal
+	return *sig, operands
 }
 
 func parseSignal(name string) (syscall.Signal, error) {

@@ -91,6 +91,8 @@ func (r *remover) leave(e entry) {
 
 func runMktemp(c *Call) error {
 	folder := c.flags.BoolP("directory", "d", false, "a folder")
+	dry := c.flags.BoolP("dry-run", "u", false, "print a name only")
+	quiet := c.flags.BoolP("quiet", "q", false, "no message of errors")
 	dir := c.flags.StringP("tmpdir", "p", "", "the folder to make it in")
 	args := c.parse(0, 1)
 	template := orElse(args, "tmp.XXXXXXXXXX")[0]
@@ -109,6 +111,12 @@ func runMktemp(c *Call) error {
 		return fmt.Errorf("suffix %q holds a slash", template[end:])
 	}
 	name, err := makeTemporary(template[:start], end-start, template[end:], *folder)
+	if err == nil && *dry {
+		err = os.Remove(name)
+	}
+	if err != nil && *quiet {
+		return Status(1)
+	}
 	if err == nil {
 		c.printf("%s\n", name)
 	}

@@ -141,8 +141,8 @@ func (t *tarball) add(tw *tar.Writer, path, name string) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	h.Name = name
-	st := info.Sys().(*syscall.Stat_t) //nolint:errcheck // os.Lstat returns it
+	h.Name, h.Uname, h.Gname = name, "", "" // a name may be another user elsewhere
+	st := info.Sys().(*syscall.Stat_t)      //nolint:errcheck // os.Lstat returns it
 	key := inode{st.Dev, st.Ino}
 	switch first, seen := t.links[key]; {
 	case info.IsDir():

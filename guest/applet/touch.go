@@ -47,7 +47,7 @@ func runTouch(c *Call) error {
 			err = unix.UtimesNanoAt(unix.AT_FDCWD, name, times, 0)
 		}
 		if err != nil {
-			return &fs.PathError{Op: "touch", Path: name, Err: err}
+			return &fs.PathError{Op: "utimes", Path: name, Err: err}
 		}
 		return nil
 	})

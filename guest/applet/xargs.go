@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 )
@@ -13,6 +14,7 @@ type xargs struct {
 	*Call
 	command     []string
 	null, trace bool
+	ask         bool
 	most        int    // how many words a command gets; 0 is no limit
 	placeholder string // the text that -I replaces with a word
 	words       []string
@@ -30,6 +32,7 @@ func runXargs(c *Call) error {
 	c.flags.StringVarP(&x.placeholder, "replace", "I", "", "run the command for each line, which stands in place of this")
 	runEmpty := c.flags.BoolP("no-run-if-empty", "r", false, "run nothing where there is no word")
 	c.flags.BoolVarP(&x.trace, "verbose", "t", false, "print each command")
+	c.flags.BoolVarP(&x.ask, "interactive", "p", false, "ask before each command")
 	x.command = orElse(c.command(0), "echo")
 	if x.most = *most; x.most == 0 && c.flags.Changed("max-args") {
 		return errors.New("-n takes 1 and more, not 0")
@@ -134,8 +137,20 @@ const (
 
 func (x *xargs) execute(words []string) error {
 	x.ran = true
-	if x.trace {
-		fmt.Fprintln(x.Stderr, strings.Join(words, " "))
+	switch command := strings.Join(words, " "); {
+	case x.ask: // on the terminal, since standard input has the words
+		tty, err := os.Open("/dev/tty")
+		if err != nil {
+			return err
+		}
+		defer tty.Close()
+		asking := *x.Call
+		asking.Stdin = &input{tty, x.Stdout}
+		if !asking.confirm("run " + command) {
+			return nil
+		}
+	case x.trace:
+		fmt.Fprintln(x.Stderr, command)
 	}
 	switch status, signal := x.child(words, nil); {
 	case signal != 0:
