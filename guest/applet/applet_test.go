@@ -279,6 +279,7 @@ func TestOwn(t *testing.T) {
 		{"mkdir d && touch d/f && chmod -w -R d && stat -c %a d/f && mktemp -u XXX | wc -c && mktemp -q d/d/XXX", "444\n4\n", "", 1},
 		{"sleep 9 & env kill -n 9 $! && ! wait $! && env kill -SIGNONE 1", "", `kill: invalid argument "SIGNONE" for "-s, --signal" flag: unknown signal "SIGNONE"`, 2},
 		{"tar c words | head -c 329 | tail -c 64 | tr -d '\\0' | wc -c", "0", "", 0}, // no names of owners
+		{"mount LABEL= text || swapon FOO=x", "", "mount: LABEL=: no value\nswapon: FOO=x: unknown tag \"FOO\"", 1},
 		{"nc 127.0.0.1", "", "host and port", 2},
 		{"ping -c 1 -W 60 127.0.0.1 || test $(id -u) -ne 0 && echo seq=1 time=", "seq=1 time=", "", 0}, // users may not everywhere
 	} {

@@ -264,7 +264,7 @@ func mount(source, dir, fstype, options string) error {
 	if flags&(unix.MS_BIND|unix.MS_MOVE|unix.MS_REMOUNT|unix.MS_PRIVATE|unix.MS_SHARED|unix.MS_SLAVE) != 0 {
 		return bindMount(source, dir, fstype, flags, data)
 	}
-	device, err := resolveSource(source)
+	device, err := resolveSource(source, fstype)
 	if err != nil {
 		return err
 	}
@@ -310,9 +310,15 @@ func bindMount(source, dir, fstype string, flags uintptr, data string) error {
 
 // resolveSource returns the path of a device that is named by UUID=… or such. Paths, and the
 // names that file systems without a device take, stay as they are.
-func resolveSource(source string) (string, error) {
+func resolveSource(source, fstype string) (string, error) {
+	if _, err := os.Stat(source); err == nil {
+		return source, nil
+	}
 	spec, err := block.ParseSpec(source)
-	if err != nil || spec.Tag == "" {
+	switch {
+	case err != nil && strings.Contains(source, "=") && (fstype == "" || fstype == "auto"):
+		return "", err
+	case err != nil || spec.Tag == "":
 		return source, nil
 	}
 	return block.Find(spec)
@@ -479,7 +485,7 @@ func runSwap(call uintptr) func(*Call) error {
 	return func(c *Call) error {
 		args := c.parse(1, -1)
 		return c.each(args, func(name string) error {
-			device, err := resolveSource(name)
+			device, err := resolveSource(name, "")
 			if err != nil {
 				return err
 			}
