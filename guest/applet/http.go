@@ -83,7 +83,7 @@ func runWget(c *Call) error {
 func nameOf(url string) string {
 	_, rest, _ := strings.Cut(url, "://")
 	rest, _, _ = strings.Cut(rest, "?")
-	if _, name, _ := strings.Cut(rest, "/"); name != "" {
+	if _, name, _ := strings.Cut(rest, "/"); strings.Trim(name, "/") != "" {
 		return path.Base(name)
 	}
 	return "index.html"

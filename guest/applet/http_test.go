@@ -83,7 +83,7 @@ func TestWgetWaitsNoLonger(t *testing.T) {
 
 func TestNameOf(t *testing.T) {
 	for url, want := range map[string]string{
-		"http://web": "index.html", "http://web/": "index.html", "http://web/a/b.txt": "b.txt", "http://web/a?b=/c": "a", "http://web/a/": "a",
+		"http://web": "index.html", "http://web/": "index.html", "http://web//": "index.html", "http://web/a/b.txt": "b.txt", "http://web/a?b=/c": "a", "http://web/a/": "a",
 	} {
 		if got := nameOf(url); got != want {
 			t.Errorf("nameOf(%s) = %s; want %s", url, got, want)
