@@ -14,8 +14,8 @@ require (
 	github.com/kdomanski/iso9660 v0.4.0 // tests: another reader of plain ISO 9660
 	github.com/klauspost/compress v1.20.4 // zstd and deflate, for initramfs, modules, qcow2 and caches
 	github.com/mattn/go-sqlite3 v1.14.53 // the store's database; twice as fast as its translation to Go
-	github.com/mdlayher/genetlink v1.4.0 // the guest's power button, whose events are generic netlink
-	github.com/mdlayher/netlink v1.9.0 // their attributes
+	github.com/mdlayher/genetlink v1.4.0 // the guest: events of the power button
+	github.com/mdlayher/netlink v1.9.0 // the guest: attributes of these events
 	github.com/mikelolasagasti/xz v1.0.1 // xz, for modules, caches and packages: XZ Embedded in Go, in bounded memory
 	github.com/nix-community/go-nix v0.0.0-20250101154619-4bdde671e0a1 // Nix's base 32
 	github.com/pierrec/lz4/v4 v4.1.33 // lz4, for caches and archives
@@ -28,7 +28,7 @@ require (
 	github.com/ulikunitz/xz v0.5.17 // the LZMA in lzip and .lzma; tests: another reader of xz
 	go.yaml.in/yaml/v3 v3.0.6 // recipes: its nodes know line and column
 	golang.org/x/crypto v0.59.0 // the guest's ssh server
-	golang.org/x/net v0.62.0 // DNS messages, for networks of machines; a bound on connections; ICMP
+	golang.org/x/net v0.62.0 // DNS messages, for networks of machines; a limit of connections; ICMP
 	golang.org/x/sync v0.25.0 // errgroup
 	golang.org/x/sys v0.50.0 // cloning, copy_file_range, mounts and modules
 	golang.org/x/term v0.48.0 // whether there is a terminal, and line editing in the guest
