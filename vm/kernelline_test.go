@@ -80,3 +80,21 @@ func TestSplitFailure(t *testing.T) {
 		}
 	}
 }
+
+// TestMarkLine has the init of a guest say something between a mark and the end of its line.
+func TestMarkLine(t *testing.T) {
+	for text, want := range map[string]string{
+		"<end 1> 12\r\n# ":   "<end 1> 12\r\n",
+		"<end 1> 12\r\r\n# ": "<end 1> 12\r\r\n",
+		"<end 1> 12\n# ":     "<end 1> 12\n",
+		"<end 1> 12\ringot: eth0 has the address 10.0.2.15/24\r\n\r\n# ": "<end 1> 12\ringot: eth0 has the address 10.0.2.15/24\r\n",
+		"<end 1> 1":                  "",
+		"<end 1> 12\r":               "",
+		"echo '<en''d 1>' $?\r\n# ":  "",
+		"<end 1> $?; something\r\n#": "",
+	} {
+		if got := markLine(`<end 1> \d+`).FindString(text); got != want {
+			t.Errorf("markLine in %q = %q; want %q", text, got, want)
+		}
+	}
+}

@@ -481,6 +481,11 @@ func (m *Machine) settle() {
 // bytes, and what surrounds it needs some.
 const maxCommand = 3500
 
+// markLine matches a mark that [Machine.Run] has the shell print, up to the end of its line. The
+// shell writes that end by itself, so that a message of the guest's init, which begins with a
+// carriage return, may come before it.
+func markLine(mark string) *regexp.Regexp { return regexp.MustCompile(mark + `(?:\r[^\n]*)?\n`) }
+
 // Run types a command at the shell on the console and returns what it printed and
 // its exit status. Kernel messages that come in between are part of the output:
 // `dmesg -n 1` silences them.
@@ -500,10 +505,10 @@ func (m *Machine) Run(ctx context.Context, command string) (output string, statu
 	if err := m.Send(line); err != nil {
 		return "", 0, err
 	}
-	if _, _, err := m.wait(ctx, regexp.MustCompile(begin+`\r*\n`), true); err != nil {
+	if _, _, err := m.wait(ctx, markLine(begin), true); err != nil {
 		return "", 0, err
 	}
-	output, last, err := m.wait(ctx, regexp.MustCompile(end+` \d+\r*\n`), true)
+	output, last, err := m.wait(ctx, markLine(end+` \d+`), true)
 	if err != nil {
 		return "", 0, err
 	}
