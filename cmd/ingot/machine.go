@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -73,7 +72,7 @@ func (f *machineFlags) machine(c *cobra.Command, what string) (*run.System, *lab
 			return nil, nil, err
 		}
 		if f.idle() {
-			return nil, nil, usageError{fmt.Errorf("run: %s is a closure, and nothing says what to do with it: --shell opens a shell in it, --run PATH runs a program of it, --init PATH starts a system, and --find lists it", cmp.Or(what, f.store.machineName()))}
+			return nil, nil, usageError{fmt.Errorf("run: %s needs one of these flags: --shell opens a shell in it, --run PATH runs a program of it, --init PATH starts a system, --find lists it", strings.TrimSpace("the closure "+what))}
 		}
 		return f.closure(c, what)
 	case lab.IsRecipe:
