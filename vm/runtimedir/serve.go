@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"sync"
-	"syscall"
 	"time"
 )
 
@@ -19,10 +18,10 @@ func Serve(l interface{ AcceptUnix() (*net.UnixConn, error) }, serve func(*net.U
 	for {
 		c, err := l.AcceptUnix()
 		switch {
-		case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
-			time.Sleep(time.Second)
-		case err != nil:
+		case errors.Is(err, net.ErrClosed):
 			return
+		case err != nil: // such as too many open files, for a while
+			time.Sleep(time.Second)
 		default:
 			all.Go(func() {
 				defer c.Close()
@@ -37,8 +36,12 @@ func Serve(l interface{ AcceptUnix() (*net.UnixConn, error) }, serve func(*net.U
 // Patience is how long a request and its answer may take.
 const Patience = 10 * time.Second
 
-// maxRequest is more bytes than a request has.
-const maxRequest = 64 << 10
+// maxRequest and maxAnswer are more bytes than a request and an answer have. The largest answer
+// is the status of a network with all its links.
+const (
+	maxRequest = 64 << 10
+	maxAnswer  = 16 << 20
+)
 
 // A response is an answer, or why there is none.
 type response[A any] struct {
@@ -69,7 +72,7 @@ func Ask[A, Q any](c *net.UnixConn, q Q) (A, error) {
 	var r response[A]
 	err := json.NewEncoder(c).Encode(q)
 	if err == nil {
-		err = json.NewDecoder(c).Decode(&r)
+		err = json.NewDecoder(io.LimitReader(c, maxAnswer)).Decode(&r)
 	}
 	if err != nil {
 		return r.Answer, fmt.Errorf("no answer: %w", err)
