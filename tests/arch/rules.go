@@ -18,12 +18,15 @@ var Layers = [][]string{
 	{"bootloader/kernel"},
 	{"bootloader/initramfs"},
 	{"bootloader"},
+	{"bootloader/system"},
 	{"bootloader/grub"},
 	{"bootloader/loaders"},
+	{"lint"},
 	{"vm"},
 	{"guest"},
 	{"recipes/script", "recipes/signature", "recipes/tools"},
 	{"recipes"},
+	{"recipes/derive"},
 	{"recipes/manifest"},
 	{"recipes/netboot"},
 	{"recipes/plan"},
@@ -49,7 +52,7 @@ var Apart = []Wall{
 }
 
 // Bytes are the folders whose packages make bytes of an image.
-var Bytes = []string{"internal", "image", "storedb", "partition", "inspect", "bootloader", "recipes"}
+var Bytes = []string{"internal", "image", "storedb", "partition", "inspect", "bootloader", "lint", "recipes"}
 
 // Forbidden is what packages that make bytes do not use: import paths, and names of
 // packages that have other uses. An empty list forbids the package as a whole.

@@ -1,0 +1,87 @@
+package lint
+
+import (
+	"ingot/bootloader"
+	"ingot/bootloader/system"
+	"ingot/partition/volume"
+)
+
+// A Severity says what a finding means for the boot.
+type Severity uint8
+
+// The severities.
+const (
+	Note    Severity = iota
+	Warning          // the system may not start, or will start without a part
+	Error            // the system cannot start
+)
+
+// A Finding is one thing that is wrong with a disk and a system on it.
+type Finding struct {
+	// Name is stable, such as "root-label": by it, the finding can be silenced.
+	Name     string
+	Severity Severity
+	Place    Place
+	// What says what is wrong: who looks for what, and what is there instead.
+	What string
+	// Want is the value that would make it right; empty if no single value does.
+	Want string
+}
+
+// A Place is the part of a disk that a finding is about.
+type Place struct {
+	// Partition is its index, or -1 for the disk as a whole.
+	Partition int
+	// Field is the property of the partition or the disk that is wrong; empty if it is missing
+	// as a whole.
+	Field Field
+}
+
+// A Field is a property of a partition, of a disk or of an ISO.
+type Field string
+
+// The fields.
+const (
+	Label      Field = "label"
+	UUID       Field = "uuid"
+	PartLabel  Field = "name"
+	PartUUID   Field = "guid"
+	FileSystem Field = "filesystem"
+	Mount      Field = "mount"
+	VolumeID   Field = "volume"
+	Store      Field = "store"
+)
+
+// A Disk is what systems are to find, whether it is planned or read from an image.
+type Disk struct {
+	Partitions []Partition
+	// ISO is set if the medium is an ISO; Partitions is then empty.
+	ISO *Partition
+	// Signature is that of an MBR.
+	Signature string
+}
+
+// A Partition is a part of a disk.
+type Partition struct {
+	Name string // as the GPT has it
+	GUID string
+	Type string // as package partition names it, or a GUID
+	// FileSystem is what it holds; nil if that is unknown or nothing.
+	FileSystem *volume.Kind
+	Label      string
+	UUID       string
+	// LUKS is the UUID of the container that the file system lies in; empty without.
+	LUKS string
+	// MountPoint is where it is meant to be mounted; empty if that is unknown.
+	MountPoint string
+	// Look finds its files; nil if it holds none.
+	Look bootloader.Lookup
+}
+
+// A Checked is a system that the disk boots.
+type Checked struct {
+	System *system.System
+	Wants  *system.Expectations
+	// Title is that of its menu entry.
+	Title string
+}
