@@ -82,27 +82,52 @@ func (m Menu) OnScreen() bool {
 }
 
 // Arguments returns the arguments of an entry's kernel with the menu's consoles among
-// them. A console that the entry names by itself stands as it is.
+// them. A console that the entry names by itself keeps its options and its place; but the
+// kernel makes the last one /dev/console, so the menu's last goes behind all others. Words
+// behind -- are init's, and stay the last.
 func (m Menu) Arguments(e Entry) ([]string, error) {
 	consoles, err := m.ParseConsoles()
 	if err != nil {
 		return nil, err
 	}
-	args := slices.Clone(e.Arguments)
-	for _, c := range consoles {
-		named := slices.ContainsFunc(e.Arguments, func(a string) bool {
-			return a == "console="+c.Device || strings.HasPrefix(a, "console="+c.Device+",")
-		})
-		if !named {
-			args = append(args, c.Argument())
-		}
+	args, ofInit := slices.Clone(e.Arguments), []string(nil)
+	if i := slices.Index(args, "--"); i >= 0 {
+		args, ofInit = args[:i:i], args[i:]
 	}
+	for i, c := range consoles {
+		own := c.Argument()
+		if at := slices.IndexFunc(args, c.isNamedBy); at >= 0 {
+			if i < len(consoles)-1 || isLastConsole(args, c) {
+				continue
+			}
+			// Of a console that stands twice, the kernel takes the options of the first.
+			own = args[at]
+			args = slices.DeleteFunc(args, c.isNamedBy)
+		}
+		args = append(args, own)
+	}
+	args = append(args, ofInit...)
 	for _, a := range args {
 		if err := CheckArgument(a); err != nil {
 			return nil, fmt.Errorf("%s: %w", e.What(), err)
 		}
 	}
 	return args, nil
+}
+
+// isNamedBy reports whether an argument names the console.
+func (c Console) isNamedBy(arg string) bool {
+	return arg == "console="+c.Device || strings.HasPrefix(arg, "console="+c.Device+",")
+}
+
+// isLastConsole reports whether the last argument that names a console names c.
+func isLastConsole(args []string, c Console) bool {
+	for _, a := range slices.Backward(args) {
+		if strings.HasPrefix(a, "console=") {
+			return c.isNamedBy(a)
+		}
+	}
+	return false
 }
 
 // CheckCommandLine refuses an entry whose kernel would not see the end of its command line,
