@@ -12,7 +12,6 @@ import (
 	"ingot/partition/erofs"
 	"ingot/partition/squashfs"
 	"ingot/recipes"
-	"ingot/storedb"
 )
 
 // A live system's root is read-only. It lies on the medium either as plain files or in one
@@ -32,7 +31,7 @@ func (p *planner) pack(ctx context.Context, h Host, at int, entries []bootloader
 		medium, name = full, storeImage
 	}
 	for i := range entries {
-		if err := takeKernels(&entries[i], storedb.Nix, full, medium, kernels); err != nil {
+		if err := takeKernels(&entries[i], p.store.flavour, full, medium, kernels); err != nil {
 			return fmt.Errorf("%s: %w", entries[i].Title, err)
 		}
 	}
