@@ -17,7 +17,8 @@ import (
 type parameters struct {
 	version   int64
 	label     string
-	root      string
+	root      string // as the initial RAM disk takes it
+	device    string // the same as the file system's own tools write it
 	kernel    string
 	initrd    string
 	arguments []string
@@ -47,7 +48,7 @@ func guixSystem(look Lookup, system string) (Entry, error) {
 	}
 	return Entry{
 		Title: p.label, Kernel: kernel, Initrd: []string{initrd},
-		Arguments: append(p.bootable(system), p.arguments...), RootDevice: p.root,
+		Arguments: append(p.bootable(system), p.arguments...), RootDevice: p.device,
 	}, nil
 }
 
@@ -88,7 +89,7 @@ func parseParameters(text string) (*parameters, error) {
 		name string
 		to   *string
 		read func(datum) (string, error)
-	}{{"label", &p.label, textOf}, {"root-device", &p.root, deviceOf}, {"kernel", &p.kernel, textOf}, {"initrd", &p.initrd, textOf}} {
+	}{{"label", &p.label, textOf}, {"root-device", &p.root, deviceOf}, {"root-device", &p.device, nativeDeviceOf}, {"kernel", &p.kernel, textOf}, {"initrd", &p.initrd, textOf}} {
 		v, ok := d.field(f.name)
 		if !ok || len(v) != 1 {
 			return nil, fmt.Errorf("%s is missing", f.name)
@@ -110,7 +111,7 @@ func (p *parameters) setVersion(d datum) error {
 	}
 	var err error
 	if p.version, err = strconv.ParseInt(v[0].text, 10, 64); err != nil || p.version < 0 || p.version > 1 {
-		return fmt.Errorf("version %s is not known: 0 and 1 are", v[0].text)
+		return fmt.Errorf("version %s is not known: ingot reads 0 and 1; a newer Guix has written it, and needs a newer ingot", v[0].text)
 	}
 	return nil
 }
@@ -177,6 +178,17 @@ func deviceOf(d datum) (string, error) {
 		return textOf(d.list[1])
 	}
 	return "", errors.New("it is neither a UUID nor a label nor a device")
+}
+
+// nativeDeviceOf is deviceOf with the UUID of an ISO as the date that it is: Guix writes every
+// root= in the form of RFC 4122, of the same 16 bytes.
+func nativeDeviceOf(d datum) (string, error) {
+	if d.kind == listDatum && len(d.list) == 3 && d.list[0].is("uuid") && d.list[1].is("iso9660") {
+		if date := string(d.list[2].bytes); len(date) == 16 && strings.Trim(date, "0123456789") == "" {
+			return strings.Join([]string{date[:4], date[4:6], date[6:8], date[8:10], date[10:12], date[12:14], date[14:]}, "-"), nil
+		}
+	}
+	return deviceOf(d)
 }
 
 func uuidOf(d datum) (string, error) {

@@ -101,6 +101,7 @@ func TestParseErrors(t *testing.T) {
 		{"block size fit", "format: qcow2", "format: iso\n  block-size: fit", "output.block-size: fit is no block size"},
 		{"long volume id", "format: qcow2", "format: iso\n  volume: a-volume-id-of-thirty-three-bytes", "output.volume: "},
 		{"volume id alphabet", "format: qcow2", "format: iso\n  volume: no blanks", "output.volume: "},
+		{"ISO's UUID", "format: qcow2", "format: iso\n  uuid: 2026-13-21-02-03-04-05", `output.uuid: UUID "2026-13-21-02-03-04-05": that of ISO 9660 is a date`},
 		{"no GRUB on an ISO", "  grub: [bios, efi]\n  timeout: 3\n  console: [tty0, ttyS0]\noutput:\n  format: qcow2", "  entries: []\noutput:\n  format: iso", "bootloader: has no grub, and an ISO boots by it"},
 		{"EROFS, compressed", "format: qcow2", "format: iso\n  store: erofs\n  compression: zstd", "web.yaml:28:16: output.compression: is a matter of squashfs, and the store is erofs"},
 		{"EROFS with a level", "format: qcow2", "format: netboot\n  store: erofs\n  level: 3", "output.level: is a matter of squashfs"},

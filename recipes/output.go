@@ -27,6 +27,7 @@ func (r *Recipe) checkISO(d *decoder) {
 	}
 	volume := iso9660.Options{VolumeID: cmp.Or(o.Volume, r.Name)}
 	d.check("output.volume", volume.Check())
+	d.check("output.uuid", iso9660.Options{UUID: o.UUID}.Check())
 	d.check("output.publisher", iso9660.Options{Publisher: o.Publisher}.Check())
 	d.check("output.application", iso9660.Options{Application: o.Application}.Check())
 	if r.Bootloader.Loader.IsZero() {

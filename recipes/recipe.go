@@ -220,6 +220,7 @@ type Entry struct {
 type Output struct {
 	Format      string `json:"format,omitempty"`
 	Volume      string `json:"volume,omitempty" jsonschema_description:"iso: the volume id, up to 32 letters, digits and _.+-. Default: the recipe's name."`
+	UUID        string `json:"uuid,omitempty" jsonschema_description:"iso: the UUID of the volume, a date such as 2026-11-21-02-03-04-05. A Guix system whose root is (uuid … 'iso9660) looks for it. Default: derived from recipe and closure."`
 	Publisher   string `json:"publisher,omitempty" jsonschema_description:"iso: the publisher, up to 128 characters."`
 	Application string `json:"application,omitempty" jsonschema_description:"iso: the application that made it, up to 128 characters."`
 	Joliet      bool   `json:"joliet,omitempty" jsonschema_description:"iso: add names for Windows."`

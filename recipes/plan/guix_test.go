@@ -69,6 +69,26 @@ bootloader: {grub: [bios]}
 	if len(p.Warnings) != 1 || !strings.Contains(p.Warnings[0], `looks for its root by "Guix_image"`) {
 		t.Errorf("warnings = %q; want one of the root's label", p.Warnings)
 	}
+	// An ISO is found by its volume id, or by the date that is its UUID.
+	for _, x := range []struct{ device, set, warning string }{
+		{`(file-system-label "Guix_image")`, "output.volume=Guix_image", ""},
+		{`(file-system-label "Guix_image")`, "output.volume=GUIX_IMAGE", `looks for its root by "Guix_image", but the ISO has the volume id "GUIX_IMAGE"`},
+		{"(uuid iso9660 #vu8(50 48 50 54 49 49 50 49 48 50 48 51 48 52 48 53))", "output.uuid=2026-11-21-02-03-04-05", ""},
+		{"(uuid iso9660 #vu8(50 48 50 54 49 49 50 49 48 50 48 51 48 52 48 53))", "output.uuid=2026-11-21-02-03-04-06", `looks for its root by "2026-11-21-02-03-04-05"`},
+	} {
+		text := strings.Replace(guixParameters, `(file-system-label "Guix_image")`, x.device, 1)
+		if err := os.WriteFile(filepath.Join(dir, "store/00000000000000000000000000000002-system/parameters"), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		p := plan("output=iso", x.set)
+		if x.warning == "" && len(p.Warnings) != 0 || x.warning != "" && (len(p.Warnings) != 1 || !strings.Contains(p.Warnings[0], x.warning)) {
+			t.Errorf("ISO, root %s, %s: warnings = %q; want %q", x.device, x.set, p.Warnings, x.warning)
+		}
+		// As (gnu build linux-boot) takes it, whatever the type.
+		if got := p.Summary(0).Boot.Entries[0].Arguments; strings.Contains(x.device, "iso9660") && !strings.Contains(got, "root=32303236-3131-3231-3032-303330343035") {
+			t.Errorf("ISO, root %s: arguments %s", x.device, got)
+		}
+	}
 	none := strings.Replace(guixParameters, `(file-system-label "Guix_image")`, `"none"`, 1)
 	if err := os.WriteFile(filepath.Join(dir, "store/00000000000000000000000000000002-system/parameters"), []byte(none), 0o644); err != nil {
 		t.Fatal(err)

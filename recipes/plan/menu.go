@@ -122,15 +122,32 @@ func (p *planner) systemEntry(at int, title, system string) (bootloader.Entry, e
 	if title != "" {
 		e.Title = title
 	}
-	if d, part := e.RootDevice, p.Disk.Partitions[root]; d != "" && d != "tmpfs" && d != "none" && d != part.Label && !strings.EqualFold(d, p.uuid(root)) {
-		p.out.Warnings = append(p.out.Warnings, fmt.Sprintf("%s looks for its root by %s, but partition %s has the label %q and the UUID %s: "+
-			"give it that label or uuid, or the system will not find it", system, printable.Quote(d), part.Name, part.Label, p.uuid(root)))
+	if warning := p.rootNotFound(system, e.RootDevice, root); warning != "" {
+		p.out.Warnings = append(p.out.Warnings, warning)
 	}
 	if err != nil || root == at {
 		return e, err
 	}
 	err = takeKernels(&e, p.store.flavour, p.trees[root], p.trees[at], "/kernels")
 	return e, err
+}
+
+// rootNotFound says that a Guix system looks for another root than that of the image; it is
+// empty if the system finds it.
+func (p *planner) rootNotFound(system, device string, root int) string {
+	part, label := p.Disk.Partitions[root], p.Disk.Partitions[root].Label
+	if p.IsISO() {
+		label = p.isoOptions().VolumeID
+	}
+	switch {
+	case device == "", device == "tmpfs", device == "none", device == label, strings.EqualFold(device, p.uuid(root)):
+		return ""
+	case p.IsISO():
+		return fmt.Sprintf("%s looks for its root by %s, but the ISO has the volume id %q and the UUID %s: "+
+			"set output.volume or output.uuid to that, or the system will not find it", system, printable.Quote(device), label, p.uuid(root))
+	}
+	return fmt.Sprintf("%s looks for its root by %s, but partition %s has the label %q and the UUID %s: "+
+		"give it that label or uuid, or the system will not find it", system, printable.Quote(device), part.Name, label, p.uuid(root))
 }
 
 // arguments completes a kernel's own arguments: the root, unless they name one, and

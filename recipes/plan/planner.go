@@ -77,7 +77,7 @@ func (p *planner) rootPartition(at int) int {
 // isoOptions are those of the volume. The identifier is the one that menus name.
 func (p *planner) isoOptions() iso9660.Options {
 	return iso9660.Options{
-		VolumeID: cmp.Or(p.Output.Volume, p.Name), Publisher: p.Output.Publisher, Application: p.Output.Application,
+		VolumeID: cmp.Or(p.Output.Volume, p.Name), UUID: p.Output.UUID, Publisher: p.Output.Publisher, Application: p.Output.Application,
 		Joliet: p.Output.Joliet, Seed: p.seed.Sub("iso"),
 	}
 }
