@@ -25,8 +25,8 @@ type Kind struct {
 }
 
 // A Loader is a boot loader as one recipe wants it: a pointer to a struct, whose fields
-// with a json tag are the keys that recipes may set. A field of the type [Path] names a
-// file of the host. In place of the whole, a recipe may give the list of the key platforms.
+// with a json tag are the keys that recipes may set. A field of the type [Path] or [Paths]
+// names files of the host. In place of the whole, a recipe may give the list of the key platforms.
 type Loader interface {
 	// Firmware returns the words of the platforms that it is installed for.
 	Firmware() []string
@@ -45,6 +45,9 @@ type Path struct {
 	Text string
 	Host string
 }
+
+// Paths is one path of the host or a list of them.
+type Paths []Path
 
 // IsZero reports whether the key was left out.
 func (p Path) IsZero() bool { return p.Text == "" }

@@ -68,8 +68,14 @@ func (l Loader) WithPaths(at func(Path) Path) Loader {
 	to.Elem().Set(reflect.ValueOf(l.Loader).Elem())
 	l.Loader = to.Interface().(bootloader.Loader)
 	l.fields(func(_ string, v reflect.Value) {
-		if p, ok := v.Addr().Interface().(*bootloader.Path); ok {
+		switch p := v.Addr().Interface().(type) {
+		case *bootloader.Path:
 			*p = at(*p)
+		case *bootloader.Paths:
+			*p = slices.Clone(*p)
+			for i := range *p {
+				(*p)[i] = at((*p)[i])
+			}
 		}
 	})
 	return l

@@ -286,7 +286,7 @@ type Path = bootloader.Path
 type StorePath string
 
 // Paths is one path or a list of them.
-type Paths []Path
+type Paths = bootloader.Paths
 
 // Mode is the permissions of a file, written in octal.
 type Mode uint32

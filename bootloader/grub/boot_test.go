@@ -31,7 +31,7 @@ const marker = "the menu speaks"
 // host returns the host's GRUB, with all that the platforms need.
 func host(t testing.TB, platforms ...bootloader.Platform) *Grub {
 	t.Helper()
-	g, err := Find("", nil)
+	g, err := Find(nil, nil)
 	if err == nil {
 		err = g.check(platforms...)
 	}

@@ -1,6 +1,7 @@
 package grub
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -8,15 +9,25 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"ingot/bootloader"
+	"ingot/internal/grammar"
 )
 
-// Grub is a GRUB that was found: its grub-mkimage, its modules and its font.
+// Grub is a GRUB that was found: its programs, its modules and its font, in one folder or in
+// several.
 type Grub struct {
+	parts []part
+	named bool // the caller named the folders
+}
+
+// part is what one folder has of GRUB. Each may be empty.
+type part struct {
+	dir     string // that the caller named; empty for the host's
 	mkimage string
 	modules string // the folder with one folder for each platform
-	font    string // unicode.pf2; empty if there is none
+	font    string // unicode.pf2
 }
 
 // hostPath is where a host's grub-mkimage lies, beside the folders a caller names.
@@ -25,60 +36,160 @@ var hostPath = []string{
 	"/run/current-system/sw/bin", "/run/current-system/profile/bin",
 }
 
-// Find returns the GRUB in dir, a store item or any folder with bin/grub-mkimage and
-// lib/grub in it or in its usr; with lib/grub alone the host's grub-mkimage is used. Where
-// dir is empty it is the host's GRUB: the first grub-mkimage in the folders of path,
-// then in the usual ones.
-func Find(dir string, path []string) (*Grub, error) {
-	var bins []string
-	if dir == "" {
-		bins = append(slices.Clone(path), hostPath...)
-	} else {
-		if _, err := os.Stat(dir); err != nil {
-			return nil, fmt.Errorf("grub: %w", err)
-		}
-		// grub-mkimage runs in another folder than we do.
-		abs, err := filepath.Abs(dir)
+// Find returns the GRUB in dirs: store items or any folders with bin/grub-mkimage and
+// lib/grub in them or in their usr. Several may each have a part: nixpkgs builds a GRUB for
+// each platform. The modules of a platform are those of the first folder that has them;
+// any grub-mkimage makes images for all platforms, so the one beside them is preferred, then
+// the first of dirs, then the host's. Without dirs it is the host's GRUB: the first
+// grub-mkimage in the folders of path, then in the usual ones.
+func Find(dirs, path []string) (*Grub, error) {
+	if len(dirs) == 0 {
+		host, err := findHost(path)
 		if err != nil {
-			return nil, fmt.Errorf("grub: %w", err)
+			return nil, err
 		}
-		bins = []string{filepath.Join(abs, "bin"), filepath.Join(abs, "usr/bin")}
-	}
-	mkimage, err := findProgram(bins)
-	if err != nil && dir != "" {
-		// The modules of another architecture come without programs that run here, and
-		// any grub-mkimage makes images of all of them.
-		for _, lib := range []string{filepath.Join(dir, "lib/grub"), filepath.Join(dir, "usr/lib/grub")} {
-			if lists, _ := filepath.Glob(filepath.Join(lib, "*/moddep.lst")); len(lists) > 0 {
-				host, err := Find("", path)
-				if err == nil {
-					host.modules, err = filepath.Abs(lib)
-				}
-				return host, err
-			}
+		if host.modules == "" {
+			return nil, fmt.Errorf("grub: %s has no lib/grub beside it: install GRUB's modules (in Debian, %s or %s)", host.mkimage, platforms[bootloader.BIOS].pkg, platforms[bootloader.EFI].pkg)
 		}
+		return &Grub{parts: []part{host}}, nil
 	}
+	g := &Grub{named: true}
+	for _, dir := range dirs {
+		p, err := findIn(dir)
+		if err != nil {
+			return nil, err
+		}
+		g.parts = append(g.parts, p)
+	}
+	hasModules := slices.ContainsFunc(g.parts, func(p part) bool { return p.modules != "" })
+	hasProgram := slices.ContainsFunc(g.parts, func(p part) bool { return p.mkimage != "" })
+	switch {
+	case !hasModules && !hasProgram:
+		return nil, fmt.Errorf("grub: neither bin/grub-mkimage nor lib/grub is in %s: name a folder or store item that holds all of GRUB (%s)", g, sourcesOf(g.parts, bootloader.BIOS, bootloader.EFI))
+	case !hasModules:
+		return nil, fmt.Errorf("grub: no lib/grub is in %s: name a folder or store item with GRUB's modules, too (%s)", g, sourcesOf(g.parts, bootloader.BIOS, bootloader.EFI))
+	case hasProgram:
+		return g, nil
+	}
+	// The modules of another architecture come without programs that run here.
+	host, err := findHost(path)
 	if err != nil {
-		if dir != "" {
-			return nil, fmt.Errorf("grub: %s has no bin/grub-mkimage: name a folder or store item that holds all of GRUB (in Debian, grub-common and grub-pc-bin or grub-efi-amd64-bin)", dir)
-		}
-		return nil, errors.New("grub: grub-mkimage is missing: install grub-common (Debian), or name a GRUB to use")
+		return nil, fmt.Errorf("grub: no bin/grub-mkimage is in %s, and the host has none: name a folder or store item that has it, too (%s), or install grub-common (Debian)", g, sourcesOf(g.parts, bootloader.BIOS))
 	}
-	g := &Grub{mkimage: mkimage}
-	for _, prefix := range prefixes(mkimage) {
-		if lib := filepath.Join(prefix, "lib/grub"); g.modules == "" && isDir(lib) {
-			g.modules = lib
+	host.modules = "" // of the host's version
+	g.parts = append(g.parts, host)
+	return g, nil
+}
+
+// findHost returns the host's GRUB, which has a grub-mkimage.
+func findHost(path []string) (part, error) {
+	mkimage, err := findProgram(append(slices.Clone(path), hostPath...))
+	if err != nil {
+		return part{}, errors.New("grub: grub-mkimage is missing: install grub-common (Debian), or name a GRUB to use")
+	}
+	p := part{mkimage: mkimage}
+	p.look(prefixes(mkimage))
+	return p, nil
+}
+
+// findIn returns what a folder has.
+func findIn(dir string) (part, error) {
+	if _, err := os.Stat(dir); err != nil {
+		return part{}, fmt.Errorf("grub: %w", err)
+	}
+	// grub-mkimage runs in another folder than we do.
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return part{}, fmt.Errorf("grub: %w", err)
+	}
+	p := part{dir: abs}
+	if p.mkimage, err = findProgram([]string{filepath.Join(abs, "bin"), filepath.Join(abs, "usr/bin")}); err == nil {
+		p.look(prefixes(p.mkimage))
+	}
+	p.look([]string{abs, filepath.Join(abs, "usr")})
+	return p, nil
+}
+
+// look fills in the modules and the font that are below the first of prefixes.
+func (p *part) look(prefixes []string) {
+	for _, prefix := range prefixes {
+		if lib := filepath.Join(prefix, "lib/grub"); p.modules == "" && isDir(lib) {
+			p.modules = lib
 		}
 		for _, share := range []string{"share/grub", "share/grub2"} {
-			if font := filepath.Join(prefix, share, "unicode.pf2"); g.font == "" && isFile(font) {
-				g.font = font
+			if font := filepath.Join(prefix, share, "unicode.pf2"); p.font == "" && isFile(font) {
+				p.font = font
 			}
 		}
 	}
-	if g.modules == "" {
-		return nil, fmt.Errorf("grub: %s has no lib/grub beside it: install GRUB's modules (in Debian, %s or %s)", mkimage, platforms[bootloader.BIOS].pkg, platforms[bootloader.EFI].pkg)
+}
+
+// modulesOf returns the folder with the modules of a platform: that of the first part
+// that has it, or else where it would be.
+func (g *Grub) modulesOf(p bootloader.Platform) string {
+	var first string
+	for _, at := range g.parts {
+		dir := filepath.Join(at.modules, nameOf(p))
+		if at.modules != "" && isDir(dir) {
+			return dir
+		}
+		if first == "" && at.modules != "" {
+			first = dir
+		}
 	}
-	return g, nil
+	return first
+}
+
+// mkimageFor returns the grub-mkimage for a platform.
+func (g *Grub) mkimageFor(p bootloader.Platform) string {
+	var first string
+	for _, at := range g.parts {
+		if at.mkimage == "" {
+			continue
+		}
+		if at.modules != "" && isDir(filepath.Join(at.modules, nameOf(p))) {
+			return at.mkimage
+		}
+		first = cmp.Or(first, at.mkimage)
+	}
+	return first
+}
+
+// font returns the first part's that has one; empty if none has.
+func (g *Grub) font() string {
+	for _, at := range g.parts {
+		if at.font != "" {
+			return at.font
+		}
+	}
+	return ""
+}
+
+// sourcesOf says where people get GRUB for the platforms: from the packages of whoever made
+// the folders, or of all where these do not tell.
+func sourcesOf(parts []part, of ...bootloader.Platform) string {
+	in := func(store string) bool {
+		return slices.ContainsFunc(parts, func(p part) bool {
+			real, err := filepath.EvalSymlinks(p.dir)
+			return strings.HasPrefix(p.dir, store) || err == nil && strings.HasPrefix(real, store)
+		})
+	}
+	nix, guix := in("/nix/store/"), in("/gnu/store/")
+	var debian, nixpkgs, guixes []string
+	for _, p := range of {
+		debian, nixpkgs, guixes = append(debian, platforms[p].pkg), append(nixpkgs, platforms[p].nixpkgs), append(guixes, platforms[p].guix)
+	}
+	var all []string
+	if !guix {
+		all = append(all, "in nixpkgs, "+grammar.Or(nixpkgs...))
+	}
+	if !nix {
+		all = append(all, "in Guix, "+grammar.Or(guixes...))
+	}
+	if !nix && !guix {
+		all = append(all, "in Debian, grub-common with "+grammar.Or(debian...))
+	}
+	return strings.Join(all, "; ")
 }
 
 func findProgram(dirs []string) (string, error) {
@@ -118,9 +229,13 @@ func isFile(p string) bool {
 
 // file returns the path of one of a platform's files.
 func (g *Grub) file(p bootloader.Platform, name string) (string, error) {
-	path := filepath.Join(g.modules, nameOf(p), name)
+	path := filepath.Join(g.modulesOf(p), name)
 	st, err := os.Stat(path)
 	switch {
+	case errors.Is(err, fs.ErrNotExist) && g.named && isDir(g.modulesOf(p)):
+		return "", fmt.Errorf("grub for %s: %s is missing: name a GRUB that has it (%s)", p, path, sourcesOf(g.parts, p))
+	case errors.Is(err, fs.ErrNotExist) && g.named:
+		return "", fmt.Errorf("grub for %s: no lib/grub/%s/%s is in %s: name a GRUB that has it, too (%s)", p, nameOf(p), name, g, sourcesOf(g.parts, p))
 	case errors.Is(err, fs.ErrNotExist):
 		return "", fmt.Errorf("grub for %s: %s is missing: install %s (Debian), or name a GRUB that has it", p, path, platforms[p].pkg)
 	case err != nil:
@@ -144,5 +259,16 @@ func (g *Grub) read(p bootloader.Platform, name string) ([]byte, error) {
 	return b, nil
 }
 
-// String returns the path of its grub-mkimage.
-func (g *Grub) String() string { return g.mkimage }
+// String returns the folders that the caller named, or the path of the host's grub-mkimage.
+func (g *Grub) String() string {
+	var dirs []string
+	for _, p := range g.parts {
+		if p.dir != "" {
+			dirs = append(dirs, p.dir)
+		}
+	}
+	if !g.named {
+		return g.parts[0].mkimage
+	}
+	return strings.Join(dirs, ", ")
+}

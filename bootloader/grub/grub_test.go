@@ -31,14 +31,14 @@ func fake(t *testing.T, files ...string) string {
 func TestFindInFolder(t *testing.T) {
 	for _, prefix := range []string{"", "usr/"} {
 		dir := fake(t, prefix+"bin/grub-mkimage", prefix+"lib/grub/i386-pc/moddep.lst", prefix+"share/grub/unicode.pf2")
-		g, err := Find(dir, nil)
+		g, err := Find([]string{dir}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if err := g.check(bootloader.BIOS); err != nil {
 			t.Errorf("Check(BIOS) = %v", err)
 		}
-		if err := g.check(bootloader.EFI); err == nil || !strings.Contains(err.Error(), "grub for efi: ") || !strings.Contains(err.Error(), "install grub-efi-amd64-bin") {
+		if err := g.check(bootloader.EFI); err == nil || !strings.Contains(err.Error(), "grub for efi: ") || !strings.Contains(err.Error(), "grub-common with grub-efi-amd64-bin") {
 			t.Errorf("Check(EFI) = %v; want an error that names grub-efi-amd64-bin", err)
 		}
 		if err := g.AddFont(image.NewTree(), testPlace); err != nil {
@@ -52,7 +52,7 @@ func TestFindThroughProfile(t *testing.T) {
 	item, profile := fake(t, "bin/grub-mkimage", "lib/grub/i386-efi/moddep.lst"), t.TempDir()
 	must(t, os.Mkdir(filepath.Join(profile, "bin"), 0o755),
 		os.Symlink(filepath.Join(item, "bin/grub-mkimage"), filepath.Join(profile, "bin/grub-mkimage")))
-	g, err := Find("", []string{"relative", filepath.Join(profile, "bin")})
+	g, err := Find(nil, []string{"relative", filepath.Join(profile, "bin")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,20 +67,63 @@ func TestFindThroughProfile(t *testing.T) {
 func TestFindRefusals(t *testing.T) {
 	empty := t.TempDir()
 	for dir, want := range map[string]string{
-		filepath.Join(empty, "none"):      "no such file or directory",
-		empty:                             "has no bin/grub-mkimage",
-		fake(t, "bin/grub-mkimage"):       "has no lib/grub beside it",
-		fake(t, "lib/grub/i386-pc/x.mod"): "has no bin/grub-mkimage",
+		filepath.Join(empty, "none"): "no such file or directory",
+		empty:                        "neither bin/grub-mkimage nor lib/grub is in " + empty,
+		fake(t, "bin/grub-mkimage"):  "no lib/grub is in ",
 	} {
-		if g, err := Find(dir, nil); err == nil || !strings.Contains(err.Error(), want) {
+		if g, err := Find([]string{dir}, nil); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("Find(%s) = %v, %v; want an error with %q", dir, g, err, want)
+		}
+	}
+}
+
+// TestFindInSeveralFolders takes each platform from the first folder that has it, as nixpkgs
+// builds a GRUB for each.
+func TestFindInSeveralFolders(t *testing.T) {
+	pc := fake(t, "bin/grub-mkimage", "lib/grub/i386-pc/moddep.lst")
+	efi := fake(t, "bin/grub-mkimage", "lib/grub/x86_64-efi/moddep.lst", "share/grub/unicode.pf2")
+	bare := fake(t, "lib/grub/i386-efi/moddep.lst")
+	g, err := Find([]string{pc, efi, bare}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	must(t, g.check(bootloader.BIOS, bootloader.EFI, bootloader.EFI32), g.AddFont(image.NewTree(), testPlace))
+	for p, want := range map[bootloader.Platform]struct{ modules, mkimage string }{
+		bootloader.BIOS:  {pc + "/lib/grub/i386-pc", pc},
+		bootloader.EFI:   {efi + "/lib/grub/x86_64-efi", efi},
+		bootloader.EFI32: {bare + "/lib/grub/i386-efi", pc},
+	} {
+		if got := g.modulesOf(p); got != want.modules {
+			t.Errorf("modulesOf(%s) = %s; want %s", p, got, want.modules)
+		}
+		if got := g.mkimageFor(p); got != want.mkimage+"/bin/grub-mkimage" {
+			t.Errorf("mkimageFor(%s) = %s; want that of %s", p, got, want.mkimage)
+		}
+	}
+	err = g.check(bootloader.EFIAArch64)
+	for _, want := range []string{"lib/grub/arm64-efi/moddep.lst is in " + pc + ", " + efi + ", " + bare, "grub-efi-arm64-bin", "grub2_efi"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("an AArch64 disk: %v; want an error with %q", err, want)
+		}
+	}
+}
+
+// TestSourcesOfGRUB names the packages of whoever made the folder.
+func TestSourcesOfGRUB(t *testing.T) {
+	for dir, want := range map[string]string{
+		"/nix/store/00000000000000000000000000000000-grub-2.12": "in nixpkgs, grub2 or grub2_efi",
+		"/gnu/store/00000000000000000000000000000000-grub-2.12": "in Guix, grub or grub-efi",
+		"/opt/grub": "in nixpkgs, grub2 or grub2_efi; in Guix, grub or grub-efi; in Debian, grub-common with grub-pc-bin or grub-efi-amd64-bin",
+	} {
+		if got := sourcesOf([]part{{dir: dir}}, bootloader.BIOS, bootloader.EFI); got != want {
+			t.Errorf("sourcesOf(%s) = %q; want %q", dir, got, want)
 		}
 	}
 }
 
 func TestChildSpeaksInErrors(t *testing.T) {
 	dir := fake(t, "bin/grub-mkimage", "lib/grub/i386-pc/boot.img")
-	g, err := Find(dir, nil)
+	g, err := Find([]string{dir}, nil)
 	must(t, err)
 	if _, err := g.Image(t.Context(), bootloader.BIOS, "i386-pc", testPlace, nil); err == nil || !strings.Contains(err.Error(), "exit status 3: grub-mkimage: error: ") {
 		t.Errorf("Image() = %v; want the child's words", err)
@@ -219,7 +262,7 @@ func TestModules(t *testing.T) {
 }
 
 func TestModulesRefusal(t *testing.T) {
-	g, err := Find(fake(t, "bin/grub-mkimage", "lib/grub/x86_64-efi/moddep.lst"), nil)
+	g, err := Find([]string{fake(t, "bin/grub-mkimage", "lib/grub/x86_64-efi/moddep.lst")}, nil)
 	must(t, err)
 	if _, err := g.EFI(t.Context(), bootloader.EFI, testPlace); err == nil || !strings.Contains(err.Error(), "module normal is missing") {
 		t.Errorf("EFI() = %v; want an error that names the module", err)

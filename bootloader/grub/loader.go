@@ -2,6 +2,7 @@ package grub
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 
 	"ingot/bootloader"
@@ -31,11 +32,20 @@ var Kind = bootloader.Kind{
 
 // Loader names the platforms and the GRUB to install.
 type Loader struct {
-	Platforms []string        `json:"platforms,omitempty" jsonschema_description:"The firmwares to install GRUB for: bios, efi (64 bit) and efi32."`
-	From      bootloader.Path `json:"from,omitempty" jsonschema_description:"The GRUB to use: a store item or folder with bin/grub-mkimage and lib/grub. Default: the host's."`
+	Platforms []string         `json:"platforms,omitempty" jsonschema_description:"The firmwares to install GRUB for: bios, efi (64 bit) and efi32."`
+	From      bootloader.Paths `json:"from,omitempty" jsonschema_description:"The GRUB to use: a store item, link or folder with bin/grub-mkimage and lib/grub; or a list of them, such as nixpkgs' grub2 for bios and grub2_efi for efi: each platform comes from the first that has it. Default: the host's."`
 }
 
 var _ bootloader.Loader = (*Loader)(nil)
+
+// MarshalJSON gives the form that an image's identifiers are derived from. It has room for one
+// path, always empty: which GRUB is used changes its own bytes alone.
+func (l *Loader) MarshalJSON() ([]byte, error) {
+	return json.Marshal(struct {
+		Platforms []string        `json:"platforms,omitempty"`
+		From      bootloader.Path `json:"from"`
+	}{Platforms: l.Platforms})
+}
 
 // Firmware implements [bootloader.Loader].
 func (l *Loader) Firmware() []string { return l.Platforms }
@@ -59,13 +69,17 @@ func (l *Loader) Install(ctx context.Context, t bootloader.Target) (bootloader.I
 	if err := (menu{t.Menu, t.ISO}).addTo(t.Boot, at); err != nil {
 		return out, err
 	}
-	g, err := Find(l.From.Host, t.Path)
+	var dirs []string
+	for _, from := range l.From {
+		dirs = append(dirs, from.Host)
+	}
+	g, err := Find(dirs, t.Path)
 	if err != nil {
 		return out, err
 	}
 	switch {
 	case !t.Menu.OnScreen():
-	case g.font == "":
+	case g.font() == "":
 		out.Warnings = append(out.Warnings, fmt.Sprintf("%s brings no unicode.pf2, so the menu shows in text: titles in other scripts than Latin do not", g))
 	default:
 		if err := g.AddFont(t.Boot, at); err != nil {

@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -41,25 +40,26 @@ func (g *Grub) Image(ctx context.Context, p bootloader.Platform, format string, 
 	}
 	defer out.Close()
 	args := slices.Concat([]string{
-		"--directory=" + filepath.Join(g.modules, nameOf(p)), "--format=" + format,
+		"--directory=" + g.modulesOf(p), "--format=" + format,
 		"--prefix=" + DefaultFolder, "--config=/proc/self/fd/3", "--output=/proc/self/fd/4",
 	}, first, coreModules, more)
 	var stderr bytes.Buffer
-	cmd := exec.CommandContext(ctx, g.mkimage, args...)
+	mkimage := g.mkimageFor(p)
+	cmd := exec.CommandContext(ctx, mkimage, args...)
 	cmd.Env, cmd.Dir, cmd.Stderr = []string{"LC_ALL=C"}, "/", &stderr
 	cmd.ExtraFiles = []*os.File{in, out}
 	if err := cmd.Run(); err != nil {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		return nil, fmt.Errorf("%s --format=%s: %w: %s", g.mkimage, format, err, lastWords(stderr.String()))
+		return nil, fmt.Errorf("%s --format=%s: %w: %s", mkimage, format, err, lastWords(stderr.String()))
 	}
 	if _, err := out.Seek(0, io.SeekStart); err != nil {
 		return nil, err
 	}
 	b, err := io.ReadAll(out)
 	if err == nil && len(b) == 0 {
-		err = fmt.Errorf("%s --format=%s: wrote nothing: %s", g.mkimage, format, lastWords(stderr.String()))
+		err = fmt.Errorf("%s --format=%s: wrote nothing: %s", mkimage, format, lastWords(stderr.String()))
 	}
 	return b, err
 }

@@ -34,7 +34,7 @@ func (g *Grub) menuModules(p bootloader.Platform) ([]string, error) {
 	deps := parseModdep(string(list))
 	for _, m := range needed {
 		if _, ok := deps[m]; !ok {
-			return nil, fmt.Errorf("grub for %s: module %s is missing in %s", p, m, path.Join(g.modules, nameOf(p)))
+			return nil, fmt.Errorf("grub for %s: module %s is missing in %s", p, m, g.modulesOf(p))
 		}
 	}
 	seen := map[string]bool{}
@@ -113,8 +113,12 @@ func addHostFile(t *image.Tree, from, to string) error {
 // AddFont puts the font of the graphical terminal into the Tree. A menu works without
 // it, in text.
 func (g *Grub) AddFont(t *image.Tree, at Place) error {
-	if g.font == "" {
+	font := g.font()
+	switch {
+	case font == "" && g.named:
+		return fmt.Errorf("grub: no share/grub/unicode.pf2 is in %s: name a GRUB that has it, too, or have the menu in text", g)
+	case font == "":
 		return errors.New("grub: unicode.pf2 is missing: install grub-common (Debian), or have the menu in text")
 	}
-	return addHostFile(t, g.font, path.Join(at.folder(), "fonts/unicode.pf2"))
+	return addHostFile(t, font, path.Join(at.folder(), "fonts/unicode.pf2"))
 }

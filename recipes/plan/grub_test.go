@@ -61,6 +61,19 @@ func TestGrubFrom(t *testing.T) {
 	if digestOf(t, host) != digestOf(t, other) {
 		t.Error("the same GRUB from another place gives another disk")
 	}
+	if err := os.Symlink("grub", "result"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll("efi/lib/grub/x86_64-efi", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	listed, err := plan(t, ".", generationsRecipe, console, "bootloader.grub={platforms: [bios], from: [efi, ./result]}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if digestOf(t, host) != digestOf(t, listed) {
+		t.Error("the same GRUB in a list, by a link, gives another disk")
+	}
 	if err := os.Remove("grub/lib/grub/i386-pc/ext2.mod"); err != nil {
 		t.Fatal(err)
 	}
@@ -84,6 +97,12 @@ func TestGrubFromStoreItem(t *testing.T) {
 	set := "bootloader.grub={platforms: [bios], from: " + item + "}"
 	if _, err := plan(t, dir, generationsRecipe, set); err != nil {
 		t.Error(err)
+	}
+	if err := os.Symlink(item, filepath.Join(dir, "result-grub")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := plan(t, dir, generationsRecipe, "bootloader.grub={platforms: [bios], from: ./result-grub}"); err != nil {
+		t.Errorf("by a link: %v", err)
 	}
 	_, err = plan(t, dir, generationsRecipe, strings.Replace(set, "0009-grub", "0008-grub", 1))
 	if want := "bootloader.grub: grub: stat " + store32(8, "grub") + ": no such file"; err == nil || !strings.Contains(err.Error(), want) {

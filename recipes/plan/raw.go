@@ -10,6 +10,7 @@ import (
 	"ingot/image"
 	"ingot/partition"
 	"ingot/recipes"
+	"ingot/storedb"
 	"ingot/storedb/archive"
 )
 
@@ -47,13 +48,19 @@ func (p *planner) bytes(s *recipes.Source) (image.Blob, error) {
 }
 
 // hostPath returns where a file lies on the host: one of an item of the store where that
-// item's source has it, which need not be the store directory of this host.
+// item's source has it, which need not be the store directory of this host. A link to the
+// item, such as ./result, is as good as its path.
 func (s *store) hostPath(at recipes.Path) string {
-	it := s.closure.Containing(at.Host)
+	name := at.Host
+	it := s.closure.Containing(name)
+	if it == nil {
+		name = storedb.FollowFile(name)
+		it = s.closure.Containing(name)
+	}
 	if it == nil || it.From == "" {
 		return at.Host
 	}
-	return filepath.Join(it.From, path.Base(it.Path), strings.TrimPrefix(at.Host, it.Path))
+	return filepath.Join(it.From, path.Base(it.Path), strings.TrimPrefix(name, it.Path))
 }
 
 // rawBytes returns what lies outside of partitions.
