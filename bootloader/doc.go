@@ -1,6 +1,6 @@
-// Package bootloader holds the common parts of all boot loaders: the menu, the kernel, initial
-// RAM disk and arguments of a NixOS or Guix system, consoles, command lines, and the interface
-// of a boot loader.
+// Package bootloader holds the common parts of all boot loaders: the menu, consoles, command
+// lines, finding files in an image, and the interface of a boot loader. Package system reads
+// what boots a NixOS or Guix system.
 //
 // A boot loader is a [Kind], with a name and its needs of a disk, and a [Loader], its settings
 // in one recipe. Package loaders lists them, package grub is one. It gets a [Target], the files
@@ -8,10 +8,10 @@
 // needs root, a mount or a device. It returns its parts outside of file systems as an
 // [Overlay] of the disk's Map, or as the [CD] of an ISO.
 //
-//	entry, err := bootloader.System(tree, "/nix/store/…-nixos-system-web")
+//	s, err := system.Read(tree.Lookup, "/nix/store/…-nixos-system-web")
 //	grub, _ := loaders.Named("grub")
 //	installed, err := grub.New().Install(ctx, bootloader.Target{
-//		Menu: bootloader.Menu{Entries: []bootloader.Entry{entry}}, Boot: tree, ESP: esp, …
+//		Menu: bootloader.Menu{Entries: []bootloader.Entry{s.Entry}}, Boot: tree, ESP: esp, …
 //	})
 //	disk.Map, err = installed.Disk.Install(disk)
 //
@@ -20,7 +20,7 @@
 //
 // # What it guarantees
 //
-// [System] reads a system's store item, and follows symlinks within the image.
+// [Lookup] follows symlinks within the image.
 // [Menu.CheckCommandLine] refuses arguments that a kernel would cut; package kernel reads the
 // limit from the kernel's header. Each loader quotes for its own menu language, and refuses
 // text that it cannot pass on unchanged.

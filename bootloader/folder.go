@@ -16,7 +16,7 @@ const maxNesting = 32
 // targets, wherever those are. Dangling links are left out, and so are entries of the names to
 // skip.
 func (look Lookup) Folder(name string, skip ...string) (*image.Node, error) {
-	at, n, err := look.resolve(name)
+	at, n, err := look.Resolve(name)
 	switch {
 	case err != nil:
 		return nil, err
@@ -39,7 +39,7 @@ func (look Lookup) folder(at string, n *image.Node, skip map[string]bool, depth 
 		if skip[e.Name] {
 			continue
 		}
-		to, child, err := look.resolve(path.Join(at, e.Name))
+		to, child, err := look.Resolve(path.Join(at, e.Name))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}

@@ -1,12 +1,8 @@
 package bootloader
 
 import (
-	"io/fs"
-	"path"
 	"strings"
 	"testing"
-
-	"ingot/image"
 )
 
 // FuzzConsole reads consoles, and writes them for the kernel so that they are read as the
@@ -31,39 +27,22 @@ func FuzzConsole(f *testing.F) {
 	})
 }
 
-// FuzzSystem looks for what boots in a system whose files are any text, and whose kernel
-// is wherever symlinks lead.
-func FuzzSystem(f *testing.F) {
-	f.Add(false, "../k/bzImage", "/s/k", "quiet \"a b\" x=\"y z\"", "24.05")
-	f.Add(false, "kernel", "..", "\"", "")
-	f.Add(true, "/s/k/bzImage", ".", parametersNow, "")
-	f.Add(true, "/k", "/s/link", `(boot-parameters (version 1) (label "x") (root-device (uuid dce #vu8(1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16))) (kernel "/s/k/bzImage") (initrd (string-append "/s/k" "/bzImage")) (kernel-arguments '("a" "b c")))`, "")
-	f.Fuzz(func(t *testing.T, guix bool, kernel, link, words, version string) {
-		if len(kernel)+len(link)+len(words)+len(version) > 2048 || strings.ContainsRune(kernel+link, 0) || kernel == "" || link == "" {
-			return // no symlink
-		}
-		tree := image.NewTree()
-		file := func(text string) *image.Node { return image.NewFile(0o644, image.Bytes(text)) }
-		files := map[string]*image.Node{"/s/k/bzImage": file("k"), "/s/link": image.NewSymlink(link), "/s/kernel": image.NewSymlink(kernel), "/s/initrd": image.NewSymlink(link), "/s/init": file("#!"), "/s/nixos-version": file(version), "/s/kernel-params": file(words)}
-		if guix {
-			files["/s/parameters"] = file(words)
-		}
-		for name, n := range files {
-			if err := tree.Put(name, n); err != nil {
-				t.Fatal(err)
-			}
-		}
-		e, err := System(tree, "/s")
+func FuzzSplitArguments(f *testing.F) {
+	f.Add(`a "b c" d="e f"`)
+	f.Fuzz(func(t *testing.T, text string) {
+		words, err := SplitArguments(text)
 		if err != nil {
-			if !strings.HasPrefix(err.Error(), "system /s: ") {
-				t.Errorf("the error does not say of what: %v", err)
-			}
 			return
 		}
-		for _, name := range append(e.Initrd, e.Kernel) {
-			if n := tree.Lookup(name); n == nil || n.Mode.Type() == fs.ModeSymlink || !path.IsAbs(name) {
-				t.Errorf("%q is no file of the image", name)
+		total := 0
+		for _, w := range words {
+			if strings.Contains(w, `"`) {
+				t.Errorf("SplitArguments(%q) leaves a quote in %q", text, w)
 			}
+			total += len([]rune(w))
+		}
+		if total > len([]rune(text)) {
+			t.Errorf("SplitArguments(%q) = %q, which is longer", text, words)
 		}
 	})
 }

@@ -38,7 +38,7 @@ type Entry struct {
 	// Arguments are the kernel's, each one as the kernel is to see it: unquoted.
 	Arguments []string
 	// RootDevice is the UUID, label or device by which the system finds its root file system.
-	// [System] fills it in for Guix, whose systems know it; it is not part of the menu.
+	// Package system fills it in for Guix, whose systems know it; it is not part of the menu.
 	RootDevice string
 }
 

@@ -17,9 +17,9 @@ type Lookup func(path string) *image.Node
 // maxLinks is the kernel's limit on symlinks in a path.
 const maxLinks = 40
 
-// resolve follows the symlinks in name and returns where it ends. The error about a missing
+// Resolve follows the symlinks in name and returns where it ends. The error about a missing
 // file names the link that leads to it.
-func (look Lookup) resolve(name string) (string, *image.Node, error) {
+func (look Lookup) Resolve(name string) (string, *image.Node, error) {
 	done, rest := "/", strings.Split(strings.Trim(path.Clean(name), "/"), "/")
 	n := look(done)
 	for links := 0; len(rest) > 0; {
@@ -47,9 +47,9 @@ func (look Lookup) resolve(name string) (string, *image.Node, error) {
 	return done, n, nil
 }
 
-// file resolves the path of a regular file.
-func (look Lookup) file(name string) (string, *image.Node, error) {
-	at, n, err := look.resolve(name)
+// RegularFile resolves the path of a regular file.
+func (look Lookup) RegularFile(name string) (string, *image.Node, error) {
+	at, n, err := look.Resolve(name)
 	switch {
 	case err != nil:
 		return "", nil, err
@@ -61,7 +61,7 @@ func (look Lookup) file(name string) (string, *image.Node, error) {
 
 // File returns the regular file at a path, symlinks followed.
 func (look Lookup) File(name string) (*image.Node, error) {
-	_, n, err := look.file(name)
+	_, n, err := look.RegularFile(name)
 	return n, err
 }
 
@@ -77,17 +77,17 @@ func (look Lookup) Data(name string) (image.Blob, error) {
 	return n.Data, nil
 }
 
-// maxText bounds the files of a system that are read as text.
-const maxText = 1 << 20
+// MaxText bounds the files of a system that are read as text.
+const MaxText = 1 << 20
 
-// text returns the contents of a small file.
-func (look Lookup) text(name string) (string, error) {
+// Text returns the contents of a small file.
+func (look Lookup) Text(name string) (string, error) {
 	data, err := look.Data(name)
 	if err != nil {
 		return "", err
 	}
-	if data.Size() > maxText {
-		return "", fmt.Errorf("%s is %d bytes long, and at most %d are read", name, data.Size(), maxText)
+	if data.Size() > MaxText {
+		return "", fmt.Errorf("%s is %d bytes long, and at most %d are read", name, data.Size(), MaxText)
 	}
 	b, err := image.ReadAll(data)
 	return string(b), err

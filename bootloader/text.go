@@ -43,8 +43,8 @@ func CheckArgument(s string) error {
 	return nil
 }
 
-// splitArguments takes a kernel's command line apart.
-func splitArguments(s string) ([]string, error) {
+// SplitArguments takes a kernel's command line apart.
+func SplitArguments(s string) ([]string, error) {
 	words, whole := wire.SplitLine(s)
 	if !whole {
 		return nil, fmt.Errorf("kernel arguments %s: a quote is not closed", printable.Quote(s))

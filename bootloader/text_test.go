@@ -16,13 +16,13 @@ func TestSplitArguments(t *testing.T) {
 		`a ""`:                          "a|",
 		"quiet splash root=LABEL=nixos": "quiet|splash|root=LABEL=nixos",
 	} {
-		got, err := splitArguments(s)
+		got, err := SplitArguments(s)
 		if err != nil || strings.Join(got, "|") != want {
-			t.Errorf("splitArguments(%q) = %q, %v; want %q", s, got, err, want)
+			t.Errorf("SplitArguments(%q) = %q, %v; want %q", s, got, err, want)
 		}
 	}
-	if _, err := splitArguments(`a "b`); err == nil || !strings.Contains(err.Error(), "a quote is not closed") {
-		t.Errorf("splitArguments = %v; want an error", err)
+	if _, err := SplitArguments(`a "b`); err == nil || !strings.Contains(err.Error(), "a quote is not closed") {
+		t.Errorf("SplitArguments = %v; want an error", err)
 	}
 }
 

@@ -36,6 +36,11 @@ type System struct {
 	Menu []bootloader.Entry
 	// Locale is that of a Guix system's boot loader, such as "de_DE.utf8".
 	Locale string
+	// Notes are lines for people: where parts of the closure contradict each other, and which
+	// one counts.
+	Notes []string
+
+	doc *bootspec // of NixOS
 }
 
 // A Specialisation is a variant of a system with a menu entry of its own.

@@ -8,6 +8,7 @@ import (
 
 	"ingot/bootloader"
 	"ingot/bootloader/kernel"
+	"ingot/bootloader/system"
 	"ingot/guest/wire"
 	"ingot/image"
 	"ingot/internal/printable"
@@ -84,11 +85,11 @@ func (p *planner) firstTitle() string {
 	if t == nil {
 		return ""
 	}
-	e, err := bootloader.System(t, p.store.system)
+	s, err := system.Read(t.Lookup, p.store.system)
 	if err != nil {
 		return "" // making the menu reports it
 	}
-	return e.Title
+	return s.Entry.Title
 }
 
 // allGenerations is the submenu of all that the system profile holds.
@@ -102,8 +103,8 @@ func (p *planner) generations(at int) ([]bootloader.Entry, error) {
 		return nil, nil
 	}
 	var entries []bootloader.Entry
-	for i, system := range append(slices.Clone(p.Bootloader.Generations), recipes.StorePath(p.store.system)) {
-		e, err := p.systemEntry(at, "", string(system))
+	for i, toplevel := range append(slices.Clone(p.Bootloader.Generations), recipes.StorePath(p.store.system)) {
+		e, err := p.systemEntry(at, "", string(toplevel))
 		if err != nil {
 			return nil, p.At(fmt.Sprintf("bootloader.generations[%d]", i), err)
 		}
@@ -116,17 +117,21 @@ func (p *planner) generations(at int) ([]bootloader.Entry, error) {
 }
 
 // systemEntry picks up what a system's closure boots with.
-func (p *planner) systemEntry(at int, title, system string) (bootloader.Entry, error) {
+func (p *planner) systemEntry(at int, title, toplevel string) (bootloader.Entry, error) {
 	root := p.rootPartition(at)
-	e, err := bootloader.System(p.trees[root], system)
+	s, err := system.Read(p.trees[root].Lookup, toplevel)
+	if err != nil {
+		return bootloader.Entry{}, err
+	}
+	e := s.Entry
 	if title != "" {
 		e.Title = title
 	}
-	if warning := p.rootNotFound(system, e.RootDevice, root); warning != "" {
+	if warning := p.rootNotFound(toplevel, e.RootDevice, root); warning != "" {
 		p.out.Warnings = append(p.out.Warnings, warning)
 	}
-	if err != nil || root == at {
-		return e, err
+	if root == at {
+		return e, nil
 	}
 	err = takeKernels(&e, p.store.flavour, p.trees[root], p.trees[at], "/kernels")
 	return e, err

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"ingot/bootloader"
+	"ingot/bootloader/system"
 	"ingot/image"
 )
 
@@ -22,22 +22,23 @@ func TestParameters(t *testing.T) {
 	}
 	for i, entry := range entries {
 		lines := strings.Split(entry, "\n")
-		system := fmt.Sprintf("/mnt/systems/%d", i)
+		toplevel := fmt.Sprintf("/mnt/systems/%d", i)
 		text, err := os.ReadFile(filepath.Join(c.shared, "systems", fmt.Sprint(i), "parameters"))
 		if err != nil {
 			t.Fatal(err)
 		}
 		tree := image.NewTree()
-		for name, text := range map[string]string{lines[1]: "kernel", lines[2]: "initrd", system + "/parameters": string(text)} {
+		for name, text := range map[string]string{lines[1]: "kernel", lines[2]: "initrd", toplevel + "/parameters": string(text)} {
 			if err := tree.Put(name, image.NewFile(0o444, image.Bytes(text))); err != nil {
 				t.Fatal(err)
 			}
 		}
-		e, err := bootloader.System(tree, system)
+		s, err := system.Read(tree.Lookup, toplevel)
 		if err != nil {
 			t.Errorf("%s: %v", text, err)
 			continue
 		}
+		e := s.Entry
 		got := append([]string{e.Title, e.Kernel}, e.Initrd...)
 		got = append(got, strings.Join(e.Arguments, " "))
 		// Guix's arguments go through GRUB's shell, which takes quotes away.

@@ -1,12 +1,12 @@
-package bootloader
+package system
 
 import (
 	"errors"
-	"io/fs"
 	"path"
 	"strings"
 	"testing"
 
+	"ingot/bootloader"
 	"ingot/image"
 )
 
@@ -31,6 +31,18 @@ func tree(t testing.TB, files map[string]string) *image.Tree {
 	return out
 }
 
+// entry reads a system of a tree.
+func entry(t *image.Tree, name string) (bootloader.Entry, error) {
+	return entryOf(Read(t.Lookup, name))
+}
+
+func entryOf(s *System, err error) (bootloader.Entry, error) {
+	if err != nil {
+		return bootloader.Entry{}, err
+	}
+	return s.Entry, nil
+}
+
 func nixFiles() map[string]string {
 	return map[string]string{
 		"/nix/store/top/kernel":               "-> /nix/store/k-linux/bzImage",
@@ -49,7 +61,7 @@ func nixFiles() map[string]string {
 
 func TestNixSystem(t *testing.T) {
 	for _, name := range []string{"/nix/store/top", "/nix/store/top/", "/nix/var/nix/profiles/system"} {
-		e, err := System(tree(t, nixFiles()), name)
+		e, err := entry(tree(t, nixFiles()), name)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -67,7 +79,7 @@ func TestNixSystemWithoutInitrd(t *testing.T) {
 	files := nixFiles()
 	delete(files, "/nix/store/top/initrd")
 	delete(files, "/nix/store/top/nixos-version")
-	e, err := System(tree(t, files), "/nix/store/top")
+	e, err := entry(tree(t, files), "/nix/store/top")
 	if err != nil || e.Initrd != nil || e.Title != "NixOS" {
 		t.Errorf("System() = %+v, %v; want no initrd and the title NixOS", e, err)
 	}
@@ -112,7 +124,7 @@ func TestGuixSystem(t *testing.T) {
 			"gnu.system=/gnu/store/s-system|gnu.load=/gnu/store/s-system/boot" + rest, "none"},
 		"oldest": {oldest.Replace(parametersNow), "--root=my-root|--system=/gnu/store/s-system|--load=/gnu/store/s-system/boot" + rest, "my-root"},
 	} {
-		e, err := System(tree(t, guixFiles(c.text)), "/gnu/store/s-system")
+		e, err := entry(tree(t, guixFiles(c.text)), "/gnu/store/s-system")
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
@@ -154,7 +166,9 @@ func TestSystemRefusals(t *testing.T) {
 		{"no init", "/nix/store/top", nix(func(f map[string]string) { delete(f, "/nix/store/top/init") }), "init: /nix/store/top/init: file does not exist"},
 		{"no params", "/nix/store/top", nix(func(f map[string]string) { delete(f, "/nix/store/top/kernel-params") }), "kernel-params: "},
 		{"quote", "/nix/store/top", nix(func(f map[string]string) { f["/nix/store/top/kernel-params"] = `a="b` }), "a quote is not closed"},
-		{"huge params", "/nix/store/top", nix(func(f map[string]string) { f["/nix/store/top/kernel-params"] = strings.Repeat("a ", maxText) }), "at most 1048576 are read"},
+		{"huge params", "/nix/store/top", nix(func(f map[string]string) {
+			f["/nix/store/top/kernel-params"] = strings.Repeat("a ", bootloader.MaxText)
+		}), "at most 1048576 are read"},
 		{"hurd", "/gnu/store/s-system", guix("(multiboot-modules ())", `(multiboot-modules ("x"))`), "only Linux is supported"},
 		{"version", "/gnu/store/s-system", guix("(version 1)", "(version 2)"), "version 2 is not known"},
 		{"no version", "/gnu/store/s-system", guix("(version 1)", ""), "version is missing"},
@@ -169,7 +183,7 @@ func TestSystemRefusals(t *testing.T) {
 		{"other", "/gnu/store/s-system", guixFiles("(operating-system)"), "not a list that starts with boot-parameters"},
 		{"two", "/gnu/store/s-system", guixFiles("() ()"), "more than one expression"},
 	} {
-		e, err := System(tree(t, c.files), c.path)
+		e, err := entry(tree(t, c.files), c.path)
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: System() = %+v, %v; want an error with %q", c.name, e, err, c.want)
 		}
@@ -180,13 +194,13 @@ func TestSystemRefusals(t *testing.T) {
 func TestSystemOfTwoTrees(t *testing.T) {
 	all, store := tree(t, nixFiles()), image.NewTree()
 	must(t, store.Put("/store", all.Lookup("/nix/store")))
-	look := Lookup(func(name string) *image.Node {
+	look := bootloader.Lookup(func(name string) *image.Node {
 		if rest, ok := strings.CutPrefix(name, "/nix"); ok && (rest == "" || rest[0] == '/') {
 			return store.Lookup(path.Clean("/" + rest))
 		}
 		return image.NewTree().Lookup(name)
 	})
-	if e, err := look.System("/nix/store/top"); err != nil || e.Kernel != "/nix/store/k-linux/vmlinuz" {
+	if e, err := entryOf(Read(look, "/nix/store/top")); err != nil || e.Kernel != "/nix/store/k-linux/vmlinuz" {
 		t.Errorf("System() = %+v, %v; want /nix/store/k-linux/vmlinuz", e, err)
 	}
 }
@@ -230,31 +244,4 @@ func FuzzParameters(f *testing.F) {
 			t.Errorf("parseParameters(%q) = %v, %v", text, p, err)
 		}
 	})
-}
-
-func FuzzSplitArguments(f *testing.F) {
-	f.Add(`a "b c" d="e f"`)
-	f.Fuzz(func(t *testing.T, text string) {
-		words, err := splitArguments(text)
-		if err != nil {
-			return
-		}
-		total := 0
-		for _, w := range words {
-			if strings.Contains(w, `"`) {
-				t.Errorf("splitArguments(%q) leaves a quote in %q", text, w)
-			}
-			total += len([]rune(w))
-		}
-		if total > len([]rune(text)) {
-			t.Errorf("splitArguments(%q) = %q, which is longer", text, words)
-		}
-	})
-}
-
-func TestResolveRoot(t *testing.T) {
-	at, n, err := Lookup(image.NewTree().Lookup).resolve("/")
-	if err != nil || at != "/" || n == nil || n.Mode.Type() != fs.ModeDir {
-		t.Errorf("resolve(/) = %s, %v, %v; want the root", at, n, err)
-	}
 }

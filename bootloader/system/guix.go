@@ -1,4 +1,4 @@
-package bootloader
+package system
 
 import (
 	"errors"
@@ -9,7 +9,9 @@ import (
 
 	"github.com/google/uuid"
 
+	"ingot/bootloader"
 	"ingot/internal/grammar"
+	"ingot/storedb"
 )
 
 // parameters are a Guix system's boot parameters, as read-boot-parameters in
@@ -24,32 +26,32 @@ type parameters struct {
 	arguments []string
 }
 
-// guixSystem reads Guix's layout.
-func guixSystem(look Lookup, system string) (Entry, error) {
-	text, err := look.text(path.Join(system, "parameters"))
+// readGuix reads Guix's layout.
+func readGuix(look bootloader.Lookup, system string) (*System, error) {
+	text, err := look.Text(path.Join(system, "parameters"))
 	if err != nil {
-		return Entry{}, fmt.Errorf("parameters: %w", err)
+		return nil, fmt.Errorf("parameters: %w", err)
 	}
 	p, err := parseParameters(text)
 	if err != nil {
-		return Entry{}, fmt.Errorf("parameters: %w", err)
+		return nil, fmt.Errorf("parameters: %w", err)
 	}
-	kernel, n, err := look.resolve(p.kernel)
+	kernel, n, err := look.Resolve(p.kernel)
 	if err == nil && n.IsDir() {
 		// Systems of 2016 and before name the folder of the kernel.
-		kernel, _, err = look.file(path.Join(kernel, "bzImage"))
+		kernel, _, err = look.RegularFile(path.Join(kernel, "bzImage"))
 	}
 	if err != nil {
-		return Entry{}, fmt.Errorf("kernel: %w", err)
+		return nil, fmt.Errorf("kernel: %w", err)
 	}
-	initrd, _, err := look.file(p.initrd)
+	initrd, _, err := look.RegularFile(p.initrd)
 	if err != nil {
-		return Entry{}, fmt.Errorf("initrd: %w", err)
+		return nil, fmt.Errorf("initrd: %w", err)
 	}
-	return Entry{
+	return &System{Path: system, Flavour: storedb.Guix, Entry: bootloader.Entry{
 		Title: p.label, Kernel: kernel, Initrd: []string{initrd},
 		Arguments: append(p.bootable(system), p.arguments...), RootDevice: p.device,
-	}, nil
+	}}, nil
 }
 
 // bootable returns what bootable-kernel-arguments in gnu/system.scm puts before a
@@ -130,7 +132,7 @@ func (p *parameters) setArguments(d datum) error {
 			return fmt.Errorf("kernel-arguments: %w", err)
 		}
 		// One string may hold several arguments: they meet on the command line anyway.
-		words, err := splitArguments(s)
+		words, err := bootloader.SplitArguments(s)
 		if err != nil {
 			return err
 		}

@@ -1,4 +1,4 @@
-package bootloader
+package system
 
 import (
 	"fmt"

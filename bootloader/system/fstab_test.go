@@ -1,0 +1,114 @@
+package system
+
+import (
+	"errors"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+func TestParseFstab(t *testing.T) {
+	mounts, swaps, err := parseFstab("etc/fstab", `# This is a generated file.
+
+/dev/disk/by-label/nixos / ext4 x-initrd.mount,x-systemd.growfs 0 1
+LABEL=ESP /boot vfat defaults,nofail 0 2
+/dev/disk/by-label/my\x20data /srv/my\040data btrfs subvol=@data,noauto 0 0
+UUID="1234-ABCD"	/efi	vfat
+PARTLABEL=var /var auto
+/dev/disk/by-partuuid/2a5b0c66-01 /persist xfs x-initrd.mount 0 0
+tmpfs /tmp tmpfs size=50% 0 0
+/srv/my\040data /home none bind 0 0
+server:/export /nfs nfs4 _netdev 0 0
+/dev/disk/by-label/swap none swap pri=1
+/var/swapfile none swap
+`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []Mount{
+		{Device{ByLabel, "nixos"}, "/", "ext4", []string{"x-initrd.mount", "x-systemd.growfs"}, true, "etc/fstab:3"},
+		{Device{ByLabel, "ESP"}, "/boot", "vfat", []string{"nofail"}, false, "etc/fstab:4"},
+		{Device{ByLabel, "my data"}, "/srv/my data", "btrfs", []string{"subvol=@data", "noauto"}, false, "etc/fstab:5"},
+		{Device{ByUUID, "1234-ABCD"}, "/efi", "vfat", nil, false, "etc/fstab:6"},
+		{Device{ByPartLabel, "var"}, "/var", "auto", nil, true, "etc/fstab:7"},
+		{Device{ByPartUUID, "2a5b0c66-01"}, "/persist", "xfs", []string{"x-initrd.mount"}, true, "etc/fstab:8"},
+		{Device{Virtual, "tmpfs"}, "/tmp", "tmpfs", []string{"size=50%"}, false, "etc/fstab:9"},
+		{Device{Virtual, "/srv/my data"}, "/home", "none", []string{"bind"}, false, "etc/fstab:10"},
+		{Device{Remote, "server:/export"}, "/nfs", "nfs4", []string{"_netdev"}, false, "etc/fstab:11"},
+	}
+	for i := range want {
+		if i >= len(mounts) || !reflect.DeepEqual(mounts[i], want[i]) {
+			t.Errorf("mounts = %+v; want %+v at %d", mounts, want[i], i)
+			break
+		}
+	}
+	wantSwaps := []Mount{
+		{Device{ByLabel, "swap"}, "", "swap", []string{"pri=1"}, false, "etc/fstab:12"},
+		{Device{ByPath, "/var/swapfile"}, "", "swap", nil, false, "etc/fstab:13"},
+	}
+	if !reflect.DeepEqual(swaps, wantSwaps) {
+		t.Errorf("swaps = %+v; want %+v", swaps, wantSwaps)
+	}
+	if value, ok := mounts[2].Option("subvol"); !ok || value != "@data" {
+		t.Errorf("Option(subvol) = %q, %v; want @data", value, ok)
+	}
+}
+
+func TestFstabRefusals(t *testing.T) {
+	for text, want := range map[string]string{
+		"\n/dev/sda1 / ext4\n\nLABEL=b / ext4":          "etc/fstab:4: there is a second root: etc/fstab:2 has one already",
+		"/dev/sda1 /":                                   "etc/fstab:1: it has 2 fields",
+		"/dev/sda1 boot vfat":                           `the mount point "boot" is not an absolute path`,
+		"LABEL= / ext4":                                 `"LABEL=" names no device`,
+		"/dev/disk/by-uuid/ / ext4":                     "", // a path like others
+		strings.Repeat("tmpfs /t tmpfs\n", 1+maxMounts): "etc/fstab:4097: more than 4096 file systems",
+	} {
+		_, _, err := parseFstab("etc/fstab", text)
+		if want == "" && err == nil {
+			continue
+		}
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("parseFstab(%.40q): %v; want an error with %q", text, err, want)
+		}
+	}
+}
+
+// TestExpects finds fstab behind symlinks, as NixOS has it, and says so if there is none.
+func TestExpects(t *testing.T) {
+	files := nixFiles()
+	files["/nix/store/top/etc"] = "-> /nix/store/e-etc/etc"
+	files["/nix/store/e-etc/etc/fstab"] = "-> /nix/store/f-fstab"
+	files["/nix/store/f-fstab"] = "LABEL=nixos / ext4\n"
+	look := tree(t, files).Lookup
+	s, err := Read(look, "/nix/store/top")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := s.Expects(look)
+	if err != nil || len(want.Mounts) != 1 || want.Mounts[0].Device != (Device{ByLabel, "nixos"}) {
+		t.Errorf("Expects() = %+v, %v; want the root by its label", want, err)
+	}
+	delete(files, "/nix/store/e-etc/etc/fstab")
+	if _, err := s.Expects(tree(t, files).Lookup); !errors.Is(err, ErrNoFstab) {
+		t.Errorf("Expects() without fstab: %v; want ErrNoFstab", err)
+	}
+}
+
+func FuzzFstab(f *testing.F) {
+	f.Add("LABEL=nixos / ext4 x-initrd.mount 0 1\n# c\n/dev/disk/by-label/a\\x20b /a\\040b auto\nUUID=1 none swap pri=1\n")
+	f.Add("PARTUUID=a-01 /var btrfs subvol=a,noauto\n/x\\134 /y none bind")
+	f.Fuzz(func(t *testing.T, text string) {
+		mounts, swaps, err := parseFstab("f", text)
+		if err != nil {
+			if !strings.HasPrefix(err.Error(), "f:") {
+				t.Errorf("the error names no line: %v", err)
+			}
+			return
+		}
+		for _, m := range append(mounts, swaps...) {
+			if m.Device.Kind == NoDevice || m.Where == "" || (m.Point == "") != (m.Type == "swap") {
+				t.Errorf("parseFstab(%q) has %+v", text, m)
+			}
+		}
+	})
+}
