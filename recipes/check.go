@@ -156,7 +156,7 @@ func (r *Recipe) checkDisk(d *decoder) {
 
 func (p *Partition) check(d *decoder, key string) {
 	if p.Contents.From.IsZero() {
-		d.refuse(&p.Contents, key+".contents", []string{"hard-links", "times", "xattrs"}, "is a matter of contents.from, and there is none")
+		d.refuse(&p.Contents, key+".contents", []string{"user", "group", "hard-links", "modes", "times", "xattrs"}, "is a matter of contents.from, and there is none")
 	}
 	if p.Filesystem != "" {
 		if err := oneOf(p.Filesystem, filesystemNames()...); err != nil {
@@ -241,6 +241,9 @@ func (f *File) check() error {
 	}
 	if kinds := count(f.Text != nil, !f.Source.IsZero(), f.Directory, f.Link != "", f.Device != ""); kinds != 1 {
 		return fmt.Errorf("%s: exactly one of text, source, directory, link and device says what it is, and %d are given", printable.Name(f.Path), kinds)
+	}
+	if f.User != "" && f.UID != 0 || f.Group != "" && f.GID != 0 {
+		return fmt.Errorf("%s: user and uid both say who owns it, or group and gid; leave one of them out", printable.Name(f.Path))
 	}
 	if len(f.Link) > 4095 {
 		return fmt.Errorf("%s: the link's target has %d bytes, and 4095 is the limit", printable.Name(f.Path), len(f.Link))

@@ -171,10 +171,13 @@ type Partition struct {
 
 // Contents is what a file system holds.
 type Contents struct {
-	Store bool `json:"store,omitempty" jsonschema_description:"The store, its database, the garbage collector roots and the profile."`
-	From  Path `json:"from,omitempty" jsonschema_description:"A folder whose contents to copy in, with their modes. root owns the copies."`
+	Store bool   `json:"store,omitempty" jsonschema_description:"The store, its database, the garbage collector roots and the profile."`
+	From  Path   `json:"from,omitempty" jsonschema_description:"A folder whose contents to copy in. root owns the copies, unless user says otherwise."`
+	User  string `json:"user,omitempty" jsonschema_description:"With from: the owner of the copies, by name from /etc/passwd in the image's own root, or a number. Its primary group is the default of group. Default: root."`
+	Group string `json:"group,omitempty" jsonschema_description:"With from: the group of the copies, by name from /etc/group in the image's own root, or a number. Default: root."`
 	// Metadata of the host's files that decide the bytes of an image only on request.
 	HardLinks string `json:"hard-links,omitempty" jsonschema:"enum=keep" jsonschema_description:"With from: keep preserves hard links between files of the folder. Default: each name is a file of its own."`
+	Modes     string `json:"modes,omitempty" jsonschema:"enum=keep" jsonschema_description:"With from: keep preserves all permissions. Default: 0755 for directories and executables and 0644 for other files, whatever the umask was, with their setuid, setgid and sticky bits; but 0700 for /root and 1777 for /tmp and /var/tmp of a root."`
 	Times     string `json:"times,omitempty" jsonschema:"enum=keep" jsonschema_description:"With from: keep preserves modification times. Default: one second after the start of 1970."`
 	Xattrs    string `json:"xattrs,omitempty" jsonschema:"enum=keep,enum=drop" jsonschema_description:"With from: keep copies all extended attributes, including those of SELinux, IMA and ACLs; drop copies none. Default: user.* and security.capability; a warning names others."`
 	Files     []File `json:"files,omitempty" jsonschema_description:"Single files, directories, links and devices."`
@@ -188,9 +191,11 @@ type File struct {
 	Directory bool              `json:"directory,omitempty" jsonschema_description:"Make a directory."`
 	Link      string            `json:"link,omitempty" jsonschema_description:"Make a symlink with this target."`
 	Device    string            `json:"device,omitempty" jsonschema_description:"Make a device, such as 'c 5:1' or 'b 8:0'."`
-	Mode      *Mode             `json:"mode,omitempty" jsonschema_description:"Permissions in octal. Default: those of the source; without one, 0644 for files and 0755 for directories."`
-	UID       uint32            `json:"uid,omitempty" jsonschema_description:"The owner's number. Default: 0."`
-	GID       uint32            `json:"gid,omitempty" jsonschema_description:"The group's number. Default: 0."`
+	Mode      *Mode             `json:"mode,omitempty" jsonschema_description:"Permissions in octal. Default: those of the source; without one, 0644 for files and 0755 for directories, but 0700 for /root and 1777 for /tmp and /var/tmp."`
+	UID       uint32            `json:"uid,omitempty" jsonschema_description:"The owner's number; of a source folder, that of the folder alone. Default: 0."`
+	GID       uint32            `json:"gid,omitempty" jsonschema_description:"The group's number; of a source folder, that of the folder alone. Default: 0."`
+	User      string            `json:"user,omitempty" jsonschema_description:"The owner by name, from /etc/passwd in the image's own root, or a number; also of all files in a source folder. Its primary group is the default of group."`
+	Group     string            `json:"group,omitempty" jsonschema_description:"The group by name, from /etc/group in the image's own root, or a number; also of all files in a source folder."`
 	Xattrs    map[string]string `json:"xattrs,omitempty" jsonschema_description:"Extended attributes, by their full names."`
 }
 

@@ -19,25 +19,34 @@ import (
 	"ingot/recipes"
 )
 
-// addContents puts the files of a partition's contents into a tree, and warns of attributes of
-// the host's files that are left out.
-func (p *planner) addContents(t *image.Tree, c *recipes.Contents, key string) error {
+// addContents puts the files of partition i's contents into its tree, and warns of attributes
+// of the host's files that are left out.
+func (p *planner) addContents(i int, key string) error {
+	t, c := p.trees[i], &p.Disk.Partitions[i].Contents
 	if !c.From.IsZero() {
-		h := &hostFiles{links: c.HardLinks == recipes.Keep, times: c.Times == recipes.Keep, xattrs: c.Xattrs, secret: p.takesSecret}
-		if err := h.addFolder(t, c.From.Host); err != nil {
+		h := &hostFiles{links: c.HardLinks == recipes.Keep, modes: c.Modes == recipes.Keep, times: c.Times == recipes.Keep, xattrs: c.Xattrs, secret: p.takesSecret}
+		n, err := h.folder(c.From.Host)
+		if err != nil {
+			return p.At(key+".from", err)
+		}
+		if mount := p.mountOf(i); mount != "" && !h.modes {
+			standardise(n, mount)
+		}
+		p.own(i, n, c.User, c.Group, key)
+		if err := merge(t, "/", n); err != nil {
 			return p.At(key+".from", err)
 		}
 		if left := h.leftOut(); left != "" {
 			p.out.Warnings = append(p.out.Warnings, fmt.Sprintf("%s.from: extended attributes of the host's are left out: %s; xattrs: keep takes them over, drop says nothing", key, left))
 		}
 	}
-	for i := range c.Files {
-		key := fmt.Sprintf("%s.files[%d]", key, i)
-		if c.Store && strings.HasPrefix(c.Files[i].Path, p.store.flavour.StoreDir()+"/") {
-			return p.Errorf(key, "%s lies in the store, where it would be unregistered and the garbage collector's; use store.add", c.Files[i].Path)
+	for j := range c.Files {
+		key := fmt.Sprintf("%s.files[%d]", key, j)
+		if c.Store && strings.HasPrefix(c.Files[j].Path, p.store.flavour.StoreDir()+"/") {
+			return p.Errorf(key, "%s lies in the store, where it would be unregistered and the garbage collector's; use store.add", c.Files[j].Path)
 		}
 		h := &hostFiles{secret: p.takesSecret}
-		if err := h.addFile(t, &c.Files[i]); err != nil {
+		if err := p.addFile(h, i, &c.Files[j], key); err != nil {
 			return p.At(key, err)
 		}
 		if left := h.leftOut(); left != "" {
@@ -51,9 +60,9 @@ func (p *planner) addContents(t *image.Tree, c *recipes.Contents, key string) er
 // their owners, times, hard links and labels, so that every user's checkout of one recipe gives
 // one image.
 type hostFiles struct {
-	links, times bool
-	xattrs       string            // "", keep or drop
-	secret       func(file string) // called for a file that only its owner may read
+	links, modes, times bool
+	xattrs              string            // "", keep or drop
+	secret              func(file string) // called for a file that only its owner may read
 
 	mu      sync.Mutex
 	dropped map[string]int // by the name of an attribute, the number of files
@@ -112,18 +121,14 @@ func (h *hostFiles) leftOut() string {
 	return strings.Join(all, ", ")
 }
 
-// addFolder copies what a folder of the host holds into the root of a tree.
-func (h *hostFiles) addFolder(t *image.Tree, dir string) error {
+// folder returns the tree of a folder of the host.
+func (h *hostFiles) folder(dir string) (*image.Node, error) {
 	if _, err := os.Stat(dir); err != nil {
-		return err
+		return nil, err
 	} else if !isFolder(dir) {
-		return fmt.Errorf("%s is not a folder", dir)
+		return nil, fmt.Errorf("%s is not a folder", dir)
 	}
-	n, err := h.scan(dir)
-	if err != nil {
-		return err
-	}
-	return merge(t, "/", n)
+	return h.scan(dir)
 }
 
 // merge puts what a directory holds below a directory of a tree. Directories that both have
@@ -149,8 +154,9 @@ func merge(t *image.Tree, at string, dir *image.Node) error {
 }
 
 // neutral gives n and what is below it the owner root, the time of the epoch unless times
-// count, and modes without what an umask decides: 0755 for directories and what may be
-// executed, else 0644; setuid, setgid and sticky bits stay. file is where n is on the host.
+// count, and, unless modes count, modes without what an umask decides: 0755 for directories and
+// what may be executed, else 0644; setuid, setgid and sticky bits stay. file is where n is on the
+// host.
 func (h *hostFiles) neutral(n *image.Node, file string) {
 	n.UID, n.GID = 0, 0
 	if !h.times {
@@ -161,6 +167,7 @@ func (h *hostFiles) neutral(n *image.Node, file string) {
 	}
 	special := n.Mode & (fs.ModeSetuid | fs.ModeSetgid | fs.ModeSticky)
 	switch {
+	case h.modes:
 	case n.IsDir(), n.Mode.IsRegular() && n.Mode&0o100 != 0:
 		n.Mode = n.Mode.Type() | 0o755 | special
 	case n.Mode.IsRegular():
@@ -171,15 +178,19 @@ func (h *hostFiles) neutral(n *image.Node, file string) {
 	}
 }
 
-// addFile puts a file of a recipe into a tree. A directory that is there already takes the mode
-// and the owner; anything else that is there gives way only to a link.
-func (h *hostFiles) addFile(t *image.Tree, f *recipes.File) error {
+// addFile puts a file of the recipe into the tree of partition i. A directory that is there
+// already takes the mode and the owner; anything else that is there gives way only to a link.
+func (p *planner) addFile(h *hostFiles, i int, f *recipes.File, key string) error {
 	if f.Mode != nil { // the recipe says who may read it
 		h.secret = func(string) {}
 	}
 	n, err := h.node(f)
 	if err != nil {
 		return err
+	}
+	mount := p.mountOf(i)
+	if f.Directory && mount != "" {
+		n = standardDir(path.Join(mount, f.Path))
 	}
 	if f.Mode != nil {
 		n.Mode = n.Mode.Type() | image.ModeFromUnix(0o100000|uint16(*f.Mode))&image.Perm
@@ -189,17 +200,24 @@ func (h *hostFiles) addFile(t *image.Tree, f *recipes.File) error {
 		n.Xattrs = slices.DeleteFunc(n.Xattrs, func(x image.Xattr) bool { return x.Name == name }) // the host's
 		n.Xattrs = append(n.Xattrs, image.Xattr{Name: name, Value: []byte(f.Xattrs[name])})
 	}
+	t := p.trees[i]
 	old := t.Lookup(f.Path)
 	switch {
 	case old != nil && old.IsDir() && f.Directory:
 		old.Mode, old.UID, old.GID, old.Xattrs = n.Mode, n.UID, n.GID, n.Xattrs
+		p.owned = append(p.owned, owned{[]*image.Node{old}, f.User, groupOf(f), key, i})
 		return nil
 	case old != nil && !old.IsDir() && f.Link != "":
 		t.Lookup(path.Dir(path.Clean(f.Path))).Remove(path.Base(f.Path))
 	case old != nil:
 		return fmt.Errorf("%s is there already, %s", printable.Name(f.Path), image.Kind(old.Mode))
 	}
-	return t.Put(f.Path, n)
+	p.own(i, n, f.User, groupOf(f), key)
+	made, err := put(t, mount, f.Path, n)
+	for _, name := range made {
+		p.madeDirs = append(p.madeDirs, madeDir{t.Lookup(name), path.Join("/", mount, name), i})
+	}
+	return err
 }
 
 // node returns what a file of a recipe is, with the defaults of its kind.

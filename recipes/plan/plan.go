@@ -146,16 +146,21 @@ func (p *planner) assemble(ctx context.Context) error {
 				return p.At(key+".store", err)
 			}
 		}
-		if err := p.addContents(t, &part.Contents, key); err != nil {
+		if err := p.addContents(i, key); err != nil {
 			return err
-		}
-		if !part.Contents.From.IsZero() || len(part.Contents.Files) > 0 {
-			p.out.Warnings = append(p.out.Warnings, p.lacks(i)...)
 		}
 		if part.Contents.Store && p.store.made != nil {
 			if err := p.store.made.furnish(t); err != nil {
 				return p.At(key, err)
 			}
+		}
+	}
+	if err := p.settleOwners(); err != nil {
+		return err
+	}
+	for i := range p.Disk.Partitions {
+		if c := &p.Disk.Partitions[i].Contents; p.trees[i] != nil && (!c.From.IsZero() || len(c.Files) > 0) {
+			p.out.Warnings = append(p.out.Warnings, p.lacks(i)...)
 		}
 	}
 	return nil

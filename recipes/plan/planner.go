@@ -19,6 +19,10 @@ type planner struct {
 	seed   image.Seed
 	trees  []*image.Tree // one for each partition; nil for raw ones
 	packed string        // the path of the compressed root or store on a live medium
+
+	owned    []owned             // files whose owners the recipe names
+	madeDirs []madeDir           // directories on the way to files of the recipe
+	known    map[int]*accountsOf // of the roots
 }
 
 // volume describes the file system that a partition is to have.

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"path"
 	"slices"
 	"strings"
 
@@ -191,21 +190,19 @@ func (m *made) furnish(t *image.Tree) error {
 	}
 	for name, n := range missing {
 		if t.Lookup(name) == nil {
-			if err := t.Put(name, n); err != nil {
+			if _, err := put(t, "/", name, n); err != nil {
 				return err
 			}
 		}
 	}
 	for _, name := range []string{"/dev", "/proc", "/sys", "/run", "/mnt", "/tmp", "/var/tmp", "/root", "/home"} {
-		n, err := t.MakeDirs(path.Clean(name))
-		if err != nil {
-			return fmt.Errorf("%s: %w", name, err)
-		}
-		switch name {
-		case "/tmp", "/var/tmp":
-			n.Mode |= image.ModeFromUnix(0o41777) & image.Perm
-		case "/root":
-			n.Mode = image.ModeFromUnix(0o40700)
+		switch old := t.Lookup(name); {
+		case old == nil:
+			if _, err := put(t, "/", name, standardDir(name)); err != nil {
+				return err
+			}
+		case !old.IsDir():
+			return fmt.Errorf("%s: is %s, not a directory", name, image.Kind(old.Mode))
 		}
 	}
 	return nil

@@ -208,9 +208,6 @@ func (m *made) furnishTools(t *image.Tree) error {
 		}
 		text.WriteString(ssh.Line(key))
 	}
-	if err := t.Put(keys, image.NewFile(0o600, image.Bytes(text.String()))); err != nil {
-		return err
-	}
-	t.Lookup(path.Dir(keys)).Mode = image.NewDir(0o700).Mode
-	return nil
+	_, err := put(t, "/", keys, image.NewFile(0o600, image.Bytes(text.String())))
+	return err
 }
