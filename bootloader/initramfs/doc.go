@@ -1,4 +1,4 @@
-// Package initramfs makes the first root file system of a guest: a cpio archive
+// Package initramfs makes the first root file system of a guest, and reads those of others: a cpio archive
 // that holds ingot itself as /init and the kernel modules that are needed to reach
 // the real root.
 //
@@ -29,6 +29,12 @@
 // The bytes follow from the options alone: names in order, inodes numbered by
 // position, no time. The modules are decompressed, so that the archive serves
 // kernels that cannot do so themselves and compresses well as a whole.
+//
+// # Reading
+//
+// [Read] reads initial RAM disks of any origin, as Linux unpacks them: archives one after the
+// other, plain or compressed with gzip, zstd, xz, lz4 -l, lzma or bzip2. Contents that nobody
+// wants are passed over. What it reads is bounded: 1 GiB unpacked, 262,144 names.
 //
 // # Limits
 //
