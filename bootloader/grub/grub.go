@@ -41,17 +41,11 @@ var hostPath = []string{
 // each platform. The modules of a platform are those of the first folder that has them;
 // any grub-mkimage makes images for all platforms, so the one beside them is preferred, then
 // the first of dirs, then the host's. Without dirs it is the host's GRUB: the first
-// grub-mkimage in the folders of path, then in the usual ones.
+// grub-mkimage in the folders of path, then in the usual ones; and for platforms that it lacks
+// those further on in path.
 func Find(dirs, path []string) (*Grub, error) {
 	if len(dirs) == 0 {
-		host, err := findHost(path)
-		if err != nil {
-			return nil, err
-		}
-		if host.modules == "" {
-			return nil, fmt.Errorf("grub: %s has no lib/grub beside it: install GRUB's modules (in Debian, %s or %s)", host.mkimage, platforms[bootloader.BIOS].pkg, platforms[bootloader.EFI].pkg)
-		}
-		return &Grub{parts: []part{host}}, nil
+		return findHosts(path)
 	}
 	g := &Grub{named: true}
 	for _, dir := range dirs {
@@ -78,6 +72,31 @@ func Find(dirs, path []string) (*Grub, error) {
 	}
 	host.modules = "" // of the host's version
 	g.parts = append(g.parts, host)
+	return g, nil
+}
+
+// findHosts returns the host's GRUB. In a Nix build, nixpkgs' packages for BIOS and for UEFI
+// stand one after the other in path.
+func findHosts(path []string) (*Grub, error) {
+	host, err := findHost(path)
+	if err != nil {
+		return nil, err
+	}
+	g := &Grub{parts: []part{host}}
+	for _, dir := range path {
+		mkimage, err := findProgram([]string{dir})
+		if err != nil || mkimage == host.mkimage {
+			continue
+		}
+		more := part{mkimage: mkimage}
+		more.look(prefixes(mkimage))
+		if more.modules != "" {
+			g.parts = append(g.parts, more)
+		}
+	}
+	if !slices.ContainsFunc(g.parts, func(p part) bool { return p.modules != "" }) {
+		return nil, fmt.Errorf("grub: %s has no lib/grub beside it: install GRUB's modules (in Debian, %s or %s)", host.mkimage, platforms[bootloader.BIOS].pkg, platforms[bootloader.EFI].pkg)
+	}
 	return g, nil
 }
 

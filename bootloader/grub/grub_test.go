@@ -108,6 +108,22 @@ func TestFindInSeveralFolders(t *testing.T) {
 	}
 }
 
+// TestFindAlongPath takes a platform that the first GRUB in PATH lacks from one further on, as
+// builds by Nix have both of nixpkgs' packages there.
+func TestFindAlongPath(t *testing.T) {
+	pc := fake(t, "bin/grub-mkimage", "lib/grub/i386-pc/moddep.lst")
+	efi := fake(t, "bin/grub-mkimage", "lib/grub/x86_64-efi/moddep.lst", "lib/grub/i386-pc/moddep.lst")
+	g, err := Find(nil, []string{t.TempDir(), pc + "/bin", efi + "/bin", pc + "/bin"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for p, want := range map[bootloader.Platform]string{bootloader.BIOS: pc, bootloader.EFI: efi} {
+		if modules, mkimage := g.modulesOf(p), g.mkimageFor(p); !strings.HasPrefix(modules, want+"/") || mkimage != want+"/bin/grub-mkimage" {
+			t.Errorf("GRUB for %s is that of %s and %s; want those in %s", p, modules, mkimage, want)
+		}
+	}
+}
+
 // TestSourcesOfGRUB names the packages of whoever made the folder.
 func TestSourcesOfGRUB(t *testing.T) {
 	for dir, want := range map[string]string{
