@@ -92,6 +92,15 @@ func build(c *cobra.Command, name string, r recipeFlags, o buildFlags) error {
 	if err := o.checkName(out, name, recipe, r); err != nil {
 		return err
 	}
+	nix, err := findNixBuild(os.Getenv)
+	if err != nil {
+		return err
+	}
+	undo, err := nix.makeOut(out)
+	if err != nil {
+		return err
+	}
+	defer undo() // which leaves a folder with an image in it
 	if err := writable(c, out, recipe.Output.FileFormat()); err != nil {
 		return err
 	}

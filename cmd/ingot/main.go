@@ -57,6 +57,7 @@ func main() {
 		return
 	}
 	memory.Tune()
+	adoptPrograms()
 	ctx, stop := signal.NotifyContext(context.Background(), endings()...)
 	context.AfterFunc(ctx, stop) // the second Ctrl-C need not wait for anything
 	log.SetFlags(0)              // net/http says there what it thinks of a client
