@@ -63,8 +63,15 @@ func parseBootspec(text []byte) (*bootspec, error) {
 	if err := decode(text, &keys); err != nil {
 		return nil, err
 	}
-	if _, preview := keys["v1"]; preview && keys[bootspecKey] == nil {
-		return nil, nil
+	if keys[bootspecKey] == nil {
+		for _, key := range slices.Sorted(maps.Keys(keys)) {
+			if v, ok := strings.CutPrefix(key, "v"); ok && strings.Trim(v, "0123456789") == "" && v != "1" && v != "" {
+				return nil, unknownVersion(key)
+			}
+		}
+		if keys["v1"] != nil {
+			return nil, nil
+		}
 	}
 	doc, err := bootspecOf(keys)
 	if err != nil {
@@ -85,13 +92,17 @@ func parseBootspec(text []byte) (*bootspec, error) {
 	return doc, nil
 }
 
+func unknownVersion(version string) error {
+	return fmt.Errorf("bootspec version %s is not known: ingot reads v1; a newer NixOS has written it, and needs a newer ingot", printable.Quote(version))
+}
+
 // bootspecOf reads the keys of a document, but for its specialisations.
 func bootspecOf(keys map[string]json.RawMessage) (*bootspec, error) {
 	raw := keys[bootspecKey]
 	if raw == nil {
 		for _, key := range slices.Sorted(maps.Keys(keys)) {
 			if version, ok := strings.CutPrefix(key, bootspecPrefix); ok {
-				return nil, fmt.Errorf("bootspec version %s is not known: v1 is", printable.Quote(version))
+				return nil, unknownVersion(version)
 			}
 		}
 		return nil, fmt.Errorf("there is no %s in it", bootspecKey)

@@ -1,6 +1,7 @@
 package system
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -89,7 +90,7 @@ func TestContradiction(t *testing.T) {
 
 func TestBootspecRefusals(t *testing.T) {
 	for _, c := range []struct{ old, now, want string }{
-		{bootspecKey, "org.nixos.bootspec.v2", `boot.json: bootspec version "v2" is not known: v1 is`},
+		{bootspecKey, "org.nixos.bootspec.v2", `boot.json: bootspec version "v2" is not known: ingot reads v1`},
 		{"org.nixos", "org.other", "boot.json: there is no org.nixos.bootspec.v1 in it"},
 		{`["loglevel=4"`, `[4`, "boot.json: org.nixos.bootspec.v1: kernelParams is of the type number"},
 		{`["loglevel=4", "dyndbg=\"file x +p\"", "net.ifnames=0"]`, `"quiet"`, "kernelParams is of the type string"},
@@ -143,6 +144,16 @@ func TestSecrets(t *testing.T) {
 		if err != nil || s.Secrets != want {
 			t.Errorf("with %q: Secrets = %q, %v; want %q", with, s.Secrets, err, want)
 		}
+	}
+}
+
+// TestSecretFiles reads which secrets a script of NixOS adds, of today and of 2021.
+func TestSecretFiles(t *testing.T) {
+	got := secretFiles("mkdir -p x\n  mkdir -p $(dirname \"$tmp/.initrd-secrets//etc/key\")\n  cp -a /root/key \"$tmp/.initrd-secrets//etc/key\"\n" +
+		"cp -a /a b \"$tmp/c\"\ncp -a /x \"$out/y\"\ncp -a /x \"$tmp/../z\"\n")
+	want := []SecretFile{{"/etc/key", "/root/key", ".initrd-secrets/etc/key"}, {"/c", "/a b", "c"}, {"/z", "/x", "z"}}
+	if !slices.Equal(got, want) {
+		t.Errorf("secretFiles() = %+v; want %+v", got, want)
 	}
 }
 

@@ -97,7 +97,11 @@ func TestExpects(t *testing.T) {
 func FuzzFstab(f *testing.F) {
 	f.Add("LABEL=nixos / ext4 x-initrd.mount 0 1\n# c\n/dev/disk/by-label/a\\x20b /a\\040b auto\nUUID=1 none swap pri=1\n")
 	f.Add("PARTUUID=a-01 /var btrfs subvol=a,noauto\n/x\\134 /y none bind")
+	f.Add("data UUID=34 none x-initrd.attach\n#\nswap /dev/sda9 /dev/urandom swap\n")
 	f.Fuzz(func(t *testing.T, text string) {
+		if _, err := parseCrypttab("f", text); err != nil && !strings.HasPrefix(err.Error(), "f:") {
+			t.Errorf("the error names no line: %v", err)
+		}
 		mounts, swaps, err := parseFstab("f", text)
 		if err != nil {
 			if !strings.HasPrefix(err.Error(), "f:") {
@@ -111,4 +115,32 @@ func FuzzFstab(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestWords reads the devices that the kernel's arguments and crypttab name.
+func TestWords(t *testing.T) {
+	files := nixFiles()
+	files["/nix/store/top/kernel-params"] = "root=LABEL=x resume=/dev/disk/by-uuid/1-2 rd.luks.uuid=luks-12 rd.luks.name=34=data"
+	files["/nix/store/top/etc/fstab"] = ""
+	files["/nix/store/top/etc/crypttab"] = "# c\ndata UUID=34 none\nsecret\tPARTLABEL=s - x-initrd.attach\nswap /dev/sda9 /dev/urandom swap\n"
+	look := tree(t, files).Lookup
+	s, err := Read(look, "/nix/store/top")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := s.Expects(look)
+	if err != nil {
+		t.Fatal(err)
+	}
+	luks := []LUKS{
+		{"luks-12", Device{ByUUID, "12"}, "kernel argument rd.luks.uuid"}, {"data", Device{ByUUID, "34"}, "kernel argument rd.luks.name"},
+		{"secret", Device{ByPartLabel, "s"}, "etc/crypttab:3"},
+	}
+	if want.Root != (Device{ByLabel, "x"}) || want.Resume != (Device{ByUUID, "1-2"}) || !reflect.DeepEqual(want.LUKS, luks) {
+		t.Errorf("Expects() = %+v; want LUKS %+v", want, luks)
+	}
+	files["/nix/store/top/etc/crypttab"] = "a b\nc\n"
+	if _, err := s.Expects(tree(t, files).Lookup); err == nil || !strings.Contains(err.Error(), "etc/crypttab:2: it has one field") {
+		t.Errorf("a line of one field: %v", err)
+	}
 }

@@ -24,6 +24,12 @@ type parameters struct {
 	kernel    string
 	initrd    string
 	arguments []string
+
+	rootDevice Device
+	store      Mount // where the store lies
+	loader     string
+	locale     string
+	menu       []MenuEntry
 }
 
 // readGuix reads Guix's layout.
@@ -48,10 +54,14 @@ func readGuix(look bootloader.Lookup, system string) (*System, error) {
 	if err != nil {
 		return nil, fmt.Errorf("initrd: %w", err)
 	}
-	return &System{Path: system, Flavour: storedb.Guix, Entry: bootloader.Entry{
-		Title: p.label, Kernel: kernel, Initrd: []string{initrd},
-		Arguments: append(p.bootable(system), p.arguments...), RootDevice: p.device,
-	}}, nil
+	return &System{
+		Path: system, Flavour: storedb.Guix,
+		Entry: bootloader.Entry{
+			Title: p.label, Kernel: kernel, Initrd: []string{initrd},
+			Arguments: append(p.bootable(system), p.arguments...), RootDevice: p.device,
+		},
+		Menu: p.menu, Locale: p.locale, Loader: Loader{Name: p.loader}, parameters: p,
+	}, nil
 }
 
 // bootable returns what bootable-kernel-arguments in gnu/system.scm puts before a
@@ -100,10 +110,31 @@ func parseParameters(text string) (*parameters, error) {
 			return nil, fmt.Errorf("%s: %w", f.name, err)
 		}
 	}
-	if err := p.setArguments(d); err != nil {
+	if p.arguments, err = d.arguments("kernel-arguments"); err != nil {
 		return nil, err
 	}
+	if p.menu, err = readMenu(d); err != nil {
+		return nil, fmt.Errorf("bootloader-menu-entries: %w", err)
+	}
+	p.setOthers(d)
 	return p, nil
+}
+
+// setOthers reads what boots nothing: what is odd about it is no reason to refuse the system.
+func (p *parameters) setOthers(d datum) {
+	p.locale, _ = d.textField("locale", false)
+	if v, ok := d.field("bootloader-name"); ok && len(v) == 1 && v[0].kind == symbolDatum {
+		p.loader = v[0].text
+	}
+	if v, ok := d.field("root-device"); ok && len(v) == 1 {
+		p.rootDevice, _ = guixDevice(v[0])
+	}
+	store, _ := d.field("store")
+	of := datum{kind: listDatum, list: store}
+	if v, ok := of.field("device"); ok && len(v) == 1 {
+		p.store.Device, _ = guixDevice(v[0])
+	}
+	p.store.Point, _ = of.textField("mount-point", false)
 }
 
 func (p *parameters) setVersion(d datum) error {
@@ -114,29 +145,6 @@ func (p *parameters) setVersion(d datum) error {
 	var err error
 	if p.version, err = strconv.ParseInt(v[0].text, 10, 64); err != nil || p.version < 0 || p.version > 1 {
 		return fmt.Errorf("version %s is not known: ingot reads 0 and 1; a newer Guix has written it, and needs a newer ingot", v[0].text)
-	}
-	return nil
-}
-
-func (p *parameters) setArguments(d datum) error {
-	v, ok := d.field("kernel-arguments")
-	if !ok {
-		return nil // the oldest systems have none
-	}
-	if len(v) != 1 || unquoted(v[0]).kind != listDatum {
-		return errors.New("kernel-arguments: they are not a list")
-	}
-	for _, a := range unquoted(v[0]).list {
-		s, err := textOf(a)
-		if err != nil {
-			return fmt.Errorf("kernel-arguments: %w", err)
-		}
-		// One string may hold several arguments: they meet on the command line anyway.
-		words, err := bootloader.SplitArguments(s)
-		if err != nil {
-			return err
-		}
-		p.arguments = append(p.arguments, words...)
 	}
 	return nil
 }

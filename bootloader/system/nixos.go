@@ -153,45 +153,6 @@ func archOfPlatform(platform string) string {
 	return arch
 }
 
-// readSecrets finds the program that adds the secrets of the initial RAM disk.
-func (s *System) readSecrets(look bootloader.Lookup) error {
-	link := s.in("append-initrd-secrets")
-	if s.doc.known {
-		// The document names it exactly if there are secrets (bootspec.nix); the toplevel links
-		// to it in any case (kernel.nix).
-		s.Secrets = s.doc.InitrdSecrets
-		return nil
-	}
-	text, err := look.Text(link)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil
-	case err != nil:
-		return fmt.Errorf("append-initrd-secrets: %w", err)
-	}
-	if addsSecrets(text) {
-		s.Secrets = link
-	}
-	return nil
-}
-
-// addsSecrets reports whether a script append-initrd-secrets adds any: without secrets, the
-// line "exit 0" stands in it before the work (stage-1.nix).
-func addsSecrets(script string) bool {
-	help := true
-	for _, line := range strings.Split(script, "\n") {
-		switch line = strings.TrimSpace(line); {
-		case line == "fi":
-			help = false
-		case strings.HasPrefix(line, "if "):
-			help = true
-		case line == "exit 0" && !help:
-			return false
-		}
-	}
-	return true
-}
-
 // maxSpecialisations bounds the menu that a system asks for.
 const maxSpecialisations = 256
 

@@ -23,6 +23,8 @@ type System struct {
 	// Secrets is the path of append-initrd-secrets, the program that adds the secrets of the
 	// initial RAM disk when a boot loader is installed; empty if the system has none.
 	Secrets string
+	// SecretFiles are the secrets that this program adds, as far as its text shows them.
+	SecretFiles []SecretFile
 	// DeviceTree is the path of the device tree that the boot loader is to load; empty without.
 	DeviceTree string
 	// SortKey is that of org.nixos.systemd-boot.
@@ -33,14 +35,32 @@ type System struct {
 	// org.nixos.specialisation.v1.
 	Extensions map[string]json.RawMessage
 	// Menu are a Guix system's bootloader-menu-entries.
-	Menu []bootloader.Entry
+	Menu []MenuEntry
 	// Locale is that of a Guix system's boot loader, such as "de_DE.utf8".
 	Locale string
 	// Notes are lines for people: where parts of the closure contradict each other, and which
 	// one counts.
 	Notes []string
 
-	doc *bootspec // of NixOS
+	// Loader is the boot loader that the configuration names, as far as the closure shows it.
+	Loader Loader
+
+	doc        *bootspec   // of NixOS
+	parameters *parameters // of Guix
+}
+
+// A SecretFile is one of boot.initrd.secrets.
+type SecretFile struct {
+	Path   string // in the initial RAM disk, as the configuration names it
+	Source string // the file of the machine that NixOS would read
+	InItem string // its path in the archive, such as ".initrd-secrets/etc/key"
+}
+
+// A Loader is a boot loader and its settings as a system's own installer has them.
+type Loader struct {
+	// Name is "grub", "systemd-boot" or as Guix's bootloader-name has it: "grub-efi". It is
+	// empty if the closure does not say.
+	Name string
 }
 
 // A Specialisation is a variant of a system with a menu entry of its own.
@@ -56,6 +76,9 @@ type Expectations struct {
 	Mounts []Mount
 	Swaps  []Mount
 	LUKS   []LUKS
+	// Root is what the kernel's arguments name as the root, in root=; zero if they leave that to
+	// fstab or to the initial RAM disk.
+	Root Device
 	// Resume is the device that the system resumes from; zero without.
 	Resume Device
 	// Initrd is what the initial RAM disk holds; nil if the system has none, or one that could

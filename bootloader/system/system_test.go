@@ -245,3 +245,50 @@ func FuzzParameters(f *testing.F) {
 		}
 	})
 }
+
+// TestGuixMenu reads what a Guix system wants in the menu, where its store lies, and its locale.
+func TestGuixMenu(t *testing.T) {
+	text := strings.NewReplacer(`(bootloader-menu-entries ())`, `(bootloader-menu-entries
+ ((menu-entry (version 0) (label "Rescue") (device (uuid dce "27c6c1a2-0b1f-4c5e-9d2a-6d1e3c1a7a3e")) (device-mount-point "/mnt") (linux "/mnt/boot/vmlinuz") (linux-arguments ("quiet a=1" "b")) (initrd "/mnt/boot/initrd"))
+  (menu-entry (version 0) (label "Windows") (device (label "EFI")) (device-mount-point #f) (chain-loader "/EFI/Microsoft/Boot/bootmgfw.efi"))
+  (menu-entry (version 0) (label "Hurd") (device #f) (device-mount-point #f) (multiboot-kernel "/boot/gnumach") (multiboot-arguments ()) (multiboot-modules ()))))`,
+		`(file-system-label "my-root")) (mount-point "/")`, `(file-system-label "my-root")) (mount-point "/gnu")`).Replace(parametersNow)
+	look := tree(t, guixFiles(text)).Lookup
+	s, err := Read(look, "/gnu/store/s-system")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(s.Menu) != 3 || s.Menu[0].Device != (Device{ByUUID, "27c6c1a2-0b1f-4c5e-9d2a-6d1e3c1a7a3e"}) || s.Menu[0].MountPoint != "/mnt" ||
+		strings.Join(s.Menu[0].Arguments, "|") != "quiet|a=1|b" || s.Menu[1].ChainLoader != "/EFI/Microsoft/Boot/bootmgfw.efi" || !s.Menu[2].Multiboot {
+		t.Errorf("Menu = %+v", s.Menu)
+	}
+	if s.Locale != "en_US.utf8" || s.Loader.Name != "grub" {
+		t.Errorf("Locale, Loader = %q, %q; want en_US.utf8, grub", s.Locale, s.Loader.Name)
+	}
+	want, err := s.Expects(look)
+	if err != nil || len(want.Mounts) != 2 || want.Mounts[0].Device.Kind != ByUUID || want.Mounts[1].Point != "/gnu" || !want.Mounts[1].Early {
+		t.Errorf("Expects() without fstab = %+v, %v; want root and store", want, err)
+	}
+	for old, now := range map[string]string{"(version 0) (label \"Rescue\")": "(version 7) (label \"Rescue\")", "(menu-entry (version 0) (label \"Hurd\")": "(menu (version 0) (label \"Hurd\")", `(chain-loader "/EFI`: `(other "/EFI`} {
+		if _, err := parseParameters(strings.Replace(text, old, now, 1)); err == nil || !strings.Contains(err.Error(), "bootloader-menu-entries: entry ") {
+			t.Errorf("%s: %v; want an error of bootloader-menu-entries", now, err)
+		}
+	}
+}
+
+func TestGuixFstab(t *testing.T) {
+	files := guixFiles(parametersNow)
+	files["/gnu/store/s-system/etc/fstab"] = "# Generated.\n\nUUID=27c6c1a2-0b1f-4c5e-9d2a-6d1e3c1a7a3e\t/\text4\tdefaults\t\nLABEL=my data\t/data\tbtrfs\tsubvol=a\t\n"
+	look := tree(t, files).Lookup
+	s, err := Read(look, "/gnu/store/s-system")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := s.Expects(look)
+	if err != nil || len(want.Mounts) != 2 || !want.Mounts[0].Early || want.Mounts[1].Device != (Device{ByLabel, "my data"}) {
+		t.Errorf("Expects() = %+v, %v; want root and data", want, err)
+	}
+	if want != nil && want.Root != (Device{ByUUID, "27c6c1a2-0b1f-4c5e-9d2a-6d1e3c1a7a3e"}) {
+		t.Errorf("Root = %+v", want.Root)
+	}
+}
