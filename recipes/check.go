@@ -31,7 +31,6 @@ func (r *Recipe) check(d *decoder) {
 	r.checkStore(d)
 	r.checkDisk(d)
 	r.checkBootloader(d)
-	r.formatLeft = r.Output.Format == ""
 	r.Output.Format = cmp.Or(r.Output.Format, "raw")
 	d.check("output.format", oneOf(r.Output.Format, fileformat.Names(fileformat.Format.Built)...))
 	r.checkISO(d)

@@ -25,15 +25,16 @@ import (
 // where name has neither a slash nor a file of that name. Each of set is
 // "key=value" and overrides the key, whose path has dots between keys and the name
 // or number of an element in brackets or as a part of its own:
-// "disk.partitions.root.size=8GiB".
-func Load(name string, set []string) (*Recipe, error) {
+// "disk.partitions.root.size=8GiB". absent are such values for keys that neither the recipe nor
+// set has.
+func Load(name string, set []string, absent ...string) (*Recipe, error) {
 	if name == "" {
 		return nil, errors.New("the name of the recipe is empty")
 	}
 	text, err := ReadText(name)
 	if errors.Is(err, os.ErrNotExist) && !strings.ContainsRune(name, '/') {
 		if shipped, ok := Shipped(name); ok {
-			return Parse(name, ".", shipped, set)
+			return Parse(name, ".", shipped, set, absent...)
 		}
 		if to, err := os.Readlink(name); err == nil {
 			return nil, fmt.Errorf("%s: is a link to %s, which is not there", name, printable.Name(to))
@@ -47,7 +48,7 @@ func Load(name string, set []string) (*Recipe, error) {
 	if err != nil {
 		return nil, err
 	}
-	return Parse(name, filepath.Dir(name), text, set)
+	return Parse(name, filepath.Dir(name), text, set, absent...)
 }
 
 // MaxText is the most bytes that a recipe, or another text of a person's, may have. A disk
@@ -83,11 +84,11 @@ func ofRecipe(err error) error {
 }
 
 // Parse reads a recipe from its text. file is the name that errors give, dir what
-// relative paths are relative to, and set as for [Load]. The error joins one [Error]
+// relative paths are relative to, and set and absent as for [Load]. The error joins one [Error]
 // for each thing that is wrong.
-func Parse(file, dir string, text []byte, set []string) (*Recipe, error) {
+func Parse(file, dir string, text []byte, set []string, absent ...string) (*Recipe, error) {
 	r := &Recipe{}
-	d, err := decode(file, dir, "recipe", text, set, r)
+	d, err := decode(file, dir, "recipe", text, set, absent, r)
 	if err != nil {
 		return nil, err
 	}
@@ -106,7 +107,7 @@ func Parse(file, dir string, text []byte, set []string) (*Recipe, error) {
 // that it returns gives an error that is found later its place in the file: that of a
 // key, whose path is written "machines.web.vlans[1]".
 func Decode(file, what string, text []byte, v any) (at func(key string, err error) error, err error) {
-	d, err := decode(file, filepath.Dir(file), what, text, nil, v)
+	d, err := decode(file, filepath.Dir(file), what, text, nil, nil, v)
 	if err != nil {
 		return nil, err
 	}
@@ -115,13 +116,21 @@ func Decode(file, what string, text []byte, v any) (at func(key string, err erro
 
 // decode fills what v points to from a text with overrides. The decoder that it returns has the
 // mistakes in single keys.
-func decode(file, dir, what string, text []byte, set []string, v any) (*decoder, error) {
+func decode(file, dir, what string, text []byte, set, absent []string, v any) (*decoder, error) {
 	root, err := parseYAML(file, what, text)
 	if err != nil {
 		return nil, err
 	}
 	for i, s := range set {
 		if err := override(root, s, i+1); err != nil {
+			return nil, err
+		}
+	}
+	for i, s := range absent {
+		if key, _, _ := strings.Cut(s, "="); has(root, strings.Split(key, ".")) {
+			continue
+		}
+		if err := override(root, s, len(set)+i+1); err != nil {
 			return nil, err
 		}
 	}
@@ -172,6 +181,25 @@ func override(root *yaml.Node, set string, number int) error {
 		at = next
 	}
 	return nil
+}
+
+// has reports whether a mapping has a key, or a value that is short for a mapping with keys.
+func has(n *yaml.Node, key []string) bool {
+	if n.Kind == yaml.AliasNode {
+		n = n.Alias
+	}
+	if len(key) == 0 {
+		return true
+	}
+	if n.Kind != yaml.MappingNode {
+		return n.Tag != "!!null"
+	}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		if n.Content[i].Value == key[0] {
+			return has(n.Content[i+1], key[1:])
+		}
+	}
+	return false
 }
 
 // keepFormat turns an output's short form, the format alone, into the long one, so that

@@ -22,13 +22,9 @@ type Recipe struct {
 	Output     Output     `json:"output,omitzero" jsonschema_description:"The output format and its options."`
 	Tests      []Test     `json:"tests,omitempty" jsonschema_description:"Boot tests. ingot test runs them; ingot build --test runs them before the image appears under its name. They do not change the image."`
 
-	src        *source
-	formatLeft bool
-	scripts    []*script.Script
+	src     *source
+	scripts []*script.Script
 }
-
-// FormatLeftOut reports whether the format is raw by default.
-func (r *Recipe) FormatLeftOut() bool { return r.formatLeft }
 
 // Reads reports whether the file at path is the recipe's own, or one that it names.
 func (r *Recipe) Reads(path string) bool {

@@ -48,8 +48,8 @@ older file of that name is unchanged and nothing else remains. The output - is s
 output, which ingot writes strictly in order and without a manifest.`,
 		Example: `  ingot build rescue -o rescue.img
   ingot build web.yaml -o web.qcow2 --set output.compression=zstd
-  ingot build rescue -o rescue.iso --format iso
-  ingot build rescue -o rescue.iso --format iso --set output.store=squashfs
+  ingot build rescue -o rescue.iso
+  ingot build rescue -o rescue.iso --set output.store=squashfs
   ingot build web.yaml -o tftp/web --format netboot --sign-key code.key --sign-cert code.pem
   ingot build web.yaml --set disk.partitions.root.size=8GiB
   ingot build web -o web.img --test
@@ -264,9 +264,9 @@ func since(t time.Time) string { return time.Since(t).Round(10 * time.Millisecon
 
 // recipeFlags are those of every verb that reads a recipe.
 type recipeFlags struct {
-	set      []string
-	format   string
-	formatOf string // what says the format, if not --format
+	set     []string
+	format  string
+	outName string // of the output, whose suffix says the format if neither the recipe nor a flag does
 
 	setByFile []string // what a file of machines overrides, before set
 
@@ -321,6 +321,7 @@ func (r *recipeFlags) lacksSystem(c *cobra.Command, name string, overrides []ove
 type override struct {
 	flag, key, value string
 	file             bool
+	absent           bool // only if the recipe does not have the key; these are the last
 }
 
 // overrides are those that were given.
@@ -334,7 +335,7 @@ func (r *recipeFlags) overrides(c *cobra.Command) ([]override, error) {
 		key, value, ok := strings.Cut(s, "=")
 		switch {
 		case ok && key != "":
-			list = append(list, override{flag + " " + key, key, value, file})
+			list = append(list, override{flag: flag + " " + key, key: key, value: value, file: file})
 		case file:
 			return nil, fmt.Errorf("set %s: must be KEY=VALUE, such as disk.size=8GiB", printable.Quote(s))
 		default:
@@ -342,7 +343,7 @@ func (r *recipeFlags) overrides(c *cobra.Command) ([]override, error) {
 		}
 	}
 	if r.format != "" {
-		list = append(list, override{flag: cmp.Or(r.formatOf, "--format"), key: "output.format", value: r.format})
+		list = append(list, override{flag: "--format", key: "output.format", value: r.format})
 	}
 	for _, f := range []struct{ flag, key, file string }{
 		{"--sign-key", "key", r.signKey}, {"--sign-cert", "certificate", r.signCert}, {"--sign-chain", "chain", r.signChain},
@@ -363,20 +364,27 @@ func (r *recipeFlags) overrides(c *cobra.Command) ([]override, error) {
 		}
 		list = append(list, override{flag: "--ssh-key", key: "system.ssh.keys", value: keys})
 	}
+	if said, _ := fileformat.OfName(r.outName); said.Built() {
+		list = append(list, override{flag: "the name " + r.outName, key: "output.format", value: said.Name, absent: true})
+	}
 	return list, nil
 }
 
 // parse reads the recipe in a file, or one that ships. What comes by a pipe is read but once.
 func (r *recipeFlags) parse(c *cobra.Command, name string, overrides []override) (*recipes.Recipe, error) {
-	var set []string
+	var set, absent []string
 	for _, o := range overrides {
-		set = append(set, o.key+"="+o.value)
+		to := &set
+		if o.absent {
+			to = &absent
+		}
+		*to = append(*to, o.key+"="+o.value)
 	}
 	if r.piped == nil && name != stdin && !input.IsStream(name) {
 		if err := notImage(c, name); err != nil {
 			return nil, err
 		}
-		return recipes.Load(name, set)
+		return recipes.Load(name, set, absent...)
 	}
 	if r.piped == nil {
 		var err error
@@ -385,9 +393,9 @@ func (r *recipeFlags) parse(c *cobra.Command, name string, overrides []override)
 		}
 	}
 	if name == stdin {
-		return recipes.Parse(stdinName, ".", r.piped, set)
+		return recipes.Parse(stdinName, ".", r.piped, set, absent...)
 	}
-	return recipes.Parse(name, filepath.Dir(name), r.piped, set)
+	return recipes.Parse(name, filepath.Dir(name), r.piped, set, absent...)
 }
 
 // blame names the flag where a flag is what is wrong, and not the recipe: that is a mistake on
@@ -458,17 +466,10 @@ func readText(ctx context.Context, name string) ([]byte, error) {
 // loadFor reads a recipe whose format, if nothing else says it, is what the name of the
 // output ends in.
 func (r *recipeFlags) loadFor(c *cobra.Command, name, out string) (*recipes.Recipe, error) {
+	r.outName = out
 	recipe, err := r.load(c, name)
 	if err != nil {
 		return nil, err
-	}
-	said, _ := fileformat.OfName(out)
-	if recipe.FormatLeftOut() && said.Name != recipe.Output.Format && said.Built() {
-		again := *r
-		again.format, again.formatOf = said.Name, "the name "+out
-		if recipe, err = again.load(c, name); err != nil {
-			return nil, err
-		}
 	}
 	return recipe, checkSigning(c, recipe)
 }

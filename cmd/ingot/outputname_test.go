@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"ingot/image/fileformat"
+	"ingot/tests/testenv"
 )
 
 // dataDisk is a recipe of a disk with a file.
@@ -198,5 +199,46 @@ func TestDevices(t *testing.T) {
 	}
 	if made, _ := filepath.Glob("/dev/no-such*"); len(made) > 0 {
 		t.Errorf("%s: was made", made)
+	}
+}
+
+// isoOnly is right as an ISO and no disk: a disk needs a partition for each firmware.
+const isoOnly = `name: live
+disk: {partitions: [{name: root, filesystem: ext4, contents: {files: [{path: /boot/vmlinuz, text: kernel}]}}]}
+bootloader: {grub: [bios], entries: [{title: one, kernel: /boot/vmlinuz}]}
+`
+
+// TestNameSaysFormat: the suffix of an output's name is as good as --format, from the first look
+// at the recipe on.
+func TestNameSaysFormat(t *testing.T) {
+	testenv.Judge(t, "grub-mkimage", "grub-common")
+	t.Chdir(t.TempDir())
+	for name, text := range map[string]string{"plain": isoOnly, "long": isoOnly + "output: {volume: LIVE}\n", "null": isoOnly + "output:\n"} {
+		if err := os.WriteFile(name+".yaml", []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if status, _, errout := ingot("plan", name+".yaml"); status != exitRecipe || !strings.Contains(errout, "no partition has type: bios-boot") && name == "plain" {
+			t.Errorf("%s: as a disk: status %d: %s", name, status, errout)
+		}
+		wantStatus, want, wantErr := ingot("build", name+".yaml", "-q", "--format", "iso", "-o", "flag.iso")
+		status, got, errout := ingot("build", name+".yaml", "-q", "-o", "name.iso")
+		if status != wantStatus || got != want || errout != wantErr || status != 0 {
+			t.Errorf("%s: by the name: status %d: %s%s; by the flag: %d: %s%s", name, status, got, errout, wantStatus, want, wantErr)
+		}
+		byFlag, err := os.ReadFile("flag.iso")
+		byName, err2 := os.ReadFile("name.iso")
+		if status == 0 && (err != nil || err2 != nil || string(byFlag) != string(byName)) {
+			t.Errorf("%s: the two ISOs differ, or %v, %v", name, err, err2)
+		}
+	}
+	// What the recipe says still counts, wherever it says so.
+	if err := os.WriteFile("raw.yaml", []byte(dataDisk+"output: raw\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if status, _, errout := ingot("build", "raw.yaml", "-o", "x.iso"); status != exitUsage || !strings.Contains(errout, "the output is raw by output.format of the recipe") {
+		t.Errorf("output: raw: status %d: %s", status, errout)
+	}
+	if status, _, errout := ingot("build", "raw.yaml", "-o", "x.iso", "--set", "output=qcow2"); status != exitUsage || !strings.Contains(errout, "the output is qcow2") {
+		t.Errorf("--set output: status %d: %s", status, errout)
 	}
 }
