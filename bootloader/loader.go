@@ -57,11 +57,12 @@ type Target struct {
 	Menu      Menu
 	Platforms []Platform
 	// Boot is the file system that holds the kernels: its files, its UUID, which file
-	// system it is, and whether a system mounts it at /boot or holds /boot in it.
+	// system it is, and which of its folders is the system's /boot: "/" if it is mounted
+	// there. Default: "/boot".
 	Boot       *image.Tree
 	UUID       string
 	FileSystem *volume.Kind
-	IsBoot     bool
+	BootFolder string
 	// ESP is the file system that UEFI starts programs from; nil without one.
 	ESP *image.Tree
 	// ISO means that the medium is an ISO, and not a disk.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -99,6 +100,9 @@ func (s *system) switchRoot() error {
 		if err := s.mountSystem(); err != nil {
 			return err
 		}
+	}
+	if err := s.mountParts(); err != nil {
+		return err
 	}
 	if err := s.mountWantedStore(sysroot); err != nil {
 		return err
@@ -236,6 +240,46 @@ func mountAt(source, dir, fstype string, flags uintptr, data string) error {
 		return err
 	}
 	return mounts.Mount(source, dir, fstype, flags, data)
+}
+
+// mountParts mounts what of the root lies in other file systems.
+func (s *system) mountParts() error {
+	for _, value := range wire.MountWord.All(s.cmdline) {
+		name, at, options, err := splitMount(value)
+		if err != nil {
+			return err
+		}
+		dir := sysroot + at
+		if mounts.IsMounted(dir) {
+			continue // by the try before
+		}
+		device, err := s.waitFor(wire.MountWord, name)
+		if err != nil {
+			return err
+		}
+		fstype, err := fileSystem(device)
+		if err != nil {
+			return err
+		}
+		flags, data := mounts.ParseOptions(options)
+		if s.cmdline.last(wire.ReadOnlyWord, wire.WritableWord) == wire.ReadOnlyWord || slices.Contains(readOnly, fstype) {
+			flags |= unix.MS_RDONLY
+		}
+		if err := mountAt(device, dir, fstype, flags, data); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// splitMount takes the value of [wire.MountWord] apart. A path may not have a colon.
+func splitMount(value string) (device, at, options string, err error) {
+	device, rest, ok := strings.Cut(value, ":")
+	at, options, _ = strings.Cut(rest, ":")
+	if !ok || !path.IsAbs(at) || path.Clean(at) == "/" {
+		return "", "", "", fmt.Errorf("%s=%s: not a device, a colon and an absolute path", wire.MountWord, value)
+	}
+	return device, path.Clean(at), options, nil
 }
 
 // readOnly are file systems that cannot be written to.

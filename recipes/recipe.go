@@ -158,7 +158,7 @@ type Partition struct {
 	Filesystem string            `json:"filesystem,omitempty"`
 	Encrypt    string            `json:"encrypt,omitempty" jsonschema:"enum=luks" jsonschema_description:"luks: put the file system into a LUKS 2 container, made by the host's cryptsetup in a virtual machine. An encrypted root needs a partition for the kernels: an ext4 with mount: /boot."`
 	Passphrase *Secret           `json:"passphrase,omitempty" jsonschema_description:"With encrypt: the source of the passphrase. A newline at its end is removed."`
-	Mount      string            `json:"mount,omitempty" jsonschema_description:"The mount point for steps, below /mnt, or below / with in: root. The partition with /boot, if there is one, gets the menu and the kernels. Default: / for the partition with the store; others are not mounted."`
+	Mount      string            `json:"mount,omitempty" jsonschema_description:"Where the system mounts it; steps find it there below /mnt, or below / with in: root. The partition with /boot, if there is one, gets the menu and the kernels. One with the store at /nix or /nix/store (/gnu, /gnu/store) holds what lies there, and the partition mounted at / the rest. Default: / for the partition with the store; others are not mounted."`
 	Label      string            `json:"label,omitempty" jsonschema_description:"The file system's label."`
 	UUID       string            `json:"uuid,omitempty" jsonschema_description:"The file system's UUID, or a FAT's serial number as ABCD-1234. Default: derived."`
 	Options    FileSystemOptions `json:"-"` // keys of one kind of file system each

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"path"
 	"slices"
 	"strings"
 
@@ -106,30 +105,45 @@ func (s *Secret) check() error {
 
 // checkMounts finds the mistakes in mount points.
 func (r *Recipe) checkMounts(d *decoder) {
+	before := len(d.errs)
+	r.checkSubvolumes(d)
 	at := map[string]string{}
 	for i := range r.Disk.Partitions {
 		p, key := &r.Disk.Partitions[i], fmt.Sprintf("disk.partitions[%d].mount", i)
 		switch {
 		case p.Mount == "":
-			continue
 		case !p.HoldsFiles():
 			d.fail(key, "%s has no file system with files", p.Name)
-		case !path.IsAbs(p.Mount) || path.Clean(p.Mount) != p.Mount || strings.ContainsAny(p.Mount, "\n\x00"):
+		case !isPlace(p.Mount):
 			d.fail(key, "%s is not an absolute path without . and ..", printable.Quote(p.Mount))
 		case at[p.Mount] != "":
 			d.fail(key, "%s is where %s is mounted, too", p.Mount, at[p.Mount])
+		default:
+			at[p.Mount] = p.Name
 		}
-		at[p.Mount] = p.Name
+		for n, s := range p.Subvolumes() {
+			key := fmt.Sprintf("disk.partitions[%d].subvolumes[%d].mount", i, n)
+			what := "subvolume " + s.Name + " of " + p.Name
+			switch {
+			case s.Mount == "" || s.Mount == p.Mount: // in place of the whole
+			case at[s.Mount] != "":
+				d.fail(key, "%s is where %s is mounted, too", s.Mount, at[s.Mount])
+			default:
+				at[s.Mount] = what
+			}
+		}
+	}
+	if len(d.errs) == before {
+		r.checkStorePlace(d)
 	}
 }
 
 // PartitionAt returns the number of the partition that steps find at a place, or -1.
 func (r *Recipe) PartitionAt(at string) int {
-	i := slices.IndexFunc(r.Disk.Partitions, func(p Partition) bool { return p.Mount == at })
-	if i < 0 && at == "/" {
-		i = slices.IndexFunc(r.Disk.Partitions, func(p Partition) bool { return p.Contents.Store && p.Mount == "" })
+	if m, ok := r.Holder(at); ok && m.At == at {
+		return m.Partition
 	}
-	return i
+	return -1
 }
 
 // StorePartition returns the number of the partition that holds the store, or -1.
@@ -137,23 +151,12 @@ func (r *Recipe) StorePartition() int {
 	return slices.IndexFunc(r.Disk.Partitions, func(p Partition) bool { return p.Contents.Store })
 }
 
-// MountOf returns where steps find a partition, or "".
-func (r *Recipe) MountOf(i int) string {
-	if r.PartitionAt("/") == i {
-		return "/"
-	}
-	return r.Disk.Partitions[i].Mount
-}
-
 // checkReadable refuses a disk whose kernels the boot loader cannot read.
 func (r *Recipe) checkReadable(d *decoder) {
 	if r.Bootloader.Loader.IsZero() {
 		return
 	}
-	at := r.PartitionAt("/boot")
-	if at < 0 {
-		at = r.StorePartition()
-	}
+	at, _ := r.BootFolder()
 	if at < 0 {
 		return
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"path"
 
 	"ingot/bootloader"
 	"ingot/bootloader/kernel"
@@ -63,8 +64,8 @@ func (l *Loader) CheckCommandLine(m bootloader.Menu, e bootloader.Entry, h kerne
 func (l *Loader) Install(ctx context.Context, t bootloader.Target) (bootloader.Installed, error) {
 	var out bootloader.Installed
 	at := Place{UUID: t.UUID}
-	if t.IsBoot {
-		at.Folder = "/grub"
+	if t.BootFolder != "" {
+		at.Folder = path.Join(t.BootFolder, "grub")
 	}
 	if err := (menu{t.Menu, t.ISO}).addTo(t.Boot, at); err != nil {
 		return out, err

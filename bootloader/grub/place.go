@@ -34,8 +34,8 @@ func (p Place) check() error {
 		return err
 	}
 	f := p.folder()
-	if !path.IsAbs(f) || strings.Trim(f, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._+-") != "" {
-		return fmt.Errorf("grub's folder %s: it must be an absolute path of letters, digits and ._+-", printable.Quote(p.Folder))
+	if !path.IsAbs(f) || strings.Trim(f, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._+@-") != "" {
+		return fmt.Errorf("grub's folder %s: it must be an absolute path of letters, digits and ._+@-", printable.Quote(p.Folder))
 	}
 	return nil
 }

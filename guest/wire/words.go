@@ -25,6 +25,7 @@ const (
 	ShellOnFailWord  Word = "boot.shell_on_fail"
 	ConsoleWord      Word = "console"
 	HostnameWord     Word = "hostname"
+	MountWord        Word = "ingot.mount"
 	LUKSWord         Word = "ingot.luks"
 	LUKSKeyWord      Word = "ingot.luks.key"
 	StoreWord        Word = "ingot.store"
@@ -82,6 +83,7 @@ var Words = []Entry{
 	{ConsoleWord, "DEVICE", "shells and messages go to each; may be repeated", byLoader},
 	{HostnameWord, "NAME", "the machine's name, if there is no /etc/hostname", byHand},
 
+	{MountWord, "UUID=…:/PATH[:OPTIONS]", "what of the root lies in another file system, such as /nix, to be mounted before its init starts; may be repeated", byRecipe},
 	{LUKSWord, "UUID=…[,NAME]", "unlock this container before the root is looked for, as /dev/mapper/NAME; may be repeated", byRecipe},
 	{LUKSKeyWord, "UUID=…:/PATH", "the key is in a file on that file system. Without it, and where it does not fit, the passphrase is asked for on the last of the consoles, three times", byHand},
 

@@ -15,6 +15,8 @@ type FileSystem struct {
 	Module  string // of the kernel that mounts it
 	// Smallest is the smallest useful size in bytes.
 	Smallest int64
+	// Subvolumes are those that a btrfs gets before its files.
+	Subvolumes []Subvolume
 
 	label     int // bytes of a label, at most
 	labelFlag string
@@ -25,6 +27,9 @@ type FileSystem struct {
 	// percentage of the data.
 	metadata, perNode, percentage int64
 }
+
+// SubvolumeProgram makes subvolumes.
+const SubvolumeProgram = "btrfs"
 
 // The kinds.
 var (
@@ -46,10 +51,14 @@ var (
 )
 
 func kind(name string, identify func(*volume.Probe) (volume.ID, bool), f FileSystem) *volume.Kind {
-	return &volume.Kind{
+	k := &volume.Kind{
 		Name: name, Class: volume.Files, Identify: identify, FileSystem: f, Foreign: true,
 		Keeps: volume.AllAttributes, Least: f.Smallest, GRUBModule: f.Module,
 	}
+	if name == "btrfs" {
+		k.Options = func() volume.Options { return new(BtrfsOptions) }
+	}
+	return k
 }
 
 var _ volume.FileSystem = FileSystem{}

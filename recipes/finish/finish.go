@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"path"
 	"slices"
 	"strings"
 
@@ -163,6 +164,9 @@ func (f *finisher) options() (helper.Options, error) {
 	for _, c := range f.pending {
 		if c.Tool != nil {
 			names, o.Load = append(names, c.Tool.Program), append(o.Load, c.Tool.Module)
+			if len(c.Tool.Subvolumes) > 0 {
+				names = append(names, foreign.SubvolumeProgram)
+			}
 		}
 		if c.LUKS != "" {
 			names, o.Load = append(names, "cryptsetup"), append(o.Load, "dm_crypt")
@@ -171,8 +175,9 @@ func (f *finisher) options() (helper.Options, error) {
 	for _, s := range f.Recipe.Steps {
 		names = append(names, s.Programs...)
 	}
-	for i, part := range f.Recipe.Disk.Partitions {
-		if f.Recipe.MountOf(i) == "" || !part.HoldsFiles() || len(f.Recipe.Steps) == 0 {
+	for _, m := range f.Recipe.Mounts() {
+		part := &f.Recipe.Disk.Partitions[m.Partition]
+		if !part.HoldsFiles() || len(f.Recipe.Steps) == 0 {
 			continue
 		}
 		if module := part.Kind().MountType(); !slices.Contains(o.Load, module) {
@@ -280,6 +285,20 @@ func (f *finisher) make(ctx context.Context, i int) error {
 	return f.fill(ctx, c, source, device)
 }
 
+// subvolumes are the commands that make them, empty, where the files have folders.
+func (f *finisher) subvolumes(c *plan.Pending) (commands [][]string) {
+	all := slices.Clone(c.Tool.Subvolumes)
+	slices.SortFunc(all, func(a, b foreign.Subvolume) int { return cmp.Compare(a.Name, b.Name) })
+	for _, s := range all {
+		at := path.Join(fillTo, s.Name)
+		commands = append(commands, []string{"mkdir", "-p", path.Dir(at)}, []string{foreign.SubvolumeProgram, "-q", "subvolume", "create", at})
+		if s.Default {
+			commands = append(commands, []string{foreign.SubvolumeProgram, "subvolume", "set-default", at})
+		}
+	}
+	return commands
+}
+
 // fill copies the files into a new file system.
 func (f *finisher) fill(ctx context.Context, c *plan.Pending, source, device string) error {
 	commands := [][]string{
@@ -291,6 +310,7 @@ func (f *finisher) fill(ctx context.Context, c *plan.Pending, source, device str
 		// ext4's own is left out, as what lies on another file system is.
 		commands = append(commands, []string{"mount", "-t", "tmpfs", "none", fillFrom + "/lost+found"})
 	}
+	commands = append(commands, f.subvolumes(c)...)
 	commands = append(commands, []string{"cp", "-a", "-x", fillFrom + "/.", fillTo})
 	if !c.LostFound {
 		commands = append(commands, []string{"umount", fillFrom + "/lost+found"})

@@ -13,10 +13,10 @@ import (
 
 // steps mounts all that has a place in the root, and does the steps.
 func (f *finisher) steps(ctx context.Context) error {
-	places := f.places()
-	for _, at := range places {
-		if err := f.mount(ctx, at); err != nil {
-			return fmt.Errorf("partition %s, to be mounted at %s: %w", f.Recipe.Disk.Partitions[f.Recipe.PartitionAt(at)].Name, at, err)
+	mounts := f.Recipe.Mounts()
+	for _, m := range mounts {
+		if err := f.mount(ctx, m); err != nil {
+			return fmt.Errorf("partition %s, to be mounted at %s: %w", f.Recipe.Disk.Partitions[m.Partition].Name, m.At, err)
 		}
 	}
 	for i := range f.Recipe.Steps {
@@ -24,37 +24,28 @@ func (f *finisher) steps(ctx context.Context) error {
 			return err
 		}
 	}
-	for _, at := range slices.Backward(places) {
-		if err := f.do(ctx, "umount", path.Join(stepRoot, at)); err != nil {
+	for _, m := range slices.Backward(mounts) {
+		if err := f.do(ctx, "umount", path.Join(stepRoot, m.At)); err != nil {
 			return fmt.Errorf("after the steps: %w: has a step left something that runs there?", err)
 		}
 	}
 	return nil
 }
 
-// places returns where partitions are mounted, each after what it lies in.
-func (f *finisher) places() []string {
-	var places []string
-	for i := range f.Recipe.Disk.Partitions {
-		if at := f.Recipe.MountOf(i); at != "" {
-			places = append(places, at)
-		}
-	}
-	slices.Sort(places)
-	return places
-}
-
-func (f *finisher) mount(ctx context.Context, at string) error {
-	i := f.Recipe.PartitionAt(at)
-	part := &f.Recipe.Disk.Partitions[i]
+func (f *finisher) mount(ctx context.Context, m recipes.Mount) error {
+	part := &f.Recipe.Disk.Partitions[m.Partition]
 	kind, options := part.Kind(), "noatime"
 	if kind.ReadOnly {
 		options = "ro"
 	}
-	if err := f.do(ctx, "mkdir", "-p", path.Join(stepRoot, at)); err != nil {
+	if m.Subvolume != "" {
+		options += ",subvol=" + m.Subvolume
+	}
+	at := path.Join(stepRoot, m.At)
+	if err := f.do(ctx, "mkdir", "-p", at); err != nil {
 		return err
 	}
-	return f.do(ctx, "mount", "-t", kind.MountType(), "-o", options, f.device(i), path.Join(stepRoot, at))
+	return f.do(ctx, "mount", "-t", kind.MountType(), "-o", options, f.device(m.Partition), at)
 }
 
 // system are what programs expect in a root.

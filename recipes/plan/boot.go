@@ -50,7 +50,7 @@ func (p *planner) installLoader(ctx context.Context, h Host, b *boot, at int) er
 		return recipes.Path{Text: path.Text, Host: p.store.hostPath(path)}
 	})
 	t := bootloader.Target{
-		Menu: b.menu, Boot: p.trees[at], UUID: p.uuid(at), FileSystem: filesystems.Named(p.Disk.Partitions[at].Filesystem), IsBoot: p.MountOf(at) == "/boot",
+		Menu: b.menu, Boot: p.trees[at], UUID: p.uuid(at), FileSystem: filesystems.Named(p.Disk.Partitions[at].Filesystem), BootFolder: p.bootFolder(at),
 		ISO: p.IsISO(), Path: h.Path,
 	}
 	if t.ISO {

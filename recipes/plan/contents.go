@@ -42,9 +42,10 @@ func (p *planner) addContents(i int, key string) error {
 	}
 	for j := range c.Files {
 		key := fmt.Sprintf("%s.files[%d]", key, j)
-		if c.Store && strings.HasPrefix(c.Files[j].Path, p.store.flavour.StoreDir()+"/") {
+		if p.inStore(i, &c.Files[j]) {
 			return p.Errorf(key, "%s lies in the store, where it would be unregistered and the garbage collector's; use store.add", c.Files[j].Path)
 		}
+		p.checkPlace(i, key, &c.Files[j])
 		h := &hostFiles{secret: p.takesSecret}
 		if err := p.addFile(h, i, &c.Files[j], key); err != nil {
 			return p.At(key, err)

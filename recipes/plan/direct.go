@@ -62,5 +62,12 @@ func (p *planner) bootsDirectly() (bootloader.Lookup, bootloader.Entry, error) {
 	if !ok {
 		err = errNoKernel
 	}
-	return p.trees[at].Lookup, e, err
+	root := p.lookRoot(at)
+	look := func(name string) *image.Node {
+		if n := p.trees[at].Lookup(name); n != nil {
+			return n
+		}
+		return root(name)
+	}
+	return look, e, err
 }

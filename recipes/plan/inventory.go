@@ -41,7 +41,7 @@ func (p *planner) contents() []*SummaryContents {
 	out := make([]*SummaryContents, len(p.trees))
 	for i, t := range p.trees {
 		if t != nil {
-			out[i] = count(t, p.store.flavour.StoreDir()+"/")
+			out[i] = count(t, p.storeFolder(i))
 		}
 	}
 	return out

@@ -31,7 +31,7 @@ func (p *planner) pack(ctx context.Context, h Host, at int, entries []bootloader
 		medium, name = full, storeImage
 	}
 	for i := range entries {
-		if err := takeKernels(&entries[i], p.store.flavour, full, medium, kernels); err != nil {
+		if err := takeKernels(&entries[i], p.store.flavour, full.Lookup, medium, kernels); err != nil {
 			return fmt.Errorf("%s: %w", entries[i].Title, err)
 		}
 	}

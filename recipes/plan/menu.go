@@ -42,6 +42,9 @@ func (p *planner) menu(at int) (bootloader.Menu, error) {
 			}
 			e.Submenu = r.Submenu
 		}
+		if r.System == "" {
+			_ = move(&e, func(name string) (string, error) { return p.inBoot(at, name), nil })
+		}
 		for _, file := range append([]string{e.Kernel}, e.Initrd...) {
 			if p.trees[at].Lookup(file) == nil {
 				return m, p.Errorf(fmt.Sprintf("bootloader.entries[%d]", i), "%s is not in partition %s", file, p.Disk.Partitions[at].Name)
@@ -81,11 +84,10 @@ func (p *planner) firstTitle() string {
 	if err != nil {
 		return ""
 	}
-	t := p.trees[p.rootPartition(at)]
-	if t == nil {
+	if !p.Spreads() && p.trees[p.rootPartition(at)] == nil {
 		return ""
 	}
-	s, err := system.Read(t.Lookup, p.store.system)
+	s, err := system.Read(p.lookRoot(at), p.store.system)
 	if err != nil {
 		return "" // making the menu reports it
 	}
@@ -119,7 +121,7 @@ func (p *planner) generations(at int) ([]bootloader.Entry, error) {
 // systemEntry picks up what a system's closure boots with.
 func (p *planner) systemEntry(at int, title, toplevel string) (bootloader.Entry, error) {
 	root := p.rootPartition(at)
-	s, err := system.Read(p.trees[root].Lookup, toplevel)
+	s, err := system.Read(p.lookRoot(at), toplevel)
 	if err != nil {
 		return bootloader.Entry{}, err
 	}
@@ -130,16 +132,18 @@ func (p *planner) systemEntry(at int, title, toplevel string) (bootloader.Entry,
 	if warning := p.rootNotFound(toplevel, e.RootDevice, root); warning != "" {
 		p.out.Warnings = append(p.out.Warnings, warning)
 	}
-	if root == at {
+	if root == at && !p.Spreads() {
 		return e, nil
 	}
-	err = takeKernels(&e, p.store.flavour, p.trees[root], p.trees[at], "/kernels")
-	return e, err
+	return e, p.loadFrom(&e, at, path.Join(p.bootFolder(at), "kernels"))
 }
 
 // rootNotFound says that a Guix system looks for another root than that of the image; it is
 // empty if the system finds it.
 func (p *planner) rootNotFound(system, device string, root int) string {
+	if root < 0 {
+		return "" // it is in memory, whatever the system says
+	}
 	part, label := p.Disk.Partitions[root], p.Disk.Partitions[root].Label
 	if p.IsISO() {
 		label = p.isoOptions().VolumeID
@@ -164,9 +168,13 @@ func (p *planner) arguments(at int, e bootloader.Entry) []string {
 	}
 	// A Guix system says where its root is, or that it does not say; what came by network
 	// has it in memory.
-	if e.RootDevice == "" && !names("root=") && !names("--root=") && !p.IsNetboot() {
-		args = append(args, "root=UUID="+p.uuid(p.rootPartition(at)))
+	if root := p.rootPartition(at); root >= 0 && e.RootDevice == "" && !names("root=") && !names("--root=") && !p.IsNetboot() {
+		args = append(args, "root=UUID="+p.uuid(root))
+		if flags := p.rootFlags(); flags != "" && !names("rootflags=") {
+			args = append(args, "rootflags="+flags)
+		}
 	}
+	args = append(args, p.mountWords()...)
 	args = append(args, p.unlockWords()...)
 	if p.packsRoot() {
 		args = append(args, wire.LiveWord.With("/"+p.RootImage()))
@@ -179,7 +187,7 @@ func (p *planner) arguments(at int, e bootloader.Entry) []string {
 var essential = [][]string{
 	{"root=", "--root="},
 	{"init=", "systemConfig=", "gnu.system=", "gnu.load=", "--system=", "--load="},
-	{string(wire.LUKSWord) + "=", string(wire.LiveWord) + "="},
+	{string(wire.MountWord) + "=", string(wire.LUKSWord) + "=", string(wire.LiveWord) + "="},
 }
 
 // essentialFirst puts the words that a boot depends on before the others: a
@@ -246,26 +254,33 @@ func (p *planner) argumentsKey(entry int) string {
 // takeKernels puts the kernel and the initial RAM disks of an entry into a folder of another
 // tree, and has the entry load them there. Their names are unique and flat, as NixOS and Guix
 // themselves make them for a /boot of its own.
-func takeKernels(e *bootloader.Entry, f storedb.Flavour, from, to *image.Tree, folder string) error {
-	take := func(name string) (string, error) {
-		data, err := bootloader.Lookup(from.Lookup).Data(name)
-		if err != nil {
-			return "", err
-		}
-		flat := strings.ReplaceAll(strings.TrimPrefix(strings.TrimPrefix(name, f.StoreDir()), "/"), "/", "-")
-		place := path.Join(folder, flat)
-		if to.Lookup(place) != nil {
-			return place, nil
-		}
-		return place, to.Put(place, image.NewFile(0o444, data))
+func takeKernels(e *bootloader.Entry, f storedb.Flavour, from bootloader.Lookup, to *image.Tree, folder string) error {
+	return move(e, func(name string) (string, error) { return takeFile(from, f, name, to, folder) })
+}
+
+// takeFile puts one file there, and returns its path.
+func takeFile(from bootloader.Lookup, f storedb.Flavour, name string, to *image.Tree, folder string) (string, error) {
+	data, err := from.Data(name)
+	if err != nil {
+		return "", err
 	}
+	flat := strings.ReplaceAll(strings.TrimPrefix(strings.TrimPrefix(name, f.StoreDir()), "/"), "/", "-")
+	place := path.Join(folder, flat)
+	if to.Lookup(place) != nil {
+		return place, nil
+	}
+	return place, to.Put(place, image.NewFile(0o444, data))
+}
+
+// move has an entry load its kernel and its initial RAM disks from elsewhere.
+func move(e *bootloader.Entry, to func(name string) (string, error)) error {
 	var err error
-	if e.Kernel, err = take(e.Kernel); err != nil {
+	if e.Kernel, err = to(e.Kernel); err != nil {
 		return fmt.Errorf("kernel: %w", err)
 	}
 	e.Initrd = slices.Clone(e.Initrd)
 	for i, name := range e.Initrd {
-		if e.Initrd[i], err = take(name); err != nil {
+		if e.Initrd[i], err = to(name); err != nil {
 			return fmt.Errorf("initrd: %w", err)
 		}
 	}

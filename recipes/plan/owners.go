@@ -75,6 +75,9 @@ func (p *planner) mountOf(i int) string {
 	if p.isRoot(i) {
 		return "/"
 	}
+	if len(p.Disk.Partitions[i].Subvolumes()) > 0 {
+		return p.Base(i)
+	}
 	return p.Disk.Partitions[i].Mount
 }
 

@@ -134,14 +134,23 @@ func seed(r *recipes.Recipe, c *storedb.Closure, first string) (image.Seed, erro
 func (p *planner) assemble(ctx context.Context) error {
 	p.trees = make([]*image.Tree, len(p.Disk.Partitions))
 	for i := range p.Disk.Partitions {
-		part := &p.Disk.Partitions[i]
-		if !part.HoldsFiles() {
+		if p.Disk.Partitions[i].HoldsFiles() {
+			p.trees[i] = image.NewTree()
+		}
+	}
+	spreads, store := p.Spreads(), p.StorePartition()
+	if spreads && store >= 0 {
+		if err := p.spreadStore(ctx); err != nil {
+			return p.At(fmt.Sprintf("disk.partitions[%d].contents.store", store), err)
+		}
+	}
+	for i := range p.Disk.Partitions {
+		part, t := &p.Disk.Partitions[i], p.trees[i]
+		if t == nil {
 			continue
 		}
-		t := image.NewTree()
-		p.trees[i] = t
 		key := fmt.Sprintf("disk.partitions[%d].contents", i)
-		if part.Contents.Store {
+		if part.Contents.Store && !spreads {
 			if err := p.populate(ctx, t); err != nil {
 				return p.At(key+".store", err)
 			}
@@ -149,7 +158,7 @@ func (p *planner) assemble(ctx context.Context) error {
 		if err := p.addContents(i, key); err != nil {
 			return err
 		}
-		if part.Contents.Store && p.store.made != nil {
+		if p.store.made != nil && (part.Contents.Store && !spreads || spreads && p.PartitionAt("/") == i) {
 			if err := p.store.made.furnish(t); err != nil {
 				return p.At(key, err)
 			}
@@ -161,6 +170,9 @@ func (p *planner) assemble(ctx context.Context) error {
 	for i := range p.Disk.Partitions {
 		if c := &p.Disk.Partitions[i].Contents; p.trees[i] != nil && (!c.From.IsZero() || len(c.Files) > 0) {
 			p.out.Warnings = append(p.out.Warnings, p.lacks(i)...)
+		}
+		if err := p.intoSubvolumes(i); err != nil {
+			return p.At(fmt.Sprintf("disk.partitions[%d].subvolumes", i), err)
 		}
 	}
 	return nil

@@ -51,10 +51,7 @@ type boot struct {
 // one for /boot, or the one with the store, or where there is neither the first whose
 // file system GRUB reads.
 func (p *planner) bootPartition() (int, error) {
-	if i := p.PartitionAt("/boot"); i >= 0 {
-		return i, nil
-	}
-	if i := p.StorePartition(); i >= 0 {
+	if i, _ := p.BootFolder(); i >= 0 {
 		return i, nil
 	}
 	i := slices.IndexFunc(p.Disk.Partitions, func(part recipes.Partition) bool { return part.HoldsFiles() && !part.Kind().NoGRUB })
@@ -69,9 +66,20 @@ func (p *planner) bootPartition() (int, error) {
 	return i, nil
 }
 
-// rootPartition returns the partition that a system boots into: the one with the store,
-// or that of the menu.
+// bootFolder returns the folder of that partition which is the system's /boot.
+func (p *planner) bootFolder(at int) string {
+	if i, folder := p.BootFolder(); i == at {
+		return folder
+	}
+	return "/boot"
+}
+
+// rootPartition returns the partition that a system boots into: the one that is mounted at /,
+// -1 if its root is in memory; or the one with the store, or that of the menu.
 func (p *planner) rootPartition(at int) int {
+	if p.Spreads() {
+		return p.PartitionAt("/")
+	}
 	if i := p.StorePartition(); i >= 0 {
 		return i
 	}

@@ -32,12 +32,12 @@ func (p *planner) takesSecret(file string) {
 // image; and what is made of a secret that the recipe takes. What is in the store is for
 // all to read.
 func (p *planner) findSecret() string {
-	store := p.store.flavour.StoreDir() + "/"
 	secret := p.out.Secret
-	for _, t := range p.trees {
+	for i, t := range p.trees {
 		if t == nil {
 			continue
 		}
+		store := p.storeFolder(i)
 		_ = t.Walk(func(name string, n *image.Node) error { // it fails nowhere
 			hidden := n.Mode.IsRegular() && n.Mode.Perm()&0o004 == 0 && n.Size() > 0
 			if secret == "" && hidden && !strings.HasPrefix(name, store) && path.Base(name) != authorizedKeys {

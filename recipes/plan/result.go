@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -95,9 +96,13 @@ func (p *Plan) notReproducible() []string {
 	if len(p.Recipe.Steps) == 0 {
 		return parts
 	}
-	for i := range p.Recipe.Disk.Partitions {
+	mounted := make([]string, len(p.Recipe.Disk.Partitions))
+	for _, m := range p.Recipe.Mounts() {
+		mounted[m.Partition] = cmp.Or(mounted[m.Partition], m.At)
+	}
+	for i, at := range mounted {
 		part := &p.Recipe.Disk.Partitions[i]
-		if at := p.Recipe.MountOf(i); at != "" && len(part.MadeBy()) == 0 {
+		if at != "" && len(part.MadeBy()) == 0 {
 			parts = append(parts, fmt.Sprintf("partition %s (mounted at %s for the steps)", part.Name, at))
 		}
 	}
