@@ -13,15 +13,24 @@ import (
 )
 
 // Expects reads what the system expects of its disk. A NixOS system without etc/fstab is an
-// error that wraps [ErrNoFstab]; two roots in it, and lines that nothing could mount, are errors.
+// error that wraps [ErrNoFstab], and comes with the rest; two roots in it, and lines that nothing
+// could mount, are errors.
 func (s *System) Expects(look bootloader.Lookup) (*Expectations, error) {
 	want := &Expectations{}
+	var lacks error
 	for _, read := range []func(bootloader.Lookup, *Expectations) error{s.readFstab, s.readWords, s.readCrypttab, s.readInitrd} {
-		if err := read(look, want); err != nil {
-			return nil, fmt.Errorf("system %s: %w", s.Path, err)
+		err := read(look, want)
+		if err != nil {
+			err = fmt.Errorf("system %s: %w", s.Path, err)
+		}
+		switch {
+		case errors.Is(err, ErrNoFstab):
+			lacks = err
+		case err != nil:
+			return nil, err
 		}
 	}
-	return want, nil
+	return want, lacks
 }
 
 func (s *System) readFstab(look bootloader.Lookup, want *Expectations) error {

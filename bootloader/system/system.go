@@ -85,6 +85,8 @@ type Expectations struct {
 	// not be read, for which Unread has the reason.
 	Initrd *Initrd
 	Unread error
+	// BuiltIn are the drivers that the kernel has in it, with _ for -; nil if that is unknown.
+	BuiltIn map[string]bool
 	// Ignored are lines for people: what was found and has no effect on a disk.
 	Ignored []string
 }
@@ -146,8 +148,12 @@ type Initrd struct {
 	Kind InitrdKind
 	// Modules are the names of the kernel modules in it, with _ for -.
 	Modules map[string]bool
+	// Needs are the modules that each module needs, as far as the initial RAM disk says it.
+	Needs map[string][]string
 	// Programs are the base names of the programs in it.
 	Programs map[string]bool
 	// Compression is that of the archive: "zstd", "gzip" or "".
 	Compression string
+	// ChecksNone means that stage 1 checks no file system that has a journal.
+	ChecksNone bool
 }
