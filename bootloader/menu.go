@@ -21,6 +21,8 @@ type Menu struct {
 	// Consoles are those of the boot loader and of every kernel, in the form of [ParseConsole].
 	// Default: the screen, without an argument to the kernels.
 	Consoles []string
+	// Locale is that of the boot loader's own texts, such as "de_DE.utf8". Default: English.
+	Locale string
 }
 
 // Entry is a line of the menu.
@@ -37,9 +39,21 @@ type Entry struct {
 	Initrd []string
 	// Arguments are the kernel's, each one as the kernel is to see it: unquoted.
 	Arguments []string
+	// Search finds the file system that the entry's files lie in; nil if it is the menu's own.
+	// Such an entry is another system's, and gets none of the menu's consoles.
+	Search *Search
+	// ChainLoader is the path of another boot loader, which starts in place of a kernel.
+	ChainLoader string
 	// RootDevice is the UUID, label or device by which the system finds its root file system.
 	// Package system fills it in for Guix, whose systems know it; it is not part of the menu.
 	RootDevice string
+}
+
+// A Search says by what a boot loader finds a file system of the machine: one of the fields.
+type Search struct {
+	UUID  string
+	Label string
+	File  string // the path of a file in it
 }
 
 // What is an entry's name in messages.
@@ -55,9 +69,9 @@ func (e *MenuError) Unwrap() error { return e.Err }
 func (m Menu) Boots() (e Entry, ok bool) {
 	i := slices.IndexFunc(m.Entries, func(e Entry) bool { return e.Title == m.Default || m.Default != "" && e.ID == m.Default })
 	if i < 0 {
-		i = slices.IndexFunc(m.Entries, func(e Entry) bool { return strings.HasPrefix(e.Kernel, "/") })
+		i = slices.IndexFunc(m.Entries, func(e Entry) bool { return e.Search == nil && strings.HasPrefix(e.Kernel, "/") })
 	}
-	if i < 0 {
+	if i < 0 || m.Entries[i].Search != nil {
 		return Entry{}, false
 	}
 	return m.Entries[i], true
@@ -89,6 +103,9 @@ func (m Menu) Arguments(e Entry) ([]string, error) {
 	consoles, err := m.ParseConsoles()
 	if err != nil {
 		return nil, err
+	}
+	if e.Search != nil {
+		consoles = nil
 	}
 	args, ofInit := slices.Clone(e.Arguments), []string(nil)
 	if i := slices.Index(args, "--"); i >= 0 {

@@ -28,6 +28,7 @@ type part struct {
 	mkimage string
 	modules string // the folder with one folder for each platform
 	font    string // unicode.pf2
+	locale  string // the folder with one folder for each language
 }
 
 // hostPath is where a host's grub-mkimage lies, beside the folders a caller names.
@@ -134,6 +135,9 @@ func (p *part) look(prefixes []string) {
 	for _, prefix := range prefixes {
 		if lib := filepath.Join(prefix, "lib/grub"); p.modules == "" && isDir(lib) {
 			p.modules = lib
+		}
+		if locale := filepath.Join(prefix, "share/locale"); p.locale == "" && isDir(locale) {
+			p.locale = locale
 		}
 		for _, share := range []string{"share/grub", "share/grub2"} {
 			if font := filepath.Join(prefix, share, "unicode.pf2"); p.font == "" && isFile(font) {

@@ -47,6 +47,40 @@ func TestFindInFolder(t *testing.T) {
 	}
 }
 
+// TestLocale takes the translation of a country or of its language, from any of the folders, and
+// says if there is none.
+func TestLocale(t *testing.T) {
+	dirs := []string{
+		fake(t, "bin/grub-mkimage", "lib/grub/i386-pc/moddep.lst"),
+		fake(t, "share/locale/de/LC_MESSAGES/grub.mo", "share/locale/pt/LC_MESSAGES/grub.mo", "share/locale/pt_BR/LC_MESSAGES/grub.mo"),
+	}
+	g, err := Find(dirs, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, x := range []struct{ locale, want, warning string }{
+		{"", "", ""}, {"C", "", ""}, {"en_US.utf8", "", ""},
+		{"de_DE.utf8", "de", ""}, {"de_AT@euro", "de", ""}, {"de", "de", ""},
+		{"pt_BR.utf8", "pt_BR", ""}, {"pt_PT.utf8", "pt", ""},
+		{"fr_FR.utf8", "", `brings no translation for the locale "fr_FR.utf8": its menu is in English`},
+		{"../../de", "", `"../../de" is none that GRUB could have`},
+	} {
+		tree := image.NewTree()
+		got, warning, err := g.addLocale(tree, x.locale, testPlace)
+		if err != nil || got != x.want || x.warning == "" && warning != "" || !strings.Contains(warning, x.warning) {
+			t.Errorf("addLocale(%s) = %q, %q, %v; want %q, %q", x.locale, got, warning, err, x.want, x.warning)
+		}
+		if n := tree.Lookup("/boot/grub/locale/" + x.want + ".mo"); x.want != "" && n == nil {
+			t.Errorf("addLocale(%s) added no /boot/grub/locale/%s.mo", x.locale, x.want)
+		}
+	}
+	m := menus["plain"]
+	text, err := (menu{Menu: m, language: "pt_BR"}).config()
+	if want := "set locale_dir=$prefix/locale\nset lang=pt_BR\n"; err != nil || !strings.HasPrefix(text, want) {
+		t.Errorf("config() = %.60q, %v; want %q first", text, err, want)
+	}
+}
+
 // TestFindThroughProfile finds the modules beside the file that a profile links to.
 func TestFindThroughProfile(t *testing.T) {
 	item, profile := fake(t, "bin/grub-mkimage", "lib/grub/i386-efi/moddep.lst"), t.TempDir()

@@ -56,7 +56,7 @@ func (l *Loader) CheckArgument(s string) error { return checkArgument(s) }
 
 // CheckCommandLine implements [bootloader.Loader].
 func (l *Loader) CheckCommandLine(m bootloader.Menu, e bootloader.Entry, h kernel.Header, onISO bool) error {
-	return menu{m, onISO}.checkCommandLine(e, h)
+	return menu{Menu: m, findISO: onISO}.checkCommandLine(e, h)
 }
 
 // Install puts the menu and the files that GRUB loads at boot into the file system with the
@@ -67,8 +67,9 @@ func (l *Loader) Install(ctx context.Context, t bootloader.Target) (bootloader.I
 	if t.BootFolder != "" {
 		at.Folder = path.Join(t.BootFolder, "grub")
 	}
-	if err := (menu{t.Menu, t.ISO}).addTo(t.Boot, at); err != nil {
-		return out, err
+	m := menu{Menu: t.Menu, findISO: t.ISO}
+	if _, err := m.config(); err != nil { // before a GRUB is looked for
+		return out, &bootloader.MenuError{Err: err}
 	}
 	var dirs []string
 	for _, from := range l.From {
@@ -77,6 +78,16 @@ func (l *Loader) Install(ctx context.Context, t bootloader.Target) (bootloader.I
 	g, err := Find(dirs, t.Path)
 	if err != nil {
 		return out, err
+	}
+	var warning string
+	if m.language, warning, err = g.addLocale(t.Boot, t.Menu.Locale, at); err != nil {
+		return out, err
+	}
+	if err := m.addTo(t.Boot, at); err != nil {
+		return out, err
+	}
+	if warning != "" {
+		out.Warnings = append(out.Warnings, warning)
 	}
 	switch {
 	case !t.Menu.OnScreen():

@@ -20,6 +20,9 @@ type menu struct {
 	// findISO adds findiso= to kernels' arguments, for another menu that starts this one from an
 	// ISO in a file, and names the file in iso_path. Otherwise the word is empty.
 	findISO bool
+	// language is the name of the file in GRUB's folder with translations, less .mo; empty for
+	// English.
+	language string
 }
 
 // imageWord and isoWord stand before and behind the arguments that GRUB hands to a kernel:
@@ -69,6 +72,10 @@ func (m menu) config() (string, error) {
 	}
 	items := m.items()
 	w.checkIDs(items)
+	if m.language != "" {
+		w.line("set locale_dir=$prefix/%s", localeFolder)
+		w.line("set lang=%s", m.language)
+	}
 	w.terminals()
 	w.defaults(items)
 	for _, it := range items {
@@ -172,12 +179,34 @@ func (w *writer) entry(id string, e bootloader.Entry) {
 	w.check(what, bootloader.CheckTitle(e.Title))
 	w.line("menuentry %s --id %s {", quote(e.Title), id)
 	w.indent++
+	if e.Search != nil {
+		w.search(*e.Search)
+	}
+	if e.ChainLoader != "" {
+		w.check(what, checkPath(e.ChainLoader))
+		w.line("chainloader %s", quote(e.ChainLoader))
+		w.indent--
+		w.line("}")
+		return
+	}
 	if e.Kernel == "" {
 		w.check(what, errors.New("it has no kernel, so nothing would boot"))
 	}
 	w.kernel(what, e)
 	w.indent--
 	w.line("}")
+}
+
+// search makes the file system that an entry's files lie in the root of their paths.
+func (w *writer) search(s bootloader.Search) {
+	switch {
+	case s.UUID != "":
+		w.line("search --no-floppy --fs-uuid --set=root %s", quote(s.UUID))
+	case s.Label != "":
+		w.line("search --no-floppy --label --set=root %s", quote(s.Label))
+	default:
+		w.line("search --no-floppy --file --set=root %s", quote(s.File))
+	}
 }
 
 func (w *writer) kernel(what string, e bootloader.Entry) {
@@ -191,7 +220,7 @@ func (w *writer) kernel(what string, e bootloader.Entry) {
 		w.check(what, checkArgument(a))
 		line += " " + quote(a)
 	}
-	if w.menu.findISO {
+	if w.menu.findISO && e.Search == nil {
 		line += ` "` + isoWord + `$iso_path"`
 	}
 	w.line("%s", line)

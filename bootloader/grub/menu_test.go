@@ -42,7 +42,7 @@ func TestMenus(t *testing.T) {
 	check := testenv.Judge(t, "grub-script-check", "grub-common")
 	for name, m := range menus {
 		t.Run(name, func(t *testing.T) {
-			got, err := (menu{m, false}).config()
+			got, err := (menu{Menu: m}).config()
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -89,7 +89,7 @@ func TestMenuRefusals(t *testing.T) {
 		{"screen's speed", bootloader.Menu{Consoles: []string{"tty0,9600"}, Entries: []bootloader.Entry{linux}}, "a screen has no speed"},
 		{"speed", bootloader.Menu{Consoles: []string{"ttyS0,fast"}, Entries: []bootloader.Entry{linux}}, `"fast" must be a speed`},
 	} {
-		got, err := (menu{c.menu, false}).config()
+		got, err := (menu{Menu: c.menu}).config()
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: config() = %q, %v; want an error with %q", c.name, got, err, c.want)
 		}

@@ -98,3 +98,70 @@ bootloader: {grub: [bios]}
 		t.Errorf("without a root device: arguments %s, warnings %q; want no root", got, p.Warnings)
 	}
 }
+
+// TestGuixMenu puts the entries of a Guix system's bootloader-configuration into the menu, and its
+// locale, as make-grub-configuration in gnu/bootloader/grub.scm does.
+func TestGuixMenu(t *testing.T) {
+	fstest.Judge(t, "grub-mkimage", "grub-common")
+	dir := t.TempDir()
+	const linux = "/gnu/store/00000000000000000000000000000001-linux"
+	parameters := strings.TrimSuffix(guixParameters, ")\n") + `
+ (locale "de_DE.utf8")
+ (bootloader-menu-entries
+  ((menu-entry (version 0) (label "Rescue") (device #f) (device-mount-point #f)
+               (linux "` + linux + `/bzImage") (linux-arguments ("single")) (initrd "` + linux + `/initrd"))
+   (menu-entry (version 0) (label "Other 'Guix'") (device (uuid dce "27c6c1a2-0b1f-4c5e-9d2a-6d1e3c1a7a3e")) (device-mount-point "/boot")
+               (linux "/boot/vmlinuz") (linux-arguments ("root=/dev/sdb2" "quiet")) (initrd "/boot/initrd"))
+   (menu-entry (version 0) (label "Debian") (device (label "debian")) (device-mount-point #f)
+               (linux "/vmlinuz") (linux-arguments ()) (initrd "/initrd.img"))
+   (menu-entry (version 0) (label "Memtest") (device #f) (device-mount-point #f)
+               (linux "/boot/memtest.bin") (linux-arguments ()) (initrd "/boot/none"))
+   (menu-entry (version 0) (label "Windows") (device (uuid fat "12BA-1F2C")) (device-mount-point "/boot/efi")
+               (chain-loader "/boot/efi/EFI/Microsoft/bootmgfw.efi"))
+   (menu-entry (version 0) (label "Hurd") (device (label "hurd")) (device-mount-point #f)
+               (multiboot-kernel "/boot/gnumach.gz") (multiboot-arguments ()) (multiboot-modules ())))))
+`
+	write(t, filepath.Join(dir, "store", filepath.Base(linux), "bzImage"), "kernel")
+	write(t, filepath.Join(dir, "store", filepath.Base(linux), "initrd"), "initrd")
+	write(t, filepath.Join(dir, "store/00000000000000000000000000000002-system/parameters"), parameters)
+	write(t, filepath.Join(dir, "graph"), linux+"\n\n0\n/gnu/store/00000000000000000000000000000002-system\n\n1\n"+linux+"\n")
+	write(t, filepath.Join(dir, "translations/share/locale/de/LC_MESSAGES/grub.mo"), "messages")
+	p, err := plan(t, dir, `name: guix
+system: /gnu/store/00000000000000000000000000000002-system
+store: {flavour: guix, closures: [{graph: graph, from: store}]}
+disk:
+  table: mbr
+  partitions:
+    - {name: root, filesystem: ext4, label: Guix_image, contents: {store: true}}
+bootloader: {grub: {platforms: [bios], from: [/usr, translations]}, console: [ttyS0]}
+`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(p.Warnings) != 1 || !strings.Contains(p.Warnings[0], `the menu lacks entry "Hurd" of the Guix system: it starts by multiboot`) {
+		t.Errorf("warnings = %q; want one of the Hurd", p.Warnings)
+	}
+	root := readRoot(t, p)
+	rest := menuOf(t, root)
+	for _, want := range []string{
+		"set locale_dir=$prefix/locale\nset lang=de\n",
+		"menuentry 'GNU with Linux-Libre 6.1' --id entry-1 {\n",
+		"menuentry Rescue --id entry-2 {\n\tlinux " + linux + "/bzImage root=UUID=", " single console=ttyS0,115200\n\tinitrd " + linux + "/initrd\n}",
+		`menuentry 'Other '\''Guix'\''' --id entry-3 {` + "\n\tsearch --no-floppy --fs-uuid --set=root 27c6c1a2-0b1f-4c5e-9d2a-6d1e3c1a7a3e\n\tlinux /vmlinuz root=/dev/sdb2 quiet\n\tinitrd /initrd\n}",
+		"menuentry Debian --id entry-4 {\n\tsearch --no-floppy --label --set=root debian\n\tlinux /vmlinuz\n\tinitrd /initrd.img\n}",
+		"menuentry Memtest --id entry-5 {\n\tsearch --no-floppy --file --set=root /boot/memtest.bin\n\tlinux /boot/memtest.bin\n\tinitrd /boot/none\n}",
+		"menuentry Windows --id entry-6 {\n\tsearch --no-floppy --fs-uuid --set=root 12BA-1F2C\n\tchainloader /EFI/Microsoft/bootmgfw.efi\n}\n",
+	} {
+		_, after, ok := strings.Cut(rest, want)
+		if !ok {
+			t.Fatalf("the menu has no %q at its place:\n%s", want, menuOf(t, root))
+		}
+		rest = after
+	}
+	if rest != "" {
+		t.Errorf("behind the entries the menu has %q", rest)
+	}
+	if root.Lookup("/boot/grub/locale/de.mo") == nil {
+		t.Error("there is no /boot/grub/locale/de.mo")
+	}
+}

@@ -31,6 +31,9 @@ func (p *planner) pack(ctx context.Context, h Host, at int, entries []bootloader
 		medium, name = full, storeImage
 	}
 	for i := range entries {
+		if entries[i].Search != nil {
+			continue
+		}
 		if err := takeKernels(&entries[i], p.store.flavour, full.Lookup, medium, kernels); err != nil {
 			return fmt.Errorf("%s: %w", entries[i].Title, err)
 		}

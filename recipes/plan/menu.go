@@ -53,13 +53,18 @@ func (p *planner) menu(at int) (bootloader.Menu, error) {
 		e.Arguments = append(e.Arguments, r.Arguments...)
 		m.Entries = append(m.Entries, e)
 	}
+	if err := p.addGuix(at, &m); err != nil {
+		return m, p.At("system", err)
+	}
 	generations, err := p.generations(at)
 	if err != nil {
 		return m, err
 	}
 	m.Entries = append(m.Entries, generations...)
-	for i := range m.Entries {
-		m.Entries[i].Arguments = p.arguments(at, m.Entries[i])
+	for i, e := range m.Entries {
+		if e.Search == nil { // another system's is complete
+			m.Entries[i].Arguments = p.arguments(at, e)
+		}
 	}
 	return m, nil
 }
@@ -217,6 +222,9 @@ func essentialFirst(args []string) []string {
 func (p *planner) checkCommandLines(at int, menu bootloader.Menu) error {
 	look := bootloader.Lookup(p.trees[at].Lookup)
 	for i, e := range menu.Entries {
+		if e.Search != nil {
+			continue
+		}
 		image, err := look.Data(e.Kernel)
 		if err != nil {
 			return p.At("bootloader", err)
