@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"ingot/image"
 	"ingot/inspect"
 	"ingot/partition/volume"
 	"ingot/storedb"
@@ -122,11 +123,21 @@ func Image(ctx context.Context, name string, o Options) (*Report, error) {
 			r.find(0, "table", name, p)
 		}
 	}
+	var parts []part
 	for _, v := range d.Volumes {
 		if !v.InUse || v.Reading() == nil {
 			continue
 		}
-		if err := o.volume(ctx, d, v, r); err != nil {
+		tree, err := o.read(ctx, v, r)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		if tree != nil {
+			parts = append(parts, part{v, tree, tree})
+		}
+	}
+	for _, p := range join(parts) {
+		if err := o.volume(ctx, d, p, r); err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
 	}
@@ -139,23 +150,29 @@ func Image(ctx context.Context, name string, o Options) (*Report, error) {
 	return nil, fmt.Errorf("%s: holds no store: %s", name, contents(d))
 }
 
-// volume checks the stores of a volume.
-func (o *Options) volume(ctx context.Context, d *inspect.Image, v *inspect.Volume, r *Report) error {
+// read returns the files of a volume, nil if it has none that can be read.
+func (o *Options) read(ctx context.Context, v *inspect.Volume, r *Report) (*image.Tree, error) {
 	tree, err := v.Tree()
 	switch unread := (*inspect.UnreadError)(nil); {
 	case inspect.IsHost(err), ctx.Err() != nil:
-		return err
+		return nil, err
 	case errors.As(err, &unread):
-		return nil
+		return nil, nil
 	case err != nil:
 		r.find(v.Number, "file-system", v.String(), err.Error())
-		return nil
+		return nil, nil
 	}
 	for _, flaw := range tree.Flaws.List() {
 		if flaw.Lost {
 			r.find(v.Number, "file-system", v.String(), fmt.Sprintf("%s: %v", v.Kind(), flaw))
 		}
 	}
+	return tree, nil
+}
+
+// volume checks the stores of a volume.
+func (o *Options) volume(ctx context.Context, d *inspect.Image, p part, r *Report) error {
+	v, tree := p.Volume, p.root
 	for _, f := range o.flavours(r, func(name string) bool { return tree.Lookup(name) != nil }) {
 		s := Store{Partition: v.Number, Filesystem: string(v.Kind()), Names: v.Reading().Names, Where: fmt.Sprintf("%s, %s", v, v.Reading())}
 		err := o.check(r, f, s, func(opts storedb.CheckOptions) (*storedb.Report, error) {
