@@ -34,6 +34,7 @@ func (r *Recipe) check(d *decoder) {
 	r.Output.Format = cmp.Or(r.Output.Format, "raw")
 	d.check("output.format", oneOf(r.Output.Format, fileformat.Names(fileformat.Format.Built)...))
 	r.checkISO(d)
+	r.checkBare(d)
 	r.checkLive(d)
 	r.checkSteps(d)
 	r.checkTests(d)
@@ -373,7 +374,7 @@ func (r *Recipe) checkPlatform(word string) error {
 		return nil // the decoder reported it
 	}
 	platform, err := bootloader.ParsePlatform(r.Arch, word)
-	if err != nil || r.IsISO() || r.IsNetboot() {
+	if err != nil || r.IsISO() || r.IsNetboot() || r.IsVolume() {
 		return err
 	}
 	want := r.Bootloader.Loader.Kind.Partition(platform, kind)

@@ -8,6 +8,9 @@ import (
 	"ingot/image"
 	"ingot/image/fileformat"
 	"ingot/image/iso9660"
+	"ingot/internal/grammar"
+	"ingot/internal/printable"
+	"ingot/partition/filesystems"
 	"ingot/partition/squashfs"
 )
 
@@ -30,8 +33,52 @@ func (r *Recipe) checkISO(d *decoder) {
 	d.check("output.uuid", iso9660.Options{UUID: o.UUID}.Check())
 	d.check("output.publisher", iso9660.Options{Publisher: o.Publisher}.Check())
 	d.check("output.application", iso9660.Options{Application: o.Application}.Check())
-	if r.Bootloader.Loader.IsZero() {
+	switch {
+	case !r.Bootloader.Loader.IsZero():
+	case r.System != nil:
 		d.fail("bootloader", "has no %s, and an ISO boots by it; add grub: [bios, efi]", loaderNames())
+	case r.Packs():
+		d.fail("output.store", "%s holds the root of a live system, and an ISO without a boot loader holds files; leave it out", o.Store)
+	}
+}
+
+// IsVolume reports whether the output is the file system of a partition, without a table.
+func (r *Recipe) IsVolume() bool { return r.Output.FileFormat().Volume != "" }
+
+// FilesystemOf is the file system of partition i in the output, "" without one.
+func (r *Recipe) FilesystemOf(i int) string {
+	return cmp.Or(r.Output.FileFormat().Volume, r.Disk.Partitions[i].Filesystem)
+}
+
+// checkBare refuses a file system without a table for a recipe that has more than one.
+func (r *Recipe) checkBare(d *decoder) {
+	f := r.Output.FileFormat()
+	if f.Volume == "" || len(r.Disk.Partitions) == 0 {
+		return
+	}
+	if parts := r.Disk.Partitions; len(parts) > 1 {
+		var names []string
+		for _, p := range parts {
+			names = append(names, p.Name)
+		}
+		d.fail("disk.partitions", "are %d (%s), and the format %s holds the file system of one, without a table; write another format, or leave the others out", len(parts), printable.Cut(grammar.And(names...), 200), f.Name)
+		return
+	}
+	p, key := &r.Disk.Partitions[0], "disk.partitions[0]"
+	made := filesystems.Named(f.Volume).FileSystem != nil // else another program makes it of the files
+	switch {
+	case !r.Bootloader.Loader.IsZero():
+		d.fail("bootloader", "has %s, and the format %s has no partition table that it could start from; write output: raw, or leave %[1]s out", r.Bootloader.Loader.Kind.Name, f.Name)
+	case len(r.Disk.Raw) > 0:
+		d.fail("disk.raw", "lies outside of partitions, and the format %s holds a file system alone; write output: raw", f.Name)
+	case !r.Disk.Size.IsZero():
+		d.fail("disk.size", "is that of a disk, and the format %s holds a file system alone; give the size to partition %s", f.Name, p.Name)
+	case p.Encrypt != "":
+		d.fail(key+".encrypt", "makes a container around the file system, which the format %s does not hold; write output: raw", f.Name)
+	case !p.HoldsFiles() || made && p.Filesystem != f.Volume:
+		d.fail(key+".filesystem", "%s is what partition %s has, and the format is %s; write filesystem: %[4]s, or another format", cmp.Or(p.Filesystem, "no file system"), p.Name, f.Name, map[bool]string{true: f.Volume, false: "ext4"}[made])
+	case !made && !p.Size.Fit:
+		d.fail(key+".size", "%s: a %s is as large as its files make it; leave size out", p.Size.Text, f.Name)
 	}
 }
 

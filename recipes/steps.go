@@ -41,7 +41,7 @@ func (r *Recipe) checkSteps(d *decoder) {
 			d.fail(key+".in", "there is no root to be in: no partition has mount: / or holds the store")
 		}
 	}
-	if f := r.Output.FileFormat(); f.Live {
+	if f := r.Output.FileFormat(); f.Live || f.Volume != "" {
 		for _, part := range r.Privileged() {
 			d.fail("output.format", "%s takes a disk, and %s has none; write it as %s", part, f.Name, grammar.Or(fileformat.Names(fileformat.Format.OfDisk)...))
 		}

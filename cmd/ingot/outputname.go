@@ -50,7 +50,7 @@ func (o *outputName) why(said fileformat.Format) string {
 		return fmt.Sprintf("%s does not make %s files; %s | %s > %s does", o.verb, strings.ToLower(ext), o.piped(stem, ext), said.From, o.path)
 	case said.Converted() && o.verb == "build":
 		return fmt.Sprintf("%s; ingot convert %s -o %s does", never, o.source, o.path)
-	case said.Live:
+	case said.Live || said.Volume != "":
 		return fmt.Sprintf("%s; ingot build RECIPE --format %s -o %s does", never, said.Name, o.path)
 	case said.Disk && said.FromRaw:
 		return fmt.Sprintf("%s; write %s.img, and `%s %[2]s.img %[4]s` makes one of it", never, stem, said.From, o.path)

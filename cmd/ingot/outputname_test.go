@@ -29,7 +29,7 @@ bootloader: {grub: [bios], entries: [{title: one, kernel: /boot/vmlinuz}]}
 
 // writesFor are the formats that a verb writes a file with a suffix in.
 var writesFor = map[string][]string{
-	"build":   {"raw", "qcow2", "vdi", "vhd"}, // of this recipe; an ISO takes a system
+	"build":   {"raw", "qcow2", "vdi", "vhd", "iso", "ext4"}, // of this recipe; other file systems take a partition of theirs
 	"convert": {"raw", "qcow2", "vdi", "vhd", "tar"},
 }
 
@@ -54,7 +54,7 @@ func TestOutputSuffixes(t *testing.T) {
 						if status != 0 || !strings.HasPrefix(string(data), magic[f.Name]) {
 							t.Errorf("%s -o %s: status %d: %s", verb, out, status, errout)
 						}
-					case verb == "build" && f.Name == "iso": // which is asked for by that name
+					case verb == "build" && f.Volume != "": // which is asked for by that name
 						if status != exitRecipe || err == nil {
 							t.Errorf("%s -o %s: status %d: %s", verb, out, status, errout)
 						}
@@ -96,10 +96,12 @@ func TestOutputDisagrees(t *testing.T) {
 		"build raw.yaml -o x.QCOW2":                       "build: x.QCOW2: the suffix .QCOW2 is that of the format qcow2, and the output is raw by " + recipe + ": give --format qcow2, or another name",
 		"build left.yaml -o x.qcow2 --format raw":         "build: x.qcow2: the suffix .qcow2 is that of the format qcow2, and the output is raw by " + flag + ": give --format qcow2, or another name",
 		"build qcow2.yaml -o x.raw":                       "build: x.raw: the suffix .raw is that of the format raw, and the output is qcow2 by " + recipe + ": give --format raw, or another name",
-		"build raw.yaml -o x.qcow":                        "build: x.qcow: the suffix .qcow is that of a disk of old versions of QEMU, which build does not write (it writes raw, qcow2, vdi, vhd, iso and netboot); write x.qcow2, and `qemu-img convert -O qcow x.qcow2 x.qcow` makes one of it",
-		"build raw.yaml -o x.squashfs":                    "build: x.squashfs: the suffix .squashfs is that of a SquashFS file system, which build does not write (it writes raw, qcow2, vdi, vhd, iso and netboot); give another name",
+		"build raw.yaml -o x.qcow":                        "build: x.qcow: the suffix .qcow is that of a disk of old versions of QEMU, which build does not write (it writes raw, qcow2, vdi, vhd, iso, netboot, ext4, fat, erofs and squashfs); write x.qcow2, and `qemu-img convert -O qcow x.qcow2 x.qcow` makes one of it",
+		"build raw.yaml -o x.squashfs":                    "build: x.squashfs: the suffix .squashfs is that of the format squashfs, and the output is raw by " + recipe + ": give --format squashfs, or another name",
+		"build raw.yaml -o x.btrfs":                       "build: x.btrfs: the suffix .btrfs is that of a file system without a partition table, which build does not write (it writes raw, qcow2, vdi, vhd, iso, netboot, ext4, fat, erofs and squashfs); give another name",
+		"convert left.yaml -o x.erofs":                    "convert: x.erofs: the suffix .erofs is that of an EROFS file system, which convert does not write (it writes raw, qcow2, vdi, vhd, tar and docker); ingot build RECIPE --format erofs -o x.erofs does",
 		"build raw.yaml -o x.vdi":                         "build: x.vdi: the suffix .vdi is that of the format vdi, and the output is raw by " + recipe + ": give --format vdi, or another name",
-		"build raw.yaml -o x.tar":                         "build: x.tar: the suffix .tar is that of a tar archive, which build does not write (it writes raw, qcow2, vdi, vhd, iso and netboot); ingot convert raw.yaml -o x.tar does",
+		"build raw.yaml -o x.tar":                         "build: x.tar: the suffix .tar is that of a tar archive, which build does not write (it writes raw, qcow2, vdi, vhd, iso, netboot, ext4, fat, erofs and squashfs); ingot convert raw.yaml -o x.tar does",
 		"build raw.yaml -o x.img.XZ":                      "build: x.img.XZ: build does not make .xz files; ingot build raw.yaml -o - | xz > x.img.XZ does",
 		"convert left.yaml -o x.iso":                      "convert: x.iso: the suffix .iso is that of an ISO 9660 image, which convert does not write (it writes raw, qcow2, vdi, vhd, tar and docker); ingot build RECIPE --format iso -o x.iso does",
 		"convert left.yaml -o x.iso --format raw":         "convert: x.iso: the suffix .iso is that of an ISO 9660 image, which convert does not write",
@@ -112,7 +114,7 @@ func TestOutputDisagrees(t *testing.T) {
 		"build qcow2.yaml -o x.img.bz2":                   "build: x.img.bz2: build does not make .bz2 files; ingot build qcow2.yaml -o - --format raw | bzip2 > x.img.bz2 does",
 		"build raw.yaml -o x.vhd.gz":                      "build: x.vhd.gz: build does not make .gz files; ingot build raw.yaml -o - --format vhd | gzip > x.vhd.gz does",
 		"build raw.yaml -o x.gz":                          "build: x.gz: build does not make .gz files; ingot build raw.yaml -o - | gzip > x.gz does",
-		"build raw.yaml -o x.simg":                        "build: x.simg: the suffix .simg is that of a sparse image of Android, which build does not write (it writes raw, qcow2, vdi, vhd, iso and netboot); write x.img, and `img2simg x.img x.simg` makes one of it",
+		"build raw.yaml -o x.simg":                        "build: x.simg: the suffix .simg is that of a sparse image of Android, which build does not write (it writes raw, qcow2, vdi, vhd, iso, netboot, ext4, fat, erofs and squashfs); write x.img, and `img2simg x.img x.simg` makes one of it",
 		"convert left.yaml -o x.img.gz":                   "convert: x.img.gz: convert does not make .gz files; ingot convert left.yaml -o - --format raw | gzip > x.img.gz does",
 		"convert left.yaml -o x.txz":                      "convert: x.txz: convert does not make .txz files; ingot convert left.yaml -o - --format tar | xz > x.txz does",
 		"convert left.yaml -o x.qcow2.gz":                 "convert: x.qcow2.gz: convert does not make .gz files; ingot convert left.yaml -o - --format qcow2 | gzip > x.qcow2.gz does",

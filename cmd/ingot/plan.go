@@ -55,7 +55,11 @@ func printPlan(out io.Writer, s plan.Summary) error {
 	size := partition.FormatBytes
 	out, flush := folded(out)
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(w, "%s: %s disk of %s, %s to write as %s\n", printable.Name(s.Name), s.Table, withBytes(s.Size), size(s.Data), s.Format)
+	what := s.Table + " disk"
+	if s.Table == plan.NoTable {
+		what = "a file system without a partition table, a file"
+	}
+	fmt.Fprintf(w, "%s: %s of %s, %s to write as %s\n", printable.Name(s.Name), what, withBytes(s.Size), size(s.Data), s.Format)
 	for _, x := range s.Warnings {
 		sayLines(w, "warning: ", x)
 	}
@@ -91,7 +95,7 @@ func printPlan(out io.Writer, s plan.Summary) error {
 func printPartitions(w io.Writer, partitions []plan.SummaryPartition) {
 	fmt.Fprintf(w, "\nPartitions\n  #\tname\ttype\tstart\tsize\tfile system\tlabel\tUUID\n")
 	for _, p := range partitions {
-		fmt.Fprintf(w, "  %d\t%s\t%s\t%d\t%s\t%s\t%s\t%s\n", p.Number, printable.Name(p.Name), p.Type, p.Start, bytesWith(p.Size),
+		fmt.Fprintf(w, "  %d\t%s\t%s\t%d\t%s\t%s\t%s\t%s\n", p.Number, printable.Name(p.Name), dash(p.Type), p.Start, bytesWith(p.Size),
 			dash(p.Filesystem), dash(p.Label), dash(p.UUID))
 	}
 }

@@ -192,7 +192,7 @@ var texts = []string{".yaml", ".yml"}
 // must not: a guest could turn its own disk into a recipe, and have the host read files for
 // it.
 func (n Name) IsDisk() bool {
-	if f, _ := fileformat.OfName(n.Path); n.Format != "" || n.ReadOnly || f.Disk {
+	if f, _ := fileformat.OfName(n.Path); n.Format != "" || n.ReadOnly || f.Disk || f.Volume != "" {
 		return true
 	}
 	info, err := os.Stat(n.Path)

@@ -11,8 +11,9 @@
 //	{Name: "vmdk", What: "a disk of VMware", Suffixes: []string{".vmdk"}, Disk: true,
 //		Check: vmdk.Check, Layout: vmdk.Layout},
 //
-// Two formats have no function here: an ISO and a netboot folder hold a live system, which
-// only a recipe describes; package recipes lays them out.
+// Some formats have no function here: an ISO and a netboot folder hold a live system, and a
+// volume is a file system without a table. Only a recipe describes these; package recipes lays
+// them out.
 //
 // # What a name says
 //

@@ -11,7 +11,7 @@ import (
 	"ingot/image"
 )
 
-// A Format is a format of files. ingot writes it if it has Layout or Pack, or is Live.
+// A Format is a format of files. ingot writes it if it has Layout or Pack, is Live or a Volume.
 type Format struct {
 	Name     string   // "qcow2"
 	What     string   // for messages, with an article: "a disk of VMware"
@@ -35,6 +35,9 @@ type Format struct {
 	Pack      func(ctx context.Context, files *image.Tree, o PackOptions) (*image.Map, error)
 	Container bool
 
+	// Volume is the file system that the file holds without a partition table, by its name in
+	// recipes. Package recipes lays it out.
+	Volume string
 	Live   bool // a live system, which package recipes lays out
 	Folder bool // several files, in a folder
 
@@ -49,7 +52,7 @@ type Format struct {
 }
 
 // Built says whether a recipe's output can have the format.
-func (f Format) Built() bool { return f.OfDisk() || f.Live }
+func (f Format) Built() bool { return f.OfDisk() || f.Live || f.Volume != "" }
 
 // OfDisk says whether a file of the format is made of a disk.
 func (f Format) OfDisk() bool { return f.Layout != nil }

@@ -9,6 +9,9 @@ import (
 // toQCOW2 converts a disk to a format that ingot reads.
 const toQCOW2 = "qemu-img convert -O qcow2"
 
+// aVolume is what a file system without a table holds.
+const aVolume = "the file system of the only partition, without a partition table"
+
 // All is the table.
 var All = []Format{
 	{
@@ -32,11 +35,18 @@ var All = []Format{
 	},
 	{
 		Name: "iso", What: "an ISO 9660 image", Suffixes: []string{".iso"}, Disk: true, Plain: true, Live: true,
-		About: "a live system from the partition that holds the store, which boots from a CD and, copied to it, from a USB stick",
+		About: "a live system from the partition that holds the store, which boots from a CD and, copied to it, from a USB stick; without a boot loader, a CD of the files",
 	},
 	{
 		Name: "netboot", What: "a folder to boot by network", Live: true, Folder: true,
 		About: "a folder with kernel, initrd, root.squashfs or root.erofs, command-line and a script for iPXE",
+	},
+	{Name: "ext4", What: "an ext4 file system", About: aVolume, Suffixes: []string{".ext4"}, Volume: "ext4"},
+	{Name: "fat", What: "a FAT file system", About: aVolume, Suffixes: []string{".fat", ".vfat", ".fat32"}, Volume: "fat"},
+	{Name: "erofs", What: "an EROFS file system", About: aVolume, Suffixes: []string{".erofs"}, Volume: "erofs"},
+	{
+		Name: "squashfs", What: "a SquashFS file system", Suffixes: []string{".squashfs", ".sqfs", ".sfs", ".sqsh", ".snap"}, Volume: "squashfs",
+		About: "the files of the only partition, compressed by mksquashfs",
 	},
 	{Name: "tar", What: "a tar archive", About: "the files of a partition, as a tar archive", Suffixes: []string{".tar"}, Pack: packTar, To: "tar -x -f"},
 	{Name: "docker", What: "an image of a container", About: "the same files, as an image of one layer that docker load and podman load read", Pack: packDocker, Container: true},
@@ -61,9 +71,7 @@ var All = []Format{
 	{Name: "cloop", What: "a compressed disk of Knoppix", Suffixes: []string{".cloop"}, Disk: true, To: toQCOW2},
 	{Name: "cd", What: "a CD of another format than ISO 9660", Suffixes: []string{".cue", ".nrg", ".mdf", ".mds", ".toast", ".ccd", ".chd", ".udf"}},
 
-	{Name: "squashfs", What: "a SquashFS file system", Suffixes: []string{".squashfs", ".sqfs", ".sfs", ".sqsh", ".snap"}},
-	{Name: "erofs", What: "an EROFS file system", Suffixes: []string{".erofs"}},
-	{Name: "ext4", What: "a file system without a partition table", Suffixes: []string{".ext2", ".ext3", ".ext4", ".btrfs", ".xfs", ".f2fs", ".fat", ".vfat", ".fat32", ".ntfs", ".zfs"}},
+	{Name: "volume", What: "a file system without a partition table", Suffixes: []string{".ext2", ".ext3", ".btrfs", ".xfs", ".f2fs", ".ntfs", ".zfs"}},
 	{Name: "cpio", What: "a cpio archive", Suffixes: []string{".cpio", ".initrd"}},
 	{Name: "efi", What: "a program of UEFI", Suffixes: []string{".efi"}},
 	{Name: "wim", What: "an archive of Windows", Suffixes: []string{".wim", ".esd", ".cab", ".msi"}},

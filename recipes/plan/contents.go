@@ -245,7 +245,7 @@ func (h *hostFiles) node(f *recipes.File) (*image.Node, error) {
 // kind once.
 func (p *planner) lacks(i int) []string {
 	part := &p.Disk.Partitions[i]
-	kind := part.Kind()
+	kind := filesystems.Named(p.FilesystemOf(i))
 	if p.IsISO() {
 		if p.packsRoot() {
 			return nil

@@ -131,9 +131,8 @@ func (p *Plan) manifest(ctx context.Context) (*manifest.Manifest, error) {
 			}
 			sum = part.Digest()
 		}
-		r := p.Recipe.Disk.Partitions[i]
 		m.Partitions = append(m.Partitions, manifest.Partition{
-			Number: d.Number, Name: d.Name, Filesystem: r.Filesystem, Label: d.Label, UUID: d.UUID,
+			Number: d.Number, Name: d.Name, Filesystem: p.Recipe.FilesystemOf(i), Label: d.Label, UUID: d.UUID,
 			Start: d.Start, Range: manifest.RangeOf(d.Size, sum),
 		})
 	}

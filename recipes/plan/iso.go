@@ -6,16 +6,17 @@ import (
 
 	"ingot/bootloader"
 	"ingot/image"
+	"ingot/image/iso9660"
 	"ingot/partition"
 )
 
 // An ISO holds the files of the partition with the store, in the clear: what would be
 // the root of a disk is the medium of a live system. The other partitions of the recipe
-// are what a disk needs, and left out.
+// are what a disk needs, and left out. Without a boot loader it is a CD of files.
 
 // layOutISO lays the medium out, boot loader included.
 func (p *planner) layOutISO() (*partition.Disk, error) {
-	at, err := p.bootPartition()
+	at, err := p.isoPartition()
 	if err != nil {
 		return nil, err
 	}
@@ -30,12 +31,42 @@ func (p *planner) layOutISO() (*partition.Disk, error) {
 			p.out.Warnings = append(p.out.Warnings, fmt.Sprintf("the ISO holds partition %s alone: what %s holds is left out", p.Disk.Partitions[at].Name, part.Name))
 		}
 	}
+	if p.Bootloader.Loader.IsZero() {
+		return p.layOutData(at)
+	}
 	if p.store.made == nil {
 		if err := addMountPoints(p.trees[at]); err != nil {
 			return nil, err
 		}
 	}
 	img, err := iso.Layout(p.trees[at], p.isoOptions())
+	if err != nil {
+		return nil, p.At("output", err)
+	}
+	p.warnOfFAT(img.Map.Size())
+	return &partition.Disk{Map: img.Map, Kind: partition.Hybrid}, nil
+}
+
+// isoPartition returns the partition whose files are the medium's: that of the boot loader, and
+// without one that of the store or the first with files.
+func (p *planner) isoPartition() (int, error) {
+	if !p.Bootloader.Loader.IsZero() {
+		return p.bootPartition()
+	}
+	if i := p.StorePartition(); i >= 0 {
+		return i, nil
+	}
+	for i, part := range p.Disk.Partitions {
+		if part.HoldsFiles() {
+			return i, nil
+		}
+	}
+	return 0, p.Errorf("disk.partitions", "no partition has a file system with files that the ISO could hold")
+}
+
+// layOutData lays a medium out that nothing boots from: the files alone.
+func (p *planner) layOutData(at int) (*partition.Disk, error) {
+	img, err := iso9660.New(p.trees[at], p.isoOptions())
 	if err != nil {
 		return nil, p.At("output", err)
 	}

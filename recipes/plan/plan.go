@@ -40,6 +40,11 @@ func (p *planner) plan(ctx context.Context, h Host) error {
 	if err := p.planBoot(ctx, h); err != nil {
 		return err
 	}
+	if p.IsVolume() {
+		if err := p.makeVolume(ctx, h); err != nil {
+			return err
+		}
+	}
 	var err error
 	if p.out.Disk, err = p.layOutAll(); err != nil {
 		return err
@@ -78,6 +83,9 @@ func (p *planner) layOutAll() (*partition.Disk, error) {
 	}
 	if p.IsNetboot() {
 		return p.filesAsDisk()
+	}
+	if p.IsVolume() {
+		return p.layOutVolume()
 	}
 	disk, err := p.layOut()
 	if err != nil {

@@ -14,11 +14,12 @@ import (
 // planner makes a Plan.
 type planner struct {
 	*recipes.Recipe
-	out    *Plan
-	store  *store
-	seed   image.Seed
-	trees  []*image.Tree // one for each partition; nil for raw ones
-	packed string        // the path of the compressed root or store on a live medium
+	out       *Plan
+	store     *store
+	seed      image.Seed
+	trees     []*image.Tree // one for each partition; nil for raw ones
+	packed    string        // the path of the compressed root or store on a live medium
+	volumeMap *image.Map    // of an output without a table, if another program makes it
 
 	owned    []owned             // files whose owners the recipe names
 	madeDirs []madeDir           // directories on the way to files of the recipe

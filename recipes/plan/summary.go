@@ -101,7 +101,7 @@ func (p *Plan) Summary(largest int) Summary {
 	for i, d := range p.Disk.Partitions {
 		part := SummaryPartition{
 			Number: d.Number, Name: d.Name, Type: d.Type, GUID: d.GUID, Start: d.Start, Size: d.Size,
-			Filesystem: p.Recipe.Disk.Partitions[i].Filesystem, Label: d.Label, UUID: d.UUID,
+			Filesystem: p.Recipe.FilesystemOf(i), Label: d.Label, UUID: d.UUID,
 			Asked: cmp.Or(p.Recipe.Disk.Partitions[i].Size.Text, "fit"), Contents: p.contents[i].cut(largest),
 		}
 		if d.Content != nil {
@@ -126,7 +126,7 @@ func (p *Plan) stages() []SummaryStage {
 	stages := []SummaryStage{
 		{"resolve", grammar.Count(p.Closure.Paths, "store path")},
 		{"assemble", p.parts()},
-		{"lay out", fmt.Sprintf("%s of %s", p.table(), size(p.Disk.Map.Size()))},
+		{"lay out", fmt.Sprintf("%s of %s", p.laidOut(), size(p.Disk.Map.Size()))},
 	}
 	if b := p.boot.summary(); len(b.Platforms) > 0 {
 		stages = append(stages, SummaryStage{"boot loader", fmt.Sprintf("GRUB for %s, %s", strings.Join(b.Platforms, ", "), grammar.Count(len(b.Entries), "entry"))})
@@ -137,8 +137,11 @@ func (p *Plan) stages() []SummaryStage {
 	return append(stages, SummaryStage{"emit", fmt.Sprintf("%s, %s of data", p.Recipe.Output.Format, size(p.Data()))})
 }
 
-// table names the partition table, or "iso" where there is none but the one over the
-// medium's own bytes.
+// NoTable is the table in the summary of a file system without one.
+const NoTable = "none"
+
+// table names the partition table, "iso" where there is none but the one over the medium's own
+// bytes, or "none".
 func (p *Plan) table() string {
 	if p.Recipe.IsISO() {
 		return "iso"
@@ -146,13 +149,24 @@ func (p *Plan) table() string {
 	if p.Files != nil {
 		return "netboot"
 	}
+	if p.Recipe.IsVolume() {
+		return NoTable
+	}
 	return p.Disk.Kind.String()
+}
+
+// laidOut is what the layout makes.
+func (p *Plan) laidOut() string {
+	if p.Recipe.IsVolume() {
+		return p.Recipe.FilesystemOf(0)
+	}
+	return p.table()
 }
 
 // parts counts the trees.
 func (p *Plan) parts() string {
 	switch {
-	case p.Recipe.IsISO():
+	case p.Recipe.IsISO() || p.Recipe.IsVolume():
 		return "1 volume"
 	case p.Files != nil:
 		return grammar.Count(len(p.Files), "file")

@@ -91,6 +91,12 @@ var disks = map[string]string{
 `,
 }
 
+// files are those of a disk without a system, which is made in formats without a table, too.
+const files = `name: files
+disk: {partitions: [{name: files, filesystem: ext4, contents: {from: added}}]}
+output: {joliet: true}
+`
+
 // systems are systems that others made, with generations.
 var systems = map[string]string{
 	"nixos": `name: nixos
@@ -199,6 +205,14 @@ func (in inputs) disks(t *testing.T) {
 	for table, disk := range disks {
 		in.put(t, table+".yaml", 0o644, []byte("name: "+table+"\ndisk:"+disk))
 		in.build(t, "disks/"+table, table+".yaml", table+".img")
+	}
+	for _, format := range []string{"ext4", "fat", "erofs", "squashfs", "iso"} {
+		in.put(t, "files.yaml", 0o644, []byte(files))
+		filesystem := map[string]string{"squashfs": "ext4", "iso": "ext4"}[format]
+		if filesystem == "" {
+			filesystem = format
+		}
+		in.build(t, "files/"+format, "files.yaml", "files."+format, "--set", "disk.partitions.files.filesystem="+filesystem)
 	}
 	in.put(t, "finished.yaml", 0o644, []byte(finished))
 	var plan struct {
