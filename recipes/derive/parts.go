@@ -1,0 +1,563 @@
+package derive
+
+import (
+	"cmp"
+	"fmt"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"ingot/bootloader/system"
+	"ingot/internal/lazy"
+	"ingot/partition/filesystems"
+	"ingot/partition/volume"
+)
+
+// Sizes of what a system does not say.
+const (
+	rootSize   = "fit+512MiB"
+	kernelSize = "fit+256MiB" // a kernel and its initial RAM disk have up to 60 MiB
+	espSize    = "fit+64MiB"
+	emptySize  = "1GiB"
+)
+
+// A part is a partition.
+type part struct {
+	name, guid, kind, filesystem, label, uuid, mount, size string
+
+	subvolumes [][2]string // name, mount point
+	luks       *system.LUKS
+	store      bool
+	flags      []string
+
+	number int               // its place in the table, from 1; 0 where any will do
+	why    map[string]string // where the value of a key comes from
+	grows  bool
+	rank   int // the order of those without a number
+}
+
+// The order of partitions: what never grows comes first.
+const (
+	rankBIOS = iota
+	rankESP
+	rankBoot
+	rankSwap
+	rankOther
+	rankRoot
+	rankGrows
+)
+
+func (p *part) says(key, value, why string) string {
+	if p.why == nil {
+		p.why = map[string]string{}
+	}
+	p.why[key] = why
+	return value
+}
+
+// A device is one that the system mounts, with all its mounts.
+type device struct {
+	system.Device
+	mounts []system.Mount
+}
+
+func (d *device) at(point string) bool {
+	return slices.ContainsFunc(d.mounts, func(m system.Mount) bool { return m.Point == point })
+}
+
+func (d *device) where() string { return d.mounts[0].Where }
+
+// devices groups the mounts of the disk by their devices.
+func (d *deriver) devices() (list []*device) {
+	for _, m := range d.want.Mounts {
+		if !d.onDisk(m) {
+			continue
+		}
+		i := slices.IndexFunc(list, func(of *device) bool { return of.Device == m.Device })
+		if i < 0 {
+			i, list = len(list), append(list, &device{Device: m.Device})
+		}
+		if list[i].at(m.Point) { // fstab and the initial RAM disk both say it
+			continue
+		}
+		list[i].mounts = append(list[i].mounts, m)
+	}
+	return list
+}
+
+// optional reports whether the system starts without a mount.
+func optional(m system.Mount) bool {
+	return slices.Contains(m.Options, "nofail") || slices.Contains(m.Options, "noauto")
+}
+
+// firmwarePoints are where NixOS and Guix mount the ESP.
+var firmwarePoints = []string{"/boot/efi", "/efi", "/boot"}
+
+// onDisk reports whether a mount is a file system of the disk.
+func (d *deriver) onDisk(m system.Mount) bool {
+	switch m.Device.Kind {
+	case system.NoDevice, system.Virtual, system.Remote:
+		return false
+	case system.ByPath:
+		if !strings.HasPrefix(m.Device.Value, "/dev/") { // a bind mount, or a file for a loop device
+			return false
+		}
+	}
+	if m.Type == "none" || slices.Contains(m.Options, "bind") || slices.Contains(m.Options, "rbind") {
+		return false
+	}
+	if optional(m) && !slices.Contains(firmwarePoints, m.Point) && m.Point != "/" {
+		d.note(m.Where, "%s is left out: the system starts without it (%s)", quote(m.Point), optionOf(m))
+		return false
+	}
+	return true
+}
+
+func optionOf(m system.Mount) string {
+	if slices.Contains(m.Options, "nofail") {
+		return "nofail"
+	}
+	return "noauto"
+}
+
+// findParts finds the partitions.
+func (d *deriver) findParts() error {
+	if d.live.format != "" || d.isLive() {
+		d.liveRoot()
+		return nil
+	}
+	root := slices.IndexFunc(d.want.Mounts, func(m system.Mount) bool { return m.Point == "/" })
+	if root < 0 {
+		d.refuse("", "the system has no etc/fstab with a root, so its disk cannot be derived: give it fileSystems, or write a recipe by hand")
+	}
+	for i, m := range d.want.Mounts {
+		if first := d.want.Mounts[max(root, 0)]; m.Point == "/" && i != root && m.Device != first.Device {
+			d.refuse(m.Where, "a second root, %s, beside %s in %s: one of the two can be right", deviceText(m.Device), deviceText(first.Device), first.Where)
+		}
+	}
+	devices := d.devices()
+	esp := d.esp(devices)
+	for _, dev := range devices {
+		d.addPart(dev, dev == esp)
+	}
+	for _, m := range d.want.Swaps {
+		d.addSwap(m)
+	}
+	if root < 0 {
+		p := &part{rank: rankRoot, filesystem: "ext4", size: rootSize, mount: "/"}
+		p.name, p.label = "root", d.rootLabel()
+		d.parts = append(d.parts, p)
+	}
+	if esp == nil {
+		p := &part{rank: rankESP, name: "ESP", kind: "esp", filesystem: "fat", label: "ESP", size: espSize}
+		p.says("name", "", "for UEFI: fstab mounts no ESP")
+		d.parts = append(d.parts, p)
+	}
+	if d.isPC() && d.table == "gpt" {
+		p := &part{rank: rankBIOS, name: "bios", kind: "bios-boot", size: "1MiB"}
+		p.says("name", "", "for GRUB on machines with a BIOS")
+		d.parts = append(d.parts, p)
+	}
+	d.placeStore()
+	d.tellApart()
+	return d.order()
+}
+
+// liveRoot is the one partition of a recipe for a live system: what its medium holds.
+func (d *deriver) liveRoot() {
+	p := &part{name: "root", filesystem: "ext4", store: true}
+	p.says("name", "", "a live system has no partitions: this one's files are those of the medium")
+	d.parts = append(d.parts, p)
+}
+
+// rootLabel is that of a root whose label nothing says.
+func (d *deriver) rootLabel() string {
+	if d.isGuix() {
+		return "Guix_image" // gnu/system/image.scm: root-label
+	}
+	return "nixos"
+}
+
+// esp returns the device that is the ESP, or nil.
+func (d *deriver) esp(devices []*device) *device {
+	for _, point := range firmwarePoints {
+		for _, dev := range devices {
+			if dev.at(point) && isFAT(dev.mounts[0].Type) {
+				return dev
+			}
+		}
+	}
+	return nil
+}
+
+func isFAT(kind string) bool { return kind == "vfat" || kind == "fat" || kind == "msdos" }
+
+// kindOf returns the file system of a mount as recipes name it.
+func (d *deriver) kindOf(m system.Mount) string {
+	switch m.Type {
+	case "auto", "":
+		if slices.Contains(firmwarePoints[:2], m.Point) {
+			return "fat"
+		}
+		return "ext4"
+	}
+	if isFAT(m.Type) {
+		return "fat"
+	}
+	return m.Type
+}
+
+// addPart adds the partition of a device.
+func (d *deriver) addPart(dev *device, isESP bool) {
+	first := dev.mounts[0]
+	fs := d.kindOf(first)
+	kind := filesystems.Named(fs)
+	if kind == nil || kind.FileSystem == nil || kind.Class != volume.Files {
+		d.refuse(first.Where, "%s is %s, a file system that ingot does not make (it makes %s)", quote(first.Point), quote(first.Type), strings.Join(filesystems.Names(filesystems.Makeable()), ", "))
+		return
+	}
+	p := &part{rank: rankOther}
+	p.filesystem = p.says("filesystem", fs, first.Where)
+	if first.Type == "auto" || first.Type == "" {
+		p.says("filesystem", "", first.Where+" says auto")
+	}
+	if !d.identify(p, dev.Device, first.Where) {
+		return
+	}
+	p.mount = p.says("mount", first.Point, first.Where)
+	for _, m := range dev.mounts {
+		p.grows = p.grows || slices.Contains(m.Options, "x-systemd.growfs")
+		if name, ok := subvolume(m); ok && fs == "btrfs" {
+			p.subvolumes = append(p.subvolumes, [2]string{name, m.Point})
+			p.says("subvolumes", "", first.Where)
+			p.mount = ""
+		}
+	}
+	switch {
+	case isESP:
+		p.rank = rankESP
+		p.kind = p.says("type", "esp", first.Where+": FAT at "+first.Point)
+		p.size = espSize
+		if first.Point == "/boot" {
+			p.size = p.says("size", kernelSize, "space for the kernels of further generations")
+		}
+	case dev.at("/"):
+		p.rank = rankRoot
+		p.size = p.says("size", rootSize, "free space for the running system")
+	case dev.at("/boot"):
+		p.rank = rankBoot
+		p.size = p.says("size", kernelSize, "space for the kernels of further generations")
+	default:
+		p.size = p.says("size", emptySize, "ingot's default for an empty file system")
+	}
+	d.name(p, dev)
+	if p.grows {
+		p.rank = rankGrows
+		if d.table == "gpt" {
+			p.flags = []string{"grow"}
+			p.says("flags", "", first.Where+": x-systemd.growfs")
+		}
+	}
+	d.parts = append(d.parts, p)
+}
+
+// subvolume returns the subvolume of a btrfs that a mount names.
+func subvolume(m system.Mount) (string, bool) {
+	for _, o := range m.Options {
+		if name, ok := strings.CutPrefix(o, "subvol="); ok {
+			if name = strings.Trim(name, "/"); name != "" {
+				return name, true
+			}
+		}
+	}
+	return "", false
+}
+
+// addSwap adds a swap partition. A swap file is the system's own affair.
+func (d *deriver) addSwap(m system.Mount) {
+	switch {
+	case m.Device.Kind == system.ByPath && !strings.HasPrefix(m.Device.Value, "/dev/"):
+		d.note(m.Where, "the swap file %s is left out: the system makes it", quote(m.Device.Value))
+		return
+	case m.Device.Kind == system.ByPath && strings.HasPrefix(path.Base(m.Device.Value), "zram"), optional(m):
+		d.note(m.Where, "the swap %s is left out: the system starts without it", deviceText(m.Device))
+		return
+	case slices.ContainsFunc(m.Options, func(o string) bool { return strings.HasPrefix(o, "x-systemd.makefs") }) && m.Device.Kind == system.ByPath:
+	}
+	p := &part{rank: rankSwap, filesystem: "swap"}
+	p.size = p.says("size", emptySize, "ingot's default for swap")
+	p.says("filesystem", "", m.Where)
+	if !d.identify(p, m.Device, m.Where) {
+		return
+	}
+	p.name = cmp.Or(p.name, "swap")
+	d.parts = append(d.parts, p)
+}
+
+// name names a partition by what it holds, if its name in the table is not given.
+func (d *deriver) name(p *part, dev *device) {
+	if p.name != "" {
+		return
+	}
+	switch {
+	case p.kind == "esp":
+		p.name = "ESP"
+		if p.label == "" && p.uuid == "" {
+			p.label = p.says("label", "ESP", "the default of NixOS's images")
+		}
+	case dev.at("/"):
+		p.name = "root"
+		if p.label == "" && p.uuid == "" {
+			p.label = p.says("label", d.rootLabel(), "the default of the distribution's images")
+		}
+	default:
+		p.name = strings.ReplaceAll(strings.Trim(dev.mounts[0].Point, "/"), "/", "-")
+	}
+	p.name = firstRunes(cmp.Or(p.name, "data"), 36)
+}
+
+func firstRunes(s string, n int) string {
+	r := []rune(s)
+	return string(r[:min(len(r), n)])
+}
+
+// mbrPart matches how Linux names a partition of an MBR: the disk's signature and a number.
+var mbrPart = lazy.Regexp(`^([0-9A-Fa-f]{8})-([0-9A-Fa-f]{2})$`)
+
+// identify gives a partition that by which the system finds it. It reports false if ingot
+// cannot make it.
+func (d *deriver) identify(p *part, by system.Device, where string) bool {
+	why := where + ": " + deviceText(by)
+	switch by.Kind {
+	case system.ByLabel:
+		p.label = p.says("label", by.Value, why)
+	case system.ByUUID:
+		p.uuid = p.says("uuid", by.Value, why)
+		d.inOnlyContainer(p)
+	case system.ByPartLabel:
+		p.name = p.says("name", by.Value, why)
+	case system.ByPartUUID:
+		m := mbrPart().FindStringSubmatch(by.Value)
+		if m == nil {
+			p.guid = p.says("guid", by.Value, why)
+			break
+		}
+		if d.signature != "" && !strings.EqualFold(d.signature, m[1]) {
+			d.refuse(where, "%s is on another disk than %s: ingot makes one disk", deviceText(by), d.signature)
+			return false
+		}
+		d.table, d.signature = "mbr", m[1]
+		n, _ := strconv.ParseUint(m[2], 16, 8)
+		p.number = int(n)
+	case system.ByPath:
+		return d.byPath(p, by.Value, where)
+	}
+	return true
+}
+
+// inOnlyContainer puts a partition into the one LUKS container that no other is in: fstab names
+// the file system in it, as nixos-generate-config writes it.
+func (d *deriver) inOnlyContainer(p *part) {
+	if len(d.want.LUKS) == 1 && !slices.ContainsFunc(d.want.Mounts, func(m system.Mount) bool { return strings.HasPrefix(m.Device.Value, "/dev/mapper/") }) && d.isRootUUID(p.uuid) {
+		d.contain(p, &d.want.LUKS[0])
+	}
+}
+
+func (d *deriver) isRootUUID(uuid string) bool {
+	return slices.ContainsFunc(d.want.Mounts, func(m system.Mount) bool {
+		return m.Point == "/" && m.Device.Kind == system.ByUUID && m.Device.Value == uuid
+	})
+}
+
+// contain puts a partition's file system into a LUKS container.
+func (d *deriver) contain(p *part, c *system.LUKS) {
+	p.luks = c
+	p.says("encrypt", "", c.Where+": "+quote(c.Name))
+	switch c.Device.Kind {
+	case system.ByPartLabel:
+		p.name = p.says("name", c.Device.Value, c.Where)
+	case system.ByPartUUID:
+		p.guid = p.says("guid", c.Device.Value, c.Where)
+	}
+}
+
+// diskPart matches the names that Linux gives partitions of disks.
+var diskPart = lazy.Regexp(`^/dev/((?:[hsv]d|xvd)[a-z]+|(?:nvme[0-9]+n|mmcblk|loop|nbd)[0-9]+p)([0-9]+)$`)
+
+// wholeDisk matches the names of disks themselves.
+var wholeDisk = lazy.Regexp(`^/dev/((?:[hsv]d|xvd)[a-z]+|(?:nvme[0-9]+n|mmcblk|nbd)[0-9]+)$`)
+
+// byPath identifies a partition by the name of its device.
+func (d *deriver) byPath(p *part, name, where string) bool {
+	if m := diskPart().FindStringSubmatch(name); m != nil {
+		n, err := strconv.Atoi(m[2])
+		if err != nil || n < 1 || n > 128 {
+			d.refuse(where, "%s: ingot makes partitions 1 to 128", quote(name))
+			return false
+		}
+		for _, other := range d.parts {
+			if disk := other.why["disk"]; disk != "" && disk != m[1] {
+				d.refuse(where, "%s is on another disk than the partitions before it (%s): ingot makes one disk", quote(name), quote("/dev/"+disk))
+				return false
+			}
+			if other.number == n {
+				d.refuse(where, "%s is named twice, for different file systems", quote(name))
+				return false
+			}
+		}
+		p.number = n
+		p.says("disk", "", m[1])
+		p.says("number", "", where+": "+name)
+		return true
+	}
+	if mapped, ok := strings.CutPrefix(name, "/dev/mapper/"); ok {
+		for i := range d.want.LUKS {
+			if c := &d.want.LUKS[i]; c.Name == mapped {
+				d.contain(p, c)
+				return true
+			}
+		}
+	}
+	d.refuse(where, "%s%s", quote(name), whyNot(name))
+	return false
+}
+
+// whyNot says why ingot cannot make what has the name of a device.
+func whyNot(name string) string {
+	switch {
+	case wholeDisk().MatchString(name):
+		return " is a whole disk, and ingot makes partitions: name the file system by its label or UUID"
+	case strings.HasPrefix(name, "/dev/md"):
+		return " is a RAID, which ingot does not make"
+	case strings.HasPrefix(name, "/dev/mapper/"):
+		return " is no LUKS container that the initial RAM disk opens, but LVM or the like, which ingot does not make"
+	case strings.HasPrefix(name, "/dev/disk/by-id/"), strings.HasPrefix(name, "/dev/disk/by-path/"):
+		return " depends on the hardware: name the file system by its label or UUID"
+	case strings.Count(name, "/") == 3:
+		return " looks like LVM, which ingot does not make"
+	}
+	return " is no device that ingot knows: name the file system by its label or UUID"
+}
+
+// storePoints are where the partition with the store may be mounted, the deepest first.
+func (d *deriver) storePoints() []string {
+	if d.isGuix() {
+		return []string{"/gnu/store", "/gnu", "/"}
+	}
+	return []string{"/nix/store", "/nix", "/"}
+}
+
+// placeStore finds the partition that the store lies in.
+func (d *deriver) placeStore() {
+	for _, point := range d.storePoints() {
+		for _, p := range d.parts {
+			in := p.mount == point || slices.ContainsFunc(p.subvolumes, func(s [2]string) bool { return s[1] == point })
+			if !in {
+				continue
+			}
+			p.store = true
+			if point != "/" {
+				p.size = p.says("size", rootSize, "free space for further generations")
+				if p.rank == rankOther && !slices.ContainsFunc(d.parts, func(o *part) bool { return o.rank == rankRoot }) {
+					p.rank = rankRoot
+				}
+				for _, o := range d.parts { // the root is empty then
+					if o != p && o.rank == rankRoot || o != p && o.mount == "/" {
+						o.size = o.says("size", emptySize, "ingot's default: the store lies elsewhere")
+					}
+				}
+			}
+			return
+		}
+	}
+	if len(d.out.Refused) > 0 {
+		p := &part{name: "root", filesystem: "ext4", size: rootSize, store: true, rank: rankRoot, label: d.rootLabel()}
+		p.says("name", "", "in place of what ingot cannot make")
+		d.parts = append(d.parts, p)
+		return
+	}
+	d.refuse("", "no file system of the system holds the store: none is mounted at %s", strings.Join(d.storePoints(), ", "))
+}
+
+// tellApart makes the names of partitions differ, and their labels.
+func (d *deriver) tellApart() {
+	names, labels := map[string]bool{}, map[string]bool{}
+	given := func(p *part) bool { return strings.Contains(p.why["name"], ": ") }
+	parts := slices.Clone(d.parts)
+	slices.SortStableFunc(parts, func(a, b *part) int {
+		switch {
+		case given(a) == given(b):
+			return 0
+		case given(a):
+			return -1
+		}
+		return 1
+	})
+	for _, p := range parts {
+		name := p.name
+		for i := 2; names[strings.ToLower(name)] && !given(p); i++ {
+			name = fmt.Sprintf("%s%d", p.name, i)
+		}
+		p.name = name
+		names[strings.ToLower(name)] = true
+		if _, said := p.why["label"]; p.label != "" && labels[strings.ToLower(p.label)] && (!said || !strings.Contains(p.why["label"], ": ")) {
+			p.label = ""
+		}
+		if p.label != "" {
+			labels[strings.ToLower(p.label)] = true
+		}
+	}
+}
+
+// order puts the partitions in the order of the table.
+func (d *deriver) order() error {
+	slices.SortStableFunc(d.parts, func(a, b *part) int { return a.rank - b.rank })
+	var free []*part
+	placed := map[int]*part{}
+	most := 0
+	for _, p := range d.parts {
+		if p.number == 0 {
+			free = append(free, p)
+			continue
+		}
+		if placed[p.number] != nil {
+			d.refuse(p.why["filesystem"], "partition %d is named twice", p.number)
+			continue
+		}
+		placed[p.number] = p
+		most = max(most, p.number)
+	}
+	if len(placed) == 0 {
+		return nil
+	}
+	var list []*part
+	for n := 1; n <= most; n++ {
+		switch p := placed[n]; {
+		case p != nil:
+			list = append(list, p)
+		case len(free) > 0:
+			list, free = append(list, free[0]), free[1:]
+		default:
+			d.refuse(placed[most].why["filesystem"], "partition %d is named, and nothing is known of partition %d before it", most, n)
+			return nil
+		}
+	}
+	d.parts = append(list, free...)
+	return nil
+}
+
+// deviceText is how comments and messages call a device.
+func deviceText(v system.Device) string {
+	switch v.Kind {
+	case system.ByLabel:
+		return "label " + quote(v.Value)
+	case system.ByUUID:
+		return "UUID " + quote(v.Value)
+	case system.ByPartLabel:
+		return "partition label " + quote(v.Value)
+	case system.ByPartUUID:
+		return "partition UUID " + quote(v.Value)
+	}
+	return quote(v.Value)
+}
