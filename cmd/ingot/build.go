@@ -33,9 +33,12 @@ func newBuild() *cobra.Command {
 	var r recipeFlags
 	var o buildFlags
 	c := &cobra.Command{
-		Use:   "build RECIPE [-o OUTPUT]",
-		Short: "write the disk that a recipe describes",
-		Long: `Write the disk that a recipe describes, and beside it a manifest with its digests.
+		Use:   "build WHAT [-o OUTPUT]",
+		Short: "write the disk of a NixOS or Guix system, or of a recipe",
+		Long: `Write the disk that a recipe describes, or the one that a system expects, and beside it a
+manifest with its digests.
+
+` + whatHelp + `
 
 --format or the recipe sets the format. Default: by the suffix of the output's name, or raw.
 ingot refuses a name with the suffix of another format, in upper or lower case. The formats:
@@ -46,7 +49,10 @@ ingot refuses a name with the suffix of another format, in upper or lower case. 
 The output gets its name when it is complete. After an error or an interruption, an
 older file of that name is unchanged and nothing else remains. The output - is standard
 output, which ingot writes strictly in order and without a manifest.`,
-		Example: `  ingot build rescue -o rescue.img
+		Example: `  ingot build ./result -o web.qcow2
+  ingot build ./result -o web.iso
+  ingot build /nix/store/…-nixos-system-web --graph closure.graph -o web.img
+  ingot build rescue -o rescue.img
   ingot build web.yaml -o web.qcow2 --set output.compression=zstd
   ingot build rescue -o rescue.iso
   ingot build rescue -o rescue.iso --set output.store=squashfs
@@ -58,6 +64,7 @@ output, which ingot writes strictly in order and without a manifest.`,
 		RunE: func(c *cobra.Command, args []string) error { return build(c, args[0], r, o) },
 	}
 	r.add(c)
+	r.addStore(c)
 	r.addKeys(c)
 	r.addHelper(c)
 	f := c.Flags()
@@ -105,7 +112,7 @@ func build(c *cobra.Command, name string, r recipeFlags, o buildFlags) error {
 		return err
 	}
 	hashing := newProgress(c.ErrOrStderr(), o.quiet, "hashing", unknownTotal)
-	plan, err := planRecipe(c, recipe, o.quiet, hashing.add, tempBeside(out))
+	plan, err := r.planRecipe(c, recipe, o.quiet, hashing.add, tempBeside(out))
 	hashing.close()
 	if err != nil {
 		return err
@@ -275,6 +282,9 @@ type recipeFlags struct {
 
 	piped []byte // the recipe, if it came by a pipe: that is read but once
 
+	store *sourceFlags // where the closure of a system is; nil for a verb without these flags
+	made  *derivation  // the recipe that was derived last
+
 	helper helperFlags
 }
 
@@ -282,6 +292,12 @@ func (r *recipeFlags) add(c *cobra.Command) {
 	c.Flags().StringArrayVar(&r.set, "set", nil, "`KEY=VALUE`: override a key of the recipe; repeatable")
 	c.Flags().StringVar(&r.format, "format", "", "`FORMAT` to write. Default: output.format.")
 	addStall(c.Flags())
+}
+
+// addStore adds the flags that say where the closure of a system is.
+func (r *recipeFlags) addStore(c *cobra.Command) {
+	r.store = new(sourceFlags)
+	r.store.add(c.Flags())
 }
 
 // addKeys adds the flags for keys, which decide bytes of what is built.
@@ -379,6 +395,18 @@ func (r *recipeFlags) parse(c *cobra.Command, name string, overrides []override)
 			to = &absent
 		}
 		*to = append(*to, o.key+"="+o.value)
+	}
+	if d, err := r.derived(c, name); err != nil {
+		return nil, err
+	} else if d != nil {
+		text, err := d.text(c)
+		if err != nil {
+			return nil, err
+		}
+		return recipes.Parse(d.file, ".", text, set, absent...)
+	}
+	if err := checkKind(c, aRecipe, name); err != nil {
+		return nil, err
 	}
 	if r.piped == nil && name != stdin && !input.IsStream(name) {
 		if err := notImage(c, name); err != nil {
@@ -522,17 +550,20 @@ func (r *recipeFlags) plan(c *cobra.Command, name, out string) (*plan.Plan, erro
 	}
 	hashing := newProgress(c.ErrOrStderr(), false, "hashing", unknownTotal)
 	defer hashing.close()
-	return planRecipe(c, recipe, false, hashing.add, os.TempDir())
+	return r.planRecipe(c, recipe, false, hashing.add, os.TempDir())
 }
 
 // planRecipe plans a recipe for this host, and shows what it fetches and compresses. hashed
 // receives numbers of hashed bytes; temp, if given, is the folder for temporary files.
-func planRecipe(c *cobra.Command, recipe *recipes.Recipe, quiet bool, hashed func(int64), temp ...string) (*plan.Plan, error) {
+func (r *recipeFlags) planRecipe(c *cobra.Command, recipe *recipes.Recipe, quiet bool, hashed func(int64), temp ...string) (*plan.Plan, error) {
 	host, err := thisHost(c)
 	if err != nil {
 		return nil, err
 	}
 	host.Hashed, host.Temp = hashed, append(temp, os.TempDir())[0]
+	if r.made != nil {
+		host.Sources = r.made.sources
+	}
 	defer announce(c.ErrOrStderr(), quiet, "planning "+recipe.Name+": closures are read, files looked at and hashed, a squashfs packed")()
 	defer showPacking(c.ErrOrStderr(), quiet, &host)()
 	defer showFetching(c.ErrOrStderr(), quiet, &host.Fetch)()

@@ -39,6 +39,7 @@ func (f *machineFlags) add(c *cobra.Command) {
 	f.recipe.addHelper(c)
 	s := c.Flags()
 	f.store.add(s, "WHAT")
+	f.recipe.store = &f.store.sourceFlags
 	addKernel(s, &f.kernel)
 	s.StringVar(&f.share, "store-share", "disk", "`NAME`: show it by disk, virtiofs or 9p")
 	s.BoolVar(&f.writable, "writable-store", false, "closure: the store is writable, in memory")
@@ -56,6 +57,10 @@ func (f *machineFlags) idle() bool {
 	return !f.find && !f.shell && f.run == "" && f.init == "" && !wire.AskForTask(f.kernelWords)
 }
 
+// boots says whether a store path is a system that is to boot from the disk that it expects, and
+// is not only shown to a guest.
+func (f *machineFlags) boots(what string) bool { return f.idle() && f.recipe.systemPath(what) != "" }
+
 // machine finds out what a name on the command line is, and makes of it what a machine
 // boots; of a closure, both.
 func (f *machineFlags) machine(c *cobra.Command, what string) (*run.System, *lab.Closure, error) {
@@ -65,6 +70,13 @@ func (f *machineFlags) machine(c *cobra.Command, what string) (*run.System, *lab
 	}
 	switch kind {
 	case lab.IsClosure:
+		if what != "" && f.boots(what) {
+			if err := checkKind(c, aSystem, what); err != nil {
+				return nil, nil, err
+			}
+			s, err := recipeSystem(c, f.recipe, what)
+			return s, nil, err
+		}
 		if err := checkKind(c, aClosure, what); err != nil {
 			return nil, nil, err
 		}

@@ -22,12 +22,15 @@ func newPlan() *cobra.Command {
 	var output string
 	var top int
 	c := &cobra.Command{
-		Use:   "plan RECIPE [-o OUTPUT]",
+		Use:   "plan WHAT [-o OUTPUT]",
 		Short: "show what build would write, without writing",
 		Long: `Show what build would write: the partitions with their places and sizes, the
 closure, the largest files, and the boot entries. Nothing is written. plan has flags of
-build with the same meaning, and refuses what build refuses.`,
-		Example: `  ingot plan rescue
+build with the same meaning, and refuses what build refuses.
+
+` + whatHelp,
+		Example: `  ingot plan ./result
+  ingot plan rescue
   ingot plan web.yaml --top 20
   ingot plan web.yaml --json | jq '.partitions[].size'`,
 		Args: takes(1, 1),
@@ -44,6 +47,7 @@ build with the same meaning, and refuses what build refuses.`,
 		},
 	}
 	r.add(c)
+	r.addStore(c)
 	r.addKeys(c)
 	c.Flags().StringVarP(&output, "output", "o", "", "the `FILE` to write; here its suffix says the format")
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")

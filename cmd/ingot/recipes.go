@@ -17,18 +17,32 @@ import (
 
 func newRecipes() *cobra.Command {
 	var asJSON, schema bool
+	var from string
+	r := recipeFlags{store: new(sourceFlags)}
 	c := &cobra.Command{
-		Use:   "recipes [NAME]",
-		Short: "list the recipes that ship with ingot, print one, or the schema of the language",
+		Use:   "recipes [NAME | --from WHAT]",
+		Short: "list the shipped recipes, print one, or derive one from a system",
 		Long: `List the recipes that ship with ingot, or print one of them as a start for your own.
+
+--from prints the recipe that build, run and others derive from a system: a store path, or
+a link to one such as ./result. Its comments say where each value comes from. What ingot
+cannot make (ZFS, LVM, RAID) is left out, with a warning. --format and -o have the meaning
+that they have for build.
+
 --schema prints the JSON Schema of the recipe language, with which editors complete and
 check recipes.`,
 		Example: `  ingot recipes
   ingot recipes rescue > mine.yaml
+  ingot recipes --from ./result > web.yaml
+  ingot recipes --from ./result -o web.iso > web.yaml
   ingot recipes --schema > ingot.schema.json`,
 		Args: takes(0, 1),
 		RunE: func(c *cobra.Command, args []string) error {
 			switch {
+			case from != "" && len(args) > 0:
+				return usageError{fmt.Errorf("recipes: --from %s and the name %s both say which recipe is meant: give one of the two", from, args[0])}
+			case from != "":
+				return printDerived(c, &r, from)
 			case schema && len(args) > 0:
 				return usageError{errors.New("recipes: --schema describes the language, not one recipe: leave out the name")}
 			case schema:
@@ -46,9 +60,32 @@ check recipes.`,
 			return nil
 		},
 	}
+	f := c.Flags()
+	r.store.addWithoutFrom(f)
+	f.StringVar(&from, "from", "", "print the recipe derived from `WHAT`, a system")
+	f.StringVar(&r.store.From, "items", "", "with --from: `DIR` with the items. Default: the store.")
+	f.StringVar(&r.format, "format", "", "with --from: `FORMAT` to write")
+	f.StringVarP(&r.outName, "output", "o", "", "the `FILE` to write; here its suffix says the format")
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	c.Flags().BoolVar(&schema, "schema", false, "print the JSON Schema of the language")
 	return c
+}
+
+// printDerived prints the recipe that is derived from a system, also one that lacks what ingot
+// cannot make.
+func printDerived(c *cobra.Command, r *recipeFlags, what string) error {
+	d, err := r.derived(c, what)
+	if err != nil {
+		return err
+	}
+	if d == nil {
+		return usageError{fmt.Errorf("recipes: --from %s: is no system: neither a store path with a kernel (NixOS) or parameters (Guix), nor a link to one", printable.Quote(what))}
+	}
+	for _, refused := range d.made.Refused {
+		sayLine(c.ErrOrStderr(), "warning: ", "left out: "+refused.String())
+	}
+	_, err = c.OutOrStdout().Write(d.made.Text)
+	return err
 }
 
 func listRecipes(c *cobra.Command, asJSON bool) error {

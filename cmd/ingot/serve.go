@@ -25,7 +25,7 @@ func newServe() *cobra.Command {
 	var r recipeFlags
 	var s serveFlags
 	c := &cobra.Command{
-		Use:   "serve RECIPE|IMAGE | NAME=RECIPE|IMAGE...",
+		Use:   "serve WHAT|IMAGE | NAME=WHAT|IMAGE...",
 		Short: "serve a disk over NBD, block by block, without writing it",
 		Long: `Serve the disk that a recipe describes, or the disk in an image (raw, qcow2, VDI or VHD,
 by its name or by a word behind it, such as IMAGE:qcow2), as a network block device on a
@@ -38,7 +38,9 @@ socket. serve removes it at the end, and replaces one that a killed serve left.
 Clients can write with --writable, which discards writes on exit, or with --overlay FILE,
 which keeps them in FILE for the next time, as long as the disk below is the same.
 
-NAME=RECIPE or NAME=IMAGE serves several disks under their names. The default socket is
+` + whatHelp + `
+
+NAME=WHAT or NAME=IMAGE serves several disks under their names. The default socket is
 NAME.nbd in ingot's folder below XDG_RUNTIME_DIR, or in /tmp/ingot-UID.`,
 		Example: `  ingot serve web.yaml --socket web.nbd
   qemu-system-x86_64 -m 512 -snapshot -drive file=nbd+unix:///?socket=web.nbd,format=raw
@@ -49,6 +51,7 @@ NAME.nbd in ingot's folder below XDG_RUNTIME_DIR, or in /tmp/ingot-UID.`,
 		RunE: func(c *cobra.Command, args []string) error { return serve(c, args, r, s) },
 	}
 	r.add(c)
+	r.addStore(c)
 	r.addHelper(c)
 	f := c.Flags()
 	f.StringVar(&s.socket, "socket", "", "`PATH` of the socket. Default: NAME.nbd, see above.")
@@ -162,6 +165,9 @@ func (s *serveFlags) overlay(disk *image.Map) (*nbd.Overlay, error) {
 
 // openMap opens the disk of a recipe, or the one in an image.
 func openMap(c *cobra.Command, name string, r recipeFlags) (*image.Map, io.Closer, error) {
+	if r.systemPath(name) != "" {
+		return planMap(c, name, r)
+	}
 	isImage, err := looksLikeImage(name)
 	if err != nil {
 		return nil, nil, err

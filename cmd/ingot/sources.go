@@ -35,15 +35,20 @@ type sourceFlags struct {
 }
 
 func (s *sourceFlags) add(f *pflag.FlagSet) {
+	s.addWithoutFrom(f)
+	f.StringVar(&s.From, "from", "", "`DIR` with the items. Default: the store.")
+}
+
+// addWithoutFrom is add for a verb whose --from says something else.
+func (s *sourceFlags) addWithoutFrom(f *pflag.FlagSet) {
 	s.flags, s.files.Stdin = f, os.Stdin
 	f.StringArrayVar(&s.Graphs, "graph", nil, "`FILE`: reference graph, - is standard input; repeatable")
 	f.StringArrayVar(&s.Registrations, "registration", nil, "`FILE`: what nix-store --dump-db prints; repeatable")
 	f.StringArrayVar(&s.PathInfos, "path-info", nil, "`FILE`: nix path-info --json, .attrs.json; repeatable")
 	f.Var((*storePaths)(&s.Paths), "path", "`STORE-PATH`: closure of a store path or a link; repeatable")
 	f.StringVar(&s.Root, "store-root", "", "`DIR` whose store has --path. Default: /.")
-	f.StringVar(&s.From, "from", "", "`DIR` with the items. Default: the store.")
 	f.StringArrayVar(&s.Caches, "cache", nil, "`URL`: binary cache that has --path; repeatable")
-	f.StringArrayVar(&s.keys, "key", nil, "trusted `KEY` or its file. Default: NixOS's, Guix's.")
+	f.StringArrayVar(&s.keys, "key", nil, "trusted `KEY` or file. Default: NixOS's, Guix's.")
 	f.BoolVar(&s.Unsigned, "unsigned", false, "take what no trusted key has signed, too")
 	addStall(f)
 	f.StringArrayVar(&s.adds, "add", nil, "`[NAME=]PATH`: add a file or folder to the store; repeatable")

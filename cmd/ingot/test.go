@@ -61,6 +61,7 @@ docs/testing.md describes the scripts, and --list-commands lists their commands.
 	}
 	f.add(c)
 	f.recipe.add(c)
+	f.recipe.addStore(c)
 	s := c.Flags()
 	s.StringVar(&f.script, "script", "", "run the script in `FILE`; WHAT is its one machine")
 	addKernel(s, &f.kernel)
@@ -191,9 +192,6 @@ func (f *testFlags) findFile(c *cobra.Command, what string, text []byte) (*lab.L
 }
 
 func (f *testFlags) findRecipe(c *cobra.Command, what string) (*lab.Lab, opener, error) {
-	if err := checkKind(c, aRecipe, what); err != nil {
-		return nil, nil, err
-	}
 	recipe, err := f.recipe.load(c, what)
 	if err != nil {
 		return nil, nil, err
@@ -236,7 +234,7 @@ func (f *testFlags) findScript(c *cobra.Command, what string) (*lab.Lab, opener,
 		if err != nil {
 			return nil, err
 		}
-		flags.shell = kind == lab.IsClosure
+		flags.shell = kind == lab.IsClosure && f.recipe.systemPath(what) == ""
 		system, _, err := flags.machine(c, what)
 		if err != nil {
 			return nil, err

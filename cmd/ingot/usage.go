@@ -13,6 +13,7 @@ import (
 	"ingot/internal/grammar"
 	"ingot/internal/near"
 	"ingot/internal/printable"
+	"ingot/internal/shellwords"
 )
 
 // usageError is a command line that does not make sense.
@@ -236,5 +237,8 @@ func unknownCommand(c *cobra.Command, args []string) error {
 		return usageError{fmt.Errorf("%s is now %s", args[0], now)}
 	}
 	err := fmt.Errorf("there is no verb %s", printable.Quote(args[0]))
+	if (&recipeFlags{}).systemPath(args[0]) != "" {
+		return usageError{fmt.Errorf("%w, but a system of that name: ingot run %[2]s boots it, ingot build %[2]s -o FILE writes its disk", err, shellwords.Quote(args[:1]))}
+	}
 	return usageError{fmt.Errorf("%w%s", err, near.Hint(args[0], verbNames(c)))}
 }

@@ -30,6 +30,20 @@ func ofStore(table map[string]use) map[string]use {
 	return table
 }
 
+// withSources adds the flags that say where the closure of a system is.
+func withSources(table map[string]use) map[string]use { return sourceUses(aSystem, table) }
+
+// ofRecipes has all flags of recipes but a few need --from, which derives a recipe.
+func ofRecipes(table map[string]use) map[string]use {
+	for name, u := range sourceUses(0, table) {
+		if !slices.Contains([]string{"json", "schema", "from"}, name) {
+			table[name] = use{with: append([]string{"from"}, u.with...)}
+		}
+	}
+	table["from"] = use{}
+	return table
+}
+
 // withKeys adds the flags for keys of recipes.
 func withKeys(not []string, table map[string]use) map[string]use {
 	for _, name := range []string{"sign-key", "sign-cert", "sign-chain", "ssh-key"} {
@@ -40,27 +54,30 @@ func withKeys(not []string, table map[string]use) map[string]use {
 
 // uses has all flags of all verbs. A flag that is not here fails a test.
 var uses = map[string]map[string]use{
-	"plan": withKeys(nil, map[string]use{"set": {}, "format": {}, stallFlag: {}, "output": {}, "json": {}, "top": {}}),
-	"build": withKeys(nil, map[string]use{
+	"plan": withSources(withKeys(nil, map[string]use{"set": {}, "format": {}, stallFlag: {}, "output": {}, "json": {}, "top": {}})),
+	"build": withSources(withKeys(nil, map[string]use{
 		"set": {}, "format": {}, stallFlag: {}, "output": {}, "quiet": {}, "no-manifest": {}, "no-sync": {},
 		"no-vm": {not: []string{"vm-kernel", "vm-accel"}}, "vm-kernel": {}, "vm-accel": {},
 		"test":       {},
 		"test-junit": {with: []string{"test"}}, "test-results": {with: []string{"test"}}, "test-step-timeout": {with: []string{"test"}},
-	}),
+	})),
 	"convert": {
 		"output": {}, "format": {}, "partition": {}, "filesystem": {}, "tag": {}, "entrypoint": {}, "env": {}, "arch": {}, "compress": {}, "level": {with: []string{"compress"}},
 		"max-size": {}, "quiet": {}, "set": {on: aRecipe}, stallFlag: {on: aRecipe},
 	},
-	"serve": {
+	"serve": withSources(map[string]use{
 		"set": {on: aRecipe}, "format": {on: aRecipe}, stallFlag: {on: aRecipe},
 		"no-vm": {on: aRecipe, not: []string{"vm-kernel", "vm-accel"}}, "vm-kernel": {on: aRecipe}, "vm-accel": {on: aRecipe},
 		"socket": {}, "writable": {not: []string{"overlay"}}, "overlay": {}, "export": {}, "once": {}, "quiet": {},
-	},
-	"verify": withKeys(withoutRecipe, map[string]use{
+	}),
+	"verify": withSources(withKeys(withoutRecipe, map[string]use{
 		"set": {not: withoutRecipe}, "format": {not: withoutRecipe}, stallFlag: {not: withoutRecipe}, "json": {not: withoutRecipe}, "quiet": {not: []string{"trust"}},
 		"digest": {not: []string{"trust"}}, "trust": {}, "cert": {with: []string{"trust"}}, "any-ocsp": {with: []string{"trust"}},
+	})),
+	"recipes": ofRecipes(map[string]use{
+		"json": {not: []string{"schema", "from"}}, "schema": {not: []string{"from"}},
+		"items": {}, "format": {}, "output": {}, stallFlag: {},
 	}),
-	"recipes":    {"json": {not: []string{"schema"}}, "schema": {}},
 	"completion": {},
 	"version":    {"licenses": {}},
 
@@ -84,7 +101,7 @@ var uses = map[string]map[string]use{
 		"max-upload": {}, "uploads": {}, "read-only": {not: []string{"netrc", "upload-token-file"}},
 	},
 
-	"run": sourceUses(aClosure, map[string]use{
+	"run": sourceUses(aClosure|aSystem, map[string]use{
 		"set": {on: aRecipe}, "format": {on: aRecipe}, stallFlag: {on: aRecipe | aClosure},
 		"no-vm": {on: aRecipe, not: []string{"vm-kernel", "vm-accel"}}, "vm-kernel": {on: aRecipe}, "vm-accel": {on: aRecipe},
 
@@ -124,12 +141,12 @@ var uses = map[string]map[string]use{
 		"print": {not: []string{"print-hosts", "dry-run"}}, "print-hosts": {not: []string{"dry-run"}}, "dry-run": {},
 	},
 	"network link": {"name": {}}, "network status": {"name": {}, "json": {}},
-	"test": {
+	"test": withSources(map[string]use{
 		"set": {on: aRecipe | machinesFile, not: commandList}, "format": {on: aRecipe, not: commandList}, stallFlag: {on: aRecipe | machinesFile, not: commandList},
 		"script": {not: commandList}, "kernel": {on: aClosure, way: kernelOfRecipe, not: allLists}, "boot": {not: allLists}, "memory": {not: allLists}, "only": {not: commandList}, "step-timeout": {not: allLists}, "accel": {not: allLists},
 		"junit": {not: allLists}, "results": {not: allLists}, "keep-results": {not: append([]string{"results"}, allLists...)}, "verbose": {not: allLists}, "console": {not: allLists},
 		"list": {not: commandList}, "list-commands": {},
-	},
+	}),
 }
 
 var (

@@ -20,12 +20,14 @@ import (
 func newVerify() *cobra.Command {
 	var v verifyFlags
 	c := &cobra.Command{
-		Use:   "verify RECIPE IMAGE | IMAGE... --digest | FOLDER --trust FILE",
+		Use:   "verify WHAT IMAGE | IMAGE... --digest | FOLDER --trust FILE",
 		Short: "compare an image with its recipe, print its digest, or check signatures",
 		Long: `Compare an image with what its recipe gives now, byte by byte, and name the owner of
 each byte that differs. IMAGE is a disk (raw, qcow2, VDI or VHD, by its name or by a word
 behind it, such as IMAGE:qcow2), an ISO, or a netboot folder. The recipe, --format or the
 suffix .iso sets the format, as for build.
+
+` + whatHelp + `
 
 --digest prints the digest of the disk in each image, as a manifest has it: the SHA-256 of
 the SHA-256s of its mebibytes. It compares nothing.
@@ -43,7 +45,8 @@ The exit status is 0 if nothing differs, and 6 otherwise.
 --json prints an object: target, the differences (offset, bytes, owner, and want and got
 for the first byte; in a folder also the file), and more, which is true if there may be
 others. Standard error and the exit status stay the same.`,
-		Example: `  ingot verify web.yaml web.qcow2
+		Example: `  ingot verify ./result web.qcow2
+  ingot verify web.yaml web.qcow2
   ingot verify rescue rescue.iso
   ingot verify web.yaml tftp/web --format netboot
   ingot verify --digest web.qcow2 /dev/sdx
@@ -60,6 +63,7 @@ others. Standard error and the exit status stay the same.`,
 		},
 	}
 	v.recipe.add(c)
+	v.recipe.addStore(c)
 	v.recipe.addKeys(c)
 	f := c.Flags()
 	f.BoolVar(&v.digest, "digest", false, "print the digests of images, compare nothing")
@@ -89,7 +93,7 @@ func (v *verifyFlags) args(c *cobra.Command, args []string) error {
 	case c.Flags().Changed("trust"):
 		return takes(1, 1)(c, args)
 	case len(args) == 1:
-		return fmt.Errorf("takes RECIPE and IMAGE, and 1 argument is given: %s; --digest prints the digest of an image, --trust FILE checks the signatures of a netboot folder", printable.Quote(args[0]))
+		return fmt.Errorf("takes WHAT and IMAGE, and 1 argument is given: %s; --digest prints the digest of an image, --trust FILE checks the signatures of a netboot folder", printable.Quote(args[0]))
 	}
 	return takes(2, 2)(c, args)
 }
@@ -104,7 +108,7 @@ func (v *verifyFlags) compare(c *cobra.Command, source, target string) error {
 	if err != nil {
 		return err
 	}
-	plan, err := planRecipe(c, recipe, v.quiet, nil, os.TempDir())
+	plan, err := v.recipe.planRecipe(c, recipe, v.quiet, nil, os.TempDir())
 	if err != nil {
 		return err
 	}

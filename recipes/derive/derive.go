@@ -25,6 +25,8 @@ type Wishes struct {
 	Format string
 	// Closures are where the store comes from.
 	Closures []recipes.Closure
+	// Add are files and folders that join the store.
+	Add []recipes.Addition
 	// GRUB are the folders of the GRUB to install. Default: the host's.
 	GRUB []string
 }

@@ -31,6 +31,8 @@ type part struct {
 	store      bool
 	flags      []string
 
+	named, labelled bool // whether the system finds it by its name, by its label
+
 	number int               // its place in the table, from 1; 0 where any will do
 	why    map[string]string // where the value of a key comes from
 	grows  bool
@@ -100,7 +102,7 @@ func (d *deriver) onDisk(m system.Mount) bool {
 	case system.NoDevice, system.Virtual, system.Remote:
 		return false
 	case system.ByPath:
-		if !strings.HasPrefix(m.Device.Value, "/dev/") { // a bind mount, or a file for a loop device
+		if isFile(m.Device.Value) { // for a loop device
 			return false
 		}
 	}
@@ -112,6 +114,11 @@ func (d *deriver) onDisk(m system.Mount) bool {
 		return false
 	}
 	return true
+}
+
+// isFile reports whether what fstab names is a file, and neither a device nor, as of ZFS, a name.
+func isFile(name string) bool {
+	return strings.HasPrefix(name, ".") || strings.HasPrefix(name, "/") && !strings.HasPrefix(name, "/dev/")
 }
 
 func optionOf(m system.Mount) string {
@@ -168,6 +175,9 @@ func (d *deriver) findParts() error {
 func (d *deriver) liveRoot() {
 	p := &part{name: "root", filesystem: "ext4", store: true}
 	p.says("name", "", "a live system has no partitions: this one's files are those of the medium")
+	if w := d.wishes.Format; w != "" && d.live.format != "" && w != d.live.format {
+		d.refuse(d.live.where, "the system starts from a medium of the format %s, and none of the format %s", d.live.format, w)
+	}
 	d.parts = append(d.parts, p)
 }
 
@@ -277,13 +287,12 @@ func subvolume(m system.Mount) (string, bool) {
 // addSwap adds a swap partition. A swap file is the system's own affair.
 func (d *deriver) addSwap(m system.Mount) {
 	switch {
-	case m.Device.Kind == system.ByPath && !strings.HasPrefix(m.Device.Value, "/dev/"):
+	case m.Device.Kind == system.ByPath && isFile(m.Device.Value):
 		d.note(m.Where, "the swap file %s is left out: the system makes it", quote(m.Device.Value))
 		return
 	case m.Device.Kind == system.ByPath && strings.HasPrefix(path.Base(m.Device.Value), "zram"), optional(m):
 		d.note(m.Where, "the swap %s is left out: the system starts without it", deviceText(m.Device))
 		return
-	case slices.ContainsFunc(m.Options, func(o string) bool { return strings.HasPrefix(o, "x-systemd.makefs") }) && m.Device.Kind == system.ByPath:
 	}
 	p := &part{rank: rankSwap, filesystem: "swap"}
 	p.size = p.says("size", emptySize, "ingot's default for swap")
@@ -328,19 +337,20 @@ var mbrPart = lazy.Regexp(`^([0-9A-Fa-f]{8})-([0-9A-Fa-f]{2})$`)
 // identify gives a partition that by which the system finds it. It reports false if ingot
 // cannot make it.
 func (d *deriver) identify(p *part, by system.Device, where string) bool {
-	why := where + ": " + deviceText(by)
 	switch by.Kind {
 	case system.ByLabel:
-		p.label = p.says("label", by.Value, why)
+		p.label = p.says("label", by.Value, where)
+		p.labelled = true
 	case system.ByUUID:
-		p.uuid = p.says("uuid", by.Value, why)
+		p.uuid = p.says("uuid", by.Value, where)
 		d.inOnlyContainer(p)
 	case system.ByPartLabel:
-		p.name = p.says("name", by.Value, why)
+		p.name = p.says("name", by.Value, where)
+		p.named = true
 	case system.ByPartUUID:
 		m := mbrPart().FindStringSubmatch(by.Value)
 		if m == nil {
-			p.guid = p.says("guid", by.Value, why)
+			p.guid = p.says("guid", by.Value, where)
 			break
 		}
 		if d.signature != "" && !strings.EqualFold(d.signature, m[1]) {
@@ -377,6 +387,7 @@ func (d *deriver) contain(p *part, c *system.LUKS) {
 	switch c.Device.Kind {
 	case system.ByPartLabel:
 		p.name = p.says("name", c.Device.Value, c.Where)
+		p.named = true
 	case system.ByPartUUID:
 		p.guid = p.says("guid", c.Device.Value, c.Where)
 	}
@@ -483,25 +494,29 @@ func (d *deriver) placeStore() {
 // tellApart makes the names of partitions differ, and their labels.
 func (d *deriver) tellApart() {
 	names, labels := map[string]bool{}, map[string]bool{}
-	given := func(p *part) bool { return strings.Contains(p.why["name"], ": ") }
 	parts := slices.Clone(d.parts)
+	for _, p := range parts {
+		if p.labelled {
+			labels[strings.ToLower(p.label)] = true
+		}
+	}
 	slices.SortStableFunc(parts, func(a, b *part) int {
 		switch {
-		case given(a) == given(b):
+		case a.named == b.named:
 			return 0
-		case given(a):
+		case a.named:
 			return -1
 		}
 		return 1
 	})
 	for _, p := range parts {
 		name := p.name
-		for i := 2; names[strings.ToLower(name)] && !given(p); i++ {
+		for i := 2; names[strings.ToLower(name)] && !p.named; i++ {
 			name = fmt.Sprintf("%s%d", p.name, i)
 		}
 		p.name = name
 		names[strings.ToLower(name)] = true
-		if _, said := p.why["label"]; p.label != "" && labels[strings.ToLower(p.label)] && (!said || !strings.Contains(p.why["label"], ": ")) {
+		if p.label != "" && labels[strings.ToLower(p.label)] && !p.labelled {
 			p.label = ""
 		}
 		if p.label != "" {

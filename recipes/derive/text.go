@@ -3,10 +3,12 @@ package derive
 import (
 	"bytes"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
 
+	"ingot/bootloader/system"
 	"ingot/internal/printable"
 	"ingot/recipes"
 )
@@ -103,6 +105,22 @@ func (d *deriver) storeNode() *node {
 		list = append(list, closureNode(c))
 	}
 	put(m, "closures", sequence(list...), "")
+	list = nil
+	for _, a := range d.wishes.Add {
+		of := mapping()
+		word(of, "name", a.Name, "")
+		word(of, "source", a.Source.Text, "")
+		if a.Unpack {
+			put(of, "unpack", boolean(), "")
+		}
+		if a.Strip > 0 {
+			put(of, "strip", &node{Kind: yaml.ScalarNode, Tag: "!!int", Value: strconv.Itoa(a.Strip)}, "")
+		}
+		list = append(list, of)
+	}
+	if len(list) > 0 {
+		put(m, "add", sequence(list...), "")
+	}
 	return m
 }
 
@@ -235,4 +253,11 @@ func (d *deriver) outputNode() *node {
 }
 
 // volume is the volume id of an ISO: by which the system looks for it, or the label of its root.
-func (d *deriver) volume() string { return d.live.volume }
+func (d *deriver) volume() string {
+	for _, m := range d.want.Mounts {
+		if d.live.format == "" && m.Point == "/" && m.Device.Kind == system.ByLabel {
+			return m.Device.Value
+		}
+	}
+	return d.live.volume
+}

@@ -25,4 +25,6 @@ type Host struct {
 	// CacheDir is the folder in which what was fetched is kept for the next time, in a
 	// folder of its own for each flavour.
 	CacheDir string
+	// Sources, if set, remember what closures were read to have.
+	Sources *Sources
 }

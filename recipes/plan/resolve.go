@@ -78,33 +78,11 @@ func resolve(ctx context.Context, r *recipes.Recipe, h Host) (*store, error) {
 
 // read returns the items of one source.
 func (s *store) read(ctx context.Context, h Host, c *recipes.Closure) ([]*storedb.Item, error) {
-	from := closures.Source{
-		Graphs: hosts(c.Graph), Registrations: hosts(c.Registration), PathInfos: hosts(c.PathInfo),
-		Root: c.Root.Host, From: c.From.Host, Unsigned: c.Unsigned,
-	}
-	if c.Path != "" {
-		from.Paths = []string{string(c.Path)}
-	}
-	for _, p := range c.Cache {
-		from.Caches = append(from.Caches, location(p))
-	}
-	for _, text := range c.Keys {
-		more, err := storedb.ParsePublicKeys(text)
-		if err != nil {
-			return nil, err
-		}
-		from.Keys = append(from.Keys, more...)
-	}
-	o := closures.Options{Fetch: h.Fetch, CacheDir: h.CacheDir}
-	o.Fetch.InPlace = true
-	found, err := from.Read(ctx, s.flavour, o)
+	items, err := readClosure(ctx, s.flavour, h, c)
 	if kind := (*closures.KindError)(nil); errors.As(err, &kind) {
 		return nil, fmt.Errorf("%w: it belongs to the key %s", err, kind.Is)
 	}
-	if err != nil {
-		return nil, err
-	}
-	return found.Items, nil
+	return items, err
 }
 
 func hosts(paths recipes.Paths) (list []string) {

@@ -1,0 +1,298 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"ingot/bootloader/system"
+	"ingot/image/fileformat"
+	"ingot/internal/printable"
+	"ingot/internal/shellwords"
+	"ingot/recipes"
+	"ingot/recipes/derive"
+	"ingot/recipes/plan"
+	"ingot/storedb"
+	"ingot/storedb/closures"
+)
+
+// whatHelp says in --help how WHAT is recognized.
+const whatHelp = `WHAT is, in this order:
+
+  a system   a store path with a kernel (NixOS) or parameters (Guix), or a link to one
+             such as ./result or /run/current-system: ingot derives a recipe from its
+             etc/fstab, kernel arguments and initrd; ingot recipes --from WHAT prints it
+  a recipe   a file, - for standard input, or the name of one that ships with ingot
+
+The closure of a system is that of the store's database, unless --graph, --registration,
+--path-info or --cache says where it is.`
+
+// systemPath returns the store path of the system that a name on the command line means, itself
+// or by a link; "" if it means none. What lies elsewhere is looked for where the flags say.
+func (r *recipeFlags) systemPath(name string) string {
+	p := storedb.Follow(name)
+	if name == stdin || storedb.ItemOf(p) != p {
+		return ""
+	}
+	f := flavourOf(p)
+	at := p
+	if r.store != nil {
+		at = (&storedb.Item{Path: p, From: r.store.Place(f)}).HostPath(f)
+	}
+	info, err := os.Stat(at)
+	switch {
+	case err != nil && plan.LooksLikeSystem(p): // in a binary cache, or missing: reading it says so
+		return p
+	case err != nil || !info.IsDir():
+		return ""
+	}
+	for _, file := range []string{"kernel", "boot.json", "parameters"} {
+		if _, err := os.Lstat(filepath.Join(at, file)); err == nil {
+			return p
+		}
+	}
+	if plan.LooksLikeSystem(p) {
+		return p // a broken one, of which reading it says what is missing
+	}
+	return ""
+}
+
+// flavourOf is that of the store that a path is in.
+func flavourOf(path string) storedb.Flavour {
+	if strings.HasPrefix(path, storedb.Guix.StoreDir()+"/") {
+		return storedb.Guix
+	}
+	return storedb.Nix
+}
+
+// A derivation is a recipe that was derived from what the command line names.
+type derivation struct {
+	what, format string // what it was derived from, and the output's format that was wished for
+	file         string // what errors call it
+	made         *derive.Recipe
+	sources      *plan.Sources
+	said         bool // whether its notes were printed
+}
+
+// derived returns the recipe derived from a system; nil if name means no system.
+func (r *recipeFlags) derived(c *cobra.Command, name string) (*derivation, error) {
+	format := r.wishedFormat()
+	if d := r.made; d != nil && d.what == name && d.format == format {
+		return d, nil
+	}
+	toplevel := r.systemPath(name)
+	if toplevel == "" {
+		return nil, nil
+	}
+	if err := checkKind(c, aSystem, name); err != nil {
+		return nil, err
+	}
+	d := &derivation{what: name, format: format, file: "derived from " + name}
+	if r.made != nil && r.made.what == name {
+		d.sources, d.said = r.made.sources, r.made.said
+	}
+	if err := d.derive(c, r, toplevel); err != nil {
+		return nil, err
+	}
+	r.made = d
+	return d, nil
+}
+
+// wishedFormat is the format that flags, or the output's name, say that the output is to have.
+func (r *recipeFlags) wishedFormat() string {
+	if r.format != "" {
+		return r.format
+	}
+	for _, s := range slices.Backward(r.set) {
+		if key, value, _ := strings.Cut(s, "="); key == "output.format" || key == "output" && !strings.ContainsAny(value, "{[") {
+			return value
+		}
+	}
+	if said, ok := fileformat.OfName(r.outName); ok && said.Built() {
+		return said.Name
+	}
+	return ""
+}
+
+func (d *derivation) derive(c *cobra.Command, r *recipeFlags, toplevel string) error {
+	from, err := r.closures(c, toplevel)
+	if err != nil {
+		return err
+	}
+	host, err := thisHost(c)
+	if err != nil {
+		return err
+	}
+	if d.sources == nil {
+		d.sources = &plan.Sources{}
+		if r.store != nil {
+			d.sources.Files = &r.store.files
+		}
+	}
+	host.Sources = d.sources
+	f := flavourOf(toplevel)
+	defer showFetching(c.ErrOrStderr(), false, &host.Fetch)()
+	open, err := plan.Open(c.Context(), f, toplevel, from, host)
+	if err != nil {
+		return r.closureError(d.what, toplevel, err)
+	}
+	s, err := system.Read(open.Look, toplevel)
+	if err != nil {
+		return fmt.Errorf("%s: %w", printable.Name(d.what), open.Failed(err))
+	}
+	want, err := s.Expects(open.Look)
+	switch {
+	case errors.Is(err, system.ErrNoFstab):
+		return fmt.Errorf("%s: %w, so no disk can be derived from it: give it fileSystems, or write a recipe with system: %s", printable.Name(d.what), open.Failed(err), toplevel)
+	case err != nil:
+		return fmt.Errorf("%s: %w", printable.Name(d.what), open.Failed(err))
+	}
+	d.made, err = derive.System(s, want, derive.Wishes{
+		Name: derive.Hostname(open.Look, toplevel), Format: d.format, Closures: from, Add: r.additions(), GRUB: ownGRUB(open, host.Path),
+	})
+	return err
+}
+
+// additions are what --add and --unpack add to the store.
+func (r *recipeFlags) additions() (list []recipes.Addition) {
+	if r.store == nil {
+		return nil
+	}
+	for _, arg := range r.store.adds {
+		name, path := splitAddition(arg)
+		list = append(list, recipes.Addition{Name: name, Source: hostPath(path)})
+	}
+	for _, arg := range r.store.unpacks {
+		name, path := splitAddition(arg)
+		list = append(list, recipes.Addition{Name: name, Source: hostPath(path), Unpack: true, Strip: r.store.strip})
+	}
+	return list
+}
+
+// ownGRUB returns the GRUB of the system's own closure where this host has none.
+func ownGRUB(open *plan.Opened, path []string) (folders []string) {
+	for _, dir := range path {
+		if _, err := exec.LookPath(filepath.Join(dir, "grub-mkimage")); err == nil {
+			return nil
+		}
+	}
+	for _, p := range open.Named("grub") {
+		at := open.Host(p)
+		if _, err := exec.LookPath(filepath.Join(at, "bin/grub-mkimage")); err == nil && at == p {
+			folders = append(folders, p)
+		}
+	}
+	return folders
+}
+
+// closures are the sources of a system's store: those that flags name, those of a Nix build, or
+// the store's database.
+func (r *recipeFlags) closures(c *cobra.Command, toplevel string) ([]recipes.Closure, error) {
+	s := r.store
+	if s == nil {
+		return []recipes.Closure{{Path: recipes.StorePath(toplevel)}}, nil
+	}
+	from := recipes.Closure{
+		Graph: hostPaths(s.Graphs), Registration: hostPaths(s.Registrations), PathInfo: hostPaths(s.PathInfos),
+		Root: hostPath(s.Root), From: hostPath(s.From), Cache: hostPaths(s.Caches), Unsigned: s.Unsigned,
+	}
+	if s.flavour != "" {
+		if f, err := s.kind(); err != nil {
+			return nil, err
+		} else if f != flavourOf(toplevel) {
+			return nil, usageError{fmt.Errorf("%s: --flavour %s: %s is of the other kind of store", verbName(c), s.flavour, toplevel)}
+		}
+	}
+	if err := s.readKeys(c.Context()); err != nil {
+		return nil, err
+	}
+	for _, k := range s.Keys {
+		from.Keys = append(from.Keys, k.String())
+	}
+	s.Keys = nil
+	files := len(from.Graph)+len(from.Registration)+len(from.PathInfo) > 0
+	switch {
+	case len(from.Cache) > 0 && (s.Root != "" || s.From != ""):
+		return nil, usageError{errors.New("--cache excludes --from and --store-root: each says where the items come from")}
+	case len(from.Cache) > 0 && files && len(s.Paths) == 0:
+		return nil, usageError{fmt.Errorf("%s: --cache brings the closure of the system, and the files say which one it has: give one of the two", verbName(c))}
+	}
+	var list []recipes.Closure
+	if files {
+		of := from
+		of.Cache, of.Keys, of.Unsigned, of.Root = nil, nil, false, recipes.Path{}
+		if of.From.IsZero() && s.Root != "" {
+			of.From = hostPath(s.Place(flavourOf(toplevel)))
+		}
+		list = append(list, of)
+	}
+	paths := slices.Clone(s.Paths)
+	if !files {
+		paths = append([]string{toplevel}, paths...)
+	}
+	slices.Sort(paths[min(1, len(paths)):])
+	for _, p := range slices.Compact(paths) {
+		of := from
+		of.Graph, of.Registration, of.PathInfo, of.Path = nil, nil, nil, recipes.StorePath(p)
+		list = append(list, of)
+	}
+	return list, nil
+}
+
+// hostPath is a path of the host as a recipe in the working directory has it.
+func hostPath(p string) recipes.Path {
+	if p == "" || filepath.IsAbs(p) || strings.Contains(p, "://") {
+		return recipes.Path{Text: p, Host: p}
+	}
+	return recipes.Path{Text: p, Host: filepath.Clean(p)}
+}
+
+func hostPaths(list []string) (paths recipes.Paths) {
+	for _, p := range list {
+		paths = append(paths, hostPath(p))
+	}
+	return paths
+}
+
+// closureError names the flags that another source of a closure would take.
+func (r *recipeFlags) closureError(what, toplevel string, err error) error {
+	var kind *closures.KindError
+	var store *closures.NoStoreError
+	var missing *plan.MissingError
+	flags := r.store != nil
+	switch {
+	case errors.As(err, &kind) && flags:
+		return fmt.Errorf("%w: give it with --%s", err, kind.Is)
+	case errors.As(err, &store) && flags:
+		return fmt.Errorf("%w; --store-root names another root, --graph a reference graph, --cache a binary cache", err)
+	case errors.As(err, &missing):
+		return fmt.Errorf("%s: %w: give the closure of this system", printable.Name(what), err)
+	case errors.Is(err, fs.ErrNotExist):
+		if to := danglingTarget(what); to != "" {
+			return fmt.Errorf("%s is a link to %s, which is not there", printable.Name(what), printable.Name(to))
+		}
+	}
+	return err
+}
+
+// text returns the derived recipe, and prints what it leaves out. What ingot cannot make is an
+// error.
+func (d *derivation) text(c *cobra.Command) ([]byte, error) {
+	if err := d.made.Err(); err != nil {
+		return nil, &recipes.Error{File: d.what, What: err.Error(), Hint: "ingot recipes --from " + shellwords.Quote([]string{d.what}) + " prints a recipe without it, as a start"}
+	}
+	if !d.said {
+		d.said = true
+		for _, note := range d.made.Notes {
+			sayLine(c.ErrOrStderr(), "note: ", note)
+		}
+	}
+	return d.made.Text, nil
+}
