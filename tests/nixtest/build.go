@@ -36,15 +36,33 @@ type inputs struct {
 	nixBuild, nixBin string
 }
 
-// system returns the folder of the built closure and builds it if it is not there.
-func system(t testing.TB) (string, error) {
-	in := inputs{
+// Expression lays out the expression of the closure in a folder: its attribute system is the
+// derivation.
+func Expression(t testing.TB, dir string) {
+	t.Helper()
+	in, err := newInputs(t)
+	if err == nil {
+		err = in.stage(dir)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func newInputs(t testing.TB) (inputs, error) {
+	k, err := kernel.Find(testenv.Kernel(t))
+	return inputs{
+		kernel:   k,
 		busybox:  fstest.Judge(t, "busybox", "busybox-static"),
 		nixBuild: fstest.Judge(t, "nix-build", "nix-bin"),
 		nixBin:   fstest.Judge(t, "nix-store", "nix-bin"),
-	}
-	var err error
-	if in.kernel, err = kernel.Find(testenv.Kernel(t)); err != nil {
+	}, err
+}
+
+// system returns the folder of the built closure and builds it if it is not there.
+func system(t testing.TB) (string, error) {
+	in, err := newInputs(t)
+	if err != nil {
 		return "", err
 	}
 	key, err := in.key()

@@ -1,0 +1,130 @@
+package nixlib
+
+import (
+	"bytes"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"ingot/tests/fstest"
+	"ingot/tests/nixtest"
+	"ingot/tests/testenv"
+)
+
+// expressions returns a folder with ingot's expressions, the test's own, and what these take
+// of Debian.
+func expressions(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	t.Cleanup(func() { exec.Command("chmod", "-R", "u+w", dir).Run() })
+	root := testenv.Root(t)
+	must(t, os.CopyFS(filepath.Join(dir, "nix"), os.DirFS(filepath.Join(root, "nix"))))
+	must(t, os.CopyFS(dir, os.DirFS("testdata")))
+	nixtest.Expression(t, filepath.Join(dir, "system"))
+	in := filepath.Join(dir, "input")
+
+	ingot := filepath.Join(in, "ingot/bin/ingot")
+	build := exec.Command("make", "-s", "build", "OUT="+ingot)
+	build.Dir = root
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("make build: %v\n%s", err, out)
+	}
+	tools := filepath.Join(in, "busybox/bin")
+	must(t, os.MkdirAll(tools, 0o755))
+	must(t, nixtest.Tools(fstest.Judge(t, "busybox", "busybox-static"), tools))
+
+	grub := fstest.Judge(t, "grub-mkimage", "grub-common")
+	for name, platform := range map[string]string{"grub2": "i386-pc", "grub2_efi": "x86_64-efi"} {
+		bundle(t, filepath.Join(in, name), grub)
+		must(t, os.CopyFS(filepath.Join(in, name, "lib/grub", platform), os.DirFS("/usr/lib/grub/"+platform)))
+		must(t, os.MkdirAll(filepath.Join(in, name, "share/grub"), 0o755))
+		copyFile(t, "/usr/share/grub/unicode.pf2", filepath.Join(in, name, "share/grub/unicode.pf2"))
+	}
+	bundle(t, filepath.Join(in, "squashfsTools"), fstest.Judge(t, "mksquashfs", "squashfs-tools"))
+	return dir
+}
+
+// bundle copies programs, with the libraries that they load, to libexec and lib of a folder.
+func bundle(t *testing.T, dir string, programs ...string) {
+	t.Helper()
+	for _, sub := range []string{"lib", "libexec"} {
+		must(t, os.MkdirAll(filepath.Join(dir, sub), 0o755))
+	}
+	// glibc loads this one when a thread ends.
+	copyFile(t, "/lib/x86_64-linux-gnu/libgcc_s.so.1", filepath.Join(dir, "lib/libgcc_s.so.1"))
+	library := regexp.MustCompile(`(/\S+) \(0x`)
+	for _, program := range programs {
+		copyFile(t, program, filepath.Join(dir, "libexec", filepath.Base(program)))
+		for _, m := range library.FindAllStringSubmatch(fstest.Run(t, "ldd", program), -1) {
+			name := filepath.Base(m[1])
+			if strings.HasPrefix(name, "ld-linux") {
+				name = "ld.so"
+			}
+			copyFile(t, m[1], filepath.Join(dir, "lib", name))
+		}
+	}
+}
+
+func copyFile(t *testing.T, from, to string) {
+	t.Helper()
+	data, err := os.ReadFile(from)
+	must(t, err, os.WriteFile(to, data, 0o755))
+}
+
+func must(t *testing.T, errs ...error) {
+	t.Helper()
+	for _, err := range errs {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// A machine is a Nix with a store of its own.
+type machine struct {
+	t     *testing.T
+	store string // the folder whose nix/store it is
+}
+
+// newMachine returns this machine's Nix, as the user of the test, with a store of its own.
+func newMachine(t *testing.T) machine {
+	t.Helper()
+	m := machine{t, filepath.Join(t.TempDir(), "store")}
+	t.Cleanup(func() { exec.Command("chmod", "-R", "u+w", m.store).Run() })
+	return m
+}
+
+// run runs a program of Nix on the store.
+func (m machine) run(program string, args ...string) (string, error) {
+	cmd := nixtest.Command(fstest.Judge(m.t, program, "nix-bin"), append([]string{"--store", m.store}, args...)...)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		return stdout.String(), fmt.Errorf("%s %s: %w\n%s", program, strings.Join(args, " "), err, stderr.Bytes())
+	}
+	return stdout.String(), nil
+}
+
+// build builds an attribute of images.nix and returns where its output lies.
+func (m machine) build(dir, attribute string, args ...string) (string, error) {
+	out, err := m.run("nix-build", append([]string{"--no-out-link", "--option", "sandbox-fallback", "false", filepath.Join(dir, "images.nix"), "-A", attribute}, args...)...)
+	return filepath.Join(m.store, strings.TrimSpace(out)), err
+}
+
+// files lists the names in a folder, and those in its folders.
+func files(t *testing.T, dir string) (list []string) {
+	t.Helper()
+	must(t, filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			name, err = filepath.Rel(dir, name)
+			list = append(list, name)
+		}
+		return err
+	}))
+	return list
+}
