@@ -40,6 +40,9 @@ func (p Platform) String() string { return platforms[p].word }
 // IsUEFI reports whether the firmware starts programs of an ESP.
 func (p Platform) IsUEFI() bool { return platforms[p].program != "" }
 
+// Program is the name of the program in EFI/BOOT that a UEFI starts; empty for a BIOS.
+func (p Platform) Program() string { return platforms[p].program }
+
 // PlatformWords are the words for firmwares, of whatever architecture.
 func PlatformWords() []string { return []string{"bios", "efi", "efi32"} }
 

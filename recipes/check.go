@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	"ingot/bootloader"
@@ -314,16 +315,16 @@ func (r *Recipe) checkBootloader(d *decoder) {
 	b.Loader.settle()
 	b.checkTexts(d)
 	if b.Loader.IsZero() {
-		some := len(b.Entries)+len(b.Arguments)+len(b.Console)+len(b.Generations) > 0 || b.Timeout != nil || b.Default != ""
-		if some && !r.IsNetboot() {
-			d.fail("bootloader", "has no %s, so nothing would boot; add grub: [bios, efi]", loaderNames())
+		some := len(b.Entries)+len(b.Arguments)+len(b.Console) > 0 || b.Timeout != nil || b.Default != ""
+		if some && !r.IsNetboot() && !r.loadsByHand() {
+			d.fail("bootloader", "has no %s, so nothing would boot; add grub: [bios, efi], or a boot loader of your own: a program in an ESP's /EFI, or disk.raw", loaderNames())
 		}
-		return
+	} else {
+		if r.System == nil && len(b.Entries) == 0 {
+			d.fail("bootloader", "there is nothing to boot: no system and no entries")
+		}
+		b.Loader.check(d, r)
 	}
-	if r.System == nil && len(b.Entries) == 0 {
-		d.fail("bootloader", "there is nothing to boot: no system and no entries")
-	}
-	b.Loader.check(d, r)
 	switch {
 	case len(b.Generations) > 0 && r.System == nil:
 		d.fail("bootloader.generations", "come before the recipe's system, and there is no system")
@@ -342,6 +343,20 @@ func (r *Recipe) checkBootloader(d *decoder) {
 			d.fail(fmt.Sprintf("bootloader.entries[%d]", i), "%s needs a system or a kernel, and not both", printable.Quote(e.Title))
 		}
 	}
+}
+
+// loadsByHand reports whether the recipe's own files look like a boot loader: ingot makes no menu
+// for it, and starts a machine by the entries all the same.
+func (r *Recipe) loadsByHand() bool {
+	return len(r.Disk.Raw)+len(r.Steps) > 0 || slices.ContainsFunc(r.Disk.Partitions, func(p Partition) bool {
+		if p.Type != "esp" {
+			return p.Source != nil
+		}
+		return p.Source != nil || !p.Contents.From.IsZero() || slices.ContainsFunc(p.Contents.Files, func(f File) bool {
+			dir, _, _ := strings.Cut(strings.TrimPrefix(path.Clean(f.Path), "/"), "/")
+			return strings.EqualFold(dir, "EFI")
+		})
+	})
 }
 
 // What becomes of something of the host's: the values of hard-links, times and xattrs.

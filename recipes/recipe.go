@@ -204,7 +204,7 @@ type Bootloader struct {
 	Arguments []string `json:"arguments,omitempty" jsonschema_description:"Kernel arguments, added to the system's own."`
 	Entries   []Entry  `json:"entries,omitempty" jsonschema_description:"Further menu entries."`
 	// Generations are what a system profile remembers beside its newest generation.
-	Generations []StorePath `json:"generations,omitempty" jsonschema_description:"The store paths of earlier systems, the oldest first. With the recipe's system as the newest, they become the generations of the system profile and the entries of the submenu 'All generations'."`
+	Generations []StorePath `json:"generations,omitempty" jsonschema_description:"The store paths of earlier systems, the oldest first. With the recipe's system as the newest, they become the generations of the system profile, whatever boot loader the disk has, and the entries of the submenu 'All generations' of a menu that ingot makes."`
 }
 
 // Entry is one entry of the boot menu.

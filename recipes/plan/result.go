@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"ingot/image"
 	"ingot/image/fileformat"
@@ -113,5 +114,14 @@ func (p *Plan) notReproducible() []string {
 // anything to boot is an error.
 func (p *Plan) Direct() (Direct, error) { return p.direct, p.directErr }
 
-// Platforms are the firmwares that the boot loader serves: bios, efi, efi32.
-func (p *Plan) Platforms() []string { return p.boot.names }
+// Platforms are the firmwares that start the disk, whoever has put the boot loader there: bios,
+// efi, efi32.
+func (p *Plan) Platforms() []string {
+	names := slices.Clone(p.boot.names)
+	for _, word := range p.found() {
+		if !slices.Contains(names, word) {
+			names = append(names, word)
+		}
+	}
+	return names
+}
