@@ -7,6 +7,7 @@ import (
 
 	"ingot/bootloader"
 	"ingot/bootloader/system"
+	"ingot/internal/printable"
 	"ingot/storedb"
 )
 
@@ -43,6 +44,10 @@ func (p *planner) guixEntry(at int, from system.MenuEntry) (*bootloader.Entry, e
 	}
 	if p.IsNetboot() {
 		return nil, nil // its script boots one system
+	}
+	if at := e.Kernel + from.ChainLoader; !strings.HasPrefix(at, "/") {
+		p.out.Warnings = append(p.out.Warnings, fmt.Sprintf("the menu lacks %s of the Guix system: %s names a disk by the number that GRUB gives it, and the disks of the machine are not known; give the entry a device (uuid or file-system-label)", from.What(), printable.Quote(at)))
+		return nil, nil
 	}
 	// What belongs to the image itself is looked up there, as for any other entry.
 	if from.Device.Kind == system.NoDevice && e.Kernel != "" && p.lookRoot(at)(e.Kernel) != nil {

@@ -118,6 +118,7 @@ func TestGuixMenu(t *testing.T) {
                (linux "/boot/memtest.bin") (linux-arguments ()) (initrd "/boot/none"))
    (menu-entry (version 0) (label "Windows") (device (uuid fat "12BA-1F2C")) (device-mount-point "/boot/efi")
                (chain-loader "/boot/efi/EFI/Microsoft/bootmgfw.efi"))
+   (menu-entry (version 0) (label "Disk") (device #f) (device-mount-point #f) (chain-loader "(hd1)+1"))
    (menu-entry (version 0) (label "Hurd") (device (label "hurd")) (device-mount-point #f)
                (multiboot-kernel "/boot/gnumach.gz") (multiboot-arguments ()) (multiboot-modules ())))))
 `
@@ -138,8 +139,9 @@ bootloader: {grub: {platforms: [bios], from: [/usr, translations]}, console: [tt
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(p.Warnings) != 1 || !strings.Contains(p.Warnings[0], `the menu lacks entry "Hurd" of the Guix system: it starts by multiboot`) {
-		t.Errorf("warnings = %q; want one of the Hurd", p.Warnings)
+	if len(p.Warnings) != 2 || !strings.Contains(p.Warnings[0], `the menu lacks entry "Disk" of the Guix system: "(hd1)+1" names a disk by the number`) ||
+		!strings.Contains(p.Warnings[1], `the menu lacks entry "Hurd" of the Guix system: it starts by multiboot`) {
+		t.Errorf("warnings = %q; want one of the disk and one of the Hurd", p.Warnings)
 	}
 	root := readRoot(t, p)
 	rest := menuOf(t, root)
