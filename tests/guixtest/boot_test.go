@@ -3,12 +3,10 @@ package guixtest
 import (
 	"context"
 	"fmt"
-	"os"
 	"path/filepath"
 	"testing"
 	"time"
 
-	"ingot/recipes"
 	"ingot/recipes/plan"
 	"ingot/tests/fstest"
 	"ingot/vm"
@@ -51,17 +49,7 @@ func TestBoot(t *testing.T) {
 		t.Run(x.table+"-"+x.grub, func(t *testing.T) {
 			dir := t.TempDir()
 			text := fmt.Sprintf(recipe, c.system, c.graph, filepath.Join(c.root, "gnu/store"), x.table, x.first, x.grub)
-			r, err := recipes.Parse("guix.yaml", dir, []byte(text), nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			p, err := plan.New(t.Context(), r, plan.Host{Path: filepath.SplitList(os.Getenv("PATH"))})
-			if err != nil {
-				t.Fatal(err)
-			}
-			if len(p.Warnings) > 0 {
-				t.Errorf("warnings: %q", p.Warnings)
-			}
+			p := c.plan(t, dir, text)
 			disk := filepath.Join(dir, "disk.raw")
 			if _, err := p.Emit(t.Context(), disk, plan.EmitOptions{NoManifest: true}); err != nil {
 				t.Fatal(err)

@@ -1,0 +1,21 @@
+;; Runs 'guix system' with the GRUB of menu.scm, in the root that is mounted where the first
+;; argument says. The others are those of 'guix system'.
+(use-modules (guix store) (guix derivations) (guix gexp) (guix monads)
+             ((guix build utils) #:select (switch-symlinks))
+             (gnu build install) (guix scripts system) (guix scripts system reconfigure)
+             (ice-9 match))
+(load "/mnt/parameters.scm")
+(load "/mnt/menu.scm")
+
+(match (command-line)
+  ((_ root . args)
+   (set! (@@ (gnu bootloader) lookup-bootloader-by-name)
+         (lambda (name)
+           (unless (eq? name 'grub)
+             (error "the parameters name another boot loader" name))
+           test-bootloader))
+   (set! (@@ (guix scripts system reconfigure) install-bootloader)
+         (lambda* (eval config bootcfg #:key run-installer?)
+           (mlet %store-monad ((bootcfg (lower-object bootcfg)))
+             (return (install-menu root (derivation->output-path bootcfg))))))
+   (apply guix-system args)))
