@@ -37,6 +37,8 @@ type Entry struct {
 	// Kernel and Initrd are paths in the file system that holds them.
 	Kernel string
 	Initrd []string
+	// DeviceTree is the path of the device tree to load there; empty for the firmware's.
+	DeviceTree string
 	// Arguments are the kernel's, each one as the kernel is to see it: unquoted.
 	Arguments []string
 	// Search finds the file system that the entry's files lie in; nil if it is the menu's own.
@@ -54,6 +56,17 @@ type Search struct {
 	UUID  string
 	Label string
 	File  string // the path of a file in it
+}
+
+// Files are the paths of all that an entry loads.
+func (e Entry) Files() []string {
+	var all []string
+	for _, name := range append([]string{e.Kernel, e.DeviceTree, e.ChainLoader}, e.Initrd...) {
+		if name != "" {
+			all = append(all, name)
+		}
+	}
+	return all
 }
 
 // What is an entry's name in messages.

@@ -330,6 +330,8 @@ func (r *Recipe) checkBootloader(d *decoder) {
 		d.fail("bootloader.generations", "come before the recipe's system, and there is no system")
 	case len(b.Generations) > 0 && r.Store.Profile != "":
 		d.fail("bootloader.generations", "make the system profile, and so does store.profile; leave one of them out")
+	case len(b.Generations) > 0:
+		r.checkGenerations(d)
 	}
 	if b.Default != "" && len(b.Entries) > 0 && r.System == nil {
 		var titles []string
@@ -357,6 +359,42 @@ func (r *Recipe) loadsByHand() bool {
 			return strings.EqualFold(dir, "EFI")
 		})
 	})
+}
+
+// Profile returns the system profile with its generations; without earlier ones, it has the
+// system alone. made is the store path of a system that ingot makes.
+func (r *Recipe) Profile(made string) storedb.Profile {
+	current := made
+	if r.System != nil && r.System.Path != "" {
+		current = string(r.System.Path)
+	}
+	p := storedb.Profile{Name: "system"}
+	for _, g := range r.Bootloader.Generations {
+		p.Generations = append(p.Generations, storedb.Generation{Number: g.Number, Path: string(g.Path)})
+		if g.Number > 0 && string(g.Path) == current {
+			p.Current = g.Number
+		}
+	}
+	if p.Current == 0 {
+		p.Generations = append(p.Generations, storedb.Generation{Path: current})
+	}
+	return p
+}
+
+// checkGenerations finds the mistakes in the numbers of generations.
+func (r *Recipe) checkGenerations(d *decoder) {
+	last := 0
+	for i, g := range r.Bootloader.Generations {
+		n := cmp.Or(g.Number, last+1)
+		if n <= last {
+			d.fail(fmt.Sprintf("bootloader.generations[%d]", i), "has the number %d, and the generation before it %d: numbers grow", n, last)
+			return
+		}
+		last = n
+	}
+	if _, _, err := r.Profile("").Numbered(); err != nil {
+		d.fail("bootloader.generations", "the profile %s", err)
+	}
 }
 
 // What becomes of something of the host's: the values of hard-links, times and xattrs.

@@ -133,6 +133,8 @@ func shortForm(v any) (field reflect.Value, kind yaml.Kind) {
 	switch v := v.(type) {
 	case *System:
 		return reflect.ValueOf(&v.Path).Elem(), yaml.ScalarNode
+	case *Generation:
+		return reflect.ValueOf(&v.Path).Elem(), yaml.ScalarNode
 	case *Source:
 		return reflect.ValueOf(&v.From).Elem(), yaml.ScalarNode
 	case *Output:

@@ -1,6 +1,8 @@
 package recipes
 
 import (
+	"encoding/json"
+
 	"ingot/bootloader"
 	"ingot/image"
 	"ingot/partition"
@@ -49,6 +51,8 @@ func (r *Recipe) Errorf(key, format string, args ...any) *Error {
 type System struct {
 	// Path is the store path of a system that a closure of the store brings.
 	Path StorePath `json:"path,omitempty" jsonschema_description:"The store path of a NixOS or Guix system, or a link to one such as ./result. system: PATH is short for it."`
+	// InitrdSecrets are those that NixOS adds to the initial RAM disk when it installs a boot loader.
+	InitrdSecrets map[string]Secret `json:"initrd-secrets,omitempty" jsonschema_description:"With path: the secrets that a NixOS system wants in its initial RAM disk (boot.initrd.secrets), by their paths there. Each is {file: PATH} or {environment: NAME}, taken byte for byte. ingot puts them into a second initial RAM disk, which the boot loader loads behind the system's own, and not into the store."`
 	// Kernel is the folder that the kernel of a system made by ingot is taken from.
 	Kernel   Path     `json:"kernel,omitempty" jsonschema_description:"A folder with boot/vmlinuz-* and lib/modules, such as an unpacked kernel package; or 'host' for the kernel that INGOT_KERNEL names, or else the host's own."`
 	Program  Path     `json:"program,omitempty" jsonschema_description:"The ingot binary that becomes the system's init, shell and commands; needed if the image's architecture is not the host's. Default: the running ingot."`
@@ -204,7 +208,23 @@ type Bootloader struct {
 	Arguments []string `json:"arguments,omitempty" jsonschema_description:"Kernel arguments, added to the system's own."`
 	Entries   []Entry  `json:"entries,omitempty" jsonschema_description:"Further menu entries."`
 	// Generations are what a system profile remembers beside its newest generation.
-	Generations []StorePath `json:"generations,omitempty" jsonschema_description:"The store paths of earlier systems, the oldest first. With the recipe's system as the newest, they become the generations of the system profile, whatever boot loader the disk has, and the entries of the submenu 'All generations' of a menu that ingot makes."`
+	Generations []Generation `json:"generations,omitempty" jsonschema_description:"The earlier systems, the oldest first: store paths, or {number: 41, path: PATH} for a generation with another number than the one after the generation before it. With the recipe's system as the newest, they become the generations of the system profile, whatever boot loader the disk has, and entries of a submenu of a menu that ingot makes. If one that has a number is the recipe's system, the profile leads to it, and no other is added."`
+}
+
+// A Generation is a system that a profile has led to.
+type Generation struct {
+	Number int       `json:"number,omitempty" jsonschema_description:"The generation's number. Default: one more than that of the generation before it; 1 for the first."`
+	Path   StorePath `json:"path" jsonschema:"required" jsonschema_description:"The store path of the system. generations: [PATH] is short for it."`
+}
+
+// MarshalJSON gives the form that an image's identifiers are derived from: the path alone where
+// there is no number.
+func (g Generation) MarshalJSON() ([]byte, error) {
+	if g.Number == 0 {
+		return json.Marshal(g.Path)
+	}
+	type all Generation
+	return json.Marshal(all(g))
 }
 
 // Entry is one entry of the boot menu.

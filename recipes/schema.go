@@ -73,7 +73,7 @@ func Schema() ([]byte, error) {
 	addLoaders(&r, s.Definitions)
 	addFileSystems(s.Definitions["Partition"])
 	addFormats(s.Definitions["Output"])
-	for name, short := range map[string]*jsonschema.Schema{"System": anyText, "Source": anyPath, "Output": oneWordOf(fileformat.Names(fileformat.Format.Built)...)} {
+	for name, short := range map[string]*jsonschema.Schema{"System": anyText, "Generation": anyText, "Source": anyPath, "Output": oneWordOf(fileformat.Names(fileformat.Format.Built)...)} {
 		s.Definitions[name] = either(short, s.Definitions[name])
 	}
 	return json.MarshalIndent(s, "", "  ")

@@ -59,7 +59,7 @@ func newSound(t testing.TB, f Flavour) *soundStore {
 	err := Populate(background, tree, closure(t, f, lib, prog), Options{
 		LoadOptions: LoadOptions{}, Deduplicate: true,
 		Roots:    map[string]string{"mine": lib.Path},
-		Profiles: []Profile{{Name: "system", Generations: []string{lib.Path, prog.Path}}},
+		Profiles: []Profile{{Name: "system", Generations: Generations(lib.Path, prog.Path)}},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -16,7 +16,7 @@
 //
 //	system := "/nix/store/…-nixos-system-web"
 //	err = storedb.Populate(ctx, tree, closure, storedb.Options{
-//		Profiles: []storedb.Profile{{Name: "system", Generations: []string{system}}},
+//		Profiles: []storedb.Profile{{Name: "system", Generations: storedb.Generations(system)}},
 //		NixOS:    true,
 //	})
 //

@@ -37,14 +37,6 @@ type Options struct {
 	Registration string
 }
 
-// Profile is a name in the directory profiles, such as "system" or
-// "per-user/root/channels", and the store paths of its generations from the first
-// on. The last is current.
-type Profile struct {
-	Name        string
-	Generations []string
-}
-
 // Populate puts the closure into t as a store: the items, the database, GC roots and
 // profiles. What is not loaded yet is loaded first.
 func Populate(ctx context.Context, t *image.Tree, c *Closure, o Options) error {
@@ -168,17 +160,16 @@ func (p *populator) profiles() error {
 		if err := checkLinkName(prof.Name); err != nil {
 			return fmt.Errorf("profile %q: %w", prof.Name, err)
 		}
-		if len(prof.Generations) == 0 {
-			return fmt.Errorf("profile %q has no generations", prof.Name)
+		numbered, current, err := prof.Numbered()
+		if err != nil {
+			return fmt.Errorf("profile %q %w", prof.Name, err)
 		}
-		var name string
-		for i, target := range prof.Generations {
-			name = fmt.Sprintf("%s-%d-link", prof.Name, i+1)
-			if err := p.root("profile", "profiles", prof.Name, name, target); err != nil {
+		for _, g := range numbered {
+			if err := p.root("profile", "profiles", prof.Name, generationLink(prof.Name, g.Number), g.Path); err != nil {
 				return err
 			}
 		}
-		if err := p.link("profiles/"+prof.Name, path.Base(name)); err != nil {
+		if err := p.link("profiles/"+prof.Name, path.Base(generationLink(prof.Name, current))); err != nil {
 			return err
 		}
 	}

@@ -53,7 +53,7 @@ func TestPopulate(t *testing.T) {
 	s := newStore(t, Nix)
 	tree := populate(t, Nix, Options{
 		Roots:        map[string]string{"keep": s.file.Path},
-		Profiles:     []Profile{{"system", []string{s.tree.Path, s.text.Path}}, {"per-user/root/tools", []string{s.link.Path + "/bin"}}},
+		Profiles:     []Profile{{Name: "system", Generations: Generations(s.tree.Path, s.text.Path)}, {Name: "per-user/root/tools", Generations: Generations(s.link.Path + "/bin")}},
 		NixOS:        true,
 		Registration: "/nix-path-registration",
 	}, s.items()...)
@@ -135,7 +135,7 @@ func TestPopulatedStoreIsNix(t *testing.T) {
 		checkout(t, populate(t, Nix, Options{
 			Deduplicate: dedupe,
 			Roots:       map[string]string{"text": s.text.Path},
-			Profiles:    []Profile{{"system", []string{s.file.Path}}},
+			Profiles:    []Profile{{Name: "system", Generations: Generations(s.file.Path)}},
 		}, s.items()...), root)
 
 		nixStore(t, root, "", "--verify", "--check-contents")
@@ -320,11 +320,11 @@ func TestPopulateErrors(t *testing.T) {
 		{Options{Roots: map[string]string{"x": "/etc"}}, `gc root "x": /etc is not in the closure`},
 		{Options{Roots: map[string]string{"../x": s.file.Path}}, `gc root "../x": ".." is not a file name`},
 		{Options{Roots: map[string]string{"profiles": s.file.Path}}, `"profiles" stands twice in one directory`},
-		{Options{Profiles: []Profile{{"system", nil}}}, `profile "system" has no generations`},
-		{Options{Profiles: []Profile{{"system", []string{gone}}}}, `profile "system": ` + gone + " is not in the closure"},
-		{Options{Profiles: []Profile{{"a//b", []string{s.file.Path}}}}, `profile "a//b": "" is not a file name`},
-		{Options{Profiles: []Profile{{"", []string{s.file.Path}}}}, `profile "": "" is not a file name`},
-		{Options{Profiles: []Profile{{"a\tb", []string{s.file.Path}}}}, `profile "a\tb": byte 2 of the name begins a control character`},
+		{Options{Profiles: []Profile{{Name: "system"}}}, `profile "system" has no generations`},
+		{Options{Profiles: []Profile{{Name: "system", Generations: Generations(gone)}}}, `profile "system": ` + gone + " is not in the closure"},
+		{Options{Profiles: []Profile{{Name: "a//b", Generations: Generations(s.file.Path)}}}, `profile "a//b": "" is not a file name`},
+		{Options{Profiles: []Profile{{Name: "", Generations: Generations(s.file.Path)}}}, `profile "": "" is not a file name`},
+		{Options{Profiles: []Profile{{Name: "a\tb", Generations: Generations(s.file.Path)}}}, `profile "a\tb": byte 2 of the name begins a control character`},
 		{Options{Registration: "x"}, `"x" is not the absolute path of a file`},
 	} {
 		err := Populate(background, image.NewTree(), closure(t, Nix, s.items()...), c.o)

@@ -149,7 +149,7 @@ func TestRegisterIsPopulate(t *testing.T) {
 			want := filepath.Join(t.TempDir(), "want")
 			checkout(t, populate(t, f, Options{
 				Deduplicate: dedupe, DatabaseOptions: DatabaseOptions{Provenance: true},
-				Roots: map[string]string{"text": h.text.Path}, Profiles: []Profile{{"system", []string{h.tree.Path}}},
+				Roots: map[string]string{"text": h.text.Path}, Profiles: []Profile{{Name: "system", Generations: Generations(h.tree.Path)}},
 			}, h.closure(t).Items()...), want)
 			for _, lock := range []string{"gc.lock", "db/big-lock"} { // an image has none
 				if err := os.Remove(filepath.Join(root, f.StateDir(), lock)); err != nil {

@@ -224,6 +224,10 @@ func (w *writer) kernel(what string, e bootloader.Entry) {
 		line += ` "` + isoWord + `$iso_path"`
 	}
 	w.line("%s", line)
+	if e.DeviceTree != "" {
+		w.check(what, checkPath(e.DeviceTree))
+		w.line("devicetree %s", quote(e.DeviceTree))
+	}
 	if len(e.Initrd) == 0 {
 		return
 	}

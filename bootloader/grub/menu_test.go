@@ -32,6 +32,10 @@ var menus = map[string]bootloader.Menu{
 			{Title: "Generation 6", Submenu: "Older generations", Kernel: "/k6", Arguments: []string{"single"}},
 		},
 	},
+	"board": {
+		Timeout: 5,
+		Entries: []bootloader.Entry{{Title: "Board", Kernel: "/k", Initrd: []string{"/i", "/s-secrets"}, DeviceTree: "/dtbs/a board.dtb"}},
+	},
 	"serial": {
 		Consoles: []string{"ttyS0"}, Default: "entry-1",
 		Entries: []bootloader.Entry{{Title: "Linux", Kernel: "/k", Arguments: []string{"console=ttyS0"}}},
@@ -81,6 +85,7 @@ func TestMenuRefusals(t *testing.T) {
 		{"newline", with(func(e *bootloader.Entry) { e.Title = "a\nreboot" }), "without control characters"},
 		{"nothing", with(func(e *bootloader.Entry) { e.Kernel = "" }), "it has no kernel"},
 		{"relative", with(func(e *bootloader.Entry) { e.Kernel = "boot/k" }), `path "boot/k": it must be absolute`},
+		{"device tree", with(func(e *bootloader.Entry) { e.DeviceTree = "a.dtb" }), `path "a.dtb"`},
 		{"initrd", with(func(e *bootloader.Entry) { e.Initrd = []string{"/a/../b"} }), `path "/a/../b"`},
 		{"backslash", with(func(e *bootloader.Entry) { e.Arguments = []string{`a\b`} }), `cannot pass a \ to a kernel unchanged`},
 		{"quote", with(func(e *bootloader.Entry) { e.Arguments = []string{`a="b c"`} }), "needs no quotes"},

@@ -132,6 +132,9 @@ func (s *System) readNames(look bootloader.Lookup) {
 	if version, err := look.Text(s.in("nixos-version")); err == nil {
 		s.Version = strings.TrimSpace(version)
 	}
+	if name, err := look.Text(s.in("configuration-name")); err == nil {
+		s.ConfigurationName = strings.TrimSpace(name)
+	}
 	// The line that NixOS's own installer writes, less the date.
 	s.Entry.Title = strings.TrimSpace("NixOS " + s.Version)
 	platform := s.doc.System

@@ -15,6 +15,8 @@ type System struct {
 	Entry bootloader.Entry
 	// Version is the contents of nixos-version; empty for Guix.
 	Version string
+	// ConfigurationName is the contents of configuration-name: boot.loader.grub.configurationName.
+	ConfigurationName string
 	// Arch is the processor architecture as recipes name it, such as "x86_64"; empty if the
 	// closure does not say.
 	Arch string
@@ -67,6 +69,15 @@ type Loader struct {
 type Specialisation struct {
 	Name   string
 	System *System
+}
+
+// Title is what a menu calls a specialisation of a system: by its configuration-name as NixOS's
+// installer of GRUB does, unless the system itself has that name, too.
+func (sp Specialisation) Title(of *System) string {
+	if name := sp.System.ConfigurationName; name != "" && name != of.ConfigurationName {
+		return name
+	}
+	return sp.Name
 }
 
 // Expectations are what a system needs to find on its disk and in its initial RAM disk.

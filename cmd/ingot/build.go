@@ -578,7 +578,7 @@ func thisHost(c *cobra.Command) (plan.Host, error) {
 		return plan.Host{}, fmt.Errorf("finding ingot's own file: %w", err)
 	}
 	return plan.Host{
-		Program: program, Kernel: os.Getenv("INGOT_KERNEL"), Path: filepath.SplitList(os.Getenv("PATH")),
+		Program: program, Getenv: os.LookupEnv, Kernel: os.Getenv("INGOT_KERNEL"), Path: filepath.SplitList(os.Getenv("PATH")),
 		Fetch: fetching(c.Flags()), CacheDir: cacheDir(),
 	}, nil
 }

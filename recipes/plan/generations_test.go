@@ -149,10 +149,10 @@ func TestGenerations(t *testing.T) {
 	rest := text
 	for _, want := range []string{
 		"set default=entry-1", "menuentry 'NixOS 24.03' --id entry-1", "number=3",
-		"submenu 'All generations'",
-		"menuentry 'Generation 3: NixOS 24.03' --id generation-3", "number=3",
-		"menuentry 'Generation 2: NixOS 24.02' --id generation-2", "number=2",
-		"menuentry 'Generation 1: NixOS 24.01' --id generation-1", "number=1", "console=ttyS0",
+		"submenu 'NixOS - All configurations'",
+		"menuentry 'NixOS - Configuration 3 (24.03)' --id generation-3", "number=3",
+		"menuentry 'NixOS - Configuration 2 (24.02)' --id generation-2", "number=2",
+		"menuentry 'NixOS - Configuration 1 (24.01)' --id generation-1", "number=1", "console=ttyS0",
 	} {
 		_, after, ok := strings.Cut(rest, want)
 		if !ok {
@@ -178,7 +178,7 @@ func menuOf(t *testing.T, root *image.Tree) string {
 func TestOldGenerationBoots(t *testing.T) {
 	dir := t.TempDir()
 	systems(t, dir, 3)
-	p, err := plan(t, dir, generationsRecipe, "bootloader.default=Generation 2: NixOS 24.02")
+	p, err := plan(t, dir, generationsRecipe, "bootloader.default=NixOS - Configuration 2 (24.02)")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -199,6 +199,11 @@ func TestGenerationErrors(t *testing.T) {
 			"bootloader.generations: come before the recipe's system, and there is no system"},
 		{"a profile too", "store:\n", "store:\n  profile: /nix/store/00000000000000000000000000000001-system\n",
 			"bootloader.generations: make the system profile, and so does store.profile; leave one of them out"},
+		{"numbers", "    - /nix/store/00000000000000000000000000000002-system\n", "    - {number: 1, path: /nix/store/00000000000000000000000000000002-system}\n",
+			"bootloader.generations[1]: has the number 1, and the generation before it 1: numbers grow"},
+		{"a large number", "    - /nix/store/00000000000000000000000000000002-system\n", "    - {number: 2147483647, path: /nix/store/00000000000000000000000000000002-system}\n",
+			"bootloader.generations: the profile has the generation 2147483648 behind 2147483647"},
+		{"no path", "    - /nix/store/00000000000000000000000000000002-system\n", "    - {number: 7}\n", "bootloader.generations[1].path: is missing"},
 		{"no loader", "  grub: [bios]\n", "", "bootloader: has no grub"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -211,5 +216,32 @@ func TestGenerationErrors(t *testing.T) {
 				t.Errorf("Plan = %v\nwant %s", err, c.want)
 			}
 		})
+	}
+}
+
+// TestNumberedGenerations takes over the generations of a profile with their numbers, of which
+// some are missing, and one that is not the last is current.
+func TestNumberedGenerations(t *testing.T) {
+	dir := t.TempDir()
+	systems(t, dir, 3)
+	list := fmt.Sprintf("  generations: [{number: 7, path: %s}, {number: 12, path: %s}, {number: 13, path: %s}]\n", store32(1, "system"), store32(3, "system"), store32(2, "system"))
+	p, err := plan(t, dir, generationsRecipe[:strings.Index(generationsRecipe, "  generations:")]+list)
+	if err != nil {
+		t.Fatal(err)
+	}
+	root := readRoot(t, p)
+	for name, want := range map[string]string{"system": "system-12-link", "system-7-link": store32(1, "system"), "system-12-link": store32(3, "system"), "system-13-link": store32(2, "system")} {
+		if n := root.Lookup("/nix/var/nix/profiles/" + name); n == nil || n.Link != want {
+			t.Errorf("%s = %+v; want a link to %s", name, n, want)
+		}
+	}
+	text := menuOf(t, root)
+	for _, want := range []string{"'NixOS - Configuration 13 (24.02)' --id generation-13", "'NixOS - Configuration 7 (24.01)' --id generation-7"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the menu has no %s:\n%s", want, text)
+		}
+	}
+	if n := strings.Count(text, "menuentry"); n != 4 {
+		t.Errorf("the menu has %d entries; want 4", n)
 	}
 }

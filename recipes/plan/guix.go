@@ -12,26 +12,27 @@ import (
 )
 
 // addGuix adds to a menu what a Guix system's parameters say of it beside the system itself: the
-// locale, and the entries of its bootloader-configuration.
-func (p *planner) addGuix(at int, m *bootloader.Menu) error {
+// locale. It returns the entries of its bootloader-configuration.
+func (p *planner) addGuix(at int, m *bootloader.Menu) ([]bootloader.Entry, error) {
 	if p.store.system == "" || p.store.flavour != storedb.Guix || p.store.made != nil {
-		return nil
+		return nil, nil
 	}
-	s, err := system.Read(p.lookRoot(at), p.store.system)
+	s, err := p.readSystem(at, p.store.system)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	m.Locale = s.Locale
+	var entries []bootloader.Entry
 	for _, from := range s.Menu {
 		e, err := p.guixEntry(at, from)
 		if err != nil {
-			return fmt.Errorf("%s: %w", from.What(), err)
+			return nil, fmt.Errorf("%s: %w", from.What(), err)
 		}
 		if e != nil {
-			m.Entries = append(m.Entries, *e)
+			entries = append(entries, *e)
 		}
 	}
-	return nil
+	return entries, nil
 }
 
 // guixEntry makes the entry that make-grub-configuration in gnu/bootloader/grub.scm makes: nil if

@@ -11,6 +11,8 @@ type Host struct {
 	Kernel string
 	// Path is where the tools of a boot loader, and mksquashfs, are looked for.
 	Path []string
+	// Getenv looks up the variables of the environment that a recipe takes secrets from.
+	Getenv func(name string) (value string, set bool)
 	// Temp is the folder for what is too large for memory, and has no name in it; /var/tmp
 	// if it is empty.
 	Temp string

@@ -8,7 +8,6 @@ import (
 
 	"ingot/bootloader"
 	"ingot/bootloader/kernel"
-	"ingot/bootloader/system"
 	"ingot/guest/wire"
 	"ingot/image"
 	"ingot/internal/printable"
@@ -17,56 +16,81 @@ import (
 	"ingot/storedb"
 )
 
-// menu makes the entries: the system's own first, then the recipe's.
+// menu makes the entries: the system's own first, with its specialisations and what it wants
+// beside them, then the recipe's, then those of generations.
 func (p *planner) menu(at int) (bootloader.Menu, error) {
 	m := bootloader.Menu{Timeout: recipes.DefaultTimeout, Default: p.Bootloader.Default, Consoles: p.Bootloader.Console}
 	if p.Bootloader.Timeout != nil {
 		m.Timeout = *p.Bootloader.Timeout
 	}
+	p.entryKeys, p.ids = nil, nil
+	add := func(key string, entries ...bootloader.Entry) {
+		for _, e := range entries {
+			m.Entries, p.entryKeys = append(m.Entries, e), append(p.entryKeys, key)
+		}
+	}
 	if p.store.system != "" {
-		e, err := p.systemEntry(at, "", p.store.system)
+		entries, err := p.ownEntries(at)
 		if err != nil {
 			return m, p.At("system", err)
 		}
-		if p.store.made != nil {
-			e.Title = p.madeTitle()
-		}
-		m.Entries = append(m.Entries, e)
+		add("system", entries...)
 	}
-	for i, r := range p.Bootloader.Entries {
-		e := bootloader.Entry{Title: r.Title, Kernel: r.Kernel, Initrd: r.Initrd, Submenu: r.Submenu}
-		if r.System != "" {
-			var err error
-			if e, err = p.systemEntry(at, r.Title, string(r.System)); err != nil {
-				return m, p.At(fmt.Sprintf("bootloader.entries[%d]", i), err)
-			}
-			e.Submenu = r.Submenu
+	for i := range p.Bootloader.Entries {
+		key := fmt.Sprintf("bootloader.entries[%d]", i)
+		entries, err := p.recipeEntries(at, &p.Bootloader.Entries[i])
+		if err != nil {
+			return m, p.At(key, err)
 		}
-		if r.System == "" {
-			_ = move(&e, func(name string) (string, error) { return p.inBoot(at, name), nil })
-		}
-		for _, file := range append([]string{e.Kernel}, e.Initrd...) {
-			if p.trees[at].Lookup(file) == nil {
-				return m, p.Errorf(fmt.Sprintf("bootloader.entries[%d]", i), "%s is not in partition %s", file, p.Disk.Partitions[at].Name)
-			}
-		}
-		e.Arguments = append(e.Arguments, r.Arguments...)
-		m.Entries = append(m.Entries, e)
+		add(key, entries...)
 	}
-	if err := p.addGuix(at, &m); err != nil {
+	guix, err := p.addGuix(at, &m)
+	if err != nil {
 		return m, p.At("system", err)
 	}
+	add("system", guix...)
 	generations, err := p.generations(at)
 	if err != nil {
 		return m, err
 	}
-	m.Entries = append(m.Entries, generations...)
+	add("system", generations...)
 	for i, e := range m.Entries {
 		if e.Search == nil { // another system's is complete
 			m.Entries[i].Arguments = p.arguments(at, e)
 		}
 	}
-	return m, nil
+	return m, p.checkSecrets()
+}
+
+// ownEntries are the entries of the recipe's system.
+func (p *planner) ownEntries(at int) ([]bootloader.Entry, error) {
+	as := place{}
+	if p.store.made != nil {
+		as.title = p.madeTitle()
+	}
+	return p.systemEntries(at, p.store.system, as)
+}
+
+// recipeEntries are those of one of the recipe's entries.
+func (p *planner) recipeEntries(at int, r *recipes.Entry) ([]bootloader.Entry, error) {
+	entries := []bootloader.Entry{{Title: r.Title, Kernel: r.Kernel, Initrd: r.Initrd, Submenu: r.Submenu}}
+	if r.System == "" {
+		_ = move(&entries[0], func(name string) (string, error) { return p.inBoot(at, name), nil })
+	} else {
+		var err error
+		if entries, err = p.systemEntries(at, string(r.System), place{title: r.Title, submenu: r.Submenu}); err != nil {
+			return nil, err
+		}
+	}
+	for i := range entries {
+		for _, file := range entries[i].Files() {
+			if p.trees[at].Lookup(file) == nil {
+				return nil, fmt.Errorf("%s is not in partition %s", file, p.Disk.Partitions[at].Name)
+			}
+		}
+		entries[i].Arguments = append(slices.Clone(entries[i].Arguments), r.Arguments...)
+	}
+	return entries, nil
 }
 
 // madeTitle is the title of a system that ingot makes.
@@ -92,55 +116,11 @@ func (p *planner) firstTitle() string {
 	if !p.Spreads() && p.trees[p.rootPartition(at)] == nil {
 		return ""
 	}
-	s, err := system.Read(p.lookRoot(at), p.store.system)
+	s, err := p.readSystem(at, p.store.system)
 	if err != nil {
 		return "" // making the menu reports it
 	}
 	return s.Entry.Title
-}
-
-// allGenerations is the submenu of all that the system profile holds.
-const allGenerations = "All generations"
-
-// generations returns the entries of the submenu, the newest first as in the menus
-// that Nix and Guix write themselves; none if there is only the recipe's system. Their
-// IDs do not change when generations are added, so that GRUB's saved state stays true.
-func (p *planner) generations(at int) ([]bootloader.Entry, error) {
-	if len(p.Bootloader.Generations) == 0 {
-		return nil, nil
-	}
-	var entries []bootloader.Entry
-	for i, toplevel := range append(slices.Clone(p.Bootloader.Generations), recipes.StorePath(p.store.system)) {
-		e, err := p.systemEntry(at, "", string(toplevel))
-		if err != nil {
-			return nil, p.At(fmt.Sprintf("bootloader.generations[%d]", i), err)
-		}
-		e.Title = fmt.Sprintf("Generation %d: %s", i+1, e.Title)
-		e.ID, e.Submenu = fmt.Sprintf("generation-%d", i+1), allGenerations
-		entries = append(entries, e)
-	}
-	slices.Reverse(entries)
-	return entries, nil
-}
-
-// systemEntry picks up what a system's closure boots with.
-func (p *planner) systemEntry(at int, title, toplevel string) (bootloader.Entry, error) {
-	root := p.rootPartition(at)
-	s, err := system.Read(p.lookRoot(at), toplevel)
-	if err != nil {
-		return bootloader.Entry{}, err
-	}
-	e := s.Entry
-	if title != "" {
-		e.Title = title
-	}
-	if warning := p.rootNotFound(toplevel, e.RootDevice, root); warning != "" {
-		p.out.Warnings = append(p.out.Warnings, warning)
-	}
-	if root == at && !p.Spreads() {
-		return e, nil
-	}
-	return e, p.loadFrom(&e, at, path.Join(p.bootFolder(at), "kernels"))
 }
 
 // rootNotFound says that a Guix system looks for another root than that of the image; it is
@@ -245,12 +225,17 @@ func (p *planner) checkCommandLines(at int, menu bootloader.Menu) error {
 // argumentsKey returns the key of the recipe that says most about the arguments of an entry
 // of the menu.
 func (p *planner) argumentsKey(entry int) string {
-	if p.store.system != "" {
-		entry-- // the system's own comes first
+	key := ""
+	if entry < len(p.entryKeys) {
+		key = p.entryKeys[entry]
+	}
+	number := -1
+	if _, err := fmt.Sscanf(key, "bootloader.entries[%d]", &number); err != nil {
+		number = -1
 	}
 	switch {
-	case entry >= 0 && entry < len(p.Bootloader.Entries) && len(p.Bootloader.Entries[entry].Arguments) > 0:
-		return fmt.Sprintf("bootloader.entries[%d].arguments", entry)
+	case number >= 0 && len(p.Bootloader.Entries[number].Arguments) > 0:
+		return key + ".arguments"
 	case len(p.Bootloader.Arguments) > 0:
 		return "bootloader.arguments"
 	case p.store.system != "":
@@ -266,8 +251,11 @@ func takeKernels(e *bootloader.Entry, f storedb.Flavour, from bootloader.Lookup,
 	return move(e, func(name string) (string, error) { return takeFile(from, f, name, to, folder) })
 }
 
-// takeFile puts one file there, and returns its path.
+// takeFile puts one file there, and returns its path. A file that is there already stays.
 func takeFile(from bootloader.Lookup, f storedb.Flavour, name string, to *image.Tree, folder string) (string, error) {
+	if path.Dir(name) == folder && to.Lookup(name) != nil {
+		return name, nil
+	}
 	data, err := from.Data(name)
 	if err != nil {
 		return "", err
@@ -280,7 +268,7 @@ func takeFile(from bootloader.Lookup, f storedb.Flavour, name string, to *image.
 	return place, to.Put(place, image.NewFile(0o444, data))
 }
 
-// move has an entry load its kernel and its initial RAM disks from elsewhere.
+// move has an entry load its kernel, its initial RAM disks and its device tree from elsewhere.
 func move(e *bootloader.Entry, to func(name string) (string, error)) error {
 	var err error
 	if e.Kernel, err = to(e.Kernel); err != nil {
@@ -290,6 +278,11 @@ func move(e *bootloader.Entry, to func(name string) (string, error)) error {
 	for i, name := range e.Initrd {
 		if e.Initrd[i], err = to(name); err != nil {
 			return fmt.Errorf("initrd: %w", err)
+		}
+	}
+	if e.DeviceTree != "" {
+		if e.DeviceTree, err = to(e.DeviceTree); err != nil {
+			return fmt.Errorf("device tree: %w", err)
 		}
 	}
 	return nil

@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -37,6 +36,9 @@ func (p *planner) plan(ctx context.Context, h Host) error {
 		return err
 	}
 	p.out.Secret = p.findSecret() // before a live medium's files are packed
+	if err := p.readSecrets(ctx, h); err != nil {
+		return err
+	}
 	if err := p.planBoot(ctx, h); err != nil {
 		return err
 	}
@@ -192,12 +194,11 @@ func (p *planner) populate(ctx context.Context, t *image.Tree) error {
 	for _, root := range p.Store.Roots {
 		o.Roots[root.Name] = string(root.Path)
 	}
-	if newest := cmp.Or(p.Store.Profile, recipes.StorePath(p.store.system)); newest != "" {
-		profile := storedb.Profile{Name: "system"}
-		for _, g := range append(slices.Clone(p.Bootloader.Generations), newest) {
-			profile.Generations = append(profile.Generations, string(g))
-		}
-		o.Profiles = []storedb.Profile{profile}
+	switch {
+	case p.Store.Profile != "":
+		o.Profiles = []storedb.Profile{{Name: "system", Generations: storedb.Generations(string(p.Store.Profile))}}
+	case p.store.system != "":
+		o.Profiles = []storedb.Profile{p.Profile(p.store.system)}
 	}
 	if p.store.system != "" && p.store.made == nil {
 		o.NixOS, o.GuixSystem = p.store.flavour == storedb.Nix, p.store.flavour == storedb.Guix

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"ingot/bootloader"
+	"ingot/bootloader/system"
 	"ingot/image"
 	"ingot/image/iso9660"
 	"ingot/partition/foreign"
@@ -17,9 +18,15 @@ type planner struct {
 	out       *Plan
 	store     *store
 	seed      image.Seed
-	trees     []*image.Tree // one for each partition; nil for raw ones
-	packed    string        // the path of the compressed root or store on a live medium
-	volumeMap *image.Map    // of an output without a table, if another program makes it
+	trees     []*image.Tree             // one for each partition; nil for raw ones
+	systems   map[string]*system.System // those that were read, by their store paths
+	ids       map[string]bool           // of entries of specialisations
+	entryKeys []string                  // of each entry of the menu, the key of the recipe that it comes from
+	secrets   map[string]image.Blob     // of the initial RAM disk, by their paths there
+	used      map[string]bool           // those of them that a system wants
+
+	packed    string     // the path of the compressed root or store on a live medium
+	volumeMap *image.Map // of an output without a table, if another program makes it
 
 	owned    []owned             // files whose owners the recipe names
 	madeDirs []madeDir           // directories on the way to files of the recipe

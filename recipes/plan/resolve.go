@@ -61,8 +61,8 @@ func resolve(ctx context.Context, r *recipes.Recipe, h Host) (*store, error) {
 		return nil, r.Errorf("system", "%s is not in the closures of the store", s.system)
 	}
 	for i, g := range r.Bootloader.Generations {
-		if s.closure.Lookup(string(g)) == nil {
-			return nil, r.Errorf(fmt.Sprintf("bootloader.generations[%d]", i), "%s is not in the closures of the store", g)
+		if s.closure.Lookup(string(g.Path)) == nil {
+			return nil, r.Errorf(fmt.Sprintf("bootloader.generations[%d]", i), "%s is not in the closures of the store", g.Path)
 		}
 	}
 	err = s.closure.Load(ctx, storedb.LoadOptions{Verify: r.Store.Verify, Files: r.Store.Deduplicate, Progress: h.Hashed})

@@ -39,7 +39,7 @@ func (c *closure) items(t testing.TB, database bool) []*storedb.Item {
 // options are those of a disk image of a Guix System.
 func (c *closure) options() storedb.Options {
 	return storedb.Options{
-		Profiles:   []storedb.Profile{{Name: "system", Generations: []string{c.system}}},
+		Profiles:   []storedb.Profile{{Name: "system", Generations: storedb.Generations(c.system)}},
 		GuixSystem: true,
 	}
 }

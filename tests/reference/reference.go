@@ -102,6 +102,9 @@ func (r *reference) value(s *jsonschema.Schema) (string, *jsonschema.Schema) {
 		return "mapping of " + value + "s", sub
 	case "array":
 		value, sub := r.value(s.Items)
+		if mapping, ok := strings.CutSuffix(value, ", or a short form"); ok {
+			return "list of " + mapping + "s, or of short forms", sub
+		}
 		return "list of " + value + "s", sub
 	case "boolean":
 		return "true or false", nil
