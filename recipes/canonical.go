@@ -44,6 +44,7 @@ func (p *Partition) makeCanonical(kind partition.Kind) {
 	if p.UUID != "" && p.Kind() != nil {
 		p.UUID = p.FileSystem().UUID(image.Volume{UUID: p.UUID}) // as that spells it
 	}
+	p.LUKSUUID = strings.ToLower(p.LUKSUUID)
 	p.Flags = partition.CanonicalFlags(kind, p.Flags, p.Type)
 	p.Start = p.Start.canonical()
 	if p.Source != nil && p.Size.Size == image.Fit(0) {

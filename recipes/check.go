@@ -42,6 +42,9 @@ func (r *Recipe) check(d *decoder) {
 }
 
 func (r *Recipe) checkStore(d *decoder) {
+	if s := r.System; r.Store.Flavour == "" && s != nil && strings.HasPrefix(string(s.Path), storedb.Guix.StoreDir()+"/") {
+		r.Store.Flavour = storedb.Guix.String()
+	}
 	r.Store.Flavour = cmp.Or(r.Store.Flavour, "nix")
 	for i := range r.Store.Closures {
 		r.Store.Closures[i].check(d, fmt.Sprintf("store.closures[%d]", i))
@@ -140,6 +143,7 @@ func (r *Recipe) checkDisk(d *decoder) {
 		differ(key+".label", "label", p.Label)
 		differ(key+".uuid", "UUID", p.UUID)
 		differ(key+".guid", "GUID", p.GUID)
+		differ(key+".luks-uuid", "UUID", p.LUKSUUID)
 		p.check(d, key)
 		if p.Size.Share != 0 && r.Disk.Size.IsZero() {
 			d.fail(key+".size", "%s is a share of what the disk has left, and the disk has no size: give disk.size", p.Size.Text)

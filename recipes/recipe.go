@@ -81,8 +81,8 @@ type SSH struct {
 
 // Store is the contents of the store, and how they are registered.
 type Store struct {
-	Flavour     string     `json:"flavour,omitempty" jsonschema:"enum=nix,enum=guix" jsonschema_description:"The kind of store: nix or guix. Default: nix."`
-	Closures    []Closure  `json:"closures,omitempty" jsonschema_description:"Closures to put into the store."`
+	Flavour     string     `json:"flavour,omitempty" jsonschema:"enum=nix,enum=guix" jsonschema_description:"The kind of store: nix or guix. Default: that of the system's path, or nix."`
+	Closures    []Closure  `json:"closures,omitempty" jsonschema_description:"Closures to put into the store. Default: that of the system, from the store's database or from where the flags of the command say."`
 	Add         []Addition `json:"add,omitempty" jsonschema_description:"Plain files and folders to add to the store under their content address, as nix-store --add does."`
 	Profile     StorePath  `json:"profile,omitempty" jsonschema_description:"The store path that the system profile points to. Default: the recipe's system."`
 	Roots       []Root     `json:"roots,omitempty" jsonschema_description:"Further GC roots."`
@@ -161,6 +161,7 @@ type Partition struct {
 	Source     *Source           `json:"source,omitempty" jsonschema_description:"A file to copy into the partition byte for byte, in place of a file system."`
 	Filesystem string            `json:"filesystem,omitempty"`
 	Encrypt    string            `json:"encrypt,omitempty" jsonschema:"enum=luks" jsonschema_description:"luks: put the file system into a LUKS 2 container, made by the host's cryptsetup in a virtual machine. An encrypted root needs a partition for the kernels: an ext4 with mount: /boot."`
+	LUKSUUID   string            `json:"luks-uuid,omitempty" jsonschema_description:"With encrypt: the UUID of the container. Default: derived."`
 	Passphrase *Secret           `json:"passphrase,omitempty" jsonschema_description:"With encrypt: the source of the passphrase. A newline at its end is removed."`
 	Mount      string            `json:"mount,omitempty" jsonschema_description:"Where the system mounts it; steps find it there below /mnt, or below / with in: root. The partition with /boot, if there is one, gets the menu and the kernels. One with the store at /nix or /nix/store (/gnu, /gnu/store) holds what lies there, and the partition mounted at / the rest. Default: / for the partition with the store; others are not mounted."`
 	Label      string            `json:"label,omitempty" jsonschema_description:"The file system's label."`

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/google/uuid"
+
 	"ingot/image/fileformat"
 	"ingot/internal/grammar"
 	"ingot/internal/lazy"
@@ -54,6 +56,8 @@ func (p *Partition) checkEncrypt(d *decoder, key string) {
 	switch {
 	case p.Encrypt == "" && p.Passphrase != nil:
 		d.fail(key+".passphrase", "is that of encrypt: luks, which is not there")
+	case p.Encrypt == "" && p.LUKSUUID != "":
+		d.fail(key+".luks-uuid", "is that of encrypt: luks, which is not there")
 	case p.Encrypt != "luks":
 	case p.Type == "esp":
 		d.fail(key+".encrypt", "firmware cannot read an ESP that is encrypted")
@@ -61,6 +65,9 @@ func (p *Partition) checkEncrypt(d *decoder, key string) {
 		d.fail(key+".encrypt", "needs a passphrase: {file: PATH}, or {environment: NAME}")
 	default:
 		d.check(key+".passphrase", p.Passphrase.check())
+	}
+	if id, err := uuid.Parse(p.LUKSUUID); p.LUKSUUID != "" && (err != nil || id.String() != strings.ToLower(p.LUKSUUID)) {
+		d.fail(key+".luks-uuid", "%s is not a UUID such as 6b4f0b6e-6d57-4d1c-9a3e-0e9b2f5a7c11", printable.Quote(p.LUKSUUID))
 	}
 }
 

@@ -88,19 +88,28 @@ type buildFlags struct {
 
 func build(c *cobra.Command, name string, r recipeFlags, o buildFlags) error {
 	start := time.Now()
+	nix, err := findNixBuild(os.Getenv)
+	if err != nil {
+		return err
+	}
+	if o.output == "" && nix != nil {
+		o.output = nix.Out
+	}
 	recipe, err := r.loadFor(c, name, o.output)
 	if err != nil {
 		return err
 	}
 	out := cmp.Or(o.output, recipe.Name+recipe.Output.FileFormat().Ending())
+	if err := nix.checkOut(out); err != nil {
+		return err
+	}
+	if nix.isOut(out) && !recipe.Output.FileFormat().Folder {
+		o.noManifest = true // no file may stand beside it
+	}
 	if recipe.Reads(out) {
 		return &image.SourceError{Path: out}
 	}
 	if err := o.checkName(out, name, recipe, r); err != nil {
-		return err
-	}
-	nix, err := findNixBuild(os.Getenv)
-	if err != nil {
 		return err
 	}
 	undo, err := nix.makeOut(out)
@@ -322,6 +331,9 @@ func (r *recipeFlags) load(c *cobra.Command, name string) (*recipes.Recipe, erro
 	if err != nil {
 		return nil, blame(c, err, overrides)
 	}
+	if err := r.giveClosures(c, name, recipe); err != nil {
+		return nil, err
+	}
 	return recipe, r.checkKeys(c, name, recipe)
 }
 
@@ -404,9 +416,6 @@ func (r *recipeFlags) parse(c *cobra.Command, name string, overrides []override)
 			return nil, err
 		}
 		return recipes.Parse(d.file, ".", text, set, absent...)
-	}
-	if err := checkKind(c, aRecipe, name); err != nil {
-		return nil, err
 	}
 	if r.piped == nil && name != stdin && !input.IsStream(name) {
 		if err := notImage(c, name); err != nil {

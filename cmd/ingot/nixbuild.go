@@ -140,3 +140,19 @@ func adoptPrograms() {
 		os.Setenv("PATH", strings.Join(list, string(filepath.ListSeparator)))
 	}
 }
+
+// isOut says whether an output is $out itself, beside which a build may write nothing.
+func (b *nixBuild) isOut(output string) bool {
+	return b != nil && b.Out != "" && filepath.Clean(output) == filepath.Clean(b.Out)
+}
+
+// checkOut refuses an $out that exists.
+func (b *nixBuild) checkOut(output string) error {
+	if !b.isOut(output) {
+		return nil
+	}
+	if _, err := os.Lstat(b.Out); err == nil {
+		return fmt.Errorf("%s exists already, and it is the output of this build ($out), which its builder makes: remove it first, or give another name with -o", printable.Name(b.Out))
+	}
+	return nil
+}

@@ -62,6 +62,11 @@ func (s *sourceFlags) empty() bool {
 	return s.Source.Empty() && len(s.adds)+len(s.unpacks) == 0
 }
 
+// named says whether a flag says where a closure is.
+func (s *sourceFlags) named() bool {
+	return !s.Source.Empty() || s.Root != "" || len(s.Caches) > 0
+}
+
 // kind is the flavour of --flavour, or that of the paths.
 func (s *sourceFlags) kind() (storedb.Flavour, error) {
 	if s.flavour == "" && len(s.Paths) > 0 && strings.HasPrefix(s.Paths[0], storedb.Guix.StoreDir()+"/") {

@@ -138,21 +138,22 @@ func (d *derivation) derive(c *cobra.Command, r *recipeFlags, toplevel string) e
 	}
 	host.Sources = d.sources
 	f := flavourOf(toplevel)
-	defer showFetching(c.ErrOrStderr(), false, &host.Fetch)()
+	quiet := c.Flags().Lookup("quiet")
+	defer showFetching(c.ErrOrStderr(), quiet != nil && asks(quiet), &host.Fetch)()
 	open, err := plan.Open(c.Context(), f, toplevel, from, host)
 	if err != nil {
 		return r.closureError(d.what, toplevel, err)
 	}
 	s, err := system.Read(open.Look, toplevel)
 	if err != nil {
-		return fmt.Errorf("%s: %w", printable.Name(d.what), open.Failed(err))
+		return d.of(open.Failed(err))
 	}
 	want, err := s.Expects(open.Look)
 	switch {
-	case errors.Is(err, system.ErrNoFstab):
+	case errors.Is(err, system.ErrNoFstab) && (want == nil || want.Root.Kind == system.NoDevice):
 		return fmt.Errorf("%s: %w, so no disk can be derived from it: give it fileSystems, or write a recipe with system: %s", printable.Name(d.what), open.Failed(err), toplevel)
-	case err != nil:
-		return fmt.Errorf("%s: %w", printable.Name(d.what), open.Failed(err))
+	case err != nil && !errors.Is(err, system.ErrNoFstab):
+		return d.of(open.Failed(err))
 	}
 	d.made, err = derive.System(s, want, derive.Wishes{
 		Name: derive.Hostname(open.Look, toplevel), Format: d.format, Closures: from, Add: r.additions(), GRUB: ownGRUB(open, host.Path),
@@ -176,6 +177,15 @@ func (r *recipeFlags) additions() (list []recipes.Addition) {
 	return list
 }
 
+// of gives an error the name that the command line has for the system, unless it says which one is
+// meant.
+func (d *derivation) of(err error) error {
+	if strings.Contains(err.Error(), d.what) {
+		return err
+	}
+	return fmt.Errorf("%s: %w", printable.Name(d.what), err)
+}
+
 // ownGRUB returns the GRUB of the system's own closure where this host has none.
 func ownGRUB(open *plan.Opened, path []string) (folders []string) {
 	for _, dir := range path {
@@ -196,6 +206,20 @@ func ownGRUB(open *plan.Opened, path []string) (folders []string) {
 // the store's database.
 func (r *recipeFlags) closures(c *cobra.Command, toplevel string) ([]recipes.Closure, error) {
 	s := r.store
+	if s == nil || !s.named() {
+		list, err := buildClosures(toplevel)
+		if err != nil {
+			return nil, err
+		}
+		for i := range list {
+			if s != nil {
+				list[i].From = hostPath(s.From)
+			}
+		}
+		if list != nil {
+			return list, nil
+		}
+	}
 	if s == nil {
 		return []recipes.Closure{{Path: recipes.StorePath(toplevel)}}, nil
 	}
@@ -246,6 +270,42 @@ func (r *recipeFlags) closures(c *cobra.Command, toplevel string) ([]recipes.Clo
 	return list, nil
 }
 
+// buildClosures are those that a Nix build, or one of Guix, gives to its builder; nil outside of
+// one.
+func buildClosures(toplevel string) ([]recipes.Closure, error) {
+	nix, err := findNixBuild(os.Getenv)
+	if nix == nil || err != nil {
+		return nil, err
+	}
+	if err := nix.lacksGraph(); err != nil {
+		return nil, fmt.Errorf("%s: its closure is unknown: %w", toplevel, err)
+	}
+	if nix.hasGraph {
+		return []recipes.Closure{{PathInfo: hostPaths([]string{nix.Attrs})}}, nil
+	}
+	return []recipes.Closure{{Graph: hostPaths(nix.Graphs)}}, nil
+}
+
+// giveClosures gives a recipe that names no closures the closure of its system, from where the
+// flags say, or from the store's database.
+func (r *recipeFlags) giveClosures(c *cobra.Command, name string, recipe *recipes.Recipe) error {
+	if r.made != nil && r.made.what == name {
+		return nil
+	}
+	s := recipe.System
+	if s == nil || s.Path == "" || len(recipe.Store.Closures) > 0 {
+		return checkKind(c, aRecipe, name)
+	}
+	if err := checkKind(c, aSystem, name); err != nil {
+		return err
+	}
+	list, err := r.closures(c, string(s.Path))
+	if err == nil {
+		recipe.Store.Closures, recipe.Store.Add = list, append(recipe.Store.Add, r.additions()...)
+	}
+	return err
+}
+
 // hostPath is a path of the host as a recipe in the working directory has it.
 func hostPath(p string) recipes.Path {
 	if p == "" || filepath.IsAbs(p) || strings.Contains(p, "://") {
@@ -288,7 +348,7 @@ func (d *derivation) text(c *cobra.Command) ([]byte, error) {
 	if err := d.made.Err(); err != nil {
 		return nil, &recipes.Error{File: d.what, What: err.Error(), Hint: "ingot recipes --from " + shellwords.Quote([]string{d.what}) + " prints a recipe without it, as a start"}
 	}
-	if !d.said {
+	if quiet := c.Flags().Lookup("quiet"); !d.said && (quiet == nil || !asks(quiet)) {
 		d.said = true
 		for _, note := range d.made.Notes {
 			sayLine(c.ErrOrStderr(), "note: ", note)

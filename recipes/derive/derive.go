@@ -70,6 +70,7 @@ type deriver struct {
 	system *system.System
 	want   *system.Expectations
 	wishes Wishes
+	mounts []system.Mount
 
 	table     string
 	signature string
@@ -80,7 +81,7 @@ type deriver struct {
 
 // System derives the recipe of a system.
 func System(s *system.System, want *system.Expectations, w Wishes) (*Recipe, error) {
-	d := &deriver{system: s, want: want, wishes: w, table: "gpt", out: &Recipe{}}
+	d := &deriver{system: s, want: want, wishes: w, mounts: slices.Clone(want.Mounts), table: "gpt", out: &Recipe{}}
 	d.findLive()
 	if err := d.findParts(); err != nil {
 		return nil, err

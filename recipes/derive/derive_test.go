@@ -107,6 +107,8 @@ func TestDisks(t *testing.T) {
 			bios + esp + "home linux ext4 label=home mount=/home 1GiB\nroot linux ext4 label=nixos fit+512MiB grow store"},
 		{"what need not be there", "LABEL=nixos / ext4\nLABEL=stick /media ext4 nofail\n/persist/x /x none bind\n/swapfile none swap\ntmpfs /tmp tmpfs",
 			bios + esp + "root linux ext4 label=nixos fit+512MiB store"},
+		{"subvolumes", "LABEL=pool / btrfs subvol=@\nLABEL=pool /nix btrfs subvol=/@nix,compress=zstd\nLABEL=pool /home btrfs subvol=@home",
+			bios + esp + "root linux btrfs label=pool fit+512MiB store"},
 		{"one name for several", "PARTLABEL=bios / ext4\nLABEL=ESP /data ext4\nLABEL=x /boot vfat", "bios2 bios-boot 1MiB\nESP esp fat label=x mount=/boot fit+256MiB\ndata linux ext4 label=ESP mount=/data 1GiB\nbios linux ext4 fit+512MiB store"},
 	} {
 		r := made(t, test.fstab, nil)
@@ -172,9 +174,9 @@ func TestLive(t *testing.T) {
 		{"netboot", "tmpfs / tmpfs\n../nix-store.squashfs /nix/.ro-store squashfs loop", "", "netboot"},
 		{"a disk's system", "LABEL=nixos / ext4", "iso", "iso nixos"},
 	} {
-		r := made(t, test.fstab, func(s *system.System, _ *system.Expectations, w *Wishes) {
+		r := made(t, test.fstab, func(s *system.System, want *system.Expectations, w *Wishes) {
 			w.Format = test.format
-			s.Entry.Arguments = []string{"root=LABEL=by-argument"}
+			want.Root = system.Device{Kind: system.ByLabel, Value: "by-argument"}
 		})
 		if err := r.Err(); err != nil {
 			t.Errorf("%s: refused: %v", test.what, err)

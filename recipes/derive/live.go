@@ -20,7 +20,7 @@ type live struct {
 
 // findLive finds out whether the system is a live one.
 func (d *deriver) findLive() {
-	for _, m := range d.want.Mounts {
+	for _, m := range d.mounts {
 		switch {
 		case m.Point == "/iso", m.Point == "/" && m.Type == "iso9660":
 			d.live.format, d.live.where = "iso", m.Where
@@ -37,12 +37,13 @@ func (d *deriver) findLive() {
 			}
 		}
 	}
-	if d.live.volume == "" && d.live.format == "iso" {
-		// nixpkgs' scripted stage 1 finds the medium by root=LABEL=….
-		for _, arg := range d.system.Entry.Arguments {
-			if label, ok := strings.CutPrefix(arg, "root=LABEL="); ok {
-				d.live.volume = label
-			}
+	if d.live.volume+d.live.uuid == "" && d.live.format == "iso" {
+		// nixpkgs' scripted stage 1 finds the medium by root=LABEL=…, as /dev/root.
+		switch by := d.want.Root; by.Kind {
+		case system.ByLabel:
+			d.live.volume = by.Value
+		case system.ByUUID:
+			d.live.uuid = by.Value
 		}
 	}
 }

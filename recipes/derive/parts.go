@@ -72,7 +72,7 @@ func (d *device) where() string { return d.mounts[0].Where }
 
 // devices groups the mounts of the disk by their devices.
 func (d *deriver) devices() (list []*device) {
-	for _, m := range d.want.Mounts {
+	for _, m := range d.mounts {
 		if !d.onDisk(m) {
 			continue
 		}
@@ -134,12 +134,16 @@ func (d *deriver) findParts() error {
 		d.liveRoot()
 		return nil
 	}
-	root := slices.IndexFunc(d.want.Mounts, func(m system.Mount) bool { return m.Point == "/" })
+	isRoot := func(m system.Mount) bool { return m.Point == "/" }
+	root := slices.IndexFunc(d.mounts, isRoot)
+	if by := d.want.Root; root < 0 && by.Kind != system.NoDevice {
+		root, d.mounts = 0, slices.Insert(d.mounts, 0, system.Mount{Device: by, Point: "/", Type: "auto", Where: "root="})
+	}
 	if root < 0 {
 		d.refuse("", "the system has no etc/fstab with a root, so its disk cannot be derived: give it fileSystems, or write a recipe by hand")
 	}
-	for i, m := range d.want.Mounts {
-		if first := d.want.Mounts[max(root, 0)]; m.Point == "/" && i != root && m.Device != first.Device {
+	for i, m := range d.mounts {
+		if first := d.mounts[max(root, 0)]; m.Point == "/" && i != root && m.Device != first.Device {
 			d.refuse(m.Where, "a second root, %s, beside %s in %s: one of the two can be right", deviceText(m.Device), deviceText(first.Device), first.Where)
 		}
 	}
@@ -238,11 +242,13 @@ func (d *deriver) addPart(dev *device, isESP bool) {
 	p.mount = p.says("mount", first.Point, first.Where)
 	for _, m := range dev.mounts {
 		p.grows = p.grows || slices.Contains(m.Options, "x-systemd.growfs")
-		if name, ok := subvolume(m); ok && fs == "btrfs" {
+		if name := subvolume(m); name != "" && fs == "btrfs" {
 			p.subvolumes = append(p.subvolumes, [2]string{name, m.Point})
 			p.says("subvolumes", "", first.Where)
-			p.mount = ""
 		}
+	}
+	if slices.ContainsFunc(p.subvolumes, func(s [2]string) bool { return s[1] == p.mount }) {
+		p.mount = ""
 	}
 	switch {
 	case isESP:
@@ -254,6 +260,9 @@ func (d *deriver) addPart(dev *device, isESP bool) {
 		}
 	case dev.at("/"):
 		p.rank = rankRoot
+		if i := d.want.Initrd; i != nil && i.Kind == system.NixOSSystemd {
+			p.kind = p.says("type", "root", "by which systemd in the initrd knows the root")
+		}
 		p.size = p.says("size", rootSize, "free space for the running system")
 	case dev.at("/boot"):
 		p.rank = rankBoot
@@ -272,16 +281,10 @@ func (d *deriver) addPart(dev *device, isESP bool) {
 	d.parts = append(d.parts, p)
 }
 
-// subvolume returns the subvolume of a btrfs that a mount names.
-func subvolume(m system.Mount) (string, bool) {
-	for _, o := range m.Options {
-		if name, ok := strings.CutPrefix(o, "subvol="); ok {
-			if name = strings.Trim(name, "/"); name != "" {
-				return name, true
-			}
-		}
-	}
-	return "", false
+// subvolume returns the subvolume of a btrfs that a mount names; empty if it names none.
+func subvolume(m system.Mount) string {
+	name, _ := m.Option("subvol")
+	return strings.Trim(name, "/")
 }
 
 // addSwap adds a swap partition. A swap file is the system's own affair.
@@ -369,13 +372,13 @@ func (d *deriver) identify(p *part, by system.Device, where string) bool {
 // inOnlyContainer puts a partition into the one LUKS container that no other is in: fstab names
 // the file system in it, as nixos-generate-config writes it.
 func (d *deriver) inOnlyContainer(p *part) {
-	if len(d.want.LUKS) == 1 && !slices.ContainsFunc(d.want.Mounts, func(m system.Mount) bool { return strings.HasPrefix(m.Device.Value, "/dev/mapper/") }) && d.isRootUUID(p.uuid) {
+	if len(d.want.LUKS) == 1 && !slices.ContainsFunc(d.mounts, func(m system.Mount) bool { return strings.HasPrefix(m.Device.Value, "/dev/mapper/") }) && d.isRootUUID(p.uuid) {
 		d.contain(p, &d.want.LUKS[0])
 	}
 }
 
 func (d *deriver) isRootUUID(uuid string) bool {
-	return slices.ContainsFunc(d.want.Mounts, func(m system.Mount) bool {
+	return slices.ContainsFunc(d.mounts, func(m system.Mount) bool {
 		return m.Point == "/" && m.Device.Kind == system.ByUUID && m.Device.Value == uuid
 	})
 }

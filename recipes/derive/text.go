@@ -189,17 +189,25 @@ func (p *part) node() *node {
 	}
 	if p.luks != nil {
 		put(m, "encrypt", scalar("luks"), p.why["encrypt"])
+		if p.luks.Device.Kind == system.ByUUID {
+			word(m, "luks-uuid", p.luks.Device.Value, p.luks.Where)
+		}
 		secret := mapping()
 		secret.Style = yaml.FlowStyle
 		word(secret, "environment", "PASSPHRASE", "")
 		put(m, "passphrase", secret, "set this variable to the passphrase")
 	}
 	if len(p.subvolumes) > 0 {
-		of := mapping()
+		var list []*node
 		for _, s := range p.subvolumes {
-			word(of, s[0], s[1], "")
+			of := mapping()
+			of.Style = yaml.FlowStyle
+			word(of, "name", s[0], "")
+			word(of, "mount", s[1], "")
+			list = append(list, of)
 		}
-		put(m, "subvolumes", of, p.why["subvolumes"])
+		put(m, "subvolumes", sequence(list...), "")
+		m.Content[len(m.Content)-2].LineComment = "# " + oneLine(p.why["subvolumes"])
 	}
 	if p.store {
 		c := mapping()
@@ -254,7 +262,7 @@ func (d *deriver) outputNode() *node {
 
 // volume is the volume id of an ISO: by which the system looks for it, or the label of its root.
 func (d *deriver) volume() string {
-	for _, m := range d.want.Mounts {
+	for _, m := range d.mounts {
 		if d.live.format == "" && m.Point == "/" && m.Device.Kind == system.ByLabel {
 			return m.Device.Value
 		}

@@ -3,6 +3,7 @@ package plan
 import (
 	"cmp"
 	"slices"
+	"strings"
 
 	"ingot/bootloader"
 	"ingot/bootloader/system"
@@ -109,6 +110,9 @@ func (p *planner) packsRoot() bool {
 
 // luksUUID returns the identifier of a partition's container.
 func (p *planner) luksUUID(i int) string {
+	if id := p.Disk.Partitions[i].LUKSUUID; id != "" {
+		return strings.ToLower(id)
+	}
 	return p.seed.Sub("partition " + p.Disk.Partitions[i].Name).UUID("luks").String()
 }
 
