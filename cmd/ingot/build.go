@@ -48,7 +48,8 @@ ingot refuses a name with the suffix of another format, in upper or lower case. 
 
 The output gets its name when it is complete. After an error or an interruption, an
 older file of that name is unchanged and nothing else remains. The output - is standard
-output, which ingot writes strictly in order and without a manifest.`,
+output, which ingot writes strictly in order, without a manifest unless --manifest names a
+file for it. An output that is itself an item of a store gets none, either.`,
 		Example: `  ingot build ./result -o web.qcow2
   ingot build ./result -o web.iso
   ingot build /nix/store/…-nixos-system-web --graph closure.graph -o web.img
@@ -70,6 +71,7 @@ output, which ingot writes strictly in order and without a manifest.`,
 	f := c.Flags()
 	f.StringVarP(&o.output, "output", "o", "", "the `FILE` to write. Default: the recipe's name.")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "print results and errors only")
+	f.StringVar(&o.manifest, "manifest", "", "`FILE` with the manifest. Default: beside OUTPUT.")
 	f.BoolVar(&o.noManifest, "no-manifest", false, "write no manifest, compute no digests")
 	f.BoolVar(&o.noSync, "no-sync", false, "do not wait for the disk: unsafe in a power cut")
 	f.BoolVar(&o.test, "test", false, "run the recipe's tests first; write if they pass")
@@ -80,7 +82,7 @@ output, which ingot writes strictly in order and without a manifest.`,
 }
 
 type buildFlags struct {
-	output                    string
+	output, manifest          string
 	quiet, noManifest, noSync bool
 	test                      bool
 	tests                     testFlags
@@ -103,11 +105,16 @@ func build(c *cobra.Command, name string, r recipeFlags, o buildFlags) error {
 	if err := nix.checkOut(out); err != nil {
 		return err
 	}
-	if nix.isOut(out) && !recipe.Output.FileFormat().Folder {
+	if nix.isOut(out) && !recipe.Output.FileFormat().Folder && o.manifest == "" {
 		o.noManifest = true // no file may stand beside it
 	}
-	if recipe.Reads(out) {
-		return &image.SourceError{Path: out}
+	for _, file := range []string{out, o.manifest} {
+		if file != "" && recipe.Reads(file) {
+			return &image.SourceError{Path: file}
+		}
+	}
+	if err := o.checkManifest(out); err != nil {
+		return err
 	}
 	if err := o.checkName(out, name, recipe, r); err != nil {
 		return err
@@ -165,6 +172,19 @@ func (o *buildFlags) checkName(out, name string, recipe *recipes.Recipe, r recip
 	return n.check()
 }
 
+// checkManifest refuses a file for the manifest that cannot be it, before a long plan.
+func (o *buildFlags) checkManifest(out string) error {
+	switch {
+	case o.manifest == "":
+		return nil
+	case o.manifest == stdout:
+		return usageError{errors.New("build: --manifest -: standard output is for the image; give a file")}
+	case image.SameFile(o.manifest, out) || filepath.Clean(o.manifest) == filepath.Clean(out):
+		return usageError{fmt.Errorf("build: --manifest: %s is the output itself", o.manifest)}
+	}
+	return image.Check(o.manifest)
+}
+
 // contain does what the file of a disk takes before it can be written.
 func (o *buildFlags) contain(c *cobra.Command, plan *plan.Plan, temp string) error {
 	if !plan.Contains() {
@@ -190,7 +210,7 @@ func (o *buildFlags) write(c *cobra.Command, p *plan.Plan, out string, start tim
 		return err
 	}
 	bar := newProgress(c.ErrOrStderr(), o.quiet, "writing", total)
-	opts := plan.EmitOptions{NoManifest: o.noManifest, WriteOptions: image.WriteOptions{Progress: bar.add, NoSync: o.noSync}}
+	opts := plan.EmitOptions{NoManifest: o.noManifest, Manifest: o.manifest, WriteOptions: image.WriteOptions{Progress: bar.add, NoSync: o.noSync}}
 	if out == stdout {
 		err = p.Stream(c.Context(), raw(c.OutOrStdout()), opts)
 		bar.close()
@@ -206,8 +226,11 @@ func (o *buildFlags) write(c *cobra.Command, p *plan.Plan, out string, start tim
 	}
 	o.say(c, "wrote %s in %s", out, since(start))
 	o.sayAccess(c, p, out)
-	if made != nil && p.Files == nil {
-		o.say(c, "digest %s, in %s", made.Disk.Digest, filepath.Base(manifest.Path(out)))
+	switch {
+	case made != nil && p.Files == nil:
+		o.say(c, "digest %s, in %s", made.Disk.Digest, cmp.Or(o.manifest, filepath.Base(manifest.Path(out))))
+	case made == nil && !o.noManifest:
+		o.say(c, "no manifest: %s is an item of a store, and --manifest FILE writes one elsewhere", out)
 	}
 	return nil
 }

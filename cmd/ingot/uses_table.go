@@ -56,7 +56,7 @@ func withKeys(not []string, table map[string]use) map[string]use {
 var uses = map[string]map[string]use{
 	"plan": withSources(withKeys(nil, map[string]use{"set": {}, "format": {}, stallFlag: {}, "output": {}, "json": {}, "top": {}})),
 	"build": withSources(withKeys(nil, map[string]use{
-		"set": {}, "format": {}, stallFlag: {}, "output": {}, "quiet": {}, "no-manifest": {}, "no-sync": {},
+		"set": {}, "format": {}, stallFlag: {}, "output": {}, "quiet": {}, "manifest": {not: []string{"no-manifest"}}, "no-manifest": {}, "no-sync": {},
 		"no-vm": {not: []string{"vm-kernel", "vm-accel"}}, "vm-kernel": {}, "vm-accel": {},
 		"test":       {},
 		"test-junit": {with: []string{"test"}}, "test-results": {with: []string{"test"}}, "test-step-timeout": {with: []string{"test"}},
@@ -71,8 +71,8 @@ var uses = map[string]map[string]use{
 		"socket": {}, "writable": {not: []string{"overlay"}}, "overlay": {}, "export": {}, "once": {}, "quiet": {},
 	}),
 	"verify": withSources(withKeys(withoutRecipe, map[string]use{
-		"set": {not: withoutRecipe}, "format": {not: withoutRecipe}, stallFlag: {not: withoutRecipe}, "json": {not: withoutRecipe}, "quiet": {not: []string{"trust"}},
-		"digest": {not: []string{"trust"}}, "trust": {}, "cert": {with: []string{"trust"}}, "any-ocsp": {with: []string{"trust"}},
+		"set": {not: withoutRecipe}, "format": {not: withoutRecipe}, stallFlag: {not: withoutRecipe}, "json": {not: []string{"digest", "trust"}}, "quiet": {not: []string{"trust"}},
+		"digest": {not: []string{"trust", "manifest"}}, "trust": {not: []string{"manifest"}}, "manifest": {}, "cert": {with: []string{"trust"}}, "any-ocsp": {with: []string{"trust"}},
 	})),
 	"recipes": ofRecipes(map[string]use{
 		"json": {not: []string{"schema", "from"}}, "schema": {not: []string{"from"}},
@@ -153,7 +153,7 @@ var (
 	// resultFlags are the flags of exec that take results.
 	resultFlags = []string{"output", "xchg", "share"}
 	// withoutRecipe are the flags of verify that compare nothing with a recipe.
-	withoutRecipe = []string{"digest", "trust"}
+	withoutRecipe = []string{"digest", "trust", "manifest"}
 	// prints are the flags of network that have nothing started, and nothing planned.
 	prints = []string{"print", "print-hosts"}
 	// commandList and allLists are those of test that have nothing played.

@@ -20,7 +20,7 @@ import (
 func newVerify() *cobra.Command {
 	var v verifyFlags
 	c := &cobra.Command{
-		Use:   "verify WHAT IMAGE | IMAGE... --digest | FOLDER --trust FILE",
+		Use:   "verify WHAT IMAGE | IMAGE --manifest FILE | IMAGE... --digest | FOLDER --trust FILE",
 		Short: "compare an image with its recipe, print its digest, or check signatures",
 		Long: `Compare an image with what its recipe gives now, byte by byte, and name the owner of
 each byte that differs. IMAGE is a disk (raw, qcow2, VDI or VHD, by its name or by a word
@@ -28,6 +28,9 @@ behind it, such as IMAGE:qcow2), an ISO, or a netboot folder. The recipe, --form
 suffix .iso sets the format, as for build.
 
 ` + whatHelp + `
+
+--manifest compares an image, or a netboot folder, with its manifest instead, by digests and
+without a recipe, and names the partitions and files that differ.
 
 --digest prints the digest of the disk in each image, as a manifest has it: the SHA-256 of
 the SHA-256s of its mebibytes. It compares nothing.
@@ -49,6 +52,7 @@ others. Standard error and the exit status stay the same.`,
   ingot verify web.yaml web.qcow2
   ingot verify rescue rescue.iso
   ingot verify web.yaml tftp/web --format netboot
+  ingot verify web.qcow2 --manifest web.qcow2.manifest.json
   ingot verify --digest web.qcow2 /dev/sdx
   ingot verify tftp/web --trust root.pem`,
 		Args: v.args,
@@ -56,6 +60,8 @@ others. Standard error and the exit status stay the same.`,
 			switch {
 			case v.digest:
 				return printDigests(c, args, v.quiet)
+			case v.manifest != "":
+				return v.compareManifest(c, args[0])
 			case v.trust != "":
 				return v.signatures.check(c, args[0], v.trust)
 			}
@@ -67,6 +73,7 @@ others. Standard error and the exit status stay the same.`,
 	v.recipe.addKeys(c)
 	f := c.Flags()
 	f.BoolVar(&v.digest, "digest", false, "print the digests of images, compare nothing")
+	f.StringVar(&v.manifest, "manifest", "", "`FILE` with the manifest; compare IMAGE with it")
 	f.StringVar(&v.trust, "trust", "", "`FILE` of the trusted certificate, PEM (TRUST=)")
 	f.StringVar(&v.signatures.builtIn, "cert", "", "`FILE` of certificates built into iPXE (CERT=)")
 	f.BoolVar(&v.signatures.AnyOCSP, "any-ocsp", false, "accept certificates that name an OCSP server")
@@ -78,7 +85,7 @@ others. Standard error and the exit status stay the same.`,
 type verifyFlags struct {
 	recipe                recipeFlags
 	quiet, asJSON, digest bool
-	trust                 string
+	trust, manifest       string
 	signatures            signatureFlags
 }
 
@@ -90,10 +97,10 @@ func (v *verifyFlags) args(c *cobra.Command, args []string) error {
 	switch {
 	case v.digest:
 		return takes(1, -1)(c, args)
-	case c.Flags().Changed("trust"):
+	case c.Flags().Changed("trust"), c.Flags().Changed("manifest"):
 		return takes(1, 1)(c, args)
 	case len(args) == 1:
-		return fmt.Errorf("takes WHAT and IMAGE, and 1 argument is given: %s; --digest prints the digest of an image, --trust FILE checks the signatures of a netboot folder", printable.Quote(args[0]))
+		return fmt.Errorf("takes WHAT and IMAGE, and 1 argument is given: %s; --manifest FILE compares an image with its manifest, --digest prints the digest of an image, --trust FILE checks the signatures of a netboot folder", printable.Quote(args[0]))
 	}
 	return takes(2, 2)(c, args)
 }

@@ -49,49 +49,75 @@ func (p *Plan) Emit(ctx context.Context, path string, o EmitOptions) (*manifest.
 	}
 	defer out.Abort()
 	out.Describes = manifest.Path(path)
-	if o.NoManifest {
+	at := o.ManifestPath(path)
+	if at == "" {
 		if err := out.WriteMap(ctx, m, o.WriteOptions); err != nil {
 			return nil, err
 		}
 		return nil, out.Commit()
 	}
-	beside, err := image.Create(manifest.Path(path))
+	d, err := newDescription(at, o)
 	if err != nil {
 		return nil, err
 	}
-	defer beside.Abort()
-	beside.NoSync = o.NoSync
-	made, err := p.writeAndHash(ctx, m, out, o.WriteOptions)
+	defer d.Abort()
+	made, err := p.alongside(ctx, func(ctx context.Context) error { return out.WriteMap(ctx, m, o.WriteOptions) })
 	if err != nil {
 		return nil, err
 	}
-	text, err := made.Text()
-	if err == nil {
-		_, err = beside.Write(text)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", manifest.Path(path), err)
-	}
-	if !o.NoSync { // what can fail does so before the image has its name
-		if err := beside.Sync(); err != nil {
-			return nil, err
-		}
+	if err := d.fill(made); err != nil { // what can fail does so before the image has its name
+		return nil, err
 	}
 	if err := out.Commit(); err != nil {
 		return nil, err
 	}
-	if err := beside.Commit(); err != nil {
-		return nil, fmt.Errorf("%s is written, but not its manifest: %w", path, err)
-	}
-	return made, nil
+	return made, d.commit(path)
 }
 
-// writeAndHash takes the digests while the image is being written: what the one
-// reads is in memory for the other.
-func (p *Plan) writeAndHash(ctx context.Context, m *image.Map, out *image.Output, o image.WriteOptions) (*manifest.Manifest, error) {
+// A description is the file of a manifest that has no name yet.
+type description struct {
+	*image.Output
+	path string
+}
+
+func newDescription(path string, o EmitOptions) (*description, error) {
+	out, err := image.Create(path)
+	if err != nil {
+		return nil, err
+	}
+	out.NoSync = o.NoSync
+	return &description{out, path}, nil
+}
+
+// fill writes the manifest down.
+func (d *description) fill(made *manifest.Manifest) error {
+	text, err := made.Text()
+	if err == nil {
+		_, err = d.Write(text)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", d.path, err)
+	}
+	if d.NoSync {
+		return nil
+	}
+	return d.Sync()
+}
+
+// commit gives the manifest its name when the image has its own.
+func (d *description) commit(image string) error {
+	if err := d.Commit(); err != nil {
+		return fmt.Errorf("%s is written, but not its manifest: %w", image, err)
+	}
+	return nil
+}
+
+// alongside takes the digests while the image is being written: what the one reads is in
+// memory for the other.
+func (p *Plan) alongside(ctx context.Context, write func(context.Context) error) (*manifest.Manifest, error) {
 	var made *manifest.Manifest
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return out.WriteMap(ctx, m, o) })
+	g.Go(func() error { return write(ctx) })
 	g.Go(func() (err error) {
 		made, err = p.manifest(ctx)
 		return err
@@ -99,7 +125,8 @@ func (p *Plan) writeAndHash(ctx context.Context, m *image.Map, out *image.Output
 	return made, g.Wait()
 }
 
-// Stream writes the image to w, strictly in order.
+// Stream writes the image to w, strictly in order, and its manifest if the options name a file
+// for it.
 func (p *Plan) Stream(ctx context.Context, w io.Writer, o EmitOptions) error {
 	if p.Files != nil {
 		return errors.New("a netboot output is a folder, which cannot be sent down a pipe")
@@ -108,7 +135,23 @@ func (p *Plan) Stream(ctx context.Context, w io.Writer, o EmitOptions) error {
 	if err != nil {
 		return err
 	}
-	return image.Stream(ctx, m, w, o.WriteOptions)
+	write := func(ctx context.Context) error { return image.Stream(ctx, m, w, o.WriteOptions) }
+	if o.Manifest == "" {
+		return write(ctx)
+	}
+	d, err := newDescription(o.Manifest, o)
+	if err != nil {
+		return err
+	}
+	defer d.Abort()
+	made, err := p.alongside(ctx, write)
+	if err == nil {
+		err = d.fill(made)
+	}
+	if err != nil {
+		return err
+	}
+	return d.commit("the image")
 }
 
 // manifest reads the planned disk once and returns what it is.

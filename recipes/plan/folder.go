@@ -24,8 +24,8 @@ func CheckFolder(dir string) error {
 
 // emitFolder writes the files, and a signature beside each if the recipe has it so.
 func (p *Plan) emitFolder(ctx context.Context, dir string, o EmitOptions) (*manifest.Manifest, error) {
-	if p.signer != nil && o.NoManifest {
-		return nil, fmt.Errorf("%s: signed files come with a manifest: the signatures bind no names, the manifest does", dir)
+	if p.signer != nil && (o.NoManifest || o.Manifest != "") {
+		return nil, fmt.Errorf("%s: signed files come with a manifest in their folder: the signatures bind no names, the manifest does", dir)
 	}
 	if p.digests != nil {
 		if _, err := p.digests.Take(ctx); err != nil {
@@ -52,6 +52,22 @@ func (p *Plan) emitFolder(ctx context.Context, dir string, o EmitOptions) (*mani
 		if made, err = p.folderManifest(ctx); err != nil {
 			return nil, err
 		}
+	}
+	if o.Manifest != "" {
+		d, err := newDescription(o.Manifest, o)
+		if err != nil {
+			return nil, err
+		}
+		defer d.Abort()
+		if err := d.fill(made); err != nil {
+			return nil, err
+		}
+		if err := f.Commit(o.NoSync); err != nil {
+			return nil, err
+		}
+		return made, d.commit(dir)
+	}
+	if made != nil {
 		text, err := made.Text()
 		if err == nil {
 			err = writeFile(ctx, f.Path(netboot.ManifestFile), text, o.NoSync)

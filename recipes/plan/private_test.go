@@ -81,3 +81,30 @@ func TestSecret(t *testing.T) {
 		p.Close()
 	}
 }
+
+// TestManifestPath: no manifest lies beside an item of a store, which would be an item itself.
+func TestManifestPath(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Symlink("/gnu/store/b", filepath.Join(dir, "link")); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		file string
+		o    EmitOptions
+		want string
+	}{
+		{dir + "/a.img", EmitOptions{}, dir + "/a.img.manifest.json"},
+		{dir + "/a.img", EmitOptions{Manifest: "m.json"}, "m.json"},
+		{dir + "/a.img", EmitOptions{NoManifest: true}, ""},
+		{"/nix/store/a.img", EmitOptions{}, ""},
+		{"/nix/store/../store/a", EmitOptions{}, ""},
+		{"/nix/store/a.img", EmitOptions{Manifest: "/nix/store/m"}, "/nix/store/m"},
+		{"/nix/store/a/x.img", EmitOptions{}, "/nix/store/a/x.img.manifest.json"},
+		{"/nix/stores/a", EmitOptions{}, "/nix/stores/a.manifest.json"},
+		{dir + "/link", EmitOptions{}, ""},
+	} {
+		if got := c.o.ManifestPath(c.file); got != c.want {
+			t.Errorf("%s, %+v: %q; want %q", c.file, c.o, got, c.want)
+		}
+	}
+}

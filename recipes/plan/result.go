@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"slices"
 
 	"ingot/image"
@@ -72,6 +73,32 @@ type EmitOptions struct {
 	image.WriteOptions
 	// NoManifest leaves out the manifest, and the reading that its digests take.
 	NoManifest bool
+	// Manifest is the path of the manifest. Default: beside the image, or among the files of a
+	// folder; and none for an image that is itself an item of a store, which holds no file of
+	// another.
+	Manifest string
+}
+
+// ManifestPath returns the path of the manifest of an image that is a file at a path, "" if it
+// gets none.
+func (o EmitOptions) ManifestPath(file string) string {
+	switch {
+	case o.NoManifest:
+		return ""
+	case o.Manifest == "" && inStore(file):
+		return ""
+	}
+	return cmp.Or(o.Manifest, manifest.Path(file))
+}
+
+// inStore reports whether a path is that of a store item.
+func inStore(file string) bool {
+	target, err := image.Target(file)
+	if err != nil {
+		return false // writing it fails
+	}
+	dir := filepath.Dir(target)
+	return dir == storedb.Nix.StoreDir() || dir == storedb.Guix.StoreDir()
 }
 
 // Pending are the partitions that a machine has to make before the plan is whole.
