@@ -314,8 +314,9 @@ type recipeFlags struct {
 
 	piped []byte // the recipe, if it came by a pipe: that is read but once
 
-	store *sourceFlags // where the closure of a system is; nil for a verb without these flags
-	made  *derivation  // the recipe that was derived last
+	store   *sourceFlags // where the closure of a system is; nil for a verb without these flags
+	profile string       // whose generations a system comes with
+	made    *derivation  // the recipe that was derived last
 
 	helper helperFlags
 }
@@ -330,6 +331,12 @@ func (r *recipeFlags) add(c *cobra.Command) {
 func (r *recipeFlags) addStore(c *cobra.Command) {
 	r.store = new(sourceFlags)
 	r.store.add(c.Flags())
+	r.addProfile(c)
+}
+
+// addProfile adds the flag for earlier generations of a system.
+func (r *recipeFlags) addProfile(c *cobra.Command) {
+	c.Flags().StringVar(&r.profile, "profile", "", "add the generations of the profile at `PATH`")
 }
 
 // addKeys adds the flags for keys, which decide bytes of what is built.

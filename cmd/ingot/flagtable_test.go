@@ -56,8 +56,8 @@ func flagTable() map[string]map[meaning][]string {
 }
 
 // apart are flags that say something else in some verbs: recipes takes no items of a store, and
-// derives a recipe from a system.
-var apart = map[string][]string{"--from": {"recipes"}}
+// derives a recipe from a system; register makes profiles, and others read one.
+var apart = map[string][]string{"--from": {"recipes"}, "--profile": {"register"}}
 
 func hasApart(meanings map[meaning][]string, verbs []string) bool {
 	for _, in := range meanings {

@@ -40,6 +40,7 @@ func (f *machineFlags) add(c *cobra.Command) {
 	s := c.Flags()
 	f.store.add(s, "WHAT")
 	f.recipe.store = &f.store.sourceFlags
+	f.recipe.addProfile(c)
 	addKernel(s, &f.kernel)
 	s.StringVar(&f.share, "store-share", "disk", "`NAME`: show it by disk, virtiofs or 9p")
 	s.BoolVar(&f.writable, "writable-store", false, "closure: the store is writable, in memory")

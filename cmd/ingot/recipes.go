@@ -62,6 +62,7 @@ check recipes.`,
 	}
 	f := c.Flags()
 	r.store.addWithoutFrom(f)
+	r.addProfile(c)
 	f.StringVar(&from, "from", "", "print the recipe derived from `WHAT`, a system")
 	f.StringVar(&r.store.From, "items", "", "with --from: `DIR` with the items. Default: the store.")
 	f.StringVar(&r.format, "format", "", "with --from: `FORMAT` to write")

@@ -31,7 +31,10 @@ func ofStore(table map[string]use) map[string]use {
 }
 
 // withSources adds the flags that say where the closure of a system is.
-func withSources(table map[string]use) map[string]use { return sourceUses(aSystem, table) }
+func withSources(table map[string]use) map[string]use {
+	table["profile"] = use{on: aSystem, way: "its bootloader.generations say what came before"}
+	return sourceUses(aSystem, table)
+}
 
 // ofRecipes has all flags of recipes but a few need --from, which derives a recipe.
 func ofRecipes(table map[string]use) map[string]use {
@@ -76,7 +79,7 @@ var uses = map[string]map[string]use{
 	})),
 	"recipes": ofRecipes(map[string]use{
 		"json": {not: []string{"schema", "from"}}, "schema": {not: []string{"from"}},
-		"items": {}, "format": {}, "output": {}, stallFlag: {},
+		"items": {}, "profile": {}, "format": {}, "output": {}, stallFlag: {},
 	}),
 	"completion": {},
 	"version":    {"licenses": {}},
@@ -105,8 +108,9 @@ var uses = map[string]map[string]use{
 		"set": {on: aRecipe}, "format": {on: aRecipe}, stallFlag: {on: aRecipe | aClosure},
 		"no-vm": {on: aRecipe, not: []string{"vm-kernel", "vm-accel"}}, "vm-kernel": {on: aRecipe}, "vm-accel": {on: aRecipe},
 
-		"kernel": {on: aClosure, way: kernelOfRecipe},
-		"store":  {on: aClosure, way: sourcesOfRecipe}, "store-share": {on: aClosure, way: storeOfRecipe}, "writable-store": {on: aClosure, way: storeOfRecipe},
+		"profile": {on: aSystem, way: "its bootloader.generations say what came before"},
+		"kernel":  {on: aClosure, way: kernelOfRecipe},
+		"store":   {on: aClosure, way: sourcesOfRecipe}, "store-share": {on: aClosure, way: storeOfRecipe}, "writable-store": {on: aClosure, way: storeOfRecipe},
 		"find":     {on: aClosure, not: []string{"shell", "run", "init"}, way: initOfRecipe},
 		"shell":    {on: aClosure, not: []string{"run", "init"}, way: initOfRecipe + ", and ingot shell opens a shell in it"},
 		"run":      {on: aClosure, not: []string{"init"}, way: initOfRecipe + ", and ingot shell runs commands in it"},

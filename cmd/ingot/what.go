@@ -122,7 +122,15 @@ func (r *recipeFlags) wishedFormat() string {
 }
 
 func (d *derivation) derive(c *cobra.Command, r *recipeFlags, toplevel string) error {
-	from, err := r.closures(c, toplevel)
+	generations, profile, err := r.generations()
+	if err != nil {
+		return err
+	}
+	var also []string
+	for _, g := range generations {
+		also = append(also, string(g.Path))
+	}
+	from, err := r.closures(c, toplevel, also...)
 	if err != nil {
 		return err
 	}
@@ -156,9 +164,25 @@ func (d *derivation) derive(c *cobra.Command, r *recipeFlags, toplevel string) e
 		return d.of(open.Failed(err))
 	}
 	d.made, err = derive.System(s, want, derive.Wishes{
-		Name: derive.Hostname(open.Look, toplevel), Format: d.format, Closures: from, Add: r.additions(), GRUB: ownGRUB(open, host.Path),
+		Name: derive.Hostname(open.Look, toplevel), Format: d.format, Closures: from, Add: r.additions(),
+		Generations: generations, Profile: profile, GRUB: ownGRUB(open, host.Path),
 	})
 	return err
+}
+
+// generations are those of the profile that --profile names, and its name.
+func (r *recipeFlags) generations() (list []recipes.Generation, name string, err error) {
+	if r.profile == "" {
+		return nil, "", nil
+	}
+	p, err := storedb.ReadProfile(r.profile)
+	if err != nil {
+		return nil, "", fmt.Errorf("--profile: %w", err)
+	}
+	for _, g := range p.Generations {
+		list = append(list, recipes.Generation{Number: g.Number, Path: recipes.StorePath(g.Path)})
+	}
+	return list, p.Name, nil
 }
 
 // additions are what --add and --unpack add to the store.
@@ -204,7 +228,7 @@ func ownGRUB(open *plan.Opened, path []string) (folders []string) {
 
 // closures are the sources of a system's store: those that flags name, those of a Nix build, or
 // the store's database.
-func (r *recipeFlags) closures(c *cobra.Command, toplevel string) ([]recipes.Closure, error) {
+func (r *recipeFlags) closures(c *cobra.Command, toplevel string, also ...string) ([]recipes.Closure, error) {
 	s := r.store
 	if s == nil || !s.named() {
 		list, err := buildClosures(toplevel)
@@ -221,7 +245,11 @@ func (r *recipeFlags) closures(c *cobra.Command, toplevel string) ([]recipes.Clo
 		}
 	}
 	if s == nil {
-		return []recipes.Closure{{Path: recipes.StorePath(toplevel)}}, nil
+		list := []recipes.Closure{{Path: recipes.StorePath(toplevel)}}
+		for _, p := range also {
+			list = append(list, recipes.Closure{Path: recipes.StorePath(p)})
+		}
+		return list, nil
 	}
 	from := recipes.Closure{
 		Graph: hostPaths(s.Graphs), Registration: hostPaths(s.Registrations), PathInfo: hostPaths(s.PathInfos),
@@ -259,9 +287,9 @@ func (r *recipeFlags) closures(c *cobra.Command, toplevel string) ([]recipes.Clo
 	}
 	paths := slices.Clone(s.Paths)
 	if !files {
-		paths = append([]string{toplevel}, paths...)
+		paths = slices.Concat([]string{toplevel}, also, paths)
 	}
-	slices.Sort(paths[min(1, len(paths)):])
+	slices.Sort(paths)
 	for _, p := range slices.Compact(paths) {
 		of := from
 		of.Graph, of.Registration, of.PathInfo, of.Path = nil, nil, nil, recipes.StorePath(p)

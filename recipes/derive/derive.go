@@ -27,6 +27,9 @@ type Wishes struct {
 	Closures []recipes.Closure
 	// Add are files and folders that join the store.
 	Add []recipes.Addition
+	// Generations are those of a profile, the system's own among them; Profile is its name.
+	Generations []recipes.Generation
+	Profile     string
 	// GRUB are the folders of the GRUB to install. Default: the host's.
 	GRUB []string
 }

@@ -20,6 +20,10 @@ func scalar(s string) *node { return &node{Kind: yaml.ScalarNode, Tag: "!!str", 
 
 func boolean() *node { return &node{Kind: yaml.ScalarNode, Tag: "!!bool", Value: "true"} }
 
+func number(n int) *node {
+	return &node{Kind: yaml.ScalarNode, Tag: "!!int", Value: strconv.Itoa(n)}
+}
+
 func mapping() *node { return &node{Kind: yaml.MappingNode, Tag: "!!map"} }
 
 // listed is a list in one line.
@@ -114,7 +118,7 @@ func (d *deriver) storeNode() *node {
 			put(of, "unpack", boolean(), "")
 		}
 		if a.Strip > 0 {
-			put(of, "strip", &node{Kind: yaml.ScalarNode, Tag: "!!int", Value: strconv.Itoa(a.Strip)}, "")
+			put(of, "strip", number(a.Strip), "")
 		}
 		list = append(list, of)
 	}
@@ -238,6 +242,18 @@ func (d *deriver) loaderNode() *node {
 		}
 		put(g, "from", from, "the system's own GRUB")
 		put(m, "grub", g, "")
+	}
+	if len(d.wishes.Generations) > 0 {
+		var list []*node
+		for _, g := range d.wishes.Generations {
+			of := mapping()
+			of.Style = yaml.FlowStyle
+			put(of, "number", number(g.Number), "")
+			word(of, "path", string(g.Path), "")
+			list = append(list, of)
+		}
+		put(m, "generations", sequence(list...), "")
+		m.Content[len(m.Content)-2].LineComment = "# of the profile " + oneLine(d.wishes.Profile)
 	}
 	if consoles, why := d.consoles(); len(consoles) > 0 {
 		put(m, "console", listed(consoles...), why)
