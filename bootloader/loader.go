@@ -67,6 +67,9 @@ type Target struct {
 	ESP *image.Tree
 	// ISO means that the medium is an ISO, and not a disk.
 	ISO bool
+	// NoFile means that the system does not find its ISO where that is a file on another
+	// medium: the boot loader then has no menu for those of sticks with many ISOs.
+	NoFile bool
 	// Path are folders of the host with programs.
 	Path []string
 }

@@ -241,12 +241,12 @@ type Entry struct {
 // Output is the format of the output.
 type Output struct {
 	Format      string `json:"format,omitempty"`
-	Volume      string `json:"volume,omitempty" jsonschema_description:"iso: the volume id, up to 32 letters, digits and _.+-. Default: the recipe's name."`
+	Volume      string `json:"volume,omitempty" jsonschema_description:"iso: the volume id, up to 32 letters, digits and _.+-. Default: the label by which the system looks for its medium, or the recipe's name."`
 	UUID        string `json:"uuid,omitempty" jsonschema_description:"iso: the UUID of the volume, a date such as 2026-11-21-02-03-04-05. A Guix system whose root is (uuid … 'iso9660) looks for it. Default: derived from recipe and closure."`
 	Publisher   string `json:"publisher,omitempty" jsonschema_description:"iso: the publisher, up to 128 characters."`
 	Application string `json:"application,omitempty" jsonschema_description:"iso: the application that made it, up to 128 characters."`
 	Joliet      bool   `json:"joliet,omitempty" jsonschema_description:"iso: add names for Windows."`
-	Store       string `json:"store,omitempty" jsonschema:"enum=files,enum=squashfs,enum=erofs" jsonschema_description:"iso, netboot: the form of the store. files: plain files. squashfs: one compressed file, with the root of a system made by ingot, or with the store of a NixOS system. erofs: one uncompressed file, quick to make, with the root of a system made by ingot. Default: files for iso, squashfs for netboot."`
+	Store       string `json:"store,omitempty" jsonschema:"enum=files,enum=squashfs,enum=erofs" jsonschema_description:"iso, netboot: the form of the store. files: plain files. squashfs: one compressed file, with the root of a system made by ingot, or with the store of a NixOS system. erofs: one uncompressed file, quick to make, with the root of a system made by ingot. Default: squashfs for netboot, and for iso if the initial RAM disk of a NixOS system looks for it; otherwise files."`
 	Compression string `json:"compression,omitempty" jsonschema_description:"squashfs: zstd, xz, gzip or none; default: zstd. qcow2: zlib, which every QEMU reads, zstd, which is faster, or none; default: none."`
 	Level       int    `json:"level,omitempty" jsonschema_description:"squashfs: the level of zstd, 1 to 22, or gzip, 1 to 9; default: 6. Level 19 saves a tenth of the space and takes 25 times as long. qcow2: the level of zlib, 1 to 9, default: 6; or of zstd, 1 to 22, default: 3."`
 	BlockSize   Size   `json:"block-size,omitzero" jsonschema_description:"squashfs: the block size, a power of two from 4KiB to 1MiB. Default: 1MiB."`

@@ -67,7 +67,7 @@ func (l *Loader) Install(ctx context.Context, t bootloader.Target) (bootloader.I
 	if t.BootFolder != "" {
 		at.Folder = path.Join(t.BootFolder, "grub")
 	}
-	m := menu{Menu: t.Menu, findISO: t.ISO}
+	m := menu{Menu: t.Menu, findISO: t.ISO && !t.NoFile}
 	if _, err := m.config(); err != nil { // before a GRUB is looked for
 		return out, &bootloader.MenuError{Err: err}
 	}
@@ -103,7 +103,7 @@ func (l *Loader) Install(ctx context.Context, t bootloader.Target) (bootloader.I
 			return out, err
 		}
 	}
-	if t.ISO {
+	if t.ISO && !t.NoFile {
 		return out, addLoopback(t.Boot, Place{})
 	}
 	return out, nil

@@ -22,6 +22,7 @@ func (p *planner) planBoot(ctx context.Context, h Host) error {
 	if err != nil {
 		return err
 	}
+	p.settleMedium(at)
 	if b.menu, err = p.menu(at); err != nil {
 		return err
 	}
@@ -51,7 +52,7 @@ func (p *planner) installLoader(ctx context.Context, h Host, b *boot, at int) er
 	})
 	t := bootloader.Target{
 		Menu: b.menu, Boot: p.trees[at], UUID: p.uuid(at), FileSystem: filesystems.Named(p.Disk.Partitions[at].Filesystem), BootFolder: p.bootFolder(at),
-		ISO: p.IsISO(), Path: h.Path,
+		ISO: p.IsISO(), NoFile: p.noFile, Path: h.Path,
 	}
 	if t.ISO {
 		t.ESP = b.esp

@@ -27,6 +27,7 @@ type planner struct {
 	used      map[string]bool           // those of them that a system wants
 
 	packed    string     // the path of the compressed root or store on a live medium
+	noFile    bool       // the system does not find its ISO where that is a file on another medium
 	volumeMap *image.Map // of an output without a table, if another program makes it
 
 	owned    []owned             // files whose owners the recipe names
