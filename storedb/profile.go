@@ -112,16 +112,17 @@ func ReadProfile(link string) (Profile, error) {
 		if err != nil {
 			return p, fmt.Errorf("profile: %w", err)
 		}
-		if ItemOf(target) != filepath.Clean(target) {
-			target = Follow(name)
+		item := filepath.Clean(target)
+		if ItemOf(item) != item {
+			item = Follow(name)
 		}
-		if ItemOf(target) != target {
+		if ItemOf(item) != item {
 			return p, fmt.Errorf("profile %s: generation %d leads to %s, which is no store path", link, n, printable.Quote(target))
 		}
 		if len(p.Generations) == mostGenerations {
 			return p, fmt.Errorf("profile %s: it has more than %d generations, which is the limit", link, mostGenerations)
 		}
-		p.Generations = append(p.Generations, Generation{n, target})
+		p.Generations = append(p.Generations, Generation{n, item})
 	}
 	slices.SortFunc(p.Generations, func(a, b Generation) int { return cmp.Compare(a.Number, b.Number) })
 	if _, _, err := p.Numbered(); err != nil {

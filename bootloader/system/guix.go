@@ -60,8 +60,24 @@ func readGuix(look bootloader.Lookup, system string) (*System, error) {
 			Title: p.label, Kernel: kernel, Initrd: []string{initrd},
 			Arguments: append(p.bootable(system), p.arguments...), RootDevice: p.device,
 		},
-		Menu: p.menu, Locale: p.locale, Loader: Loader{Name: p.loader}, parameters: p,
+		Menu: p.menu, Locale: p.locale, Loader: guixLoader(p.loader), parameters: p,
 	}, nil
+}
+
+// guixLoader is what a bootloader-name says (gnu/bootloader/grub.scm and others).
+func guixLoader(name string) Loader {
+	l := Loader{Name: name}
+	switch {
+	case name == "grub", name == "grub-minimal":
+		l.BIOS = true
+	case strings.HasPrefix(name, "grub-efi"):
+		l.EFI, l.Removable = true, strings.Contains(name, "removable")
+	case name == "grub-hybrid", name == "grub-mkrescue":
+		l.BIOS, l.EFI = true, true
+	case strings.HasPrefix(name, "uefi-uki"):
+		l.EFI = true
+	}
+	return l
 }
 
 // bootable returns what bootable-kernel-arguments in gnu/system.scm puts before a

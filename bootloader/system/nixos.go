@@ -41,7 +41,7 @@ func readAlone(look bootloader.Lookup, toplevel string, doc *bootspec) (*System,
 		doc = &bootspec{}
 	}
 	s := &System{Path: toplevel, Flavour: storedb.Nix, doc: doc, Extensions: doc.extensions}
-	for _, read := range []func(bootloader.Lookup) error{s.readKernel, s.readArguments, s.readExtensions, s.readSecrets} {
+	for _, read := range []func(bootloader.Lookup) error{s.readKernel, s.readArguments, s.readExtensions, s.readSecrets, s.readLoader} {
 		if err := read(look); err != nil {
 			return nil, err
 		}

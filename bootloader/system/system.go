@@ -58,13 +58,6 @@ type SecretFile struct {
 	InItem string // its path in the archive, such as ".initrd-secrets/etc/key"
 }
 
-// A Loader is a boot loader and its settings as a system's own installer has them.
-type Loader struct {
-	// Name is "grub", "systemd-boot" or as Guix's bootloader-name has it: "grub-efi". It is
-	// empty if the closure does not say.
-	Name string
-}
-
 // A Specialisation is a variant of a system with a menu entry of its own.
 type Specialisation struct {
 	Name   string
