@@ -84,23 +84,23 @@ func parts(t *testing.T, r *Recipe) (string, *recipes.Recipe) {
 
 // TestDisks: what fstab says decides table, partitions, labels, UUIDs and the place of the store.
 func TestDisks(t *testing.T) {
-	const bios, esp = "bios bios-boot 1MiB\n", "ESP esp fat label=ESP fit+64MiB\n"
+	const bios, esp = "bios bios-boot 1MiB\n", "esp esp fat label=ESP fit+64MiB\n"
 	for _, test := range []struct{ what, fstab, want string }{
 		{"nixpkgs' own images", "LABEL=nixos / ext4\nLABEL=ESP /boot vfat",
-			bios + "ESP esp fat label=ESP mount=/boot fit+256MiB\nroot linux ext4 label=nixos fit+512MiB store"},
+			bios + "esp esp fat label=ESP mount=/boot fit+256MiB\nroot linux ext4 label=nixos fit+512MiB store"},
 		{"no ESP", "/dev/disk/by-label/nixos / ext4", bios + esp + "root linux ext4 label=nixos fit+512MiB store"},
 		{"UUIDs", "UUID=6b4f0b6e-6d57-4d1c-9a3e-0e9b2f5a7c11 / ext4\nUUID=12CE-A600 /boot vfat\nUUID=2b4f0b6e-6d57-4d1c-9a3e-0e9b2f5a7c12 none swap",
-			bios + "ESP esp fat uuid=12CE-A600 mount=/boot fit+256MiB\nswap swap swap uuid=2b4f0b6e-6d57-4d1c-9a3e-0e9b2f5a7c12 1GiB\nroot linux ext4 uuid=6b4f0b6e-6d57-4d1c-9a3e-0e9b2f5a7c11 fit+512MiB store"},
+			bios + "esp esp fat uuid=12CE-A600 mount=/boot fit+256MiB\nswap swap swap uuid=2b4f0b6e-6d57-4d1c-9a3e-0e9b2f5a7c12 1GiB\nroot linux ext4 uuid=6b4f0b6e-6d57-4d1c-9a3e-0e9b2f5a7c11 fit+512MiB store"},
 		{"names of partitions", "PARTLABEL=my-root / ext4\nPARTUUID=6b4f0b6e-6d57-4d1c-9a3e-0e9b2f5a7c11 /efi vfat",
-			bios + "ESP esp fat label=ESP guid=6b4f0b6e-6d57-4d1c-9a3e-0e9b2f5a7c11 mount=/efi fit+64MiB\nmy-root linux ext4 fit+512MiB store"},
+			bios + "esp esp fat label=ESP guid=6b4f0b6e-6d57-4d1c-9a3e-0e9b2f5a7c11 mount=/efi fit+64MiB\nmy-root linux ext4 fit+512MiB store"},
 		{"an MBR", "PARTUUID=1234abcd-02 / ext4\nPARTUUID=1234abcd-01 /boot vfat",
-			"ESP esp fat label=ESP mount=/boot fit+256MiB\nroot linux ext4 label=nixos fit+512MiB store"},
+			"esp esp fat label=ESP mount=/boot fit+256MiB\nroot linux ext4 label=nixos fit+512MiB store"},
 		{"/boot and an ESP", "LABEL=nixos / ext4\nLABEL=boot /boot ext4\nLABEL=EFI /boot/efi vfat",
-			bios + "ESP esp fat label=EFI mount=/boot/efi fit+64MiB\nboot linux ext4 label=boot mount=/boot fit+256MiB\nroot linux ext4 label=nixos fit+512MiB store"},
+			bios + "esp esp fat label=EFI mount=/boot/efi fit+64MiB\nboot linux ext4 label=boot mount=/boot fit+256MiB\nroot linux ext4 label=nixos fit+512MiB store"},
 		{"names of devices", "/dev/vda1 / ext4\n/dev/vda3 /home ext4",
 			"root linux ext4 label=nixos fit+512MiB store\nbios bios-boot 1MiB\nhome linux ext4 mount=/home 1GiB\n" + strings.TrimSpace(esp)},
 		{"a store of its own, a root in memory", "tmpfs / tmpfs mode=755\nLABEL=nix /nix ext4\nLABEL=home /home ext4\nLABEL=ESP /boot vfat",
-			bios + "ESP esp fat label=ESP mount=/boot fit+256MiB\nhome linux ext4 label=home mount=/home 1GiB\nnix linux ext4 label=nix mount=/nix fit+512MiB store"},
+			bios + "esp esp fat label=ESP mount=/boot fit+256MiB\nhome linux ext4 label=home mount=/home 1GiB\nnix linux ext4 label=nix mount=/nix fit+512MiB store"},
 		{"a store of its own", "LABEL=nixos / ext4\nLABEL=nix /nix/store ext4",
 			bios + esp + "nix-store linux ext4 label=nix mount=/nix/store fit+512MiB store\nroot linux ext4 label=nixos mount=/ 1GiB"},
 		{"growth", "LABEL=nixos / ext4 x-systemd.growfs\nLABEL=home /home ext4",
@@ -109,7 +109,7 @@ func TestDisks(t *testing.T) {
 			bios + esp + "root linux ext4 label=nixos fit+512MiB store"},
 		{"subvolumes", "LABEL=pool / btrfs subvol=@\nLABEL=pool /nix btrfs subvol=/@nix,compress=zstd\nLABEL=pool /home btrfs subvol=@home",
 			bios + esp + "root linux btrfs label=pool fit+512MiB store"},
-		{"one name for several", "PARTLABEL=bios / ext4\nLABEL=ESP /data ext4\nLABEL=x /boot vfat", "bios2 bios-boot 1MiB\nESP esp fat label=x mount=/boot fit+256MiB\ndata linux ext4 label=ESP mount=/data 1GiB\nbios linux ext4 fit+512MiB store"},
+		{"one name for several", "PARTLABEL=bios / ext4\nLABEL=ESP /data ext4\nLABEL=x /boot vfat", "bios2 bios-boot 1MiB\nesp esp fat label=x mount=/boot fit+256MiB\ndata linux ext4 label=ESP mount=/data 1GiB\nbios linux ext4 fit+512MiB store"},
 	} {
 		r := made(t, test.fstab, nil)
 		if err := r.Err(); err != nil {

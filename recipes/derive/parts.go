@@ -161,7 +161,7 @@ func (d *deriver) findParts() error {
 		d.parts = append(d.parts, p)
 	}
 	if esp == nil {
-		p := &part{rank: rankESP, name: "ESP", kind: "esp", filesystem: "fat", label: "ESP", size: espSize}
+		p := &part{rank: rankESP, name: "esp", kind: "esp", filesystem: "fat", label: "ESP", size: espSize}
 		p.says("name", "", "for UEFI: fstab mounts no ESP")
 		d.parts = append(d.parts, p)
 	}
@@ -314,7 +314,7 @@ func (d *deriver) name(p *part, dev *device) {
 	}
 	switch {
 	case p.kind == "esp":
-		p.name = "ESP"
+		p.name = "esp"
 		if p.label == "" && p.uuid == "" {
 			p.label = p.says("label", "ESP", "the default of NixOS's images")
 		}
