@@ -90,12 +90,26 @@ func System(s *system.System, want *system.Expectations, w Wishes) (*Recipe, err
 		return nil, err
 	}
 	d.out.Notes = append(d.out.Notes, want.Ignored...)
+	d.noteLoader()
 	if want.Unread != nil {
 		d.note("initrd", "cannot be read, so its drivers and what it mounts are unknown: %v", want.Unread)
 	}
 	var err error
 	d.out.Text, err = d.text()
 	return d.out, err
+}
+
+// noteLoader says what becomes of a boot loader that is not ingot's.
+func (d *deriver) noteLoader() {
+	name := d.system.Loader.Name
+	if d.isLive() || d.isGuix() || name == "" || name == "grub" {
+		return
+	}
+	way := "its installer puts it in GRUB's place at the next nixos-rebuild switch"
+	if name == "systemd-boot" {
+		way = "nixos-rebuild switch --install-bootloader, in the machine, puts it in GRUB's place, and without the flag the switch fails where it finds none"
+	}
+	d.note("boot loader", "the system's own is %s, and ingot installs GRUB: %s", name, way)
 }
 
 func (d *deriver) refuse(where, format string, args ...any) {

@@ -222,6 +222,22 @@ func TestArchitectures(t *testing.T) {
 	}
 }
 
+// TestLoader: of the system's own boot loader, the timeout and the place of the ESP count, and one
+// that is not GRUB is mentioned.
+func TestLoader(t *testing.T) {
+	seconds := 2
+	r := made(t, "LABEL=nixos / ext4\nLABEL=boot /boot vfat\nLABEL=EFI /firmware vfat", func(s *system.System, _ *system.Expectations, _ *Wishes) {
+		s.Loader = system.Loader{Name: "systemd-boot", EFI: true, ESP: "/firmware", Timeout: &seconds}
+	})
+	got, recipe := parts(t, r)
+	if !strings.Contains(got, "esp esp fat label=EFI mount=/firmware") || recipe.Bootloader.Timeout == nil || *recipe.Bootloader.Timeout != 2 {
+		t.Errorf("%s\n%s", got, r.Text)
+	}
+	if notes := strings.Join(r.Notes, "\n"); !strings.Contains(notes, "systemd-boot, and ingot installs GRUB: nixos-rebuild switch --install-bootloader") {
+		t.Errorf("notes: %s", notes)
+	}
+}
+
 // TestConsoles: the menu is on the consoles that the system names.
 func TestConsoles(t *testing.T) {
 	for args, want := range map[string]string{"": "ttyS0 tty0", "quiet console=tty1 console=ttyS1,9600n8 console=nonsense": "tty1 ttyS1,9600n8"} {

@@ -195,7 +195,11 @@ func (d *deriver) rootLabel() string {
 
 // esp returns the device that is the ESP, or nil.
 func (d *deriver) esp(devices []*device) *device {
-	for _, point := range firmwarePoints {
+	points := firmwarePoints
+	if at := d.system.Loader.ESP; at != "" { // where the system's own boot loader has it
+		points = append([]string{at}, points...)
+	}
+	for _, point := range points {
 		for _, dev := range devices {
 			if dev.at(point) && isFAT(dev.mounts[0].Type) {
 				return dev

@@ -243,6 +243,9 @@ func (d *deriver) loaderNode() *node {
 		put(g, "from", from, "the system's own GRUB")
 		put(m, "grub", g, "")
 	}
+	if t := d.system.Loader.Timeout; t != nil && *t != recipes.DefaultTimeout {
+		put(m, "timeout", number(max(*t, -1)), "of the system's own boot loader, "+d.system.Loader.Name)
+	}
 	if len(d.wishes.Generations) > 0 {
 		var list []*node
 		for _, g := range d.wishes.Generations {
