@@ -83,3 +83,42 @@ func TestNumbered(t *testing.T) {
 		}
 	}
 }
+
+// TestProfileGoesOn has Nix list, roll back and extend a profile whose generations have gaps.
+func TestProfileGoesOn(t *testing.T) {
+	s := newStore(t, Nix)
+	root := writable(t, t.TempDir())
+	checkout(t, populate(t, Nix, Options{Profiles: []Profile{{
+		Name: "system", Generations: []Generation{{7, s.tree.Path}, {12, s.file.Path}, {13, s.tree.Path}}, Current: 12,
+	}}}, s.items()...), root)
+	profile := filepath.Join(root, Nix.StateDir(), "profiles/system")
+	env := func(args ...string) string {
+		return nixTool(t, "nix-env", root, "", append([]string{"--profile", profile}, args...)...)
+	}
+	numbers := func() string {
+		var all []string
+		for line := range strings.Lines(env("--list-generations")) {
+			fields := strings.Fields(line)
+			if all = append(all, fields[0]); fields[len(fields)-1] == "(current)" {
+				all = append(all, "current")
+			}
+		}
+		return strings.Join(all, " ")
+	}
+	if got := numbers(); got != "7 12 current 13" {
+		t.Errorf("generations: %s; want 7, 12 and 13, of which 12 is current", got)
+	}
+	for _, step := range []struct{ args, want string }{
+		{"--rollback", "7 current 12 13"},
+		{"--switch-generation 13", "7 12 13 current"},
+		{"--set " + s.text.Path, "7 12 13 14 current"},
+		{"--delete-generations 7", "12 13 14 current"},
+	} {
+		if env(strings.Fields(step.args)...); numbers() != step.want {
+			t.Errorf("after %s: %s; want %s", step.args, numbers(), step.want)
+		}
+	}
+	if got, err := os.Readlink(filepath.Join(root, Nix.StateDir(), "profiles/system-14-link")); err != nil || got != s.text.Path {
+		t.Errorf("the new generation leads to %s, %v", got, err)
+	}
+}

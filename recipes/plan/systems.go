@@ -23,6 +23,13 @@ const (
 	madeGenerations = "All generations" // of systems that ingot makes
 )
 
+// NixOS's installer of GRUB notes in /boot/grub/state which GRUB it has installed, by name,
+// version, firmware and devices, and runs grub-install when that changes. ingot leaves the file
+// out: the GRUB on the disk is the host's or that of the recipe, with the modules that a menu
+// needs and not all of them. The first switch then installs the system's own GRUB over it, and
+// writes the file; until then the disk boots by ingot's. With the file, the installer would take
+// ingot's GRUB for its own until the version changes.
+
 // readSystem reads a system, and keeps it: several entries may be about it.
 func (p *planner) readSystem(at int, toplevel string) (*system.System, error) {
 	if s := p.systems[toplevel]; s != nil {

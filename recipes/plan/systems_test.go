@@ -184,3 +184,72 @@ func TestInitrdSecrets(t *testing.T) {
 		}
 	}
 }
+
+// TestDeviceTree: a board gets the device tree that the system's bootspec names, beside its
+// kernel; a PC has none.
+func TestDeviceTree(t *testing.T) {
+	dir := t.TempDir()
+	systems(t, dir, 1)
+	top := store32(1, "system")
+	write(t, filepath.Join(dir, "store", filepath.Base(top), "board.dtb"), "tree")
+	write(t, filepath.Join(dir, "store", filepath.Base(top), "boot.json"), fmt.Sprintf(`{"org.nixos.bootspec.v1": {"init": "%[1]s/init", "initrd": "%[1]s/initrd", "kernel": "%[1]s/kernel",
+ "kernelParams": ["number=1"], "label": "NixOS", "system": "aarch64-linux", "toplevel": "%[1]s"}, "org.nixos.specialisation.v1": {}, "org.nixos.systemd-boot": {"sortKey": "nixos", "devicetree": "%[1]s/board.dtb"}}`, top))
+	for arch, want := range map[string]string{"aarch64": "/kernels/00000000000000000000000000000001-system-board.dtb", "x86_64": ""} {
+		r, err := recipes.Parse("test.yaml", dir, fmt.Appendf(nil, `name: board
+arch: %s
+system: %s
+store: {closures: [{graph: graph, from: store}]}
+disk:
+  partitions:
+    - {name: boot, filesystem: ext4, mount: /boot, size: 8MiB}
+    - {name: root, filesystem: ext4, contents: {store: true}}
+`, arch, top), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := newPlanner(r)
+		if err := p.fill(t.Context(), Host{}); err != nil {
+			t.Fatal(err)
+		}
+		m, err := p.menu(0)
+		if err != nil || len(m.Entries) != 1 || m.Entries[0].DeviceTree != want || want != "" && p.trees[0].Lookup(want) == nil || len(p.out.Warnings) != 0 {
+			t.Errorf("%s: menu() = %+v, %v, warnings %q; want the device tree %q", arch, m.Entries, err, p.out.Warnings, want)
+		}
+	}
+}
+
+// TestGoesOn lists what the tools of a running NixOS look for on its disk.
+func TestGoesOn(t *testing.T) {
+	dir := t.TempDir()
+	systems(t, dir, 3)
+	p, err := plan(t, dir, generationsRecipe)
+	if err != nil {
+		t.Fatal(err)
+	}
+	root := readRoot(t, p)
+	for name, want := range map[string]string{
+		"/etc/NIXOS":                            "-rw-r--r-- 0 0", // switch-to-configuration refuses to work without it
+		"/nix/store":                            "dtrwxrwxr-x 0 30000",
+		"/nix/var/nix/profiles/system":          "Lrwxrwxrwx 0 0 system-3-link",
+		"/nix/var/nix/gcroots/profiles":         "Lrwxrwxrwx 0 0 /nix/var/nix/profiles",
+		"/nix/var/nix/profiles/per-user/root":   "drwxr-xr-x 0 0",
+		"/nix/var/nix/gcroots/per-user/root":    "drwxr-xr-x 0 0",
+		"/nix/var/nix/temproots":                "drwxr-xr-x 0 0",
+		"/nix/var/nix/db/db.sqlite":             "-rw-r--r-- 0 0",
+		"/boot/grub/state":                      "", // see systems.go
+		"/etc/machine-id":                       "", // systemd makes it at the first boot
+		"/run/current-system":                   "",
+		"/nix/var/nix/gcroots/current-system":   "", // the activation's
+		"/nix-path-registration":                "",
+		"/nix/var/nix/profiles/system-4-link":   "",
+		"/nix/var/nix/profiles/system-profiles": "",
+	} {
+		got := ""
+		if n := root.Lookup(name); n != nil {
+			got = strings.TrimSpace(fmt.Sprintf("%v %d %d %s", n.Mode, n.UID, n.GID, n.Link))
+		}
+		if got != want {
+			t.Errorf("%s: %q; want %q", name, got, want)
+		}
+	}
+}
