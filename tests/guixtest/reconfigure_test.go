@@ -120,9 +120,9 @@ func (d disk) boots(t *testing.T, system, name string) {
 }
 
 // plan plans a recipe, which has to be without warnings.
-func (c *closure) plan(t testing.TB, dir, text string) *plan.Plan {
+func (c *closure) plan(t testing.TB, dir, text string, set ...string) *plan.Plan {
 	t.Helper()
-	r, err := recipes.Parse("guix.yaml", dir, []byte(text), nil)
+	r, err := recipes.Parse("guix.yaml", dir, []byte(text), set)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -55,11 +55,11 @@ func Initrd(k *kernel.Kernel, busyboxPath, script string) ([]byte, error) {
 		fmt.Fprintln(&order, m.Name)
 		files = append(files, cpio.StaticFile("modules/"+m.Name, string(object), 0o644))
 	}
-	return archive(append(files, cpio.StaticFile("modules/order", order.String(), 0o644)))
+	return Archive(append(files, cpio.StaticFile("modules/order", order.String(), 0o644)))
 }
 
-// archive writes a cpio archive in the newc format, compressed.
-func archive(files []cpio.Record) ([]byte, error) {
+// Archive writes a cpio archive in the newc format, compressed.
+func Archive(files []cpio.Record) ([]byte, error) {
 	var raw, packed bytes.Buffer
 	cpio.MakeAllReproducible(files)
 	w := cpio.Newc.Writer(&raw)

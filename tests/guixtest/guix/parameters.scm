@@ -13,7 +13,8 @@ chmod +x $out/bin/guile"))
               #:env-vars `(("PATH" . ,(string-append tools "/bin")))
               #:sources (list tools)))
 
-(define* (system-on device #:key (label "GNU with \"ingot\"\\λ"))
+(define* (system-on device #:key (label "GNU with \"ingot\"\\λ") (initrd-folder "/mnt/input/initrd")
+                    (arguments '()))
   "Return the declaration of a system whose root is DEVICE."
   (operating-system
     (host-name "ingot")
@@ -21,7 +22,7 @@ chmod +x $out/bin/guile"))
     (locale "en_US.utf8")
     (label label)
     (kernel (local-file "/mnt/input/kernel" "linux-ingot-6.1" #:recursive? #t))
-    (initrd (lambda _ (file-append (local-file "/mnt/input/initrd" "raw-initrd" #:recursive? #t)
+    (initrd (lambda _ (file-append (local-file initrd-folder "raw-initrd" #:recursive? #t)
                                    "/initrd.cpio.gz")))
     (bootloader (bootloader-configuration
                   (bootloader grub-bootloader)
@@ -30,7 +31,7 @@ chmod +x $out/bin/guile"))
                           (device device)
                           (mount-point "/")
                           (type "ext4"))))
-    (kernel-arguments '("quiet" "console=ttyS0" "ingot.words=one two" "dyndbg=\"file x +p\""))
+    (kernel-arguments `("quiet" "console=ttyS0" "ingot.words=one two" "dyndbg=\"file x +p\"" ,@arguments))
     (firmware '())
     (services '())))
 
