@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -87,21 +88,59 @@ func must(t *testing.T, errs ...error) {
 
 // A machine is a Nix with a store of its own.
 type machine struct {
-	t     *testing.T
-	store string // the folder whose nix/store it is
+	t      *testing.T
+	dir    string // with the expressions, and the store in the folder nix
+	chroot string // with another Nix than this machine's; empty without
 }
 
-// newMachine returns this machine's Nix, as the user of the test, with a store of its own.
+// newMachine returns this machine's Nix, as the user of the test.
 func newMachine(t *testing.T) machine {
 	t.Helper()
-	m := machine{t, filepath.Join(t.TempDir(), "store")}
-	t.Cleanup(func() { exec.Command("chmod", "-R", "u+w", m.store).Run() })
-	return m
+	return machine{t: t, dir: expressions(t)}
 }
 
-// run runs a program of Nix on the store.
+// newChroot returns the Nix in the chroot that tests/setup/nix makes, with users to build as.
+func newChroot(t *testing.T) machine {
+	t.Helper()
+	chroot := os.Getenv("INGOT_NIX_CHROOT")
+	if chroot == "" {
+		t.Skip("it takes a chroot with Nix: make test-nix makes one, and sets INGOT_NIX_CHROOT to it")
+	}
+	if _, err := os.Stat(filepath.Join(chroot, "usr/bin/nix-build")); err != nil {
+		t.Fatalf("INGOT_NIX_CHROOT: %v", err)
+	}
+	if os.Geteuid() != 0 {
+		t.Fatal("it takes root to enter a chroot: run as root")
+	}
+	return machine{t: t, dir: expressions(t), chroot: chroot}
+}
+
+// command is a program of Nix that works on the store. In its arguments, the folder with the
+// expressions is called DIR.
+func (m machine) command(program string, args ...string) *exec.Cmd {
+	dir, store := m.dir, []string{"--store", m.dir}
+	if m.chroot != "" {
+		dir, store = "/mnt", nil
+	}
+	args = slices.Concat(store, args)
+	for i := range args {
+		args[i] = strings.ReplaceAll(args[i], "DIR", dir)
+	}
+	if m.chroot == "" {
+		return nixtest.Command(fstest.Judge(m.t, program, "nix-bin"), args...)
+	}
+	cmd := nixtest.Command("unshare", append([]string{"--mount", "--pid", "--net", "--fork", "--kill-child",
+		"sh", filepath.Join(m.dir, "enter.sh"), m.chroot, m.dir, program}, args...)...)
+	cmd.Env = append(cmd.Env, "PATH=/usr/bin:/bin:/usr/sbin:/sbin", "HOME=/root", strings.Join([]string{
+		"NIX_CONFIG=substitute = false", "build-users-group = nixbld", "sandbox = true", "sandbox-fallback = false",
+		"experimental-features = nix-command flakes", "auto-optimise-store = false",
+	}, "\n"))
+	return cmd
+}
+
+// run runs a program of Nix.
 func (m machine) run(program string, args ...string) (string, error) {
-	cmd := nixtest.Command(fstest.Judge(m.t, program, "nix-bin"), append([]string{"--store", m.store}, args...)...)
+	cmd := m.command(program, args...)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil {
@@ -111,9 +150,9 @@ func (m machine) run(program string, args ...string) (string, error) {
 }
 
 // build builds an attribute of images.nix and returns where its output lies.
-func (m machine) build(dir, attribute string, args ...string) (string, error) {
-	out, err := m.run("nix-build", append([]string{"--no-out-link", "--option", "sandbox-fallback", "false", filepath.Join(dir, "images.nix"), "-A", attribute}, args...)...)
-	return filepath.Join(m.store, strings.TrimSpace(out)), err
+func (m machine) build(attribute string, args ...string) (string, error) {
+	out, err := m.run("nix-build", append([]string{"--no-out-link", "--option", "sandbox-fallback", "false", "DIR/images.nix", "-A", attribute}, args...)...)
+	return filepath.Join(m.dir, strings.TrimSpace(out)), err
 }
 
 // files lists the names in a folder, and those in its folders.
