@@ -183,8 +183,6 @@ pure
       image = read "mkImage" arguments;
       made = builder image { } (
         [ "build" ] ++ what image ++ [
-          "--set"
-          "store.closures=[{path-info: /build/.attrs.json}]"
           "--no-vm"
           "--quiet"
           "-o"

@@ -1,8 +1,10 @@
 package nixlib
 
 import (
+	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"ingot/tests/fstest"
@@ -65,7 +67,40 @@ func buildAll(t *testing.T, m machine) {
 			t.Errorf("%s, built in an optimised store: %v", x.attribute, err)
 		}
 	}
-	if _, err := m.build("same"); err != nil {
-		t.Error(err)
+	for _, attribute := range []string{"same", "sameDerived"} {
+		if _, err := m.build(attribute); err != nil {
+			t.Error(err)
+		}
+	}
+
+	// A derivation of one's own has the image as its output, which is a raw disk.
+	out, err := m.build("plain")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info := fstest.Run(t, "file", "-b", out); !strings.Contains(info, "GPT") && !strings.Contains(info, "boot sector") {
+		t.Errorf("%s: %s; want a disk", out, info)
+	}
+	if st, err := os.Stat(out); err != nil || !st.Mode().IsRegular() {
+		t.Errorf("%s: %v, %v; want a file", out, st, err)
+	}
+	for attribute, want := range map[string]string{
+		"lacksGraph": "ingot: the structured attributes of this build have no reference graph: add exportReferencesGraph.closure = [ system ]; to the derivation",
+		"exists":     "-web, the output of this build, exists already: something before ingot made it; give -o $out/NAME",
+	} {
+		if _, err := m.build(attribute); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v; want an error with %q", attribute, err, want)
+		}
+	}
+
+	// All this happened where there is no /usr, no home, and nobody but a user to build as.
+	out, err = m.build("seen")
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen, err := os.ReadFile(out)
+	must(t, err)
+	if words := strings.Fields(string(seen)); slices.Contains(words, "usr") || slices.Contains(words, "home") || !slices.Contains(words, "/homeless-shelter") || words[0] == "0" {
+		t.Errorf("a builder sees %q", words)
 	}
 }

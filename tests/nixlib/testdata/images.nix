@@ -35,6 +35,12 @@ let
     bootloader.console = [ "ttyS0" ];
   };
   arguments = { inherit config recipe; };
+  own = {
+    name = "web";
+    system = "x86_64-linux";
+    builder = "${pkgs.ingot}/bin/ingot";
+    args = [ "build" "${system}" ];
+  };
   of = format: images.mkImage (arguments // { inherit format; });
 in
 rec {
@@ -59,10 +65,43 @@ rec {
     stream = images.streamImage (arguments // { format = "qcow2"; });
   };
 
+  # With the system alone, ingot derives the recipe within the build.
+  derived = images.mkImage { inherit system; name = "web"; format = "qcow2"; recipe.disk.partitions.root.size = "fit+32MiB"; };
+  sameDerived = pkgs.run "same-derived" ''
+    $stream/bin/web -o web.qcow2
+    cmp web.qcow2 $image/web.qcow2
+    mkdir $out
+  '' {
+    image = derived;
+    stream = images.streamImage { inherit system; name = "web"; format = "qcow2"; recipe.disk.partitions.root.size = "fit+32MiB"; };
+  };
+
+  # Derivations of one's own, with ingot as the builder and no argument but the system.
+  plain = derivation (own // { exportReferencesGraph = [ "closure" system ]; PATH = "${pkgs.grub2}/bin:${pkgs.grub2_efi}/bin"; });
+  lacksGraph = derivation (own // { __structuredAttrs = true; });
+  exists = derivation (own // {
+    exportReferencesGraph = [ "closure" system ];
+    builder = "${pkgs.busybox}/bin/sh";
+    args = [ "-c" "${pkgs.busybox}/bin/mkdir $out && ${pkgs.ingot}/bin/ingot build ${system}" ];
+  });
+
+  # What a builder sees.
+  seen = pkgs.run "seen" "id -u > $out; echo $HOME >> $out; ls / >> $out" { };
+
   test = images.testImage (arguments // {
     recipe = recipe // {
       bootloader = recipe.bootloader // { arguments = [ "ingot-test.poweroff" ]; };
-      tests = [ { name = "boots"; script = "boot bios\nstart\nwait console ingot-test: contents match\nwait console ingot-test: done\n"; } ];
+      tests = [
+        {
+          name = "boots";
+          script = ''
+            boot bios
+            start
+            wait console ingot-test: contents match
+            wait off
+          '';
+        }
+      ];
     };
   });
 }
