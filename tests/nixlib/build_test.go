@@ -85,8 +85,8 @@ func buildAll(t *testing.T, m machine) {
 		t.Errorf("%s: %v, %v; want a file", out, st, err)
 	}
 	for attribute, want := range map[string]string{
-		"lacksGraph": "ingot: the structured attributes of this build have no reference graph: add exportReferencesGraph.closure = [ system ]; to the derivation",
-		"exists":     "-web, the output of this build, exists already: something before ingot made it; give -o $out/NAME",
+		"lacksGraph": ": its closure is unknown: the structured attributes of this build have no reference graph: add exportReferencesGraph.closure = [ system ]; to the derivation",
+		"exists":     "-web exists already, and it is the output of this build ($out), which its builder makes",
 	} {
 		if _, err := m.build(attribute); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v; want an error with %q", attribute, err, want)
