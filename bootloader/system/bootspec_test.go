@@ -52,7 +52,7 @@ func TestBootspec(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.Arch != "x86_64" || s.SortKey != "o_debian" || s.DeviceTree != "/nix/store/k-linux/board.dtb" || s.Extensions["org.example"] == nil || len(s.Notes) != 0 {
+	if s.Entry.Title != "NixOS Vicuna 24.11 (Linux 6.6.63)" || s.Arch != "x86_64" || s.SortKey != "o_debian" || s.DeviceTree != "/nix/store/k-linux/board.dtb" || s.Extensions["org.example"] == nil || len(s.Notes) != 0 {
 		t.Errorf("Read() = %+v", s)
 	}
 	if len(s.Specialisations) != 1 || s.Specialisations[0].Name != "debug" ||

@@ -1,6 +1,7 @@
 package system
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -135,8 +136,9 @@ func (s *System) readNames(look bootloader.Lookup) {
 	if name, err := look.Text(s.in("configuration-name")); err == nil {
 		s.ConfigurationName = strings.TrimSpace(name)
 	}
-	// The line that NixOS's own installer writes, less the date.
-	s.Entry.Title = strings.TrimSpace("NixOS " + s.Version)
+	// What the document calls the system, or else the line that NixOS's own installer of GRUB
+	// writes, less the date.
+	s.Entry.Title = cmp.Or(s.doc.Label, strings.TrimSpace("NixOS "+s.Version))
 	platform := s.doc.System
 	if platform == "" {
 		platform, _ = look.Text(s.in("system"))

@@ -237,6 +237,7 @@ func TestParseScheme(t *testing.T) {
 func FuzzParameters(f *testing.F) {
 	f.Add(parametersNow)
 	f.Add(`(boot-parameters (version 0) (label "") (root-device "/dev/sda") (kernel "") (initrd (string-append "a" "b")))`)
+	f.Add(strings.Replace(parametersNow, "(bootloader-menu-entries ())", `(bootloader-menu-entries ((menu-entry (version 0) (label "A") (device (uuid dce "1")) (device-mount-point #f) (linux "/l") (linux-arguments ("a b")) (initrd "/i")) (menu-entry (version 0) (label "B") (device #f) (chain-loader "/c"))))`, 1))
 	f.Add("'(#vu8(1) \"\\x3bb;\\\n  \") ; end")
 	f.Fuzz(func(t *testing.T, text string) {
 		p, err := parseParameters(text)
