@@ -11,14 +11,17 @@ type Severity uint8
 
 // The severities.
 const (
-	Note    Severity = iota
-	Warning          // the system may not start, or will start without a part
-	Error            // the system cannot start
+	Note    Severity = iota // the system starts
+	Warning                 // the system may not start, or starts without a part
+	Error                   // the system cannot start
 )
+
+// String returns the severity's name.
+func (s Severity) String() string { return [...]string{"note", "warning", "error"}[s] }
 
 // A Finding is one thing that is wrong with a disk and a system on it.
 type Finding struct {
-	// Name is stable, such as "root-label": by it, the finding can be silenced.
+	// Name is one of [Rules], such as "root-label": by it, the finding can be silenced.
 	Name     string
 	Severity Severity
 	Place    Place
@@ -48,8 +51,11 @@ const (
 	PartUUID   Field = "guid"
 	FileSystem Field = "filesystem"
 	Mount      Field = "mount"
+	Signature  Field = "signature"
 	VolumeID   Field = "volume"
 	Store      Field = "store"
+	System     Field = "system"
+	Arch       Field = "arch"
 )
 
 // A Disk is what systems are to find, whether it is planned or read from an image.
@@ -57,19 +63,29 @@ type Disk struct {
 	Partitions []Partition
 	// ISO is set if the medium is an ISO; Partitions is then empty.
 	ISO *Partition
-	// Signature is that of an MBR.
-	Signature string
+	// Netboot means that the systems come by network. Partitions is then empty, and Look finds
+	// the files that come with them.
+	Netboot bool
+	Look    bootloader.Lookup
+	// Arch is the processor architecture of the machine as recipes name it; empty if unknown.
+	Arch string
+	// Changes means that programs still change the disk: what it lacks may come.
+	Changes bool
 }
 
 // A Partition is a part of a disk.
 type Partition struct {
-	Name string // as the GPT has it
+	Number int    // as the kernel counts, from 1
+	Name   string // as the GPT has it
+	// GUID is Linux's PARTUUID: the GUID in a GPT, or an MBR's signature and number.
 	GUID string
 	Type string // as package partition names it, or a GUID
 	// FileSystem is what it holds; nil if that is unknown or nothing.
 	FileSystem *volume.Kind
-	Label      string
-	UUID       string
+	// Opaque means that it holds something unknown, such as a file system from a file.
+	Opaque bool
+	Label  string
+	UUID   string
 	// LUKS is the UUID of the container that the file system lies in; empty without.
 	LUKS string
 	// MountPoint is where it is meant to be mounted; empty if that is unknown.
@@ -82,6 +98,10 @@ type Partition struct {
 type Checked struct {
 	System *system.System
 	Wants  *system.Expectations
+	// Err is why Wants is nil, or lacks the mounts of fstab.
+	Err error
 	// Title is that of its menu entry.
 	Title string
+	// Arguments are all of its kernel's. Default: the system's own.
+	Arguments []string
 }
