@@ -15,13 +15,14 @@ import (
 // systems; what is wrong with several of them alike stands once.
 func Check(systems []Checked, d Disk) []Finding {
 	var all []Finding
-	for _, s := range systems {
+	for i, s := range systems {
 		if s.System == nil {
 			continue
 		}
 		c := &checker{Checked: s, disk: d}
 		c.check()
 		for _, f := range c.found {
+			f.System = i
 			if !slices.ContainsFunc(all, func(o Finding) bool { return o.Name == f.Name && o.Place == f.Place && o.What == f.What }) {
 				all = append(all, f)
 			}
@@ -72,9 +73,13 @@ func (c *checker) check() {
 
 // checkRead finds what could not be read. It returns false if that leaves nothing to check.
 func (c *checker) checkRead() bool {
+	name := printable.Name(c.System.Path)
 	switch {
+	case errors.Is(c.Err, system.ErrNoFstab) && !c.isNixOS():
+		c.add(fstabMissing, Warning, Place{-1, System}, "", "%s has no etc/fstab, so that ingot cannot tell whether it finds its root", name)
+		return false
 	case errors.Is(c.Err, system.ErrNoFstab):
-		c.add(fstabMissing, Error, Place{-1, System}, "", "%s has no etc/fstab: NixOS mounts its root, /boot and swap by it", printable.Name(c.System.Path))
+		c.add(fstabMissing, Error, Place{-1, System}, "", "%s has no etc/fstab: NixOS mounts its root, /boot and swap by it", name)
 	case c.Err != nil:
 		c.add(fstabInvalid, Error, Place{-1, System}, "", "%s", c.Err)
 	}
@@ -82,9 +87,15 @@ func (c *checker) checkRead() bool {
 		return false
 	}
 	if c.Wants.Unread != nil {
-		c.add(initrdUnread, Warning, Place{-1, System}, "", "what %s mounts first, and with which drivers, is not checked: %s", printable.Name(c.System.Path), c.Wants.Unread)
+		c.add(initrdUnread, Warning, Place{-1, System}, "", "what %s mounts first, and with which drivers, is not checked: %s", name, c.Wants.Unread)
 	}
 	return true
+}
+
+// isNixOS reports whether a system without fstab is one of NixOS all the same, and not only a
+// kernel with an initial RAM disk and an init.
+func (c *checker) isNixOS() bool {
+	return c.HasEtc || c.kind() == system.NixOSScripted || c.kind() == system.NixOSSystemd
 }
 
 func (c *checker) checkArch() {
@@ -148,7 +159,7 @@ func (c *checker) checkRoot() {
 			c.add(rootMissing, Error, whole, "", "the system looks for its root by the type of a partition (root=gpt-auto), and none has the type root")
 		}
 		return
-	case !ok && (c.Err != nil || c.foreignStage1()):
+	case !ok && (c.Err != nil || c.foreignStage1() || c.System.Flavour == storedb.Guix): // Guix's parameters say "none"
 		return
 	case !ok:
 		c.add(rootMissing, Error, Place{-1, System}, "", "%s mounts no root: neither its etc/fstab nor root= names one", printable.Name(c.System.Path))
@@ -245,5 +256,5 @@ func (c *checker) checkResume() {
 		c.add(resumeMissing, Warning, whole, "", "the system resumes from %s, which this disk does not have", c.by(d))
 		return
 	}
-	c.look(system.Mount{Device: d, Point: "swap", Type: "auto", Where: "resume"}, "the system that it resumes", resumeMissing, Warning, "it starts anew each time")
+	c.look(system.Mount{Device: d, Point: "swap", Type: "auto", Where: "resume="}, "what it resumes from", resumeMissing, Warning, "it starts anew each time")
 }

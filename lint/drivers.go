@@ -37,7 +37,7 @@ func (c *checker) checkLUKS(l system.LUKS) {
 		f, has := field(l.Device, &c.disk.Partitions[at])
 		want := l.Device.Value
 		if f == UUID {
-			has, want = c.disk.Partitions[at].LUKS, "" // derived, and not to be chosen
+			f, has = LUKSUUID, c.disk.Partitions[at].LUKS
 		}
 		if l.Device.Kind == system.ByPath || l.Device.Kind == system.ByLabel {
 			c.add(luksMissing, s, whole, "", "%s, which this disk does not have", opens)
@@ -45,7 +45,7 @@ func (c *checker) checkLUKS(l system.LUKS) {
 		}
 		c.add(luksMissing, s, Place{at, f}, want, "%s, and the container of this disk has %s", opens, printable.Quote(has))
 	case c.partition(found[0].at).LUKS == "" && !c.partition(found[0].at).Opaque:
-		c.add(luksMissing, s, Place{found[0].at, "encrypt"}, "luks", "%s, and this partition is not encrypted", opens)
+		c.add(luksMissing, s, Place{found[0].at, Encrypt}, "luks", "%s, and this partition is not encrypted", opens)
 	}
 }
 

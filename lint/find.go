@@ -10,6 +10,7 @@ import (
 
 	"ingot/bootloader/system"
 	"ingot/image"
+	"ingot/image/iso9660"
 	"ingot/internal/printable"
 	"ingot/partition/volume"
 )
@@ -170,7 +171,7 @@ func field(d system.Device, p *Partition) (Field, string) {
 
 // meant returns the partition that a mount means, by everything but its name; false if none does.
 func (c *checker) meant(m system.Mount) (int, bool) {
-	suits := func(p *Partition) bool { return p.MountPoint == m.Point }
+	suits := func(p *Partition) bool { return slices.Contains(p.MountPoints, m.Point) }
 	switch {
 	case c.disk.ISO != nil:
 		return -1, m.Point == "/iso" || m.Point == "/"
@@ -181,7 +182,7 @@ func (c *checker) meant(m system.Mount) (int, bool) {
 		return i, true
 	}
 	if isBoot(m.Point) {
-		i := slices.IndexFunc(c.disk.Partitions, func(p Partition) bool { return p.Type == "esp" && p.MountPoint == "" })
+		i := slices.IndexFunc(c.disk.Partitions, func(p Partition) bool { return p.Type == "esp" && len(p.MountPoints) == 0 })
 		return i, i >= 0
 	}
 	// A mount point of its own, for which only one partition is left: one with a file system of
@@ -199,7 +200,7 @@ func (c *checker) left(m system.Mount) (int, bool) {
 	}
 	at, n := -1, 0
 	for i, p := range c.disk.Partitions {
-		if !taken[i] && p.MountPoint == "" && p.FileSystem != nil && p.FileSystem.Class == volume.Files && p.Type != "esp" && sameType(p.FileSystem, m.Type) {
+		if !taken[i] && len(p.MountPoints) == 0 && p.FileSystem != nil && p.FileSystem.Class == volume.Files && p.Type != "esp" && sameType(p.FileSystem, m.Type) {
 			at, n = i, n+1
 		}
 	}
@@ -313,7 +314,7 @@ func (c *checker) missing(m system.Mount, what, name string, s Severity, then st
 		c.add(name, s, place, "", "%s, and this disk's partition table has others: here it is %q", seeks, p.GUID)
 		return
 	}
-	if strings.EqualFold(has, m.Device.Value) {
+	if f == UUID && strings.EqualFold(has, m.Device.Value) {
 		c.add(name, s, place, "", "%s, and %s has %s: the links below /dev/disk have the case of the disk", seeks, thing, printable.Quote(has))
 		return
 	}
@@ -334,6 +335,19 @@ func isMBRName(s string) bool { return len(s) == len("12345678-01") && s[8] == '
 
 // cannotHave says why the file system of a partition cannot have a label or UUID.
 func (c *checker) cannotHave(p *Partition, d system.Device) string {
+	if p == c.disk.ISO {
+		o := iso9660.Options{VolumeID: "x"}
+		switch d.Kind {
+		case system.ByLabel:
+			o.VolumeID = d.Value
+		case system.ByUUID:
+			o.UUID = d.Value
+		}
+		if err := o.Check(); err != nil {
+			return err.Error()
+		}
+		return ""
+	}
 	if p.FileSystem == nil || p.FileSystem.FileSystem == nil {
 		return ""
 	}
@@ -355,7 +369,7 @@ func (c *checker) cannotHave(p *Partition, d system.Device) string {
 // other says that a name leads to another partition than the one that is mounted there.
 func (c *checker) other(m system.Mount, what, name string, s Severity, at int) {
 	p := c.partition(at)
-	if c.onMedium() || m.Point == "swap" || p.MountPoint == "" || p.MountPoint == m.Point || isBoot(m.Point) && isBoot(p.MountPoint) {
+	if c.onMedium() || !p.elsewhere(m.Point) {
 		return
 	}
 	meant, ok := c.meant(m)
@@ -364,7 +378,12 @@ func (c *checker) other(m system.Mount, what, name string, s Severity, at int) {
 	}
 	f, _ := field(m.Device, p)
 	c.add(name, s, Place{meant, f}, m.Device.Value, "the system looks for %s by %s (%s), which is that of partition %s, mounted at %s",
-		what, c.by(m.Device), m.Where, printable.Name(p.Name), printable.Name(p.MountPoint))
+		what, c.by(m.Device), m.Where, printable.Name(p.Name), printable.Name(p.MountPoints[0]))
+}
+
+// elsewhere reports whether a partition is mounted, and not at a point.
+func (p *Partition) elsewhere(point string) bool {
+	return point != "swap" && len(p.MountPoints) > 0 && !slices.Contains(p.MountPoints, point) && !(isBoot(point) && slices.ContainsFunc(p.MountPoints, isBoot))
 }
 
 // lookPath judges a device that is found by its path.
@@ -385,12 +404,12 @@ func (c *checker) lookPath(m system.Mount, what, name string, s Severity, found 
 		c.add(name, s, whole, "", "%s, and this disk has no partition %d", seeks, number)
 	case number > 0:
 		at := found[0].at
-		if p := c.partition(at); p.MountPoint != "" && p.MountPoint != m.Point && m.Point != "swap" && !(isBoot(m.Point) && isBoot(p.MountPoint)) {
+		if p := c.partition(at); p.elsewhere(m.Point) {
 			meant := "another partition"
 			if i, ok := c.meant(m); ok {
 				meant = fmt.Sprintf("partition %d", c.partition(i).Number)
 			}
-			c.add(name, s, Place{at, Mount}, "", "%s, which is mounted at %s here: %s is meant", seeks, printable.Name(p.MountPoint), meant)
+			c.add(name, s, Place{at, Mount}, "", "%s, which is mounted at %s here: %s is meant", seeks, printable.Name(p.MountPoints[0]), meant)
 			return
 		}
 		c.add(devicePath, min(s, Warning), Place{at, ""}, "", "%s: in a machine whose disks have other names it finds nothing; a label would always do", seeks)
@@ -440,7 +459,7 @@ func (c *checker) lookFile(m system.Mount, seeks, name string, s Severity) {
 		if c.disk.Changes {
 			s = min(s, Warning)
 		}
-		c.add(mountType, s, whole, m.Type, "%s, as %s, which ingot does not make", seeks, m.Type)
+		c.add(mountType, s, whole, "", "%s, as %s, which ingot does not make: a step could", seeks, m.Type)
 	}
 }
 
@@ -492,11 +511,11 @@ func (c *checker) held(m system.Mount, what string, s Severity, at match) {
 	p := c.partition(at.at)
 	place := Place{at.at, FileSystem}
 	if p.LUKS != "" && c.Wants.Initrd != nil && m.Early && !c.opens(at.at) {
-		c.add(luksClosed, s, Place{at.at, "encrypt"}, "", "the system looks for %s by %s (%s), which lies in a LUKS container (UUID %s) that its stage 1 does not open", what, c.by(m.Device), m.Where, p.LUKS)
+		c.add(luksClosed, s, Place{at.at, Encrypt}, "", "the system looks for %s by %s (%s), which lies in a LUKS container (UUID %s) that its stage 1 does not open", what, c.by(m.Device), m.Where, p.LUKS)
 		return
 	}
 	if at.outer {
-		c.add(luksClosed, s, Place{at.at, "encrypt"}, "", "the system mounts %s from %s (%s), which is a LUKS container: the file system lies in it, as /dev/mapper/NAME", what, c.by(m.Device), m.Where)
+		c.add(luksClosed, s, Place{at.at, Encrypt}, "", "the system mounts %s from %s (%s), which is a LUKS container: the file system lies in it, as /dev/mapper/NAME", what, c.by(m.Device), m.Where)
 		return
 	}
 	if p.FileSystem == nil {

@@ -29,6 +29,8 @@ type Finding struct {
 	What string
 	// Want is the value that would make it right; empty if no single value does.
 	Want string
+	// System is the index of the first system that it is wrong for.
+	System int
 }
 
 // A Place is the part of a disk that a finding is about.
@@ -56,6 +58,8 @@ const (
 	Store      Field = "store"
 	System     Field = "system"
 	Arch       Field = "arch"
+	Encrypt    Field = "encrypt"
+	LUKSUUID   Field = "luks-uuid"
 )
 
 // A Disk is what systems are to find, whether it is planned or read from an image.
@@ -88,8 +92,9 @@ type Partition struct {
 	UUID   string
 	// LUKS is the UUID of the container that the file system lies in; empty without.
 	LUKS string
-	// MountPoint is where it is meant to be mounted; empty if that is unknown.
-	MountPoint string
+	// MountPoints are where it is meant to be mounted, as a whole or in parts; none if that is
+	// unknown.
+	MountPoints []string
 	// Look finds its files; nil if it holds none.
 	Look bootloader.Lookup
 }
@@ -100,6 +105,8 @@ type Checked struct {
 	Wants  *system.Expectations
 	// Err is why Wants is nil, or lacks the mounts of fstab.
 	Err error
+	// HasEtc means that the system has a folder etc.
+	HasEtc bool
 	// Title is that of its menu entry.
 	Title string
 	// Arguments are all of its kernel's. Default: the system's own.

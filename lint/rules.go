@@ -42,7 +42,7 @@ const (
 
 // Rules are all kinds of findings.
 var Rules = []Rule{
-	{fstabMissing, Error, "The NixOS system has no etc/fstab, so that it mounts nothing.", "Build the toplevel of a configuration that sets fileSystems."},
+	{fstabMissing, Error, "The NixOS system has no etc/fstab, so that it mounts nothing. It is a warning for a system that is only a kernel, an initial RAM disk and an init.", "Build the toplevel of a configuration that sets fileSystems."},
 	{fstabInvalid, Error, "The system's fstab or its kernel arguments cannot be read: two roots, a line without a type.", "Correct the configuration."},
 	{initrdUnread, Warning, "ingot cannot read the initial RAM disk, so that it does not know what stage 1 does.", "None is needed if the system is known to boot."},
 	{rootMissing, Error, "The system mounts no root.", "Set fileSystems.\"/\" in the configuration."},
@@ -52,12 +52,12 @@ var Rules = []Rule{
 	{rootPartUUID, Error, "The same by the partition's GUID, or by an MBR's signature and number.", "Give the root's partition that GUID, or the disk that signature."},
 	{rootDevice, Error, "The same by a path, such as that of a partition number that the disk does not have.", "Have the configuration look for a label."},
 	{bootMissing, Error, "The system mounts /boot, /boot/efi or /efi from a file system that the disk does not have. NixOS's start then ends in the emergency shell; with nofail it is a warning, since the next upgrade of the system changes the wrong /boot.", "Give the ESP or the partition for /boot the label that the system looks for."},
-	{mountMissing, Error, "The system mounts another file system that the disk does not have, without nofail or noauto. With x-systemd.automount it is a warning.", "Add the partition, or add nofail to the mount's options in the configuration. If it lies on another disk, silence the rule."},
+	{mountMissing, Error, "The system mounts another file system that the disk does not have, without nofail or noauto. With x-systemd.automount it is a warning.", "Add the partition, or, for a file system on another disk, nofail to the mount's options in the configuration."},
 	{mountType, Error, "The file system that the system finds is not of the type that it mounts.", "Make the file system of that type."},
 	{devicePath, Warning, "The system finds a file system by a path that depends on the machine, such as /dev/vda2, or that ingot cannot follow.", "Have the configuration look for a label."},
 	{swapMissing, Warning, "The system uses swap that the disk does not have: it waits for it for 90 seconds.", "Give the swap that label, or add a partition for it."},
 	{resumeMissing, Warning, "The system resumes from a device that the disk does not have. A systemd in the initial RAM disk waits for it.", "Give the swap that label or UUID."},
-	{luksMissing, Error, "Stage 1 opens a LUKS container that the disk does not have.", "Encrypt that partition, and find it by its label in the GPT or its GUID: the UUID of a container cannot be chosen."},
+	{luksMissing, Error, "Stage 1 opens a LUKS container that the disk does not have.", "Encrypt that partition, and give the container the UUID that stage 1 looks for, or the partition the name."},
 	{luksName, Error, "A file system lies in /dev/mapper under a name that stage 1 opens no container as. It is a warning if it may be a volume of LVM.", "Use one name in boot.initrd.luks.devices and fileSystems."},
 	{luksClosed, Error, "A file system that stage 1 mounts lies in a container that stage 1 does not open.", "Add the container to boot.initrd.luks.devices, or leave it unencrypted."},
 	{volumeID, Error, "The live system looks for its medium by another volume id or UUID than the ISO's.", "Set the ISO's volume id."},

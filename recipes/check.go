@@ -12,7 +12,9 @@ import (
 	"ingot/image"
 	"ingot/image/fileformat"
 	"ingot/internal/lazy"
+	"ingot/internal/near"
 	"ingot/internal/printable"
+	"ingot/lint"
 	"ingot/partition"
 	"ingot/partition/foreign"
 	"ingot/partition/volume"
@@ -38,7 +40,26 @@ func (r *Recipe) check(d *decoder) {
 	r.checkBare(d)
 	r.checkLive(d)
 	r.checkSteps(d)
+	r.checkLint(d)
 	r.checkTests(d)
+}
+
+// checkLint refuses names of findings that there are none of.
+func (r *Recipe) checkLint(d *decoder) {
+	names := []string{IgnoreAll}
+	for _, rule := range lint.Rules {
+		names = append(names, rule.Name)
+	}
+	for i, name := range r.Lint.Ignore {
+		if slices.Contains(names, name) {
+			continue
+		}
+		e := d.errorf(fmt.Sprintf("lint.ignore[%d]", i), "there is no finding %s", printable.Quote(name))
+		if e.Hint = "docs/lint.md lists them"; near.Word(name, names) != "" {
+			e.Hint = fmt.Sprintf("did you mean %q?", near.Word(name, names))
+		}
+		d.add(e)
+	}
 }
 
 func (r *Recipe) checkStore(d *decoder) {

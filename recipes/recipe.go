@@ -22,6 +22,7 @@ type Recipe struct {
 	Bootloader Bootloader `json:"bootloader,omitzero" jsonschema_description:"How the disk boots. Default: no boot loader."`
 	Steps      []Step     `json:"steps,omitempty" jsonschema_description:"Commands that ingot runs in this order, as root in a virtual machine, on the finished disk before it is written."`
 	Output     Output     `json:"output,omitzero" jsonschema_description:"The output format and its options."`
+	Lint       Lint       `json:"lint,omitzero" jsonschema_description:"How the image is judged before it is made."`
 	Tests      []Test     `json:"tests,omitempty" jsonschema_description:"Boot tests. ingot test runs them; ingot build --test runs them before the image appears under its name. They do not change the image."`
 
 	src     *source
@@ -279,6 +280,14 @@ type Secret struct {
 	File        Path   `json:"file,omitzero" jsonschema_description:"A file that contains only the secret."`
 	Environment string `json:"environment,omitempty" jsonschema_description:"The variable of ingot's environment that contains the secret."`
 }
+
+// Lint says what to pass over where systems are held against the image that they boot from.
+type Lint struct {
+	Ignore []string `json:"ignore,omitempty" jsonschema_description:"Names of findings to pass over, such as root-label, or all. docs/lint.md lists them."`
+}
+
+// IgnoreAll stands for all findings.
+const IgnoreAll = "all"
 
 // A Test is a boot test that a recipe carries. It has no influence on the image.
 type Test struct {

@@ -29,6 +29,11 @@ func (p *planner) planBoot(ctx context.Context, h Host) error {
 	if err := p.checkCommandLines(at, b.menu); err != nil { // compressing takes minutes
 		return err
 	}
+	if p.IsISO() || p.IsNetboot() {
+		if err := p.judge(nil); err != nil {
+			return err
+		}
+	}
 	if p.Packs() {
 		if err := p.pack(ctx, h, at, b.menu.Entries); err != nil {
 			return err

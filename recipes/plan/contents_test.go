@@ -55,7 +55,7 @@ func overlay(t *testing.T, linked bool) string {
 // TestHostLinksDecideNothing builds one recipe beside folders that differ in nothing but what
 // the host has linked, and by root and times.
 func TestHostLinksDecideNothing(t *testing.T) {
-	iso := strings.Replace(overlayRecipe, "store: {add:", "system: "+store32(3, "system")+"\nbootloader: {grub: [bios], console: [ttyS0]}\nstore: {closures: [{graph: graph, from: store}], add:", 1)
+	iso := strings.Replace(overlayRecipe, "store: {add:", "lint: {ignore: [fstab-missing]}\nsystem: "+store32(3, "system")+"\nbootloader: {grub: [bios], console: [ttyS0]}\nstore: {closures: [{graph: graph, from: store}], add:", 1)
 	for output, text := range map[string]string{"raw": overlayRecipe, "iso": iso} {
 		var first image.Sum
 		for i, linked := range []bool{false, true} {
@@ -266,7 +266,7 @@ partition esp: FAT holds no hard links: those of 3 files are lost`
 	}
 	systems(t, dir, 3)
 	iso := strings.NewReplacer("FILESYSTEM", "ext4", "contents:", "contents:\n        store: true").Replace(recipe) +
-		"output: iso\nsystem: " + store32(3, "system") + "\nbootloader: {grub: [bios], console: [ttyS0]}\nstore: {closures: [{graph: graph, from: store}]}\n"
+		"output: iso\nlint: {ignore: [fstab-missing]}\nsystem: " + store32(3, "system") + "\nbootloader: {grub: [bios], console: [ttyS0]}\nstore: {closures: [{graph: graph, from: store}]}\n"
 	p, err = plan(t, dir, iso)
 	if err != nil {
 		t.Fatal(err)

@@ -20,12 +20,11 @@ func (p *planner) settleMedium(at int) {
 	if !p.IsISO() || p.store.system == "" || p.store.made != nil {
 		return
 	}
-	look := p.lookRoot(at)
 	s, err := p.readSystem(at, p.store.system)
 	if err != nil {
 		return // making the menu reports it
 	}
-	want, _ := s.Expects(look) // without fstab it comes with the rest
+	want, _ := p.expects(at, s) // without fstab it comes with the rest
 	if want == nil {
 		return
 	}

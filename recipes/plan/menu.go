@@ -10,7 +10,6 @@ import (
 	"ingot/bootloader/kernel"
 	"ingot/guest/wire"
 	"ingot/image"
-	"ingot/internal/printable"
 	"ingot/recipes"
 	"ingot/recipes/netboot"
 	"ingot/storedb"
@@ -121,27 +120,6 @@ func (p *planner) firstTitle() string {
 		return "" // making the menu reports it
 	}
 	return s.Entry.Title
-}
-
-// rootNotFound says that a Guix system looks for another root than that of the image; it is
-// empty if the system finds it.
-func (p *planner) rootNotFound(system, device string, root int) string {
-	if root < 0 {
-		return "" // it is in memory, whatever the system says
-	}
-	part, label := p.Disk.Partitions[root], p.Disk.Partitions[root].Label
-	if p.IsISO() {
-		label = p.isoOptions().VolumeID
-	}
-	switch {
-	case device == "", device == "tmpfs", device == "none", device == label, strings.EqualFold(device, p.uuid(root)):
-		return ""
-	case p.IsISO():
-		return fmt.Sprintf("%s looks for its root by %s, but the ISO has the volume id %q and the UUID %s: "+
-			"set output.volume or output.uuid to that, or the system will not find it", system, printable.Quote(device), label, p.uuid(root))
-	}
-	return fmt.Sprintf("%s looks for its root by %s, but partition %s has the label %q and the UUID %s: "+
-		"give it that label or uuid, or the system will not find it", system, printable.Quote(device), part.Name, label, p.uuid(root))
 }
 
 // arguments completes a kernel's own arguments: the root, unless they name one, and

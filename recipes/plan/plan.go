@@ -51,6 +51,11 @@ func (p *planner) plan(ctx context.Context, h Host) error {
 	if p.out.Disk, err = p.layOutAll(); err != nil {
 		return err
 	}
+	if !p.IsISO() && !p.IsNetboot() { // which were judged before they were packed
+		if err := p.judge(p.out.Disk); err != nil {
+			return err
+		}
+	}
 	c := p.store.closure
 	p.out.items, p.out.contents = c.Items(), p.contents()
 	p.out.direct, p.out.directErr = p.direct()
@@ -112,7 +117,7 @@ func seed(r *recipes.Recipe, c *storedb.Closure, first string) (image.Seed, erro
 	if of.Bootloader.Default == first {
 		of.Bootloader.Default = "" // which is the same
 	}
-	of.Output, of.System, of.Tests = recipes.Output{}, nil, nil
+	of.Output, of.System, of.Lint, of.Tests = recipes.Output{}, nil, recipes.Lint{}, nil
 	of.Store = recipes.Store{Flavour: r.Store.Flavour}
 	of.Steps = slices.Clone(r.Steps)
 	for i := range of.Steps {

@@ -21,10 +21,11 @@ type planner struct {
 	seed      image.Seed
 	trees     []*image.Tree             // one for each partition; nil for raw ones
 	systems   map[string]*system.System // those that were read, by their store paths
-	ids       map[string]bool           // of entries of specialisations
-	entryKeys []string                  // of each entry of the menu, the key of the recipe that it comes from
-	secrets   map[string]image.Blob     // of the initial RAM disk, by their paths there
-	used      map[string]bool           // those of them that a system wants
+	wants     map[*system.System]expectations
+	ids       map[string]bool       // of entries of specialisations
+	entryKeys []string              // of each entry of the menu, the key of the recipe that it comes from
+	secrets   map[string]image.Blob // of the initial RAM disk, by their paths there
+	used      map[string]bool       // those of them that a system wants
 
 	packed    string     // the path of the compressed root or store on a live medium
 	noFile    bool       // the system does not find its ISO where that is a file on another medium

@@ -127,9 +127,6 @@ func (p *planner) entryOf(at int, s *system.System) (bootloader.Entry, error) {
 	root := p.rootPartition(at)
 	e := s.Entry
 	e.Initrd = slices.Clone(e.Initrd)
-	if warning := p.rootNotFound(s.Path, e.RootDevice, root); warning != "" {
-		p.warn("%s", warning)
-	}
 	if p.Arch != "x86_64" && p.Arch != "i686" { // whose firmware has no device trees
 		e.DeviceTree = s.DeviceTree
 	}
