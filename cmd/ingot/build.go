@@ -113,6 +113,9 @@ func build(c *cobra.Command, name string, r recipeFlags, o buildFlags) error {
 			return &image.SourceError{Path: file}
 		}
 	}
+	if err := r.made.checkWithin("build", out, o.manifest); err != nil {
+		return err
+	}
 	if err := o.checkManifest(out); err != nil {
 		return err
 	}

@@ -63,7 +63,7 @@ check recipes.`,
 	f := c.Flags()
 	r.store.addWithoutFrom(f)
 	r.addProfile(c)
-	f.StringVar(&from, "from", "", "print the recipe derived from `WHAT`, a system")
+	f.StringVar(&from, "from", "", "print the recipe of `WHAT`: a system, a folder")
 	f.StringVar(&r.store.From, "items", "", "with --from: `DIR` with the items. Default: the store.")
 	f.StringVar(&r.format, "format", "", "with --from: `FORMAT` to write")
 	f.StringVarP(&r.outName, "output", "o", "", "the `FILE` to write; here its suffix says the format")
@@ -80,7 +80,7 @@ func printDerived(c *cobra.Command, r *recipeFlags, what string) error {
 		return err
 	}
 	if d == nil {
-		return usageError{fmt.Errorf("recipes: --from %s: is no system: neither a store path with a kernel (NixOS) or parameters (Guix), nor a link to one", printable.Quote(what))}
+		return usageError{fmt.Errorf("recipes: --from %s: is neither a folder nor a system: a store path with a kernel (NixOS) or parameters (Guix), or a link to one", printable.Quote(what))}
 	}
 	for _, refused := range d.made.Refused {
 		sayLine(c.ErrOrStderr(), "warning: ", "left out: "+refused.String())

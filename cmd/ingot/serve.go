@@ -165,7 +165,7 @@ func (s *serveFlags) overlay(disk *image.Map) (*nbd.Overlay, error) {
 
 // openMap opens the disk of a recipe, or the one in an image.
 func openMap(c *cobra.Command, name string, r recipeFlags) (*image.Map, io.Closer, error) {
-	if r.systemPath(name) != "" {
+	if r.systemPath(name) != "" || isFolder(c, name) {
 		return planMap(c, name, r)
 	}
 	isImage, err := looksLikeImage(name)

@@ -22,6 +22,7 @@ const (
 	machinesFile
 	aRoot
 	aSystem
+	aFolder
 
 	anyImage = aDisk | anISO | aNetboot
 )
@@ -32,7 +33,7 @@ var kindNames = []struct {
 	one, more string
 }{
 	{aRecipe, "a recipe", "recipes"}, {aClosure, "a closure", "closures"}, {aDisk, "a disk image", "disk images"}, {anISO, "an ISO", "ISOs"},
-	{aSystem, "a system", "systems"}, {aNetboot, "a netboot folder", "netboot folders"}, {machinesFile, "a file of machines", "files of machines"}, {aRoot, "a root", "roots"},
+	{aSystem, "a system", "systems"}, {aFolder, "a folder", "folders"}, {aNetboot, "a netboot folder", "netboot folders"}, {machinesFile, "a file of machines", "files of machines"}, {aRoot, "a root", "roots"},
 }
 
 // String is how messages call one thing, of which more need not be known than that it is an
@@ -112,7 +113,7 @@ func checkKind(c *cobra.Command, kind kinds, what string) (err error) {
 	}
 	c.Flags().VisitAll(func(f *pflag.Flag) {
 		u := table[f.Name]
-		if kind == aSystem && u.on&aRecipe != 0 { // which is derived from it
+		if kind&(aSystem|aFolder) != 0 && u.on&aRecipe != 0 { // which is derived from it
 			return
 		}
 		if err != nil || !asks(f) || u.on == 0 || u.on&kind != 0 {

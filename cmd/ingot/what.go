@@ -29,6 +29,8 @@ const whatHelp = `WHAT is, in this order:
   a system   a store path with a kernel (NixOS) or parameters (Guix), or a link to one
              such as ./result or /run/current-system: ingot derives a recipe from its
              etc/fstab, kernel arguments and initrd; ingot recipes --from WHAT prints it
+  a folder   of files for a data disk, for a data ISO (-o x.iso), or for a file system
+             without a partition table (-o x.ext4, .fat, .erofs, .squashfs)
   a recipe   a file, - for standard input, or the name of one that ships with ingot
 
 The closure of a system is that of the store's database, unless --graph, --registration,
@@ -79,9 +81,10 @@ type derivation struct {
 	made         *derive.Recipe
 	sources      *plan.Sources
 	said         bool // whether its notes were printed
+	folder       bool // it was derived from a folder of files
 }
 
-// derived returns the recipe derived from a system; nil if name means no system.
+// derived returns the recipe derived from a system or a folder; nil if name means neither.
 func (r *recipeFlags) derived(c *cobra.Command, name string) (*derivation, error) {
 	format := r.wishedFormat()
 	if d := r.made; d != nil && d.what == name && d.format == format {
@@ -89,7 +92,7 @@ func (r *recipeFlags) derived(c *cobra.Command, name string) (*derivation, error
 	}
 	toplevel := r.systemPath(name)
 	if toplevel == "" {
-		return nil, nil
+		return r.ofFolder(c, name, format)
 	}
 	if err := checkKind(c, aSystem, name); err != nil {
 		return nil, err
