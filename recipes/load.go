@@ -167,8 +167,13 @@ func override(root *yaml.Node, set string, number int) error {
 	parts := strings.FieldsFunc(key, func(r rune) bool { return strings.ContainsRune(".[]", r) })
 	at := root
 	for i, part := range parts {
-		if i == 1 && parts[0] == "output" && at.Kind == yaml.ScalarNode {
-			keepFormat(at)
+		if i == 1 && at.Kind == yaml.ScalarNode {
+			switch {
+			case parts[0] == "output":
+				keepAs("format", at)
+			case parts[0] == "system" && part == secretsKey: // others make another system
+				keepAs("path", at)
+			}
 		}
 		next, err := step(at, part, number)
 		if err != nil {
@@ -202,12 +207,12 @@ func has(n *yaml.Node, key []string) bool {
 	return false
 }
 
-// keepFormat turns an output's short form, the format alone, into the long one, so that
-// other keys can be set beside it.
-func keepFormat(n *yaml.Node) {
-	format := *n
+// keepAs turns a short form, the value of one key alone, into the long one, so that other keys can
+// be set beside it.
+func keepAs(key string, n *yaml.Node) {
+	value := *n
 	*n = yaml.Node{Kind: yaml.MappingNode, Tag: "!!map", Line: n.Line, Column: n.Column, Content: []*yaml.Node{
-		{Kind: yaml.ScalarNode, Tag: "!!str", Value: "format", Line: n.Line, Column: n.Column}, &format,
+		{Kind: yaml.ScalarNode, Tag: "!!str", Value: key, Line: n.Line, Column: n.Column}, &value,
 	}}
 }
 

@@ -165,6 +165,10 @@ func TestInitrdSecrets(t *testing.T) {
 		t.Errorf("Secret = %q, warnings %q", p.Secret, p.Warnings)
 	}
 
+	r, err := recipes.Parse("test.yaml", dir, []byte(recipe(store32(2, "system"))), []string{"system.initrd-secrets={/etc/key: {file: key}}"})
+	if err != nil || string(r.System.Path) != store32(2, "system") || r.System.InitrdSecrets["/etc/key"].File.Text != "key" {
+		t.Errorf("overridden: %+v, %v", r, err)
+	}
 	p, err = planIn(recipe(store32(2, "system")), nil)
 	if err != nil || p.Secret != "" || len(p.Warnings) != 1 || !strings.Contains(p.Warnings[0], "system.initrd-secrets") || !strings.Contains(p.Warnings[0], "/etc/key (/root/key ") {
 		t.Errorf("without its secrets: %v; secret %q, warnings %q", err, p.Secret, p.Warnings)
