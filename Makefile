@@ -11,7 +11,7 @@ TAGS = osusergo netgo sqlite_omit_load_extension
 BUILD = CGO_ENABLED=1 go build -trimpath -buildvcs=false -tags '$(TAGS)' \
 	-ldflags '-s -w -buildid= -linkmode external -extldflags -static'
 
-.PHONY: help build build-arm64 modules quick test test-guix check race bench fuzz fuzz-short vulnerabilities demo clean
+.PHONY: help build build-arm64 modules quick test test-guix test-nix check race bench fuzz fuzz-short vulnerabilities demo clean
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -35,12 +35,17 @@ test: ## install what the tests need, and run all tests
 quick: ## gofmt, go vet, and the tests without guests and judges: for every save
 	test -z "$$(gofmt -l $$(git ls-files '*.go') | tee /dev/stderr)"
 	go vet ./...
-	INGOT_QUICK=1 go test -short $$(go list ./... | grep -Ev '/tests/(boot|faults|failure|kills|nixtest|guixtest|repro|bench|demo)$$')
+	INGOT_QUICK=1 go test -short $$(go list ./... | grep -Ev '/tests/(boot|faults|failure|kills|nixtest|nixlib|guixtest|repro|bench|demo)$$')
 
 test-guix: ## test with real Guix, in a chroot of Debian unstable; needs root
 	tests/setup/debian judges
 	tests/setup/guix
 	INGOT_GUIX_CHROOT=$(CURDIR)/bin/guix-chroot go test -count=1 -timeout 60m ./tests/guixtest
+
+test-nix: ## test with a newer Nix, in a chroot of Debian unstable; needs root
+	tests/setup/debian judges
+	tests/setup/nix
+	INGOT_NIX_CHROOT=$(CURDIR)/bin/nix-chroot go test -count=1 -timeout 60m -run NewNix ./tests/nixlib
 
 check: ## run gofmt, go vet and staticcheck
 	test -z "$$(gofmt -l $$(git ls-files '*.go') | tee /dev/stderr)"
@@ -69,5 +74,5 @@ vulnerabilities: ## look for known vulnerabilities, if the database can be reach
 demo: ## install missing packages, build a rescue disk, boot it in BIOS and UEFI
 	go run ./tests/demo
 
-clean: ## remove built files; keep unpacked kernels, GRUB's modules and the chroot with Guix
-	find bin -mindepth 1 -maxdepth 1 ! -name 'kernel*' ! -name 'grub-*' ! -name guix-chroot -exec rm -rf {} +
+clean: ## remove built files; keep unpacked kernels, GRUB's modules and the chroots
+	find bin -mindepth 1 -maxdepth 1 ! -name 'kernel*' ! -name 'grub-*' ! -name '*-chroot' -exec rm -rf {} +

@@ -7,7 +7,7 @@
       name = "boots";
       script = ''
         start
-        wait console the check runs on
+        wait line the check runs on
       '';
     }
   ];

@@ -246,12 +246,19 @@ pure
   testImage =
     arguments:
     let
-      image = read "testImage" (arguments // { programs = [ pkgs.qemu ] ++ arguments.programs or [ ]; });
+      image = read "testImage" (
+        removeAttrs arguments [ "boot" ] // { programs = [ pkgs.qemu ] ++ arguments.programs or [ ]; }
+      );
+      # kernel, bios or uefi.
+      boot = arguments.boot or null;
     in
     builder image { name = "${image.baseName}-test"; } (
       [ "test" ] ++ what image ++ [
         "--accel"
         "tcg"
+      ]
+      ++ (if boot == null then [ ] else [ "--boot" boot ])
+      ++ [
         "--results"
         "${placeholder "out"}"
       ]

@@ -41,6 +41,23 @@ func TestImagesOfNewNix(t *testing.T) {
 	buildAll(t, m)
 }
 
+// TestBootInBuild boots an image within a build: a derivation that passes if the image does.
+func TestBootInBuild(t *testing.T) {
+	testenv.Slow(t)
+	m := newMachine(t)
+	out, err := m.build("test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	report, err := os.ReadFile(filepath.Join(out, "results.json"))
+	if err != nil || !strings.Contains(string(report), `"boots"`) {
+		t.Errorf("results.json: %s, %v; want the test that has passed; there is %q", report, err, files(t, out))
+	}
+	if out, err := m.build("failing"); err == nil || !strings.Contains(err.Error(), "ingot: the test has failed") {
+		t.Errorf("a test that fails: built %s, %v", out, err)
+	}
+}
+
 // buildAll builds an image of every format, and again: also after the store is optimised, which
 // makes hard links of equal files. A stream writes the same bytes.
 func buildAll(t *testing.T, m machine) {

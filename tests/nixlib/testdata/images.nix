@@ -88,20 +88,14 @@ rec {
   # What a builder sees.
   seen = pkgs.run "seen" "id -u > $out; echo $HOME >> $out; ls / >> $out" { };
 
-  test = images.testImage (arguments // {
+  # ingot test within a build.
+  booting = script: images.testImage (arguments // {
+    boot = "bios";
     recipe = recipe // {
       bootloader = recipe.bootloader // { arguments = [ "ingot-test.poweroff" ]; };
-      tests = [
-        {
-          name = "boots";
-          script = ''
-            boot bios
-            start
-            wait console ingot-test: contents match
-            wait off
-          '';
-        }
-      ];
+      tests = [ { name = "boots"; inherit script; } ];
     };
   });
+  test = booting "start\nwait line ingot-test: contents match\nwait ended\n";
+  failing = booting "start\nwait line never said\n";
 }

@@ -17,15 +17,15 @@ import (
 	"ingot/tests/testenv"
 )
 
-// expressions returns a folder with ingot's expressions, the test's own, and what these take
-// of Debian.
-func expressions(t *testing.T) string {
+// Expressions returns a folder with ingot's expressions, and images.nix, whose attributes are images
+// of a small system: built with ingot, and with GRUB and mksquashfs of Debian.
+func Expressions(t testing.TB) string {
 	t.Helper()
 	dir := t.TempDir()
 	t.Cleanup(func() { exec.Command("chmod", "-R", "u+w", dir).Run() })
 	root := testenv.Root(t)
 	must(t, os.CopyFS(filepath.Join(dir, "nix"), os.DirFS(filepath.Join(root, "nix"))))
-	must(t, os.CopyFS(dir, os.DirFS("testdata")))
+	must(t, os.CopyFS(dir, os.DirFS(filepath.Join(root, "tests/nixlib/testdata"))))
 	nixtest.Expression(t, filepath.Join(dir, "system"))
 	in := filepath.Join(dir, "input")
 
@@ -47,11 +47,23 @@ func expressions(t *testing.T) string {
 		copyFile(t, "/usr/share/grub/unicode.pf2", filepath.Join(in, name, "share/grub/unicode.pf2"))
 	}
 	bundle(t, filepath.Join(in, "squashfsTools"), fstest.Judge(t, "mksquashfs", "squashfs-tools"))
+
+	// QEMU looks for its firmware and its modules beside the program that runs, which is the
+	// dynamic linker.
+	qemu := filepath.Join(in, "qemu")
+	bundle(t, qemu, fstest.Judge(t, "qemu-system-x86_64", "qemu-system-x86"))
+	must(t, os.MkdirAll(filepath.Join(qemu, "share/qemu"), 0o755))
+	for _, file := range []string{"/usr/share/seabios/bios-256k.bin", "/usr/share/seabios/vgabios-stdvga.bin", "/usr/share/qemu/kvmvapic.bin", "/usr/share/qemu/linuxboot_dma.bin"} {
+		copyFile(t, file, filepath.Join(qemu, "share/qemu", filepath.Base(file)))
+	}
+	const modules = "lib/x86_64-linux-gnu/qemu"
+	must(t, os.MkdirAll(filepath.Join(qemu, modules), 0o755))
+	copyFile(t, "/usr/"+modules+"/accel-tcg-x86_64.so", filepath.Join(qemu, modules, "accel-tcg-x86_64.so"))
 	return dir
 }
 
 // bundle copies programs, with the libraries that they load, to libexec and lib of a folder.
-func bundle(t *testing.T, dir string, programs ...string) {
+func bundle(t testing.TB, dir string, programs ...string) {
 	t.Helper()
 	for _, sub := range []string{"lib", "libexec"} {
 		must(t, os.MkdirAll(filepath.Join(dir, sub), 0o755))
@@ -71,13 +83,13 @@ func bundle(t *testing.T, dir string, programs ...string) {
 	}
 }
 
-func copyFile(t *testing.T, from, to string) {
+func copyFile(t testing.TB, from, to string) {
 	t.Helper()
 	data, err := os.ReadFile(from)
 	must(t, err, os.WriteFile(to, data, 0o755))
 }
 
-func must(t *testing.T, errs ...error) {
+func must(t testing.TB, errs ...error) {
 	t.Helper()
 	for _, err := range errs {
 		if err != nil {
@@ -88,19 +100,19 @@ func must(t *testing.T, errs ...error) {
 
 // A machine is a Nix with a store of its own.
 type machine struct {
-	t      *testing.T
+	t      testing.TB
 	dir    string // with the expressions, and the store in the folder nix
 	chroot string // with another Nix than this machine's; empty without
 }
 
 // newMachine returns this machine's Nix, as the user of the test.
-func newMachine(t *testing.T) machine {
+func newMachine(t testing.TB) machine {
 	t.Helper()
-	return machine{t: t, dir: expressions(t)}
+	return machine{t: t, dir: Expressions(t)}
 }
 
 // newChroot returns the Nix in the chroot that tests/setup/nix makes, with users to build as.
-func newChroot(t *testing.T) machine {
+func newChroot(t testing.TB) machine {
 	t.Helper()
 	chroot := os.Getenv("INGOT_NIX_CHROOT")
 	if chroot == "" {
@@ -112,7 +124,7 @@ func newChroot(t *testing.T) machine {
 	if os.Geteuid() != 0 {
 		t.Fatal("it takes root to enter a chroot: run as root")
 	}
-	return machine{t: t, dir: expressions(t), chroot: chroot}
+	return machine{t: t, dir: Expressions(t), chroot: chroot}
 }
 
 // command is a program of Nix that works on the store. In its arguments, the folder with the
@@ -156,7 +168,7 @@ func (m machine) build(attribute string, args ...string) (string, error) {
 }
 
 // files lists the names in a folder, and those in its folders.
-func files(t *testing.T, dir string) (list []string) {
+func files(t testing.TB, dir string) (list []string) {
 	t.Helper()
 	must(t, filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
 		if err == nil && !d.IsDir() {
