@@ -121,6 +121,16 @@ func TestBootspecRefusals(t *testing.T) {
 	}
 }
 
+// TestOthersBootspec: a document that was copied from another system is noticed.
+func TestOthersBootspec(t *testing.T) {
+	files := bootspecFiles()
+	files["/nix/store/top/boot.json"] = strings.Replace(bootspecNow, "/nix/store/top/init", "/nix/store/other/init", 1)
+	s, err := Read(tree(t, files).Lookup, "/nix/store/top")
+	if err != nil || s.Init != "/nix/store/top/init" || len(s.Notes) != 1 || !strings.Contains(s.Notes[0], "boot.json is that of another system") {
+		t.Errorf("Read() = %+v, %v; want a note", s, err)
+	}
+}
+
 // TestBootspecBeside: what newer NixOS may write beside version 1 is left alone, and the preview
 // of 2022 is none.
 func TestBootspecBeside(t *testing.T) {

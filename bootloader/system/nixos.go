@@ -100,8 +100,12 @@ func (s *System) readKernel(look bootloader.Lookup) (err error) {
 func (s *System) readArguments(look bootloader.Lookup) error {
 	// The path itself is the argument, and not where it leads: stage 2 finds its system by it.
 	s.Init = s.in("init")
-	if look(s.Init) == nil && s.doc.Init != "" {
+	switch {
+	case s.doc.Init == "" || s.doc.Init == s.Init:
+	case look(s.Init) == nil:
 		s.Init = s.doc.Init
+	default:
+		s.note("%s is that of another system: it names the init %s", bootspecFile, s.doc.Init)
 	}
 	if _, _, err := look.RegularFile(s.Init); err != nil {
 		return fmt.Errorf("init: %w", err)
