@@ -26,8 +26,11 @@ type Options struct {
 	Name         string // of the network, in place of the file's
 	Unnamed      string // its name without Name and one in the file. Default: that of the file itself.
 	Boot, Memory string // in place of the file's
-	Accel        vm.Accel
-	Backdoor     *bool // whether `ingot shell` is let in, in place of the file's
+	// OVMF is the firmware for UEFI, in place of the file's, and UsualOVMF that of machines
+	// which name none.
+	OVMF, UsualOVMF vm.OVMF
+	Accel           vm.Accel
+	Backdoor        *bool // whether `ingot shell` is let in, in place of the file's
 	// Fetch forwards the ports from which the tests fetch pages. It is a further card of a
 	// machine, which machines without tests do not need.
 	Fetch bool
@@ -90,6 +93,20 @@ func (l *Lab) Open(ctx context.Context, h Host) error {
 		}
 		l.Machines = append(l.Machines, m)
 	}
+	return l.useFirmware()
+}
+
+// useFirmware gives all machines that boot with UEFI the firmware of the options.
+func (l *Lab) useFirmware() error {
+	used := false
+	for _, m := range l.Machines {
+		if m.Options.BootOf(m.System) == run.UEFI {
+			m.Options.OVMF, used = cmp.Or(l.OVMF, m.Options.OVMF), true
+		}
+	}
+	if !l.OVMF.IsZero() && !used {
+		return &run.OptionError{Option: run.OptionFirmware, Value: l.OVMF.Code, Err: errors.New("needs a machine with boot mode uefi, and there is none")}
+	}
 	return nil
 }
 
@@ -108,7 +125,7 @@ func (l *Lab) checkForwards(key string, m *Machine) error {
 }
 
 // optionKeys are the file's keys for options of a machine.
-var optionKeys = map[run.Option]string{run.OptionBoot: "boot", run.OptionMemory: "memory", run.OptionForward: "forwards", run.OptionWords: "append"}
+var optionKeys = map[run.Option]string{run.OptionBoot: "boot", run.OptionFirmware: "firmware", run.OptionMemory: "memory", run.OptionForward: "forwards", run.OptionWords: "append"}
 
 // keyOf puts an error about a machine at its place in the file: at the key of the
 // option that it is about.
@@ -145,6 +162,11 @@ func (l *Lab) options(p *network.Planned) (o run.Options, err error) {
 	}
 	if o.Boot, err = run.ParseBoot(p.Boot); err != nil {
 		return o, err
+	}
+	if o.UsualOVMF = l.UsualOVMF; p.Firmware != "" && l.OVMF.IsZero() {
+		if o.OVMF, err = vm.ParseOVMF(l.Dir, p.Firmware); err != nil {
+			return o, &run.OptionError{Option: run.OptionFirmware, Value: p.Firmware, Err: err}
+		}
 	}
 	if p.Memory != "" {
 		if o.Memory, err = run.ParseMemory(p.Memory); err != nil {

@@ -106,7 +106,7 @@ func Single(name string, system *run.System, tests []*script.Script, o Options) 
 	}
 	m.Options.NoNetwork, m.Options.Restrict = false, true
 	l.Machines = []*Machine{m}
-	return l, nil
+	return l, l.useFirmware()
 }
 
 // player is a lab whose tests are played.

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"net/netip"
 	"os"
+	"strings"
 
 	guest "ingot/guest/network"
 	"ingot/image/diskfile"
@@ -89,6 +90,15 @@ func headOf(name string) ([]byte, error) {
 func FromPlan(p *plan.Plan, what string) *run.System {
 	s := &run.System{
 		Name: run.SafeName(p.Recipe.Name), What: what, Arch: vm.Arch(p.Recipe.Arch), Disks: []run.Base{{Map: p.Disk.Map, Serial: "root"}}, Firmware: []run.Boot{},
+	}
+	if m := p.Recipe.Machine; m != nil && len(m.Firmware) > 0 {
+		var names []string
+		for _, path := range m.Firmware {
+			names = append(names, path.Host)
+		}
+		if s.OVMF, s.NoOVMF = vm.ParseOVMF("", strings.Join(names, ",")); s.NoOVMF != nil {
+			s.NoOVMF = p.Recipe.At("machine.firmware", s.NoOVMF)
+		}
 	}
 	for _, platform := range p.Platforms() {
 		switch platform {

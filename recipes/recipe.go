@@ -23,6 +23,7 @@ type Recipe struct {
 	Steps      []Step     `json:"steps,omitempty" jsonschema_description:"Commands that ingot runs in this order, as root in a virtual machine, on the finished disk before it is written."`
 	Output     Output     `json:"output,omitzero" jsonschema_description:"The output format and its options."`
 	Lint       Lint       `json:"lint,omitzero" jsonschema_description:"How the image is judged before it is made."`
+	Machine    *Machine   `json:"machine,omitempty" jsonschema_description:"The machines in which ingot run and ingot test start the image. It does not change the image."`
 	Tests      []Test     `json:"tests,omitempty" jsonschema_description:"Boot tests. ingot test runs them; ingot build --test runs them before the image appears under its name. They do not change the image."`
 
 	src     *source
@@ -288,6 +289,11 @@ type Lint struct {
 
 // IgnoreAll stands for all findings.
 const IgnoreAll = "all"
+
+// Machine describes the machines that a recipe is run in. It has no influence on the image.
+type Machine struct {
+	Firmware Paths `json:"firmware,omitempty" jsonschema_description:"The UEFI firmware: the file of its code, beside which its variables lie; the list [CODE, VARS]; or the folder that has both. Default: the first that is found."`
+}
 
 // A Test is a boot test that a recipe carries. It has no influence on the image.
 type Test struct {

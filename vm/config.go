@@ -27,6 +27,9 @@ type Config struct {
 	MachineType string // of QEMU, with options, such as "microvm"; q35, virt or pseries
 	Firmware    Firmware
 
+	// OVMF is the firmware for UEFI. Default: the first that is found, see [FindUEFI].
+	OVMF OVMF
+
 	// FirmwareVars is a file that keeps UEFI's variables, made if it is not there. If
 	// empty, the guest's changes are discarded on exit.
 	FirmwareVars string

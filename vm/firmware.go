@@ -9,15 +9,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
 	"ingot/image"
 )
-
-// OVMF is a UEFI firmware for QEMU: its code, and the variables that it starts with.
-type OVMF struct{ Code, Vars string }
 
 // Where distributions put them, those without Secure Boot first, for that starts no boot
 // loader that nobody signed.
@@ -25,10 +21,11 @@ var (
 	ovmfPlaces = []OVMF{
 		{"/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"}, // Debian, Ubuntu
 		{"/usr/share/OVMF/OVMF_CODE.fd", "/usr/share/OVMF/OVMF_VARS.fd"},
-		{"/usr/share/edk2/ovmf/OVMF_CODE.fd", "/usr/share/edk2/ovmf/OVMF_VARS.fd"},                                       // Fedora
-		{"/usr/share/edk2/x64/OVMF_CODE.4m.fd", "/usr/share/edk2/x64/OVMF_VARS.4m.fd"},                                   // Arch
-		{"/usr/share/qemu/ovmf-x86_64-code.bin", "/usr/share/qemu/ovmf-x86_64-vars.bin"},                                 // openSUSE
-		{"/run/current-system/sw/share/qemu/edk2-x86_64-code.fd", "/run/current-system/sw/share/qemu/edk2-i386-vars.fd"}, // NixOS
+		{"/usr/share/edk2/ovmf/OVMF_CODE.fd", "/usr/share/edk2/ovmf/OVMF_VARS.fd"},                                                       // Fedora
+		{"/usr/share/edk2/x64/OVMF_CODE.4m.fd", "/usr/share/edk2/x64/OVMF_VARS.4m.fd"},                                                   // Arch
+		{"/usr/share/qemu/ovmf-x86_64-code.bin", "/usr/share/qemu/ovmf-x86_64-vars.bin"},                                                 // openSUSE
+		{"/run/current-system/sw/share/qemu/edk2-x86_64-code.fd", "/run/current-system/sw/share/qemu/edk2-i386-vars.fd"},                 // NixOS
+		{"/run/current-system/profile/share/firmware/ovmf_code_x64.bin", "/run/current-system/profile/share/firmware/ovmf_vars_x64.bin"}, // Guix
 		{"/usr/share/qemu/edk2-x86_64-code.fd", "/usr/share/qemu/edk2-i386-vars.fd"},
 	}
 	ovmf32Places = []OVMF{
@@ -64,39 +61,6 @@ var (
 		{"/usr/share/AAVMF/AAVMF_CODE.ms.fd", "/usr/share/AAVMF/AAVMF_VARS.ms.fd"}, // Debian
 	}
 )
-
-// FindUEFI returns the first firmware for an architecture that is there whole.
-func FindUEFI(a Arch) (OVMF, error) {
-	return findFirmware(a.orHost(), "UEFI firmware", a.platform().uefi)
-}
-
-// FindSecureUEFI returns the first one with Secure Boot, and with variables that know
-// Microsoft's keys.
-func FindSecureUEFI(a Arch) (OVMF, error) {
-	return findFirmware(a.orHost(), "UEFI firmware with Secure Boot", a.platform().secure)
-}
-
-func findFirmware(a Arch, what string, places []OVMF) (OVMF, error) {
-	if len(places) == 0 {
-		return OVMF{}, fmt.Errorf("there is no %s for %s", what, a)
-	}
-	var looked []string
-	for _, f := range places {
-		if readable(f.Code) == nil && readable(f.Vars) == nil {
-			return f, nil
-		}
-		looked = append(looked, f.Code)
-	}
-	return OVMF{}, fmt.Errorf("no %s: none of %s is there (Debian's package %s brings it)", what, strings.Join(looked, ", "), a.platform().efi)
-}
-
-// uefi returns the firmware of the machine.
-func (c *Config) uefi() (OVMF, error) {
-	if c.SecureBoot {
-		return FindSecureUEFI(c.Arch)
-	}
-	return FindUEFI(c.Arch)
-}
 
 func (l *line) addFirmware(c *Config) error {
 	if c.firmware() == BIOS {

@@ -139,6 +139,33 @@ func checkNewName(verb, name string) error {
 	return n.check()
 }
 
+// firmwareVariable names a firmware in the environment.
+const firmwareVariable = "INGOT_FIRMWARE"
+
+// firmwareFlag names a firmware for UEFI.
+type firmwareFlag string
+
+func addFirmware(f *pflag.FlagSet, to *firmwareFlag) {
+	f.StringVar((*string)(to), "firmware", "", "`CODE[,VARS]` or FOLDER: the UEFI firmware")
+}
+
+// find returns the firmware that the flag names, or else the environment.
+func (f firmwareFlag) find(c *cobra.Command) (named, usual vm.OVMF, err error) {
+	if f != "" {
+		named, err = vm.ParseOVMF("", string(f))
+		if err != nil {
+			return named, usual, usageError{fmt.Errorf("%s: --firmware: %w", verbName(c), err)}
+		}
+		return named, usual, nil
+	}
+	if text := os.Getenv(firmwareVariable); text != "" {
+		if usual, err = vm.ParseOVMF("", text); err != nil {
+			return named, usual, usageError{fmt.Errorf("%s: %s: %w", verbName(c), firmwareVariable, err)}
+		}
+	}
+	return named, usual, nil
+}
+
 // addKernel adds the flag --kernel.
 func addKernel(f *pflag.FlagSet, to *string) {
 	*to = "/"

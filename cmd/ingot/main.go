@@ -245,6 +245,8 @@ func hint(verb *cobra.Command, err error) string {
 		return "free some space, and run it again"
 	case is[*storedb.NotInStoreError](err) && has("copy"):
 		return "--copy brings the items in from where they lie"
+	case is[*vm.NoFirmwareError](err) && has("firmware"):
+		return "--firmware CODE,VARS or the variable " + firmwareVariable + " names one, such as nixpkgs' OVMF.fd"
 	case is[*finish.RefusedError](err):
 		return "leave --no-vm out"
 	case is[*finish.KernelError](err):

@@ -54,6 +54,7 @@ machine before it. It ends with the last machine, or by Ctrl-C.`,
 	f := c.Flags()
 	f.StringVar(&n.name, "name", "", "known as `NAME`. Default: as the file.")
 	addAccel(f, &n.accel, "accel", "`NAME`: kvm or tcg. Default: what works.")
+	addFirmware(f, &n.firmware)
 	f.StringVar(&n.capture, "capture", "", "write all frames to `FILE`, as pcapng")
 	f.BoolVar(&n.backdoor, "backdoor", false, "let ingot shell in. Default: as the file says.")
 	f.BoolVar(&n.listen, "joinable", false, "let in machines of ingot run --vlan")
@@ -69,6 +70,7 @@ machine before it. It ends with the last machine, or by Ctrl-C.`,
 type networkFlags struct {
 	name, capture                string
 	accel                        vm.Accel
+	firmware                     firmwareFlag
 	set                          []string
 	backdoor, printHosts, dryRun bool
 	print, listen                bool
@@ -112,12 +114,13 @@ func parseMachines(file string, text []byte, o lab.Options) (*lab.Lab, error) {
 	return lab.Parse(file, text, o)
 }
 
-func (n *networkFlags) options(c *cobra.Command) lab.Options {
-	o := lab.Options{Name: n.name, Accel: n.accel}
+func (n *networkFlags) options(c *cobra.Command) (lab.Options, error) {
+	named, usual, err := n.firmware.find(c)
+	o := lab.Options{Name: n.name, Accel: n.accel, OVMF: named, UsualOVMF: usual}
 	if c.Flags().Changed("backdoor") {
 		o.Backdoor = &n.backdoor
 	}
-	return o
+	return o, err
 }
 
 func (n *networkFlags) run(c *cobra.Command, file string) error {
@@ -129,7 +132,11 @@ func (n *networkFlags) run(c *cobra.Command, file string) error {
 		c.OutOrStdout().Write(text)
 		return nil
 	}
-	l, err := parseMachines(file, text, n.options(c))
+	of, err := n.options(c)
+	if err != nil {
+		return err
+	}
+	l, err := parseMachines(file, text, of)
 	if err != nil {
 		return err
 	}
@@ -180,7 +187,7 @@ func openLab(c *cobra.Command, l *lab.Lab, set []string) error {
 	if err != nil {
 		return err
 	}
-	return l.Open(c.Context(), lab.Host{
+	return optionError(c, l.Open(c.Context(), lab.Host{
 		Program: program,
 		Warn:    func(note string) { sayLines(c.ErrOrStderr(), "warning: ", note) },
 		Recipe: func(_ context.Context, file string, setByFile []string) (*run.System, error) {
@@ -197,7 +204,7 @@ func openLab(c *cobra.Command, l *lab.Lab, set []string) error {
 			}
 			return closure, err
 		},
-	})
+	}))
 }
 
 // networks is where this user's running networks are found.

@@ -20,7 +20,7 @@ var optionFlags = map[run.Option]struct{ flag, variable string }{
 	run.OptionOverlay: {"overlay", "NIX_DISK_IMAGE"}, run.OptionDiskSize: {"disk-size", ""}, run.OptionDisk: {"disk", ""}, run.OptionNewDisk: {"new-disk", ""}, run.OptionEmpty: {"empty-disk", ""},
 	run.OptionNetwork: {"network", ""}, run.OptionForward: {"forward", "QEMU_NET_OPTS"}, run.OptionVLAN: {"vlan", ""}, run.OptionNumber: {"number", ""},
 	run.OptionShare: {"share", "SHARED_DIR"}, run.OptionWords: {"append", "QEMU_KERNEL_PARAMS"},
-	run.OptionEFIVars: {"efi-vars", ""}, run.OptionUsualEFIVars: {"", "NIX_EFI_VARS"}, run.OptionSecureBoot: {"secure-boot", ""},
+	run.OptionEFIVars: {"efi-vars", ""}, run.OptionUsualEFIVars: {"", "NIX_EFI_VARS"}, run.OptionSecureBoot: {"secure-boot", ""}, run.OptionFirmware: {"firmware", ""},
 	run.OptionTPMDir: {"tpm-state", "NIX_SWTPM_DIR"}, run.OptionGraphics: {"graphics", ""}, run.OptionSSH: {"ssh", ""},
 }
 

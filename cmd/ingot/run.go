@@ -47,7 +47,8 @@ either, it ends the machine and prints the reason and the console's last lines.
 ingot reads the variables of NixOS's and tvix's scripts: NIX_DISK_IMAGE, QEMU_OPTS,
 QEMU_NET_OPTS, QEMU_KERNEL_PARAMS, SHARED_DIR, TMPDIR with USE_TMPDIR, NIX_EFI_VARS
 with --boot uefi, NIX_SWTPM_DIR with --tpm, CH_NUM_CPUS, CH_MEM_SIZE and CH_CMDLINE.
-Flags override them.
+Flags override them. INGOT_FIRMWARE names the UEFI firmware as --firmware does: CODE,VARS;
+CODE, with its variables beside it; or the FOLDER of both.
 
 ingot's own systems, started with --boot kernel, mount --share PATH at /tmp/shared and
 --share NAME:PATH at /mnt/NAME.
@@ -101,6 +102,7 @@ type runFlags struct {
 	forwards, vlans, words             []string
 	number                             int
 	efiVars, tpmState, graphics        string
+	firmware                           firmwareFlag
 	tpm, secureBoot                    bool
 	reboot, backdoor, showConsole, ssh bool
 	save                               string
@@ -119,6 +121,7 @@ func (r *runFlags) add(c *cobra.Command) {
 	f.StringArrayVar(&r.vlans, "vlan", nil, "`N=SOCKET`: join a switch as 192.168.N.M; repeatable")
 	addCount(f, &r.number, "number", 1, 1, 254, "the `M` of --vlan's 192.168.N.M")
 	f.StringArrayVar(&r.words, "append", nil, "add `WORDS` to the kernel command line; repeatable")
+	addFirmware(f, &r.firmware)
 	f.StringVar(&r.efiVars, "efi-vars", "", "keep UEFI variables in `FILE`")
 	f.BoolVar(&r.secureBoot, "secure-boot", false, "UEFI Secure Boot with Microsoft's keys")
 	f.BoolVar(&r.tpm, "tpm", false, "a TPM 2.0, by swtpm")
@@ -231,10 +234,16 @@ func (r *runFlags) run(c *cobra.Command, what string, m *machineFlags) error {
 	// A script for the shell that is typed at a console would lose what comes before the
 	// guest listens, and its end.
 	m.script = m.shell && o.Graphics == run.NoGraphics && !isTerminal(os.Stdin)
+	// Planning takes time; what has no effect on other things is told of first.
+	named, usual, noFirmware := r.firmware.find(c)
+	if kind, err := m.kind(what); noFirmware != nil && err == nil && kind == lab.IsRecipe {
+		return noFirmware
+	}
 	system, closure, err := m.machine(c, what)
-	if err != nil {
+	if err = cmp.Or(err, noFirmware); err != nil {
 		return err
 	}
+	o.OVMF, o.UsualOVMF = named, usual
 	x := &console.Console{
 		Show: r.showConsole, Stdin: os.Stdin, Stdout: raw(c.OutOrStdout()), Stderr: raw(c.ErrOrStderr()), Say: func(note string) { sayLines(c.ErrOrStderr(), "ingot: ", note) },
 	}

@@ -68,6 +68,11 @@ func flagWords(c *cobra.Command) []string {
 				continue
 			case slices.Contains(fileFlags, f.Name) && v != "-":
 				v = here(v)
+			case f.Name == "firmware":
+				code, vars, both := strings.Cut(v, ",")
+				if v = here(code); both {
+					v += "," + here(vars)
+				}
 			case f.Name == "share":
 				if tag, dir, ok := strings.Cut(v, ":"); ok && !strings.Contains(tag, "/") {
 					v = tag + ":" + here(dir)

@@ -66,6 +66,7 @@ docs/testing.md describes the scripts, and --list-commands lists their commands.
 	s.StringVar(&f.script, "script", "", "run the script in `FILE`; WHAT is its one machine")
 	addKernel(s, &f.kernel)
 	s.StringVar(&f.boot, "boot", "", "`MODE`: kernel (QEMU loads it), bios or uefi")
+	addFirmware(s, &f.firmware)
 	s.StringVarP(&f.memory, "memory", "m", "", "`SIZE` in MiB, or with K, M, G or T")
 	s.BoolVar(&f.list, "list-commands", false, "list script commands and conditions")
 	s.BoolVar(&f.names, "list", false, "list the tests, run none")
@@ -77,6 +78,7 @@ type testFlags struct {
 	recipe recipeFlags
 
 	script, boot, memory string
+	firmware             firmwareFlag
 	kernel               string // of a closure
 	list, names          bool
 
@@ -176,15 +178,20 @@ func (f *testFlags) find(c *cobra.Command, what string) (*lab.Lab, opener, error
 }
 
 // options are those of all machines.
-func (f *testFlags) options() lab.Options {
-	return lab.Options{Boot: f.boot, Memory: f.memory, Accel: f.accel, Fetch: true}
+func (f *testFlags) options(c *cobra.Command) (lab.Options, error) {
+	named, usual, err := f.firmware.find(c)
+	return lab.Options{Boot: f.boot, Memory: f.memory, Accel: f.accel, Fetch: true, OVMF: named, UsualOVMF: usual}, err
 }
 
 func (f *testFlags) findFile(c *cobra.Command, what string, text []byte) (*lab.Lab, opener, error) {
 	if err := checkKind(c, machinesFile, what); err != nil {
 		return nil, nil, err
 	}
-	l, err := parseMachines(what, text, f.options())
+	o, err := f.options(c)
+	if err != nil {
+		return nil, nil, err
+	}
+	l, err := parseMachines(what, text, o)
 	if err == nil && len(l.Tests) == 0 {
 		err = &recipes.Error{File: l.File, What: "the file has no tests", Hint: "write some under its key tests; ingot network runs its machines"}
 	}
@@ -207,13 +214,17 @@ func (f *testFlags) findRecipe(c *cobra.Command, what string) (*lab.Lab, opener,
 		for _, w := range plan.Warnings {
 			sayLines(c.ErrOrStderr(), "warning: ", w)
 		}
-		return f.ofPlan(plan, what, l.Tests)
+		return f.ofPlan(c, plan, what, l.Tests)
 	}, nil
 }
 
 // ofPlan puts the disk of a plan to tests, of which nothing need have been written.
-func (f *testFlags) ofPlan(plan *plan.Plan, what string, tests []*script.Script) (*lab.Lab, error) {
-	l, err := lab.Single(plan.Recipe.MachineName(), lab.FromPlan(plan, what), tests, f.options())
+func (f *testFlags) ofPlan(c *cobra.Command, plan *plan.Plan, what string, tests []*script.Script) (*lab.Lab, error) {
+	o, err := f.options(c)
+	if err != nil {
+		return nil, err
+	}
+	l, err := lab.Single(plan.Recipe.MachineName(), lab.FromPlan(plan, what), tests, o)
 	if err == nil {
 		l.File, l.Dir = plan.Recipe.Name, filepath.Dir(what)
 	}
@@ -247,7 +258,11 @@ func (f *testFlags) findScript(c *cobra.Command, what string) (*lab.Lab, opener,
 		if err != nil {
 			return nil, &recipes.Error{What: err.Error(), File: "--script"}
 		}
-		l, err := lab.Single(name, system, []*script.Script{test}, f.options())
+		o, err := f.options(c)
+		if err != nil {
+			return nil, err
+		}
+		l, err := lab.Single(name, system, []*script.Script{test}, o)
 		if err == nil {
 			l.File, l.Dir = what, filepath.Dir(f.script)
 		}
@@ -270,7 +285,7 @@ func testBeforehand(c *cobra.Command, f *testFlags, plan *plan.Plan, what string
 	if len(plan.Recipe.Scripts()) == 0 {
 		return &recipes.Error{File: what, What: "--test: the recipe has no tests", Hint: "write some under its key tests"}
 	}
-	l, err := f.ofPlan(plan, what, plan.Recipe.Scripts())
+	l, err := f.ofPlan(c, plan, what, plan.Recipe.Scripts())
 	if err != nil {
 		return err
 	}

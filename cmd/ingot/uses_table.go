@@ -121,7 +121,7 @@ var uses = map[string]map[string]use{
 		"console":  {on: aClosure, with: []string{"run", "find", "shell"}, way: "its console is shown in any case"},
 
 		"overlay": {on: aRecipe | aClosure | aDisk}, "disk-size": {on: aRecipe | aClosure | aDisk},
-		"secure-boot": {on: aRecipe | aDisk | anISO}, "efi-vars": {on: aRecipe | aDisk | anISO}, "boot": {}, "append": {on: aRecipe | aClosure | aNetboot},
+		"secure-boot": {on: aRecipe | aDisk | anISO}, "efi-vars": {on: aRecipe | aDisk | anISO}, "firmware": {on: aRecipe | aDisk | anISO}, "boot": {}, "append": {on: aRecipe | aClosure | aNetboot},
 		"ssh": {on: aRecipe | aNetboot},
 
 		"name": {}, "arch": {}, "machine": {}, "accel": {}, "memory": {}, "cpus": {}, "disk": {}, "new-disk": {not: []string{"save"}}, "empty-disk": {}, "share": {},
@@ -141,13 +141,13 @@ var uses = map[string]map[string]use{
 	})),
 
 	"network": {
-		"name": {not: []string{"print"}}, "set": {not: prints}, stallFlag: {not: prints}, "accel": {not: prints}, "capture": {not: prints}, "joinable": {not: prints}, "backdoor": {not: prints},
+		"name": {not: []string{"print"}}, "set": {not: prints}, stallFlag: {not: prints}, "accel": {not: prints}, "firmware": {not: prints}, "capture": {not: prints}, "joinable": {not: prints}, "backdoor": {not: prints},
 		"print": {not: []string{"print-hosts", "dry-run"}}, "print-hosts": {not: []string{"dry-run"}}, "dry-run": {},
 	},
 	"network link": {"name": {}}, "network status": {"name": {}, "json": {}},
 	"test": withSources(map[string]use{
 		"set": {on: aRecipe | machinesFile, not: commandList}, "format": {on: aRecipe, not: commandList}, stallFlag: {on: aRecipe | machinesFile, not: commandList},
-		"script": {not: commandList}, "kernel": {on: aClosure, way: kernelOfRecipe, not: allLists}, "boot": {not: allLists}, "memory": {not: allLists}, "only": {not: commandList}, "step-timeout": {not: allLists}, "accel": {not: allLists},
+		"script": {not: commandList}, "kernel": {on: aClosure, way: kernelOfRecipe, not: allLists}, "boot": {not: allLists}, "firmware": {not: allLists}, "memory": {not: allLists}, "only": {not: commandList}, "step-timeout": {not: allLists}, "accel": {not: allLists},
 		"junit": {not: allLists}, "results": {not: allLists}, "keep-results": {not: append([]string{"results"}, allLists...)}, "verbose": {not: allLists}, "console": {not: allLists},
 		"list": {not: commandList}, "list-commands": {},
 	}),

@@ -117,7 +117,7 @@ func seed(r *recipes.Recipe, c *storedb.Closure, first string) (image.Seed, erro
 	if of.Bootloader.Default == first {
 		of.Bootloader.Default = "" // which is the same
 	}
-	of.Output, of.System, of.Lint, of.Tests = recipes.Output{}, nil, recipes.Lint{}, nil
+	of.Output, of.System, of.Lint, of.Tests, of.Machine = recipes.Output{}, nil, recipes.Lint{}, nil, nil
 	of.Store = recipes.Store{Flavour: r.Store.Flavour}
 	of.Steps = slices.Clone(r.Steps)
 	for i := range of.Steps {

@@ -22,6 +22,7 @@ type Machine struct {
 	Memory   string   `json:"memory" jsonschema_description:"How much memory it has, such as 512MiB; a number alone is MiB."`
 	CPUs     int      `json:"cpus" jsonschema_description:"How many processors it has. Default: 1."`
 	Boot     string   `json:"boot" jsonschema:"enum=kernel,enum=bios,enum=uefi" jsonschema_description:"What it starts with; the kernel itself where that is known, which is quickest."`
+	Firmware string   `json:"firmware" jsonschema_description:"With boot: uefi: the firmware, as CODE,VARS; CODE, beside which its variables lie; or the folder that has both. Default: the first that is found."`
 	Append   []string `json:"append" jsonschema_description:"Further words of the kernel's command line, where the kernel is started directly."`
 	Backdoor bool     `json:"backdoor" jsonschema_description:"A back door: a shell that ingot shell NAME opens."`
 

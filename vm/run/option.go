@@ -22,6 +22,7 @@ const (
 	OptionNumber
 	OptionShare
 	OptionWords
+	OptionFirmware
 	OptionEFIVars
 	OptionUsualEFIVars
 	OptionSecureBoot
@@ -37,7 +38,7 @@ func (o Option) String() string {
 		OptionOverlay: "overlay", OptionDiskSize: "disk size", OptionDisk: "disk", OptionNewDisk: "new disk", OptionEmpty: "empty disk",
 		OptionNetwork: "network", OptionForward: "port forward", OptionVLAN: "VLAN", OptionNumber: "machine number",
 		OptionShare: "shared folder", OptionWords: "kernel command line",
-		OptionEFIVars: "UEFI variables", OptionUsualEFIVars: "usual UEFI variables", OptionSecureBoot: "Secure Boot",
+		OptionFirmware: "UEFI firmware", OptionEFIVars: "UEFI variables", OptionUsualEFIVars: "usual UEFI variables", OptionSecureBoot: "Secure Boot",
 		OptionTPMDir: "TPM state", OptionGraphics: "graphics", OptionSSH: "SSH",
 	}[o]
 }

@@ -49,9 +49,11 @@ type Options struct {
 	Shares []vm.Share
 	Words  []string // for the kernel's command line, behind the system's own
 
-	EFIVars      string // the file that keeps UEFI's variables
-	UsualEFIVars string // the same, ignored by a machine that boots otherwise
-	SecureBoot   bool   // UEFI, and nothing but what Microsoft's keys have signed
+	EFIVars      string  // the file that keeps UEFI's variables
+	UsualEFIVars string  // the same, ignored by a machine that boots otherwise
+	OVMF         vm.OVMF // the firmware for UEFI
+	UsualOVMF    vm.OVMF // the same, if nothing else names one; ignored by a machine that boots otherwise
+	SecureBoot   bool    // UEFI, and nothing but what Microsoft's keys have signed
 	TPM          bool
 	TPMDir       string // keeps what it knows; discarded on exit if empty
 
@@ -168,6 +170,10 @@ func (o *Options) fits(s *System) error {
 		return wrong(OptionWords, strings.Join(o.Words, " "), "needs boot mode kernel: with boot mode %s, the boot loader has the command line", boot)
 	case o.SecureBoot && boot != UEFI:
 		return wrong(OptionSecureBoot, "", "needs boot mode uefi: UEFI checks the signatures, and boot mode %s bypasses it", boot)
+	case !o.OVMF.IsZero() && boot != UEFI:
+		return wrong(OptionFirmware, o.OVMF.Code, "needs boot mode uefi: a machine that boots otherwise has no UEFI firmware")
+	case s.NoOVMF != nil && boot == UEFI && o.OVMF.IsZero():
+		return s.NoOVMF
 	case o.EFIVars != "" && boot != UEFI:
 		return wrong(OptionEFIVars, o.EFIVars, "needs boot mode uefi: a machine that boots otherwise has no UEFI variables")
 	case boot != Kernel && s.Firmware != nil && joinBoots(s) == "":

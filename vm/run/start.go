@@ -278,6 +278,7 @@ func (w *wiring) boot(c *vm.Config, s *System, o *Options) error {
 	switch o.BootOf(s) {
 	case UEFI:
 		c.Firmware, c.FirmwareVars, c.SecureBoot = vm.UEFI, cmp.Or(o.EFIVars, o.UsualEFIVars), o.SecureBoot
+		c.OVMF = cmp.Or(o.OVMF, s.OVMF, o.UsualOVMF)
 	case Kernel:
 		c.Kernel = s.Kernel
 		c.Append = bootloader.CommandLine(o.words(s))

@@ -43,7 +43,9 @@ type System struct {
 	Toplevel string     // the store path of the system, if it has one
 	Nix      bool       // it has a Nix, which may build for another one by ssh
 
-	Firmware []Boot // that the disk boots with, the preferred one first; both if empty
+	OVMF     vm.OVMF // the firmware for UEFI, if the system names one
+	NoOVMF   error   // why that cannot be used
+	Firmware []Boot  // that the disk boots with, the preferred one first; both if empty
 }
 
 // A Base is a disk as it is before a machine writes to it.
