@@ -61,7 +61,7 @@ type System struct {
 	Modules  []string `json:"modules,omitempty" jsonschema_description:"Further kernel modules for the initial RAM disk to load. It always loads those that find the disk and mount its root."`
 	Hostname string   `json:"hostname,omitempty" jsonschema_description:"The host name. Default: the recipe's name."`
 
-	Tools         Paths    `json:"tools,omitempty" jsonschema_description:"Programs to add to ingot's own, with the libraries they need: names of Debian packages installed on the host, .deb files, or store paths."`
+	Tools         Paths    `json:"tools,omitempty" jsonschema_description:"Programs to add to ingot's own, with the libraries they need: names of Debian packages installed on the host, .deb files, or store paths or links to them."`
 	OptionalTools Paths    `json:"optional-tools,omitempty" jsonschema_description:"Like tools, but a package that is not installed or a file that does not exist is skipped, not an error."`
 	WithoutTools  []string `json:"without-tools,omitempty" jsonschema_description:"Programs of these packages to leave out, with the libraries that only they need."`
 	Network       string   `json:"network,omitempty" jsonschema_description:"dhcp, INTERFACE:dhcp, ADDRESS/BITS:GATEWAY:NAMESERVER, or any value of the kernel's ip= parameter. Default: no network."`

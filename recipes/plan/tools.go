@@ -44,18 +44,22 @@ func makeTools(ctx context.Context, r *recipes.Recipe, f storedb.Flavour, h Host
 		optional bool
 	}{{s.Tools, false}, {s.OptionalTools, true}} {
 		for _, p := range list.paths {
+			name := p.Text
+			if item := storedb.Follow(p.Host); strings.Contains(name, "/") && storedb.ItemOf(item) == item { // ./result
+				name = item
+			}
 			switch {
-			case strings.HasPrefix(p.Text, f.StoreDir()+"/"):
-				items, err := linkStorePath(ctx, f, bin, p.Text, known)
+			case strings.HasPrefix(name, f.StoreDir()+"/"):
+				items, err := linkStorePath(ctx, f, bin, name, known)
 				if list.optional && errors.Is(err, os.ErrNotExist) {
-					m.warnings = append(m.warnings, fmt.Sprintf("left out, because it is not there: %s", p.Text))
+					m.warnings = append(m.warnings, fmt.Sprintf("left out, because it is not there: %s", name))
 					continue
 				}
 				if err != nil {
 					return "", err
 				}
 				m.items = append(m.items, items...)
-				used = append(used, p.Text)
+				used = append(used, name)
 			case strings.HasSuffix(p.Text, ".deb"):
 				o.Packages = append(o.Packages, tools.Wanted{Name: p.Host, Optional: list.optional})
 			default:

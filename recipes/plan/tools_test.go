@@ -109,9 +109,16 @@ func TestTools(t *testing.T) {
 func TestToolsOfStore(t *testing.T) {
 	c := nixtest.System(t)
 	store := fmt.Sprintf("store:\n  closures: [{graph: %q, registration: %q, from: %q}]\n", c.Graph, c.Registration, c.Store)
+	link := filepath.Join(t.TempDir(), "result")
+	if err := os.Symlink(c.Path("busybox-static"), link); err != nil {
+		t.Fatal(err)
+	}
 	p, err := planMade(t, "  tools: ["+c.Path("busybox-static")+"]", store)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if linked, err := planMade(t, "  tools: ["+link+"]", store); err != nil || linked.Closure != p.Closure {
+		t.Errorf("a link to it: %v, %v; want %v", linked, err, p.Closure)
 	}
 	sw := ""
 	for _, it := range p.items {
