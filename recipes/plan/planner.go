@@ -26,6 +26,7 @@ type planner struct {
 	entryKeys []string              // of each entry of the menu, the key of the recipe that it comes from
 	secrets   map[string]image.Blob // of the initial RAM disk, by their paths there
 	used      map[string]bool       // those of them that a system wants
+	lacking   map[string][]string   // by the secrets that the recipe lacks, the systems that want them
 
 	packed    string     // the path of the compressed root or store on a live medium
 	noFile    bool       // the system does not find its ISO where that is a file on another medium

@@ -13,6 +13,7 @@ import (
 	"ingot/bootloader/initramfs"
 	"ingot/bootloader/system"
 	"ingot/image"
+	"ingot/internal/grammar"
 	"ingot/internal/input"
 	"ingot/internal/printable"
 	"ingot/recipes"
@@ -80,9 +81,9 @@ func (p *planner) addSecrets(at int, s *system.System, e *bootloader.Entry) erro
 	}
 	switch {
 	case len(wants) == 0:
-		p.warn("%s adds secrets to its initial RAM disk when a boot loader is installed, and the recipe gives none (system.initrd-secrets): the image has none", s.Path)
+		p.lackSecrets("which ones is unknown", s.Path)
 	case len(missing) > 0:
-		p.warn("%s wants secrets in its initial RAM disk that the recipe does not give (system.initrd-secrets), and the image lacks them: %s", s.Path, strings.Join(missing, ", "))
+		p.lackSecrets(strings.Join(missing, ", "), s.Path)
 	}
 	if len(archive.Root.Entries()) == 0 {
 		return nil
@@ -109,8 +110,27 @@ func (p *planner) addArchive(at int, s *system.System, e *bootloader.Entry, arch
 	return nil
 }
 
-// checkSecrets refuses secrets that no system of the menu wants.
+// lackSecrets remembers that a system lacks secrets: generations and specialisations mostly want
+// the same, and one warning is enough.
+func (p *planner) lackSecrets(which, toplevel string) {
+	if p.lacking == nil {
+		p.lacking = map[string][]string{}
+	}
+	if !slices.Contains(p.lacking[which], toplevel) {
+		p.lacking[which] = append(p.lacking[which], toplevel)
+	}
+}
+
+// checkSecrets warns of secrets that systems lack, and refuses those that no system of the menu
+// wants.
 func (p *planner) checkSecrets() error {
+	for _, which := range slices.Sorted(maps.Keys(p.lacking)) {
+		of, want := p.lacking[which][0], "wants"
+		if more := len(p.lacking[which]) - 1; more > 0 {
+			of, want = fmt.Sprintf("%s and %s", of, grammar.Count(more, "other system")), "want"
+		}
+		p.warn("%s %s secrets in the initial RAM disk that the recipe does not give (system.initrd-secrets), and the image lacks them: %s", of, want, which)
+	}
 	for _, name := range slices.Sorted(maps.Keys(p.secrets)) {
 		if p.used[name] {
 			continue

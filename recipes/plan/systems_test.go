@@ -173,6 +173,15 @@ func TestInitrdSecrets(t *testing.T) {
 	if err != nil || p.Secret != "" || len(p.Warnings) != 1 || !strings.Contains(p.Warnings[0], "system.initrd-secrets") || !strings.Contains(p.Warnings[0], "/etc/key (/root/key ") {
 		t.Errorf("without its secrets: %v; secret %q, warnings %q", err, p.Secret, p.Warnings)
 	}
+	// One warning is enough for generations that want the same.
+	write(t, filepath.Join(dir, "store", filepath.Base(store32(1, "system")), "append-initrd-secrets"), secretScript)
+	p, err = planIn(recipe(store32(2, "system"))+"  generations: ["+store32(1, "system")+"]\n", nil)
+	if err != nil || len(p.Warnings) != 1 || !strings.Contains(p.Warnings[0], "system and 1 other system want secrets") {
+		t.Errorf("two systems without their secrets: %v; warnings %q", err, p.Warnings)
+	}
+	if err := os.Remove(filepath.Join(dir, "store", filepath.Base(store32(1, "system")), "append-initrd-secrets")); err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct{ name, text, want string }{
 		{"no file", strings.Replace(with, "file: key", "file: gone", 1), "system.initrd-secrets./etc/key: open "},
 		{"no variable", with, "system.initrd-secrets./etc/other: the variable OTHER, which has the secret, is not set"},
