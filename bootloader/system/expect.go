@@ -16,9 +16,15 @@ import (
 // error that wraps [ErrNoFstab], and comes with the rest; two roots in it, and lines that nothing
 // could mount, are errors.
 func (s *System) Expects(look bootloader.Lookup) (*Expectations, error) {
+	return s.ExpectsWith(look, &Initrds{})
+}
+
+// ExpectsWith is [System.Expects] for one of several systems, whose initial RAM disks are read once.
+func (s *System) ExpectsWith(look bootloader.Lookup, known *Initrds) (*Expectations, error) {
 	want := &Expectations{}
+	initrd := func(look bootloader.Lookup, want *Expectations) error { return s.addInitrd(look, want, known) }
 	var lacks error
-	for _, read := range []func(bootloader.Lookup, *Expectations) error{s.readFstab, s.readWords, s.readCrypttab, s.readInitrd} {
+	for _, read := range []func(bootloader.Lookup, *Expectations) error{s.readFstab, s.readWords, s.readCrypttab, initrd} {
 		err := read(look, want)
 		if err != nil {
 			err = fmt.Errorf("system %s: %w", s.Path, err)

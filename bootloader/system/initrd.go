@@ -14,14 +14,39 @@ import (
 // maxStage1Text bounds each text of an initial RAM disk that is kept.
 const maxStage1Text = 1 << 20
 
-// readInitrd reads what the initial RAM disk holds, and what it mounts. One that cannot be read
+// Initrds are initial RAM disks that were read, by their paths: the generations of a system have
+// the same ones, and each takes up to a second. The zero value is empty.
+type Initrds struct{ read map[string]readInitrd }
+
+type readInitrd struct {
+	initrd *initrd
+	err    error
+}
+
+// open reads initial RAM disks that a boot loader loads one after the other, unless that was done.
+func (i *Initrds) open(look bootloader.Lookup, files []string) (*initrd, error) {
+	key := strings.Join(files, "\x00")
+	r, ok := i.read[key]
+	if !ok {
+		if r.initrd, r.err = openInitrd(look, files); r.err == nil {
+			r.initrd.readStage1()
+		}
+		if i.read == nil {
+			i.read = map[string]readInitrd{}
+		}
+		i.read[key] = r
+	}
+	return r.initrd, r.err
+}
+
+// addInitrd reads what the initial RAM disk holds, and what it mounts. One that cannot be read
 // is no error: Unread has the reason.
-func (s *System) readInitrd(look bootloader.Lookup, want *Expectations) error {
+func (s *System) addInitrd(look bootloader.Lookup, want *Expectations, known *Initrds) error {
 	want.BuiltIn = s.builtIn(look)
 	if len(s.Entry.Initrd) == 0 {
 		return nil
 	}
-	r, err := openInitrd(look, s.Entry.Initrd)
+	r, err := known.open(look, s.Entry.Initrd)
 	if err != nil {
 		want.Unread = fmt.Errorf("initrd: %w", err)
 		return nil
@@ -33,7 +58,6 @@ func (s *System) readInitrd(look bootloader.Lookup, want *Expectations) error {
 		}
 		want.BuiltIn[name] = true
 	}
-	r.readStage1()
 	want.Ignored = append(want.Ignored, r.ignored...)
 	for _, l := range r.luks {
 		want.addLUKS(l)

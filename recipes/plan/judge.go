@@ -111,7 +111,7 @@ type expectations struct {
 func (p *planner) expects(at int, s *system.System) (*system.Expectations, error) {
 	e, ok := p.wants[s]
 	if !ok {
-		e.want, e.err = s.Expects(p.lookRoot(at))
+		e.want, e.err = s.ExpectsWith(p.lookRoot(at), &p.initrds)
 		if p.wants == nil {
 			p.wants = map[*system.System]expectations{}
 		}

@@ -22,6 +22,7 @@ type planner struct {
 	trees     []*image.Tree             // one for each partition; nil for raw ones
 	systems   map[string]*system.System // those that were read, by their store paths
 	wants     map[*system.System]expectations
+	initrds   system.Initrds
 	ids       map[string]bool       // of entries of specialisations
 	entryKeys []string              // of each entry of the menu, the key of the recipe that it comes from
 	secrets   map[string]image.Blob // of the initial RAM disk, by their paths there
