@@ -247,6 +247,8 @@ func hint(verb *cobra.Command, err error) string {
 		return "--copy brings the items in from where they lie"
 	case is[*vm.NoFirmwareError](err) && has("firmware"):
 		return "--firmware CODE,VARS or the variable " + firmwareVariable + " names one, such as nixpkgs' OVMF.fd"
+	case len(plan.Findings(err)) > 0:
+		return fmt.Sprintf("if it boots all the same, --set 'lint.ignore=[%s]'; docs/lint.md has all names", strings.Join(plan.Findings(err), ","))
 	case is[*finish.RefusedError](err):
 		return "leave --no-vm out"
 	case is[*finish.KernelError](err):

@@ -70,15 +70,15 @@ bootloader: {grub: [bios]}
 		t.Errorf("entry = %+v, warnings %q", e, p.Warnings)
 	}
 	_, err := try("disk.partitions.root.label=other")
-	if want := `disk.partitions[1].label: the system looks for its root by the label "Guix_image" (parameters), and this file system has "other"; write label: Guix_image`; err == nil || !strings.Contains(err.Error(), want) {
+	if want := `disk.partitions[1].label: the system looks for its root by the label "Guix_image" (parameters), and this file system has "other" (root-label); write label: Guix_image`; err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("with another label: %v; want %s", err, want)
 	}
 	// An ISO is found by its volume id, or by the date that is its UUID.
 	for _, x := range []struct{ device, set, want string }{
 		{`(file-system-label "Guix_image")`, "output.volume=Guix_image", ""},
-		{`(file-system-label "Guix_image")`, "output.volume=GUIX_IMAGE", `output.volume: the system looks for its root by the label "Guix_image" (parameters), and this ISO has "GUIX_IMAGE"; write volume: Guix_image`},
+		{`(file-system-label "Guix_image")`, "output.volume=GUIX_IMAGE", `output.volume: the system looks for its root by the label "Guix_image" (parameters), and this ISO has "GUIX_IMAGE" (volume-id); write volume: Guix_image`},
 		{"(uuid iso9660 #vu8(50 48 50 54 49 49 50 49 48 50 48 51 48 52 48 53))", "output.uuid=2026-11-21-02-03-04-05", ""},
-		{"(uuid iso9660 #vu8(50 48 50 54 49 49 50 49 48 50 48 51 48 52 48 53))", "output.uuid=2026-11-21-02-03-04-06", `output.uuid: the system looks for its root by the UUID "2026-11-21-02-03-04-05" (parameters), and this ISO has "2026-11-21-02-03-04-06"; write uuid: '2026-11-21-02-03-04-05'`},
+		{"(uuid iso9660 #vu8(50 48 50 54 49 49 50 49 48 50 48 51 48 52 48 53))", "output.uuid=2026-11-21-02-03-04-06", `output.uuid: the system looks for its root by the UUID "2026-11-21-02-03-04-05" (parameters), and this ISO has "2026-11-21-02-03-04-06" (volume-id); write uuid: '2026-11-21-02-03-04-05'`},
 	} {
 		text := strings.Replace(guixParameters, `(file-system-label "Guix_image")`, x.device, 1)
 		if err := os.WriteFile(filepath.Join(dir, "store/00000000000000000000000000000002-system/parameters"), []byte(text), 0o644); err != nil {

@@ -194,26 +194,42 @@ func (p *planner) keyOf(at lint.Place, system string) string {
 	return "disk"
 }
 
-// refuse makes an error of a finding: the key, what is wrong there, what to write, and how to go
-// on without.
+// refuse makes an error of a finding: the key, what is wrong there, and what to write.
 func (p *planner) refuse(f lint.Finding, system string) *recipes.Error {
 	key := p.keyOf(f.Place, system)
 	e := p.At(key, &Finding{f})
-	ignore := fmt.Sprintf("if it boots all the same, lint: {ignore: [%s]}", f.Name)
 	if f.Want == "" {
 		rule, _ := lint.RuleNamed(f.Name)
-		e.Hint = cmp.Or(lowerFirst(strings.TrimSuffix(rule.Out, ".")), "correct the configuration") + "; " + ignore
+		e.Hint = lowerFirst(strings.TrimSuffix(rule.Out, "."))
 		return e
 	}
-	name := key[strings.LastIndexByte(key, '.')+1:]
-	e.Hint = fmt.Sprintf("write %s: %s; %s", name, printable.Name(yamlText(f.Want)), ignore)
+	e.Hint = fmt.Sprintf("write %s: %s", key[strings.LastIndexByte(key, '.')+1:], printable.Name(yamlText(f.Want)))
 	return e
 }
 
 // A Finding is the cause of an error about an image that would not boot.
 type Finding struct{ lint.Finding }
 
-func (e *Finding) Error() string { return e.What }
+func (e *Finding) Error() string { return fmt.Sprintf("%s (%s)", e.What, e.Name) }
+
+// Findings returns the names of all findings in an error, by which a recipe passes over them.
+func Findings(err error) (names []string) {
+	switch e := err.(type) {
+	case *Finding:
+		return []string{e.Name}
+	case interface{ Unwrap() []error }:
+		for _, err := range e.Unwrap() {
+			for _, name := range Findings(err) {
+				if !slices.Contains(names, name) {
+					names = append(names, name)
+				}
+			}
+		}
+	case interface{ Unwrap() error }:
+		return Findings(e.Unwrap())
+	}
+	return names
+}
 
 func lowerFirst(s string) string {
 	if s == "" {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path"
 	"strings"
 
 	"ingot/recipes"
@@ -58,6 +59,9 @@ func resolve(ctx context.Context, r *recipes.Recipe, h Host) (*store, error) {
 		return nil, r.At("store", err)
 	}
 	if s.system != "" && s.closure.Lookup(s.system) == nil {
+		if dir := s.flavour.StoreDir(); path.Dir(s.system) != dir {
+			return nil, r.Errorf("system", "%s does not lie in %s: ingot makes a store nowhere else", s.system, dir)
+		}
 		return nil, r.Errorf("system", "%s is not in the closures of the store", s.system)
 	}
 	for i, g := range r.Bootloader.Generations {

@@ -30,7 +30,7 @@ func TestReadmeRecipe(t *testing.T) {
 	if answer == nil {
 		t.Fatal("README.md has no answer to a mistake")
 	}
-	_, err = recipes.Parse("web.yaml", ".", []byte(strings.Replace(text, "label: root", "lable: root", 1)), nil)
+	_, err = recipes.Parse("web.yaml", ".", []byte(strings.Replace(text, "label: nixos", "lable: nixos", 1)), nil)
 	if err == nil || err.Error() != string(answer[1]) {
 		t.Errorf("the mistake is answered with\n%v\nand README.md has\n%s", err, answer[1])
 	}

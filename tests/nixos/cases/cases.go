@@ -69,21 +69,21 @@ func All() []Case {
 	return []Case{
 		{
 			Name: "root label", Config: Default(), Set: []string{"disk.partitions.root.label=root"}, Finding: "root-label",
-			Says: `disk.partitions[2].label: the system looks for its root by the label "nixos" (etc/fstab:4), and this file system has "root"; write label: nixos;`,
+			Says: `disk.partitions[2].label: the system looks for its root by the label "nixos" (etc/fstab:4), and this file system has "root" (root-label); write label: nixos`,
 			Boot: timedOut + "/dev/disk/by-label/nixos",
 		},
 		{
 			Name: "root label, systemd in the initrd", Config: systemd(Default()), Set: []string{"disk.partitions.root.label=root"}, Finding: "root-label",
-			Says: `disk.partitions[2].label: the system looks for its root by the label "nixos" (etc/fstab:4), and this file system has "root"; write label: nixos;`,
+			Says: `disk.partitions[2].label: the system looks for its root by the label "nixos" (etc/fstab:4), and this file system has "root" (root-label); write label: nixos`,
 			Boot: timedOut,
 		},
 		{
 			Name: "no label", Config: Default(), Set: []string{"disk.partitions.root.label="}, Finding: "root-label",
-			Says: `this file system has none; write label: nixos`, Boot: timedOut + "/dev/disk/by-label/nixos",
+			Says: `this file system has none (root-label); write label: nixos`, Boot: timedOut + "/dev/disk/by-label/nixos",
 		},
 		{
 			Name: "label of another partition", Config: Default(), Set: []string{"disk.partitions.root.label=root", "disk.partitions.esp.label=nixos"}, Finding: "root-label",
-			Says: `the system looks for its root by the label "nixos" (etc/fstab:4), which is that of partition esp, mounted at /boot; write label: nixos`,
+			Says: `the system looks for its root by the label "nixos" (etc/fstab:4), which is that of partition esp, mounted at /boot (root-label); write label: nixos`,
 		},
 		{
 			Name: "root UUID", Config: with(func(c *Config) { c.FileSystem("/").Device = "/dev/disk/by-uuid/" + someUUID }), Finding: "root-uuid",
@@ -104,7 +104,7 @@ func All() []Case {
 		},
 		{
 			Name: "root partition's name", Config: with(func(c *Config) { c.FileSystem("/").Device = "/dev/disk/by-partlabel/disk-main-root" }), Finding: "root-partlabel",
-			Says: `disk.partitions[2].name: the system looks for its root by the partition's name "disk-main-root" (etc/fstab:4), and this partition has "root"; write name: disk-main-root`,
+			Says: `disk.partitions[2].name: the system looks for its root by the partition's name "disk-main-root" (etc/fstab:4), and this partition has "root" (root-partlabel); write name: disk-main-root`,
 			Boot: timedOut + "/dev/disk/by-partlabel/disk-main-root",
 		},
 		{
@@ -121,7 +121,7 @@ func All() []Case {
 		},
 		{
 			Name: "root of another type", Config: with(func(c *Config) { c.FileSystem("/").Type = "btrfs"; c.Modules = append(c.Modules, "btrfs") }), Finding: "mount-type",
-			Says: `disk.partitions[2].filesystem: the system mounts its root as btrfs (etc/fstab:4), which ingot makes in a virtual machine, and this file system is ext4; write filesystem: btrfs`,
+			Says: `disk.partitions[2].filesystem: the system mounts its root as btrfs (etc/fstab:4), which ingot makes in a virtual machine, and this file system is ext4 (mount-type); write filesystem: btrfs`,
 			Boot: "mounting /dev/disk/by-label/nixos",
 		},
 		{
@@ -145,7 +145,7 @@ func All() []Case {
 		},
 		{
 			Name: "boot label", Config: Default(), Set: []string{"disk.partitions.esp.label=EFI"}, Finding: "boot-missing",
-			Says: `disk.partitions[1].label: the system looks for /boot by the label "ESP" (etc/fstab:5), and this file system has "EFI"; write label: ESP`,
+			Says: `disk.partitions[1].label: the system looks for /boot by the label "ESP" (etc/fstab:5), and this file system has "EFI" (boot-missing); write label: ESP`,
 			Boot: "emergency",
 		},
 		{
@@ -163,7 +163,7 @@ func All() []Case {
 		},
 		{
 			Name: "mount", Config: Default(), Set: []string{"disk.partitions.data.name=other"}, Finding: "mount-missing",
-			Says: `disk.partitions[4].name: the system looks for /data by the partition's name "data" (etc/fstab:6), and this partition has "other"; write name: data`,
+			Says: `disk.partitions[4].name: the system looks for /data by the partition's name "data" (etc/fstab:6), and this partition has "other" (mount-missing); write name: data`,
 			Boot: "emergency",
 		},
 		{
@@ -193,11 +193,11 @@ func All() []Case {
 		},
 		{
 			Name: "architecture", Config: with(func(c *Config) { c.Platform = "aarch64-linux" }), Finding: "kernel-arch",
-			Says: `arch: ` + Toplevel + ` is a system for aarch64, and the image is for x86_64; write arch: aarch64`,
+			Says: `arch: ` + Toplevel + ` is a system for aarch64, and the image is for x86_64 (kernel-arch); write arch: aarch64`,
 		},
 		{
 			Name: "no such container", Config: with(crypt), Finding: "luks-missing",
-			Says: `disk.partitions[2].encrypt: stage 1 opens a LUKS container by the partition's name "root" as "crypt" (initrd:stage-1-init.sh), and this partition is not encrypted; write encrypt: luks`,
+			Says: `disk.partitions[2].encrypt: stage 1 opens a LUKS container by the partition's name "root" as "crypt" (initrd:stage-1-init.sh), and this partition is not encrypted (luks-missing); write encrypt: luks`,
 		},
 		{
 			Name: "UUID of a container", Config: with(func(c *Config) { crypt(c); c.LUKS[0].Device = "/dev/disk/by-uuid/" + someUUID }), Set: encrypted, Finding: "luks-missing",
@@ -217,7 +217,7 @@ func All() []Case {
 		},
 		{
 			Name: "volume id", Config: Live(Volume), Set: append(ISO(), "output.volume=web"), Finding: "volume-id",
-			Says: `output.volume: the system looks for /iso by the label "` + Volume + `" (etc/fstab:5), and this ISO has "web"; write volume: ` + Volume, Boot: timedOut + "/dev/root",
+			Says: `output.volume: the system looks for /iso by the label "` + Volume + `" (etc/fstab:5), and this ISO has "web" (volume-id); write volume: ` + Volume, Boot: timedOut + "/dev/root",
 		},
 		{
 			Name: "volume id, systemd in the initrd", Config: systemd(live("/dev/disk/by-label/" + Volume)), Set: append(ISO(), "output.volume=web"), Finding: "volume-id",
@@ -225,7 +225,7 @@ func All() []Case {
 		},
 		{
 			Name: "form of the store", Config: Live(Volume), Set: append(ISO(), "output.store=files"), Finding: "live-store",
-			Says: `output.store: the system looks for /nix/.ro-store by the path "/iso/nix-store.squashfs" (etc/fstab:6), and the medium has its store as plain files; write store: squashfs`,
+			Says: `output.store: the system looks for /nix/.ro-store by the path "/iso/nix-store.squashfs" (etc/fstab:6), and the medium has its store as plain files (live-store); write store: squashfs`,
 			Boot: "/iso/nix-store.squashfs",
 		},
 		{
