@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"ingot/bootloader/kernel"
+	"ingot/image"
 	"ingot/inspect/storecheck"
 	"ingot/recipes"
 	"ingot/recipes/plan"
@@ -149,4 +151,80 @@ bootloader: {grub: [bios], timeout: 0, console: [ttyS0], arguments: [%s]}
 		"stat -c %a:%g /nix/store":             "1775:30000",
 		"ls /nix/var/nix/profiles; ls -A /nix": "system-1-link",
 	})
+}
+
+// rootInMemory is the script of an initial RAM disk that does what NixOS's does for a system
+// with a tmpfs at / and the store at /nix.
+const rootInMemory = `#!/bin/sh
+mount -t proc proc /proc
+mount -t devtmpfs dev /dev
+while read -r module; do insmod "/modules/$module" 2>/dev/null; done < /modules/order
+mount -t tmpfs -o mode=755 tmpfs /root
+mkdir -p /root/nix
+until device=$(findfs LABEL=nix); do sleep 1; done
+mount -t ext4 "$device" /root/nix
+for word in $(cat /proc/cmdline); do
+	case $word in init=*) init=${word#init=} ;; esac
+done
+exec switch_root /root "$init"
+`
+
+// TestRootInMemoryBoots boots a system in NixOS's layout whose disk has nothing but /nix: GRUB
+// finds the kernel by its path in that partition.
+func TestRootInMemoryBoots(t *testing.T) {
+	parallel(t)
+	busybox := fstest.Judge(t, "busybox", "busybox-static")
+	k, err := kernel.Find(testenv.Kernel(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	initrd, err := nixtest.Initrd(k, busybox, rootInMemory)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	const name = "00000000000000000000000000000001-nixos-system"
+	item := filepath.Join(dir, "store", name)
+	if err := os.MkdirAll(filepath.Join(item, "bin"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := nixtest.Tools(busybox, filepath.Join(item, "bin")); err != nil {
+		t.Fatal(err)
+	}
+	image, err := image.ReadAll(k.Image)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := "/nix/store/" + name
+	script := fmt.Sprintf("#!%[1]s/bin/sh\nPATH=%[1]s/bin\nmount -t proc proc /proc 2>/dev/null || { mkdir /proc; mount -t proc proc /proc; }\n"+
+		"grep -E ' (/|/nix) ' /proc/mounts\nreadlink /nix/var/nix/profiles/system-1-link\necho the system is up\npoweroff -f\n", path)
+	for file, text := range map[string]string{
+		"store/" + name + "/kernel": string(image), "store/" + name + "/initrd": string(initrd), "store/" + name + "/init": script,
+		"store/" + name + "/kernel-params": strings.ReplaceAll(words, ",", "") + " console=ttyS0", "graph": path + "\n\n0\n",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, file), []byte(text), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	disk, _ := build(t, fmt.Sprintf(`name: memory
+system: %s
+store: {closures: [{graph: %s/graph, from: %[2]s/store}]}
+disk:
+  partitions:
+    - {name: bios, type: bios-boot, size: 1MiB}
+    - {name: nix, filesystem: ext4, label: nix, mount: /nix, size: fit+8MiB, contents: {store: true}}
+bootloader: {grub: [bios], timeout: 0, console: [ttyS0]}
+lint: {ignore: [all]}
+`, path, dir), "raw")
+	m := boot(t, disk, vm.BIOS)
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	defer cancel()
+	if _, err := m.WaitFor(ctx, `the system is up`); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"tmpfs / tmpfs", "/dev/vda2 /nix ext4 rw", path + "\r\n"} {
+		if !strings.Contains(m.Console(), want) {
+			t.Errorf("the console does not show %q:\n%s", want, m.Console())
+		}
+	}
 }
