@@ -38,7 +38,8 @@ type Options struct {
 }
 
 // Populate puts the closure into t as a store: the items, the database, GC roots and
-// profiles. What is not loaded yet is loaded first.
+// profiles. t is the root as a system sees it: a caller whose store lies in a file system of its
+// own divides it afterwards. What is not loaded yet is loaded first.
 func Populate(ctx context.Context, t *image.Tree, c *Closure, o Options) error {
 	o.Files = o.Files || o.Deduplicate
 	if err := c.Load(ctx, o.LoadOptions); err != nil {

@@ -269,9 +269,9 @@ func move(e *bootloader.Entry, to func(name string) (string, error)) error {
 // unlockWords are those of the kernel's command line by which ingot's init finds the
 // container that its root is in.
 func (p *planner) unlockWords() []string {
-	i := encryptedRoot(p.Recipe)
-	if i < 0 {
-		return nil
+	var words []string
+	for _, i := range encryptedRoot(p.Recipe) {
+		words = append(words, wire.LUKSWord.With("UUID="+p.luksUUID(i)))
 	}
-	return []string{wire.LUKSWord.With("UUID=" + p.luksUUID(i))}
+	return words
 }

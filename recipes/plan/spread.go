@@ -229,11 +229,7 @@ func (p *planner) mountWords() (words []string) {
 	if p.store.made == nil || !p.Spreads() {
 		return nil
 	}
-	needed := p.StoreMounts()
-	for _, m := range p.Mounts() {
-		if m.At == "/" || m.Subvolume == "" && !slices.Contains(needed, m) {
-			continue
-		}
+	for _, m := range mountedEarly(p.Recipe) {
 		value := fmt.Sprintf("UUID=%s:%s", p.uuid(m.Partition), m.At)
 		if m.Subvolume != "" {
 			value += ":subvol=" + m.Subvolume
@@ -241,6 +237,18 @@ func (p *planner) mountWords() (words []string) {
 		words = append(words, wire.MountWord.With(value))
 	}
 	return words
+}
+
+// mountedEarly are the mounts of a system of ingot's own beside its root: of the store, and of
+// subvolumes.
+func mountedEarly(r *recipes.Recipe) (early []recipes.Mount) {
+	needed := r.StoreMounts()
+	for _, m := range r.Mounts() {
+		if m.At != "/" && (m.Subvolume != "" || slices.Contains(needed, m)) {
+			early = append(early, m)
+		}
+	}
+	return early
 }
 
 // rootFlags are the options by which the root is mounted, if its default is another.

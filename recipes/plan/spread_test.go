@@ -2,11 +2,13 @@ package plan
 
 import (
 	"io/fs"
+	"slices"
 	"strings"
 	"testing"
 
 	"ingot/image"
 	"ingot/partition/ext4"
+	"ingot/recipes"
 	"ingot/storedb"
 )
 
@@ -305,4 +307,25 @@ func text(t *testing.T, tree *image.Tree, name string) string {
 		t.Fatal(err)
 	}
 	return string(b)
+}
+
+// TestEncryptedStore: the initial RAM disk of ingot's own systems opens what the root and the
+// store lie in, each once, and no other container.
+func TestEncryptedStore(t *testing.T) {
+	const luks = "encrypt: luks, passphrase: {environment: X}"
+	for text, want := range map[string][]int{
+		"{name: a, filesystem: ext4, " + luks + ", contents: {store: true}}":                                                                                                       {0},
+		"{name: a, filesystem: ext4, " + luks + ", mount: /}, {name: b, filesystem: ext4, " + luks + ", mount: /nix, contents: {store: true}}":                                     {0, 1},
+		"{name: a, filesystem: ext4, mount: /}, {name: b, filesystem: ext4, " + luks + ", mount: /nix, contents: {store: true}}":                                                   {1},
+		"{name: a, filesystem: ext4, " + luks + ", mount: /home}, {name: b, filesystem: ext4, contents: {store: true}}":                                                            nil,
+		"{name: a, filesystem: btrfs, " + luks + ", contents: {store: true}, subvolumes: [{name: r, mount: /}, {name: n, mount: /nix}]}, {name: c, filesystem: ext4, mount: /srv}": {0},
+	} {
+		r, err := recipes.Parse("test.yaml", t.TempDir(), []byte("name: x\nsystem: {kernel: host}\ndisk: {partitions: ["+text+"]}\n"), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := encryptedRoot(r); !slices.Equal(got, want) {
+			t.Errorf("%s: %v; want %v", text, got, want)
+		}
+	}
 }
