@@ -44,6 +44,15 @@
         mkImage = on "mkImage";
         streamImage = on "streamImage";
         testImage = on "testImage";
+        matrix =
+          { systems, formats }:
+          lib.mapAttrs (
+            name: arguments: ((imagesFor arguments).matrix {
+              systems.${name} = removeAttrs arguments [ "platform" ];
+              inherit formats;
+            }).${name}
+          ) systems;
+        hydraProduct = image: (imagesOn image.system).hydraProduct image;
         # The same for a package set of your own.
         withPkgs = pkgs: import ./nix { inherit pkgs; };
       };

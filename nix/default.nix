@@ -53,7 +53,7 @@ let
       hostPlatform ? null,
       # How large partitions get that are derived of config; ingot's notation.
       rootSize ? "fit+512MiB",
-      bootSize ? null,
+      bootSize ? "fit+256MiB",
       swapSize ? "1GiB",
     }:
     let
@@ -172,7 +172,7 @@ let
     );
 in
 pure
-// {
+// rec {
   inherit ingot;
 
   # mkImage is an image of a system: a derivation with the image at ITS PATH/fileName, and the
@@ -263,4 +263,38 @@ pure
         "${placeholder "out"}"
       ]
     );
+
+  # matrix has an image of every system in every format: matrix { systems.web = { inherit config; };
+  # formats = [ "raw" "qcow2" ]; } has web.raw and web.qcow2. A system has arguments of mkImage.
+  matrix =
+    { systems, formats }:
+    builtins.mapAttrs (
+      name: arguments:
+      builtins.listToAttrs (
+        map (format: {
+          name = format;
+          value = mkImage ({ inherit name; } // arguments // { inherit format; });
+        }) formats
+      )
+    ) systems;
+
+  # hydraProduct is what Hydra offers for download of an image.
+  hydraProduct =
+    image:
+    let
+      files =
+        if image.format == "netboot" then
+          map (file: "file ${file} ${image}/${image.filePath}/${file}") [
+            "kernel"
+            "initrd"
+            "root.squashfs"
+            "script.ipxe"
+          ]
+        else
+          [ "file ${image.format} ${image}/${image.filePath}" ];
+    in
+    pkgs.runCommand "${image.name}-product" { } ''
+      mkdir -p $out/nix-support
+      echo '${builtins.concatStringsSep "\n" files}' > $out/nix-support/hydra-build-products
+    '';
 }

@@ -165,7 +165,7 @@ rec {
       name ? config.system.name or config.networking.hostName or "nixos",
       platform ? "x86_64-linux",
       rootSize ? "fit+512MiB",
-      bootSize ? null,
+      bootSize ? "fit+256MiB",
       swapSize ? "1GiB",
     }:
     let
@@ -307,8 +307,10 @@ rec {
           contents.store = true;
           size = rootSize;
         }
-        // optionalAttrs (bootSize != null && (fs.mountPoint == esp || fs.mountPoint == "/boot")) { size = bootSize; }
-        // optionalAttrs (fs.mountPoint != storeAt && fs.mountPoint != esp && fs.mountPoint != "/boot") { size = "fit+64MiB"; };
+        # Kernels of further generations come to /boot; an ESP elsewhere has GRUB alone.
+        // optionalAttrs (fs.mountPoint == "/boot") { size = bootSize; }
+        // optionalAttrs (fs.mountPoint != storeAt && fs.mountPoint != esp && fs.mountPoint != "/boot") { size = "1GiB"; }
+        // optionalAttrs (fs.autoResize or false || elem "x-systemd.growfs" (fs.options or [ ])) { flags = [ "grow" ]; };
 
       # A swap device that NixOS makes itself, of a file or with a new key at each start, needs none.
       swaps = filter (

@@ -9,7 +9,7 @@ in
       type = types.nullOr types.package;
       default = null;
       defaultText = lib.literalExpression "the flake's own, or pkgs.ingot";
-      description = "The package ingot that builds the images.";
+      description = "The package ingot that builds the images. Default: the flake's own, or `pkgs.ingot`.";
     };
 
     recipe = mkOption {
@@ -38,10 +38,10 @@ in
     };
 
     bootSize = mkOption {
-      type = types.nullOr types.str;
-      default = null;
+      type = types.str;
+      default = "fit+256MiB";
       example = "512MiB";
-      description = "The size of the ESP and of /boot. Default: what a second kernel leaves space for.";
+      description = "The size of the partition at /boot, where the kernels of further generations come to.";
     };
 
     swapSize = mkOption {

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"ingot/tests/fstest"
+	"ingot/tests/nixlib"
 	"ingot/tests/nixtest"
 	"ingot/tests/testenv"
 )
@@ -85,6 +86,25 @@ func TestRemoteBuild(t *testing.T) {
 	if out, errout, _ := u.types("", "shell", "builder", "--", "cat", "/run/hooks"); !strings.HasPrefix(out, "/etc/initrd-release\ntmpfs /run ") || !strings.Contains(out, "size=65536k") {
 		t.Errorf("the recipe's hooks left %q, %s; want a line of each", out, errout)
 	}
+
+	// An image is a derivation like any other: what it is made of goes there, and ingot builds it.
+	// Built here once more, it is the same.
+	images := nixlib.Expressions(t)
+	build := func(args string, attribute string) string {
+		line := fmt.Sprintf("%s exec %s %s --store %s --no-out-link %s -A %s", variables, nixBuild, args, images, filepath.Join(images, "images.nix"), attribute)
+		out, err := nixtest.Command("sh", "-c", line).Output()
+		if err != nil {
+			t.Fatalf("%s: %v\n%s", line, err, stderrOf(err))
+		}
+		return filepath.Join(images, strings.TrimSpace(string(out)))
+	}
+	build("", "inputs")
+	image := build(strings.Replace(arguments, "ssh://", "ssh-ng://", 1), "qcow2")
+	fstest.Run(t, fstest.Judge(t, "qemu-img", "qemu-utils"), "check", filepath.Join(image, "web.qcow2"))
+	if out, errout, status := u.types("", "shell", "builder", "--", "ls", "-A", strings.TrimPrefix(image, images)); status != 0 || !strings.Contains(out, "web.qcow2\n") {
+		t.Errorf("the image in the machine: status %d, %s%s", status, out, errout)
+	}
+	build("--check", "qcow2")
 
 	// And whole closures, copied there by hand.
 	c := nixtest.System(t)

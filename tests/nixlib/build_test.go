@@ -110,6 +110,22 @@ func buildAll(t *testing.T, m machine) {
 		}
 	}
 
+	// The image in a matrix is the one of its own name, and Hydra offers it.
+	image, err := m.build("qcow2")
+	must(t, err)
+	for attribute, want := range map[string]string{
+		"product":  "file qcow2 " + strings.TrimPrefix(image, m.dir) + "/web.qcow2\n",
+		"products": "/web/script.ipxe\n",
+	} {
+		out, err := m.build(attribute)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if text, err := os.ReadFile(filepath.Join(out, "nix-support/hydra-build-products")); err != nil || !strings.HasSuffix(string(text), want) {
+			t.Errorf("%s: %s, %v; want %s", attribute, text, err, want)
+		}
+	}
+
 	// All this happened where there is no /usr, no home, and nobody but a user to build as.
 	out, err = m.build("seen")
 	if err != nil {

@@ -54,11 +54,11 @@ func TestRecipeOfConfiguration(t *testing.T) {
 	const bios = `{"name": "bios", "type": "bios-boot", "size": "1MiB"}`
 	const root = `{"name": "root", "filesystem": "ext4", "label": "nixos", "mount": "/", "size": "fit+512MiB", "contents": {"store": true}}`
 	for _, x := range []struct{ name, config, partitions, rest string }{
-		{"labels, BIOS", `fileSystems."/" = { device = "/dev/disk/by-label/nixos"; fsType = "ext4"; }; boot.loader.grub = { enable = true; device = "/dev/vda"; };`,
-			"[" + bios + "," + root + "]", `{"grub": {"platforms": ["bios"]}, "timeout": 5}`},
+		{"labels, BIOS", `fileSystems."/" = { device = "/dev/disk/by-label/nixos"; fsType = "ext4"; autoResize = true; }; boot.loader.grub = { enable = true; device = "/dev/vda"; };`,
+			"[" + bios + "," + strings.TrimSuffix(root, "}") + `, "flags": ["grow"]}]`, `{"grub": {"platforms": ["bios"]}, "timeout": 5}`},
 		{"systemd-boot, UUIDs", `fileSystems."/" = { device = "/dev/disk/by-uuid/5a1e7b0c-0000-4000-8000-000000000001"; fsType = "ext4"; };
 			fileSystems."/boot" = { device = "/dev/disk/by-uuid/12CE-A600"; fsType = "vfat"; }; boot.loader.systemd-boot.enable = true; boot.loader.timeout = null;`,
-			`[{"name": "esp", "type": "esp", "filesystem": "fat", "mount": "/boot", "uuid": "12CE-A600"},
+			`[{"name": "esp", "type": "esp", "filesystem": "fat", "mount": "/boot", "size": "fit+256MiB", "uuid": "12CE-A600"},
 			  {"name": "root", "filesystem": "ext4", "uuid": "5a1e7b0c-0000-4000-8000-000000000001", "mount": "/", "size": "fit+512MiB", "contents": {"store": true}}]`,
 			`{"grub": {"platforms": ["efi"]}, "timeout": -1}`},
 		{"both firmwares, ESP elsewhere, swap, home", `fileSystems."/" = { device = "LABEL=nixos"; fsType = "ext4"; };
@@ -67,7 +67,7 @@ func TestRecipeOfConfiguration(t *testing.T) {
 			boot.loader.efi.efiSysMountPoint = "/boot/efi"; boot.loader.grub = { enable = true; efiSupport = true; devices = [ "/dev/sda" ]; };
 			swapDevices = [ { device = "/dev/disk/by-label/swap"; } { device = "/swapfile"; size = 1024; } { device = "/dev/disk/by-partlabel/cryptswap"; randomEncryption.enable = true; } ];`,
 			"[" + bios + `, {"name": "esp", "type": "esp", "filesystem": "fat", "mount": "/boot/efi", "guid": "0b1c7b0c-0000-4000-8000-000000000002"},
-			  {"name": "my home", "filesystem": "ext4", "mount": "/home", "size": "fit+64MiB"},
+			  {"name": "my home", "filesystem": "ext4", "mount": "/home", "size": "1GiB"},
 			  {"name": "swap", "size": "1GiB", "type": "swap", "filesystem": "swap", "label": "swap"}, {"name": "cryptswap", "size": "1GiB", "type": "swap"},` + root + "]",
 			`{"grub": {"platforms": ["bios", "efi"]}, "timeout": 5}`},
 		{"root in memory", `fileSystems."/" = { device = "none"; fsType = "tmpfs"; }; fileSystems."/nix" = { device = "/dev/disk/by-label/nix"; fsType = "ext4"; neededForBoot = true; };
@@ -199,7 +199,7 @@ func TestFlakeOutputs(t *testing.T) {
 	got, err := evaluate(t, flake+`{
 		packages = builtins.mapAttrs (_: p: [ p.ingot.pname p.ingot.system (p.default.outPath == p.ingot.outPath) ]) self.packages;
 		overlay = (self.overlays.default nixpkgs.legacyPackages.x86_64-linux { }).ingot.pname;
-		lib = map (name: builtins.isFunction self.lib.${name}) [ "mkImage" "streamImage" "testImage" "withPkgs" "fromConfig" "merge" ];
+		lib = map (name: builtins.isFunction self.lib.${name}) [ "mkImage" "streamImage" "testImage" "withPkgs" "fromConfig" "merge" "matrix" "hydraProduct" ];
 		modules = builtins.attrNames self.nixosModules;
 		package = (builtins.head (self.nixosModules.default { inherit (nixpkgs) lib; pkgs = nixpkgs.legacyPackages.x86_64-linux; }).imports == ROOT/nix/module.nix);
 		checks = builtins.mapAttrs (_: builtins.attrNames) self.checks;
@@ -209,7 +209,7 @@ func TestFlakeOutputs(t *testing.T) {
 	}
 	equal(t, "flake", got, `{
 		"packages": {"x86_64-linux": ["ingot", "x86_64-linux", true], "aarch64-linux": ["ingot", "aarch64-linux", true]},
-		"overlay": "ingot", "lib": [true, true, true, true, true, true], "modules": ["default", "ingot"], "package": true,
+		"overlay": "ingot", "lib": [true, true, true, true, true, true, true, true], "modules": ["default", "ingot"], "package": true,
 		"checks": {"x86_64-linux": ["boots", "image", "ingot"], "aarch64-linux": ["boots", "image", "ingot"]}
 	}`)
 	if _, err := evaluate(t, flake+`self.lib.mkImage { system = "/nix/store/x"; }`); err == nil || !strings.Contains(err.Error(), "system is a path, which does not say where to build: give platform") {

@@ -41,10 +41,14 @@ let
     builder = "${pkgs.ingot}/bin/ingot";
     args = [ "build" "${system}" ];
   };
+  web = arguments;
+  small = arguments // { rootSize = "fit"; recipe = { }; };
   of = format: images.mkImage (arguments // { inherit format; });
 in
 rec {
-  inherit system;
+  # What the images are made of.
+  inputs = [ system pkgs.grub2 pkgs.grub2_efi ];
+
   raw = of "raw";
   qcow2 = of "qcow2";
   vdi = of "vdi";
@@ -84,6 +88,11 @@ rec {
     builder = "${pkgs.busybox}/bin/sh";
     args = [ "-c" "${pkgs.busybox}/bin/mkdir $out && ${pkgs.ingot}/bin/ingot build ${system}" ];
   });
+
+  # A matrix, as a farm builds it, and what Hydra takes.
+  matrix = images.matrix { systems = { inherit web small; }; formats = [ "qcow2" "netboot" ]; };
+  product = images.hydraProduct matrix.web.qcow2;
+  products = images.hydraProduct matrix.web.netboot;
 
   # What a builder sees.
   seen = pkgs.run "seen" "id -u > $out; echo $HOME >> $out; ls / >> $out" { };

@@ -44,6 +44,6 @@ rec {
     inherit name;
     system = "x86_64-linux";
     builder = "${busybox}/bin/sh";
-    args = [ "-euc" "out=${placeholder "out"}\n${script}" ];
+    args = [ "-euc" "out=${placeholder "out"} PATH=${busybox}/bin\n${script}" ];
   } // attributes);
 }
