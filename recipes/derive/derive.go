@@ -112,6 +112,22 @@ func (d *deriver) noteLoader() {
 	d.note("boot loader", "the system's own is %s, and ingot installs GRUB: %s", name, way)
 }
 
+// secrets says how the recipe brings the secrets that NixOS keeps out of the store. It stands in
+// the recipe alone: planning warns of those that are missing.
+func (d *deriver) secrets() []string {
+	if d.system.Secrets == "" {
+		return nil
+	}
+	list := []string{"PATH: {file: FILE}"}
+	if files := d.system.SecretFiles; len(files) > 0 {
+		list = nil
+		for _, f := range files {
+			list = append(list, f.Path+": {file: "+path.Base(f.Source)+"}")
+		}
+	}
+	return []string{"initrd secrets: no closure has those that the system wants; system takes them: {path: …, initrd-secrets: {" + strings.Join(list, ", ") + "}}"}
+}
+
 func (d *deriver) refuse(where, format string, args ...any) {
 	d.out.Refused = append(d.out.Refused, Refusal{where, fmt.Sprintf(format, args...)})
 }

@@ -248,6 +248,16 @@ func TestConsoles(t *testing.T) {
 	}
 }
 
+// TestSecretsAreNoted: a derived recipe says how it gets the secrets of the initial RAM disk.
+func TestSecretsAreNoted(t *testing.T) {
+	r := made(t, "LABEL=nixos / ext4", func(s *system.System, _ *system.Expectations, _ *Wishes) {
+		s.Secrets, s.SecretFiles = "/x", []system.SecretFile{{Path: "/etc/key", Source: "/root/key"}}
+	})
+	if want := "initrd-secrets: {/etc/key: {file: key}}"; !strings.Contains(string(r.Text), want) {
+		t.Errorf("the recipe has no %q:\n%s", want, r.Text)
+	}
+}
+
 // TestForeignText: nothing that a system says becomes a part of the recipe's structure.
 func TestForeignText(t *testing.T) {
 	r := made(t, "LABEL=nixos / ext4", func(_ *system.System, want *system.Expectations, w *Wishes) {

@@ -3,6 +3,7 @@ package derive
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -81,7 +82,7 @@ func (d *deriver) text() ([]byte, error) {
 	for _, r := range d.out.Refused {
 		head = append(head, "#", "# MISSING: "+oneLine(r.String()))
 	}
-	for _, n := range d.out.Notes {
+	for _, n := range append(slices.Clone(d.out.Notes), d.secrets()...) {
 		head = append(head, "#", "# "+oneLine(n))
 	}
 	return render(head, m)
