@@ -128,7 +128,7 @@ func kindOfImage(s *run.System) kinds {
 func (f *machineFlags) kind(what string) (lab.Kind, error) {
 	switch {
 	case what == "" && f.store.empty():
-		return 0, usageError{errors.New("run: name something to run: a recipe, an image, an ISO, a netboot folder, a reference graph, a store path, or a --graph and the like")}
+		return 0, usageError{errors.New("run: name something to run: a system, a recipe, an image, an ISO, a netboot folder, a reference graph, a store path, or a --graph and the like")}
 	case what == "":
 		return lab.IsClosure, nil
 	case what == stdin:

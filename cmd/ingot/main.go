@@ -307,8 +307,9 @@ func newRoot() *cobra.Command {
 the same every time, without root, as fast as copying the files. It also boots them, runs
 commands in them and tests them, before or after it writes them.
 
-A recipe, a short YAML file, describes a disk. Some recipes ship with ingot; - reads one
-from standard input. A link to a store path, such as ./result, may replace the path.
+Of a NixOS or Guix system, such as nixos-rebuild's ./result, ingot derives the disk that the
+system expects. A recipe, a short YAML file, describes any other one. Some recipes ship with
+ingot; - reads one from standard input. A link to a store path may replace the path.
 
 The exit status says what went wrong: 1 the host (a file, a tool), 2 the command line, 3 the
 recipe, 4 too little space on the host or in a partition, 5 a source file that changed while
@@ -318,7 +319,8 @@ guest's command.
 
 ingot prints control characters in names and messages as escapes (\x1b, \u202e), and passes
 on images and the output of a guest's console or command unchanged.`,
-		Example: `  ingot recipes                        # what ships with ingot
+		Example: `  ingot build ./result -o web.qcow2    # the disk of a NixOS or Guix system
+  ingot recipes                        # what ships with ingot
   ingot recipes rescue > mine.yaml     # a start for a recipe of your own
   ingot plan mine.yaml                 # what would be written
   ingot run mine.yaml                  # boot it, unwritten

@@ -23,9 +23,11 @@ func newRun() *cobra.Command {
 	var r runFlags
 	c := &cobra.Command{
 		Use:   "run [WHAT] [flags] [-- QEMU-ARGUMENTS]",
-		Short: "run a recipe, image or closure in a virtual machine",
+		Short: "run a system, recipe, image or closure in a virtual machine",
 		Long: `Run a system in a virtual machine, with its console on the terminal. WHAT is
 
+  a system         the store path of a NixOS or Guix system, or a link to one such as
+                   ./result: ingot derives the disk that it expects, as build does
   a recipe         ingot serves its disk on demand and never writes it
   an image         raw, qcow2, VDI or VHD, by its name or by a word behind it, such
                    as IMAGE:qcow2; ingot does not change it
@@ -33,7 +35,7 @@ func newRun() *cobra.Command {
   a netboot folder kernel, initrd, root.squashfs and command-line
   a closure        a reference graph or a store path, or --store, --graph and the
                    like: a kernel with ingot as its init mounts the store; --find,
-                   --shell, --run or --init says what it does then
+                   --shell, --run or --init says what it does then, also of a system
 
 --shell runs standard input as a script if that is not a terminal, and passes on its output
 and status. Input for other consoles waits until the guest listens.
@@ -57,7 +59,8 @@ ingot's own systems, started with --boot kernel, mount --share PATH at /tmp/shar
 
 --forward takes [tcp:|udp:][ADDRESS:]PORT:GUESTPORT or :PORT-:GUESTPORT;
 guest:10.0.2.100:80-127.0.0.1:8080 lets the guest reach a port of this machine.`,
-		Example: `  ingot run rescue
+		Example: `  ingot run ./result
+  ingot run rescue
   ingot run web.yaml --forward 8080:80 --overlay web.qcow2
   ingot run rescue.iso --boot uefi --memory 1G
   ingot run closure.graph --run "/nix/store/…-hello/bin/hello -g hi"

@@ -33,7 +33,8 @@ func newTest() *cobra.Command {
 		Short: "boot what a recipe describes, and test it",
 		Long: `Run boot tests: scripts that start machines, wait for events, run commands and check the
 results. WHAT is a recipe with tests, a file of ingot network with tests, or, with --script,
-anything that ingot run takes: a recipe, an image, an ISO, a netboot folder or a closure.
+anything that ingot run takes: a system, a recipe, an image, an ISO, a netboot folder or a
+closure.
 
 ingot serves a recipe's disk on demand, so you can test it without building it. A kernel
 panic, or a boot loader or an initial RAM disk that finds nothing to start, fails the test
@@ -43,6 +44,7 @@ docs/testing.md describes the scripts, and --list-commands lists their commands.
 		Example: `  ingot test rescue
   ingot test web.yaml --boot uefi --verbose
   ingot test lab.yaml --only page --results out --junit out/junit.xml
+  ingot test ./result --script login.test
   ingot test nixos.qcow2 --script login.test --step-timeout 10m`,
 		Args: takes(0, 1),
 		RunE: func(c *cobra.Command, args []string) error {

@@ -91,9 +91,6 @@ func System(s *system.System, want *system.Expectations, w Wishes) (*Recipe, err
 	}
 	d.out.Notes = append(d.out.Notes, want.Ignored...)
 	d.noteLoader()
-	if want.Unread != nil {
-		d.note("initrd", "cannot be read, so its drivers and what it mounts are unknown: %v", want.Unread)
-	}
 	var err error
 	d.out.Text, err = d.text()
 	return d.out, err
@@ -165,6 +162,9 @@ func (d *deriver) recipeName() (name, why string) {
 	}
 	_, name, _ = strings.Cut(path.Base(d.system.Path), "-")
 	name = strings.TrimPrefix(name, "nixos-system-")
+	if d.isGuix() && name == "system" { // as all of them are called
+		return "guix", "the system has no name of its own"
+	}
 	return cmp.Or(recipeName(name), "system"), "of the store path"
 }
 

@@ -238,7 +238,7 @@ func (d *deriver) addPart(dev *device, isESP bool) {
 	p := &part{rank: rankOther}
 	p.filesystem = p.says("filesystem", fs, first.Where)
 	if first.Type == "auto" || first.Type == "" {
-		p.says("filesystem", "", first.Where+" says auto")
+		p.says("filesystem", "", first.Where+": the type is auto")
 	}
 	if !d.identify(p, dev.Device, first.Where) {
 		return

@@ -66,7 +66,11 @@ func (d *deriver) text() ([]byte, error) {
 	if d.system.Arch != "" && d.system.Arch != "x86_64" {
 		put(m, "arch", scalar(d.system.Arch), "of the system")
 	}
-	put(m, "system", scalar(d.system.Path), "kernel, initrd, init and kernel-params")
+	why = "kernel, initrd, init and kernel-params"
+	if d.isGuix() {
+		why = "kernel, initrd and arguments are in its parameters"
+	}
+	put(m, "system", scalar(d.system.Path), why)
 	put(m, "store", d.storeNode(), "")
 	put(m, "disk", d.diskNode(), "")
 	if n := d.loaderNode(); n != nil {
