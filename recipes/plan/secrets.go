@@ -35,8 +35,11 @@ func (p *planner) readSecrets(ctx context.Context, h Host) error {
 	}
 	for _, name := range slices.Sorted(maps.Keys(p.System.InitrdSecrets)) {
 		data, err := readSecret(ctx, h, p.System.InitrdSecrets[name])
+		if err == nil && len(data) == 0 {
+			err = errors.New("it is empty")
+		}
 		if err != nil {
-			return p.At(recipes.SecretKey(name), err)
+			return p.At(recipes.SecretKey(name), fmt.Errorf("secret %s: %w", printable.Name(name), err))
 		}
 		p.secrets[name] = image.Bytes(data)
 	}

@@ -127,6 +127,7 @@ func TestInitrdSecrets(t *testing.T) {
 	systems(t, dir, 2)
 	write(t, filepath.Join(dir, "store", filepath.Base(store32(2, "system")), "append-initrd-secrets"), secretScript)
 	write(t, filepath.Join(dir, "key"), "the key\n")
+	write(t, filepath.Join(dir, "empty"), "")
 	recipe := func(system string) string {
 		return strings.Replace(generationsRecipe[:strings.Index(generationsRecipe, "  generations:")], "system: "+store32(3, "system"), "lint: {ignore: [fstab-missing]}\nsystem: "+system, 1)
 	}
@@ -183,8 +184,9 @@ func TestInitrdSecrets(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, c := range []struct{ name, text, want string }{
-		{"no file", strings.Replace(with, "file: key", "file: gone", 1), "system.initrd-secrets./etc/key: open "},
-		{"no variable", with, "system.initrd-secrets./etc/other: the variable OTHER, which has the secret, is not set"},
+		{"no file", strings.Replace(with, "file: key", "file: gone", 1), "system.initrd-secrets./etc/key: secret /etc/key: open "},
+		{"no variable", with, "system.initrd-secrets./etc/other: secret /etc/other: the variable OTHER, which has the secret, is not set"},
+		{"empty", strings.Replace(with, "{environment: OTHER}", "{file: empty}", 1), "secret /etc/other: it is empty"},
 		{"unknown", strings.Replace(strings.Replace(with, "/etc/key:", "/etc/keys:", 1), "{environment: OTHER}", "{file: key}", 1), "system.initrd-secrets./etc/keys: the system wants no such secret in its initial RAM disk, but /etc/key, /etc/other"},
 		{"none wanted", recipe("{path: " + store32(1, "system") + ", initrd-secrets: {/a: {file: key}}}"), "the system has no secrets in its initial RAM disk"},
 		{"relative", recipe("{path: " + store32(1, "system") + ", initrd-secrets: {a: {file: key}}}"), `"a" is not an absolute path`},
