@@ -11,8 +11,9 @@ import (
 )
 
 // An ISO holds the files of the partition with the store, in the clear: what would be
-// the root of a disk is the medium of a live system. The other partitions of the recipe
-// are what a disk needs, and left out. Without a boot loader it is a CD of files.
+// the root of a disk is the medium of a live system, with the files of the partition that is
+// mounted at /, if that is another. The other partitions of the recipe are what a disk needs, and
+// left out. Without a boot loader it is a CD of files.
 
 // layOutISO lays the medium out, boot loader included.
 func (p *planner) layOutISO() (*partition.Disk, error) {

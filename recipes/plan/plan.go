@@ -159,23 +159,24 @@ func (p *planner) assemble(ctx context.Context) error {
 			return p.At(fmt.Sprintf("disk.partitions[%d].contents.store", store), err)
 		}
 	}
-	for i := range p.Disk.Partitions {
-		part, t := &p.Disk.Partitions[i], p.trees[i]
+	contents := func(i int) string { return fmt.Sprintf("disk.partitions[%d].contents", i) }
+	if store >= 0 && !spreads {
+		if err := p.populate(ctx, p.trees[store]); err != nil {
+			return p.At(contents(store)+".store", err)
+		}
+	}
+	for i, t := range p.trees {
 		if t == nil {
 			continue
 		}
-		key := fmt.Sprintf("disk.partitions[%d].contents", i)
-		if part.Contents.Store && !spreads {
-			if err := p.populate(ctx, t); err != nil {
-				return p.At(key+".store", err)
-			}
-		}
-		if err := p.addContents(i, key); err != nil {
+		if err := p.addMounted(i, contents(i)); err != nil {
 			return err
 		}
-		if p.store.made != nil && (part.Contents.Store && !spreads || spreads && p.PartitionAt("/") == i) {
+	}
+	for i, t := range p.trees {
+		if p.store.made != nil && (i == store && !spreads || spreads && p.PartitionAt("/") == i) {
 			if err := p.store.made.furnish(t); err != nil {
-				return p.At(key, err)
+				return p.At(contents(i), err)
 			}
 		}
 	}

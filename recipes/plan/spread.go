@@ -160,6 +160,28 @@ func (p *planner) intoSubvolumes(i int) error {
 	return nil
 }
 
+// addMounted adds the contents of a partition. On a live medium, which has one file system, those of
+// the root and of the store come together as they are mounted on a disk.
+func (p *planner) addMounted(i int, key string) error {
+	store, mount := p.StorePartition(), p.Disk.Partitions[i].Mount
+	live := (p.IsISO() || p.IsNetboot()) && store >= 0
+	if !live || mount == "" || (i == store) == (mount == "/") {
+		return p.addContents(i, key)
+	}
+	own := p.trees[i]
+	p.trees[i] = image.NewTree()
+	err := p.addContents(i, key)
+	if err == nil {
+		_, err = p.trees[store].MakeDirs(mount)
+	}
+	added := p.trees[i]
+	p.trees[i] = own
+	if err == nil {
+		err = merge(p.trees[store], mount, added.Root)
+	}
+	return err
+}
+
 // locate returns the partition in which a path of the root lies, and its path there.
 func (p *planner) locate(name string) (partition int, in string, ok bool) {
 	m, ok := p.Holder(name)
@@ -281,6 +303,9 @@ func (p *planner) inStore(i int, f *recipes.File) bool {
 	if p.Spreads() {
 		m, ok := p.Holder(p.store.flavour.StoreDir())
 		return ok && m.Partition == i && strings.HasPrefix(path.Join(p.Base(i), f.Path), dir)
+	}
+	if p.IsISO() || p.IsNetboot() {
+		return p.Disk.Partitions[i].Contents.Store && strings.HasPrefix(path.Join("/", p.Disk.Partitions[i].Mount, f.Path), dir)
 	}
 	return p.Disk.Partitions[i].Contents.Store && strings.HasPrefix(f.Path, dir)
 }

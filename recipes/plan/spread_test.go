@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"ingot/image"
+	"ingot/image/iso9660"
 	"ingot/partition/ext4"
 	"ingot/recipes"
 	"ingot/storedb"
@@ -239,22 +240,34 @@ func TestHiddenFile(t *testing.T) {
 func TestISOOfSpreadStore(t *testing.T) {
 	dir := t.TempDir()
 	systems(t, dir, 3)
-	p, err := plan(t, dir, spreadRecipe("    - {name: boot, filesystem: ext4, mount: /boot}\n    - {name: root, filesystem: ext4, mount: /}\n    - {name: nix, filesystem: ext4, mount: /nix, contents: {store: true}}\n"), "output.format=iso")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer p.Close()
-	var size int64
-	for _, c := range p.contents {
-		if c != nil {
-			size += c.Bytes
+	for _, order := range []string{"root first", "store first"} {
+		root := "    - {name: root, filesystem: ext4, mount: /, contents: {files: [{path: /etc/kept, text: x}]}}\n"
+		nix := "    - {name: nix, filesystem: ext4, mount: /nix, contents: {store: true, files: [{path: /note, text: y}]}}\n"
+		if order == "store first" {
+			root, nix = nix, root
 		}
-	}
-	if d, err := p.Direct(); err != nil || d.Kernel == nil {
-		t.Errorf("Direct() = %v, %v", d, err)
-	}
-	if p.Disk.Map.Size() < 200<<10 || size == 0 {
-		t.Errorf("the ISO has %d bytes, of %d in files", p.Disk.Map.Size(), size)
+		p, err := plan(t, dir, spreadRecipe("    - {name: boot, filesystem: ext4, mount: /boot}\n"+root+nix), "output.format=iso", "lint.ignore=[all]")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer p.Close()
+		r, err := iso9660.Open(p.Disk.Map, p.Disk.Map.Size())
+		if err != nil {
+			t.Fatal(err)
+		}
+		tree, err := r.Tree()
+		if err != nil {
+			t.Fatal(err)
+		}
+		holds(t, order, tree, map[string]string{
+			"/etc/kept": "file", "/nix/note": "file", "/etc/NIXOS": "file", "/nix/store/" + toplevel3 + "/init": "file", "/nix/var/nix/db/db.sqlite": "file", "/boot/grub/grub.cfg": "file",
+		})
+		if d, err := p.Direct(); err != nil || d.Kernel == nil {
+			t.Errorf("%s: Direct() = %v, %v", order, d, err)
+		}
+		if len(p.Warnings) > 0 {
+			t.Errorf("%s: warnings %q", order, p.Warnings)
+		}
 	}
 }
 
