@@ -1,6 +1,7 @@
 package vm
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"fmt"
@@ -121,10 +122,19 @@ func FindSecureUEFI(a Arch) (OVMF, error) { return (&Config{Arch: a, SecureBoot:
 
 // uefi returns the firmware of the machine.
 func (c *Config) uefi() (OVMF, error) {
-	if !c.OVMF.IsZero() {
-		return c.OVMF, nil
+	if c.OVMF.IsZero() {
+		return c.find()
 	}
-	return c.find()
+	if c.SecureBoot {
+		vars, err := os.ReadFile(c.OVMF.Vars)
+		if err == nil && !bytes.Contains(vars, keyExchangeKey) {
+			err = fmt.Errorf("%s: holds no keys, and so Secure Boot would be off: name variables with keys", c.OVMF.Vars)
+		}
+		if err != nil {
+			return OVMF{}, fmt.Errorf("firmware: %w", err)
+		}
+	}
+	return c.OVMF, nil
 }
 
 // find looks for a firmware: in the folder share/qemu of the QEMU that is used, unless that is

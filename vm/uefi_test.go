@@ -116,6 +116,10 @@ func TestFirmwareBesideQEMU(t *testing.T) {
 	if got, err := (&Config{Arch: X86_64, QEMU: qemu, OVMF: named}).uefi(); got != named || err != nil {
 		t.Errorf("a named one: %v, %v", got, err)
 	}
+	keyless := OVMF{item + "/fw/code.fd", item + "/fw/vars.fd"}
+	if _, err := (&Config{Arch: X86_64, QEMU: qemu, OVMF: keyless, SecureBoot: true}).uefi(); err == nil || !strings.Contains(err.Error(), "holds no keys") {
+		t.Errorf("Secure Boot without keys: %v; want an error", err)
+	}
 	if _, err := (&Config{Arch: RISCV64, QEMU: qemu}).find(); err != nil && (!strings.Contains(err.Error(), profile+"/share/qemu/firmware/*.json, ") || !strings.Contains(err.Error(), item+"/share/qemu/edk2-riscv-code.fd")) {
 		t.Errorf("one that is nowhere: %v; want where it was looked for", err)
 	}

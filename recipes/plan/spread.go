@@ -43,6 +43,11 @@ func (s *spreader) spread(at string, n *image.Node) error {
 	for _, e := range n.Entries() {
 		name := path.Join(at, e.Name)
 		if e.Node.IsDir() && s.leadsOn(name) {
+			if t != nil && slices.Contains(s.mounts, name) { // the mount point
+				if _, err := t.MakeDirs(path.Join(in, e.Name)); err != nil {
+					return err
+				}
+			}
 			if err := s.spread(name, e.Node); err != nil {
 				return err
 			}

@@ -1,7 +1,9 @@
 package plan
 
 import (
+	"fmt"
 	"io/fs"
+	"path"
 	"slices"
 	"strings"
 	"testing"
@@ -341,4 +343,91 @@ func TestEncryptedStore(t *testing.T) {
 			t.Errorf("%s: %v; want %v", text, got, want)
 		}
 	}
+}
+
+// TestSpreadIsTheSameRoot puts each disk together as a system mounts it, and compares that with
+// the root of a disk with one file system: the same files, at the same places, with the same modes.
+func TestSpreadIsTheSameRoot(t *testing.T) {
+	dir := t.TempDir()
+	systems(t, dir, 3)
+	write(t, dir+"/file", "text")
+	const files = "files: [{path: /etc/kept, text: x}]"
+	for _, flavour := range []struct {
+		name, store, text string
+	}{
+		{"nix", "/nix", generationsRecipe},
+		{"guix", "/gnu", "name: guix\nstore: {flavour: guix, add: [{name: text, source: file}]}\ndisk:\n  partitions:\n    - {name: root, filesystem: ext4, contents: {store: true}}\n"},
+	} {
+		recipe := func(partitions string) string {
+			return strings.Replace(flavour.text, "    - {name: root, filesystem: ext4, contents: {store: true}}\n", strings.ReplaceAll(partitions, "STORE", flavour.store), 1)
+		}
+		want := rootOf(t, dir, recipe("    - {name: root, filesystem: ext4, contents: {store: true, "+files+"}}\n"))
+		for what, partitions := range map[string]string{
+			"STORE":       "    - {name: root, filesystem: ext4, mount: /, contents: {" + files + "}}\n    - {name: nix, filesystem: ext4, mount: STORE, contents: {store: true}}\n",
+			"STORE/store": "    - {name: nix, filesystem: ext4, mount: STORE/store, contents: {store: true}}\n    - {name: root, filesystem: ext4, mount: /, contents: {" + files + "}}\n",
+			"many": "    - {name: root, filesystem: ext4, mount: /, contents: {" + files + "}}\n    - {name: nix, filesystem: ext4, mount: STORE, contents: {store: true}}\n" +
+				"    - {name: home, filesystem: ext4, mount: /home}\n    - {name: tmp, filesystem: ext4, mount: /tmp}\n    - {name: var, filesystem: ext4, mount: /var}\n    - {name: log, filesystem: ext4, mount: /var/log}\n",
+			"a database":                     "    - {name: root, filesystem: ext4, contents: {store: true, " + files + "}}\n    - {name: state, filesystem: ext4, mount: " + map[string]string{"nix": "/nix/var/nix", "guix": "/var/guix"}[flavour.name] + "}\n",
+			"subvolumes":                     "    - name: root\n      filesystem: btrfs\n      contents: {store: true, " + files + "}\n      subvolumes: [{name: '@', mount: /}, {name: '@/store', mount: STORE/store}, {name: a/b, mount: STORE}, {name: h, mount: /home}, {name: none}]\n",
+			"subvolumes below the top level": "    - name: root\n      filesystem: btrfs\n      mount: /\n      contents: {store: true, " + files + "}\n      subvolumes: [{name: tmp, mount: /tmp}, {name: v, mount: STORE}]\n",
+			"subvolumes beside a root":       "    - {name: root, filesystem: ext4, mount: /, contents: {" + files + "}}\n    - name: pool\n      filesystem: btrfs\n      contents: {store: true}\n      subvolumes: [{name: nix, mount: STORE}, {name: home, mount: /home}]\n",
+		} {
+			got := rootOf(t, dir, recipe(partitions))
+			for name, is := range want {
+				if got[name] != is {
+					t.Errorf("%s, %s: %s is %q; want %q", flavour.name, what, name, got[name], is)
+				}
+			}
+			for name := range got {
+				if strings.HasPrefix(what, "subvolumes") {
+					break // those of the top level, or in another, are seen there, too
+				}
+				if want[name] == "" && !strings.HasPrefix("/home/", name+"/") && name != "/tmp" && !strings.HasPrefix("/var/log/", name+"/") {
+					t.Errorf("%s, %s: %s is there, too", flavour.name, what, name)
+				}
+			}
+		}
+	}
+}
+
+// rootOf plans a recipe and describes the files that a system finds, /boot aside, by their paths.
+func rootOf(t *testing.T, dir, text string) map[string]string {
+	t.Helper()
+	p, err := plan(t, dir, text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	trees := make([]*image.Tree, len(p.Recipe.Disk.Partitions))
+	for i, part := range p.Disk.Partitions {
+		content := part.Content
+		if j := slices.IndexFunc(p.pending, func(c Pending) bool { return c.At == i }); j >= 0 {
+			content = p.pending[j].Source
+		}
+		v, err := ext4.Open(content, content.Size())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if trees[i], err = v.Tree(); err != nil {
+			t.Fatal(err)
+		}
+		trees[i].Root.Remove("lost+found")
+	}
+	all := map[string]string{}
+	var walk func(at string)
+	walk = func(at string) {
+		m, _ := p.Recipe.Holder(at)
+		n := trees[m.Partition].Lookup(m.Below(at))
+		switch {
+		case n == nil, at == "/boot":
+			return
+		}
+		// The database differs: it knows when. The root of a file system has no time of its own.
+		all[at] = fmt.Sprint(n.Mode, n.UID, n.GID, n.Link)
+		for _, e := range n.Entries() {
+			walk(path.Join(at, e.Name))
+		}
+	}
+	walk("/")
+	return all
 }
