@@ -169,7 +169,7 @@ func (c *checker) checkRoot() {
 		if c.foreignStage1() {
 			severity = Warning
 		}
-		if m.Device.Kind != system.ByPath && len(c.find(m.Device)) > 0 { // such as Guix's own ISOs
+		if found := c.find(m.Device); len(found) == 1 && sameType(c.partition(found[0].at).FileSystem, m.Type) { // such as Guix's own ISOs
 			return
 		}
 		if c.disk.ISO != nil && c.System.Flavour == storedb.Guix {

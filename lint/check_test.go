@@ -137,6 +137,7 @@ func TestCheck(t *testing.T) {
 		{"resume", []string{root, "LABEL=swap none swap"}, func(c *Checked, _ *Disk) { c.Arguments = []string{"resume=LABEL=other"} }, "warning resume-missing 2.label=other"},
 		{"ISO", []string{"tmpfs / tmpfs", "LABEL=live /iso iso9660", "/iso/nix-store.squashfs /nix/.ro-store squashfs loop"}, iso, ""},
 		{"ISO by UUID", []string{"tmpfs / tmpfs", "UUID=2026-01-01-00-00-00-00 /iso iso9660"}, iso, "error volume-id -1.uuid=2026-01-01-00-00-00-00; error live-store -1.store=files"},
+		{"disk system on an ISO of its root's label", []string{"LABEL=live / ext4"}, iso, "error live-root -1.system=; error live-store -1.store=files"},
 		{"network", []string{"tmpfs / tmpfs", "../nix-store.squashfs /nix/.ro-store squashfs loop"}, func(c *Checked, d *Disk) {
 			*d = Disk{Netboot: true, Look: func(string) *image.Node { return image.NewFile(0o444, nil) }}
 		}, ""},

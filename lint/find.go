@@ -282,7 +282,7 @@ func (c *checker) missing(m system.Mount, what, name string, s Severity, then st
 	seeks := fmt.Sprintf("the system looks for %s by %s (%s)", what, c.by(m.Device), m.Where)
 	at, ok := c.meant(m)
 	if !ok {
-		if slices.ContainsFunc(c.disk.Partitions, func(p Partition) bool { return p.Opaque }) && s == Error {
+		if c.opaque() && s == Error {
 			s = Warning
 			then = "it must be that of a partition whose contents ingot does not know"
 		}
@@ -328,6 +328,11 @@ func (c *checker) missing(m system.Mount, what, name string, s Severity, then st
 		return
 	}
 	c.add(name, s, place, want, "%s, and %s has %s", seeks, thing, printable.Quote(has))
+}
+
+// opaque reports whether a partition holds something unknown.
+func (c *checker) opaque() bool {
+	return slices.ContainsFunc(c.disk.Partitions, func(p Partition) bool { return p.Opaque })
 }
 
 // isMBRName reports whether a PARTUUID is made of an MBR's signature and a number.
@@ -431,7 +436,7 @@ func (c *checker) lookMapped(m system.Mount, seeks, name string, s Severity) {
 	for _, l := range c.Wants.LUKS {
 		names = append(names, printable.Quote(l.Name))
 	}
-	if strings.Contains(name, "-") && len(c.Wants.LUKS) == 0 || c.disk.Changes { // LVM's VG-LV
+	if strings.Contains(name, "-") && len(c.Wants.LUKS) == 0 || c.disk.Changes || c.opaque() { // LVM's VG-LV
 		s = min(s, Warning)
 	}
 	opens := "opens no container"
