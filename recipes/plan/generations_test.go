@@ -244,4 +244,18 @@ func TestNumberedGenerations(t *testing.T) {
 	if n := strings.Count(text, "menuentry"); n != 4 {
 		t.Errorf("the menu has %d entries; want 4", n)
 	}
+	// A configuration that came back is two generations; the last of them is current.
+	list = fmt.Sprintf("  generations: [{number: 7, path: %s}, {number: 8, path: %s}, {number: 9, path: %[1]s}]\n", store32(3, "system"), store32(1, "system"))
+	specialised(t, dir, "debug", 3)
+	p, err = plan(t, dir, generationsRecipe[:strings.Index(generationsRecipe, "  generations:")]+list)
+	if err != nil {
+		t.Fatal(err)
+	}
+	root = readRoot(t, p)
+	if n := root.Lookup("/nix/var/nix/profiles/system"); n == nil || n.Link != "system-9-link" {
+		t.Errorf("the profile is %+v; want a link to system-9-link", n)
+	}
+	if text, n := menuOf(t, root), 3; strings.Count(text, "variant=3") != n || strings.Count(text, "menuentry") != 7 {
+		t.Errorf("the menu has not %d entries of the specialisation:\n%s", n, text)
+	}
 }
