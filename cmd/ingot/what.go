@@ -110,12 +110,13 @@ func (r *recipeFlags) derived(c *cobra.Command, name string) (*derivation, error
 
 // wishedFormat is the format that flags, or the output's name, say that the output is to have.
 func (r *recipeFlags) wishedFormat() string {
-	if r.format != "" {
-		return r.format
+	if f, ok := fileformat.Named(r.format); ok {
+		return f.Name // others are for the recipe's check to refuse
 	}
 	for _, s := range slices.Backward(r.set) {
 		if key, value, _ := strings.Cut(s, "="); key == "output.format" || key == "output" && !strings.ContainsAny(value, "{[") {
-			return value
+			f, _ := fileformat.Named(value)
+			return f.Name
 		}
 	}
 	if said, ok := fileformat.OfName(r.outName); ok && said.Built() {

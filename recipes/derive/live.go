@@ -46,6 +46,14 @@ func (d *deriver) findLive() {
 			d.live.uuid = by.Value
 		}
 	}
+	for _, m := range d.mounts {
+		if d.live.format == "" && m.Point == "/" && m.Device.Kind == system.ByLabel {
+			d.live.volume, d.live.where = m.Device.Value, m.Where // should it become an ISO
+		}
+	}
+	if d.isLive() && !d.isText(d.live.volume+d.live.uuid, d.live.where) {
+		d.live.volume, d.live.uuid = "", ""
+	}
 }
 
 // format is that of the output, and where it comes from; empty if nothing decides it.

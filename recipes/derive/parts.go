@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"ingot/bootloader/system"
 	"ingot/internal/lazy"
@@ -229,6 +231,11 @@ func (d *deriver) kindOf(m system.Mount) string {
 // addPart adds the partition of a device.
 func (d *deriver) addPart(dev *device, isESP bool) {
 	first := dev.mounts[0]
+	for _, m := range dev.mounts {
+		if !d.isText(m.Device.Value, m.Where) || !d.isText(m.Point, m.Where) || !d.isText(subvolume(m), m.Where) {
+			return
+		}
+	}
 	fs := d.kindOf(first)
 	kind := filesystems.Named(fs)
 	if kind == nil || kind.FileSystem == nil || kind.Class != volume.Files {
@@ -285,6 +292,15 @@ func (d *deriver) addPart(dev *device, isESP bool) {
 	d.parts = append(d.parts, p)
 }
 
+// isText refuses what a recipe, which is UTF-8, cannot hold.
+func (d *deriver) isText(s, where string) bool {
+	if !utf8.ValidString(s) || strings.ContainsFunc(s, unicode.IsControl) {
+		d.refuse(where, "%s is not a text that a recipe can hold: it is not UTF-8, or has control characters", quote(s))
+		return false
+	}
+	return true
+}
+
 // subvolume returns the subvolume of a btrfs that a mount names; empty if it names none.
 func subvolume(m system.Mount) string {
 	name, _ := m.Option("subvol")
@@ -299,6 +315,9 @@ func (d *deriver) addSwap(m system.Mount) {
 		return
 	case m.Device.Kind == system.ByPath && strings.HasPrefix(path.Base(m.Device.Value), "zram"), optional(m):
 		d.note(m.Where, "the swap %s is left out: the system starts without it", deviceText(m.Device))
+		return
+	}
+	if !d.isText(m.Device.Value, m.Where) {
 		return
 	}
 	p := &part{rank: rankSwap, filesystem: "swap"}

@@ -277,19 +277,9 @@ func (d *deriver) outputNode() *node {
 	m := mapping()
 	put(m, "format", scalar(format), why)
 	if format == "iso" {
-		word(m, "volume", d.volume(), d.live.where)
+		word(m, "volume", d.live.volume, d.live.where)
 		word(m, "uuid", d.live.uuid, d.live.where)
 		word(m, "store", d.live.store, d.live.where)
 	}
 	return m
-}
-
-// volume is the volume id of an ISO: by which the system looks for it, or the label of its root.
-func (d *deriver) volume() string {
-	for _, m := range d.mounts {
-		if d.live.format == "" && m.Point == "/" && m.Device.Kind == system.ByLabel {
-			return m.Device.Value
-		}
-	}
-	return d.live.volume
 }
