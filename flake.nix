@@ -25,10 +25,12 @@
       # An image is built where its system is.
       imagesFor =
         arguments:
-        imagesOn (
-          arguments.platform or (arguments.config.system.build.toplevel or arguments.system or { }).system
-            or (throw "ingot: system is a path, which does not say where to build: give platform, such as \"x86_64-linux\"")
-        );
+        let
+          platform =
+            arguments.platform or (arguments.config.system.build.toplevel or arguments.system or { }).system
+              or (throw "ingot: system is a path, which does not say where to build: give platform, such as \"x86_64-linux\"");
+        in
+        builtins.seq platform (imagesOn platform);
       on = function: arguments: (imagesFor arguments).${function} (removeAttrs arguments [ "platform" ]);
     in
     {

@@ -68,7 +68,10 @@ let
         else
           "raw";
       kind = pure.checkFormat what wanted;
-      toplevel = if config != null then config.system.build.toplevel else system;
+      # A path that a person types, also ./result, is no input of a derivation by itself.
+      input =
+        path: if builtins.isPath path || builtins.isString path && !builtins.hasContext path then builtins.storePath path else path;
+      toplevel = if config != null then config.system.build.toplevel else input system;
       # An option without a value throws.
       declared = builtins.tryEval (config.nixpkgs.hostPlatform.system or null);
       runsOn =
@@ -117,7 +120,7 @@ let
           baseName
           ;
         fileName = if fileName != null then fileName else baseName + pure.formats.${kind};
-        closures = [ toplevel ] ++ closures;
+        closures = [ toplevel ] ++ map input closures;
         programs = programs ++ (if grub != null then grub else grubs arch) ++ (if live then [ pkgs.squashfsTools ] else [ ]);
         # With config, the whole recipe; with system, ingot derives it and these go over it.
         whole = if config != null then pure.merge derived (withFormat keys kind) else null;

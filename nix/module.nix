@@ -134,7 +134,9 @@ let
         + " configuration installs systemd-boot if it is: nixos-rebuild switch --install-bootloader"
       );
       # An assertion of NixOS wants one, and a rebuild within the machine installs GRUB there.
-      boot.loader.grub.devices = lib.mkIf (grub.enable && !grub.efiSupport) (lib.mkDefault [ "/dev/vda" ]);
+      boot.loader.grub.devices = lib.mkIf grub.enable (
+        lib.mkDefault [ (if grub.efiSupport then "nodev" else "/dev/vda") ]
+      );
     };
 
   modules = {

@@ -39,6 +39,12 @@ func TestImagesOfNewNix(t *testing.T) {
 	}
 	t.Log(version)
 	buildAll(t, m)
+	image, err := m.build("qcow2")
+	must(t, err)
+	if references, err := m.run("nix-store", "--query", "--references", strings.TrimPrefix(image, m.dir)); err != nil || references != "" {
+		t.Errorf("the image refers to %q, %v; want nothing", references, err)
+	}
+	flakeOf(t, m)
 }
 
 // TestBootInBuild boots an image within a build: a derivation that passes if the image does.
@@ -55,6 +61,36 @@ func TestBootInBuild(t *testing.T) {
 	}
 	if out, err := m.build("failing"); err == nil || !strings.Contains(err.Error(), "ingot: the test has failed") {
 		t.Errorf("a test that fails: built %s, %v", out, err)
+	}
+}
+
+// TestFlake evaluates the flake as nix does.
+func TestFlake(t *testing.T) {
+	flakeOf(t, machine{t: t, dir: t.TempDir()})
+}
+
+// flakeOf evaluates the flake with nix, and with the nixpkgs in testdata for its input.
+func flakeOf(t *testing.T, m machine) {
+	t.Helper()
+	root, flake := testenv.Root(t), filepath.Join(m.dir, "flake")
+	must(t, os.CopyFS(filepath.Join(flake, "nix"), os.DirFS(filepath.Join(root, "nix"))),
+		os.CopyFS(filepath.Join(m.dir, "stub"), os.DirFS(filepath.Join(root, "tests/nixlib/testdata/nixpkgs"))),
+		os.Mkdir(filepath.Join(flake, "recipes"), 0o755))
+	for _, file := range []string{"flake.nix", "go.mod", "recipes/doc.go"} {
+		copyFile(t, filepath.Join(root, file), filepath.Join(flake, file))
+	}
+	for output, want := range map[string]string{
+		"packages.x86_64-linux.default.pname": `"ingot"`,
+		"packages.aarch64-linux.ingot.tags":   `["osusergo","netgo","sqlite_omit_load_extension"]`,
+		"lib.formats.qcow2":                   `".qcow2"`,
+	} {
+		out, err := m.run("nix", "--extra-experimental-features", "nix-command flakes", "--option", "flake-registry", "", "eval", "--json", "--no-write-lock-file",
+			"--override-input", "nixpkgs", "path:DIR/stub", "path:DIR/flake#"+output)
+		if err != nil {
+			t.Errorf("%s: %v", output, err)
+		} else if strings.TrimSpace(out) != want {
+			t.Errorf("%s = %s; want %s", output, out, want)
+		}
 	}
 }
 
@@ -125,6 +161,17 @@ func buildAll(t *testing.T, m machine) {
 			t.Errorf("%s: %s, %v; want %s", attribute, text, err, want)
 		}
 	}
+
+	// A system may be a path.
+	system, err := m.build("system")
+	must(t, err)
+	derived, err := m.build("derived")
+	must(t, err)
+	text, err := m.run("nix-build", "--no-out-link", "-E", `(import DIR/images.nix).ofPath "`+strings.TrimPrefix(system, m.dir)+`"`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fstest.Run(t, "cmp", filepath.Join(derived, "web.qcow2"), filepath.Join(m.dir, strings.TrimSpace(text), "web.qcow2"))
 
 	// All this happened where there is no /usr, no home, and nobody but a user to build as.
 	out, err = m.build("seen")

@@ -134,7 +134,11 @@ func (m machine) command(program string, args ...string) *exec.Cmd {
 	if m.chroot != "" {
 		dir, store = "/mnt", nil
 	}
-	args = slices.Concat(store, args)
+	if program == "nix" { // whose options come behind its subcommand, too
+		args = slices.Concat(args, store)
+	} else {
+		args = slices.Concat(store, args)
+	}
 	for i := range args {
 		args[i] = strings.ReplaceAll(args[i], "DIR", dir)
 	}

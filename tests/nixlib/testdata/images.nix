@@ -46,6 +46,8 @@ let
   of = format: images.mkImage (arguments // { inherit format; });
 in
 rec {
+  inherit system;
+
   # What the images are made of.
   inputs = [ system pkgs.grub2 pkgs.grub2_efi ];
 
@@ -79,6 +81,9 @@ rec {
     image = derived;
     stream = images.streamImage { inherit system; name = "web"; format = "qcow2"; recipe.disk.partitions.root.size = "fit+32MiB"; };
   };
+
+  # As a person types it: the path of a system, without the derivation.
+  ofPath = path: images.mkImage { system = path; name = "web"; format = "qcow2"; recipe.disk.partitions.root.size = "fit+32MiB"; };
 
   # Derivations of one's own, with ingot as the builder and no argument but the system.
   plain = derivation (own // { exportReferencesGraph = [ "closure" system ]; PATH = "${pkgs.grub2}/bin:${pkgs.grub2_efi}/bin"; });
