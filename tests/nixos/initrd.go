@@ -83,7 +83,7 @@ func (b *builder) udevRules(bin string) string {
 // scripted makes an initial RAM disk with the scripted stage 1: stage-1.nix.
 func (b *builder) scripted(c *Config) string {
 	b.t.Helper()
-	extra := b.extraUtils()
+	extra := b.extraUtils(!c.NoFsck)
 	modules := b.modulesClosure("linux-"+b.kernel.Release+"-modules", c.modules())
 	var info []string
 	for _, f := range earlyOnes(c.FileSystems) {
@@ -97,7 +97,7 @@ func (b *builder) scripted(c *Config) string {
 }
 
 // extraUtils makes the programs of the scripted stage 1.
-func (b *builder) extraUtils() string {
+func (b *builder) extraUtils(checks bool) string {
 	b.t.Helper()
 	files := map[string]string{
 		"usr/bin/busybox": "bin/", "usr/sbin/blkid": "bin/", "usr/sbin/fsck": "bin/", "usr/bin/mount": "bin/",
@@ -105,7 +105,10 @@ func (b *builder) extraUtils() string {
 		"usr/lib/udev/cdrom_id": "bin/", "usr/lib/udev/ata_id": "bin/", "usr/lib/udev/scsi_id": "bin/",
 	}
 	links := map[string]string{
-		"bin/systemd-udevd": "udevadm", "bin/modprobe": "kmod", "bin/insmod": "kmod", "bin/fsck.ext4": "e2fsck", "bin/fsck.ext3": "e2fsck", "bin/fsck.ext2": "e2fsck",
+		"bin/systemd-udevd": "udevadm", "bin/modprobe": "kmod", "bin/insmod": "kmod",
+	}
+	if checks {
+		links["bin/fsck.ext4"] = "e2fsck"
 	}
 	entries, err := os.ReadDir(filepath.Join(b.at(b.shell), "bin"))
 	check(b.t, err)

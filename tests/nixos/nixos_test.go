@@ -8,10 +8,14 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/u-root/u-root/pkg/cpio"
+
+	"ingot/image"
 	"ingot/tests/fstest"
 	"ingot/vm"
 )
@@ -279,4 +283,38 @@ func TestISOSystemd(t *testing.T) {
 	says(t, ctx, m, "cat /proc/mounts", " /iso iso9660 ro", " /nix/.ro-store squashfs ro", " /nix/store overlay")
 	says(t, ctx, m, "ls /iso /iso/boot/grub; test ! -e /iso/boot/grub/loopback.cfg; nix-store --verify --check-contents 2>&1", "nix-store.squashfs")
 	says(t, ctx, m, "cat /proc/cmdline; ! grep findiso /proc/cmdline", "root=fstab")
+}
+
+// TestNetboot boots a live system by the files of a netboot folder, which QEMU loads as iPXE does:
+// the squashfs as a file of the initial RAM disk.
+func TestNetboot(t *testing.T) {
+	parallel(t)
+	b := newBuilder(t).withNix()
+	files := slices.DeleteFunc(live(false, ""), func(f FileSystem) bool { return f.Point == "/iso" })
+	for i := range files {
+		if files[i].Type == "squashfs" {
+			files[i].Device = "../nix-store.squashfs" // netboot.nix
+		}
+	}
+	system := b.system(&Config{Label: "26.05.1", FileSystems: files, Params: words, PostBoot: loadDatabase(b)})
+	folder := b.build(t, system, "netboot", "--format", "netboot", "--set", "output.level=1")
+	read := func(name string) []byte {
+		data, err := os.ReadFile(filepath.Join(folder, name))
+		check(t, err)
+		return data
+	}
+	if script := string(read("script.ipxe")); !strings.Contains(script, "nix-store.squashfs") {
+		t.Errorf("the script gives the store no name:\n%s", script)
+	}
+	var store bytes.Buffer
+	w := cpio.Newc.Writer(&store)
+	check(t, cpio.WriteRecords(w, []cpio.Record{cpio.StaticFile("nix-store.squashfs", string(read("root.squashfs")), 0o444)}))
+	check(t, cpio.WriteTrailer(w))
+	initrd := read("initrd")
+	initrd = append(initrd, make([]byte, -len(initrd)&3)...)
+	m, ctx := start(t, vm.Config{
+		Kernel: image.Bytes(read("kernel")), Initrd: image.Bytes(append(initrd, store.Bytes()...)), Append: strings.TrimSpace(string(read("command-line"))),
+	})
+	waitFor(t, ctx, m, "ingot-test: up: 26.05.1 "+system, "ingot-test: profile: "+system, "ingot-test: ready")
+	says(t, ctx, m, "cat /proc/mounts; nix-store --verify --check-contents 2>&1", " /nix/.ro-store squashfs ro", " /nix/store overlay")
 }

@@ -22,6 +22,7 @@ type Config struct {
 	Modules         []string // boot.initrd.availableKernelModules; default: loadable
 	PostBoot        string   // boot.postBootCommands
 	Secrets         bool     // boot.initrd.secrets are set
+	NoFsck          bool     // stage 1 has no program that checks ext4
 }
 
 func (c *Config) modules() []string {
