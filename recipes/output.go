@@ -82,8 +82,12 @@ func (r *Recipe) checkBare(d *decoder) {
 	}
 }
 
-// IsNetboot reports whether the output is a folder to boot by network.
-func (r *Recipe) IsNetboot() bool { return r.Output.Format == "netboot" }
+// IsNetboot reports whether the output is a folder whose system has its root in memory: it comes
+// by network, or by kexec.
+func (r *Recipe) IsNetboot() bool { return r.Output.Format == "netboot" || r.IsKexec() }
+
+// IsKexec reports whether the output is a folder that a running system starts by kexec.
+func (r *Recipe) IsKexec() bool { return r.Output.Format == "kexec" }
 
 // Packs reports whether the root or the store lies in one file.
 func (r *Recipe) Packs() bool {
@@ -133,7 +137,7 @@ func (r *Recipe) checkEROFS(d *decoder) {
 // checkOnlyNetboot refuses what says something of a netboot folder alone, unless the format is
 // an override's: a recipe that is for netboot may be built as a disk, too.
 func (r *Recipe) checkOnlyNetboot(d *decoder) {
-	if !r.IsNetboot() && d.errorf("output.format", "").Set == 0 {
+	if (!r.IsNetboot() || r.IsKexec()) && d.errorf("output.format", "").Set == 0 {
 		d.refuse(&r.Output, "output", []string{"sign", "password"}, "is a matter of netboot, and the format is %s; write format: netboot", r.Output.Format)
 	}
 }
@@ -141,14 +145,22 @@ func (r *Recipe) checkOnlyNetboot(d *decoder) {
 func (r *Recipe) checkNetboot(d *decoder) {
 	o := &r.Output
 	if o.Store == "files" {
-		d.fail("output.store", "files do not travel as such by network: leave it out, or write squashfs or erofs")
+		d.fail("output.store", "files do not travel as such %s: leave it out, or write squashfs or erofs", r.byWhat())
 	}
 	if r.System == nil && len(r.Bootloader.Entries) == 0 && r.Bootloader.Loader.IsZero() { // or it is said already
-		d.fail("bootloader", "there is nothing to boot by network: no system and no entries")
+		d.fail("bootloader", "there is nothing to boot %s: no system and no entries", r.byWhat())
 	}
 	if strings.ContainsAny(o.Password, " \t\r\n$&|#") || strings.ContainsFunc(o.Password, func(c rune) bool { return c < ' ' || c > '~' }) {
 		d.fail("output.password", "iPXE reads it out of a script: no blanks, none of $ & | #, and ASCII alone")
 	}
+}
+
+// byWhat says how a system with its root in memory starts.
+func (r *Recipe) byWhat() string {
+	if r.IsKexec() {
+		return "by kexec"
+	}
+	return "by network"
 }
 
 // FileFormat is the row of the output's format.

@@ -2,6 +2,7 @@ package initramfs
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"math"
 	"strings"
@@ -63,13 +64,17 @@ func compress(archive []byte) (image.Blob, error) {
 	return image.Bytes(enc.EncodeAll(archive, nil)), nil
 }
 
+func tooLarge(size int64) string {
+	return fmt.Sprintf("%d bytes; a cpio archive holds files up to %d", size, uint32(math.MaxUint32))
+}
+
 // newRecord describes a node as an archive does.
 func newRecord(name string, n *image.Node, ino uint64) (cpio.Record, error) {
 	if len(n.Xattrs) > 0 {
 		return cpio.Record{}, fmt.Errorf("has extended attributes (%s), which a cpio archive cannot hold", n.Xattrs[0].Name)
 	}
 	if n.Size() > math.MaxUint32 {
-		return cpio.Record{}, fmt.Errorf("%d bytes; a cpio archive holds files up to %d", n.Size(), uint32(math.MaxUint32))
+		return cpio.Record{}, errors.New(tooLarge(n.Size()))
 	}
 	if n.Mtime.Sec < 0 || n.Mtime.Sec > math.MaxUint32 {
 		return cpio.Record{}, fmt.Errorf("time %d; a cpio archive holds 0 to %d seconds since 1970", n.Mtime.Sec, uint32(math.MaxUint32))

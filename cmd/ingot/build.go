@@ -503,7 +503,7 @@ func blame(c *cobra.Command, err error, overrides []override) error {
 
 // checkSigning refuses keys that sign nothing.
 func checkSigning(c *cobra.Command, recipe *recipes.Recipe) error {
-	if recipe.Output.FileFormat().Folder {
+	if recipe.IsNetboot() && !recipe.IsKexec() {
 		return nil
 	}
 	return noEffect(c, []string{"sign-key", "sign-cert", "sign-chain"}, "the format "+recipe.Output.Format+": what is signed is a folder of the format netboot")

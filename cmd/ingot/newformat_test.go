@@ -85,7 +85,7 @@ func TestNewFormat(t *testing.T) {
 		{"convert named:crate -q -o again.img", 0, ""},
 		{"build data.yaml --format raw -o x.crate", exitUsage, "the suffix .crate is that of the format crate, and the output is raw by --format: give --format crate"},
 		{"build data.yaml --format carte", exitUsage, `--format: "carte" is not known; did you mean "crate"?`},
-		{"build data.yaml --format xx", exitUsage, "known are raw, qcow2, vdi, vhd, iso, netboot, ext4, fat, erofs, squashfs, crate"},
+		{"build data.yaml --format xx", exitUsage, "known are raw, qcow2, vdi, vhd, iso, netboot, kexec, ext4, fat, erofs, squashfs, crate"},
 		{"convert data.img --format carte -o x", exitUsage, `"carte" is none of raw, qcow2, vdi, vhd, tar, docker, crate; did you mean "crate"?`},
 		{"convert data.img --compress -o x.crate", exitUsage, "--compress and --level are for qcow2, not for crate"},
 		{"build data.yaml --set disk.size=2GiB -o x.crate", exitRecipe, "a disk of 2147483648 bytes is too large for a crate, which holds 1073741824"},

@@ -41,6 +41,10 @@ var All = []Format{
 		Name: "netboot", What: "a folder to boot by network", Live: true, Folder: true,
 		About: "a folder with kernel, initrd, root.squashfs or root.erofs, command-line and a script for iPXE",
 	},
+	{
+		Name: "kexec", What: "a folder to start by kexec", Live: true, Folder: true,
+		About: "a folder with kernel, initrd with the root in it, command-line and a script run, which starts the system in place of a running one",
+	},
 	{Name: "ext4", What: "an ext4 file system", About: aVolume, Suffixes: []string{".ext4"}, Volume: "ext4"},
 	{Name: "fat", What: "a FAT file system", About: aVolume, Suffixes: []string{".fat", ".vfat", ".fat32"}, Volume: "fat"},
 	{Name: "erofs", What: "an EROFS file system", About: aVolume, Suffixes: []string{".erofs"}, Volume: "erofs"},

@@ -67,5 +67,5 @@ func (d *deriver) format() (format, why string) {
 // isLive reports whether the output is a live system, and no disk.
 func (d *deriver) isLive() bool {
 	format, _ := d.format()
-	return slices.Contains([]string{"iso", "netboot"}, format)
+	return slices.Contains([]string{"iso", "netboot", "kexec"}, format)
 }

@@ -231,7 +231,7 @@ func (p *part) node() *node {
 }
 
 func (d *deriver) loaderNode() *node {
-	if format, _ := d.format(); format == "netboot" {
+	if format, _ := d.format(); format == "netboot" || format == "kexec" {
 		return nil
 	}
 	m := mapping()

@@ -2,7 +2,6 @@ package plan
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 
@@ -129,7 +128,7 @@ func (p *Plan) alongside(ctx context.Context, write func(context.Context) error)
 // for it.
 func (p *Plan) Stream(ctx context.Context, w io.Writer, o EmitOptions) error {
 	if p.Files != nil {
-		return errors.New("a netboot output is a folder, which cannot be sent down a pipe")
+		return fmt.Errorf("a %s output is a folder, which cannot be sent down a pipe", p.Recipe.Output.Format)
 	}
 	m, err := p.contain(ctx, o.WriteOptions)
 	if err != nil {

@@ -45,6 +45,11 @@ func (p *Plan) emitFolder(ctx context.Context, dir string, o EmitOptions) (*mani
 		if err := image.WriteRaw(ctx, file.Map, f.Path(file.Name), o.WriteOptions); err != nil {
 			return nil, fmt.Errorf("%s: %w", dir, err) // the output, not its hidden folder
 		}
+		if file.Executable {
+			if err := makeExecutable(f.Path(file.Name)); err != nil {
+				return nil, err
+			}
+		}
 		names = append(names, file.Name)
 	}
 	var made *manifest.Manifest
@@ -85,6 +90,16 @@ func (p *Plan) emitFolder(ctx context.Context, dir string, o EmitOptions) (*mani
 		}
 	}
 	return made, f.Commit(o.NoSync)
+}
+
+// makeExecutable lets everybody execute a file who may read it.
+func makeExecutable(name string) error {
+	info, err := os.Stat(name)
+	if err != nil {
+		return err
+	}
+	mode := info.Mode().Perm()
+	return os.Chmod(name, mode|mode&0o444>>2)
 }
 
 // sign writes the signature of a file beside it.

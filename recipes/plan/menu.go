@@ -188,7 +188,9 @@ func (p *planner) checkCommandLines(at int, menu bootloader.Menu) error {
 			return p.At("bootloader", err)
 		}
 		h, err := kernel.ReadHeader(image)
-		if err == nil && p.IsNetboot() {
+		if err == nil && p.IsKexec() {
+			err = menu.CheckCommandLine(e, h, "kexec", 0)
+		} else if err == nil && p.IsNetboot() {
 			err = netboot.CheckCommandLine(menu, e, h)
 		} else if err == nil {
 			err = p.Bootloader.Loader.CheckCommandLine(menu, e, h, p.IsISO())

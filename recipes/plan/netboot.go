@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"ingot/bootloader"
+	"ingot/bootloader/initramfs"
 	"ingot/image"
 	"ingot/partition"
 	"ingot/recipes/netboot"
@@ -13,7 +14,8 @@ import (
 )
 
 // A netboot folder holds what a machine without a disk loads from a server: the kernel,
-// the initial RAM disk, the root in one file, and a script by which iPXE loads the three.
+// the initial RAM disk, the root in one file, and a script by which iPXE loads the three. A
+// folder for kexec has the root in the initial RAM disk, and a script for the running system.
 
 // layOutNetboot finds the files of the folder, those that the menu's default loads.
 func (p *planner) layOutNetboot(ctx context.Context, at int, menu bootloader.Menu) error {
@@ -24,8 +26,10 @@ func (p *planner) layOutNetboot(ctx context.Context, at int, menu bootloader.Men
 	if !ok {
 		return p.At("output", errNoKernel)
 	}
-	if err := p.loadSigner(ctx); err != nil {
-		return err
+	if !p.IsKexec() {
+		if err := p.loadSigner(ctx); err != nil {
+			return err
+		}
 	}
 	args, err := menu.Arguments(entry)
 	if err != nil {
@@ -45,36 +49,76 @@ func (p *planner) layOutNetboot(ctx context.Context, at int, menu bootloader.Men
 		return p.At("output", err)
 	}
 	line := bootloader.CommandLine(args)
-	add := func(name string, data image.Blob) {
-		p.out.Files = append(p.out.Files, netboot.File{Name: name, Map: image.MapOf(data, &image.Owner{Name: name})})
+	if p.IsKexec() {
+		err = p.addKexec(kernel, initrd, packed, line, entry.Title)
+	} else {
+		err = p.addNetboot(kernel, initrd, packed, line, menu, entry)
 	}
-	add(netboot.KernelFile, kernel)
-	add(netboot.InitrdFile, initrd)
-	add(p.RootImage(), packed)
-	script, err := p.script(menu, entry, line, slices.Clone(p.out.Files))
 	if err != nil {
 		return p.At("output", err)
 	}
-	add(netboot.CommandLineFile, image.Bytes(line+"\n"))
-	add(netboot.ScriptFile, script)
 	c := p.Disk.Partitions[at].Contents
 	if !p.packsRoot() && (len(c.Files) > 0 || !c.From.IsZero()) {
-		p.out.Warnings = append(p.out.Warnings, fmt.Sprintf("what comes by network is the store alone: the other contents of partition %s are left out", p.Disk.Partitions[at].Name))
+		p.out.Warnings = append(p.out.Warnings, fmt.Sprintf("what starts from memory is the store alone: the other contents of partition %s are left out", p.Disk.Partitions[at].Name))
 	}
 	return nil
 }
 
+// addLoaded adds a file to the folder.
+func (p *planner) addLoaded(name string, data image.Blob) {
+	p.out.Files = append(p.out.Files, netboot.File{Name: name, Map: image.MapOf(data, &image.Owner{Name: name})})
+}
+
+// addNetboot makes the files that iPXE loads.
+func (p *planner) addNetboot(kernel, initrd, packed image.Blob, line string, menu bootloader.Menu, entry bootloader.Entry) error {
+	p.addLoaded(netboot.KernelFile, kernel)
+	p.addLoaded(netboot.InitrdFile, initrd)
+	p.addLoaded(p.RootImage(), packed)
+	script, err := p.script(menu, entry, line, slices.Clone(p.out.Files))
+	if err != nil {
+		return err
+	}
+	p.addLoaded(netboot.CommandLineFile, image.Bytes(line+"\n"))
+	p.addLoaded(netboot.ScriptFile, script)
+	return nil
+}
+
+// addKexec makes the files that a running system loads by kexec, which takes one initial RAM
+// disk: it holds the system's own, and the root or the store as a file at its root, as iPXE
+// leaves it there, and netbootRamdisk in nixpkgs' nixos/modules/installer/netboot/netboot.nix.
+func (p *planner) addKexec(kernel, initrd, packed image.Blob, line, title string) error {
+	member, err := initramfs.Member(p.inside(), packed)
+	if err != nil {
+		return err
+	}
+	all, err := concatenate(initrd, member)
+	if err != nil {
+		return err
+	}
+	p.addLoaded(netboot.KernelFile, kernel)
+	p.addLoaded(netboot.InitrdFile, all)
+	p.addLoaded(netboot.CommandLineFile, image.Bytes(line+"\n"))
+	p.addLoaded(netboot.RunFile, image.Bytes(netboot.Run{Name: p.Name, Title: title, Arch: p.Arch}.Text()))
+	p.out.Files[len(p.out.Files)-1].Executable = true
+	return nil
+}
+
+// inside is the name of the root, or of the store, in the initial RAM disk: a NixOS system looks
+// there for its store.
+func (p *planner) inside() string {
+	if p.packsRoot() {
+		return p.RootImage()
+	}
+	return storeImage
+}
+
 // script makes the iPXE script that loads the files.
 func (p *planner) script(menu bootloader.Menu, entry bootloader.Entry, line string, files []netboot.File) (image.Blob, error) {
-	inside := p.RootImage()
-	if !p.packsRoot() {
-		inside = storeImage // which a NixOS system's initial RAM disk looks for, beside itself
-	}
 	if p.out.signer != nil && !p.Output.Sign.OnlySignatures {
 		p.out.digests = netboot.NewDigests(files)
 	}
 	return netboot.Script{
-		Name: p.Name, Title: entry.Title, Line: line, Timeout: menu.Timeout, Inside: inside, Files: files,
+		Name: p.Name, Title: entry.Title, Line: line, Timeout: menu.Timeout, Inside: p.inside(), Files: files,
 		Password: p.Output.Password, Signed: p.out.signer != nil, Digests: p.out.digests,
 	}.Blob()
 }
@@ -106,14 +150,23 @@ const initrdAlign = 4
 
 // joined returns the initial RAM disks one after the other.
 func joined(look bootloader.Lookup, names []string) (image.Blob, error) {
-	var b image.Builder
-	end := int64(0)
+	var all []image.Blob
 	for _, name := range names {
 		data, err := look.Data(name)
 		if err != nil {
 			return nil, err
 		}
-		b.Add(end, data, &image.Owner{Name: name})
+		all = append(all, data)
+	}
+	return concatenate(all...)
+}
+
+// concatenate returns archives one after the other.
+func concatenate(archives ...image.Blob) (image.Blob, error) {
+	var b image.Builder
+	end := int64(0)
+	for _, data := range archives {
+		b.Add(end, data, nil)
 		end += (data.Size() + initrdAlign - 1) / initrdAlign * initrdAlign
 	}
 	return b.Map(end)

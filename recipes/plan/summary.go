@@ -147,7 +147,7 @@ func (p *Plan) table() string {
 		return "iso"
 	}
 	if p.Files != nil {
-		return "netboot"
+		return p.Recipe.Output.Format
 	}
 	if p.Recipe.IsVolume() {
 		return NoTable

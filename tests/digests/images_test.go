@@ -237,6 +237,7 @@ func (in inputs) systems(t *testing.T) {
 		check(t, name+"/tar", bytes.NewReader(in.run(t, "convert", name+".img", "-o", "-", "-q", "--format", "tar")))
 	}
 	in.build(t, "nixos/iso, squashfs", "nixos.yaml", "nixos.squashfs.iso", "--set", "output.store=squashfs")
+	in.build(t, "nixos/kexec", "nixos.yaml", "nixos.kexec", "--format", "kexec")
 	in.build(t, "nixos/netboot", "nixos.yaml", "nixos.netboot", "--format", "netboot")
 }
 
@@ -256,6 +257,7 @@ func (in inputs) outputs(t *testing.T, flavour string) {
 	in.build(t, name+"iso, squashfs", recipe, flavour+".squashfs.iso", "--set", "output.store=squashfs")
 	in.build(t, name+"iso, erofs", recipe, flavour+".erofs.iso", "--set", "output.store=erofs")
 	in.build(t, name+"netboot", recipe, flavour+".netboot", "--format", "netboot")
+	in.build(t, name+"kexec", recipe, flavour+".kexec", "--format", "kexec")
 	in.build(t, name+"netboot, erofs", recipe, flavour+".netboot-erofs", "--format", "netboot", "--set", "output.store=erofs")
 
 	for _, as := range []string{"vdi", "vhd", "qcow2"} {
