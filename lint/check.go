@@ -153,6 +153,9 @@ func (c *checker) root() (system.Mount, bool) {
 // checkRoot looks for the root.
 func (c *checker) checkRoot() {
 	m, ok := c.root()
+	if ok && !c.onMedium() && c.checkElsewhere(m) {
+		return
+	}
 	switch {
 	case !ok && c.argument("root") == "gpt-auto":
 		if !slices.ContainsFunc(c.disk.Partitions, func(p Partition) bool { return p.Type == "root" || strings.HasPrefix(p.Type, "root-") }) {
@@ -184,6 +187,25 @@ func (c *checker) checkRoot() {
 		return
 	}
 	c.checkMount(m)
+}
+
+// checkElsewhere looks at a root that is on no disk at all, and reports whether it is.
+func (c *checker) checkElsewhere(m system.Mount) bool {
+	switch m.Device.Kind {
+	case system.Remote:
+		c.add(rootRemote, Error, Place{-1, System}, "", "the system mounts its root from another machine, %s (%s), and would use nothing of this disk but its kernel", printable.Quote(m.Device.Value), m.Where)
+		return true
+	case system.Virtual:
+		store := c.System.Flavour.StoreDir()
+		brings := func(m system.Mount) bool {
+			return m.Point != "/" && (m.Point == store || strings.HasPrefix(store, strings.TrimSuffix(m.Point, "/")+"/"))
+		}
+		if !slices.ContainsFunc(c.Wants.Mounts, brings) {
+			c.add(rootMemory, Error, Place{-1, System}, "", "the system has its root in memory (%s, %s), and mounts nothing at %s or above: its store would be missing", printable.Quote(m.Device.Value), m.Where, store)
+		}
+		return true
+	}
+	return false
 }
 
 // onMedium reports whether the system starts from something other than a disk.

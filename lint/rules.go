@@ -19,6 +19,8 @@ const (
 	rootPartLabel  = "root-partlabel"
 	rootPartUUID   = "root-partuuid"
 	rootDevice     = "root-device"
+	rootRemote     = "root-remote"
+	rootMemory     = "root-memory"
 	bootMissing    = "boot-missing"
 	mountMissing   = "mount-missing"
 	mountType      = "mount-type"
@@ -51,6 +53,8 @@ var Rules = []Rule{
 	{rootPartLabel, Error, "The same by the partition's name in the GPT.", "Give the root's partition that name, on a disk with a GPT."},
 	{rootPartUUID, Error, "The same by the partition's GUID, or by an MBR's signature and number.", "Give the root's partition that GUID, or the disk that signature."},
 	{rootDevice, Error, "The same by a path, such as that of a partition number that the disk does not have.", "Have the configuration look for a label."},
+	{rootRemote, Error, "The system mounts its root from another machine, so that of the disk it would use the kernel alone.", "Give the configuration a root on the disk, or build for the network."},
+	{rootMemory, Error, "The system has its root in memory, and mounts no file system with the store.", "Have the configuration mount /nix or /gnu/store, needed for boot, and give the disk a partition for it."},
 	{bootMissing, Error, "The system mounts /boot, /boot/efi or /efi from a file system that the disk does not have. NixOS's start then ends in the emergency shell; with nofail it is a warning, since the next upgrade of the system changes the wrong /boot.", "Give the ESP or the partition for /boot the label that the system looks for."},
 	{mountMissing, Error, "The system mounts another file system that the disk does not have, without nofail or noauto. With x-systemd.automount it is a warning.", "Add the partition, or, for a file system on another disk, nofail to the mount's options in the configuration."},
 	{mountType, Error, "The file system that the system finds is not of the type that it mounts.", "Make the file system of that type."},

@@ -11,6 +11,7 @@ import (
 
 	"ingot/bootloader"
 	"ingot/internal/grammar"
+	"ingot/internal/printable"
 	"ingot/storedb"
 )
 
@@ -41,6 +42,9 @@ func readGuix(look bootloader.Lookup, system string) (*System, error) {
 	p, err := parseParameters(text)
 	if err != nil {
 		return nil, fmt.Errorf("parameters: %w", err)
+	}
+	if !strings.HasPrefix(p.kernel, storedb.Guix.StoreDir()+"/") {
+		return nil, fmt.Errorf("kernel: %s lies outside of %s, the only store of Guix that ingot makes: a Guix with another one has built the system", printable.Name(p.kernel), storedb.Guix.StoreDir())
 	}
 	kernel, n, err := look.Resolve(p.kernel)
 	if err == nil && n.IsDir() {

@@ -179,3 +179,33 @@ bootloader: {grub: {platforms: [bios], from: [/usr, translations]}, console: [tt
 		t.Error("there is no /boot/grub/locale/de.mo")
 	}
 }
+
+// TestGuixElsewhere refuses systems whose root is on no disk, and kernels in another store.
+func TestGuixElsewhere(t *testing.T) {
+	dir := t.TempDir()
+	const linux, toplevel = "00000000000000000000000000000001-linux", "00000000000000000000000000000002-system"
+	write(t, filepath.Join(dir, "store", linux, "bzImage"), "kernel")
+	write(t, filepath.Join(dir, "store", linux, "initrd"), "initrd")
+	write(t, filepath.Join(dir, "graph"), "/gnu/store/"+linux+"\n\n0\n/gnu/store/"+toplevel+"\n\n1\n/gnu/store/"+linux+"\n")
+	for _, x := range []struct{ from, to, fstab, want string }{
+		{`(file-system-label "Guix_image")`, `"server:/export/root"`, "server:/export/root\t/\tnfs\tdefaults\t0\t0\n", `mounts its root from another machine, "server:/export/root"`},
+		{`(file-system-label "Guix_image")`, `"tmpfs"`, "none\t/\ttmpfs\tdefaults\t0\t0\n", "has its root in memory"},
+		{`(file-system-label "Guix_image")`, `"tmpfs"`, "none\t/\ttmpfs\tdefaults\t0\t0\nLABEL=Guix_image\t/gnu\text4\tdefaults\t0\t0\n", ""},
+		{"/gnu/store/", "/opt/gnu/store/", "LABEL=Guix_image\t/\text4\tdefaults\t0\t0\n", "kernel: /opt/gnu/store/" + linux + "/bzImage lies outside of /gnu/store"},
+	} {
+		write(t, filepath.Join(dir, "store", toplevel, "parameters"), strings.Replace(guixParameters, x.from, x.to, 1))
+		write(t, filepath.Join(dir, "store", toplevel, "etc/fstab"), x.fstab)
+		_, err := plan(t, dir, `name: guix
+system: /gnu/store/`+toplevel+`
+store: {flavour: guix, closures: [{graph: graph, from: store}]}
+disk:
+  table: mbr
+  partitions:
+    - {name: root, filesystem: ext4, label: Guix_image, contents: {store: true}}
+bootloader: {grub: [bios]}
+`)
+		if x.want == "" && err != nil || x.want != "" && (err == nil || !strings.Contains(err.Error(), x.want)) {
+			t.Errorf("root %s, fstab %q: %v; want %q", x.to, x.fstab, err, x.want)
+		}
+	}
+}
