@@ -18,6 +18,14 @@ mount --bind "$root/gnu" "$chroot/gnu"
 mount --bind "$root/var/guix" "$chroot/var/guix"
 mount --rbind "$shared" "$chroot/mnt"
 mount -t proc proc "$chroot/proc"
+if [ -e "$shared/sandbox" ]; then
+	for file in passwd group; do
+		cp "$chroot/etc/$file" "$shared/$file"
+		mount --bind "$shared/$file" "$chroot/etc/$file"
+	done
+	echo guixbuilder01:x:30001:30000::/var/empty:/usr/sbin/nologin >> "$shared/passwd"
+	echo guixbuild:x:30000:guixbuilder01 >> "$shared/group"
+fi
 for folder in tmp root var/log run; do
 	mount -t tmpfs tmpfs "$chroot/$folder"
 done
