@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -359,6 +358,9 @@ func (r *recipeFlags) closureError(what, toplevel string, err error) error {
 	var store *closures.NoStoreError
 	var missing *plan.MissingError
 	flags := r.store != nil
+	if to := danglingTarget(what); to != "" && (!flags || !r.store.named()) { // its store path was collected
+		return fmt.Errorf("%s is a link to %s, which is not there", printable.Name(what), printable.Name(to))
+	}
 	switch {
 	case errors.As(err, &kind) && flags:
 		return fmt.Errorf("%w: give it with --%s", err, kind.Is)
@@ -366,10 +368,6 @@ func (r *recipeFlags) closureError(what, toplevel string, err error) error {
 		return fmt.Errorf("%w; --store-root names another root, --graph a reference graph, --cache a binary cache", err)
 	case errors.As(err, &missing):
 		return fmt.Errorf("%s: %w: give the closure of this system", printable.Name(what), err)
-	case errors.Is(err, fs.ErrNotExist):
-		if to := danglingTarget(what); to != "" {
-			return fmt.Errorf("%s is a link to %s, which is not there", printable.Name(what), printable.Name(to))
-		}
 	}
 	return err
 }
