@@ -285,18 +285,21 @@ func TestISOSystemd(t *testing.T) {
 	says(t, ctx, m, "cat /proc/cmdline; ! grep findiso /proc/cmdline", "root=fstab")
 }
 
-// TestNetboot boots a live system by the files of a netboot folder, which QEMU loads as iPXE does:
-// the squashfs as a file of the initial RAM disk.
-func TestNetboot(t *testing.T) {
+// TestNetboot boots live systems with either kind of stage 1 by the files of a netboot folder,
+// which QEMU loads as iPXE does: the squashfs as a file of the initial RAM disk.
+func TestNetboot(t *testing.T)        { testNetboot(t, false) }
+func TestNetbootSystemd(t *testing.T) { testNetboot(t, true) }
+
+func testNetboot(t *testing.T, systemd bool) {
 	parallel(t)
 	b := newBuilder(t).withNix()
-	files := slices.DeleteFunc(live(false, ""), func(f FileSystem) bool { return f.Point == "/iso" })
+	files := slices.DeleteFunc(live(systemd, ""), func(f FileSystem) bool { return f.Point == "/iso" })
 	for i := range files {
 		if files[i].Type == "squashfs" {
-			files[i].Device = "../nix-store.squashfs" // netboot.nix
+			files[i].Device = "../nix-store.squashfs" // netboot.nix: beside /mnt-root, or where systemd runs mount
 		}
 	}
-	system := b.system(&Config{Label: "26.05.1", FileSystems: files, Params: words, PostBoot: loadDatabase(b)})
+	system := b.system(&Config{Label: "26.05.1", Systemd: systemd, FileSystems: files, Params: words, PostBoot: loadDatabase(b)})
 	folder := b.build(t, system, "netboot", "--format", "netboot", "--set", "output.level=1")
 	read := func(name string) []byte {
 		data, err := os.ReadFile(filepath.Join(folder, name))
