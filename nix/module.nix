@@ -62,6 +62,7 @@ let
           format
           ;
         closures = config.isoImage.storeContents or config.netboot.storeContents or [ ];
+        without = [ "disk" ];
       };
     };
 
@@ -72,6 +73,8 @@ let
       pkgs,
       format,
       closures ? [ ],
+      # A medium has no partitions of its own.
+      without ? [ ],
     }:
     let
       cfg = config.image.ingot;
@@ -93,8 +96,8 @@ let
               format
               closures
               ;
+            recipe = removeAttrs cfg.recipe without;
             inherit (cfg)
-              recipe
               rootSize
               bootSize
               swapSize

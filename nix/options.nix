@@ -26,7 +26,7 @@ in
         Keys of a recipe (docs/recipes.md), over those that follow from `fileSystems`,
         `swapDevices` and `boot.loader`. Elements of lists go by their name: the partitions are
         called `bios`, `esp`, `boot`, `swap`, `root`, or by their mount point, such as
-        `var-lib` for /var/lib.
+        `var-lib` for /var/lib. Live variants have no partitions, and ignore `disk`.
       '';
     };
 
