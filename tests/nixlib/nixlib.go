@@ -2,6 +2,7 @@ package nixlib
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -169,6 +170,29 @@ func (m machine) run(program string, args ...string) (string, error) {
 func (m machine) build(attribute string, args ...string) (string, error) {
 	out, err := m.run("nix-build", append([]string{"--no-out-link", "--option", "sandbox-fallback", "false", "DIR/images.nix", "-A", attribute}, args...)...)
 	return filepath.Join(m.dir, strings.TrimSpace(out)), err
+}
+
+// fails builds an attribute of images.nix whose builder fails, and returns what was said.
+func (m machine) fails(attribute string) string {
+	m.t.Helper()
+	out, err := m.run("nix-instantiate", "--eval", "-E", "(import DIR/images.nix)."+attribute+".outPath")
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	// Nix 2.8 leaves what a builder has made for a look at it: at this path, whatever --store says.
+	left := strings.Trim(strings.TrimSpace(out), `"`)
+	_, before := os.Lstat(left)
+	built, err := m.build(attribute)
+	if errors.Is(before, fs.ErrNotExist) && m.chroot == "" && strings.HasPrefix(left, "/nix/store/") {
+		if err := os.RemoveAll(left); err != nil {
+			m.t.Error(err)
+		}
+	}
+	if err == nil {
+		m.t.Errorf("%s is built, at %s; want an error", attribute, built)
+		return ""
+	}
+	return err.Error()
 }
 
 // files lists the names in a folder, and those in its folders.
