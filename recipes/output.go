@@ -35,7 +35,7 @@ func (r *Recipe) checkISO(d *decoder) {
 	d.check("output.application", iso9660.Options{Application: o.Application}.Check())
 	switch {
 	case !r.Bootloader.Loader.IsZero():
-	case r.System != nil:
+	case r.System != nil || r.loadsByHand():
 		d.fail("bootloader", "has no %s, and an ISO boots by it; add grub: [bios, efi]", loaderNames())
 	case r.Packs():
 		d.fail("output.store", "%s holds the root of a live system, and an ISO without a boot loader holds files; leave it out", o.Store)

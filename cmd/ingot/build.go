@@ -116,7 +116,7 @@ func build(c *cobra.Command, name string, r recipeFlags, o buildFlags) error {
 	if err := r.made.checkWithin("build", out, o.manifest); err != nil {
 		return err
 	}
-	if err := o.checkManifest(out); err != nil {
+	if err := o.checkManifest(out, recipe.Output.FileFormat().Folder); err != nil {
 		return err
 	}
 	if err := o.checkName(out, name, recipe, r); err != nil {
@@ -176,12 +176,14 @@ func (o *buildFlags) checkName(out, name string, recipe *recipes.Recipe, r recip
 }
 
 // checkManifest refuses a file for the manifest that cannot be it, before a long plan.
-func (o *buildFlags) checkManifest(out string) error {
+func (o *buildFlags) checkManifest(out string, folder bool) error {
 	switch {
 	case o.manifest == "":
 		return nil
 	case o.manifest == stdout:
 		return usageError{errors.New("build: --manifest -: standard output is for the image; give a file")}
+	case folder && filepath.Dir(filepath.Clean(o.manifest)) == filepath.Clean(out):
+		return usageError{fmt.Errorf("build: --manifest %s: lies in the folder that is made, which has its manifest inside anyway; leave it out", o.manifest)}
 	case image.SameFile(o.manifest, out) || filepath.Clean(o.manifest) == filepath.Clean(out):
 		return usageError{fmt.Errorf("build: --manifest: %s is the output itself", o.manifest)}
 	}

@@ -137,4 +137,7 @@ func TestManifestInFolder(t *testing.T) {
 			t.Errorf("%q: status %d: %s%s", args, status, out, errout)
 		}
 	}
+	if status, _, errout := ingot("build", "live.yaml", "--format", "netboot", "-o", "net", "--manifest", "net/m.json"); status != exitUsage || !strings.Contains(errout, "net/m.json: lies in the folder that is made") {
+		t.Errorf("--manifest within: status %d: %s", status, errout)
+	}
 }

@@ -57,26 +57,29 @@ func groupOf(f *recipes.File) string {
 	return f.Group
 }
 
-// isRoot reports whether a partition is the root file system of the image. If none is mounted
+// root returns the partition with the root file system of the image, or -1. If none is mounted
 // at /, that is the one which the boot loader's kernels get as their root.
-func (p *planner) isRoot(i int) bool {
-	if at := p.PartitionAt("/"); at >= 0 {
-		return at == i
+func (p *planner) root() int {
+	if m, ok := p.Holder("/"); ok {
+		return m.Partition
 	}
-	if p.Bootloader.Loader.IsZero() || p.Disk.Partitions[i].Mount != "" {
-		return false
+	if p.Bootloader.Loader.IsZero() {
+		return -1
 	}
 	at, err := p.bootPartition()
-	return err == nil && p.rootPartition(at) == i
+	if err != nil || p.Disk.Partitions[p.rootPartition(at)].Mount != "" {
+		return -1
+	}
+	return p.rootPartition(at)
 }
 
-// mountOf returns where a partition is mounted, "" if that is not known.
+// mountOf returns where the contents of a partition are mounted, "" if that is not known.
 func (p *planner) mountOf(i int) string {
-	if p.isRoot(i) {
-		return "/"
+	if mount := p.Disk.Partitions[i].Mount; mount != "" && p.Base(i) == mount {
+		return mount
 	}
-	if len(p.Disk.Partitions[i].Subvolumes()) > 0 {
-		return p.Base(i)
+	if p.root() == i {
+		return "/"
 	}
 	return p.Disk.Partitions[i].Mount
 }
@@ -92,11 +95,9 @@ type accountsOf struct {
 // accounts reads the accounts of the root file system; of a partition that belongs to no root,
 // they are its own.
 func (p *planner) accounts(i int) (*accountsOf, error) {
-	in := i
-	for j, t := range p.trees {
-		if t != nil && p.isRoot(j) {
-			in = j
-		}
+	in := p.root()
+	if in < 0 || p.trees[in] == nil {
+		in = i
 	}
 	if a := p.known[in]; a != nil {
 		return a, nil
@@ -150,22 +151,12 @@ func (p *planner) accountFile(look bootloader.Lookup, in int, name string) (text
 	return "", "", nil
 }
 
-// lookup finds a file by its path in the image whose root is partition in, following no symlink:
-// in the tree that is mounted deepest.
+// lookup finds a file by its path in the image whose root is partition in, following no symlink.
 func (p *planner) lookup(in int, name string) *image.Node {
-	name = path.Clean("/" + name)
-	best, rest := in, name
-	longest := 0
-	for i, t := range p.trees {
-		mount := p.Disk.Partitions[i].Mount
-		if t == nil || i == in || mount == "" || mount == "/" || len(mount) <= longest {
-			continue
-		}
-		if below, ok := strings.CutPrefix(name+"/", mount+"/"); ok {
-			best, rest, longest = i, "/"+below, len(mount)
-		}
+	if m, ok := p.Holder(name); ok && p.trees[m.Partition] != nil { // subvolumes are made later
+		return p.trees[m.Partition].Lookup(below(name, p.Base(m.Partition)))
 	}
-	return p.trees[best].Lookup(rest)
+	return p.trees[in].Lookup(name)
 }
 
 // settleOwners gives files the owners that the recipe names.

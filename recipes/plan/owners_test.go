@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"ingot/image"
+	"ingot/recipes"
 )
 
 // modeOf shows mode and owner of a file as ls -n does.
@@ -124,6 +125,43 @@ disk:
 	}
 	if got, want := modeOf(t, readRoot(t, p), "/a"), "0644 998:997"; got != want {
 		t.Errorf("passwd in the store: /a is %s; want %s", got, want)
+	}
+}
+
+// TestOwnersAcrossPartitions: the accounts are found where the root has them: in another file
+// system, in a subvolume, or on a medium that has all of them.
+func TestOwnersAcrossPartitions(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "items", filepath.Base(store32(1, "accounts")), "passwd"), "web:x:998:997::/home/web:/bin/sh\n")
+	write(t, filepath.Join(dir, "graph"), store32(1, "accounts")+"\n\n0\n")
+	const files = "files: [{path: /etc/passwd, link: /nix/store/00000000000000000000000000000001-accounts/passwd}, {path: /a, text: a, user: web}, {path: /root/x, text: x}]"
+	const closures = "name: x\nstore: {closures: [{graph: graph, from: items}]}\n"
+	for what, c := range map[string]struct {
+		text string
+		set  []string
+		in   string
+	}{
+		"a store of its own": {closures + "disk: {partitions: [{name: r, filesystem: ext4, mount: /, contents: {" + files + "}}, {name: n, filesystem: ext4, mount: /nix, contents: {store: true}}]}\n", nil, ""},
+		"a subvolume":        {"name: x\ndisk: {partitions: [{name: r, filesystem: btrfs, size: 200MiB, subvolumes: [{name: '@', mount: /}], contents: {" + strings.Replace(files, "link: /nix/store/00000000000000000000000000000001-accounts/passwd", `text: "web:x:998:997::/:/"`, 1) + "}}]}\n", nil, "/@"},
+		"an ISO":             {closures + "disk: {partitions: [{name: r, filesystem: ext4, mount: /, contents: {" + files + "}}, {name: n, filesystem: ext4, mount: /nix, contents: {store: true}}]}\n", []string{"output.format=iso"}, ""},
+	} {
+		r, err := recipes.Parse("test.yaml", dir, []byte(c.text), c.set)
+		if err != nil {
+			t.Errorf("%s: %v", what, err)
+			continue
+		}
+		p := newPlanner(r)
+		if err := p.fill(t.Context(), Host{}); err != nil {
+			t.Errorf("%s: %v", what, err)
+			continue
+		}
+		root := p.trees[p.root()]
+		if got, want := modeOf(t, root, c.in+"/a"), "0644 998:997"; got != want {
+			t.Errorf("%s: /a is %s; want %s", what, got, want)
+		}
+		if got, want := modeOf(t, root, c.in+"/root"), "0700 0:0"; got != want {
+			t.Errorf("%s: /root is %s; want %s", what, got, want)
+		}
 	}
 }
 

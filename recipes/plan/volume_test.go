@@ -184,6 +184,7 @@ func TestVolumeRefused(t *testing.T) {
 		{"iso", volumeRecipe, "output.store=squashfs", "output.store: squashfs holds the root of a live system, and an ISO without a boot loader holds files; leave it out"},
 		{"iso", volumeRecipe, "disk.partitions.data.filesystem=swap", "swap holds no files"},
 		{"iso", "name: a\ndisk: {partitions: [{name: s, filesystem: swap, size: 1MiB}]}\n", "", "disk.partitions: no partition has a file system with files that the ISO could hold"},
+		{"iso", "name: a\ndisk: {partitions: [{name: esp, type: esp, filesystem: fat, contents: {files: [{path: /EFI/BOOT/BOOTX64.EFI, text: x}]}}, {name: r, filesystem: ext4, contents: {files: [{path: /a, text: a}]}}]}\n", "", "bootloader: has no grub, and an ISO boots by it; add grub: [bios, efi]"},
 		{"iso", "name: a\nsystem: " + store32(1, "system") + "\nstore: {closures: [{graph: graph, from: store}]}\ndisk: {partitions: [{name: r, filesystem: ext4, contents: {store: true}}]}\n", "", "bootloader: has no grub, and an ISO boots by it; add grub: [bios, efi]"},
 	} {
 		set := []string{"output.format=" + c.format}
