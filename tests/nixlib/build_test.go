@@ -138,6 +138,7 @@ func buildAll(t *testing.T, m machine) {
 		t.Errorf("%s: %v, %v; want a file", out, st, err)
 	}
 	for attribute, want := range map[string]string{
+		"vm":         "ingot: these take a virtual machine, which is refused: partition root (btrfs)",
 		"lacksGraph": ": its closure is unknown: the structured attributes of this build have no reference graph: add exportReferencesGraph.closure = [ system ]; to the derivation",
 		"exists":     "-web exists already, and it is the output of this build ($out), which its builder makes",
 	} {

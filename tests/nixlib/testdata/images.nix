@@ -16,7 +16,7 @@ let
     rm $out/etc
     mkdir $out/etc
     for file in $etc/*; do ln -s $file $out/etc; done
-    ln -s $fstab $out/etc/fstab
+    ln -sf $fstab $out/etc/fstab
     sed -i "s|$base|$out|g" $out/init $out/boot.json
   '' { inherit base fstab; };
 
@@ -87,6 +87,7 @@ rec {
 
   # Derivations of one's own, with ingot as the builder and no argument but the system.
   plain = derivation (own // { exportReferencesGraph = [ "closure" system ]; PATH = "${pkgs.grub2}/bin:${pkgs.grub2_efi}/bin"; });
+  vm = images.mkImage (arguments // { recipe.disk.partitions.root.filesystem = "btrfs"; });
   lacksGraph = derivation (own // { __structuredAttrs = true; });
   exists = derivation (own // {
     exportReferencesGraph = [ "closure" system ];
