@@ -65,7 +65,7 @@ let
     mkdir -p $out/etc
     echo ingot-test > $out/etc/hostname
     echo 'root:x:0:0:root:/root:/bin/sh' > $out/etc/passwd
-    echo 'tmpfs / tmpfs mode=755 0 0' > $out/etc/fstab
+    echo '/dev/disk/by-label/nixos / auto defaults 0 1' > $out/etc/fstab
     ln -s $readme $out/etc/motd
   '' { inherit readme; };
   path = run "system-path" ''
