@@ -127,7 +127,7 @@ func (c *Closure) check(d *decoder, key string) {
 		d.refuse(c, key, []string{"keys", "unsigned"}, "is for a cache, and there is none")
 	}
 	for i, k := range c.Keys {
-		_, err := storedb.ParsePublicKey(k)
+		_, err := storedb.ParsePublicKeys(k)
 		d.check(fmt.Sprintf("%s.keys[%d]", key, i), err)
 	}
 }

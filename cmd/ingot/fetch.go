@@ -88,6 +88,35 @@ func (s *sourceFlags) readKeys(ctx context.Context) error {
 	return nil
 }
 
+// keyTexts are the keys as a recipe spells them.
+func (s *sourceFlags) keyTexts(ctx context.Context) (list []string, err error) {
+	for _, text := range s.keys {
+		keys, err := cacheKeys(ctx, text)
+		if err != nil {
+			return nil, usageError{fmt.Errorf("--key: %w", err)}
+		}
+		guix := false // whose keys have but the spelling that they came in
+		for _, k := range keys {
+			if of := k.String(); strings.HasPrefix(of, "(") {
+				guix = true
+			} else {
+				list = append(list, of)
+			}
+		}
+		if guix && !strings.HasPrefix(text, "(") {
+			b, err := input.ReadFile(ctx, text, recipes.MaxText)
+			if err != nil {
+				return nil, err
+			}
+			text = strings.TrimSpace(string(b))
+		}
+		if guix {
+			list = append(list, text)
+		}
+	}
+	return list, nil
+}
+
 // isQuiet says whether nothing is to be shown of the work.
 func (s *sourceFlags) isQuiet() bool {
 	if s.flags == nil || s.talk == nil {

@@ -265,13 +265,10 @@ func (r *recipeFlags) closures(c *cobra.Command, toplevel string, also ...string
 			return nil, usageError{fmt.Errorf("%s: --flavour %s: %s is of the other kind of store", verbName(c), s.flavour, toplevel)}
 		}
 	}
-	if err := s.readKeys(c.Context()); err != nil {
+	var err error
+	if from.Keys, err = s.keyTexts(c.Context()); err != nil {
 		return nil, err
 	}
-	for _, k := range s.Keys {
-		from.Keys = append(from.Keys, k.String())
-	}
-	s.Keys = nil
 	files := len(from.Graph)+len(from.Registration)+len(from.PathInfo) > 0
 	switch {
 	case len(from.Cache) > 0 && (s.Root != "" || s.From != ""):
