@@ -166,9 +166,10 @@ func (d *derivation) derive(c *cobra.Command, r *recipeFlags, toplevel string) e
 	case err != nil && !errors.Is(err, system.ErrNoFstab):
 		return d.of(open.Failed(err))
 	}
+	grub, firmware := ownGRUB(open, host.Path, s.Arch)
 	d.made, err = derive.System(s, want, derive.Wishes{
 		Name: derive.Hostname(open.Look, toplevel), Format: d.format, Closures: from, Add: r.additions(),
-		Generations: generations, Profile: profile, GRUB: ownGRUB(open, host.Path),
+		Generations: generations, Profile: profile, GRUB: grub, Firmware: firmware,
 	})
 	return err
 }
@@ -213,20 +214,29 @@ func (d *derivation) of(err error) error {
 	return fmt.Errorf("%s: %w", printable.Name(d.what), err)
 }
 
-// ownGRUB returns the GRUB of the system's own closure where this host has none.
-func ownGRUB(open *plan.Opened, path []string) (folders []string) {
+// ownGRUB returns the folders of GRUB in the system's own closure where this host has none, and the
+// firmwares that they are for. They can run only where they are in the store of this host.
+func ownGRUB(open *plan.Opened, path []string, arch string) (folders, firmware []string) {
+	const program = "grub-mkimage"
 	for _, dir := range path {
-		if _, err := exec.LookPath(filepath.Join(dir, "grub-mkimage")); err == nil {
-			return nil
+		if _, err := exec.LookPath(filepath.Join(dir, program)); err == nil {
+			return nil, nil
 		}
 	}
 	for _, p := range open.Named("grub") {
 		at := open.Host(p)
-		if _, err := exec.LookPath(filepath.Join(at, "bin/grub-mkimage")); err == nil && at == p {
-			folders = append(folders, p)
+		if _, err := exec.LookPath(filepath.Join(at, "bin", program)); err != nil || at != p {
+			continue
+		}
+		folders = append(folders, p)
+		for folder, word := range map[string]string{"i386-pc": "bios", "x86_64-efi": "efi", "arm64-efi": "efi"} {
+			if _, err := os.Stat(filepath.Join(at, "lib/grub", folder)); err == nil && (folder == "arm64-efi") == (arch == "aarch64") {
+				firmware = append(firmware, word)
+			}
 		}
 	}
-	return folders
+	slices.Sort(firmware)
+	return folders, slices.Compact(firmware)
 }
 
 // closures are the sources of a system's store: those that flags name, those of a Nix build, or

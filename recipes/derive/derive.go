@@ -30,8 +30,9 @@ type Wishes struct {
 	// Generations are those of a profile, the system's own among them; Profile is its name.
 	Generations []recipes.Generation
 	Profile     string
-	// GRUB are the folders of the GRUB to install. Default: the host's.
-	GRUB []string
+	// GRUB are the folders of the GRUB to install, and Firmware those that it is for, of all that
+	// the architecture has. Default: the host's GRUB, and all.
+	GRUB, Firmware []string
 }
 
 // A Recipe is one that was derived.
@@ -145,11 +146,23 @@ func (d *deriver) isPC() bool { return d.arch() == "x86_64" || d.arch() == "i686
 func (d *deriver) firmware() (words []string, why string) {
 	switch d.arch() {
 	case "x86_64":
-		return []string{"bios", "efi"}, "both firmwares of a PC"
+		words, why = []string{"bios", "efi"}, "both firmwares of a PC"
 	case "i686":
-		return []string{"bios"}, "the firmware of a PC of 32 bits"
+		words, why = []string{"bios"}, "the firmware of a PC of 32 bits"
+	default:
+		words, why = []string{"efi"}, "the firmware of "+d.arch()
 	}
-	return []string{"efi"}, "the firmware of " + d.arch()
+	known := slices.DeleteFunc(slices.Clone(words), func(w string) bool { return !slices.Contains(d.wishes.Firmware, w) })
+	if len(known) > 0 && len(known) < len(words) {
+		return known, "the firmware that the GRUB used is for"
+	}
+	return words, why
+}
+
+// startsBy reports whether the disk is to start by a firmware.
+func (d *deriver) startsBy(word string) bool {
+	words, _ := d.firmware()
+	return slices.Contains(words, word)
 }
 
 // badName matches what a recipe's name cannot have.

@@ -222,6 +222,22 @@ func TestArchitectures(t *testing.T) {
 	}
 }
 
+// TestOwnGRUB: a GRUB for one firmware makes a disk for that one, unless the system mounts an ESP.
+func TestOwnGRUB(t *testing.T) {
+	for _, test := range []struct{ firmware, want string }{
+		{"bios", "bios bios-boot 1MiB\nroot linux ext4 label=nixos fit+512MiB store"},
+		{"efi", "esp esp fat label=ESP fit+64MiB\nroot linux ext4 label=nixos fit+512MiB store"},
+	} {
+		r := made(t, "LABEL=nixos / ext4", func(_ *system.System, _ *system.Expectations, w *Wishes) {
+			w.GRUB, w.Firmware = []string{"/nix/store/00000000000000000000000000000003-grub-2.12", "/other"}, []string{test.firmware}
+		})
+		got, recipe := parts(t, r)
+		if words := strings.Join(recipe.Bootloader.Loader.Firmware(), " "); got != test.want || words != test.firmware || !strings.Contains(string(r.Text), "from: [/nix/store/00000000000000000000000000000003-grub-2.12, /other]") {
+			t.Errorf("%s: firmware %s\n%s\n%s", test.firmware, words, got, r.Text)
+		}
+	}
+}
+
 // TestLoader: of the system's own boot loader, the timeout and the place of the ESP count, and one
 // that is not GRUB is mentioned.
 func TestLoader(t *testing.T) {

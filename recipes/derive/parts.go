@@ -162,12 +162,12 @@ func (d *deriver) findParts() error {
 		p.name, p.label = "root", d.rootLabel()
 		d.parts = append(d.parts, p)
 	}
-	if esp == nil {
+	if esp == nil && d.startsBy("efi") {
 		p := &part{rank: rankESP, name: "esp", kind: "esp", filesystem: "fat", label: "ESP", size: espSize}
 		p.says("name", "", "for UEFI: fstab mounts no ESP")
 		d.parts = append(d.parts, p)
 	}
-	if d.isPC() && d.table == "gpt" {
+	if d.startsBy("bios") && d.table == "gpt" {
 		p := &part{rank: rankBIOS, name: "bios", kind: "bios-boot", size: "1MiB"}
 		p.says("name", "", "for GRUB on machines with a BIOS")
 		d.parts = append(d.parts, p)

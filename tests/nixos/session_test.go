@@ -58,6 +58,48 @@ mount --rbind "$nix" "$root/nix"
 exec chroot "$root" /bin/sh -c 'cd "$1" && exec /bin/sh' sh "$dir"
 `
 
+// inNix returns a command: a shell in a folder, on a machine whose store is a folder of the test's.
+func inNix(t *testing.T, nix, dir string) *exec.Cmd {
+	t.Helper()
+	namespace := []string{"unshare", "--mount", "--propagation", "private"}
+	if os.Geteuid() != 0 {
+		namespace = append(namespace, "--map-root-user")
+	}
+	if out, err := exec.Command(namespace[0], append(namespace[1:], "true")...).CombinedOutput(); err != nil {
+		testenv.Missing(t, fmt.Sprintf("a mount namespace for a /nix of the test's own: %s: %v", bytes.TrimSpace(out), err))
+	}
+	return exec.Command(namespace[0], append(namespace[1:], "sh", "-c", inRoot, "sh", t.TempDir(), nix, dir)...)
+}
+
+// storeOf puts systems into the store of a machine, as nixos-rebuild would have left them, and
+// returns its folder nix.
+func (b *builder) storeOf(t *testing.T, systems ...string) string {
+	t.Helper()
+	host := t.TempDir()
+	ingot(t, "register", "--root", host, "--graph", b.Graph(systems...), "--from", b.Dir, "--copy", "--quiet")
+	return filepath.Join(host, "nix")
+}
+
+// TestOwnGRUB: on a machine without GRUB, the one in the system's closure makes the disk, for the
+// firmware that it is for.
+func TestOwnGRUB(t *testing.T) {
+	b := newBuilder(t).withGRUB()
+	system := b.system(&Config{Label: "26.05.1", FileSystems: []FileSystem{root("nixos")}, Params: words, GRUB: "/dev/vda"})
+	dir, bin := t.TempDir(), t.TempDir()
+	check(t, os.Symlink(program, filepath.Join(bin, "ingot")))
+	cmd := inNix(t, b.storeOf(t, system), dir)
+	cmd.Stdin = strings.NewReader("PATH=" + bin + "\ningot recipes --from " + system + " && ingot build " + system + " -o x.img\n")
+	out, err := cmd.CombinedOutput()
+	for _, want := range []string{"platforms: [bios]", "from: /nix/store/", "-grub-2.12 # the system's own GRUB", "wrote x.img in "} {
+		if err != nil || !strings.Contains(string(out), want) {
+			t.Fatalf("%v; want %q in\n%s", err, want, out)
+		}
+	}
+	if strings.Contains(string(out), "type: esp") {
+		t.Errorf("there is an ESP, and nothing that starts from it:\n%s", out)
+	}
+}
+
 // A typist sits at a terminal.
 type typist struct {
 	t   *testing.T
@@ -103,24 +145,15 @@ func (y *typist) sees(pattern string) string {
 // system in its store, and is at a prompt of the system twice: before its disk is written, and
 // after.
 func TestSession(t *testing.T) {
-	namespace := []string{"unshare", "--mount", "--propagation", "private"}
-	if os.Geteuid() != 0 {
-		namespace = append(namespace, "--map-root-user")
-	}
-	if out, err := exec.Command(namespace[0], append(namespace[1:], "true")...).CombinedOutput(); err != nil {
-		testenv.Missing(t, fmt.Sprintf("a mount namespace for a /nix of the test's own: %s: %v", bytes.TrimSpace(out), err))
-	}
 	b := newBuilder(t)
 	system := b.system(&Config{Label: "26.05.1", Systemd: true, Params: words, FileSystems: []FileSystem{
 		root("nixos"), {Point: "/boot", Device: "/dev/disk/by-label/ESP", Type: "vfat", Options: []string{"fmask=0022", "dmask=0022"}},
 	}})
-	// The machine's store, as nixos-rebuild would have left it.
-	host, dir, bin := t.TempDir(), t.TempDir(), t.TempDir()
-	ingot(t, "register", "--root", host, "--graph", b.Graph(system), "--from", b.Dir, "--copy", "--quiet")
+	dir, bin := t.TempDir(), t.TempDir()
 	check(t, os.Symlink(program, filepath.Join(bin, "ingot")))
 	write(t, filepath.Join(bin, "nixos-rebuild"), "#!/bin/sh\n[ \"$1\" = build ] && ln -s "+system+" result\n", 0o755)
 
-	cmd := exec.Command(namespace[0], append(namespace[1:], "sh", "-c", inRoot, "sh", t.TempDir(), filepath.Join(host, "nix"), dir)...)
+	cmd := inNix(t, b.storeOf(t, system), dir)
 	cmd.Env = append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"), "PS1=prompt: ", "TERM=dumb", "HOME="+dir, "XDG_RUNTIME_DIR="+t.TempDir())
 	tty, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: 30, Cols: 500})
 	check(t, err)
