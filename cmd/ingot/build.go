@@ -46,6 +46,9 @@ ingot refuses a name with the suffix of another format, in upper or lower case. 
 ` + formatList(fileformat.Format.Built) + `
 --sign-key signs the files of a netboot folder.
 
+ingot refuses an image whose system would not find its root, /boot or drivers, and names the
+key to change and the finding; --set 'lint.ignore=[NAME]' passes over one, [all] over all.
+
 The output gets its name when it is complete. After an error or an interruption, an
 older file of that name is unchanged and nothing else remains. The output - is standard
 output, which ingot writes strictly in order, without a manifest unless --manifest names a
