@@ -216,7 +216,7 @@ func convert(c *cobra.Command, source string, r recipeFlags, o convertFlags) err
 	if o.output == stdout && onTerminal(out) {
 		return usageError{errors.New("convert: standard output is a terminal; give a file with -o, or send it down a pipe")}
 	}
-	if isImage, err := looksLikeImage(source); err == nil && isImage && r.systemPath(source) == "" {
+	if isImage, err := looksLikeImage(source); err == nil && isImage && r.systemPath(source) == "" && !isFolder(c, source) {
 		if err := checkKind(c, anyImage, source); err != nil {
 			return err
 		}

@@ -105,7 +105,7 @@ func openExports(c *cobra.Command, args []string, r recipeFlags, s serveFlags) (
 	if len(args) > 1 && (s.kept != "" || s.export != "") {
 		return nil, done, usageError{errors.New("serve: --overlay and --export are for a single disk")}
 	}
-	if err := onlyImages(c, args); err != nil {
+	if err := onlyImages(c, args, r); err != nil {
 		return nil, done, err
 	}
 	for _, arg := range args {
@@ -134,12 +134,12 @@ func openExports(c *cobra.Command, args []string, r recipeFlags, s serveFlags) (
 }
 
 // onlyImages refuses flags of recipes where all that is served are images.
-func onlyImages(c *cobra.Command, args []string) error {
+func onlyImages(c *cobra.Command, args []string, r recipeFlags) error {
 	for _, arg := range args {
 		if len(args) > 1 {
 			_, arg, _ = strings.Cut(arg, "=")
 		}
-		if isImage, err := looksLikeImage(arg); err != nil || !isImage {
+		if isImage, err := looksLikeImage(arg); err != nil || !isImage || r.systemPath(arg) != "" || isFolder(c, arg) {
 			return nil // opening it returns the error
 		}
 	}

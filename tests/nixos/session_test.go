@@ -81,16 +81,26 @@ func (b *builder) storeOf(t *testing.T, systems ...string) string {
 }
 
 // TestOwnGRUB: on a machine without GRUB, the one in the system's closure makes the disk, for the
-// firmware that it is for.
+// firmware that it is for; the verbs take the system by its store path and by a link.
 func TestOwnGRUB(t *testing.T) {
 	b := newBuilder(t).withGRUB()
 	system := b.system(&Config{Label: "26.05.1", FileSystems: []FileSystem{root("nixos")}, Params: words, GRUB: "/dev/vda"})
 	dir, bin := t.TempDir(), t.TempDir()
 	check(t, os.Symlink(program, filepath.Join(bin, "ingot")))
 	cmd := inNix(t, b.storeOf(t, system), dir)
-	cmd.Stdin = strings.NewReader("PATH=" + bin + "\ningot recipes --from " + system + " && ingot build " + system + " -o x.img\n")
+	cmd.Stdin = strings.NewReader("PATH=" + bin + "\n" + strings.ReplaceAll(`set -e
+ingot recipes --from SYSTEM
+ingot build SYSTEM -o x.img
+ingot build short.yaml -o short.img -q
+ingot verify ./result x.img
+ingot convert ./result -o x.vdi --set seed=another
+ingot test ./result --list --set 'tests=[{name: of-the-flag, script: start}]'
+ingot run ./result --set seed=another --dry-run
+`, "SYSTEM", system))
+	write(t, filepath.Join(dir, "short.yaml"), "name: short\nsystem: ./result\ndisk: {partitions: [{name: root, filesystem: ext4, label: nixos, contents: {store: true}}]}\n", 0o644)
+	link(t, system, filepath.Join(dir, "result"))
 	out, err := cmd.CombinedOutput()
-	for _, want := range []string{"platforms: [bios]", "from: /nix/store/", "-grub-2.12 # the system's own GRUB", "wrote x.img in "} {
+	for _, want := range []string{"platforms: [bios]", "from: /nix/store/", "-grub-2.12 # the system's own GRUB", "wrote x.img in ", "x.img matches its recipe", "wrote x.vdi in ", "\nof-the-flag\n", "guest=ingot-test"} {
 		if err != nil || !strings.Contains(string(out), want) {
 			t.Fatalf("%v; want %q in\n%s", err, want, out)
 		}
