@@ -37,7 +37,7 @@ let
       config ? null,
       # Keys of a recipe, over those that follow from the system.
       recipe ? { },
-      # raw, qcow2, vdi, vhd, iso or netboot. Default: output.format of recipe, or raw.
+      # raw, qcow2, vdi, vhd, iso, netboot or kexec. Default: output.format of recipe, or raw.
       format ? null,
       # The name of the derivation and of the file, without its suffix.
       name ? null,
@@ -101,10 +101,7 @@ let
         format = kind;
         platform = runsOn;
       };
-      live = elem kind [
-        "iso"
-        "netboot"
-      ];
+      live = elem kind pure.liveFormats;
     in
     if system != null && config != null then
       throw "${what}: system and config: give one of them; config has its system in config.system.build.toplevel"
@@ -187,7 +184,6 @@ pure
       made = builder image { } (
         [ "build" ] ++ what image ++ [
           "--no-vm"
-          "--quiet"
           "-o"
           "${placeholder "out"}/${image.fileName}"
         ]
@@ -286,13 +282,22 @@ pure
     image:
     let
       files =
-        if image.format == "netboot" then
-          map (file: "file ${file} ${image}/${image.filePath}/${file}") [
-            "kernel"
-            "initrd"
-            "root.squashfs"
-            "script.ipxe"
-          ]
+        if image.format == "netboot" || image.format == "kexec" then
+          map (file: "file ${file} ${image}/${image.filePath}/${file}") (
+            [
+              "kernel"
+              "initrd"
+            ]
+            ++ (
+              if image.format == "kexec" then
+                [ "run" ]
+              else
+                [
+                  "root.squashfs"
+                  "script.ipxe"
+                ]
+            )
+          )
         else
           [ "file ${image.format} ${image}/${image.filePath}" ];
     in

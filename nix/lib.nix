@@ -47,7 +47,15 @@ rec {
     vhd = ".vhd";
     iso = ".iso";
     netboot = "";
+    kexec = "";
   };
+
+  # The formats of live systems, which have no disk.
+  liveFormats = [
+    "iso"
+    "netboot"
+    "kexec"
+  ];
 
   # checkFormat returns a format that ingot writes.
   checkFormat =
@@ -170,10 +178,7 @@ rec {
     }:
     let
       arch = archOf platform;
-      live = elem format [
-        "iso"
-        "netboot"
-      ];
+      live = elem format liveFormats;
       grubbed = config.boot.loader.grub or { };
       systemd-boot = config.boot.loader.systemd-boot.enable or false;
       useGrub = grubbed.enable or false;

@@ -149,6 +149,7 @@ let
     ingot-vhd = disk "vhd";
     ingot-iso = live "iso" "/installer/cd-dvd/iso-image.nix";
     ingot-netboot = live "netboot" "/installer/netboot/netboot.nix";
+    ingot-kexec = live "kexec" "/installer/netboot/netboot.nix";
   };
 
   # Versions of nixpkgs differ in whether a variant is a module or a list of modules.

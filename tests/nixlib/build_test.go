@@ -22,6 +22,7 @@ var outputs = []struct {
 	{"vhd", []string{"web.vhd", "web.vhd.manifest.json"}},
 	{"iso", []string{"web.iso", "web.iso.manifest.json"}},
 	{"netboot", []string{"web/command-line", "web/initrd", "web/kernel", "web/manifest.json", "web/root.squashfs", "web/script.ipxe"}},
+	{"kexec", []string{"web/command-line", "web/initrd", "web/kernel", "web/manifest.json", "web/run"}},
 }
 
 // TestImages builds images in the sandbox of this machine's Nix.
@@ -138,9 +139,10 @@ func buildAll(t *testing.T, m machine) {
 		t.Errorf("%s: %v, %v; want a file", out, st, err)
 	}
 	for attribute, want := range map[string]string{
-		"vm":         "ingot: these take a virtual machine, which is refused: partition root (btrfs)",
-		"lacksGraph": ": its closure is unknown: the structured attributes of this build have no reference graph: add exportReferencesGraph.closure = [ system ]; to the derivation",
-		"exists":     "-web exists already, and it is the output of this build ($out), which its builder makes",
+		"mislabelled": "(boot-missing)",
+		"vm":          "ingot: these take a virtual machine, which is refused: partition root (btrfs)",
+		"lacksGraph":  ": its closure is unknown: the structured attributes of this build have no reference graph: add exportReferencesGraph.closure = [ system ]; to the derivation",
+		"exists":      "-web exists already, and it is the output of this build ($out), which its builder makes",
 	} {
 		if said := m.fails(attribute); !strings.Contains(said, want) {
 			t.Errorf("%s: %s; want an error with %q", attribute, said, want)

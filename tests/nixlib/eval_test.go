@@ -122,13 +122,13 @@ in (import ROOT/nix { inherit pkgs; }).mkImage `
 func TestImageArguments(t *testing.T) {
 	for _, x := range []struct{ arguments, want string }{
 		{`{ inherit system; name = "web"; format = "qcow2"; recipe.disk.partitions.root.size = "8GiB"; }`,
-			`{"args": ["build", "/nix/store/00000000000000000000000000000000-web", "--set", "disk.partitions.root.size=\"8GiB\"", "--set", "name=\"web\"", "--set", "output.format=\"qcow2\"", "--no-vm", "--quiet", "-o", "OUT/web.qcow2"],
+			`{"args": ["build", "/nix/store/00000000000000000000000000000000-web", "--set", "disk.partitions.root.size=\"8GiB\"", "--set", "name=\"web\"", "--set", "output.format=\"qcow2\"", "--no-vm", "-o", "OUT/web.qcow2"],
 			"filePath": "web.qcow2", "programs": ["/grub2/bin", "/grub2_efi/bin"]}`},
 		{`{ inherit system; recipe = { name = "live"; output = "iso"; }; }`,
-			`{"args": ["build", "/nix/store/00000000000000000000000000000000-web", "--set", "name=\"live\"", "--set", "output.format=\"iso\"", "--no-vm", "--quiet", "-o", "OUT/live.iso"],
+			`{"args": ["build", "/nix/store/00000000000000000000000000000000-web", "--set", "name=\"live\"", "--set", "output.format=\"iso\"", "--no-vm", "-o", "OUT/live.iso"],
 			"filePath": "live.iso", "programs": ["/grub2/bin", "/grub2_efi/bin", "/squashfs/bin"]}`},
 		{`{ inherit system; recipe = { arch = "aarch64"; output = { format = "netboot"; level = 3; }; }; fileName = "tftp"; programs = [ "/more" ]; }`,
-			`{"args": ["build", "/nix/store/00000000000000000000000000000000-web", "--set", "arch=\"aarch64\"", "--set", "name=\"nixos\"", "--set", "output.format=\"netboot\"", "--set", "output.level=3", "--no-vm", "--quiet", "-o", "OUT/tftp"],
+			`{"args": ["build", "/nix/store/00000000000000000000000000000000-web", "--set", "arch=\"aarch64\"", "--set", "name=\"nixos\"", "--set", "output.format=\"netboot\"", "--set", "output.level=3", "--no-vm", "-o", "OUT/tftp"],
 			"filePath": "tftp", "programs": ["/more/bin", "/grub2_efi/bin", "/squashfs/bin"]}`},
 	} {
 		got, err := evaluate(t, `with builtins; let image = (`+mkImage+x.arguments+`); in {
@@ -150,7 +150,7 @@ func TestRefusals(t *testing.T) {
 	for expression, want := range map[string]string{
 		mkImage + `{ }`:                                                                                              "mkImage: give system, a NixOS or Guix system, or config, the configuration of a NixOS system",
 		mkImage + `{ inherit system config; }`:                                                                       "mkImage: system and config: give one of them",
-		mkImage + `{ inherit system; format = "vmdk"; }`:                                                             `mkImage: format "vmdk": must be one of iso, netboot, qcow2, raw, vdi, vhd`,
+		mkImage + `{ inherit system; format = "vmdk"; }`:                                                             `mkImage: format "vmdk": must be one of iso, kexec, netboot, qcow2, raw, vdi, vhd`,
 		mkImage + `{ inherit system; recipe.output = "wim"; }`:                                                       `mkImage: format "wim": must be one of`,
 		mkImage + `{ inherit system; recipe = "web.yaml"; }`:                                                         `mkImage: recipe: must be an attribute set of recipe keys, such as { disk.size = "8GiB"; }, and is a string`,
 		mkImage + `{ inherit config; recipe.disk.partitions.rot.size = 1; }`:                                         `recipe: no element has the number or the name "rot"; there are "bios", "root"`,
@@ -253,7 +253,8 @@ func TestModule(t *testing.T) {
 	}
 	want := `{"ingot-raw": ` + disk("web-26.05.raw") + `, "ingot-qcow2": ` + disk("web-26.05.qcow2") + `, "ingot-vdi": ` + disk("web-26.05.vdi") + `, "ingot-vhd": ` + disk("web-26.05.vhd") + `,
 		"ingot-iso": ["web-26.05.iso", ["root"], ["/modules/installer/cd-dvd/iso-image.nix", "/modules/image/file-options.nix"]],
-		"ingot-netboot": ["web-26.05.", ["root"], ["/modules/installer/netboot/netboot.nix", "/modules/image/file-options.nix"]]}`
+		"ingot-netboot": ["web-26.05.", ["root"], ["/modules/installer/netboot/netboot.nix", "/modules/image/file-options.nix"]],
+		"ingot-kexec": ["web-26.05.", ["root"], ["/modules/installer/netboot/netboot.nix", "/modules/image/file-options.nix"]]}`
 	equal(t, "variants", got, `{"plain": `+want+`, "listed": `+want+`}`)
 }
 

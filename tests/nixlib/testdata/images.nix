@@ -57,6 +57,7 @@ rec {
   vhd = of "vhd";
   iso = of "iso";
   netboot = of "netboot";
+  kexec = of "kexec";
 
   # What a stream writes, in the sandbox of a build: the same bytes.
   same = pkgs.run "same" ''
@@ -87,6 +88,7 @@ rec {
 
   # Derivations of one's own, with ingot as the builder and no argument but the system.
   plain = derivation (own // { exportReferencesGraph = [ "closure" system ]; PATH = "${pkgs.grub2}/bin:${pkgs.grub2_efi}/bin"; });
+  mislabelled = images.mkImage (arguments // { recipe.disk.partitions.esp.label = "OTHER"; });
   vm = images.mkImage (arguments // { recipe.disk.partitions.root.filesystem = "btrfs"; });
   lacksGraph = derivation (own // { __structuredAttrs = true; });
   exists = derivation (own // {
