@@ -138,6 +138,9 @@ func TestCheck(t *testing.T) {
 		{"ISO", []string{"tmpfs / tmpfs", "LABEL=live /iso iso9660", "/iso/nix-store.squashfs /nix/.ro-store squashfs loop"}, iso, ""},
 		{"ISO by UUID", []string{"tmpfs / tmpfs", "UUID=2026-01-01-00-00-00-00 /iso iso9660"}, iso, "error volume-id -1.uuid=2026-01-01-00-00-00-00; error live-store -1.store=files"},
 		{"disk system on an ISO of its root's label", []string{"LABEL=live / ext4"}, iso, "error live-root -1.system=; error live-store -1.store=files"},
+		{"subvolumes", []string{"LABEL=nixos / btrfs subvol=/@", "LABEL=nixos /home btrfs subvol=home", "LABEL=nixos /top btrfs subvol=/"}, func(_ *Checked, d *Disk) {
+			d.Partitions[1].FileSystem, d.Partitions[1].Subvolumes, d.Partitions[1].MountPoints = filesystems.Named("btrfs"), []string{"@"}, []string{"/", "/home", "/top"}
+		}, "error subvol-missing 1.subvolumes="},
 		{"network", []string{"tmpfs / tmpfs", "../nix-store.squashfs /nix/.ro-store squashfs loop"}, func(c *Checked, d *Disk) {
 			*d = Disk{Netboot: true, Look: func(string) *image.Node { return image.NewFile(0o444, nil) }}
 		}, ""},

@@ -532,6 +532,12 @@ func (c *checker) held(m system.Mount, what string, s Severity, at match) {
 	if m.Point == "swap" && m.Type == "auto" {
 		return
 	}
+	if name, ok := m.Option("subvol"); ok && p.FileSystem.Name == "btrfs" && strings.Trim(name, "/") != "" && !slices.Contains(p.Subvolumes, strings.Trim(name, "/")) {
+		if c.disk.Changes {
+			s = min(s, Warning)
+		}
+		c.add(subvolMissing, s, Place{at.at, Subvolumes}, "", "the system mounts %s from the subvolume %s (%s), which this btrfs does not have", what, printable.Quote(name), m.Where)
+	}
 	if !sameType(p.FileSystem, m.Type) {
 		how := ""
 		switch m.Type {

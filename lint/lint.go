@@ -60,6 +60,7 @@ const (
 	Arch       Field = "arch"
 	Encrypt    Field = "encrypt"
 	LUKSUUID   Field = "luks-uuid"
+	Subvolumes Field = "subvolumes"
 )
 
 // A Disk is what systems are to find, whether it is planned or read from an image.
@@ -90,6 +91,8 @@ type Partition struct {
 	Opaque bool
 	Label  string
 	UUID   string
+	// Subvolumes are the paths of those of a btrfs, without a slash before them.
+	Subvolumes []string
 	// LUKS is the UUID of the container that the file system lies in; empty without.
 	LUKS string
 	// MountPoints are where it is meant to be mounted, as a whole or in parts; none if that is

@@ -24,6 +24,7 @@ const (
 	bootMissing    = "boot-missing"
 	mountMissing   = "mount-missing"
 	mountType      = "mount-type"
+	subvolMissing  = "subvol-missing"
 	devicePath     = "device-path"
 	swapMissing    = "swap-missing"
 	resumeMissing  = "resume-missing"
@@ -58,6 +59,7 @@ var Rules = []Rule{
 	{bootMissing, Error, "The system mounts /boot, /boot/efi or /efi from a file system that the disk does not have. NixOS's start then ends in the emergency shell; with nofail it is a warning, since the next upgrade of the system changes the wrong /boot.", "Give the ESP or the partition for /boot the label that the system looks for."},
 	{mountMissing, Error, "The system mounts another file system that the disk does not have, without nofail or noauto. With x-systemd.automount it is a warning.", "Add the partition, or, for a file system on another disk, nofail to the mount's options in the configuration."},
 	{mountType, Error, "The file system that the system finds is not of the type that it mounts.", "Make the file system of that type."},
+	{subvolMissing, Error, "The system mounts a subvolume that the btrfs does not have.", "Add it to the btrfs."},
 	{devicePath, Warning, "The system finds a file system by a path that depends on the machine, such as /dev/vda2, or that ingot cannot follow.", "Have the configuration look for a label."},
 	{swapMissing, Warning, "The system uses swap that the disk does not have: it waits for it for 90 seconds.", "Give the swap that label, or add a partition for it."},
 	{resumeMissing, Warning, "The system resumes from a device that the disk does not have. A systemd in the initial RAM disk waits for it.", "Give the swap that label or UUID."},

@@ -157,6 +157,9 @@ func (p *planner) lintPartition(i int, disk *partition.Disk) lint.Partition {
 	if part.Kind() != nil && part.Source == nil {
 		out.UUID = p.uuid(i)
 	}
+	for _, s := range part.Subvolumes() {
+		out.Subvolumes = append(out.Subvolumes, strings.Trim(s.Name, "/"))
+	}
 	if part.Encrypt != "" {
 		out.LUKS = p.luksUUID(i)
 	}

@@ -2,6 +2,8 @@ package plan
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -83,5 +85,51 @@ func TestWaysToGetItWrong(t *testing.T) {
 	}
 	if n := len(cases.All()); n < 20 {
 		t.Errorf("%d ways", n)
+	}
+}
+
+// TestVariantIsJudged names the specialisation, or the generation, that would not boot.
+func TestVariantIsJudged(t *testing.T) {
+	fstest.Judge(t, "grub-mkimage", "grub-common")
+	dir := t.TempDir()
+	if err := cases.Default().Write(dir); err != nil {
+		t.Fatal(err)
+	}
+	// The variant has all from the system, but an fstab of its own.
+	const name = "1123456789abcdfghijklmnpqrsvwxyz-nixos-system-web-other"
+	top, variant := filepath.Join(dir, "store", filepath.Base(cases.Toplevel)), filepath.Join(dir, "store", name)
+	entries, err := os.ReadDir(top)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(variant, "etc/fstab"), "LABEL=nixos / ext4\nLABEL=EFI /boot vfat\n")
+	for _, e := range entries {
+		if e.Name() != "etc" {
+			if err := os.Symlink(filepath.Join(cases.Toplevel, e.Name()), filepath.Join(variant, e.Name())); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	graph, err := os.ReadFile(filepath.Join(dir, "graph"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(dir, "graph"), string(graph)+"/nix/store/"+name+"\n\n1\n"+cases.Toplevel+"\n")
+	_, err = plan(t, dir, cases.Recipe, "bootloader.generations=[/nix/store/"+name+"]")
+	if want := `disk.partitions[1].label: generation 1: the system looks for /boot by the label "EFI" (etc/fstab:2), and this file system has "ESP" (boot-missing); write label: EFI`; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("a generation: %v; want %s", err, want)
+	}
+	if err := os.MkdirAll(filepath.Join(top, "specialisation"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("/nix/store/"+name, filepath.Join(top, "specialisation/other")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(filepath.Join(variant, "specialisation")); err != nil && !os.IsNotExist(err) {
+		t.Fatal(err)
+	}
+	_, err = plan(t, dir, cases.Recipe)
+	if want := `disk.partitions[1].label: other: the system looks for /boot by the label "EFI" (etc/fstab:2)`; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("a specialisation: %v; want %s", err, want)
 	}
 }
