@@ -172,6 +172,7 @@ func TestLive(t *testing.T) {
 		{"the format said", iso, "iso", "iso nixos-24.05 squashfs"},
 		{"scripted", strings.Replace(iso, "LABEL=nixos-24.05", "/dev/root", 1), "", "iso by-argument squashfs"},
 		{"netboot", "tmpfs / tmpfs\n../nix-store.squashfs /nix/.ro-store squashfs loop", "", "netboot"},
+		{"kexec", "tmpfs / tmpfs\n../nix-store.squashfs /nix/.ro-store squashfs loop", "kexec", "kexec"},
 		{"a disk's system", "LABEL=nixos / ext4", "iso", "iso nixos"},
 	} {
 		r := made(t, test.fstab, func(s *system.System, want *system.Expectations, w *Wishes) {

@@ -181,7 +181,9 @@ func (d *deriver) findParts() error {
 func (d *deriver) liveRoot() {
 	p := &part{name: "root", filesystem: "ext4", store: true}
 	p.says("name", "", "a live system has no partitions: this one's files are those of the medium")
-	if w := d.wishes.Format; w != "" && d.live.format != "" && w != d.live.format {
+	// What comes by network is found in the initial RAM disk, and kexec brings it there, too.
+	byKexec := d.wishes.Format == "kexec" && d.live.format == "netboot"
+	if w := d.wishes.Format; w != "" && d.live.format != "" && w != d.live.format && !byKexec {
 		d.refuse(d.live.where, "the system starts from a medium of the format %s, and none of the format %s", d.live.format, w)
 	}
 	d.parts = append(d.parts, p)

@@ -285,38 +285,58 @@ func TestISOSystemd(t *testing.T) {
 	says(t, ctx, m, "cat /proc/cmdline; ! grep findiso /proc/cmdline", "root=fstab")
 }
 
-// TestNetboot boots live systems with either kind of stage 1 by the files of a netboot folder,
-// which QEMU loads as iPXE does: the squashfs as a file of the initial RAM disk.
-func TestNetboot(t *testing.T)        { testNetboot(t, false) }
-func TestNetbootSystemd(t *testing.T) { testNetboot(t, true) }
-
-func testNetboot(t *testing.T, systemd bool) {
+// TestKexec boots a live system with the scripted stage 1 by the files of a folder for kexec.
+func TestKexec(t *testing.T) {
 	parallel(t)
 	b := newBuilder(t).withNix()
-	files := slices.DeleteFunc(live(systemd, ""), func(f FileSystem) bool { return f.Point == "/iso" })
-	for i := range files {
-		if files[i].Type == "squashfs" {
-			files[i].Device = "../nix-store.squashfs" // netboot.nix: beside /mnt-root, or where systemd runs mount
-		}
-	}
-	system := b.system(&Config{Label: "26.05.1", Systemd: systemd, FileSystems: files, Params: words, PostBoot: loadDatabase(b)})
+	system := b.netbootSystem(false)
+	folder := b.build(t, system, "kexec", "--format", "kexec", "--set", "output.level=1")
+	testFromMemory(t, system, folder, contents(t, folder, "initrd"))
+}
+
+// TestNetboot boots one with systemd in the initial RAM disk by those of a netboot folder, which
+// QEMU loads as iPXE does: the squashfs as a file of the initial RAM disk.
+func TestNetboot(t *testing.T) {
+	parallel(t)
+	b := newBuilder(t).withNix()
+	system := b.netbootSystem(true)
 	folder := b.build(t, system, "netboot", "--format", "netboot", "--set", "output.level=1")
-	read := func(name string) []byte {
-		data, err := os.ReadFile(filepath.Join(folder, name))
-		check(t, err)
-		return data
-	}
-	if script := string(read("script.ipxe")); !strings.Contains(script, "nix-store.squashfs") {
+	if script := string(contents(t, folder, "script.ipxe")); !strings.Contains(script, "nix-store.squashfs") {
 		t.Errorf("the script gives the store no name:\n%s", script)
 	}
 	var store bytes.Buffer
 	w := cpio.Newc.Writer(&store)
-	check(t, cpio.WriteRecords(w, []cpio.Record{cpio.StaticFile("nix-store.squashfs", string(read("root.squashfs")), 0o444)}))
+	check(t, cpio.WriteRecords(w, []cpio.Record{cpio.StaticFile("nix-store.squashfs", string(contents(t, folder, "root.squashfs")), 0o444)}))
 	check(t, cpio.WriteTrailer(w))
-	initrd := read("initrd")
+	initrd := contents(t, folder, "initrd")
 	initrd = append(initrd, make([]byte, -len(initrd)&3)...)
+	testFromMemory(t, system, folder, append(initrd, store.Bytes()...))
+}
+
+// netbootSystem makes a system as netboot.nix does.
+func (b *builder) netbootSystem(systemd bool) string {
+	b.t.Helper()
+	files := slices.DeleteFunc(live(systemd, ""), func(f FileSystem) bool { return f.Point == "/iso" })
+	for i := range files {
+		if files[i].Type == "squashfs" {
+			files[i].Device = "../nix-store.squashfs" // beside /mnt-root, or where systemd runs mount
+		}
+	}
+	return b.system(&Config{Label: "26.05.1", Systemd: systemd, FileSystems: files, Params: words, PostBoot: loadDatabase(b)})
+}
+
+func contents(t *testing.T, folder, name string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(folder, name))
+	check(t, err)
+	return data
+}
+
+// testFromMemory starts the kernel of a folder with an initial RAM disk.
+func testFromMemory(t *testing.T, system, folder string, initrd []byte) {
+	t.Helper()
 	m, ctx := start(t, vm.Config{
-		Kernel: image.Bytes(read("kernel")), Initrd: image.Bytes(append(initrd, store.Bytes()...)), Append: strings.TrimSpace(string(read("command-line"))),
+		Kernel: image.Bytes(contents(t, folder, "kernel")), Initrd: image.Bytes(initrd), Append: strings.TrimSpace(string(contents(t, folder, "command-line"))),
 	})
 	waitFor(t, ctx, m, "ingot-test: up: 26.05.1 "+system, "ingot-test: profile: "+system, "ingot-test: ready")
 	says(t, ctx, m, "cat /proc/mounts; nix-store --verify --check-contents 2>&1", " /nix/.ro-store squashfs ro", " /nix/store overlay")
