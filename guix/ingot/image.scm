@@ -82,7 +82,8 @@ vector, an association list or a file-like object:
                #:settings '((\"disk.partitions.root.size\" . \"8GiB\")
                             (\"bootloader.timeout\" . 2)))
 
-ROOTS are file-like objects whose closures join the store of the image beside that of SYSTEM.
+ROOTS are file-like objects whose closures join the store of the image beside that of SYSTEM, as
+roots of the garbage collector.
 GRUB is the package of the GRUB to install, or #f if the image has none.  PROGRAMS are packages
 with programs that ingot may run, such as mksquashfs.  INGOT is the package of ingot, or its static
 program."
@@ -104,9 +105,17 @@ such as (\"bootloader.timeout\" . 2)") x))))
     (suffix (string-append "image." suffix))))
 
 (define (setting key value)
-  "Return the value of --set, a list of strings and of one file-like object."
+  "Return the value of --set, a list of strings and of file-like objects."
   (list (string-append key "=")
         (if (file-like? value) value (scm->json-string value))))
+
+(define (gc-roots roots)
+  "Return the value of --set that protects ROOTS, file-like objects, from the garbage collector."
+  `("store.roots=["
+    ,@(append-map (lambda (root number)
+                    (list "{name: root-" (number->string number) ", path: " root "}, "))
+                  roots (iota (length roots) 1))
+    "]"))
 
 (define (recipe-file recipe)
   "Return a file-like object with the text of RECIPE."
@@ -127,7 +136,10 @@ such as (\"bootloader.timeout\" . 2)") x))))
        "--format" #$(ingot-image-format image)
        #$@(append-map (match-lambda
                         ((key . value) (list "--set" (setting key value))))
-                      settings))))
+                      settings)
+       #$@(if (null? (ingot-image-roots image))
+              '()
+              (list "--set" (gc-roots (ingot-image-roots image)))))))
 
 (define (graphs image)
   "Return the names of the files that the daemon writes, each with whose closure it has."
@@ -328,7 +340,8 @@ and one for GRUB's BIOS code."
                                   (if platform (platform-system platform) "SYSTEM")))))
     object))
 
-(define system-image/guix system-image)
+;; Once, since the module may be loaded again, when the replacement is in place.
+(define-once system-image/guix system-image)
 
 (define (system-image/ingot image)
   "Return IMAGE as a file-like object: made by ingot if it is of an image type of ingot's."

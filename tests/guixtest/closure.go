@@ -84,6 +84,14 @@ func (c *closure) inputs(k *kernel.Kernel, busybox string) error {
 	if err != nil {
 		return err
 	}
+	// Which says that the kernel needs no module for ext4.
+	modules := filepath.Join(in, "kernel/lib/modules", k.Release)
+	if err := os.MkdirAll(modules, 0o755); err != nil {
+		return err
+	}
+	if err := copyFile(filepath.Join(k.ModulesDir, "modules.builtin"), filepath.Join(modules, "modules.builtin")); err != nil {
+		return err
+	}
 	script, err := scripts.ReadFile("guix/initrd.sh")
 	if err != nil {
 		return err
@@ -130,4 +138,20 @@ func source(t testing.TB) *closure {
 		t.Fatal(made.err)
 	}
 	return made.c
+}
+
+// copyFile copies a file with its permissions.
+func copyFile(from, to string) error {
+	st, err := os.Stat(from)
+	if err != nil {
+		return err
+	}
+	data, err := os.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(to, data, st.Mode().Perm())
 }

@@ -52,6 +52,7 @@ func TestPackage(t *testing.T) {
 // TestImageTypes asks 'guix system image' for images of ingot's types: the derivations of a real
 // operating system, of which nothing is built, and the package of ingot.
 func TestImageTypes(t *testing.T) {
+	chroot(t)
 	p := newPlace(t, emptyRoot(t))
 	root := testenv.Sources(t)
 	tree := filepath.Join(p.shared, "tree")

@@ -52,8 +52,9 @@ func Initrd(k *kernel.Kernel, busyboxPath, script string) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		fmt.Fprintln(&order, m.Name)
-		files = append(files, cpio.StaticFile("modules/"+m.Name, string(object), 0o644))
+		name := m.Name + ".ko" // by which who reads the archive knows a module
+		fmt.Fprintln(&order, name)
+		files = append(files, cpio.StaticFile("modules/"+name, string(object), 0o644))
 	}
 	return Archive(append(files, cpio.StaticFile("modules/order", order.String(), 0o644)))
 }

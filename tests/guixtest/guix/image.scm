@@ -20,6 +20,8 @@
              #:format (getenv "INGOT_FORMAT")
              #:recipe (and (getenv "INGOT_RECIPE") recipe)
              #:settings '(("bootloader.timeout" . 0))
+             ;; Something beside the system.
+             #:roots (if (getenv "INGOT_RECIPE") '() (list (plain-file "extra" "more\n")))
              #:programs '()
              #:grub (local-file "/mnt/grub" "grub-2.06" #:recursive? #t)
              #:ingot (local-file "/mnt/ingot" "ingot" #:recursive? #t))
