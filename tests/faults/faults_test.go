@@ -4,6 +4,7 @@ package faults
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -82,7 +83,8 @@ type trial struct {
 	old []string
 	// image is the output that a manifest describes, if it has one.
 	image     string
-	stdout    bool // the output is standard output
+	elsewhere string // its manifest, unless that is beside it
+	stdout    bool   // the output is standard output
 	noTmpfile bool
 	// finishes says that a fault may leave the output half done, as long as the next run
 	// finishes it: that of register is a whole root.
@@ -110,7 +112,7 @@ func (x *trial) fill(words []string, dir string) []string {
 }
 
 // manifest is the path of what describes the output.
-func (x *trial) manifest() string { return x.image + ".manifest.json" }
+func (x *trial) manifest() string { return cmp.Or(x.elsewhere, x.image+".manifest.json") }
 
 // A place is a folder with the inputs and outputs of one run at a time.
 type place struct {
@@ -538,6 +540,8 @@ func TestFaults(t *testing.T) {
 		{name: "iso", args: build("iso.yaml", "a.iso"), old: build("old-iso.yaml", "a.iso"), image: "out/a.iso"},
 		{name: "netboot", args: build("live.yaml", "net", "--format", "netboot")},
 		{name: "netboot over another", args: build("live.yaml", "net", "--format", "netboot"), old: build("old-live.yaml", "net", "--format", "netboot")},
+		{name: "raw with its manifest elsewhere", args: build("new.yaml", "a.img", "--manifest", "{out}/m.json"), image: "out/a.img", elsewhere: "out/m.json"},
+		{name: "kexec over netboot", args: build("live.yaml", "net", "--format", "kexec"), old: build("old-live.yaml", "net", "--format", "netboot")},
 		{name: "stream", args: []string{"build", "{in}/new.yaml", "-o", "-", "-q"}, stdout: true},
 		{name: "tar", args: convert("new.img", "a.tar"), old: convert("old.img", "a.tar")},
 		{name: "docker", args: convert("new.img", "a.tar", "--format", "docker")},
