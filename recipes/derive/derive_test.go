@@ -223,6 +223,17 @@ func TestArchitectures(t *testing.T) {
 	}
 }
 
+// TestVolumes: an output that is one file system has the partition with the store alone.
+func TestVolumes(t *testing.T) {
+	for format, want := range map[string]string{"ext4": "root linux ext4 label=nixos fit+512MiB store", "erofs": "root linux erofs label=nixos fit store"} {
+		r := made(t, "LABEL=nixos / ext4\nLABEL=ESP /boot vfat", func(_ *system.System, _ *system.Expectations, w *Wishes) { w.Format = format })
+		got, recipe := parts(t, r)
+		if got = strings.Replace(got, "  ", " fit ", 1); !strings.HasPrefix(got, want[:len(want)-10]) || recipe.Output.Format != format || !recipe.Bootloader.Loader.IsZero() {
+			t.Errorf("%s: %s; want %s\n%s", format, got, want, r.Text)
+		}
+	}
+}
+
 // TestOwnGRUB: a GRUB for one firmware makes a disk for that one, unless the system mounts an ESP.
 func TestOwnGRUB(t *testing.T) {
 	for _, test := range []struct{ firmware, want string }{

@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"ingot/bootloader/system"
+	"ingot/image/fileformat"
 	"ingot/internal/lazy"
 	"ingot/partition/filesystems"
 	"ingot/partition/volume"
@@ -173,6 +174,7 @@ func (d *deriver) findParts() error {
 		d.parts = append(d.parts, p)
 	}
 	d.placeStore()
+	d.keepVolume()
 	d.tellApart()
 	return d.order()
 }
@@ -517,6 +519,36 @@ func (d *deriver) placeStore() {
 		return
 	}
 	d.refuse("", "no file system of the system holds the store: none is mounted at %s", strings.Join(d.storePoints(), ", "))
+}
+
+// keepVolume leaves the partition with the store alone where the output is one file system, without
+// a table.
+func (d *deriver) keepVolume() {
+	kind := d.volume()
+	i := slices.IndexFunc(d.parts, func(p *part) bool { return p.store })
+	if kind == nil || i < 0 {
+		return
+	}
+	p := d.parts[i]
+	d.parts, d.table, p.number = []*part{p}, "gpt", 0
+	p.flags, p.subvolumes = nil, nil
+	if kind.ReadOnly {
+		p.size = ""
+	}
+	if p.filesystem = "ext4"; kind.FileSystem != nil { // a squashfs is packed of an ext4's files
+		p.filesystem = p.says("filesystem", kind.Name, "the format of the output")
+	}
+	if p.luks != nil {
+		d.refuse(p.luks.Where, "the file system lies in a LUKS container, and an output of the format %s is the file system alone", kind.Name)
+		p.luks = nil
+	}
+}
+
+// volume is the kind of file system that the output is; nil if it is a disk or the like.
+func (d *deriver) volume() *volume.Kind {
+	format, _ := d.format()
+	f, _ := fileformat.Named(format)
+	return filesystems.Named(f.Volume)
 }
 
 // tellApart makes the names of partitions differ, and their labels.

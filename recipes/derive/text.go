@@ -231,7 +231,7 @@ func (p *part) node() *node {
 }
 
 func (d *deriver) loaderNode() *node {
-	if format, _ := d.format(); format == "netboot" || format == "kexec" {
+	if format, _ := d.format(); format == "netboot" || format == "kexec" || d.volume() != nil {
 		return nil
 	}
 	m := mapping()
