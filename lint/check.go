@@ -93,9 +93,15 @@ func (c *checker) checkRead() bool {
 }
 
 // isNixOS reports whether a system without fstab is one of NixOS all the same, and not only a
-// kernel with an initial RAM disk and an init.
+// kernel with an initial RAM disk of somebody's and an init.
 func (c *checker) isNixOS() bool {
-	return c.HasEtc || c.kind() == system.NixOSScripted || c.kind() == system.NixOSSystemd
+	switch c.kind() {
+	case system.NixOSScripted, system.NixOSSystemd:
+		return true
+	case system.UnknownInitrd:
+		return c.HasEtc && (c.Wants == nil || c.Wants.Initrd == nil)
+	}
+	return false
 }
 
 func (c *checker) checkArch() {

@@ -133,6 +133,10 @@ func TestCheck(t *testing.T) {
 		{"gpt-auto without the type", nil, func(c *Checked, _ *Disk) { c.Arguments = []string{"root=gpt-auto"} }, "error root-missing -1.="},
 		{"no fstab, no NixOS", nil, func(c *Checked, _ *Disk) { c.Err, c.Wants = system.ErrNoFstab, nil }, "warning fstab-missing -1.system="},
 		{"no fstab", nil, func(c *Checked, _ *Disk) { c.Err, c.Wants, c.HasEtc = system.ErrNoFstab, nil, true }, "error fstab-missing -1.system="},
+		{"no fstab and an initial RAM disk of its own", nil, func(c *Checked, _ *Disk) {
+			c.Err, c.HasEtc, c.Wants.Initrd.Kind = system.ErrNoFstab, true, system.UnknownInitrd
+		}, "warning fstab-missing -1.system="},
+		{"no fstab and NixOS's stage 1", nil, func(c *Checked, _ *Disk) { c.Err = system.ErrNoFstab }, "error fstab-missing -1.system="},
 		{"32 bit", []string{root}, func(c *Checked, _ *Disk) { c.System.Arch = "i686" }, ""},
 		{"resume", []string{root, "LABEL=swap none swap"}, func(c *Checked, _ *Disk) { c.Arguments = []string{"resume=LABEL=other"} }, "warning resume-missing 2.label=other"},
 		{"ISO", []string{"tmpfs / tmpfs", "LABEL=live /iso iso9660", "/iso/nix-store.squashfs /nix/.ro-store squashfs loop"}, iso, ""},

@@ -45,7 +45,7 @@ const (
 
 // Rules are all kinds of findings.
 var Rules = []Rule{
-	{fstabMissing, Error, "The NixOS system has no etc/fstab, so that it mounts nothing. It is a warning for a system that is only a kernel, an initial RAM disk and an init.", "Build the toplevel of a configuration that sets fileSystems."},
+	{fstabMissing, Error, "The NixOS system has no etc/fstab, so that it mounts nothing. It is a warning for a system that is only a kernel, an init, and an initial RAM disk that is not NixOS's.", "Build the toplevel of a configuration that sets fileSystems."},
 	{fstabInvalid, Error, "The system's fstab or its kernel arguments cannot be read: two roots, a line without a type.", "Correct the configuration."},
 	{initrdUnread, Warning, "ingot cannot read the initial RAM disk, so that it does not know what stage 1 does.", "None is needed if the system is known to boot."},
 	{rootMissing, Error, "The system mounts no root.", "Set fileSystems.\"/\" in the configuration."},
