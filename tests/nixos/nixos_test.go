@@ -52,6 +52,9 @@ var atOnce = make(chan struct{}, min(2, runtime.NumCPU()))
 
 func parallel(t *testing.T) {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("such a system takes half a minute to boot")
+	}
 	t.Parallel()
 	atOnce <- struct{}{}
 	t.Cleanup(func() { <-atOnce })

@@ -48,7 +48,10 @@ func TestForced(t *testing.T) {
 			m, ctx := start(t, vm.Config{Disks: []vm.Disk{disk}})
 			want := []string{regexp.QuoteMeta(c.Boot)}
 			if systemd { // which shortens the path to 80 columns
-				want = []string{"Timed out waiting for device", "Dependency failed for"}
+				want = []string{"Timed out waiting for device", "Dependency failed for .*sysroot"}
+			}
+			if c.Name == "mount needed for boot" {
+				want = append(want, "Dependency failed for .*sysroot-persist.mount")
 			}
 			if c.Finding == "fs-driver" {
 				want = append(want, "unknown filesystem type 'ext4'|No such device")
@@ -107,7 +110,7 @@ func (b *builder) wrong(t *testing.T, c cases.Case, systemd bool) string {
 
 // configOf is the configuration of a case for a system that boots.
 func (b *builder) configOf(c cases.Config, systemd bool) *Config {
-	config := &Config{Label: "26.05.1", Systemd: systemd, Swaps: c.Swap, Params: append(slices.Clone(words), "boot.panic_on_fail", "systemd.default_device_timeout_sec=3")}
+	config := &Config{Label: "26.05.1", Systemd: systemd, Swaps: c.Swap, Params: append(slices.Clone(words), "boot.panic_on_fail", "systemd.default_device_timeout_sec=8")}
 	for _, p := range c.Parameters {
 		if strings.HasPrefix(p, "root=") && !systemd {
 			config.Params = append(config.Params, p)
