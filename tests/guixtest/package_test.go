@@ -92,10 +92,12 @@ echo '(use-modules (guix channels) (guix packages))
 (display (map channel-name (load "/mnt/docs/channels.scm")))
 (display (package-full-name (load "/mnt/tree/guix.scm")))' > /mnt/load.scm
 guix repl /mnt/load.scm
+echo
+grep -h = $(grep -l web-root /gnu/store/*-fstab)
 `)
-	lines := strings.Split(strings.TrimSpace(out), "\n")
-	if len(lines) != 9 {
-		t.Fatalf("%d lines; want 9:\n%s", len(lines), out)
+	lines := strings.Split(strings.TrimSuffix(out, "\n"), "\n")
+	if len(lines) != 11 {
+		t.Fatalf("%d lines; want 11:\n%s", len(lines), out)
 	}
 	const store = `/gnu/store/[0-9a-z]{32}-`
 	system := ""
@@ -114,6 +116,9 @@ guix repl /mnt/load.scm
 		`"volume":"LIVE"`,
 		`^boot loader is u-boot, and ingot installs GRUB: write \(bootloader grub-bootloader\)`,
 		`^\(ingot guix\)ingot@` + regexp.QuoteMeta(recipes.Version) + `$`,
+		// The fstab of the configuration, whose lines closure.scm has, too.
+		"^LABEL=web-root\t/\text4\tdefaults\t$",
+		"^LABEL=ESP\t/boot/efi\tvfat\tdefaults\t$",
 	} {
 		found := regexp.MustCompile(want).FindStringSubmatch(lines[i])
 		if found == nil {

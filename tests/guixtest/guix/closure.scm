@@ -80,7 +80,7 @@ for item in " (string-join (list (out multi) (out multi "doc") (out contents) (o
                                  (out program) (out current) config (out manifest))) "; do
 	ln -s $item $out/etc/
 done
-echo 'LABEL=guix-root	/	ext4	defaults	0	1' > $out/etc/fstab
+echo 'LABEL=guix-root	/	ext4	defaults	' > $out/etc/fstab
 sed \"s|@out@|$out|; s|@tools@|" tools "|\" " tools "/share/boot.sh > $out/boot
 chmod +x $out/boot")
          #:inputs (list multi contents single program current manifest parameters)
