@@ -20,12 +20,13 @@ import (
 
 // evaluate has the text of an expression evaluated, in which the folders of ingot's expressions
 // are ROOT, and returns its value as JSON.
-func evaluate(t *testing.T, expression string) (string, error) {
+func evaluate(t *testing.T, expression string, env ...string) (string, error) {
 	t.Helper()
 	root := testenv.Root(t)
 	cmd := nixtest.Command(fstest.Judge(t, "nix-instantiate", "nix-bin"), "--eval", "--strict", "--json", "--store", "dummy://",
 		"-E", strings.ReplaceAll(expression, "ROOT", root))
 	var stdout, stderr bytes.Buffer
+	cmd.Env = append(cmd.Env, env...)
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil {
 		return "", fmt.Errorf("%w: %s", err, stderr.Bytes())
@@ -164,6 +165,14 @@ func TestRefusals(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v; want an error with %q", expression, err, want)
 		}
+	}
+}
+
+// TestOtherStore refuses a Nix that keeps its store elsewhere.
+func TestOtherStore(t *testing.T) {
+	_, err := evaluate(t, mkImage+"{ inherit system; }", "NIX_STORE_DIR=/opt/store")
+	if err == nil || !strings.Contains(err.Error(), "mkImage: this Nix keeps its store in /opt/store: ingot makes images of /nix/store alone") {
+		t.Errorf("%v; want an error with the store", err)
 	}
 }
 

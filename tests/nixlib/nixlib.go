@@ -109,6 +109,9 @@ type machine struct {
 // newMachine returns this machine's Nix, as the user of the test.
 func newMachine(t testing.TB) machine {
 	t.Helper()
+	if out, err := exec.Command("unshare", "--map-root-user", "--mount", "true").CombinedOutput(); err != nil {
+		testenv.Missing(t, fmt.Sprintf("a sandbox of Nix takes namespaces, which are not permitted here: %s", bytes.TrimSpace(out)))
+	}
 	return machine{t: t, dir: Expressions(t)}
 }
 
