@@ -229,15 +229,52 @@ pure
       + (
         if image.whole != null then
           ''
-            exec ${ingot}/bin/ingot build - "$@" <<'END OF RECIPE'
+            build() {
+              ${ingot}/bin/ingot build - "$@" <<'END OF RECIPE'
             ${toJSON whole}
             END OF RECIPE
+            }
           ''
         else
-          "exec ${ingot}/bin/ingot build ${
-            builtins.concatStringsSep " " (map quoted (what image ++ [ "--path-info" "${path-info}" ]))
-          } \"$@\"\n"
+          ''
+            build() {
+              ${ingot}/bin/ingot build ${
+                builtins.concatStringsSep " " (map quoted (what image ++ [ "--path-info" "${path-info}" ]))
+              } "$@"
+            }
+          ''
       )
+      # ingot replaces no device: its bytes go there in order, by dd.
+      + ''
+        out= previous=
+        for argument; do
+          case $previous in -o | --output) out=$argument ;; esac
+          case $argument in
+          --output=*) out=''${argument#--output=} ;;
+          -o?*) out=''${argument#-o} ;;
+          esac
+          previous=$argument
+        done
+        if [ ! -b "$out" ]; then
+          build "$@"
+          exit
+        fi
+        out=$(${pkgs.coreutils}/bin/readlink -f "$out")
+        case $out in
+        *[0-9]) partition=''${out}p ;; # /dev/nvme0n1p2, and not /dev/loop10 for /dev/loop1
+        *) partition=$out ;;
+        esac
+        while read -r device folder rest; do
+          case $device in
+          "$out" | "$partition"[0-9]*)
+            echo "$out is in use: $device is mounted at $folder" >&2
+            exit 1
+            ;;
+          esac
+        done < /proc/mounts
+        set -o pipefail
+        build "$@" --format ${if image.kind == "iso" then "iso" else "raw"} -o - | ${pkgs.coreutils}/bin/dd of="$out" bs=4M conv=fsync
+      ''
     );
 
   # testImage boots the image without building it, runs the tests of its recipe (recipe.tests) and

@@ -59,6 +59,8 @@ rec {
   netboot = of "netboot";
   kexec = of "kexec";
 
+  stream = images.streamImage (arguments // { format = "qcow2"; });
+
   # What a stream writes, in the sandbox of a build: the same bytes.
   same = pkgs.run "same" ''
     $stream/bin/web -o web.qcow2
@@ -69,7 +71,7 @@ rec {
   '' {
     inherit raw;
     image = qcow2;
-    stream = images.streamImage (arguments // { format = "qcow2"; });
+    inherit stream;
   };
 
   # With the system alone, ingot derives the recipe within the build.

@@ -28,6 +28,7 @@ rec {
   inherit run busybox;
   stdenv.buildPlatform.system = "x86_64-linux";
   ingot = path "ingot";
+  coreutils = busybox;
   grub2 = wrapped "grub2";
   grub2_efi = wrapped "grub2_efi";
   squashfsTools = wrapped "squashfsTools";
