@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ingot/inspect"
 	"ingot/recipes"
 	"ingot/recipes/derive"
 	"ingot/storedb"
@@ -18,13 +20,22 @@ import (
 // run what is given, and a folder of files runs nowhere.
 var folderVerbs = []string{"build", "plan", "serve", "verify", "convert", "recipes"}
 
-// isFolder says whether a name on the command line means a folder of files.
+// isFolder says whether a name on the command line means a folder of files. Verbs that also take
+// images are not given one that holds images, such as the result of a build: one of these is
+// meant.
 func isFolder(c *cobra.Command, name string) bool {
 	if name == stdin || !slices.Contains(folderVerbs, c.Name()) {
 		return false
 	}
-	info, err := os.Stat(name)
-	return err == nil && info.IsDir()
+	if info, err := os.Stat(name); err != nil || !info.IsDir() {
+		return false
+	}
+	if c.Name() != "convert" && c.Name() != "serve" {
+		return true
+	}
+	_, err := inspect.Open(c.Context(), name)
+	var folder *inspect.FolderError
+	return !errors.As(err, &folder) || len(folder.Images) == 0
 }
 
 // ofFolder returns the recipe derived from a folder of files; nil if name means none.

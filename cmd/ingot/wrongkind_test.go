@@ -188,13 +188,18 @@ func TestWrongKind(t *testing.T) {
 	for name, want := range map[string]string{
 		"result/iso/n.img": "is a raw image with gpt of 1 partition, not a recipe: " + imageVerbs,
 		big:                "is a raw image with gpt of 1 partition, not a recipe: " + imageVerbs,
-		"result":           "is a folder, not a recipe: ingot run takes",
 	} {
 		for _, args := range [][]string{{"plan", name}, {"build", name, "-o", "out.img"}, {"verify", name, "data.yaml"}, {"verify", name, name}} {
 			if code, _, errout := ingot(args...); code != exitUsage || !strings.HasPrefix(errout, "ingot: "+args[0]+": "+name+": "+want) {
 				t.Errorf("%s: %d, %s; want %d, %q", strings.Join(args, " "), code, errout, exitUsage, want)
 			}
 		}
+	}
+	if code, _, errout := ingot("verify", "result", "result"); code == 0 || !strings.Contains(errout, folder) {
+		t.Errorf("verify result result: %d, %s; want %s", code, errout, folder)
+	}
+	if code, _, errout := ingot("plan", "result"); code != 0 { // a folder of files like any other
+		t.Errorf("plan result: %d, %s", code, errout)
 	}
 	for _, line := range []string{"network result", "network " + big, "network result/iso/n.img", "network broken.qcow2", "plan broken.qcow2", "build broken.qcow2 -o out.img"} {
 		args := strings.Fields(line)
