@@ -204,18 +204,21 @@ such as (\"bootloader.timeout\" . 2)") x))))
 ;; Should that not take effect in some Guix, then Guix refuses the <target> in place of code;
 ;; it makes no image of its own in place of ingot's.
 (define-record-type <target>
-  (target format ingot grub)
+  (target format settings ingot grub)
   target?
-  (format target-format)
-  (ingot  target-ingot)
-  (grub   target-grub))
+  (format   target-format)
+  (settings target-settings)
+  (ingot    target-ingot)
+  (grub     target-grub))
 
 (define* (ingot-image-type format
                            #:key
                            (name (symbol-append 'ingot- format))
+                           (settings '())
                            (ingot 'default)
                            (grub 'default))
-  "Return an image type that makes images of FORMAT, an output format of ingot."
+  "Return an image type that makes images of FORMAT, an output format of ingot.  SETTINGS, INGOT and
+GRUB are those of 'ingot-image'."
   (image-type
    (name name)
    (constructor
@@ -227,7 +230,7 @@ such as (\"bootloader.timeout\" . 2)") x))))
        (partitions
         (map (lambda (p)
                (if (memq 'boot (partition-flags p))
-                   (partition (inherit p) (initializer (target format ingot grub)))
+                   (partition (inherit p) (initializer (target format settings ingot grub)))
                    p))
              (image-partitions (if (eq? format 'iso) iso9660-image efi-disk-image)))))))))
 
@@ -328,6 +331,7 @@ and one for GRUB's BIOS code."
                               #:name (symbol->string (image-name image))
                               #:format (target-format target)
                               #:recipe (image->recipe image os)
+                              #:settings (target-settings target)
                               #:grub (target-grub target)
                               #:ingot (match (target-ingot target)
                                         ('default ingot)

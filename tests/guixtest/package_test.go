@@ -88,6 +88,13 @@ for args in "ingot-qcow2 --image-size=8G" "ingot-iso --label=Live"; do
 done
 sed 's/grub-efi-bootloader/u-boot-bootloader/; s/(gnu services networking)/(gnu bootloader u-boot) &/' /mnt/docs/config.scm > /mnt/u-boot.scm
 ! `+image+`ingot-raw /mnt/u-boot.scm 2>&1 | grep -o "boot loader is .*"
+cat > /mnt/own.scm <<END
+(use-modules (gnu image) (ingot image))
+(os->image (load "/mnt/docs/config.scm")
+           #:type (ingot-image-type 'vdi #:settings '(("bootloader.timeout" . 1))))
+END
+cat $(guix system image -L /mnt/tree/guix --no-grafts -d /mnt/own.scm 2>/dev/null)
+echo
 echo '(use-modules (guix channels) (guix packages))
 (display (map channel-name (load "/mnt/docs/channels.scm")))
 (display (package-full-name (load "/mnt/tree/guix.scm")))' > /mnt/load.scm
@@ -96,8 +103,8 @@ echo
 grep -h = $(grep -l web-root /gnu/store/*-fstab)
 `)
 	lines := strings.Split(strings.TrimSuffix(out, "\n"), "\n")
-	if len(lines) != 11 {
-		t.Fatalf("%d lines; want 11:\n%s", len(lines), out)
+	if len(lines) != 12 {
+		t.Fatalf("%d lines; want 12:\n%s", len(lines), out)
 	}
 	const store = `/gnu/store/[0-9a-z]{32}-`
 	system := ""
@@ -115,6 +122,7 @@ grep -h = $(grep -l web-root /gnu/store/*-fstab)
 		`"build","` + store + `recipe\.yaml","--format","iso","--set","system=(` + store + `system)"`,
 		`"volume":"LIVE"`,
 		`^boot loader is u-boot, and ingot installs GRUB: write \(bootloader grub-bootloader\)`,
+		`"--format","vdi","--set","system=` + store + `system","--set","bootloader\.timeout=1"\]`,
 		`^\(ingot guix\)ingot@` + regexp.QuoteMeta(recipes.Version) + `$`,
 		// The fstab of the configuration, whose lines closure.scm has, too.
 		"^LABEL=web-root\t/\text4\tdefaults\t$",
