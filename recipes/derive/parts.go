@@ -71,8 +71,6 @@ func (d *device) at(point string) bool {
 	return slices.ContainsFunc(d.mounts, func(m system.Mount) bool { return m.Point == point })
 }
 
-func (d *device) where() string { return d.mounts[0].Where }
-
 // devices groups the mounts of the disk by their devices.
 func (d *deriver) devices() (list []*device) {
 	for _, m := range d.mounts {
