@@ -239,8 +239,10 @@ func (r *runFlags) run(c *cobra.Command, what string, m *machineFlags) error {
 	m.script = m.shell && o.Graphics == run.NoGraphics && !isTerminal(os.Stdin)
 	// Planning takes time; what has no effect on other things is told of first.
 	named, usual, noFirmware := r.firmware.find(c)
-	if kind, err := m.kind(what); noFirmware != nil && err == nil && kind == lab.IsRecipe {
-		return noFirmware
+	if noFirmware != nil { // the kind of a pipe cannot be asked twice
+		if kind, err := m.kind(what); err == nil && kind == lab.IsRecipe {
+			return noFirmware
+		}
 	}
 	system, closure, err := m.machine(c, what)
 	if err = cmp.Or(err, noFirmware); err != nil {
