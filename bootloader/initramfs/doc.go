@@ -1,6 +1,7 @@
-// Package initramfs makes the first root file system of a guest, and reads those of others: a cpio archive
+// Package initramfs makes the first root file system of a guest: a cpio archive
 // that holds ingot itself as /init and the kernel modules that are needed to reach
-// the real root.
+// the real root. It also packs other files into such archives, joins several to one
+// initial RAM disk, and reads those of other systems.
 //
 // The archive is made in memory from an [image.Tree], in the "newc" format that
 // Linux unpacks (Documentation/driver-api/early-userspace/buffer-format.rst). No
@@ -29,6 +30,11 @@
 // The bytes follow from the options alone: names in order, inodes numbered by
 // position, no time. The modules are decompressed, so that the archive serves
 // kernels that cannot do so themselves and compresses well as a whole.
+//
+// # Other archives
+//
+// [Pack] makes an archive of any tree, [Member] one of a single large file without holding it in
+// memory, and [Join] one initial RAM disk of several archives.
 //
 // # Reading
 //

@@ -21,22 +21,28 @@ func Member(name string, data image.Blob) (*image.Map, error) {
 	if err != nil {
 		return nil, err
 	}
-	// The fields of cpio's newc format, in hexadecimal: Documentation/driver-api/early-userspace/buffer-format.rst.
 	n := image.NewFile(0o444, nil)
-	head := fmt.Appendf(nil, "%s%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%s\x00", newcMagic,
+	head := fmt.Appendf(nil, "%s%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%s\x00", magicNewc,
 		1, n.UnixMode(), n.UID, n.GID, 1, n.Mtime.Sec, data.Size(), 0, 0, 0, 0, len(name)+1, 0, name)
-	for len(head)%newcAlign != 0 {
-		head = append(head, 0)
-	}
+	head = append(head, make([]byte, pad(int64(len(head))))...)
 	var b image.Builder
 	b.Add(0, image.Bytes(head), nil)
 	b.Add(int64(len(head)), data, nil)
-	after := (int64(len(head)) + data.Size() + newcAlign - 1) / newcAlign * newcAlign
+	after := int64(len(head)) + data.Size()
+	after += pad(after)
 	b.Add(after, end, nil)
 	return b.Map(after + end.Size())
 }
 
-const (
-	newcMagic = "070701"
-	newcAlign = 4 // of the file's bytes, and of what follows them
-)
+// Join returns archives one after the other, as the kernel takes them for one: each begins at a
+// multiple of 4 bytes.
+func Join(archives ...image.Blob) (*image.Map, error) {
+	var b image.Builder
+	end := int64(0)
+	for _, data := range archives {
+		b.Add(end, data, nil)
+		end += data.Size()
+		end += pad(end)
+	}
+	return b.Map(end)
+}

@@ -91,7 +91,7 @@ func (p *planner) addKexec(kernel, initrd, packed image.Blob, line, title string
 	if err != nil {
 		return err
 	}
-	all, err := concatenate(initrd, member)
+	all, err := initramfs.Join(initrd, member)
 	if err != nil {
 		return err
 	}
@@ -145,9 +145,6 @@ func (p *planner) loadSigner(ctx context.Context) (err error) {
 	return nil
 }
 
-// initrdAlign is the alignment that the kernel requires of each of several archives.
-const initrdAlign = 4
-
 // joined returns the initial RAM disks one after the other.
 func joined(look bootloader.Lookup, names []string) (image.Blob, error) {
 	var all []image.Blob
@@ -158,18 +155,7 @@ func joined(look bootloader.Lookup, names []string) (image.Blob, error) {
 		}
 		all = append(all, data)
 	}
-	return concatenate(all...)
-}
-
-// concatenate returns archives one after the other.
-func concatenate(archives ...image.Blob) (image.Blob, error) {
-	var b image.Builder
-	end := int64(0)
-	for _, data := range archives {
-		b.Add(end, data, nil)
-		end += (data.Size() + initrdAlign - 1) / initrdAlign * initrdAlign
-	}
-	return b.Map(end)
+	return initramfs.Join(all...)
 }
 
 // filesAsDisk puts the files one after the other, for what looks at a plan as a whole.

@@ -97,26 +97,13 @@ func netbootFile(dir, name string) (*image.File, error) {
 // kernel's words ask for it there.
 func (s *System) addNetbootRoot(name string, root *image.File) error {
 	if live, _ := wire.LiveWord.In(s.Words); live == "/"+name {
-		member, err := cpioMember(name, root)
+		member, err := initramfs.Member(name, root)
 		if err != nil {
 			return err
 		}
 		s.Initrd = append(s.Initrd, member)
 		return nil
 	}
-	m, err := concatenate(root)
-	if err != nil {
-		return err
-	}
-	s.Disks = []Base{{Map: m, Plain: true}}
+	s.Disks = []Base{{Map: image.MapOf(root, nil), Plain: true}}
 	return nil
-}
-
-// cpioMember returns an initial RAM disk that holds one file at its root.
-func cpioMember(name string, data image.Blob) (image.Blob, error) {
-	tree := image.NewTree()
-	if err := tree.Put("/"+name, image.NewFile(0o444, data)); err != nil {
-		return nil, err
-	}
-	return initramfs.Pack(tree, initramfs.None)
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"ingot/bootloader"
+	"ingot/bootloader/initramfs"
 	"ingot/guest/wire"
 	"ingot/image"
 	"ingot/image/diskfile"
@@ -284,7 +285,7 @@ func (w *wiring) boot(c *vm.Config, s *System, o *Options) error {
 		c.Append = bootloader.CommandLine(o.words(s))
 		if len(s.Initrd) > 0 {
 			var err error
-			c.Initrd, err = concatenate(s.Initrd...)
+			c.Initrd, err = initramfs.Join(s.Initrd...)
 			return err
 		}
 	}

@@ -202,18 +202,3 @@ func isISO(disk image.Blob) (bool, error) {
 	err := i.Identify(context.Background())
 	return err == nil && i.Table() == nil, err
 }
-
-// concatenate puts blobs one behind the other, each at a multiple of 4 bytes, as the
-// kernel expects of several initial RAM disks.
-func concatenate(blobs ...image.Blob) (*image.Map, error) {
-	var b image.Builder
-	at := int64(0)
-	for _, blob := range blobs {
-		b.Add(at, blob, nil)
-		at = (at + blob.Size() + 3) &^ 3
-	}
-	if len(blobs) == 1 {
-		at = blobs[0].Size()
-	}
-	return b.Map(at)
-}
