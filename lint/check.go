@@ -242,7 +242,7 @@ func (c *checker) severity(m system.Mount) Severity {
 	return Error
 }
 
-func isBoot(point string) bool { return point == "/boot" || point == "/boot/efi" || point == "/efi" }
+func isBoot(point string) bool { return slices.Contains(system.FirmwarePoints, point) }
 
 // consequence says what comes of it.
 func (c *checker) consequence(m system.Mount, s Severity) string {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"path"
 	"slices"
-	"strconv"
 	"strings"
 
 	"ingot/bootloader/system"
@@ -102,34 +101,11 @@ func isMedium(s string) bool { return strings.HasPrefix(s, "/dev/sr") || s == "/
 // partitionNumber returns the number in a path such as /dev/vda2 or /dev/nvme0n1p2, and whether it
 // is of the first disk; 0 if it is no such path.
 func partitionNumber(s string) (number int, first bool) {
-	name, ok := strings.CutPrefix(path.Clean(s), "/dev/")
+	disk, number, ok := system.PartOfDisk(s)
 	if !ok {
 		return 0, false
 	}
-	digits := len(name)
-	for digits > 0 && '0' <= name[digits-1] && name[digits-1] <= '9' {
-		digits--
-	}
-	number, err := strconv.Atoi(name[digits:])
-	if err != nil || number > 1<<16 {
-		return 0, false
-	}
-	disk := name[:digits]
-	for _, prefix := range []string{"sd", "vd", "hd", "xvd"} {
-		letters, ok := strings.CutPrefix(disk, prefix)
-		if ok && letters != "" && strings.Trim(letters, "abcdefghijklmnopqrstuvwxyz") == "" {
-			return number, letters == "a"
-		}
-	}
-	if disk, ok := strings.CutSuffix(disk, "p"); ok {
-		switch {
-		case strings.HasPrefix(disk, "nvme"):
-			return number, disk == "nvme0n1"
-		case strings.HasPrefix(disk, "mmcblk"):
-			return number, disk == "mmcblk0"
-		}
-	}
-	return 0, false
+	return number, slices.Contains([]string{"sda", "vda", "hda", "xvda", "nvme0n1", "mmcblk0"}, disk)
 }
 
 // isPartitionPath reports whether a path is that of a device, and not of a file in the system.
@@ -139,20 +115,7 @@ func isPartitionPath(s string) bool {
 }
 
 // by says how a device is found.
-func (c *checker) by(d system.Device) string {
-	value := printable.Quote(d.Value)
-	switch d.Kind {
-	case system.ByLabel:
-		return "the label " + value
-	case system.ByUUID:
-		return "the UUID " + value
-	case system.ByPartLabel:
-		return "the partition's name " + value
-	case system.ByPartUUID:
-		return "the partition's GUID " + value
-	}
-	return "the path " + value
-}
+func (c *checker) by(d system.Device) string { return "the " + d.By() }
 
 // field is the property that a device is found by, and its value in a partition.
 func field(d system.Device, p *Partition) (Field, string) {
@@ -336,7 +299,10 @@ func (c *checker) opaque() bool {
 }
 
 // isMBRName reports whether a PARTUUID is made of an MBR's signature and a number.
-func isMBRName(s string) bool { return len(s) == len("12345678-01") && s[8] == '-' }
+func isMBRName(s string) bool {
+	_, _, ok := system.PartOfMBR(s)
+	return ok
+}
 
 // cannotHave says why the file system of a partition cannot have a label or UUID.
 func (c *checker) cannotHave(p *Partition, d system.Device) string {

@@ -1,11 +1,14 @@
 package system
 
 import (
+	"cmp"
 	"fmt"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 
+	"ingot/internal/lazy"
 	"ingot/internal/printable"
 )
 
@@ -29,6 +32,46 @@ func (d Device) String() string {
 		}
 	}
 	return d.Value
+}
+
+// By says by what the device is found, for messages: label "nixos".
+func (d Device) By() string {
+	word := map[DeviceKind]string{
+		ByLabel: "label", ByUUID: "UUID", ByPartLabel: "partition's name", ByPartUUID: "partition's GUID",
+	}[d.Kind]
+	return cmp.Or(word, "path") + " " + printable.Quote(d.Value)
+}
+
+// FirmwarePoints are where NixOS and Guix mount the ESP, the surest first.
+var FirmwarePoints = []string{"/boot/efi", "/efi", "/boot"}
+
+// partOfDisk matches the names that Linux gives partitions of disks: the disk's name and a number,
+// with a p between them where the disk's name ends in a digit.
+var partOfDisk = lazy.Regexp(`^/dev/(?:((?:[hsv]d|xvd)[a-z]+)|((?:nvme[0-9]+n|mmcblk|loop|nbd)[0-9]+)p)([0-9]+)$`)
+
+// PartOfDisk splits a path such as /dev/vda2 or /dev/nvme0n1p2 into the disk's name and the
+// partition's number. It returns false for any other path.
+func PartOfDisk(s string) (disk string, number int, ok bool) {
+	m := partOfDisk().FindStringSubmatch(path.Clean(s))
+	if m == nil {
+		return "", 0, false
+	}
+	number, err := strconv.Atoi(m[3])
+	return m[1] + m[2], number, err == nil && number > 0
+}
+
+// partOfMBR matches how Linux names a partition of an MBR.
+var partOfMBR = lazy.Regexp(`^([0-9A-Fa-f]{8})-([0-9A-Fa-f]{2})$`)
+
+// PartOfMBR splits a PARTUUID that Linux makes of an MBR's signature and a partition's number.
+// It returns false for the GUID of a GPT.
+func PartOfMBR(partUUID string) (signature string, number int, ok bool) {
+	m := partOfMBR().FindStringSubmatch(partUUID)
+	if m == nil {
+		return "", 0, false
+	}
+	n, err := strconv.ParseUint(m[2], 16, 8)
+	return m[1], int(n), err == nil
 }
 
 // virtual are the types of file systems that need no device.

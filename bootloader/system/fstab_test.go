@@ -2,6 +2,7 @@ package system
 
 import (
 	"errors"
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
@@ -142,5 +143,28 @@ func TestWords(t *testing.T) {
 	files["/nix/store/top/etc/crypttab"] = "a b\nc\n"
 	if _, err := s.Expects(tree(t, files).Lookup); err == nil || !strings.Contains(err.Error(), "etc/crypttab:2: it has one field") {
 		t.Errorf("a line of one field: %v", err)
+	}
+}
+
+func TestPartOfDisk(t *testing.T) {
+	for name, want := range map[string]string{
+		"/dev/vda2": "vda 2 true", "/dev/xvdb1": "xvdb 1 true", "/dev/nvme0n1p3": "nvme0n1 3 true", "/dev/mmcblk0p12": "mmcblk0 12 true", "/dev//sda1": "sda 1 true",
+		"/dev/vda": " 0 false", "/dev/vda0": "vda 0 false", "/dev/nvme0n1": " 0 false", "/dev/mapper/x1": " 0 false", "vda1": " 0 false", "/dev/sr0": " 0 false",
+	} {
+		disk, number, ok := PartOfDisk(name)
+		if got := fmt.Sprint(disk, " ", number, " ", ok); got != want {
+			t.Errorf("PartOfDisk(%s) = %s; want %s", name, got, want)
+		}
+	}
+}
+
+func TestPartOfMBR(t *testing.T) {
+	for id, want := range map[string]string{
+		"1234abcd-01": "1234abcd 1 true", "1234ABCD-0f": "1234ABCD 15 true", "1c5cd1ef-43a5-4b2b-9c5b-8b1a6fbb4c1b": " 0 false", "1234abcx-01": " 0 false", "": " 0 false",
+	} {
+		signature, number, ok := PartOfMBR(id)
+		if got := fmt.Sprint(signature, " ", number, " ", ok); got != want {
+			t.Errorf("PartOfMBR(%q) = %s; want %s", id, got, want)
+		}
 	}
 }

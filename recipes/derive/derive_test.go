@@ -136,7 +136,7 @@ func TestRefused(t *testing.T) {
 		{"bcachefs", "LABEL=nixos / bcachefs", `etc/fstab:1: "/" is "bcachefs"`},
 		{"two disks", "/dev/sda1 / ext4\n/dev/sdb1 /data ext4", `etc/fstab:2: "/dev/sdb1" is on another disk than the partitions before it ("/dev/sda")`},
 		{"a whole disk", "/dev/vda / ext4", `etc/fstab:1: "/dev/vda" is a whole disk`},
-		{"two signatures", "PARTUUID=1234abcd-01 / ext4\nPARTUUID=1234abce-01 /x ext4", `etc/fstab:2: partition UUID "1234abce-01" is on another disk than 1234abcd`},
+		{"two signatures", "PARTUUID=1234abcd-01 / ext4\nPARTUUID=1234abce-01 /x ext4", `etc/fstab:2: partition's GUID "1234abce-01" is on another disk than 1234abcd`},
 		{"a gap", "/dev/vda9 / ext4", `partition 9 is named, and nothing is known of partition 3 before it`},
 		{"no root", "LABEL=ESP /boot vfat", "has no etc/fstab with a root"},
 		{"no place for the store", "tmpfs / tmpfs", "no file system of the system holds the store: none is mounted at /nix/store, /nix, /"},

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"path"
 	"slices"
-	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -94,9 +93,6 @@ func optional(m system.Mount) bool {
 	return slices.Contains(m.Options, "nofail") || slices.Contains(m.Options, "noauto")
 }
 
-// firmwarePoints are where NixOS and Guix mount the ESP.
-var firmwarePoints = []string{"/boot/efi", "/efi", "/boot"}
-
 // onDisk reports whether a mount is a file system of the disk.
 func (d *deriver) onDisk(m system.Mount) bool {
 	switch m.Device.Kind {
@@ -110,7 +106,7 @@ func (d *deriver) onDisk(m system.Mount) bool {
 	if m.Type == "none" || slices.Contains(m.Options, "bind") || slices.Contains(m.Options, "rbind") {
 		return false
 	}
-	if optional(m) && !slices.Contains(firmwarePoints, m.Point) && m.Point != "/" {
+	if optional(m) && !slices.Contains(system.FirmwarePoints, m.Point) && m.Point != "/" {
 		d.note(m.Where, "%s is left out: the system starts without it (%s)", quote(m.Point), optionOf(m))
 		return false
 	}
@@ -199,7 +195,7 @@ func (d *deriver) rootLabel() string {
 
 // esp returns the device that is the ESP, or nil.
 func (d *deriver) esp(devices []*device) *device {
-	points := firmwarePoints
+	points := system.FirmwarePoints
 	if at := d.system.Loader.ESP; at != "" { // where the system's own boot loader has it
 		points = append([]string{at}, points...)
 	}
@@ -219,7 +215,7 @@ func isFAT(kind string) bool { return kind == "vfat" || kind == "fat" || kind ==
 func (d *deriver) kindOf(m system.Mount) string {
 	switch m.Type {
 	case "auto", "":
-		if slices.Contains(firmwarePoints[:2], m.Point) {
+		if slices.Contains(system.FirmwarePoints[:2], m.Point) {
 			return "fat"
 		}
 		return "ext4"
@@ -359,9 +355,6 @@ func firstRunes(s string, n int) string {
 	return string(r[:min(len(r), n)])
 }
 
-// mbrPart matches how Linux names a partition of an MBR: the disk's signature and a number.
-var mbrPart = lazy.Regexp(`^([0-9A-Fa-f]{8})-([0-9A-Fa-f]{2})$`)
-
 // identify gives a partition that by which the system finds it. It reports false if ingot
 // cannot make it.
 func (d *deriver) identify(p *part, by system.Device, where string) bool {
@@ -376,18 +369,16 @@ func (d *deriver) identify(p *part, by system.Device, where string) bool {
 		p.name = p.says("name", by.Value, where)
 		p.named = true
 	case system.ByPartUUID:
-		m := mbrPart().FindStringSubmatch(by.Value)
-		if m == nil {
+		signature, n, ok := system.PartOfMBR(by.Value)
+		if !ok {
 			p.guid = p.says("guid", by.Value, where)
 			break
 		}
-		if d.signature != "" && !strings.EqualFold(d.signature, m[1]) {
+		if d.signature != "" && !strings.EqualFold(d.signature, signature) {
 			d.refuse(where, "%s is on another disk than %s: ingot makes one disk", deviceText(by), d.signature)
 			return false
 		}
-		d.table, d.signature = "mbr", m[1]
-		n, _ := strconv.ParseUint(m[2], 16, 8)
-		p.number = int(n)
+		d.table, d.signature, p.number = "mbr", signature, n
 	case system.ByPath:
 		return d.byPath(p, by.Value, where)
 	}
@@ -421,23 +412,19 @@ func (d *deriver) contain(p *part, c *system.LUKS) {
 	}
 }
 
-// diskPart matches the names that Linux gives partitions of disks.
-var diskPart = lazy.Regexp(`^/dev/((?:[hsv]d|xvd)[a-z]+|(?:nvme[0-9]+n|mmcblk|loop|nbd)[0-9]+p)([0-9]+)$`)
-
 // wholeDisk matches the names of disks themselves.
 var wholeDisk = lazy.Regexp(`^/dev/((?:[hsv]d|xvd)[a-z]+|(?:nvme[0-9]+n|mmcblk|nbd)[0-9]+)$`)
 
 // byPath identifies a partition by the name of its device.
 func (d *deriver) byPath(p *part, name, where string) bool {
-	if m := diskPart().FindStringSubmatch(name); m != nil {
-		n, err := strconv.Atoi(m[2])
-		if err != nil || n < 1 || n > 128 {
+	if disk, n, ok := system.PartOfDisk(name); ok {
+		if n > 128 {
 			d.refuse(where, "%s: ingot makes partitions 1 to 128", quote(name))
 			return false
 		}
 		for _, other := range d.parts {
-			if disk := other.why["disk"]; disk != "" && disk != m[1] {
-				d.refuse(where, "%s is on another disk than the partitions before it (%s): ingot makes one disk", quote(name), quote("/dev/"+disk))
+			if of := other.why["disk"]; of != "" && of != disk {
+				d.refuse(where, "%s is on another disk than the partitions before it (%s): ingot makes one disk", quote(name), quote("/dev/"+of))
 				return false
 			}
 			if other.number == n {
@@ -446,7 +433,7 @@ func (d *deriver) byPath(p *part, name, where string) bool {
 			}
 		}
 		p.number = n
-		p.says("disk", "", m[1])
+		p.says("disk", "", disk)
 		p.says("number", "", where+": "+name)
 		return true
 	}
@@ -622,15 +609,8 @@ func (d *deriver) order() error {
 
 // deviceText is how comments and messages call a device.
 func deviceText(v system.Device) string {
-	switch v.Kind {
-	case system.ByLabel:
-		return "label " + quote(v.Value)
-	case system.ByUUID:
-		return "UUID " + quote(v.Value)
-	case system.ByPartLabel:
-		return "partition label " + quote(v.Value)
-	case system.ByPartUUID:
-		return "partition UUID " + quote(v.Value)
+	if v.Kind == system.ByPath {
+		return quote(v.Value)
 	}
-	return quote(v.Value)
+	return v.By()
 }
