@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -35,14 +34,6 @@ func (s *system) initPath() string {
 // flavours are those of the stores that storeIn looks for.
 var flavours = []storedb.Flavour{storedb.Nix, storedb.Guix}
 
-// flavourOf returns whose store a path of the system lies in.
-func flavourOf(path string) storedb.Flavour {
-	if strings.HasPrefix(path, storedb.Guix.StoreDir()+"/") {
-		return storedb.Guix
-	}
-	return storedb.Nix
-}
-
 // foundStore is a store in a mounted file system.
 type foundStore struct {
 	dir     string // where its items lie
@@ -59,7 +50,7 @@ func storeIn(lower, init string) (store foundStore, root string) {
 		}
 	}
 	if holdsItems(lower) {
-		return foundStore{lower, flavourOf(init)}, ""
+		return foundStore{lower, storedb.FlavourOf(init)}, ""
 	}
 	return foundStore{lower + storedb.Nix.StoreDir(), storedb.Nix}, lower // a root without a store is one, too
 }

@@ -63,10 +63,10 @@ func (r *Recipe) checkLint(d *decoder) {
 }
 
 func (r *Recipe) checkStore(d *decoder) {
-	if s := r.System; r.Store.Flavour == "" && s != nil && strings.HasPrefix(string(s.Path), storedb.Guix.StoreDir()+"/") {
-		r.Store.Flavour = storedb.Guix.String()
+	if s := r.System; r.Store.Flavour == "" && s != nil {
+		r.Store.Flavour = storedb.FlavourOf(string(s.Path)).String()
 	}
-	r.Store.Flavour = cmp.Or(r.Store.Flavour, "nix")
+	r.Store.Flavour = cmp.Or(r.Store.Flavour, storedb.Nix.String())
 	for i := range r.Store.Closures {
 		r.Store.Closures[i].check(d, fmt.Sprintf("store.closures[%d]", i))
 	}

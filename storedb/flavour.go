@@ -2,6 +2,7 @@ package storedb
 
 import (
 	"fmt"
+	"strings"
 
 	"ingot/image"
 	"ingot/internal/printable"
@@ -46,6 +47,16 @@ func ParseFlavour(name string) (Flavour, error) {
 		return Nix, nil
 	}
 	return 0, fmt.Errorf("store flavour %s is not known: nix and guix are", printable.Quote(name))
+}
+
+// FlavourOf returns whose store a path lies in; [Nix] for one that lies in none.
+func FlavourOf(path string) Flavour {
+	for f := range flavours {
+		if strings.HasPrefix(path, Flavour(f).StoreDir()+"/") {
+			return Flavour(f)
+		}
+	}
+	return Nix
 }
 
 // String returns "nix" or "guix".

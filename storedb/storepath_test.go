@@ -49,3 +49,13 @@ func TestNames(t *testing.T) {
 		}
 	}
 }
+
+func TestFlavourOf(t *testing.T) {
+	for path, want := range map[string]Flavour{
+		"/nix/store/x": Nix, "/gnu/store/x-system/init": Guix, "/gnu/stores/x": Nix, "/gnu/store": Nix, "gnu/store/x": Nix, "": Nix,
+	} {
+		if got := FlavourOf(path); got != want {
+			t.Errorf("FlavourOf(%q) = %s; want %s", path, got, want)
+		}
+	}
+}

@@ -43,7 +43,7 @@ func readGuix(look bootloader.Lookup, system string) (*System, error) {
 	if err != nil {
 		return nil, fmt.Errorf("parameters: %w", err)
 	}
-	if !strings.HasPrefix(p.kernel, storedb.Guix.StoreDir()+"/") {
+	if storedb.FlavourOf(p.kernel) != storedb.Guix {
 		return nil, fmt.Errorf("kernel: %s lies outside of %s, the only store of Guix that ingot makes: a Guix with another one has built the system", printable.Name(p.kernel), storedb.Guix.StoreDir())
 	}
 	kernel, n, err := look.Resolve(p.kernel)

@@ -69,8 +69,8 @@ func (s *sourceFlags) named() bool {
 
 // kind is the flavour of --flavour, or that of the paths.
 func (s *sourceFlags) kind() (storedb.Flavour, error) {
-	if s.flavour == "" && len(s.Paths) > 0 && strings.HasPrefix(s.Paths[0], storedb.Guix.StoreDir()+"/") {
-		return storedb.Guix, nil
+	if s.flavour == "" && len(s.Paths) > 0 {
+		return storedb.FlavourOf(s.Paths[0]), nil
 	}
 	f, err := storedb.ParseFlavour(s.flavour)
 	if err != nil {

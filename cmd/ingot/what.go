@@ -42,7 +42,7 @@ func (r *recipeFlags) systemPath(name string) string {
 	if name == stdin || storedb.ItemOf(p) != p {
 		return ""
 	}
-	f := flavourOf(p)
+	f := storedb.FlavourOf(p)
 	at := p
 	if r.store != nil {
 		at = (&storedb.Item{Path: p, From: r.store.Place(f)}).HostPath(f)
@@ -63,14 +63,6 @@ func (r *recipeFlags) systemPath(name string) string {
 		return p // a broken one, of which reading it says what is missing
 	}
 	return ""
-}
-
-// flavourOf is that of the store that a path is in.
-func flavourOf(path string) storedb.Flavour {
-	if strings.HasPrefix(path, storedb.Guix.StoreDir()+"/") {
-		return storedb.Guix
-	}
-	return storedb.Nix
 }
 
 // A derivation is a recipe that was derived from what the command line names.
@@ -148,7 +140,7 @@ func (d *derivation) derive(c *cobra.Command, r *recipeFlags, toplevel string) e
 		}
 	}
 	host.Sources = d.sources
-	f := flavourOf(toplevel)
+	f := storedb.FlavourOf(toplevel)
 	quiet := c.Flags().Lookup("quiet")
 	defer showFetching(c.ErrOrStderr(), quiet != nil && asks(quiet), &host.Fetch)()
 	open, err := plan.Open(c.Context(), f, toplevel, from, host)
@@ -271,7 +263,7 @@ func (r *recipeFlags) closures(c *cobra.Command, toplevel string, also ...string
 	if s.flavour != "" {
 		if f, err := s.kind(); err != nil {
 			return nil, err
-		} else if f != flavourOf(toplevel) {
+		} else if f != storedb.FlavourOf(toplevel) {
 			return nil, usageError{fmt.Errorf("%s: --flavour %s: %s is of the other kind of store", verbName(c), s.flavour, toplevel)}
 		}
 	}
@@ -291,7 +283,7 @@ func (r *recipeFlags) closures(c *cobra.Command, toplevel string, also ...string
 		of := from
 		of.Cache, of.Keys, of.Unsigned, of.Root = nil, nil, false, recipes.Path{}
 		if of.From.IsZero() && s.Root != "" {
-			of.From = hostPath(s.Place(flavourOf(toplevel)))
+			of.From = hostPath(s.Place(storedb.FlavourOf(toplevel)))
 		}
 		list = append(list, of)
 	}

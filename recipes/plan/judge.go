@@ -63,7 +63,7 @@ type toplevel struct {
 	arguments  []string
 }
 
-// systems returns those that the menu boots, but not one that ingot makes.
+// toplevels returns the systems that the menu boots, but not one that ingot makes.
 func (p *planner) toplevels() (all []toplevel) {
 	add := func(t toplevel) {
 		if t.path != "" && !(p.store.made != nil && t.path == p.store.system) {
