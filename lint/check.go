@@ -14,7 +14,12 @@ import (
 // Check holds systems against the disk that they boot from. The findings stand in the order of the
 // systems; what is wrong with several of them alike stands once.
 func Check(systems []Checked, d Disk) []Finding {
+	type same struct {
+		name, what string
+		at         Place
+	}
 	var all []Finding
+	said := map[same]bool{}
 	for i, s := range systems {
 		if s.System == nil {
 			continue
@@ -23,8 +28,8 @@ func Check(systems []Checked, d Disk) []Finding {
 		c.check()
 		for _, f := range c.found {
 			f.System = i
-			if !slices.ContainsFunc(all, func(o Finding) bool { return o.Name == f.Name && o.Place == f.Place && o.What == f.What }) {
-				all = append(all, f)
+			if key := (same{f.Name, f.What, f.Place}); !said[key] {
+				said[key], all = true, append(all, f)
 			}
 		}
 	}
@@ -36,11 +41,17 @@ type checker struct {
 	Checked
 	disk  Disk
 	found []Finding
+
+	taken map[int]bool        // the partitions that mounts lead to; nil until asked for
+	lacks map[string][]string // the modules that are missing for one, by its name
 }
 
 func (c *checker) add(name string, s Severity, at Place, want, format string, args ...any) {
 	c.found = append(c.found, Finding{Name: name, Severity: s, Place: at, What: fmt.Sprintf(format, args...), Want: want})
 }
+
+// advise says what to do about the last finding.
+func (c *checker) advise(out string) { c.found[len(c.found)-1].Out = out }
 
 // whole is the place of what is about no partition.
 var whole = Place{Partition: -1}
@@ -54,7 +65,9 @@ func (c *checker) check() {
 	if c.kind() == system.IngotInitrd { // which finds its root by what the menu says
 		return
 	}
-	c.checkRoot()
+	if c.checkRoot(); c.isDisks() {
+		return
+	}
 	for _, m := range c.Wants.Mounts {
 		if m.Point != "/" {
 			c.checkMount(m)
@@ -69,6 +82,13 @@ func (c *checker) check() {
 		c.checkLUKS(l)
 	}
 	c.checkDrivers()
+}
+
+// isDisks reports whether it was found that a system of a disk is on a medium, which says it all.
+func (c *checker) isDisks() bool {
+	return slices.ContainsFunc(c.found, func(f Finding) bool {
+		return f.Severity == Error && (f.Name == liveRoot || f.Name == rootMissing && c.onMedium())
+	})
 }
 
 // checkRead finds what could not be read. It returns false if that leaves nothing to check.
@@ -192,6 +212,7 @@ func (c *checker) checkRoot() {
 		c.add(liveRoot, severity, Place{-1, System}, "", "the system looks for its root by %s (%s), and the image is %s: a live system has its root in memory", c.by(m.Device), m.Where, medium)
 		return
 	}
+	c.checkBare()
 	c.checkMount(m)
 }
 

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"ingot/bootloader"
 	"ingot/bootloader/system"
 	"ingot/image"
 	"ingot/partition/filesystems"
@@ -56,7 +57,7 @@ func wants(t *testing.T, lines ...string) Checked {
 		}
 		w.Mounts = append(w.Mounts, m)
 	}
-	return Checked{System: &system.System{Path: "/nix/store/x", Flavour: storedb.Nix, Arch: "x86_64"}, Wants: w}
+	return Checked{System: &system.System{Path: "/nix/store/x", Flavour: storedb.Nix, Arch: "x86_64", Entry: bootloader.Entry{Initrd: []string{"/initrd"}}}, Wants: w}
 }
 
 // names are those of findings, with their severities and places.
@@ -80,7 +81,10 @@ func TestCheck(t *testing.T) {
 		{"fits", []string{root, "UUID=ABCD-1234 /boot vfat", "PARTUUID=3-3 none swap"}, nil, ""},
 		{"by other names", []string{"PARTLABEL=root / auto", "PARTUUID=1-1 /boot/efi vfat", "/swapfile none swap", "/dev/zram0 none swap"}, nil, ""},
 		{"mounts without a disk", []string{root, "tmpfs /tmp tmpfs", "/persist/etc /etc none bind"}, nil, ""},
-		{"capital PARTUUID", []string{"PARTUUID=ABCD / ext4"}, func(_ *Checked, d *Disk) { d.Partitions[1].GUID = "abcd" }, ""},
+		{"PARTUUID in capitals, which no link has", []string{"PARTUUID=ABCD / ext4"}, func(_ *Checked, d *Disk) { d.Partitions[1].GUID = "abcd" }, "error root-partuuid 1.guid="},
+		{"GUID in capitals", []string{"PARTUUID=abcd / ext4"}, func(_ *Checked, d *Disk) { d.Partitions[1].GUID = "ABCD" }, ""},
+		{"link without udev's escapes", []string{"/dev/disk/by-label/my!root / ext4"}, func(_ *Checked, d *Disk) { d.Partitions[1].Label = "my!root" }, "error root-device -1.="},
+		{"link with udev's escapes", []string{`/dev/disk/by-label/my\x21root / ext4`}, func(_ *Checked, d *Disk) { d.Partitions[1].Label = "my!root" }, ""},
 		{"FAT's serial number in small letters", []string{root, "UUID=abcd-1234 /boot vfat"}, nil, "error boot-missing 0.uuid="},
 		{"UUID that a FAT cannot have", []string{root, "UUID=" + uuid[:35] + "0 /boot vfat"}, nil, "error label-too-long 0.uuid="},
 		{"options", []string{root, "LABEL=a /a ext4 nofail", "LABEL=b /b ext4 noauto", "LABEL=c /c ext4 x-systemd.automount", "LABEL=d /boot vfat noauto"}, nil,
@@ -98,7 +102,7 @@ func TestCheck(t *testing.T) {
 		{"signature of an MBR", []string{"PARTUUID=1234abcd-02 / ext4"}, func(_ *Checked, d *Disk) { d.Partitions[1].GUID = "00000001-02" }, "error root-partuuid -1.signature=1234abcd"},
 		{"swap of another type", []string{root, "LABEL=ESP none swap"}, nil, "warning mount-type 0.filesystem=swap"},
 		{"no file system", []string{"PARTLABEL=root / ext4"}, func(_ *Checked, d *Disk) { d.Partitions[1].FileSystem = nil }, "error mount-type 1.filesystem=ext4"},
-		{"ext3 is ext4", []string{"LABEL=nixos / ext3"}, nil, ""},
+		{"ext4 is no ext3", []string{"LABEL=nixos / ext3"}, nil, "error mount-type 1.filesystem="},
 		{"volume of LVM", []string{"/dev/mapper/vg-root / ext4"}, nil, "warning luks-name -1.="},
 		{"a step makes it", []string{"rpool/root / zfs"}, func(c *Checked, d *Disk) { d.Changes = true; c.Wants.Initrd.Modules["zfs"] = true }, "warning mount-type -1.="},
 		{"in a container", []string{"/dev/mapper/root / ext4"}, func(c *Checked, d *Disk) {
@@ -113,11 +117,19 @@ func TestCheck(t *testing.T) {
 			d.Partitions[1].LUKS = luks
 			c.Wants.LUKS = []system.LUKS{{Name: "root", Device: system.Device{Kind: system.ByUUID, Value: luks}}}
 		}, "error luks-closed 1.encrypt="},
+		{"a container in capitals", []string{"/dev/mapper/root / ext4"}, func(c *Checked, d *Disk) {
+			d.Partitions[1].LUKS = luks
+			c.Wants.LUKS = []system.LUKS{{Name: "root", Device: system.Device{Kind: system.ByUUID, Value: strings.ToUpper(luks)}}}
+		}, "error luks-missing 1.luks-uuid="},
 		{"another container", []string{"/dev/mapper/root / ext4"}, func(c *Checked, d *Disk) {
 			d.Partitions[1].LUKS = luks
 			c.Wants.LUKS = []system.LUKS{{Name: "root", Device: system.Device{Kind: system.ByUUID, Value: uuid[:35] + "0"}}}
 		}, "error luks-missing 1.luks-uuid=" + uuid[:35] + "0"},
 		{"built in", []string{root}, func(c *Checked, _ *Disk) { delete(c.Wants.Initrd.Modules, "ext4"); c.Wants.BuiltIn["ext4"] = true }, ""},
+		{"built in with what it needs", []string{root}, func(c *Checked, _ *Disk) {
+			delete(c.Wants.Initrd.Modules, "ext4")
+			c.Wants.BuiltIn["ext4"], c.Wants.Initrd.Needs = true, map[string][]string{"ext4": {"jbd2"}}
+		}, ""},
 		{"built in or not", []string{root}, func(c *Checked, _ *Disk) { delete(c.Wants.Initrd.Modules, "ext4"); c.Wants.BuiltIn = nil }, "warning fs-driver -1.system="},
 		{"no fsck for systemd", []string{root}, func(c *Checked, _ *Disk) {
 			c.Wants.Initrd.Kind, c.Wants.Initrd.Programs = system.NixOSSystemd, nil
@@ -127,7 +139,13 @@ func TestCheck(t *testing.T) {
 		}, ""},
 		{"initial RAM disk of a distribution", []string{"LABEL=other / ext4"}, func(c *Checked, _ *Disk) { c.Wants.Initrd.Kind = system.UnknownInitrd }, "warning root-label 1.label=other"},
 		{"initial RAM disk of ingot", []string{"LABEL=other / ext4"}, func(c *Checked, _ *Disk) { c.Wants.Initrd.Kind = system.IngotInitrd }, ""},
-		{"no initial RAM disk", []string{root}, func(c *Checked, _ *Disk) { c.Wants.Initrd = nil }, ""},
+		{"no initial RAM disk", []string{root}, func(c *Checked, _ *Disk) {
+			c.Wants.Initrd, c.System.Entry.Initrd, c.Arguments = nil, nil, []string{"root=PARTLABEL=root"}
+		}, ""},
+		{"no initial RAM disk to look for a label", []string{root}, func(c *Checked, _ *Disk) {
+			c.Wants.Initrd, c.System.Entry.Initrd, c.Arguments = nil, nil, []string{"root=LABEL=nixos"}
+		}, "warning root-label -1.system="},
+		{"no initial RAM disk, and root= as ingot writes it", []string{root}, func(c *Checked, _ *Disk) { c.Wants.Initrd, c.System.Entry.Initrd = nil, nil }, "warning root-uuid -1.system="},
 		{"unread", []string{root}, func(c *Checked, _ *Disk) { c.Wants.Initrd, c.Wants.Unread = nil, fmt.Errorf("LZO") }, "warning initrd-unread -1.system="},
 		{"gpt-auto", nil, func(c *Checked, d *Disk) { c.Arguments, d.Partitions[1].Type = []string{"root=gpt-auto"}, "root" }, ""},
 		{"gpt-auto without the type", nil, func(c *Checked, _ *Disk) { c.Arguments = []string{"root=gpt-auto"} }, "error root-missing -1.="},
@@ -141,7 +159,7 @@ func TestCheck(t *testing.T) {
 		{"resume", []string{root, "LABEL=swap none swap"}, func(c *Checked, _ *Disk) { c.Arguments = []string{"resume=LABEL=other"} }, "warning resume-missing 2.label=other"},
 		{"ISO", []string{"tmpfs / tmpfs", "LABEL=live /iso iso9660", "/iso/nix-store.squashfs /nix/.ro-store squashfs loop"}, iso, ""},
 		{"ISO by UUID", []string{"tmpfs / tmpfs", "UUID=2026-01-01-00-00-00-00 /iso iso9660"}, iso, "error volume-id -1.uuid=2026-01-01-00-00-00-00; error live-store -1.store=files"},
-		{"disk system on an ISO of its root's label", []string{"LABEL=live / ext4"}, iso, "error live-root -1.system=; error live-store -1.store=files"},
+		{"disk system on an ISO of its root's label", []string{"LABEL=live / ext4"}, iso, "error live-root -1.system="},
 		{"subvolumes", []string{"LABEL=nixos / btrfs subvol=/@", "LABEL=nixos /home btrfs subvol=home", "LABEL=nixos /top btrfs subvol=/"}, func(_ *Checked, d *Disk) {
 			d.Partitions[1].FileSystem, d.Partitions[1].Subvolumes, d.Partitions[1].MountPoints = filesystems.Named("btrfs"), []string{"@"}, []string{"/", "/home", "/top"}
 		}, "error subvol-missing 1.subvolumes="},

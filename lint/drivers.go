@@ -39,6 +39,11 @@ func (c *checker) checkLUKS(l system.LUKS) {
 		if f == UUID {
 			f, has = LUKSUUID, c.disk.Partitions[at].LUKS
 		}
+		if l.Device.Kind == system.ByUUID && strings.EqualFold(has, want) {
+			c.add(luksMissing, s, Place{at, f}, "", "%s, and the container of this disk has %s: the links below /dev/disk have the case of the disk", opens, printable.Quote(has))
+			c.advise(smallLetters)
+			return
+		}
 		if l.Device.Kind == system.ByPath || l.Device.Kind == system.ByLabel {
 			c.add(luksMissing, s, whole, "", "%s, which this disk does not have", opens)
 			return
@@ -122,23 +127,29 @@ func (c *checker) checkDriver(m system.Mount) {
 
 // needModule finds that a module is missing, or one that it needs.
 func (c *checker) needModule(name, of string) {
-	var lacks []string
-	for _, module := range c.closure(name) {
-		if !c.Wants.Initrd.Modules[module] && !c.Wants.BuiltIn[module] {
-			lacks = append(lacks, module)
+	lacks, known := c.lacks[name]
+	if !known {
+		for _, module := range c.closure(name) {
+			if !c.Wants.Initrd.Modules[module] && !c.Wants.BuiltIn[module] {
+				lacks = append(lacks, module)
+			}
 		}
+		if c.lacks == nil {
+			c.lacks = map[string][]string{}
+		}
+		c.lacks[name] = lacks
 	}
 	if len(lacks) == 0 {
 		return
 	}
-	s, known := Error, ""
+	s, unsure := Error, ""
 	if c.Wants.BuiltIn == nil {
-		s, known = Warning, "; ingot cannot tell what the kernel has built in"
+		s, unsure = Warning, "; ingot cannot tell what the kernel has built in"
 	}
 	if c.kind() == system.UnknownInitrd {
 		s = Warning
 	}
-	c.add(fsDriver, s, Place{-1, System}, "", "the initial RAM disk lacks the kernel %s %s, which %s needs%s", plural("module", len(lacks)), grammar.And(lacks...), of, known)
+	c.add(fsDriver, s, Place{-1, System}, "", "the initial RAM disk lacks the kernel %s %s, which %s needs%s", plural("module", len(lacks)), grammar.And(lacks...), of, unsure)
 }
 
 func plural(noun string, n int) string {
@@ -148,10 +159,13 @@ func plural(noun string, n int) string {
 	return noun + "s"
 }
 
-// closure returns a module and those that it needs.
+// closure returns a module and those that it needs. What is built in needs nothing.
 func (c *checker) closure(name string) []string {
 	all, known := []string{name}, map[string]bool{name: true}
 	for i := 0; i < len(all); i++ {
+		if c.Wants.BuiltIn[all[i]] {
+			continue
+		}
 		for _, needed := range c.Wants.Initrd.Needs[all[i]] {
 			if !known[needed] {
 				known[needed] = true

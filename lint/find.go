@@ -155,15 +155,17 @@ func (c *checker) meant(m system.Mount) (int, bool) {
 
 // left returns the only partition with the type of a mount to which no mount leads.
 func (c *checker) left(m system.Mount) (int, bool) {
-	taken := map[int]bool{}
-	for _, o := range c.Wants.Mounts {
-		for _, found := range c.find(o.Device) {
-			taken[found.at] = true
+	if c.taken == nil {
+		c.taken = map[int]bool{}
+		for _, o := range c.Wants.Mounts {
+			for _, found := range c.find(o.Device) {
+				c.taken[found.at] = true
+			}
 		}
 	}
 	at, n := -1, 0
 	for i, p := range c.disk.Partitions {
-		if !taken[i] && len(p.MountPoints) == 0 && p.FileSystem != nil && p.FileSystem.Class == volume.Files && p.Type != "esp" && sameType(p.FileSystem, m.Type) {
+		if !c.taken[i] && len(p.MountPoints) == 0 && p.FileSystem != nil && p.FileSystem.Class == volume.Files && p.Type != "esp" && sameType(p.FileSystem, m.Type) {
 			at, n = i, n+1
 		}
 	}
@@ -175,7 +177,7 @@ func sameType(k *volume.Kind, fsType string) bool {
 	switch fsType {
 	case "", "auto", k.MountType(), k.Name:
 		return true
-	case "ext2", "ext3", "ext4":
+	case "ext4": // its driver mounts all of them
 		return strings.HasPrefix(k.Name, "ext")
 	case "msdos":
 		return k.Name == "fat"
@@ -234,6 +236,7 @@ func (c *checker) look(m system.Mount, what, name string, s Severity, then strin
 		c.add(rule, s, Place{found[1].at, f}, "", "the system looks for %s by %s (%s), which partitions %d and %d have", what, c.by(m.Device), m.Where, found[0].at+1, found[1].at+1)
 	default:
 		c.other(m, what, name, s, found[0].at)
+		c.checkCase(m, what, name, s, found[0].at)
 	}
 	if len(found) == 1 {
 		c.held(m, what, s, found[0])
@@ -279,6 +282,7 @@ func (c *checker) missing(m system.Mount, what, name string, s Severity, then st
 	}
 	if f == UUID && strings.EqualFold(has, m.Device.Value) {
 		c.add(name, s, place, "", "%s, and %s has %s: the links below /dev/disk have the case of the disk", seeks, thing, printable.Quote(has))
+		c.advise(sameLetters)
 		return
 	}
 	want := m.Device.Value
@@ -364,6 +368,9 @@ func (c *checker) lookPath(m system.Mount, what, name string, s Severity, found 
 	number, first := partitionNumber(d)
 	mapped, isMapped := strings.CutPrefix(d, "/dev/mapper/")
 	switch {
+	case system.UdevLink(d) != "":
+		c.add(name, s, whole, "", "%s, which udev calls %s", seeks, printable.Quote(system.UdevLink(d)))
+		c.advise("Write that in the configuration.")
 	case !strings.HasPrefix(d, "/dev/"): // a file, or a data set of ZFS
 		c.lookFile(m, seeks, name, s)
 	case isMapped && len(found) == 0:
@@ -399,8 +406,11 @@ func (c *checker) lookMapped(m system.Mount, seeks, name string, s Severity) {
 		}
 	}
 	var names []string
-	for _, l := range c.Wants.LUKS {
+	for _, l := range c.Wants.LUKS[:min(len(c.Wants.LUKS), 8)] {
 		names = append(names, printable.Quote(l.Name))
+	}
+	if more := len(c.Wants.LUKS) - len(names); more > 0 {
+		names = append(names, fmt.Sprintf("%d others", more))
 	}
 	if strings.Contains(name, "-") && len(c.Wants.LUKS) == 0 || c.disk.Changes || c.opaque() { // LVM's VG-LV
 		s = min(s, Warning)
@@ -512,7 +522,17 @@ func (c *checker) held(m system.Mount, what string, s Severity, at match) {
 		case "zfs", "bcachefs":
 			how = ", which ingot does not make: a step can"
 		}
-		c.add(mountType, s, place, typeName(m.Type), "the system mounts %s as %s (%s)%s, and this file system is %s", what, printable.Name(m.Type), m.Where, how, p.FileSystem)
+		want := typeName(m.Type)
+		if c.disk.ISO != nil {
+			want = ""
+		}
+		c.add(mountType, s, place, want, "the system mounts %s as %s (%s)%s, and this file system is %s", what, printable.Name(m.Type), m.Where, how, p.FileSystem)
+		switch {
+		case c.disk.ISO != nil:
+			c.advise("Have the configuration mount it as iso9660.")
+		case m.Type == "ext2" || m.Type == "ext3":
+			c.advise("Have the configuration mount it as ext4: the driver refuses an ext4 under another name.")
+		}
 	}
 }
 
@@ -521,9 +541,7 @@ func typeName(fsType string) string {
 	switch fsType {
 	case "vfat", "msdos":
 		return "fat"
-	case "ext2", "ext3":
-		return "ext4"
-	case "auto":
+	case "ext2", "ext3", "auto":
 		return ""
 	}
 	return fsType

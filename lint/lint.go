@@ -29,6 +29,8 @@ type Finding struct {
 	What string
 	// Want is the value that would make it right; empty if no single value does.
 	Want string
+	// Out says what to do where neither Want nor the rule says it.
+	Out string
 	// System is the index of the first system that it is wrong for.
 	System int
 }

@@ -77,7 +77,7 @@ func PartOfMBR(partUUID string) (signature string, number int, ok bool) {
 // virtual are the types of file systems that need no device.
 var virtual = []string{
 	"tmpfs", "ramfs", "proc", "sysfs", "devtmpfs", "devpts", "overlay", "overlayfs", "cgroup", "cgroup2", "securityfs", "debugfs",
-	"tracefs", "configfs", "efivarfs", "pstore", "bpf", "hugetlbfs", "mqueue", "fusectl", "binfmt_misc", "nfsd", "rpc_pipefs", "none",
+	"tracefs", "configfs", "efivarfs", "pstore", "bpf", "hugetlbfs", "mqueue", "fusectl", "binfmt_misc", "nfsd", "rpc_pipefs", "autofs", "none",
 }
 
 // remote are the types whose device is another machine, or the host of a virtual one.
@@ -91,12 +91,17 @@ func parseDevice(s, fsType string, options []string) (Device, error) {
 	case slices.Contains(remote, fsType):
 		return Device{Remote, s}, nil
 	}
-	return ParseDevice(s)
+	d, err := ParseDevice(s)
+	if strings.HasPrefix(fsType, "fuse") && d.Kind == ByPath && !strings.HasPrefix(s, "/dev/") {
+		d.Kind = Remote // what its program makes of the word
+	}
+	return d, err
 }
 
 // ParseDevice reads the name of a device as fstab, crypttab and the kernel's arguments have it:
 // LABEL=, UUID=, PARTLABEL=, PARTUUID=, a link below /dev/disk, or a path. Other words, such as
-// the name of a ZFS data set, count as paths too.
+// the name of a ZFS data set, count as paths too, and so does a link that udev would give another
+// name.
 func ParseDevice(s string) (Device, error) {
 	if s == "" {
 		return Device{}, fmt.Errorf("the name of the device is empty")
@@ -106,6 +111,9 @@ func ParseDevice(s string) (Device, error) {
 		if ok {
 			value = strings.Trim(value, `"'`)
 		} else if value, ok = strings.CutPrefix(path.Clean(s), "/dev/disk/"+t.folder+"/"); ok {
+			if UdevLink(s) != "" {
+				return Device{ByPath, s}, nil
+			}
 			value = unescapeHex(value)
 		}
 		if !ok {
@@ -117,4 +125,26 @@ func ParseDevice(s string) (Device, error) {
 		return Device{t.kind, value}, nil
 	}
 	return Device{ByPath, s}, nil
+}
+
+// UdevLink returns the link below /dev/disk that udev makes for what a path there means, if it is
+// another: udev escapes what is neither a letter, a digit nor one of #+-.:=@_, nor beyond ASCII
+// (encode_devnode_name of systemd), and writes the UUIDs of partitions in small letters.
+func UdevLink(name string) string {
+	name = path.Clean(name)
+	for _, t := range tags {
+		prefix := "/dev/disk/" + t.folder + "/"
+		value, ok := strings.CutPrefix(name, prefix)
+		if !ok {
+			continue
+		}
+		value = unescapeHex(value)
+		if t.kind == ByPartUUID {
+			value = strings.ToLower(value)
+		}
+		if link := prefix + escapeHex(value); link != name {
+			return link
+		}
+	}
+	return ""
 }

@@ -6,6 +6,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"ingot/internal/printable"
 )
@@ -130,6 +131,22 @@ func unescapeHex(s string) string {
 		}
 		return byte(hi<<4 | lo), 3
 	})
+}
+
+// escapeHex writes a text as udev has it in the names below /dev/disk.
+func escapeHex(s string) string {
+	var b strings.Builder
+	for len(s) > 0 {
+		r, n := utf8.DecodeRuneInString(s)
+		letter := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
+		if letter || n > 1 || strings.ContainsRune("#+-.:=@_", r) {
+			b.WriteString(s[:n])
+		} else {
+			fmt.Fprintf(&b, `\x%02x`, s[0])
+		}
+		s = s[n:]
+	}
+	return b.String()
 }
 
 const hexDigits = "0123456789abcdef"

@@ -168,3 +168,34 @@ func TestPartOfMBR(t *testing.T) {
 		}
 	}
 }
+
+// TestUdevLink: a path below /dev/disk that udev does not make is no label.
+func TestUdevLink(t *testing.T) {
+	for name, want := range map[string]string{
+		"/dev/disk/by-label/nixos": "", `/dev/disk/by-label/my\x20disk`: "", "/dev/disk/by-label/größe#1": "", "/dev/vda1": "", "/dev/disk/by-id/A B": "",
+		"/dev/disk/by-label/my disk":       `/dev/disk/by-label/my\x20disk`,
+		`/dev/disk/by-label/a\x2Fb`:        `/dev/disk/by-label/a\x2fb`,
+		`/dev/disk/by-label/a\x41`:         "/dev/disk/by-label/aA",
+		"/dev/disk/by-label/a\xff":         `/dev/disk/by-label/a\xff`,
+		"/dev/disk/by-partuuid/1234ABCD-1": "/dev/disk/by-partuuid/1234abcd-1",
+		"/dev/disk/by-uuid/ABCD-1234":      "",
+	} {
+		if got := UdevLink(name); got != want {
+			t.Errorf("%q: %q; want %q", name, got, want)
+		}
+		d, err := ParseDevice(name)
+		if by := d.Kind != ByPath; err != nil || want != "" && by {
+			t.Errorf("%q: %v, %v", name, d, err)
+		}
+	}
+}
+
+// TestFUSE: what a program mounts needs no device, unless it names one.
+func TestFUSE(t *testing.T) {
+	for line, want := range map[string]DeviceKind{"pool /x fuse.mergerfs": Remote, "s3fs#bucket /x fuse": Remote, "/dev/sda1 /x fuse.exfat": ByPath, "LABEL=x /x fuseblk": ByLabel, "x /x autofs": Virtual} {
+		m, _, err := parseMount(line)
+		if err != nil || m.Device.Kind != want {
+			t.Errorf("%s: %v, %v", line, m, err)
+		}
+	}
+}

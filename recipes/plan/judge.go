@@ -203,7 +203,7 @@ func (p *planner) refuse(f lint.Finding, system string) *recipes.Error {
 	e := p.At(key, &Finding{f})
 	if f.Want == "" {
 		rule, _ := lint.RuleNamed(f.Name)
-		e.Hint = lowerFirst(strings.TrimSuffix(rule.Out, "."))
+		e.Hint = lowerFirst(strings.TrimSuffix(cmp.Or(f.Out, rule.Out), "."))
 		return e
 	}
 	e.Hint = fmt.Sprintf("write %s: %s", key[strings.LastIndexByte(key, '.')+1:], printable.Name(yamlText(f.Want)))
