@@ -132,6 +132,9 @@ func (c *Closure) check(d *decoder, key string) {
 	}
 }
 
+// mostPartitions are those of a GPT.
+const mostPartitions = 128
+
 func (r *Recipe) checkDisk(d *decoder) {
 	r.Disk.Table = cmp.Or(r.Disk.Table, "gpt")
 	if r.Disk.Table == "msdos" { // as parted calls it
@@ -142,6 +145,9 @@ func (r *Recipe) checkDisk(d *decoder) {
 	}
 	if len(r.Disk.Partitions) == 0 {
 		d.fail("disk.partitions", "a disk without partitions holds nothing")
+	}
+	if n := len(r.Disk.Partitions); n > mostPartitions {
+		d.fail("disk.partitions", "there are %d, and a disk has at most %d", n, mostPartitions)
 	}
 	r.settleKinds(d)
 	first := map[string]string{} // what must differ, and the key that has it

@@ -59,6 +59,20 @@ func TestManyMistakes(t *testing.T) {
 	}
 }
 
+// TestManyPartitions: more partitions than a table holds are one mistake, found before any work.
+func TestManyPartitions(t *testing.T) {
+	for n, want := range map[int]string{128: "", 4000: "x:2:20: disk.partitions: there are 4000, and a disk has at most 128"} {
+		var b strings.Builder
+		for i := range n {
+			fmt.Fprintf(&b, "{name: p%d, size: 1MiB}, ", i)
+		}
+		_, err := Parse("x", ".", []byte("name: x\ndisk: {partitions: ["+b.String()+"]}"), nil)
+		if got := fmt.Sprint(err); want != "" && got != want || want == "" && err != nil {
+			t.Errorf("%d: %v", n, err)
+		}
+	}
+}
+
 // TestMistakesAreCounted: of millions, no more is kept than what is named.
 func TestMistakesAreCounted(t *testing.T) {
 	const more = 1000

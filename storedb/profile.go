@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"ingot/internal/printable"
 )
@@ -91,6 +92,9 @@ func ReadProfile(link string) (Profile, error) {
 	link = filepath.Clean(link)
 	p := Profile{Name: filepath.Base(link)}
 	to, err := os.Readlink(link)
+	if errors.Is(err, syscall.EINVAL) {
+		return p, fmt.Errorf("profile %s: it is no link, as %s/profiles/system is one", link, Nix.StateDir())
+	}
 	if err != nil {
 		return p, fmt.Errorf("profile: %w", err)
 	}

@@ -50,6 +50,9 @@ func TestReadProfile(t *testing.T) {
 			t.Errorf("%s -> %s: ReadProfile() = %+v, %v; want an error with %q", c.name, c.target, p, err, c.want)
 		}
 	}
+	if _, err := ReadProfile(dir); err == nil || !strings.Contains(err.Error(), "it is no link, as /nix/var/nix/profiles/system is one") {
+		t.Errorf("a folder: %v", err)
+	}
 	if _, err := ReadProfile(filepath.Join(dir, "none")); err == nil || !strings.Contains(err.Error(), "no such file") {
 		t.Errorf("without the profile: %v", err)
 	}

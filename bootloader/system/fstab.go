@@ -14,6 +14,12 @@ import (
 // maxMounts bounds the lines of an fstab that count.
 const maxMounts = 4096
 
+// The longest path and the longest name in it (limits.h).
+const (
+	maxPoint = 4095
+	maxName  = 255
+)
+
 // ErrNoFstab is wrapped by the error about a system without etc/fstab.
 var ErrNoFstab = errors.New("the system has no etc/fstab")
 
@@ -69,6 +75,9 @@ func parseMount(line string) (m *Mount, swap bool, err error) {
 			return nil, false, fmt.Errorf("the mount point %s is not an absolute path", printable.Quote(fields[1]))
 		}
 		m.Point = path.Clean(fields[1])
+		if len(m.Point) > maxPoint || slices.ContainsFunc(strings.Split(m.Point, "/"), func(s string) bool { return len(s) > maxName }) {
+			return nil, false, fmt.Errorf("the mount point %s is too long: Linux takes paths of %d bytes, with names of %d", printable.Quote(m.Point), maxPoint, maxName)
+		}
 	}
 	if m.Device, err = parseDevice(fields[0], m.Type, m.Options); err != nil {
 		return nil, false, err

@@ -199,3 +199,13 @@ func TestFUSE(t *testing.T) {
 		}
 	}
 }
+
+// TestMountPointTooLong: no kernel mounts at a path of more than 4095 bytes.
+func TestMountPointTooLong(t *testing.T) {
+	for point, bad := range map[string]bool{strings.Repeat("/a", 2047): false, strings.Repeat("/a", 2048): true, "/" + strings.Repeat("a", 256): true} {
+		_, _, err := parseMount("LABEL=x " + point + " ext4")
+		if (err != nil) != bad || bad && !strings.Contains(err.Error(), "is too long: Linux takes paths of 4095 bytes") {
+			t.Errorf("%d bytes: %v", len(point), err)
+		}
+	}
+}

@@ -223,3 +223,10 @@ func TestFolderUnreadable(t *testing.T) {
 		}
 	}
 }
+
+// TestRecipesFromTwice: the folder of the items has another flag there.
+func TestRecipesFromTwice(t *testing.T) {
+	if code, _, errout := ingot("recipes", "--from", ".", "--graph", "graph", "--from", "items"); code != exitUsage || !strings.Contains(errout, "--items DIR") {
+		t.Errorf("status %d, %s", code, errout)
+	}
+}

@@ -56,7 +56,7 @@ func findNixBuild(env func(string) string) (*nixBuild, error) {
 	}
 	// Nix before 2.9 names the file by its path outside of the sandbox.
 	for _, name := range []string{env("NIX_ATTRS_JSON_FILE"), filepath.Join(top, ".attrs.json")} {
-		if _, err := os.Stat(name); err == nil {
+		if info, err := os.Stat(name); err == nil && info.Mode().IsRegular() {
 			b.Attrs = name
 			return b, b.readAttributes()
 		}
@@ -85,25 +85,47 @@ func (b *nixBuild) readAttributes() error {
 }
 
 func (b *nixBuild) parseAttributes(data []byte) error {
-	var attributes struct {
-		Outputs  map[string]string
-		Graphs   map[string]json.RawMessage `json:"exportReferencesGraph"`
-		Programs []string                   `json:"programs"`
-	}
-	if err := json.Unmarshal(data, &attributes); err != nil {
+	var all, graphs map[string]json.RawMessage
+	var outputs map[string]string
+	var programs []string
+	if err := unmarshal(data, &all, "the text", "an object"); err != nil {
 		return err
 	}
-	b.structured, b.hasGraph = true, len(attributes.Graphs) > 0
-	if out := attributes.Outputs["out"]; out != "" {
+	for _, f := range []struct {
+		name string
+		to   any
+		want string
+	}{
+		{"outputs", &outputs, "an object with the path of each output"},
+		{"exportReferencesGraph", &graphs, "an object with the paths of each graph"},
+		{"programs", &programs, `a list of folders such as "${pkgs.squashfsTools}/bin"`},
+	} {
+		if raw, ok := all[f.name]; ok {
+			if err := unmarshal(raw, f.to, f.name, f.want); err != nil {
+				return err
+			}
+		}
+	}
+	b.structured, b.hasGraph = true, len(graphs) > 0
+	if out := outputs["out"]; out != "" {
 		b.Out = out
 	}
-	for _, dir := range attributes.Programs {
+	for _, dir := range programs {
 		if !filepath.IsAbs(dir) {
 			return fmt.Errorf("programs: %s is no absolute path; give folders such as \"${pkgs.squashfsTools}/bin\"", printable.Quote(dir))
 		}
 		b.Programs = append(b.Programs, dir)
 	}
 	return nil
+}
+
+// unmarshal reads JSON, and says in plain words what does not fit.
+func unmarshal(data []byte, to any, what, want string) error {
+	err := json.Unmarshal(data, to)
+	if kind := new(json.UnmarshalTypeError); errors.As(err, &kind) {
+		return fmt.Errorf("%s: it must be %s", what, want)
+	}
+	return err
 }
 
 // lacksGraph says why a build knows no closure, or nil.

@@ -61,6 +61,12 @@ func TestNixBuildRefusals(t *testing.T) {
 		{"NIX_ATTRS_JSON_FILE", "/nonexistent", "", "structured attributes, and no file /nonexistent"},
 		{"NIX_ATTRS_JSON_FILE", "/nonexistent", "{", ".attrs.json: unexpected end of JSON input"},
 		{"NIX_ATTRS_JSON_FILE", "/nonexistent", `{"programs": ["qemu"]}`, `programs: "qemu" is no absolute path`},
+		{"NIX_ATTRS_JSON_FILE", "/nonexistent", `[]`, ".attrs.json: the text: it must be an object"},
+		{"NIX_ATTRS_JSON_FILE", "/nonexistent", `{"outputs": ["out"]}`, "outputs: it must be an object with the path of each output"},
+		{"NIX_ATTRS_JSON_FILE", "/nonexistent", `{"exportReferencesGraph": ["closure", "/nix/store/x"]}`, "exportReferencesGraph: it must be an object with the paths of each graph"},
+		{"NIX_ATTRS_JSON_FILE", "/nonexistent", `{"programs": "/nix/store/x/bin"}`, "programs: it must be a list of folders"},
+		{"NIX_ATTRS_JSON_FILE", "/nonexistent", `{"Programs": {}, "OUTPUTS": 1}`, "add exportReferencesGraph.closure = [ system ];"},
+		{"NIX_ATTRS_JSON_FILE", "/dev/zero", "", "structured attributes, and no file /dev/zero"},
 		{"NIX_ATTRS_JSON_FILE", "/nonexistent", `{"outputs": {}}`, "add exportReferencesGraph.closure = [ system ];"},
 		{"", "", "", `add exportReferencesGraph = [ "closure" system ];`},
 	} {

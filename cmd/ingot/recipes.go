@@ -17,7 +17,7 @@ import (
 
 func newRecipes() *cobra.Command {
 	var asJSON, schema bool
-	var from string
+	var froms []string
 	r := recipeFlags{store: new(sourceFlags)}
 	c := &cobra.Command{
 		Use:   "recipes [NAME | --from WHAT]",
@@ -38,7 +38,13 @@ check recipes.`,
   ingot recipes --schema > ingot.schema.json`,
 		Args: takes(0, 1),
 		RunE: func(c *cobra.Command, args []string) error {
+			from := ""
+			if len(froms) > 0 {
+				from = froms[0]
+			}
 			switch {
+			case len(froms) > 1:
+				return usageError{errors.New("recipes: --from is given twice: it says which system is meant, and --items DIR where its items lie")}
 			case from != "" && len(args) > 0:
 				return usageError{fmt.Errorf("recipes: --from %s and the name %s both say which recipe is meant: give one of the two", from, args[0])}
 			case from != "":
@@ -63,7 +69,7 @@ check recipes.`,
 	f := c.Flags()
 	r.store.addWithoutFrom(f)
 	r.addProfile(c)
-	f.StringVar(&from, "from", "", "print the recipe of `WHAT`: a system, a folder")
+	f.StringArrayVar(&froms, "from", nil, "print the recipe of `WHAT`: a system, a folder")
 	f.StringVar(&r.store.From, "items", "", "with --from: `DIR` with the items. Default: the store.")
 	f.StringVar(&r.format, "format", "", "with --from: `FORMAT` to write")
 	f.StringVarP(&r.outName, "output", "o", "", "the `FILE` to write; here its suffix says the format")

@@ -57,14 +57,20 @@ func (r Refusal) String() string {
 	return r.Where + ": " + r.What
 }
 
+// mostRefused are the refusals that an error lists.
+const mostRefused = 10
+
 // Err returns the refusals as one error, or nil.
 func (r *Recipe) Err() error {
 	if len(r.Refused) == 0 {
 		return nil
 	}
 	var list []string
-	for _, refusal := range r.Refused {
+	for _, refusal := range r.Refused[:min(len(r.Refused), mostRefused)] {
 		list = append(list, refusal.String())
+	}
+	if more := len(r.Refused) - len(list); more > 0 {
+		list = append(list, fmt.Sprintf("and %d more", more))
 	}
 	return errors.New(strings.Join(list, "; "))
 }

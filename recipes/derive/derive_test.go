@@ -16,7 +16,7 @@ const toplevel = "/nix/store/00000000000000000000000000000001-nixos-system-web-2
 func mount(t *testing.T, line string) system.Mount {
 	t.Helper()
 	f := strings.Fields(line)
-	m := system.Mount{Point: f[1], Type: f[2]}
+	m := system.Mount{Point: f[1], Type: f[2], Early: f[1] == "/" || f[1] == "/nix"}
 	if len(f) > 3 {
 		m.Options = strings.Split(f[3], ",")
 	}
@@ -107,6 +107,12 @@ func TestDisks(t *testing.T) {
 			bios + esp + "home linux ext4 label=home mount=/home 1GiB\nroot linux ext4 label=nixos fit+512MiB grow store"},
 		{"what need not be there", "LABEL=nixos / ext4\nLABEL=stick /media ext4 nofail\n/persist/x /x none bind\n/swapfile none swap\ntmpfs /tmp tmpfs",
 			bios + esp + "root linux ext4 label=nixos fit+512MiB store"},
+		{"a disk at /iso", "LABEL=nixos / ext4\nLABEL=x /iso ext4",
+			bios + esp + "iso linux ext4 label=x mount=/iso 1GiB\nroot linux ext4 label=nixos fit+512MiB store"},
+		{"what stage 1 mounts is needed", "LABEL=nixos / ext4\nLABEL=nix /nix ext4 nofail",
+			bios + esp + "nix linux ext4 label=nix mount=/nix fit+512MiB store\nroot linux ext4 label=nixos mount=/ 1GiB"},
+		{"swap with a key of the moment", "LABEL=nixos / ext4\n/dev/mapper/dev-disk-by\\x2dpartlabel-my\\x2dswap x swap",
+			bios + esp + "my-swap swap swap 1GiB\nroot linux ext4 label=nixos fit+512MiB store"},
 		{"subvolumes", "LABEL=pool / btrfs subvol=@\nLABEL=pool /nix btrfs subvol=/@nix,compress=zstd\nLABEL=pool /home btrfs subvol=@home",
 			bios + esp + "root linux btrfs label=pool fit+512MiB store"},
 		{"one name for several", "PARTLABEL=bios / ext4\nLABEL=ESP /data ext4\nLABEL=x /boot vfat", "bios2 bios-boot 1MiB\nesp esp fat label=x mount=/boot fit+256MiB\ndata linux ext4 label=ESP mount=/data 1GiB\nbios linux ext4 fit+512MiB store"},
@@ -132,6 +138,8 @@ func TestRefused(t *testing.T) {
 		{"ZFS", "tank/root / zfs\nLABEL=ESP /boot vfat", `etc/fstab:1: "/" is "zfs", a file system that ingot does not make (it makes `},
 		{"LVM", "LABEL=nixos / ext4\n/dev/mapper/vg-data /data ext4", `etc/fstab:2: "/dev/mapper/vg-data" is no LUKS container that the initial RAM disk opens, but LVM`},
 		{"LVM by its folder", "/dev/vg/root / ext4", `etc/fstab:1: "/dev/vg/root" looks like LVM`},
+		{"a number of a subvolume", "LABEL=p / btrfs subvolid=257", `etc/fstab:1: "/" is the subvolume 257 of a btrfs, and ingot makes subvolumes by name: write subvol=NAME in place of subvolid=257`},
+		{"a name that udev does not give", `/dev/disk/by-label/my!disk / ext4`, `etc/fstab:1: "/dev/disk/by-label/my!disk" is no name that udev gives: write "/dev/disk/by-label/my\\x21disk"`},
 		{"RAID", "/dev/md0 / ext4", `etc/fstab:1: "/dev/md0" is a RAID`},
 		{"bcachefs", "LABEL=nixos / bcachefs", `etc/fstab:1: "/" is "bcachefs"`},
 		{"two disks", "/dev/sda1 / ext4\n/dev/sdb1 /data ext4", `etc/fstab:2: "/dev/sdb1" is on another disk than the partitions before it ("/dev/sda")`},
@@ -198,7 +206,7 @@ func TestLive(t *testing.T) {
 // TestLUKS: a root in a container is encrypted, whether fstab names the container or, as
 // nixos-generate-config writes it, the file system in it.
 func TestLUKS(t *testing.T) {
-	for _, fstab := range []string{"/dev/mapper/cryptroot / ext4\nLABEL=ESP /boot vfat", "UUID=6b4f0b6e-6d57-4d1c-9a3e-0e9b2f5a7c11 / ext4\nLABEL=ESP /boot vfat"} {
+	for _, fstab := range []string{"/dev/mapper/cryptroot / ext4\nLABEL=ESP /boot vfat", "UUID=6b4f0b6e-6d57-4d1c-9a3e-0e9b2f5a7c11 / ext4\nLABEL=ESP /boot vfat", "LABEL=nixos / ext4\nLABEL=ESP /boot vfat"} {
 		r := made(t, fstab, func(_ *system.System, want *system.Expectations, _ *Wishes) {
 			want.LUKS = []system.LUKS{{Name: "cryptroot", Device: system.Device{Kind: system.ByPartLabel, Value: "secret"}, Where: "initrd"}}
 		})
@@ -209,6 +217,46 @@ func TestLUKS(t *testing.T) {
 		if p := recipe.Disk.Partitions[2].Passphrase; p == nil || p.Environment != "PASSPHRASE" {
 			t.Errorf("%s: the passphrase comes from %+v", fstab, p)
 		}
+	}
+}
+
+// TestLUKSByPath: containers that stage 1 opens by the partitions' numbers have these.
+func TestLUKSByPath(t *testing.T) {
+	opens := func(device string) func(*system.System, *system.Expectations, *Wishes) {
+		return func(_ *system.System, want *system.Expectations, _ *Wishes) {
+			d, err := system.ParseDevice(device)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want.LUKS = []system.LUKS{{Name: "root", Device: d, Where: "initrd"}}
+		}
+	}
+	const fstab = "/dev/mapper/root / ext4\nLABEL=ESP /boot vfat"
+	for device, line := range map[string]int{"/dev/vda2": 1, "PARTUUID=1234abcd-02": 1} {
+		got, _ := parts(t, made(t, fstab, opens(device)))
+		if all := strings.Split(got, "\n"); !strings.HasPrefix(all[line], "root luks ext4 ") {
+			t.Errorf("%s:\n%s", device, got)
+		}
+	}
+	for device, want := range map[string]string{
+		"LABEL=crypt": `initrd: the LUKS container "root" is found by the label "crypt", and ingot's containers have none`,
+		"/dev/md0":    `initrd: "/dev/md0" is a RAID`,
+	} {
+		if err := made(t, fstab, opens(device)).Err(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", device, err)
+		}
+	}
+}
+
+// TestManyRefusals: an error lists some of them, and says how many more there are.
+func TestManyRefusals(t *testing.T) {
+	r := made(t, "LABEL=nixos / ext4\n"+strings.Repeat("/dev/md0 /x ext4\ntank/x /y zfs\n", 9), nil)
+	if err := r.Err(); len(r.Refused) < 2 || err == nil {
+		t.Fatalf("%v", err)
+	}
+	r.Refused = append(r.Refused, make([]Refusal, 4000)...)
+	if err := r.Err().Error(); !strings.HasSuffix(err, "; and 3992 more") {
+		t.Errorf("%s", err[max(0, len(err)-200):])
 	}
 }
 

@@ -22,7 +22,7 @@ type live struct {
 func (d *deriver) findLive() {
 	for _, m := range d.mounts {
 		switch {
-		case m.Point == "/iso", m.Point == "/" && m.Type == "iso9660":
+		case m.Point == "/iso" && slices.Contains([]string{"iso9660", "auto", ""}, m.Type), m.Point == "/" && m.Type == "iso9660":
 			d.live.format, d.live.where = "iso", m.Where
 			switch m.Device.Kind {
 			case system.ByLabel:

@@ -12,6 +12,7 @@ import (
 	"ingot/bootloader/system"
 	"ingot/image/fileformat"
 	"ingot/internal/lazy"
+	"ingot/internal/printable"
 	"ingot/partition/filesystems"
 	"ingot/partition/volume"
 )
@@ -106,7 +107,7 @@ func (d *deriver) onDisk(m system.Mount) bool {
 	if m.Type == "none" || slices.Contains(m.Options, "bind") || slices.Contains(m.Options, "rbind") {
 		return false
 	}
-	if optional(m) && !slices.Contains(system.FirmwarePoints, m.Point) && m.Point != "/" {
+	if optional(m) && !m.Early && !slices.Contains(system.FirmwarePoints, m.Point) && m.Point != "/" {
 		d.note(m.Where, "%s is left out: the system starts without it (%s)", quote(m.Point), optionOf(m))
 		return false
 	}
@@ -234,6 +235,9 @@ func (d *deriver) addPart(dev *device, isESP bool) {
 			return
 		}
 	}
+	if !d.namesSubvolumes(dev) {
+		return
+	}
 	fs := d.kindOf(first)
 	kind := filesystems.Named(fs)
 	if kind == nil || kind.FileSystem == nil || kind.Class != volume.Files {
@@ -299,6 +303,18 @@ func (d *deriver) isText(s, where string) bool {
 	return true
 }
 
+// namesSubvolumes refuses mounts of a subvolume by its number, which btrfs gives by itself. 5 is
+// the whole file system.
+func (d *deriver) namesSubvolumes(dev *device) bool {
+	for _, m := range dev.mounts {
+		if id, ok := m.Option("subvolid"); ok && id != "5" && id != "0" {
+			d.refuse(m.Where, "%s is the subvolume %s of a btrfs, and ingot makes subvolumes by name: write subvol=NAME in place of subvolid=%[2]s", quote(m.Point), printable.Name(id))
+			return false
+		}
+	}
+	return true
+}
+
 // subvolume returns the subvolume of a btrfs that a mount names; empty if it names none.
 func subvolume(m system.Mount) string {
 	name, _ := m.Option("subvol")
@@ -317,6 +333,13 @@ func (d *deriver) addSwap(m system.Mount) {
 	}
 	if !d.isText(m.Device.Value, m.Where) {
 		return
+	}
+	// NixOS makes the device of swapDevices.*.randomEncryption anew at each start, under a name
+	// that systemd-escape has made of the partition's (nixos/modules/config/swap.nix).
+	if name, ok := strings.CutPrefix(m.Device.Value, "/dev/mapper/dev-"); ok && m.Device.Kind == system.ByPath {
+		if by, err := system.ParseDevice("/dev/" + strings.ReplaceAll(strings.ReplaceAll(name, "-", "/"), `\x2d`, "-")); err == nil {
+			m.Device = by
+		}
 	}
 	p := &part{rank: rankSwap, filesystem: "swap"}
 	p.size = p.says("size", emptySize, "ingot's default for swap")
@@ -362,9 +385,10 @@ func (d *deriver) identify(p *part, by system.Device, where string) bool {
 	case system.ByLabel:
 		p.label = p.says("label", by.Value, where)
 		p.labelled = true
+		return d.inOnlyContainer(p, by)
 	case system.ByUUID:
 		p.uuid = p.says("uuid", by.Value, where)
-		d.inOnlyContainer(p)
+		return d.inOnlyContainer(p, by)
 	case system.ByPartLabel:
 		p.name = p.says("name", by.Value, where)
 		p.named = true
@@ -385,31 +409,37 @@ func (d *deriver) identify(p *part, by system.Device, where string) bool {
 	return true
 }
 
-// inOnlyContainer puts a partition into the one LUKS container that no other is in: fstab names
-// the file system in it, as nixos-generate-config writes it.
-func (d *deriver) inOnlyContainer(p *part) {
-	if len(d.want.LUKS) == 1 && !slices.ContainsFunc(d.mounts, func(m system.Mount) bool { return strings.HasPrefix(m.Device.Value, "/dev/mapper/") }) && d.isRootUUID(p.uuid) {
-		d.contain(p, &d.want.LUKS[0])
+// inOnlyContainer puts the root into the one LUKS container that no other is in: fstab names the
+// file system in it by its UUID, as nixos-generate-config writes it, or by its label. It reports
+// false if ingot cannot make the container.
+func (d *deriver) inOnlyContainer(p *part, by system.Device) bool {
+	mapped := func(m system.Mount) bool { return strings.HasPrefix(m.Device.Value, "/dev/mapper/") }
+	isRoot := func(m system.Mount) bool { return m.Point == "/" && m.Device == by }
+	if len(d.want.LUKS) != 1 || slices.ContainsFunc(slices.Concat(d.mounts, d.want.Swaps), mapped) || !slices.ContainsFunc(d.mounts, isRoot) {
+		return true
 	}
+	return d.contain(p, &d.want.LUKS[0])
 }
 
-func (d *deriver) isRootUUID(uuid string) bool {
-	return slices.ContainsFunc(d.mounts, func(m system.Mount) bool {
-		return m.Point == "/" && m.Device.Kind == system.ByUUID && m.Device.Value == uuid
-	})
-}
-
-// contain puts a partition's file system into a LUKS container.
-func (d *deriver) contain(p *part, c *system.LUKS) {
+// contain puts a partition's file system into a LUKS container. It reports false if ingot cannot
+// make that.
+func (d *deriver) contain(p *part, c *system.LUKS) bool {
 	p.luks = c
 	p.says("encrypt", "", c.Where+": "+quote(c.Name))
 	switch c.Device.Kind {
-	case system.ByPartLabel:
-		p.name = p.says("name", c.Device.Value, c.Where)
-		p.named = true
-	case system.ByPartUUID:
-		p.guid = p.says("guid", c.Device.Value, c.Where)
+	case system.ByPartLabel, system.ByPartUUID:
+		return d.identify(p, c.Device, c.Where)
+	case system.ByLabel:
+		d.refuse(c.Where, "the LUKS container %s is found by the label %s, and ingot's containers have none: name it by its UUID, or by the partition's name", quote(c.Name), quote(c.Device.Value))
+		return false
+	case system.ByPath:
+		if _, _, ok := system.PartOfDisk(c.Device.Value); !ok {
+			d.refuse(c.Where, "%s%s", quote(c.Device.Value), whyNot(c.Device.Value))
+			return false
+		}
+		return d.byPath(p, c.Device.Value, c.Where)
 	}
+	return true
 }
 
 // wholeDisk matches the names of disks themselves.
@@ -440,8 +470,7 @@ func (d *deriver) byPath(p *part, name, where string) bool {
 	if mapped, ok := strings.CutPrefix(name, "/dev/mapper/"); ok {
 		for i := range d.want.LUKS {
 			if c := &d.want.LUKS[i]; c.Name == mapped {
-				d.contain(p, c)
-				return true
+				return d.contain(p, c)
 			}
 		}
 	}
@@ -451,6 +480,9 @@ func (d *deriver) byPath(p *part, name, where string) bool {
 
 // whyNot says why ingot cannot make what has the name of a device.
 func whyNot(name string) string {
+	if link := system.UdevLink(name); link != "" {
+		return " is no name that udev gives: write " + quote(link)
+	}
 	switch {
 	case wholeDisk().MatchString(name):
 		return " is a whole disk, and ingot makes partitions: name the file system by its label or UUID"
