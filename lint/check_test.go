@@ -142,6 +142,9 @@ func TestCheck(t *testing.T) {
 		{"no initial RAM disk", []string{root}, func(c *Checked, _ *Disk) {
 			c.Wants.Initrd, c.System.Entry.Initrd, c.Arguments = nil, nil, []string{"root=PARTLABEL=root"}
 		}, ""},
+		{"no initial RAM disk, and another partition", []string{root}, func(c *Checked, _ *Disk) {
+			c.Wants.Initrd, c.System.Entry.Initrd, c.Arguments = nil, nil, []string{"root=PARTUUID=9-9"}
+		}, "warning root-partuuid -1.system="},
 		{"no initial RAM disk to look for a label", []string{root}, func(c *Checked, _ *Disk) {
 			c.Wants.Initrd, c.System.Entry.Initrd, c.Arguments = nil, nil, []string{"root=LABEL=nixos"}
 		}, "warning root-label -1.system="},

@@ -31,15 +31,22 @@ func (c *checker) checkBare() {
 	if len(c.System.Entry.Initrd) > 0 || c.onMedium() || c.System.Flavour != storedb.Nix {
 		return
 	}
-	name, by := rootUUID, "UUID"
+	name, by := rootUUID, "a UUID"
 	if v := c.argument("root"); v != "" {
 		d, err := system.ParseDevice(v)
 		switch {
-		case err != nil || d.Kind != system.ByLabel && d.Kind != system.ByUUID:
+		case err != nil || d.Kind == system.ByPath:
 			return
 		case d.Kind == system.ByLabel:
-			name, by = rootLabel, "label"
+			name, by = rootLabel, "a label"
+		case d.Kind == system.ByUUID:
+		case len(c.find(d)) > 0:
+			return
+		default:
+			name = map[system.DeviceKind]string{system.ByPartLabel: rootPartLabel, system.ByPartUUID: rootPartUUID}[d.Kind]
+			c.add(name, Warning, Place{-1, System}, "", "%s has no initial RAM disk, and its kernel looks for the root by %s, which no partition of this disk has", printable.Name(c.System.Path), c.by(d))
+			return
 		}
 	}
-	c.add(name, Warning, Place{-1, System}, "", "%s has no initial RAM disk, and no kernel finds its root by a %s itself", printable.Name(c.System.Path), by)
+	c.add(name, Warning, Place{-1, System}, "", "%s has no initial RAM disk, and no kernel finds its root by %s itself: write root=PARTLABEL=NAME among its arguments, with the partition's name", printable.Name(c.System.Path), by)
 }
