@@ -17,6 +17,7 @@ import (
 	"ingot/bootloader/kernel"
 	"ingot/guest/wire"
 	"ingot/image"
+	"ingot/internal/paths"
 	"ingot/storedb"
 	"ingot/storedb/storedisk"
 	"ingot/vm"
@@ -193,7 +194,7 @@ func inClosure(c *storedb.Closure, program string) string {
 // executable returns why a program of a closure cannot be run, or nil.
 func executable(c *storedb.Closure, program string) error {
 	look := bootloader.Lookup(func(name string) *image.Node {
-		if strings.HasPrefix(c.Flavour.StoreDir()+"/", strings.TrimSuffix(name, "/")+"/") {
+		if paths.In(c.Flavour.StoreDir(), path.Clean(name)) {
 			return image.NewDir(0o755) // above the store
 		}
 		item := c.Containing(name)

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"ingot/bootloader/system"
+	"ingot/internal/paths"
 	"ingot/internal/printable"
 	"ingot/storedb"
 )
@@ -225,7 +226,7 @@ func (c *checker) checkElsewhere(m system.Mount) bool {
 	case system.Virtual:
 		store := c.System.Flavour.StoreDir()
 		brings := func(m system.Mount) bool {
-			return m.Point != "/" && (m.Point == store || strings.HasPrefix(store, strings.TrimSuffix(m.Point, "/")+"/"))
+			return m.Point != "/" && paths.In(store, m.Point)
 		}
 		if !slices.ContainsFunc(c.Wants.Mounts, brings) {
 			c.add(rootMemory, Error, Place{-1, System}, "", "the system has its root in memory (%s, %s), and mounts nothing at %s or above: its store would be missing", printable.Quote(m.Device.Value), m.Where, store)

@@ -385,10 +385,7 @@ func (r *Recipe) loadsByHand() bool {
 		if p.Type != "esp" {
 			return p.Source != nil
 		}
-		return p.Source != nil || !p.Contents.From.IsZero() || slices.ContainsFunc(p.Contents.Files, func(f File) bool {
-			dir, _, _ := strings.Cut(strings.TrimPrefix(path.Clean(f.Path), "/"), "/")
-			return strings.EqualFold(dir, "EFI")
-		})
+		return p.Source != nil || !p.Contents.From.IsZero() || slices.ContainsFunc(p.Contents.Files, File.inEFI)
 	})
 }
 

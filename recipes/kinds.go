@@ -84,12 +84,13 @@ func (r *Recipe) isESP(p *Partition) bool {
 	if known(p.Name) || known(p.Label) || p.Mount == "/efi" || p.Mount == "/boot/efi" || p.Mount == "/boot" {
 		return true
 	}
-	for _, f := range p.Contents.Files {
-		if dir, _, _ := strings.Cut(strings.TrimPrefix(path.Clean(f.Path), "/"), "/"); strings.EqualFold(dir, "EFI") {
-			return true
-		}
-	}
-	return r.bootsByEFI() && !slices.ContainsFunc(r.Disk.Partitions, func(p Partition) bool { return p.Type == "esp" })
+	return slices.ContainsFunc(p.Contents.Files, File.inEFI) || r.bootsByEFI() && !slices.ContainsFunc(r.Disk.Partitions, func(p Partition) bool { return p.Type == "esp" })
+}
+
+// inEFI reports whether a file is in the folder EFI, where firmware looks for programs.
+func (f File) inEFI() bool {
+	dir, _, _ := strings.Cut(strings.TrimPrefix(path.Clean(f.Path), "/"), "/")
+	return strings.EqualFold(dir, "EFI")
 }
 
 // bootsByEFI reports whether the boot loader is installed for UEFI.

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"ingot/internal/paths"
 	"ingot/internal/printable"
 	"ingot/partition/foreign"
 	"ingot/storedb"
@@ -24,11 +25,6 @@ type Mount struct {
 // Below returns where in the file system a path of the root lies that is At or below it.
 func (m Mount) Below(name string) string {
 	return path.Join(m.Inside, strings.TrimPrefix(name, strings.TrimSuffix(m.At, "/")))
-}
-
-// isBelow reports whether a path is a folder or lies below it.
-func isBelow(name, folder string) bool {
-	return name == folder || strings.HasPrefix(name, strings.TrimSuffix(folder, "/")+"/")
 }
 
 // Mounts returns where the disk's file systems are found, in the order in which they are
@@ -76,7 +72,7 @@ func (r *Recipe) Holder(name string) (Mount, bool) {
 
 func holder(mounts []Mount, name string) (found Mount, ok bool) {
 	for _, m := range mounts {
-		if isBelow(name, m.At) && len(m.At) >= len(found.At) {
+		if paths.In(name, m.At) && len(m.At) >= len(found.At) {
 			found, ok = m, true
 		}
 	}
@@ -110,7 +106,7 @@ func (r *Recipe) flavour() storedb.Flavour {
 func (r *Recipe) Spreads() bool {
 	f := r.flavour()
 	for _, m := range r.Mounts() {
-		if m.Subvolume != "" || m.At != "/" && (isBelow(f.StoreDir(), m.At) || isBelow(f.StateDir(), m.At) || isBelow(m.At, f.StateDir())) {
+		if m.Subvolume != "" || m.At != "/" && (paths.In(f.StoreDir(), m.At) || paths.In(f.StateDir(), m.At) || paths.In(m.At, f.StateDir())) {
 			return true
 		}
 	}
@@ -121,7 +117,7 @@ func (r *Recipe) Spreads() bool {
 func (r *Recipe) StoreMounts() (needed []Mount) {
 	f := r.flavour()
 	for _, m := range r.Mounts() {
-		if m.At != "/" && (isBelow(f.StoreDir(), m.At) || isBelow(f.StateDir(), m.At) || isBelow(m.At, f.StateDir())) {
+		if m.At != "/" && (paths.In(f.StoreDir(), m.At) || paths.In(f.StateDir(), m.At) || paths.In(m.At, f.StateDir())) {
 			needed = append(needed, m)
 		}
 	}
@@ -161,7 +157,7 @@ func (r *Recipe) checkSubvolumes(d *decoder) {
 			case s.Mount == "":
 			case !isPlace(s.Mount):
 				d.fail(key, "%s is not an absolute path without . and ..", printable.Quote(s.Mount))
-			case p.Mount != "" && !isBelow(s.Mount, p.Mount):
+			case p.Mount != "" && !paths.In(s.Mount, p.Mount):
 				d.fail(key, "%s is not below %s, where partition %s is mounted: leave the partition's mount out, or name a place below it", s.Mount, p.Mount, p.Name)
 			}
 		}
@@ -182,7 +178,7 @@ func (r *Recipe) checkStorePlace(d *decoder) {
 	f := r.flavour()
 	name := r.Disk.Partitions[at].Name
 	for _, m := range r.Mounts() {
-		if m.At != f.StoreDir() && isBelow(m.At, f.StoreDir()) {
+		if m.At != f.StoreDir() && paths.In(m.At, f.StoreDir()) {
 			d.fail(r.mountKey(m), "%s lies in the store, whose items are those of the closures alone", m.At)
 			return
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ingot/inspect"
+	"ingot/internal/paths"
 	"ingot/recipes"
 	"ingot/recipes/derive"
 	"ingot/storedb"
@@ -92,7 +93,7 @@ func (d *derivation) checkWithin(verb string, outputs ...string) error {
 		if err != nil {
 			continue // writing it says so
 		}
-		if dir == folder || strings.HasPrefix(dir, strings.TrimSuffix(folder, "/")+"/") {
+		if paths.In(dir, folder) {
 			return usageError{fmt.Errorf("%s: %s: lies in the folder %s that it is made of, so that the next image would hold this one; write it elsewhere, with -o", verb, out, d.what)}
 		}
 	}

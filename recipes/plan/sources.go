@@ -11,6 +11,7 @@ import (
 
 	"ingot/bootloader"
 	"ingot/image"
+	"ingot/internal/paths"
 	"ingot/recipes"
 	"ingot/storedb"
 	"ingot/storedb/closures"
@@ -161,7 +162,7 @@ func (o *Opened) Host(storePath string) string { return o.items[storePath].HostP
 // Look is a [bootloader.Lookup] into the items.
 func (o *Opened) Look(name string) *image.Node {
 	dir := o.flavour.StoreDir()
-	if strings.HasPrefix(dir+"/", strings.TrimSuffix(name, "/")+"/") {
+	if paths.In(dir, path.Clean(name)) {
 		return image.NewDir(0o755)
 	}
 	rest, ok := strings.CutPrefix(path.Clean(name), dir+"/")

@@ -10,6 +10,7 @@ import (
 	"ingot/bootloader"
 	"ingot/guest/wire"
 	"ingot/image"
+	"ingot/internal/paths"
 	"ingot/recipes"
 )
 
@@ -67,7 +68,7 @@ func (s *spreader) spread(at string, n *image.Node) error {
 // leadsOn reports whether something is mounted at a path or below it.
 func (s *spreader) leadsOn(name string) bool {
 	return slices.ContainsFunc(s.mounts, func(m string) bool {
-		return m == name || strings.HasPrefix(m, strings.TrimSuffix(name, "/")+"/")
+		return paths.In(m, name)
 	})
 }
 
@@ -131,7 +132,7 @@ func (p *planner) intoSubvolumes(i int) error {
 		at, in := base, below(name, base)
 		for _, sub := range part.Subvolumes() {
 			m := recipes.Mount{At: sub.Mount, Inside: "/" + sub.Name}
-			if sub.Mount != "" && len(sub.Mount) >= len(at) && (name == sub.Mount || strings.HasPrefix(name, strings.TrimSuffix(sub.Mount, "/")+"/")) {
+			if sub.Mount != "" && len(sub.Mount) >= len(at) && paths.In(name, sub.Mount) {
 				at, in = sub.Mount, m.Below(name)
 			}
 		}
