@@ -166,6 +166,12 @@ rec {
 
   # fromConfig is the recipe of a NixOS configuration: the disk that its fileSystems, swapDevices
   # and boot.loader expect. The sizes are those that the options of image.ingot have.
+  #
+  # ingot itself derives a recipe as well, of a system that is built (recipes/derive). This one is
+  # made of the configuration, which says more than the closure holds: whether the boot loader is for
+  # BIOS or UEFI, where it mounts the ESP. It is known before anything is built, so that Nix can
+  # merge keys into it and passthru.recipe shows it. ingot holds its disk against the system as any
+  # other's: where the two contradict each other, the build fails and names the key.
   fromConfig =
     {
       config,
