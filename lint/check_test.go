@@ -94,6 +94,8 @@ func TestCheck(t *testing.T) {
 		{"one left", []string{root, "LABEL=home /home ext4"}, func(_ *Checked, d *Disk) {
 			d.Partitions = append(d.Partitions, Partition{Number: 4, Name: "more", FileSystem: filesystems.Named("ext4"), Label: "more"})
 		}, "error mount-missing 3.label=home"},
+		{"a file system alone", []string{root, "LABEL=EFI /boot vfat", "LABEL=data /data ext4", "PARTLABEL=x /x ext4", "/dev/vda7 /y ext4", "LABEL=swap none swap"}, alone, "warning boot-missing -1.=; warning mount-missing -1.=; warning swap-missing -1.="},
+		{"a file system alone of another label", []string{"LABEL=other / ext4"}, alone, "error root-label 0.label=other"},
 		{"unknown contents", []string{"LABEL=other / ext4"}, func(_ *Checked, d *Disk) {
 			d.Partitions[1] = Partition{Number: 2, Name: "root", Opaque: true}
 		}, "warning root-label -1.="},
@@ -207,6 +209,9 @@ func iso(_ *Checked, d *Disk) {
 		return nil
 	}}}
 }
+
+// alone leaves the root's file system, without a table.
+func alone(_ *Checked, d *Disk) { *d = Disk{Alone: true, Partitions: d.Partitions[1:2]} }
 
 func TestPartitionNumber(t *testing.T) {
 	for name, want := range map[string]string{

@@ -222,6 +222,9 @@ func (c *checker) look(m system.Mount, what, name string, s Severity, then strin
 		s = Warning // such as a volume that a step makes
 	}
 	found := c.find(m.Device)
+	if c.disk.Alone && ofTable(m.Device) {
+		return // the table of the disk that it will lie on has it, or not
+	}
 	switch {
 	case m.Device.Kind == system.ByPath:
 		c.lookPath(m, what, name, s, found)
@@ -243,6 +246,12 @@ func (c *checker) look(m system.Mount, what, name string, s Severity, then strin
 	}
 }
 
+// ofTable reports whether a device is found by what a partition table says.
+func ofTable(d system.Device) bool {
+	number, _ := partitionNumber(d.Value)
+	return d.Kind == system.ByPartLabel || d.Kind == system.ByPartUUID || d.Kind == system.ByPath && number > 0
+}
+
 // missing says that no partition has what a mount is found by, and which one should.
 func (c *checker) missing(m system.Mount, what, name string, s Severity, then string) {
 	seeks := fmt.Sprintf("the system looks for %s by %s (%s)", what, c.by(m.Device), m.Where)
@@ -251,6 +260,10 @@ func (c *checker) missing(m system.Mount, what, name string, s Severity, then st
 		if c.opaque() && s == Error {
 			s = Warning
 			then = "it must be that of a partition whose contents ingot does not know"
+		}
+		if c.disk.Alone {
+			c.add(name, min(s, Warning), whole, "", "%s, which this file system does not have: another disk of the machine must", seeks)
+			return
 		}
 		c.add(name, s, whole, "", "%s, which no partition of this disk has: %s", seeks, then)
 		return

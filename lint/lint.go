@@ -74,6 +74,9 @@ type Disk struct {
 	// the files that come with them.
 	Netboot bool
 	Look    bootloader.Lookup
+	// Alone means that the image is a file system without a table, of a machine that has others
+	// elsewhere.
+	Alone bool
 	// Arch is the processor architecture of the machine as recipes name it; empty if unknown.
 	Arch string
 	// Changes means that programs still change the disk: what it lacks may come.

@@ -122,7 +122,7 @@ func (p *planner) expects(at int, s *system.System) (*system.Expectations, error
 
 // lintDisk describes the image as systems find it.
 func (p *planner) lintDisk(at int, disk *partition.Disk) lint.Disk {
-	d := lint.Disk{Arch: p.Arch, Changes: len(p.Steps) > 0}
+	d := lint.Disk{Arch: p.Arch, Changes: len(p.Steps) > 0, Alone: p.IsVolume()}
 	live := func(name string) *image.Node {
 		switch {
 		case p.Packs() && !p.packsRoot() && strings.TrimPrefix(name, "/") == storeImage:
