@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -92,11 +93,16 @@ func ReadProfile(link string) (Profile, error) {
 	link = filepath.Clean(link)
 	p := Profile{Name: filepath.Base(link)}
 	to, err := os.Readlink(link)
-	if errors.Is(err, syscall.EINVAL) {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return p, fmt.Errorf("profile %s: there is no such link", link)
+	case errors.Is(err, syscall.EINVAL):
 		return p, fmt.Errorf("profile %s: it is no link, as %s/profiles/system is one", link, Nix.StateDir())
-	}
-	if err != nil {
+	case err != nil:
 		return p, fmt.Errorf("profile: %w", err)
+	}
+	if i := strings.LastIndexByte(strings.TrimSuffix(p.Name, "-link"), '-'); i > 0 && generationNumber(p.Name[:i], p.Name) > 0 {
+		return p, fmt.Errorf("profile %s: it is one generation of a profile; %s is the profile", link, filepath.Join(filepath.Dir(link), p.Name[:i]))
 	}
 	p.Current = generationNumber(p.Name, filepath.Base(to))
 	if p.Current == 0 || filepath.IsAbs(to) && filepath.Dir(to) != filepath.Dir(link) || !filepath.IsAbs(to) && filepath.Base(to) != to {

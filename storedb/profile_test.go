@@ -50,11 +50,14 @@ func TestReadProfile(t *testing.T) {
 			t.Errorf("%s -> %s: ReadProfile() = %+v, %v; want an error with %q", c.name, c.target, p, err, c.want)
 		}
 	}
-	if _, err := ReadProfile(dir); err == nil || !strings.Contains(err.Error(), "it is no link, as /nix/var/nix/profiles/system is one") {
-		t.Errorf("a folder: %v", err)
-	}
-	if _, err := ReadProfile(filepath.Join(dir, "none")); err == nil || !strings.Contains(err.Error(), "no such file") {
-		t.Errorf("without the profile: %v", err)
+	for name, want := range map[string]string{
+		"none":           "there is no such link",
+		"":               "it is no link, as /nix/var/nix/profiles/system is one",
+		"system-41-link": "it is one generation of a profile; " + profile + " is the profile",
+	} {
+		if _, err := ReadProfile(filepath.Join(dir, name)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("profile %q: %v; want %s", name, err, want)
+		}
 	}
 }
 
