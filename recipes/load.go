@@ -13,6 +13,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"ingot/internal/grammar"
 	"ingot/internal/input"
 	"ingot/internal/near"
 	"ingot/internal/printable"
@@ -37,13 +38,16 @@ func Load(name string, set []string, absent ...string) (*Recipe, error) {
 			return Parse(name, ".", shipped, set, absent...)
 		}
 		if to, err := os.Readlink(name); err == nil {
-			return nil, fmt.Errorf("%s: is a link to %s, which is not there", name, printable.Name(to))
+			return nil, fmt.Errorf("%s is a link to %s, which is not there", name, printable.Name(to))
 		}
 		names := ShippedNames()
 		if meant := near.Word(name, names); meant != "" {
 			return nil, fmt.Errorf("%s: neither a file nor a recipe that ships with ingot; did you mean %q?", name, meant)
 		}
 		return nil, fmt.Errorf("%s: neither a file nor a recipe that ships with ingot (%s)", name, strings.Join(names, ", "))
+	}
+	if _, isLink := os.Readlink(name); errors.Is(err, os.ErrNotExist) && isLink != nil {
+		return nil, fmt.Errorf("%s: there is no such file, folder or store path", name)
 	}
 	if err != nil {
 		return nil, err
@@ -225,6 +229,20 @@ func placeOf(n *yaml.Node, number int) {
 	}
 }
 
+// namesIn says which names the elements of a list have.
+func namesIn(list *yaml.Node) string {
+	var names []string
+	for _, e := range list.Content {
+		if name := scalarUnder(e, "name"); name != "" {
+			names = append(names, printable.Name(name))
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return printable.Cut("; there are "+grammar.And(names...), 200)
+}
+
 // step returns the node under one part of a key's path, made if it is missing.
 func step(at *yaml.Node, part string, number int) (*yaml.Node, error) {
 	if at.Kind == yaml.AliasNode {
@@ -238,7 +256,7 @@ func step(at *yaml.Node, part string, number int) (*yaml.Node, error) {
 				return e, nil
 			}
 		}
-		return nil, fmt.Errorf("no element has the number or the name %s", printable.Quote(part))
+		return nil, fmt.Errorf("no element has the number or the name %s%s", printable.Quote(part), namesIn(at))
 	case yaml.MappingNode:
 		for i := 0; i+1 < len(at.Content); i += 2 {
 			if at.Content[i].Value == part {

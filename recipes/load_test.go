@@ -192,7 +192,7 @@ func TestOverride(t *testing.T) {
 		}
 	}
 	for set, want := range map[string]string{
-		"disk.partitions.toor.size=8GiB": `no element has the number or the name "toor"`,
+		"disk.partitions.toor.size=8GiB": `no element has the number or the name "toor"; there are `,
 		"steps[0].environment=hunter2":   "override steps[0].environment: there is no list yet that could have an element 0: give all of it, as [{...}]",
 		"nonsense":                       "not of the form key=value",
 		"disk.partitions.root.size=x":    "disk.partitions[2].size: ",
