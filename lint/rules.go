@@ -70,7 +70,7 @@ var Rules = []Rule{
 	{liveRoot, Error, "The image is an ISO or comes by network, and the system looks for its root on a disk.", "Use a configuration that imports nixpkgs' iso-image.nix or netboot.nix, or build a disk."},
 	{liveStore, Error, "The live system looks for its store in another form than the medium has it: as nix-store.squashfs, or as files.", "Set the form of the store."},
 	{fsDriver, Error, "The driver of a file system that stage 1 mounts, or a module that the driver needs, is neither in the initial RAM disk nor built into the kernel. It is a warning where ingot does not know what is built in.", "Add it to boot.initrd.supportedFilesystems or boot.initrd.availableKernelModules."},
-	{fsTool, Error, "Stage 1 lacks a program that it runs before it mounts: fsck for the root's file system, cryptsetup.", "Add the type to boot.initrd.supportedFilesystems."},
+	{fsTool, Error, "Stage 1 lacks a program that it runs before it mounts: fsck for the root's file system, cryptsetup.", "Add the file system's type to boot.initrd.supportedFilesystems, or the container to boot.initrd.luks.devices."},
 	{diskDriver, Warning, "The initial RAM disk has no driver for virtio disks, or none for any disk.", "Add drivers to boot.initrd.availableKernelModules, or import nixpkgs' qemu-guest.nix."},
 	{labelTooLong, Error, "The system looks for a label or UUID that the file system cannot have.", "Choose a shorter label in the configuration, or another file system."},
 	{duplicateLabel, Error, "Two file systems have the label by which the system looks for one.", "Give one of them another label."},

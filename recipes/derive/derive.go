@@ -48,6 +48,7 @@ type Recipe struct {
 type Refusal struct {
 	Where string // "etc/fstab:3"; empty where no line says it
 	What  string
+	Out   string // the way out; empty if a recipe without it is one
 }
 
 func (r Refusal) String() string {
@@ -133,7 +134,7 @@ func (d *deriver) secrets() []string {
 }
 
 func (d *deriver) refuse(where, format string, args ...any) {
-	d.out.Refused = append(d.out.Refused, Refusal{where, fmt.Sprintf(format, args...)})
+	d.out.Refused = append(d.out.Refused, Refusal{Where: where, What: fmt.Sprintf(format, args...)})
 }
 
 func (d *deriver) note(where, format string, args ...any) {

@@ -146,6 +146,8 @@ func TestRefused(t *testing.T) {
 		{"a whole disk", "/dev/vda / ext4", `etc/fstab:1: "/dev/vda" is a whole disk`},
 		{"two signatures", "PARTUUID=1234abcd-01 / ext4\nPARTUUID=1234abce-01 /x ext4", `etc/fstab:2: partition's GUID "1234abce-01" is on another disk than 1234abcd`},
 		{"a gap", "/dev/vda9 / ext4", `partition 9 is named, and nothing is known of partition 3 before it`},
+		{"a long label", "LABEL=nixos / ext4\nLABEL=a-label-too-long /boot vfat", `etc/fstab:2: no file system of this type can have what the system looks for: label "a-label-too-long"`},
+		{"a UUID of another kind", "UUID=12CE-A600 / ext4", `etc/fstab:1: no file system of this type can have what the system looks for: uuid "12CE-A600" is not of the form`},
 		{"no root", "LABEL=ESP /boot vfat", "has no etc/fstab with a root"},
 		{"no place for the store", "tmpfs / tmpfs", "no file system of the system holds the store: none is mounted at /nix/store, /nix, /"},
 	} {
@@ -198,7 +200,7 @@ func TestLive(t *testing.T) {
 		}
 	}
 	r := made(t, iso, func(_ *system.System, _ *system.Expectations, w *Wishes) { w.Format = "qcow2" })
-	if err := r.Err(); err == nil || !strings.Contains(err.Error(), "etc/fstab:2: the system starts from a medium of the format iso, and none of the format qcow2") {
+	if err := r.Err(); err == nil || !strings.Contains(err.Error(), "etc/fstab:2: a live system, which starts from an image of the format iso, and not of the format qcow2") || r.Refused[0].Out != "give --format iso, or -o NAME.iso" {
 		t.Errorf("a live system as a disk: %v", err)
 	}
 }

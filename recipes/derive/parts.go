@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"ingot/bootloader/system"
+	"ingot/image"
 	"ingot/image/fileformat"
 	"ingot/internal/lazy"
 	"ingot/internal/printable"
@@ -181,7 +182,8 @@ func (d *deriver) liveRoot() {
 	// What comes by network is found in the initial RAM disk, and kexec brings it there, too.
 	byKexec := d.wishes.Format == "kexec" && d.live.format == "netboot"
 	if w := d.wishes.Format; w != "" && d.live.format != "" && w != d.live.format && !byKexec {
-		d.refuse(d.live.where, "the system starts from a medium of the format %s, and none of the format %s", d.live.format, w)
+		d.refuse(d.live.where, "a live system, which starts from an image of the format %s, and not of the format %s", d.live.format, w)
+		d.out.Refused[len(d.out.Refused)-1].Out = map[string]string{"iso": "give --format iso, or -o NAME.iso", "netboot": "give --format netboot, or kexec"}[d.live.format]
 	}
 	d.parts = append(d.parts, p)
 }
@@ -381,6 +383,9 @@ func firstRunes(s string, n int) string {
 // identify gives a partition that by which the system finds it. It reports false if ingot
 // cannot make it.
 func (d *deriver) identify(p *part, by system.Device, where string) bool {
+	if !d.holds(p, by, where) {
+		return true // the partition is there, without
+	}
 	switch by.Kind {
 	case system.ByLabel:
 		p.label = p.says("label", by.Value, where)
@@ -405,6 +410,27 @@ func (d *deriver) identify(p *part, by system.Device, where string) bool {
 		d.table, d.signature, p.number = "mbr", signature, n
 	case system.ByPath:
 		return d.byPath(p, by.Value, where)
+	}
+	return true
+}
+
+// holds refuses a label or UUID that the file system of a partition cannot have.
+func (d *deriver) holds(p *part, by system.Device, where string) bool {
+	kind := filesystems.Named(p.filesystem)
+	if kind == nil || kind.FileSystem == nil {
+		return true
+	}
+	v := image.Volume{Size: kind.Suits()}
+	switch by.Kind {
+	case system.ByLabel:
+		v.Label = by.Value
+	case system.ByUUID:
+		v.UUID = by.Value
+	}
+	if err := kind.FileSystem.Check(v); err != nil {
+		d.refuse(where, "no file system of this type can have what the system looks for: %v", err)
+		d.out.Refused[len(d.out.Refused)-1].Out = "give that mount another label or UUID in the configuration"
+		return false
 	}
 	return true
 }
