@@ -12,6 +12,7 @@ import (
 
 	"ingot/inspect"
 	"ingot/internal/paths"
+	"ingot/internal/printable"
 	"ingot/recipes"
 	"ingot/recipes/derive"
 	"ingot/storedb"
@@ -55,7 +56,7 @@ func (r *recipeFlags) ofFolder(c *cobra.Command, name, format string) (*derivati
 		return nil, err
 	}
 	own := derive.FolderName(abs)
-	if p := storedb.Follow(name); storedb.ItemOf(p) == p && p != "" {
+	if p := storedb.FollowFile(name); storedb.ItemOf(p) == p && p != "" {
 		_, own, _ = strings.Cut(filepath.Base(p), "-")
 	}
 	d := &derivation{what: name, format: format, file: "derived from " + name, folder: true}
@@ -65,8 +66,21 @@ func (r *recipeFlags) ofFolder(c *cobra.Command, name, format string) (*derivati
 	if d.made, err = derive.Folder(hostPath(name).Text, derive.Wishes{Name: own, Format: format}); err != nil {
 		return nil, err
 	}
+	if nearlySystem(name) {
+		d.made.Notes = append(d.made.Notes, fmt.Sprintf("%s has the files of a system, and is not its store path: this is a data disk of them, which starts nothing; for the store of another root, give the store path and --store-root", printable.Name(name)))
+	}
 	r.made = d
 	return d, nil
+}
+
+// nearlySystem reports whether a folder has the files by which a system is recognized: it may be
+// a copy of one, or lie in a store that is mounted elsewhere.
+func nearlySystem(dir string) bool {
+	has := func(file string) bool {
+		_, err := os.Lstat(filepath.Join(dir, file))
+		return err == nil
+	}
+	return has("boot.json") || has("kernel") && (has("init") || has("parameters"))
 }
 
 // checkWithin refuses an output in the folder that it is made of: a second build would hold the

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"text/tabwriter"
 
@@ -12,6 +13,7 @@ import (
 
 	"ingot/internal/near"
 	"ingot/internal/printable"
+	"ingot/internal/shellwords"
 	"ingot/recipes"
 )
 
@@ -59,6 +61,9 @@ check recipes.`,
 				return usageError{errors.New("recipes: --json is for the list; a recipe is YAML")}
 			}
 			text, ok := recipes.Shipped(args[0])
+			if !ok && (r.systemPath(args[0]) != "" || strings.ContainsRune(args[0], '/')) {
+				return usageError{fmt.Errorf("recipes: no recipe that ships with ingot is called %s; of a system or a folder, --from %s prints the recipe", printable.Quote(args[0]), shellwords.Quote(args[:1]))}
+			}
 			if !ok {
 				return usageError{fmt.Errorf("recipes: no recipe %s ships with ingot (%s)%s", printable.Quote(args[0]), strings.Join(recipes.ShippedNames(), ", "), near.Hint(args[0], recipes.ShippedNames()))}
 			}
@@ -84,6 +89,12 @@ func printDerived(c *cobra.Command, r *recipeFlags, what string) error {
 	d, err := r.derived(c, what)
 	if err != nil {
 		return err
+	}
+	if _, err := os.Stat(what); d == nil && err != nil && what != stdin {
+		if to := danglingTarget(what); to != "" {
+			return fmt.Errorf("%s is a link to %s, which is not there", printable.Name(what), printable.Name(to))
+		}
+		return fmt.Errorf("recipes: --from %s: there is no such file, folder or store path", printable.Quote(what))
 	}
 	if d == nil {
 		return usageError{fmt.Errorf("recipes: --from %s: is neither a folder nor a system: a store path with a kernel (NixOS) or parameters (Guix), or a link to one", printable.Quote(what))}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -38,8 +39,8 @@ The closure of a system is that of the store's database, unless --graph, --regis
 // systemPath returns the store path of the system that a name on the command line means, itself
 // or by a link; "" if it means none. What lies elsewhere is looked for where the flags say.
 func (r *recipeFlags) systemPath(name string) string {
-	p := storedb.Follow(name)
-	if name == stdin || storedb.ItemOf(p) != p {
+	p := storedb.FollowFile(name)
+	if name == stdin || storedb.ItemOf(p) != p { // or it lies in one: ./result/sw
 		return ""
 	}
 	f := storedb.FlavourOf(p)
@@ -80,6 +81,10 @@ func (r *recipeFlags) derived(c *cobra.Command, name string) (*derivation, error
 	format := r.wishedFormat()
 	if d := r.made; d != nil && d.what == name && d.format == format {
 		return d, nil
+	}
+	if p := storedb.FollowFile(name); storedb.ItemOf(p) == p && strings.HasSuffix(p, ".drv") {
+		realise := map[storedb.Flavour]string{storedb.Nix: "nix-store --realise ", storedb.Guix: "guix build "}[storedb.FlavourOf(p)]
+		return nil, usageError{fmt.Errorf("%s: %s: is a derivation, not a system: `%s` builds what it describes, and prints its store path", verbName(c), printable.Name(name), realise+p)}
 	}
 	toplevel := r.systemPath(name)
 	if toplevel == "" {
@@ -173,7 +178,7 @@ func (r *recipeFlags) generations() (list []recipes.Generation, name string, err
 	}
 	p, err := storedb.ReadProfile(r.profile)
 	if err != nil {
-		return nil, "", fmt.Errorf("--profile: %w", err)
+		return nil, "", fmt.Errorf("--%w", err)
 	}
 	for _, g := range p.Generations {
 		list = append(list, recipes.Generation{Number: g.Number, Path: recipes.StorePath(g.Path)})
@@ -375,7 +380,11 @@ func (r *recipeFlags) closureError(what, toplevel string, err error) error {
 // error.
 func (d *derivation) text(c *cobra.Command) ([]byte, error) {
 	if err := d.made.Err(); err != nil {
-		return nil, &recipes.Error{File: d.what, What: err.Error(), Hint: "ingot recipes --from " + shellwords.Quote([]string{d.what}) + " prints a recipe without it, as a start"}
+		out := "ingot recipes --from " + shellwords.Quote([]string{d.what}) + " prints a recipe without it, as a start"
+		if len(d.made.Refused) == 1 {
+			out = cmp.Or(d.made.Refused[0].Out, out)
+		}
+		return nil, &recipes.Error{File: d.what, What: err.Error(), Hint: out}
 	}
 	if quiet := c.Flags().Lookup("quiet"); !d.said && (quiet == nil || !asks(quiet)) {
 		d.said = true

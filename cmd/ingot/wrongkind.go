@@ -30,7 +30,7 @@ func notImage(c *cobra.Command, text string) error {
 	case err != nil:
 		return nil
 	case info.IsDir():
-		return usageError{fmt.Errorf("%s: %s: is a folder, not a %s: ingot run takes store paths and netboot folders, and closure --path store paths", c.Name(), text, wanted)}
+		return usageError{fmt.Errorf("%s: %s: is a folder, not a %s: of its files, build makes a data disk; a netboot folder or a system is for run", c.Name(), text, wanted)}
 	}
 	disk, err := inspect.Open(c.Context(), text)
 	var container *diskfile.ContainerError
