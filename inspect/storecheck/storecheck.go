@@ -170,10 +170,16 @@ func (o *Options) read(ctx context.Context, v *inspect.Volume, r *Report) (*imag
 	return tree, nil
 }
 
+// packedStore is the file that the store of a live NixOS lies in, on its medium.
+const packedStore = "/nix-store.squashfs"
+
 // volume checks the stores of a volume.
 func (o *Options) volume(ctx context.Context, d *inspect.Image, p part, r *Report) error {
 	v, tree := p.Volume, p.root
 	for _, f := range o.flavours(r, func(name string) bool { return tree.Lookup(name) != nil }) {
+		if tree.Lookup(packedStore) != nil && emptyDir(tree.Lookup(f.StoreDir())) {
+			return fmt.Errorf("%s: its store lies in %s, a squashfs, which ingot does not read: unsquashfs unpacks it, and ingot verify compares the image with its recipe or its manifest", v, packedStore)
+		}
 		s := Store{Partition: v.Number, Filesystem: string(v.Kind()), Names: v.Reading().Names, Where: fmt.Sprintf("%s, %s", v, v.Reading())}
 		err := o.check(r, f, s, func(opts storedb.CheckOptions) (*storedb.Report, error) {
 			if opts.MaxContents == 0 {
