@@ -253,7 +253,7 @@ func (o *buildFlags) sayAccess(c *cobra.Command, plan *plan.Plan, out string) {
 func formatList(keep func(fileformat.Format) bool) string {
 	var b strings.Builder
 	for _, f := range fileformat.That(keep) {
-		fmt.Fprintf(&b, "  %-7s  %s\n", f.Name, f.Meaning())
+		fmt.Fprintf(&b, "  %-8s  %s\n", f.Name, f.Meaning())
 	}
 	return b.String()
 }
