@@ -120,6 +120,13 @@ func (b *builder) configOf(c cases.Config, systemd bool) *Config {
 		if systemd && f.Device == "/iso/nix-store.squashfs" {
 			f.Device = "/sysroot" + f.Device
 		}
+		if systemd && f.Type == "overlay" { // as nixos/modules/tasks/filesystems/overlayfs.nix has it
+			options := []string{"x-systemd.requires-mounts-for=/sysroot/nix/.ro-store"}
+			for _, o := range f.Options {
+				options = append(options, strings.Replace(o, "=/", "=/sysroot/", 1))
+			}
+			f.Options = options
+		}
 		config.FileSystems = append(config.FileSystems, FileSystem{Point: f.Point, Device: f.Device, Type: f.Type, Options: f.Options, Needed: f.Early})
 	}
 	known := append(cases.Default().Modules, cases.Live("").Modules...)
