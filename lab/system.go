@@ -91,6 +91,9 @@ func FromPlan(p *plan.Plan, what string) *run.System {
 	s := &run.System{
 		Name: run.SafeName(p.Recipe.Name), What: what, Arch: vm.Arch(p.Recipe.Arch), Disks: []run.Base{{Map: p.Disk.Map, Serial: "root"}}, Firmware: []run.Boot{},
 	}
+	if m := p.Recipe.Machine; m != nil {
+		s.Memory = m.Memory.Bytes
+	}
 	if m := p.Recipe.Machine; m != nil && len(m.Firmware) > 0 {
 		var names []string
 		for _, path := range m.Firmware {

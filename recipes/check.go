@@ -41,8 +41,14 @@ func (r *Recipe) check(d *decoder) {
 	r.checkLive(d)
 	r.checkSteps(d)
 	r.checkLint(d)
+	if m := r.Machine; m != nil && !m.Memory.IsZero() && (m.Memory.Fit || m.Memory.Bytes < leastMemory) {
+		d.fail("machine.memory", "%s is no size of a machine's memory: write at least 32MiB, such as 1GiB", m.Memory.Text)
+	}
 	r.checkTests(d)
 }
+
+// leastMemory is the smallest memory of a machine, in bytes: vm.MinMemory.
+const leastMemory = 32 << 20
 
 // checkLint refuses names of findings that there are none of.
 func (r *Recipe) checkLint(d *decoder) {

@@ -98,6 +98,7 @@ func TestParseErrors(t *testing.T) {
 		{"level", "format: qcow2", "format: iso\n  level: 23", "web.yaml:27:10: output.level: level 23: zstd has 1 to 22"},
 		{"level of xz", "format: qcow2", "format: iso\n  compression: xz\n  level: 9", "web.yaml:28:10: output.level: level 9: xz has no levels"},
 		{"block size", "format: qcow2", "format: iso\n  block-size: 2MiB", "output.block-size: block size 2097152: squashfs has powers of two from 4096 to 1048576"},
+		{"a machine's memory", "format: qcow2", "qcow2\nmachine: {memory: 16MiB}", "machine.memory: 16MiB is no size of a machine's memory: write at least 32MiB, such as 1GiB"},
 		{"block size fit", "format: qcow2", "format: iso\n  block-size: fit", "output.block-size: fit is no block size"},
 		{"long volume id", "format: qcow2", "format: iso\n  volume: a-volume-id-of-thirty-three-bytes", "output.volume: "},
 		{"volume id alphabet", "format: qcow2", "format: iso\n  volume: no blanks", "output.volume: "},

@@ -293,6 +293,7 @@ const IgnoreAll = "all"
 // Machine describes the machines that a recipe is run in. It has no influence on the image.
 type Machine struct {
 	Firmware Paths `json:"firmware,omitempty" jsonschema_description:"The UEFI firmware: the file of its code, beside which its variables lie; the list [CODE, VARS]; or the folder that has both. Default: the first that is found."`
+	Memory   Size  `json:"memory,omitzero" jsonschema_description:"The memory, such as 1GiB. Default: 512MiB."`
 }
 
 // A Test is a boot test that a recipe carries. It has no influence on the image.

@@ -143,7 +143,7 @@ func (r *runFlags) options(c *cobra.Command, h hardware) (o run.Options, err err
 		return o, usageError{err}
 	}
 	given := c.Flags().Changed
-	if given("memory") || o.Memory == 0 {
+	if given("memory") { // else the recipe's, or the flag's default
 		o.Memory = h.memory
 	}
 	if given("cpus") || o.CPUs == 0 {

@@ -79,6 +79,9 @@ func (d *deriver) text() ([]byte, error) {
 	if n := d.outputNode(); n != nil {
 		put(m, "output", n, "")
 	}
+	if d.volume() == nil { // which no machine starts
+		put(m, "machine", d.machineNode(), "")
+	}
 	head := []string{
 		"# Derived by ingot from the system " + oneLine(d.system.Path) + ".",
 		"# Behind each # stands where the value comes from; a value without one is ingot's default.",
@@ -266,6 +269,14 @@ func (d *deriver) loaderNode() *node {
 	if consoles, why := d.consoles(); len(consoles) > 0 {
 		put(m, "console", listed(consoles...), why)
 	}
+	return m
+}
+
+// machineNode gives the machines of ingot run and ingot test as much memory as nixpkgs' own
+// (nixos/modules/virtualisation/qemu-vm.nix).
+func (d *deriver) machineNode() *node {
+	m := mapping()
+	put(m, "memory", scalar("1GiB"), "for ingot run and ingot test")
 	return m
 }
 

@@ -27,7 +27,7 @@ type Options struct {
 	Arch        vm.Arch
 	MachineType string
 	Accel       vm.Accel
-	Memory      int64 // bytes; 512 MiB
+	Memory      int64 // bytes. Default: that of the system, or 512 MiB.
 	CPUs        int   // 1
 
 	// Overlay keeps what is written to the first disk, in a qcow2 file that is made if
@@ -275,10 +275,10 @@ func joinBoots(s *System) string {
 	return strings.Join(words, " and ")
 }
 
-func (o *Options) name(s *System) string { return cmp.Or(o.Name, s.Name) }
-func (o *Options) number() int           { return max(1, o.Number) }
-func (o *Options) memory() int64         { return cmp.Or(o.Memory, defaultMemory) }
-func (o *Options) hasGraphics() bool     { return o.Graphics == VNC || o.Graphics == Window }
+func (o *Options) name(s *System) string  { return cmp.Or(o.Name, s.Name) }
+func (o *Options) number() int            { return max(1, o.Number) }
+func (o *Options) memory(s *System) int64 { return cmp.Or(o.Memory, s.Memory, defaultMemory) }
+func (o *Options) hasGraphics() bool      { return o.Graphics == VNC || o.Graphics == Window }
 func (o *Options) emptyPath(i int) string {
 	return filepath.Join(o.TempDir, fmt.Sprintf("empty%d.qcow2", i))
 }

@@ -140,7 +140,7 @@ func (o *Options) prepare(s *System) error {
 func (x *Session) describe(s *System, o Options) Entry {
 	e := Entry{
 		Name: x.reserved.name, What: s.What, PID: os.Getpid(), QEMU: x.Machine.PID(), Started: time.Now().UTC().Truncate(time.Second),
-		Boot: o.BootOf(s), Memory: o.memory(), CPUs: max(1, o.CPUs), Disk: o.Overlay,
+		Boot: o.BootOf(s), Memory: o.memory(s), CPUs: max(1, o.CPUs), Disk: o.Overlay,
 	}
 	for _, f := range x.Machine.Forwards() {
 		if o.SSH && f.GuestPort == sshPort {
@@ -232,7 +232,7 @@ func (w *wiring) config(s *System, o Options) (vm.Config, error) {
 	}
 	name := o.name(s)
 	c := vm.Config{
-		Name: name, Arch: o.Arch, MachineType: o.MachineType, Accel: o.Accel, Memory: o.memory(), CPUs: o.CPUs,
+		Name: name, Arch: o.Arch, MachineType: o.MachineType, Accel: o.Accel, Memory: o.memory(s), CPUs: o.CPUs,
 		NICs: o.nics(name), Shares: append(slices.Clone(s.Shares), o.Shares...), Channels: o.Channels, Args: o.QEMUArgs, Reboot: o.Reboot,
 	}
 	if !o.NoBackdoor {

@@ -43,6 +43,7 @@ type System struct {
 	Toplevel string     // the store path of the system, if it has one
 	Nix      bool       // it has a Nix, which may build for another one by ssh
 
+	Memory   int64   // bytes, if the options name none; 512 MiB if it is 0, too
 	OVMF     vm.OVMF // the firmware for UEFI, if the system names one
 	NoOVMF   error   // why that cannot be used
 	Firmware []Boot  // that the disk boots with, the preferred one first; both if empty
