@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -68,7 +69,7 @@ func TestNewFormat(t *testing.T) {
 		}
 	}
 	for _, verb := range []string{"build", "convert"} {
-		if _, help, _ := ingot(verb, "--help"); !strings.Contains(help, "crate    a disk in a crate\n") {
+		if _, help, _ := ingot(verb, "--help"); !regexp.MustCompile(`(?m)^  crate +a disk in a crate$`).MatchString(help) {
 			t.Errorf("%s --help does not have the format:\n%s", verb, help)
 		}
 	}
