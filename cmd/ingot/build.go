@@ -177,12 +177,26 @@ func (o *buildFlags) checkManifest(out string, folder bool) error {
 		return nil
 	case o.manifest == stdout:
 		return usageError{errors.New("build: --manifest -: standard output is for the image; give a file")}
-	case folder && filepath.Dir(filepath.Clean(o.manifest)) == filepath.Clean(out):
+	case folder && realPath(filepath.Dir(filepath.Clean(o.manifest))) == realPath(out):
 		return usageError{fmt.Errorf("build: --manifest %s: lies in the folder that is made, which has its manifest inside anyway; leave it out", o.manifest)}
-	case image.SameFile(o.manifest, out) || filepath.Clean(o.manifest) == filepath.Clean(out):
+	case image.SameFile(o.manifest, out) || realPath(o.manifest) == realPath(out):
 		return usageError{fmt.Errorf("build: --manifest: %s is the output itself", o.manifest)}
 	}
 	return image.Check(o.manifest)
+}
+
+// realPath returns the one path of what need not be there yet: absolute, with no symlinks in it.
+func realPath(name string) string {
+	if target, err := image.Target(name); err == nil {
+		name = target
+	}
+	if abs, err := filepath.Abs(name); err == nil {
+		name = abs
+	}
+	if dir, err := filepath.EvalSymlinks(filepath.Dir(name)); err == nil {
+		name = filepath.Join(dir, filepath.Base(name))
+	}
+	return name
 }
 
 // contain does what the file of a disk takes before it can be written.

@@ -10,7 +10,8 @@ import (
 // TestManifestPlace: --manifest names the manifest's file for every output, and verify compares
 // an image with it.
 func TestManifestPlace(t *testing.T) {
-	t.Chdir(t.TempDir())
+	dir := t.TempDir()
+	t.Chdir(dir)
 	if err := os.WriteFile("data.yaml", []byte(dataDisk), 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -72,6 +73,14 @@ func TestManifestPlace(t *testing.T) {
 
 	run(exitUsage, "--manifest -: standard output is for the image", "build data.yaml -o x.img --manifest -")
 	run(exitUsage, "x.img is the output itself", "build data.yaml -o x.img --manifest ./x.img")
+	for link, target := range map[string]string{"here": ".", "later": "x.img"} {
+		if err := os.Symlink(target, link); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"$PWD/x.img", "here/x.img", "later"} {
+		run(exitUsage, "is the output itself", "build data.yaml -o x.img --manifest "+strings.Replace(name, "$PWD", dir, 1))
+	}
 	run(1, "data.yaml: is one of the files that the output is made from", "build data.yaml -o x.img --manifest data.yaml")
 	run(exitUsage, "--manifest and --no-manifest exclude each other", "build data.yaml -o x.img --manifest a --no-manifest")
 	run(exitUsage, "exclude each other", "verify x.img --manifest a --digest")
