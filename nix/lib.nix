@@ -224,7 +224,22 @@ rec {
         && !(elem "bind" (fs.options or [ ]) || elem "rbind" (fs.options or [ ]))
         && (fs.device or null) != null
         && !(hasPrefix "/dev/loop" fs.device)
-        && startsIn [ "/dev/" "LABEL=" "UUID=" "PARTLABEL=" "PARTUUID=" ] fs.device;
+        && startsIn [ "/dev/" "LABEL=" "UUID=" "PARTLABEL=" "PARTUUID=" ] fs.device
+        && !(spared fs);
+      # What the system starts without is as a rule another disk: a stick, an archive.
+      spared =
+        fs:
+        (elem "nofail" (fs.options or [ ]) || elem "noauto" (fs.options or [ ]))
+        && !(elem fs.mountPoint [
+          "/"
+          "/nix"
+          "/nix/store"
+          "/boot"
+          "/boot/efi"
+          "/efi"
+          esp
+        ])
+        && !(fs.neededForBoot or false);
       named = builtins.mapAttrs (point: fs: fs // { mountPoint = fs.mountPoint or point; }) (config.fileSystems or { });
       mounts = filter onDisk (attrValues named);
 
@@ -256,13 +271,15 @@ rec {
 
       # The deepest of these holds the store.
       storeAt = head (
-        filter (point: builtins.any (fs: fs.mountPoint == point) partitions) [
+        filter (point: builtins.any (fs: fs.mountPoint == point) mounts) [
           "/nix/store"
           "/nix"
           "/"
         ]
         ++ [ null ]
       );
+
+      holdsStore = fs: builtins.any (of: of.mountPoint == storeAt) byDevice.${fs.device};
 
       kinds = {
         vfat = "fat";
@@ -279,13 +296,30 @@ rec {
           d = device fs.device;
           by = {
             "/" = "root";
-            ${esp} = if kind fs == "fat" then "esp" else "boot";
+            ${if esp == "/" then null else esp} = if kind fs == "fat" then "esp" else "boot";
           };
         in
-        if d.kind == "partlabel" then
-          d.value
-        else
-          by.${fs.mountPoint} or (replaceStrings [ "/" ] [ "-" ] (removePrefix "/" fs.mountPoint));
+        if d.kind == "partlabel" then d.value else by.${fs.mountPoint} or (nameOfPoint fs.mountPoint);
+
+      # A mount point whose name is too long for the table, or that of another partition, is
+      # named by its number.
+      nameOfPoint =
+        point:
+        let
+          name = replaceStrings [ "/" ] [ "-" ] (removePrefix "/" point);
+          points = map (fs: fs.mountPoint) ordered;
+          same = filter (other: replaceStrings [ "/" ] [ "-" ] (removePrefix "/" other) == name) points;
+          given = filter (fs: (device fs.device).kind == "partlabel") ordered;
+          others = [
+            "bios"
+            "root"
+            "esp"
+          ]
+          ++ genList (i: if i == 0 then "swap" else "swap-${toString (i + 1)}") (length swaps)
+          ++ map (fs: (device fs.device).value) given;
+          number = foldl' (n: i: if elemAt points i == point then i + 1 else n) 0 (genList (i: i) (length points));
+        in
+        if stringLength name <= 36 && head same == point && !(elem name others) then name else "data-${toString number}";
 
       # found is how the partition gets what the system looks for. A path such as /dev/vda2 says
       # nothing that could be written; ingot judges whether it fits.
@@ -305,22 +339,38 @@ rec {
         else
           { };
 
+      # subvolumes are those of a btrfs that the configuration mounts by their names.
+      subvolumes =
+        fs:
+        let
+          named = concatMap (
+            other:
+            map (option: {
+              name = trimmed (removePrefix "subvol=" option);
+              mount = other.mountPoint;
+            }) (filter (hasPrefix "subvol=") (other.options or [ ]))
+          ) byDevice.${fs.device};
+        in
+        if kind fs == "btrfs" then filter (s: s.name != null) named else [ ];
+      trimmed = text: head (match "/*(.*[^/])?/*" text); # null of nothing but slashes
+
       partition =
         fs:
         {
           name = nameOf fs;
           filesystem = kind fs;
-          mount = fs.mountPoint;
         }
+        // optionalAttrs (all (s: s.mount != fs.mountPoint) (subvolumes fs)) { mount = fs.mountPoint; }
+        // optionalAttrs (subvolumes fs != [ ]) { subvolumes = subvolumes fs; }
         // found fs
         // optionalAttrs (efi && fs.mountPoint == esp && kind fs == "fat") { type = "esp"; }
-        // optionalAttrs (fs.mountPoint == storeAt) {
+        // optionalAttrs (holdsStore fs) {
           contents.store = true;
           size = rootSize;
         }
         # Kernels of further generations come to /boot; an ESP elsewhere has GRUB alone.
         // optionalAttrs (fs.mountPoint == "/boot") { size = bootSize; }
-        // optionalAttrs (fs.mountPoint != storeAt && fs.mountPoint != esp && fs.mountPoint != "/boot") { size = "1GiB"; }
+        // optionalAttrs (!(holdsStore fs) && fs.mountPoint != esp && fs.mountPoint != "/boot") { size = "1GiB"; }
         // optionalAttrs (fs.autoResize or false || elem "x-systemd.growfs" (fs.options or [ ])) { flags = [ "grow" ]; };
 
       # A swap device that NixOS makes itself, of a file or with a new key at each start, needs none.

@@ -76,6 +76,20 @@ func TestRecipeOfConfiguration(t *testing.T) {
 			boot.loader.grub = { enable = true; efiSupport = true; device = "nodev"; };`,
 			`[{"name": "esp", "type": "esp", "filesystem": "fat", "label": "ESP"}, {"name": "nix", "filesystem": "ext4", "label": "nix", "mount": "/nix", "size": "fit+512MiB", "contents": {"store": true}}]`,
 			`{"grub": {"platforms": ["efi"]}, "timeout": 5}`},
+		{"names that are others' or too long", `fileSystems."/" = { device = "LABEL=nixos"; fsType = "ext4"; }; fileSystems."/root" = { device = "LABEL=r"; fsType = "ext4"; };
+			fileSystems."/a/b" = { device = "LABEL=b"; fsType = "ext4"; }; fileSystems."/a-b" = { device = "LABEL=c"; fsType = "ext4"; };
+			fileSystems."/var/lib/a/place/that/no/table/can/name" = { device = "LABEL=d"; fsType = "ext4"; };`,
+			`[{"name": "a-b", "filesystem": "ext4", "label": "c", "mount": "/a-b", "size": "1GiB"}, {"name": "data-2", "filesystem": "ext4", "label": "b", "mount": "/a/b", "size": "1GiB"},
+			  {"name": "data-3", "filesystem": "ext4", "label": "r", "mount": "/root", "size": "1GiB"},
+			  {"name": "data-4", "filesystem": "ext4", "label": "d", "mount": "/var/lib/a/place/that/no/table/can/name", "size": "1GiB"},` + root + "]", "null"},
+		{"what need not be there", `fileSystems."/" = { device = "LABEL=nixos"; fsType = "ext4"; options = [ "nofail" ]; }; fileSystems."/mnt/usb" = { device = "LABEL=stick"; fsType = "ntfs"; options = [ "nofail" ]; };
+			fileSystems."/mnt/old" = { device = "LABEL=old"; fsType = "ext4"; options = [ "noauto" ]; };
+			fileSystems."/persist" = { device = "LABEL=p"; fsType = "ext4"; options = [ "nofail" ]; neededForBoot = true; };`,
+			`[{"name": "persist", "filesystem": "ext4", "label": "p", "mount": "/persist", "size": "1GiB"},` + root + "]", "null"},
+		{"subvolumes", `fileSystems."/" = { device = "LABEL=nixos"; fsType = "ext4"; }; fileSystems."/nix" = { device = "LABEL=pool"; fsType = "btrfs"; options = [ "subvol=/@nix" "compress=zstd" ]; };
+			fileSystems."/a" = { device = "LABEL=pool"; fsType = "btrfs"; options = [ "subvol=a" ]; }; fileSystems."/btr" = { device = "LABEL=pool"; fsType = "btrfs"; options = [ "subvol=/" ]; };`,
+			`[{"name": "a", "filesystem": "btrfs", "label": "pool", "size": "fit+512MiB", "contents": {"store": true}, "subvolumes": [{"name": "a", "mount": "/a"}, {"name": "@nix", "mount": "/nix"}]},
+			  {"name": "root", "filesystem": "ext4", "label": "nixos", "mount": "/", "size": "1GiB"}]`, "null"},
 		{"no boot loader", `fileSystems."/" = { label = "nixos"; device = "/dev/disk/by-label/nixos"; fsType = "ext4"; }; boot.loader.grub.enable = false;`, "[" + root + "]", "null"},
 	} {
 		got, err := evaluate(t, `let r = (import ROOT/nix/lib.nix).fromConfig { config = { networking.hostName = "web"; system.build.toplevel = "/nix/store/x"; `+x.config+` }; };
