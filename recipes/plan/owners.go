@@ -88,6 +88,7 @@ func (p *planner) mountOf(i int) string {
 type accountsOf struct {
 	users  map[string]accounts.User
 	groups map[string]uint32
+	homes  map[string]accounts.User // by their paths; nil until they are asked for
 	// in names the files that these come from, or why there are none.
 	passwd, group string
 }
@@ -253,12 +254,18 @@ const homes = "/home/"
 
 // homeOf returns the innermost home that a path is in, and whose it is; "" if it is in none.
 func (a *accountsOf) homeOf(name string) (home string, user accounts.User) {
-	for _, of := range slices.Sorted(maps.Keys(a.users)) {
-		u := a.users[of]
-		at := path.Clean(u.Home)
-		if u.UID != 0 && strings.HasPrefix(at, homes) && strings.HasPrefix(name+"/", at+"/") && len(at) > len(home) {
-			home, user = at, u
+	if a.homes == nil {
+		a.homes = map[string]accounts.User{}
+		for _, of := range slices.Backward(slices.Sorted(maps.Keys(a.users))) { // of two, the first has it
+			if u := a.users[of]; u.UID != 0 {
+				a.homes[path.Clean(u.Home)] = u
+			}
 		}
 	}
-	return home, user
+	for at := name; strings.HasPrefix(at, homes); at = path.Dir(at) {
+		if u, ok := a.homes[at]; ok {
+			return at, u
+		}
+	}
+	return "", accounts.User{}
 }

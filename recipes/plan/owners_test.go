@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"ingot/image"
 	"ingot/recipes"
@@ -125,6 +126,37 @@ disk:
 	}
 	if got, want := modeOf(t, readRoot(t, p), "/a"), "0644 998:997"; got != want {
 		t.Errorf("passwd in the store: /a is %s; want %s", got, want)
+	}
+}
+
+// TestManyHomes: the time goes by the number of accounts and of folders, not by their product, and
+// the innermost home has the folder.
+func TestManyHomes(t *testing.T) {
+	dir := t.TempDir()
+	var passwd, recipe strings.Builder
+	recipe.WriteString("name: x\ndisk:\n  partitions:\n    - name: root\n      filesystem: ext4\n      mount: /\n      contents:\n        files:\n" +
+		"          - {path: /etc/passwd, source: passwd}\n          - {path: /etc/group, text: \"\"}\n          - {path: /home/u7/in/a/b, text: x}\n")
+	for i := range 40000 {
+		fmt.Fprintf(&passwd, "u%d:x:%d:%d::/home/u%d:/bin/sh\n", i, i+1, i+1, i)
+		if i < 1000 {
+			fmt.Fprintf(&recipe, "          - {path: /home/u%d/x, text: x}\n", i)
+		}
+	}
+	passwd.WriteString("z:x:50001:50001::/home/u7/in:/bin/sh\na:x:50002:50002::/home/u7/in/:/bin/sh\n")
+	write(t, filepath.Join(dir, "passwd"), passwd.String())
+	start := time.Now()
+	p, err := plan(t, dir, recipe.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if took := time.Since(start); took > 10*time.Second {
+		t.Errorf("it took %v", took)
+	}
+	root := readRoot(t, p)
+	for name, want := range map[string]string{"/home/u7": "0700 8:8", "/home/u7/in": "0700 50002:50002", "/home/u7/in/a": "0755 50002:50002", "/home/u999": "0700 1000:1000"} {
+		if got := modeOf(t, root, name); got != want {
+			t.Errorf("%s is %s; want %s", name, got, want)
+		}
 	}
 }
 
