@@ -180,7 +180,7 @@ func (w *writer) entry(id string, e bootloader.Entry) {
 	w.line("menuentry %s --id %s {", quote(e.Title), id)
 	w.indent++
 	if e.Search != nil {
-		w.search(*e.Search)
+		w.search(what, *e.Search)
 	}
 	if e.ChainLoader != "" {
 		w.check(what, checkPath(e.ChainLoader))
@@ -198,15 +198,19 @@ func (w *writer) entry(id string, e bootloader.Entry) {
 }
 
 // search makes the file system that an entry's files lie in the root of their paths.
-func (w *writer) search(s bootloader.Search) {
+func (w *writer) search(what string, s bootloader.Search) {
+	by, of, name := "--file", "file", s.File
 	switch {
 	case s.UUID != "":
-		w.line("search --no-floppy --fs-uuid --set=root %s", quote(s.UUID))
+		by, of, name = "--fs-uuid", "UUID", s.UUID
 	case s.Label != "":
-		w.line("search --no-floppy --label --set=root %s", quote(s.Label))
-	default:
-		w.line("search --no-floppy --file --set=root %s", quote(s.File))
+		by, of, name = "--label", "label", s.Label
 	}
+	if name == "" || name[0] == '-' { // GRUB would read it as an option
+		w.check(what, fmt.Errorf("the file system with its files has the %s %s, which GRUB cannot look for", of, printable.Quote(name)))
+	}
+	w.check(what, bootloader.CheckText(of, name))
+	w.line("search --no-floppy %s --set=root %s", by, quote(name))
 }
 
 func (w *writer) kernel(what string, e bootloader.Entry) {

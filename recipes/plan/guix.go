@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"errors"
 	"fmt"
 	"path"
 	"strings"
@@ -61,6 +62,12 @@ func (p *planner) guixEntry(at int, from system.MenuEntry) (*bootloader.Entry, e
 	e.Kernel = belowMount(from.MountPoint, e.Kernel)
 	for i, initrd := range e.Initrd {
 		e.Initrd[i] = belowMount(from.MountPoint, initrd)
+	}
+	switch d := from.Device; d.Kind {
+	case system.ByUUID, system.ByLabel:
+		if d.Value == "" {
+			return nil, errors.New("device: it is empty")
+		}
 	}
 	switch d := from.Device; d.Kind {
 	case system.ByUUID:
