@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -61,6 +62,36 @@ func TestCheckOfASoundImage(t *testing.T) {
 		code, out, errout := ingot("check", checkedImage(t, format))
 		if want := "partition 2 (root), ext4: nix store: 1 path registered, 1 there, "; code != 0 || !strings.HasPrefix(out, want) || errout != "" {
 			t.Errorf("%s: %d\n%s%s", format, code, out, errout)
+		}
+	}
+}
+
+// TestCheckOfStoresApart: the database is found in whatever file system the recipe puts it.
+func TestCheckOfStoresApart(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := os.Mkdir("notes", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile("notes/one", []byte(marker), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, x := range []struct{ flavour, mounts string }{ // the first has the store
+		{"nix", "/ /nix/var"}, {"nix", "/ /nix/var/nix"}, {"nix", "/nix /nix/var /"}, {"nix", "/nix/store /nix/var /"}, {"nix", "/nix/store /"},
+		{"guix", "/ /var"}, {"guix", "/gnu /var /"}, {"guix", "/gnu/store /var/guix /"}, {"guix", "/ /var/guix"}, {"guix", "/gnu/store /var"},
+	} {
+		recipe := "name: x\nstore: {flavour: " + x.flavour + ", add: [{name: notes, source: notes}]}\ndisk:\n  partitions:\n"
+		for i, at := range strings.Fields(x.mounts) {
+			recipe += fmt.Sprintf("    - {name: p%d, filesystem: ext4, mount: %s, contents: {store: %t}}\n", i, at, i == 0)
+		}
+		if err := os.WriteFile("x.yaml", []byte(recipe), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if code, _, errout := ingot("build", "x.yaml", "-q"); code != 0 {
+			t.Fatalf("%s: build: %d\n%s", x.mounts, code, errout)
+		}
+		code, out, errout := ingot("check", "x.img")
+		if want := "partition 1 (p0), ext4: " + x.flavour + " store: 1 path registered, 1 there, "; code != 0 || !strings.HasPrefix(out, want) || strings.Count(out, "\n") != 1 {
+			t.Errorf("%s: %d\n%s%s", x.mounts, code, out, errout)
 		}
 	}
 }

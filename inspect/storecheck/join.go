@@ -2,6 +2,7 @@ package storecheck
 
 import (
 	"path"
+	"strings"
 
 	"ingot/image"
 	"ingot/inspect"
@@ -38,23 +39,59 @@ func joinStore(parts []part, at int, f storedb.Flavour, store *image.Node) {
 		state = own.Lookup("/var/" + path.Base(f.StateDir())) // /nix as a whole
 	}
 	for j := range parts {
-		if other := parts[j].tree; state == nil && j != at && emptyDir(other.Lookup(f.StoreDir())) {
-			if state = other.Lookup(f.StateDir()); state != nil {
-				parts[j].root = without(other, f)
+		if hasDatabase(state) {
+			break
+		}
+		if j != at && emptyDir(parts[j].tree.Lookup(f.StoreDir())) {
+			if other := stateIn(parts[j].tree, f); hasDatabase(other) || state == nil && other != nil {
+				state = other
+				parts[j].root = without(parts[j].tree, f)
 			}
 		}
 	}
-	if state == nil {
+	if state == nil || state == own.Lookup(f.StateDir()) && store == own.Lookup(f.StoreDir()) {
 		return
 	}
 	if store == own.Root {
 		store = withoutLost(store)
 	}
 	root := image.NewTree()
-	if root.Put(f.StoreDir(), store) == nil && root.Put(f.StateDir(), state) == nil {
-		parts[at].root = root
+	if root.Put(f.StoreDir(), store) != nil || root.Put(f.StateDir(), state) != nil {
+		return
+	}
+	parts[at].root = root
+	for j := range parts { // a root has places to mount both
+		if t := parts[j].tree; j != at && emptyDir(t.Lookup(f.StoreDir())) && emptyDir(t.Lookup(f.StateDir())) {
+			parts[j].root = without(t, f)
+		}
 	}
 }
+
+// stateIn returns what a volume has of the folder with the database: whole, where the volume is a
+// root, or in one that is mounted at it or above it.
+func stateIn(t *image.Tree, f storedb.Flavour) *image.Node {
+	for at := f.StateDir(); ; at = path.Dir(at) {
+		inside := path.Join("/", strings.TrimPrefix(f.StateDir(), at))
+		if at == "/" {
+			inside = f.StateDir()
+		}
+		if n := t.Lookup(inside); at == "/" || hasDatabase(n) {
+			return n
+		}
+	}
+}
+
+// hasDatabase reports whether the folder of a database has one.
+func hasDatabase(state *image.Node) bool {
+	if state == nil || !state.IsDir() {
+		return false
+	}
+	db := (&image.Tree{Root: state}).Lookup(database)
+	return db != nil && db.Mode.IsRegular()
+}
+
+// database is where it lies in its folder.
+const database = "/db/db.sqlite"
 
 // withoutLost returns the root of a file system without the folder that ext4 and others have
 // there for e2fsck.
@@ -86,8 +123,11 @@ func emptyDir(n *image.Node) bool { return n == nil || n.IsDir() && len(n.Entrie
 // storeIn returns the store in a volume that is mounted at the store directory, or at the one
 // above it; nil in others.
 func storeIn(t *image.Tree, f storedb.Flavour) *image.Node {
-	if !emptyDir(t.Lookup(f.StoreDir())) {
-		return nil
+	if n := t.Lookup(f.StoreDir()); !emptyDir(n) {
+		if !n.IsDir() || hasDatabase(t.Lookup(f.StateDir())) || without(t, f) == t {
+			return nil // it is whole as it is
+		}
+		return n
 	}
 	for _, n := range []*image.Node{t.Lookup("/" + path.Base(f.StoreDir())), t.Root} {
 		if n != nil && n.IsDir() && hasItems(n, f) {
