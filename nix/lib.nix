@@ -139,8 +139,36 @@ rec {
   device =
     text:
     let
-      # udev escapes what has no place in a file name.
-      plain = replaceStrings [ "\\x20" "\\x2f" "\\x5c" "\\040" ] [ " " "/" "\\" " " ];
+      # udev escapes what is neither a letter nor a digit nor one of #+-.:=@_.
+      escapes = {
+        "\\040" = " ";
+        "\\x20" = " ";
+        "\\x21" = "!";
+        "\\x22" = "\"";
+        "\\x24" = "\$";
+        "\\x25" = "%";
+        "\\x26" = "&";
+        "\\x27" = "'";
+        "\\x28" = "(";
+        "\\x29" = ")";
+        "\\x2a" = "*";
+        "\\x2c" = ",";
+        "\\x2f" = "/";
+        "\\x3b" = ";";
+        "\\x3c" = "<";
+        "\\x3e" = ">";
+        "\\x3f" = "?";
+        "\\x5b" = "[";
+        "\\x5c" = "\\";
+        "\\x5d" = "]";
+        "\\x5e" = "^";
+        "\\x60" = "`";
+        "\\x7b" = "{";
+        "\\x7c" = "|";
+        "\\x7d" = "}";
+        "\\x7e" = "~";
+      };
+      plain = replaceStrings (attrNames escapes) (attrValues escapes);
       forms = {
         "/dev/disk/by-label/" = "label";
         "LABEL=" = "label";
@@ -219,7 +247,8 @@ rec {
       ];
       onDisk =
         fs:
-        !(elem (fs.fsType or "auto") virtual)
+        fs.enable or true
+        && !(elem (fs.fsType or "auto") virtual)
         && !(hasPrefix "fuse." (fs.fsType or ""))
         && !(elem "bind" (fs.options or [ ]) || elem "rbind" (fs.options or [ ]))
         && (fs.device or null) != null

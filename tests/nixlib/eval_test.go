@@ -86,6 +86,9 @@ func TestRecipeOfConfiguration(t *testing.T) {
 			fileSystems."/mnt/old" = { device = "LABEL=old"; fsType = "ext4"; options = [ "noauto" ]; };
 			fileSystems."/persist" = { device = "LABEL=p"; fsType = "ext4"; options = [ "nofail" ]; neededForBoot = true; };`,
 			`[{"name": "persist", "filesystem": "ext4", "label": "p", "mount": "/persist", "size": "1GiB"},` + root + "]", "null"},
+		{"escapes of udev, and a mount that is off", `fileSystems."/" = { device = "LABEL=nixos"; fsType = "ext4"; }; fileSystems."/off" = { device = "LABEL=off"; fsType = "ext4"; enable = false; };
+			fileSystems."/it's" = { device = "/dev/disk/by-label/\\x24\\x7bx\\x7d\\x20it\\x27s\\x5cx24\\x22"; fsType = "ext4"; };`,
+			`[{"name": "it's", "filesystem": "ext4", "label": "${x} it's\\x24\"", "mount": "/it's", "size": "1GiB"},` + root + "]", "null"},
 		{"subvolumes", `fileSystems."/" = { device = "LABEL=nixos"; fsType = "ext4"; }; fileSystems."/nix" = { device = "LABEL=pool"; fsType = "btrfs"; options = [ "subvol=/@nix" "compress=zstd" ]; };
 			fileSystems."/a" = { device = "LABEL=pool"; fsType = "btrfs"; options = [ "subvol=a" ]; }; fileSystems."/btr" = { device = "LABEL=pool"; fsType = "btrfs"; options = [ "subvol=/" ]; };`,
 			`[{"name": "a", "filesystem": "btrfs", "label": "pool", "size": "fit+512MiB", "contents": {"store": true}, "subvolumes": [{"name": "a", "mount": "/a"}, {"name": "@nix", "mount": "/nix"}]},
