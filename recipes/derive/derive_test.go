@@ -115,6 +115,10 @@ func TestDisks(t *testing.T) {
 			bios + esp + "my-swap swap swap 1GiB\nroot linux ext4 label=nixos fit+512MiB store"},
 		{"subvolumes", "LABEL=pool / btrfs subvol=@\nLABEL=pool /nix btrfs subvol=/@nix,compress=zstd\nLABEL=pool /home btrfs subvol=@home",
 			bios + esp + "root linux btrfs label=pool fit+512MiB store"},
+		{"names that are too long", "LABEL=nixos / ext4\nLABEL=a /a/very/long/name/that/no/table/can/hold/1 ext4\nLABEL=b /a/very/long/name/that/no/table/can/hold/2 ext4\nLABEL=c /" + strings.Repeat("🌳", 20) + " ext4",
+			bios + esp + "a-very-long-name-that-no-table-can-h linux ext4 label=a mount=/a/very/long/name/that/no/table/can/hold/1 1GiB\n" +
+				"a-very-long-name-that-no-table-can-2 linux ext4 label=b mount=/a/very/long/name/that/no/table/can/hold/2 1GiB\n" +
+				strings.Repeat("🌳", 18) + " linux ext4 label=c mount=/" + strings.Repeat("🌳", 20) + " 1GiB\nroot linux ext4 label=nixos fit+512MiB store"},
 		{"one name for several", "PARTLABEL=bios / ext4\nLABEL=ESP /data ext4\nLABEL=x /boot vfat", "bios2 bios-boot 1MiB\nesp esp fat label=x mount=/boot fit+256MiB\ndata linux ext4 label=ESP mount=/data 1GiB\nbios linux ext4 fit+512MiB store"},
 	} {
 		r := made(t, test.fstab, nil)

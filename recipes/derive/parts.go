@@ -2,11 +2,12 @@ package derive
 
 import (
 	"cmp"
-	"fmt"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"ingot/bootloader/system"
@@ -372,12 +373,20 @@ func (d *deriver) name(p *part, dev *device) {
 	default:
 		p.name = strings.ReplaceAll(strings.Trim(dev.mounts[0].Point, "/"), "/", "-")
 	}
-	p.name = firstRunes(cmp.Or(p.name, "data"), 36)
+	p.name = firstUnits(cmp.Or(p.name, "data"), nameUnits)
 }
 
-func firstRunes(s string, n int) string {
-	r := []rune(s)
-	return string(r[:min(len(r), n)])
+// nameUnits is how many units of UTF-16 a GPT holds of a partition's name.
+const nameUnits = 36
+
+// firstUnits returns the characters of s that fit into n units of UTF-16.
+func firstUnits(s string, n int) string {
+	for i, r := range s {
+		if n -= max(utf16.RuneLen(r), 1); n < 0 {
+			return s[:i]
+		}
+	}
+	return s
 }
 
 // identify gives a partition that by which the system finds it. It reports false if ingot
@@ -615,7 +624,8 @@ func (d *deriver) tellApart() {
 	for _, p := range parts {
 		name := p.name
 		for i := 2; names[strings.ToLower(name)] && !p.named; i++ {
-			name = fmt.Sprintf("%s%d", p.name, i)
+			number := strconv.Itoa(i)
+			name = firstUnits(p.name, nameUnits-len(number)) + number
 		}
 		p.name = name
 		names[strings.ToLower(name)] = true
