@@ -70,7 +70,7 @@ func (e Entry) Files() []string {
 }
 
 // What is an entry's name in messages.
-func (e Entry) What() string { return "entry " + printable.Quote(e.Title) }
+func (e Entry) What() string { return "entry " + printable.Quote(printable.Cut(e.Title, 200)) }
 
 // A MenuError is something wrong with a menu, whatever boot loader shows it.
 type MenuError struct{ Err error }

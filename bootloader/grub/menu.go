@@ -85,7 +85,7 @@ func (m menu) config() (string, error) {
 			continue
 		}
 		w.check("submenu", bootloader.CheckTitle(it.entry.Submenu))
-		w.line("submenu %s --id %s {", quote(it.entry.Submenu), it.id)
+		w.line("submenu %s --id %s {", w.word("submenu", it.entry.Submenu), it.id)
 		w.indent++
 		for i, e := range it.entries {
 			if i > 0 {
@@ -147,6 +147,19 @@ func (w *writer) line(format string, args ...any) {
 	w.text.WriteString(s + "\n")
 }
 
+// longestWord is how many bytes GRUB reads of a word: its lexer (grub-core/script/yylex.l, by
+// flex) has YYLMAX of 8192 for a token, and ends the boot at a longer one.
+const longestWord = 8190
+
+// word is a word of the script, of what is named in an error.
+func (w *writer) word(what, s string) string {
+	q := quote(s)
+	if len(q) > longestWord {
+		w.check(what, fmt.Errorf("%s: it has %d bytes, and GRUB reads at most %d of a word", printable.Quote(printable.Cut(s, 60)), len(s), longestWord))
+	}
+	return q
+}
+
 func (w *writer) check(what string, err error) {
 	if w.err == nil && err != nil {
 		w.err = fmt.Errorf("%s: %w", what, err)
@@ -177,14 +190,14 @@ func (w *writer) checkIDs(items []item) {
 func (w *writer) entry(id string, e bootloader.Entry) {
 	what := e.What()
 	w.check(what, bootloader.CheckTitle(e.Title))
-	w.line("menuentry %s --id %s {", quote(e.Title), id)
+	w.line("menuentry %s --id %s {", w.word(what, e.Title), id)
 	w.indent++
 	if e.Search != nil {
 		w.search(what, *e.Search)
 	}
 	if e.ChainLoader != "" {
 		w.check(what, checkPath(e.ChainLoader))
-		w.line("chainloader %s", quote(e.ChainLoader))
+		w.line("chainloader %s", w.word(what, e.ChainLoader))
 		w.indent--
 		w.line("}")
 		return
@@ -210,11 +223,11 @@ func (w *writer) search(what string, s bootloader.Search) {
 		w.check(what, fmt.Errorf("the file system with its files has the %s %s, which GRUB cannot look for", of, printable.Quote(name)))
 	}
 	w.check(what, bootloader.CheckText(of, name))
-	w.line("search --no-floppy %s --set=root %s", by, quote(name))
+	w.line("search --no-floppy %s --set=root %s", by, w.word(what, name))
 }
 
 func (w *writer) kernel(what string, e bootloader.Entry) {
-	line := "linux " + quote(e.Kernel)
+	line := "linux " + w.word(what, e.Kernel)
 	w.check(what, checkPath(e.Kernel))
 	args, err := w.menu.Arguments(e)
 	if w.err == nil {
@@ -222,7 +235,7 @@ func (w *writer) kernel(what string, e bootloader.Entry) {
 	}
 	for _, a := range args {
 		w.check(what, checkArgument(a))
-		line += " " + quote(a)
+		line += " " + w.word(what, a)
 	}
 	if w.menu.findISO && e.Search == nil {
 		line += ` "` + isoWord + `$iso_path"`
@@ -230,7 +243,7 @@ func (w *writer) kernel(what string, e bootloader.Entry) {
 	w.line("%s", line)
 	if e.DeviceTree != "" {
 		w.check(what, checkPath(e.DeviceTree))
-		w.line("devicetree %s", quote(e.DeviceTree))
+		w.line("devicetree %s", w.word(what, e.DeviceTree))
 	}
 	if len(e.Initrd) == 0 {
 		return
@@ -238,7 +251,7 @@ func (w *writer) kernel(what string, e bootloader.Entry) {
 	line = "initrd"
 	for _, p := range e.Initrd {
 		w.check(what, checkPath(p))
-		line += " " + quote(p)
+		line += " " + w.word(what, p)
 	}
 	w.line("%s", line)
 }

@@ -93,6 +93,8 @@ func TestMenuRefusals(t *testing.T) {
 		{"no UUID", with(func(e *bootloader.Entry) { e.Search = &bootloader.Search{} }), `has the file "", which GRUB cannot look for`},
 		{"option for a label", with(func(e *bootloader.Entry) { e.Search = &bootloader.Search{Label: "--help"} }), `has the label "--help", which GRUB cannot look for`},
 		{"newline in a UUID", with(func(e *bootloader.Entry) { e.Search = &bootloader.Search{UUID: "a\nreboot"} }), "UUID \"a\\nreboot\": it must be UTF-8 without control characters"},
+		{"long title", with(func(e *bootloader.Entry) { e.Title = strings.Repeat("x ", 5000) }), "it has 10000 bytes, and GRUB reads at most 8190 of a word"},
+		{"long path", with(func(e *bootloader.Entry) { e.Kernel = "/" + strings.Repeat("x", 8190) }), "it has 8191 bytes, and GRUB reads at most 8190 of a word"},
 		{"console", bootloader.Menu{Consoles: []string{"serial"}, Entries: []bootloader.Entry{linux}}, `console "serial": it must be tty0`},
 		{"screen's speed", bootloader.Menu{Consoles: []string{"tty0,9600"}, Entries: []bootloader.Entry{linux}}, "a screen has no speed"},
 		{"speed", bootloader.Menu{Consoles: []string{"ttyS0,fast"}, Entries: []bootloader.Entry{linux}}, `"fast" must be a speed`},
@@ -109,6 +111,12 @@ func TestMenuRefusals(t *testing.T) {
 func TestMenuQuotes(t *testing.T) {
 	check := testenv.Judge(t, "grub-script-check", "grub-common")
 	text := rapid.StringOf(rapid.OneOf(rapid.SampledFrom([]rune(`'"\$ {}();&|<>#!*?[]%=~`+"`")), rapid.RuneFrom(nil, unicode.L)))
+	longest := strings.Repeat("x ", longestWord/2-1)
+	got, err := menu{Menu: bootloader.Menu{Entries: []bootloader.Entry{{Title: longest, Kernel: "/" + longest[1:]}}}}.config()
+	if err != nil {
+		t.Fatal(err)
+	}
+	scriptCheck(t, check, got)
 	n := 0
 	rapid.Check(t, func(t *rapid.T) {
 		title, arg := text.Draw(t, "title")+"t", strings.NewReplacer(`"`, "", "'", "", `\`, "").Replace(text.Draw(t, "argument"))+"a"
