@@ -95,6 +95,19 @@ func boot(t *testing.T, disk string, firmware vm.Firmware, more ...vm.Disk) *vm.
 	return m
 }
 
+// ready boots a disk, and waits until ingot's own system on it takes commands. The context ends
+// after the limit.
+func ready(t *testing.T, disk string, firmware vm.Firmware) (context.Context, *vm.Machine) {
+	t.Helper()
+	m := boot(t, disk, firmware)
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	t.Cleanup(cancel)
+	if _, err := m.WaitFor(ctx, `ingot: ready on ttyS0`); err != nil {
+		t.Fatal(err)
+	}
+	return ctx, m
+}
+
 func TestNixClosureBoots(t *testing.T) {
 	parallel(t)
 	c := nixtest.System(t)

@@ -1,7 +1,6 @@
 package boot
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -42,11 +41,6 @@ disk:
 	if got := p.Platforms(); !slices.Equal(got, []string{"efi"}) {
 		t.Errorf("Platforms() = %q; want efi", got)
 	}
-	m := boot(t, disk, vm.UEFI)
-	ctx, cancel := context.WithTimeout(t.Context(), limit)
-	defer cancel()
-	if _, err := m.WaitFor(ctx, `ingot: ready on ttyS0`); err != nil {
-		t.Fatal(err)
-	}
+	ctx, m := ready(t, disk, vm.UEFI)
 	commands(t, ctx, m, map[string]string{"mount | grep ' / '": "/dev/vda2 on / type ext4"})
 }

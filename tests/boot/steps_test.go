@@ -126,12 +126,7 @@ bootloader: {grub: [bios], timeout: 0, console: [ttyS0], arguments: [%s]}
 	if h := manifest.Helper; h == nil || h.Kernel == "" || len(h.Tools) == 0 {
 		t.Errorf("the manifest's helper = %+v; want a kernel and tools", h)
 	}
-	m := boot(t, disk, vm.BIOS)
-	ctx, cancel := context.WithTimeout(t.Context(), limit)
-	defer cancel()
-	if _, err := m.WaitFor(ctx, `ingot: ready on ttyS0`); err != nil {
-		t.Fatal(err)
-	}
+	ctx, m := ready(t, disk, vm.BIOS)
 	commands(t, ctx, m, map[string]string{
 		"cat /etc/helper": "remember", "cat /etc/root": "inside", "ls -d /srv/made": "/srv/made",
 		"mount | grep ' / '":                   "type btrfs (rw",

@@ -85,12 +85,7 @@ disk:
     - {name: nix, filesystem: ext4, mount: /nix, size: fit+8MiB, contents: {store: true}}
 bootloader: {grub: [bios], timeout: 0, console: [ttyS0], arguments: [%s]}
 `, testenv.Kernel(t), words), "raw")
-	m := boot(t, disk, vm.BIOS)
-	ctx, cancel := context.WithTimeout(t.Context(), limit)
-	defer cancel()
-	if _, err := m.WaitFor(ctx, `ingot: ready on ttyS0`); err != nil {
-		t.Fatal(err)
-	}
+	ctx, m := ready(t, disk, vm.BIOS)
 	commands(t, ctx, m, map[string]string{
 		"cat /etc/kept":            "in the root",
 		"mount | grep ' / '":       "/dev/vda2 on / type ext4",
@@ -132,12 +127,7 @@ bootloader: {grub: [bios], timeout: 0, console: [ttyS0], arguments: [%s]}
 		t.Fatal(err)
 	}
 	disk, _ := emit(t, p)
-	m := boot(t, disk, vm.BIOS)
-	ctx, cancel := context.WithTimeout(t.Context(), limit)
-	defer cancel()
-	if _, err := m.WaitFor(ctx, `ingot: ready on ttyS0`); err != nil {
-		t.Fatal(err)
-	}
+	ctx, m := ready(t, disk, vm.BIOS)
 	commands(t, ctx, m, map[string]string{
 		"mount | grep ' / '":                   "subvol=/@",
 		"mount | grep ' /home '":               "subvol=/@home",
