@@ -175,7 +175,7 @@ func TestFolderUnusual(t *testing.T) {
 		{"build empty --format exe -o n", exitUsage, `--format: "exe" is not known`},
 		{"build empty --set disk.partitions.data.labl=x -o n", exitUsage, `unknown key; did you mean "label"?`},
 		{"build missing -o n", 1, "missing: neither a file nor a recipe"},
-		{"run empty", 1, "empty is no netboot folder"},
+		{"run empty", 1, "empty is no netboot folder: it has no file kernel; ingot build makes a data disk of a folder's files"},
 	} {
 		status, _, errout := ingot(strings.Fields(c.line)...)
 		if status == 0 || status != c.status && c.status != 1 || !strings.Contains(errout, c.want) {

@@ -96,6 +96,9 @@ func (f *machineFlags) machine(c *cobra.Command, what string) (*run.System, *lab
 		return s, nil, err
 	}
 	s, err := run.Open(what)
+	if info, e := os.Stat(what); err != nil && e == nil && info.IsDir() && !run.IsNetboot(what) {
+		err = fmt.Errorf("%w; ingot build makes a data disk of a folder's files", err)
+	}
 	if err != nil {
 		return nil, nil, err
 	}
