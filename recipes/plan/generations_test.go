@@ -24,14 +24,19 @@ func systems(t *testing.T, dir string, n int) {
 	for i := 1; i <= n; i++ {
 		path := store32(i, "system")
 		fmt.Fprintf(&graph, "%s\n\n0\n", path)
-		for name, text := range map[string]string{
-			"kernel": "kernel", "initrd": "initrd", "init": "#!/bin/sh\n",
-			"kernel-params": fmt.Sprintf("number=%d", i), "nixos-version": fmt.Sprintf("24.%02d", i),
-		} {
-			write(t, filepath.Join(dir, "store", filepath.Base(path), name), text)
-		}
+		smallSystem(t, dir, path, fmt.Sprintf("number=%d", i), fmt.Sprintf("24.%02d", i))
 	}
 	write(t, filepath.Join(dir, "graph"), graph.String())
+}
+
+// smallSystem writes one of them, with its kernel's parameters and its version.
+func smallSystem(t *testing.T, dir, path, parameters, version string) {
+	t.Helper()
+	for name, text := range map[string]string{
+		"kernel": "kernel", "initrd": "initrd", "init": "#!/bin/sh\n", "kernel-params": parameters, "nixos-version": version,
+	} {
+		write(t, filepath.Join(dir, "store", filepath.Base(path), name), text)
+	}
 }
 
 func write(t *testing.T, path, text string) {

@@ -26,9 +26,7 @@ func specialised(t *testing.T, dir, name string, of ...int) {
 		if err := os.Symlink(variant, filepath.Join(at, "specialisation", name)); err != nil {
 			t.Fatal(err)
 		}
-		for file, text := range map[string]string{"kernel": "kernel", "initrd": "initrd", "init": "#!/bin/sh\n", "kernel-params": fmt.Sprintf("variant=%d", i), "nixos-version": fmt.Sprintf("24.%02d", i)} {
-			write(t, filepath.Join(dir, "store", filepath.Base(variant), file), text)
-		}
+		smallSystem(t, dir, variant, fmt.Sprintf("variant=%d", i), fmt.Sprintf("24.%02d", i))
 		graph, err := os.ReadFile(filepath.Join(dir, "graph"))
 		if err != nil {
 			t.Fatal(err)
